@@ -1,0 +1,71 @@
+//! One record of the merged index: fixed size, checksummed, never changed once written.
+
+use crate::model::Exit;
+
+/// Number of the stream of the supervisor's own words (events as JSON lines).
+pub const EVENTS: u16 = 0;
+
+/// What a record stands for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Kind {
+    /// Output: whole lines, unless the flags say otherwise.
+    Text = 1,
+    /// A life began; `value` is its pid. The bytes are the marker's (none if it never came).
+    Start = 2,
+    /// The main process ended; `value` is the packed [`Exit`]. The bytes are the marker's.
+    Exit = 3,
+    /// A life is over, nothing of its tree is left. The bytes are the marker's.
+    End = 4,
+    /// Output is missing here: `len` bytes if they were counted, 0 if nobody knows how many.
+    Gap = 5,
+    /// An event in words: one JSON line in the stream [`EVENTS`].
+    Event = 6,
+}
+
+/// The last line of the record has no newline yet or ever: it was ended by a marker.
+pub const UNFINISHED: u8 = 1;
+/// The record's first bytes continue a line begun in the record of this stream before it.
+pub const CONTINUES: u8 = 2;
+/// A line over 1 MiB: its end comes in later records of this stream (with [`CONTINUES`]).
+pub const TO_BE_CONTINUED: u8 = 4;
+
+/// One record of the merged index.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Record {
+    /// Nanoseconds since the Unix epoch; never less than that of the record before.
+    pub time: u64,
+    /// First byte in the stream.
+    pub offset: u64,
+    /// Number of bytes.
+    pub len: u32,
+    /// Number of lines that end in them.
+    pub lines: u32,
+    /// Number of the life (0 where there is none).
+    pub life: u32,
+    /// Sequence number in the life file for `Start`, `Exit`, `End`; else 0.
+    pub seq: u32,
+    /// What the kind says: a pid, a packed exit.
+    pub value: u32,
+    /// Number of the stream.
+    pub stream: u16,
+    /// What it stands for.
+    pub kind: Kind,
+    /// [`UNFINISHED`], [`CONTINUES`], [`TO_BE_CONTINUED`].
+    pub flags: u8,
+}
+
+impl Record {
+    /// Size on disk.
+    pub const SIZE: usize = 48;
+
+    /// The offset behind the record's last byte.
+    pub const fn end(&self) -> u64 {
+        self.offset + self.len as u64
+    }
+
+    /// How the process ended, for a record of kind [`Kind::Exit`].
+    pub fn exit(&self) -> Option<Exit> {
+        (self.kind == Kind::Exit).then(|| Exit::unpack(self.value))
+    }
+}

@@ -1,0 +1,2 @@
+//! tmo: parse, run, exit.
+fn main() {}

@@ -1,0 +1,76 @@
+//! How a process ended.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+/// How a process ended: by a status of its own or by a signal (POSIX `waitid`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Exit {
+    /// It called `exit` with this status (0..=255).
+    Code(u8),
+    /// It was ended by this signal number.
+    Signal(u8),
+}
+
+impl Exit {
+    /// The status a shell shows for it: the code, or 128 + the signal.
+    pub const fn shell_status(self) -> u8 {
+        match self {
+            Self::Code(code) => code,
+            Self::Signal(signal) => 128u8.saturating_add(signal),
+        }
+    }
+
+    /// Ended by `exit(0)`.
+    pub const fn success(self) -> bool {
+        matches!(self, Self::Code(0))
+    }
+
+    /// As one number for fixed-size records: the code, or 256 + the signal.
+    pub const fn pack(self) -> u32 {
+        match self {
+            Self::Code(code) => code as u32,
+            Self::Signal(signal) => 0x100 | signal as u32,
+        }
+    }
+
+    /// The inverse of [`Exit::pack`].
+    pub const fn unpack(packed: u32) -> Self {
+        let low = (packed & 0xff) as u8;
+        if packed & 0x100 == 0 { Self::Code(low) } else { Self::Signal(low) }
+    }
+}
+
+impl fmt::Display for Exit {
+    /// `code 3`, or `signal 9 (SIGKILL)`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match *self {
+            Self::Code(code) => write!(f, "code {code}"),
+            Self::Signal(number) => match nix::sys::signal::Signal::try_from(i32::from(number)) {
+                Ok(signal) => write!(f, "signal {number} ({signal})"),
+                Err(_) => write!(f, "signal {number}"),
+            },
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Exit;
+
+    #[test]
+    fn packs_and_unpacks() {
+        for exit in [Exit::Code(0), Exit::Code(255), Exit::Signal(9), Exit::Signal(64)] {
+            assert_eq!(Exit::unpack(exit.pack()), exit);
+        }
+    }
+
+    #[test]
+    fn speaks_like_a_shell() {
+        assert_eq!(Exit::Signal(9).shell_status(), 137);
+        assert_eq!(Exit::Signal(11).to_string(), "signal 11 (SIGSEGV)");
+        assert_eq!(Exit::Code(3).to_string(), "code 3");
+    }
+}

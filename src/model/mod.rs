@@ -1,0 +1,10 @@
+//! The words of the program: names, states, plans, requests. No I/O, no clock, no async.
+
+pub mod exit;
+pub mod name;
+pub mod plan;
+pub mod request;
+pub mod text;
+
+pub use exit::Exit;
+pub use name::ProcName;

@@ -1,0 +1,138 @@
+//! The name of one process: `web`, or `web#2` when an entry runs more than once.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+/// The full name of a process: the Procfile entry, and `#n` when it is scaled.
+///
+/// Only ASCII letters, digits, `_`, `-` and one `#` occur in it (overmind's Procfile rule), so it
+/// is safe as a part of a file name and of a tmux target.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct ProcName(String);
+
+/// A text that is no process name.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "`{0}` is not a process name: only letters, digits, `_` and `-`, then perhaps `#` and a number"
+)]
+pub struct BadName(pub String);
+
+impl ProcName {
+    /// Check and take a full name.
+    pub fn new(text: impl Into<String>) -> Result<Self, BadName> {
+        let text = text.into();
+        let (entry, instance) = match text.split_once('#') {
+            None => (text.as_str(), None),
+            Some((entry, instance)) => (entry, Some(instance)),
+        };
+        let word = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
+        let entry_ok = !entry.is_empty() && entry.chars().all(word);
+        let instance_ok = instance
+            .is_none_or(|digits| !digits.is_empty() && digits.bytes().all(|b| b.is_ascii_digit()));
+        if entry_ok && instance_ok { Ok(Self(text)) } else { Err(BadName(text)) }
+    }
+
+    /// The whole name, `web#2`.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// The Procfile entry, `web`.
+    pub fn entry(&self) -> &str {
+        self.0.split_once('#').map_or(self.0.as_str(), |(entry, _)| entry)
+    }
+
+    /// The name as a part of a file name: `#` becomes `.`, which no name contains.
+    pub fn slug(&self) -> String {
+        self.0.replace('#', ".")
+    }
+
+    /// Whether a user's word means this process.
+    ///
+    /// `*` stands for anything (overmind); a bare entry name means all its instances; `web.2` is
+    /// understood as `web#2` (foreman).
+    pub fn matches(&self, pattern: &str) -> bool {
+        let dotted = pattern.replacen('.', "#", 1);
+        glob(pattern, &self.0) || glob(pattern, self.entry()) || dotted == self.0
+    }
+}
+
+/// Anchored match where `*` is the only special character.
+fn glob(pattern: &str, text: &str) -> bool {
+    let Some((head, rest)) = pattern.split_once('*') else { return pattern == text };
+    let Some(mut tail) = text.strip_prefix(head) else { return false };
+    let mut parts: Vec<&str> = rest.split('*').collect();
+    let last = parts.pop().unwrap_or("");
+    for part in parts {
+        match tail.find(part) {
+            Some(at) => tail = &tail[at + part.len()..],
+            None => return false,
+        }
+    }
+    tail.len() >= last.len() && tail.ends_with(last)
+}
+
+impl TryFrom<String> for ProcName {
+    type Error = BadName;
+
+    fn try_from(text: String) -> Result<Self, BadName> {
+        Self::new(text)
+    }
+}
+
+impl From<ProcName> for String {
+    fn from(name: ProcName) -> Self {
+        name.0
+    }
+}
+
+impl fmt::Display for ProcName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(&self.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{ProcName, glob};
+
+    fn name(text: &str) -> ProcName {
+        ProcName::new(text).unwrap()
+    }
+
+    #[test]
+    fn takes_what_a_procfile_may_hold() {
+        for good in ["web", "web#2", "a-b_C9", "-", "_"] {
+            assert_eq!(name(good).as_str(), good);
+        }
+        for bad in ["", "#1", "web#", "web#x", "we b", "web.1", "../x", "é", "web#1#2"] {
+            assert!(ProcName::new(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn matches_entries_instances_and_globs() {
+        let web2 = name("web#2");
+        for pattern in ["web#2", "web", "web.2", "web*", "*", "*#2", "w*2", "web#*"] {
+            assert!(web2.matches(pattern), "{pattern}");
+        }
+        for pattern in ["web#1", "we", "web.1", "eb*", "*#1", "webs*"] {
+            assert!(!web2.matches(pattern), "{pattern}");
+        }
+    }
+
+    #[test]
+    fn glob_does_not_use_a_character_twice() {
+        assert!(!glob("ab*ba", "aba"));
+        assert!(glob("ab*ba", "abba"));
+        assert!(glob("*a*a*", "banana"));
+    }
+
+    #[test]
+    fn slugs_are_distinct_file_names() {
+        assert_eq!(name("web#2").slug(), "web.2");
+        assert_eq!(name("web").slug(), "web");
+    }
+}

@@ -1,0 +1,115 @@
+//! The resolved plan of a run: all that a supervisor, or the one that adopts it, needs to know.
+//!
+//! It is written once, before anything starts (`plan.json`, mode 0600), and an adopter uses only
+//! it, whatever directory, shell or environment it is started from.
+
+use serde::{Deserialize, Serialize};
+
+use super::{ProcName, text::OsText};
+
+/// The version of `plan.json` that this program writes.
+pub const PLAN_VERSION: u32 = 1;
+
+/// Everything that was decided before the first process started.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Plan {
+    /// Format version, [`PLAN_VERSION`].
+    pub version: u32,
+    /// Unique per run (start to quit, adoptions included); processes see it as `TMO_SESSION`.
+    pub run: String,
+    /// When the run was started, nanoseconds since the Unix epoch.
+    pub started: u64,
+    /// The title: base name of the root unless given.
+    pub title: String,
+    /// The tmux session: the title with every run of other characters replaced by one `-`.
+    pub session: String,
+    /// Name of the tmux server (`tmux -L`).
+    pub tmux_socket: String,
+    /// The tmux program, absolute.
+    pub tmux: OsText,
+    /// This program, absolute: what panes and pipes run.
+    pub tmo: OsText,
+    /// Working directory of the processes.
+    pub root: OsText,
+    /// The Procfile as the user named it.
+    pub procfile: OsText,
+    /// The control socket, absolute.
+    pub socket: OsText,
+    /// The control socket as the user named it (for messages).
+    pub socket_shown: OsText,
+    /// The user's tmux configuration: `None` means `~/.tmux.conf`.
+    pub tmux_config: Option<OsText>,
+    /// The caller's complete environment (env files included).
+    pub env: Vec<(OsText, OsText)>,
+    /// What the processes inherit besides.
+    pub inherit: Inherit,
+    /// Columns and rows of new panes.
+    pub size: (u16, u16),
+    /// Seconds from the stop signal to SIGKILL, in milliseconds.
+    pub grace_ms: u64,
+    /// Where the journal is and how much of it is kept.
+    pub log: LogPolicy,
+    /// The processes, in the order of the Procfile.
+    pub processes: Vec<ProcessPlan>,
+}
+
+/// One process of the plan.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ProcessPlan {
+    /// Its full name.
+    pub name: ProcName,
+    /// The command, byte for byte as in the Procfile; run by `shell -c`.
+    pub command: OsText,
+    /// The shell that runs the command.
+    pub shell: OsText,
+    /// The port it is told (`PORT`), if any.
+    pub port: Option<u16>,
+    /// The xterm colour of its prefix.
+    pub color: u8,
+    /// The signal that asks it to stop.
+    pub stop_signal: i32,
+}
+
+/// Attributes of the launching process that its children inherit.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Inherit {
+    /// File mode creation mask.
+    pub umask: u32,
+    /// Niceness (`getpriority`).
+    pub nice: i32,
+    /// Resource limits: number of the resource (`setrlimit`), soft, hard.
+    pub limits: Vec<(u32, u64, u64)>,
+    /// Signals that the launcher ignored (`nohup`): children ignore them too.
+    pub ignored: Vec<i32>,
+}
+
+/// Where the journal is and how much of it is kept.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LogPolicy {
+    /// The directory of the journal.
+    pub dir: OsText,
+    /// Bytes kept per process; 0 keeps everything.
+    pub per_process: u64,
+    /// Bytes kept in all; 0 keeps everything.
+    pub total: u64,
+}
+
+impl LogPolicy {
+    /// Default number of bytes kept per process: 64 MiB.
+    pub const PER_PROCESS: u64 = 64 << 20;
+    /// Default number of bytes kept in all: 512 MiB.
+    pub const TOTAL: u64 = 512 << 20;
+
+    /// The size at which a stream goes on in a new segment: a quarter of the quota, at most 16 MiB.
+    pub const fn segment(&self) -> u64 {
+        const MOST: u64 = 16 << 20;
+        let quarter = self.per_process / 4;
+        if self.per_process == 0 || quarter > MOST {
+            MOST
+        } else if quarter < 4096 {
+            4096
+        } else {
+            quarter
+        }
+    }
+}

@@ -1,0 +1,156 @@
+//! What a client can ask of a supervisor, and what it answers: the same words for every transport.
+
+use serde::{Deserialize, Serialize};
+
+use super::{Exit, ProcName, text::OsText};
+
+/// Something a client wants done.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "verb", rename_all = "kebab-case")]
+pub enum Request {
+    /// Start these, as far as they don't run.
+    Start {
+        /// Names, globs or entries; empty means all.
+        names: Vec<String>,
+    },
+    /// Stop these and leave them stopped.
+    Stop {
+        /// Names, globs or entries; empty means all.
+        names: Vec<String>,
+    },
+    /// Stop these, then start them again.
+    Restart {
+        /// Names, globs or entries; empty means all.
+        names: Vec<String>,
+    },
+    /// Stop everything and end; asked again, without further grace.
+    Quit,
+    /// SIGKILL everything and end.
+    Kill,
+    /// The size of the terminal that shows the log has changed.
+    Resize {
+        /// Columns of a pane.
+        columns: u16,
+        /// Rows of a pane.
+        rows: u16,
+    },
+}
+
+/// The outcome of a request, told when the thing is done.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Outcome {
+    /// Whether all of it was done.
+    pub ok: bool,
+    /// One line per process that failed, or the reason of a refusal.
+    pub problems: Vec<String>,
+    /// The processes it was about.
+    pub names: Vec<ProcName>,
+    /// A word that matched no process, with the nearest name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unknown: Option<Unknown>,
+}
+
+/// A name that no process has.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Unknown {
+    /// What was asked for.
+    pub name: String,
+    /// The nearest existing name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub nearest: Option<String>,
+    /// All names there are.
+    pub known: Vec<String>,
+}
+
+/// The state of a whole run.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct State {
+    /// Version of the API, 1.
+    pub api: u32,
+    /// Version of the program that answers.
+    pub version: String,
+    /// The run (see [`super::plan::Plan::run`]).
+    pub run: String,
+    /// Process id of the supervisor.
+    pub pid: u32,
+    /// The title.
+    pub title: String,
+    /// Working directory of the processes.
+    pub root: OsText,
+    /// The control socket, absolute.
+    pub socket: OsText,
+    /// tmux server name and session.
+    pub tmux: TmuxAddress,
+    /// Directory of the journal.
+    pub journal: OsText,
+    /// When the run started, nanoseconds since the epoch.
+    pub started: u64,
+    /// How many terminals show the log at present.
+    pub views: u32,
+    /// When the last view went away, if none is there.
+    pub headless_since: Option<u64>,
+    /// Whether everything is being stopped.
+    pub quitting: bool,
+    /// The processes, in the order of the Procfile.
+    pub processes: Vec<ProcessState>,
+}
+
+/// How to reach the terminals of a run.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TmuxAddress {
+    /// Name of the server (`tmux -L`).
+    pub socket: String,
+    /// Session.
+    pub session: String,
+    /// The tmux program.
+    pub program: OsText,
+}
+
+/// The state of one process as a client sees it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ProcessState {
+    /// Its name.
+    pub name: ProcName,
+    /// One word: `pending`, `starting`, `running`, `stopping`, `stopped`, `exited`, `failed`.
+    pub state: String,
+    /// Its process id, while it has one.
+    pub pid: Option<u32>,
+    /// Its last process id (overmind's table keeps showing it).
+    pub last_pid: Option<u32>,
+    /// How it ended, when it has.
+    pub exit: Option<Exit>,
+    /// Since when it has been in this state, nanoseconds since the epoch.
+    pub since: u64,
+    /// How many lives it has had in this run.
+    pub lives: u64,
+    /// The port it was told.
+    pub port: Option<u16>,
+    /// The xterm colour of its prefix.
+    pub color: u8,
+    /// The tmux pane it lives in (`%3`).
+    pub pane: Option<String>,
+    /// Why it is in this state, where there is more to say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+}
+
+/// Where the journal ends now: all that a view needs to be told.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Head {
+    /// Number of records in the merged index.
+    pub records: u64,
+    /// Unfinished lines: stream, first byte, end.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub partials: Vec<Partial>,
+}
+
+/// A line whose newline has not come yet (a prompt, a progress bar).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Partial {
+    /// Number of the stream.
+    pub stream: u16,
+    /// Offset of its first byte in the stream.
+    pub start: u64,
+    /// Offset behind its last byte.
+    pub end: u64,
+}

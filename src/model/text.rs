@@ -1,0 +1,109 @@
+//! Text of the operating system in JSON: mostly UTF-8, but nobody promises it.
+
+use std::ffi::{OsStr, OsString};
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+/// Bytes from the operating system (an environment value, an argument, a path).
+///
+/// In JSON it is a string where the bytes are UTF-8 and an array of numbers elsewhere, so any
+/// value survives the way through a file unchanged.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub struct OsText(pub OsString);
+
+impl OsText {
+    /// The bytes.
+    pub fn as_bytes(&self) -> &[u8] {
+        self.0.as_bytes()
+    }
+
+    /// As an OS string.
+    pub fn as_os_str(&self) -> &OsStr {
+        &self.0
+    }
+
+    /// As a path.
+    pub fn as_path(&self) -> &Path {
+        Path::new(&self.0)
+    }
+}
+
+impl std::fmt::Debug for OsText {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl From<&str> for OsText {
+    fn from(text: &str) -> Self {
+        Self(text.into())
+    }
+}
+
+impl From<String> for OsText {
+    fn from(text: String) -> Self {
+        Self(text.into())
+    }
+}
+
+impl From<OsString> for OsText {
+    fn from(text: OsString) -> Self {
+        Self(text)
+    }
+}
+
+impl From<PathBuf> for OsText {
+    fn from(path: PathBuf) -> Self {
+        Self(path.into_os_string())
+    }
+}
+
+impl From<&Path> for OsText {
+    fn from(path: &Path) -> Self {
+        Self(path.as_os_str().to_owned())
+    }
+}
+
+impl Serialize for OsText {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self.0.to_str() {
+            Some(text) => serializer.serialize_str(text),
+            None => serializer.collect_seq(self.0.as_bytes()),
+        }
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Form {
+    Text(String),
+    Bytes(Vec<u8>),
+}
+
+impl<'de> Deserialize<'de> for OsText {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Ok(match Form::deserialize(deserializer)? {
+            Form::Text(text) => Self(text.into()),
+            Form::Bytes(bytes) => Self(OsString::from_vec(bytes)),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::ffi::OsString;
+    use std::os::unix::ffi::OsStringExt;
+
+    use super::OsText;
+
+    proptest::proptest! {
+        #[test]
+        fn any_bytes_survive_json(bytes: Vec<u8>) {
+            let text = OsText(OsString::from_vec(bytes));
+            let json = serde_json::to_string(&text).unwrap();
+            proptest::prop_assert_eq!(serde_json::from_str::<OsText>(&json).unwrap(), text);
+        }
+    }
+}

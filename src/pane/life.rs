@@ -1,0 +1,269 @@
+//! The life file: what happened to a pane's process, in order, written by the shim.
+//!
+//! Append-only JSON lines, mode 0600, one per event, numbered from 1 without gaps for as long as
+//! the run lasts, over all shims of the pane. A line is written by one `write` call, before the
+//! marker of the same number goes to the terminal. A last line without its newline is torn (the
+//! shim was killed while writing it); the next shim completes it with a newline and it is skipped.
+
+use std::fs::File;
+use std::io::{Read as _, Seek as _, SeekFrom, Write as _};
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+
+use crate::model::Exit;
+
+/// One line of a life file.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Entry {
+    /// Sequence number, from 1.
+    pub seq: u64,
+    /// When, nanoseconds since the Unix epoch.
+    pub at: u64,
+    /// What.
+    #[serde(flatten)]
+    pub event: LifeEvent,
+}
+
+/// A process among the descendants of a shim.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Member {
+    /// Process id.
+    pub pid: u32,
+    /// Short name of the executable.
+    pub name: String,
+    /// State letter of the kernel (`S`, `D`, `Z` …).
+    pub state: char,
+}
+
+/// What can happen to a pane's process.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "event", rename_all = "kebab-case")]
+pub enum LifeEvent {
+    /// A shim is there, its signal handlers are installed: the doorbell may be rung.
+    Up {
+        /// The shim's process id.
+        pid: u32,
+        /// Its start time in the kernel's own unit, to know it again.
+        start_time: u64,
+        /// The tmux pane (`%3`).
+        pane: String,
+        /// The terminal device.
+        tty: String,
+        /// Version of the program.
+        version: String,
+    },
+    /// A life began: the child has been forked. Marked.
+    Start {
+        /// Number of the life.
+        life: u64,
+        /// The main child, also its process group.
+        pid: u32,
+        /// Its start time.
+        start_time: u64,
+        /// Nonce of this life's markers, 16 hex digits.
+        nonce: String,
+    },
+    /// The stop signal was sent.
+    Stopping {
+        /// Number of the life.
+        life: u64,
+        /// Which signal.
+        signal: i32,
+    },
+    /// The grace period is over: SIGKILL to whatever is left.
+    Killing {
+        /// Number of the life.
+        life: u64,
+    },
+    /// The main child ended. Marked: everything it printed comes before the marker.
+    Exit {
+        /// Number of the life.
+        life: u64,
+        /// How.
+        exit: Exit,
+        /// Why it never became the command, where `execve` failed.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        error: Option<String>,
+        /// CPU time spent in user mode by it and its waited-for children, microseconds.
+        user_us: u64,
+        /// The same in the kernel.
+        system_us: u64,
+        /// Largest resident set, KiB.
+        max_rss_kib: u64,
+    },
+    /// It ended by itself and left these behind; they are being ended.
+    Leftovers {
+        /// Number of the life.
+        life: u64,
+        /// Who.
+        members: Vec<Member>,
+    },
+    /// Nothing is left of this life but what is spared. Marked.
+    End {
+        /// Number of the life.
+        life: u64,
+        /// Left alone on purpose (a tmux server, ssh-agent …).
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        spared: Vec<Member>,
+    },
+    /// SIGKILL did not empty the tree in time.
+    Stuck {
+        /// Number of the life.
+        life: u64,
+        /// What is still there.
+        members: Vec<Member>,
+    },
+    /// The marker of this event could not be written: nobody need wait for it.
+    Unmarked {
+        /// Sequence number of that event.
+        of: u64,
+    },
+    /// The shim goes; nothing follows from it.
+    Down {},
+    /// The shim could not do what the spec says.
+    Trouble {
+        /// What and why.
+        message: String,
+    },
+}
+
+impl LifeEvent {
+    /// Whether a marker with this event's number follows in the output.
+    pub const fn marked(&self) -> bool {
+        matches!(self, Self::Start { .. } | Self::Exit { .. } | Self::End { .. })
+    }
+}
+
+/// Appends to a life file.
+#[derive(Debug)]
+pub struct LifeWriter {
+    file: File,
+    seq: u64,
+}
+
+impl LifeWriter {
+    /// Open a life file to append, continuing its numbers; a torn last line is closed first.
+    pub fn open(path: &Path) -> std::io::Result<Self> {
+        let mut file =
+            File::options().read(true).append(true).create(true).mode(0o600).open(path)?;
+        let mut text = Vec::new();
+        file.read_to_end(&mut text)?;
+        if text.last().is_some_and(|&last| last != b'\n') {
+            file.write_all(b"\n")?;
+        }
+        let mut reader = Lines::default();
+        let seq = reader.feed(&text).last().map_or(0, |entry| entry.seq);
+        Ok(Self { file, seq })
+    }
+
+    /// Append one event; returns its number.
+    pub fn append(&mut self, at: u64, event: LifeEvent) -> std::io::Result<u64> {
+        let seq = self.seq + 1;
+        let mut line =
+            serde_json::to_vec(&Entry { seq, at, event }).map_err(std::io::Error::other)?;
+        line.push(b'\n');
+        self.file.write_all(&line)?;
+        self.seq = seq;
+        Ok(seq)
+    }
+}
+
+/// Follows a life file: each call returns what was appended since the last one.
+#[derive(Debug)]
+pub struct LifeReader {
+    path: std::path::PathBuf,
+    file: Option<File>,
+    lines: Lines,
+}
+
+impl LifeReader {
+    /// Follow this file from its beginning; it need not exist yet.
+    pub fn new(path: &Path) -> Self {
+        Self { path: path.to_owned(), file: None, lines: Lines::default() }
+    }
+
+    /// The entries appended since the last call.
+    pub fn poll(&mut self) -> std::io::Result<Vec<Entry>> {
+        let file = match &mut self.file {
+            Some(file) => file,
+            none => match File::open(&self.path) {
+                Ok(file) => none.insert(file),
+                Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(vec![]),
+                Err(error) => return Err(error),
+            },
+        };
+        let mut text = Vec::new();
+        file.seek(SeekFrom::Start(self.lines.read))?;
+        file.read_to_end(&mut text)?;
+        Ok(self.lines.feed(&text))
+    }
+}
+
+/// Takes text in pieces and returns the entries of whole lines; lines that are none are skipped.
+#[derive(Debug, Default)]
+struct Lines {
+    read: u64,
+    rest: Vec<u8>,
+}
+
+impl Lines {
+    fn feed(&mut self, text: &[u8]) -> Vec<Entry> {
+        self.read += text.len() as u64;
+        self.rest.extend_from_slice(text);
+        let Some(end) = memchr::memrchr(b'\n', &self.rest) else { return vec![] };
+        let whole: Vec<u8> = self.rest.drain(..=end).collect();
+        whole.split(|&b| b == b'\n').filter_map(|line| serde_json::from_slice(line).ok()).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Entry, LifeEvent, LifeReader, LifeWriter};
+    use crate::model::Exit;
+
+    #[test]
+    fn the_format_is_frozen() {
+        let golden = [
+            r#"{"seq":1,"at":5,"event":"up","pid":7,"start_time":99,"pane":"%3","tty":"/dev/pts/1","version":"0.1.0"}"#,
+            r#"{"seq":2,"at":5,"event":"start","life":1,"pid":8,"start_time":100,"nonce":"00000000deadbeef"}"#,
+            r#"{"seq":3,"at":5,"event":"exit","life":1,"exit":{"code":3},"user_us":1,"system_us":2,"max_rss_kib":3}"#,
+            r#"{"seq":4,"at":5,"event":"leftovers","life":1,"members":[{"pid":9,"name":"sleep","state":"S"}]}"#,
+            r#"{"seq":5,"at":5,"event":"end","life":1}"#,
+            r#"{"seq":6,"at":5,"event":"unmarked","of":5}"#,
+            r#"{"seq":7,"at":5,"event":"down"}"#,
+        ];
+        for line in golden {
+            let entry: Entry = serde_json::from_str(line).unwrap();
+            assert_eq!(serde_json::to_string(&entry).unwrap(), line);
+        }
+    }
+
+    #[test]
+    fn a_torn_line_costs_only_itself() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("web.life");
+        let mut reader = LifeReader::new(&path);
+        assert!(reader.poll().unwrap().is_empty(), "no file yet");
+        let mut writer = LifeWriter::open(&path).unwrap();
+        writer.append(1, LifeEvent::Down {}).unwrap();
+        drop(writer);
+        std::fs::write(&path, [&std::fs::read(&path).unwrap()[..], b"{\"seq\":2,\"at"].concat())
+            .unwrap();
+        assert_eq!(reader.poll().unwrap().len(), 1);
+        let mut writer = LifeWriter::open(&path).unwrap();
+        let exit = Exit::Signal(9);
+        let event = LifeEvent::Exit {
+            life: 1,
+            exit,
+            error: None,
+            user_us: 0,
+            system_us: 0,
+            max_rss_kib: 0,
+        };
+        assert_eq!(writer.append(2, event.clone()).unwrap(), 2);
+        assert_eq!(reader.poll().unwrap(), [Entry { seq: 2, at: 2, event }]);
+        assert!(reader.poll().unwrap().is_empty());
+    }
+}

@@ -1,0 +1,75 @@
+//! Where the files of one process lie in the runtime directory.
+
+use std::path::{Path, PathBuf};
+
+use crate::model::ProcName;
+
+/// The files of one process in the runtime directory (`<runtime>/p/<slug>.*`).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PanePaths {
+    base: PathBuf,
+}
+
+impl PanePaths {
+    /// The files of `name` below this runtime directory.
+    pub fn new(runtime: &Path, name: &ProcName) -> Self {
+        Self { base: runtime.join("p").join(name.slug()) }
+    }
+
+    /// The files that lie beside this spec file.
+    pub fn beside(spec: &Path) -> Self {
+        Self { base: spec.with_extension("") }
+    }
+
+    fn with(&self, ending: &str) -> PathBuf {
+        let mut path = self.base.clone().into_os_string();
+        path.push(ending);
+        path.into()
+    }
+
+    /// The desired state, replaced by rename ([`super::spec::Spec`]).
+    pub fn spec(&self) -> PathBuf {
+        self.with(".spec")
+    }
+
+    /// The events of its lives, appended by the shim ([`super::life`]).
+    pub fn life(&self) -> PathBuf {
+        self.with(".life")
+    }
+
+    /// The bell that sink and shim ring and the supervisor listens to.
+    pub fn bell(&self) -> PathBuf {
+        self.with(".fifo")
+    }
+
+    /// Held (`flock`) by the one sink that may append to the stream.
+    pub fn sink_lock(&self) -> PathBuf {
+        self.with(".sink-lock")
+    }
+
+    /// A command too long for an argument, as a script.
+    pub fn script(&self) -> PathBuf {
+        self.with(".sh")
+    }
+}
+
+/// The directory that takes the newest output while the disk of the journal is full.
+pub fn spill_dir(runtime: &Path) -> PathBuf {
+    runtime.join("spill")
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::PanePaths;
+    use crate::model::ProcName;
+
+    #[test]
+    fn the_spec_leads_to_its_neighbours() {
+        let paths = PanePaths::new(Path::new("/run/x"), &ProcName::new("web#2").unwrap());
+        assert_eq!(paths.spec(), Path::new("/run/x/p/web.2.spec"));
+        assert_eq!(PanePaths::beside(&paths.spec()), paths);
+        assert_eq!(paths.bell(), Path::new("/run/x/p/web.2.fifo"));
+    }
+}

@@ -1,0 +1,127 @@
+//! The spec file: the desired state of one pane, written by the supervisor, read by its shim.
+//!
+//! One JSON object, mode 0600, always replaced by rename, so a reader sees the old one or the new
+//! one. SIGUSR1 to the shim says "read it again"; ringing twice, or for nothing, is harmless.
+
+use std::io::Write as _;
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+
+use crate::model::plan::{Inherit, LogPolicy};
+use crate::model::{ProcName, text::OsText};
+
+/// The version of the format that this program writes.
+pub const SPEC_VERSION: u32 = 1;
+
+/// What the supervisor wants of a pane.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Want {
+    /// Life number [`Spec::life`] shall run: an older one is stopped first, and one with this
+    /// number that has already ended is not started again.
+    Run,
+    /// Nothing shall run in the pane.
+    Stop,
+    /// Nothing shall run, and the shim shall go too.
+    End,
+}
+
+/// The desired state of one pane.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Spec {
+    /// Format version, [`SPEC_VERSION`].
+    pub version: u32,
+    /// Rises with every change.
+    pub generation: u64,
+    /// The process.
+    pub name: ProcName,
+    /// The run it belongs to.
+    pub run: String,
+    /// What is wanted.
+    pub want: Want,
+    /// Which life is wanted, counted from 1.
+    pub life: u64,
+    /// Skip the grace period: SIGKILL at once.
+    pub kill: bool,
+    /// The shell.
+    pub shell: OsText,
+    /// The command it runs with `-c`.
+    pub command: OsText,
+    /// Working directory.
+    pub cwd: OsText,
+    /// The complete environment, less what comes from the pane.
+    pub env: Vec<(OsText, OsText)>,
+    /// umask, limits, nice, ignored signals.
+    pub inherit: Inherit,
+    /// The signal that asks it to stop.
+    pub stop_signal: i32,
+    /// Milliseconds from that signal to SIGKILL.
+    pub grace_ms: u64,
+    /// For the sink: where the stream goes and when it starts a new segment.
+    pub log: LogPolicy,
+}
+
+/// A spec file that could not be read or written.
+#[derive(Debug, thiserror::Error)]
+pub enum SpecError {
+    /// Reading or writing failed.
+    #[error("{}: {source}", path.display())]
+    Io {
+        /// The file.
+        path: std::path::PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// It is no spec.
+    #[error("{}: not a spec file: {source}", path.display())]
+    Format {
+        /// The file.
+        path: std::path::PathBuf,
+        /// Why.
+        source: serde_json::Error,
+    },
+    /// Written by a later program.
+    #[error("{}: format {found} is unknown to this tmo (it knows {SPEC_VERSION})", path.display())]
+    Version {
+        /// The file.
+        path: std::path::PathBuf,
+        /// The version it has.
+        found: u32,
+    },
+}
+
+impl Spec {
+    /// Read a spec file.
+    pub fn read(path: &Path) -> Result<Self, SpecError> {
+        let io = |source| SpecError::Io { path: path.to_owned(), source };
+        let text = std::fs::read(path).map_err(io)?;
+        let spec: Self = serde_json::from_slice(&text)
+            .map_err(|source| SpecError::Format { path: path.to_owned(), source })?;
+        if spec.version > SPEC_VERSION {
+            return Err(SpecError::Version { path: path.to_owned(), found: spec.version });
+        }
+        Ok(spec)
+    }
+
+    /// Replace a spec file: write beside it (0600), then rename.
+    pub fn write(&self, path: &Path) -> Result<(), SpecError> {
+        replace(path, &serde_json::to_vec(self).unwrap_or_default())
+            .map_err(|source| SpecError::Io { path: path.to_owned(), source })
+    }
+}
+
+/// Replace a file with these bytes, readable by its owner only; a reader sees old or new.
+pub fn replace(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
+    let mut fresh = path.as_os_str().to_owned();
+    fresh.push(".new");
+    let mut file = std::fs::OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(true)
+        .mode(0o600)
+        .open(&fresh)?;
+    file.write_all(bytes)?;
+    std::fs::rename(&fresh, path)
+}
