@@ -65,6 +65,8 @@ pub enum LifeEvent {
         /// Nonce of this life's markers, 16 hex digits.
         nonce: String,
     },
+    /// The terminal is gone: somebody closed the window, or tmux died. The tree is being ended.
+    Hangup {},
     /// The stop signal was sent.
     Stopping {
         /// Number of the life.
@@ -122,6 +124,11 @@ pub enum LifeEvent {
     },
     /// The shim goes; nothing follows from it.
     Down {},
+    /// Told to stop before it had begun this life: it will not begin it any more.
+    Skipped {
+        /// Number of the life.
+        life: u64,
+    },
     /// The shim could not do what the spec says.
     Trouble {
         /// What and why.

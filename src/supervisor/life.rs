@@ -1,0 +1,232 @@
+//! What a pane tells: its shim's entries, and the end of the shim itself.
+
+use super::{Culprit, Effect, Goal, Pane, Phase, ProcId, Supervisor, Word};
+use crate::model::Exit;
+use crate::pane::life::{Entry, LifeEvent, Member};
+
+/// Signal number of SIGKILL (POSIX gives it this number).
+const KILL: u8 = 9;
+/// Signal number of SIGTERM.
+const TERM: u8 = 15;
+
+impl Supervisor {
+    pub(super) fn on_entry(&mut self, id: ProcId, entry: Entry, out: &mut Vec<Effect>) {
+        let proc = &mut self.procs[id];
+        if entry.seq <= proc.seen {
+            return;
+        }
+        proc.seen = entry.seq;
+        let at = entry.at;
+        match entry.event {
+            LifeEvent::Up { pid, start_time, pane, .. } => {
+                proc.pane = Pane::Up { shim: pid, start_time, id: pane };
+            }
+            LifeEvent::Start { life, pid, .. } => self.started(id, life, pid, at),
+            LifeEvent::Hangup {} => self.hung_up(id, out),
+            LifeEvent::Stopping { .. } => {}
+            LifeEvent::Killing { life } => self.killing(id, life, out),
+            LifeEvent::Exit { life, exit, error, .. } => {
+                self.exited(id, (life, exit), at, out);
+                if let Some(error) = error {
+                    self.procs[id].note = Some(error);
+                }
+            }
+            LifeEvent::Leftovers { members, .. } => {
+                let text = format!("Left behind and now ended: {}", list(&members));
+                out.push(Word::error(Some(id), "leftovers", text));
+            }
+            LifeEvent::End { life, spared } => self.ended(id, life, &spared, at, out),
+            LifeEvent::Stuck { life, members } => self.stuck(id, life, members, at, out),
+            LifeEvent::Skipped { life } => self.skipped(id, life, at),
+            LifeEvent::Unmarked { .. } => {}
+            LifeEvent::Down {} => self.went_down(id),
+            LifeEvent::Trouble { message } => {
+                out.push(Word::error(Some(id), "trouble", message.clone()));
+                self.procs[id].note = Some(message);
+            }
+        }
+    }
+
+    pub(super) fn pane_ready(&mut self, id: ProcId, now: u64, out: &mut Vec<Effect>) {
+        let proc = &mut self.procs[id];
+        let due = proc.goal == Goal::Run && proc.life > proc.current_life();
+        if due && !proc.alive() {
+            proc.phase = Phase::Starting { life: proc.life };
+            proc.since = now;
+        }
+        self.want(id, out);
+    }
+
+    fn started(&mut self, id: ProcId, life: u64, pid: u32, at: u64) {
+        let proc = &mut self.procs[id];
+        if life < proc.current_life() {
+            return;
+        }
+        proc.phase = Phase::Running { life, pid };
+        proc.last_pid = Some(pid);
+        proc.since = at;
+        proc.note = None;
+    }
+
+    /// It was told to stop before it had begun: there is no exit to tell of.
+    fn skipped(&mut self, id: ProcId, life: u64, at: u64) {
+        let proc = &mut self.procs[id];
+        if matches!(proc.phase, Phase::Starting { life: current } if current <= life) {
+            proc.phase = Phase::Over { life, exit: Exit::Code(0), asked: true };
+            proc.since = at;
+        }
+    }
+
+    /// A person closed the window, which means: stop it.
+    fn hung_up(&mut self, id: ProcId, out: &mut Vec<Effect>) {
+        let proc = &mut self.procs[id];
+        if proc.alive() && proc.told < proc.current_life() {
+            proc.told = proc.current_life();
+            proc.goal = Goal::Stop;
+            out.push(Word::of(id, "hangup", "Its window was closed: stopping..."));
+        }
+    }
+
+    fn killing(&mut self, id: ProcId, life: u64, out: &mut Vec<Effect>) {
+        let proc = &mut self.procs[id];
+        if proc.killed < life {
+            proc.killed = life;
+            out.push(Word::of(id, "killing", "Killing..."));
+        }
+    }
+
+    fn exited(&mut self, id: ProcId, (life, exit): (u64, Exit), at: u64, out: &mut Vec<Effect>) {
+        let proc = &mut self.procs[id];
+        if life < proc.current_life() {
+            return;
+        }
+        let asked = proc.told >= life;
+        let ran = at.saturating_sub(proc.since);
+        proc.phase = Phase::Ending { life, exit };
+        proc.since = at;
+        if !(asked && by_our_hand(exit, proc.stop_signal)) {
+            self.worst = self.worst.max(exit.shell_status());
+        }
+        let again = proc.goal == Goal::Run && proc.life > life;
+        if again {
+            out.push(Word::of(id, "restarting", "Restarting..."));
+        } else if !asked {
+            proc.goal = Goal::Stop;
+            self.culprit.get_or_insert(Culprit { id, exit, at, ran });
+            self.quit(out);
+        }
+    }
+
+    fn ended(&mut self, id: ProcId, life: u64, spared: &[Member], at: u64, out: &mut Vec<Effect>) {
+        let proc = &mut self.procs[id];
+        let exit = match proc.phase {
+            Phase::Ending { life: current, exit } if current == life => exit,
+            Phase::Stuck { life: current, .. } if current == life => Exit::Signal(KILL),
+            Phase::Pending
+            | Phase::Starting { .. }
+            | Phase::Running { .. }
+            | Phase::Ending { .. }
+            | Phase::Stuck { .. }
+            | Phase::Over { .. } => return,
+        };
+        proc.phase = Phase::Over { life, exit, asked: proc.told >= life };
+        proc.since = at;
+        if !spared.is_empty() {
+            let text = format!("Left running on purpose: {}", list(spared));
+            out.push(Word::of(id, "spared", text));
+        }
+        if proc.goal == Goal::Run && proc.life > life && matches!(proc.pane, Pane::Up { .. }) {
+            proc.phase = Phase::Starting { life: proc.life };
+        }
+    }
+
+    fn stuck(
+        &mut self,
+        id: ProcId,
+        life: u64,
+        members: Vec<Member>,
+        at: u64,
+        out: &mut Vec<Effect>,
+    ) {
+        let proc = &mut self.procs[id];
+        if life < proc.current_life() {
+            return;
+        }
+        let text = format!("SIGKILL did not end {}", list(&members));
+        proc.note = Some(text.clone());
+        proc.phase = Phase::Stuck { life, members };
+        proc.since = at;
+        out.push(Word::error(Some(id), "stuck", text));
+    }
+
+    fn went_down(&mut self, id: ProcId) {
+        let proc = &mut self.procs[id];
+        proc.pane = Pane::None;
+        if proc.goal == Goal::Run && proc.life <= proc.current_life() {
+            proc.goal = Goal::Stop;
+        }
+    }
+
+    /// The shim was killed. What it ran has been ended; there is no status to be had.
+    pub(super) fn shim_gone(&mut self, id: ProcId, now: u64, out: &mut Vec<Effect>) {
+        let proc = &mut self.procs[id];
+        proc.pane = Pane::None;
+        if proc.alive() {
+            let life = proc.current_life();
+            let text = "Its shim was killed; what it ran has been ended";
+            proc.note = Some(text.into());
+            out.push(Word::error(Some(id), "shim-gone", text));
+            let exit = match proc.phase {
+                Phase::Ending { exit, .. } => exit,
+                Phase::Pending
+                | Phase::Starting { .. }
+                | Phase::Running { .. }
+                | Phase::Stuck { .. }
+                | Phase::Over { .. } => {
+                    self.exited(id, (life, Exit::Signal(KILL)), now, out);
+                    Exit::Signal(KILL)
+                }
+            };
+            let proc = &mut self.procs[id];
+            proc.phase = Phase::Over { life, exit, asked: proc.told >= life };
+            proc.since = now;
+        }
+        self.reopen(id, out);
+    }
+
+    /// Open a pane where one is needed and none is there.
+    pub(super) fn reopen(&mut self, id: ProcId, out: &mut Vec<Effect>) {
+        let proc = &mut self.procs[id];
+        let due = proc.goal == Goal::Run && proc.life > proc.current_life();
+        if due && proc.pane == Pane::None && !self.tmux_gone {
+            proc.pane = Pane::Opening;
+            out.push(Effect::Open(vec![id]));
+        }
+    }
+
+    pub(super) fn no_pane(&mut self, id: ProcId, why: &str, now: u64, out: &mut Vec<Effect>) {
+        let proc = &mut self.procs[id];
+        proc.pane = Pane::None;
+        proc.goal = Goal::Stop;
+        proc.note = Some(why.to_owned());
+        proc.since = now;
+        out.push(Word::error(Some(id), "no-pane", format!("Can't open its window: {why}")));
+        self.worst = self.worst.max(1);
+        self.quit(out);
+    }
+}
+
+/// Whether a process that was told to stop ended because of that.
+fn by_our_hand(exit: Exit, stop_signal: i32) -> bool {
+    let ours = |signal: u8| signal == KILL || signal == TERM || i32::from(signal) == stop_signal;
+    match exit {
+        Exit::Signal(signal) => ours(signal),
+        Exit::Code(code) => code == 0 || code > 128 && ours(code - 128),
+    }
+}
+
+/// `sleep (pid 12, state S), node (pid 13, state D)`.
+fn list(members: &[Member]) -> String {
+    let one = |m: &Member| format!("{} (pid {}, state {})", m.name, m.pid, m.state);
+    members.iter().map(one).collect::<Vec<_>>().join(", ")
+}

@@ -1,0 +1,193 @@
+//! What clients ask for.
+
+use super::ticket::{Aim, Ticket};
+use super::{Course, Effect, Goal, Pane, Phase, ProcId, Supervisor, Word};
+use crate::model::request::{Outcome, Request, Unknown};
+
+/// What a request does to each of its processes.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Verb {
+    Start,
+    Stop,
+    Restart,
+}
+
+impl Supervisor {
+    pub(super) fn ask(&mut self, id: u64, request: &Request, now: u64, out: &mut Vec<Effect>) {
+        match request {
+            Request::Start { names } => self.each(id, (Verb::Start, names), now, out),
+            Request::Stop { names } => self.each(id, (Verb::Stop, names), now, out),
+            Request::Restart { names } => self.each(id, (Verb::Restart, names), now, out),
+            Request::Quit => {
+                self.tickets.push(Ticket::quit(id));
+                if self.course == Course::Keep { self.quit(out) } else { self.kill(out) }
+            }
+            Request::Kill => {
+                self.tickets.push(Ticket::quit(id));
+                self.kill(out);
+            }
+            Request::Resize { .. } => out.push(Effect::Answer(id, Outcome::done(vec![]))),
+        }
+    }
+
+    fn each(
+        &mut self,
+        ticket: u64,
+        (verb, patterns): (Verb, &[String]),
+        now: u64,
+        out: &mut Vec<Effect>,
+    ) {
+        let ids = match self.find(patterns) {
+            Ok(ids) => ids,
+            Err(outcome) => return out.push(Effect::Answer(ticket, outcome)),
+        };
+        if self.course != Course::Keep && verb != Verb::Stop {
+            let problem = "everything is being stopped".to_owned();
+            return out.push(Effect::Answer(ticket, Outcome::refused(problem)));
+        }
+        let act = |id| match verb {
+            Verb::Start => (id, self.start(id, now, out)),
+            Verb::Stop => (id, self.stop(id, out)),
+            Verb::Restart => (id, self.restart(id, now, out)),
+        };
+        let aims = ids.into_iter().map(act).collect();
+        self.tickets.push(Ticket::new(ticket, aims));
+    }
+
+    /// The processes that these words mean; none given means all.
+    fn find(&self, patterns: &[String]) -> Result<Vec<ProcId>, Outcome> {
+        let all = 0..self.procs.len();
+        if patterns.is_empty() {
+            return Ok(all.collect());
+        }
+        for pattern in patterns {
+            if !self.procs.iter().any(|p| p.name.matches(pattern)) {
+                return Err(Outcome::unknown(self.unknown(pattern)));
+            }
+        }
+        Ok(all.filter(|&id| patterns.iter().any(|p| self.procs[id].name.matches(p))).collect())
+    }
+
+    fn unknown(&self, name: &str) -> Unknown {
+        let known: Vec<String> = self.procs.iter().map(|p| p.name.to_string()).collect();
+        let nearest = known
+            .iter()
+            .map(|k| (distance(name, k), k))
+            .min()
+            .filter(|(far, k)| *far <= 2.max(k.len() / 3))
+            .map(|(_, k)| k.clone());
+        Unknown { name: name.to_owned(), nearest, known }
+    }
+
+    fn start(&mut self, id: ProcId, now: u64, out: &mut Vec<Effect>) -> Aim {
+        let proc = &mut self.procs[id];
+        let stopping = proc.alive() && proc.told_to_stop();
+        if proc.alive() && !stopping {
+            return Aim::Run(proc.current_life());
+        }
+        let next = proc.current_life() + 1;
+        if proc.goal == Goal::Stop || proc.life < next {
+            proc.goal = Goal::Run;
+            proc.life = next;
+        }
+        self.bring_up(id, now, out);
+        Aim::Run(next)
+    }
+
+    fn bring_up(&mut self, id: ProcId, now: u64, out: &mut Vec<Effect>) {
+        let proc = &mut self.procs[id];
+        match proc.pane {
+            Pane::Up { .. } => {
+                if !proc.alive() {
+                    proc.phase = Phase::Starting { life: proc.life };
+                    proc.since = now;
+                }
+                self.want(id, out);
+            }
+            Pane::None => self.reopen(id, out),
+            Pane::Opening => {}
+        }
+    }
+
+    fn stop(&mut self, id: ProcId, out: &mut Vec<Effect>) -> Aim {
+        self.tell_to_stop(id, out);
+        let proc = &mut self.procs[id];
+        proc.goal = Goal::Stop;
+        self.want(id, out);
+        Aim::Over
+    }
+
+    fn restart(&mut self, id: ProcId, now: u64, out: &mut Vec<Effect>) -> Aim {
+        if !self.procs[id].alive() {
+            return self.start(id, now, out);
+        }
+        self.tell_to_stop(id, out);
+        let proc = &mut self.procs[id];
+        proc.goal = Goal::Run;
+        proc.life = proc.current_life() + 1;
+        let aim = Aim::Run(proc.life);
+        self.want(id, out);
+        aim
+    }
+
+    /// Say that it is to stop; said again while it lives, it is killed (overmind's rule).
+    pub(super) fn tell_to_stop(&mut self, id: ProcId, out: &mut Vec<Effect>) {
+        let proc = &mut self.procs[id];
+        let life = proc.current_life();
+        if !proc.alive() {
+            return;
+        }
+        if proc.told < life {
+            proc.told = life;
+            out.push(Word::of(id, "interrupting", "Interrupting..."));
+        } else if proc.killed < life {
+            proc.killed = life;
+            out.push(Word::of(id, "killing", "Killing..."));
+        }
+    }
+}
+
+/// Number of single-character edits between two words (Levenshtein).
+fn distance(a: &str, b: &str) -> usize {
+    let mut row: Vec<usize> = (0..=b.chars().count()).collect();
+    for (i, x) in a.chars().enumerate() {
+        let mut corner = row[0];
+        row[0] = i + 1;
+        for (j, y) in b.chars().enumerate() {
+            let swap = corner + usize::from(x != y);
+            corner = row[j + 1];
+            row[j + 1] = swap.min(corner + 1).min(row[j] + 1);
+        }
+    }
+    row.last().copied().unwrap_or(0)
+}
+
+impl Outcome {
+    /// All of it was done.
+    pub fn done(names: Vec<crate::model::ProcName>) -> Self {
+        Self { ok: true, problems: vec![], names, unknown: None }
+    }
+
+    /// Nothing was done, and why.
+    pub fn refused(problem: String) -> Self {
+        Self { ok: false, problems: vec![problem], names: vec![], unknown: None }
+    }
+
+    fn unknown(unknown: Unknown) -> Self {
+        Self { ok: false, problems: vec![], names: vec![], unknown: Some(unknown) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::distance;
+
+    #[test]
+    fn distance_counts_edits() {
+        assert_eq!(distance("wbe", "web"), 2);
+        assert_eq!(distance("web", "web"), 0);
+        assert_eq!(distance("", "abc"), 3);
+        assert_eq!(distance("worker", "wroker"), 2);
+        assert_eq!(distance("we", "web"), 1);
+    }
+}

@@ -1,0 +1,105 @@
+//! Requests that wait for their thing to be done.
+
+use super::{Course, Effect, Goal, Pane, Phase, Proc, ProcId, Supervisor};
+use crate::model::request::Outcome;
+
+/// What a request waits for on one process.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Aim {
+    /// This life, or a later one, runs.
+    Run(u64),
+    /// Nothing of it is alive.
+    Over,
+}
+
+/// One waiting request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Ticket {
+    pub(super) id: u64,
+    aims: Vec<(ProcId, Aim)>,
+    names: Vec<ProcId>,
+    problems: Vec<String>,
+    /// Waits for the end of the run.
+    last: bool,
+}
+
+enum Verdict {
+    Waiting,
+    Reached,
+    Failed(String),
+}
+
+impl Ticket {
+    pub(super) fn new(id: u64, aims: Vec<(ProcId, Aim)>) -> Self {
+        let names = aims.iter().map(|(proc, _)| *proc).collect();
+        Self { id, aims, names, problems: vec![], last: false }
+    }
+
+    pub(super) fn quit(id: u64) -> Self {
+        Self { id, aims: vec![], names: vec![], problems: vec![], last: true }
+    }
+}
+
+impl Supervisor {
+    /// Answer the requests whose thing is done or can't be.
+    pub(super) fn answer(&mut self, out: &mut Vec<Effect>) {
+        let done = matches!(self.course, Course::Done { .. });
+        let mut tickets = std::mem::take(&mut self.tickets);
+        tickets.retain_mut(|ticket| {
+            let problems = &mut ticket.problems;
+            ticket.aims.retain(|(id, aim)| match verdict(&self.procs[*id], *aim, self.course) {
+                Verdict::Waiting => true,
+                Verdict::Reached => false,
+                Verdict::Failed(why) => {
+                    problems.push(format!("{}: {why}", self.procs[*id].name));
+                    false
+                }
+            });
+            if !ticket.aims.is_empty() || ticket.last && !done {
+                return true;
+            }
+            if ticket.last {
+                ticket.problems = self.left_over();
+            }
+            let names = ticket.names.iter().map(|&id| self.procs[id].name.clone()).collect();
+            let problems = std::mem::take(&mut ticket.problems);
+            let outcome = Outcome { ok: problems.is_empty(), problems, names, unknown: None };
+            out.push(Effect::Answer(ticket.id, outcome));
+            false
+        });
+        self.tickets = tickets;
+    }
+
+    /// What could not be ended.
+    fn left_over(&self) -> Vec<String> {
+        let stuck = |proc: &Proc| match (&proc.phase, &proc.note) {
+            (Phase::Stuck { .. }, Some(note)) => Some(format!("{}: {note}", proc.name)),
+            _ => None,
+        };
+        self.procs.iter().filter_map(stuck).collect()
+    }
+}
+
+fn verdict(proc: &Proc, aim: Aim, course: Course) -> Verdict {
+    let note = || proc.note.clone().unwrap_or_else(|| "it is not there".to_owned());
+    match (aim, &proc.phase) {
+        (_, Phase::Stuck { .. }) => Verdict::Failed(note()),
+        (Aim::Over, _) if !proc.alive() => Verdict::Reached,
+        (Aim::Over, _) => Verdict::Waiting,
+        (Aim::Run(life), Phase::Running { life: now, .. }) if *now >= life => Verdict::Reached,
+        (Aim::Run(life), Phase::Ending { life: now, exit }) if *now >= life => {
+            Verdict::Failed(format!("ended at once with {exit}"))
+        }
+        (Aim::Run(life), Phase::Over { life: now, exit, .. }) if *now >= life => {
+            Verdict::Failed(format!("ended at once with {exit}"))
+        }
+        (Aim::Run(_), _) if course != Course::Keep => {
+            Verdict::Failed("everything is being stopped".to_owned())
+        }
+        (Aim::Run(_), _) if !proc.alive() && proc.goal == Goal::Stop => {
+            let gone = proc.pane == Pane::None;
+            Verdict::Failed(if gone { note() } else { "it was stopped meanwhile".to_owned() })
+        }
+        (Aim::Run(_), _) => Verdict::Waiting,
+    }
+}
