@@ -1,0 +1,12 @@
+//! tmux as the owner of the terminals: a server per project, a window per process.
+//!
+//! All quoting for tmux lives in [`command`]; what a server is set to in [`config`]; calling it in
+//! [`server`]; a person's way in, in [`attach`].
+
+pub mod attach;
+pub mod command;
+pub mod config;
+pub mod server;
+pub mod version;
+
+pub use server::{Tmux, TmuxError};

@@ -1,0 +1,271 @@
+//! Calling the project's tmux server.
+//!
+//! Each call is a tmux client of its own in a process group of its own, so a Ctrl-C in the
+//! launching terminal does not reach it, without stdin, with the caller's complete environment.
+
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+
+use super::command::{self, Command};
+use super::config;
+use crate::model::ProcName;
+use crate::model::plan::Plan;
+
+/// A tmux call that failed.
+#[derive(Debug, thiserror::Error)]
+pub enum TmuxError {
+    /// The program did not start.
+    #[error("can't run {}: {source}", program.display())]
+    Spawn {
+        /// The program.
+        program: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// It refused.
+    #[error("tmux {what}: {words}")]
+    Refused {
+        /// Which command.
+        what: String,
+        /// tmux's own words.
+        words: String,
+    },
+    /// Its configuration could not be written.
+    #[error("{}: {source}", path.display())]
+    Config {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+}
+
+/// The tmux server of one run.
+#[derive(Debug, Clone)]
+pub struct Tmux {
+    program: PathBuf,
+    socket: String,
+    session: String,
+    tmo: PathBuf,
+    root: PathBuf,
+    env: Vec<(OsString, OsString)>,
+    config: PathBuf,
+    user_config: Option<PathBuf>,
+    size: (u16, u16),
+}
+
+/// What to open: a name and its spec file.
+pub type Opening = (ProcName, PathBuf);
+
+/// A pane as tmux lists it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Listed {
+    /// `%3`.
+    pub pane: String,
+    /// Process id of its shim.
+    pub pid: u32,
+    /// Nothing runs in it any more.
+    pub dead: bool,
+}
+
+impl Tmux {
+    /// The server of this plan; nothing is started yet.
+    pub fn new(plan: &Plan, runtime: &Path) -> Self {
+        let env: Vec<_> = plan
+            .env
+            .iter()
+            .filter(|(name, _)| !matches!(name.as_bytes(), b"TMUX" | b"TMUX_PANE"))
+            .map(|(name, value)| (name.0.clone(), value.0.clone()))
+            .collect();
+        let home = env.iter().find(|(name, _)| name == "HOME").map(|(_, home)| home);
+        let user_config = match &plan.tmux_config {
+            Some(path) => Some(path.as_path().to_owned()),
+            None => home.map(|home| Path::new(home).join(".tmux.conf")).filter(|p| p.exists()),
+        };
+        Self {
+            program: plan.tmux.as_path().to_owned(),
+            socket: plan.tmux_socket.clone(),
+            session: plan.session.clone(),
+            tmo: plan.tmo.as_path().to_owned(),
+            root: plan.root.as_path().to_owned(),
+            env,
+            config: runtime.join("tmux.conf"),
+            user_config,
+            size: plan.size,
+        }
+    }
+
+    /// Start the server with a window and a pipe for each of these; returns the server's pid.
+    pub async fn start(&self, openings: &[Opening]) -> Result<u32, TmuxError> {
+        let text = config::generate(self.size.0, self.size.1);
+        crate::pane::spec::replace(&self.config, text.as_bytes())
+            .map_err(|source| TmuxError::Config { path: self.config.clone(), source })?;
+        let groups: Vec<_> =
+            openings.iter().enumerate().map(|(i, o)| self.window(o, i == 0)).collect();
+        for call in command::batches(&groups) {
+            self.call(call).await?;
+        }
+        self.pid().await
+    }
+
+    /// Process id of the server.
+    pub async fn pid(&self) -> Result<u32, TmuxError> {
+        let ask = Command::new("display-message").arg("-p").arg("#{pid}");
+        let said = self.call(ask.words().to_vec()).await?;
+        let refused = || TmuxError::Refused { what: "display-message".into(), words: said.clone() };
+        said.trim().parse().map_err(|_| refused())
+    }
+
+    /// A window with a shim, and its pipe, in one call.
+    fn window(&self, (name, spec): &Opening, first: bool) -> Vec<Command> {
+        let open = if first {
+            let (columns, rows) = self.size;
+            Command::new("new-session")
+                .arg("-d")
+                .arg("-s")
+                .arg(&self.session)
+                .arg("-x")
+                .arg(columns.to_string())
+                .arg("-y")
+                .arg(rows.to_string())
+        } else {
+            Command::new("new-window").arg("-d").arg("-t").arg(format!("={}:", self.session))
+        };
+        let open = open.arg("-n").plain_format(name.as_str()).arg("-c").plain_format(&self.root);
+        let target = format!("={}:={name}", self.session);
+        vec![command::shim(open, &self.tmo, spec), command::pipe(&target, &self.tmo, spec)]
+    }
+
+    /// Give this process a pane again: in its old one if that is still there, else in a new window.
+    pub async fn reopen(&self, opening: &Opening, old: Option<&str>) -> Result<(), TmuxError> {
+        let listed = self.list().await?;
+        let kept = old.and_then(|id| listed.iter().find(|l| l.pane == id));
+        let (_, spec) = opening;
+        let group = match kept {
+            Some(pane) => {
+                let respawn = Command::new("respawn-pane").arg("-k").arg("-t").arg(&pane.pane);
+                vec![
+                    command::shim(respawn, &self.tmo, spec),
+                    command::pipe(&pane.pane, &self.tmo, spec),
+                ]
+            }
+            None => self.window(opening, listed.is_empty()),
+        };
+        for call in command::batches(&[group]) {
+            self.call(call).await?;
+        }
+        Ok(())
+    }
+
+    /// Pipe a pane's output again, after its sink has been seen dead.
+    pub async fn pipe(&self, pane: &str, spec: &Path) -> Result<(), TmuxError> {
+        self.call(command::pipe(pane, &self.tmo, spec).words().to_vec()).await.map(drop)
+    }
+
+    /// The panes there are; none if the session is gone.
+    pub async fn list(&self) -> Result<Vec<Listed>, TmuxError> {
+        let format = "#{pane_id} #{pane_pid} #{pane_dead}";
+        let ask = Command::new("list-panes").arg("-a").arg("-F").arg(format);
+        match self.call(ask.words().to_vec()).await {
+            Ok(said) => Ok(said.lines().filter_map(parse_listed).collect()),
+            Err(TmuxError::Refused { words, .. }) if words.contains("no sessions") => Ok(vec![]),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Read the user's own configuration (their keys in `connect`), then make sure that none of
+    /// it can cost output: hooks go, tmo's options are set again.
+    pub async fn source_user_config(&self) -> Result<(), TmuxError> {
+        let Some(path) = &self.user_config else { return Ok(()) };
+        let source = Command::new("source-file").arg("-q").arg(path);
+        let verdict = self.call(source.words().to_vec()).await.map(drop);
+        for scope in [&["-g"][..], &["-g", "-w"], &["-g", "-p"]] {
+            let ask = scope.iter().fold(Command::new("show-hooks"), |c, flag| c.arg(flag));
+            let Ok(hooks) = self.call(ask.words().to_vec()).await else { continue };
+            let mut names: Vec<&str> = hooks.lines().filter_map(hook_name).collect();
+            names.dedup();
+            let unset = |name: &&str| {
+                let base = scope.iter().fold(Command::new("set-hook").arg("-u"), |c, f| c.arg(f));
+                vec![base.arg(name)]
+            };
+            for call in command::batches(&names.iter().map(unset).collect::<Vec<_>>()) {
+                self.call(call).await?;
+            }
+        }
+        let again = Command::new("source-file").arg(&self.config);
+        self.call(again.words().to_vec()).await?;
+        verdict
+    }
+
+    /// Give all panes this size.
+    pub async fn resize(&self, columns: u16, rows: u16) -> Result<(), TmuxError> {
+        let size = Command::new("set-option").arg("-gq").arg("default-size");
+        let mut groups = vec![vec![size.arg(format!("{columns}x{rows}"))]];
+        for listed in self.list().await? {
+            let resize = Command::new("resize-window").arg("-t").arg(&listed.pane);
+            let resize = resize.arg("-x").arg(columns.to_string()).arg("-y").arg(rows.to_string());
+            // resize-window pins the window; unpinned, it follows a client that attaches.
+            let unpin = Command::new("set-option").arg("-uwq").arg("-t").arg(&listed.pane);
+            groups.push(vec![resize, unpin.arg("window-size")]);
+        }
+        for call in command::batches(&groups) {
+            self.call(call).await?;
+        }
+        Ok(())
+    }
+
+    /// End the server.
+    pub async fn kill_server(&self) -> Result<(), TmuxError> {
+        self.call(vec!["kill-server".into()]).await.map(drop)
+    }
+
+    async fn call(&self, words: Vec<OsString>) -> Result<String, TmuxError> {
+        let what = words.first().map(|w| w.to_string_lossy().into_owned()).unwrap_or_default();
+        let mut client = tokio::process::Command::new(&self.program);
+        client.arg("-L").arg(&self.socket).arg("-f").arg(&self.config).args(&words);
+        client.env_clear().envs(self.env.iter().map(|(name, value)| (name, value)));
+        client.current_dir("/").process_group(0);
+        client.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let output = client
+            .output()
+            .await
+            .map_err(|source| TmuxError::Spawn { program: self.program.clone(), source })?;
+        let words = String::from_utf8_lossy(&output.stderr).trim().to_owned();
+        tracing::debug!(what, status = %output.status, words, "tmux");
+        if output.status.success() {
+            return Ok(String::from_utf8_lossy(&output.stdout).into_owned());
+        }
+        let words = if words.is_empty() { output.status.to_string() } else { words };
+        Err(TmuxError::Refused { what, words })
+    }
+}
+
+fn parse_listed(line: &str) -> Option<Listed> {
+    let mut fields = line.split(' ');
+    Some(Listed {
+        pane: fields.next()?.to_owned(),
+        pid: fields.next()?.parse().ok()?,
+        dead: fields.next()? == "1",
+    })
+}
+
+/// `after-new-window[0] run-shell "…"` → `after-new-window`; a hook that is not set has no value.
+fn hook_name(line: &str) -> Option<&str> {
+    let (name, _) = line.split_once(' ')?;
+    Some(name.split_once('[').map_or(name, |(name, _)| name))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Listed, hook_name, parse_listed};
+
+    #[test]
+    fn what_tmux_says_is_read() {
+        let listed = Listed { pane: "%3".into(), pid: 77, dead: false };
+        assert_eq!(parse_listed("%3 77 0"), Some(listed));
+        assert_eq!(parse_listed("rubbish"), None);
+        assert_eq!(hook_name("after-new-window[0] run-shell 'sleep 1'"), Some("after-new-window"));
+        assert_eq!(hook_name("alert-bell"), None);
+    }
+}
