@@ -67,6 +67,8 @@ pub struct Listed {
     pub pid: u32,
     /// Nothing runs in it any more.
     pub dead: bool,
+    /// Name of its window.
+    pub window: String,
 }
 
 impl Tmux {
@@ -138,10 +140,16 @@ impl Tmux {
     }
 
     /// Give this process a pane again: in its old one if that is still there, else in a new window.
+    ///
+    /// A living pane of its name that nobody knows was opened by a supervisor that was killed
+    /// before it heard of it: it is left as it is, its shim will tell.
     pub async fn reopen(&self, opening: &Opening, old: Option<&str>) -> Result<(), TmuxError> {
         let listed = self.list().await?;
         let kept = old.and_then(|id| listed.iter().find(|l| l.pane == id));
-        let (_, spec) = opening;
+        let (name, spec) = opening;
+        if old.is_none() && listed.iter().any(|l| l.window == name.as_str() && !l.dead) {
+            return Ok(());
+        }
         let group = match kept {
             Some(pane) => {
                 let respawn = Command::new("respawn-pane").arg("-k").arg("-t").arg(&pane.pane);
@@ -165,7 +173,7 @@ impl Tmux {
 
     /// The panes there are; none if the session is gone.
     pub async fn list(&self) -> Result<Vec<Listed>, TmuxError> {
-        let format = "#{pane_id} #{pane_pid} #{pane_dead}";
+        let format = "#{pane_id} #{pane_pid} #{pane_dead} #{window_name}";
         let ask = Command::new("list-panes").arg("-a").arg("-F").arg(format);
         match self.call(ask.words().to_vec()).await {
             Ok(said) => Ok(said.lines().filter_map(parse_listed).collect()),
@@ -242,11 +250,12 @@ impl Tmux {
 }
 
 fn parse_listed(line: &str) -> Option<Listed> {
-    let mut fields = line.split(' ');
+    let mut fields = line.splitn(4, ' ');
     Some(Listed {
         pane: fields.next()?.to_owned(),
         pid: fields.next()?.parse().ok()?,
         dead: fields.next()? == "1",
+        window: fields.next()?.to_owned(),
     })
 }
 
@@ -262,8 +271,8 @@ mod tests {
 
     #[test]
     fn what_tmux_says_is_read() {
-        let listed = Listed { pane: "%3".into(), pid: 77, dead: false };
-        assert_eq!(parse_listed("%3 77 0"), Some(listed));
+        let listed = Listed { pane: "%3".into(), pid: 77, dead: false, window: "web#1".into() };
+        assert_eq!(parse_listed("%3 77 0 web#1"), Some(listed));
         assert_eq!(parse_listed("rubbish"), None);
         assert_eq!(hook_name("after-new-window[0] run-shell 'sleep 1'"), Some("after-new-window"));
         assert_eq!(hook_name("alert-bell"), None);

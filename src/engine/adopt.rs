@@ -1,0 +1,85 @@
+//! Going on where a killed supervisor was: same processes, nothing lost, nothing told twice.
+//!
+//! Three things are put together: what was decided (`state.json`), what happened (the life files,
+//! from the first entry the dead one had not taken in), and what was printed (the streams, from
+//! the first byte that the index does not cover). Output that came meanwhile is merged by the
+//! times of the sinks.
+
+use super::core::Engine;
+use super::pane::Sink;
+use super::queue::Event;
+use crate::supervisor::{Input, ProcId};
+use crate::sys;
+
+impl Engine {
+    /// Take over; returns how many processes live.
+    pub(super) async fn adopt(&mut self) -> std::io::Result<usize> {
+        for id in 0..self.panes.len() {
+            self.recall(id)?;
+        }
+        self.ingest.catch_up()?;
+        for pane in &mut self.panes {
+            pane.marked = pane.marked.max(self.ingest.last_marker(pane.stream));
+        }
+        self.replay();
+        self.find_tmux().await;
+        let effects = self.saved.supervisor.resume();
+        self.save();
+        for effect in effects {
+            self.effect(effect);
+        }
+        Ok(self.saved.supervisor.procs.iter().filter(|p| p.alive()).count())
+    }
+
+    /// Read the whole life file of a pane: what the dead supervisor had taken in tells where shim
+    /// and markers stand, the rest waits to be handed on.
+    fn recall(&mut self, id: ProcId) -> std::io::Result<()> {
+        let seen = self.saved.supervisor.procs[id].seen;
+        self.panes[id].marked = self.ingest.last_marker(self.panes[id].stream);
+        for entry in self.panes[id].life.poll()? {
+            self.expect(id, &entry);
+            if entry.seq <= seen {
+                self.note_shim(id, &entry);
+            } else {
+                self.panes[id].entries.push_back(entry);
+            }
+        }
+        let pane = &mut self.panes[id];
+        if pane.shim.is_some() {
+            pane.sink = Sink::Up;
+        }
+        self.listen(id)
+    }
+
+    /// Hand on what happened meanwhile, over all processes in the order it happened.
+    fn replay(&mut self) {
+        let due = |engine: &Self| {
+            (0..engine.panes.len())
+                .filter(|&id| engine.panes[id].awaits_marker().is_none())
+                .filter_map(|id| Some((engine.panes[id].entries.front()?.at, id)))
+                .min()
+        };
+        while let Some((_, id)) = due(self) {
+            if let Some(entry) = self.panes[id].next_entry() {
+                self.note_shim(id, &entry);
+                self.input(Input::Life(id, entry));
+            }
+        }
+        for id in 0..self.panes.len() {
+            self.hand_on(id);
+        }
+    }
+
+    /// Watch the tmux server; the dead supervisor may not have got to know its pid.
+    async fn find_tmux(&mut self) {
+        match self.saved.tmux {
+            Some((pid, start_time)) if sys::alive(pid, start_time) => self.watch_tmux(pid),
+            Some(_) => self.queue.push(Event::TmuxExit),
+            None => {
+                if let Ok(pid) = self.tmux.pid().await {
+                    self.watch_tmux(pid);
+                }
+            }
+        }
+    }
+}

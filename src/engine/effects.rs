@@ -1,0 +1,177 @@
+//! Carrying out what the state machine decides.
+
+use super::core::Engine;
+use super::queue::Event;
+use super::watchers;
+use crate::model::request::{ProcessState, State, TmuxAddress};
+use crate::pane::spec::{SPEC_VERSION, Spec, SpecError, Want};
+use crate::plan;
+use crate::supervisor::{Course, Effect, Pane, Phase, ProcId, Word};
+use crate::sys;
+use crate::sys::clock;
+
+impl Engine {
+    pub(super) fn effect(&mut self, effect: Effect) {
+        match effect {
+            Effect::Open(ids) => self.open(&ids),
+            Effect::Want { id, want, life, kill } => self.want(id, want, life, kill),
+            Effect::Say(word) => self.say(&word),
+            Effect::Answer(ticket, outcome) => {
+                if matches!(self.saved.supervisor.course, Course::Done { .. }) {
+                    self.last_answers.push((ticket, outcome));
+                } else if let Some(reply) = self.replies.remove(&ticket) {
+                    // The client may be gone.
+                    let _ = reply.send(outcome);
+                }
+            }
+            Effect::Finish(code) => self.finish = Some(code),
+        }
+    }
+
+    /// Write the specs (nothing is to run yet), make the bells, ask tmux for the panes.
+    fn open(&mut self, ids: &[ProcId]) {
+        for &id in ids {
+            if let Err(error) = self.prepare(id) {
+                let input = crate::supervisor::Input::NoPane(id, error);
+                return self.input(input);
+            }
+        }
+        let opening = |&id: &ProcId| {
+            (self.plan.processes[id].name.clone(), self.panes[id].paths.spec())
+        };
+        let openings: Vec<_> = ids.iter().map(opening).collect();
+        let old: Vec<_> = ids.iter().map(|&id| self.panes[id].pane.clone()).collect();
+        let first = self.saved.tmux.is_none();
+        let (tmux, queue, ids) = (self.tmux.clone(), self.queue.clone(), ids.to_vec());
+        tokio::task::spawn_local(async move {
+            if first {
+                let result = tmux.start(&openings).await.map(Some);
+                return queue.push(Event::Opened(ids, result));
+            }
+            for ((opening, old), id) in openings.iter().zip(old).zip(ids) {
+                let result = tmux.reopen(opening, old.as_deref()).await.map(|()| None);
+                queue.push(Event::Opened(vec![id], result));
+            }
+        });
+    }
+
+    fn prepare(&mut self, id: ProcId) -> Result<(), String> {
+        let bell = self.panes[id].paths.bell();
+        let life = self.saved.supervisor.procs[id].current_life();
+        self.write_spec(id, Want::Stop, life, false).map_err(|e| e.to_string())?;
+        self.listen(id).map_err(|e| format!("{}: {e}", bell.display()))
+    }
+
+    /// Listen to the bell of a pane, once.
+    pub(super) fn listen(&mut self, id: ProcId) -> std::io::Result<()> {
+        if self.panes[id].listening {
+            return Ok(());
+        }
+        let bell = self.panes[id].paths.bell();
+        watchers::make_bell(&bell)?;
+        watchers::listen(id, &bell, self.queue.clone())?;
+        self.panes[id].listening = true;
+        Ok(())
+    }
+
+    fn want(&mut self, id: ProcId, want: Want, life: u64, kill: bool) {
+        if let Err(error) = self.write_spec(id, want, life, kill) {
+            let text = error.to_string();
+            self.say(&Word { id: Some(id), event: "trouble", text, error: true });
+        }
+        if let Pane::Up { shim, start_time, .. } = self.saved.supervisor.procs[id].pane {
+            // Not there any more: its end is on its way to us.
+            let _ = sys::signal(shim, start_time, nix::libc::SIGUSR1);
+        }
+    }
+
+    fn write_spec(&mut self, id: ProcId, want: Want, life: u64, kill: bool) -> Result<(), SpecError> {
+        let process = &self.plan.processes[id];
+        let pane = &mut self.panes[id];
+        pane.generation += 1;
+        let spec = Spec {
+            version: SPEC_VERSION,
+            generation: pane.generation,
+            name: process.name.clone(),
+            run: self.plan.run.clone(),
+            want,
+            life,
+            kill,
+            shell: process.shell.clone(),
+            command: process.command.clone(),
+            cwd: self.plan.root.clone(),
+            env: plan::process_env(&self.plan, process),
+            inherit: self.plan.inherit.clone(),
+            stop_signal: process.stop_signal,
+            grace_ms: self.plan.grace_ms,
+            log: self.plan.log.clone(),
+        };
+        spec.write(&pane.paths.spec())
+    }
+
+    /// Write a line of the supervisor's own into the log.
+    fn say(&mut self, word: &Word) {
+        let name = word.id.map(|id| self.plan.processes[id].name.as_str());
+        let line = serde_json::json!({
+            "event": word.event, "name": name, "text": word.text, "error": word.error,
+        });
+        if let Err(error) = self.ingest.event(clock::now_ns(), &line.to_string()) {
+            tracing::error!(%error, "an event can't be written");
+        }
+    }
+
+    /// A line about the supervisor itself.
+    pub(super) fn say_system(&mut self, event: &'static str, text: &str) {
+        self.say(&Word { id: None, event, text: text.to_owned(), error: false });
+    }
+
+    /// The state of everything, for clients.
+    pub(super) fn state(&self) -> State {
+        let supervisor = &self.saved.supervisor;
+        let plan = &self.plan;
+        State {
+            api: 1,
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            run: plan.run.clone(),
+            pid: std::process::id(),
+            title: plan.title.clone(),
+            root: plan.root.clone(),
+            socket: plan.socket.clone(),
+            tmux: TmuxAddress {
+                socket: plan.tmux_socket.clone(),
+                session: plan.session.clone(),
+                program: plan.tmux.clone(),
+            },
+            journal: plan.log.dir.clone(),
+            started: plan.started,
+            views: self.views,
+            headless_since: self.saved.headless_since,
+            quitting: supervisor.course != Course::Keep,
+            processes: (0..plan.processes.len()).map(|id| self.process_state(id)).collect(),
+        }
+    }
+
+    fn process_state(&self, id: ProcId) -> ProcessState {
+        let (proc, process) = (&self.saved.supervisor.procs[id], &self.plan.processes[id]);
+        let exit = match proc.phase {
+            Phase::Ending { exit, .. } | Phase::Over { exit, .. } => Some(exit),
+            Phase::Pending
+            | Phase::Starting { .. }
+            | Phase::Running { .. }
+            | Phase::Stuck { .. } => None,
+        };
+        ProcessState {
+            name: proc.name.clone(),
+            state: proc.word().to_owned(),
+            pid: proc.pid(),
+            last_pid: proc.last_pid,
+            exit,
+            since: proc.since,
+            lives: proc.current_life(),
+            port: process.port,
+            color: process.color,
+            pane: self.panes[id].pane.clone(),
+            reason: proc.note.clone(),
+        }
+    }
+}

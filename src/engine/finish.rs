@@ -1,0 +1,90 @@
+//! The end of a run: nothing stays behind, everybody is told.
+
+use std::time::Duration;
+
+use tokio::sync::watch;
+use tokio::time::{Instant, timeout_at};
+
+use super::core::Engine;
+use super::pane::Sink;
+use super::queue::Event;
+use crate::control::handle::End;
+use crate::control::listen;
+use crate::control::lock::RunLock;
+use crate::control::server::Server;
+
+/// How long tmux, shims and sinks may take to go once tmux was told to.
+const PATIENCE: Duration = Duration::from_secs(3);
+/// How long clients may take to read the end of what they were promised.
+const CLIENTS: Duration = Duration::from_secs(1);
+
+impl Engine {
+    /// Take everything down, in the order in which it was put up, and tell the clients.
+    pub(super) async fn end(
+        mut self,
+        code: u8,
+        (end, server): (watch::Sender<Option<End>>, Server),
+        lock: RunLock,
+    ) {
+        self.take_tmux_down().await;
+        self.say_end(code);
+        self.publish();
+        if let Err(error) = self.runtime.clear() {
+            tracing::error!(%error, "the runtime directory can't be cleared");
+        }
+        listen::unbind(self.plan.socket.as_path(), self.runtime.dir());
+        lock.release();
+        for (ticket, outcome) in std::mem::take(&mut self.last_answers) {
+            if let Some(reply) = self.replies.remove(&ticket) {
+                let _ = reply.send(outcome);
+            }
+        }
+        end.send_replace(Some(End { code, words: vec![] }));
+        server.finish(CLIENTS).await;
+    }
+
+    /// End the tmux server and wait until it, the shims and the sinks are gone, so that the last
+    /// byte is in the journal and no process of ours outlives us.
+    async fn take_tmux_down(&mut self) {
+        let deadline = Instant::now() + PATIENCE;
+        let mut tmux_there = self.saved.tmux.is_some() && !self.saved.supervisor.tmux_gone;
+        if tmux_there {
+            match timeout_at(deadline, self.tmux.kill_server()).await {
+                Ok(Err(error)) => tracing::warn!(%error, "kill-server"),
+                Ok(Ok(())) | Err(_) => {}
+            }
+        }
+        loop {
+            while let Some(event) = self.queue.pop() {
+                match event {
+                    Event::Bell(id) => self.read(id),
+                    Event::SinkGone(id) => {
+                        self.read(id);
+                        self.panes[id].sink = Sink::Gone;
+                    }
+                    Event::ShimExit(id, pid) => {
+                        self.read(id);
+                        if self.panes[id].shim.is_some_and(|(shim, _)| shim == pid) {
+                            self.panes[id].shim = None;
+                        }
+                    }
+                    Event::TmuxExit => tmux_there = false,
+                    Event::SinkUp(_) | Event::Opened(..) | Event::Piped(..) => {}
+                }
+            }
+            let left = |pane: &super::pane::PaneTrack| pane.shim.is_some() || pane.sink == Sink::Up;
+            if !tmux_there && !self.panes.iter().any(left) {
+                return;
+            }
+            let queue = self.queue.clone();
+            if timeout_at(deadline, queue.filled()).await.is_err() {
+                tracing::warn!("tmux, a shim or a sink did not go in time");
+                return;
+            }
+        }
+    }
+
+    fn say_end(&mut self, code: u8) {
+        self.ingest_end(code);
+    }
+}

@@ -1,0 +1,168 @@
+//! The guardian: holds lock and control socket, starts the supervisor, starts it again if killed.
+//!
+//! It takes the lock first, then decides whether there is something to adopt, so two starts at
+//! once cannot both do so. Since it holds the listening socket, a client that connects while the
+//! supervisor is being started again just waits for it; nobody polls.
+
+use std::fs::File;
+use std::io::Write as _;
+use std::os::fd::{AsRawFd as _, FromRawFd as _, IntoRawFd as _, OwnedFd, RawFd};
+use std::os::unix::process::ExitStatusExt as _;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+
+use serde::{Deserialize, Serialize};
+
+use super::runtime::Runtime;
+use crate::control::listen;
+use crate::control::lock::{LockError, RunLock};
+use crate::model::plan::Plan;
+use crate::sys::clock;
+
+/// What guardian and supervisor tell the one who started them, one JSON line each.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "news", rename_all = "kebab-case")]
+pub enum News {
+    /// Another one holds the lock.
+    Held {
+        /// Its process id, where it is known.
+        pid: Option<u32>,
+    },
+    /// It can't be done.
+    Failed {
+        /// Why, for the user.
+        message: String,
+        /// Exit code.
+        code: u8,
+    },
+    /// The socket answers, nothing has been started yet.
+    Listening {
+        /// Whether a run that was there is gone on with: number of its living processes.
+        adopted: Option<u32>,
+        /// Where clients find the socket if not in its place.
+        note: Option<String>,
+    },
+    /// All processes were started (or taken over).
+    Running,
+}
+
+/// The supervisor was killed this often within [`QUICK_NS`] of its start: something is wrong with
+/// it, not with whoever kills it.
+const MOST_QUICK_DEATHS: u32 = 20;
+/// 100 ms.
+const QUICK_NS: u64 = 100_000_000;
+
+/// Run the guardian of this runtime directory; `plan` is what to start if nothing is there to be
+/// adopted. Returns its exit code.
+pub fn run(runtime: &Path, plan: Option<&Path>, news: OwnedFd) -> u8 {
+    // Fails only for a group leader, which has a session or can do without.
+    let _ = nix::unistd::setsid();
+    let mut news = File::from(news);
+    match prepare(&Runtime::new(runtime), plan) {
+        Ok(held) => watch(&held, news),
+        Err(bad) => {
+            tell(&mut news, &bad);
+            1
+        }
+    }
+}
+
+/// Write one line of news; nobody may be listening any more.
+pub fn tell(to: &mut File, news: &News) {
+    if let Ok(mut line) = serde_json::to_vec(news) {
+        line.push(b'\n');
+        let _ = to.write_all(&line);
+    }
+}
+
+/// What the guardian holds for the length of the run.
+struct Held {
+    runtime: Runtime,
+    lock: RawFd,
+    listener: OwnedFd,
+    program: PathBuf,
+    note: Option<String>,
+}
+
+fn prepare(runtime: &Runtime, fresh: Option<&Path>) -> Result<Held, News> {
+    let failed = |message: String| News::Failed { message, code: 1 };
+    let lock = RunLock::acquire(runtime.dir()).map_err(|error| match error {
+        LockError::Held { pid } => News::Held { pid },
+        other => failed(other.to_string()),
+    })?;
+    if !runtime.has_survivors() {
+        let Some(fresh) = fresh else {
+            return Err(failed("nothing is left of that run".to_owned()));
+        };
+        runtime.clear().map_err(|e| failed(format!("{}: {e}", runtime.dir().display())))?;
+        std::fs::rename(fresh, runtime.plan_file())
+            .map_err(|e| failed(format!("{}: {e}", fresh.display())))?;
+    }
+    let plan = runtime.plan().map_err(|e| failed(e.to_string()))?;
+    let (listener, note) = bind(runtime, &plan).map_err(failed)?;
+    let program = plan.tmo.as_path().to_owned();
+    Ok(Held { runtime: runtime.clone(), lock: lock.into_raw(), listener, program, note })
+}
+
+fn bind(runtime: &Runtime, plan: &Plan) -> Result<(OwnedFd, Option<String>), String> {
+    let path = plan.socket.as_path();
+    let shown = plan.socket_shown.as_path();
+    let bound = listen::bind(path, shown, runtime.dir()).map_err(|e| e.to_string())?;
+    Ok((bound.listener.into(), bound.note))
+}
+
+/// Start the supervisor until it ends by itself.
+fn watch(held: &Held, news: File) -> u8 {
+    let mut news = Some(news);
+    let mut quick = 0;
+    loop {
+        let begun = clock::now_ns();
+        let mut child = match spawn(held, news.as_ref()) {
+            Ok(child) => child,
+            Err(error) => {
+                let message = format!("can't start {}: {error}", held.program.display());
+                if let Some(news) = &mut news {
+                    tell(news, &News::Failed { message, code: 1 });
+                }
+                return 1;
+            }
+        };
+        // Only the first supervisor has somebody waiting for its news.
+        news = None;
+        let Ok(status) = child.wait() else { return 1 };
+        if let Some(code) = status.code() {
+            return u8::try_from(code).unwrap_or(1);
+        }
+        let lasted = clock::now_ns().saturating_sub(begun);
+        quick = if lasted < QUICK_NS { quick + 1 } else { 0 };
+        tracing::warn!(signal = status.signal(), quick, "the supervisor was killed");
+        if quick >= MOST_QUICK_DEATHS {
+            return 1;
+        }
+    }
+}
+
+fn spawn(held: &Held, news: Option<&File>) -> std::io::Result<Child> {
+    // `dup` gives descriptors without close-on-exec; this process has one thread, so no other
+    // child can get hold of them.
+    let listener = nix::unistd::dup(&held.listener)?;
+    let lock = dup_raw(held.lock)?;
+    let news = news.map(nix::unistd::dup).transpose()?;
+    let number = |fd: &OwnedFd| fd.as_raw_fd().to_string();
+    let errors = File::options().create(true).append(true).open(held.runtime.stderr_file())?;
+    let mut command = Command::new(&held.program);
+    command.arg("supervise").arg(held.runtime.dir()).arg(number(&listener)).arg(number(&lock));
+    command.arg(news.as_ref().map_or_else(|| "-".to_owned(), number));
+    command.arg(held.note.as_deref().unwrap_or("-"));
+    command.current_dir("/").stdin(Stdio::null()).stdout(Stdio::null()).stderr(errors).spawn()
+}
+
+#[expect(unsafe_code, reason = "the lock is handed on by number")]
+fn dup_raw(fd: RawFd) -> std::io::Result<OwnedFd> {
+    // SAFETY: the guardian owns this descriptor, keeps it until it ends, and the borrowed owner
+    // is released again before it could close it.
+    let owned = unsafe { OwnedFd::from_raw_fd(fd) };
+    let copy = nix::unistd::dup(&owned);
+    let _ = owned.into_raw_fd();
+    Ok(copy?)
+}

@@ -1,0 +1,89 @@
+//! What the engine keeps of each pane: its files, its life entries, its sink.
+
+use std::collections::VecDeque;
+use std::path::Path;
+
+use crate::model::ProcName;
+use crate::pane::life::{Entry, LifeReader};
+use crate::pane::paths::PanePaths;
+
+/// Whether a sink takes the pane's output.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Sink {
+    /// None has been seen yet.
+    Awaited,
+    /// One holds the bell.
+    Up,
+    /// It died; another one is being started.
+    Gone,
+}
+
+/// One pane.
+#[derive(Debug)]
+pub struct PaneTrack {
+    /// Number of the process's stream.
+    pub stream: u16,
+    /// Its files.
+    pub paths: PanePaths,
+    /// Follows its life file.
+    pub life: LifeReader,
+    /// Entries that have not been handed to the supervisor yet.
+    pub entries: VecDeque<Entry>,
+    /// Nonce of its newest life's markers.
+    pub nonce: u64,
+    /// Sequence number of the last marker that was read in its output.
+    pub marked: u64,
+    /// Its sink.
+    pub sink: Sink,
+    /// The shim that is watched.
+    pub shim: Option<(u32, u64)>,
+    /// The shim (pid) that the supervisor was told to be ready.
+    pub ready: Option<u32>,
+    /// Its tmux pane, also while nothing runs in it.
+    pub pane: Option<String>,
+    /// Its bell is listened to.
+    pub listening: bool,
+    /// Generation of the last spec that was written.
+    pub generation: u64,
+    /// When an awaited marker is given up.
+    pub give_up: Option<tokio::time::Instant>,
+}
+
+impl PaneTrack {
+    /// The pane of `name`, about which nothing is known yet.
+    pub fn new(runtime: &Path, name: &ProcName, stream: u16) -> Self {
+        let paths = PanePaths::new(runtime, name);
+        let life = LifeReader::new(&paths.life());
+        Self {
+            stream,
+            paths,
+            life,
+            entries: VecDeque::new(),
+            nonce: 0,
+            marked: 0,
+            sink: Sink::Awaited,
+            shim: None,
+            ready: None,
+            pane: None,
+            listening: false,
+            generation: 0,
+            give_up: None,
+        }
+    }
+
+    /// Take the next entry whose time has come: a marked one waits until its marker was read, so
+    /// everything that was printed before it is in the journal.
+    pub fn next_entry(&mut self) -> Option<Entry> {
+        let front = self.entries.front()?;
+        if front.event.marked() && front.seq > self.marked {
+            return None;
+        }
+        self.entries.pop_front()
+    }
+
+    /// Whether an entry waits for its marker.
+    pub fn awaits_marker(&self) -> Option<u64> {
+        let front = self.entries.front()?;
+        (front.event.marked() && front.seq > self.marked).then_some(front.seq)
+    }
+}

@@ -1,0 +1,101 @@
+//! What happens, in the order it happened: the one queue that the engine's loop empties.
+
+use std::cell::RefCell;
+use std::collections::{HashSet, VecDeque};
+use std::rc::Rc;
+
+use tokio::sync::Notify;
+
+use crate::backend::tmux::TmuxError;
+use crate::supervisor::ProcId;
+
+/// Something that happened outside the state machine.
+#[derive(Debug)]
+pub enum Event {
+    /// A bell was rung: there is output or a life entry to be read.
+    Bell(ProcId),
+    /// A sink says that it is there.
+    SinkUp(ProcId),
+    /// No sink holds the bell any more.
+    SinkGone(ProcId),
+    /// This shim (pid) has ended.
+    ShimExit(ProcId, u32),
+    /// The tmux server has ended.
+    TmuxExit,
+    /// tmux was asked to open these panes; the server's pid if it was started by that.
+    Opened(Vec<ProcId>, Result<Option<u32>, TmuxError>),
+    /// A pane was piped again.
+    Piped(ProcId, Result<(), TmuxError>),
+}
+
+/// The queue. Bells are rung far more often than they are answered, so each stands in it once;
+/// everything else happens a few times per process.
+#[derive(Debug, Clone, Default)]
+pub struct Queue {
+    inner: Rc<RefCell<Inner>>,
+    filled: Rc<Notify>,
+}
+
+#[derive(Debug, Default)]
+struct Inner {
+    events: VecDeque<Event>,
+    rung: HashSet<ProcId>,
+}
+
+impl Queue {
+    /// Add an event.
+    pub fn push(&self, event: Event) {
+        let mut inner = self.inner.borrow_mut();
+        if let Event::Bell(id) = event
+            && !inner.rung.insert(id)
+        {
+            return;
+        }
+        inner.events.push_back(event);
+        drop(inner);
+        self.filled.notify_one();
+    }
+
+    /// Take the oldest event.
+    pub fn pop(&self) -> Option<Event> {
+        let mut inner = self.inner.borrow_mut();
+        let event = inner.events.pop_front()?;
+        if let Event::Bell(id) = event {
+            inner.rung.remove(&id);
+        }
+        Some(event)
+    }
+
+    /// How many events wait now.
+    pub fn len(&self) -> usize {
+        self.inner.borrow().events.len()
+    }
+
+    /// Whether nothing waits.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Wait until something was added.
+    pub async fn filled(&self) {
+        self.filled.notified().await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Event, Queue};
+
+    #[test]
+    fn a_bell_stands_in_it_once() {
+        let queue = Queue::default();
+        queue.push(Event::Bell(1));
+        queue.push(Event::Bell(2));
+        queue.push(Event::Bell(1));
+        queue.push(Event::TmuxExit);
+        assert_eq!(queue.len(), 3);
+        assert!(matches!(queue.pop(), Some(Event::Bell(1))));
+        queue.push(Event::Bell(1));
+        assert_eq!(queue.len(), 3);
+    }
+}

@@ -1,0 +1,256 @@
+//! The supervisor process: setting up, the loop, the end.
+
+use std::collections::HashMap;
+use std::fs::File;
+use std::os::fd::{FromRawFd as _, OwnedFd, RawFd};
+use std::path::Path;
+
+use nix::fcntl::{FcntlArg, FdFlag, fcntl};
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::{mpsc, oneshot, watch};
+use tokio::time::Instant;
+
+use super::core::Engine;
+use super::guard::{News, tell};
+use super::pane::PaneTrack;
+use super::queue::Queue;
+use super::runtime::{Runtime, Saved};
+use crate::backend::tmux::Tmux;
+use crate::control::handle::{Ask, End, Handle};
+use crate::control::lock::RunLock;
+use crate::journal::ingest::Ingest;
+use crate::model::request::{Head, Request};
+use crate::pane::paths::spill_dir;
+use crate::supervisor::{Input, Supervisor};
+use crate::sys::clock;
+
+/// What the guardian hands over.
+#[derive(Debug)]
+pub struct Inherited {
+    listener: std::os::unix::net::UnixListener,
+    lock: RunLock,
+    news: Option<File>,
+    note: Option<String>,
+}
+
+/// A supervisor that could not begin or go on.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    /// Its descriptors are not those of a guardian.
+    #[error("`tmo supervise` is started by tmo itself, not by hand")]
+    Handover,
+    /// A file of the runtime directory.
+    #[error(transparent)]
+    Runtime(#[from] super::runtime::RuntimeError),
+    /// The journal or the system.
+    #[error("{what}: {source}")]
+    Io {
+        /// What could not be done.
+        what: String,
+        /// Why.
+        source: std::io::Error,
+    },
+}
+
+impl Inherited {
+    /// Take over the descriptors by their numbers: listener, lock, news (or `-`).
+    pub fn from_arguments(words: &[String]) -> Result<Self, RunError> {
+        let [listener, lock, news, note] = words else { return Err(RunError::Handover) };
+        let listener = std::os::unix::net::UnixListener::from(take(listener)?);
+        let lock = RunLock::from_owned(take(lock)?);
+        let news = if news == "-" { None } else { Some(File::from(take(news)?)) };
+        let note = (note != "-").then(|| note.clone());
+        Ok(Self { listener, lock, news, note })
+    }
+}
+
+/// A descriptor by its number, close-on-exec from now on: nothing that is started shall have it.
+#[expect(unsafe_code, reason = "descriptors come as numbers from the guardian")]
+fn take(number: &str) -> Result<OwnedFd, RunError> {
+    let raw: RawFd = number.parse().map_err(|_| RunError::Handover)?;
+    if raw < 3 {
+        return Err(RunError::Handover);
+    }
+    // SAFETY: the guardian passes open descriptors that nothing else in this process knows; a
+    // number that is none is refused by the call below before anything uses it.
+    let fd = unsafe { OwnedFd::from_raw_fd(raw) };
+    match fcntl(&fd, FcntlArg::F_SETFD(FdFlag::FD_CLOEXEC)) {
+        Ok(_) => Ok(fd),
+        Err(_) => {
+            std::mem::forget(fd);
+            Err(RunError::Handover)
+        }
+    }
+}
+
+/// Run the supervisor in this process until the run is over; returns the run's exit code.
+pub fn supervise(runtime: &Path, inherited: Inherited) -> Result<u8, RunError> {
+    let tokio = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|source| RunError::Io { what: "can't start".into(), source })?;
+    let local = tokio::task::LocalSet::new();
+    local.block_on(&tokio, main(&Runtime::new(runtime), inherited))
+}
+
+async fn main(runtime: &Runtime, mut inherited: Inherited) -> Result<u8, RunError> {
+    let (engine, adopting) = match build(runtime) {
+        Ok(built) => built,
+        Err(error) => {
+            if let Some(news) = &mut inherited.news {
+                tell(news, &News::Failed { message: error.to_string(), code: 1 });
+            }
+            return Err(error);
+        }
+    };
+    engine.run(inherited, adopting).await
+}
+
+/// Put the parts together; `true` if there is a run to be taken over.
+fn build(runtime: &Runtime) -> Result<(Engine, bool), RunError> {
+    let io = |what: &Path, source| RunError::Io { what: what.display().to_string(), source };
+    let plan = runtime.plan()?;
+    let adopting = runtime.state_file().exists();
+    for dir in [runtime.panes(), spill_dir(runtime.dir())] {
+        crate::config::project::make_private_dir(&dir)
+            .map_err(|e| io(&dir, std::io::Error::other(e.to_string())))?;
+    }
+    let dir = plan.log.dir.as_path();
+    let names: Vec<_> = plan.processes.iter().map(|p| (p.name.clone(), p.color)).collect();
+    let ingest =
+        Ingest::open(dir, &spill_dir(runtime.dir()), &names, !adopting).map_err(|e| io(dir, e))?;
+    let saved = if adopting {
+        runtime.saved()?
+    } else {
+        let supervisor = Supervisor::new(&plan, clock::now_ns());
+        let saved = Saved::new(supervisor, ingest.head().records);
+        runtime.save(&saved)?;
+        saved
+    };
+    let panes = names
+        .iter()
+        .map(|(name, _)| PaneTrack::new(runtime.dir(), name, ingest.stream(name)))
+        .collect();
+    let engine = Engine {
+        runtime: runtime.clone(),
+        tmux: Tmux::new(&plan, runtime.dir()),
+        plan,
+        head: watch::Sender::new(Head::default()),
+        ingest,
+        saved,
+        panes,
+        queue: Queue::default(),
+        replies: HashMap::new(),
+        next_ticket: 1,
+        views: 0,
+        finish: None,
+        last_answers: vec![],
+    };
+    Ok((engine, adopting))
+}
+
+impl Engine {
+    async fn run(mut self, inherited: Inherited, adopting: bool) -> Result<u8, RunError> {
+        let io = |what: &str, source| RunError::Io { what: what.to_owned(), source };
+        let Inherited { listener, lock, mut news, note } = inherited;
+        let (ask, mut asks) = mpsc::channel(64);
+        let end = watch::Sender::new(None::<End>);
+        let handle = Handle { asks: ask, head: self.head.subscribe(), end: end.subscribe() };
+        let server = self.serve(listener, handle).map_err(|e| io("the control socket", e))?;
+        let adopted = if adopting {
+            let living = self.adopt().await.map_err(|e| io("taking over", e))?;
+            self.say_adopted(living);
+            Some(u32::try_from(living).unwrap_or(u32::MAX))
+        } else {
+            self.greet();
+            None
+        };
+        self.publish();
+        if let Some(news) = &mut news {
+            tell(news, &News::Listening { adopted, note });
+        }
+        if !adopting {
+            self.input(Input::Begin);
+        }
+        let code = self.turn(&mut asks, &mut news).await.map_err(|e| io("waiting", e))?;
+        self.end(code, (end, server), lock).await;
+        Ok(code)
+    }
+
+    /// The loop: one event after the other, until the state machine has finished.
+    async fn turn(
+        &mut self,
+        asks: &mut mpsc::Receiver<Ask>,
+        news: &mut Option<File>,
+    ) -> std::io::Result<u8> {
+        let mut terminate = signal(SignalKind::terminate())?;
+        let mut interrupt = signal(SignalKind::interrupt())?;
+        let mut hangup = signal(SignalKind::hangup())?;
+        loop {
+            let alarm = self.alarm();
+            let queue = self.queue.clone();
+            tokio::select! {
+                biased;
+                () = queue.filled(), if queue.is_empty() => {}
+                () = std::future::ready(()), if !queue.is_empty() => {}
+                Some(ask) = asks.recv() => self.on_ask(ask),
+                _ = terminate.recv() => self.on_signal(),
+                _ = interrupt.recv() => self.on_signal(),
+                _ = hangup.recv() => {}
+                () = until(alarm) => self.on_alarm(),
+            }
+            // What is there now; what these events cause comes in the next turn, after I/O.
+            for _ in 0..queue.len() {
+                if let Some(event) = queue.pop() {
+                    self.on_event(event);
+                }
+            }
+            self.publish();
+            self.tell_running(news);
+            if let Some(code) = self.finish {
+                return Ok(code);
+            }
+            tokio::task::yield_now().await;
+        }
+    }
+
+    /// SIGTERM or SIGINT to the supervisor itself: stop everything; again: without grace.
+    fn on_signal(&mut self) {
+        let (reply, _) = oneshot::channel();
+        self.on_ask(Ask::Do { request: Request::Quit, wait: true, reply });
+    }
+
+    /// Once every process was started: whoever waits for a start in the background may go.
+    fn tell_running(&self, news: &mut Option<File>) {
+        let pending = |p: &crate::supervisor::Proc| matches!(p.word(), "pending" | "starting");
+        if let Some(file) = news
+            && !self.saved.supervisor.procs.iter().any(pending)
+        {
+            tell(file, &News::Running);
+            *news = None;
+        }
+    }
+
+    fn greet(&mut self) {
+        let lines = [
+            format!("Tmux socket name: {}", self.plan.tmux_socket),
+            format!("Tmux session ID: {}", self.plan.session),
+            format!("Listening at {}", self.plan.socket_shown.as_path().display()),
+        ];
+        for line in lines {
+            self.say_system("begin", &line);
+        }
+    }
+
+    fn say_adopted(&mut self, living: usize) {
+        let text = format!("The supervisor was killed; a new one goes on with {living} processes");
+        self.say_system("adopted", &text);
+    }
+}
+
+async fn until(alarm: Option<Instant>) {
+    match alarm {
+        Some(at) => tokio::time::sleep_until(at).await,
+        None => std::future::pending().await,
+    }
+}

@@ -1,0 +1,191 @@
+//! The runtime directory of an instance and what lies in it.
+
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use crate::model::plan::{PLAN_VERSION, Plan};
+use crate::pane::life::{LifeEvent, LifeReader};
+use crate::pane::paths::PanePaths;
+use crate::pane::spec::replace;
+use crate::supervisor::Supervisor;
+use crate::sys;
+
+/// The runtime directory: lock, plan, state, and the files of the panes (`p/`).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Runtime {
+    dir: PathBuf,
+}
+
+/// The version of `state.json` that this program writes.
+const STATE_VERSION: u32 = 1;
+
+/// What a supervisor saves before it acts, and its adopter reads.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Saved {
+    /// Format version.
+    pub version: u32,
+    /// Boot of the machine; a run does not survive it.
+    pub boot: String,
+    /// Namespace of the process ids below.
+    pub pid_namespace: String,
+    /// The state machine.
+    pub supervisor: Supervisor,
+    /// The tmux server: pid and start time.
+    pub tmux: Option<(u32, u64)>,
+    /// The first record of this run in the index.
+    pub first_record: u64,
+    /// Since when no view has been attached, nanoseconds since the epoch.
+    pub headless_since: Option<u64>,
+}
+
+/// A file of the runtime directory that can't be used.
+#[derive(Debug, thiserror::Error)]
+pub enum RuntimeError {
+    /// Reading or writing failed.
+    #[error("{}: {source}", path.display())]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// It is not what it should be.
+    #[error("{}: {why}", path.display())]
+    Format {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        why: String,
+    },
+}
+
+impl Runtime {
+    /// The runtime directory at this path, which has been made and checked.
+    pub fn new(dir: impl Into<PathBuf>) -> Self {
+        Self { dir: dir.into() }
+    }
+
+    /// The directory.
+    pub fn dir(&self) -> &Path {
+        &self.dir
+    }
+
+    /// The plan of the run.
+    pub fn plan_file(&self) -> PathBuf {
+        self.dir.join("plan.json")
+    }
+
+    /// What the supervisor saves.
+    pub fn state_file(&self) -> PathBuf {
+        self.dir.join("state.json")
+    }
+
+    /// How far the view has shown the log: a record number, 8 bytes little-endian.
+    pub fn shown_file(&self) -> PathBuf {
+        self.dir.join("shown")
+    }
+
+    /// What the supervisor process itself complains about.
+    pub fn stderr_file(&self) -> PathBuf {
+        self.dir.join("stderr")
+    }
+
+    /// Directory of the panes' files.
+    pub fn panes(&self) -> PathBuf {
+        self.dir.join("p")
+    }
+
+    /// Read the plan.
+    pub fn plan(&self) -> Result<Plan, RuntimeError> {
+        let plan: Plan = read(&self.plan_file())?;
+        if plan.version > PLAN_VERSION {
+            let why = format!("format {} is unknown to this tmo", plan.version);
+            return Err(RuntimeError::Format { path: self.plan_file(), why });
+        }
+        Ok(plan)
+    }
+
+    /// Read what the last supervisor saved.
+    pub fn saved(&self) -> Result<Saved, RuntimeError> {
+        let saved: Saved = read(&self.state_file())?;
+        if saved.version > STATE_VERSION {
+            let why = format!("format {} is unknown to this tmo", saved.version);
+            return Err(RuntimeError::Format { path: self.state_file(), why });
+        }
+        Ok(saved)
+    }
+
+    /// Save the state of the supervisor.
+    pub fn save(&self, saved: &Saved) -> Result<(), RuntimeError> {
+        let path = self.state_file();
+        let text = serde_json::to_vec(saved)
+            .map_err(|e| RuntimeError::Format { path: path.clone(), why: e.to_string() })?;
+        replace(&path, &text).map_err(|source| RuntimeError::Io { path, source })
+    }
+
+    /// Whether the run recorded here still has something alive: its tmux server or a shim.
+    ///
+    /// Pids count only with the boot and the namespace they were seen in and with their start
+    /// times. Shims are asked of the life files, which know them before any state is saved.
+    pub fn has_survivors(&self) -> bool {
+        let (Ok(plan), Ok(saved)) = (self.plan(), self.saved()) else { return false };
+        if saved.boot != sys::boot_id() || saved.pid_namespace != sys::pid_namespace() {
+            return false;
+        }
+        let shims = plan.processes.iter().filter_map(|process| {
+            let paths = PanePaths::new(&self.dir, &process.name);
+            let entries = LifeReader::new(&paths.life()).poll().unwrap_or_default();
+            entries.iter().rev().find_map(|entry| {
+                let LifeEvent::Up { pid, start_time, .. } = entry.event else { return None };
+                Some((pid, start_time))
+            })
+        });
+        saved.tmux.into_iter().chain(shims).any(|(pid, start)| sys::alive(pid, start))
+    }
+
+    /// Remove what a run leaves here; the lock and a journal that lies here stay.
+    pub fn clear(&self) -> std::io::Result<()> {
+        for name in ["p", "spill"] {
+            match std::fs::remove_dir_all(self.dir.join(name)) {
+                Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error),
+                Ok(()) | Err(_) => {}
+            }
+        }
+        for name in ["plan.json", "state.json", "state.json.new", "tmux.conf", "shown", "stderr"] {
+            match std::fs::remove_file(self.dir.join(name)) {
+                Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error),
+                Ok(()) | Err(_) => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// Note how far the view has shown the log.
+    pub fn shown(&self) -> Option<u64> {
+        let bytes = std::fs::read(self.shown_file()).ok()?;
+        Some(u64::from_le_bytes(bytes.get(..8)?.try_into().ok()?))
+    }
+}
+
+impl Saved {
+    /// The state of a supervisor on this machine, now.
+    pub fn new(supervisor: Supervisor, first_record: u64) -> Self {
+        Self {
+            version: STATE_VERSION,
+            boot: sys::boot_id(),
+            pid_namespace: sys::pid_namespace(),
+            supervisor,
+            tmux: None,
+            first_record,
+            headless_since: None,
+        }
+    }
+}
+
+fn read<T: for<'de> Deserialize<'de>>(path: &Path) -> Result<T, RuntimeError> {
+    let io = |source| RuntimeError::Io { path: path.to_owned(), source };
+    let text = std::fs::read(path).map_err(io)?;
+    serde_json::from_slice(&text)
+        .map_err(|e| RuntimeError::Format { path: path.to_owned(), why: e.to_string() })
+}
