@@ -1,1 +1,62 @@
-//! config.
+//! What the user wrote, as values: Procfile, env files, `tmo.toml`, variables, directories.
+//!
+//! Text goes in, typed values and warnings come out; nothing here knows tmux or starts anything.
+//! The parsers are pure. What must ask the system (which files exist, whose they are, what the
+//! caller's limits are) is apart, in [`project`], [`dirs`], [`inherit`] and [`load`].
+
+pub mod dirs;
+pub mod dotenv;
+pub mod env;
+pub mod envfiles;
+pub mod inherit;
+pub mod load;
+pub mod options;
+pub mod procfile;
+pub mod project;
+pub mod toml;
+
+pub use env::Env;
+pub use options::StartOptions;
+pub use procfile::Procfile;
+pub use project::Project;
+
+/// Something that is probably not what the user meant, but no reason not to start.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Warning {
+    /// A line of a Procfile that is no entry.
+    #[error("{file}:{line}: not of the form `name: command`, skipped: {text}")]
+    NotAnEntry {
+        /// The Procfile as the user named it.
+        file: String,
+        /// Line number, from 1.
+        line: usize,
+        /// The beginning of the line.
+        text: String,
+    },
+    /// A name without a command.
+    #[error("{file}:{line}: `{name}` has no command, skipped")]
+    NoCommand {
+        /// The Procfile as the user named it.
+        file: String,
+        /// Line number, from 1.
+        line: usize,
+        /// The name.
+        name: String,
+    },
+    /// An env file that could not be used; nothing of it is set.
+    #[error("skipping {file} due to error: {why}")]
+    EnvFile {
+        /// The file as the user would name it.
+        file: String,
+        /// Why.
+        why: String,
+    },
+    /// A list of processes holds a name that no entry has.
+    #[error("{origin} names `{name}`, which the Procfile does not have")]
+    UnknownProcess {
+        /// The flag or variable.
+        origin: &'static str,
+        /// The unknown name.
+        name: String,
+    },
+}

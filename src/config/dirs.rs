@@ -1,0 +1,248 @@
+//! The directories of an instance: what lives as long as a run, and what outlives it.
+//!
+//! - Runtime (lock, plan, FIFOs): `$XDG_RUNTIME_DIR/tmo/<id>`, else `tmo-<uid>/<id>` in the
+//!   temporary directory. Short, because paths of sockets are limited to some 100 bytes.
+//! - State (journal): `$XDG_STATE_HOME/tmo/<title>-<id>`, else `~/.local/state/tmo/<title>-<id>`.
+//!
+//! Both are private to the user, and so they are checked, not just created: in a shared
+//! temporary directory anyone may have been there first.
+
+use std::io;
+use std::os::unix::ffi::OsStrExt as _;
+use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _};
+use std::path::{Path, PathBuf};
+
+use super::Env;
+use super::project::session_name;
+
+/// A directory that cannot be trusted with a run.
+#[derive(Debug, thiserror::Error)]
+pub enum DirError {
+    /// It could not be created or looked at.
+    #[error("can't create {}: {}; make its parent writable, or set XDG_RUNTIME_DIR or TMPDIR",
+        path.display(), super::load::why(source))]
+    Create {
+        /// The directory.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// It is a file or a symbolic link.
+    #[error("{} is no directory (or a link to one); remove it and try again", path.display())]
+    NoDirectory {
+        /// The path.
+        path: PathBuf,
+    },
+    /// It is someone else's.
+    #[error("{} belongs to user {owner}, not to you; remove it, or set TMPDIR to a directory of your own",
+        path.display())]
+    Owner {
+        /// The directory.
+        path: PathBuf,
+        /// User id of its owner.
+        owner: u32,
+    },
+    /// Others may enter it.
+    #[error("{} is open to other users (mode {mode:03o}); `chmod 700 {}` closes it",
+        path.display(), path.display())]
+    Mode {
+        /// The directory.
+        path: PathBuf,
+        /// Its permission bits.
+        mode: u32,
+    },
+}
+
+/// The name of the instance behind a control socket: 10 hex digits, the same for every way to
+/// write the path of the directory that the socket lies in.
+pub fn instance_id(socket: &Path) -> String {
+    short_hash(&[&real_parent(socket)])
+}
+
+/// The name of what a project keeps when no instance runs: 10 hex digits of root and socket.
+pub fn state_id(root: &Path, socket: &Path) -> String {
+    let root = root.canonicalize().unwrap_or_else(|_| root.to_owned());
+    short_hash(&[&root, &real_parent(socket)])
+}
+
+/// The path with its directory resolved. The last part stays: a socket may be a link itself.
+fn real_parent(path: &Path) -> PathBuf {
+    let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+    match (path.parent().map(Path::canonicalize), path.file_name()) {
+        (Some(Ok(parent)), Some(name)) => parent.join(name),
+        (Some(Ok(_) | Err(_)) | None, _) => path,
+    }
+}
+
+/// FNV-1a (64 bits) over the paths, each ended by a NUL, folded to 40 bits.
+fn short_hash(paths: &[&Path]) -> String {
+    let bytes = paths.iter().flat_map(|path| path.as_os_str().as_bytes().iter().chain(&[0]));
+    let hash = bytes.fold(0xcbf2_9ce4_8422_2325_u64, |hash, &byte| {
+        (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3)
+    });
+    format!("{:010x}", (hash >> 40) ^ (hash & 0xff_ffff_ffff))
+}
+
+/// The directory that all runtime directories of this user are in.
+pub fn runtime_base(env: &Env) -> PathBuf {
+    let uid = nix::unistd::geteuid().as_raw();
+    let ours =
+        |path: &PathBuf| path.metadata().is_ok_and(|found| found.is_dir() && found.uid() == uid);
+    match env.caller_dir("XDG_RUNTIME_DIR").filter(ours) {
+        Some(dir) => dir.join("tmo"),
+        None => {
+            env.caller_dir("TMPDIR").unwrap_or_else(|| "/tmp".into()).join(format!("tmo-{uid}"))
+        }
+    }
+}
+
+/// The runtime directory of the instance behind this socket.
+pub fn runtime_dir(env: &Env, socket: &Path) -> PathBuf {
+    runtime_base(env).join(instance_id(socket))
+}
+
+/// Create the runtime directory of the instance behind this socket, and the one it is in.
+pub fn make_runtime_dir(env: &Env, socket: &Path) -> Result<PathBuf, DirError> {
+    make_private_dir(&runtime_base(env))?;
+    let dir = runtime_dir(env, socket);
+    make_private_dir(&dir)?;
+    Ok(dir)
+}
+
+/// The state directory of a project; without a home, one beside the runtime directories.
+pub fn state_dir(env: &Env, title: &str, id: &str) -> PathBuf {
+    let home = || Some(env.caller_dir("HOME")?.join(".local/state"));
+    let base = match env.caller_dir("XDG_STATE_HOME").or_else(home) {
+        Some(dir) => dir.join("tmo"),
+        None => runtime_base(env).join("state"),
+    };
+    base.join(state_name(title, id))
+}
+
+/// The last part of a state directory: readable, and safe whatever the title holds.
+pub fn state_name(title: &str, id: &str) -> String {
+    const MOST: usize = 32;
+    let name = session_name(title);
+    format!("{}-{id}", name[..name.len().min(MOST)].trim_matches('-'))
+}
+
+/// Create a directory for this user only (and what of its parents is missing), or check that
+/// the one that is there is such a directory.
+pub fn make_private_dir(path: &Path) -> Result<(), DirError> {
+    let failed = |source| DirError::Create { path: path.to_owned(), source };
+    match std::fs::DirBuilder::new().recursive(true).mode(0o700).create(path) {
+        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(failed(error)),
+        Ok(()) | Err(_) => {}
+    }
+    let found = path.symlink_metadata().map_err(failed)?;
+    let (path, mode) = (path.to_owned(), found.mode() & 0o777);
+    if !found.is_dir() {
+        Err(DirError::NoDirectory { path })
+    } else if found.uid() != nix::unistd::geteuid().as_raw() {
+        Err(DirError::Owner { path, owner: found.uid() })
+    } else if mode & 0o077 != 0 {
+        Err(DirError::Mode { path, mode })
+    } else {
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, symlink};
+    use std::path::Path;
+
+    use super::{
+        DirError, instance_id, make_private_dir, make_runtime_dir, runtime_base, runtime_dir,
+        short_hash, state_dir, state_id,
+    };
+    use crate::config::Env;
+    use crate::model::ProcName;
+    use crate::pane::paths::PanePaths;
+
+    #[test]
+    fn ids_do_not_change_between_versions() {
+        assert_eq!(short_hash(&[Path::new("/srv/app/.overmind.sock")]), "3499207533");
+        assert_ne!(short_hash(&[Path::new("/a"), Path::new("b")]), short_hash(&[Path::new("/ab")]));
+    }
+
+    #[test]
+    fn one_directory_has_one_id() {
+        let dir = tempfile::tempdir().unwrap();
+        let real = dir.path().join("real");
+        std::fs::create_dir(&real).unwrap();
+        symlink(&real, dir.path().join("link")).unwrap();
+        let via = |name: &str| dir.path().join(name).join("s");
+        assert_eq!(instance_id(&via("real")), instance_id(&via("link")));
+        assert_eq!(state_id(&real, &via("real")), state_id(&dir.path().join("link"), &via("link")));
+        assert_ne!(instance_id(&real.join("s")), instance_id(&real.join("t")));
+        assert_ne!(instance_id(&real.join("s")), state_id(&real, &real.join("s")));
+    }
+
+    #[test]
+    fn the_runtime_directory_follows_the_session() {
+        let dir = tempfile::tempdir().unwrap();
+        let uid = dir.path().metadata().unwrap().uid();
+        let path = dir.path().to_str().unwrap();
+        assert_eq!(runtime_base(&Env::of([("XDG_RUNTIME_DIR", path)])), dir.path().join("tmo"));
+        let fallback = Path::new("/tmp").join(format!("tmo-{uid}"));
+        for missing in ["relative", "", "/nonexistent/x"] {
+            assert_eq!(runtime_base(&Env::of([("XDG_RUNTIME_DIR", missing)])), fallback);
+        }
+        let temp = Env::of([("TMPDIR", path)]);
+        assert_eq!(runtime_base(&temp), dir.path().join(format!("tmo-{uid}")));
+    }
+
+    #[test]
+    fn paths_stay_short() {
+        // The longest usual bases: systemd's, and macOS's per-user temporary directory.
+        let mac = format!("/var/folders/zz/{}/T/tmo-2147483647", "z".repeat(30));
+        let name = ProcName::new("a-rather-long-name#100").unwrap();
+        for base in ["/run/user/4294967295/tmo", mac.as_str()] {
+            let runtime = Path::new(base).join(instance_id(Path::new("/x/.overmind.sock")));
+            assert!(runtime.join("socket").as_os_str().len() < 104, "{}", runtime.display());
+            let bell = PanePaths::new(&runtime, &name).bell();
+            assert!(bell.as_os_str().len() < 140, "{}", bell.display());
+        }
+    }
+
+    #[test]
+    fn state_outlives_a_run_where_there_is_a_home() {
+        let at =
+            |pairs: &[(&str, &str)]| state_dir(&Env::of(pairs.iter().copied()), "A b/", "0123");
+        assert_eq!(at(&[("HOME", "/h")]), Path::new("/h/.local/state/tmo/a-b-0123"));
+        let both = [("HOME", "/h"), ("XDG_STATE_HOME", "/s")];
+        assert_eq!(at(&both), Path::new("/s/tmo/a-b-0123"));
+        let without = at(&[("TMPDIR", "/nonexistent")]);
+        assert!(without.starts_with("/nonexistent") && without.ends_with("state/a-b-0123"));
+    }
+
+    #[test]
+    fn a_private_directory_is_made_and_checked() {
+        let dir = tempfile::tempdir().unwrap();
+        let env = Env::of([("TMPDIR", dir.path())]);
+        let socket = dir.path().join("s");
+        let made = make_runtime_dir(&env, &socket).unwrap();
+        assert_eq!(made, runtime_dir(&env, &socket));
+        assert_eq!(made.metadata().unwrap().mode() & 0o777, 0o700);
+        assert_eq!(made.parent().unwrap().metadata().unwrap().mode() & 0o777, 0o700);
+        make_runtime_dir(&env, &socket).unwrap();
+
+        std::fs::set_permissions(&made, std::fs::Permissions::from_mode(0o755)).unwrap();
+        let error = make_private_dir(&made).unwrap_err();
+        assert!(matches!(error, DirError::Mode { mode: 0o755, .. }), "{error}");
+        assert!(error.to_string().contains("chmod 700"));
+    }
+
+    #[test]
+    fn a_link_or_a_file_is_no_private_directory() {
+        let dir = tempfile::tempdir().unwrap();
+        let link = dir.path().join("link");
+        symlink(dir.path(), &link).unwrap();
+        assert!(matches!(make_private_dir(&link), Err(DirError::NoDirectory { .. })));
+        let file = dir.path().join("file");
+        std::fs::write(&file, "").unwrap();
+        assert!(matches!(make_private_dir(&file), Err(DirError::NoDirectory { .. })));
+        assert!(matches!(make_private_dir(&file.join("x")), Err(DirError::Create { .. })));
+    }
+}

@@ -1,0 +1,418 @@
+//! Env files: `KEY=value` lines with quotes, comments and expansion, as overmind reads them.
+//!
+//! - `KEY=value`, `KEY: value`, each perhaps after `export`, blanks around both parts. A key is
+//!   made of ASCII letters, digits, `_` and `.`.
+//! - Unquoted: to the end of the line or to a `#` behind a blank; trimmed; `\$` is a dollar.
+//! - `'…'`: literal, perhaps over several lines; `\'` does not end it (and keeps its backslash).
+//! - `"…"`: perhaps over several lines; `\n` and `\r` are line ends, any other escaped
+//!   character is itself.
+//! - `$NAME` and `${NAME}` (upper-case letters, digits, `_`) expand in unquoted and
+//!   double-quoted values: to what this file has set so far, else the environment, else nothing.
+//!   Any other `$` is a dollar.
+//! - One mistake makes the whole file unusable: half of a configuration is worse than none.
+//!
+//! This is close to what the usual crates do, but not the same: those know neither `KEY: value`
+//! nor keys with dots, expand lower-case names too, take variables of the environment first,
+//! treat `$(` and unknown escapes as errors, and keep the lines before a mistake. Of overmind's own
+//! reader these bugs are not repeated: a closing `\""` losing the end of the value, `"a\\"`
+//! running on, `$NAME}` losing its brace, and a comment holding a second ` #` becoming part of
+//! the value.
+//!
+//! Everything is bytes: values need not be UTF-8.
+
+use std::collections::BTreeMap;
+use std::ffi::{OsStr, OsString};
+use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
+
+/// A mistake in an env file.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum DotenvError {
+    /// A character that no variable name has.
+    #[error("line {line}: unexpected {found:?} in a variable name")]
+    Name {
+        /// Line number, from 1.
+        line: usize,
+        /// The character.
+        found: char,
+    },
+    /// A line, or the file, ends before `=`.
+    #[error("line {line}: `{name}` has no `=`")]
+    NoValue {
+        /// Line number, from 1.
+        line: usize,
+        /// The word that stands there.
+        name: String,
+    },
+    /// Nothing stands before `=`.
+    #[error("line {line}: no name before `=`")]
+    NoName {
+        /// Line number, from 1.
+        line: usize,
+    },
+    /// A quote that is opened and never closed.
+    #[error("line {line}: the value of `{name}` has no closing {quote}")]
+    Quote {
+        /// Line of the opening quote, from 1.
+        line: usize,
+        /// The variable.
+        name: String,
+        /// The quote.
+        quote: char,
+    },
+    /// A NUL byte cannot be part of a variable.
+    #[error("line {line}: a NUL byte cannot be part of a variable; is the file UTF-16?")]
+    Nul {
+        /// Line number, from 1.
+        line: usize,
+    },
+}
+
+/// Looks up a variable of the environment.
+pub type Lookup<'a> = dyn Fn(&OsStr) -> Option<OsString> + 'a;
+
+/// The variables of an env file, in order; one that is set twice comes twice.
+pub fn parse(text: &[u8], outer: &Lookup<'_>) -> Result<Vec<(OsString, OsString)>, DotenvError> {
+    let text = unix_lines(text.strip_prefix(b"\xef\xbb\xbf").unwrap_or(text));
+    let mut reader = Reader { text: &text, at: 0, seen: BTreeMap::new(), outer };
+    if let Some(at) = memchr::memchr(0, &text) {
+        return Err(DotenvError::Nul { line: reader.line(at) });
+    }
+    let mut found = Vec::new();
+    while reader.next_statement() {
+        let name = reader.name()?;
+        let value = reader.value(&name)?;
+        reader.seen.insert(name.clone().into_bytes(), value.clone());
+        found.push((name.into(), OsString::from_vec(value)));
+    }
+    Ok(found)
+}
+
+/// A value written so that [`parse`] gives it back, whatever it holds (but NUL).
+pub fn quote(value: &[u8]) -> Vec<u8> {
+    let mut quoted = vec![b'"'];
+    for &byte in value {
+        match byte {
+            b'\n' => quoted.extend(b"\\n"),
+            b'\r' => quoted.extend(b"\\r"),
+            b'"' | b'\\' | b'$' => quoted.extend([b'\\', byte]),
+            _ => quoted.push(byte),
+        }
+    }
+    quoted.push(b'"');
+    quoted
+}
+
+struct Reader<'a> {
+    text: &'a [u8],
+    at: usize,
+    seen: BTreeMap<Vec<u8>, Vec<u8>>,
+    outer: &'a Lookup<'a>,
+}
+
+impl Reader<'_> {
+    fn peek(&self) -> Option<u8> {
+        self.text.get(self.at).copied()
+    }
+
+    fn line(&self, at: usize) -> usize {
+        1 + memchr::memchr_iter(b'\n', &self.text[..at]).count()
+    }
+
+    fn skip_while(&mut self, wanted: impl Fn(u8) -> bool) {
+        while self.peek().is_some_and(&wanted) {
+            self.at += 1;
+        }
+    }
+
+    /// Go to the next thing that is neither blank nor comment; false at the end.
+    fn next_statement(&mut self) -> bool {
+        loop {
+            self.skip_while(|byte| is_blank(byte) || is_end(byte));
+            match self.peek() {
+                None => return false,
+                Some(b'#') => self.skip_while(|byte| byte != b'\n'),
+                Some(_) => return true,
+            }
+        }
+    }
+
+    /// Read a name and what separates it from its value.
+    fn name(&mut self) -> Result<String, DotenvError> {
+        if let Some(rest) = self.text[self.at..].strip_prefix(b"export")
+            && rest.first().copied().is_some_and(is_blank)
+        {
+            self.at += "export".len();
+            self.skip_while(is_blank);
+        }
+        let start = self.at;
+        self.skip_while(|byte| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'.');
+        let name = String::from_utf8_lossy(&self.text[start..self.at]).into_owned();
+        self.skip_while(is_blank);
+        let line = self.line(self.at);
+        match self.peek() {
+            Some(b'=' | b':') if name.is_empty() => Err(DotenvError::NoName { line }),
+            Some(b'=' | b':') => {
+                self.at += 1;
+                Ok(name)
+            }
+            Some(byte) if !is_end(byte) => {
+                let rest = &self.text[self.at..];
+                let found =
+                    rest[..rest.len().min(4)].utf8_chunks().next().map_or("", |c| c.valid());
+                let found = found.chars().next().unwrap_or(char::REPLACEMENT_CHARACTER);
+                Err(DotenvError::Name { line, found })
+            }
+            Some(_) | None => Err(DotenvError::NoValue { line, name }),
+        }
+    }
+
+    fn value(&mut self, name: &str) -> Result<Vec<u8>, DotenvError> {
+        self.skip_while(is_blank);
+        match self.peek() {
+            Some(quote @ (b'"' | b'\'')) => self.quoted(name, quote),
+            Some(_) | None => Ok(self.unquoted()),
+        }
+    }
+
+    fn unquoted(&mut self) -> Vec<u8> {
+        let start = self.at;
+        self.skip_while(|byte| !is_end(byte));
+        let comment = (start..self.at)
+            .find(|&at| self.text[at] == b'#' && at > 0 && is_blank(self.text[at - 1]));
+        let mut value = &self.text[start..comment.unwrap_or(self.at)];
+        while let [rest @ .., last] = value
+            && is_blank(*last)
+        {
+            value = rest;
+        }
+        self.expand(value, false)
+    }
+
+    fn quoted(&mut self, name: &str, quote: u8) -> Result<Vec<u8>, DotenvError> {
+        let open = self.at;
+        let mut at = open + 1;
+        while let Some(&byte) = self.text.get(at) {
+            if byte == quote {
+                let inside = &self.text[open + 1..at];
+                self.at = at + 1;
+                let literal = quote == b'\'';
+                return Ok(if literal { inside.to_vec() } else { self.expand(inside, true) });
+            }
+            at += if byte == b'\\' && self.escapes(at, quote) { 2 } else { 1 };
+        }
+        let (line, name) = (self.line(open), name.to_owned());
+        Err(DotenvError::Quote { line, name, quote: char::from(quote) })
+    }
+
+    /// Whether the backslash at this place takes the next character with it.
+    fn escapes(&self, at: usize, quote: u8) -> bool {
+        quote == b'"' || self.text.get(at + 1) == Some(&quote)
+    }
+
+    /// Resolve variables, `\$` and, in double quotes, the other escapes.
+    fn expand(&self, text: &[u8], escapes: bool) -> Vec<u8> {
+        let mut out = Vec::with_capacity(text.len());
+        let mut rest = text;
+        while let Some((&byte, tail)) = rest.split_first() {
+            rest = tail;
+            match (byte, tail.first()) {
+                (b'\\', Some(&next)) if escapes || next == b'$' => {
+                    out.push(unescape(next));
+                    rest = &tail[1..];
+                }
+                (b'$', Some(_)) => match variable(tail) {
+                    Some((name, length)) => {
+                        out.extend(self.lookup(name));
+                        rest = &tail[length..];
+                    }
+                    None => out.push(b'$'),
+                },
+                (_, _) => out.push(byte),
+            }
+        }
+        out
+    }
+
+    fn lookup(&self, name: &[u8]) -> Vec<u8> {
+        let outside = || (self.outer)(OsStr::from_bytes(name)).map(OsString::into_vec);
+        self.seen.get(name).cloned().or_else(outside).unwrap_or_default()
+    }
+}
+
+/// The name at the beginning of what follows a `$`, and how many bytes it takes with its braces.
+fn variable(text: &[u8]) -> Option<(&[u8], usize)> {
+    let braced = text.strip_prefix(b"{");
+    let inner = braced.unwrap_or(text);
+    let word = |byte: &u8| byte.is_ascii_uppercase() || byte.is_ascii_digit() || *byte == b'_';
+    let end = inner.iter().position(|byte| !word(byte)).unwrap_or(inner.len());
+    let closed = braced.is_none() || inner.get(end) == Some(&b'}');
+    let length = if braced.is_some() { end + 2 } else { end };
+    (end > 0 && closed).then_some((&inner[..end], length))
+}
+
+const fn unescape(byte: u8) -> u8 {
+    match byte {
+        b'n' => b'\n',
+        b'r' => b'\r',
+        _ => byte,
+    }
+}
+
+const fn is_blank(byte: u8) -> bool {
+    matches!(byte, b' ' | b'\t' | 0x0b | 0x0c)
+}
+
+const fn is_end(byte: u8) -> bool {
+    matches!(byte, b'\n' | b'\r')
+}
+
+fn unix_lines(text: &[u8]) -> Vec<u8> {
+    let mut out = Vec::with_capacity(text.len());
+    for (at, &byte) in text.iter().enumerate() {
+        if byte != b'\r' || text.get(at + 1) != Some(&b'\n') {
+            out.push(byte);
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use std::ffi::OsString;
+    use std::os::unix::ffi::OsStringExt as _;
+
+    use pretty_assertions::assert_eq;
+
+    use super::{DotenvError, parse, quote};
+
+    fn outer(name: &std::ffi::OsStr) -> Option<OsString> {
+        (name == "HOME").then(|| "/home/me".into())
+    }
+
+    #[track_caller]
+    fn value(text: &str) -> String {
+        let found = parse(text.as_bytes(), &outer).unwrap();
+        found.into_iter().rfind(|(key, _)| key == "A").unwrap().1.into_string().unwrap()
+    }
+
+    #[test]
+    fn reads_every_form_of_a_line() {
+        let table = [
+            ("A=x", "x"),
+            ("A: x", "x"),
+            ("export A=x", "x"),
+            ("export\tA = x", "x"),
+            ("  A =  x y \t", "x y"),
+            ("A=", ""),
+            ("A=\nB=2", ""),
+            ("A=x\r\nB=2\r\n", "x"),
+            ("A=a=b:c", "a=b:c"),
+            ("# A=1\n\nA=2 # two # 2\n", "2"),
+            ("A=a#b", "a#b"),
+            ("A=#fff", "#fff"),
+            ("A= # nothing", ""),
+            ("A='#' # comment", "#"),
+            ("A=\"x\"#comment", "x"),
+            ("A=1\nA=2", "2"),
+            ("export=1\nA=$A", ""),
+            ("\u{feff}A=x", "x"),
+        ];
+        for (text, expected) in table {
+            assert_eq!(value(text), expected, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn quotes_are_literal_or_escaped() {
+        let table = [
+            (r"A='$HOME \n #x'", r"$HOME \n #x"),
+            (r"A='it\'s'", r"it\'s"),
+            ("A='two\nlines'", "two\nlines"),
+            ("A=\"two\nlines\"", "two\nlines"),
+            ("A=\"two\r\nlines\"", "two\nlines"),
+            (r#"A="a\nb\rc""#, "a\nb\rc"),
+            (r#"A="say \"hi\"""#, "say \"hi\""),
+            (r#"A="a\\""#, r"a\"),
+            (r#"A="a\\nb""#, r"a\nb"),
+            (r#"A="\d\t""#, "dt"),
+            (r#"A="x" B=y"#, "x"),
+            (r"A=a\nb", r"a\nb"),
+            (r#"A=say "hi""#, r#"say "hi""#),
+            (r#"A="""#, ""),
+        ];
+        for (text, expected) in table {
+            assert_eq!(value(text), expected, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn expands_variables() {
+        let table = [
+            ("A=$HOME/x", "/home/me/x"),
+            ("A=${HOME}x", "/home/mex"),
+            ("A=\"<$HOME>\"", "</home/me>"),
+            ("B=1\nA=$B$B", "11"),
+            ("HOME=/h\nA=$HOME", "/h"),
+            ("A=[$NONE]", "[]"),
+            ("A=$home", "$home"),
+            ("A=${home}", "${home}"),
+            (r"A=\$HOME", "$HOME"),
+            (r#"A="\$HOME""#, "$HOME"),
+            (r#"A="\\$HOME""#, r"\/home/me"),
+            ("A=$(date)", "$(date)"),
+            ("A=${HOME", "${HOME"),
+            ("A=$HOME}", "/home/me}"),
+            ("A=cost $", "cost $"),
+            ("A=$$", "$$"),
+        ];
+        for (text, expected) in table {
+            assert_eq!(value(text), expected, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn keys_have_dots_and_digits() {
+        let found = parse(b"a.b_1=x\n2=y", &outer).unwrap();
+        assert_eq!(found, [("a.b_1".into(), "x".into()), ("2".into(), "y".into())]);
+    }
+
+    #[test]
+    fn one_mistake_breaks_the_file() {
+        let fail = |text: &str| parse(text.as_bytes(), &outer).unwrap_err();
+        assert_eq!(fail("A=1\nB-C=2"), DotenvError::Name { line: 2, found: '-' });
+        assert_eq!(fail("A é=2"), DotenvError::Name { line: 1, found: 'é' });
+        assert_eq!(fail("A=1\nFOO\nB=2"), DotenvError::NoValue { line: 2, name: "FOO".into() });
+        assert_eq!(fail("A=1\n=2"), DotenvError::NoName { line: 2 });
+        let open = DotenvError::Quote { line: 2, name: "B".into(), quote: '"' };
+        assert_eq!(fail("A=1\nB=\"x\ny"), open);
+        assert_eq!(open.to_string(), "line 2: the value of `B` has no closing \"");
+        assert_eq!(fail("A=\0"), DotenvError::Nul { line: 1 });
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn never_panics(text: Vec<u8>) {
+            let _ = parse(&text, &outer);
+        }
+
+        #[test]
+        fn never_panics_on_likely_text(text in "[A-Z=:\"'$\\\\{}# \n\r\tx.-]{0,60}") {
+            let _ = parse(text.as_bytes(), &outer);
+        }
+
+        #[test]
+        fn a_quoted_value_comes_back(value in proptest::collection::vec(1u8..=255, 0..80)) {
+            let line = [b"A=", quote(&value).as_slice(), b"\nB='after'"].concat();
+            let found = parse(&line, &outer).unwrap();
+            proptest::prop_assert_eq!(&found[0].1, &OsString::from_vec(value));
+            proptest::prop_assert_eq!(&found[1].1, "after");
+        }
+
+        #[test]
+        fn a_likely_value_comes_back(value in "[\"'$\\\\{}# \n\r\tA-Z]{0,40}") {
+            let line = [b"A=", quote(value.as_bytes()).as_slice()].concat();
+            let found = parse(&line, &outer).unwrap();
+            proptest::prop_assert_eq!(&found[0].1, &OsString::from(value));
+        }
+    }
+}

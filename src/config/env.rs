@@ -1,0 +1,195 @@
+//! The environment: the only place where the process's own variables are read.
+//!
+//! There are two layers, what the caller had and what env files set, and two orders. For the
+//! processes a file wins over the caller (overmind's rule). For settings of tmo itself the
+//! caller's `TMO_*` and `OVERMIND_*` win over the files, so that one start can be varied from
+//! the command line.
+
+use std::collections::BTreeMap;
+use std::ffi::{OsStr, OsString};
+use std::os::unix::ffi::OsStrExt as _;
+use std::path::{Path, PathBuf};
+
+use crate::model::text::OsText;
+
+/// Variables: the caller's, and those of env files above them.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Env {
+    real: BTreeMap<OsString, OsString>,
+    files: BTreeMap<OsString, OsString>,
+}
+
+/// A variable whose value is not of its type.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{variable}={value} is not {expected}")]
+pub struct BadValue {
+    /// The variable.
+    pub variable: String,
+    /// What it holds.
+    pub value: String,
+    /// What it should hold.
+    pub expected: &'static str,
+}
+
+/// A value and the variable it came from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Found<'a> {
+    /// `TMO_` or `OVERMIND_`.
+    pub prefix: &'static str,
+    /// The value.
+    pub value: &'a OsStr,
+}
+
+impl Env {
+    /// The environment of this process.
+    #[expect(clippy::disallowed_methods, reason = "the one place that reads the environment")]
+    pub fn real() -> Self {
+        Self { real: std::env::vars_os().collect(), files: BTreeMap::new() }
+    }
+
+    /// An environment with these variables.
+    pub fn of<K: Into<OsString>, V: Into<OsString>>(
+        pairs: impl IntoIterator<Item = (K, V)>,
+    ) -> Self {
+        let real = pairs.into_iter().map(|(key, value)| (key.into(), value.into())).collect();
+        Self { real, files: BTreeMap::new() }
+    }
+
+    /// Set a variable as an env file does.
+    pub fn set_from_file(&mut self, key: OsString, value: OsString) {
+        self.files.insert(key, value);
+    }
+
+    /// The variable as the processes see it: files first.
+    pub fn get(&self, key: impl AsRef<OsStr>) -> Option<&OsStr> {
+        let key = key.as_ref();
+        self.files.get(key).or_else(|| self.real.get(key)).map(OsString::as_os_str)
+    }
+
+    /// The caller's own variable, whatever env files say; empty counts as unset.
+    pub fn caller(&self, key: &str) -> Option<&OsStr> {
+        self.real.get(OsStr::new(key)).map(OsString::as_os_str).filter(|value| !value.is_empty())
+    }
+
+    /// A directory named by a variable of the caller, if it is an absolute path.
+    pub fn caller_dir(&self, key: &str) -> Option<PathBuf> {
+        self.caller(key).map(PathBuf::from).filter(|path| path.is_absolute())
+    }
+
+    /// A setting of tmo: `TMO_<name>` before `OVERMIND_<name>`, the caller's before those of
+    /// files; empty counts as unset.
+    pub fn tmo_or_overmind(&self, name: &str) -> Option<Found<'_>> {
+        [&self.real, &self.files].into_iter().find_map(|layer| {
+            ["TMO_", "OVERMIND_"].into_iter().find_map(|prefix| {
+                let value = layer.get(OsStr::new(&format!("{prefix}{name}")))?;
+                (!value.is_empty()).then_some(Found { prefix, value })
+            })
+        })
+    }
+
+    /// Whether a setting is there at all, were it empty.
+    pub fn has_tmo_or_overmind(&self, name: &str) -> bool {
+        ["TMO_", "OVERMIND_"].iter().any(|prefix| self.get(format!("{prefix}{name}")).is_some())
+    }
+
+    /// A setting as text.
+    pub fn text(&self, name: &str) -> Result<Option<String>, BadValue> {
+        self.typed(name, "valid UTF-8", |text| Some(text.to_owned()))
+    }
+
+    /// A setting as a path, as it stands.
+    pub fn path(&self, name: &str) -> Option<PathBuf> {
+        self.tmo_or_overmind(name).map(|found| Path::new(found.value).to_owned())
+    }
+
+    /// A setting as yes or no, by Go's words for it.
+    pub fn flag(&self, name: &str) -> Result<Option<bool>, BadValue> {
+        self.typed(name, "a truth value (true or false)", parse_bool)
+    }
+
+    /// A setting of any type that a function makes of text.
+    pub fn typed<T>(
+        &self,
+        name: &str,
+        expected: &'static str,
+        parse: impl Fn(&str) -> Option<T>,
+    ) -> Result<Option<T>, BadValue> {
+        let Some(found) = self.tmo_or_overmind(name) else { return Ok(None) };
+        let value = found.value.to_str().and_then(parse);
+        value.map(Some).ok_or_else(|| BadValue {
+            variable: format!("{}{name}", found.prefix),
+            value: found.value.to_string_lossy().into_owned(),
+            expected,
+        })
+    }
+
+    /// All variables as the processes get them, sorted; what cannot be one (an empty name, a `=`
+    /// in it, a NUL) is left out.
+    pub fn pairs(&self) -> Vec<(OsText, OsText)> {
+        let mut all = self.real.clone();
+        all.extend(self.files.clone());
+        let usable = |key: &OsStr| !key.is_empty() && !key.as_bytes().contains(&b'=');
+        let nul = |text: &OsStr| text.as_bytes().contains(&0);
+        all.into_iter()
+            .filter(|(key, value)| usable(key) && !nul(key) && !nul(value))
+            .map(|(key, value)| (key.into(), value.into()))
+            .collect()
+    }
+}
+
+/// Go's `strconv.ParseBool`.
+pub fn parse_bool(text: &str) -> Option<bool> {
+    match text {
+        "1" | "t" | "T" | "true" | "TRUE" | "True" => Some(true),
+        "0" | "f" | "F" | "false" | "FALSE" | "False" => Some(false),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Env;
+
+    fn both() -> Env {
+        let mut env = Env::of([("OVERMIND_PORT", "1"), ("HOME", "/h"), ("TMO_TITLE", "")]);
+        for (key, value) in [("OVERMIND_PORT", "2"), ("TMO_PORT", "3"), ("OVERMIND_TITLE", "t")] {
+            env.set_from_file(key.into(), value.into());
+        }
+        env
+    }
+
+    #[test]
+    fn files_win_for_the_processes() {
+        assert_eq!(both().get("OVERMIND_PORT").unwrap(), "2");
+        assert_eq!(both().get("HOME").unwrap(), "/h");
+        assert!(both().pairs().contains(&("OVERMIND_PORT".into(), "2".into())));
+    }
+
+    #[test]
+    fn the_caller_wins_for_tmo() {
+        assert_eq!(both().text("PORT").unwrap().unwrap(), "1");
+    }
+
+    #[test]
+    fn empty_means_unset() {
+        assert_eq!(both().text("TITLE").unwrap().unwrap(), "t");
+        assert!(both().has_tmo_or_overmind("TITLE"));
+        assert!(!both().has_tmo_or_overmind("SHELL"));
+    }
+
+    #[test]
+    fn truth_is_as_in_go() {
+        let env = Env::of([("OVERMIND_A", "t"), ("OVERMIND_B", "False"), ("OVERMIND_C", "yes")]);
+        assert_eq!(env.flag("A"), Ok(Some(true)));
+        assert_eq!(env.flag("B"), Ok(Some(false)));
+        assert_eq!(env.flag("D"), Ok(None));
+        let error = env.flag("C").unwrap_err().to_string();
+        assert_eq!(error, "OVERMIND_C=yes is not a truth value (true or false)");
+    }
+
+    #[test]
+    fn what_cannot_be_a_variable_is_left_out() {
+        let env = Env::of([("", "x"), ("a=b", "x"), ("n", "x\0"), ("ok", "y")]);
+        assert_eq!(env.pairs(), [("ok".into(), "y".into())]);
+    }
+}

@@ -1,0 +1,120 @@
+//! Which env files are read, and in which order.
+//!
+//! 1. `~/.overmind.env`, `~/.tmo.env`
+//! 2. `./.overmind.env`, `./.tmo.env`
+//! 3. `./.env`, unless `TMO_SKIP_ENV` or `OVERMIND_SKIP_ENV` is set (were it to nothing)
+//! 4. the comma list in `TMO_ENV` or `OVERMIND_ENV`
+//!
+//! Each overrides the environment and the files before it; `.` is the directory that the command
+//! was typed in. A missing file is no news; a broken one is skipped whole, with a warning.
+
+use std::ffi::OsStr;
+use std::io;
+use std::os::unix::ffi::OsStrExt as _;
+use std::path::{Path, PathBuf};
+
+use super::{Env, Warning, dotenv};
+
+/// Reads a file as the user would name it, relative to the starting directory.
+pub type ReadFile<'a> = dyn Fn(&Path) -> io::Result<Vec<u8>> + 'a;
+
+/// Lay the env files over the environment.
+pub fn overlay(mut env: Env, read: &ReadFile<'_>) -> (Env, Vec<Warning>) {
+    let mut warnings = Vec::new();
+    let home = env.get("HOME").filter(|home| !home.is_empty()).map(PathBuf::from);
+    let home = home.as_deref();
+    let near = [".overmind.env", ".tmo.env"];
+    let mut files: Vec<PathBuf> =
+        home.iter().flat_map(|at| near.map(|name| at.join(name))).collect();
+    files.extend(near.map(|name| Path::new(".").join(name)));
+    for file in files {
+        apply(&mut env, &file, read, &mut warnings);
+    }
+    if !env.has_tmo_or_overmind("SKIP_ENV") {
+        apply(&mut env, Path::new("./.env"), read, &mut warnings);
+    }
+    let list = env.tmo_or_overmind("ENV").map(|found| found.value.to_owned()).unwrap_or_default();
+    for name in list.as_bytes().split(|&byte| byte == b',').filter(|name| !name.is_empty()) {
+        apply(&mut env, Path::new(OsStr::from_bytes(name)), read, &mut warnings);
+    }
+    (env, warnings)
+}
+
+fn apply(env: &mut Env, file: &Path, read: &ReadFile<'_>, warnings: &mut Vec<Warning>) {
+    let why = match read(file) {
+        Ok(text) => match dotenv::parse(&text, &|name| env.get(name).map(OsStr::to_owned)) {
+            Ok(found) => {
+                for (key, value) in found {
+                    env.set_from_file(key, value);
+                }
+                return;
+            }
+            Err(error) => error.to_string(),
+        },
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return,
+        Err(error) => super::load::why(&error),
+    };
+    warnings.push(Warning::EnvFile { file: file.display().to_string(), why });
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+    use std::path::Path;
+
+    use pretty_assertions::assert_eq;
+
+    use super::overlay;
+    use crate::config::Env;
+
+    /// Files by name; `!` stands for one that may not be read.
+    fn run(env: &[(&str, &str)], files: &[(&str, &str)]) -> (Env, Vec<String>) {
+        let read = |path: &Path| match files.iter().find(|(name, _)| Path::new(name) == path) {
+            Some((_, "!")) => Err(io::Error::from_raw_os_error(nix::libc::EACCES)),
+            Some((_, text)) => Ok(text.as_bytes().to_vec()),
+            None => Err(io::Error::from_raw_os_error(nix::libc::ENOENT)),
+        };
+        let (env, warnings) = overlay(Env::of(env.iter().copied()), &read);
+        (env, warnings.iter().map(ToString::to_string).collect())
+    }
+
+    #[test]
+    fn later_files_win() {
+        let all = [
+            ("/h/.overmind.env", "A=1\nB=1\nC=1\nD=1\nE=1\nF=$A"),
+            ("/h/.tmo.env", "B=2\nC=2\nD=2\nE=2"),
+            ("./.overmind.env", "C=3\nD=3\nE=3\nOVERMIND_ENV=x.env,, y.env"),
+            ("./.env", "D=4\nE=4"),
+            ("x.env", "E=5"),
+            (" y.env", "G=$E"),
+        ];
+        let (env, warnings) = run(&[("HOME", "/h"), ("A", "0")], &all);
+        let values: Vec<_> =
+            "ABCDEFG".chars().map(|key| env.get(key.to_string()).unwrap()).collect();
+        assert_eq!(values, ["1", "2", "3", "4", "5", "1", "5"]);
+        assert!(warnings.is_empty());
+    }
+
+    #[test]
+    fn dotenv_can_be_skipped() {
+        let files = [("./.env", "A=1")];
+        assert!(run(&[("OVERMIND_SKIP_ENV", "")], &files).0.get("A").is_none());
+        assert!(run(&[("TMO_SKIP_ENV", "0")], &files).0.get("A").is_none());
+        let early = [("./.overmind.env", "OVERMIND_SKIP_ENV=1"), files[0]];
+        assert!(run(&[], &early).0.get("A").is_none());
+        assert!(run(&[], &files).0.get("A").is_some());
+    }
+
+    #[test]
+    fn a_broken_file_is_skipped_whole() {
+        let (env, warnings) = run(&[], &[("./.env", "A=1\nB\n"), ("./.tmo.env", "!")]);
+        assert!(env.get("A").is_none());
+        assert_eq!(
+            warnings,
+            [
+                "skipping ./.tmo.env due to error: permission denied",
+                "skipping ./.env due to error: line 2: `B` has no `=`",
+            ]
+        );
+    }
+}

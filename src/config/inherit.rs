@@ -1,0 +1,91 @@
+//! What processes inherit from the one that typed `tmo start`: umask, niceness, limits, ignored
+//! signals. They are asked for here because the processes descend from the tmux server, which
+//! may be older than this start.
+
+use std::mem::MaybeUninit;
+
+use nix::libc;
+use nix::sys::signal::Signal;
+use nix::sys::stat::{Mode, umask};
+
+use crate::model::plan::Inherit;
+
+/// Read them from this process. Not while other threads create files: the umask can only be read
+/// by changing it.
+pub fn inherit_here() -> Inherit {
+    let mask = umask(Mode::from_bits_truncate(0o077));
+    umask(mask);
+    Inherit {
+        umask: mask.bits() as u32,
+        nice: rustix::process::getpriority_process(None).unwrap_or(0),
+        limits: limits(),
+        ignored: Signal::iterator()
+            .filter(|&signal| handed_down(signal))
+            .map(|s| s as i32)
+            .collect(),
+    }
+}
+
+/// Every resource limit: number, soft, hard.
+fn limits() -> Vec<(u32, u64, u64)> {
+    /// There are 16 of them on Linux and 9 on macOS; asking for one too many is harmless.
+    const MOST: u32 = 32;
+    (0..MOST)
+        .filter_map(|resource| limit(resource).map(|(soft, hard)| (resource, soft, hard)))
+        .collect()
+}
+
+#[expect(unsafe_code, reason = "the safe wrappers know only some of the limits of each system")]
+fn limit(resource: u32) -> Option<(u64, u64)> {
+    let mut found = MaybeUninit::<libc::rlimit>::uninit();
+    // SAFETY: `found` is valid for one `rlimit`, which is all that the call writes; an unknown
+    // resource is refused with EINVAL.
+    let code = unsafe { libc::getrlimit(resource as _, found.as_mut_ptr()) };
+    // SAFETY: the call succeeded, so it has filled in the structure.
+    (code == 0)
+        .then(|| unsafe { found.assume_init() })
+        .map(|limit| (limit.rlim_cur, limit.rlim_max))
+}
+
+/// Whether children ignore this signal because the caller did.
+///
+/// Not SIGPIPE, which the runtime of this very program ignores; and not SIGINT and SIGQUIT, which
+/// a shell ignores for all it starts with `&`: a process would then not hear that it shall stop.
+fn handed_down(signal: Signal) -> bool {
+    !matches!(signal, Signal::SIGPIPE | Signal::SIGINT | Signal::SIGQUIT) && is_ignored(signal)
+}
+
+/// Whether this process ignores a signal.
+#[expect(unsafe_code, reason = "there is no safe way to ask for a disposition without changing it")]
+pub fn is_ignored(signal: Signal) -> bool {
+    let mut found = MaybeUninit::<libc::sigaction>::uninit();
+    // SAFETY: with a null new action nothing is changed, and `found` is valid for the old one.
+    let code = unsafe { libc::sigaction(signal as i32, std::ptr::null(), found.as_mut_ptr()) };
+    // SAFETY: the call succeeded, so it has filled in the structure.
+    code == 0 && unsafe { found.assume_init() }.sa_sigaction == libc::SIG_IGN
+}
+
+#[cfg(test)]
+mod tests {
+    use nix::sys::resource::{Resource, getrlimit};
+    use nix::sys::signal::Signal;
+
+    use super::{inherit_here, is_ignored};
+
+    #[test]
+    fn reads_what_is_there() {
+        let inherit = inherit_here();
+        assert_eq!(inherit.umask, inherit_here().umask);
+        assert!(inherit.umask <= 0o777);
+        let (soft, hard) = getrlimit(Resource::RLIMIT_NOFILE).unwrap();
+        assert!(inherit.limits.contains(&(Resource::RLIMIT_NOFILE as u32, soft, hard)));
+        assert!(inherit.limits.len() >= 8);
+    }
+
+    #[test]
+    fn the_runtime_s_own_sigpipe_is_not_handed_down() {
+        assert!(is_ignored(Signal::SIGPIPE));
+        assert!(!is_ignored(Signal::SIGUSR1));
+        assert!(!inherit_here().ignored.contains(&(Signal::SIGPIPE as i32)));
+    }
+}

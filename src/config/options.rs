@@ -1,0 +1,92 @@
+//! The options of `tmo start` as they were typed: nothing resolved, nothing defaulted.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use super::env::{BadValue, Env};
+
+/// What was typed behind `tmo start`; `None` where a flag was not given.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct StartOptions {
+    /// `--procfile`.
+    pub procfile: Option<PathBuf>,
+    /// `--root`.
+    pub root: Option<PathBuf>,
+    /// `--daemonize`.
+    pub daemonize: Option<bool>,
+    /// `--processes`, a comma list.
+    pub processes: Option<String>,
+    /// `--port`.
+    pub port: Option<u16>,
+    /// `--port-step`.
+    pub port_step: Option<u16>,
+    /// `--no-port`.
+    pub no_port: Option<bool>,
+    /// `--timeout`.
+    pub timeout: Option<Duration>,
+    /// `--socket`.
+    pub socket: Option<PathBuf>,
+    /// `--title`.
+    pub title: Option<String>,
+    /// `--tmux-config`.
+    pub tmux_config: Option<PathBuf>,
+    /// `--show-timestamps`.
+    pub show_timestamps: Option<bool>,
+    /// `--shell`.
+    pub shell: Option<OsString>,
+}
+
+impl StartOptions {
+    /// Whether to return at once and leave the processes running.
+    pub fn daemonize(&self, env: &Env) -> Result<bool, BadValue> {
+        either(self.daemonize, env, "DAEMONIZE")
+    }
+
+    /// Whether the merged log shows times.
+    pub fn show_timestamps(&self, env: &Env) -> Result<bool, BadValue> {
+        either(self.show_timestamps, env, "SHOW_TIMESTAMPS")
+    }
+
+    /// Whether `PORT` is left alone.
+    pub fn no_port(&self, env: &Env) -> Result<bool, BadValue> {
+        either(self.no_port, env, "NO_PORT")
+    }
+}
+
+fn either(typed: Option<bool>, env: &Env, name: &str) -> Result<bool, BadValue> {
+    typed.map_or_else(|| Ok(env.flag(name)?.unwrap_or(false)), Ok)
+}
+
+/// A number of seconds, fractions allowed.
+pub fn parse_seconds(text: &str) -> Option<Duration> {
+    const MOST: f64 = 1e9;
+    let seconds: f64 = text.trim().parse().ok()?;
+    (seconds <= MOST).then_some(seconds).and_then(|s| Duration::try_from_secs_f64(s).ok())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::{StartOptions, parse_seconds};
+    use crate::config::Env;
+
+    #[test]
+    fn seconds_may_have_fractions() {
+        assert_eq!(parse_seconds("5"), Some(Duration::from_secs(5)));
+        assert_eq!(parse_seconds("0.25"), Some(Duration::from_millis(250)));
+        for bad in ["", "-1", "nan", "inf", "1e99", "5s"] {
+            assert_eq!(parse_seconds(bad), None, "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_flag_beats_its_variable() {
+        let env = Env::of([("TMO_DAEMONIZE", "1")]);
+        let typed = StartOptions { daemonize: Some(false), ..StartOptions::default() };
+        assert_eq!(typed.daemonize(&env), Ok(false));
+        assert_eq!(StartOptions::default().daemonize(&env), Ok(true));
+        assert_eq!(StartOptions::default().no_port(&env), Ok(false));
+    }
+}

@@ -1,0 +1,265 @@
+//! Where the project is: its root, its Procfile, its control socket, and what it is called.
+
+use std::os::unix::fs::MetadataExt as _;
+use std::path::{Component, Path, PathBuf};
+
+use super::env::{BadValue, Env};
+use super::options::StartOptions;
+
+pub use super::dirs::{
+    DirError, instance_id, make_private_dir, make_runtime_dir, runtime_base, runtime_dir,
+    state_dir, state_id,
+};
+
+/// The name of the control socket where none is given (overmind's).
+pub const SOCKET: &str = ".overmind.sock";
+
+/// A project that is about to be started.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Project {
+    /// The directory that the command was typed in.
+    pub start_dir: PathBuf,
+    /// The Procfile, absolute.
+    pub procfile: PathBuf,
+    /// The Procfile as the user named it.
+    pub procfile_shown: PathBuf,
+    /// Working directory of the processes, absolute; symbolic links are kept.
+    pub root: PathBuf,
+    /// The title: base name of the root unless given.
+    pub title: String,
+    /// Where the control socket is.
+    pub socket: SocketPath,
+    /// Names this instance: see [`instance_id`].
+    pub instance: String,
+    /// Names its state: see [`state_id`].
+    pub state: String,
+}
+
+/// A control socket.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SocketPath {
+    /// Absolute.
+    pub path: PathBuf,
+    /// As the user named it, for messages.
+    pub shown: PathBuf,
+}
+
+impl Project {
+    /// Find the project that `tmo start`, typed in `start_dir`, is about.
+    pub fn locate(start_dir: &Path, typed: &StartOptions, env: &Env) -> Result<Self, BadValue> {
+        let procfile_shown = typed.procfile.clone().or_else(|| env.path("PROCFILE"));
+        let procfile_shown = procfile_shown.unwrap_or_else(|| "./Procfile".into());
+        let procfile = absolute(start_dir, &procfile_shown);
+        let root = match &typed.root {
+            Some(root) => absolute(start_dir, root),
+            None => procfile.parent().unwrap_or(Path::new("/")).to_owned(),
+        };
+        let named =
+            typed.title.clone().map_or_else(|| env.text("TITLE"), |title| Ok(Some(title)))?;
+        let base = || root.file_name().unwrap_or(root.as_os_str()).to_string_lossy().into_owned();
+        let title = named.filter(|title| !title.is_empty()).unwrap_or_else(base);
+        let socket = start_socket(start_dir, typed.socket.as_deref(), env);
+        let instance = instance_id(&socket.path);
+        let state = state_id(&root, &socket.path);
+        let start_dir = start_dir.to_owned();
+        Ok(Self { start_dir, procfile, procfile_shown, root, title, socket, instance, state })
+    }
+
+    /// The name of the tmux session.
+    pub fn session(&self) -> String {
+        session_name(&self.title)
+    }
+
+    /// The name of the tmux server: says whose it is, and is this instance's alone.
+    pub fn tmux_socket(&self) -> String {
+        const MOST: usize = 20;
+        let session = self.session();
+        format!("tmo-{}-{}", &session[..session.len().min(MOST)], self.instance)
+    }
+
+    /// The `tmo.toml` beside the Procfile, and its name for messages.
+    pub fn toml(&self) -> (PathBuf, PathBuf) {
+        (self.procfile.with_file_name("tmo.toml"), self.procfile_shown.with_file_name("tmo.toml"))
+    }
+}
+
+/// The socket that a start opens: `-s`, `TMO_SOCKET`, `OVERMIND_SOCKET`, or [`SOCKET`] in the
+/// starting directory.
+///
+/// Processes are told the socket of their own run by these very variables. A start typed inside
+/// such a process means a run of its own, so there the variables do not count.
+fn start_socket(start_dir: &Path, typed: Option<&Path>, env: &Env) -> SocketPath {
+    let inside = env.caller("TMO_SESSION").is_some();
+    let from_env = || if inside { None } else { env.path("SOCKET") };
+    let shown = typed.map(Path::to_owned).or_else(from_env);
+    let shown = shown.unwrap_or_else(|| Path::new(".").join(SOCKET));
+    SocketPath { path: absolute(start_dir, &shown), shown }
+}
+
+/// The socket that a client talks to: `-s`, `TMO_SOCKET`, `OVERMIND_SOCKET`, or the [`SOCKET`] of
+/// the starting directory or of its nearest parent that has one.
+///
+/// Of parents, only a socket of the same user counts: nobody can wait in `/tmp` for others.
+pub fn client_socket(start_dir: &Path, typed: Option<&Path>, env: &Env) -> SocketPath {
+    if let Some(shown) = typed.map(Path::to_owned).or_else(|| env.path("SOCKET")) {
+        return SocketPath { path: absolute(start_dir, &shown), shown };
+    }
+    let here = start_dir.join(SOCKET);
+    if here.symlink_metadata().is_ok() {
+        return SocketPath { path: here, shown: Path::new(".").join(SOCKET) };
+    }
+    let uid = nix::unistd::geteuid().as_raw();
+    let ours = |path: &PathBuf| path.symlink_metadata().is_ok_and(|found| found.uid() == uid);
+    let above = start_dir.ancestors().skip(1).map(|dir| dir.join(SOCKET)).find(ours);
+    match above {
+        Some(path) => SocketPath { shown: path.clone(), path },
+        None => SocketPath { path: here, shown: Path::new(".").join(SOCKET) },
+    }
+}
+
+/// The directory the command was typed in, with symbolic links as the shell shows them.
+pub fn start_dir(env: &Env) -> std::io::Result<PathBuf> {
+    let real = std::env::current_dir()?;
+    let plain = |path: &PathBuf| {
+        path.is_absolute()
+            && path.components().all(|part| part != Component::ParentDir)
+            && same_file(path, &real)
+    };
+    Ok(env.caller("PWD").map(PathBuf::from).filter(plain).unwrap_or(real))
+}
+
+fn same_file(one: &Path, other: &Path) -> bool {
+    match (one.metadata(), other.metadata()) {
+        (Ok(one), Ok(other)) => (one.dev(), one.ino()) == (other.dev(), other.ino()),
+        (Ok(_) | Err(_), _) => false,
+    }
+}
+
+/// `path` seen from `base`, absolute, without `.` and `..`; symbolic links are kept.
+pub fn absolute(base: &Path, path: &Path) -> PathBuf {
+    let mut clean = PathBuf::new();
+    for part in base.join(path).components() {
+        match part {
+            Component::CurDir => {}
+            Component::ParentDir => {
+                clean.pop();
+            }
+            Component::Prefix(_) | Component::RootDir | Component::Normal(_) => clean.push(part),
+        }
+    }
+    clean
+}
+
+/// The tmux session of a title: lower case, every run of other characters than ASCII letters
+/// and digits is one `-`; `tmo` where nothing would be left.
+pub fn session_name(title: &str) -> String {
+    let mut name = String::new();
+    for c in title.chars() {
+        if c.is_ascii_alphanumeric() {
+            name.push(c.to_ascii_lowercase());
+        } else if !name.ends_with('-') {
+            name.push('-');
+        }
+    }
+    if name.is_empty() || name == "-" { "tmo".to_owned() } else { name }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::net::UnixListener;
+    use std::path::Path;
+
+    use pretty_assertions::assert_eq;
+
+    use super::{Project, absolute, client_socket, session_name};
+    use crate::config::{Env, StartOptions};
+
+    fn none() -> Env {
+        Env::default()
+    }
+
+    #[test]
+    fn the_root_is_where_the_procfile_is() {
+        let typed = StartOptions { procfile: Some("../app/P.dev".into()), ..Default::default() };
+        let project = Project::locate(Path::new("/x/bin"), &typed, &none()).unwrap();
+        assert_eq!(project.root, Path::new("/x/app"));
+        assert_eq!(project.procfile, Path::new("/x/app/P.dev"));
+        assert_eq!(project.procfile_shown, Path::new("../app/P.dev"));
+        assert_eq!(project.title, "app");
+        assert_eq!(project.socket.path, Path::new("/x/bin/.overmind.sock"));
+        assert_eq!(project.socket.shown, Path::new("./.overmind.sock"));
+        assert_eq!(project.toml().1, Path::new("../app/tmo.toml"));
+    }
+
+    #[test]
+    fn flags_beat_variables() {
+        let env = Env::of([
+            ("OVERMIND_PROCFILE", "P2"),
+            ("OVERMIND_TITLE", "Two"),
+            ("OVERMIND_SOCKET", "/s2"),
+        ]);
+        let at = |typed: &StartOptions| Project::locate(Path::new("/x"), typed, &env).unwrap();
+        let by_env = at(&StartOptions::default());
+        assert_eq!((by_env.title.as_str(), by_env.socket.path.to_str()), ("Two", Some("/s2")));
+        assert_eq!(by_env.procfile, Path::new("/x/P2"));
+        let typed = StartOptions {
+            title: Some("My App!".into()),
+            socket: Some("s1".into()),
+            root: Some("r".into()),
+            ..Default::default()
+        };
+        let by_flag = at(&typed);
+        assert_eq!(by_flag.socket.path, Path::new("/x/s1"));
+        assert_eq!(by_flag.root, Path::new("/x/r"));
+        assert_eq!(by_flag.session(), "my-app-");
+        assert_eq!(by_flag.tmux_socket(), format!("tmo-my-app--{}", by_flag.instance));
+    }
+
+    #[test]
+    fn a_start_inside_a_process_has_its_own_socket() {
+        let env = Env::of([("TMO_SOCKET", "/outer"), ("TMO_SESSION", "1")]);
+        let at = Path::new("/x");
+        let project = Project::locate(at, &StartOptions::default(), &env).unwrap();
+        assert_eq!(project.socket.path, Path::new("/x/.overmind.sock"));
+        assert_eq!(client_socket(at, None, &env).path, Path::new("/outer"));
+    }
+
+    #[test]
+    fn clients_look_upwards() {
+        let dir = tempfile::tempdir().unwrap();
+        let deep = dir.path().join("a/b");
+        std::fs::create_dir_all(&deep).unwrap();
+        assert_eq!(client_socket(&deep, None, &none()).path, deep.join(".overmind.sock"));
+        let top = dir.path().join(".overmind.sock");
+        let _listener = UnixListener::bind(&top).unwrap();
+        assert_eq!(client_socket(&deep, None, &none()).path, top);
+        assert_eq!(client_socket(&deep, None, &none()).shown, top);
+        let typed = client_socket(&deep, Some(Path::new("s")), &none());
+        assert_eq!((typed.path, typed.shown), (deep.join("s"), "s".into()));
+        assert_eq!(client_socket(dir.path(), None, &none()).shown, Path::new("./.overmind.sock"));
+    }
+
+    #[test]
+    fn paths_are_cleaned_by_their_text() {
+        let table = [("./a/../b", "/x/b"), ("/y/./z/", "/y/z"), ("../../..", "/"), (".", "/x")];
+        for (path, expected) in table {
+            assert_eq!(absolute(Path::new("/x"), Path::new(path)), Path::new(expected), "{path}");
+        }
+    }
+
+    #[test]
+    fn sessions_are_plain_words() {
+        let table =
+            [("My App!", "my-app-"), ("a__b", "a-b"), ("", "tmo"), ("日本", "tmo"), ("é1", "-1")];
+        for (title, expected) in table {
+            assert_eq!(session_name(title), expected, "{title}");
+        }
+    }
+
+    #[test]
+    fn the_tmux_server_has_a_short_name() {
+        let typed = StartOptions { title: Some("x".repeat(200)), ..Default::default() };
+        let project = Project::locate(Path::new("/x"), &typed, &none()).unwrap();
+        assert_eq!(project.tmux_socket().len(), "tmo-".len() + 20 + 1 + 10);
+    }
+}

@@ -1,0 +1,73 @@
+//! Real Procfiles: what tmo makes of them against what overmind makes of them.
+//!
+//! The files are not part of the project. `TMO_PROCFILE_CORPUS` names a folder that holds an
+//! `expected.json` of the form `{"path": {"overmind": [["name", "command"], …]}}`, with an
+//! object in place of the list where overmind refuses the file; without it nothing is compared.
+
+#![expect(clippy::unwrap_used, reason = "a test")]
+
+use std::collections::BTreeMap;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+
+use serde_json::Value;
+use tmo::config::procfile::{Entry, parse};
+
+type Pair = (String, Vec<u8>);
+
+#[test]
+fn reads_real_procfiles_as_overmind_does() {
+    let Some(folder) = folder() else {
+        return say("SKIPPED: TMO_PROCFILE_CORPUS is not set, no real Procfiles compared");
+    };
+    let text = std::fs::read_to_string(folder.join("expected.json")).unwrap();
+    let expected: BTreeMap<String, BTreeMap<String, Value>> = serde_json::from_str(&text).unwrap();
+    assert!(!expected.is_empty(), "{} lists no files", folder.display());
+    let mut more = 0;
+    for (name, verdicts) in &expected {
+        more += compare(&folder.join(name), &verdicts["overmind"]);
+    }
+    say(&format!("{} Procfiles compared; {more} entries that overmind skips", expected.len()));
+}
+
+/// Compare one file; how many entries there are that overmind skips.
+#[track_caller]
+fn compare(path: &Path, overmind: &Value) -> usize {
+    let text = std::fs::read(path).unwrap();
+    let lines: Vec<&[u8]> = text.split(|&byte| byte == b'\n').collect();
+    let entries = parse(&text, &path.display().to_string()).unwrap().entries;
+    let (ours, alike): (Vec<Entry>, Vec<Entry>) =
+        entries.into_iter().partition(|entry| no_blank(entry, lines[entry.line - 1]));
+    let alike: Vec<Pair> = alike.into_iter().map(pair).collect();
+    assert_eq!(alike, pairs(overmind), "{}", path.display());
+    ours.len()
+}
+
+/// The one way in which tmo takes more than overmind: `web:cmd`.
+fn no_blank(entry: &Entry, line: &[u8]) -> bool {
+    let behind = &line[entry.name.len() + 1..];
+    !behind.first().unwrap().is_ascii_whitespace()
+}
+
+fn pair(entry: Entry) -> Pair {
+    (entry.name, entry.command.as_bytes().to_vec())
+}
+
+fn pairs(overmind: &Value) -> Vec<Pair> {
+    let Some(list) = overmind.as_array() else {
+        assert_eq!(overmind["error"], "empty", "an error that is not accounted for");
+        return Vec::new();
+    };
+    let text = |value: &Value| value.as_str().unwrap().to_owned();
+    list.iter().map(|pair| (text(&pair[0]), text(&pair[1]).into_bytes())).collect()
+}
+
+#[expect(clippy::disallowed_methods, reason = "the test's own switch")]
+fn folder() -> Option<PathBuf> {
+    std::env::var_os("TMO_PROCFILE_CORPUS").map(PathBuf::from)
+}
+
+/// To the terminal even where the harness keeps what a test prints.
+fn say(text: &str) {
+    writeln!(std::io::stderr(), "{text}").unwrap();
+}
