@@ -3,7 +3,6 @@
 #![expect(
     clippy::unwrap_used,
     clippy::disallowed_methods,
-    missing_docs,
     unreachable_pub,
     reason = "helper functions of tests"
 )]

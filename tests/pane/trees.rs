@@ -165,6 +165,32 @@ fn a_stopped_process_acts_on_the_signal() {
     assert_eq!(pane.words(), ["up", "start", "stopping", "exit", "end"]);
 }
 
+#[test]
+fn what_sigkill_does_not_end_is_named_and_waited_for() {
+    let mut pane = Pane::open("exec sleep 1000");
+    let main = pane.start(1);
+    // A tracer keeps the zombie of what it traces from everybody else.
+    let trace = "import ctypes, sys\n\
+                 if ctypes.CDLL(None).ptrace(0x4206, int(sys.argv[1]), 0, 0): sys.exit(1)\n\
+                 print(flush=True); sys.stdin.read()";
+    let mut tracer = Command::new("python3")
+        .args(["-c", trace, &main.to_string()])
+        .stdin(std::process::Stdio::piped())
+        .stdout(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    std::io::Read::read_exact(tracer.stdout.as_mut().unwrap(), &mut [0]).unwrap();
+    pane.set(|spec| (spec.want, spec.kill) = (Want::Stop, true));
+    let stuck = pane.expect("stuck", |event| matches!(event, LifeEvent::Stuck { .. }));
+    let LifeEvent::Stuck { members, .. } = stuck.event else { panic!() };
+    assert_eq!(pids(&members), [main]);
+    drop(tracer.stdin.take());
+    let LifeEvent::Exit { exit, .. } = pane.exit().event else { panic!() };
+    assert_eq!(exit, Exit::Signal(9));
+    pane.end();
+    tracer.wait().unwrap();
+}
+
 /// A tmux server of this test, ended with it.
 struct Server(std::path::PathBuf);
 
