@@ -1,6 +1,6 @@
 //! What a pane tells: its shim's entries, and the end of the shim itself.
 
-use super::{Culprit, Effect, Goal, Pane, Phase, ProcId, Supervisor, Word};
+use super::{Culprit, Effect, Goal, Pane, Phase, Proc, ProcId, Supervisor, Word};
 use crate::model::Exit;
 use crate::pane::life::{Entry, LifeEvent, Member};
 
@@ -39,7 +39,7 @@ impl Supervisor {
             LifeEvent::Stuck { life, members } => self.stuck(id, life, members, at, out),
             LifeEvent::Skipped { life } => self.skipped(id, life, at),
             LifeEvent::Unmarked { .. } => {}
-            LifeEvent::Down {} => self.went_down(id),
+            LifeEvent::Down {} => self.went_down(id, out),
             LifeEvent::Trouble { message } => {
                 out.push(Word::error(Some(id), "trouble", message.clone()));
                 self.procs[id].note = Some(message);
@@ -72,8 +72,7 @@ impl Supervisor {
     fn skipped(&mut self, id: ProcId, life: u64, at: u64) {
         let proc = &mut self.procs[id];
         if matches!(proc.phase, Phase::Starting { life: current } if current <= life) {
-            proc.phase = Phase::Over { life, exit: Exit::Code(0), asked: true };
-            proc.since = at;
+            proc.over(life, Exit::Code(0), true, at);
         }
     }
 
@@ -129,14 +128,10 @@ impl Supervisor {
             | Phase::Stuck { .. }
             | Phase::Over { .. } => return,
         };
-        proc.phase = Phase::Over { life, exit, asked: proc.told >= life };
-        proc.since = at;
+        proc.over(life, exit, proc.told >= life, at);
         if !spared.is_empty() {
             let text = format!("Left running on purpose: {}", list(spared));
             out.push(Word::of(id, "spared", text));
-        }
-        if proc.goal == Goal::Run && proc.life > life && matches!(proc.pane, Pane::Up { .. }) {
-            proc.phase = Phase::Starting { life: proc.life };
         }
     }
 
@@ -159,12 +154,13 @@ impl Supervisor {
         out.push(Word::error(Some(id), "stuck", text));
     }
 
-    fn went_down(&mut self, id: ProcId) {
+    fn went_down(&mut self, id: ProcId, out: &mut Vec<Effect>) {
         let proc = &mut self.procs[id];
         proc.pane = Pane::None;
         if proc.goal == Goal::Run && proc.life <= proc.current_life() {
             proc.goal = Goal::Stop;
         }
+        self.reopen(id, out);
     }
 
     /// The shim was killed. What it ran has been ended; there is no status to be had.
@@ -213,6 +209,19 @@ impl Supervisor {
         out.push(Word::error(Some(id), "no-pane", format!("Can't open its window: {why}")));
         self.worst = self.worst.max(1);
         self.quit(out);
+    }
+}
+
+impl Proc {
+    /// Nothing of this life is left. A later one that is wanted is the shim's next step.
+    fn over(&mut self, life: u64, exit: Exit, asked: bool, at: u64) {
+        let next = self.goal == Goal::Run && self.life > life;
+        self.phase = if next && matches!(self.pane, Pane::Up { .. }) {
+            Phase::Starting { life: self.life }
+        } else {
+            Phase::Over { life, exit, asked }
+        };
+        self.since = at;
     }
 }
 

@@ -85,13 +85,14 @@ impl Supervisor {
         if proc.alive() && !stopping {
             return Aim::Run(proc.current_life());
         }
-        let next = proc.current_life() + 1;
-        if proc.goal == Goal::Stop || proc.life < next {
+        // A life that was wanted and is not any more may have been skipped for ever.
+        if proc.goal == Goal::Stop || proc.life <= proc.current_life() {
             proc.goal = Goal::Run;
-            proc.life = next;
+            proc.life += 1;
         }
+        let aim = Aim::Run(proc.life);
         self.bring_up(id, now, out);
-        Aim::Run(next)
+        aim
     }
 
     fn bring_up(&mut self, id: ProcId, now: u64, out: &mut Vec<Effect>) {
@@ -114,7 +115,7 @@ impl Supervisor {
         let proc = &mut self.procs[id];
         proc.goal = Goal::Stop;
         self.want(id, out);
-        Aim::Over
+        Aim::Over(self.procs[id].current_life())
     }
 
     fn restart(&mut self, id: ProcId, now: u64, out: &mut Vec<Effect>) -> Aim {
@@ -124,7 +125,7 @@ impl Supervisor {
         self.tell_to_stop(id, out);
         let proc = &mut self.procs[id];
         proc.goal = Goal::Run;
-        proc.life = proc.current_life() + 1;
+        proc.life += 1;
         let aim = Aim::Run(proc.life);
         self.want(id, out);
         aim
