@@ -1,0 +1,247 @@
+//! The lock of a run: whoever holds it is the supervisor of this project, or its guardian.
+//!
+//! It lies in the runtime directory (local, never a network file system) and is a `flock`, so the
+//! kernel gives it back whatever becomes of its holder. A socket file proves nothing; this does.
+
+use std::fs::{File, Metadata};
+use std::io::{self, Read as _, Seek as _, Write as _};
+use std::os::fd::{AsFd as _, FromRawFd as _, IntoRawFd as _, OwnedFd, RawFd};
+use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
+use std::path::{Path, PathBuf};
+
+use rustix::fs::{FlockOperation, flock};
+use rustix::io::{Errno, FdFlags, fcntl_dupfd_cloexec, fcntl_setfd};
+
+/// The lock file of this runtime directory.
+pub fn path(runtime: &Path) -> PathBuf {
+    runtime.join("lock")
+}
+
+/// The lock, held until this value and all its copies in other processes are gone.
+#[derive(Debug)]
+pub struct RunLock {
+    file: File,
+}
+
+/// Why the lock was not acquired.
+#[derive(Debug, thiserror::Error)]
+pub enum LockError {
+    /// Somebody has it.
+    #[error("another supervisor runs here{}", pid.map_or(String::new(), |pid| format!(" (pid {pid})")))]
+    Held {
+        /// Who, if that could be read.
+        pid: Option<u32>,
+    },
+    /// It cannot be used.
+    #[error("cannot lock `{}`: {cause}", path.display())]
+    Io {
+        /// The lock file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        cause: io::Error,
+    },
+}
+
+impl RunLock {
+    /// Take the lock of this runtime directory and write this process's id into it.
+    pub fn acquire(runtime: &Path) -> Result<Self, LockError> {
+        let path = path(runtime);
+        let failed = |cause| LockError::Io { path: path.clone(), cause };
+        loop {
+            let mut file = open(&path).map_err(failed)?;
+            if !seize(&file).map_err(failed)? {
+                let mut text = String::new();
+                // Without the number it is still held.
+                let _ = file.read_to_string(&mut text);
+                return Err(LockError::Held { pid: text.trim().parse().ok() });
+            }
+            // The run that held it may have removed the file in between; then another file of
+            // this name is, or will be, the lock.
+            if matches((file.metadata(), std::fs::metadata(&path))) {
+                let mut lock = Self { file };
+                lock.announce().map_err(failed)?;
+                return Ok(lock);
+            }
+        }
+    }
+
+    /// Write this process's id into the lock, to be named to those who want it.
+    pub fn announce(&mut self) -> io::Result<()> {
+        self.file.set_len(0)?;
+        self.file.rewind()?;
+        writeln!(self.file, "{}", std::process::id())
+    }
+
+    /// A copy that shares the lock: it is held until both are gone.
+    pub fn try_clone(&self) -> io::Result<Self> {
+        let fd = fcntl_dupfd_cloexec(self.file.as_fd(), 3)?;
+        Ok(Self { file: fd.into() })
+    }
+
+    /// Make it a descriptor that survives `exec`, for a program that calls [`RunLock::from_raw`].
+    pub fn into_raw(self) -> io::Result<RawFd> {
+        fcntl_setfd(&self.file, FdFlags::empty())?;
+        Ok(OwnedFd::from(self.file).into_raw_fd())
+    }
+
+    /// Take over a lock that was handed over an `exec` as this descriptor; an error if it is not
+    /// the held lock of this runtime directory.
+    pub fn from_raw(fd: RawFd, runtime: &Path) -> io::Result<Self> {
+        let bad = |why: &str| io::Error::new(io::ErrorKind::InvalidInput, why.to_owned());
+        let open = std::fs::metadata(format!("/dev/fd/{fd}"));
+        if !matches((open, std::fs::metadata(path(runtime)))) {
+            return Err(bad("the handed-over descriptor is not the lock of this run"));
+        }
+        #[expect(unsafe_code, reason = "a descriptor inherited over exec is only a number")]
+        // SAFETY: it is open, as was just seen, and was given to this process to own.
+        let file = unsafe { File::from_raw_fd(fd) };
+        fcntl_setfd(&file, FdFlags::CLOEXEC)?;
+        if !try_flock(&file, FlockOperation::NonBlockingLockExclusive)? {
+            return Err(bad("the handed-over lock is held by another process"));
+        }
+        Ok(Self { file })
+    }
+}
+
+/// Whether somebody holds the lock of this runtime directory.
+pub fn is_held(runtime: &Path) -> io::Result<bool> {
+    match File::open(path(runtime)) {
+        // Shared, so that those who only ask don't see each other.
+        Ok(file) => Ok(!try_flock(&file, FlockOperation::NonBlockingLockShared)?),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
+/// The process id in the lock file: that of the holder, if somebody holds it.
+pub fn holder(runtime: &Path) -> Option<u32> {
+    std::fs::read_to_string(path(runtime)).ok()?.trim().parse().ok()
+}
+
+fn open(path: &Path) -> io::Result<File> {
+    File::options().read(true).write(true).create(true).truncate(false).mode(0o600).open(path)
+}
+
+/// Lock it exclusively, unless somebody holds it so. Those who only ask ([`is_held`]) hold it
+/// shared for a moment; they are not taken for a holder.
+fn seize(file: &File) -> io::Result<bool> {
+    loop {
+        if try_flock(file, FlockOperation::NonBlockingLockExclusive)? {
+            return Ok(true);
+        }
+        if !try_flock(file, FlockOperation::NonBlockingLockShared)? {
+            return Ok(false);
+        }
+        // They are microseconds from giving it back, as this process now does.
+        flock(file, FlockOperation::Unlock)?;
+        std::thread::yield_now();
+    }
+}
+
+fn try_flock(file: &File, how: FlockOperation) -> io::Result<bool> {
+    loop {
+        match flock(file, how) {
+            Ok(()) => return Ok(true),
+            Err(Errno::WOULDBLOCK) => return Ok(false),
+            Err(Errno::INTR) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+}
+
+/// Whether both are the same file.
+fn matches(pair: (io::Result<Metadata>, io::Result<Metadata>)) -> bool {
+    match pair {
+        (Ok(one), Ok(other)) => (one.dev(), one.ino()) == (other.dev(), other.ino()),
+        (Ok(_) | Err(_), Ok(_) | Err(_)) => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::fd::AsFd as _;
+    use std::os::unix::fs::PermissionsExt as _;
+    use std::process::{Command, Stdio};
+
+    use super::{LockError, RunLock, holder, is_held, path};
+
+    #[test]
+    fn one_holds_it_and_is_named() {
+        let dir = tempfile::tempdir().unwrap();
+        assert!(!is_held(dir.path()).unwrap());
+        let lock = RunLock::acquire(dir.path()).unwrap();
+        assert!(is_held(dir.path()).unwrap());
+        let Err(LockError::Held { pid }) = RunLock::acquire(dir.path()) else { panic!("twice") };
+        assert_eq!(pid, Some(std::process::id()));
+        assert_eq!(holder(dir.path()), pid);
+        let mode = std::fs::metadata(path(dir.path())).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o600);
+        let copy = lock.try_clone().unwrap();
+        drop(lock);
+        assert!(is_held(dir.path()).unwrap(), "the copy holds it");
+        drop(copy);
+        assert!(!is_held(dir.path()).unwrap());
+        RunLock::acquire(dir.path()).unwrap();
+    }
+
+    #[test]
+    fn a_removed_file_is_no_lock() {
+        let dir = tempfile::tempdir().unwrap();
+        let _old = RunLock::acquire(dir.path()).unwrap();
+        std::fs::remove_file(path(dir.path())).unwrap();
+        let _new = RunLock::acquire(dir.path()).unwrap();
+        assert!(is_held(dir.path()).unwrap());
+    }
+
+    #[test]
+    fn children_do_not_inherit_it_unless_told() {
+        let dir = tempfile::tempdir().unwrap();
+        let lock = RunLock::acquire(dir.path()).unwrap();
+        let spawn = || Command::new("cat").stdin(Stdio::piped()).spawn().unwrap();
+        let mut child = spawn();
+        drop(lock);
+        assert!(!is_held(dir.path()).unwrap());
+        drop(child.stdin.take());
+        child.wait().unwrap();
+
+        let fd = RunLock::acquire(dir.path()).unwrap().into_raw().unwrap();
+        let mut child = spawn();
+        let lock = RunLock::from_raw(fd, dir.path()).unwrap();
+        drop(lock);
+        assert!(is_held(dir.path()).unwrap(), "the child has it");
+        drop(child.stdin.take());
+        child.wait().unwrap();
+        assert!(!is_held(dir.path()).unwrap());
+    }
+
+    #[test]
+    fn only_the_lock_itself_is_taken_over() {
+        let dir = tempfile::tempdir().unwrap();
+        let _lock = RunLock::acquire(dir.path()).unwrap();
+        assert!(RunLock::from_raw(-1, dir.path()).is_err());
+        assert!(RunLock::from_raw(9999, dir.path()).is_err());
+        let other = std::fs::File::open("/dev/null").unwrap();
+        let other = std::os::fd::AsRawFd::as_raw_fd(&other.as_fd());
+        assert!(RunLock::from_raw(other, dir.path()).is_err());
+    }
+
+    #[test]
+    fn those_who_ask_are_not_in_the_way() {
+        let dir = tempfile::tempdir().unwrap();
+        drop(RunLock::acquire(dir.path()).unwrap());
+        let stop = std::sync::atomic::AtomicBool::new(false);
+        std::thread::scope(|scope| {
+            for _ in 0..3 {
+                scope.spawn(|| {
+                    while !stop.load(std::sync::atomic::Ordering::Relaxed) {
+                        is_held(dir.path()).unwrap();
+                    }
+                });
+            }
+            let got = (0..500).filter(|_| RunLock::acquire(dir.path()).is_ok()).count();
+            stop.store(true, std::sync::atomic::Ordering::Relaxed);
+            assert_eq!(got, 500);
+        });
+    }
+}
