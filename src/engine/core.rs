@@ -296,7 +296,7 @@ impl Engine {
         pane.shim = None;
         pane.ready = None;
         let name = &self.plan.processes[id].name;
-        crate::sys::kill_tree_of_run(&self.plan.run, name.as_str());
+        crate::sys::kill_tree_of_run(&self.plan.run, name.as_str(), pid);
         self.input(Input::ShimGone(id));
     }
 

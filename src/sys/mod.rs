@@ -1,3 +1,76 @@
 //! What differs between operating systems, and the few calls that need `unsafe`.
+//!
+//! Processes are named by pid *and* start time wherever it matters, because a pid alone may belong
+//! to somebody else by the time it is used.
+
+use std::io;
 
 pub mod clock;
+pub mod fork;
+#[cfg(target_os = "linux")]
+mod linux;
+#[cfg(not(target_os = "linux"))]
+mod portable;
+mod process;
+#[cfg(any(test, not(target_os = "linux")))]
+mod ps;
+mod signals;
+mod spare;
+mod sweep;
+mod wait;
+
+#[cfg(target_os = "linux")]
+pub use linux::{
+    all, boot_id, children, ignores, info, own_orphans, peek, pid_namespace, processes_with_env,
+    signal, start_time, walk, watch_exit,
+};
+#[cfg(not(target_os = "linux"))]
+pub use portable::{
+    all, boot_id, children, ignores, info, own_orphans, peek, pid_namespace, processes_with_env,
+    signal, start_time, walk, watch_exit,
+};
+pub use process::{Ended, ProcInfo};
+pub use signals::{Wakes, default_signals, ignore_signals, signal_group, unblock_signals};
+pub use spare::spared;
+pub use sweep::{Sweep, kill_tree_of_run};
+pub use wait::{reap, stopped_by};
+
+/// Everything below a process, parents before their children; the process itself is not in it.
+pub fn descendants(pid: u32) -> Vec<ProcInfo> {
+    let mut found = Vec::new();
+    walk(pid, &mut |process| {
+        found.push(process);
+        true
+    });
+    found
+}
+
+/// Whether this very process still runs (a zombie does not).
+pub fn alive(pid: u32, start_time: u64) -> bool {
+    info(pid).is_some_and(|process| process.start_time == start_time && process.alive())
+}
+
+/// Close what the parent left open above stderr, so that nothing of it reaches a child.
+///
+/// To be called before this process has opened anything itself.
+pub fn close_inherited() -> io::Result<()> {
+    let open: Vec<i32> = std::fs::read_dir("/dev/fd")?
+        .filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok())
+        .collect();
+    for fd in open.into_iter().filter(|&fd| fd > 2) {
+        // The one that listed the directory is among them and gone already.
+        let _ = nix::unistd::close(fd);
+    }
+    Ok(())
+}
+
+/// A pid as the system calls take it.
+fn rustix_pid(pid: u32) -> io::Result<rustix::process::Pid> {
+    i32::try_from(pid)
+        .ok()
+        .and_then(rustix::process::Pid::from_raw)
+        .ok_or_else(|| io::Error::from(io::ErrorKind::InvalidInput))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,135 @@
+//! A child that waits at a gate until it is told to become its command.
+
+use std::io::{self, PipeReader, PipeWriter, Read as _, Write as _};
+
+use nix::libc;
+use nix::sys::signal::{SigSet, SigmaskHow};
+use nix::unistd::{ForkResult, Pid};
+
+/// Why a child could not become its command.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Failure {
+    /// The status that a shell gives for it: 127 not found, 126 anything else.
+    pub status: u8,
+    /// What and why.
+    pub message: String,
+}
+
+/// A forked child in a process group of its own that waits for [`Held::release`].
+///
+/// Dropped instead, the child ends without having done anything.
+#[derive(Debug)]
+pub struct Held {
+    /// Its process id, also its process group.
+    pub pid: u32,
+    gate: PipeWriter,
+    report: PipeReader,
+}
+
+/// Tells, once the child has ended, whether it ever became its command.
+#[derive(Debug)]
+pub struct Report(PipeReader);
+
+/// Fork a child that runs `become_command` when it is released.
+///
+/// All signals are blocked while it waits and when `become_command` is called, so none can run
+/// a handler of this process in the child. `become_command` returns only if it failed.
+pub fn hold(become_command: impl FnOnce() -> Failure) -> io::Result<Held> {
+    let (gate_read, gate) = io::pipe()?;
+    let (report, report_write) = io::pipe()?;
+    let mask = SigSet::all().thread_swap_mask(SigmaskHow::SIG_SETMASK)?;
+    #[expect(unsafe_code, reason = "fork")]
+    // SAFETY: a shim has one thread, so the child may do anything its parent may.
+    let forked = unsafe { nix::unistd::fork() };
+    match forked {
+        Ok(ForkResult::Child) => {
+            drop((gate, report));
+            let status = wait_and_become(gate_read, report_write, become_command);
+            #[expect(unsafe_code, reason = "no exit handler of the parent may run in the child")]
+            // SAFETY: ends the process at once.
+            unsafe {
+                libc::_exit(status.into())
+            }
+        }
+        Ok(ForkResult::Parent { child }) => {
+            mask.thread_set_mask()?;
+            // Both sides do it, so it is done whoever runs first.
+            let _ = nix::unistd::setpgid(child, child);
+            Ok(Held { pid: child.as_raw().unsigned_abs(), gate, report })
+        }
+        Err(error) => {
+            mask.thread_set_mask()?;
+            Err(error.into())
+        }
+    }
+}
+
+fn wait_and_become(
+    mut gate: PipeReader,
+    mut report: PipeWriter,
+    become_command: impl FnOnce() -> Failure,
+) -> u8 {
+    let _ = nix::unistd::setpgid(Pid::from_raw(0), Pid::from_raw(0));
+    if gate.read_exact(&mut [0]).is_err() {
+        return 0; // dropped, or the parent is gone: never to become anything
+    }
+    drop(gate);
+    let failure = become_command();
+    let _ = report.write_all(failure.message.as_bytes());
+    let _ = io::stderr().write_all(format!("tmo: {}\n", failure.message).as_bytes());
+    failure.status
+}
+
+impl Held {
+    /// Let it become its command.
+    pub fn release(mut self) -> io::Result<Report> {
+        self.gate.write_all(b"g")?;
+        Ok(Report(self.report))
+    }
+}
+
+impl Report {
+    /// Why it never became its command. To be asked when the child has ended: waits otherwise.
+    pub fn failure(mut self) -> Option<String> {
+        let mut text = Vec::new();
+        self.0.read_to_end(&mut text).ok()?;
+        (!text.is_empty()).then(|| String::from_utf8_lossy(&text).into_owned())
+    }
+}
+
+/// Set a resource limit, or as much of it as this process may.
+pub fn limit(resource: u32, soft: u64, hard: u64) -> io::Result<()> {
+    let set = |soft: u64, hard: u64| {
+        let limits = libc::rlimit { rlim_cur: soft, rlim_max: hard };
+        #[expect(unsafe_code, reason = "the safe wrappers know resources by name only")]
+        // SAFETY: the structure is only read.
+        let done = unsafe { libc::setrlimit(resource.cast(), &raw const limits) };
+        if done == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+    };
+    let Err(error) = set(soft, hard) else { return Ok(()) };
+    let mut now = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
+    #[expect(unsafe_code, reason = "the safe wrappers know resources by name only")]
+    // SAFETY: the structure is writable.
+    let known = unsafe { libc::getrlimit(resource.cast(), &raw mut now) } == 0;
+    if !known {
+        return Err(error);
+    }
+    set(soft.min(now.rlim_max), hard.min(now.rlim_max))
+}
+
+/// Resource numbers have different types in different C libraries.
+trait Cast<T> {
+    fn cast(self) -> T;
+}
+
+impl Cast<u32> for u32 {
+    fn cast(self) -> u32 {
+        self
+    }
+}
+
+impl Cast<i32> for u32 {
+    fn cast(self) -> i32 {
+        i32::try_from(self).unwrap_or(-1)
+    }
+}

@@ -1,0 +1,259 @@
+//! Linux: `/proc`, pidfds, subreapers.
+
+use std::ffi::OsStr;
+use std::io;
+use std::mem::MaybeUninit;
+use std::os::fd::OwnedFd;
+use std::os::unix::ffi::OsStrExt as _;
+use std::os::unix::fs::MetadataExt as _;
+use std::path::Path;
+use std::sync::OnceLock;
+
+use nix::libc;
+use rustix::process::{PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
+
+use super::{Ended, ProcInfo, rustix_pid, signals, spare};
+use crate::model::Exit;
+
+/// This boot of the machine.
+pub fn boot_id() -> String {
+    let text = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
+    text.trim_end().to_owned()
+}
+
+/// The pid namespace that this process lives in.
+pub fn pid_namespace() -> String {
+    std::fs::read_link("/proc/self/ns/pid")
+        .map(|link| link.to_string_lossy().into_owned())
+        .unwrap_or_default()
+}
+
+/// Orphans below this process become its children; the words are for systems that can't do that.
+pub fn own_orphans(_run: &str, _process: &str) -> io::Result<()> {
+    Ok(nix::sys::prctl::set_child_subreaper(true)?)
+}
+
+/// When this process started.
+pub fn start_time(pid: u32) -> Option<u64> {
+    Some(stat(pid)?.start_time)
+}
+
+/// This process, if it exists.
+pub fn info(pid: u32) -> Option<ProcInfo> {
+    let mut process = stat(pid)?;
+    process.name = name(pid).unwrap_or_else(|| process.comm.clone());
+    Some(process)
+}
+
+/// Every process there is.
+pub fn all() -> Vec<ProcInfo> {
+    pids().filter_map(info).collect()
+}
+
+fn pids() -> impl Iterator<Item = u32> {
+    std::fs::read_dir("/proc").into_iter().flatten().filter_map(numbered)
+}
+
+fn numbered(entry: io::Result<std::fs::DirEntry>) -> Option<u32> {
+    entry.ok()?.file_name().to_str()?.parse().ok()
+}
+
+fn stat(pid: u32) -> Option<ProcInfo> {
+    parse_stat(pid, &std::fs::read(format!("/proc/{pid}/stat")).ok()?)
+}
+
+/// `/proc/<pid>/stat`: pid, name in parentheses (which may hold anything), then plain fields.
+fn parse_stat(pid: u32, text: &[u8]) -> Option<ProcInfo> {
+    let open = memchr::memchr(b'(', text)?;
+    let close = memchr::memrchr(b')', text)?;
+    let comm = String::from_utf8_lossy(text.get(open + 1..close)?).into_owned();
+    let mut fields = std::str::from_utf8(text.get(close + 1..)?).ok()?.split_ascii_whitespace();
+    let state = fields.next()?.chars().next()?;
+    let mut number = |skipped: usize| fields.nth(skipped)?.parse::<i64>().ok();
+    let [parent, group, session] =
+        [number(0)?, number(0)?, number(0)?].map(|n| u32::try_from(n).ok());
+    let threads = u32::try_from(number(13)?).ok()?;
+    let start_time = u64::try_from(number(1)?).ok()?;
+    let name = String::new();
+    Some(ProcInfo {
+        pid,
+        ppid: parent?,
+        pgid: group?,
+        sid: session?,
+        state,
+        threads,
+        start_time,
+        comm,
+        name,
+    })
+}
+
+fn name(pid: u32) -> Option<String> {
+    let exe = std::fs::read_link(format!("/proc/{pid}/exe")).ok()?;
+    let path = exe.as_os_str().as_bytes();
+    let path = path.strip_suffix(b" (deleted)").unwrap_or(path);
+    let base = Path::new(OsStr::from_bytes(path)).file_name()?.to_string_lossy().into_owned();
+    if base != "java" {
+        return Some(base);
+    }
+    let line = std::fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+    Some(spare::disguised(&base, &line).map_or(base, str::to_owned))
+}
+
+/// The children of a process, zombies included.
+///
+/// Of the calling process the list is exact; of another one it may miss some while it changes.
+pub fn children(pid: u32) -> Vec<u32> {
+    if !lists_children() {
+        return pids().filter(|&p| stat(p).is_some_and(|s| s.ppid == pid)).collect();
+    }
+    let tasks = std::fs::read_dir(format!("/proc/{pid}/task")).into_iter().flatten();
+    let mut found = Vec::new();
+    for task in tasks.filter_map(numbered) {
+        let list = std::fs::read_to_string(format!("/proc/{pid}/task/{task}/children"));
+        found.extend(
+            list.unwrap_or_default().split_ascii_whitespace().filter_map(|p| p.parse::<u32>().ok()),
+        );
+    }
+    found
+}
+
+/// Whether the kernel was built to list children (`CONFIG_PROC_CHILDREN`).
+fn lists_children() -> bool {
+    static LISTS: OnceLock<bool> = OnceLock::new();
+    *LISTS.get_or_init(|| Path::new("/proc/thread-self/children").exists())
+}
+
+/// Visit everything below `root`, parents first; `visit` says whether to go on below a process.
+///
+/// A parent is visited before its children are listed, so a visitor that kills it has them all.
+pub fn walk(root: u32, visit: &mut dyn FnMut(ProcInfo) -> bool) {
+    let mut open = vec![root];
+    let mut seen = std::collections::HashSet::from([root]);
+    while let Some(parent) = open.pop() {
+        for pid in children(parent) {
+            if !seen.insert(pid) {
+                continue;
+            }
+            // Reparented meanwhile it is ours all the same; with another parent it is a stranger
+            // that got the number of one that is gone.
+            let ours = |process: &ProcInfo| process.ppid == parent || process.ppid == root;
+            if info(pid).filter(ours).is_some_and(&mut *visit) {
+                open.push(pid);
+            }
+        }
+    }
+}
+
+/// This user's processes that were given this variable (`NAME=value`).
+pub fn processes_with_env(mark: &str) -> Vec<ProcInfo> {
+    let me = rustix::process::geteuid().as_raw();
+    let mine =
+        |pid: &u32| std::fs::metadata(format!("/proc/{pid}")).is_ok_and(|meta| meta.uid() == me);
+    let marked = |pid: &u32| {
+        let env = std::fs::read(format!("/proc/{pid}/environ")).unwrap_or_default();
+        env.split(|&b| b == 0).any(|variable| variable == mark.as_bytes())
+    };
+    pids().filter(mine).filter(marked).filter_map(info).collect()
+}
+
+/// Whether a process ignores this signal.
+pub fn ignores(pid: u32, signal: i32) -> bool {
+    let text = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+    let mask = text.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    let mask = mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).unwrap_or(0);
+    (1..=64).contains(&signal) && mask & (1 << (signal - 1)) != 0
+}
+
+/// Open a descriptor of exactly this process. `None`: it is gone.
+fn pidfd(pid: u32, started: u64) -> io::Result<Option<OwnedFd>> {
+    match pidfd_open(rustix_pid(pid)?, PidfdFlags::empty()) {
+        // Checked after opening: if it is the right one now, the descriptor is of the right one.
+        Ok(fd) => Ok((start_time(pid) == Some(started)).then_some(fd)),
+        Err(rustix::io::Errno::SRCH) => Ok(None),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Send a signal to exactly this process. `false`: it is gone.
+pub fn signal(pid: u32, started: u64, signal: i32) -> io::Result<bool> {
+    let fd = match pidfd(pid, started) {
+        Ok(Some(fd)) => fd,
+        Ok(None) => return Ok(false),
+        // A kernel before 5.3, or out of descriptors: then by number, checked just before.
+        Err(_) if start_time(pid) == Some(started) => {
+            return signals::kill(i32::try_from(pid).unwrap_or(0), signal);
+        }
+        Err(_) => return Ok(false),
+    };
+    let sent = match Signal::from_named_raw(signal) {
+        Some(named) => pidfd_send_signal(fd, named),
+        // A real-time signal: while the descriptor is open the number is not used again.
+        None => return signals::kill(i32::try_from(pid).unwrap_or(0), signal),
+    };
+    match sent {
+        Ok(()) => Ok(true),
+        Err(rustix::io::Errno::SRCH) => Ok(false),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// A descriptor that becomes readable when exactly this process exits.
+pub fn watch_exit(pid: u32, started: u64) -> io::Result<OwnedFd> {
+    pidfd(pid, started)?.ok_or_else(|| io::ErrorKind::NotFound.into())
+}
+
+/// How this child ended, if it has; it stays a zombie.
+pub fn peek(pid: u32) -> io::Result<Option<Ended>> {
+    let mut status = MaybeUninit::<libc::siginfo_t>::zeroed();
+    let mut usage = MaybeUninit::<libc::rusage>::zeroed();
+    let options = libc::WEXITED | libc::WNOHANG | libc::WNOWAIT;
+    #[expect(unsafe_code, reason = "the library call lacks the kernel's argument for the usage")]
+    // SAFETY: both structures are writable and of the size that the kernel fills; all-zero bytes
+    // are valid values of them, and the fields read below are those of a SIGCHLD.
+    let (child, code, value, usage) = unsafe {
+        let (status, usage) = (status.as_mut_ptr(), usage.as_mut_ptr());
+        if libc::syscall(libc::SYS_waitid, libc::P_PID, pid, status, options, usage) != 0 {
+            return Err(io::Error::last_os_error());
+        }
+        ((*status).si_pid(), (*status).si_code, (*status).si_status(), *usage)
+    };
+    if child == 0 {
+        return Ok(None);
+    }
+    // An exit status has 8 bits and signals end at 64.
+    let value = u8::try_from(value & 0xff).unwrap_or(u8::MAX);
+    let exit = if code == libc::CLD_EXITED { Exit::Code(value) } else { Exit::Signal(value) };
+    let micros = |time: libc::timeval| {
+        let number = |part| u64::try_from(part).unwrap_or_default();
+        number(time.tv_sec) * 1_000_000 + number(time.tv_usec)
+    };
+    Ok(Some(Ended {
+        exit,
+        user_us: micros(usage.ru_utime),
+        system_us: micros(usage.ru_stime),
+        max_rss_kib: u64::try_from(usage.ru_maxrss).unwrap_or_default(),
+    }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::parse_stat;
+
+    #[test]
+    fn a_name_may_hold_anything() {
+        let text = b"42 (a) S (b c) Z 7 42 40 34816 42 4194304 1 2 3 4 5 6 7 8 20 0 3 0 9876 1 2";
+        let process = parse_stat(42, text).unwrap();
+        assert_eq!(process.comm, "a) S (b c");
+        assert_eq!((process.state, process.ppid, process.pgid, process.sid), ('Z', 7, 42, 40));
+        assert_eq!((process.threads, process.start_time), (3, 9876));
+        assert!(process.alive(), "other threads go on");
+    }
+
+    #[test]
+    fn half_a_line_is_none() {
+        for text in [&b""[..], b"42 (a", b"42 (a) S", b"42 (a) S 1 2 3 4"] {
+            assert_eq!(parse_stat(42, text), None);
+        }
+    }
+}

@@ -1,0 +1,162 @@
+//! Systems without `/proc`: the process table as `ps` prints it, signals by number.
+//!
+//! There are no subreapers here. Orphans are found by session and environment; what has left
+//! both is not found again.
+
+use std::collections::HashSet;
+use std::io;
+use std::os::fd::OwnedFd;
+use std::process::{Command, Stdio};
+use std::sync::Mutex;
+
+use nix::sys::event::{EvFlags, EventFilter, FilterFlag, KEvent, Kqueue};
+use nix::unistd::Pid;
+use rustix::process::{WaitId, WaitIdOptions};
+
+use super::{Ended, ProcInfo, ps, rustix_pid, signals};
+use crate::model::Exit;
+
+/// The marks in the environment by which orphans are known, once there are any.
+static MARKS: Mutex<Option<[String; 2]>> = Mutex::new(None);
+
+/// Run a program and return its lines, and its pid, which is no process of anybody's tree.
+fn lines_of(program: &str, args: &[&str]) -> (u32, String) {
+    let mut command = Command::new(program);
+    command.args(args).env("LC_ALL", "C").stdin(Stdio::null()).stderr(Stdio::null());
+    let Ok(child) = command.stdout(Stdio::piped()).spawn() else { return (0, String::new()) };
+    let pid = child.id();
+    let output = child.wait_with_output().map(|output| output.stdout).unwrap_or_default();
+    (pid, String::from_utf8_lossy(&output).into_owned())
+}
+
+/// This boot of the machine.
+pub fn boot_id() -> String {
+    lines_of("sysctl", &["-n", "kern.boottime"]).1.trim().to_owned()
+}
+
+/// There are none here.
+pub fn pid_namespace() -> String {
+    String::new()
+}
+
+/// Orphans of this process of this run are to be found by [`walk`].
+pub fn own_orphans(run: &str, process: &str) -> io::Result<()> {
+    let marks = [format!("TMO_SESSION={run}"), format!("TMO_PROCESS={process}")];
+    *MARKS.lock().map_err(|_| io::Error::other("a thread died"))? = Some(marks);
+    Ok(())
+}
+
+/// Every process there is.
+pub fn all() -> Vec<ProcInfo> {
+    table(&["-axo", ps::COLUMNS])
+}
+
+fn table(args: &[&str]) -> Vec<ProcInfo> {
+    let (own, text) = lines_of("ps", args);
+    let processes = text.lines().filter_map(ps::parse_line).filter(|p| p.pid != own);
+    processes.map(with_session).collect()
+}
+
+fn with_session(mut process: ProcInfo) -> ProcInfo {
+    let session = i32::try_from(process.pid)
+        .ok()
+        .and_then(|pid| nix::unistd::getsid(Some(Pid::from_raw(pid))).ok());
+    process.sid = session.map_or(0, |sid| sid.as_raw().unsigned_abs());
+    process
+}
+
+/// This process, if it exists.
+pub fn info(pid: u32) -> Option<ProcInfo> {
+    table(&["-o", ps::COLUMNS, "-p", &pid.to_string()]).pop()
+}
+
+/// When this process started.
+pub fn start_time(pid: u32) -> Option<u64> {
+    Some(info(pid)?.start_time)
+}
+
+/// The children of a process, zombies included.
+pub fn children(pid: u32) -> Vec<u32> {
+    all().into_iter().filter(|process| process.ppid == pid).map(|process| process.pid).collect()
+}
+
+/// Visit everything below `root`, in its session, or marked as its own; parents first.
+pub fn walk(root: u32, visit: &mut dyn FnMut(ProcInfo) -> bool) {
+    let table = all();
+    let marks = MARKS.lock().ok().and_then(|marks| marks.clone());
+    let marked: HashSet<u32> = marks.map_or_else(HashSet::new, |[run, process]| {
+        let of_process: HashSet<u32> = pids_with(&process).collect();
+        pids_with(&run).filter(|pid| of_process.contains(pid)).collect()
+    });
+    let known: HashSet<u32> = table.iter().map(|process| process.pid).collect();
+    let top = |p: &ProcInfo| {
+        let orphan = p.ppid <= 1 || !known.contains(&p.ppid);
+        p.ppid == root || (orphan && (p.sid == root || marked.contains(&p.pid)))
+    };
+    let mut open: Vec<ProcInfo> =
+        table.iter().filter(|p| p.pid != root && top(p)).cloned().collect();
+    let mut seen = HashSet::from([root]);
+    while let Some(process) = open.pop() {
+        let pid = process.pid;
+        if seen.insert(pid) && visit(process) {
+            open.extend(table.iter().filter(|p| p.ppid == pid).cloned());
+        }
+    }
+}
+
+fn pids_with(mark: &str) -> impl Iterator<Item = u32> {
+    let text = lines_of("ps", &["-xwwE", "-o", "pid=,command="]).1;
+    let found: Vec<u32> = text.lines().filter_map(|line| ps::marked(line, mark)).collect();
+    found.into_iter()
+}
+
+/// This user's processes that were given this variable (`NAME=value`).
+pub fn processes_with_env(mark: &str) -> Vec<ProcInfo> {
+    let pids: HashSet<u32> = pids_with(mark).collect();
+    all().into_iter().filter(|process| pids.contains(&process.pid)).collect()
+}
+
+/// Not to be seen from outside here.
+pub const fn ignores(_pid: u32, _signal: i32) -> bool {
+    false
+}
+
+/// Send a signal to this process, checked just before. `false`: it is gone.
+pub fn signal(pid: u32, started: u64, signal: i32) -> io::Result<bool> {
+    if start_time(pid) != Some(started) {
+        return Ok(false);
+    }
+    signals::kill(i32::try_from(pid).unwrap_or(0), signal)
+}
+
+/// A descriptor that becomes readable when this process exits.
+pub fn watch_exit(pid: u32, started: u64) -> io::Result<OwnedFd> {
+    let queue = Kqueue::new()?;
+    let exit = KEvent::new(
+        usize::try_from(pid).unwrap_or(0),
+        EventFilter::EVFILT_PROC,
+        EvFlags::EV_ADD | EvFlags::EV_ONESHOT,
+        FilterFlag::NOTE_EXIT,
+        0,
+        0,
+    );
+    queue.kevent(&[exit], &mut [], None)?;
+    if start_time(pid) != Some(started) {
+        return Err(io::ErrorKind::NotFound.into());
+    }
+    Ok(queue.into())
+}
+
+/// How this child ended, if it has; it stays a zombie. The usage is not known before it is reaped.
+pub fn peek(pid: u32) -> io::Result<Option<Ended>> {
+    let options = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
+    let Some(status) = rustix::process::waitid(WaitId::Pid(rustix_pid(pid)?), options)? else {
+        return Ok(None);
+    };
+    let number = |value: i32| u8::try_from(value & 0xff).unwrap_or(u8::MAX);
+    let exit = match (status.exit_status(), status.terminating_signal()) {
+        (Some(code), _) => Exit::Code(number(code)),
+        (None, signal) => Exit::Signal(number(signal.unwrap_or(0))),
+    };
+    Ok(Some(Ended { exit, user_us: 0, system_us: 0, max_rss_kib: 0 }))
+}

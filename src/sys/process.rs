@@ -1,0 +1,86 @@
+//! Processes as the kernel shows them.
+
+use crate::model::Exit;
+
+/// One process of the process table.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ProcInfo {
+    /// Process id.
+    pub pid: u32,
+    /// Its parent.
+    pub ppid: u32,
+    /// Its process group.
+    pub pgid: u32,
+    /// Its session.
+    pub sid: u32,
+    /// The kernel's state letter (`R`, `S`, `D`, `T`, `Z` …).
+    pub state: char,
+    /// Number of threads.
+    pub threads: u32,
+    /// When it started, in the kernel's own unit; together with the pid it is unique.
+    pub start_time: u64,
+    /// The name it gives itself.
+    pub comm: String,
+    /// Base name of its executable, or [`ProcInfo::comm`] where that is not to be seen.
+    pub name: String,
+}
+
+impl ProcInfo {
+    /// Whether it still does anything. A process whose first thread has ended shows as a zombie
+    /// too, but lives as long as it has other threads.
+    pub fn alive(&self) -> bool {
+        match self.state {
+            'Z' => self.threads > 1,
+            'X' | 'x' => false,
+            _ => true,
+        }
+    }
+
+    /// Pid and start time: this process and no other.
+    pub const fn id(&self) -> (u32, u64) {
+        (self.pid, self.start_time)
+    }
+}
+
+/// How a child ended and what it used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Ended {
+    /// By itself or by a signal.
+    pub exit: Exit,
+    /// CPU time in user mode, its waited-for children included, microseconds.
+    pub user_us: u64,
+    /// The same in the kernel.
+    pub system_us: u64,
+    /// Largest resident set, KiB.
+    pub max_rss_kib: u64,
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::ProcInfo;
+
+    /// A living process in a group of its own.
+    pub(crate) fn process(pid: u32, parent: u32, session: u32, name: &str) -> ProcInfo {
+        ProcInfo {
+            pid,
+            ppid: parent,
+            pgid: pid,
+            sid: session,
+            state: 'S',
+            threads: 1,
+            start_time: u64::from(pid) * 10,
+            comm: name.to_owned(),
+            name: name.to_owned(),
+        }
+    }
+
+    #[test]
+    fn a_zombie_with_threads_lives() {
+        let mut some = process(5, 1, 5, "x");
+        assert!(some.alive());
+        some.state = 'Z';
+        assert!(!some.alive());
+        some.threads = 2;
+        assert!(some.alive());
+    }
+}

@@ -1,0 +1,85 @@
+//! The process table as `ps` prints it.
+
+use super::ProcInfo;
+
+/// What `ps` is asked for; [`parse_line`] reads it.
+#[cfg(not(target_os = "linux"))]
+pub(super) const COLUMNS: &str = "pid=,ppid=,pgid=,state=,lstart=,comm=";
+
+/// One line of `ps -axo pid=,ppid=,pgid=,state=,lstart=,comm=` in the C locale.
+///
+/// The session is not in it: where it is needed there is `getsid`.
+pub(super) fn parse_line(line: &str) -> Option<ProcInfo> {
+    let mut rest = line;
+    let mut word = || {
+        rest = rest.trim_start();
+        let (word, tail) = rest.split_once(' ').unwrap_or((rest, ""));
+        rest = tail;
+        (!word.is_empty()).then_some(word)
+    };
+    let [pid, parent, group] = [word()?, word()?, word()?].map(|number| number.parse().ok());
+    let state = word()?.chars().next()?;
+    word()?; // day of the week
+    let start_time = seconds([word()?, word()?, word()?, word()?])?;
+    let comm = rest.trim();
+    let name = comm.rsplit('/').next().unwrap_or(comm).to_owned();
+    let comm = comm.to_owned();
+    Some(ProcInfo {
+        pid: pid?,
+        ppid: parent?,
+        pgid: group?,
+        sid: 0,
+        state,
+        threads: 1,
+        start_time,
+        comm,
+        name,
+    })
+}
+
+/// `Aug 4 12:34:56 2025` as a number that grows with time (it is no timestamp).
+fn seconds([month, day, time, year]: [&str; 4]) -> Option<u64> {
+    const MONTHS: &str = "JanFebMarAprMayJunJulAugSepOctNovDec";
+    let month = u64::try_from(MONTHS.find(month)? / 3).ok()?;
+    let days = (year.parse::<u64>().ok()? * 12 + month) * 31 + day.parse::<u64>().ok()?;
+    let mut clock = time.split(':').map(|part| part.parse::<u64>().ok());
+    let [hours, minutes, seconds] = [clock.next()??, clock.next()??, clock.next()??];
+    Some(((days * 24 + hours) * 60 + minutes) * 60 + seconds)
+}
+
+/// Whether a line of `ps -E -o pid=,command=` shows this variable; its pid then.
+pub(super) fn marked(line: &str, mark: &str) -> Option<u32> {
+    let mut words = line.split_ascii_whitespace();
+    let pid = words.next()?.parse().ok()?;
+    words.any(|word| word == mark).then_some(pid)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{marked, parse_line};
+
+    #[test]
+    fn a_line_of_the_table() {
+        let line = "  512     1   511 Ss   Mon Aug  4 12:34:56 2025     /usr/local/bin/my tool";
+        let process = parse_line(line).unwrap();
+        assert_eq!((process.pid, process.ppid, process.pgid, process.state), (512, 1, 511, 'S'));
+        assert_eq!(process.name, "my tool");
+        let later = line.replace("Aug  4 12:34:56", "Sep  1 00:00:00");
+        assert!(parse_line(&later).unwrap().start_time > process.start_time);
+    }
+
+    #[test]
+    fn what_is_no_line() {
+        for line in ["", "1 2 3", "x 1 1 S Mon Aug  4 12:34:56 2025 sh", "1 1 1 S Mon Foo 4 1 2 x"]
+        {
+            assert_eq!(parse_line(line), None, "{line}");
+        }
+    }
+
+    #[test]
+    fn a_variable_is_a_whole_word() {
+        let line = "77 sh -c x HOME=/ TMO_SESSION=ab12 PATH=/bin";
+        assert_eq!(marked(line, "TMO_SESSION=ab12"), Some(77));
+        assert_eq!(marked(line, "TMO_SESSION=ab1"), None);
+    }
+}

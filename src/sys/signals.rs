@@ -1,0 +1,124 @@
+//! Signals: received without a thread, sent to groups, set for children.
+
+use std::io::{self, Read as _};
+use std::os::fd::BorrowedFd;
+use std::os::unix::net::UnixStream;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use nix::libc;
+use nix::sys::signal::SigSet;
+use rustix::event::{PollFd, PollFlags, Timespec};
+
+/// Signals as something to wait for: SIGUSR1, SIGHUP and SIGCHLD.
+#[derive(Debug)]
+pub struct Wakes {
+    pipe: UnixStream,
+    bell: Arc<AtomicBool>,
+    hangup: Arc<AtomicBool>,
+}
+
+impl Wakes {
+    /// Install the handlers.
+    pub fn install() -> io::Result<Self> {
+        use signal_hook::consts::{SIGCHLD, SIGHUP, SIGUSR1};
+        let (read, write) = UnixStream::pair()?;
+        read.set_nonblocking(true)?;
+        write.set_nonblocking(true)?;
+        let wakes = Self { pipe: read, bell: Arc::default(), hangup: Arc::default() };
+        // The flag is registered before the pipe, so it is up when the pipe wakes anyone.
+        signal_hook::flag::register(SIGUSR1, Arc::clone(&wakes.bell))?;
+        signal_hook::flag::register(SIGHUP, Arc::clone(&wakes.hangup))?;
+        for signal in [SIGUSR1, SIGHUP, SIGCHLD] {
+            signal_hook::low_level::pipe::register(signal, write.try_clone()?)?;
+        }
+        Ok(wakes)
+    }
+
+    /// Whether SIGUSR1 came since the last call.
+    pub fn bell(&self) -> bool {
+        self.bell.swap(false, Ordering::AcqRel)
+    }
+
+    /// Whether SIGHUP came since the last call.
+    pub fn hangup(&self) -> bool {
+        self.hangup.swap(false, Ordering::AcqRel)
+    }
+
+    /// Wait for a signal, for `also` to become readable, or until the time is over.
+    pub fn wait(&mut self, time: Option<Duration>, also: Option<BorrowedFd<'_>>) -> io::Result<()> {
+        let mut fds = vec![PollFd::new(&self.pipe, PollFlags::IN)];
+        fds.extend(also.map(|fd| PollFd::from_borrowed_fd(fd, PollFlags::IN)));
+        match rustix::event::poll(&mut fds, time.map(timespec).as_ref()) {
+            Ok(_) | Err(rustix::io::Errno::INTR) => {}
+            Err(error) => return Err(error.into()),
+        }
+        let mut bytes = [0; 64];
+        loop {
+            match self.pipe.read(&mut bytes) {
+                Ok(count) if count == bytes.len() => {}
+                Ok(_) => return Ok(()),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(()),
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+    }
+}
+
+/// A duration as `poll` takes it.
+pub(crate) fn timespec(time: Duration) -> Timespec {
+    Timespec {
+        tv_sec: i64::try_from(time.as_secs()).unwrap_or(i64::MAX),
+        tv_nsec: time.subsec_nanos().into(),
+    }
+}
+
+/// Send a signal to a process group. `false`: nobody is in it.
+pub fn signal_group(group: u32, signal: i32) -> io::Result<bool> {
+    match i32::try_from(group) {
+        Ok(group) if group > 1 => kill(-group, signal),
+        Ok(_) | Err(_) => Err(io::ErrorKind::InvalidInput.into()),
+    }
+}
+
+/// `kill(2)` with any number, real-time signals included. `false`: no such process.
+pub(super) fn kill(target: i32, signal: i32) -> io::Result<bool> {
+    #[expect(unsafe_code, reason = "the safe wrappers know no real-time signals")]
+    // SAFETY: two numbers, no memory.
+    let done = unsafe { libc::kill(target, signal) };
+    if done == 0 {
+        return Ok(true);
+    }
+    let error = io::Error::last_os_error();
+    if error.raw_os_error() == Some(libc::ESRCH) { Ok(false) } else { Err(error) }
+}
+
+/// Ignore these signals from now on.
+pub fn ignore_signals(signals: &[i32]) {
+    for &signal in signals {
+        set(signal, libc::SIG_IGN);
+    }
+}
+
+/// Give every signal its default disposition but these, which are ignored.
+pub fn default_signals(ignored: &[i32]) {
+    // 64 is the highest number of any system here; what does not exist is refused and that is all.
+    for signal in 1..=64 {
+        set(signal, if ignored.contains(&signal) { libc::SIG_IGN } else { libc::SIG_DFL });
+    }
+}
+
+fn set(signal: i32, disposition: libc::sighandler_t) {
+    #[expect(unsafe_code, reason = "dispositions of all numbers, real-time signals included")]
+    // SAFETY: the disposition is SIG_IGN or SIG_DFL, so no code is ever run by it.
+    unsafe {
+        libc::signal(signal, disposition);
+    }
+}
+
+/// Let every signal in.
+pub fn unblock_signals() -> io::Result<()> {
+    Ok(SigSet::empty().thread_set_mask()?)
+}

@@ -1,0 +1,71 @@
+//! Programs that outlive on purpose what started them.
+
+use super::ProcInfo;
+
+/// Base names of executables that serve more than the one who happened to start them.
+const NAMES: &[&str] = &[
+    "tmux",
+    "screen",
+    "ssh-agent",
+    "gpg-agent",
+    "keyboxd",
+    "dirmngr",
+    "dbus-daemon",
+    "watchman",
+    "sccache",
+    "adb",
+    "bazel",
+    "buck2",
+    "turbo",
+    "gradle",
+    "kotlin-daemon",
+    "tmo",
+];
+
+/// Whether this process is to be left alone, with all below it, when the tree is ended whose
+/// terminal belongs to `session`.
+///
+/// Only one in a session of its own is: a `tmux attach` in the pane is part of the process, the
+/// server that it started is somebody's own.
+pub fn spared(process: &ProcInfo, session: u32) -> bool {
+    process.sid != session
+        && (NAMES.contains(&process.name.as_str()) || process.comm.starts_with("bazel("))
+}
+
+/// The name of a build daemon that runs in a general interpreter, by what its command line says.
+#[cfg(any(test, target_os = "linux"))]
+pub(super) fn disguised(name: &str, command_line: &[u8]) -> Option<&'static str> {
+    const MARKS: &[(&str, &str)] = &[
+        ("org.gradle.launcher.daemon.bootstrap.GradleDaemon", "gradle"),
+        ("KotlinCompileDaemon", "kotlin-daemon"),
+        ("A-server.jar", "bazel"),
+    ];
+    if name != "java" {
+        return None;
+    }
+    let said = |mark: &str| memchr::memmem::find(command_line, mark.as_bytes()).is_some();
+    MARKS.iter().find(|(mark, _)| said(mark)).map(|&(_, name)| name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{disguised, spared};
+    use crate::sys::process::tests::process;
+
+    #[test]
+    fn only_in_a_session_of_its_own() {
+        let server = process(30, 10, 30, "tmux");
+        let client = process(31, 10, 10, "tmux");
+        assert!(spared(&server, 10));
+        assert!(!spared(&client, 10));
+        assert!(!spared(&process(32, 10, 32, "node"), 10));
+    }
+
+    #[test]
+    fn build_daemons_are_known_by_their_command_line() {
+        let line = b"java\0-cp\0x.jar\0org.gradle.launcher.daemon.bootstrap.GradleDaemon\08.5\0";
+        assert_eq!(disguised("java", line), Some("gradle"));
+        assert_eq!(disguised("java", b"java\0-jar\0app.jar\0"), None);
+        assert_eq!(disguised("vi", line), None);
+    }
+}
