@@ -17,6 +17,8 @@ use nix::errno::Errno;
 use nix::sys::socket::{Backlog, bind as bind_fd, listen};
 use nix::sys::stat::{Mode, fchmod};
 
+use serde::{Deserialize, Serialize};
+
 use super::dial::{self, Answer};
 
 /// How many clients may wait to be accepted.
@@ -249,7 +251,7 @@ fn remove_if(path: &Path, ours: impl Fn(&Metadata) -> bool) -> io::Result<()> {
 }
 
 /// What [`bind`] has put into the file system.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Place {
     /// Where the socket is.
     pub socket: PathBuf,

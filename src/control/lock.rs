@@ -85,6 +85,12 @@ impl RunLock {
         Ok(OwnedFd::from(self.file).into_raw_fd())
     }
 
+    /// Give the lock up at once, also for the processes that share it.
+    pub fn release(self) {
+        // Closing the descriptor would do no more; there is nobody to tell of a failure.
+        let _ = flock(&self.file, FlockOperation::Unlock);
+    }
+
     /// Take over a lock that was handed over an `exec` as this descriptor; an error if it is not
     /// the held lock of this runtime directory.
     pub fn from_raw(fd: RawFd, runtime: &Path) -> io::Result<Self> {

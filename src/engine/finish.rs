@@ -9,22 +9,21 @@ use super::core::Engine;
 use super::pane::Sink;
 use super::queue::Event;
 use crate::control::handle::End;
-use crate::control::listen;
+use crate::control::listen::Place;
 use crate::control::lock::RunLock;
-use crate::control::server::Server;
+use crate::sys::clock;
+use super::serving::Serving;
 
 /// How long tmux, shims and sinks may take to go once tmux was told to.
 const PATIENCE: Duration = Duration::from_secs(3);
-/// How long clients may take to read the end of what they were promised.
-const CLIENTS: Duration = Duration::from_secs(1);
 
 impl Engine {
     /// Take everything down, in the order in which it was put up, and tell the clients.
     pub(super) async fn end(
         mut self,
         code: u8,
-        (end, server): (watch::Sender<Option<End>>, Server),
-        lock: RunLock,
+        (end, server): (watch::Sender<Option<End>>, Serving),
+        (place, lock): (Place, RunLock),
     ) {
         self.take_tmux_down().await;
         self.say_end(code);
@@ -32,7 +31,9 @@ impl Engine {
         if let Err(error) = self.runtime.clear() {
             tracing::error!(%error, "the runtime directory can't be cleared");
         }
-        listen::unbind(self.plan.socket.as_path(), self.runtime.dir());
+        if let Err(error) = place.remove() {
+            tracing::error!(%error, "the socket can't be removed");
+        }
         lock.release();
         for (ticket, outcome) in std::mem::take(&mut self.last_answers) {
             if let Some(reply) = self.replies.remove(&ticket) {
@@ -40,7 +41,7 @@ impl Engine {
             }
         }
         end.send_replace(Some(End { code, words: vec![] }));
-        server.finish(CLIENTS).await;
+        server.finish().await;
     }
 
     /// End the tmux server and wait until it, the shims and the sinks are gone, so that the last
@@ -85,6 +86,9 @@ impl Engine {
     }
 
     fn say_end(&mut self, code: u8) {
-        self.ingest_end(code);
+        let line = serde_json::json!({ "event": "end", "run": self.plan.run, "code": code });
+        if let Err(error) = self.ingest.event(clock::now_ns(), &line.to_string()) {
+            tracing::error!(%error, "the end can't be written");
+        }
     }
 }

@@ -11,7 +11,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::Instant;
 
 use super::core::Engine;
-use super::guard::{News, tell};
+use super::guard::{Handover, News, tell};
 use super::pane::PaneTrack;
 use super::queue::Queue;
 use super::runtime::{Runtime, Saved};
@@ -30,7 +30,7 @@ pub struct Inherited {
     listener: std::os::unix::net::UnixListener,
     lock: RunLock,
     news: Option<File>,
-    note: Option<String>,
+    handover: Handover,
 }
 
 /// A supervisor that could not begin or go on.
@@ -53,14 +53,16 @@ pub enum RunError {
 }
 
 impl Inherited {
-    /// Take over the descriptors by their numbers: listener, lock, news (or `-`).
-    pub fn from_arguments(words: &[String]) -> Result<Self, RunError> {
-        let [listener, lock, news, note] = words else { return Err(RunError::Handover) };
+    /// Take over what the guardian passes: listener, lock and news (or `-`) as numbers of
+    /// descriptors, and the [`Handover`] as JSON.
+    pub fn from_arguments(runtime: &Path, words: &[String]) -> Result<Self, RunError> {
+        let [listener, lock, news, handover] = words else { return Err(RunError::Handover) };
         let listener = std::os::unix::net::UnixListener::from(take(listener)?);
-        let lock = RunLock::from_owned(take(lock)?);
+        let lock = lock.parse().map_err(|_| RunError::Handover)?;
+        let lock = RunLock::from_raw(lock, runtime).map_err(|_| RunError::Handover)?;
         let news = if news == "-" { None } else { Some(File::from(take(news)?)) };
-        let note = (note != "-").then(|| note.clone());
-        Ok(Self { listener, lock, news, note })
+        let handover = serde_json::from_str(handover).map_err(|_| RunError::Handover)?;
+        Ok(Self { listener, lock, news, handover })
     }
 }
 
@@ -152,11 +154,11 @@ fn build(runtime: &Runtime) -> Result<(Engine, bool), RunError> {
 impl Engine {
     async fn run(mut self, inherited: Inherited, adopting: bool) -> Result<u8, RunError> {
         let io = |what: &str, source| RunError::Io { what: what.to_owned(), source };
-        let Inherited { listener, lock, mut news, note } = inherited;
+        let Inherited { listener, lock, mut news, handover } = inherited;
         let (ask, mut asks) = mpsc::channel(64);
         let end = watch::Sender::new(None::<End>);
         let handle = Handle { asks: ask, head: self.head.subscribe(), end: end.subscribe() };
-        let server = self.serve(listener, handle).map_err(|e| io("the control socket", e))?;
+        let server = self.serve(listener, handle);
         let adopted = if adopting {
             let living = self.adopt().await.map_err(|e| io("taking over", e))?;
             self.say_adopted(living);
@@ -167,13 +169,13 @@ impl Engine {
         };
         self.publish();
         if let Some(news) = &mut news {
-            tell(news, &News::Listening { adopted, note });
+            tell(news, &News::Listening { adopted, note: handover.note });
         }
         if !adopting {
             self.input(Input::Begin);
         }
         let code = self.turn(&mut asks, &mut news).await.map_err(|e| io("waiting", e))?;
-        self.end(code, (end, server), lock).await;
+        self.end(code, (end, server), (handover.place, lock)).await;
         Ok(code)
     }
 
