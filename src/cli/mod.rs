@@ -1,1 +1,5 @@
-//! cli.
+//! The command line: what can be typed, and what comes of it.
+
+pub mod args;
+pub mod completions;
+pub mod man;
