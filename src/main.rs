@@ -1,2 +1,7 @@
 //! tmo: parse, run, exit.
-fn main() {}
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    ExitCode::from(tmo::cli::run(std::env::args_os().collect()))
+}
