@@ -1,6 +1,6 @@
 //! Completion in bash, zsh and fish: the scripts are glue that asks the program itself.
 //!
-//! A shell runs `tmo` with the variable [`VARIABLE`] set and gets the candidates for the
+//! A shell runs `tmo` with the variable `_TMO_COMPLETE` set and gets the candidates for the
 //! word at the cursor. So commands and flags are never out of date, and names are those of the
 //! running instance.
 
