@@ -1,1 +1,323 @@
-//! tree.
+//! The tree of a life: everything below the shim, and how it is ended.
+//!
+//! Ending goes in stages. The main process group is asked with the stop signal. When the main
+//! process is gone, what is left of its group is asked: members that ignore the stop signal
+//! (background jobs of a shell ignore SIGINT) get SIGTERM. When the group is empty, strays in
+//! groups and sessions of their own are asked in the same way. When the grace period is over
+//! everything left gets SIGKILL, again and again until nothing new appears.
+//!
+//! The main process stays a zombie meanwhile, so its number can't be used again and its group can
+//! be signalled as a whole.
+
+use std::collections::HashSet;
+use std::os::fd::OwnedFd;
+use std::time::{Duration, Instant};
+
+use nix::libc::{SIGCONT, SIGKILL, SIGTERM};
+
+use super::life::Member;
+use crate::sys::{self, ProcInfo};
+
+/// How long SIGKILL may take before what is left is called stuck.
+const STUCK_AFTER: Duration = Duration::from_secs(2);
+/// How often a tree that goes on forking is struck before the shim looks at its signals again.
+const ROUNDS: u32 = 100;
+/// No more processes than this are named in one event.
+const NAMED: usize = 100;
+
+/// Whose tree it is.
+#[derive(Debug, Clone, Copy)]
+pub struct Root {
+    /// The shim.
+    pub shim: u32,
+    /// Its session, that of the terminal.
+    pub session: u32,
+    /// The main process, also the main group.
+    pub main: u32,
+}
+
+/// Who is in a tree.
+#[derive(Debug, Default)]
+pub struct Tree {
+    /// The living, less the spared.
+    pub members: Vec<ProcInfo>,
+    /// Left alone on purpose, with all below them.
+    pub spared: Vec<ProcInfo>,
+    /// An ended child of the shim that is not reaped yet: what it leaves behind is not seen yet.
+    unreaped: bool,
+}
+
+impl Tree {
+    /// Look at the tree.
+    pub fn survey(root: Root) -> Self {
+        Self::visit(root, &mut |_| ())
+    }
+
+    /// Look at the tree, calling `each` for a member before its children are listed.
+    fn visit(root: Root, each: &mut dyn FnMut(&ProcInfo)) -> Self {
+        let mut tree = Self::default();
+        sys::walk(root.shim, &mut |process| tree.take(root, process, each));
+        tree
+    }
+
+    /// Sort one process in; whether to go on below it.
+    fn take(&mut self, root: Root, process: ProcInfo, each: &mut dyn FnMut(&ProcInfo)) -> bool {
+        if !process.alive() {
+            self.unreaped |= process.ppid == root.shim && process.pid != root.main;
+            return false;
+        }
+        if process.pid != root.main && sys::spared(&process, root.session) {
+            self.spared.push(process);
+            return false;
+        }
+        each(&process);
+        self.members.push(process);
+        true
+    }
+
+    /// Whether nothing is left but what is spared (and the zombie of the main process).
+    pub const fn is_empty(&self) -> bool {
+        self.members.is_empty() && !self.unreaped
+    }
+
+    /// The end of a member that is no child of the shim: only children announce theirs.
+    pub fn watch_deep(&self, root: Root) -> Option<OwnedFd> {
+        let mut deep = self.members.iter().filter(|member| member.ppid != root.shim);
+        deep.find_map(|member| sys::watch_exit(member.pid, member.start_time).ok())
+    }
+}
+
+/// Processes as events name them.
+pub fn named(processes: &[ProcInfo]) -> Vec<Member> {
+    let member = |process: &ProcInfo| Member {
+        pid: process.pid,
+        name: process.name.clone(),
+        state: process.state,
+    };
+    processes.iter().take(NAMED).map(member).collect()
+}
+
+/// A tree being ended.
+#[derive(Debug)]
+pub struct Ending {
+    signal: i32,
+    asked: HashSet<(u32, u64)>,
+    kill_at: Option<Instant>,
+    struck: Option<Strike>,
+}
+
+#[derive(Debug)]
+struct Strike {
+    since: Instant,
+    told: bool,
+    outrun: bool,
+    done: HashSet<(u32, u64)>,
+}
+
+/// What happened while a tree was being ended.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Progress {
+    /// Wait for what comes next.
+    Waiting,
+    /// The grace period is over.
+    Killing,
+    /// SIGKILL has not ended these.
+    Stuck(Vec<Member>),
+}
+
+impl Ending {
+    /// End a tree whose main process lives: ask its group.
+    pub fn ask(root: Root, signal: i32, now: Instant, grace: Duration) -> Self {
+        let mut ending = Self::leftovers(signal, now, grace);
+        let tree = Tree::survey(root);
+        ending.asked.extend(
+            tree.members
+                .iter()
+                .filter(|member| member.pgid == root.main && !sys::ignores(member.pid, signal))
+                .map(ProcInfo::id),
+        );
+        let _ = sys::signal_group(root.main, signal);
+        for member in tree.members.iter().filter(|m| m.pid == root.main && m.pgid != root.main) {
+            let _ = sys::signal(member.pid, member.start_time, signal);
+            let _ = sys::signal(member.pid, member.start_time, SIGCONT);
+        }
+        // What is stopped acts on the signal only when it goes on.
+        let _ = sys::signal_group(root.main, SIGCONT);
+        ending
+    }
+
+    /// End what a main process has left behind.
+    pub fn leftovers(signal: i32, now: Instant, grace: Duration) -> Self {
+        let kill_at = now.checked_add(grace);
+        Self { signal, asked: HashSet::new(), kill_at, struck: None }
+    }
+
+    /// The grace period is over as of now.
+    pub const fn skip_grace(&mut self, now: Instant) {
+        if self.struck.is_none() {
+            self.kill_at = Some(now);
+        }
+    }
+
+    /// When to go on even if nothing happens.
+    pub fn deadline(&self) -> Option<Instant> {
+        match &self.struck {
+            None => self.kill_at,
+            Some(strike) if strike.outrun => Some(strike.since),
+            Some(strike) => (!strike.told).then(|| strike.since + STUCK_AFTER),
+        }
+    }
+
+    /// Do what is due for a tree that is not empty.
+    pub fn go_on(&mut self, root: Root, tree: &Tree, gone: bool, now: Instant) -> Progress {
+        let begins = self.struck.is_none() && self.kill_at.is_some_and(|at| at <= now);
+        if begins {
+            let done = HashSet::new();
+            self.struck = Some(Strike { since: now, told: false, outrun: false, done });
+        }
+        let Some(strike) = &mut self.struck else {
+            self.ask_next(root, tree, gone);
+            return Progress::Waiting;
+        };
+        strike.all(root);
+        if begins {
+            return Progress::Killing;
+        }
+        if !strike.told && now >= strike.since + STUCK_AFTER {
+            strike.told = true;
+            return Progress::Stuck(named(&tree.members));
+        }
+        Progress::Waiting
+    }
+
+    fn ask_next(&mut self, root: Root, tree: &Tree, gone: bool) {
+        for member in self.due(root, tree, gone) {
+            let (pid, started) = member.id();
+            let signal = if sys::ignores(pid, self.signal) { SIGTERM } else { self.signal };
+            // Refused (another user's): the end of the grace period will tell.
+            let _ = sys::signal(pid, started, signal);
+            let _ = sys::signal(pid, started, SIGCONT);
+            self.asked.insert((pid, started));
+        }
+    }
+
+    /// Whose turn it is to be asked.
+    fn due<'a>(&self, root: Root, tree: &'a Tree, gone: bool) -> Vec<&'a ProcInfo> {
+        if !gone {
+            return vec![];
+        }
+        let in_group = |member: &ProcInfo| member.pgid == root.main;
+        let group_left = tree.members.iter().any(in_group);
+        let turn = |member: &&ProcInfo| in_group(member) || !group_left;
+        let fresh = |member: &&ProcInfo| !self.asked.contains(&member.id());
+        tree.members.iter().filter(turn).filter(fresh).collect()
+    }
+}
+
+impl Strike {
+    /// SIGKILL to every member, until a look at the tree shows nobody new.
+    fn all(&mut self, root: Root) {
+        for _ in 0..ROUNDS {
+            let _ = sys::signal_group(root.main, SIGKILL);
+            let mut new = false;
+            let tree = Tree::visit(root, &mut |member| {
+                if self.done.insert(member.id()) {
+                    new = true;
+                    let _ = sys::signal(member.pid, member.start_time, SIGKILL);
+                }
+            });
+            reap_all_but(root);
+            self.outrun = new;
+            if !new {
+                // Forget who is gone: a tree that forks for hours must not fill the memory.
+                self.done = tree.members.iter().map(ProcInfo::id).collect();
+                return;
+            }
+        }
+    }
+}
+
+/// Reap the children of the shim that have ended, except the main process.
+///
+/// By number and never "any child": that would return the main process's zombie for ever.
+pub fn reap_all_but(root: Root) {
+    for pid in sys::children(root.shim).into_iter().filter(|&pid| pid != root.main) {
+        let _ = sys::reap(pid);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::{Duration, Instant};
+
+    use super::{Ending, Root, Tree};
+    use crate::sys::ProcInfo;
+
+    const ROOT: Root = Root { shim: 10, session: 10, main: 20 };
+
+    fn process(pid: u32, group: u32, session: u32, name: &str) -> ProcInfo {
+        let (comm, name) = (name.to_owned(), name.to_owned());
+        let start_time = u64::from(pid);
+        ProcInfo {
+            pid,
+            ppid: 10,
+            pgid: group,
+            sid: session,
+            state: 'S',
+            threads: 1,
+            start_time,
+            comm,
+            name,
+        }
+    }
+
+    fn tree(list: impl IntoIterator<Item = ProcInfo>) -> Tree {
+        let mut tree = Tree::default();
+        for process in list {
+            tree.take(ROOT, process, &mut |_| ());
+        }
+        tree
+    }
+
+    fn due(ending: &Ending, tree: &Tree, gone: bool) -> Vec<u32> {
+        ending.due(ROOT, tree, gone).iter().map(|member| member.pid).collect()
+    }
+
+    #[test]
+    fn the_group_is_asked_before_the_strays_and_nobody_twice() {
+        let group = process(21, 20, 10, "job");
+        let stray = process(22, 22, 22, "worker");
+        let both = tree([group, stray.clone()]);
+        let mut ending = Ending::leftovers(2, Instant::now(), Duration::from_secs(5));
+        assert!(due(&ending, &both, false).is_empty(), "the main process has its chance first");
+        assert_eq!(due(&ending, &both, true), [21]);
+        ending.asked.insert((21, 21));
+        assert!(due(&ending, &both, true).is_empty(), "the group goes first");
+        let one = tree([stray]);
+        assert_eq!(due(&ending, &one, true), [22]);
+        ending.asked.insert((22, 22));
+        assert!(due(&ending, &one, true).is_empty());
+    }
+
+    #[test]
+    fn empty_means_nothing_but_the_spared_and_the_main_zombie() {
+        let zombie = |pid| ProcInfo { state: 'Z', ..process(pid, 20, 10, "x") };
+        let server = process(30, 30, 30, "tmux");
+        assert!(tree([zombie(20), server.clone()]).is_empty());
+        assert_eq!(tree([server.clone()]).spared, [server]);
+        assert!(!tree([zombie(21)]).is_empty(), "its children are not seen yet");
+        assert!(!tree([process(21, 20, 10, "x")]).is_empty());
+        assert!(!tree([process(31, 20, 10, "tmux")]).is_empty(), "a client is no server");
+    }
+
+    #[test]
+    fn deadlines() {
+        let now = Instant::now();
+        let mut ending = Ending::leftovers(2, now, Duration::from_secs(5));
+        assert_eq!(ending.deadline(), Some(now + Duration::from_secs(5)));
+        ending.skip_grace(now);
+        assert_eq!(ending.deadline(), Some(now));
+        let endless = Ending::leftovers(2, now, Duration::MAX);
+        assert_eq!(endless.deadline(), None);
+    }
+}

@@ -4,6 +4,7 @@ use std::io::{self, PipeReader, PipeWriter, Read as _, Write as _};
 
 use nix::libc;
 use nix::sys::signal::{SigSet, SigmaskHow};
+use nix::sys::stat::Mode;
 use nix::unistd::{ForkResult, Pid};
 
 /// Why a child could not become its command.
@@ -97,6 +98,11 @@ impl Report {
     }
 }
 
+/// Set the file mode creation mask.
+pub fn umask(bits: u32) {
+    nix::sys::stat::umask(Mode::from_bits_truncate((bits & 0o777).cast()));
+}
+
 /// Set a resource limit, or as much of it as this process may.
 pub fn limit(resource: u32, soft: u64, hard: u64) -> io::Result<()> {
     let set = |soft: u64, hard: u64| {
@@ -117,7 +123,7 @@ pub fn limit(resource: u32, soft: u64, hard: u64) -> io::Result<()> {
     set(soft.min(now.rlim_max), hard.min(now.rlim_max))
 }
 
-/// Resource numbers have different types in different C libraries.
+/// Resource numbers and modes have different types in different C libraries.
 trait Cast<T> {
     fn cast(self) -> T;
 }
@@ -125,6 +131,12 @@ trait Cast<T> {
 impl Cast<u32> for u32 {
     fn cast(self) -> u32 {
         self
+    }
+}
+
+impl Cast<u16> for u32 {
+    fn cast(self) -> u16 {
+        u16::try_from(self).unwrap_or(u16::MAX)
     }
 }
 

@@ -179,12 +179,11 @@ fn pidfd(pid: u32, started: u64) -> io::Result<Option<OwnedFd>> {
 pub fn signal(pid: u32, started: u64, signal: i32) -> io::Result<bool> {
     let fd = match pidfd(pid, started) {
         Ok(Some(fd)) => fd,
-        Ok(None) => return Ok(false),
         // A kernel before 5.3, or out of descriptors: then by number, checked just before.
         Err(_) if start_time(pid) == Some(started) => {
             return signals::kill(i32::try_from(pid).unwrap_or(0), signal);
         }
-        Err(_) => return Ok(false),
+        Ok(None) | Err(_) => return Ok(false),
     };
     let sent = match Signal::from_named_raw(signal) {
         Some(named) => pidfd_send_signal(fd, named),

@@ -30,6 +30,7 @@ pub use portable::{
     signal, start_time, walk, watch_exit,
 };
 pub use process::{Ended, ProcInfo};
+pub(crate) use signals::timespec;
 pub use signals::{Wakes, default_signals, ignore_signals, signal_group, unblock_signals};
 pub use spare::spared;
 pub use sweep::{Sweep, kill_tree_of_run};

@@ -44,7 +44,7 @@ fn a_process_is_known_by_pid_and_start() {
 
 #[test]
 fn an_exit_can_be_seen_before_it_is_reaped() {
-    let child = Command::new("sh").args(["-c", "exit 7"]).spawn().unwrap();
+    let mut child = Command::new("sh").args(["-c", "exit 7"]).spawn().unwrap();
     let exit = watch_exit(child.id(), start_time(child.id()).unwrap()).unwrap();
     wait_readable(&exit);
     for _ in 0..2 {
@@ -54,6 +54,7 @@ fn an_exit_can_be_seen_before_it_is_reaped() {
     }
     assert!(reap(child.id()).unwrap());
     assert!(peek(child.id()).is_err());
+    assert!(child.wait().is_err(), "nothing is left to wait for");
 }
 
 #[test]

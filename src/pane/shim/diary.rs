@@ -1,0 +1,131 @@
+//! The life file and the bell, from the side that writes them.
+
+use std::collections::VecDeque;
+use std::fs::File;
+use std::io::Write as _;
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::PathBuf;
+
+use nix::libc;
+
+use crate::pane::life::{LifeEvent, LifeReader, LifeWriter};
+use crate::pane::paths::PanePaths;
+use crate::sys::clock;
+
+/// Writes down what happens and rings the bell.
+///
+/// What can't be written (a full disk) waits here, in order, and is written before anything newer.
+#[derive(Debug)]
+pub(super) struct Diary {
+    path: PathBuf,
+    bell: PathBuf,
+    writer: Option<LifeWriter>,
+    waiting: VecDeque<(u64, LifeEvent)>,
+}
+
+impl Diary {
+    pub(super) fn new(paths: &PanePaths) -> Self {
+        let (path, bell) = (paths.life(), paths.bell());
+        Self { path, bell, writer: None, waiting: VecDeque::new() }
+    }
+
+    /// The highest life that any shim of this pane has begun.
+    pub(super) fn begun(&self) -> u64 {
+        let entries = LifeReader::new(&self.path).poll().unwrap_or_default();
+        let life = |event: &LifeEvent| match event {
+            LifeEvent::Start { life, .. } | LifeEvent::Skipped { life } => *life,
+            LifeEvent::Up { .. }
+            | LifeEvent::Hangup {}
+            | LifeEvent::Stopping { .. }
+            | LifeEvent::Killing { .. }
+            | LifeEvent::Exit { .. }
+            | LifeEvent::Leftovers { .. }
+            | LifeEvent::End { .. }
+            | LifeEvent::Stuck { .. }
+            | LifeEvent::Unmarked { .. }
+            | LifeEvent::Down {}
+            | LifeEvent::Trouble { .. } => 0,
+        };
+        entries.iter().map(|entry| life(&entry.event)).max().unwrap_or(0)
+    }
+
+    /// Write an event down and ring the bell. Its number, if it could be written now.
+    pub(super) fn note(&mut self, event: LifeEvent) -> Option<u64> {
+        let at = clock::now_ns();
+        let seq = if self.flush() { self.append(at, &event) } else { None };
+        if seq.is_none() {
+            self.waiting.push_back((at, event));
+        }
+        self.ring();
+        seq
+    }
+
+    /// Whether something waits to be written.
+    pub(super) fn is_behind(&self) -> bool {
+        !self.waiting.is_empty()
+    }
+
+    /// Try again to write what waits.
+    pub(super) fn catch_up(&mut self) {
+        if self.is_behind() && self.flush() {
+            self.ring();
+        }
+    }
+
+    fn flush(&mut self) -> bool {
+        while let Some((at, event)) = self.waiting.pop_front() {
+            let Some(of) = self.append(at, &event) else {
+                self.waiting.push_front((at, event));
+                return false;
+            };
+            if event.marked() {
+                // Its marker needed the number and was not written when it was time.
+                self.waiting.push_front((at, LifeEvent::Unmarked { of }));
+            }
+        }
+        true
+    }
+
+    fn append(&mut self, at: u64, event: &LifeEvent) -> Option<u64> {
+        if self.writer.is_none() {
+            self.writer = LifeWriter::open(&self.path).ok();
+        }
+        let seq = self.writer.as_mut()?.append(at, event.clone()).ok();
+        if seq.is_none() {
+            // Perhaps half a line is out there: opening it again closes that.
+            self.writer = None;
+        }
+        seq
+    }
+
+    fn ring(&self) {
+        let flags = libc::O_NONBLOCK | libc::O_NOCTTY;
+        // Nobody listening, or ringing already: both are fine.
+        if let Ok(mut bell) = File::options().write(true).custom_flags(flags).open(&self.bell) {
+            let _ = bell.write(b"l");
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Diary;
+    use crate::pane::life::{LifeEvent, LifeReader};
+    use crate::pane::paths::PanePaths;
+
+    #[test]
+    fn what_could_not_be_written_is_written_later_in_order() {
+        let dir = tempfile::tempdir().unwrap();
+        let paths = PanePaths::beside(&dir.path().join("none/web.spec"));
+        let mut diary = Diary::new(&paths);
+        assert_eq!(diary.note(LifeEvent::End { life: 1, spared: vec![] }), None);
+        assert!(diary.is_behind());
+        std::fs::create_dir(dir.path().join("none")).unwrap();
+        assert_eq!(diary.note(LifeEvent::Down {}), Some(3));
+        assert!(!diary.is_behind());
+        let events: Vec<_> = LifeReader::new(&paths.life()).poll().unwrap();
+        let events: Vec<_> = events.into_iter().map(|entry| entry.event).collect();
+        let end = LifeEvent::End { life: 1, spared: vec![] };
+        assert_eq!(events, [end, LifeEvent::Unmarked { of: 1 }, LifeEvent::Down {}]);
+    }
+}

@@ -1,0 +1,216 @@
+//! From a spec to a running command.
+
+use std::ffi::{CString, OsStr, OsString};
+use std::io;
+use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
+use std::path::Path;
+
+use nix::errno::Errno;
+
+use crate::model::plan::Inherit;
+use crate::model::text::OsText;
+use crate::pane::paths::PanePaths;
+use crate::pane::spec::{self, Spec};
+use crate::sys::{
+    self,
+    fork::{self, Failure},
+};
+
+/// A command longer than this goes through a file: an argument may hold 128 KiB.
+const LONGEST_ARGUMENT: usize = 120 << 10;
+/// Where a shell is looked for if the child has no `PATH`.
+const USUAL_PATH: &[u8] = b"/usr/local/bin:/usr/bin:/bin";
+/// Of another terminal than the pane's: would only mislead.
+const DROPPED: &[&str] = &["LINES", "COLUMNS", "WINDOWID", "STY"];
+/// Of the pane's terminal, or nobody's.
+const PANES: &[&str] = &["TERM", "TMUX", "TMUX_PANE", "TERM_PROGRAM", "TERM_PROGRAM_VERSION"];
+/// Of the pane's terminal if it says anything about it.
+const PANES_IF_SET: &[&str] = &["COLORTERM"];
+
+/// Everything a child needs to become its command.
+pub(super) struct Launch {
+    shell: OsString,
+    programs: Vec<CString>,
+    argv: Vec<CString>,
+    envp: Vec<CString>,
+    cwd: OsString,
+    inherit: Inherit,
+}
+
+impl Launch {
+    /// Work it all out before forking.
+    pub(super) fn prepare(spec: &Spec, paths: &PanePaths) -> Result<Self, Failure> {
+        let env = environment(spec, pane_environment());
+        let shell = spec.shell.0.clone();
+        let command = if spec.command.as_bytes().len() > LONGEST_ARGUMENT {
+            let script = paths.script();
+            spec::replace(&script, spec.command.as_bytes())
+                .map_err(|error| failed(&format!("write {}", script.display()), &error))?;
+            vec![script.into_os_string()]
+        } else {
+            vec!["-c".into(), spec.command.0.clone()]
+        };
+        let argv = std::iter::once(shell.clone()).chain(command);
+        let pairs =
+            env.iter().map(|(name, value)| [name.as_bytes(), b"=", value.as_bytes()].concat());
+        Ok(Self {
+            programs: strings(candidates(&shell, path_of(&env)))?,
+            argv: strings(argv.map(OsString::into_vec))?,
+            envp: strings(pairs)?,
+            cwd: spec.cwd.0.clone(),
+            inherit: spec.inherit.clone(),
+            shell,
+        })
+    }
+
+    /// Become the command; returns only if that failed. To be called in the child.
+    pub(super) fn become_command(&self) -> Failure {
+        sys::default_signals(&self.inherit.ignored);
+        let _ = sys::unblock_signals();
+        self.inherit();
+        if let Err(error) = std::env::set_current_dir(&self.cwd) {
+            return failed(&format!("enter {}", Path::new(&self.cwd).display()), &error);
+        }
+        let errno = self.execute();
+        let status = if errno == Errno::ENOENT || errno == Errno::ENOTDIR { 127 } else { 126 };
+        let shell = Path::new(&self.shell).display();
+        Failure { status, message: format!("cannot run {shell}: {}", errno.desc()) }
+    }
+
+    fn inherit(&self) {
+        // What the user had may be more than this process may have: then as near as can be.
+        for &(resource, soft, hard) in &self.inherit.limits {
+            let _ = fork::limit(resource, soft, hard);
+        }
+        let _ = rustix::process::setpriority_process(None, self.inherit.nice);
+        fork::umask(self.inherit.umask);
+    }
+
+    /// As `execvp` does it, but by the child's own `PATH`.
+    fn execute(&self) -> Errno {
+        let mut last = Errno::ENOENT;
+        for program in &self.programs {
+            let Err(errno) = nix::unistd::execve(program, &self.argv, &self.envp);
+            if errno == Errno::EACCES {
+                last = errno;
+            } else if errno != Errno::ENOENT && errno != Errno::ENOTDIR {
+                return errno;
+            }
+        }
+        last
+    }
+}
+
+fn failed(what: &str, error: &io::Error) -> Failure {
+    let why = Errno::from_raw(error.raw_os_error().unwrap_or(0));
+    let why = if why == Errno::UnknownErrno { error.to_string() } else { why.desc().to_owned() };
+    Failure { status: 126, message: format!("cannot {what}: {why}") }
+}
+
+fn strings(texts: impl IntoIterator<Item = Vec<u8>>) -> Result<Vec<CString>, Failure> {
+    let string = |text: Vec<u8>| {
+        CString::new(text).map_err(|error| {
+            let text = String::from_utf8_lossy(&error.into_vec()).into_owned();
+            let name = text.split(['=', '\0']).next().unwrap_or_default();
+            let message = format!("cannot run it: `{name}` holds a NUL byte");
+            Failure { status: 126, message }
+        })
+    };
+    texts.into_iter().map(string).collect()
+}
+
+/// What tmux has told the shim about its pane.
+#[expect(clippy::disallowed_methods, reason = "this is about the terminal, not about settings")]
+pub(super) fn pane_environment() -> impl Iterator<Item = (OsString, OsString)> {
+    std::env::vars_os()
+}
+
+/// The child's environment: that of the spec, with the pane's words about the terminal.
+fn environment(
+    spec: &Spec,
+    pane: impl Iterator<Item = (OsString, OsString)>,
+) -> Vec<(OsString, OsString)> {
+    let one_of = |name: &OsStr, list: &[&str]| list.iter().any(|other| name == *other);
+    let mut env: Vec<(OsString, OsString)> =
+        pane.filter(|(name, _)| one_of(name, PANES) || one_of(name, PANES_IF_SET)).collect();
+    let own = [
+        ("PWD", spec.cwd.0.clone()),
+        ("TMO_SESSION", spec.run.clone().into()),
+        ("TMO_PROCESS", spec.name.as_str().into()),
+    ];
+    env.extend(own.map(|(name, value)| (name.into(), value)));
+    let from_pane = env.len();
+    for (OsText(name), OsText(value)) in &spec.env {
+        let set = env[..from_pane].iter().any(|(other, _)| other == name);
+        if !set && !one_of(name, PANES) && !one_of(name, DROPPED) {
+            env.push((name.clone(), value.clone()));
+        }
+    }
+    env
+}
+
+fn path_of(env: &[(OsString, OsString)]) -> &[u8] {
+    env.iter().find(|(name, _)| name == "PATH").map_or(USUAL_PATH, |(_, path)| path.as_bytes())
+}
+
+/// What a shell's name may mean.
+fn candidates(shell: &OsStr, path: &[u8]) -> Vec<Vec<u8>> {
+    let shell = shell.as_bytes();
+    if shell.contains(&b'/') {
+        return vec![shell.to_vec()];
+    }
+    let join =
+        |dir: &[u8]| if dir.is_empty() { shell.to_vec() } else { [dir, b"/", shell].concat() };
+    path.split(|&b| b == b':').map(join).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::ffi::{OsStr, OsString};
+
+    use super::{candidates, environment};
+    use crate::pane::shim::tests::spec;
+
+    #[test]
+    fn the_terminals_words_come_from_the_pane() {
+        let mut spec = spec("true");
+        spec.env = [
+            ("TERM", "xterm"),
+            ("TMUX", "/outer,1,0"),
+            ("COLORTERM", "truecolor"),
+            ("LINES", "24"),
+            ("PWD", "/elsewhere"),
+            ("TMO_SESSION", "outer"),
+            ("PATH", "/bin"),
+        ]
+        .map(|(name, value)| (name.into(), value.into()))
+        .to_vec();
+        let pane = [("TERM", "tmux-256color"), ("TMUX_PANE", "%3"), ("SECRET", "x")];
+        let pane = pane.map(|(name, value)| (OsString::from(name), OsString::from(value)));
+        let env = environment(&spec, pane.into_iter());
+        let mut env: Vec<String> = env
+            .iter()
+            .map(|(name, value)| format!("{}={}", name.display(), value.display()))
+            .collect();
+        env.sort();
+        assert_eq!(
+            env,
+            [
+                "COLORTERM=truecolor",
+                "PATH=/bin",
+                "PWD=/",
+                "TERM=tmux-256color",
+                "TMO_PROCESS=web",
+                "TMO_SESSION=run1",
+                "TMUX_PANE=%3",
+            ]
+        );
+    }
+
+    #[test]
+    fn a_shell_is_looked_for_as_a_shell_would() {
+        let found = |shell: &str, path: &[u8]| candidates(OsStr::new(shell), path);
+        assert_eq!(found("sh", b"/a::/b"), [&b"/a/sh"[..], b"sh", b"/b/sh"]);
+        assert_eq!(found("./sh", b"/a"), [b"./sh"]);
+    }
+}

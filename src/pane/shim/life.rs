@@ -1,0 +1,241 @@
+//! One life: from the fork of the main process until nothing is left of its tree.
+
+use std::io::Read as _;
+use std::time::{Duration, Instant};
+
+use nix::libc::{SIGCONT, SIGTSTP, SIGTTIN, SIGTTOU};
+
+use super::Shim;
+use super::launch::Launch;
+use super::note::Over;
+use crate::model::{Exit, ProcName};
+use crate::pane::life::LifeEvent;
+use crate::pane::marker::Marker;
+use crate::pane::spec::{Spec, Want};
+use crate::pane::tree::{self, Ending, Progress, Root, Tree};
+use crate::sys::fork::Report;
+use crate::sys::{self, Ended, clock, fork};
+
+/// A life that is not over.
+pub(super) struct Life {
+    name: ProcName,
+    number: u64,
+    nonce: u64,
+    root: Root,
+    began: Instant,
+    report: Option<Report>,
+    ended: Option<Exit>,
+    ending: Option<Ending>,
+    /// It was told to stop, and did not end by itself.
+    asked: bool,
+}
+
+impl Life {
+    /// When to look at it again even if nothing happens.
+    pub(super) fn deadline(&self) -> Option<Instant> {
+        self.ending.as_ref()?.deadline()
+    }
+}
+
+impl Shim {
+    /// Begin a life. `None`: there is no process to be had.
+    pub(super) fn start(&mut self, spec: &Spec) -> Option<Life> {
+        if let Err(error) = sys::own_orphans(&spec.run, spec.name.as_str()) {
+            self.trouble(format!("orphans of {} will not be found: {error}", spec.name));
+        }
+        self.tty.restore_descriptors();
+        let launch = Launch::prepare(spec, &self.paths);
+        let become_command = || match &launch {
+            Ok(launch) => launch.become_command(),
+            Err(failure) => failure.clone(),
+        };
+        let held = match fork::hold(become_command) {
+            Ok(held) => held,
+            Err(error) => {
+                self.trouble(format!("cannot fork: {error}"));
+                self.diary.note(LifeEvent::Skipped { life: spec.life });
+                return None;
+            }
+        };
+        let (nonce, pid) = (nonce(), held.pid);
+        let seq = self.diary.note(LifeEvent::Start {
+            life: spec.life,
+            pid,
+            start_time: sys::start_time(pid).unwrap_or(0),
+            nonce: format!("{nonce:016x}"),
+        });
+        self.mark(nonce, seq);
+        self.tty.flush_input();
+        self.tty.cook();
+        if let Some(group) = i32::try_from(pid).ok().and_then(rustix::process::Pid::from_raw) {
+            self.tty.foreground(group);
+        }
+        let (shim, session) = self.own;
+        Some(Life {
+            name: spec.name.clone(),
+            number: spec.life,
+            nonce,
+            root: Root { shim, session, main: pid },
+            began: Instant::now(),
+            report: held.release().ok(),
+            ended: None,
+            ending: None,
+            asked: false,
+        })
+    }
+
+    /// Do what can be done for a life; whether it is over.
+    pub(super) fn tend(&mut self, life: &mut Life) -> bool {
+        tree::reap_all_but(life.root);
+        let exited = self.see_main(life);
+        let unwanted = self.stop_if_unwanted(life);
+        if life.ended.is_none() && life.ending.is_none() {
+            return false;
+        }
+        let tree = Tree::survey(life.root);
+        if life.ending.is_none() && !tree.members.is_empty() {
+            let members = tree::named(&tree.members);
+            self.diary.note(LifeEvent::Leftovers { life: life.number, members });
+            let (signal, grace) = (self.wish.stop_signal, self.wish.grace);
+            life.ending = Some(Ending::leftovers(signal, Instant::now(), grace));
+        }
+        self.go_on(life, &tree, unwanted);
+        // Only now, after everyone has been told: the terminal may take its time.
+        self.mark(life.nonce, exited);
+        let over = life.ended.filter(|_| tree.is_empty());
+        if let Some(exit) = over {
+            self.finish(life, exit, &tree);
+        } else {
+            self.watched = tree.watch_deep(life.root);
+        }
+        over.is_some()
+    }
+
+    /// See whether the main process has ended or was stopped. After its exit was written down:
+    /// the number of that entry.
+    fn see_main(&mut self, life: &mut Life) -> Option<u64> {
+        if life.ended.is_some() {
+            return None;
+        }
+        let main = life.root.main;
+        let ended = match sys::peek(main) {
+            Ok(Some(ended)) => ended,
+            Ok(None) => {
+                self.continue_main(main);
+                return None;
+            }
+            // It is nobody's child but ours, so it can only have been taken from us.
+            Err(_) => Ended { exit: Exit::Signal(9), user_us: 0, system_us: 0, max_rss_kib: 0 },
+        };
+        life.ended = Some(ended.exit);
+        self.diary.note(LifeEvent::Exit {
+            life: life.number,
+            exit: ended.exit,
+            error: life.report.take().and_then(Report::failure),
+            user_us: ended.user_us,
+            system_us: ended.system_us,
+            max_rss_kib: ended.max_rss_kib,
+        })
+    }
+
+    /// Nobody is there to type `fg`: what ^Z has stopped goes on. SIGSTOP was meant.
+    fn continue_main(&self, main: u32) {
+        let Ok(Some(signal)) = sys::stopped_by(main) else { return };
+        if signal == SIGTSTP {
+            let _ = sys::signal_group(main, SIGCONT);
+        } else if (signal == SIGTTIN || signal == SIGTTOU) && self.tty.deserted() {
+            // Whom it had handed the terminal to is gone without handing it back.
+            if let Some(group) = i32::try_from(main).ok().and_then(rustix::process::Pid::from_raw) {
+                self.tty.foreground(group);
+            }
+            let _ = sys::signal_group(main, SIGCONT);
+        }
+    }
+
+    /// Begin to end a life that is wanted no longer; whether it is unwanted.
+    fn stop_if_unwanted(&mut self, life: &mut Life) -> bool {
+        let unwanted = self.hung_up
+            || match self.wish.want {
+                Want::Run => self.wish.life > life.number,
+                Want::Stop | Want::End => true,
+            };
+        if unwanted && life.ended.is_none() && life.ending.is_none() {
+            life.asked = true;
+            let (signal, grace) = (self.wish.stop_signal, self.wish.grace);
+            let now = Instant::now();
+            life.ending = Some(if self.wish.kill {
+                Ending::leftovers(signal, now, Duration::ZERO)
+            } else {
+                self.diary.note(LifeEvent::Stopping { life: life.number, signal });
+                Ending::ask(life.root, signal, now, grace)
+            });
+        }
+        unwanted
+    }
+
+    fn go_on(&mut self, life: &mut Life, tree: &Tree, unwanted: bool) {
+        let Some(ending) = &mut life.ending else { return };
+        if tree.is_empty() {
+            return;
+        }
+        let now = Instant::now();
+        if unwanted && self.wish.kill {
+            ending.skip_grace(now);
+        }
+        match ending.go_on(life.root, tree, life.ended.is_some(), now) {
+            Progress::Waiting => {}
+            Progress::Killing => {
+                self.diary.note(LifeEvent::Killing { life: life.number });
+            }
+            Progress::Stuck(members) => {
+                self.diary.note(LifeEvent::Stuck { life: life.number, members });
+            }
+        }
+    }
+
+    fn finish(&mut self, life: &Life, exit: Exit, tree: &Tree) {
+        let _ = sys::reap(life.root.main);
+        let unnamed = |process: &&sys::ProcInfo| !self.named.contains(&process.id());
+        let spared: Vec<_> = tree.spared.iter().filter(unnamed).cloned().collect();
+        self.named = tree.spared.iter().map(sys::ProcInfo::id).collect();
+        let spared = tree::named(&spared);
+        let seq = self.diary.note(LifeEvent::End { life: life.number, spared });
+        self.tty.calm();
+        self.tty.flush_input();
+        let Some(seq) = seq else { return };
+        let lasted = life.began.elapsed();
+        let Life { name, number, asked, .. } = life;
+        let over = Over { name, life: *number, exit, asked: *asked, lasted };
+        let note = over.note(&jiff::Zoned::now().strftime("%H:%M:%S").to_string());
+        let skip = u32::try_from(note.len()).unwrap_or(0);
+        let mut bytes = Marker { nonce: life.nonce, seq, skip }.encode();
+        bytes.extend_from_slice(&note);
+        if !self.tty.mark_with_note(&bytes) {
+            self.diary.note(LifeEvent::Unmarked { of: seq });
+        }
+    }
+
+    /// Write the marker of an event that was written down.
+    fn mark(&mut self, nonce: u64, seq: Option<u64>) {
+        let Some(seq) = seq else { return };
+        self.tty.calm();
+        if !self.tty.mark(&Marker { nonce, seq, skip: 0 }.encode()) {
+            self.diary.note(LifeEvent::Unmarked { of: seq });
+        }
+    }
+
+    fn trouble(&mut self, message: String) {
+        self.diary.note(LifeEvent::Trouble { message });
+    }
+}
+
+/// What tells the markers of one life from anything it could print itself.
+fn nonce() -> u64 {
+    let mut bytes = [0; 8];
+    let random =
+        std::fs::File::open("/dev/urandom").and_then(|mut file| file.read_exact(&mut bytes));
+    match random {
+        Ok(()) => u64::from_ne_bytes(bytes),
+        Err(_) => clock::now_ns().rotate_left(32) ^ u64::from(std::process::id()),
+    }
+}

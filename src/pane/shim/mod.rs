@@ -1,0 +1,210 @@
+//! The shim: owns one pane, the process in it and everything below that, for as long as the pane
+//! lives.
+//!
+//! It does what its spec file says whenever SIGUSR1 tells it to look, writes down what happens in
+//! the life file, rings the bell, and puts markers into the output. It is one thread that waits in
+//! one place; nothing in it polls, and nothing that ends processes waits for a terminal.
+
+mod diary;
+mod launch;
+mod life;
+mod note;
+#[cfg(test)]
+mod tests;
+
+use std::io::Write as _;
+use std::os::fd::{AsFd as _, OwnedFd};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use nix::libc;
+
+use self::diary::Diary;
+use self::life::Life;
+use super::life::LifeEvent;
+use super::paths::PanePaths;
+use super::spec::{Spec, Want};
+use super::tree::{self, Root};
+use super::tty::Tty;
+use crate::sys::{self, Wakes};
+
+/// What terminals and group kills send, and a shim must survive.
+const IGNORED: &[i32] = &[
+    libc::SIGINT,
+    libc::SIGQUIT,
+    libc::SIGTSTP,
+    libc::SIGTTIN,
+    libc::SIGTTOU,
+    libc::SIGTERM,
+    libc::SIGPIPE,
+    libc::SIGUSR2,
+];
+
+/// How often writing the life file is tried again when the disk is full.
+const RETRY: Duration = Duration::from_secs(1);
+
+/// Run the shim of the pane with this spec file until it is told to go; the exit status.
+pub fn run(spec_path: &Path) -> u8 {
+    match Shim::begin(spec_path) {
+        Ok(shim) => {
+            shim.serve();
+            0
+        }
+        Err(error) => {
+            let _ = writeln!(std::io::stderr(), "tmo: cannot start the shim: {error}");
+            1
+        }
+    }
+}
+
+/// The part of the spec that matters after a start.
+#[derive(Debug)]
+struct Wish {
+    want: Want,
+    life: u64,
+    kill: bool,
+    stop_signal: i32,
+    grace: Duration,
+}
+
+struct Shim {
+    spec_path: PathBuf,
+    paths: PanePaths,
+    wakes: Wakes,
+    tty: Tty,
+    diary: Diary,
+    /// Pid and session of this process.
+    own: (u32, u32),
+    wish: Wish,
+    /// The spec of a life that is to begin.
+    next: Option<Box<Spec>>,
+    life: Option<Life>,
+    /// The highest life that was begun or skipped.
+    begun: u64,
+    hung_up: bool,
+    /// The spared that have been named, so that nobody is named twice.
+    named: Vec<(u32, u64)>,
+    /// The end of some process that would not announce itself.
+    watched: Option<OwnedFd>,
+}
+
+impl Shim {
+    fn begin(spec_path: &Path) -> std::io::Result<Self> {
+        sys::close_inherited()?;
+        sys::ignore_signals(IGNORED);
+        let wakes = Wakes::install()?;
+        sys::unblock_signals()?;
+        let pid = std::process::id();
+        let own = sys::info(pid).map_or((0, 0), |process| (process.start_time, process.sid));
+        let paths = PanePaths::beside(spec_path);
+        let diary = Diary::new(&paths);
+        let mut shim = Self {
+            spec_path: spec_path.to_owned(),
+            paths,
+            wakes,
+            tty: Tty::open(),
+            begun: diary.begun(),
+            diary,
+            own: (pid, own.1),
+            wish: Wish {
+                want: Want::Stop,
+                life: 0,
+                kill: false,
+                stop_signal: libc::SIGTERM,
+                grace: Duration::ZERO,
+            },
+            next: None,
+            life: None,
+            hung_up: false,
+            named: Vec::new(),
+            watched: None,
+        };
+        shim.tty.calm();
+        let pane = launch::pane_environment().find(|(name, _)| name == "TMUX_PANE");
+        shim.diary.note(LifeEvent::Up {
+            pid,
+            start_time: own.0,
+            pane: pane.map_or_else(String::new, |(_, id)| id.to_string_lossy().into_owned()),
+            tty: shim.tty.name(),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+        });
+        // Whoever changed it before `up` was to be seen could not ring.
+        shim.read_spec();
+        Ok(shim)
+    }
+
+    fn serve(mut self) {
+        loop {
+            self.settle();
+            if self.life.is_none() && (self.hung_up || self.wish.want == Want::End) {
+                self.diary.note(LifeEvent::Down {});
+                return;
+            }
+            let now = Instant::now();
+            let time = self.deadline(now).map(|at| at.saturating_duration_since(now));
+            // It fails only for want of kernel memory; then what is due is done, and it is tried
+            // again.
+            let _ = self.wakes.wait(time, self.watched.as_ref().map(OwnedFd::as_fd));
+            if self.wakes.bell() {
+                self.read_spec();
+            }
+            if self.wakes.hangup() && !self.hung_up {
+                self.hung_up = true;
+                self.diary.note(LifeEvent::Hangup {});
+            }
+            self.diary.catch_up();
+        }
+    }
+
+    fn deadline(&self, now: Instant) -> Option<Instant> {
+        let ending = self.life.as_ref().and_then(Life::deadline);
+        let retry = self.diary.is_behind().then(|| now + RETRY);
+        [ending, retry].into_iter().flatten().min()
+    }
+
+    /// Do everything that can be done without waiting.
+    fn settle(&mut self) {
+        self.watched = None;
+        loop {
+            if let Some(mut life) = self.life.take() {
+                if !self.tend(&mut life) {
+                    self.life = Some(life);
+                    return;
+                }
+            } else if let Some(spec) =
+                self.next.take_if(|spec| !self.hung_up && spec.life > self.begun)
+            {
+                self.begun = spec.life;
+                self.life = self.start(&spec);
+            } else {
+                // Spared ones end too, and orphans come from below them.
+                let (shim, session) = self.own;
+                tree::reap_all_but(Root { shim, session, main: 0 });
+                return;
+            }
+        }
+    }
+
+    fn read_spec(&mut self) {
+        let spec = match Spec::read(&self.spec_path) {
+            Ok(spec) => spec,
+            Err(error) => {
+                self.diary.note(LifeEvent::Trouble { message: error.to_string() });
+                return;
+            }
+        };
+        self.wish = Wish {
+            want: spec.want,
+            life: spec.life,
+            kill: spec.kill,
+            stop_signal: spec.stop_signal,
+            grace: Duration::from_millis(spec.grace_ms),
+        };
+        let fresh = spec.life > self.begun;
+        self.next = (spec.want == Want::Run && fresh).then(|| Box::new(spec));
+        if self.next.is_none() && fresh {
+            self.begun = self.wish.life;
+            self.diary.note(LifeEvent::Skipped { life: self.wish.life });
+        }
+    }
+}

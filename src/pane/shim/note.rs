@@ -1,0 +1,106 @@
+//! What the pane shows when a life is over.
+
+use std::time::Duration;
+
+use crate::model::{Exit, ProcName};
+
+/// Set back what a program may have changed on the screen, without clearing it.
+///
+/// In turn: alternate screen (entered first, which saves the cursor if it was not on, so leaving
+/// it restores the cursor either way), scroll region (between saving and restoring the cursor,
+/// which it would send home), cursor shown and of its usual shape, mouse reports, focus reports,
+/// bracketed paste, cursor keys, keypad, keyboard protocol, wrapping, insert mode, character sets
+/// and colours.
+const RESET: &str = concat!(
+    "\x1b[?1049h\x1b[?1049l",
+    "\x1b7\x1b[r\x1b8",
+    "\x1b[?25h\x1b[0 q",
+    "\x1b[?9l\x1b[?1000l\x1b[?1002l\x1b[?1003l\x1b[?1005l\x1b[?1006l",
+    "\x1b[?1004l\x1b[?2004l\x1b[?1l\x1b>\x1b[>4m\x1b[?7h\x1b[4l",
+    "\x1b(B\x1b)B\x0f\x1b[0m",
+);
+
+/// A life that is over, as far as its note tells.
+#[derive(Debug)]
+pub(super) struct Over<'a> {
+    pub(super) name: &'a ProcName,
+    pub(super) life: u64,
+    pub(super) exit: Exit,
+    /// Whether it was told to stop.
+    pub(super) asked: bool,
+    pub(super) lasted: Duration,
+}
+
+impl Over<'_> {
+    /// The bytes for the screen. They are written without output processing.
+    pub(super) fn note(&self, clock: &str) -> Vec<u8> {
+        let how = match (self.asked, self.exit) {
+            (true, exit) => format!("stopped with {exit}"),
+            (false, Exit::Code(_)) => format!("exited with {}", self.exit),
+            (false, Exit::Signal(_)) => format!("was ended by {}", self.exit),
+        };
+        let Self { name, life, .. } = self;
+        let lasted = span(self.lasted);
+        let text = format!(
+            "{RESET}\r\n\x1b[2m{name} {how} at {clock}, after {lasted} (life {life})\x1b[0m\r\n"
+        );
+        text.into_bytes()
+    }
+}
+
+/// `0.3 s`, `12 s`, `3 min 5 s`, `2 h 4 min`, `3 d 1 h`.
+fn span(time: Duration) -> String {
+    let (s, tenths) = (time.as_secs(), time.subsec_millis() / 100);
+    match s {
+        0..10 => format!("{s}.{tenths} s"),
+        10..60 => format!("{s} s"),
+        60..3600 => format!("{} min {} s", s / 60, s % 60),
+        3600..86400 => format!("{} h {} min", s / 3600, s % 3600 / 60),
+        86400.. => format!("{} d {} h", s / 86400, s % 86400 / 3600),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::{Over, span};
+    use crate::model::{Exit, ProcName};
+    use crate::pane::marker::LONGEST;
+
+    fn note(exit: Exit, asked: bool) -> Vec<u8> {
+        let name = ProcName::new("web").unwrap();
+        Over { name: &name, life: 2, exit, asked, lasted: Duration::from_secs(12) }.note("14:05:02")
+    }
+
+    #[test]
+    fn it_says_how_it_ended() {
+        let mut screen = vt100::Parser::new(5.try_into().unwrap(), 80.try_into().unwrap(), 0);
+        screen.process(b"some output\r\n\x1b[?1049h\x1b[31mfull screen\x1b[?25l");
+        screen.process(&note(Exit::Code(3), false));
+        let text = screen.screen().contents();
+        assert!(text.starts_with("some output\n"), "{text}");
+        assert!(text.contains("web exited with code 3 at 14:05:02, after 12 s (life 2)"), "{text}");
+        assert!(!screen.screen().hide_cursor());
+        let killed = String::from_utf8(note(Exit::Signal(9), false)).unwrap();
+        assert!(killed.contains("was ended by signal 9 (SIGKILL)"), "{killed}");
+        let stopped = String::from_utf8(note(Exit::Signal(2), true)).unwrap();
+        assert!(stopped.contains("stopped with signal 2 (SIGINT)"), "{stopped}");
+    }
+
+    #[test]
+    fn marker_and_note_fit_in_one_write() {
+        let name = ProcName::new("x".repeat(255)).unwrap();
+        let lasted = Duration::from_secs(u64::MAX);
+        let exit = Exit::Signal(9);
+        let over = Over { name: &name, life: u64::MAX, exit, asked: false, lasted };
+        assert!(over.note("14:05:02").len() + LONGEST < 2000);
+    }
+
+    #[test]
+    fn spans() {
+        for (secs, text) in [(0, "0.0 s"), (59, "59 s"), (185, "3 min 5 s"), (7440, "2 h 4 min")] {
+            assert_eq!(span(Duration::from_secs(secs)), text);
+        }
+    }
+}

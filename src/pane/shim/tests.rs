@@ -1,0 +1,26 @@
+//! Specs for tests of the shim's parts.
+
+use crate::model::ProcName;
+use crate::model::plan::{Inherit, LogPolicy};
+use crate::pane::spec::{SPEC_VERSION, Spec, Want};
+
+/// A spec that wants its first life, with nothing in its environment.
+pub(super) fn spec(command: &str) -> Spec {
+    Spec {
+        version: SPEC_VERSION,
+        generation: 1,
+        name: ProcName::new("web").unwrap(),
+        run: "run1".to_owned(),
+        want: Want::Run,
+        life: 1,
+        kill: false,
+        shell: "sh".into(),
+        command: command.into(),
+        cwd: "/".into(),
+        env: vec![],
+        inherit: Inherit::default(),
+        stop_signal: 2,
+        grace_ms: 5000,
+        log: LogPolicy { dir: "/".into(), per_process: 0, total: 0 },
+    }
+}
