@@ -18,7 +18,10 @@ pub(super) fn connect(args: &ConnectArgs) -> Result<u8, CliError> {
     let instance = Instance::find(args.client.socket.as_deref())?;
     let mut command = super::block_on(prepare(&instance, args))?;
     let error = command.exec();
-    Err(CliError::Io { what: format!("can't run {}", command.get_program().display()), source: error })
+    Err(CliError::Io {
+        what: format!("can't run {}", command.get_program().display()),
+        source: error,
+    })
 }
 
 async fn prepare(instance: &Instance, args: &ConnectArgs) -> Result<Command, CliError> {

@@ -23,7 +23,7 @@ use std::ffi::OsString;
 use std::fmt::Display;
 use std::io::{self, Write};
 
-use args::{Args, ClientArgs, NamesArgs, Verb};
+use args::{Args, ClientArgs, ManArgs, NamesArgs, Verb};
 pub use error::CliError;
 use instance::Instance;
 
@@ -34,8 +34,12 @@ pub fn run(arguments: Vec<OsString>) -> u8 {
     if let Some(code) = parts::run(&arguments) {
         return code;
     }
-    completions::answer();
-    let args = match args::parse(arguments) {
+    let args = match completions::answer(arguments.clone()) {
+        Ok(true) => return 0,
+        Ok(false) => args::parse(arguments),
+        Err(error) => Err(error),
+    };
+    let args = match args {
         Ok(args) => args,
         Err(error) => {
             // Nobody is there to be told that nobody can be told.
@@ -66,8 +70,33 @@ fn act(args: Args, out: &mut dyn Write) -> Result<u8, CliError> {
         Some(Verb::Echo(args)) => logs::echo(&args),
         Some(Verb::Logs(args)) => logs::logs(&args, out),
         Some(Verb::Ps(args)) => ps::ps(&args, out),
-        Some(Verb::Completions(args)) => completions::print(&args, out),
-        Some(Verb::Man(args)) => man::print(&args, out),
+        Some(Verb::Completions(args)) => written(completions::write(args.shell, out)),
+        Some(Verb::Man(args)) => manual(&args, out),
+    }
+}
+
+fn manual(args: &ManArgs, out: &mut dyn Write) -> Result<u8, CliError> {
+    if let Some(dir) = &args.dir {
+        man::write_all(dir).map_err(CliError::io(dir.display()))?;
+        return Ok(0);
+    }
+    match man::write(args.verb.as_deref(), out) {
+        Ok(true) => Ok(0),
+        Ok(false) => {
+            let verb = args.verb.clone().unwrap_or_default();
+            Err(CliError::Other(format!("there is no command `{verb}`; `tmo` lists them")))
+        }
+        Err(error) => written(Err(error)),
+    }
+}
+
+/// A reader that has gone is no error.
+fn written(result: io::Result<()>) -> Result<u8, CliError> {
+    match result {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+            Err(CliError::io("standard output")(error))
+        }
+        Ok(()) | Err(_) => Ok(0),
     }
 }
 
@@ -95,11 +124,7 @@ fn block_on<T>(work: impl Future<Output = Result<T, CliError>>) -> Result<T, Cli
 
 /// Print something to standard output; a reader that has gone is no error.
 fn print(out: &mut dyn Write, bytes: &[u8]) -> Result<u8, CliError> {
-    match out.write_all(bytes).and_then(|()| out.flush()) {
-        Ok(()) => Ok(0),
-        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(0),
-        Err(error) => Err(CliError::io("standard output")(error)),
-    }
+    written(out.write_all(bytes).and_then(|()| out.flush()))
 }
 
 /// Tell the user of a failure in one line; returns the exit code.

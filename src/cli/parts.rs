@@ -3,12 +3,16 @@
 use std::ffi::{OsStr, OsString};
 use std::os::fd::{FromRawFd as _, OwnedFd, RawFd};
 use std::path::Path;
+use std::sync::Arc;
 
 use crate::config::Env;
+use crate::control::handle::Echo;
 use crate::engine::guard;
 use crate::engine::run::{Inherited, supervise};
 use crate::engine::runtime::Runtime;
+use crate::model::plan::Plan;
 use crate::pane::{shim, sink};
+use crate::view::echo::EchoLog;
 
 /// Be that part, if the arguments say so; returns its exit code.
 pub(super) fn run(arguments: &[OsString]) -> Option<u8> {
@@ -45,11 +49,16 @@ fn news_pipe(number: RawFd) -> Option<OwnedFd> {
 fn supervisor(runtime: &Path, rest: &[OsString]) -> u8 {
     let words: Vec<String> = rest.iter().map(|w| w.to_string_lossy().into_owned()).collect();
     log_to_file(&Runtime::new(runtime));
-    let run = Inherited::from_arguments(runtime, &words).and_then(|i| supervise(runtime, i));
+    let run = Inherited::from_arguments(runtime, &words).and_then(|i| supervise(runtime, i, &echo));
     run.unwrap_or_else(|error| {
         tracing::error!(%error, "the supervisor ends");
         1
     })
+}
+
+/// What overmind's `echo` clients are shown.
+fn echo(plan: &Plan, runtime: &Path) -> Arc<dyn Echo> {
+    Arc::new(EchoLog::new(plan, runtime))
 }
 
 /// `TMO_LOG` asks a command to tell what it does, on standard error.

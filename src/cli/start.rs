@@ -121,7 +121,7 @@ impl Start {
                 }
                 adopted
             }
-            News::Running => None,
+            News::Running | News::Ended { .. } => None,
         };
         if let Some(count) = adopted {
             super::warn(&format!(
@@ -131,7 +131,7 @@ impl Start {
         if !self.daemonize {
             return Ok(Begun::Shown(self.shown()?));
         }
-        self.wait_for_daemon(&mut launch)?;
+        Self::wait_for_daemon(&mut launch)?;
         let plan = self.runtime.plan()?;
         let text = format!(
             "Daemonized. `tmo echo` shows the log, `tmo quit` ends it (socket {})\n",
@@ -141,16 +141,23 @@ impl Start {
         Ok(Begun::Daemon)
     }
 
-    /// Until every process has been started; a process that ends at once is a failure.
-    fn wait_for_daemon(&self, launch: &mut Launch) -> Result<(), CliError> {
-        match launch.next() {
-            Ok(News::Failed { message, code }) => Err(CliError::Start { message, code }),
-            Ok(News::Running | News::Listening { .. } | News::Held { .. }) => Ok(()),
-            Err(error) => {
-                // It ended before all ran: the log says who ended it.
-                let words = view::last_words(&self.runtime);
-                Err(if words.is_empty() { error } else { CliError::Problems(words) })
+    /// Until every process has been started; an end before that is a failure.
+    fn wait_for_daemon(launch: &mut Launch) -> Result<(), CliError> {
+        match launch.next()? {
+            News::Failed { message, code } => Err(CliError::Start { message, code }),
+            News::Ended { code, culprit } => {
+                let message = culprit.map_or_else(
+                    || "everything was stopped before it had begun".to_owned(),
+                    |c| {
+                        format!(
+                            "{} ended with {} before all were started; `tmo logs` tells more",
+                            c.name, c.exit
+                        )
+                    },
+                );
+                Err(CliError::Start { message, code: code.max(1) })
             }
+            News::Running | News::Listening { .. } | News::Held { .. } => Ok(()),
         }
     }
 

@@ -7,6 +7,7 @@
 use std::fs::File;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use nix::sys::signal::Signal;
 use tokio::signal::unix::{SignalKind, signal};
@@ -14,7 +15,7 @@ use tokio::sync::mpsc;
 
 use super::error::CliError;
 use super::launch::Launch;
-use super::log;
+use super::log::Source;
 use crate::config::Env;
 use crate::config::inherit::is_ignored;
 use crate::control::client::{Client, ClientError, HeadEvent, HeadStream};
@@ -22,11 +23,12 @@ use crate::control::handle::End;
 use crate::control::listen;
 use crate::engine::guard::News;
 use crate::engine::runtime::Runtime;
+use crate::journal::cursor::Position;
 use crate::model::plan::Plan;
 use crate::model::request::Request;
 use crate::view::paint::name_width;
 use crate::view::printer::Printer;
-use crate::view::screen;
+use crate::view::{screen, words};
 
 /// 128 + SIGHUP: what a command that lost its terminal ends with.
 const HUNG_UP: u8 = 129;
@@ -43,7 +45,8 @@ pub(super) struct Shown {
 
 /// Something that happens to a view.
 enum Wake {
-    News(Result<HeadEvent, ClientError>),
+    /// News of the run; nothing when the connection broke.
+    News(Option<HeadEvent>),
     Stop,
     Hangup,
     Resize,
@@ -58,8 +61,8 @@ pub(super) fn show(shown: &Shown) -> Result<u8, CliError> {
     super::block_on(async {
         let ending = shown.follow(&printer, unread).await?;
         let Some(end) = ending else { return Ok(HUNG_UP) };
-        for word in &end.words {
-            printer.say(word.clone(), true);
+        for word in shown.last_words(&end) {
+            printer.say(word, true);
         }
         printer.finish();
         // A stopped terminal may hold it up for as long as it likes; a signal ends that.
@@ -72,15 +75,11 @@ pub(super) fn show(shown: &Shown) -> Result<u8, CliError> {
     })
 }
 
-/// What the log of a run that is over says about how it ended.
-pub(super) fn last_words(_runtime: &Runtime) -> Vec<String> {
-    vec![]
-}
-
 impl Shown {
     fn printer(&self, gone: impl FnOnce() + Send + 'static) -> Result<Printer, CliError> {
         let saved = self.runtime.saved()?;
-        let position = self.runtime.shown().unwrap_or(0).max(saved.first_record);
+        let first = Position { record: saved.first_record, skip: 0 };
+        let position = self.runtime.shown().unwrap_or(first).max(first);
         let shown = File::options()
             .write(true)
             .create(true)
@@ -88,12 +87,28 @@ impl Shown {
             .mode(0o600)
             .open(self.runtime.shown_file())
             .map_err(CliError::io(self.runtime.shown_file().display()))?;
-        let mut job = log::Source::of_plan(&self.plan, self.runtime.dir())
-            .job(position, &[], self.timestamps, &self.env)
-            .map_err(CliError::io("the journal"))?;
+        let source = Source::of_plan(&self.plan, self.runtime.dir())?;
+        let style = Source::style(&self.env, self.timestamps);
+        let mut job = source.job(position, source.filter(&[])?, style);
         job.shown = Some(shown);
         job.renderer.title(&self.plan.title, "tmo", &mut job.first);
         Printer::start(job, gone).map_err(CliError::io("the printer"))
+    }
+
+    /// Who ended first, why, and what it said last: the reason must not have scrolled away.
+    fn last_words(&self, end: &End) -> Vec<String> {
+        const LINES: u64 = 10;
+        let Some(culprit) = &end.culprit else { return vec![] };
+        let lines = Source::of_plan(&self.plan, self.runtime.dir())
+            .and_then(|source| source.last_lines(&culprit.name, LINES))
+            .unwrap_or_default();
+        let lines: Vec<&[u8]> = lines.split(|&b| b == b'\n').filter(|l| !l.is_empty()).collect();
+        words::last_words(&[words::Death {
+            name: culprit.name.as_str(),
+            exit: culprit.exit,
+            uptime: Duration::from_nanos(culprit.ran_ns),
+            last_lines: &lines,
+        }])
     }
 
     /// Until the run ends (how), or our terminal does (nothing).
@@ -107,16 +122,16 @@ impl Shown {
         let mut news = client.head(true).await?;
         loop {
             let wake = tokio::select! {
-                event = next(&mut news) => Wake::News(event),
+                event = news.next() => Wake::News(event.and_then(Result::ok)),
                 wake = signals.next() => wake,
                 Some(()) = unread.recv() => Wake::Unread,
             };
             match wake {
-                Wake::News(Ok(HeadEvent::Head(head))) => printer.head(head),
-                Wake::News(Ok(HeadEvent::End(end))) => return Ok(Some(end)),
-                Wake::News(Err(_)) => match self.reconnect(printer).await? {
+                Wake::News(Some(HeadEvent::Head(head))) => printer.head(head),
+                Wake::News(Some(HeadEvent::End(end))) => return Ok(Some(end)),
+                Wake::News(None) => match self.reconnect(printer).await? {
                     Some(fresh) => (client, news) = fresh,
-                    None => return Ok(Some(End { code: 1, words: vec![] })),
+                    None => return Ok(Some(End { code: 1, culprit: None })),
                 },
                 Wake::Stop | Wake::Unread => self.quit(),
                 Wake::Hangup => return Ok(None),
@@ -152,7 +167,7 @@ impl Shown {
                     );
                     printer.say(text, true);
                 }
-                News::Held { .. } | News::Running => {}
+                News::Held { .. } | News::Running | News::Ended { .. } => {}
             }
         }
     }
@@ -182,11 +197,6 @@ impl Shown {
             }
         });
     }
-}
-
-/// The next news; the end of the stream is a lost supervisor.
-async fn next(news: &mut HeadStream) -> Result<HeadEvent, ClientError> {
-    news.next().await
 }
 
 /// The signals a view reacts to. Those that the caller ignored (`nohup`) stay ignored.
@@ -228,7 +238,7 @@ async fn arrives(signal: &mut Option<tokio::signal::unix::Signal>) {
 }
 
 /// SIGINT, SIGTERM or SIGHUP.
-async fn stop_signal() -> std::io::Result<()> {
+pub(super) async fn stop_signal() -> std::io::Result<()> {
     let mut signals = Signals::new()?;
     loop {
         match signals.next().await {

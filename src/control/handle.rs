@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::model::request::{Head, Outcome, Request, State};
+use crate::model::{Exit, ProcName};
 
 /// Something the engine is asked.
 #[derive(Debug)]
@@ -46,8 +47,20 @@ pub enum Ask {
 pub struct End {
     /// The exit code of the whole run.
     pub code: u8,
-    /// The last words, line by line.
-    pub words: Vec<String>,
+    /// Who ended first without being told to, and so made everything stop.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub culprit: Option<Culprit>,
+}
+
+/// The process whose end made everything stop.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Culprit {
+    /// Its name.
+    pub name: ProcName,
+    /// How it ended.
+    pub exit: Exit,
+    /// How long it had run, nanoseconds.
+    pub ran_ns: u64,
 }
 
 /// The engine does not answer any more: it is ending or has ended.

@@ -1,18 +1,20 @@
 //! The end of a run: nothing stays behind, everybody is told.
 
+use std::fs::File;
 use std::time::Duration;
 
 use tokio::sync::watch;
 use tokio::time::{Instant, timeout_at};
 
 use super::core::Engine;
+use super::guard::{News, tell};
 use super::pane::Sink;
 use super::queue::Event;
-use crate::control::handle::End;
+use super::serving::Serving;
+use crate::control::handle::{Culprit, End};
 use crate::control::listen::Place;
 use crate::control::lock::RunLock;
 use crate::sys::clock;
-use super::serving::Serving;
 
 /// How long tmux, shims and sinks may take to go once tmux was told to.
 const PATIENCE: Duration = Duration::from_secs(3);
@@ -24,6 +26,7 @@ impl Engine {
         code: u8,
         (end, server): (watch::Sender<Option<End>>, Serving),
         (place, lock): (Place, RunLock),
+        news: Option<File>,
     ) {
         self.take_tmux_down().await;
         self.say_end(code);
@@ -40,7 +43,11 @@ impl Engine {
                 let _ = reply.send(outcome);
             }
         }
-        end.send_replace(Some(End { code, words: vec![] }));
+        let culprit = self.culprit();
+        if let Some(mut news) = news {
+            tell(&mut news, &News::Ended { code, culprit: culprit.clone() });
+        }
+        end.send_replace(Some(End { code, culprit }));
         server.finish().await;
     }
 
@@ -70,7 +77,7 @@ impl Engine {
                         }
                     }
                     Event::TmuxExit => tmux_there = false,
-                    Event::SinkUp(_) | Event::Opened(..) | Event::Piped(..) => {}
+                    Event::SinkUp(_) | Event::Opened(..) | Event::Piped(..) | Event::Swept(..) => {}
                 }
             }
             let left = |pane: &super::pane::PaneTrack| pane.shim.is_some() || pane.sink == Sink::Up;
@@ -85,9 +92,15 @@ impl Engine {
         }
     }
 
+    fn culprit(&self) -> Option<Culprit> {
+        let culprit = self.saved.supervisor.culprit.as_ref()?;
+        let name = self.plan.processes[culprit.id].name.clone();
+        Some(Culprit { name, exit: culprit.exit, ran_ns: culprit.ran })
+    }
+
     fn say_end(&mut self, code: u8) {
         let line = serde_json::json!({ "event": "end", "run": self.plan.run, "code": code });
-        if let Err(error) = self.ingest.event(clock::now_ns(), &line.to_string()) {
+        if let Err(error) = self.ingest.event(clock::now_ns(), line.to_string().as_bytes()) {
             tracing::error!(%error, "the end can't be written");
         }
     }

@@ -14,6 +14,7 @@ use std::process::{Child, Command, Stdio};
 use serde::{Deserialize, Serialize};
 
 use super::runtime::Runtime;
+use crate::control::handle::Culprit;
 use crate::control::listen::{self, Listening, Place};
 use crate::control::lock::{LockError, RunLock};
 use crate::model::plan::Plan;
@@ -44,6 +45,13 @@ pub enum News {
     },
     /// All processes were started (or taken over).
     Running,
+    /// The run ended before all of them were.
+    Ended {
+        /// Its exit code.
+        code: u8,
+        /// Who made it end.
+        culprit: Option<Culprit>,
+    },
 }
 
 /// The supervisor was killed this often within [`QUICK_NS`] of its start: something is wrong with

@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 use std::path::Path;
 
+use crate::journal::expect::Markers;
 use crate::model::ProcName;
 use crate::pane::life::{Entry, LifeReader};
 use crate::pane::paths::PanePaths;
@@ -29,8 +30,8 @@ pub struct PaneTrack {
     pub life: LifeReader,
     /// Entries that have not been handed to the supervisor yet.
     pub entries: VecDeque<Entry>,
-    /// Nonce of its newest life's markers.
-    pub nonce: u64,
+    /// Which markers its life entries announce.
+    pub markers: Markers,
     /// Sequence number of the last marker that was read in its output.
     pub marked: u64,
     /// Its sink.
@@ -59,7 +60,7 @@ impl PaneTrack {
             paths,
             life,
             entries: VecDeque::new(),
-            nonce: 0,
+            markers: Markers::default(),
             marked: 0,
             sink: Sink::Awaited,
             shim: None,

@@ -8,6 +8,7 @@ use tokio::sync::Notify;
 
 use crate::backend::tmux::TmuxError;
 use crate::supervisor::ProcId;
+use crate::sys::Sweep;
 
 /// Something that happened outside the state machine.
 #[derive(Debug)]
@@ -20,6 +21,8 @@ pub enum Event {
     SinkGone(ProcId),
     /// This shim (pid) has ended.
     ShimExit(ProcId, u32),
+    /// What that shim had been running was ended in its place.
+    Swept(ProcId, u32, Sweep),
     /// The tmux server has ended.
     TmuxExit,
     /// tmux was asked to open these panes; the server's pid if it was started by that.

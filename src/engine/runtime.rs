@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+use crate::journal::cursor::Position;
 use crate::model::plan::{PLAN_VERSION, Plan};
 use crate::pane::life::{LifeEvent, LifeReader};
 use crate::pane::paths::PanePaths;
@@ -81,7 +82,7 @@ impl Runtime {
         self.dir.join("state.json")
     }
 
-    /// How far the view has shown the log: a record number, 8 bytes little-endian.
+    /// How far the view has shown the log ([`Position::to_bytes`]).
     pub fn shown_file(&self) -> PathBuf {
         self.dir.join("shown")
     }
@@ -161,10 +162,9 @@ impl Runtime {
         Ok(())
     }
 
-    /// Note how far the view has shown the log.
-    pub fn shown(&self) -> Option<u64> {
-        let bytes = std::fs::read(self.shown_file()).ok()?;
-        Some(u64::from_le_bytes(bytes.get(..8)?.try_into().ok()?))
+    /// How far the last view has shown the log.
+    pub fn shown(&self) -> Option<Position> {
+        Position::from_bytes(&std::fs::read(self.shown_file()).ok()?)
     }
 }
 

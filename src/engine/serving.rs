@@ -1,13 +1,11 @@
-//! The control socket as a part of the engine, and the rendered log it streams to `echo` clients.
+//! The control socket as a part of the engine.
 
 use std::sync::Arc;
 
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
-use super::core::Engine;
-use super::echo::EchoLog;
-use crate::control::handle::{Handle, JournalAccess};
+use crate::control::handle::{Echo, Handle, JournalAccess};
 use crate::control::server::{self, Limits};
 
 /// The running server.
@@ -17,26 +15,24 @@ pub(super) struct Serving {
     task: JoinHandle<std::io::Result<()>>,
 }
 
-impl Engine {
+impl Serving {
     /// Serve clients from now on.
-    pub(super) fn serve(
-        &self,
+    pub(super) fn begin(
         listener: std::os::unix::net::UnixListener,
         handle: Handle,
-    ) -> Serving {
+        echo: Arc<dyn Echo>,
+    ) -> Self {
         let (stop, stopped) = oneshot::channel::<()>();
-        let journal = JournalAccess { echo: Arc::new(EchoLog::new(&self.plan, self.runtime.dir())) };
+        let journal = JournalAccess { echo };
         let shutdown = async {
             // An error means that the engine is gone, which is the same.
             let _ = stopped.await;
         };
         let task =
             tokio::spawn(server::serve(listener, handle, journal, Limits::default(), shutdown));
-        Serving { stop, task }
+        Self { stop, task }
     }
-}
 
-impl Serving {
     /// No new clients; those there may read what they were promised, for a moment.
     pub(super) async fn finish(self) {
         let _ = self.stop.send(());

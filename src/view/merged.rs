@@ -24,6 +24,13 @@ pub struct Chunk<'a> {
     pub last: bool,
 }
 
+impl<'a> Chunk<'a> {
+    /// A record with all of its bytes.
+    pub const fn whole(record: &'a Record, text: &'a [u8], lost: u64) -> Self {
+        Self { record, text, lost, first: true, last: true }
+    }
+}
+
 /// The end of a stream that has no newline yet.
 #[derive(Debug, Clone, Copy)]
 pub struct Unfinished<'a> {

@@ -5,11 +5,13 @@
 //! reading, the writing and the waiting. Only [`screen`] asks the operating system anything.
 
 mod clean;
+pub mod echo;
 mod escape;
 pub mod merged;
 pub mod paint;
 pub mod partials;
 mod pipe;
+pub mod printer;
 mod rows;
 pub mod screen;
 pub mod sgr;

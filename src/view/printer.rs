@@ -13,7 +13,6 @@ use std::time::{Duration, Instant};
 use super::merged::{Chunk, Message, Renderer, Unfinished};
 use super::partials::PromptTimer;
 use crate::journal::cursor::Cursor;
-use crate::journal::stream::{Read, StreamReader};
 use crate::model::request::{Head, Partial};
 use crate::sys::clock;
 
@@ -28,8 +27,6 @@ pub struct Job {
     pub cursor: Cursor,
     /// How it looks.
     pub renderer: Renderer,
-    /// The streams whose unfinished lines are shown.
-    pub partials: Vec<(u16, StreamReader)>,
     /// Where it goes.
     pub out: Box<dyn Write + Send>,
     /// Where it is noted how far it has come.
@@ -74,7 +71,11 @@ impl Shared {
     fn wait(&self, until: Option<Instant>) -> News {
         let mut news = self.news();
         loop {
-            if news.head.is_some() || !news.messages.is_empty() || news.columns.is_some() || news.over {
+            if news.head.is_some()
+                || !news.messages.is_empty()
+                || news.columns.is_some()
+                || news.over
+            {
                 return std::mem::take(&mut news);
             }
             let left = until.map(|at| at.saturating_duration_since(clock::instant()));
@@ -162,8 +163,7 @@ impl Loop {
                 self.show_partial(partial)?;
             }
             for (text, error) in news.messages {
-                let message =
-                    Message { name: None, text: &text, error, time: clock::now_ns() };
+                let message = Message { name: None, text: &text, error, time: clock::now_ns() };
                 self.job.renderer.message(&message, &mut self.out);
             }
             if news.over {
@@ -176,13 +176,7 @@ impl Loop {
 
     fn show_records(&mut self) -> io::Result<()> {
         while let Some(chunk) = self.job.cursor.next(self.head.records, &mut self.text)? {
-            let chunk = Chunk {
-                record: &chunk.record,
-                text: &self.text,
-                lost: chunk.lost,
-                first: chunk.first,
-                last: chunk.last,
-            };
+            let chunk = Chunk::whole(&chunk.record, &self.text, chunk.lost);
             self.job.renderer.render(chunk, &mut self.out);
             if self.out.len() >= BATCH {
                 self.flush()?;
@@ -193,21 +187,11 @@ impl Loop {
 
     fn show_partial(&mut self, partial: Partial) -> io::Result<()> {
         let Partial { stream, start, end } = partial;
-        let Some((_, reader)) = self.job.partials.iter_mut().find(|(s, _)| *s == stream) else {
+        let from =
+            self.job.renderer.wanted_from(stream, start).max(end.saturating_sub(LONGEST_PROMPT));
+        // What is gone or not there yet is told by its record.
+        if from > end || !self.job.cursor.read_range(stream, from, end, &mut self.text)? {
             return Ok(());
-        };
-        let from = self.job.renderer.wanted_from(stream, start).max(end.saturating_sub(LONGEST_PROMPT));
-        let Some(length) = end.checked_sub(from).and_then(|n| usize::try_from(n).ok()) else {
-            return Ok(());
-        };
-        self.text.resize(length, 0);
-        let mut got = 0;
-        while got < length {
-            match reader.read_at(from + got as u64, &mut self.text[got..])? {
-                Read::Bytes(count) if count > 0 => got += count,
-                // Gone or not there: its record will tell.
-                Read::Bytes(_) | Read::Gap { .. } | Read::End => return Ok(()),
-            }
         }
         let line = Unfinished { stream, text: &self.text, end, time: clock::now_ns() };
         self.job.renderer.partial(line, &mut self.out);
@@ -224,7 +208,7 @@ impl Loop {
         self.out.clear();
         if let Some(file) = &self.job.shown {
             // A view that comes later would repeat a little: better than to leave something out.
-            let _ = file.write_all_at(&self.job.cursor.position().to_le_bytes(), 0);
+            let _ = file.write_all_at(&self.job.cursor.position().to_bytes(), 0);
         }
         Ok(())
     }

@@ -26,6 +26,20 @@ pub fn window_size(file: impl AsFd) -> Option<(u16, u16)> {
     (size.ws_col > 0 && size.ws_row > 0).then_some((size.ws_col, size.ws_row))
 }
 
+/// Columns and rows of the terminal that standard input is; overmind fits panes to that one.
+pub fn stdin_size() -> Option<(u16, u16)> {
+    window_size(std::io::stdin())
+}
+
+/// The time of day, `15:04`, of a moment in nanoseconds since the Unix epoch.
+pub fn clock_time(ns: u64) -> String {
+    let seconds = i64::try_from(ns / 1_000_000_000).unwrap_or(0);
+    match jiff::Timestamp::from_second(seconds) {
+        Ok(time) => time.to_zoned(local_zone()).strftime("%H:%M").to_string(),
+        Err(_) => "long ago".to_owned(),
+    }
+}
+
 /// The zone of the user's clock.
 pub fn local_zone() -> TimeZone {
     TimeZone::system()
