@@ -175,7 +175,7 @@ impl Prefix {
 }
 
 /// `15:04:05` in this zone.
-fn time_of_day(second: u64, zone: &TimeZone) -> [u8; 8] {
+pub(crate) fn time_of_day(second: u64, zone: &TimeZone) -> [u8; 8] {
     let second = i64::try_from(second).unwrap_or(i64::MAX);
     let civil = zone.to_datetime(Timestamp::from_second(second).unwrap_or(Timestamp::MAX));
     let mut digits = *b"00:00:00";

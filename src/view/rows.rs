@@ -40,14 +40,16 @@ impl Renderer {
         let rest_of_none = std::mem::take(&mut self.lanes[lane].orphan);
         let row = &self.lanes[lane].row;
         let segment = row.cleaner.segment();
-        let (len, open) = (segment.bytes.len(), self.row == Some(lane));
+        let open = self.row == Some(lane);
+        let all = segment.bytes.len();
+        let len = if segment.cut() { width::whole(&segment.bytes) } else { all };
         let same = row.shown.id == segment.id;
-        let from = if same { row.shown.bytes } else { 0 };
+        let from = if same { row.shown.bytes.min(len) } else { 0 };
         let shown_before = if same { from == len } else { rest_of_none && len == 0 };
         if open || !shown_before {
             self.reach(lane, same, out);
             self.piece(lane, from..len, open, out);
-            self.mark_cut(lane, out);
+            self.mark_cut(lane, len, out);
             out.push(b'\n');
             self.row = None;
         }
@@ -136,10 +138,10 @@ impl Renderer {
     }
 
     /// Say that there is more of a line than is shown.
-    fn mark_cut(&self, lane: usize, out: &mut Vec<u8>) {
+    fn mark_cut(&self, lane: usize, shown: usize, out: &mut Vec<u8>) {
         let segment = self.lanes[lane].row.cleaner.segment();
         if segment.cut() {
-            let (shown, total) = (segment.bytes.len(), segment.total);
+            let total = segment.total;
             out.extend_from_slice(format!(" … [{shown} of {total} bytes shown]").as_bytes());
         }
     }

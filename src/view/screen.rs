@@ -4,7 +4,7 @@ use std::os::fd::AsFd;
 
 use jiff::tz::TimeZone;
 
-use super::paint::NARROWEST;
+use super::paint::{NARROWEST, time_of_day};
 
 /// The size of a pane when there is no terminal to fit it to.
 pub const DEFAULT_SIZE: (u16, u16) = (80, 24);
@@ -26,18 +26,20 @@ pub fn window_size(file: impl AsFd) -> Option<(u16, u16)> {
     (size.ws_col > 0 && size.ws_row > 0).then_some((size.ws_col, size.ws_row))
 }
 
-/// Columns and rows of the terminal that standard input is; overmind fits panes to that one.
+/// Columns and rows of the terminal that is the standard input, if it is one.
 pub fn stdin_size() -> Option<(u16, u16)> {
     window_size(std::io::stdin())
 }
 
-/// The time of day, `15:04`, of a moment in nanoseconds since the Unix epoch.
-pub fn clock_time(ns: u64) -> String {
-    let seconds = i64::try_from(ns / 1_000_000_000).unwrap_or(0);
-    match jiff::Timestamp::from_second(seconds) {
-        Ok(time) => time.to_zoned(local_zone()).strftime("%H:%M").to_string(),
-        Err(_) => "long ago".to_owned(),
-    }
+/// Columns and rows of the terminal that is the standard output, if it is one.
+pub fn stdout_size() -> Option<(u16, u16)> {
+    window_size(std::io::stdout())
+}
+
+/// The time of day, `14:05`, of a moment in nanoseconds since the epoch.
+pub fn clock_time(at: u64) -> String {
+    let digits = time_of_day(at / 1_000_000_000, &local_zone());
+    String::from_utf8_lossy(&digits[..5]).into_owned()
 }
 
 /// The zone of the user's clock.
@@ -56,7 +58,7 @@ pub fn pane_size(terminal: Option<(u16, u16)>, name_width: usize, timestamps: bo
 
 #[cfg(test)]
 mod tests {
-    use super::{is_terminal, pane_size, window_size};
+    use super::{clock_time, is_terminal, pane_size, window_size};
 
     #[test]
     fn panes_leave_room_for_the_prefix() {
@@ -71,6 +73,13 @@ mod tests {
         ] {
             assert_eq!(pane_size(terminal, names, timestamps), expected);
         }
+    }
+
+    #[test]
+    fn a_time_of_day_has_hours_and_minutes() {
+        let time = clock_time(1_700_000_000_000_000_000);
+        let (hours, minutes) = time.split_once(':').unwrap();
+        assert!(hours.parse::<u8>().unwrap() < 24 && minutes.len() == 2, "{time}");
     }
 
     #[test]

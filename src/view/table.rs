@@ -8,18 +8,12 @@ pub fn processes(state: &State) -> String {
     let width = names.fold("PROCESS".len() + 2, usize::max) + 1;
     let mut table = format!("{:width$}{:10}{}\n", "PROCESS", "PID", "STATUS");
     for process in &state.processes {
-        let pid =
-            process.pid.or(process.last_pid).map_or_else(|| "-".to_owned(), |n| n.to_string());
-        let status = if alive(&process.state) { "running" } else { "dead" };
-        let row = [&format!("{:width$}{pid:10}", process.name), status, "\n"];
+        let pid = process.pid.or(process.last_pid).unwrap_or(0);
+        let status = if process.pid.is_some() { "running" } else { "dead" };
+        let row = [&format!("{:width$}{pid:<10}", process.name), status, "\n"];
         table.extend(row);
     }
     table
-}
-
-/// Whether a state is one of a process that is there.
-fn alive(state: &str) -> bool {
-    matches!(state, "starting" | "running" | "stopping")
 }
 
 #[cfg(test)]
@@ -82,7 +76,7 @@ mod tests {
     }
 
     #[test]
-    fn long_names_make_it_wider_and_every_state_has_a_word() {
+    fn long_names_make_it_wider_and_no_pid_is_0() {
         let table = processes(&state(vec![
             process("a-longer-name#12", "pending", None, None),
             process("b", "starting", None, None),
@@ -93,8 +87,8 @@ mod tests {
         assert_eq!(
             table,
             "PROCESS          PID       STATUS\n\
-             a-longer-name#12 -         dead\n\
-             b                -         running\n\
+             a-longer-name#12 0         dead\n\
+             b                0         dead\n\
              c                7         running\n\
              d                8         dead\n\
              e                9         dead\n"

@@ -186,6 +186,15 @@ fn a_long_line_is_whole_on_a_pipe_and_cut_on_a_terminal() {
 }
 
 #[test]
+fn a_cut_leaves_no_half_of_a_character() {
+    let line = format!("x{}\r\n", "\u{e9}".repeat(1 << 20));
+    let mut bench = Bench::new(GREY);
+    bench.text(1, line.as_bytes());
+    let text = String::from_utf8(std::mem::take(&mut bench.out)).unwrap();
+    assert!(text.ends_with("\u{e9} … [1048575 of 2097153 bytes shown]\n"));
+}
+
+#[test]
 fn a_line_without_end_is_written_piece_by_piece_and_loses_nothing() {
     let mut bench = Bench::new(Mode::Plain);
     let part = vec![b'x'; 4 << 20];
