@@ -32,7 +32,7 @@ pub(crate) enum Seen {
 
 /// A server under test.
 pub(crate) struct Run {
-    pub(crate) dir: TempDir,
+    pub(crate) _dir: TempDir,
     pub(crate) socket: PathBuf,
     pub(crate) head: watch::Sender<Head>,
     pub(crate) end: watch::Sender<Option<End>>,
@@ -57,9 +57,9 @@ pub(crate) fn run_within(limits: Limits) -> Run {
     let (asks, asked) = mpsc::channel(16);
     let (head, heads) = watch::channel(Head::default());
     let (end, ends) = watch::channel(None);
-    let (seen, sees) = mpsc::channel(4096);
+    let (tells, seen) = mpsc::channel(4096);
     let (release, largest) = (Arc::new(Notify::new()), Arc::new(AtomicUsize::new(0)));
-    tokio::spawn(engine(asked, seen, release.clone()));
+    tokio::spawn(engine(asked, tells, release.clone()));
     let echo = Numbers { head: heads.clone(), largest: largest.clone() };
     let handle = Handle { asks, head: heads, end: ends };
     let (stop, stopped) = oneshot::channel();
@@ -69,7 +69,7 @@ pub(crate) fn run_within(limits: Limits) -> Run {
         let _ = stopped.await;
     };
     let served = tokio::spawn(serve(listener, handle, journal, limits, shutdown));
-    Run { dir, socket, head, end, seen: sees, release, largest, stop, served }
+    Run { _dir: dir, socket, head, end, seen, release, largest, stop, served }
 }
 
 impl Run {

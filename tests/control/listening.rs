@@ -1,61 +1,16 @@
 //! Where the socket is put, found and taken away.
 
-use std::fs::{self, Permissions};
-use std::io::Write as _;
+use std::fs;
 use std::os::unix::fs::{FileTypeExt as _, PermissionsExt as _, symlink};
 use std::os::unix::net::{UnixListener, UnixStream};
-use std::os::unix::process::CommandExt as _;
-use std::path::{Path, PathBuf};
-use std::process::Command;
-use std::time::Duration;
 
 use pretty_assertions::assert_eq;
-use tempfile::TempDir;
 use tmo::control::client::Client;
-use tmo::control::dial::{Answer, dial, probe};
-use tmo::control::listen::{ListenError, Listening, bind, in_runtime, locate, unbind};
+use tmo::control::dial::{Answer, probe};
+use tmo::control::listen::{ListenError, bind, in_runtime, unbind};
 
 use super::harness::soon;
-
-struct Places {
-    _dir: TempDir,
-    path: PathBuf,
-    runtime: PathBuf,
-}
-
-fn places() -> Places {
-    let dir = tempfile::tempdir().unwrap();
-    let (root, runtime) = (dir.path().join("app"), dir.path().join("run"));
-    fs::create_dir(&root).unwrap();
-    fs::create_dir(&runtime).unwrap();
-    Places { path: root.join(".overmind.sock"), runtime, _dir: dir }
-}
-
-impl Places {
-    fn bind(&self) -> Result<Listening, ListenError> {
-        bind(&self.path, Path::new("./.overmind.sock"), &self.runtime)
-    }
-
-    /// What lies beside the Procfile.
-    fn beside(&self) -> usize {
-        fs::read_dir(self.path.parent().unwrap()).unwrap().count()
-    }
-}
-
-/// A client that finds the socket reaches this listener.
-fn reaches(places: &Places, listening: &Listening) {
-    let found = locate(&places.path, &places.runtime);
-    let mut client = dial(&found, Duration::from_secs(5)).unwrap();
-    client.write_all(b"x").unwrap();
-    listening.listener.set_nonblocking(true).unwrap();
-    listening.listener.accept().expect("the client waits here");
-}
-
-/// A socket that nobody listens on any more.
-fn leave_socket(path: &Path) {
-    drop(UnixListener::bind(path).unwrap());
-    assert_eq!(probe(path).unwrap(), Answer::Dead);
-}
+use super::places::{leave_socket, places, reaches};
 
 #[test]
 fn a_socket_only_for_its_user_appears_and_goes() {
@@ -186,39 +141,4 @@ fn what_a_killed_run_left_is_removed() {
     assert_eq!(places.beside(), 0);
     assert!(!in_runtime(&places.runtime).exists());
     unbind(&places.path, &places.runtime).unwrap();
-}
-
-#[test]
-fn a_directory_that_cannot_be_written_leads_to_the_runtime_directory() {
-    const BODY: &str = "listening::in_a_directory_that_cannot_be_written";
-    let mut again = Command::new(std::env::current_exe().unwrap());
-    again.args(["--exact", "--ignored", BODY]);
-    // Root may write everywhere.
-    if nix::unistd::geteuid().is_root() {
-        again.uid(65534);
-    }
-    match again.output() {
-        Err(error) => eprintln!("SKIPPED: another user cannot run this program: {error}"),
-        Ok(output) => {
-            let text = String::from_utf8_lossy(&output.stdout);
-            assert!(output.status.success() && text.contains("1 passed"), "{text}");
-        }
-    }
-}
-
-#[test]
-#[ignore = "not as root; run by a_directory_that_cannot_be_written_leads_to_the_runtime_directory"]
-fn in_a_directory_that_cannot_be_written() {
-    let places = places();
-    let root = places.path.parent().unwrap();
-    leave_socket(&places.path);
-    fs::set_permissions(root, Permissions::from_mode(0o555)).unwrap();
-    let listening = places.bind().unwrap();
-    let note = listening.note.clone().unwrap();
-    assert!(note.contains("permission denied") && note.contains("-s "), "{note}");
-    assert_eq!(locate(&places.path, &places.runtime), in_runtime(&places.runtime));
-    reaches(&places, &listening);
-    listening.place.remove().unwrap();
-    assert!(!in_runtime(&places.runtime).exists());
-    fs::set_permissions(root, Permissions::from_mode(0o755)).unwrap();
 }
