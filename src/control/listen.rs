@@ -160,10 +160,12 @@ fn bind_elsewhere(
     Ok(Listening { listener, place, note: Some(note) })
 }
 
-type Id = (u64, u64);
+/// Device, number, time of birth: a number alone is soon given to another file.
+type Id = (u64, u64, i64, i64);
 
 fn id(file: &Metadata) -> Id {
-    (file.dev(), file.ino())
+    // Neither renaming nor a new mode changes this time of a socket.
+    (file.dev(), file.ino(), file.mtime(), file.mtime_nsec())
 }
 
 /// Bind at the path, over a leftover if there is one.

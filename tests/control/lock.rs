@@ -2,6 +2,7 @@
 
 use std::os::fd::AsRawFd as _;
 use std::os::unix::fs::PermissionsExt as _;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use pretty_assertions::assert_eq;
 use tmo::control::inherit;
@@ -52,17 +53,38 @@ fn only_the_lock_itself_is_taken_over() {
 fn those_who_ask_are_not_in_the_way() {
     let dir = tempfile::tempdir().unwrap();
     drop(RunLock::acquire(dir.path()).unwrap());
-    let stop = std::sync::atomic::AtomicBool::new(false);
+    let stop = AtomicBool::new(false);
     std::thread::scope(|scope| {
         for _ in 0..3 {
             scope.spawn(|| {
-                while !stop.load(std::sync::atomic::Ordering::Relaxed) {
+                while !stop.load(Ordering::Relaxed) {
                     is_held(dir.path()).unwrap();
                 }
             });
         }
         let got = (0..500).filter(|_| RunLock::acquire(dir.path()).is_ok()).count();
-        stop.store(true, std::sync::atomic::Ordering::Relaxed);
+        stop.store(true, Ordering::Relaxed);
         assert_eq!(got, 500);
+    });
+}
+
+#[test]
+fn never_two_hold_it_though_each_removes_the_file() {
+    let dir = tempfile::tempdir().unwrap();
+    let (holders, turns) = (AtomicUsize::new(0), AtomicUsize::new(0));
+    std::thread::scope(|scope| {
+        for _ in 0..3 {
+            scope.spawn(|| {
+                while turns.load(Ordering::SeqCst) < 3000 {
+                    let Ok(lock) = RunLock::acquire(dir.path()) else { continue };
+                    assert_eq!(holders.fetch_add(1, Ordering::SeqCst), 0, "two at once");
+                    std::thread::yield_now();
+                    holders.fetch_sub(1, Ordering::SeqCst);
+                    turns.fetch_add(1, Ordering::SeqCst);
+                    std::fs::remove_file(path(dir.path())).unwrap();
+                    drop(lock);
+                }
+            });
+        }
     });
 }
