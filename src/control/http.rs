@@ -264,8 +264,8 @@ fn read<T: DeserializeOwned>(body: &[u8]) -> Result<T, Refusal> {
 /// A yes or no in the query.
 fn switch(uri: &Uri, key: &str, default: bool) -> Result<bool, Refusal> {
     let pairs = uri.query().unwrap_or("").split('&');
-    let values = pairs.map(|pair| pair.split_once('=').unwrap_or((pair, "")));
-    match values.filter(|&(name, _)| name == key).last() {
+    let mut values = pairs.map(|pair| pair.split_once('=').unwrap_or((pair, "")));
+    match values.rfind(|&(name, _)| name == key) {
         None => Ok(default),
         Some((_, "" | "1" | "true" | "yes")) => Ok(true),
         Some((_, "0" | "false" | "no")) => Ok(false),

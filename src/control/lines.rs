@@ -45,7 +45,7 @@ impl From<Ending> for Stop {
 /// Answer a client until it, or the run, ends.
 pub(super) async fn converse(mut stream: UnixStream, first: Vec<u8>, api: Api) {
     let (reader, writer) = stream.split();
-    let lines = Lines { reader, buffer: first, searched: 0, ended: false };
+    let lines = Lines { reader, buffer: first, searched: 0, ended: false, over: false };
     let mut talk = Talk { writer, echo: None, api };
     let stopped = talk.run(lines).await;
     if matches!(stopped, Stop::Ending) {
@@ -65,7 +65,7 @@ impl Talk<'_> {
         loop {
             let line = tokio::select! {
                 biased;
-                line = lines.next(), if !lines.ended => line,
+                line = lines.next(), if !lines.over => line,
                 done = step(&mut self.echo, &mut self.writer), if self.echo.is_some() => {
                     match done {
                         Ok(()) => continue,
@@ -146,7 +146,10 @@ struct Lines<'a> {
     reader: ReadHalf<'a>,
     buffer: Vec<u8>,
     searched: usize,
+    /// Nothing more can be read.
     ended: bool,
+    /// And all that was read has been given out.
+    over: bool,
 }
 
 impl Lines<'_> {
@@ -163,6 +166,7 @@ impl Lines<'_> {
             if self.ended {
                 self.searched = 0;
                 let last = std::mem::take(&mut self.buffer);
+                self.over = last.is_empty();
                 return Ok((!last.is_empty()).then_some(last));
             }
             if self.buffer.len() > LONGEST_LINE {

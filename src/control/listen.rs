@@ -79,6 +79,8 @@ pub fn bind(path: &Path, shown: &Path, runtime: &Path) -> Result<Listening, List
     }
     match bound {
         Ok((listener, id)) => {
+            // What an earlier run left there would only send clients astray.
+            let _ = remove_if(&in_runtime(runtime), |file| file.file_type().is_socket());
             let place = Place { socket: path.to_owned(), id, link: None };
             Ok(Listening { listener, place, note: None })
         }
@@ -160,10 +162,12 @@ fn bind_elsewhere(
     Ok(Listening { listener, place, note: Some(note) })
 }
 
-type Id = (u64, u64);
+/// Device, number, time of birth: a number alone is soon given to another file.
+type Id = (u64, u64, i64, i64);
 
 fn id(file: &Metadata) -> Id {
-    (file.dev(), file.ino())
+    // Neither renaming nor a new mode changes this time of a socket.
+    (file.dev(), file.ino(), file.mtime(), file.mtime_nsec())
 }
 
 /// Bind at the path, over a leftover if there is one.
@@ -261,6 +265,15 @@ pub struct Place {
 }
 
 impl Place {
+    /// What another process of this run has bound, for one that inherits the listener.
+    pub fn find(path: &Path, runtime: &Path) -> io::Result<Self> {
+        let elsewhere = in_runtime(runtime);
+        let linked = fs::read_link(path).is_ok_and(|target| target == elsewhere);
+        let socket = if linked { elsewhere } else { locate(path, runtime) };
+        let id = id(&fs::symlink_metadata(&socket)?);
+        Ok(Self { socket, link: linked.then(|| path.to_owned()), id })
+    }
+
     /// Remove the socket and the link to it, unless they have become somebody else's.
     pub fn remove(&self) -> io::Result<()> {
         let linked = self.link.as_deref().map_or(Ok(()), |link| remove_link(link, &self.socket));

@@ -5,12 +5,14 @@
 
 use std::fs::{File, Metadata};
 use std::io::{self, Read as _, Seek as _, Write as _};
-use std::os::fd::{AsFd as _, FromRawFd as _, IntoRawFd as _, OwnedFd, RawFd};
+use std::os::fd::{AsFd as _, RawFd};
 use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{FlockOperation, flock};
-use rustix::io::{Errno, FdFlags, fcntl_dupfd_cloexec, fcntl_setfd};
+use rustix::io::{Errno, fcntl_dupfd_cloexec};
+
+use super::inherit;
 
 /// The lock file of this runtime directory.
 pub fn path(runtime: &Path) -> PathBuf {
@@ -81,8 +83,7 @@ impl RunLock {
 
     /// Make it a descriptor that survives `exec`, for a program that calls [`RunLock::from_raw`].
     pub fn into_raw(self) -> io::Result<RawFd> {
-        fcntl_setfd(&self.file, FdFlags::empty())?;
-        Ok(OwnedFd::from(self.file).into_raw_fd())
+        inherit::give(self.file)
     }
 
     /// Give the lock up at once, also for the processes that share it.
@@ -95,14 +96,11 @@ impl RunLock {
     /// the held lock of this runtime directory.
     pub fn from_raw(fd: RawFd, runtime: &Path) -> io::Result<Self> {
         let bad = |why: &str| io::Error::new(io::ErrorKind::InvalidInput, why.to_owned());
-        let open = std::fs::metadata(format!("/dev/fd/{fd}"));
+        let open = std::fs::metadata(inherit::place(fd));
         if !matches((open, std::fs::metadata(path(runtime)))) {
             return Err(bad("the handed-over descriptor is not the lock of this run"));
         }
-        #[expect(unsafe_code, reason = "a descriptor inherited over exec is only a number")]
-        // SAFETY: it is open, as was just seen, and was given to this process to own.
-        let file = unsafe { File::from_raw_fd(fd) };
-        fcntl_setfd(&file, FdFlags::CLOEXEC)?;
+        let file = inherit::take(fd)?.into();
         if !try_flock(&file, FlockOperation::NonBlockingLockExclusive)? {
             return Err(bad("the handed-over lock is held by another process"));
         }
@@ -161,93 +159,5 @@ fn matches(pair: (io::Result<Metadata>, io::Result<Metadata>)) -> bool {
     match pair {
         (Ok(one), Ok(other)) => (one.dev(), one.ino()) == (other.dev(), other.ino()),
         (Ok(_) | Err(_), Ok(_) | Err(_)) => false,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use std::os::fd::AsFd as _;
-    use std::os::unix::fs::PermissionsExt as _;
-    use std::process::{Command, Stdio};
-
-    use super::{LockError, RunLock, holder, is_held, path};
-
-    #[test]
-    fn one_holds_it_and_is_named() {
-        let dir = tempfile::tempdir().unwrap();
-        assert!(!is_held(dir.path()).unwrap());
-        let lock = RunLock::acquire(dir.path()).unwrap();
-        assert!(is_held(dir.path()).unwrap());
-        let Err(LockError::Held { pid }) = RunLock::acquire(dir.path()) else { panic!("twice") };
-        assert_eq!(pid, Some(std::process::id()));
-        assert_eq!(holder(dir.path()), pid);
-        let mode = std::fs::metadata(path(dir.path())).unwrap().permissions().mode();
-        assert_eq!(mode & 0o777, 0o600);
-        let copy = lock.try_clone().unwrap();
-        drop(lock);
-        assert!(is_held(dir.path()).unwrap(), "the copy holds it");
-        drop(copy);
-        assert!(!is_held(dir.path()).unwrap());
-        RunLock::acquire(dir.path()).unwrap();
-    }
-
-    #[test]
-    fn a_removed_file_is_no_lock() {
-        let dir = tempfile::tempdir().unwrap();
-        let _old = RunLock::acquire(dir.path()).unwrap();
-        std::fs::remove_file(path(dir.path())).unwrap();
-        let _new = RunLock::acquire(dir.path()).unwrap();
-        assert!(is_held(dir.path()).unwrap());
-    }
-
-    #[test]
-    fn children_do_not_inherit_it_unless_told() {
-        let dir = tempfile::tempdir().unwrap();
-        let lock = RunLock::acquire(dir.path()).unwrap();
-        let spawn = || Command::new("cat").stdin(Stdio::piped()).spawn().unwrap();
-        let mut child = spawn();
-        drop(lock);
-        assert!(!is_held(dir.path()).unwrap());
-        drop(child.stdin.take());
-        child.wait().unwrap();
-
-        let fd = RunLock::acquire(dir.path()).unwrap().into_raw().unwrap();
-        let mut child = spawn();
-        let lock = RunLock::from_raw(fd, dir.path()).unwrap();
-        drop(lock);
-        assert!(is_held(dir.path()).unwrap(), "the child has it");
-        drop(child.stdin.take());
-        child.wait().unwrap();
-        assert!(!is_held(dir.path()).unwrap());
-    }
-
-    #[test]
-    fn only_the_lock_itself_is_taken_over() {
-        let dir = tempfile::tempdir().unwrap();
-        let _lock = RunLock::acquire(dir.path()).unwrap();
-        assert!(RunLock::from_raw(-1, dir.path()).is_err());
-        assert!(RunLock::from_raw(9999, dir.path()).is_err());
-        let other = std::fs::File::open("/dev/null").unwrap();
-        let other = std::os::fd::AsRawFd::as_raw_fd(&other.as_fd());
-        assert!(RunLock::from_raw(other, dir.path()).is_err());
-    }
-
-    #[test]
-    fn those_who_ask_are_not_in_the_way() {
-        let dir = tempfile::tempdir().unwrap();
-        drop(RunLock::acquire(dir.path()).unwrap());
-        let stop = std::sync::atomic::AtomicBool::new(false);
-        std::thread::scope(|scope| {
-            for _ in 0..3 {
-                scope.spawn(|| {
-                    while !stop.load(std::sync::atomic::Ordering::Relaxed) {
-                        is_held(dir.path()).unwrap();
-                    }
-                });
-            }
-            let got = (0..500).filter(|_| RunLock::acquire(dir.path()).is_ok()).count();
-            stop.store(true, std::sync::atomic::Ordering::Relaxed);
-            assert_eq!(got, 500);
-        });
     }
 }

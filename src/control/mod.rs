@@ -9,6 +9,7 @@ pub mod client;
 pub mod dial;
 pub mod handle;
 pub mod http;
+pub mod inherit;
 pub mod listen;
 pub mod lock;
 pub mod nearest;
