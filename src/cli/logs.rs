@@ -15,6 +15,7 @@ use crate::journal::cursor::{Filter, Position};
 use crate::journal::ingest::Ingest;
 use crate::journal::query::tail;
 use crate::journal::reader::IndexReader;
+use crate::journal::segment::{LOG, Listing};
 use crate::view::merged::Chunk;
 use crate::view::printer::{Job, Printer};
 
@@ -162,11 +163,12 @@ fn follow(instance: &Instance, client: &Client, job: Job) -> Result<u8, CliError
 fn paths(source: &Source, filter: &Filter, out: &mut dyn Write) -> Result<u8, CliError> {
     let mut text = String::new();
     for stream in source.streams.iter().filter(|s| filter.takes(s.number)) {
-        let files = crate::journal::segment::files(&source.dirs, &stream.name.slug())
-            .map_err(CliError::io(source.dirs.journal.display()))?;
-        for file in files {
-            text.push_str(&file.display().to_string());
-            text.push('\n');
+        let mut listing = Listing::new(&stream.name.slug(), LOG);
+        listing.refresh(&source.dirs).map_err(CliError::io(source.dirs.journal.display()))?;
+        for segment in listing.segments() {
+            if let Some(path) = segment.path(&source.dirs, listing.slug(), LOG) {
+                text.push_str(&format!("{}\n", path.display()));
+            }
         }
     }
     super::print(out, text.as_bytes())

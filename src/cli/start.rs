@@ -88,15 +88,16 @@ impl Start {
         for warning in loaded.procfile.warnings.iter().chain(&odd) {
             super::warn(warning);
         }
-        let facts = |size| Facts {
-            run: format!("{}-{:x}", self.project.instance, clock::now_ns()),
-            started: clock::now_ns(),
-            size,
+        let now = clock::now_ns();
+        let facts = Facts {
+            run: format!("{}-{now:x}", self.project.instance),
+            started: now,
+            size: screen::DEFAULT_SIZE,
             inherit: inherit_here(),
             tmo: self.tmo.clone(),
             find: &|name| find_program(&self.context, name),
         };
-        let mut plan = plan::resolve(&self.context, &loaded, &self.typed, facts((80, 24)))?;
+        let mut plan = plan::resolve(&self.context, &loaded, &self.typed, facts)?;
         version::find(self.context.env.get("PATH"), &self.context.start_dir)?;
         plan.size = self.pane_size(&plan);
         let path = self.runtime.dir().join(format!("plan.{}.new", std::process::id()));

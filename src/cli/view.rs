@@ -118,8 +118,7 @@ impl Shown {
         mut unread: mpsc::Receiver<()>,
     ) -> Result<Option<End>, CliError> {
         let mut signals = Signals::new().map_err(CliError::io("signals"))?;
-        let mut client = self.connect().await?;
-        let mut news = client.head(true).await?;
+        let mut news = self.connect().await?.head(true).await?;
         loop {
             let wake = tokio::select! {
                 event = news.next() => Wake::News(event.and_then(Result::ok)),
@@ -130,7 +129,7 @@ impl Shown {
                 Wake::News(Some(HeadEvent::Head(head))) => printer.head(head),
                 Wake::News(Some(HeadEvent::End(end))) => return Ok(Some(end)),
                 Wake::News(None) => match self.reconnect(printer).await? {
-                    Some(fresh) => (client, news) = fresh,
+                    Some(fresh) => news = fresh,
                     None => return Ok(Some(End { code: 1, culprit: None })),
                 },
                 Wake::Stop | Wake::Unread => self.quit(),
@@ -146,12 +145,12 @@ impl Shown {
 
     /// The supervisor was killed. Its guardian starts another one and keeps the socket meanwhile;
     /// if that is dead too, start a guardian. Nothing if there is nothing left.
-    async fn reconnect(&self, printer: &Printer) -> Result<Option<(Client, HeadStream)>, CliError> {
+    async fn reconnect(&self, printer: &Printer) -> Result<Option<HeadStream>, CliError> {
         loop {
             if let Ok(client) = self.connect().await
                 && let Ok(news) = client.head(true).await
             {
-                return Ok(Some((client, news)));
+                return Ok(Some(news));
             }
             let mut launch = Launch::begin(&self.tmo, self.runtime.dir(), None)?;
             let first = tokio::task::spawn_blocking(move || launch.next());

@@ -13,7 +13,8 @@ use super::watchers;
 use crate::backend::tmux::Tmux;
 use crate::control::handle::Ask;
 use crate::journal::ingest::{Ingest, Progress};
-use crate::model::plan::Plan;
+use crate::journal::retention;
+use crate::model::plan::{Plan, ProcessPlan};
 use crate::model::request::{Head, Outcome, Request};
 use crate::pane::life::{Entry, LifeEvent};
 use crate::supervisor::{Effect, Input, ProcId};
@@ -26,7 +27,7 @@ const BUDGET: u64 = 1 << 20;
 
 /// The engine.
 #[derive(Debug)]
-pub struct Engine {
+pub(super) struct Engine {
     pub(super) runtime: Runtime,
     pub(super) plan: Plan,
     pub(super) tmux: Tmux,
@@ -84,8 +85,12 @@ impl Engine {
                     self.save();
                 }
             }
-            Ask::EchoOpened(number) => self.say_system("echo", &format!("Echo #{number} opened")),
-            Ask::EchoClosed(number) => self.say_system("echo", &format!("Echo #{number} closed")),
+            Ask::EchoOpened { number } => {
+                self.say_system("echo", &format!("Echo #{number} opened"))
+            }
+            Ask::EchoClosed { number } => {
+                self.say_system("echo", &format!("Echo #{number} closed"))
+            }
         }
     }
 
@@ -311,9 +316,14 @@ impl Engine {
 
     /// Delete what the log policy does not keep.
     fn retain(&mut self) {
-        let policy = &self.plan.log;
-        if let Err(error) = self.ingest.retain(policy.per_process, policy.total) {
-            tracing::warn!(%error, "old output can't be deleted");
+        let covered = |slug: &str| {
+            let of = |process: &ProcessPlan| process.name.slug() == slug;
+            let id = self.plan.processes.iter().position(of)?;
+            Some(self.ingest.indexed(self.panes[id].stream))
+        };
+        match retention::sweep(self.ingest.dirs(), &self.plan.log, covered) {
+            Ok(swept) => tracing::debug!(?swept, "old output deleted"),
+            Err(error) => tracing::warn!(%error, "old output can't be deleted"),
         }
     }
 

@@ -17,7 +17,6 @@ use super::runtime::Runtime;
 use crate::control::handle::Culprit;
 use crate::control::listen::{self, Listening, Place};
 use crate::control::lock::{LockError, RunLock};
-use crate::model::plan::Plan;
 use crate::sys::clock;
 
 /// What guardian and supervisor tell the one who started them, one JSON line each.

@@ -12,7 +12,7 @@ use crate::sys::Sweep;
 
 /// Something that happened outside the state machine.
 #[derive(Debug)]
-pub enum Event {
+pub(super) enum Event {
     /// A bell was rung: there is output or a life entry to be read.
     Bell(ProcId),
     /// A sink says that it is there.
@@ -34,7 +34,7 @@ pub enum Event {
 /// The queue. Bells are rung far more often than they are answered, so each stands in it once;
 /// everything else happens a few times per process.
 #[derive(Debug, Clone, Default)]
-pub struct Queue {
+pub(super) struct Queue {
     inner: Rc<RefCell<Inner>>,
     filled: Rc<Notify>,
 }
@@ -47,7 +47,7 @@ struct Inner {
 
 impl Queue {
     /// Add an event.
-    pub fn push(&self, event: Event) {
+    pub(super) fn push(&self, event: Event) {
         let mut inner = self.inner.borrow_mut();
         if let Event::Bell(id) = event
             && !inner.rung.insert(id)
@@ -60,7 +60,7 @@ impl Queue {
     }
 
     /// Take the oldest event.
-    pub fn pop(&self) -> Option<Event> {
+    pub(super) fn pop(&self) -> Option<Event> {
         let mut inner = self.inner.borrow_mut();
         let event = inner.events.pop_front()?;
         if let Event::Bell(id) = event {
@@ -70,17 +70,17 @@ impl Queue {
     }
 
     /// How many events wait now.
-    pub fn len(&self) -> usize {
+    pub(super) fn len(&self) -> usize {
         self.inner.borrow().events.len()
     }
 
     /// Whether nothing waits.
-    pub fn is_empty(&self) -> bool {
+    pub(super) fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
     /// Wait until something was added.
-    pub async fn filled(&self) {
+    pub(super) async fn filled(&self) {
         self.filled.notified().await;
     }
 }

@@ -52,6 +52,25 @@ pub struct Position {
     pub skip: u32,
 }
 
+impl Position {
+    /// As bytes for a file: the record, then the bytes of it, little-endian.
+    pub fn to_bytes(self) -> [u8; 12] {
+        let mut bytes = [0; 12];
+        bytes[..8].copy_from_slice(&self.record.to_le_bytes());
+        bytes[8..].copy_from_slice(&self.skip.to_le_bytes());
+        bytes
+    }
+
+    /// The inverse of [`Position::to_bytes`]; `None` for bytes that are none.
+    pub fn from_bytes(bytes: &[u8]) -> Option<Self> {
+        let (record, skip) = bytes.split_at_checked(8)?;
+        Some(Self {
+            record: u64::from_le_bytes(record.try_into().ok()?),
+            skip: u32::from_le_bytes(skip.try_into().ok()?),
+        })
+    }
+}
+
 /// What one step of a cursor yields.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Chunk {

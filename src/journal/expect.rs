@@ -36,6 +36,8 @@ impl Markers {
             LifeEvent::Exit { life, exit, .. } => (Kind::Exit, exit.pack(), *life),
             LifeEvent::End { life, .. } => (Kind::End, 0, *life),
             LifeEvent::Up { .. }
+            | LifeEvent::Hangup {}
+            | LifeEvent::Skipped { .. }
             | LifeEvent::Stopping { .. }
             | LifeEvent::Killing { .. }
             | LifeEvent::Leftovers { .. }

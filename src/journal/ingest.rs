@@ -142,6 +142,11 @@ impl Ingest {
         Ok(this)
     }
 
+    /// The directories of the journal.
+    pub fn dirs(&self) -> &Dirs {
+        &self.dirs
+    }
+
     /// See to it that no offset is ever used twice: to be called before the first sink runs.
     ///
     /// Output that an earlier run put aside because the disk was full may be gone, while the

@@ -190,7 +190,8 @@ impl Loop {
         let from =
             self.job.renderer.wanted_from(stream, start).max(end.saturating_sub(LONGEST_PROMPT));
         // What is gone or not there yet is told by its record.
-        if from > end || !self.job.cursor.read_range(stream, from, end, &mut self.text)? {
+        self.job.cursor.read_range(stream, from, end, &mut self.text)?;
+        if from + self.text.len() as u64 != end {
             return Ok(());
         }
         let line = Unfinished { stream, text: &self.text, end, time: clock::now_ns() };
