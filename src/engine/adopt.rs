@@ -84,12 +84,14 @@ impl Engine {
 
     /// Watch the tmux server; the dead supervisor may not have got to know its pid.
     async fn find_tmux(&mut self) {
-        match self.saved.tmux {
-            Some((pid, start_time)) if sys::alive(pid, start_time) => self.watch_tmux(pid),
+        match self.saved.tmux.clone() {
+            Some(server) if sys::alive(server.pid, server.start_time) => {
+                self.watch_tmux(server.pid, server.socket.as_path());
+            }
             Some(_) => self.queue.push(Event::TmuxExit),
             None => {
-                if let Ok(pid) = self.tmux.pid().await {
-                    self.watch_tmux(pid);
+                if let Ok((pid, socket)) = self.tmux.server().await {
+                    self.watch_tmux(pid, &socket);
                 }
             }
         }

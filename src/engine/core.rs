@@ -1,6 +1,7 @@
 //! The engine's state and what it does about each event.
 
 use std::collections::HashMap;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use tokio::sync::{oneshot, watch};
@@ -8,7 +9,7 @@ use tokio::time::Instant;
 
 use super::pane::{PaneTrack, Sink};
 use super::queue::{Event, Queue};
-use super::runtime::{Runtime, Saved};
+use super::runtime::{Runtime, Saved, TmuxServer};
 use super::watchers;
 use crate::backend::tmux::Tmux;
 use crate::control::handle::Ask;
@@ -330,11 +331,11 @@ impl Engine {
     fn opened(
         &mut self,
         ids: &[ProcId],
-        result: Result<Option<u32>, crate::backend::tmux::TmuxError>,
+        result: Result<Option<(u32, PathBuf)>, crate::backend::tmux::TmuxError>,
     ) {
         match result {
-            Ok(Some(pid)) => {
-                self.watch_tmux(pid);
+            Ok(Some((pid, socket))) => {
+                self.watch_tmux(pid, &socket);
                 self.source_user_config();
             }
             Ok(None) => {}
@@ -348,12 +349,12 @@ impl Engine {
         }
     }
 
-    /// Watch the tmux server of this pid.
-    pub(super) fn watch_tmux(&mut self, pid: u32) {
+    /// Watch the tmux server of this pid and socket.
+    pub(super) fn watch_tmux(&mut self, pid: u32, socket: &Path) {
         let Some(start_time) = crate::sys::start_time(pid) else {
             return self.queue.push(Event::TmuxExit);
         };
-        self.saved.tmux = Some((pid, start_time));
+        self.saved.tmux = Some(TmuxServer { pid, start_time, socket: socket.into() });
         self.save();
         if watchers::exit(pid, start_time, Event::TmuxExit, self.queue.clone()).is_err() {
             self.queue.push(Event::TmuxExit);

@@ -14,7 +14,7 @@ use super::serving::Serving;
 use crate::control::handle::{Culprit, End};
 use crate::control::listen::Place;
 use crate::control::lock::RunLock;
-use crate::sys::clock;
+use crate::sys::{self, clock};
 
 /// How long tmux, shims and sinks may take to go once tmux was told to.
 const PATIENCE: Duration = Duration::from_secs(3);
@@ -29,6 +29,7 @@ impl Engine {
         news: Option<File>,
     ) {
         self.take_tmux_down().await;
+        self.remove_tmux_socket();
         self.say_end(code);
         self.publish();
         if let Err(error) = self.runtime.clear() {
@@ -89,6 +90,16 @@ impl Engine {
                 tracing::warn!("tmux, a shim or a sink did not go in time");
                 return;
             }
+        }
+    }
+
+    /// tmux leaves its socket behind.
+    fn remove_tmux_socket(&self) {
+        let Some(server) = &self.saved.tmux else { return };
+        let socket = server.socket.as_path();
+        let gone = !sys::alive(server.pid, server.start_time);
+        if gone && let Err(error) = std::fs::remove_file(socket) {
+            tracing::debug!(%error, socket = %socket.display(), "tmux's socket");
         }
     }
 

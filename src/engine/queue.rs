@@ -2,6 +2,7 @@
 
 use std::cell::RefCell;
 use std::collections::{HashSet, VecDeque};
+use std::path::PathBuf;
 use std::rc::Rc;
 
 use tokio::sync::Notify;
@@ -25,8 +26,8 @@ pub(super) enum Event {
     Swept(ProcId, u32, Sweep),
     /// The tmux server has ended.
     TmuxExit,
-    /// tmux was asked to open these panes; the server's pid if it was started by that.
-    Opened(Vec<ProcId>, Result<Option<u32>, TmuxError>),
+    /// tmux was asked to open these panes; the server if it was started by that.
+    Opened(Vec<ProcId>, Result<Option<(u32, PathBuf)>, TmuxError>),
     /// A pane was piped again.
     Piped(ProcId, Result<(), TmuxError>),
 }

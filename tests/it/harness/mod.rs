@@ -1,32 +1,32 @@
 //! A world of its own for each test: directory, home, runtime, tmux sockets, and a mark in the
 //! environment of everything that is started in it, by which strays are found.
 
-pub mod procs;
-pub mod terminal;
-pub mod wait;
+pub(crate) mod procs;
+pub(crate) mod terminal;
+pub(crate) mod wait;
 
 use std::ffi::OsStr;
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
 
-pub use terminal::Terminal;
-pub use wait::{eventually, eventually_within, pause};
+pub(crate) use terminal::Terminal;
+pub(crate) use wait::{eventually, eventually_within, pause};
 
 /// The variable that marks everything of one world.
-pub const MARK: &str = "TMO_TEST_WORLD";
+pub(crate) const MARK: &str = "TMO_TEST_WORLD";
 
 /// A project directory and all around it.
-pub struct World {
+pub(crate) struct World {
     dir: tempfile::TempDir,
-    pub extra: Vec<(String, String)>,
+    pub(crate) extra: Vec<(String, String)>,
     /// A test that leaves something on purpose says so.
-    pub spared: Vec<u32>,
+    pub(crate) spared: Vec<u32>,
 }
 
 impl World {
     /// A world with this Procfile.
-    pub fn new(procfile: &str) -> Self {
+    pub(crate) fn new(procfile: &str) -> Self {
         // Short: a tmux socket lies in it.
         let dir = tempfile::Builder::new().prefix("tw").tempdir_in("/tmp").unwrap();
         for name in ["app", "home", "run", "state", "tmux"] {
@@ -41,28 +41,28 @@ impl World {
     }
 
     /// Set a variable for all commands from now on.
-    pub fn env(mut self, name: &str, value: &str) -> Self {
+    pub(crate) fn env(mut self, name: &str, value: &str) -> Self {
         self.extra.push((name.into(), value.into()));
         self
     }
 
     /// The project directory.
-    pub fn app(&self) -> PathBuf {
+    pub(crate) fn app(&self) -> PathBuf {
         self.dir.path().join("app")
     }
 
     /// The home directory.
-    pub fn home(&self) -> PathBuf {
+    pub(crate) fn home(&self) -> PathBuf {
         self.dir.path().join("home")
     }
 
     /// The world's directory.
-    pub fn path(&self) -> &Path {
+    pub(crate) fn path(&self) -> &Path {
         self.dir.path()
     }
 
     /// The runtime directory of the only instance.
-    pub fn runtime(&self) -> PathBuf {
+    pub(crate) fn runtime(&self) -> PathBuf {
         let base = self.dir.path().join("run/tmo");
         let mut dirs: Vec<_> =
             std::fs::read_dir(&base).unwrap().map(|entry| entry.unwrap().path()).collect();
@@ -71,7 +71,7 @@ impl World {
     }
 
     /// The journal directory of the only instance.
-    pub fn journal(&self) -> PathBuf {
+    pub(crate) fn journal(&self) -> PathBuf {
         let base = self.dir.path().join("state/tmo");
         let mut dirs: Vec<_> =
             std::fs::read_dir(&base).unwrap().map(|entry| entry.unwrap().path()).collect();
@@ -80,18 +80,18 @@ impl World {
     }
 
     /// Write a file of the project.
-    pub fn write(&self, name: &str, text: &str) {
+    pub(crate) fn write(&self, name: &str, text: &str) {
         std::fs::write(self.app().join(name), text).unwrap();
     }
 
     /// Read a file of the project; empty if it is not there.
-    pub fn read(&self, name: &str) -> String {
+    pub(crate) fn read(&self, name: &str) -> String {
         std::fs::read(self.app().join(name))
             .map_or(String::new(), |bytes| String::from_utf8_lossy(&bytes).into_owned())
     }
 
     /// Any program in this world, with nothing of the real environment.
-    pub fn command(&self, program: impl AsRef<OsStr>) -> Command {
+    pub(crate) fn command(&self, program: impl AsRef<OsStr>) -> Command {
         let mut command = Command::new(program);
         command.env_clear().envs(self.variables()).current_dir(self.app());
         command.stdin(Stdio::null());
@@ -99,7 +99,7 @@ impl World {
     }
 
     /// The variables of this world.
-    pub fn variables(&self) -> Vec<(String, String)> {
+    pub(crate) fn variables(&self) -> Vec<(String, String)> {
         let at = |name: &str| self.dir.path().join(name).display().to_string();
         let mut all: Vec<(String, String)> = [
             ("PATH", std::env::var("PATH").unwrap()),
@@ -118,7 +118,7 @@ impl World {
     }
 
     /// tmo with these arguments.
-    pub fn tmo<S: AsRef<OsStr>>(&self, args: impl IntoIterator<Item = S>) -> Command {
+    pub(crate) fn tmo<S: AsRef<OsStr>>(&self, args: impl IntoIterator<Item = S>) -> Command {
         let mut command = self.command(env!("CARGO_BIN_EXE_tmo"));
         command.args(args);
         command
@@ -126,25 +126,25 @@ impl World {
 
     /// Run tmo to its end.
     #[track_caller]
-    pub fn run<S: AsRef<OsStr>>(&self, args: impl IntoIterator<Item = S>) -> Ran {
+    pub(crate) fn run<S: AsRef<OsStr>>(&self, args: impl IntoIterator<Item = S>) -> Ran {
         Ran::of(self.tmo(args).output().unwrap())
     }
 
     /// Run tmo to its end, which must be a success.
     #[track_caller]
-    pub fn ok<S: AsRef<OsStr>>(&self, args: impl IntoIterator<Item = S>) -> String {
+    pub(crate) fn ok<S: AsRef<OsStr>>(&self, args: impl IntoIterator<Item = S>) -> String {
         let ran = self.run(args);
         assert_eq!(ran.code, 0, "{ran:?}");
         ran.stdout
     }
 
     /// `tmo start` with its output in a file of the project.
-    pub fn start<S: AsRef<OsStr>>(&self, args: impl IntoIterator<Item = S>) -> View<'_> {
+    pub(crate) fn start<S: AsRef<OsStr>>(&self, args: impl IntoIterator<Item = S>) -> View<'_> {
         self.start_into("log", args)
     }
 
     /// The same with a file of this name.
-    pub fn start_into<S: AsRef<OsStr>>(
+    pub(crate) fn start_into<S: AsRef<OsStr>>(
         &self,
         name: &str,
         args: impl IntoIterator<Item = S>,
@@ -157,13 +157,13 @@ impl World {
     }
 
     /// The state of the run, once there is one.
-    pub fn state(&self) -> Option<serde_json::Value> {
+    pub(crate) fn state(&self) -> Option<serde_json::Value> {
         let ran = self.run(["ps", "--json"]);
         serde_json::from_str(&ran.stdout).ok()
     }
 
     /// One field of one process.
-    pub fn field(&self, name: &str, field: &str) -> serde_json::Value {
+    pub(crate) fn field(&self, name: &str, field: &str) -> serde_json::Value {
         let Some(state) = self.state() else { return serde_json::Value::Null };
         let processes = state["processes"].as_array().unwrap().clone();
         let process = processes.into_iter().find(|p| p["name"] == name);
@@ -172,7 +172,7 @@ impl World {
 
     /// Wait until this process is in this state; returns its pid.
     #[track_caller]
-    pub fn wait_state(&self, name: &str, state: &str) -> Option<u32> {
+    pub(crate) fn wait_state(&self, name: &str, state: &str) -> Option<u32> {
         eventually(&format!("{name} is {state}"), || {
             (self.field(name, "state") == state).then_some(())
         });
@@ -180,30 +180,30 @@ impl World {
     }
 
     /// Process ids of everything that carries the mark of this world.
-    pub fn living(&self) -> Vec<procs::Proc> {
+    pub(crate) fn living(&self) -> Vec<procs::Proc> {
         let mark = format!("{MARK}={}", self.dir.path().join("").display());
         let me = std::process::id();
         procs::with_mark(&mark).into_iter().filter(|p| p.pid != me).collect()
     }
 
     /// The supervisor's and the guardian's process ids.
-    pub fn supervisor(&self) -> u32 {
+    pub(crate) fn supervisor(&self) -> u32 {
         self.part("supervise").expect("a supervisor")
     }
 
     /// The guardian's.
-    pub fn guardian(&self) -> u32 {
+    pub(crate) fn guardian(&self) -> u32 {
         self.part("guard").expect("a guardian")
     }
 
     /// The process of this hidden verb.
-    pub fn part(&self, verb: &str) -> Option<u32> {
+    pub(crate) fn part(&self, verb: &str) -> Option<u32> {
         self.living().into_iter().find(|p| p.args.get(1).is_some_and(|a| a == verb)).map(|p| p.pid)
     }
 
     /// Wait until nothing that this world started is alive.
     #[track_caller]
-    pub fn wait_empty(&self) {
+    pub(crate) fn wait_empty(&self) {
         eventually("nothing is left", || {
             let left = self.living();
             left.iter().all(|p| self.spared.contains(&p.pid)).then_some(())
@@ -257,10 +257,10 @@ fn walk(dir: &Path) -> Vec<PathBuf> {
 
 /// A finished command.
 #[derive(Debug)]
-pub struct Ran {
-    pub code: i32,
-    pub stdout: String,
-    pub stderr: String,
+pub(crate) struct Ran {
+    pub(crate) code: i32,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
 }
 
 impl Ran {
@@ -276,49 +276,49 @@ impl Ran {
 }
 
 /// A running `tmo start`.
-pub struct View<'a> {
+pub(crate) struct View<'a> {
     world: &'a World,
-    pub child: Child,
+    pub(crate) child: Child,
     log: String,
 }
 
 impl View<'_> {
     /// What it has shown so far.
-    pub fn log(&self) -> String {
+    pub(crate) fn log(&self) -> String {
         self.world.read(&self.log)
     }
 
     /// What it has complained about so far.
-    pub fn errors(&self) -> String {
+    pub(crate) fn errors(&self) -> String {
         self.world.read(&format!("{}.err", self.log))
     }
 
     /// Wait until the log holds this.
     #[track_caller]
-    pub fn shows(&self, text: &str) {
+    pub(crate) fn shows(&self, text: &str) {
         eventually(&format!("the log shows {text:?}"), || self.log().contains(text).then_some(()));
     }
 
     /// Send it a signal.
-    pub fn signal(&self, signal: i32) {
+    pub(crate) fn signal(&self, signal: i32) {
         procs::kill(self.child.id(), signal);
     }
 
     /// Wait for its end.
     #[track_caller]
-    pub fn end(&mut self) -> ExitStatus {
+    pub(crate) fn end(&mut self) -> ExitStatus {
         eventually("the view ends", || self.child.try_wait().unwrap())
     }
 
     /// Wait for its end and return its exit code.
     #[track_caller]
-    pub fn code(&mut self) -> i32 {
+    pub(crate) fn code(&mut self) -> i32 {
         self.end().code().expect("an exit code")
     }
 
     /// Ctrl-C, and wait for the end.
     #[track_caller]
-    pub fn interrupt(&mut self) -> i32 {
+    pub(crate) fn interrupt(&mut self) -> i32 {
         self.signal(2);
         self.code()
     }

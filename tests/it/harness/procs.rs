@@ -4,14 +4,14 @@ use std::path::Path;
 
 /// A process.
 #[derive(Debug, Clone)]
-pub struct Proc {
-    pub pid: u32,
-    pub args: Vec<String>,
-    pub state: char,
+pub(crate) struct Proc {
+    pub(crate) pid: u32,
+    pub(crate) args: Vec<String>,
+    pub(crate) state: char,
 }
 
 /// All processes with this `NAME=value` in their environment, zombies left out.
-pub fn with_mark(mark: &str) -> Vec<Proc> {
+pub(crate) fn with_mark(mark: &str) -> Vec<Proc> {
     let Ok(entries) = std::fs::read_dir("/proc") else { return vec![] };
     let mut found = vec![];
     for entry in entries.flatten() {
@@ -36,30 +36,31 @@ pub fn with_mark(mark: &str) -> Vec<Proc> {
 }
 
 /// The state letter of a process.
-pub fn state(pid: u32) -> Option<char> {
+pub(crate) fn state(pid: u32) -> Option<char> {
     let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
     stat.rsplit_once(") ")?.1.chars().next()
 }
 
 /// Whether it is there and no zombie.
-pub fn alive(pid: u32) -> bool {
+pub(crate) fn alive(pid: u32) -> bool {
     state(pid).is_some_and(|state| state != 'Z' && state != 'X')
 }
 
 /// Send a signal; to a process that is gone, nothing happens.
-pub fn kill(pid: u32, signal: i32) {
+pub(crate) fn kill(pid: u32, signal: i32) {
     let pid = nix::unistd::Pid::from_raw(i32::try_from(pid).unwrap());
     let signal = nix::sys::signal::Signal::try_from(signal).unwrap();
     let _ = nix::sys::signal::kill(pid, signal);
 }
 
 /// Number of open descriptors.
-pub fn descriptors(pid: u32) -> usize {
-    std::fs::read_dir(Path::new("/proc").join(pid.to_string()).join("fd")).map_or(0, Iterator::count)
+pub(crate) fn descriptors(pid: u32) -> usize {
+    std::fs::read_dir(Path::new("/proc").join(pid.to_string()).join("fd"))
+        .map_or(0, Iterator::count)
 }
 
 /// The environment of a process.
-pub fn environment(pid: u32) -> Vec<String> {
+pub(crate) fn environment(pid: u32) -> Vec<String> {
     let bytes = std::fs::read(format!("/proc/{pid}/environ")).unwrap_or_default();
     bytes
         .split(|&b| b == 0)

@@ -6,14 +6,14 @@ use super::World;
 use super::wait::eventually;
 
 /// A terminal with a shell in it.
-pub struct Terminal<'a> {
+pub(crate) struct Terminal<'a> {
     world: &'a World,
     name: String,
 }
 
 impl<'a> Terminal<'a> {
     /// Open one of this size.
-    pub fn open(world: &'a World, name: &str, columns: u16, rows: u16) -> Self {
+    pub(crate) fn open(world: &'a World, name: &str, columns: u16, rows: u16) -> Self {
         let terminal = Self { world, name: name.to_owned() };
         terminal.tmux(["-f", "/dev/null", "new-session", "-d", "-x", &columns.to_string()], |c| {
             c.args(["-y", &rows.to_string(), "-s", "t", "sh"]).env("PS1", "ready> ");
@@ -32,14 +32,14 @@ impl<'a> Terminal<'a> {
     }
 
     /// Press keys, by tmux's names.
-    pub fn keys<const N: usize>(&self, keys: [&str; N]) {
+    pub(crate) fn keys<const N: usize>(&self, keys: [&str; N]) {
         self.tmux(["send-keys", "-t", "t"], |c| {
             c.args(keys);
         });
     }
 
     /// Type text and press Enter.
-    pub fn line(&self, text: &str) {
+    pub(crate) fn line(&self, text: &str) {
         self.tmux(["send-keys", "-t", "t", "-l"], |c| {
             c.arg(text);
         });
@@ -47,23 +47,23 @@ impl<'a> Terminal<'a> {
     }
 
     /// Type tmo with these arguments.
-    pub fn tmo(&self, args: &str) {
+    pub(crate) fn tmo(&self, args: &str) {
         self.line(&format!("{} {args}", env!("CARGO_BIN_EXE_tmo")));
     }
 
     /// What is on the screen.
-    pub fn screen(&self) -> String {
+    pub(crate) fn screen(&self) -> String {
         self.tmux(["capture-pane", "-p", "-t", "t"], |_| {})
     }
 
     /// The screen with all that has scrolled off.
-    pub fn history(&self) -> String {
+    pub(crate) fn history(&self) -> String {
         self.tmux(["capture-pane", "-p", "-J", "-t", "t", "-S", "-", "-E", "-"], |_| {})
     }
 
     /// Wait until the screen holds this.
     #[track_caller]
-    pub fn wait(&self, text: &str) {
+    pub(crate) fn wait(&self, text: &str) {
         let mut last = String::new();
         let found = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
             eventually(&format!("the screen shows {text:?}"), || {
@@ -75,14 +75,14 @@ impl<'a> Terminal<'a> {
     }
 
     /// Give it another size.
-    pub fn resize(&self, columns: u16, rows: u16) {
+    pub(crate) fn resize(&self, columns: u16, rows: u16) {
         self.tmux(["resize-window", "-t", "t", "-x", &columns.to_string()], |c| {
             c.args(["-y", &rows.to_string()]);
         });
     }
 
     /// Close it, as closing the window of a terminal program does.
-    pub fn close(self) {
+    pub(crate) fn close(self) {
         drop(self);
     }
 }

@@ -8,13 +8,13 @@ const DEADLINE: Duration = Duration::from_secs(30);
 
 /// Wait until `look` finds something.
 #[track_caller]
-pub fn eventually<T>(what: &str, look: impl FnMut() -> Option<T>) -> T {
+pub(crate) fn eventually<T>(what: &str, look: impl FnMut() -> Option<T>) -> T {
     eventually_within(DEADLINE, what, look)
 }
 
 /// Wait until `look` finds something, for at most this long.
 #[track_caller]
-pub fn eventually_within<T>(
+pub(crate) fn eventually_within<T>(
     limit: Duration,
     what: &str,
     mut look: impl FnMut() -> Option<T>,
@@ -32,7 +32,7 @@ pub fn eventually_within<T>(
 }
 
 /// Let others run between two looks.
-pub fn pause(time: Duration) {
+pub(crate) fn pause(time: Duration) {
     let never = Mutex::new(());
     let guard = never.lock().unwrap();
     drop(Condvar::new().wait_timeout(guard, time).unwrap());
