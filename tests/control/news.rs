@@ -74,7 +74,12 @@ async fn a_view_counts_while_it_is_connected() {
     let client = run.client().await;
     let mut view = client.head(true).await.unwrap();
     assert_eq!(run.next().await, Seen::View(true));
-    soon(view.next()).await.unwrap().unwrap();
+    for records in 1..5 {
+        soon(view.next()).await.unwrap().unwrap();
+        run.records(records);
+    }
+    client.state().await.unwrap();
+    assert_eq!(run.seen.try_recv().ok(), None, "it is still there");
     let quiet = client.head(false).await.unwrap();
     drop(view);
     assert_eq!(run.next().await, Seen::View(false));
