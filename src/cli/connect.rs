@@ -9,8 +9,8 @@ use super::args::ConnectArgs;
 use super::error::CliError;
 use super::instance::{Instance, Server};
 use crate::backend::tmux::attach::{Target, arguments};
-use crate::control::nearest;
 use crate::control::overmind_client::OvermindClient;
+use crate::model::nearest;
 use crate::model::request::{ProcessState, State};
 
 /// Become the tmux client that shows the process; returns only if that fails.

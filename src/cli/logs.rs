@@ -1,5 +1,6 @@
 //! `tmo logs` and `tmo echo`: the log, what is there and what comes.
 
+use std::fmt::Write as _;
 use std::io::Write;
 
 use tokio::sync::mpsc;
@@ -167,7 +168,8 @@ fn paths(source: &Source, filter: &Filter, out: &mut dyn Write) -> Result<u8, Cl
         listing.refresh(&source.dirs).map_err(CliError::io(source.dirs.journal.display()))?;
         for segment in listing.segments() {
             if let Some(path) = segment.path(&source.dirs, listing.slug(), LOG) {
-                text.push_str(&format!("{}\n", path.display()));
+                // Writing to a string does not fail.
+                let _ = writeln!(text, "{}", path.display());
             }
         }
     }

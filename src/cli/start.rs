@@ -55,7 +55,7 @@ pub(super) fn start(args: StartArgs, out: &mut dyn Write) -> Result<u8, CliError
 }
 
 enum Begun {
-    Shown(Shown),
+    Shown(Box<Shown>),
     Daemon,
     /// Somebody else started it at the same moment.
     Overtaken,
@@ -130,7 +130,7 @@ impl Start {
             ));
         }
         if !self.daemonize {
-            return Ok(Begun::Shown(self.shown()?));
+            return Ok(Begun::Shown(Box::new(self.shown()?)));
         }
         Self::wait_for_daemon(&mut launch)?;
         let plan = self.runtime.plan()?;

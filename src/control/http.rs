@@ -25,10 +25,11 @@ use axum::routing::{get, post, put};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
+use super::events;
 use super::handle::Ending;
 use super::server::Api;
-use super::{events, nearest};
 use crate::model::ProcName;
+use crate::model::nearest;
 use crate::model::request::{Outcome, Request};
 
 /// Version of the program that answers, in every response.

@@ -12,7 +12,6 @@ pub mod http;
 pub mod inherit;
 pub mod listen;
 pub mod lock;
-pub mod nearest;
 pub mod overmind;
 pub mod overmind_client;
 pub mod server;

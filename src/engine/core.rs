@@ -87,10 +87,10 @@ impl Engine {
                 }
             }
             Ask::EchoOpened { number } => {
-                self.say_system("echo", &format!("Echo #{number} opened"))
+                self.say_system("echo", &format!("Echo #{number} opened"));
             }
             Ask::EchoClosed { number } => {
-                self.say_system("echo", &format!("Echo #{number} closed"))
+                self.say_system("echo", &format!("Echo #{number} closed"));
             }
         }
     }

@@ -57,11 +57,8 @@ impl Engine {
     async fn take_tmux_down(&mut self) {
         let deadline = Instant::now() + PATIENCE;
         let mut tmux_there = self.saved.tmux.is_some() && !self.saved.supervisor.tmux_gone;
-        if tmux_there {
-            match timeout_at(deadline, self.tmux.kill_server()).await {
-                Ok(Err(error)) => tracing::warn!(%error, "kill-server"),
-                Ok(Ok(())) | Err(_) => {}
-            }
+        if tmux_there && let Ok(Err(error)) = timeout_at(deadline, self.tmux.kill_server()).await {
+            tracing::warn!(%error, "kill-server");
         }
         loop {
             while let Some(event) = self.queue.pop() {

@@ -104,7 +104,7 @@ fn prepare(runtime: &Runtime, fresh: Option<&Path>) -> Result<Held, News> {
     let failed = |message: String| News::Failed { message, code: 1 };
     let lock = RunLock::acquire(runtime.dir()).map_err(|error| match error {
         LockError::Held { pid } => News::Held { pid },
-        other => failed(other.to_string()),
+        error @ LockError::Io { .. } => failed(error.to_string()),
     })?;
     if !runtime.has_survivors() {
         let Some(fresh) = fresh else {

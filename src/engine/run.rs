@@ -87,13 +87,11 @@ fn take(number: &str) -> Result<OwnedFd, RunError> {
     // SAFETY: the guardian passes open descriptors that nothing else in this process knows; a
     // number that is none is refused by the call below before anything uses it.
     let fd = unsafe { OwnedFd::from_raw_fd(raw) };
-    match fcntl(&fd, FcntlArg::F_SETFD(FdFlag::FD_CLOEXEC)) {
-        Ok(_) => Ok(fd),
-        Err(_) => {
-            std::mem::forget(fd);
-            Err(RunError::Handover)
-        }
+    if fcntl(&fd, FcntlArg::F_SETFD(FdFlag::FD_CLOEXEC)).is_err() {
+        std::mem::forget(fd);
+        return Err(RunError::Handover);
     }
+    Ok(fd)
 }
 
 /// Run the supervisor in this process until the run is over; returns the run's exit code.

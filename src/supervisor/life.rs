@@ -23,7 +23,6 @@ impl Supervisor {
             }
             LifeEvent::Start { life, pid, .. } => self.started(id, life, pid, at),
             LifeEvent::Hangup {} => self.hung_up(id, out),
-            LifeEvent::Stopping { .. } => {}
             LifeEvent::Killing { life } => self.killing(id, life, out),
             LifeEvent::Exit { life, exit, error, .. } => {
                 self.exited(id, (life, exit), at, out);
@@ -35,10 +34,10 @@ impl Supervisor {
                 let text = format!("Left behind and now ended: {}", list(&members));
                 out.push(Word::error(Some(id), "leftovers", text));
             }
-            LifeEvent::End { life, spared } => self.ended(id, life, &spared, at, out),
-            LifeEvent::Stuck { life, members } => self.stuck(id, life, members, at, out),
+            LifeEvent::End { life, spared } => self.ended(id, (life, at), &spared, out),
+            LifeEvent::Stuck { life, members } => self.stuck(id, (life, at), members, out),
             LifeEvent::Skipped { life } => self.skipped(id, life, at),
-            LifeEvent::Unmarked { .. } => {}
+            LifeEvent::Stopping { .. } | LifeEvent::Unmarked { .. } => {}
             LifeEvent::Down {} => self.went_down(id, out),
             LifeEvent::Trouble { message } => {
                 out.push(Word::error(Some(id), "trouble", message.clone()));
@@ -116,7 +115,13 @@ impl Supervisor {
         }
     }
 
-    fn ended(&mut self, id: ProcId, life: u64, spared: &[Member], at: u64, out: &mut Vec<Effect>) {
+    fn ended(
+        &mut self,
+        id: ProcId,
+        (life, at): (u64, u64),
+        spared: &[Member],
+        out: &mut Vec<Effect>,
+    ) {
         let proc = &mut self.procs[id];
         let exit = match proc.phase {
             Phase::Ending { life: current, exit } if current == life => exit,
@@ -138,9 +143,8 @@ impl Supervisor {
     fn stuck(
         &mut self,
         id: ProcId,
-        life: u64,
+        (life, at): (u64, u64),
         members: Vec<Member>,
-        at: u64,
         out: &mut Vec<Effect>,
     ) {
         let proc = &mut self.procs[id];

@@ -85,7 +85,6 @@ fn verdict(proc: &Proc, aim: Aim, course: Course) -> Verdict {
     match (aim, &proc.phase) {
         (_, Phase::Stuck { .. }) => Verdict::Failed(note()),
         (Aim::Over(life), _) if !proc.alive() || proc.current_life() > life => Verdict::Reached,
-        (Aim::Over(_), _) => Verdict::Waiting,
         (Aim::Run(life), Phase::Running { life: now, .. }) if *now >= life => Verdict::Reached,
         (Aim::Run(life), Phase::Ending { life: now, exit }) if *now >= life => {
             Verdict::Failed(format!("ended at once with {exit}"))
@@ -100,6 +99,6 @@ fn verdict(proc: &Proc, aim: Aim, course: Course) -> Verdict {
             let gone = proc.pane == Pane::None;
             Verdict::Failed(if gone { note() } else { "it was stopped meanwhile".to_owned() })
         }
-        (Aim::Run(_), _) => Verdict::Waiting,
+        (Aim::Over(_) | Aim::Run(_), _) => Verdict::Waiting,
     }
 }

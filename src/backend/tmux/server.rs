@@ -191,12 +191,12 @@ impl Tmux {
         let source = Command::new("source-file").arg("-q").arg(path);
         let verdict = self.call(source.words().to_vec()).await.map(drop);
         for scope in [&["-g"][..], &["-g", "-w"], &["-g", "-p"]] {
-            let ask = scope.iter().fold(Command::new("show-hooks"), |c, flag| c.arg(flag));
+            let ask = scope.iter().fold(Command::new("show-hooks"), Command::arg);
             let Ok(hooks) = self.call(ask.words().to_vec()).await else { continue };
             let mut names: Vec<&str> = hooks.lines().filter_map(hook_name).collect();
             names.dedup();
             let unset = |name: &&str| {
-                let base = scope.iter().fold(Command::new("set-hook").arg("-u"), |c, f| c.arg(f));
+                let base = scope.iter().fold(Command::new("set-hook").arg("-u"), Command::arg);
                 vec![base.arg(name)]
             };
             for call in command::batches(&names.iter().map(unset).collect::<Vec<_>>()) {

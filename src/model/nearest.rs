@@ -6,7 +6,7 @@ use crate::model::request::{Outcome, Unknown};
 /// The name that is fewest edits away from `word`, if it is near enough to be a slip.
 pub fn nearest<'a>(word: &str, names: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     // A whole name that was only begun, or named without its instance, is always near enough.
-    let limit = (word.chars().count() / 2).max(1);
+    let limit = word.chars().count().div_ceil(2);
     names
         .into_iter()
         .map(|name| (if name.starts_with(word) { 1 } else { edits(word, name) }, name))
