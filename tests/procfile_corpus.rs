@@ -69,5 +69,5 @@ fn folder() -> Option<PathBuf> {
 
 /// To the terminal even where the harness keeps what a test prints.
 fn say(text: &str) {
-    writeln!(std::io::stderr(), "{text}").unwrap();
+    std::io::stderr().write_all(format!("{text}\n").as_bytes()).unwrap();
 }

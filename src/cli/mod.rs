@@ -1,1 +1,140 @@
-//! cli.
+//! The command line: what can be typed, and what comes of it.
+//!
+//! [`args`] is what can be typed; a file per verb does it. The processes that make up a run
+//! (`shim`, `sink`, `guard`, `supervise`) are this program too, told apart before anything else
+//! is looked at, so that they cost nothing they do not need.
+
+pub mod args;
+pub mod completions;
+mod connect;
+mod error;
+mod instance;
+mod launch;
+mod log;
+mod logs;
+pub mod man;
+mod parts;
+mod ps;
+mod request;
+mod start;
+mod view;
+
+use std::ffi::OsString;
+use std::fmt::Display;
+use std::io::{self, Write};
+
+use args::{Args, ClientArgs, ManArgs, NamesArgs, Verb};
+pub use error::CliError;
+use instance::Instance;
+
+use crate::model::request::Request;
+
+/// Run the program with these arguments (the first is its own name); returns its exit code.
+pub fn run(arguments: Vec<OsString>) -> u8 {
+    if let Some(code) = parts::run(&arguments) {
+        return code;
+    }
+    let args = match completions::answer(arguments.clone()) {
+        Ok(true) => return 0,
+        Ok(false) => args::parse(arguments),
+        Err(error) => Err(error),
+    };
+    let args = match args {
+        Ok(args) => args,
+        Err(error) => {
+            // Nobody is there to be told that nobody can be told.
+            let _ = error.print();
+            return u8::try_from(error.exit_code()).unwrap_or(2);
+        }
+    };
+    parts::log_to_stderr();
+    let mut out = anstream::stdout();
+    match act(args, &mut out) {
+        Ok(code) => code,
+        Err(error) => report(&error),
+    }
+}
+
+fn act(args: Args, out: &mut dyn Write) -> Result<u8, CliError> {
+    match args.verb {
+        None => {
+            let help = args::command().render_help().ansi().to_string();
+            print(out, help.as_bytes())
+        }
+        Some(Verb::Start(args)) => start::start(args, out),
+        Some(Verb::Restart(args)) => named(args, |names| Request::Restart { names }),
+        Some(Verb::Stop(args)) => named(args, |names| Request::Stop { names }),
+        Some(Verb::Connect(args)) => connect::connect(&args),
+        Some(Verb::Quit(args)) => whole(&args, Request::Quit),
+        Some(Verb::Kill(args)) => whole(&args, Request::Kill),
+        Some(Verb::Echo(args)) => logs::echo(&args),
+        Some(Verb::Logs(args)) => logs::logs(&args, out),
+        Some(Verb::Ps(args)) => ps::ps(&args, out),
+        Some(Verb::Completions(args)) => written(completions::write(args.shell, out)),
+        Some(Verb::Man(args)) => manual(&args, out),
+    }
+}
+
+fn manual(args: &ManArgs, out: &mut dyn Write) -> Result<u8, CliError> {
+    if let Some(dir) = &args.dir {
+        man::write_all(dir).map_err(CliError::io(dir.display()))?;
+        return Ok(0);
+    }
+    match man::write(args.verb.as_deref(), out) {
+        Ok(true) => Ok(0),
+        Ok(false) => {
+            let verb = args.verb.clone().unwrap_or_default();
+            Err(CliError::Other(format!("there is no command `{verb}`; `tmo` lists them")))
+        }
+        Err(error) => written(Err(error)),
+    }
+}
+
+/// A reader that has gone is no error.
+fn written(result: io::Result<()>) -> Result<u8, CliError> {
+    match result {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+            Err(CliError::io("standard output")(error))
+        }
+        Ok(()) | Err(_) => Ok(0),
+    }
+}
+
+fn named(args: NamesArgs, ask: impl FnOnce(Vec<String>) -> Request) -> Result<u8, CliError> {
+    let instance = Instance::find(args.client.socket.as_deref())?;
+    block_on(request::request(&instance, ask(args.names), !args.no_wait))
+}
+
+fn whole(args: &ClientArgs, ask: Request) -> Result<u8, CliError> {
+    let instance = Instance::find(args.socket.as_deref())?;
+    block_on(request::request(&instance, ask, true))
+}
+
+/// Run a future on a small runtime of its own.
+fn block_on<T>(work: impl Future<Output = Result<T, CliError>>) -> Result<T, CliError> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(CliError::io("can't start"))?;
+    let result = runtime.block_on(work);
+    // A thread that is held up by a stopped terminal does not hold up the end of the program.
+    runtime.shutdown_background();
+    result
+}
+
+/// Print something to standard output; a reader that has gone is no error.
+fn print(out: &mut dyn Write, bytes: &[u8]) -> Result<u8, CliError> {
+    written(out.write_all(bytes).and_then(|()| out.flush()))
+}
+
+/// Tell the user of a failure in one line; returns the exit code.
+fn report(error: &CliError) -> u8 {
+    warn(error);
+    error.exit_code()
+}
+
+/// One line on standard error.
+fn warn(what: &dyn Display) {
+    // There is no other place to say it.
+    let _ = writeln!(anstream::stderr(), "tmo: {what}");
+}

@@ -148,9 +148,9 @@ impl Reader<'_> {
         self.skip_while(|byte| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'.');
         let name = String::from_utf8_lossy(&self.text[start..self.at]).into_owned();
         self.skip_while(is_blank);
-        let line = self.line(self.at);
+        let line = || self.line(self.at);
         match self.peek() {
-            Some(b'=' | b':') if name.is_empty() => Err(DotenvError::NoName { line }),
+            Some(b'=' | b':') if name.is_empty() => Err(DotenvError::NoName { line: line() }),
             Some(b'=' | b':') => {
                 self.at += 1;
                 Ok(name)
@@ -160,9 +160,9 @@ impl Reader<'_> {
                 let found =
                     rest[..rest.len().min(4)].utf8_chunks().next().map_or("", |c| c.valid());
                 let found = found.chars().next().unwrap_or(char::REPLACEMENT_CHARACTER);
-                Err(DotenvError::Name { line, found })
+                Err(DotenvError::Name { line: line(), found })
             }
-            Some(_) | None => Err(DotenvError::NoValue { line, name }),
+            Some(_) | None => Err(DotenvError::NoValue { line: line(), name }),
         }
     }
 

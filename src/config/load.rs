@@ -45,6 +45,15 @@ pub enum ConfigError {
     /// The directory that the command was typed in is gone.
     #[error("can't tell the current directory: {}; `cd` to one that exists", why(.0))]
     StartDir(io::Error),
+    /// The directory that the processes shall run in is none.
+    #[error("can't run processes in {}: {}; --root names another directory",
+        path.display(), why(source))]
+    Root {
+        /// The directory.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
     /// A variable has no value of its type.
     #[error(transparent)]
     Value(#[from] BadValue),
@@ -78,6 +87,9 @@ impl Context {
             .map_err(|source| ConfigError::Read { path: shown.clone(), source })?;
         let procfile = procfile::parse(&text, &shown.display().to_string())?;
         let toml = read_toml(&project)?;
+        // The trailing slash makes a file fail, too.
+        std::fs::metadata(project.root.join(""))
+            .map_err(|source| ConfigError::Root { path: project.root.clone(), source })?;
         Ok(Loaded { project, procfile, toml })
     }
 }
@@ -137,6 +149,20 @@ mod tests {
         let context = Context::at(dir.path().to_owned(), Env::default());
         let error = context.load(&StartOptions::default()).unwrap_err();
         assert_eq!(error.to_string(), "open ./Procfile: no such file or directory");
+    }
+
+    #[test]
+    fn the_root_must_be_a_directory() {
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::write(dir.path().join("Procfile"), "web: x\n").unwrap();
+        let context = Context::at(dir.path().to_owned(), Env::default());
+        for (root, reason) in
+            [("none", "no such file or directory"), ("Procfile", "not a directory")]
+        {
+            let typed = StartOptions { root: Some(root.into()), ..StartOptions::default() };
+            let error = context.load(&typed).unwrap_err().to_string();
+            assert!(error.contains(reason) && error.contains("--root"), "{error}");
+        }
     }
 
     #[test]

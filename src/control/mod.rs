@@ -1,1 +1,22 @@
-//! control.
+//! The control socket: how everything outside asks the supervisor for something.
+//!
+//! One socket speaks two languages, told apart by the first bytes: overmind's line protocol
+//! ([`overmind`]) and HTTP with JSON and server-sent events ([`http`]). Both become the same
+//! [`crate::model::request::Request`], handed to the engine through a [`handle::Handle`]. A
+//! client that is slow, silent or gone hurts nobody but itself.
+
+pub mod client;
+pub mod dial;
+pub mod handle;
+pub mod http;
+pub mod inherit;
+pub mod listen;
+pub mod lock;
+pub mod overmind;
+pub mod overmind_client;
+pub mod server;
+
+mod events;
+mod lines;
+mod sniff;
+mod sse;

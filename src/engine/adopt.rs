@@ -17,9 +17,15 @@ impl Engine {
         for id in 0..self.panes.len() {
             self.recall(id)?;
         }
-        self.ingest.catch_up()?;
-        for pane in &mut self.panes {
-            pane.marked = pane.marked.max(self.ingest.last_marker(pane.stream));
+        loop {
+            let progress = self.ingest.catch_up(u64::MAX)?;
+            if progress.ask.is_empty() && !progress.more {
+                break;
+            }
+            self.read_lives();
+        }
+        for id in 0..self.panes.len() {
+            self.panes[id].marked = self.last_marker(id);
         }
         self.replay();
         self.find_tmux().await;
@@ -35,7 +41,7 @@ impl Engine {
     /// and markers stand, the rest waits to be handed on.
     fn recall(&mut self, id: ProcId) -> std::io::Result<()> {
         let seen = self.saved.supervisor.procs[id].seen;
-        self.panes[id].marked = self.ingest.last_marker(self.panes[id].stream);
+        self.panes[id].marked = self.last_marker(id);
         for entry in self.panes[id].life.poll()? {
             self.expect(id, &entry);
             if entry.seq <= seen {
@@ -49,6 +55,12 @@ impl Engine {
             pane.sink = Sink::Up;
         }
         self.listen(id)
+    }
+
+    /// The last marker of this run that has a record; life files begin anew with each run.
+    fn last_marker(&self, id: ProcId) -> u64 {
+        let marker = self.ingest.last_marker(self.panes[id].stream);
+        marker.filter(|m| m.time >= self.plan.started).map_or(0, |m| u64::from(m.seq))
     }
 
     /// Hand on what happened meanwhile, over all processes in the order it happened.
@@ -72,12 +84,14 @@ impl Engine {
 
     /// Watch the tmux server; the dead supervisor may not have got to know its pid.
     async fn find_tmux(&mut self) {
-        match self.saved.tmux {
-            Some((pid, start_time)) if sys::alive(pid, start_time) => self.watch_tmux(pid),
+        match self.saved.tmux.clone() {
+            Some(server) if sys::alive(server.pid, server.start_time) => {
+                self.watch_tmux(server.pid, server.socket.as_path());
+            }
             Some(_) => self.queue.push(Event::TmuxExit),
             None => {
-                if let Ok(pid) = self.tmux.pid().await {
-                    self.watch_tmux(pid);
+                if let Ok((pid, socket)) = self.tmux.server().await {
+                    self.watch_tmux(pid, &socket);
                 }
             }
         }

@@ -1,6 +1,7 @@
 //! The engine's state and what it does about each event.
 
 use std::collections::HashMap;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use tokio::sync::{oneshot, watch};
@@ -8,26 +9,26 @@ use tokio::time::Instant;
 
 use super::pane::{PaneTrack, Sink};
 use super::queue::{Event, Queue};
-use super::runtime::{Runtime, Saved};
+use super::runtime::{Runtime, Saved, TmuxServer};
 use super::watchers;
 use crate::backend::tmux::Tmux;
 use crate::control::handle::Ask;
-use crate::journal::ingest::{Expected, Ingest};
-use crate::journal::record::Kind;
-use crate::model::plan::Plan;
+use crate::journal::ingest::{Ingest, Progress};
+use crate::journal::retention;
+use crate::model::plan::{Plan, ProcessPlan};
 use crate::model::request::{Head, Outcome, Request};
 use crate::pane::life::{Entry, LifeEvent};
 use crate::supervisor::{Effect, Input, ProcId};
-use crate::sys::clock;
+use crate::sys::{Sweep, clock};
 
 /// How long a marker may stay away while nothing else arrives, before it is given up.
 const MARKER_PATIENCE: Duration = Duration::from_secs(2);
 /// Bytes of one stream that are read before the others get their turn.
-const BUDGET: usize = 1 << 20;
+const BUDGET: u64 = 1 << 20;
 
 /// The engine.
 #[derive(Debug)]
-pub struct Engine {
+pub(super) struct Engine {
     pub(super) runtime: Runtime,
     pub(super) plan: Plan,
     pub(super) tmux: Tmux,
@@ -55,6 +56,7 @@ impl Engine {
             }
             Event::SinkGone(id) => self.sink_gone(id),
             Event::ShimExit(id, pid) => self.shim_exit(id, pid),
+            Event::Swept(id, pid, sweep) => self.swept(id, pid, &sweep),
             Event::TmuxExit => self.input(Input::TmuxGone),
             Event::Opened(ids, result) => self.opened(&ids, result),
             Event::Piped(id, result) => {
@@ -84,8 +86,12 @@ impl Engine {
                     self.save();
                 }
             }
-            Ask::EchoOpened(number) => self.say_system("echo", &format!("Echo #{number} opened")),
-            Ask::EchoClosed(number) => self.say_system("echo", &format!("Echo #{number} closed")),
+            Ask::EchoOpened { number } => {
+                self.say_system("echo", &format!("Echo #{number} opened"));
+            }
+            Ask::EchoClosed { number } => {
+                self.say_system("echo", &format!("Echo #{number} closed"));
+            }
         }
     }
 
@@ -129,21 +135,34 @@ impl Engine {
         self.read_life(id);
         let stream = self.panes[id].stream;
         match self.ingest.wake(stream, BUDGET) {
-            Ok(progress) => {
-                let pane = &mut self.panes[id];
-                if let Some((seq, _)) = progress.markers.last() {
-                    pane.marked = *seq;
-                }
-                if progress.new_records > 0 {
-                    pane.give_up = None;
-                }
-                if progress.more {
-                    self.queue.push(Event::Bell(id));
-                }
-            }
+            Ok(progress) => self.progressed(id, &progress),
             Err(error) => self.trouble(id, &format!("its output can't be read: {error}")),
         }
         self.hand_on(id);
+    }
+
+    fn progressed(&mut self, id: ProcId, progress: &Progress) {
+        let pane = &mut self.panes[id];
+        if let Some(seen) = progress.markers.last() {
+            pane.marked = u64::from(seen.seq);
+        }
+        if progress.records > 0 {
+            pane.give_up = None;
+        }
+        // A marker that came since the life file was read is announced by it now.
+        if progress.more || !progress.ask.is_empty() {
+            self.queue.push(Event::Bell(id));
+        }
+        if progress.rotated {
+            self.retain();
+        }
+    }
+
+    /// Read what all life files have that is new.
+    pub(super) fn read_lives(&mut self) {
+        for id in 0..self.panes.len() {
+            self.read_life(id);
+        }
     }
 
     fn read_life(&mut self, id: ProcId) {
@@ -160,38 +179,21 @@ impl Engine {
     /// Tell the scanner which markers are to come, and which never will.
     pub(super) fn expect(&mut self, id: ProcId, entry: &Entry) {
         let pane = &mut self.panes[id];
-        let (kind, value, life) = match &entry.event {
-            LifeEvent::Start { life, pid, nonce, .. } => {
-                pane.nonce = u64::from_str_radix(nonce, 16).unwrap_or(0);
-                (Kind::Start, *pid, *life)
-            }
-            LifeEvent::Exit { life, exit, .. } => (Kind::Exit, exit.pack(), *life),
-            LifeEvent::End { life, .. } => (Kind::End, 0, *life),
-            LifeEvent::Unmarked { of } => return self.unmark(id, *of),
-            LifeEvent::Up { .. }
-            | LifeEvent::Hangup {}
-            | LifeEvent::Stopping { .. }
-            | LifeEvent::Killing { .. }
-            | LifeEvent::Leftovers { .. }
-            | LifeEvent::Stuck { .. }
-            | LifeEvent::Skipped { .. }
-            | LifeEvent::Down {}
-            | LifeEvent::Trouble { .. } => return,
-        };
-        if entry.seq > pane.marked {
-            let (seq, nonce) = (entry.seq, pane.nonce);
-            self.ingest.expect(pane.stream, Expected { seq, nonce, kind, value, life });
+        if let LifeEvent::Unmarked { of } = entry.event {
+            self.ingest.unmark(pane.stream, of);
+        }
+        if let Some(expected) = pane.markers.expected(entry)
+            && entry.seq > pane.marked
+        {
+            self.ingest.expect(pane.stream, expected);
         }
     }
 
-    fn unmark(&mut self, id: ProcId, seq: u64) {
-        let stream = self.panes[id].stream;
-        match self.ingest.unmark(stream, seq) {
-            Ok(()) => {
-                let pane = &mut self.panes[id];
-                pane.marked = pane.marked.max(seq);
-            }
-            Err(error) => tracing::error!(%error, seq, "a missing marker can't be recorded"),
+    /// The marker that is awaited will not come: go on without it.
+    fn unmark(&mut self, id: ProcId) {
+        if let Some(seq) = self.panes[id].awaits_marker() {
+            self.ingest.unmark(self.panes[id].stream, seq);
+            self.read(id);
         }
     }
 
@@ -251,63 +253,89 @@ impl Engine {
 
     /// What the dead sink had not written is lost; nobody knows how much. Another one is started.
     fn sink_gone(&mut self, id: ProcId) {
-        if self.panes[id].sink != Sink::Up || self.finish.is_some() {
+        if self.panes[id].sink != Sink::Up {
             return;
         }
         self.panes[id].sink = Sink::Gone;
         self.read(id);
-        let stream = self.panes[id].stream;
-        if let Err(error) = self.ingest.gap(stream, 0) {
-            tracing::error!(%error, "a gap can't be recorded");
-        }
-        if let Some(seq) = self.panes[id].awaits_marker() {
-            self.unmark(id, seq);
-            self.hand_on(id);
-        }
-        if self.saved.supervisor.tmux_gone {
+        let Some(pane) = self.panes[id].pane.clone() else { return };
+        if self.saved.supervisor.tmux_gone || self.panes[id].shim.is_none() {
             return;
         }
-        if let Some(pane) = self.panes[id].pane.clone() {
-            self.trouble(id, "Its sink was killed: output may be missing here");
-            let (tmux, queue) = (self.tmux.clone(), self.queue.clone());
-            let spec = self.panes[id].paths.spec();
-            tokio::task::spawn_local(async move {
-                let result = tmux.pipe(&pane, &spec).await;
-                queue.push(Event::Piped(id, result));
-            });
+        match self.ingest.gap(self.panes[id].stream) {
+            Ok(progress) => self.progressed(id, &progress),
+            Err(error) => tracing::error!(%error, "a gap can't be recorded"),
         }
+        self.unmark(id);
+        self.trouble(id, "Its sink was killed: output may be missing here");
+        let (tmux, queue) = (self.tmux.clone(), self.queue.clone());
+        let spec = self.panes[id].paths.spec();
+        tokio::task::spawn_local(async move {
+            let result = tmux.pipe(&pane, &spec).await;
+            queue.push(Event::Piped(id, result));
+        });
     }
 
     /// A shim has ended. If it did not say so first, it was killed, and what it ran must be ended
     /// in its place.
     fn shim_exit(&mut self, id: ProcId, pid: u32) {
+        let is_it = |pane: &PaneTrack| pane.shim.is_some_and(|(shim, _)| shim == pid);
         self.read(id);
+        while is_it(&self.panes[id]) && self.panes[id].awaits_marker().is_some() {
+            self.unmark(id);
+        }
+        if !is_it(&self.panes[id]) {
+            return;
+        }
+        let run = self.plan.run.clone();
+        let name = self.plan.processes[id].name.to_string();
+        let queue = self.queue.clone();
+        tokio::task::spawn_local(async move {
+            let sweep = move || crate::sys::kill_tree_of_run(&run, &name, pid);
+            // It ends by itself in time, and does not panic.
+            if let Ok(sweep) = tokio::task::spawn_blocking(sweep).await {
+                queue.push(Event::Swept(id, pid, sweep));
+            }
+        });
+    }
+
+    /// What a killed shim had been running has been ended in its place.
+    fn swept(&mut self, id: ProcId, pid: u32, sweep: &Sweep) {
         if self.panes[id].shim.is_none_or(|(shim, _)| shim != pid) {
             return;
         }
-        while let Some(seq) = self.panes[id].awaits_marker() {
-            self.unmark(id, seq);
-            self.hand_on(id);
+        self.panes[id].shim = None;
+        self.panes[id].ready = None;
+        for (what, processes) in [("Left running", &sweep.spared), ("Could not end", &sweep.left)] {
+            if !processes.is_empty() {
+                let list = processes.iter().map(|p| format!("{} (pid {})", p.comm, p.pid));
+                self.trouble(id, &format!("{what}: {}", list.collect::<Vec<_>>().join(", ")));
+            }
         }
-        let pane = &mut self.panes[id];
-        if pane.shim.is_none_or(|(shim, _)| shim != pid) {
-            return;
-        }
-        pane.shim = None;
-        pane.ready = None;
-        let name = &self.plan.processes[id].name;
-        crate::sys::kill_tree_of_run(&self.plan.run, name.as_str(), pid);
         self.input(Input::ShimGone(id));
+    }
+
+    /// Delete what the log policy does not keep.
+    fn retain(&mut self) {
+        let covered = |slug: &str| {
+            let of = |process: &ProcessPlan| process.name.slug() == slug;
+            let id = self.plan.processes.iter().position(of)?;
+            Some(self.ingest.indexed(self.panes[id].stream))
+        };
+        match retention::sweep(self.ingest.dirs(), &self.plan.log, covered) {
+            Ok(swept) => tracing::debug!(?swept, "old output deleted"),
+            Err(error) => tracing::warn!(%error, "old output can't be deleted"),
+        }
     }
 
     fn opened(
         &mut self,
         ids: &[ProcId],
-        result: Result<Option<u32>, crate::backend::tmux::TmuxError>,
+        result: Result<Option<(u32, PathBuf)>, crate::backend::tmux::TmuxError>,
     ) {
         match result {
-            Ok(Some(pid)) => {
-                self.watch_tmux(pid);
+            Ok(Some((pid, socket))) => {
+                self.watch_tmux(pid, &socket);
                 self.source_user_config();
             }
             Ok(None) => {}
@@ -321,12 +349,12 @@ impl Engine {
         }
     }
 
-    /// Watch the tmux server of this pid.
-    pub(super) fn watch_tmux(&mut self, pid: u32) {
+    /// Watch the tmux server of this pid and socket.
+    pub(super) fn watch_tmux(&mut self, pid: u32, socket: &Path) {
         let Some(start_time) = crate::sys::start_time(pid) else {
             return self.queue.push(Event::TmuxExit);
         };
-        self.saved.tmux = Some((pid, start_time));
+        self.saved.tmux = Some(TmuxServer { pid, start_time, socket: socket.into() });
         self.save();
         if watchers::exit(pid, start_time, Event::TmuxExit, self.queue.clone()).is_err() {
             self.queue.push(Event::TmuxExit);
@@ -357,10 +385,7 @@ impl Engine {
             }
             self.panes[id].give_up = None;
             self.read(id);
-            if let Some(seq) = self.panes[id].awaits_marker() {
-                self.unmark(id, seq);
-                self.hand_on(id);
-            }
+            self.unmark(id);
         }
     }
 

@@ -36,9 +36,8 @@ impl Engine {
                 return self.input(input);
             }
         }
-        let opening = |&id: &ProcId| {
-            (self.plan.processes[id].name.clone(), self.panes[id].paths.spec())
-        };
+        let opening =
+            |&id: &ProcId| (self.plan.processes[id].name.clone(), self.panes[id].paths.spec());
         let openings: Vec<_> = ids.iter().map(opening).collect();
         let old: Vec<_> = ids.iter().map(|&id| self.panes[id].pane.clone()).collect();
         let first = self.saved.tmux.is_none();
@@ -85,7 +84,13 @@ impl Engine {
         }
     }
 
-    fn write_spec(&mut self, id: ProcId, want: Want, life: u64, kill: bool) -> Result<(), SpecError> {
+    fn write_spec(
+        &mut self,
+        id: ProcId,
+        want: Want,
+        life: u64,
+        kill: bool,
+    ) -> Result<(), SpecError> {
         let process = &self.plan.processes[id];
         let pane = &mut self.panes[id];
         pane.generation += 1;
@@ -115,7 +120,7 @@ impl Engine {
         let line = serde_json::json!({
             "event": word.event, "name": name, "text": word.text, "error": word.error,
         });
-        if let Err(error) = self.ingest.event(clock::now_ns(), &line.to_string()) {
+        if let Err(error) = self.ingest.event(clock::now_ns(), line.to_string().as_bytes()) {
             tracing::error!(%error, "an event can't be written");
         }
     }

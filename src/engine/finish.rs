@@ -1,46 +1,55 @@
 //! The end of a run: nothing stays behind, everybody is told.
 
+use std::fs::File;
 use std::time::Duration;
 
 use tokio::sync::watch;
 use tokio::time::{Instant, timeout_at};
 
 use super::core::Engine;
+use super::guard::{News, tell};
 use super::pane::Sink;
 use super::queue::Event;
-use crate::control::handle::End;
-use crate::control::listen;
+use super::serving::Serving;
+use crate::control::handle::{Culprit, End};
+use crate::control::listen::Place;
 use crate::control::lock::RunLock;
-use crate::control::server::Server;
+use crate::sys::{self, clock};
 
 /// How long tmux, shims and sinks may take to go once tmux was told to.
 const PATIENCE: Duration = Duration::from_secs(3);
-/// How long clients may take to read the end of what they were promised.
-const CLIENTS: Duration = Duration::from_secs(1);
 
 impl Engine {
     /// Take everything down, in the order in which it was put up, and tell the clients.
     pub(super) async fn end(
         mut self,
         code: u8,
-        (end, server): (watch::Sender<Option<End>>, Server),
-        lock: RunLock,
+        (end, server): (watch::Sender<Option<End>>, Serving),
+        (place, lock): (Place, RunLock),
+        news: Option<File>,
     ) {
         self.take_tmux_down().await;
+        self.remove_tmux_socket();
         self.say_end(code);
         self.publish();
         if let Err(error) = self.runtime.clear() {
             tracing::error!(%error, "the runtime directory can't be cleared");
         }
-        listen::unbind(self.plan.socket.as_path(), self.runtime.dir());
+        if let Err(error) = place.remove() {
+            tracing::error!(%error, "the socket can't be removed");
+        }
         lock.release();
         for (ticket, outcome) in std::mem::take(&mut self.last_answers) {
             if let Some(reply) = self.replies.remove(&ticket) {
                 let _ = reply.send(outcome);
             }
         }
-        end.send_replace(Some(End { code, words: vec![] }));
-        server.finish(CLIENTS).await;
+        let culprit = self.culprit();
+        if let Some(mut news) = news {
+            tell(&mut news, &News::Ended { code, culprit: culprit.clone() });
+        }
+        end.send_replace(Some(End { code, culprit }));
+        server.finish().await;
     }
 
     /// End the tmux server and wait until it, the shims and the sinks are gone, so that the last
@@ -48,11 +57,8 @@ impl Engine {
     async fn take_tmux_down(&mut self) {
         let deadline = Instant::now() + PATIENCE;
         let mut tmux_there = self.saved.tmux.is_some() && !self.saved.supervisor.tmux_gone;
-        if tmux_there {
-            match timeout_at(deadline, self.tmux.kill_server()).await {
-                Ok(Err(error)) => tracing::warn!(%error, "kill-server"),
-                Ok(Ok(())) | Err(_) => {}
-            }
+        if tmux_there && let Ok(Err(error)) = timeout_at(deadline, self.tmux.kill_server()).await {
+            tracing::warn!(%error, "kill-server");
         }
         loop {
             while let Some(event) = self.queue.pop() {
@@ -69,7 +75,7 @@ impl Engine {
                         }
                     }
                     Event::TmuxExit => tmux_there = false,
-                    Event::SinkUp(_) | Event::Opened(..) | Event::Piped(..) => {}
+                    Event::SinkUp(_) | Event::Opened(..) | Event::Piped(..) | Event::Swept(..) => {}
                 }
             }
             let left = |pane: &super::pane::PaneTrack| pane.shim.is_some() || pane.sink == Sink::Up;
@@ -84,7 +90,26 @@ impl Engine {
         }
     }
 
+    /// tmux leaves its socket behind.
+    fn remove_tmux_socket(&self) {
+        let Some(server) = &self.saved.tmux else { return };
+        let socket = server.socket.as_path();
+        let gone = !sys::alive(server.pid, server.start_time);
+        if gone && let Err(error) = std::fs::remove_file(socket) {
+            tracing::debug!(%error, socket = %socket.display(), "tmux's socket");
+        }
+    }
+
+    fn culprit(&self) -> Option<Culprit> {
+        let culprit = self.saved.supervisor.culprit.as_ref()?;
+        let name = self.plan.processes[culprit.id].name.clone();
+        Some(Culprit { name, exit: culprit.exit, ran_ns: culprit.ran })
+    }
+
     fn say_end(&mut self, code: u8) {
-        self.ingest_end(code);
+        let line = serde_json::json!({ "event": "end", "run": self.plan.run, "code": code });
+        if let Err(error) = self.ingest.event(clock::now_ns(), line.to_string().as_bytes()) {
+            tracing::error!(%error, "the end can't be written");
+        }
     }
 }

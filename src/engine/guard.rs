@@ -6,7 +6,7 @@
 
 use std::fs::File;
 use std::io::Write as _;
-use std::os::fd::{AsRawFd as _, FromRawFd as _, IntoRawFd as _, OwnedFd, RawFd};
+use std::os::fd::{AsRawFd as _, FromRawFd as _, OwnedFd};
 use std::os::unix::process::ExitStatusExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -14,9 +14,9 @@ use std::process::{Child, Command, Stdio};
 use serde::{Deserialize, Serialize};
 
 use super::runtime::Runtime;
-use crate::control::listen;
+use crate::control::handle::Culprit;
+use crate::control::listen::{self, Listening, Place};
 use crate::control::lock::{LockError, RunLock};
-use crate::model::plan::Plan;
 use crate::sys::clock;
 
 /// What guardian and supervisor tell the one who started them, one JSON line each.
@@ -44,6 +44,13 @@ pub enum News {
     },
     /// All processes were started (or taken over).
     Running,
+    /// The run ended before all of them were.
+    Ended {
+        /// Its exit code.
+        code: u8,
+        /// Who made it end.
+        culprit: Option<Culprit>,
+    },
 }
 
 /// The supervisor was killed this often within [`QUICK_NS`] of its start: something is wrong with
@@ -78,17 +85,26 @@ pub fn tell(to: &mut File, news: &News) {
 /// What the guardian holds for the length of the run.
 struct Held {
     runtime: Runtime,
-    lock: RawFd,
+    lock: RunLock,
     listener: OwnedFd,
     program: PathBuf,
-    note: Option<String>,
+    handover: Handover,
+}
+
+/// What a supervisor must know of its socket.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Handover {
+    /// What is to be removed at the end.
+    pub place: Place,
+    /// What the user should know about it.
+    pub note: Option<String>,
 }
 
 fn prepare(runtime: &Runtime, fresh: Option<&Path>) -> Result<Held, News> {
     let failed = |message: String| News::Failed { message, code: 1 };
     let lock = RunLock::acquire(runtime.dir()).map_err(|error| match error {
         LockError::Held { pid } => News::Held { pid },
-        other => failed(other.to_string()),
+        error @ LockError::Io { .. } => failed(error.to_string()),
     })?;
     if !runtime.has_survivors() {
         let Some(fresh) = fresh else {
@@ -99,16 +115,16 @@ fn prepare(runtime: &Runtime, fresh: Option<&Path>) -> Result<Held, News> {
             .map_err(|e| failed(format!("{}: {e}", fresh.display())))?;
     }
     let plan = runtime.plan().map_err(|e| failed(e.to_string()))?;
-    let (listener, note) = bind(runtime, &plan).map_err(failed)?;
-    let program = plan.tmo.as_path().to_owned();
-    Ok(Held { runtime: runtime.clone(), lock: lock.into_raw(), listener, program, note })
-}
-
-fn bind(runtime: &Runtime, plan: &Plan) -> Result<(OwnedFd, Option<String>), String> {
-    let path = plan.socket.as_path();
-    let shown = plan.socket_shown.as_path();
-    let bound = listen::bind(path, shown, runtime.dir()).map_err(|e| e.to_string())?;
-    Ok((bound.listener.into(), bound.note))
+    let (path, shown) = (plan.socket.as_path(), plan.socket_shown.as_path());
+    let Listening { listener, place, note } =
+        listen::bind(path, shown, runtime.dir()).map_err(|e| failed(e.to_string()))?;
+    Ok(Held {
+        runtime: runtime.clone(),
+        lock,
+        listener: listener.into(),
+        program: plan.tmo.as_path().to_owned(),
+        handover: Handover { place, note },
+    })
 }
 
 /// Start the supervisor until it ends by itself.
@@ -146,23 +162,19 @@ fn spawn(held: &Held, news: Option<&File>) -> std::io::Result<Child> {
     // `dup` gives descriptors without close-on-exec; this process has one thread, so no other
     // child can get hold of them.
     let listener = nix::unistd::dup(&held.listener)?;
-    let lock = dup_raw(held.lock)?;
+    let lock = owned(held.lock.try_clone()?.into_raw()?);
     let news = news.map(nix::unistd::dup).transpose()?;
     let number = |fd: &OwnedFd| fd.as_raw_fd().to_string();
     let errors = File::options().create(true).append(true).open(held.runtime.stderr_file())?;
     let mut command = Command::new(&held.program);
     command.arg("supervise").arg(held.runtime.dir()).arg(number(&listener)).arg(number(&lock));
     command.arg(news.as_ref().map_or_else(|| "-".to_owned(), number));
-    command.arg(held.note.as_deref().unwrap_or("-"));
+    command.arg(serde_json::to_string(&held.handover)?);
     command.current_dir("/").stdin(Stdio::null()).stdout(Stdio::null()).stderr(errors).spawn()
 }
 
 #[expect(unsafe_code, reason = "the lock is handed on by number")]
-fn dup_raw(fd: RawFd) -> std::io::Result<OwnedFd> {
-    // SAFETY: the guardian owns this descriptor, keeps it until it ends, and the borrowed owner
-    // is released again before it could close it.
-    let owned = unsafe { OwnedFd::from_raw_fd(fd) };
-    let copy = nix::unistd::dup(&owned);
-    let _ = owned.into_raw_fd();
-    Ok(copy?)
+fn owned(fd: std::os::fd::RawFd) -> OwnedFd {
+    // SAFETY: the number was just released by its owner, to nobody else.
+    unsafe { OwnedFd::from_raw_fd(fd) }
 }

@@ -5,5 +5,14 @@
 //! exit, a client, a timer), turns it into an [`crate::supervisor::Input`], saves the state that
 //! follows and carries out the effects.
 
+mod adopt;
+mod core;
+mod effects;
+mod finish;
 pub mod guard;
+mod pane;
+mod queue;
+pub mod run;
 pub mod runtime;
+mod serving;
+mod watchers;

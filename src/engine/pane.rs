@@ -3,13 +3,14 @@
 use std::collections::VecDeque;
 use std::path::Path;
 
+use crate::journal::expect::Markers;
 use crate::model::ProcName;
 use crate::pane::life::{Entry, LifeReader};
 use crate::pane::paths::PanePaths;
 
 /// Whether a sink takes the pane's output.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Sink {
+pub(super) enum Sink {
     /// None has been seen yet.
     Awaited,
     /// One holds the bell.
@@ -20,38 +21,38 @@ pub enum Sink {
 
 /// One pane.
 #[derive(Debug)]
-pub struct PaneTrack {
+pub(super) struct PaneTrack {
     /// Number of the process's stream.
-    pub stream: u16,
+    pub(super) stream: u16,
     /// Its files.
-    pub paths: PanePaths,
+    pub(super) paths: PanePaths,
     /// Follows its life file.
-    pub life: LifeReader,
+    pub(super) life: LifeReader,
     /// Entries that have not been handed to the supervisor yet.
-    pub entries: VecDeque<Entry>,
-    /// Nonce of its newest life's markers.
-    pub nonce: u64,
+    pub(super) entries: VecDeque<Entry>,
+    /// Which markers its life entries announce.
+    pub(super) markers: Markers,
     /// Sequence number of the last marker that was read in its output.
-    pub marked: u64,
+    pub(super) marked: u64,
     /// Its sink.
-    pub sink: Sink,
+    pub(super) sink: Sink,
     /// The shim that is watched.
-    pub shim: Option<(u32, u64)>,
+    pub(super) shim: Option<(u32, u64)>,
     /// The shim (pid) that the supervisor was told to be ready.
-    pub ready: Option<u32>,
+    pub(super) ready: Option<u32>,
     /// Its tmux pane, also while nothing runs in it.
-    pub pane: Option<String>,
+    pub(super) pane: Option<String>,
     /// Its bell is listened to.
-    pub listening: bool,
+    pub(super) listening: bool,
     /// Generation of the last spec that was written.
-    pub generation: u64,
+    pub(super) generation: u64,
     /// When an awaited marker is given up.
-    pub give_up: Option<tokio::time::Instant>,
+    pub(super) give_up: Option<tokio::time::Instant>,
 }
 
 impl PaneTrack {
     /// The pane of `name`, about which nothing is known yet.
-    pub fn new(runtime: &Path, name: &ProcName, stream: u16) -> Self {
+    pub(super) fn new(runtime: &Path, name: &ProcName, stream: u16) -> Self {
         let paths = PanePaths::new(runtime, name);
         let life = LifeReader::new(&paths.life());
         Self {
@@ -59,7 +60,7 @@ impl PaneTrack {
             paths,
             life,
             entries: VecDeque::new(),
-            nonce: 0,
+            markers: Markers::default(),
             marked: 0,
             sink: Sink::Awaited,
             shim: None,
@@ -73,7 +74,7 @@ impl PaneTrack {
 
     /// Take the next entry whose time has come: a marked one waits until its marker was read, so
     /// everything that was printed before it is in the journal.
-    pub fn next_entry(&mut self) -> Option<Entry> {
+    pub(super) fn next_entry(&mut self) -> Option<Entry> {
         let front = self.entries.front()?;
         if front.event.marked() && front.seq > self.marked {
             return None;
@@ -82,7 +83,7 @@ impl PaneTrack {
     }
 
     /// Whether an entry waits for its marker.
-    pub fn awaits_marker(&self) -> Option<u64> {
+    pub(super) fn awaits_marker(&self) -> Option<u64> {
         let front = self.entries.front()?;
         (front.event.marked() && front.seq > self.marked).then_some(front.seq)
     }

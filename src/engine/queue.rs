@@ -2,16 +2,18 @@
 
 use std::cell::RefCell;
 use std::collections::{HashSet, VecDeque};
+use std::path::PathBuf;
 use std::rc::Rc;
 
 use tokio::sync::Notify;
 
 use crate::backend::tmux::TmuxError;
 use crate::supervisor::ProcId;
+use crate::sys::Sweep;
 
 /// Something that happened outside the state machine.
 #[derive(Debug)]
-pub enum Event {
+pub(super) enum Event {
     /// A bell was rung: there is output or a life entry to be read.
     Bell(ProcId),
     /// A sink says that it is there.
@@ -20,10 +22,12 @@ pub enum Event {
     SinkGone(ProcId),
     /// This shim (pid) has ended.
     ShimExit(ProcId, u32),
+    /// What that shim had been running was ended in its place.
+    Swept(ProcId, u32, Sweep),
     /// The tmux server has ended.
     TmuxExit,
-    /// tmux was asked to open these panes; the server's pid if it was started by that.
-    Opened(Vec<ProcId>, Result<Option<u32>, TmuxError>),
+    /// tmux was asked to open these panes; the server if it was started by that.
+    Opened(Vec<ProcId>, Result<Option<(u32, PathBuf)>, TmuxError>),
     /// A pane was piped again.
     Piped(ProcId, Result<(), TmuxError>),
 }
@@ -31,7 +35,7 @@ pub enum Event {
 /// The queue. Bells are rung far more often than they are answered, so each stands in it once;
 /// everything else happens a few times per process.
 #[derive(Debug, Clone, Default)]
-pub struct Queue {
+pub(super) struct Queue {
     inner: Rc<RefCell<Inner>>,
     filled: Rc<Notify>,
 }
@@ -44,7 +48,7 @@ struct Inner {
 
 impl Queue {
     /// Add an event.
-    pub fn push(&self, event: Event) {
+    pub(super) fn push(&self, event: Event) {
         let mut inner = self.inner.borrow_mut();
         if let Event::Bell(id) = event
             && !inner.rung.insert(id)
@@ -57,7 +61,7 @@ impl Queue {
     }
 
     /// Take the oldest event.
-    pub fn pop(&self) -> Option<Event> {
+    pub(super) fn pop(&self) -> Option<Event> {
         let mut inner = self.inner.borrow_mut();
         let event = inner.events.pop_front()?;
         if let Event::Bell(id) = event {
@@ -67,17 +71,17 @@ impl Queue {
     }
 
     /// How many events wait now.
-    pub fn len(&self) -> usize {
+    pub(super) fn len(&self) -> usize {
         self.inner.borrow().events.len()
     }
 
     /// Whether nothing waits.
-    pub fn is_empty(&self) -> bool {
+    pub(super) fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
     /// Wait until something was added.
-    pub async fn filled(&self) {
+    pub(super) async fn filled(&self) {
         self.filled.notified().await;
     }
 }

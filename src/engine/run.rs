@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::fs::File;
 use std::os::fd::{FromRawFd as _, OwnedFd, RawFd};
 use std::path::Path;
+use std::sync::Arc;
 
 use nix::fcntl::{FcntlArg, FdFlag, fcntl};
 use tokio::signal::unix::{SignalKind, signal};
@@ -11,14 +12,18 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::Instant;
 
 use super::core::Engine;
-use super::guard::{News, tell};
+use super::guard::{Handover, News, tell};
 use super::pane::PaneTrack;
 use super::queue::Queue;
 use super::runtime::{Runtime, Saved};
+use super::serving::Serving;
 use crate::backend::tmux::Tmux;
-use crate::control::handle::{Ask, End, Handle};
+use crate::control::handle::{Ask, Echo, End, Handle};
 use crate::control::lock::RunLock;
 use crate::journal::ingest::Ingest;
+use crate::journal::segment::Dirs;
+use crate::journal::streams::{Streams, StreamsError};
+use crate::model::plan::{Plan, ProcessPlan};
 use crate::model::request::{Head, Request};
 use crate::pane::paths::spill_dir;
 use crate::supervisor::{Input, Supervisor};
@@ -30,8 +35,11 @@ pub struct Inherited {
     listener: std::os::unix::net::UnixListener,
     lock: RunLock,
     news: Option<File>,
-    note: Option<String>,
+    handover: Handover,
 }
+
+/// Makes the rendered log of a run, given its plan and runtime directory.
+pub type MakeEcho = dyn Fn(&Plan, &Path) -> Arc<dyn Echo>;
 
 /// A supervisor that could not begin or go on.
 #[derive(Debug, thiserror::Error)]
@@ -42,6 +50,9 @@ pub enum RunError {
     /// A file of the runtime directory.
     #[error(transparent)]
     Runtime(#[from] super::runtime::RuntimeError),
+    /// The list of the journal's streams.
+    #[error(transparent)]
+    Streams(#[from] StreamsError),
     /// The journal or the system.
     #[error("{what}: {source}")]
     Io {
@@ -53,14 +64,16 @@ pub enum RunError {
 }
 
 impl Inherited {
-    /// Take over the descriptors by their numbers: listener, lock, news (or `-`).
-    pub fn from_arguments(words: &[String]) -> Result<Self, RunError> {
-        let [listener, lock, news, note] = words else { return Err(RunError::Handover) };
+    /// Take over what the guardian passes: listener, lock and news (or `-`) as numbers of
+    /// descriptors, and the [`Handover`] as JSON.
+    pub fn from_arguments(runtime: &Path, words: &[String]) -> Result<Self, RunError> {
+        let [listener, lock, news, handover] = words else { return Err(RunError::Handover) };
         let listener = std::os::unix::net::UnixListener::from(take(listener)?);
-        let lock = RunLock::from_owned(take(lock)?);
+        let lock = lock.parse().map_err(|_| RunError::Handover)?;
+        let lock = RunLock::from_raw(lock, runtime).map_err(|_| RunError::Handover)?;
         let news = if news == "-" { None } else { Some(File::from(take(news)?)) };
-        let note = (note != "-").then(|| note.clone());
-        Ok(Self { listener, lock, news, note })
+        let handover = serde_json::from_str(handover).map_err(|_| RunError::Handover)?;
+        Ok(Self { listener, lock, news, handover })
     }
 }
 
@@ -74,26 +87,30 @@ fn take(number: &str) -> Result<OwnedFd, RunError> {
     // SAFETY: the guardian passes open descriptors that nothing else in this process knows; a
     // number that is none is refused by the call below before anything uses it.
     let fd = unsafe { OwnedFd::from_raw_fd(raw) };
-    match fcntl(&fd, FcntlArg::F_SETFD(FdFlag::FD_CLOEXEC)) {
-        Ok(_) => Ok(fd),
-        Err(_) => {
-            std::mem::forget(fd);
-            Err(RunError::Handover)
-        }
+    if fcntl(&fd, FcntlArg::F_SETFD(FdFlag::FD_CLOEXEC)).is_err() {
+        std::mem::forget(fd);
+        return Err(RunError::Handover);
     }
+    Ok(fd)
 }
 
 /// Run the supervisor in this process until the run is over; returns the run's exit code.
-pub fn supervise(runtime: &Path, inherited: Inherited) -> Result<u8, RunError> {
+///
+/// `echo` makes what `echo` clients are shown.
+pub fn supervise(runtime: &Path, inherited: Inherited, echo: &MakeEcho) -> Result<u8, RunError> {
     let tokio = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .map_err(|source| RunError::Io { what: "can't start".into(), source })?;
     let local = tokio::task::LocalSet::new();
-    local.block_on(&tokio, main(&Runtime::new(runtime), inherited))
+    local.block_on(&tokio, main(&Runtime::new(runtime), inherited, echo))
 }
 
-async fn main(runtime: &Runtime, mut inherited: Inherited) -> Result<u8, RunError> {
+async fn main(
+    runtime: &Runtime,
+    mut inherited: Inherited,
+    echo: &MakeEcho,
+) -> Result<u8, RunError> {
     let (engine, adopting) = match build(runtime) {
         Ok(built) => built,
         Err(error) => {
@@ -103,7 +120,8 @@ async fn main(runtime: &Runtime, mut inherited: Inherited) -> Result<u8, RunErro
             return Err(error);
         }
     };
-    engine.run(inherited, adopting).await
+    let echo = echo(&engine.plan, runtime.dir());
+    engine.run(inherited, echo, adopting).await
 }
 
 /// Put the parts together; `true` if there is a run to be taken over.
@@ -115,21 +133,26 @@ fn build(runtime: &Runtime) -> Result<(Engine, bool), RunError> {
         crate::config::project::make_private_dir(&dir)
             .map_err(|e| io(&dir, std::io::Error::other(e.to_string())))?;
     }
-    let dir = plan.log.dir.as_path();
-    let names: Vec<_> = plan.processes.iter().map(|p| (p.name.clone(), p.color)).collect();
-    let ingest =
-        Ingest::open(dir, &spill_dir(runtime.dir()), &names, !adopting).map_err(|e| io(dir, e))?;
+    let dirs = Dirs::new(plan.log.dir.as_path(), Some(spill_dir(runtime.dir())));
+    let streams = number_streams(&plan, &dirs)?;
+    let slugs: Vec<_> =
+        plan.processes.iter().zip(&streams).map(|(p, number)| (*number, p.name.slug())).collect();
+    let mut ingest = Ingest::open(&dirs, &slugs, plan.log.segment())
+        .map_err(|e| io(plan.log.dir.as_path(), e))?;
     let saved = if adopting {
         runtime.saved()?
     } else {
+        ingest.reserve().map_err(|e| io(plan.log.dir.as_path(), e))?;
         let supervisor = Supervisor::new(&plan, clock::now_ns());
         let saved = Saved::new(supervisor, ingest.head().records);
         runtime.save(&saved)?;
         saved
     };
-    let panes = names
+    let panes = plan
+        .processes
         .iter()
-        .map(|(name, _)| PaneTrack::new(runtime.dir(), name, ingest.stream(name)))
+        .zip(&streams)
+        .map(|(process, number)| PaneTrack::new(runtime.dir(), &process.name, *number))
         .collect();
     let engine = Engine {
         runtime: runtime.clone(),
@@ -149,14 +172,28 @@ fn build(runtime: &Runtime) -> Result<(Engine, bool), RunError> {
     Ok((engine, adopting))
 }
 
+/// The stream of each process, the same as in the runs before.
+fn number_streams(plan: &Plan, dirs: &Dirs) -> Result<Vec<u16>, RunError> {
+    let mut streams = Streams::open(dirs)?;
+    let number = |p: &ProcessPlan| streams.number(&p.name, p.color);
+    let numbers = plan.processes.iter().map(number).collect::<Result<Vec<_>, _>>()?;
+    streams.save()?;
+    Ok(numbers)
+}
+
 impl Engine {
-    async fn run(mut self, inherited: Inherited, adopting: bool) -> Result<u8, RunError> {
+    async fn run(
+        mut self,
+        inherited: Inherited,
+        echo: Arc<dyn Echo>,
+        adopting: bool,
+    ) -> Result<u8, RunError> {
         let io = |what: &str, source| RunError::Io { what: what.to_owned(), source };
-        let Inherited { listener, lock, mut news, note } = inherited;
+        let Inherited { listener, lock, mut news, handover } = inherited;
         let (ask, mut asks) = mpsc::channel(64);
         let end = watch::Sender::new(None::<End>);
         let handle = Handle { asks: ask, head: self.head.subscribe(), end: end.subscribe() };
-        let server = self.serve(listener, handle).map_err(|e| io("the control socket", e))?;
+        let server = Serving::begin(listener, handle, echo);
         let adopted = if adopting {
             let living = self.adopt().await.map_err(|e| io("taking over", e))?;
             self.say_adopted(living);
@@ -167,13 +204,13 @@ impl Engine {
         };
         self.publish();
         if let Some(news) = &mut news {
-            tell(news, &News::Listening { adopted, note });
+            tell(news, &News::Listening { adopted, note: handover.note });
         }
         if !adopting {
             self.input(Input::Begin);
         }
         let code = self.turn(&mut asks, &mut news).await.map_err(|e| io("waiting", e))?;
-        self.end(code, (end, server), lock).await;
+        self.end(code, (end, server), (handover.place, lock), news).await;
         Ok(code)
     }
 

@@ -4,7 +4,9 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+use crate::journal::cursor::Position;
 use crate::model::plan::{PLAN_VERSION, Plan};
+use crate::model::text::OsText;
 use crate::pane::life::{LifeEvent, LifeReader};
 use crate::pane::paths::PanePaths;
 use crate::pane::spec::replace;
@@ -31,12 +33,23 @@ pub struct Saved {
     pub pid_namespace: String,
     /// The state machine.
     pub supervisor: Supervisor,
-    /// The tmux server: pid and start time.
-    pub tmux: Option<(u32, u64)>,
+    /// The tmux server.
+    pub tmux: Option<TmuxServer>,
     /// The first record of this run in the index.
     pub first_record: u64,
     /// Since when no view has been attached, nanoseconds since the epoch.
     pub headless_since: Option<u64>,
+}
+
+/// A running tmux server.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TmuxServer {
+    /// Its process id.
+    pub pid: u32,
+    /// Its start time.
+    pub start_time: u64,
+    /// Its socket, which it leaves behind.
+    pub socket: OsText,
 }
 
 /// A file of the runtime directory that can't be used.
@@ -81,7 +94,7 @@ impl Runtime {
         self.dir.join("state.json")
     }
 
-    /// How far the view has shown the log: a record number, 8 bytes little-endian.
+    /// How far the view has shown the log ([`Position::to_bytes`]).
     pub fn shown_file(&self) -> PathBuf {
         self.dir.join("shown")
     }
@@ -141,7 +154,8 @@ impl Runtime {
                 Some((pid, start_time))
             })
         });
-        saved.tmux.into_iter().chain(shims).any(|(pid, start)| sys::alive(pid, start))
+        let tmux = saved.tmux.map(|server| (server.pid, server.start_time));
+        tmux.into_iter().chain(shims).any(|(pid, start)| sys::alive(pid, start))
     }
 
     /// Remove what a run leaves here; the lock and a journal that lies here stay.
@@ -161,10 +175,9 @@ impl Runtime {
         Ok(())
     }
 
-    /// Note how far the view has shown the log.
-    pub fn shown(&self) -> Option<u64> {
-        let bytes = std::fs::read(self.shown_file()).ok()?;
-        Some(u64::from_le_bytes(bytes.get(..8)?.try_into().ok()?))
+    /// How far the last view has shown the log.
+    pub fn shown(&self) -> Option<Position> {
+        Position::from_bytes(&std::fs::read(self.shown_file()).ok()?)
     }
 }
 

@@ -17,7 +17,7 @@ use crate::sys;
 const SINK_READY: u8 = b'S';
 
 /// Make the FIFO (0600) unless it is there.
-pub fn make_bell(path: &Path) -> std::io::Result<()> {
+pub(super) fn make_bell(path: &Path) -> std::io::Result<()> {
     match nix::unistd::mkfifo(path, Mode::S_IRUSR | Mode::S_IWUSR) {
         Ok(()) | Err(nix::Error::EEXIST) => Ok(()),
         Err(error) => Err(error.into()),
@@ -28,7 +28,7 @@ pub fn make_bell(path: &Path) -> std::io::Result<()> {
 ///
 /// That nobody holds it any more (no sink is alive) is told once per opening and would be told
 /// for ever afterwards, so the bell is opened anew then.
-pub fn listen(id: ProcId, path: &Path, queue: Queue) -> std::io::Result<JoinHandle<()>> {
+pub(super) fn listen(id: ProcId, path: &Path, queue: Queue) -> std::io::Result<JoinHandle<()>> {
     let path = path.to_owned();
     let mut bell = pipe::OpenOptions::new().open_receiver(&path)?;
     Ok(spawn_local(async move {
@@ -80,9 +80,11 @@ fn held(bell: &pipe::Receiver) -> bool {
 }
 
 /// Wait for the end of a process that is no child; pushes `event` once.
-pub fn exit(pid: u32, start_time: u64, event: Event, queue: Queue) -> std::io::Result<()> {
+pub(super) fn exit(pid: u32, start_time: u64, event: Event, queue: Queue) -> std::io::Result<()> {
     let fd: OwnedFd = sys::watch_exit(pid, start_time)?;
-    let fd = AsyncFd::with_interest(fd, Interest::READABLE)?;
+    #[expect(unsafe_code, reason = "the descriptor must stay open while it is registered")]
+    // SAFETY: the `AsyncFd` owns the descriptor, so it is closed after it was deregistered.
+    let fd = unsafe { AsyncFd::register_with_interest(fd, Interest::READABLE)? };
     spawn_local(async move {
         let _ = fd.readable().await;
         queue.push(event);

@@ -2,6 +2,7 @@
 
 pub mod exit;
 pub mod name;
+pub mod nearest;
 pub mod plan;
 pub mod request;
 pub mod text;

@@ -1,1 +1,150 @@
-//! sink.
+//! The sink: what `pipe-pane` runs. It owns the bytes of one process on disk.
+//!
+//! It has nothing to decide: bytes come, are appended with the time, and the bell is rung. It
+//! ends when tmux closes the pipe and not before, because bytes that nobody reads would be
+//! lost. A successor waits, without holding the bell, until its predecessor has drained.
+
+use std::fs::File;
+use std::io::{self, Write as _};
+use std::os::fd::AsFd as _;
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::Path;
+
+use nix::errno::Errno;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::signal::{SigSet, Signal};
+use nix::sys::stat::Mode;
+use rustix::fs::FlockOperation;
+
+use super::paths::{PanePaths, spill_dir};
+use super::spec::{Spec, SpecError};
+use crate::journal::append::Appender;
+use crate::journal::segment::Dirs;
+use crate::sys::clock::now_ns;
+
+/// How much is read at once.
+const BUFFER: usize = 64 << 10;
+
+/// Append what comes on stdin to the stream of the process that this spec file is about, until
+/// it ends. Returns the exit status.
+pub fn run(spec_path: &Path) -> u8 {
+    deafen();
+    let mut sink = match Sink::open(spec_path) {
+        Ok(sink) => sink,
+        Err(error) => {
+            // tmux throws this away, but whoever tries the command by hand sees it.
+            let _ = writeln!(io::stderr(), "tmo sink: {error}");
+            return 1;
+        }
+    };
+    match sink.drain(&mut Stdin) {
+        Ok(()) => 0,
+        Err(_) => 1,
+    }
+}
+
+/// What a terminal, or someone who signals the whole group of the tmux server, sends does not
+/// end a sink; SIGXFSZ comes back as an error of the write.
+fn deafen() {
+    let mut signals = SigSet::empty();
+    for signal in [
+        Signal::SIGINT,
+        Signal::SIGTERM,
+        Signal::SIGHUP,
+        Signal::SIGQUIT,
+        Signal::SIGPIPE,
+        Signal::SIGTSTP,
+        Signal::SIGXFSZ,
+    ] {
+        signals.add(signal);
+    }
+    // With valid signals it cannot fail.
+    let _ = signals.thread_block();
+}
+
+struct Sink {
+    appender: Appender,
+    bell: Option<File>,
+    _lock: Option<File>,
+}
+
+impl Sink {
+    fn open(spec_path: &Path) -> Result<Self, SpecError> {
+        let spec = Spec::read(spec_path)?;
+        let paths = PanePaths::beside(spec_path);
+        let lock = lock(&paths.sink_lock());
+        let bell = bell(&paths.bell());
+        let runtime = spec_path.parent().and_then(Path::parent);
+        let dirs = Dirs::new(spec.log.dir.as_path(), runtime.map(spill_dir));
+        let appender = Appender::open(&dirs, &spec.name.slug(), spec.log.segment(), true);
+        let mut sink = Self { appender, bell, _lock: lock };
+        sink.ring(b'S');
+        Ok(sink)
+    }
+
+    /// Append until the end of the input.
+    fn drain(&mut self, input: &mut impl io::Read) -> io::Result<()> {
+        let mut buffer = vec![0; BUFFER];
+        let result = loop {
+            match input.read(&mut buffer) {
+                Ok(0) => break Ok(()),
+                Ok(read) => {
+                    self.appender.append(now_ns(), &buffer[..read]);
+                    self.ring(b'd');
+                }
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => await_input(),
+                Err(error) => break Err(error),
+            }
+        };
+        self.appender.finish(now_ns());
+        self.ring(b'd');
+        result
+    }
+
+    /// A bell that is full is ringing already.
+    fn ring(&mut self, word: u8) {
+        if let Some(bell) = &mut self.bell {
+            let _ = bell.write(&[word]);
+        }
+    }
+}
+
+/// Wait until no other sink appends to the stream. Without a lock (a file system that has none)
+/// it goes on: the bytes are worth more than the order.
+fn lock(path: &Path) -> Option<File> {
+    let file = File::options().append(true).create(true).mode(0o600).open(path).ok()?;
+    while let Err(error) = rustix::fs::flock(&file, FlockOperation::LockExclusive) {
+        if error != rustix::io::Errno::INTR {
+            return None;
+        }
+    }
+    Some(file)
+}
+
+/// Open the bell for as long as the sink lives: who listens sees by its closing that it is gone.
+fn bell(path: &Path) -> Option<File> {
+    let made = nix::unistd::mkfifo(path, Mode::S_IRUSR | Mode::S_IWUSR);
+    if !matches!(made, Ok(()) | Err(Errno::EEXIST)) {
+        return None;
+    }
+    let flags = nix::libc::O_NONBLOCK;
+    File::options().read(true).write(true).custom_flags(flags).open(path).ok()
+}
+
+/// Someone made the pipe non-blocking: wait as if it were not.
+fn await_input() {
+    let stdin = io::stdin();
+    let mut input = [PollFd::new(stdin.as_fd(), PollFlags::POLLIN)];
+    // Whatever went wrong shows itself at the next read.
+    let _ = poll(&mut input, PollTimeout::NONE);
+}
+
+/// Standard input, unbuffered.
+struct Stdin;
+
+impl io::Read for Stdin {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        Ok(nix::unistd::read(io::stdin(), buffer)?)
+    }
+}

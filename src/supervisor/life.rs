@@ -1,6 +1,6 @@
 //! What a pane tells: its shim's entries, and the end of the shim itself.
 
-use super::{Culprit, Effect, Goal, Pane, Phase, ProcId, Supervisor, Word};
+use super::{Culprit, Effect, Goal, Pane, Phase, Proc, ProcId, Supervisor, Word};
 use crate::model::Exit;
 use crate::pane::life::{Entry, LifeEvent, Member};
 
@@ -23,7 +23,6 @@ impl Supervisor {
             }
             LifeEvent::Start { life, pid, .. } => self.started(id, life, pid, at),
             LifeEvent::Hangup {} => self.hung_up(id, out),
-            LifeEvent::Stopping { .. } => {}
             LifeEvent::Killing { life } => self.killing(id, life, out),
             LifeEvent::Exit { life, exit, error, .. } => {
                 self.exited(id, (life, exit), at, out);
@@ -35,11 +34,11 @@ impl Supervisor {
                 let text = format!("Left behind and now ended: {}", list(&members));
                 out.push(Word::error(Some(id), "leftovers", text));
             }
-            LifeEvent::End { life, spared } => self.ended(id, life, &spared, at, out),
-            LifeEvent::Stuck { life, members } => self.stuck(id, life, members, at, out),
+            LifeEvent::End { life, spared } => self.ended(id, (life, at), &spared, out),
+            LifeEvent::Stuck { life, members } => self.stuck(id, (life, at), members, out),
             LifeEvent::Skipped { life } => self.skipped(id, life, at),
-            LifeEvent::Unmarked { .. } => {}
-            LifeEvent::Down {} => self.went_down(id),
+            LifeEvent::Stopping { .. } | LifeEvent::Unmarked { .. } => {}
+            LifeEvent::Down {} => self.went_down(id, out),
             LifeEvent::Trouble { message } => {
                 out.push(Word::error(Some(id), "trouble", message.clone()));
                 self.procs[id].note = Some(message);
@@ -72,8 +71,7 @@ impl Supervisor {
     fn skipped(&mut self, id: ProcId, life: u64, at: u64) {
         let proc = &mut self.procs[id];
         if matches!(proc.phase, Phase::Starting { life: current } if current <= life) {
-            proc.phase = Phase::Over { life, exit: Exit::Code(0), asked: true };
-            proc.since = at;
+            proc.over(life, Exit::Code(0), true, at);
         }
     }
 
@@ -117,7 +115,13 @@ impl Supervisor {
         }
     }
 
-    fn ended(&mut self, id: ProcId, life: u64, spared: &[Member], at: u64, out: &mut Vec<Effect>) {
+    fn ended(
+        &mut self,
+        id: ProcId,
+        (life, at): (u64, u64),
+        spared: &[Member],
+        out: &mut Vec<Effect>,
+    ) {
         let proc = &mut self.procs[id];
         let exit = match proc.phase {
             Phase::Ending { life: current, exit } if current == life => exit,
@@ -129,23 +133,18 @@ impl Supervisor {
             | Phase::Stuck { .. }
             | Phase::Over { .. } => return,
         };
-        proc.phase = Phase::Over { life, exit, asked: proc.told >= life };
-        proc.since = at;
+        proc.over(life, exit, proc.told >= life, at);
         if !spared.is_empty() {
             let text = format!("Left running on purpose: {}", list(spared));
             out.push(Word::of(id, "spared", text));
-        }
-        if proc.goal == Goal::Run && proc.life > life && matches!(proc.pane, Pane::Up { .. }) {
-            proc.phase = Phase::Starting { life: proc.life };
         }
     }
 
     fn stuck(
         &mut self,
         id: ProcId,
-        life: u64,
+        (life, at): (u64, u64),
         members: Vec<Member>,
-        at: u64,
         out: &mut Vec<Effect>,
     ) {
         let proc = &mut self.procs[id];
@@ -159,12 +158,13 @@ impl Supervisor {
         out.push(Word::error(Some(id), "stuck", text));
     }
 
-    fn went_down(&mut self, id: ProcId) {
+    fn went_down(&mut self, id: ProcId, out: &mut Vec<Effect>) {
         let proc = &mut self.procs[id];
         proc.pane = Pane::None;
         if proc.goal == Goal::Run && proc.life <= proc.current_life() {
             proc.goal = Goal::Stop;
         }
+        self.reopen(id, out);
     }
 
     /// The shim was killed. What it ran has been ended; there is no status to be had.
@@ -213,6 +213,19 @@ impl Supervisor {
         out.push(Word::error(Some(id), "no-pane", format!("Can't open its window: {why}")));
         self.worst = self.worst.max(1);
         self.quit(out);
+    }
+}
+
+impl Proc {
+    /// Nothing of this life is left. A later one that is wanted is the shim's next step.
+    fn over(&mut self, life: u64, exit: Exit, asked: bool, at: u64) {
+        let next = self.goal == Goal::Run && self.life > life;
+        self.phase = if next && matches!(self.pane, Pane::Up { .. }) {
+            Phase::Starting { life: self.life }
+        } else {
+            Phase::Over { life, exit, asked }
+        };
+        self.since = at;
     }
 }
 

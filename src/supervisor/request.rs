@@ -2,7 +2,8 @@
 
 use super::ticket::{Aim, Ticket};
 use super::{Course, Effect, Goal, Pane, Phase, ProcId, Supervisor, Word};
-use crate::model::request::{Outcome, Request, Unknown};
+use crate::model::nearest;
+use crate::model::request::{Outcome, Request};
 
 /// What a request does to each of its processes.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -39,7 +40,7 @@ impl Supervisor {
     ) {
         let ids = match self.find(patterns) {
             Ok(ids) => ids,
-            Err(outcome) => return out.push(Effect::Answer(ticket, outcome)),
+            Err(outcome) => return out.push(Effect::Answer(ticket, *outcome)),
         };
         if self.course != Course::Keep && verb != Verb::Stop {
             let problem = "everything is being stopped".to_owned();
@@ -55,28 +56,18 @@ impl Supervisor {
     }
 
     /// The processes that these words mean; none given means all.
-    fn find(&self, patterns: &[String]) -> Result<Vec<ProcId>, Outcome> {
+    fn find(&self, patterns: &[String]) -> Result<Vec<ProcId>, Box<Outcome>> {
         let all = 0..self.procs.len();
         if patterns.is_empty() {
             return Ok(all.collect());
         }
         for pattern in patterns {
             if !self.procs.iter().any(|p| p.name.matches(pattern)) {
-                return Err(Outcome::unknown(self.unknown(pattern)));
+                let names: Vec<_> = self.procs.iter().map(|p| p.name.clone()).collect();
+                return Err(Box::new(nearest::unknown(pattern, &names)));
             }
         }
         Ok(all.filter(|&id| patterns.iter().any(|p| self.procs[id].name.matches(p))).collect())
-    }
-
-    fn unknown(&self, name: &str) -> Unknown {
-        let known: Vec<String> = self.procs.iter().map(|p| p.name.to_string()).collect();
-        let nearest = known
-            .iter()
-            .map(|k| (distance(name, k), k))
-            .min()
-            .filter(|(far, k)| *far <= 2.max(k.len() / 3))
-            .map(|(_, k)| k.clone());
-        Unknown { name: name.to_owned(), nearest, known }
     }
 
     fn start(&mut self, id: ProcId, now: u64, out: &mut Vec<Effect>) -> Aim {
@@ -85,13 +76,14 @@ impl Supervisor {
         if proc.alive() && !stopping {
             return Aim::Run(proc.current_life());
         }
-        let next = proc.current_life() + 1;
-        if proc.goal == Goal::Stop || proc.life < next {
+        // A life that was wanted and is not any more may have been skipped for ever.
+        if proc.goal == Goal::Stop || proc.life <= proc.current_life() {
             proc.goal = Goal::Run;
-            proc.life = next;
+            proc.life += 1;
         }
+        let aim = Aim::Run(proc.life);
         self.bring_up(id, now, out);
-        Aim::Run(next)
+        aim
     }
 
     fn bring_up(&mut self, id: ProcId, now: u64, out: &mut Vec<Effect>) {
@@ -114,7 +106,7 @@ impl Supervisor {
         let proc = &mut self.procs[id];
         proc.goal = Goal::Stop;
         self.want(id, out);
-        Aim::Over
+        Aim::Over(self.procs[id].current_life())
     }
 
     fn restart(&mut self, id: ProcId, now: u64, out: &mut Vec<Effect>) -> Aim {
@@ -124,7 +116,7 @@ impl Supervisor {
         self.tell_to_stop(id, out);
         let proc = &mut self.procs[id];
         proc.goal = Goal::Run;
-        proc.life = proc.current_life() + 1;
+        proc.life += 1;
         let aim = Aim::Run(proc.life);
         self.want(id, out);
         aim
@@ -147,21 +139,6 @@ impl Supervisor {
     }
 }
 
-/// Number of single-character edits between two words (Levenshtein).
-fn distance(a: &str, b: &str) -> usize {
-    let mut row: Vec<usize> = (0..=b.chars().count()).collect();
-    for (i, x) in a.chars().enumerate() {
-        let mut corner = row[0];
-        row[0] = i + 1;
-        for (j, y) in b.chars().enumerate() {
-            let swap = corner + usize::from(x != y);
-            corner = row[j + 1];
-            row[j + 1] = swap.min(corner + 1).min(row[j] + 1);
-        }
-    }
-    row.last().copied().unwrap_or(0)
-}
-
 impl Outcome {
     /// All of it was done.
     pub fn done(names: Vec<crate::model::ProcName>) -> Self {
@@ -171,23 +148,5 @@ impl Outcome {
     /// Nothing was done, and why.
     pub fn refused(problem: String) -> Self {
         Self { ok: false, problems: vec![problem], names: vec![], unknown: None }
-    }
-
-    fn unknown(unknown: Unknown) -> Self {
-        Self { ok: false, problems: vec![], names: vec![], unknown: Some(unknown) }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::distance;
-
-    #[test]
-    fn distance_counts_edits() {
-        assert_eq!(distance("wbe", "web"), 2);
-        assert_eq!(distance("web", "web"), 0);
-        assert_eq!(distance("", "abc"), 3);
-        assert_eq!(distance("worker", "wroker"), 2);
-        assert_eq!(distance("we", "web"), 1);
     }
 }

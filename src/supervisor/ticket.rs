@@ -8,8 +8,8 @@ use crate::model::request::Outcome;
 pub(super) enum Aim {
     /// This life, or a later one, runs.
     Run(u64),
-    /// Nothing of it is alive.
-    Over,
+    /// Nothing of this life is alive.
+    Over(u64),
 }
 
 /// One waiting request.
@@ -84,8 +84,7 @@ fn verdict(proc: &Proc, aim: Aim, course: Course) -> Verdict {
     let note = || proc.note.clone().unwrap_or_else(|| "it is not there".to_owned());
     match (aim, &proc.phase) {
         (_, Phase::Stuck { .. }) => Verdict::Failed(note()),
-        (Aim::Over, _) if !proc.alive() => Verdict::Reached,
-        (Aim::Over, _) => Verdict::Waiting,
+        (Aim::Over(life), _) if !proc.alive() || proc.current_life() > life => Verdict::Reached,
         (Aim::Run(life), Phase::Running { life: now, .. }) if *now >= life => Verdict::Reached,
         (Aim::Run(life), Phase::Ending { life: now, exit }) if *now >= life => {
             Verdict::Failed(format!("ended at once with {exit}"))
@@ -100,6 +99,6 @@ fn verdict(proc: &Proc, aim: Aim, course: Course) -> Verdict {
             let gone = proc.pane == Pane::None;
             Verdict::Failed(if gone { note() } else { "it was stopped meanwhile".to_owned() })
         }
-        (Aim::Run(_), _) => Verdict::Waiting,
+        (Aim::Over(_) | Aim::Run(_), _) => Verdict::Waiting,
     }
 }

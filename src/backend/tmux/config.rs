@@ -9,7 +9,7 @@ pub const OPTIONS: &str = include_str!("../../../shell/tmux.conf");
 /// The whole configuration file for panes of this size.
 pub fn generate(columns: u16, rows: u16) -> String {
     let mut text = OPTIONS.to_owned();
-    let terminal = terminal_name(|name| has_terminfo(name));
+    let terminal = terminal_name(has_terminfo);
     // Writing to a string does not fail.
     let _ = writeln!(text, "set -gq default-terminal {terminal}");
     let _ = writeln!(text, "set -gq default-size {columns}x{rows}");

@@ -98,8 +98,9 @@ impl Tmux {
         }
     }
 
-    /// Start the server with a window and a pipe for each of these; returns the server's pid.
-    pub async fn start(&self, openings: &[Opening]) -> Result<u32, TmuxError> {
+    /// Start the server with a window and a pipe for each of these; returns the server's pid
+    /// and socket.
+    pub async fn start(&self, openings: &[Opening]) -> Result<(u32, PathBuf), TmuxError> {
         let text = config::generate(self.size.0, self.size.1);
         crate::pane::spec::replace(&self.config, text.as_bytes())
             .map_err(|source| TmuxError::Config { path: self.config.clone(), source })?;
@@ -108,15 +109,16 @@ impl Tmux {
         for call in command::batches(&groups) {
             self.call(call).await?;
         }
-        self.pid().await
+        self.server().await
     }
 
-    /// Process id of the server.
-    pub async fn pid(&self) -> Result<u32, TmuxError> {
-        let ask = Command::new("display-message").arg("-p").arg("#{pid}");
+    /// Process id and socket of the server, if it runs.
+    pub async fn server(&self) -> Result<(u32, PathBuf), TmuxError> {
+        let ask = Command::new("display-message").arg("-p").arg("#{pid} #{socket_path}");
         let said = self.call(ask.words().to_vec()).await?;
         let refused = || TmuxError::Refused { what: "display-message".into(), words: said.clone() };
-        said.trim().parse().map_err(|_| refused())
+        let (pid, socket) = said.trim_end().split_once(' ').ok_or_else(refused)?;
+        Ok((pid.parse().map_err(|_| refused())?, socket.into()))
     }
 
     /// A window with a shim, and its pipe, in one call.
@@ -189,12 +191,12 @@ impl Tmux {
         let source = Command::new("source-file").arg("-q").arg(path);
         let verdict = self.call(source.words().to_vec()).await.map(drop);
         for scope in [&["-g"][..], &["-g", "-w"], &["-g", "-p"]] {
-            let ask = scope.iter().fold(Command::new("show-hooks"), |c, flag| c.arg(flag));
+            let ask = scope.iter().fold(Command::new("show-hooks"), Command::arg);
             let Ok(hooks) = self.call(ask.words().to_vec()).await else { continue };
             let mut names: Vec<&str> = hooks.lines().filter_map(hook_name).collect();
             names.dedup();
             let unset = |name: &&str| {
-                let base = scope.iter().fold(Command::new("set-hook").arg("-u"), |c, f| c.arg(f));
+                let base = scope.iter().fold(Command::new("set-hook").arg("-u"), Command::arg);
                 vec![base.arg(name)]
             };
             for call in command::batches(&names.iter().map(unset).collect::<Vec<_>>()) {

@@ -1,0 +1,104 @@
+//! `tmo connect`: attach this terminal to a process.
+
+use std::ffi::OsStr;
+use std::os::unix::process::CommandExt as _;
+use std::path::Path;
+use std::process::Command;
+
+use super::args::ConnectArgs;
+use super::error::CliError;
+use super::instance::{Instance, Server};
+use crate::backend::tmux::attach::{Target, arguments, ask_windows, window_of};
+use crate::control::overmind_client::OvermindClient;
+use crate::model::nearest;
+use crate::model::request::{ProcessState, State};
+
+/// Become the tmux client that shows the process; returns only if that fails.
+pub(super) fn connect(args: &ConnectArgs) -> Result<u8, CliError> {
+    let instance = Instance::find(args.client.socket.as_deref())?;
+    let mut command = super::block_on(prepare(&instance, args))?;
+    let error = command.exec();
+    Err(CliError::Io {
+        what: format!("can't run {}", command.get_program().display()),
+        source: error,
+    })
+}
+
+async fn prepare(instance: &Instance, args: &ConnectArgs) -> Result<Command, CliError> {
+    let client = match instance.server().await? {
+        Server::Tmo(client) => client,
+        Server::Overmind(address) => return foreign(&address, args).await,
+    };
+    let state = client.state().await?;
+    let process = choose(&state, args.name.as_deref())?;
+    let Some(pane) = &process.pane else {
+        let name = &process.name;
+        let why = process.reason.as_deref().unwrap_or("its window was closed");
+        let text = format!("{name} has no terminal: {why}; `tmo start {name}` opens one");
+        return Err(CliError::Other(text));
+    };
+    let gone = || CliError::Other(format!("the window of {} is gone", process.name));
+    let listed = command(instance, &state)?.args(ask_windows(&state.tmux.socket)).output();
+    let listed = listed.map_err(CliError::io("can't run tmux"))?;
+    let listed = String::from_utf8_lossy(&listed.stdout).into_owned();
+    let target = Target {
+        socket: &state.tmux.socket,
+        session: &state.tmux.session,
+        pane,
+        window: window_of(&listed, pane).ok_or_else(gone)?,
+        client: &format!("c-{}", std::process::id()),
+        read_only: args.read_only,
+    };
+    let mut command = command(instance, &state)?;
+    let inside = instance.context.env.caller("TMUX").is_some_and(|tmux| is_server(tmux, &target));
+    if inside {
+        // A client cannot be inside a pane of its own server; the one that is there goes on.
+        command.arg("-L").arg(target.socket).args(["switch-client", "-t", pane]);
+    } else {
+        command.args(arguments(&target)).env_remove("TMUX");
+    }
+    Ok(command)
+}
+
+/// A tmux client; the directory of its sockets is that of the run, not that of this shell.
+fn command(instance: &Instance, state: &State) -> Result<Command, CliError> {
+    let mut command = Command::new(state.tmux.program.as_os_str());
+    let plan = instance.runtime.plan()?;
+    match plan.env.iter().find(|(name, _)| name.as_bytes() == b"TMUX_TMPDIR") {
+        Some((name, dir)) => command.env(&name.0, &dir.0),
+        None => command.env_remove("TMUX_TMPDIR"),
+    };
+    Ok(command)
+}
+
+/// `TMUX` holds `<socket>,<pid>,<session>`.
+fn is_server(tmux: &OsStr, target: &Target<'_>) -> bool {
+    let text = tmux.to_string_lossy();
+    let socket = text.split(',').next().unwrap_or_default();
+    Path::new(socket).file_name() == Some(OsStr::new(target.socket))
+}
+
+fn choose<'a>(state: &'a State, name: Option<&str>) -> Result<&'a ProcessState, CliError> {
+    let none = || CliError::Other("there are no processes".to_owned());
+    let Some(name) = name else { return state.processes.first().ok_or_else(none) };
+    let exact = state.processes.iter().find(|p| p.name.as_str() == name);
+    let found = exact.or_else(|| state.processes.iter().find(|p| p.name.matches(name)));
+    found.ok_or_else(|| {
+        let known: Vec<_> = state.processes.iter().map(|p| p.name.clone()).collect();
+        match nearest::unknown(name, &known).unknown {
+            Some(unknown) => CliError::Unknown(unknown),
+            None => none(),
+        }
+    })
+}
+
+async fn foreign(address: &Path, args: &ConnectArgs) -> Result<Command, CliError> {
+    let client = OvermindClient::new(address);
+    let found = client.connection(args.name.as_deref()).await?;
+    let found = found.ok_or_else(|| {
+        CliError::Other(format!("Unknown process name: {}", args.name.clone().unwrap_or_default()))
+    })?;
+    let mut command = Command::new("tmux");
+    command.args(["-L", &found.server, "attach", "-t", &found.target]).env_remove("TMUX");
+    Ok(command)
+}

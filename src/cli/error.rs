@@ -1,0 +1,118 @@
+//! What can go wrong in a command, and the exit code that says so.
+
+use std::path::PathBuf;
+
+use crate::backend::tmux::version::VersionError;
+use crate::config::dirs::DirError;
+use crate::config::env::BadValue;
+use crate::config::load::ConfigError;
+use crate::control::client::ClientError;
+use crate::engine::run::RunError;
+use crate::engine::runtime::RuntimeError;
+use crate::model::request::Unknown;
+use crate::plan::PlanError;
+
+/// A command that failed: one line for the user, and an exit code.
+///
+/// 1 is failure, 2 is a wrong command line or an unknown process.
+#[derive(Debug, thiserror::Error)]
+pub enum CliError {
+    /// Procfile, env files, `tmo.toml`.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// A variable.
+    #[error(transparent)]
+    Value(#[from] BadValue),
+    /// What is to be started.
+    #[error(transparent)]
+    Plan(#[from] PlanError),
+    /// A directory of ours.
+    #[error(transparent)]
+    Dir(#[from] DirError),
+    /// tmux.
+    #[error(transparent)]
+    Tmux(#[from] VersionError),
+    /// The supervisor could not be asked.
+    #[error(transparent)]
+    Client(#[from] ClientError),
+    /// The supervisor's own files.
+    #[error(transparent)]
+    Runtime(#[from] RuntimeError),
+    /// The supervisor process itself.
+    #[error(transparent)]
+    Run(#[from] RunError),
+    /// It runs already.
+    #[error(
+        "it looks like tmo is already running here (pid {pid}): `tmo connect` and `tmo echo` \
+         show it, `tmo restart` restarts, `tmo quit` ends it"
+    )]
+    AlreadyRunning {
+        /// The supervisor.
+        pid: u32,
+    },
+    /// No process has that name.
+    #[error("{}", unknown(.0))]
+    Unknown(Unknown),
+    /// A request was carried out only in part, or not at all.
+    #[error("{}", .0.join("; "))]
+    Problems(Vec<String>),
+    /// The start failed in the background; the words are those of the supervisor.
+    #[error("{message}")]
+    Start {
+        /// Why.
+        message: String,
+        /// Exit code.
+        code: u8,
+    },
+    /// The system refused something.
+    #[error("{what}: {}", crate::config::load::why(source))]
+    Io {
+        /// What was tried, on what.
+        what: String,
+        /// Why not.
+        source: std::io::Error,
+    },
+    /// Something that does not fit.
+    #[error("{0}")]
+    Other(String),
+    /// There is no log.
+    #[error("there is no log of a run here (looked in {}); `tmo start` makes one", .0.display())]
+    NoLog(PathBuf),
+}
+
+impl CliError {
+    /// The exit code of the program.
+    pub fn exit_code(&self) -> u8 {
+        match self {
+            Self::Unknown(_) => 2,
+            Self::Start { code, .. } => *code,
+            Self::Config(_)
+            | Self::Value(_)
+            | Self::Plan(_)
+            | Self::Dir(_)
+            | Self::Tmux(_)
+            | Self::Client(_)
+            | Self::Runtime(_)
+            | Self::Run(_)
+            | Self::AlreadyRunning { .. }
+            | Self::Problems(_)
+            | Self::Io { .. }
+            | Self::Other(_)
+            | Self::NoLog(_) => 1,
+        }
+    }
+
+    /// For `map_err`: what was tried, on what.
+    pub fn io(what: impl std::fmt::Display) -> impl FnOnce(std::io::Error) -> Self {
+        let what = what.to_string();
+        move |source| Self::Io { what, source }
+    }
+}
+
+fn unknown(unknown: &Unknown) -> String {
+    let name = &unknown.name;
+    match &unknown.nearest {
+        Some(nearest) => format!("Unknown process name: {name}; did you mean {nearest}?"),
+        None => format!("Unknown process name: {name}; there are {}", unknown.known.join(", ")),
+    }
+}

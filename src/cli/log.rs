@@ -1,0 +1,149 @@
+//! Where the log of an instance is, and how this command shows it.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use super::error::CliError;
+use super::instance::Instance;
+use crate::config::dirs::{state_dir, state_id};
+use crate::config::{Env, Project, StartOptions};
+use crate::journal::cursor::{Cursor, Filter, Position};
+use crate::journal::query::tail;
+use crate::journal::reader::IndexReader;
+use crate::journal::record::{EVENTS, Kind};
+use crate::journal::segment::Dirs;
+use crate::journal::streams::{Stream, Streams};
+use crate::model::ProcName;
+use crate::model::nearest;
+use crate::model::plan::Plan;
+use crate::pane::paths::spill_dir;
+use crate::view::merged::Renderer;
+use crate::view::paint::{Facts, Style};
+use crate::view::printer::Job;
+use crate::view::screen;
+
+/// A journal and the streams in it.
+#[derive(Debug)]
+pub(super) struct Source {
+    pub(super) dirs: Dirs,
+    pub(super) streams: Vec<Stream>,
+}
+
+impl Source {
+    /// The journal of a run.
+    pub(super) fn of_plan(plan: &Plan, runtime: &Path) -> Result<Self, CliError> {
+        let dirs = Dirs::new(plan.log.dir.as_path(), Some(spill_dir(runtime)));
+        let mut source = Self::open(dirs)?;
+        source.streams.retain(|stream| plan.processes.iter().any(|p| p.name == stream.name));
+        Ok(source)
+    }
+
+    /// The journal of an instance: that of its run, or what the last one left.
+    pub(super) fn of_instance(instance: &Instance) -> Result<Self, CliError> {
+        if let Ok(plan) = instance.runtime.plan() {
+            return Self::of_plan(&plan, instance.runtime.dir());
+        }
+        let dir = left_by_last_run(instance)?;
+        if !dir.is_dir() {
+            return Err(CliError::NoLog(dir));
+        }
+        Self::open(Dirs::new(dir, None))
+    }
+
+    fn open(dirs: Dirs) -> Result<Self, CliError> {
+        let streams = Streams::open(&dirs).map_err(|e| CliError::Other(e.to_string()))?;
+        Ok(Self { streams: streams.all().to_vec(), dirs })
+    }
+
+    /// The numbers of the streams that these words mean; none given means all, and the words of
+    /// the supervisor too.
+    pub(super) fn filter(&self, names: &[String]) -> Result<Filter, CliError> {
+        if names.is_empty() {
+            let mut all: Vec<u16> = self.streams.iter().map(|s| s.number).collect();
+            all.push(EVENTS);
+            return Ok(Filter::only(all));
+        }
+        for name in names {
+            if !self.streams.iter().any(|s| s.name.matches(name)) {
+                let known: Vec<_> = self.streams.iter().map(|s| s.name.clone()).collect();
+                let unknown = nearest::unknown(name, &known).unknown;
+                return Err(unknown.map_or_else(
+                    || CliError::Other(format!("Unknown process name: {name}")),
+                    CliError::Unknown,
+                ));
+            }
+        }
+        let meant = |s: &&Stream| names.iter().any(|name| s.name.matches(name));
+        Ok(Filter::only(self.streams.iter().filter(meant).map(|s| s.number).collect()))
+    }
+
+    /// How this command's output looks.
+    pub(super) fn style(env: &Env, timestamps: bool) -> Style {
+        let stdout_is_terminal = screen::is_terminal(io::stdout());
+        let facts = Facts {
+            stdout_is_terminal,
+            no_color: env.caller("NO_COLOR"),
+            clicolor_force: env.caller("CLICOLOR_FORCE"),
+            term: env.caller("TERM"),
+            ..Facts::default()
+        };
+        let mut style = Style::choose(&facts);
+        style.timestamps = timestamps;
+        style.zone = screen::local_zone();
+        if let Some((columns, _)) = screen::window_size(io::stdout()) {
+            style.columns = columns;
+        }
+        style
+    }
+
+    /// A renderer for these streams.
+    pub(super) fn renderer(&self, style: Style) -> Renderer {
+        let names: Vec<_> =
+            self.streams.iter().map(|s| (s.number, s.name.as_str(), s.color)).collect();
+        Renderer::new(style, &names)
+    }
+
+    /// Show the log from this place on.
+    pub(super) fn job(&self, position: Position, filter: Filter, style: Style) -> Job {
+        Job {
+            cursor: Cursor::open(&self.dirs, position, filter),
+            renderer: self.renderer(style),
+            out: Box::new(io::stdout()),
+            shown: None,
+            first: vec![],
+        }
+    }
+
+    /// The last lines of a process, as they are in its stream.
+    pub(super) fn last_lines(&self, name: &ProcName, lines: u64) -> Result<Vec<u8>, CliError> {
+        let filter = self.filter(&[name.to_string()])?;
+        let mut index = self.index();
+        let read = |source| CliError::Io { what: "the journal".into(), source };
+        let upto = index.len().map_err(read)?;
+        let position = tail(&mut index, &filter, lines, upto).map_err(read)?;
+        let mut cursor = Cursor::over(index, position, filter);
+        let (mut all, mut text) = (vec![], vec![]);
+        while let Some(chunk) = cursor.next(upto, &mut text).map_err(read)? {
+            if chunk.record.kind == Kind::Text {
+                all.extend_from_slice(&text);
+            }
+        }
+        Ok(all)
+    }
+
+    /// The merged index.
+    pub(super) fn index(&self) -> IndexReader {
+        IndexReader::open(&self.dirs)
+    }
+}
+
+/// The journal of the run that was started here last, by the same rules as a start.
+fn left_by_last_run(instance: &Instance) -> Result<PathBuf, CliError> {
+    let context = &instance.context;
+    let here = instance.socket.path.parent().unwrap_or(Path::new("/")).to_owned();
+    let typed = StartOptions { socket: Some(instance.socket.path.clone()), ..Default::default() };
+    let project = Project::locate(&here, &typed, &context.env)
+        .map_err(crate::config::load::ConfigError::from)?;
+    let id = state_id(&project.root, &instance.socket.path);
+    Ok(state_dir(&context.env, &project.title, &id))
+}

@@ -1,0 +1,177 @@
+//! `tmo logs` and `tmo echo`: the log, what is there and what comes.
+
+use std::fmt::Write as _;
+use std::io::Write;
+
+use tokio::sync::mpsc;
+
+use super::args::{EchoArgs, LogsArgs};
+use super::error::CliError;
+use super::instance::{Instance, Server};
+use super::log::Source;
+use super::view::stop_signal;
+use crate::control::client::{Client, HeadEvent};
+use crate::control::lock;
+use crate::journal::cursor::{Filter, Position};
+use crate::journal::ingest::Ingest;
+use crate::journal::query::tail;
+use crate::journal::reader::IndexReader;
+use crate::journal::segment::{LOG, Listing};
+use crate::view::merged::Chunk;
+use crate::view::printer::{Job, Printer};
+
+/// Follow the log from now on.
+pub(super) fn echo(args: &EchoArgs) -> Result<u8, CliError> {
+    let instance = Instance::find(args.client.socket.as_deref())?;
+    let client = match super::block_on(instance.server())? {
+        Server::Tmo(client) => client,
+        Server::Overmind(address) => return super::block_on(foreign(&address)),
+    };
+    let source = Source::of_instance(&instance)?;
+    let filter = source.filter(&args.names)?;
+    let record = source.index().len().map_err(CliError::io("the journal"))?;
+    let style = Source::style(&instance.context.env, false);
+    follow(&instance, &client, source.job(Position { record, skip: 0 }, filter, style))
+}
+
+/// Pass on what an overmind streams.
+async fn foreign(address: &std::path::Path) -> Result<u8, CliError> {
+    let client = crate::control::overmind_client::OvermindClient::new(address);
+    let mut stream = client.echo().await?;
+    let mut out = tokio::io::stdout();
+    tokio::select! {
+        copied = tokio::io::copy(&mut stream, &mut out) => {
+            copied.map_err(CliError::io("overmind's log"))?;
+        }
+        stopped = stop_signal() => stopped.map_err(CliError::io("signals"))?,
+    }
+    Ok(0)
+}
+
+/// Print what is there, and with `-f` what comes.
+pub(super) fn logs(args: &LogsArgs, out: &mut dyn Write) -> Result<u8, CliError> {
+    let instance = Instance::find(args.client.socket.as_deref())?;
+    let source = Source::of_instance(&instance)?;
+    let filter = source.filter(&args.names)?;
+    if args.path {
+        return paths(&source, &filter, out);
+    }
+    let supervised = lock::is_held(instance.runtime.dir()).unwrap_or(false);
+    let mut index = if supervised { source.index() } else { whole_index(&source)? };
+    let upto = index.len().map_err(CliError::io("the journal"))?;
+    let position = match args.lines {
+        None => Position::default(),
+        Some(lines) => {
+            tail(&mut index, &filter, lines as u64, upto).map_err(CliError::io("the journal"))?
+        }
+    };
+    let style = Source::style(&instance.context.env, false);
+    if args.follow && supervised {
+        let client = super::block_on(instance.client())?;
+        return follow(&instance, &client, source.job(position, filter, style));
+    }
+    let mut job = source.job(position, filter.clone(), style);
+    job.cursor = crate::journal::cursor::Cursor::over(index, position, filter);
+    print(job, upto, args.no_prefix, out)
+}
+
+/// The index with what no supervisor has indexed yet.
+fn whole_index(source: &Source) -> Result<IndexReader, CliError> {
+    let streams: Vec<_> = source.streams.iter().map(|s| (s.number, s.name.slug())).collect();
+    let mut ingest =
+        Ingest::in_memory(&source.dirs, &streams, false).map_err(CliError::io("the journal"))?;
+    while ingest.catch_up(u64::MAX).map_err(CliError::io("the journal"))?.more {}
+    Ok(ingest.into_index())
+}
+
+fn print(mut job: Job, upto: u64, raw: bool, out: &mut dyn Write) -> Result<u8, CliError> {
+    const BATCH: usize = 64 << 10;
+    let (mut text, mut page) = (vec![], vec![]);
+    let read = CliError::io("the journal");
+    let result = loop {
+        match job.cursor.next(upto, &mut text) {
+            Ok(None) => break Ok(()),
+            Ok(Some(chunk)) if raw => {
+                if chunk.record.kind == crate::journal::record::Kind::Text {
+                    page.extend_from_slice(&text);
+                }
+            }
+            Ok(Some(chunk)) => {
+                let chunk = Chunk::whole(&chunk.record, &text, chunk.lost);
+                job.renderer.render(chunk, &mut page);
+            }
+            Err(error) => break Err(error),
+        }
+        if page.len() >= BATCH {
+            if gone(out.write_all(&page))? {
+                return Ok(0);
+            }
+            page.clear();
+        }
+    };
+    job.renderer.finish(&mut page);
+    gone(out.write_all(&page))?;
+    gone(out.flush())?;
+    result.map_err(read)?;
+    Ok(0)
+}
+
+/// Whether nobody reads any more, which is no error.
+fn gone(written: std::io::Result<()>) -> Result<bool, CliError> {
+    match written {
+        Ok(()) => Ok(false),
+        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(true),
+        Err(error) => Err(CliError::io("standard output")(error)),
+    }
+}
+
+/// Show the log as it comes, until the run ends, a signal comes or nobody reads any more.
+fn follow(instance: &Instance, client: &Client, job: Job) -> Result<u8, CliError> {
+    let (gone, mut unread) = mpsc::channel(1);
+    let printer = Printer::start(job, move || _ = gone.blocking_send(()))
+        .map_err(CliError::io("the printer"))?;
+    super::block_on(async {
+        let mut news = Client::connect(client.path()).await?.head(false).await?;
+        let stop = stop_signal();
+        tokio::pin!(stop);
+        loop {
+            let event = tokio::select! {
+                event = news.next() => event,
+                _ = &mut stop => return Ok(0),
+                Some(()) = unread.recv() => return Ok(0),
+            };
+            match event {
+                Some(Ok(HeadEvent::Head(head))) => printer.head(head),
+                Some(Ok(HeadEvent::End(_)) | Err(_)) => break,
+                // The supervisor was killed; its guardian, if it lives, starts another one.
+                None => match instance.client().await {
+                    Ok(client) => news = client.head(false).await?,
+                    Err(_) => break,
+                },
+            }
+        }
+        printer.finish();
+        let done = tokio::task::spawn_blocking(move || printer.join());
+        tokio::select! {
+            _ = done => {}
+            _ = &mut stop => {}
+        }
+        Ok(0)
+    })
+}
+
+/// The files that hold the text, oldest first.
+fn paths(source: &Source, filter: &Filter, out: &mut dyn Write) -> Result<u8, CliError> {
+    let mut text = String::new();
+    for stream in source.streams.iter().filter(|s| filter.takes(s.number)) {
+        let mut listing = Listing::new(&stream.name.slug(), LOG);
+        listing.refresh(&source.dirs).map_err(CliError::io(source.dirs.journal.display()))?;
+        for segment in listing.segments() {
+            if let Some(path) = segment.path(&source.dirs, listing.slug(), LOG) {
+                // Writing to a string does not fail.
+                let _ = writeln!(text, "{}", path.display());
+            }
+        }
+    }
+    super::print(out, text.as_bytes())
+}

@@ -1,0 +1,119 @@
+//! The man pages, made of the same text as the help.
+
+use std::io::{self, Write};
+use std::path::Path;
+
+use clap::Command;
+use clap_mangen::Man;
+
+use super::args::command;
+
+/// Write the page of a command, or that of tmo itself; `false` if there is no such command.
+pub fn write(verb: Option<&str>, out: &mut dyn Write) -> io::Result<bool> {
+    let all = pages();
+    let named = |page: &&Command| {
+        verb.is_none_or(|verb| {
+            page.get_name() == verb || page.get_all_aliases().any(|alias| alias == verb)
+        })
+    };
+    match all.iter().find(named) {
+        Some(page) => render(page, out).map(|()| true),
+        None => Ok(false),
+    }
+}
+
+/// Write all pages to a directory.
+pub fn write_all(dir: &Path) -> io::Result<()> {
+    std::fs::create_dir_all(dir)?;
+    for page in pages() {
+        let mut text = Vec::new();
+        render(&page, &mut text)?;
+        std::fs::write(dir.join(file_name(&page)), text)?;
+    }
+    Ok(())
+}
+
+/// The page of tmo, then those of its commands.
+fn pages() -> Vec<Command> {
+    let mut command = command().disable_help_subcommand(true);
+    command.build();
+    let verbs: Vec<Command> = command.get_subcommands().cloned().collect();
+    let pages = std::iter::once(command).chain(verbs);
+    pages.map(|page| page.version(env!("CARGO_PKG_VERSION"))).collect()
+}
+
+/// `tmo.1`, `tmo-start.1`.
+fn file_name(page: &Command) -> String {
+    format!("{}.1", page.get_display_name().unwrap_or_else(|| page.get_name()))
+}
+
+/// One page. The examples are set as they stand: filled, they would be unreadable.
+fn render(page: &Command, out: &mut dyn Write) -> io::Result<()> {
+    let man = Man::new(page.clone())
+        .source(concat!("tmo ", env!("CARGO_PKG_VERSION")))
+        .manual("The tmo manual");
+    man.render_title(out)?;
+    man.render_name_section(out)?;
+    man.render_synopsis_section(out)?;
+    man.render_description_section(out)?;
+    man.render_options_section(out)?;
+    if page.has_subcommands() {
+        man.render_subcommands_section(out)?;
+    }
+    let examples = page.get_after_help().map(ToString::to_string).unwrap_or_default();
+    writeln!(out, ".SH EXAMPLES\n.nf")?;
+    for line in examples.lines().skip_while(|line| *line == "Examples:") {
+        writeln!(out, "{}", literal(line))?;
+    }
+    writeln!(out, ".fi")?;
+    man.render_version_section(out)
+}
+
+/// A line of roff that shows this line.
+fn literal(line: &str) -> String {
+    let escaped = line.replace('\\', "\\e").replace('-', "\\-").replace('\'', "\\(aq");
+    if escaped.starts_with('.') { format!("\\&{escaped}") } else { escaped }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{command, literal, write};
+
+    fn page(verb: Option<&str>) -> String {
+        let mut out = Vec::new();
+        assert!(write(verb, &mut out).unwrap(), "no page about {verb:?}");
+        String::from_utf8(out).unwrap()
+    }
+
+    #[test]
+    fn every_verb_has_a_page_with_all_its_flags() {
+        let overview = page(None);
+        for verb in command().get_subcommands() {
+            let name = verb.get_name();
+            assert!(
+                overview.contains(&format!("tmo\\-{name}(1)")),
+                "`tmo {name}` is not in tmo(1)"
+            );
+            let text = page(Some(name));
+            assert!(text.contains(&format!("tmo\\-{name}")), "{text}");
+            for flag in verb.get_arguments().filter_map(clap::Arg::get_long) {
+                let flag = flag.replace('-', "\\-");
+                assert!(
+                    text.contains(&format!("\\-\\-{flag}")),
+                    "`tmo {name} --{flag}` is missing"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn an_alias_leads_to_the_page_and_nonsense_to_none() {
+        assert_eq!(page(Some("status")), page(Some("ps")));
+        assert!(!write(Some("nosuch"), &mut Vec::new()).unwrap());
+    }
+
+    #[test]
+    fn roff_sees_no_request_in_an_example() {
+        assert_eq!(literal(".x 'a-\\'"), "\\&.x \\(aqa\\-\\e\\(aq");
+    }
+}

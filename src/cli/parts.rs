@@ -1,0 +1,87 @@
+//! The hidden verbs: the processes that a run is made of. None of them is typed by a person.
+
+use std::ffi::{OsStr, OsString};
+use std::os::fd::{FromRawFd as _, OwnedFd, RawFd};
+use std::path::Path;
+use std::sync::Arc;
+
+use crate::config::Env;
+use crate::control::handle::Echo;
+use crate::engine::guard;
+use crate::engine::run::{Inherited, supervise};
+use crate::engine::runtime::Runtime;
+use crate::model::plan::Plan;
+use crate::pane::{shim, sink};
+use crate::view::echo::EchoLog;
+
+/// Be that part, if the arguments say so; returns its exit code.
+pub(super) fn run(arguments: &[OsString]) -> Option<u8> {
+    let part = arguments.get(1)?.to_str()?;
+    let path = Path::new(arguments.get(2)?);
+    match part {
+        "shim" => Some(shim::run(path)),
+        "sink" => Some(sink::run(path)),
+        "guard" => Some(guardian(path, &arguments[3..])),
+        "supervise" => Some(supervisor(path, &arguments[3..])),
+        _ => None,
+    }
+}
+
+fn guardian(runtime: &Path, rest: &[OsString]) -> u8 {
+    let [plan, news] = rest else { return 2 };
+    let Some(news) = news.to_str().and_then(|n| n.parse().ok()).and_then(news_pipe) else {
+        return 2;
+    };
+    let plan = Some(Path::new(plan)).filter(|plan| *plan != OsStr::new("-"));
+    guard::run(runtime, plan, news)
+}
+
+#[expect(unsafe_code, reason = "the pipe comes as a number from the one who started us")]
+fn news_pipe(number: RawFd) -> Option<OwnedFd> {
+    if number < 3 {
+        return None;
+    }
+    // SAFETY: `tmo start` passes an open descriptor that nothing else here knows.
+    let news = unsafe { OwnedFd::from_raw_fd(number) };
+    rustix::io::fcntl_setfd(&news, rustix::io::FdFlags::CLOEXEC).is_ok().then_some(news)
+}
+
+fn supervisor(runtime: &Path, rest: &[OsString]) -> u8 {
+    let words: Vec<String> = rest.iter().map(|w| w.to_string_lossy().into_owned()).collect();
+    log_to_file(&Runtime::new(runtime));
+    let run = Inherited::from_arguments(runtime, &words).and_then(|i| supervise(runtime, i, &echo));
+    run.unwrap_or_else(|error| {
+        tracing::error!(%error, "the supervisor ends");
+        1
+    })
+}
+
+/// What overmind's `echo` clients are shown.
+fn echo(plan: &Plan, runtime: &Path) -> Arc<dyn Echo> {
+    Arc::new(EchoLog::new(plan, runtime))
+}
+
+/// `TMO_LOG` asks a command to tell what it does, on standard error.
+pub(super) fn log_to_stderr() {
+    if let Some(filter) = filter() {
+        let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+        // Fails only if it was set up before.
+        let _ = log.try_init();
+    }
+}
+
+/// `TMO_LOG` asks the supervisor to tell what it does, in a file beside its journal.
+fn log_to_file(runtime: &Runtime) {
+    let (Some(filter), Ok(plan)) = (filter(), runtime.plan()) else { return };
+    let path = plan.log.dir.as_path().join("tmo.log");
+    if let Ok(file) = std::fs::File::options().create(true).append(true).open(path) {
+        let log = tracing_subscriber::fmt().with_env_filter(filter).with_ansi(false);
+        let _ = log.with_writer(std::sync::Mutex::new(file)).try_init();
+    }
+}
+
+fn filter() -> Option<tracing_subscriber::EnvFilter> {
+    let words = Env::real();
+    let words = words.caller("TMO_LOG")?.to_str()?.to_owned();
+    (!words.is_empty()).then(|| tracing_subscriber::EnvFilter::new(words))
+}

@@ -1,0 +1,189 @@
+//! `tmo start`: make sure that a run is there, then be its view.
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use super::args::StartArgs;
+use super::error::CliError;
+use super::launch::Launch;
+use super::view::{self, Shown};
+use crate::backend::tmux::version;
+use crate::config::dirs::make_runtime_dir;
+use crate::config::inherit::inherit_here;
+use crate::config::load::{Context, find_program};
+use crate::config::{Project, StartOptions};
+use crate::control::client::Client;
+use crate::control::{listen, lock};
+use crate::engine::guard::News;
+use crate::engine::runtime::Runtime;
+use crate::model::plan::Plan;
+use crate::plan::{self, Facts};
+use crate::sys::clock;
+use crate::view::paint::name_width;
+use crate::view::screen;
+
+/// What a start needs to know before anything is decided.
+struct Start {
+    typed: StartOptions,
+    context: Context,
+    project: Project,
+    runtime: Runtime,
+    tmo: PathBuf,
+    daemonize: bool,
+    timestamps: bool,
+}
+
+/// Start, adopt or attach; returns the exit code of the run (0 for `-D`).
+pub(super) fn start(args: StartArgs, out: &mut dyn Write) -> Result<u8, CliError> {
+    let start = Start::gather(args)?;
+    loop {
+        if lock::is_held(start.runtime.dir()).map_err(CliError::io("the lock"))? {
+            return view::show(&start.attach()?);
+        }
+        let plan = start.prepare()?;
+        let begun = start.launch(plan.as_deref(), out);
+        if let Some(plan) = plan {
+            // The guardian takes it; left over only where there was none to take it.
+            let _ = std::fs::remove_file(plan);
+        }
+        match begun? {
+            Begun::Shown(shown) => return view::show(&shown),
+            Begun::Daemon => return Ok(0),
+            Begun::Overtaken => {}
+        }
+    }
+}
+
+enum Begun {
+    Shown(Box<Shown>),
+    Daemon,
+    /// Somebody else started it at the same moment.
+    Overtaken,
+}
+
+impl Start {
+    fn gather(args: StartArgs) -> Result<Self, CliError> {
+        let typed = StartOptions::from(args);
+        let context = Context::here()?;
+        for warning in &context.warnings {
+            super::warn(warning);
+        }
+        let project = Project::locate(&context.start_dir, &typed, &context.env)
+            .map_err(crate::config::load::ConfigError::from)?;
+        let runtime = Runtime::new(make_runtime_dir(&context.env, &project.socket.path)?);
+        let tmo = std::env::current_exe().map_err(CliError::io("can't tell where tmo is"))?;
+        let daemonize = typed.daemonize(&context.env)?;
+        let timestamps = typed.show_timestamps(&context.env)?;
+        Ok(Self { typed, context, project, runtime, tmo, daemonize, timestamps })
+    }
+
+    /// Resolve what is to be run and leave it where the guardian finds it; nothing if there is a
+    /// run to be adopted, which goes by its own plan.
+    fn prepare(&self) -> Result<Option<PathBuf>, CliError> {
+        if self.runtime.has_survivors() {
+            return Ok(None);
+        }
+        let loaded = self.context.load(&self.typed)?;
+        let odd = plan::warnings(&self.context, &loaded, &self.typed);
+        for warning in loaded.procfile.warnings.iter().chain(&odd) {
+            super::warn(warning);
+        }
+        let now = clock::now_ns();
+        let facts = Facts {
+            run: format!("{}-{now:x}", self.project.instance),
+            started: now,
+            size: screen::DEFAULT_SIZE,
+            inherit: inherit_here(),
+            tmo: self.tmo.clone(),
+            find: &|name| find_program(&self.context, name),
+        };
+        let mut plan = plan::resolve(&self.context, &loaded, &self.typed, facts)?;
+        version::find(self.context.env.get("PATH"), &self.context.start_dir)?;
+        plan.size = self.pane_size(&plan);
+        let path = self.runtime.dir().join(format!("plan.{}.new", std::process::id()));
+        let text = serde_json::to_vec(&plan).map_err(|e| CliError::Other(e.to_string()))?;
+        crate::pane::spec::replace(&path, &text).map_err(CliError::io(path.display()))?;
+        Ok(Some(path))
+    }
+
+    fn pane_size(&self, plan: &Plan) -> (u16, u16) {
+        let width = name_width(plan.processes.iter().map(|p| p.name.as_str()));
+        screen::pane_size(screen::stdin_size(), width, self.timestamps)
+    }
+
+    fn launch(&self, plan: Option<&Path>, out: &mut dyn Write) -> Result<Begun, CliError> {
+        let mut launch = Launch::begin(&self.tmo, self.runtime.dir(), plan)?;
+        let adopted = match launch.next()? {
+            News::Held { .. } => return Ok(Begun::Overtaken),
+            News::Failed { message, code } => return Err(CliError::Start { message, code }),
+            News::Listening { adopted, note } => {
+                if let Some(note) = note {
+                    super::warn(&note);
+                }
+                adopted
+            }
+            News::Running | News::Ended { .. } => None,
+        };
+        if let Some(count) = adopted {
+            super::warn(&format!(
+                "the supervisor had been killed; taken over its {count} living processes"
+            ));
+        }
+        if !self.daemonize {
+            return Ok(Begun::Shown(Box::new(self.shown()?)));
+        }
+        Self::wait_for_daemon(&mut launch)?;
+        let plan = self.runtime.plan()?;
+        let text = format!(
+            "Daemonized. `tmo echo` shows the log, `tmo quit` ends it (socket {})\n",
+            plan.socket_shown.as_path().display()
+        );
+        super::print(out, text.as_bytes())?;
+        Ok(Begun::Daemon)
+    }
+
+    /// Until every process has been started; an end before that is a failure.
+    fn wait_for_daemon(launch: &mut Launch) -> Result<(), CliError> {
+        match launch.next()? {
+            News::Failed { message, code } => Err(CliError::Start { message, code }),
+            News::Ended { code, culprit } => {
+                let message = culprit.map_or_else(
+                    || "everything was stopped before it had begun".to_owned(),
+                    |c| {
+                        format!(
+                            "{} ended with {} before all were started; `tmo logs` tells more",
+                            c.name, c.exit
+                        )
+                    },
+                );
+                Err(CliError::Start { message, code: code.max(1) })
+            }
+            News::Running | News::Listening { .. } | News::Held { .. } => Ok(()),
+        }
+    }
+
+    /// A run is there: be its view, unless it has one.
+    fn attach(&self) -> Result<Shown, CliError> {
+        let address = listen::locate(&self.project.socket.path, self.runtime.dir());
+        let state = super::block_on(async {
+            Ok::<_, CliError>(Client::connect(&address).await?.state().await?)
+        })?;
+        if state.views > 0 || self.daemonize {
+            return Err(CliError::AlreadyRunning { pid: state.pid });
+        }
+        let since = crate::view::screen::clock_time(state.headless_since.unwrap_or(state.started));
+        super::warn(&format!("running since {since} without a terminal; attached"));
+        self.shown()
+    }
+
+    fn shown(&self) -> Result<Shown, CliError> {
+        let plan = self.runtime.plan()?;
+        Ok(Shown {
+            plan,
+            runtime: self.runtime.clone(),
+            tmo: self.tmo.clone(),
+            env: self.context.env.clone(),
+            timestamps: self.timestamps,
+        })
+    }
+}

@@ -1,0 +1,75 @@
+//! The server-sent events of `/api/head`: the newest head, and at last the end.
+//!
+//! An event is made when the client has taken the one before it, so a slow client skips what has
+//! been superseded meanwhile and nothing piles up for it.
+
+use std::convert::Infallible;
+
+use axum::body::{Body, Bytes};
+use axum::http::{HeaderValue, header};
+use axum::response::Response;
+use futures_util::stream;
+use serde::Serialize;
+use tokio::sync::watch;
+
+use super::handle::{Attached, Handle};
+use super::server::closed;
+
+struct Feed {
+    handle: Handle,
+    closing: watch::Receiver<bool>,
+    begun: bool,
+    over: bool,
+    _view: Option<Attached>,
+}
+
+/// The response to `GET /api/head`.
+pub(super) fn response(
+    handle: Handle,
+    closing: watch::Receiver<bool>,
+    view: Option<Attached>,
+) -> Response {
+    let feed = Feed { handle, closing, begun: false, over: false, _view: view };
+    let events = stream::unfold(feed, |mut feed| async move {
+        let event = feed.next().await?;
+        Some((Ok::<_, Infallible>(event), feed))
+    });
+    let mut response = Response::new(Body::from_stream(events));
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
+    response
+}
+
+impl Feed {
+    async fn next(&mut self) -> Option<Bytes> {
+        if self.over {
+            return None;
+        }
+        let Handle { head, end, .. } = &mut self.handle;
+        if !self.begun {
+            self.begun = true;
+            return Some(event("head", &*head.borrow_and_update()));
+        }
+        tokio::select! {
+            biased;
+            changed = head.changed() => match changed {
+                Ok(()) => return Some(event("head", &*head.borrow_and_update())),
+                Err(_) => self.over = true,
+            },
+            () = Handle::ended(end) => self.over = true,
+            () = closed(&mut self.closing) => self.over = true,
+        }
+        // Without an end the supervisor only goes away (to be replaced): the stream just stops.
+        end.borrow().as_ref().map(|end| event("end", end))
+    }
+}
+
+fn event(name: &str, data: &impl Serialize) -> Bytes {
+    let mut text = format!("event: {name}\ndata: ").into_bytes();
+    if let Err(error) = serde_json::to_writer(&mut text, data) {
+        tracing::warn!("the event `{name}` has no JSON form: {error}");
+    }
+    text.extend_from_slice(b"\n\n");
+    text.into()
+}

@@ -1,0 +1,189 @@
+//! The seam between the control socket and the engine: what is asked, what is watched.
+
+use std::io;
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+use tokio::sync::{mpsc, oneshot, watch};
+
+use crate::model::request::{Head, Outcome, Request, State};
+use crate::model::{Exit, ProcName};
+
+/// Something the engine is asked.
+#[derive(Debug)]
+pub enum Ask {
+    /// Do this.
+    Do {
+        /// What.
+        request: Request,
+        /// Answer when it is done; else as soon as it is accepted.
+        wait: bool,
+        /// Where the answer goes; nobody may be listening any more.
+        reply: oneshot::Sender<Outcome>,
+    },
+    /// Tell the state of the run.
+    State {
+        /// Where the answer goes.
+        reply: oneshot::Sender<State>,
+    },
+    /// A terminal shows the log from now on.
+    ViewOpened,
+    /// It does no more. Follows every [`Ask::ViewOpened`], however the client ended.
+    ViewClosed,
+    /// An overmind client streams the log from now on.
+    EchoOpened {
+        /// Its number, counted from 1 since this supervisor began.
+        number: u64,
+    },
+    /// It does no more.
+    EchoClosed {
+        /// Its number.
+        number: u64,
+    },
+}
+
+/// How the run ended.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct End {
+    /// The exit code of the whole run.
+    pub code: u8,
+    /// Who ended first without being told to, and so made everything stop.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub culprit: Option<Culprit>,
+}
+
+/// The process whose end made everything stop.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Culprit {
+    /// Its name.
+    pub name: ProcName,
+    /// How it ended.
+    pub exit: Exit,
+    /// How long it had run, nanoseconds.
+    pub ran_ns: u64,
+}
+
+/// The engine does not answer any more: it is ending or has ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the supervisor is ending and takes no more requests")]
+pub struct Ending;
+
+/// The engine as the control socket knows it.
+#[derive(Debug, Clone)]
+pub struct Handle {
+    /// Where questions go.
+    pub asks: mpsc::Sender<Ask>,
+    /// Where the journal ends now.
+    pub head: watch::Receiver<Head>,
+    /// Set once, when everything is over.
+    pub end: watch::Receiver<Option<End>>,
+}
+
+impl Handle {
+    /// Have something done; see [`Ask::Do`] for what `wait` means.
+    pub async fn request(&self, request: Request, wait: bool) -> Result<Outcome, Ending> {
+        let (reply, answer) = oneshot::channel();
+        self.tell(Ask::Do { request, wait, reply }).await?;
+        answer.await.map_err(|_| Ending)
+    }
+
+    /// The state of the run.
+    pub async fn state(&self) -> Result<State, Ending> {
+        let (reply, answer) = oneshot::channel();
+        self.tell(Ask::State { reply }).await?;
+        answer.await.map_err(|_| Ending)
+    }
+
+    /// Count a view; it is uncounted when the returned value is dropped.
+    pub async fn view(&self) -> Result<Attached, Ending> {
+        self.tell(Ask::ViewOpened).await?;
+        Ok(Attached { asks: self.asks.clone(), farewell: Some(Ask::ViewClosed) })
+    }
+
+    /// Announce an echo; its end is announced when the returned value is dropped.
+    pub async fn echo(&self, number: u64) -> Result<Attached, Ending> {
+        self.tell(Ask::EchoOpened { number }).await?;
+        Ok(Attached { asks: self.asks.clone(), farewell: Some(Ask::EchoClosed { number }) })
+    }
+
+    /// When everything is over, or nobody is left who could say so.
+    pub(super) async fn ended(end: &mut watch::Receiver<Option<End>>) {
+        let _ = end.wait_for(Option::is_some).await;
+    }
+
+    async fn tell(&self, ask: Ask) -> Result<(), Ending> {
+        self.asks.send(ask).await.map_err(|_| Ending)
+    }
+}
+
+/// A client that the engine knows of for as long as this value lives.
+#[derive(Debug)]
+pub struct Attached {
+    asks: mpsc::Sender<Ask>,
+    farewell: Option<Ask>,
+}
+
+impl Drop for Attached {
+    fn drop(&mut self) {
+        let Some(farewell) = self.farewell.take() else { return };
+        let Err(mpsc::error::TrySendError::Full(farewell)) = self.asks.try_send(farewell) else {
+            return;
+        };
+        // The engine has a full queue just now; without a runtime there is no engine to tell.
+        if let Ok(runtime) = tokio::runtime::Handle::try_current() {
+            let asks = self.asks.clone();
+            runtime.spawn(async move { asks.send(farewell).await });
+        }
+    }
+}
+
+/// About how many bytes an [`EchoCursor`] renders at once: bounds the memory of one client and
+/// the time that the others wait meanwhile.
+pub const ECHO_CHUNK: usize = 64 << 10;
+
+/// Gives overmind's `echo` its text: the merged log as it is shown on a terminal.
+pub trait Echo: Send + Sync {
+    /// A cursor over all that comes into the journal from now on.
+    fn start(&self) -> Box<dyn EchoCursor>;
+}
+
+/// A place in the rendered log.
+pub trait EchoCursor: Send {
+    /// Append to `out` what follows, no further than `upto` and no more than about
+    /// [`ECHO_CHUNK`] bytes. Nothing appended means: all up to there has been rendered.
+    fn next(&mut self, upto: &Head, out: &mut Vec<u8>) -> io::Result<()>;
+}
+
+/// What the control socket reads of the journal itself.
+#[derive(Clone)]
+pub struct JournalAccess {
+    /// The rendered log.
+    pub echo: Arc<dyn Echo>,
+}
+
+impl std::fmt::Debug for JournalAccess {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("JournalAccess")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::sync::{mpsc, watch};
+
+    use super::{Ask, Handle};
+    use crate::model::request::Head;
+
+    #[tokio::test]
+    async fn the_end_of_a_view_is_told_even_when_the_queue_is_full() {
+        let (asks, mut asked) = mpsc::channel(1);
+        let head = watch::channel(Head::default()).1;
+        let handle = Handle { asks, head, end: watch::channel(None).1 };
+        let view = handle.view().await.unwrap();
+        drop(view);
+        assert!(matches!(asked.recv().await, Some(Ask::ViewOpened)));
+        assert!(matches!(asked.recv().await, Some(Ask::ViewClosed)));
+        drop(asked);
+        assert!(handle.state().await.is_err());
+    }
+}

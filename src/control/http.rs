@@ -1,0 +1,306 @@
+//! The API: HTTP with JSON, one router for every transport.
+//!
+//! | method and path | does |
+//! |---|---|
+//! | `GET /api/state` | the whole run |
+//! | `GET /api/processes`, `GET /api/processes/{name}` | its processes, one of them |
+//! | `POST /api/processes/{name}/start`, `…/stop`, `…/restart` | to one |
+//! | `POST /api/start`, `/api/stop`, `/api/restart` | to `{"names":[…]}`; none named means all |
+//! | `POST /api/quit`, `POST /api/kill` | to the run |
+//! | `PUT /api/size` | `{"columns":80,"rows":24}` for the panes |
+//! | `GET /api/head` | server-sent events `head`, at last `end`; `?view=1` counts as a view |
+//!
+//! What changes something answers when it is done, with `?wait=false` when it is accepted (202).
+//! 404: no such name, 409: refused or failed (both with the outcome), 400: the request is no good.
+
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::{Body, Bytes};
+use axum::extract::rejection::PathRejection;
+use axum::extract::{DefaultBodyLimit, FromRequest as _, Path, State};
+use axum::http::{HeaderName, HeaderValue, Method, Request as HttpRequest, StatusCode, Uri};
+use axum::response::{IntoResponse as _, Response};
+use axum::routing::{get, post, put};
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
+use super::events;
+use super::handle::Ending;
+use super::server::Api;
+use crate::model::ProcName;
+use crate::model::nearest;
+use crate::model::request::{Outcome, Request};
+
+/// Version of the program that answers, in every response.
+pub const VERSION_HEADER: HeaderName = HeaderName::from_static("tmo-version");
+
+/// A body larger than this is no request of ours.
+const LARGEST_BODY: usize = 256 << 10;
+
+/// The API over whatever transport it is served.
+pub fn router(api: Api) -> Router {
+    Router::new()
+        .route("/api/state", get(state))
+        .route("/api/processes", get(processes))
+        .route("/api/processes/{name}", get(process))
+        .route("/api/processes/{name}/{verb}", post(act_on_one))
+        .route("/api/start", post(act_on_named))
+        .route("/api/stop", post(act_on_named))
+        .route("/api/restart", post(act_on_named))
+        .route("/api/quit", post(quit))
+        .route("/api/kill", post(kill))
+        .route("/api/size", put(size))
+        .route("/api/head", get(head))
+        .fallback(no_such_path)
+        .method_not_allowed_fallback(no_such_method)
+        .layer(DefaultBodyLimit::max(LARGEST_BODY))
+        .layer(axum::middleware::map_response(signed))
+        .with_state(api)
+}
+
+/// A request that is answered without an outcome.
+#[derive(Debug, thiserror::Error)]
+enum Refusal {
+    #[error("{0}")]
+    Bad(String),
+    #[error("{0}")]
+    TooLarge(String),
+    #[error("the body of the request did not come within {} s", .0.as_secs())]
+    Slow(Duration),
+    #[error(transparent)]
+    Ending(#[from] Ending),
+}
+
+impl axum::response::IntoResponse for Refusal {
+    fn into_response(self) -> Response {
+        let status = match self {
+            Self::Bad(_) => StatusCode::BAD_REQUEST,
+            Self::TooLarge(_) => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::Slow(_) => StatusCode::REQUEST_TIMEOUT,
+            Self::Ending(_) => StatusCode::SERVICE_UNAVAILABLE,
+        };
+        error(status, &self.to_string())
+    }
+}
+
+/// `{"error": …}`.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct Problem {
+    pub(super) error: String,
+}
+
+/// An answer that is only a reason.
+pub(super) fn error(status: StatusCode, reason: &str) -> Response {
+    json(status, &Problem { error: reason.to_owned() })
+}
+
+fn json(status: StatusCode, value: &impl Serialize) -> Response {
+    let (status, mut text) = match serde_json::to_vec(value) {
+        Ok(text) => (status, text),
+        Err(error) => {
+            tracing::warn!("an answer has no JSON form: {error}");
+            (StatusCode::INTERNAL_SERVER_ERROR, br#"{"error":"no JSON form"}"#.to_vec())
+        }
+    };
+    // Whoever types `curl` sees the prompt on a line of its own.
+    text.push(b'\n');
+    let kind = [(axum::http::header::CONTENT_TYPE, "application/json")];
+    (status, kind, text).into_response()
+}
+
+async fn signed(mut response: Response) -> Response {
+    let version = HeaderValue::from_static(env!("CARGO_PKG_VERSION"));
+    response.headers_mut().insert(VERSION_HEADER, version);
+    response
+}
+
+async fn no_such_path(uri: Uri) -> Response {
+    error(StatusCode::NOT_FOUND, &format!("there is no `{}` here", uri.path()))
+}
+
+async fn no_such_method(method: Method, uri: Uri) -> Response {
+    let reason = format!("`{}` does not take {method}", uri.path());
+    error(StatusCode::METHOD_NOT_ALLOWED, &reason)
+}
+
+async fn state(State(api): State<Api>) -> Result<Response, Refusal> {
+    Ok(json(StatusCode::OK, &api.handle.state().await?))
+}
+
+#[derive(Serialize)]
+struct Processes {
+    api: u32,
+    processes: Vec<crate::model::request::ProcessState>,
+}
+
+async fn processes(State(api): State<Api>) -> Result<Response, Refusal> {
+    let processes = api.handle.state().await?.processes;
+    Ok(json(StatusCode::OK, &Processes { api: 1, processes }))
+}
+
+async fn process(
+    State(api): State<Api>,
+    name: Result<Path<String>, PathRejection>,
+) -> Result<Response, Refusal> {
+    let Path(name) = name.map_err(|error| Refusal::Bad(error.body_text()))?;
+    let all = api.handle.state().await?.processes;
+    if let Some(found) = all.iter().find(|process| process.name.as_str() == name) {
+        return Ok(json(StatusCode::OK, found));
+    }
+    let known: Vec<ProcName> = all.into_iter().map(|process| process.name).collect();
+    Ok(json(StatusCode::NOT_FOUND, &nearest::unknown(&name, &known)))
+}
+
+/// The request that a verb of the API stands for.
+fn named(verb: &str, names: Vec<String>) -> Option<Request> {
+    match verb {
+        "start" => Some(Request::Start { names }),
+        "stop" => Some(Request::Stop { names }),
+        "restart" => Some(Request::Restart { names }),
+        _ => None,
+    }
+}
+
+async fn act_on_one(
+    State(api): State<Api>,
+    path: Result<Path<(String, String)>, PathRejection>,
+    uri: Uri,
+) -> Result<Response, Refusal> {
+    let Path((name, verb)) = path.map_err(|error| Refusal::Bad(error.body_text()))?;
+    let Some(request) = named(&verb, vec![name]) else { return Ok(no_such_path(uri).await) };
+    carry_out(&api, &uri, request).await
+}
+
+/// The body of `/api/start`, `/api/stop`, `/api/restart`.
+///
+/// A misspelt key must not turn "these" into "all", so unknown keys are refused.
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields)]
+struct Names {
+    #[serde(default)]
+    names: Vec<String>,
+}
+
+async fn act_on_named(
+    State(api): State<Api>,
+    uri: Uri,
+    request: HttpRequest<Body>,
+) -> Result<Response, Refusal> {
+    let body = whole(&api, request).await?;
+    let Names { names } = if body.is_empty() { Names::default() } else { read(&body)? };
+    let verb = uri.path().trim_start_matches("/api/");
+    let Some(request) = named(verb, names) else { return Ok(no_such_path(uri).await) };
+    carry_out(&api, &uri, request).await
+}
+
+async fn quit(State(api): State<Api>, uri: Uri) -> Result<Response, Refusal> {
+    carry_out(&api, &uri, Request::Quit).await
+}
+
+async fn kill(State(api): State<Api>, uri: Uri) -> Result<Response, Refusal> {
+    carry_out(&api, &uri, Request::Kill).await
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Size {
+    columns: u16,
+    rows: u16,
+}
+
+async fn size(
+    State(api): State<Api>,
+    uri: Uri,
+    request: HttpRequest<Body>,
+) -> Result<Response, Refusal> {
+    let Size { columns, rows } = read(&whole(&api, request).await?)?;
+    if columns == 0 || rows == 0 {
+        return Err(Refusal::Bad("a terminal has at least one column and one row".to_owned()));
+    }
+    carry_out(&api, &uri, Request::Resize { columns, rows }).await
+}
+
+async fn head(State(api): State<Api>, uri: Uri) -> Result<Response, Refusal> {
+    let shown = switch(&uri, "view", false)?;
+    let view = if shown { Some(api.handle.view().await?) } else { None };
+    Ok(events::response(api.handle, api.closing, view))
+}
+
+async fn carry_out(api: &Api, uri: &Uri, request: Request) -> Result<Response, Refusal> {
+    let wait = switch(uri, "wait", true)?;
+    let outcome = api.handle.request(request, wait).await?;
+    Ok(json(status(&outcome, wait), &outcome))
+}
+
+const fn status(outcome: &Outcome, wait: bool) -> StatusCode {
+    match outcome {
+        Outcome { unknown: Some(_), .. } => StatusCode::NOT_FOUND,
+        Outcome { ok: false, .. } => StatusCode::CONFLICT,
+        Outcome { ok: true, .. } if wait => StatusCode::OK,
+        Outcome { .. } => StatusCode::ACCEPTED,
+    }
+}
+
+/// The whole body, unless it is too large or does not come.
+async fn whole(api: &Api, request: HttpRequest<Body>) -> Result<Bytes, Refusal> {
+    let patience = api.limits.patience;
+    // A client that announces a body and sends none would hold its connection for ever.
+    match tokio::time::timeout(patience, Bytes::from_request(request, &())).await {
+        Err(_) => Err(Refusal::Slow(patience)),
+        Ok(Ok(body)) => Ok(body),
+        Ok(Err(error)) if error.status() == StatusCode::PAYLOAD_TOO_LARGE => {
+            let reason = format!("the body of a request is at most {LARGEST_BODY} bytes long");
+            Err(Refusal::TooLarge(reason))
+        }
+        Ok(Err(error)) => Err(Refusal::Bad(error.body_text())),
+    }
+}
+
+fn read<T: DeserializeOwned>(body: &[u8]) -> Result<T, Refusal> {
+    serde_json::from_slice(body)
+        .map_err(|error| Refusal::Bad(format!("the body is not what is expected here: {error}")))
+}
+
+/// A yes or no in the query.
+fn switch(uri: &Uri, key: &str, default: bool) -> Result<bool, Refusal> {
+    let pairs = uri.query().unwrap_or("").split('&');
+    let mut values = pairs.map(|pair| pair.split_once('=').unwrap_or((pair, "")));
+    match values.rfind(|&(name, _)| name == key) {
+        None => Ok(default),
+        Some((_, "" | "1" | "true" | "yes")) => Ok(true),
+        Some((_, "0" | "false" | "no")) => Ok(false),
+        Some((_, other)) => Err(Refusal::Bad(format!("`{key}={other}`: give 1 or 0"))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::http::{StatusCode, Uri};
+
+    use super::{status, switch};
+    use crate::model::request::{Outcome, Unknown};
+
+    #[test]
+    fn switches_say_yes_or_no() {
+        let read = |uri: &'static str| switch(&Uri::from_static(uri), "wait", true).ok();
+        for yes in ["/", "/?wait", "/?wait=1", "/?a=b&wait=true", "/?wait=0&wait=1", "/?await=0"] {
+            assert_eq!(read(yes), Some(true), "{yes}");
+        }
+        for no in ["/?wait=0", "/?wait=false", "/?x&wait=no&y=1"] {
+            assert_eq!(read(no), Some(false), "{no}");
+        }
+        assert_eq!(read("/?wait=maybe"), None);
+    }
+
+    #[test]
+    fn the_status_follows_the_outcome() {
+        let mut outcome = Outcome { ok: true, problems: vec![], names: vec![], unknown: None };
+        assert_eq!(status(&outcome, true), StatusCode::OK);
+        assert_eq!(status(&outcome, false), StatusCode::ACCEPTED);
+        outcome.ok = false;
+        assert_eq!(status(&outcome, false), StatusCode::CONFLICT);
+        outcome.unknown = Some(Unknown { name: String::new(), nearest: None, known: vec![] });
+        assert_eq!(status(&outcome, true), StatusCode::NOT_FOUND);
+    }
+}

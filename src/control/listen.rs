@@ -1,0 +1,312 @@
+//! Putting the control socket where clients look for it, and taking it away again.
+//!
+//! Whoever calls this holds the lock of the run, so a socket that nobody answers on is a leftover
+//! and is replaced. It is bound under another name, closed to other users, and renamed: no client
+//! ever sees a half-made one. Where a socket cannot be (path too long, file system without
+//! sockets), it lies in the runtime directory and a link takes its place.
+
+use std::ffi::OsString;
+use std::fs::{self, Metadata, Permissions};
+use std::io;
+use std::os::fd::AsRawFd as _;
+use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _, PermissionsExt as _, symlink};
+use std::os::unix::net::UnixListener;
+use std::path::{Path, PathBuf};
+
+use nix::errno::Errno;
+use nix::sys::socket::{Backlog, bind as bind_fd, listen};
+use nix::sys::stat::{Mode, fchmod};
+
+use serde::{Deserialize, Serialize};
+
+use super::dial::{self, Answer};
+
+/// How many clients may wait to be accepted.
+const BACKLOG: i32 = 1024;
+
+/// Why there is no control socket.
+#[derive(Debug, thiserror::Error)]
+pub enum ListenError {
+    /// Somebody who does not hold our lock answers there.
+    #[error("another program, perhaps overmind, listens on {}; end it, or give another socket with `-s`", shown.display())]
+    Foreign {
+        /// The path as the user named it.
+        shown: PathBuf,
+    },
+    /// Something that is no socket is there; it is not touched.
+    #[error("{} is in the way: it is {what}; move it away, or give another socket with `-s`", shown.display())]
+    InTheWay {
+        /// The path as the user named it.
+        shown: PathBuf,
+        /// What it is.
+        what: &'static str,
+    },
+    /// The system refused.
+    #[error("listen unix {}: {what}: {}", shown.display(), dial::reason(cause))]
+    Io {
+        /// The path as the user named it.
+        shown: PathBuf,
+        /// What was tried.
+        what: &'static str,
+        /// Why.
+        #[source]
+        cause: io::Error,
+    },
+}
+
+/// A control socket that clients can find.
+#[derive(Debug)]
+pub struct Listening {
+    /// Accepts clients; blocking, closed on exec.
+    pub listener: UnixListener,
+    /// What is to be removed at the end.
+    pub place: Place,
+    /// What the user should know: where the socket really is, and why.
+    pub note: Option<String>,
+}
+
+/// The socket in the runtime directory, where there is one.
+pub fn in_runtime(runtime: &Path) -> PathBuf {
+    runtime.join("control.sock")
+}
+
+/// Bind the control socket at `path`, which the user called `shown`; see the module.
+pub fn bind(path: &Path, shown: &Path, runtime: &Path) -> Result<Listening, ListenError> {
+    let mut bound = bind_at(path, clear_way(path, shown)?);
+    // Somebody took the place while we looked: look again at who it is.
+    if matches!(&bound, Err(error) if error.kind() == io::ErrorKind::AlreadyExists) {
+        bound = bind_at(path, clear_way(path, shown)?);
+    }
+    match bound {
+        Ok((listener, id)) => {
+            // What an earlier run left there would only send clients astray.
+            let _ = remove_if(&in_runtime(runtime), |file| file.file_type().is_socket());
+            let place = Place { socket: path.to_owned(), id, link: None };
+            Ok(Listening { listener, place, note: None })
+        }
+        Err(cause) if no_directory(&cause) => {
+            Err(ListenError::Io { shown: shown.to_owned(), what: "bind", cause })
+        }
+        Err(cause) => bind_elsewhere(path, shown, runtime, &cause),
+    }
+}
+
+fn no_directory(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory)
+}
+
+/// Whether a leftover is at the path; an error if somebody or something else is.
+fn clear_way(path: &Path, shown: &Path) -> Result<bool, ListenError> {
+    let shown = shown.to_owned();
+    let failed = |cause| ListenError::Io { shown: shown.clone(), what: "connect", cause };
+    let there = match fs::symlink_metadata(path) {
+        Ok(there) => there,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
+        Err(error) => return Err(failed(error)),
+    };
+    // What a link leads to counts; one that leads nowhere is a leftover.
+    let target = if there.is_symlink() { fs::metadata(path).ok() } else { Some(there) };
+    if let Some(what) = target.as_ref().and_then(not_a_socket) {
+        return Err(ListenError::InTheWay { shown, what });
+    }
+    match dial::probe(path).map_err(failed)? {
+        Answer::Live => Err(ListenError::Foreign { shown }),
+        Answer::Dead | Answer::Nothing => Ok(true),
+    }
+}
+
+fn not_a_socket(file: &Metadata) -> Option<&'static str> {
+    let kind = file.file_type();
+    if kind.is_socket() {
+        None
+    } else if kind.is_dir() {
+        Some("a directory")
+    } else if kind.is_file() {
+        Some("a file")
+    } else {
+        Some("something other than a socket")
+    }
+}
+
+/// Bind in the runtime directory, because of `cause`, and lead clients there.
+fn bind_elsewhere(
+    path: &Path,
+    shown: &Path,
+    runtime: &Path,
+    cause: &io::Error,
+) -> Result<Listening, ListenError> {
+    let socket = in_runtime(runtime);
+    let (listener, id) = bind_at(&socket, true).map_err(|cause| ListenError::Io {
+        shown: socket.clone(),
+        what: "bind",
+        cause,
+    })?;
+    let (why, shown_socket) = (dial::reason(cause), socket.display());
+    let linked = put_link(&socket, path);
+    let place = Place { socket: socket.clone(), id, link: linked.is_ok().then(|| path.to_owned()) };
+    let note = match linked {
+        Err(cause) if no_directory(&cause) => {
+            place.remove().unwrap_or_default();
+            return Err(ListenError::Io { shown: shown.to_owned(), what: "bind", cause });
+        }
+        Ok(()) => format!(
+            "{} is a link to {shown_socket}: a socket cannot be there ({why})",
+            shown.display()
+        ),
+        Err(_) => format!(
+            "the control socket is {shown_socket}: it cannot be {} ({why}); \
+             commands given in this project find it, others need `-s {shown_socket}`",
+            shown.display()
+        ),
+    };
+    Ok(Listening { listener, place, note: Some(note) })
+}
+
+/// Device, number, time of birth: a number alone is soon given to another file.
+type Id = (u64, u64, i64, i64);
+
+fn id(file: &Metadata) -> Id {
+    // Neither renaming nor a new mode changes this time of a socket.
+    (file.dev(), file.ino(), file.mtime(), file.mtime_nsec())
+}
+
+/// Bind at the path, over a leftover if there is one.
+fn bind_at(path: &Path, replace: bool) -> io::Result<(UnixListener, Id)> {
+    let temporary = neighbour(path);
+    remove_if(&temporary, |file| file.file_type().is_socket())?;
+    let listener = bind_hidden(&temporary)?;
+    let settled = fs::symlink_metadata(&temporary)
+        .map(|file| id(&file))
+        .and_then(|id| settle(&temporary, path, replace).map(|()| id));
+    match settled {
+        Ok(id) => Ok((listener, id)),
+        Err(error) => {
+            // Nobody knows this name; the reason is more useful than this failure would be.
+            let _ = fs::remove_file(&temporary);
+            Err(error)
+        }
+    }
+}
+
+/// A listener at a name that nobody looks for, closed to other users.
+fn bind_hidden(path: &Path) -> io::Result<UnixListener> {
+    let address = dial::short(path)?.ok_or(Errno::ENAMETOOLONG)?;
+    let socket = dial::stream_socket()?;
+    let mode = Mode::S_IRUSR | Mode::S_IWUSR;
+    // On Linux the file gets the mode that the socket has before; elsewhere this may fail.
+    let _ = fchmod(&socket, mode);
+    bind_fd(socket.as_raw_fd(), &address)?;
+    let listening = fs::set_permissions(path, Permissions::from_mode(mode.bits()))
+        .and_then(|()| Ok(listen(&socket, Backlog::new(BACKLOG)?)?));
+    match listening {
+        Ok(()) => Ok(socket.into()),
+        Err(error) => {
+            // It is of no use; the reason is what counts.
+            let _ = fs::remove_file(path);
+            Err(error)
+        }
+    }
+}
+
+/// A link to the socket at the path, over a leftover.
+fn put_link(socket: &Path, path: &Path) -> io::Result<()> {
+    let temporary = neighbour(path);
+    remove_if(&temporary, Metadata::is_symlink)?;
+    symlink(socket, &temporary)?;
+    settle(&temporary, path, true).inspect_err(|_| {
+        // As above: nobody knows this name.
+        let _ = fs::remove_file(&temporary);
+    })
+}
+
+/// Give it its name. What appeared there since it was looked at is replaced only on request.
+fn settle(from: &Path, to: &Path, replace: bool) -> io::Result<()> {
+    if replace {
+        return fs::rename(from, to);
+    }
+    #[cfg(any(target_os = "linux", target_vendor = "apple"))]
+    {
+        use rustix::fs::{CWD, RenameFlags, renameat_with};
+        use rustix::io::Errno;
+        match renameat_with(CWD, from, CWD, to, RenameFlags::NOREPLACE) {
+            // Neither every file system nor every kernel knows how.
+            Err(Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP) => {}
+            other => return Ok(other?),
+        }
+    }
+    fs::rename(from, to)
+}
+
+/// A short name in the same directory that no other process uses.
+fn neighbour(path: &Path) -> PathBuf {
+    let mut name = OsString::from(".tmo");
+    name.push(std::process::id().to_string());
+    path.with_file_name(name)
+}
+
+/// Remove a file if it is what we think it is; nothing there is fine.
+fn remove_if(path: &Path, ours: impl Fn(&Metadata) -> bool) -> io::Result<()> {
+    match fs::symlink_metadata(path) {
+        Ok(file) if ours(&file) => fs::remove_file(path),
+        Ok(_) => Ok(()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        Err(error) => Err(error),
+    }
+}
+
+/// What [`bind`] has put into the file system.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Place {
+    /// Where the socket is.
+    pub socket: PathBuf,
+    /// The link that leads to it.
+    pub link: Option<PathBuf>,
+    id: Id,
+}
+
+impl Place {
+    /// What another process of this run has bound, for one that inherits the listener.
+    pub fn find(path: &Path, runtime: &Path) -> io::Result<Self> {
+        let elsewhere = in_runtime(runtime);
+        let linked = fs::read_link(path).is_ok_and(|target| target == elsewhere);
+        let socket = if linked { elsewhere } else { locate(path, runtime) };
+        let id = id(&fs::symlink_metadata(&socket)?);
+        Ok(Self { socket, link: linked.then(|| path.to_owned()), id })
+    }
+
+    /// Remove the socket and the link to it, unless they have become somebody else's.
+    pub fn remove(&self) -> io::Result<()> {
+        let linked = self.link.as_deref().map_or(Ok(()), |link| remove_link(link, &self.socket));
+        linked.and(remove_if(&self.socket, |file| id(file) == self.id))
+    }
+}
+
+fn remove_link(link: &Path, socket: &Path) -> io::Result<()> {
+    remove_if(link, |file| {
+        file.is_symlink() && fs::read_link(link).is_ok_and(|target| target == socket)
+    })
+}
+
+/// Remove what a run that was killed has left at `path` and in the runtime directory. For whoever
+/// holds the lock; a socket that somebody answers on stays.
+pub fn unbind(path: &Path, runtime: &Path) -> io::Result<()> {
+    let socket = in_runtime(runtime);
+    let dead = |path: &Path| matches!(dial::probe(path), Ok(Answer::Dead));
+    let linked = remove_link(path, &socket);
+    let here = remove_if(path, |file| file.file_type().is_socket() && dead(path));
+    let there = remove_if(&socket, |file| file.file_type().is_socket() && dead(&socket));
+    linked.and(here).and(there)
+}
+
+/// Where to connect: `path`, or the runtime directory if the socket had to be there and nothing
+/// leads to it.
+pub fn locate(path: &Path, runtime: &Path) -> PathBuf {
+    let socket = in_runtime(runtime);
+    let Ok(there) = fs::metadata(&socket) else { return path.to_owned() };
+    match fs::metadata(path) {
+        Ok(here) if id(&here) == id(&there) => path.to_owned(),
+        // A leftover that could not be replaced does not answer.
+        Ok(_) if matches!(dial::probe(path), Ok(Answer::Live)) => path.to_owned(),
+        Ok(_) | Err(_) => socket,
+    }
+}

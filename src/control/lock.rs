@@ -1,0 +1,163 @@
+//! The lock of a run: whoever holds it is the supervisor of this project, or its guardian.
+//!
+//! It lies in the runtime directory (local, never a network file system) and is a `flock`, so the
+//! kernel gives it back whatever becomes of its holder. A socket file proves nothing; this does.
+
+use std::fs::{File, Metadata};
+use std::io::{self, Read as _, Seek as _, Write as _};
+use std::os::fd::{AsFd as _, RawFd};
+use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
+use std::path::{Path, PathBuf};
+
+use rustix::fs::{FlockOperation, flock};
+use rustix::io::{Errno, fcntl_dupfd_cloexec};
+
+use super::inherit;
+
+/// The lock file of this runtime directory.
+pub fn path(runtime: &Path) -> PathBuf {
+    runtime.join("lock")
+}
+
+/// The lock, held until this value and all its copies in other processes are gone.
+#[derive(Debug)]
+pub struct RunLock {
+    file: File,
+}
+
+/// Why the lock was not acquired.
+#[derive(Debug, thiserror::Error)]
+pub enum LockError {
+    /// Somebody has it.
+    #[error("another supervisor runs here{}", pid.map_or(String::new(), |pid| format!(" (pid {pid})")))]
+    Held {
+        /// Who, if that could be read.
+        pid: Option<u32>,
+    },
+    /// It cannot be used.
+    #[error("cannot lock `{}`: {cause}", path.display())]
+    Io {
+        /// The lock file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        cause: io::Error,
+    },
+}
+
+impl RunLock {
+    /// Take the lock of this runtime directory and write this process's id into it.
+    pub fn acquire(runtime: &Path) -> Result<Self, LockError> {
+        let path = path(runtime);
+        let failed = |cause| LockError::Io { path: path.clone(), cause };
+        loop {
+            let mut file = open(&path).map_err(failed)?;
+            if !seize(&file).map_err(failed)? {
+                let mut text = String::new();
+                // Without the number it is still held.
+                let _ = file.read_to_string(&mut text);
+                return Err(LockError::Held { pid: text.trim().parse().ok() });
+            }
+            // The run that held it may have removed the file in between; then another file of
+            // this name is, or will be, the lock.
+            if matches((file.metadata(), std::fs::metadata(&path))) {
+                let mut lock = Self { file };
+                lock.announce().map_err(failed)?;
+                return Ok(lock);
+            }
+        }
+    }
+
+    /// Write this process's id into the lock, to be named to those who want it.
+    pub fn announce(&mut self) -> io::Result<()> {
+        self.file.set_len(0)?;
+        self.file.rewind()?;
+        writeln!(self.file, "{}", std::process::id())
+    }
+
+    /// A copy that shares the lock: it is held until both are gone.
+    pub fn try_clone(&self) -> io::Result<Self> {
+        let fd = fcntl_dupfd_cloexec(self.file.as_fd(), 3)?;
+        Ok(Self { file: fd.into() })
+    }
+
+    /// Make it a descriptor that survives `exec`, for a program that calls [`RunLock::from_raw`].
+    pub fn into_raw(self) -> io::Result<RawFd> {
+        inherit::give(self.file)
+    }
+
+    /// Give the lock up at once, also for the processes that share it.
+    pub fn release(self) {
+        // Closing the descriptor would do no more; there is nobody to tell of a failure.
+        let _ = flock(&self.file, FlockOperation::Unlock);
+    }
+
+    /// Take over a lock that was handed over an `exec` as this descriptor; an error if it is not
+    /// the held lock of this runtime directory.
+    pub fn from_raw(fd: RawFd, runtime: &Path) -> io::Result<Self> {
+        let bad = |why: &str| io::Error::new(io::ErrorKind::InvalidInput, why.to_owned());
+        let open = std::fs::metadata(inherit::place(fd));
+        if !matches((open, std::fs::metadata(path(runtime)))) {
+            return Err(bad("the handed-over descriptor is not the lock of this run"));
+        }
+        let file = inherit::take(fd)?.into();
+        if !try_flock(&file, FlockOperation::NonBlockingLockExclusive)? {
+            return Err(bad("the handed-over lock is held by another process"));
+        }
+        Ok(Self { file })
+    }
+}
+
+/// Whether somebody holds the lock of this runtime directory.
+pub fn is_held(runtime: &Path) -> io::Result<bool> {
+    match File::open(path(runtime)) {
+        // Shared, so that those who only ask don't see each other.
+        Ok(file) => Ok(!try_flock(&file, FlockOperation::NonBlockingLockShared)?),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
+/// The process id in the lock file: that of the holder, if somebody holds it.
+pub fn holder(runtime: &Path) -> Option<u32> {
+    std::fs::read_to_string(path(runtime)).ok()?.trim().parse().ok()
+}
+
+fn open(path: &Path) -> io::Result<File> {
+    File::options().read(true).write(true).create(true).truncate(false).mode(0o600).open(path)
+}
+
+/// Lock it exclusively, unless somebody holds it so. Those who only ask ([`is_held`]) hold it
+/// shared for a moment; they are not taken for a holder.
+fn seize(file: &File) -> io::Result<bool> {
+    loop {
+        if try_flock(file, FlockOperation::NonBlockingLockExclusive)? {
+            return Ok(true);
+        }
+        if !try_flock(file, FlockOperation::NonBlockingLockShared)? {
+            return Ok(false);
+        }
+        // They are microseconds from giving it back, as this process now does.
+        flock(file, FlockOperation::Unlock)?;
+        std::thread::yield_now();
+    }
+}
+
+fn try_flock(file: &File, how: FlockOperation) -> io::Result<bool> {
+    loop {
+        match flock(file, how) {
+            Ok(()) => return Ok(true),
+            Err(Errno::WOULDBLOCK) => return Ok(false),
+            Err(Errno::INTR) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+}
+
+/// Whether both are the same file.
+fn matches(pair: (io::Result<Metadata>, io::Result<Metadata>)) -> bool {
+    match pair {
+        (Ok(one), Ok(other)) => (one.dev(), one.ino()) == (other.dev(), other.ino()),
+        (Ok(_) | Err(_), Ok(_) | Err(_)) => false,
+    }
+}

@@ -1,0 +1,235 @@
+//! Overmind's line protocol as pure functions: its commands read, its answers written.
+
+use std::fmt::Write as _;
+
+use crate::model::ProcName;
+use crate::model::request::{ProcessState, State};
+
+/// A line that a client may send.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Command {
+    /// The table of processes, then the end of the connection.
+    Status,
+    /// Where a process's terminal is; none named means the first process.
+    GetConnection(Option<String>),
+    /// Restart what these patterns match; none means all.
+    Restart(Vec<String>),
+    /// Stop what these patterns match; none means all.
+    Stop(Vec<String>),
+    /// Stop everything and end.
+    Quit,
+    /// SIGKILL everything and end.
+    Kill,
+    /// Stream the log from now on.
+    Echo,
+}
+
+/// Read one line, with or without its newline; what is no command is `None`.
+pub fn parse(line: &[u8]) -> Option<Command> {
+    let text = String::from_utf8_lossy(line);
+    let mut words = text.split_ascii_whitespace().map(str::to_owned);
+    match words.next()?.as_str() {
+        "status" => Some(Command::Status),
+        "get-connection" => Some(Command::GetConnection(words.next())),
+        "restart" => Some(Command::Restart(words.collect())),
+        "stop" => Some(Command::Stop(words.collect())),
+        "quit" => Some(Command::Quit),
+        "kill" => Some(Command::Kill),
+        "echo" => Some(Command::Echo),
+        _ => None,
+    }
+}
+
+impl Command {
+    /// The line to send, newline included.
+    pub fn line(&self) -> String {
+        let (verb, words): (&str, &[String]) = match self {
+            Self::Status => ("status", &[]),
+            Self::GetConnection(name) => ("get-connection", name.as_slice()),
+            Self::Restart(patterns) => ("restart", patterns),
+            Self::Stop(patterns) => ("stop", patterns),
+            Self::Quit => ("quit", &[]),
+            Self::Kill => ("kill", &[]),
+            Self::Echo => ("echo", &[]),
+        };
+        let mut line = verb.to_owned();
+        for word in words {
+            line.push(' ');
+            line.push_str(word);
+        }
+        line.push('\n');
+        line
+    }
+}
+
+/// The answer to `status`.
+pub fn status(processes: &[ProcessState]) -> String {
+    let longest = processes.iter().map(|process| process.name.as_str().len()).max().unwrap_or(0);
+    let width = longest.max(9) + 1;
+    let mut table = format!("{:<width$}{:<10}STATUS\n", "PROCESS", "PID");
+    for process in processes {
+        let pid = process.pid.or(process.last_pid).unwrap_or(0);
+        let word = if process.pid.is_some() { "running" } else { "dead" };
+        // Writing to a string cannot fail.
+        let _ = writeln!(table, "{:<width$}{pid:<10}{word}", process.name);
+    }
+    table
+}
+
+/// The answer to `get-connection`.
+pub fn connection(state: &State, name: Option<&str>) -> String {
+    let wanted = match name {
+        None => state.processes.first(),
+        Some(name) => state.processes.iter().find(|process| process.name.as_str() == name),
+    };
+    wanted.map_or_else(
+        || "\n".to_owned(),
+        |process| format!("{} {}:{}\n", state.tmux.socket, state.tmux.session, process.name),
+    )
+}
+
+/// The full names that any of the patterns matches; no pattern matches all.
+///
+/// An engine takes an empty list for all, so whoever gets none back must ask for nothing.
+pub fn matching(processes: &[ProcessState], patterns: &[String]) -> Vec<String> {
+    let wanted = |name: &ProcName| {
+        patterns.is_empty() || patterns.iter().any(|pattern| name.matches(pattern))
+    };
+    let names = processes.iter().map(|process| &process.name);
+    names.filter(|&name| wanted(name)).map(ToString::to_string).collect()
+}
+
+/// One row of a status table.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Row {
+    /// The process.
+    pub name: String,
+    /// Its (last) process id.
+    pub pid: u32,
+    /// Whether it runs.
+    pub running: bool,
+}
+
+/// Read a status table; lines that are no rows (the head) are left out.
+pub fn rows(table: &str) -> Vec<Row> {
+    let row = |line: &str| {
+        let mut words = line.split_ascii_whitespace();
+        let (name, pid, word) = (words.next()?, words.next()?, words.next()?);
+        let pid = pid.parse().ok()?;
+        Some(Row { name: name.to_owned(), pid, running: word == "running" })
+    };
+    table.lines().filter_map(row).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use pretty_assertions::assert_eq;
+    use proptest::prelude::*;
+
+    use super::{Command, Row, matching, parse, rows, status};
+    use crate::model::ProcName;
+    use crate::model::request::ProcessState;
+
+    fn process(name: &str, pid: Option<u32>, last_pid: Option<u32>) -> ProcessState {
+        ProcessState {
+            name: ProcName::new(name).unwrap(),
+            state: "running".to_owned(),
+            pid,
+            last_pid,
+            exit: None,
+            since: 0,
+            lives: 1,
+            port: None,
+            color: 2,
+            pane: None,
+            reason: None,
+        }
+    }
+
+    #[test]
+    fn the_table_is_overminds() {
+        let few = [process("web", Some(19773), None), process("worker", None, Some(20325))];
+        let table = "PROCESS   PID       STATUS\n\
+                     web       19773     running\n\
+                     worker    20325     dead\n";
+        assert_eq!(status(&few), table);
+        let long = [process("a-long-name#10", Some(7), Some(7)), process("b", None, None)];
+        let table = "PROCESS        PID       STATUS\n\
+                     a-long-name#10 7         running\n\
+                     b              0         dead\n";
+        assert_eq!(status(&long), table);
+        assert_eq!(status(&[]), "PROCESS   PID       STATUS\n");
+    }
+
+    #[test]
+    fn reads_what_overmind_reads() {
+        let words = |words: &[&str]| words.iter().map(|&word| word.to_owned()).collect::<Vec<_>>();
+        for (line, command) in [
+            ("status\n", Command::Status),
+            ("  status  now\r\n", Command::Status),
+            ("quit", Command::Quit),
+            ("kill\r\n", Command::Kill),
+            ("echo", Command::Echo),
+            ("get-connection", Command::GetConnection(None)),
+            ("get-connection web other\n", Command::GetConnection(Some("web".to_owned()))),
+            ("restart\n", Command::Restart(vec![])),
+            ("stop a  b\tc*\n", Command::Stop(words(&["a", "b", "c*"]))),
+        ] {
+            assert_eq!(parse(line.as_bytes()), Some(command), "{line:?}");
+        }
+        for line in ["", "\n", "  \t", "Quit", "quitt", "get", "\0", "statusx", "re start"] {
+            assert_eq!(parse(line.as_bytes()), None, "{line:?}");
+        }
+        assert_eq!(parse(b"\xffquit\n"), None);
+    }
+
+    #[test]
+    fn no_match_is_not_all() {
+        let all = [process("web#1", None, None), process("web#2", None, None)];
+        assert_eq!(matching(&all, &[]), ["web#1", "web#2"]);
+        assert_eq!(matching(&all, &["*#2".to_owned()]), ["web#2"]);
+        assert_eq!(matching(&all, &["web".to_owned()]).len(), 2);
+        assert!(matching(&all, &["nosuch".to_owned()]).is_empty());
+    }
+
+    fn command() -> impl Strategy<Value = Command> {
+        let words = || proptest::collection::vec("[a-z*#0-9_-]{1,8}", 0..4);
+        prop_oneof![
+            Just(Command::Status),
+            Just(Command::Quit),
+            Just(Command::Kill),
+            Just(Command::Echo),
+            proptest::option::of("[a-z#]{1,8}").prop_map(Command::GetConnection),
+            words().prop_map(Command::Restart),
+            words().prop_map(Command::Stop),
+        ]
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_sent_is_read(command in command()) {
+            prop_assert_eq!(parse(command.line().as_bytes()), Some(command));
+        }
+
+        #[test]
+        fn any_bytes_are_survived(line: Vec<u8>) {
+            let read = parse(&line);
+            let again = read.as_ref().map(|command| parse(command.line().as_bytes()));
+            prop_assert_eq!(again, read.map(Some));
+        }
+
+        #[test]
+        fn the_table_can_be_read_back(
+            names in proptest::collection::vec("[a-z]{1,20}(#[1-9])?", 0..6),
+            pids in proptest::collection::vec((1u32..4_000_000, any::<bool>()), 6),
+        ) {
+            let all: Vec<_> = names.iter().zip(&pids)
+                .map(|(name, &(pid, lives))| process(name, lives.then_some(pid), Some(pid)))
+                .collect();
+            let expected: Vec<_> = names.iter().zip(&pids)
+                .map(|(name, &(pid, running))| Row { name: name.clone(), pid, running })
+                .collect();
+            prop_assert_eq!(rows(&status(&all)), expected);
+        }
+    }
+}

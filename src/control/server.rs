@@ -1,0 +1,264 @@
+//! The accept loop: one task per client, bounded in number, closed to other users.
+
+use std::future::Future;
+use std::io;
+use std::pin::pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use axum::Router;
+use axum::http::StatusCode;
+use hyper::server::conn::http1;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::service::TowerToHyperService;
+use tokio::net::{UnixListener, UnixStream};
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+
+use super::handle::{Handle, JournalAccess};
+use super::http;
+use super::lines;
+use super::sniff::{Language, Rewound, sniff};
+
+/// How much the server puts up with.
+#[derive(Debug, Clone, Copy)]
+pub struct Limits {
+    /// Clients served at once.
+    pub connections: usize,
+    /// Clients beyond them that are told so at once; further ones are closed without a word.
+    pub refusals: usize,
+    /// How long a client may take to say what it wants: else a silent one holds its place for
+    /// ever.
+    pub patience: Duration,
+    /// How long clients may take to read the last words when the server ends.
+    pub farewell: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            connections: 256,
+            refusals: 32,
+            patience: Duration::from_secs(10),
+            farewell: Duration::from_millis(500),
+        }
+    }
+}
+
+/// What every conversation needs.
+#[derive(Debug, Clone)]
+pub struct Api {
+    pub(super) handle: Handle,
+    pub(super) journal: JournalAccess,
+    pub(super) limits: Limits,
+    pub(super) closing: watch::Receiver<bool>,
+    echoes: Arc<AtomicU64>,
+}
+
+impl Api {
+    /// The API of this engine; streams end when `closing` becomes true.
+    pub fn new(
+        handle: Handle,
+        journal: JournalAccess,
+        limits: Limits,
+        closing: watch::Receiver<bool>,
+    ) -> Self {
+        Self { handle, journal, limits, closing, echoes: Arc::default() }
+    }
+
+    /// The number of the next echo.
+    pub(super) fn next_echo(&self) -> u64 {
+        self.echoes.fetch_add(1, Ordering::Relaxed) + 1
+    }
+}
+
+/// Serve clients until `shutdown`; then say goodbye to those that are there.
+///
+/// The listener is taken as it was bound or inherited; other errors than those of making it ready
+/// do not end the server.
+pub async fn serve(
+    listener: std::os::unix::net::UnixListener,
+    handle: Handle,
+    journal: JournalAccess,
+    limits: Limits,
+    shutdown: impl Future<Output = ()>,
+) -> io::Result<()> {
+    listener.set_nonblocking(true)?;
+    let listener = UnixListener::from_std(listener)?;
+    let (closing, closes) = watch::channel(false);
+    let api = Api::new(handle, journal, limits, closes);
+    let mut clients = Clients { router: http::router(api.clone()), api, tasks: JoinSet::new() };
+    let mut shutdown = pin!(shutdown);
+    loop {
+        tokio::select! {
+            biased;
+            () = &mut shutdown => break,
+            // Reaped as they end, so that nothing of a client stays behind.
+            Some(_) = clients.tasks.join_next() => {}
+            stream = accept(&listener) => match stream {
+                Ok(stream) => clients.admit(stream),
+                Err(error) => {
+                    tokio::select! {
+                        () = &mut shutdown => break,
+                        () = clients.room(&listener, &error) => {}
+                    }
+                }
+            }
+        }
+    }
+    // No new clients; whoever is still connecting learns at once that nobody is there.
+    drop(listener);
+    let _ = closing.send(true);
+    clients.farewell().await;
+    Ok(())
+}
+
+/// When the server ends.
+pub(super) async fn closed(closing: &mut watch::Receiver<bool>) {
+    // An error means that the server is gone already.
+    let _ = closing.wait_for(|&closing| closing).await;
+}
+
+/// The next client, whatever becomes of those that give up meanwhile.
+async fn accept(listener: &UnixListener) -> io::Result<UnixStream> {
+    loop {
+        match listener.accept().await {
+            Ok((stream, _)) => return Ok(stream),
+            Err(error)
+                if matches!(
+                    error.kind(),
+                    io::ErrorKind::ConnectionAborted | io::ErrorKind::Interrupted
+                ) => {}
+            Err(error) => return Err(error),
+        }
+    }
+}
+
+struct Clients {
+    router: Router,
+    api: Api,
+    tasks: JoinSet<()>,
+}
+
+impl Clients {
+    fn admit(&mut self, stream: UnixStream) {
+        let limits = self.api.limits;
+        if !ours(&stream) || self.tasks.len() >= limits.connections + limits.refusals {
+            return;
+        }
+        if self.tasks.len() >= limits.connections {
+            self.tasks.spawn(refuse(stream, limits));
+        } else {
+            self.tasks.spawn(converse(stream, self.router.clone(), self.api.clone()));
+        }
+    }
+
+    /// Wait until accepting works again: descriptors or memory are short.
+    async fn room(&mut self, listener: &UnixListener, error: &io::Error) {
+        const FIRST: Duration = Duration::from_millis(10);
+        const MOST: Duration = Duration::from_secs(1);
+        tracing::warn!("cannot accept a client, will try again: {error}");
+        let mut pause = FIRST;
+        loop {
+            // The descriptors may be freed by another part of the program, of which nobody
+            // tells: hence the timer, with growing steps.
+            tokio::select! {
+                Some(_) = self.tasks.join_next() => {}
+                () = tokio::time::sleep(pause) => {}
+            }
+            pause = (pause * 2).min(MOST);
+            let waiting = pin!(accept(listener));
+            match futures_util::future::poll_immediate(waiting).await {
+                Some(Err(_)) => {}
+                Some(Ok(stream)) => return self.admit(stream),
+                None => return,
+            }
+        }
+    }
+
+    async fn farewell(mut self) {
+        let limit = self.api.limits.farewell;
+        let all = async { while self.tasks.join_next().await.is_some() {} };
+        // A client that reads nothing must not keep the supervisor from ending.
+        if tokio::time::timeout(limit, all).await.is_err() {
+            tracing::debug!("{} clients did not read the last words", self.tasks.len());
+        }
+        self.tasks.shutdown().await;
+    }
+}
+
+/// Whether the client is this user or root: whoever may ask, may run commands as this user.
+fn ours(stream: &UnixStream) -> bool {
+    let mine = nix::unistd::geteuid().as_raw();
+    match stream.peer_cred() {
+        Ok(peer) if peer.uid() == mine || peer.uid() == 0 => true,
+        Ok(peer) => {
+            tracing::warn!("a client of user {} was turned away", peer.uid());
+            false
+        }
+        Err(error) => {
+            tracing::debug!("a client was gone before it was known who it was: {error}");
+            false
+        }
+    }
+}
+
+/// Talk with one client in its own language.
+async fn converse(mut stream: UnixStream, router: Router, api: Api) {
+    let mut closing = api.closing.clone();
+    let first = tokio::select! {
+        first = tokio::time::timeout(api.limits.patience, sniff(&mut stream)) => first,
+        () = closed(&mut closing) => return,
+    };
+    match first {
+        Ok(Ok(Some((Language::Lines, first)))) => lines::converse(stream, first, api).await,
+        Ok(Ok(Some((Language::Http, first)))) => {
+            serve_http(Rewound::new(first, stream), router, &api.limits, closing).await;
+        }
+        Ok(Ok(None) | Err(_)) => {}
+        Err(_) => tracing::debug!("a client said nothing for {:?}", api.limits.patience),
+    }
+}
+
+async fn serve_http(
+    stream: Rewound,
+    router: Router,
+    limits: &Limits,
+    mut closing: watch::Receiver<bool>,
+) {
+    let connection = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(limits.patience)
+        // What waits for a slow reader is little, and the events it gets are fresh.
+        .max_buf_size(32 << 10)
+        .serve_connection(TokioIo::new(stream), TowerToHyperService::new(router));
+    let mut connection = pin!(connection);
+    let done = tokio::select! {
+        done = &mut connection => done,
+        () = closed(&mut closing) => {
+            connection.as_mut().graceful_shutdown();
+            connection.await
+        }
+    };
+    if let Err(error) = done {
+        tracing::debug!("a client ended in the middle of a request: {error}");
+    }
+}
+
+/// Tell one client too many that there is no room; overmind's clients have no word for that.
+async fn refuse(mut stream: UnixStream, limits: Limits) {
+    let first = tokio::time::timeout(limits.farewell, sniff(&mut stream)).await;
+    let Ok(Ok(Some((Language::Http, first)))) = first else { return };
+    let reason = format!("{} clients are connected, more are not served", limits.connections);
+    let router = Router::new().fallback(move || {
+        let answer = http::error(StatusCode::SERVICE_UNAVAILABLE, &reason);
+        std::future::ready(answer)
+    });
+    let stream = TokioIo::new(Rewound::new(first, stream));
+    let served = http1::Builder::new()
+        .keep_alive(false)
+        .serve_connection(stream, TowerToHyperService::new(router));
+    // The client may dawdle, but not in the way of others.
+    let _ = tokio::time::timeout(limits.farewell, served).await;
+}

@@ -1,0 +1,45 @@
+//! The control socket as a part of the engine.
+
+use std::sync::Arc;
+
+use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
+
+use crate::control::handle::{Echo, Handle, JournalAccess};
+use crate::control::server::{self, Limits};
+
+/// The running server.
+#[derive(Debug)]
+pub(super) struct Serving {
+    stop: oneshot::Sender<()>,
+    task: JoinHandle<std::io::Result<()>>,
+}
+
+impl Serving {
+    /// Serve clients from now on.
+    pub(super) fn begin(
+        listener: std::os::unix::net::UnixListener,
+        handle: Handle,
+        echo: Arc<dyn Echo>,
+    ) -> Self {
+        let (stop, stopped) = oneshot::channel::<()>();
+        let journal = JournalAccess { echo };
+        let shutdown = async {
+            // An error means that the engine is gone, which is the same.
+            let _ = stopped.await;
+        };
+        let task =
+            tokio::spawn(server::serve(listener, handle, journal, Limits::default(), shutdown));
+        Self { stop, task }
+    }
+
+    /// No new clients; those there may read what they were promised, for a moment.
+    pub(super) async fn finish(self) {
+        let _ = self.stop.send(());
+        match self.task.await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => tracing::error!(%error, "the control socket"),
+            Err(error) => tracing::error!(%error, "the control socket"),
+        }
+    }
+}

@@ -1,0 +1,170 @@
+//! The write side of a stream.
+
+use std::fs::{self, File};
+use std::io::{self, Write as _};
+use std::os::unix::fs::OpenOptionsExt as _;
+
+use super::row::Row;
+use super::segment::{Dirs, LOG, Listing, Place, Segment, TIMES};
+use super::times;
+
+/// Size of a spill segment.
+pub const SPILL_SEGMENT: u64 = 512 << 10;
+/// The name of the events' stream in file names.
+pub const EVENTS_SLUG: &str = "@events";
+
+/// Appends to a stream; there is one per stream at a time.
+///
+/// It never fails: see [`super::row`] for what happens when it cannot write.
+#[derive(Debug)]
+pub struct Appender {
+    row: Row<Files>,
+    timed: bool,
+    end: u64,
+    noted: u64,
+}
+
+#[derive(Debug)]
+struct Files {
+    log: File,
+    times: Option<File>,
+}
+
+impl Appender {
+    /// Go on where the stream ends; `limit` is the size of a segment, `timed` says whether the
+    /// time of each append is kept.
+    ///
+    /// The last segment is continued while it is less than half full, so that many short runs
+    /// don't leave as many files.
+    pub fn open(dirs: &Dirs, slug: &str, limit: u64, timed: bool) -> Self {
+        let mut listing = Listing::new(slug, LOG);
+        // A directory that cannot be read cannot be written either: `append` deals with that.
+        let _ = listing.refresh(dirs);
+        let end_of = |segment: &Segment| {
+            let meta = segment.path(dirs, slug, LOG).and_then(|path| fs::metadata(path).ok());
+            segment.start + meta.map_or(0, |meta| meta.len())
+        };
+        let end = listing.segments().iter().map(end_of).max().unwrap_or(0);
+        let mut row = Row::new(dirs, slug, &[LOG, TIMES], (limit, SPILL_SEGMENT));
+        let last = listing.segments().iter().rev().find(|segment| end_of(segment) == end);
+        let open = last
+            .filter(|last| last.place == Place::Journal && end - last.start < limit.div_ceil(2))
+            .and_then(|last| Some((*last, files_of(&row, *last, timed).ok()?)))
+            .filter(|(_, files)| !timed || files.times.is_some());
+        row.adopt(listing.segments(), open);
+        let mut this = Self { row, timed, end, noted: end };
+        this.choose(crate::sys::clock::now_ns());
+        this
+    }
+
+    /// The address of the next byte.
+    pub fn end(&self) -> u64 {
+        self.end
+    }
+
+    /// Whether the journal's directory refuses what is written.
+    pub fn spilling(&self) -> bool {
+        self.row.spilling()
+    }
+
+    /// Append bytes that were read at the time `now`. Whatever happens, [`Appender::end`]
+    /// advances by their number.
+    pub fn append(&mut self, now: u64, bytes: &[u8]) {
+        let mut rest = bytes;
+        while !rest.is_empty() {
+            self.note(now);
+            self.choose(now);
+            let Some((_, files)) = self.row.open() else {
+                self.end += rest.len() as u64;
+                self.noted = self.end;
+                break;
+            };
+            match files.log.write(rest) {
+                Ok(written) if written > 0 => {
+                    self.end += written as u64;
+                    rest = &rest[written..];
+                    self.row.accepted();
+                }
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Ok(_) | Err(_) => {
+                    let timed = self.timed;
+                    self.row.refuse(self.end, now, |row, segment| files_of(row, segment, timed));
+                }
+            }
+        }
+        self.note(now);
+    }
+
+    /// The stream ends. If the newest bytes could not be kept on the disk, leave an empty
+    /// segment behind them there, so that whoever goes on uses no offset twice.
+    pub fn finish(&mut self, now: u64) {
+        if self.row.spilling() {
+            let timed = self.timed;
+            self.row.ask(self.end, now, |row, segment| files_of(row, segment, timed));
+        }
+    }
+
+    fn choose(&mut self, now: u64) {
+        let timed = self.timed;
+        self.row.choose(self.end, now, |row, segment| files_of(row, segment, timed));
+    }
+
+    /// Write down when the bytes since the last note came.
+    fn note(&mut self, now: u64) {
+        if self.noted == self.end {
+            return;
+        }
+        self.noted = self.end;
+        if let Some((_, files)) = self.row.open()
+            && let Some(file) = &mut files.times
+        {
+            let entry = times::encode(now, self.end);
+            // A cut entry would shift all that follow: better none. Readers do without.
+            if file.write(&entry).ok() != Some(entry.len()) {
+                files.times = None;
+            }
+        }
+    }
+}
+
+/// Open the files of a segment to append; without times where these cannot be written.
+fn files_of(row: &Row<Files>, segment: Segment, with_times: bool) -> io::Result<Files> {
+    row.dirs.create(segment.place)?;
+    let open = |ending| {
+        let path = segment.path(&row.dirs, &row.slug, ending).ok_or(io::ErrorKind::NotFound)?;
+        File::options().append(true).create(true).mode(0o600).open(path)
+    };
+    let whole = |file: &File| file.metadata().is_ok_and(|m| m.len() % times::ENTRY as u64 == 0);
+    let log = open(LOG)?;
+    let times = if with_times { open(TIMES).ok().filter(whole) } else { None };
+    Ok(Files { log, times })
+}
+
+/// Appends the supervisor's own words to their stream.
+#[derive(Debug)]
+pub struct EventWriter {
+    appender: Appender,
+    line: Vec<u8>,
+}
+
+impl EventWriter {
+    /// Go on where the stream of events ends.
+    pub fn open(dirs: &Dirs, limit: u64) -> Self {
+        Self { appender: Appender::open(dirs, EVENTS_SLUG, limit, false), line: vec![] }
+    }
+
+    /// The offset of the next event.
+    pub fn end(&self) -> u64 {
+        self.appender.end()
+    }
+
+    /// Append one line of JSON; returns where it lies and how long it is.
+    pub fn append(&mut self, now: u64, json: &[u8]) -> (u64, u32) {
+        let offset = self.appender.end();
+        self.line.clear();
+        self.line.extend_from_slice(json);
+        self.line.push(b'\n');
+        self.appender.append(now, &self.line);
+        (offset, super::small(self.line.len()))
+    }
+}

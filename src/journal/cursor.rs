@@ -1,0 +1,339 @@
+//! Reading the journal in its merged order, or some streams of it.
+//!
+//! A cursor belongs to one view. It reads files only, so it hinders nobody, and a view may stop
+//! for hours: what retention has deleted by then is counted, the rest follows.
+
+use std::io;
+
+use super::reader::IndexReader;
+use super::record::{CONTINUES, Kind, Record, TO_BE_CONTINUED, UNFINISHED};
+use super::segment::Dirs;
+use super::small;
+use super::stream::{Read, StreamReader};
+use super::streams::Streams;
+
+/// The most text that one chunk has.
+pub const CHUNK: usize = 256 << 10;
+/// How much of a stream is read at once.
+const AHEAD: usize = 64 << 10;
+/// How many records are read at once.
+const BATCH: usize = 512;
+
+/// Which streams to read.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Filter {
+    /// Their numbers; `None` means all.
+    pub streams: Option<Vec<u16>>,
+}
+
+impl Filter {
+    /// All streams.
+    pub const fn all() -> Self {
+        Self { streams: None }
+    }
+
+    /// Only these streams.
+    pub const fn only(streams: Vec<u16>) -> Self {
+        Self { streams: Some(streams) }
+    }
+
+    /// Whether a stream is wanted.
+    pub fn takes(&self, stream: u16) -> bool {
+        self.streams.as_ref().is_none_or(|streams| streams.contains(&stream))
+    }
+}
+
+/// A place in the merged order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+pub struct Position {
+    /// The number of a record.
+    pub record: u64,
+    /// How many bytes of it come before the place.
+    pub skip: u32,
+}
+
+impl Position {
+    /// As bytes for a file: the record, then the bytes of it, little-endian.
+    pub fn to_bytes(self) -> [u8; 12] {
+        let mut bytes = [0; 12];
+        bytes[..8].copy_from_slice(&self.record.to_le_bytes());
+        bytes[8..].copy_from_slice(&self.skip.to_le_bytes());
+        bytes
+    }
+
+    /// The inverse of [`Position::to_bytes`]; `None` for bytes that are none.
+    pub fn from_bytes(bytes: &[u8]) -> Option<Self> {
+        let (record, skip) = bytes.split_at_checked(8)?;
+        Some(Self {
+            record: u64::from_le_bytes(record.try_into().ok()?),
+            skip: u32::from_le_bytes(skip.try_into().ok()?),
+        })
+    }
+}
+
+/// What one step of a cursor yields.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Chunk {
+    /// The number of the record.
+    pub position: u64,
+    /// The record; where the chunk is only a part of it, offset, length, lines and flags are
+    /// those of the part.
+    pub record: Record,
+    /// Bytes that retention has deleted since the last chunk, before this one.
+    pub lost: u64,
+}
+
+/// Reads chunk by chunk.
+#[derive(Debug)]
+pub struct Cursor {
+    index: IndexReader,
+    filter: Filter,
+    at: Position,
+    batch: Vec<Record>,
+    first: u64,
+    lost: u64,
+    /// The last part of a record ended within a line.
+    within: bool,
+    texts: Texts,
+}
+
+impl Cursor {
+    /// Read the journal in these directories from a place on.
+    pub fn open(dirs: &Dirs, position: Position, filter: Filter) -> Self {
+        Self::over(IndexReader::open(dirs), position, filter)
+    }
+
+    /// The same by an index that one has already.
+    pub fn over(index: IndexReader, position: Position, filter: Filter) -> Self {
+        let texts = Texts::new(index.dirs());
+        let (batch, first, lost, within) = (vec![], 0, 0, false);
+        Self { index, filter, at: position, batch, first, lost, within, texts }
+    }
+
+    /// Where the next chunk will be: what a later cursor must begin with to go on here.
+    pub fn position(&self) -> Position {
+        self.at
+    }
+
+    /// The index it reads.
+    pub fn index(&mut self) -> &mut IndexReader {
+        &mut self.index
+    }
+
+    /// The next chunk of a record with a number below `upto`; its text, if it has any, is put
+    /// into `buffer`. `None`: there is none.
+    pub fn next(&mut self, upto: u64, buffer: &mut Vec<u8>) -> io::Result<Option<Chunk>> {
+        buffer.clear();
+        let mut gone = None;
+        while let Some(record) = self.record(upto)? {
+            let position = self.at.record;
+            let part = match record.kind {
+                Kind::Text | Kind::Event => self.part(&record, buffer)?,
+                Kind::Start | Kind::Exit | Kind::End | Kind::Gap => {
+                    self.done();
+                    Some(record)
+                }
+            };
+            if let Some(record) = part {
+                let lost = std::mem::take(&mut self.lost);
+                return Ok(Some(Chunk { position, record, lost }));
+            }
+            gone = Some((position, record));
+        }
+        // Losses at the very end must not stay untold.
+        Ok(gone.filter(|_| self.lost > 0).map(|(position, record)| Chunk {
+            position,
+            record: Record { offset: record.end(), len: 0, lines: 0, flags: 0, ..record },
+            lost: std::mem::take(&mut self.lost),
+        }))
+    }
+
+    /// Go to the next record.
+    fn done(&mut self) {
+        self.at = Position { record: self.at.record + 1, skip: 0 };
+        self.within = false;
+    }
+
+    /// The record at the present position or the first wanted one behind it.
+    fn record(&mut self, upto: u64) -> io::Result<Option<Record>> {
+        while self.at.record < upto {
+            let known = self.at.record.checked_sub(self.first);
+            let known = known.and_then(|at| self.batch.get(usize::try_from(at).ok()?));
+            match known {
+                Some(record) if self.filter.takes(record.stream) => return Ok(Some(*record)),
+                Some(_) => self.done(),
+                None => {
+                    let most = usize::try_from(upto - self.at.record).unwrap_or(BATCH).min(BATCH);
+                    let hole = self.index.read(self.at.record, &mut self.batch, most)?;
+                    self.first = self.at.record;
+                    if let Some(hole) = hole {
+                        self.first = hole.until;
+                        self.at = Position { record: hole.until, skip: 0 };
+                        let wanted = hole.text.iter().filter(|(s, _)| self.filter.takes(*s));
+                        self.lost += wanted.map(|(_, bytes)| *bytes).sum::<u64>();
+                    }
+                    if self.batch.is_empty() {
+                        return Ok(None);
+                    }
+                }
+            }
+        }
+        Ok(None)
+    }
+
+    /// Read the rest of a record, or as much as fits; `None` if nothing of it is left.
+    fn part(&mut self, record: &Record, buffer: &mut Vec<u8>) -> io::Result<Option<Record>> {
+        let mut from = record.offset + u64::from(self.at.skip.min(record.len));
+        let rest = |from| usize::try_from(record.end() - from).unwrap_or(usize::MAX).min(CHUNK);
+        while from < record.end() {
+            match self.texts.read(record.stream, from, rest(from), buffer)? {
+                Read::Bytes(_) => break,
+                Read::Gap { next } if next < record.end() => {
+                    self.lost += next - from;
+                    from = next;
+                }
+                Read::Gap { .. } | Read::End => {
+                    self.lost += record.end() - from;
+                    self.done();
+                    return Ok(None);
+                }
+            }
+        }
+        Ok(Some(self.cut(record, from, buffer)))
+    }
+
+    /// Make a record of the bytes that were read, and go on behind them.
+    fn cut(&mut self, record: &Record, from: u64, buffer: &mut Vec<u8>) -> Record {
+        let whole = from == record.offset && buffer.len() == record.len as usize;
+        if whole {
+            self.done();
+            return *record;
+        }
+        let last = from + buffer.len() as u64 == record.end();
+        let mut flags = if from == record.offset { record.flags & CONTINUES } else { 0 };
+        if self.within {
+            flags |= CONTINUES;
+        }
+        if last {
+            flags |= record.flags & (UNFINISHED | TO_BE_CONTINUED);
+        } else if let Some(end) = memchr::memrchr(b'\n', buffer) {
+            buffer.truncate(end + 1);
+        } else {
+            flags |= TO_BE_CONTINUED;
+        }
+        let part = Record {
+            offset: from,
+            len: small(buffer.len()),
+            lines: small(memchr::memchr_iter(b'\n', buffer).count()),
+            flags,
+            ..*record
+        };
+        if last {
+            self.done();
+        } else {
+            self.at.skip = u32::try_from(part.end() - record.offset).unwrap_or(record.len);
+            self.within = flags & TO_BE_CONTINUED != 0;
+        }
+        part
+    }
+
+    /// Read the bytes of one stream from `start` to `end`, as far as they are there: for a line
+    /// that is not finished yet.
+    pub fn read_range(
+        &mut self,
+        stream: u16,
+        start: u64,
+        end: u64,
+        buffer: &mut Vec<u8>,
+    ) -> io::Result<()> {
+        buffer.clear();
+        let length = usize::try_from(end.saturating_sub(start)).unwrap_or(CHUNK).min(CHUNK);
+        self.texts.read(stream, start, length, buffer).map(drop)
+    }
+}
+
+/// The streams, each with what was read ahead of it.
+#[derive(Debug)]
+pub(crate) struct Texts {
+    dirs: Dirs,
+    names: Option<Streams>,
+    open: Vec<(u16, Ahead)>,
+}
+
+#[derive(Debug)]
+struct Ahead {
+    reader: StreamReader,
+    start: u64,
+    bytes: Vec<u8>,
+}
+
+impl Texts {
+    pub(crate) fn new(dirs: &Dirs) -> Self {
+        Self { dirs: dirs.clone(), names: None, open: vec![] }
+    }
+
+    /// Append up to `length` bytes from an offset on to `buffer`: fewer only before a gap or
+    /// the end.
+    pub(crate) fn read(
+        &mut self,
+        stream: u16,
+        offset: u64,
+        length: usize,
+        buffer: &mut Vec<u8>,
+    ) -> io::Result<Read> {
+        let at = match self.open.iter().position(|(number, _)| *number == stream) {
+            Some(at) => at,
+            None => match self.slug(stream) {
+                Some(slug) => {
+                    let reader = StreamReader::open(&self.dirs, &slug);
+                    self.open.push((stream, Ahead { reader, start: 0, bytes: vec![] }));
+                    self.open.len() - 1
+                }
+                None => return Ok(Read::End),
+            },
+        };
+        self.open[at].1.read(offset, length, buffer)
+    }
+
+    fn slug(&mut self, stream: u16) -> Option<String> {
+        let known = self.names.as_ref().and_then(|names| names.slug(stream));
+        known.or_else(|| {
+            self.names = Streams::open(&self.dirs).ok();
+            self.names.as_ref().and_then(|names| names.slug(stream))
+        })
+    }
+}
+
+impl Ahead {
+    fn read(&mut self, offset: u64, length: usize, buffer: &mut Vec<u8>) -> io::Result<Read> {
+        let before = buffer.len();
+        let mut offset = offset;
+        while buffer.len() - before < length {
+            let missing = length - (buffer.len() - before);
+            let known = offset.checked_sub(self.start).and_then(|at| usize::try_from(at).ok());
+            let known = known.and_then(|at| self.bytes.get(at..)).unwrap_or(&[]);
+            let known = &known[..known.len().min(missing)];
+            buffer.extend_from_slice(known);
+            offset += known.len() as u64;
+            if known.is_empty() {
+                match self.refill(offset)? {
+                    Read::Bytes(_) => {}
+                    end @ (Read::Gap { .. } | Read::End) if buffer.len() == before => {
+                        return Ok(end);
+                    }
+                    Read::Gap { .. } | Read::End => break,
+                }
+            }
+        }
+        Ok(Read::Bytes(buffer.len() - before))
+    }
+
+    fn refill(&mut self, offset: u64) -> io::Result<Read> {
+        self.bytes.resize(AHEAD, 0);
+        let read = self.reader.read_at(offset, &mut self.bytes);
+        let length = if let Ok(Read::Bytes(read)) = read { read } else { 0 };
+        self.bytes.truncate(length);
+        self.start = offset;
+        read
+    }
+}

@@ -1,0 +1,91 @@
+//! Which markers are still to come in a stream.
+
+use super::record::Kind;
+use crate::pane::life::{Entry, LifeEvent};
+
+/// A marker that the life file announces.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Expected {
+    /// Its sequence number.
+    pub seq: u64,
+    /// The nonce of its life.
+    pub nonce: u64,
+    /// [`Kind::Start`], [`Kind::Exit`] or [`Kind::End`].
+    pub kind: Kind,
+    /// What the record shall have as its value: a pid, a packed exit.
+    pub value: u32,
+    /// Number of the life.
+    pub life: u32,
+}
+
+/// Turns the entries of a life file, in their order, into the markers they announce.
+#[derive(Debug, Default)]
+pub struct Markers {
+    nonce: u64,
+}
+
+impl Markers {
+    /// The marker that this entry announces, if it does.
+    pub fn expected(&mut self, entry: &Entry) -> Option<Expected> {
+        let small = |number: u64| u32::try_from(number).unwrap_or(u32::MAX);
+        let (kind, value, life) = match &entry.event {
+            LifeEvent::Start { life, pid, nonce, .. } => {
+                self.nonce = u64::from_str_radix(nonce, 16).unwrap_or(0);
+                (Kind::Start, *pid, *life)
+            }
+            LifeEvent::Exit { life, exit, .. } => (Kind::Exit, exit.pack(), *life),
+            LifeEvent::End { life, .. } => (Kind::End, 0, *life),
+            LifeEvent::Up { .. }
+            | LifeEvent::Hangup {}
+            | LifeEvent::Skipped { .. }
+            | LifeEvent::Stopping { .. }
+            | LifeEvent::Killing { .. }
+            | LifeEvent::Leftovers { .. }
+            | LifeEvent::Stuck { .. }
+            | LifeEvent::Unmarked { .. }
+            | LifeEvent::Down {}
+            | LifeEvent::Trouble { .. } => return None,
+        };
+        Some(Expected { seq: entry.seq, nonce: self.nonce, kind, value, life: small(life) })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Expected, Markers};
+    use crate::journal::Kind;
+    use crate::model::Exit;
+    use crate::pane::life::{Entry, LifeEvent};
+
+    #[test]
+    fn an_exit_has_the_nonce_of_its_start() {
+        let mut markers = Markers::default();
+        let start =
+            LifeEvent::Start { life: 3, pid: 77, start_time: 0, nonce: "00000000deadbeef".into() };
+        let exit = LifeEvent::Exit {
+            life: 3,
+            exit: Exit::Signal(9),
+            error: None,
+            user_us: 0,
+            system_us: 0,
+            max_rss_kib: 0,
+        };
+        let entry = |seq, event| Entry { seq, at: 0, event };
+        let nonce = 0xdead_beef;
+        assert_eq!(
+            markers.expected(&entry(4, start)),
+            Some(Expected { seq: 4, nonce, kind: Kind::Start, value: 77, life: 3 })
+        );
+        assert_eq!(markers.expected(&entry(5, LifeEvent::Killing { life: 3 })), None);
+        assert_eq!(
+            markers.expected(&entry(6, exit)),
+            Some(Expected {
+                seq: 6,
+                nonce,
+                kind: Kind::Exit,
+                value: Exit::Signal(9).pack(),
+                life: 3
+            })
+        );
+    }
+}

@@ -1,0 +1,237 @@
+//! The bytes of the index.
+//!
+//! A segment is a header, one summary per stream that has records before the segment, then
+//! records up to the end of the file; each of these is 48 bytes, little endian, the last four a
+//! checksum over the others. The summaries say where every stream stood, so whoever continues
+//! the index, or finds a part of it deleted, need not read what came before.
+
+use super::record::{Kind, Record};
+
+/// Version of the format.
+pub const VERSION: u32 = 1;
+/// Size of each block.
+pub const BLOCK: usize = Record::SIZE;
+/// What a segment begins with.
+const MAGIC: &[u8; 8] = b"tmoindex";
+/// What distinguishes a record from zeros and from text.
+const RECORD_MARK: u32 = 0x0172_6d74;
+/// The same for a summary.
+const SUMMARY_MARK: u32 = 0x0173_6d74;
+
+/// 48 bytes.
+pub type Block = [u8; BLOCK];
+
+/// The beginning of a segment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Header {
+    /// Number of the first record.
+    pub first: u64,
+    /// Time of the record before it.
+    pub time: u64,
+    /// How many summaries follow.
+    pub streams: u32,
+}
+
+/// Where one stream stood at some place in the index.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Summary {
+    /// Number of the stream.
+    pub stream: u16,
+    /// Flags of its last record.
+    pub flags: u8,
+    /// Number of its present life.
+    pub life: u32,
+    /// The offset up to which its bytes have records.
+    pub end: u64,
+    /// How many bytes its records of text and events stand for.
+    pub text: u64,
+    /// Its last marker.
+    pub marker: Option<Marked>,
+}
+
+/// A marker that has a record.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Marked {
+    /// Which kind.
+    pub kind: Kind,
+    /// Its sequence number in the life file.
+    pub seq: u32,
+    /// The record's value.
+    pub value: u32,
+    /// The record's time.
+    pub time: u64,
+}
+
+impl Summary {
+    /// Go on over one record of the stream.
+    pub fn advance(&mut self, record: &Record) {
+        self.stream = record.stream;
+        self.flags = record.flags;
+        self.end = self.end.max(record.end());
+        match record.kind {
+            Kind::Text | Kind::Event => self.text += u64::from(record.len),
+            Kind::Start | Kind::Exit | Kind::End => {
+                self.life = record.life;
+                let Record { kind, seq, value, time, .. } = *record;
+                self.marker = Some(Marked { kind, seq, value, time });
+            }
+            Kind::Gap => {}
+        }
+    }
+}
+
+impl Kind {
+    fn from_byte(byte: u8) -> Option<Self> {
+        [Self::Text, Self::Start, Self::Exit, Self::End, Self::Gap, Self::Event]
+            .into_iter()
+            .find(|kind| *kind as u8 == byte)
+    }
+}
+
+/// The bytes of a header.
+pub fn encode_header(header: &Header) -> Block {
+    let mut block = [0; BLOCK];
+    block[..8].copy_from_slice(MAGIC);
+    put(&mut block, 8, &VERSION.to_le_bytes());
+    put(&mut block, 12, &header.streams.to_le_bytes());
+    put(&mut block, 16, &header.first.to_le_bytes());
+    put(&mut block, 24, &header.time.to_le_bytes());
+    seal(block)
+}
+
+/// The inverse of [`encode_header`]; `None` for anything else.
+///
+/// # Errors
+/// The version, if it is another than [`VERSION`].
+pub fn decode_header(block: &Block) -> Result<Option<Header>, u32> {
+    if !sealed(block) || block[..8] != *MAGIC {
+        return Ok(None);
+    }
+    match u32_at(block, 8) {
+        VERSION => Ok(Some(Header {
+            streams: u32_at(block, 12),
+            first: u64_at(block, 16),
+            time: u64_at(block, 24),
+        })),
+        other => Err(other),
+    }
+}
+
+/// The bytes of a summary.
+pub fn encode_summary(summary: &Summary) -> Block {
+    let mut block = [0; BLOCK];
+    put(&mut block, 0, &summary.stream.to_le_bytes());
+    block[2] = summary.flags;
+    put(&mut block, 4, &summary.life.to_le_bytes());
+    put(&mut block, 8, &summary.end.to_le_bytes());
+    put(&mut block, 16, &summary.text.to_le_bytes());
+    if let Some(marker) = &summary.marker {
+        block[3] = marker.kind as u8;
+        put(&mut block, 24, &marker.seq.to_le_bytes());
+        put(&mut block, 28, &marker.value.to_le_bytes());
+        put(&mut block, 32, &marker.time.to_le_bytes());
+    }
+    put(&mut block, 40, &SUMMARY_MARK.to_le_bytes());
+    seal(block)
+}
+
+/// The inverse of [`encode_summary`].
+pub fn decode_summary(block: &Block) -> Option<Summary> {
+    if !sealed(block) || u32_at(block, 40) != SUMMARY_MARK {
+        return None;
+    }
+    let marker = Kind::from_byte(block[3]).map(|kind| Marked {
+        kind,
+        seq: u32_at(block, 24),
+        value: u32_at(block, 28),
+        time: u64_at(block, 32),
+    });
+    Some(Summary {
+        stream: u16_at(block, 0),
+        flags: block[2],
+        life: u32_at(block, 4),
+        end: u64_at(block, 8),
+        text: u64_at(block, 16),
+        marker,
+    })
+}
+
+/// The bytes of a record.
+pub fn encode_record(record: &Record) -> Block {
+    let mut block = [0; BLOCK];
+    put(&mut block, 0, &record.time.to_le_bytes());
+    put(&mut block, 8, &record.offset.to_le_bytes());
+    put(&mut block, 16, &record.len.to_le_bytes());
+    put(&mut block, 20, &record.lines.to_le_bytes());
+    put(&mut block, 24, &record.life.to_le_bytes());
+    put(&mut block, 28, &record.seq.to_le_bytes());
+    put(&mut block, 32, &record.value.to_le_bytes());
+    put(&mut block, 36, &record.stream.to_le_bytes());
+    block[38] = record.kind as u8;
+    block[39] = record.flags;
+    put(&mut block, 40, &RECORD_MARK.to_le_bytes());
+    seal(block)
+}
+
+/// The inverse of [`encode_record`].
+pub fn decode_record(block: &Block) -> Option<Record> {
+    if u32_at(block, 40) != RECORD_MARK || !sealed(block) {
+        return None;
+    }
+    Some(Record {
+        time: u64_at(block, 0),
+        offset: u64_at(block, 8),
+        len: u32_at(block, 16),
+        lines: u32_at(block, 20),
+        life: u32_at(block, 24),
+        seq: u32_at(block, 28),
+        value: u32_at(block, 32),
+        stream: u16_at(block, 36),
+        kind: Kind::from_byte(block[38])?,
+        flags: block[39],
+    })
+}
+
+fn put(block: &mut Block, at: usize, bytes: &[u8]) {
+    block[at..at + bytes.len()].copy_from_slice(bytes);
+}
+
+fn u64_at(block: &Block, at: usize) -> u64 {
+    let mut bytes = [0; 8];
+    bytes.copy_from_slice(&block[at..at + 8]);
+    u64::from_le_bytes(bytes)
+}
+
+fn u32_at(block: &Block, at: usize) -> u32 {
+    let mut bytes = [0; 4];
+    bytes.copy_from_slice(&block[at..at + 4]);
+    u32::from_le_bytes(bytes)
+}
+
+fn u16_at(block: &Block, at: usize) -> u16 {
+    u16::from_le_bytes([block[at], block[at + 1]])
+}
+
+fn seal(mut block: Block) -> Block {
+    let sum = checksum(&block).to_le_bytes();
+    put(&mut block, 44, &sum);
+    block
+}
+
+fn sealed(block: &Block) -> bool {
+    u32_at(block, 44) == checksum(block)
+}
+
+/// Over the first 44 bytes: each word changes all bits of what follows. Enough against torn
+/// writes, zeros and flipped bits; it need not withstand anyone who means harm.
+fn checksum(block: &Block) -> u32 {
+    const PRIME: u64 = 0x9e37_79b9_7f4a_7c15;
+    let mut hash: u64 = 0x746d_6f20_696e_6478;
+    for at in [0, 8, 16, 24, 32] {
+        hash = (hash ^ u64_at(block, at)).wrapping_mul(PRIME);
+        hash ^= hash >> 29;
+    }
+    hash = (hash ^ u64::from(u32_at(block, 40))).wrapping_mul(PRIME);
+    let [a, b, c, d, ..] = (hash ^ (hash >> 32)).to_le_bytes();
+    u32::from_le_bytes([a, b, c, d])
+}

@@ -1,0 +1,264 @@
+//! The merged index on disk: the write side, and what a crash leaves.
+//!
+//! Records are numbered from 0 for ever. A segment is named by the number of its first record
+//! and appears by rename, header and summaries complete. A crash may leave a torn record at its
+//! end; the next writer begins a new segment at that number, and readers stop where the next
+//! segment begins. The torn record is derived again from the streams.
+
+use std::collections::BTreeMap;
+use std::fs::{self, File};
+use std::io::{self, Write as _};
+use std::os::unix::fs::FileExt as _;
+use std::os::unix::fs::OpenOptionsExt as _;
+
+use super::format::{self, BLOCK, Block, Header, Summary};
+use super::record::Record;
+use super::row::Row;
+use super::segment::{Dirs, Listing, Place, Segment};
+
+/// How many records a segment holds.
+pub const SEGMENT_RECORDS: u64 = 65_536;
+/// How many of them a spill segment holds (512 KiB).
+pub const SPILL_RECORDS: u64 = (512 << 10) / BLOCK as u64;
+/// The name of the index in file names.
+pub const SLUG: &str = "@index";
+/// How many records are read at once when all are.
+const BATCH: usize = 1024;
+
+/// Where everything stands at some number of the index.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Standing {
+    /// The number of the next record.
+    pub next: u64,
+    /// The time of the last one.
+    pub time: u64,
+    /// Where each stream stands.
+    pub streams: BTreeMap<u16, Summary>,
+}
+
+impl Standing {
+    /// Go on over the next record.
+    pub fn advance(&mut self, record: &Record) {
+        self.next += 1;
+        self.time = self.time.max(record.time);
+        self.streams.entry(record.stream).or_default().advance(record);
+    }
+
+    /// The same over several.
+    pub fn advance_all(&mut self, records: &[Record]) {
+        for record in records {
+            self.advance(record);
+        }
+    }
+
+    /// Where one stream stands.
+    pub fn stream(&self, stream: u16) -> Summary {
+        self.streams.get(&stream).copied().unwrap_or(Summary { stream, ..Summary::default() })
+    }
+}
+
+/// The beginning of a segment: where everything stood, and how many bytes it takes.
+///
+/// `None` if the file has no sound beginning.
+pub(crate) fn read_head(file: &File) -> io::Result<Option<(Standing, u64)>> {
+    let mut block: Block = [0; BLOCK];
+    if !read_block(file, &mut block, 0)? {
+        return Ok(None);
+    }
+    let header = format::decode_header(&block).map_err(|version| {
+        io::Error::new(
+            io::ErrorKind::InvalidData,
+            format!("the index has format {version}, unknown to this tmo: use the newer one"),
+        )
+    })?;
+    let Some(Header { first, time, streams }) = header else { return Ok(None) };
+    let mut standing = Standing { next: first, time, streams: BTreeMap::new() };
+    for number in 1..=u64::from(streams) {
+        if !read_block(file, &mut block, number * BLOCK as u64)? {
+            return Ok(None);
+        }
+        let Some(summary) = format::decode_summary(&block) else { return Ok(None) };
+        standing.streams.insert(summary.stream, summary);
+    }
+    Ok(Some((standing, (1 + u64::from(streams)) * BLOCK as u64)))
+}
+
+fn read_block(file: &File, block: &mut Block, at: u64) -> io::Result<bool> {
+    match file.read_exact_at(block, at) {
+        Ok(()) => Ok(true),
+        Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
+/// Go on over all sound records of a segment; returns whether anything follows them.
+pub(crate) fn read_records(
+    file: &File,
+    head: u64,
+    mut take: impl FnMut(&Record),
+) -> io::Result<bool> {
+    let mut bytes = vec![0; BATCH * BLOCK];
+    let mut at = head;
+    loop {
+        let read = file.read_at(&mut bytes, at)?;
+        let (blocks, rest) = bytes[..read].as_chunks::<BLOCK>();
+        for block in blocks {
+            let Some(record) = format::decode_record(block) else { return Ok(true) };
+            take(&record);
+        }
+        if blocks.is_empty() {
+            return Ok(!rest.is_empty());
+        }
+        at += (blocks.len() * BLOCK) as u64;
+    }
+}
+
+/// What the index on disk says, read from its newest sound segment only.
+#[derive(Debug, Default)]
+pub struct Recovered {
+    /// Where everything stands.
+    pub standing: Standing,
+    /// The segment that says so.
+    segment: Option<Segment>,
+    /// Something unusable follows its last record.
+    torn: bool,
+    /// Newer segments without a sound beginning.
+    unsound: Vec<Segment>,
+    /// All there are.
+    all: Vec<Segment>,
+}
+
+/// Read where the index on disk stands.
+pub fn recover(dirs: &Dirs) -> io::Result<Recovered> {
+    let mut listing = Listing::new(SLUG, "");
+    listing.refresh(dirs)?;
+    let mut recovered = Recovered { all: listing.segments().to_vec(), ..Recovered::default() };
+    for segment in listing.segments().iter().rev().copied() {
+        if let Some(found) = recovered.segment
+            && (found.start != segment.start || recovered.standing.next > found.start)
+        {
+            break;
+        }
+        let Some(path) = segment.path(dirs, SLUG, "") else { continue };
+        let file = File::open(path)?;
+        match read_head(&file)? {
+            Some((mut standing, head)) if standing.next == segment.start => {
+                recovered.torn = read_records(&file, head, |record| standing.advance(record))?;
+                recovered.standing = standing;
+                recovered.segment = Some(segment);
+            }
+            Some(_) | None => recovered.unsound.push(segment),
+        }
+    }
+    Ok(recovered)
+}
+
+/// Appends to the index; there is one at a time.
+#[derive(Debug)]
+pub struct IndexWriter {
+    row: Row<File>,
+    standing: Standing,
+    bytes: Vec<u8>,
+}
+
+impl IndexWriter {
+    /// Go on where the index in these directories ends.
+    pub fn open(dirs: &Dirs) -> io::Result<Self> {
+        Self::with_segments_of(dirs, SEGMENT_RECORDS)
+    }
+
+    /// The same, with segments of this many records.
+    pub fn with_segments_of(dirs: &Dirs, records: u64) -> io::Result<Self> {
+        let Recovered { standing, segment, torn, unsound, all } = recover(dirs)?;
+        for segment in unsound {
+            if let Some(path) = segment.path(dirs, SLUG, "") {
+                // What stays is overwritten when its number comes, and holds nothing until then.
+                let _ = fs::remove_file(path);
+            }
+        }
+        let mut row = Row::new(dirs, SLUG, &[""], (records, SPILL_RECORDS));
+        let usable = segment.filter(|segment| !torn && segment.place == Place::Journal);
+        let open = usable.and_then(|segment| {
+            let path = segment.path(dirs, SLUG, "")?;
+            Some((segment, File::options().append(true).open(path).ok()?))
+        });
+        row.adopt(&all, open);
+        Ok(Self { row, standing, bytes: vec![] })
+    }
+
+    /// The number of the next record.
+    pub fn next_record(&self) -> u64 {
+        self.standing.next
+    }
+
+    /// Where everything stands.
+    pub fn standing(&self) -> &Standing {
+        &self.standing
+    }
+
+    /// Whether the journal's directory refuses records.
+    pub fn spilling(&self) -> bool {
+        self.row.spilling()
+    }
+
+    /// Append records, whose times must not fall, in one write as far as possible.
+    ///
+    /// # Errors
+    /// Neither the disk nor the spill directory took all of them. Their numbers are used up all
+    /// the same, so that what comes later keeps its place.
+    pub fn append(&mut self, records: &[Record]) -> io::Result<()> {
+        let now = crate::sys::clock::now_ns();
+        let mut rest = records;
+        let mut trouble = io::ErrorKind::StorageFull.into();
+        while !rest.is_empty() {
+            let standing = &self.standing;
+            self.row.choose(standing.next, now, |row, segment| create(row, segment, standing));
+            let room = usize::try_from(self.row.room(standing.next)).unwrap_or(usize::MAX);
+            let Some((_, file)) = self.row.open() else {
+                self.standing.advance_all(rest);
+                return Err(trouble);
+            };
+            self.bytes.clear();
+            for record in rest.iter().take(room) {
+                self.bytes.extend_from_slice(&format::encode_record(record));
+            }
+            let written = match file.write(&self.bytes) {
+                Ok(written) => written,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                Err(error) => {
+                    trouble = error;
+                    0
+                }
+            };
+            let (done, left) = rest.split_at(written / BLOCK);
+            self.standing.advance_all(done);
+            rest = left;
+            if written == self.bytes.len() {
+                self.row.accepted();
+            } else {
+                let standing = &self.standing;
+                self.row.refuse(standing.next, now, |row, segment| create(row, segment, standing));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Create a segment: complete under another name, then renamed.
+fn create(row: &Row<File>, segment: Segment, standing: &Standing) -> io::Result<File> {
+    row.dirs.create(segment.place)?;
+    let path = segment.path(&row.dirs, SLUG, "").ok_or(io::ErrorKind::NotFound)?;
+    let streams = u32::try_from(standing.streams.len()).unwrap_or(u32::MAX);
+    let header = Header { first: standing.next, time: standing.time, streams };
+    let mut head = format::encode_header(&header).to_vec();
+    for summary in standing.streams.values() {
+        head.extend_from_slice(&format::encode_summary(summary));
+    }
+    let fresh = path.with_extension("new");
+    let _ = fs::remove_file(&fresh);
+    let mut file = File::options().append(true).create_new(true).mode(0o600).open(&fresh)?;
+    file.write_all(&head).and_then(|()| fs::rename(&fresh, &path)).inspect_err(|_| {
+        let _ = fs::remove_file(&fresh);
+    })?;
+    Ok(file)
+}

@@ -1,0 +1,435 @@
+//! From streams to the index: for each wake, what arrived is split and gets its records.
+//!
+//! The index is derived: whatever kills the one who writes it, another one goes on where the
+//! index ends, and the streams still hold everything that has no record yet.
+
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+use std::io;
+
+use super::append::EventWriter;
+use super::expect::Expected;
+use super::format::Marked;
+use super::index::{IndexWriter, Standing, recover};
+use super::reader::IndexReader;
+use super::record::{EVENTS, Kind, Record};
+use super::segment::{Dirs, LOG, Place, Segment};
+use super::split::{Fed, Splitter, Trust};
+use super::stream::{Read, StreamReader};
+use crate::model::request::{Head, Partial};
+
+/// How much is read at once.
+const BUFFER: usize = 256 << 10;
+/// How much of one stream is taken before others get their turn, when all have a backlog.
+const STEP: u64 = 64 << 10;
+/// Output of two streams that came within this time may change places.
+const SLACK_NS: u64 = 1_000_000;
+/// How many records are written at once when a backlog is indexed.
+const BATCH: usize = 1024;
+
+/// Indexes the streams of a run.
+#[derive(Debug)]
+pub struct Ingest {
+    dirs: Dirs,
+    index: Index,
+    events: Option<EventWriter>,
+    streams: Vec<Stream>,
+    buffer: Vec<u8>,
+    out: Vec<Record>,
+}
+
+#[derive(Debug)]
+enum Index {
+    Disk(IndexWriter),
+    Memory { first: u64, standing: Standing, records: Vec<Record> },
+}
+
+#[derive(Debug)]
+struct Stream {
+    number: u16,
+    slug: String,
+    reader: StreamReader,
+    splitter: Splitter,
+    /// Everything before has been fed; what lies from the splitter's position to here is held.
+    seen: u64,
+}
+
+/// What a call brought.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Progress {
+    /// How many records the index grew by.
+    pub records: u64,
+    /// The markers among them.
+    pub markers: Vec<Seen>,
+    /// Streams that stand before a marker which may have been announced since: read their life
+    /// files, [`Ingest::expect`] what is new, then wake them again.
+    pub ask: Vec<u16>,
+    /// The budget was used up before the end was reached.
+    pub more: bool,
+    /// A stream went on in another segment: a good time to look what can be deleted.
+    pub rotated: bool,
+}
+
+/// A marker that was reached, or given up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Seen {
+    /// Number of the stream.
+    pub stream: u16,
+    /// Sequence number in the life file.
+    pub seq: u32,
+    /// Which kind.
+    pub kind: Kind,
+}
+
+/// Why one stream was left.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Stop {
+    /// At its end.
+    End,
+    /// At a marker that nobody has announced yet.
+    Ask,
+    /// At the limit.
+    Limit,
+}
+
+impl Ingest {
+    /// Go on with the journal in these directories. `streams` are the numbers and file names of
+    /// the processes' streams; `segment` is the size of a segment of the events' stream.
+    pub fn open(dirs: &Dirs, streams: &[(u16, String)], segment: u64) -> io::Result<Self> {
+        let index = Index::Disk(IndexWriter::open(dirs)?);
+        let mut this = Self::with(dirs, index, streams, Trust::Announced)?;
+        this.events = Some(EventWriter::open(dirs, segment));
+        Ok(this)
+    }
+
+    /// The same without writing anything: what has no record on disk gets one in memory. Markers
+    /// count if they are expected; without `announced`, all do.
+    pub fn in_memory(dirs: &Dirs, streams: &[(u16, String)], announced: bool) -> io::Result<Self> {
+        let standing = recover(dirs)?.standing;
+        let index = Index::Memory { first: standing.next, standing, records: vec![] };
+        let trust = if announced { Trust::Announced } else { Trust::All };
+        Self::with(dirs, index, streams, trust)
+    }
+
+    fn with(
+        dirs: &Dirs,
+        index: Index,
+        streams: &[(u16, String)],
+        trust: Trust,
+    ) -> io::Result<Self> {
+        let mut this = Self {
+            dirs: dirs.clone(),
+            index,
+            events: None,
+            streams: Vec::with_capacity(streams.len()),
+            buffer: vec![0; BUFFER],
+            out: vec![],
+        };
+        for (number, slug) in streams {
+            let mut reader = StreamReader::open(dirs, slug);
+            let standing = this.standing();
+            let summary = standing.stream(*number);
+            let position = if standing.streams.contains_key(number) {
+                // Less than what is indexed is there only if someone deleted files.
+                summary.end.min(reader.end()?)
+            } else {
+                reader.start()?
+            };
+            let splitter = Splitter::new(&summary, position, trust);
+            let slug = slug.clone();
+            this.streams.push(Stream { number: *number, slug, reader, splitter, seen: position });
+        }
+        Ok(this)
+    }
+
+    /// The directories of the journal.
+    pub fn dirs(&self) -> &Dirs {
+        &self.dirs
+    }
+
+    /// See to it that no offset is ever used twice: to be called before the first sink runs.
+    ///
+    /// Output that an earlier run put aside because the disk was full may be gone, while the
+    /// index still speaks of it; then the stream must go on behind it.
+    pub fn reserve(&mut self) -> io::Result<()> {
+        for at in 0..self.streams.len() {
+            let summary = self.standing().stream(self.streams[at].number);
+            let stream = &mut self.streams[at];
+            if stream.splitter.position() >= summary.end {
+                continue;
+            }
+            let segment = Segment { start: summary.end, place: Place::Journal };
+            if let Some(path) = segment.path(&self.dirs, &stream.slug, LOG) {
+                use std::os::unix::fs::OpenOptionsExt as _;
+                std::fs::File::options().append(true).create(true).mode(0o600).open(path)?;
+            }
+            stream.splitter = Splitter::new(&summary, summary.end, Trust::Announced);
+            stream.seen = summary.end;
+        }
+        Ok(())
+    }
+
+    fn standing(&self) -> &Standing {
+        match &self.index {
+            Index::Disk(writer) => writer.standing(),
+            Index::Memory { standing, .. } => standing,
+        }
+    }
+
+    /// The last marker of a stream that has a record. Those of its life file up to this one are
+    /// done, if it is of this run (see its time).
+    pub fn last_marker(&self, stream: u16) -> Option<Marked> {
+        self.standing().stream(stream).marker
+    }
+
+    /// The offset up to which a stream has records.
+    pub fn indexed(&self, stream: u16) -> u64 {
+        let live = self.streams.iter().find(|s| s.number == stream).map(|s| s.splitter.indexed());
+        live.unwrap_or_else(|| self.standing().stream(stream).end)
+    }
+
+    /// Whether the disk of the journal refuses this stream, or the index.
+    pub fn spilling(&self, stream: u16) -> bool {
+        let index = match &self.index {
+            Index::Disk(writer) => writer.spilling(),
+            Index::Memory { .. } => false,
+        };
+        let live = self.streams.iter().find(|s| s.number == stream);
+        index || live.is_some_and(|s| s.reader.place() == Some(Place::Spill))
+    }
+
+    /// Where the journal ends now.
+    pub fn head(&self) -> Head {
+        let partials = self.streams.iter().filter_map(|stream| {
+            let (start, end) = stream.splitter.partial()?;
+            Some(Partial { stream: stream.number, start, end })
+        });
+        Head { records: self.standing().next, partials: partials.collect() }
+    }
+
+    /// The index, as far as it is now; with what is only in memory.
+    pub fn into_index(self) -> IndexReader {
+        match self.index {
+            Index::Disk(_) => IndexReader::open(&self.dirs),
+            Index::Memory { first, records, .. } => {
+                IndexReader::with_memory(&self.dirs, first, records)
+            }
+        }
+    }
+
+    /// A marker will come in this stream.
+    pub fn expect(&mut self, stream: u16, marker: Expected) {
+        if let Some(stream) = self.find(stream) {
+            stream.splitter.expect(marker);
+        }
+    }
+
+    /// A marker cannot come any more: the next wake that reaches the end gives it an empty
+    /// record there.
+    pub fn unmark(&mut self, stream: u16, seq: u64) {
+        if let Some(stream) = self.find(stream) {
+            stream.splitter.give_up(seq);
+        }
+    }
+
+    fn find(&mut self, number: u16) -> Option<&mut Stream> {
+        self.streams.iter_mut().find(|stream| stream.number == number)
+    }
+
+    /// Index what has arrived in one stream, at most about `budget` bytes of it.
+    pub fn wake(&mut self, stream: u16, budget: u64) -> io::Result<Progress> {
+        let mut progress = Progress::default();
+        let Some(at) = self.streams.iter().position(|s| s.number == stream) else {
+            return Ok(progress);
+        };
+        let limit = self.streams[at].seen.saturating_add(budget);
+        let stop = self.advance(at, limit, &mut progress)?;
+        progress.more = stop == Stop::Limit;
+        self.commit(&mut progress)?;
+        Ok(progress)
+    }
+
+    /// Index the backlog of all streams in the order in which it came, at most about `budget`
+    /// bytes of it.
+    pub fn catch_up(&mut self, budget: u64) -> io::Result<Progress> {
+        let mut progress = Progress::default();
+        let mut left = budget;
+        let mut turns = BinaryHeap::new();
+        for (at, stream) in self.streams.iter_mut().enumerate() {
+            turns.push(Reverse((stream.next_time()?, at)));
+        }
+        while let Some(Reverse((time, at))) = turns.pop() {
+            let until = turns.peek().map_or(u64::MAX, |Reverse((other, _))| *other);
+            let until = until.max(time).saturating_add(SLACK_NS);
+            let stream = &mut self.streams[at];
+            let limit = stream.reader.run(stream.seen, until, STEP)?;
+            let before = stream.seen;
+            let stop = self.advance(at, limit, &mut progress)?;
+            left = left.saturating_sub(self.streams[at].seen - before);
+            if stop == Stop::Limit {
+                turns.push(Reverse((self.streams[at].next_time()?, at)));
+            }
+            if self.out.len() >= BATCH {
+                self.commit(&mut progress)?;
+            }
+            if left == 0 {
+                progress.more = !turns.is_empty();
+                break;
+            }
+        }
+        self.commit(&mut progress)?;
+        Ok(progress)
+    }
+
+    /// Feed one stream up to the offset `limit`; its records are put into `out`, with times.
+    fn advance(&mut self, at: usize, limit: u64, progress: &mut Progress) -> io::Result<Stop> {
+        let Self { streams, buffer, out, .. } = self;
+        let stream = &mut streams[at];
+        let segment = stream.reader.segment();
+        let first = out.len();
+        let stop = loop {
+            match stream.step(buffer, limit, out)? {
+                Some(stop) => break stop,
+                None if stream.seen >= limit => break Stop::Limit,
+                None => {}
+            }
+        };
+        stream.splitter.flush(out);
+        if stop == Stop::Ask {
+            progress.ask.push(stream.number);
+        }
+        progress.rotated |= segment.is_some() && segment != stream.reader.segment();
+        for record in &mut out[first..] {
+            let end = if record.kind == Kind::Gap { record.offset } else { record.end() };
+            record.time = stream.reader.time_of(end)?;
+        }
+        Ok(stop)
+    }
+
+    /// Write down the records in `out`.
+    fn commit(&mut self, progress: &mut Progress) -> io::Result<()> {
+        let mut time = self.standing().time;
+        for record in &mut self.out {
+            time = time.max(record.time);
+            record.time = time;
+            if matches!(record.kind, Kind::Start | Kind::Exit | Kind::End) {
+                let Record { stream, seq, kind, .. } = *record;
+                progress.markers.push(Seen { stream, seq, kind });
+            }
+        }
+        progress.records += self.out.len() as u64;
+        let result = match &mut self.index {
+            Index::Disk(writer) => writer.append(&self.out),
+            Index::Memory { standing, records, .. } => {
+                standing.advance_all(&self.out);
+                records.extend_from_slice(&self.out);
+                Ok(())
+            }
+        };
+        self.out.clear();
+        result
+    }
+
+    /// Write down an event: one JSON object, without a newline in it. Returns the number of its
+    /// record.
+    pub fn event(&mut self, time: u64, json: &[u8]) -> io::Result<u64> {
+        let number = self.standing().next;
+        let Some(events) = &mut self.events else { return Ok(number) };
+        let (offset, len) = events.append(time, json);
+        self.out.push(Record {
+            time,
+            offset,
+            len,
+            lines: 1,
+            life: 0,
+            seq: 0,
+            value: 0,
+            stream: EVENTS,
+            kind: Kind::Event,
+            flags: 0,
+        });
+        self.commit(&mut Progress::default())?;
+        Ok(number)
+    }
+
+    /// Note that output of a stream may be missing here, nobody knows how much.
+    pub fn gap(&mut self, stream: u16) -> io::Result<Progress> {
+        let mut progress = Progress::default();
+        let Some(at) = self.streams.iter().position(|s| s.number == stream) else {
+            return Ok(progress);
+        };
+        let stop = self.advance(at, u64::MAX, &mut progress)?;
+        if stop == Stop::End {
+            let first = self.out.len();
+            let stream = &mut self.streams[at];
+            stream.release(&mut self.buffer, &mut self.out)?;
+            stream.splitter.gap(stream.splitter.position(), &mut self.out);
+            for record in &mut self.out[first..] {
+                record.time = stream.reader.time_of(record.end())?;
+            }
+        }
+        self.commit(&mut progress)?;
+        Ok(progress)
+    }
+}
+
+impl Stream {
+    /// Read and feed once; `None`: there may be more.
+    fn step(
+        &mut self,
+        buffer: &mut [u8],
+        limit: u64,
+        out: &mut Vec<Record>,
+    ) -> io::Result<Option<Stop>> {
+        let position = self.splitter.position();
+        let most = usize::try_from(limit.saturating_sub(position)).unwrap_or(usize::MAX);
+        let buffer = &mut buffer[..most.min(BUFFER)];
+        let mut filled = 0;
+        let mut then = None;
+        while filled < buffer.len() && then.is_none() {
+            match self.reader.read_at(position + filled as u64, &mut buffer[filled..])? {
+                Read::Bytes(read) => filled += read,
+                end @ (Read::Gap { .. } | Read::End) => then = Some(end),
+            }
+        }
+        let last = match then {
+            Some(Read::Gap { .. }) => true,
+            Some(Read::End) => self.splitter.unsettled(),
+            Some(Read::Bytes(_)) | None => false,
+        };
+        self.seen = self.seen.max(position + filled as u64);
+        if self.splitter.feed(&buffer[..filled], last, out) == Fed::Ask {
+            self.seen = self.splitter.position();
+            return Ok(Some(Stop::Ask));
+        }
+        match then {
+            Some(Read::Gap { next }) => {
+                self.splitter.gap(next, out);
+                self.seen = next;
+            }
+            Some(Read::End) => {
+                if last {
+                    self.splitter.settle(out);
+                }
+                return Ok(Some(Stop::End));
+            }
+            Some(Read::Bytes(_)) | None => {}
+        }
+        Ok(None)
+    }
+
+    /// Feed what is held back: nothing will continue it.
+    fn release(&mut self, buffer: &mut [u8], out: &mut Vec<Record>) -> io::Result<()> {
+        let position = self.splitter.position();
+        let held = usize::try_from(self.seen - position).unwrap_or(0).min(buffer.len());
+        if let Read::Bytes(read) = self.reader.read_at(position, &mut buffer[..held])? {
+            self.splitter.feed(&buffer[..read], true, out);
+        }
+        Ok(())
+    }
+
+    /// When the next byte came that has not been fed.
+    fn next_time(&mut self) -> io::Result<u64> {
+        self.reader.time_of(self.seen + 1)
+    }
+}

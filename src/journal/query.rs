@@ -1,0 +1,95 @@
+//! Finding the place from which to read.
+
+use std::io;
+
+use super::cursor::{Filter, Position, Texts};
+use super::reader::IndexReader;
+use super::record::{CONTINUES, EVENTS, Kind, Record, TO_BE_CONTINUED, UNFINISHED};
+use super::stream::Read;
+
+/// How many records are looked at at once.
+const BATCH: usize = 4096;
+
+/// The place before the last `lines` lines of output (of events, if only these are wanted) that
+/// have a record with a number below `upto`.
+pub fn tail(
+    index: &mut IndexReader,
+    filter: &Filter,
+    lines: u64,
+    upto: u64,
+) -> io::Result<Position> {
+    let counted = match &filter.streams {
+        Some(streams) if streams.iter().all(|stream| *stream == EVENTS) => Kind::Event,
+        Some(_) | None => Kind::Text,
+    };
+    let mut records = Vec::new();
+    let mut missing = lines;
+    let mut end = upto;
+    let mut best = Position { record: upto, skip: 0 };
+    let mut begun = None;
+    if lines == 0 {
+        return Ok(best);
+    }
+    while let Some(first) = index.before(end, &mut records, BATCH)? {
+        for (at, record) in records.iter().enumerate().rev() {
+            let number = first + at as u64;
+            if record.kind != counted || !filter.takes(record.stream) {
+                continue;
+            }
+            // Behind the place there are enough lines; the first may have begun before it.
+            if let Some(stream) = begun {
+                if record.stream != stream {
+                    continue;
+                }
+                if record.flags & TO_BE_CONTINUED == 0 {
+                    return Ok(best);
+                }
+                best = Position { record: number, skip: 0 };
+                if record.flags & CONTINUES == 0 {
+                    return Ok(best);
+                }
+                continue;
+            }
+            best = Position { record: number, skip: 0 };
+            let ends = ends(record);
+            if ends < missing {
+                missing -= ends;
+            } else if ends > missing {
+                return cut(index, number, record, missing);
+            } else if record.flags & CONTINUES != 0 {
+                begun = Some(record.stream);
+            } else {
+                return Ok(best);
+            }
+        }
+        end = first;
+    }
+    Ok(best)
+}
+
+/// How many lines end with a record.
+fn ends(record: &Record) -> u64 {
+    u64::from(record.lines) + u64::from(record.flags & UNFINISHED != 0)
+}
+
+/// The place in a record before its last `lines` lines.
+fn cut(index: &IndexReader, number: u64, record: &Record, lines: u64) -> io::Result<Position> {
+    let mut text = Vec::new();
+    let length = record.len as usize;
+    let mut texts = Texts::new(index.dirs());
+    let whole = Position { record: number, skip: 0 };
+    if texts.read(record.stream, record.offset, length, &mut text)? != Read::Bytes(length) {
+        // Parts of it are gone: whoever reads it is told.
+        return Ok(whole);
+    }
+    let skip = usize::try_from(lines).unwrap_or(usize::MAX);
+    // The last line's own newline does not begin another.
+    let body = text.strip_suffix(b"\n").unwrap_or(&text);
+    let newline = memchr::memrchr_iter(b'\n', body).nth(skip - 1);
+    Ok(newline.map_or(whole, |at| Position { record: number, skip: super::small(at + 1) }))
+}
+
+/// The place of the first record that is not older than `time` (nanoseconds since the epoch).
+pub fn since(index: &mut IndexReader, time: u64) -> io::Result<Position> {
+    Ok(Position { record: index.search_time(time)?, skip: 0 })
+}

@@ -1,0 +1,330 @@
+//! The read side of the index.
+
+use std::fs::File;
+use std::io;
+use std::os::unix::fs::{FileExt as _, MetadataExt as _};
+
+use super::format::{self, BLOCK};
+use super::index::{SLUG, Standing, read_head, read_records};
+use super::record::{EVENTS, Kind, Record};
+use super::segment::{Dirs, Listing, Segment};
+
+/// Reads the index, while it is being written or not, best in rising order.
+#[derive(Debug)]
+pub struct IndexReader {
+    dirs: Dirs,
+    listing: Listing,
+    current: Option<Current>,
+    memory: Option<(u64, Vec<Record>)>,
+    bytes: Vec<u8>,
+}
+
+#[derive(Debug)]
+struct Current {
+    segment: Segment,
+    file: File,
+    id: (u64, u64),
+    /// Where everything stood before its first record.
+    standing: Standing,
+    /// Size of what precedes its first record.
+    head: u64,
+}
+
+/// Records of the index that are gone.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Hole {
+    /// The number of the first record that is there again.
+    pub until: u64,
+    /// For each stream, how many bytes of text the missing records stood for; too many only
+    /// for a reader that begins in the hole.
+    pub text: Vec<(u16, u64)>,
+}
+
+impl IndexReader {
+    /// A reader of the index in these directories; nothing is opened yet.
+    pub fn open(dirs: &Dirs) -> Self {
+        Self {
+            dirs: dirs.clone(),
+            listing: Listing::new(SLUG, ""),
+            current: None,
+            memory: None,
+            bytes: vec![],
+        }
+    }
+
+    /// The same, with more records, from number `first` on, that nobody has written.
+    pub fn with_memory(dirs: &Dirs, first: u64, records: Vec<Record>) -> Self {
+        Self { memory: Some((first, records)), ..Self::open(dirs) }
+    }
+
+    /// The directories it reads.
+    pub fn dirs(&self) -> &Dirs {
+        &self.dirs
+    }
+
+    /// The number behind the last record.
+    pub fn len(&mut self) -> io::Result<u64> {
+        if let Some((first, records)) = &self.memory {
+            return Ok(first + records.len() as u64);
+        }
+        let mut records = Vec::new();
+        let first = self.before(u64::MAX, &mut records, 1)?;
+        Ok(first.map_or(0, |first| first + records.len() as u64))
+    }
+
+    /// Whether there are no records at all.
+    pub fn is_empty(&mut self) -> io::Result<bool> {
+        Ok(self.len()? == 0)
+    }
+
+    /// The number of the oldest record that is still there.
+    pub fn first(&mut self) -> io::Result<u64> {
+        self.listing.refresh(&self.dirs)?;
+        let on_disk = self.listing.segments().first().map(|segment| segment.start);
+        Ok(on_disk.or(self.memory.as_ref().map(|(first, _)| *first)).unwrap_or(0))
+    }
+
+    /// Read records from number `from` on into `out`, at most `most` and never beyond a
+    /// segment. Where `from` is in a hole, they are those behind the hole.
+    pub fn read(
+        &mut self,
+        from: u64,
+        out: &mut Vec<Record>,
+        most: usize,
+    ) -> io::Result<Option<Hole>> {
+        out.clear();
+        if self.read_memory(from, out, most) {
+            return Ok(None);
+        }
+        self.read_current(from, out, most)?;
+        if !out.is_empty() {
+            return Ok(None);
+        }
+        self.listing.refresh(&self.dirs)?;
+        let start = self.listing.holding(from).next().map(|segment| segment.start);
+        let holding: Vec<Segment> =
+            self.listing.holding(from).take_while(|s| Some(s.start) == start).collect();
+        // One that was deleted while it was read still knows best where everything stood.
+        let old = self.current.take().filter(|old| old.segment.start <= from);
+        for segment in holding {
+            if self.enter(segment)? {
+                self.read_current(from, out, most)?;
+                if !out.is_empty() {
+                    return Ok(None);
+                }
+            }
+        }
+        if old.as_ref().map(|old| old.segment.start) > start {
+            self.current = old;
+        }
+        self.cross(from, out, most)
+    }
+
+    /// Jump over missing records.
+    fn cross(&mut self, from: u64, out: &mut Vec<Record>, most: usize) -> io::Result<Option<Hole>> {
+        let memory = self.memory.as_ref().map(|(first, _)| *first).filter(|first| *first > from);
+        let behind: Vec<Segment> = self.listing.behind(from).to_vec();
+        for segment in behind {
+            if memory.is_some_and(|first| segment.start >= first) {
+                break;
+            }
+            let old = self.current.take();
+            if !self.enter(segment)? {
+                self.current = old;
+                continue;
+            }
+            let before = standing_at(old.as_ref(), from)?;
+            self.read_current(segment.start, out, most)?;
+            if out.is_empty() {
+                self.current = old;
+                continue;
+            }
+            let now = self.current.as_ref().map(|current| &current.standing);
+            let text = now.map_or(vec![], |now| missing_text(&before, now));
+            return Ok(Some(Hole { until: segment.start, text }));
+        }
+        match memory {
+            Some(until) => {
+                self.read_memory(until, out, most);
+                Ok(Some(Hole { until, text: vec![] }))
+            }
+            None => Ok(None),
+        }
+    }
+
+    /// Read the last records before number `end`, at most `most`; returns the number of the
+    /// first of them.
+    pub fn before(
+        &mut self,
+        end: u64,
+        out: &mut Vec<Record>,
+        most: usize,
+    ) -> io::Result<Option<u64>> {
+        out.clear();
+        let wide = most as u64;
+        if let Some((first, records)) = &self.memory
+            && end > *first
+            && !records.is_empty()
+        {
+            let from = end.min(first + records.len() as u64).saturating_sub(wide).max(*first);
+            self.read_memory(from, out, most);
+            return Ok(Some(from));
+        }
+        self.listing.refresh(&self.dirs)?;
+        let mut end = end;
+        let Some(last) = end.checked_sub(1) else { return Ok(None) };
+        let segments: Vec<Segment> = self.listing.holding(last).collect();
+        for segment in segments {
+            if !self.enter(segment)? {
+                continue;
+            }
+            end = end.min(segment.start + self.count()?);
+            while end > segment.start {
+                let from = end.saturating_sub(wide).max(segment.start);
+                self.read_current(from, out, usize::try_from(end - from).unwrap_or(most))?;
+                if !out.is_empty() {
+                    return Ok(Some(from));
+                }
+                end = from;
+            }
+            end = segment.start;
+        }
+        Ok(None)
+    }
+
+    /// The number of the first record that is not older than `time`.
+    pub fn search_time(&mut self, time: u64) -> io::Result<u64> {
+        if let Some((first, records)) = &self.memory
+            && records.first().is_some_and(|record| record.time < time)
+        {
+            return Ok(first + records.partition_point(|record| record.time < time) as u64);
+        }
+        self.listing.refresh(&self.dirs)?;
+        let segments = self.listing.segments().to_vec();
+        for segment in segments.into_iter().rev() {
+            if !self.enter(segment)? {
+                continue;
+            }
+            let early = |record: Option<Record>| record.is_some_and(|record| record.time < time);
+            if !early(self.record(segment.start)?) {
+                continue;
+            }
+            let (mut low, mut high) = (segment.start, segment.start + self.count()?);
+            while low < high {
+                let middle = low + (high - low) / 2;
+                if early(self.record(middle)?) { low = middle + 1 } else { high = middle }
+            }
+            return Ok(low);
+        }
+        self.first()
+    }
+
+    /// One record of the current segment.
+    fn record(&mut self, number: u64) -> io::Result<Option<Record>> {
+        let mut one = Vec::with_capacity(1);
+        self.read_current(number, &mut one, 1)?;
+        Ok(one.pop())
+    }
+
+    /// How many records the current segment has room for as it is.
+    fn count(&self) -> io::Result<u64> {
+        let Some(current) = &self.current else { return Ok(0) };
+        let records = current.file.metadata()?.len().saturating_sub(current.head) / BLOCK as u64;
+        Ok(records.min(self.stop() - current.segment.start))
+    }
+
+    /// Where the segment behind the current one begins.
+    fn stop(&self) -> u64 {
+        let start = self.current.as_ref().map_or(0, |current| current.segment.start);
+        let disk = self.listing.behind(start).first().map_or(u64::MAX, |next| next.start);
+        self.memory.as_ref().map_or(disk, |(first, _)| disk.min(*first))
+    }
+
+    fn read_memory(&self, from: u64, out: &mut Vec<Record>, most: usize) -> bool {
+        let Some((first, records)) = &self.memory else { return false };
+        let Some(skip) = from.checked_sub(*first) else { return false };
+        let skip = usize::try_from(skip).unwrap_or(usize::MAX);
+        out.extend(records.iter().skip(skip).take(most));
+        true
+    }
+
+    /// Read from the current segment, as far as it holds that number.
+    fn read_current(&mut self, from: u64, out: &mut Vec<Record>, most: usize) -> io::Result<()> {
+        out.clear();
+        let stop = self.stop();
+        let Some(current) = &self.current else { return Ok(()) };
+        if from < current.segment.start || from >= stop {
+            return Ok(());
+        }
+        let most = most.min(usize::try_from(stop - from).unwrap_or(usize::MAX));
+        let at = current.head + (from - current.segment.start) * BLOCK as u64;
+        self.bytes.resize(most.min(65_536) * BLOCK, 0);
+        let read = current.file.read_at(&mut self.bytes, at)?;
+        let (blocks, _) = self.bytes[..read].as_chunks::<BLOCK>();
+        for block in blocks {
+            match format::decode_record(block) {
+                Some(record) => out.push(record),
+                // In a segment that has a successor nothing can still become sound: something
+                // stands in for what was there, so that the others keep their numbers.
+                None if stop < u64::MAX => out.push(unreadable(out.last())),
+                None => break,
+            }
+        }
+        Ok(())
+    }
+
+    /// Make this segment the current one; false if it is gone or unsound.
+    fn enter(&mut self, segment: Segment) -> io::Result<bool> {
+        let Some(path) = segment.path(&self.dirs, SLUG, "") else { return Ok(false) };
+        let file = match File::open(path) {
+            Ok(file) => file,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
+            Err(error) => return Err(error),
+        };
+        let meta = file.metadata()?;
+        let id = (meta.dev(), meta.ino());
+        if self.current.as_ref().is_some_and(|current| current.id == id) {
+            return Ok(true);
+        }
+        let Some((standing, head)) = read_head(&file)? else { return Ok(false) };
+        self.current = Some(Current { segment, file, id, standing, head });
+        Ok(true)
+    }
+}
+
+/// Where everything stood at a number, by the segment that holds it or ended before it.
+fn standing_at(segment: Option<&Current>, number: u64) -> io::Result<Standing> {
+    let Some(current) = segment.filter(|current| current.segment.start <= number) else {
+        return Ok(Standing::default());
+    };
+    let mut standing = current.standing.clone();
+    read_records(&current.file, current.head, |record| {
+        if standing.next < number {
+            standing.advance(record);
+        }
+    })?;
+    Ok(standing)
+}
+
+fn missing_text(before: &Standing, after: &Standing) -> Vec<(u16, u64)> {
+    let of = |(stream, summary): (&u16, &format::Summary)| {
+        (*stream, summary.text.saturating_sub(before.stream(*stream).text))
+    };
+    after.streams.iter().map(of).filter(|(_, bytes)| *bytes > 0).collect()
+}
+
+/// Stands in for a record whose bytes have gone bad.
+fn unreadable(last: Option<&Record>) -> Record {
+    Record {
+        time: last.map_or(0, |record| record.time),
+        offset: 0,
+        len: 0,
+        lines: 0,
+        life: 0,
+        seq: 0,
+        value: 0,
+        stream: EVENTS,
+        kind: Kind::Gap,
+        flags: 0,
+    }
+}

@@ -1,0 +1,221 @@
+//! What is deleted, and when.
+//!
+//! Whole segments, oldest first: of a process that has more than its quota, then of all while
+//! they have more than theirs. Never the newest segment of a stream, so that its offsets go on
+//! for ever; never what has no record yet. A segment of the index goes when everything it points
+//! at is gone, and, if nothing else is left to delete, when it is the oldest.
+
+use std::collections::BTreeMap;
+use std::fs::{self, File};
+use std::io;
+use std::os::unix::fs::MetadataExt as _;
+use std::path::{Path, PathBuf};
+
+use super::index::{self, Standing, read_head};
+use super::segment::{Dirs, LOG, TIMES, collect, file_name, parse_name};
+use super::streams::Streams;
+use crate::model::plan::LogPolicy;
+
+/// What a sweep deleted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Swept {
+    /// Segments of streams.
+    pub segments: u64,
+    /// Segments of the index.
+    pub index: u64,
+    /// Bytes on disk.
+    pub bytes: u64,
+}
+
+/// One segment of a stream.
+#[derive(Debug)]
+struct Piece {
+    start: u64,
+    end: u64,
+    bytes: u64,
+    written: (i64, i64),
+}
+
+/// One segment of the index.
+#[derive(Debug)]
+struct Part {
+    standing: Standing,
+    path: PathBuf,
+    bytes: u64,
+}
+
+/// Delete what the policy does not keep. `covered` says up to which offset a stream (by its name
+/// in files) has records; `None` for one that nobody writes at present.
+pub fn sweep(
+    dirs: &Dirs,
+    policy: &LogPolicy,
+    covered: impl Fn(&str) -> Option<u64>,
+) -> io::Result<Swept> {
+    let mut sweep = Sweep::look(&dirs.journal, Streams::open(dirs).ok())?;
+    let slugs: Vec<String> = sweep.pieces.keys().cloned().collect();
+    let oldest = |sweep: &Sweep<'_>, slug: &str| {
+        let covered = covered(slug).unwrap_or(u64::MAX);
+        sweep.deletable(slug, covered)
+    };
+    if policy.per_process > 0 {
+        for slug in &slugs {
+            while sweep.bytes_of(slug) > policy.per_process && oldest(&sweep, slug).is_some() {
+                sweep.delete(slug)?;
+            }
+        }
+    }
+    sweep.delete_dead_index()?;
+    if policy.total > 0 {
+        while sweep.total > policy.total {
+            let candidates = slugs.iter().filter_map(|slug| Some((oldest(&sweep, slug)?, slug)));
+            let Some((_, slug)) = candidates.min() else { break };
+            sweep.delete(slug)?;
+            sweep.delete_dead_index()?;
+        }
+        while sweep.total > policy.total && sweep.parts.len() > 1 {
+            sweep.delete_index(0)?;
+        }
+    }
+    Ok(sweep.swept)
+}
+
+struct Sweep<'a> {
+    dir: &'a Path,
+    streams: Option<Streams>,
+    pieces: BTreeMap<String, Vec<Piece>>,
+    parts: Vec<Part>,
+    total: u64,
+    swept: Swept,
+}
+
+impl<'a> Sweep<'a> {
+    fn look(dir: &'a Path, streams: Option<Streams>) -> io::Result<Self> {
+        let (pieces, parts, swept) = (BTreeMap::new(), vec![], Swept::default());
+        let mut sweep = Self { dir, streams, pieces, parts, total: 0, swept };
+        let (mut times, mut numbers) = (vec![], vec![]);
+        collect(dir, |name| {
+            if let Some((slug, start)) = parse_name(name, LOG) {
+                let pieces = sweep.pieces.entry(slug.to_owned()).or_default();
+                pieces.push(Piece { start, end: start, bytes: 0, written: (0, 0) });
+            } else if let Some((slug, start)) = parse_name(name, TIMES) {
+                times.push((slug.to_owned(), start));
+            } else if let Some((index::SLUG, first)) = parse_name(name, "") {
+                numbers.push(first);
+            }
+        })?;
+        for (slug, pieces) in &mut sweep.pieces {
+            pieces.sort_unstable_by_key(|piece| piece.start);
+            for piece in pieces {
+                piece.measure(dir, slug);
+                sweep.total += piece.bytes;
+            }
+        }
+        numbers.sort_unstable();
+        for first in numbers {
+            sweep.parts.extend(Part::read(dir.join(file_name(index::SLUG, first, "")))?);
+        }
+        sweep.total += sweep.parts.iter().map(|part| part.bytes).sum::<u64>();
+        sweep.delete_orphans(&times)?;
+        Ok(sweep)
+    }
+
+    /// Times whose bytes are gone: whoever deleted them was interrupted.
+    fn delete_orphans(&self, times: &[(String, u64)]) -> io::Result<()> {
+        for (slug, start) in times {
+            let pieces = self.pieces.get(slug).map_or(&[][..], Vec::as_slice);
+            // A segment that was begun after the look is none of ours.
+            let passed = pieces.last().is_some_and(|last| *start < last.start);
+            if passed && pieces.iter().all(|piece| piece.start != *start) {
+                remove(&self.dir.join(file_name(slug, *start, TIMES)))?;
+            }
+        }
+        Ok(())
+    }
+
+    fn bytes_of(&self, slug: &str) -> u64 {
+        self.pieces.get(slug).map_or(0, |pieces| pieces.iter().map(|piece| piece.bytes).sum())
+    }
+
+    /// When the oldest segment of a stream was written last, if it may be deleted.
+    fn deletable(&self, slug: &str, covered: u64) -> Option<(i64, i64)> {
+        match self.pieces.get(slug)?.as_slice() {
+            [oldest, _, ..] if oldest.end <= covered => Some(oldest.written),
+            _ => None,
+        }
+    }
+
+    /// Delete the oldest segment of a stream.
+    fn delete(&mut self, slug: &str) -> io::Result<()> {
+        let Some(pieces) = self.pieces.get_mut(slug).filter(|pieces| !pieces.is_empty()) else {
+            return Ok(());
+        };
+        let piece = pieces.remove(0);
+        for ending in [LOG, TIMES] {
+            remove(&self.dir.join(file_name(slug, piece.start, ending)))?;
+        }
+        self.total -= piece.bytes;
+        self.swept.segments += 1;
+        self.swept.bytes += piece.bytes;
+        Ok(())
+    }
+
+    /// Delete the segments of the index that point at nothing any more.
+    fn delete_dead_index(&mut self) -> io::Result<()> {
+        let mut at = 0;
+        while at + 1 < self.parts.len() {
+            if self.dead(&self.parts[at].standing, &self.parts[at + 1].standing) {
+                self.delete_index(at)?;
+            } else {
+                at += 1;
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether all records between two standings point at what is gone.
+    fn dead(&self, before: &Standing, after: &Standing) -> bool {
+        after.streams.iter().all(|(stream, summary)| {
+            let slug = self.streams.as_ref().and_then(|streams| streams.slug(*stream));
+            let pieces = slug.and_then(|slug| self.pieces.get(&slug));
+            let start = pieces.and_then(|pieces| pieces.first()).map_or(u64::MAX, |p| p.start);
+            summary.end <= before.stream(*stream).end || summary.end <= start
+        })
+    }
+
+    fn delete_index(&mut self, at: usize) -> io::Result<()> {
+        let part = self.parts.remove(at);
+        remove(&part.path)?;
+        self.total -= part.bytes;
+        self.swept.index += 1;
+        self.swept.bytes += part.bytes;
+        Ok(())
+    }
+}
+
+impl Piece {
+    fn measure(&mut self, dir: &Path, slug: &str) {
+        if let Ok(meta) = fs::metadata(dir.join(file_name(slug, self.start, LOG))) {
+            self.end = self.start + meta.len();
+            self.bytes = meta.len();
+            self.written = (meta.mtime(), meta.mtime_nsec());
+        }
+        let times = fs::metadata(dir.join(file_name(slug, self.start, TIMES)));
+        self.bytes += times.map_or(0, |meta| meta.len());
+    }
+}
+
+impl Part {
+    /// `None` if it has no sound beginning: the next writer deals with it.
+    fn read(path: PathBuf) -> io::Result<Option<Self>> {
+        let file = File::open(&path)?;
+        let bytes = file.metadata()?.len();
+        Ok(read_head(&file)?.map(|(standing, _)| Self { standing, path, bytes }))
+    }
+}
+
+fn remove(path: &Path) -> io::Result<()> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        result => result,
+    }
+}

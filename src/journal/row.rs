@@ -1,0 +1,200 @@
+//! Where the next byte, or record, is written.
+//!
+//! A writer never stops because it cannot write: what the disk refuses goes on, at the same
+//! addresses, into a short row of segments in the spill directory, of which the newest
+//! [`SPILL_SEGMENTS`] are kept; what nobody takes is lost, and shows itself as missing
+//! addresses. The disk is asked again at each new spill segment, and after [`RETRY_NS`].
+
+use std::fs;
+use std::io;
+
+use super::segment::{Dirs, Place, Segment};
+
+/// How many spill segments there may be.
+pub const SPILL_SEGMENTS: usize = 2;
+/// How long a disk that refused is left alone.
+pub const RETRY_NS: u64 = 2_000_000_000;
+
+/// The segments of one writer; `F` is what it holds open of one.
+#[derive(Debug)]
+pub(crate) struct Row<F> {
+    pub(crate) dirs: Dirs,
+    pub(crate) slug: String,
+    /// Endings of a segment's files.
+    endings: &'static [&'static str],
+    /// Size at which the next segment begins, on the disk and beside it.
+    limits: (u64, u64),
+    open: Option<(Segment, F)>,
+    /// The spill segment to go on with, should the disk refuse again.
+    parked: Option<(Segment, F)>,
+    /// Where the spill segments begin, oldest first.
+    spilled: Vec<u64>,
+    refused: Option<u64>,
+}
+
+impl<F> Row<F> {
+    pub(crate) fn new(
+        dirs: &Dirs,
+        slug: &str,
+        endings: &'static [&'static str],
+        limits: (u64, u64),
+    ) -> Self {
+        Self {
+            dirs: dirs.clone(),
+            slug: slug.to_owned(),
+            endings,
+            limits: (limits.0.max(1), limits.1.max(1)),
+            open: None,
+            parked: None,
+            spilled: vec![],
+            refused: None,
+        }
+    }
+
+    /// Take over what an earlier writer left: its spill segments, and one to go on with.
+    pub(crate) fn adopt(&mut self, segments: &[Segment], open: Option<(Segment, F)>) {
+        let spilled = segments.iter().filter(|segment| segment.place == Place::Spill);
+        self.spilled = spilled.map(|segment| segment.start).collect();
+        self.open = open;
+    }
+
+    pub(crate) fn open(&mut self) -> Option<&mut (Segment, F)> {
+        self.open.as_mut()
+    }
+
+    /// Whether the disk refuses at present.
+    pub(crate) fn spilling(&self) -> bool {
+        self.refused.is_some()
+            && self.open.as_ref().is_none_or(|(segment, _)| segment.place == Place::Spill)
+    }
+
+    /// How much still fits into the open segment.
+    pub(crate) fn room(&self, end: u64) -> u64 {
+        self.open
+            .as_ref()
+            .map_or(0, |(segment, _)| self.limit(segment.place).saturating_sub(end - segment.start))
+    }
+
+    const fn limit(&self, place: Place) -> u64 {
+        match place {
+            Place::Journal => self.limits.0,
+            Place::Spill => self.limits.1,
+        }
+    }
+
+    /// Make sure that the open segment is the right one for what comes at `end`; it is `None`
+    /// afterwards if nobody takes anything.
+    pub(crate) fn choose(
+        &mut self,
+        end: u64,
+        now: u64,
+        make: impl Fn(&Self, Segment) -> io::Result<F>,
+    ) {
+        let rested = self.refused.is_none_or(|then| now.abs_diff(then) >= RETRY_NS);
+        let full = self.room(end) == 0;
+        match self.open.as_ref().map(|(segment, _)| segment.place) {
+            None if rested => self.next_on_disk(end, now, make),
+            Some(Place::Journal) if full => self.next_on_disk(end, now, make),
+            Some(Place::Spill) if rested || (full && self.refused != Some(now)) => {
+                self.next_on_disk(end, now, make);
+            }
+            Some(Place::Spill) if full => self.next_spill(end, make),
+            None | Some(Place::Journal | Place::Spill) => {}
+        }
+    }
+
+    /// The open segment took what was offered.
+    pub(crate) fn accepted(&mut self) {
+        if self.open.as_ref().is_some_and(|(segment, _)| segment.place == Place::Journal) {
+            self.parked = None;
+            self.refused = None;
+        }
+    }
+
+    /// The open segment takes no more: leave it.
+    pub(crate) fn refuse(
+        &mut self,
+        end: u64,
+        now: u64,
+        make: impl Fn(&Self, Segment) -> io::Result<F>,
+    ) {
+        let Some((segment, files)) = self.open.take() else { return };
+        drop(files);
+        let empty = segment.start == end;
+        if empty {
+            self.remove(segment);
+        }
+        match segment.place {
+            Place::Journal => {
+                self.refused = Some(now);
+                self.unpark(end, make);
+            }
+            Place::Spill => {
+                if empty {
+                    self.spilled.retain(|start| *start != segment.start);
+                }
+                // The newest output is worth more than what is older, but not than itself.
+                if self.spilled.len() > 1 {
+                    self.drop_oldest_spill();
+                    self.next_spill(end, make);
+                }
+            }
+        }
+    }
+
+    /// Try the disk again, however lately it refused.
+    pub(crate) fn ask(
+        &mut self,
+        end: u64,
+        now: u64,
+        make: impl Fn(&Self, Segment) -> io::Result<F>,
+    ) {
+        self.next_on_disk(end, now, make);
+    }
+
+    fn next_on_disk(&mut self, end: u64, now: u64, make: impl Fn(&Self, Segment) -> io::Result<F>) {
+        let segment = Segment { start: end, place: Place::Journal };
+        let fresh = make(self, segment);
+        self.parked = self.open.take().filter(|(old, _)| old.place == Place::Spill);
+        if let Ok(files) = fresh {
+            self.open = Some((segment, files));
+        } else {
+            self.refused = Some(now);
+            self.unpark(end, make);
+        }
+    }
+
+    /// Go on in the spill segment that was left for the disk's sake, else in a new one.
+    fn unpark(&mut self, end: u64, make: impl Fn(&Self, Segment) -> io::Result<F>) {
+        self.open = self.parked.take();
+        if self.room(end) == 0 {
+            self.next_spill(end, make);
+        }
+    }
+
+    fn next_spill(&mut self, end: u64, make: impl Fn(&Self, Segment) -> io::Result<F>) {
+        self.open = None;
+        while self.spilled.len() >= SPILL_SEGMENTS {
+            self.drop_oldest_spill();
+        }
+        let segment = Segment { start: end, place: Place::Spill };
+        if let Ok(files) = make(self, segment) {
+            self.open = Some((segment, files));
+            self.spilled.push(end);
+        }
+    }
+
+    fn drop_oldest_spill(&mut self) {
+        let start = self.spilled.remove(0);
+        self.remove(Segment { start, place: Place::Spill });
+    }
+
+    fn remove(&self, segment: Segment) {
+        for ending in self.endings {
+            if let Some(path) = segment.path(&self.dirs, &self.slug, ending) {
+                // What cannot be removed is an empty or an old file: harmless.
+                let _ = fs::remove_file(path);
+            }
+        }
+    }
+}

@@ -1,0 +1,240 @@
+//! How the files of a stream are named and found.
+//!
+//! A stream is a row of segments, each named by the address of its first byte (or record), in
+//! the journal's directory or, while the disk is full, in the spill directory. Segments of a
+//! stream never overlap; where one ends and the next begins later, bytes are missing.
+
+use std::fs;
+use std::io;
+use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _};
+use std::path::{Path, PathBuf};
+
+/// Digits of the address in a file name.
+const DIGITS: usize = 20;
+/// A directory that changed this recently may change again without another time stamp.
+const UNSETTLED_NS: u64 = 50_000_000;
+
+/// Ending of the files that hold the bytes.
+pub const LOG: &str = ".log";
+/// Ending of the files that hold the times.
+pub const TIMES: &str = ".times";
+
+/// The directories of a journal.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Dirs {
+    /// Where everything lies.
+    pub journal: PathBuf,
+    /// Where the newest output goes while `journal` cannot take it (in the runtime directory).
+    pub spill: Option<PathBuf>,
+}
+
+/// One of the two directories of a [`Dirs`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Place {
+    /// The journal's own directory.
+    Journal,
+    /// The small directory that stands in for a full disk.
+    Spill,
+}
+
+impl Dirs {
+    /// The journal at this directory, with a spill directory if there is a run.
+    pub fn new(journal: impl Into<PathBuf>, spill: Option<PathBuf>) -> Self {
+        Self { journal: journal.into(), spill }
+    }
+
+    /// The path of one of the directories.
+    pub fn get(&self, place: Place) -> Option<&Path> {
+        match place {
+            Place::Journal => Some(&self.journal),
+            Place::Spill => self.spill.as_deref(),
+        }
+    }
+
+    /// Create one of the directories, readable by its owner only.
+    pub(crate) fn create(&self, place: Place) -> io::Result<&Path> {
+        let dir = self.get(place).ok_or(io::ErrorKind::NotFound)?;
+        if !dir.is_dir() {
+            fs::DirBuilder::new().recursive(true).mode(0o700).create(dir)?;
+        }
+        Ok(dir)
+    }
+}
+
+/// One file (pair) of a stream.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Segment {
+    /// The address of its first byte or record.
+    pub start: u64,
+    /// Where it lies.
+    pub place: Place,
+}
+
+impl Segment {
+    /// The path of one of its files.
+    pub fn path(self, dirs: &Dirs, slug: &str, ending: &str) -> Option<PathBuf> {
+        Some(dirs.get(self.place)?.join(file_name(slug, self.start, ending)))
+    }
+}
+
+/// The name of a file of a stream.
+pub fn file_name(slug: &str, start: u64, ending: &str) -> String {
+    format!("{slug}.{start:0DIGITS$}{ending}")
+}
+
+/// The stream and the address that a file name stands for.
+pub fn parse_name<'a>(name: &'a str, ending: &str) -> Option<(&'a str, u64)> {
+    let (slug, digits) = name.strip_suffix(ending)?.rsplit_once('.')?;
+    let sound = digits.len() == DIGITS && digits.bytes().all(|b| b.is_ascii_digit());
+    if sound { Some((slug, digits.parse().ok()?)) } else { None }
+}
+
+/// The segments of one stream as they were found last, in order.
+#[derive(Debug)]
+pub struct Listing {
+    slug: String,
+    ending: &'static str,
+    segments: Vec<Segment>,
+    stamps: Option<[Stamp; 2]>,
+}
+
+/// When a directory last changed; `None` if it does not exist.
+type Stamp = Option<(i64, i64)>;
+
+const PLACES: [Place; 2] = [Place::Journal, Place::Spill];
+
+impl Listing {
+    /// The files of a stream with this ending; nothing is looked up yet.
+    pub fn new(slug: &str, ending: &'static str) -> Self {
+        Self { slug: slug.to_owned(), ending, segments: vec![], stamps: None }
+    }
+
+    /// What was found, ascending.
+    pub fn segments(&self) -> &[Segment] {
+        &self.segments
+    }
+
+    /// The name of the stream in file names.
+    pub fn slug(&self) -> &str {
+        &self.slug
+    }
+
+    /// Look up the segments again, unless the directories are as they were. Returns whether it
+    /// looked.
+    pub fn refresh(&mut self, dirs: &Dirs) -> io::Result<bool> {
+        let stamps = PLACES.map(|place| dirs.get(place).and_then(stamp));
+        if self.stamps == Some(stamps) {
+            return Ok(false);
+        }
+        let mut segments = Vec::with_capacity(self.segments.len() + 1);
+        for place in PLACES {
+            let Some(dir) = dirs.get(place) else { continue };
+            collect(dir, |name| {
+                if let Some((slug, start)) = parse_name(name, self.ending)
+                    && slug == self.slug
+                {
+                    segments.push(Segment { start, place });
+                }
+            })?;
+        }
+        segments.sort_unstable();
+        self.segments = segments;
+        self.stamps = settled(stamps).then_some(stamps);
+        Ok(true)
+    }
+
+    /// Note a segment that was found by its name.
+    pub fn add(&mut self, segment: Segment) {
+        if let Err(at) = self.segments.binary_search(&segment) {
+            self.segments.insert(at, segment);
+        }
+    }
+
+    /// The segments that begin at or before this address, the nearest first.
+    pub fn holding(&self, address: u64) -> impl Iterator<Item = Segment> + '_ {
+        let behind = self.segments.partition_point(|segment| segment.start <= address);
+        self.segments[..behind].iter().rev().copied()
+    }
+
+    /// The segments that begin behind this address.
+    pub fn behind(&self, address: u64) -> &[Segment] {
+        &self.segments[self.segments.partition_point(|segment| segment.start <= address)..]
+    }
+}
+
+fn stamp(dir: &Path) -> Stamp {
+    let meta = fs::metadata(dir).ok()?;
+    Some((meta.mtime(), meta.mtime_nsec()))
+}
+
+/// Whether further changes would show in the time stamps.
+fn settled(stamps: [Stamp; 2]) -> bool {
+    let now = crate::sys::clock::now_ns();
+    stamps.iter().flatten().all(|&(seconds, nanos)| {
+        let changed = u64::try_from(seconds).unwrap_or(0).saturating_mul(1_000_000_000)
+            + u64::try_from(nanos).unwrap_or(0);
+        now.saturating_sub(changed) > UNSETTLED_NS
+    })
+}
+
+/// Call `take` with every file name of a directory; a directory that is not there is empty.
+pub(crate) fn collect(dir: &Path, mut take: impl FnMut(&str)) -> io::Result<()> {
+    let entries = match fs::read_dir(dir) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        Err(error) => return Err(error),
+    };
+    for entry in entries {
+        if let Some(name) = entry?.file_name().to_str() {
+            take(name);
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Dirs, LOG, Listing, Place, Segment, file_name, parse_name};
+
+    #[test]
+    fn names_are_frozen_and_lead_back() {
+        let name = file_name("web.2", 4096, LOG);
+        assert_eq!(name, "web.2.00000000000000004096.log");
+        assert_eq!(parse_name(&name, LOG), Some(("web.2", 4096)));
+        for other in [
+            "web.log",
+            "web.1.log",
+            "web.00000000000000004096.times",
+            "web.0000000000000000409x.log",
+        ] {
+            assert_eq!(parse_name(other, LOG), None, "{other}");
+        }
+    }
+
+    #[test]
+    fn a_listing_takes_its_own_stream_only() {
+        let dir = tempfile::tempdir().unwrap();
+        let dirs = Dirs::new(dir.path().join("j"), Some(dir.path().join("s")));
+        let mut listing = Listing::new("web", LOG);
+        assert!(listing.refresh(&dirs).unwrap());
+        assert!(listing.segments().is_empty());
+        for place in [Place::Journal, Place::Spill] {
+            dirs.create(place).unwrap();
+        }
+        for (sub, name) in [
+            ("j", file_name("web", 0, LOG)),
+            ("j", file_name("web", 9, LOG)),
+            ("s", file_name("web", 9, LOG)),
+            ("j", file_name("web.2", 5, LOG)),
+            ("s", file_name("web", 20, LOG)),
+        ] {
+            std::fs::write(dir.path().join(sub).join(name), "").unwrap();
+        }
+        assert!(listing.refresh(&dirs).unwrap());
+        let starts: Vec<u64> = listing.segments().iter().map(|s| s.start).collect();
+        assert_eq!(starts, [0, 9, 9, 20]);
+        let holding: Vec<Segment> = listing.holding(15).collect();
+        assert_eq!(holding.iter().map(|s| s.start).collect::<Vec<_>>(), [9, 9, 0]);
+        assert_eq!(listing.behind(9), [Segment { start: 20, place: Place::Spill }]);
+    }
+}

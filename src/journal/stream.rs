@@ -1,0 +1,224 @@
+//! The read side of a stream.
+
+use std::fs::{self, File};
+use std::io;
+use std::os::unix::fs::{FileExt as _, MetadataExt as _};
+
+use super::segment::{Dirs, LOG, Listing, Place, Segment};
+use super::times::TimesReader;
+
+/// What lies at an offset.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Read {
+    /// This many bytes (more than 0) were copied.
+    Bytes(usize),
+    /// Bytes are missing; the stream goes on at `next`.
+    Gap {
+        /// Offset of the first byte that is there again.
+        next: u64,
+    },
+    /// Nothing yet.
+    End,
+}
+
+/// Reads a stream at any offset, best in rising order.
+#[derive(Debug)]
+pub struct StreamReader {
+    dirs: Dirs,
+    listing: Listing,
+    current: Option<Current>,
+    times: TimesReader,
+}
+
+#[derive(Debug)]
+struct Current {
+    segment: Segment,
+    file: File,
+}
+
+impl StreamReader {
+    /// A reader of the stream with this name in file names; nothing is opened yet.
+    pub fn open(dirs: &Dirs, slug: &str) -> Self {
+        Self {
+            dirs: dirs.clone(),
+            listing: Listing::new(slug, LOG),
+            current: None,
+            times: TimesReader::default(),
+        }
+    }
+
+    /// The offset behind the last byte that is there now.
+    pub fn end(&mut self) -> io::Result<u64> {
+        self.listing.refresh(&self.dirs)?;
+        let sizes = self.listing.segments().iter().rev().take(4);
+        Ok(sizes.map(|s| s.start + self.size(*s)).max().unwrap_or(0))
+    }
+
+    /// The offset of the oldest byte that is still there ([`StreamReader::end`] if there is
+    /// none).
+    pub fn start(&mut self) -> io::Result<u64> {
+        self.listing.refresh(&self.dirs)?;
+        let mut segments = self.listing.segments().iter();
+        match segments.find(|segment| self.size(**segment) > 0) {
+            Some(segment) => Ok(segment.start),
+            None => self.end(),
+        }
+    }
+
+    /// Where the segment lies that was read last.
+    pub fn place(&self) -> Option<Place> {
+        self.current.as_ref().map(|current| current.segment.place)
+    }
+
+    /// The segment that was read last.
+    pub fn segment(&self) -> Option<Segment> {
+        self.current.as_ref().map(|current| current.segment)
+    }
+
+    /// Copy what lies at `offset` into `buffer`; never more than the rest of one segment.
+    pub fn read_at(&mut self, offset: u64, buffer: &mut [u8]) -> io::Result<Read> {
+        if buffer.is_empty() {
+            return Ok(Read::End);
+        }
+        if let Some(read) = self.read_current(offset, buffer)? {
+            return Ok(Read::Bytes(read));
+        }
+        if self.segment().is_some_and(|segment| segment.start <= offset)
+            && let Some(read) = self.follow(offset, buffer)?
+        {
+            return Ok(Read::Bytes(read));
+        }
+        self.search(offset, buffer)
+    }
+
+    fn read_current(&self, offset: u64, buffer: &mut [u8]) -> io::Result<Option<usize>> {
+        let Some(current) = &self.current else { return Ok(None) };
+        let Some(at) = offset.checked_sub(current.segment.start) else { return Ok(None) };
+        let read = read_at(&current.file, at, buffer)?;
+        Ok((read > 0).then_some(read))
+    }
+
+    /// Look for the segment that begins exactly where the current one is exhausted.
+    fn follow(&mut self, offset: u64, buffer: &mut [u8]) -> io::Result<Option<usize>> {
+        for place in [Place::Journal, Place::Spill] {
+            let segment = Segment { start: offset, place };
+            let Some(path) = segment.path(&self.dirs, self.listing.slug(), LOG) else { continue };
+            if !fs::metadata(path).is_ok_and(|meta| meta.size() > 0) {
+                continue;
+            }
+            // A writer that begins a segment has left the one before it for ever: what that one
+            // holds now is all it ever will, so it is asked once more.
+            if let Some(read) = self.read_current(offset, buffer)? {
+                return Ok(Some(read));
+            }
+            if let Some(read) = self.enter(segment, offset, buffer)? {
+                self.listing.add(segment);
+                return Ok(Some(read));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Find the segment of any offset, by the listing as it is, then by a fresh one.
+    fn search(&mut self, offset: u64, buffer: &mut [u8]) -> io::Result<Read> {
+        let known = self.listing.holding(offset).next();
+        if known.is_some()
+            && known != self.segment()
+            && let Some(read) = self.enter_any(offset, buffer)?
+        {
+            return Ok(Read::Bytes(read));
+        }
+        if self.listing.refresh(&self.dirs)?
+            && let Some(read) = self.enter_any(offset, buffer)?
+        {
+            return Ok(Read::Bytes(read));
+        }
+        let mut behind = self.listing.behind(offset).iter();
+        let Some(next) = behind.find(|segment| self.size(**segment) > 0).copied() else {
+            return Ok(Read::End);
+        };
+        // As in `follow`: now that another was begun, the one before is complete.
+        match self.enter_any(offset, buffer)? {
+            Some(read) => Ok(Read::Bytes(read)),
+            None => Ok(Read::Gap { next: next.start }),
+        }
+    }
+
+    /// Read from the last segment that begins at or before `offset`. Empty ones don't count: a
+    /// writer that could not fill one may have left it.
+    fn enter_any(&mut self, offset: u64, buffer: &mut [u8]) -> io::Result<Option<usize>> {
+        let mut skip = 0;
+        loop {
+            let Some(segment) = self.listing.holding(offset).nth(skip) else { return Ok(None) };
+            if let Some(read) = self.enter(segment, offset, buffer)? {
+                return Ok(Some(read));
+            }
+            if self.size(segment) > 0 {
+                return Ok(None);
+            }
+            skip += 1;
+        }
+    }
+
+    /// Read from this segment; it becomes the current one if that yields anything.
+    fn enter(
+        &mut self,
+        segment: Segment,
+        offset: u64,
+        buffer: &mut [u8],
+    ) -> io::Result<Option<usize>> {
+        if self.segment() == Some(segment) {
+            return self.read_current(offset, buffer);
+        }
+        let Some(path) = segment.path(&self.dirs, self.listing.slug(), LOG) else {
+            return Ok(None);
+        };
+        let file = match File::open(path) {
+            Ok(file) => file,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(error),
+        };
+        let read = read_at(&file, offset - segment.start, buffer)?;
+        if read > 0 {
+            self.current = Some(Current { segment, file });
+        }
+        Ok((read > 0).then_some(read))
+    }
+
+    fn size(&self, segment: Segment) -> u64 {
+        let path = segment.path(&self.dirs, self.listing.slug(), LOG);
+        path.and_then(|path| fs::metadata(path).ok()).map_or(0, |meta| meta.size())
+    }
+
+    /// When the byte before the offset `end` came.
+    ///
+    /// Where no time was kept, the time at which its segment was written last: while the stream
+    /// is followed, that is the same to some milliseconds.
+    pub fn time_of(&mut self, end: u64) -> io::Result<u64> {
+        if let Some(time) = self.times.time_of(&self.dirs, &self.listing, end)? {
+            return Ok(time);
+        }
+        let segment = self.listing.holding(end.saturating_sub(1)).next();
+        let path = segment.and_then(|s| s.path(&self.dirs, self.listing.slug(), LOG));
+        let Some(meta) = path.and_then(|path| fs::metadata(path).ok()) else { return Ok(0) };
+        let seconds = u64::try_from(meta.mtime()).unwrap_or(0);
+        let nanos = u64::try_from(meta.mtime_nsec()).unwrap_or(0);
+        Ok(seconds.saturating_mul(1_000_000_000).saturating_add(nanos))
+    }
+
+    /// When the byte at `offset` came and the end of a run of bytes that came until `until`
+    /// and is about `most` long. Where no time was kept, all is one run.
+    pub fn run(&mut self, offset: u64, until: u64, most: u64) -> io::Result<u64> {
+        let run = self.times.run(&self.dirs, &self.listing, offset, (until, most))?;
+        Ok(run.unwrap_or(offset.saturating_add(most)))
+    }
+}
+
+fn read_at(file: &File, at: u64, buffer: &mut [u8]) -> io::Result<usize> {
+    loop {
+        match file.read_at(buffer, at) {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            result => return result,
+        }
+    }
+}

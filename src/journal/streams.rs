@@ -1,0 +1,205 @@
+//! Numbers for streams, the same over all runs of a project.
+
+use std::io;
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+use super::append::EVENTS_SLUG;
+use super::record::EVENTS;
+use super::segment::{Dirs, Place};
+use crate::model::ProcName;
+
+/// The name of the file.
+pub const FILE: &str = "@streams.json";
+/// The version of the file that this program writes.
+pub const VERSION: u32 = 1;
+
+/// The streams of a journal.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Streams {
+    dirs: Dirs,
+    content: Content,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+struct Content {
+    version: u32,
+    streams: Vec<Stream>,
+}
+
+/// One stream that belongs to a process.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Stream {
+    /// Its number in the records of the index, from 1.
+    pub number: u16,
+    /// The process.
+    pub name: ProcName,
+    /// The xterm colour of its prefix when it was used last.
+    pub color: u8,
+}
+
+/// A file of streams that cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum StreamsError {
+    /// Reading or writing failed.
+    #[error("{}: {source}", path.display())]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// It is not what it should be.
+    #[error("{}: not a list of streams: {source}; move the whole directory away to begin a new journal", path.display())]
+    Format {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: serde_json::Error,
+    },
+    /// Written by a later program.
+    #[error("{}: format {found} is unknown to this tmo (it knows {VERSION})", path.display())]
+    Version {
+        /// The file.
+        path: PathBuf,
+        /// The version it has.
+        found: u32,
+    },
+    /// There are 65,535 already.
+    #[error(
+        "the journal has no number left for `{name}`: 65,535 names have been used; move its directory away to begin a new one"
+    )]
+    Full {
+        /// The process.
+        name: ProcName,
+    },
+}
+
+impl Streams {
+    /// Read the streams of a journal; a new one has none.
+    pub fn open(dirs: &Dirs) -> Result<Self, StreamsError> {
+        let mut content = Content { version: VERSION, streams: vec![] };
+        for place in [Place::Journal, Place::Spill] {
+            let Some(path) = dirs.get(place).map(|dir| dir.join(FILE)) else { continue };
+            let text = match std::fs::read(&path) {
+                Ok(text) => text,
+                Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+                Err(source) => return Err(StreamsError::Io { path, source }),
+            };
+            let found: Content = match serde_json::from_slice(&text) {
+                Ok(found) => found,
+                Err(source) => return Err(StreamsError::Format { path, source }),
+            };
+            if found.version != VERSION {
+                return Err(StreamsError::Version { path, found: found.version });
+            }
+            // The list only grows: the longer one is the later one.
+            if found.streams.len() > content.streams.len() {
+                content = found;
+            }
+        }
+        Ok(Self { dirs: dirs.clone(), content })
+    }
+
+    /// The number of a process's stream, a new one if it has none yet.
+    pub fn number(&mut self, name: &ProcName, color: u8) -> Result<u16, StreamsError> {
+        let streams = &mut self.content.streams;
+        if let Some(stream) = streams.iter_mut().find(|stream| stream.name == *name) {
+            stream.color = color;
+            return Ok(stream.number);
+        }
+        let last = streams.iter().map(|stream| stream.number).max().unwrap_or(EVENTS);
+        let number =
+            last.checked_add(1).ok_or_else(|| StreamsError::Full { name: name.clone() })?;
+        streams.push(Stream { number, name: name.clone(), color });
+        Ok(number)
+    }
+
+    /// Write the list; beside the journal where that cannot be written.
+    pub fn save(&self) -> Result<(), StreamsError> {
+        let text = serde_json::to_vec(&self.content).unwrap_or_default();
+        let mut failed = None;
+        for place in [Place::Journal, Place::Spill] {
+            let Some(path) = self.dirs.get(place).map(|dir| dir.join(FILE)) else { continue };
+            let written =
+                self.dirs.create(place).and_then(|_| crate::pane::spec::replace(&path, &text));
+            match written {
+                Ok(()) => return Ok(()),
+                Err(source) => failed = failed.or(Some(StreamsError::Io { path, source })),
+            }
+        }
+        failed.map_or(Ok(()), Err)
+    }
+
+    /// All streams of processes.
+    pub fn all(&self) -> &[Stream] {
+        &self.content.streams
+    }
+
+    /// One stream by its number.
+    pub fn get(&self, number: u16) -> Option<&Stream> {
+        self.content.streams.iter().find(|stream| stream.number == number)
+    }
+
+    /// A stream's name in file names.
+    pub fn slug(&self, number: u16) -> Option<String> {
+        if number == EVENTS {
+            return Some(EVENTS_SLUG.to_owned());
+        }
+        self.get(number).map(|stream| stream.name.slug())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{FILE, Streams};
+    use crate::journal::Dirs;
+    use crate::model::ProcName;
+
+    #[test]
+    fn numbers_stay_and_the_format_is_frozen() {
+        let dir = tempfile::tempdir().unwrap();
+        let dirs = Dirs::new(dir.path().join("new/journal"), None);
+        let name = |text| ProcName::new(text).unwrap();
+        let mut streams = Streams::open(&dirs).unwrap();
+        assert_eq!(streams.number(&name("web"), 2).unwrap(), 1);
+        assert_eq!(streams.number(&name("web#2"), 3).unwrap(), 2);
+        assert_eq!(streams.number(&name("web"), 4).unwrap(), 1);
+        streams.save().unwrap();
+        let golden = r#"{"version":1,"streams":[{"number":1,"name":"web","color":4},{"number":2,"name":"web#2","color":3}]}"#;
+        assert_eq!(std::fs::read_to_string(dirs.journal.join(FILE)).unwrap(), golden);
+        let mut again = Streams::open(&dirs).unwrap();
+        assert_eq!(again, streams);
+        assert_eq!(again.number(&name("db"), 5).unwrap(), 3);
+        assert_eq!(again.slug(2).unwrap(), "web.2");
+        assert_eq!(again.slug(0).unwrap(), "@events");
+        assert_eq!(again.slug(9), None);
+    }
+
+    #[test]
+    fn where_the_journal_cannot_be_written_the_spill_directory_serves() {
+        let dir = tempfile::tempdir().unwrap();
+        let blocked = dir.path().join("file");
+        std::fs::write(&blocked, "").unwrap();
+        let dirs = Dirs::new(blocked.join("journal"), Some(dir.path().join("spill")));
+        let mut streams =
+            Streams { dirs: dirs.clone(), content: super::Content { version: 1, streams: vec![] } };
+        streams.number(&ProcName::new("web").unwrap(), 2).unwrap();
+        streams.save().unwrap();
+        assert!(dir.path().join("spill").join(FILE).exists());
+    }
+
+    #[test]
+    fn what_is_no_list_is_refused_with_its_name() {
+        let dir = tempfile::tempdir().unwrap();
+        let dirs = Dirs::new(dir.path(), None);
+        for (text, word) in
+            [("nonsense", "not a list"), (r#"{"version":9,"streams":[]}"#, "format 9")]
+        {
+            std::fs::write(dir.path().join(FILE), text).unwrap();
+            let error = Streams::open(&dirs).unwrap_err().to_string();
+            assert!(error.contains(word) && error.contains(FILE), "{error}");
+        }
+    }
+}

@@ -1,0 +1,162 @@
+//! When the bytes of a stream came: beside each segment a file of pairs (time, end offset).
+//!
+//! They are a help, never a condition: where they are missing, the time at which the segment
+//! was written last stands in.
+
+use std::fs::File;
+use std::io;
+use std::os::unix::fs::{FileExt as _, MetadataExt as _};
+
+use super::segment::{Dirs, Listing, Segment, TIMES};
+
+/// Size of an entry on disk.
+pub const ENTRY: usize = 16;
+/// How many entries are read at once.
+const BATCH: usize = 256;
+
+/// The bytes of one entry: nanoseconds since the epoch, then the offset behind the last byte
+/// that had come by then.
+pub fn encode(time: u64, end: u64) -> [u8; ENTRY] {
+    let mut bytes = [0; ENTRY];
+    bytes[..8].copy_from_slice(&time.to_le_bytes());
+    bytes[8..].copy_from_slice(&end.to_le_bytes());
+    bytes
+}
+
+/// The inverse of [`encode`].
+pub fn decode(bytes: &[u8; ENTRY]) -> (u64, u64) {
+    let word = |at: usize| {
+        let mut word = [0; 8];
+        word.copy_from_slice(&bytes[at..at + 8]);
+        u64::from_le_bytes(word)
+    };
+    (word(0), word(8))
+}
+
+/// Finds the times of offsets; cheap when these only rise.
+#[derive(Debug, Default)]
+pub struct TimesReader {
+    current: Option<Current>,
+}
+
+#[derive(Debug)]
+struct Current {
+    segment: Segment,
+    file: File,
+    /// Entries read, from number `first` on.
+    batch: Vec<(u64, u64)>,
+    first: u64,
+    /// Those of the batch before this one end too early.
+    at: usize,
+    /// Offsets below this one may have their entry further in front.
+    floor: u64,
+}
+
+impl TimesReader {
+    /// When the byte before the offset `end` came, as far as the times tell. `listing` is that
+    /// of the stream, and knows the segment of that byte.
+    pub fn time_of(&mut self, dirs: &Dirs, listing: &Listing, end: u64) -> io::Result<Option<u64>> {
+        self.find(dirs, listing, end).map(|entry| entry.map(|(time, _)| time))
+    }
+
+    /// The end of a run of bytes from `from` on that came no later than `until` and are not
+    /// much more than `most`; at least those of one entry. `None`: there are no times.
+    pub fn run(
+        &mut self,
+        dirs: &Dirs,
+        listing: &Listing,
+        from: u64,
+        (until, most): (u64, u64),
+    ) -> io::Result<Option<u64>> {
+        let Some((_, mut end)) = self.find(dirs, listing, from + 1)? else { return Ok(None) };
+        while end - from < most {
+            match self.find_here(end + 1)? {
+                Some((time, next)) if time <= until && next - from <= most => end = next,
+                Some(_) | None => break,
+            }
+        }
+        Ok(Some(end))
+    }
+
+    /// The first entry whose end is `end` or later.
+    fn find(&mut self, dirs: &Dirs, listing: &Listing, end: u64) -> io::Result<Option<(u64, u64)>> {
+        let Some(byte) = end.checked_sub(1) else { return Ok(None) };
+        // A segment that its writer could not fill may lie before the true one.
+        let start = listing.holding(byte).next().map(|segment| segment.start);
+        for segment in listing.holding(byte).take_while(|s| Some(s.start) == start) {
+            if self.current.as_ref().is_none_or(|current| current.segment != segment) {
+                match Current::open(dirs, listing.slug(), segment)? {
+                    Some(current) => self.current = Some(current),
+                    None => continue,
+                }
+            }
+            if let Some(found) = self.find_here(end)? {
+                return Ok(Some(found));
+            }
+        }
+        Ok(None)
+    }
+
+    fn find_here(&mut self, end: u64) -> io::Result<Option<(u64, u64)>> {
+        match &mut self.current {
+            Some(current) => current.find(end),
+            None => Ok(None),
+        }
+    }
+}
+
+impl Current {
+    fn open(dirs: &Dirs, slug: &str, segment: Segment) -> io::Result<Option<Self>> {
+        let Some(path) = segment.path(dirs, slug, TIMES) else { return Ok(None) };
+        let file = match File::open(path) {
+            Ok(file) => file,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(error),
+        };
+        Ok(Some(Self { segment, file, batch: vec![], first: 0, at: 0, floor: u64::MAX }))
+    }
+
+    /// Binary search for the first entry that ends at `end` or later.
+    fn seek(&mut self, end: u64) -> io::Result<()> {
+        let (mut low, mut high) = (0, self.file.metadata()?.size() / ENTRY as u64);
+        while low < high {
+            let middle = low + (high - low) / 2;
+            let mut bytes = [0; ENTRY];
+            self.file.read_exact_at(&mut bytes, middle * ENTRY as u64)?;
+            if decode(&bytes).1 < end { low = middle + 1 } else { high = middle }
+        }
+        (self.first, self.at, self.floor) = (low, 0, end);
+        self.batch.clear();
+        Ok(())
+    }
+
+    fn find(&mut self, end: u64) -> io::Result<Option<(u64, u64)>> {
+        if end < self.floor {
+            self.seek(end)?;
+        }
+        loop {
+            while let Some(&entry) = self.batch.get(self.at) {
+                if entry.1 >= end {
+                    return Ok(Some(entry));
+                }
+                self.floor = self.floor.max(entry.1.saturating_add(1));
+                self.at += 1;
+            }
+            if !self.refill()? {
+                return Ok(None);
+            }
+        }
+    }
+
+    /// Read the entries behind the batch; false if there are none.
+    fn refill(&mut self) -> io::Result<bool> {
+        let next = self.first + self.batch.len() as u64;
+        let mut bytes = [0; ENTRY * BATCH];
+        let read = self.file.read_at(&mut bytes, next * ENTRY as u64)?;
+        let (entries, _) = bytes[..read].as_chunks::<ENTRY>();
+        self.batch.clear();
+        self.batch.extend(entries.iter().map(decode));
+        (self.first, self.at) = (next, 0);
+        Ok(!entries.is_empty())
+    }
+}

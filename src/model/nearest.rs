@@ -1,0 +1,72 @@
+//! The nearest existing name to one that does not exist.
+
+use crate::model::ProcName;
+use crate::model::request::{Outcome, Unknown};
+
+/// The name that is fewest edits away from `word`, if it is near enough to be a slip.
+pub fn nearest<'a>(word: &str, names: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    // A whole name that was only begun, or named without its instance, is always near enough.
+    let limit = word.chars().count().div_ceil(2);
+    names
+        .into_iter()
+        .map(|name| (if name.starts_with(word) { 1 } else { edits(word, name) }, name))
+        .filter(|&(distance, _)| distance <= limit)
+        .min_by_key(|&(distance, _)| distance)
+        .map(|(_, name)| name)
+}
+
+/// The outcome of asking for a name that no process has.
+pub fn unknown(word: &str, known: &[ProcName]) -> Outcome {
+    let nearest = nearest(word, known.iter().map(ProcName::as_str)).map(str::to_owned);
+    Outcome {
+        ok: false,
+        problems: vec![format!("unknown process name: {word}")],
+        names: vec![],
+        unknown: Some(Unknown {
+            name: word.to_owned(),
+            nearest,
+            known: known.iter().map(ToString::to_string).collect(),
+        }),
+    }
+}
+
+/// Number of insertions, deletions and replacements between two words, case aside.
+fn edits(from: &str, to: &str) -> usize {
+    let to: Vec<char> = to.to_lowercase().chars().collect();
+    let mut row: Vec<usize> = (0..=to.len()).collect();
+    for (above, letter) in from.to_lowercase().chars().enumerate() {
+        let mut diagonal = row[0];
+        row[0] = above + 1;
+        for (at, &other) in to.iter().enumerate() {
+            let replaced = diagonal + usize::from(letter != other);
+            diagonal = row[at + 1];
+            row[at + 1] = replaced.min(diagonal + 1).min(row[at] + 1);
+        }
+    }
+    row[to.len()]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{edits, nearest};
+
+    #[test]
+    fn a_slip_is_understood_and_nonsense_is_not() {
+        let names = ["web#1", "web#2", "worker", "css"];
+        assert_eq!(nearest("wroker", names), Some("worker"));
+        assert_eq!(nearest("web", names), Some("web#1"));
+        assert_eq!(nearest("web3", names), Some("web#1"));
+        assert_eq!(nearest("CSS", names), Some("css"));
+        assert_eq!(nearest("database", names), None);
+        assert_eq!(nearest("x", []), None);
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn edits_are_a_distance(a in "[a-d]{0,6}", b in "[a-d]{0,6}", c in "[a-d]{0,6}") {
+            proptest::prop_assert_eq!(edits(&a, &b), edits(&b, &a));
+            proptest::prop_assert_eq!(edits(&a, &b) == 0, a == b);
+            proptest::prop_assert!(edits(&a, &c) <= edits(&a, &b) + edits(&b, &c));
+        }
+    }
+}

@@ -1,0 +1,66 @@
+//! The rendered log for overmind's `echo` clients: what a terminal would show, from now on.
+
+use std::io;
+use std::path::Path;
+use std::sync::Arc;
+
+use super::merged::{Chunk, Renderer};
+use super::paint::{Mode, Style};
+use crate::control::handle::{ECHO_CHUNK, Echo, EchoCursor};
+use crate::journal::cursor::{Cursor, Filter, Position};
+use crate::journal::reader::IndexReader;
+use crate::journal::segment::Dirs;
+use crate::journal::streams::Streams;
+use crate::model::plan::Plan;
+use crate::model::request::Head;
+use crate::pane::paths::spill_dir;
+
+/// The log of a run.
+#[derive(Debug)]
+pub struct EchoLog {
+    dirs: Dirs,
+    names: Arc<Vec<(u16, String, u8)>>,
+}
+
+struct EchoReader {
+    cursor: Cursor,
+    renderer: Renderer,
+    text: Vec<u8>,
+}
+
+impl EchoLog {
+    /// The log of the run with this plan.
+    pub fn new(plan: &Plan, runtime: &Path) -> Self {
+        let dirs = Dirs::new(plan.log.dir.as_path(), Some(spill_dir(runtime)));
+        let known = Streams::open(&dirs).map(|s| s.all().to_vec()).unwrap_or_default();
+        let ours = |name| plan.processes.iter().any(|p| p.name == name);
+        let names = known
+            .into_iter()
+            .filter(|stream| ours(stream.name.clone()))
+            .map(|stream| (stream.number, stream.name.to_string(), stream.color))
+            .collect();
+        Self { dirs, names: Arc::new(names) }
+    }
+}
+
+impl Echo for EchoLog {
+    fn start(&self) -> Box<dyn EchoCursor> {
+        let names: Vec<_> = self.names.iter().map(|(n, name, c)| (*n, name.as_str(), *c)).collect();
+        // Overmind's clients expect its bytes, whatever they do with them.
+        let renderer = Renderer::new(Style::new(Mode::Exact), &names);
+        let mut index = IndexReader::open(&self.dirs);
+        let record = index.len().unwrap_or(0);
+        let cursor = Cursor::over(index, Position { record, skip: 0 }, Filter::all());
+        Box::new(EchoReader { cursor, renderer, text: vec![] })
+    }
+}
+
+impl EchoCursor for EchoReader {
+    fn next(&mut self, upto: &Head, out: &mut Vec<u8>) -> io::Result<()> {
+        while out.len() < ECHO_CHUNK {
+            let Some(chunk) = self.cursor.next(upto.records, &mut self.text)? else { break };
+            self.renderer.render(Chunk::whole(&chunk.record, &self.text, chunk.lost), out);
+        }
+        Ok(())
+    }
+}

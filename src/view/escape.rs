@@ -1,0 +1,263 @@
+//! Taking the bytes of a terminal stream apart, in pieces of any size.
+//!
+//! The grammar is that of ECMA-48 as terminals read it, with one deviation: a string (OSC, DCS
+//! …) that does not end ends with its line, so that a forgotten terminator hides one line and
+//! not the rest of the process's life.
+
+/// One piece of a stream.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Token<'a> {
+    /// Ordinary bytes: no control bytes but tabs.
+    Text(&'a [u8]),
+    /// A control byte, newline and carriage return included.
+    Control(u8),
+    /// A control sequence: parameters and intermediates, final byte.
+    Csi(&'a [u8], u8),
+    /// The inside of an operating system command.
+    Osc(&'a [u8]),
+    /// Any other sequence, or one too long to be kept.
+    Other,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum State {
+    Ground,
+    /// After `0xc2`, which leads the two-byte forms of the C1 controls.
+    Lead,
+    Escape,
+    /// Behind the intermediate bytes of an escape sequence.
+    Intermediate,
+    Csi,
+    Osc,
+    /// DCS, SOS, PM, APC.
+    String,
+    /// After an escape byte within a string: its end if a backslash follows.
+    OscEscape,
+    StringEscape,
+}
+
+/// No sequence is kept beyond this many bytes.
+const LONGEST: usize = 4096;
+
+const ESC: u8 = 0x1b;
+const BEL: u8 = 0x07;
+const LEAD: u8 = 0xc2;
+const DEL: u8 = 0x7f;
+
+/// Bytes that end a run of ordinary text.
+const SPECIAL: [bool; 256] = {
+    let mut table = [false; 256];
+    let mut byte = 0;
+    while byte < 0x20 {
+        table[byte] = byte != b'\t' as usize;
+        byte += 1;
+    }
+    table[DEL as usize] = true;
+    table[LEAD as usize] = true;
+    table
+};
+
+/// The scanner: its state between two pieces is all that it needs to remember.
+#[derive(Debug)]
+pub(crate) struct Scanner {
+    state: State,
+    kept: Vec<u8>,
+    overflow: bool,
+}
+
+impl Default for Scanner {
+    fn default() -> Self {
+        Self { state: State::Ground, kept: Vec::new(), overflow: false }
+    }
+}
+
+/// What one byte within a sequence leads to.
+enum Step {
+    /// Nothing to tell yet.
+    On,
+    /// The byte belongs to what follows: look at it again.
+    Again,
+    Control,
+    Csi,
+    Osc,
+    Other,
+}
+
+impl Scanner {
+    /// Forget an unfinished sequence.
+    pub(crate) fn reset(&mut self) {
+        self.state = State::Ground;
+    }
+
+    /// The next piece of `input`, which is shortened by what was read; `None` when it is used up.
+    pub(crate) fn next<'s, 'i: 's>(&'s mut self, input: &mut &'i [u8]) -> Option<Token<'s>> {
+        loop {
+            let (&byte, rest) = input.split_first()?;
+            if self.state == State::Ground && !SPECIAL[usize::from(byte)] {
+                let end = rest.iter().position(|&b| SPECIAL[usize::from(b)]);
+                let (text, after) = input.split_at(end.map_or(input.len(), |end| end + 1));
+                *input = after;
+                return Some(Token::Text(text));
+            }
+            if self.state == State::Lead && !(0x80..0xa0).contains(&byte) {
+                self.state = State::Ground;
+                return Some(Token::Text(&[LEAD]));
+            }
+            let step = self.step(byte);
+            if !matches!(step, Step::Again) {
+                *input = rest;
+            }
+            match step {
+                Step::On | Step::Again => {}
+                Step::Control => return Some(Token::Control(byte)),
+                Step::Csi if !self.overflow => return Some(Token::Csi(&self.kept, byte)),
+                Step::Osc if !self.overflow => return Some(Token::Osc(&self.kept)),
+                Step::Csi | Step::Osc | Step::Other => return Some(Token::Other),
+            }
+        }
+    }
+
+    fn step(&mut self, byte: u8) -> Step {
+        match self.state {
+            State::Ground => match byte {
+                ESC => self.go(State::Escape, Step::On),
+                LEAD => self.go(State::Lead, Step::On),
+                DEL => Step::On,
+                _ => Step::Control,
+            },
+            State::Lead => self.go(State::Ground, Step::On),
+            State::Escape | State::Intermediate | State::Csi => self.sequence(byte),
+            State::Osc | State::String => self.string(byte),
+            State::OscEscape if byte == b'\\' => self.go(State::Ground, Step::Osc),
+            State::StringEscape if byte == b'\\' => self.go(State::Ground, Step::Other),
+            State::OscEscape | State::StringEscape => self.go(State::Escape, Step::Again),
+        }
+    }
+
+    fn go(&mut self, state: State, step: Step) -> Step {
+        self.state = state;
+        step
+    }
+
+    fn sequence(&mut self, byte: u8) -> Step {
+        match (self.state, byte) {
+            (_, ESC) => self.go(State::Escape, Step::On),
+            (_, 0x18 | 0x1a) => self.go(State::Ground, Step::Other),
+            (_, 0x00..0x20) => Step::Control,
+            (_, DEL) => Step::On,
+            (_, 0x80..) => self.go(State::Ground, Step::Again),
+            (State::Csi, 0x20..0x40) => self.keep(byte),
+            (State::Csi, _) => self.go(State::Ground, Step::Csi),
+            (_, 0x20..0x30) => self.go(State::Intermediate, Step::On),
+            (State::Escape, b'[') => self.begin(State::Csi),
+            (State::Escape, b']') => self.begin(State::Osc),
+            (State::Escape, b'P' | b'X' | b'^' | b'_') => self.begin(State::String),
+            (_, 0x30..DEL) => self.go(State::Ground, Step::Other),
+        }
+    }
+
+    fn string(&mut self, byte: u8) -> Step {
+        let osc = self.state == State::Osc;
+        match byte {
+            BEL if osc => self.go(State::Ground, Step::Osc),
+            ESC if osc => self.go(State::OscEscape, Step::On),
+            ESC => self.go(State::StringEscape, Step::On),
+            0x18 | 0x1a => self.go(State::Ground, Step::Other),
+            b'\n' => self.go(State::Ground, Step::Again),
+            0x00..0x20 => Step::On,
+            _ if osc => self.keep(byte),
+            _ => Step::On,
+        }
+    }
+
+    fn begin(&mut self, state: State) -> Step {
+        self.kept.clear();
+        self.overflow = false;
+        self.go(state, Step::On)
+    }
+
+    fn keep(&mut self, byte: u8) -> Step {
+        if self.kept.len() < LONGEST {
+            self.kept.push(byte);
+        } else {
+            self.overflow = true;
+        }
+        Step::On
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::{LONGEST, Scanner, Token};
+
+    /// The pieces as words; neighbouring texts joined, as they depend on how the input is cut.
+    fn words(pieces: &[&[u8]]) -> Vec<String> {
+        let mut scanner = Scanner::default();
+        let mut words: Vec<String> = vec![];
+        for piece in pieces {
+            let mut input = *piece;
+            while let Some(token) = scanner.next(&mut input) {
+                let word = match token {
+                    Token::Text(text) => format!("t:{}", text.escape_ascii()),
+                    Token::Control(byte) => format!("c:{byte:02x}"),
+                    Token::Csi(inside, last) => {
+                        format!("csi:{}{}", inside.escape_ascii(), last as char)
+                    }
+                    Token::Osc(inside) => format!("osc:{}", inside.escape_ascii()),
+                    Token::Other => "other".to_owned(),
+                };
+                match (words.last_mut(), word.strip_prefix("t:")) {
+                    (Some(last), Some(more)) if last.starts_with("t:") => last.push_str(more),
+                    _ => words.push(word),
+                }
+            }
+        }
+        words
+    }
+
+    #[test]
+    fn takes_a_stream_apart() {
+        let cases: [(&[u8], &[&str]); 12] = [
+            (b"a\tb\r\n", &["t:a\\tb", "c:0d", "c:0a"]),
+            (b"\x1b[1;31mred\x1b[m", &["csi:1;31m", "t:red", "csi:m"]),
+            (b"\x1b]0;title\x07x", &["osc:0;title", "t:x"]),
+            (b"\x1b]8;;http://a\x1b\\x", &["osc:8;;http://a", "t:x"]),
+            (b"\x1bc\x1b(0\x1b7x", &["other", "other", "other", "t:x"]),
+            (b"\x1bPq#0\x07\x1b\\x", &["other", "t:x"]),
+            (b"\x1b]0;open\nnext", &["c:0a", "t:next"]),
+            (b"\x1b[3\r1mx", &["c:0d", "csi:31m", "t:x"]),
+            (b"\x1b[3\x18x", &["other", "t:x"]),
+            (b"\xc2\xa0\xc2\x9bx\x7f", &["t:\\xc2\\xa0x"]),
+            (b"\x1b\x1b[?25lx", &["csi:?25l", "t:x"]),
+            (b"\x1b[3\xc3\xa9", &["t:\\xc3\\xa9"]),
+        ];
+        for (input, expected) in cases {
+            assert_eq!(words(&[input]), expected, "{}", input.escape_ascii());
+        }
+    }
+
+    #[test]
+    fn a_sequence_too_long_is_skipped_with_little_memory() {
+        let mut input = b"\x1b]8;;".to_vec();
+        input.resize(100_000, b'x');
+        input.extend_from_slice(b"\x07after");
+        assert_eq!(words(&[&input]), ["other", "t:after"]);
+        let mut scanner = Scanner::default();
+        let mut rest = &input[..];
+        while scanner.next(&mut rest).is_some() {}
+        assert!(scanner.kept.len() <= LONGEST);
+    }
+
+    proptest! {
+        #[test]
+        fn cuts_change_nothing(
+            input in prop::collection::vec(prop::sample::select(&b"\x1b[]PX;:?038m\x07\\\r\nab\xc2\x9b\xa0\x18"[..]), 0..60),
+            cut in 0usize..60,
+        ) {
+            let cut = cut.min(input.len());
+            prop_assert_eq!(words(&[&input]), words(&[&input[..cut], &input[cut..]]));
+        }
+    }
+}

@@ -1,0 +1,405 @@
+//! The merged log: records of the journal in, the bytes for a terminal or a pipe out.
+
+use std::collections::HashMap;
+
+use serde::Deserialize;
+
+use super::paint::{self, Prefix, SYSTEM, SYSTEM_COLOR, Style};
+use super::rows::Row;
+use crate::journal::record::{CONTINUES, Kind, Record, TO_BE_CONTINUED};
+use crate::model::Exit;
+
+/// A record of the journal and its bytes, or a part of them.
+#[derive(Debug, Clone, Copy)]
+pub struct Chunk<'a> {
+    /// The record.
+    pub record: &'a Record,
+    /// Its bytes, or those of this part, for text and events.
+    pub text: &'a [u8],
+    /// How many of its first bytes retention has deleted.
+    pub lost: u64,
+    /// Whether this is the first part of the record.
+    pub first: bool,
+    /// Whether this is the last part of the record.
+    pub last: bool,
+}
+
+impl<'a> Chunk<'a> {
+    /// A record with all of its bytes.
+    pub const fn whole(record: &'a Record, text: &'a [u8], lost: u64) -> Self {
+        Self { record, text, lost, first: true, last: true }
+    }
+}
+
+/// The end of a stream that has no newline yet.
+#[derive(Debug, Clone, Copy)]
+pub struct Unfinished<'a> {
+    /// Number of the stream.
+    pub stream: u16,
+    /// The bytes from the beginning of the line (or from [`Renderer::wanted_from`]) to `end`.
+    pub text: &'a [u8],
+    /// The offset behind the last of them.
+    pub end: u64,
+    /// The time to show, nanoseconds since the Unix epoch.
+    pub time: u64,
+}
+
+/// Something to be said in the log that is no record of the journal.
+#[derive(Debug, Clone, Copy)]
+pub struct Message<'a> {
+    /// The process it is about; `None` is the system.
+    pub name: Option<&'a str>,
+    /// What to say; several lines if need be.
+    pub text: &'a str,
+    /// Whether it tells of a failure.
+    pub error: bool,
+    /// When, nanoseconds since the Unix epoch.
+    pub time: u64,
+}
+
+/// Renders a merged log.
+///
+/// It is fed chunks in merged order and keeps, per process, only its unfinished line.
+#[derive(Debug)]
+pub struct Renderer {
+    pub(super) style: Style,
+    pub(super) lanes: Vec<Lane>,
+    /// The lane whose unfinished line the output ends with.
+    pub(super) row: Option<usize>,
+    /// Bytes of unfinished lines held back in all.
+    pub(super) holding: usize,
+    /// The time of what is being rendered.
+    pub(super) clock: u64,
+    numbers: HashMap<u16, usize>,
+    width: usize,
+    system: Prefix,
+    event: Vec<u8>,
+}
+
+/// One process of a merged log.
+#[derive(Debug)]
+pub(super) struct Lane {
+    pub(super) prefix: Prefix,
+    /// For a pipe: the bytes of the unfinished line.
+    pub(super) held: Vec<u8>,
+    /// For a terminal: the unfinished line.
+    pub(super) row: Row,
+    /// The line before was ended without a newline, so an empty rest is no line of its own.
+    pub(super) orphan: bool,
+    name: String,
+    color: u8,
+    /// The offset behind the last byte taken.
+    at: u64,
+    /// Bytes from here on were taken before their record came.
+    ahead: Option<u64>,
+}
+
+impl Lane {
+    fn new(name: &str, color: u8, prefix: Prefix) -> Self {
+        Self {
+            prefix,
+            held: Vec::new(),
+            row: Row::default(),
+            orphan: false,
+            name: name.to_owned(),
+            color,
+            at: 0,
+            ahead: None,
+        }
+    }
+
+    /// Whether there is an unfinished line.
+    pub(super) fn begun(&self) -> bool {
+        !self.held.is_empty() || self.row.cleaner.begun()
+    }
+}
+
+/// An event of the supervisor that has something to say.
+#[derive(Deserialize)]
+struct Event {
+    #[serde(default)]
+    name: Option<String>,
+    text: String,
+    #[serde(default)]
+    error: bool,
+}
+
+/// An event too long to be kept is not shown.
+const LONGEST_EVENT: usize = 1 << 20;
+
+impl Renderer {
+    /// A renderer for these processes: number of the stream, name, colour.
+    pub fn new(style: Style, names: &[(u16, &str, u8)]) -> Self {
+        let width = paint::name_width(names.iter().map(|(_, name, _)| *name));
+        let width = width.max(style.name_width);
+        let system = Prefix::new(&style, width, SYSTEM, SYSTEM_COLOR);
+        let mut renderer = Self {
+            style,
+            lanes: Vec::with_capacity(names.len()),
+            row: None,
+            holding: 0,
+            clock: 0,
+            numbers: HashMap::with_capacity(names.len()),
+            width,
+            system,
+            event: Vec::new(),
+        };
+        for &(stream, name, color) in names {
+            renderer.add(stream, name, color);
+        }
+        renderer
+    }
+
+    /// Another process, or another colour for a known one; the name column grows if it must.
+    pub fn add(&mut self, stream: u16, name: &str, color: u8) {
+        let wider = name.len() > self.width;
+        self.width = self.width.max(name.len());
+        let prefix = Prefix::new(&self.style, self.width, name, color);
+        if let Some(&lane) = self.numbers.get(&stream) {
+            let lane = &mut self.lanes[lane];
+            name.clone_into(&mut lane.name);
+            lane.color = color;
+            lane.prefix = prefix;
+        } else {
+            self.numbers.insert(stream, self.lanes.len());
+            self.lanes.push(Lane::new(name, color, prefix));
+        }
+        if wider {
+            self.system = Prefix::new(&self.style, self.width, SYSTEM, SYSTEM_COLOR);
+            for lane in &mut self.lanes {
+                lane.prefix = Prefix::new(&self.style, self.width, &lane.name, lane.color);
+            }
+        }
+    }
+
+    /// The terminal has another width now.
+    pub fn resize(&mut self, columns: u16) {
+        self.style.columns = columns;
+    }
+
+    /// Set the title of the terminal, where escapes of our own are allowed.
+    pub fn title(&self, title: &str, program: &str, out: &mut Vec<u8>) {
+        if self.style.mode.color() {
+            let title: String = title.chars().filter(|c| !c.is_control()).collect();
+            out.extend_from_slice(format!("\x1b]0;{title} | {program}\x07").as_bytes());
+        }
+    }
+
+    /// Append what shows this chunk.
+    pub fn render(&mut self, chunk: Chunk<'_>, out: &mut Vec<u8>) {
+        let record = chunk.record;
+        self.clock = record.time;
+        if record.kind == Kind::Event {
+            return self.event(chunk, out);
+        }
+        let lane = self.lane(record.stream);
+        if record.kind == Kind::Text {
+            return self.text(lane, chunk, out);
+        }
+        if !chunk.first {
+            return;
+        }
+        self.end_line(lane, out);
+        self.lanes[lane].at = self.lanes[lane].at.max(record.end());
+        let text = match record.kind {
+            Kind::Start => {
+                self.lanes[lane].row.cleaner.reset();
+                let verb = if record.life > 1 { "Restarted" } else { "Started" };
+                format!("{verb} with pid {}...", record.value)
+            }
+            Kind::Exit => match record.exit() {
+                Some(exit @ Exit::Signal(_)) => format!("Killed by {exit}"),
+                Some(exit @ Exit::Code(_)) => format!("Exited with {exit}"),
+                None => return,
+            },
+            Kind::Gap => gap(u64::from(record.len)),
+            Kind::End | Kind::Text | Kind::Event => return,
+        };
+        self.say(Some(lane), &text, false, out);
+    }
+
+    /// Show an unfinished line as it stands, on a terminal.
+    ///
+    /// All records before that line must have been rendered; its own record may come later and
+    /// is completed from what is shown.
+    pub fn partial(&mut self, tail: Unfinished<'_>, out: &mut Vec<u8>) {
+        let index = self.lane(tail.stream);
+        let begin = tail.end.saturating_sub(tail.text.len() as u64);
+        let at = self.lanes[index].at;
+        if !self.style.mode.terminal() || tail.end < at {
+            return;
+        }
+        self.clock = tail.time;
+        if at < begin {
+            self.end_line(index, out);
+        }
+        let lane = &mut self.lanes[index];
+        if tail.end > at {
+            lane.ahead.get_or_insert(begin.max(at));
+            lane.at = tail.end;
+        }
+        let known = usize::try_from(at.saturating_sub(begin)).unwrap_or(usize::MAX);
+        self.row_text(index, tail.text.get(known..).unwrap_or_default(), out);
+        self.row_show(index, out);
+    }
+
+    /// The first offset of an unfinished line (that begins at `start`) that is still wanted by
+    /// [`Renderer::partial`]: what was given before need not be read again.
+    pub fn wanted_from(&self, stream: u16, start: u64) -> u64 {
+        self.numbers.get(&stream).map_or(start, |&lane| start.max(self.lanes[lane].at))
+    }
+
+    /// Say something in the log.
+    pub fn message(&mut self, message: &Message<'_>, out: &mut Vec<u8>) {
+        self.clock = message.time;
+        let lane = message.name.and_then(|name| self.named(name));
+        self.say(lane, message.text, message.error, out);
+    }
+
+    /// Leave the output at the beginning of a row, so that something else can be written to it.
+    pub fn settle(&mut self, out: &mut Vec<u8>) {
+        if self.row.take().is_some() {
+            out.push(b'\n');
+        }
+    }
+
+    /// Nothing more comes: show all unfinished lines and leave the output at the beginning of a
+    /// row.
+    pub fn finish(&mut self, out: &mut Vec<u8>) {
+        for lane in 0..self.lanes.len() {
+            self.end_line(lane, out);
+        }
+        self.settle(out);
+    }
+
+    pub(super) fn put_prefix(&mut self, lane: usize, out: &mut Vec<u8>) {
+        out.extend_from_slice(self.lanes[lane].prefix.at(self.clock, &self.style.zone));
+    }
+
+    fn lane(&mut self, stream: u16) -> usize {
+        if let Some(&lane) = self.numbers.get(&stream) {
+            return lane;
+        }
+        self.add(stream, &format!("#{stream}"), SYSTEM_COLOR);
+        self.lanes.len() - 1
+    }
+
+    fn named(&self, name: &str) -> Option<usize> {
+        self.lanes.iter().position(|lane| lane.name == name)
+    }
+
+    fn text(&mut self, lane: usize, chunk: Chunk<'_>, out: &mut Vec<u8>) {
+        let record = chunk.record;
+        if chunk.first {
+            self.begin_record(lane, chunk, out);
+        }
+        let fresh = self.not_ahead(lane, chunk.text);
+        if self.style.mode.terminal() {
+            self.row_text(lane, fresh, out);
+        } else {
+            self.pipe_text(lane, fresh, out);
+        }
+        if !chunk.last {
+            return;
+        }
+        let over = record.flags & TO_BE_CONTINUED == 0 && self.lanes[lane].ahead.is_none();
+        if over && self.lanes[lane].begun() {
+            self.end_line(lane, out);
+            self.lanes[lane].orphan = true;
+        }
+    }
+
+    fn begin_record(&mut self, index: usize, chunk: Chunk<'_>, out: &mut Vec<u8>) {
+        let continues = chunk.record.flags & CONTINUES != 0;
+        let begin = chunk.record.offset.saturating_add(chunk.lost);
+        let lane = &self.lanes[index];
+        let shown_early = lane.ahead.is_some_and(|ahead| ahead <= begin) && begin < lane.at;
+        let early = shown_early && chunk.lost == 0;
+        let goes_on = early || (continues && lane.ahead.is_none() && chunk.lost == 0);
+        if !goes_on {
+            self.end_line(index, out);
+        }
+        let lane = &mut self.lanes[index];
+        lane.orphan &= continues;
+        lane.ahead = early.then_some(begin);
+        if !early {
+            lane.at = begin;
+        }
+        if chunk.lost > 0 {
+            self.say(Some(index), &gap(chunk.lost), false, out);
+        }
+    }
+
+    /// The part of a record's text that was not taken before its record came.
+    fn not_ahead<'a>(&mut self, lane: usize, text: &'a [u8]) -> &'a [u8] {
+        let lane = &mut self.lanes[lane];
+        let ahead = lane.ahead.unwrap_or(lane.at);
+        let known = usize::try_from(lane.at - ahead).unwrap_or(usize::MAX).min(text.len());
+        let reached = ahead + text.len() as u64;
+        lane.ahead = (reached < lane.at).then_some(reached);
+        lane.at = lane.at.max(reached);
+        &text[known..]
+    }
+
+    /// The unfinished line of a lane, if any, is over.
+    fn end_line(&mut self, lane: usize, out: &mut Vec<u8>) {
+        self.lanes[lane].ahead = None;
+        self.lanes[lane].row.cleaner.abandon();
+        if !self.lanes[lane].begun() && self.row != Some(lane) {
+            return;
+        }
+        if self.style.mode.terminal() {
+            self.row_end(lane, out);
+        } else {
+            self.pipe_end(lane, out);
+        }
+    }
+
+    /// A message of the supervisor about a process or itself.
+    fn say(&mut self, lane: Option<usize>, text: &str, error: bool, out: &mut Vec<u8>) {
+        self.settle(out);
+        for line in text.lines() {
+            let prefix = match lane {
+                Some(lane) => &mut self.lanes[lane].prefix,
+                None => &mut self.system,
+            };
+            out.extend_from_slice(prefix.at(self.clock, &self.style.zone));
+            if self.style.mode.terminal() {
+                let clean: String = line.chars().filter(|c| !c.is_control()).collect();
+                paint::message(self.style.mode, clean.as_bytes(), error, out);
+            } else {
+                paint::message(self.style.mode, line.as_bytes(), error, out);
+            }
+        }
+    }
+
+    fn event(&mut self, chunk: Chunk<'_>, out: &mut Vec<u8>) {
+        if chunk.first {
+            self.event.clear();
+        }
+        if self.event.len() + chunk.text.len() <= LONGEST_EVENT {
+            self.event.extend_from_slice(chunk.text);
+        }
+        if !chunk.last {
+            return;
+        }
+        let text = std::mem::take(&mut self.event);
+        for line in text.split(|&b| b == b'\n') {
+            if let Ok(event) = serde_json::from_slice::<Event>(line) {
+                let lane = event.name.and_then(|name| self.named(&name));
+                self.say(lane, &event.text, event.error, out);
+            }
+        }
+    }
+}
+
+fn gap(bytes: u64) -> String {
+    match bytes {
+        0 => "... output lost here".to_owned(),
+        1 => "... 1 byte of output lost here".to_owned(),
+        _ => format!("... {bytes} bytes of output lost here"),
+    }
+}
+
+#[cfg(test)]
+mod tests;

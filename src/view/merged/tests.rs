@@ -1,0 +1,110 @@
+//! The bytes that come out, and that neither cuts nor prompts change what is shown.
+
+mod golden;
+mod prompts;
+mod props;
+
+use super::{Chunk, Renderer, Unfinished};
+use crate::journal::record::{CONTINUES, EVENTS, Kind, Record, TO_BE_CONTINUED, UNFINISHED};
+use crate::model::Exit;
+use crate::view::paint::{Mode, Style};
+
+const COLOR: Mode = Mode::Terminal { color: true };
+const GREY: Mode = Mode::Terminal { color: false };
+
+/// A renderer, what came out of it, and the ends of its streams.
+struct Bench {
+    renderer: Renderer,
+    out: Vec<u8>,
+    ends: [u64; 8],
+}
+
+fn record(kind: Kind, stream: u16) -> Record {
+    Record {
+        time: 1_000_000_000,
+        offset: 0,
+        len: 0,
+        lines: 0,
+        life: 1,
+        seq: 0,
+        value: 0,
+        stream,
+        kind,
+        flags: 0,
+    }
+}
+
+impl Bench {
+    fn new(mode: Mode) -> Self {
+        Self::styled(Style::new(mode))
+    }
+
+    fn styled(style: Style) -> Self {
+        let names = [(1, "web", 2), (2, "worker", 3), (3, "db", 42)];
+        Self { renderer: Renderer::new(style, &names), out: vec![], ends: [0; 8] }
+    }
+
+    /// A record of text in one chunk.
+    fn text(&mut self, stream: u16, text: &[u8]) -> &mut Self {
+        self.flagged(stream, text, 0)
+    }
+
+    fn flagged(&mut self, stream: u16, text: &[u8], flags: u8) -> &mut Self {
+        self.pieces(stream, &[text], flags)
+    }
+
+    /// A record of text in several chunks.
+    fn pieces(&mut self, stream: u16, pieces: &[&[u8]], flags: u8) -> &mut Self {
+        let len: usize = pieces.iter().map(|piece| piece.len()).sum();
+        let offset = self.ends[usize::from(stream)];
+        let record = Record {
+            offset,
+            len: u32::try_from(len).unwrap(),
+            flags,
+            ..record(Kind::Text, stream)
+        };
+        self.ends[usize::from(stream)] = record.end();
+        for (at, text) in pieces.iter().enumerate() {
+            let (first, last) = (at == 0, at + 1 == pieces.len());
+            let chunk = Chunk { record: &record, text, lost: 0, first, last };
+            self.renderer.render(chunk, &mut self.out);
+        }
+        self
+    }
+
+    /// A record with neither text nor marker.
+    fn bare(&mut self, record: Record) -> &mut Self {
+        let offset = self.ends[usize::from(record.stream)];
+        let record = Record { offset, ..record };
+        let chunk = Chunk { record: &record, text: b"", lost: 0, first: true, last: true };
+        self.renderer.render(chunk, &mut self.out);
+        self
+    }
+
+    fn event(&mut self, json: &str) -> &mut Self {
+        let text = format!("{json}\n");
+        let record = record(Kind::Event, EVENTS);
+        let chunk =
+            Chunk { record: &record, text: text.as_bytes(), lost: 0, first: true, last: true };
+        self.renderer.render(chunk, &mut self.out);
+        self
+    }
+
+    /// What the unfinished line of the stream is by now; its record comes later.
+    fn partial(&mut self, stream: u16, text: &[u8]) -> &mut Self {
+        let end = self.ends[usize::from(stream)] + text.len() as u64;
+        let line = Unfinished { stream, text, end, time: 1_000_000_000 };
+        self.renderer.partial(line, &mut self.out);
+        self
+    }
+
+    fn finish(&mut self) -> &mut Self {
+        self.renderer.finish(&mut self.out);
+        self
+    }
+
+    /// What came out since the last call.
+    fn taken(&mut self) -> String {
+        std::mem::take(&mut self.out).escape_ascii().to_string()
+    }
+}

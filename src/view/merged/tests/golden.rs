@@ -1,0 +1,255 @@
+//! Bytes, exactly.
+
+use pretty_assertions::assert_eq;
+
+use super::*;
+use crate::view::merged::Message;
+
+const WEB: &str = r"\x1b[1;38;5;2mweb   \x1b[0m | ";
+const WORKER: &str = r"\x1b[1;38;5;3mworker\x1b[0m | ";
+const SYSTEM: &str = r"\x1b[1;38;5;7msystem\x1b[0m | ";
+
+fn lives(bench: &mut Bench) {
+    bench
+        .event(r#"{"event":"listening","name":null,"text":"Listening at ./.overmind.sock"}"#)
+        .bare(Record { value: 19773, ..record(Kind::Start, 1) })
+        .text(1, b"hello\r\n\r\na\tb\r\n")
+        .bare(Record { value: Exit::Code(3).pack(), ..record(Kind::Exit, 1) })
+        .bare(record(Kind::End, 1))
+        .bare(Record { value: 19774, life: 2, ..record(Kind::Start, 1) })
+        .bare(Record { value: Exit::Signal(9).pack(), ..record(Kind::Exit, 1) })
+        .event(r#"{"event":"stuck","name":"worker","text":"Can't stop: busy","error":true}"#);
+}
+
+#[test]
+fn exact_is_what_overmind_prints() {
+    let mut bench = Bench::new(Mode::Exact);
+    bench.renderer.title("app", "overmind", &mut bench.out);
+    assert_eq!(bench.taken(), r"\x1b]0;app | overmind\x07");
+    lives(&mut bench);
+    let expected = [
+        format!(r"{SYSTEM}\x1b[1mListening at ./.overmind.sock\x1b[0m\n"),
+        format!(r"{WEB}\x1b[1mStarted with pid 19773...\x1b[0m\n"),
+        format!(r"{WEB}hello\n"),
+        format!(r"{WEB}\n"),
+        format!(r"{WEB}a\tb\n"),
+        format!(r"{WEB}\x1b[1mExited with code 3\x1b[0m\n"),
+        format!(r"{WEB}\x1b[1mRestarted with pid 19774...\x1b[0m\n"),
+        format!(r"{WEB}\x1b[1mKilled by signal 9 (SIGKILL)\x1b[0m\n"),
+        format!(r"{WORKER}\x1b[0;31mCan\'t stop: busy\x1b[0m\n"),
+    ];
+    assert_eq!(bench.taken(), expected.concat());
+}
+
+#[test]
+fn plain_has_no_escape_of_our_own() {
+    let mut bench = Bench::new(Mode::Plain);
+    bench.renderer.title("app", "tmo", &mut bench.out);
+    lives(&mut bench);
+    let expected = "\
+        system | Listening at ./.overmind.sock\n\
+        web    | Started with pid 19773...\n\
+        web    | hello\n\
+        web    | \n\
+        web    | a\tb\n\
+        web    | Exited with code 3\n\
+        web    | Restarted with pid 19774...\n\
+        web    | Killed by signal 9 (SIGKILL)\n\
+        worker | Can't stop: busy\n";
+    assert_eq!(String::from_utf8(std::mem::take(&mut bench.out)).unwrap(), expected);
+}
+
+#[test]
+fn a_pipe_passes_every_byte_but_one_return_before_a_newline() {
+    let text = b"a\rb\r\r\n\x1b[2J\x1b[31m\xff\x00\x0e\x7f\r\n\x1b]0;t\x07x\n";
+    let lines = [r"a\rb\r", r"\x1b[2J\x1b[31m\xff\x00\x0e\x7f", r"\x1b]0;t\x07x"];
+    for (mode, prefix) in [(Mode::Exact, WEB), (Mode::Plain, "web    | ")] {
+        let expected = lines.map(|line| format!(r"{prefix}{line}\n")).concat();
+        assert_eq!(Bench::new(mode).text(1, text).taken(), expected);
+    }
+}
+
+#[test]
+fn times_stand_before_the_names() {
+    let mut bench = Bench::styled(Style { timestamps: true, ..Style::new(Mode::Plain) });
+    bench.text(1, b"x\r\n").event(r#"{"event":"e","text":"y"}"#);
+    assert_eq!(bench.taken(), r"00:00:01 web    | x\n00:00:01 system | y\n");
+    let mut bench = Bench::styled(Style { timestamps: true, ..Style::new(Mode::Exact) });
+    let expected = r"\x1b[0;38;5;2m00:00:01 \x1b[1;38;5;2mweb   \x1b[0m | x\n";
+    assert_eq!(bench.text(1, b"x\r\n").taken(), expected);
+}
+
+#[test]
+fn colours_do_not_bleed_into_other_lines() {
+    let mut bench = Bench::new(COLOR);
+    bench.text(1, b"\x1b[1;31mred\r\n").text(2, b"other\r\n").text(1, b"still\x1b[m\r\nplain\r\n");
+    let expected = [
+        format!(r"{WEB}\x1b[1;31mred\x1b[0m\n"),
+        format!(r"{WORKER}other\n"),
+        format!(r"{WEB}\x1b[1;31mstill\x1b[m\n"),
+        format!(r"{WEB}plain\n"),
+    ];
+    assert_eq!(bench.taken(), expected.concat());
+    bench.text(1, b"\x1b[7m\r\n").taken();
+    bench.bare(Record { life: 2, value: 5, ..record(Kind::Start, 1) }).taken();
+    assert_eq!(bench.text(1, b"new life\r\n").taken(), format!(r"{WEB}new life\n"));
+}
+
+#[test]
+fn a_link_ends_with_its_line() {
+    let mut bench = Bench::new(COLOR);
+    bench.text(1, b"\x1b]8;;http://a\x07b\r\n\x1b]8;;x\x1b\\c\x1b]8;;\x1b\\\r\n");
+    let expected = [
+        format!(r"{WEB}\x1b]8;;http://a\x1b\\b\x1b]8;;\x1b\\\n"),
+        format!(r"{WEB}\x1b]8;;x\x1b\\c\x1b]8;;\x1b\\\n"),
+    ];
+    assert_eq!(bench.taken(), expected.concat());
+}
+
+#[test]
+fn a_terminal_without_colours_gets_none_of_ours() {
+    let mut bench = Bench::new(GREY);
+    bench.renderer.title("app", "tmo", &mut bench.out);
+    bench
+        .text(1, b"\x1b[31mred\r\n\x1b[2Jnext\r\n")
+        .text(2, b"\x1b[32m1%\r2%\r\n")
+        .partial(3, b"ready? ")
+        .bare(record(Kind::Gap, 1))
+        .finish();
+    let expected = [
+        r"web    | \x1b[31mred\n",
+        r"web    | next\n",
+        r"worker | \x1b[32m2%\n",
+        r"db     | ready? \n",
+        r"web    | ... output lost here\n",
+    ];
+    assert_eq!(bench.taken(), expected.concat());
+}
+
+#[test]
+fn gaps_are_told() {
+    let mut bench = Bench::new(Mode::Plain);
+    bench.bare(Record { len: 4096, ..record(Kind::Gap, 2) });
+    let lost = Record { len: 10, ..record(Kind::Text, 1) };
+    let chunk = Chunk { record: &lost, text: b"end\n", lost: 6, first: true, last: true };
+    bench.renderer.render(chunk, &mut bench.out);
+    let expected = [
+        r"worker | ... 4096 bytes of output lost here\n",
+        r"web    | ... 6 bytes of output lost here\n",
+        r"web    | end\n",
+    ];
+    assert_eq!(bench.taken(), expected.concat());
+}
+
+#[test]
+fn an_unfinished_line_is_a_line_and_its_late_newline_none() {
+    for mode in [Mode::Plain, GREY] {
+        let mut bench = Bench::new(mode);
+        bench
+            .flagged(1, b"whole\r\nhalf", UNFINISHED)
+            .bare(Record { value: Exit::Code(0).pack(), ..record(Kind::Exit, 1) })
+            .flagged(1, b"\r\nnext\r\n", CONTINUES)
+            .text(1, b"\r\n");
+        let expected = [
+            r"web    | whole\n",
+            r"web    | half\n",
+            r"web    | Exited with code 0\n",
+            r"web    | next\n",
+            r"web    | \n",
+        ];
+        assert_eq!(bench.taken(), expected.concat(), "{mode:?}");
+    }
+}
+
+#[test]
+fn a_long_line_is_whole_on_a_pipe_and_cut_on_a_terminal() {
+    let part = vec![b'x'; 1 << 20];
+    for mode in [Mode::Plain, GREY] {
+        let mut bench = Bench::new(mode);
+        bench
+            .flagged(1, &part, TO_BE_CONTINUED)
+            .text(2, b"between\r\n")
+            .flagged(1, &part, TO_BE_CONTINUED | CONTINUES)
+            .flagged(1, b"end\r\n", CONTINUES);
+        let out = std::mem::take(&mut bench.out);
+        let lines: Vec<&[u8]> = out.split(|&b| b == b'\n').collect();
+        assert_eq!(lines.len(), 3, "two lines");
+        assert_eq!(lines[0], b"worker | between");
+        if mode == Mode::Plain {
+            assert_eq!(lines[1].len(), "web    | ".len() + 2 * part.len() + "end".len());
+        } else {
+            let mark = " … [1048576 of 2097155 bytes shown]";
+            assert_eq!(lines[1].len(), "web    | ".len() + part.len() + mark.len());
+            assert!(lines[1].ends_with(mark.as_bytes()));
+        }
+    }
+}
+
+#[test]
+fn a_cut_leaves_no_half_of_a_character() {
+    let line = format!("x{}\r\n", "\u{e9}".repeat(1 << 20));
+    let mut bench = Bench::new(GREY);
+    bench.text(1, line.as_bytes());
+    let text = String::from_utf8(std::mem::take(&mut bench.out)).unwrap();
+    assert!(text.ends_with("\u{e9} … [1048575 of 2097153 bytes shown]\n"));
+}
+
+#[test]
+fn a_line_without_end_is_written_piece_by_piece_and_loses_nothing() {
+    let mut bench = Bench::new(Mode::Plain);
+    let part = vec![b'x'; 4 << 20];
+    bench.flagged(1, &part, TO_BE_CONTINUED);
+    for round in 0..20 {
+        bench.flagged(1, &part, TO_BE_CONTINUED | CONTINUES);
+        if round % 5 == 0 {
+            bench.text(2, b"between\r\n");
+        }
+        assert!(bench.renderer.holding <= 33 << 20);
+    }
+    bench.flagged(1, b"end\r\n", CONTINUES).finish();
+    let out = std::mem::take(&mut bench.out);
+    let mut letters = 0;
+    for line in out.split(|&b| b == b'\n').filter(|line| !line.is_empty()) {
+        match line.strip_prefix(b"web    | ") {
+            Some(rest) => letters += memchr::memchr_iter(b'x', rest).count(),
+            None => assert_eq!(line, b"worker | between"),
+        }
+    }
+    assert_eq!(letters, 21 * part.len());
+    assert!(out.ends_with(b"end\n"));
+    assert_eq!(bench.renderer.holding, 0);
+}
+
+#[test]
+fn unknown_events_and_streams_do_no_harm() {
+    let mut bench = Bench::new(Mode::Plain);
+    bench
+        .event(r#"{"event":"new","shape":[1]}"#)
+        .event("no json")
+        .event(r#"{"event":"e","name":"nobody","text":"one\ntwo"}"#)
+        .text(7, b"x\r\n");
+    assert_eq!(bench.taken(), r"system | one\nsystem | two\n#7     | x\n");
+    bench.renderer.add(7, "late-comer", 1);
+    bench.text(7, b"y\r\n").text(1, b"z\r\n");
+    assert_eq!(bench.taken(), r"late-comer | y\nweb        | z\n");
+}
+
+#[test]
+fn an_event_in_two_pieces_is_one() {
+    let mut bench = Bench::new(Mode::Plain);
+    let record = record(Kind::Event, EVENTS);
+    let (one, two) = (&br#"{"event":"e","te"#[..], &b"xt\":\"hi\"}\n"[..]);
+    for (text, first) in [(one, true), (two, false)] {
+        let chunk = Chunk { record: &record, text, lost: 0, first, last: !first };
+        bench.renderer.render(chunk, &mut bench.out);
+    }
+    assert_eq!(bench.taken(), r"system | hi\n");
+}
+
+#[test]
+fn messages_cannot_wreck_a_terminal() {
+    let mut bench = Bench::new(COLOR);
+    let message = Message { name: Some("web"), text: "a\x1b[2Jb\nc", error: false, time: 0 };
+    bench.renderer.message(&message, &mut bench.out);
+    assert_eq!(bench.taken(), format!(r"{WEB}\x1b[1ma[2Jb\x1b[0m\n{WEB}\x1b[1mc\x1b[0m\n"));
+}

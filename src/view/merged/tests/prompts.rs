@@ -1,0 +1,145 @@
+//! Unfinished lines on a terminal.
+
+use pretty_assertions::assert_eq;
+
+use super::*;
+
+const WEB: &str = r"\x1b[1;38;5;2mweb   \x1b[0m | ";
+const WORKER: &str = r"\x1b[1;38;5;3mworker\x1b[0m | ";
+
+#[test]
+fn a_prompt_is_completed_on_its_row() {
+    let mut bench = Bench::new(COLOR);
+    assert_eq!(bench.partial(1, b"name? ").taken(), format!("{WEB}name? "));
+    assert_eq!(bench.partial(1, b"name? ").taken(), "");
+    assert_eq!(bench.partial(1, b"name? bo").taken(), "bo");
+    assert_eq!(bench.text(1, b"name? bob\r\nhi bob\r\n").taken(), format!(r"b\n{WEB}hi bob\n"));
+}
+
+#[test]
+fn a_prompt_in_colour_goes_on_in_its_colour() {
+    let mut bench = Bench::new(COLOR);
+    let shown = bench.partial(1, b"\x1b[1mname? ").taken();
+    assert_eq!(shown, format!(r"{WEB}\x1b[1mname? \x1b[0m"));
+    let rest = bench.text(1, b"\x1b[1mname? bob\x1b[m\r\n").taken();
+    assert_eq!(rest, r"\x1b[1mbob\x1b[m\n");
+}
+
+#[test]
+fn an_interrupted_prompt_goes_on_behind_a_new_prefix() {
+    let mut bench = Bench::new(COLOR);
+    bench.partial(1, b"name? ").taken();
+    assert_eq!(bench.text(2, b"busy\r\n").taken(), format!(r"\n{WORKER}busy\n"));
+    assert_eq!(bench.partial(1, b"name? ").taken(), "", "it is on the screen");
+    assert_eq!(bench.partial(1, b"name? bo").taken(), format!("{WEB}bo"));
+    assert_eq!(bench.text(2, b"busy\r\n").taken(), format!(r"\n{WORKER}busy\n"));
+    assert_eq!(bench.text(1, b"name? bob\r\n").taken(), format!(r"{WEB}b\n"));
+    bench.partial(1, b"again? ").text(2, b"busy\r\n").taken();
+    assert_eq!(bench.text(1, b"again? \r\n").taken(), "", "nothing is left to show");
+}
+
+#[test]
+fn a_prompt_that_is_ended_by_its_process_has_its_row() {
+    let mut bench = Bench::new(COLOR);
+    bench.partial(1, b"name? ").taken();
+    assert_eq!(bench.flagged(1, b"name? ", UNFINISHED).taken(), r"\n");
+    let exit = Record { value: 0, ..record(Kind::Exit, 1) };
+    assert_eq!(bench.bare(exit).taken(), format!(r"{WEB}\x1b[1mExited with code 0\x1b[0m\n"));
+}
+
+#[test]
+fn a_spinner_is_redrawn_in_place() {
+    let mut bench = Bench::new(COLOR);
+    assert_eq!(bench.partial(1, b"10%").taken(), format!("{WEB}10%"));
+    assert_eq!(bench.partial(1, b"10%\r20%").taken(), format!(r"\r{WEB}\x1b[K20%"));
+    assert_eq!(bench.partial(1, b"10%\r20%\r").taken(), "");
+    assert_eq!(bench.partial(1, b"10%\r20%\r\x1b[K").taken(), "");
+    let end = b"10%\r20%\r\x1b[K\x1b[32mdone\x1b[m\r\n";
+    assert_eq!(bench.text(1, end).taken(), format!(r"\r{WEB}\x1b[K\x1b[32mdone\x1b[m\n"));
+}
+
+#[test]
+fn a_spinner_is_redrawn_without_escapes_where_there_are_none() {
+    let mut bench = Bench::new(GREY);
+    bench.partial(1, b"10%").taken();
+    let redrawn = bench.partial(1, b"10%\r2%").taken();
+    assert_eq!(redrawn, format!(r"\r{}\rweb    | 2%", " ".repeat(12)));
+}
+
+#[test]
+fn a_spinner_keeps_to_one_row() {
+    let mut bench = Bench::styled(Style { columns: 20, ..Style::new(COLOR) });
+    let [long, second, third] = ["x", "y", "z"].map(|letter| letter.repeat(30));
+    // A line that goes over several rows is not drawn over.
+    assert_eq!(bench.partial(1, long.as_bytes()).taken(), format!("{WEB}{long}"));
+    let second = format!("{long}\r{second}");
+    assert_eq!(bench.partial(1, second.as_bytes()).taken(), format!(r"\n{WEB}{}", "y".repeat(10)));
+    let third = format!("{second}\r{third}");
+    assert_eq!(
+        bench.partial(1, third.as_bytes()).taken(),
+        format!(r"\r{WEB}\x1b[K{}", "z".repeat(10))
+    );
+    let end = format!("{third}\r\n");
+    assert_eq!(bench.text(1, end.as_bytes()).taken(), format!(r"{}\n", "z".repeat(20)));
+}
+
+#[test]
+fn an_unfinished_character_is_not_shown_in_halves() {
+    let mut bench = Bench::new(COLOR);
+    assert_eq!(bench.partial(1, b"a\xc3").taken(), format!("{WEB}a"));
+    assert_eq!(bench.partial(1, b"a\xc3\xa9").taken(), r"\xc3\xa9");
+}
+
+#[test]
+fn only_new_bytes_need_be_read() {
+    let mut bench = Bench::new(COLOR);
+    bench.text(1, b"line\r\n").taken();
+    assert_eq!(bench.renderer.wanted_from(1, 6), 6);
+    bench.partial(1, b"name? ").taken();
+    assert_eq!(bench.renderer.wanted_from(1, 6), 12);
+    let line = Unfinished { stream: 1, text: b"bo", end: 14, time: 0 };
+    bench.renderer.partial(line, &mut bench.out);
+    assert_eq!(bench.taken(), "bo");
+    bench.renderer.partial(Unfinished { end: 13, text: b"b", ..line }, &mut bench.out);
+    assert_eq!(bench.taken(), "", "an old head");
+    assert_eq!(bench.text(1, b"name? bob\r\n").taken(), r"b\n");
+    assert_eq!(bench.renderer.wanted_from(9, 3), 3, "an unknown stream");
+}
+
+#[test]
+fn a_part_of_a_long_line_may_be_known_by_its_record_already() {
+    let mut bench = Bench::new(COLOR);
+    assert_eq!(bench.flagged(1, b"long ", TO_BE_CONTINUED).taken(), "");
+    let line = Unfinished { stream: 1, text: b"long line", end: 9, time: 0 };
+    bench.renderer.partial(line, &mut bench.out);
+    assert_eq!(bench.taken(), format!("{WEB}long line"));
+    assert_eq!(bench.flagged(1, b"line is here\r\n", CONTINUES).taken(), r" is here\n");
+}
+
+#[test]
+fn a_prompt_shown_too_early_costs_no_line() {
+    let mut bench = Bench::new(COLOR);
+    let line = Unfinished { stream: 1, text: b"name? ", end: 12, time: 0 };
+    bench.renderer.partial(line, &mut bench.out);
+    bench.taken();
+    let shown = bench.text(1, b"line\r\n").text(1, b"name? bob\r\n").taken();
+    assert_eq!(shown, format!(r"\n{WEB}line\n{WEB}name? bob\n"));
+}
+
+#[test]
+fn a_pipe_knows_no_prompts() {
+    for mode in [Mode::Plain, Mode::Exact] {
+        let mut bench = Bench::new(mode);
+        assert_eq!(bench.partial(1, b"name? ").taken(), "");
+        assert!(bench.text(1, b"name? bob\r\n").taken().ends_with(r"name? bob\n"));
+    }
+}
+
+#[test]
+fn what_is_unfinished_at_the_end_is_shown() {
+    let mut bench = Bench::new(Mode::Plain);
+    let shown = bench.flagged(1, b"half", TO_BE_CONTINUED).finish().taken();
+    assert_eq!(shown, r"web    | half\n");
+    let mut bench = Bench::new(COLOR);
+    assert_eq!(bench.partial(1, b"half").finish().taken(), format!(r"{WEB}half\n"));
+}

@@ -1,0 +1,275 @@
+//! How lines are dressed: colours or none, prefixes, times of day, the supervisor's own messages.
+
+use std::ffi::OsStr;
+
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+
+/// No name column is narrower.
+pub const NARROWEST: usize = 6;
+/// The name in front of the supervisor's lines about itself.
+pub const SYSTEM: &str = "system";
+/// The colour of that name.
+pub const SYSTEM_COLOR: u8 = 7;
+/// The colours of the processes, in turn, unless the user names others.
+pub const PALETTE: [u8; 10] = [2, 3, 4, 5, 6, 42, 130, 103, 129, 108];
+
+/// What the output is and may hold.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mode {
+    /// A terminal: prompts and spinners are shown as they stand, what would wreck the view is
+    /// left out. `color` says whether escapes of our own are allowed.
+    Terminal {
+        /// Whether prefixes and messages are coloured.
+        color: bool,
+    },
+    /// A pipe that asked for colours: overmind's bytes, the text as it came.
+    Exact,
+    /// A pipe: whole lines behind plain names, the text as it came.
+    Plain,
+}
+
+impl Mode {
+    /// Whether we write escapes of our own.
+    pub const fn color(self) -> bool {
+        matches!(self, Self::Terminal { color: true } | Self::Exact)
+    }
+
+    /// Whether somebody looks at it as it is written.
+    pub const fn terminal(self) -> bool {
+        matches!(self, Self::Terminal { .. })
+    }
+}
+
+/// What the user said about colours on the command line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum ColorChoice {
+    /// Nothing: the environment and the kind of output decide.
+    #[default]
+    Auto,
+    /// Colours, whatever the output is.
+    Always,
+    /// No colours.
+    Never,
+}
+
+/// What decides about the style of the output; the environment is read elsewhere.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Facts<'a> {
+    /// Whether standard output is a terminal.
+    pub stdout_is_terminal: bool,
+    /// What the command line says.
+    pub choice: ColorChoice,
+    /// `NO_COLOR`: counts unless empty.
+    pub no_color: Option<&'a OsStr>,
+    /// `CLICOLOR_FORCE`: counts unless empty or `0`.
+    pub clicolor_force: Option<&'a OsStr>,
+    /// `TERM`: `dumb` has no colours.
+    pub term: Option<&'a OsStr>,
+}
+
+impl Facts<'_> {
+    /// The mode that follows: the command line, then `NO_COLOR`, then `CLICOLOR_FORCE`, then what
+    /// the terminal is.
+    pub fn mode(&self) -> Mode {
+        let set = |value: Option<&OsStr>| value.is_some_and(|value| !value.is_empty());
+        let forced = set(self.clicolor_force) && self.clicolor_force != Some(OsStr::new("0"));
+        let dumb = self.term.is_some_and(|term| term == "dumb");
+        let color = match self.choice {
+            ColorChoice::Always => true,
+            ColorChoice::Never => false,
+            ColorChoice::Auto if set(self.no_color) => false,
+            ColorChoice::Auto => forced || (self.stdout_is_terminal && !dumb),
+        };
+        match (self.stdout_is_terminal, color) {
+            (true, color) => Mode::Terminal { color },
+            (false, true) => Mode::Exact,
+            (false, false) => Mode::Plain,
+        }
+    }
+}
+
+/// Everything that decides how a merged log looks.
+#[derive(Debug, Clone)]
+pub struct Style {
+    /// What the output is.
+    pub mode: Mode,
+    /// Whether each line begins with its time of day.
+    pub timestamps: bool,
+    /// Columns of the terminal.
+    pub columns: u16,
+    /// The name column is at least this wide (names that are left out of a run still count).
+    pub name_width: usize,
+    /// The time zone of the times of day.
+    pub zone: TimeZone,
+}
+
+impl Style {
+    /// The style for these facts: 80 columns, no times, the narrowest name column, UTC.
+    pub fn choose(facts: &Facts<'_>) -> Self {
+        Self::new(facts.mode())
+    }
+
+    /// A style of this mode: 80 columns, no times, the narrowest name column, UTC.
+    pub fn new(mode: Mode) -> Self {
+        Self { mode, timestamps: false, columns: 80, name_width: NARROWEST, zone: TimeZone::UTC }
+    }
+}
+
+/// The width of the name column for these names.
+pub fn name_width<'a>(names: impl IntoIterator<Item = &'a str>) -> usize {
+    names.into_iter().map(str::len).fold(NARROWEST, usize::max)
+}
+
+/// What stands in front of each line of one process, ready to be copied.
+#[derive(Debug, Clone)]
+pub(crate) struct Prefix {
+    bytes: Vec<u8>,
+    clock: Option<Clock>,
+    /// Cells it takes on a terminal.
+    pub(crate) cells: usize,
+}
+
+/// The time of day within a prefix: where it stands and which second it shows.
+#[derive(Debug, Clone, Copy)]
+struct Clock {
+    at: usize,
+    second: u64,
+}
+
+const NO_TIME: &[u8] = b"--:--:-- ";
+
+impl Prefix {
+    pub(crate) fn new(style: &Style, width: usize, name: &str, color: u8) -> Self {
+        let mut bytes = Vec::with_capacity(64);
+        let mut clock = None;
+        if style.timestamps {
+            if style.mode.color() {
+                bytes.extend_from_slice(format!("\x1b[0;38;5;{color}m").as_bytes());
+            }
+            clock = Some(Clock { at: bytes.len(), second: u64::MAX });
+            bytes.extend_from_slice(NO_TIME);
+        }
+        let padded = if style.mode.color() {
+            format!("\x1b[1;38;5;{color}m{name:width$}\x1b[0m | ")
+        } else {
+            format!("{name:width$} | ")
+        };
+        bytes.extend_from_slice(padded.as_bytes());
+        let time = if style.timestamps { NO_TIME.len() } else { 0 };
+        Self { bytes, clock, cells: time + name.len().max(width) + " | ".len() }
+    }
+
+    /// The bytes for a line of this time (nanoseconds since the epoch).
+    pub(crate) fn at(&mut self, time: u64, zone: &TimeZone) -> &[u8] {
+        let second = time / 1_000_000_000;
+        if let Some(clock) = &mut self.clock
+            && clock.second != second
+        {
+            clock.second = second;
+            let digits = time_of_day(second, zone);
+            self.bytes[clock.at..clock.at + digits.len()].copy_from_slice(&digits);
+        }
+        &self.bytes
+    }
+}
+
+/// `15:04:05` in this zone.
+pub(crate) fn time_of_day(second: u64, zone: &TimeZone) -> [u8; 8] {
+    let second = i64::try_from(second).unwrap_or(i64::MAX);
+    let civil = zone.to_datetime(Timestamp::from_second(second).unwrap_or(Timestamp::MAX));
+    let mut digits = *b"00:00:00";
+    for (at, number) in [(0, civil.hour()), (3, civil.minute()), (6, civil.second())] {
+        let number = number.unsigned_abs();
+        digits[at] += number / 10;
+        digits[at + 1] += number % 10;
+    }
+    digits
+}
+
+/// Append the text of a message of the supervisor, behind its prefix.
+pub(crate) fn message(mode: Mode, text: &[u8], error: bool, out: &mut Vec<u8>) {
+    if mode.color() {
+        out.extend_from_slice(if error { b"\x1b[0;31m" } else { b"\x1b[1m" });
+    }
+    out.extend_from_slice(text);
+    out.extend_from_slice(if mode.color() { b"\x1b[0m\n" } else { b"\n" });
+}
+
+#[cfg(test)]
+mod tests {
+    use std::ffi::OsStr;
+
+    use jiff::tz::{Offset, TimeZone};
+
+    use super::{ColorChoice, Facts, Mode, Prefix, Style, name_width};
+
+    const COLOR: Mode = Mode::Terminal { color: true };
+    const GREY: Mode = Mode::Terminal { color: false };
+
+    #[test]
+    fn the_mode_follows_from_the_facts() {
+        use ColorChoice::{Always, Auto, Never};
+        let table = [
+            // terminal, choice, NO_COLOR, CLICOLOR_FORCE, TERM
+            ((true, Auto, None, None, Some("xterm")), COLOR),
+            ((true, Auto, None, None, None), COLOR),
+            ((true, Auto, None, None, Some("dumb")), GREY),
+            ((true, Auto, None, Some("1"), Some("dumb")), COLOR),
+            ((true, Auto, Some("1"), None, Some("xterm")), GREY),
+            ((true, Auto, Some(""), None, Some("xterm")), COLOR),
+            ((true, Auto, Some("1"), Some("1"), Some("xterm")), GREY),
+            ((true, Always, Some("1"), None, Some("dumb")), COLOR),
+            ((true, Never, None, Some("1"), Some("xterm")), GREY),
+            ((false, Auto, None, None, Some("xterm")), Mode::Plain),
+            ((false, Auto, None, Some("1"), Some("dumb")), Mode::Exact),
+            ((false, Auto, None, Some("0"), None), Mode::Plain),
+            ((false, Auto, None, Some(""), None), Mode::Plain),
+            ((false, Auto, Some("1"), Some("1"), None), Mode::Plain),
+            ((false, Always, None, None, None), Mode::Exact),
+            ((false, Never, None, Some("1"), None), Mode::Plain),
+        ];
+        for ((stdout_is_terminal, choice, no_color, force, term), mode) in table {
+            let facts = Facts {
+                stdout_is_terminal,
+                choice,
+                no_color: no_color.map(OsStr::new),
+                clicolor_force: force.map(OsStr::new),
+                term: term.map(OsStr::new),
+            };
+            assert_eq!(facts.mode(), mode, "{facts:?}");
+        }
+    }
+
+    #[test]
+    fn prefixes_are_overminds() {
+        let style = Style::new(Mode::Exact);
+        let mut web = Prefix::new(&style, 6, "web", 42);
+        assert_eq!(web.at(5, &style.zone), b"\x1b[1;38;5;42mweb   \x1b[0m | ");
+        assert_eq!(web.cells, 9);
+        let style = Style { timestamps: true, ..style };
+        let mut web = Prefix::new(&style, 6, "web", 42);
+        let zone = TimeZone::fixed(Offset::constant(2));
+        let noon = 10 * 3600 * 1_000_000_000;
+        let expected = b"\x1b[0;38;5;42m12:00:00 \x1b[1;38;5;42mweb   \x1b[0m | ";
+        assert_eq!(web.at(noon, &zone), expected);
+        assert_eq!(web.at(noon + 999_999_999, &zone), expected);
+        assert!(web.at(noon + 1_000_000_000, &zone).starts_with(b"\x1b[0;38;5;42m12:00:01 "));
+        assert_eq!(web.cells, 18);
+        let style = Style { mode: Mode::Plain, ..style };
+        assert_eq!(Prefix::new(&style, 6, "web", 42).at(noon, &zone), b"12:00:00 web    | ");
+    }
+
+    #[test]
+    fn a_senseless_time_is_no_panic() {
+        let style = Style { timestamps: true, ..Style::new(Mode::Plain) };
+        let mut web = Prefix::new(&style, 6, "web", 42);
+        assert!(web.at(u64::MAX, &style.zone).ends_with(b" web    | "));
+    }
+
+    #[test]
+    fn the_column_fits_the_longest_name() {
+        assert_eq!(name_width(["a", "web"]), 6);
+        assert_eq!(name_width(["a", "longer-name"]), 11);
+    }
+}

@@ -1,0 +1,118 @@
+//! When an unfinished line is to be shown: soon after its process has fallen silent.
+
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+use crate::model::request::Partial;
+
+/// A line that has not grown for so long is a prompt.
+pub const SILENCE: Duration = Duration::from_millis(150);
+/// One that grows all the time (a progress bar) is shown this often.
+pub const PATIENCE: Duration = Duration::from_secs(1);
+
+/// Keeps, for each unfinished line, when it shall be shown. The time comes from the caller.
+#[derive(Debug, Default)]
+pub struct PromptTimer {
+    lines: BTreeMap<u16, Line>,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Line {
+    partial: Partial,
+    /// When it is to be shown; `None` when it is, as far as it goes.
+    due: Option<Instant>,
+    /// When it is to be shown even if it keeps growing.
+    latest: Instant,
+}
+
+impl PromptTimer {
+    /// A timer that knows of no line.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// These are the unfinished lines now; those that are not among them are forgotten.
+    pub fn update(&mut self, partials: &[Partial], now: Instant) {
+        self.lines.retain(|stream, _| partials.iter().any(|partial| partial.stream == *stream));
+        for &partial in partials.iter().filter(|partial| partial.start < partial.end) {
+            let old =
+                self.lines.get(&partial.stream).filter(|old| old.partial.start == partial.start);
+            let latest = match old {
+                Some(old) if old.partial.end == partial.end => continue,
+                Some(Line { due: Some(_), latest, .. }) => *latest,
+                Some(Line { due: None, .. }) | None => now + PATIENCE,
+            };
+            let due = Some(latest.min(now + SILENCE));
+            self.lines.insert(partial.stream, Line { partial, due, latest });
+        }
+    }
+
+    /// The lines that are due; they are not told again until they change.
+    pub fn take_due(&mut self, now: Instant) -> Vec<Partial> {
+        let mut due = Vec::new();
+        for line in self.lines.values_mut() {
+            if line.due.is_some_and(|at| at <= now) {
+                line.due = None;
+                due.push(line.partial);
+            }
+        }
+        due
+    }
+
+    /// When to ask again, if no head comes before.
+    pub fn next(&self) -> Option<Instant> {
+        self.lines.values().filter_map(|line| line.due).min()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::{Duration, Instant};
+
+    use super::{PATIENCE, PromptTimer, SILENCE};
+    use crate::model::request::Partial;
+
+    fn partial(stream: u16, start: u64, end: u64) -> Partial {
+        Partial { stream, start, end }
+    }
+
+    #[test]
+    fn a_line_is_due_once_its_process_is_silent() {
+        let (mut timer, t0) = (PromptTimer::new(), Instant::now());
+        let ms = |n| t0 + Duration::from_millis(n);
+        assert_eq!(timer.next(), None);
+        timer.update(&[partial(1, 10, 15)], t0);
+        assert_eq!(timer.next(), Some(t0 + SILENCE));
+        timer.update(&[partial(1, 10, 17)], ms(100));
+        assert_eq!(timer.take_due(ms(150)), []);
+        assert_eq!(timer.next(), Some(ms(250)));
+        timer.update(&[partial(1, 10, 17), partial(2, 0, 1)], ms(200));
+        assert_eq!(timer.take_due(ms(250)), [partial(1, 10, 17)]);
+        assert_eq!(timer.take_due(ms(300)), [], "told once");
+        assert_eq!(timer.next(), Some(ms(350)), "the other one");
+        timer.update(&[], ms(300));
+        assert_eq!(timer.next(), None, "completed before it was due");
+    }
+
+    #[test]
+    fn a_line_that_keeps_growing_is_shown_now_and_then() {
+        let (mut timer, t0) = (PromptTimer::new(), Instant::now());
+        let mut shown = vec![];
+        for step in 0..40u64 {
+            let now = t0 + Duration::from_millis(step * 100);
+            timer.update(&[partial(1, 0, step + 1)], now);
+            shown.extend(timer.take_due(now).iter().map(|_| step));
+        }
+        assert_eq!(shown, [10, 21, 32]);
+        assert!(timer.next().is_some_and(|at| at <= t0 + 5 * PATIENCE));
+    }
+
+    #[test]
+    fn the_next_line_has_a_time_of_its_own() {
+        let (mut timer, t0) = (PromptTimer::new(), Instant::now());
+        timer.update(&[partial(1, 0, 5)], t0);
+        let later = t0 + Duration::from_secs(9);
+        timer.update(&[partial(1, 7, 9)], later);
+        assert_eq!(timer.next(), Some(later + SILENCE));
+    }
+}

@@ -1,0 +1,90 @@
+//! Lines for a pipe or a file: whole ones, their bytes as they came.
+//!
+//! What has no newline yet is held back, so that lines of two processes never mix. Only when
+//! very much is held in all is it written unfinished.
+
+use memchr::memchr;
+
+use super::merged::Renderer;
+use super::width;
+
+/// Bytes held back in all before unfinished lines are written as they are.
+const MOST_HELD: usize = 32 << 20;
+/// Buffers larger than this are given back after their line.
+const KEEP: usize = 64 << 10;
+
+impl Renderer {
+    /// Take text of a lane.
+    pub(super) fn pipe_text(&mut self, lane: usize, mut text: &[u8], out: &mut Vec<u8>) {
+        if self.lanes[lane].begun() || self.row == Some(lane) || self.lanes[lane].orphan {
+            let Some(end) = memchr(b'\n', text) else { return self.hold(lane, text, out) };
+            self.lanes[lane].held.extend_from_slice(&text[..end]);
+            self.holding += end;
+            self.pipe_end(lane, out);
+            text = &text[end + 1..];
+        }
+        if memchr(b'\n', text).is_some() {
+            self.settle(out);
+        }
+        let zone = &self.style.zone;
+        let prefix = self.lanes[lane].prefix.at(self.clock, zone);
+        while let Some(end) = memchr(b'\n', text) {
+            out.extend_from_slice(prefix);
+            out.extend_from_slice(without_return(&text[..end]));
+            out.push(b'\n');
+            text = &text[end + 1..];
+        }
+        self.hold(lane, text, out);
+    }
+
+    /// The line that is held is over.
+    pub(super) fn pipe_end(&mut self, lane: usize, out: &mut Vec<u8>) {
+        let mut held = std::mem::take(&mut self.lanes[lane].held);
+        self.holding -= held.len();
+        let text = without_return(&held);
+        let rest_of_none = std::mem::take(&mut self.lanes[lane].orphan) && text.is_empty();
+        if self.row == Some(lane) || !rest_of_none {
+            self.continue_row(lane, out);
+            out.extend_from_slice(text);
+            out.push(b'\n');
+            self.row = None;
+        }
+        held.clear();
+        if held.capacity() <= KEEP {
+            self.lanes[lane].held = held;
+        }
+    }
+
+    /// Have the output where text of this lane can go on.
+    fn continue_row(&mut self, lane: usize, out: &mut Vec<u8>) {
+        if self.row != Some(lane) {
+            self.settle(out);
+            self.put_prefix(lane, out);
+        }
+    }
+
+    fn hold(&mut self, lane: usize, text: &[u8], out: &mut Vec<u8>) {
+        self.lanes[lane].held.extend_from_slice(text);
+        self.holding += text.len();
+        if self.holding > MOST_HELD {
+            self.spill(lane, out);
+        }
+    }
+
+    /// Write an unfinished line; a last `\r` waits for its newline, a character for its end.
+    fn spill(&mut self, lane: usize, out: &mut Vec<u8>) {
+        self.continue_row(lane, out);
+        self.row = Some(lane);
+        let held = &mut self.lanes[lane].held;
+        let ready = width::whole(without_return(held));
+        out.extend_from_slice(&held[..ready]);
+        self.holding -= ready;
+        let rest = held[ready..].to_vec();
+        *held = rest;
+    }
+}
+
+/// A line without the one carriage return that a terminal puts before each newline.
+fn without_return(line: &[u8]) -> &[u8] {
+    line.strip_suffix(b"\r").unwrap_or(line)
+}

@@ -1,0 +1,216 @@
+//! A thread that writes the merged log to where it is shown.
+//!
+//! It alone may be held up by a slow reader or a stopped terminal; whoever tells it about news
+//! never is. It reads the journal by itself, so what it has not shown yet costs no memory.
+
+use std::fs::File;
+use std::io::{self, Write};
+use std::os::unix::fs::FileExt as _;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use super::merged::{Chunk, Message, Renderer, Unfinished};
+use super::partials::PromptTimer;
+use crate::journal::cursor::Cursor;
+use crate::model::request::{Head, Partial};
+use crate::sys::clock;
+
+/// Bytes that are gathered before they are written.
+const BATCH: usize = 64 << 10;
+/// The most bytes of an unfinished line that are shown.
+const LONGEST_PROMPT: u64 = 64 << 10;
+
+/// What the printer shows.
+pub struct Job {
+    /// Where it stands in the merged log.
+    pub cursor: Cursor,
+    /// How it looks.
+    pub renderer: Renderer,
+    /// Where it goes.
+    pub out: Box<dyn Write + Send>,
+    /// Where it is noted how far it has come.
+    pub shown: Option<File>,
+    /// What is written before anything else.
+    pub first: Vec<u8>,
+}
+
+/// The running thread.
+#[derive(Debug)]
+pub struct Printer {
+    shared: Arc<Shared>,
+    thread: JoinHandle<io::Result<()>>,
+}
+
+#[derive(Debug, Default)]
+struct Shared {
+    news: Mutex<News>,
+    told: Condvar,
+}
+
+#[derive(Debug, Default)]
+struct News {
+    head: Option<Head>,
+    messages: Vec<(String, bool)>,
+    columns: Option<u16>,
+    over: bool,
+}
+
+impl Shared {
+    fn news(&self) -> MutexGuard<'_, News> {
+        // A poisoned lock means a panic elsewhere; the news themselves are sound.
+        self.news.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn tell(&self, change: impl FnOnce(&mut News)) {
+        change(&mut self.news());
+        self.told.notify_one();
+    }
+
+    /// Wait until something is to be done, at most until then.
+    fn wait(&self, until: Option<Instant>) -> News {
+        let mut news = self.news();
+        loop {
+            if news.head.is_some()
+                || !news.messages.is_empty()
+                || news.columns.is_some()
+                || news.over
+            {
+                return std::mem::take(&mut news);
+            }
+            let left = until.map(|at| at.saturating_duration_since(clock::instant()));
+            if left == Some(Duration::ZERO) {
+                return News::default();
+            }
+            news = match left {
+                None => self.told.wait(news).unwrap_or_else(PoisonError::into_inner),
+                Some(left) => {
+                    self.told.wait_timeout(news, left).unwrap_or_else(PoisonError::into_inner).0
+                }
+            };
+        }
+    }
+}
+
+impl Printer {
+    /// Start showing; `gone` is called once when nobody reads the output any more.
+    pub fn start(job: Job, gone: impl FnOnce() + Send + 'static) -> io::Result<Self> {
+        let shared = Arc::new(Shared::default());
+        let theirs = Arc::clone(&shared);
+        let thread = std::thread::Builder::new().name("printer".into()).spawn(move || {
+            let result = Loop::new(job).run(&theirs);
+            if result.is_err() {
+                gone();
+            }
+            result
+        })?;
+        Ok(Self { shared, thread })
+    }
+
+    /// The journal ends there now.
+    pub fn head(&self, head: Head) {
+        self.shared.tell(|news| news.head = Some(head));
+    }
+
+    /// Say something between the lines of the log.
+    pub fn say(&self, text: impl Into<String>, error: bool) {
+        let text = text.into();
+        self.shared.tell(|news| news.messages.push((text, error)));
+    }
+
+    /// The terminal has another width.
+    pub fn resize(&self, columns: u16) {
+        self.shared.tell(|news| news.columns = Some(columns));
+    }
+
+    /// No more news: show what was told so far, then end.
+    pub fn finish(&self) {
+        self.shared.tell(|news| news.over = true);
+    }
+
+    /// Wait until everything is shown. Blocks for as long as the reader does.
+    pub fn join(self) -> io::Result<()> {
+        self.thread.join().unwrap_or_else(|_| Err(io::Error::other("the printer panicked")))
+    }
+}
+
+struct Loop {
+    job: Job,
+    prompts: PromptTimer,
+    head: Head,
+    text: Vec<u8>,
+    out: Vec<u8>,
+}
+
+impl Loop {
+    fn new(mut job: Job) -> Self {
+        let out = std::mem::take(&mut job.first);
+        Self { job, prompts: PromptTimer::new(), head: Head::default(), text: vec![], out }
+    }
+
+    fn run(&mut self, shared: &Shared) -> io::Result<()> {
+        loop {
+            let news = shared.wait(self.prompts.next());
+            if let Some(columns) = news.columns {
+                self.job.renderer.resize(columns);
+            }
+            if let Some(head) = news.head {
+                self.head = head;
+            }
+            self.show_records()?;
+            self.prompts.update(&self.head.partials, clock::instant());
+            for partial in self.prompts.take_due(clock::instant()) {
+                self.show_partial(partial)?;
+            }
+            for (text, error) in news.messages {
+                let message = Message { name: None, text: &text, error, time: clock::now_ns() };
+                self.job.renderer.message(&message, &mut self.out);
+            }
+            if news.over {
+                self.job.renderer.finish(&mut self.out);
+                return self.flush();
+            }
+            self.flush()?;
+        }
+    }
+
+    fn show_records(&mut self) -> io::Result<()> {
+        while let Some(chunk) = self.job.cursor.next(self.head.records, &mut self.text)? {
+            let chunk = Chunk::whole(&chunk.record, &self.text, chunk.lost);
+            self.job.renderer.render(chunk, &mut self.out);
+            if self.out.len() >= BATCH {
+                self.flush()?;
+            }
+        }
+        Ok(())
+    }
+
+    fn show_partial(&mut self, partial: Partial) -> io::Result<()> {
+        let Partial { stream, start, end } = partial;
+        let from =
+            self.job.renderer.wanted_from(stream, start).max(end.saturating_sub(LONGEST_PROMPT));
+        // What is gone or not there yet is told by its record.
+        self.job.cursor.read_range(stream, from, end, &mut self.text)?;
+        if from + self.text.len() as u64 != end {
+            return Ok(());
+        }
+        let line = Unfinished { stream, text: &self.text, end, time: clock::now_ns() };
+        self.job.renderer.partial(line, &mut self.out);
+        Ok(())
+    }
+
+    /// Write what was gathered, then note how far that was.
+    fn flush(&mut self) -> io::Result<()> {
+        if self.out.is_empty() {
+            return Ok(());
+        }
+        self.job.out.write_all(&self.out)?;
+        self.job.out.flush()?;
+        self.out.clear();
+        if let Some(file) = &self.job.shown {
+            // A view that comes later would repeat a little: better than to leave something out.
+            let _ = file.write_all_at(&self.job.cursor.position().to_bytes(), 0);
+        }
+        Ok(())
+    }
+}

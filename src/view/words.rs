@@ -1,0 +1,124 @@
+//! The last words of a run: which processes ended by themselves, how, and what they said last.
+
+use std::time::Duration;
+
+use super::clean::Cleaner;
+use crate::model::Exit;
+
+/// The end of a process that nobody had asked for.
+#[derive(Debug, Clone, Copy)]
+pub struct Death<'a> {
+    /// Its name.
+    pub name: &'a str,
+    /// How it ended.
+    pub exit: Exit,
+    /// How long it had run.
+    pub uptime: Duration,
+    /// Its last lines as they are in its stream, newlines or not.
+    pub last_lines: &'a [&'a [u8]],
+}
+
+/// The lines that tell of these deaths, the first of them being the first to die.
+///
+/// They hold no escapes: whatever colours a line had, it is quoted here.
+pub fn last_words(deaths: &[Death<'_>]) -> Vec<String> {
+    deaths.iter().flat_map(told).collect()
+}
+
+fn told(death: &Death<'_>) -> Vec<String> {
+    let how = match death.exit {
+        Exit::Code(code) => format!("exited with code {code}"),
+        Exit::Signal(_) => format!("was killed by {}", death.exit),
+    };
+    let quoted: Vec<String> = death.last_lines.iter().map(|line| quote(line)).collect();
+    let more = if quoted.is_empty() { "" } else { "; its last lines:" };
+    let head = format!("{} {how} after {}{more}", death.name, duration(death.uptime));
+    std::iter::once(head).chain(quoted.into_iter().map(|line| format!("  {line}"))).collect()
+}
+
+/// A line as plain text: its last state, without escapes and control bytes.
+fn quote(line: &[u8]) -> String {
+    let mut cleaner = Cleaner::default();
+    cleaner.feed(&mut &line[..]);
+    let text = String::from_utf8_lossy(&plain(&cleaner.segment().bytes)).into_owned();
+    text.chars().filter(|c| !c.is_control() || *c == '\t').collect()
+}
+
+/// Cleaned text without its colours and links.
+fn plain(cleaned: &[u8]) -> Vec<u8> {
+    let mut scanner = super::escape::Scanner::default();
+    let (mut rest, mut text) = (cleaned, Vec::with_capacity(cleaned.len()));
+    while let Some(token) = scanner.next(&mut rest) {
+        if let super::escape::Token::Text(part) = token {
+            text.extend_from_slice(part);
+        }
+    }
+    text
+}
+
+/// A time span in one or two units: `350 ms`, `12 s`, `3 min 20 s`, `2 h 5 min`, `4 d 3 h`.
+pub fn duration(span: Duration) -> String {
+    const UNITS: [(u64, &str); 4] = [(86400, "d"), (3600, "h"), (60, "min"), (1, "s")];
+    let seconds = span.as_secs();
+    let Some(largest) = UNITS.iter().position(|(size, _)| seconds >= *size) else {
+        return format!("{} ms", span.as_millis());
+    };
+    let (size, unit) = UNITS[largest];
+    let rest = UNITS.get(largest + 1).map(|(next, unit)| (seconds % size / next, unit));
+    match rest {
+        Some((count @ 1.., smaller)) => format!("{} {unit} {count} {smaller}", seconds / size),
+        Some((0, _)) | None => format!("{} {unit}", seconds / size),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::{Death, duration, last_words};
+    use crate::model::Exit;
+
+    #[test]
+    fn tells_who_died_and_what_it_said() {
+        let deaths = [
+            Death {
+                name: "web",
+                exit: Exit::Code(3),
+                uptime: Duration::from_secs(12),
+                last_lines: &[b"listening\r\n", b"\x1b[31mport 5000 \rin use\x1b[0m\r\n", b"bye"],
+            },
+            Death {
+                name: "worker#2",
+                exit: Exit::Signal(9),
+                uptime: Duration::from_millis(40),
+                last_lines: &[],
+            },
+        ];
+        assert_eq!(
+            last_words(&deaths),
+            [
+                "web exited with code 3 after 12 s; its last lines:",
+                "  listening",
+                "  in use",
+                "  bye",
+                "worker#2 was killed by signal 9 (SIGKILL) after 40 ms",
+            ]
+        );
+    }
+
+    #[test]
+    fn spans_have_one_or_two_units() {
+        for (seconds, expected) in [
+            (1, "1 s"),
+            (59, "59 s"),
+            (60, "1 min"),
+            (200, "3 min 20 s"),
+            (7500, "2 h 5 min"),
+            (7201, "2 h"),
+            (90_000, "1 d 1 h"),
+        ] {
+            assert_eq!(duration(Duration::from_secs(seconds)), expected);
+        }
+        assert_eq!(duration(Duration::from_micros(350_900)), "350 ms");
+    }
+}

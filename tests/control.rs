@@ -1,0 +1,22 @@
+//! The control socket over real sockets, with a scripted engine behind it.
+
+#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
+
+#[path = "control/api.rs"]
+mod api;
+#[path = "control/busy.rs"]
+mod busy;
+#[path = "control/crowd.rs"]
+mod crowd;
+#[path = "control/harness.rs"]
+mod harness;
+#[path = "control/lines.rs"]
+mod lines;
+#[path = "control/listening.rs"]
+mod listening;
+#[path = "control/lock.rs"]
+mod lock;
+#[path = "control/news.rs"]
+mod news;
+#[path = "control/places.rs"]
+mod places;

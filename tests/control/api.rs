@@ -1,0 +1,189 @@
+//! The endpoints, good and bad input.
+
+use pretty_assertions::assert_eq;
+use serde_json::json;
+use tmo::control::client::ClientError;
+use tmo::model::request::Request;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+
+use super::harness::{Seen, run, soon, state};
+
+fn names(names: &[&str]) -> Vec<String> {
+    names.iter().map(|&name| name.to_owned()).collect()
+}
+
+#[tokio::test]
+async fn tells_the_state() {
+    let run = run();
+    assert_eq!(run.client().await.state().await.unwrap(), state());
+    let reply = run.http("GET /api/state", "").await;
+    assert_eq!((reply.status, &reply.body["api"]), (200, &json!(1)));
+    assert!(reply.head.contains(concat!("tmo-version: ", env!("CARGO_PKG_VERSION"))));
+    assert!(reply.head.contains("content-type: application/json"));
+    let reply = run.http("GET /api/processes", "").await;
+    assert_eq!(reply.body["processes"][1]["name"], "web#2");
+    assert_eq!(reply.body["api"], 1);
+    let reply = run.http("GET /api/processes/web%231", "").await;
+    assert_eq!((reply.status, &reply.body["name"]), (200, &json!("web#1")));
+    let reply = run.http("HEAD /api/state", "").await;
+    assert_eq!(reply.status, 200);
+}
+
+#[tokio::test]
+async fn every_verb_reaches_the_engine() {
+    let mut run = run();
+    let web = || names(&["web#1"]);
+    for (line, body, request, wait) in [
+        ("POST /api/start", r#"{"names":["web#1"]}"#, Request::Start { names: web() }, true),
+        ("POST /api/stop", "", Request::Stop { names: vec![] }, true),
+        ("POST /api/restart?wait=false", "{}", Request::Restart { names: vec![] }, false),
+        ("POST /api/processes/web%231/start", "", Request::Start { names: web() }, true),
+        ("POST /api/processes/web%231/stop", "", Request::Stop { names: web() }, true),
+        (
+            "POST /api/processes/web%231/restart?wait=0",
+            "",
+            Request::Restart { names: web() },
+            false,
+        ),
+        ("POST /api/quit", "", Request::Quit, true),
+        ("POST /api/kill?wait=false", "", Request::Kill, false),
+        (
+            "PUT /api/size",
+            r#"{"columns":80,"rows":24}"#,
+            Request::Resize { columns: 80, rows: 24 },
+            true,
+        ),
+    ] {
+        if line.starts_with("POST /api/stop") {
+            run.release.notify_one();
+        }
+        let reply = run.http(line, body).await;
+        let ok = if wait { 200 } else { 202 };
+        assert_eq!((reply.status, &reply.body["ok"]), (ok, &json!(true)), "{line}");
+        assert_eq!(run.next().await, Seen::Do(request, wait), "{line}");
+    }
+}
+
+#[tokio::test]
+async fn the_client_asks_for_every_verb() {
+    let mut run = run();
+    let client = run.client().await;
+    for request in [
+        Request::Start { names: names(&["web"]) },
+        Request::Stop { names: names(&["web#2", "w*"]) },
+        Request::Restart { names: vec![] },
+        Request::Quit,
+        Request::Kill,
+        Request::Resize { columns: 1, rows: 2 },
+    ] {
+        let outcome = client.request(&request, false).await.unwrap();
+        assert!(outcome.ok, "{request:?}");
+        assert_eq!(run.next().await, Seen::Do(request, false));
+    }
+}
+
+#[tokio::test]
+async fn an_answer_comes_when_the_thing_is_done() {
+    let mut run = run();
+    let client = run.client().await;
+    let slow = Request::Restart { names: names(&["slow"]) };
+    {
+        let mut waits = Box::pin(client.request(&slow, true));
+        tokio::select! {
+            done = &mut waits => panic!("done before it was: {done:?}"),
+            seen = run.seen.recv() => assert_eq!(seen, Some(Seen::Do(slow.clone(), true))),
+        }
+        // Others are served meanwhile, and who does not wait need not.
+        assert!(client.request(&slow, false).await.unwrap().ok);
+        run.release.notify_one();
+        assert!(soon(waits).await.unwrap().ok);
+    }
+    assert_eq!(run.next().await, Seen::Do(slow, false));
+}
+
+#[tokio::test]
+async fn unknown_names_and_failures_are_told() {
+    let run = run();
+    let client = run.client().await;
+    let outcome = client.request(&Request::Stop { names: names(&["wroker"]) }, true).await.unwrap();
+    let unknown = outcome.unknown.unwrap();
+    assert_eq!((unknown.name.as_str(), unknown.nearest.as_deref()), ("wroker", Some("worker")));
+    let outcome = client.request(&Request::Start { names: names(&["worker"]) }, true).await;
+    assert_eq!(outcome.unwrap().problems, ["worker: no such file"]);
+
+    let reply = run.http("POST /api/processes/nosuch/stop", "").await;
+    assert_eq!((reply.status, &reply.body["unknown"]["name"]), (404, &json!("nosuch")));
+    let reply = run.http("POST /api/processes/worker/start", "").await;
+    assert_eq!((reply.status, &reply.body["ok"]), (409, &json!(false)));
+    let reply = run.http("GET /api/processes/web", "").await;
+    assert_eq!((reply.status, &reply.body["unknown"]["nearest"]), (404, &json!("web#1")));
+}
+
+#[tokio::test]
+async fn bad_input_is_refused_with_a_reason() {
+    let mut run = run();
+    let large = format!(r#"{{"names":["{}"]}}"#, "x".repeat(300_000));
+    for (line, body, status, reason) in [
+        ("POST /api/stop", "{", 400, "EOF"),
+        ("POST /api/stop", r#"{"name":["web"]}"#, 400, "unknown field `name`"),
+        ("POST /api/stop", r#"{"names":"web"}"#, 400, "expected a sequence"),
+        ("POST /api/stop", "\u{0}", 400, "expected value"),
+        ("POST /api/stop?wait=perhaps", "{}", 400, "wait=perhaps"),
+        ("POST /api/stop", &large, 413, "bytes long"),
+        ("POST /api/processes/%ff/stop", "", 400, "UTF-8"),
+        ("POST /api/processes/web/explode", "", 404, "there is no"),
+        ("PUT /api/size", r#"{"columns":80}"#, 400, "missing field `rows`"),
+        ("PUT /api/size", r#"{"columns":80,"rows":0}"#, 400, "one row"),
+        ("PUT /api/size", r#"{"columns":70000,"rows":1}"#, 400, "70000"),
+        ("PUT /api/size", "", 400, "EOF"),
+        ("GET /api/head?view=x", "", 400, "view=x"),
+        ("GET /api/nosuch", "", 404, "`/api/nosuch`"),
+        ("GET /", "", 404, "there is no `/`"),
+        ("GET /api/stop", "", 405, "does not take GET"),
+        ("DELETE /api/state", "", 405, "does not take DELETE"),
+        ("OPTIONS /api/state", "", 405, "does not take OPTIONS"),
+    ] {
+        let reply = run.http(line, body).await;
+        assert_eq!(reply.status, status, "{line} {reply:?}");
+        assert!(reply.error().contains(reason), "{line}: {}", reply.error());
+        assert!(reply.head.contains("tmo-version: "), "{line}");
+    }
+    assert!(run.exchange("GET nonsense\r\n\r\n").await.starts_with("HTTP/1.1 400"));
+    assert!(run.seen.try_recv().is_err(), "nothing of it reached the engine");
+}
+
+#[tokio::test]
+async fn a_request_may_come_in_any_pieces_and_the_connection_is_kept() {
+    let run = run();
+    let mut stream = run.raw().await;
+    let request = b"PUT /api/size HTTP/1.1\r\nHost: x\r\nContent-Length: 24\r\n\r\n{\"columns\":80,\"rows\":24}";
+    for _ in 0..2 {
+        for &byte in request {
+            stream.write_all(&[byte]).await.unwrap();
+            tokio::task::yield_now().await;
+        }
+        let mut answer = Vec::new();
+        while !answer.ends_with(b"}\n") {
+            assert_ne!(soon(stream.read_buf(&mut answer)).await.unwrap(), 0);
+        }
+        assert!(answer.starts_with(b"HTTP/1.1 200"));
+    }
+}
+
+#[tokio::test]
+async fn an_engine_that_is_gone_is_said_to_be() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("s");
+    let run = run();
+    let client = run.client().await;
+    run.stop.send(()).unwrap();
+    soon(run.served).await.unwrap().unwrap();
+    // The fresh connection was closed and nobody accepts a new one.
+    let error = client.state().await.unwrap_err().to_string();
+    let shown = run.socket.display();
+    assert_eq!(error, format!("dial unix {shown}: connect: connection refused"));
+    let error = tmo::control::client::Client::connect(&path).await.unwrap_err();
+    let words = format!("dial unix {}: connect: no such file or directory", path.display());
+    assert!(matches!(error, ClientError::Dial { .. }));
+    assert_eq!(error.to_string(), words);
+}

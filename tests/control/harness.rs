@@ -1,0 +1,249 @@
+//! A server on a socket of its own, an engine that does as the names tell it, and raw clients.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use tempfile::TempDir;
+use tmo::control::handle::{Ask, ECHO_CHUNK, Echo, EchoCursor, End, Handle, JournalAccess};
+use tmo::control::listen::{self, Listening};
+use tmo::control::nearest;
+use tmo::control::server::{Limits, serve};
+use tmo::model::ProcName;
+use tmo::model::request::{Head, Outcome, ProcessState, Request, State, TmuxAddress};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::UnixStream;
+use tokio::sync::{Notify, mpsc, oneshot, watch};
+use tokio::task::JoinHandle;
+
+/// Everything in these tests happens at once; this is only the end of a test that fails.
+pub(crate) async fn soon<T>(what: impl Future<Output = T>) -> T {
+    tokio::time::timeout(Duration::from_secs(30), what).await.expect("it never happened")
+}
+
+/// What the engine saw.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Seen {
+    Do(Request, bool),
+    View(bool),
+    Echo(u64, bool),
+}
+
+/// A server under test.
+pub(crate) struct Run {
+    pub(crate) _dir: TempDir,
+    pub(crate) socket: PathBuf,
+    pub(crate) head: watch::Sender<Head>,
+    pub(crate) end: watch::Sender<Option<End>>,
+    pub(crate) seen: mpsc::Receiver<Seen>,
+    /// Lets go of the requests for `slow`.
+    pub(crate) release: Arc<Notify>,
+    /// The largest piece of text that an echo was ever asked to hold.
+    pub(crate) largest: Arc<AtomicUsize>,
+    pub(crate) stop: oneshot::Sender<()>,
+    pub(crate) served: JoinHandle<std::io::Result<()>>,
+}
+
+/// A server for the processes web#1, web#2, worker and slow.
+pub(crate) fn run() -> Run {
+    run_within(Limits::default())
+}
+
+pub(crate) fn run_within(limits: Limits) -> Run {
+    let dir = tempfile::tempdir().unwrap();
+    let socket = dir.path().join(".overmind.sock");
+    let Listening { listener, .. } = listen::bind(&socket, &socket, dir.path()).unwrap();
+    let (asks, asked) = mpsc::channel(16);
+    let (head, heads) = watch::channel(Head::default());
+    let (end, ends) = watch::channel(None);
+    let (tells, seen) = mpsc::channel(4096);
+    let (release, largest) = (Arc::new(Notify::new()), Arc::new(AtomicUsize::new(0)));
+    tokio::spawn(engine(asked, tells, release.clone()));
+    let echo = Numbers { head: heads.clone(), largest: largest.clone() };
+    let handle = Handle { asks, head: heads, end: ends };
+    let (stop, stopped) = oneshot::channel();
+    let journal = JournalAccess { echo: Arc::new(echo) };
+    let shutdown = async {
+        // A test that drops the sender ends the server too.
+        let _ = stopped.await;
+    };
+    let served = tokio::spawn(serve(listener, handle, journal, limits, shutdown));
+    Run { _dir: dir, socket, head, end, seen, release, largest, stop, served }
+}
+
+impl Run {
+    pub(crate) async fn client(&self) -> tmo::control::client::Client {
+        tmo::control::client::Client::connect(&self.socket).await.unwrap()
+    }
+
+    pub(crate) async fn raw(&self) -> UnixStream {
+        UnixStream::connect(&self.socket).await.unwrap()
+    }
+
+    /// Send these bytes, close the sending side if asked, read to the end.
+    pub(crate) async fn exchange(&self, text: &str) -> String {
+        let mut stream = self.raw().await;
+        stream.write_all(text.as_bytes()).await.unwrap();
+        read_all(stream).await
+    }
+
+    /// One HTTP request; status, head, body.
+    pub(crate) async fn http(&self, line: &str, body: &str) -> Reply {
+        let length = body.len();
+        let text = format!(
+            "{line} HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: {length}\r\n\r\n{body}"
+        );
+        Reply::read(&self.exchange(&text).await)
+    }
+
+    pub(crate) fn records(&self, records: u64) {
+        self.head.send_replace(Head { records, partials: vec![] });
+    }
+
+    pub(crate) async fn next(&mut self) -> Seen {
+        soon(self.seen.recv()).await.unwrap()
+    }
+}
+
+pub(crate) async fn read_all(mut stream: UnixStream) -> String {
+    let mut answer = Vec::new();
+    // A server that closes on unread bytes resets the connection; what it said before counts.
+    let _ = soon(stream.read_to_end(&mut answer)).await;
+    String::from_utf8(answer).unwrap()
+}
+
+/// An HTTP response.
+#[derive(Debug)]
+pub(crate) struct Reply {
+    pub(crate) status: u16,
+    pub(crate) head: String,
+    pub(crate) body: serde_json::Value,
+}
+
+impl Reply {
+    fn read(text: &str) -> Self {
+        let (head, body) = text.split_once("\r\n\r\n").unwrap_or((text, ""));
+        let status = head.split(' ').nth(1).unwrap_or("0").parse().unwrap();
+        let body = serde_json::from_str(body).unwrap_or_default();
+        Self { status, head: head.to_lowercase(), body }
+    }
+
+    pub(crate) fn error(&self) -> &str {
+        self.body["error"].as_str().unwrap_or_default()
+    }
+}
+
+const NAMES: [&str; 4] = ["web#1", "web#2", "worker", "slow"];
+
+async fn engine(mut asked: mpsc::Receiver<Ask>, seen: mpsc::Sender<Seen>, release: Arc<Notify>) {
+    while let Some(ask) = asked.recv().await {
+        let saw = match ask {
+            Ask::State { reply } => {
+                // A client that went away is no concern of the engine.
+                let _ = reply.send(state());
+                continue;
+            }
+            Ask::Do { request, wait, reply } => {
+                let (outcome, release) = (outcome(&request), release.clone());
+                let slow = wait && outcome.names.iter().any(|name| name.as_str() == "slow");
+                tokio::spawn(async move {
+                    if slow {
+                        release.notified().await;
+                    }
+                    let _ = reply.send(outcome);
+                });
+                Seen::Do(request, wait)
+            }
+            Ask::ViewOpened => Seen::View(true),
+            Ask::ViewClosed => Seen::View(false),
+            Ask::EchoOpened { number } => Seen::Echo(number, true),
+            Ask::EchoClosed { number } => Seen::Echo(number, false),
+        };
+        let _ = seen.send(saw).await;
+    }
+}
+
+/// Starting `worker` fails; unknown names are unknown; all else works.
+fn outcome(request: &Request) -> Outcome {
+    let all: Vec<ProcName> = NAMES.map(|name| ProcName::new(name).unwrap()).into();
+    let (Request::Start { names } | Request::Stop { names } | Request::Restart { names }) = request
+    else {
+        return Outcome { ok: true, problems: vec![], names: vec![], unknown: None };
+    };
+    let lost = |name: &&String| !all.iter().any(|known| known.matches(name));
+    if let Some(name) = names.iter().find(lost) {
+        return nearest::unknown(name, &all);
+    }
+    let wanted = |known: &ProcName| names.iter().any(|name| known.matches(name));
+    let hit: Vec<_> = all.into_iter().filter(|known| names.is_empty() || wanted(known)).collect();
+    let fails = matches!(request, Request::Start { .. })
+        && hit.iter().any(|name| name.as_str() == "worker");
+    let problems = if fails { vec!["worker: no such file".to_owned()] } else { vec![] };
+    Outcome { ok: !fails, problems, names: hit, unknown: None }
+}
+
+pub(crate) fn state() -> State {
+    let process = |(at, name): (usize, &&str)| ProcessState {
+        name: ProcName::new(*name).unwrap(),
+        state: "running".to_owned(),
+        pid: (at != 2).then_some(100),
+        last_pid: Some(u32::try_from(100 + at).unwrap()),
+        exit: None,
+        since: 1,
+        lives: 1,
+        port: Some(5000),
+        color: 2,
+        pane: None,
+        reason: None,
+    };
+    State {
+        api: 1,
+        version: "0.1.0".to_owned(),
+        run: "r".to_owned(),
+        pid: std::process::id(),
+        title: "app".to_owned(),
+        root: "/app".into(),
+        socket: "/app/.overmind.sock".into(),
+        tmux: TmuxAddress {
+            socket: "tmo-app-1".to_owned(),
+            session: "app".to_owned(),
+            program: "tmux".into(),
+        },
+        journal: "/j".into(),
+        started: 1,
+        views: 0,
+        headless_since: None,
+        quitting: false,
+        processes: NAMES.iter().enumerate().map(process).collect(),
+    }
+}
+
+/// An echo whose log is one numbered line per record.
+struct Numbers {
+    head: watch::Receiver<Head>,
+    largest: Arc<AtomicUsize>,
+}
+
+struct NumbersCursor {
+    next: u64,
+    largest: Arc<AtomicUsize>,
+}
+
+impl Echo for Numbers {
+    fn start(&self) -> Box<dyn EchoCursor> {
+        let next = self.head.borrow().records;
+        Box::new(NumbersCursor { next, largest: self.largest.clone() })
+    }
+}
+
+impl EchoCursor for NumbersCursor {
+    fn next(&mut self, upto: &Head, out: &mut Vec<u8>) -> std::io::Result<()> {
+        while self.next < upto.records && out.len() < ECHO_CHUNK {
+            out.extend_from_slice(format!("line {}\n", self.next).as_bytes());
+            self.next += 1;
+        }
+        self.largest.fetch_max(out.capacity(), Ordering::Relaxed);
+        Ok(())
+    }
+}

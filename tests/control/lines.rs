@@ -1,0 +1,171 @@
+//! Overmind's line protocol, byte for byte.
+
+use std::net::Shutdown;
+use std::sync::atomic::Ordering;
+
+use pretty_assertions::assert_eq;
+use tmo::control::handle::{ECHO_CHUNK, End};
+use tmo::control::overmind_client::{Connection, OvermindClient};
+use tmo::model::request::Request;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::UnixStream;
+
+use super::harness::{Run, Seen, read_all, run, soon};
+
+const TABLE: &str = "PROCESS   PID       STATUS\n\
+                     web#1     100       running\n\
+                     web#2     100       running\n\
+                     worker    102       dead\n\
+                     slow      100       running\n";
+
+/// Send, close the sending side, read the rest.
+async fn half(run: &Run, text: &str) -> String {
+    let mut stream = run.raw().await;
+    stream.write_all(text.as_bytes()).await.unwrap();
+    stream.shutdown().await.unwrap();
+    read_all(stream).await
+}
+
+async fn line(stream: &mut UnixStream) -> String {
+    let mut text = Vec::new();
+    while text.last() != Some(&b'\n') {
+        text.push(soon(stream.read_u8()).await.unwrap());
+    }
+    String::from_utf8(text).unwrap()
+}
+
+#[tokio::test]
+async fn status_answers_and_closes() {
+    let run = run();
+    assert_eq!(run.exchange("status\n").await, TABLE);
+    assert_eq!(half(&run, "status").await, TABLE);
+    assert_eq!(run.exchange("\n\nnonsense\r\n  status x\r\n").await, TABLE);
+    assert_eq!(half(&run, "").await, "");
+    assert_eq!(half(&run, "G").await, "", "may yet have become HTTP");
+    assert_eq!(OvermindClient::new(&run.socket).status().await.unwrap(), TABLE);
+}
+
+#[tokio::test]
+async fn get_connection_answers_and_stays() {
+    let run = run();
+    let mut stream = run.raw().await;
+    for (ask, answer) in [
+        ("get-connection\n", "tmo-app-1 app:web#1\n"),
+        ("get-connection worker\n", "tmo-app-1 app:worker\n"),
+        ("get-connection web\n", "\n"),
+        ("get-connection nosuch\n", "\n"),
+    ] {
+        stream.write_all(ask.as_bytes()).await.unwrap();
+        assert_eq!(line(&mut stream).await, answer);
+    }
+    stream.write_all(b"get-connection slow\nstatus\n").await.unwrap();
+    assert_eq!(read_all(stream).await, format!("tmo-app-1 app:slow\n{TABLE}"));
+    let client = OvermindClient::new(&run.socket);
+    let found = Connection { server: "tmo-app-1".to_owned(), target: "app:slow".to_owned() };
+    assert_eq!(client.connection(Some("slow")).await.unwrap(), Some(found));
+    assert_eq!(client.connection(Some("x")).await.unwrap(), None);
+}
+
+#[tokio::test]
+async fn requests_are_done_without_a_word() {
+    let mut run = run();
+    let names = |names: &[&str]| names.iter().map(|&name| name.to_owned()).collect::<Vec<_>>();
+    let all = || names(&["web#1", "web#2", "worker", "slow"]);
+    for (text, request) in [
+        ("restart\n", Request::Restart { names: all() }),
+        ("restart web#* nosuch\n", Request::Restart { names: names(&["web#1", "web#2"]) }),
+        ("stop nosuch\nstop worker", Request::Stop { names: names(&["worker"]) }),
+        ("stop", Request::Stop { names: all() }),
+        ("quit", Request::Quit),
+        ("kill\r\n", Request::Kill),
+    ] {
+        assert_eq!(half(&run, text).await, "", "{text:?}");
+        assert_eq!(run.next().await, Seen::Do(request, false), "{text:?}");
+    }
+    // As overmind's own client does it: written and closed at once.
+    let mut stream = run.raw().await;
+    stream.write_all(b"quit").await.unwrap();
+    drop(stream);
+    assert_eq!(run.next().await, Seen::Do(Request::Quit, false));
+    let client = OvermindClient::new(&run.socket);
+    client.restart(names(&["worker"])).await.unwrap();
+    let worker = Request::Restart { names: names(&["worker"]) };
+    assert_eq!(run.next().await, Seen::Do(worker, false));
+    client.stop(vec![]).await.unwrap();
+    assert_eq!(run.next().await, Seen::Do(Request::Stop { names: all() }, false));
+    client.quit().await.unwrap();
+    assert_eq!(run.next().await, Seen::Do(Request::Quit, false));
+    client.kill().await.unwrap();
+    assert_eq!(run.next().await, Seen::Do(Request::Kill, false));
+}
+
+#[tokio::test]
+async fn echo_streams_from_now_on() {
+    let mut run = run();
+    run.records(3);
+    let mut echo = OvermindClient::new(&run.socket).echo().await.unwrap();
+    assert_eq!(run.next().await, Seen::Echo(1, true));
+    run.records(5);
+    assert_eq!(line(&mut echo).await, "line 3\n");
+    assert_eq!(line(&mut echo).await, "line 4\n");
+    // More may be asked on the same connection.
+    echo.write_all(b"get-connection worker\n").await.unwrap();
+    assert_eq!(line(&mut echo).await, "tmo-app-1 app:worker\n");
+    let mut other = run.raw().await;
+    other.write_all(b"echo\n").await.unwrap();
+    assert_eq!(run.next().await, Seen::Echo(2, true));
+    drop(echo);
+    assert_eq!(run.next().await, Seen::Echo(1, false));
+    // The last words come before the end.
+    run.records(6);
+    run.end.send_replace(Some(End::default()));
+    assert_eq!(read_all(other).await, "line 5\n");
+    assert_eq!(run.next().await, Seen::Echo(2, false));
+}
+
+#[tokio::test]
+async fn a_half_closed_echo_still_listens() {
+    let mut run = run();
+    let stream = run.raw().await.into_std().unwrap();
+    std::io::Write::write_all(&mut &stream, b"echo\n").unwrap();
+    stream.shutdown(Shutdown::Write).unwrap();
+    let mut stream = UnixStream::from_std(stream).unwrap();
+    assert_eq!(run.next().await, Seen::Echo(1, true));
+    run.records(1);
+    assert_eq!(line(&mut stream).await, "line 0\n");
+    drop(stream);
+    // It is found out at the next line.
+    run.records(2);
+    assert_eq!(run.next().await, Seen::Echo(1, false));
+}
+
+#[tokio::test]
+async fn a_stuck_echo_holds_up_nobody_and_loses_nothing() {
+    const LINES: u64 = 500_000;
+    let mut run = run();
+    let mut stuck = run.raw().await;
+    stuck.write_all(b"echo\n").await.unwrap();
+    assert_eq!(run.next().await, Seen::Echo(1, true));
+    for step in 1..=50 {
+        run.records(LINES * step / 50);
+        assert_eq!(run.exchange("status\n").await, TABLE);
+    }
+    assert!(run.largest.load(Ordering::Relaxed) <= 4 * ECHO_CHUNK, "memory is bounded");
+    let expected: u64 = (0..LINES).map(|n| format!("line {n}\n").len() as u64).sum();
+    let mut text = Vec::new();
+    soon(stuck.take(expected).read_to_end(&mut text)).await.unwrap();
+    let lines = String::from_utf8(text).unwrap();
+    let numbers = lines.lines().map(|line| line["line ".len()..].parse::<u64>().unwrap());
+    assert!(numbers.eq(0..LINES), "in order, none lost");
+}
+
+#[tokio::test]
+async fn a_line_without_end_is_cut_off() {
+    let mut run = run();
+    let mut stream = run.raw().await;
+    // The server may close before all is sent.
+    let _ = stream.write_all(&vec![b'x'; 200_000]).await;
+    assert_eq!(read_all(stream).await, "");
+    assert!(run.seen.try_recv().is_err());
+    assert_eq!(run.exchange("status\n").await, TABLE);
+}

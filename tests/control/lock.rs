@@ -1,0 +1,90 @@
+//! The lock of a run.
+
+use std::os::fd::AsRawFd as _;
+use std::os::unix::fs::PermissionsExt as _;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+
+use pretty_assertions::assert_eq;
+use tmo::control::inherit;
+use tmo::control::lock::{LockError, RunLock, holder, is_held, path};
+
+#[test]
+fn one_holds_it_and_is_named() {
+    let dir = tempfile::tempdir().unwrap();
+    assert!(!is_held(dir.path()).unwrap());
+    let lock = RunLock::acquire(dir.path()).unwrap();
+    assert!(is_held(dir.path()).unwrap());
+    let Err(LockError::Held { pid }) = RunLock::acquire(dir.path()) else { panic!("twice") };
+    assert_eq!(pid, Some(std::process::id()));
+    assert_eq!(holder(dir.path()), pid);
+    let mode = std::fs::metadata(path(dir.path())).unwrap().permissions().mode();
+    assert_eq!(mode & 0o777, 0o600);
+    let copy = lock.try_clone().unwrap();
+    drop(lock);
+    assert!(is_held(dir.path()).unwrap(), "the copy holds it");
+    drop(copy);
+    assert!(!is_held(dir.path()).unwrap());
+    RunLock::acquire(dir.path()).unwrap();
+}
+
+#[test]
+fn a_removed_file_is_no_lock() {
+    let dir = tempfile::tempdir().unwrap();
+    let _old = RunLock::acquire(dir.path()).unwrap();
+    std::fs::remove_file(path(dir.path())).unwrap();
+    let _new = RunLock::acquire(dir.path()).unwrap();
+    assert!(is_held(dir.path()).unwrap());
+}
+
+#[test]
+fn only_the_lock_itself_is_taken_over() {
+    let dir = tempfile::tempdir().unwrap();
+    let _lock = RunLock::acquire(dir.path()).unwrap();
+    assert!(RunLock::from_raw(-1, dir.path()).is_err());
+    assert!(RunLock::from_raw(9999, dir.path()).is_err());
+    let other = std::fs::File::open("/dev/null").unwrap();
+    assert!(RunLock::from_raw(other.as_raw_fd(), dir.path()).is_err());
+    // The file itself, but opened once more: that is not what holds the lock.
+    let again = inherit::give(std::fs::File::open(path(dir.path())).unwrap()).unwrap();
+    assert!(RunLock::from_raw(again, dir.path()).is_err());
+}
+
+#[test]
+fn those_who_ask_are_not_in_the_way() {
+    let dir = tempfile::tempdir().unwrap();
+    drop(RunLock::acquire(dir.path()).unwrap());
+    let stop = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        for _ in 0..3 {
+            scope.spawn(|| {
+                while !stop.load(Ordering::Relaxed) {
+                    is_held(dir.path()).unwrap();
+                }
+            });
+        }
+        let got = (0..500).filter(|_| RunLock::acquire(dir.path()).is_ok()).count();
+        stop.store(true, Ordering::Relaxed);
+        assert_eq!(got, 500);
+    });
+}
+
+#[test]
+fn never_two_hold_it_though_each_removes_the_file() {
+    let dir = tempfile::tempdir().unwrap();
+    let (holders, turns) = (AtomicUsize::new(0), AtomicUsize::new(0));
+    std::thread::scope(|scope| {
+        for _ in 0..3 {
+            scope.spawn(|| {
+                while turns.load(Ordering::SeqCst) < 800 {
+                    let Ok(lock) = RunLock::acquire(dir.path()) else { continue };
+                    assert_eq!(holders.fetch_add(1, Ordering::SeqCst), 0, "two at once");
+                    std::thread::yield_now();
+                    holders.fetch_sub(1, Ordering::SeqCst);
+                    turns.fetch_add(1, Ordering::SeqCst);
+                    std::fs::remove_file(path(dir.path())).unwrap();
+                    drop(lock);
+                }
+            });
+        }
+    });
+}

@@ -1,0 +1,52 @@
+//! A project and a runtime directory to put sockets in.
+
+use std::fs;
+use std::io::Write as _;
+use std::os::unix::net::UnixListener;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use pretty_assertions::assert_eq;
+use tempfile::TempDir;
+use tmo::control::dial::{Answer, dial, probe};
+use tmo::control::listen::{ListenError, Listening, bind, locate};
+
+pub(crate) struct Places {
+    _dir: TempDir,
+    pub(crate) path: PathBuf,
+    pub(crate) runtime: PathBuf,
+}
+
+pub(crate) fn places() -> Places {
+    let dir = tempfile::tempdir().unwrap();
+    let (root, runtime) = (dir.path().join("app"), dir.path().join("run"));
+    fs::create_dir(&root).unwrap();
+    fs::create_dir(&runtime).unwrap();
+    Places { path: root.join(".overmind.sock"), runtime, _dir: dir }
+}
+
+impl Places {
+    pub(crate) fn bind(&self) -> Result<Listening, ListenError> {
+        bind(&self.path, Path::new("./.overmind.sock"), &self.runtime)
+    }
+
+    /// What lies beside the Procfile.
+    pub(crate) fn beside(&self) -> usize {
+        fs::read_dir(self.path.parent().unwrap()).unwrap().count()
+    }
+}
+
+/// A client that finds the socket reaches this listener.
+pub(crate) fn reaches(places: &Places, listening: &Listening) {
+    let found = locate(&places.path, &places.runtime);
+    let mut client = dial(&found, Duration::from_secs(5)).unwrap();
+    client.write_all(b"x").unwrap();
+    listening.listener.set_nonblocking(true).unwrap();
+    listening.listener.accept().expect("the client waits here");
+}
+
+/// A socket that nobody listens on any more.
+pub(crate) fn leave_socket(path: &Path) {
+    drop(UnixListener::bind(path).unwrap());
+    assert_eq!(probe(path).unwrap(), Answer::Dead);
+}

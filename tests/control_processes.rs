@@ -1,0 +1,222 @@
+//! The control socket where a test needs a process of its own: other users, limits, children.
+//!
+//! Apart from the other tests, because a child that is being started holds copies of all
+//! descriptors for a moment: sockets and locks closed just then are not closed yet.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::print_stderr,
+    reason = "a test fails by panicking and says aloud what it skips"
+)]
+
+use std::fs::{self, Permissions};
+use std::io::{Read as _, Write as _};
+use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::net::UnixStream;
+use std::os::unix::process::CommandExt as _;
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+
+use harness::{Run, Seen, read_all, run, soon};
+use nix::sys::resource::{Resource, setrlimit};
+use places::{leave_socket, places, reaches};
+use pretty_assertions::assert_eq;
+use tmo::control::inherit;
+use tmo::control::listen::{Place, in_runtime, locate};
+use tmo::control::lock::{RunLock, is_held};
+use tmo::model::request::Request;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+
+#[expect(dead_code, reason = "shared with the other tests of the control socket")]
+#[path = "control/harness.rs"]
+mod harness;
+#[expect(dead_code, reason = "shared with the other tests of the control socket")]
+#[path = "control/places.rs"]
+mod places;
+
+const NOBODY: Option<u32> = Some(65534);
+
+/// One test of this very program, in a process of its own and perhaps as another user.
+fn passes(test: &str, user: Option<u32>) {
+    let mut command = Command::new(std::env::current_exe().unwrap());
+    command.args(["--exact", "--ignored", test]);
+    // Only root can be somebody else, and need be.
+    if let Some(user) = user.filter(|_| nix::unistd::geteuid().is_root()) {
+        command.uid(user);
+    }
+    match command.output() {
+        Err(error) if user.is_some() => {
+            eprintln!("SKIPPED: another user cannot run this program: {error}");
+        }
+        output => {
+            let output = output.unwrap();
+            let told = String::from_utf8_lossy(&output.stdout);
+            assert!(output.status.success() && told.contains("1 passed"), "{told}");
+        }
+    }
+}
+
+#[test]
+fn too_few_descriptors_are_survived() {
+    passes("with_too_few_descriptors", None);
+}
+
+#[tokio::test]
+#[ignore = "lowers the limit of its process; run by too_few_descriptors_are_survived"]
+async fn with_too_few_descriptors() {
+    let run = run();
+    let mut early = run.raw().await;
+    assert_eq!(run.http("GET /api/state", "").await.status, 200);
+    let mut waiting = Vec::new();
+    setrlimit(Resource::RLIMIT_NOFILE, 64, 64).unwrap();
+    // Connect until there is no descriptor left, neither here nor for accepting.
+    while let Ok(mut stream) = UnixStream::connect(&run.socket) {
+        stream.write_all(b"status\n").unwrap();
+        waiting.push(stream);
+    }
+    assert!(waiting.len() > 10);
+    early.write_all(b"get-connection worker\n").await.unwrap();
+    let mut answer = [0; 21];
+    soon(early.read_exact(&mut answer)).await.unwrap();
+    assert_eq!(&answer, b"tmo-app-1 app:worker\n", "those who are in are still served");
+    // One gives up its descriptor: everybody comes in by and by.
+    drop(early);
+    waiting.pop();
+    for stream in waiting {
+        stream.set_nonblocking(true).unwrap();
+        let stream = tokio::net::UnixStream::from_std(stream).unwrap();
+        assert!(read_all(stream).await.starts_with("PROCESS"));
+    }
+}
+
+fn strangers_socket(owner: u32) -> PathBuf {
+    std::env::temp_dir().join(format!("tmo-test-{owner}.sock"))
+}
+
+#[tokio::test]
+async fn other_users_are_turned_away() {
+    if !nix::unistd::geteuid().is_root() {
+        eprintln!("SKIPPED: only root can be two users");
+        return;
+    }
+    let mut run = run();
+    let open = strangers_socket(std::process::id());
+    std::fs::set_permissions(&run.socket, std::fs::Permissions::from_mode(0o666)).unwrap();
+    std::fs::rename(&run.socket, &open).unwrap();
+    let passed = tokio::task::spawn_blocking(|| passes("as_another_user", NOBODY)).await;
+    std::fs::remove_file(&open).unwrap();
+    passed.unwrap();
+    assert!(run.seen.try_recv().is_err());
+}
+
+#[test]
+#[ignore = "run as another user by other_users_are_turned_away"]
+fn as_another_user() {
+    let parent = nix::unistd::getppid().as_raw();
+    let mut stream = UnixStream::connect(strangers_socket(u32::try_from(parent).unwrap())).unwrap();
+    // The server may have closed already.
+    let _ = stream.write_all(b"quit\nstatus\n");
+    let mut answer = Vec::new();
+    let _ = stream.read_to_end(&mut answer);
+    assert!(answer.is_empty(), "{answer:?}");
+}
+
+#[test]
+fn a_directory_that_cannot_be_written_leads_to_the_runtime_directory() {
+    passes("in_a_directory_that_cannot_be_written", NOBODY);
+}
+
+#[test]
+#[ignore = "not as root; run by a_directory_that_cannot_be_written_leads_to_the_runtime_directory"]
+fn in_a_directory_that_cannot_be_written() {
+    let places = places();
+    let root = places.path.parent().unwrap();
+    leave_socket(&places.path);
+    fs::set_permissions(root, Permissions::from_mode(0o555)).unwrap();
+    let listening = places.bind().unwrap();
+    let note = listening.note.clone().unwrap();
+    assert!(note.contains("permission denied") && note.contains("-s "), "{note}");
+    assert_eq!(locate(&places.path, &places.runtime), in_runtime(&places.runtime));
+    reaches(&places, &listening);
+    listening.place.remove().unwrap();
+    assert!(!in_runtime(&places.runtime).exists());
+    fs::set_permissions(root, Permissions::from_mode(0o755)).unwrap();
+}
+
+#[test]
+fn only_children_that_are_told_get_lock_and_listener() {
+    passes("lock_and_listener_go_to_children", None);
+}
+
+#[test]
+#[ignore = "run by only_children_that_are_told_get_lock_and_listener"]
+fn lock_and_listener_go_to_children() {
+    let dir = tempfile::tempdir().unwrap();
+    let lock = RunLock::acquire(dir.path()).unwrap();
+    let spawn = || Command::new("cat").stdin(Stdio::piped()).spawn().unwrap();
+    let mut child = spawn();
+    drop(lock);
+    assert!(!is_held(dir.path()).unwrap());
+    drop(child.stdin.take());
+    child.wait().unwrap();
+
+    let fd = RunLock::acquire(dir.path()).unwrap().into_raw().unwrap();
+    let mut child = spawn();
+    let lock = RunLock::from_raw(fd, dir.path()).unwrap();
+    drop(lock);
+    assert!(is_held(dir.path()).unwrap(), "the child has it");
+    drop(child.stdin.take());
+    child.wait().unwrap();
+    assert!(!is_held(dir.path()).unwrap());
+
+    let places = places();
+    let listening = places.bind().unwrap();
+    assert_eq!(Place::find(&places.path, &places.runtime).unwrap(), listening.place);
+    let fd = inherit::give(listening.listener).unwrap();
+    let mut child = spawn();
+    let listener = inherit::take_listener(fd).unwrap();
+    drop(listener);
+    UnixStream::connect(&places.path).expect("the child has it");
+    drop(child.stdin.take());
+    child.wait().unwrap();
+    UnixStream::connect(&places.path).unwrap_err();
+    assert!(inherit::take_listener(9999).is_err());
+    let no_socket = inherit::give(std::fs::File::open("/dev/null").unwrap()).unwrap();
+    assert!(inherit::take_listener(no_socket).is_err());
+    let (stream, _other) = UnixStream::pair().unwrap();
+    assert!(inherit::take_listener(inherit::give(stream).unwrap()).is_err());
+}
+
+/// Run overmind's own client against the server; what it printed.
+async fn overmind(run: &Run, arguments: &[&str]) -> Option<String> {
+    let mut command = tokio::process::Command::new("overmind");
+    command.arg(arguments[0]).arg("-s").arg(&run.socket).args(&arguments[1..]);
+    match soon(command.current_dir(run.socket.parent().unwrap()).output()).await {
+        Ok(output) => {
+            assert!(output.status.success(), "overmind {arguments:?}: {output:?}");
+            Some(String::from_utf8(output.stdout).unwrap())
+        }
+        Err(error) => {
+            eprintln!("SKIPPED: overmind cannot be run: {error}");
+            None
+        }
+    }
+}
+
+#[tokio::test]
+async fn overminds_own_client_is_served() {
+    let mut run = run();
+    let Some(table) = overmind(&run, &["ps"]).await else { return };
+    assert!(table.starts_with("PROCESS   PID       STATUS\nweb#1     100       running\n"));
+    let names = vec!["worker".to_owned()];
+    for (arguments, request) in [
+        (&["restart", "worker"][..], Request::Restart { names: names.clone() }),
+        (&["stop", "worker"], Request::Stop { names }),
+        (&["quit"], Request::Quit),
+        (&["kill"], Request::Kill),
+    ] {
+        overmind(&run, arguments).await;
+        assert_eq!(run.next().await, Seen::Do(request, false), "{arguments:?}");
+    }
+}

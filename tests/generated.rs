@@ -1,0 +1,47 @@
+//! The committed completions and man pages are those that this source makes.
+
+#![expect(clippy::unwrap_used, reason = "a test")]
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use tmo::cli::completions::{Shell, write};
+use tmo::cli::man;
+
+const REMEDY: &str = "`shell/generate` brings it up to date";
+
+fn committed(name: &str) -> std::path::PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join(name)
+}
+
+fn files(dir: &Path) -> BTreeMap<String, String> {
+    let entries = std::fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().path());
+    let name = |path: &Path| path.file_name().unwrap().to_str().unwrap().to_owned();
+    entries.map(|path| (name(&path), std::fs::read_to_string(&path).unwrap())).collect()
+}
+
+#[track_caller]
+fn assert_same(dir: &str, fresh: &BTreeMap<String, String>) {
+    let old = files(&committed(dir));
+    assert!(old.keys().eq(fresh.keys()), "{dir} has other files than it should: {REMEDY}");
+    for (name, text) in fresh {
+        assert!(old[name] == *text, "{dir}/{name} is stale: {REMEDY}");
+    }
+}
+
+#[test]
+fn the_completions_are_fresh() {
+    let script = |shell: Shell| {
+        let mut text = Vec::new();
+        write(shell, &mut text).unwrap();
+        (shell.file_name().to_owned(), String::from_utf8(text).unwrap())
+    };
+    assert_same("completions", &Shell::ALL.into_iter().map(script).collect());
+}
+
+#[test]
+fn the_man_pages_are_fresh() {
+    let dir = tempfile::tempdir().unwrap();
+    man::write_all(dir.path()).unwrap();
+    assert_same("man", &files(dir.path()));
+}

@@ -1,0 +1,325 @@
+//! A world of its own for each test: directory, home, runtime, tmux sockets, and a mark in the
+//! environment of everything that is started in it, by which strays are found.
+
+pub(crate) mod procs;
+pub(crate) mod terminal;
+pub(crate) mod wait;
+
+use std::ffi::OsStr;
+use std::fs::File;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Output, Stdio};
+
+pub(crate) use terminal::Terminal;
+pub(crate) use wait::{eventually, eventually_within, pause};
+
+/// The variable that marks everything of one world.
+pub(crate) const MARK: &str = "TMO_TEST_WORLD";
+
+/// A project directory and all around it.
+pub(crate) struct World {
+    dir: tempfile::TempDir,
+    pub(crate) extra: Vec<(String, String)>,
+    /// A test that leaves something on purpose says so.
+    pub(crate) spared: Vec<u32>,
+}
+
+impl World {
+    /// A world with this Procfile.
+    pub(crate) fn new(procfile: &str) -> Self {
+        // Short: a tmux socket lies in it.
+        let dir = tempfile::Builder::new().prefix("tw").tempdir_in("/tmp").unwrap();
+        for name in ["app", "home", "run", "state", "tmux"] {
+            std::fs::create_dir(dir.path().join(name)).unwrap();
+        }
+        use std::os::unix::fs::PermissionsExt as _;
+        let private = std::fs::Permissions::from_mode(0o700);
+        std::fs::set_permissions(dir.path().join("run"), private).unwrap();
+        let world = Self { dir, extra: vec![], spared: vec![] };
+        world.write("Procfile", procfile);
+        world
+    }
+
+    /// Set a variable for all commands from now on.
+    pub(crate) fn env(mut self, name: &str, value: &str) -> Self {
+        self.extra.push((name.into(), value.into()));
+        self
+    }
+
+    /// The project directory.
+    pub(crate) fn app(&self) -> PathBuf {
+        self.dir.path().join("app")
+    }
+
+    /// The home directory.
+    pub(crate) fn home(&self) -> PathBuf {
+        self.dir.path().join("home")
+    }
+
+    /// The world's directory.
+    pub(crate) fn path(&self) -> &Path {
+        self.dir.path()
+    }
+
+    /// The runtime directory of the only instance.
+    pub(crate) fn runtime(&self) -> PathBuf {
+        let base = self.dir.path().join("run/tmo");
+        let mut dirs: Vec<_> =
+            std::fs::read_dir(&base).unwrap().map(|entry| entry.unwrap().path()).collect();
+        assert_eq!(dirs.len(), 1, "{dirs:?}");
+        dirs.pop().unwrap()
+    }
+
+    /// The journal directory of the only instance.
+    pub(crate) fn journal(&self) -> PathBuf {
+        let base = self.dir.path().join("state/tmo");
+        let mut dirs: Vec<_> =
+            std::fs::read_dir(&base).unwrap().map(|entry| entry.unwrap().path()).collect();
+        assert_eq!(dirs.len(), 1, "{dirs:?}");
+        dirs.pop().unwrap()
+    }
+
+    /// Write a file of the project.
+    pub(crate) fn write(&self, name: &str, text: &str) {
+        std::fs::write(self.app().join(name), text).unwrap();
+    }
+
+    /// Read a file of the project; empty if it is not there.
+    pub(crate) fn read(&self, name: &str) -> String {
+        std::fs::read(self.app().join(name))
+            .map_or(String::new(), |bytes| String::from_utf8_lossy(&bytes).into_owned())
+    }
+
+    /// Any program in this world, with nothing of the real environment.
+    pub(crate) fn command(&self, program: impl AsRef<OsStr>) -> Command {
+        let mut command = Command::new(program);
+        command.env_clear().envs(self.variables()).current_dir(self.app());
+        command.stdin(Stdio::null());
+        command
+    }
+
+    /// The variables of this world.
+    pub(crate) fn variables(&self) -> Vec<(String, String)> {
+        let at = |name: &str| self.dir.path().join(name).display().to_string();
+        let mut all: Vec<(String, String)> = [
+            ("PATH", std::env::var("PATH").unwrap()),
+            ("HOME", at("home")),
+            ("XDG_RUNTIME_DIR", at("run")),
+            ("XDG_STATE_HOME", at("state")),
+            ("TMUX_TMPDIR", at("tmux")),
+            ("TERM", "xterm-256color".into()),
+            ("LANG", "C.UTF-8".into()),
+            (MARK, at("")),
+        ]
+        .map(|(name, value)| (name.to_owned(), value))
+        .into();
+        all.extend(self.extra.iter().cloned());
+        all
+    }
+
+    /// tmo with these arguments.
+    pub(crate) fn tmo<S: AsRef<OsStr>>(&self, args: impl IntoIterator<Item = S>) -> Command {
+        let mut command = self.command(env!("CARGO_BIN_EXE_tmo"));
+        command.args(args);
+        command
+    }
+
+    /// Run tmo to its end.
+    #[track_caller]
+    pub(crate) fn run<S: AsRef<OsStr>>(&self, args: impl IntoIterator<Item = S>) -> Ran {
+        Ran::of(self.tmo(args).output().unwrap())
+    }
+
+    /// Run tmo to its end, which must be a success.
+    #[track_caller]
+    pub(crate) fn ok<S: AsRef<OsStr>>(&self, args: impl IntoIterator<Item = S>) -> String {
+        let ran = self.run(args);
+        assert_eq!(ran.code, 0, "{ran:?}");
+        ran.stdout
+    }
+
+    /// `tmo start` with its output in a file of the project.
+    pub(crate) fn start<S: AsRef<OsStr>>(&self, args: impl IntoIterator<Item = S>) -> View<'_> {
+        self.start_into("log", args)
+    }
+
+    /// The same with a file of this name.
+    pub(crate) fn start_into<S: AsRef<OsStr>>(
+        &self,
+        name: &str,
+        args: impl IntoIterator<Item = S>,
+    ) -> View<'_> {
+        let out = File::create(self.app().join(name)).unwrap();
+        let mut command = self.tmo(["start"]);
+        let errors = File::create(self.app().join(format!("{name}.err"))).unwrap();
+        let child = command.args(args).stdout(out).stderr(errors).spawn().unwrap();
+        View { world: self, child, log: name.into() }
+    }
+
+    /// The state of the run, once there is one.
+    pub(crate) fn state(&self) -> Option<serde_json::Value> {
+        let ran = self.run(["ps", "--json"]);
+        serde_json::from_str(&ran.stdout).ok()
+    }
+
+    /// One field of one process.
+    pub(crate) fn field(&self, name: &str, field: &str) -> serde_json::Value {
+        let Some(state) = self.state() else { return serde_json::Value::Null };
+        let processes = state["processes"].as_array().unwrap().clone();
+        let process = processes.into_iter().find(|p| p["name"] == name);
+        process.map_or(serde_json::Value::Null, |p| p[field].clone())
+    }
+
+    /// Wait until this process is in this state; returns its pid.
+    #[track_caller]
+    pub(crate) fn wait_state(&self, name: &str, state: &str) -> Option<u32> {
+        eventually(&format!("{name} is {state}"), || {
+            (self.field(name, "state") == state).then_some(())
+        });
+        self.field(name, "pid").as_u64().map(|pid| u32::try_from(pid).unwrap())
+    }
+
+    /// Process ids of everything that carries the mark of this world.
+    pub(crate) fn living(&self) -> Vec<procs::Proc> {
+        let mark = format!("{MARK}={}", self.dir.path().join("").display());
+        let me = std::process::id();
+        procs::with_mark(&mark).into_iter().filter(|p| p.pid != me).collect()
+    }
+
+    /// The supervisor's and the guardian's process ids.
+    pub(crate) fn supervisor(&self) -> u32 {
+        self.part("supervise").expect("a supervisor")
+    }
+
+    /// The guardian's.
+    pub(crate) fn guardian(&self) -> u32 {
+        self.part("guard").expect("a guardian")
+    }
+
+    /// The process of this hidden verb.
+    pub(crate) fn part(&self, verb: &str) -> Option<u32> {
+        self.living().into_iter().find(|p| p.args.get(1).is_some_and(|a| a == verb)).map(|p| p.pid)
+    }
+
+    /// Wait until nothing that this world started is alive.
+    #[track_caller]
+    pub(crate) fn wait_empty(&self) {
+        eventually("nothing is left", || {
+            let left = self.living();
+            left.iter().all(|p| self.spared.contains(&p.pid)).then_some(())
+        });
+    }
+}
+
+impl Drop for World {
+    fn drop(&mut self) {
+        let clean = self.living().iter().all(|p| self.spared.contains(&p.pid));
+        let spared: Vec<u32> = self.spared.drain(..).collect();
+        let mut left = self.living();
+        left.retain(|p| !spared.contains(&p.pid));
+        if !clean {
+            let _ = self.tmo(["kill"]).output();
+        }
+        for process in self.living() {
+            procs::kill(process.pid, 9);
+        }
+        if std::thread::panicking() {
+            eprintln!("left at the end: {left:#?}");
+            for file in ["log", "log.err"] {
+                eprintln!("-- {file}\n{}", self.read(file));
+            }
+            return;
+        }
+        assert!(left.is_empty(), "left behind: {left:#?}");
+        let sockets: Vec<_> = walk(&self.dir.path().join("tmux"));
+        assert!(spared.len() >= sockets.len(), "tmux sockets left behind: {sockets:?}");
+        let run: Vec<_> = walk(&self.dir.path().join("run"))
+            .into_iter()
+            .filter(|path| path.file_name() != Some(OsStr::new("lock")))
+            .collect();
+        assert!(run.is_empty(), "left in the runtime directory: {run:?}");
+        assert!(!self.app().join(".overmind.sock").exists(), "the socket was left behind");
+    }
+}
+
+fn walk(dir: &Path) -> Vec<PathBuf> {
+    let Ok(entries) = std::fs::read_dir(dir) else { return vec![] };
+    let mut found = vec![];
+    for entry in entries.flatten() {
+        if entry.file_type().unwrap().is_dir() {
+            found.extend(walk(&entry.path()));
+        } else {
+            found.push(entry.path());
+        }
+    }
+    found
+}
+
+/// A finished command.
+#[derive(Debug)]
+pub(crate) struct Ran {
+    pub(crate) code: i32,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
+}
+
+impl Ran {
+    fn of(output: Output) -> Self {
+        use std::os::unix::process::ExitStatusExt as _;
+        let signal = output.status.signal().map_or(-1, |s| -s);
+        Self {
+            code: output.status.code().unwrap_or(signal),
+            stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
+            stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
+        }
+    }
+}
+
+/// A running `tmo start`.
+pub(crate) struct View<'a> {
+    world: &'a World,
+    pub(crate) child: Child,
+    log: String,
+}
+
+impl View<'_> {
+    /// What it has shown so far.
+    pub(crate) fn log(&self) -> String {
+        self.world.read(&self.log)
+    }
+
+    /// What it has complained about so far.
+    pub(crate) fn errors(&self) -> String {
+        self.world.read(&format!("{}.err", self.log))
+    }
+
+    /// Wait until the log holds this.
+    #[track_caller]
+    pub(crate) fn shows(&self, text: &str) {
+        eventually(&format!("the log shows {text:?}"), || self.log().contains(text).then_some(()));
+    }
+
+    /// Send it a signal.
+    pub(crate) fn signal(&self, signal: i32) {
+        procs::kill(self.child.id(), signal);
+    }
+
+    /// Wait for its end.
+    #[track_caller]
+    pub(crate) fn end(&mut self) -> ExitStatus {
+        eventually("the view ends", || self.child.try_wait().unwrap())
+    }
+
+    /// Wait for its end and return its exit code.
+    #[track_caller]
+    pub(crate) fn code(&mut self) -> i32 {
+        self.end().code().expect("an exit code")
+    }
+
+    /// Ctrl-C, and wait for the end.
+    #[track_caller]
+    pub(crate) fn interrupt(&mut self) -> i32 {
+        self.signal(2);
+        self.code()
+    }
+}

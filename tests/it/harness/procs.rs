@@ -1,0 +1,70 @@
+//! Looking at processes.
+
+use std::path::Path;
+
+/// A process.
+#[derive(Debug, Clone)]
+pub(crate) struct Proc {
+    pub(crate) pid: u32,
+    pub(crate) args: Vec<String>,
+    pub(crate) state: char,
+}
+
+/// All processes with this `NAME=value` in their environment, zombies left out.
+pub(crate) fn with_mark(mark: &str) -> Vec<Proc> {
+    let Ok(entries) = std::fs::read_dir("/proc") else { return vec![] };
+    let mut found = vec![];
+    for entry in entries.flatten() {
+        let Some(pid) = entry.file_name().to_str().and_then(|n| n.parse::<u32>().ok()) else {
+            continue;
+        };
+        let Ok(environment) = std::fs::read(entry.path().join("environ")) else { continue };
+        if environment.split(|&b| b == 0).any(|variable| variable == mark.as_bytes())
+            && let Some(state) = state(pid)
+            && state != 'Z'
+        {
+            let args = std::fs::read(entry.path().join("cmdline")).unwrap_or_default();
+            let args = args
+                .split(|&b| b == 0)
+                .map(|arg| String::from_utf8_lossy(arg).into_owned())
+                .filter(|arg| !arg.is_empty())
+                .collect();
+            found.push(Proc { pid, args, state });
+        }
+    }
+    found
+}
+
+/// The state letter of a process.
+pub(crate) fn state(pid: u32) -> Option<char> {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    stat.rsplit_once(") ")?.1.chars().next()
+}
+
+/// Whether it is there and no zombie.
+pub(crate) fn alive(pid: u32) -> bool {
+    state(pid).is_some_and(|state| state != 'Z' && state != 'X')
+}
+
+/// Send a signal; to a process that is gone, nothing happens.
+pub(crate) fn kill(pid: u32, signal: i32) {
+    let pid = nix::unistd::Pid::from_raw(i32::try_from(pid).unwrap());
+    let signal = nix::sys::signal::Signal::try_from(signal).unwrap();
+    let _ = nix::sys::signal::kill(pid, signal);
+}
+
+/// Number of open descriptors.
+pub(crate) fn descriptors(pid: u32) -> usize {
+    std::fs::read_dir(Path::new("/proc").join(pid.to_string()).join("fd"))
+        .map_or(0, Iterator::count)
+}
+
+/// The environment of a process.
+pub(crate) fn environment(pid: u32) -> Vec<String> {
+    let bytes = std::fs::read(format!("/proc/{pid}/environ")).unwrap_or_default();
+    bytes
+        .split(|&b| b == 0)
+        .filter(|v| !v.is_empty())
+        .map(|v| String::from_utf8_lossy(v).into_owned())
+        .collect()
+}

@@ -1,0 +1,100 @@
+//! A real terminal for tests: a tmux server of the world's own, typed into and looked at.
+
+use std::process::Command;
+
+use super::World;
+use super::wait::eventually;
+
+/// A terminal with a shell in it.
+pub(crate) struct Terminal<'a> {
+    world: &'a World,
+    name: String,
+}
+
+impl<'a> Terminal<'a> {
+    /// Open one of this size.
+    pub(crate) fn open(world: &'a World, name: &str, columns: u16, rows: u16) -> Self {
+        let terminal = Self { world, name: name.to_owned() };
+        terminal.tmux(["-f", "/dev/null", "new-session", "-d", "-x", &columns.to_string()], |c| {
+            c.args(["-y", &rows.to_string(), "-s", "t", "sh"]).env("PS1", "ready> ");
+        });
+        terminal.wait("ready>");
+        terminal
+    }
+
+    fn tmux<const N: usize>(&self, args: [&str; N], more: impl FnOnce(&mut Command)) -> String {
+        let mut command = self.world.command("tmux");
+        command.args(["-L", &format!("test-{}", self.name)]).args(args);
+        more(&mut command);
+        let output = command.output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8_lossy(&output.stdout).into_owned()
+    }
+
+    /// Press keys, by tmux's names.
+    pub(crate) fn keys<const N: usize>(&self, keys: [&str; N]) {
+        self.tmux(["send-keys", "-t", "t"], |c| {
+            c.args(keys);
+        });
+    }
+
+    /// Type text and press Enter.
+    pub(crate) fn line(&self, text: &str) {
+        self.tmux(["send-keys", "-t", "t", "-l"], |c| {
+            c.arg(text);
+        });
+        self.keys(["Enter"]);
+    }
+
+    /// Type tmo with these arguments.
+    pub(crate) fn tmo(&self, args: &str) {
+        self.line(&format!("{} {args}", env!("CARGO_BIN_EXE_tmo")));
+    }
+
+    /// What is on the screen.
+    pub(crate) fn screen(&self) -> String {
+        self.tmux(["capture-pane", "-p", "-t", "t"], |_| {})
+    }
+
+    /// The screen with all that has scrolled off.
+    pub(crate) fn history(&self) -> String {
+        self.tmux(["capture-pane", "-p", "-J", "-t", "t", "-S", "-", "-E", "-"], |_| {})
+    }
+
+    /// Wait until the screen holds this.
+    #[track_caller]
+    pub(crate) fn wait(&self, text: &str) {
+        let mut last = String::new();
+        let found = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+            eventually(&format!("the screen shows {text:?}"), || {
+                last = self.screen();
+                last.contains(text).then_some(())
+            });
+        }));
+        assert!(found.is_ok(), "the screen never showed {text:?} but\n{last}");
+    }
+
+    /// Give it another size.
+    pub(crate) fn resize(&self, columns: u16, rows: u16) {
+        self.tmux(["resize-window", "-t", "t", "-x", &columns.to_string()], |c| {
+            c.args(["-y", &rows.to_string()]);
+        });
+    }
+
+    /// Close it, as closing the window of a terminal program does.
+    pub(crate) fn close(self) {
+        drop(self);
+    }
+}
+
+impl Drop for Terminal<'_> {
+    fn drop(&mut self) {
+        let socket = format!("test-{}", self.name);
+        let _ = self.world.command("tmux").args(["-L", &socket, "kill-server"]).output();
+        eventually("the terminal is gone", || {
+            let left = self.world.living();
+            let is_it = |a: &String| a.contains(&socket);
+            (!left.iter().any(|p| p.args.iter().any(is_it))).then_some(())
+        });
+    }
+}

@@ -1,0 +1,39 @@
+//! Waiting for conditions, with a deadline.
+
+use std::sync::{Condvar, Mutex};
+use std::time::{Duration, Instant};
+
+/// How long anything may take on a busy machine.
+const DEADLINE: Duration = Duration::from_secs(30);
+
+/// Wait until `look` finds something.
+#[track_caller]
+pub(crate) fn eventually<T>(what: &str, look: impl FnMut() -> Option<T>) -> T {
+    eventually_within(DEADLINE, what, look)
+}
+
+/// Wait until `look` finds something, for at most this long.
+#[track_caller]
+pub(crate) fn eventually_within<T>(
+    limit: Duration,
+    what: &str,
+    mut look: impl FnMut() -> Option<T>,
+) -> T {
+    let deadline = Instant::now() + limit;
+    let mut step = Duration::from_millis(1);
+    loop {
+        if let Some(found) = look() {
+            return found;
+        }
+        assert!(Instant::now() < deadline, "in vain: {what}");
+        pause(step);
+        step = (step * 2).min(Duration::from_millis(50));
+    }
+}
+
+/// Let others run between two looks.
+pub(crate) fn pause(time: Duration) {
+    let never = Mutex::new(());
+    let guard = never.lock().unwrap();
+    drop(Condvar::new().wait_timeout(guard, time).unwrap());
+}

@@ -1,0 +1,9 @@
+//! End-to-end tests: the real program, the real tmux, real processes.
+
+#![expect(clippy::unwrap_used, reason = "a test that can't go on fails")]
+#![expect(clippy::expect_used, reason = "a test that can't go on fails")]
+#![expect(clippy::disallowed_methods, reason = "tests read the environment they run in")]
+#![expect(clippy::print_stderr, reason = "what a failed test leaves is shown")]
+
+mod basics;
+mod harness;
