@@ -382,7 +382,12 @@ impl Stream {
         let mut filled = 0;
         let mut then = None;
         while filled < buffer.len() && then.is_none() {
-            match self.reader.read_at(position + filled as u64, &mut buffer[filled..])? {
+            let (offset, room) = (position + filled as u64, &mut buffer[filled..]);
+            let read = match filled {
+                0 => self.reader.read_at(offset, room)?,
+                _ => self.reader.read_beyond(offset, room)?,
+            };
+            match read {
                 Read::Bytes(read) => filled += read,
                 end @ (Read::Gap { .. } | Read::End) => then = Some(end),
             }
