@@ -122,6 +122,18 @@ fn the_index_itself_is_bounded_by_the_total() {
     assert_eq!(kept + lost, 3020);
 }
 
+#[test]
+fn a_loss_is_told_even_if_nothing_wanted_follows() {
+    let place = Place::new();
+    let mut lines = vec![false; 84];
+    lines.push(true);
+    indexed(&place, &lines);
+    sweep_all(&place, 0, 1);
+    let web = place.all(Filter::only(vec![1]));
+    assert_eq!(web.len(), 1);
+    assert_eq!((web[0].0.lost, web[0].0.record.len), (840, 0));
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
     #[test]
