@@ -40,6 +40,8 @@ pub(super) struct Engine {
     pub(super) replies: HashMap<u64, oneshot::Sender<Outcome>>,
     pub(super) next_ticket: u64,
     pub(super) views: u32,
+    /// How many times tmux was asked to open panes and has not answered yet.
+    pub(super) opening: u32,
     pub(super) finish: Option<u8>,
     /// Answers that are given when the run is over.
     pub(super) last_answers: Vec<(u64, Outcome)>,
@@ -328,15 +330,18 @@ impl Engine {
         }
     }
 
-    fn opened(
+    pub(super) fn opened(
         &mut self,
         ids: &[ProcId],
         result: Result<Option<(u32, PathBuf)>, crate::backend::tmux::TmuxError>,
     ) {
+        self.opening = self.opening.saturating_sub(1);
         match result {
             Ok(Some((pid, socket))) => {
                 self.watch_tmux(pid, &socket);
-                self.source_user_config();
+                if self.finish.is_none() {
+                    self.source_user_config();
+                }
             }
             Ok(None) => {}
             Err(error) => {

@@ -8,8 +8,9 @@ use tokio::time::{Instant, timeout_at};
 
 use super::core::Engine;
 use super::guard::{News, tell};
-use super::pane::Sink;
+use super::pane::{PaneTrack, Sink};
 use super::queue::Event;
+use super::runtime::TmuxServer;
 use super::serving::Serving;
 use crate::control::handle::{Culprit, End};
 use crate::control::listen::Place;
@@ -55,38 +56,75 @@ impl Engine {
     /// End the tmux server and wait until it, the shims and the sinks are gone, so that the last
     /// byte is in the journal and no process of ours outlives us.
     async fn take_tmux_down(&mut self) {
-        let deadline = Instant::now() + PATIENCE;
-        let mut tmux_there = self.saved.tmux.is_some() && !self.saved.supervisor.tmux_gone;
-        if tmux_there && let Ok(Err(error)) = timeout_at(deadline, self.tmux.kill_server()).await {
-            tracing::warn!(%error, "kill-server");
+        // A server that is just being started cannot be ended yet.
+        self.wait_until(|engine| engine.opening == 0).await;
+        if !self.tmux_is_gone() {
+            let deadline = Instant::now() + PATIENCE;
+            if let Ok(Err(error)) = timeout_at(deadline, self.tmux.kill_server()).await {
+                tracing::warn!(%error, "kill-server");
+            }
         }
+        if !self.wait_until(Self::all_is_gone).await {
+            self.force();
+            self.wait_until(Self::all_is_gone).await;
+        }
+    }
+
+    fn tmux_is_gone(&self) -> bool {
+        let alive = |server: &TmuxServer| sys::alive(server.pid, server.start_time);
+        !self.saved.tmux.as_ref().is_some_and(alive)
+    }
+
+    fn all_is_gone(&self) -> bool {
+        let left = |pane: &PaneTrack| pane.shim.is_some() || pane.sink == Sink::Up;
+        self.tmux_is_gone() && !self.panes.iter().any(left)
+    }
+
+    /// What did not go by itself (a tmux server somebody has stopped) is killed.
+    fn force(&self) {
+        let server = self.saved.tmux.iter().map(|server| (server.pid, server.start_time));
+        for (pid, start_time) in server.chain(self.panes.iter().filter_map(|pane| pane.shim)) {
+            tracing::warn!(pid, "did not go in time: killed");
+            // Refused or gone already: there is nothing else to be done.
+            let _ = sys::signal(pid, start_time, nix::libc::SIGKILL);
+        }
+    }
+
+    /// Take in what happens until something is the case; `false` if it was not in time.
+    async fn wait_until(&mut self, is_so: impl Fn(&Self) -> bool) -> bool {
+        let deadline = Instant::now() + PATIENCE;
         loop {
             while let Some(event) = self.queue.pop() {
-                match event {
-                    Event::Bell(id) => self.read(id),
-                    Event::SinkGone(id) => {
-                        self.read(id);
-                        self.panes[id].sink = Sink::Gone;
-                    }
-                    Event::ShimExit(id, pid) => {
-                        self.read(id);
-                        if self.panes[id].shim.is_some_and(|(shim, _)| shim == pid) {
-                            self.panes[id].shim = None;
-                        }
-                    }
-                    Event::TmuxExit => tmux_there = false,
-                    Event::SinkUp(_) | Event::Opened(..) | Event::Piped(..) | Event::Swept(..) => {}
-                }
+                self.on_last_event(event);
             }
-            let left = |pane: &super::pane::PaneTrack| pane.shim.is_some() || pane.sink == Sink::Up;
-            if !tmux_there && !self.panes.iter().any(left) {
-                return;
+            if is_so(self) {
+                return true;
             }
             let queue = self.queue.clone();
             if timeout_at(deadline, queue.filled()).await.is_err() {
                 tracing::warn!("tmux, a shim or a sink did not go in time");
-                return;
+                return false;
             }
+        }
+    }
+
+    fn on_last_event(&mut self, event: Event) {
+        match event {
+            Event::Bell(id) => self.read(id),
+            Event::SinkUp(id) => self.panes[id].sink = Sink::Up,
+            Event::SinkGone(id) => {
+                self.read(id);
+                self.panes[id].sink = Sink::Gone;
+            }
+            Event::ShimExit(id, pid) => {
+                self.read(id);
+                if self.panes[id].shim.is_some_and(|(shim, _)| shim == pid) {
+                    self.panes[id].shim = None;
+                }
+            }
+            Event::Opened(ids, result) => self.opened(&ids, result),
+            // That it happened is all there is to it.
+            Event::TmuxExit | Event::Piped(..) | Event::Swept(..) => {}
         }
     }
 

@@ -166,6 +166,7 @@ fn build(runtime: &Runtime) -> Result<(Engine, bool), RunError> {
         replies: HashMap::new(),
         next_ticket: 1,
         views: 0,
+        opening: 0,
         finish: None,
         last_answers: vec![],
     };
