@@ -41,6 +41,8 @@ pub(super) struct Engine {
     pub(super) next_ticket: u64,
     pub(super) views: u32,
     pub(super) finish: Option<u8>,
+    /// Calls of tmux that open panes and have not come back.
+    pub(super) opening: u32,
     /// Answers that are given when the run is over.
     pub(super) last_answers: Vec<(u64, Outcome)>,
 }
@@ -58,7 +60,10 @@ impl Engine {
             Event::ShimExit(id, pid) => self.shim_exit(id, pid),
             Event::Swept(id, pid, sweep) => self.swept(id, pid, &sweep),
             Event::TmuxExit => self.input(Input::TmuxGone),
-            Event::Opened(ids, result) => self.opened(&ids, result),
+            Event::Opened(ids, result) => {
+                self.opening -= 1;
+                self.opened(&ids, result);
+            }
             Event::Piped(id, result) => {
                 if let Err(error) = result {
                     self.trouble(id, &format!("its output can't be piped: {error}"));
@@ -70,7 +75,7 @@ impl Engine {
     /// React to a client.
     pub(super) fn on_ask(&mut self, ask: Ask) {
         match ask {
-            Ask::Do { request, wait, reply } => self.on_request(request, wait, reply),
+            Ask::Do { request, wait, key, reply } => self.on_request(request, wait, key, reply),
             Ask::State { reply } => {
                 // The client may be gone.
                 let _ = reply.send(self.state());
@@ -95,7 +100,13 @@ impl Engine {
         }
     }
 
-    fn on_request(&mut self, request: Request, wait: bool, reply: oneshot::Sender<Outcome>) {
+    fn on_request(
+        &mut self,
+        request: Request,
+        wait: bool,
+        key: Option<String>,
+        reply: oneshot::Sender<Outcome>,
+    ) {
         if let Request::Resize { columns, rows } = request {
             let tmux = self.tmux.clone();
             tokio::task::spawn_local(async move {
@@ -107,7 +118,7 @@ impl Engine {
         let ticket = self.next_ticket;
         self.next_ticket += 1;
         self.replies.insert(ticket, reply);
-        self.input(Input::Ask(ticket, request));
+        self.input(Input::Ask(ticket, request, key));
         if !wait && let Some(reply) = self.replies.remove(&ticket) {
             let _ = reply.send(Outcome::done(vec![]));
             self.last_answers.retain(|(id, _)| *id != ticket);
