@@ -8,6 +8,8 @@
 mod adopt;
 mod basics;
 mod control;
+mod environment;
 mod harness;
 mod lines;
+mod trees;
 mod view;
