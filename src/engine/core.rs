@@ -72,7 +72,7 @@ impl Engine {
     /// React to a client.
     pub(super) fn on_ask(&mut self, ask: Ask) {
         match ask {
-            Ask::Do { request, wait, reply } => self.on_request(request, wait, reply),
+            Ask::Do { request, wait, key, reply } => self.on_request(request, wait, key, reply),
             Ask::State { reply } => {
                 // The client may be gone.
                 let _ = reply.send(self.state());
@@ -97,7 +97,13 @@ impl Engine {
         }
     }
 
-    fn on_request(&mut self, request: Request, wait: bool, reply: oneshot::Sender<Outcome>) {
+    fn on_request(
+        &mut self,
+        request: Request,
+        wait: bool,
+        key: Option<String>,
+        reply: oneshot::Sender<Outcome>,
+    ) {
         if let Request::Resize { columns, rows } = request {
             let tmux = self.tmux.clone();
             tokio::task::spawn_local(async move {
@@ -109,7 +115,7 @@ impl Engine {
         let ticket = self.next_ticket;
         self.next_ticket += 1;
         self.replies.insert(ticket, reply);
-        self.input(Input::Ask(ticket, request));
+        self.input(Input::Ask(ticket, request, key));
         if !wait && let Some(reply) = self.replies.remove(&ticket) {
             let _ = reply.send(Outcome::done(vec![]));
             self.last_answers.retain(|(id, _)| *id != ticket);

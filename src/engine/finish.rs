@@ -31,7 +31,8 @@ impl Engine {
     ) {
         self.take_tmux_down().await;
         self.remove_tmux_socket();
-        self.say_end(code);
+        let end_of_run = End { code, culprit: self.culprit() };
+        self.say_end(&end_of_run);
         self.publish();
         if let Err(error) = self.runtime.clear() {
             tracing::error!(%error, "the runtime directory can't be cleared");
@@ -45,11 +46,11 @@ impl Engine {
                 let _ = reply.send(outcome);
             }
         }
-        let culprit = self.culprit();
         if let Some(mut news) = news {
-            tell(&mut news, &News::Ended { code, culprit: culprit.clone() });
+            let End { code, culprit } = end_of_run.clone();
+            tell(&mut news, &News::Ended { code, culprit });
         }
-        end.send_replace(Some(End { code, culprit }));
+        end.send_replace(Some(end_of_run));
         server.finish().await;
     }
 
@@ -58,6 +59,12 @@ impl Engine {
     async fn take_tmux_down(&mut self) {
         // A server that is just being started cannot be ended yet.
         self.wait_until(|engine| engine.opening == 0).await;
+        // Nor can one whose start failed half-way be forgotten.
+        if self.saved.tmux.is_none()
+            && let Ok((pid, socket)) = self.tmux.server().await
+        {
+            self.watch_tmux(pid, &socket);
+        }
         if !self.tmux_is_gone() {
             let deadline = Instant::now() + PATIENCE;
             if let Ok(Err(error)) = timeout_at(deadline, self.tmux.kill_server()).await {
@@ -144,8 +151,12 @@ impl Engine {
         Some(Culprit { name, exit: culprit.exit, ran_ns: culprit.ran })
     }
 
-    fn say_end(&mut self, code: u8) {
-        let line = serde_json::json!({ "event": "end", "run": self.plan.run, "code": code });
+    /// How it ended stays in the journal, for views that come too late to be told.
+    fn say_end(&mut self, end: &End) {
+        let End { code, culprit } = end;
+        let run = &self.plan.run;
+        let line =
+            serde_json::json!({ "event": "end", "run": run, "code": code, "culprit": culprit });
         if let Err(error) = self.ingest.event(clock::now_ns(), line.to_string().as_bytes()) {
             tracing::error!(%error, "the end can't be written");
         }

@@ -5,7 +5,11 @@
 #![expect(clippy::disallowed_methods, reason = "tests read the environment they run in")]
 #![expect(clippy::print_stderr, reason = "what a failed test leaves is shown")]
 
+mod adopt;
 mod basics;
+mod control;
 mod environment;
 mod harness;
+mod lines;
 mod trees;
+mod view;

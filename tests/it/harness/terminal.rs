@@ -15,8 +15,11 @@ impl<'a> Terminal<'a> {
     /// Open one of this size.
     pub(crate) fn open(world: &'a World, name: &str, columns: u16, rows: u16) -> Self {
         let terminal = Self { world, name: name.to_owned() };
+        // Not every shell takes its prompt from the environment.
+        let profile = world.path().join("profile");
+        std::fs::write(&profile, "PS1='ready> '\n").unwrap();
         terminal.tmux(["-f", "/dev/null", "new-session", "-d", "-x", &columns.to_string()], |c| {
-            c.args(["-y", &rows.to_string(), "-s", "t", "sh"]).env("PS1", "ready> ");
+            c.args(["-y", &rows.to_string(), "-s", "t", "sh"]).env("ENV", &profile);
         });
         terminal.wait("ready>");
         terminal
@@ -54,6 +57,11 @@ impl<'a> Terminal<'a> {
     /// What is on the screen.
     pub(crate) fn screen(&self) -> String {
         self.tmux(["capture-pane", "-p", "-t", "t"], |_| {})
+    }
+
+    /// What is on the screen with its colours.
+    pub(crate) fn colours(&self) -> String {
+        self.tmux(["capture-pane", "-p", "-e", "-t", "t"], |_| {})
     }
 
     /// The screen with all that has scrolled off.
