@@ -6,6 +6,7 @@
 #![expect(clippy::print_stderr, reason = "what a failed test leaves is shown")]
 
 mod basics;
+mod connect;
 mod environment;
 mod harness;
 mod trees;
