@@ -72,8 +72,10 @@ fn a_restart_is_seen_in_the_same_terminal() {
 
 #[test]
 fn two_terminals_do_not_steer_each_other() {
-    let world = World::new(&format!("web: echo I am web; {TALK}\nworker: echo I am worker; {TALK}\n"));
+    let world =
+        World::new(&format!("web: echo I am web; {TALK}\nworker: echo I am worker; {TALK}\n"));
     let _view = world.start([""; 0]);
+    world.wait_state("worker", "running");
     let one = Terminal::open(&world, "one", 90, 20);
     let two = Terminal::open(&world, "two", 70, 15);
     one.tmo("connect web");
@@ -99,7 +101,10 @@ fn two_terminals_do_not_steer_each_other() {
 fn read_only_shows_but_sends_nothing() {
     let world = World::new(&format!("web: echo look; {TALK}\n"));
     let view = world.start([""; 0]);
+    view.shows("| look\n");
     let pid = world.wait_state("web", "running").unwrap();
+    // Or tmux takes keys that follow each other so fast for pasted text.
+    world.tmux(["set-option", "-g", "assume-paste-time", "0"]);
     let terminal = Terminal::open(&world, "a", 90, 20);
     terminal.tmo("connect -r web");
     terminal.wait("look");
@@ -131,7 +136,7 @@ fn a_finished_process_shows_its_last_screen_and_how_it_ended() {
     terminal.wait(" (life 1)");
     // Nothing reads there: what is typed is neither logged nor kept for the next life.
     terminal.line("nobody hears this");
-    world.ok(["start", "web"]);
+    world.ok(["restart", "web"]);
     terminal.wait("(life 1)");
     eventually("it says so again", || {
         (terminal.history().matches("my last words").count() == 2).then_some(())
@@ -145,11 +150,11 @@ fn a_finished_process_shows_its_last_screen_and_how_it_ended() {
 #[test]
 fn full_screen_programs_work_and_leave_no_traces() {
     let world = World::new("web: seq 1 500 >numbers; less numbers; exec sleep 1000\n");
-    let _view = world.start([""; 0]);
-    world.wait_state("web", "running");
+    let view = world.start([""; 0]);
+    view.shows("Started with pid");
     let terminal = Terminal::open(&world, "a", 90, 20);
     terminal.tmo("connect web");
-    terminal.wait("numbers");
+    terminal.wait("\n:");
     terminal.keys(["G"]);
     terminal.wait("500");
     terminal.keys(["g"]);
@@ -165,7 +170,8 @@ fn full_screen_programs_work_and_leave_no_traces() {
 #[test]
 fn ctrl_z_in_a_terminal_stops_nothing() {
     let world = World::new(&format!("web: echo ask me; {TALK}\n"));
-    let _view = world.start([""; 0]);
+    let view = world.start([""; 0]);
+    view.shows("| ask me\n");
     let terminal = Terminal::open(&world, "a", 90, 20);
     terminal.tmo("connect web");
     terminal.wait("ask me");
@@ -183,11 +189,12 @@ fn ctrl_c_in_a_terminal_is_the_process_s_own() {
          worker: exec sleep 1000\n",
     );
     let mut view = world.start([""; 0]);
+    view.shows("| ask me\n");
     let terminal = Terminal::open(&world, "a", 90, 20);
     terminal.tmo("connect web");
     terminal.wait("ask me");
     terminal.keys(["C-c"]);
-    view.shows("| caught\n");
+    view.shows("| ^Ccaught\n");
     // It ended by itself, which ends the run.
     assert_eq!(view.code(), 0);
     terminal.wait("[server exited]");
@@ -198,6 +205,7 @@ fn ctrl_c_in_a_terminal_is_the_process_s_own() {
 fn ctrl_s_in_a_terminal_holds_up_nothing() {
     let world = World::new("web: echo Ready; while read x; do echo Heard $x; done\n");
     let view = world.start([""; 0]);
+    view.shows("| Ready\n");
     let terminal = Terminal::open(&world, "a", 90, 20);
     terminal.tmo("connect web");
     terminal.wait("Ready");
@@ -218,7 +226,7 @@ fn ctrl_s_in_a_terminal_holds_up_nothing() {
 fn a_terminal_left_in_disorder_is_put_in_order_for_the_next_life() {
     let world = World::new(
         "web: if [ -e once ]; then echo Tidy Now; stty -a; echo End; else touch once; \
-         stty raw -echo olcuc -opost; printf '\\033[?1049h\\033[?25l\\033[2;3r\\016in disorder'; \
+         stty raw -echo; stty opost olcuc; printf '\\033[?1049h\\033[?25l\\033[2;3r\\016in disorder'; \
          echo; fi; exec sleep 1000\n",
     );
     let view = world.start([""; 0]);

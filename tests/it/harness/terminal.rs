@@ -15,8 +15,11 @@ impl<'a> Terminal<'a> {
     /// Open one of this size.
     pub(crate) fn open(world: &'a World, name: &str, columns: u16, rows: u16) -> Self {
         let terminal = Self { world, name: name.to_owned() };
+        // Not every shell takes its prompt from the environment.
+        let profile = world.path().join("profile");
+        std::fs::write(&profile, "PS1='ready> '\n").unwrap();
         terminal.tmux(["-f", "/dev/null", "new-session", "-d", "-x", &columns.to_string()], |c| {
-            c.args(["-y", &rows.to_string(), "-s", "t", "sh"]).env("PS1", "ready> ");
+            c.args(["-y", &rows.to_string(), "-s", "t", "sh"]).env("ENV", &profile);
         });
         terminal.wait("ready>");
         terminal
@@ -96,5 +99,8 @@ impl Drop for Terminal<'_> {
             let is_it = |a: &String| a.contains(&socket);
             (!left.iter().any(|p| p.args.iter().any(is_it))).then_some(())
         });
+        // tmux leaves it behind.
+        let dir = format!("tmux/tmux-{}", nix::unistd::getuid());
+        let _ = std::fs::remove_file(self.world.path().join(dir).join(&socket));
     }
 }
