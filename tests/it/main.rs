@@ -9,4 +9,5 @@ mod basics;
 mod connect;
 mod environment;
 mod harness;
+mod tmux;
 mod trees;
