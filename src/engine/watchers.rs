@@ -41,11 +41,14 @@ pub(super) fn listen(id: ProcId, path: &Path, queue: Queue) -> std::io::Result<J
                 false => {}
             }
             queue.push(Event::Bell(id));
-            if hear(id, &bell, &queue).await.is_err() {
-                return;
+            match hear(id, &bell, &queue).await {
+                Ok(Silence::Nobody) => {
+                    queue.push(Event::SinkGone(id));
+                    told_gone = true;
+                }
+                Ok(Silence::Moment) => told_gone = false,
+                Err(_) => return,
             }
-            queue.push(Event::SinkGone(id));
-            told_gone = true;
             match pipe::OpenOptions::new().open_receiver(&path) {
                 Ok(fresh) => bell = fresh,
                 Err(_) => return,
@@ -54,20 +57,33 @@ pub(super) fn listen(id: ProcId, path: &Path, queue: Queue) -> std::io::Result<J
     }))
 }
 
-/// Pass on each ring until nobody holds the bell.
-async fn hear(id: ProcId, bell: &pipe::Receiver, queue: &Queue) -> std::io::Result<()> {
+/// Why a bell must be opened anew.
+enum Silence {
+    /// Nobody holds it.
+    Nobody,
+    /// For a moment nobody did, now somebody does: a shim rang and left, then the sink came.
+    Moment,
+}
+
+/// Pass on each ring until nobody holds the bell, if only for a moment.
+async fn hear(id: ProcId, bell: &pipe::Receiver, queue: &Queue) -> std::io::Result<Silence> {
     let mut buffer = [0u8; 512];
     loop {
-        bell.readable().await?;
+        let ready = bell.ready(Interest::READABLE).await?;
         match bell.try_read(&mut buffer) {
-            Ok(0) => return Ok(()),
+            Ok(0) => return Ok(Silence::Nobody),
             Ok(count) => {
                 if buffer[..count].contains(&SINK_READY) {
                     queue.push(Event::SinkUp(id));
                 }
                 queue.push(Event::Bell(id));
             }
-            Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => {}
+            Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => {
+                // What was closed once is readable for ever to tokio: we would never wait again.
+                if ready.is_read_closed() {
+                    return Ok(Silence::Moment);
+                }
+            }
             Err(error) => return Err(error),
         }
     }
@@ -90,4 +106,31 @@ pub(super) fn exit(pid: u32, start_time: u64, event: Event, queue: Queue) -> std
         queue.push(event);
     });
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write as _;
+
+    use tokio::net::unix::pipe;
+
+    use super::{Queue, Silence, hear, make_bell};
+
+    /// A shim rang and left, and was seen to leave, before the sink came.
+    #[test]
+    fn who_comes_after_a_moment_without_anybody_is_heard() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("bell");
+        make_bell(&path).unwrap();
+        let tokio = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        tokio.block_on(async {
+            let bell = pipe::OpenOptions::new().open_receiver(&path).unwrap();
+            let open = || std::fs::File::options().read(true).write(true).open(&path).unwrap();
+            open().write_all(b"l").unwrap();
+            bell.readable().await.unwrap();
+            let _sink = open();
+            let heard = hear(0, &bell, &Queue::default()).await.unwrap();
+            assert!(matches!(heard, Silence::Moment));
+        });
+    }
 }
