@@ -8,7 +8,7 @@ use std::process::Command;
 use super::args::ConnectArgs;
 use super::error::CliError;
 use super::instance::{Instance, Server};
-use crate::backend::tmux::attach::{Target, arguments};
+use crate::backend::tmux::attach::{Target, arguments, ask_windows, window_of};
 use crate::control::overmind_client::OvermindClient;
 use crate::model::nearest;
 use crate::model::request::{ProcessState, State};
@@ -37,14 +37,19 @@ async fn prepare(instance: &Instance, args: &ConnectArgs) -> Result<Command, Cli
         let text = format!("{name} has no terminal: {why}; `tmo start {name}` opens one");
         return Err(CliError::Other(text));
     };
+    let gone = || CliError::Other(format!("the window of {} is gone", process.name));
+    let listed = command(instance, &state)?.args(ask_windows(&state.tmux.socket)).output();
+    let listed = listed.map_err(CliError::io("can't run tmux"))?;
+    let listed = String::from_utf8_lossy(&listed.stdout).into_owned();
     let target = Target {
         socket: &state.tmux.socket,
         session: &state.tmux.session,
         pane,
+        window: window_of(&listed, pane).ok_or_else(gone)?,
         client: &format!("c-{}", std::process::id()),
         read_only: args.read_only,
     };
-    let mut command = Command::new(state.tmux.program.as_os_str());
+    let mut command = command(instance, &state)?;
     let inside = instance.context.env.caller("TMUX").is_some_and(|tmux| is_server(tmux, &target));
     if inside {
         // A client cannot be inside a pane of its own server; the one that is there goes on.
@@ -52,7 +57,12 @@ async fn prepare(instance: &Instance, args: &ConnectArgs) -> Result<Command, Cli
     } else {
         command.args(arguments(&target)).env_remove("TMUX");
     }
-    // The directory of tmux's sockets is that of the run, not that of this shell.
+    Ok(command)
+}
+
+/// A tmux client; the directory of its sockets is that of the run, not that of this shell.
+fn command(instance: &Instance, state: &State) -> Result<Command, CliError> {
+    let mut command = Command::new(state.tmux.program.as_os_str());
     let plan = instance.runtime.plan()?;
     match plan.env.iter().find(|(name, _)| name.as_bytes() == b"TMUX_TMPDIR") {
         Some((name, dir)) => command.env(&name.0, &dir.0),

@@ -79,7 +79,8 @@ pub struct Chunk {
     /// The record; where the chunk is only a part of it, offset, length, lines and flags are
     /// those of the part.
     pub record: Record,
-    /// Bytes that retention has deleted since the last chunk, before this one.
+    /// Bytes that retention has deleted since the last chunk, before this one. Where nothing
+    /// follows that could tell it, an empty [`Kind::Gap`] does.
     pub lost: u64,
 }
 
@@ -124,7 +125,7 @@ impl Cursor {
     /// into `buffer`. `None`: there is none.
     pub fn next(&mut self, upto: u64, buffer: &mut Vec<u8>) -> io::Result<Option<Chunk>> {
         buffer.clear();
-        let mut gone = None;
+        let mut gone: Option<Record> = None;
         while let Some(record) = self.record(upto)? {
             let position = self.at.record;
             let part = match record.kind {
@@ -138,12 +139,20 @@ impl Cursor {
                 let lost = std::mem::take(&mut self.lost);
                 return Ok(Some(Chunk { position, record, lost }));
             }
-            gone = Some((position, record));
+            gone = Some(record);
         }
         // Losses at the very end must not stay untold.
-        Ok(gone.filter(|_| self.lost > 0).map(|(position, record)| Chunk {
-            position,
-            record: Record { offset: record.end(), len: 0, lines: 0, flags: 0, ..record },
+        let near = gone.or(self.batch.last().copied()).filter(|_| self.lost > 0);
+        Ok(near.map(|near| Chunk {
+            position: self.at.record.saturating_sub(1),
+            record: Record {
+                offset: near.end(),
+                len: 0,
+                lines: 0,
+                kind: Kind::Gap,
+                flags: 0,
+                ..near
+            },
             lost: std::mem::take(&mut self.lost),
         }))
     }
@@ -167,10 +176,12 @@ impl Cursor {
                     let hole = self.index.read(self.at.record, &mut self.batch, most)?;
                     self.first = self.at.record;
                     if let Some(hole) = hole {
+                        let wanted = hole.text.iter().filter(|(s, _)| self.filter.takes(*s));
+                        let bytes: u64 = wanted.map(|(_, bytes)| *bytes).sum();
+                        self.lost += bytes.saturating_sub(u64::from(self.at.skip));
                         self.first = hole.until;
                         self.at = Position { record: hole.until, skip: 0 };
-                        let wanted = hole.text.iter().filter(|(s, _)| self.filter.takes(*s));
-                        self.lost += wanted.map(|(_, bytes)| *bytes).sum::<u64>();
+                        self.within = false;
                     }
                     if self.batch.is_empty() {
                         return Ok(None);

@@ -212,7 +212,8 @@ fn u16_at(block: &Block, at: usize) -> u16 {
     u16::from_le_bytes([block[at], block[at + 1]])
 }
 
-fn seal(mut block: Block) -> Block {
+/// Put the checksum in its place.
+pub(crate) fn seal(mut block: Block) -> Block {
     let sum = checksum(&block).to_le_bytes();
     put(&mut block, 44, &sum);
     block

@@ -166,8 +166,9 @@ impl IndexReader {
             && end > *first
             && !records.is_empty()
         {
-            let from = end.min(first + records.len() as u64).saturating_sub(wide).max(*first);
-            self.read_memory(from, out, most);
+            let end = end.min(first + records.len() as u64);
+            let from = end.saturating_sub(wide).max(*first);
+            self.read_memory(from, out, usize::try_from(end - from).unwrap_or(most));
             return Ok(Some(from));
         }
         self.listing.refresh(&self.dirs)?;

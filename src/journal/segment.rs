@@ -5,7 +5,7 @@
 //! stream never overlap; where one ends and the next begins later, bytes are missing.
 
 use std::fs;
-use std::io;
+use std::io::{self, ErrorKind};
 use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _};
 use std::path::{Path, PathBuf};
 
@@ -181,7 +181,9 @@ fn settled(stamps: [Stamp; 2]) -> bool {
 pub(crate) fn collect(dir: &Path, mut take: impl FnMut(&str)) -> io::Result<()> {
     let entries = match fs::read_dir(dir) {
         Ok(entries) => entries,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {
+            return Ok(());
+        }
         Err(error) => return Err(error),
     };
     for entry in entries {

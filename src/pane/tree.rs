@@ -43,8 +43,8 @@ pub struct Tree {
     pub members: Vec<ProcInfo>,
     /// Left alone on purpose, with all below them.
     pub spared: Vec<ProcInfo>,
-    /// An ended child of the shim that is not reaped yet: what it leaves behind is not seen yet.
-    unreaped: bool,
+    /// Ended children of the shim that are not reaped: what they leave behind is not seen yet.
+    unreaped: Vec<ProcInfo>,
 }
 
 impl Tree {
@@ -63,7 +63,7 @@ impl Tree {
     /// Sort one process in; whether to go on below it.
     fn take(&mut self, root: Root, process: ProcInfo, each: &mut dyn FnMut(&ProcInfo)) -> bool {
         if !process.alive() {
-            self.unreaped |= process.ppid == root.shim && process.pid != root.main;
+            self.unreaped.extend((process.ppid == root.shim).then_some(process));
             return false;
         }
         if process.pid != root.main && sys::spared(&process, root.session) {
@@ -75,9 +75,11 @@ impl Tree {
         true
     }
 
-    /// Whether nothing is left but what is spared (and the zombie of the main process).
-    pub const fn is_empty(&self) -> bool {
-        self.members.is_empty() && !self.unreaped
+    /// Whether nothing is left but what is spared, and the zombie of the main process if it is
+    /// known to be gone.
+    pub fn is_empty(&self, root: Root, gone: bool) -> bool {
+        let expected = |zombie: &ProcInfo| gone && zombie.pid == root.main;
+        self.members.is_empty() && self.unreaped.iter().all(expected)
     }
 
     /// The end of a member that is no child of the shim: only children announce theirs.
@@ -185,7 +187,9 @@ impl Ending {
         }
         if !strike.told && now >= strike.since + STUCK_AFTER {
             strike.told = true;
-            return Progress::Stuck(named(&tree.members));
+            // A zombie is stuck where somebody traces it and does not let it go.
+            let left = [&tree.members[..], &tree.unreaped].concat();
+            return Progress::Stuck(named(&left));
         }
         Progress::Waiting
     }
@@ -303,11 +307,13 @@ mod tests {
     fn empty_means_nothing_but_the_spared_and_the_main_zombie() {
         let zombie = |pid| ProcInfo { state: 'Z', ..process(pid, 20, 10, "x") };
         let server = process(30, 30, 30, "tmux");
-        assert!(tree([zombie(20), server.clone()]).is_empty());
+        let empty = |list: &[ProcInfo]| tree(list.iter().cloned()).is_empty(ROOT, true);
+        assert!(empty(&[zombie(20), server.clone()]));
+        assert!(!tree([zombie(20)]).is_empty(ROOT, false), "its exit has not been seen");
         assert_eq!(tree([server.clone()]).spared, [server]);
-        assert!(!tree([zombie(21)]).is_empty(), "its children are not seen yet");
-        assert!(!tree([process(21, 20, 10, "x")]).is_empty());
-        assert!(!tree([process(31, 20, 10, "tmux")]).is_empty(), "a client is no server");
+        assert!(!empty(&[zombie(21)]), "its children are not seen yet");
+        assert!(!empty(&[process(21, 20, 10, "x")]));
+        assert!(!empty(&[process(31, 20, 10, "tmux")]), "a client is no server");
     }
 
     #[test]

@@ -9,6 +9,7 @@ pub mod clock;
 pub mod fork;
 #[cfg(target_os = "linux")]
 mod linux;
+mod local;
 #[cfg(not(target_os = "linux"))]
 mod portable;
 mod process;
@@ -24,6 +25,7 @@ pub use linux::{
     all, boot_id, children, ignores, info, own_orphans, peek, pid_namespace, processes_with_env,
     signal, start_time, walk, watch_exit,
 };
+pub use local::time_of_day;
 #[cfg(not(target_os = "linux"))]
 pub use portable::{
     all, boot_id, children, ignores, info, own_orphans, peek, pid_namespace, processes_with_env,

@@ -27,7 +27,11 @@ pub struct Sweep {
 /// process (`TMO_PROCESS`) in its environment, what is in the shim's session, all below either.
 ///
 /// `shim` is the shim's pid, which was also the session of its pane. Takes two seconds at most.
+/// Words that would match more than one tree (an empty name) match nothing.
 pub fn kill_tree_of_run(run: &str, process: &str, shim: u32) -> Sweep {
+    if run.is_empty() || process.is_empty() {
+        return Sweep::default();
+    }
     let until = Instant::now() + PATIENCE;
     let mut sweep = Sweep::default();
     for _ in 0..ROUNDS {
@@ -67,7 +71,8 @@ fn survey(run: &str, process: &str, shim: u32) -> Sweep {
 /// Sort the process table: who is to go and who is spared.
 fn sort(table: Vec<ProcInfo>, marked: &HashSet<u32>, shim: u32, me: u32) -> Sweep {
     // While a process has that number the shim lives, or its session has long been empty.
-    let orphaned = table.iter().all(|process| process.pid != shim || !process.alive());
+    // 0 is no session at all but what every session of an outer pid namespace looks like.
+    let orphaned = shim > 1 && table.iter().all(|p| p.pid != shim || !p.alive());
     let mine = |process: &ProcInfo| {
         marked.contains(&process.pid) || (orphaned && process.sid == shim && process.pid != shim)
     };
@@ -82,7 +87,7 @@ fn sort(table: Vec<ProcInfo>, marked: &HashSet<u32>, shim: u32, me: u32) -> Swee
     for process in table.into_iter().filter(|p| below.contains(&p.pid) && p.alive()) {
         if roots.contains(&process.pid) && !inner(&process) {
             sweep.spared.push(process);
-        } else if !safe.contains(&process.pid) && process.pid != me && process.pid != shim {
+        } else if !safe.contains(&process.pid) && ![1, me, shim].contains(&process.pid) {
             sweep.left.push(process);
         }
     }
@@ -128,6 +133,17 @@ mod tests {
         let pids = |list: &[crate::sys::ProcInfo]| list.iter().map(|p| p.pid).collect::<Vec<_>>();
         assert_eq!(pids(&sweep.left), [20, 30, 31]);
         assert_eq!(pids(&sweep.spared), [40]);
+    }
+
+    #[test]
+    fn no_number_is_no_session() {
+        // Seen from inside a pid namespace, whatever entered it from outside has session 0.
+        let table = || vec![process(1, 0, 0, "init"), process(9, 0, 0, "shell")];
+        for shim in [0, 1] {
+            assert!(sort(table(), &HashSet::new(), shim, 60).left.is_empty());
+        }
+        assert_eq!(super::kill_tree_of_run("", "web", 0), super::Sweep::default());
+        assert_eq!(super::kill_tree_of_run("run", "", 0), super::Sweep::default());
     }
 
     #[test]

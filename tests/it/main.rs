@@ -6,4 +6,6 @@
 #![expect(clippy::print_stderr, reason = "what a failed test leaves is shown")]
 
 mod basics;
+mod environment;
 mod harness;
+mod trees;

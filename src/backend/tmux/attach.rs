@@ -16,10 +16,22 @@ pub struct Target<'a> {
     pub session: &'a str,
     /// The pane (`%3`).
     pub pane: &'a str,
+    /// Its window (`@3`): a session is told which window to show, and knows panes not at all.
+    pub window: &'a str,
     /// Unique name of the client's own session.
     pub client: &'a str,
     /// Keys do not reach the process.
     pub read_only: bool,
+}
+
+/// The arguments that ask for the window of each pane, for [`window_of`].
+pub fn ask_windows(socket: &str) -> [&str; 6] {
+    ["-L", socket, "list-panes", "-a", "-F", "#{pane_id} #{window_id}"]
+}
+
+/// The window of a pane in the answer to [`ask_windows`].
+pub fn window_of<'a>(listed: &'a str, pane: &str) -> Option<&'a str> {
+    listed.lines().filter_map(|line| line.split_once(' ')).find(|(id, _)| *id == pane).map(|l| l.1)
 }
 
 /// The arguments of the tmux client that shows the pane.
@@ -33,7 +45,7 @@ pub fn arguments(target: &Target<'_>) -> Vec<OsString> {
             .arg(format!("={}", target.session))
             .arg("-s")
             .arg(target.client),
-        Command::new("select-window").arg("-t").arg(format!("{own}:{}", target.pane)),
+        Command::new("select-window").arg("-t").arg(format!("{own}:{}", target.window)),
         Command::new("select-pane").arg("-t").arg(target.pane),
     ];
     let mut attach = Command::new("attach-session");

@@ -24,10 +24,18 @@ pub(super) struct Life {
     root: Root,
     began: Instant,
     report: Option<Report>,
-    ended: Option<Exit>,
+    ended: Option<Fate>,
     ending: Option<Ending>,
     /// It was told to stop, and did not end by itself.
     asked: bool,
+}
+
+/// How and when a main process ended.
+#[derive(Debug, Clone)]
+struct Fate {
+    exit: Exit,
+    at: String,
+    lasted: Duration,
 }
 
 impl Life {
@@ -102,9 +110,9 @@ impl Shim {
         self.go_on(life, &tree, unwanted);
         // Only now, after everyone has been told: the terminal may take its time.
         self.mark(life.nonce, exited);
-        let over = life.ended.filter(|_| tree.is_empty());
-        if let Some(exit) = over {
-            self.finish(life, exit, &tree);
+        let over = life.ended.clone().filter(|_| tree.is_empty(life.root, true));
+        if let Some(fate) = &over {
+            self.finish(life, fate, &tree);
         } else {
             self.watched = tree.watch_deep(life.root);
         }
@@ -127,7 +135,8 @@ impl Shim {
             // It is nobody's child but ours, so it can only have been taken from us.
             Err(_) => Ended { exit: Exit::Signal(9), user_us: 0, system_us: 0, max_rss_kib: 0 },
         };
-        life.ended = Some(ended.exit);
+        let (at, lasted) = (sys::time_of_day(), life.began.elapsed());
+        life.ended = Some(Fate { exit: ended.exit, at, lasted });
         self.diary.note(LifeEvent::Exit {
             life: life.number,
             exit: ended.exit,
@@ -175,14 +184,15 @@ impl Shim {
 
     fn go_on(&mut self, life: &mut Life, tree: &Tree, unwanted: bool) {
         let Some(ending) = &mut life.ending else { return };
-        if tree.is_empty() {
+        let gone = life.ended.is_some();
+        if tree.is_empty(life.root, gone) {
             return;
         }
         let now = Instant::now();
         if unwanted && self.wish.kill {
             ending.skip_grace(now);
         }
-        match ending.go_on(life.root, tree, life.ended.is_some(), now) {
+        match ending.go_on(life.root, tree, gone, now) {
             Progress::Waiting => {}
             Progress::Killing => {
                 self.diary.note(LifeEvent::Killing { life: life.number });
@@ -193,7 +203,7 @@ impl Shim {
         }
     }
 
-    fn finish(&mut self, life: &Life, exit: Exit, tree: &Tree) {
+    fn finish(&mut self, life: &Life, fate: &Fate, tree: &Tree) {
         let _ = sys::reap(life.root.main);
         let unnamed = |process: &&sys::ProcInfo| !self.named.contains(&process.id());
         let spared: Vec<_> = tree.spared.iter().filter(unnamed).cloned().collect();
@@ -203,10 +213,9 @@ impl Shim {
         self.tty.calm();
         self.tty.flush_input();
         let Some(seq) = seq else { return };
-        let lasted = life.began.elapsed();
         let Life { name, number, asked, .. } = life;
-        let over = Over { name, life: *number, exit, asked: *asked, lasted };
-        let note = over.note(&jiff::Zoned::now().strftime("%H:%M:%S").to_string());
+        let &Fate { exit, ref at, lasted } = fate;
+        let note = Over { name, life: *number, exit, asked: *asked, lasted }.note(at);
         let skip = u32::try_from(note.len()).unwrap_or(0);
         let mut bytes = Marker { nonce: life.nonce, seq, skip }.encode();
         bytes.extend_from_slice(&note);

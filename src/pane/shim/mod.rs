@@ -90,7 +90,8 @@ struct Shim {
 
 impl Shim {
     fn begin(spec_path: &Path) -> std::io::Result<Self> {
-        sys::close_inherited()?;
+        // Where there is no /dev/fd, tmux has closed what it had open itself.
+        let _ = sys::close_inherited();
         sys::ignore_signals(IGNORED);
         let wakes = Wakes::install()?;
         sys::unblock_signals()?;

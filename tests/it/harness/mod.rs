@@ -1,6 +1,7 @@
 //! A world of its own for each test: directory, home, runtime, tmux sockets, and a mark in the
 //! environment of everything that is started in it, by which strays are found.
 
+pub(crate) mod kin;
 pub(crate) mod procs;
 pub(crate) mod terminal;
 pub(crate) mod wait;
@@ -201,6 +202,17 @@ impl World {
         self.living().into_iter().find(|p| p.args.get(1).is_some_and(|a| a == verb)).map(|p| p.pid)
     }
 
+    /// Supervisor and guardian answer, then go: the last commands may have returned before.
+    fn wait_supervisor_gone(&self) {
+        let ending = |p: &procs::Proc| {
+            p.args.get(1).is_some_and(|a| a == "supervise" || a == "guard")
+                && !self.app().join(".overmind.sock").exists()
+        };
+        let pids: Vec<u32> = self.living().into_iter().filter(ending).map(|p| p.pid).collect();
+        let gone = || pids.iter().all(|&pid| !procs::alive(pid)).then_some(());
+        eventually_within(std::time::Duration::from_secs(5), "the supervisor is gone", gone);
+    }
+
     /// Wait until nothing that this world started is alive.
     #[track_caller]
     pub(crate) fn wait_empty(&self) {
@@ -213,6 +225,9 @@ impl World {
 
 impl Drop for World {
     fn drop(&mut self) {
+        if !std::thread::panicking() {
+            self.wait_supervisor_gone();
+        }
         let clean = self.living().iter().all(|p| self.spared.contains(&p.pid));
         let spared: Vec<u32> = self.spared.drain(..).collect();
         let mut left = self.living();

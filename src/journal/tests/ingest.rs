@@ -1,0 +1,253 @@
+use std::fs;
+
+use pretty_assertions::assert_eq;
+
+use super::{EPOCH, Place, SECOND, drain, expected, marker, records, streams};
+use crate::journal::append::Appender;
+use crate::journal::cursor::{Cursor, Filter, Position};
+use crate::journal::ingest::{Ingest, Progress, Seen};
+use crate::journal::record::{CONTINUES, EVENTS, Kind, TO_BE_CONTINUED, UNFINISHED};
+use crate::journal::segment::{LOG, file_name};
+use crate::model::request::Partial;
+
+fn wake(ingest: &mut Ingest, stream: u16) -> Progress {
+    ingest.wake(stream, u64::MAX).unwrap()
+}
+
+#[test]
+fn a_life_from_start_to_end() {
+    let place = Place::new();
+    let mut sink = place.sink(1, 1 << 20);
+    let mut ingest = place.ingest();
+    for (seq, kind) in [(1, Kind::Start), (2, Kind::Exit), (3, Kind::End)] {
+        ingest.expect(1, expected(seq, kind));
+    }
+    sink.append(EPOCH, &marker(1, 0));
+    sink.append(EPOCH + 1, b"one\r\ntwo\r\nthr");
+    let progress = wake(&mut ingest, 1);
+    assert_eq!(progress.markers, [Seen { stream: 1, seq: 1, kind: Kind::Start }]);
+    assert_eq!(progress.records, 2);
+    let end = sink.end();
+    assert_eq!(ingest.head().partials, [Partial { stream: 1, start: end - 3, end }]);
+    sink.append(EPOCH + 2, b"ee\r\n% ");
+    wake(&mut ingest, 1);
+    sink.append(EPOCH + 3, &marker(2, 5));
+    sink.append(EPOCH + 4, b"exit\n");
+    sink.append(EPOCH + 5, &marker(3, 0));
+    let progress = wake(&mut ingest, 1);
+    assert_eq!(progress.markers.len(), 2);
+    assert_eq!(ingest.head().partials, []);
+    assert_eq!(wake(&mut ingest, 1), Progress::default());
+    let told: Vec<_> = place
+        .all(Filter::all())
+        .into_iter()
+        .map(|(chunk, text)| {
+            (chunk.record.kind, chunk.record.time - EPOCH, chunk.record.flags, text)
+        })
+        .collect();
+    let text = |time, flags, text: &[u8]| (Kind::Text, time, flags, text.to_vec());
+    assert_eq!(
+        told,
+        [
+            (Kind::Start, 0, 0, vec![]),
+            text(1, 0, b"one\r\ntwo\r\n"),
+            text(2, 0, b"three\r\n"),
+            text(2, UNFINISHED, b"% "),
+            (Kind::Exit, 4, 0, vec![]),
+            (Kind::End, 5, 0, vec![]),
+        ]
+    );
+    assert_eq!(ingest.last_marker(1).unwrap().seq, 3);
+    assert_eq!(place.ingest().last_marker(1).unwrap().kind, Kind::End);
+}
+
+#[test]
+fn a_marker_announced_late_is_asked_for() {
+    let place = Place::new();
+    let mut sink = place.sink(1, 1 << 20);
+    let mut ingest = place.ingest();
+    sink.append(EPOCH, b"text\n");
+    sink.append(EPOCH, &marker(1, 0));
+    sink.append(EPOCH, b"more\n");
+    let progress = wake(&mut ingest, 1);
+    assert_eq!((progress.ask, progress.records), (vec![1], 1));
+    ingest.expect(1, expected(1, Kind::Start));
+    let progress = wake(&mut ingest, 1);
+    assert_eq!((progress.ask, progress.markers.len(), progress.records), (vec![], 1, 2));
+    // One that nobody announces is asked for once, then it is text.
+    sink.append(EPOCH, &marker(5, 0));
+    sink.append(EPOCH, b"\n");
+    assert_eq!(wake(&mut ingest, 1).ask, [1]);
+    let progress = wake(&mut ingest, 1);
+    assert_eq!((progress.ask, progress.records), (vec![], 1));
+    let told = place.text(1).len() + marker(1, 0).len();
+    assert_eq!(told as u64, sink.end());
+}
+
+#[test]
+fn a_marker_that_cannot_come_is_recorded_at_the_end() {
+    let place = Place::new();
+    let mut sink = place.sink(1, 1 << 20);
+    let mut ingest = place.ingest();
+    ingest.expect(1, expected(1, Kind::Exit));
+    sink.append(EPOCH, b"last words\x1b");
+    wake(&mut ingest, 1);
+    ingest.unmark(1, 1);
+    let progress = wake(&mut ingest, 1);
+    assert_eq!(progress.markers, [Seen { stream: 1, seq: 1, kind: Kind::Exit }]);
+    let all = place.all(Filter::all());
+    assert_eq!(all[0].1, b"last words\x1b", "what was held back is output then");
+    assert_eq!(all[0].0.record.flags, UNFINISHED);
+    assert_eq!(all[1].0.record.offset, 11);
+}
+
+#[test]
+fn missing_output_is_a_record_whether_counted_or_not() {
+    let place = Place::new();
+    place.sink(1, 1 << 20).append(EPOCH, b"a\nhalf");
+    let mut ingest = place.ingest();
+    wake(&mut ingest, 1);
+    ingest.gap(1).unwrap();
+    fs::write(place.dirs.journal.join(file_name("web", 100, LOG)), "b\n").unwrap();
+    wake(&mut ingest, 1);
+    let told: Vec<_> = records(&place.all(Filter::all()))
+        .iter()
+        .map(|r| (r.kind, r.offset, r.len, r.flags))
+        .collect();
+    assert_eq!(
+        told,
+        [
+            (Kind::Text, 0, 2, 0),
+            (Kind::Text, 2, 4, UNFINISHED),
+            (Kind::Gap, 6, 0, 0),
+            (Kind::Gap, 6, 94, 0),
+            (Kind::Text, 100, 2, 0),
+        ]
+    );
+}
+
+#[test]
+fn events_stand_among_the_output_and_a_lost_one_is_skipped() {
+    let place = Place::new();
+    let mut ingest = place.ingest();
+    assert_eq!(ingest.event(EPOCH, br#"{"a":1}"#).unwrap(), 0);
+    place.sink(1, 1 << 20).append(EPOCH - 5, b"out\n");
+    wake(&mut ingest, 1);
+    drop(ingest);
+    // Written, but its record was not: the supervisor died in between.
+    Appender::open(&place.dirs, "@events", 4096, false).append(EPOCH, b"{\"lost\":1}\n");
+    let mut ingest = place.ingest();
+    assert_eq!(ingest.event(EPOCH + 1, br#"{"b":2}"#).unwrap(), 2);
+    let told: Vec<_> = place
+        .all(Filter::all())
+        .into_iter()
+        .map(|(chunk, text)| (chunk.record.kind, chunk.record.time, text))
+        .collect();
+    assert_eq!(
+        told,
+        [
+            (Kind::Event, EPOCH, b"{\"a\":1}\n".to_vec()),
+            (Kind::Text, EPOCH, b"out\n".to_vec()),
+            (Kind::Event, EPOCH + 1, b"{\"b\":2}\n".to_vec()),
+        ],
+        "times never fall"
+    );
+    assert_eq!(place.all(Filter::only(vec![EVENTS])).len(), 2);
+}
+
+#[test]
+fn a_backlog_is_merged_by_its_times() {
+    let place = Place::new();
+    let (mut web, mut db) = (place.sink(1, 300), place.sink(2, 1 << 20));
+    let mut wanted = vec![];
+    for number in 0..200u64 {
+        let line = format!("{number}\n").into_bytes();
+        let sink = if number % 7 < 3 { &mut web } else { &mut db };
+        sink.append(EPOCH + number * SECOND, &line);
+        wanted.extend_from_slice(&line);
+    }
+    let mut ingest = place.ingest();
+    let mut calls = 0;
+    while ingest.catch_up(100).unwrap().more {
+        calls += 1;
+    }
+    assert!(calls > 3, "the budget is kept");
+    let got: Vec<u8> = place.all(Filter::all()).into_iter().flat_map(|(_, text)| text).collect();
+    assert_eq!(String::from_utf8(got).unwrap(), String::from_utf8(wanted).unwrap());
+}
+
+#[test]
+fn a_stream_that_asks_does_not_keep_the_others_from_catching_up() {
+    let place = Place::new();
+    let (mut web, mut db) = (place.sink(1, 300), place.sink(2, 300));
+    web.append(EPOCH, &marker(4, 0));
+    db.append(EPOCH + SECOND, b"db\n");
+    let progress = place.ingest().catch_up(u64::MAX).unwrap();
+    assert_eq!((progress.ask, progress.records), (vec![1], 1));
+}
+
+#[test]
+fn a_long_line_goes_on_behind_a_crash() {
+    let place = Place::new();
+    let mut sink = place.sink(1, 1 << 30);
+    sink.append(EPOCH, &vec![b'x'; (1 << 20) + 5]);
+    wake(&mut place.ingest(), 1);
+    sink.append(EPOCH, b"rest\n");
+    wake(&mut place.ingest(), 1);
+    let all = records(&place.all(Filter::all()));
+    let flags: Vec<_> = all.iter().map(|record| (record.flags, record.lines)).collect();
+    assert_eq!(flags.first(), Some(&(TO_BE_CONTINUED, 0)));
+    assert_eq!(flags.last(), Some(&(CONTINUES, 1)));
+    assert_eq!(place.text(1).len(), (1 << 20) + 10);
+}
+
+#[test]
+fn an_offset_of_which_the_index_speaks_is_never_used_again() {
+    let place = Place::new();
+    place.sink(1, 100).append(EPOCH, b"spilled, say\n");
+    wake(&mut place.ingest(), 1);
+    fs::remove_file(place.dirs.journal.join(file_name("web", 0, LOG))).unwrap();
+    place.ingest().reserve().unwrap();
+    let mut sink = place.sink(1, 100);
+    assert_eq!(sink.end(), 13);
+    sink.append(EPOCH, b"new\n");
+    wake(&mut place.ingest(), 1);
+    let all = place.all(Filter::all());
+    assert_eq!(all.len(), 1);
+    assert_eq!((all[0].0.lost, all[0].1.as_slice()), (13, &b"new\n"[..]));
+}
+
+#[test]
+fn a_reader_alone_sees_what_a_supervisor_would_have_written() {
+    let place = Place::new();
+    let (mut web, mut db) = (place.sink(1, 50), place.sink(2, 50));
+    web.append(EPOCH, b"indexed\n");
+    wake(&mut place.ingest(), 1);
+    for number in 0..50 {
+        web.append(EPOCH + 2 * number * SECOND, format!("web {number}\n").as_bytes());
+        db.append(EPOCH + (2 * number + 1) * SECOND, format!("db {number}\n").as_bytes());
+    }
+    web.append(EPOCH + 500 * SECOND, b"partly");
+    let before = fs::read_dir(&place.dirs.journal).unwrap().count();
+    let mut memory = Ingest::in_memory(&place.dirs, &streams(), false).unwrap();
+    memory.catch_up(u64::MAX).unwrap();
+    let head = memory.head();
+    assert_eq!(head.partials.len(), 1);
+    let mut cursor = Cursor::over(memory.into_index(), Position::default(), Filter::all());
+    let alone = drain(&mut cursor, head.records);
+    assert_eq!(fs::read_dir(&place.dirs.journal).unwrap().count(), before, "it writes nothing");
+    place.ingest().catch_up(u64::MAX).unwrap();
+    assert_eq!(alone, place.all(Filter::all()));
+    assert_eq!(alone.len(), 101);
+}
+
+#[test]
+fn a_new_segment_is_told() {
+    let place = Place::new();
+    let mut sink = place.sink(1, 4);
+    let mut ingest = place.ingest();
+    sink.append(EPOCH, b"one\n");
+    assert!(!wake(&mut ingest, 1).rotated);
+    sink.append(EPOCH, b"two\n");
+    assert!(wake(&mut ingest, 1).rotated);
+}

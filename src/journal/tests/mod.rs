@@ -1,0 +1,113 @@
+//! The parts of the journal working together, on real files.
+
+mod append;
+mod crash;
+mod cursor;
+mod format;
+mod index;
+mod ingest;
+mod retention;
+mod speed;
+mod split;
+
+use tempfile::TempDir;
+
+use super::append::Appender;
+use super::cursor::{Chunk, Cursor, Filter, Position};
+use super::expect::Expected;
+use super::ingest::Ingest;
+use super::record::{Kind, Record};
+use super::segment::Dirs;
+use super::stream::{Read, StreamReader};
+use super::streams::Streams;
+use crate::model::ProcName;
+use crate::pane::marker::Marker;
+
+/// Streams 1 and 2 of the tests.
+const NAMES: [&str; 2] = ["web", "db"];
+const SECOND: u64 = 1_000_000_000;
+/// A time that no file system clock comes near, so that a time taken from one is noticed.
+const EPOCH: u64 = 9_000_000_000 * SECOND;
+
+/// A journal in a directory of its own.
+struct Place {
+    dir: TempDir,
+    dirs: Dirs,
+}
+
+impl Place {
+    fn new() -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let dirs = Dirs::new(dir.path().join("journal"), Some(dir.path().join("spill")));
+        let mut streams = Streams::open(&dirs).unwrap();
+        for name in NAMES {
+            streams.number(&ProcName::new(name).unwrap(), 2).unwrap();
+        }
+        streams.save().unwrap();
+        Self { dir, dirs }
+    }
+
+    fn sink(&self, stream: u16, limit: u64) -> Appender {
+        Appender::open(&self.dirs, NAMES[usize::from(stream) - 1], limit, true)
+    }
+
+    fn ingest(&self) -> Ingest {
+        Ingest::open(&self.dirs, &streams(), 4096).unwrap()
+    }
+
+    fn cursor(&self, filter: Filter) -> Cursor {
+        Cursor::open(&self.dirs, Position::default(), filter)
+    }
+
+    /// Everything that the index tells, from the beginning.
+    fn all(&self, filter: Filter) -> Vec<(Chunk, Vec<u8>)> {
+        drain(&mut self.cursor(filter), u64::MAX)
+    }
+
+    /// The text of one stream as the index tells it.
+    fn text(&self, stream: u16) -> Vec<u8> {
+        let chunks = self.all(Filter::only(vec![stream]));
+        chunks.into_iter().flat_map(|(_, text)| text).collect()
+    }
+
+    /// The bytes of one stream as they lie on disk.
+    fn raw(&self, stream: u16) -> Vec<u8> {
+        let mut reader = StreamReader::open(&self.dirs, NAMES[usize::from(stream) - 1]);
+        let (mut bytes, mut buffer) = (vec![], [0; 777]);
+        while let Read::Bytes(read) = reader.read_at(bytes.len() as u64, &mut buffer).unwrap() {
+            bytes.extend_from_slice(&buffer[..read]);
+        }
+        bytes
+    }
+
+    fn files(&self, ending: &str) -> usize {
+        let files = std::fs::read_dir(&self.dirs.journal).unwrap();
+        files
+            .filter(|f| f.as_ref().unwrap().file_name().to_str().unwrap().ends_with(ending))
+            .count()
+    }
+}
+
+fn streams() -> Vec<(u16, String)> {
+    vec![(1, "web".to_owned()), (2, "db".to_owned())]
+}
+
+fn drain(cursor: &mut Cursor, upto: u64) -> Vec<(Chunk, Vec<u8>)> {
+    let (mut chunks, mut buffer) = (vec![], vec![]);
+    while let Some(chunk) = cursor.next(upto, &mut buffer).unwrap() {
+        chunks.push((chunk, buffer.clone()));
+    }
+    chunks
+}
+
+fn records(chunks: &[(Chunk, Vec<u8>)]) -> Vec<Record> {
+    chunks.iter().map(|(chunk, _)| chunk.record).collect()
+}
+
+fn marker(seq: u64, skip: u32) -> Vec<u8> {
+    Marker { nonce: 0xfeed, seq, skip }.encode()
+}
+
+fn expected(seq: u64, kind: Kind) -> Expected {
+    Expected { seq, nonce: 0xfeed, kind, value: 7, life: 1 }
+}

@@ -1,0 +1,154 @@
+use proptest::prelude::*;
+
+use super::{EPOCH, Place, SECOND, drain, streams};
+use crate::journal::cursor::{Cursor, Filter, Position};
+use crate::journal::index::IndexWriter;
+use crate::journal::ingest::Ingest;
+use crate::journal::retention::{Swept, sweep};
+use crate::journal::segment::{LOG, TIMES};
+use crate::model::plan::LogPolicy;
+
+fn policy(place: &Place, per_process: u64, total: u64) -> LogPolicy {
+    LogPolicy { dir: place.dirs.journal.clone().into(), per_process, total }
+}
+
+/// Everything that has a record may go.
+fn sweep_all(place: &Place, per_process: u64, total: u64) -> Swept {
+    sweep(&place.dirs, &policy(place, per_process, total), |_| None).unwrap()
+}
+
+#[test]
+fn each_process_has_its_own_quota() {
+    let place = Place::new();
+    let (mut web, mut db) = (place.sink(1, 100), place.sink(2, 100));
+    db.append(EPOCH, b"quiet and old\n");
+    for number in 0..100 {
+        web.append(EPOCH + number, &[b'x'; 50]);
+    }
+    assert_eq!(sweep_all(&place, 0, 0), Swept::default(), "0 keeps everything");
+    let swept = sweep_all(&place, 1000, 0);
+    assert!(swept.segments > 30, "{swept:?}");
+    assert_eq!(place.raw(2), b"quiet and old\n");
+    assert_eq!(place.files(LOG), place.files(TIMES));
+    assert_eq!(sweep_all(&place, 1000, 0), Swept::default());
+    sweep_all(&place, 1, 0);
+    assert_eq!(place.files(LOG), 2, "the newest of each stays");
+}
+
+#[test]
+fn what_has_no_record_yet_is_not_deleted() {
+    let place = Place::new();
+    let mut web = place.sink(1, 100);
+    for number in 0..20 {
+        web.append(EPOCH + number, &[b'x'; 50]);
+    }
+    let swept = |covered| sweep(&place.dirs, &policy(&place, 1, 1), |_| Some(covered)).unwrap();
+    assert_eq!(swept(99).segments, 0);
+    assert_eq!(swept(250).segments, 2);
+    assert_eq!(swept(1000).segments, 7);
+}
+
+#[test]
+fn of_all_the_oldest_goes_first() {
+    let place = Place::new();
+    for (stream, age) in [(1, 300), (2, 200), (1, 100), (2, 0)] {
+        let start = {
+            let mut sink = place.sink(stream, 10);
+            let start = sink.end();
+            sink.append(EPOCH, &[b'x'; 100]);
+            start
+        };
+        let name =
+            crate::journal::segment::file_name(super::NAMES[usize::from(stream) - 1], start, LOG);
+        let file =
+            std::fs::File::options().append(true).open(place.dirs.journal.join(name)).unwrap();
+        let time = std::time::UNIX_EPOCH + std::time::Duration::from_secs(1_000_000 - age);
+        file.set_modified(time).unwrap();
+    }
+    assert_eq!(sweep_all(&place, 0, 350).segments, 1);
+    assert_eq!((place.raw(1).len(), place.raw(2).len()), (0, 200), "the first of web is gone");
+    assert_eq!(sweep_all(&place, 0, 240).segments, 1);
+    assert_eq!(sweep_all(&place, 0, 1).segments, 0, "each stream keeps its newest");
+}
+
+/// A journal with small segments of its index too.
+fn indexed(place: &Place, lines: &[bool]) {
+    let mut sinks = [place.sink(1, 60), place.sink(2, 60)];
+    let mut memory = Ingest::in_memory(&place.dirs, &streams(), false).unwrap();
+    for (at, db) in lines.iter().enumerate() {
+        let time = EPOCH + at as u64 * SECOND;
+        sinks[usize::from(*db)].append(time, format!("line {at:04}\n").as_bytes());
+        memory.wake(1 + u16::from(*db), u64::MAX).unwrap();
+    }
+    let (mut index, mut records) = (memory.into_index(), vec![]);
+    let mut writer = IndexWriter::with_segments_of(&place.dirs, 7).unwrap();
+    while index.read(writer.next_record(), &mut records, 5).unwrap().is_none()
+        && !records.is_empty()
+    {
+        writer.append(&records).unwrap();
+    }
+}
+
+#[test]
+fn the_index_goes_with_what_it_points_at() {
+    let place = Place::new();
+    indexed(&place, &[false; 100]);
+    let swept = sweep_all(&place, 400, 0);
+    assert!(swept.index > 5, "{swept:?}");
+    let all = place.all(Filter::all());
+    let kept: u64 = all.iter().map(|(_, text)| text.len() as u64).sum();
+    let lost: u64 = all.iter().map(|(chunk, _)| chunk.lost).sum();
+    assert_eq!(kept + lost, 1000);
+}
+
+#[test]
+fn the_index_itself_is_bounded_by_the_total() {
+    let place = Place::new();
+    let mut lines = vec![true];
+    lines.extend([false; 300]);
+    lines.push(true);
+    indexed(&place, &lines);
+    let swept = sweep_all(&place, 0, 2500);
+    let size: u64 = std::fs::read_dir(&place.dirs.journal)
+        .unwrap()
+        .map(|entry| entry.unwrap())
+        .filter(|entry| !entry.file_name().to_str().unwrap().ends_with(".json"))
+        .map(|entry| entry.metadata().unwrap().len())
+        .sum();
+    assert!(size <= 2500, "{size} after {swept:?}");
+    let all = place.all(Filter::all());
+    let kept: u64 = all.iter().map(|(_, text)| text.len() as u64).sum();
+    let lost: u64 = all.iter().map(|(chunk, _)| chunk.lost).sum();
+    assert_eq!(kept + lost, 3020);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+    #[test]
+    fn every_byte_is_either_read_or_told_to_be_lost(
+        lines in prop::collection::vec(any::<bool>(), 1..150),
+        read_before in 0u64..100,
+        per_process in prop_oneof![Just(0u64), 1u64..2000],
+        total in prop_oneof![Just(0u64), 1u64..4000],
+        only in any::<bool>(),
+    ) {
+        let place = Place::new();
+        indexed(&place, &lines);
+        let filter = if only { Filter::only(vec![1]) } else { Filter::all() };
+        let mut cursor = Cursor::open(&place.dirs, Position::default(), filter.clone());
+        let mut all = drain(&mut cursor, read_before);
+        sweep_all(&place, per_process, total);
+        all.extend(drain(&mut cursor, u64::MAX));
+        let counts = |all: &[(crate::journal::Chunk, Vec<u8>)]| {
+            let kept: u64 = all.iter().map(|(_, text)| text.len() as u64).sum();
+            kept + all.iter().map(|(chunk, _)| chunk.lost).sum::<u64>()
+        };
+        let wanted = 10 * lines.iter().filter(|db| !only || !**db).count() as u64;
+        prop_assert_eq!(counts(&all), wanted, "one that was reading");
+        prop_assert_eq!(counts(&place.all(filter)), wanted, "one that comes later");
+        let text: Vec<u8> = place.all(Filter::only(vec![1])).into_iter().flat_map(|(_, t)| t).collect();
+        let whole: Vec<u8> = lines.iter().enumerate().filter(|(_, db)| !**db)
+            .flat_map(|(at, _)| format!("line {at:04}\n").into_bytes()).collect();
+        prop_assert!(whole.ends_with(&text), "what is kept is the newest");
+    }
+}

@@ -1,0 +1,288 @@
+use proptest::prelude::*;
+
+use super::{expected, marker};
+use crate::journal::format::Summary;
+use crate::journal::record::{CONTINUES, Kind, Record, TO_BE_CONTINUED, UNFINISHED};
+use crate::journal::split::{Fed, MOST, Splitter, Trust};
+use crate::pane::marker::{INTRO, Marker};
+
+/// What a stream consists of, however it was cut.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Item {
+    Line(Vec<u8>),
+    Unfinished(Vec<u8>),
+    Mark(u32, Kind, Vec<u8>),
+    Gap(u64),
+}
+
+fn splitter(trust: Trust) -> Splitter {
+    Splitter::new(&Summary { stream: 1, ..Summary::default() }, 0, trust)
+}
+
+/// Feed everything, as it would be with a wake at each cut.
+fn feed(splitter: &mut Splitter, bytes: &[u8], cuts: &[usize]) -> Vec<Record> {
+    let mut out = vec![];
+    for end in cuts.iter().copied().chain([bytes.len()]) {
+        let mut asked = 0;
+        loop {
+            let position = usize::try_from(splitter.position()).unwrap();
+            if position > end {
+                break;
+            }
+            match splitter.feed(&bytes[position..end], false, &mut out) {
+                Fed::All => break,
+                Fed::Ask => asked += 1,
+            }
+            assert!(asked < 1000, "it asks for ever");
+        }
+        splitter.flush(&mut out);
+    }
+    out
+}
+
+/// The records put together again, and a check that they cover everything once.
+fn items(records: &[Record], bytes: &[u8], end: u64) -> Vec<Item> {
+    let (mut items, mut line, mut at) = (vec![], vec![], 0);
+    for record in records {
+        assert_eq!(record.offset, at, "records join without holes");
+        at = record.end();
+        let text = bytes.get(usize::try_from(record.offset).unwrap()..usize::try_from(at).unwrap());
+        match record.kind {
+            Kind::Text => {
+                let text = text.unwrap();
+                assert!(u64::from(record.len) <= MOST && record.len > 0);
+                assert_eq!(record.flags & CONTINUES != 0, !line.is_empty());
+                let mut lines = 0;
+                for part in text.split_inclusive(|b| *b == b'\n') {
+                    line.extend_from_slice(part);
+                    if part.ends_with(b"\n") {
+                        items.push(Item::Line(std::mem::take(&mut line)));
+                        lines += 1;
+                    }
+                }
+                assert_eq!(record.lines, lines);
+                if record.flags & UNFINISHED != 0 {
+                    assert!(!line.is_empty());
+                    items.push(Item::Unfinished(std::mem::take(&mut line)));
+                }
+                assert_eq!(record.flags & TO_BE_CONTINUED != 0, !line.is_empty());
+            }
+            Kind::Start | Kind::Exit | Kind::End => {
+                items.push(Item::Mark(record.seq, record.kind, text.unwrap().to_vec()));
+            }
+            Kind::Gap => items.push(Item::Gap(record.end() - record.offset)),
+            Kind::Event => panic!("no events here"),
+        }
+    }
+    assert_eq!(at, end, "everything before the unfinished line has a record");
+    items
+}
+
+/// Pieces that make trouble: markers announced or not, cut or damaged, in any text.
+fn piece() -> impl Strategy<Value = Option<Vec<u8>>> {
+    let some = |bytes: &[u8]| Just(Some(bytes.to_vec()));
+    prop_oneof![
+        3 => Just(None),
+        2 => prop::collection::vec(any::<u8>(), 0..20).prop_map(Some),
+        2 => some(b"\r\n"),
+        2 => some(b"\n"),
+        1 => some(b"\0\xff\xfe"),
+        1 => some(b"\x1b"),
+        1 => some(INTRO),
+        1 => (0usize..50).prop_map(|cut| {
+            let whole = Marker { nonce: 0xfeed, seq: 99, skip: 3 }.encode();
+            Some(whole[..cut.min(whole.len())].to_vec())
+        }),
+        1 => (any::<u64>(), 0u64..200, 0u32..50)
+            .prop_map(|(nonce, seq, skip)| Some(Marker { nonce, seq, skip }.encode())),
+    ]
+}
+
+/// A stream: where a piece is `None`, the next announced marker comes, with its skipped bytes.
+fn stream(pieces: &[Option<Vec<u8>>]) -> (Vec<u8>, u64) {
+    let (mut bytes, mut seq) = (vec![], 0);
+    for piece in pieces {
+        match piece {
+            Some(text) => bytes.extend_from_slice(text),
+            None => {
+                seq += 1;
+                let skip = u32::try_from(seq % 4).unwrap();
+                bytes.extend_from_slice(&marker(seq, skip));
+                bytes.extend(std::iter::repeat_n(b'\n', skip as usize));
+            }
+        }
+    }
+    (bytes, seq)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(2000))]
+    #[test]
+    fn cuts_make_no_difference(
+        pieces in prop::collection::vec(piece(), 0..25),
+        cuts in prop::collection::vec(any::<prop::sample::Index>(), 0..40),
+    ) {
+        let (mut bytes, markers) = stream(&pieces);
+        bytes.extend_from_slice(b"settles what was held back\nopen");
+        let mut cuts: Vec<usize> = cuts.iter().map(|cut| cut.index(bytes.len() + 1)).collect();
+        cuts.sort_unstable();
+        let told = |cuts: &[usize]| {
+            let mut splitter = splitter(Trust::Announced);
+            (1..=markers).for_each(|seq| splitter.expect(expected(seq, Kind::Exit)));
+            let records = feed(&mut splitter, &bytes, cuts);
+            let marks = records.iter().filter(|record| record.kind == Kind::Exit).count();
+            (items(&records, &bytes, splitter.indexed()), splitter.partial(), marks)
+        };
+        let at_once = told(&[]);
+        prop_assert_eq!(at_once.2 as u64, markers, "each announced marker is found");
+        prop_assert_eq!(at_once, told(&cuts));
+    }
+
+    #[test]
+    fn nothing_is_held_back_when_it_is_closed(pieces in prop::collection::vec(piece(), 0..25)) {
+        let (bytes, _) = stream(&pieces);
+        let (mut splitter, mut out) = (splitter(Trust::Announced), vec![]);
+        while splitter.feed(&bytes[usize::try_from(splitter.position()).unwrap()..], true, &mut out) == Fed::Ask {}
+        prop_assert_eq!(splitter.position(), bytes.len() as u64);
+        splitter.gap(bytes.len() as u64 + 10, &mut out);
+        let all = items(&out, &bytes, bytes.len() as u64 + 10);
+        prop_assert_eq!(all.last(), Some(&Item::Gap(10)));
+    }
+
+    #[test]
+    fn no_bytes_make_it_panic(bytes: Vec<u8>, cuts: Vec<prop::sample::Index>, all: bool) {
+        let mut cuts: Vec<usize> = cuts.iter().map(|cut| cut.index(bytes.len() + 1)).collect();
+        cuts.sort_unstable();
+        let mut splitter = splitter(if all { Trust::All } else { Trust::Announced });
+        let records = feed(&mut splitter, &bytes, &cuts);
+        items(&records, &bytes, splitter.indexed());
+    }
+}
+
+#[test]
+fn an_old_log_printed_again_is_text() {
+    let mut splitter = splitter(Trust::Announced);
+    splitter.expect(expected(1, Kind::Start));
+    splitter.expect(expected(2, Kind::Exit));
+    let mut bytes = marker(1, 0);
+    bytes.extend_from_slice(b"log: ");
+    bytes.extend_from_slice(&marker(1, 2));
+    bytes.extend_from_slice(b"\nend");
+    bytes.extend_from_slice(&marker(2, 0));
+    let records = feed(&mut splitter, &bytes, &[]);
+    let kinds: Vec<Kind> = records.iter().map(|record| record.kind).collect();
+    assert_eq!(kinds, [Kind::Start, Kind::Text, Kind::Exit]);
+    assert_eq!((records[1].lines, records[1].flags, records[1].life), (1, UNFINISHED, 1));
+    assert_eq!((records[2].value, records[2].seq), (7, 2));
+}
+
+#[test]
+fn a_marker_is_asked_for_once_and_found_when_it_was_announced_late() {
+    let mut splitter = splitter(Trust::Announced);
+    let mut bytes = b"out\n".to_vec();
+    bytes.extend_from_slice(&marker(1, 0));
+    let mut out = vec![];
+    assert_eq!(splitter.feed(&bytes, false, &mut out), Fed::Ask);
+    assert_eq!(splitter.position(), 4);
+    splitter.expect(expected(1, Kind::Start));
+    assert_eq!(splitter.feed(&bytes[4..], false, &mut out), Fed::All);
+    assert_eq!(out.iter().map(|r| r.kind).collect::<Vec<_>>(), [Kind::Text, Kind::Start]);
+}
+
+#[test]
+fn a_later_marker_proves_that_earlier_ones_never_came() {
+    let mut splitter = splitter(Trust::Announced);
+    for (seq, kind) in [(1, Kind::Start), (2, Kind::Exit), (3, Kind::End)] {
+        splitter.expect(expected(seq, kind));
+    }
+    let mut bytes = b"some".to_vec();
+    bytes.extend_from_slice(&marker(3, 0));
+    let records = feed(&mut splitter, &bytes, &[]);
+    let told: Vec<_> = records.iter().map(|r| (r.kind, r.seq, r.len)).collect();
+    let len = u32::try_from(marker(3, 0).len()).unwrap();
+    assert_eq!(
+        told,
+        [(Kind::Text, 0, 4), (Kind::Start, 1, 0), (Kind::Exit, 2, 0), (Kind::End, 3, len)]
+    );
+}
+
+#[test]
+fn a_marker_given_up_ends_the_line_and_takes_no_bytes() {
+    let mut splitter = splitter(Trust::Announced);
+    splitter.expect(expected(1, Kind::Start));
+    splitter.expect(expected(2, Kind::Exit));
+    splitter.give_up(2);
+    assert!(!splitter.unsettled(), "the one before it may still come");
+    splitter.give_up(1);
+    let mut out = feed(&mut splitter, b"a\nb", &[]);
+    assert!(splitter.unsettled());
+    splitter.settle(&mut out);
+    let told: Vec<_> = out.iter().map(|r| (r.kind, r.offset, r.len, r.flags)).collect();
+    assert_eq!(
+        told,
+        [
+            (Kind::Text, 0, 2, 0),
+            (Kind::Text, 2, 1, UNFINISHED),
+            (Kind::Start, 3, 0, 0),
+            (Kind::Exit, 3, 0, 0)
+        ]
+    );
+    assert_eq!(splitter.partial(), None);
+}
+
+#[test]
+fn what_a_marker_promised_and_never_brought_costs_no_output() {
+    for given_up in [false, true] {
+        let mut splitter = splitter(Trust::Announced);
+        splitter.expect(expected(1, Kind::Exit));
+        splitter.expect(expected(2, Kind::Start));
+        let mut bytes = marker(1, 500);
+        bytes.extend_from_slice(b"half of it");
+        let half = bytes.len();
+        let mut out = feed(&mut splitter, &bytes, &[]);
+        assert!(out.is_empty(), "more of it may come");
+        if given_up {
+            splitter.give_up(1);
+            splitter.settle(&mut out);
+            assert_eq!(out[0].end(), half as u64);
+        }
+        bytes.extend_from_slice(&marker(2, 0));
+        bytes.extend_from_slice(b"a line\n");
+        out.extend(feed(&mut splitter, &bytes, &[]));
+        let told: Vec<_> = items(&out, &bytes, bytes.len() as u64);
+        assert_eq!(told.len(), 3);
+        assert_eq!(told[2], Item::Line(b"a line\n".to_vec()));
+    }
+}
+
+#[test]
+fn a_giant_line_is_told_in_pieces_as_it_comes() {
+    let most = usize::try_from(MOST).unwrap();
+    let mut bytes = b"short\n".to_vec();
+    bytes.extend(std::iter::repeat_n(b'x', 2 * most + 10));
+    bytes.extend_from_slice(b"\nnext\n");
+    let mut seen = None;
+    for cuts in [vec![], vec![6], vec![3, 700, most + 2, 2 * most + 7]] {
+        let mut splitter = splitter(Trust::Announced);
+        let records = feed(&mut splitter, &bytes, &cuts);
+        let lines = items(&records, &bytes, bytes.len() as u64);
+        assert_eq!(lines.len(), 3);
+        assert!(records.iter().any(|r| r.flags == CONTINUES | TO_BE_CONTINUED));
+        let seen = seen.get_or_insert_with(|| lines.clone());
+        assert_eq!(*seen, lines);
+    }
+}
+
+#[test]
+fn without_a_life_file_markers_are_known_by_their_form() {
+    let mut splitter = splitter(Trust::All);
+    let mut bytes = marker(1, 0);
+    bytes.extend_from_slice(b"out\n");
+    bytes.extend_from_slice(&marker(2, 4));
+    bytes.extend_from_slice(b"\x1b[0mmore\n");
+    bytes.extend_from_slice(&Marker { nonce: 9, seq: 3, skip: 1 << 20 }.encode());
+    let records = feed(&mut splitter, &bytes, &[]);
+    let told: Vec<_> = records.iter().map(|r| (r.kind, r.lines)).collect();
+    assert_eq!(told, [(Kind::Start, 0), (Kind::Text, 1), (Kind::End, 0), (Kind::Text, 1)]);
+    assert!(splitter.partial().is_some(), "what claims a mebibyte is no marker");
+}

@@ -1,0 +1,69 @@
+//! Who belongs to a process of the run: its shim, its sink, its tree.
+
+use super::World;
+use super::procs::{self, Proc};
+use super::wait::eventually;
+
+impl World {
+    /// Everything alive that was started as a part of this process.
+    pub(crate) fn tree(&self, process: &str) -> Vec<Proc> {
+        let mark = format!("TMO_PROCESS={process}");
+        let is_in = |p: &Proc| procs::environment(p.pid).contains(&mark);
+        self.living().into_iter().filter(is_in).collect()
+    }
+
+    /// The living process of this hidden verb that serves the pane of this process.
+    pub(crate) fn pane_part(&self, verb: &str, process: &str) -> Option<u32> {
+        let spec = format!("/{process}.spec");
+        let is_it = |p: &Proc| {
+            p.args.get(1).is_some_and(|a| a == verb)
+                && p.args.get(2).is_some_and(|a| a.ends_with(&spec))
+        };
+        self.living().into_iter().find(is_it).map(|p| p.pid)
+    }
+
+    /// The sink of this process.
+    pub(crate) fn sink(&self, process: &str) -> u32 {
+        self.pane_part("sink", process).expect("a sink")
+    }
+
+    /// The shim of this process.
+    pub(crate) fn shim(&self, process: &str) -> u32 {
+        self.pane_part("shim", process).expect("a shim")
+    }
+
+    /// The run's tmux server.
+    pub(crate) fn tmux_server(&self) -> u32 {
+        let socket = self.state().unwrap()["tmux"]["socket"].as_str().unwrap().to_owned();
+        let output = self
+            .command("tmux")
+            .args(["-L", &socket, "display-message", "-p", "#{pid}"])
+            .output()
+            .unwrap();
+        String::from_utf8(output.stdout).unwrap().trim().parse().unwrap()
+    }
+
+    /// A tmux command to the run's server, as a person may type it.
+    #[track_caller]
+    pub(crate) fn tmux<const N: usize>(&self, args: [&str; N]) -> String {
+        let socket = self.state().unwrap()["tmux"]["socket"].as_str().unwrap().to_owned();
+        let output = self.command("tmux").args(["-L", &socket]).args(args).output().unwrap();
+        assert!(output.status.success(), "{output:?}");
+        String::from_utf8_lossy(&output.stdout).into_owned()
+    }
+
+    /// Wait until a process has printed this.
+    #[track_caller]
+    pub(crate) fn wait_text(&self, process: &str, text: &str) {
+        eventually(&format!("{process} prints {text:?}"), || {
+            self.run(["logs", process]).stdout.contains(text).then_some(())
+        });
+    }
+
+    /// The raw bytes of a process's stream, by the files that `tmo logs --path` names.
+    #[track_caller]
+    pub(crate) fn stream(&self, process: &str) -> Vec<u8> {
+        let paths = self.ok(["logs", process, "--path"]);
+        paths.lines().flat_map(|path| std::fs::read(path).unwrap()).collect()
+    }
+}

@@ -1,0 +1,268 @@
+//! Everything below a shim is ended, and nothing else.
+
+use std::process::Command;
+
+use nix::libc;
+use pretty_assertions::assert_eq;
+use tmo::model::Exit;
+use tmo::pane::life::{LifeEvent, Member};
+use tmo::pane::spec::Want;
+use tmo::sys;
+
+use crate::harness::{Pane, eventually, lives};
+
+/// The members of the next event that names leftovers.
+#[track_caller]
+fn leftovers(pane: &mut Pane) -> Vec<Member> {
+    let entry = pane.expect("leftovers", |event| matches!(event, LifeEvent::Leftovers { .. }));
+    let LifeEvent::Leftovers { members, .. } = entry.event else { panic!() };
+    members
+}
+
+fn pids(members: &[Member]) -> Vec<u32> {
+    let mut pids: Vec<u32> = members.iter().map(|member| member.pid).collect();
+    pids.sort_unstable();
+    pids
+}
+
+/// Ways to get away from a process that is being stopped.
+const ESCAPES: &[(&str, &str)] = &[
+    ("background", "sh -c 'echo $$ > background; exec sleep 1000' &"),
+    ("setsid", "setsid sh -c 'echo $$ > setsid; exec sleep 1000' &"),
+    ("twice", "(setsid sh -c 'sh -c \"echo \\$\\$ > twice; exec sleep 1000\" &' &)"),
+    ("nohup", "nohup sh -c 'echo $$ > nohup; exec sleep 1000' > /dev/null &"),
+    ("deaf", "setsid sh -c 'trap \"\" INT TERM HUP; echo $$ > deaf; sleep 1000; sleep 1000' &"),
+];
+
+fn escapes(end: &str) -> String {
+    let mut script = String::new();
+    for (file, command) in ESCAPES {
+        script.push_str(command);
+        script.push_str(&format!("\nwhile [ ! -s {file} ]; do sleep 0.01; done\n"));
+    }
+    script.push_str(end);
+    script
+}
+
+#[test]
+fn nobody_escapes_a_stop() {
+    let mut pane = Pane::open(&escapes("echo ready; wait"));
+    pane.spec.grace_ms = 300;
+    let main = pane.start(1);
+    pane.screen.wait_for("ready");
+    let escaped: Vec<u32> = ESCAPES.iter().map(|(file, _)| pane.number_in(file)).collect();
+    assert!(escaped.iter().all(|&pid| lives(pid)));
+    pane.set(|spec| spec.want = Want::Stop);
+    pane.end();
+    assert!(!lives(main));
+    assert!(!escaped.into_iter().any(lives));
+    assert!(pane.words().contains(&"killing".to_owned()), "one is deaf");
+    assert!(sys::children(pane.pid()).is_empty(), "and nothing is left to reap");
+}
+
+#[test]
+fn nobody_is_left_behind_by_an_exit() {
+    let mut pane = Pane::open(&escapes("exit 4"));
+    pane.spec.grace_ms = 300;
+    pane.start(1);
+    let LifeEvent::Exit { exit, .. } = pane.exit().event else { panic!() };
+    assert_eq!(exit, Exit::Code(4));
+    let named = pids(&leftovers(&mut pane));
+    pane.end();
+    let escaped: Vec<u32> = ESCAPES.iter().map(|(file, _)| pane.number_in(file)).collect();
+    assert!(escaped.iter().all(|pid| named.contains(pid)), "{escaped:?} in {named:?}");
+    assert!(!escaped.into_iter().any(lives));
+}
+
+#[test]
+fn without_deaf_ones_no_kill_is_needed() {
+    // The shell makes its background jobs ignore SIGINT: they are asked with SIGTERM.
+    let script = "sleep 1000 & setsid sleep 1000 & sh -c 'sleep 1000 & echo ready; wait'";
+    let mut pane = Pane::open(script);
+    pane.start(1);
+    pane.screen.wait_for("ready");
+    pane.set(|spec| spec.want = Want::Stop);
+    pane.end();
+    assert_eq!(pane.words(), ["up", "start", "stopping", "exit", "end"]);
+}
+
+#[test]
+fn strays_are_asked_after_the_group() {
+    // The stray writes down whether the main process still lived when it was asked.
+    let stray = "trap 'kill -0 $MAIN 2> /dev/null && echo early > order || echo late > order; \
+                 exit' TERM INT; echo 1 > up; while :; do sleep 0.01; done";
+
+    let main = format!(
+        "MAIN=$$ setsid sh -c \"{}\" & trap 'sleep 0.2; exit 0' INT; \
+         while [ ! -s up ]; do sleep 0.01; done; echo ready; wait",
+        stray.replace('$', "\\$")
+    );
+    let mut pane = Pane::open(&main);
+    pane.start(1);
+    pane.screen.wait_for("ready");
+    pane.set(|spec| spec.want = Want::Stop);
+    pane.end();
+    // The main process is a zombie then, which `kill -0` takes for living: look at what it says.
+    assert!(["early\n", "late\n"].contains(&pane.text_of("order").as_str()));
+    assert!(!pane.words().contains(&"killing".to_owned()), "{:?}", pane.words());
+}
+
+#[test]
+fn the_main_process_stays_a_zombie_while_its_group_lives() {
+    let deaf = "(trap '' INT TERM; sh -c 'echo $$ > deaf; exec sleep 1000') & \
+                while [ ! -s deaf ]; do sleep 0.01; done; exit 0";
+    let mut pane = Pane::open(deaf);
+    let main = pane.start(1);
+    pane.exit();
+    leftovers(&mut pane);
+    let zombie = sys::info(main).unwrap();
+    assert_eq!((zombie.state, zombie.alive()), ('Z', false));
+    let deaf = pane.number_in("deaf");
+    assert!(lives(deaf));
+    assert_eq!(sys::info(deaf).unwrap().pgid, main);
+    pane.set(|spec| (spec.want, spec.kill) = (Want::Stop, true));
+    pane.end();
+    assert!(!lives(deaf));
+    assert_eq!(sys::info(main), None, "reaped");
+}
+
+#[test]
+fn a_forking_tree_is_outrun() {
+    // 200 chains: each process starts its successor and ends, some in sessions of their own.
+    let script = r#"
+import os, signal, time
+for number in (1, 2, 15): signal.signal(number, signal.SIG_IGN)
+for chain in range(200):
+    if os.fork() == 0:
+        while True:
+            time.sleep(0.2)
+            if os.fork() != 0: os._exit(0)
+            if chain % 4 == 0: os.setsid()
+print("ready", flush=True)
+while True:
+    try: os.wait()
+    except ChildProcessError: time.sleep(1)
+"#;
+    let mut pane = Pane::open(&format!("exec python3 -c '{script}'"));
+    pane.start(1);
+    pane.screen.wait_for("ready");
+    pane.set(|spec| (spec.want, spec.kill) = (Want::Stop, true));
+    pane.end();
+    assert!(sys::descendants(pane.pid()).is_empty());
+    let mark = format!("TMO_SESSION={}", pane.spec.run);
+    let left: Vec<_> = sys::processes_with_env(&mark);
+    assert!(left.is_empty(), "{left:?}");
+}
+
+#[test]
+fn a_stopped_process_acts_on_the_signal() {
+    let mut pane = Pane::open("echo ready; kill -STOP $$; exec sleep 1000");
+    let main = pane.start(1);
+    let stopped = || (sys::info(main)?.state == 'T').then_some(());
+    eventually("stopped, and left alone", stopped);
+    pane.set(|spec| spec.want = Want::Stop);
+    pane.end();
+    assert_eq!(pane.words(), ["up", "start", "stopping", "exit", "end"]);
+}
+
+#[test]
+fn what_sigkill_does_not_end_is_named_and_waited_for() {
+    let mut pane = Pane::open("exec sleep 1000");
+    let main = pane.start(1);
+    // A tracer keeps the zombie of what it traces from everybody else.
+    let trace = "import ctypes, sys\n\
+                 if ctypes.CDLL(None).ptrace(0x4206, int(sys.argv[1]), 0, 0): sys.exit(1)\n\
+                 print(flush=True); sys.stdin.read()";
+    let mut tracer = Command::new("python3")
+        .args(["-c", trace, &main.to_string()])
+        .stdin(std::process::Stdio::piped())
+        .stdout(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    std::io::Read::read_exact(tracer.stdout.as_mut().unwrap(), &mut [0]).unwrap();
+    pane.set(|spec| (spec.want, spec.kill) = (Want::Stop, true));
+    let stuck = pane.expect("stuck", |event| matches!(event, LifeEvent::Stuck { .. }));
+    let LifeEvent::Stuck { members, .. } = stuck.event else { panic!() };
+    assert_eq!(pids(&members), [main]);
+    drop(tracer.stdin.take());
+    let LifeEvent::Exit { exit, .. } = pane.exit().event else { panic!() };
+    assert_eq!(exit, Exit::Signal(9));
+    pane.end();
+    tracer.wait().unwrap();
+}
+
+/// A tmux server of this test, ended with it.
+struct Server(std::path::PathBuf);
+
+impl Server {
+    fn new(pane: &Pane) -> Self {
+        Self(pane.dir.path().join("tmux"))
+    }
+
+    fn tmux(&self, args: &[&str]) -> String {
+        let output = Command::new("tmux").arg("-S").arg(&self.0).args(args).output().unwrap();
+        String::from_utf8(output.stdout).unwrap()
+    }
+
+    fn pid(&self) -> u32 {
+        self.tmux(&["display-message", "-p", "#{pid}"]).trim().parse().unwrap()
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.tmux(&["kill-server"]);
+    }
+}
+
+/// A pane whose process starts a tmux server and goes on.
+fn with_server() -> (Pane, Server) {
+    let mut pane = Pane::open(
+        "env -u TMUX TERM=screen tmux -S tmux -f /dev/null new -d sleep 1000; \
+                               sleep 1000 & echo ready; wait",
+    );
+    let server = Server::new(&pane);
+    pane.start(1);
+    pane.screen.wait_for("ready");
+    (pane, server)
+}
+
+#[test]
+fn somebodys_own_tmux_server_is_spared_and_named_once() {
+    let (mut pane, server) = with_server();
+    let pid = server.pid();
+    pane.set(|spec| spec.want = Want::Stop);
+    let LifeEvent::End { spared, .. } = pane.end().event else { panic!() };
+    let names: Vec<_> = spared.iter().map(|member| (member.pid, member.name.as_str())).collect();
+    assert_eq!(names, [(pid, "tmux")]);
+    assert_eq!(server.pid(), pid, "it goes on");
+    let shown = server.tmux(&["list-panes", "-a", "-F", "#{pane_pid} #{pane_dead}"]);
+    let (inner, dead) = shown.trim().split_once(' ').unwrap();
+    assert!(dead == "0" && lives(inner.parse().unwrap()), "and what runs in it");
+    pane.spec.command = "exit 0".into();
+    pane.start(2);
+    let LifeEvent::End { spared, .. } = pane.end().event else { panic!() };
+    assert_eq!(spared, [], "named once");
+    pane.finish();
+    assert_eq!(server.pid(), pid);
+}
+
+#[test]
+fn a_sweep_ends_what_a_killed_shim_left() {
+    let (mut pane, server) = with_server();
+    pane.spec.command = escapes("echo ready2; wait").into();
+    let tmux = server.pid();
+    let main = pane.start(2);
+    pane.screen.wait_for("ready2");
+    let escaped: Vec<u32> = ESCAPES.iter().map(|(file, _)| pane.number_in(file)).collect();
+    pane.signal(libc::SIGKILL);
+    pane.wait_shim();
+    let sweep = sys::kill_tree_of_run("another run", "web", u32::MAX);
+    assert_eq!(sweep, sys::Sweep::default());
+    assert!(lives(escaped[1]), "it was not meant");
+    let sweep = sys::kill_tree_of_run(&pane.spec.run, "web", pane.pid());
+    assert_eq!(sweep.left, []);
+    assert_eq!(sweep.spared.iter().map(|process| process.pid).collect::<Vec<_>>(), [tmux]);
+    assert!(!lives(main) && !escaped.into_iter().any(lives));
+    assert_eq!(server.pid(), tmux);
+}
