@@ -40,9 +40,9 @@ pub(super) struct Engine {
     pub(super) replies: HashMap<u64, oneshot::Sender<Outcome>>,
     pub(super) next_ticket: u64,
     pub(super) views: u32,
-    pub(super) finish: Option<u8>,
-    /// Calls of tmux that open panes and have not come back.
+    /// How many times tmux was asked to open panes and has not answered yet.
     pub(super) opening: u32,
+    pub(super) finish: Option<u8>,
     /// Answers that are given when the run is over.
     pub(super) last_answers: Vec<(u64, Outcome)>,
 }
@@ -60,10 +60,7 @@ impl Engine {
             Event::ShimExit(id, pid) => self.shim_exit(id, pid),
             Event::Swept(id, pid, sweep) => self.swept(id, pid, &sweep),
             Event::TmuxExit => self.input(Input::TmuxGone),
-            Event::Opened(ids, result) => {
-                self.opening -= 1;
-                self.opened(&ids, result);
-            }
+            Event::Opened(ids, result) => self.opened(&ids, result),
             Event::Piped(id, result) => {
                 if let Err(error) = result {
                     self.trouble(id, &format!("its output can't be piped: {error}"));
@@ -339,15 +336,18 @@ impl Engine {
         }
     }
 
-    fn opened(
+    pub(super) fn opened(
         &mut self,
         ids: &[ProcId],
         result: Result<Option<(u32, PathBuf)>, crate::backend::tmux::TmuxError>,
     ) {
+        self.opening = self.opening.saturating_sub(1);
         match result {
             Ok(Some((pid, socket))) => {
                 self.watch_tmux(pid, &socket);
-                self.source_user_config();
+                if self.finish.is_none() {
+                    self.source_user_config();
+                }
             }
             Ok(None) => {}
             Err(error) => {

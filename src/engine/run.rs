@@ -170,8 +170,8 @@ fn build(runtime: &Runtime) -> Result<(Engine, bool), RunError> {
         replies: HashMap::new(),
         next_ticket: 1,
         views: 0,
-        finish: None,
         opening: 0,
+        finish: None,
         last_answers: vec![],
     };
     Ok((engine, adopting))

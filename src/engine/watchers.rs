@@ -26,26 +26,20 @@ pub(super) fn make_bell(path: &Path) -> std::io::Result<()> {
 
 /// Listen to a bell for as long as the task lives.
 ///
-/// That nobody holds it any more (no sink is alive) is told once per opening and would be told
-/// for ever afterwards, so the bell is opened anew then.
+/// That nobody held it for a moment is told once per opening and would be told for ever
+/// afterwards, so the bell is opened anew then, and asked whether somebody holds it now: a shim
+/// holds it for the length of a ring only.
 pub(super) fn listen(id: ProcId, path: &Path, queue: Queue) -> std::io::Result<JoinHandle<()>> {
     let path = path.to_owned();
     let mut bell = pipe::OpenOptions::new().open_receiver(&path)?;
     Ok(spawn_local(async move {
-        let mut told_gone = false;
         loop {
             // The kernel reports changes only; what is the case already must be asked for.
-            match held(&bell) {
-                true => queue.push(Event::SinkUp(id)),
-                false if !told_gone => queue.push(Event::SinkGone(id)),
-                false => {}
-            }
+            queue.push(if held(&bell) { Event::SinkUp(id) } else { Event::SinkGone(id) });
             queue.push(Event::Bell(id));
             if hear(id, &bell, &queue).await.is_err() {
                 return;
             }
-            queue.push(Event::SinkGone(id));
-            told_gone = true;
             match pipe::OpenOptions::new().open_receiver(&path) {
                 Ok(fresh) => bell = fresh,
                 Err(_) => return,
@@ -54,29 +48,41 @@ pub(super) fn listen(id: ProcId, path: &Path, queue: Queue) -> std::io::Result<J
     }))
 }
 
-/// Pass on each ring until nobody holds the bell.
+/// Pass on each ring until there was a moment when nobody held the bell.
 async fn hear(id: ProcId, bell: &pipe::Receiver, queue: &Queue) -> std::io::Result<()> {
     let mut buffer = [0u8; 512];
     loop {
-        bell.readable().await?;
-        match bell.try_read(&mut buffer) {
-            Ok(0) => return Ok(()),
-            Ok(count) => {
-                if buffer[..count].contains(&SINK_READY) {
-                    queue.push(Event::SinkUp(id));
+        let ready = bell.ready(Interest::READABLE).await?;
+        loop {
+            match bell.try_read(&mut buffer) {
+                Ok(0) => return Ok(()),
+                Ok(count) => {
+                    if buffer[..count].contains(&SINK_READY) {
+                        queue.push(Event::SinkUp(id));
+                    }
+                    queue.push(Event::Bell(id));
                 }
-                queue.push(Event::Bell(id));
+                Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => break,
+                Err(error) => return Err(error),
             }
-            Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => {}
-            Err(error) => return Err(error),
+        }
+        if ready.is_read_closed() {
+            return Ok(());
         }
     }
 }
 
 /// Whether somebody holds the writing end of a bell just opened.
 fn held(bell: &pipe::Receiver) -> bool {
-    // Past tokio, which would not ask the kernel before it has heard from it.
-    !matches!(nix::unistd::read(bell, &mut [0u8; 512]), Ok(0))
+    // Past tokio, which would not ask the kernel before it has heard from it. What was rung before
+    // comes first; it says nothing about who is there now.
+    loop {
+        match nix::unistd::read(bell, &mut [0u8; 512]) {
+            Ok(0) => return false,
+            Ok(_) => {}
+            Err(_) => return true,
+        }
+    }
 }
 
 /// Wait for the end of a process that is no child; pushes `event` once.
