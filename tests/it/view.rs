@@ -195,7 +195,7 @@ fn an_output_that_cannot_be_written_is_an_error() {
     let output = world.tmo(["start"]).stdout(full).output().unwrap();
     assert_eq!(output.status.code(), Some(1));
     let said = String::from_utf8(output.stderr).unwrap();
-    assert!(said.contains("No space left on device"), "{said}");
+    assert!(said.contains("no space left on device"), "{said}");
     world.wait_empty();
 }
 
