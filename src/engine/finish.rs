@@ -59,6 +59,12 @@ impl Engine {
     async fn take_tmux_down(&mut self) {
         // A server that is just being started cannot be ended yet.
         self.wait_until(|engine| engine.opening == 0).await;
+        // Nor can one whose start failed half-way be forgotten.
+        if self.saved.tmux.is_none()
+            && let Ok((pid, socket)) = self.tmux.server().await
+        {
+            self.watch_tmux(pid, &socket);
+        }
         if !self.tmux_is_gone() {
             let deadline = Instant::now() + PATIENCE;
             if let Ok(Err(error)) = timeout_at(deadline, self.tmux.kill_server()).await {

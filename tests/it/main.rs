@@ -7,9 +7,11 @@
 
 mod adopt;
 mod basics;
+mod connect;
 mod control;
 mod environment;
 mod harness;
 mod lines;
+mod tmux;
 mod trees;
 mod view;

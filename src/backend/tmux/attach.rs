@@ -53,7 +53,8 @@ pub fn arguments(target: &Target<'_>) -> Vec<OsString> {
         attach = attach.arg("-r");
     }
     commands.push(attach.arg("-t").arg(&own));
-    let destroy = Command::new("set-option").arg("-q").arg("-t").arg(&own);
+    // Without the colon tmux takes it for the name of a window, and says nothing with `-q`.
+    let destroy = Command::new("set-option").arg("-q").arg("-t").arg(format!("{own}:"));
     commands.push(destroy.arg("destroy-unattached").arg("on"));
     for (index, command) in commands.iter().enumerate() {
         if index > 0 {

@@ -104,5 +104,8 @@ impl Drop for Terminal<'_> {
             let is_it = |a: &String| a.contains(&socket);
             (!left.iter().any(|p| p.args.iter().any(is_it))).then_some(())
         });
+        // tmux leaves it behind.
+        let dir = format!("tmux/tmux-{}", nix::unistd::getuid());
+        let _ = std::fs::remove_file(self.world.path().join(dir).join(&socket));
     }
 }

@@ -1,0 +1,262 @@
+//! `tmo connect` in a real terminal.
+
+use crate::harness::{Terminal, World, eventually, procs};
+
+/// Answers what is typed.
+const TALK: &str = "while read x; do echo \"heard <$x>\"; done";
+
+/// The number of clients attached to the run's tmux.
+fn clients(world: &World) -> usize {
+    world.tmux(["list-clients", "-F", "#{client_session}"]).lines().count()
+}
+
+#[test]
+fn what_is_typed_reaches_the_process_and_leaving_does_not_end_it() {
+    let world = World::new(&format!("web: echo ask me; {TALK}\n"));
+    let mut view = world.start([""; 0]);
+    view.shows("| ask me\n");
+    let pid = world.wait_state("web", "running").unwrap();
+    // The terminal is itself a tmux of another server.
+    let terminal = Terminal::open(&world, "a", 90, 20);
+    terminal.tmo("connect web");
+    terminal.wait("ask me");
+    terminal.wait("to leave: C-b d");
+    terminal.line("hello you");
+    terminal.wait("heard <hello you>");
+    view.shows("| heard <hello you>\n");
+    terminal.keys(["C-b", "d"]);
+    terminal.wait("[detached (from session c-");
+    terminal.line("echo back in the shell");
+    terminal.wait("\nback in the shell");
+    eventually("its session is gone too", || {
+        (world.tmux(["list-sessions", "-F", "#S"]).lines().count() == 1).then_some(())
+    });
+    assert_eq!(world.field("web", "pid"), pid);
+    assert!(procs::alive(pid));
+    terminal.close();
+    assert_eq!(view.interrupt(), 0);
+}
+
+#[test]
+fn a_terminal_without_a_tmux_around_it_works_too() {
+    let world = World::new(&format!("web: echo ask me; {TALK}\n"));
+    world.ok(["start", "-D"]);
+    let terminal = Terminal::open(&world, "a", 90, 20);
+    terminal.line("unset TMUX TMUX_PANE TMUX_TMPDIR");
+    terminal.tmo("connect");
+    terminal.wait("ask me");
+    terminal.line("yes");
+    terminal.wait("heard <yes>");
+    terminal.close();
+    eventually("closing the terminal leaves nothing", || (clients(&world) == 0).then_some(()));
+    world.ok(["quit"]);
+}
+
+#[test]
+fn a_restart_is_seen_in_the_same_terminal() {
+    let world = World::new("web: echo life $$; while read x; do echo \"$$ heard $x\"; done\n");
+    let _view = world.start([""; 0]);
+    let first = world.wait_state("web", "running").unwrap();
+    let terminal = Terminal::open(&world, "a", 90, 20);
+    terminal.tmo("connect web");
+    terminal.wait(&format!("life {first}"));
+    world.ok(["restart", "web"]);
+    let second = world.wait_state("web", "running").unwrap();
+    terminal.wait("web stopped with signal 2 (SIGINT) at ");
+    terminal.wait(&format!("life {second}"));
+    terminal.line("again");
+    terminal.wait(&format!("{second} heard again"));
+    terminal.close();
+    world.ok(["quit"]);
+}
+
+#[test]
+fn two_terminals_do_not_steer_each_other() {
+    let world =
+        World::new(&format!("web: echo I am web; {TALK}\nworker: echo I am worker; {TALK}\n"));
+    let _view = world.start([""; 0]);
+    world.wait_state("worker", "running");
+    let one = Terminal::open(&world, "one", 90, 20);
+    let two = Terminal::open(&world, "two", 70, 15);
+    one.tmo("connect web");
+    one.wait("I am web");
+    two.tmo("connect worker");
+    two.wait("I am worker");
+    one.line("first");
+    one.wait("heard <first>");
+    two.line("second");
+    two.wait("heard <second>");
+    assert!(!one.screen().contains("second") && !one.screen().contains("worker$"));
+    assert!(!two.screen().contains("first"));
+    // Leaving one does not move the other.
+    one.keys(["C-b", "d"]);
+    one.wait("[detached");
+    two.line("third");
+    two.wait("heard <third>");
+    (one.close(), two.close());
+    world.ok(["quit"]);
+}
+
+#[test]
+fn read_only_shows_but_sends_nothing() {
+    let world = World::new(&format!("web: echo look; {TALK}\n"));
+    let view = world.start([""; 0]);
+    view.shows("| look\n");
+    let pid = world.wait_state("web", "running").unwrap();
+    // Or tmux takes keys that follow each other so fast for pasted text.
+    world.tmux(["set-option", "-g", "assume-paste-time", "0"]);
+    let terminal = Terminal::open(&world, "a", 90, 20);
+    terminal.tmo("connect -r web");
+    terminal.wait("look");
+    terminal.wait("to leave: C-b d");
+    terminal.keys(["C-c"]);
+    terminal.line("typed in vain");
+    terminal.keys(["C-b", "d"]);
+    // Detached, so all keys before have been dealt with.
+    terminal.wait("[detached");
+    assert!(procs::alive(pid));
+    terminal.tmo("connect web");
+    terminal.line("for real");
+    view.shows("| heard <for real>\n");
+    assert!(!view.log().contains("in vain"), "{}", view.log());
+    terminal.close();
+    world.ok(["quit"]);
+}
+
+#[test]
+fn a_finished_process_shows_its_last_screen_and_how_it_ended() {
+    let world = World::new("web: echo my last words; read x; exit 3\nworker: exec sleep 1000\n");
+    let view = world.start([""; 0]);
+    view.shows("| my last words\n");
+    world.ok(["stop", "web"]);
+    let terminal = Terminal::open(&world, "a", 90, 20);
+    terminal.tmo("connect web");
+    terminal.wait("my last words");
+    terminal.wait("web stopped with signal 2 (SIGINT) at ");
+    terminal.wait(" (life 1)");
+    // Nothing reads there: what is typed is neither logged nor kept for the next life.
+    terminal.line("nobody hears this");
+    world.ok(["restart", "web"]);
+    terminal.wait("(life 1)");
+    eventually("it says so again", || {
+        (terminal.history().matches("my last words").count() == 2).then_some(())
+    });
+    assert!(!String::from_utf8_lossy(&world.stream("web")).contains("nobody hears"));
+    assert!(!terminal.history().contains("nobody hears"));
+    terminal.close();
+    world.ok(["quit"]);
+}
+
+#[test]
+fn full_screen_programs_work_and_leave_no_traces() {
+    let world = World::new("web: seq 1 500 >numbers; less numbers; exec sleep 1000\n");
+    let view = world.start([""; 0]);
+    view.shows("Started with pid");
+    let terminal = Terminal::open(&world, "a", 90, 20);
+    terminal.tmo("connect web");
+    terminal.wait("\n:");
+    terminal.keys(["G"]);
+    terminal.wait("500");
+    terminal.keys(["g"]);
+    terminal.wait("1\n2\n3\n");
+    // Ended in the middle of it: the screen is whole again, the end is told.
+    world.ok(["stop", "web"]);
+    terminal.wait("web stopped with ");
+    assert!(!terminal.screen().contains("\n3\n"), "{}", terminal.screen());
+    terminal.close();
+    world.ok(["quit"]);
+}
+
+#[test]
+fn ctrl_z_in_a_terminal_stops_nothing() {
+    let world = World::new(&format!("web: echo ask me; {TALK}\n"));
+    let view = world.start([""; 0]);
+    view.shows("| ask me\n");
+    let terminal = Terminal::open(&world, "a", 90, 20);
+    terminal.tmo("connect web");
+    terminal.wait("ask me");
+    terminal.keys(["C-z"]);
+    terminal.line("still there?");
+    terminal.wait("heard <still there?>");
+    terminal.close();
+    world.ok(["quit"]);
+}
+
+#[test]
+fn ctrl_c_in_a_terminal_is_the_process_s_own() {
+    let world = World::new(
+        "web: trap 'echo caught; exit 0' INT; echo ask me; while :; do read x; done\n\
+         worker: exec sleep 1000\n",
+    );
+    let mut view = world.start([""; 0]);
+    view.shows("| ask me\n");
+    let terminal = Terminal::open(&world, "a", 90, 20);
+    terminal.tmo("connect web");
+    terminal.wait("ask me");
+    terminal.keys(["C-c"]);
+    view.shows("| ^Ccaught\n");
+    // It ended by itself, which ends the run.
+    assert_eq!(view.code(), 0);
+    terminal.wait("[server exited]");
+    terminal.close();
+}
+
+#[test]
+fn ctrl_s_in_a_terminal_holds_up_nothing() {
+    let world = World::new("web: echo Ready; while read x; do echo Heard $x; done\n");
+    let view = world.start([""; 0]);
+    view.shows("| Ready\n");
+    let terminal = Terminal::open(&world, "a", 90, 20);
+    terminal.tmo("connect web");
+    terminal.wait("Ready");
+    terminal.keys(["C-s"]);
+    // The kernel holds back what the process prints from now on.
+    world.ok(["restart", "web"]);
+    eventually("the next life", || (view.log().matches("| Ready\n").count() == 2).then_some(()));
+    terminal.line("you");
+    view.shows("| Heard you\n");
+    terminal.keys(["C-s"]);
+    world.ok(["stop", "web"]);
+    assert_eq!(world.field("web", "state"), "stopped");
+    terminal.close();
+    world.ok(["quit"]);
+}
+
+#[test]
+fn a_terminal_left_in_disorder_is_put_in_order_for_the_next_life() {
+    let world = World::new(
+        "web: if [ -e once ]; then echo Tidy Now; stty -a; echo End; else touch once; \
+         stty raw -echo; stty opost olcuc; printf '\\033[?1049h\\033[?25l\\033[2;3r\\016in disorder'; \
+         echo; fi; exec sleep 1000\n",
+    );
+    let view = world.start([""; 0]);
+    eventually("disorder", || world.read("log").contains("DISORDER").then_some(()));
+    world.ok(["restart", "web"]);
+    view.shows("| Tidy Now\n");
+    view.shows("| End\n");
+    let log = view.log();
+    for word in ["-olcuc", " opost", " icanon", " echo ", " isig", " onlcr", " icrnl"] {
+        assert!(log.contains(word), "{word}: {log}");
+    }
+    let terminal = Terminal::open(&world, "a", 100, 30);
+    terminal.tmo("connect web");
+    terminal.wait("\nTidy Now\n");
+    assert_eq!(world.tmux(["display-message", "-p", "-t", "web", "#{alternate_on}"]), "0\n");
+    terminal.close();
+    world.ok(["quit"]);
+}
+
+#[test]
+fn a_name_that_is_none_is_answered_with_the_nearest() {
+    let world = World::new("web: exec sleep 1000\n");
+    let _view = world.start([""; 0]);
+    world.wait_state("web", "running");
+    let ran = world.run(["connect", "wbe"]);
+    assert_eq!(ran.code, 2, "{ran:?}");
+    assert!(ran.stderr.contains("web"), "{ran:?}");
+    // No terminal to attach.
+    let ran = world.run(["connect", "web"]);
+    assert_eq!(ran.code, 1, "{ran:?}");
+    assert!(ran.stderr.contains("not a terminal"), "{ran:?}");
+    world.ok(["quit"]);
+}

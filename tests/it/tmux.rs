@@ -1,0 +1,262 @@
+//! tmux as people have set it up, use it by hand, break it, or do not have it.
+
+use std::os::unix::fs::PermissionsExt as _;
+
+use crate::harness::{World, eventually, procs};
+
+/// A process that prints this many lines and stays.
+fn lines(count: u32) -> String {
+    format!("seq 1 {count}; echo all done; exec sleep 1000")
+}
+
+/// Each of the lines once and in order.
+#[track_caller]
+fn complete(world: &World, process: &str, count: u32, lives: usize) {
+    let text = String::from_utf8(world.ok(["logs", process, "--no-prefix"]).into()).unwrap();
+    let mut life: String = (1..=count).map(|n| format!("{n}\n")).collect();
+    life += "all done\n";
+    assert!(text == life.repeat(lives), "{process}: {} bytes of {}", text.len(), life.len());
+}
+
+/// Start, restart, close and open windows under a configuration; nothing may be lost.
+fn survives(config: &str, sourced: bool) {
+    let procfile = format!("web: {}\nworker: {}\n", lines(400), lines(400));
+    let world = World::new(&procfile);
+    std::fs::write(world.home().join(".tmux.conf"), config).unwrap();
+    let mut view = world.start([""; 0]);
+    world.wait_text("web", "| all done\n");
+    world.wait_text("worker", "| all done\n");
+    if sourced {
+        eventually("the configuration is there", || {
+            (world.tmux(["show-options", "-gqv", "@sourced"]) == "yes\n").then_some(())
+        });
+    }
+    // Sessions and windows that come now come under its rules.
+    world.tmux(["kill-window", "-t", "web"]);
+    world.wait_state("web", "stopped");
+    world.ok(["restart", "web", "worker"]);
+    eventually("both again", || (view.log().matches("| all done\n").count() == 4).then_some(()));
+    complete(&world, "web", 400, 2);
+    complete(&world, "worker", 400, 2);
+    assert_eq!(view.interrupt(), 0);
+    assert!(!view.log().contains("error"), "{}", view.log());
+    world.wait_empty();
+}
+
+#[test]
+fn hooks_of_the_user_cost_nothing() {
+    survives(
+        "set-hook -g after-new-window \"run-shell 'sleep 1'\"\n\
+         set-hook -g after-new-session \"run-shell 'sleep 1'\"\n\
+         set-hook -g after-pipe-pane 'pipe-pane'\n\
+         set-hook -g window-linked 'kill-window'\n\
+         set-hook -g session-created 'kill-server'\n\
+         set-hook -g session-closed 'kill-server'\n\
+         set-hook -g client-attached 'kill-server'\n\
+         set-hook -g pane-died 'kill-server'\n\
+         set-hook -g pane-exited 'kill-server'\n\
+         set-hook -g window-unlinked 'kill-server'\n\
+         set-hook -ga alert-bell 'kill-server'\n\
+         set -g @sourced yes\n",
+        true,
+    );
+}
+
+#[test]
+fn options_of_the_user_cost_nothing() {
+    survives(
+        "set -g destroy-unattached on\nset -g exit-empty on\nset -g exit-unattached on\n\
+         set -g window-size manual\nset -g base-index 1\nset -g pane-base-index 1\n\
+         set -g renumber-windows on\nset -g remain-on-exit off\nset -g history-limit 0\n\
+         set -g default-command 'false'\nset -g default-shell /bin/false\n\
+         set -g automatic-rename on\nset -g allow-rename on\nset -g lock-after-time 1\n\
+         set -g status off\nset -g prefix C-a\nset -g @sourced yes\n",
+        true,
+    );
+}
+
+#[test]
+fn a_session_of_the_users_configuration_is_no_process_of_ours() {
+    survives("new-session -d -s mine\nset -g @sourced yes\n", true);
+}
+
+#[test]
+fn a_broken_configuration_costs_nothing() {
+    survives("set -g status on\nthis is no command\nif-shell {\nset -g nosuchoption {\n", false);
+}
+
+#[test]
+fn the_users_keys_are_there_and_ours_to_leave_are_named() {
+    let world = World::new("web: echo hello; exec sleep 1000\n");
+    std::fs::write(world.home().join(".tmux.conf"), "unbind C-b\nset -g prefix C-a\n").unwrap();
+    let view = world.start([""; 0]);
+    view.shows("| hello\n");
+    eventually("the prefix", || {
+        (world.tmux(["show-options", "-gv", "prefix"]) == "C-a\n").then_some(())
+    });
+    let terminal = crate::harness::Terminal::open(&world, "a", 80, 20);
+    terminal.tmo("connect web");
+    terminal.wait("to leave: C-a d");
+    terminal.keys(["C-a", "d"]);
+    terminal.wait("[detached");
+    terminal.close();
+    world.ok(["quit"]);
+}
+
+#[test]
+fn a_killed_tmux_ends_everything_and_is_told() {
+    let world = World::new(
+        "web: setsid sleep 1000 & trap '' HUP; echo up; sleep 1000; sleep 1000\n\
+         worker: echo up; exec sleep 1000\n",
+    )
+    .env("TMO_TIMEOUT", "0.5");
+    let mut view = world.start([""; 0]);
+    eventually("both are up", || (view.log().matches("| up\n").count() == 2).then_some(()));
+    procs::kill(world.tmux_server(), 9);
+    assert_ne!(view.code(), 0);
+    let log = view.log();
+    assert!(log.contains("The tmux server is gone: ending everything\n"), "{log}");
+    assert!(world.tree("web").is_empty() && world.tree("worker").is_empty());
+    assert!(world.run(["ps"]).code != 0);
+    world.wait_empty();
+}
+
+#[test]
+fn closing_a_window_stops_its_process_and_a_restart_opens_it_again() {
+    let world = World::new(
+        "web: echo life $$; exec sleep 1000\nworker: setsid sleep 1000 & exec sleep 1000\n",
+    );
+    let mut view = world.start([""; 0]);
+    view.shows("| life ");
+    for close in ["kill-window", "kill-pane"] {
+        let pid = world.wait_state("web", "running").unwrap();
+        world.tmux([close, "-t", "web"]);
+        world.wait_state("web", "stopped");
+        assert!(!procs::alive(pid));
+        assert!(world.tree("web").is_empty());
+        assert_eq!(world.field("worker", "state"), "running");
+        world.ok(["restart", "web"]);
+        let pid = world.wait_state("web", "running").unwrap();
+        view.shows(&format!("| life {pid}\n"));
+    }
+    assert_eq!(view.log().matches("Its window was closed: stopping...").count(), 2);
+    // Even all windows at once end no more than what was in them.
+    world.tmux(["kill-session"]);
+    world.wait_state("web", "stopped");
+    world.wait_state("worker", "stopped");
+    world.ok(["restart"]);
+    let pid = world.wait_state("web", "running").unwrap();
+    view.shows(&format!("| life {pid}\n"));
+    assert_eq!(view.interrupt(), 0);
+}
+
+#[test]
+fn respawning_a_pane_restarts_its_process() {
+    let world = World::new("web: echo life $$; exec sleep 1000\nworker: exec sleep 1000\n");
+    let mut view = world.start([""; 0]);
+    view.shows("| life ");
+    let first = world.wait_state("web", "running").unwrap();
+    world.tmux(["respawn-pane", "-k", "-t", "web"]);
+    eventually("another life", || {
+        let pid = world.field("web", "pid").as_u64()?;
+        view.log()
+            .contains(&format!("| life {pid}\n"))
+            .then_some(pid)
+            .filter(|p| *p != u64::from(first))
+    });
+    assert!(!procs::alive(first));
+    assert_eq!(world.field("web", "state"), "running");
+    assert_eq!(view.interrupt(), 0);
+}
+
+#[test]
+fn a_renamed_window_keeps_its_process() {
+    let world = World::new("web: echo life $$; exec sleep 1000\nworker: exec sleep 1000\n");
+    let mut view = world.start([""; 0]);
+    view.shows("| life ");
+    world.tmux(["rename-window", "-t", "web", "my favourite"]);
+    world.tmux(["swap-window", "-d", "-s", "my favourite", "-t", "worker"]);
+    world.ok(["restart", "web"]);
+    let pid = world.wait_state("web", "running").unwrap();
+    view.shows(&format!("| life {pid}\n"));
+    let terminal = crate::harness::Terminal::open(&world, "a", 80, 20);
+    terminal.tmo("connect web");
+    terminal.wait(&format!("life {pid}"));
+    terminal.close();
+    assert_eq!(view.interrupt(), 0);
+}
+
+/// A world whose PATH begins with a directory that holds this `tmux`.
+fn with_fake(script: &str) -> World {
+    let world = World::new("web: exec sleep 1000\n");
+    let bin = world.path().join("bin");
+    std::fs::create_dir(&bin).unwrap();
+    std::fs::write(bin.join("tmux"), script).unwrap();
+    std::fs::set_permissions(bin.join("tmux"), std::fs::Permissions::from_mode(0o755)).unwrap();
+    let path = format!("{}:{}", bin.display(), std::env::var("PATH").unwrap());
+    world.env("PATH", &path)
+}
+
+#[track_caller]
+fn refuses(world: &World, words: &str) {
+    let ran = world.run(["start"]);
+    assert_eq!((ran.code, ran.stdout.as_str(), ran.stderr.as_str()), (1, "", words));
+    let ran = world.run(["start", "-D"]);
+    assert_eq!((ran.code, ran.stderr.as_str()), (1, words));
+    assert!(world.living().is_empty());
+}
+
+#[test]
+fn without_tmux_it_says_so() {
+    let world = World::new("web: exec sleep 1000\n");
+    let bin = world.path().join("bin");
+    std::fs::create_dir(&bin).unwrap();
+    std::os::unix::fs::symlink("/bin/sh", bin.join("sh")).unwrap();
+    let world = world.env("PATH", bin.to_str().unwrap());
+    refuses(&world, "tmo: Can't find tmux. Did you forget to install it?\n");
+}
+
+#[test]
+fn a_tmux_that_is_too_old_is_named() {
+    let world = with_fake("#!/bin/sh\necho tmux 2.9a\n");
+    let tmux = world.path().join("bin/tmux");
+    let words =
+        format!("tmo: {} is tmux 2.9a, too old: tmo needs tmux 3.0 or later\n", tmux.display());
+    refuses(&world, &words);
+}
+
+#[test]
+fn a_tmux_that_does_not_run_is_quoted() {
+    let world = with_fake("#!/bin/sh\necho 'libevent-2.1.so.7: cannot open' >&2\nexit 127\n");
+    let tmux = world.path().join("bin/tmux");
+    refuses(
+        &world,
+        &format!("tmo: {} -V failed: libevent-2.1.so.7: cannot open\n", tmux.display()),
+    );
+}
+
+#[test]
+fn a_tmux_that_opens_nothing_ends_the_start_with_its_words() {
+    let world = with_fake(
+        "#!/bin/sh\ncase $1 in -V) echo tmux 3.3a;; *) echo 'no space on device' >&2; exit 1;; esac\n",
+    );
+    let mut view = world.start([""; 0]);
+    assert_eq!(view.code(), 1);
+    assert!(view.log().contains("Can't open its window: tmux "), "{}", view.log());
+    assert!(view.log().contains("no space on device"), "{}", view.log());
+}
+
+#[test]
+fn sixty_processes_at_once_lose_nothing() {
+    let names: Vec<String> = (1..=60).map(|n| format!("process_with_a_long_name_{n}")).collect();
+    let procfile: Vec<String> = names.iter().map(|n| format!("{n}: {}\n", lines(100))).collect();
+    let world = World::new(&procfile.concat());
+    let mut view = world.start([""; 0]);
+    eventually("all are there", || {
+        (view.log().matches("| all done\n").count() == 60).then_some(())
+    });
+    for name in &names {
+        complete(&world, name, 100, 1);
+    }
+    assert_eq!(view.interrupt(), 0);
+}
