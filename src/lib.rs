@@ -9,7 +9,7 @@
 //! - [`pane`]: what runs in a tmux pane. [`pane::shim`] keeps the process, [`pane::sink`] its bytes.
 //! - [`journal`]: streams of bytes on disk, the merged index over them, the cursors that read both.
 //! - [`supervisor`]: what to do next, as a pure function.
-//! - [`backend`]: tmux.
+//! - [`backend`] is tmux.
 //! - [`control`]: the socket: overmind's protocol and HTTP.
 //! - [`engine`]: the loop where all of these meet; the guardian; taking over from a killed one.
 //! - [`view`]: what people see.
