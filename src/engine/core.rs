@@ -43,6 +43,8 @@ pub(super) struct Engine {
     /// How many times tmux was asked to open panes and has not answered yet.
     pub(super) opening: u32,
     pub(super) finish: Option<u8>,
+    /// When the start counts as one that went well.
+    pub(super) settled: Option<Instant>,
     /// Answers that are given when the run is over.
     pub(super) last_answers: Vec<(u64, Outcome)>,
 }
@@ -384,7 +386,7 @@ impl Engine {
 
     /// The next moment at which something is overdue.
     pub(super) fn alarm(&self) -> Option<Instant> {
-        self.panes.iter().filter_map(|pane| pane.give_up).min()
+        self.panes.iter().filter_map(|pane| pane.give_up).chain(self.settled).min()
     }
 
     /// Give up the markers that are overdue.
