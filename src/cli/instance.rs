@@ -53,13 +53,18 @@ impl Instance {
         }
     }
 
+    /// Whether nothing is left of the run.
+    pub(super) fn is_over(&self) -> bool {
+        !lock::is_held(self.runtime.dir()).unwrap_or(true) && !self.runtime.has_survivors()
+    }
+
     /// Connect to our supervisor.
     pub(super) async fn client(&self) -> Result<Client, CliError> {
         Client::connect(&self.address()).await.map_err(|error| self.not_there(error))
     }
 
     /// What a refused connection means: nothing runs, or a run whose supervisor was killed.
-    fn not_there(&self, error: ClientError) -> CliError {
+    pub(super) fn not_there(&self, error: ClientError) -> CliError {
         if self.runtime.has_survivors() {
             return CliError::Other(
                 "the supervisor was killed, its processes still run: `tmo start` takes them over"

@@ -7,6 +7,7 @@ use super::error::CliError;
 use super::instance::Instance;
 use crate::config::dirs::{state_dir, state_id};
 use crate::config::{Env, Project, StartOptions};
+use crate::control::handle::End;
 use crate::journal::cursor::{Cursor, Filter, Position};
 use crate::journal::query::tail;
 use crate::journal::reader::IndexReader;
@@ -129,6 +130,37 @@ impl Source {
             }
         }
         Ok(all)
+    }
+
+    /// How this run ended, and the number of records up to there; nothing if it has not.
+    pub(super) fn end_of(&self, run: &str) -> Result<Option<(End, u64)>, CliError> {
+        /// How many events of runs that came later are looked through.
+        const EVENTS_BACK: u64 = 1000;
+        #[derive(serde::Deserialize)]
+        struct Said {
+            event: String,
+            run: String,
+            #[serde(flatten)]
+            end: End,
+        }
+        let read = |source| CliError::Io { what: "the journal".into(), source };
+        let mut index = self.index();
+        let upto = index.len().map_err(read)?;
+        let filter = Filter::only(vec![EVENTS]);
+        let position = tail(&mut index, &filter, EVENTS_BACK, upto).map_err(read)?;
+        let mut cursor = Cursor::over(index, position, filter);
+        let mut text = vec![];
+        while let Some(chunk) = cursor.next(upto, &mut text).map_err(read)? {
+            for line in text.split(|&b| b == b'\n') {
+                if let Ok(said) = serde_json::from_slice::<Said>(line)
+                    && said.event == "end"
+                    && said.run == run
+                {
+                    return Ok(Some((said.end, chunk.position + 1)));
+                }
+            }
+        }
+        Ok(None)
     }
 
     /// The merged index.

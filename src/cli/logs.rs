@@ -3,12 +3,11 @@
 use std::fmt::Write as _;
 use std::io::Write;
 
-use tokio::sync::mpsc;
-
 use super::args::{EchoArgs, LogsArgs};
 use super::error::CliError;
 use super::instance::{Instance, Server};
 use super::log::Source;
+use super::outlet::{Lost, Outlet};
 use super::view::stop_signal;
 use crate::control::client::{Client, HeadEvent};
 use crate::control::lock;
@@ -18,7 +17,7 @@ use crate::journal::query::tail;
 use crate::journal::reader::IndexReader;
 use crate::journal::segment::{LOG, Listing};
 use crate::view::merged::Chunk;
-use crate::view::printer::{Job, Printer};
+use crate::view::printer::Job;
 
 /// Follow the log from now on.
 pub(super) fn echo(args: &EchoArgs) -> Result<u8, CliError> {
@@ -93,7 +92,7 @@ fn print(mut job: Job, upto: u64, raw: bool, out: &mut dyn Write) -> Result<u8, 
             Ok(None) => break Ok(()),
             Ok(Some(chunk)) if raw => {
                 if chunk.record.kind == crate::journal::record::Kind::Text {
-                    page.extend_from_slice(&text);
+                    put_plain(&text, &mut page);
                 }
             }
             Ok(Some(chunk)) => {
@@ -116,6 +115,19 @@ fn print(mut job: Job, upto: u64, raw: bool, out: &mut dyn Write) -> Result<u8, 
     Ok(0)
 }
 
+/// Lines as they were printed: the terminal has put a carriage return before each newline.
+fn put_plain(text: &[u8], page: &mut Vec<u8>) {
+    for line in text.split_inclusive(|&b| b == b'\n') {
+        match line.strip_suffix(b"\r\n") {
+            Some(line) => {
+                page.extend_from_slice(line);
+                page.push(b'\n');
+            }
+            None => page.extend_from_slice(line),
+        }
+    }
+}
+
 /// Whether nobody reads any more, which is no error.
 fn gone(written: std::io::Result<()>) -> Result<bool, CliError> {
     match written {
@@ -127,9 +139,7 @@ fn gone(written: std::io::Result<()>) -> Result<bool, CliError> {
 
 /// Show the log as it comes, until the run ends, a signal comes or nobody reads any more.
 fn follow(instance: &Instance, client: &Client, job: Job) -> Result<u8, CliError> {
-    let (gone, mut unread) = mpsc::channel(1);
-    let printer = Printer::start(job, move || _ = gone.blocking_send(()))
-        .map_err(CliError::io("the printer"))?;
+    let mut outlet = Outlet::open(job)?;
     super::block_on(async {
         let mut news = Client::connect(client.path()).await?.head(false).await?;
         let stop = stop_signal();
@@ -138,10 +148,13 @@ fn follow(instance: &Instance, client: &Client, job: Job) -> Result<u8, CliError
             let event = tokio::select! {
                 event = news.next() => event,
                 _ = &mut stop => return Ok(0),
-                Some(()) = unread.recv() => return Ok(0),
+                lost = outlet.lost() => match lost {
+                    Lost::Reader | Lost::Terminal => return Ok(0),
+                    Lost::Failed(error) => return Err(CliError::io("standard output")(error)),
+                },
             };
             match event {
-                Some(Ok(HeadEvent::Head(head))) => printer.head(head),
+                Some(Ok(HeadEvent::Head(head))) => outlet.printer.head(head),
                 Some(Ok(HeadEvent::End(_)) | Err(_)) => break,
                 // The supervisor was killed; its guardian, if it lives, starts another one.
                 None => match instance.client().await {
@@ -150,8 +163,8 @@ fn follow(instance: &Instance, client: &Client, job: Job) -> Result<u8, CliError
                 },
             }
         }
-        printer.finish();
-        let done = tokio::task::spawn_blocking(move || printer.join());
+        outlet.printer.finish();
+        let done = tokio::task::spawn_blocking(move || outlet.printer.join());
         tokio::select! {
             _ = done => {}
             _ = &mut stop => {}

@@ -13,6 +13,7 @@ mod launch;
 mod log;
 mod logs;
 pub mod man;
+mod outlet;
 mod parts;
 mod ps;
 mod request;

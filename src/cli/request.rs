@@ -1,17 +1,22 @@
 //! `tmo stop`, `restart`, `quit`, `kill`: asking for something and waiting until it is done.
 
+use std::path::Path;
 use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressStyle};
 
 use super::error::CliError;
 use super::instance::{Instance, Server};
-use crate::control::client::ClientError;
+use crate::control::client::{Client, ClientError};
 use crate::control::overmind_client::OvermindClient;
 use crate::model::request::{Outcome, Request};
+use crate::sys::clock;
 
 /// A wait longer than this is shown, so that nobody thinks it hangs.
 const MOMENT: Duration = Duration::from_millis(400);
+
+/// Nobody kills a supervisor this often while one request is made.
+const MOST_TRIES: u32 = 100;
 
 /// Ask, wait, tell what went wrong.
 pub(super) async fn request(
@@ -21,16 +26,20 @@ pub(super) async fn request(
 ) -> Result<u8, CliError> {
     match instance.server().await? {
         Server::Tmo(client) => {
-            let asked = client.request(&request, wait);
-            let outcome = match with_progress(words(&request), asked).await {
-                // A supervisor that is killed meanwhile is started again, and asked again: what
-                // was done already is done at once.
-                Err(ClientError::Lost { .. }) => {
-                    instance.client().await?.request(&request, wait).await?
+            if !wait {
+                return verdict(client.request(&request, false).await?);
+            }
+            let address = instance.address();
+            match with_progress(words(&request), insist(&address, &request)).await {
+                // Whatever was to be ended has ended.
+                Err(ClientError::Dial { .. } | ClientError::Lost { .. })
+                    if ends_the_run(&request) && instance.is_over() =>
+                {
+                    Ok(0)
                 }
-                other => other?,
-            };
-            verdict(outcome)
+                Err(error) => Err(instance.not_there(error)),
+                Ok(outcome) => verdict(outcome),
+            }
         }
         Server::Overmind(address) => {
             let overmind = OvermindClient::new(&address);
@@ -46,6 +55,31 @@ pub(super) async fn request(
             }
             Ok(0)
         }
+    }
+}
+
+/// Ask and wait for the outcome. A supervisor that is killed meanwhile is started again by its
+/// guardian, and asked again by the same key, so that nothing is done twice.
+pub(super) async fn insist(address: &Path, request: &Request) -> Result<Outcome, ClientError> {
+    let key = format!("{}-{:x}", std::process::id(), clock::now_ns());
+    let mut tries = 0;
+    loop {
+        tries += 1;
+        match Client::connect(address).await?.request_once(request, &key).await {
+            // Connecting waits for the next one, so this does not spin.
+            Err(ClientError::Lost { .. }) if tries < MOST_TRIES => {}
+            other => return other,
+        }
+    }
+}
+
+fn ends_the_run(request: &Request) -> bool {
+    match request {
+        Request::Quit | Request::Kill => true,
+        Request::Start { .. }
+        | Request::Stop { .. }
+        | Request::Restart { .. }
+        | Request::Resize { .. } => false,
     }
 }
 

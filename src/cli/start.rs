@@ -1,7 +1,8 @@
 //! `tmo start`: make sure that a run is there, then be its view.
 
 use std::io::Write;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
+use std::time::Duration;
 
 use super::args::StartArgs;
 use super::error::CliError;
@@ -13,14 +14,19 @@ use crate::config::inherit::inherit_here;
 use crate::config::load::{Context, find_program};
 use crate::config::{Project, StartOptions};
 use crate::control::client::Client;
-use crate::control::{listen, lock};
+use crate::control::listen;
+use crate::control::lock::{self, Door};
 use crate::engine::guard::News;
 use crate::engine::runtime::Runtime;
+use crate::journal::cursor::Position;
 use crate::model::plan::Plan;
 use crate::plan::{self, Facts};
 use crate::sys::clock;
 use crate::view::paint::name_width;
 use crate::view::screen;
+
+/// How long a run that does not answer may take to be over.
+const LAST_MOMENTS: Duration = Duration::from_secs(5);
 
 /// What a start needs to know before anything is decided.
 struct Start {
@@ -37,17 +43,21 @@ struct Start {
 pub(super) fn start(args: StartArgs, out: &mut dyn Write) -> Result<u8, CliError> {
     let start = Start::gather(args)?;
     loop {
+        let door = Door::enter(start.runtime.dir()).map_err(CliError::io("the lock"))?;
         if lock::is_held(start.runtime.dir()).map_err(CliError::io("the lock"))? {
-            return view::show(&start.attach()?);
+            match start.attach(door)? {
+                Some(shown) => return view::show(shown),
+                None => continue,
+            }
         }
-        let plan = start.prepare()?;
-        let begun = start.launch(plan.as_deref(), out);
-        if let Some(plan) = plan {
+        let fresh = start.prepare()?;
+        let begun = start.launch(fresh.as_ref(), door, out);
+        if let Some((_, file)) = fresh {
             // The guardian takes it; left over only where there was none to take it.
-            let _ = std::fs::remove_file(plan);
+            let _ = std::fs::remove_file(file);
         }
         match begun? {
-            Begun::Shown(shown) => return view::show(&shown),
+            Begun::Shown(shown) => return view::show(*shown),
             Begun::Daemon => return Ok(0),
             Begun::Overtaken => {}
         }
@@ -79,7 +89,7 @@ impl Start {
 
     /// Resolve what is to be run and leave it where the guardian finds it; nothing if there is a
     /// run to be adopted, which goes by its own plan.
-    fn prepare(&self) -> Result<Option<PathBuf>, CliError> {
+    fn prepare(&self) -> Result<Option<(Plan, PathBuf)>, CliError> {
         if self.runtime.has_survivors() {
             return Ok(None);
         }
@@ -103,7 +113,7 @@ impl Start {
         let path = self.runtime.dir().join(format!("plan.{}.new", std::process::id()));
         let text = serde_json::to_vec(&plan).map_err(|e| CliError::Other(e.to_string()))?;
         crate::pane::spec::replace(&path, &text).map_err(CliError::io(path.display()))?;
-        Ok(Some(path))
+        Ok(Some((plan, path)))
     }
 
     fn pane_size(&self, plan: &Plan) -> (u16, u16) {
@@ -111,29 +121,38 @@ impl Start {
         screen::pane_size(screen::stdin_size(), width, self.timestamps)
     }
 
-    fn launch(&self, plan: Option<&Path>, out: &mut dyn Write) -> Result<Begun, CliError> {
-        let mut launch = Launch::begin(&self.tmo, self.runtime.dir(), plan)?;
-        let adopted = match launch.next()? {
-            News::Held { .. } => return Ok(Begun::Overtaken),
+    fn launch(
+        &self,
+        fresh: Option<&(Plan, PathBuf)>,
+        door: Door,
+        out: &mut dyn Write,
+    ) -> Result<Begun, CliError> {
+        // Read before anything begins: the run may be over before this program gets its turn.
+        let (plan, shown) = match fresh {
+            Some((plan, _)) => (plan.clone(), None),
+            None => (self.runtime.plan()?, self.runtime.shown()),
+        };
+        let file = fresh.map(|(_, file)| file.as_path());
+        let mut launch = Launch::begin(&self.tmo, self.runtime.dir(), file)?;
+        let first = match launch.next()? {
             News::Failed { message, code } => return Err(CliError::Start { message, code }),
-            News::Listening { adopted, note } => {
+            News::Listening { adopted, first_record, note } => {
                 if let Some(note) = note {
                     super::warn(&note);
                 }
-                adopted
+                if let Some(count) = adopted {
+                    super::warn(&format!(
+                        "the supervisor had been killed; taken over its {count} living processes"
+                    ));
+                }
+                first_record
             }
-            News::Running | News::Ended { .. } => None,
+            News::Held { .. } | News::Running | News::Ended { .. } => return Ok(Begun::Overtaken),
         };
-        if let Some(count) = adopted {
-            super::warn(&format!(
-                "the supervisor had been killed; taken over its {count} living processes"
-            ));
-        }
         if !self.daemonize {
-            return Ok(Begun::Shown(Box::new(self.shown()?)));
+            return Ok(Begun::Shown(Box::new(self.shown(plan, (first, shown), door))));
         }
         Self::wait_for_daemon(&mut launch)?;
-        let plan = self.runtime.plan()?;
         let text = format!(
             "Daemonized. `tmo echo` shows the log, `tmo quit` ends it (socket {})\n",
             plan.socket_shown.as_path().display()
@@ -162,28 +181,46 @@ impl Start {
         }
     }
 
-    /// A run is there: be its view, unless it has one.
-    fn attach(&self) -> Result<Shown, CliError> {
+    /// A run is there: be its view, unless it has one. Nothing if it has ended just now.
+    fn attach(&self, door: Door) -> Result<Option<Shown>, CliError> {
         let address = listen::locate(&self.project.socket.path, self.runtime.dir());
-        let state = super::block_on(async {
-            Ok::<_, CliError>(Client::connect(&address).await?.state().await?)
+        let asked = super::block_on(async {
+            Ok(async { Client::connect(&address).await?.state().await }.await)
         })?;
+        let state = match asked {
+            Ok(state) => state,
+            Err(error) => {
+                let free = lock::wait_free(self.runtime.dir(), LAST_MOMENTS);
+                return if free.map_err(CliError::io("the lock"))? {
+                    Ok(None)
+                } else {
+                    Err(error.into())
+                };
+            }
+        };
         if state.views > 0 || self.daemonize {
             return Err(CliError::AlreadyRunning { pid: state.pid });
         }
+        let (Ok(plan), Ok(saved)) = (self.runtime.plan(), self.runtime.saved()) else {
+            return Ok(None);
+        };
         let since = crate::view::screen::clock_time(state.headless_since.unwrap_or(state.started));
         super::warn(&format!("running since {since} without a terminal; attached"));
-        self.shown()
+        let place = (saved.first_record, self.runtime.shown());
+        Ok(Some(self.shown(plan, place, door)))
     }
 
-    fn shown(&self) -> Result<Shown, CliError> {
-        let plan = self.runtime.plan()?;
-        Ok(Shown {
+    /// A view from where the last one was, or else from the first record of the run.
+    fn shown(&self, plan: Plan, (first, shown): (u64, Option<Position>), door: Door) -> Shown {
+        let first = Position { record: first, skip: 0 };
+        Shown {
             plan,
             runtime: self.runtime.clone(),
             tmo: self.tmo.clone(),
             env: self.context.env.clone(),
             timestamps: self.timestamps,
-        })
+            position: shown.unwrap_or(first).max(first),
+            door: Some(door),
+        }
     }
 }

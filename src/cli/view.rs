@@ -5,33 +5,36 @@
 //! the view starts another one.
 
 use std::fs::File;
-use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use nix::sys::signal::Signal;
 use tokio::signal::unix::{SignalKind, signal};
-use tokio::sync::mpsc;
 
 use super::error::CliError;
 use super::launch::Launch;
 use super::log::Source;
+use super::outlet::{Lost, Outlet};
 use crate::config::Env;
 use crate::config::inherit::is_ignored;
-use crate::control::client::{Client, ClientError, HeadEvent, HeadStream};
+use crate::control::client::{Client, HeadEvent, HeadStream};
 use crate::control::handle::End;
 use crate::control::listen;
+use crate::control::lock::Door;
 use crate::engine::guard::News;
 use crate::engine::runtime::Runtime;
 use crate::journal::cursor::Position;
 use crate::model::plan::Plan;
-use crate::model::request::Request;
+use crate::model::request::{Head, Request};
 use crate::view::paint::name_width;
-use crate::view::printer::Printer;
+use crate::view::printer::{Job, Printer};
 use crate::view::{screen, words};
 
 /// 128 + SIGHUP: what a command that lost its terminal ends with.
 const HUNG_UP: u8 = 129;
+
+/// How long what is being written when the terminal goes may take.
+const FAREWELL: Duration = Duration::from_millis(500);
 
 /// What is shown.
 #[derive(Debug)]
@@ -41,6 +44,10 @@ pub(super) struct Shown {
     pub(super) tmo: PathBuf,
     pub(super) env: Env,
     pub(super) timestamps: bool,
+    /// From where on.
+    pub(super) position: Position,
+    /// Kept until this view is counted, so that a second start finds it.
+    pub(super) door: Option<Door>,
 }
 
 /// Something that happens to a view.
@@ -50,23 +57,45 @@ enum Wake {
     Stop,
     Hangup,
     Resize,
-    /// Nobody reads our output any more.
-    Unread,
+    /// The output comes to nothing.
+    Lost(Lost),
+}
+
+/// How a view ends.
+enum Ending {
+    /// With the run; the output may have failed before.
+    Over(End, Option<std::io::Error>),
+    /// Its terminal is gone.
+    Hangup,
+}
+
+/// Where a view goes on after its connection has broken.
+enum Next {
+    News(HeadStream),
+    Over(End),
 }
 
 /// Show the run until it ends; returns its exit code.
-pub(super) fn show(shown: &Shown) -> Result<u8, CliError> {
-    let (gone, unread) = mpsc::channel(1);
-    let printer = shown.printer(move || _ = gone.blocking_send(()))?;
+pub(super) fn show(mut shown: Shown) -> Result<u8, CliError> {
+    let mut outlet = Outlet::open(shown.job()?)?;
     super::block_on(async {
-        let ending = shown.follow(&printer, unread).await?;
-        let Some(end) = ending else { return Ok(HUNG_UP) };
+        let end = match shown.follow(&mut outlet).await? {
+            Ending::Over(end, None) => end,
+            Ending::Over(_, Some(error)) => return Err(CliError::io("can't show the log")(error)),
+            Ending::Hangup => {
+                outlet.printer.stop();
+                let left_off = tokio::task::spawn_blocking(move || outlet.printer.join());
+                // If it takes longer, the next view repeats a little.
+                let _ = tokio::time::timeout(FAREWELL, left_off).await;
+                return Ok(HUNG_UP);
+            }
+        };
         for word in shown.last_words(&end) {
-            printer.say(word, true);
+            outlet.printer.say(word, true);
         }
-        printer.finish();
+        outlet.printer.finish();
         // A stopped terminal may hold it up for as long as it likes; a signal ends that.
-        let done = tokio::task::spawn_blocking(move || printer.join());
+        let done = tokio::task::spawn_blocking(move || outlet.printer.join());
         tokio::select! {
             _ = done => {}
             _ = stop_signal() => {}
@@ -76,23 +105,14 @@ pub(super) fn show(shown: &Shown) -> Result<u8, CliError> {
 }
 
 impl Shown {
-    fn printer(&self, gone: impl FnOnce() + Send + 'static) -> Result<Printer, CliError> {
-        let saved = self.runtime.saved()?;
-        let first = Position { record: saved.first_record, skip: 0 };
-        let position = self.runtime.shown().unwrap_or(first).max(first);
-        let shown = File::options()
-            .write(true)
-            .create(true)
-            .truncate(false)
-            .mode(0o600)
-            .open(self.runtime.shown_file())
-            .map_err(CliError::io(self.runtime.shown_file().display()))?;
+    fn job(&self) -> Result<Job, CliError> {
         let source = Source::of_plan(&self.plan, self.runtime.dir())?;
         let style = Source::style(&self.env, self.timestamps);
-        let mut job = source.job(position, source.filter(&[])?, style);
-        job.shown = Some(shown);
+        let mut job = source.job(self.position, source.filter(&[])?, style);
+        // It is not there any more if the run is over already.
+        job.shown = File::options().write(true).open(self.runtime.shown_file()).ok();
         job.renderer.title(&self.plan.title, "tmo", &mut job.first);
-        Printer::start(job, gone).map_err(CliError::io("the printer"))
+        Ok(job)
     }
 
     /// Who ended first, why, and what it said last: the reason must not have scrolled away.
@@ -111,53 +131,65 @@ impl Shown {
         }])
     }
 
-    /// Until the run ends (how), or our terminal does (nothing).
-    async fn follow(
-        &self,
-        printer: &Printer,
-        mut unread: mpsc::Receiver<()>,
-    ) -> Result<Option<End>, CliError> {
+    /// Until the run ends, or our terminal does.
+    async fn follow(&mut self, outlet: &mut Outlet) -> Result<Ending, CliError> {
         let mut signals = Signals::new().map_err(CliError::io("signals"))?;
-        let mut news = self.connect().await?.head(true).await?;
+        let mut failed = None;
+        let mut lost = false;
+        let mut news = match self.connect(&outlet.printer).await? {
+            Next::News(news) => news,
+            Next::Over(end) => return Ok(Ending::Over(end, None)),
+        };
+        self.door = None;
         loop {
             let wake = tokio::select! {
                 event = news.next() => Wake::News(event.and_then(Result::ok)),
                 wake = signals.next() => wake,
-                Some(()) = unread.recv() => Wake::Unread,
+                what = outlet.lost(), if !lost => Wake::Lost(what),
             };
             match wake {
-                Wake::News(Some(HeadEvent::Head(head))) => printer.head(head),
-                Wake::News(Some(HeadEvent::End(end))) => return Ok(Some(end)),
-                Wake::News(None) => match self.reconnect(printer).await? {
-                    Some(fresh) => news = fresh,
-                    None => return Ok(Some(End { code: 1, culprit: None })),
+                Wake::News(Some(HeadEvent::Head(head))) => outlet.printer.head(head),
+                Wake::News(Some(HeadEvent::End(end))) => return Ok(Ending::Over(end, failed)),
+                Wake::News(None) => match self.connect(&outlet.printer).await? {
+                    Next::News(fresh) => news = fresh,
+                    Next::Over(end) => return Ok(Ending::Over(end, failed)),
                 },
-                Wake::Stop | Wake::Unread => self.quit(),
-                Wake::Hangup => return Ok(None),
-                Wake::Resize => self.resize(printer),
+                Wake::Stop => self.quit(),
+                Wake::Hangup | Wake::Lost(Lost::Terminal) => return Ok(Ending::Hangup),
+                Wake::Lost(Lost::Reader) => {
+                    lost = true;
+                    self.quit();
+                }
+                Wake::Lost(Lost::Failed(error)) => {
+                    (lost, failed) = (true, Some(error));
+                    self.quit();
+                }
+                Wake::Resize => self.resize(&outlet.printer),
             }
         }
     }
 
-    async fn connect(&self) -> Result<Client, ClientError> {
-        Client::connect(&listen::locate(self.plan.socket.as_path(), self.runtime.dir())).await
-    }
-
-    /// The supervisor was killed. Its guardian starts another one and keeps the socket meanwhile;
-    /// if that is dead too, start a guardian. Nothing if there is nothing left.
-    async fn reconnect(&self, printer: &Printer) -> Result<Option<HeadStream>, CliError> {
+    /// Get news of the run. If its supervisor was killed, its guardian starts another one and
+    /// keeps the socket meanwhile; if that is dead too, start a guardian.
+    async fn connect(&self, printer: &Printer) -> Result<Next, CliError> {
         loop {
-            if let Ok(client) = self.connect().await
+            if let Ok(client) = Client::connect(&self.address()).await
                 && let Ok(news) = client.head(true).await
             {
-                return Ok(Some(news));
+                return Ok(Next::News(news));
+            }
+            if let Some(end) = self.over(printer)? {
+                return Ok(Next::Over(end));
             }
             let mut launch = Launch::begin(&self.tmo, self.runtime.dir(), None)?;
             let first = tokio::task::spawn_blocking(move || launch.next());
             match first.await.map_err(|e| CliError::Other(e.to_string()))?? {
                 News::Failed { message, .. } => {
+                    if let Some(end) = self.over(printer)? {
+                        return Ok(Next::Over(end));
+                    }
                     printer.say(format!("The supervisor is gone: {message}"), true);
-                    return Ok(None);
+                    return Ok(Next::Over(End { code: 1, culprit: None }));
                 }
                 News::Listening { adopted, .. } => {
                     let count = adopted.unwrap_or(0);
@@ -171,14 +203,24 @@ impl Shown {
         }
     }
 
+    /// How the run ended, if it has while we were not connected: the journal knows.
+    fn over(&self, printer: &Printer) -> Result<Option<End>, CliError> {
+        let source = Source::of_plan(&self.plan, self.runtime.dir())?;
+        let Some((end, records)) = source.end_of(&self.plan.run)? else { return Ok(None) };
+        printer.head(Head { records, partials: vec![] });
+        Ok(Some(end))
+    }
+
+    fn address(&self) -> PathBuf {
+        listen::locate(self.plan.socket.as_path(), self.runtime.dir())
+    }
+
     /// Ask for a graceful stop; asked again, the supervisor kills.
     fn quit(&self) {
-        let address = listen::locate(self.plan.socket.as_path(), self.runtime.dir());
+        let address = self.address();
         tokio::spawn(async move {
-            if let Ok(client) = Client::connect(&address).await {
-                // How it went is told by the end of the run.
-                let _ = client.request(&Request::Quit, true).await;
-            }
+            // How it went is told by the end of the run.
+            let _ = super::request::insist(&address, &Request::Quit).await;
         });
     }
 
@@ -189,7 +231,7 @@ impl Shown {
         let width = name_width(self.plan.processes.iter().map(|p| p.name.as_str()));
         let Some(terminal) = screen::stdin_size() else { return };
         let (columns, rows) = screen::pane_size(Some(terminal), width, self.timestamps);
-        let address = listen::locate(self.plan.socket.as_path(), self.runtime.dir());
+        let address = self.address();
         tokio::spawn(async move {
             if let Ok(client) = Client::connect(&address).await {
                 let _ = client.request(&Request::Resize { columns, rows }, false).await;
@@ -242,7 +284,7 @@ pub(super) async fn stop_signal() -> std::io::Result<()> {
     loop {
         match signals.next().await {
             Wake::Stop | Wake::Hangup => return Ok(()),
-            Wake::Resize | Wake::News(_) | Wake::Unread => {}
+            Wake::Resize | Wake::News(_) | Wake::Lost(_) => {}
         }
     }
 }

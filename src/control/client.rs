@@ -109,8 +109,18 @@ impl Client {
     /// Have something done; with `wait` the answer comes when it is done, else when it is
     /// accepted.
     pub async fn request(&self, request: &Request, wait: bool) -> Result<Outcome, ClientError> {
+        self.ask_to(request, &format!("wait={wait}")).await
+    }
+
+    /// The same, waiting, under a key of the client's own: asked again with that key, perhaps of
+    /// another supervisor because the first was killed, it is the same request, not a second one.
+    pub async fn request_once(&self, request: &Request, key: &str) -> Result<Outcome, ClientError> {
+        self.ask_to(request, &format!("wait=true&key={key}")).await
+    }
+
+    async fn ask_to(&self, request: &Request, query: &str) -> Result<Outcome, ClientError> {
         let (method, path, body) = wire(request);
-        let path = format!("{path}?wait={wait}");
+        let path = format!("{path}?{query}");
         let (status, body) = self.ask(method, &path, body.into()).await?;
         match serde_json::from_slice(&body) {
             Ok(outcome) => Ok(outcome),

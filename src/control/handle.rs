@@ -18,6 +18,8 @@ pub enum Ask {
         request: Request,
         /// Answer when it is done; else as soon as it is accepted.
         wait: bool,
+        /// What the client calls it: asked again by that name, it is the same request.
+        key: Option<String>,
         /// Where the answer goes; nobody may be listening any more.
         reply: oneshot::Sender<Outcome>,
     },
@@ -82,8 +84,18 @@ pub struct Handle {
 impl Handle {
     /// Have something done; see [`Ask::Do`] for what `wait` means.
     pub async fn request(&self, request: Request, wait: bool) -> Result<Outcome, Ending> {
+        self.request_once(request, wait, None).await
+    }
+
+    /// The same under a key; see [`Ask::Do`].
+    pub async fn request_once(
+        &self,
+        request: Request,
+        wait: bool,
+        key: Option<String>,
+    ) -> Result<Outcome, Ending> {
         let (reply, answer) = oneshot::channel();
-        self.tell(Ask::Do { request, wait, reply }).await?;
+        self.tell(Ask::Do { request, wait, key, reply }).await?;
         answer.await.map_err(|_| Ending)
     }
 

@@ -227,9 +227,16 @@ async fn head(State(api): State<Api>, uri: Uri) -> Result<Response, Refusal> {
     Ok(events::response(api.handle, api.closing, view))
 }
 
+/// A key tells a request from others; nobody needs a long one.
+const LONGEST_KEY: usize = 64;
+
 async fn carry_out(api: &Api, uri: &Uri, request: Request) -> Result<Response, Refusal> {
     let wait = switch(uri, "wait", true)?;
-    let outcome = api.handle.request(request, wait).await?;
+    let key = value(uri, "key").filter(|key| !key.is_empty()).map(str::to_owned);
+    if key.as_ref().is_some_and(|key| key.len() > LONGEST_KEY) {
+        return Err(Refusal::Bad(format!("a `key` is at most {LONGEST_KEY} bytes long")));
+    }
+    let outcome = api.handle.request_once(request, wait, key).await?;
     Ok(json(status(&outcome, wait), &outcome))
 }
 
@@ -264,14 +271,19 @@ fn read<T: DeserializeOwned>(body: &[u8]) -> Result<T, Refusal> {
 
 /// A yes or no in the query.
 fn switch(uri: &Uri, key: &str, default: bool) -> Result<bool, Refusal> {
+    match value(uri, key) {
+        None => Ok(default),
+        Some("" | "1" | "true" | "yes") => Ok(true),
+        Some("0" | "false" | "no") => Ok(false),
+        Some(other) => Err(Refusal::Bad(format!("`{key}={other}`: give 1 or 0"))),
+    }
+}
+
+/// The last value of this name in the query.
+fn value<'a>(uri: &'a Uri, key: &str) -> Option<&'a str> {
     let pairs = uri.query().unwrap_or("").split('&');
     let mut values = pairs.map(|pair| pair.split_once('=').unwrap_or((pair, "")));
-    match values.rfind(|&(name, _)| name == key) {
-        None => Ok(default),
-        Some((_, "" | "1" | "true" | "yes")) => Ok(true),
-        Some((_, "0" | "false" | "no")) => Ok(false),
-        Some((_, other)) => Err(Refusal::Bad(format!("`{key}={other}`: give 1 or 0"))),
-    }
+    values.rfind(|&(name, _)| name == key).map(|(_, value)| value)
 }
 
 #[cfg(test)]

@@ -8,6 +8,8 @@ use std::io::{self, Read as _, Seek as _, Write as _};
 use std::os::fd::{AsFd as _, RawFd};
 use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
+use std::sync::mpsc;
+use std::time::Duration;
 
 use rustix::fs::{FlockOperation, flock};
 use rustix::io::{Errno, fcntl_dupfd_cloexec};
@@ -106,6 +108,45 @@ impl RunLock {
         }
         Ok(Self { file })
     }
+}
+
+/// Held by a start from its first look until it is known what came of it, so that two at once
+/// act one after the other: the second finds what the first has made, all of it.
+#[derive(Debug)]
+pub struct Door {
+    _dir: File,
+}
+
+impl Door {
+    /// Wait for one's turn at this runtime directory.
+    pub fn enter(runtime: &Path) -> io::Result<Self> {
+        let dir = File::open(runtime)?;
+        while let Err(error) = flock(&dir, FlockOperation::LockExclusive) {
+            if error != Errno::INTR {
+                return Err(error.into());
+            }
+        }
+        Ok(Self { _dir: dir })
+    }
+}
+
+/// Wait until nobody holds the lock of this runtime directory, for at most this long; whether it
+/// is free now.
+pub fn wait_free(runtime: &Path, patience: Duration) -> io::Result<bool> {
+    let file = match File::open(path(runtime)) {
+        Ok(file) => file,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(true),
+        Err(error) => return Err(error),
+    };
+    let (tell, told) = mpsc::channel();
+    // There is no waiting for a lock with a limit, but for a thread there is.
+    std::thread::Builder::new().spawn(move || {
+        let free = flock(&file, FlockOperation::LockShared);
+        drop(file);
+        // Nobody may be waiting any more.
+        let _ = tell.send(free);
+    })?;
+    Ok(told.recv_timeout(patience).is_ok_and(|free| free.is_ok()))
 }
 
 /// Whether somebody holds the lock of this runtime directory.

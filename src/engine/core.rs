@@ -11,13 +11,14 @@ use super::pane::{PaneTrack, Sink};
 use super::queue::{Event, Queue};
 use super::runtime::{Runtime, Saved, TmuxServer};
 use super::watchers;
-use crate::backend::tmux::Tmux;
+use crate::backend::tmux::{Tmux, TmuxError};
 use crate::control::handle::Ask;
 use crate::journal::ingest::{Ingest, Progress};
 use crate::journal::retention;
 use crate::model::plan::{Plan, ProcessPlan};
 use crate::model::request::{Head, Outcome, Request};
 use crate::pane::life::{Entry, LifeEvent};
+use crate::pane::sink;
 use crate::supervisor::{Effect, Input, ProcId};
 use crate::sys::{Sweep, clock};
 
@@ -41,6 +42,8 @@ pub(super) struct Engine {
     pub(super) next_ticket: u64,
     pub(super) views: u32,
     pub(super) finish: Option<u8>,
+    /// Calls of tmux that open panes and have not come back.
+    pub(super) opening: u32,
     /// Answers that are given when the run is over.
     pub(super) last_answers: Vec<(u64, Outcome)>,
 }
@@ -58,19 +61,18 @@ impl Engine {
             Event::ShimExit(id, pid) => self.shim_exit(id, pid),
             Event::Swept(id, pid, sweep) => self.swept(id, pid, &sweep),
             Event::TmuxExit => self.input(Input::TmuxGone),
-            Event::Opened(ids, result) => self.opened(&ids, result),
-            Event::Piped(id, result) => {
-                if let Err(error) = result {
-                    self.trouble(id, &format!("its output can't be piped: {error}"));
-                }
+            Event::Opened(ids, result) => {
+                self.opening -= 1;
+                self.opened(&ids, result);
             }
+            Event::Piped(id, closed, result) => self.piped(id, closed, result),
         }
     }
 
     /// React to a client.
     pub(super) fn on_ask(&mut self, ask: Ask) {
         match ask {
-            Ask::Do { request, wait, reply } => self.on_request(request, wait, reply),
+            Ask::Do { request, wait, key, reply } => self.on_request(request, wait, key, reply),
             Ask::State { reply } => {
                 // The client may be gone.
                 let _ = reply.send(self.state());
@@ -95,7 +97,13 @@ impl Engine {
         }
     }
 
-    fn on_request(&mut self, request: Request, wait: bool, reply: oneshot::Sender<Outcome>) {
+    fn on_request(
+        &mut self,
+        request: Request,
+        wait: bool,
+        key: Option<String>,
+        reply: oneshot::Sender<Outcome>,
+    ) {
         if let Request::Resize { columns, rows } = request {
             let tmux = self.tmux.clone();
             tokio::task::spawn_local(async move {
@@ -107,7 +115,7 @@ impl Engine {
         let ticket = self.next_ticket;
         self.next_ticket += 1;
         self.replies.insert(ticket, reply);
-        self.input(Input::Ask(ticket, request));
+        self.input(Input::Ask(ticket, request, key));
         if !wait && let Some(reply) = self.replies.remove(&ticket) {
             let _ = reply.send(Outcome::done(vec![]));
             self.last_answers.retain(|(id, _)| *id != ticket);
@@ -251,7 +259,9 @@ impl Engine {
         }
     }
 
-    /// What the dead sink had not written is lost; nobody knows how much. Another one is started.
+    /// What a killed sink had not written is lost; nobody knows how much. Another one is started.
+    /// One that has read all of a pipe that was closed lost nothing; there is a pane to be piped
+    /// again only if a person closed just the pipe.
     fn sink_gone(&mut self, id: ProcId) {
         if self.panes[id].sink != Sink::Up {
             return;
@@ -262,18 +272,38 @@ impl Engine {
         if self.saved.supervisor.tmux_gone || self.panes[id].shim.is_none() {
             return;
         }
-        match self.ingest.gap(self.panes[id].stream) {
-            Ok(progress) => self.progressed(id, &progress),
-            Err(error) => tracing::error!(%error, "a gap can't be recorded"),
+        let closed = sink::drained(&self.panes[id].paths.sink_lock());
+        if !closed {
+            self.gap(id);
         }
         self.unmark(id);
-        self.trouble(id, "Its sink was killed: output may be missing here");
         let (tmux, queue) = (self.tmux.clone(), self.queue.clone());
         let spec = self.panes[id].paths.spec();
         tokio::task::spawn_local(async move {
             let result = tmux.pipe(&pane, &spec).await;
-            queue.push(Event::Piped(id, result));
+            queue.push(Event::Piped(id, closed, result));
         });
+    }
+
+    /// Output may be missing at the present end of the stream.
+    fn gap(&mut self, id: ProcId) {
+        match self.ingest.gap(self.panes[id].stream) {
+            Ok(progress) => self.progressed(id, &progress),
+            Err(error) => tracing::error!(%error, "a gap can't be recorded"),
+        }
+        self.trouble(id, "Its pipe was broken: output may be missing here");
+    }
+
+    fn piped(&mut self, id: ProcId, closed: bool, result: Result<(), TmuxError>) {
+        match (closed, result) {
+            (true, Ok(())) => self.gap(id),
+            (false, Ok(())) => {}
+            // The pane was closed, and its pipe with it.
+            (true, Err(error)) => tracing::debug!(%error, "pipe-pane"),
+            (false, Err(error)) => {
+                self.trouble(id, &format!("its output can't be piped: {error}"));
+            }
+        }
     }
 
     /// A shim has ended. If it did not say so first, it was killed, and what it ran must be ended
@@ -328,11 +358,7 @@ impl Engine {
         }
     }
 
-    fn opened(
-        &mut self,
-        ids: &[ProcId],
-        result: Result<Option<(u32, PathBuf)>, crate::backend::tmux::TmuxError>,
-    ) {
+    fn opened(&mut self, ids: &[ProcId], result: Result<Option<(u32, PathBuf)>, TmuxError>) {
         match result {
             Ok(Some((pid, socket))) => {
                 self.watch_tmux(pid, &socket);

@@ -42,6 +42,7 @@ impl Engine {
         let old: Vec<_> = ids.iter().map(|&id| self.panes[id].pane.clone()).collect();
         let first = self.saved.tmux.is_none();
         let (tmux, queue, ids) = (self.tmux.clone(), self.queue.clone(), ids.to_vec());
+        self.opening += if first { 1 } else { u32::try_from(ids.len()).unwrap_or(u32::MAX) };
         tokio::task::spawn_local(async move {
             if first {
                 let result = tmux.start(&openings).await.map(Some);

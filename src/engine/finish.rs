@@ -30,7 +30,8 @@ impl Engine {
     ) {
         self.take_tmux_down().await;
         self.remove_tmux_socket();
-        self.say_end(code);
+        let end_of_run = End { code, culprit: self.culprit() };
+        self.say_end(&end_of_run);
         self.publish();
         if let Err(error) = self.runtime.clear() {
             tracing::error!(%error, "the runtime directory can't be cleared");
@@ -44,11 +45,11 @@ impl Engine {
                 let _ = reply.send(outcome);
             }
         }
-        let culprit = self.culprit();
         if let Some(mut news) = news {
-            tell(&mut news, &News::Ended { code, culprit: culprit.clone() });
+            let End { code, culprit } = end_of_run.clone();
+            tell(&mut news, &News::Ended { code, culprit });
         }
-        end.send_replace(Some(End { code, culprit }));
+        end.send_replace(Some(end_of_run));
         server.finish().await;
     }
 
@@ -56,38 +57,64 @@ impl Engine {
     /// byte is in the journal and no process of ours outlives us.
     async fn take_tmux_down(&mut self) {
         let deadline = Instant::now() + PATIENCE;
-        let mut tmux_there = self.saved.tmux.is_some() && !self.saved.supervisor.tmux_gone;
-        if tmux_there && let Ok(Err(error)) = timeout_at(deadline, self.tmux.kill_server()).await {
+        // A server that is just being started would not be found, and stay.
+        while self.opening > 0 && self.last_events(deadline).await {}
+        // So would one whose start failed half-way.
+        if self.saved.tmux.is_none()
+            && let Ok(Ok((pid, socket))) = timeout_at(deadline, self.tmux.server()).await
+        {
+            self.watch_tmux(pid, &socket);
+        }
+        if self.tmux_there()
+            && let Ok(Err(error)) = timeout_at(deadline, self.tmux.kill_server()).await
+        {
             tracing::warn!(%error, "kill-server");
         }
-        loop {
-            while let Some(event) = self.queue.pop() {
-                match event {
-                    Event::Bell(id) => self.read(id),
-                    Event::SinkGone(id) => {
-                        self.read(id);
-                        self.panes[id].sink = Sink::Gone;
-                    }
-                    Event::ShimExit(id, pid) => {
-                        self.read(id);
-                        if self.panes[id].shim.is_some_and(|(shim, _)| shim == pid) {
-                            self.panes[id].shim = None;
-                        }
-                    }
-                    Event::TmuxExit => tmux_there = false,
-                    Event::SinkUp(_) | Event::Opened(..) | Event::Piped(..) | Event::Swept(..) => {}
-                }
-            }
-            let left = |pane: &super::pane::PaneTrack| pane.shim.is_some() || pane.sink == Sink::Up;
-            if !tmux_there && !self.panes.iter().any(left) {
-                return;
-            }
-            let queue = self.queue.clone();
-            if timeout_at(deadline, queue.filled()).await.is_err() {
+        let left = |pane: &super::pane::PaneTrack| pane.shim.is_some() || pane.sink == Sink::Up;
+        while self.tmux_there() || self.panes.iter().any(left) {
+            if !self.last_events(deadline).await {
                 tracing::warn!("tmux, a shim or a sink did not go in time");
                 return;
             }
         }
+    }
+
+    fn tmux_there(&self) -> bool {
+        self.saved.tmux.is_some() && !self.saved.supervisor.tmux_gone
+    }
+
+    /// Wait for events that come after the last decision, and take them in; `false` if there were
+    /// none in time.
+    async fn last_events(&mut self, deadline: Instant) -> bool {
+        let queue = self.queue.clone();
+        if queue.is_empty() && timeout_at(deadline, queue.filled()).await.is_err() {
+            return false;
+        }
+        while let Some(event) = queue.pop() {
+            match event {
+                Event::Bell(id) => self.read(id),
+                Event::SinkUp(id) => self.panes[id].sink = Sink::Up,
+                Event::SinkGone(id) => {
+                    self.read(id);
+                    self.panes[id].sink = Sink::Gone;
+                }
+                Event::ShimExit(id, pid) => {
+                    self.read(id);
+                    if self.panes[id].shim.is_some_and(|(shim, _)| shim == pid) {
+                        self.panes[id].shim = None;
+                    }
+                }
+                Event::TmuxExit => self.saved.supervisor.tmux_gone = true,
+                Event::Opened(_, result) => {
+                    self.opening -= 1;
+                    if let Ok(Some((pid, socket))) = result {
+                        self.watch_tmux(pid, &socket);
+                    }
+                }
+                Event::Piped(..) | Event::Swept(..) => {}
+            }
+        }
+        true
     }
 
     /// tmux leaves its socket behind.
@@ -106,8 +133,12 @@ impl Engine {
         Some(Culprit { name, exit: culprit.exit, ran_ns: culprit.ran })
     }
 
-    fn say_end(&mut self, code: u8) {
-        let line = serde_json::json!({ "event": "end", "run": self.plan.run, "code": code });
+    /// How it ended stays in the journal, for views that come too late to be told.
+    fn say_end(&mut self, end: &End) {
+        let End { code, culprit } = end;
+        let run = &self.plan.run;
+        let line =
+            serde_json::json!({ "event": "end", "run": run, "code": code, "culprit": culprit });
         if let Err(error) = self.ingest.event(clock::now_ns(), line.to_string().as_bytes()) {
             tracing::error!(%error, "the end can't be written");
         }

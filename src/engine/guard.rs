@@ -39,6 +39,8 @@ pub enum News {
     Listening {
         /// Whether a run that was there is gone on with: number of its living processes.
         adopted: Option<u32>,
+        /// The first record of the run in the index.
+        first_record: u64,
         /// Where clients find the socket if not in its place.
         note: Option<String>,
     },

@@ -26,7 +26,8 @@ use crate::journal::streams::{Streams, StreamsError};
 use crate::model::plan::{Plan, ProcessPlan};
 use crate::model::request::{Head, Request};
 use crate::pane::paths::spill_dir;
-use crate::supervisor::{Input, Supervisor};
+use crate::pane::spec::replace;
+use crate::supervisor::{Course, Input, Supervisor};
 use crate::sys::clock;
 
 /// What the guardian hands over.
@@ -146,6 +147,9 @@ fn build(runtime: &Runtime) -> Result<(Engine, bool), RunError> {
         let supervisor = Supervisor::new(&plan, clock::now_ns());
         let saved = Saved::new(supervisor, ingest.head().records);
         runtime.save(&saved)?;
+        // Views write into it but never make it: one that is late would leave it behind.
+        let shown = runtime.shown_file();
+        replace(&shown, &[]).map_err(|e| io(&shown, e))?;
         saved
     };
     let panes = plan
@@ -167,6 +171,7 @@ fn build(runtime: &Runtime) -> Result<(Engine, bool), RunError> {
         next_ticket: 1,
         views: 0,
         finish: None,
+        opening: 0,
         last_answers: vec![],
     };
     Ok((engine, adopting))
@@ -204,7 +209,8 @@ impl Engine {
         };
         self.publish();
         if let Some(news) = &mut news {
-            tell(news, &News::Listening { adopted, note: handover.note });
+            let first_record = self.saved.first_record;
+            tell(news, &News::Listening { adopted, first_record, note: handover.note });
         }
         if !adopting {
             self.input(Input::Begin);
@@ -254,13 +260,15 @@ impl Engine {
     /// SIGTERM or SIGINT to the supervisor itself: stop everything; again: without grace.
     fn on_signal(&mut self) {
         let (reply, _) = oneshot::channel();
-        self.on_ask(Ask::Do { request: Request::Quit, wait: true, reply });
+        self.on_ask(Ask::Do { request: Request::Quit, wait: true, key: None, reply });
     }
 
-    /// Once every process was started: whoever waits for a start in the background may go.
+    /// Once every process was started: whoever waits for a start in the background may go. If that
+    /// has made everything stop already, they are told of the end instead.
     fn tell_running(&self, news: &mut Option<File>) {
         let pending = |p: &crate::supervisor::Proc| matches!(p.word(), "pending" | "starting");
         if let Some(file) = news
+            && self.saved.supervisor.course == Course::Keep
             && !self.saved.supervisor.procs.iter().any(pending)
         {
             tell(file, &News::Running);

@@ -41,11 +41,14 @@ pub(super) fn listen(id: ProcId, path: &Path, queue: Queue) -> std::io::Result<J
                 false => {}
             }
             queue.push(Event::Bell(id));
-            if hear(id, &bell, &queue).await.is_err() {
-                return;
-            }
-            queue.push(Event::SinkGone(id));
-            told_gone = true;
+            told_gone = match hear(id, &bell, &queue).await {
+                Ok(Silence::Gone) => {
+                    queue.push(Event::SinkGone(id));
+                    true
+                }
+                Ok(Silence::Deaf) => false,
+                Err(_) => return,
+            };
             match pipe::OpenOptions::new().open_receiver(&path) {
                 Ok(fresh) => bell = fresh,
                 Err(_) => return,
@@ -54,20 +57,33 @@ pub(super) fn listen(id: ProcId, path: &Path, queue: Queue) -> std::io::Result<J
     }))
 }
 
+/// Why a bell is heard no more.
+enum Silence {
+    /// Nobody holds it.
+    Gone,
+    /// Everybody had let go of it, then somebody took it again. The runtime never forgets that a
+    /// pipe was closed and would call this one readable for ever.
+    Deaf,
+}
+
 /// Pass on each ring until nobody holds the bell.
-async fn hear(id: ProcId, bell: &pipe::Receiver, queue: &Queue) -> std::io::Result<()> {
+async fn hear(id: ProcId, bell: &pipe::Receiver, queue: &Queue) -> std::io::Result<Silence> {
     let mut buffer = [0u8; 512];
     loop {
-        bell.readable().await?;
+        let ready = bell.ready(Interest::READABLE).await?;
         match bell.try_read(&mut buffer) {
-            Ok(0) => return Ok(()),
+            Ok(0) => return Ok(Silence::Gone),
             Ok(count) => {
                 if buffer[..count].contains(&SINK_READY) {
                     queue.push(Event::SinkUp(id));
                 }
                 queue.push(Event::Bell(id));
             }
-            Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => {}
+            Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => {
+                if ready.is_read_closed() {
+                    return Ok(Silence::Deaf);
+                }
+            }
             Err(error) => return Err(error),
         }
     }
@@ -90,4 +106,58 @@ pub(super) fn exit(pid: u32, start_time: u64, event: Event, queue: Queue) -> std
         queue.push(event);
     });
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs::File;
+    use std::io::Write as _;
+    use std::os::unix::fs::OpenOptionsExt as _;
+    use std::path::Path;
+    use std::time::Duration;
+
+    use super::super::queue::{Event, Queue};
+    use super::{listen, make_bell};
+
+    fn hold(path: &Path) -> File {
+        let flags = nix::libc::O_NONBLOCK;
+        File::options().read(true).write(true).custom_flags(flags).open(path).unwrap()
+    }
+
+    /// Takes events out until this one comes.
+    async fn hears(queue: &Queue, what: impl Fn(&Event) -> bool) {
+        let heard = async {
+            loop {
+                match queue.pop() {
+                    Some(event) if what(&event) => return,
+                    Some(_) => {}
+                    None => queue.filled().await,
+                }
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(30), heard).await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_bell_that_was_let_go_and_taken_again_is_heard_and_keeps_nobody_busy() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("bell");
+        make_bell(&path).unwrap();
+        let queue = Queue::default();
+        let all = async {
+            let task = listen(3, &path, queue.clone()).unwrap();
+            hears(&queue, |event| matches!(event, Event::Bell(3))).await;
+            // Let go and taken again before the listener has its turn.
+            hold(&path).write_all(b"l").unwrap();
+            let mut sink = hold(&path);
+            tokio::task::yield_now().await;
+            hears(&queue, |event| matches!(event, Event::Bell(3))).await;
+            sink.write_all(b"S").unwrap();
+            hears(&queue, |event| matches!(event, Event::SinkUp(3))).await;
+            drop(sink);
+            hears(&queue, |event| matches!(event, Event::SinkGone(3))).await;
+            task.abort();
+        };
+        tokio::task::LocalSet::new().run_until(all).await;
+    }
 }

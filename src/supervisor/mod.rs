@@ -155,6 +155,9 @@ pub struct Supervisor {
     pub culprit: Option<Culprit>,
     /// The tmux server is gone.
     pub tmux_gone: bool,
+    /// Requests that were made under a key, the oldest first.
+    #[serde(default)]
+    keyed: Vec<(String, Ticket)>,
     #[serde(skip)]
     tickets: Vec<Ticket>,
 }
@@ -187,8 +190,8 @@ pub enum Input {
     NoPane(ProcId, String),
     /// The tmux server is gone.
     TmuxGone,
-    /// A client asks.
-    Ask(u64, Request),
+    /// A client asks; by the same key it has asked for the same before.
+    Ask(u64, Request, Option<String>),
     /// A client that asked is gone or has its answer already.
     Forget(u64),
 }
@@ -253,6 +256,7 @@ impl Supervisor {
             worst: 0,
             culprit: None,
             tmux_gone: false,
+            keyed: vec![],
             tickets: vec![],
         }
     }
@@ -267,7 +271,12 @@ impl Supervisor {
             Input::ShimGone(id) => self.shim_gone(id, now, &mut out),
             Input::NoPane(id, why) => self.no_pane(id, &why, now, &mut out),
             Input::TmuxGone => self.on_tmux_gone(&mut out),
-            Input::Ask(ticket, request) => self.ask(ticket, &request, now, &mut out),
+            Input::Ask(ticket, request, key) => {
+                if !self.asked_before(ticket, key.as_deref()) {
+                    self.ask(ticket, &request, now, &mut out);
+                    self.remember(ticket, key);
+                }
+            }
             Input::Forget(ticket) => self.tickets.retain(|t| t.id != ticket),
         }
         self.settle(&mut out);

@@ -174,7 +174,7 @@ impl World {
     }
 
     fn ask(&mut self, ticket: u64, request: Request) {
-        self.input(Input::Ask(ticket, request));
+        self.input(Input::Ask(ticket, request, None));
     }
 
     fn check(&self) {

@@ -1,10 +1,12 @@
 //! Requests that wait for their thing to be done.
 
+use serde::{Deserialize, Serialize};
+
 use super::{Course, Effect, Goal, Pane, Phase, Proc, ProcId, Supervisor};
 use crate::model::request::Outcome;
 
 /// What a request waits for on one process.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) enum Aim {
     /// This life, or a later one, runs.
     Run(u64),
@@ -13,7 +15,7 @@ pub(super) enum Aim {
 }
 
 /// One waiting request.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Ticket {
     pub(super) id: u64,
     aims: Vec<(ProcId, Aim)>,
@@ -40,7 +42,31 @@ impl Ticket {
     }
 }
 
+/// How many requests are remembered by their keys. A client asks again at once or not at all.
+const REMEMBERED: usize = 64;
+
 impl Supervisor {
+    /// Whether this is a request that was made before under this key; then only its outcome is
+    /// waited for. Asked twice, a stop would become a kill and a restart two.
+    pub(super) fn asked_before(&mut self, id: u64, key: Option<&str>) -> bool {
+        let Some((_, known)) = self.keyed.iter().find(|(known, _)| Some(known.as_str()) == key)
+        else {
+            return false;
+        };
+        self.tickets.push(Ticket { id, ..known.clone() });
+        true
+    }
+
+    /// Remember by its key what was just asked for, unless it was refused.
+    pub(super) fn remember(&mut self, id: u64, key: Option<String>) {
+        let made = self.tickets.iter().find(|ticket| ticket.id == id);
+        if let (Some(key), Some(ticket)) = (key, made) {
+            self.keyed.push((key, ticket.clone()));
+            let old = self.keyed.len().saturating_sub(REMEMBERED);
+            self.keyed.drain(..old);
+        }
+    }
+
     /// Answer the requests whose thing is done or can't be.
     pub(super) fn answer(&mut self, out: &mut Vec<Effect>) {
         let done = matches!(self.course, Course::Done { .. });

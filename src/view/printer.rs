@@ -6,6 +6,7 @@
 use std::fs::File;
 use std::io::{self, Write};
 use std::os::unix::fs::FileExt as _;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -39,13 +40,15 @@ pub struct Job {
 #[derive(Debug)]
 pub struct Printer {
     shared: Arc<Shared>,
-    thread: JoinHandle<io::Result<()>>,
+    thread: JoinHandle<()>,
 }
 
 #[derive(Debug, Default)]
 struct Shared {
     news: Mutex<News>,
     told: Condvar,
+    /// Leave off where it is.
+    stop: AtomicBool,
 }
 
 #[derive(Debug, Default)]
@@ -75,6 +78,7 @@ impl Shared {
                 || !news.messages.is_empty()
                 || news.columns.is_some()
                 || news.over
+                || self.stop.load(Ordering::Relaxed)
             {
                 return std::mem::take(&mut news);
             }
@@ -93,16 +97,15 @@ impl Shared {
 }
 
 impl Printer {
-    /// Start showing; `gone` is called once when nobody reads the output any more.
-    pub fn start(job: Job, gone: impl FnOnce() + Send + 'static) -> io::Result<Self> {
+    /// Start showing; `broken` is told if the output can't be written (nobody reads it any more,
+    /// a disk is full) or the journal can't be read, which ends it.
+    pub fn start(job: Job, broken: impl FnOnce(io::Error) + Send + 'static) -> io::Result<Self> {
         let shared = Arc::new(Shared::default());
         let theirs = Arc::clone(&shared);
         let thread = std::thread::Builder::new().name("printer".into()).spawn(move || {
-            let result = Loop::new(job).run(&theirs);
-            if result.is_err() {
-                gone();
+            if let Err(error) = Loop::new(job).run(&theirs) {
+                broken(error);
             }
-            result
         })?;
         Ok(Self { shared, thread })
     }
@@ -128,9 +131,16 @@ impl Printer {
         self.shared.tell(|news| news.over = true);
     }
 
+    /// Leave off as soon as what is being written has been, with a note of how far that was.
+    pub fn stop(&self) {
+        self.shared.stop.store(true, Ordering::Relaxed);
+        self.shared.tell(|_| ());
+    }
+
     /// Wait until everything is shown. Blocks for as long as the reader does.
-    pub fn join(self) -> io::Result<()> {
-        self.thread.join().unwrap_or_else(|_| Err(io::Error::other("the printer panicked")))
+    pub fn join(self) {
+        // A panic has told of itself.
+        let _ = self.thread.join();
     }
 }
 
@@ -151,13 +161,19 @@ impl Loop {
     fn run(&mut self, shared: &Shared) -> io::Result<()> {
         loop {
             let news = shared.wait(self.prompts.next());
+            if shared.stop.load(Ordering::Relaxed) {
+                return Ok(());
+            }
             if let Some(columns) = news.columns {
                 self.job.renderer.resize(columns);
             }
             if let Some(head) = news.head {
                 self.head = head;
             }
-            self.show_records()?;
+            self.show_records(shared)?;
+            if shared.stop.load(Ordering::Relaxed) {
+                return Ok(());
+            }
             self.prompts.update(&self.head.partials, clock::instant());
             for partial in self.prompts.take_due(clock::instant()) {
                 self.show_partial(partial)?;
@@ -174,8 +190,10 @@ impl Loop {
         }
     }
 
-    fn show_records(&mut self) -> io::Result<()> {
-        while let Some(chunk) = self.job.cursor.next(self.head.records, &mut self.text)? {
+    fn show_records(&mut self, shared: &Shared) -> io::Result<()> {
+        while !shared.stop.load(Ordering::Relaxed)
+            && let Some(chunk) = self.job.cursor.next(self.head.records, &mut self.text)?
+        {
             let chunk = Chunk::whole(&chunk.record, &self.text, chunk.lost);
             self.job.renderer.render(chunk, &mut self.out);
             if self.out.len() >= BATCH {

@@ -144,7 +144,7 @@ async fn engine(mut asked: mpsc::Receiver<Ask>, seen: mpsc::Sender<Seen>, releas
                 let _ = reply.send(state());
                 continue;
             }
-            Ask::Do { request, wait, reply } => {
+            Ask::Do { request, wait, reply, .. } => {
                 let (outcome, release) = (outcome(&request), release.clone());
                 let slow = wait && outcome.names.iter().any(|name| name.as_str() == "slow");
                 tokio::spawn(async move {

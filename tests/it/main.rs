@@ -5,9 +5,13 @@
 #![expect(clippy::disallowed_methods, reason = "tests read the environment they run in")]
 #![expect(clippy::print_stderr, reason = "what a failed test leaves is shown")]
 
+mod adopt;
 mod basics;
 mod connect;
+mod control;
 mod environment;
 mod harness;
+mod lines;
 mod tmux;
 mod trees;
+mod view;

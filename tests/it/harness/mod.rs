@@ -180,6 +180,31 @@ impl World {
         self.field(name, "pid").as_u64().map(|pid| u32::try_from(pid).unwrap())
     }
 
+    /// Wait until no supervisor answers any more.
+    #[track_caller]
+    pub(crate) fn wait_state_gone(&self) {
+        eventually("the run is over", || self.state().is_none().then_some(()));
+    }
+
+    /// Run a line of the shell to its end.
+    #[track_caller]
+    pub(crate) fn shell(&self, line: &str) -> Ran {
+        Ran::of(self.command("sh").args(["-c", line]).output().unwrap())
+    }
+
+    /// Type a line into the terminal of a process.
+    #[track_caller]
+    pub(crate) fn type_into(&self, name: &str, text: &str) {
+        let state = self.state().unwrap();
+        let pane = self.field(name, "pane");
+        let socket = state["tmux"]["socket"].as_str().unwrap().to_owned();
+        for keys in [&["-l", text][..], &["Enter"]] {
+            let mut command = self.command("tmux");
+            command.args(["-L", &socket, "send-keys", "-t", pane.as_str().unwrap()]).args(keys);
+            assert!(command.status().unwrap().success());
+        }
+    }
+
     /// Process ids of everything that carries the mark of this world.
     pub(crate) fn living(&self) -> Vec<procs::Proc> {
         let mark = format!("{MARK}={}", self.dir.path().join("").display());

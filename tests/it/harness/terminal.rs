@@ -59,6 +59,11 @@ impl<'a> Terminal<'a> {
         self.tmux(["capture-pane", "-p", "-t", "t"], |_| {})
     }
 
+    /// What is on the screen with its colours.
+    pub(crate) fn colours(&self) -> String {
+        self.tmux(["capture-pane", "-p", "-e", "-t", "t"], |_| {})
+    }
+
     /// The screen with all that has scrolled off.
     pub(crate) fn history(&self) -> String {
         self.tmux(["capture-pane", "-p", "-J", "-t", "t", "-S", "-", "-E", "-"], |_| {})

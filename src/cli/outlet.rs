@@ -1,0 +1,74 @@
+//! Whether somebody still takes what a command shows for as long as it lasts.
+
+use std::io;
+
+use rustix::event::{PollFd, PollFlags, poll};
+use tokio::sync::mpsc;
+
+use super::error::CliError;
+use crate::view::printer::{Job, Printer};
+use crate::view::screen;
+
+/// Why the output came to nothing.
+#[derive(Debug)]
+pub(super) enum Lost {
+    /// Nobody reads the pipe any more.
+    Reader,
+    /// The terminal is gone.
+    Terminal,
+    /// It can't be written, or the journal can't be read.
+    Failed(io::Error),
+}
+
+/// A printer to standard output, and what becomes of that.
+#[derive(Debug)]
+pub(super) struct Outlet {
+    pub(super) printer: Printer,
+    lost: mpsc::Receiver<Lost>,
+}
+
+impl Outlet {
+    /// Start showing.
+    pub(super) fn open(job: Job) -> Result<Self, CliError> {
+        let (tell, lost) = mpsc::channel(2);
+        let terminal = screen::is_terminal(io::stdout());
+        if !terminal {
+            watch_reader(tell.clone()).map_err(CliError::io("a thread"))?;
+        }
+        let broken = move |error: io::Error| {
+            let lost = match error.kind() {
+                io::ErrorKind::BrokenPipe => Lost::Reader,
+                _ if terminal => Lost::Terminal,
+                _ => Lost::Failed(error),
+            };
+            // Nobody may want to know any more.
+            let _ = tell.blocking_send(lost);
+        };
+        let printer = Printer::start(job, broken).map_err(CliError::io("the printer"))?;
+        Ok(Self { printer, lost })
+    }
+
+    /// Wait until the output is lost.
+    pub(super) async fn lost(&mut self) -> Lost {
+        match self.lost.recv().await {
+            Some(lost) => lost,
+            // Nobody is left who could tell.
+            None => std::future::pending().await,
+        }
+    }
+}
+
+/// Tell when the reader of standard output goes, also if nothing is written then. The thread ends
+/// with the process.
+fn watch_reader(tell: mpsc::Sender<Lost>) -> io::Result<()> {
+    let watch = move || {
+        let stdout = io::stdout();
+        // No event is asked for: that leaves errors, of which a closed pipe is one.
+        let mut output = [PollFd::new(&stdout, PollFlags::empty())];
+        while let Err(rustix::io::Errno::INTR) = poll(&mut output, None) {}
+        if output[0].revents().intersects(PollFlags::ERR | PollFlags::HUP) {
+            let _ = tell.blocking_send(Lost::Reader);
+        }
+    };
+    std::thread::Builder::new().name("outlet".into()).spawn(watch).map(drop)
+}

@@ -1,0 +1,371 @@
+//! The view: it may come and go, stop and stall; only what it is told to end ends.
+
+use std::fs::File;
+use std::io::Read as _;
+use std::process::Stdio;
+
+use crate::harness::{Terminal, World, eventually, procs};
+use crate::lines::{COUNT, complete, numbers};
+
+const QUIET: &str = "web: echo up; exec sleep 1000\n";
+/// Cannot be interrupted: it takes no notice and starts its `sleep` anew.
+const DEAF: &str = "web: trap '' INT TERM; echo up; while :; do sleep 1000; done\n";
+
+fn counting() -> World {
+    World::new(&format!("web: {COUNT}\n"))
+}
+
+/// Wait until the last number is at least this.
+#[track_caller]
+fn counted(world: &World, file: &str, number: u64) {
+    eventually(&format!("{file} counts to {number}"), || {
+        numbers(&world.read(file), "web").last().is_some_and(|&n| n >= number).then_some(())
+    });
+}
+
+#[test]
+fn a_second_interrupt_kills_what_does_not_listen() {
+    for signal in [2, 15] {
+        let world = World::new(DEAF);
+        let mut view = world.start(["-t", "60"]);
+        view.shows("web    | up\n");
+        let web = world.wait_state("web", "running").unwrap();
+        view.signal(signal);
+        view.shows("web    | Interrupting...\n");
+        world.wait_state("web", "stopping");
+        assert!(procs::alive(web));
+        view.signal(signal);
+        assert_eq!(view.code(), 0);
+        assert!(view.log().contains("web    | Killing...\n"), "{}", view.log());
+        assert!(!procs::alive(web));
+        world.wait_empty();
+    }
+}
+
+#[test]
+fn sigterm_stops_gracefully() {
+    let world =
+        World::new("web: trap 'echo bye; exit 0' INT; echo up; while :; do sleep 0.01; done\n");
+    let mut view = world.start([""; 0]);
+    view.shows("web    | up\n");
+    view.signal(15);
+    assert_eq!(view.code(), 0);
+    assert!(view.log().contains("web    | bye\n"), "{}", view.log());
+    assert!(!view.log().contains("Killing"), "{}", view.log());
+}
+
+#[test]
+fn a_hangup_ends_only_the_view_and_the_next_one_shows_exactly_the_rest() {
+    let world = counting();
+    let mut shown = vec![];
+    for round in 1..=5 {
+        let file = format!("log{round}");
+        let mut view = world.start_into(&file, [""; 0]);
+        counted(&world, &file, round * 20);
+        let said = if round == 1 { "" } else { " without a terminal; attached" };
+        assert!(view.errors().contains(said), "{}", view.errors());
+        assert_eq!(view.errors().starts_with("tmo: running since "), round > 1);
+        view.signal(1);
+        assert_eq!(view.code(), 129);
+        shown.extend(numbers(&view.log(), "web"));
+    }
+    world.wait_state("web", "running").unwrap();
+    complete(&shown);
+    assert!(shown.len() >= 100);
+    world.ok(["quit"]);
+}
+
+#[test]
+fn a_closed_terminal_leaves_all_running() {
+    let world = counting();
+    let terminal = Terminal::open(&world, "a", 80, 24);
+    terminal.tmo("start");
+    terminal.wait("web    | line 5");
+    let web = world.wait_state("web", "running").unwrap();
+    let last = *numbers(&terminal.history(), "web").last().unwrap();
+    terminal.close();
+    eventually("no view is counted", || {
+        let state = world.state()?;
+        (state["views"] == 0 && state["headless_since"].is_u64()).then_some(())
+    });
+    assert_eq!(world.wait_state("web", "running"), Some(web));
+    let mut view = world.start([""; 0]);
+    counted(&world, "log", last + 50);
+    assert!(view.errors().contains("running since "), "{}", view.errors());
+    assert_eq!(view.interrupt(), 0);
+    let rest = numbers(&view.log(), "web");
+    assert!(rest[0] > last, "{} was seen before {last}", rest[0]);
+    assert!(rest.windows(2).all(|pair| pair[1] == pair[0] + 1), "{rest:?}");
+}
+
+#[test]
+fn a_second_start_is_refused_while_a_view_is_there() {
+    let world = World::new(QUIET);
+    let mut view = world.start([""; 0]);
+    view.shows("web    | up\n");
+    let second = world.run(["start"]);
+    assert_eq!(second.code, 1, "{second:?}");
+    assert_eq!(second.stdout, "");
+    let pid = world.state().unwrap()["pid"].as_u64().unwrap();
+    assert!(second.stderr.contains(&format!("pid {pid}")), "{second:?}");
+    for word in ["already running", "tmo connect", "tmo echo", "tmo restart", "tmo quit"] {
+        assert!(second.stderr.contains(word), "{word}: {second:?}");
+    }
+    assert_eq!(view.interrupt(), 0);
+}
+
+#[test]
+fn ctrl_z_stops_only_the_view_and_fg_goes_on() {
+    let world = counting();
+    let terminal = Terminal::open(&world, "a", 80, 24);
+    terminal.line("set -m");
+    terminal.tmo("start > log");
+    counted(&world, "log", 5);
+    let web = world.wait_state("web", "running").unwrap();
+    terminal.keys(["C-z"]);
+    terminal.wait("Stopped");
+    let seen = *numbers(&world.read("log"), "web").last().unwrap();
+    eventually("it counts on unseen", || {
+        let said = world.ok(["logs", "web", "-n", "1"]);
+        numbers(&said, "web").last().is_some_and(|&n| n > seen + 20).then_some(())
+    });
+    assert_eq!(*numbers(&world.read("log"), "web").last().unwrap(), seen);
+    terminal.line("fg");
+    counted(&world, "log", seen + 30);
+    assert_eq!(world.wait_state("web", "running"), Some(web));
+    terminal.keys(["C-c"]);
+    world.wait_state_gone();
+    terminal.line("echo code=$?");
+    terminal.wait("code=0");
+    complete(&numbers(&world.read("log"), "web"));
+}
+
+#[test]
+fn a_closed_pipe_quits_everything() {
+    let world = counting();
+    let ran = world.shell(&format!("{} start | head -1", env!("CARGO_BIN_EXE_tmo")));
+    assert!(ran.stdout.starts_with("system | "), "{ran:?}");
+    assert_eq!(ran.stdout.lines().count(), 1, "{ran:?}");
+    world.wait_empty();
+}
+
+#[test]
+fn a_closed_pipe_quits_everything_though_nothing_more_is_printed() {
+    let world = World::new(QUIET);
+    let (mut read, write) = std::io::pipe().unwrap();
+    let mut child = world.tmo(["start"]).stdout(write).stderr(Stdio::null()).spawn().unwrap();
+    let mut text = String::new();
+    while !text.contains("web    | up\n") {
+        let mut bytes = [0; 4096];
+        let count = read.read(&mut bytes).unwrap();
+        assert!(count > 0, "{text}");
+        text.push_str(std::str::from_utf8(&bytes[..count]).unwrap());
+    }
+    world.wait_state("web", "running");
+    drop(read);
+    let status = eventually("the view ends", || child.try_wait().unwrap());
+    assert_eq!(status.code(), Some(0));
+    world.wait_empty();
+}
+
+#[test]
+fn a_killed_view_leaves_all_running() {
+    let world = counting();
+    let mut view = world.start([""; 0]);
+    counted(&world, "log", 5);
+    let web = world.wait_state("web", "running");
+    view.signal(9);
+    view.end();
+    eventually("no view is counted", || (world.state()?["views"] == 0).then_some(()));
+    assert_eq!(world.wait_state("web", "running"), web);
+    let mut again = world.start_into("log2", [""; 0]);
+    let last = *numbers(&view.log(), "web").last().unwrap();
+    counted(&world, "log2", last + 10);
+    assert_eq!(again.interrupt(), 0);
+    // What it had written but not noted is repeated, nothing is left out.
+    let next = numbers(&again.log(), "web");
+    assert!(next[0] <= last + 1, "{last} then {}", next[0]);
+    assert!(next.windows(2).all(|pair| pair[1] == pair[0] + 1), "{next:?}");
+}
+
+#[test]
+fn an_output_that_cannot_be_written_is_an_error() {
+    let world = World::new(QUIET);
+    let full = File::options().write(true).open("/dev/full").unwrap();
+    let output = world.tmo(["start"]).stdout(full).output().unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(said.contains("No space left on device"), "{said}");
+    world.wait_empty();
+}
+
+#[test]
+fn colours_are_overminds_when_forced_and_none_otherwise() {
+    let procfile = "web: printf 'a\\033[31mred\\033[0m\\tx\\r\\n'; echo; exec sleep 1000\n";
+    let world = World::new(procfile).env("CLICOLOR_FORCE", "1");
+    let mut view = world.start([""; 0]);
+    // Its own carriage return stays; the one that the terminal adds goes.
+    let line = "\x1b[1;38;5;2mweb   \x1b[0m | a\x1b[31mred\x1b[0m\tx\r\n";
+    view.shows(&format!("{line}\x1b[1;38;5;2mweb   \x1b[0m | \n"));
+    assert_eq!(view.interrupt(), 0);
+    let log = view.log();
+    let socket = log.split("Tmux socket name: ").nth(1).unwrap().split('\x1b').next().unwrap();
+    let system = |text: &str| format!("\x1b[1;38;5;7msystem\x1b[0m | \x1b[1m{text}\x1b[0m\n");
+    let head = [
+        "\x1b]0;app | tmo\x07".to_owned(),
+        system(&format!("Tmux socket name: {socket}")),
+        system("Tmux session ID: app"),
+        system("Listening at ./.overmind.sock"),
+    ];
+    assert!(log.starts_with(&head.concat()), "{log:?}");
+    let interrupting = "\x1b[1;38;5;2mweb   \x1b[0m | \x1b[1mInterrupting...\x1b[0m\n";
+    assert!(log.contains(interrupting), "{log:?}");
+
+    let world = World::new(procfile).env("CLICOLOR_FORCE", "1").env("NO_COLOR", "1");
+    let mut view = world.start([""; 0]);
+    view.shows("web    | a\x1b[31mred\x1b[0m\tx\r\nweb    | \n");
+    assert_eq!(view.interrupt(), 0);
+    assert!(view.log().starts_with("system | Tmux socket name: "), "{:?}", view.log());
+    assert!(!view.log().contains("\x1b[1"), "{:?}", view.log());
+}
+
+#[test]
+fn no_color_in_a_terminal_means_no_colour() {
+    let world = World::new("web: echo up; exec sleep 1000\n").env("NO_COLOR", "1");
+    let terminal = Terminal::open(&world, "a", 80, 24);
+    terminal.tmo("start");
+    terminal.wait("web    | up");
+    assert!(!terminal.colours().contains("\x1b[1"), "{:?}", terminal.colours());
+    terminal.keys(["C-c"]);
+    terminal.wait("Interrupting");
+    world.wait_state_gone();
+}
+
+#[test]
+fn the_exit_code_is_that_of_the_culprit() {
+    let victims = "a: trap 'exit 130' INT; touch a.up; while :; do sleep 0.01; done\n\
+                   b: touch b.up; exec sleep 1000\n";
+    let up = "until [ -e a.up ] && [ -e b.up ]; do sleep 0.01; done;";
+    for (ending, code, how) in [
+        ("echo no such thing; exit 3", 3, "web exited with code 3"),
+        ("kill -SEGV $$", 139, "web was killed by signal 11 (SIGSEGV)"),
+        ("kill -KILL $$", 137, "web was killed by signal 9 (SIGKILL)"),
+        ("exit 0", 0, "web exited with code 0"),
+        ("nosuchcommand", 127, "web exited with code 127"),
+    ] {
+        let world = World::new(&format!("{victims}web: {up} {ending}\n"));
+        let mut view = world.start([""; 0]);
+        assert_eq!(view.code(), code, "{ending}: {}", view.log());
+        let log = view.log();
+        let last = log.lines().position(|line| line.starts_with(&format!("system | {how}")));
+        let last = last.unwrap_or_else(|| panic!("{how}: {log}"));
+        let words: Vec<_> = log.lines().skip(last).collect();
+        assert!(words.iter().all(|line| line.starts_with("system | ")), "{log}");
+        if code == 3 {
+            assert_eq!(words.last(), Some(&"system |   no such thing"), "{log}");
+        }
+    }
+}
+
+#[test]
+fn what_tmo_stopped_itself_counts_as_success() {
+    let world = World::new(
+        "a: trap 'exit 130' INT; echo up; while :; do sleep 0.01; done\nb: sleep 1000\n",
+    );
+    let mut view = world.start([""; 0]);
+    view.shows("a      | up\n");
+    world.wait_state("b", "running");
+    assert_eq!(view.interrupt(), 0);
+    assert!(!view.log().contains("exited with"), "{}", view.log());
+}
+
+#[test]
+fn a_process_that_ends_before_the_view_has_looked_is_shown_all_the_same() {
+    for _ in 0..5 {
+        let world = World::new("web: echo at once; exit 4\n");
+        let mut view = world.start([""; 0]);
+        assert_eq!(view.code(), 4, "{} {}", view.log(), view.errors());
+        assert!(view.log().contains("web    | at once\n"), "{}", view.log());
+        assert_eq!(view.errors(), "");
+    }
+}
+
+#[test]
+fn a_prompt_is_shown_and_completed_behind_one_prefix() {
+    let world =
+        World::new("web: printf 'name? '; read name; echo \"hello $name\"; exec sleep 1000\n");
+    let terminal = Terminal::open(&world, "a", 80, 24);
+    terminal.tmo("start");
+    terminal.wait("web    | name?");
+    world.type_into("web", "you");
+    terminal.wait("web    | hello you");
+    let screen = terminal.screen();
+    assert!(screen.contains("web    | name? you\n"), "{screen}");
+    assert_eq!(screen.matches("name?").count(), 1, "{screen}");
+    terminal.keys(["C-c"]);
+    world.wait_state_gone();
+}
+
+#[test]
+fn a_spinner_shows_its_last_state_in_one_line() {
+    let world = World::new(
+        "web: for i in 1 2 3 4 5 6 7 8 9; do printf '\\rworking %s' $i; sleep 0.05; done; echo; \
+         echo done; exec sleep 1000\n",
+    );
+    let terminal = Terminal::open(&world, "a", 80, 24);
+    terminal.tmo("start");
+    terminal.wait("web    | done");
+    let screen = terminal.screen();
+    assert_eq!(screen.matches("working").count(), 1, "{screen}");
+    assert!(screen.contains("web    | working 9\n"), "{screen}");
+    terminal.keys(["C-c"]);
+    world.wait_state_gone();
+}
+
+#[test]
+fn a_stopped_echo_hurts_nobody() {
+    let world = World::new(&format!(
+        "web: {COUNT}\nnoise: yes xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx\n"
+    ));
+    let mut view = world.start([""; 0]);
+    counted(&world, "log", 1);
+    let (read, write) = std::io::pipe().unwrap();
+    let mut echo = world.tmo(["echo"]).stdout(write).spawn().unwrap();
+    // Its pipe is full, then it is stopped.
+    eventually("it is held up", || (procs::state(echo.id()) == Some('S')).then_some(()));
+    procs::kill(echo.id(), 19);
+    let seen = *numbers(&view.log(), "web").last().unwrap();
+    counted(&world, "log", seen + 20);
+    let ran = world.run(["restart", "noise"]);
+    assert_eq!(ran.code, 0, "{ran:?}");
+    assert_eq!(view.interrupt(), 0);
+    complete(&numbers(&view.log(), "web"));
+    procs::kill(echo.id(), 18);
+    drop(read);
+    assert_eq!(eventually("echo ends", || echo.try_wait().unwrap()).code(), Some(0));
+}
+
+#[test]
+fn a_terminal_stopped_by_ctrl_s_hurts_nobody_and_shows_all_after_ctrl_q() {
+    let world = counting();
+    let terminal = Terminal::open(&world, "a", 80, 24);
+    terminal.tmo("start");
+    terminal.wait("web    | line 3");
+    terminal.keys(["C-s"]);
+    let seen = 40 + numbers(&terminal.history(), "web").last().unwrap();
+    eventually("it counts on unseen", || {
+        let said = world.ok(["logs", "web", "-n", "1"]);
+        numbers(&said, "web").last().is_some_and(|&n| n > seen).then_some(())
+    });
+    world.ok(["restart", "web"]);
+    assert!(!terminal.screen().contains("Restarting"), "{}", terminal.screen());
+    terminal.keys(["C-q"]);
+    terminal.wait("Restarting");
+    let history = terminal.history();
+    let first_life = history.split("Restarting").next().unwrap();
+    let first_life = numbers(first_life, "web");
+    complete(&first_life);
+    assert!(*first_life.last().unwrap() >= seen);
+    terminal.keys(["C-c"]);
+    world.wait_state_gone();
+}
