@@ -116,6 +116,8 @@ mod tests {
     use std::path::Path;
     use std::time::Duration;
 
+    use tokio::io::AsyncReadExt as _;
+
     use super::super::queue::{Event, Queue};
     use super::{listen, make_bell};
 
@@ -147,10 +149,13 @@ mod tests {
         let all = async {
             let task = listen(3, &path, queue.clone()).unwrap();
             hears(&queue, |event| matches!(event, Event::Bell(3))).await;
-            // Let go and taken again before the listener has its turn.
+            // The runtime sees that it was let go; before the listener has its turn (this future
+            // is woken together with it and runs first) it is taken again.
+            let (wake, mut woken) = tokio::net::UnixStream::pair().unwrap();
             hold(&path).write_all(b"l").unwrap();
+            drop(wake);
+            woken.read_u8().await.unwrap_err();
             let mut sink = hold(&path);
-            tokio::task::yield_now().await;
             hears(&queue, |event| matches!(event, Event::Bell(3))).await;
             sink.write_all(b"S").unwrap();
             hears(&queue, |event| matches!(event, Event::SinkUp(3))).await;
