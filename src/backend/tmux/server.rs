@@ -6,6 +6,9 @@
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
+use std::sync::Arc;
+
+use tokio::sync::Mutex;
 
 use super::command::{self, Command};
 use super::{config, menu};
@@ -55,6 +58,8 @@ pub struct Tmux {
     control: PathBuf,
     user_config: Option<PathBuf>,
     size: (u16, u16),
+    /// Held while it is looked what is there and added what is missing.
+    opening: Arc<Mutex<()>>,
 }
 
 /// What to open: a name and its spec file.
@@ -101,6 +106,7 @@ impl Tmux {
             control: plan.socket.as_path().to_owned(),
             user_config,
             size: plan.size,
+            opening: Arc::default(),
         }
     }
 
@@ -165,6 +171,8 @@ impl Tmux {
     /// A living pane of its name that nobody knows was opened by a supervisor that was killed
     /// before it heard of it: it is left as it is, its shim will tell.
     pub async fn reopen(&self, opening: &Opening, old: Option<&str>) -> Result<(), TmuxError> {
+        // Two at once would both make the session.
+        let _one = self.opening.lock().await;
         let listed = self.list().await?;
         let kept = old.and_then(|id| listed.iter().find(|l| l.pane == id));
         let (name, spec) = opening;
