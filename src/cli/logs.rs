@@ -92,7 +92,7 @@ fn print(mut job: Job, upto: u64, raw: bool, out: &mut dyn Write) -> Result<u8, 
             Ok(None) => break Ok(()),
             Ok(Some(chunk)) if raw => {
                 if chunk.record.kind == crate::journal::record::Kind::Text {
-                    page.extend_from_slice(&text);
+                    put_plain(&text, &mut page);
                 }
             }
             Ok(Some(chunk)) => {
@@ -113,6 +113,19 @@ fn print(mut job: Job, upto: u64, raw: bool, out: &mut dyn Write) -> Result<u8, 
     gone(out.flush())?;
     result.map_err(read)?;
     Ok(0)
+}
+
+/// Lines as they were printed: the terminal has put a carriage return before each newline.
+fn put_plain(text: &[u8], page: &mut Vec<u8>) {
+    for line in text.split_inclusive(|&b| b == b'\n') {
+        match line.strip_suffix(b"\r\n") {
+            Some(line) => {
+                page.extend_from_slice(line);
+                page.push(b'\n');
+            }
+            None => page.extend_from_slice(line),
+        }
+    }
 }
 
 /// Whether nobody reads any more, which is no error.

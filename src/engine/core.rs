@@ -11,13 +11,14 @@ use super::pane::{PaneTrack, Sink};
 use super::queue::{Event, Queue};
 use super::runtime::{Runtime, Saved, TmuxServer};
 use super::watchers;
-use crate::backend::tmux::Tmux;
+use crate::backend::tmux::{Tmux, TmuxError};
 use crate::control::handle::Ask;
 use crate::journal::ingest::{Ingest, Progress};
 use crate::journal::retention;
 use crate::model::plan::{Plan, ProcessPlan};
 use crate::model::request::{Head, Outcome, Request};
 use crate::pane::life::{Entry, LifeEvent};
+use crate::pane::sink;
 use crate::supervisor::{Effect, Input, ProcId};
 use crate::sys::{Sweep, clock};
 
@@ -43,6 +44,8 @@ pub(super) struct Engine {
     /// How many times tmux was asked to open panes and has not answered yet.
     pub(super) opening: u32,
     pub(super) finish: Option<u8>,
+    /// When the start counts as one that went well.
+    pub(super) settled: Option<Instant>,
     /// Answers that are given when the run is over.
     pub(super) last_answers: Vec<(u64, Outcome)>,
 }
@@ -61,11 +64,7 @@ impl Engine {
             Event::Swept(id, pid, sweep) => self.swept(id, pid, &sweep),
             Event::TmuxExit => self.input(Input::TmuxGone),
             Event::Opened(ids, result) => self.opened(&ids, result),
-            Event::Piped(id, result) => {
-                if let Err(error) = result {
-                    self.trouble(id, &format!("its output can't be piped: {error}"));
-                }
-            }
+            Event::Piped(id, closed, result) => self.piped(id, closed, result),
         }
     }
 
@@ -259,7 +258,9 @@ impl Engine {
         }
     }
 
-    /// What the dead sink had not written is lost; nobody knows how much. Another one is started.
+    /// What a killed sink had not written is lost; nobody knows how much. Another one is started.
+    /// One that has read all of a pipe that was closed lost nothing; there is a pane to be piped
+    /// again only if a person closed just the pipe.
     fn sink_gone(&mut self, id: ProcId) {
         if self.panes[id].sink != Sink::Up {
             return;
@@ -270,18 +271,38 @@ impl Engine {
         if self.saved.supervisor.tmux_gone || self.panes[id].shim.is_none() {
             return;
         }
-        match self.ingest.gap(self.panes[id].stream) {
-            Ok(progress) => self.progressed(id, &progress),
-            Err(error) => tracing::error!(%error, "a gap can't be recorded"),
+        let closed = sink::drained(&self.panes[id].paths.sink_lock());
+        if !closed {
+            self.gap(id);
         }
         self.unmark(id);
-        self.trouble(id, "Its sink was killed: output may be missing here");
         let (tmux, queue) = (self.tmux.clone(), self.queue.clone());
         let spec = self.panes[id].paths.spec();
         tokio::task::spawn_local(async move {
             let result = tmux.pipe(&pane, &spec).await;
-            queue.push(Event::Piped(id, result));
+            queue.push(Event::Piped(id, closed, result));
         });
+    }
+
+    /// Output may be missing at the present end of the stream.
+    fn gap(&mut self, id: ProcId) {
+        match self.ingest.gap(self.panes[id].stream) {
+            Ok(progress) => self.progressed(id, &progress),
+            Err(error) => tracing::error!(%error, "a gap can't be recorded"),
+        }
+        self.trouble(id, "Its pipe was broken: output may be missing here");
+    }
+
+    fn piped(&mut self, id: ProcId, closed: bool, result: Result<(), TmuxError>) {
+        match (closed, result) {
+            (true, Ok(())) => self.gap(id),
+            (false, Ok(())) => {}
+            // The pane was closed, and its pipe with it.
+            (true, Err(error)) => tracing::debug!(%error, "pipe-pane"),
+            (false, Err(error)) => {
+                self.trouble(id, &format!("its output can't be piped: {error}"));
+            }
+        }
     }
 
     /// A shim has ended. If it did not say so first, it was killed, and what it ran must be ended
@@ -339,7 +360,7 @@ impl Engine {
     pub(super) fn opened(
         &mut self,
         ids: &[ProcId],
-        result: Result<Option<(u32, PathBuf)>, crate::backend::tmux::TmuxError>,
+        result: Result<Option<(u32, PathBuf)>, TmuxError>,
     ) {
         self.opening = self.opening.saturating_sub(1);
         match result {
@@ -384,7 +405,7 @@ impl Engine {
 
     /// The next moment at which something is overdue.
     pub(super) fn alarm(&self) -> Option<Instant> {
-        self.panes.iter().filter_map(|pane| pane.give_up).min()
+        self.panes.iter().filter_map(|pane| pane.give_up).chain(self.settled).min()
     }
 
     /// Give up the markers that are overdue.

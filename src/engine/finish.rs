@@ -40,7 +40,7 @@ impl Engine {
         if let Err(error) = place.remove() {
             tracing::error!(%error, "the socket can't be removed");
         }
-        lock.release();
+        lock.release(self.runtime.dir());
         for (ticket, outcome) in std::mem::take(&mut self.last_answers) {
             if let Some(reply) = self.replies.remove(&ticket) {
                 let _ = reply.send(outcome);

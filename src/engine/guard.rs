@@ -7,6 +7,7 @@
 use std::fs::File;
 use std::io::Write as _;
 use std::os::fd::{AsRawFd as _, FromRawFd as _, OwnedFd};
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::os::unix::process::ExitStatusExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -108,7 +109,8 @@ fn prepare(runtime: &Runtime, fresh: Option<&Path>) -> Result<Held, News> {
         LockError::Held { pid } => News::Held { pid },
         error @ LockError::Io { .. } => failed(error.to_string()),
     })?;
-    if !runtime.has_survivors() {
+    let survivors = runtime.has_survivors();
+    if !survivors {
         let Some(fresh) = fresh else {
             return Err(failed("nothing is left of that run".to_owned()));
         };
@@ -119,7 +121,13 @@ fn prepare(runtime: &Runtime, fresh: Option<&Path>) -> Result<Held, News> {
     let plan = runtime.plan().map_err(|e| failed(e.to_string()))?;
     let (path, shown) = (plan.socket.as_path(), plan.socket_shown.as_path());
     let Listening { listener, place, note } =
-        listen::bind(path, shown, runtime.dir()).map_err(|e| failed(e.to_string()))?;
+        listen::bind(path, shown, runtime.dir()).map_err(|error| {
+            if !survivors {
+                // No run has come of it, so its plan, environment included, does not stay.
+                let _ = runtime.clear();
+            }
+            failed(error.to_string())
+        })?;
     Ok(Held {
         runtime: runtime.clone(),
         lock,
@@ -167,7 +175,8 @@ fn spawn(held: &Held, news: Option<&File>) -> std::io::Result<Child> {
     let lock = owned(held.lock.try_clone()?.into_raw()?);
     let news = news.map(nix::unistd::dup).transpose()?;
     let number = |fd: &OwnedFd| fd.as_raw_fd().to_string();
-    let errors = File::options().create(true).append(true).open(held.runtime.stderr_file())?;
+    let errors =
+        File::options().create(true).append(true).mode(0o600).open(held.runtime.stderr_file())?;
     let mut command = Command::new(&held.program);
     command.arg("supervise").arg(held.runtime.dir()).arg(number(&listener)).arg(number(&lock));
     command.arg(news.as_ref().map_or_else(|| "-".to_owned(), number));

@@ -28,8 +28,8 @@ pub(super) enum Event {
     TmuxExit,
     /// tmux was asked to open these panes; the server if it was started by that.
     Opened(Vec<ProcId>, Result<Option<(u32, PathBuf)>, TmuxError>),
-    /// A pane was piped again.
-    Piped(ProcId, Result<(), TmuxError>),
+    /// A pane was piped again; whether its old pipe had been closed, not its sink killed.
+    Piped(ProcId, bool, Result<(), TmuxError>),
 }
 
 /// The queue. Bells are rung far more often than they are answered, so each stands in it once;

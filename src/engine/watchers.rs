@@ -74,8 +74,15 @@ async fn hear(id: ProcId, bell: &pipe::Receiver, queue: &Queue) -> std::io::Resu
 
 /// Whether somebody holds the writing end of a bell just opened.
 fn held(bell: &pipe::Receiver) -> bool {
-    // Past tokio, which would not ask the kernel before it has heard from it.
-    !matches!(nix::unistd::read(bell, &mut [0u8; 512]), Ok(0))
+    // Past tokio, which would not ask the kernel before it has heard from it. What was rung before
+    // comes first; it says nothing about who is there now.
+    loop {
+        match nix::unistd::read(bell, &mut [0u8; 512]) {
+            Ok(0) => return false,
+            Ok(_) => {}
+            Err(_) => return true,
+        }
+    }
 }
 
 /// Wait for the end of a process that is no child; pushes `event` once.

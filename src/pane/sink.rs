@@ -38,9 +38,21 @@ pub fn run(spec_path: &Path) -> u8 {
         }
     };
     match sink.drain(&mut Stdin) {
-        Ok(()) => 0,
+        Ok(()) => {
+            sink.leave();
+            0
+        }
         Err(_) => 1,
     }
+}
+
+/// What the lock file holds when the last sink has read everything there was.
+const DRAINED: &[u8] = b"drained\n";
+
+/// Whether the sink that held this lock ended because tmux closed the pipe, with nothing lost.
+/// One that was killed could not say so.
+pub fn drained(lock: &Path) -> bool {
+    std::fs::read(lock).is_ok_and(|said| said == DRAINED)
 }
 
 /// What a terminal, or someone who signals the whole group of the tmux server, sends does not
@@ -65,7 +77,7 @@ fn deafen() {
 struct Sink {
     appender: Appender,
     bell: Option<File>,
-    _lock: Option<File>,
+    lock: Option<File>,
 }
 
 impl Sink {
@@ -77,9 +89,17 @@ impl Sink {
         let runtime = spec_path.parent().and_then(Path::parent);
         let dirs = Dirs::new(spec.log.dir.as_path(), runtime.map(spill_dir));
         let appender = Appender::open(&dirs, &spec.name.slug(), spec.log.segment(), true);
-        let mut sink = Self { appender, bell, _lock: lock };
+        let mut sink = Self { appender, bell, lock };
         sink.ring(b'S');
         Ok(sink)
+    }
+
+    /// Say that nothing was lost, before the bell tells that this sink is gone.
+    fn leave(&mut self) {
+        if let Some(lock) = &mut self.lock {
+            // Unsaid, it only looks as if something might be missing.
+            let _ = lock.write_all(DRAINED);
+        }
     }
 
     /// Append until the end of the input.
@@ -119,6 +139,8 @@ fn lock(path: &Path) -> Option<File> {
             return None;
         }
     }
+    // What the one before has said of itself.
+    let _ = file.set_len(0);
     Some(file)
 }
 

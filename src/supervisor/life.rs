@@ -1,6 +1,6 @@
 //! What a pane tells: its shim's entries, and the end of the shim itself.
 
-use super::{Culprit, Effect, Goal, Pane, Phase, Proc, ProcId, Supervisor, Word};
+use super::{Course, Culprit, Effect, Goal, Pane, Phase, Proc, ProcId, Supervisor, Word};
 use crate::model::Exit;
 use crate::pane::life::{Entry, LifeEvent, Member};
 
@@ -19,7 +19,7 @@ impl Supervisor {
         let at = entry.at;
         match entry.event {
             LifeEvent::Up { pid, start_time, pane, .. } => {
-                proc.pane = Pane::Up { shim: pid, start_time, id: pane };
+                self.up(id, Pane::Up { shim: pid, start_time, id: pane }, out);
             }
             LifeEvent::Start { life, pid, .. } => self.started(id, life, pid, at),
             LifeEvent::Hangup {} => self.hung_up(id, out),
@@ -43,6 +43,19 @@ impl Supervisor {
                 out.push(Word::error(Some(id), "trouble", message.clone()));
                 self.procs[id].note = Some(message);
             }
+        }
+    }
+
+    /// A shim is there. Unless tmo has opened its pane, a person had tmux start what was in it
+    /// again, which means: restart.
+    fn up(&mut self, id: ProcId, pane: Pane, out: &mut Vec<Effect>) {
+        let proc = &mut self.procs[id];
+        let by_hand = proc.pane == Pane::None && proc.phase != Phase::Pending;
+        proc.pane = pane;
+        if by_hand && !proc.alive() && self.course == Course::Keep {
+            proc.goal = Goal::Run;
+            proc.life = proc.life.max(proc.current_life()) + 1;
+            out.push(Word::of(id, "restarting", "Its window was opened again: restarting..."));
         }
     }
 

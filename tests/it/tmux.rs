@@ -32,7 +32,7 @@ fn survives(config: &str, sourced: bool) {
         });
     }
     // Sessions and windows that come now come under its rules.
-    world.tmux(["kill-window", "-t", "web"]);
+    world.tmux(["kill-window", "-t", "=app:=web"]);
     world.wait_state("web", "stopped");
     world.ok(["restart", "web", "worker"]);
     eventually("both again", || (view.log().matches("| all done\n").count() == 4).then_some(()));

@@ -67,6 +67,8 @@ pub struct Listed {
     pub pid: u32,
     /// Nothing runs in it any more.
     pub dead: bool,
+    /// It is in the run's session (a person may have made others).
+    pub ours: bool,
     /// Name of its window.
     pub window: String,
 }
@@ -138,7 +140,15 @@ impl Tmux {
         };
         let open = open.arg("-n").plain_format(name.as_str()).arg("-c").plain_format(&self.root);
         let target = format!("={}:={name}", self.session);
-        vec![command::shim(open, &self.tmo, spec), command::pipe(&target, &self.tmo, spec)]
+        let mut commands =
+            vec![command::shim(open, &self.tmo, spec), command::pipe(&target, &self.tmo, spec)];
+        if first {
+            // Its own, so that no value for all sessions can end this one.
+            let keep = Command::new("set-option").arg("-q").arg("-t");
+            let keep = keep.arg(format!("={}:", self.session)).arg("destroy-unattached").arg("off");
+            commands.push(keep);
+        }
+        commands
     }
 
     /// Give this process a pane again: in its old one if that is still there, else in a new window.
@@ -160,7 +170,7 @@ impl Tmux {
                     command::pipe(&pane.pane, &self.tmo, spec),
                 ]
             }
-            None => self.window(opening, listed.is_empty()),
+            None => self.window(opening, !listed.iter().any(|l| l.ours)),
         };
         for call in command::batches(&[group]) {
             self.call(call).await?;
@@ -175,11 +185,14 @@ impl Tmux {
 
     /// The panes there are; none if the session is gone.
     pub async fn list(&self) -> Result<Vec<Listed>, TmuxError> {
-        let format = "#{pane_id} #{pane_pid} #{pane_dead} #{window_name}";
+        let ours = format!("#{{==:#{{session_name}},{}}}", self.session);
+        let format = format!("#{{pane_id}} #{{pane_pid}} #{{pane_dead}} {ours} #{{window_name}}");
         let ask = Command::new("list-panes").arg("-a").arg("-F").arg(format);
+        let no_session =
+            |words: &str| words.contains("no sessions") || words.contains("no current target");
         match self.call(ask.words().to_vec()).await {
             Ok(said) => Ok(said.lines().filter_map(parse_listed).collect()),
-            Err(TmuxError::Refused { words, .. }) if words.contains("no sessions") => Ok(vec![]),
+            Err(TmuxError::Refused { words, .. }) if no_session(&words) => Ok(vec![]),
             Err(error) => Err(error),
         }
     }
@@ -188,8 +201,13 @@ impl Tmux {
     /// it can cost output: hooks go, tmo's options are set again.
     pub async fn source_user_config(&self) -> Result<(), TmuxError> {
         let Some(path) = &self.user_config else { return Ok(()) };
-        let source = Command::new("source-file").arg("-q").arg(path);
-        let verdict = self.call(source.words().to_vec()).await.map(drop);
+        let again = Command::new("source-file").arg(&self.config);
+        // In one call: between two, its options could end the session or the server.
+        let both = vec![Command::new("source-file").arg("-q").arg(path), again.clone()];
+        let mut verdict = Ok(());
+        for call in command::batches(&[both]) {
+            verdict = self.call(call).await.map(drop);
+        }
         for scope in [&["-g"][..], &["-g", "-w"], &["-g", "-p"]] {
             let ask = scope.iter().fold(Command::new("show-hooks"), Command::arg);
             let Ok(hooks) = self.call(ask.words().to_vec()).await else { continue };
@@ -203,7 +221,7 @@ impl Tmux {
                 self.call(call).await?;
             }
         }
-        let again = Command::new("source-file").arg(&self.config);
+        // An error in the user's file keeps what stands behind it in the call from being done.
         self.call(again.words().to_vec()).await?;
         verdict
     }
@@ -252,11 +270,12 @@ impl Tmux {
 }
 
 fn parse_listed(line: &str) -> Option<Listed> {
-    let mut fields = line.splitn(4, ' ');
+    let mut fields = line.splitn(5, ' ');
     Some(Listed {
         pane: fields.next()?.to_owned(),
         pid: fields.next()?.parse().ok()?,
         dead: fields.next()? == "1",
+        ours: fields.next()? == "1",
         window: fields.next()?.to_owned(),
     })
 }
@@ -273,8 +292,9 @@ mod tests {
 
     #[test]
     fn what_tmux_says_is_read() {
-        let listed = Listed { pane: "%3".into(), pid: 77, dead: false, window: "web#1".into() };
-        assert_eq!(parse_listed("%3 77 0 web#1"), Some(listed));
+        let (pane, window) = ("%3".into(), "web 1".into());
+        let listed = Listed { pane, pid: 77, dead: false, ours: true, window };
+        assert_eq!(parse_listed("%3 77 0 1 web 1"), Some(listed));
         assert_eq!(parse_listed("rubbish"), None);
         assert_eq!(hook_name("after-new-window[0] run-shell 'sleep 1'"), Some("after-new-window"));
         assert_eq!(hook_name("alert-bell"), None);

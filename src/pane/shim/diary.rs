@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::fs::File;
 use std::io::Write as _;
 use std::os::unix::fs::OpenOptionsExt as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use nix::libc;
 
@@ -21,12 +21,17 @@ pub(super) struct Diary {
     bell: PathBuf,
     writer: Option<LifeWriter>,
     waiting: VecDeque<(u64, LifeEvent)>,
+    /// Held for as long as this shim lives: two would give the same numbers.
+    _lock: Option<File>,
 }
 
 impl Diary {
+    /// The diary of this pane, once a shim that was there before is gone (whoever respawns a
+    /// pane does not wait for it).
     pub(super) fn new(paths: &PanePaths) -> Self {
         let (path, bell) = (paths.life(), paths.bell());
-        Self { path, bell, writer: None, waiting: VecDeque::new() }
+        let lock = lock(&path);
+        Self { path, bell, writer: None, waiting: VecDeque::new(), _lock: lock }
     }
 
     /// The highest life that any shim of this pane has begun.
@@ -105,6 +110,17 @@ impl Diary {
             let _ = bell.write(b"l");
         }
     }
+}
+
+/// Wait for the life file. Without a lock (a file system that has none) go on.
+fn lock(path: &Path) -> Option<File> {
+    let file = File::options().append(true).create(true).mode(0o600).open(path).ok()?;
+    while let Err(error) = rustix::fs::flock(&file, rustix::fs::FlockOperation::LockExclusive) {
+        if error != rustix::io::Errno::INTR {
+            return None;
+        }
+    }
+    Some(file)
 }
 
 #[cfg(test)]

@@ -93,12 +93,13 @@ impl Shim {
         // Where there is no /dev/fd, tmux has closed what it had open itself.
         let _ = sys::close_inherited();
         sys::ignore_signals(IGNORED);
+        let paths = PanePaths::beside(spec_path);
+        // Before there are handlers: a shim that still waits here is ended by a closing pane.
+        let diary = Diary::new(&paths);
         let wakes = Wakes::install()?;
         sys::unblock_signals()?;
         let pid = std::process::id();
         let own = sys::info(pid).map_or((0, 0), |process| (process.start_time, process.sid));
-        let paths = PanePaths::beside(spec_path);
-        let diary = Diary::new(&paths);
         let mut shim = Self {
             spec_path: spec_path.to_owned(),
             paths,

@@ -274,10 +274,7 @@ impl Drop for World {
         assert!(left.is_empty(), "left behind: {left:#?}");
         let sockets: Vec<_> = walk(&self.dir.path().join("tmux"));
         assert!(spared.len() >= sockets.len(), "tmux sockets left behind: {sockets:?}");
-        let run: Vec<_> = walk(&self.dir.path().join("run"))
-            .into_iter()
-            .filter(|path| path.file_name() != Some(OsStr::new("lock")))
-            .collect();
+        let run = walk(&self.dir.path().join("run"));
         assert!(run.is_empty(), "left in the runtime directory: {run:?}");
         assert!(!self.app().join(".overmind.sock").exists(), "the socket was left behind");
     }
