@@ -196,7 +196,7 @@ fn bind_hidden(path: &Path) -> io::Result<UnixListener> {
     // On Linux the file gets the mode that the socket has before; elsewhere this may fail.
     let _ = fchmod(&socket, mode);
     bind_fd(socket.as_raw_fd(), &address)?;
-    let listening = fs::set_permissions(path, Permissions::from_mode(mode.bits()))
+    let listening = fs::set_permissions(path, Permissions::from_mode(0o600))
         .and_then(|()| Ok(listen(&socket, Backlog::new(BACKLOG)?)?));
     match listening {
         Ok(()) => Ok(socket.into()),

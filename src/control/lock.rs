@@ -88,8 +88,14 @@ impl RunLock {
         inherit::give(self.file)
     }
 
-    /// Give the lock up at once, also for the processes that share it.
-    pub fn release(self) {
+    /// Remove the lock file and give the lock up at once, also for the processes that share it.
+    /// Whoever has the old file open by then sees that it is not the lock any more.
+    pub fn release(self, runtime: &Path) {
+        // Only a file that is the lock is removed; an empty one that stays harms nobody.
+        let there = path(runtime);
+        if matches((self.file.metadata(), std::fs::metadata(&there))) {
+            let _ = std::fs::remove_file(there);
+        }
         // Closing the descriptor would do no more; there is nobody to tell of a failure.
         let _ = flock(&self.file, FlockOperation::Unlock);
     }

@@ -41,9 +41,11 @@ pub(super) struct Engine {
     pub(super) replies: HashMap<u64, oneshot::Sender<Outcome>>,
     pub(super) next_ticket: u64,
     pub(super) views: u32,
-    pub(super) finish: Option<u8>,
-    /// Calls of tmux that open panes and have not come back.
+    /// How many times tmux was asked to open panes and has not answered yet.
     pub(super) opening: u32,
+    pub(super) finish: Option<u8>,
+    /// When the start counts as one that went well.
+    pub(super) settled: Option<Instant>,
     /// Answers that are given when the run is over.
     pub(super) last_answers: Vec<(u64, Outcome)>,
     /// It was told that the disk of the journal takes nothing.
@@ -63,10 +65,7 @@ impl Engine {
             Event::ShimExit(id, pid) => self.shim_exit(id, pid),
             Event::Swept(id, pid, sweep) => self.swept(id, pid, &sweep),
             Event::TmuxExit => self.input(Input::TmuxGone),
-            Event::Opened(ids, result) => {
-                self.opening -= 1;
-                self.opened(&ids, result);
-            }
+            Event::Opened(ids, result) => self.opened(&ids, result),
             Event::Piped(id, closed, result) => self.piped(id, closed, result),
         }
     }
@@ -378,11 +377,18 @@ impl Engine {
         }
     }
 
-    fn opened(&mut self, ids: &[ProcId], result: Result<Option<(u32, PathBuf)>, TmuxError>) {
+    pub(super) fn opened(
+        &mut self,
+        ids: &[ProcId],
+        result: Result<Option<(u32, PathBuf)>, TmuxError>,
+    ) {
+        self.opening = self.opening.saturating_sub(1);
         match result {
             Ok(Some((pid, socket))) => {
                 self.watch_tmux(pid, &socket);
-                self.source_user_config();
+                if self.finish.is_none() {
+                    self.source_user_config();
+                }
             }
             Ok(None) => {}
             Err(error) => {
@@ -419,7 +425,7 @@ impl Engine {
 
     /// The next moment at which something is overdue.
     pub(super) fn alarm(&self) -> Option<Instant> {
-        self.panes.iter().filter_map(|pane| pane.give_up).min()
+        self.panes.iter().filter_map(|pane| pane.give_up).chain(self.settled).min()
     }
 
     /// Give up the markers that are overdue.

@@ -8,8 +8,9 @@ use tokio::time::{Instant, timeout_at};
 
 use super::core::Engine;
 use super::guard::{News, tell};
-use super::pane::Sink;
+use super::pane::{PaneTrack, Sink};
 use super::queue::Event;
+use super::runtime::TmuxServer;
 use super::serving::Serving;
 use crate::control::handle::{Culprit, End};
 use crate::control::listen::Place;
@@ -39,7 +40,7 @@ impl Engine {
         if let Err(error) = place.remove() {
             tracing::error!(%error, "the socket can't be removed");
         }
-        lock.release();
+        lock.release(self.runtime.dir());
         for (ticket, outcome) in std::mem::take(&mut self.last_answers) {
             if let Some(reply) = self.replies.remove(&ticket) {
                 let _ = reply.send(outcome);
@@ -56,65 +57,82 @@ impl Engine {
     /// End the tmux server and wait until it, the shims and the sinks are gone, so that the last
     /// byte is in the journal and no process of ours outlives us.
     async fn take_tmux_down(&mut self) {
-        let deadline = Instant::now() + PATIENCE;
-        // A server that is just being started would not be found, and stay.
-        while self.opening > 0 && self.last_events(deadline).await {}
-        // So would one whose start failed half-way.
+        // A server that is just being started cannot be ended yet.
+        self.wait_until(|engine| engine.opening == 0).await;
+        // Nor can one whose start failed half-way be forgotten.
         if self.saved.tmux.is_none()
-            && let Ok(Ok((pid, socket))) = timeout_at(deadline, self.tmux.server()).await
+            && let Ok((pid, socket)) = self.tmux.server().await
         {
             self.watch_tmux(pid, &socket);
         }
-        if self.tmux_there()
-            && let Ok(Err(error)) = timeout_at(deadline, self.tmux.kill_server()).await
-        {
-            tracing::warn!(%error, "kill-server");
+        if !self.tmux_is_gone() {
+            let deadline = Instant::now() + PATIENCE;
+            if let Ok(Err(error)) = timeout_at(deadline, self.tmux.kill_server()).await {
+                tracing::warn!(%error, "kill-server");
+            }
         }
-        let left = |pane: &super::pane::PaneTrack| pane.shim.is_some() || pane.sink == Sink::Up;
-        while self.tmux_there() || self.panes.iter().any(left) {
-            if !self.last_events(deadline).await {
+        if !self.wait_until(Self::all_is_gone).await {
+            self.force();
+            self.wait_until(Self::all_is_gone).await;
+        }
+    }
+
+    fn tmux_is_gone(&self) -> bool {
+        let alive = |server: &TmuxServer| sys::alive(server.pid, server.start_time);
+        !self.saved.tmux.as_ref().is_some_and(alive)
+    }
+
+    fn all_is_gone(&self) -> bool {
+        let left = |pane: &PaneTrack| pane.shim.is_some() || pane.sink == Sink::Up;
+        self.tmux_is_gone() && !self.panes.iter().any(left)
+    }
+
+    /// What did not go by itself (a tmux server somebody has stopped) is killed.
+    fn force(&self) {
+        let server = self.saved.tmux.iter().map(|server| (server.pid, server.start_time));
+        for (pid, start_time) in server.chain(self.panes.iter().filter_map(|pane| pane.shim)) {
+            tracing::warn!(pid, "did not go in time: killed");
+            // Refused or gone already: there is nothing else to be done.
+            let _ = sys::signal(pid, start_time, nix::libc::SIGKILL);
+        }
+    }
+
+    /// Take in what happens until something is the case; `false` if it was not in time.
+    async fn wait_until(&mut self, is_so: impl Fn(&Self) -> bool) -> bool {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            while let Some(event) = self.queue.pop() {
+                self.on_last_event(event);
+            }
+            if is_so(self) {
+                return true;
+            }
+            let queue = self.queue.clone();
+            if timeout_at(deadline, queue.filled()).await.is_err() {
                 tracing::warn!("tmux, a shim or a sink did not go in time");
-                return;
+                return false;
             }
         }
     }
 
-    fn tmux_there(&self) -> bool {
-        self.saved.tmux.is_some() && !self.saved.supervisor.tmux_gone
-    }
-
-    /// Wait for events that come after the last decision, and take them in; `false` if there were
-    /// none in time.
-    async fn last_events(&mut self, deadline: Instant) -> bool {
-        let queue = self.queue.clone();
-        if queue.is_empty() && timeout_at(deadline, queue.filled()).await.is_err() {
-            return false;
-        }
-        while let Some(event) = queue.pop() {
-            match event {
-                Event::Bell(id) => self.read(id),
-                Event::SinkUp(id) => self.panes[id].sink = Sink::Up,
-                Event::SinkGone(id) => {
-                    self.read(id);
-                    self.panes[id].sink = Sink::Gone;
-                }
-                Event::ShimExit(id, pid) => {
-                    self.read(id);
-                    if self.panes[id].shim.is_some_and(|(shim, _)| shim == pid) {
-                        self.panes[id].shim = None;
-                    }
-                }
-                Event::TmuxExit => self.saved.supervisor.tmux_gone = true,
-                Event::Opened(_, result) => {
-                    self.opening -= 1;
-                    if let Ok(Some((pid, socket))) = result {
-                        self.watch_tmux(pid, &socket);
-                    }
-                }
-                Event::Piped(..) | Event::Swept(..) => {}
+    fn on_last_event(&mut self, event: Event) {
+        match event {
+            Event::Bell(id) => self.read(id),
+            Event::SinkUp(id) => self.panes[id].sink = Sink::Up,
+            Event::SinkGone(id) => {
+                self.read(id);
+                self.panes[id].sink = Sink::Gone;
             }
+            Event::ShimExit(id, pid) => {
+                self.read(id);
+                if self.panes[id].shim.is_some_and(|(shim, _)| shim == pid) {
+                    self.panes[id].shim = None;
+                }
+            }
+            Event::Opened(ids, result) => self.opened(&ids, result),
+            // That it happened is all there is to it.
+            Event::TmuxExit | Event::Piped(..) | Event::Swept(..) => {}
         }
-        true
     }
 
     /// tmux leaves its socket behind.

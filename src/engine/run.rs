@@ -5,6 +5,7 @@ use std::fs::File;
 use std::os::fd::{FromRawFd as _, OwnedFd, RawFd};
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use nix::fcntl::{FcntlArg, FdFlag, fcntl};
 use tokio::signal::unix::{SignalKind, signal};
@@ -29,6 +30,9 @@ use crate::pane::paths::spill_dir;
 use crate::pane::spec::replace;
 use crate::supervisor::{Course, Input, Supervisor};
 use crate::sys::clock;
+
+/// A program that is not there, or cannot read its configuration, ends within this time.
+const FIRST_STEP: Duration = Duration::from_millis(100);
 
 /// What the guardian hands over.
 #[derive(Debug)]
@@ -173,8 +177,9 @@ fn build(runtime: &Runtime) -> Result<(Engine, bool), RunError> {
         replies: HashMap::new(),
         next_ticket: 1,
         views: 0,
-        finish: None,
         opening: 0,
+        finish: None,
+        settled: None,
         last_answers: vec![],
         spilling: false,
     };
@@ -267,16 +272,22 @@ impl Engine {
         self.on_ask(Ask::Do { request: Request::Quit, wait: true, key: None, reply });
     }
 
-    /// Once every process was started: whoever waits for a start in the background may go. If that
-    /// has made everything stop already, they are told of the end instead.
-    fn tell_running(&self, news: &mut Option<File>) {
+    /// Once every process was started, and none has fallen over its first step: whoever waits for
+    /// a start in the background may go. If something has made everything stop by then, they are
+    /// told of the end instead.
+    fn tell_running(&mut self, news: &mut Option<File>) {
         let pending = |p: &crate::supervisor::Proc| matches!(p.word(), "pending" | "starting");
-        if let Some(file) = news
-            && self.saved.supervisor.course == Course::Keep
-            && !self.saved.supervisor.procs.iter().any(pending)
-        {
-            tell(file, &News::Running);
-            *news = None;
+        let Supervisor { procs, course, .. } = &self.saved.supervisor;
+        if news.is_none() || *course != Course::Keep || procs.iter().any(pending) {
+            self.settled = None;
+            return;
+        }
+        if *self.settled.get_or_insert_with(|| Instant::now() + FIRST_STEP) > Instant::now() {
+            return;
+        }
+        self.settled = None;
+        if let Some(mut file) = news.take() {
+            tell(&mut file, &News::Running);
         }
     }
 

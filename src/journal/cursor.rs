@@ -93,6 +93,8 @@ pub struct Cursor {
     batch: Vec<Record>,
     first: u64,
     lost: u64,
+    /// A record near the last loss.
+    near: Option<Record>,
     /// The last part of a record ended within a line.
     within: bool,
     texts: Texts,
@@ -107,8 +109,17 @@ impl Cursor {
     /// The same by an index that one has already.
     pub fn over(index: IndexReader, position: Position, filter: Filter) -> Self {
         let texts = Texts::new(index.dirs());
-        let (batch, first, lost, within) = (vec![], 0, 0, false);
-        Self { index, filter, at: position, batch, first, lost, within, texts }
+        Self {
+            index,
+            filter,
+            at: position,
+            batch: vec![],
+            first: 0,
+            lost: 0,
+            near: None,
+            within: false,
+            texts,
+        }
     }
 
     /// Where the next chunk will be: what a later cursor must begin with to go on here.
@@ -125,7 +136,6 @@ impl Cursor {
     /// into `buffer`. `None`: there is none.
     pub fn next(&mut self, upto: u64, buffer: &mut Vec<u8>) -> io::Result<Option<Chunk>> {
         buffer.clear();
-        let mut gone: Option<Record> = None;
         while let Some(record) = self.record(upto)? {
             let position = self.at.record;
             let part = match record.kind {
@@ -139,11 +149,10 @@ impl Cursor {
                 let lost = std::mem::take(&mut self.lost);
                 return Ok(Some(Chunk { position, record, lost }));
             }
-            gone = Some(record);
+            self.near = Some(record);
         }
         // Losses at the very end must not stay untold.
-        let near = gone.or(self.batch.last().copied()).filter(|_| self.lost > 0);
-        Ok(near.map(|near| Chunk {
+        Ok(self.near.filter(|_| self.lost > 0).map(|near| Chunk {
             position: self.at.record.saturating_sub(1),
             record: Record {
                 offset: near.end(),
@@ -182,6 +191,7 @@ impl Cursor {
                         self.first = hole.until;
                         self.at = Position { record: hole.until, skip: 0 };
                         self.within = false;
+                        self.near = self.batch.first().copied();
                     }
                     if self.batch.is_empty() {
                         return Ok(None);

@@ -5,7 +5,9 @@
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
+use std::fs::File;
 use std::io;
+use std::os::unix::fs::OpenOptionsExt as _;
 
 use super::append::EventWriter;
 use super::expect::Expected;
@@ -13,9 +15,11 @@ use super::format::Marked;
 use super::index::{IndexWriter, Standing, recover};
 use super::reader::IndexReader;
 use super::record::{EVENTS, Kind, Record};
+use super::retention::{Swept, sweep};
 use super::segment::{Dirs, LOG, Place, Segment};
 use super::split::{Fed, Splitter, Trust};
 use super::stream::{Read, StreamReader};
+use crate::model::plan::LogPolicy;
 use crate::model::request::{Head, Partial};
 
 /// How much is read at once.
@@ -172,8 +176,7 @@ impl Ingest {
             }
             let segment = Segment { start: summary.end, place: Place::Journal };
             if let Some(path) = segment.path(&self.dirs, &stream.slug, LOG) {
-                use std::os::unix::fs::OpenOptionsExt as _;
-                std::fs::File::options().append(true).create(true).mode(0o600).open(path)?;
+                File::options().append(true).create(true).mode(0o600).open(path)?;
             }
             stream.splitter = Splitter::new(&summary, summary.end, Trust::Announced);
             stream.seen = summary.end;
@@ -208,6 +211,15 @@ impl Ingest {
         };
         let live = self.streams.iter().find(|s| s.number == stream);
         index || live.is_some_and(|s| s.reader.place() == Some(Place::Spill))
+    }
+
+    /// Delete what the policy does not keep and what has its records: worth while after
+    /// [`Progress::rotated`].
+    pub fn sweep(&self, policy: &LogPolicy) -> io::Result<Swept> {
+        sweep(&self.dirs, policy, |slug| {
+            let stream = self.streams.iter().find(|stream| stream.slug == slug);
+            stream.map(|stream| stream.splitter.indexed())
+        })
     }
 
     /// Where the journal ends now.
@@ -399,7 +411,12 @@ impl Stream {
         let mut filled = 0;
         let mut then = None;
         while filled < buffer.len() && then.is_none() {
-            match self.reader.read_at(position + filled as u64, &mut buffer[filled..])? {
+            let (offset, room) = (position + filled as u64, &mut buffer[filled..]);
+            let read = match filled {
+                0 => self.reader.read_at(offset, room)?,
+                _ => self.reader.read_beyond(offset, room)?,
+            };
+            match read {
                 Read::Bytes(read) => filled += read,
                 end @ (Read::Gap { .. } | Read::End) => then = Some(end),
             }

@@ -101,6 +101,9 @@ impl IndexReader {
             return Ok(None);
         }
         self.listing.refresh(&self.dirs)?;
+        if !self.listing.behind(from).is_empty() {
+            self.listing.reload(&self.dirs)?;
+        }
         let start = self.listing.holding(from).next().map(|segment| segment.start);
         let holding: Vec<Segment> =
             self.listing.holding(from).take_while(|s| Some(s.start) == start).collect();

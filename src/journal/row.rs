@@ -130,9 +130,11 @@ impl<F> Row<F> {
                 self.unpark(end, make);
             }
             Place::Spill => {
-                if empty {
-                    self.spilled.retain(|start| *start != segment.start);
+                if !empty {
+                    self.next_spill(end, make);
+                    return;
                 }
+                self.spilled.retain(|start| *start != segment.start);
                 // The newest output is worth more than what is older, but not than itself.
                 if self.spilled.len() > 1 {
                     self.drop_oldest_spill();

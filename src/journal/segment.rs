@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 /// Digits of the address in a file name.
 const DIGITS: usize = 20;
 /// A directory that changed this recently may change again without another time stamp.
-const UNSETTLED_NS: u64 = 50_000_000;
+const UNSETTLED_NS: u64 = 20_000_000;
 
 /// Ending of the files that hold the bytes.
 pub const LOG: &str = ".log";
@@ -126,6 +126,18 @@ impl Listing {
         if self.stamps == Some(stamps) {
             return Ok(false);
         }
+        self.reload(dirs)?;
+        self.stamps = settled(stamps).then_some(stamps);
+        Ok(true)
+    }
+
+    /// Look up the segments again.
+    ///
+    /// A directory that changes while it is read may show a new file and hide an older one that
+    /// is new too. Who sees a hole between two segments therefore reads it once more: what is
+    /// older than something seen before is shown for certain.
+    pub fn reload(&mut self, dirs: &Dirs) -> io::Result<()> {
+        self.stamps = None;
         let mut segments = Vec::with_capacity(self.segments.len() + 1);
         for place in PLACES {
             let Some(dir) = dirs.get(place) else { continue };
@@ -139,8 +151,7 @@ impl Listing {
         }
         segments.sort_unstable();
         self.segments = segments;
-        self.stamps = settled(stamps).then_some(stamps);
-        Ok(true)
+        Ok(())
     }
 
     /// Note a segment that was found by its name.

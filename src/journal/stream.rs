@@ -83,12 +83,13 @@ impl StreamReader {
         if let Some(read) = self.read_current(offset, buffer)? {
             return Ok(Read::Bytes(read));
         }
-        if self.segment().is_some_and(|segment| segment.start <= offset)
-            && let Some(read) = self.follow(offset, buffer)?
-        {
-            return Ok(Read::Bytes(read));
-        }
         self.search(offset, buffer)
+    }
+
+    /// The same directly behind a read that did not fill its buffer: it does not look again
+    /// whether the segment has grown. Only for someone who is woken when it has.
+    pub fn read_beyond(&mut self, offset: u64, buffer: &mut [u8]) -> io::Result<Read> {
+        if buffer.is_empty() { Ok(Read::End) } else { self.search(offset, buffer) }
     }
 
     fn read_current(&self, offset: u64, buffer: &mut [u8]) -> io::Result<Option<usize>> {
@@ -98,28 +99,10 @@ impl StreamReader {
         Ok((read > 0).then_some(read))
     }
 
-    /// Look for the segment that begins exactly where the current one is exhausted.
-    fn follow(&mut self, offset: u64, buffer: &mut [u8]) -> io::Result<Option<usize>> {
-        for place in [Place::Journal, Place::Spill] {
-            let segment = Segment { start: offset, place };
-            let Some(path) = segment.path(&self.dirs, self.listing.slug(), LOG) else { continue };
-            if !fs::metadata(path).is_ok_and(|meta| meta.size() > 0) {
-                continue;
-            }
-            // A writer that begins a segment has left the one before it for ever: what that one
-            // holds now is all it ever will, so it is asked once more.
-            if let Some(read) = self.read_current(offset, buffer)? {
-                return Ok(Some(read));
-            }
-            if let Some(read) = self.enter(segment, offset, buffer)? {
-                self.listing.add(segment);
-                return Ok(Some(read));
-            }
-        }
-        Ok(None)
-    }
-
     /// Find the segment of any offset, by the listing as it is, then by a fresh one.
+    ///
+    /// Someone who follows a stream comes here at each end of it, mostly for nothing: that costs
+    /// the time stamps of the directories.
     fn search(&mut self, offset: u64, buffer: &mut [u8]) -> io::Result<Read> {
         let known = self.listing.holding(offset).next();
         if known.is_some()
@@ -128,20 +111,26 @@ impl StreamReader {
         {
             return Ok(Read::Bytes(read));
         }
-        if self.listing.refresh(&self.dirs)?
-            && let Some(read) = self.enter_any(offset, buffer)?
-        {
-            return Ok(Read::Bytes(read));
-        }
-        let mut behind = self.listing.behind(offset).iter();
-        let Some(next) = behind.find(|segment| self.size(**segment) > 0).copied() else {
+        self.listing.refresh(&self.dirs)?;
+        let holding = self.listing.holding(offset).next();
+        if self.next(offset).is_some() {
+            self.listing.reload(&self.dirs)?;
+        } else if holding == self.segment() {
             return Ok(Read::End);
-        };
-        // As in `follow`: now that another was begun, the one before is complete.
-        match self.enter_any(offset, buffer)? {
-            Some(read) => Ok(Read::Bytes(read)),
-            None => Ok(Read::Gap { next: next.start }),
         }
+        // Who begins a segment has left the one before it for ever: now that another was seen,
+        // what that one holds is all it ever will.
+        match (self.enter_any(offset, buffer)?, self.next(offset)) {
+            (Some(read), _) => Ok(Read::Bytes(read)),
+            (None, Some(next)) => Ok(Read::Gap { next }),
+            (None, None) => Ok(Read::End),
+        }
+    }
+
+    /// Where the stream goes on behind an offset, as far as the listing tells.
+    fn next(&self, offset: u64) -> Option<u64> {
+        let mut behind = self.listing.behind(offset).iter();
+        behind.find(|segment| self.size(**segment) > 0).map(|segment| segment.start)
     }
 
     /// Read from the last segment that begins at or before `offset`. Empty ones don't count: a

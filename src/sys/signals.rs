@@ -77,14 +77,17 @@ pub(crate) fn timespec(time: Duration) -> Timespec {
 
 /// Send a signal to a process group. `false`: nobody is in it.
 pub fn signal_group(group: u32, signal: i32) -> io::Result<bool> {
-    match i32::try_from(group) {
-        Ok(group) if group > 1 => kill(-group, signal),
-        Ok(_) | Err(_) => Err(io::ErrorKind::InvalidInput.into()),
-    }
+    kill(i32::try_from(group).map_or(0, |group| -group), signal)
 }
 
 /// `kill(2)` with any number, real-time signals included. `false`: no such process.
+///
+/// One process or one group that has a number of its own: never the caller's group, everybody, or
+/// the first process, which is what `kill` takes 0, -1 and 1 for.
 pub(super) fn kill(target: i32, signal: i32) -> io::Result<bool> {
+    if (-1..=1).contains(&target) {
+        return Err(io::ErrorKind::InvalidInput.into());
+    }
     #[expect(unsafe_code, reason = "the safe wrappers know no real-time signals")]
     // SAFETY: two numbers, no memory.
     let done = unsafe { libc::kill(target, signal) };

@@ -1,8 +1,10 @@
 //! The real system, with real children.
 
+use std::io::Read as _;
 use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
 
-use nix::libc::{SIGCONT, SIGINT, SIGKILL, SIGSTOP, SIGTERM};
+use nix::libc::{SIGINT, SIGKILL, SIGSTOP, SIGTERM};
 use rustix::event::{PollFd, PollFlags};
 
 use super::{
@@ -11,8 +13,36 @@ use super::{
 };
 use crate::model::Exit;
 
-fn sleeper() -> Child {
-    Command::new("sleep").arg("1000").stdin(Stdio::null()).spawn().unwrap()
+/// A child that does not outlive its test, however that ends.
+struct Guarded(Child);
+
+impl Guarded {
+    /// A shell that has run the first part of this script up to its `echo`.
+    fn shell(script: &str, env: (&str, &str)) -> Self {
+        let mut command = Command::new("sh");
+        command.args(["-c", script]).env(env.0, env.1);
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
+        let mut child = Self(command.spawn().unwrap());
+        child.0.stdout.as_mut().unwrap().read_exact(&mut [0]).unwrap();
+        child
+    }
+
+    /// Does nothing.
+    fn idle() -> Self {
+        Self::shell("echo; exec sleep 1000", ("X", "x"))
+    }
+
+    /// Pid and start time.
+    fn id(&self) -> (u32, u64) {
+        (self.0.id(), start_time(self.0.id()).unwrap())
+    }
+}
+
+impl Drop for Guarded {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
 }
 
 fn wait_readable(fd: &impl std::os::fd::AsFd) {
@@ -23,83 +53,81 @@ fn wait_readable(fd: &impl std::os::fd::AsFd) {
 
 #[test]
 fn a_process_is_known_by_pid_and_start() {
-    let mut child = sleeper();
-    let started = start_time(child.id()).unwrap();
-    assert!(alive(child.id(), started));
-    assert!(!alive(child.id(), started + 1));
-    assert!(children(std::process::id()).contains(&child.id()));
-    let process = info(child.id()).unwrap();
-    assert_eq!((process.name.as_str(), process.ppid), ("sleep", std::process::id()));
-    assert!(descendants(std::process::id()).contains(&process) || !process.alive());
-    assert!(!signal(child.id(), started + 1, SIGKILL).unwrap(), "another process: not hit");
-    assert!(watch_exit(child.id(), started + 1).is_err());
-    let exit = watch_exit(child.id(), started).unwrap();
-    assert!(signal(child.id(), started, SIGTERM).unwrap());
+    let mut child = Guarded::idle();
+    let (pid, started) = child.id();
+    assert!(alive(pid, started));
+    assert!(!alive(pid, started + 1));
+    assert!(children(std::process::id()).contains(&pid));
+    assert_eq!(info(pid).unwrap().ppid, std::process::id());
+    assert!(descendants(std::process::id()).iter().any(|other| other.id() == (pid, started)));
+    assert!(!signal(pid, started + 1, SIGKILL).unwrap(), "another process: not hit");
+    assert!(watch_exit(pid, started + 1).is_err());
+    let exit = watch_exit(pid, started).unwrap();
+    assert!(signal(pid, started, SIGTERM).unwrap());
     wait_readable(&exit);
-    assert!(!alive(child.id(), started), "a zombie is not alive");
-    child.wait().unwrap();
-    assert_eq!(start_time(child.id()), None);
-    assert!(!signal(child.id(), started, SIGTERM).unwrap());
+    assert!(!alive(pid, started), "a zombie is not alive");
+    child.0.wait().unwrap();
+    assert!(!alive(pid, started));
+    assert!(!signal(pid, started, SIGTERM).unwrap());
 }
 
 #[test]
 fn an_exit_can_be_seen_before_it_is_reaped() {
-    let mut child = Command::new("sh").args(["-c", "exit 7"]).spawn().unwrap();
-    let exit = watch_exit(child.id(), start_time(child.id()).unwrap()).unwrap();
+    let mut child = Guarded::shell("echo; read x; exit 7", ("X", "x"));
+    let (pid, started) = child.id();
+    let exit = watch_exit(pid, started).unwrap();
+    assert_eq!(peek(pid).unwrap(), None);
+    drop(child.0.stdin.take());
     wait_readable(&exit);
     for _ in 0..2 {
-        let ended = peek(child.id()).unwrap().unwrap();
+        let ended = peek(pid).unwrap().unwrap();
         assert_eq!(ended.exit, Exit::Code(7));
         assert!(ended.max_rss_kib > 100 || !cfg!(target_os = "linux"));
     }
-    assert!(reap(child.id()).unwrap());
-    assert!(peek(child.id()).is_err());
-    assert!(child.wait().is_err(), "nothing is left to wait for");
+    assert!(reap(pid).unwrap());
+    assert!(peek(pid).is_err());
+    assert!(child.0.wait().is_err(), "nothing is left to wait for");
 }
 
 #[test]
 fn a_stop_is_seen_once() {
-    let mut child = sleeper();
-    let started = start_time(child.id()).unwrap();
-    assert_eq!(peek(child.id()).unwrap(), None);
-    assert_eq!(stopped_by(child.id()).unwrap(), None);
-    signal(child.id(), started, SIGSTOP).unwrap();
-    let seen = (0..20_000).find_map(|_| {
-        std::thread::yield_now();
-        stopped_by(child.id()).unwrap()
-    });
-    assert_eq!(seen, Some(SIGSTOP));
-    assert_eq!(stopped_by(child.id()).unwrap(), None);
-    signal(child.id(), started, SIGCONT).unwrap();
-    signal(child.id(), started, SIGKILL).unwrap();
-    child.wait().unwrap();
+    let child = Guarded::idle();
+    let (pid, started) = child.id();
+    assert_eq!(stopped_by(pid).unwrap(), None);
+    signal(pid, started, SIGSTOP).unwrap();
+    let until = Instant::now() + Duration::from_secs(20);
+    let seen = std::iter::repeat_with(|| stopped_by(pid).unwrap())
+        .find(|seen| seen.is_some() || Instant::now() > until);
+    assert_eq!(seen, Some(Some(SIGSTOP)));
+    assert_eq!(stopped_by(pid).unwrap(), None);
 }
 
 #[test]
 fn marks_in_the_environment_are_found() {
     let mark = format!("TMO_TEST_MARK={}", std::process::id());
-    let (name, value) = mark.split_once('=').unwrap();
-    let mut child = Command::new("sleep").arg("1000").env(name, value).spawn().unwrap();
+    let child = Guarded::shell("echo; read x", mark.split_once('=').unwrap());
     let found: Vec<u32> = processes_with_env(&mark).iter().map(|p| p.pid).collect();
-    assert_eq!(found, [child.id()]);
-    child.kill().unwrap();
-    child.wait().unwrap();
+    assert_eq!(found, [child.0.id()]);
 }
 
 #[test]
 #[cfg(target_os = "linux")]
 fn ignored_signals_are_seen() {
-    use std::io::Read as _;
-    let mut child = Command::new("sh")
-        .args(["-c", "trap '' INT; echo; exec sleep 1000"])
-        .stdout(Stdio::piped())
-        .spawn()
-        .unwrap();
-    child.stdout.take().unwrap().read_exact(&mut [0]).unwrap();
-    assert!(ignores(child.id(), SIGINT));
-    assert!(!ignores(child.id(), SIGTERM));
-    child.kill().unwrap();
-    child.wait().unwrap();
+    let child = Guarded::shell("trap '' INT; echo; exec sleep 1000", ("X", "x"));
+    assert!(ignores(child.0.id(), SIGINT));
+    assert!(!ignores(child.0.id(), SIGTERM));
+}
+
+#[test]
+fn no_number_means_everybody() {
+    // Signal 0 would only ask.
+    for group in [0, 1, u32::MAX] {
+        assert!(super::signal_group(group, 0).is_err(), "{group}");
+    }
+    for target in [0, -1, 1] {
+        assert!(super::signals::kill(target, 0).is_err(), "{target}");
+    }
+    assert!(!signal(0, 0, 0).unwrap_or(false));
 }
 
 #[test]

@@ -2,8 +2,9 @@
 
 use pretty_assertions::assert_eq;
 use tmo::control::client::HeadEvent;
-use tmo::control::handle::End;
+use tmo::control::handle::{Culprit, End};
 use tmo::model::request::{Head, Partial};
+use tmo::model::{Exit, ProcName};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
 use super::harness::{Run, Seen, run, soon};
@@ -25,7 +26,9 @@ async fn brings_each_head_and_at_last_the_end() {
     assert_eq!(soon(news.next()).await.unwrap().unwrap(), HeadEvent::Head(prompt));
     // Both at once: the last head still comes before the end.
     run.records(9);
-    let end = End { code: 3, words: vec!["web ended first".to_owned()] };
+    let name = ProcName::new("web").unwrap();
+    let culprit = Some(Culprit { name, exit: Exit::Code(3), ran_ns: 7 });
+    let end = End { code: 3, culprit };
     run.end.send_replace(Some(end.clone()));
     assert_eq!(soon(news.next()).await.unwrap().unwrap(), head(9));
     assert_eq!(soon(news.next()).await.unwrap().unwrap(), HeadEvent::End(end.clone()));

@@ -1,1 +1,488 @@
-//! later
+//! The control socket: who may have it, who finds it, and what it answers to whom.
+
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::net::Shutdown;
+use std::os::unix::fs::{FileTypeExt as _, PermissionsExt as _};
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use crate::harness::{World, eventually, procs};
+
+const TWO: &str = "web: echo up; exec sleep 1000\nworker: echo up; exec sleep 1000\n";
+const DEAF: &str = "web: trap '' INT TERM; echo up; while :; do sleep 1000; done\n";
+
+fn socket(world: &World) -> PathBuf {
+    world.app().join(".overmind.sock")
+}
+
+fn background(procfile: &str) -> World {
+    let world = World::new(procfile);
+    world.ok(["start", "-D"]);
+    world
+}
+
+/// Send this; the stream that answers.
+fn send(socket: &Path, text: &str) -> UnixStream {
+    let mut stream = UnixStream::connect(socket).unwrap();
+    stream.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
+    stream.write_all(text.as_bytes()).unwrap();
+    stream
+}
+
+/// Send this and nothing more; what comes back until the end.
+fn talk(socket: &Path, text: &str) -> String {
+    let mut stream = send(socket, text);
+    stream.shutdown(Shutdown::Write).unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    answer
+}
+
+fn mode(path: &Path) -> u32 {
+    path.symlink_metadata().unwrap().permissions().mode() & 0o777
+}
+
+#[test]
+fn a_socket_that_nobody_listens_on_is_replaced() {
+    let world = World::new(TWO);
+    drop(UnixListener::bind(socket(&world)).unwrap());
+    world.ok(["start", "-D"]);
+    assert_eq!(world.ok(["ps"]).matches("running").count(), 2);
+    world.ok(["quit"]);
+}
+
+#[test]
+fn a_file_in_the_place_of_the_socket_is_not_touched() {
+    let world = World::new(TWO);
+    world.write(".overmind.sock", "precious");
+    for args in [&["start"][..], &["start", "-D"]] {
+        let ran = world.run(args);
+        assert_eq!(ran.code, 1, "{ran:?}");
+        assert!(ran.stderr.contains("./.overmind.sock is in the way"), "{ran:?}");
+        assert!(ran.stderr.contains("it is a file"), "{ran:?}");
+    }
+    assert_eq!(world.read(".overmind.sock"), "precious");
+    // What stands there does not hinder another socket.
+    world.ok(["start", "-D", "-s", "other.sock"]);
+    world.ok(["quit", "-s", "other.sock"]);
+    std::fs::remove_file(socket(&world)).unwrap();
+}
+
+/// As much of an overmind as a client can see.
+struct Overmind {
+    asked: Arc<Mutex<Vec<String>>>,
+    socket: PathBuf,
+}
+
+impl Overmind {
+    fn listen(socket: PathBuf) -> Self {
+        let listener = UnixListener::bind(&socket).unwrap();
+        let asked = Arc::new(Mutex::new(vec![]));
+        let heard = Arc::clone(&asked);
+        std::thread::spawn(move || {
+            for stream in listener.incoming() {
+                let mut line = String::new();
+                let mut stream = BufReader::new(stream.unwrap());
+                stream.read_line(&mut line).unwrap();
+                if line.starts_with("status") {
+                    let table = "PROCESS   PID       STATUS\nweb       123       running\n";
+                    stream.get_mut().write_all(table.as_bytes()).unwrap();
+                }
+                if !line.is_empty() {
+                    heard.lock().unwrap().push(line.trim_end().to_owned());
+                }
+            }
+        });
+        Self { asked, socket }
+    }
+
+    #[track_caller]
+    fn heard(&self, line: &str) {
+        let heard = || self.asked.lock().unwrap().iter().any(|l| l == line).then_some(());
+        eventually(&format!("overmind hears {line:?}"), heard);
+    }
+}
+
+impl Drop for Overmind {
+    fn drop(&mut self) {
+        std::fs::remove_file(&self.socket).unwrap();
+    }
+}
+
+#[test]
+fn an_overmind_that_runs_is_not_disturbed_but_served_as_its_client() {
+    let world = World::new(TWO);
+    let overmind = Overmind::listen(socket(&world));
+    let ran = world.run(["start"]);
+    assert_eq!(ran.code, 1, "{ran:?}");
+    assert!(ran.stderr.contains("overmind, listens on ./.overmind.sock"), "{ran:?}");
+    let table = world.ok(["ps"]);
+    assert_eq!(table, "PROCESS   PID       STATUS\nweb       123       running\n");
+    world.ok(["stop", "web"]);
+    overmind.heard("stop web");
+    world.ok(["restart"]);
+    overmind.heard("restart");
+    world.ok(["quit"]);
+    overmind.heard("quit");
+    world.ok(["kill"]);
+    overmind.heard("kill");
+}
+
+#[test]
+fn a_project_deep_down_has_a_socket_too() {
+    let world = World::new(TWO);
+    let deep = world.app().join("d".repeat(150)).join("e".repeat(150));
+    std::fs::create_dir_all(&deep).unwrap();
+    std::fs::write(deep.join("Procfile"), TWO).unwrap();
+    let run = |args: &[&str]| {
+        let output = world.tmo(args).current_dir(&deep).output().unwrap();
+        let text = String::from_utf8(output.stdout).unwrap();
+        (output.status.code().unwrap(), text, String::from_utf8(output.stderr).unwrap())
+    };
+    let (code, _, said) = run(&["start", "-D"]);
+    assert_eq!(code, 0, "{said}");
+    assert!(deep.join(".overmind.sock").symlink_metadata().is_ok());
+    let (_, table, _) = run(&["ps"]);
+    assert_eq!(table.matches("running").count(), 2, "{table}");
+    let (code, _, said) = run(&["restart", "web"]);
+    assert_eq!(code, 0, "{said}");
+    let (code, _, said) = run(&["quit"]);
+    assert_eq!(code, 0, "{said}");
+    assert!(deep.join(".overmind.sock").symlink_metadata().is_err());
+    world.wait_empty();
+}
+
+#[test]
+fn two_sockets_are_two_instances() {
+    let world = background(TWO);
+    world.ok(["start", "-D", "-s", "other.sock"]);
+    let pid = |args: &[&str]| {
+        let state: serde_json::Value = serde_json::from_str(&world.ok(args)).unwrap();
+        state["processes"][0]["pid"].as_u64().unwrap()
+    };
+    let (one, other) = (pid(&["ps", "--json"]), pid(&["ps", "--json", "-s", "other.sock"]));
+    assert_ne!(one, other);
+    let ran = world.run(["start", "-s", "other.sock", "-D"]);
+    assert!(ran.stderr.contains("already running"), "{ran:?}");
+    world.ok(["quit"]);
+    assert!(procs::alive(u32::try_from(other).unwrap()));
+    assert_eq!(pid(&["ps", "--json", "-s", "./other.sock"]), other);
+    world.ok(["quit", "--socket", "other.sock"]);
+    world.wait_empty();
+}
+
+#[test]
+fn commands_below_the_project_find_it() {
+    let world = background(TWO);
+    let below = world.app().join("src/deep");
+    std::fs::create_dir_all(&below).unwrap();
+    let ran = world.tmo(["ps"]).current_dir(&below).output().unwrap();
+    assert_eq!(String::from_utf8(ran.stdout).unwrap().matches("running").count(), 2);
+    let quit = world.tmo(["quit"]).current_dir(&below).status().unwrap();
+    assert!(quit.success());
+    world.wait_empty();
+}
+
+#[test]
+fn an_unknown_name_is_answered_with_the_nearest_one() {
+    let world = background(TWO);
+    for args in [
+        &["restart", "wbe"][..],
+        &["stop", "wbe"],
+        &["connect", "wbe"],
+        &["logs", "wbe"],
+        &["echo", "wbe"],
+    ] {
+        let ran = world.run(args);
+        assert_eq!(ran.code, 2, "{args:?} {ran:?}");
+        assert!(ran.stderr.contains("Unknown process name: wbe; did you mean web?"), "{ran:?}");
+        assert_eq!(ran.stdout, "");
+    }
+    let ran = world.run(["restart", "web", "nothinglikeit"]);
+    assert_eq!(ran.code, 2, "{ran:?}");
+    assert!(ran.stderr.contains("web, worker"), "{ran:?}");
+    assert_eq!(world.field("web", "lives"), 1, "none of them, if not all");
+    world.ok(["quit"]);
+}
+
+#[test]
+fn ps_as_json_is_the_state_of_the_api() {
+    let world = background(TWO);
+    let state = world.state().unwrap();
+    let keys = |value: &serde_json::Value| {
+        let mut keys: Vec<String> = value.as_object().unwrap().keys().cloned().collect();
+        keys.sort();
+        keys.join(" ")
+    };
+    assert_eq!(
+        keys(&state),
+        "api headless_since journal pid processes quitting root run socket started title tmux \
+         version views"
+    );
+    assert_eq!(state["api"], 1);
+    assert_eq!(state["title"], "app");
+    assert_eq!(state["root"], world.app().display().to_string());
+    assert_eq!(state["socket"], socket(&world).display().to_string());
+    assert_eq!(keys(&state["tmux"]), "program session socket");
+    let processes = state["processes"].as_array().unwrap();
+    assert_eq!(processes.len(), 2);
+    assert_eq!(keys(&processes[0]), "color exit last_pid lives name pane pid port since state");
+    for (process, (name, port)) in processes.iter().zip([("web", 5000), ("worker", 5100)]) {
+        assert_eq!(process["name"], name);
+        assert_eq!(process["port"], port);
+        assert_eq!(process["state"], "running");
+        assert_eq!(process["exit"], serde_json::Value::Null);
+        assert!(procs::alive(u32::try_from(process["pid"].as_u64().unwrap()).unwrap()));
+    }
+    world.ok(["stop", "web"]);
+    assert_eq!(world.field("web", "exit")["signal"], 2);
+    world.ok(["quit"]);
+    let ran = world.run(["ps", "--json"]);
+    assert_eq!((ran.code, ran.stdout.as_str()), (1, ""));
+    let said = "tmo: dial unix ./.overmind.sock: connect: no such file or directory\n";
+    assert_eq!(ran.stderr, said);
+}
+
+#[test]
+fn an_overmind_client_is_understood() {
+    let world = background(TWO);
+    let web = world.wait_state("web", "running").unwrap();
+    let worker = world.wait_state("worker", "running").unwrap();
+    let table = talk(&socket(&world), "status\n");
+    let row = |name: &str, pid: u32, word: &str| format!("{name:<10}{pid:<10}{word}\n");
+    let head = "PROCESS   PID       STATUS\n".to_owned();
+    let rows = [head.clone(), row("web", web, "running"), row("worker", worker, "running")];
+    assert_eq!(table, rows.concat());
+    assert_eq!(talk(&socket(&world), "restart web\n"), "");
+    let again = eventually("web runs again", || {
+        let pid = world.field("web", "pid").as_u64()?;
+        (pid != u64::from(web)).then(|| u32::try_from(pid).unwrap())
+    });
+    assert_eq!(talk(&socket(&world), "stop w*b\n"), "");
+    world.wait_state("web", "stopped");
+    let rows = [head, row("web", again, "dead"), row("worker", worker, "running")];
+    assert_eq!(talk(&socket(&world), "nonsense\n\nstatus"), rows.concat());
+    let state = world.state().unwrap();
+    let at = format!("{} app:worker\n", state["tmux"]["socket"].as_str().unwrap());
+    assert_eq!(talk(&socket(&world), "get-connection worker\n"), at);
+    assert_eq!(talk(&socket(&world), "get-connection nosuch\n"), "\n");
+    assert_eq!(talk(&socket(&world), "quit"), "");
+    world.wait_empty();
+}
+
+#[test]
+fn an_overmind_echo_shows_the_log_from_now_on() {
+    let world = background("web: echo before; read go; echo after; exec sleep 1000\n");
+    eventually("it has begun", || world.ok(["logs"]).contains("before").then_some(()));
+    let mut lines = BufReader::new(send(&socket(&world), "echo\n")).lines();
+    let opened = "\x1b[1;38;5;7msystem\x1b[0m | \x1b[1mEcho #1 opened\x1b[0m";
+    assert_eq!(lines.next().unwrap().unwrap(), opened);
+    world.type_into("web", "go");
+    let after = "\x1b[1;38;5;2mweb   \x1b[0m | after";
+    assert!(lines.any(|line| line.unwrap().trim_end() == after));
+    world.ok(["quit"]);
+    assert!(lines.all(|line| line.is_ok()), "it ends with the run");
+}
+
+#[test]
+fn the_api_speaks_plain_http() {
+    let world = background(TWO);
+    let ask = |method: &str, path: &str, body: &str| {
+        let length = body.len();
+        let request = format!(
+            "{method} {path} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n\
+             Content-Length: {length}\r\nConnection: close\r\n\r\n{body}"
+        );
+        let mut answer = String::new();
+        send(&socket(&world), &request).read_to_string(&mut answer).unwrap();
+        let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+        let status: u32 = head.split(' ').nth(1).unwrap().parse().unwrap();
+        let json: serde_json::Value = serde_json::from_str(body).unwrap();
+        (status, json)
+    };
+    let (status, state) = ask("GET", "/api/state", "");
+    assert_eq!((status, &state["processes"][1]["name"]), (200, &"worker".into()));
+    let (status, process) = ask("GET", "/api/processes/web", "");
+    assert_eq!((status, &process["state"]), (200, &"running".into()));
+    let (status, outcome) = ask("POST", "/api/stop", r#"{"names":["web"]}"#);
+    assert_eq!((status, &outcome["ok"]), (200, &true.into()), "{outcome}");
+    assert_eq!(world.field("web", "state"), "stopped");
+    let (status, outcome) = ask("POST", "/api/processes/web/start", "");
+    assert_eq!((status, &outcome["ok"]), (200, &true.into()), "{outcome}");
+    let (status, outcome) = ask("POST", "/api/restart", r#"{"names":["wbe"]}"#);
+    assert_eq!((status, &outcome["unknown"]["nearest"]), (404, &"web".into()), "{outcome}");
+    let (status, outcome) = ask("POST", "/api/stop", r#"{"name":["web"]}"#);
+    assert_eq!(status, 400, "a misspelt key is not all: {outcome}");
+    assert_eq!(ask("GET", "/api/nosuch", "").0, 404);
+    assert_eq!(ask("DELETE", "/api/state", "").0, 405);
+    for _ in 0..2 {
+        // Asked again by the same key it is not done again.
+        let (status, _) = ask("POST", "/api/restart?key=once", r#"{"names":["web"]}"#);
+        assert_eq!(status, 200);
+        assert_eq!(world.field("web", "lives"), 3);
+    }
+    let (status, outcome) = ask("POST", "/api/quit", "");
+    assert_eq!((status, &outcome["ok"]), (200, &true.into()), "{outcome}");
+    world.wait_empty();
+}
+
+#[test]
+fn curl_is_a_client() {
+    let world = background(TWO);
+    let output = world
+        .command("curl")
+        .args(["-sS", "--unix-socket", ".overmind.sock", "http://x/api/state"])
+        .output()
+        .unwrap();
+    let state: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(state["title"], "app");
+    world.ok(["quit"]);
+}
+
+#[test]
+fn nobody_else_can_read_or_ask() {
+    let world = background(TWO);
+    world.ok(["restart", "web"]);
+    let found = socket(&world).symlink_metadata().unwrap();
+    assert!(found.file_type().is_socket());
+    assert_eq!(mode(&socket(&world)), 0o600);
+    for dir in [world.runtime(), world.runtime().join("p"), world.journal()] {
+        assert_eq!(mode(&dir), 0o700, "{}", dir.display());
+        for entry in std::fs::read_dir(&dir).unwrap() {
+            let path = entry.unwrap().path();
+            assert_eq!(mode(&path) & 0o077, 0, "{}", path.display());
+        }
+    }
+    world.ok(["quit"]);
+}
+
+#[test]
+fn a_second_quit_does_not_wait_for_the_grace() {
+    let world = World::new(DEAF);
+    let mut view = world.start(["-t", "60"]);
+    view.shows("web    | up\n");
+    let mut first = world.tmo(["quit"]).spawn().unwrap();
+    world.wait_state("web", "stopping");
+    let refused = world.run(["restart", "web"]);
+    assert_eq!(refused.code, 1, "{refused:?}");
+    assert!(refused.stderr.contains("being stopped"), "{refused:?}");
+    world.ok(["quit"]);
+    assert_eq!(eventually("the first returns", || first.try_wait().unwrap()).code(), Some(0));
+    assert_eq!(view.code(), 0);
+    let again = world.run(["quit"]);
+    assert_eq!(again.code, 1, "{again:?}");
+    assert!(again.stderr.contains("connect: no such file or directory"), "{again:?}");
+    world.wait_empty();
+}
+
+#[test]
+fn kill_does_not_ask() {
+    let world = World::new(&format!("{DEAF}worker: exec sleep 1000\n"));
+    let mut view = world.start(["-t", "60"]);
+    view.shows("web    | up\n");
+    let pids = [world.wait_state("web", "running"), world.wait_state("worker", "running")];
+    world.ok(["kill"]);
+    assert!(pids.into_iter().flatten().all(|pid| !procs::alive(pid)));
+    assert_eq!(view.code(), 0);
+    assert!(!view.log().contains("Interrupting"), "{}", view.log());
+    world.wait_empty();
+}
+
+#[test]
+fn five_starts_at_once_make_one_run() {
+    let world = World::new(TWO);
+    let starts: Vec<_> = (0..5).map(|i| world.start_into(&format!("log{i}"), [""; 0])).collect();
+    let mut starts = starts;
+    let refused = eventually("four give up", || {
+        let mut refused = vec![];
+        for (i, view) in starts.iter_mut().enumerate() {
+            if let Some(status) = view.child.try_wait().unwrap() {
+                assert_eq!(status.code(), Some(1), "{}", view.errors());
+                assert!(view.errors().contains("already running"), "{}", view.errors());
+                refused.push(i);
+            }
+        }
+        (refused.len() == 4).then_some(refused)
+    });
+    let one = (0..5).find(|i| !refused.contains(i)).unwrap();
+    starts[one].shows("web    | up\n");
+    world.wait_state("web", "running");
+    world.wait_state("worker", "running");
+    assert_eq!(world.state().unwrap()["views"], 1);
+    let count = |verb: &str| {
+        let living = world.living();
+        living.iter().filter(|p| p.args.get(1).is_some_and(|a| a == verb)).count()
+    };
+    assert_eq!([count("guard"), count("supervise"), count("shim")], [1, 1, 2]);
+    assert_eq!(starts[one].interrupt(), 0);
+    assert_eq!(starts[one].log().matches("web    | up\n").count(), 1);
+    world.wait_empty();
+}
+
+#[test]
+fn a_start_right_behind_a_quit_is_a_new_run() {
+    let world = World::new(TWO);
+    for _ in 0..5 {
+        world.ok(["start", "-D"]);
+        let run = world.state().unwrap()["run"].clone();
+        let mut quit = world.tmo(["quit"]).spawn().unwrap();
+        eventually("it ends", || {
+            let state = world.state();
+            (state.is_none_or(|s| s["quitting"] == true || s["run"] != run)).then_some(())
+        });
+        let ran = world.run(["start", "-D"]);
+        if ran.code == 0 {
+            assert_ne!(world.state().unwrap()["run"], run);
+            world.ok(["quit"]);
+        } else {
+            assert!(ran.stderr.contains("already running"), "{ran:?}");
+        }
+        assert_eq!(eventually("quit returns", || quit.try_wait().unwrap()).code(), Some(0));
+        world.wait_empty();
+    }
+}
+
+#[test]
+fn a_start_in_the_background_that_cannot_be_says_why() {
+    let world = World::new("web: exec sleep 1000\n");
+    for (args, said) in [
+        (&["-H", "nosuchshell"][..], "can't find the shell `nosuchshell`"),
+        (&["-f", "Nosuch"], "Nosuch"),
+        (&["-l", "nosuch"], "No processes to run"),
+        (&["-s", "nosuchdir/x.sock"], "no such file or directory"),
+    ] {
+        let ran = world.run(["start", "-D"].iter().chain(args));
+        assert_eq!(ran.code, 1, "{ran:?}");
+        assert!(ran.stderr.contains(said), "{ran:?}");
+        assert_eq!(ran.stdout, "");
+        world.wait_empty();
+    }
+    std::fs::create_dir(world.app().join("bin")).unwrap();
+    std::os::unix::fs::symlink("/bin/sh", world.app().join("bin/sh")).unwrap();
+    let ran = world.tmo(["start", "-D"]).env("PATH", world.app().join("bin")).output().unwrap();
+    assert_eq!(ran.status.code(), Some(1));
+    let said = String::from_utf8(ran.stderr).unwrap();
+    assert!(said.contains("Can't find tmux"), "{said}");
+}
+
+#[test]
+fn a_process_that_ends_at_once_fails_the_start_in_the_background() {
+    for (command, code) in [("exit 3", 3), ("nosuchcommand", 127), ("kill -9 $$", 137)] {
+        let world = World::new(&format!("web: {command}\nworker: exec sleep 1000\n"));
+        let ran = world.run(["start", "-D"]);
+        if ran.code == 0 {
+            // On a very busy machine it may have lived for long enough; then the log tells.
+            assert!(ran.stdout.contains("Daemonized"), "{ran:?}");
+            world.wait_empty();
+            let log = world.ok(["logs", "web"]);
+            assert!(log.contains("xited with code") || log.contains("illed by signal"), "{log}");
+            continue;
+        }
+        assert_eq!(ran.code, code, "{ran:?}");
+        assert!(ran.stderr.contains("web ended with "), "{ran:?}");
+        assert!(!ran.stdout.contains("Daemonized"), "{ran:?}");
+        world.wait_empty();
+    }
+}

@@ -195,7 +195,7 @@ fn an_output_that_cannot_be_written_is_an_error() {
     let output = world.tmo(["start"]).stdout(full).output().unwrap();
     assert_eq!(output.status.code(), Some(1));
     let said = String::from_utf8(output.stderr).unwrap();
-    assert!(said.contains("No space left on device"), "{said}");
+    assert!(said.contains("no space left on device"), "{said}");
     world.wait_empty();
 }
 
@@ -362,10 +362,27 @@ fn a_terminal_stopped_by_ctrl_s_hurts_nobody_and_shows_all_after_ctrl_q() {
     terminal.keys(["C-q"]);
     terminal.wait("Restarting");
     let history = terminal.history();
-    let first_life = history.split("Restarting").next().unwrap();
-    let first_life = numbers(first_life, "web");
-    complete(&first_life);
-    assert!(*first_life.last().unwrap() >= seen);
+    let shown = numbers(&history, "web");
+    let first_life = 1 + shown.windows(2).position(|pair| pair[1] == 1).unwrap_or(shown.len() - 1);
+    complete(&shown[..first_life]);
+    complete(&shown[first_life..]);
+    assert!(shown[first_life - 1] >= seen, "{shown:?}");
+    terminal.keys(["C-c"]);
+    world.wait_state_gone();
+}
+
+#[test]
+fn panes_have_the_size_of_the_view_and_follow_it() {
+    let world = World::new(
+        "web: trap 'echo \"size $(stty size)\"' WINCH; echo \"size $(stty size)\"; \
+         while :; do sleep 0.01; done\n",
+    );
+    let terminal = Terminal::open(&world, "a", 80, 24);
+    terminal.tmo("start");
+    // Without the columns of the prefix.
+    terminal.wait("web    | size 24 71");
+    terminal.resize(100, 30);
+    terminal.wait("web    | size 30 91");
     terminal.keys(["C-c"]);
     world.wait_state_gone();
 }

@@ -20,7 +20,7 @@ use tmo::pane::spec::{SPEC_VERSION, Spec, Want};
 use tmo::sys;
 
 /// Nothing here takes that long unless it is broken.
-pub const LONG: Duration = Duration::from_secs(30);
+pub const LONG: Duration = Duration::from_secs(60);
 
 /// What the terminal has received so far.
 #[derive(Default)]

@@ -1,6 +1,5 @@
 //! Markers in the output, whatever the terminal is like.
 
-use nix::libc;
 use pretty_assertions::assert_eq;
 use tmo::pane::life::LifeEvent;
 use tmo::pane::marker::{Look, Marker};
@@ -34,11 +33,11 @@ fn marked(pane: &Pane) -> Vec<u64> {
 }
 
 fn nonce(pane: &Pane) -> u64 {
-    let nonce = pane.seen.iter().find_map(|entry| match &entry.event {
-        LifeEvent::Start { nonce, .. } => Some(nonce),
-        _ => None,
+    let mut nonces = pane.seen.iter().filter_map(|entry| {
+        let LifeEvent::Start { nonce, .. } = &entry.event else { return None };
+        u64::from_str_radix(nonce, 16).ok()
     });
-    u64::from_str_radix(nonce.unwrap(), 16).unwrap()
+    nonces.next().unwrap()
 }
 
 #[test]
@@ -51,7 +50,8 @@ fn the_output_lies_between_its_markers() {
     let numbers: Vec<u64> = found.iter().map(|(marker, ..)| marker.seq).collect();
     assert_eq!(numbers, marked(&pane));
     assert!(found.iter().all(|(marker, ..)| marker.nonce == nonce(&pane)));
-    let expected: String = (1..=20000).map(|n| format!("{n}\r\n")).collect();
+    let lines: Vec<String> = (1..=20000).map(|n| format!("{n}\r\n")).collect();
+    let expected = lines.concat();
     assert!(&bytes[found[0].2..found[1].1] == expected.as_bytes(), "not what was printed");
     assert_eq!(found[0].1, 0, "nothing before");
     assert_eq!(found[1].2, found[2].1, "nothing between exit and end");

@@ -8,6 +8,7 @@ use crate::journal::segment::{self, Dirs};
 use crate::journal::stream::{Read, StreamReader};
 
 proptest! {
+    #![proptest_config(ProptestConfig::with_cases(80))]
     #[test]
     fn what_is_appended_is_read_whatever_the_sizes(
         chunks in prop::collection::vec(prop::collection::vec(any::<u8>(), 0..60), 0..30),

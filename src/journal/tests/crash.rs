@@ -128,3 +128,36 @@ proptest! {
         }
     }
 }
+
+/// A sink and who follows it at the same time, with nothing between them but a bell that may
+/// ring once for many appends.
+#[test]
+fn one_ring_for_many_appends_is_enough() {
+    for limit in [100, 2000] {
+        let place = Place::new();
+        let mut sink = place.sink(1, limit);
+        let mut ingest = place.ingest();
+        let (bell, rings) = std::sync::mpsc::sync_channel(1);
+        let lines = 4_000u64;
+        let writer = std::thread::spawn(move || {
+            for number in 0..lines {
+                let line = format!("line {number}\n");
+                let (head, tail) = line.split_at(line.len() % 7);
+                sink.append(EPOCH + number, head.as_bytes());
+                sink.append(EPOCH + number, tail.as_bytes());
+                // Full: it is ringing already.
+                let _ = bell.try_send(());
+            }
+        });
+        while rings.recv().is_ok() {
+            ingest.wake(1, u64::MAX).unwrap();
+        }
+        writer.join().unwrap();
+        let wanted: Vec<u8> =
+            (0..lines).flat_map(|number| format!("line {number}\n").into_bytes()).collect();
+        let told = records(&place.all(Filter::all()));
+        assert!(told.iter().all(|record| record.kind == Kind::Text));
+        assert_eq!(ingest.indexed(1), wanted.len() as u64, "the last ring told everything");
+        assert!(place.text(1) == wanted);
+    }
+}

@@ -1,1 +1,123 @@
+//! How fast it is: `cargo test --release --lib journal::tests::speed -- --ignored --nocapture`.
 
+use std::time::Instant;
+
+use super::{EPOCH, Place};
+use crate::journal::cursor::{Cursor, Filter, Position};
+use crate::journal::format::Summary;
+use crate::journal::index::IndexWriter;
+use crate::journal::query::tail;
+use crate::journal::reader::IndexReader;
+use crate::journal::record::{Kind, Record};
+use crate::journal::split::{Splitter, Trust};
+
+const MIB: usize = 1 << 20;
+const LINE: &[u8] =
+    b"2026-11-20T12:00:00Z INFO request served in 12 ms, 200 OK, 1234 bytes, GET /x/y\n";
+
+fn told(what: &str, bytes: usize, begun: Instant) {
+    let seconds = begun.elapsed().as_secs_f64();
+    #[expect(clippy::cast_precision_loss, reason = "a rate for people")]
+    let rate = bytes as f64 / 1e9 / seconds;
+    println!("{what}: {rate:.2} GB/s ({seconds:.3} s)");
+}
+
+#[test]
+#[ignore = "measures, checks nothing but the counts"]
+fn speed() {
+    let text = LINE.repeat(512 * MIB / LINE.len());
+    let begun = Instant::now();
+    let mut splitter = Splitter::new(&Summary::default(), 0, Trust::Announced);
+    let mut out = vec![];
+    for piece in text.chunks(64 << 10) {
+        splitter.feed(piece, false, &mut out);
+    }
+    splitter.flush(&mut out);
+    told("splitter alone", text.len(), begun);
+    let lines: usize = out.iter().map(|record| record.lines as usize).sum();
+    assert_eq!(lines, text.len() / LINE.len());
+
+    for wake in [4 << 10, 64 << 10] {
+        let place = Place::new();
+        let mut sink = place.sink(1, 16 << 20);
+        let mut ingest = place.ingest();
+        let (mut writing, mut reading) = (0.0, 0.0);
+        for (at, piece) in text.chunks(wake).enumerate() {
+            let begun = Instant::now();
+            sink.append(EPOCH + at as u64, piece);
+            let written = Instant::now();
+            writing += (written - begun).as_secs_f64();
+            ingest.wake(1, u64::MAX).unwrap();
+            reading += written.elapsed().as_secs_f64();
+        }
+        let rate = |seconds: f64| f64::from(u32::try_from(text.len()).unwrap()) / 1e9 / seconds;
+        println!(
+            "wakes of {wake}: sink {:.2} GB/s, ingest {:.2} GB/s",
+            rate(writing),
+            rate(reading)
+        );
+        let begun = Instant::now();
+        let mut cursor = place.cursor(Filter::all());
+        let (mut buffer, mut bytes, mut chunks) = (vec![], 0, 0);
+        while cursor.next(u64::MAX, &mut buffer).unwrap().is_some() {
+            bytes += buffer.len();
+            chunks += 1;
+        }
+        told(&format!("cursor over {chunks} records"), bytes, begun);
+    }
+    backlog(&text);
+}
+
+fn backlog(text: &[u8]) {
+    let place = Place::new();
+    let mut sinks = [place.sink(1, 16 << 20), place.sink(2, 16 << 20)];
+    for (at, piece) in text.chunks(8 << 10).enumerate() {
+        sinks[at % 2].append(EPOCH + at as u64 * 100_000, piece);
+    }
+    let begun = Instant::now();
+    let progress = place.ingest().catch_up(u64::MAX).unwrap();
+    told(&format!("catching up, {} records", progress.records), text.len(), begun);
+}
+
+#[test]
+#[ignore = "measures, checks nothing but the counts"]
+fn a_million_records() {
+    let place = Place::new();
+    let record = |number: u64| Record {
+        time: number,
+        offset: number,
+        len: 1,
+        lines: 1,
+        life: 0,
+        seq: 0,
+        value: 0,
+        stream: u16::from(!number.is_multiple_of(1000)) + 1,
+        kind: Kind::Text,
+        flags: 0,
+    };
+    let all: Vec<Record> = (0..1_000_000).map(record).collect();
+    let begun = Instant::now();
+    let mut writer = IndexWriter::open(&place.dirs).unwrap();
+    all.chunks(1000).for_each(|some| writer.append(some).unwrap());
+    println!("append, a thousand at a time: {:?}", begun.elapsed());
+    let begun = Instant::now();
+    all[..10_000].iter().for_each(|one| writer.append(&[*one]).unwrap());
+    println!("append, one at a time: {:?} each", begun.elapsed() / 10_000);
+    let begun = Instant::now();
+    assert_eq!(IndexWriter::open(&place.dirs).unwrap().next_record(), 1_010_000);
+    println!("open: {:?}", begun.elapsed());
+    let mut index = IndexReader::open(&place.dirs);
+    let begun = Instant::now();
+    assert_eq!(index.search_time(777_777).unwrap(), 777_777);
+    println!("search by time: {:?}", begun.elapsed());
+    for (stream, lines) in [(2, 50), (1, 50), (1, 1000)] {
+        let begun = Instant::now();
+        let filter = Filter::only(vec![stream]);
+        let position = tail(&mut index, &filter, lines, 1_000_000).unwrap();
+        println!("last {lines} of stream {stream}: {:?} to {position:?}", begun.elapsed());
+    }
+    let begun = Instant::now();
+    let mut cursor = Cursor::open(&place.dirs, Position::default(), Filter::only(vec![9]));
+    assert!(cursor.next(u64::MAX, &mut vec![]).unwrap().is_none());
+    println!("walk over all: {:?}", begun.elapsed());
+}

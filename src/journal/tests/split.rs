@@ -102,14 +102,13 @@ fn piece() -> impl Strategy<Value = Option<Vec<u8>>> {
 fn stream(pieces: &[Option<Vec<u8>>]) -> (Vec<u8>, u64) {
     let (mut bytes, mut seq) = (vec![], 0);
     for piece in pieces {
-        match piece {
-            Some(text) => bytes.extend_from_slice(text),
-            None => {
-                seq += 1;
-                let skip = u32::try_from(seq % 4).unwrap();
-                bytes.extend_from_slice(&marker(seq, skip));
-                bytes.extend(std::iter::repeat_n(b'\n', skip as usize));
-            }
+        if let Some(text) = piece {
+            bytes.extend_from_slice(text);
+        } else {
+            seq += 1;
+            let skip = u32::try_from(seq % 4).unwrap();
+            bytes.extend_from_slice(&marker(seq, skip));
+            bytes.extend(std::iter::repeat_n(b'\n', skip as usize));
         }
     }
     (bytes, seq)
