@@ -239,6 +239,10 @@ impl Engine {
         let mut interrupt = signal(SignalKind::interrupt())?;
         let mut hangup = signal(SignalKind::hangup())?;
         loop {
+            // An adopter may have nothing left to wait for.
+            if let Some(code) = self.finish {
+                return Ok(code);
+            }
             let alarm = self.alarm();
             let queue = self.queue.clone();
             tokio::select! {
@@ -259,9 +263,6 @@ impl Engine {
             }
             self.publish();
             self.tell_running(news);
-            if let Some(code) = self.finish {
-                return Ok(code);
-            }
             tokio::task::yield_now().await;
         }
     }
