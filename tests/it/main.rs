@@ -12,6 +12,7 @@ mod control;
 mod environment;
 mod harness;
 mod lines;
+mod review;
 mod tmux;
 mod trees;
 mod view;
