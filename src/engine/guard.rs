@@ -104,37 +104,52 @@ pub struct Handover {
 }
 
 fn prepare(runtime: &Runtime, fresh: Option<&Path>) -> Result<Held, News> {
-    let failed = |message: String| News::Failed { message, code: 1 };
     let lock = RunLock::acquire(runtime.dir()).map_err(|error| match error {
         LockError::Held { pid } => News::Held { pid },
-        error @ LockError::Io { .. } => failed(error.to_string()),
+        error @ LockError::Io { .. } => failed(error),
     })?;
+    match take_up(runtime, fresh) {
+        Ok((listening, program)) => {
+            let Listening { listener, place, note } = listening;
+            let handover = Handover { place, note };
+            Ok(Held {
+                runtime: runtime.clone(),
+                lock,
+                listener: listener.into(),
+                program,
+                handover,
+            })
+        }
+        Err(news) => {
+            lock.release(runtime.dir());
+            Err(news)
+        }
+    }
+}
+
+fn failed(error: impl std::fmt::Display) -> News {
+    News::Failed { message: error.to_string(), code: 1 }
+}
+
+/// Take up the run that is there, or the fresh plan, and open its socket.
+fn take_up(runtime: &Runtime, fresh: Option<&Path>) -> Result<(Listening, PathBuf), News> {
     let survivors = runtime.has_survivors();
     if !survivors {
-        let Some(fresh) = fresh else {
-            return Err(failed("nothing is left of that run".to_owned()));
-        };
-        runtime.clear().map_err(|e| failed(format!("{}: {e}", runtime.dir().display())))?;
+        let fresh = fresh.ok_or_else(|| failed("nothing is left of that run"))?;
+        runtime.clear().map_err(|e| failed(format_args!("{}: {e}", runtime.dir().display())))?;
         std::fs::rename(fresh, runtime.plan_file())
-            .map_err(|e| failed(format!("{}: {e}", fresh.display())))?;
+            .map_err(|e| failed(format_args!("{}: {e}", fresh.display())))?;
     }
-    let plan = runtime.plan().map_err(|e| failed(e.to_string()))?;
+    let plan = runtime.plan().map_err(failed)?;
     let (path, shown) = (plan.socket.as_path(), plan.socket_shown.as_path());
-    let Listening { listener, place, note } =
-        listen::bind(path, shown, runtime.dir()).map_err(|error| {
-            if !survivors {
-                // No run has come of it, so its plan, environment included, does not stay.
-                let _ = runtime.clear();
-            }
-            failed(error.to_string())
-        })?;
-    Ok(Held {
-        runtime: runtime.clone(),
-        lock,
-        listener: listener.into(),
-        program: plan.tmo.as_path().to_owned(),
-        handover: Handover { place, note },
-    })
+    let listening = listen::bind(path, shown, runtime.dir()).map_err(|error| {
+        if !survivors {
+            // No run has come of it, so its plan, environment included, does not stay.
+            let _ = runtime.clear();
+        }
+        failed(error)
+    })?;
+    Ok((listening, plan.tmo.as_path().to_owned()))
 }
 
 /// Start the supervisor until it ends by itself.

@@ -370,3 +370,19 @@ fn a_terminal_stopped_by_ctrl_s_hurts_nobody_and_shows_all_after_ctrl_q() {
     terminal.keys(["C-c"]);
     world.wait_state_gone();
 }
+
+#[test]
+fn panes_have_the_size_of_the_view_and_follow_it() {
+    let world = World::new(
+        "web: trap 'echo \"size $(stty size)\"' WINCH; echo \"size $(stty size)\"; \
+         while :; do sleep 0.01; done\n",
+    );
+    let terminal = Terminal::open(&world, "a", 80, 24);
+    terminal.tmo("start");
+    // Without the columns of the prefix.
+    terminal.wait("web    | size 24 71");
+    terminal.resize(100, 30);
+    terminal.wait("web    | size 30 91");
+    terminal.keys(["C-c"]);
+    world.wait_state_gone();
+}

@@ -6,9 +6,12 @@
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
+use std::sync::Arc;
+
+use tokio::sync::Mutex;
 
 use super::command::{self, Command};
-use super::config;
+use super::{config, menu};
 use crate::model::ProcName;
 use crate::model::plan::Plan;
 
@@ -51,8 +54,12 @@ pub struct Tmux {
     root: PathBuf,
     env: Vec<(OsString, OsString)>,
     config: PathBuf,
+    menu: PathBuf,
+    control: PathBuf,
     user_config: Option<PathBuf>,
     size: (u16, u16),
+    /// Held while it is looked what is there and added what is missing.
+    opening: Arc<Mutex<()>>,
 }
 
 /// What to open: a name and its spec file.
@@ -95,17 +102,21 @@ impl Tmux {
             root: plan.root.as_path().to_owned(),
             env,
             config: runtime.join("tmux.conf"),
+            menu: runtime.join("menu"),
+            control: plan.socket.as_path().to_owned(),
             user_config,
             size: plan.size,
+            opening: Arc::default(),
         }
     }
 
     /// Start the server with a window and a pipe for each of these; returns the server's pid
     /// and socket.
     pub async fn start(&self, openings: &[Opening]) -> Result<(u32, PathBuf), TmuxError> {
-        let text = config::generate(self.size.0, self.size.1);
-        crate::pane::spec::replace(&self.config, text.as_bytes())
-            .map_err(|source| TmuxError::Config { path: self.config.clone(), source })?;
+        let mut text = config::generate(self.size.0, self.size.1);
+        text.push_str(&menu::binding(&self.menu).unwrap_or_default());
+        write(&self.menu, &menu::script(&self.tmo, &self.control))?;
+        write(&self.config, text.as_bytes())?;
         let groups: Vec<_> =
             openings.iter().enumerate().map(|(i, o)| self.window(o, i == 0)).collect();
         for call in command::batches(&groups) {
@@ -140,8 +151,12 @@ impl Tmux {
         };
         let open = open.arg("-n").plain_format(name.as_str()).arg("-c").plain_format(&self.root);
         let target = format!("={}:={name}", self.session);
-        let mut commands =
-            vec![command::shim(open, &self.tmo, spec), command::pipe(&target, &self.tmo, spec)];
+        let name_it = Command::new("set-option").arg("-qp").arg("-t").arg(&target);
+        let mut commands = vec![
+            command::shim(open, &self.tmo, spec),
+            command::pipe(&target, &self.tmo, spec),
+            name_it.arg("@tmo_name").arg(name.as_str()),
+        ];
         if first {
             // Its own, so that no value for all sessions can end this one.
             let keep = Command::new("set-option").arg("-q").arg("-t");
@@ -156,6 +171,8 @@ impl Tmux {
     /// A living pane of its name that nobody knows was opened by a supervisor that was killed
     /// before it heard of it: it is left as it is, its shim will tell.
     pub async fn reopen(&self, opening: &Opening, old: Option<&str>) -> Result<(), TmuxError> {
+        // Two at once would both make the session.
+        let _one = self.opening.lock().await;
         let listed = self.list().await?;
         let kept = old.and_then(|id| listed.iter().find(|l| l.pane == id));
         let (name, spec) = opening;
@@ -267,6 +284,11 @@ impl Tmux {
         let words = if words.is_empty() { output.status.to_string() } else { words };
         Err(TmuxError::Refused { what, words })
     }
+}
+
+fn write(path: &Path, text: &[u8]) -> Result<(), TmuxError> {
+    crate::pane::spec::replace(path, text)
+        .map_err(|source| TmuxError::Config { path: path.to_owned(), source })
 }
 
 fn parse_listed(line: &str) -> Option<Listed> {
