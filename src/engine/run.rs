@@ -142,6 +142,9 @@ fn build(runtime: &Runtime) -> Result<(Engine, bool), RunError> {
     let streams = number_streams(&plan, &dirs)?;
     let slugs: Vec<_> =
         plan.processes.iter().zip(&streams).map(|(p, number)| (*number, p.name.slug())).collect();
+    if !adopting {
+        Ingest::conclude(&dirs, &slugs).map_err(|e| io(plan.log.dir.as_path(), e))?;
+    }
     let mut ingest = Ingest::open(&dirs, &slugs, plan.log.segment())
         .map_err(|e| io(plan.log.dir.as_path(), e))?;
     let saved = if adopting {
@@ -178,6 +181,7 @@ fn build(runtime: &Runtime) -> Result<(Engine, bool), RunError> {
         finish: None,
         settled: None,
         last_answers: vec![],
+        spilling: false,
     };
     Ok((engine, adopting))
 }
@@ -235,6 +239,10 @@ impl Engine {
         let mut interrupt = signal(SignalKind::interrupt())?;
         let mut hangup = signal(SignalKind::hangup())?;
         loop {
+            // An adopter may have nothing left to wait for.
+            if let Some(code) = self.finish {
+                return Ok(code);
+            }
             let alarm = self.alarm();
             let queue = self.queue.clone();
             tokio::select! {
@@ -255,9 +263,6 @@ impl Engine {
             }
             self.publish();
             self.tell_running(news);
-            if let Some(code) = self.finish {
-                return Ok(code);
-            }
             tokio::task::yield_now().await;
         }
     }

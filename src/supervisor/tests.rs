@@ -333,6 +333,25 @@ fn saved_and_resumed_it_wants_the_same() {
     assert_eq!(world.machine.procs[0].life, 2);
 }
 
+#[test]
+fn killed_before_the_beginning_it_begins_when_resumed() {
+    let mut world = World::new(&["web", "api"]);
+    world.machine = Supervisor::new(&plan(&["web", "api"]), 0);
+    assert!(world.machine.resume().contains(&Effect::Open(vec![0, 1])));
+    world.settle();
+    world.check();
+}
+
+#[test]
+fn killed_at_the_very_end_it_finishes_when_resumed() {
+    let mut world = World::new(&["web"]);
+    world.settle();
+    world.shims[0].die(Exit::Code(3));
+    world.settle();
+    assert_eq!(world.machine.course, Course::Done { code: 3 });
+    assert_eq!(world.machine.resume(), [Effect::Finish(3)]);
+}
+
 #[derive(Debug, Clone)]
 enum Step {
     Up(usize),
