@@ -1,7 +1,6 @@
 //! The engine's state and what it does about each event.
 
 use std::collections::HashMap;
-use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use tokio::sync::{oneshot, watch};
@@ -9,7 +8,7 @@ use tokio::time::Instant;
 
 use super::pane::{PaneTrack, Sink};
 use super::queue::{Event, Queue};
-use super::runtime::{Runtime, Saved, TmuxServer};
+use super::runtime::{Runtime, Saved};
 use super::watchers;
 use crate::backend::tmux::{Tmux, TmuxError};
 use crate::control::handle::Ask;
@@ -19,7 +18,7 @@ use crate::model::plan::{Plan, ProcessPlan};
 use crate::model::request::{Head, Outcome, Request};
 use crate::pane::life::{Entry, LifeEvent};
 use crate::pane::sink;
-use crate::supervisor::{Effect, Input, ProcId, Word};
+use crate::supervisor::{Effect, Input, Pane, ProcId, Word};
 use crate::sys::{Sweep, clock};
 
 /// How long a marker may stay away while nothing else arrives, before it is given up.
@@ -41,8 +40,8 @@ pub(super) struct Engine {
     pub(super) replies: HashMap<u64, oneshot::Sender<Outcome>>,
     pub(super) next_ticket: u64,
     pub(super) views: u32,
-    /// How many times tmux was asked to open panes and has not answered yet.
-    pub(super) opening: u32,
+    /// How many panes tmux was asked to open and has not answered yet.
+    pub(super) opening: usize,
     pub(super) finish: Option<u8>,
     /// When the start counts as one that went well.
     pub(super) settled: Option<Instant>,
@@ -245,6 +244,9 @@ impl Engine {
             LifeEvent::Up { pid, start_time, pane: name, .. } => {
                 pane.shim = Some((*pid, *start_time));
                 pane.pane = Some(name.clone());
+                if pane.awaited == Some(*pid) {
+                    return;
+                }
                 let gone = Event::ShimExit(id, *pid);
                 if watchers::exit(*pid, *start_time, gone, self.queue.clone()).is_err() {
                     self.queue.push(Event::ShimExit(id, *pid));
@@ -330,6 +332,10 @@ impl Engine {
     fn shim_exit(&mut self, id: ProcId, pid: u32) {
         let is_it = |pane: &PaneTrack| pane.shim.is_some_and(|(shim, _)| shim == pid);
         self.read(id);
+        let awaited = self.panes[id].awaited.take_if(|awaited| *awaited == pid).is_some();
+        if awaited && self.saved.supervisor.procs[id].pane == Pane::Opening {
+            return self.no_shim(id);
+        }
         while is_it(&self.panes[id]) && self.panes[id].awaits_marker().is_some() {
             self.unmark(id);
         }
@@ -375,52 +381,6 @@ impl Engine {
             Ok(swept) => tracing::debug!(?swept, "old output deleted"),
             Err(error) => tracing::warn!(%error, "old output can't be deleted"),
         }
-    }
-
-    pub(super) fn opened(
-        &mut self,
-        ids: &[ProcId],
-        result: Result<Option<(u32, PathBuf)>, TmuxError>,
-    ) {
-        self.opening = self.opening.saturating_sub(1);
-        match result {
-            Ok(Some((pid, socket))) => {
-                self.watch_tmux(pid, &socket);
-                if self.finish.is_none() {
-                    self.source_user_config();
-                }
-            }
-            Ok(None) => {}
-            Err(error) => {
-                for &id in ids {
-                    if self.panes[id].shim.is_none() {
-                        self.input(Input::NoPane(id, error.to_string()));
-                    }
-                }
-            }
-        }
-    }
-
-    /// Watch the tmux server of this pid and socket.
-    pub(super) fn watch_tmux(&mut self, pid: u32, socket: &Path) {
-        let Some(start_time) = crate::sys::start_time(pid) else {
-            return self.queue.push(Event::TmuxExit);
-        };
-        self.saved.tmux = Some(TmuxServer { pid, start_time, socket: socket.into() });
-        self.save();
-        if watchers::exit(pid, start_time, Event::TmuxExit, self.queue.clone()).is_err() {
-            self.queue.push(Event::TmuxExit);
-        }
-    }
-
-    /// Once all panes are there the user's configuration can't cost any of them its output.
-    fn source_user_config(&self) {
-        let tmux = self.tmux.clone();
-        tokio::task::spawn_local(async move {
-            if let Err(error) = tmux.source_user_config().await {
-                tracing::warn!(%error, "the user's tmux configuration");
-            }
-        });
     }
 
     /// The next moment at which something is overdue.
