@@ -177,6 +177,7 @@ fn logs_that_follow_end_with_the_run() {
     let out = File::create(world.app().join("followed")).unwrap();
     let mut follower: Child =
         world.tmo(["logs", "-n", "1", "-f"]).stdout(out).stderr(Stdio::null()).spawn().unwrap();
+    eventually("it has begun", || (!world.read("followed").is_empty()).then_some(()));
     tell(&world, "seq 1 5000; echo then");
     eventually("it follows", || world.read("followed").contains("| then\n").then_some(()));
     tell(&world, "seq 1 3000; echo at last; exit 6");
@@ -331,14 +332,19 @@ fn a_full_disk_stops_nobody_and_is_told_once() {
 
 #[test]
 fn directories_that_cannot_be_used_give_one_clear_line() {
-    for (variable, what) in [("XDG_STATE_HOME", "state"), ("XDG_RUNTIME_DIR", "run")] {
+    // Without a runtime directory of the session it is one in TMPDIR.
+    for (variable, what) in [("XDG_STATE_HOME", "state"), ("TMPDIR", "tmp")] {
         let world = World::new("web: exec sleep 1000\n");
         // Not even root can make a directory in a file.
         let file = world.path().join("file");
         std::fs::write(&file, "").unwrap();
         let bad = file.join(what);
         for args in [&["start"][..], &["start", "-D"]] {
-            let output = world.tmo(args).env(variable, &bad).output().unwrap();
+            let mut command = world.tmo(args);
+            if variable == "TMPDIR" {
+                command.env_remove("XDG_RUNTIME_DIR");
+            }
+            let output = command.env(variable, &bad).output().unwrap();
             let errors = String::from_utf8_lossy(&output.stderr).into_owned();
             assert_eq!(output.status.code(), Some(1), "{errors}");
             assert_eq!(errors.lines().count(), 1, "{errors}");
