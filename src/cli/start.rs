@@ -163,21 +163,25 @@ impl Start {
 
     /// Until every process has been started; an end before that is a failure.
     fn wait_for_daemon(launch: &mut Launch) -> Result<(), CliError> {
-        match launch.next()? {
-            News::Failed { message, code } => Err(CliError::Start { message, code }),
-            News::Ended { code, culprit } => {
-                let message = culprit.map_or_else(
-                    || "everything was stopped before it had begun".to_owned(),
-                    |c| {
-                        format!(
-                            "{} ended with {} before all were started; `tmo logs` tells more",
-                            c.name, c.exit
-                        )
-                    },
-                );
-                Err(CliError::Start { message, code: code.max(1) })
+        loop {
+            match launch.next()? {
+                News::Failed { message, code } => return Err(CliError::Start { message, code }),
+                News::Ended { code, culprit } => {
+                    let message = culprit.map_or_else(
+                        || "everything was stopped before it had begun".to_owned(),
+                        |c| {
+                            format!(
+                                "{} ended with {} before all were started; `tmo logs` tells more",
+                                c.name, c.exit
+                            )
+                        },
+                    );
+                    return Err(CliError::Start { message, code: code.max(1) });
+                }
+                News::Running => return Ok(()),
+                // Killed meanwhile; the next supervisor goes on.
+                News::Listening { .. } | News::Held { .. } => {}
             }
-            News::Running | News::Listening { .. } | News::Held { .. } => Ok(()),
         }
     }
 
