@@ -32,6 +32,9 @@ use crate::view::{screen, words};
 
 /// 128 + SIGHUP: what a command that lost its terminal ends with.
 const HUNG_UP: u8 = 129;
+/// So many guardians in a row may die before their first word: more, and something is wrong with
+/// them, not with whoever kills them.
+const MOST_TRIES: u32 = 20;
 
 /// How long what is being written when the terminal goes may take.
 const FAREWELL: Duration = Duration::from_millis(500);
@@ -172,6 +175,7 @@ impl Shown {
     /// Get news of the run. If its supervisor was killed, its guardian starts another one and
     /// keeps the socket meanwhile; if that is dead too, start a guardian.
     async fn connect(&self, printer: &Printer) -> Result<Next, CliError> {
+        let mut tries = 0;
         loop {
             if let Ok(client) = Client::connect(&self.address()).await
                 && let Ok(news) = client.head(true).await
@@ -183,7 +187,16 @@ impl Shown {
             }
             let mut launch = Launch::begin(&self.tmo, self.runtime.dir(), None)?;
             let first = tokio::task::spawn_blocking(move || launch.next());
-            match first.await.map_err(|e| CliError::Other(e.to_string()))?? {
+            let first = match first.await.map_err(|e| CliError::Other(e.to_string()))? {
+                Ok(first) => first,
+                // Killed as well, before it could say a word.
+                Err(_) if tries < MOST_TRIES => {
+                    tries += 1;
+                    continue;
+                }
+                Err(error) => return Err(error),
+            };
+            match first {
                 News::Failed { message, .. } => {
                     if let Some(end) = self.over(printer)? {
                         return Ok(Next::Over(end));

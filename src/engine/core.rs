@@ -18,7 +18,7 @@ use crate::model::plan::{Plan, ProcessPlan};
 use crate::model::request::{Head, Outcome, Request};
 use crate::pane::life::{Entry, LifeEvent};
 use crate::pane::sink;
-use crate::supervisor::{Effect, Input, Pane, ProcId};
+use crate::supervisor::{Effect, Input, Pane, ProcId, Word};
 use crate::sys::{Sweep, clock};
 
 /// How long a marker may stay away while nothing else arrives, before it is given up.
@@ -47,6 +47,8 @@ pub(super) struct Engine {
     pub(super) settled: Option<Instant>,
     /// Answers that are given when the run is over.
     pub(super) last_answers: Vec<(u64, Outcome)>,
+    /// It was told that the disk of the journal takes nothing.
+    pub(super) spilling: bool,
 }
 
 impl Engine {
@@ -144,7 +146,25 @@ impl Engine {
             Ok(progress) => self.progressed(id, &progress),
             Err(error) => self.trouble(id, &format!("its output can't be read: {error}")),
         }
+        self.tell_spilling(id);
         self.hand_on(id);
+    }
+
+    /// Say once that the disk of the journal is full, and once that it takes everything again.
+    fn tell_spilling(&mut self, id: ProcId) {
+        let spills = |pane: &PaneTrack| self.ingest.spilling(pane.stream);
+        if self.spilling == spills(&self.panes[id]) {
+            return;
+        }
+        self.spilling = self.panes.iter().any(spills);
+        let dir = self.plan.log.dir.as_path().display();
+        let (text, error) = if self.spilling {
+            let text = format!("The journal can't be written ({dir}): only the newest is kept");
+            (text, true)
+        } else {
+            (format!("The journal is written again ({dir})"), false)
+        };
+        self.say(&Word { id: None, event: "disk", text, error });
     }
 
     fn progressed(&mut self, id: ProcId, progress: &Progress) {
@@ -382,12 +402,7 @@ impl Engine {
     }
 
     fn trouble(&mut self, id: ProcId, text: &str) {
-        let word = crate::supervisor::Word {
-            id: Some(id),
-            event: "trouble",
-            text: text.to_owned(),
-            error: true,
-        };
+        let word = Word { id: Some(id), event: "trouble", text: text.to_owned(), error: true };
         self.effect(Effect::Say(word));
     }
 

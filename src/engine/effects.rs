@@ -78,7 +78,7 @@ impl Engine {
     }
 
     /// Write a line of the supervisor's own into the log.
-    fn say(&mut self, word: &Word) {
+    pub(super) fn say(&mut self, word: &Word) {
         let name = word.id.map(|id| self.plan.processes[id].name.as_str());
         let line = serde_json::json!({
             "event": word.event, "name": name, "text": word.text, "error": word.error,

@@ -142,6 +142,9 @@ fn build(runtime: &Runtime) -> Result<(Engine, bool), RunError> {
     let streams = number_streams(&plan, &dirs)?;
     let slugs: Vec<_> =
         plan.processes.iter().zip(&streams).map(|(p, number)| (*number, p.name.slug())).collect();
+    if !adopting {
+        Ingest::conclude(&dirs, &slugs).map_err(|e| io(plan.log.dir.as_path(), e))?;
+    }
     let mut ingest = Ingest::open(&dirs, &slugs, plan.log.segment())
         .map_err(|e| io(plan.log.dir.as_path(), e))?;
     let saved = if adopting {
@@ -178,6 +181,7 @@ fn build(runtime: &Runtime) -> Result<(Engine, bool), RunError> {
         finish: None,
         settled: None,
         last_answers: vec![],
+        spilling: false,
     };
     Ok((engine, adopting))
 }

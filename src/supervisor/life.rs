@@ -119,9 +119,7 @@ impl Supervisor {
             self.worst = self.worst.max(exit.shell_status());
         }
         let again = proc.goal == Goal::Run && proc.life > life;
-        if again {
-            out.push(Word::of(id, "restarting", "Restarting..."));
-        } else if !asked {
+        if !again && !asked {
             proc.goal = Goal::Stop;
             self.culprit.get_or_insert(Culprit { id, exit, at, ran });
             self.quit(out);

@@ -209,7 +209,7 @@ fn starts_restarts_and_stops() {
     world.settle();
     assert!(matches!(&world.answers[..], [(1, Outcome { ok: true, .. })]));
     assert_eq!(world.machine.procs[0].life, 2);
-    assert_eq!(world.said, ["Interrupting...", "Restarting..."]);
+    assert_eq!(world.said, ["Interrupting..."]);
     world.ask(2, Request::Stop { names: names(&["web"]) });
     world.settle();
     world.check();

@@ -5,6 +5,7 @@
 //! name, which has no character that means anything to either.
 
 use std::ffi::OsStr;
+use std::fmt::Write as _;
 use std::path::Path;
 
 use super::command::shell_quoted;
@@ -38,7 +39,8 @@ pub fn binding(script: &Path) -> Option<String> {
     ];
     let mut line = format!("bind-key {KEY} display-menu -T ' #{{@tmo_name}} ' -x P -y P");
     for (label, key, command) in items {
-        line.push_str(&format!(" '{label}' {key} '{command}'"));
+        // Writing to a string does not fail.
+        let _ = write!(line, " '{label}' {key} '{command}'");
     }
     line.push('\n');
     Some(line)

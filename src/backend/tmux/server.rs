@@ -244,29 +244,41 @@ impl Tmux {
     /// it can cost output: hooks go, tmo's options are set again.
     pub async fn source_user_config(&self) -> Result<(), TmuxError> {
         let Some(path) = &self.user_config else { return Ok(()) };
-        let again = Command::new("source-file").arg(&self.config);
-        // In one call: between two, its options could end the session or the server.
-        let both = vec![Command::new("source-file").arg("-q").arg(path), again.clone()];
-        let mut verdict = Ok(());
-        for call in command::batches(&[both]) {
-            verdict = self.call(call).await.map(drop);
+        let unset = self.unset_hooks().await;
+        let ours = Command::new("source-file").arg(&self.config);
+        let mut all = vec![Command::new("source-file").arg("-q").arg(path), ours.clone()];
+        all.extend(unset.iter().cloned());
+        // In one call, so that none of it counts at any time: its options could end the session,
+        // its hooks could do anything.
+        let verdict = self.call_all(vec![all]).await;
+        if verdict.is_err() {
+            // An error in the user's file keeps what stands behind it from being done.
+            self.call_all(vec![vec![ours]]).await?;
+            self.call_all(unset.into_iter().map(|command| vec![command]).collect()).await?;
         }
+        verdict
+    }
+
+    /// What unsets every hook for all sessions that this tmux knows of.
+    async fn unset_hooks(&self) -> Vec<Command> {
+        let mut unset = vec![];
         for scope in [&["-g"][..], &["-g", "-w"], &["-g", "-p"]] {
             let ask = scope.iter().fold(Command::new("show-hooks"), Command::arg);
+            // An older one does not know all of these scopes.
             let Ok(hooks) = self.call(ask.words().to_vec()).await else { continue };
-            let mut names: Vec<&str> = hooks.lines().filter_map(hook_name).collect();
+            let mut names: Vec<&str> = hooks.lines().map(hook_name).collect();
             names.dedup();
-            let unset = |name: &&str| {
-                let base = scope.iter().fold(Command::new("set-hook").arg("-u"), Command::arg);
-                vec![base.arg(name)]
-            };
-            for call in command::batches(&names.iter().map(unset).collect::<Vec<_>>()) {
-                self.call(call).await?;
-            }
+            let base = scope.iter().fold(Command::new("set-hook").arg("-u"), Command::arg);
+            unset.extend(names.iter().map(|name| base.clone().arg(name)));
         }
-        // An error in the user's file keeps what stands behind it in the call from being done.
-        self.call(again.words().to_vec()).await?;
-        verdict
+        unset
+    }
+
+    async fn call_all(&self, groups: Vec<Vec<Command>>) -> Result<(), TmuxError> {
+        for call in command::batches(&groups) {
+            self.call(call).await?;
+        }
+        Ok(())
     }
 
     /// Give all panes this size.
@@ -329,9 +341,8 @@ fn parse_listed(line: &str) -> Option<Listed> {
 }
 
 /// `after-new-window[0] run-shell "…"` → `after-new-window`; a hook that is not set has no value.
-fn hook_name(line: &str) -> Option<&str> {
-    let (name, _) = line.split_once(' ')?;
-    Some(name.split_once('[').map_or(name, |(name, _)| name))
+fn hook_name(line: &str) -> &str {
+    line.split([' ', '[']).next().unwrap_or(line)
 }
 
 #[cfg(test)]
@@ -344,7 +355,7 @@ mod tests {
         let listed = Listed { pane, pid: 77, dead: false, ours: true, window };
         assert_eq!(parse_listed("%3 77 0 1 web 1"), Some(listed));
         assert_eq!(parse_listed("rubbish"), None);
-        assert_eq!(hook_name("after-new-window[0] run-shell 'sleep 1'"), Some("after-new-window"));
-        assert_eq!(hook_name("alert-bell"), None);
+        assert_eq!(hook_name("after-new-window[0] run-shell 'sleep 1'"), "after-new-window");
+        assert_eq!(hook_name("alert-bell"), "alert-bell");
     }
 }
