@@ -64,7 +64,7 @@ impl Engine {
             Event::ShimExit(id, pid) => self.shim_exit(id, pid),
             Event::Swept(id, pid, sweep) => self.swept(id, pid, &sweep),
             Event::TmuxExit => self.input(Input::TmuxGone),
-            Event::Opened(ids, result) => self.opened(&ids, result),
+            Event::Opened(ids, result) => self.opened(&ids, &result),
             Event::Piped(id, closed, result) => self.piped(id, closed, result),
         }
     }

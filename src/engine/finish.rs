@@ -129,7 +129,7 @@ impl Engine {
                     self.panes[id].shim = None;
                 }
             }
-            Event::Opened(ids, result) => self.opened(&ids, result),
+            Event::Opened(ids, result) => self.opened(&ids, &result),
             // That it happened is all there is to it.
             Event::TmuxExit | Event::Piped(..) | Event::Swept(..) => {}
         }

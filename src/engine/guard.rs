@@ -133,7 +133,7 @@ fn failed(error: impl std::fmt::Display) -> News {
 
 /// Take up the run that is there, or the fresh plan, and open its socket.
 fn take_up(runtime: &Runtime, fresh: Option<&Path>) -> Result<(Listening, PathBuf), News> {
-    let survivors = runtime.has_survivors();
+    let survivors = runtime.adoptable().map_err(|e| failed(e.to_string()))?;
     if !survivors {
         let fresh = fresh.ok_or_else(|| failed("nothing is left of that run"))?;
         runtime.clear().map_err(|e| failed(format_args!("{}: {e}", runtime.dir().display())))?;
@@ -172,7 +172,7 @@ fn watch(held: Held, mut news: File) -> u8 {
         let lasted = clock::now_ns().saturating_sub(begun);
         quick = if lasted < QUICK_NS { quick + 1 } else { 0 };
         tracing::warn!(signal = status.signal(), quick, "the supervisor was killed");
-        if !held.runtime.plan_file().exists() {
+        if !held.runtime.plan_file().exists() && !held.runtime.has_survivors() {
             return clean_up(held);
         }
         if quick >= MOST_QUICK_DEATHS {

@@ -78,9 +78,9 @@ impl Engine {
 
     /// tmux has opened these panes, or not. A shim that never comes up says nothing itself, so
     /// until it does, its pane's process is watched.
-    pub(super) fn opened(&mut self, ids: &[ProcId], result: Result<Survey, TmuxError>) {
+    pub(super) fn opened(&mut self, ids: &[ProcId], result: &Result<Survey, TmuxError>) {
         self.opening = self.opening.saturating_sub(ids.len());
-        if let Ok(survey) = &result
+        if let Ok(survey) = result
             && self.saved.tmux.as_ref().is_none_or(|tmux| tmux.pid != survey.pid)
         {
             self.watch_tmux(survey.pid, &survey.socket);
@@ -93,12 +93,15 @@ impl Engine {
             if self.saved.supervisor.procs[id].pane != Pane::Opening {
                 continue;
             }
-            let name = &self.plan.processes[id].name;
-            match &result {
+            match result {
                 Err(error) => self.input(Input::NoPane(id, error.to_string())),
                 Ok(Survey { panes, .. }) => {
-                    let is_it = |pane: &&Listed| pane.ours && pane.window == name.as_str();
-                    self.await_shim(id, panes.iter().filter(is_it).last());
+                    let name = self.plan.processes[id].name.as_str();
+                    // Its window has another name if a person has renamed it.
+                    let old = |pane: &&Listed| self.panes[id].pane.as_ref() == Some(&pane.pane);
+                    let new = |pane: &&Listed| pane.ours && pane.window == name;
+                    let pane = panes.iter().find(old).or_else(|| panes.iter().rev().find(new));
+                    self.await_shim(id, pane);
                 }
             }
         }

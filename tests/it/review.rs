@@ -162,3 +162,79 @@ fn what_cannot_be_told_to_stop_is_stopped_all_the_same() {
         world.wait_empty();
     }
 }
+
+/// Kill guardian and supervisor at once, so that neither sees the other die.
+fn kill_both(world: &World) {
+    let (guardian, supervisor) = (world.guardian(), world.supervisor());
+    procs::kill(guardian, 9);
+    procs::kill(supervisor, 9);
+    eventually("both are gone", || {
+        (!procs::alive(guardian) && !procs::alive(supervisor)).then_some(())
+    });
+}
+
+#[test]
+fn a_run_whose_plan_was_removed_is_not_attached_to_but_can_be_ended() {
+    let world = World::new(WEB);
+    world.ok(["start", "-D"]);
+    std::fs::remove_file(world.runtime().join("plan.json")).unwrap();
+    let ran = world.run(["start"]);
+    assert_eq!(ran.code, 1, "{ran:?}");
+    assert!(ran.stderr.contains("plan.json: ") && ran.stderr.contains("`tmo quit`"), "{ran:?}");
+    world.ok(["quit"]);
+    world.wait_empty();
+}
+
+#[test]
+fn what_cannot_be_taken_over_is_told_with_a_way_out() {
+    for (file, damage) in
+        [("state.json", Some("{")), ("state.json", None), ("plan.json", Some("{\"version\":99}"))]
+    {
+        let world = World::new(WEB);
+        world.ok(["start", "-D"]);
+        let web = world.wait_state("web", "running").unwrap();
+        kill_both(&world);
+        let path = world.runtime().join(file);
+        match damage {
+            Some(text) => std::fs::write(&path, text).unwrap(),
+            None => std::fs::remove_file(&path).unwrap(),
+        }
+        for args in [&["start"][..], &["start", "-D"]] {
+            let ran = world.run(args);
+            assert_eq!(ran.code, 1, "{ran:?}");
+            assert!(ran.stderr.starts_with("tmo: /"), "{ran:?}");
+            assert_eq!(ran.stderr.lines().count(), 1, "{ran:?}");
+        }
+        assert!(procs::alive(web), "nothing was done to it");
+        let way = world.run(["start"]).stderr;
+        let (_, pid) = way.split_once("`kill ").unwrap();
+        let (pid, _) = pid.split_once('`').unwrap();
+        assert_eq!(world.shell(&format!("kill {pid}")).code, 0, "{way}");
+        world.wait_empty();
+        let mut view = world.start([""; 0]);
+        both_up(&view);
+        assert_eq!(view.interrupt(), 0);
+    }
+}
+
+#[test]
+fn what_is_left_of_a_run_that_is_gone_is_in_nobodys_way() {
+    let world = World::new(WEB);
+    world.ok(["start", "-D"]);
+    world.wait_state("web", "running");
+    let tmux = world.state().unwrap()["tmux"]["socket"].as_str().unwrap().to_owned();
+    kill_both(&world);
+    let mut command = world.command("tmux");
+    assert!(command.args(["-L", &tmux, "kill-server"]).status().unwrap().success());
+    // At once: the shims may be ending their trees just now.
+    let mut view = world.start([""; 0]);
+    eventually("a run, or the end of the old one", || {
+        (view.log().contains("web    | up\n") || view.child.try_wait().unwrap().is_some())
+            .then_some(())
+    });
+    if view.child.try_wait().unwrap().is_none() {
+        view.interrupt();
+    }
+    assert!(!view.errors().contains("nothing is left"), "{}", view.errors());
+    world.wait_empty();
+}
