@@ -4,6 +4,7 @@ use std::fs::File;
 use std::process::{Child, Stdio};
 
 use crate::harness::{World, eventually, procs};
+use crate::lines::complete_but_for_gaps;
 
 /// Obeys: each word written to the FIFO `do` is a command line.
 const OBEY: &str = "exec 3<>do; echo ready; while read -r line <&3; do eval \"$line\"; done";
@@ -248,17 +249,7 @@ fn the_oldest_goes_when_there_is_too_much() {
     assert!(numbers.windows(2).skip(1).all(|w| w[1] == w[0] + 1));
     assert_eq!(numbers.last(), Some(&90_000));
     // The view has shown each line, but where it was too slow, and said so.
-    let log = view.log();
-    let mut next = 1;
-    let mut gap = false;
-    for line in log.lines().filter_map(|l| l.strip_prefix("web    | ")) {
-        gap |= line.contains("of output lost here");
-        if let Ok(number) = line.parse::<u32>() {
-            assert!(number == next || gap, "{number} came after {}", next - 1);
-            (next, gap) = (number + 1, false);
-        }
-    }
-    assert_eq!(next, 90_001);
+    complete_but_for_gaps(&view.log(), 90_000);
     assert_eq!(view.interrupt(), 0);
 }
 
