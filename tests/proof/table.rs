@@ -47,7 +47,7 @@ impl Row {
 impl fmt::Display for Table {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for row in &self.rows {
-            write!(f, "  {:<52} {:>12}", row.what, row.value)?;
+            write!(f, "  {:<66} {:>8}", row.what, row.value)?;
             if let Some(wanted) = row.wanted.as_ref().filter(|_| !row.right()) {
                 write!(f, "  WRONG: must be {wanted}")?;
             }
