@@ -36,10 +36,12 @@ impl Outlet {
             watch_reader(tell.clone()).map_err(CliError::io("a thread"))?;
         }
         let broken = move |error: io::Error| {
-            let lost = match error.kind() {
-                io::ErrorKind::BrokenPipe => Lost::Reader,
-                _ if terminal => Lost::Terminal,
-                _ => Lost::Failed(error),
+            let lost = if error.kind() == io::ErrorKind::BrokenPipe {
+                Lost::Reader
+            } else if terminal {
+                Lost::Terminal
+            } else {
+                Lost::Failed(error)
             };
             // Nobody may want to know any more.
             let _ = tell.blocking_send(lost);

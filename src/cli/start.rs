@@ -90,7 +90,7 @@ impl Start {
     /// Resolve what is to be run and leave it where the guardian finds it; nothing if there is a
     /// run to be adopted, which goes by its own plan.
     fn prepare(&self) -> Result<Option<(Plan, PathBuf)>, CliError> {
-        if self.runtime.has_survivors() {
+        if self.runtime.adoptable()? {
             return Ok(None);
         }
         let loaded = self.context.load(&self.typed)?;
@@ -135,6 +135,10 @@ impl Start {
         let file = fresh.map(|(_, file)| file.as_path());
         let mut launch = Launch::begin(&self.tmo, self.runtime.dir(), file)?;
         let first = match launch.next()? {
+            // What was to be taken over has ended just now.
+            News::Failed { .. } if fresh.is_none() && !self.runtime.has_survivors() => {
+                return Ok(Begun::Overtaken);
+            }
             News::Failed { message, code } => return Err(CliError::Start { message, code }),
             News::Listening { adopted, first_record, note } => {
                 if let Some(note) = note {
@@ -163,21 +167,25 @@ impl Start {
 
     /// Until every process has been started; an end before that is a failure.
     fn wait_for_daemon(launch: &mut Launch) -> Result<(), CliError> {
-        match launch.next()? {
-            News::Failed { message, code } => Err(CliError::Start { message, code }),
-            News::Ended { code, culprit } => {
-                let message = culprit.map_or_else(
-                    || "everything was stopped before it had begun".to_owned(),
-                    |c| {
-                        format!(
-                            "{} ended with {} before all were started; `tmo logs` tells more",
-                            c.name, c.exit
-                        )
-                    },
-                );
-                Err(CliError::Start { message, code: code.max(1) })
+        loop {
+            match launch.next()? {
+                News::Failed { message, code } => return Err(CliError::Start { message, code }),
+                News::Ended { code, culprit } => {
+                    let message = culprit.map_or_else(
+                        || "everything was stopped before it had begun".to_owned(),
+                        |c| {
+                            format!(
+                                "{} ended with {} before all were started; `tmo logs` tells more",
+                                c.name, c.exit
+                            )
+                        },
+                    );
+                    return Err(CliError::Start { message, code: code.max(1) });
+                }
+                News::Running => return Ok(()),
+                // Killed meanwhile; the next supervisor goes on.
+                News::Listening { .. } | News::Held { .. } => {}
             }
-            News::Running | News::Listening { .. } | News::Held { .. } => Ok(()),
         }
     }
 
@@ -201,8 +209,16 @@ impl Start {
         if state.views > 0 || self.daemonize {
             return Err(CliError::AlreadyRunning { pid: state.pid });
         }
-        let (Ok(plan), Ok(saved)) = (self.runtime.plan(), self.runtime.saved()) else {
-            return Ok(None);
+        let (plan, saved) = match (self.runtime.plan(), self.runtime.saved()) {
+            (Ok(plan), Ok(saved)) => (plan, saved),
+            (Err(error), _) | (_, Err(error)) => {
+                let over = lock::wait_free(self.runtime.dir(), LAST_MOMENTS);
+                if over.map_err(CliError::io("the lock"))? {
+                    return Ok(None);
+                }
+                let text = format!("{error}: the log can't be shown; `tmo quit` ends the run");
+                return Err(CliError::Other(text));
+            }
         };
         let since = crate::view::screen::clock_time(state.headless_since.unwrap_or(state.started));
         super::warn(&format!("running since {since} without a terminal; attached"));

@@ -1,7 +1,6 @@
 //! The engine's state and what it does about each event.
 
 use std::collections::HashMap;
-use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use tokio::sync::{oneshot, watch};
@@ -9,7 +8,7 @@ use tokio::time::Instant;
 
 use super::pane::{PaneTrack, Sink};
 use super::queue::{Event, Queue};
-use super::runtime::{Runtime, Saved, TmuxServer};
+use super::runtime::{Runtime, Saved};
 use super::watchers;
 use crate::backend::tmux::{Tmux, TmuxError};
 use crate::control::handle::Ask;
@@ -19,7 +18,7 @@ use crate::model::plan::{Plan, ProcessPlan};
 use crate::model::request::{Head, Outcome, Request};
 use crate::pane::life::{Entry, LifeEvent};
 use crate::pane::sink;
-use crate::supervisor::{Effect, Input, ProcId};
+use crate::supervisor::{Effect, Input, Pane, ProcId, Word};
 use crate::sys::{Sweep, clock};
 
 /// How long a marker may stay away while nothing else arrives, before it is given up.
@@ -41,13 +40,15 @@ pub(super) struct Engine {
     pub(super) replies: HashMap<u64, oneshot::Sender<Outcome>>,
     pub(super) next_ticket: u64,
     pub(super) views: u32,
-    /// How many times tmux was asked to open panes and has not answered yet.
-    pub(super) opening: u32,
+    /// How many panes tmux was asked to open and has not answered yet.
+    pub(super) opening: usize,
     pub(super) finish: Option<u8>,
     /// When the start counts as one that went well.
     pub(super) settled: Option<Instant>,
     /// Answers that are given when the run is over.
     pub(super) last_answers: Vec<(u64, Outcome)>,
+    /// It was told that the disk of the journal takes nothing.
+    pub(super) spilling: bool,
 }
 
 impl Engine {
@@ -63,7 +64,7 @@ impl Engine {
             Event::ShimExit(id, pid) => self.shim_exit(id, pid),
             Event::Swept(id, pid, sweep) => self.swept(id, pid, &sweep),
             Event::TmuxExit => self.input(Input::TmuxGone),
-            Event::Opened(ids, result) => self.opened(&ids, result),
+            Event::Opened(ids, result) => self.opened(&ids, &result),
             Event::Piped(id, closed, result) => self.piped(id, closed, result),
         }
     }
@@ -145,7 +146,25 @@ impl Engine {
             Ok(progress) => self.progressed(id, &progress),
             Err(error) => self.trouble(id, &format!("its output can't be read: {error}")),
         }
+        self.tell_spilling(id);
         self.hand_on(id);
+    }
+
+    /// Say once that the disk of the journal is full, and once that it takes everything again.
+    fn tell_spilling(&mut self, id: ProcId) {
+        let spills = |pane: &PaneTrack| self.ingest.spilling(pane.stream);
+        if self.spilling == spills(&self.panes[id]) {
+            return;
+        }
+        self.spilling = self.panes.iter().any(spills);
+        let dir = self.plan.log.dir.as_path().display();
+        let (text, error) = if self.spilling {
+            let text = format!("The journal can't be written ({dir}): only the newest is kept");
+            (text, true)
+        } else {
+            (format!("The journal is written again ({dir})"), false)
+        };
+        self.say(&Word { id: None, event: "disk", text, error });
     }
 
     fn progressed(&mut self, id: ProcId, progress: &Progress) {
@@ -225,6 +244,9 @@ impl Engine {
             LifeEvent::Up { pid, start_time, pane: name, .. } => {
                 pane.shim = Some((*pid, *start_time));
                 pane.pane = Some(name.clone());
+                if pane.awaited == Some(*pid) {
+                    return;
+                }
                 let gone = Event::ShimExit(id, *pid);
                 if watchers::exit(*pid, *start_time, gone, self.queue.clone()).is_err() {
                     self.queue.push(Event::ShimExit(id, *pid));
@@ -310,6 +332,10 @@ impl Engine {
     fn shim_exit(&mut self, id: ProcId, pid: u32) {
         let is_it = |pane: &PaneTrack| pane.shim.is_some_and(|(shim, _)| shim == pid);
         self.read(id);
+        let awaited = self.panes[id].awaited.take_if(|awaited| *awaited == pid).is_some();
+        if awaited && self.saved.supervisor.procs[id].pane == Pane::Opening {
+            return self.no_shim(id);
+        }
         while is_it(&self.panes[id]) && self.panes[id].awaits_marker().is_some() {
             self.unmark(id);
         }
@@ -357,52 +383,6 @@ impl Engine {
         }
     }
 
-    pub(super) fn opened(
-        &mut self,
-        ids: &[ProcId],
-        result: Result<Option<(u32, PathBuf)>, TmuxError>,
-    ) {
-        self.opening = self.opening.saturating_sub(1);
-        match result {
-            Ok(Some((pid, socket))) => {
-                self.watch_tmux(pid, &socket);
-                if self.finish.is_none() {
-                    self.source_user_config();
-                }
-            }
-            Ok(None) => {}
-            Err(error) => {
-                for &id in ids {
-                    if self.panes[id].shim.is_none() {
-                        self.input(Input::NoPane(id, error.to_string()));
-                    }
-                }
-            }
-        }
-    }
-
-    /// Watch the tmux server of this pid and socket.
-    pub(super) fn watch_tmux(&mut self, pid: u32, socket: &Path) {
-        let Some(start_time) = crate::sys::start_time(pid) else {
-            return self.queue.push(Event::TmuxExit);
-        };
-        self.saved.tmux = Some(TmuxServer { pid, start_time, socket: socket.into() });
-        self.save();
-        if watchers::exit(pid, start_time, Event::TmuxExit, self.queue.clone()).is_err() {
-            self.queue.push(Event::TmuxExit);
-        }
-    }
-
-    /// Once all panes are there the user's configuration can't cost any of them its output.
-    fn source_user_config(&self) {
-        let tmux = self.tmux.clone();
-        tokio::task::spawn_local(async move {
-            if let Err(error) = tmux.source_user_config().await {
-                tracing::warn!(%error, "the user's tmux configuration");
-            }
-        });
-    }
-
     /// The next moment at which something is overdue.
     pub(super) fn alarm(&self) -> Option<Instant> {
         self.panes.iter().filter_map(|pane| pane.give_up).chain(self.settled).min()
@@ -422,12 +402,7 @@ impl Engine {
     }
 
     fn trouble(&mut self, id: ProcId, text: &str) {
-        let word = crate::supervisor::Word {
-            id: Some(id),
-            event: "trouble",
-            text: text.to_owned(),
-            error: true,
-        };
+        let word = Word { id: Some(id), event: "trouble", text: text.to_owned(), error: true };
         self.effect(Effect::Say(word));
     }
 

@@ -69,14 +69,14 @@ pub enum RunError {
 }
 
 impl Inherited {
-    /// Take over what the guardian passes: listener, lock and news (or `-`) as numbers of
+    /// Take over what the guardian passes: listener, lock and news as numbers of
     /// descriptors, and the [`Handover`] as JSON.
     pub fn from_arguments(runtime: &Path, words: &[String]) -> Result<Self, RunError> {
         let [listener, lock, news, handover] = words else { return Err(RunError::Handover) };
         let listener = std::os::unix::net::UnixListener::from(take(listener)?);
         let lock = lock.parse().map_err(|_| RunError::Handover)?;
         let lock = RunLock::from_raw(lock, runtime).map_err(|_| RunError::Handover)?;
-        let news = if news == "-" { None } else { Some(File::from(take(news)?)) };
+        let news = Some(File::from(take(news)?));
         let handover = serde_json::from_str(handover).map_err(|_| RunError::Handover)?;
         Ok(Self { listener, lock, news, handover })
     }
@@ -142,6 +142,9 @@ fn build(runtime: &Runtime) -> Result<(Engine, bool), RunError> {
     let streams = number_streams(&plan, &dirs)?;
     let slugs: Vec<_> =
         plan.processes.iter().zip(&streams).map(|(p, number)| (*number, p.name.slug())).collect();
+    if !adopting {
+        Ingest::conclude(&dirs, &slugs).map_err(|e| io(plan.log.dir.as_path(), e))?;
+    }
     let mut ingest = Ingest::open(&dirs, &slugs, plan.log.segment())
         .map_err(|e| io(plan.log.dir.as_path(), e))?;
     let saved = if adopting {
@@ -178,6 +181,7 @@ fn build(runtime: &Runtime) -> Result<(Engine, bool), RunError> {
         finish: None,
         settled: None,
         last_answers: vec![],
+        spilling: false,
     };
     Ok((engine, adopting))
 }
@@ -235,6 +239,10 @@ impl Engine {
         let mut interrupt = signal(SignalKind::interrupt())?;
         let mut hangup = signal(SignalKind::hangup())?;
         loop {
+            // An adopter may have nothing left to wait for.
+            if let Some(code) = self.finish {
+                return Ok(code);
+            }
             let alarm = self.alarm();
             let queue = self.queue.clone();
             tokio::select! {
@@ -255,9 +263,6 @@ impl Engine {
             }
             self.publish();
             self.tell_running(news);
-            if let Some(code) = self.finish {
-                return Ok(code);
-            }
             tokio::task::yield_now().await;
         }
     }

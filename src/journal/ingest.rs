@@ -106,6 +106,18 @@ impl Ingest {
         Ok(this)
     }
 
+    /// Index what an earlier run has left without records because all of it was killed, so that
+    /// it stands before what comes. Nobody announces its markers any more: all count.
+    pub fn conclude(dirs: &Dirs, streams: &[(u16, String)]) -> io::Result<()> {
+        let mut this =
+            Self::with(dirs, Index::Disk(IndexWriter::open(dirs)?), streams, Trust::All)?;
+        while this.catch_up(u64::MAX)?.more {}
+        for partial in this.head().partials {
+            this.gap(partial.stream)?;
+        }
+        Ok(())
+    }
+
     /// The same without writing anything: what has no record on disk gets one in memory. Markers
     /// count if they are expected; without `announced`, all do.
     pub fn in_memory(dirs: &Dirs, streams: &[(u16, String)], announced: bool) -> io::Result<Self> {

@@ -119,9 +119,7 @@ impl Supervisor {
             self.worst = self.worst.max(exit.shell_status());
         }
         let again = proc.goal == Goal::Run && proc.life > life;
-        if again {
-            out.push(Word::of(id, "restarting", "Restarting..."));
-        } else if !asked {
+        if !again && !asked {
             proc.goal = Goal::Stop;
             self.culprit.get_or_insert(Culprit { id, exit, at, ran });
             self.quit(out);
@@ -210,8 +208,7 @@ impl Supervisor {
     /// Open a pane where one is needed and none is there.
     pub(super) fn reopen(&mut self, id: ProcId, out: &mut Vec<Effect>) {
         let proc = &mut self.procs[id];
-        let due = proc.goal == Goal::Run && proc.life > proc.current_life();
-        if due && proc.pane == Pane::None && !self.tmux_gone {
+        if proc.needs_pane() && !self.tmux_gone {
             proc.pane = Pane::Opening;
             out.push(Effect::Open(vec![id]));
         }

@@ -283,12 +283,22 @@ impl Supervisor {
         out
     }
 
-    /// What an adopter does first: say again what is wanted of each pane, in case its predecessor
+    /// What an adopter does first: do again what follows from the state, in case its predecessor
     /// was killed between deciding and doing.
     pub fn resume(&mut self) -> Vec<Effect> {
+        if let Course::Done { code } = self.course {
+            return vec![Effect::Finish(code)];
+        }
         let mut out = vec![];
-        let lost: Vec<ProcId> =
-            (0..self.procs.len()).filter(|&id| self.procs[id].pane == Pane::Opening).collect();
+        let mut lost = vec![];
+        for (id, proc) in self.procs.iter_mut().enumerate() {
+            if self.course == Course::Keep && proc.needs_pane() && !self.tmux_gone {
+                proc.pane = Pane::Opening;
+            }
+            if proc.pane == Pane::Opening {
+                lost.push(id);
+            }
+        }
         if !lost.is_empty() {
             out.push(Effect::Open(lost));
         }
@@ -332,6 +342,11 @@ impl Proc {
             | Phase::Stuck { life, .. }
             | Phase::Over { life, .. } => life,
         }
+    }
+
+    /// Whether it shall run and has nothing to run in.
+    fn needs_pane(&self) -> bool {
+        self.goal == Goal::Run && self.life > self.current_life() && self.pane == Pane::None
     }
 
     /// Whether something of it is alive, as far as is known.

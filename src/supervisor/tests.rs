@@ -209,7 +209,7 @@ fn starts_restarts_and_stops() {
     world.settle();
     assert!(matches!(&world.answers[..], [(1, Outcome { ok: true, .. })]));
     assert_eq!(world.machine.procs[0].life, 2);
-    assert_eq!(world.said, ["Interrupting...", "Restarting..."]);
+    assert_eq!(world.said, ["Interrupting..."]);
     world.ask(2, Request::Stop { names: names(&["web"]) });
     world.settle();
     world.check();
@@ -331,6 +331,25 @@ fn saved_and_resumed_it_wants_the_same() {
     world.settle();
     world.check();
     assert_eq!(world.machine.procs[0].life, 2);
+}
+
+#[test]
+fn killed_before_the_beginning_it_begins_when_resumed() {
+    let mut world = World::new(&["web", "api"]);
+    world.machine = Supervisor::new(&plan(&["web", "api"]), 0);
+    assert!(world.machine.resume().contains(&Effect::Open(vec![0, 1])));
+    world.settle();
+    world.check();
+}
+
+#[test]
+fn killed_at_the_very_end_it_finishes_when_resumed() {
+    let mut world = World::new(&["web"]);
+    world.settle();
+    world.shims[0].die(Exit::Code(3));
+    world.settle();
+    assert_eq!(world.machine.course, Course::Done { code: 3 });
+    assert_eq!(world.machine.resume(), [Effect::Finish(3)]);
 }
 
 #[derive(Debug, Clone)]

@@ -13,10 +13,8 @@ pub(crate) fn numbers(log: &str, process: &str) -> Vec<u64> {
 /// Each number follows the one before it, from 1 on.
 #[track_caller]
 pub(crate) fn complete(numbers: &[u64]) {
-    let mut expected = 1;
-    for &number in numbers {
+    for (&number, expected) in numbers.iter().zip(1..) {
         assert_eq!(number, expected, "around {:?}", around(numbers, number));
-        expected += 1;
     }
 }
 

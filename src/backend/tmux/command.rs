@@ -84,14 +84,15 @@ pub fn pipe_command(words: &[&OsStr]) -> OsString {
     let mut line = b"exec".to_vec();
     for word in words {
         line.push(b' ');
-        line.extend(shell_quoted(word.as_bytes()));
+        line.extend(shell_quoted(word));
     }
     OsString::from_vec(double(&line, b"#%"))
 }
 
-fn shell_quoted(word: &[u8]) -> Vec<u8> {
+/// A word for a shell, whatever is in it.
+pub(super) fn shell_quoted(word: &OsStr) -> Vec<u8> {
     let mut quoted = vec![b'\''];
-    for &byte in word {
+    for &byte in word.as_bytes() {
         match byte {
             b'\'' => quoted.extend_from_slice(b"'\\''"),
             byte => quoted.push(byte),

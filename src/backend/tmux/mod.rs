@@ -6,6 +6,7 @@
 pub mod attach;
 pub mod command;
 pub mod config;
+pub mod menu;
 pub mod server;
 pub mod version;
 

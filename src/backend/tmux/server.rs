@@ -6,9 +6,12 @@
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
+use std::sync::Arc;
+
+use tokio::sync::Mutex;
 
 use super::command::{self, Command};
-use super::config;
+use super::{config, menu};
 use crate::model::ProcName;
 use crate::model::plan::Plan;
 
@@ -51,8 +54,12 @@ pub struct Tmux {
     root: PathBuf,
     env: Vec<(OsString, OsString)>,
     config: PathBuf,
+    menu: PathBuf,
+    control: PathBuf,
     user_config: Option<PathBuf>,
     size: (u16, u16),
+    /// Held while it is looked what is there and added what is missing.
+    opening: Arc<Mutex<()>>,
 }
 
 /// What to open: a name and its spec file.
@@ -71,6 +78,24 @@ pub struct Listed {
     pub ours: bool,
     /// Name of its window.
     pub window: String,
+}
+
+/// What a running server has told about itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Survey {
+    /// Its process id.
+    pub pid: u32,
+    /// Its socket.
+    pub socket: PathBuf,
+    /// Its panes.
+    pub panes: Vec<Listed>,
+}
+
+impl TmuxError {
+    /// The session that was to be made is there already.
+    pub fn is_duplicate(&self) -> bool {
+        matches!(self, Self::Refused { words, .. } if words.contains("duplicate session"))
+    }
 }
 
 impl Tmux {
@@ -95,32 +120,41 @@ impl Tmux {
             root: plan.root.as_path().to_owned(),
             env,
             config: runtime.join("tmux.conf"),
+            menu: runtime.join("menu"),
+            control: plan.socket.as_path().to_owned(),
             user_config,
             size: plan.size,
+            opening: Arc::default(),
         }
     }
 
-    /// Start the server with a window and a pipe for each of these; returns the server's pid
-    /// and socket.
-    pub async fn start(&self, openings: &[Opening]) -> Result<(u32, PathBuf), TmuxError> {
-        let text = config::generate(self.size.0, self.size.1);
-        crate::pane::spec::replace(&self.config, text.as_bytes())
-            .map_err(|source| TmuxError::Config { path: self.config.clone(), source })?;
+    /// Start the server with a window and a pipe for each of these.
+    pub async fn start(&self, openings: &[Opening]) -> Result<(), TmuxError> {
+        let mut text = config::generate(self.size.0, self.size.1);
+        text.push_str(&menu::binding(&self.menu).unwrap_or_default());
+        write(&self.menu, &menu::script(&self.tmo, &self.control))?;
+        write(&self.config, text.as_bytes())?;
         let groups: Vec<_> =
             openings.iter().enumerate().map(|(i, o)| self.window(o, i == 0)).collect();
         for call in command::batches(&groups) {
             self.call(call).await?;
         }
-        self.server().await
+        Ok(())
     }
 
-    /// Process id and socket of the server, if it runs.
-    pub async fn server(&self) -> Result<(u32, PathBuf), TmuxError> {
+    /// The server, if it runs.
+    pub async fn survey(&self) -> Result<Survey, TmuxError> {
         let ask = Command::new("display-message").arg("-p").arg("#{pid} #{socket_path}");
-        let said = self.call(ask.words().to_vec()).await?;
+        let mut said = String::new();
+        for call in command::batches(&[vec![ask, self.ask_panes()]]) {
+            said = self.call(call).await?;
+        }
         let refused = || TmuxError::Refused { what: "display-message".into(), words: said.clone() };
-        let (pid, socket) = said.trim_end().split_once(' ').ok_or_else(refused)?;
-        Ok((pid.parse().map_err(|_| refused())?, socket.into()))
+        let (server, panes) = said.split_once('\n').ok_or_else(refused)?;
+        let (pid, socket) = server.split_once(' ').ok_or_else(refused)?;
+        let pid = pid.parse().map_err(|_| refused())?;
+        let panes = panes.lines().filter_map(parse_listed).collect();
+        Ok(Survey { pid, socket: socket.into(), panes })
     }
 
     /// A window with a shim, and its pipe, in one call.
@@ -140,8 +174,12 @@ impl Tmux {
         };
         let open = open.arg("-n").plain_format(name.as_str()).arg("-c").plain_format(&self.root);
         let target = format!("={}:={name}", self.session);
-        let mut commands =
-            vec![command::shim(open, &self.tmo, spec), command::pipe(&target, &self.tmo, spec)];
+        let name_it = Command::new("set-option").arg("-qp").arg("-t").arg(&target);
+        let mut commands = vec![
+            command::shim(open, &self.tmo, spec),
+            command::pipe(&target, &self.tmo, spec),
+            name_it.arg("@tmo_name").arg(name.as_str()),
+        ];
         if first {
             // Its own, so that no value for all sessions can end this one.
             let keep = Command::new("set-option").arg("-q").arg("-t");
@@ -156,10 +194,12 @@ impl Tmux {
     /// A living pane of its name that nobody knows was opened by a supervisor that was killed
     /// before it heard of it: it is left as it is, its shim will tell.
     pub async fn reopen(&self, opening: &Opening, old: Option<&str>) -> Result<(), TmuxError> {
+        // Two at once would both make the session.
+        let _one = self.opening.lock().await;
         let listed = self.list().await?;
         let kept = old.and_then(|id| listed.iter().find(|l| l.pane == id));
         let (name, spec) = opening;
-        if old.is_none() && listed.iter().any(|l| l.window == name.as_str() && !l.dead) {
+        if kept.is_none() && listed.iter().any(|l| l.window == name.as_str() && !l.dead) {
             return Ok(());
         }
         let group = match kept {
@@ -185,45 +225,60 @@ impl Tmux {
 
     /// The panes there are; none if the session is gone.
     pub async fn list(&self) -> Result<Vec<Listed>, TmuxError> {
-        let ours = format!("#{{==:#{{session_name}},{}}}", self.session);
-        let format = format!("#{{pane_id}} #{{pane_pid}} #{{pane_dead}} {ours} #{{window_name}}");
-        let ask = Command::new("list-panes").arg("-a").arg("-F").arg(format);
         let no_session =
             |words: &str| words.contains("no sessions") || words.contains("no current target");
-        match self.call(ask.words().to_vec()).await {
+        match self.call(self.ask_panes().words().to_vec()).await {
             Ok(said) => Ok(said.lines().filter_map(parse_listed).collect()),
             Err(TmuxError::Refused { words, .. }) if no_session(&words) => Ok(vec![]),
             Err(error) => Err(error),
         }
     }
 
+    fn ask_panes(&self) -> Command {
+        let ours = format!("#{{==:#{{session_name}},{}}}", self.session);
+        let format = format!("#{{pane_id}} #{{pane_pid}} #{{pane_dead}} {ours} #{{window_name}}");
+        Command::new("list-panes").arg("-a").arg("-F").arg(format)
+    }
+
     /// Read the user's own configuration (their keys in `connect`), then make sure that none of
     /// it can cost output: hooks go, tmo's options are set again.
     pub async fn source_user_config(&self) -> Result<(), TmuxError> {
         let Some(path) = &self.user_config else { return Ok(()) };
-        let again = Command::new("source-file").arg(&self.config);
-        // In one call: between two, its options could end the session or the server.
-        let both = vec![Command::new("source-file").arg("-q").arg(path), again.clone()];
-        let mut verdict = Ok(());
-        for call in command::batches(&[both]) {
-            verdict = self.call(call).await.map(drop);
+        let unset = self.unset_hooks().await;
+        let ours = Command::new("source-file").arg(&self.config);
+        let mut all = vec![Command::new("source-file").arg("-q").arg(path), ours.clone()];
+        all.extend(unset.iter().cloned());
+        // In one call, so that none of it counts at any time: its options could end the session,
+        // its hooks could do anything.
+        let verdict = self.call_all(vec![all]).await;
+        if verdict.is_err() {
+            // An error in the user's file keeps what stands behind it from being done.
+            self.call_all(vec![vec![ours]]).await?;
+            self.call_all(unset.into_iter().map(|command| vec![command]).collect()).await?;
         }
+        verdict
+    }
+
+    /// What unsets every hook for all sessions that this tmux knows of.
+    async fn unset_hooks(&self) -> Vec<Command> {
+        let mut unset = vec![];
         for scope in [&["-g"][..], &["-g", "-w"], &["-g", "-p"]] {
             let ask = scope.iter().fold(Command::new("show-hooks"), Command::arg);
+            // An older one does not know all of these scopes.
             let Ok(hooks) = self.call(ask.words().to_vec()).await else { continue };
-            let mut names: Vec<&str> = hooks.lines().filter_map(hook_name).collect();
+            let mut names: Vec<&str> = hooks.lines().map(hook_name).collect();
             names.dedup();
-            let unset = |name: &&str| {
-                let base = scope.iter().fold(Command::new("set-hook").arg("-u"), Command::arg);
-                vec![base.arg(name)]
-            };
-            for call in command::batches(&names.iter().map(unset).collect::<Vec<_>>()) {
-                self.call(call).await?;
-            }
+            let base = scope.iter().fold(Command::new("set-hook").arg("-u"), Command::arg);
+            unset.extend(names.iter().map(|name| base.clone().arg(name)));
         }
-        // An error in the user's file keeps what stands behind it in the call from being done.
-        self.call(again.words().to_vec()).await?;
-        verdict
+        unset
+    }
+
+    async fn call_all(&self, groups: Vec<Vec<Command>>) -> Result<(), TmuxError> {
+        for call in command::batches(&groups) {
+            self.call(call).await?;
+        }
+        Ok(())
     }
 
     /// Give all panes this size.
@@ -269,6 +324,11 @@ impl Tmux {
     }
 }
 
+fn write(path: &Path, text: &[u8]) -> Result<(), TmuxError> {
+    crate::pane::spec::replace(path, text)
+        .map_err(|source| TmuxError::Config { path: path.to_owned(), source })
+}
+
 fn parse_listed(line: &str) -> Option<Listed> {
     let mut fields = line.splitn(5, ' ');
     Some(Listed {
@@ -281,9 +341,8 @@ fn parse_listed(line: &str) -> Option<Listed> {
 }
 
 /// `after-new-window[0] run-shell "…"` → `after-new-window`; a hook that is not set has no value.
-fn hook_name(line: &str) -> Option<&str> {
-    let (name, _) = line.split_once(' ')?;
-    Some(name.split_once('[').map_or(name, |(name, _)| name))
+fn hook_name(line: &str) -> &str {
+    line.split([' ', '[']).next().unwrap_or(line)
 }
 
 #[cfg(test)]
@@ -296,7 +355,7 @@ mod tests {
         let listed = Listed { pane, pid: 77, dead: false, ours: true, window };
         assert_eq!(parse_listed("%3 77 0 1 web 1"), Some(listed));
         assert_eq!(parse_listed("rubbish"), None);
-        assert_eq!(hook_name("after-new-window[0] run-shell 'sleep 1'"), Some("after-new-window"));
-        assert_eq!(hook_name("alert-bell"), None);
+        assert_eq!(hook_name("after-new-window[0] run-shell 'sleep 1'"), "after-new-window");
+        assert_eq!(hook_name("alert-bell"), "alert-bell");
     }
 }

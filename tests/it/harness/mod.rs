@@ -8,6 +8,7 @@ pub(crate) mod wait;
 
 use std::ffi::OsStr;
 use std::fs::File;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
 
@@ -33,7 +34,6 @@ impl World {
         for name in ["app", "home", "run", "state", "tmux"] {
             std::fs::create_dir(dir.path().join(name)).unwrap();
         }
-        use std::os::unix::fs::PermissionsExt as _;
         let private = std::fs::Permissions::from_mode(0o700);
         std::fs::set_permissions(dir.path().join("run"), private).unwrap();
         let world = Self { dir, extra: vec![], spared: vec![] };
@@ -128,7 +128,7 @@ impl World {
     /// Run tmo to its end.
     #[track_caller]
     pub(crate) fn run<S: AsRef<OsStr>>(&self, args: impl IntoIterator<Item = S>) -> Ran {
-        Ran::of(self.tmo(args).output().unwrap())
+        Ran::of(&self.tmo(args).output().unwrap())
     }
 
     /// Run tmo to its end, which must be a success.
@@ -189,7 +189,7 @@ impl World {
     /// Run a line of the shell to its end.
     #[track_caller]
     pub(crate) fn shell(&self, line: &str) -> Ran {
-        Ran::of(self.command("sh").args(["-c", line]).output().unwrap())
+        Ran::of(&self.command("sh").args(["-c", line]).output().unwrap())
     }
 
     /// Type a line into the terminal of a process.
@@ -302,7 +302,7 @@ pub(crate) struct Ran {
 }
 
 impl Ran {
-    fn of(output: Output) -> Self {
+    fn of(output: &Output) -> Self {
         use std::os::unix::process::ExitStatusExt as _;
         let signal = output.status.signal().map_or(-1, |s| -s);
         Self {

@@ -1,0 +1,75 @@
+//! Bars: how fast, how frugal and how complete tmo is, beside bare tmux and beside its peers.
+//!
+//! Everything is measured in one run, one contestant after the other (A B C A B C …), each in a
+//! world of its own, so the ratios hold on a busy machine too.
+//!
+//! ```text
+//! cargo bench --bench bars
+//! cargo bench --bench bars -- latency throughput --runs 9
+//! cargo bench --bench bars -- --save
+//! ```
+//!
+//! The floor is bare tmux with `pipe-pane 'exec cat >> file'`. A peer is measured if it is found on
+//! `PATH`. The figures are to be read; only lines lost by tmo make the run fail.
+
+#![expect(clippy::unwrap_used, reason = "a measurement that can't go on fails")]
+#![expect(clippy::disallowed_methods, reason = "benches read the environment they run in")]
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "figures are to be read")]
+
+mod lines;
+mod machine;
+mod options;
+#[expect(dead_code, reason = "the end-to-end tests need more of it")]
+#[path = "../../tests/it/harness/procs.rs"]
+mod procs;
+mod programs;
+mod reader;
+mod rows;
+mod running;
+mod table;
+mod tool;
+#[path = "../../tests/it/harness/wait.rs"]
+mod wait;
+mod world;
+
+use std::process::ExitCode;
+
+use options::{Options, Wanted};
+use table::Table;
+
+fn main() -> ExitCode {
+    let words: Vec<String> = std::env::args().skip(1).collect();
+    if let Some(program) = words.first().and_then(|word| word.strip_prefix('@')) {
+        return programs::run(program, &words[1..]);
+    }
+    match Options::parse(&words) {
+        Ok(Wanted::Run(options)) => measure(&options),
+        Ok(Wanted::Nothing) => {
+            println!("nothing is measured here: `cargo bench --bench bars` does");
+            ExitCode::SUCCESS
+        }
+        Err(why) => {
+            eprintln!("bars: {why}");
+            ExitCode::from(2)
+        }
+    }
+}
+
+fn measure(options: &Options) -> ExitCode {
+    let tools = tool::find_all();
+    let machine = machine::describe(options.runs);
+    let mut table = Table::new(&tools);
+    for row in &options.rows {
+        for run in 1..=options.runs {
+            for (place, tool) in tools.iter().enumerate() {
+                eprintln!("{} {run}/{}: {}", row.name(), options.runs, tool.name);
+                row.measure(tool, &mut table.column(place));
+            }
+        }
+    }
+    println!("{machine}\n{table}");
+    if options.save {
+        table::save(&machine, &table);
+    }
+    if table.lost_by_tmo() { ExitCode::FAILURE } else { ExitCode::SUCCESS }
+}

@@ -1,0 +1,130 @@
+//! A world of its own for each measurement: directory, home, sockets, and a mark in the
+//! environment of everything that is started in it.
+
+use std::ffi::OsStr;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use crate::procs::{self, Proc};
+use crate::wait::eventually;
+
+/// The variable that marks everything of one world.
+const MARK: &str = "TMO_BENCH_WORLD";
+
+/// A project directory and all around it.
+#[derive(Debug)]
+pub(crate) struct World {
+    dir: tempfile::TempDir,
+}
+
+/// Whose a living process is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Owner {
+    /// One of the programs that are run, or its shell.
+    Program,
+    /// A tmux server or client.
+    Tmux,
+    /// The contestant itself.
+    Own,
+}
+
+impl World {
+    pub(crate) fn new() -> Self {
+        // Short: a tmux socket lies in it.
+        let dir = tempfile::Builder::new().prefix("tb").tempdir_in("/tmp").unwrap();
+        for name in ["app", "home", "run", "state", "tmux"] {
+            let path = dir.path().join(name);
+            std::fs::create_dir(&path).unwrap();
+            std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o700)).unwrap();
+        }
+        Self { dir }
+    }
+
+    /// The project directory.
+    pub(crate) fn app(&self) -> PathBuf {
+        self.dir.path().join("app")
+    }
+
+    /// Any program in this world, with nothing of the real environment.
+    pub(crate) fn command(&self, program: impl AsRef<OsStr>) -> Command {
+        let at = |name: &str| self.dir.path().join(name);
+        let mut command = Command::new(program);
+        command.env_clear().env("PATH", std::env::var_os("PATH").unwrap());
+        command.env("HOME", at("home")).env("TMUX_TMPDIR", at("tmux"));
+        command.env("XDG_RUNTIME_DIR", at("run")).env("XDG_STATE_HOME", at("state"));
+        command.env("TERM", "xterm-256color").env("LANG", "C.UTF-8").env(MARK, at(""));
+        command.current_dir(self.app()).stdin(Stdio::null());
+        command
+    }
+
+    /// Everything alive in this world.
+    pub(crate) fn living(&self) -> Vec<Proc> {
+        procs::with_mark(&format!("{MARK}={}", self.dir.path().join("").display()))
+    }
+
+    /// The same of this owner.
+    pub(crate) fn of(&self, owner: Owner) -> Vec<Proc> {
+        self.living().into_iter().filter(|proc| owner_of(proc.pid) == owner).collect()
+    }
+
+    /// Wait until nothing is left.
+    pub(crate) fn wait_empty(&self) {
+        eventually("nothing is left", || self.living().is_empty().then_some(()));
+    }
+}
+
+impl Drop for World {
+    fn drop(&mut self) {
+        for process in self.living() {
+            procs::kill(process.pid, 9);
+        }
+        self.wait_empty();
+    }
+}
+
+fn owner_of(pid: u32) -> Owner {
+    let exe = std::fs::read_link(Path::new("/proc").join(pid.to_string()).join("exe"));
+    let exe = exe.unwrap_or_default();
+    let name = exe.file_name().unwrap_or_default().to_string_lossy();
+    match &*name {
+        "tmux" => Owner::Tmux,
+        "sh" | "dash" | "bash" => Owner::Program,
+        _ if std::env::current_exe().unwrap() == exe => Owner::Program,
+        _ => Owner::Own,
+    }
+}
+
+/// User and system time of a process so far, in seconds.
+pub(crate) fn cpu_seconds(pid: u32) -> f64 {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    let Some((_, rest)) = stat.rsplit_once(") ") else { return 0.0 };
+    let ticks: u32 = rest.split(' ').skip(11).take(2).filter_map(|n| n.parse::<u32>().ok()).sum();
+    let per_second = nix::unistd::sysconf(nix::unistd::SysconfVar::CLK_TCK).unwrap().unwrap();
+    f64::from(ticks) / f64::from(u32::try_from(per_second).unwrap())
+}
+
+/// Memory of a process in KiB.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Memory {
+    pub(crate) private: f64,
+    pub(crate) pss: f64,
+}
+
+/// What nobody else has, and the proportional share.
+pub(crate) fn memory(pid: u32) -> Memory {
+    let text = std::fs::read_to_string(format!("/proc/{pid}/smaps_rollup")).unwrap_or_default();
+    let field = |name: &str| {
+        let value = text.lines().find_map(|line| line.strip_prefix(name));
+        value.and_then(|v| v.trim().trim_end_matches(" kB").parse::<f64>().ok()).unwrap_or(0.0)
+    };
+    let private = field("Private_Clean:") + field("Private_Dirty:");
+    Memory { private, pss: field("Pss:") }
+}
+
+/// How often a process has waited for something so far.
+pub(crate) fn switches(pid: u32) -> f64 {
+    let text = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+    let value = text.lines().find_map(|line| line.strip_prefix("voluntary_ctxt_switches:"));
+    value.and_then(|v| v.trim().parse().ok()).unwrap_or(0.0)
+}

@@ -1,0 +1,124 @@
+//! The parts of a run: what their death means, and that they rest when nothing happens.
+
+use std::time::Duration;
+
+use crate::harness::{World, eventually, pause, procs};
+
+#[test]
+fn a_killed_sink_is_replaced_and_the_gap_is_told() {
+    let world = World::new(
+        "web: i=0; while read x; do i=$((i+1)); echo line $i; done <>lines\n\
+         worker: exec sleep 1000\n",
+    );
+    nix::unistd::mkfifo(&world.app().join("lines"), nix::sys::stat::Mode::S_IRWXU).unwrap();
+    let mut view = world.start([""; 0]);
+    world.wait_state("web", "running");
+    world.write("lines", "x\n");
+    view.shows("| line 1\n");
+    for round in 1..=3 {
+        let sink = world.sink("web");
+        procs::kill(sink, 9);
+        eventually("another sink", || world.pane_part("sink", "web").filter(|p| *p != sink));
+        eventually("it is told", || {
+            let told = "web    | Its pipe was broken: output may be missing here\n";
+            (view.log().matches(told).count() == round).then_some(())
+        });
+        world.write("lines", "x\n");
+        view.shows(&format!("| line {}\n", round + 1));
+    }
+    assert_eq!(view.log().matches("| ... output lost here\n").count(), 3, "{}", view.log());
+    assert_eq!(world.field("web", "state"), "running");
+    assert_eq!(view.interrupt(), 0);
+}
+
+#[test]
+fn a_sink_killed_under_load_costs_no_more_than_a_gap() {
+    let world = World::new("web: seq 1 200000; echo done; exec sleep 1000\n");
+    let mut view = world.start([""; 0]);
+    view.shows("| 1000\n");
+    procs::kill(world.sink("web"), 9);
+    view.shows("Its pipe was broken: output may be missing here\n");
+    view.shows("| done\n");
+    let mut next = 1;
+    let mut gap = false;
+    for line in view.log().lines().filter_map(|l| l.strip_prefix("web    | ")) {
+        gap |= line.contains("lost here");
+        if let Ok(number) = line.parse::<u32>() {
+            assert!(number == next || gap, "{number} came after {}", next - 1);
+            next = number + 1;
+        }
+    }
+    assert_eq!(view.interrupt(), 0);
+}
+
+#[test]
+fn a_killed_shim_takes_its_tree_with_it() {
+    let world = World::new(
+        "web: setsid sleep 1000 & sleep 1000 & echo up; exec sleep 1000\n\
+         worker: exec sleep 1000\n",
+    );
+    let mut view = world.start([""; 0]);
+    view.shows("| up\n");
+    world.wait_state("worker", "running");
+    procs::kill(world.shim("web"), 9);
+    assert_eq!(view.code(), 137);
+    let log = view.log();
+    assert!(log.contains("web    | Its shim was killed; what it ran has been ended\n"), "{log}");
+    assert!(world.tree("web").is_empty() && world.tree("worker").is_empty());
+}
+
+#[test]
+fn a_shim_killed_while_nothing_ran_is_started_anew_with_the_process() {
+    let world = World::new("web: echo life $$; exec sleep 1000\nworker: exec sleep 1000\n");
+    let mut view = world.start([""; 0]);
+    view.shows("| life ");
+    world.ok(["stop", "web"]);
+    let pid = world.shim("web");
+    procs::kill(pid, 9);
+    eventually("it is gone", || (!procs::alive(pid)).then_some(()));
+    assert_eq!(world.field("web", "state"), "stopped");
+    assert_eq!(world.field("worker", "state"), "running");
+    world.ok(["restart", "web"]);
+    let pid = world.wait_state("web", "running").unwrap();
+    view.shows(&format!("| life {pid}\n"));
+    assert_eq!(view.interrupt(), 0);
+}
+
+/// How often a process, with all its threads, has gone to sleep or was woken.
+fn switches(pid: u32) -> u64 {
+    let tasks = std::fs::read_dir(format!("/proc/{pid}/task")).unwrap();
+    let of = |task: std::fs::DirEntry| -> u64 {
+        let status = std::fs::read_to_string(task.path().join("status")).unwrap();
+        let lines = status.lines().filter(|l| l.starts_with("voluntary_ctxt_switches"));
+        lines.filter_map(|l| l.split_whitespace().nth(1)?.parse::<u64>().ok()).sum()
+    };
+    tasks.map(|task| of(task.unwrap())).sum()
+}
+
+#[test]
+fn nothing_wakes_while_nothing_happens() {
+    let procfile: String = (1..=20).map(|n| format!("p{n}: echo up; exec sleep 1000\n")).collect();
+    let world = World::new(&procfile);
+    let mut view = world.start([""; 0]);
+    eventually("all are up", || (view.log().matches("| up\n").count() == 20).then_some(()));
+    let parts = || -> Vec<(u32, String, u64)> {
+        let tmo = |p: &procs::Proc| {
+            p.args.get(1).is_some_and(|a| {
+                ["supervise", "guard", "shim", "sink", "start"].contains(&a.as_str())
+            })
+        };
+        let parts = world.living().into_iter().filter(tmo);
+        parts.map(|p| (p.pid, p.args[1].clone(), switches(p.pid))).collect()
+    };
+    // Whatever follows a start is over.
+    eventually("all have come to rest", || {
+        let before = parts();
+        pause(Duration::from_millis(300));
+        (parts() == before).then_some(())
+    });
+    let before = parts();
+    assert_eq!(before.len(), 43, "supervisor, guardian, view, 20 shims, 20 sinks: {before:?}");
+    pause(Duration::from_secs(3));
+    pretty_assertions::assert_eq!(parts(), before);
+    assert_eq!(view.interrupt(), 0);
+}
