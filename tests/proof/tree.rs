@@ -81,19 +81,16 @@ fn one(case: usize, end: End, sums: &Mutex<Vec<Sum>>) {
     let mut sums = sums.lock().unwrap();
     let sum = &mut sums[case];
     sum.tried += 1;
-    match tried {
-        Ok((processes, left)) => {
-            sum.processes += processes;
-            sum.left += left.len();
-            sum.failed += u32::from(!left.is_empty());
-            if !left.is_empty() {
-                eprintln!("{}, {end:?}: left {left:#?}", CASES[case].name);
-            }
-        }
-        Err(_) => {
-            sum.failed += 1;
-            eprintln!("{}, {end:?}: failed", CASES[case].name);
-        }
+    let Ok((processes, left)) = tried else {
+        sum.failed += 1;
+        eprintln!("{}, {end:?}: failed", CASES[case].name);
+        return;
+    };
+    sum.processes += processes;
+    sum.left += left.len();
+    if !left.is_empty() {
+        sum.failed += 1;
+        eprintln!("{}, {end:?}: left {left:#?}", CASES[case].name);
     }
 }
 
@@ -178,14 +175,13 @@ impl Trial {
         if !self.case.spared {
             return vec![];
         }
-        let pids = eventually("the user's own tmux is there", || {
+        eventually("the user's own tmux is there", || {
             let mut command = self.tmux(main);
             let output = command.args(["display", "-p", "#{pid} #{pane_pid}"]).output().unwrap();
             let text = String::from_utf8(output.stdout).unwrap();
             let pids: Vec<u32> = text.split_whitespace().map(|pid| pid.parse().unwrap()).collect();
             (pids.len() == 2).then_some(pids)
-        });
-        pids
+        })
     }
 
     fn tmux(&self, main: u32) -> std::process::Command {
