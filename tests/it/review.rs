@@ -238,3 +238,21 @@ fn what_is_left_of_a_run_that_is_gone_is_in_nobodys_way() {
     assert!(!view.errors().contains("nothing is left"), "{}", view.errors());
     world.wait_empty();
 }
+
+#[test]
+fn an_interrupt_while_it_starts_leaves_nothing() {
+    for millis in (0..120).step_by(6) {
+        let world = World::new(WEB);
+        let args = if millis % 4 == 0 { &[""; 0][..] } else { &["-D"] };
+        let mut view = world.start(args);
+        pause(Duration::from_millis(millis));
+        view.signal(2);
+        let end = view.end();
+        if args == ["-D"] && end.success() {
+            world.ok(["quit"]);
+        }
+        eventually(&format!("nothing is left when interrupted after {millis} ms"), || {
+            world.living().is_empty().then_some(())
+        });
+    }
+}
