@@ -256,3 +256,19 @@ fn an_interrupt_while_it_starts_leaves_nothing() {
         });
     }
 }
+
+#[test]
+fn what_others_could_have_put_into_the_runtime_directory_is_not_trusted() {
+    let world = World::new(WEB);
+    world.ok(["start", "-D"]);
+    let base = world.runtime().parent().unwrap().to_owned();
+    let mode = |mode| std::fs::set_permissions(&base, std::fs::Permissions::from_mode(mode));
+    mode(0o777).unwrap();
+    for verb in ["ps", "connect", "quit", "logs", "start"] {
+        let ran = world.run([verb]);
+        assert_eq!(ran.code, 1, "{verb}: {ran:?}");
+        assert!(ran.stderr.contains("is open to other users"), "{verb}: {ran:?}");
+    }
+    mode(0o700).unwrap();
+    world.ok(["quit"]);
+}
