@@ -111,16 +111,18 @@ pub fn supervise(runtime: &Path, inherited: Inherited, echo: &MakeEcho) -> Resul
     local.block_on(&tokio, main(&Runtime::new(runtime), inherited, echo))
 }
 
-async fn main(
-    runtime: &Runtime,
-    mut inherited: Inherited,
-    echo: &MakeEcho,
-) -> Result<u8, RunError> {
+async fn main(runtime: &Runtime, inherited: Inherited, echo: &MakeEcho) -> Result<u8, RunError> {
     let (engine, adopting) = match build(runtime) {
         Ok(built) => built,
         Err(error) => {
-            if let Some(news) = &mut inherited.news {
-                tell(news, &News::Failed { message: error.to_string(), code: 1 });
+            let Inherited { lock, news, handover, .. } = inherited;
+            if !runtime.state_file().exists() {
+                // No run has come of it; what can't be removed does no harm.
+                let _ = (runtime.clear(), handover.place.remove());
+                lock.release(runtime.dir());
+            }
+            if let Some(mut news) = news {
+                tell(&mut news, &News::Failed { message: error.to_string(), code: 1 });
             }
             return Err(error);
         }
