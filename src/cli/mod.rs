@@ -7,6 +7,7 @@
 pub mod args;
 pub mod completions;
 mod connect;
+mod early;
 mod error;
 mod instance;
 mod launch;

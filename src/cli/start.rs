@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::args::StartArgs;
+use super::early::Early;
 use super::error::CliError;
 use super::launch::Launch;
 use super::view::{self, Shown};
@@ -20,6 +21,7 @@ use crate::engine::guard::News;
 use crate::engine::runtime::Runtime;
 use crate::journal::cursor::Position;
 use crate::model::plan::Plan;
+use crate::model::request::Request;
 use crate::plan::{self, Facts};
 use crate::sys::clock;
 use crate::view::paint::name_width;
@@ -51,7 +53,8 @@ pub(super) fn start(args: StartArgs, out: &mut dyn Write) -> Result<u8, CliError
             }
         }
         let fresh = start.prepare()?;
-        let begun = start.launch(fresh.as_ref(), door, out);
+        let early = Early::begin().map_err(CliError::io("signals"))?;
+        let begun = start.launch(fresh.as_ref(), door, early, out);
         if let Some((_, file)) = fresh {
             // The guardian takes it; left over only where there was none to take it.
             let _ = std::fs::remove_file(file);
@@ -125,6 +128,7 @@ impl Start {
         &self,
         fresh: Option<&(Plan, PathBuf)>,
         door: Door,
+        early: Early,
         out: &mut dyn Write,
     ) -> Result<Begun, CliError> {
         // Read before anything begins: the run may be over before this program gets its turn.
@@ -134,7 +138,7 @@ impl Start {
         };
         let file = fresh.map(|(_, file)| file.as_path());
         let mut launch = Launch::begin(&self.tmo, self.runtime.dir(), file)?;
-        let first = match launch.next()? {
+        let first = match launch.next().map_err(|e| interrupted(&early).unwrap_or(e))? {
             // What was to be taken over has ended just now.
             News::Failed { .. } if fresh.is_none() && !self.runtime.has_survivors() => {
                 return Ok(Begun::Overtaken);
@@ -154,9 +158,20 @@ impl Start {
             News::Held { .. } | News::Running | News::Ended { .. } => return Ok(Begun::Overtaken),
         };
         if !self.daemonize {
-            return Ok(Begun::Shown(Box::new(self.shown(plan, (first, shown), door))));
+            let mut shown = self.shown(plan, (first, shown), door);
+            shown.early = Some(early);
+            return Ok(Begun::Shown(Box::new(shown)));
         }
-        Self::wait_for_daemon(&mut launch)?;
+        let waited = Self::wait_for_daemon(&mut launch);
+        if let Some(error) = interrupted(&early) {
+            let address = listen::locate(&self.project.socket.path, self.runtime.dir());
+            // It may be over already.
+            let _ = super::block_on(async {
+                Ok(super::request::insist(&address, &Request::Quit).await?)
+            });
+            return Err(error);
+        }
+        waited?;
         let text = format!(
             "Daemonized. `tmo echo` shows the log, `tmo quit` ends it (socket {})\n",
             plan.socket_shown.as_path().display()
@@ -237,6 +252,13 @@ impl Start {
             timestamps: self.timestamps,
             position: shown.unwrap_or(first).max(first),
             door: Some(door),
+            early: None,
         }
     }
+}
+
+/// What a start that was interrupted ends with, as a shell would tell of it.
+fn interrupted(early: &Early) -> Option<CliError> {
+    let message = "interrupted while it was starting".to_owned();
+    early.asked().then_some(CliError::Start { message, code: 130 })
 }

@@ -11,6 +11,7 @@ use std::time::Duration;
 use nix::sys::signal::Signal;
 use tokio::signal::unix::{SignalKind, signal};
 
+use super::early::Early;
 use super::error::CliError;
 use super::launch::Launch;
 use super::log::Source;
@@ -51,6 +52,8 @@ pub(super) struct Shown {
     pub(super) position: Position,
     /// Kept until this view is counted, so that a second start finds it.
     pub(super) door: Option<Door>,
+    /// What came before this view could react to signals itself.
+    pub(super) early: Option<Early>,
 }
 
 /// Something that happens to a view.
@@ -137,6 +140,7 @@ impl Shown {
     /// Until the run ends, or our terminal does.
     async fn follow(&mut self, outlet: &mut Outlet) -> Result<Ending, CliError> {
         let mut signals = Signals::new().map_err(CliError::io("signals"))?;
+        let early = self.early.take().is_some_and(|early| early.asked());
         let mut failed = None;
         let mut lost = false;
         let mut news = match self.connect(&outlet.printer).await? {
@@ -144,6 +148,9 @@ impl Shown {
             Next::Over(end) => return Ok(Ending::Over(end, None)),
         };
         self.door = None;
+        if early {
+            self.quit();
+        }
         loop {
             let wake = tokio::select! {
                 event = news.next() => Wake::News(event.and_then(Result::ok)),

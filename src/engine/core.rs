@@ -55,7 +55,7 @@ impl Engine {
     /// React to one event.
     pub(super) fn on_event(&mut self, event: Event) {
         match event {
-            Event::Bell(id) => self.read(id),
+            Event::Bell(id) => _ = self.read(id),
             Event::SinkUp(id) => {
                 self.panes[id].sink = Sink::Up;
                 self.check_ready(id);
@@ -138,16 +138,18 @@ impl Engine {
     }
 
     /// Read what a pane has for us: life entries first, then output up to its present end, then
-    /// hand on the entries whose markers were in it.
-    pub(super) fn read(&mut self, id: ProcId) {
+    /// hand on the entries whose markers were in it. `false`: its output can't be read.
+    pub(super) fn read(&mut self, id: ProcId) -> bool {
         self.read_life(id);
         let stream = self.panes[id].stream;
-        match self.ingest.wake(stream, BUDGET) {
-            Ok(progress) => self.progressed(id, &progress),
+        let progress = self.ingest.wake(stream, BUDGET);
+        match &progress {
+            Ok(progress) => self.progressed(id, progress),
             Err(error) => self.trouble(id, &format!("its output can't be read: {error}")),
         }
         self.tell_spilling(id);
         self.hand_on(id);
+        progress.is_ok()
     }
 
     /// Say once that the disk of the journal is full, and once that it takes everything again.
@@ -156,7 +158,10 @@ impl Engine {
         if self.spilling == spills(&self.panes[id]) {
             return;
         }
-        self.spilling = self.panes.iter().any(spills);
+        let spilling = self.panes.iter().any(spills);
+        if std::mem::replace(&mut self.spilling, spilling) == spilling {
+            return;
+        }
         let dir = self.plan.log.dir.as_path().display();
         let (text, error) = if self.spilling {
             let text = format!("The journal can't be written ({dir}): only the newest is kept");
@@ -219,7 +224,11 @@ impl Engine {
     fn unmark(&mut self, id: ProcId) {
         if let Some(seq) = self.panes[id].awaits_marker() {
             self.ingest.unmark(self.panes[id].stream, seq);
-            self.read(id);
+            if !self.read(id) && self.panes[id].awaits_marker() == Some(seq) {
+                // What can't be read holds nobody up.
+                self.panes[id].marked = seq;
+                self.hand_on(id);
+            }
         }
     }
 

@@ -117,7 +117,7 @@ impl Engine {
 
     fn on_last_event(&mut self, event: Event) {
         match event {
-            Event::Bell(id) => self.read(id),
+            Event::Bell(id) => _ = self.read(id),
             Event::SinkUp(id) => self.panes[id].sink = Sink::Up,
             Event::SinkGone(id) => {
                 self.read(id);

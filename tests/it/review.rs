@@ -238,3 +238,37 @@ fn what_is_left_of_a_run_that_is_gone_is_in_nobodys_way() {
     assert!(!view.errors().contains("nothing is left"), "{}", view.errors());
     world.wait_empty();
 }
+
+#[test]
+fn an_interrupt_while_it_starts_leaves_nothing() {
+    for millis in (0..120).step_by(6) {
+        let world = World::new(WEB);
+        let args = if millis % 4 == 0 { &[""; 0][..] } else { &["-D"] };
+        let mut view = world.start(args);
+        pause(Duration::from_millis(millis));
+        view.signal(2);
+        let end = view.end();
+        if args == ["-D"] && end.success() {
+            world.ok(["quit"]);
+        }
+        eventually(&format!("nothing is left when interrupted after {millis} ms"), || {
+            world.living().is_empty().then_some(())
+        });
+    }
+}
+
+#[test]
+fn what_others_could_have_put_into_the_runtime_directory_is_not_trusted() {
+    let world = World::new(WEB);
+    world.ok(["start", "-D"]);
+    let base = world.runtime().parent().unwrap().to_owned();
+    let mode = |mode| std::fs::set_permissions(&base, std::fs::Permissions::from_mode(mode));
+    mode(0o777).unwrap();
+    for verb in ["ps", "connect", "quit", "logs", "start"] {
+        let ran = world.run([verb]);
+        assert_eq!(ran.code, 1, "{verb}: {ran:?}");
+        assert!(ran.stderr.contains("is open to other users"), "{verb}: {ran:?}");
+    }
+    mode(0o700).unwrap();
+    world.ok(["quit"]);
+}
