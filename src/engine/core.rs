@@ -324,10 +324,10 @@ impl Engine {
         self.trouble(id, "Its pipe was broken: output may be missing here");
     }
 
-    fn piped(&mut self, id: ProcId, closed: bool, result: Result<(), TmuxError>) {
+    fn piped(&mut self, id: ProcId, closed: bool, result: Result<bool, TmuxError>) {
         match (closed, result) {
-            (true, Ok(())) => self.gap(id),
-            (false, Ok(())) => {}
+            (true, Ok(true)) => self.gap(id),
+            (true, Ok(false)) | (false, Ok(_)) => {}
             // The pane was closed, and its pipe with it.
             (true, Err(error)) => tracing::debug!(%error, "pipe-pane"),
             (false, Err(error)) => {

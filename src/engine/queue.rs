@@ -29,7 +29,7 @@ pub(super) enum Event {
     /// tmux was asked to open these panes; what is there since.
     Opened(Vec<ProcId>, Result<Survey, TmuxError>),
     /// A pane was piped again; whether its old pipe had been closed, not its sink killed.
-    Piped(ProcId, bool, Result<(), TmuxError>),
+    Piped(ProcId, bool, Result<bool, TmuxError>),
 }
 
 /// The queue. Bells are rung far more often than they are answered, so each stands in it once;

@@ -74,6 +74,7 @@ fn a_shim_killed_while_nothing_ran_is_started_anew_with_the_process() {
     world.ok(["restart", "web"]);
     let pid = world.wait_state("web", "running").unwrap();
     view.shows(&format!("| life {pid}\n"));
+    assert!(!view.log().contains("pipe was broken"), "nothing was to be lost: {}", view.log());
     assert_eq!(view.interrupt(), 0);
 }
 
