@@ -76,6 +76,7 @@ impl Supervisor {
         }
         proc.phase = Phase::Running { life, pid };
         proc.last_pid = Some(pid);
+        proc.lost = 0;
         proc.since = at;
         proc.note = None;
     }
@@ -180,9 +181,16 @@ impl Supervisor {
 
     /// The shim was killed. What it ran has been ended; there is no status to be had.
     pub(super) fn shim_gone(&mut self, id: ProcId, now: u64, out: &mut Vec<Effect>) {
+        /// A shim that does not come to anything this often will not the next time either.
+        const MOST_LOST: u8 = 3;
         let proc = &mut self.procs[id];
         proc.pane = Pane::None;
-        if proc.alive() {
+        if matches!(proc.phase, Phase::Starting { .. }) && proc.lost < MOST_LOST {
+            // It was killed before it had begun this life, so another one may.
+            proc.lost += 1;
+            proc.phase = Phase::Pending;
+            proc.since = now;
+        } else if proc.alive() {
             let life = proc.current_life();
             let text = "Its shim was killed; what it ran has been ended";
             proc.note = Some(text.into());

@@ -301,6 +301,37 @@ fn a_killed_shim_is_a_death() {
 }
 
 #[test]
+fn a_shim_killed_before_it_had_begun_costs_nothing() {
+    let mut world = World::new(&["web", "api"]);
+    world.settle();
+    world.ask(1, Request::Stop { names: names(&["web"]) });
+    world.settle();
+    world.ask(2, Request::Start { names: names(&["web"]) });
+    for _ in 0..3 {
+        let Shim { seq, begun, .. } = world.shims[0];
+        world.shims[0] = Shim { seq, begun, ..Shim::default() };
+        world.input(Input::ShimGone(0));
+        world.bring_up(0);
+    }
+    world.settle();
+    world.check();
+    assert_eq!(world.machine.course, Course::Keep);
+    assert!(world.answers.iter().all(|(_, outcome)| outcome.ok), "{:?}", world.answers);
+}
+
+#[test]
+fn a_shim_that_is_killed_each_time_ends_the_run() {
+    let mut world = World::new(&["web", "api"]);
+    for _ in 0..4 {
+        world.bring_up(0);
+        world.shims[0] = Shim { seq: world.shims[0].seq, ..Shim::default() };
+        world.input(Input::ShimGone(0));
+    }
+    world.settle();
+    assert_eq!(world.finished, [137]);
+}
+
+#[test]
 fn a_closed_window_is_a_stop() {
     let mut world = World::new(&["web", "api"]);
     world.settle();
