@@ -6,7 +6,6 @@
 //! times of the sinks.
 
 use super::core::Engine;
-use super::pane::Sink;
 use super::queue::Event;
 use crate::supervisor::{Input, ProcId};
 use crate::sys;
@@ -52,7 +51,7 @@ impl Engine {
         }
         let pane = &mut self.panes[id];
         if pane.shim.is_some() {
-            pane.sink = Sink::Up;
+            pane.sink_up();
         }
         self.listen(id)
     }

@@ -203,9 +203,16 @@ impl Runtime {
                 Ok(()) | Err(_) => {}
             }
         }
-        for name in
-            ["plan.json", "state.json", "state.json.new", "tmux.conf", "menu", "shown", "stderr"]
-        {
+        for name in [
+            "plan.json",
+            "state.json",
+            "state.json.new",
+            "tmux.conf",
+            "menu",
+            "shown",
+            "shown.new",
+            "stderr",
+        ] {
             match std::fs::remove_file(self.dir.join(name)) {
                 Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error),
                 Ok(()) | Err(_) => {}

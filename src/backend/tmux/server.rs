@@ -218,18 +218,23 @@ impl Tmux {
         Ok(())
     }
 
-    /// Pipe a pane's output again, after its sink has been seen dead; `false` if tmux has a pipe
-    /// for it, whose sink is about to show itself, or if nothing runs in it.
+    /// Pipe a pane's output again, after its sink has been seen dead.
+    pub async fn pipe(&self, pane: &str, spec: &Path) -> Result<(), TmuxError> {
+        self.call(command::pipe(pane, &self.tmo, spec).words().to_vec()).await.map(drop)
+    }
+
+    /// Pipe a pane's output again, after tmux has closed its pipe; `false` if it has opened
+    /// another one, whose sink is about to show itself, or if nothing runs in the pane.
     ///
-    /// A new pipe ends the old one and its sink, so one that is there must be left alone.
-    pub async fn pipe(&self, pane: &str, spec: &Path) -> Result<bool, TmuxError> {
+    /// A new pipe ends the old one and its sink, so one that is there must be left alone. (One
+    /// whose sink was killed may count as there until something is written to it.)
+    pub async fn pipe_if_none(&self, pane: &str, spec: &Path) -> Result<bool, TmuxError> {
         let ask = Command::new("display-message").arg("-p").arg("-t").arg(pane);
         let ask = ask.arg("#{pane_pipe}#{pane_dead}");
         if self.call(ask.words().to_vec()).await?.contains('1') {
             return Ok(false);
         }
-        self.call(command::pipe(pane, &self.tmo, spec).words().to_vec()).await?;
-        Ok(true)
+        self.pipe(pane, spec).await.map(|()| true)
     }
 
     /// The panes there are; none if the session is gone.
