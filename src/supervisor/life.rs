@@ -184,7 +184,15 @@ impl Supervisor {
     pub(super) fn shim_gone(&mut self, id: ProcId, now: u64, out: &mut Vec<Effect>) {
         let proc = &mut self.procs[id];
         proc.pane = Pane::None;
-        if proc.alive() {
+        if let Phase::Starting { life } = proc.phase
+            && proc.goal == Goal::Run
+            && proc.retried < life
+        {
+            // It was dead before it was asked: nothing had begun.
+            proc.retried = life;
+            proc.phase = Phase::Pending;
+            proc.since = now;
+        } else if proc.alive() {
             let life = proc.current_life();
             let text = "Its shim was killed; what it ran has been ended";
             proc.note = Some(text.into());
