@@ -299,7 +299,11 @@ impl Engine {
         let (tmux, queue) = (self.tmux.clone(), self.queue.clone());
         let spec = self.panes[id].paths.spec();
         tokio::task::spawn_local(async move {
-            let result = tmux.pipe(&pane, &spec).await;
+            let result = if closed {
+                tmux.pipe_again(&pane, &spec).await
+            } else {
+                tmux.pipe(&pane, &spec).await.map(|()| true)
+            };
             queue.push(Event::Piped(id, closed, result));
         });
     }
@@ -313,10 +317,11 @@ impl Engine {
         self.trouble(id, "Its pipe was broken: output may be missing here");
     }
 
-    fn piped(&mut self, id: ProcId, closed: bool, result: Result<(), TmuxError>) {
+    fn piped(&mut self, id: ProcId, closed: bool, result: Result<bool, TmuxError>) {
         match (closed, result) {
-            (true, Ok(())) => self.gap(id),
-            (false, Ok(())) => {}
+            (true, Ok(true)) => self.gap(id),
+            // Nobody closed a pipe by hand: its successor was there already.
+            (true, Ok(false)) | (false, Ok(_)) => {}
             // The pane was closed, and its pipe with it.
             (true, Err(error)) => tracing::debug!(%error, "pipe-pane"),
             (false, Err(error)) => {

@@ -1,6 +1,7 @@
 //! Carrying out what the state machine decides.
 
 use super::core::Engine;
+use super::pane::Sink;
 use super::queue::Event;
 use super::watchers;
 use crate::model::request::{ProcessState, State, TmuxAddress};
@@ -39,7 +40,10 @@ impl Engine {
         let opening =
             |&id: &ProcId| (self.plan.processes[id].name.clone(), self.panes[id].paths.spec());
         let openings: Vec<_> = ids.iter().map(opening).collect();
-        let old: Vec<_> = ids.iter().map(|&id| self.panes[id].pane.clone()).collect();
+        let old: Vec<_> = ids
+            .iter()
+            .map(|&id| (self.panes[id].pane.clone(), self.panes[id].sink == Sink::Up))
+            .collect();
         let first = self.saved.tmux.is_none();
         let (tmux, queue, ids) = (self.tmux.clone(), self.queue.clone(), ids.to_vec());
         self.opening += if first { 1 } else { u32::try_from(ids.len()).unwrap_or(u32::MAX) };
@@ -48,8 +52,8 @@ impl Engine {
                 let result = tmux.start(&openings).await.map(Some);
                 return queue.push(Event::Opened(ids, result));
             }
-            for ((opening, old), id) in openings.iter().zip(old).zip(ids) {
-                let result = tmux.reopen(opening, old.as_deref()).await.map(|()| None);
+            for ((opening, (old, piped)), id) in openings.iter().zip(old).zip(ids) {
+                let result = tmux.reopen(opening, old.as_deref(), piped).await.map(|()| None);
                 queue.push(Event::Opened(vec![id], result));
             }
         });

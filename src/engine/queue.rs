@@ -28,8 +28,9 @@ pub(super) enum Event {
     TmuxExit,
     /// tmux was asked to open these panes; the server if it was started by that.
     Opened(Vec<ProcId>, Result<Option<(u32, PathBuf)>, TmuxError>),
-    /// A pane was piped again; whether its old pipe had been closed, not its sink killed.
-    Piped(ProcId, bool, Result<(), TmuxError>),
+    /// A dead pipe was looked after: whether it had been closed, not its sink killed, and whether
+    /// the pane was piped again.
+    Piped(ProcId, bool, Result<bool, TmuxError>),
 }
 
 /// The queue. Bells are rung far more often than they are answered, so each stands in it once;

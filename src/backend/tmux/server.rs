@@ -170,7 +170,15 @@ impl Tmux {
     ///
     /// A living pane of its name that nobody knows was opened by a supervisor that was killed
     /// before it heard of it: it is left as it is, its shim will tell.
-    pub async fn reopen(&self, opening: &Opening, old: Option<&str>) -> Result<(), TmuxError> {
+    ///
+    /// `piped`: a sink takes the output of the old pane. It goes on with it; another pipe would
+    /// cost what is on its way.
+    pub async fn reopen(
+        &self,
+        opening: &Opening,
+        old: Option<&str>,
+        piped: bool,
+    ) -> Result<(), TmuxError> {
         // Two at once would both make the session.
         let _one = self.opening.lock().await;
         let listed = self.list().await?;
@@ -182,10 +190,11 @@ impl Tmux {
         let group = match kept {
             Some(pane) => {
                 let respawn = Command::new("respawn-pane").arg("-k").arg("-t").arg(&pane.pane);
-                vec![
-                    command::shim(respawn, &self.tmo, spec),
-                    command::pipe(&pane.pane, &self.tmo, spec),
-                ]
+                let mut group = vec![command::shim(respawn, &self.tmo, spec)];
+                if !piped {
+                    group.push(command::pipe(&pane.pane, &self.tmo, spec));
+                }
+                group
             }
             None => self.window(opening, !listed.iter().any(|l| l.ours)),
         };
@@ -198,6 +207,17 @@ impl Tmux {
     /// Pipe a pane's output again, after its sink has been seen dead.
     pub async fn pipe(&self, pane: &str, spec: &Path) -> Result<(), TmuxError> {
         self.call(command::pipe(pane, &self.tmo, spec).words().to_vec()).await.map(drop)
+    }
+
+    /// Pipe a pane whose pipe was closed, unless it has another one; whether it was piped.
+    pub async fn pipe_again(&self, pane: &str, spec: &Path) -> Result<bool, TmuxError> {
+        let ask = Command::new("list-panes").arg("-a").arg("-F").arg("#{pane_id} #{pane_pipe}");
+        let said = self.call(ask.words().to_vec()).await?;
+        let piped = said.lines().any(|line| line.split_once(' ') == Some((pane, "1")));
+        if !piped {
+            self.pipe(pane, spec).await?;
+        }
+        Ok(!piped)
     }
 
     /// The panes there are; none if the session is gone.
