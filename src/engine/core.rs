@@ -310,7 +310,7 @@ impl Engine {
         let (tmux, queue) = (self.tmux.clone(), self.queue.clone());
         let spec = self.panes[id].paths.spec();
         tokio::task::spawn_local(async move {
-            let result = tmux.pipe(&pane, &spec).await;
+            let result = tmux.pipe(&pane, &spec, closed).await;
             queue.push(Event::Piped(id, closed, result));
         });
     }
