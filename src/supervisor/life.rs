@@ -9,6 +9,9 @@ const KILL: u8 = 9;
 /// Signal number of SIGTERM.
 const TERM: u8 = 15;
 
+/// A shim was killed while it was to begin a life.
+const UNBEGUN: &str = "Its shim was killed before it had begun: starting it again";
+
 impl Supervisor {
     pub(super) fn on_entry(&mut self, id: ProcId, entry: Entry, out: &mut Vec<Effect>) {
         let proc = &mut self.procs[id];
@@ -182,7 +185,14 @@ impl Supervisor {
     pub(super) fn shim_gone(&mut self, id: ProcId, now: u64, out: &mut Vec<Effect>) {
         let proc = &mut self.procs[id];
         proc.pane = Pane::None;
-        if proc.alive() {
+        let unbegun = matches!(proc.phase, Phase::Starting { .. });
+        if unbegun && proc.goal == Goal::Run && proc.note.as_deref() != Some(UNBEGUN) {
+            // Nothing has run in it that could have died. Once: a shim may always end here.
+            proc.note = Some(UNBEGUN.to_owned());
+            proc.phase = Phase::Pending;
+            proc.life += 1;
+            out.push(Word::error(Some(id), "shim-gone", UNBEGUN));
+        } else if proc.alive() {
             let life = proc.current_life();
             let text = "Its shim was killed; what it ran has been ended";
             proc.note = Some(text.into());
