@@ -71,7 +71,9 @@ pub(super) fn logs(args: &LogsArgs, out: &mut dyn Write) -> Result<u8, CliError>
     }
     let mut job = source.job(position, filter.clone(), style);
     job.cursor = crate::journal::cursor::Cursor::over(index, position, filter);
-    print(job, upto, args.no_prefix, out)
+    // Past `out`, which takes escapes and odd bytes away where there is no terminal: what a
+    // process printed is printed.
+    print(job, upto, args.no_prefix, &mut std::io::stdout().lock())
 }
 
 /// The index with what no supervisor has indexed yet.

@@ -106,9 +106,8 @@ async fn main(runtime: &Runtime, inherited: Inherited, echo: &MakeEcho) -> Resul
         Err(error) => {
             let Inherited { lock, news, handover, .. } = inherited;
             if !runtime.state_file().exists() {
-                // Nothing has begun: nothing stays.
-                let _ = runtime.clear();
-                let _ = handover.place.remove();
+                // No run has come of it; what can't be removed does no harm.
+                let _ = (runtime.clear(), handover.place.remove());
                 lock.release(runtime.dir());
             }
             if let Some(mut news) = news {

@@ -75,18 +75,26 @@ fn ends(record: &Record) -> u64 {
 /// The place in a record before its last `lines` lines.
 fn cut(index: &IndexReader, number: u64, record: &Record, lines: u64) -> io::Result<Position> {
     let mut text = Vec::new();
-    let length = record.len as usize;
     let mut texts = Texts::new(index.dirs());
     let whole = Position { record: number, skip: 0 };
-    if texts.read(record.stream, record.offset, length, &mut text)? != Read::Bytes(length) {
-        // Parts of it are gone: whoever reads it is told.
-        return Ok(whole);
+    // Its beginning may be gone; the last lines are likely to be in what is left.
+    let mut from = record.offset;
+    loop {
+        let length = usize::try_from(record.end() - from).unwrap_or(usize::MAX);
+        match texts.read(record.stream, from, length, &mut text)? {
+            Read::Bytes(read) if read == length => break,
+            Read::Gap { next } if next < record.end() => from = next,
+            // Whoever reads it is told.
+            Read::Bytes(_) | Read::Gap { .. } | Read::End => return Ok(whole),
+        }
     }
     let skip = usize::try_from(lines).unwrap_or(usize::MAX);
     // The last line's own newline does not begin another.
     let body = text.strip_suffix(b"\n").unwrap_or(&text);
     let newline = memchr::memrchr_iter(b'\n', body).nth(skip - 1);
-    Ok(newline.map_or(whole, |at| Position { record: number, skip: super::small(at + 1) }))
+    let gone = usize::try_from(from - record.offset).unwrap_or(usize::MAX);
+    let before = |at: usize| super::small(gone.saturating_add(at + 1));
+    Ok(newline.map_or(whole, |at| Position { record: number, skip: before(at) }))
 }
 
 /// The place of the first record that is not older than `time` (nanoseconds since the epoch).

@@ -9,9 +9,6 @@ const KILL: u8 = 9;
 /// Signal number of SIGTERM.
 const TERM: u8 = 15;
 
-/// A shim was killed while it was to begin a life.
-const UNBEGUN: &str = "Its shim was killed before it had begun: starting it again";
-
 impl Supervisor {
     pub(super) fn on_entry(&mut self, id: ProcId, entry: Entry, out: &mut Vec<Effect>) {
         let proc = &mut self.procs[id];
@@ -79,6 +76,7 @@ impl Supervisor {
         }
         proc.phase = Phase::Running { life, pid };
         proc.last_pid = Some(pid);
+        proc.lost = 0;
         proc.since = at;
         proc.note = None;
     }
@@ -183,15 +181,15 @@ impl Supervisor {
 
     /// The shim was killed. What it ran has been ended; there is no status to be had.
     pub(super) fn shim_gone(&mut self, id: ProcId, now: u64, out: &mut Vec<Effect>) {
+        /// A shim that does not come to anything this often will not the next time either.
+        const MOST_LOST: u8 = 3;
         let proc = &mut self.procs[id];
         proc.pane = Pane::None;
-        let unbegun = matches!(proc.phase, Phase::Starting { .. });
-        if unbegun && proc.goal == Goal::Run && proc.note.as_deref() != Some(UNBEGUN) {
-            // Nothing has run in it that could have died. Once: a shim may always end here.
-            proc.note = Some(UNBEGUN.to_owned());
+        if matches!(proc.phase, Phase::Starting { .. }) && proc.lost < MOST_LOST {
+            // It was killed before it had begun this life, so another one may.
+            proc.lost += 1;
             proc.phase = Phase::Pending;
-            proc.life += 1;
-            out.push(Word::error(Some(id), "shim-gone", UNBEGUN));
+            proc.since = now;
         } else if proc.alive() {
             let life = proc.current_life();
             let text = "Its shim was killed; what it ran has been ended";

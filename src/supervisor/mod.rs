@@ -117,6 +117,9 @@ pub struct Proc {
     pub told: u64,
     /// The newest life that is being killed without grace; 0 for none.
     pub killed: u64,
+    /// How many shims in a row were killed before they had begun a life.
+    #[serde(default)]
+    pub lost: u8,
     /// Its last main process, dead or alive.
     pub last_pid: Option<u32>,
     /// Since when it has been in this phase, nanoseconds since the epoch.
@@ -243,6 +246,7 @@ impl Supervisor {
             pane: Pane::None,
             told: 0,
             killed: 0,
+            lost: 0,
             last_pid: None,
             since: now,
             seen: 0,

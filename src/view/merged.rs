@@ -201,6 +201,9 @@ impl Renderer {
         }
         self.end_line(lane, out);
         self.lanes[lane].at = self.lanes[lane].at.max(record.end());
+        if chunk.lost > 0 {
+            self.say(Some(lane), &gap(chunk.lost), false, out);
+        }
         let text = match record.kind {
             Kind::Start => {
                 self.lanes[lane].row.cleaner.reset();
@@ -214,6 +217,8 @@ impl Renderer {
                 Some(exit @ Exit::Code(_)) => format!("Exited with {exit}"),
                 None => return,
             },
+            // An empty one is there only to tell of the loss before it.
+            Kind::Gap if record.len == 0 && chunk.lost > 0 => return,
             Kind::Gap => gap(u64::from(record.len)),
             Kind::End | Kind::Text | Kind::Event => return,
         };

@@ -179,6 +179,28 @@ fn the_tail_of_a_giant_line_begins_with_it() {
 }
 
 #[test]
+fn the_tail_of_a_record_whose_beginning_is_gone_is_in_what_is_left() {
+    // Two segments, and one record over both.
+    let place = Place::new();
+    let mut sink = place.sink(1, 20);
+    sink.append(EPOCH, b"number 1\nnumber 2\nnumber 3\n");
+    sink.append(EPOCH, b"number 4\nfive\n");
+    let mut ingest = place.ingest();
+    while ingest.wake(1, u64::MAX).unwrap().more {}
+    std::fs::remove_file(place.dirs.journal.join(file_name("web", 0, LOG))).unwrap();
+    let mut index = IndexReader::open(&place.dirs);
+    let upto = index.len().unwrap();
+    let only = Filter::only(vec![1]);
+    for (count, text) in [(1, "five\n"), (2, "number 4\nfive\n"), (3, "number 3\nnumber 4\nfive\n")]
+    {
+        let position = tail(&mut index, &only, count, upto).unwrap();
+        let all = drain(&mut Cursor::open(&place.dirs, position, only.clone()), upto);
+        let shown: Vec<u8> = all.into_iter().flat_map(|(_, text)| text).collect();
+        assert_eq!(String::from_utf8(shown).unwrap(), text, "the last {count}");
+    }
+}
+
+#[test]
 fn an_unfinished_line_can_be_read_by_its_range() {
     let place = written(&[(true, b"done\n".to_vec()), (true, b"password: ".to_vec())], 100);
     let ingest = place.ingest();

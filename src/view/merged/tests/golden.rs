@@ -135,10 +135,19 @@ fn gaps_are_told() {
     let lost = Record { len: 10, ..record(Kind::Text, 1) };
     let chunk = Chunk { record: &lost, text: b"end\n", lost: 6, first: true, last: true };
     bench.renderer.render(chunk, &mut bench.out);
+    // Where no text follows the loss, something else tells of it.
+    for kind in [Kind::Gap, Kind::Exit] {
+        let bare = Record { value: Exit::Code(3).pack(), ..record(kind, 1) };
+        let chunk = Chunk { record: &bare, text: b"", lost: 7, first: true, last: true };
+        bench.renderer.render(chunk, &mut bench.out);
+    }
     let expected = [
         r"worker | ... 4096 bytes of output lost here\n",
         r"web    | ... 6 bytes of output lost here\n",
         r"web    | end\n",
+        r"web    | ... 7 bytes of output lost here\n",
+        r"web    | ... 7 bytes of output lost here\n",
+        r"web    | Exited with code 3\n",
     ];
     assert_eq!(bench.taken(), expected.concat());
 }
