@@ -99,6 +99,12 @@ impl Runtime {
         self.dir.join("plan.json")
     }
 
+    /// Where a start leaves the plan for the guardian. There is one start at a time, so one that
+    /// was killed leaves nothing that is not replaced.
+    pub fn fresh_plan_file(&self) -> PathBuf {
+        self.dir.join("plan.json.fresh")
+    }
+
     /// What the supervisor saves.
     pub fn state_file(&self) -> PathBuf {
         self.dir.join("state.json")
