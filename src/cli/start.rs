@@ -113,7 +113,7 @@ impl Start {
         let mut plan = plan::resolve(&self.context, &loaded, &self.typed, facts)?;
         version::find(self.context.env.get("PATH"), &self.context.start_dir)?;
         plan.size = self.pane_size(&plan);
-        let path = self.runtime.dir().join(format!("plan.{}.new", std::process::id()));
+        let path = self.runtime.fresh_plan_file();
         let text = serde_json::to_vec(&plan).map_err(|e| CliError::Other(e.to_string()))?;
         crate::pane::spec::replace(&path, &text).map_err(CliError::io(path.display()))?;
         Ok(Some((plan, path)))

@@ -13,8 +13,7 @@ use super::watchers;
 use crate::backend::tmux::{Tmux, TmuxError};
 use crate::control::handle::Ask;
 use crate::journal::ingest::{Ingest, Progress};
-use crate::journal::retention;
-use crate::model::plan::{Plan, ProcessPlan};
+use crate::model::plan::Plan;
 use crate::model::request::{Head, Outcome, Request};
 use crate::pane::life::{Entry, LifeEvent};
 use crate::pane::sink;
@@ -381,12 +380,7 @@ impl Engine {
 
     /// Delete what the log policy does not keep.
     fn retain(&mut self) {
-        let covered = |slug: &str| {
-            let of = |process: &ProcessPlan| process.name.slug() == slug;
-            let id = self.plan.processes.iter().position(of)?;
-            Some(self.ingest.indexed(self.panes[id].stream))
-        };
-        match retention::sweep(self.ingest.dirs(), &self.plan.log, covered) {
+        match self.ingest.sweep(&self.plan.log) {
             Ok(swept) => tracing::debug!(?swept, "old output deleted"),
             Err(error) => tracing::warn!(%error, "old output can't be deleted"),
         }

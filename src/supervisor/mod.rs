@@ -195,8 +195,6 @@ pub enum Input {
     TmuxGone,
     /// A client asks; by the same key it has asked for the same before.
     Ask(u64, Request, Option<String>),
-    /// A client that asked is gone or has its answer already.
-    Forget(u64),
 }
 
 /// Something to be done.
@@ -281,7 +279,6 @@ impl Supervisor {
                     self.remember(ticket, key);
                 }
             }
-            Input::Forget(ticket) => self.tickets.retain(|t| t.id != ticket),
         }
         self.settle(&mut out);
         out
