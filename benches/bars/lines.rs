@@ -49,6 +49,10 @@ pub(crate) fn fate(outputs: &[Vec<u8>], processes: usize, count: usize) -> Fate 
     let finder = Finder::new(MARK);
     for line in outputs.iter().flat_map(|output| output.split(|&b| b == b'\n')) {
         let Some(start) = finder.find(line) else { continue };
+        // What a tool says itself may quote the last lines.
+        if line[..start].starts_with(b"system") {
+            continue;
+        }
         let Some((process, number)) = whole(&line[start + MARK.len()..], processes, count) else {
             fate.torn += 1;
             continue;

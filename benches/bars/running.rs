@@ -123,7 +123,8 @@ impl Watch {
             let _ = poll(&mut fds, PollTimeout::from(200_u8));
             let shown = reader.is_some() && fds.last().is_some_and(|fd| fd.any() == Some(true));
             // Nothing comes after its end.
-            reader = reader.filter(|reader| !shown || reader.take(Duration::ZERO).is_some());
+            let over = |reader: &mut &mut Reader| shown && reader.take(Duration::ZERO).is_none();
+            reader = reader.and_then(|mut reader| (!over(&mut reader)).then_some(reader));
         }
     }
 }

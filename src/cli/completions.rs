@@ -13,8 +13,10 @@ use clap_complete::env::{Bash, EnvCompleter, Fish, Zsh};
 
 use super::args::command;
 use crate::config::StartOptions;
+use crate::config::dirs::runtime_dir;
 use crate::config::load::Context;
 use crate::config::project::client_socket;
+use crate::engine::runtime::Runtime;
 
 /// The variable by which a shell asks for candidates.
 const VARIABLE: &str = "_TMO_COMPLETE";
@@ -97,11 +99,14 @@ pub(super) fn complete_list(current: &OsStr) -> Vec<CompletionCandidate> {
     names().into_iter().filter(fits).map(joined).map(CompletionCandidate::new).collect()
 }
 
-/// The names of the processes here: those of the Procfile in this directory, or in the one whose
-/// instance a client here would talk to.
+/// The names of the processes here: those that run, else those of the Procfile in this directory,
+/// or in the one whose instance a client here would talk to.
 pub fn names() -> Vec<String> {
     let Ok(context) = Context::here() else { return Vec::new() };
     let socket = client_socket(&context.start_dir, None, &context.env).path;
+    if let Ok(plan) = Runtime::new(runtime_dir(&context.env, &socket)).plan() {
+        return plan.processes.into_iter().map(|process| process.name.into()).collect();
+    }
     let procfile = socket.parent().map(|dir| dir.join("Procfile"));
     let nearest = StartOptions { procfile, ..StartOptions::default() };
     let loaded = context.load(&StartOptions::default()).or_else(|_| context.load(&nearest));

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::error::CliError;
-use crate::config::dirs::runtime_dir;
+use crate::config::dirs::find_runtime_dir;
 use crate::config::load::Context;
 use crate::config::project::{self, SocketPath};
 use crate::control::client::{Client, ClientError};
@@ -32,7 +32,7 @@ impl Instance {
     pub(super) fn find(socket: Option<&Path>) -> Result<Self, CliError> {
         let context = Context::here()?;
         let socket = project::client_socket(&context.start_dir, socket, &context.env);
-        let runtime = Runtime::new(runtime_dir(&context.env, &socket.path));
+        let runtime = Runtime::new(find_runtime_dir(&context.env, &socket.path)?);
         Ok(Self { context, socket, runtime })
     }
 

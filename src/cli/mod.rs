@@ -7,6 +7,7 @@
 pub mod args;
 pub mod completions;
 mod connect;
+mod early;
 mod error;
 mod instance;
 mod launch;
@@ -49,7 +50,8 @@ pub fn run(arguments: Vec<OsString>) -> u8 {
         }
     };
     parts::log_to_stderr();
-    let mut out = anstream::stdout();
+    // As it is: what processes printed is passed on byte for byte.
+    let mut out = io::stdout();
     match act(args, &mut out) {
         Ok(code) => code,
         Err(error) => report(&error),
@@ -60,7 +62,7 @@ fn act(args: Args, out: &mut dyn Write) -> Result<u8, CliError> {
     match args.verb {
         None => {
             let help = args::command().render_help().ansi().to_string();
-            print(out, help.as_bytes())
+            print(&mut anstream::stdout(), help.as_bytes())
         }
         Some(Verb::Start(args)) => start::start(args, out),
         Some(Verb::Restart(args)) => named(args, |names| Request::Restart { names }),

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::args::StartArgs;
+use super::early::Early;
 use super::error::CliError;
 use super::launch::Launch;
 use super::view::{self, Shown};
@@ -20,6 +21,7 @@ use crate::engine::guard::News;
 use crate::engine::runtime::Runtime;
 use crate::journal::cursor::Position;
 use crate::model::plan::Plan;
+use crate::model::request::Request;
 use crate::plan::{self, Facts};
 use crate::sys::clock;
 use crate::view::paint::name_width;
@@ -51,7 +53,8 @@ pub(super) fn start(args: StartArgs, out: &mut dyn Write) -> Result<u8, CliError
             }
         }
         let fresh = start.prepare()?;
-        let begun = start.launch(fresh.as_ref(), door, out);
+        let early = Early::begin().map_err(CliError::io("signals"))?;
+        let begun = start.launch(fresh.as_ref(), door, early, out);
         if let Some((_, file)) = fresh {
             // The guardian takes it; left over only where there was none to take it.
             let _ = std::fs::remove_file(file);
@@ -90,7 +93,7 @@ impl Start {
     /// Resolve what is to be run and leave it where the guardian finds it; nothing if there is a
     /// run to be adopted, which goes by its own plan.
     fn prepare(&self) -> Result<Option<(Plan, PathBuf)>, CliError> {
-        if self.runtime.has_survivors() {
+        if self.runtime.adoptable()? {
             return Ok(None);
         }
         let loaded = self.context.load(&self.typed)?;
@@ -125,6 +128,7 @@ impl Start {
         &self,
         fresh: Option<&(Plan, PathBuf)>,
         door: Door,
+        early: Early,
         out: &mut dyn Write,
     ) -> Result<Begun, CliError> {
         // Read before anything begins: the run may be over before this program gets its turn.
@@ -134,7 +138,11 @@ impl Start {
         };
         let file = fresh.map(|(_, file)| file.as_path());
         let mut launch = Launch::begin(&self.tmo, self.runtime.dir(), file)?;
-        let first = match launch.next()? {
+        let first = match launch.next().map_err(|e| interrupted(&early).unwrap_or(e))? {
+            // What was to be taken over has ended just now.
+            News::Failed { .. } if fresh.is_none() && !self.runtime.has_survivors() => {
+                return Ok(Begun::Overtaken);
+            }
             News::Failed { message, code } => return Err(CliError::Start { message, code }),
             News::Listening { adopted, first_record, note } => {
                 if let Some(note) = note {
@@ -150,9 +158,20 @@ impl Start {
             News::Held { .. } | News::Running | News::Ended { .. } => return Ok(Begun::Overtaken),
         };
         if !self.daemonize {
-            return Ok(Begun::Shown(Box::new(self.shown(plan, (first, shown), door))));
+            let mut shown = self.shown(plan, (first, shown), door);
+            shown.early = Some(early);
+            return Ok(Begun::Shown(Box::new(shown)));
         }
-        Self::wait_for_daemon(&mut launch)?;
+        let waited = Self::wait_for_daemon(&mut launch);
+        if let Some(error) = interrupted(&early) {
+            let address = listen::locate(&self.project.socket.path, self.runtime.dir());
+            // It may be over already.
+            let _ = super::block_on(async {
+                Ok(super::request::insist(&address, &Request::Quit).await?)
+            });
+            return Err(error);
+        }
+        waited?;
         let text = format!(
             "Daemonized. `tmo echo` shows the log, `tmo quit` ends it (socket {})\n",
             plan.socket_shown.as_path().display()
@@ -163,21 +182,25 @@ impl Start {
 
     /// Until every process has been started; an end before that is a failure.
     fn wait_for_daemon(launch: &mut Launch) -> Result<(), CliError> {
-        match launch.next()? {
-            News::Failed { message, code } => Err(CliError::Start { message, code }),
-            News::Ended { code, culprit } => {
-                let message = culprit.map_or_else(
-                    || "everything was stopped before it had begun".to_owned(),
-                    |c| {
-                        format!(
-                            "{} ended with {} before all were started; `tmo logs` tells more",
-                            c.name, c.exit
-                        )
-                    },
-                );
-                Err(CliError::Start { message, code: code.max(1) })
+        loop {
+            match launch.next()? {
+                News::Failed { message, code } => return Err(CliError::Start { message, code }),
+                News::Ended { code, culprit } => {
+                    let message = culprit.map_or_else(
+                        || "everything was stopped before it had begun".to_owned(),
+                        |c| {
+                            format!(
+                                "{} ended with {} before all were started; `tmo logs` tells more",
+                                c.name, c.exit
+                            )
+                        },
+                    );
+                    return Err(CliError::Start { message, code: code.max(1) });
+                }
+                News::Running => return Ok(()),
+                // Killed meanwhile; the next supervisor goes on.
+                News::Listening { .. } | News::Held { .. } => {}
             }
-            News::Running | News::Listening { .. } | News::Held { .. } => Ok(()),
         }
     }
 
@@ -201,8 +224,16 @@ impl Start {
         if state.views > 0 || self.daemonize {
             return Err(CliError::AlreadyRunning { pid: state.pid });
         }
-        let (Ok(plan), Ok(saved)) = (self.runtime.plan(), self.runtime.saved()) else {
-            return Ok(None);
+        let (plan, saved) = match (self.runtime.plan(), self.runtime.saved()) {
+            (Ok(plan), Ok(saved)) => (plan, saved),
+            (Err(error), _) | (_, Err(error)) => {
+                let over = lock::wait_free(self.runtime.dir(), LAST_MOMENTS);
+                if over.map_err(CliError::io("the lock"))? {
+                    return Ok(None);
+                }
+                let text = format!("{error}: the log can't be shown; `tmo quit` ends the run");
+                return Err(CliError::Other(text));
+            }
         };
         let since = crate::view::screen::clock_time(state.headless_since.unwrap_or(state.started));
         super::warn(&format!("running since {since} without a terminal; attached"));
@@ -221,6 +252,13 @@ impl Start {
             timestamps: self.timestamps,
             position: shown.unwrap_or(first).max(first),
             door: Some(door),
+            early: None,
         }
     }
+}
+
+/// What a start that was interrupted ends with, as a shell would tell of it.
+fn interrupted(early: &Early) -> Option<CliError> {
+    let message = "interrupted while it was starting".to_owned();
+    early.asked().then_some(CliError::Start { message, code: 130 })
 }

@@ -11,6 +11,7 @@ use std::time::Duration;
 use nix::sys::signal::Signal;
 use tokio::signal::unix::{SignalKind, signal};
 
+use super::early::Early;
 use super::error::CliError;
 use super::launch::Launch;
 use super::log::Source;
@@ -32,6 +33,9 @@ use crate::view::{screen, words};
 
 /// 128 + SIGHUP: what a command that lost its terminal ends with.
 const HUNG_UP: u8 = 129;
+/// So many guardians in a row may die before their first word: more, and something is wrong with
+/// them, not with whoever kills them.
+const MOST_TRIES: u32 = 20;
 
 /// How long what is being written when the terminal goes may take.
 const FAREWELL: Duration = Duration::from_millis(500);
@@ -48,6 +52,8 @@ pub(super) struct Shown {
     pub(super) position: Position,
     /// Kept until this view is counted, so that a second start finds it.
     pub(super) door: Option<Door>,
+    /// What came before this view could react to signals itself.
+    pub(super) early: Option<Early>,
 }
 
 /// Something that happens to a view.
@@ -134,6 +140,7 @@ impl Shown {
     /// Until the run ends, or our terminal does.
     async fn follow(&mut self, outlet: &mut Outlet) -> Result<Ending, CliError> {
         let mut signals = Signals::new().map_err(CliError::io("signals"))?;
+        let early = self.early.take().is_some_and(|early| early.asked());
         let mut failed = None;
         let mut lost = false;
         let mut news = match self.connect(&outlet.printer).await? {
@@ -141,6 +148,9 @@ impl Shown {
             Next::Over(end) => return Ok(Ending::Over(end, None)),
         };
         self.door = None;
+        if early {
+            self.quit();
+        }
         loop {
             let wake = tokio::select! {
                 event = news.next() => Wake::News(event.and_then(Result::ok)),
@@ -172,6 +182,7 @@ impl Shown {
     /// Get news of the run. If its supervisor was killed, its guardian starts another one and
     /// keeps the socket meanwhile; if that is dead too, start a guardian.
     async fn connect(&self, printer: &Printer) -> Result<Next, CliError> {
+        let mut tries = 0;
         loop {
             if let Ok(client) = Client::connect(&self.address()).await
                 && let Ok(news) = client.head(true).await
@@ -183,7 +194,16 @@ impl Shown {
             }
             let mut launch = Launch::begin(&self.tmo, self.runtime.dir(), None)?;
             let first = tokio::task::spawn_blocking(move || launch.next());
-            match first.await.map_err(|e| CliError::Other(e.to_string()))?? {
+            let first = match first.await.map_err(|e| CliError::Other(e.to_string()))? {
+                Ok(first) => first,
+                // Killed as well, before it could say a word.
+                Err(_) if tries < MOST_TRIES => {
+                    tries += 1;
+                    continue;
+                }
+                Err(error) => return Err(error),
+            };
+            match first {
                 News::Failed { message, .. } => {
                     if let Some(end) = self.over(printer)? {
                         return Ok(Next::Over(end));

@@ -101,6 +101,19 @@ pub fn runtime_dir(env: &Env, socket: &Path) -> PathBuf {
     runtime_base(env).join(instance_id(socket))
 }
 
+/// The same for whoever goes by what lies there: what others could have put there is refused.
+pub fn find_runtime_dir(env: &Env, socket: &Path) -> Result<PathBuf, DirError> {
+    let dir = runtime_dir(env, socket);
+    for path in [&runtime_base(env), &dir] {
+        match path.symlink_metadata() {
+            Ok(found) => check_private(path, &found)?,
+            // Then there is nothing to go by.
+            Err(_) => break,
+        }
+    }
+    Ok(dir)
+}
+
 /// Create the runtime directory of the instance behind this socket, and the one it is in.
 pub fn make_runtime_dir(env: &Env, socket: &Path) -> Result<PathBuf, DirError> {
     make_private_dir(&runtime_base(env))?;
@@ -134,7 +147,10 @@ pub fn make_private_dir(path: &Path) -> Result<(), DirError> {
         Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(failed(error)),
         Ok(()) | Err(_) => {}
     }
-    let found = path.symlink_metadata().map_err(failed)?;
+    check_private(path, &path.symlink_metadata().map_err(failed)?)
+}
+
+fn check_private(path: &Path, found: &std::fs::Metadata) -> Result<(), DirError> {
     let (path, mode) = (path.to_owned(), found.mode() & 0o777);
     if !found.is_dir() {
         Err(DirError::NoDirectory { path })
@@ -153,8 +169,8 @@ mod tests {
     use std::path::Path;
 
     use super::{
-        DirError, instance_id, make_private_dir, make_runtime_dir, runtime_base, runtime_dir,
-        short_hash, state_dir, state_id,
+        DirError, find_runtime_dir, instance_id, make_private_dir, make_runtime_dir, runtime_base,
+        runtime_dir, short_hash, state_dir, state_id,
     };
     use crate::config::Env;
     use crate::model::ProcName;
@@ -227,8 +243,10 @@ mod tests {
         assert_eq!(made.metadata().unwrap().mode() & 0o777, 0o700);
         assert_eq!(made.parent().unwrap().metadata().unwrap().mode() & 0o777, 0o700);
         make_runtime_dir(&env, &socket).unwrap();
+        assert_eq!(find_runtime_dir(&env, &socket).unwrap(), made);
 
         std::fs::set_permissions(&made, std::fs::Permissions::from_mode(0o755)).unwrap();
+        assert!(matches!(find_runtime_dir(&env, &socket), Err(DirError::Mode { .. })));
         let error = make_private_dir(&made).unwrap_err();
         assert!(matches!(error, DirError::Mode { mode: 0o755, .. }), "{error}");
         assert!(error.to_string().contains("chmod 700"));

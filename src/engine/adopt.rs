@@ -90,8 +90,8 @@ impl Engine {
             }
             Some(_) => self.queue.push(Event::TmuxExit),
             None => {
-                if let Ok((pid, socket)) = self.tmux.server().await {
-                    self.watch_tmux(pid, &socket);
+                if let Ok(server) = self.tmux.survey().await {
+                    self.watch_tmux(server.pid, &server.socket);
                 }
             }
         }

@@ -1,7 +1,6 @@
 //! The engine's state and what it does about each event.
 
 use std::collections::HashMap;
-use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use tokio::sync::{oneshot, watch};
@@ -9,7 +8,7 @@ use tokio::time::Instant;
 
 use super::pane::{PaneTrack, Sink};
 use super::queue::{Event, Queue};
-use super::runtime::{Runtime, Saved, TmuxServer};
+use super::runtime::{Runtime, Saved};
 use super::watchers;
 use crate::backend::tmux::{Tmux, TmuxError};
 use crate::control::handle::Ask;
@@ -19,7 +18,7 @@ use crate::model::plan::{Plan, ProcessPlan};
 use crate::model::request::{Head, Outcome, Request};
 use crate::pane::life::{Entry, LifeEvent};
 use crate::pane::sink;
-use crate::supervisor::{Effect, Input, ProcId, Word};
+use crate::supervisor::{Effect, Input, Pane, ProcId, Word};
 use crate::sys::{Sweep, clock};
 
 /// How long a marker may stay away while nothing else arrives, before it is given up.
@@ -41,8 +40,8 @@ pub(super) struct Engine {
     pub(super) replies: HashMap<u64, oneshot::Sender<Outcome>>,
     pub(super) next_ticket: u64,
     pub(super) views: u32,
-    /// How many times tmux was asked to open panes and has not answered yet.
-    pub(super) opening: u32,
+    /// How many panes tmux was asked to open and has not answered yet.
+    pub(super) opening: usize,
     pub(super) finish: Option<u8>,
     /// When the start counts as one that went well.
     pub(super) settled: Option<Instant>,
@@ -56,7 +55,7 @@ impl Engine {
     /// React to one event.
     pub(super) fn on_event(&mut self, event: Event) {
         match event {
-            Event::Bell(id) => self.read(id),
+            Event::Bell(id) => _ = self.read(id),
             Event::SinkUp(id) => {
                 self.panes[id].sink = Sink::Up;
                 self.check_ready(id);
@@ -65,7 +64,7 @@ impl Engine {
             Event::ShimExit(id, pid) => self.shim_exit(id, pid),
             Event::Swept(id, pid, sweep) => self.swept(id, pid, &sweep),
             Event::TmuxExit => self.input(Input::TmuxGone),
-            Event::Opened(ids, result) => self.opened(&ids, result),
+            Event::Opened(ids, result) => self.opened(&ids, &result),
             Event::Piped(id, closed, result) => self.piped(id, closed, result),
         }
     }
@@ -139,16 +138,18 @@ impl Engine {
     }
 
     /// Read what a pane has for us: life entries first, then output up to its present end, then
-    /// hand on the entries whose markers were in it.
-    pub(super) fn read(&mut self, id: ProcId) {
+    /// hand on the entries whose markers were in it. `false`: its output can't be read.
+    pub(super) fn read(&mut self, id: ProcId) -> bool {
         self.read_life(id);
         let stream = self.panes[id].stream;
-        match self.ingest.wake(stream, BUDGET) {
-            Ok(progress) => self.progressed(id, &progress),
+        let progress = self.ingest.wake(stream, BUDGET);
+        match &progress {
+            Ok(progress) => self.progressed(id, progress),
             Err(error) => self.trouble(id, &format!("its output can't be read: {error}")),
         }
         self.tell_spilling(id);
         self.hand_on(id);
+        progress.is_ok()
     }
 
     /// Say once that the disk of the journal is full, and once that it takes everything again.
@@ -157,7 +158,10 @@ impl Engine {
         if self.spilling == spills(&self.panes[id]) {
             return;
         }
-        self.spilling = self.panes.iter().any(spills);
+        let spilling = self.panes.iter().any(spills);
+        if std::mem::replace(&mut self.spilling, spilling) == spilling {
+            return;
+        }
         let dir = self.plan.log.dir.as_path().display();
         let (text, error) = if self.spilling {
             let text = format!("The journal can't be written ({dir}): only the newest is kept");
@@ -220,7 +224,11 @@ impl Engine {
     fn unmark(&mut self, id: ProcId) {
         if let Some(seq) = self.panes[id].awaits_marker() {
             self.ingest.unmark(self.panes[id].stream, seq);
-            self.read(id);
+            if !self.read(id) && self.panes[id].awaits_marker() == Some(seq) {
+                // What can't be read holds nobody up.
+                self.panes[id].marked = seq;
+                self.hand_on(id);
+            }
         }
     }
 
@@ -245,6 +253,9 @@ impl Engine {
             LifeEvent::Up { pid, start_time, pane: name, .. } => {
                 pane.shim = Some((*pid, *start_time));
                 pane.pane = Some(name.clone());
+                if pane.awaited == Some(*pid) {
+                    return;
+                }
                 let gone = Event::ShimExit(id, *pid);
                 if watchers::exit(*pid, *start_time, gone, self.queue.clone()).is_err() {
                     self.queue.push(Event::ShimExit(id, *pid));
@@ -335,6 +346,10 @@ impl Engine {
     fn shim_exit(&mut self, id: ProcId, pid: u32) {
         let is_it = |pane: &PaneTrack| pane.shim.is_some_and(|(shim, _)| shim == pid);
         self.read(id);
+        let awaited = self.panes[id].awaited.take_if(|awaited| *awaited == pid).is_some();
+        if awaited && self.saved.supervisor.procs[id].pane == Pane::Opening {
+            return self.no_shim(id);
+        }
         while is_it(&self.panes[id]) && self.panes[id].awaits_marker().is_some() {
             self.unmark(id);
         }
@@ -380,52 +395,6 @@ impl Engine {
             Ok(swept) => tracing::debug!(?swept, "old output deleted"),
             Err(error) => tracing::warn!(%error, "old output can't be deleted"),
         }
-    }
-
-    pub(super) fn opened(
-        &mut self,
-        ids: &[ProcId],
-        result: Result<Option<(u32, PathBuf)>, TmuxError>,
-    ) {
-        self.opening = self.opening.saturating_sub(1);
-        match result {
-            Ok(Some((pid, socket))) => {
-                self.watch_tmux(pid, &socket);
-                if self.finish.is_none() {
-                    self.source_user_config();
-                }
-            }
-            Ok(None) => {}
-            Err(error) => {
-                for &id in ids {
-                    if self.panes[id].shim.is_none() {
-                        self.input(Input::NoPane(id, error.to_string()));
-                    }
-                }
-            }
-        }
-    }
-
-    /// Watch the tmux server of this pid and socket.
-    pub(super) fn watch_tmux(&mut self, pid: u32, socket: &Path) {
-        let Some(start_time) = crate::sys::start_time(pid) else {
-            return self.queue.push(Event::TmuxExit);
-        };
-        self.saved.tmux = Some(TmuxServer { pid, start_time, socket: socket.into() });
-        self.save();
-        if watchers::exit(pid, start_time, Event::TmuxExit, self.queue.clone()).is_err() {
-            self.queue.push(Event::TmuxExit);
-        }
-    }
-
-    /// Once all panes are there the user's configuration can't cost any of them its output.
-    fn source_user_config(&self) {
-        let tmux = self.tmux.clone();
-        tokio::task::spawn_local(async move {
-            if let Err(error) = tmux.source_user_config().await {
-                tracing::warn!(%error, "the user's tmux configuration");
-            }
-        });
     }
 
     /// The next moment at which something is overdue.

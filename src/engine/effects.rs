@@ -1,9 +1,8 @@
 //! Carrying out what the state machine decides.
 
+use nix::libc::{SIGHUP, SIGKILL, SIGUSR1};
+
 use super::core::Engine;
-use super::pane::Sink;
-use super::queue::Event;
-use super::watchers;
 use crate::model::request::{ProcessState, State, TmuxAddress};
 use crate::pane::spec::{SPEC_VERSION, Spec, SpecError, Want};
 use crate::plan;
@@ -29,67 +28,26 @@ impl Engine {
         }
     }
 
-    /// Write the specs (nothing is to run yet), make the bells, ask tmux for the panes.
-    fn open(&mut self, ids: &[ProcId]) {
-        for &id in ids {
-            if let Err(error) = self.prepare(id) {
-                let input = crate::supervisor::Input::NoPane(id, error);
-                return self.input(input);
-            }
-        }
-        let opening =
-            |&id: &ProcId| (self.plan.processes[id].name.clone(), self.panes[id].paths.spec());
-        let openings: Vec<_> = ids.iter().map(opening).collect();
-        let old: Vec<_> = ids
-            .iter()
-            .map(|&id| (self.panes[id].pane.clone(), self.panes[id].sink == Sink::Up))
-            .collect();
-        let first = self.saved.tmux.is_none();
-        let (tmux, queue, ids) = (self.tmux.clone(), self.queue.clone(), ids.to_vec());
-        self.opening += if first { 1 } else { u32::try_from(ids.len()).unwrap_or(u32::MAX) };
-        tokio::task::spawn_local(async move {
-            if first {
-                let result = tmux.start(&openings).await.map(Some);
-                return queue.push(Event::Opened(ids, result));
-            }
-            for ((opening, (old, piped)), id) in openings.iter().zip(old).zip(ids) {
-                let result = tmux.reopen(opening, old.as_deref(), piped).await.map(|()| None);
-                queue.push(Event::Opened(vec![id], result));
-            }
-        });
-    }
-
-    fn prepare(&mut self, id: ProcId) -> Result<(), String> {
-        let bell = self.panes[id].paths.bell();
-        let life = self.saved.supervisor.procs[id].current_life();
-        self.write_spec(id, Want::Stop, life, false).map_err(|e| e.to_string())?;
-        self.listen(id).map_err(|e| format!("{}: {e}", bell.display()))
-    }
-
-    /// Listen to the bell of a pane, once.
-    pub(super) fn listen(&mut self, id: ProcId) -> std::io::Result<()> {
-        if self.panes[id].listening {
-            return Ok(());
-        }
-        let bell = self.panes[id].paths.bell();
-        watchers::make_bell(&bell)?;
-        watchers::listen(id, &bell, self.queue.clone())?;
-        self.panes[id].listening = true;
-        Ok(())
-    }
-
     fn want(&mut self, id: ProcId, want: Want, life: u64, kill: bool) {
-        if let Err(error) = self.write_spec(id, want, life, kill) {
+        let written = self.write_spec(id, want, life, kill);
+        // A shim that can't be told what is wanted (a full disk) still ends what it runs when its
+        // terminal goes; what a killed one had been running is ended in its place.
+        let bell = match (&written, want) {
+            (Ok(()), _) | (Err(_), Want::Run) => SIGUSR1,
+            (Err(_), Want::Stop | Want::End) if kill => SIGKILL,
+            (Err(_), Want::Stop | Want::End) => SIGHUP,
+        };
+        if let Err(error) = written {
             let text = error.to_string();
             self.say(&Word { id: Some(id), event: "trouble", text, error: true });
         }
         if let Pane::Up { shim, start_time, .. } = self.saved.supervisor.procs[id].pane {
             // Not there any more: its end is on its way to us.
-            let _ = sys::signal(shim, start_time, nix::libc::SIGUSR1);
+            let _ = sys::signal(shim, start_time, bell);
         }
     }
 
-    fn write_spec(
+    pub(super) fn write_spec(
         &mut self,
         id: ProcId,
         want: Want,

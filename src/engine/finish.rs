@@ -4,7 +4,7 @@ use std::fs::File;
 use std::time::Duration;
 
 use tokio::sync::watch;
-use tokio::time::{Instant, timeout_at};
+use tokio::time::{Instant, timeout, timeout_at};
 
 use super::core::Engine;
 use super::guard::{News, tell};
@@ -61,9 +61,9 @@ impl Engine {
         self.wait_until(|engine| engine.opening == 0).await;
         // Nor can one whose start failed half-way be forgotten.
         if self.saved.tmux.is_none()
-            && let Ok((pid, socket)) = self.tmux.server().await
+            && let Ok(Ok(server)) = timeout(PATIENCE, self.tmux.survey()).await
         {
-            self.watch_tmux(pid, &socket);
+            self.watch_tmux(server.pid, &server.socket);
         }
         if !self.tmux_is_gone() {
             let deadline = Instant::now() + PATIENCE;
@@ -117,7 +117,7 @@ impl Engine {
 
     fn on_last_event(&mut self, event: Event) {
         match event {
-            Event::Bell(id) => self.read(id),
+            Event::Bell(id) => _ = self.read(id),
             Event::SinkUp(id) => self.panes[id].sink = Sink::Up,
             Event::SinkGone(id) => {
                 self.read(id);
@@ -129,7 +129,7 @@ impl Engine {
                     self.panes[id].shim = None;
                 }
             }
-            Event::Opened(ids, result) => self.opened(&ids, result),
+            Event::Opened(ids, result) => self.opened(&ids, &result),
             // That it happened is all there is to it.
             Event::TmuxExit | Event::Piped(..) | Event::Swept(..) => {}
         }

@@ -69,7 +69,7 @@ pub fn run(runtime: &Path, plan: Option<&Path>, news: OwnedFd) -> u8 {
     let _ = nix::unistd::setsid();
     let mut news = File::from(news);
     match prepare(&Runtime::new(runtime), plan) {
-        Ok(held) => watch(&held, news),
+        Ok(held) => watch(held, news),
         Err(bad) => {
             tell(&mut news, &bad);
             1
@@ -133,7 +133,7 @@ fn failed(error: impl std::fmt::Display) -> News {
 
 /// Take up the run that is there, or the fresh plan, and open its socket.
 fn take_up(runtime: &Runtime, fresh: Option<&Path>) -> Result<(Listening, PathBuf), News> {
-    let survivors = runtime.has_survivors();
+    let survivors = runtime.adoptable().map_err(|e| failed(e.to_string()))?;
     if !survivors {
         let fresh = fresh.ok_or_else(|| failed("nothing is left of that run"))?;
         runtime.clear().map_err(|e| failed(format_args!("{}: {e}", runtime.dir().display())))?;
@@ -153,23 +153,18 @@ fn take_up(runtime: &Runtime, fresh: Option<&Path>) -> Result<(Listening, PathBu
 }
 
 /// Start the supervisor until it ends by itself.
-fn watch(held: &Held, news: File) -> u8 {
-    let mut news = Some(news);
+fn watch(held: Held, mut news: File) -> u8 {
     let mut quick = 0;
     loop {
         let begun = clock::now_ns();
-        let mut child = match spawn(held, news.as_ref()) {
+        let mut child = match spawn(&held, &news) {
             Ok(child) => child,
             Err(error) => {
                 let message = format!("can't start {}: {error}", held.program.display());
-                if let Some(news) = &mut news {
-                    tell(news, &News::Failed { message, code: 1 });
-                }
+                tell(&mut news, &News::Failed { message, code: 1 });
                 return 1;
             }
         };
-        // Only the first supervisor has somebody waiting for its news.
-        news = None;
         let Ok(status) = child.wait() else { return 1 };
         if let Some(code) = status.code() {
             return u8::try_from(code).unwrap_or(1);
@@ -177,25 +172,37 @@ fn watch(held: &Held, news: File) -> u8 {
         let lasted = clock::now_ns().saturating_sub(begun);
         quick = if lasted < QUICK_NS { quick + 1 } else { 0 };
         tracing::warn!(signal = status.signal(), quick, "the supervisor was killed");
+        if !held.runtime.plan_file().exists() && !held.runtime.has_survivors() {
+            return clean_up(held);
+        }
         if quick >= MOST_QUICK_DEATHS {
             return 1;
         }
     }
 }
 
-fn spawn(held: &Held, news: Option<&File>) -> std::io::Result<Child> {
+/// The supervisor was killed when all that was left to do was to take away the last files.
+fn clean_up(held: Held) -> u8 {
+    // What can't be removed is replaced by the next start.
+    let _ = held.runtime.clear();
+    let _ = held.handover.place.remove();
+    held.lock.release(held.runtime.dir());
+    1
+}
+
+/// Whoever waits for news waits for those of the first supervisor that lives to tell them.
+fn spawn(held: &Held, news: &File) -> std::io::Result<Child> {
     // `dup` gives descriptors without close-on-exec; this process has one thread, so no other
     // child can get hold of them.
     let listener = nix::unistd::dup(&held.listener)?;
     let lock = owned(held.lock.try_clone()?.into_raw()?);
-    let news = news.map(nix::unistd::dup).transpose()?;
+    let news = nix::unistd::dup(news)?;
     let number = |fd: &OwnedFd| fd.as_raw_fd().to_string();
     let errors =
         File::options().create(true).append(true).mode(0o600).open(held.runtime.stderr_file())?;
     let mut command = Command::new(&held.program);
     command.arg("supervise").arg(held.runtime.dir()).arg(number(&listener)).arg(number(&lock));
-    command.arg(news.as_ref().map_or_else(|| "-".to_owned(), number));
-    command.arg(serde_json::to_string(&held.handover)?);
+    command.arg(number(&news)).arg(serde_json::to_string(&held.handover)?);
     command.current_dir("/").stdin(Stdio::null()).stdout(Stdio::null()).stderr(errors).spawn()
 }
 

@@ -38,6 +38,8 @@ pub(super) struct PaneTrack {
     pub(super) sink: Sink,
     /// The shim that is watched.
     pub(super) shim: Option<(u32, u64)>,
+    /// What is to be the shim (pid), watched although it has not said that it is there.
+    pub(super) awaited: Option<u32>,
     /// The shim (pid) that the supervisor was told to be ready.
     pub(super) ready: Option<u32>,
     /// Its tmux pane, also while nothing runs in it.
@@ -64,6 +66,7 @@ impl PaneTrack {
             marked: 0,
             sink: Sink::Awaited,
             shim: None,
+            awaited: None,
             ready: None,
             pane: None,
             listening: false,

@@ -2,12 +2,12 @@
 
 use std::cell::RefCell;
 use std::collections::{HashSet, VecDeque};
-use std::path::PathBuf;
 use std::rc::Rc;
 
 use tokio::sync::Notify;
 
 use crate::backend::tmux::TmuxError;
+use crate::backend::tmux::server::Survey;
 use crate::supervisor::ProcId;
 use crate::sys::Sweep;
 
@@ -26,8 +26,8 @@ pub(super) enum Event {
     Swept(ProcId, u32, Sweep),
     /// The tmux server has ended.
     TmuxExit,
-    /// tmux was asked to open these panes; the server if it was started by that.
-    Opened(Vec<ProcId>, Result<Option<(u32, PathBuf)>, TmuxError>),
+    /// tmux was asked to open these panes; what is there since.
+    Opened(Vec<ProcId>, Result<Survey, TmuxError>),
     /// A dead pipe was looked after: whether it had been closed, not its sink killed, and whether
     /// the pane was piped again.
     Piped(ProcId, bool, Result<bool, TmuxError>),

@@ -69,14 +69,14 @@ pub enum RunError {
 }
 
 impl Inherited {
-    /// Take over what the guardian passes: listener, lock and news (or `-`) as numbers of
+    /// Take over what the guardian passes: listener, lock and news as numbers of
     /// descriptors, and the [`Handover`] as JSON.
     pub fn from_arguments(runtime: &Path, words: &[String]) -> Result<Self, RunError> {
         let [listener, lock, news, handover] = words else { return Err(RunError::Handover) };
         let listener = std::os::unix::net::UnixListener::from(take(listener)?);
         let lock = lock.parse().map_err(|_| RunError::Handover)?;
         let lock = RunLock::from_raw(lock, runtime).map_err(|_| RunError::Handover)?;
-        let news = if news == "-" { None } else { Some(File::from(take(news)?)) };
+        let news = Some(File::from(take(news)?));
         let handover = serde_json::from_str(handover).map_err(|_| RunError::Handover)?;
         Ok(Self { listener, lock, news, handover })
     }

@@ -7,8 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::journal::cursor::Position;
 use crate::model::plan::{PLAN_VERSION, Plan};
 use crate::model::text::OsText;
-use crate::pane::life::{LifeEvent, LifeReader};
-use crate::pane::paths::PanePaths;
+use crate::pane::life::{Entry, LifeEvent, LifeReader};
 use crate::pane::spec::replace;
 use crate::supervisor::Supervisor;
 use crate::sys;
@@ -70,6 +69,17 @@ pub enum RuntimeError {
         path: PathBuf,
         /// What is wrong.
         why: String,
+    },
+    /// Something of the run lives, but what is known of it can't be read.
+    #[error(
+        "{error}: the processes that run here can't be taken over; \
+        `kill {server}` ends them and their tmux server, then start again"
+    )]
+    Lost {
+        /// What can't be read.
+        error: Box<RuntimeError>,
+        /// The tmux server.
+        server: u32,
     },
 }
 
@@ -140,22 +150,49 @@ impl Runtime {
     /// Whether the run recorded here still has something alive: its tmux server or a shim.
     ///
     /// Pids count only with the boot and the namespace they were seen in and with their start
-    /// times. Shims are asked of the life files, which know them before any state is saved.
+    /// times. Shims are asked of the life files, which know them before any state is saved, and
+    /// also if no state can be read.
     pub fn has_survivors(&self) -> bool {
-        let (Ok(plan), Ok(saved)) = (self.plan(), self.saved()) else { return false };
-        if saved.boot != sys::boot_id() || saved.pid_namespace != sys::pid_namespace() {
+        let saved = self.saved().ok();
+        let elsewhere = |saved: &Saved| {
+            saved.boot != sys::boot_id() || saved.pid_namespace != sys::pid_namespace()
+        };
+        if saved.as_ref().is_some_and(elsewhere) {
             return false;
         }
-        let shims = plan.processes.iter().filter_map(|process| {
-            let paths = PanePaths::new(&self.dir, &process.name);
-            let entries = LifeReader::new(&paths.life()).poll().unwrap_or_default();
-            entries.iter().rev().find_map(|entry| {
+        let tmux = saved.and_then(|saved| saved.tmux);
+        let tmux = tmux.is_some_and(|server| sys::alive(server.pid, server.start_time));
+        tmux || self.living_shim().is_some()
+    }
+
+    /// Whether there is a run to be gone on with; an error if there is and it can't be.
+    pub fn adoptable(&self) -> Result<bool, RuntimeError> {
+        if !self.has_survivors() {
+            return Ok(false);
+        }
+        match (self.plan(), self.saved()) {
+            (Ok(_), Ok(_)) => Ok(true),
+            (Err(error), _) | (_, Err(error)) => {
+                let tmux = self.saved().ok().and_then(|saved| Some(saved.tmux?.pid));
+                let parent = || sys::info(self.living_shim()?).map(|shim| shim.ppid);
+                let server = tmux.or_else(parent).unwrap_or(0);
+                Err(RuntimeError::Lost { error: Box::new(error), server })
+            }
+        }
+    }
+
+    /// Some shim of this run that lives.
+    fn living_shim(&self) -> Option<u32> {
+        let files = std::fs::read_dir(self.panes()).ok()?.flatten().map(|entry| entry.path());
+        files.filter(|path| path.extension().is_some_and(|e| e == "life")).find_map(|path| {
+            let entries = LifeReader::new(&path).poll().unwrap_or_default();
+            let up = |entry: &Entry| {
                 let LifeEvent::Up { pid, start_time, .. } = entry.event else { return None };
                 Some((pid, start_time))
-            })
-        });
-        let tmux = saved.tmux.map(|server| (server.pid, server.start_time));
-        tmux.into_iter().chain(shims).any(|(pid, start)| sys::alive(pid, start))
+            };
+            let (pid, start_time) = entries.iter().rev().find_map(up)?;
+            sys::alive(pid, start_time).then_some(pid)
+        })
     }
 
     /// Remove what a run leaves here; the lock and a journal that lies here stay.

@@ -70,6 +70,8 @@ pub struct Progress {
     pub ask: Vec<u16>,
     /// The budget was used up before the end was reached.
     pub more: bool,
+    /// Some records could be written nowhere; their numbers are used up.
+    pub unindexed: bool,
     /// A stream went on in another segment: a good time to look what can be deleted.
     pub rotated: bool,
 }
@@ -269,7 +271,7 @@ impl Ingest {
         let limit = self.streams[at].seen.saturating_add(budget);
         let stop = self.advance(at, limit, &mut progress)?;
         progress.more = stop == Stop::Limit;
-        self.commit(&mut progress)?;
+        self.commit(&mut progress);
         Ok(progress)
     }
 
@@ -294,14 +296,14 @@ impl Ingest {
                 turns.push(Reverse((self.streams[at].next_time()?, at)));
             }
             if self.out.len() >= BATCH {
-                self.commit(&mut progress)?;
+                self.commit(&mut progress);
             }
             if left == 0 {
                 progress.more = !turns.is_empty();
                 break;
             }
         }
-        self.commit(&mut progress)?;
+        self.commit(&mut progress);
         Ok(progress)
     }
 
@@ -331,7 +333,7 @@ impl Ingest {
     }
 
     /// Write down the records in `out`.
-    fn commit(&mut self, progress: &mut Progress) -> io::Result<()> {
+    fn commit(&mut self, progress: &mut Progress) {
         let mut time = self.standing().time;
         for record in &mut self.out {
             time = time.max(record.time);
@@ -342,16 +344,15 @@ impl Ingest {
             }
         }
         progress.records += self.out.len() as u64;
-        let result = match &mut self.index {
-            Index::Disk(writer) => writer.append(&self.out),
+        match &mut self.index {
+            // Whoever waits for a marker must hear of it all the same.
+            Index::Disk(writer) => progress.unindexed |= writer.append(&self.out).is_err(),
             Index::Memory { standing, records, .. } => {
                 standing.advance_all(&self.out);
                 records.extend_from_slice(&self.out);
-                Ok(())
             }
-        };
+        }
         self.out.clear();
-        result
     }
 
     /// Write down an event: one JSON object, without a newline in it. Returns the number of its
@@ -372,8 +373,9 @@ impl Ingest {
             kind: Kind::Event,
             flags: 0,
         });
-        self.commit(&mut Progress::default())?;
-        Ok(number)
+        let mut progress = Progress::default();
+        self.commit(&mut progress);
+        if progress.unindexed { Err(io::ErrorKind::StorageFull.into()) } else { Ok(number) }
     }
 
     /// Note that output of a stream may be missing here, nobody knows how much.
@@ -392,7 +394,7 @@ impl Ingest {
                 record.time = stream.reader.time_of(record.end())?;
             }
         }
-        self.commit(&mut progress)?;
+        self.commit(&mut progress);
         Ok(progress)
     }
 }

@@ -76,6 +76,7 @@ impl Supervisor {
         }
         proc.phase = Phase::Running { life, pid };
         proc.last_pid = Some(pid);
+        proc.lost = 0;
         proc.since = at;
         proc.note = None;
     }
@@ -119,9 +120,7 @@ impl Supervisor {
             self.worst = self.worst.max(exit.shell_status());
         }
         let again = proc.goal == Goal::Run && proc.life > life;
-        if again {
-            out.push(Word::of(id, "restarting", "Restarting..."));
-        } else if !asked {
+        if !again && !asked {
             proc.goal = Goal::Stop;
             self.culprit.get_or_insert(Culprit { id, exit, at, ran });
             self.quit(out);
@@ -182,14 +181,13 @@ impl Supervisor {
 
     /// The shim was killed. What it ran has been ended; there is no status to be had.
     pub(super) fn shim_gone(&mut self, id: ProcId, now: u64, out: &mut Vec<Effect>) {
+        /// A shim that does not come to anything this often will not the next time either.
+        const MOST_LOST: u8 = 3;
         let proc = &mut self.procs[id];
         proc.pane = Pane::None;
-        if let Phase::Starting { life } = proc.phase
-            && proc.goal == Goal::Run
-            && proc.retried < life
-        {
-            // It was dead before it was asked: nothing had begun.
-            proc.retried = life;
+        if matches!(proc.phase, Phase::Starting { .. }) && proc.lost < MOST_LOST {
+            // It was killed before it had begun this life, so another one may.
+            proc.lost += 1;
             proc.phase = Phase::Pending;
             proc.since = now;
         } else if proc.alive() {

@@ -117,9 +117,9 @@ pub struct Proc {
     pub told: u64,
     /// The newest life that is being killed without grace; 0 for none.
     pub killed: u64,
-    /// The newest life whose start was tried again because the shim died before it; 0 for none.
+    /// How many shims in a row were killed before they had begun a life.
     #[serde(default)]
-    pub retried: u64,
+    pub lost: u8,
     /// Its last main process, dead or alive.
     pub last_pid: Option<u32>,
     /// Since when it has been in this phase, nanoseconds since the epoch.
@@ -248,7 +248,7 @@ impl Supervisor {
             pane: Pane::None,
             told: 0,
             killed: 0,
-            retried: 0,
+            lost: 0,
             last_pid: None,
             since: now,
             seen: 0,

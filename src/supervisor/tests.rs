@@ -209,7 +209,7 @@ fn starts_restarts_and_stops() {
     world.settle();
     assert!(matches!(&world.answers[..], [(1, Outcome { ok: true, .. })]));
     assert_eq!(world.machine.procs[0].life, 2);
-    assert_eq!(world.said, ["Interrupting...", "Restarting..."]);
+    assert_eq!(world.said, ["Interrupting..."]);
     world.ask(2, Request::Stop { names: names(&["web"]) });
     world.settle();
     world.check();
@@ -296,6 +296,37 @@ fn a_killed_shim_is_a_death() {
     world.settle();
     world.shims[0] = Shim { seq: world.shims[0].seq, ..Shim::default() };
     world.input(Input::ShimGone(0));
+    world.settle();
+    assert_eq!(world.finished, [137]);
+}
+
+#[test]
+fn a_shim_killed_before_it_had_begun_costs_nothing() {
+    let mut world = World::new(&["web", "api"]);
+    world.settle();
+    world.ask(1, Request::Stop { names: names(&["web"]) });
+    world.settle();
+    world.ask(2, Request::Start { names: names(&["web"]) });
+    for _ in 0..3 {
+        let Shim { seq, begun, .. } = world.shims[0];
+        world.shims[0] = Shim { begun, seq, ..Shim::default() };
+        world.input(Input::ShimGone(0));
+        world.bring_up(0);
+    }
+    world.settle();
+    world.check();
+    assert_eq!(world.machine.course, Course::Keep);
+    assert!(world.answers.iter().all(|(_, outcome)| outcome.ok), "{:?}", world.answers);
+}
+
+#[test]
+fn a_shim_that_is_killed_each_time_ends_the_run() {
+    let mut world = World::new(&["web", "api"]);
+    for _ in 0..4 {
+        world.bring_up(0);
+        world.shims[0] = Shim { seq: world.shims[0].seq, ..Shim::default() };
+        world.input(Input::ShimGone(0));
+    }
     world.settle();
     assert_eq!(world.finished, [137]);
 }

@@ -207,7 +207,9 @@ impl Renderer {
         let text = match record.kind {
             Kind::Start => {
                 self.lanes[lane].row.cleaner.reset();
-                let verb = if record.life > 1 { "Restarted" } else { "Started" };
+                // Both by the one record: said by the supervisor, the first would come too late,
+                // behind what a new life has printed already.
+                let verb = if record.life > 1 { "Restarting...\nRestarted" } else { "Started" };
                 format!("{verb} with pid {}...", record.value)
             }
             Kind::Exit => match record.exit() {

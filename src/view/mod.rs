@@ -15,6 +15,5 @@ pub mod printer;
 mod rows;
 pub mod screen;
 pub mod sgr;
-pub mod table;
 mod width;
 pub mod words;

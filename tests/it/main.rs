@@ -14,6 +14,7 @@ mod harness;
 mod journal;
 mod lines;
 mod parts;
+mod review;
 mod tmux;
 mod trees;
 mod view;

@@ -386,3 +386,38 @@ fn panes_have_the_size_of_the_view_and_follow_it() {
     terminal.keys(["C-c"]);
     world.wait_state_gone();
 }
+
+#[test]
+fn what_tmo_says_of_a_restart_stands_between_the_two_lives() {
+    let world = World::new("web: i=0; while :; do i=$((i+1)); echo \"line $i\"; done\n");
+    let mut view = world.start([""; 0]);
+    view.shows("web    | line 9\n");
+    for _ in 0..5 {
+        world.ok(["restart", "web"]);
+    }
+    assert_eq!(view.interrupt(), 0);
+    let log = view.log();
+    let said = log.lines().filter_map(|line| line.strip_prefix("web    | "));
+    let said: Vec<String> = said
+        .filter(|text| !text.starts_with("line "))
+        .map(|text| text.chars().filter(|c| !c.is_ascii_digit()).collect())
+        .collect();
+    let ending = ["Interrupting...", "Killed by signal  (SIGINT)"];
+    let mut expected = vec!["Started with pid ..."];
+    for _ in 0..5 {
+        expected.extend(ending);
+        expected.extend(["Restarting...", "Restarted with pid ..."]);
+    }
+    expected.extend(ending);
+    assert_eq!(said, expected);
+    // Each life counts from 1, behind what was said of it.
+    let mut started = false;
+    for line in log.lines() {
+        if line.contains("tarted with pid") {
+            started = true;
+        } else if line.contains("| line ") {
+            assert_eq!(started, line.ends_with("| line 1"), "{line}");
+            started = false;
+        }
+    }
+}

@@ -84,7 +84,7 @@ fn run(choice: u64) -> (bool, Faults, Faults) {
     let style = ["lines", "blocks", "once"][usize::try_from(random.below(3)).unwrap()];
     // A status, or one of the signals that end a process.
     let (end, status) = if random.once_in(8) {
-        let signal = [9, 15, 11, 6][usize::try_from(random.below(4)).unwrap()];
+        let signal = [9, 15, 10, 6][usize::try_from(random.below(4)).unwrap()];
         (1000 + signal, 128 + signal)
     } else {
         let status = i32::try_from(random.below(256)).unwrap();

@@ -54,6 +54,7 @@ fn main() -> ExitCode {
         }
         return ExitCode::SUCCESS;
     }
+    check::see_faults();
     let failed = options.proofs.iter().filter(|proof| !run(**proof, &options)).count();
     println!("{} passed, {failed} failed", options.proofs.len() - failed);
     if failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }

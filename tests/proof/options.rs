@@ -27,7 +27,13 @@ impl Proof {
             (Self::Crash, true) => 100,
             (Self::Exit, false) => 30,
             (Self::Exit, true) => 1000,
-            (Self::Tree, _) => 1,
+            (Self::Tree, full) => {
+                if full {
+                    1
+                } else {
+                    0
+                }
+            }
         }
     }
 }
@@ -78,7 +84,10 @@ impl Options {
         Ok(options)
     }
 
+    /// How often to try; 0 is once without trying everything. The tree takes so little time
+    /// that it is tried in full when it is asked for by name.
     pub(crate) fn times(&self, proof: Proof) -> u32 {
-        self.times.unwrap_or_else(|| proof.times(self.full))
+        let full = self.full || (proof == Proof::Tree && self.proofs.len() == 1);
+        self.times.unwrap_or_else(|| proof.times(full))
     }
 }

@@ -2,13 +2,14 @@
 
 use std::time::Instant;
 
-use super::ms;
+use super::{SETTLE, ms};
 use crate::lines;
 use crate::procs;
 use crate::programs::{FIRST, command};
 use crate::reader::PATIENCE;
 use crate::table::Column;
 use crate::tool::{Kind, To, Tool};
+use crate::wait::pause;
 use crate::world::World;
 
 /// Ends looked at in a run.
@@ -48,6 +49,7 @@ pub(super) fn last(tool: &Tool, column: &mut Column<'_>) {
             continue;
         }
         let pid = u32::try_from(running.reader().numbers(FIRST)[0]).unwrap();
+        pause(SETTLE);
         let begun = Instant::now();
         procs::kill(pid, 9);
         let back = running.back(begun).unwrap_or(PATIENCE);

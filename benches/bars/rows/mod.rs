@@ -73,6 +73,10 @@ impl Row {
     }
 }
 
+/// How long a contestant is let alone after its first lines before it is to stop: some hang if they
+/// are asked while they still start.
+const SETTLE: Duration = Duration::from_millis(500);
+
 /// A time in milliseconds.
 fn ms(time: Duration) -> f64 {
     time.as_secs_f64() * 1000.0

@@ -2,11 +2,12 @@
 
 use std::time::Instant;
 
-use super::ms;
+use super::{SETTLE, ms};
 use crate::programs::{FIRST, command};
 use crate::reader::PATIENCE;
 use crate::table::Column;
 use crate::tool::{To, Tool};
+use crate::wait::pause;
 use crate::world::World;
 
 /// Starts of a single process in a run.
@@ -32,6 +33,7 @@ fn once(tool: &Tool, column: &mut Column<'_>, processes: usize, bars: [&str; 3])
     if came {
         column.value(&row("exec → first line of the last"), bars[0], ms(first));
     }
+    pause(SETTLE);
     let (gone, back) = running.stop(&pids);
     column.value(&row("SIGINT → processes gone"), bars[1], ms(gone.unwrap_or(PATIENCE)));
     column.value(&row("SIGINT → command back"), bars[2], ms(back.unwrap_or(PATIENCE)));

@@ -80,6 +80,24 @@ pub struct Listed {
     pub window: String,
 }
 
+/// What a running server has told about itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Survey {
+    /// Its process id.
+    pub pid: u32,
+    /// Its socket.
+    pub socket: PathBuf,
+    /// Its panes.
+    pub panes: Vec<Listed>,
+}
+
+impl TmuxError {
+    /// The session that was to be made is there already.
+    pub fn is_duplicate(&self) -> bool {
+        matches!(self, Self::Refused { words, .. } if words.contains("duplicate session"))
+    }
+}
+
 impl Tmux {
     /// The server of this plan; nothing is started yet.
     pub fn new(plan: &Plan, runtime: &Path) -> Self {
@@ -110,9 +128,8 @@ impl Tmux {
         }
     }
 
-    /// Start the server with a window and a pipe for each of these; returns the server's pid
-    /// and socket.
-    pub async fn start(&self, openings: &[Opening]) -> Result<(u32, PathBuf), TmuxError> {
+    /// Start the server with a window and a pipe for each of these.
+    pub async fn start(&self, openings: &[Opening]) -> Result<(), TmuxError> {
         let mut text = config::generate(self.size.0, self.size.1);
         text.push_str(&menu::binding(&self.menu).unwrap_or_default());
         write(&self.menu, &menu::script(&self.tmo, &self.control))?;
@@ -122,16 +139,22 @@ impl Tmux {
         for call in command::batches(&groups) {
             self.call(call).await?;
         }
-        self.server().await
+        Ok(())
     }
 
-    /// Process id and socket of the server, if it runs.
-    pub async fn server(&self) -> Result<(u32, PathBuf), TmuxError> {
+    /// The server, if it runs.
+    pub async fn survey(&self) -> Result<Survey, TmuxError> {
         let ask = Command::new("display-message").arg("-p").arg("#{pid} #{socket_path}");
-        let said = self.call(ask.words().to_vec()).await?;
+        let mut said = String::new();
+        for call in command::batches(&[vec![ask, self.ask_panes()]]) {
+            said = self.call(call).await?;
+        }
         let refused = || TmuxError::Refused { what: "display-message".into(), words: said.clone() };
-        let (pid, socket) = said.trim_end().split_once(' ').ok_or_else(refused)?;
-        Ok((pid.parse().map_err(|_| refused())?, socket.into()))
+        let (server, panes) = said.split_once('\n').ok_or_else(refused)?;
+        let (pid, socket) = server.split_once(' ').ok_or_else(refused)?;
+        let pid = pid.parse().map_err(|_| refused())?;
+        let panes = panes.lines().filter_map(parse_listed).collect();
+        Ok(Survey { pid, socket: socket.into(), panes })
     }
 
     /// A window with a shim, and its pipe, in one call.
@@ -184,7 +207,7 @@ impl Tmux {
         let listed = self.list().await?;
         let kept = old.and_then(|id| listed.iter().find(|l| l.pane == id));
         let (name, spec) = opening;
-        if old.is_none() && listed.iter().any(|l| l.window == name.as_str() && !l.dead) {
+        if kept.is_none() && listed.iter().any(|l| l.window == name.as_str() && !l.dead) {
             return Ok(());
         }
         let group = match kept {
@@ -222,16 +245,19 @@ impl Tmux {
 
     /// The panes there are; none if the session is gone.
     pub async fn list(&self) -> Result<Vec<Listed>, TmuxError> {
-        let ours = format!("#{{==:#{{session_name}},{}}}", self.session);
-        let format = format!("#{{pane_id}} #{{pane_pid}} #{{pane_dead}} {ours} #{{window_name}}");
-        let ask = Command::new("list-panes").arg("-a").arg("-F").arg(format);
         let no_session =
             |words: &str| words.contains("no sessions") || words.contains("no current target");
-        match self.call(ask.words().to_vec()).await {
+        match self.call(self.ask_panes().words().to_vec()).await {
             Ok(said) => Ok(said.lines().filter_map(parse_listed).collect()),
             Err(TmuxError::Refused { words, .. }) if no_session(&words) => Ok(vec![]),
             Err(error) => Err(error),
         }
+    }
+
+    fn ask_panes(&self) -> Command {
+        let ours = format!("#{{==:#{{session_name}},{}}}", self.session);
+        let format = format!("#{{pane_id}} #{{pane_pid}} #{{pane_dead}} {ours} #{{window_name}}");
+        Command::new("list-panes").arg("-a").arg("-F").arg(format)
     }
 
     /// Read the user's own configuration (their keys in `connect`), then make sure that none of

@@ -62,6 +62,24 @@ fn a_life_from_start_to_end() {
 }
 
 #[test]
+fn a_marker_is_told_also_where_no_index_can_be_written() {
+    let place = Place::new();
+    let mut sink = place.sink(1, 1 << 20);
+    let mut ingest = place.ingest();
+    // As on full disks: the index can begin neither here nor there.
+    for dir in [Some(&place.dirs.journal), place.dirs.spill.as_ref()].into_iter().flatten() {
+        fs::create_dir_all(dir.join(file_name("@index", 0, ""))).unwrap();
+    }
+    ingest.expect(1, expected(1, Kind::Exit));
+    sink.append(EPOCH, b"last words\n");
+    sink.append(EPOCH, &marker(1, 0));
+    let progress = wake(&mut ingest, 1);
+    assert_eq!(progress.markers, [Seen { stream: 1, seq: 1, kind: Kind::Exit }]);
+    assert!(progress.unindexed);
+    assert_eq!(wake(&mut ingest, 1), Progress::default());
+}
+
+#[test]
 fn a_marker_announced_late_is_asked_for() {
     let place = Place::new();
     let mut sink = place.sink(1, 1 << 20);

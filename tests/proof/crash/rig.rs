@@ -76,9 +76,13 @@ impl<'a> Rig<'a> {
 
     /// The pids of the first and only lives.
     pub(super) fn pids(&self) -> Vec<u32> {
+        // Somebody may just be taking over.
+        let state = eventually_within(PATIENCE, "somebody answers", || self.world.state());
         let of = |name: &str| {
-            assert_eq!(self.world.field(name, "lives"), 1);
-            u32::try_from(self.world.field(name, "pid").as_u64().unwrap()).unwrap()
+            let all = state["processes"].as_array().unwrap();
+            let process = all.iter().find(|process| process["name"] == name).unwrap();
+            assert_eq!(process["lives"], 1);
+            u32::try_from(process["pid"].as_u64().unwrap()).unwrap()
         };
         NAMES.map(of).into()
     }
@@ -121,21 +125,23 @@ impl<'a> Rig<'a> {
             eventually_within(PATIENCE, "a supervisor is there", || self.world.part("supervise"));
         let guardian = self.world.part("guard");
         let choice = self.random.below(8);
+        let mut victims = vec![supervisor];
         if let Some(guardian) = guardian.filter(|_| choice < 3) {
-            let pids = if choice < 2 { [guardian, supervisor] } else { [supervisor, guardian] };
-            for pid in pids {
-                procs::kill(pid, 9);
-            }
+            victims.insert(usize::from(choice == 2), guardian);
             self.together += 1;
-        } else {
-            procs::kill(supervisor, 9);
         }
+        kill(&victims);
         if let Some(guardian) = guardian.filter(|_| choice == 3) {
             pause(moment);
-            procs::kill(guardian, 9);
+            kill(&[guardian]);
             self.guardians += 1;
         }
         self.kills += 1;
+    }
+
+    /// Whether nobody is left who would start another supervisor.
+    pub(super) fn orphaned(&self) -> bool {
+        self.world.part("guard").is_none() && self.world.part("supervise").is_none()
     }
 
     pub(super) fn tell(&self, what: &str, table: &mut Table) {
@@ -199,13 +205,27 @@ impl<'a> Rig<'a> {
 
     /// Compare what a terminal was sent.
     pub(super) fn on_screen(&self, raw: &[u8], table: &mut Table) {
-        let plain = without_escapes(raw);
+        let mut plain = without_escapes(raw);
+        // The terminal's echo of the key that ended it.
+        if let Some(typed) = memchr::memmem::rfind(&plain, b"^C") {
+            plain.drain(typed..typed + 2);
+        }
         let mut merged = Merged::new(&NAMES);
         let from = memchr::memmem::find(&plain, b"system").unwrap_or(0);
         let to = memchr::memmem::rfind(&plain, b"ready>").unwrap_or(plain.len());
         merged.read(&plain[from..to]);
         merged.end(&self.written()).tell("on the terminal", table);
     }
+}
+
+/// SIGKILL, and wait until they are gone.
+fn kill(pids: &[u32]) {
+    for pid in pids {
+        procs::kill(*pid, 9);
+    }
+    eventually_within(PATIENCE, "the killed are gone", || {
+        (!pids.iter().any(|pid| procs::alive(*pid))).then_some(())
+    });
 }
 
 /// A child's output; its end is waited for.

@@ -34,6 +34,7 @@ fn exact_is_what_overmind_prints() {
         format!(r"{WEB}\n"),
         format!(r"{WEB}a\tb\n"),
         format!(r"{WEB}\x1b[1mExited with code 3\x1b[0m\n"),
+        format!(r"{WEB}\x1b[1mRestarting...\x1b[0m\n"),
         format!(r"{WEB}\x1b[1mRestarted with pid 19774...\x1b[0m\n"),
         format!(r"{WEB}\x1b[1mKilled by signal 9 (SIGKILL)\x1b[0m\n"),
         format!(r"{WORKER}\x1b[0;31mCan\'t stop: busy\x1b[0m\n"),
@@ -53,6 +54,7 @@ fn plain_has_no_escape_of_our_own() {
         web    | \n\
         web    | a\tb\n\
         web    | Exited with code 3\n\
+        web    | Restarting...\n\
         web    | Restarted with pid 19774...\n\
         web    | Killed by signal 9 (SIGKILL)\n\
         worker | Can't stop: busy\n";

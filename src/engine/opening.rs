@@ -1,0 +1,158 @@
+//! Getting panes: asking tmux for them, seeing them come, watching the server they are on.
+
+use std::path::Path;
+
+use super::core::Engine;
+use super::pane::Sink;
+use super::queue::Event;
+use super::runtime::TmuxServer;
+use super::watchers;
+use crate::backend::tmux::TmuxError;
+use crate::backend::tmux::server::{Listed, Survey};
+use crate::pane::spec::Want;
+use crate::supervisor::{Input, Pane, ProcId};
+use crate::sys;
+
+impl Engine {
+    /// Write the specs (nothing is to run yet), make the bells, ask tmux for the panes.
+    pub(super) fn open(&mut self, ids: &[ProcId]) {
+        let (mut able, mut unable) = (vec![], vec![]);
+        for &id in ids {
+            match self.prepare(id) {
+                Ok(()) => able.push(id),
+                Err(error) => unable.push((id, error)),
+            }
+        }
+        if !able.is_empty() {
+            self.ask_for_panes(able);
+        }
+        for (id, error) in unable {
+            self.input(Input::NoPane(id, error));
+        }
+    }
+
+    fn ask_for_panes(&mut self, ids: Vec<ProcId>) {
+        let opening =
+            |&id: &ProcId| (self.plan.processes[id].name.clone(), self.panes[id].paths.spec());
+        let openings: Vec<_> = ids.iter().map(opening).collect();
+        let old: Vec<_> = ids
+            .iter()
+            .map(|&id| (self.panes[id].pane.clone(), self.panes[id].sink == Sink::Up))
+            .collect();
+        let first = self.saved.tmux.is_none();
+        let (tmux, queue) = (self.tmux.clone(), self.queue.clone());
+        self.opening += ids.len();
+        tokio::task::spawn_local(async move {
+            if first {
+                match tmux.start(&openings).await {
+                    // A supervisor that was killed had asked for it just before.
+                    Err(error) if error.is_duplicate() => {}
+                    Err(error) => return queue.push(Event::Opened(ids, Err(error))),
+                    Ok(()) => return queue.push(Event::Opened(ids, tmux.survey().await)),
+                }
+            }
+            for ((opening, (old, piped)), id) in openings.iter().zip(old).zip(ids) {
+                let result = match tmux.reopen(opening, old.as_deref(), piped).await {
+                    Ok(()) => tmux.survey().await,
+                    Err(error) => Err(error),
+                };
+                queue.push(Event::Opened(vec![id], result));
+            }
+        });
+    }
+
+    fn prepare(&mut self, id: ProcId) -> Result<(), String> {
+        let bell = self.panes[id].paths.bell();
+        let life = self.saved.supervisor.procs[id].current_life();
+        self.write_spec(id, Want::Stop, life, false).map_err(|e| e.to_string())?;
+        self.listen(id).map_err(|e| format!("{}: {e}", bell.display()))
+    }
+
+    /// Listen to the bell of a pane, once.
+    pub(super) fn listen(&mut self, id: ProcId) -> std::io::Result<()> {
+        if self.panes[id].listening {
+            return Ok(());
+        }
+        let bell = self.panes[id].paths.bell();
+        watchers::make_bell(&bell)?;
+        watchers::listen(id, &bell, self.queue.clone())?;
+        self.panes[id].listening = true;
+        Ok(())
+    }
+
+    /// tmux has opened these panes, or not. A shim that never comes up says nothing itself, so
+    /// until it does, its pane's process is watched.
+    pub(super) fn opened(&mut self, ids: &[ProcId], result: &Result<Survey, TmuxError>) {
+        self.opening = self.opening.saturating_sub(ids.len());
+        if let Ok(survey) = result
+            && self.saved.tmux.as_ref().is_none_or(|tmux| tmux.pid != survey.pid)
+        {
+            self.watch_tmux(survey.pid, &survey.socket);
+            if self.finish.is_none() {
+                self.source_user_config();
+            }
+        }
+        for &id in ids {
+            self.read(id);
+            if self.saved.supervisor.procs[id].pane != Pane::Opening {
+                continue;
+            }
+            match result {
+                Err(error) => self.input(Input::NoPane(id, error.to_string())),
+                Ok(Survey { panes, .. }) => {
+                    let name = self.plan.processes[id].name.as_str();
+                    // Its window has another name if a person has renamed it.
+                    let old = |pane: &&Listed| self.panes[id].pane.as_ref() == Some(&pane.pane);
+                    let new = |pane: &&Listed| pane.ours && pane.window == name;
+                    let pane = panes.iter().find(old).or_else(|| panes.iter().rev().find(new));
+                    self.await_shim(id, pane);
+                }
+            }
+        }
+    }
+
+    fn await_shim(&mut self, id: ProcId, pane: Option<&Listed>) {
+        let Some(pane) = pane.filter(|pane| !pane.dead) else { return self.no_shim(id) };
+        let gone = || Event::ShimExit(id, pane.pid);
+        self.panes[id].awaited = Some(pane.pid);
+        let watched = sys::start_time(pane.pid)
+            .ok_or(std::io::ErrorKind::NotFound.into())
+            .and_then(|time| watchers::exit(pane.pid, time, gone(), self.queue.clone()));
+        if watched.is_err() {
+            self.queue.push(gone());
+        }
+    }
+
+    /// What was to be the shim has ended before it could say anything.
+    pub(super) fn no_shim(&mut self, id: ProcId) {
+        let tmo = self.plan.tmo.as_path();
+        let why = if tmo.exists() {
+            format!("`{} shim` ended at once", tmo.display())
+        } else {
+            format!("{} is not there any more", tmo.display())
+        };
+        self.input(Input::NoPane(id, why));
+    }
+
+    /// Watch the tmux server of this pid and socket.
+    pub(super) fn watch_tmux(&mut self, pid: u32, socket: &Path) {
+        let Some(start_time) = sys::start_time(pid) else {
+            return self.queue.push(Event::TmuxExit);
+        };
+        self.saved.tmux = Some(TmuxServer { pid, start_time, socket: socket.into() });
+        self.save();
+        if watchers::exit(pid, start_time, Event::TmuxExit, self.queue.clone()).is_err() {
+            self.queue.push(Event::TmuxExit);
+        }
+    }
+
+    /// Once all panes are there the user's configuration can't cost any of them its output.
+    fn source_user_config(&self) {
+        let tmux = self.tmux.clone();
+        tokio::task::spawn_local(async move {
+            if let Err(error) = tmux.source_user_config().await {
+                tracing::warn!(%error, "the user's tmux configuration");
+            }
+        });
+    }
+}

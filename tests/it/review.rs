@@ -1,0 +1,274 @@
+//! Moments and circumstances in which a run could be lost, doubled or left half done.
+
+use std::os::unix::fs::PermissionsExt as _;
+use std::time::Duration;
+
+use crate::harness::{View, World, eventually, pause, procs};
+
+const WEB: &str = "web: echo up; exec sleep 1000\nworker: echo up; exec sleep 1000\n";
+
+/// Kill the supervisor that is there now, as soon as there is one.
+fn strike(world: &World, after: Duration) {
+    let pid = eventually("a supervisor", || world.part("supervise"));
+    pause(after);
+    procs::kill(pid, 9);
+}
+
+fn both_up(view: &View<'_>) {
+    view.shows("web    | up\n");
+    view.shows("worker | up\n");
+}
+
+#[test]
+fn a_supervisor_killed_while_it_starts_is_not_noticed() {
+    for millis in [0, 2, 4, 7, 10, 15, 20, 30, 45, 60] {
+        let world = World::new(WEB);
+        let mut view = world.start([""; 0]);
+        strike(&world, Duration::from_millis(millis));
+        both_up(&view);
+        assert_eq!(view.interrupt(), 0, "{millis}: {}", view.log());
+        assert_eq!(view.log().matches("web    | up\n").count(), 1, "{millis}: {}", view.log());
+        world.wait_empty();
+    }
+}
+
+#[test]
+fn a_supervisor_killed_while_it_starts_in_the_background_is_not_noticed() {
+    for millis in [0, 3, 6, 12, 25, 50] {
+        let world = World::new(WEB);
+        let mut start = world.start(["-D"]);
+        strike(&world, Duration::from_millis(millis));
+        assert_eq!(start.code(), 0, "{millis}: {}", start.errors());
+        assert_eq!(world.field("web", "state"), "running", "{millis}");
+        assert_eq!(world.field("worker", "state"), "running", "{millis}");
+        world.ok(["quit"]);
+        world.wait_empty();
+    }
+}
+
+#[test]
+fn a_supervisor_killed_while_it_ends_still_ends() {
+    for millis in [0, 2, 4, 6, 8, 10, 12, 15, 20, 25, 30, 40] {
+        let world = World::new(WEB);
+        let mut view = world.start([""; 0]);
+        both_up(&view);
+        let supervisor = world.supervisor();
+        view.signal(2);
+        view.shows("Interrupting...");
+        pause(Duration::from_millis(millis));
+        procs::kill(supervisor, 9);
+        assert_eq!(view.code(), 0, "{millis}: {}", view.log());
+        world.wait_empty();
+    }
+}
+
+/// The world with a script in the place of tmux, given the real one.
+fn with_tmux(world: World, script: impl FnOnce(&str) -> String) -> World {
+    let bin = world.path().join("bin");
+    std::fs::create_dir(&bin).unwrap();
+    let real = world.shell("command -v tmux").stdout;
+    let script = format!("#!/bin/sh\n{}", script(real.trim()));
+    std::fs::write(bin.join("tmux"), script).unwrap();
+    std::fs::set_permissions(bin.join("tmux"), std::fs::Permissions::from_mode(0o755)).unwrap();
+    let path = format!("{}:{}", bin.display(), std::env::var("PATH").unwrap());
+    world.env("PATH", &path)
+}
+
+/// A world in which the supervisor is killed when it calls tmux with this word; the call itself is
+/// made, so much later.
+fn struck_at(word: &str, delay: &str) -> World {
+    let world = World::new(WEB);
+    let dir = world.path().display().to_string();
+    with_tmux(world, |real| {
+        format!(
+            "cd {dir}\ncase \"$*\" in *{word}*)\n\
+             if mkdir struck 2>/dev/null; then\n\
+               kill -9 $PPID; sleep {delay}; {real} \"$@\"; code=$?; mkdir called; exit $code\n\
+             fi\n\
+             # The one that comes next finds what this one has made just before.\n\
+             case {delay} in 0.1) until [ -e called ]; do sleep 0.01; done;; esac;;\n\
+             esac\ncd /\nexec {real} \"$@\"\n"
+        )
+    })
+}
+
+#[test]
+fn a_supervisor_killed_while_it_calls_tmux_is_not_noticed() {
+    for (word, delay) in [
+        ("new-session", "0"),
+        ("new-session", "0.1"),
+        ("new-session", "0.5"),
+        ("display-message", "0"),
+        ("kill-server", "0"),
+        ("kill-server", "0.5"),
+    ] {
+        let world = struck_at(word, delay);
+        let mut view = world.start([""; 0]);
+        both_up(&view);
+        let called = || world.path().join("called").exists().then_some(());
+        if word != "kill-server" {
+            eventually("tmux was called", called);
+        }
+        assert_eq!(view.interrupt(), 0, "{word} {delay}: {}", view.log());
+        eventually("tmux was called", called);
+        let log = view.log();
+        for line in ["web    | up\n", "worker | up\n"] {
+            assert_eq!(log.matches(line).count(), 1, "{word} {delay}: {log}");
+        }
+        assert!(!log.contains("Can't"), "{word} {delay}: {log}");
+        world.wait_empty();
+    }
+}
+
+#[test]
+fn a_shim_that_cannot_start_is_told_and_hangs_nothing() {
+    // An upgrade may take the program away under a run.
+    let world = World::new(WEB);
+    let copy = world.path().join("tmo");
+    std::fs::copy(env!("CARGO_BIN_EXE_tmo"), &copy).unwrap();
+    let world = with_tmux(world, |real| {
+        format!(
+            "case \"$*\" in *new-session*) rm -f {};; esac\nexec {real} \"$@\"\n",
+            copy.display()
+        )
+    });
+    let ran = world.command(&copy).arg("start").output().unwrap();
+    assert_eq!(ran.status.code(), Some(1), "{ran:?}");
+    let words = format!("Can't open its window: {} is not there any more", copy.display());
+    assert!(String::from_utf8_lossy(&ran.stdout).contains(&words), "{ran:?}");
+    world.wait_empty();
+}
+
+#[test]
+fn one_process_that_cannot_be_opened_ends_the_start() {
+    let name = "x".repeat(250);
+    let world = World::new(&format!("web: echo up; exec sleep 1000\n{name}: exec sleep 1000\n"));
+    let mut view = world.start([""; 0]);
+    assert_eq!(view.code(), 1, "{}", view.log());
+    assert!(view.log().contains("Can't open its window: "), "{}", view.log());
+    world.wait_empty();
+}
+
+#[test]
+fn what_cannot_be_told_to_stop_is_stopped_all_the_same() {
+    for verb in ["quit", "kill"] {
+        let world = World::new(WEB);
+        let mut view = world.start([""; 0]);
+        both_up(&view);
+        // Nothing can be written under this name any more, as on a full disk.
+        std::fs::create_dir(world.runtime().join("p/web.spec.new")).unwrap();
+        world.ok([verb]);
+        assert_eq!(view.code(), 0, "{verb}: {}", view.log());
+        world.wait_empty();
+    }
+}
+
+/// Kill guardian and supervisor at once, so that neither sees the other die.
+fn kill_both(world: &World) {
+    let (guardian, supervisor) = (world.guardian(), world.supervisor());
+    procs::kill(guardian, 9);
+    procs::kill(supervisor, 9);
+    eventually("both are gone", || {
+        (!procs::alive(guardian) && !procs::alive(supervisor)).then_some(())
+    });
+}
+
+#[test]
+fn a_run_whose_plan_was_removed_is_not_attached_to_but_can_be_ended() {
+    let world = World::new(WEB);
+    world.ok(["start", "-D"]);
+    std::fs::remove_file(world.runtime().join("plan.json")).unwrap();
+    let ran = world.run(["start"]);
+    assert_eq!(ran.code, 1, "{ran:?}");
+    assert!(ran.stderr.contains("plan.json: ") && ran.stderr.contains("`tmo quit`"), "{ran:?}");
+    world.ok(["quit"]);
+    world.wait_empty();
+}
+
+#[test]
+fn what_cannot_be_taken_over_is_told_with_a_way_out() {
+    for (file, damage) in
+        [("state.json", Some("{")), ("state.json", None), ("plan.json", Some("{\"version\":99}"))]
+    {
+        let world = World::new(WEB);
+        world.ok(["start", "-D"]);
+        let web = world.wait_state("web", "running").unwrap();
+        kill_both(&world);
+        let path = world.runtime().join(file);
+        match damage {
+            Some(text) => std::fs::write(&path, text).unwrap(),
+            None => std::fs::remove_file(&path).unwrap(),
+        }
+        for args in [&["start"][..], &["start", "-D"]] {
+            let ran = world.run(args);
+            assert_eq!(ran.code, 1, "{ran:?}");
+            assert!(ran.stderr.starts_with("tmo: /"), "{ran:?}");
+            assert_eq!(ran.stderr.lines().count(), 1, "{ran:?}");
+        }
+        assert!(procs::alive(web), "nothing was done to it");
+        let way = world.run(["start"]).stderr;
+        let (_, pid) = way.split_once("`kill ").unwrap();
+        let (pid, _) = pid.split_once('`').unwrap();
+        assert_eq!(world.shell(&format!("kill {pid}")).code, 0, "{way}");
+        world.wait_empty();
+        let mut view = world.start([""; 0]);
+        both_up(&view);
+        assert_eq!(view.interrupt(), 0);
+    }
+}
+
+#[test]
+fn what_is_left_of_a_run_that_is_gone_is_in_nobodys_way() {
+    let world = World::new(WEB);
+    world.ok(["start", "-D"]);
+    world.wait_state("web", "running");
+    let tmux = world.state().unwrap()["tmux"]["socket"].as_str().unwrap().to_owned();
+    kill_both(&world);
+    let mut command = world.command("tmux");
+    assert!(command.args(["-L", &tmux, "kill-server"]).status().unwrap().success());
+    // At once: the shims may be ending their trees just now.
+    let mut view = world.start([""; 0]);
+    eventually("a run, or the end of the old one", || {
+        (view.log().contains("web    | up\n") || view.child.try_wait().unwrap().is_some())
+            .then_some(())
+    });
+    if view.child.try_wait().unwrap().is_none() {
+        view.interrupt();
+    }
+    assert!(!view.errors().contains("nothing is left"), "{}", view.errors());
+    world.wait_empty();
+}
+
+#[test]
+fn an_interrupt_while_it_starts_leaves_nothing() {
+    for millis in (0..120).step_by(6) {
+        let world = World::new(WEB);
+        let args = if millis % 4 == 0 { &[""; 0][..] } else { &["-D"] };
+        let mut view = world.start(args);
+        pause(Duration::from_millis(millis));
+        view.signal(2);
+        let end = view.end();
+        if args == ["-D"] && end.success() {
+            world.ok(["quit"]);
+        }
+        eventually(&format!("nothing is left when interrupted after {millis} ms"), || {
+            world.living().is_empty().then_some(())
+        });
+    }
+}
+
+#[test]
+fn what_others_could_have_put_into_the_runtime_directory_is_not_trusted() {
+    let world = World::new(WEB);
+    world.ok(["start", "-D"]);
+    let base = world.runtime().parent().unwrap().to_owned();
+    let mode = |mode| std::fs::set_permissions(&base, std::fs::Permissions::from_mode(mode));
+    mode(0o777).unwrap();
+    for verb in ["ps", "connect", "quit", "logs", "start"] {
+        let ran = world.run([verb]);
+        assert_eq!(ran.code, 1, "{verb}: {ran:?}");
+        assert!(ran.stderr.contains("is open to other users"), "{verb}: {ran:?}");
+    }
+    mode(0o700).unwrap();
+    world.ok(["quit"]);
+}
