@@ -310,11 +310,7 @@ impl Engine {
         let (tmux, queue) = (self.tmux.clone(), self.queue.clone());
         let spec = self.panes[id].paths.spec();
         tokio::task::spawn_local(async move {
-            let result = if closed {
-                tmux.pipe_again(&pane, &spec).await
-            } else {
-                tmux.pipe(&pane, &spec).await.map(|()| true)
-            };
+            let result = tmux.pipe(&pane, &spec, closed).await;
             queue.push(Event::Piped(id, closed, result));
         });
     }
@@ -331,7 +327,6 @@ impl Engine {
     fn piped(&mut self, id: ProcId, closed: bool, result: Result<bool, TmuxError>) {
         match (closed, result) {
             (true, Ok(true)) => self.gap(id),
-            // Nobody closed a pipe by hand: its successor was there already.
             (true, Ok(false)) | (false, Ok(_)) => {}
             // The pane was closed, and its pipe with it.
             (true, Err(error)) => tracing::debug!(%error, "pipe-pane"),

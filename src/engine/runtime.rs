@@ -203,12 +203,15 @@ impl Runtime {
                 Ok(()) | Err(_) => {}
             }
         }
-        for name in
-            ["plan.json", "state.json", "state.json.new", "tmux.conf", "menu", "shown", "stderr"]
-        {
-            match std::fs::remove_file(self.dir.join(name)) {
-                Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error),
-                Ok(()) | Err(_) => {}
+        for name in ["plan.json", "state.json", "tmux.conf", "menu", "shown", "stderr"] {
+            // Who was killed while replacing a file leaves the new one behind.
+            for name in [name.to_owned(), format!("{name}.new")] {
+                match std::fs::remove_file(self.dir.join(name)) {
+                    Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                        return Err(error);
+                    }
+                    Ok(()) | Err(_) => {}
+                }
             }
         }
         Ok(())

@@ -22,3 +22,26 @@ fn around(numbers: &[u64], number: u64) -> Vec<u64> {
     let at = numbers.iter().position(|&n| n == number).unwrap_or(0);
     numbers[at.saturating_sub(3)..numbers.len().min(at + 3)].to_vec()
 }
+
+/// The numbers that web printed, one a line from 1 to `last`, none missing but where it is told. A
+/// line next to such a place may be torn.
+#[track_caller]
+pub(crate) fn complete_but_for_gaps(log: &str, last: u64) {
+    let web: Vec<&str> = log.lines().filter_map(|line| line.strip_prefix("web    | ")).collect();
+    let lost = |at: usize| web.get(at).is_some_and(|text| text.contains("lost here"));
+    // Other words of tmo stand between lines, and hide no gap.
+    let told: Vec<usize> =
+        (0..web.len()).filter(|&at| lost(at) || web[at].parse::<u64>().is_ok()).collect();
+    let mut next = Some(1);
+    for (i, &at) in told.iter().enumerate() {
+        let beside = |j: Option<usize>| j.and_then(|j| told.get(j)).is_some_and(|&at| lost(at));
+        if lost(at) || beside(i.checked_sub(1)) || beside(Some(i + 1)) {
+            next = None;
+            continue;
+        }
+        let number: u64 = web[at].parse().unwrap();
+        assert_eq!(next.unwrap_or(number), number, "line {at} of {}", web.len());
+        next = Some(number + 1);
+    }
+    assert!(next.is_none_or(|next| next == last + 1), "ended before {next:?}");
+}

@@ -227,20 +227,23 @@ impl Tmux {
         Ok(())
     }
 
-    /// Pipe a pane's output again, after its sink has been seen dead.
-    pub async fn pipe(&self, pane: &str, spec: &Path) -> Result<(), TmuxError> {
-        self.call(command::pipe(pane, &self.tmo, spec).words().to_vec()).await.map(drop)
-    }
-
-    /// Pipe a pane whose pipe was closed, unless it has another one; whether it was piped.
-    pub async fn pipe_again(&self, pane: &str, spec: &Path) -> Result<bool, TmuxError> {
-        let ask = Command::new("list-panes").arg("-a").arg("-F").arg("#{pane_id} #{pane_pipe}");
-        let said = self.call(ask.words().to_vec()).await?;
-        let piped = said.lines().any(|line| line.split_once(' ') == Some((pane, "1")));
-        if !piped {
-            self.pipe(pane, spec).await?;
+    /// Pipe a pane's output again; `false` if nothing had to be done.
+    ///
+    /// After its sink was killed, always: tmux does not notice that while the pane is silent, and
+    /// goes on to say that it has a pipe. After a pipe was `closed` in order, only if tmux has no
+    /// other one by now: a new pipe would end that one's sink.
+    pub async fn pipe(&self, pane: &str, spec: &Path, closed: bool) -> Result<bool, TmuxError> {
+        if closed {
+            // `display-message` would answer for another pane where this one is gone.
+            let ask = Command::new("list-panes").arg("-a").arg("-F");
+            let ask = ask.arg("#{pane_id} #{pane_pipe}#{pane_dead}");
+            let said = self.call(ask.words().to_vec()).await?;
+            if !said.lines().any(|line| line.split_once(' ') == Some((pane, "00"))) {
+                return Ok(false);
+            }
         }
-        Ok(!piped)
+        self.call(command::pipe(pane, &self.tmo, spec).words().to_vec()).await?;
+        Ok(true)
     }
 
     /// The panes there are; none if the session is gone.
