@@ -76,14 +76,14 @@ pub(crate) fn in_order(log: &str, process: &str, last: u32) -> bool {
         (name.trim_end() == process).then(|| text.to_owned())
     };
     let lines: Vec<String> = log.lines().filter_map(mine).collect();
-    let lost = |at: usize| lines.get(at).is_some_and(|line| line.contains("lost here"));
+    let gap_at = |at: usize| lines.get(at).is_some_and(|line| line.contains("lost here"));
     let mut before: Option<u32> = Some(0);
     for (at, line) in lines.iter().enumerate() {
-        if lost(at) {
+        if gap_at(at) {
             before = None;
         }
         // Behind a loss stands, perhaps, what the supervisor says of it.
-        let torn = lost(at + 1) || (1..=2).any(|back| at >= back && lost(at - back));
+        let torn = gap_at(at + 1) || (1..=2).any(|back| at >= back && gap_at(at - back));
         let Some(number) = line.parse::<u32>().ok().filter(|_| !torn) else { continue };
         if before.is_some_and(|before| before + 1 != number) {
             eprintln!("{process}: {number} came after {before:?}");
