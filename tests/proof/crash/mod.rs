@@ -18,7 +18,7 @@ const MOST: u64 = 4 << 10;
 /// Run all parts.
 pub(crate) fn prove(times: u32, mut random: Random) -> Table {
     let mut table = Table::default();
-    let most = if times < 20 { 512 } else { MOST };
+    let most = if times < 20 { 256 } else { MOST };
     watched((times, most), random.next(), &mut table);
     alone(((times / 4).max(2), most), random.next(), &mut table);
     views(((times / 5).max(2), most), random.next(), &mut table);
