@@ -184,6 +184,8 @@ fn build(runtime: &Runtime) -> Result<(Engine, bool), RunError> {
         settled: None,
         last_answers: vec![],
         spilling: false,
+        due: vec![],
+        unsaved: false,
     };
     Ok((engine, adopting))
 }
@@ -263,6 +265,7 @@ impl Engine {
                     self.on_event(event);
                 }
             }
+            self.carry_out();
             self.publish();
             self.tell_running(news);
             tokio::task::yield_now().await;
