@@ -173,6 +173,8 @@ fn build(runtime: &Runtime) -> Result<(Engine, bool), RunError> {
         settled: None,
         last_answers: vec![],
         spilling: false,
+        due: vec![],
+        unsaved: false,
     };
     Ok((engine, adopting))
 }
@@ -252,6 +254,7 @@ impl Engine {
                     self.on_event(event);
                 }
             }
+            self.carry_out();
             self.publish();
             self.tell_running(news);
             tokio::task::yield_now().await;

@@ -221,6 +221,18 @@ pub enum Effect {
     Finish(u8),
 }
 
+impl Effect {
+    /// Whether it is about this process.
+    pub fn concerns(&self, process: ProcId) -> bool {
+        match self {
+            Self::Open(ids) => ids.contains(&process),
+            Self::Want { id, .. } => *id == process,
+            Self::Say(word) => word.id == Some(process),
+            Self::Answer(..) | Self::Finish(_) => false,
+        }
+    }
+}
+
 /// A line of the supervisor's own.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Word {
