@@ -113,6 +113,8 @@ fn views((times, most): (u32, u64), seed: u64, table: &mut Table) {
         view.signal(9);
         view.end();
         view = world.start_into(&format!("shown{number}"), [""; 0]);
+        // Before that a signal ends it as it ends any program, and a kill would hit nothing.
+        eventually("the view is attached", || (rig.world.state()?["views"] == 1).then_some(()));
         rig.settle();
     }
     let same = pids == rig.pids();
