@@ -116,6 +116,8 @@ fn views((times, most): (u32, u64), seed: u64, table: &mut Table) {
         rig.settle();
     }
     let same = pids == rig.pids();
+    // Interrupted before it is there it would just end.
+    eventually("the last view is there", || (rig.world.state()?["views"] == 1).then_some(()));
     let code = view.interrupt();
     table.figure("kills of the view", times);
     table.must("pids of the processes unchanged", same, true);
