@@ -238,7 +238,9 @@ impl Start {
         let since = crate::view::screen::clock_time(state.headless_since.unwrap_or(state.started));
         super::warn(&format!("running since {since} without a terminal; attached"));
         let place = (saved.first_record, self.runtime.shown());
-        Ok(Some(self.shown(plan, place, door)))
+        let mut shown = self.shown(plan, place, door);
+        shown.early = Some(Early::begin().map_err(CliError::io("signals"))?);
+        Ok(Some(shown))
     }
 
     /// A view from where the last one was, or else from the first record of the run.
