@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use super::core::Engine;
+use super::pane::Sink;
 use super::queue::Event;
 use super::runtime::TmuxServer;
 use super::watchers;
@@ -34,7 +35,10 @@ impl Engine {
         let opening =
             |&id: &ProcId| (self.plan.processes[id].name.clone(), self.panes[id].paths.spec());
         let openings: Vec<_> = ids.iter().map(opening).collect();
-        let old: Vec<_> = ids.iter().map(|&id| self.panes[id].pane.clone()).collect();
+        let old: Vec<_> = ids
+            .iter()
+            .map(|&id| (self.panes[id].pane.clone(), self.panes[id].sink == Sink::Up))
+            .collect();
         let first = self.saved.tmux.is_none();
         let (tmux, queue) = (self.tmux.clone(), self.queue.clone());
         self.opening += ids.len();
@@ -47,8 +51,8 @@ impl Engine {
                     Ok(()) => return queue.push(Event::Opened(ids, tmux.survey().await)),
                 }
             }
-            for ((opening, old), id) in openings.iter().zip(old).zip(ids) {
-                let result = match tmux.reopen(opening, old.as_deref()).await {
+            for ((opening, (old, piped)), id) in openings.iter().zip(old).zip(ids) {
+                let result = match tmux.reopen(opening, old.as_deref(), piped).await {
                     Ok(()) => tmux.survey().await,
                     Err(error) => Err(error),
                 };

@@ -28,7 +28,8 @@ pub(super) enum Event {
     TmuxExit,
     /// tmux was asked to open these panes; what is there since.
     Opened(Vec<ProcId>, Result<Survey, TmuxError>),
-    /// A pane was piped again; whether its old pipe had been closed, not its sink killed.
+    /// A dead pipe was looked after: whether it had been closed, not its sink killed, and whether
+    /// the pane was piped again.
     Piped(ProcId, bool, Result<bool, TmuxError>),
 }
 

@@ -309,7 +309,7 @@ fn a_shim_killed_before_it_had_begun_costs_nothing() {
     world.ask(2, Request::Start { names: names(&["web"]) });
     for _ in 0..3 {
         let Shim { seq, begun, .. } = world.shims[0];
-        world.shims[0] = Shim { seq, begun, ..Shim::default() };
+        world.shims[0] = Shim { begun, seq, ..Shim::default() };
         world.input(Input::ShimGone(0));
         world.bring_up(0);
     }

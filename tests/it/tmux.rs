@@ -260,3 +260,19 @@ fn sixty_processes_at_once_lose_nothing() {
     }
     assert_eq!(view.interrupt(), 0);
 }
+
+#[test]
+fn a_pipe_closed_by_hand_is_opened_again() {
+    let world = World::new("web: exec 3<>do; echo ready; while read x <&3; do echo $x; done\n");
+    nix::unistd::mkfifo(&world.app().join("do"), nix::sys::stat::Mode::S_IRWXU).unwrap();
+    let mut view = world.start([""; 0]);
+    view.shows("| ready\n");
+    let sink = world.sink("web");
+    world.tmux(["pipe-pane", "-t", "web"]);
+    view.shows("| Its pipe was broken: output may be missing here\n");
+    eventually("another sink", || world.pane_part("sink", "web").filter(|pid| *pid != sink));
+    world.write("do", "heard again\n");
+    view.shows("| heard again\n");
+    assert_eq!(view.log().matches("Its pipe was broken").count(), 1, "{}", view.log());
+    assert_eq!(view.interrupt(), 0);
+}

@@ -193,7 +193,15 @@ impl Tmux {
     ///
     /// A living pane of its name that nobody knows was opened by a supervisor that was killed
     /// before it heard of it: it is left as it is, its shim will tell.
-    pub async fn reopen(&self, opening: &Opening, old: Option<&str>) -> Result<(), TmuxError> {
+    ///
+    /// `piped`: a sink takes the output of the old pane. It goes on with it; another pipe would
+    /// cost what is on its way.
+    pub async fn reopen(
+        &self,
+        opening: &Opening,
+        old: Option<&str>,
+        piped: bool,
+    ) -> Result<(), TmuxError> {
         // Two at once would both make the session.
         let _one = self.opening.lock().await;
         let listed = self.list().await?;
@@ -205,10 +213,11 @@ impl Tmux {
         let group = match kept {
             Some(pane) => {
                 let respawn = Command::new("respawn-pane").arg("-k").arg("-t").arg(&pane.pane);
-                vec![
-                    command::shim(respawn, &self.tmo, spec),
-                    command::pipe(&pane.pane, &self.tmo, spec),
-                ]
+                let mut group = vec![command::shim(respawn, &self.tmo, spec)];
+                if !piped {
+                    group.push(command::pipe(&pane.pane, &self.tmo, spec));
+                }
+                group
             }
             None => self.window(opening, !listed.iter().any(|l| l.ours)),
         };
@@ -218,23 +227,23 @@ impl Tmux {
         Ok(())
     }
 
-    /// Pipe a pane's output again, after its sink has been seen dead.
-    pub async fn pipe(&self, pane: &str, spec: &Path) -> Result<(), TmuxError> {
-        self.call(command::pipe(pane, &self.tmo, spec).words().to_vec()).await.map(drop)
-    }
-
-    /// Pipe a pane's output again, after tmux has closed its pipe; `false` if it has opened
-    /// another one, whose sink is about to show itself, or if nothing runs in the pane.
+    /// Pipe a pane's output again; `false` if nothing had to be done.
     ///
-    /// A new pipe ends the old one and its sink, so one that is there must be left alone. (One
-    /// whose sink was killed may count as there until something is written to it.)
-    pub async fn pipe_if_none(&self, pane: &str, spec: &Path) -> Result<bool, TmuxError> {
-        let ask = Command::new("display-message").arg("-p").arg("-t").arg(pane);
-        let ask = ask.arg("#{pane_pipe}#{pane_dead}");
-        if self.call(ask.words().to_vec()).await?.contains('1') {
-            return Ok(false);
+    /// After its sink was killed, always: tmux does not notice that while the pane is silent, and
+    /// goes on to say that it has a pipe. After a pipe was `closed` in order, only if tmux has no
+    /// other one by now: a new pipe would end that one's sink.
+    pub async fn pipe(&self, pane: &str, spec: &Path, closed: bool) -> Result<bool, TmuxError> {
+        if closed {
+            // `display-message` would answer for another pane where this one is gone.
+            let ask = Command::new("list-panes").arg("-a").arg("-F");
+            let ask = ask.arg("#{pane_id} #{pane_pipe}#{pane_dead}");
+            let said = self.call(ask.words().to_vec()).await?;
+            if !said.lines().any(|line| line.split_once(' ') == Some((pane, "00"))) {
+                return Ok(false);
+            }
         }
-        self.pipe(pane, spec).await.map(|()| true)
+        self.call(command::pipe(pane, &self.tmo, spec).words().to_vec()).await?;
+        Ok(true)
     }
 
     /// The panes there are; none if the session is gone.

@@ -191,8 +191,7 @@ fn the_tail_of_a_record_whose_beginning_is_gone_is_in_what_is_left() {
     let mut index = IndexReader::open(&place.dirs);
     let upto = index.len().unwrap();
     let only = Filter::only(vec![1]);
-    for (count, text) in [(1, "five\n"), (2, "number 4\nfive\n"), (3, "number 3\nnumber 4\nfive\n")]
-    {
+    for (count, text) in [(1, "five\n"), (2, "number 4\nfive\n"), (3, "number 4\nfive\n")] {
         let position = tail(&mut index, &only, count, upto).unwrap();
         let all = drain(&mut Cursor::open(&place.dirs, position, only.clone()), upto);
         let shown: Vec<u8> = all.into_iter().flat_map(|(_, text)| text).collect();

@@ -67,3 +67,29 @@ impl World {
         paths.lines().flat_map(|path| std::fs::read(path).unwrap()).collect()
     }
 }
+
+/// Whether a log shows the lines 1 to `last` of a process in order, each once, with losses only
+/// where it tells of them. Around a loss lines may be torn.
+pub(crate) fn in_order(log: &str, process: &str, last: u32) -> bool {
+    let mine = |line: &'_ str| -> Option<String> {
+        let (name, text) = line.split_once(" | ")?;
+        (name.trim_end() == process).then(|| text.to_owned())
+    };
+    let lines: Vec<String> = log.lines().filter_map(mine).collect();
+    let gap_at = |at: usize| lines.get(at).is_some_and(|line| line.contains("lost here"));
+    let mut before: Option<u32> = Some(0);
+    for (at, line) in lines.iter().enumerate() {
+        if gap_at(at) {
+            before = None;
+        }
+        // Behind a loss stands, perhaps, what the supervisor says of it.
+        let torn = gap_at(at + 1) || (1..=2).any(|back| at >= back && gap_at(at - back));
+        let Some(number) = line.parse::<u32>().ok().filter(|_| !torn) else { continue };
+        if before.is_some_and(|before| before + 1 != number) {
+            eprintln!("{process}: {number} came after {before:?}");
+            return false;
+        }
+        before = Some(number);
+    }
+    before == Some(last)
+}
