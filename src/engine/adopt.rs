@@ -8,7 +8,7 @@
 use super::core::Engine;
 use super::pane::Sink;
 use super::queue::Event;
-use crate::supervisor::{Input, ProcId};
+use crate::supervisor::{Input, Phase, ProcId};
 use crate::sys;
 
 impl Engine {
@@ -50,8 +50,11 @@ impl Engine {
                 self.panes[id].entries.push_back(entry);
             }
         }
+        // Without a sink it would not have been started. Else one may be on its way, of which
+        // nothing can have been lost yet.
+        let started = self.saved.supervisor.procs[id].phase != Phase::Pending;
         let pane = &mut self.panes[id];
-        if pane.shim.is_some() {
+        if pane.shim.is_some() && started {
             pane.sink = Sink::Up;
         }
         self.listen(id)
