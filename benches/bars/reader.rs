@@ -71,7 +71,7 @@ impl Reader {
     }
 
     /// Read to the end.
-    pub(crate) fn to_end(&mut self) {
+    pub(crate) fn rest(&mut self) {
         while self.take(PATIENCE).is_some() {}
     }
 

@@ -48,13 +48,10 @@ impl Running {
     pub(crate) fn stop(&mut self, processes: &[u32]) -> (Option<Duration>, Option<Duration>) {
         let watch = Watch::new(processes, self.main);
         let begun = Instant::now();
-        let ending = match &mut self.end {
-            Some(end) => Some(end.spawn().unwrap()),
-            None => {
-                procs::kill(self.main, 2);
-                None
-            }
-        };
+        let ending = self.end.as_mut().map(|end| end.spawn().unwrap());
+        if ending.is_none() {
+            procs::kill(self.main, 2);
+        }
         let times = watch.wait(begun, self.reader.as_mut());
         if let Some(mut ending) = ending {
             ending.wait().unwrap();
@@ -123,8 +120,9 @@ impl Watch {
             let _ = poll(&mut fds, PollTimeout::from(200_u8));
             let shown = reader.is_some() && fds.last().is_some_and(|fd| fd.any() == Some(true));
             // Nothing comes after its end.
-            let over = |reader: &mut &mut Reader| shown && reader.take(Duration::ZERO).is_none();
-            reader = reader.and_then(|mut reader| (!over(&mut reader)).then_some(reader));
+            if shown && reader.as_mut().is_some_and(|r| r.take(Duration::ZERO).is_none()) {
+                reader = None;
+            }
         }
     }
 }

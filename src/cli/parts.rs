@@ -1,12 +1,12 @@
 //! The hidden verbs: the processes that a run is made of. None of them is typed by a person.
 
 use std::ffi::{OsStr, OsString};
-use std::os::fd::{FromRawFd as _, OwnedFd, RawFd};
 use std::path::Path;
 use std::sync::Arc;
 
 use crate::config::Env;
 use crate::control::handle::Echo;
+use crate::control::inherit;
 use crate::engine::guard;
 use crate::engine::run::{Inherited, supervise};
 use crate::engine::runtime::Runtime;
@@ -29,21 +29,10 @@ pub(super) fn run(arguments: &[OsString]) -> Option<u8> {
 
 fn guardian(runtime: &Path, rest: &[OsString]) -> u8 {
     let [plan, news] = rest else { return 2 };
-    let Some(news) = news.to_str().and_then(|n| n.parse().ok()).and_then(news_pipe) else {
-        return 2;
-    };
+    let news = news.to_str().and_then(|n| n.parse().ok());
+    let Some(Ok(news)) = news.map(inherit::take) else { return 2 };
     let plan = Some(Path::new(plan)).filter(|plan| *plan != OsStr::new("-"));
     guard::run(runtime, plan, news)
-}
-
-#[expect(unsafe_code, reason = "the pipe comes as a number from the one who started us")]
-fn news_pipe(number: RawFd) -> Option<OwnedFd> {
-    if number < 3 {
-        return None;
-    }
-    // SAFETY: `tmo start` passes an open descriptor that nothing else here knows.
-    let news = unsafe { OwnedFd::from_raw_fd(number) };
-    rustix::io::fcntl_setfd(&news, rustix::io::FdFlags::CLOEXEC).is_ok().then_some(news)
 }
 
 fn supervisor(runtime: &Path, rest: &[OsString]) -> u8 {

@@ -113,7 +113,7 @@ impl Start {
         let mut plan = plan::resolve(&self.context, &loaded, &self.typed, facts)?;
         version::find(self.context.env.get("PATH"), &self.context.start_dir)?;
         plan.size = self.pane_size(&plan);
-        let path = self.runtime.dir().join(format!("plan.{}.new", std::process::id()));
+        let path = self.runtime.fresh_plan_file();
         let text = serde_json::to_vec(&plan).map_err(|e| CliError::Other(e.to_string()))?;
         crate::pane::spec::replace(&path, &text).map_err(CliError::io(path.display()))?;
         Ok(Some((plan, path)))
@@ -238,7 +238,9 @@ impl Start {
         let since = crate::view::screen::clock_time(state.headless_since.unwrap_or(state.started));
         super::warn(&format!("running since {since} without a terminal; attached"));
         let place = (saved.first_record, self.runtime.shown());
-        Ok(Some(self.shown(plan, place, door)))
+        let mut shown = self.shown(plan, place, door);
+        shown.early = Some(Early::begin().map_err(CliError::io("signals"))?);
+        Ok(Some(shown))
     }
 
     /// A view from where the last one was, or else from the first record of the run.

@@ -5,7 +5,7 @@
 
 use std::fs::{File, Metadata};
 use std::io::{self, Read as _, Seek as _, Write as _};
-use std::os::fd::{AsFd as _, RawFd};
+use std::os::fd::{AsFd, BorrowedFd, RawFd};
 use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::mpsc;
@@ -113,6 +113,12 @@ impl RunLock {
             return Err(bad("the handed-over lock is held by another process"));
         }
         Ok(Self { file })
+    }
+}
+
+impl AsFd for RunLock {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.file.as_fd()
     }
 }
 

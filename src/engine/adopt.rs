@@ -29,11 +29,9 @@ impl Engine {
         }
         self.replay();
         self.find_tmux().await;
-        let effects = self.saved.supervisor.resume();
+        self.carry_out();
+        self.due.extend(self.saved.supervisor.resume());
         self.save();
-        for effect in effects {
-            self.effect(effect);
-        }
         Ok(self.saved.supervisor.procs.iter().filter(|p| p.alive()).count())
     }
 

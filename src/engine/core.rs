@@ -13,8 +13,7 @@ use super::watchers;
 use crate::backend::tmux::{Tmux, TmuxError};
 use crate::control::handle::Ask;
 use crate::journal::ingest::{Ingest, Progress};
-use crate::journal::retention;
-use crate::model::plan::{Plan, ProcessPlan};
+use crate::model::plan::Plan;
 use crate::model::request::{Head, Outcome, Request};
 use crate::pane::life::{Entry, LifeEvent};
 use crate::pane::sink;
@@ -49,6 +48,10 @@ pub(super) struct Engine {
     pub(super) last_answers: Vec<(u64, Outcome)>,
     /// It was told that the disk of the journal takes nothing.
     pub(super) spilling: bool,
+    /// What was decided and is done once the state it follows from is saved.
+    pub(super) due: Vec<Effect>,
+    /// The state has changed since it was saved.
+    pub(super) unsaved: bool,
 }
 
 impl Engine {
@@ -124,22 +127,41 @@ impl Engine {
 
     /// Feed the state machine, save what follows from it, do it.
     pub(super) fn input(&mut self, input: Input) {
-        let effects = self.saved.supervisor.step(clock::now_ns(), input);
-        self.save();
-        for effect in effects {
-            self.effect(effect);
+        self.decide(input);
+        self.carry_out();
+    }
+
+    /// Feed the state machine; what follows is done by [`Self::carry_out`]. The state of all
+    /// processes is saved as one, so what many of them tell at once is taken in before that.
+    fn decide(&mut self, input: Input) {
+        self.due.extend(self.saved.supervisor.step(clock::now_ns(), input));
+        self.unsaved = true;
+    }
+
+    /// Save what was decided, then do it.
+    pub(super) fn carry_out(&mut self) {
+        if std::mem::take(&mut self.unsaved) {
+            self.save();
         }
     }
 
-    pub(super) fn save(&self) {
+    /// Save the state, then do what follows from it.
+    pub(super) fn save(&mut self) {
         if let Err(error) = self.runtime.save(&self.saved) {
             tracing::error!(%error, "the state can't be saved");
+        }
+        for effect in std::mem::take(&mut self.due) {
+            self.effect(effect);
         }
     }
 
     /// Read what a pane has for us: life entries first, then output up to its present end, then
     /// hand on the entries whose markers were in it. `false`: its output can't be read.
     pub(super) fn read(&mut self, id: ProcId) -> bool {
+        // What is still to be said of it comes before what it printed since.
+        if self.due.iter().any(|effect| effect.concerns(id)) {
+            self.carry_out();
+        }
         self.read_life(id);
         let stream = self.panes[id].stream;
         let progress = self.ingest.wake(stream, BUDGET);
@@ -236,7 +258,7 @@ impl Engine {
     pub(super) fn hand_on(&mut self, id: ProcId) {
         while let Some(entry) = self.panes[id].next_entry() {
             self.note_shim(id, &entry);
-            self.input(Input::Life(id, entry));
+            self.decide(Input::Life(id, entry));
         }
         self.check_ready(id);
         let pane = &mut self.panes[id];
@@ -285,7 +307,7 @@ impl Engine {
         let Some((shim, _)) = pane.shim else { return };
         if pane.sink == Sink::Up && pane.ready != Some(shim) {
             pane.ready = Some(shim);
-            self.input(Input::PaneReady(id));
+            self.decide(Input::PaneReady(id));
         }
     }
 
@@ -381,12 +403,7 @@ impl Engine {
 
     /// Delete what the log policy does not keep.
     fn retain(&mut self) {
-        let covered = |slug: &str| {
-            let of = |process: &ProcessPlan| process.name.slug() == slug;
-            let id = self.plan.processes.iter().position(of)?;
-            Some(self.ingest.indexed(self.panes[id].stream))
-        };
-        match retention::sweep(self.ingest.dirs(), &self.plan.log, covered) {
+        match self.ingest.sweep(&self.plan.log) {
             Ok(swept) => tracing::debug!(?swept, "old output deleted"),
             Err(error) => tracing::warn!(%error, "old output can't be deleted"),
         }
@@ -412,6 +429,7 @@ impl Engine {
 
     fn trouble(&mut self, id: ProcId, text: &str) {
         let word = Word { id: Some(id), event: "trouble", text: text.to_owned(), error: true };
+        self.carry_out();
         self.effect(Effect::Say(word));
     }
 

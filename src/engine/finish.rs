@@ -104,6 +104,7 @@ impl Engine {
             while let Some(event) = self.queue.pop() {
                 self.on_last_event(event);
             }
+            self.carry_out();
             if is_so(self) {
                 return true;
             }

@@ -6,7 +6,7 @@
 
 use std::fs::File;
 use std::io::Write as _;
-use std::os::fd::{AsRawFd as _, FromRawFd as _, OwnedFd};
+use std::os::fd::{AsRawFd as _, OwnedFd};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::os::unix::process::ExitStatusExt as _;
 use std::path::{Path, PathBuf};
@@ -195,7 +195,7 @@ fn spawn(held: &Held, news: &File) -> std::io::Result<Child> {
     // `dup` gives descriptors without close-on-exec; this process has one thread, so no other
     // child can get hold of them.
     let listener = nix::unistd::dup(&held.listener)?;
-    let lock = owned(held.lock.try_clone()?.into_raw()?);
+    let lock = nix::unistd::dup(&held.lock)?;
     let news = nix::unistd::dup(news)?;
     let number = |fd: &OwnedFd| fd.as_raw_fd().to_string();
     let errors =
@@ -204,10 +204,4 @@ fn spawn(held: &Held, news: &File) -> std::io::Result<Child> {
     command.arg("supervise").arg(held.runtime.dir()).arg(number(&listener)).arg(number(&lock));
     command.arg(number(&news)).arg(serde_json::to_string(&held.handover)?);
     command.current_dir("/").stdin(Stdio::null()).stdout(Stdio::null()).stderr(errors).spawn()
-}
-
-#[expect(unsafe_code, reason = "the lock is handed on by number")]
-fn owned(fd: std::os::fd::RawFd) -> OwnedFd {
-    // SAFETY: the number was just released by its owner, to nobody else.
-    unsafe { OwnedFd::from_raw_fd(fd) }
 }

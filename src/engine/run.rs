@@ -2,12 +2,11 @@
 
 use std::collections::HashMap;
 use std::fs::File;
-use std::os::fd::{FromRawFd as _, OwnedFd, RawFd};
+use std::os::fd::OwnedFd;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use nix::fcntl::{FcntlArg, FdFlag, fcntl};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::Instant;
@@ -20,6 +19,7 @@ use super::runtime::{Runtime, Saved};
 use super::serving::Serving;
 use crate::backend::tmux::Tmux;
 use crate::control::handle::{Ask, Echo, End, Handle};
+use crate::control::inherit;
 use crate::control::lock::RunLock;
 use crate::journal::ingest::Ingest;
 use crate::journal::segment::Dirs;
@@ -83,20 +83,9 @@ impl Inherited {
 }
 
 /// A descriptor by its number, close-on-exec from now on: nothing that is started shall have it.
-#[expect(unsafe_code, reason = "descriptors come as numbers from the guardian")]
 fn take(number: &str) -> Result<OwnedFd, RunError> {
-    let raw: RawFd = number.parse().map_err(|_| RunError::Handover)?;
-    if raw < 3 {
-        return Err(RunError::Handover);
-    }
-    // SAFETY: the guardian passes open descriptors that nothing else in this process knows; a
-    // number that is none is refused by the call below before anything uses it.
-    let fd = unsafe { OwnedFd::from_raw_fd(raw) };
-    if fcntl(&fd, FcntlArg::F_SETFD(FdFlag::FD_CLOEXEC)).is_err() {
-        std::mem::forget(fd);
-        return Err(RunError::Handover);
-    }
-    Ok(fd)
+    let number = number.parse().map_err(|_| RunError::Handover)?;
+    inherit::take(number).map_err(|_| RunError::Handover)
 }
 
 /// Run the supervisor in this process until the run is over; returns the run's exit code.
@@ -184,6 +173,8 @@ fn build(runtime: &Runtime) -> Result<(Engine, bool), RunError> {
         settled: None,
         last_answers: vec![],
         spilling: false,
+        due: vec![],
+        unsaved: false,
     };
     Ok((engine, adopting))
 }
@@ -263,6 +254,7 @@ impl Engine {
                     self.on_event(event);
                 }
             }
+            self.carry_out();
             self.publish();
             self.tell_running(news);
             tokio::task::yield_now().await;

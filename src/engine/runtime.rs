@@ -99,6 +99,12 @@ impl Runtime {
         self.dir.join("plan.json")
     }
 
+    /// Where a start leaves the plan for the guardian. There is one start at a time, so one that
+    /// was killed leaves nothing that is not replaced.
+    pub fn fresh_plan_file(&self) -> PathBuf {
+        self.dir.join("plan.json.fresh")
+    }
+
     /// What the supervisor saves.
     pub fn state_file(&self) -> PathBuf {
         self.dir.join("state.json")
@@ -204,7 +210,7 @@ impl Runtime {
             }
         }
         for name in ["plan.json", "state.json", "tmux.conf", "menu", "shown", "stderr"] {
-            // Who was killed while replacing a file leaves the new one behind.
+            // Whoever was to replace it may have been killed half-way.
             for name in [name.to_owned(), format!("{name}.new")] {
                 match std::fs::remove_file(self.dir.join(name)) {
                     Err(error) if error.kind() != std::io::ErrorKind::NotFound => {

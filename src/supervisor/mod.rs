@@ -195,8 +195,6 @@ pub enum Input {
     TmuxGone,
     /// A client asks; by the same key it has asked for the same before.
     Ask(u64, Request, Option<String>),
-    /// A client that asked is gone or has its answer already.
-    Forget(u64),
 }
 
 /// Something to be done.
@@ -221,6 +219,18 @@ pub enum Effect {
     Answer(u64, Outcome),
     /// Nothing is left to do: end with this code.
     Finish(u8),
+}
+
+impl Effect {
+    /// Whether it is about this process.
+    pub fn concerns(&self, process: ProcId) -> bool {
+        match self {
+            Self::Open(ids) => ids.contains(&process),
+            Self::Want { id, .. } => *id == process,
+            Self::Say(word) => word.id == Some(process),
+            Self::Answer(..) | Self::Finish(_) => false,
+        }
+    }
 }
 
 /// A line of the supervisor's own.
@@ -281,7 +291,6 @@ impl Supervisor {
                     self.remember(ticket, key);
                 }
             }
-            Input::Forget(ticket) => self.tickets.retain(|t| t.id != ticket),
         }
         self.settle(&mut out);
         out

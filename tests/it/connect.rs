@@ -93,7 +93,8 @@ fn two_terminals_do_not_steer_each_other() {
     one.wait("[detached");
     two.line("third");
     two.wait("heard <third>");
-    (one.close(), two.close());
+    one.close();
+    two.close();
     world.ok(["quit"]);
 }
 

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that can't go on fails")]
 #![expect(clippy::expect_used, reason = "a test that can't go on fails")]
 #![expect(clippy::disallowed_methods, reason = "tests read the environment they run in")]
+#![expect(clippy::format_collect, clippy::naive_bytecount, reason = "tests are to be read")]
 #![expect(clippy::print_stderr, reason = "what a failed test leaves is shown")]
 
 mod adopt;

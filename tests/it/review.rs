@@ -272,3 +272,29 @@ fn what_others_could_have_put_into_the_runtime_directory_is_not_trusted() {
     mode(0o700).unwrap();
     world.ok(["quit"]);
 }
+
+#[test]
+fn a_journal_that_was_deleted_hangs_nothing() {
+    let world = World::new(WEB);
+    let mut view = world.start([""; 0]);
+    both_up(&view);
+    std::fs::remove_dir_all(world.journal()).unwrap();
+    world.ok(["restart", "web"]);
+    world.ok(["stop", "worker"]);
+    world.ok(["quit"]);
+    assert_eq!(view.code(), 0, "{}", view.log());
+    world.wait_empty();
+}
+
+#[test]
+fn a_start_killed_before_anything_began_leaves_nothing_for_ever() {
+    let world = World::new(WEB);
+    world.ok(["start", "-D"]);
+    world.ok(["quit"]);
+    // What it leaves when it is killed between writing the plan and starting the guardian.
+    std::fs::write(world.runtime().join("plan.json.fresh"), "{}").unwrap();
+    std::fs::write(world.runtime().join("plan.json.fresh.new"), "{").unwrap();
+    let mut view = world.start([""; 0]);
+    both_up(&view);
+    assert_eq!(view.interrupt(), 0);
+}

@@ -28,7 +28,7 @@ pub(super) fn complete(tool: &Tool, column: &mut Column<'_>) {
             world.wait_empty();
             running.files.iter().map(|file| std::fs::read(file).unwrap_or_default()).collect()
         } else {
-            running.reader().to_end();
+            running.reader().rest();
             vec![std::mem::take(&mut running.reader().text)]
         };
         let fate = lines::fate(&output, 1, LINES);

@@ -25,12 +25,12 @@ pub(super) fn measure(tool: &Tool, column: &mut Column<'_>) {
             (0..processes).map(|i| command(&format!("stay {i} {count}"))).collect();
         let begun = Instant::now();
         let running = tool.start(&world, &commands, To::File);
-        let (outputs, took) = follow(&running.files, processes, begun);
+        let (outputs, time) = follow(&running.files, processes, begun);
         let cpu = |owner| world.of(owner).iter().map(|p| cpu_seconds(p.pid)).sum::<f64>();
         let (own, tmux) = (cpu(Owner::Own), cpu(Owner::Tmux));
         running.finish();
         let row = |what: &str| format!("{what}, {processes} writing 41 MB");
-        column.value(&row("throughput [s]"), bar, took.as_secs_f64());
+        column.value(&row("throughput [s]"), bar, time.as_secs_f64());
         // Its own work stands beside that of bare tmux, which has no own.
         let beside = if tool.kind == Kind::Floor { tmux } else { own };
         column.value(&row("CPU of its own beside bare tmux's [s]"), "≤ ×1", beside);
@@ -50,7 +50,7 @@ fn follow(
     let mut outputs = vec![vec![]; files.len()];
     let mut open: Vec<Option<File>> = files.iter().map(|_| None).collect();
     let (mut done, mut last) = (0, begun.elapsed());
-    while done < processes && begun.elapsed() - last < PATIENCE {
+    while done < processes && begun.elapsed() < last + PATIENCE {
         for ((path, file), output) in files.iter().zip(&mut open).zip(&mut outputs) {
             if file.is_none() {
                 *file = File::open(path).ok();

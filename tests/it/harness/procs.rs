@@ -7,7 +7,6 @@ use std::path::Path;
 pub(crate) struct Proc {
     pub(crate) pid: u32,
     pub(crate) args: Vec<String>,
-    pub(crate) state: char,
 }
 
 /// All processes with this `NAME=value` in their environment, zombies left out.
@@ -29,7 +28,7 @@ pub(crate) fn with_mark(mark: &str) -> Vec<Proc> {
                 .map(|arg| String::from_utf8_lossy(arg).into_owned())
                 .filter(|arg| !arg.is_empty())
                 .collect();
-            found.push(Proc { pid, args, state });
+            found.push(Proc { pid, args });
         }
     }
     found

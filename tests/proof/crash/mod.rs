@@ -18,7 +18,7 @@ const MOST: u64 = 4 << 10;
 /// Run all parts.
 pub(crate) fn prove(times: u32, mut random: Random) -> Table {
     let mut table = Table::default();
-    let most = if times < 20 { 512 } else { MOST };
+    let most = if times < 20 { 256 } else { MOST };
     watched((times, most), random.next(), &mut table);
     alone(((times / 4).max(2), most), random.next(), &mut table);
     views(((times / 5).max(2), most), random.next(), &mut table);
@@ -113,6 +113,8 @@ fn views((times, most): (u32, u64), seed: u64, table: &mut Table) {
         view.signal(9);
         view.end();
         view = world.start_into(&format!("shown{number}"), [""; 0]);
+        // Before that a signal ends it as it ends any program, and a kill would hit nothing.
+        eventually("the view is attached", || (rig.world.state()?["views"] == 1).then_some(()));
         rig.settle();
     }
     let same = pids == rig.pids();
