@@ -7,7 +7,7 @@
 
 use super::core::Engine;
 use super::queue::Event;
-use crate::supervisor::{Input, ProcId};
+use crate::supervisor::{Input, Phase, ProcId};
 use crate::sys;
 
 impl Engine {
@@ -47,8 +47,11 @@ impl Engine {
                 self.panes[id].entries.push_back(entry);
             }
         }
+        // Without a sink it would not have been started. Else one may be on its way, of which
+        // nothing can have been lost yet.
+        let started = self.saved.supervisor.procs[id].phase != Phase::Pending;
         let pane = &mut self.panes[id];
-        if pane.shim.is_some() {
+        if pane.shim.is_some() && started {
             pane.sink_up();
         }
         self.listen(id)

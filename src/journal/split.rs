@@ -19,6 +19,9 @@ pub const MOST: u64 = 1 << 20;
 /// The most bytes that a marker nobody announced may claim for itself.
 const UNANNOUNCED_SKIP: u32 = 4096;
 
+/// How many markers that were given up are still known.
+const MOST_LATE: usize = 8;
+
 /// Which marker-like bytes are markers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Trust {
@@ -56,6 +59,10 @@ pub struct Splitter {
     continues: bool,
     skipping: Option<Skipping>,
     expected: VecDeque<Waiting>,
+    /// The newest that were given up, should they come after all.
+    late: VecDeque<Expected>,
+    /// The highest that has a record.
+    marked: u64,
     known: u64,
     asked: Option<u64>,
     nonce: Option<u64>,
@@ -97,6 +104,8 @@ impl Splitter {
             continues: summary.flags & TO_BE_CONTINUED != 0,
             skipping: None,
             expected: VecDeque::new(),
+            late: VecDeque::new(),
+            marked: 0,
             known: 0,
             asked: None,
             nonce: None,
@@ -187,7 +196,8 @@ impl Splitter {
         let announced = |waiting: &Waiting| {
             (waiting.marker.seq, waiting.marker.nonce) == (marker.seq, marker.nonce)
         };
-        if self.expected.iter().any(announced) {
+        let late = |old: &Expected| (old.seq, old.nonce) == (marker.seq, marker.nonce);
+        if self.expected.iter().any(announced) || self.late.iter().any(late) {
             return Some(Found::Marker);
         }
         match self.trust {
@@ -215,6 +225,7 @@ impl Splitter {
             }
             None => None,
         };
+        let marker_of = marker_of.or_else(|| self.belated(marker));
         let start = self.scanned;
         self.scanned += len as u64;
         self.skipping = Some(Skipping {
@@ -226,6 +237,14 @@ impl Splitter {
         if marker.skip == 0 {
             self.end_marker(out);
         }
+    }
+
+    /// A marker that was given up has its record already: nothing is told a second time.
+    fn belated(&mut self, marker: Marker) -> Option<Expected> {
+        let is_it = |old: &Expected| (old.seq, old.nonce) == (marker.seq, marker.nonce);
+        let at = self.late.iter().position(is_it)?;
+        let old = self.late.remove(at)?;
+        Some(Expected { seq: self.marked, kind: Kind::End, value: 0, life: self.life, ..old })
     }
 
     /// What a marker without its life file can still tell: another nonce is another life.
@@ -252,6 +271,7 @@ impl Splitter {
     /// The record of a marker, from `start` to where we are.
     fn mark(&mut self, marker: Expected, start: u64, out: &mut Vec<Record>) {
         self.life = marker.life;
+        self.marked = self.marked.max(marker.seq);
         out.push(Record {
             seq: u32::try_from(marker.seq).unwrap_or(u32::MAX),
             value: marker.value,
@@ -273,6 +293,10 @@ impl Splitter {
                 self.end_marker(out);
             } else {
                 self.close(out);
+                self.late.extend(self.expected.front().map(|waiting| waiting.marker));
+                if self.late.len() > MOST_LATE {
+                    self.late.pop_front();
+                }
                 self.pop_absent(out);
             }
         }

@@ -227,6 +227,15 @@ fn a_marker_given_up_ends_the_line_and_takes_no_bytes() {
         ]
     );
     assert_eq!(splitter.partial(), None);
+    // They come after all: neither text nor told again.
+    let mut bytes = b"a\nb".to_vec();
+    bytes.extend(marker(1, 0));
+    bytes.extend(b"more\n");
+    bytes.extend(marker(2, 4));
+    bytes.extend(b"note");
+    let out = feed(&mut splitter, &bytes, &[]);
+    let told: Vec<_> = out.iter().map(|r| (r.kind, r.seq, r.lines)).collect();
+    assert_eq!(told, [(Kind::End, 2, 0), (Kind::Text, 0, 1), (Kind::End, 2, 0)]);
 }
 
 #[test]
