@@ -275,7 +275,9 @@ impl Drop for World {
         let sockets: Vec<_> = walk(&self.dir.path().join("tmux"));
         assert!(spared.len() >= sockets.len(), "tmux sockets left behind: {sockets:?}");
         let run = walk(&self.dir.path().join("run"));
-        assert!(run.is_empty(), "left in the runtime directory: {run:?}");
+        let errors = run.iter().filter(|path| path.file_name() == Some(OsStr::new("stderr")));
+        let errors: String = errors.filter_map(|path| std::fs::read_to_string(path).ok()).collect();
+        assert!(run.is_empty(), "left in the runtime directory: {run:?}\n{errors}");
         assert!(!self.app().join(".overmind.sock").exists(), "the socket was left behind");
     }
 }
