@@ -38,7 +38,7 @@ impl Supervisor {
             LifeEvent::Stuck { life, members } => self.stuck(id, (life, at), members, out),
             LifeEvent::Skipped { life } => self.skipped(id, life, at),
             LifeEvent::Stopping { .. } | LifeEvent::Unmarked { .. } => {}
-            LifeEvent::Down {} => self.went_down(id, out),
+            LifeEvent::Down {} => self.went_down(id, at, out),
             LifeEvent::Trouble { message } => {
                 out.push(Word::error(Some(id), "trouble", message.clone()));
                 self.procs[id].note = Some(message);
@@ -170,9 +170,14 @@ impl Supervisor {
         out.push(Word::error(Some(id), "stuck", text));
     }
 
-    fn went_down(&mut self, id: ProcId, out: &mut Vec<Effect>) {
+    fn went_down(&mut self, id: ProcId, at: u64, out: &mut Vec<Effect>) {
         let proc = &mut self.procs[id];
         proc.pane = Pane::None;
+        if matches!(proc.phase, Phase::Starting { .. }) {
+            // It was going already when it was asked for this life, so another one may begin it.
+            proc.phase = Phase::Pending;
+            proc.since = at;
+        }
         if proc.goal == Goal::Run && proc.life <= proc.current_life() {
             proc.goal = Goal::Stop;
         }

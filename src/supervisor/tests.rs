@@ -332,6 +332,31 @@ fn a_shim_that_is_killed_each_time_ends_the_run() {
 }
 
 #[test]
+fn what_is_asked_of_a_closing_window_is_done_in_another_one() {
+    for wanted in [true, false] {
+        let mut world = World::new(&["web", "api"]);
+        world.settle();
+        world.tell(0, LifeEvent::Hangup {});
+        world.shims[0].die(Exit::Signal(2));
+        while world.deliver(0) {}
+        world.ask(1, Request::Restart { names: vec![] });
+        if !wanted {
+            world.ask(2, Request::Stop { names: names(&["web"]) });
+        }
+        // It goes without a look at what is wanted now.
+        world.tell(0, LifeEvent::Down {});
+        world.shims[0] = Shim { seq: world.shims[0].seq, begun: 1, ..Shim::default() };
+        world.settle();
+        world.check();
+        assert_eq!(world.machine.procs[0].goal == Goal::Run, wanted);
+        assert_eq!(world.answers.len(), 2 - usize::from(wanted));
+        world.ask(3, Request::Quit);
+        world.settle();
+        world.check();
+    }
+}
+
+#[test]
 fn a_closed_window_is_a_stop() {
     let mut world = World::new(&["web", "api"]);
     world.settle();
