@@ -6,7 +6,6 @@
 //! times of the sinks.
 
 use super::core::Engine;
-use super::pane::Sink;
 use super::queue::Event;
 use crate::supervisor::{Input, Phase, ProcId};
 use crate::sys;
@@ -53,7 +52,7 @@ impl Engine {
         let started = self.saved.supervisor.procs[id].phase != Phase::Pending;
         let pane = &mut self.panes[id];
         if pane.shim.is_some() && started {
-            pane.sink = Sink::Up;
+            pane.sink_up();
         }
         self.listen(id)
     }

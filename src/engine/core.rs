@@ -60,7 +60,7 @@ impl Engine {
         match event {
             Event::Bell(id) => _ = self.read(id),
             Event::SinkUp(id) => {
-                self.panes[id].sink = Sink::Up;
+                self.panes[id].sink_up();
                 self.check_ready(id);
             }
             Event::SinkGone(id) => self.sink_gone(id),
@@ -321,14 +321,22 @@ impl Engine {
         self.panes[id].sink = Sink::Gone;
         self.read(id);
         let Some(pane) = self.panes[id].pane.clone() else { return };
-        if self.saved.supervisor.tmux_gone || self.panes[id].shim.is_none() {
+        // A pane whose shim is gone has nothing more to say; opened again, it gets another pipe.
+        let shim = self.panes[id].shim.filter(|&(pid, start)| crate::sys::alive(pid, start));
+        if self.saved.supervisor.tmux_gone || shim.is_none() {
             return;
         }
-        let closed = sink::drained(&self.panes[id].paths.sink_lock());
+        let lock = self.panes[id].paths.sink_lock();
+        let said = sink::said(&lock);
+        let other = |said: sink::Said| !said.drained && Some(said.pid) != self.panes[id].sink_pid;
+        if said.map_or_else(|| sink::begins(&lock), other) {
+            // Another one has taken its place already, and tells of itself.
+            return;
+        }
+        let closed = said.is_some_and(|said| said.drained);
         if !closed {
             self.gap(id);
         }
-        self.unmark(id);
         let (tmux, queue) = (self.tmux.clone(), self.queue.clone());
         let spec = self.panes[id].paths.spec();
         tokio::task::spawn_local(async move {
@@ -343,6 +351,7 @@ impl Engine {
             Ok(progress) => self.progressed(id, &progress),
             Err(error) => tracing::error!(%error, "a gap can't be recorded"),
         }
+        self.unmark(id);
         self.trouble(id, "Its pipe was broken: output may be missing here");
     }
 

@@ -47,8 +47,7 @@ impl Engine {
                 match tmux.start(&openings).await {
                     // A supervisor that was killed had asked for it just before.
                     Err(error) if error.is_duplicate() => {}
-                    Err(error) => return queue.push(Event::Opened(ids, Err(error))),
-                    Ok(()) => return queue.push(Event::Opened(ids, tmux.survey().await)),
+                    result => return queue.push(Event::Opened(ids, result)),
                 }
             }
             for ((opening, (old, piped)), id) in openings.iter().zip(old).zip(ids) {

@@ -7,6 +7,7 @@ use crate::journal::expect::Markers;
 use crate::model::ProcName;
 use crate::pane::life::{Entry, LifeReader};
 use crate::pane::paths::PanePaths;
+use crate::pane::sink;
 
 /// Whether a sink takes the pane's output.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,6 +37,8 @@ pub(super) struct PaneTrack {
     pub(super) marked: u64,
     /// Its sink.
     pub(super) sink: Sink,
+    /// Process id of the sink that was up last.
+    pub(super) sink_pid: Option<u32>,
     /// The shim that is watched.
     pub(super) shim: Option<(u32, u64)>,
     /// What is to be the shim (pid), watched although it has not said that it is there.
@@ -65,6 +68,7 @@ impl PaneTrack {
             markers: Markers::default(),
             marked: 0,
             sink: Sink::Awaited,
+            sink_pid: None,
             shim: None,
             awaited: None,
             ready: None,
@@ -73,6 +77,12 @@ impl PaneTrack {
             generation: 0,
             give_up: None,
         }
+    }
+
+    /// A sink takes its output.
+    pub(super) fn sink_up(&mut self) {
+        self.sink = Sink::Up;
+        self.sink_pid = sink::said(&self.paths.sink_lock()).map(|said| said.pid);
     }
 
     /// Take the next entry whose time has come: a marked one waits until its marker was read, so

@@ -46,13 +46,30 @@ pub fn run(spec_path: &Path) -> u8 {
     }
 }
 
-/// What the lock file holds when the last sink has read everything there was.
-const DRAINED: &[u8] = b"drained\n";
+/// What the lock file holds behind the number of a sink that has read everything there was.
+const DRAINED: &str = "drained";
 
-/// Whether the sink that held this lock ended because tmux closed the pipe, with nothing lost.
-/// One that was killed could not say so.
-pub fn drained(lock: &Path) -> bool {
-    std::fs::read(lock).is_ok_and(|said| said == DRAINED)
+/// What the last sink that held a lock has said of itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Said {
+    /// Its process id.
+    pub pid: u32,
+    /// It ended because tmux closed the pipe, with nothing lost. One that was killed could not
+    /// say so.
+    pub drained: bool,
+}
+
+/// Whether a sink that has said nothing yet holds this lock.
+pub fn begins(lock: &Path) -> bool {
+    File::open(lock)
+        .is_ok_and(|file| rustix::fs::flock(&file, FlockOperation::NonBlockingLockShared).is_err())
+}
+
+/// What the last sink that held this lock has said; nothing if it is just about to.
+pub fn said(lock: &Path) -> Option<Said> {
+    let text = std::fs::read_to_string(lock).ok()?;
+    let (pid, rest) = text.split_once('\n')?;
+    Some(Said { pid: pid.parse().ok()?, drained: rest.trim_end() == DRAINED })
 }
 
 /// What a terminal, or someone who signals the whole group of the tmux server, sends does not
@@ -84,8 +101,12 @@ impl Sink {
     fn open(spec_path: &Path) -> Result<Self, SpecError> {
         let spec = Spec::read(spec_path)?;
         let paths = PanePaths::beside(spec_path);
-        let lock = lock(&paths.sink_lock());
+        let mut lock = lock(&paths.sink_lock());
         let bell = bell(&paths.bell());
+        if let Some(lock) = &mut lock {
+            // Not before it holds the bell: whoever reads this may rely on that.
+            let _ = writeln!(lock, "{}", std::process::id());
+        }
         let runtime = spec_path.parent().and_then(Path::parent);
         let dirs = Dirs::new(spec.log.dir.as_path(), runtime.map(spill_dir));
         let appender = Appender::open(&dirs, &spec.name.slug(), spec.log.segment(), true);
@@ -98,7 +119,7 @@ impl Sink {
     fn leave(&mut self) {
         if let Some(lock) = &mut self.lock {
             // Unsaid, it only looks as if something might be missing.
-            let _ = lock.write_all(DRAINED);
+            let _ = writeln!(lock, "{DRAINED}");
         }
     }
 

@@ -129,24 +129,32 @@ impl Tmux {
     }
 
     /// Start the server with a window and a pipe for each of these.
-    pub async fn start(&self, openings: &[Opening]) -> Result<(), TmuxError> {
+    pub async fn start(&self, openings: &[Opening]) -> Result<Survey, TmuxError> {
         let mut text = config::generate(self.size.0, self.size.1);
         text.push_str(&menu::binding(&self.menu).unwrap_or_default());
         write(&self.menu, &menu::script(&self.tmo, &self.control))?;
         write(&self.config, text.as_bytes())?;
-        let groups: Vec<_> =
+        let mut groups: Vec<_> =
             openings.iter().enumerate().map(|(i, o)| self.window(o, i == 0)).collect();
-        for call in command::batches(&groups) {
-            self.call(call).await?;
-        }
-        Ok(())
+        // In the same call: another client would take its time from the shims that start now.
+        groups.push(self.ask_survey());
+        self.surveyed(&groups).await
     }
 
     /// The server, if it runs.
     pub async fn survey(&self) -> Result<Survey, TmuxError> {
-        let ask = Command::new("display-message").arg("-p").arg("#{pid} #{socket_path}");
+        self.surveyed(&[self.ask_survey()]).await
+    }
+
+    fn ask_survey(&self) -> Vec<Command> {
+        let server = Command::new("display-message").arg("-p").arg("#{pid} #{socket_path}");
+        vec![server, self.ask_panes()]
+    }
+
+    /// Run these commands, of which only the last group says something.
+    async fn surveyed(&self, groups: &[Vec<Command>]) -> Result<Survey, TmuxError> {
         let mut said = String::new();
-        for call in command::batches(&[vec![ask, self.ask_panes()]]) {
+        for call in command::batches(groups) {
             said = self.call(call).await?;
         }
         let refused = || TmuxError::Refused { what: "display-message".into(), words: said.clone() };
