@@ -267,7 +267,7 @@ pub struct LogsArgs {
     #[arg(short = 'f', long)]
     pub follow: bool,
     /// Print the lines as they were printed, without names before them.
-    #[arg(long)]
+    #[arg(long, conflicts_with = "follow")]
     pub no_prefix: bool,
     /// Print the names of the files that hold the log, not what is in them.
     #[arg(long, conflicts_with_all = ["lines", "follow", "no_prefix"])]

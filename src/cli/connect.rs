@@ -33,6 +33,10 @@ async fn prepare(instance: &Instance, args: &ConnectArgs) -> Result<Command, Cli
     let process = choose(&state, args.name.as_deref())?;
     let Some(pane) = &process.pane else {
         let name = &process.name;
+        if matches!(process.state.as_str(), "pending" | "starting") {
+            let text = format!("{name} is just being started; try again in a moment");
+            return Err(CliError::Other(text));
+        }
         let why = process.reason.as_deref().unwrap_or("its window was closed");
         let text = format!("{name} has no terminal: {why}; `tmo start {name}` opens one");
         return Err(CliError::Other(text));
