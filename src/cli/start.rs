@@ -52,8 +52,9 @@ pub(super) fn start(args: StartArgs, out: &mut dyn Write) -> Result<u8, CliError
                 None => continue,
             }
         }
-        let fresh = start.prepare()?;
+        // Before the first file: one that is interrupted half-way would stay.
         let early = Early::begin().map_err(CliError::io("signals"))?;
+        let fresh = start.prepare()?;
         let begun = start.launch(fresh.as_ref(), door, early, out);
         if let Some((_, file)) = fresh {
             // The guardian takes it; left over only where there was none to take it.
