@@ -52,10 +52,9 @@ pub(super) fn start(args: StartArgs, out: &mut dyn Write) -> Result<u8, CliError
                 None => continue,
             }
         }
-        let plan = start.prepare()?;
-        // From here on something would be left if this program just died.
+        // Before the first file: one that is interrupted half-way would stay.
         let early = Early::begin().map_err(CliError::io("signals"))?;
-        let fresh = plan.map(|plan| start.leave(plan)).transpose()?;
+        let fresh = start.prepare()?;
         let begun = start.launch(fresh.as_ref(), door, early, out);
         if let Some((_, file)) = fresh {
             // The guardian takes it; left over only where there was none to take it.
@@ -92,9 +91,9 @@ impl Start {
         Ok(Self { typed, context, project, runtime, tmo, daemonize, timestamps })
     }
 
-    /// Resolve what is to be run; nothing if there is a run to be adopted, which goes by its own
-    /// plan.
-    fn prepare(&self) -> Result<Option<Plan>, CliError> {
+    /// Resolve what is to be run and leave it where the guardian finds it; nothing if there is a
+    /// run to be adopted, which goes by its own plan.
+    fn prepare(&self) -> Result<Option<(Plan, PathBuf)>, CliError> {
         if self.runtime.adoptable()? {
             return Ok(None);
         }
@@ -115,15 +114,10 @@ impl Start {
         let mut plan = plan::resolve(&self.context, &loaded, &self.typed, facts)?;
         version::find(self.context.env.get("PATH"), &self.context.start_dir)?;
         plan.size = self.pane_size(&plan);
-        Ok(Some(plan))
-    }
-
-    /// Leave a plan where the guardian finds it.
-    fn leave(&self, plan: Plan) -> Result<(Plan, PathBuf), CliError> {
         let path = self.runtime.fresh_plan_file();
         let text = serde_json::to_vec(&plan).map_err(|e| CliError::Other(e.to_string()))?;
         crate::pane::spec::replace(&path, &text).map_err(CliError::io(path.display()))?;
-        Ok((plan, path))
+        Ok(Some((plan, path)))
     }
 
     fn pane_size(&self, plan: &Plan) -> (u16, u16) {
