@@ -204,10 +204,7 @@ impl Runtime {
     /// Remove what a run leaves here; the lock and a journal that lies here stay.
     pub fn clear(&self) -> std::io::Result<()> {
         for name in ["p", "spill"] {
-            match std::fs::remove_dir_all(self.dir.join(name)) {
-                Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error),
-                Ok(()) | Err(_) => {}
-            }
+            remove_dir(&self.dir.join(name))?;
         }
         for name in ["plan.json", "state.json", "tmux.conf", "menu", "shown", "stderr"] {
             // Whoever was to replace it may have been killed half-way.
@@ -240,6 +237,23 @@ impl Saved {
             tmux: None,
             first_record,
             headless_since: None,
+        }
+    }
+}
+
+/// Remove a directory with all that is in it, and what a sink that comes too late puts there
+/// meanwhile: once the directory is gone it can't.
+fn remove_dir(dir: &Path) -> std::io::Result<()> {
+    /// A pane's sink makes no more than a few files.
+    const MOST_TRIES: u32 = 1000;
+    let mut tries = 0;
+    loop {
+        tries += 1;
+        match std::fs::remove_dir_all(dir) {
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
+            Err(error)
+                if error.kind() == std::io::ErrorKind::DirectoryNotEmpty && tries < MOST_TRIES => {}
+            result => return result,
         }
     }
 }
