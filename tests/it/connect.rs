@@ -26,8 +26,8 @@ fn what_is_typed_reaches_the_process_and_leaving_does_not_end_it() {
     view.shows("| heard <hello you>\n");
     terminal.keys(["C-b", "d"]);
     terminal.wait("[detached (from session c-");
-    terminal.line("echo back in the shell");
-    terminal.wait("\nback in the shell");
+    terminal.line("echo back $((6 * 7))");
+    terminal.wait("back 42");
     eventually("its session is gone too", || {
         (world.tmux(["list-sessions", "-F", "#S"]).lines().count() == 1).then_some(())
     });

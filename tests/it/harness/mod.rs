@@ -227,11 +227,12 @@ impl World {
         self.living().into_iter().find(|p| p.args.get(1).is_some_and(|a| a == verb)).map(|p| p.pid)
     }
 
-    /// Supervisor and guardian answer, then go, and so does a view that nobody has waited for:
-    /// the last commands may have returned before.
+    /// Supervisor and guardian answer, shims and sinks say that they are done, then they go, and
+    /// so does a view that nobody has waited for: the last commands may have returned before.
     fn wait_supervisor_gone(&self) {
         let ending = |p: &procs::Proc| {
-            p.args.get(1).is_some_and(|a| ["supervise", "guard", "start"].contains(&a.as_str()))
+            let parts = ["supervise", "guard", "start", "shim", "sink"];
+            p.args.get(1).is_some_and(|a| parts.contains(&a.as_str()))
                 && !self.app().join(".overmind.sock").exists()
         };
         let pids: Vec<u32> = self.living().into_iter().filter(ending).map(|p| p.pid).collect();

@@ -3,6 +3,7 @@
 use std::process::Command;
 
 use super::World;
+use super::procs;
 use super::wait::eventually;
 
 /// A terminal with a shell in it.
@@ -98,11 +99,19 @@ impl<'a> Terminal<'a> {
 impl Drop for Terminal<'_> {
     fn drop(&mut self) {
         let socket = format!("test-{}", self.name);
-        let _ = self.world.command("tmux").args(["-L", &socket, "kill-server"]).output();
+        let tmux = || {
+            let mut command = self.world.command("tmux");
+            command.args(["-L", &socket]);
+            command
+        };
+        let shell = tmux().args(["display-message", "-p", "#{pane_pid}"]).output().unwrap();
+        let shell: Option<u32> = String::from_utf8_lossy(&shell.stdout).trim().parse().ok();
+        let _ = tmux().arg("kill-server").output();
         eventually("the terminal is gone", || {
             let left = self.world.living();
             let is_it = |a: &String| a.contains(&socket);
-            (!left.iter().any(|p| p.args.iter().any(is_it))).then_some(())
+            let server = left.iter().any(|p| p.args.iter().any(is_it));
+            (!server && !shell.is_some_and(procs::alive)).then_some(())
         });
         // tmux leaves it behind.
         let dir = format!("tmux/tmux-{}", nix::unistd::getuid());
