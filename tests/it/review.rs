@@ -211,6 +211,9 @@ fn what_cannot_be_taken_over_is_told_with_a_way_out() {
         let (pid, _) = pid.split_once('`').unwrap();
         assert_eq!(world.shell(&format!("kill {pid}")).code, 0, "{way}");
         world.wait_empty();
+        // One that is just going has no environment any more and is still there.
+        let pid = pid.parse().unwrap();
+        eventually("it is gone", || (!procs::alive(pid)).then_some(()));
         let mut view = world.start([""; 0]);
         both_up(&view);
         assert_eq!(view.interrupt(), 0);
