@@ -33,6 +33,21 @@ pub fn own_orphans(_run: &str, _process: &str) -> io::Result<()> {
     Ok(nix::sys::prctl::set_child_subreaper(true)?)
 }
 
+/// The child is killed when this thread ends, however it ends; what the child forks is not.
+pub fn end_with_parent(command: &mut std::process::Command) {
+    let parent = nix::unistd::getpid();
+    let ask = move || {
+        nix::sys::prctl::set_pdeathsig(nix::sys::signal::Signal::SIGKILL)?;
+        // It may have ended before that.
+        if nix::unistd::getppid() == parent { Ok(()) } else { Err(nix::Error::ESRCH.into()) }
+    };
+    #[expect(unsafe_code, reason = "only the child itself can ask for it")]
+    // SAFETY: `ask` makes three system calls, which may be made after a fork.
+    unsafe {
+        std::os::unix::process::CommandExt::pre_exec(command, ask);
+    }
+}
+
 /// When this process started.
 pub fn start_time(pid: u32) -> Option<u64> {
     Some(stat(pid)?.start_time)

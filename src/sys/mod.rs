@@ -22,14 +22,14 @@ mod wait;
 
 #[cfg(target_os = "linux")]
 pub use linux::{
-    all, boot_id, children, ignores, info, own_orphans, peek, pid_namespace, processes_with_env,
-    signal, start_time, walk, watch_exit,
+    all, boot_id, children, end_with_parent, ignores, info, own_orphans, peek, pid_namespace,
+    processes_with_env, signal, start_time, walk, watch_exit,
 };
 pub use local::time_of_day;
 #[cfg(not(target_os = "linux"))]
 pub use portable::{
-    all, boot_id, children, ignores, info, own_orphans, peek, pid_namespace, processes_with_env,
-    signal, start_time, walk, watch_exit,
+    all, boot_id, children, end_with_parent, ignores, info, own_orphans, peek, pid_namespace,
+    processes_with_env, signal, start_time, walk, watch_exit,
 };
 pub use process::{Ended, ProcInfo};
 pub(crate) use signals::timespec;

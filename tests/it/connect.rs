@@ -205,19 +205,25 @@ fn ctrl_c_in_a_terminal_is_the_process_s_own() {
 
 #[test]
 fn ctrl_s_in_a_terminal_holds_up_nothing() {
-    let world = World::new("web: echo Ready; while read x; do echo Heard $x; done\n");
+    let world =
+        World::new("web: echo Ready; while read x; do echo $x >>heard; echo Heard $x; done\n");
     let view = world.start([""; 0]);
     view.shows("| Ready\n");
     let terminal = Terminal::open(&world, "a", 90, 20);
     terminal.tmo("connect web");
     terminal.wait("Ready");
     terminal.keys(["C-s"]);
-    // The kernel holds back what the process prints from now on.
+    // Keys arrive in order: who has this line is held back already, in this life and no other.
+    terminal.line("nobody");
+    eventually("the line was read", || world.read("heard").contains("nobody").then_some(()));
     world.ok(["restart", "web"]);
     eventually("the next life", || (view.log().matches("| Ready\n").count() == 2).then_some(()));
     terminal.line("you");
     view.shows("| Heard you\n");
+    assert!(!view.log().contains("Heard nobody"), "{}", view.log());
     terminal.keys(["C-s"]);
+    terminal.line("none");
+    eventually("the line was read", || world.read("heard").contains("none").then_some(()));
     world.ok(["stop", "web"]);
     assert_eq!(world.field("web", "state"), "stopped");
     terminal.close();

@@ -75,7 +75,7 @@ fn with_tmux(world: World, script: impl FnOnce(&str) -> String) -> World {
 }
 
 /// A world in which the supervisor is killed when it calls tmux with this word; the call itself is
-/// made, so much later.
+/// made, after something else was done.
 fn struck_at(word: &str, delay: &str) -> World {
     let world = World::new(WEB);
     let dir = world.path().display().to_string();
@@ -83,10 +83,10 @@ fn struck_at(word: &str, delay: &str) -> World {
         format!(
             "cd {dir}\ncase \"$*\" in *{word}*)\n\
              if mkdir struck 2>/dev/null; then\n\
-               kill -9 $PPID; sleep {delay}; {real} \"$@\"; code=$?; mkdir called; exit $code\n\
+               (kill -9 $PPID; {delay}; {real} \"$@\"; mkdir called) & wait\n\
              fi\n\
              # The one that comes next finds what this one has made just before.\n\
-             case {delay} in 0.1) until [ -e called ]; do sleep 0.01; done;; esac;;\n\
+             case \"{delay}\" in *0.1) until [ -e called ]; do sleep 0.01; done;; esac;;\n\
              esac\ncd /\nexec {real} \"$@\"\n"
         )
     })
@@ -95,12 +95,12 @@ fn struck_at(word: &str, delay: &str) -> World {
 #[test]
 fn a_supervisor_killed_while_it_calls_tmux_is_not_noticed() {
     for (word, delay) in [
-        ("new-session", "0"),
-        ("new-session", "0.1"),
-        ("new-session", "0.5"),
-        ("display-message", "0"),
-        ("kill-server", "0"),
-        ("kill-server", "0.5"),
+        ("new-session", ":"),
+        ("new-session", "sleep 0.1"),
+        ("new-session", "sleep 0.5"),
+        ("display-message", ":"),
+        ("kill-server", ":"),
+        ("kill-server", "sleep 0.5"),
     ] {
         let world = struck_at(word, delay);
         let mut view = world.start([""; 0]);
@@ -118,6 +118,17 @@ fn a_supervisor_killed_while_it_calls_tmux_is_not_noticed() {
         assert!(!log.contains("Can't"), "{word} {delay}: {log}");
         world.wait_empty();
     }
+}
+
+#[test]
+fn a_server_that_is_started_after_the_run_is_over_ends_by_itself() {
+    let world = struck_at("new-session", "until [ -e late ]; do sleep 0.01; done");
+    let mut view = world.start([""; 0]);
+    both_up(&view);
+    assert_eq!(view.interrupt(), 0, "{}", view.log());
+    std::fs::create_dir(world.path().join("late")).unwrap();
+    eventually("tmux was called", || world.path().join("called").exists().then_some(()));
+    world.wait_empty();
 }
 
 #[test]

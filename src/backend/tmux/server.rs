@@ -14,6 +14,7 @@ use super::command::{self, Command};
 use super::{config, menu};
 use crate::model::ProcName;
 use crate::model::plan::Plan;
+use crate::sys;
 
 /// A tmux call that failed.
 #[derive(Debug, thiserror::Error)]
@@ -192,7 +193,7 @@ impl Tmux {
             // Its own, so that no value for all sessions can end this one.
             let keep = Command::new("set-option").arg("-q").arg("-t");
             let keep = keep.arg(format!("={}:", self.session)).arg("destroy-unattached").arg("off");
-            commands.push(keep);
+            commands.extend([keep, keep_empty()]);
         }
         commands
     }
@@ -276,15 +277,15 @@ impl Tmux {
     pub async fn source_user_config(&self) -> Result<(), TmuxError> {
         let Some(path) = &self.user_config else { return Ok(()) };
         let unset = self.unset_hooks().await;
-        let ours = Command::new("source-file").arg(&self.config);
-        let mut all = vec![Command::new("source-file").arg("-q").arg(path), ours.clone()];
-        all.extend(unset.iter().cloned());
+        let ours = vec![Command::new("source-file").arg(&self.config), keep_empty()];
+        let mut all = vec![Command::new("source-file").arg("-q").arg(path)];
+        all.extend(ours.iter().chain(&unset).cloned());
         // In one call, so that none of it counts at any time: its options could end the session,
         // its hooks could do anything.
         let verdict = self.call_all(vec![all]).await;
         if verdict.is_err() {
             // An error in the user's file keeps what stands behind it from being done.
-            self.call_all(vec![vec![ours]]).await?;
+            self.call_all(vec![ours]).await?;
             self.call_all(unset.into_iter().map(|command| vec![command]).collect()).await?;
         }
         verdict
@@ -341,6 +342,8 @@ impl Tmux {
         client.env_clear().envs(self.env.iter().map(|(name, value)| (name, value)));
         client.current_dir("/").process_group(0);
         client.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        // A late one would start a server for a run that is over.
+        sys::end_with_parent(client.as_std_mut());
         let output = client
             .output()
             .await
@@ -353,6 +356,12 @@ impl Tmux {
         let words = if words.is_empty() { output.status.to_string() } else { words };
         Err(TmuxError::Refused { what, words })
     }
+}
+
+/// The server outlives its last session. Not so before it has one: its client may be killed in
+/// between, and nobody would know of it.
+fn keep_empty() -> Command {
+    Command::new("set-option").arg("-gq").arg("exit-empty").arg("off")
 }
 
 fn write(path: &Path, text: &[u8]) -> Result<(), TmuxError> {

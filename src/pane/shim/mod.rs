@@ -45,6 +45,13 @@ const RETRY: Duration = Duration::from_secs(1);
 
 /// Run the shim of the pane with this spec file until it is told to go; the exit status.
 pub fn run(spec_path: &Path) -> u8 {
+    // Its supervisor was killed while it asked for this pane, and the run was over by the time
+    // tmux did it: there is nothing to be done here, nor for a server that was started for it.
+    if let Ok(false) = spec_path.try_exists() {
+        let _ = writeln!(std::io::stderr(), "tmo: {}: that run is over", spec_path.display());
+        end_own_server();
+        return 1;
+    }
     match Shim::begin(spec_path) {
         Ok(shim) => {
             shim.serve();
@@ -54,6 +61,23 @@ pub fn run(spec_path: &Path) -> u8 {
             let _ = writeln!(std::io::stderr(), "tmo: cannot start the shim: {error}");
             1
         }
+    }
+}
+
+/// End the tmux server that has started this process, if it is one of tmo's.
+fn end_own_server() {
+    let here = launch::pane_environment().find(|(name, _)| name == "TMUX");
+    let here = here.and_then(|(_, value)| value.into_string().ok()).unwrap_or_default();
+    // `socket,pid,session`
+    let mut fields = here.rsplitn(3, ',').skip(1);
+    let server = nix::unistd::getppid();
+    let is_parent = fields.next().and_then(|pid| pid.parse().ok()) == Some(server.as_raw());
+    let Some(socket) = fields.next().map(Path::new) else { return };
+    let name = socket.file_name().and_then(|name| name.to_str());
+    if is_parent && name.is_some_and(|name| name.starts_with("tmo-")) {
+        // It would leave its socket behind. Refused or gone already: nothing else can be done.
+        let _ = std::fs::remove_file(socket);
+        let _ = nix::sys::signal::kill(server, nix::sys::signal::Signal::SIGTERM);
     }
 }
 
