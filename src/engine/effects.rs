@@ -1,12 +1,12 @@
 //! Carrying out what the state machine decides.
 
-use nix::libc::{SIGHUP, SIGKILL, SIGUSR1};
+use nix::libc::{SIGCONT, SIGHUP, SIGKILL, SIGUSR1};
 
 use super::core::Engine;
 use crate::model::request::{ProcessState, State, TmuxAddress};
 use crate::pane::spec::{SPEC_VERSION, Spec, SpecError, Want};
 use crate::plan;
-use crate::supervisor::{Course, Effect, Pane, Phase, ProcId, Word};
+use crate::supervisor::{Course, Effect, Input, Pane, Phase, ProcId, Word};
 use crate::sys;
 use crate::sys::clock;
 
@@ -37,13 +37,19 @@ impl Engine {
             (Err(_), Want::Stop | Want::End) if kill => SIGKILL,
             (Err(_), Want::Stop | Want::End) => SIGHUP,
         };
+        if let Pane::Up { shim, start_time, .. } = self.saved.supervisor.procs[id].pane {
+            // Not there any more: its end is on its way to us. Somebody may have stopped it.
+            let _ = sys::signal(shim, start_time, bell);
+            let _ = sys::signal(shim, start_time, SIGCONT);
+        }
         if let Err(error) = written {
             let text = error.to_string();
-            self.say(&Word { id: Some(id), event: "trouble", text, error: true });
-        }
-        if let Pane::Up { shim, start_time, .. } = self.saved.supervisor.procs[id].pane {
-            // Not there any more: its end is on its way to us.
-            let _ = sys::signal(shim, start_time, bell);
+            self.say(&Word { id: Some(id), event: "trouble", text: text.clone(), error: true });
+            if want == Want::Run {
+                let stands = Spec::read(&self.panes[id].paths.spec());
+                let stands = stands.ok().map(|spec| (spec.want, spec.life));
+                self.input(Input::Untold(id, text, stands));
+            }
         }
     }
 

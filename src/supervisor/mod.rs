@@ -191,6 +191,9 @@ pub enum Input {
     ShimGone(ProcId),
     /// Its pane could not be opened.
     NoPane(ProcId, String),
+    /// Its shim can't be told to run what it shall run, and why; what it was told last (a wish
+    /// and the number of a life) stands.
+    Untold(ProcId, String, Option<(Want, u64)>),
     /// The tmux server is gone.
     TmuxGone,
     /// A client asks; by the same key it has asked for the same before.
@@ -284,6 +287,7 @@ impl Supervisor {
             Input::Life(id, entry) => self.on_entry(id, entry, &mut out),
             Input::ShimGone(id) => self.shim_gone(id, now, &mut out),
             Input::NoPane(id, why) => self.no_pane(id, &why, now, &mut out),
+            Input::Untold(id, why, stands) => self.untold(id, why, stands, now),
             Input::TmuxGone => self.on_tmux_gone(&mut out),
             Input::Ask(ticket, request, key) => {
                 if !self.asked_before(ticket, key.as_deref()) {

@@ -4,6 +4,7 @@ use super::ticket::{Aim, Ticket};
 use super::{Course, Effect, Goal, Pane, Phase, ProcId, Supervisor, Word};
 use crate::model::nearest;
 use crate::model::request::{Outcome, Request};
+use crate::pane::spec::Want;
 
 /// What a request does to each of its processes.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -120,6 +121,36 @@ impl Supervisor {
         let aim = Aim::Run(proc.life);
         self.want(id, out);
         aim
+    }
+
+    /// Nobody has heard of the life that was asked for: it is not wanted any more, and what runs
+    /// goes on.
+    pub(super) fn untold(
+        &mut self,
+        id: ProcId,
+        why: String,
+        stands: Option<(Want, u64)>,
+        now: u64,
+    ) {
+        let proc = &mut self.procs[id];
+        if stands == Some((Want::Run, proc.life)) {
+            return;
+        }
+        proc.note = Some(why);
+        let runs = matches!(stands, Some((Want::Run, life)) if life == proc.current_life());
+        if proc.phase == (Phase::Starting { life: proc.life }) {
+            proc.phase = Phase::Pending;
+            proc.since = now;
+            proc.life -= 1;
+            proc.goal = Goal::Stop;
+        } else if proc.life > proc.current_life() {
+            proc.life = proc.current_life();
+            if runs {
+                proc.told = proc.told.min(proc.life.saturating_sub(1));
+            } else {
+                proc.goal = Goal::Stop;
+            }
+        }
     }
 
     /// Say that it is to stop; said again while it lives, it is killed (overmind's rule).

@@ -291,6 +291,36 @@ fn a_stop_before_the_beginning_leaves_nothing_hanging() {
 }
 
 #[test]
+fn a_restart_that_reaches_no_shim_fails_and_costs_nothing() {
+    let mut world = World::new(&["web"]);
+    world.settle();
+    let (heard, untold) = (world.shims[0].spec, |stands| {
+        Input::Untold(0, "no room".into(), Some(stands))
+    });
+    world.ask(1, Request::Restart { names: vec![] });
+    world.shims[0].spec = heard;
+    world.input(untold((Want::Run, 1)));
+    assert_eq!(world.answers[0].1.problems, ["web: no room"]);
+    assert_eq!(world.machine.procs[0].word(), "running");
+    world.ask(2, Request::Stop { names: vec![] });
+    world.settle();
+    assert_eq!(world.machine.procs[0].word(), "stopped");
+    let heard = world.shims[0].spec;
+    world.ask(3, Request::Start { names: vec![] });
+    world.shims[0].spec = heard;
+    world.input(untold((Want::Stop, 1)));
+    assert_eq!(world.answers[2].1.problems, ["web: no room"]);
+    assert_eq!(world.machine.procs[0].word(), "stopped");
+    world.ask(4, Request::Start { names: vec![] });
+    world.settle();
+    world.check();
+    assert!(world.answers[3].1.ok, "{:?}", world.answers);
+    world.shims[0].die(Exit::Code(7));
+    world.settle();
+    assert_eq!(world.finished, [7]);
+}
+
+#[test]
 fn a_killed_shim_is_a_death() {
     let mut world = World::new(&["web", "api"]);
     world.settle();

@@ -110,6 +110,7 @@ fn verdict(proc: &Proc, aim: Aim, course: Course) -> Verdict {
     let note = || proc.note.clone().unwrap_or_else(|| "it is not there".to_owned());
     match (aim, &proc.phase) {
         (_, Phase::Stuck { .. }) => Verdict::Failed(note()),
+        (Aim::Run(life), _) if proc.life < life => Verdict::Failed(note()),
         (Aim::Over(life), _) if !proc.alive() || proc.current_life() > life => Verdict::Reached,
         (Aim::Run(life), Phase::Running { life: now, .. }) if *now >= life => Verdict::Reached,
         (Aim::Run(life), Phase::Ending { life: now, exit }) if *now >= life => {

@@ -174,6 +174,35 @@ fn what_cannot_be_told_to_stop_is_stopped_all_the_same() {
     }
 }
 
+#[test]
+fn what_cannot_be_told_to_run_goes_on_as_it_is() {
+    let world = World::new(WEB);
+    let mut view = world.start([""; 0]);
+    both_up(&view);
+    let pid = world.field("web", "pid");
+    let full = world.runtime().join("p/web.spec.new");
+    std::fs::create_dir(&full).unwrap();
+    let fails = || {
+        let ran = world.run(["restart", "web"]);
+        assert_eq!(ran.code, 1, "{ran:?}");
+        assert!(ran.stderr.starts_with("tmo: web: "), "{ran:?}");
+    };
+    fails();
+    assert_eq!(world.field("web", "pid"), pid);
+    assert_eq!(world.field("web", "state"), "running");
+    std::fs::remove_dir(&full).unwrap();
+    world.ok(["stop", "web"]);
+    std::fs::create_dir(&full).unwrap();
+    fails();
+    assert_eq!(world.field("web", "state"), "stopped");
+    std::fs::remove_dir(&full).unwrap();
+    world.ok(["restart", "web"]);
+    world.ok(["restart", "web"]);
+    assert_eq!(world.field("web", "state"), "running");
+    assert_eq!(view.interrupt(), 0, "{}", view.log());
+    world.wait_empty();
+}
+
 /// Kill guardian and supervisor at once, so that neither sees the other die.
 fn kill_both(world: &World) {
     let (guardian, supervisor) = (world.guardian(), world.supervisor());
