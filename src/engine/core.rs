@@ -1,12 +1,11 @@
 //! The engine's state and what it does about each event.
 
 use std::collections::HashMap;
-use std::time::Duration;
 
 use tokio::sync::{oneshot, watch};
 use tokio::time::Instant;
 
-use super::pane::{PaneTrack, Sink};
+use super::pane::{PaneTrack, Patience, Sink};
 use super::queue::{Event, Queue};
 use super::runtime::{Runtime, Saved};
 use super::watchers;
@@ -20,8 +19,8 @@ use crate::pane::sink;
 use crate::supervisor::{Effect, Input, Pane, ProcId, Word};
 use crate::sys::{Sweep, clock};
 
-/// How long a marker may stay away while nothing else arrives, before it is given up.
-const MARKER_PATIENCE: Duration = Duration::from_secs(2);
+/// So many sinks in a row may fail to come up before that is told, or ends a start.
+const MOST_SINKS: u32 = 3;
 /// Bytes of one stream that are read before the others get their turn.
 const BUDGET: u64 = 1 << 20;
 
@@ -200,7 +199,7 @@ impl Engine {
             pane.marked = u64::from(seen.seq);
         }
         if progress.records > 0 {
-            pane.give_up = None;
+            pane.extend_patience();
         }
         // A marker that came since the life file was read is announced by it now.
         if progress.more || !progress.ask.is_empty() {
@@ -261,11 +260,7 @@ impl Engine {
             self.decide(Input::Life(id, entry));
         }
         self.check_ready(id);
-        let pane = &mut self.panes[id];
-        match pane.awaits_marker() {
-            Some(_) => _ = pane.give_up.get_or_insert(Instant::now() + MARKER_PATIENCE),
-            None => pane.give_up = None,
-        }
+        self.panes[id].set_patience();
     }
 
     /// A new shim is watched; one that goes by its own word is not.
@@ -275,6 +270,7 @@ impl Engine {
             LifeEvent::Up { pid, start_time, pane: name, .. } => {
                 pane.shim = Some((*pid, *start_time));
                 pane.pane = Some(name.clone());
+                pane.await_sink();
                 if pane.awaited == Some(*pid) {
                     return;
                 }
@@ -337,6 +333,12 @@ impl Engine {
         if !closed {
             self.gap(id);
         }
+        self.panes[id].await_sink();
+        self.pipe(id, pane, closed);
+    }
+
+    /// Have tmux pipe a pane's output again.
+    fn pipe(&self, id: ProcId, pane: String, closed: bool) {
         let (tmux, queue) = (self.tmux.clone(), self.queue.clone());
         let spec = self.panes[id].paths.spec();
         tokio::task::spawn_local(async move {
@@ -420,19 +422,49 @@ impl Engine {
 
     /// The next moment at which something is overdue.
     pub(super) fn alarm(&self) -> Option<Instant> {
-        self.panes.iter().filter_map(|pane| pane.give_up).chain(self.settled).min()
+        self.panes.iter().filter_map(PaneTrack::alarm).chain(self.settled).min()
     }
 
-    /// Give up the markers that are overdue.
+    /// Give up the markers that are overdue, and the sinks.
     pub(super) fn on_alarm(&mut self) {
         let now = Instant::now();
+        let past = |at: Option<Instant>| at.is_some_and(|at| at <= now);
         for id in 0..self.panes.len() {
-            if self.panes[id].give_up.is_none_or(|at| at > now) {
-                continue;
+            let pane = &mut self.panes[id];
+            if past(pane.sink_due) {
+                pane.sink_due = None;
+                self.sink_overdue(id);
             }
-            self.panes[id].give_up = None;
-            self.read(id);
-            self.unmark(id);
+            if past(self.panes[id].patience.map(Patience::end)) {
+                self.panes[id].patience = None;
+                self.read(id);
+                self.unmark(id);
+            }
+        }
+    }
+
+    /// The sink of a pane has not come up, or a person has piped the pane elsewhere: try another
+    /// one, and tell if that is in vain as well.
+    fn sink_overdue(&mut self, id: ProcId) {
+        let pane = &mut self.panes[id];
+        if pane.shim.is_none() || self.saved.supervisor.tmux_gone {
+            return;
+        }
+        if pane.sink == Sink::Gone && pane.sinks_lost == 0 {
+            self.gap(id);
+        }
+        let pane = &mut self.panes[id];
+        pane.sinks_lost += 1;
+        if pane.sinks_lost == MOST_SINKS {
+            let why = format!("`{} sink` does not start", self.plan.tmo.as_path().display());
+            if !self.saved.supervisor.procs[id].alive() {
+                return self.input(Input::NoPane(id, why));
+            }
+            self.trouble(id, &format!("its output can't be taken: {why}"));
+        }
+        self.panes[id].await_sink();
+        if let Some(pane) = self.panes[id].pane.clone() {
+            self.pipe(id, pane, false);
         }
     }
 

@@ -2,12 +2,22 @@
 
 use std::collections::VecDeque;
 use std::path::Path;
+use std::time::Duration;
+
+use tokio::time::Instant;
 
 use crate::journal::expect::Markers;
 use crate::model::ProcName;
 use crate::pane::life::{Entry, LifeReader};
 use crate::pane::paths::PanePaths;
 use crate::pane::sink;
+
+/// How long a marker may stay away while nothing else arrives, before it is given up.
+const MARKER_PATIENCE: Duration = Duration::from_secs(2);
+/// And while output keeps arriving, which may be much that was printed before it.
+const LAST_MARKER_PATIENCE: Duration = Duration::from_secs(30);
+/// How long the first sink of a pane may take to come up; each one that follows has twice as long.
+const SINK_PATIENCE: Duration = Duration::from_secs(2);
 
 /// Whether a sink takes the pane's output.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -18,6 +28,28 @@ pub(super) enum Sink {
     Up,
     /// It died; another one is being started.
     Gone,
+}
+
+/// How long a marker may stay away.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Patience {
+    seq: u64,
+    /// Until then if nothing else comes.
+    quiet: Instant,
+    /// Until then whatever comes.
+    last: Instant,
+}
+
+impl Patience {
+    fn new(seq: u64) -> Self {
+        let now = Instant::now();
+        Self { seq, quiet: now + MARKER_PATIENCE, last: now + LAST_MARKER_PATIENCE }
+    }
+
+    /// When the marker is given up.
+    pub(super) fn end(self) -> Instant {
+        self.quiet.min(self.last)
+    }
 }
 
 /// One pane.
@@ -51,8 +83,12 @@ pub(super) struct PaneTrack {
     pub(super) listening: bool,
     /// Generation of the last spec that was written.
     pub(super) generation: u64,
-    /// When an awaited marker is given up.
-    pub(super) give_up: Option<tokio::time::Instant>,
+    /// How long the marker that is awaited may stay away.
+    pub(super) patience: Option<Patience>,
+    /// When a sink that has not come up by then is started anew.
+    pub(super) sink_due: Option<Instant>,
+    /// How many sinks in a row have not come up.
+    pub(super) sinks_lost: u32,
 }
 
 impl PaneTrack {
@@ -75,14 +111,47 @@ impl PaneTrack {
             pane: None,
             listening: false,
             generation: 0,
-            give_up: None,
+            patience: None,
+            sink_due: None,
+            sinks_lost: 0,
         }
     }
 
     /// A sink takes its output.
     pub(super) fn sink_up(&mut self) {
         self.sink = Sink::Up;
+        self.sink_due = None;
+        self.sinks_lost = 0;
         self.sink_pid = sink::said(&self.paths.sink_lock()).map(|said| said.pid);
+    }
+
+    /// A pane with a shim has no sink; one that is killed before it has said a word, or can't
+    /// begin, is noticed by nobody but the clock.
+    pub(super) fn await_sink(&mut self) {
+        if self.shim.is_some() && self.sink != Sink::Up {
+            let patience = SINK_PATIENCE * (1 << self.sinks_lost.min(4));
+            self.sink_due = Some(Instant::now() + patience);
+        }
+    }
+
+    /// Have patience with the marker that is awaited now.
+    pub(super) fn set_patience(&mut self) {
+        let awaited = self.awaits_marker();
+        if awaited != self.patience.map(|patience| patience.seq) {
+            self.patience = awaited.map(Patience::new);
+        }
+    }
+
+    /// Output came, so the marker may be behind more of it.
+    pub(super) fn extend_patience(&mut self) {
+        if let Some(patience) = &mut self.patience {
+            patience.quiet = Instant::now() + MARKER_PATIENCE;
+        }
+    }
+
+    /// The next moment at which something of it is overdue.
+    pub(super) fn alarm(&self) -> Option<Instant> {
+        self.sink_due.into_iter().chain(self.patience.map(Patience::end)).min()
     }
 
     /// Take the next entry whose time has come: a marked one waits until its marker was read, so

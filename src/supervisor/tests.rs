@@ -294,9 +294,8 @@ fn a_stop_before_the_beginning_leaves_nothing_hanging() {
 fn a_restart_that_reaches_no_shim_fails_and_costs_nothing() {
     let mut world = World::new(&["web"]);
     world.settle();
-    let (heard, untold) = (world.shims[0].spec, |stands| {
-        Input::Untold(0, "no room".into(), Some(stands))
-    });
+    let (heard, untold) =
+        (world.shims[0].spec, |stands| Input::Untold(0, "no room".into(), Some(stands)));
     world.ask(1, Request::Restart { names: vec![] });
     world.shims[0].spec = heard;
     world.input(untold((Want::Run, 1)));

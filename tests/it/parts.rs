@@ -33,6 +33,41 @@ fn a_killed_sink_is_replaced_and_the_gap_is_told() {
 }
 
 #[test]
+fn a_sink_that_comes_to_nothing_before_its_first_word_is_replaced() {
+    // The first pipe of each pane: a sink that is killed before it could say that it is there.
+    let world = World::new("web: echo up; exec sleep 1000\nworker: exec sleep 1000\n");
+    let dir = world.path().display().to_string();
+    let world = world.with_tmux(|real| {
+        format!(
+            "case \"$*\" in *new-session*) if mkdir {dir}/once 2>/dev/null; then\n\
+               for word; do shift\n\
+                 case \"$word\" in \"exec \"*sink*) word='kill -9 $$';; esac\n\
+                 set -- \"$@\" \"$word\"\n\
+               done\nfi;; esac\nexec {real} \"$@\"\n"
+        )
+    });
+    let mut view = world.start([""; 0]);
+    view.shows("web    | up\n");
+    world.wait_state("worker", "running");
+    assert!(!view.log().contains("broken"), "nothing was to be lost: {}", view.log());
+    assert_eq!(view.interrupt(), 0);
+}
+
+#[test]
+fn a_pane_that_a_person_pipes_elsewhere_is_taken_back() {
+    let world = World::new("web: while read x; do echo line $x; done\n");
+    let mut view = world.start([""; 0]);
+    world.wait_state("web", "running");
+    let other = world.path().join("other");
+    world.tmux(["pipe-pane", "-t", "web", &format!("cat >{}", other.display())]);
+    view.shows("Its pipe was broken: output may be missing here\n");
+    eventually("a sink", || world.pane_part("sink", "web"));
+    world.tmux(["send-keys", "-t", "web", "two", "Enter"]);
+    view.shows("| line two\n");
+    assert_eq!(view.interrupt(), 0);
+}
+
+#[test]
 fn a_sink_killed_under_load_costs_no_more_than_a_gap() {
     let world = World::new("web: seq 1 200000; echo done; exec sleep 1000\n");
     let mut view = world.start([""; 0]);

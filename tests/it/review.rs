@@ -62,24 +62,12 @@ fn a_supervisor_killed_while_it_ends_still_ends() {
     }
 }
 
-/// The world with a script in the place of tmux, given the real one.
-fn with_tmux(world: World, script: impl FnOnce(&str) -> String) -> World {
-    let bin = world.path().join("bin");
-    std::fs::create_dir(&bin).unwrap();
-    let real = world.shell("command -v tmux").stdout;
-    let script = format!("#!/bin/sh\n{}", script(real.trim()));
-    std::fs::write(bin.join("tmux"), script).unwrap();
-    std::fs::set_permissions(bin.join("tmux"), std::fs::Permissions::from_mode(0o755)).unwrap();
-    let path = format!("{}:{}", bin.display(), std::env::var("PATH").unwrap());
-    world.env("PATH", &path)
-}
-
 /// A world in which the supervisor is killed when it calls tmux with this word; the call itself is
 /// made, after something else was done.
 fn struck_at(word: &str, delay: &str) -> World {
     let world = World::new(WEB);
     let dir = world.path().display().to_string();
-    with_tmux(world, |real| {
+    world.with_tmux(|real| {
         format!(
             "cd {dir}\ncase \"$*\" in *{word}*)\n\
              if mkdir struck 2>/dev/null; then\n\
@@ -137,7 +125,7 @@ fn a_shim_that_cannot_start_is_told_and_hangs_nothing() {
     let world = World::new(WEB);
     let copy = world.path().join("tmo");
     std::fs::copy(env!("CARGO_BIN_EXE_tmo"), &copy).unwrap();
-    let world = with_tmux(world, |real| {
+    let world = world.with_tmux(|real| {
         format!(
             "case \"$*\" in *new-session*) rm -f {};; esac\nexec {real} \"$@\"\n",
             copy.display()

@@ -47,6 +47,18 @@ impl World {
         self
     }
 
+    /// The world with a script in the place of tmux, given the real one.
+    pub(crate) fn with_tmux(self, script: impl FnOnce(&str) -> String) -> Self {
+        let bin = self.path().join("bin");
+        std::fs::create_dir(&bin).unwrap();
+        let real = self.shell("command -v tmux").stdout;
+        let script = format!("#!/bin/sh\n{}", script(real.trim()));
+        std::fs::write(bin.join("tmux"), script).unwrap();
+        std::fs::set_permissions(bin.join("tmux"), std::fs::Permissions::from_mode(0o755)).unwrap();
+        let path = format!("{}:{}", bin.display(), std::env::var("PATH").unwrap());
+        self.env("PATH", &path)
+    }
+
     /// The project directory.
     pub(crate) fn app(&self) -> PathBuf {
         self.dir.path().join("app")
