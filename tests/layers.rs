@@ -15,7 +15,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     // The formats of the pane's files are the words they share.
     ("supervisor", &["model", "pane"]),
     ("journal", &["model", "pane", "sys"]),
-    ("backend", &["model", "pane"]),
+    ("backend", &["model", "sys", "pane"]),
     ("control", &["model"]),
     (
         "engine",

@@ -43,11 +43,7 @@ pub fn run(arguments: Vec<OsString>) -> u8 {
     };
     let args = match args {
         Ok(args) => args,
-        Err(error) => {
-            // Nobody is there to be told that nobody can be told.
-            let _ = error.print();
-            return u8::try_from(error.exit_code()).unwrap_or(2);
-        }
+        Err(error) => return explain(&error),
     };
     parts::log_to_stderr();
     // As it is: what processes printed is passed on byte for byte.
@@ -76,6 +72,19 @@ fn act(args: Args, out: &mut dyn Write) -> Result<u8, CliError> {
         Some(Verb::Completions(args)) => written(completions::write(args.shell, out)),
         Some(Verb::Man(args)) => manual(&args, out),
     }
+}
+
+/// Help or the version that was asked for, or what is wrong with the command line.
+fn explain(error: &clap::Error) -> u8 {
+    // Nobody is there to be told that nobody can be told.
+    let _ = if error.use_stderr() {
+        // Every complaint begins with the name of the program.
+        let text = error.render().ansi().to_string().replacen("error:", "tmo:", 1);
+        anstream::stderr().write_all(text.as_bytes())
+    } else {
+        error.print()
+    };
+    u8::try_from(error.exit_code()).unwrap_or(2)
 }
 
 fn manual(args: &ManArgs, out: &mut dyn Write) -> Result<u8, CliError> {

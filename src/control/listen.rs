@@ -265,15 +265,6 @@ pub struct Place {
 }
 
 impl Place {
-    /// What another process of this run has bound, for one that inherits the listener.
-    pub fn find(path: &Path, runtime: &Path) -> io::Result<Self> {
-        let elsewhere = in_runtime(runtime);
-        let linked = fs::read_link(path).is_ok_and(|target| target == elsewhere);
-        let socket = if linked { elsewhere } else { locate(path, runtime) };
-        let id = id(&fs::symlink_metadata(&socket)?);
-        Ok(Self { socket, link: linked.then(|| path.to_owned()), id })
-    }
-
     /// Remove the socket and the link to it, unless they have become somebody else's.
     pub fn remove(&self) -> io::Result<()> {
         let linked = self.link.as_deref().map_or(Ok(()), |link| remove_link(link, &self.socket));
@@ -285,17 +276,6 @@ fn remove_link(link: &Path, socket: &Path) -> io::Result<()> {
     remove_if(link, |file| {
         file.is_symlink() && fs::read_link(link).is_ok_and(|target| target == socket)
     })
-}
-
-/// Remove what a run that was killed has left at `path` and in the runtime directory. For whoever
-/// holds the lock; a socket that somebody answers on stays.
-pub fn unbind(path: &Path, runtime: &Path) -> io::Result<()> {
-    let socket = in_runtime(runtime);
-    let dead = |path: &Path| matches!(dial::probe(path), Ok(Answer::Dead));
-    let linked = remove_link(path, &socket);
-    let here = remove_if(path, |file| file.file_type().is_socket() && dead(path));
-    let there = remove_if(&socket, |file| file.file_type().is_socket() && dead(&socket));
-    linked.and(here).and(there)
 }
 
 /// Where to connect: `path`, or the runtime directory if the socket had to be there and nothing

@@ -171,11 +171,6 @@ pub fn is_held(runtime: &Path) -> io::Result<bool> {
     }
 }
 
-/// The process id in the lock file: that of the holder, if somebody holds it.
-pub fn holder(runtime: &Path) -> Option<u32> {
-    std::fs::read_to_string(path(runtime)).ok()?.trim().parse().ok()
-}
-
 fn open(path: &Path) -> io::Result<File> {
     File::options().read(true).write(true).create(true).truncate(false).mode(0o600).open(path)
 }

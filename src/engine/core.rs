@@ -9,18 +9,15 @@ use super::pane::{PaneTrack, Patience, Sink};
 use super::queue::{Event, Queue};
 use super::runtime::{Runtime, Saved};
 use super::watchers;
-use crate::backend::tmux::{Tmux, TmuxError};
+use crate::backend::tmux::Tmux;
 use crate::control::handle::Ask;
 use crate::journal::ingest::{Ingest, Progress};
 use crate::model::plan::Plan;
 use crate::model::request::{Head, Outcome, Request};
 use crate::pane::life::{Entry, LifeEvent};
-use crate::pane::sink;
-use crate::supervisor::{Effect, Input, Pane, ProcId, Word};
-use crate::sys::{Sweep, clock};
+use crate::supervisor::{Effect, Input, ProcId, Word};
+use crate::sys::clock;
 
-/// So many sinks in a row may fail to come up before that is told, or ends a start.
-const MOST_SINKS: u32 = 3;
 /// Bytes of one stream that are read before the others get their turn.
 const BUDGET: u64 = 1 << 20;
 
@@ -193,7 +190,7 @@ impl Engine {
         self.say(&Word { id: None, event: "disk", text, error });
     }
 
-    fn progressed(&mut self, id: ProcId, progress: &Progress) {
+    pub(super) fn progressed(&mut self, id: ProcId, progress: &Progress) {
         let pane = &mut self.panes[id];
         if let Some(seen) = progress.markers.last() {
             pane.marked = u64::from(seen.seq);
@@ -242,7 +239,7 @@ impl Engine {
     }
 
     /// The marker that is awaited will not come: go on without it.
-    fn unmark(&mut self, id: ProcId) {
+    pub(super) fn unmark(&mut self, id: ProcId) {
         if let Some(seq) = self.panes[id].awaits_marker() {
             self.ingest.unmark(self.panes[id].stream, seq);
             if !self.read(id) && self.panes[id].awaits_marker() == Some(seq) {
@@ -307,111 +304,6 @@ impl Engine {
         }
     }
 
-    /// What a killed sink had not written is lost; nobody knows how much. Another one is started.
-    /// One that has read all of a pipe that was closed lost nothing; there is a pane to be piped
-    /// again only if a person closed just the pipe.
-    fn sink_gone(&mut self, id: ProcId) {
-        if self.panes[id].sink != Sink::Up {
-            return;
-        }
-        self.panes[id].sink = Sink::Gone;
-        self.read(id);
-        let Some(pane) = self.panes[id].pane.clone() else { return };
-        // A pane whose shim is gone has nothing more to say; opened again, it gets another pipe.
-        let shim = self.panes[id].shim.filter(|&(pid, start)| crate::sys::alive(pid, start));
-        if self.saved.supervisor.tmux_gone || shim.is_none() {
-            return;
-        }
-        let lock = self.panes[id].paths.sink_lock();
-        let said = sink::said(&lock);
-        let other = |said: sink::Said| !said.drained && Some(said.pid) != self.panes[id].sink_pid;
-        if said.map_or_else(|| sink::begins(&lock), other) {
-            // Another one has taken its place already, and tells of itself.
-            return;
-        }
-        let closed = said.is_some_and(|said| said.drained);
-        if !closed {
-            self.gap(id);
-        }
-        self.panes[id].await_sink();
-        self.pipe(id, pane, closed);
-    }
-
-    /// Have tmux pipe a pane's output again.
-    fn pipe(&self, id: ProcId, pane: String, closed: bool) {
-        let (tmux, queue) = (self.tmux.clone(), self.queue.clone());
-        let spec = self.panes[id].paths.spec();
-        tokio::task::spawn_local(async move {
-            let result = tmux.pipe(&pane, &spec, closed).await;
-            queue.push(Event::Piped(id, closed, result));
-        });
-    }
-
-    /// Output may be missing at the present end of the stream.
-    fn gap(&mut self, id: ProcId) {
-        match self.ingest.gap(self.panes[id].stream) {
-            Ok(progress) => self.progressed(id, &progress),
-            Err(error) => tracing::error!(%error, "a gap can't be recorded"),
-        }
-        self.unmark(id);
-        self.trouble(id, "Its pipe was broken: output may be missing here");
-    }
-
-    fn piped(&mut self, id: ProcId, closed: bool, result: Result<bool, TmuxError>) {
-        match (closed, result) {
-            (true, Ok(true)) => self.gap(id),
-            (true, Ok(false)) | (false, Ok(_)) => {}
-            // The pane was closed, and its pipe with it.
-            (true, Err(error)) => tracing::debug!(%error, "pipe-pane"),
-            (false, Err(error)) => {
-                self.trouble(id, &format!("its output can't be piped: {error}"));
-            }
-        }
-    }
-
-    /// A shim has ended. If it did not say so first, it was killed, and what it ran must be ended
-    /// in its place.
-    fn shim_exit(&mut self, id: ProcId, pid: u32) {
-        let is_it = |pane: &PaneTrack| pane.shim.is_some_and(|(shim, _)| shim == pid);
-        self.read(id);
-        let awaited = self.panes[id].awaited.take_if(|awaited| *awaited == pid).is_some();
-        if awaited && self.saved.supervisor.procs[id].pane == Pane::Opening {
-            return self.no_shim(id);
-        }
-        while is_it(&self.panes[id]) && self.panes[id].awaits_marker().is_some() {
-            self.unmark(id);
-        }
-        if !is_it(&self.panes[id]) {
-            return;
-        }
-        let run = self.plan.run.clone();
-        let name = self.plan.processes[id].name.to_string();
-        let queue = self.queue.clone();
-        tokio::task::spawn_local(async move {
-            let sweep = move || crate::sys::kill_tree_of_run(&run, &name, pid);
-            // It ends by itself in time, and does not panic.
-            if let Ok(sweep) = tokio::task::spawn_blocking(sweep).await {
-                queue.push(Event::Swept(id, pid, sweep));
-            }
-        });
-    }
-
-    /// What a killed shim had been running has been ended in its place.
-    fn swept(&mut self, id: ProcId, pid: u32, sweep: &Sweep) {
-        if self.panes[id].shim.is_none_or(|(shim, _)| shim != pid) {
-            return;
-        }
-        self.panes[id].shim = None;
-        self.panes[id].ready = None;
-        for (what, processes) in [("Left running", &sweep.spared), ("Could not end", &sweep.left)] {
-            if !processes.is_empty() {
-                let list = processes.iter().map(|p| format!("{} (pid {})", p.comm, p.pid));
-                self.trouble(id, &format!("{what}: {}", list.collect::<Vec<_>>().join(", ")));
-            }
-        }
-        self.input(Input::ShimGone(id));
-    }
-
     /// Delete what the log policy does not keep.
     fn retain(&mut self) {
         match self.ingest.sweep(&self.plan.log) {
@@ -443,32 +335,7 @@ impl Engine {
         }
     }
 
-    /// The sink of a pane has not come up, or a person has piped the pane elsewhere: try another
-    /// one, and tell if that is in vain as well.
-    fn sink_overdue(&mut self, id: ProcId) {
-        let pane = &mut self.panes[id];
-        if pane.shim.is_none() || self.saved.supervisor.tmux_gone {
-            return;
-        }
-        if pane.sink == Sink::Gone && pane.sinks_lost == 0 {
-            self.gap(id);
-        }
-        let pane = &mut self.panes[id];
-        pane.sinks_lost += 1;
-        if pane.sinks_lost == MOST_SINKS {
-            let why = format!("`{} sink` does not start", self.plan.tmo.as_path().display());
-            if !self.saved.supervisor.procs[id].alive() {
-                return self.input(Input::NoPane(id, why));
-            }
-            self.trouble(id, &format!("its output can't be taken: {why}"));
-        }
-        self.panes[id].await_sink();
-        if let Some(pane) = self.panes[id].pane.clone() {
-            self.pipe(id, pane, false);
-        }
-    }
-
-    fn trouble(&mut self, id: ProcId, text: &str) {
+    pub(super) fn trouble(&mut self, id: ProcId, text: &str) {
         let word = Word { id: Some(id), event: "trouble", text: text.to_owned(), error: true };
         self.carry_out();
         self.effect(Effect::Say(word));

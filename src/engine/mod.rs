@@ -10,6 +10,7 @@ mod core;
 mod effects;
 mod finish;
 pub mod guard;
+mod losses;
 mod opening;
 mod pane;
 mod queue;

@@ -7,7 +7,7 @@ use std::os::unix::net::{UnixListener, UnixStream};
 use pretty_assertions::assert_eq;
 use tmo::control::client::Client;
 use tmo::control::dial::{Answer, probe};
-use tmo::control::listen::{ListenError, bind, in_runtime, unbind};
+use tmo::control::listen::{ListenError, bind, in_runtime};
 
 use super::harness::soon;
 use super::places::{leave_socket, places, reaches};
@@ -50,7 +50,6 @@ fn a_living_listener_is_never_replaced() {
     assert!(matches!(error, ListenError::Foreign { .. }), "{error}");
     assert!(error.to_string().contains("./.overmind.sock"), "{error}");
     assert_eq!(probe(&places.path).unwrap(), Answer::Live);
-    unbind(&places.path, &places.runtime).unwrap();
     foreign.set_nonblocking(true).unwrap();
     UnixStream::connect(&places.path).unwrap();
     // Also when only a link leads to it.
@@ -73,7 +72,6 @@ fn what_is_no_socket_is_not_touched() {
     let link = places.path.with_file_name("link.sock");
     symlink(&places.path, &link).unwrap();
     assert!(matches!(bind(&link, &link, &places.runtime), Err(ListenError::InTheWay { .. })));
-    unbind(&places.path, &places.runtime).unwrap();
     assert_eq!(fs::read_to_string(&places.path).unwrap(), "precious");
     fs::remove_file(&places.path).unwrap();
     fs::create_dir(&places.path).unwrap();
@@ -130,15 +128,4 @@ fn only_what_is_ours_is_removed() {
     let _successor = UnixListener::bind(&places.path).unwrap();
     listening.place.remove().unwrap();
     assert_eq!(probe(&places.path).unwrap(), Answer::Live);
-}
-
-#[test]
-fn what_a_killed_run_left_is_removed() {
-    let places = places();
-    leave_socket(&places.path);
-    leave_socket(&in_runtime(&places.runtime));
-    unbind(&places.path, &places.runtime).unwrap();
-    assert_eq!(places.beside(), 0);
-    assert!(!in_runtime(&places.runtime).exists());
-    unbind(&places.path, &places.runtime).unwrap();
 }

@@ -7,7 +7,6 @@ mod format;
 mod index;
 mod ingest;
 mod retention;
-mod speed;
 mod split;
 
 use tempfile::TempDir;

@@ -3,11 +3,15 @@
 //! The index is derived: whatever kills the one who writes it, another one goes on where the
 //! index ends, and the streams still hold everything that has no record yet.
 
+mod stream;
+
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use std::fs::File;
 use std::io;
 use std::os::unix::fs::OpenOptionsExt as _;
+
+use stream::{Stop, Stream};
 
 use super::append::EventWriter;
 use super::expect::Expected;
@@ -17,8 +21,8 @@ use super::reader::IndexReader;
 use super::record::{EVENTS, Kind, Record};
 use super::retention::{Swept, sweep};
 use super::segment::{Dirs, LOG, Place, Segment};
-use super::split::{Fed, Splitter, Trust};
-use super::stream::{Read, StreamReader};
+use super::split::{Splitter, Trust};
+use super::stream::StreamReader;
 use crate::model::plan::LogPolicy;
 use crate::model::request::{Head, Partial};
 
@@ -48,16 +52,6 @@ enum Index {
     Memory { first: u64, standing: Standing, records: Vec<Record> },
 }
 
-#[derive(Debug)]
-struct Stream {
-    number: u16,
-    slug: String,
-    reader: StreamReader,
-    splitter: Splitter,
-    /// Everything before has been fed; what lies from the splitter's position to here is held.
-    seen: u64,
-}
-
 /// What a call brought.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Progress {
@@ -85,17 +79,6 @@ pub struct Seen {
     pub seq: u32,
     /// Which kind.
     pub kind: Kind,
-}
-
-/// Why one stream was left.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Stop {
-    /// At its end.
-    End,
-    /// At a marker that nobody has announced yet.
-    Ask,
-    /// At the limit.
-    Limit,
 }
 
 impl Ingest {
@@ -396,71 +379,5 @@ impl Ingest {
         }
         self.commit(&mut progress);
         Ok(progress)
-    }
-}
-
-impl Stream {
-    /// Read and feed once; `None`: there may be more.
-    fn step(
-        &mut self,
-        buffer: &mut [u8],
-        limit: u64,
-        out: &mut Vec<Record>,
-    ) -> io::Result<Option<Stop>> {
-        let position = self.splitter.position();
-        let most = usize::try_from(limit.saturating_sub(position)).unwrap_or(usize::MAX);
-        let buffer = &mut buffer[..most.min(BUFFER)];
-        let mut filled = 0;
-        let mut then = None;
-        while filled < buffer.len() && then.is_none() {
-            let (offset, room) = (position + filled as u64, &mut buffer[filled..]);
-            let read = match filled {
-                0 => self.reader.read_at(offset, room)?,
-                _ => self.reader.read_beyond(offset, room)?,
-            };
-            match read {
-                Read::Bytes(read) => filled += read,
-                end @ (Read::Gap { .. } | Read::End) => then = Some(end),
-            }
-        }
-        let last = match then {
-            Some(Read::Gap { .. }) => true,
-            Some(Read::End) => self.splitter.unsettled(),
-            Some(Read::Bytes(_)) | None => false,
-        };
-        self.seen = self.seen.max(position + filled as u64);
-        if self.splitter.feed(&buffer[..filled], last, out) == Fed::Ask {
-            self.seen = self.splitter.position();
-            return Ok(Some(Stop::Ask));
-        }
-        match then {
-            Some(Read::Gap { next }) => {
-                self.splitter.gap(next, out);
-                self.seen = next;
-            }
-            Some(Read::End) => {
-                if last {
-                    self.splitter.settle(out);
-                }
-                return Ok(Some(Stop::End));
-            }
-            Some(Read::Bytes(_)) | None => {}
-        }
-        Ok(None)
-    }
-
-    /// Feed what is held back: nothing will continue it.
-    fn release(&mut self, buffer: &mut [u8], out: &mut Vec<Record>) -> io::Result<()> {
-        let position = self.splitter.position();
-        let held = usize::try_from(self.seen - position).unwrap_or(0).min(buffer.len());
-        if let Read::Bytes(read) = self.reader.read_at(position, &mut buffer[..held])? {
-            self.splitter.feed(&buffer[..read], true, out);
-        }
-        Ok(())
-    }
-
-    /// When the next byte came that has not been fed.
-    fn next_time(&mut self) -> io::Result<u64> {
-        self.reader.time_of(self.seen + 1)
     }
 }

@@ -4,15 +4,18 @@
 //! Variables are named in the help but not read here: env files may set them too, and a variable
 //! has two names (`TMO_…` and `OVERMIND_…`), so `plan` resolves them.
 
+mod settings;
+#[cfg(test)]
+mod tests;
+
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::builder::StyledStr;
-use clap::{
-    ArgAction, Command, CommandFactory as _, FromArgMatches as _, Parser, Subcommand, ValueHint,
-};
+use clap::{ArgAction, Command, FromArgMatches as _, Parser, Subcommand, ValueHint};
 use clap_complete::engine::ArgValueCompleter;
+
+pub use settings::command;
 
 use super::completions::{Shell, complete_list, complete_name};
 use crate::config::StartOptions;
@@ -307,53 +310,6 @@ pub struct ManArgs {
     pub dir: Option<PathBuf>,
 }
 
-/// A setting behind a flag: the flag, its variable without `TMO_` or `OVERMIND_`, its default.
-type Setting = (&'static str, Option<&'static str>, &'static str);
-
-/// The settings behind the flags of `tmo start`.
-const SETTINGS: [Setting; 13] = [
-    ("procfile", Some("PROCFILE"), "./Procfile"),
-    ("root", None, "the directory of the Procfile"),
-    ("daemonize", Some("DAEMONIZE"), "false"),
-    ("processes", Some("PROCESSES"), "all"),
-    ("port", Some("PORT"), "5000"),
-    ("port_step", Some("PORT_STEP"), "100"),
-    ("no_port", Some("NO_PORT"), "false"),
-    ("timeout", Some("TIMEOUT"), "5"),
-    ("socket", Some("SOCKET"), "./.overmind.sock"),
-    ("title", Some("TITLE"), "the name of the root directory"),
-    ("tmux_config", Some("TMUX_CONFIG"), "~/.tmux.conf"),
-    ("show_timestamps", Some("SHOW_TIMESTAMPS"), "false"),
-    ("shell", Some("SHELL"), "sh"),
-];
-
-/// The setting behind the flag of every client.
-const CLIENT_SOCKET: Setting =
-    ("socket", Some("SOCKET"), ".overmind.sock here or in the nearest directory above");
-
-/// The whole command line, with the variables and defaults of the flags in their help.
-pub fn command() -> Command {
-    Args::command().mut_subcommands(|verb| {
-        let settings = if verb.get_name() == "start" { &SETTINGS[..] } else { &[CLIENT_SOCKET] };
-        verb.mut_args(|arg| match settings.iter().find(|(id, ..)| arg.get_id() == *id) {
-            Some(setting) => {
-                let help = help_of(arg.get_help(), setting);
-                arg.help(help)
-            }
-            None => arg,
-        })
-    })
-}
-
-fn help_of(help: Option<&StyledStr>, (_, variable, default): &Setting) -> String {
-    let help = help.map(ToString::to_string).unwrap_or_default();
-    let env = variable.map(|name| match name {
-        "PORT" => " [env: TMO_PORT, OVERMIND_PORT, PORT]".to_owned(),
-        _ => format!(" [env: TMO_{name}, OVERMIND_{name}]"),
-    });
-    format!("{help}{} [default: {default}]", env.unwrap_or_default())
-}
-
 /// Read a command line, its first word being the name of the program.
 pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Args, clap::Error> {
     let command = command();
@@ -389,125 +345,4 @@ fn truth(text: &str) -> Result<bool, &'static str> {
 
 fn seconds(text: &str) -> Result<Duration, &'static str> {
     parse_seconds(text).ok_or("a number of seconds is needed")
-}
-
-#[cfg(test)]
-mod tests {
-    use std::ffi::OsString;
-    use std::time::Duration;
-
-    use clap::error::ErrorKind;
-    use pretty_assertions::assert_eq;
-
-    use super::{Args, SETTINGS, StartArgs, Verb, command, parse};
-
-    fn read(line: &str) -> Result<Args, clap::Error> {
-        parse(line.split(' ').map(OsString::from))
-    }
-
-    fn verb(line: &str) -> Verb {
-        read(line).unwrap().verb.unwrap()
-    }
-
-    fn start(line: &str) -> StartArgs {
-        let Verb::Start(args) = verb(line) else { panic!("{line} is no start") };
-        args
-    }
-
-    #[test]
-    fn the_definition_is_sound() {
-        command().debug_assert();
-    }
-
-    #[test]
-    fn verbs_have_overmind_s_other_names() {
-        let table = [
-            ("s", "start"),
-            ("r", "restart"),
-            ("i", "stop"),
-            ("interrupt", "stop"),
-            ("c", "connect"),
-            ("q", "quit"),
-            ("k", "kill"),
-            ("status", "ps"),
-        ];
-        for (short, long) in table {
-            assert_eq!(verb(&format!("tmo {short}")), verb(&format!("tmo {long}")));
-        }
-        assert_eq!(read("tmo h").unwrap_err().kind(), ErrorKind::DisplayHelp);
-        assert_eq!(read("tmo").unwrap().verb, None);
-    }
-
-    #[test]
-    fn flags_come_in_every_style() {
-        for line in [
-            "-p 3000",
-            "-p=3000",
-            "-p3000",
-            "--port 3000",
-            "--port=3000",
-            "-port 3000",
-            "-port=3000",
-        ] {
-            assert_eq!(start(&format!("tmo start {line}")).port, Some(3000), "{line}");
-        }
-        assert_eq!(start("tmo start -t 0.5").timeout, Some(Duration::from_millis(500)));
-        assert_eq!(start("tmo s -port-step 7 -f x").port_step, Some(7));
-    }
-
-    #[test]
-    fn switches_can_be_switched_off() {
-        for (line, expected) in [
-            ("-D", Some(true)),
-            ("--daemonize", Some(true)),
-            ("-D=false", Some(false)),
-            ("--daemonize=0", Some(false)),
-            ("-daemonize=t", Some(true)),
-            ("-T", None),
-            ("-TD", Some(true)),
-            ("-D -T", Some(true)),
-        ] {
-            assert_eq!(start(&format!("tmo start {line}")).daemonize, expected, "{line}");
-        }
-    }
-
-    #[test]
-    fn mistakes_are_refused() {
-        for line in
-            ["tmo nosuch", "tmo start -p x", "tmo start -t -1", "tmo start --nosuch", "tmo ps web"]
-        {
-            assert!(read(line).unwrap_err().use_stderr(), "{line}");
-        }
-    }
-
-    #[test]
-    fn every_flag_of_start_names_its_default() {
-        let command = command();
-        let start = command.find_subcommand("start").unwrap();
-        let flags: Vec<_> = start.get_arguments().map(|arg| arg.get_id().as_str()).collect();
-        assert_eq!(flags.len(), SETTINGS.len());
-        for (id, variable, default) in SETTINGS {
-            let arg = start.get_arguments().find(|arg| arg.get_id() == id).unwrap();
-            let help = arg.get_help().unwrap().to_string();
-            assert!(help.ends_with(&format!("[default: {default}]")), "{help}");
-            if let Some(variable) = variable {
-                assert!(
-                    help.contains(&format!("[env: TMO_{variable}, OVERMIND_{variable}")),
-                    "{help}"
-                );
-            }
-        }
-    }
-
-    #[test]
-    fn every_verb_and_flag_has_help_and_examples() {
-        for verb in command().get_subcommands() {
-            let name = verb.get_name();
-            assert!(verb.get_about().is_some(), "`tmo {name}` has no help line");
-            assert!(verb.get_after_help().is_some(), "`tmo {name}` has no example");
-            for arg in verb.get_arguments() {
-                assert!(arg.get_help().is_some(), "`tmo {name}`: {} has no help", arg.get_id());
-            }
-        }
-    }
 }

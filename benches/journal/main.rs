@@ -1,19 +1,71 @@
-//! How fast it is: `cargo test --release --lib journal::tests::speed -- --ignored --nocapture`.
+//! How fast the parts of the journal are, alone and in one process: `cargo bench --bench journal`.
+//!
+//! Nothing is compared and nothing but the counts is checked; the figures tell where to look.
+
+#![expect(clippy::unwrap_used, reason = "a measurement that can't go on fails")]
+#![expect(clippy::print_stdout, reason = "figures are to be read")]
 
 use std::time::Instant;
 
-use super::{EPOCH, Place};
-use crate::journal::cursor::{Cursor, Filter, Position};
-use crate::journal::format::Summary;
-use crate::journal::index::IndexWriter;
-use crate::journal::query::tail;
-use crate::journal::reader::IndexReader;
-use crate::journal::record::{Kind, Record};
-use crate::journal::split::{Splitter, Trust};
+use tmo::journal::append::Appender;
+use tmo::journal::cursor::{Cursor, Filter, Position};
+use tmo::journal::format::Summary;
+use tmo::journal::index::IndexWriter;
+use tmo::journal::ingest::Ingest;
+use tmo::journal::query::tail;
+use tmo::journal::reader::IndexReader;
+use tmo::journal::record::{Kind, Record};
+use tmo::journal::segment::Dirs;
+use tmo::journal::split::{Splitter, Trust};
+use tmo::journal::streams::Streams;
+use tmo::model::ProcName;
 
 const MIB: usize = 1 << 20;
 const LINE: &[u8] =
     b"2026-11-20T12:00:00Z INFO request served in 12 ms, 200 OK, 1234 bytes, GET /x/y\n";
+
+/// Streams 1 and 2.
+const NAMES: [&str; 2] = ["web", "db"];
+/// Any time will do.
+const EPOCH: u64 = 9_000_000_000_000_000_000;
+
+/// A journal in a directory of its own.
+struct Place {
+    _dir: tempfile::TempDir,
+    dirs: Dirs,
+}
+
+impl Place {
+    fn new() -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let dirs = Dirs::new(dir.path().join("journal"), Some(dir.path().join("spill")));
+        let mut streams = Streams::open(&dirs).unwrap();
+        for name in NAMES {
+            streams.number(&ProcName::new(name).unwrap(), 2).unwrap();
+        }
+        streams.save().unwrap();
+        Self { _dir: dir, dirs }
+    }
+
+    fn sink(&self, stream: usize) -> Appender {
+        Appender::open(&self.dirs, NAMES[stream - 1], 16 << 20, true)
+    }
+
+    fn ingest(&self) -> Ingest {
+        let streams = [(1, NAMES[0].to_owned()), (2, NAMES[1].to_owned())];
+        Ingest::open(&self.dirs, &streams, 4096).unwrap()
+    }
+}
+
+fn main() {
+    // `cargo test` runs the benches too, to see that they can be run.
+    if !std::env::args().any(|word| word == "--bench") {
+        println!("nothing is measured here: `cargo bench --bench journal` does");
+        return;
+    }
+    streams();
+    a_million_records();
+}
 
 fn told(what: &str, bytes: usize, begun: Instant) {
     let seconds = begun.elapsed().as_secs_f64();
@@ -22,9 +74,7 @@ fn told(what: &str, bytes: usize, begun: Instant) {
     println!("{what}: {rate:.2} GB/s ({seconds:.3} s)");
 }
 
-#[test]
-#[ignore = "measures, checks nothing but the counts"]
-fn speed() {
+fn streams() {
     let text = LINE.repeat(512 * MIB / LINE.len());
     let begun = Instant::now();
     let mut splitter = Splitter::new(&Summary::default(), 0, Trust::Announced);
@@ -39,7 +89,7 @@ fn speed() {
 
     for wake in [4 << 10, 64 << 10] {
         let place = Place::new();
-        let mut sink = place.sink(1, 16 << 20);
+        let mut sink = place.sink(1);
         let mut ingest = place.ingest();
         let (mut writing, mut reading) = (0.0, 0.0);
         for (at, piece) in text.chunks(wake).enumerate() {
@@ -57,7 +107,7 @@ fn speed() {
             rate(reading)
         );
         let begun = Instant::now();
-        let mut cursor = place.cursor(Filter::all());
+        let mut cursor = Cursor::open(&place.dirs, Position::default(), Filter::all());
         let (mut buffer, mut bytes, mut chunks) = (vec![], 0, 0);
         while cursor.next(u64::MAX, &mut buffer).unwrap().is_some() {
             bytes += buffer.len();
@@ -70,7 +120,7 @@ fn speed() {
 
 fn backlog(text: &[u8]) {
     let place = Place::new();
-    let mut sinks = [place.sink(1, 16 << 20), place.sink(2, 16 << 20)];
+    let mut sinks = [place.sink(1), place.sink(2)];
     for (at, piece) in text.chunks(8 << 10).enumerate() {
         sinks[at % 2].append(EPOCH + at as u64 * 100_000, piece);
     }
@@ -79,8 +129,6 @@ fn backlog(text: &[u8]) {
     told(&format!("catching up, {} records", progress.records), text.len(), begun);
 }
 
-#[test]
-#[ignore = "measures, checks nothing but the counts"]
 fn a_million_records() {
     let place = Place::new();
     let record = |number: u64| Record {

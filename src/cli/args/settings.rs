@@ -1,0 +1,53 @@
+//! What stands behind the flags: variables and defaults, told by the help.
+
+use clap::builder::StyledStr;
+use clap::{Command, CommandFactory as _};
+
+use super::Args;
+
+/// A setting behind a flag: the flag, its variable without `TMO_` or `OVERMIND_`, its default.
+pub(super) type Setting = (&'static str, Option<&'static str>, &'static str);
+
+/// The settings behind the flags of `tmo start`.
+pub(super) const SETTINGS: [Setting; 13] = [
+    ("procfile", Some("PROCFILE"), "./Procfile"),
+    ("root", None, "the directory of the Procfile"),
+    ("daemonize", Some("DAEMONIZE"), "false"),
+    ("processes", Some("PROCESSES"), "all"),
+    ("port", Some("PORT"), "5000"),
+    ("port_step", Some("PORT_STEP"), "100"),
+    ("no_port", Some("NO_PORT"), "false"),
+    ("timeout", Some("TIMEOUT"), "5"),
+    ("socket", Some("SOCKET"), "./.overmind.sock"),
+    ("title", Some("TITLE"), "the name of the root directory"),
+    ("tmux_config", Some("TMUX_CONFIG"), "~/.tmux.conf"),
+    ("show_timestamps", Some("SHOW_TIMESTAMPS"), "false"),
+    ("shell", Some("SHELL"), "sh"),
+];
+
+/// The setting behind the flag of every client.
+const CLIENT_SOCKET: Setting =
+    ("socket", Some("SOCKET"), ".overmind.sock here or in the nearest directory above");
+
+/// The whole command line, with the variables and defaults of the flags in their help.
+pub fn command() -> Command {
+    Args::command().mut_subcommands(|verb| {
+        let settings = if verb.get_name() == "start" { &SETTINGS[..] } else { &[CLIENT_SOCKET] };
+        verb.mut_args(|arg| match settings.iter().find(|(id, ..)| arg.get_id() == *id) {
+            Some(setting) => {
+                let help = help_of(arg.get_help(), setting);
+                arg.help(help)
+            }
+            None => arg,
+        })
+    })
+}
+
+fn help_of(help: Option<&StyledStr>, (_, variable, default): &Setting) -> String {
+    let help = help.map(ToString::to_string).unwrap_or_default();
+    let env = variable.map(|name| match name {
+        "PORT" => " [env: TMO_PORT, OVERMIND_PORT, PORT]".to_owned(),
+        _ => format!(" [env: TMO_{name}, OVERMIND_{name}]"),
+    });
+    format!("{help}{} [default: {default}]", env.unwrap_or_default())
+}

@@ -1,0 +1,109 @@
+use std::ffi::OsString;
+use std::time::Duration;
+
+use clap::error::ErrorKind;
+use pretty_assertions::assert_eq;
+
+use super::settings::SETTINGS;
+use super::{Args, StartArgs, Verb, command, parse};
+
+fn read(line: &str) -> Result<Args, clap::Error> {
+    parse(line.split(' ').map(OsString::from))
+}
+
+fn verb(line: &str) -> Verb {
+    read(line).unwrap().verb.unwrap()
+}
+
+fn start(line: &str) -> StartArgs {
+    let Verb::Start(args) = verb(line) else { panic!("{line} is no start") };
+    args
+}
+
+#[test]
+fn the_definition_is_sound() {
+    command().debug_assert();
+}
+
+#[test]
+fn verbs_have_overmind_s_other_names() {
+    let table = [
+        ("s", "start"),
+        ("r", "restart"),
+        ("i", "stop"),
+        ("interrupt", "stop"),
+        ("c", "connect"),
+        ("q", "quit"),
+        ("k", "kill"),
+        ("status", "ps"),
+    ];
+    for (short, long) in table {
+        assert_eq!(verb(&format!("tmo {short}")), verb(&format!("tmo {long}")));
+    }
+    assert_eq!(read("tmo h").unwrap_err().kind(), ErrorKind::DisplayHelp);
+    assert_eq!(read("tmo").unwrap().verb, None);
+}
+
+#[test]
+fn flags_come_in_every_style() {
+    for line in
+        ["-p 3000", "-p=3000", "-p3000", "--port 3000", "--port=3000", "-port 3000", "-port=3000"]
+    {
+        assert_eq!(start(&format!("tmo start {line}")).port, Some(3000), "{line}");
+    }
+    assert_eq!(start("tmo start -t 0.5").timeout, Some(Duration::from_millis(500)));
+    assert_eq!(start("tmo s -port-step 7 -f x").port_step, Some(7));
+}
+
+#[test]
+fn switches_can_be_switched_off() {
+    for (line, expected) in [
+        ("-D", Some(true)),
+        ("--daemonize", Some(true)),
+        ("-D=false", Some(false)),
+        ("--daemonize=0", Some(false)),
+        ("-daemonize=t", Some(true)),
+        ("-T", None),
+        ("-TD", Some(true)),
+        ("-D -T", Some(true)),
+    ] {
+        assert_eq!(start(&format!("tmo start {line}")).daemonize, expected, "{line}");
+    }
+}
+
+#[test]
+fn mistakes_are_refused() {
+    for line in
+        ["tmo nosuch", "tmo start -p x", "tmo start -t -1", "tmo start --nosuch", "tmo ps web"]
+    {
+        assert!(read(line).unwrap_err().use_stderr(), "{line}");
+    }
+}
+
+#[test]
+fn every_flag_of_start_names_its_default() {
+    let command = command();
+    let start = command.find_subcommand("start").unwrap();
+    let flags: Vec<_> = start.get_arguments().map(|arg| arg.get_id().as_str()).collect();
+    assert_eq!(flags.len(), SETTINGS.len());
+    for (id, variable, default) in SETTINGS {
+        let arg = start.get_arguments().find(|arg| arg.get_id() == id).unwrap();
+        let help = arg.get_help().unwrap().to_string();
+        assert!(help.ends_with(&format!("[default: {default}]")), "{help}");
+        if let Some(variable) = variable {
+            assert!(help.contains(&format!("[env: TMO_{variable}, OVERMIND_{variable}")), "{help}");
+        }
+    }
+}
+
+#[test]
+fn every_verb_and_flag_has_help_and_examples() {
+    for verb in command().get_subcommands() {
+        let name = verb.get_name();
+        assert!(verb.get_about().is_some(), "`tmo {name}` has no help line");
+        assert!(verb.get_after_help().is_some(), "`tmo {name}` has no example");
+        for arg in verb.get_arguments() {
+            assert!(arg.get_help().is_some(), "`tmo {name}`: {} has no help", arg.get_id());
+        }
+    }
+}

@@ -1,0 +1,95 @@
+//! One stream on its way into the index.
+
+use std::io;
+
+use super::super::record::Record;
+use super::super::split::{Fed, Splitter};
+use super::super::stream::{Read, StreamReader};
+use super::BUFFER;
+
+#[derive(Debug)]
+pub(super) struct Stream {
+    pub(super) number: u16,
+    pub(super) slug: String,
+    pub(super) reader: StreamReader,
+    pub(super) splitter: Splitter,
+    /// Everything before has been fed; what lies from the splitter's position to here is held.
+    pub(super) seen: u64,
+}
+
+/// Why one stream was left.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Stop {
+    /// At its end.
+    End,
+    /// At a marker that nobody has announced yet.
+    Ask,
+    /// At the limit.
+    Limit,
+}
+
+impl Stream {
+    /// Read and feed once; `None`: there may be more.
+    pub(super) fn step(
+        &mut self,
+        buffer: &mut [u8],
+        limit: u64,
+        out: &mut Vec<Record>,
+    ) -> io::Result<Option<Stop>> {
+        let position = self.splitter.position();
+        let most = usize::try_from(limit.saturating_sub(position)).unwrap_or(usize::MAX);
+        let buffer = &mut buffer[..most.min(BUFFER)];
+        let mut filled = 0;
+        let mut then = None;
+        while filled < buffer.len() && then.is_none() {
+            let (offset, room) = (position + filled as u64, &mut buffer[filled..]);
+            let read = match filled {
+                0 => self.reader.read_at(offset, room)?,
+                _ => self.reader.read_beyond(offset, room)?,
+            };
+            match read {
+                Read::Bytes(read) => filled += read,
+                end @ (Read::Gap { .. } | Read::End) => then = Some(end),
+            }
+        }
+        let last = match then {
+            Some(Read::Gap { .. }) => true,
+            Some(Read::End) => self.splitter.unsettled(),
+            Some(Read::Bytes(_)) | None => false,
+        };
+        self.seen = self.seen.max(position + filled as u64);
+        if self.splitter.feed(&buffer[..filled], last, out) == Fed::Ask {
+            self.seen = self.splitter.position();
+            return Ok(Some(Stop::Ask));
+        }
+        match then {
+            Some(Read::Gap { next }) => {
+                self.splitter.gap(next, out);
+                self.seen = next;
+            }
+            Some(Read::End) => {
+                if last {
+                    self.splitter.settle(out);
+                }
+                return Ok(Some(Stop::End));
+            }
+            Some(Read::Bytes(_)) | None => {}
+        }
+        Ok(None)
+    }
+
+    /// Feed what is held back: nothing will continue it.
+    pub(super) fn release(&mut self, buffer: &mut [u8], out: &mut Vec<Record>) -> io::Result<()> {
+        let position = self.splitter.position();
+        let held = usize::try_from(self.seen - position).unwrap_or(0).min(buffer.len());
+        if let Read::Bytes(read) = self.reader.read_at(position, &mut buffer[..held])? {
+            self.splitter.feed(&buffer[..read], true, out);
+        }
+        Ok(())
+    }
+
+    /// When the next byte came that has not been fed.
+    pub(super) fn next_time(&mut self) -> io::Result<u64> {
+        self.reader.time_of(self.seen + 1)
+    }
+}

@@ -1,0 +1,73 @@
+//! Whatever happens, in whatever order.
+
+use proptest::prelude::*;
+
+use super::*;
+
+#[derive(Debug, Clone)]
+enum Step {
+    Up(usize),
+    Act(usize, bool),
+    Deliver(usize),
+    Die(usize, u8),
+    Start(usize),
+    Stop(usize),
+    Restart(usize),
+    Resume,
+    Quit,
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    let id = 0usize..3;
+    prop_oneof![
+        4 => id.clone().prop_map(Step::Up),
+        8 => (id.clone(), any::<bool>()).prop_map(|(id, stops)| Step::Act(id, stops)),
+        8 => id.clone().prop_map(Step::Deliver),
+        1 => (id.clone(), any::<u8>()).prop_map(|(id, code)| Step::Die(id, code)),
+        3 => id.clone().prop_map(Step::Start),
+        3 => id.clone().prop_map(Step::Stop),
+        3 => id.prop_map(Step::Restart),
+        1 => Just(Step::Resume),
+        1 => Just(Step::Quit),
+    ]
+}
+
+proptest! {
+    #[test]
+    fn nothing_is_forgotten(steps in proptest::collection::vec(step(), 0..60)) {
+        let all = ["a", "b", "c"];
+        let mut world = World::new(&all);
+        let mut asked = 0;
+        for step in steps {
+            let mut ask = |world: &mut World, request| {
+                asked += 1;
+                world.ask(asked, request);
+            };
+            match step {
+                Step::Up(id) => world.bring_up(id),
+                Step::Act(id, stops) => world.shims[id].act(stops),
+                Step::Deliver(id) => _ = world.deliver(id),
+                Step::Die(id, code) => if world.shims[id].alive {
+                    world.shims[id].die(Exit::Code(code));
+                },
+                Step::Start(id) => ask(&mut world, Request::Start { names: names(&[all[id]]) }),
+                Step::Stop(id) => ask(&mut world, Request::Stop { names: names(&[all[id]]) }),
+                Step::Restart(id) => ask(&mut world, Request::Restart { names: names(&[all[id]]) }),
+                Step::Resume => for effect in world.machine.resume() {
+                    if let Effect::Want { id, want, life, kill } = effect {
+                        world.shims[id].spec = Some((want, life, kill));
+                    }
+                },
+                Step::Quit => ask(&mut world, Request::Quit),
+            }
+            if matches!(world.machine.course, Course::Done { .. }) {
+                break;
+            }
+        }
+        world.settle();
+        world.check();
+        let mut tickets: Vec<u64> = world.answers.iter().map(|(ticket, _)| *ticket).collect();
+        tickets.sort_unstable();
+        prop_assert_eq!(tickets, (1..=asked).collect::<Vec<_>>(), "each asked once, each answered once");
+    }
+}

@@ -1,0 +1,201 @@
+//! The state machine in a simulated world: shims that do what specs say, in any order.
+
+mod any_order;
+mod rules;
+
+use std::collections::VecDeque;
+
+use super::{Course, Effect, Goal, Input, Phase, ProcId, Supervisor};
+use crate::model::plan::{Inherit, LogPolicy, PLAN_VERSION, Plan, ProcessPlan};
+use crate::model::request::{Outcome, Request};
+use crate::model::{Exit, ProcName};
+use crate::pane::life::{Entry, LifeEvent};
+use crate::pane::spec::Want;
+
+const INT: i32 = 2;
+
+fn plan(names: &[&str]) -> Plan {
+    let process = |name: &&str| ProcessPlan {
+        name: ProcName::new(*name).unwrap(),
+        command: "x".into(),
+        shell: "sh".into(),
+        port: None,
+        color: 2,
+        stop_signal: INT,
+    };
+    Plan {
+        version: PLAN_VERSION,
+        run: "run".into(),
+        started: 0,
+        title: "t".into(),
+        session: "t".into(),
+        tmux_socket: "tmo-t".into(),
+        tmux: "/usr/bin/tmux".into(),
+        tmo: "/usr/bin/tmo".into(),
+        root: "/".into(),
+        procfile: "Procfile".into(),
+        socket: "/s".into(),
+        socket_shown: "./s".into(),
+        tmux_config: None,
+        env: vec![],
+        inherit: Inherit::default(),
+        size: (80, 24),
+        grace_ms: 5000,
+        log: LogPolicy { dir: "/".into(), per_process: 0, total: 0 },
+        processes: names.iter().map(process).collect(),
+    }
+}
+
+/// What a shim would be doing.
+#[derive(Debug, Default)]
+struct Shim {
+    up: bool,
+    begun: u64,
+    alive: bool,
+    spec: Option<(Want, u64, bool)>,
+    out: VecDeque<LifeEvent>,
+    seq: u64,
+}
+
+impl Shim {
+    /// Read the spec and act as far as possible; `stops` says whether a signal is heeded.
+    fn act(&mut self, stops: bool) {
+        let Some((want, life, kill)) = self.spec else { return };
+        let wanted = want == Want::Run && life == self.begun;
+        if self.alive && !wanted {
+            if stops || kill {
+                self.die(Exit::Signal(if kill { 9 } else { 2 }));
+            }
+            return;
+        }
+        if life > self.begun {
+            self.begun = life;
+            if want == Want::Run {
+                self.alive = true;
+                let nonce = String::new();
+                let pid = 100 + u32::try_from(life).unwrap();
+                self.out.push_back(LifeEvent::Start { life, pid, start_time: 1, nonce });
+            } else {
+                self.out.push_back(LifeEvent::Skipped { life });
+            }
+        }
+    }
+
+    fn die(&mut self, exit: Exit) {
+        let life = self.begun;
+        self.alive = false;
+        let (user_us, system_us, max_rss_kib) = (0, 0, 0);
+        let error = None;
+        self.out.push_back(LifeEvent::Exit { life, exit, error, user_us, system_us, max_rss_kib });
+        self.out.push_back(LifeEvent::End { life, spared: vec![] });
+    }
+}
+
+struct World {
+    machine: Supervisor,
+    shims: Vec<Shim>,
+    answers: Vec<(u64, Outcome)>,
+    finished: Vec<u8>,
+    said: Vec<String>,
+    now: u64,
+}
+
+impl World {
+    fn new(names: &[&str]) -> Self {
+        let mut world = Self {
+            machine: Supervisor::new(&plan(names), 0),
+            shims: names.iter().map(|_| Shim::default()).collect(),
+            answers: vec![],
+            finished: vec![],
+            said: vec![],
+            now: 0,
+        };
+        world.input(Input::Begin);
+        world
+    }
+
+    fn input(&mut self, input: Input) {
+        self.now += 1;
+        for effect in self.machine.step(self.now, input) {
+            match effect {
+                Effect::Open(ids) => ids.into_iter().for_each(|id| self.shims[id].up = false),
+                Effect::Want { id, want, life, kill } => {
+                    assert!(self.shims[id].up, "a doorbell before the shim is up");
+                    self.shims[id].spec = Some((want, life, kill));
+                }
+                Effect::Say(word) => self.said.push(word.text),
+                Effect::Answer(ticket, outcome) => self.answers.push((ticket, outcome)),
+                Effect::Finish(code) => self.finished.push(code),
+            }
+        }
+    }
+
+    fn bring_up(&mut self, id: ProcId) {
+        if self.shims[id].up {
+            return;
+        }
+        self.shims[id].up = true;
+        let pane = format!("%{id}");
+        let up = LifeEvent::Up {
+            pid: 7,
+            start_time: 1,
+            pane,
+            tty: String::new(),
+            version: String::new(),
+        };
+        self.tell(id, up);
+        self.input(Input::PaneReady(id));
+    }
+
+    fn tell(&mut self, id: ProcId, event: LifeEvent) {
+        self.shims[id].seq += 1;
+        let (seq, at) = (self.shims[id].seq, self.now);
+        self.input(Input::Life(id, Entry { seq, at, event }));
+    }
+
+    fn deliver(&mut self, id: ProcId) -> bool {
+        let Some(event) = self.shims[id].out.pop_front() else { return false };
+        self.tell(id, event);
+        true
+    }
+
+    /// Let everything happen that is bound to happen.
+    fn settle(&mut self) {
+        loop {
+            let mut moved = false;
+            for id in 0..self.shims.len() {
+                self.bring_up(id);
+                self.shims[id].act(true);
+                moved |= self.deliver(id);
+            }
+            if !moved {
+                return;
+            }
+        }
+    }
+
+    fn ask(&mut self, ticket: u64, request: Request) {
+        self.input(Input::Ask(ticket, request, None));
+    }
+
+    fn check(&self) {
+        if self.machine.course == Course::Keep {
+            for proc in &self.machine.procs {
+                match proc.goal {
+                    Goal::Run => assert!(
+                        matches!(proc.phase, Phase::Running { life, .. } if life == proc.life),
+                        "{proc:?}"
+                    ),
+                    Goal::Stop => assert!(!proc.alive(), "{proc:?}"),
+                }
+            }
+        } else {
+            assert_eq!(self.finished.len(), 1);
+            assert!(self.machine.procs.iter().all(|p| !p.alive()));
+        }
+    }
+}
+
+fn names(list: &[&str]) -> Vec<String> {
+    list.iter().map(ToString::to_string).collect()
+}

@@ -1,0 +1,241 @@
+//! One rule after the other.
+
+use super::*;
+
+#[test]
+fn starts_restarts_and_stops() {
+    let mut world = World::new(&["web", "api"]);
+    world.settle();
+    world.check();
+    world.ask(1, Request::Restart { names: names(&["web"]) });
+    assert!(world.answers.is_empty(), "not done yet");
+    world.settle();
+    assert!(matches!(&world.answers[..], [(1, Outcome { ok: true, .. })]));
+    assert_eq!(world.machine.procs[0].life, 2);
+    assert_eq!(world.said, ["Interrupting..."]);
+    world.ask(2, Request::Stop { names: names(&["web"]) });
+    world.settle();
+    world.check();
+    assert_eq!(world.machine.procs[0].word(), "stopped");
+    world.ask(3, Request::Start { names: names(&["web"]) });
+    world.settle();
+    world.check();
+    assert_eq!(world.machine.procs[0].life, 3);
+    world.ask(4, Request::Quit);
+    world.settle();
+    assert_eq!(world.finished, [0]);
+    assert_eq!(world.answers.len(), 4);
+}
+
+#[test]
+fn the_first_death_stops_all_and_names_the_culprit() {
+    let mut world = World::new(&["web", "api"]);
+    world.settle();
+    world.shims[1].die(Exit::Code(3));
+    world.settle();
+    world.check();
+    assert_eq!(world.finished, [3]);
+    assert_eq!(world.machine.culprit.as_ref().map(|c| (c.id, c.exit)), Some((1, Exit::Code(3))));
+}
+
+#[test]
+fn victims_do_not_hide_the_culprit() {
+    let mut world = World::new(&["web", "api"]);
+    world.settle();
+    world.shims[1].die(Exit::Code(3));
+    world.deliver(1);
+    world.shims[0].die(Exit::Code(130));
+    world.settle();
+    assert_eq!(world.finished, [3]);
+}
+
+#[test]
+fn a_signal_of_its_own_counts() {
+    let mut world = World::new(&["web"]);
+    world.settle();
+    world.shims[0].die(Exit::Signal(11));
+    world.settle();
+    assert_eq!(world.finished, [139]);
+}
+
+#[test]
+fn unknown_names_are_told_with_the_nearest() {
+    let mut world = World::new(&["web", "worker"]);
+    world.settle();
+    world.ask(1, Request::Restart { names: names(&["wbe"]) });
+    let unknown = world.answers[0].1.unknown.clone().unwrap();
+    assert_eq!((unknown.nearest.as_deref(), unknown.known.len()), (Some("web"), 2));
+    assert!(!world.answers[0].1.ok);
+}
+
+#[test]
+fn a_second_stop_kills() {
+    let mut world = World::new(&["web"]);
+    world.settle();
+    world.ask(1, Request::Stop { names: vec![] });
+    world.shims[0].act(false);
+    assert!(world.shims[0].alive, "it ignores the signal");
+    world.ask(2, Request::Stop { names: vec![] });
+    world.shims[0].act(false);
+    world.settle();
+    assert_eq!(world.answers.len(), 2);
+    assert_eq!(world.said, ["Interrupting...", "Killing..."]);
+    world.check();
+}
+
+#[test]
+fn a_stop_before_the_beginning_leaves_nothing_hanging() {
+    let mut world = World::new(&["web"]);
+    world.bring_up(0);
+    world.ask(1, Request::Stop { names: vec![] });
+    world.settle();
+    world.check();
+    assert_eq!(world.answers.len(), 1);
+}
+
+#[test]
+fn a_restart_that_reaches_no_shim_fails_and_costs_nothing() {
+    let mut world = World::new(&["web"]);
+    world.settle();
+    let (heard, untold) =
+        (world.shims[0].spec, |stands| Input::Untold(0, "no room".into(), Some(stands)));
+    world.ask(1, Request::Restart { names: vec![] });
+    world.shims[0].spec = heard;
+    world.input(untold((Want::Run, 1)));
+    assert_eq!(world.answers[0].1.problems, ["web: no room"]);
+    assert_eq!(world.machine.procs[0].word(), "running");
+    world.ask(2, Request::Stop { names: vec![] });
+    world.settle();
+    assert_eq!(world.machine.procs[0].word(), "stopped");
+    let heard = world.shims[0].spec;
+    world.ask(3, Request::Start { names: vec![] });
+    world.shims[0].spec = heard;
+    world.input(untold((Want::Stop, 1)));
+    assert_eq!(world.answers[2].1.problems, ["web: no room"]);
+    assert_eq!(world.machine.procs[0].word(), "stopped");
+    world.ask(4, Request::Start { names: vec![] });
+    world.settle();
+    world.check();
+    assert!(world.answers[3].1.ok, "{:?}", world.answers);
+    world.shims[0].die(Exit::Code(7));
+    world.settle();
+    assert_eq!(world.finished, [7]);
+}
+
+#[test]
+fn a_killed_shim_is_a_death() {
+    let mut world = World::new(&["web", "api"]);
+    world.settle();
+    world.shims[0] = Shim { seq: world.shims[0].seq, ..Shim::default() };
+    world.input(Input::ShimGone(0));
+    world.settle();
+    assert_eq!(world.finished, [137]);
+}
+
+#[test]
+fn a_shim_killed_before_it_had_begun_costs_nothing() {
+    let mut world = World::new(&["web", "api"]);
+    world.settle();
+    world.ask(1, Request::Stop { names: names(&["web"]) });
+    world.settle();
+    world.ask(2, Request::Start { names: names(&["web"]) });
+    for _ in 0..3 {
+        let Shim { seq, begun, .. } = world.shims[0];
+        world.shims[0] = Shim { begun, seq, ..Shim::default() };
+        world.input(Input::ShimGone(0));
+        world.bring_up(0);
+    }
+    world.settle();
+    world.check();
+    assert_eq!(world.machine.course, Course::Keep);
+    assert!(world.answers.iter().all(|(_, outcome)| outcome.ok), "{:?}", world.answers);
+}
+
+#[test]
+fn a_shim_that_is_killed_each_time_ends_the_run() {
+    let mut world = World::new(&["web", "api"]);
+    for _ in 0..4 {
+        world.bring_up(0);
+        world.shims[0] = Shim { seq: world.shims[0].seq, ..Shim::default() };
+        world.input(Input::ShimGone(0));
+    }
+    world.settle();
+    assert_eq!(world.finished, [137]);
+}
+
+#[test]
+fn what_is_asked_of_a_closing_window_is_done_in_another_one() {
+    for wanted in [true, false] {
+        let mut world = World::new(&["web", "api"]);
+        world.settle();
+        world.tell(0, LifeEvent::Hangup {});
+        world.shims[0].die(Exit::Signal(2));
+        while world.deliver(0) {}
+        world.ask(1, Request::Restart { names: vec![] });
+        if !wanted {
+            world.ask(2, Request::Stop { names: names(&["web"]) });
+        }
+        // It goes without a look at what is wanted now.
+        world.tell(0, LifeEvent::Down {});
+        world.shims[0] = Shim { seq: world.shims[0].seq, begun: 1, ..Shim::default() };
+        world.settle();
+        world.check();
+        assert_eq!(world.machine.procs[0].goal == Goal::Run, wanted);
+        assert_eq!(world.answers.len(), 2 - usize::from(wanted));
+        world.ask(3, Request::Quit);
+        world.settle();
+        world.check();
+    }
+}
+
+#[test]
+fn a_closed_window_is_a_stop() {
+    let mut world = World::new(&["web", "api"]);
+    world.settle();
+    world.tell(0, LifeEvent::Hangup {});
+    world.shims[0].die(Exit::Signal(2));
+    world.settle();
+    world.tell(0, LifeEvent::Down {});
+    world.shims[0] = Shim { seq: world.shims[0].seq, begun: 1, ..Shim::default() };
+    assert_eq!(world.machine.course, Course::Keep);
+    world.ask(1, Request::Start { names: names(&["web"]) });
+    world.settle();
+    world.check();
+    assert!(world.answers[0].1.ok);
+}
+
+#[test]
+fn saved_and_resumed_it_wants_the_same() {
+    let mut world = World::new(&["web", "api"]);
+    world.settle();
+    world.ask(1, Request::Restart { names: names(&["web"]) });
+    let saved = serde_json::to_string(&world.machine).unwrap();
+    world.machine = serde_json::from_str(&saved).unwrap();
+    for effect in world.machine.resume() {
+        if let Effect::Want { id, want, life, kill } = effect {
+            world.shims[id].spec = Some((want, life, kill));
+        }
+    }
+    world.settle();
+    world.check();
+    assert_eq!(world.machine.procs[0].life, 2);
+}
+
+#[test]
+fn killed_before_the_beginning_it_begins_when_resumed() {
+    let mut world = World::new(&["web", "api"]);
+    world.machine = Supervisor::new(&plan(&["web", "api"]), 0);
+    assert!(world.machine.resume().contains(&Effect::Open(vec![0, 1])));
+    world.settle();
+    world.check();
+}
+
+#[test]
+fn killed_at_the_very_end_it_finishes_when_resumed() {
+    let mut world = World::new(&["web"]);
+    world.settle();
+    world.shims[0].die(Exit::Code(3));
+    world.settle();
+    assert_eq!(world.machine.course, Course::Done { code: 3 });
+    assert_eq!(world.machine.resume(), [Effect::Finish(3)]);
+}
