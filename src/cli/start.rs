@@ -207,7 +207,11 @@ impl Start {
 
     /// A run is there: be its view, unless it has one. Nothing if it has ended just now.
     fn attach(&self, door: Door) -> Result<Option<Shown>, CliError> {
-        let address = listen::locate(&self.project.socket.path, self.runtime.dir());
+        let (socket, runtime) = (&self.project.socket, self.runtime.dir());
+        let address = listen::locate(&socket.path, runtime);
+        if listen::repair(&socket.path, runtime) {
+            super::warn(&format!("{} was gone; it is back", socket.shown.display()));
+        }
         let asked = super::block_on(async {
             Ok(async { Client::connect(&address).await?.state().await }.await)
         })?;

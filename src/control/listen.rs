@@ -4,6 +4,9 @@
 //! and is replaced. It is bound under another name, closed to other users, and renamed: no client
 //! ever sees a half-made one. Where a socket cannot be (path too long, file system without
 //! sockets), it lies in the runtime directory and a link takes its place.
+//!
+//! A socket beside the Procfile may be removed by hand, so there is a second door in the runtime
+//! directory that clients find when the first is gone.
 
 use std::ffi::OsString;
 use std::fs::{self, Metadata, Permissions};
@@ -59,6 +62,8 @@ pub enum ListenError {
 pub struct Listening {
     /// Accepts clients; blocking, closed on exec.
     pub listener: UnixListener,
+    /// The same for the second door, where there is one.
+    pub spare: Option<UnixListener>,
     /// What is to be removed at the end.
     pub place: Place,
     /// What the user should know: where the socket really is, and why.
@@ -68,6 +73,11 @@ pub struct Listening {
 /// The socket in the runtime directory, where there is one.
 pub fn in_runtime(runtime: &Path) -> PathBuf {
     runtime.join("control.sock")
+}
+
+/// The second door.
+fn spare_in(runtime: &Path) -> PathBuf {
+    runtime.join("spare.sock")
 }
 
 /// Bind the control socket at `path`, which the user called `shown`; see the module.
@@ -81,8 +91,13 @@ pub fn bind(path: &Path, shown: &Path, runtime: &Path) -> Result<Listening, List
         Ok((listener, id)) => {
             // What an earlier run left there would only send clients astray.
             let _ = remove_if(&in_runtime(runtime), |file| file.file_type().is_socket());
-            let place = Place { socket: path.to_owned(), id, link: None };
-            Ok(Listening { listener, place, note: None })
+            let (spare, second) = match bind_at(&spare_in(runtime), true) {
+                Ok((spare, id)) => (Some(spare), Some((spare_in(runtime), id))),
+                // The first one is there, and does.
+                Err(_) => (None, None),
+            };
+            let place = Place { socket: path.to_owned(), id, link: None, spare: second };
+            Ok(Listening { listener, spare, place, note: None })
         }
         Err(cause) if no_directory(&cause) => {
             Err(ListenError::Io { shown: shown.to_owned(), what: "bind", cause })
@@ -143,7 +158,8 @@ fn bind_elsewhere(
     })?;
     let (why, shown_socket) = (dial::reason(cause), socket.display());
     let linked = put_link(&socket, path);
-    let place = Place { socket: socket.clone(), id, link: linked.is_ok().then(|| path.to_owned()) };
+    let link = linked.is_ok().then(|| path.to_owned());
+    let place = Place { socket: socket.clone(), id, link, spare: None };
     let note = match linked {
         Err(cause) if no_directory(&cause) => {
             place.remove().unwrap_or_default();
@@ -159,7 +175,7 @@ fn bind_elsewhere(
             shown.display()
         ),
     };
-    Ok(Listening { listener, place, note: Some(note) })
+    Ok(Listening { listener, spare: None, place, note: Some(note) })
 }
 
 /// Device, number, time of birth: a number alone is soon given to another file.
@@ -261,6 +277,8 @@ pub struct Place {
     pub socket: PathBuf,
     /// The link that leads to it.
     pub link: Option<PathBuf>,
+    /// The second door.
+    spare: Option<(PathBuf, Id)>,
     id: Id,
 }
 
@@ -268,7 +286,13 @@ impl Place {
     /// Remove the socket and the link to it, unless they have become somebody else's.
     pub fn remove(&self) -> io::Result<()> {
         let linked = self.link.as_deref().map_or(Ok(()), |link| remove_link(link, &self.socket));
-        linked.and(remove_if(&self.socket, |file| id(file) == self.id))
+        let spare = self.spare.as_ref().map_or(Ok(()), |(spare, own)| {
+            // It may have been led to because the socket was gone.
+            let linked = remove_link(&self.socket, spare);
+            linked.and(remove_if(spare, |file| id(file) == *own))
+        });
+        let socket = remove_if(&self.socket, |file| id(file) == self.id);
+        linked.and(spare).and(socket)
     }
 }
 
@@ -278,11 +302,25 @@ fn remove_link(link: &Path, socket: &Path) -> io::Result<()> {
     })
 }
 
+/// Lead clients of `path` to the second door if somebody has removed the socket there; whether
+/// that was so. To be called only while the run is there.
+pub fn repair(path: &Path, runtime: &Path) -> bool {
+    let spare = spare_in(runtime);
+    let gone = fs::symlink_metadata(path)
+        .is_err_and(|error| error.kind() == io::ErrorKind::NotFound)
+        && matches!(dial::probe(&spare), Ok(Answer::Live));
+    gone && put_link(&spare, path).is_ok()
+}
+
 /// Where to connect: `path`, or the runtime directory if the socket had to be there and nothing
-/// leads to it.
+/// leads to it, or was removed.
 pub fn locate(path: &Path, runtime: &Path) -> PathBuf {
     let socket = in_runtime(runtime);
-    let Ok(there) = fs::metadata(&socket) else { return path.to_owned() };
+    let Ok(there) = fs::metadata(&socket) else {
+        let spare = spare_in(runtime);
+        let removed = !path.exists() && spare.exists();
+        return if removed { spare } else { path.to_owned() };
+    };
     match fs::metadata(path) {
         Ok(here) if id(&here) == id(&there) => path.to_owned(),
         // A leftover that could not be replaced does not answer.

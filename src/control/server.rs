@@ -75,17 +75,16 @@ impl Api {
 
 /// Serve clients until `shutdown`; then say goodbye to those that are there.
 ///
-/// The listener is taken as it was bound or inherited; other errors than those of making it ready
+/// The listeners are taken as they were bound or inherited; other errors than those of making it ready
 /// do not end the server.
 pub async fn serve(
-    listener: std::os::unix::net::UnixListener,
+    listeners: Listeners,
     handle: Handle,
     journal: JournalAccess,
     limits: Limits,
     shutdown: impl Future<Output = ()>,
 ) -> io::Result<()> {
-    listener.set_nonblocking(true)?;
-    let listener = UnixListener::from_std(listener)?;
+    let doors = Doors::open(listeners)?;
     let (closing, closes) = watch::channel(false);
     let api = Api::new(handle, journal, limits, closes);
     let mut clients = Clients { router: http::router(api.clone()), api, tasks: JoinSet::new() };
@@ -96,19 +95,19 @@ pub async fn serve(
             () = &mut shutdown => break,
             // Reaped as they end, so that nothing of a client stays behind.
             Some(_) = clients.tasks.join_next() => {}
-            stream = accept(&listener) => match stream {
+            stream = doors.accept() => match stream {
                 Ok(stream) => clients.admit(stream),
                 Err(error) => {
                     tokio::select! {
                         () = &mut shutdown => break,
-                        () = clients.room(&listener, &error) => {}
+                        () = clients.room(&doors, &error) => {}
                     }
                 }
             }
         }
     }
     // No new clients; whoever is still connecting learns at once that nobody is there.
-    drop(listener);
+    drop(doors);
     let _ = closing.send(true);
     clients.farewell().await;
     Ok(())
@@ -118,6 +117,40 @@ pub async fn serve(
 pub(super) async fn closed(closing: &mut watch::Receiver<bool>) {
     // An error means that the server is gone already.
     let _ = closing.wait_for(|&closing| closing).await;
+}
+
+/// Where clients come in.
+#[derive(Debug)]
+pub struct Listeners {
+    /// The socket that everybody knows.
+    pub main: std::os::unix::net::UnixListener,
+    /// The one that is found when that is gone.
+    pub spare: Option<std::os::unix::net::UnixListener>,
+}
+
+struct Doors {
+    main: UnixListener,
+    spare: Option<UnixListener>,
+}
+
+impl Doors {
+    fn open(listeners: Listeners) -> io::Result<Self> {
+        let open = |listener: std::os::unix::net::UnixListener| {
+            listener.set_nonblocking(true)?;
+            UnixListener::from_std(listener)
+        };
+        Ok(Self { main: open(listeners.main)?, spare: listeners.spare.map(open).transpose()? })
+    }
+
+    async fn accept(&self) -> io::Result<UnixStream> {
+        match &self.spare {
+            None => accept(&self.main).await,
+            Some(spare) => tokio::select! {
+                stream = accept(&self.main) => stream,
+                stream = accept(spare) => stream,
+            },
+        }
+    }
 }
 
 /// The next client, whatever becomes of those that give up meanwhile.
@@ -155,7 +188,7 @@ impl Clients {
     }
 
     /// Wait until accepting works again: descriptors or memory are short.
-    async fn room(&mut self, listener: &UnixListener, error: &io::Error) {
+    async fn room(&mut self, doors: &Doors, error: &io::Error) {
         const FIRST: Duration = Duration::from_millis(10);
         const MOST: Duration = Duration::from_secs(1);
         tracing::warn!("cannot accept a client, will try again: {error}");
@@ -168,7 +201,7 @@ impl Clients {
                 () = tokio::time::sleep(pause) => {}
             }
             pause = (pause * 2).min(MOST);
-            let waiting = pin!(accept(listener));
+            let waiting = pin!(doors.accept());
             match futures_util::future::poll_immediate(waiting).await {
                 Some(Err(_)) => {}
                 Some(Ok(stream)) => return self.admit(stream),

@@ -90,6 +90,7 @@ struct Held {
     runtime: Runtime,
     lock: RunLock,
     listener: OwnedFd,
+    spare: Option<OwnedFd>,
     program: PathBuf,
     handover: Handover,
 }
@@ -110,12 +111,13 @@ fn prepare(runtime: &Runtime, fresh: Option<&Path>) -> Result<Held, News> {
     })?;
     match take_up(runtime, fresh) {
         Ok((listening, program)) => {
-            let Listening { listener, place, note } = listening;
+            let Listening { listener, spare, place, note } = listening;
             let handover = Handover { place, note };
             Ok(Held {
                 runtime: runtime.clone(),
                 lock,
                 listener: listener.into(),
+                spare: spare.map(OwnedFd::from),
                 program,
                 handover,
             })
@@ -195,13 +197,15 @@ fn spawn(held: &Held, news: &File) -> std::io::Result<Child> {
     // `dup` gives descriptors without close-on-exec; this process has one thread, so no other
     // child can get hold of them.
     let listener = nix::unistd::dup(&held.listener)?;
+    let spare = held.spare.as_ref().map(nix::unistd::dup).transpose()?;
     let lock = nix::unistd::dup(&held.lock)?;
     let news = nix::unistd::dup(news)?;
     let number = |fd: &OwnedFd| fd.as_raw_fd().to_string();
     let errors =
         File::options().create(true).append(true).mode(0o600).open(held.runtime.stderr_file())?;
     let mut command = Command::new(&held.program);
-    command.arg("supervise").arg(held.runtime.dir()).arg(number(&listener)).arg(number(&lock));
+    command.arg("supervise").arg(held.runtime.dir()).arg(number(&listener));
+    command.arg(spare.as_ref().map_or_else(|| "-".into(), number)).arg(number(&lock));
     command.arg(number(&news)).arg(serde_json::to_string(&held.handover)?);
     command.current_dir("/").stdin(Stdio::null()).stdout(Stdio::null()).stderr(errors).spawn()
 }

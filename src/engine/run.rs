@@ -21,6 +21,7 @@ use crate::backend::tmux::Tmux;
 use crate::control::handle::{Ask, Echo, End, Handle};
 use crate::control::inherit;
 use crate::control::lock::RunLock;
+use crate::control::server::Listeners;
 use crate::journal::ingest::Ingest;
 use crate::journal::segment::Dirs;
 use crate::journal::streams::{Streams, StreamsError};
@@ -37,7 +38,7 @@ const FIRST_STEP: Duration = Duration::from_millis(100);
 /// What the guardian hands over.
 #[derive(Debug)]
 pub struct Inherited {
-    listener: std::os::unix::net::UnixListener,
+    listeners: Listeners,
     lock: RunLock,
     news: Option<File>,
     handover: Handover,
@@ -69,16 +70,17 @@ pub enum RunError {
 }
 
 impl Inherited {
-    /// Take over what the guardian passes: listener, lock and news as numbers of
-    /// descriptors, and the [`Handover`] as JSON.
+    /// Take over what the guardian passes: listener, second listener (`-` for none), lock and news
+    /// as numbers of descriptors, and the [`Handover`] as JSON.
     pub fn from_arguments(runtime: &Path, words: &[String]) -> Result<Self, RunError> {
-        let [listener, lock, news, handover] = words else { return Err(RunError::Handover) };
-        let listener = std::os::unix::net::UnixListener::from(take(listener)?);
+        let [main, spare, lock, news, handover] = words else { return Err(RunError::Handover) };
+        let spare = (spare != "-").then(|| take(spare)).transpose()?.map(Into::into);
+        let listeners = Listeners { main: take(main)?.into(), spare };
         let lock = lock.parse().map_err(|_| RunError::Handover)?;
         let lock = RunLock::from_raw(lock, runtime).map_err(|_| RunError::Handover)?;
         let news = Some(File::from(take(news)?));
         let handover = serde_json::from_str(handover).map_err(|_| RunError::Handover)?;
-        Ok(Self { listener, lock, news, handover })
+        Ok(Self { listeners, lock, news, handover })
     }
 }
 
@@ -196,11 +198,11 @@ impl Engine {
         adopting: bool,
     ) -> Result<u8, RunError> {
         let io = |what: &str, source| RunError::Io { what: what.to_owned(), source };
-        let Inherited { listener, lock, mut news, handover } = inherited;
+        let Inherited { listeners, lock, mut news, handover } = inherited;
         let (ask, mut asks) = mpsc::channel(64);
         let end = watch::Sender::new(None::<End>);
         let handle = Handle { asks: ask, head: self.head.subscribe(), end: end.subscribe() };
-        let server = Serving::begin(listener, handle, echo);
+        let server = Serving::begin(listeners, handle, echo);
         let adopted = if adopting {
             let living = self.adopt().await.map_err(|e| io("taking over", e))?;
             self.say_adopted(living);

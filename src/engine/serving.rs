@@ -6,7 +6,7 @@ use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
 use crate::control::handle::{Echo, Handle, JournalAccess};
-use crate::control::server::{self, Limits};
+use crate::control::server::{self, Limits, Listeners};
 
 /// The running server.
 #[derive(Debug)]
@@ -17,11 +17,7 @@ pub(super) struct Serving {
 
 impl Serving {
     /// Serve clients from now on.
-    pub(super) fn begin(
-        listener: std::os::unix::net::UnixListener,
-        handle: Handle,
-        echo: Arc<dyn Echo>,
-    ) -> Self {
+    pub(super) fn begin(listeners: Listeners, handle: Handle, echo: Arc<dyn Echo>) -> Self {
         let (stop, stopped) = oneshot::channel::<()>();
         let journal = JournalAccess { echo };
         let shutdown = async {
@@ -29,7 +25,7 @@ impl Serving {
             let _ = stopped.await;
         };
         let task =
-            tokio::spawn(server::serve(listener, handle, journal, Limits::default(), shutdown));
+            tokio::spawn(server::serve(listeners, handle, journal, Limits::default(), shutdown));
         Self { stop, task }
     }
 

@@ -8,7 +8,7 @@ use std::time::Duration;
 use tempfile::TempDir;
 use tmo::control::handle::{Ask, ECHO_CHUNK, Echo, EchoCursor, End, Handle, JournalAccess};
 use tmo::control::listen::{self, Listening};
-use tmo::control::server::{Limits, serve};
+use tmo::control::server::{Limits, Listeners, serve};
 use tmo::model::ProcName;
 use tmo::model::nearest;
 use tmo::model::request::{Head, Outcome, ProcessState, Request, State, TmuxAddress};
@@ -53,7 +53,7 @@ pub(crate) fn run() -> Run {
 pub(crate) fn run_within(limits: Limits) -> Run {
     let dir = tempfile::tempdir().unwrap();
     let socket = dir.path().join(".overmind.sock");
-    let Listening { listener, .. } = listen::bind(&socket, &socket, dir.path()).unwrap();
+    let Listening { listener, spare, .. } = listen::bind(&socket, &socket, dir.path()).unwrap();
     let (asks, asked) = mpsc::channel(16);
     let (head, heads) = watch::channel(Head::default());
     let (end, ends) = watch::channel(None);
@@ -68,7 +68,8 @@ pub(crate) fn run_within(limits: Limits) -> Run {
         // A test that drops the sender ends the server too.
         let _ = stopped.await;
     };
-    let served = tokio::spawn(serve(listener, handle, journal, limits, shutdown));
+    let served =
+        tokio::spawn(serve(Listeners { main: listener, spare }, handle, journal, limits, shutdown));
     Run { _dir: dir, socket, head, end, seen, release, largest, stop, served }
 }
 

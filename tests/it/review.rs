@@ -163,6 +163,34 @@ fn what_cannot_be_told_to_stop_is_stopped_all_the_same() {
 }
 
 #[test]
+fn a_run_whose_socket_was_removed_is_found_all_the_same() {
+    let world = World::new(WEB);
+    world.ok(["start", "-D"]);
+    let socket = world.app().join(".overmind.sock");
+    std::fs::remove_file(&socket).unwrap();
+    assert_eq!(world.field("web", "state"), "running");
+    world.ok(["restart", "web"]);
+    let ran = world.run(["start", "-D"]);
+    assert_eq!(ran.code, 1, "{ran:?}");
+    assert!(ran.stderr.contains("./.overmind.sock was gone; it is back\n"), "{ran:?}");
+    assert!(ran.stderr.contains("already running here"), "{ran:?}");
+    // Also for those who know nothing of another place.
+    std::os::unix::net::UnixStream::connect(&socket).unwrap();
+    world.ok(["quit"]);
+    assert!(std::fs::symlink_metadata(&socket).is_err(), "it leads nowhere now");
+    world.wait_empty();
+    // Nobody to be found.
+    world.ok(["start", "-D"]);
+    std::fs::remove_file(&socket).unwrap();
+    kill_both(&world);
+    let mut view = world.start([""; 0]);
+    view.shows("a new one goes on with 2 processes");
+    assert_eq!(world.field("web", "state"), "running");
+    assert_eq!(view.interrupt(), 0, "{}", view.log());
+    world.wait_empty();
+}
+
+#[test]
 fn what_cannot_be_told_to_run_goes_on_as_it_is() {
     let world = World::new(WEB);
     let mut view = world.start([""; 0]);
