@@ -65,7 +65,8 @@ impl Instance {
 
     /// What a refused connection means: nothing runs, or a run whose supervisor was killed.
     pub(super) fn not_there(&self, error: ClientError) -> CliError {
-        if self.runtime.has_survivors() {
+        let refused = matches!(error, ClientError::Dial { .. } | ClientError::Lost { .. });
+        if refused && self.runtime.has_survivors() {
             return CliError::Other(
                 "the supervisor was killed, its processes still run: `tmo start` takes them over"
                     .to_owned(),

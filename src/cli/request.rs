@@ -7,7 +7,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 
 use super::error::CliError;
 use super::instance::{Instance, Server};
-use crate::control::client::{Client, ClientError};
+use crate::control::client::{Client, ClientError, SILENCE};
 use crate::control::overmind_client::OvermindClient;
 use crate::model::request::{Outcome, Request};
 use crate::sys::clock;
@@ -65,12 +65,29 @@ pub(super) async fn insist(address: &Path, request: &Request) -> Result<Outcome,
     let mut tries = 0;
     loop {
         tries += 1;
-        match Client::connect(address).await?.request_once(request, &key).await {
+        let client = Client::connect(address).await?;
+        let answer = tokio::select! {
+            answer = client.request_once(request, &key) => answer,
+            silent = silence(address) => Err(silent),
+        };
+        match answer {
             // Connecting waits for the next one, so this does not spin.
             Err(ClientError::Lost { .. }) if tries < MOST_TRIES => {}
             other => return other,
         }
     }
+}
+
+/// What is asked for may take its time; but a supervisor that does not even tell its state by then
+/// will not do it either. Otherwise this never ends.
+async fn silence(address: &Path) -> ClientError {
+    tokio::time::sleep(SILENCE).await;
+    if let Ok(client) = Client::connect(address).await
+        && let Err(error @ ClientError::Silent { .. }) = client.state().await
+    {
+        return error;
+    }
+    std::future::pending().await
 }
 
 fn ends_the_run(request: &Request) -> bool {

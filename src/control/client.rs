@@ -29,6 +29,9 @@ const LARGEST_ANSWER: usize = 16 << 20;
 /// How long a listener may be too busy to take one more client.
 const PATIENCE: Duration = Duration::from_secs(5);
 
+/// How long it may take to tell the state, which waits for nothing.
+pub const SILENCE: Duration = Duration::from_secs(5);
+
 /// Why there is no answer.
 #[derive(Debug, thiserror::Error)]
 pub enum ClientError {
@@ -40,6 +43,16 @@ pub enum ClientError {
         /// Why.
         #[source]
         cause: io::Error,
+    },
+    /// It took the connection, and says nothing.
+    #[error(
+        "the supervisor at {} does not answer; if somebody has stopped it, `kill -CONT` goes on \
+         with it",
+        path.display()
+    )]
+    Silent {
+        /// The socket.
+        path: PathBuf,
     },
     /// The connection ended before the answer came.
     #[error("the supervisor at {} went away before it answered: {cause}", path.display())]
@@ -102,7 +115,9 @@ impl Client {
 
     /// The state of the run.
     pub async fn state(&self) -> Result<State, ClientError> {
-        let (status, body) = self.ask(Method::GET, "/api/state", Bytes::new()).await?;
+        let asked = self.ask(Method::GET, "/api/state", Bytes::new());
+        let silent = |_| ClientError::Silent { path: self.path.clone() };
+        let (status, body) = tokio::time::timeout(SILENCE, asked).await.map_err(silent)??;
         if status == StatusCode::OK { self.parse(&body) } else { Err(self.refusal(status, &body)) }
     }
 

@@ -357,3 +357,19 @@ fn a_start_killed_before_anything_began_leaves_nothing_for_ever() {
     both_up(&view);
     assert_eq!(view.interrupt(), 0);
 }
+
+#[test]
+fn a_supervisor_that_somebody_has_stopped_holds_up_no_command_for_ever() {
+    let world = World::new(WEB);
+    world.ok(["start", "-D"]);
+    let supervisor = world.supervisor();
+    procs::kill(supervisor, 19);
+    for args in [&["ps"][..], &["restart", "web"]] {
+        let ran = world.run(args);
+        assert_eq!(ran.code, 1, "{ran:?}");
+        assert!(ran.stderr.contains("does not answer"), "{ran:?}");
+    }
+    procs::kill(supervisor, 18);
+    world.ok(["quit"]);
+    world.wait_empty();
+}
