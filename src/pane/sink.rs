@@ -126,12 +126,17 @@ impl Sink {
     /// Append until the end of the input.
     fn drain(&mut self, input: &mut impl io::Read) -> io::Result<()> {
         let mut buffer = vec![0; BUFFER];
+        let mut pace = Pace::default();
         let result = loop {
             match input.read(&mut buffer) {
                 Ok(0) => break Ok(()),
                 Ok(read) => {
-                    self.appender.append(now_ns(), &buffer[..read]);
+                    let now = now_ns();
+                    self.appender.append(now, &buffer[..read]);
                     self.ring(b'd');
+                    if pace.is_a_flood(now, read) {
+                        let_it_gather();
+                    }
                 }
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => await_input(),
@@ -149,6 +154,44 @@ impl Sink {
             let _ = bell.write(&[word]);
         }
     }
+}
+
+/// Whether output comes in a flood.
+///
+/// tmux hands on each few KiB as soon as it has them, and each time sink, supervisor and views
+/// would be woken, at the cost of the processors that the process itself and tmux want.
+#[derive(Debug, Default)]
+struct Pace {
+    last: u64,
+    streak: u32,
+    flood: bool,
+}
+
+impl Pace {
+    /// So much at once, and again within this time, so often.
+    const MUCH: usize = 1 << 10;
+    const SOON_NS: u64 = 2_000_000;
+    const OFTEN: u32 = 8;
+
+    /// Whether there is more to come that is worth a moment's wait, after so much was read now.
+    fn is_a_flood(&mut self, now: u64, read: usize) -> bool {
+        let again = read >= Self::MUCH && now.saturating_sub(self.last) < Self::SOON_NS;
+        self.last = now;
+        // What was waited for would be little had it not been worth it.
+        let goes_on = self.flood && read >= 4 * Self::MUCH;
+        self.streak = if again && !self.flood { self.streak + 1 } else { 0 };
+        self.flood = goes_on || self.streak >= Self::OFTEN;
+        self.flood && read < BUFFER
+    }
+}
+
+/// Let output gather for three milliseconds, or until tmux closes the pipe. What is not read yet tmux
+/// keeps.
+fn let_it_gather() {
+    let stdin = io::stdin();
+    let mut input = [PollFd::new(stdin.as_fd(), PollFlags::empty())];
+    // Whatever went wrong shows itself at the next read.
+    let _ = poll(&mut input, PollTimeout::from(3u8));
 }
 
 /// Wait until no other sink appends to the stream. Without a lock (a file system that has none)
@@ -189,5 +232,36 @@ struct Stdin;
 impl io::Read for Stdin {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         Ok(nix::unistd::read(io::stdin(), buffer)?)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{BUFFER, Pace};
+
+    const MS: u64 = 1_000_000;
+
+    #[test]
+    fn a_flood_is_told_from_a_trickle() {
+        let mut pace = Pace::default();
+        let mut now = 9 * MS;
+        for _ in 0..100 {
+            now += 50_000;
+            assert!(!pace.is_a_flood(now, 80), "lines that are typed or logged wait for nothing");
+        }
+        for _ in 0..100 {
+            now += 10 * MS;
+            assert!(!pace.is_a_flood(now, 4096), "much, but seldom");
+        }
+        let mut quick = |pace: &mut Pace, read| {
+            now += 50_000;
+            pace.is_a_flood(now, read)
+        };
+        assert!(!quick(&mut pace, 4096));
+        assert!((0..20).any(|_| quick(&mut pace, 4096)));
+        assert!(!quick(&mut pace, BUFFER), "no more fits in");
+        assert!(quick(&mut pace, 30_000));
+        assert!(!quick(&mut pace, 200), "it was the end of it");
+        assert!(!quick(&mut pace, 4096));
     }
 }
