@@ -16,6 +16,8 @@ const MARK: &str = "TMO_BENCH_WORLD";
 #[derive(Debug)]
 pub(crate) struct World {
     dir: tempfile::TempDir,
+    /// Where a session has its runtime directory: in memory, if there is such a place.
+    run: tempfile::TempDir,
 }
 
 /// Whose a living process is.
@@ -33,12 +35,15 @@ impl World {
     pub(crate) fn new() -> Self {
         // Short: a tmux socket lies in it.
         let dir = tempfile::Builder::new().prefix("tb").tempdir_in("/tmp").unwrap();
-        for name in ["app", "home", "run", "state", "tmux"] {
+        let memory = Path::new("/dev/shm");
+        let base = if memory.is_dir() { memory } else { dir.path() };
+        let run = tempfile::Builder::new().prefix("tb").tempdir_in(base).unwrap();
+        for name in ["app", "home", "state", "tmux"] {
             let path = dir.path().join(name);
             std::fs::create_dir(&path).unwrap();
             std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o700)).unwrap();
         }
-        Self { dir }
+        Self { dir, run }
     }
 
     /// The project directory.
@@ -52,7 +57,7 @@ impl World {
         let mut command = Command::new(program);
         command.env_clear().env("PATH", std::env::var_os("PATH").unwrap());
         command.env("HOME", at("home")).env("TMUX_TMPDIR", at("tmux"));
-        command.env("XDG_RUNTIME_DIR", at("run")).env("XDG_STATE_HOME", at("state"));
+        command.env("XDG_RUNTIME_DIR", self.run.path()).env("XDG_STATE_HOME", at("state"));
         command.env("TERM", "xterm-256color").env("LANG", "C.UTF-8").env(MARK, at(""));
         command.current_dir(self.app()).stdin(Stdio::null());
         command

@@ -74,7 +74,27 @@ fn numbered(entry: io::Result<std::fs::DirEntry>) -> Option<u32> {
 }
 
 fn stat(pid: u32) -> Option<ProcInfo> {
-    parse_stat(pid, &std::fs::read(format!("/proc/{pid}/stat")).ok()?)
+    parse_stat(pid, &slurp(&format!("/proc/{pid}/stat")).ok()?)
+}
+
+/// Read a file of `/proc`. They tell no size, so the usual way feels its way forward in steps, and
+/// each makes the kernel write the whole text anew.
+fn slurp(path: &str) -> io::Result<Vec<u8>> {
+    const STEP: usize = 4096;
+    let mut file = std::fs::File::open(path)?;
+    let mut text = vec![0; STEP];
+    let mut filled = 0;
+    loop {
+        match io::Read::read(&mut file, &mut text[filled..]) {
+            Ok(0) => break,
+            Ok(read) => filled += read,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+        text.resize(filled + STEP, 0);
+    }
+    text.truncate(filled);
+    Ok(text)
 }
 
 /// `/proc/<pid>/stat`: pid, name in parentheses (which may hold anything), then plain fields.
@@ -125,10 +145,9 @@ pub fn children(pid: u32) -> Vec<u32> {
     let tasks = std::fs::read_dir(format!("/proc/{pid}/task")).into_iter().flatten();
     let mut found = Vec::new();
     for task in tasks.filter_map(numbered) {
-        let list = std::fs::read_to_string(format!("/proc/{pid}/task/{task}/children"));
-        found.extend(
-            list.unwrap_or_default().split_ascii_whitespace().filter_map(|p| p.parse::<u32>().ok()),
-        );
+        let list = slurp(&format!("/proc/{pid}/task/{task}/children")).unwrap_or_default();
+        let list = String::from_utf8_lossy(&list);
+        found.extend(list.split_ascii_whitespace().filter_map(|p| p.parse::<u32>().ok()));
     }
     found
 }
@@ -166,7 +185,7 @@ pub fn processes_with_env(mark: &str) -> Vec<ProcInfo> {
     let mine =
         |pid: &u32| std::fs::metadata(format!("/proc/{pid}")).is_ok_and(|meta| meta.uid() == me);
     let marked = |pid: &u32| {
-        let env = std::fs::read(format!("/proc/{pid}/environ")).unwrap_or_default();
+        let env = slurp(&format!("/proc/{pid}/environ")).unwrap_or_default();
         env.split(|&b| b == 0).any(|variable| variable == mark.as_bytes())
     };
     pids().filter(mine).filter(marked).filter_map(info).collect()
@@ -174,7 +193,8 @@ pub fn processes_with_env(mark: &str) -> Vec<ProcInfo> {
 
 /// Whether a process ignores this signal.
 pub fn ignores(pid: u32, signal: i32) -> bool {
-    let text = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+    let text = slurp(&format!("/proc/{pid}/status")).unwrap_or_default();
+    let text = String::from_utf8_lossy(&text);
     let mask = text.lines().find_map(|line| line.strip_prefix("SigIgn:"));
     let mask = mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).unwrap_or(0);
     (1..=64).contains(&signal) && mask & (1 << (signal - 1)) != 0
