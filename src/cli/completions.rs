@@ -13,7 +13,7 @@ use clap_complete::env::{Bash, EnvCompleter, Fish, Zsh};
 
 use super::args::command;
 use crate::config::StartOptions;
-use crate::config::dirs::runtime_dir;
+use crate::config::dirs::find_runtime_dir;
 use crate::config::load::Context;
 use crate::config::project::client_socket;
 use crate::engine::runtime::Runtime;
@@ -104,7 +104,9 @@ pub(super) fn complete_list(current: &OsStr) -> Vec<CompletionCandidate> {
 pub fn names() -> Vec<String> {
     let Ok(context) = Context::here() else { return Vec::new() };
     let socket = client_socket(&context.start_dir, None, &context.env).path;
-    if let Ok(plan) = Runtime::new(runtime_dir(&context.env, &socket)).plan() {
+    // Not from a directory that somebody else could write to.
+    let runtime = find_runtime_dir(&context.env, &socket).ok();
+    if let Some(Ok(plan)) = runtime.map(|dir| Runtime::new(dir).plan()) {
         return plan.processes.into_iter().map(|process| process.name.into()).collect();
     }
     let procfile = socket.parent().map(|dir| dir.join("Procfile"));

@@ -18,7 +18,7 @@ use super::log::Source;
 use super::outlet::{Lost, Outlet};
 use crate::config::Env;
 use crate::config::inherit::is_ignored;
-use crate::control::client::{Client, HeadEvent, HeadStream};
+use crate::control::client::{Client, ClientError, HeadEvent, HeadStream};
 use crate::control::handle::End;
 use crate::control::listen;
 use crate::control::lock::Door;
@@ -36,6 +36,10 @@ const HUNG_UP: u8 = 129;
 /// So many guardians in a row may die before their first word: more, and something is wrong with
 /// them, not with whoever kills them.
 const MOST_TRIES: u32 = 20;
+
+/// How long a view waits before it asks again where there was no room for it; then twice as long.
+const FIRST_PAUSE: Duration = Duration::from_millis(20);
+const MOST_PAUSE: Duration = Duration::from_secs(2);
 
 /// How long what is being written when the terminal goes may take.
 const FAREWELL: Duration = Duration::from_millis(500);
@@ -183,11 +187,17 @@ impl Shown {
     /// keeps the socket meanwhile; if that is dead too, start a guardian.
     async fn connect(&self, printer: &Printer) -> Result<Next, CliError> {
         let mut tries = 0;
+        let mut pause = FIRST_PAUSE;
         loop {
-            if let Ok(client) = Client::connect(&self.address()).await
-                && let Ok(news) = client.head(true).await
-            {
-                return Ok(Next::News(news));
+            match self.ask_for_news().await {
+                Ok(news) => return Ok(Next::News(news)),
+                // So many clients that there is no room for one more: nobody tells when one goes.
+                Err(ClientError::Refused { .. }) => {
+                    tokio::time::sleep(pause).await;
+                    pause = (pause * 2).min(MOST_PAUSE);
+                    continue;
+                }
+                Err(_) => {}
             }
             if let Some(end) = self.over(printer)? {
                 return Ok(Next::Over(end));
@@ -221,6 +231,10 @@ impl Shown {
                 News::Held { .. } | News::Running | News::Ended { .. } => {}
             }
         }
+    }
+
+    async fn ask_for_news(&self) -> Result<HeadStream, ClientError> {
+        Client::connect(&self.address()).await?.head(true).await
     }
 
     /// How the run ended, if it has while we were not connected: the journal knows.
