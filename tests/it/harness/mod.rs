@@ -266,6 +266,11 @@ impl Drop for World {
     fn drop(&mut self) {
         if !std::thread::panicking() {
             self.wait_supervisor_gone();
+        } else if std::env::var_os("TMO_TEST_KEEP").is_some() {
+            // With all that lives in it, for whoever wants to look; they end it.
+            self.dir.disable_cleanup(true);
+            eprintln!("kept: {}", self.dir.path().display());
+            return;
         }
         let clean = self.living().iter().all(|p| self.spared.contains(&p.pid));
         let spared: Vec<u32> = self.spared.drain(..).collect();
