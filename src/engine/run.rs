@@ -240,8 +240,9 @@ impl Engine {
             }
             let alarm = self.alarm();
             let queue = self.queue.clone();
+            // Whatever is ready may come first: events alone must not hold up who asks for something,
+            // for there may be more of them than can be handled for as long as output comes.
             tokio::select! {
-                biased;
                 () = queue.filled(), if queue.is_empty() => {}
                 () = std::future::ready(()), if !queue.is_empty() => {}
                 Some(ask) = asks.recv() => self.on_ask(ask),

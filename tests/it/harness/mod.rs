@@ -29,6 +29,9 @@ pub(crate) struct World {
 impl World {
     /// A world with this Procfile.
     pub(crate) fn new(procfile: &str) -> Self {
+        // Whoever runs the tests in the background of a shell without job control has them ignore
+        // SIGINT, and what ignores it passes that on.
+        tmo::sys::default_signals(&[nix::libc::SIGPIPE]);
         // Short: a tmux socket lies in it.
         let dir = tempfile::Builder::new().prefix("tw").tempdir_in("/tmp").unwrap();
         for name in ["app", "home", "run", "state", "tmux"] {
