@@ -122,9 +122,12 @@ pub fn replace(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
         .truncate(true)
         .mode(0o600)
         .open(&fresh)?;
-    file.write_all(bytes)?;
+    let written = file.write_all(bytes);
     drop(file);
-    put(Path::new(&fresh), path)
+    written.and_then(|()| put(Path::new(&fresh), path)).inspect_err(|_| {
+        // It would only keep from others what little the disk has; the reason is what counts.
+        let _ = std::fs::remove_file(&fresh);
+    })
 }
 
 /// Give a file another's place. ext4 writes out the data of a file that is renamed over another
