@@ -38,7 +38,7 @@ async fn prepare(instance: &Instance, args: &ConnectArgs) -> Result<Command, Cli
             return Err(CliError::Other(text));
         }
         let why = process.reason.as_deref().unwrap_or("its window was closed");
-        let text = format!("{name} has no terminal: {why}; `tmo start {name}` opens one");
+        let text = format!("{name} has no terminal: {why}; `tmo restart {name}` opens one");
         return Err(CliError::Other(text));
     };
     let gone = || CliError::Other(format!("the window of {} is gone", process.name));
