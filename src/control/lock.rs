@@ -64,7 +64,8 @@ impl RunLock {
             // this name is, or will be, the lock.
             if matches((file.metadata(), std::fs::metadata(&path))) {
                 let mut lock = Self { file };
-                lock.announce().map_err(failed)?;
+                // A full disk: the lock holds all the same, only nobody can be told by whom.
+                let _ = lock.announce();
                 return Ok(lock);
             }
         }
@@ -75,6 +76,11 @@ impl RunLock {
         self.file.set_len(0)?;
         self.file.rewind()?;
         writeln!(self.file, "{}", std::process::id())
+    }
+
+    /// Whether this is still the lock of this runtime directory: a run that is over has removed it.
+    pub fn is_current(&self, runtime: &Path) -> bool {
+        matches((self.file.metadata(), std::fs::metadata(path(runtime))))
     }
 
     /// A copy that shares the lock: it is held until both are gone.
@@ -92,9 +98,8 @@ impl RunLock {
     /// Whoever has the old file open by then sees that it is not the lock any more.
     pub fn release(self, runtime: &Path) {
         // Only a file that is the lock is removed; an empty one that stays harms nobody.
-        let there = path(runtime);
-        if matches((self.file.metadata(), std::fs::metadata(&there))) {
-            let _ = std::fs::remove_file(there);
+        if self.is_current(runtime) {
+            let _ = std::fs::remove_file(path(runtime));
         }
         // Closing the descriptor would do no more; there is nobody to tell of a failure.
         let _ = flock(&self.file, FlockOperation::Unlock);
