@@ -150,7 +150,7 @@ impl Door {
 /// Wait until nobody holds the lock of this runtime directory, for at most this long; whether it
 /// is free now.
 pub fn wait_free(runtime: &Path, patience: Duration) -> io::Result<bool> {
-    let file = match File::open(path(runtime)) {
+    let file = match open_to_ask(runtime) {
         Ok(file) => file,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(true),
         Err(error) => return Err(error),
@@ -168,7 +168,7 @@ pub fn wait_free(runtime: &Path, patience: Duration) -> io::Result<bool> {
 
 /// Whether somebody holds the lock of this runtime directory.
 pub fn is_held(runtime: &Path) -> io::Result<bool> {
-    match File::open(path(runtime)) {
+    match open_to_ask(runtime) {
         // Shared, so that those who only ask don't see each other.
         Ok(file) => Ok(!try_flock(&file, FlockOperation::NonBlockingLockShared)?),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
@@ -177,8 +177,17 @@ pub fn is_held(runtime: &Path) -> io::Result<bool> {
 }
 
 fn open(path: &Path) -> io::Result<File> {
-    File::options().read(true).write(true).create(true).truncate(false).mode(0o600).open(path)
+    let mut how = File::options();
+    how.read(true).write(true).create(true).truncate(false).mode(0o600);
+    how.custom_flags(NEVER_WAIT).open(path)
 }
+
+fn open_to_ask(runtime: &Path) -> io::Result<File> {
+    File::options().read(true).custom_flags(NEVER_WAIT).open(path(runtime))
+}
+
+/// Whatever lies there, a FIFO even: nobody is to wait for somebody else to open it too.
+const NEVER_WAIT: i32 = nix::libc::O_NONBLOCK;
 
 /// Lock it exclusively, unless somebody holds it so. Those who only ask ([`is_held`]) hold it
 /// shared for a moment; they are not taken for a holder.

@@ -114,7 +114,10 @@ impl Diary {
 
 /// Wait for the life file. Without a lock (a file system that has none) go on.
 fn lock(path: &Path) -> Option<File> {
-    let file = File::options().append(true).create(true).mode(0o600).open(path).ok()?;
+    let mut how = File::options();
+    // Should there be a FIFO, nobody waits for somebody else to open it too.
+    how.append(true).create(true).mode(0o600).custom_flags(libc::O_NONBLOCK);
+    let file = how.open(path).ok()?;
     while let Err(error) = rustix::fs::flock(&file, rustix::fs::FlockOperation::LockExclusive) {
         if error != rustix::io::Errno::INTR {
             return None;
