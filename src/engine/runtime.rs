@@ -201,23 +201,20 @@ impl Runtime {
         })
     }
 
-    /// Remove what a run leaves here; the lock and a journal that lies here stay.
+    /// Remove what a run leaves here, as much of it as can be removed; the lock and a journal that
+    /// lies here stay.
     pub fn clear(&self) -> std::io::Result<()> {
+        let mut done = Ok(());
         for name in ["p", "spill"] {
-            remove_dir(&self.dir.join(name))?;
+            done = done.and(remove_dir(&self.dir.join(name)));
         }
         for name in ["plan.json", "state.json", "tmux.conf", "menu", "shown", "stderr"] {
             // Whoever was to replace it may have been killed half-way.
             for name in [name.to_owned(), format!("{name}.new")] {
-                match std::fs::remove_file(self.dir.join(name)) {
-                    Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-                        return Err(error);
-                    }
-                    Ok(()) | Err(_) => {}
-                }
+                done = done.and(remove_file(&self.dir.join(name)));
             }
         }
-        Ok(())
+        done
     }
 
     /// How far the last view has shown the log.
@@ -255,6 +252,15 @@ fn remove_dir(dir: &Path) -> std::io::Result<()> {
                 if error.kind() == std::io::ErrorKind::DirectoryNotEmpty && tries < MOST_TRIES => {}
             result => return result,
         }
+    }
+}
+
+/// Remove a file, whatever somebody has put in its place.
+fn remove_file(path: &Path) -> std::io::Result<()> {
+    match std::fs::remove_file(path) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),
+        Err(_) if path.is_dir() => remove_dir(path),
+        result => result,
     }
 }
 
