@@ -59,6 +59,14 @@ pub enum RunError {
     /// The list of the journal's streams.
     #[error(transparent)]
     Streams(#[from] StreamsError),
+    /// What is known of a run that lives is not enough to go on with it.
+    #[error("{error}: {}", super::runtime::lost(*.server))]
+    Lost {
+        /// What is missing.
+        error: Box<RunError>,
+        /// Its tmux server.
+        server: u32,
+    },
     /// The journal or the system.
     #[error("{what}: {source}")]
     Io {

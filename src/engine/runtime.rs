@@ -71,16 +71,21 @@ pub enum RuntimeError {
         why: String,
     },
     /// Something of the run lives, but what is known of it can't be read.
-    #[error(
-        "{error}: the processes that run here can't be taken over; \
-        `kill {server}` ends them and their tmux server, then start again"
-    )]
+    #[error("{error}: {}", lost(*.server))]
     Lost {
         /// What can't be read.
         error: Box<RuntimeError>,
         /// The tmux server.
         server: u32,
     },
+}
+
+/// What is to be done about a run that lives and can't be taken over.
+pub(super) fn lost(server: u32) -> String {
+    format!(
+        "the processes that run here can't be taken over; \
+        `kill {server}` ends them and their tmux server, then start again"
+    )
 }
 
 impl Runtime {
@@ -179,12 +184,16 @@ impl Runtime {
         match (self.plan(), self.saved()) {
             (Ok(_), Ok(_)) => Ok(true),
             (Err(error), _) | (_, Err(error)) => {
-                let tmux = self.saved().ok().and_then(|saved| Some(saved.tmux?.pid));
-                let parent = || sys::info(self.living_shim()?).map(|shim| shim.ppid);
-                let server = tmux.or_else(parent).unwrap_or(0);
-                Err(RuntimeError::Lost { error: Box::new(error), server })
+                Err(RuntimeError::Lost { error: Box::new(error), server: self.server() })
             }
         }
+    }
+
+    /// The tmux server of the run that lives here.
+    pub(super) fn server(&self) -> u32 {
+        let tmux = self.saved().ok().and_then(|saved| Some(saved.tmux?.pid));
+        let parent = || sys::info(self.living_shim()?).map(|shim| shim.ppid);
+        tmux.or_else(parent).unwrap_or(0)
     }
 
     /// Some shim of this run that lives.
