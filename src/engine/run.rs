@@ -30,10 +30,17 @@ use crate::model::request::{Head, Request};
 use crate::pane::paths::spill_dir;
 use crate::pane::spec::replace;
 use crate::supervisor::{Course, Input, Supervisor};
-use crate::sys::clock;
+use crate::sys::{self, clock};
 
 /// A program that is not there, or cannot read its configuration, ends within this time.
 const FIRST_STEP: Duration = Duration::from_millis(100);
+
+/// What waiting for events takes.
+const DESCRIPTORS: usize = 8;
+/// What a run takes, and each process of it (bell, life, streams, the shim's end, a call of
+/// tmux): without them it could begin, but not be asked to end.
+const DESCRIPTORS_FOR_ALL: usize = 24;
+const DESCRIPTORS_FOR_EACH: usize = 6;
 
 /// What the guardian hands over.
 #[derive(Debug)]
@@ -102,10 +109,10 @@ fn take(number: &str) -> Result<OwnedFd, RunError> {
 ///
 /// `echo` makes what `echo` clients are shown.
 pub fn supervise(runtime: &Path, inherited: Inherited, echo: &MakeEcho) -> Result<u8, RunError> {
-    let tokio = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .map_err(|source| RunError::Io { what: "can't start".into(), source })?;
+    let io = |source| RunError::Io { what: "can't start".into(), source };
+    sys::raise_descriptor_limit();
+    sys::can_open(DESCRIPTORS).map_err(io)?;
+    let tokio = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(io)?;
     let local = tokio::task::LocalSet::new();
     local.block_on(&tokio, main(&Runtime::new(runtime), inherited, echo))
 }
@@ -134,6 +141,9 @@ async fn main(runtime: &Runtime, inherited: Inherited, echo: &MakeEcho) -> Resul
 fn build(runtime: &Runtime) -> Result<(Engine, bool), RunError> {
     let io = |what: &Path, source| RunError::Io { what: what.display().to_string(), source };
     let plan = runtime.plan()?;
+    sys::can_open(DESCRIPTORS_FOR_ALL + DESCRIPTORS_FOR_EACH * plan.processes.len()).map_err(
+        |source| RunError::Io { what: "raise `ulimit -n` to run all of this".into(), source },
+    )?;
     let adopting = runtime.state_file().exists();
     for dir in [runtime.panes(), spill_dir(runtime.dir())] {
         crate::config::project::make_private_dir(&dir)
