@@ -12,6 +12,7 @@ use super::watchers;
 use crate::backend::tmux::Tmux;
 use crate::control::handle::Ask;
 use crate::journal::ingest::{Ingest, Progress};
+use crate::journal::streams::Streams;
 use crate::model::plan::Plan;
 use crate::model::request::{Head, Outcome, Request};
 use crate::pane::life::{Entry, LifeEvent};
@@ -28,6 +29,7 @@ pub(super) struct Engine {
     pub(super) plan: Plan,
     pub(super) tmux: Tmux,
     pub(super) ingest: Ingest,
+    pub(super) streams: Streams,
     pub(super) saved: Saved,
     pub(super) panes: Vec<PaneTrack>,
     pub(super) queue: Queue,
@@ -306,6 +308,9 @@ impl Engine {
 
     /// Delete what the log policy does not keep.
     fn retain(&mut self) {
+        if let Err(error) = self.streams.keep() {
+            tracing::warn!(%error, "the list of streams can't be written");
+        }
         match self.ingest.sweep(&self.plan.log) {
             Ok(swept) => tracing::debug!(?swept, "old output deleted"),
             Err(error) => tracing::warn!(%error, "old output can't be deleted"),

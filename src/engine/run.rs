@@ -150,7 +150,14 @@ fn build(runtime: &Runtime) -> Result<(Engine, bool), RunError> {
             .map_err(|e| io(&dir, std::io::Error::other(e.to_string())))?;
     }
     let dirs = Dirs::new(plan.log.dir.as_path(), Some(spill_dir(runtime.dir())));
-    let streams = number_streams(&plan, &dirs)?;
+    let (list, streams) = number_streams(&plan, &dirs).map_err(|error| {
+        let error = RunError::from(error);
+        if adopting {
+            RunError::Lost { error: error.into(), server: runtime.server() }
+        } else {
+            error
+        }
+    })?;
     let slugs: Vec<_> =
         plan.processes.iter().zip(&streams).map(|(p, number)| (*number, p.name.slug())).collect();
     if !adopting {
@@ -182,6 +189,7 @@ fn build(runtime: &Runtime) -> Result<(Engine, bool), RunError> {
         plan,
         head: watch::Sender::new(Head::default()),
         ingest,
+        streams: list,
         saved,
         panes,
         queue: Queue::default(),
@@ -200,12 +208,12 @@ fn build(runtime: &Runtime) -> Result<(Engine, bool), RunError> {
 }
 
 /// The stream of each process, the same as in the runs before.
-fn number_streams(plan: &Plan, dirs: &Dirs) -> Result<Vec<u16>, RunError> {
+fn number_streams(plan: &Plan, dirs: &Dirs) -> Result<(Streams, Vec<u16>), RunError> {
     let mut streams = Streams::open(dirs)?;
     let number = |p: &ProcessPlan| streams.number(&p.name, p.color);
     let numbers = plan.processes.iter().map(number).collect::<Result<Vec<_>, _>>()?;
     streams.save()?;
-    Ok(numbers)
+    Ok((streams, numbers))
 }
 
 impl Engine {
