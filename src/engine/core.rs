@@ -262,21 +262,28 @@ impl Engine {
         self.panes[id].set_patience();
     }
 
+    /// The shim of this pane, by pid and start time, is there.
+    pub(super) fn shim_up(&mut self, id: ProcId, shim: (u32, u64), name: String) {
+        let pane = &mut self.panes[id];
+        let known = pane.shim == Some(shim) || pane.awaited == Some(shim.0);
+        pane.shim = Some(shim);
+        pane.pane = Some(name);
+        pane.await_sink();
+        if known {
+            return;
+        }
+        let gone = || Event::ShimExit(id, shim.0);
+        if watchers::exit(shim.0, shim.1, gone(), self.queue.clone()).is_err() {
+            self.queue.push(gone());
+        }
+    }
+
     /// A new shim is watched; one that goes by its own word is not.
     pub(super) fn note_shim(&mut self, id: ProcId, entry: &Entry) {
         let pane = &mut self.panes[id];
         match &entry.event {
             LifeEvent::Up { pid, start_time, pane: name, .. } => {
-                pane.shim = Some((*pid, *start_time));
-                pane.pane = Some(name.clone());
-                pane.await_sink();
-                if pane.awaited == Some(*pid) {
-                    return;
-                }
-                let gone = Event::ShimExit(id, *pid);
-                if watchers::exit(*pid, *start_time, gone, self.queue.clone()).is_err() {
-                    self.queue.push(Event::ShimExit(id, *pid));
-                }
+                self.shim_up(id, (*pid, *start_time), name.clone());
             }
             LifeEvent::Down {} => {
                 pane.shim = None;
