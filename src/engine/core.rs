@@ -39,6 +39,8 @@ pub(super) struct Engine {
     pub(super) views: u32,
     /// How many panes tmux was asked to open and has not answered yet.
     pub(super) opening: usize,
+    /// The run was there before this supervisor.
+    pub(super) adopted: bool,
     pub(super) finish: Option<u8>,
     /// When the start counts as one that went well.
     pub(super) settled: Option<Instant>,

@@ -197,6 +197,7 @@ fn build(runtime: &Runtime) -> Result<(Engine, bool), RunError> {
         next_ticket: 1,
         views: 0,
         opening: 0,
+        adopted: adopting,
         finish: None,
         settled: None,
         last_answers: vec![],
