@@ -112,7 +112,8 @@ impl Start {
             find: &|name| find_program(&self.context, name),
         };
         let mut plan = plan::resolve(&self.context, &loaded, &self.typed, facts)?;
-        version::find(self.context.env.get("PATH"), &self.context.start_dir)?;
+        let (search, here) = (self.context.env.get("PATH"), &self.context.start_dir);
+        super::block_on(async { Ok(version::find(search, here).await?) })?;
         plan.size = self.pane_size(&plan);
         let path = self.runtime.fresh_plan_file();
         let text = serde_json::to_vec(&plan).map_err(|e| CliError::Other(e.to_string()))?;
