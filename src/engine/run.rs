@@ -141,23 +141,15 @@ async fn main(runtime: &Runtime, inherited: Inherited, echo: &MakeEcho) -> Resul
 fn build(runtime: &Runtime) -> Result<(Engine, bool), RunError> {
     let io = |what: &Path, source| RunError::Io { what: what.display().to_string(), source };
     let plan = runtime.plan()?;
-    sys::can_open(DESCRIPTORS_FOR_ALL + DESCRIPTORS_FOR_EACH * plan.processes.len()).map_err(
-        |source| RunError::Io { what: "raise `ulimit -n` to run all of this".into(), source },
-    )?;
+    afford(&plan)?;
     let adopting = runtime.state_file().exists();
     for dir in [runtime.panes(), spill_dir(runtime.dir())] {
         crate::config::project::make_private_dir(&dir)
             .map_err(|e| io(&dir, std::io::Error::other(e.to_string())))?;
     }
     let dirs = Dirs::new(plan.log.dir.as_path(), Some(spill_dir(runtime.dir())));
-    let (list, streams) = number_streams(&plan, &dirs).map_err(|error| {
-        let error = RunError::from(error);
-        if adopting {
-            RunError::Lost { error: error.into(), server: runtime.server() }
-        } else {
-            error
-        }
-    })?;
+    let (list, streams) = number_streams(&plan, &dirs)
+        .map_err(|error| if adopting { lost(runtime, error) } else { error })?;
     let slugs: Vec<_> =
         plan.processes.iter().zip(&streams).map(|(p, number)| (*number, p.name.slug())).collect();
     if !adopting {
@@ -206,6 +198,17 @@ fn build(runtime: &Runtime) -> Result<(Engine, bool), RunError> {
         unsaved: false,
     };
     Ok((engine, adopting))
+}
+
+/// See to it that there are descriptors enough for all.
+fn afford(plan: &Plan) -> Result<(), RunError> {
+    sys::can_open(DESCRIPTORS_FOR_ALL + DESCRIPTORS_FOR_EACH * plan.processes.len()).map_err(
+        |source| RunError::Io { what: "raise `ulimit -n` to run all of this".into(), source },
+    )
+}
+
+fn lost(runtime: &Runtime, error: RunError) -> RunError {
+    RunError::Lost { error: Box::new(error), server: runtime.server() }
 }
 
 /// The stream of each process, the same as in the runs before.

@@ -246,7 +246,8 @@ impl Trial {
                 .filter(|path| {
                     let name = path.file_name().and_then(OsStr::to_str).unwrap_or_default();
                     // A tmux that can't make its server leaves its own lock, and nobody knows where.
-                    !["Procfile", "filler"].contains(&name) && !name.ends_with(".lock")
+                    !["Procfile", "filler"].contains(&name)
+                        && path.extension() != Some(OsStr::new("lock"))
                 })
                 .collect();
             self.check(left.is_empty(), format!("left behind: {left:?}"));

@@ -40,13 +40,11 @@ pub enum VersionError {
 /// What a tmux client says, which ends by itself unless something is wrong with tmux or its
 /// server. Then nobody waits for it any longer.
 pub async fn answer(client: &mut tokio::process::Command) -> io::Result<Output> {
-    match timeout(PATIENCE, client.kill_on_drop(true).output()).await {
-        Ok(output) => output,
-        Err(_) => {
-            let why = format!("no answer within {} seconds", PATIENCE.as_secs());
-            Err(io::Error::new(io::ErrorKind::TimedOut, why))
-        }
-    }
+    let Ok(output) = timeout(PATIENCE, client.kill_on_drop(true).output()).await else {
+        let why = format!("no answer within {} seconds", PATIENCE.as_secs());
+        return Err(io::Error::new(io::ErrorKind::TimedOut, why));
+    };
+    output
 }
 
 /// A complaint of tmux: one line that can be shown, however much is said.
