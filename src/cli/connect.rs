@@ -9,6 +9,7 @@ use super::args::ConnectArgs;
 use super::error::CliError;
 use super::instance::{Instance, Server};
 use crate::backend::tmux::attach::{Target, arguments, ask_windows, window_of};
+use crate::backend::tmux::version::answer;
 use crate::control::overmind_client::OvermindClient;
 use crate::model::nearest;
 use crate::model::request::{ProcessState, State};
@@ -38,12 +39,13 @@ async fn prepare(instance: &Instance, args: &ConnectArgs) -> Result<Command, Cli
             return Err(CliError::Other(text));
         }
         let why = process.reason.as_deref().unwrap_or("its window was closed");
-        let text = format!("{name} has no terminal: {why}; `tmo start {name}` opens one");
+        let text = format!("{name} has no terminal: {why}; `tmo restart {name}` opens one");
         return Err(CliError::Other(text));
     };
     let gone = || CliError::Other(format!("the window of {} is gone", process.name));
-    let listed = command(instance, &state)?.args(ask_windows(&state.tmux.socket)).output();
-    let listed = listed.map_err(CliError::io("can't run tmux"))?;
+    let mut ask = command(instance, &state)?;
+    ask.args(ask_windows(&state.tmux.socket)).stdin(std::process::Stdio::null());
+    let listed = answer(&mut ask.into()).await.map_err(CliError::io("can't ask tmux"))?;
     let listed = String::from_utf8_lossy(&listed.stdout).into_owned();
     let target = Target {
         socket: &state.tmux.socket,

@@ -1,6 +1,7 @@
 //! Signals that come while a run is being started, before there is a view that could pass them on.
 
 use std::io;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -14,16 +15,24 @@ use crate::config::inherit::is_ignored;
 #[derive(Debug)]
 pub(super) struct Early {
     asked: Arc<AtomicBool>,
+    /// Readable once one has come.
+    woken: OwnedFd,
     actions: Vec<SigId>,
 }
 
 impl Early {
     /// Hold them back from now on. Those that the caller ignored stay ignored.
     pub(super) fn begin() -> io::Result<Self> {
-        let mut early = Self { asked: Arc::default(), actions: vec![] };
+        let (woken, waker) = nix::unistd::pipe()?;
+        for end in [&woken, &waker] {
+            rustix::io::fcntl_setfd(end, rustix::io::FdFlags::CLOEXEC)?;
+        }
+        let mut early = Self { asked: Arc::default(), woken, actions: vec![] };
         for signal in [Signal::SIGINT, Signal::SIGTERM] {
             if !is_ignored(signal) {
                 early.actions.push(register(signal as i32, Arc::clone(&early.asked))?);
+                let waker = waker.try_clone()?;
+                early.actions.push(signal_hook::low_level::pipe::register(signal as i32, waker)?);
             }
         }
         Ok(early)
@@ -32,6 +41,12 @@ impl Early {
     /// Whether one has come.
     pub(super) fn asked(&self) -> bool {
         self.asked.load(Ordering::Relaxed)
+    }
+}
+
+impl AsFd for Early {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.woken.as_fd()
     }
 }
 

@@ -1,10 +1,13 @@
 //! Starting the guardian in the background and hearing what becomes of it.
 
 use std::fs::File;
-use std::io::{BufRead as _, BufReader, Lines};
-use std::os::fd::AsRawFd as _;
+use std::io::{BufRead as _, BufReader};
+use std::os::fd::{AsFd, AsRawFd as _};
 use std::path::Path;
 use std::process::{Command, Stdio};
+
+use nix::errno::Errno;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 use super::error::CliError;
 use crate::engine::guard::News;
@@ -12,7 +15,7 @@ use crate::engine::guard::News;
 /// What guardian and supervisor tell while they start.
 #[derive(Debug)]
 pub(super) struct Launch {
-    lines: Lines<BufReader<File>>,
+    news: BufReader<File>,
 }
 
 impl Launch {
@@ -30,13 +33,32 @@ impl Launch {
         guard.current_dir("/");
         guard.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
         guard.spawn().map_err(CliError::io(format_args!("can't start {}", tmo.display())))?;
-        Ok(Self { lines: BufReader::new(File::from(news)).lines() })
+        Ok(Self { news: BufReader::new(File::from(news)) })
     }
 
     /// The next news; an end without any is a failure too.
     pub(super) fn next(&mut self) -> Result<News, CliError> {
         let gone = || CliError::Other("the supervisor died while it was starting".into());
-        let line = self.lines.next().ok_or_else(gone)?.map_err(CliError::io("news"))?;
+        let mut line = String::new();
+        self.news.read_line(&mut line).map_err(CliError::io("news"))?;
         serde_json::from_str(&line).map_err(|_| gone())
+    }
+
+    /// The same; nothing if this becomes readable before there are any.
+    pub(super) fn next_unless(&mut self, stop: impl AsFd) -> Result<Option<News>, CliError> {
+        while self.news.buffer().is_empty() {
+            let mut fds = [
+                PollFd::new(stop.as_fd(), PollFlags::POLLIN),
+                PollFd::new(self.news.get_ref().as_fd(), PollFlags::POLLIN),
+            ];
+            match poll(&mut fds, PollTimeout::NONE) {
+                Ok(_) if fds[0].any() == Some(true) => return Ok(None),
+                // A line is told in one piece.
+                Ok(_) => break,
+                Err(Errno::EINTR) => {}
+                Err(error) => return Err(CliError::io("news")(error.into())),
+            }
+        }
+        self.next().map(Some)
     }
 }

@@ -122,8 +122,12 @@ fn whole(args: &ClientArgs, ask: Request) -> Result<u8, CliError> {
     block_on(request::request(&instance, ask, true))
 }
 
+/// What waiting for events takes.
+const DESCRIPTORS: usize = 8;
+
 /// Run a future on a small runtime of its own.
 fn block_on<T>(work: impl Future<Output = Result<T, CliError>>) -> Result<T, CliError> {
+    crate::sys::can_open(DESCRIPTORS).map_err(CliError::io("can't start"))?;
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()

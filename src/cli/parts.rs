@@ -1,6 +1,7 @@
 //! The hidden verbs: the processes that a run is made of. None of them is typed by a person.
 
 use std::ffi::{OsStr, OsString};
+use std::io::Write as _;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -41,6 +42,8 @@ fn supervisor(runtime: &Path, rest: &[OsString]) -> u8 {
     let run = Inherited::from_arguments(runtime, &words).and_then(|i| supervise(runtime, i, &echo));
     run.unwrap_or_else(|error| {
         tracing::error!(%error, "the supervisor ends");
+        // For its guardian, who tells those who wait.
+        let _ = writeln!(std::io::stderr(), "tmo: {error}");
         1
     })
 }

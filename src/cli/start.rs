@@ -112,7 +112,8 @@ impl Start {
             find: &|name| find_program(&self.context, name),
         };
         let mut plan = plan::resolve(&self.context, &loaded, &self.typed, facts)?;
-        version::find(self.context.env.get("PATH"), &self.context.start_dir)?;
+        let (search, here) = (self.context.env.get("PATH"), &self.context.start_dir);
+        super::block_on(async { Ok(version::find(search, here).await?) })?;
         plan.size = self.pane_size(&plan);
         let path = self.runtime.fresh_plan_file();
         let text = serde_json::to_vec(&plan).map_err(|e| CliError::Other(e.to_string()))?;
@@ -163,7 +164,7 @@ impl Start {
             shown.early = Some(early);
             return Ok(Begun::Shown(Box::new(shown)));
         }
-        let waited = Self::wait_for_daemon(&mut launch);
+        let waited = Self::wait_for_daemon(&mut launch, &early);
         if let Some(error) = interrupted(&early) {
             let address = listen::locate(&self.project.socket.path, self.runtime.dir());
             // It may be over already.
@@ -181,14 +182,18 @@ impl Start {
         Ok(Begun::Daemon)
     }
 
-    /// Until every process has been started; an end before that is a failure.
-    fn wait_for_daemon(launch: &mut Launch) -> Result<(), CliError> {
+    /// Until every process has been started, or an interrupt; an end before that is a failure.
+    fn wait_for_daemon(launch: &mut Launch, early: &Early) -> Result<(), CliError> {
         loop {
-            match launch.next()? {
+            let Some(news) = launch.next_unless(early)? else { return Ok(()) };
+            match news {
                 News::Failed { message, code } => return Err(CliError::Start { message, code }),
                 News::Ended { code, culprit } => {
                     let message = culprit.map_or_else(
-                        || "everything was stopped before it had begun".to_owned(),
+                        || {
+                            "everything was stopped before it had begun; `tmo logs` tells more"
+                                .to_owned()
+                        },
                         |c| {
                             format!(
                                 "{} ended with {} before all were started; `tmo logs` tells more",

@@ -64,7 +64,8 @@ impl RunLock {
             // this name is, or will be, the lock.
             if matches((file.metadata(), std::fs::metadata(&path))) {
                 let mut lock = Self { file };
-                lock.announce().map_err(failed)?;
+                // A full disk: the lock holds all the same, only nobody can be told by whom.
+                let _ = lock.announce();
                 return Ok(lock);
             }
         }
@@ -75,6 +76,11 @@ impl RunLock {
         self.file.set_len(0)?;
         self.file.rewind()?;
         writeln!(self.file, "{}", std::process::id())
+    }
+
+    /// Whether this is still the lock of this runtime directory: a run that is over has removed it.
+    pub fn is_current(&self, runtime: &Path) -> bool {
+        matches((self.file.metadata(), std::fs::metadata(path(runtime))))
     }
 
     /// A copy that shares the lock: it is held until both are gone.
@@ -92,9 +98,8 @@ impl RunLock {
     /// Whoever has the old file open by then sees that it is not the lock any more.
     pub fn release(self, runtime: &Path) {
         // Only a file that is the lock is removed; an empty one that stays harms nobody.
-        let there = path(runtime);
-        if matches((self.file.metadata(), std::fs::metadata(&there))) {
-            let _ = std::fs::remove_file(there);
+        if self.is_current(runtime) {
+            let _ = std::fs::remove_file(path(runtime));
         }
         // Closing the descriptor would do no more; there is nobody to tell of a failure.
         let _ = flock(&self.file, FlockOperation::Unlock);
@@ -145,7 +150,7 @@ impl Door {
 /// Wait until nobody holds the lock of this runtime directory, for at most this long; whether it
 /// is free now.
 pub fn wait_free(runtime: &Path, patience: Duration) -> io::Result<bool> {
-    let file = match File::open(path(runtime)) {
+    let file = match open_to_ask(runtime) {
         Ok(file) => file,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(true),
         Err(error) => return Err(error),
@@ -163,7 +168,7 @@ pub fn wait_free(runtime: &Path, patience: Duration) -> io::Result<bool> {
 
 /// Whether somebody holds the lock of this runtime directory.
 pub fn is_held(runtime: &Path) -> io::Result<bool> {
-    match File::open(path(runtime)) {
+    match open_to_ask(runtime) {
         // Shared, so that those who only ask don't see each other.
         Ok(file) => Ok(!try_flock(&file, FlockOperation::NonBlockingLockShared)?),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
@@ -172,8 +177,17 @@ pub fn is_held(runtime: &Path) -> io::Result<bool> {
 }
 
 fn open(path: &Path) -> io::Result<File> {
-    File::options().read(true).write(true).create(true).truncate(false).mode(0o600).open(path)
+    let mut how = File::options();
+    how.read(true).write(true).create(true).truncate(false).mode(0o600);
+    how.custom_flags(NEVER_WAIT).open(path)
 }
+
+fn open_to_ask(runtime: &Path) -> io::Result<File> {
+    File::options().read(true).custom_flags(NEVER_WAIT).open(path(runtime))
+}
+
+/// Whatever lies there, a FIFO even: nobody is to wait for somebody else to open it too.
+const NEVER_WAIT: i32 = nix::libc::O_NONBLOCK;
 
 /// Lock it exclusively, unless somebody holds it so. Those who only ask ([`is_held`]) hold it
 /// shared for a moment; they are not taken for a holder.

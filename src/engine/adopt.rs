@@ -7,7 +7,7 @@
 
 use super::core::Engine;
 use super::queue::Event;
-use crate::supervisor::{Input, Phase, ProcId};
+use crate::supervisor::{Input, Pane, Phase, ProcId};
 use crate::sys;
 
 impl Engine {
@@ -46,6 +46,14 @@ impl Engine {
             } else {
                 self.panes[id].entries.push_back(entry);
             }
+        }
+        // Its life file may have been removed or spoiled.
+        if self.panes[id].shim.is_none()
+            && let Pane::Up { shim, start_time, id: pane } = &self.saved.supervisor.procs[id].pane
+            && sys::alive(*shim, *start_time)
+        {
+            let (shim, start_time, pane) = (*shim, *start_time, pane.clone());
+            self.shim_up(id, (shim, start_time), pane);
         }
         // Without a sink it would not have been started. Else one may be on its way, of which
         // nothing can have been lost yet.

@@ -12,6 +12,7 @@ use super::watchers;
 use crate::backend::tmux::Tmux;
 use crate::control::handle::Ask;
 use crate::journal::ingest::{Ingest, Progress};
+use crate::journal::streams::Streams;
 use crate::model::plan::Plan;
 use crate::model::request::{Head, Outcome, Request};
 use crate::pane::life::{Entry, LifeEvent};
@@ -28,6 +29,7 @@ pub(super) struct Engine {
     pub(super) plan: Plan,
     pub(super) tmux: Tmux,
     pub(super) ingest: Ingest,
+    pub(super) streams: Streams,
     pub(super) saved: Saved,
     pub(super) panes: Vec<PaneTrack>,
     pub(super) queue: Queue,
@@ -37,6 +39,8 @@ pub(super) struct Engine {
     pub(super) views: u32,
     /// How many panes tmux was asked to open and has not answered yet.
     pub(super) opening: usize,
+    /// The run was there before this supervisor.
+    pub(super) adopted: bool,
     pub(super) finish: Option<u8>,
     /// When the start counts as one that went well.
     pub(super) settled: Option<Instant>,
@@ -260,21 +264,28 @@ impl Engine {
         self.panes[id].set_patience();
     }
 
+    /// The shim of this pane, by pid and start time, is there.
+    pub(super) fn shim_up(&mut self, id: ProcId, shim: (u32, u64), name: String) {
+        let pane = &mut self.panes[id];
+        let known = pane.shim == Some(shim) || pane.awaited == Some(shim.0);
+        pane.shim = Some(shim);
+        pane.pane = Some(name);
+        pane.await_sink();
+        if known {
+            return;
+        }
+        let gone = || Event::ShimExit(id, shim.0);
+        if watchers::exit(shim.0, shim.1, gone(), self.queue.clone()).is_err() {
+            self.queue.push(gone());
+        }
+    }
+
     /// A new shim is watched; one that goes by its own word is not.
     pub(super) fn note_shim(&mut self, id: ProcId, entry: &Entry) {
         let pane = &mut self.panes[id];
         match &entry.event {
             LifeEvent::Up { pid, start_time, pane: name, .. } => {
-                pane.shim = Some((*pid, *start_time));
-                pane.pane = Some(name.clone());
-                pane.await_sink();
-                if pane.awaited == Some(*pid) {
-                    return;
-                }
-                let gone = Event::ShimExit(id, *pid);
-                if watchers::exit(*pid, *start_time, gone, self.queue.clone()).is_err() {
-                    self.queue.push(Event::ShimExit(id, *pid));
-                }
+                self.shim_up(id, (*pid, *start_time), name.clone());
             }
             LifeEvent::Down {} => {
                 pane.shim = None;
@@ -306,6 +317,9 @@ impl Engine {
 
     /// Delete what the log policy does not keep.
     fn retain(&mut self) {
+        if let Err(error) = self.streams.keep() {
+            tracing::warn!(%error, "the list of streams can't be written");
+        }
         match self.ingest.sweep(&self.plan.log) {
             Ok(swept) => tracing::debug!(?swept, "old output deleted"),
             Err(error) => tracing::warn!(%error, "old output can't be deleted"),

@@ -163,13 +163,16 @@ fn watch(held: Held, mut news: File) -> u8 {
             Ok(child) => child,
             Err(error) => {
                 let message = format!("can't start {}: {error}", held.program.display());
+                if !held.runtime.has_survivors() {
+                    clean_up(held);
+                }
                 tell(&mut news, &News::Failed { message, code: 1 });
                 return 1;
             }
         };
         let Ok(status) = child.wait() else { return 1 };
         if let Some(code) = status.code() {
-            return u8::try_from(code).unwrap_or(1);
+            return ended(held, u8::try_from(code).unwrap_or(1), &mut news);
         }
         let lasted = clock::now_ns().saturating_sub(begun);
         quick = if lasted < QUICK_NS { quick + 1 } else { 0 };
@@ -178,9 +181,28 @@ fn watch(held: Held, mut news: File) -> u8 {
             return clean_up(held);
         }
         if quick >= MOST_QUICK_DEATHS {
-            return 1;
+            return ended(held, 1, &mut news);
         }
     }
+}
+
+/// The supervisor has ended by itself. One that could neither begin nor go on (it has too few
+/// descriptors, or there is a library missing) has taken nothing away, and perhaps told nobody.
+fn ended(held: Held, code: u8, news: &mut File) -> u8 {
+    if !held.lock.is_current(held.runtime.dir()) {
+        return code;
+    }
+    let said = std::fs::read_to_string(held.runtime.stderr_file()).unwrap_or_default();
+    let last = said.lines().rev().find(|line| !line.is_empty());
+    let why = last.map_or(String::new(), |line| format!(": {}", line.trim_start_matches("tmo: ")));
+    let message = format!("the supervisor could not go on (exit status {code}){why}");
+    if held.runtime.has_survivors() {
+        tell(news, &News::Failed { message, code: 1 });
+        return code;
+    }
+    let code = clean_up(held).max(code);
+    tell(news, &News::Failed { message, code: 1 });
+    code
 }
 
 /// The supervisor was killed when all that was left to do was to take away the last files.

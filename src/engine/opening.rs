@@ -39,14 +39,14 @@ impl Engine {
             .iter()
             .map(|&id| (self.panes[id].pane.clone(), self.panes[id].sink == Sink::Up))
             .collect();
-        let first = self.saved.tmux.is_none();
+        let (first, adopted) = (self.saved.tmux.is_none(), self.adopted);
         let (tmux, queue) = (self.tmux.clone(), self.queue.clone());
         self.opening += ids.len();
         tokio::task::spawn_local(async move {
             if first {
                 match tmux.start(&openings).await {
                     // A supervisor that was killed had asked for it just before.
-                    Err(error) if error.is_duplicate() => {}
+                    Err(error) if error.is_duplicate() && adopted => {}
                     result => return queue.push(Event::Opened(ids, result)),
                 }
             }

@@ -30,10 +30,17 @@ use crate::model::request::{Head, Request};
 use crate::pane::paths::spill_dir;
 use crate::pane::spec::replace;
 use crate::supervisor::{Course, Input, Supervisor};
-use crate::sys::clock;
+use crate::sys::{self, clock};
 
 /// A program that is not there, or cannot read its configuration, ends within this time.
 const FIRST_STEP: Duration = Duration::from_millis(100);
+
+/// What waiting for events takes.
+const DESCRIPTORS: usize = 8;
+/// What a run takes, and each process of it (bell, life, streams, the shim's end, a call of
+/// tmux): without them it could begin, but not be asked to end.
+const DESCRIPTORS_FOR_ALL: usize = 24;
+const DESCRIPTORS_FOR_EACH: usize = 6;
 
 /// What the guardian hands over.
 #[derive(Debug)]
@@ -59,6 +66,14 @@ pub enum RunError {
     /// The list of the journal's streams.
     #[error(transparent)]
     Streams(#[from] StreamsError),
+    /// What is known of a run that lives is not enough to go on with it.
+    #[error("{error}: {}", super::runtime::lost(*.server))]
+    Lost {
+        /// What is missing.
+        error: Box<RunError>,
+        /// Its tmux server.
+        server: u32,
+    },
     /// The journal or the system.
     #[error("{what}: {source}")]
     Io {
@@ -94,10 +109,10 @@ fn take(number: &str) -> Result<OwnedFd, RunError> {
 ///
 /// `echo` makes what `echo` clients are shown.
 pub fn supervise(runtime: &Path, inherited: Inherited, echo: &MakeEcho) -> Result<u8, RunError> {
-    let tokio = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .map_err(|source| RunError::Io { what: "can't start".into(), source })?;
+    let io = |source| RunError::Io { what: "can't start".into(), source };
+    sys::raise_descriptor_limit();
+    sys::can_open(DESCRIPTORS).map_err(io)?;
+    let tokio = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(io)?;
     let local = tokio::task::LocalSet::new();
     local.block_on(&tokio, main(&Runtime::new(runtime), inherited, echo))
 }
@@ -126,13 +141,15 @@ async fn main(runtime: &Runtime, inherited: Inherited, echo: &MakeEcho) -> Resul
 fn build(runtime: &Runtime) -> Result<(Engine, bool), RunError> {
     let io = |what: &Path, source| RunError::Io { what: what.display().to_string(), source };
     let plan = runtime.plan()?;
+    afford(&plan)?;
     let adopting = runtime.state_file().exists();
     for dir in [runtime.panes(), spill_dir(runtime.dir())] {
         crate::config::project::make_private_dir(&dir)
             .map_err(|e| io(&dir, std::io::Error::other(e.to_string())))?;
     }
     let dirs = Dirs::new(plan.log.dir.as_path(), Some(spill_dir(runtime.dir())));
-    let streams = number_streams(&plan, &dirs)?;
+    let (list, streams) = number_streams(&plan, &dirs)
+        .map_err(|error| if adopting { lost(runtime, error) } else { error })?;
     let slugs: Vec<_> =
         plan.processes.iter().zip(&streams).map(|(p, number)| (*number, p.name.slug())).collect();
     if !adopting {
@@ -164,6 +181,7 @@ fn build(runtime: &Runtime) -> Result<(Engine, bool), RunError> {
         plan,
         head: watch::Sender::new(Head::default()),
         ingest,
+        streams: list,
         saved,
         panes,
         queue: Queue::default(),
@@ -171,6 +189,7 @@ fn build(runtime: &Runtime) -> Result<(Engine, bool), RunError> {
         next_ticket: 1,
         views: 0,
         opening: 0,
+        adopted: adopting,
         finish: None,
         settled: None,
         last_answers: vec![],
@@ -181,13 +200,24 @@ fn build(runtime: &Runtime) -> Result<(Engine, bool), RunError> {
     Ok((engine, adopting))
 }
 
+/// See to it that there are descriptors enough for all.
+fn afford(plan: &Plan) -> Result<(), RunError> {
+    sys::can_open(DESCRIPTORS_FOR_ALL + DESCRIPTORS_FOR_EACH * plan.processes.len()).map_err(
+        |source| RunError::Io { what: "raise `ulimit -n` to run all of this".into(), source },
+    )
+}
+
+fn lost(runtime: &Runtime, error: RunError) -> RunError {
+    RunError::Lost { error: Box::new(error), server: runtime.server() }
+}
+
 /// The stream of each process, the same as in the runs before.
-fn number_streams(plan: &Plan, dirs: &Dirs) -> Result<Vec<u16>, RunError> {
+fn number_streams(plan: &Plan, dirs: &Dirs) -> Result<(Streams, Vec<u16>), RunError> {
     let mut streams = Streams::open(dirs)?;
     let number = |p: &ProcessPlan| streams.number(&p.name, p.color);
     let numbers = plan.processes.iter().map(number).collect::<Result<Vec<_>, _>>()?;
     streams.save()?;
-    Ok(numbers)
+    Ok((streams, numbers))
 }
 
 impl Engine {

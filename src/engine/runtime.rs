@@ -71,16 +71,21 @@ pub enum RuntimeError {
         why: String,
     },
     /// Something of the run lives, but what is known of it can't be read.
-    #[error(
-        "{error}: the processes that run here can't be taken over; \
-        `kill {server}` ends them and their tmux server, then start again"
-    )]
+    #[error("{error}: {}", lost(*.server))]
     Lost {
         /// What can't be read.
         error: Box<RuntimeError>,
         /// The tmux server.
         server: u32,
     },
+}
+
+/// What is to be done about a run that lives and can't be taken over.
+pub(super) fn lost(server: u32) -> String {
+    format!(
+        "the processes that run here can't be taken over; \
+        `kill {server}` ends them and their tmux server, then start again"
+    )
 }
 
 impl Runtime {
@@ -179,12 +184,16 @@ impl Runtime {
         match (self.plan(), self.saved()) {
             (Ok(_), Ok(_)) => Ok(true),
             (Err(error), _) | (_, Err(error)) => {
-                let tmux = self.saved().ok().and_then(|saved| Some(saved.tmux?.pid));
-                let parent = || sys::info(self.living_shim()?).map(|shim| shim.ppid);
-                let server = tmux.or_else(parent).unwrap_or(0);
-                Err(RuntimeError::Lost { error: Box::new(error), server })
+                Err(RuntimeError::Lost { error: Box::new(error), server: self.server() })
             }
         }
+    }
+
+    /// The tmux server of the run that lives here.
+    pub(super) fn server(&self) -> u32 {
+        let tmux = self.saved().ok().and_then(|saved| Some(saved.tmux?.pid));
+        let parent = || sys::info(self.living_shim()?).map(|shim| shim.ppid);
+        tmux.or_else(parent).unwrap_or(0)
     }
 
     /// Some shim of this run that lives.
@@ -201,23 +210,20 @@ impl Runtime {
         })
     }
 
-    /// Remove what a run leaves here; the lock and a journal that lies here stay.
+    /// Remove what a run leaves here, as much of it as can be removed; the lock and a journal that
+    /// lies here stay.
     pub fn clear(&self) -> std::io::Result<()> {
+        let mut done = Ok(());
         for name in ["p", "spill"] {
-            remove_dir(&self.dir.join(name))?;
+            done = done.and(remove_dir(&self.dir.join(name)));
         }
         for name in ["plan.json", "state.json", "tmux.conf", "menu", "shown", "stderr"] {
             // Whoever was to replace it may have been killed half-way.
             for name in [name.to_owned(), format!("{name}.new")] {
-                match std::fs::remove_file(self.dir.join(name)) {
-                    Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-                        return Err(error);
-                    }
-                    Ok(()) | Err(_) => {}
-                }
+                done = done.and(remove_file(&self.dir.join(name)));
             }
         }
-        Ok(())
+        done
     }
 
     /// How far the last view has shown the log.
@@ -255,6 +261,15 @@ fn remove_dir(dir: &Path) -> std::io::Result<()> {
                 if error.kind() == std::io::ErrorKind::DirectoryNotEmpty && tries < MOST_TRIES => {}
             result => return result,
         }
+    }
+}
+
+/// Remove a file, whatever somebody has put in its place.
+fn remove_file(path: &Path) -> std::io::Result<()> {
+    match std::fs::remove_file(path) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),
+        Err(_) if path.is_dir() => remove_dir(path),
+        result => result,
     }
 }
 

@@ -106,6 +106,7 @@ impl Appender {
 
     fn choose(&mut self, now: u64) {
         let timed = self.timed;
+        self.row.leave_removed(|files| &files.log);
         self.row.choose(self.end, now, |row, segment| files_of(row, segment, timed));
     }
 

@@ -212,6 +212,7 @@ impl IndexWriter {
         let mut trouble = io::ErrorKind::StorageFull.into();
         while !rest.is_empty() {
             let standing = &self.standing;
+            self.row.leave_removed(|file| file);
             self.row.choose(standing.next, now, |row, segment| create(row, segment, standing));
             let room = usize::try_from(self.row.room(standing.next)).unwrap_or(usize::MAX);
             let Some((_, file)) = self.row.open() else {

@@ -5,8 +5,9 @@
 //! [`SPILL_SEGMENTS`] are kept; what nobody takes is lost, and shows itself as missing
 //! addresses. The disk is asked again at each new spill segment, and after [`RETRY_NS`].
 
-use std::fs;
+use std::fs::{self, File};
 use std::io;
+use std::os::unix::fs::MetadataExt as _;
 
 use super::segment::{Dirs, Place, Segment};
 
@@ -60,6 +61,14 @@ impl<F> Row<F> {
 
     pub(crate) fn open(&mut self) -> Option<&mut (Segment, F)> {
         self.open.as_mut()
+    }
+
+    /// Leave the open segment if somebody has removed this file of it: nobody would find what is
+    /// written there.
+    pub(crate) fn leave_removed(&mut self, file: impl Fn(&F) -> &File) {
+        let removed =
+            |(_, files): &(Segment, F)| file(files).metadata().is_ok_and(|meta| meta.nlink() == 0);
+        self.open.take_if(|open| removed(open));
     }
 
     /// Whether the disk refuses at present.

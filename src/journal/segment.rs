@@ -198,7 +198,10 @@ pub(crate) fn collect(dir: &Path, mut take: impl FnMut(&str)) -> io::Result<()> 
         Err(error) => return Err(error),
     };
     for entry in entries {
-        if let Some(name) = entry?.file_name().to_str() {
+        let entry = entry?;
+        // A directory is none of ours, whatever it is called.
+        let ours = !entry.file_type().is_ok_and(|kind| kind.is_dir());
+        if let Some(name) = entry.file_name().to_str().filter(|_| ours) {
             take(name);
         }
     }

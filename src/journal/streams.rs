@@ -132,6 +132,13 @@ impl Streams {
         failed.map_or(Ok(()), Err)
     }
 
+    /// Write the list again if somebody has removed it: nothing of the journal could be shown.
+    pub fn keep(&self) -> Result<(), StreamsError> {
+        let places = [Place::Journal, Place::Spill];
+        let mut files = places.iter().filter_map(|place| Some(self.dirs.get(*place)?.join(FILE)));
+        if files.any(|path| path.exists()) { Ok(()) } else { self.save() }
+    }
+
     /// All streams of processes.
     pub fn all(&self) -> &[Stream] {
         &self.content.streams

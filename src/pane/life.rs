@@ -7,7 +7,7 @@
 
 use std::fs::File;
 use std::io::{Read as _, Seek as _, SeekFrom, Write as _};
-use std::os::unix::fs::OpenOptionsExt as _;
+use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
@@ -165,6 +165,21 @@ impl LifeWriter {
         Ok(Self { file, seq })
     }
 
+    /// Whether somebody has removed the file: nobody would find what is written there.
+    pub fn is_removed(&self) -> bool {
+        self.file.metadata().is_ok_and(|meta| meta.nlink() == 0)
+    }
+
+    /// The number of the last entry.
+    pub const fn last(&self) -> u64 {
+        self.seq
+    }
+
+    /// Give no number up to this one again.
+    pub fn go_on_after(&mut self, seq: u64) {
+        self.seq = self.seq.max(seq);
+    }
+
     /// Append one event; returns its number.
     pub fn append(&mut self, at: u64, event: LifeEvent) -> std::io::Result<u64> {
         let seq = self.seq + 1;
@@ -191,8 +206,19 @@ impl LifeReader {
         Self { path: path.to_owned(), file: None, lines: Lines::default() }
     }
 
-    /// The entries appended since the last call.
+    /// The entries appended since the last call. A file that was removed is read to its end; what
+    /// has come in its place is gone on with.
     pub fn poll(&mut self) -> std::io::Result<Vec<Entry>> {
+        let mut entries = self.read()?;
+        let removed = |file: &File| file.metadata().is_ok_and(|meta| meta.nlink() == 0);
+        if self.file.as_ref().is_some_and(removed) {
+            (self.file, self.lines) = (None, Lines::default());
+            entries.extend(self.read()?);
+        }
+        Ok(entries)
+    }
+
+    fn read(&mut self) -> std::io::Result<Vec<Entry>> {
         let file = match &mut self.file {
             Some(file) => file,
             none => match File::open(&self.path) {

@@ -61,15 +61,22 @@ pub struct Said {
 
 /// Whether a sink that has said nothing yet holds this lock.
 pub fn begins(lock: &Path) -> bool {
-    File::open(lock)
+    open_to_ask(lock)
         .is_ok_and(|file| rustix::fs::flock(&file, FlockOperation::NonBlockingLockShared).is_err())
 }
 
 /// What the last sink that held this lock has said; nothing if it is just about to.
 pub fn said(lock: &Path) -> Option<Said> {
-    let text = std::fs::read_to_string(lock).ok()?;
+    let text = io::read_to_string(open_to_ask(lock).ok()?).ok()?;
     let (pid, rest) = text.split_once('\n')?;
     Some(Said { pid: pid.parse().ok()?, drained: rest.trim_end() == DRAINED })
+}
+
+/// Whatever lies there, a FIFO even: nobody is to wait for somebody else to open it too.
+const NEVER_WAIT: i32 = nix::libc::O_NONBLOCK;
+
+fn open_to_ask(lock: &Path) -> io::Result<File> {
+    File::options().read(true).custom_flags(NEVER_WAIT).open(lock)
 }
 
 /// What a terminal, or someone who signals the whole group of the tmux server, sends does not
@@ -197,7 +204,9 @@ fn let_it_gather() {
 /// Wait until no other sink appends to the stream. Without a lock (a file system that has none)
 /// it goes on: the bytes are worth more than the order.
 fn lock(path: &Path) -> Option<File> {
-    let file = File::options().append(true).create(true).mode(0o600).open(path).ok()?;
+    let mut how = File::options();
+    how.append(true).create(true).mode(0o600).custom_flags(NEVER_WAIT);
+    let file = how.open(path).ok()?;
     while let Err(error) = rustix::fs::flock(&file, FlockOperation::LockExclusive) {
         if error != rustix::io::Errno::INTR {
             return None;

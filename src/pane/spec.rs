@@ -122,9 +122,12 @@ pub fn replace(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
         .truncate(true)
         .mode(0o600)
         .open(&fresh)?;
-    file.write_all(bytes)?;
+    let written = file.write_all(bytes);
     drop(file);
-    put(Path::new(&fresh), path)
+    written.and_then(|()| put(Path::new(&fresh), path)).inspect_err(|_| {
+        // It would only keep from others what little the disk has; the reason is what counts.
+        let _ = std::fs::remove_file(&fresh);
+    })
 }
 
 /// Give a file another's place. ext4 writes out the data of a file that is renamed over another
@@ -134,7 +137,10 @@ pub fn replace(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
 fn put(fresh: &Path, path: &Path) -> std::io::Result<()> {
     use rustix::fs::{CWD, RenameFlags, renameat_with};
     match renameat_with(CWD, fresh, CWD, path, RenameFlags::EXCHANGE) {
-        Ok(()) => std::fs::remove_file(fresh),
+        // Something other than a file keeps its place.
+        Ok(()) => std::fs::remove_file(fresh).inspect_err(|_| {
+            let _ = renameat_with(CWD, fresh, CWD, path, RenameFlags::EXCHANGE);
+        }),
         // There is none yet, or the file system can't.
         Err(_) => std::fs::rename(fresh, path),
     }
@@ -143,4 +149,18 @@ fn put(fresh: &Path, path: &Path) -> std::io::Result<()> {
 #[cfg(not(target_os = "linux"))]
 fn put(fresh: &Path, path: &Path) -> std::io::Result<()> {
     std::fs::rename(fresh, path)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::replace;
+
+    #[test]
+    fn what_cannot_take_its_place_does_not_stay() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("plan");
+        std::fs::create_dir_all(path.join("inside")).unwrap();
+        replace(&path, b"new").unwrap_err();
+        assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 1);
+    }
 }

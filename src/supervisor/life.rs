@@ -234,8 +234,11 @@ impl Supervisor {
         proc.note = Some(why.to_owned());
         proc.since = now;
         out.push(Word::error(Some(id), "no-pane", format!("Can't open its window: {why}")));
-        self.worst = self.worst.max(1);
-        self.quit(out);
+        // A run that lacks one of its processes does not begin; one that had begun goes on.
+        if self.procs[id].last_pid.is_none() {
+            self.worst = self.worst.max(1);
+            self.quit(out);
+        }
     }
 }
 

@@ -67,6 +67,29 @@ pub fn close_inherited() -> io::Result<()> {
     Ok(())
 }
 
+/// Whether this process may open so many files more. What is beneath us panics when it can't.
+pub fn can_open(more: usize) -> io::Result<()> {
+    let mut held = Vec::with_capacity(more);
+    for _ in 0..more {
+        held.push(std::fs::File::open("/")?);
+    }
+    Ok(())
+}
+
+/// Use as many descriptors as may be had: a supervisor has some for each process. What it starts
+/// for the user has the limit of the user's shell all the same, by the plan.
+pub fn raise_descriptor_limit() {
+    use nix::sys::resource::{Resource, getrlimit, setrlimit};
+    // Some systems take no more than this, whatever they say.
+    const MOST: u64 = 10_240;
+    if let Ok((soft, hard)) = getrlimit(Resource::RLIMIT_NOFILE)
+        && soft < hard.min(MOST)
+    {
+        // Refused, it goes on with what there is.
+        let _ = setrlimit(Resource::RLIMIT_NOFILE, hard.min(MOST), hard);
+    }
+}
+
 /// A pid as the system calls take it.
 fn rustix_pid(pid: u32) -> io::Result<rustix::process::Pid> {
     i32::try_from(pid)

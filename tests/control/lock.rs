@@ -36,6 +36,17 @@ fn a_removed_file_is_no_lock() {
 }
 
 #[test]
+fn nobody_waits_at_a_fifo() {
+    let dir = tempfile::tempdir().unwrap();
+    nix::unistd::mkfifo(&path(dir.path()), nix::sys::stat::Mode::S_IRWXU).unwrap();
+    assert!(!is_held(dir.path()).unwrap());
+    let lock = RunLock::acquire(dir.path()).unwrap();
+    assert!(is_held(dir.path()).unwrap() && lock.is_current(dir.path()));
+    lock.release(dir.path());
+    assert!(!path(dir.path()).exists());
+}
+
+#[test]
 fn only_the_lock_itself_is_taken_over() {
     let dir = tempfile::tempdir().unwrap();
     let _lock = RunLock::acquire(dir.path()).unwrap();

@@ -11,6 +11,7 @@ mod basics;
 mod connect;
 mod control;
 mod environment;
+mod faults;
 mod harness;
 mod journal;
 mod lines;

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use tokio::sync::Mutex;
 
 use super::command::{self, Command};
-use super::{config, menu};
+use super::{config, menu, version};
 use crate::model::ProcName;
 use crate::model::plan::Plan;
 use crate::sys;
@@ -158,7 +158,8 @@ impl Tmux {
         for call in command::batches(groups) {
             said = self.call(call).await?;
         }
-        let refused = || TmuxError::Refused { what: "display-message".into(), words: said.clone() };
+        let words = || version::one_line(said.as_bytes());
+        let refused = || TmuxError::Refused { what: "display-message".into(), words: words() };
         let (server, panes) = said.split_once('\n').ok_or_else(refused)?;
         let (pid, socket) = server.split_once(' ').ok_or_else(refused)?;
         let pid = pid.parse().map_err(|_| refused())?;
@@ -344,11 +345,10 @@ impl Tmux {
         client.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         // A late one would start a server for a run that is over.
         sys::end_with_parent(client.as_std_mut());
-        let output = client
-            .output()
+        let output = version::answer(&mut client)
             .await
             .map_err(|source| TmuxError::Spawn { program: self.program.clone(), source })?;
-        let words = String::from_utf8_lossy(&output.stderr).trim().to_owned();
+        let words = version::one_line(&output.stderr);
         tracing::debug!(what, status = %output.status, words, "tmux");
         if output.status.success() {
             return Ok(String::from_utf8_lossy(&output.stdout).into_owned());

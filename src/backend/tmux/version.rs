@@ -1,9 +1,17 @@
 //! Which tmux it is, and whether it will do.
 
+use std::io;
 use std::path::{Path, PathBuf};
+use std::process::Output;
+use std::time::Duration;
+
+use tokio::time::timeout;
 
 /// The oldest tmux that has all that tmo uses (pane options, `-e`), by its release notes.
 pub const OLDEST: (u32, u32) = (3, 0);
+
+/// How long a client may take on a busy machine, with a configuration that runs things.
+const PATIENCE: Duration = Duration::from_secs(15);
 
 /// A tmux that can't be used.
 #[derive(Debug, thiserror::Error)]
@@ -29,16 +37,32 @@ pub enum VersionError {
     },
 }
 
+/// What a tmux client says, which ends by itself unless something is wrong with tmux or its
+/// server. Then nobody waits for it any longer.
+pub async fn answer(client: &mut tokio::process::Command) -> io::Result<Output> {
+    let Ok(output) = timeout(PATIENCE, client.kill_on_drop(true).output()).await else {
+        let why = format!("no answer within {} seconds", PATIENCE.as_secs());
+        return Err(io::Error::new(io::ErrorKind::TimedOut, why));
+    };
+    output
+}
+
+/// A complaint of tmux: one line that can be shown, however much is said.
+pub fn one_line(bytes: &[u8]) -> String {
+    const MOST: usize = 200;
+    let words = String::from_utf8_lossy(bytes);
+    let line = words.lines().find(|line| !line.trim().is_empty()).unwrap_or_default();
+    line.trim().chars().filter(|c| !c.is_control()).take(MOST).collect()
+}
+
 /// Find tmux on this PATH and check its version.
-pub fn find(search: Option<&std::ffi::OsStr>, cwd: &Path) -> Result<PathBuf, VersionError> {
+pub async fn find(search: Option<&std::ffi::OsStr>, cwd: &Path) -> Result<PathBuf, VersionError> {
     let path = which::which_in("tmux", search, cwd).map_err(|_| VersionError::Missing)?;
     let broken = |words: String| VersionError::Broken { path: path.clone(), words };
-    let output = std::process::Command::new(&path)
-        .arg("-V")
-        .stdin(std::process::Stdio::null())
-        .output()
-        .map_err(|error| broken(error.to_string()))?;
-    let said = |bytes: &[u8]| String::from_utf8_lossy(bytes).trim().to_owned();
+    let mut command = tokio::process::Command::new(&path);
+    command.arg("-V").stdin(std::process::Stdio::null());
+    let output = answer(&mut command).await.map_err(|error| broken(error.to_string()))?;
+    let said = one_line;
     if !output.status.success() {
         let words = said(&output.stderr);
         return Err(broken(if words.is_empty() { output.status.to_string() } else { words }));
@@ -62,7 +86,14 @@ fn parse(text: &str) -> Option<(u32, u32)> {
 
 #[cfg(test)]
 mod tests {
-    use super::{OLDEST, parse};
+    use super::{OLDEST, one_line, parse};
+
+    #[test]
+    fn a_complaint_is_one_line() {
+        assert_eq!(one_line(b"\n no \x1b[31mserver\nrubbish\n"), "no [31mserver");
+        assert_eq!(one_line(&[b'x'; 300]).len(), 200);
+        assert_eq!(one_line(b""), "");
+    }
 
     #[test]
     fn versions_are_read() {

@@ -20,6 +20,8 @@ pub(super) struct Diary {
     path: PathBuf,
     bell: PathBuf,
     writer: Option<LifeWriter>,
+    /// The entry by which whoever reads a file that took the place of this one knows the shim.
+    up: Option<LifeEvent>,
     waiting: VecDeque<(u64, LifeEvent)>,
     /// Held for as long as this shim lives: two would give the same numbers.
     _lock: Option<File>,
@@ -31,7 +33,7 @@ impl Diary {
     pub(super) fn new(paths: &PanePaths) -> Self {
         let (path, bell) = (paths.life(), paths.bell());
         let lock = lock(&path);
-        Self { path, bell, writer: None, waiting: VecDeque::new(), _lock: lock }
+        Self { path, bell, writer: None, up: None, waiting: VecDeque::new(), _lock: lock }
     }
 
     /// The highest life that any shim of this pane has begun.
@@ -57,6 +59,9 @@ impl Diary {
     /// Write an event down and ring the bell. Its number, if it could be written now.
     pub(super) fn note(&mut self, event: LifeEvent) -> Option<u64> {
         let at = clock::now_ns();
+        if matches!(event, LifeEvent::Up { .. }) {
+            self.up = Some(event.clone());
+        }
         let seq = if self.flush() { self.append(at, &event) } else { None };
         if seq.is_none() {
             self.waiting.push_back((at, event));
@@ -95,6 +100,14 @@ impl Diary {
         if self.writer.is_none() {
             self.writer = LifeWriter::open(&self.path).ok();
         }
+        if let Some(last) = self.writer.as_ref().filter(|w| w.is_removed()).map(LifeWriter::last) {
+            let mut fresh = LifeWriter::open(&self.path).ok()?;
+            fresh.go_on_after(last);
+            if let Some(up) = &self.up {
+                fresh.append(at, up.clone()).ok()?;
+            }
+            self.writer = Some(fresh);
+        }
         let seq = self.writer.as_mut()?.append(at, event.clone()).ok();
         if seq.is_none() {
             // Perhaps half a line is out there: opening it again closes that.
@@ -114,7 +127,10 @@ impl Diary {
 
 /// Wait for the life file. Without a lock (a file system that has none) go on.
 fn lock(path: &Path) -> Option<File> {
-    let file = File::options().append(true).create(true).mode(0o600).open(path).ok()?;
+    let mut how = File::options();
+    // Should there be a FIFO, nobody waits for somebody else to open it too.
+    how.append(true).create(true).mode(0o600).custom_flags(libc::O_NONBLOCK);
+    let file = how.open(path).ok()?;
     while let Err(error) = rustix::fs::flock(&file, rustix::fs::FlockOperation::LockExclusive) {
         if error != rustix::io::Errno::INTR {
             return None;
@@ -128,6 +144,25 @@ mod tests {
     use super::Diary;
     use crate::pane::life::{LifeEvent, LifeReader};
     use crate::pane::paths::PanePaths;
+
+    #[test]
+    fn a_file_that_was_removed_is_begun_anew_with_the_next_number() {
+        let dir = tempfile::tempdir().unwrap();
+        let paths = PanePaths::beside(&dir.path().join("web.spec"));
+        let mut diary = Diary::new(&paths);
+        let (pane, tty, version) = ("%0".to_owned(), String::new(), String::new());
+        let up = LifeEvent::Up { pid: 1, start_time: 2, pane, tty, version };
+        assert_eq!(diary.note(up.clone()), Some(1));
+        let mut reader = LifeReader::new(&paths.life());
+        assert_eq!(reader.poll().unwrap().len(), 1);
+        std::fs::remove_file(paths.life()).unwrap();
+        assert_eq!(diary.note(LifeEvent::Hangup {}), Some(3));
+        for mut reader in [reader, LifeReader::new(&paths.life())] {
+            let entries = reader.poll().unwrap();
+            let found: Vec<_> = entries.into_iter().map(|e| (e.seq, e.event)).collect();
+            assert_eq!(found, [(2, up.clone()), (3, LifeEvent::Hangup {})]);
+        }
+    }
 
     #[test]
     fn what_could_not_be_written_is_written_later_in_order() {

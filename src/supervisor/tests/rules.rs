@@ -189,6 +189,21 @@ fn what_is_asked_of_a_closing_window_is_done_in_another_one() {
 }
 
 #[test]
+fn a_window_that_cannot_be_opened_again_costs_only_its_process() {
+    let mut world = World::new(&["web", "api"]);
+    world.settle();
+    world.ask(1, Request::Stop { names: names(&["web"]) });
+    world.settle();
+    world.tell(0, LifeEvent::Down {});
+    while world.deliver(0) {}
+    world.ask(2, Request::Restart { names: names(&["web"]) });
+    world.input(Input::NoPane(0, "no tmux".into()));
+    assert_eq!(world.answers[1].1.problems, ["web: no tmux"]);
+    assert_eq!(world.machine.course, Course::Keep);
+    assert_eq!(world.machine.procs[1].word(), "running");
+}
+
+#[test]
 fn a_closed_window_is_a_stop() {
     let mut world = World::new(&["web", "api"]);
     world.settle();

@@ -1,0 +1,56 @@
+//! Faults: what fails around tmo must not hurt what runs, hang a command or leave anything.
+//!
+//! `cargo test` runs a short version. The full one:
+//!
+//! ```text
+//! cargo test --release --test faults -- all
+//! cargo test --release --test faults -- damage --times 300
+//! ```
+//!
+//! In each case: a command that fails says so in lines that begin with `tmo: `, and with a status;
+//! each command returns; nothing panics; what runs goes on; when the fault is over everything
+//! works again; and nothing is left after the end. What can't be tried here is named. `--seed N`
+//! repeats the random choices, `--only WORD` tries the cases with this word in their name only.
+
+#![expect(clippy::unwrap_used, reason = "a proof that can't go on fails")]
+#![expect(clippy::expect_used, reason = "a proof that can't go on fails")]
+#![expect(clippy::disallowed_methods, reason = "proofs read the environment they run in")]
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "figures are to be read")]
+
+mod cases;
+mod clock;
+mod damage;
+mod disk;
+#[expect(dead_code, unused_imports, reason = "the end-to-end tests need more of it")]
+#[path = "../it/harness/mod.rs"]
+mod harness;
+mod limits;
+mod options;
+mod places;
+#[expect(dead_code, reason = "the proofs need more of it")]
+#[path = "../proof/random.rs"]
+mod random;
+#[path = "../proof/table.rs"]
+mod table;
+mod tmux;
+mod trial;
+
+use std::process::ExitCode;
+
+/// Name, times in full and in short, what is done.
+const PARTS: [(&str, u32, u32, options::Work); 6] = [
+    ("disk", ALL, 2, disk::prove),
+    ("limits", ALL, 3, limits::prove),
+    ("clock", ALL, 1, clock::prove),
+    ("tmux", ALL, 3, tmux::prove),
+    ("places", ALL, 3, places::prove),
+    ("damage", 150, 4, damage::prove),
+];
+
+/// Each case once.
+const ALL: u32 = u32::MAX;
+
+fn main() -> ExitCode {
+    disk::in_own_mounts();
+    options::run("faults", &PARTS)
+}

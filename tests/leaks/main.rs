@@ -1,0 +1,39 @@
+//! Leaks: what is done very often must leave no more behind than what is done once.
+//!
+//! `cargo test` runs a short version. The full one:
+//!
+//! ```text
+//! cargo test --release --test leaks -- all
+//! cargo test --release --test leaks -- restarts --times 5000
+//! ```
+//!
+//! What may grow, and how far, is said in `series.rs`.
+
+#![expect(clippy::unwrap_used, reason = "a proof that can't go on fails")]
+#![expect(clippy::expect_used, reason = "a proof that can't go on fails")]
+#![expect(clippy::disallowed_methods, reason = "proofs read the environment they run in")]
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "figures are to be read")]
+
+mod census;
+#[expect(dead_code, reason = "the end-to-end tests need more of it")]
+#[path = "../it/harness/mod.rs"]
+mod harness;
+#[path = "../faults/options.rs"]
+mod options;
+mod series;
+#[path = "../proof/table.rs"]
+mod table;
+
+use std::process::ExitCode;
+
+/// Name, how often in full, how often in short, what is done.
+const SERIES: [(&str, u32, u32, options::Work); 4] = [
+    ("restarts", 500, 30, series::restarts),
+    ("starts", 100, 4, series::starts),
+    ("attachments", 200, 12, series::attachments),
+    ("adoptions", 50, 6, series::adoptions),
+];
+
+fn main() -> ExitCode {
+    options::run("leaks", &SERIES)
+}

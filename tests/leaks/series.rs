@@ -1,0 +1,206 @@
+//! What is done very often, what is compared, and what may grow.
+//!
+//! After a warm-up no part may have more descriptors, watches or memory of its own than before,
+//! but for the slack of an allocator, and there may be no other files. Two things grow by what
+//! happens: a life file by the entries of each life, and the journal by what is printed and said.
+
+use std::time::Duration;
+
+use crate::census::Census;
+use crate::harness::{Terminal, World, eventually, eventually_within, procs};
+use crate::table::Table;
+
+/// KiB by which a part may grow after the warm-up: a few pages that an allocator had not yet
+/// touched. A leak of 1 KiB per turn shows in every full series but the last.
+const SLACK: u64 = 256;
+/// Bytes that one life may add to the life file: start, stopping, exit, end.
+const LIFE: u64 = 1024;
+/// Bytes that one turn may add to the journal: what was printed, what tmo says, markers, times
+/// and records.
+const JOURNAL: u64 = 4096;
+
+/// A process that says one line in each life.
+const PROCFILE: &str = "web: echo up; exec sleep 1000\nworker: exec sleep 1000\n";
+
+fn world() -> World {
+    let mut world = World::new(PROCFILE);
+    let temporary = world.path().join("tmp");
+    std::fs::create_dir(&temporary).unwrap();
+    world.extra.push(("TMPDIR".into(), temporary.display().to_string()));
+    world
+}
+
+/// The count before and after, each taken once what has ended is gone.
+struct Compared {
+    before: Census,
+    after: Census,
+}
+
+impl Compared {
+    /// Do it some times to warm up, count, do it `times` times, count again.
+    fn after(world: &World, times: u32, mut turn: impl FnMut(u32)) -> Self {
+        let warm = (times / 10).clamp(2, 20);
+        (0..warm).for_each(&mut turn);
+        let before = settled(world, None);
+        (warm..warm + times).for_each(&mut turn);
+        let after = settled(world, Some(&before));
+        Self { before, after }
+    }
+
+    fn tell(&self, times: u32, table: &mut Table) {
+        self.after.tell(&self.before, table);
+        let grown = |dir: &str| {
+            self.after.bytes(dir).saturating_sub(self.before.bytes(dir)) / u64::from(times)
+        };
+        for (dir, what, most) in [("run", "life file", LIFE), ("state", "journal", JOURNAL)] {
+            let bytes = grown(dir);
+            table.figure(format!("{what}: bytes more each time"), bytes);
+            table.must(format!("{what}: no more than {most}"), bytes <= most, true);
+        }
+        self.after.tell_memory(&self.before, SLACK, table);
+    }
+}
+
+/// A count that does not change any more, and if possible is no more than `goal`: who has ended,
+/// and the connection of a command that has returned, may take a moment to go.
+fn settled(world: &World, goal: Option<&Census>) -> Census {
+    let mut last = Census::take(world);
+    for _ in 0..100 {
+        crate::harness::pause(Duration::from_millis(50));
+        let next = Census::take(world);
+        let same = next.more_than(&last).is_empty() && last.more_than(&next).is_empty();
+        last = next;
+        if same && goal.is_none_or(|goal| last.more_than(goal).is_empty()) {
+            break;
+        }
+    }
+    last
+}
+
+/// `tmo restart`, with a view attached.
+pub(crate) fn restarts(times: u32, _: u64) -> Table {
+    let world = world();
+    let mut view = world.start([""; 0]);
+    world.wait_state("worker", "running");
+    let lives = std::cell::Cell::new(1);
+    let compared = Compared::after(&world, times, |turn| {
+        let who = if turn % 2 == 0 { &["restart", "web"][..] } else { &["restart"] };
+        world.ok(who);
+        lives.set(lives.get() + 1);
+    });
+    let mut table = Table::default();
+    compared.tell(times, &mut table);
+    eventually("the last life has spoken", || {
+        (world.run(["logs", "web"]).stdout.matches("| up\n").count() == lives.get()).then_some(())
+    });
+    table.must("lives of web", world.field("web", "lives").as_u64().unwrap(), lives.get());
+    table.must("exit code of the view", view.interrupt(), 0);
+    world.wait_empty();
+    table
+}
+
+/// Start and quit, in the background and with a view in turns.
+pub(crate) fn starts(times: u32, _: u64) -> Table {
+    let world = world();
+    let mut codes = 0;
+    let compared = Compared::after(&world, times, |turn| {
+        if turn % 2 == 0 {
+            world.ok(["start", "-D"]);
+            world.ok(["quit"]);
+        } else {
+            let mut view = world.start([""; 0]);
+            view.shows("web    | up\n");
+            codes += view.interrupt();
+        }
+    });
+    let mut table = Table::default();
+    compared.tell(times, &mut table);
+    table.must("exit codes of the views, all together", codes, 0);
+    table
+}
+
+/// Views that are closed or killed, and terminals that connect and leave or are closed.
+pub(crate) fn attachments(times: u32, _: u64) -> Table {
+    let world = world();
+    world.ok(["start", "-D"]);
+    let pids = ["web", "worker"].map(|name| world.wait_state(name, "running").unwrap());
+    let terminal = Terminal::open(&world, "a", 90, 20);
+    let clients = |count: usize| {
+        eventually("terminals come and go", || {
+            let there = world.tmux(["list-clients", "-F", "#{client_session}"]).lines().count();
+            (there == count).then_some(())
+        });
+    };
+    let compared = Compared::after(&world, times, |turn| {
+        if turn % 2 == 0 {
+            let mut view = world.start([""; 0]);
+            eventually("it is attached", || (world.state()?["views"] == 1).then_some(()));
+            view.signal(if turn % 4 == 0 { 1 } else { 9 });
+            view.end();
+            eventually("it is not any more", || (world.state()?["views"] == 0).then_some(()));
+            return;
+        }
+        terminal.tmo("connect web");
+        clients(1);
+        terminal.wait("to leave: C-b d");
+        terminal.keys(["C-b", "d"]);
+        clients(0);
+        eventually("its session is gone too", || {
+            (world.tmux(["list-sessions", "-F", "#S"]).lines().count() == 1).then_some(())
+        });
+        terminal.line("clear");
+    });
+    let mut table = Table::default();
+    compared.tell(times, &mut table);
+    let now = ["web", "worker"].map(|name| world.wait_state(name, "running").unwrap());
+    table.must("pids of the processes unchanged", now == pids, true);
+    terminal.close();
+    world.ok(["quit"]);
+    world.wait_empty();
+    table
+}
+
+/// Supervisor, guardian or both are killed, and somebody takes over.
+pub(crate) fn adoptions(times: u32, _: u64) -> Table {
+    let world = world();
+    world.ok(["start", "-D"]);
+    let web = world.wait_state("web", "running").unwrap();
+    world.wait_state("worker", "running");
+    let compared = Compared::after(&world, times, |turn| {
+        let (supervisor, guardian) = (world.supervisor(), world.guardian());
+        // The other way round the guardian may start another one before it dies.
+        match turn % 3 {
+            0 => kill(&[supervisor]),
+            1 => {
+                kill(&[guardian, supervisor]);
+                world.ok(["start", "-D"]);
+            }
+            _ => {
+                kill(&[guardian]);
+                world.ok(["restart", "worker"]);
+                kill(&[supervisor]);
+                world.ok(["start", "-D"]);
+            }
+        }
+        eventually_within(Duration::from_secs(60), "somebody has taken over", || {
+            let next = world.part("supervise").filter(|pid| *pid != supervisor)?;
+            (world.state()?["pid"] == next && world.part("guard").is_some()).then_some(())
+        });
+    });
+    let mut table = Table::default();
+    compared.tell(times, &mut table);
+    let now = world.wait_state("web", "running").unwrap();
+    table.must("pid of the process left alone unchanged", now == web, true);
+    world.ok(["quit"]);
+    world.wait_empty();
+    table
+}
+
+fn kill(pids: &[u32]) {
+    for pid in pids {
+        procs::kill(*pid, 9);
+    }
+    eventually("the killed are gone", || {
+        (!pids.iter().any(|pid| procs::alive(*pid))).then_some(())
+    });
+}
