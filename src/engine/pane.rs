@@ -7,6 +7,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use crate::journal::expect::Markers;
+use crate::journal::split::Lost;
 use crate::model::ProcName;
 use crate::pane::life::{Entry, LifeReader};
 use crate::pane::paths::PanePaths;
@@ -39,6 +40,13 @@ pub(super) struct Mended {
     since: Instant,
 }
 
+impl Mended {
+    /// Whether the marker of this entry comes at the head of what the new sink takes, or was lost.
+    fn after(self, entry: &Entry) -> bool {
+        entry.at < self.at
+    }
+}
+
 /// How long a marker may stay away.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Patience {
@@ -53,8 +61,7 @@ impl Patience {
     fn new(entry: &Entry, mended: Option<Mended>) -> Self {
         let now = Instant::now();
         let last = match mended {
-            // It comes at the head of what the new sink takes, or was lost.
-            Some(mended) if entry.at < mended.at => mended.since + MARKER_PATIENCE,
+            Some(mended) if mended.after(entry) => mended.since + MARKER_PATIENCE,
             Some(_) | None => now + LAST_MARKER_PATIENCE,
         };
         Self { seq: entry.seq, quiet: now + MARKER_PATIENCE, last }
@@ -169,6 +176,12 @@ impl PaneTrack {
             let front = self.entries.front().filter(|_| awaited.is_some());
             self.patience = front.map(|entry| Patience::new(entry, self.mended));
         }
+    }
+
+    /// Where the marker that is awaited belongs if it never comes.
+    pub(super) fn lost(&self) -> Lost {
+        let before = self.entries.front().zip(self.mended).is_some_and(|(e, m)| m.after(e));
+        if before { Lost::Before } else { Lost::Here }
     }
 
     /// Output came, so the marker may be behind more of it.
