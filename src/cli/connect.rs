@@ -38,10 +38,13 @@ async fn prepare(instance: &Instance, args: &ConnectArgs) -> Result<Command, Cli
             return Err(CliError::Other(text));
         }
         let why = process.reason.as_deref().unwrap_or("its window was closed");
-        let text = format!("{name} has no terminal: {why}; `tmo start {name}` opens one");
+        let text = format!("{name} has no terminal: {why}; `tmo restart {name}` opens one");
         return Err(CliError::Other(text));
     };
-    let gone = || CliError::Other(format!("the window of {} is gone", process.name));
+    let gone = || {
+        let name = &process.name;
+        CliError::Other(format!("the window of {name} is gone; `tmo restart {name}` opens one"))
+    };
     let listed = command(instance, &state)?.args(ask_windows(&state.tmux.socket)).output();
     let listed = listed.map_err(CliError::io("can't run tmux"))?;
     let listed = String::from_utf8_lossy(&listed.stdout).into_owned();
