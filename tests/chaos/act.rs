@@ -77,7 +77,9 @@ impl Stage<'_> {
         let pid = view.child.id();
         if !wait || !fresh || !certain {
             // Commands that come before it is up are refused.
-            self.model.shaky |= fresh;
+            if fresh {
+                self.model.starts();
+            }
             return;
         }
         eventually_within(DEADLINE, "the start comes to something", || {
@@ -108,8 +110,8 @@ impl Stage<'_> {
             if fresh && certain {
                 self.note_run();
             }
-        } else {
-            self.model.shaky |= fresh;
+        } else if fresh {
+            self.model.starts();
         }
     }
 
@@ -185,7 +187,8 @@ impl Stage<'_> {
             Victim::Both => self.slay_parts(&["supervise", "guard"]),
             Victim::View => self.slay_one("start", choice),
             Victim::Client => {
-                self.slay_one(if choice.is_multiple_of(2) { "echo" } else { "logs" }, choice)
+                let verb = if choice.is_multiple_of(2) { "echo" } else { "logs" };
+                self.slay_one(verb, choice);
             }
             Victim::Sink(name) => {
                 if let Some(pid) = self.world.pane_part("sink", name) {
@@ -233,7 +236,9 @@ impl Stage<'_> {
         for &pid in &pids {
             procs::kill(pid, 9);
         }
-        pids.iter().for_each(|&pid| gone(pid));
+        for pid in pids {
+            gone(pid);
+        }
         if verbs == ["guard"] {
             // Whoever is just starting may miss it.
             self.soften();
@@ -244,17 +249,16 @@ impl Stage<'_> {
         if verbs.len() > 1 || self.world.part("guard").is_none() {
             self.disturb();
             self.model.shaky = true;
+            if self.model.starting {
+                self.model.unsure();
+            }
         }
     }
 
     /// What asks once only may be told that nobody answers.
     fn soften(&mut self) {
-        for running in &mut self.running {
-            let insists = ["stop", "restart", "quit", "kill"];
-            if !insists.iter().any(|verb| running.what.starts_with(verb)) {
-                running.codes.clear();
-            }
-        }
+        let insists = ["stop", "restart", "quit", "kill"];
+        self.loosen(|running| !insists.iter().any(|verb| running.what.starts_with(verb)));
     }
 
     /// Kill a tmo of this verb.
@@ -351,7 +355,8 @@ impl Stage<'_> {
                 // It may or may not become the view, and begins a run if there is none.
                 if self.model.certain() && self.model.course == Course::Down {
                     self.model.begun();
-                    self.model.shaky = true;
+                    self.model.starts();
+                    self.model.unsure();
                 } else if !self.model.certain() {
                     self.disturb();
                 }

@@ -85,7 +85,7 @@ impl Reading<'_> {
         }
     }
 
-    fn problem(&mut self, what: String) {
+    fn problem(&mut self, what: &str) {
         self.problems.push(format!("{}: {what}", self.name));
     }
 
@@ -93,37 +93,37 @@ impl Reading<'_> {
     fn follows(&mut self, number: u64) {
         let (life, line) = (number / LIFE, number % LIFE);
         if line >= self.lives.get(&life).map_or(0, |note| note.begun) {
-            return self.problem(format!("line {line} of life {life} was never written"));
+            return self.problem(&format!("line {line} of life {life} was never written"));
         }
         let Some(last) = self.last else {
             if self.extent == Extent::All && !self.gap {
                 self.passed(None, life);
                 if line != 0 {
-                    self.problem(format!("life {life} begins with line {line}"));
+                    self.problem(&format!("life {life} begins with line {line}"));
                 }
             }
             return;
         };
         let (old, at) = (last / LIFE, last % LIFE);
         if number <= last {
-            return self.problem(format!("line {line} of life {life} after {at} of {old}"));
+            return self.problem(&format!("line {line} of life {life} after {at} of {old}"));
         }
         if self.gap {
             return;
         }
         if life == old {
             if number != last + 1 {
-                self.problem(format!("line {line} of life {life} follows {at}"));
+                self.problem(&format!("line {line} of life {life} follows {at}"));
             }
             if let Some(torn) = self.torn.take() {
-                self.problem(format!("torn after line {at} of life {life}: {torn:?}"));
+                self.problem(&format!("torn after line {at} of life {life}: {torn:?}"));
             }
             return;
         }
         self.end_of(old, at + 1);
         self.passed(Some(old), life);
         if line != 0 {
-            self.problem(format!("life {life} begins with line {line}"));
+            self.problem(&format!("life {life} begins with line {line}"));
         }
     }
 
@@ -143,10 +143,10 @@ impl Reading<'_> {
             return;
         }
         if shown < note.done {
-            self.problem(format!("{shown} of {} lines of life {life}", note.done));
+            self.problem(&format!("{shown} of {} lines of life {life}", note.done));
         }
         if let Some(torn) = self.torn.take().filter(|_| note.ended) {
-            self.problem(format!("torn at the end of life {life}: {torn:?}"));
+            self.problem(&format!("torn at the end of life {life}: {torn:?}"));
         }
     }
 

@@ -51,7 +51,7 @@ impl Stage<'_> {
             Seen::Up(state) => self.settled_up(&state),
             Seen::Orphaned | Seen::Down => self.settled_down(),
         }
-        self.model.shaky = false;
+        (self.model.shaky, self.model.starting) = (false, false);
     }
 
     fn settle(&mut self) -> Seen {
@@ -63,18 +63,19 @@ impl Stage<'_> {
             let why = match found {
                 Ok(Seen::Orphaned) => {
                     self.tell("      (nobody is left: a start takes over)");
-                    self.model.unsure();
                     self.act_daemon();
                     until = Instant::now() + DEADLINE;
                     last = None;
                     continue;
                 }
                 Ok(seen) => {
+                    let ended = self.model.course == Course::Ends && seen == Seen::Down;
+                    let settled = self.model.certain() || ended;
                     let since = match &last {
                         Some((old, since)) if old.like(&seen) => *since,
                         Some(_) | None => Instant::now(),
                     };
-                    if self.model.certain() || since.elapsed() >= STABLE {
+                    if settled || since.elapsed() >= STABLE {
                         return seen;
                     }
                     last = Some((seen, since));
@@ -125,7 +126,7 @@ impl Stage<'_> {
     fn fits(&self, seen: &Seen) -> Result<(), String> {
         let model = &self.model;
         match (seen, model.course) {
-            (_, _) if model.shaky => Ok(()),
+            (Seen::Orphaned, _) if model.shaky => Ok(()),
             (Seen::Orphaned, _) => Err("guardian and supervisor are gone".into()),
             (Seen::Down, Course::Up) => Err("the run has ended".into()),
             (Seen::Up(_), Course::Down) => Err("there is a run".into()),

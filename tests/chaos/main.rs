@@ -42,7 +42,7 @@ mod step;
 use std::process::ExitCode;
 use std::time::Instant;
 
-use options::Options;
+use options::{Options, Task};
 use random::mix;
 use round::Round;
 
@@ -58,12 +58,13 @@ fn main() -> ExitCode {
             return ExitCode::from(2);
         }
     };
-    if options.others {
-        return ExitCode::SUCCESS;
-    }
-    if options.list {
-        println!("chaos: test");
-        return ExitCode::SUCCESS;
+    match options.task {
+        Task::Try => {}
+        Task::List => {
+            println!("chaos: test");
+            return ExitCode::SUCCESS;
+        }
+        Task::Nothing => return ExitCode::SUCCESS,
     }
     journal::see_faults();
     round::hush();

@@ -35,12 +35,21 @@ pub(crate) struct Model {
     pub(crate) codes: BTreeSet<i32>,
     /// Supervisor and guardian may both be gone, so that commands may be refused.
     pub(crate) shaky: bool,
+    /// A start is under way that nobody has waited for.
+    pub(crate) starting: bool,
 }
 
 impl Model {
     pub(crate) fn new() -> Self {
         let wanted = NAMES.iter().map(|name| (*name, Wanted::Running)).collect();
-        Self { course: Course::Down, run: None, wanted, codes: BTreeSet::new(), shaky: false }
+        Self {
+            course: Course::Down,
+            run: None,
+            wanted,
+            codes: BTreeSet::new(),
+            shaky: false,
+            starting: false,
+        }
     }
 
     /// Whether it is known what a command will come to.
@@ -65,6 +74,11 @@ impl Model {
         };
         self.codes.extend(codes);
         self.all(Wanted::Either);
+    }
+
+    /// What is begun now may or may not be up when something is asked of it.
+    pub(crate) fn starts(&mut self) {
+        (self.shaky, self.starting) = (true, true);
     }
 
     pub(crate) fn unsure(&mut self) {

@@ -24,9 +24,17 @@ pub(crate) struct Options {
     pub(crate) verbose: bool,
     /// How often to try the same steps, for what happens only sometimes.
     pub(crate) times: u32,
-    pub(crate) list: bool,
-    /// Do nothing: others were asked for.
-    pub(crate) others: bool,
+    pub(crate) task: Task,
+}
+
+/// What is to be done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Task {
+    Try,
+    /// Name the tests.
+    List,
+    /// Others were asked for.
+    Nothing,
 }
 
 impl Options {
@@ -34,7 +42,7 @@ impl Options {
     pub(crate) fn parse(words: &[String]) -> Result<Self, String> {
         let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap();
         let mut options = Self {
-            seed: u64::from(now.subsec_nanos() / 1000),
+            seed: u64::from(now.subsec_micros()),
             steps: 0,
             time: None,
             only: None,
@@ -42,8 +50,7 @@ impl Options {
             shrink: true,
             verbose: false,
             times: 1,
-            list: false,
-            others: false,
+            task: Task::Try,
         };
         let mut words = words.iter().map(String::as_str);
         while let Some(word) = words.next() {
@@ -60,11 +67,12 @@ impl Options {
                 "--keep" => options.keep = true,
                 "--no-shrink" => options.shrink = false,
                 "--verbose" => options.verbose = true,
-                "--list" => options.list = true,
-                "--ignored" => options.others = true,
+                "--list" if options.task == Task::Try => options.task = Task::List,
+                "--ignored" => options.task = Task::Nothing,
                 "--format" | "--test-threads" | "--skip" => _ = words.next(),
                 flag if flag.starts_with('-') => {}
-                filter => options.others |= !"chaos".contains(filter),
+                filter if "chaos".contains(filter) => {}
+                _ => options.task = Task::Nothing,
             }
         }
         if options.steps == 0 {

@@ -16,7 +16,9 @@ static SAID: Mutex<String> = Mutex::new(String::new());
 /// Panics are failures that are told later, once.
 pub(crate) fn hush() {
     std::panic::set_hook(Box::new(|info| {
-        let text = info.payload_as_str().unwrap_or("no text");
+        let payload = info.payload();
+        let text = payload.downcast_ref::<String>().map(String::as_str);
+        let text = text.or(payload.downcast_ref::<&str>().copied()).unwrap_or("no text");
         let place = info.location().map(ToString::to_string).unwrap_or_default();
         *SAID.lock().unwrap() = format!("{text}\n({place})");
     }));

@@ -216,16 +216,23 @@ impl<'a> Stage<'a> {
 
     /// What is still going on may come to something else now.
     pub(crate) fn disturb(&mut self) {
-        for running in &mut self.running {
+        self.loosen(|_| true);
+    }
+
+    /// These commands may fail, and then have done what they were to do or not.
+    pub(crate) fn loosen(&mut self, which: impl Fn(&Running) -> bool) {
+        for running in self.running.iter_mut().filter(|running| which(running)) {
             running.codes.clear();
+            for name in &running.changes {
+                self.model.wanted.insert(name, Wanted::Either);
+            }
         }
     }
 
     /// A command changes these processes: what others do to them at the same time is uncertain.
     pub(crate) fn want(&mut self, who: Who, wanted: Wanted) {
-        if self.model.certain() {
-            self.model.want(who, wanted);
-        }
+        let wanted = if self.model.certain() { wanted } else { Wanted::Either };
+        self.model.want(who, wanted);
         let names = who.names();
         let shared: BTreeSet<&'static str> = self
             .running

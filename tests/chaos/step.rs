@@ -106,8 +106,68 @@ impl Step {
         };
         let pause = Duration::from_millis(pause);
         let wait = random.below(10) < 6;
-        let action = action(&mut random);
+        let action = match Mood::of(seed) {
+            Mood::Machinery if random.once_in(3) => Action::Slay(keeper(&mut random)),
+            Mood::Panes if random.once_in(4) => Action::Slay(part(&mut random)),
+            Mood::Panes | Mood::Machinery if random.once_in(4) => change(&mut random),
+            Mood::Starts if random.once_in(3) => begin(&mut random),
+            Mood::Even | Mood::Machinery | Mood::Panes | Mood::Starts => action(&mut random),
+        };
         Self { number, pause, wait, action, choice: random.next() }
+    }
+}
+
+/// What there is more of in a world.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Mood {
+    Even,
+    /// Guardians and supervisors die.
+    Machinery,
+    /// Sinks and shims die.
+    Panes,
+    /// Runs begin and end.
+    Starts,
+}
+
+impl Mood {
+    fn of(seed: u64) -> Self {
+        match mix(seed) % 4 {
+            0 => Self::Even,
+            1 => Self::Machinery,
+            2 => Self::Panes,
+            _ => Self::Starts,
+        }
+    }
+}
+
+fn keeper(random: &mut Random) -> Victim {
+    match random.below(4) {
+        0 | 1 => Victim::Supervisor,
+        2 => Victim::Both,
+        _ => Victim::Guardian,
+    }
+}
+
+fn part(random: &mut Random) -> Victim {
+    let name = pick(random, &NAMES);
+    if random.once_in(3) { Victim::Shim(name) } else { Victim::Sink(name) }
+}
+
+fn change(random: &mut Random) -> Action {
+    match random.below(3) {
+        0 => Action::Stop(who(random)),
+        1 => Action::Restart(who(random)),
+        _ => Action::StartOne(pick(random, &NAMES)),
+    }
+}
+
+fn begin(random: &mut Random) -> Action {
+    match random.below(6) {
+        0 | 1 => Action::Start,
+        2 => Action::Daemon,
+        3 => Action::Quit,
+        4 => Action::Slay(Victim::Tmux),
+        _ => Action::Slay(Victim::View),
     }
 }
 
