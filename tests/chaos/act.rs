@@ -3,7 +3,7 @@
 use crate::harness::{eventually_within, procs};
 use crate::model::{Course, Wanted};
 use crate::programs::BY_ITSELF;
-use crate::stage::{DEADLINE, Kind, Stage};
+use crate::stage::{Kind, Stage, deadline};
 use crate::step::{Action, Shown, Step, TALK, Typed, Victim, Who};
 
 /// What views may end with when tmux, and with it every terminal, has gone: the run fails, or
@@ -82,7 +82,7 @@ impl Stage<'_> {
             }
             return;
         }
-        eventually_within(DEADLINE, "the start comes to something", || {
+        eventually_within(deadline(), "the start comes to something", || {
             self.reap();
             let there = self.running.iter().any(|running| running.child.id() == pid);
             let up = self.all_are("running");
@@ -374,5 +374,5 @@ fn kill(pid: u32) {
 }
 
 fn gone(pid: u32) {
-    eventually_within(DEADLINE, "the killed is gone", || (!procs::alive(pid)).then_some(()));
+    eventually_within(deadline(), "the killed is gone", || (!procs::alive(pid)).then_some(()));
 }

@@ -11,7 +11,7 @@ use crate::journal::{self, Extent};
 use crate::lines;
 use crate::model::{Course, Wanted};
 use crate::programs::LIFE;
-use crate::stage::{DEADLINE, Kind, Stage};
+use crate::stage::{Kind, Stage, deadline};
 use crate::step::NAMES;
 
 /// How long all must stay as it is where it is not known what is still to come: longer than a
@@ -55,7 +55,7 @@ impl Stage<'_> {
     }
 
     fn settle(&mut self) -> Seen {
-        let mut until = Instant::now() + DEADLINE;
+        let mut until = Instant::now() + deadline();
         let mut last: Option<(Seen, Instant)> = None;
         loop {
             self.reap();
@@ -64,7 +64,7 @@ impl Stage<'_> {
                 Ok(Seen::Orphaned) => {
                     self.tell("      (nobody is left: a start takes over)");
                     self.act_daemon();
-                    until = Instant::now() + DEADLINE;
+                    until = Instant::now() + deadline();
                     last = None;
                     continue;
                 }
@@ -190,7 +190,7 @@ impl Stage<'_> {
         for verb in ["shim", "sink"] {
             let what = format!("one {verb} of {name}");
             let spec = format!("/{name}.spec");
-            eventually_within(DEADLINE, &what, || {
+            eventually_within(deadline(), &what, || {
                 let is_it = |p: &&procs::Proc| {
                     p.args.get(1).is_some_and(|a| a == verb)
                         && p.args.get(2).is_some_and(|a| a.ends_with(&spec))
@@ -214,7 +214,7 @@ impl Stage<'_> {
         let began = Instant::now();
         let what =
             format!("what {name} writes arrives ({} of life {})", written % LIFE, written / LIFE);
-        eventually_within(DEADLINE, &what, || {
+        eventually_within(deadline(), &what, || {
             let (_, out, _) = self.quick(&["logs", "-n", "3", "--no-prefix", name]);
             let mut scratch = vec![];
             let whole = |line: &str| lines::whole(name, line.as_bytes(), &mut scratch);
@@ -228,7 +228,7 @@ impl Stage<'_> {
         self.tell("      (no run)");
         self.model.course = Course::Down;
         self.model.run = None;
-        let until = Instant::now() + DEADLINE;
+        let until = Instant::now() + deadline();
         while let Some(left) = self.running.iter().find(|r| r.kind != Kind::Command) {
             assert!(Instant::now() < until, "`{}` goes on without a run", left.what);
             pause(Duration::from_millis(5));

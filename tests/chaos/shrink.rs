@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use crate::options::Options;
 use crate::round::{Failure, Round};
+use crate::stage;
 
 /// How long may be tried.
 const PATIENCE: Duration = Duration::from_secs(300);
@@ -22,6 +23,7 @@ pub(crate) fn tell(round: &Round, failure: Failure, options: &Options) {
         return;
     }
     println!("\nleaving out steps, for {} s at most", PATIENCE.as_secs());
+    stage::hurry();
     let (fewest, failure) = shrink(round, failure);
     println!("\n{} steps are enough: {}", fewest.numbers.len(), failure.why);
     for step in fewest.steps() {

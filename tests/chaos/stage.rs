@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use std::fs::File;
 use std::os::unix::process::ExitStatusExt as _;
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use crate::harness::{Terminal, World, eventually_within, pause, procs};
@@ -12,8 +13,18 @@ use crate::model::{Course, Model, Wanted};
 use crate::programs::{self, SCRIPTS};
 use crate::step::{NAMES, Step, TERMINALS, WRITERS, Who};
 
+/// How many seconds anything may take that is to end by itself.
+static DEADLINE: AtomicU64 = AtomicU64::new(60);
+
 /// How long anything may take that is to end by itself.
-pub(crate) const DEADLINE: Duration = Duration::from_secs(60);
+pub(crate) fn deadline() -> Duration {
+    Duration::from_secs(DEADLINE.load(Ordering::Relaxed))
+}
+
+/// What hangs is known to hang: wait less for it.
+pub(crate) fn hurry() {
+    DEADLINE.store(15, Ordering::Relaxed);
+}
 
 /// What a child of ours is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -200,9 +211,9 @@ impl<'a> Stage<'a> {
             if done(self) {
                 return;
             }
-            let late = |r: &&Running| r.kind == Kind::Command && r.since.elapsed() > DEADLINE;
+            let late = |r: &&Running| r.kind == Kind::Command && r.since.elapsed() > deadline();
             if let Some(late) = self.running.iter().find(late) {
-                panic!("`{}` has not returned for {} s", late.what, DEADLINE.as_secs());
+                panic!("`{}` has not returned for {} s", late.what, deadline().as_secs());
             }
             pause(step);
             step = (step * 2).min(Duration::from_millis(20));
@@ -231,6 +242,10 @@ impl<'a> Stage<'a> {
 
     /// A command changes these processes: what others do to them at the same time is uncertain.
     pub(crate) fn want(&mut self, who: Who, wanted: Wanted) {
+        if self.model.course == Course::Ends {
+            // What had been killed may be told to stop before its death is noticed.
+            self.model.unsure();
+        }
         let wanted = if self.model.certain() { wanted } else { Wanted::Either };
         self.model.want(who, wanted);
         let names = who.names();
@@ -263,7 +278,7 @@ impl<'a> Stage<'a> {
         command.stdout(File::create(&out).unwrap()).stderr(File::create(&err).unwrap());
         let mut child = command.spawn().unwrap();
         let what = format!("`tmo {}` returns", args.join(" "));
-        let status = eventually_within(DEADLINE, &what, || child.try_wait().unwrap());
+        let status = eventually_within(deadline(), &what, || child.try_wait().unwrap());
         let read = |path| String::from_utf8_lossy(&std::fs::read(path).unwrap()).into_owned();
         (status.code().unwrap_or(-1), read(out), read(err))
     }
