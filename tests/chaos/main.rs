@@ -21,9 +21,11 @@
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "what happens is to be read")]
 
 mod act;
+mod draw;
 #[expect(dead_code, reason = "the end-to-end tests need more of it")]
 #[path = "../it/harness/mod.rs"]
 mod harness;
+mod inspect;
 mod journal;
 #[path = "../proof/lines.rs"]
 mod lines;
@@ -35,9 +37,13 @@ mod programs;
 #[path = "../proof/random.rs"]
 mod random;
 mod round;
+mod running;
 mod shrink;
+mod slay;
 mod stage;
 mod step;
+mod typed;
+mod words;
 
 use std::process::ExitCode;
 use std::time::Instant;
