@@ -13,7 +13,8 @@ impl Stage<'_> {
             step.action,
             Action::Start | Action::Daemon | Action::Terminal(..) | Action::Check
         );
-        if !anyway && self.model.course == Course::Ends && !step.choice.is_multiple_of(4) {
+        let ends = self.model.course == Course::Ends && !step.choice.is_multiple_of(4);
+        if !anyway && (ends || self.model.shaky && step.choice.is_multiple_of(3)) {
             self.look();
         }
         if !anyway && self.model.course == Course::Down {

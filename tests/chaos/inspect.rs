@@ -93,6 +93,8 @@ impl Stage<'_> {
             self.reap();
         }
         self.model.codes.clear();
+        // With guardian and supervisor killed, nobody is left to take things away.
+        self.abandoned |= self.model.shaky;
         if !self.abandoned {
             let mut left = vec![];
             let until = Instant::now() + Duration::from_secs(10);

@@ -7,7 +7,7 @@ use crate::round::{Failure, Round};
 use crate::stage;
 
 /// How long may be tried.
-const PATIENCE: Duration = Duration::from_secs(300);
+const PATIENCE: Duration = Duration::from_secs(600);
 /// How often the same steps are tried: what fails may do so only sometimes.
 const TRIES: u32 = 3;
 
