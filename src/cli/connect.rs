@@ -42,7 +42,10 @@ async fn prepare(instance: &Instance, args: &ConnectArgs) -> Result<Command, Cli
         let text = format!("{name} has no terminal: {why}; `tmo restart {name}` opens one");
         return Err(CliError::Other(text));
     };
-    let gone = || CliError::Other(format!("the window of {} is gone", process.name));
+    let gone = || {
+        let name = &process.name;
+        CliError::Other(format!("the window of {name} is gone; `tmo restart {name}` opens one"))
+    };
     let mut ask = command(instance, &state)?;
     ask.args(ask_windows(&state.tmux.socket)).stdin(std::process::Stdio::null());
     let listed = answer(&mut ask.into()).await.map_err(CliError::io("can't ask tmux"))?;

@@ -61,6 +61,8 @@ impl Engine {
         let pane = &mut self.panes[id];
         if pane.shim.is_some() && started {
             pane.sink_up();
+            // The dead supervisor may have replaced a sink just before.
+            pane.mended();
         }
         self.listen(id)
     }

@@ -12,6 +12,7 @@ use super::watchers;
 use crate::backend::tmux::Tmux;
 use crate::control::handle::Ask;
 use crate::journal::ingest::{Ingest, Progress};
+use crate::journal::split::Lost;
 use crate::journal::streams::Streams;
 use crate::model::plan::Plan;
 use crate::model::request::{Head, Outcome, Request};
@@ -233,7 +234,7 @@ impl Engine {
     pub(super) fn expect(&mut self, id: ProcId, entry: &Entry) {
         let pane = &mut self.panes[id];
         if let LifeEvent::Unmarked { of } = entry.event {
-            self.ingest.unmark(pane.stream, of);
+            self.ingest.unmark(pane.stream, of, Lost::Here);
         }
         if let Some(expected) = pane.markers.expected(entry)
             && entry.seq > pane.marked
@@ -245,7 +246,7 @@ impl Engine {
     /// The marker that is awaited will not come: go on without it.
     pub(super) fn unmark(&mut self, id: ProcId) {
         if let Some(seq) = self.panes[id].awaits_marker() {
-            self.ingest.unmark(self.panes[id].stream, seq);
+            self.ingest.unmark(self.panes[id].stream, seq, self.panes[id].lost());
             if !self.read(id) && self.panes[id].awaits_marker() == Some(seq) {
                 // What can't be read holds nobody up.
                 self.panes[id].marked = seq;

@@ -7,10 +7,12 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use crate::journal::expect::Markers;
+use crate::journal::split::Lost;
 use crate::model::ProcName;
 use crate::pane::life::{Entry, LifeReader};
 use crate::pane::paths::PanePaths;
 use crate::pane::sink;
+use crate::sys::clock;
 
 /// How long a marker may stay away while nothing else arrives, before it is given up.
 const MARKER_PATIENCE: Duration = Duration::from_secs(2);
@@ -30,6 +32,21 @@ pub(super) enum Sink {
     Gone,
 }
 
+/// When a sink took the place of one that may have lost something.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Mended {
+    /// Nanoseconds since the epoch, as in life entries.
+    at: u64,
+    since: Instant,
+}
+
+impl Mended {
+    /// Whether the marker of this entry comes at the head of what the new sink takes, or was lost.
+    fn after(self, entry: &Entry) -> bool {
+        entry.at < self.at
+    }
+}
+
 /// How long a marker may stay away.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Patience {
@@ -41,9 +58,13 @@ pub(super) struct Patience {
 }
 
 impl Patience {
-    fn new(seq: u64) -> Self {
+    fn new(entry: &Entry, mended: Option<Mended>) -> Self {
         let now = Instant::now();
-        Self { seq, quiet: now + MARKER_PATIENCE, last: now + LAST_MARKER_PATIENCE }
+        let last = match mended {
+            Some(mended) if mended.after(entry) => mended.since + MARKER_PATIENCE,
+            Some(_) | None => now + LAST_MARKER_PATIENCE,
+        };
+        Self { seq: entry.seq, quiet: now + MARKER_PATIENCE, last }
     }
 
     /// When the marker is given up.
@@ -85,6 +106,8 @@ pub(super) struct PaneTrack {
     pub(super) generation: u64,
     /// How long the marker that is awaited may stay away.
     pub(super) patience: Option<Patience>,
+    /// The last time something may have been lost.
+    mended: Option<Mended>,
     /// When a sink that has not come up by then is started anew.
     pub(super) sink_due: Option<Instant>,
     /// How many sinks in a row have not come up.
@@ -112,6 +135,7 @@ impl PaneTrack {
             listening: false,
             generation: 0,
             patience: None,
+            mended: None,
             sink_due: None,
             sinks_lost: 0,
         }
@@ -119,10 +143,21 @@ impl PaneTrack {
 
     /// A sink takes its output.
     pub(super) fn sink_up(&mut self) {
+        if self.sink == Sink::Gone {
+            self.mended();
+        }
         self.sink = Sink::Up;
         self.sink_due = None;
         self.sinks_lost = 0;
         self.sink_pid = sink::said(&self.paths.sink_lock()).map(|said| said.pid);
+    }
+
+    /// Something may have been lost before now: what was marked before has its marker on its way
+    /// to the sink that is there now, or not at all.
+    pub(super) fn mended(&mut self) {
+        self.mended = Some(Mended { at: clock::now_ns(), since: Instant::now() });
+        self.patience = None;
+        self.set_patience();
     }
 
     /// A pane with a shim has no sink; one that is killed before it has said a word, or can't
@@ -138,8 +173,15 @@ impl PaneTrack {
     pub(super) fn set_patience(&mut self) {
         let awaited = self.awaits_marker();
         if awaited != self.patience.map(|patience| patience.seq) {
-            self.patience = awaited.map(Patience::new);
+            let front = self.entries.front().filter(|_| awaited.is_some());
+            self.patience = front.map(|entry| Patience::new(entry, self.mended));
         }
+    }
+
+    /// Where the marker that is awaited belongs if it never comes.
+    pub(super) fn lost(&self) -> Lost {
+        let before = self.entries.front().zip(self.mended).is_some_and(|(e, m)| m.after(e));
+        if before { Lost::Before } else { Lost::Here }
     }
 
     /// Output came, so the marker may be behind more of it.

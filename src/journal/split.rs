@@ -78,10 +78,19 @@ struct Skipping {
     cut: bool,
 }
 
+/// Where a marker that never came belongs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Lost {
+    /// Where the stream ends: what is printed from now on comes behind it.
+    Here,
+    /// Before the line that is just being printed, which nobody ends.
+    Before,
+}
+
 #[derive(Debug)]
 struct Waiting {
     marker: Expected,
-    given_up: bool,
+    given_up: Option<Lost>,
 }
 
 enum Found {
@@ -131,16 +140,16 @@ impl Splitter {
     /// A marker will come.
     pub fn expect(&mut self, marker: Expected) {
         self.known = self.known.max(marker.seq);
-        self.expected.push_back(Waiting { marker, given_up: false });
+        self.expected.push_back(Waiting { marker, given_up: None });
     }
 
     /// A marker can come no more, or no more of it.
-    pub fn give_up(&mut self, seq: u64) {
+    pub fn give_up(&mut self, seq: u64, lost: Lost) {
         if let Some(skipping) = self.skipping.as_mut().filter(|s| s.marker.seq == seq) {
             skipping.cut = true;
         }
         for waiting in self.expected.iter_mut().filter(|waiting| waiting.marker.seq == seq) {
-            waiting.given_up = true;
+            waiting.given_up = Some(lost);
         }
     }
 
@@ -148,7 +157,15 @@ impl Splitter {
     pub fn unsettled(&self) -> bool {
         match &self.skipping {
             Some(skipping) => skipping.cut,
-            None => self.expected.front().is_some_and(|waiting| waiting.given_up),
+            None => self.expected.front().is_some_and(|waiting| waiting.given_up.is_some()),
+        }
+    }
+
+    /// Whether what waits for the end of what is there ends it: nothing may be held back then.
+    pub fn ends_here(&self) -> bool {
+        match &self.skipping {
+            Some(skipping) => skipping.cut,
+            None => self.expected.front().is_some_and(|w| w.given_up == Some(Lost::Here)),
         }
     }
 
@@ -219,7 +236,7 @@ impl Splitter {
             Some(at) => {
                 // Those before it never came: the one that did proves it.
                 for _ in 0..at {
-                    self.pop_absent(out);
+                    self.pop_absent(self.scanned, out);
                 }
                 self.expected.pop_front().map(|waiting| waiting.marker)
             }
@@ -264,25 +281,25 @@ impl Splitter {
     fn end_marker(&mut self, out: &mut Vec<Record>) {
         if let Some(Skipping { marker, start, .. }) = self.skipping.take() {
             (self.open, self.whole) = (self.scanned, self.scanned);
-            self.mark(marker, start, out);
+            self.mark(marker, (start, self.scanned), out);
         }
     }
 
-    /// The record of a marker, from `start` to where we are.
-    fn mark(&mut self, marker: Expected, start: u64, out: &mut Vec<Record>) {
+    /// The record of a marker.
+    fn mark(&mut self, marker: Expected, (start, end): (u64, u64), out: &mut Vec<Record>) {
         self.life = marker.life;
         self.marked = self.marked.max(marker.seq);
         out.push(Record {
             seq: u32::try_from(marker.seq).unwrap_or(u32::MAX),
             value: marker.value,
-            ..self.record(marker.kind, start, self.scanned)
+            ..self.record(marker.kind, start, end)
         });
     }
 
     /// The next expected marker never came.
-    fn pop_absent(&mut self, out: &mut Vec<Record>) {
+    fn pop_absent(&mut self, at: u64, out: &mut Vec<Record>) {
         if let Some(Waiting { marker, .. }) = self.expected.pop_front() {
-            self.mark(marker, self.scanned, out);
+            self.mark(marker, (at, at), out);
         }
     }
 
@@ -292,12 +309,15 @@ impl Splitter {
             if self.skipping.is_some() {
                 self.end_marker(out);
             } else {
-                self.close(out);
+                match self.expected.front().and_then(|waiting| waiting.given_up) {
+                    Some(Lost::Before) => self.flush(out),
+                    Some(Lost::Here) | None => self.close(out),
+                }
                 self.late.extend(self.expected.front().map(|waiting| waiting.marker));
                 if self.late.len() > MOST_LATE {
                     self.late.pop_front();
                 }
-                self.pop_absent(out);
+                self.pop_absent(self.open, out);
             }
         }
     }

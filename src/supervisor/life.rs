@@ -84,6 +84,7 @@ impl Supervisor {
     /// It was told to stop before it had begun: there is no exit to tell of.
     fn skipped(&mut self, id: ProcId, life: u64, at: u64) {
         let proc = &mut self.procs[id];
+        proc.skipped = proc.skipped.max(life);
         if matches!(proc.phase, Phase::Starting { life: current } if current <= life) {
             proc.over(life, Exit::Code(0), true, at);
         }
@@ -243,15 +244,24 @@ impl Supervisor {
 }
 
 impl Proc {
-    /// Nothing of this life is left. A later one that is wanted is the shim's next step.
+    /// Nothing of this life is left. A later one is the shim's next step: if it is not wanted any
+    /// more it may have begun all the same, and the shim says in either case what became of it.
     fn over(&mut self, life: u64, exit: Exit, asked: bool, at: u64) {
-        let next = self.goal == Goal::Run && self.life > life;
+        let next = self.life > life && self.life > self.skipped;
         self.phase = if next && matches!(self.pane, Pane::Up { .. }) {
             Phase::Starting { life: self.life }
         } else {
             Phase::Over { life, exit, asked }
         };
         self.since = at;
+    }
+
+    /// A life that was asked for and is not wanted any more may have begun unheard; then it ends
+    /// because it was told to.
+    pub(super) fn tell_the_next(&mut self) {
+        if self.life > self.current_life() {
+            self.told = self.told.max(self.life);
+        }
     }
 }
 

@@ -117,6 +117,9 @@ pub struct Proc {
     pub told: u64,
     /// The newest life that is being killed without grace; 0 for none.
     pub killed: u64,
+    /// The newest life that its shim has said it will not begin.
+    #[serde(default)]
+    pub skipped: u64,
     /// How many shims in a row were killed before they had begun a life.
     #[serde(default)]
     pub lost: u8,
@@ -261,6 +264,7 @@ impl Supervisor {
             pane: Pane::None,
             told: 0,
             killed: 0,
+            skipped: 0,
             lost: 0,
             last_pid: None,
             since: now,

@@ -106,8 +106,10 @@ impl Supervisor {
         self.tell_to_stop(id, out);
         let proc = &mut self.procs[id];
         proc.goal = Goal::Stop;
+        proc.tell_the_next();
+        let aim = Aim::Over(proc.life);
         self.want(id, out);
-        Aim::Over(self.procs[id].current_life())
+        aim
     }
 
     fn restart(&mut self, id: ProcId, now: u64, out: &mut Vec<Effect>) -> Aim {

@@ -15,6 +15,7 @@ impl Supervisor {
                 self.tell_to_stop(id, out);
             }
             self.procs[id].goal = Goal::Stop;
+            self.procs[id].tell_the_next();
             if self.procs[id].alive() {
                 self.want(id, out);
             }
@@ -35,6 +36,7 @@ impl Supervisor {
             }
             let life = proc.current_life();
             proc.told = proc.told.max(life);
+            proc.tell_the_next();
             if proc.killed < life {
                 proc.killed = life;
                 out.push(Word::of(id, "killing", "Killing..."));

@@ -116,6 +116,11 @@ fn verdict(proc: &Proc, aim: Aim, course: Course) -> Verdict {
         (Aim::Run(life), Phase::Ending { life: now, exit }) if *now >= life => {
             Verdict::Failed(format!("ended at once with {exit}"))
         }
+        (Aim::Run(life), Phase::Over { life: now, asked: true, .. })
+            if *now >= life && proc.goal == Goal::Stop =>
+        {
+            Verdict::Failed("it was stopped meanwhile".to_owned())
+        }
         (Aim::Run(life), Phase::Over { life: now, exit, .. }) if *now >= life => {
             Verdict::Failed(format!("ended at once with {exit}"))
         }

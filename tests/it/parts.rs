@@ -80,6 +80,35 @@ fn a_sink_killed_under_load_costs_no_more_than_a_gap() {
 }
 
 #[test]
+fn a_restart_whose_markers_a_killed_sink_has_lost_does_not_wait_for_its_output() {
+    let world = World::new(
+        "web: trap 'touch asked; until [ -e go ]; do sleep 0.01; done; exit 0' INT; \
+         echo up; while :; do sleep 0.01; [ -e go ] && echo on; done\n",
+    );
+    let mut view = world.start(["-t", "60"]);
+    view.shows("| up\n");
+    let mut restart = world.tmo(["restart", "web"]).spawn().unwrap();
+    eventually("it is asked to stop", || world.app().join("asked").exists().then_some(()));
+    // Nobody pipes it again before the new life has begun.
+    let supervisor = world.supervisor();
+    procs::kill(supervisor, 19);
+    let sink = world.sink("web");
+    procs::kill(sink, 9);
+    eventually("the sink is gone", || (!procs::alive(sink)).then_some(()));
+    let life = world.runtime().join("p/web.life");
+    world.write("go", "");
+    eventually("the new life", || {
+        let entries = std::fs::read_to_string(&life).unwrap();
+        (entries.matches("\"start\"").count() == 2).then_some(())
+    });
+    procs::kill(supervisor, 18);
+    let status = eventually("the restart returns", || restart.try_wait().unwrap());
+    assert_eq!(status.code(), Some(0));
+    view.shows("| on\n");
+    assert_eq!(view.interrupt(), 0);
+}
+
+#[test]
 fn a_killed_shim_takes_its_tree_with_it() {
     let world = World::new(
         "web: setsid sleep 1000 & sleep 1000 & echo up; exec sleep 1000\n\

@@ -135,6 +135,8 @@ fn closing_a_window_stops_its_process_and_a_restart_opens_it_again() {
         assert!(!procs::alive(pid));
         assert!(world.tree("web").is_empty());
         assert_eq!(world.field("worker", "state"), "running");
+        let refused = world.run(["connect", "web"]).stderr;
+        assert!(refused.contains("gone; `tmo restart web` opens one"), "{refused}");
         world.ok(["restart", "web"]);
         let pid = world.wait_state("web", "running").unwrap();
         view.shows(&format!("| life {pid}\n"));

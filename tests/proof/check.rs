@@ -1,10 +1,10 @@
 //! Comparing what was written with what is there.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::io::{BufRead as _, BufReader, Read};
+use std::io::Read;
 use std::ops::AddAssign;
 
-use crate::lines;
+use crate::lines::{self, each_line, split};
 use crate::table::Table;
 
 /// What is wrong with the lines of some processes.
@@ -176,22 +176,6 @@ impl Merged {
 
 /// What tmo says about a process that runs and is stopped; all else is a writer's, or a piece.
 const SAID: [&str; 4] = ["Started with pid ", "Interrupting...", "Exited with code ", "Killed by "];
-
-/// Prefix and text of a merged line.
-pub(crate) fn split(line: &[u8]) -> Option<(&str, &[u8])> {
-    let bar = line.windows(3).take(20).position(|three| three == b" | ")?;
-    Some((std::str::from_utf8(&line[..bar]).ok()?.trim_end(), &line[bar + 3..]))
-}
-
-/// Call `take` with each line, without its newline.
-pub(crate) fn each_line(text: impl Read, mut take: impl FnMut(&[u8])) {
-    let mut text = BufReader::with_capacity(1 << 20, text);
-    let mut line = vec![];
-    while text.read_until(b'\n', &mut line).unwrap() > 0 {
-        take(line.strip_suffix(b"\n").unwrap_or(&line));
-        line.clear();
-    }
-}
 
 /// The process whose lines are spoiled on purpose.
 const SPOILED: &str = "spoiled";

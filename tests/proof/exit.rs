@@ -3,8 +3,9 @@
 use std::process::{Child, Command};
 use std::sync::Mutex;
 
-use crate::check::{Faults, Lines, Merged, each_line};
+use crate::check::{Faults, Lines, Merged};
 use crate::harness::World;
+use crate::lines::each_line;
 use crate::programs;
 use crate::random::Random;
 use crate::table::Table;

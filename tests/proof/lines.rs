@@ -1,5 +1,7 @@
 //! Numbered lines that show by themselves whether they are whole.
 
+use std::io::{BufRead as _, BufReader, Read};
+
 use crate::random::mix;
 
 /// What a pattern is cut from.
@@ -39,4 +41,20 @@ pub(crate) fn whole(name: &str, line: &[u8], scratch: &mut Vec<u8>) -> Option<u6
     scratch.clear();
     push(name, number, scratch);
     (scratch.strip_suffix(b"\n") == Some(line)).then_some(number)
+}
+
+/// Prefix and text of a merged line.
+pub(crate) fn split(line: &[u8]) -> Option<(&str, &[u8])> {
+    let bar = line.windows(3).take(20).position(|three| three == b" | ")?;
+    Some((std::str::from_utf8(&line[..bar]).ok()?.trim_end(), &line[bar + 3..]))
+}
+
+/// Call `take` with each line, without its newline.
+pub(crate) fn each_line(text: impl Read, mut take: impl FnMut(&[u8])) {
+    let mut text = BufReader::with_capacity(1 << 20, text);
+    let mut line = vec![];
+    while text.read_until(b'\n', &mut line).unwrap() > 0 {
+        take(line.strip_suffix(b"\n").unwrap_or(&line));
+        line.clear();
+    }
 }

@@ -21,7 +21,7 @@ use super::reader::IndexReader;
 use super::record::{EVENTS, Kind, Record};
 use super::retention::{Swept, sweep};
 use super::segment::{Dirs, LOG, Place, Segment};
-use super::split::{Splitter, Trust};
+use super::split::{Lost, Splitter, Trust};
 use super::stream::StreamReader;
 use crate::model::plan::LogPolicy;
 use crate::model::request::{Head, Partial};
@@ -235,9 +235,9 @@ impl Ingest {
 
     /// A marker cannot come any more: the next wake that reaches the end gives it an empty
     /// record there.
-    pub fn unmark(&mut self, stream: u16, seq: u64) {
+    pub fn unmark(&mut self, stream: u16, seq: u64, lost: Lost) {
         if let Some(stream) = self.find(stream) {
-            stream.splitter.give_up(seq);
+            stream.splitter.give_up(seq, lost);
         }
     }
 

@@ -54,7 +54,7 @@ impl Stream {
         }
         let last = match then {
             Some(Read::Gap { .. }) => true,
-            Some(Read::End) => self.splitter.unsettled(),
+            Some(Read::End) => self.splitter.ends_here(),
             Some(Read::Bytes(_)) | None => false,
         };
         self.seen = self.seen.max(position + filled as u64);
@@ -68,9 +68,7 @@ impl Stream {
                 self.seen = next;
             }
             Some(Read::End) => {
-                if last {
-                    self.splitter.settle(out);
-                }
+                self.splitter.settle(out);
                 return Ok(Some(Stop::End));
             }
             Some(Read::Bytes(_)) | None => {}

@@ -8,6 +8,7 @@ use crate::journal::cursor::{Cursor, Filter, Position};
 use crate::journal::ingest::{Ingest, Progress, Seen};
 use crate::journal::record::{CONTINUES, EVENTS, Kind, TO_BE_CONTINUED, UNFINISHED};
 use crate::journal::segment::{LOG, file_name};
+use crate::journal::split::Lost;
 use crate::model::request::Partial;
 
 fn wake(ingest: &mut Ingest, stream: u16) -> Progress {
@@ -110,13 +111,41 @@ fn a_marker_that_cannot_come_is_recorded_at_the_end() {
     ingest.expect(1, expected(1, Kind::Exit));
     sink.append(EPOCH, b"last words\x1b");
     wake(&mut ingest, 1);
-    ingest.unmark(1, 1);
+    ingest.unmark(1, 1, Lost::Here);
     let progress = wake(&mut ingest, 1);
     assert_eq!(progress.markers, [Seen { stream: 1, seq: 1, kind: Kind::Exit }]);
     let all = place.all(Filter::all());
     assert_eq!(all[0].1, b"last words\x1b", "what was held back is output then");
     assert_eq!(all[0].0.record.flags, UNFINISHED);
     assert_eq!(all[1].0.record.offset, 11);
+}
+
+#[test]
+fn a_marker_that_was_lost_tears_neither_a_line_nor_the_next_marker() {
+    let place = Place::new();
+    let mut sink = place.sink(1, 1 << 20);
+    let mut ingest = place.ingest();
+    ingest.expect(1, expected(1, Kind::End));
+    ingest.expect(1, expected(2, Kind::Start));
+    let (line, start) = (b"one\nline\n", marker(2, 0));
+    for (lost, cut) in [(1, 6), (2, 0)] {
+        sink.append(EPOCH, &line[..cut]);
+        sink.append(EPOCH, if lost == 2 { &start[..5] } else { b"" });
+        wake(&mut ingest, 1);
+        ingest.unmark(1, lost, Lost::Before);
+        let progress = wake(&mut ingest, 1);
+        assert_eq!(progress.markers.len(), 1, "{progress:?}");
+        sink.append(EPOCH, if lost == 2 { &start[5..] } else { &line[cut..] });
+    }
+    wake(&mut ingest, 1);
+    let told: Vec<_> =
+        place.all(Filter::all()).into_iter().map(|(c, text)| (c.record.kind, text)).collect();
+    let text = |text: &[u8]| (Kind::Text, text.to_vec());
+    assert_eq!(told[..3], [text(b"one\n"), (Kind::End, vec![]), text(b"line\n")]);
+    assert_eq!(told[3], (Kind::Start, vec![]));
+    // The second one comes after all.
+    assert_eq!(told[4].0, Kind::End);
+    assert_eq!(told.len(), 5, "{told:?}");
 }
 
 #[test]

@@ -3,7 +3,7 @@ use proptest::prelude::*;
 use super::{expected, marker};
 use crate::journal::format::Summary;
 use crate::journal::record::{CONTINUES, Kind, Record, TO_BE_CONTINUED, UNFINISHED};
-use crate::journal::split::{Fed, MOST, Splitter, Trust};
+use crate::journal::split::{Fed, Lost, MOST, Splitter, Trust};
 use crate::pane::marker::{INTRO, Marker};
 
 /// What a stream consists of, however it was cut.
@@ -210,9 +210,9 @@ fn a_marker_given_up_ends_the_line_and_takes_no_bytes() {
     let mut splitter = splitter(Trust::Announced);
     splitter.expect(expected(1, Kind::Start));
     splitter.expect(expected(2, Kind::Exit));
-    splitter.give_up(2);
+    splitter.give_up(2, Lost::Here);
     assert!(!splitter.unsettled(), "the one before it may still come");
-    splitter.give_up(1);
+    splitter.give_up(1, Lost::Here);
     let mut out = feed(&mut splitter, b"a\nb", &[]);
     assert!(splitter.unsettled());
     splitter.settle(&mut out);
@@ -239,6 +239,21 @@ fn a_marker_given_up_ends_the_line_and_takes_no_bytes() {
 }
 
 #[test]
+fn a_marker_lost_before_the_line_that_is_just_printed_leaves_it_whole() {
+    let mut splitter = splitter(Trust::Announced);
+    splitter.expect(expected(1, Kind::Exit));
+    splitter.give_up(1, Lost::Before);
+    let bytes = b"a\nbut\n";
+    let mut out = feed(&mut splitter, &bytes[..3], &[]);
+    assert!(splitter.unsettled() && !splitter.ends_here());
+    splitter.settle(&mut out);
+    assert_eq!(splitter.partial(), Some((2, 3)));
+    out.extend(feed(&mut splitter, bytes, &[]));
+    let told: Vec<_> = out.iter().map(|r| (r.kind, r.offset, r.len, r.flags)).collect();
+    assert_eq!(told, [(Kind::Text, 0, 2, 0), (Kind::Exit, 2, 0, 0), (Kind::Text, 2, 4, 0)]);
+}
+
+#[test]
 fn what_a_marker_promised_and_never_brought_costs_no_output() {
     for given_up in [false, true] {
         let mut splitter = splitter(Trust::Announced);
@@ -250,7 +265,7 @@ fn what_a_marker_promised_and_never_brought_costs_no_output() {
         let mut out = feed(&mut splitter, &bytes, &[]);
         assert!(out.is_empty(), "more of it may come");
         if given_up {
-            splitter.give_up(1);
+            splitter.give_up(1, Lost::Here);
             splitter.settle(&mut out);
             assert_eq!(out[0].end(), half as u64);
         }

@@ -51,6 +51,8 @@ fn plan(names: &[&str]) -> Plan {
 struct Shim {
     up: bool,
     begun: u64,
+    /// The life that is there or was last.
+    current: u64,
     alive: bool,
     spec: Option<(Want, u64, bool)>,
     out: VecDeque<LifeEvent>,
@@ -61,7 +63,12 @@ impl Shim {
     /// Read the spec and act as far as possible; `stops` says whether a signal is heeded.
     fn act(&mut self, stops: bool) {
         let Some((want, life, kill)) = self.spec else { return };
-        let wanted = want == Want::Run && life == self.begun;
+        // Also while an earlier one goes on.
+        if life > self.begun && want != Want::Run {
+            self.begun = life;
+            self.out.push_back(LifeEvent::Skipped { life });
+        }
+        let wanted = want == Want::Run && life == self.current;
         if self.alive && !wanted {
             if stops || kill {
                 self.die(Exit::Signal(if kill { 9 } else { 2 }));
@@ -69,20 +76,15 @@ impl Shim {
             return;
         }
         if life > self.begun {
-            self.begun = life;
-            if want == Want::Run {
-                self.alive = true;
-                let nonce = String::new();
-                let pid = 100 + u32::try_from(life).unwrap();
-                self.out.push_back(LifeEvent::Start { life, pid, start_time: 1, nonce });
-            } else {
-                self.out.push_back(LifeEvent::Skipped { life });
-            }
+            (self.begun, self.current, self.alive) = (life, life, true);
+            let nonce = String::new();
+            let pid = 100 + u32::try_from(life).unwrap();
+            self.out.push_back(LifeEvent::Start { life, pid, start_time: 1, nonce });
         }
     }
 
     fn die(&mut self, exit: Exit) {
-        let life = self.begun;
+        let life = self.current;
         self.alive = false;
         let (user_us, system_us, max_rss_kib) = (0, 0, 0);
         let error = None;

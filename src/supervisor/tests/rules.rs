@@ -254,3 +254,44 @@ fn killed_at_the_very_end_it_finishes_when_resumed() {
     assert_eq!(world.machine.course, Course::Done { code: 3 });
     assert_eq!(world.machine.resume(), [Effect::Finish(3)]);
 }
+
+#[test]
+fn a_life_that_has_begun_unheard_ends_because_it_was_told_to() {
+    for request in [Request::Stop { names: names(&["web"]) }, Request::Quit] {
+        let mut world = World::new(&["web", "api"]);
+        world.settle();
+        world.ask(1, Request::Restart { names: names(&["web"]) });
+        // The old one ends, the new one begins; nothing of that has been read yet.
+        world.shims[0].act(true);
+        world.shims[0].act(true);
+        world.ask(2, request.clone());
+        // The news of the old one's end are no news of the new one's.
+        while world.machine.procs[0].current_life() < 2 {
+            assert!(!world.answers.iter().any(|(ticket, _)| *ticket == 2), "{:?}", world.answers);
+            world.deliver(0);
+        }
+        world.settle();
+        world.check();
+        assert_eq!(world.machine.culprit, None);
+        assert_eq!(world.machine.procs[0].word(), "stopped");
+        assert!(world.answers.iter().any(|(ticket, outcome)| *ticket == 2 && outcome.ok));
+        assert_eq!(world.finished, if request == Request::Quit { vec![0] } else { vec![] });
+    }
+}
+
+#[test]
+fn a_life_that_is_not_wanted_any_more_does_not_begin() {
+    let mut world = World::new(&["web"]);
+    world.settle();
+    world.ask(1, Request::Restart { names: vec![] });
+    world.ask(2, Request::Stop { names: vec![] });
+    world.settle();
+    world.check();
+    assert_eq!(world.machine.procs[0].word(), "stopped");
+    assert_eq!(world.answers[0].1.problems, ["web: it was stopped meanwhile"]);
+    assert!(world.answers[1].1.ok);
+    world.ask(3, Request::Start { names: vec![] });
+    world.settle();
+    world.check();
+    assert!(world.answers[2].1.ok);
+}

@@ -7,8 +7,9 @@ use std::process::{Child, Stdio};
 use std::time::Duration;
 
 use self::rig::{NAMES, Rig};
-use crate::check::{Merged, each_line, split};
+use crate::check::Merged;
 use crate::harness::{Terminal, eventually, pause, procs};
+use crate::lines::{each_line, split};
 use crate::random::Random;
 use crate::table::Table;
 

@@ -9,8 +9,9 @@ use std::time::{Duration, Instant};
 
 use nix::sys::stat::Mode;
 
-use crate::check::{Faults, Lines, Merged, each_line};
+use crate::check::{Faults, Lines, Merged};
 use crate::harness::{World, eventually_within, pause, procs};
+use crate::lines::each_line;
 use crate::programs;
 use crate::random::Random;
 use crate::table::Table;

@@ -1,0 +1,155 @@
+//! Drawing steps from a seed.
+
+use std::time::Duration;
+
+use crate::random::{Random, mix};
+use crate::step::{Action, NAMES, Shown, Step, TALK, TERMINALS, Typed, Victim, WRITERS, Who};
+
+impl Step {
+    /// The step of this number.
+    pub(crate) fn of(seed: u64, number: u32) -> Self {
+        let mut random = Random::new(mix(seed ^ mix(u64::from(number))));
+        let pause = match random.below(4) {
+            0 | 1 => 0,
+            2 => random.below(20),
+            _ => random.below(300),
+        };
+        let pause = Duration::from_millis(pause);
+        let wait = random.below(10) < 6;
+        let action = match Mood::of(seed) {
+            Mood::Machinery if random.once_in(3) => Action::Slay(keeper(&mut random)),
+            Mood::Panes if random.once_in(4) => Action::Slay(part(&mut random)),
+            Mood::Panes | Mood::Machinery if random.once_in(4) => change(&mut random),
+            Mood::Starts if random.once_in(3) => begin(&mut random),
+            Mood::Even | Mood::Machinery | Mood::Panes | Mood::Starts => action(&mut random),
+        };
+        Self { number, pause, wait, action, choice: random.next() }
+    }
+}
+
+/// What there is more of in a world.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Mood {
+    Even,
+    /// Guardians and supervisors die.
+    Machinery,
+    /// Sinks and shims die.
+    Panes,
+    /// Runs begin and end.
+    Starts,
+}
+
+impl Mood {
+    fn of(seed: u64) -> Self {
+        match mix(seed) % 4 {
+            0 => Self::Even,
+            1 => Self::Machinery,
+            2 => Self::Panes,
+            _ => Self::Starts,
+        }
+    }
+}
+
+fn keeper(random: &mut Random) -> Victim {
+    match random.below(4) {
+        0 | 1 => Victim::Supervisor,
+        2 => Victim::Both,
+        _ => Victim::Guardian,
+    }
+}
+
+fn part(random: &mut Random) -> Victim {
+    let name = pick(random, &NAMES);
+    if random.once_in(3) { Victim::Shim(name) } else { Victim::Sink(name) }
+}
+
+fn change(random: &mut Random) -> Action {
+    match random.below(3) {
+        0 => Action::Stop(who(random)),
+        1 => Action::Restart(who(random)),
+        _ => Action::StartOne(pick(random, &NAMES)),
+    }
+}
+
+fn begin(random: &mut Random) -> Action {
+    match random.below(6) {
+        0 | 1 => Action::Start,
+        2 => Action::Daemon,
+        3 => Action::Quit,
+        4 => Action::Slay(Victim::Tmux),
+        _ => Action::Slay(Victim::View),
+    }
+}
+
+fn pick(random: &mut Random, of: &[&'static str]) -> &'static str {
+    of[usize::try_from(random.below(of.len() as u64)).unwrap()]
+}
+
+fn who(random: &mut Random) -> Who {
+    if random.once_in(5) { Who::All } else { Who::One(pick(random, &NAMES)) }
+}
+
+fn size(random: &mut Random) -> (u16, u16) {
+    let mut one = |least, most| u16::try_from(least + random.below(most - least)).unwrap();
+    (one(20, 200), one(3, 60))
+}
+
+fn action(random: &mut Random) -> Action {
+    match random.below(100) {
+        0..8 => Action::Stop(who(random)),
+        8..19 => Action::Restart(who(random)),
+        19..24 => Action::StartOne(pick(random, &NAMES)),
+        24..31 => Action::Start,
+        31..34 => Action::Daemon,
+        34 | 35 => Action::Quit,
+        36 => Action::KillAll,
+        37..40 => Action::Echo,
+        40 => Action::Follow,
+        41 | 42 => Action::Logs,
+        43 => {
+            let (columns, rows) = size(random);
+            Action::Size(columns, rows)
+        }
+        44..60 => {
+            let slot = usize::try_from(random.below(TERMINALS as u64)).unwrap();
+            Action::Terminal(slot, typed(random))
+        }
+        60..90 => Action::Slay(victim(random)),
+        90 => Action::End(pick(random, &WRITERS)),
+        _ => Action::Check,
+    }
+}
+
+fn typed(random: &mut Random) -> Typed {
+    match random.below(16) {
+        0..3 => Typed::Show(Shown::Start),
+        3..6 => Typed::Show(Shown::Connect(pick(random, &NAMES))),
+        6 => Typed::Show(Shown::Connect(TALK)),
+        7 => Typed::Show(if random.once_in(2) { Shown::Echo } else { Shown::Follow }),
+        8 => {
+            let (columns, rows) = size(random);
+            Typed::Size(columns, rows)
+        }
+        9 | 10 => Typed::Hold,
+        11 => Typed::Release,
+        12 => Typed::Text,
+        13 => Typed::Detach,
+        14 if random.once_in(3) => Typed::Interrupt,
+        _ => Typed::Close,
+    }
+}
+
+fn victim(random: &mut Random) -> Victim {
+    match random.below(30) {
+        0..8 => Victim::Supervisor,
+        8..11 => Victim::Guardian,
+        11..15 => Victim::Both,
+        15..18 => Victim::View,
+        18 | 19 => Victim::Client,
+        20..25 => Victim::Sink(pick(random, &WRITERS)),
+        25 | 26 => Victim::Shim(pick(random, &NAMES)),
+        27 => Victim::Process(pick(random, &NAMES)),
+        28 => Victim::Child(if random.once_in(2) { "deaf" } else { "fork" }),
+        _ => Victim::Tmux,
+    }
+}

@@ -1,0 +1,259 @@
+//! Whether each line that was written is in the log: once, whole, in its place. Each life of a
+//! writer numbers its lines anew and notes how many the terminal has taken.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::Read;
+
+use crate::harness::World;
+use crate::lines::{self, each_line, split};
+use crate::programs::{LIFE, Note};
+use crate::step::{NAMES, WRITERS};
+
+/// What may be said about a process in a log, beside what it printed.
+const SAID: [&str; 16] = [
+    "Started with pid ",
+    "Restarting...",
+    "Restarted with pid ",
+    "Interrupting...",
+    "Killing...",
+    "Exited with code ",
+    "Killed by ",
+    "Its window was closed",
+    "Its shim was killed",
+    "Its pipe was broken",
+    "its output can't be piped",
+    "Left running",
+    "Left behind and now ended",
+    "Could not end",
+    "Can't open its window",
+    "SIGKILL did not end",
+];
+
+/// The lives of one writer.
+pub(crate) type Lives = BTreeMap<u64, Note>;
+
+/// What the writers have noted.
+pub(crate) fn written(world: &World) -> BTreeMap<&'static str, Lives> {
+    let mut all: BTreeMap<_, _> = WRITERS.iter().map(|name| (*name, Lives::new())).collect();
+    for entry in std::fs::read_dir(world.app().join("lives")).unwrap().flatten() {
+        let name = entry.file_name().into_string().unwrap();
+        let (name, life) = name.split_once('.').unwrap();
+        let note = Note::read(&entry.path()).unwrap_or_default();
+        if let Some(lives) = all.get_mut(name) {
+            lives.insert(life.parse().unwrap(), note);
+        }
+    }
+    all
+}
+
+/// How much of a log is to be there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Extent {
+    /// Everything that was written.
+    All,
+    /// What came while somebody looked: no holes, but any begin and any end.
+    Part,
+}
+
+/// The lines of one process, one after the other.
+struct Reading<'a> {
+    name: &'static str,
+    lives: &'a Lives,
+    /// Lives whose end may be missing.
+    excused: &'a BTreeSet<u64>,
+    extent: Extent,
+    /// The last whole line.
+    last: Option<u64>,
+    torn: Option<String>,
+    gap: bool,
+    whole: u64,
+    problems: Vec<String>,
+    scratch: Vec<u8>,
+}
+
+impl Reading<'_> {
+    fn take(&mut self, text: &[u8]) {
+        if memchr::memmem::find(text, b"output lost here").is_some() {
+            self.gap = true;
+        } else if let Some(number) = lines::whole(self.name, text, &mut self.scratch) {
+            self.whole += 1;
+            self.follows(number);
+            (self.last, self.torn, self.gap) = (Some(number), None, false);
+        } else if !SAID.iter().any(|said| text.starts_with(said.as_bytes())) {
+            let shown = String::from_utf8_lossy(&text[..text.len().min(120)]).into_owned();
+            self.torn.get_or_insert(shown);
+        }
+    }
+
+    fn problem(&mut self, what: &str) {
+        self.problems.push(format!("{}: {what}", self.name));
+    }
+
+    /// Whether this line may come after the last one.
+    fn follows(&mut self, number: u64) {
+        let (life, line) = (number / LIFE, number % LIFE);
+        if line >= self.lives.get(&life).map_or(0, |note| note.begun) {
+            return self.problem(&format!("line {line} of life {life} was never written"));
+        }
+        let Some(last) = self.last else {
+            if self.extent == Extent::All && !self.gap {
+                self.passed(None, life);
+                if line != 0 {
+                    self.problem(&format!("life {life} begins with line {line}"));
+                }
+            }
+            return;
+        };
+        let (old, at) = (last / LIFE, last % LIFE);
+        if number <= last {
+            return self.problem(&format!("line {line} of life {life} after {at} of {old}"));
+        }
+        if self.gap {
+            return;
+        }
+        if life == old {
+            if number != last + 1 {
+                self.problem(&format!("line {line} of life {life} follows {at}"));
+            }
+            if let Some(torn) = self.torn.take() {
+                self.problem(&format!("torn after line {at} of life {life}: {torn:?}"));
+            }
+            return;
+        }
+        self.end_of(old, at + 1);
+        self.passed(Some(old), life);
+        if line != 0 {
+            self.problem(&format!("life {life} begins with line {line}"));
+        }
+    }
+
+    /// Lives of which nothing is shown must have had nothing to show.
+    fn passed(&mut self, after: Option<u64>, before: u64) {
+        let passed: Vec<u64> =
+            self.lives.range(after.map_or(0, |life| life + 1)..before).map(|(n, _)| *n).collect();
+        for life in passed {
+            self.end_of(life, 0);
+        }
+    }
+
+    /// A life of which so many lines are shown is over.
+    fn end_of(&mut self, life: u64, shown: u64) {
+        let Some(&note) = self.lives.get(&life) else { return };
+        if self.gap || self.excused.contains(&life) {
+            return;
+        }
+        if shown < note.done {
+            self.problem(&format!("{shown} of {} lines of life {life}", note.done));
+        }
+        if let Some(torn) = self.torn.take().filter(|_| note.ended) {
+            self.problem(&format!("torn at the end of life {life}: {torn:?}"));
+        }
+    }
+
+    fn finish(mut self) -> Vec<String> {
+        if self.extent == Extent::All {
+            let (life, shown) = match self.last {
+                Some(last) => (Some(last / LIFE), last % LIFE + 1),
+                None => (None, 0),
+            };
+            if let Some(life) = life {
+                self.end_of(life, shown);
+            }
+            self.passed(life, u64::MAX);
+        }
+        self.problems
+    }
+}
+
+/// What is wrong with a merged log.
+#[derive(Debug, Default)]
+pub(crate) struct Verdict {
+    pub(crate) problems: Vec<String>,
+    /// Whole lines of writers.
+    pub(crate) lines: u64,
+    pub(crate) gaps: u64,
+}
+
+/// Read a merged log.
+pub(crate) fn read(
+    text: impl Read,
+    extent: Extent,
+    written: &BTreeMap<&'static str, Lives>,
+    excused: &BTreeMap<&'static str, BTreeSet<u64>>,
+) -> Verdict {
+    let none = BTreeSet::new();
+    let reading = |name: &'static str| Reading {
+        name,
+        lives: &written[name],
+        excused: excused.get(name).unwrap_or(&none),
+        extent,
+        last: None,
+        torn: None,
+        gap: false,
+        whole: 0,
+        problems: vec![],
+        scratch: vec![],
+    };
+    let mut all: BTreeMap<&str, Reading<'_>> =
+        WRITERS.iter().map(|name| (*name, reading(name))).collect();
+    let mut verdict = Verdict::default();
+    each_line(text, |line| {
+        let (name, text) = split(line).unwrap_or_default();
+        verdict.gaps += u64::from(memchr::memmem::find(text, b"output lost here").is_some());
+        if let Some(reading) = all.get_mut(name) {
+            reading.take(text);
+        } else if extent == Extent::All && name != "system" && !NAMES.contains(&name) {
+            verdict.problems.push(format!("nobody's: {:?}", String::from_utf8_lossy(line)));
+        }
+    });
+    for (_, reading) in all {
+        verdict.lines += reading.whole;
+        verdict.problems.extend(reading.finish());
+    }
+    verdict
+}
+
+/// What is seen of a log that was spoiled on purpose: a check that sees nothing proves nothing.
+pub(crate) fn see_faults() {
+    let lives = Lives::from([
+        (1, Note { begun: 4, done: 3, ended: false }),
+        (2, Note { begun: 2, done: 2, ended: true }),
+    ]);
+    let mut written: BTreeMap<_, _> = WRITERS.iter().map(|name| (*name, Lives::new())).collect();
+    written.insert("even", lives);
+    let line = |number: u64| {
+        let mut line = b"even   | ".to_vec();
+        lines::push("even", number, &mut line);
+        line
+    };
+    let faults = |lines: &[Vec<u8>]| {
+        read(&lines.concat()[..], Extent::All, &written, &BTreeMap::new()).problems.len()
+    };
+    let (one, two) = (LIFE, 2 * LIFE);
+    let good = [line(one), line(one + 1), line(one + 2), line(two), line(two + 1)];
+    let torn = b"even   | torn\n".to_vec();
+    let gap = b"even   | ... output lost here\n".to_vec();
+    let with = |at: usize, line: &Vec<u8>| {
+        let mut all = good.to_vec();
+        all.insert(at, line.clone());
+        all
+    };
+    let without = |at: usize| {
+        let mut all = good.to_vec();
+        all.remove(at);
+        all
+    };
+    assert_eq!(faults(&good), 0);
+    assert_eq!(faults(&with(3, &torn)), 0, "it was killed");
+    assert_eq!(faults(&with(2, &torn)), 1);
+    assert_eq!(faults(&with(5, &torn)), 1);
+    assert_eq!(faults(&with(4, &line(two))), 1);
+    for at in 0..5 {
+        assert_eq!(faults(&without(at)), 1, "without {at}");
+    }
+    let mut told = without(1);
+    told.insert(1, gap);
+    assert_eq!(faults(&told), 0);
+    assert_eq!(faults(&with(5, &line(two + 2))), 1);
+    assert_eq!(faults(&[]), 2);
+}

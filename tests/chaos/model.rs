@@ -1,0 +1,107 @@
+//! What must be the case when nothing moves, as far as that is certain.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::step::{NAMES, Who};
+
+/// Whether there is a run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Course {
+    /// None.
+    Down,
+    /// One, and nothing ends it.
+    Up,
+    /// Something ends it, or should have.
+    Ends,
+    /// Who knows: things happened at the same time.
+    Unsure,
+}
+
+/// What is wanted of a process.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Wanted {
+    Running,
+    Stopped,
+    Either,
+}
+
+#[derive(Debug)]
+pub(crate) struct Model {
+    pub(crate) course: Course,
+    /// The run that was there when it was last looked.
+    pub(crate) run: Option<String>,
+    pub(crate) wanted: BTreeMap<&'static str, Wanted>,
+    /// What views of this run may end with.
+    pub(crate) codes: BTreeSet<i32>,
+    /// Supervisor and guardian may both be gone, so that commands may be refused.
+    pub(crate) shaky: bool,
+    /// A start is under way that nobody has waited for.
+    pub(crate) starting: bool,
+}
+
+impl Model {
+    pub(crate) fn new() -> Self {
+        let wanted = NAMES.iter().map(|name| (*name, Wanted::Running)).collect();
+        Self {
+            course: Course::Down,
+            run: None,
+            wanted,
+            codes: BTreeSet::new(),
+            shaky: false,
+            starting: false,
+        }
+    }
+
+    /// Whether it is known what a command will come to.
+    pub(crate) fn certain(&self) -> bool {
+        !self.shaky && matches!(self.course, Course::Up | Course::Down)
+    }
+
+    /// A new run has begun.
+    pub(crate) fn begun(&mut self) {
+        self.course = Course::Up;
+        self.run = None;
+        self.codes.clear();
+        self.all(Wanted::Running);
+    }
+
+    /// Something has ended the run, if it is certain that there is one that can be ended so.
+    pub(crate) fn ends(&mut self, certain: bool, codes: &[i32]) {
+        self.course = match self.course {
+            Course::Up | Course::Ends if certain && !self.shaky => Course::Ends,
+            Course::Down => Course::Down,
+            Course::Up | Course::Ends | Course::Unsure => Course::Unsure,
+        };
+        self.codes.extend(codes);
+        self.all(Wanted::Either);
+    }
+
+    /// What is begun now may or may not be up when something is asked of it.
+    pub(crate) fn starts(&mut self) {
+        (self.shaky, self.starting) = (true, true);
+    }
+
+    pub(crate) fn unsure(&mut self) {
+        self.course = Course::Unsure;
+        self.all(Wanted::Either);
+    }
+
+    pub(crate) fn all(&mut self, wanted: Wanted) {
+        self.wanted.values_mut().for_each(|w| *w = wanted);
+    }
+
+    pub(crate) fn want(&mut self, who: Who, wanted: Wanted) {
+        for name in who.names() {
+            self.wanted.insert(name, wanted);
+        }
+    }
+}
+
+impl Who {
+    pub(crate) fn names(self) -> Vec<&'static str> {
+        match self {
+            Self::All => NAMES.into(),
+            Self::One(name) => vec![name],
+        }
+    }
+}

@@ -1,0 +1,106 @@
+//! One world from its begin to its end.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::PathBuf;
+use std::sync::Mutex;
+use std::time::{Duration, Instant};
+
+use crate::harness::{World, pause, procs};
+use crate::options::Options;
+use crate::stage::{self, Stage};
+use crate::step::Step;
+
+/// What the last panic has said.
+static SAID: Mutex<String> = Mutex::new(String::new());
+
+/// Panics are failures that are told later, once.
+pub(crate) fn hush() {
+    std::panic::set_hook(Box::new(|info| {
+        let payload = info.payload();
+        let text = payload.downcast_ref::<String>().map(String::as_str);
+        let text = text.or(payload.downcast_ref::<&str>().copied()).unwrap_or("no text");
+        let place = info.location().map(ToString::to_string).unwrap_or_default();
+        *SAID.lock().unwrap() = format!("{text}\n({place})");
+    }));
+}
+
+/// Which steps, in a world of their own.
+#[derive(Debug, Clone)]
+pub(crate) struct Round {
+    pub(crate) seed: u64,
+    pub(crate) numbers: Vec<u32>,
+    pub(crate) keep: bool,
+    pub(crate) verbose: bool,
+}
+
+/// What came of it.
+#[derive(Debug)]
+pub(crate) struct Sum {
+    pub(crate) lines: u64,
+    pub(crate) runs: usize,
+    pub(crate) time: Duration,
+}
+
+/// What is wrong, and how it came.
+#[derive(Debug)]
+pub(crate) struct Failure {
+    pub(crate) why: String,
+    pub(crate) story: Vec<String>,
+    pub(crate) kept: Option<PathBuf>,
+}
+
+impl Round {
+    pub(crate) fn of(options: &Options) -> Self {
+        let numbers = options.only.clone().unwrap_or_else(|| (1..=options.steps).collect());
+        Self { seed: options.seed, numbers, keep: options.keep, verbose: options.verbose }
+    }
+
+    pub(crate) fn steps(&self) -> Vec<Step> {
+        self.numbers.iter().map(|number| Step::of(self.seed, *number)).collect()
+    }
+
+    pub(crate) fn run(&self) -> Result<Sum, Failure> {
+        let began = Instant::now();
+        let world = stage::world();
+        let mut stage = Stage::new(&world, self.verbose);
+        let steps = self.steps();
+        if catch_unwind(AssertUnwindSafe(|| stage.play(&steps))).is_ok() {
+            let logs = world.run(["logs"]).stdout;
+            let runs = logs.lines().filter(|l| l.contains("| Tmux socket name: ")).count();
+            return Ok(Sum { lines: stage.lines, runs, time: began.elapsed() });
+        }
+        let why = SAID.lock().unwrap().clone();
+        let story = std::mem::take(&mut stage.story);
+        end_all(&world);
+        drop(stage);
+        let path = world.path().to_owned();
+        let kept = self.keep.then(|| path.with_extension("kept"));
+        if let Some(kept) = &kept {
+            std::fs::rename(&path, kept).unwrap();
+        } else {
+            std::fs::remove_dir_all(&path).unwrap();
+        }
+        Err(Failure { why, story, kept })
+    }
+}
+
+/// End all of a world that has failed.
+fn end_all(world: &World) {
+    let until = Instant::now() + Duration::from_secs(20);
+    loop {
+        let left = world.living();
+        if left.is_empty() || Instant::now() > until {
+            return;
+        }
+        // Those first who would start others.
+        for verb in ["start", "guard", "supervise"] {
+            for p in left.iter().filter(|p| p.args.get(1).is_some_and(|arg| arg == verb)) {
+                procs::kill(p.pid, 9);
+            }
+        }
+        for p in &left {
+            procs::kill(p.pid, 9);
+        }
+        pause(Duration::from_millis(20));
+    }
+}

@@ -1,0 +1,157 @@
+//! The commands that run, and what they may end with.
+
+use std::fs::File;
+use std::os::unix::process::ExitStatusExt as _;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use crate::harness::pause;
+use crate::model::{Course, Model, Wanted};
+use crate::stage::{Stage, deadline};
+
+/// What a child of ours is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// It returns by itself.
+    Command,
+    /// It ends with the run, with the run's code.
+    View,
+    /// It ends with the run.
+    Client,
+}
+
+/// A tmo that was started.
+#[derive(Debug)]
+pub(crate) struct Running {
+    pub(crate) kind: Kind,
+    pub(crate) what: String,
+    /// File of its output.
+    pub(crate) out: String,
+    pub(crate) child: Child,
+    pub(crate) since: Instant,
+    /// What it may end with; anything sensible if empty.
+    pub(crate) codes: Vec<i32>,
+    /// It was killed by us.
+    pub(crate) slain: bool,
+    /// What it may change.
+    pub(crate) changes: Vec<&'static str>,
+}
+
+impl Stage<'_> {
+    /// Start a tmo.
+    pub(crate) fn spawn(&mut self, kind: Kind, args: &[&str], codes: Vec<i32>) -> &mut Running {
+        self.launch(kind, self.world.tmo(args), args.join(" "), codes)
+    }
+
+    /// Ask the control socket itself.
+    pub(crate) fn spawn_ask(
+        &mut self,
+        (method, path, body): (&str, &str, &str),
+        codes: Vec<i32>,
+    ) -> &mut Running {
+        let socket = self.world.app().join(".overmind.sock");
+        let mut command = self.world.command(std::env::current_exe().unwrap());
+        command.arg("@ask").arg(socket).args([method, path, body]);
+        self.launch(Kind::Command, command, format!("{method} {path}"), codes)
+    }
+
+    fn launch(
+        &mut self,
+        kind: Kind,
+        mut command: Command,
+        what: String,
+        codes: Vec<i32>,
+    ) -> &mut Running {
+        self.files += 1;
+        let out = format!("out/{:03}", self.files);
+        let file = |name: &str| File::create(self.world.app().join(name)).unwrap();
+        command.stdin(Stdio::null()).stdout(file(&out)).stderr(file(&format!("{out}.err")));
+        let child = command.spawn().unwrap();
+        if kind != Kind::Command {
+            self.outputs.push((what.clone(), out.clone()));
+        }
+        let since = Instant::now();
+        let (slain, changes) = (false, vec![]);
+        self.running.push(Running { kind, what, out, child, since, codes, slain, changes });
+        self.running.last_mut().unwrap()
+    }
+
+    /// Take note of those that have ended.
+    pub(crate) fn reap(&mut self) {
+        let mut ended = vec![];
+        self.running.retain_mut(|running| match running.child.try_wait().unwrap() {
+            None => true,
+            Some(status) => {
+                let code = status.code().unwrap_or_else(|| -status.signal().unwrap_or(0));
+                let what = running.what.clone();
+                let errors = self.world.read(&format!("{}.err", running.out));
+                let fits = running.slain || running.may_end_with(code, &errors, &self.model);
+                ended.push((what, running.out.clone(), code, errors, fits));
+                false
+            }
+        });
+        for (what, out, code, errors, fits) in ended {
+            self.tell(format!("      ({what} ended with {code}: {})", errors.trim_end()));
+            assert!(fits, "`{what}` ended with {code}: {errors}{}", self.world.read(&out));
+        }
+    }
+
+    /// Wait for the end of the newest that was started.
+    pub(crate) fn join(&mut self) {
+        let Some(newest) = self.running.last() else { return };
+        let pid = newest.child.id();
+        self.join_until(|stage| !stage.running.iter().any(|r| r.child.id() == pid));
+    }
+
+    fn join_until(&mut self, done: impl Fn(&Self) -> bool) {
+        let mut step = Duration::from_millis(1);
+        loop {
+            self.reap();
+            if done(self) {
+                return;
+            }
+            let late = |r: &&Running| r.kind == Kind::Command && r.since.elapsed() > deadline();
+            if let Some(late) = self.running.iter().find(late) {
+                panic!("`{}` has not returned for {} s", late.what, deadline().as_secs());
+            }
+            pause(step);
+            step = (step * 2).min(Duration::from_millis(20));
+        }
+    }
+
+    /// Wait for all commands that return by themselves.
+    pub(crate) fn join_all(&mut self) {
+        self.join_until(|stage| !stage.running.iter().any(|r| r.kind == Kind::Command));
+    }
+
+    /// What is still going on may come to something else now.
+    pub(crate) fn disturb(&mut self) {
+        self.loosen(|_| true);
+    }
+
+    /// These commands may fail, and then have done what they were to do or not.
+    pub(crate) fn loosen(&mut self, which: impl Fn(&Running) -> bool) {
+        for running in self.running.iter_mut().filter(|running| which(running)) {
+            running.codes.clear();
+            for name in &running.changes {
+                self.model.wanted.insert(name, Wanted::Either);
+            }
+        }
+    }
+}
+
+impl Running {
+    fn may_end_with(&self, code: i32, errors: &str, model: &Model) -> bool {
+        let known = model.certain() || model.course == Course::Ends && !model.shaky;
+        match self.kind {
+            // 3: the client of the tests found nobody; 130: a start that was interrupted.
+            Kind::Command if self.codes.is_empty() => {
+                matches!(code, 0 | 1 | 3 | 130) || model.codes.contains(&code)
+            }
+            Kind::Command => self.codes.contains(&code),
+            Kind::View if code == 1 && errors.contains("already running") => true,
+            Kind::View => model.codes.contains(&code) || !known && matches!(code, 0 | 1),
+            Kind::Client => matches!(code, 0 | 1),
+        }
+    }
+}

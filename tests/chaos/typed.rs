@@ -1,0 +1,72 @@
+//! What a person does in a terminal.
+
+use crate::model::Course;
+use crate::stage::Stage;
+use crate::step::{Shown, TALK, Typed};
+
+impl Stage<'_> {
+    pub(crate) fn typed(&mut self, slot: usize, typed: Typed) {
+        match typed {
+            Typed::Show(shown) => self.show_in(slot, shown),
+            Typed::Size(columns, rows) => self.terminal(slot).resize(columns, rows),
+            Typed::Hold => self.terminal(slot).keys(["C-s"]),
+            Typed::Release => self.terminal(slot).keys(["C-q"]),
+            Typed::Text => {
+                if self.connected[slot] == Some(TALK) && self.shows(slot).starts_with("tmux") {
+                    self.terminal(slot).line("hello you");
+                }
+            }
+            Typed::Detach => {
+                if self.connected[slot].is_some() && self.shows(slot).starts_with("tmux") {
+                    self.terminal(slot).keys(["C-b", "d"]);
+                }
+            }
+            Typed::Interrupt => self.interrupt(slot),
+            Typed::Close => {
+                if let Some(terminal) = self.terminals[slot].take() {
+                    self.connected[slot] = None;
+                    if self.model.shaky {
+                        // Its view might have been about to save the run.
+                        self.abandoned = true;
+                    }
+                    terminal.close();
+                }
+            }
+        }
+    }
+
+    /// ^C ends the run of a view, an echo, or a process that it is connected to.
+    fn interrupt(&mut self, slot: usize) {
+        if self.terminals[slot].is_none() {
+            return;
+        }
+        let shown = self.shows(slot);
+        if shown == "tmo" || shown.starts_with("tmux") {
+            self.disturb();
+            self.model.ends(false, &[0, 130, 137]);
+        }
+        self.terminal(slot).keys(["C-c"]);
+    }
+
+    fn show_in(&mut self, slot: usize, shown: Shown) {
+        if self.shows(slot) != "sh" {
+            return;
+        }
+        self.terminal(slot).tmo(&shown.to_string());
+        self.connected[slot] = None;
+        match shown {
+            Shown::Start => {
+                // It may or may not become the view, and begins a run if there is none.
+                if self.model.certain() && self.model.course == Course::Down {
+                    self.model.begun();
+                    self.model.starts();
+                    self.model.unsure();
+                } else if !self.model.certain() {
+                    self.disturb();
+                }
+            }
+            Shown::Connect(name) => self.connected[slot] = Some(name),
+            Shown::Echo | Shown::Follow => {}
+        }
+    }
+}
