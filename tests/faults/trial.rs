@@ -28,6 +28,9 @@ pub(crate) struct Trial {
     world: Option<World>,
     /// What every tmo is run by: another user, a limit.
     pub(crate) by: Vec<String>,
+    /// tmo, and where it lies if it had to be put where others may run it.
+    program: PathBuf,
+    place: Option<tempfile::TempDir>,
     pub(crate) random: Random,
     commands: usize,
     mounts: Vec<PathBuf>,
@@ -49,6 +52,8 @@ impl Trial {
             name: name.to_owned(),
             world: Some(World::new(PROCFILE)),
             by: vec![],
+            program: env!("CARGO_BIN_EXE_tmo").into(),
+            place: None,
             random: Random::new(seed),
             commands: 0,
             mounts: vec![],
@@ -133,7 +138,7 @@ impl Trial {
 
     /// tmo, run by what runs it.
     fn command<S: AsRef<OsStr>>(&self, args: &[S]) -> Command {
-        let tmo = env!("CARGO_BIN_EXE_tmo");
+        let tmo = &self.program;
         let mut command = match self.by.split_first() {
             None => self.world().command(tmo),
             Some((first, rest)) => {
@@ -308,15 +313,20 @@ impl Trial {
         let uid = NEXT.fetch_add(1, Ordering::Relaxed);
         let by =
             ["setpriv", &format!("--reuid={uid}"), &format!("--regid={uid}"), "--clear-groups"];
-        let tmo = env!("CARGO_BIN_EXE_tmo");
-        let works = Command::new(by[0]).args(&by[1..]).args([tmo, "--version"]).output();
+        let open = || std::fs::Permissions::from_mode(0o755);
+        std::fs::set_permissions(self.world().path(), open()).unwrap();
+        // Where it was built may be closed to others.
+        let place = tempfile::tempdir().unwrap();
+        std::fs::set_permissions(place.path(), open()).unwrap();
+        let program = place.path().join("tmo");
+        std::fs::copy(env!("CARGO_BIN_EXE_tmo"), &program).unwrap();
+        let works = Command::new(by[0]).args(&by[1..]).arg(&program).arg("--version").output();
         if !works.is_ok_and(|output| output.status.success()) {
             self.skip("there is no other user who may run tmo");
             return None;
         }
         self.by = by.iter().map(|&word| word.to_owned()).collect();
-        let mine = std::fs::Permissions::from_mode(0o755);
-        std::fs::set_permissions(self.world().path(), mine).unwrap();
+        (self.program, self.place) = (program, Some(place));
         for dir in ["", "app", "app/Procfile", "home", "run", "state", "tmux"] {
             std::os::unix::fs::chown(self.at(dir), Some(uid), Some(uid)).unwrap();
         }
