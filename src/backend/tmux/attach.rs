@@ -34,6 +34,15 @@ pub fn window_of<'a>(listed: &'a str, pane: &str) -> Option<&'a str> {
     listed.lines().filter_map(|line| line.split_once(' ')).find(|(id, _)| *id == pane).map(|l| l.1)
 }
 
+/// The client's own session goes once its client has gone, however that went. `destroy-unattached`
+/// would take it away while the client is still leaving, which at times crashes tmux 3.3a.
+fn end_with_client(client: &str) -> Command {
+    // Without the colon tmux takes it for the name of a window.
+    let own = format!("={client}:");
+    let end = format!("if-shell -F -t {own} '#{{session_attached}}' '' 'kill-session -t {own}'");
+    Command::new("set-hook").arg("-t").arg(own).arg("client-detached").arg(end)
+}
+
 /// The arguments of the tmux client that shows the pane.
 pub fn arguments(target: &Target<'_>) -> Vec<OsString> {
     let mut words: Vec<OsString> = vec!["-L".into(), target.socket.into()];
@@ -48,14 +57,12 @@ pub fn arguments(target: &Target<'_>) -> Vec<OsString> {
         Command::new("select-window").arg("-t").arg(format!("{own}:{}", target.window)),
         Command::new("select-pane").arg("-t").arg(target.pane),
     ];
+    commands.push(end_with_client(target.client));
     let mut attach = Command::new("attach-session");
     if target.read_only {
         attach = attach.arg("-r");
     }
     commands.push(attach.arg("-t").arg(&own));
-    // Without the colon tmux takes it for the name of a window, and says nothing with `-q`.
-    let destroy = Command::new("set-option").arg("-q").arg("-t").arg(format!("{own}:"));
-    commands.push(destroy.arg("destroy-unattached").arg("on"));
     for (index, command) in commands.iter().enumerate() {
         if index > 0 {
             words.push(";".into());
