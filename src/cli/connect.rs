@@ -1,6 +1,7 @@
 //! `tmo connect`: attach this terminal to a process.
 
 use std::ffi::OsStr;
+use std::io::IsTerminal as _;
 use std::os::unix::process::CommandExt as _;
 use std::path::Path;
 use std::process::Command;
@@ -18,6 +19,10 @@ use crate::model::request::{ProcessState, State};
 pub(super) fn connect(args: &ConnectArgs) -> Result<u8, CliError> {
     let instance = Instance::find(args.client.socket.as_deref())?;
     let mut command = super::block_on(prepare(&instance, args))?;
+    if !std::io::stdin().is_terminal() {
+        let text = "connect needs a terminal; `tmo echo` and `tmo logs` show what is printed";
+        return Err(CliError::Other(text.to_owned()));
+    }
     let error = command.exec();
     Err(CliError::Io {
         what: format!("can't run {}", command.get_program().display()),

@@ -265,6 +265,6 @@ fn a_name_that_is_none_is_answered_with_the_nearest() {
     // No terminal to attach.
     let ran = world.run(["connect", "web"]);
     assert_eq!(ran.code, 1, "{ran:?}");
-    assert!(ran.stderr.contains("not a terminal"), "{ran:?}");
+    assert!(ran.stderr.contains("tmo: connect needs a terminal"), "{ran:?}");
     world.ok(["quit"]);
 }
