@@ -270,6 +270,7 @@ impl Engine {
         let pane = &mut self.panes[id];
         let known = pane.shim == Some(shim) || pane.awaited == Some(shim.0);
         pane.shim = Some(shim);
+        pane.shim_due = None;
         pane.pane = Some(name);
         pane.await_sink();
         if known {
@@ -332,11 +333,14 @@ impl Engine {
         self.panes.iter().filter_map(PaneTrack::alarm).chain(self.settled).min()
     }
 
-    /// Give up the markers that are overdue, and the sinks.
+    /// Give up the markers that are overdue, the sinks and the shims.
     pub(super) fn on_alarm(&mut self) {
         let now = Instant::now();
         let past = |at: Option<Instant>| at.is_some_and(|at| at <= now);
         for id in 0..self.panes.len() {
+            if past(self.panes[id].shim_due) {
+                self.shim_overdue(id);
+            }
             let pane = &mut self.panes[id];
             if past(pane.sink_due) {
                 pane.sink_due = None;

@@ -1,6 +1,9 @@
 //! Getting panes: asking tmux for them, seeing them come, watching the server they are on.
 
 use std::path::Path;
+use std::time::Duration;
+
+use tokio::time::Instant;
 
 use super::core::Engine;
 use super::pane::Sink;
@@ -12,6 +15,9 @@ use crate::backend::tmux::server::{Listed, Survey};
 use crate::pane::spec::Want;
 use crate::supervisor::{Input, Pane, ProcId};
 use crate::sys;
+
+/// How long a shim may take to come up.
+const SHIM_PATIENCE: Duration = Duration::from_secs(10);
 
 impl Engine {
     /// Write the specs (nothing is to run yet), make the bells, ask tmux for the panes.
@@ -114,6 +120,7 @@ impl Engine {
         let Some(pane) = pane.filter(|pane| !pane.dead) else { return self.no_shim(id) };
         let gone = || Event::ShimExit(id, pane.pid);
         self.panes[id].awaited = Some(pane.pid);
+        self.panes[id].shim_due = Some(Instant::now() + SHIM_PATIENCE);
         let watched = sys::start_time(pane.pid)
             .ok_or(std::io::ErrorKind::NotFound.into())
             .and_then(|time| watchers::exit(pane.pid, time, gone(), self.queue.clone()));
@@ -122,11 +129,23 @@ impl Engine {
         }
     }
 
+    /// What was to be the shim lives and says nothing: there is no room for it. It runs nothing yet
+    /// and is ended; the rest follows from that.
+    pub(super) fn shim_overdue(&mut self, id: ProcId) {
+        self.panes[id].shim_due = None;
+        self.read(id);
+        let late = self.panes[id].awaited.filter(|_| self.panes[id].shim.is_none());
+        if let Some((pid, start_time)) = late.and_then(|pid| Some((pid, sys::start_time(pid)?))) {
+            // Gone already: that is told as well.
+            let _ = sys::signal(pid, start_time, nix::libc::SIGKILL);
+        }
+    }
+
     /// What was to be the shim has ended before it could say anything.
     pub(super) fn no_shim(&mut self, id: ProcId) {
         let tmo = self.plan.tmo.as_path();
         let why = if tmo.exists() {
-            format!("`{} shim` ended at once", tmo.display())
+            format!("`{} shim` ended without a word", tmo.display())
         } else {
             format!("{} is not there any more", tmo.display())
         };

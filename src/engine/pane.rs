@@ -96,6 +96,8 @@ pub(super) struct PaneTrack {
     pub(super) shim: Option<(u32, u64)>,
     /// What is to be the shim (pid), watched although it has not said that it is there.
     pub(super) awaited: Option<u32>,
+    /// When it is late.
+    pub(super) shim_due: Option<Instant>,
     /// The shim (pid) that the supervisor was told to be ready.
     pub(super) ready: Option<u32>,
     /// Its tmux pane, also while nothing runs in it.
@@ -130,6 +132,7 @@ impl PaneTrack {
             sink_pid: None,
             shim: None,
             awaited: None,
+            shim_due: None,
             ready: None,
             pane: None,
             listening: false,
@@ -193,7 +196,8 @@ impl PaneTrack {
 
     /// The next moment at which something of it is overdue.
     pub(super) fn alarm(&self) -> Option<Instant> {
-        self.sink_due.into_iter().chain(self.patience.map(Patience::end)).min()
+        let dues = self.sink_due.into_iter().chain(self.shim_due);
+        dues.chain(self.patience.map(Patience::end)).min()
     }
 
     /// Take the next entry whose time has come: a marked one waits until its marker was read, so

@@ -66,6 +66,19 @@ fn an_interrupt_ends_a_start_in_the_background_that_waits_for_tmux() {
 }
 
 #[test]
+fn a_shim_that_can_say_nothing_is_not_waited_for_for_ever() {
+    let world = World::new(TWO).with_tmux(|real| {
+        // As on a full disk: what it has to say can't be written.
+        let spoil = "mkdir \"$(echo \"$XDG_RUNTIME_DIR\"/tmo/*/p)\"/web.life";
+        format!("case \"$*\" in *new-session*) {spoil};; esac\nexec {real} \"$@\"\n")
+    });
+    let ran = world.run(["start", "-D"]);
+    assert_eq!(ran.code, 1, "{ran:?}");
+    world.wait_empty();
+    assert!(world.ok(["logs"]).contains("Can't open its window: "), "{ran:?}");
+}
+
+#[test]
 fn a_journal_that_is_removed_is_begun_anew() {
     let (world, pids) = started();
     grows(&world);
