@@ -155,7 +155,9 @@ fn repair(t: &mut Trial, said: &str, damage: Damage) {
         return std::fs::rename(journal, t.at("moved")).unwrap();
     }
     let all = ["run", "state"].map(|dir| entries(&t.at(dir))).concat();
-    let named = |path: &&std::path::PathBuf| path.extension().is_some() || path.ends_with("lock");
+    let named = |path: &&std::path::PathBuf| {
+        path.extension().is_some() || path.ends_with("lock") || path.ends_with("shown")
+    };
     let odd = all.iter().filter(|path| path.is_dir()).filter(named);
     let odd: Vec<_> = odd.collect();
     t.check(

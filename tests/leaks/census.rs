@@ -116,8 +116,9 @@ impl Census {
         }
     }
 
-    /// Tell the memory of each part of the run; none may have grown by more than `slack` KiB.
-    pub(crate) fn tell_memory(&self, before: &Self, slack: u64, table: &mut Table) {
+    /// Tell the memory of each part of the run; none may have grown by more than `slack` KiB, tmux
+    /// by more than the second.
+    pub(crate) fn tell_memory(&self, before: &Self, (slack, tmux): (u64, u64), table: &mut Table) {
         for (role, part) in &self.parts {
             if !OURS.iter().any(|ours| role.starts_with(ours)) {
                 continue;
@@ -129,6 +130,7 @@ impl Census {
                 format!("{what} (before {}; PSS {})", old.private, part.proportional),
                 private,
             );
+            let slack = if role == "tmux" { tmux } else { slack };
             if grown > slack {
                 table.must(format!("{what}: more than before"), grown, format!("<= {slack}"));
             }
