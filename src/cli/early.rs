@@ -11,11 +11,12 @@ use signal_hook::flag::register;
 
 use crate::config::inherit::is_ignored;
 
-/// Holds SIGINT and SIGTERM back, so that neither leaves half a run behind.
+/// Holds SIGINT, SIGTERM and SIGHUP back, so that none leaves half a run behind.
 #[derive(Debug)]
 pub(super) struct Early {
     asked: Arc<AtomicBool>,
-    /// Readable once one has come.
+    hung_up: Arc<AtomicBool>,
+    /// Readable once it was asked to end.
     woken: OwnedFd,
     actions: Vec<SigId>,
 }
@@ -27,7 +28,8 @@ impl Early {
         for end in [&woken, &waker] {
             rustix::io::fcntl_setfd(end, rustix::io::FdFlags::CLOEXEC)?;
         }
-        let mut early = Self { asked: Arc::default(), woken, actions: vec![] };
+        let (asked, hung_up) = (Arc::default(), Arc::default());
+        let mut early = Self { asked, hung_up, woken, actions: vec![] };
         for signal in [Signal::SIGINT, Signal::SIGTERM] {
             if !is_ignored(signal) {
                 early.actions.push(register(signal as i32, Arc::clone(&early.asked))?);
@@ -35,12 +37,20 @@ impl Early {
                 early.actions.push(signal_hook::low_level::pipe::register(signal as i32, waker)?);
             }
         }
+        if !is_ignored(Signal::SIGHUP) {
+            early.actions.push(register(Signal::SIGHUP as i32, Arc::clone(&early.hung_up))?);
+        }
         Ok(early)
     }
 
-    /// Whether one has come.
+    /// Whether it was asked to end.
     pub(super) fn asked(&self) -> bool {
         self.asked.load(Ordering::Relaxed)
+    }
+
+    /// Whether the terminal is gone: what was being started goes on without it.
+    pub(super) fn hung_up(&self) -> bool {
+        self.hung_up.load(Ordering::Relaxed)
     }
 }
 

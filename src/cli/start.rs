@@ -30,6 +30,9 @@ use crate::view::screen;
 /// How long a run that does not answer may take to be over.
 const LAST_MOMENTS: Duration = Duration::from_secs(5);
 
+/// How long a terminal may take for a line.
+const MOMENT: Duration = Duration::from_millis(500);
+
 /// What a start needs to know before anything is decided.
 struct Start {
     typed: StartOptions,
@@ -100,7 +103,7 @@ impl Start {
         let loaded = self.context.load(&self.typed)?;
         let odd = plan::warnings(&self.context, &loaded, &self.typed);
         for warning in loaded.procfile.warnings.iter().chain(&odd) {
-            super::warn(warning);
+            tell(warning);
         }
         let now = clock::now_ns();
         let facts = Facts {
@@ -148,10 +151,10 @@ impl Start {
             News::Failed { message, code } => return Err(CliError::Start { message, code }),
             News::Listening { adopted, first_record, note } => {
                 if let Some(note) = note {
-                    super::warn(&note);
+                    tell(&note);
                 }
                 if let Some(count) = adopted {
-                    super::warn(&format!(
+                    tell(&format!(
                         "the supervisor had been killed; taken over its {count} living processes"
                     ));
                 }
@@ -174,6 +177,7 @@ impl Start {
             return Err(error);
         }
         waited?;
+        drop(door);
         let text = format!(
             "Daemonized. `tmo echo` shows the log, `tmo quit` ends it (socket {})\n",
             plan.socket_shown.as_path().display()
@@ -215,7 +219,7 @@ impl Start {
         let (socket, runtime) = (&self.project.socket, self.runtime.dir());
         let address = listen::locate(&socket.path, runtime);
         if listen::repair(&socket.path, runtime) {
-            super::warn(&format!("{} was gone; it is back", socket.shown.display()));
+            tell(&format!("{} was gone; it is back", socket.shown.display()));
         }
         let asked = super::block_on(async {
             Ok(async { Client::connect(&address).await?.state().await }.await)
@@ -246,7 +250,7 @@ impl Start {
             }
         };
         let since = crate::view::screen::clock_time(state.headless_since.unwrap_or(state.started));
-        super::warn(&format!("running since {since} without a terminal; attached"));
+        tell(&format!("running since {since} without a terminal; attached"));
         let place = (saved.first_record, self.runtime.shown());
         let mut shown = self.shown(plan, place, door);
         shown.early = Some(Early::begin().map_err(CliError::io("signals"))?);
@@ -267,6 +271,19 @@ impl Start {
             early: None,
         }
     }
+}
+
+/// Warn, but wait no more than a moment for a terminal that somebody has stopped: another start
+/// waits at the door meanwhile.
+fn tell(what: &dyn std::fmt::Display) {
+    let (told, heard) = std::sync::mpsc::sync_channel(1);
+    let text = what.to_string();
+    std::thread::spawn(move || {
+        super::warn(&text);
+        // Nobody may be waiting any more.
+        let _ = told.send(());
+    });
+    let _ = heard.recv_timeout(MOMENT);
 }
 
 /// What a start that was interrupted ends with, as a shell would tell of it.

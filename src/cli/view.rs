@@ -144,7 +144,10 @@ impl Shown {
     /// Until the run ends, or our terminal does.
     async fn follow(&mut self, outlet: &mut Outlet) -> Result<Ending, CliError> {
         let mut signals = Signals::new().map_err(CliError::io("signals"))?;
-        let early = self.early.take().is_some_and(|early| early.asked());
+        let early = self.early.take();
+        let asked = early.as_ref().is_some_and(Early::asked);
+        let hung_up = early.as_ref().is_some_and(Early::hung_up);
+        drop(early);
         let mut failed = None;
         let mut lost = false;
         let mut news = match self.connect(&outlet.printer).await? {
@@ -152,8 +155,11 @@ impl Shown {
             Next::Over(end) => return Ok(Ending::Over(end, None)),
         };
         self.door = None;
-        if early {
+        if asked {
             self.quit();
+        }
+        if hung_up {
+            return Ok(Ending::Hangup);
         }
         loop {
             let wake = tokio::select! {

@@ -63,6 +63,8 @@ impl Stage<'_> {
 
     /// Kill parts of the machinery, one right after the other.
     fn slay_parts(&mut self, verbs: &[&str]) {
+        // A view may have started another one by the time it is looked.
+        let guarded = self.world.part("guard").is_some();
         let pids: Vec<u32> = verbs.iter().filter_map(|verb| self.world.part(verb)).collect();
         for &pid in &pids {
             procs::kill(pid, 9);
@@ -77,7 +79,7 @@ impl Stage<'_> {
         }
         // Requests of `stop`, `restart`, `quit` and `kill` outlive a supervisor, others do not.
         self.soften();
-        if verbs.len() > 1 || self.world.part("guard").is_none() {
+        if verbs.len() > 1 || !guarded {
             self.disturb();
             self.model.shaky = true;
             if self.model.starting {

@@ -317,6 +317,25 @@ fn an_interrupt_while_it_starts_leaves_nothing() {
 }
 
 #[test]
+fn a_terminal_that_goes_while_it_starts_leaves_a_run_or_nothing() {
+    for millis in (0..120).step_by(6) {
+        let world = World::new(WEB);
+        let args = if millis % 4 == 0 { &[""; 0][..] } else { &["-D"] };
+        let mut view = world.start(args);
+        pause(Duration::from_millis(millis));
+        view.signal(1);
+        let end = view.end();
+        if end.code().is_some() {
+            assert_eq!(end.code(), Some(if args == ["-D"] { 0 } else { 129 }), "{}", view.errors());
+            world.ok(["quit"]);
+        }
+        eventually(&format!("nothing is left when hung up after {millis} ms"), || {
+            world.living().is_empty().then_some(())
+        });
+    }
+}
+
+#[test]
 fn what_others_could_have_put_into_the_runtime_directory_is_not_trusted() {
     let world = World::new(WEB);
     world.ok(["start", "-D"]);

@@ -374,6 +374,26 @@ fn a_terminal_stopped_by_ctrl_s_hurts_nobody_and_shows_all_after_ctrl_q() {
 }
 
 #[test]
+fn a_start_in_a_stopped_terminal_is_in_nobodys_way() {
+    let world = counting();
+    world.ok(["start", "-D"]);
+    let terminal = Terminal::open(&world, "a", 80, 24);
+    terminal.keys(["C-s"]);
+    // It has something to say before it shows the log.
+    terminal.tmo("start");
+    eventually("it is there", || world.part("start"));
+    let mut second = world.tmo(["start"]).spawn().unwrap();
+    let status = eventually("a second start is refused", || second.try_wait().unwrap());
+    assert_eq!(status.code(), Some(1));
+    world.ok(["quit"]);
+    terminal.keys(["C-q"]);
+    terminal.wait("ready>");
+    eventually("it has said so", || {
+        terminal.history().contains("without a terminal; attached").then_some(())
+    });
+}
+
+#[test]
 fn panes_have_the_size_of_the_view_and_follow_it() {
     let world = World::new(
         "web: trap 'echo \"size $(stty size)\"' WINCH; echo \"size $(stty size)\"; \
