@@ -35,6 +35,9 @@ pub enum CliError {
     /// The supervisor could not be asked.
     #[error(transparent)]
     Client(#[from] ClientError),
+    /// Nobody listens where the socket is, or would be.
+    #[error("{0}; nothing runs here, `tmo start` begins")]
+    NothingRuns(#[source] ClientError),
     /// The supervisor's own files.
     #[error(transparent)]
     Runtime(#[from] RuntimeError),
@@ -92,6 +95,7 @@ impl CliError {
             | Self::Dir(_)
             | Self::Tmux(_)
             | Self::Client(_)
+            | Self::NothingRuns(_)
             | Self::Runtime(_)
             | Self::Run(_)
             | Self::AlreadyRunning { .. }

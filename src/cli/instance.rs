@@ -1,5 +1,6 @@
 //! The instance that a client command is about.
 
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use super::error::CliError;
@@ -74,6 +75,8 @@ impl Instance {
         }
         let ClientError::Dial { cause, .. } = error else { return error.into() };
         // Overmind's words name the socket as the user would.
-        ClientError::Dial { path: self.socket.shown.clone(), cause }.into()
+        let nobody = matches!(cause.kind(), ErrorKind::NotFound | ErrorKind::ConnectionRefused);
+        let dial = ClientError::Dial { path: self.socket.shown.clone(), cause };
+        if nobody { CliError::NothingRuns(dial) } else { dial.into() }
     }
 }
