@@ -205,6 +205,50 @@ fn a_successor_waits_and_goes_on_where_the_other_ended() {
 }
 
 #[test]
+fn one_that_was_replaced_before_its_turn_leaves_without_a_word() {
+    for late in [false, true] {
+        let mut scene = Scene::new(1 << 30);
+        // It has its number, and begins when its successor is at work.
+        let mut shell = Command::new("sh");
+        let go = scene.dir.path().join("go");
+        nix::unistd::mkfifo(&go, nix::sys::stat::Mode::S_IRWXU).unwrap();
+        let line = format!("read x <{}; exec \"$0\" \"$@\"", go.display());
+        let mut old = scene.sink_by(shell.args(["-c", &line, env!("CARGO_BIN_EXE_tmo")]));
+        let mut new = scene.sink();
+        scene.heard(b'S');
+        new.write(b"second\n");
+        old.write(b"first\n");
+        if !late {
+            drop(old.input.take());
+        }
+        fs::write(&go, "\n").unwrap();
+        if late {
+            // It is replaced while it waits.
+            let waits = format!("/proc/{}/syscall", old.child.id());
+            let until = Instant::now() + PATIENCE;
+            let flock = nix::libc::SYS_flock.to_string();
+            while !fs::read_to_string(&waits).unwrap().starts_with(&flock) {
+                assert!(Instant::now() < until, "it does not wait");
+                std::thread::yield_now();
+            }
+            drop(old.input.take());
+            new.end();
+            old.end();
+        } else {
+            old.end();
+            new.write(b"third\n");
+            new.end();
+        }
+        let all: &[u8] = if late { b"second\n" } else { b"second\nthird\n" };
+        assert_eq!(scene.stream(all.len()), all);
+        let logs = fs::read_dir(&scene.journal).unwrap().flatten();
+        let logs = logs.filter(|entry| entry.path().extension().is_some_and(|e| e == "log"));
+        let bytes: u64 = logs.map(|entry| entry.metadata().unwrap().len()).sum();
+        assert_eq!(bytes, all.len() as u64);
+    }
+}
+
+#[test]
 fn signals_of_a_terminal_do_not_end_it() {
     let mut scene = Scene::new(1 << 20);
     let mut sink = scene.sink();

@@ -30,7 +30,10 @@ const BUFFER: usize = 64 << 10;
 pub fn run(spec_path: &Path) -> u8 {
     deafen();
     let mut sink = match Sink::open(spec_path) {
-        Ok(sink) => sink,
+        Ok(Some(sink)) => sink,
+        // What little it holds belongs before what its successor has written, at a place where
+        // output is known to be missing.
+        Ok(None) => return 0,
         Err(error) => {
             // tmux throws this away, but whoever tries the command by hand sees it.
             let _ = writeln!(io::stderr(), "tmo sink: {error}");
@@ -105,10 +108,14 @@ struct Sink {
 }
 
 impl Sink {
-    fn open(spec_path: &Path) -> Result<Self, SpecError> {
+    /// The sink of this spec file once it is its turn; nothing if that has passed.
+    fn open(spec_path: &Path) -> Result<Option<Self>, SpecError> {
         let spec = Spec::read(spec_path)?;
         let paths = PanePaths::beside(spec_path);
-        let mut lock = lock(&paths.sink_lock());
+        let mut lock = match lock(&paths.sink_lock()) {
+            Turn::Come(lock) => lock,
+            Turn::Passed => return Ok(None),
+        };
         let bell = bell(&paths.bell());
         if let Some(lock) = &mut lock {
             // Not before it holds the bell: whoever reads this may rely on that.
@@ -119,7 +126,7 @@ impl Sink {
         let appender = Appender::open(&dirs, &spec.name.slug(), spec.log.segment(), true);
         let mut sink = Self { appender, bell, lock };
         sink.ring(b'S');
-        Ok(sink)
+        Ok(Some(sink))
     }
 
     /// Say that nothing was lost, before the bell tells that this sink is gone.
@@ -201,20 +208,55 @@ fn let_it_gather() {
     let _ = poll(&mut input, PollTimeout::from(3u8));
 }
 
+/// Whose turn it is to append to the stream.
+enum Turn {
+    /// Ours; without a lock where the file system has none.
+    Come(Option<File>),
+    /// tmux has piped the pane anew meanwhile, and that sink was quicker: what came here first
+    /// can't stand before what it has written.
+    Passed,
+}
+
 /// Wait until no other sink appends to the stream. Without a lock (a file system that has none)
 /// it goes on: the bytes are worth more than the order.
-fn lock(path: &Path) -> Option<File> {
+fn lock(path: &Path) -> Turn {
     let mut how = File::options();
     how.append(true).create(true).mode(0o600).custom_flags(NEVER_WAIT);
-    let file = how.open(path).ok()?;
-    while let Err(error) = rustix::fs::flock(&file, FlockOperation::LockExclusive) {
-        if error != rustix::io::Errno::INTR {
-            return None;
+    let Ok(file) = how.open(path) else { return Turn::Come(None) };
+    if rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive).is_err() {
+        if overtaken(path) {
+            return Turn::Passed;
+        }
+        while let Err(error) = rustix::fs::flock(&file, FlockOperation::LockExclusive) {
+            if error != rustix::io::Errno::INTR {
+                return Turn::Come(None);
+            }
+        }
+        if overtaken(path) {
+            return Turn::Passed;
         }
     }
     // What the one before has said of itself.
     let _ = file.set_len(0);
-    Some(file)
+    Turn::Come(Some(file))
+}
+
+/// Whether nothing is piped here any more and the one that has or had the lock is younger.
+fn overtaken(lock: &Path) -> bool {
+    /// Two that wait for each other were started one right after the other.
+    const APART: u32 = 1 << 14;
+    let me = std::process::id();
+    let younger = said(lock).is_some_and(|said| (1..APART).contains(&said.pid.wrapping_sub(me)));
+    younger && hung_up()
+}
+
+/// Whether nobody writes to our input any more; something may be left to be read.
+fn hung_up() -> bool {
+    let stdin = io::stdin();
+    let mut input = [PollFd::new(stdin.as_fd(), PollFlags::POLLIN)];
+    let polled = poll(&mut input, PollTimeout::ZERO);
+    let told = input[0].revents().unwrap_or(PollFlags::empty());
+    polled.is_ok() && told.contains(PollFlags::POLLHUP)
 }
 
 /// Open the bell for as long as the sink lives: who listens sees by its closing that it is gone.

@@ -53,7 +53,9 @@ impl Stage<'_> {
                     p.args.get(1).is_some_and(|a| a == verb)
                         && p.args.get(2).is_some_and(|a| a.ends_with(&spec))
                 };
-                (self.world.living().iter().filter(is_it).count() == 1).then_some(())
+                let count = self.world.living().iter().filter(is_it).count();
+                // A sink that was overtaken may wait until it is told so by the other's end.
+                (count == 1 || count > 1 && verb == "sink").then_some(())
             });
         }
         if ["fast", "even"].contains(&name) {
