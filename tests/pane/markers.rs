@@ -79,8 +79,11 @@ fn strange_modes_do_not_spoil_a_marker() {
     let modes = "stty raw -echo -opost olcuc tostop ocrnl onlret ixon";
     for end in ["exit 0", "exec sleep 1000"] {
         let mut pane = Pane::open(&format!("{modes}; echo done > done; {end}"));
-        pane.start(1);
+        let pid = pane.start(1);
         crate::harness::eventually("modes set", || pane.exists("done").then_some(()));
+        if end.contains("sleep") {
+            has_become(pid, "sleep");
+        }
         pane.set(|spec| spec.want = Want::Stop);
         pane.end();
         let bytes = with_markers(&pane, 3);
@@ -91,15 +94,19 @@ fn strange_modes_do_not_spoil_a_marker() {
     }
 }
 
+/// Wait until a shell has become this program: one that gets a signal just then loses it.
+fn has_become(pid: u32, program: &str) {
+    let name = || std::fs::read_to_string(format!("/proc/{pid}/comm")).unwrap_or_default();
+    crate::harness::eventually(program, || (name().trim() == program).then_some(()));
+}
+
 #[test]
 fn ctrl_s_holds_neither_the_end_nor_the_marker() {
     let mut pane = Pane::open("echo ready; read x; exec yes");
     let pid = pane.start(1);
     pane.screen.wait_for("ready");
     pane.type_in("go\n\x13");
-    // Not before: a shell that gets a signal just when it becomes another program loses it.
-    let name = || std::fs::read_to_string(format!("/proc/{pid}/comm")).unwrap_or_default();
-    crate::harness::eventually("it writes", || (name().trim() == "yes").then_some(()));
+    has_become(pid, "yes");
     pane.set(|spec| spec.want = Want::Stop);
     pane.end();
     let found = markers(&with_markers(&pane, 3));
@@ -112,8 +119,9 @@ fn ctrl_s_holds_neither_the_end_nor_the_marker() {
 fn output_stopped_by_a_program_goes_on_too() {
     let stop = "import termios; termios.tcflow(1, termios.TCOOFF); open(\"off\", \"w\")";
     let mut pane = Pane::open(&format!("python3 -c '{stop}'; exec sleep 1000"));
-    pane.start(1);
+    let pid = pane.start(1);
     crate::harness::eventually("off", || pane.exists("off").then_some(()));
+    has_become(pid, "sleep");
     pane.set(|spec| spec.want = Want::Stop);
     pane.end();
     with_markers(&pane, 3);
