@@ -58,19 +58,22 @@ pub(super) async fn request(
     }
 }
 
-/// Ask and wait for the outcome. A supervisor that is killed meanwhile is started again by its
-/// guardian, and asked again by the same key, so that nothing is done twice.
+/// Ask and wait for the outcome, unless the supervisor does not answer at all.
 pub(super) async fn insist(address: &Path, request: &Request) -> Result<Outcome, ClientError> {
+    tokio::select! {
+        answer = ask(address, request) => answer,
+        silent = silence(address) => Err(silent),
+    }
+}
+
+/// Ask and wait for the outcome, for however long. A supervisor that is killed meanwhile is started
+/// again by its guardian, and asked again by the same key, so that nothing is done twice.
+pub(super) async fn ask(address: &Path, request: &Request) -> Result<Outcome, ClientError> {
     let key = format!("{}-{:x}", std::process::id(), clock::now_ns());
     let mut tries = 0;
     loop {
         tries += 1;
-        let client = Client::connect(address).await?;
-        let answer = tokio::select! {
-            answer = client.request_once(request, &key) => answer,
-            silent = silence(address) => Err(silent),
-        };
-        match answer {
+        match Client::connect(address).await?.request_once(request, &key).await {
             // Connecting waits for the next one, so this does not spin.
             Err(ClientError::Lost { .. }) if tries < MOST_TRIES => {}
             other => return other,

@@ -259,8 +259,9 @@ impl Shown {
     fn quit(&self) {
         let address = self.address();
         tokio::spawn(async move {
-            // How it went is told by the end of the run.
-            let _ = super::request::insist(&address, &Request::Quit).await;
+            // How it went is told by the end of the run. Nobody would ask a second time on behalf
+            // of a supervisor that takes long to answer, so the request stands until it does.
+            let _ = super::request::ask(&address, &Request::Quit).await;
         });
     }
 

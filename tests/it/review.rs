@@ -392,3 +392,19 @@ fn a_supervisor_that_somebody_has_stopped_holds_up_no_command_for_ever() {
     world.ok(["quit"]);
     world.wait_empty();
 }
+
+#[test]
+fn an_interrupt_waits_for_a_supervisor_that_does_not_answer_for_long() {
+    let world = World::new(WEB);
+    let mut view = world.start([""; 0]);
+    both_up(&view);
+    let supervisor = world.supervisor();
+    procs::kill(supervisor, 19);
+    view.signal(2);
+    // By then a command has given it up.
+    let ran = world.run(["restart", "web"]);
+    assert!(ran.stderr.contains("does not answer"), "{ran:?}");
+    procs::kill(supervisor, 18);
+    assert_eq!(view.code(), 0, "{}", view.log());
+    world.wait_empty();
+}
