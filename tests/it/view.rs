@@ -443,3 +443,27 @@ fn what_tmo_says_of_a_restart_stands_between_the_two_lives() {
         }
     }
 }
+
+/// What it costs to hand on a flood grows with the pieces it comes in, not with its lines.
+#[test]
+fn nobody_writes_or_wakes_for_each_line_of_a_flood() {
+    const LINES: u64 = 400_000;
+    let world = World::new("web: cat flood; echo all of it; exec sleep 1000\n");
+    world.write("flood", &(1..=LINES).map(|n| format!("line {n}\n")).collect::<String>());
+    let mut view = world.start([""; 0]);
+    view.shows("web    | all of it\n");
+    let most = LINES / 20;
+    let parts = [
+        ("sink", world.sink("web")),
+        ("supervisor", world.supervisor()),
+        ("view", view.child.id()),
+    ];
+    for (part, pid) in parts {
+        let (writes, wakes) = (procs::writes(pid), procs::wakes(pid));
+        assert!(0 < writes && writes < most, "the {part} wrote {writes} times");
+        assert!(0 < wakes && wakes < most, "the {part} woke {wakes} times");
+    }
+    complete(&numbers(&view.log(), "web"));
+    assert_eq!(view.interrupt(), 0);
+    world.wait_empty();
+}

@@ -67,3 +67,22 @@ pub(crate) fn environment(pid: u32) -> Vec<String> {
         .map(|v| String::from_utf8_lossy(v).into_owned())
         .collect()
 }
+
+/// How often a process has called `write` and its kin.
+pub(crate) fn writes(pid: u32) -> u64 {
+    number(&format!("/proc/{pid}/io"), "syscw:")
+}
+
+/// How often the threads of a process have waited for something, and got it.
+pub(crate) fn wakes(pid: u32) -> u64 {
+    let threads = std::fs::read_dir(format!("/proc/{pid}/task")).unwrap();
+    let status = |thread: std::fs::DirEntry| thread.path().join("status").display().to_string();
+    threads.flatten().map(|thread| number(&status(thread), "voluntary_ctxt_switches:")).sum()
+}
+
+/// The number behind a word at the beginning of a line.
+fn number(path: &str, word: &str) -> u64 {
+    let text = std::fs::read_to_string(path).unwrap();
+    let line = text.lines().find_map(|line| line.strip_prefix(word));
+    line.unwrap().trim().parse().unwrap()
+}

@@ -1,0 +1,89 @@
+//! What a line costs on its way from the pipe to the screen: no allocation of its own.
+//!
+//! The same bytes go the whole way in few long lines and in many short ones; what is allowed is
+//! counted for each piece that comes at once, so whoever allocates per line shows.
+//!
+#![expect(clippy::unwrap_used, reason = "a test that can't go on fails")]
+#![expect(clippy::naive_bytecount, reason = "tests are to be read")]
+
+use allocation_counter::measure;
+
+use tmo::journal::append::Appender;
+use tmo::journal::cursor::{Cursor, Filter, Position};
+use tmo::journal::ingest::Ingest;
+use tmo::journal::segment::Dirs;
+use tmo::journal::streams::Streams;
+use tmo::model::ProcName;
+use tmo::view::merged::{Chunk, Renderer};
+use tmo::view::paint::{Mode, Style};
+
+/// What a sink is handed at once when there is much.
+const PIECE: usize = 64 << 10;
+const PIECES: usize = 64;
+const LONG: usize = 400;
+const SHORT: usize = 8;
+/// Allocations that have nothing to do with the number of lines, for each piece: buffers that
+/// grow, the chunks of the index.
+const FOR_A_PIECE: u64 = 8;
+
+/// Blocks allocated by each part.
+#[derive(Debug, Clone, Copy)]
+struct Blocks {
+    sink: u64,
+    ingest: u64,
+    view: u64,
+}
+
+#[test]
+fn no_part_allocates_for_each_line() {
+    for mode in [Mode::Plain, Mode::Exact, Mode::Terminal { color: true }] {
+        for line in [LONG, SHORT] {
+            let blocks = way(line, mode);
+            let most = FOR_A_PIECE * PIECES as u64;
+            for (part, blocks) in
+                [("sink", blocks.sink), ("ingest", blocks.ingest), ("view", blocks.view)]
+            {
+                assert!(
+                    blocks <= most,
+                    "{part}, {mode:?}: {blocks} allocations for {} lines in {PIECES} pieces",
+                    PIECE / line * PIECES,
+                );
+            }
+        }
+    }
+}
+
+/// Send all of it the whole way, in lines of this length.
+fn way(line: usize, mode: Mode) -> Blocks {
+    let dir = tempfile::tempdir().unwrap();
+    let dirs = Dirs::new(dir.path().join("journal"), Some(dir.path().join("spill")));
+    let mut streams = Streams::open(&dirs).unwrap();
+    streams.number(&ProcName::new("web").unwrap(), 2).unwrap();
+    streams.save().unwrap();
+    let mut sink = Appender::open(&dirs, "web", 16 << 20, true);
+    let mut ingest = Ingest::open(&dirs, &[(1, "web".to_owned())], 4096).unwrap();
+
+    let mut text = vec![b'x'; PIECE];
+    text.iter_mut().skip(line - 1).step_by(line).for_each(|end| *end = b'\n');
+    let mut out = Vec::with_capacity(8 * PIECE);
+    let mut blocks = Blocks { sink: 0, ingest: 0, view: 0 };
+    let mut cursor = Cursor::open(&dirs, Position::default(), Filter::all());
+    let mut renderer = Renderer::new(Style::new(mode), &[(1, "web", 2)]);
+    let (mut bytes, mut shown) = (vec![], 0);
+    for time in 0..PIECES as u64 {
+        blocks.sink += measure(|| sink.append(time, &text)).count_total;
+        blocks.ingest += measure(|| _ = ingest.wake(1, u64::MAX).unwrap()).count_total;
+        let records = ingest.head().records;
+        let view = measure(|| {
+            while let Some(chunk) = cursor.next(records, &mut bytes).unwrap() {
+                renderer.render(Chunk::whole(&chunk.record, &bytes, chunk.lost), &mut out);
+            }
+        });
+        blocks.view += view.count_total;
+        shown += out.iter().filter(|byte| **byte == b'\n').count();
+        out.clear();
+    }
+    let whole = text.iter().filter(|byte| **byte == b'\n').count() * PIECES;
+    assert!(shown.abs_diff(whole) <= 1, "{shown} of {whole} lines were shown");
+    blocks
+}
