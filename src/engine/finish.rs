@@ -84,7 +84,8 @@ impl Engine {
 
     fn all_is_gone(&self) -> bool {
         let left = |pane: &PaneTrack| pane.shim.is_some() || pane.sink == Sink::Up;
-        self.tmux_is_gone() && !self.panes.iter().any(left)
+        // Asked after each event of the end: the one that asks the system comes last.
+        !self.panes.iter().any(left) && self.tmux_is_gone()
     }
 
     /// What did not go by itself (a tmux server somebody has stopped) is killed.
