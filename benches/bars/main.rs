@@ -12,35 +12,38 @@
 //! The floor is bare tmux with `pipe-pane 'exec cat >> file'`. A peer is measured if it is found on
 //! `PATH`. The figures are to be read; only lines lost by tmo make the run fail.
 
-#![expect(clippy::unwrap_used, reason = "a measurement that can't go on fails")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a measurement that can't go on fails"
+)]
 #![expect(clippy::disallowed_methods, reason = "benches read the environment they run in")]
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "figures are to be read")]
 
+#[expect(dead_code, unused_imports, reason = "the tests need more of it")]
+#[path = "../../tests/common/mod.rs"]
+mod common;
 mod lines;
 mod machine;
 mod options;
-#[expect(dead_code, reason = "the end-to-end tests need more of it")]
-#[path = "../../tests/it/harness/procs.rs"]
-mod procs;
 mod programs;
 mod reader;
 mod rows;
 mod running;
 mod table;
 mod tool;
-#[path = "../../tests/it/harness/wait.rs"]
-mod wait;
 mod world;
 
 use std::process::ExitCode;
 
+use common::harness::{procs, wait};
 use options::{Options, Wanted};
 use table::Table;
 
 fn main() -> ExitCode {
-    let words: Vec<String> = std::env::args().skip(1).collect();
-    if let Some(program) = words.first().and_then(|word| word.strip_prefix('@')) {
-        return programs::run(program, &words[1..]);
+    let (program, words) = common::programs::called();
+    if let Some(program) = program {
+        return programs::run(&program, &words);
     }
     match Options::parse(&words) {
         Ok(Wanted::Run(options)) => measure(&options),

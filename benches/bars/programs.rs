@@ -7,6 +7,7 @@ use std::os::fd::AsFd as _;
 use std::process::ExitCode;
 use std::time::{Duration, Instant, SystemTime};
 
+pub(crate) use crate::common::programs::call as command;
 use crate::lines;
 use crate::wait::pause;
 
@@ -18,11 +19,6 @@ pub(crate) const FIRST: &[u8] = b"F=";
 pub(crate) const TIME: &[u8] = b"T=";
 /// Where [`slow`] leaves its longest write, in nanoseconds.
 pub(crate) const STALL: &str = "stall";
-
-/// How this binary is called for one of its programs.
-pub(crate) fn command(program: &str) -> String {
-    format!("{} @{program}", std::env::current_exe().unwrap().display())
-}
 
 /// Run one of the programs.
 pub(crate) fn run(program: &str, words: &[String]) -> ExitCode {

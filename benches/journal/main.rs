@@ -5,57 +5,30 @@
 #![expect(clippy::unwrap_used, reason = "a measurement that can't go on fails")]
 #![expect(clippy::print_stdout, reason = "figures are to be read")]
 
+#[expect(dead_code, reason = "the tests need more of it")]
+#[path = "../../src/journal/tests/place.rs"]
+mod place;
+
 use std::time::Instant;
 
-use tmo::journal::append::Appender;
 use tmo::journal::cursor::{Cursor, Filter, Position};
 use tmo::journal::format::Summary;
 use tmo::journal::index::IndexWriter;
-use tmo::journal::ingest::Ingest;
 use tmo::journal::query::tail;
 use tmo::journal::reader::IndexReader;
 use tmo::journal::record::{Kind, Record};
-use tmo::journal::segment::Dirs;
 use tmo::journal::split::{Splitter, Trust};
-use tmo::journal::streams::Streams;
-use tmo::model::ProcName;
+// The journal's own tests name these so.
+use tmo::{journal, model};
+
+use place::{EPOCH, Place};
 
 const MIB: usize = 1 << 20;
 const LINE: &[u8] =
     b"2026-11-20T12:00:00Z INFO request served in 12 ms, 200 OK, 1234 bytes, GET /x/y\n";
 
-/// Streams 1 and 2.
-const NAMES: [&str; 2] = ["web", "db"];
-/// Any time will do.
-const EPOCH: u64 = 9_000_000_000_000_000_000;
-
-/// A journal in a directory of its own.
-struct Place {
-    _dir: tempfile::TempDir,
-    dirs: Dirs,
-}
-
-impl Place {
-    fn new() -> Self {
-        let dir = tempfile::tempdir().unwrap();
-        let dirs = Dirs::new(dir.path().join("journal"), Some(dir.path().join("spill")));
-        let mut streams = Streams::open(&dirs).unwrap();
-        for name in NAMES {
-            streams.number(&ProcName::new(name).unwrap(), 2).unwrap();
-        }
-        streams.save().unwrap();
-        Self { _dir: dir, dirs }
-    }
-
-    fn sink(&self, stream: usize) -> Appender {
-        Appender::open(&self.dirs, NAMES[stream - 1], 16 << 20, true)
-    }
-
-    fn ingest(&self) -> Ingest {
-        let streams = [(1, NAMES[0].to_owned()), (2, NAMES[1].to_owned())];
-        Ingest::open(&self.dirs, &streams, 4096).unwrap()
-    }
-}
+/// A stream goes on in another file after this.
+const SEGMENT: u64 = 16 << 20;
 
 fn main() {
     // `cargo test` runs the benches too, to see that they can be run.
@@ -89,7 +62,7 @@ fn streams() {
 
     for wake in [4 << 10, 64 << 10] {
         let place = Place::new();
-        let mut sink = place.sink(1);
+        let mut sink = place.sink(1, SEGMENT);
         let mut ingest = place.ingest();
         let (mut writing, mut reading) = (0.0, 0.0);
         for (at, piece) in text.chunks(wake).enumerate() {
@@ -120,7 +93,7 @@ fn streams() {
 
 fn backlog(text: &[u8]) {
     let place = Place::new();
-    let mut sinks = [place.sink(1), place.sink(2)];
+    let mut sinks = [place.sink(1, SEGMENT), place.sink(2, SEGMENT)];
     for (at, piece) in text.chunks(8 << 10).enumerate() {
         sinks[at % 2].append(EPOCH + at as u64 * 100_000, piece);
     }

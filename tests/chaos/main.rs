@@ -21,21 +21,16 @@
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "what happens is to be read")]
 
 mod act;
+#[expect(dead_code, reason = "other tests need more of it")]
+#[path = "../common/mod.rs"]
+mod common;
 mod draw;
-#[expect(dead_code, reason = "the end-to-end tests need more of it")]
-#[path = "../it/harness/mod.rs"]
-mod harness;
 mod inspect;
 mod journal;
-#[path = "../proof/lines.rs"]
-mod lines;
 mod look;
 mod model;
 mod options;
 mod programs;
-#[expect(dead_code, reason = "the proofs need more of it")]
-#[path = "../proof/random.rs"]
-mod random;
 mod round;
 mod running;
 mod shrink;
@@ -48,14 +43,15 @@ mod words;
 use std::process::ExitCode;
 use std::time::Instant;
 
+use common::{harness, lines, random};
 use options::{Options, Task};
 use random::mix;
 use round::Round;
 
 fn main() -> ExitCode {
-    let words: Vec<String> = std::env::args().skip(1).collect();
-    if let Some(part) = words.first().and_then(|word| word.strip_prefix('@')) {
-        return programs::run(part, &words[1..]);
+    let (program, words) = common::programs::called();
+    if let Some(program) = program {
+        return programs::run(&program, &words);
     }
     let options = match Options::parse(&words) {
         Ok(options) => options,

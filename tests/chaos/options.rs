@@ -2,6 +2,8 @@
 
 use std::time::{Duration, SystemTime};
 
+use crate::common::options::{WITH_VALUE, number};
+
 /// Steps of one world when nothing else is asked for.
 const STEPS: u32 = 60;
 /// Steps of the only world that `cargo test` tries.
@@ -69,7 +71,7 @@ impl Options {
                 "--verbose" => options.verbose = true,
                 "--list" if options.task == Task::Try => options.task = Task::List,
                 "--ignored" => options.task = Task::Nothing,
-                "--format" | "--test-threads" | "--skip" => _ = words.next(),
+                flag if WITH_VALUE.contains(&flag) => _ = words.next(),
                 flag if flag.starts_with('-') => {}
                 filter if "chaos".contains(filter) => {}
                 _ => options.task = Task::Nothing,
@@ -80,10 +82,6 @@ impl Options {
         }
         Ok(options)
     }
-}
-
-fn number<T: std::str::FromStr>(word: &str, text: &str) -> Result<T, String> {
-    text.parse().map_err(|_| format!("{word}: {text} is no number"))
 }
 
 /// `600` or `600s`.

@@ -13,6 +13,7 @@ use std::time::Duration;
 
 use signal_hook::consts::{SIGINT, SIGTERM, SIGUSR1};
 
+pub(crate) use crate::common::programs::command;
 use crate::harness::pause;
 use crate::lines;
 use crate::random::Random;
@@ -21,11 +22,6 @@ use crate::random::Random;
 pub(crate) const LIFE: u64 = 1_000_000_000;
 /// What a writer ends with when it ends by itself.
 pub(crate) const BY_ITSELF: u8 = 3;
-
-/// How this binary is called for one of its programs.
-pub(crate) fn command(program: &str) -> String {
-    format!("exec {} @{program}", std::env::current_exe().unwrap().display())
-}
 
 /// Run one of the programs.
 pub(crate) fn run(program: &str, words: &[String]) -> ExitCode {

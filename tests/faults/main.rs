@@ -19,23 +19,20 @@
 
 mod cases;
 mod clock;
+#[expect(dead_code, unused_imports, reason = "other tests need more of it")]
+#[path = "../common/mod.rs"]
+mod common;
 mod damage;
 mod disk;
-#[expect(dead_code, unused_imports, reason = "the end-to-end tests need more of it")]
-#[path = "../it/harness/mod.rs"]
-mod harness;
 mod limits;
-mod options;
 mod places;
-#[expect(dead_code, reason = "the proofs need more of it")]
-#[path = "../proof/random.rs"]
-mod random;
-#[path = "../proof/table.rs"]
-mod table;
 mod tmux;
 mod trial;
 
 use std::process::ExitCode;
+
+use common::options::ALL;
+use common::{harness, options, random, table};
 
 /// Name, times in full and in short, what is done.
 const PARTS: [(&str, u32, u32, options::Work); 6] = [
@@ -46,9 +43,6 @@ const PARTS: [(&str, u32, u32, options::Work); 6] = [
     ("places", ALL, 3, places::prove),
     ("damage", 150, 4, damage::prove),
 ];
-
-/// Each case once.
-const ALL: u32 = u32::MAX;
 
 fn main() -> ExitCode {
     disk::in_own_mounts();

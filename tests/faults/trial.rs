@@ -3,12 +3,12 @@
 use std::ffi::OsStr;
 use std::fs::File;
 use std::os::unix::fs::PermissionsExt as _;
-use std::os::unix::process::ExitStatusExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
+pub(crate) use crate::harness::{Ran, files};
 use crate::harness::{World, pause, procs};
 use crate::random::Random;
 
@@ -36,14 +36,6 @@ pub(crate) struct Trial {
     mounts: Vec<PathBuf>,
     skipped: Option<String>,
     complaints: Vec<String>,
-}
-
-/// A finished command.
-#[derive(Debug)]
-pub(crate) struct Ran {
-    pub(crate) code: i32,
-    pub(crate) stdout: String,
-    pub(crate) stderr: String,
 }
 
 impl Trial {
@@ -165,12 +157,7 @@ impl Trial {
         }
         let read = |path: &Path| std::fs::read(path).unwrap();
         let status = status?;
-        let ran = Output { status, stdout: read(&out), stderr: read(&errors) };
-        Some(Ran {
-            code: ran.status.code().unwrap_or_else(|| -ran.status.signal().unwrap_or(1)),
-            stdout: String::from_utf8_lossy(&ran.stdout).into_owned(),
-            stderr: String::from_utf8_lossy(&ran.stderr).into_owned(),
-        })
+        Some(Ran::of(&Output { status, stdout: read(&out), stderr: read(&errors) }))
     }
 
     /// Run tmo, which must succeed.
@@ -361,17 +348,4 @@ impl Trial {
         }
         (None, std::mem::take(&mut self.complaints), self.commands)
     }
-}
-
-/// Everything below a directory that is no directory.
-pub(crate) fn files(dir: &Path) -> Vec<PathBuf> {
-    let mut found = vec![];
-    for entry in std::fs::read_dir(dir).into_iter().flatten().flatten() {
-        if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
-            found.extend(files(&entry.path()));
-        } else {
-            found.push(entry.path());
-        }
-    }
-    found
 }

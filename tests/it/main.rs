@@ -12,6 +12,7 @@ mod connect;
 mod control;
 mod environment;
 mod faults;
+#[path = "../common/harness/mod.rs"]
 mod harness;
 mod journal;
 mod lines;

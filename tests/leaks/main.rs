@@ -15,16 +15,14 @@
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "figures are to be read")]
 
 mod census;
-#[expect(dead_code, reason = "the end-to-end tests need more of it")]
-#[path = "../it/harness/mod.rs"]
-mod harness;
-#[path = "../faults/options.rs"]
-mod options;
+#[expect(dead_code, reason = "other tests need more of it")]
+#[path = "../common/mod.rs"]
+mod common;
 mod series;
-#[path = "../proof/table.rs"]
-mod table;
 
 use std::process::ExitCode;
+
+use common::{harness, options, table};
 
 /// Name, how often in full, how often in short, what is done.
 const SERIES: [(&str, u32, u32, options::Work); 4] = [

@@ -17,64 +17,32 @@
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "figures are to be read")]
 
 mod check;
+#[expect(dead_code, reason = "other tests need more of it")]
+#[path = "../common/mod.rs"]
+mod common;
 mod crash;
 mod exit;
-#[expect(dead_code, reason = "the end-to-end tests need more of it")]
-#[path = "../it/harness/mod.rs"]
-mod harness;
-mod lines;
-mod options;
 mod programs;
-mod random;
-mod table;
 mod tree;
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::ExitCode;
 
-use options::{Options, Proof};
-use random::Random;
-use table::Table;
+use common::random::Random;
+use common::{harness, lines, options, random, table};
+
+/// Name, times in full and in short, what is done.
+const PROOFS: [(&str, u32, u32, options::Work); 3] = [
+    ("crash", 100, 8, |times, seed| crash::prove(times, Random::new(seed))),
+    ("exit", 1000, 30, |times, seed| exit::prove(times, Random::new(seed))),
+    // It takes so little time that it is tried in full when it is asked for by name.
+    ("tree", 1, 0, |times, seed| tree::prove(times, Random::new(seed))),
+];
 
 fn main() -> ExitCode {
-    let words: Vec<String> = std::env::args().skip(1).collect();
-    if let Some(part) = words.first().and_then(|word| word.strip_prefix('@')) {
-        return programs::run(part, &words[1..]);
-    }
-    let options = match Options::parse(&words) {
-        Ok(options) => options,
-        Err(why) => {
-            eprintln!("proof: {why}");
-            return ExitCode::from(2);
-        }
-    };
-    if options.list {
-        for proof in options.proofs {
-            println!("{}: test", proof.name());
-        }
-        return ExitCode::SUCCESS;
+    let (program, words) = common::programs::called();
+    if let Some(program) = program {
+        return programs::run(&program, &words);
     }
     check::see_faults();
-    let failed = options.proofs.iter().filter(|proof| !run(**proof, &options)).count();
-    println!("{} passed, {failed} failed", options.proofs.len() - failed);
-    if failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
-}
-
-/// Run one and print its figures; whether all of them are right.
-fn run(proof: Proof, options: &Options) -> bool {
-    println!("{}, seed {}", proof.name(), options.seed);
-    let random = Random::new(options.seed);
-    let times = options.times(proof);
-    let work = || match proof {
-        Proof::Crash => crash::prove(times, random),
-        Proof::Exit => exit::prove(times, random),
-        Proof::Tree => tree::prove(times, random),
-    };
-    let table = catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|_| {
-        let mut table = Table::default();
-        table.must("got to its end", "no", "yes");
-        table
-    });
-    println!("{table}");
-    table.right()
+    options::run("proof", &PROOFS)
 }

@@ -12,13 +12,9 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::{Signal, raise};
 use signal_hook::consts::{SIGINT, SIGTERM};
 
+pub(crate) use crate::common::programs::command;
 use crate::lines;
 use crate::random::Random;
-
-/// How this binary is called for one of its programs.
-pub(crate) fn command(program: &str) -> String {
-    format!("exec {} @{program}", std::env::current_exe().unwrap().display())
-}
 
 /// Run one of the programs.
 pub(crate) fn run(program: &str, words: &[String]) -> ExitCode {

@@ -6,54 +6,20 @@ mod cursor;
 mod format;
 mod index;
 mod ingest;
+mod place;
 mod retention;
 mod split;
 
-use tempfile::TempDir;
-
-use super::append::Appender;
+use self::place::{EPOCH, NAMES, Place, streams};
 use super::cursor::{Chunk, Cursor, Filter, Position};
 use super::expect::Expected;
-use super::ingest::Ingest;
 use super::record::{Kind, Record};
-use super::segment::Dirs;
 use super::stream::{Read, StreamReader};
-use super::streams::Streams;
-use crate::model::ProcName;
 use crate::pane::marker::Marker;
 
-/// Streams 1 and 2 of the tests.
-const NAMES: [&str; 2] = ["web", "db"];
 const SECOND: u64 = 1_000_000_000;
-/// A time that no file system clock comes near, so that a time taken from one is noticed.
-const EPOCH: u64 = 9_000_000_000 * SECOND;
-
-/// A journal in a directory of its own.
-struct Place {
-    dir: TempDir,
-    dirs: Dirs,
-}
 
 impl Place {
-    fn new() -> Self {
-        let dir = tempfile::tempdir().unwrap();
-        let dirs = Dirs::new(dir.path().join("journal"), Some(dir.path().join("spill")));
-        let mut streams = Streams::open(&dirs).unwrap();
-        for name in NAMES {
-            streams.number(&ProcName::new(name).unwrap(), 2).unwrap();
-        }
-        streams.save().unwrap();
-        Self { dir, dirs }
-    }
-
-    fn sink(&self, stream: u16, limit: u64) -> Appender {
-        Appender::open(&self.dirs, NAMES[usize::from(stream) - 1], limit, true)
-    }
-
-    fn ingest(&self) -> Ingest {
-        Ingest::open(&self.dirs, &streams(), 4096).unwrap()
-    }
-
     fn cursor(&self, filter: Filter) -> Cursor {
         Cursor::open(&self.dirs, Position::default(), filter)
     }
@@ -85,10 +51,6 @@ impl Place {
             .filter(|f| f.as_ref().unwrap().file_name().to_str().unwrap().ends_with(ending))
             .count()
     }
-}
-
-fn streams() -> Vec<(u16, String)> {
-    vec![(1, "web".to_owned()), (2, "db".to_owned())]
 }
 
 fn drain(cursor: &mut Cursor, upto: u64) -> Vec<(Chunk, Vec<u8>)> {

@@ -293,9 +293,9 @@ impl Drop for World {
             return;
         }
         assert!(left.is_empty(), "left behind: {left:#?}");
-        let sockets: Vec<_> = walk(&self.dir.path().join("tmux"));
+        let sockets: Vec<_> = files(&self.dir.path().join("tmux"));
         assert!(spared.len() >= sockets.len(), "tmux sockets left behind: {sockets:?}");
-        let run = walk(&self.dir.path().join("run"));
+        let run = files(&self.dir.path().join("run"));
         let errors = run.iter().filter(|path| path.file_name() == Some(OsStr::new("stderr")));
         let errors: String = errors.filter_map(|path| std::fs::read_to_string(path).ok()).collect();
         assert!(run.is_empty(), "left in the runtime directory: {run:?}\n{errors}");
@@ -303,12 +303,12 @@ impl Drop for World {
     }
 }
 
-fn walk(dir: &Path) -> Vec<PathBuf> {
-    let Ok(entries) = std::fs::read_dir(dir) else { return vec![] };
+/// Everything below a directory that is no directory.
+pub(crate) fn files(dir: &Path) -> Vec<PathBuf> {
     let mut found = vec![];
-    for entry in entries.flatten() {
-        if entry.file_type().unwrap().is_dir() {
-            found.extend(walk(&entry.path()));
+    for entry in std::fs::read_dir(dir).into_iter().flatten().flatten() {
+        if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+            found.extend(files(&entry.path()));
         } else {
             found.push(entry.path());
         }
@@ -325,7 +325,7 @@ pub(crate) struct Ran {
 }
 
 impl Ran {
-    fn of(output: &Output) -> Self {
+    pub(crate) fn of(output: &Output) -> Self {
         use std::os::unix::process::ExitStatusExt as _;
         let signal = output.status.signal().map_or(-1, |s| -s);
         Self {

@@ -2,7 +2,7 @@
 
 use std::io::{BufRead as _, BufReader, Read};
 
-use crate::random::mix;
+use super::random::mix;
 
 /// What a pattern is cut from.
 const ALPHABET: &[u8] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz+-";

@@ -4,12 +4,19 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::ExitCode;
 use std::time::SystemTime;
 
-use crate::table::Table;
+use super::table::Table;
 
 /// A part of a proof: told how often to try, and the seed of its choices.
 pub(crate) type Work = fn(u32, u64) -> Table;
 
+/// How often to try a part whose cases are each tried once.
+pub(crate) const ALL: u32 = u32::MAX;
+/// Flags of `cargo test` and `cargo nextest` that a value follows.
+pub(crate) const WITH_VALUE: [&str; 3] = ["--format", "--test-threads", "--skip"];
+
 /// Run the parts that were chosen (name, times in full, times in short, work), print their figures.
+///
+/// 0 times is a sample; a part that knows it is tried in full when nothing else was chosen.
 pub(crate) fn run(program: &str, parts: &[(&str, u32, u32, Work)]) -> ExitCode {
     let words: Vec<String> = std::env::args().skip(1).collect();
     let typed = match Typed::parse(&words) {
@@ -19,19 +26,18 @@ pub(crate) fn run(program: &str, parts: &[(&str, u32, u32, Work)]) -> ExitCode {
             return ExitCode::from(2);
         }
     };
-    let chosen = |name: &str| {
-        !typed.ignored
-            && (typed.filters.is_empty() || typed.filters.iter().any(|f| name.contains(f.as_str())))
-    };
     std::panic::set_hook(Box::new(|panic| eprintln!("{panic}")));
     let (mut passed, mut failed) = (0, 0);
-    for (name, full, short, work) in parts.iter().filter(|part| chosen(part.0)) {
+    let chosen: Vec<_> = parts.iter().filter(|part| typed.chooses(part.0)).collect();
+    for &&(name, full, short, work) in &chosen {
         if typed.list {
             println!("{name}: test");
             continue;
         }
-        let times = typed.times.unwrap_or(if typed.full { *full } else { *short });
-        println!("{name}, {times} times, seed {}", typed.seed);
+        let full = if typed.full || short == 0 && chosen.len() == 1 { full } else { short };
+        let times = typed.times.unwrap_or(full);
+        let often = if [0, ALL].contains(&times) { "" } else { &format!(", {times} times") };
+        println!("{name}{often}, seed {}", typed.seed);
         let table =
             catch_unwind(AssertUnwindSafe(|| work(times, typed.seed))).unwrap_or_else(|_| {
                 let mut table = Table::default();
@@ -66,16 +72,13 @@ impl Typed {
         let mut typed = Self { filters, seed, times, full: false, list: false, ignored: false };
         let mut words = words.iter().map(String::as_str);
         while let Some(word) = words.next() {
-            let mut number = || {
-                let text = words.next().ok_or(format!("{word} needs a number"))?;
-                text.parse::<u64>().map_err(|_| format!("{word}: {text} is no number"))
-            };
+            let mut value = || words.next().ok_or(format!("{word} needs a number"));
             match word {
-                "--seed" => typed.seed = number()?,
-                "--times" => typed.times = Some(u32::try_from(number()?).unwrap_or(u32::MAX)),
+                "--seed" => typed.seed = number(word, value()?)?,
+                "--times" => typed.times = Some(number(word, value()?)?),
                 "--list" => typed.list = true,
                 "--ignored" => typed.ignored = true,
-                "--format" | "--test-threads" | "--skip" => _ = words.next(),
+                flag if WITH_VALUE.contains(&flag) => _ = words.next(),
                 "all" => typed.full = true,
                 flag if flag.starts_with('-') => {}
                 filter => typed.filters.push(filter.to_owned()),
@@ -83,4 +86,14 @@ impl Typed {
         }
         Ok(typed)
     }
+    /// Whether the part of this name is to be tried.
+    fn chooses(&self, name: &str) -> bool {
+        let meant = |filter: &String| name.contains(filter.as_str());
+        !self.ignored && (self.filters.is_empty() || self.filters.iter().any(meant))
+    }
+}
+
+/// The number that was given with this word.
+pub(crate) fn number<T: std::str::FromStr>(word: &str, text: &str) -> Result<T, String> {
+    text.parse().map_err(|_| format!("{word}: {text} is no number"))
 }

@@ -1,0 +1,43 @@
+//! A journal to try things on, in the tests and in the benches.
+
+use crate::journal::append::Appender;
+use crate::journal::ingest::Ingest;
+use crate::journal::segment::Dirs;
+use crate::journal::streams::Streams;
+use crate::model::ProcName;
+
+/// Streams 1 and 2.
+pub(crate) const NAMES: [&str; 2] = ["web", "db"];
+/// A time that no file system clock comes near, so that a time taken from one is noticed.
+pub(crate) const EPOCH: u64 = 9_000_000_000 * 1_000_000_000;
+
+/// A journal in a directory of its own.
+pub(crate) struct Place {
+    pub(crate) dir: tempfile::TempDir,
+    pub(crate) dirs: Dirs,
+}
+
+impl Place {
+    pub(crate) fn new() -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let dirs = Dirs::new(dir.path().join("journal"), Some(dir.path().join("spill")));
+        let mut streams = Streams::open(&dirs).unwrap();
+        for name in NAMES {
+            streams.number(&ProcName::new(name).unwrap(), 2).unwrap();
+        }
+        streams.save().unwrap();
+        Self { dir, dirs }
+    }
+
+    pub(crate) fn sink(&self, stream: u16, limit: u64) -> Appender {
+        Appender::open(&self.dirs, NAMES[usize::from(stream) - 1], limit, true)
+    }
+
+    pub(crate) fn ingest(&self) -> Ingest {
+        Ingest::open(&self.dirs, &streams(), 4096).unwrap()
+    }
+}
+
+pub(crate) fn streams() -> Vec<(u16, String)> {
+    (1..).zip(NAMES.map(str::to_owned)).collect()
+}
