@@ -5,7 +5,7 @@ use memchr::memmem::Finder;
 /// Length of a line with its newline.
 pub(crate) const LENGTH: usize = 80;
 /// Before each line: what no tool writes by itself.
-const MARK: &[u8] = b"L=";
+pub(crate) const MARK: &[u8] = b"L=";
 /// Between mark and filling: `003=00000017=`.
 const NUMBERS: usize = 13;
 

@@ -6,11 +6,14 @@
 //! ```text
 //! cargo bench --bench bars
 //! cargo bench --bench bars -- latency throughput --runs 9
+//! cargo bench --bench bars -- startup --tools tmo,floor,pm2
 //! cargo bench --bench bars -- --save
 //! ```
 //!
 //! The floor is bare tmux with `pipe-pane 'exec cat >> file'`. A peer is measured if it is found on
-//! `PATH`. The figures are to be read; only lines lost by tmo make the run fail.
+//! `PATH`; `benches/peers.sh` gets those that can be had. What hangs is given up after a while, said
+//! to hang, and killed with all it has started. The figures are to be read; only lines lost by tmo
+//! make the run fail.
 
 #![expect(
     clippy::unwrap_used,
@@ -23,6 +26,8 @@
 #[expect(dead_code, unused_imports, reason = "the tests need more of it")]
 #[path = "../../tests/common/mod.rs"]
 mod common;
+mod contestants;
+mod follow;
 mod lines;
 mod machine;
 mod options;
@@ -34,6 +39,7 @@ mod table;
 mod tool;
 mod world;
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::ExitCode;
 
 use common::harness::{procs, wait};
@@ -59,20 +65,29 @@ fn main() -> ExitCode {
 }
 
 fn measure(options: &Options) -> ExitCode {
-    let tools = tool::find_all();
-    let machine = machine::describe(options.runs);
+    // Whoever runs it in the background of a shell without job control has all of them ignore
+    // SIGINT.
+    tmo::sys::default_signals(&[nix::libc::SIGPIPE]);
+    let (tools, missing) = tool::find_all(&options.tools);
+    let about = machine::describe(options.runs, &tools, &missing);
     let mut table = Table::new(&tools);
     for row in &options.rows {
         for run in 1..=options.runs {
             for (place, tool) in tools.iter().enumerate() {
                 eprintln!("{} {run}/{}: {}", row.name(), options.runs, tool.name);
-                row.measure(tool, &mut table.column(place));
+                // Whatever a peer does, the others are measured.
+                let mut column = table.column(place);
+                let measured = catch_unwind(AssertUnwindSafe(|| row.measure(tool, &mut column)));
+                if measured.is_err() {
+                    table.failed(format!("{}: {} broke off.", row.name(), tool.name));
+                }
             }
         }
     }
-    println!("{machine}\n{table}");
+    let report = format!("{about}\n{table}");
+    println!("{report}");
     if options.save {
-        table::save(&machine, &table);
+        table::save(&report);
     }
     if table.lost_by_tmo() { ExitCode::FAILURE } else { ExitCode::SUCCESS }
 }

@@ -11,6 +11,9 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 /// How long nothing may come before a contestant is given up.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(6);
 
+/// How long anything may take, even if something comes all the time.
+pub(crate) const LIMIT: Duration = Duration::from_secs(120);
+
 /// A pipe and what has come out of it.
 #[derive(Debug)]
 pub(crate) struct Reader {
@@ -55,7 +58,7 @@ impl Reader {
 
     /// The same, counting only what comes after this place.
     pub(crate) fn until_from(&mut self, from: usize, what: &[u8], often: usize) -> bool {
-        let (mut found, mut place) = (0, from);
+        let (mut found, mut place, begun) = (0, from, Instant::now());
         loop {
             // Only whole lines: the rest of a line may still be on its way.
             let end = memchr::memrchr(b'\n', &self.text).map_or(0, |end| end + 1).max(place);
@@ -64,7 +67,7 @@ impl Reader {
             if found >= often {
                 return true;
             }
-            if self.take(PATIENCE).is_none() {
+            if begun.elapsed() > LIMIT || self.take(PATIENCE).is_none() {
                 return false;
             }
         }
@@ -72,7 +75,8 @@ impl Reader {
 
     /// Read to the end.
     pub(crate) fn rest(&mut self) {
-        while self.take(PATIENCE).is_some() {}
+        let begun = Instant::now();
+        while begun.elapsed() < LIMIT && self.take(PATIENCE).is_some() {}
     }
 
     /// The numbers that follow this mark.

@@ -1,41 +1,51 @@
 //! A contestant that runs.
 
+use std::fs::File;
+use std::io::{Read as _, Write as _};
 use std::os::fd::{AsFd as _, OwnedFd};
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-use rustix::process::{Pid, PidfdFlags, pidfd_open};
+use rustix::process::{Pid, PidfdFlags, Signal, kill_process_group, pidfd_open};
 
-use crate::procs;
 use crate::reader::{PATIENCE, Reader};
 
 /// A contestant, from its start to its end.
 #[derive(Debug)]
 pub(crate) struct Running {
-    /// The command in the foreground; of the floor, the server.
+    /// The command in the foreground; of one that has none, the server.
     pub(crate) main: u32,
     child: Option<Child>,
-    end: Option<Command>,
+    pub(crate) end: End,
     reader: Option<Reader>,
     pub(crate) files: Vec<PathBuf>,
 }
 
+/// How it is made to stop.
+#[derive(Debug)]
+pub(crate) enum End {
+    /// By Ctrl-C, which the whole group gets.
+    Interrupt,
+    /// By a command.
+    Call(Command),
+    /// By the key `q` in its terminal.
+    Key(File),
+}
+
 impl Running {
     pub(crate) fn of_child(child: Child, reader: Option<Reader>, files: Vec<PathBuf>) -> Self {
-        Self { main: child.id(), child: Some(child), end: None, reader, files }
+        Self { main: child.id(), child: Some(child), end: End::Interrupt, reader, files }
     }
 
-    /// `end` is a call of tmux without its command.
-    pub(crate) fn of_server(
-        mut end: Command,
+    pub(crate) const fn of_server(
         main: u32,
+        end: End,
         reader: Option<Reader>,
         files: Vec<PathBuf>,
     ) -> Self {
-        end.arg("kill-server").stdout(Stdio::null()).stderr(Stdio::null());
-        Self { main, child: None, end: Some(end), reader, files }
+        Self { main, child: None, end, reader, files }
     }
 
     /// What it shows, if that goes into a pipe.
@@ -43,18 +53,28 @@ impl Running {
         self.reader.as_mut().unwrap()
     }
 
-    /// Make it stop: as Ctrl-C does; the floor by `kill-server`. Returns the times until all of
-    /// these processes were gone and until it was gone itself.
+    /// Make it stop. Returns the times until all of these processes were gone and until it was
+    /// gone itself.
     pub(crate) fn stop(&mut self, processes: &[u32]) -> (Option<Duration>, Option<Duration>) {
         let watch = Watch::new(processes, self.main);
         let begun = Instant::now();
-        let ending = self.end.as_mut().map(|end| end.spawn().unwrap());
-        if ending.is_none() {
-            procs::kill(self.main, 2);
-        }
+        let ending = match &mut self.end {
+            End::Interrupt => {
+                // It may be gone.
+                let _ = kill_process_group(pid(self.main), Signal::INT);
+                None
+            }
+            End::Call(call) => {
+                Some(call.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap())
+            }
+            End::Key(keyboard) => {
+                let _ = keyboard.write_all(b"q");
+                None
+            }
+        };
         let times = watch.wait(begun, self.reader.as_mut());
         if let Some(mut ending) = ending {
-            ending.wait().unwrap();
+            within(&mut ending, PATIENCE);
         }
         times
     }
@@ -66,7 +86,8 @@ impl Running {
 
     /// Wait until it has ended by itself; how long that took.
     pub(crate) fn back(&mut self, begun: Instant) -> Option<Duration> {
-        Watch::new(&[], self.main).wait(begun, self.reader.as_mut()).1
+        // pm2 takes twelve seconds to see that nothing is left.
+        Watch::new(&[], self.main).until(begun, self.reader.as_mut(), PATIENCE * 4).1
     }
 }
 
@@ -80,6 +101,33 @@ impl Drop for Running {
     }
 }
 
+/// Wait for the end of a command; whether it was a success. One that hangs is killed.
+pub(crate) fn within(child: &mut Child, patience: Duration) -> Option<bool> {
+    let (_, back) = Watch::new(&[], child.id()).until(Instant::now(), None, patience);
+    if back.is_none() {
+        let _ = child.kill();
+    }
+    let status = child.wait().unwrap();
+    back.map(|_| status.success())
+}
+
+/// What a command says, if it returns in time.
+pub(crate) fn output_within(mut command: Command, patience: Duration) -> Option<String> {
+    let said = tempfile::tempfile().unwrap();
+    command.stdout(said.try_clone().unwrap()).stderr(said.try_clone().unwrap());
+    let mut child = command.spawn().unwrap();
+    within(&mut child, patience)?;
+    let mut text = vec![];
+    let mut said = said;
+    std::io::Seek::rewind(&mut said).unwrap();
+    said.read_to_end(&mut text).unwrap();
+    Some(String::from_utf8_lossy(&text).into_owned())
+}
+
+fn pid(pid: u32) -> Pid {
+    Pid::from_raw(i32::try_from(pid).unwrap()).unwrap()
+}
+
 /// Hears of the ends of processes.
 struct Watch {
     processes: Vec<OwnedFd>,
@@ -88,18 +136,26 @@ struct Watch {
 
 impl Watch {
     fn new(processes: &[u32], main: u32) -> Self {
-        let open = |pid: &u32| {
-            pidfd_open(Pid::from_raw(i32::try_from(*pid).unwrap()).unwrap(), PidfdFlags::empty())
-        };
+        let open = |of: &u32| pidfd_open(pid(*of), PidfdFlags::empty());
         let processes = processes.iter().filter_map(|pid| open(pid).ok()).collect();
         Self { processes, main: open(&main).ok() }
     }
 
     /// Times until the processes and the main one were gone; what is shown meanwhile is read away.
     fn wait(
+        self,
+        begun: Instant,
+        reader: Option<&mut Reader>,
+    ) -> (Option<Duration>, Option<Duration>) {
+        self.until(begun, reader, PATIENCE * 2)
+    }
+
+    /// The same with another deadline.
+    fn until(
         mut self,
         begun: Instant,
         mut reader: Option<&mut Reader>,
+        patience: Duration,
     ) -> (Option<Duration>, Option<Duration>) {
         let (mut gone, mut back) = (None, None);
         loop {
@@ -111,7 +167,7 @@ impl Watch {
             if self.main.is_none() {
                 back.get_or_insert_with(|| begun.elapsed());
             }
-            if gone.is_some() && back.is_some() || begun.elapsed() > PATIENCE * 2 {
+            if gone.is_some() && back.is_some() || begun.elapsed() > patience {
                 return (gone, back);
             }
             let fds = self.processes.iter().chain(&self.main).map(OwnedFd::as_fd);

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::time::Duration;
 
 use crate::lines::Fate;
 use crate::tool::{Kind, Tool};
@@ -12,6 +13,8 @@ pub(crate) struct Table {
     names: Vec<&'static str>,
     kinds: Vec<Kind>,
     rows: Vec<Line>,
+    /// What went wrong apart from the figures.
+    failures: Vec<String>,
 }
 
 #[derive(Debug)]
@@ -23,7 +26,7 @@ struct Line {
 
 #[derive(Debug)]
 enum Cell {
-    /// The median is shown.
+    /// The median is shown; what was given up is infinite.
     Values(Vec<f64>),
     /// So many of so many.
     Share(usize, usize),
@@ -41,12 +44,24 @@ pub(crate) struct Column<'a> {
 impl Table {
     pub(crate) fn new(tools: &[Tool]) -> Self {
         let names = tools.iter().map(|tool| tool.name).collect();
-        Self { names, kinds: tools.iter().map(|tool| tool.kind).collect(), rows: vec![] }
+        Self {
+            names,
+            kinds: tools.iter().map(|tool| tool.kind).collect(),
+            rows: vec![],
+            failures: vec![],
+        }
     }
 
     /// The column of this contestant.
     pub(crate) const fn column(&mut self, place: usize) -> Column<'_> {
         Column { table: self, place }
+    }
+
+    /// Tell below the table that a measurement broke off.
+    pub(crate) fn failed(&mut self, what: String) {
+        if !self.failures.contains(&what) {
+            self.failures.push(what);
+        }
     }
 
     /// Whether tmo has lost, doubled, torn or disordered any line.
@@ -107,6 +122,11 @@ impl Column<'_> {
     }
 }
 
+/// So many seconds; infinitely many, if it was given up.
+pub(crate) fn seconds(time: Option<Duration>) -> f64 {
+    time.map_or(f64::INFINITY, |time| time.as_secs_f64())
+}
+
 /// The value below which so many percent lie.
 pub(crate) fn quantile(values: &mut [f64], percent: usize) -> Option<f64> {
     values.sort_by(f64::total_cmp);
@@ -116,12 +136,18 @@ pub(crate) fn quantile(values: &mut [f64], percent: usize) -> Option<f64> {
 impl fmt::Display for Cell {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Values(values) => match quantile(&mut values.clone(), 50) {
-                Some(value) if value < 10.0 => write!(f, "{value:.2}"),
-                Some(value) if value < 100.0 => write!(f, "{value:.1}"),
-                Some(value) => write!(f, "{value:.0}"),
-                None => write!(f, "–"),
-            },
+            Self::Values(values) => {
+                let mut good: Vec<f64> = values.iter().copied().filter(|v| v.is_finite()).collect();
+                let hung = values.len() - good.len();
+                match quantile(&mut good, 50) {
+                    Some(value) if value < 10.0 => write!(f, "{value:.2}")?,
+                    Some(value) if value < 100.0 => write!(f, "{value:.1}")?,
+                    Some(value) => write!(f, "{value:.0}")?,
+                    None if hung > 0 => return write!(f, "hung"),
+                    None => return write!(f, "–"),
+                }
+                if hung > 0 { write!(f, ", hung {hung}/{}", values.len()) } else { Ok(()) }
+            }
             Self::Share(got, of) => write!(f, "{got}/{of}"),
             Self::Fate(fate) if fate.good() => write!(f, "0"),
             Self::Fate(Fate { lost, doubled, torn, disordered }) => {
@@ -162,14 +188,18 @@ impl fmt::Display for Table {
             }
             writeln!(f)?;
         }
+        for failure in &self.failures {
+            write!(f, "\n{failure}\n")?;
+        }
         Ok(())
     }
 }
 
-/// Leave the table beside the benches.
-pub(crate) fn save(machine: &str, table: &Table) {
-    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/benches/RESULTS.md");
-    std::fs::write(path, format!("# Results of `cargo bench --bench bars`\n\n{machine}\n{table}"))
-        .unwrap();
-    println!("written to {path}");
+/// Leave the table beside the benches, with what was written by hand about it.
+pub(crate) fn save(report: &str) {
+    let path = |name: &str| format!("{}/benches/{name}", env!("CARGO_MANIFEST_DIR"));
+    let why = std::fs::read_to_string(path("WHY.md")).unwrap_or_default();
+    let text = format!("# Results of `cargo bench --bench bars`\n\n{report}\n{why}");
+    std::fs::write(path("RESULTS.md"), text).unwrap();
+    println!("written to {}", path("RESULTS.md"));
 }

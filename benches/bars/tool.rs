@@ -1,24 +1,27 @@
-//! The contestants, and how each is started.
+//! The contestants, and what can be asked of each.
 
-use std::fs::File;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Command, Stdio};
+use std::time::Duration;
 
-use crate::reader::Reader;
-use crate::running::Running;
+use crate::contestants::{floor, foreground, mprocs, pm2, supervisord};
+use crate::running::{Running, output_within};
 use crate::world::World;
-
-/// Socket name of the floor's server.
-const SOCKET: &str = "floor";
-/// Windows opened by one call: tmux takes 16 KiB at once.
-const BATCH: usize = 30;
 
 /// What kind of contestant it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Kind {
     Tmo,
     Floor,
-    Peer,
+    /// Runs a Procfile when called with these words.
+    Procfile(&'static [&'static str]),
+    /// The same, and can be asked for a list and for restarts.
+    Overmind,
+    /// Runs the commands that are its arguments.
+    Arguments,
+    Mprocs,
+    Supervisord,
+    Pm2,
 }
 
 /// A contestant.
@@ -26,7 +29,9 @@ pub(crate) enum Kind {
 pub(crate) struct Tool {
     pub(crate) name: &'static str,
     pub(crate) kind: Kind,
-    program: PathBuf,
+    pub(crate) program: PathBuf,
+    /// How it is run, and what of it is measured.
+    note: &'static str,
 }
 
 /// Where the output is to go.
@@ -36,120 +41,161 @@ pub(crate) enum To {
     Pipe,
 }
 
-/// tmo, the floor, and the peers that are there.
-pub(crate) fn find_all() -> Vec<Tool> {
-    let tmux = which::which("tmux").unwrap();
-    let mut all = vec![
-        Tool { name: "tmo", kind: Kind::Tmo, program: env!("CARGO_BIN_EXE_tmo").into() },
-        Tool { name: "floor", kind: Kind::Floor, program: tmux },
-    ];
-    for name in ["overmind", "hivemind", "foreman", "honcho", "ultraman"] {
-        match which::which(name) {
-            Ok(program) => all.push(Tool { name, kind: Kind::Peer, program }),
-            Err(_) => eprintln!("bars: {name} is not on PATH, left out"),
+/// Whoever is not tmo.
+const OTHERS: [(&str, &str, Kind, &str); 11] = [
+    (
+        "floor",
+        "tmux",
+        Kind::Floor,
+        "bare tmux with `pipe-pane 'exec cat >> file'`; it is stopped by `kill-server`, its restart \
+         is `respawn-pane -k`, its `ps` is `list-panes`",
+    ),
+    ("overmind", "overmind", Kind::Overmind, "`overmind start`"),
+    ("hivemind", "hivemind", Kind::Procfile(&[]), "`hivemind`; has neither list nor restart"),
+    (
+        "foreman",
+        "foreman",
+        Kind::Procfile(&["start"]),
+        "`foreman start`; has neither list nor restart",
+    ),
+    (
+        "honcho",
+        "honcho",
+        Kind::Procfile(&["start"]),
+        "`honcho start`; has neither list nor restart",
+    ),
+    (
+        "ultraman",
+        "ultraman",
+        Kind::Procfile(&["start"]),
+        "`ultraman start`; has neither list nor restart",
+    ),
+    (
+        "nf",
+        "nf",
+        Kind::Procfile(&["start"]),
+        "npm's foreman, `nf start`; has neither list nor restart",
+    ),
+    (
+        "concurrently",
+        "concurrently",
+        Kind::Arguments,
+        "`concurrently --names`; has neither list nor restart",
+    ),
+    ("mprocs", "mprocs", Kind::Mprocs, mprocs::NOTE),
+    ("supervisord", "supervisord", Kind::Supervisord, supervisord::NOTE),
+    ("pm2", "pm2", Kind::Pm2, pm2::NOTE),
+];
+
+/// tmo, the floor, and the peers that are there, of those that are wanted; and who is missing.
+pub(crate) fn find_all(wanted: &[String]) -> (Vec<Tool>, Vec<&'static str>) {
+    let wants = |name: &str| wanted.is_empty() || wanted.iter().any(|wanted| wanted == name);
+    let (mut all, mut missing) = (vec![], vec![]);
+    if wants("tmo") {
+        let program = env!("CARGO_BIN_EXE_tmo").into();
+        let note = "`tmo start`, as it was built here";
+        all.push(Tool { name: "tmo", kind: Kind::Tmo, program, note });
+    }
+    for (name, program, kind, note) in OTHERS.into_iter().filter(|other| wants(other.0)) {
+        if let Ok(program) = which::which(program) {
+            all.push(Tool { name, kind, program, note });
+        } else {
+            eprintln!("bars: {name} is not on PATH, left out");
+            missing.push(name);
         }
     }
-    all
+    (all, missing)
+}
+
+/// The names of all contestants.
+pub(crate) fn names() -> Vec<&'static str> {
+    let mut names = vec!["tmo"];
+    names.extend(OTHERS.map(|other| other.0));
+    names
 }
 
 impl Tool {
     /// Run these commands, each as a process named `p0`, `p1` and so on.
     pub(crate) fn start(&self, world: &World, commands: &[String], to: To) -> Running {
         match self.kind {
-            Kind::Floor => self.start_floor(world, commands, to),
-            Kind::Tmo | Kind::Peer => self.start_by_procfile(world, commands, to),
-        }
-    }
-
-    fn start_by_procfile(&self, world: &World, commands: &[String], to: To) -> Running {
-        let lines = commands.iter().enumerate().map(|(i, command)| format!("p{i}: {command}\n"));
-        std::fs::write(world.app().join("Procfile"), lines.collect::<String>()).unwrap();
-        let mut command = world.command(&self.program);
-        if self.name != "hivemind" {
-            command.arg("start");
-        }
-        let path = world.app().join("out.0");
-        command.stderr(File::create(world.app().join("errors")).unwrap());
-        match to {
-            To::File => command.stdout(File::create(&path).unwrap()),
-            To::Pipe => command.stdout(Stdio::piped()),
-        };
-        let mut child = command.spawn().unwrap();
-        let pipe = child.stdout.take().map(|pipe| File::from(std::os::fd::OwnedFd::from(pipe)));
-        Running::of_child(child, pipe.map(Reader::new), vec![path])
-    }
-
-    fn start_floor(&self, world: &World, commands: &[String], to: To) -> Running {
-        let path = |i: usize| world.app().join(format!("out.{i}"));
-        let (pipe, files) = match to {
-            To::File => (None, (0..commands.len()).map(path).collect()),
-            To::Pipe => (Some(fifo(&path(0))), vec![]),
-        };
-        let mut server = None;
-        let all: Vec<_> = commands.iter().enumerate().collect();
-        for batch in all.chunks(BATCH) {
-            let mut call = self.tmux(world);
-            for (i, command) in batch {
-                let file = path(if to == To::File { *i } else { 0 });
-                window(&mut call, (*i, command), &file);
+            Kind::Tmo | Kind::Overmind => {
+                foreground::by_procfile(self, world, &["start"], commands, to)
             }
-            let said = call.output().unwrap();
-            assert!(said.status.success(), "{said:?}");
-            let said = String::from_utf8(said.stdout).unwrap();
-            server = server.or_else(|| said.trim().parse().ok());
+            Kind::Procfile(words) => foreground::by_procfile(self, world, words, commands, to),
+            Kind::Arguments => foreground::by_arguments(self, world, commands, to),
+            Kind::Floor => floor::start(self, world, commands, to),
+            Kind::Mprocs => mprocs::start(self, world, commands, to),
+            Kind::Supervisord => supervisord::start(self, world, commands, to),
+            Kind::Pm2 => pm2::start(self, world, commands, to),
         }
-        Running::of_server(self.tmux(world), server.unwrap(), pipe.map(Reader::new), files)
-    }
-
-    fn tmux(&self, world: &World) -> Command {
-        let mut call = world.command(&self.program);
-        call.args(["-L", SOCKET, "-f", "/dev/null"]);
-        call
     }
 
     /// The command that lists what runs, where there is one.
     pub(crate) fn ps(&self, world: &World) -> Option<Command> {
-        self.client(world, &["list-panes", "-a"], &["ps"])
+        let command = match self.kind {
+            Kind::Tmo | Kind::Overmind => self.call(world, &["ps"]),
+            Kind::Floor => floor::call(self, world, &["list-panes", "-a"]),
+            Kind::Supervisord => supervisord::call(self, world, &["status"]),
+            Kind::Pm2 => self.call(world, &["ls"]),
+            Kind::Mprocs | Kind::Procfile(_) | Kind::Arguments => return None,
+        };
+        Some(quiet(command))
     }
 
     /// The command that restarts the process `p0`, where there is one.
     pub(crate) fn restart(&self, world: &World) -> Option<Command> {
-        self.client(world, &["respawn-pane", "-k", "-t", "=s:=p0"], &["restart", "p0"])
+        let command = match self.kind {
+            Kind::Tmo | Kind::Overmind | Kind::Pm2 => self.call(world, &["restart", "p0"]),
+            Kind::Floor => floor::call(self, world, &["respawn-pane", "-k", "-t", "=s:=p0"]),
+            Kind::Supervisord => supervisord::call(self, world, &["restart", "all:p0"]),
+            Kind::Mprocs => mprocs::restart(self, world),
+            Kind::Procfile(_) | Kind::Arguments => return None,
+        };
+        Some(quiet(command))
     }
 
-    fn client(&self, world: &World, of_tmux: &[&str], of_tmo: &[&str]) -> Option<Command> {
-        let mut command = match self.kind {
-            Kind::Floor => self.tmux(world),
-            Kind::Tmo | Kind::Peer => world.command(&self.program),
-        };
+    fn call(&self, world: &World, words: &[&str]) -> Command {
+        let mut command = world.command(&self.program);
+        command.args(words);
+        command
+    }
+
+    /// Where it keeps what its processes print, when it is not asked for anything else.
+    pub(crate) const fn keeps(&self) -> To {
         match self.kind {
-            Kind::Floor => command.args(of_tmux),
-            Kind::Tmo => command.args(of_tmo),
-            Kind::Peer if self.name == "overmind" => command.args(of_tmo),
-            Kind::Peer => return None,
-        };
-        command.stdout(Stdio::null()).stderr(Stdio::null());
-        Some(command)
-    }
-}
-
-/// A window with a process in it, and its pipe into this file.
-fn window(call: &mut Command, (i, command): (usize, &str), file: &Path) {
-    let name = format!("p{i}");
-    if i == 0 {
-        call.args(["new-session", "-d", "-P", "-F", "#{pid}", "-s", "s"]);
-    } else {
-        if i % BATCH > 0 {
-            call.arg(";");
+            Kind::Floor | Kind::Mprocs | Kind::Supervisord | Kind::Pm2 => To::File,
+            Kind::Tmo | Kind::Overmind | Kind::Procfile(_) | Kind::Arguments => To::Pipe,
         }
-        call.args(["new-window", "-d", "-t", "=s:"]);
     }
-    call.args(["-n", &name, "sh", "-c", command, ";", "pipe-pane", "-t", &format!("=s:={name}")]);
-    call.arg(format!("exec cat >> {}", file.display()));
+
+    /// Whether it ends when all of its processes have ended.
+    pub(crate) const fn ends(&self, to: To) -> bool {
+        match self.kind {
+            Kind::Supervisord | Kind::Mprocs => false,
+            Kind::Pm2 => matches!(to, To::Pipe),
+            Kind::Tmo | Kind::Floor | Kind::Overmind | Kind::Procfile(_) | Kind::Arguments => true,
+        }
+    }
+
+    /// Whether there is a stream of its output that somebody may be slow to read.
+    pub(crate) fn streams(&self) -> bool {
+        self.kind != Kind::Mprocs
+    }
+
+    /// Which version, and how it is run.
+    pub(crate) fn describe(&self) -> String {
+        let world = World::new();
+        let word = if self.kind == Kind::Floor { "-V" } else { "--version" };
+        let said = output_within(self.call(&world, &[word]), Duration::from_secs(20));
+        let said = said.unwrap_or_default();
+        let version = said.lines().next_back().unwrap_or_default().trim().rsplit(' ').next();
+        let version = version.filter(|word| !word.is_empty()).unwrap_or("(version not told)");
+        format!("- **{}** {version}: {}.", self.name, self.note)
+    }
 }
 
-/// A pipe with a name, open at this end so that it stays when a writer goes.
-fn fifo(path: &Path) -> File {
-    nix::unistd::mkfifo(path, nix::sys::stat::Mode::S_IRWXU).unwrap();
-    File::options().read(true).write(true).open(path).unwrap()
+/// A command whose words nobody reads.
+fn quiet(mut command: Command) -> Command {
+    command.stdout(Stdio::null()).stderr(Stdio::null());
+    command
 }

@@ -5,9 +5,11 @@ use std::ffi::OsStr;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
 
 use crate::procs::{self, Proc};
-use crate::wait::eventually;
+use crate::reader::PATIENCE;
+use crate::wait::pause;
 
 /// The variable that marks everything of one world.
 const MARK: &str = "TMO_BENCH_WORLD";
@@ -51,6 +53,11 @@ impl World {
         self.dir.path().join("app")
     }
 
+    /// The home directory.
+    pub(crate) fn home(&self) -> PathBuf {
+        self.dir.path().join("home")
+    }
+
     /// Any program in this world, with nothing of the real environment.
     pub(crate) fn command(&self, program: impl AsRef<OsStr>) -> Command {
         let at = |name: &str| self.dir.path().join(name);
@@ -59,6 +66,7 @@ impl World {
         command.env("HOME", at("home")).env("TMUX_TMPDIR", at("tmux"));
         command.env("XDG_RUNTIME_DIR", self.run.path()).env("XDG_STATE_HOME", at("state"));
         command.env("TERM", "xterm-256color").env("LANG", "C.UTF-8").env(MARK, at(""));
+        command.env("SHELL", "/bin/sh");
         command.current_dir(self.app()).stdin(Stdio::null());
         command
     }
@@ -73,18 +81,29 @@ impl World {
         self.living().into_iter().filter(|proc| owner_of(proc.pid) == owner).collect()
     }
 
-    /// Wait until nothing is left.
-    pub(crate) fn wait_empty(&self) {
-        eventually("nothing is left", || self.living().is_empty().then_some(()));
+    /// Wait until nothing is left; whether that came to be.
+    pub(crate) fn wait_empty(&self) -> bool {
+        let deadline = Instant::now() + PATIENCE;
+        while !self.living().is_empty() && Instant::now() < deadline {
+            pause(Duration::from_millis(2));
+        }
+        self.living().is_empty()
     }
 }
 
 impl Drop for World {
     fn drop(&mut self) {
-        for process in self.living() {
-            procs::kill(process.pid, 9);
+        let deadline = Instant::now() + PATIENCE;
+        // Whoever is being killed may just be starting others.
+        while !self.living().is_empty() && Instant::now() < deadline {
+            for process in self.living() {
+                procs::kill(process.pid, 9);
+            }
+            pause(Duration::from_millis(2));
         }
-        self.wait_empty();
+        for process in self.living() {
+            eprintln!("bars: can't be killed: {process:?}");
+        }
     }
 }
 

@@ -10,7 +10,7 @@ mod throughput;
 
 use std::time::Duration;
 
-use crate::table::Column;
+use crate::table::{Column, seconds};
 use crate::tool::Tool;
 
 /// A group of rows of the table that are measured together.
@@ -77,7 +77,7 @@ impl Row {
 /// are asked while they still start.
 const SETTLE: Duration = Duration::from_millis(500);
 
-/// A time in milliseconds.
-fn ms(time: Duration) -> f64 {
-    time.as_secs_f64() * 1000.0
+/// A time in milliseconds; infinitely many, if it was given up.
+fn ms(time: Option<Duration>) -> f64 {
+    seconds(time) * 1000.0
 }

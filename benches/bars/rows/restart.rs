@@ -1,10 +1,12 @@
 //! Asking a run that goes on.
 
+use std::process::Command;
 use std::time::Instant;
 
 use super::ms;
 use crate::programs::{FIRST, command};
 use crate::reader::PATIENCE;
+use crate::running::{Running, within};
 use crate::table::Column;
 use crate::tool::{To, Tool};
 use crate::world::World;
@@ -14,32 +16,55 @@ const TIMES: usize = 10;
 
 pub(super) fn measure(tool: &Tool, column: &mut Column<'_>) {
     let world = World::new();
+    if tool.restart(&world).is_none() && tool.ps(&world).is_none() {
+        return;
+    }
     let mut running = tool.start(&world, &[command("first")], To::Pipe);
     running.reader().until(FIRST, 1);
     for _ in 0..TIMES {
-        let (Some(mut restart), Some(mut ps)) = (tool.restart(&world), tool.ps(&world)) else {
+        let came = tool.restart(&world).is_none_or(|call| line(call, &mut running, column));
+        let told = tool.ps(&world).is_none_or(|call| list(call, column));
+        // Who hangs once need not be waited for again and again.
+        if !came || !told {
             break;
-        };
-        let old = running.reader().text.len();
-        let begun = Instant::now();
-        let mut child = restart.spawn().unwrap();
-        let came = running.reader().until_from(old, FIRST, 1);
-        let line = begun.elapsed();
-        child.wait().unwrap();
-        let line = if came { line } else { PATIENCE };
-        column.value("restart → first line of the new life [ms]", "≤ 8", ms(line));
-        let begun = Instant::now();
-        if ps.status().unwrap().success() {
-            column.value("ps [ms]", "≤ 5", ms(begun.elapsed()));
         }
     }
     for _ in 0..TIMES {
-        let Some(mut restart) = tool.restart(&world) else { break };
-        let old = running.reader().text.len();
-        let begun = Instant::now();
-        let _ = restart.status();
-        column.value("restart → command back [ms]", "≤ 8", ms(begun.elapsed()));
-        running.reader().until_from(old, FIRST, 1);
+        let Some(restart) = tool.restart(&world) else { break };
+        if !back(restart, &mut running, column) {
+            break;
+        }
     }
     running.finish();
+}
+
+/// Restart, and wait for the first line; whether it came.
+fn line(mut restart: Command, running: &mut Running, column: &mut Column<'_>) -> bool {
+    let old = running.reader().text.len();
+    let begun = Instant::now();
+    let mut child = restart.spawn().unwrap();
+    let came = running.reader().until_from(old, FIRST, 1);
+    let line = came.then(|| begun.elapsed());
+    let returned = within(&mut child, PATIENCE).is_some();
+    column.value("restart → first line of the new life [ms]", "≤ 8", ms(line));
+    came && returned
+}
+
+/// Ask for a list; whether it came.
+fn list(mut ps: Command, column: &mut Column<'_>) -> bool {
+    let begun = Instant::now();
+    let good = within(&mut ps.spawn().unwrap(), PATIENCE);
+    if good != Some(false) {
+        column.value("ps [ms]", "≤ 5", ms(good.map(|_| begun.elapsed())));
+    }
+    good == Some(true)
+}
+
+/// Restart, and wait for the command; whether it returned.
+fn back(mut restart: Command, running: &mut Running, column: &mut Column<'_>) -> bool {
+    let old = running.reader().text.len();
+    let begun = Instant::now();
+    let returned = within(&mut restart.spawn().unwrap(), PATIENCE).map(|_| begun.elapsed());
+    column.value("restart → command back [ms]", "≤ 8", ms(returned));
+    running.reader().until_from(old, FIRST, 1) && returned.is_some()
 }

@@ -7,7 +7,7 @@ use crate::lines;
 use crate::programs::{DONE, STALL, command};
 use crate::table::Column;
 use crate::tool::{To, Tool};
-use crate::wait::{eventually, pause};
+use crate::wait::pause;
 use crate::world::{Owner, World, memory};
 
 /// Some 20 MB.
@@ -16,6 +16,9 @@ const LINES: usize = 250_000;
 const UNREAD: Duration = Duration::from_secs(3);
 
 pub(super) fn measure(tool: &Tool, column: &mut Column<'_>) {
+    if !tool.streams() {
+        return;
+    }
     let world = World::new();
     let mut running = tool.start(&world, &[command(&format!("slow 0 {LINES}"))], To::Pipe);
     pause(UNREAD);
@@ -27,11 +30,11 @@ pub(super) fn measure(tool: &Tool, column: &mut Column<'_>) {
         .sum();
     column.value("slow reader: memory of the command [MiB]", "bounded", private(running.main));
     column.value("slow reader: memory of everything [MiB]", "", held);
+    // The writer notes it before it says that it is done.
     running.reader().until(DONE, 1);
-    let stall: u64 = eventually("the writer is done", || {
-        std::fs::read_to_string(world.app().join(STALL)).ok()?.parse().ok()
-    });
-    column.value("slow reader: longest write [ms]", "no stall", ms(Duration::from_nanos(stall)));
+    let stall = std::fs::read_to_string(world.app().join(STALL)).ok();
+    let stall = stall.and_then(|text| text.parse().ok()).map(Duration::from_nanos);
+    column.value("slow reader: longest write [ms]", "no stall", ms(stall));
     let output = std::mem::take(&mut running.reader().text);
     column.fate("slow reader: lines", lines::fate(&[output], 1, LINES));
     running.finish();
