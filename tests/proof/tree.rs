@@ -7,7 +7,7 @@ use std::path::Path;
 use std::sync::Mutex;
 
 use self::cases::{CASES, Case};
-use crate::harness::{World, eventually, procs};
+use crate::harness::{Ran, World, eventually, procs};
 use crate::random::Random;
 use crate::table::Table;
 
@@ -121,18 +121,19 @@ impl Trial {
         let marker = self.marker(main);
         let before = holders(&marker).len();
         let spared = self.spared(main);
-        let code = match self.end {
-            End::Stop => self.world.run(["stop", "tree"]).code,
-            End::Restart => self.world.run(["restart", "tree"]).code,
-            End::Quit => self.world.run(["quit"]).code,
-            End::Kill => self.world.run(["kill"]).code,
+        let ran = match self.end {
+            End::Stop => self.world.run(["stop", "tree"]),
+            End::Restart => self.world.run(["restart", "tree"]),
+            End::Quit => self.world.run(["quit"]),
+            End::Kill => self.world.run(["kill"]),
             End::Itself => {
                 std::fs::write(self.world.app().join("go"), "\n").unwrap();
-                view.code()
+                Ran { code: view.code(), stdout: view.log(), stderr: view.errors() }
             }
         };
         // At once: a command answers when the thing is done.
         let left: Vec<String> = self.living(&marker, &spared);
+        assert_eq!(ran.code, 0, "{:?}, left {left:?}: {ran:?}", self.end);
         if self.end == End::Restart {
             let again = self.grown();
             assert_ne!(again, main);
@@ -147,7 +148,6 @@ impl Trial {
         if self.end != End::Itself {
             assert_eq!(view.code(), 0);
         }
-        assert_eq!(code, 0, "{:?}", self.end);
         if self.case.spared {
             view.shows("Left running on purpose: tmux");
         }
