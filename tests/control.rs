@@ -8,6 +8,9 @@ mod api;
 mod busy;
 #[path = "control/crowd.rs"]
 mod crowd;
+#[path = "control/halves.rs"]
+#[cfg(target_os = "linux")]
+mod halves;
 #[path = "control/harness.rs"]
 mod harness;
 #[path = "control/lines.rs"]

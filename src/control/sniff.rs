@@ -66,6 +66,11 @@ impl Rewound {
     pub(super) const fn new(ahead: Vec<u8>, stream: UnixStream) -> Self {
         Self { ahead, given: 0, stream }
     }
+
+    /// The stream itself.
+    pub(super) const fn get_ref(&self) -> &UnixStream {
+        &self.stream
+    }
 }
 
 impl AsyncRead for Rewound {

@@ -1,0 +1,33 @@
+//! Clients that close their own side only, and those that are gone.
+
+use tokio::io::AsyncWriteExt as _;
+
+use super::harness::{Seen, read_all, run, soon};
+
+#[tokio::test]
+async fn who_has_asked_and_closes_its_side_is_answered() {
+    let mut run = run();
+    let mut stream = run.raw().await;
+    stream.write_all(b"POST /api/processes/slow/stop HTTP/1.1\r\nHost: x\r\n\r\n").await.unwrap();
+    stream.shutdown().await.unwrap();
+    assert!(matches!(run.next().await, Seen::Do(..)));
+    // It has seen the end of what the client says by the time it has answered somebody else.
+    run.http("GET /api/state", "").await;
+    run.release.notify_one();
+    let answer = read_all(stream).await;
+    assert!(answer.starts_with("HTTP/1.1 200 OK"), "{answer}");
+}
+
+#[tokio::test]
+async fn a_view_that_has_closed_its_side_counts_until_it_is_gone() {
+    let mut run = run();
+    let mut stream = run.raw().await;
+    stream.write_all(b"GET /api/head?view=1 HTTP/1.1\r\nHost: x\r\n\r\n").await.unwrap();
+    stream.shutdown().await.unwrap();
+    assert_eq!(run.next().await, Seen::View(true));
+    run.http("GET /api/state", "").await;
+    assert!(run.seen.is_empty(), "it is there");
+    // Nothing is said to it that would show that nobody hears it.
+    drop(stream);
+    assert_eq!(soon(run.seen.recv()).await, Some(Seen::View(false)));
+}
