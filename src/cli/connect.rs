@@ -17,8 +17,8 @@ use crate::model::request::{ProcessState, State};
 
 /// Become the tmux client that shows the process; returns only if that fails.
 pub(super) fn connect(args: &ConnectArgs) -> Result<u8, CliError> {
-    let instance = Instance::find(args.client.socket.as_deref())?;
-    let mut command = super::block_on(prepare(&instance, args))?;
+    let mut instance = Instance::find(args.client.socket.as_deref())?;
+    let mut command = super::block_on(prepare(&mut instance, args))?;
     if !std::io::stdin().is_terminal() {
         let text = "connect needs a terminal; `tmo echo` and `tmo logs` show what is printed";
         return Err(CliError::Other(text.to_owned()));
@@ -30,12 +30,11 @@ pub(super) fn connect(args: &ConnectArgs) -> Result<u8, CliError> {
     })
 }
 
-async fn prepare(instance: &Instance, args: &ConnectArgs) -> Result<Command, CliError> {
-    let client = match instance.server().await? {
-        Server::Tmo(client) => client,
-        Server::Overmind(address) => return foreign(&address, args).await,
-    };
-    let state = client.state().await?;
+async fn prepare(instance: &mut Instance, args: &ConnectArgs) -> Result<Command, CliError> {
+    if let Server::Overmind(address) = instance.server().await? {
+        return foreign(&address, args).await;
+    }
+    let state = instance.state().await?;
     let process = choose(&state, args.name.as_deref())?;
     let Some(pane) = &process.pane else {
         let name = &process.name;
@@ -112,6 +111,10 @@ async fn foreign(address: &Path, args: &ConnectArgs) -> Result<Command, CliError
     let found = found.ok_or_else(|| {
         CliError::Other(format!("Unknown process name: {}", args.name.clone().unwrap_or_default()))
     })?;
+    if found.server.contains('/') {
+        let text = format!("{}: `{}` is no name of a tmux server", address.display(), found.server);
+        return Err(CliError::Other(text));
+    }
     let mut command = Command::new("tmux");
     command.args(["-L", &found.server, "attach", "-t", &found.target]).env_remove("TMUX");
     Ok(command)

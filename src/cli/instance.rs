@@ -4,12 +4,19 @@ use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use super::error::CliError;
-use crate::config::dirs::find_runtime_dir;
+use super::launch::Launch;
+use crate::config::dirs::{find_runtime_dir, is_private};
 use crate::config::load::Context;
 use crate::config::project::{self, SocketPath};
-use crate::control::client::{Client, ClientError};
+use crate::control::client::{Client, ClientError, Listener, who};
+use crate::control::lock::Door;
 use crate::control::{listen, lock};
+use crate::engine::guard::News;
 use crate::engine::runtime::Runtime;
+use crate::model::request::State;
+
+/// Nobody kills a supervisor this often while one request is made.
+const MOST_TRIES: u32 = 100;
 
 /// Where an instance is, whether it runs or not.
 #[derive(Debug)]
@@ -23,7 +30,7 @@ pub(super) struct Instance {
 #[derive(Debug)]
 pub(super) enum Server {
     /// A supervisor of ours.
-    Tmo(Client),
+    Tmo,
     /// Somebody without our lock: overmind itself.
     Overmind(PathBuf),
 }
@@ -42,14 +49,19 @@ impl Instance {
         listen::locate(&self.socket.path, self.runtime.dir())
     }
 
-    /// Connect to whoever answers.
-    pub(super) async fn server(&self) -> Result<Server, CliError> {
-        let address = self.address();
+    /// Who answers here. A run whose supervisor and guardian were killed is taken over first.
+    pub(super) async fn server(&mut self) -> Result<Server, CliError> {
         if lock::is_held(self.runtime.dir()).unwrap_or(false) {
-            return Ok(Server::Tmo(self.client().await?));
+            return Ok(Server::Tmo);
         }
-        match Client::connect(&address).await {
-            Ok(_) => Ok(Server::Overmind(address)),
+        let address = self.address();
+        match who(&address).await {
+            Ok(Listener::Tmo(state)) => {
+                self.runtime = of_another_session(&state).unwrap_or_else(|| self.runtime.clone());
+                Ok(Server::Tmo)
+            }
+            Ok(Listener::Overmind) => Ok(Server::Overmind(address)),
+            Err(ClientError::Dial { .. }) if self.take_over()? => Ok(Server::Tmo),
             Err(error) => Err(self.not_there(error)),
         }
     }
@@ -59,24 +71,75 @@ impl Instance {
         !lock::is_held(self.runtime.dir()).unwrap_or(true) && !self.runtime.has_survivors()
     }
 
-    /// Connect to our supervisor.
-    pub(super) async fn client(&self) -> Result<Client, CliError> {
-        Client::connect(&self.address()).await.map_err(|error| self.not_there(error))
+    /// Ask our supervisor, and ask again for as long as it is killed meanwhile: its guardian, or
+    /// this command, starts another one, and connecting waits for that.
+    pub(super) async fn ask<T>(
+        &self,
+        ask: impl AsyncFn(Client) -> Result<T, ClientError>,
+    ) -> Result<T, CliError> {
+        let mut tries = 0;
+        loop {
+            tries += 1;
+            let asked = match Client::connect(&self.address()).await {
+                Ok(client) => ask(client).await,
+                Err(error) => Err(error),
+            };
+            match asked {
+                Ok(answer) => return Ok(answer),
+                Err(ClientError::Lost { .. }) if tries < MOST_TRIES => {}
+                Err(ClientError::Dial { .. }) if tries < MOST_TRIES && self.take_over()? => {}
+                Err(error) => return Err(self.not_there(error)),
+            }
+        }
     }
 
-    /// What a refused connection means: nothing runs, or a run whose supervisor was killed.
-    pub(super) fn not_there(&self, error: ClientError) -> CliError {
-        let refused = matches!(error, ClientError::Dial { .. } | ClientError::Lost { .. });
-        if refused && self.runtime.has_survivors() {
-            return CliError::Other(
-                "the supervisor was killed, its processes still run: `tmo start` takes them over"
-                    .to_owned(),
-            );
+    /// The state of the run.
+    pub(super) async fn state(&self) -> Result<State, CliError> {
+        self.ask(async |client| client.state().await).await
+    }
+
+    /// Nobody answers: if the supervisor and its guardian were killed, start others, which go on
+    /// with what runs. Whether there is anybody to be asked now.
+    fn take_over(&self) -> Result<bool, CliError> {
+        if !self.runtime.has_survivors() {
+            return Ok(false);
         }
+        // Others may be about to do the same, or a start may not have come to anything yet.
+        let _door = Door::enter(self.runtime.dir()).map_err(CliError::io("the lock"))?;
+        if lock::is_held(self.runtime.dir()).map_err(CliError::io("the lock"))? {
+            return Ok(true);
+        }
+        let tmo = std::env::current_exe().map_err(CliError::io("can't tell where tmo is"))?;
+        let mut launch = Launch::begin(&tmo, self.runtime.dir(), None)?;
+        match launch.next()? {
+            News::Listening { adopted, .. } => {
+                super::warn(&taken_over(adopted.unwrap_or(0)));
+                Ok(true)
+            }
+            News::Failed { .. } if !self.runtime.has_survivors() => Ok(false),
+            News::Failed { message, code } => Err(CliError::Start { message, code }),
+            News::Held { .. } | News::Running | News::Ended { .. } => Ok(true),
+        }
+    }
+
+    /// What a refused connection means: nothing runs, or something has gone on without us.
+    fn not_there(&self, error: ClientError) -> CliError {
         let ClientError::Dial { cause, .. } = error else { return error.into() };
         // Overmind's words name the socket as the user would.
         let nobody = matches!(cause.kind(), ErrorKind::NotFound | ErrorKind::ConnectionRefused);
         let dial = ClientError::Dial { path: self.socket.shown.clone(), cause };
         if nobody { CliError::NothingRuns(dial) } else { dial.into() }
     }
+}
+
+/// The words for a run that was taken over.
+pub(super) fn taken_over(count: u32) -> String {
+    format!("the supervisor had been killed; taken over its {count} living processes")
+}
+
+/// The runtime directory of a run that was not found by our own rules: it was started in a session
+/// with another `XDG_RUNTIME_DIR`, or its project has been moved since.
+pub(super) fn of_another_session(state: &State) -> Option<Runtime> {
+    let dir = state.runtime.as_ref()?.as_path();
+    is_private(dir).then(|| Runtime::new(dir))
 }

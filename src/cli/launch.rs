@@ -27,7 +27,7 @@ impl Launch {
         // Only the teller is for the guardian; it is told its number.
         rustix::io::fcntl_setfd(&news, rustix::io::FdFlags::CLOEXEC)
             .map_err(|e| failed(nix::Error::from_raw(e.raw_os_error())))?;
-        let mut guard = Command::new(tmo);
+        let mut guard = Command::new(crate::sys::program(tmo));
         guard.arg("guard").arg(runtime).arg(plan.unwrap_or(Path::new("-")));
         guard.arg(teller.as_raw_fd().to_string());
         guard.current_dir("/");

@@ -9,7 +9,7 @@ use super::instance::{Instance, Server};
 use super::log::Source;
 use super::outlet::{Lost, Outlet};
 use super::view::stop_signal;
-use crate::control::client::{Client, HeadEvent};
+use crate::control::client::HeadEvent;
 use crate::control::lock;
 use crate::journal::cursor::{Filter, Position};
 use crate::journal::ingest::Ingest;
@@ -21,16 +21,15 @@ use crate::view::printer::Job;
 
 /// Follow the log from now on.
 pub(super) fn echo(args: &EchoArgs) -> Result<u8, CliError> {
-    let instance = Instance::find(args.client.socket.as_deref())?;
-    let client = match super::block_on(instance.server())? {
-        Server::Tmo(client) => client,
-        Server::Overmind(address) => return super::block_on(foreign(&address)),
-    };
+    let mut instance = Instance::find(args.client.socket.as_deref())?;
+    if let Server::Overmind(address) = super::block_on(instance.server())? {
+        return super::block_on(foreign(&address));
+    }
     let source = Source::of_instance(&instance)?;
     let filter = source.filter(&args.names)?;
     let record = source.index().len().map_err(CliError::io("the journal"))?;
     let style = Source::style(&instance.context.env, false);
-    follow(&instance, &client, source.job(Position { record, skip: 0 }, filter, style))
+    follow(&instance, source.job(Position { record, skip: 0 }, filter, style))
 }
 
 /// Pass on what an overmind streams.
@@ -66,8 +65,7 @@ pub(super) fn logs(args: &LogsArgs, out: &mut dyn Write) -> Result<u8, CliError>
     };
     let style = Source::style(&instance.context.env, false);
     if args.follow && supervised {
-        let client = super::block_on(instance.client())?;
-        return follow(&instance, &client, source.job(position, filter, style));
+        return follow(&instance, source.job(position, filter, style));
     }
     let mut job = source.job(position, filter.clone(), style);
     job.cursor = crate::journal::cursor::Cursor::over(index, position, filter);
@@ -140,10 +138,10 @@ fn gone(written: std::io::Result<()>) -> Result<bool, CliError> {
 }
 
 /// Show the log as it comes, until the run ends, a signal comes or nobody reads any more.
-fn follow(instance: &Instance, client: &Client, job: Job) -> Result<u8, CliError> {
+fn follow(instance: &Instance, job: Job) -> Result<u8, CliError> {
     let mut outlet = Outlet::open(job)?;
     super::block_on(async {
-        let mut news = Client::connect(client.path()).await?.head(false).await?;
+        let mut news = instance.ask(async |client| client.head(false).await).await?;
         let stop = stop_signal();
         tokio::pin!(stop);
         loop {
@@ -158,9 +156,9 @@ fn follow(instance: &Instance, client: &Client, job: Job) -> Result<u8, CliError
             match event {
                 Some(Ok(HeadEvent::Head(head))) => outlet.printer.head(head),
                 Some(Ok(HeadEvent::End(_)) | Err(_)) => break,
-                // The supervisor was killed; its guardian, if it lives, starts another one.
-                None => match instance.client().await {
-                    Ok(client) => news = client.head(false).await?,
+                // The supervisor was killed, and another one is started; or it was the last.
+                None => match instance.ask(async |client| client.head(false).await).await {
+                    Ok(fresh) => news = fresh,
                     Err(_) => break,
                 },
             }

@@ -33,6 +33,7 @@ use crate::model::request::Request;
 
 /// Run the program with these arguments (the first is its own name); returns its exit code.
 pub fn run(arguments: Vec<OsString>) -> u8 {
+    crate::sys::hear_all();
     if let Some(code) = parts::run(&arguments) {
         return code;
     }
@@ -113,13 +114,13 @@ fn written(result: io::Result<()>) -> Result<u8, CliError> {
 }
 
 fn named(args: NamesArgs, ask: impl FnOnce(Vec<String>) -> Request) -> Result<u8, CliError> {
-    let instance = Instance::find(args.client.socket.as_deref())?;
-    block_on(request::request(&instance, ask(args.names), !args.no_wait))
+    let mut instance = Instance::find(args.client.socket.as_deref())?;
+    block_on(request::request(&mut instance, ask(args.names), !args.no_wait))
 }
 
 fn whole(args: &ClientArgs, ask: Request) -> Result<u8, CliError> {
-    let instance = Instance::find(args.socket.as_deref())?;
-    block_on(request::request(&instance, ask, true))
+    let mut instance = Instance::find(args.socket.as_deref())?;
+    block_on(request::request(&mut instance, ask, true))
 }
 
 /// What waiting for events takes.

@@ -31,6 +31,8 @@ pub(super) fn run(arguments: &[OsString]) -> Option<u8> {
 fn guardian(runtime: &Path, rest: &[OsString]) -> u8 {
     let [plan, news] = rest else { return 2 };
     let news = news.to_str().and_then(|n| n.parse().ok());
+    // It outlives the command that it was started by: what that was given is none of its own.
+    let _ = crate::sys::close_inherited(news.as_slice());
     let Some(Ok(news)) = news.map(inherit::take) else { return 2 };
     let plan = Some(Path::new(plan)).filter(|plan| *plan != OsStr::new("-"));
     guard::run(runtime, plan, news)

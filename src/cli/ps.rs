@@ -10,11 +10,11 @@ use crate::control::overmind_client::OvermindClient;
 
 /// Print overmind's table, or the whole state as JSON.
 pub(super) fn ps(args: &PsArgs, out: &mut dyn Write) -> Result<u8, CliError> {
-    let instance = Instance::find(args.client.socket.as_deref())?;
+    let mut instance = Instance::find(args.client.socket.as_deref())?;
     let text = super::block_on(async {
         match instance.server().await? {
-            Server::Tmo(client) => {
-                let state = client.state().await?;
+            Server::Tmo => {
+                let state = instance.state().await?;
                 if args.json {
                     let json = serde_json::to_string_pretty(&state);
                     return json.map(|j| j + "\n").map_err(|e| CliError::Other(e.to_string()));

@@ -20,25 +20,28 @@ const MOST_TRIES: u32 = 100;
 
 /// Ask, wait, tell what went wrong.
 pub(super) async fn request(
-    instance: &Instance,
+    instance: &mut Instance,
     request: Request,
     wait: bool,
 ) -> Result<u8, CliError> {
     match instance.server().await? {
-        Server::Tmo(client) => {
-            if !wait {
-                return verdict(client.request(&request, false).await?);
-            }
-            let address = instance.address();
-            match with_progress(words(&request), insist(&address, &request)).await {
+        Server::Tmo => {
+            let key = key();
+            let asked = instance.ask(async |client| {
+                if wait {
+                    insist(client, &request, &key).await
+                } else {
+                    client.request(&request, false).await
+                }
+            });
+            match with_progress(words(&request), asked).await {
                 // Whatever was to be ended has ended.
-                Err(ClientError::Dial { .. } | ClientError::Lost { .. })
-                    if ends_the_run(&request) && instance.is_over() =>
+                Err(CliError::NothingRuns(_) | CliError::Client(ClientError::Lost { .. }))
+                    if wait && ends_the_run(&request) && instance.is_over() =>
                 {
                     Ok(0)
                 }
-                Err(error) => Err(instance.not_there(error)),
-                Ok(outcome) => verdict(outcome),
+                outcome => verdict(outcome?),
             }
         }
         Server::Overmind(address) => {
@@ -59,17 +62,21 @@ pub(super) async fn request(
 }
 
 /// Ask and wait for the outcome, unless the supervisor does not answer at all.
-pub(super) async fn insist(address: &Path, request: &Request) -> Result<Outcome, ClientError> {
+pub(super) async fn insist(
+    client: Client,
+    request: &Request,
+    key: &str,
+) -> Result<Outcome, ClientError> {
     tokio::select! {
-        answer = ask(address, request) => answer,
-        silent = silence(address) => Err(silent),
+        answer = client.request_once(request, key) => answer,
+        silent = silence(client.path()) => Err(silent),
     }
 }
 
 /// Ask and wait for the outcome, for however long. A supervisor that is killed meanwhile is started
 /// again by its guardian, and asked again by the same key, so that nothing is done twice.
 pub(super) async fn ask(address: &Path, request: &Request) -> Result<Outcome, ClientError> {
-    let key = format!("{}-{:x}", std::process::id(), clock::now_ns());
+    let key = key();
     let mut tries = 0;
     loop {
         tries += 1;
@@ -79,6 +86,33 @@ pub(super) async fn ask(address: &Path, request: &Request) -> Result<Outcome, Cl
             other => return other,
         }
     }
+}
+
+/// Ask, and ask again for as long as the supervisor is killed meanwhile.
+pub(super) async fn steadily<T>(
+    address: &Path,
+    ask: impl AsyncFn(Client) -> Result<T, ClientError>,
+) -> Result<T, ClientError> {
+    let mut tries = 0;
+    loop {
+        tries += 1;
+        match ask(Client::connect(address).await?).await {
+            Err(ClientError::Lost { .. }) if tries < MOST_TRIES => {}
+            other => return other,
+        }
+    }
+}
+
+/// Have everything stopped, unless the supervisor does not answer at all.
+pub(super) async fn quit(address: &Path) -> Result<Outcome, CliError> {
+    let key = key();
+    let ask = async |client| insist(client, &Request::Quit, &key).await;
+    Ok(steadily(address, ask).await?)
+}
+
+/// What a request is called, so that asking again is not asking twice.
+fn key() -> String {
+    format!("{}-{:x}", std::process::id(), clock::now_ns())
 }
 
 /// What is asked for may take its time; but a supervisor that does not even tell its state by then

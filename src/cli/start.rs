@@ -7,6 +7,7 @@ use std::time::Duration;
 use super::args::StartArgs;
 use super::early::Early;
 use super::error::CliError;
+use super::instance::{of_another_session, taken_over};
 use super::launch::Launch;
 use super::view::{self, Shown};
 use crate::backend::tmux::version;
@@ -14,14 +15,14 @@ use crate::config::dirs::make_runtime_dir;
 use crate::config::inherit::inherit_here;
 use crate::config::load::{Context, find_program};
 use crate::config::{Project, StartOptions};
-use crate::control::client::Client;
+use crate::control::client::{Listener, who};
+use crate::control::dial::{self, Answer};
 use crate::control::listen;
 use crate::control::lock::{self, Door};
 use crate::engine::guard::News;
 use crate::engine::runtime::Runtime;
 use crate::journal::cursor::Position;
 use crate::model::plan::Plan;
-use crate::model::request::Request;
 use crate::plan::{self, Facts};
 use crate::sys::clock;
 use crate::view::paint::name_width;
@@ -46,7 +47,7 @@ struct Start {
 
 /// Start, adopt or attach; returns the exit code of the run (0 for `-D`).
 pub(super) fn start(args: StartArgs, out: &mut dyn Write) -> Result<u8, CliError> {
-    let start = Start::gather(args)?;
+    let mut start = Start::gather(args)?;
     loop {
         let door = Door::enter(start.runtime.dir()).map_err(CliError::io("the lock"))?;
         if lock::is_held(start.runtime.dir()).map_err(CliError::io("the lock"))? {
@@ -54,6 +55,10 @@ pub(super) fn start(args: StartArgs, out: &mut dyn Write) -> Result<u8, CliError
                 Some(shown) => return view::show(shown),
                 None => continue,
             }
+        }
+        if let Some(runtime) = start.runs_elsewhere()? {
+            start.runtime = runtime;
+            continue;
         }
         // Before the first file: one that is interrupted half-way would stay.
         let early = Early::begin().map_err(CliError::io("signals"))?;
@@ -154,9 +159,7 @@ impl Start {
                     tell(&note);
                 }
                 if let Some(count) = adopted {
-                    tell(&format!(
-                        "the supervisor had been killed; taken over its {count} living processes"
-                    ));
+                    tell(&taken_over(count));
                 }
                 first_record
             }
@@ -171,9 +174,7 @@ impl Start {
         if let Some(error) = interrupted(&early) {
             let address = listen::locate(&self.project.socket.path, self.runtime.dir());
             // It may be over already.
-            let _ = super::block_on(async {
-                Ok(super::request::insist(&address, &Request::Quit).await?)
-            });
+            let _ = super::block_on(super::request::quit(&address));
             return Err(error);
         }
         waited?;
@@ -214,6 +215,24 @@ impl Start {
         }
     }
 
+    /// A run that is there although its lock is not where it would be by our own rules: that of
+    /// another session of this user, or of a project that was moved while it ran.
+    fn runs_elsewhere(&self) -> Result<Option<Runtime>, CliError> {
+        let path = &self.project.socket.path;
+        if !matches!(dial::probe(path), Ok(Answer::Live)) {
+            return Ok(None);
+        }
+        // Whoever else is there is told of when its place is wanted.
+        let asked = super::block_on(async { Ok(who(path).await?) });
+        let Ok(Listener::Tmo(state)) = asked else { return Ok(None) };
+        let held = |runtime: &Runtime| lock::is_held(runtime.dir()).unwrap_or(false);
+        match of_another_session(&state).filter(held) {
+            Some(runtime) => Ok(Some(runtime)),
+            // Its runtime directory is gone, and with it all that a view needs.
+            None => Err(CliError::AlreadyRunning { pid: state.pid }),
+        }
+    }
+
     /// A run is there: be its view, unless it has one. Nothing if it has ended just now.
     fn attach(&self, door: Door) -> Result<Option<Shown>, CliError> {
         let (socket, runtime) = (&self.project.socket, self.runtime.dir());
@@ -222,7 +241,7 @@ impl Start {
             tell(&format!("{} was gone; it is back", socket.shown.display()));
         }
         let asked = super::block_on(async {
-            Ok(async { Client::connect(&address).await?.state().await }.await)
+            Ok(super::request::steadily(&address, async |client| client.state().await).await)
         })?;
         let state = match asked {
             Ok(state) => state,

@@ -114,6 +114,11 @@ pub fn find_runtime_dir(env: &Env, socket: &Path) -> Result<PathBuf, DirError> {
     Ok(dir)
 }
 
+/// Whether a directory that somebody names is this user's and closed to others.
+pub fn is_private(path: &Path) -> bool {
+    path.symlink_metadata().is_ok_and(|found| check_private(path, &found).is_ok())
+}
+
 /// Create the runtime directory of the instance behind this socket, and the one it is in.
 pub fn make_runtime_dir(env: &Env, socket: &Path) -> Result<PathBuf, DirError> {
     make_private_dir(&runtime_base(env))?;

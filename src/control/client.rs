@@ -15,11 +15,12 @@ use hyper::{Method, StatusCode, header};
 use hyper_util::rt::TokioIo;
 use serde::de::DeserializeOwned;
 use serde_json::json;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::UnixStream;
 
 use super::dial;
 use super::handle::End;
-use super::http::Problem;
+use super::http::{Alive, Problem};
 use super::sse;
 use crate::model::request::{Head, Outcome, Request, State};
 
@@ -43,6 +44,14 @@ pub enum ClientError {
         /// Why.
         #[source]
         cause: io::Error,
+    },
+    /// Somebody else listens there, who is not to be told anything.
+    #[error("the listener at {} is user {owner}'s, not yours; remove it, or give another socket with `-s`", path.display())]
+    Stranger {
+        /// The socket.
+        path: PathBuf,
+        /// User id of whoever listens.
+        owner: u32,
     },
     /// It took the connection, and says nothing.
     #[error(
@@ -90,6 +99,56 @@ pub struct Client {
     fresh: Mutex<Option<Sender>>,
 }
 
+/// Who listens at a socket.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Listener {
+    /// A supervisor of ours, with the state of its run.
+    Tmo(Box<State>),
+    /// Overmind itself.
+    Overmind,
+}
+
+/// Ask who listens there. Both are asked at once, each in its own language: a supervisor reads one
+/// request, overmind passes over what it does not know and answers the last line.
+pub async fn who(path: &Path) -> Result<Listener, ClientError> {
+    const QUESTION: &[u8] =
+        b"GET /api/state HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\nstatus\n";
+    let stream = connect(path).await?;
+    let mut answer = Vec::new();
+    let asked = async {
+        let (reader, mut writer) = tokio::io::split(stream);
+        writer.write_all(QUESTION).await?;
+        // Whoever has answered may break off; what was said counts.
+        let _ = reader.take(LARGEST_ANSWER as u64).read_to_end(&mut answer).await;
+        io::Result::Ok(())
+    };
+    let client = Client { path: path.to_owned(), fresh: Mutex::default() };
+    match tokio::time::timeout(SILENCE, asked).await {
+        Ok(asked) => asked.map_err(|error| client.lost(&error))?,
+        Err(_) if client.is_taking_over().await => {
+            return Ok(Listener::Tmo(Box::new(client.state().await?)));
+        }
+        Err(_) => {
+            let cause = format!("no answer within {} s", SILENCE.as_secs());
+            return Err(ClientError::Lost { path: path.to_owned(), cause });
+        }
+    }
+    if answer.starts_with(b"PROCESS") {
+        return Ok(Listener::Overmind);
+    }
+    let end = memchr::memmem::find(&answer, b"\r\n\r\n").unwrap_or(answer.len());
+    let head = String::from_utf8_lossy(&answer[..end]).to_lowercase();
+    if !head.starts_with("http/1.1 ") || !head.contains("\r\ntmo-version: ") {
+        return Err(client.garbled(&"it is neither tmo nor overmind"));
+    }
+    let body = answer.get(end + 4..).unwrap_or_default();
+    if head.starts_with("http/1.1 200") {
+        return client.parse(body).map(|state| Listener::Tmo(Box::new(state)));
+    }
+    let status = head.split(' ').nth(1).and_then(|status| status.parse().ok());
+    Err(client.refusal(status.unwrap_or(StatusCode::BAD_GATEWAY), body))
+}
+
 /// News of a run.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum HeadEvent {
@@ -113,12 +172,27 @@ impl Client {
         &self.path
     }
 
-    /// The state of the run.
+    /// The state of the run. A supervisor that is just taking it over may take its time; any other
+    /// knows it at once.
     pub async fn state(&self) -> Result<State, ClientError> {
-        let asked = self.ask(Method::GET, "/api/state", Bytes::new());
-        let silent = |_| ClientError::Silent { path: self.path.clone() };
-        let (status, body) = tokio::time::timeout(SILENCE, asked).await.map_err(silent)??;
+        let mut asked = std::pin::pin!(self.ask(Method::GET, "/api/state", Bytes::new()));
+        let (status, body) = loop {
+            match tokio::time::timeout(SILENCE, &mut asked).await {
+                Ok(answer) => break answer?,
+                Err(_) if self.is_taking_over().await => {}
+                Err(_) => return Err(ClientError::Silent { path: self.path.clone() }),
+            }
+        };
         if status == StatusCode::OK { self.parse(&body) } else { Err(self.refusal(status, &body)) }
+    }
+
+    /// Whether the supervisor says that it is taking over the run.
+    async fn is_taking_over(&self) -> bool {
+        let asked = self.ask(Method::GET, "/api/alive", Bytes::new());
+        let Ok(Ok((StatusCode::OK, body))) = tokio::time::timeout(SILENCE, asked).await else {
+            return false;
+        };
+        self.parse::<Alive>(&body).is_ok_and(|alive| alive.taking_over)
     }
 
     /// Have something done; with `wait` the answer comes when it is done, else when it is
@@ -250,18 +324,32 @@ fn wire(request: &Request) -> (Method, &'static str, String) {
 /// Connect to a Unix socket, however long its path and however busy its listener is.
 pub(super) async fn connect(path: &Path) -> Result<UnixStream, ClientError> {
     let failed = |cause| ClientError::Dial { path: path.to_owned(), cause };
-    match UnixStream::connect(path).await {
-        Ok(stream) => return Ok(stream),
+    let stream = match UnixStream::connect(path).await {
+        Ok(stream) => stream,
         // A full queue, or a path too long for an address: both need the slower way.
         Err(error)
-            if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::InvalidInput) => {}
+            if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::InvalidInput) =>
+        {
+            dial_slowly(path).await.map_err(failed)?
+        }
         Err(error) => return Err(failed(error)),
+    };
+    // In a directory that others may write to anybody can have been there first.
+    let owner = stream.peer_cred().map_err(failed)?.uid();
+    let me = nix::unistd::geteuid();
+    if me.is_root() || owner == me.as_raw() || owner == 0 {
+        Ok(stream)
+    } else {
+        Err(ClientError::Stranger { path: path.to_owned(), owner })
     }
+}
+
+async fn dial_slowly(path: &Path) -> io::Result<UnixStream> {
     let path = path.to_owned();
     let dialled = tokio::task::spawn_blocking(move || dial::dial(&path, PATIENCE)).await;
-    let stream = dialled.map_err(io::Error::other).and_then(|dialled| dialled).map_err(failed)?;
-    stream.set_nonblocking(true).map_err(failed)?;
-    UnixStream::from_std(stream).map_err(failed)
+    let stream = dialled.map_err(io::Error::other).and_then(|dialled| dialled)?;
+    stream.set_nonblocking(true)?;
+    UnixStream::from_std(stream)
 }
 
 /// News of a run, one after the other.

@@ -2,6 +2,7 @@
 
 use std::io;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use serde::{Deserialize, Serialize};
 use tokio::sync::{mpsc, oneshot, watch};
@@ -79,6 +80,8 @@ pub struct Handle {
     pub head: watch::Receiver<Head>,
     /// Set once, when everything is over.
     pub end: watch::Receiver<Option<End>>,
+    /// Set while the engine takes over a run, which may be long, and answers nobody yet.
+    pub taking_over: Arc<AtomicBool>,
 }
 
 impl Handle {
@@ -104,6 +107,11 @@ impl Handle {
         let (reply, answer) = oneshot::channel();
         self.tell(Ask::State { reply }).await?;
         answer.await.map_err(|_| Ending)
+    }
+
+    /// Whether the engine is just taking over a run.
+    pub fn is_taking_over(&self) -> bool {
+        self.taking_over.load(Ordering::Relaxed)
     }
 
     /// Count a view; it is uncounted when the returned value is dropped.
@@ -181,6 +189,8 @@ impl std::fmt::Debug for JournalAccess {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use tokio::sync::{mpsc, watch};
 
     use super::{Ask, Handle};
@@ -190,7 +200,8 @@ mod tests {
     async fn the_end_of_a_view_is_told_even_when_the_queue_is_full() {
         let (asks, mut asked) = mpsc::channel(1);
         let head = watch::channel(Head::default()).1;
-        let handle = Handle { asks, head, end: watch::channel(None).1 };
+        let (end, taking_over) = (watch::channel(None).1, Arc::default());
+        let handle = Handle { asks, head, end, taking_over };
         let view = handle.view().await.unwrap();
         drop(view);
         assert!(matches!(asked.recv().await, Some(Ask::ViewOpened)));

@@ -3,6 +3,7 @@
 //! | method and path | does |
 //! |---|---|
 //! | `GET /api/state` | the whole run |
+//! | `GET /api/alive` | at once: whether the supervisor is still taking over, and answers nothing else yet |
 //! | `GET /api/processes`, `GET /api/processes/{name}` | its processes, one of them |
 //! | `POST /api/processes/{name}/start`, `…/stop`, `…/restart` | to one |
 //! | `POST /api/start`, `/api/stop`, `/api/restart` | to `{"names":[…]}`; none named means all |
@@ -42,6 +43,7 @@ const LARGEST_BODY: usize = 256 << 10;
 pub fn router(api: Api) -> Router {
     Router::new()
         .route("/api/state", get(state))
+        .route("/api/alive", get(alive))
         .route("/api/processes", get(processes))
         .route("/api/processes/{name}", get(process))
         .route("/api/processes/{name}/{verb}", post(act_on_one))
@@ -126,6 +128,17 @@ async fn no_such_method(method: Method, uri: Uri) -> Response {
 
 async fn state(State(api): State<Api>) -> Result<Response, Refusal> {
     Ok(json(StatusCode::OK, &api.handle.state().await?))
+}
+
+/// What can be told of a supervisor without asking it.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct Alive {
+    /// It takes over a run whose supervisor was killed; whatever else it is asked waits for that.
+    pub(super) taking_over: bool,
+}
+
+async fn alive(State(api): State<Api>) -> Response {
+    json(StatusCode::OK, &Alive { taking_over: api.handle.is_taking_over() })
 }
 
 #[derive(Serialize)]

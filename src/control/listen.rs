@@ -8,10 +8,10 @@
 //! A socket beside the Procfile may be removed by hand, so there is a second door in the runtime
 //! directory that clients find when the first is gone.
 
-use std::ffi::OsString;
 use std::fs::{self, Metadata, Permissions};
 use std::io;
 use std::os::fd::AsRawFd as _;
+use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _, PermissionsExt as _, symlink};
 use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
@@ -188,7 +188,7 @@ fn id(file: &Metadata) -> Id {
 
 /// Bind at the path, over a leftover if there is one.
 fn bind_at(path: &Path, replace: bool) -> io::Result<(UnixListener, Id)> {
-    let temporary = neighbour(path);
+    let temporary = neighbour(path, "s");
     remove_if(&temporary, |file| file.file_type().is_socket())?;
     let listener = bind_hidden(&temporary)?;
     let settled = fs::symlink_metadata(&temporary)
@@ -226,7 +226,7 @@ fn bind_hidden(path: &Path) -> io::Result<UnixListener> {
 
 /// A link to the socket at the path, over a leftover.
 fn put_link(socket: &Path, path: &Path) -> io::Result<()> {
-    let temporary = neighbour(path);
+    let temporary = neighbour(path, "l");
     remove_if(&temporary, Metadata::is_symlink)?;
     symlink(socket, &temporary)?;
     settle(&temporary, path, true).inspect_err(|_| {
@@ -253,11 +253,16 @@ fn settle(from: &Path, to: &Path, replace: bool) -> io::Result<()> {
     fs::rename(from, to)
 }
 
-/// A short name in the same directory that no other process uses.
-fn neighbour(path: &Path) -> PathBuf {
-    let mut name = OsString::from(".tmo");
-    name.push(std::process::id().to_string());
-    path.with_file_name(name)
+/// A short name in the same directory for what is to get the name of this path. Always the same, so
+/// that what somebody leaves who is killed in between is found by the next one: whoever binds holds
+/// the lock of the run, whoever puts a link comes through its door.
+fn neighbour(path: &Path, kind: &str) -> PathBuf {
+    let name = path.file_name().unwrap_or_default().as_bytes();
+    let sum = name
+        .iter()
+        .fold(0x811c_9dc5_u32, |sum, &byte| (sum ^ u32::from(byte)).wrapping_mul(0x0100_0193));
+    // Four digits: there is little room in the address of a socket.
+    path.with_file_name(format!(".tmo{kind}{:04x}", (sum >> 16) ^ (sum & 0xffff)))
 }
 
 /// Remove a file if it is what we think it is; nothing there is fine.

@@ -83,6 +83,12 @@ impl RunLock {
         matches((self.file.metadata(), std::fs::metadata(path(runtime))))
     }
 
+    /// Whether another file has taken its place: another run may be there, which is not to be touched.
+    pub fn is_replaced(&self, runtime: &Path) -> bool {
+        let there = std::fs::symlink_metadata(path(runtime));
+        there.is_ok() && !matches((self.file.metadata(), there))
+    }
+
     /// A copy that shares the lock: it is held until both are gone.
     pub fn try_clone(&self) -> io::Result<Self> {
         let fd = fcntl_dupfd_cloexec(self.file.as_fd(), 3)?;

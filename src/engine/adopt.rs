@@ -10,6 +10,9 @@ use super::queue::Event;
 use crate::supervisor::{Input, Pane, Phase, ProcId};
 use crate::sys;
 
+/// How many bytes are indexed at once of what came while nobody watched.
+const SLICE: u64 = 16 << 20;
+
 impl Engine {
     /// Take over; returns how many processes live.
     pub(super) async fn adopt(&mut self) -> std::io::Result<usize> {
@@ -17,11 +20,13 @@ impl Engine {
             self.recall(id)?;
         }
         loop {
-            let progress = self.ingest.catch_up(u64::MAX)?;
+            let progress = self.ingest.catch_up(SLICE)?;
             if progress.ask.is_empty() && !progress.more {
                 break;
             }
             self.read_lives();
+            // Whoever asks meanwhile is told that this goes on.
+            tokio::task::yield_now().await;
         }
         for id in 0..self.panes.len() {
             self.panes[id].marked = self.last_marker(id);

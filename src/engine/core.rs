@@ -11,6 +11,7 @@ use super::runtime::{Runtime, Saved};
 use super::watchers;
 use crate::backend::tmux::Tmux;
 use crate::control::handle::Ask;
+use crate::control::lock::RunLock;
 use crate::journal::ingest::{Ingest, Progress};
 use crate::journal::split::Lost;
 use crate::journal::streams::Streams;
@@ -53,6 +54,8 @@ pub(super) struct Engine {
     pub(super) due: Vec<Effect>,
     /// The state has changed since it was saved.
     pub(super) unsaved: bool,
+    /// By which nobody else takes this run for theirs.
+    pub(super) lock: Option<RunLock>,
 }
 
 impl Engine {
@@ -65,7 +68,7 @@ impl Engine {
                 self.check_ready(id);
             }
             Event::SinkGone(id) => self.sink_gone(id),
-            Event::ShimExit(id, pid) => self.shim_exit(id, pid),
+            Event::ShimExit(id, pid, witnessed) => self.shim_exit(id, pid, witnessed),
             Event::Swept(id, pid, sweep) => self.swept(id, pid, &sweep),
             Event::TmuxExit => self.input(Input::TmuxGone),
             Event::Opened(ids, result) => self.opened(&ids, &result),
@@ -146,8 +149,16 @@ impl Engine {
         }
     }
 
+    /// Whether another run is where this one was: its files and processes are not ours any more.
+    pub(super) fn is_deposed(&self) -> bool {
+        self.lock.as_ref().is_some_and(|lock| lock.is_replaced(self.runtime.dir()))
+    }
+
     /// Save the state, then do what follows from it.
     pub(super) fn save(&mut self) {
+        if self.is_deposed() {
+            return self.due.clear();
+        }
         if let Err(error) = self.runtime.save(&self.saved) {
             tracing::error!(%error, "the state can't be saved");
         }
@@ -268,7 +279,7 @@ impl Engine {
     /// The shim of this pane, by pid and start time, is there.
     pub(super) fn shim_up(&mut self, id: ProcId, shim: (u32, u64), name: String) {
         let pane = &mut self.panes[id];
-        let known = pane.shim == Some(shim) || pane.awaited == Some(shim.0);
+        let known = pane.shim == Some(shim) || pane.awaited == Some(shim);
         pane.shim = Some(shim);
         pane.shim_due = None;
         pane.pane = Some(name);
@@ -276,9 +287,9 @@ impl Engine {
         if known {
             return;
         }
-        let gone = || Event::ShimExit(id, shim.0);
-        if watchers::exit(shim.0, shim.1, gone(), self.queue.clone()).is_err() {
-            self.queue.push(gone());
+        let gone = |witnessed| Event::ShimExit(id, shim.0, witnessed);
+        if watchers::exit(shim.0, shim.1, gone(true), self.queue.clone()).is_err() {
+            self.queue.push(gone(false));
         }
     }
 

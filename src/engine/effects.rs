@@ -117,6 +117,7 @@ impl Engine {
                 program: plan.tmux.clone(),
             },
             journal: plan.log.dir.clone(),
+            runtime: Some(self.runtime.dir().into()),
             started: plan.started,
             views: self.views,
             headless_since: self.saved.headless_since,

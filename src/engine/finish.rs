@@ -14,7 +14,6 @@ use super::runtime::TmuxServer;
 use super::serving::Serving;
 use crate::control::handle::{Culprit, End};
 use crate::control::listen::Place;
-use crate::control::lock::RunLock;
 use crate::sys::{self, clock};
 
 /// How long tmux, shims and sinks may take to go once tmux was told to.
@@ -26,10 +25,13 @@ impl Engine {
         mut self,
         code: u8,
         (end, server): (watch::Sender<Option<End>>, Serving),
-        (place, lock): (Place, RunLock),
+        place: Place,
         news: Option<File>,
     ) {
         self.take_tmux_down().await;
+        if self.is_deposed() {
+            return;
+        }
         self.remove_tmux_socket();
         let end_of_run = End { code, culprit: self.culprit() };
         self.say_end(&end_of_run);
@@ -40,7 +42,9 @@ impl Engine {
         if let Err(error) = place.remove() {
             tracing::error!(%error, "the socket can't be removed");
         }
-        lock.release(self.runtime.dir());
+        if let Some(lock) = self.lock.take() {
+            lock.release(self.runtime.dir());
+        }
         for (ticket, outcome) in std::mem::take(&mut self.last_answers) {
             if let Some(reply) = self.replies.remove(&ticket) {
                 let _ = reply.send(outcome);
@@ -125,7 +129,7 @@ impl Engine {
                 self.read(id);
                 self.panes[id].sink = Sink::Gone;
             }
-            Event::ShimExit(id, pid) => {
+            Event::ShimExit(id, pid, _) => {
                 self.read(id);
                 if self.panes[id].shim.is_some_and(|(shim, _)| shim == pid) {
                     self.panes[id].shim = None;

@@ -18,7 +18,7 @@ use super::runtime::Runtime;
 use crate::control::handle::Culprit;
 use crate::control::listen::{self, Listening, Place};
 use crate::control::lock::{LockError, RunLock};
-use crate::sys::clock;
+use crate::sys::{self, clock};
 
 /// What guardian and supervisor tell the one who started them, one JSON line each.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -110,8 +110,10 @@ fn prepare(runtime: &Runtime, fresh: Option<&Path>) -> Result<Held, News> {
         error @ LockError::Io { .. } => failed(error),
     })?;
     match take_up(runtime, fresh) {
-        Ok((listening, program)) => {
+        Ok((listening, program, swept)) => {
             let Listening { listener, spare, place, note } = listening;
+            let notes: Vec<String> = swept.into_iter().chain(note).collect();
+            let note = (!notes.is_empty()).then(|| notes.join("; "));
             let handover = Handover { place, note };
             Ok(Held {
                 runtime: runtime.clone(),
@@ -133,11 +135,21 @@ fn failed(error: impl std::fmt::Display) -> News {
     News::Failed { message: error.to_string(), code: 1 }
 }
 
+type TakenUp = (Listening, PathBuf, Option<String>);
+
 /// Take up the run that is there, or the fresh plan, and open its socket.
-fn take_up(runtime: &Runtime, fresh: Option<&Path>) -> Result<(Listening, PathBuf), News> {
+fn take_up(runtime: &Runtime, fresh: Option<&Path>) -> Result<TakenUp, News> {
+    if let Some(pid) = runtime.keeper() {
+        return Err(failed(format_args!(
+            "a supervisor (pid {pid}) runs here whose lock was removed; `tmo quit` ends its run, \
+             `kill -9 {pid}` lets another one take it over"
+        )));
+    }
     let survivors = runtime.adoptable().map_err(|e| failed(e.to_string()))?;
+    let mut swept = None;
     if !survivors {
         let fresh = fresh.ok_or_else(|| failed("nothing is left of that run"))?;
+        swept = sweep(runtime)?;
         runtime.clear().map_err(|e| failed(format_args!("{}: {e}", runtime.dir().display())))?;
         std::fs::rename(fresh, runtime.plan_file())
             .map_err(|e| failed(format_args!("{}: {e}", fresh.display())))?;
@@ -151,7 +163,22 @@ fn take_up(runtime: &Runtime, fresh: Option<&Path>) -> Result<(Listening, PathBu
         }
         failed(error)
     })?;
-    Ok((listening, plan.tmo.as_path().to_owned()))
+    Ok((listening, plan.tmo.as_path().to_owned(), swept))
+}
+
+/// End what is left of a run whose every part of tmo's own was killed, so that nothing runs twice.
+fn sweep(runtime: &Runtime) -> Result<Option<String>, News> {
+    let (ended, left) = runtime.sweep();
+    if !left.is_empty() {
+        let list = left.iter().map(|process| format!("{} (pid {})", process.comm, process.pid));
+        let list = list.collect::<Vec<_>>().join(", ");
+        return Err(failed(format_args!(
+            "of the run that was killed here this can't be ended: {list}"
+        )));
+    }
+    Ok((ended > 0).then(|| {
+        format!("the run that was here had been killed; ended what it had left ({ended} processes)")
+    }))
 }
 
 /// Start the supervisor until it ends by itself.
@@ -225,7 +252,7 @@ fn spawn(held: &Held, news: &File) -> std::io::Result<Child> {
     let number = |fd: &OwnedFd| fd.as_raw_fd().to_string();
     let errors =
         File::options().create(true).append(true).mode(0o600).open(held.runtime.stderr_file())?;
-    let mut command = Command::new(&held.program);
+    let mut command = Command::new(sys::program(&held.program));
     command.arg("supervise").arg(held.runtime.dir()).arg(number(&listener));
     command.arg(spare.as_ref().map_or_else(|| "-".into(), number)).arg(number(&lock));
     command.arg(number(&news)).arg(serde_json::to_string(&held.handover)?);

@@ -4,9 +4,10 @@ use super::core::Engine;
 use super::pane::{PaneTrack, Sink};
 use super::queue::Event;
 use crate::backend::tmux::TmuxError;
+use crate::pane::life::Traces;
 use crate::pane::sink;
 use crate::supervisor::{Input, Pane, ProcId};
-use crate::sys::Sweep;
+use crate::sys::{Orphans, Sweep};
 
 /// So many sinks in a row may fail to come up before that is told, or ends a start.
 const MOST_SINKS: u32 = 3;
@@ -76,10 +77,10 @@ impl Engine {
 
     /// A shim has ended. If it did not say so first, it was killed, and what it ran must be ended
     /// in its place.
-    pub(super) fn shim_exit(&mut self, id: ProcId, pid: u32) {
+    pub(super) fn shim_exit(&mut self, id: ProcId, pid: u32, witnessed: bool) {
         let is_it = |pane: &PaneTrack| pane.shim.is_some_and(|(shim, _)| shim == pid);
         self.read(id);
-        let awaited = self.panes[id].awaited.take_if(|awaited| *awaited == pid).is_some();
+        let awaited = self.panes[id].awaited.take_if(|awaited| awaited.0 == pid).is_some();
         if awaited && self.saved.supervisor.procs[id].pane == Pane::Opening {
             return self.no_shim(id);
         }
@@ -89,11 +90,16 @@ impl Engine {
         if !is_it(&self.panes[id]) {
             return;
         }
-        let run = self.plan.run.clone();
-        let name = self.plan.processes[id].name.to_string();
+        let orphans = Orphans {
+            run: self.plan.run.clone(),
+            process: self.plan.processes[id].name.to_string(),
+            shim: pid,
+            mains: Traces::read(&self.panes[id].paths.life()).mains,
+            witnessed,
+        };
         let queue = self.queue.clone();
         tokio::task::spawn_local(async move {
-            let sweep = move || crate::sys::kill_tree_of_run(&run, &name, pid);
+            let sweep = move || crate::sys::kill_orphans(&orphans);
             // It ends by itself in time, and does not panic.
             if let Ok(sweep) = tokio::task::spawn_blocking(sweep).await {
                 queue.push(Event::Swept(id, pid, sweep));

@@ -106,9 +106,8 @@ impl Engine {
                 Err(error) => self.input(Input::NoPane(id, error.to_string())),
                 Ok(Survey { panes, .. }) => {
                     let name = self.plan.processes[id].name.as_str();
-                    // Its window has another name if a person has renamed it.
                     let old = |pane: &&Listed| self.panes[id].pane.as_ref() == Some(&pane.pane);
-                    let new = |pane: &&Listed| pane.ours && pane.window == name;
+                    let new = |pane: &&Listed| pane.ours && pane.process == name;
                     let pane = panes.iter().find(old).or_else(|| panes.iter().rev().find(new));
                     self.await_shim(id, pane);
                 }
@@ -118,10 +117,11 @@ impl Engine {
 
     fn await_shim(&mut self, id: ProcId, pane: Option<&Listed>) {
         let Some(pane) = pane.filter(|pane| !pane.dead) else { return self.no_shim(id) };
-        let gone = || Event::ShimExit(id, pane.pid);
-        self.panes[id].awaited = Some(pane.pid);
+        let gone = || Event::ShimExit(id, pane.pid, true);
+        let start_time = sys::start_time(pane.pid);
+        self.panes[id].awaited = Some((pane.pid, start_time.unwrap_or(0)));
         self.panes[id].shim_due = Some(Instant::now() + SHIM_PATIENCE);
-        let watched = sys::start_time(pane.pid)
+        let watched = start_time
             .ok_or(std::io::ErrorKind::NotFound.into())
             .and_then(|time| watchers::exit(pane.pid, time, gone(), self.queue.clone()));
         if watched.is_err() {
@@ -130,14 +130,24 @@ impl Engine {
     }
 
     /// What was to be the shim lives and says nothing: there is no room for it. It runs nothing yet
-    /// and is ended; the rest follows from that.
+    /// and is ended; the rest follows from that. What a person runs in its place is let be.
     pub(super) fn shim_overdue(&mut self, id: ProcId) {
         self.panes[id].shim_due = None;
         self.read(id);
         let late = self.panes[id].awaited.filter(|_| self.panes[id].shim.is_none());
-        if let Some((pid, start_time)) = late.and_then(|pid| Some((pid, sys::start_time(pid)?))) {
+        let Some((pid, start_time)) = late else { return };
+        let program = self.plan.tmo.as_path().file_name().map(|name| name.to_string_lossy());
+        match sys::info(pid).filter(|process| process.start_time == start_time) {
             // Gone already: that is told as well.
-            let _ = sys::signal(pid, start_time, nix::libc::SIGKILL);
+            None => {}
+            Some(process) if Some(process.name.as_str()) == program.as_deref() => {
+                let _ = sys::signal(pid, start_time, nix::libc::SIGKILL);
+            }
+            Some(process) => {
+                self.panes[id].awaited = None;
+                let why = format!("{} (pid {pid}) runs in it; close it first", process.name);
+                self.input(Input::NoPane(id, why));
+            }
         }
     }
 

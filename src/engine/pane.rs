@@ -94,8 +94,8 @@ pub(super) struct PaneTrack {
     pub(super) sink_pid: Option<u32>,
     /// The shim that is watched.
     pub(super) shim: Option<(u32, u64)>,
-    /// What is to be the shim (pid), watched although it has not said that it is there.
-    pub(super) awaited: Option<u32>,
+    /// What is to be the shim, watched although it has not said that it is there.
+    pub(super) awaited: Option<(u32, u64)>,
     /// When it is late.
     pub(super) shim_due: Option<Instant>,
     /// The shim (pid) that the supervisor was told to be ready.

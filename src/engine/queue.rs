@@ -20,8 +20,8 @@ pub(super) enum Event {
     SinkUp(ProcId),
     /// No sink holds the bell any more.
     SinkGone(ProcId),
-    /// This shim (pid) has ended.
-    ShimExit(ProcId, u32),
+    /// This shim (pid) has ended, or (`false`) had ended before anybody watched it.
+    ShimExit(ProcId, u32, bool),
     /// What that shim had been running was ended in its place.
     Swept(ProcId, u32, Sweep),
     /// The tmux server has ended.

@@ -5,6 +5,7 @@ use std::fs::File;
 use std::os::fd::OwnedFd;
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use tokio::signal::unix::{SignalKind, signal};
@@ -67,13 +68,16 @@ pub enum RunError {
     #[error(transparent)]
     Streams(#[from] StreamsError),
     /// What is known of a run that lives is not enough to go on with it.
-    #[error("{error}: {}", super::runtime::lost(*.server))]
+    #[error("{error}: the processes that run here can't be taken over; {remedy}")]
     Lost {
         /// What is missing.
         error: Box<RunError>,
-        /// Its tmux server.
-        server: u32,
+        /// What is to be done.
+        remedy: String,
     },
+    /// Somebody has removed its lock, and another run holds the one that is there now.
+    #[error("another run has taken the place of this one, which lets go of everything")]
+    Deposed,
     /// The journal or the system.
     #[error("{what}: {source}")]
     Io {
@@ -140,7 +144,7 @@ async fn main(runtime: &Runtime, inherited: Inherited, echo: &MakeEcho) -> Resul
 /// Put the parts together; `true` if there is a run to be taken over.
 fn build(runtime: &Runtime) -> Result<(Engine, bool), RunError> {
     let io = |what: &Path, source| RunError::Io { what: what.display().to_string(), source };
-    let plan = runtime.plan()?;
+    let plan = with_program(runtime.plan()?);
     afford(&plan)?;
     let adopting = runtime.state_file().exists();
     for dir in [runtime.panes(), spill_dir(runtime.dir())] {
@@ -158,7 +162,7 @@ fn build(runtime: &Runtime) -> Result<(Engine, bool), RunError> {
     let mut ingest = Ingest::open(&dirs, &slugs, plan.log.segment())
         .map_err(|e| io(plan.log.dir.as_path(), e))?;
     let saved = if adopting {
-        runtime.saved()?
+        Saved { keeper: Saved::own_id(), ..runtime.saved()? }
     } else {
         ingest.reserve().map_err(|e| io(plan.log.dir.as_path(), e))?;
         let supervisor = Supervisor::new(&plan, clock::now_ns());
@@ -196,8 +200,19 @@ fn build(runtime: &Runtime) -> Result<(Engine, bool), RunError> {
         spilling: false,
         due: vec![],
         unsaved: false,
+        lock: None,
     };
     Ok((engine, adopting))
+}
+
+/// The plan with a program that is there for the panes that are opened from now on: another version
+/// may have taken over, at another place.
+fn with_program(plan: Plan) -> Plan {
+    let there = || std::env::current_exe().ok().filter(|own| own.exists());
+    match there().filter(|_| !plan.tmo.as_path().exists()) {
+        Some(own) => Plan { tmo: own.as_path().into(), ..plan },
+        None => plan,
+    }
 }
 
 /// See to it that there are descriptors enough for all.
@@ -208,7 +223,7 @@ fn afford(plan: &Plan) -> Result<(), RunError> {
 }
 
 fn lost(runtime: &Runtime, error: RunError) -> RunError {
-    RunError::Lost { error: Box::new(error), server: runtime.server() }
+    RunError::Lost { error: Box::new(error), remedy: runtime.remedy() }
 }
 
 /// The stream of each process, the same as in the runs before.
@@ -229,12 +244,16 @@ impl Engine {
     ) -> Result<u8, RunError> {
         let io = |what: &str, source| RunError::Io { what: what.to_owned(), source };
         let Inherited { listeners, lock, mut news, handover } = inherited;
+        self.lock = Some(lock);
         let (ask, mut asks) = mpsc::channel(64);
         let end = watch::Sender::new(None::<End>);
-        let handle = Handle { asks: ask, head: self.head.subscribe(), end: end.subscribe() };
+        let taking_over = Arc::new(AtomicBool::new(adopting));
+        let (head, ended) = (self.head.subscribe(), end.subscribe());
+        let handle = Handle { asks: ask, head, end: ended, taking_over: taking_over.clone() };
         let server = Serving::begin(listeners, handle, echo);
         let adopted = if adopting {
             let living = self.adopt().await.map_err(|e| io("taking over", e))?;
+            taking_over.store(false, Ordering::Relaxed);
             self.say_adopted(living);
             Some(u32::try_from(living).unwrap_or(u32::MAX))
         } else {
@@ -250,23 +269,28 @@ impl Engine {
             self.input(Input::Begin);
         }
         let code = self.turn(&mut asks, &mut news).await.map_err(|e| io("waiting", e))?;
-        self.end(code, (end, server), (handover.place, lock), news).await;
+        let Some(code) = code else { return Err(RunError::Deposed) };
+        self.end(code, (end, server), handover.place, news).await;
         Ok(code)
     }
 
-    /// The loop: one event after the other, until the state machine has finished.
+    /// The loop: one event after the other, until the state machine has finished; or another run
+    /// has taken the place of this one, and it is to touch nothing any more.
     async fn turn(
         &mut self,
         asks: &mut mpsc::Receiver<Ask>,
         news: &mut Option<File>,
-    ) -> std::io::Result<u8> {
+    ) -> std::io::Result<Option<u8>> {
         let mut terminate = signal(SignalKind::terminate())?;
         let mut interrupt = signal(SignalKind::interrupt())?;
         let mut hangup = signal(SignalKind::hangup())?;
         loop {
+            if self.is_deposed() {
+                return Ok(None);
+            }
             // An adopter may have nothing left to wait for.
             if let Some(code) = self.finish {
-                return Ok(code);
+                return Ok(Some(code));
             }
             let alarm = self.alarm();
             let queue = self.queue.clone();

@@ -1,13 +1,15 @@
 //! The runtime directory of an instance and what lies in it.
 
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
 use crate::journal::cursor::Position;
-use crate::model::plan::{PLAN_VERSION, Plan};
+use crate::model::plan::{PLAN_VERSION, Plan, ProcessPlan};
 use crate::model::text::OsText;
-use crate::pane::life::{Entry, LifeEvent, LifeReader};
+use crate::pane::life::Traces;
+use crate::pane::paths::PanePaths;
 use crate::pane::spec::replace;
 use crate::supervisor::Supervisor;
 use crate::sys;
@@ -30,6 +32,9 @@ pub struct Saved {
     pub boot: String,
     /// Namespace of the process ids below.
     pub pid_namespace: String,
+    /// The supervisor that has saved this, by pid and start time.
+    #[serde(default)]
+    pub keeper: Option<(u32, u64)>,
     /// The state machine.
     pub supervisor: Supervisor,
     /// The tmux server.
@@ -70,22 +75,24 @@ pub enum RuntimeError {
         /// What is wrong.
         why: String,
     },
+    /// It lives where it can't be reached from here.
+    #[error(
+        "what runs here was started in another pid namespace (a container): `tmo start` goes on \
+         with it there; if it is none of yours, give another socket with `-s` ({})",
+        dir.display()
+    )]
+    Elsewhere {
+        /// The runtime directory.
+        dir: PathBuf,
+    },
     /// Something of the run lives, but what is known of it can't be read.
-    #[error("{error}: {}", lost(*.server))]
+    #[error("{error}: the processes that run here can't be taken over; {remedy}")]
     Lost {
         /// What can't be read.
         error: Box<RuntimeError>,
-        /// The tmux server.
-        server: u32,
+        /// What is to be done.
+        remedy: String,
     },
-}
-
-/// What is to be done about a run that lives and can't be taken over.
-pub(super) fn lost(server: u32) -> String {
-    format!(
-        "the processes that run here can't be taken over; \
-        `kill {server}` ends them and their tmux server, then start again"
-    )
 }
 
 impl Runtime {
@@ -165,15 +172,16 @@ impl Runtime {
     /// also if no state can be read.
     pub fn has_survivors(&self) -> bool {
         let saved = self.saved().ok();
-        let elsewhere = |saved: &Saved| {
-            saved.boot != sys::boot_id() || saved.pid_namespace != sys::pid_namespace()
-        };
-        if saved.as_ref().is_some_and(elsewhere) {
+        if saved.as_ref().is_some_and(|saved| saved.boot != sys::boot_id()) {
             return false;
+        }
+        if saved.as_ref().is_some_and(Saved::is_elsewhere) {
+            // No number says anything here; what a shim holds does.
+            return self.lives().any(|life| is_locked(&life));
         }
         let tmux = saved.and_then(|saved| saved.tmux);
         let tmux = tmux.is_some_and(|server| sys::alive(server.pid, server.start_time));
-        tmux || self.living_shim().is_some()
+        tmux || !self.living_shims().is_empty()
     }
 
     /// Whether there is a run to be gone on with; an error if there is and it can't be.
@@ -182,32 +190,88 @@ impl Runtime {
             return Ok(false);
         }
         match (self.plan(), self.saved()) {
+            (Ok(_), Ok(saved)) if saved.is_elsewhere() => {
+                Err(RuntimeError::Elsewhere { dir: self.dir.clone() })
+            }
             (Ok(_), Ok(_)) => Ok(true),
             (Err(error), _) | (_, Err(error)) => {
-                Err(RuntimeError::Lost { error: Box::new(error), server: self.server() })
+                Err(RuntimeError::Lost { error: Box::new(error), remedy: self.remedy() })
             }
         }
     }
 
-    /// The tmux server of the run that lives here.
-    pub(super) fn server(&self) -> u32 {
-        let tmux = self.saved().ok().and_then(|saved| Some(saved.tmux?.pid));
-        let parent = || sys::info(self.living_shim()?).map(|shim| shim.ppid);
-        tmux.or_else(parent).unwrap_or(0)
+    /// End what a run has left of which every part of tmo's own was killed: the same would be
+    /// started beside it. Returns how many processes there were, and who could not be ended.
+    pub fn sweep(&self) -> (usize, Vec<sys::ProcInfo>) {
+        let Ok(plan) = self.plan() else { return (0, vec![]) };
+        let here = |saved: Saved| saved.boot == sys::boot_id() && !saved.is_elsewhere();
+        if !self.saved().is_ok_and(here) {
+            return (0, vec![]);
+        }
+        let traces =
+            |process: &ProcessPlan| Traces::read(&PanePaths::new(&self.dir, &process.name).life());
+        let lives =
+            |traces: Traces| traces.mains.iter().any(|&(pid, start)| sys::alive(pid, start));
+        let known = plan.processes.iter().any(|process| lives(traces(process)));
+        if !known && !sys::has_orphans(&plan.run) {
+            return (0, vec![]);
+        }
+        let (mut ended, mut left) = (0, vec![]);
+        for process in &plan.processes {
+            let Traces { shim, mains } = traces(process);
+            let sweep = sys::kill_orphans(&sys::Orphans {
+                run: plan.run.clone(),
+                process: process.name.to_string(),
+                shim: shim.map_or(0, |(pid, _)| pid),
+                mains,
+                witnessed: false,
+            });
+            ended += sweep.ended;
+            left.extend(sweep.left);
+        }
+        (ended, left)
     }
 
-    /// Some shim of this run that lives.
-    fn living_shim(&self) -> Option<u32> {
-        let files = std::fs::read_dir(self.panes()).ok()?.flatten().map(|entry| entry.path());
-        files.filter(|path| path.extension().is_some_and(|e| e == "life")).find_map(|path| {
-            let entries = LifeReader::new(&path).poll().unwrap_or_default();
-            let up = |entry: &Entry| {
-                let LifeEvent::Up { pid, start_time, .. } = entry.event else { return None };
-                Some((pid, start_time))
-            };
-            let (pid, start_time) = entries.iter().rev().find_map(up)?;
+    /// How to end what lives here, of which too little is known. Only what was just seen to be a
+    /// part of the run is named: whoever reads it types it.
+    pub(super) fn remedy(&self) -> String {
+        let shims = self.living_shims();
+        let saved = self.saved().ok().and_then(|saved| saved.tmux);
+        let saved = saved.filter(|server| sys::alive(server.pid, server.start_time));
+        let parent = |shim: &u32| sys::info(sys::info(*shim)?.ppid).filter(|p| p.name == "tmux");
+        let parent = || Some(shims.iter().find_map(parent)?.pid);
+        if let Some(server) = saved.map(|server| server.pid).or_else(parent) {
+            return format!("`kill {server}` ends them and their tmux server, then start again");
+        }
+        if shims.is_empty() {
+            return "they have ended by now, start again".to_owned();
+        }
+        let shims: Vec<String> = shims.iter().map(u32::to_string).collect();
+        format!("`kill -HUP {}` ends them, then start again", shims.join(" "))
+    }
+
+    /// The life files there are.
+    fn lives(&self) -> impl Iterator<Item = PathBuf> {
+        let files = std::fs::read_dir(self.panes()).into_iter().flatten().flatten();
+        let files = files.map(|entry| entry.path());
+        files.filter(|path| path.extension().is_some_and(|e| e == "life"))
+    }
+
+    /// The supervisor that has this run and lives, although nobody holds the lock that is there
+    /// now: somebody has removed the one that it holds.
+    pub(super) fn keeper(&self) -> Option<u32> {
+        let saved = self.saved().ok().filter(|saved| !saved.is_elsewhere())?;
+        let (pid, start_time) = saved.keeper?;
+        (saved.boot == sys::boot_id() && sys::alive(pid, start_time)).then_some(pid)
+    }
+
+    /// The shims of this run that live.
+    fn living_shims(&self) -> Vec<u32> {
+        let shim = |path: PathBuf| {
+            let (pid, start_time) = Traces::read(&path).shim?;
             sys::alive(pid, start_time).then_some(pid)
-        })
+        };
+        self.lives().filter_map(shim).collect()
     }
 
     /// Remove what a run leaves here, as much of it as can be removed; the lock and a journal that
@@ -239,12 +303,34 @@ impl Saved {
             version: STATE_VERSION,
             boot: sys::boot_id(),
             pid_namespace: sys::pid_namespace(),
+            keeper: Self::own_id(),
             supervisor,
             tmux: None,
             first_record,
             headless_since: None,
         }
     }
+
+    /// Whether the numbers in it are those of another pid namespace of this boot.
+    fn is_elsewhere(&self) -> bool {
+        self.pid_namespace != sys::pid_namespace()
+    }
+
+    /// This very process, which keeps the state from now on.
+    pub(super) fn own_id() -> Option<(u32, u64)> {
+        let pid = std::process::id();
+        Some((pid, sys::start_time(pid)?))
+    }
+}
+
+/// Whether a shim holds its life file, in whatever namespace.
+fn is_locked(life: &Path) -> bool {
+    use rustix::fs::{FlockOperation, flock};
+    let never_wait = nix::libc::O_NONBLOCK;
+    let open = std::fs::File::options().read(true).custom_flags(never_wait).open(life);
+    open.is_ok_and(|file| {
+        flock(&file, FlockOperation::NonBlockingLockShared) == Err(rustix::io::Errno::WOULDBLOCK)
+    })
 }
 
 /// Remove a directory with all that is in it, and what a sink that comes too late puts there

@@ -83,6 +83,9 @@ pub struct State {
     pub tmux: TmuxAddress,
     /// Directory of the journal.
     pub journal: OsText,
+    /// The runtime directory, by which a client of another session finds all the rest.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub runtime: Option<OsText>,
     /// When the run started, nanoseconds since the epoch.
     pub started: u64,
     /// How many terminals show the log at present.

@@ -234,6 +234,30 @@ impl LifeReader {
     }
 }
 
+/// The last shim that a life file tells of, and the main processes it has had.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Traces {
+    /// Pid and start time of the shim.
+    pub shim: Option<(u32, u64)>,
+    /// Pids and start times.
+    pub mains: Vec<(u32, u64)>,
+}
+
+impl Traces {
+    /// Those in this life file.
+    pub fn read(path: &Path) -> Self {
+        let mut traces = Self::default();
+        for entry in LifeReader::new(path).poll().unwrap_or_default() {
+            if let LifeEvent::Up { pid, start_time, .. } = entry.event {
+                traces = Self { shim: Some((pid, start_time)), mains: vec![] };
+            } else if let LifeEvent::Start { pid, start_time, .. } = entry.event {
+                traces.mains.push((pid, start_time));
+            }
+        }
+        traces
+    }
+}
+
 /// Takes text in pieces and returns the entries of whole lines; lines that are none are skipped.
 #[derive(Debug, Default)]
 struct Lines {

@@ -33,9 +33,11 @@ pub use portable::{
 };
 pub use process::{Ended, ProcInfo};
 pub(crate) use signals::timespec;
-pub use signals::{Wakes, default_signals, ignore_signals, signal_group, unblock_signals};
+pub use signals::{
+    Wakes, default_signals, hear_all, ignore_signals, signal_group, unblock_signals,
+};
 pub use spare::spared;
-pub use sweep::{Sweep, kill_tree_of_run};
+pub use sweep::{Orphans, Sweep, has_orphans, kill_orphans};
 pub use wait::{reap, stopped_by};
 
 /// Everything below a process, parents before their children; the process itself is not in it.
@@ -53,18 +55,30 @@ pub fn alive(pid: u32, start_time: u64) -> bool {
     info(pid).is_some_and(|process| process.start_time == start_time && process.alive())
 }
 
-/// Close what the parent left open above stderr, so that nothing of it reaches a child.
+/// Close what the parent left open above stderr but for these, so that nothing of it reaches a
+/// child, or is held for as long as this process lives: a lock, a pipe that somebody reads.
 ///
 /// To be called before this process has opened anything itself.
-pub fn close_inherited() -> io::Result<()> {
+pub fn close_inherited(keep: &[i32]) -> io::Result<()> {
     let open: Vec<i32> = std::fs::read_dir("/dev/fd")?
         .filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok())
         .collect();
-    for fd in open.into_iter().filter(|&fd| fd > 2) {
+    for fd in open.into_iter().filter(|fd| *fd > 2 && !keep.contains(fd)) {
         // The one that listed the directory is among them and gone already.
         let _ = nix::unistd::close(fd);
     }
     Ok(())
+}
+
+/// The program at this path or, if it is not there any more (another version has replaced it, at
+/// another place), the one that this process is.
+pub fn program(path: &std::path::Path) -> std::path::PathBuf {
+    let own = || {
+        // Leads to the program also where its file is gone.
+        let own = std::path::PathBuf::from("/proc/self/exe");
+        if own.exists() { Some(own) } else { std::env::current_exe().ok() }
+    };
+    if path.exists() { path.to_owned() } else { own().unwrap_or_else(|| path.to_owned()) }
 }
 
 /// Whether this process may open so many files more. What is beneath us panics when it can't.

@@ -121,6 +121,14 @@ fn set(signal: i32, disposition: libc::sighandler_t) {
     }
 }
 
+/// Hear every signal and the ends of children, whatever whoever started this program has blocked
+/// or ignored: both are inherited, and without them nobody learns of a child's end.
+pub fn hear_all() {
+    set(libc::SIGCHLD, libc::SIG_DFL);
+    // With a valid set it cannot fail.
+    let _ = unblock_signals();
+}
+
 /// Let every signal in.
 pub fn unblock_signals() -> io::Result<()> {
     Ok(SigSet::empty().thread_set_mask()?)

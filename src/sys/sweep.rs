@@ -7,37 +7,57 @@ use std::time::{Duration, Instant};
 use nix::libc::SIGKILL;
 use rustix::event::{PollFd, PollFlags};
 
-use super::{ProcInfo, all, processes_with_env, signal, signals, spared, watch_exit};
+use super::{ProcInfo, alive, all, processes_with_env, signal, signals, spared, watch_exit};
 
 /// How long the killed may take to go.
 const PATIENCE: Duration = Duration::from_secs(2);
 /// How often a tree that goes on forking is looked at again.
 const ROUNDS: u32 = 100;
 
-/// What a sweep did not end.
+/// Whom a dead shim has left behind.
+#[derive(Debug, Clone, Default)]
+pub struct Orphans {
+    /// The run (`TMO_SESSION`).
+    pub run: String,
+    /// The process of it (`TMO_PROCESS`).
+    pub process: String,
+    /// The shim's pid, which was also the session of its pane.
+    pub shim: u32,
+    /// Main processes that are known of it, with their start times.
+    pub mains: Vec<(u32, u64)>,
+    /// It has ended just now. Of one that ended when nobody watched, the number may long be that of
+    /// a stranger's session, so its session counts only while somebody known is in it.
+    pub witnessed: bool,
+}
+
+/// What a sweep did, and what it did not end.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Sweep {
+    /// How many it has ended.
+    pub ended: usize,
     /// Left alone on purpose; so is everything below them.
     pub spared: Vec<ProcInfo>,
     /// Still there after SIGKILL.
     pub left: Vec<ProcInfo>,
 }
 
-/// SIGKILL everything that a dead shim left behind: what carries the run (`TMO_SESSION`) and the
-/// process (`TMO_PROCESS`) in its environment, what is in the shim's session, all below either.
+/// SIGKILL everything that a dead shim left behind: what carries the run and the process in its
+/// environment, its main processes, what is in its session, and all below any of them.
 ///
-/// `shim` is the shim's pid, which was also the session of its pane. Takes two seconds at most.
-/// Words that would match more than one tree (an empty name) match nothing.
-pub fn kill_tree_of_run(run: &str, process: &str, shim: u32) -> Sweep {
-    if run.is_empty() || process.is_empty() {
+/// Takes two seconds at most. Words that would match more than one tree (an empty name) match
+/// nothing.
+pub fn kill_orphans(orphans: &Orphans) -> Sweep {
+    if orphans.run.is_empty() || orphans.process.is_empty() {
         return Sweep::default();
     }
     let until = Instant::now() + PATIENCE;
     let mut sweep = Sweep::default();
+    let mut struck = HashSet::new();
     for _ in 0..ROUNDS {
-        sweep = survey(run, process, shim);
+        sweep = survey(orphans);
         let mut watched = Vec::new();
         for one in &sweep.left {
+            struck.insert(one.id());
             watched.extend(watch_exit(one.pid, one.start_time));
             // Refused (another user's): it stays in the list and is reported.
             let _ = signal(one.pid, one.start_time, SIGKILL);
@@ -47,7 +67,13 @@ pub fn kill_tree_of_run(run: &str, process: &str, shim: u32) -> Sweep {
         }
         wait_all(watched, until);
     }
+    sweep.ended = struck.len() - sweep.left.iter().filter(|p| struck.contains(&p.id())).count();
     sweep
+}
+
+/// Whether there is anybody who carries the run in its environment.
+pub fn has_orphans(run: &str) -> bool {
+    !run.is_empty() && !processes_with_env(&format!("TMO_SESSION={run}")).is_empty()
 }
 
 fn wait_all(watched: Vec<OwnedFd>, until: Instant) {
@@ -58,23 +84,32 @@ fn wait_all(watched: Vec<OwnedFd>, until: Instant) {
     }
 }
 
-fn survey(run: &str, process: &str, shim: u32) -> Sweep {
+fn survey(orphans: &Orphans) -> Sweep {
     let ids = |mark: &str| -> HashSet<u32> {
         processes_with_env(mark).iter().map(|process| process.pid).collect()
     };
-    let of_run = ids(&format!("TMO_SESSION={run}"));
-    let of_process = ids(&format!("TMO_PROCESS={process}"));
-    let marked = of_run.intersection(&of_process).copied().collect();
-    sort(all(), &marked, shim, std::process::id())
+    let of_run = ids(&format!("TMO_SESSION={}", orphans.run));
+    let of_process = ids(&format!("TMO_PROCESS={}", orphans.process));
+    let mains = orphans.mains.iter().filter(|(pid, started)| alive(*pid, *started));
+    let mut known: HashSet<u32> = of_run.intersection(&of_process).copied().collect();
+    known.extend(mains.map(|(pid, _)| pid));
+    sort(all(), &known, (orphans.shim, orphans.witnessed), std::process::id())
 }
 
 /// Sort the process table: who is to go and who is spared.
-fn sort(table: Vec<ProcInfo>, marked: &HashSet<u32>, shim: u32, me: u32) -> Sweep {
+fn sort(
+    table: Vec<ProcInfo>,
+    known: &HashSet<u32>,
+    (shim, witnessed): (u32, bool),
+    me: u32,
+) -> Sweep {
     // While a process has that number the shim lives, or its session has long been empty.
     // 0 is no session at all but what every session of an outer pid namespace looks like.
-    let orphaned = shim > 1 && table.iter().all(|p| p.pid != shim || !p.alive());
+    let orphaned = shim > 1
+        && table.iter().all(|p| p.pid != shim || !p.alive())
+        && (witnessed || table.iter().any(|p| p.sid == shim && known.contains(&p.pid)));
     let mine = |process: &ProcInfo| {
-        marked.contains(&process.pid) || (orphaned && process.sid == shim && process.pid != shim)
+        known.contains(&process.pid) || (orphaned && process.sid == shim && process.pid != shim)
     };
     let mut below: HashSet<u32> = table.iter().filter(|p| mine(p)).map(|p| p.pid).collect();
     close_under_children(&table, &mut below);
@@ -129,7 +164,7 @@ mod tests {
             process(60, 1, 60, "tmo"), // the sweeper
         ];
         let marked = HashSet::from([30, 40, 41]);
-        let sweep = sort(table, &marked, 10, 60);
+        let sweep = sort(table, &marked, (10, true), 60);
         let pids = |list: &[crate::sys::ProcInfo]| list.iter().map(|p| p.pid).collect::<Vec<_>>();
         assert_eq!(pids(&sweep.left), [20, 30, 31]);
         assert_eq!(pids(&sweep.spared), [40]);
@@ -140,15 +175,35 @@ mod tests {
         // Seen from inside a pid namespace, whatever entered it from outside has session 0.
         let table = || vec![process(1, 0, 0, "init"), process(9, 0, 0, "shell")];
         for shim in [0, 1] {
-            assert!(sort(table(), &HashSet::new(), shim, 60).left.is_empty());
+            assert!(sort(table(), &HashSet::new(), (shim, true), 60).left.is_empty());
         }
-        assert_eq!(super::kill_tree_of_run("", "web", 0), super::Sweep::default());
-        assert_eq!(super::kill_tree_of_run("run", "", 0), super::Sweep::default());
+        for (run, process) in [("", "web"), ("run", "")] {
+            let (run, process) = (run.into(), process.into());
+            let orphans = super::Orphans { run, process, ..Default::default() };
+            assert_eq!(super::kill_orphans(&orphans), super::Sweep::default());
+        }
     }
 
     #[test]
     fn a_reused_number_is_no_session_of_ours() {
         let table = vec![process(10, 1, 10, "stranger"), process(11, 10, 10, "its child")];
-        assert!(sort(table, &HashSet::new(), 10, 60).left.is_empty());
+        assert!(sort(table, &HashSet::new(), (10, true), 60).left.is_empty());
+    }
+
+    #[test]
+    fn a_session_that_nobody_has_watched_needs_somebody_known_in_it() {
+        // The stranger who got the number is gone too; what it left is not ours.
+        let table = || vec![process(20, 1, 10, "nohup"), process(21, 1, 10, "known")];
+        let left = |known: &[u32], witnessed| {
+            let known = known.iter().copied().collect();
+            sort(table(), &known, (10, witnessed), 60)
+                .left
+                .iter()
+                .map(|p| p.pid)
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(left(&[], false), Vec::<u32>::new());
+        assert_eq!(left(&[21], false), [20, 21]);
+        assert_eq!(left(&[], true), [20, 21]);
     }
 }

@@ -61,7 +61,7 @@ pub(crate) fn run_within(limits: Limits) -> Run {
     let (release, largest) = (Arc::new(Notify::new()), Arc::new(AtomicUsize::new(0)));
     tokio::spawn(engine(asked, tells, release.clone()));
     let echo = Numbers { head: heads.clone(), largest: largest.clone() };
-    let handle = Handle { asks, head: heads, end: ends };
+    let handle = Handle { asks, head: heads, end: ends, taking_over: Arc::default() };
     let (stop, stopped) = oneshot::channel();
     let journal = JournalAccess { echo: Arc::new(echo) };
     let shutdown = async {
@@ -199,6 +199,7 @@ pub(crate) fn state() -> State {
         reason: None,
     };
     State {
+        runtime: None,
         api: 1,
         version: "0.1.0".to_owned(),
         run: "r".to_owned(),

@@ -83,15 +83,16 @@ impl Overmind {
         let heard = Arc::clone(&asked);
         std::thread::spawn(move || {
             for stream in listener.incoming() {
-                let mut line = String::new();
-                let mut stream = BufReader::new(stream.unwrap());
-                stream.read_line(&mut line).unwrap();
-                if line.starts_with("status") {
-                    let table = "PROCESS   PID       STATUS\nweb       123       running\n";
-                    stream.get_mut().write_all(table.as_bytes()).unwrap();
-                }
-                if !line.is_empty() {
+                let stream = stream.unwrap();
+                let mut lines = BufReader::new(stream.try_clone().unwrap()).lines();
+                // It passes over what it does not know.
+                while let Some(Ok(line)) = lines.next() {
                     heard.lock().unwrap().push(line.trim_end().to_owned());
+                    if line == "status" {
+                        let table = "PROCESS   PID       STATUS\nweb       123       running\n";
+                        (&stream).write_all(table.as_bytes()).unwrap();
+                        break;
+                    }
                 }
             }
         });
@@ -218,8 +219,8 @@ fn ps_as_json_is_the_state_of_the_api() {
     };
     assert_eq!(
         keys(&state),
-        "api headless_since journal pid processes quitting root run socket started title tmux \
-         version views"
+        "api headless_since journal pid processes quitting root run runtime socket started title \
+         tmux version views"
     );
     assert_eq!(state["api"], 1);
     assert_eq!(state["title"], "app");

@@ -18,6 +18,7 @@ mod journal;
 mod lines;
 mod parts;
 mod review;
+mod strangers;
 mod tmux;
 mod trees;
 mod view;

@@ -236,11 +236,20 @@ impl Pane {
     }
 }
 
+impl Pane {
+    /// End what the shim, which is gone, has left of this run.
+    pub fn sweep(&self, run: &str) -> sys::Sweep {
+        let (run, process) = (run.to_owned(), self.spec.name.to_string());
+        let shim = self.shim.id();
+        sys::kill_orphans(&sys::Orphans { run, process, shim, mains: vec![], witnessed: true })
+    }
+}
+
 impl Drop for Pane {
     fn drop(&mut self) {
         let _ = self.shim.kill();
         let _ = self.shim.wait();
-        sys::kill_tree_of_run(&self.spec.run, self.spec.name.as_str(), self.shim.id());
+        self.sweep(&self.spec.run);
     }
 }
 

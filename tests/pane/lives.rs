@@ -149,7 +149,7 @@ fn a_second_shim_goes_on_with_the_numbers() {
     let main = pane.start(1);
     pane.signal(libc::SIGKILL);
     pane.wait_shim();
-    let sweep = tmo::sys::kill_tree_of_run(&pane.spec.run, "web", pane.pid());
+    let sweep = pane.sweep(&pane.spec.run);
     assert!(sweep.left.is_empty(), "{sweep:?}");
     assert!(!lives(main));
     pane.reopen();

@@ -255,10 +255,11 @@ fn a_sweep_ends_what_a_killed_shim_left() {
     let escaped: Vec<u32> = ESCAPES.iter().map(|(file, _)| pane.number_in(file)).collect();
     pane.signal(libc::SIGKILL);
     pane.wait_shim();
-    let sweep = sys::kill_tree_of_run("another run", "web", u32::MAX);
-    assert_eq!(sweep, sys::Sweep::default());
+    let another =
+        sys::Orphans { run: "another".into(), process: "web".into(), ..Default::default() };
+    assert_eq!(sys::kill_orphans(&another), sys::Sweep::default());
     assert!(lives(escaped[1]), "it was not meant");
-    let sweep = sys::kill_tree_of_run(&pane.spec.run, "web", pane.pid());
+    let sweep = pane.sweep(&pane.spec.run);
     assert_eq!(sweep.left, []);
     assert_eq!(sweep.spared.iter().map(|process| process.pid).collect::<Vec<_>>(), [tmux]);
     assert!(!lives(main) && !escaped.into_iter().any(lives));

@@ -63,6 +63,9 @@ pub struct Tmux {
     opening: Arc<Mutex<()>>,
 }
 
+/// The name of a window until it has the one it shall have; no process can be called so.
+const BEING_OPENED: &str = "tmo is opening this";
+
 /// What to open: a name and its spec file.
 pub type Opening = (ProcName, PathBuf);
 
@@ -77,7 +80,9 @@ pub struct Listed {
     pub dead: bool,
     /// It is in the run's session (a person may have made others).
     pub ours: bool,
-    /// Name of its window.
+    /// The process it was opened for; empty for one that a person has opened.
+    pub process: String,
+    /// Name of its window, which anybody may have given it.
     pub window: String,
 }
 
@@ -136,7 +141,7 @@ impl Tmux {
         write(&self.menu, &menu::script(&self.tmo, &self.control))?;
         write(&self.config, text.as_bytes())?;
         let mut groups: Vec<_> =
-            openings.iter().enumerate().map(|(i, o)| self.window(o, i == 0)).collect();
+            openings.iter().enumerate().map(|(i, o)| self.window(o, i == 0, &[])).collect();
         // In the same call: another client would take its time from the shims that start now.
         groups.push(self.ask_survey());
         self.surveyed(&groups).await
@@ -167,8 +172,13 @@ impl Tmux {
         Ok(Survey { pid, socket: socket.into(), panes })
     }
 
-    /// A window with a shim, and its pipe, in one call.
-    fn window(&self, (name, spec): &Opening, first: bool) -> Vec<Command> {
+    /// A window with a shim, and its pipe, in one call; beside these panes.
+    ///
+    /// A name that a second window has is nobody's, so where a person has given it to theirs, this
+    /// one begins with another.
+    fn window(&self, (name, spec): &Opening, first: bool, beside: &[Listed]) -> Vec<Command> {
+        let taken = beside.iter().any(|listed| listed.window == name.as_str());
+        let begins_as = if taken { BEING_OPENED } else { name.as_str() };
         let open = if first {
             let (columns, rows) = self.size;
             Command::new("new-session")
@@ -182,14 +192,18 @@ impl Tmux {
         } else {
             Command::new("new-window").arg("-d").arg("-t").arg(format!("={}:", self.session))
         };
-        let open = open.arg("-n").plain_format(name.as_str()).arg("-c").plain_format(&self.root);
-        let target = format!("={}:={name}", self.session);
+        let open = open.arg("-n").plain_format(begins_as).arg("-c").plain_format(&self.root);
+        let target = format!("={}:={begins_as}", self.session);
         let name_it = Command::new("set-option").arg("-qp").arg("-t").arg(&target);
         let mut commands = vec![
             command::shim(open, &self.tmo, spec),
             command::pipe(&target, &self.tmo, spec),
             name_it.arg("@tmo_name").arg(name.as_str()),
         ];
+        if taken {
+            let rename = Command::new("rename-window").arg("-t").arg(&target);
+            commands.push(rename.plain_format(name.as_str()));
+        }
         if first {
             // Its own, so that no value for all sessions can end this one.
             let keep = Command::new("set-option").arg("-q").arg("-t");
@@ -201,8 +215,8 @@ impl Tmux {
 
     /// Give this process a pane again: in its old one if that is still there, else in a new window.
     ///
-    /// A living pane of its name that nobody knows was opened by a supervisor that was killed
-    /// before it heard of it: it is left as it is, its shim will tell.
+    /// A living pane for it that nobody knows was opened by a supervisor that was killed before it
+    /// heard of it: it is left as it is, its shim will tell.
     ///
     /// `piped`: a sink takes the output of the old pane. It goes on with it; another pipe would
     /// cost what is on its way.
@@ -217,7 +231,7 @@ impl Tmux {
         let listed = self.list().await?;
         let kept = old.and_then(|id| listed.iter().find(|l| l.pane == id));
         let (name, spec) = opening;
-        if kept.is_none() && listed.iter().any(|l| l.window == name.as_str() && !l.dead) {
+        if kept.is_none() && listed.iter().any(|l| l.process == name.as_str() && !l.dead) {
             return Ok(());
         }
         let group = match kept {
@@ -229,7 +243,7 @@ impl Tmux {
                 }
                 group
             }
-            None => self.window(opening, !listed.iter().any(|l| l.ours)),
+            None => self.window(opening, !listed.iter().any(|l| l.ours), &listed),
         };
         for call in command::batches(&[group]) {
             self.call(call).await?;
@@ -269,7 +283,8 @@ impl Tmux {
 
     fn ask_panes(&self) -> Command {
         let ours = format!("#{{==:#{{session_name}},{}}}", self.session);
-        let format = format!("#{{pane_id}} #{{pane_pid}} #{{pane_dead}} {ours} #{{window_name}}");
+        let pane = "#{pane_id} #{pane_pid} #{pane_dead}";
+        let format = format!("{pane} {ours} #{{@tmo_name}} #{{window_name}}");
         Command::new("list-panes").arg("-a").arg("-F").arg(format)
     }
 
@@ -370,12 +385,13 @@ fn write(path: &Path, text: &[u8]) -> Result<(), TmuxError> {
 }
 
 fn parse_listed(line: &str) -> Option<Listed> {
-    let mut fields = line.splitn(5, ' ');
+    let mut fields = line.splitn(6, ' ');
     Some(Listed {
         pane: fields.next()?.to_owned(),
         pid: fields.next()?.parse().ok()?,
         dead: fields.next()? == "1",
         ours: fields.next()? == "1",
+        process: fields.next()?.to_owned(),
         window: fields.next()?.to_owned(),
     })
 }
@@ -391,9 +407,13 @@ mod tests {
 
     #[test]
     fn what_tmux_says_is_read() {
-        let (pane, window) = ("%3".into(), "web 1".into());
-        let listed = Listed { pane, pid: 77, dead: false, ours: true, window };
-        assert_eq!(parse_listed("%3 77 0 1 web 1"), Some(listed));
+        let (pane, process, window) = ("%3".into(), "web".into(), "my web".into());
+        let listed = Listed { pane, pid: 77, dead: false, ours: true, process, window };
+        assert_eq!(parse_listed("%3 77 0 1 web my web"), Some(listed));
+        assert_eq!(
+            parse_listed("%3 77 0 1  web").map(|l| (l.process, l.window)),
+            Some((String::new(), "web".into()))
+        );
         assert_eq!(parse_listed("rubbish"), None);
         assert_eq!(hook_name("after-new-window[0] run-shell 'sleep 1'"), "after-new-window");
         assert_eq!(hook_name("alert-bell"), "alert-bell");

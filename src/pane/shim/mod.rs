@@ -115,7 +115,7 @@ struct Shim {
 impl Shim {
     fn begin(spec_path: &Path) -> std::io::Result<Self> {
         // Where there is no /dev/fd, tmux has closed what it had open itself.
-        let _ = sys::close_inherited();
+        let _ = sys::close_inherited(&[]);
         sys::ignore_signals(IGNORED);
         let paths = PanePaths::beside(spec_path);
         // Before there are handlers: a shim that still waits here is ended by a closing pane.

@@ -1,0 +1,234 @@
+//! What lies around a run and is none of it: locks and signals of the caller, other sessions of the
+//! user, windows and listeners of others, what somebody has removed.
+
+use std::os::unix::net::UnixListener;
+use std::os::unix::process::ExitStatusExt as _;
+
+use crate::harness::{World, eventually, procs};
+
+const QUIET: &str = "web: echo up; exec sleep 1000\nworker: echo up; exec sleep 1000\n";
+
+fn background() -> World {
+    let world = World::new(QUIET);
+    world.ok(["start", "-D"]);
+    for name in ["web", "worker"] {
+        world.wait_state(name, "running");
+    }
+    world
+}
+
+#[track_caller]
+fn kill_all(pids: &[u32]) {
+    for &pid in pids {
+        procs::kill(pid, 9);
+    }
+    eventually("they are gone", || (!pids.iter().any(|&pid| procs::alive(pid))).then_some(()));
+}
+
+#[test]
+fn a_lock_that_the_caller_holds_is_not_held_by_the_run() {
+    let world = World::new(QUIET);
+    let tmo = env!("CARGO_BIN_EXE_tmo");
+    let ran = world.shell(&format!("exec 9>caller; flock 9; {tmo} start -D"));
+    assert_eq!(ran.code, 0, "{ran:?}");
+    assert_eq!(world.shell("flock -n caller true").code, 0);
+    world.ok(["quit"]);
+}
+
+#[test]
+fn a_caller_that_ignores_the_ends_of_children_changes_nothing() {
+    let world = World::new(QUIET);
+    let tmo = env!("CARGO_BIN_EXE_tmo");
+    let ran = world.shell(&format!("trap '' CHLD; exec {tmo} start -D"));
+    assert_eq!(ran.code, 0, "{ran:?}");
+    let supervisor = world.supervisor();
+    kill_all(&[supervisor]);
+    eventually("another one answers", || (world.state()?["pid"] != supervisor).then_some(()));
+    world.ok(["restart"]);
+    world.ok(["quit"]);
+}
+
+/// A terminal of another login has another runtime directory, or none.
+#[test]
+fn another_session_of_the_user_finds_the_run() {
+    let world = background();
+    let elsewhere = world.path().join("elsewhere");
+    std::fs::create_dir(&elsewhere).unwrap();
+    let run = |args: &[&str]| {
+        let mut command = world.tmo(args);
+        command.env_remove("XDG_RUNTIME_DIR").env("TMPDIR", &elsewhere);
+        let output = command.output().unwrap();
+        (output.status.code().unwrap(), String::from_utf8(output.stderr).unwrap())
+    };
+    assert_eq!(run(&["ps"]).0, 0);
+    assert_eq!(run(&["restart", "nope"]).0, 2);
+    let web = world.field("web", "pid");
+    assert_eq!(run(&["restart", "web"]), (0, String::new()));
+    assert_ne!(world.field("web", "pid"), web, "it has been restarted when the command returns");
+    let (code, said) = run(&["start", "-D"]);
+    assert!(code == 1 && said.contains("already running"), "{said}");
+    assert_eq!(run(&["quit"]), (0, String::new()));
+    world.wait_empty();
+}
+
+#[test]
+fn a_project_that_was_moved_is_found_where_it_is() {
+    let world = background();
+    let (app, moved) = (world.app(), world.path().join("moved"));
+    std::fs::rename(&app, &moved).unwrap();
+    let run = |args: &[&str]| world.tmo(args).current_dir(&moved).output().unwrap();
+    assert_eq!(run(&["stop", "web"]).status.code(), Some(0));
+    let json = run(&["ps", "--json"]).stdout;
+    let state: serde_json::Value = serde_json::from_slice(&json).unwrap();
+    assert_eq!(state["processes"][0]["state"], "stopped");
+    assert_eq!(run(&["quit"]).status.code(), Some(0));
+    // Its supervisor knew only the place where it was.
+    std::fs::remove_file(moved.join(".overmind.sock")).unwrap_or_default();
+    std::fs::rename(&moved, &app).unwrap();
+    world.wait_empty();
+}
+
+/// Somebody's shell in a window that they called as a process is called: never taken for it.
+#[test]
+fn a_window_of_the_users_with_the_name_of_a_process_is_let_be() {
+    let world = background();
+    world.tmux(["kill-window", "-t", "web"]);
+    world.wait_state("web", "stopped");
+    let own = "#{pane_id} #{pane_pid}";
+    let made = world.tmux(["new-window", "-d", "-P", "-F", own, "-n", "web", "sleep 1000"]);
+    let user: u32 = made.trim().split_once(' ').unwrap().1.parse().unwrap();
+    world.ok(["restart", "web"]);
+    world.wait_text("web", "up");
+    assert!(procs::alive(user));
+    let names = world.tmux(["list-windows", "-F", "#{window_name}"]);
+    assert_eq!(names.lines().filter(|name| *name == "web").count(), 2, "{names}");
+    // The shim of the new one is known too.
+    kill_all(&[world.shim("web")]);
+    eventually("it is over", || (world.field("web", "pid").is_null()).then_some(()));
+    assert!(procs::alive(user));
+    let _ = world.run(["quit"]);
+    world.wait_empty();
+}
+
+/// The kernel, short of memory, may take all of tmo's own and leave what ran.
+#[test]
+fn what_a_run_has_left_that_was_killed_altogether_is_ended_by_the_next_start() {
+    let world = World::new("web: trap '' HUP; echo up; while sleep 0.1; do :; done\n");
+    world.ok(["start", "-D"]);
+    let web = world.wait_state("web", "running").unwrap();
+    world.wait_text("web", "up");
+    let parts = [
+        world.guardian(),
+        world.supervisor(),
+        world.tmux_server(),
+        world.shim("web"),
+        world.sink("web"),
+    ];
+    kill_all(&parts);
+    assert!(procs::alive(web), "it hears no hangup");
+    let ran = world.run(["start", "-D"]);
+    assert_eq!(ran.code, 0, "{ran:?}");
+    assert!(ran.stderr.contains("ended what it had left"), "{ran:?}");
+    assert!(!procs::alive(web));
+    world.wait_state("web", "running");
+    world.ok(["quit"]);
+    world.wait_empty();
+}
+
+#[test]
+fn who_is_neither_tmo_nor_overmind_is_not_taken_for_one() {
+    let world = World::new(QUIET);
+    let socket = world.app().join(".overmind.sock");
+    let listener = UnixListener::bind(&socket).unwrap();
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let _ = std::io::Write::write_all(&mut stream.unwrap(), b"220 ready\r\n");
+        }
+    });
+    for command in [&["ps"][..], &["stop", "web"], &["quit"], &["start"]] {
+        let ran = world.run(command);
+        assert_eq!(ran.code, 1, "{command:?}: {ran:?}");
+        assert!(ran.stderr.contains("overmind"), "{command:?}: {ran:?}");
+    }
+    std::fs::remove_file(&socket).unwrap();
+}
+
+/// Never two: who holds a lock that is not there any more is not taken for dead.
+#[test]
+fn a_run_whose_lock_was_removed_is_not_taken_over() {
+    let world = background();
+    let (web, supervisor) = (world.field("web", "pid"), world.supervisor());
+    procs::kill(supervisor, 19);
+    eventually("it stands", || (procs::state(supervisor) == Some('T')).then_some(()));
+    std::fs::remove_file(world.runtime().join("lock")).unwrap();
+    std::fs::remove_file(world.app().join(".overmind.sock")).unwrap();
+    std::fs::remove_file(world.runtime().join("spare.sock")).unwrap();
+    let ran = world.run(["start", "-D"]);
+    assert_eq!(ran.code, 1, "{ran:?}");
+    assert!(ran.stderr.contains(&format!("(pid {supervisor})")), "{ran:?}");
+    procs::kill(supervisor, 18);
+    kill_all(&[world.guardian(), supervisor]);
+    world.ok(["start", "-D"]);
+    assert_eq!(world.field("web", "pid"), web);
+    world.ok(["quit"]);
+    world.wait_empty();
+}
+
+/// One that another run has taken the place of ends, and leaves alone what is there now.
+#[test]
+fn a_supervisor_whose_lock_was_replaced_lets_go() {
+    let world = background();
+    let lock = world.runtime().join("lock");
+    let supervisor = world.supervisor();
+    let guardian = world.guardian();
+    std::fs::remove_file(&lock).unwrap();
+    std::fs::write(&lock, "").unwrap();
+    // Something happens that it takes notice of.
+    procs::kill(supervisor, 15);
+    eventually("both let go", || {
+        (!procs::alive(supervisor) && !procs::alive(guardian)).then_some(())
+    });
+    assert!(world.runtime().join("plan.json").exists() && lock.exists());
+    let ran = world.run(["start", "-D"]);
+    assert!(ran.stderr.contains("taken over its 2 living processes"), "{ran:?}");
+    world.ok(["quit"]);
+    world.wait_empty();
+}
+
+/// Another version may be installed at another place while a run is there.
+#[test]
+fn a_run_whose_program_is_gone_is_gone_on_with_by_another() {
+    let world = World::new(QUIET);
+    let old = world.path().join("tmo");
+    std::fs::copy(env!("CARGO_BIN_EXE_tmo"), &old).unwrap();
+    let started = world.command(&old).args(["start", "-D"]).output().unwrap();
+    assert!(started.status.success(), "{started:?}");
+    let web = world.wait_state("web", "running");
+    std::fs::remove_file(&old).unwrap();
+    // The guardian is its program still.
+    let supervisor = world.supervisor();
+    kill_all(&[supervisor]);
+    eventually("another one answers", || (world.state()?["pid"] != supervisor).then_some(()));
+    kill_all(&[world.guardian(), world.supervisor()]);
+    let ran = world.run(["start", "-D"]);
+    assert_eq!(ran.code, 0, "{ran:?}");
+    assert_eq!(world.wait_state("web", "running"), web);
+    // New windows are those of the program that is there.
+    world.tmux(["kill-window", "-t", "worker"]);
+    world.wait_state("worker", "stopped");
+    world.ok(["restart", "worker"]);
+    world.ok(["quit"]);
+    world.wait_empty();
+}
+
+#[test]
+fn a_client_command_that_is_killed_hurts_nobody() {
+    let world = background();
+    let mut stop = world.tmo(["restart"]).spawn().unwrap();
+    stop.kill().unwrap();
+    assert_eq!(stop.wait().unwrap().signal(), Some(9));
+    for name in ["web", "worker"] {
+        world.wait_state(name, "running");
+    }
+    world.ok(["quit"]);
+}
