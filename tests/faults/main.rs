@@ -26,7 +26,11 @@ mod damage;
 mod disk;
 mod limits;
 mod places;
+#[cfg(target_os = "linux")]
+mod steps;
 mod tmux;
+#[cfg(target_os = "linux")]
+mod tracer;
 mod trial;
 
 use std::process::ExitCode;
@@ -35,16 +39,26 @@ use common::options::ALL;
 use common::{harness, options, random, table};
 
 /// Name, times in full and in short, what is done.
-const PARTS: [(&str, u32, u32, options::Work); 6] = [
+const PARTS: &[(&str, u32, u32, options::Work)] = &[
     ("disk", ALL, 2, disk::prove),
     ("limits", ALL, 3, limits::prove),
     ("clock", ALL, 1, clock::prove),
     ("tmux", ALL, 3, tmux::prove),
     ("places", ALL, 3, places::prove),
     ("damage", 150, 4, damage::prove),
+    #[cfg(target_os = "linux")]
+    ("steps", ALL, 6, steps::prove),
 ];
 
 fn main() -> ExitCode {
+    #[cfg(target_os = "linux")]
+    if let Some((_, words)) = words().split_first().filter(|(word, _)| *word == "trace") {
+        return tracer::run(words);
+    }
     disk::in_own_mounts();
-    options::run("faults", &PARTS)
+    options::run("faults", PARTS)
+}
+
+fn words() -> Vec<String> {
+    std::env::args().skip(1).collect()
 }

@@ -1,0 +1,140 @@
+//! Each part is killed at each of its steps: whatever it was doing, a start begins or goes on,
+//! nothing of what runs is hurt, doubled or lost, and nothing stays.
+
+use std::collections::HashMap;
+use std::sync::{LazyLock, Mutex};
+
+use crate::cases::{self, Case};
+use crate::harness::procs;
+use crate::table::Table;
+use crate::trial::Trial;
+
+/// Who is killed, in which scene, and at about how many steps it is worth trying.
+const SCENES: &[(&str, Scene, u64)] = &[
+    ("start", Scene::Begin, 40),
+    ("guard", Scene::Begin, 40),
+    ("supervise", Scene::Begin, 160),
+    ("tmux", Scene::Begin, 30),
+    ("shim", Scene::Begin, 40),
+    ("guard", Scene::TakeOver, 40),
+    ("supervise", Scene::TakeOver, 120),
+    ("supervise", Scene::Restart, 60),
+    ("shim", Scene::Restart, 60),
+    ("supervise", Scene::Quit, 90),
+    ("guard", Scene::Quit, 20),
+];
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Scene {
+    /// A run begins.
+    Begin,
+    /// A run is taken over whose guardian and supervisor were killed.
+    TakeOver,
+    /// A process is restarted.
+    Restart,
+    /// The run is ended.
+    Quit,
+}
+
+pub(crate) fn prove(times: u32, seed: u64) -> Table {
+    let cases = SCENES.iter().flat_map(|&(who, scene, most)| {
+        (1..=most).map(move |step| {
+            Case::new(format!("{who} killed at step {step} of {scene:?}"), move |t| {
+                attempt(t, who, scene, step);
+            })
+        })
+    });
+    cases::prove(cases.collect(), times, seed)
+}
+
+fn attempt(t: &mut Trial, who: &'static str, scene: Scene, step: u64) {
+    static ENOUGH: LazyLock<Mutex<HashMap<(&str, &str), u64>>> = LazyLock::new(Mutex::default);
+    let key = (
+        who,
+        match scene {
+            Scene::Begin => "begin",
+            Scene::TakeOver => "take over",
+            Scene::Restart => "restart",
+            Scene::Quit => "quit",
+        },
+    );
+    if ENOUGH.lock().unwrap().get(&key).is_some_and(|&most| step > most + 5) {
+        return t.skip("it takes fewer steps");
+    }
+    if scene != Scene::Begin {
+        t.start();
+    }
+    if scene == Scene::TakeOver {
+        t.kill_both();
+    }
+    let counted = t.at("counted");
+    let pid = match (scene, who) {
+        (Scene::Begin | Scene::TakeOver, _) => who.to_owned(),
+        (Scene::Restart | Scene::Quit, "guard") => t.world().guardian().to_string(),
+        (Scene::Restart | Scene::Quit, "shim") => t.world().shim("web").to_string(),
+        (Scene::Restart | Scene::Quit, _) => t.world().supervisor().to_string(),
+    };
+    let this = std::env::current_exe().unwrap().display().to_string();
+    let counted_in = counted.display().to_string();
+    t.by = [this, "trace".into(), pid, step.to_string(), "SIGKILL".into(), counted_in].into();
+    match scene {
+        Scene::Begin | Scene::TakeOver => t.run(["start", "-D"]),
+        Scene::Restart => t.run(["restart", "web"]),
+        Scene::Quit => t.run(["quit"]),
+    };
+    t.by = vec![];
+    let steps = std::fs::read_to_string(&counted).unwrap_or_default().parse().unwrap_or(0);
+    if steps < step {
+        ENOUGH.lock().unwrap().insert(key, steps);
+    }
+    afterwards(t, who, scene);
+}
+
+/// Whatever has happened: what is there is told, a start makes a run of it, which works and ends.
+fn afterwards(t: &mut Trial, who: &str, scene: Scene) {
+    t.run(["ps"]);
+    let again = t.run(["start", "-D"]);
+    let there = again.code == 0 || again.stderr.contains("already running");
+    t.check(there, format!("a start after that: {again:?}"));
+    if who == "shim" {
+        // It may have gone on with a window whose shim was killed, and so without its process.
+        t.run(["restart", "web"]);
+    }
+    once_each(t);
+    t.works();
+    if who != "shim" && who != "tmux" {
+        in_order(t, scene);
+    }
+    t.quit();
+}
+
+/// Nothing runs twice.
+fn once_each(t: &mut Trial) {
+    for (process, word) in [("web", "while :; do"), ("worker", "sleep")] {
+        t.pid(process);
+        let mains = t.world().tree(process);
+        let mains: Vec<_> = mains
+            .iter()
+            .filter(|p| p.args.iter().any(|a| a.contains(word)) && procs::alive(p.pid))
+            .filter(|p| process == "web" || p.args.first().is_some_and(|a| a == "sleep"))
+            .collect();
+        t.check(mains.len() == 1, format!("{process} runs {} times: {mains:?}", mains.len()));
+    }
+}
+
+/// Each life has printed its lines from the first one on, none is missing, and nothing tells of a
+/// loss.
+fn in_order(t: &mut Trial, scene: Scene) {
+    let log = t.run(["logs"]).stdout;
+    t.check(!log.contains("missing here") && !log.contains("lost here"), "a loss is told");
+    let mut before = 0;
+    for line in log.lines().filter_map(|line| line.strip_prefix("web    | ")) {
+        if line == "up" {
+            before = 0;
+        } else if let Some(number) = line.strip_prefix("line ") {
+            let number: u32 = number.parse().unwrap_or(0);
+            t.check(number == before + 1, format!("{scene:?}: {number} came after {before}"));
+            before = number;
+        }
+    }
+}
