@@ -18,6 +18,9 @@ use crate::model::request::State;
 /// Nobody kills a supervisor this often while one request is made.
 const MOST_TRIES: u32 = 100;
 
+/// What is told while another command begins something here.
+pub(super) const WAITS: &str = "another tmo is just starting here, or was stopped; waiting for it";
+
 /// Where an instance is, whether it runs or not.
 #[derive(Debug)]
 pub(super) struct Instance {
@@ -105,7 +108,8 @@ impl Instance {
             return Ok(false);
         }
         // Others may be about to do the same, or a start may not have come to anything yet.
-        let _door = Door::enter(self.runtime.dir()).map_err(CliError::io("the lock"))?;
+        let waits = || super::warn(&WAITS);
+        let _door = Door::enter(self.runtime.dir(), waits).map_err(CliError::io("the lock"))?;
         if lock::is_held(self.runtime.dir()).map_err(CliError::io("the lock"))? {
             return Ok(true);
         }

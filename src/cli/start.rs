@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::args::StartArgs;
 use super::early::Early;
 use super::error::CliError;
-use super::instance::{of_another_session, taken_over};
+use super::instance::{WAITS, of_another_session, taken_over};
 use super::launch::Launch;
 use super::view::{self, Shown};
 use crate::backend::tmux::version;
@@ -49,7 +49,8 @@ struct Start {
 pub(super) fn start(args: StartArgs, out: &mut dyn Write) -> Result<u8, CliError> {
     let mut start = Start::gather(args)?;
     loop {
-        let door = Door::enter(start.runtime.dir()).map_err(CliError::io("the lock"))?;
+        let waits = || tell(&WAITS);
+        let door = Door::enter(start.runtime.dir(), waits).map_err(CliError::io("the lock"))?;
         if lock::is_held(start.runtime.dir()).map_err(CliError::io("the lock"))? {
             match start.attach(door)? {
                 Some(shown) => return view::show(shown),

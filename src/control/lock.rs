@@ -54,6 +54,10 @@ impl RunLock {
         let failed = |cause| LockError::Io { path: path.clone(), cause };
         loop {
             let mut file = open(&path).map_err(failed)?;
+            if file.metadata().is_ok_and(|file| file.is_file() && file.nlink() > 1) {
+                let text = "it has another name too, so it is somebody's file; remove it here";
+                return Err(failed(io::Error::other(text)));
+            }
             if !seize(&file).map_err(failed)? {
                 let mut text = String::new();
                 // Without the number it is still held.
@@ -141,15 +145,35 @@ pub struct Door {
 }
 
 impl Door {
-    /// Wait for one's turn at this runtime directory.
-    pub fn enter(runtime: &Path) -> io::Result<Self> {
+    /// Wait for one's turn at this runtime directory. `waits` is called if that takes longer than a
+    /// moment: whoever is before us may have been stopped by somebody.
+    pub fn enter(runtime: &Path, waits: impl FnOnce()) -> io::Result<Self> {
+        const MOMENT: Duration = Duration::from_secs(2);
         let dir = File::open(runtime)?;
-        while let Err(error) = flock(&dir, FlockOperation::LockExclusive) {
-            if error != Errno::INTR {
-                return Err(error.into());
+        if try_flock(&dir, FlockOperation::NonBlockingLockExclusive)? {
+            return Ok(Self { _dir: dir });
+        }
+        let (tell, told) = mpsc::channel();
+        // There is no waiting for a lock with a limit, but for a thread there is.
+        std::thread::Builder::new().spawn(move || {
+            let entered = loop {
+                match flock(&dir, FlockOperation::LockExclusive) {
+                    Ok(()) => break Ok(Self { _dir: dir }),
+                    Err(Errno::INTR) => {}
+                    Err(error) => break Err(error.into()),
+                }
+            };
+            // Nobody may be waiting any more.
+            let _ = tell.send(entered);
+        })?;
+        let lost = |_| io::Error::other("nobody waits at the door");
+        match told.recv_timeout(MOMENT) {
+            Ok(entered) => entered,
+            Err(_) => {
+                waits();
+                told.recv().map_err(lost)?
             }
         }
-        Ok(Self { _dir: dir })
     }
 }
 
@@ -192,8 +216,9 @@ fn open_to_ask(runtime: &Path) -> io::Result<File> {
     File::options().read(true).custom_flags(NEVER_WAIT).open(path(runtime))
 }
 
-/// Whatever lies there, a FIFO even: nobody is to wait for somebody else to open it too.
-const NEVER_WAIT: i32 = nix::libc::O_NONBLOCK;
+/// Whatever lies there, a FIFO even: nobody is to wait for somebody else to open it too, and what a
+/// link leads to is not written to.
+const NEVER_WAIT: i32 = nix::libc::O_NONBLOCK | nix::libc::O_NOFOLLOW;
 
 /// Lock it exclusively, unless somebody holds it so. Those who only ask ([`is_held`]) hold it
 /// shared for a moment; they are not taken for a holder.

@@ -279,7 +279,7 @@ impl Runtime {
     pub fn clear(&self) -> std::io::Result<()> {
         let mut done = Ok(());
         for name in ["p", "spill"] {
-            done = done.and(remove_dir(&self.dir.join(name)));
+            done = done.and(remove_file(&self.dir.join(name)));
         }
         for name in ["plan.json", "state.json", "tmux.conf", "menu", "shown", "stderr"] {
             // Whoever was to replace it may have been killed half-way.
@@ -323,11 +323,12 @@ impl Saved {
     }
 }
 
+const NEVER_WAIT: i32 = nix::libc::O_NONBLOCK;
+
 /// Whether a shim holds its life file, in whatever namespace.
 fn is_locked(life: &Path) -> bool {
     use rustix::fs::{FlockOperation, flock};
-    let never_wait = nix::libc::O_NONBLOCK;
-    let open = std::fs::File::options().read(true).custom_flags(never_wait).open(life);
+    let open = std::fs::File::options().read(true).custom_flags(NEVER_WAIT).open(life);
     open.is_ok_and(|file| {
         flock(&file, FlockOperation::NonBlockingLockShared) == Err(rustix::io::Errno::WOULDBLOCK)
     })
@@ -350,7 +351,7 @@ fn remove_dir(dir: &Path) -> std::io::Result<()> {
     }
 }
 
-/// Remove a file, whatever somebody has put in its place.
+/// Remove what has this name, a file or a directory, whatever somebody has put in its place.
 fn remove_file(path: &Path) -> std::io::Result<()> {
     match std::fs::remove_file(path) {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),
@@ -359,9 +360,20 @@ fn remove_file(path: &Path) -> std::io::Result<()> {
     }
 }
 
+/// Read a file, and nothing but a file: whoever opens a FIFO may wait for ever.
+fn read_file(path: &Path) -> std::io::Result<Vec<u8>> {
+    let mut file = std::fs::File::options().read(true).custom_flags(NEVER_WAIT).open(path)?;
+    let mut text = vec![];
+    if file.metadata()?.is_file() {
+        std::io::Read::read_to_end(&mut file, &mut text)?;
+        return Ok(text);
+    }
+    Err(std::io::Error::other("it is no file"))
+}
+
 fn read<T: for<'de> Deserialize<'de>>(path: &Path) -> Result<T, RuntimeError> {
     let io = |source| RuntimeError::Io { path: path.to_owned(), source };
-    let text = std::fs::read(path).map_err(io)?;
+    let text = read_file(path).map_err(io)?;
     serde_json::from_slice(&text)
         .map_err(|e| RuntimeError::Format { path: path.to_owned(), why: e.to_string() })
 }

@@ -116,12 +116,17 @@ impl Spec {
 pub fn replace(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
     let mut fresh = path.as_os_str().to_owned();
     fresh.push(".new");
-    let mut file = std::fs::OpenOptions::new()
-        .write(true)
-        .create(true)
-        .truncate(true)
-        .mode(0o600)
-        .open(&fresh)?;
+    let mut how = std::fs::OpenOptions::new();
+    how.write(true).create_new(true).mode(0o600);
+    let mut file = match how.open(&fresh) {
+        // Whoever was to replace it has been killed half-way; or it is a link, or a FIFO, that
+        // leads elsewhere.
+        Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {
+            std::fs::remove_file(&fresh)?;
+            how.open(&fresh)?
+        }
+        opened => opened?,
+    };
     let written = file.write_all(bytes);
     drop(file);
     written.and_then(|()| put(Path::new(&fresh), path)).inspect_err(|_| {
@@ -162,5 +167,18 @@ mod tests {
         std::fs::create_dir_all(path.join("inside")).unwrap();
         replace(&path, b"new").unwrap_err();
         assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn nothing_is_written_through_a_link() {
+        let dir = tempfile::tempdir().unwrap();
+        let [path, fresh, mine] = ["plan", "plan.new", "mine"].map(|name| dir.path().join(name));
+        std::fs::write(&mine, "mine").unwrap();
+        for link in [&path, &fresh] {
+            std::os::unix::fs::symlink(&mine, link).unwrap();
+            replace(&path, b"new").unwrap();
+            assert_eq!(std::fs::read(&path).unwrap(), b"new");
+            assert_eq!(std::fs::read(&mine).unwrap(), b"mine");
+        }
     }
 }

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use pretty_assertions::assert_eq;
 use tmo::control::inherit;
-use tmo::control::lock::{LockError, RunLock, is_held, path};
+use tmo::control::lock::{Door, LockError, RunLock, is_held, path};
 
 #[test]
 fn one_holds_it_and_is_named() {
@@ -96,5 +96,32 @@ fn never_two_hold_it_though_each_removes_the_file() {
                 }
             });
         }
+    });
+}
+
+/// The lock is written to: nothing that is somebody's else under another name may be taken for it.
+#[test]
+fn what_leads_elsewhere_is_no_lock() {
+    let dir = tempfile::tempdir().unwrap();
+    let mine = dir.path().join("mine");
+    std::fs::write(&mine, "mine").unwrap();
+    std::os::unix::fs::symlink(&mine, path(dir.path())).unwrap();
+    assert!(matches!(RunLock::acquire(dir.path()), Err(LockError::Io { .. })));
+    std::fs::remove_file(path(dir.path())).unwrap();
+    std::fs::hard_link(&mine, path(dir.path())).unwrap();
+    assert!(matches!(RunLock::acquire(dir.path()), Err(LockError::Io { .. })));
+    assert_eq!(std::fs::read(&mine).unwrap(), b"mine");
+}
+
+#[test]
+fn who_waits_at_the_door_is_told_and_let_in() {
+    let dir = tempfile::tempdir().unwrap();
+    let first = Door::enter(dir.path(), || panic!("nobody was there")).unwrap();
+    let (tell, told) = std::sync::mpsc::channel();
+    std::thread::scope(|scope| {
+        let second = scope.spawn(|| Door::enter(dir.path(), || tell.send(()).unwrap()).is_ok());
+        told.recv().unwrap();
+        drop(first);
+        assert!(second.join().unwrap());
     });
 }
