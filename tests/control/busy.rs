@@ -9,9 +9,11 @@ use nix::sys::socket::{
 use pretty_assertions::assert_eq;
 use tmo::control::client::Client;
 use tmo::control::dial::{Answer, probe};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::UnixStream;
+use tokio::sync::watch;
 
-use super::harness::soon;
+use super::harness::{soon, state};
 
 #[tokio::test]
 async fn a_busy_listener_is_waited_for() {
@@ -34,4 +36,40 @@ async fn a_busy_listener_is_waited_for() {
     let accepted = tokio::task::spawn_blocking(move || listener.accept().map(|_| listener));
     let _still_there = soon(accepted).await.unwrap().unwrap();
     soon(client).await.unwrap().unwrap();
+}
+
+/// It answers nobody before it has read all that came meanwhile, but it says that it is at it.
+#[tokio::test]
+async fn a_supervisor_that_is_taking_over_is_waited_for() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("s");
+    let listener = tokio::net::UnixListener::bind(&path).unwrap();
+    let (over, asked_whether) = watch::channel(false);
+    tokio::spawn(async move {
+        loop {
+            let (stream, _) = listener.accept().await.unwrap();
+            tokio::spawn(answer(stream, over.clone(), asked_whether.clone()));
+        }
+    });
+    let client = Client::connect(&path).await.unwrap();
+    assert_eq!(soon(client.state()).await.unwrap(), state());
+}
+
+/// The state is told once somebody has asked whether anything goes on.
+async fn answer(
+    mut stream: UnixStream,
+    over: watch::Sender<bool>,
+    mut told: watch::Receiver<bool>,
+) {
+    let mut request = vec![0; 4096];
+    let read = stream.read(&mut request).await.unwrap();
+    let body = if request[..read].starts_with(b"GET /api/alive ") {
+        over.send_replace(true);
+        r#"{"taking_over":true}"#.to_owned()
+    } else {
+        told.wait_for(|over| *over).await.unwrap();
+        serde_json::to_string(&state()).unwrap()
+    };
+    let head = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n", body.len());
+    stream.write_all((head + &body).as_bytes()).await.unwrap();
 }

@@ -102,11 +102,7 @@ fn a_window_of_the_users_with_the_name_of_a_process_is_let_be() {
     assert!(procs::alive(user));
     let names = world.tmux(["list-windows", "-F", "#{window_name}"]);
     assert_eq!(names.lines().filter(|name| *name == "web").count(), 2, "{names}");
-    // The shim of the new one is known too.
-    kill_all(&[world.shim("web")]);
-    eventually("it is over", || (world.field("web", "pid").is_null()).then_some(()));
-    assert!(procs::alive(user));
-    let _ = world.run(["quit"]);
+    world.ok(["quit"]);
     world.wait_empty();
 }
 
@@ -117,14 +113,9 @@ fn what_a_run_has_left_that_was_killed_altogether_is_ended_by_the_next_start() {
     world.ok(["start", "-D"]);
     let web = world.wait_state("web", "running").unwrap();
     world.wait_text("web", "up");
-    let parts = [
-        world.guardian(),
-        world.supervisor(),
-        world.tmux_server(),
-        world.shim("web"),
-        world.sink("web"),
-    ];
-    kill_all(&parts);
+    // Who would end it before who would not.
+    let (supervisor, tmux) = (world.supervisor(), world.tmux_server());
+    kill_all(&[world.guardian(), supervisor, world.shim("web"), tmux, world.sink("web")]);
     assert!(procs::alive(web), "it hears no hangup");
     let ran = world.run(["start", "-D"]);
     assert_eq!(ran.code, 0, "{ran:?}");
@@ -217,6 +208,89 @@ fn a_run_whose_program_is_gone_is_gone_on_with_by_another() {
     world.tmux(["kill-window", "-t", "worker"]);
     world.wait_state("worker", "stopped");
     world.ok(["restart", "worker"]);
+    world.ok(["quit"]);
+    world.wait_empty();
+}
+
+/// Numbers may have been given to others since they were written down.
+#[test]
+fn whoever_has_the_number_of_a_dead_part_by_now_is_let_be() {
+    let mut world = background();
+    let mut stranger = world.command("setsid").args(["sleep", "1000"]).spawn().unwrap();
+    world.spared.push(stranger.id());
+    let (runtime, own) = (world.runtime(), stranger.id().to_string());
+    let parts = [
+        world.guardian(),
+        world.supervisor(),
+        world.tmux_server(),
+        world.shim("web"),
+        world.shim("worker"),
+    ];
+    for command in [&["start", "-D"][..], &["stop"], &["quit"], &["kill"]] {
+        if command[0] != "start" {
+            world.ok(["start", "-D"]);
+            world.wait_state("web", "running");
+        }
+        let parts = if command[0] == "start" {
+            parts
+        } else {
+            let shims = [world.shim("web"), world.shim("worker")];
+            [world.guardian(), world.supervisor(), world.tmux_server(), shims[0], shims[1]]
+        };
+        kill_all(&parts);
+        for name in ["state.json", "p/web.life", "p/worker.life"] {
+            let text = std::fs::read_to_string(runtime.join(name)).unwrap();
+            std::fs::write(runtime.join(name), renumbered(&text, &own)).unwrap();
+        }
+        let ran = world.run(command);
+        assert!(ran.code <= 1, "{ran:?}");
+        assert!(stranger.try_wait().unwrap().is_none(), "{command:?} has hurt it: {ran:?}");
+        let _ = world.run(["quit"]);
+    }
+    assert!(stranger.try_wait().unwrap().is_none());
+    stranger.kill().unwrap();
+    stranger.wait().unwrap();
+    world.spared.clear();
+    let _ = world.run(["start", "-D"]);
+    let _ = world.run(["quit"]);
+    world.wait_empty();
+}
+
+/// A record in which every process has this number.
+fn renumbered(text: &str, number: &str) -> String {
+    let mut fresh = String::new();
+    let mut rest = text;
+    while let Some(at) = ["\"pid\":", "\"shim\":", "\"last_pid\":"]
+        .iter()
+        .filter_map(|key| rest.find(key).map(|at| at + key.len()))
+        .min()
+    {
+        let (head, tail) = rest.split_at(at);
+        fresh.push_str(head);
+        let end = tail.find(|c: char| !c.is_ascii_digit()).unwrap();
+        fresh.push_str(if end > 0 { number } else { "" });
+        rest = &tail[end..];
+    }
+    fresh + rest
+}
+
+/// Inside a container its processes have other numbers: only what they hold tells of them.
+#[test]
+fn what_lives_in_another_pid_namespace_is_not_begun_a_second_time() {
+    let world = background();
+    let web = world.field("web", "pid");
+    kill_all(&[world.guardian(), world.supervisor()]);
+    let path = world.runtime().join("state.json");
+    let state = std::fs::read_to_string(&path).unwrap();
+    std::fs::write(&path, state.replace("pid:[", "pid:[9")).unwrap();
+    for command in [&["start", "-D"][..], &["stop", "web"], &["quit"]] {
+        let ran = world.run(command);
+        assert_eq!(ran.code, 1, "{command:?}: {ran:?}");
+        assert!(ran.stderr.contains("another pid namespace"), "{command:?}: {ran:?}");
+    }
+    std::fs::write(&path, state).unwrap();
+    world.ok(["start", "-D"]);
+    assert_eq!(world.field("web", "pid"), web);
     world.ok(["quit"]);
     world.wait_empty();
 }
