@@ -6,6 +6,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use crate::config::Env;
+use crate::config::inherit::let_owner_in;
 use crate::control::handle::Echo;
 use crate::control::inherit;
 use crate::engine::guard;
@@ -33,6 +34,7 @@ fn guardian(runtime: &Path, rest: &[OsString]) -> u8 {
     let news = news.to_str().and_then(|n| n.parse().ok());
     // It outlives the command that it was started by: what that was given is none of its own.
     let _ = crate::sys::close_inherited(news.as_slice());
+    let_owner_in();
     let Some(Ok(news)) = news.map(inherit::take) else { return 2 };
     let plan = Some(Path::new(plan)).filter(|plan| *plan != OsStr::new("-"));
     guard::run(runtime, plan, news)

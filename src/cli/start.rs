@@ -12,7 +12,7 @@ use super::launch::Launch;
 use super::view::{self, Shown};
 use crate::backend::tmux::version;
 use crate::config::dirs::make_runtime_dir;
-use crate::config::inherit::inherit_here;
+use crate::config::inherit::{inherit_here, let_owner_in};
 use crate::config::load::{Context, find_program};
 use crate::config::{Project, StartOptions};
 use crate::control::client::{Listener, who};
@@ -22,7 +22,7 @@ use crate::control::lock::{self, Door};
 use crate::engine::guard::News;
 use crate::engine::runtime::Runtime;
 use crate::journal::cursor::Position;
-use crate::model::plan::Plan;
+use crate::model::plan::{Inherit, Plan};
 use crate::plan::{self, Facts};
 use crate::sys::clock;
 use crate::view::paint::name_width;
@@ -41,6 +41,7 @@ struct Start {
     project: Project,
     runtime: Runtime,
     tmo: PathBuf,
+    inherit: Inherit,
     daemonize: bool,
     timestamps: bool,
 }
@@ -86,6 +87,8 @@ enum Begun {
 
 impl Start {
     fn gather(args: StartArgs) -> Result<Self, CliError> {
+        let inherit = inherit_here();
+        let_owner_in();
         let typed = StartOptions::from(args);
         let context = Context::here()?;
         for warning in &context.warnings {
@@ -97,7 +100,7 @@ impl Start {
         let tmo = std::env::current_exe().map_err(CliError::io("can't tell where tmo is"))?;
         let daemonize = typed.daemonize(&context.env)?;
         let timestamps = typed.show_timestamps(&context.env)?;
-        Ok(Self { typed, context, project, runtime, tmo, daemonize, timestamps })
+        Ok(Self { typed, context, project, runtime, tmo, inherit, daemonize, timestamps })
     }
 
     /// Resolve what is to be run and leave it where the guardian finds it; nothing if there is a
@@ -116,7 +119,7 @@ impl Start {
             run: format!("{}-{now:x}", self.project.instance),
             started: now,
             size: screen::DEFAULT_SIZE,
-            inherit: inherit_here(),
+            inherit: self.inherit.clone(),
             tmo: self.tmo.clone(),
             find: &|name| find_program(&self.context, name),
         };

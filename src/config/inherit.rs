@@ -26,6 +26,13 @@ pub fn inherit_here() -> Inherit {
     }
 }
 
+/// Let this process use the files that it makes itself, whatever the umask of its caller, which its
+/// own children find again by [`inherit_here`].
+pub fn let_owner_in() {
+    let mask = umask(Mode::from_bits_truncate(0o077));
+    umask(mask & Mode::from_bits_truncate(0o077));
+}
+
 /// Every resource limit: number, soft, hard.
 fn limits() -> Vec<(u32, u64, u64)> {
     /// There are 16 of them on Linux and 9 on macOS; asking for one too many is harmless.

@@ -125,7 +125,8 @@ fn before_adoption(t: &mut Trial, file: (&str, &str), damage: Damage) {
     t.run(["logs"]);
     let ran = t.run(["start", "-D"]);
     t.unhurt(&[web, pids[1]]);
-    if ran.code == 0 {
+    // Where it could be taken over, the command before has done it.
+    if ran.code == 0 || ran.stderr.contains("already running") {
         t.run(["ps"]);
         t.run(["logs"]);
         if let Damage::Directory = damage {
@@ -172,10 +173,18 @@ fn repair(t: &mut Trial, said: &str, damage: Damage) {
 /// Do what the start says is to be done about what runs.
 fn give_up(t: &mut Trial, said: &str) {
     let kill = said.split_once("`kill ").and_then(|(_, rest)| rest.split_once('`'));
-    let Some(pid) = kill.and_then(|(pid, _)| pid.parse::<u32>().ok()) else {
-        return t.complain(format!("nobody is told what to do: {said}"));
+    let words = kill.map_or(vec![], |(words, _)| words.split(' ').collect());
+    let (signal, pids) = match words.split_first() {
+        Some((&"-HUP", pids)) => (1, pids),
+        Some(_) | None => (15, &words[..]),
     };
-    procs::kill(pid, 15);
+    let pids: Vec<u32> = pids.iter().filter_map(|pid| pid.parse().ok()).collect();
+    if pids.is_empty() || pids.iter().any(|pid| *pid < 2) {
+        return t.complain(format!("nobody is told what to do: {said}"));
+    }
+    for pid in pids {
+        procs::kill(pid, signal);
+    }
     t.until("all has ended", |t| t.world().living().is_empty().then_some(()));
 }
 

@@ -48,6 +48,20 @@ fn a_caller_that_ignores_the_ends_of_children_changes_nothing() {
     world.ok(["quit"]);
 }
 
+/// What tmo makes for itself it must be able to use; root always is.
+#[test]
+fn a_caller_whose_umask_takes_everything_away_keeps_it_for_its_processes_only() {
+    let world = World::new("web: umask; exec sleep 1000\n");
+    let tmo = env!("CARGO_BIN_EXE_tmo");
+    let ran = world.shell(&format!("umask 0777; exec {tmo} start -D"));
+    assert_eq!(ran.code, 0, "{ran:?}");
+    world.wait_text("web", "0777");
+    let modes = world.shell(&format!("find {} ! -perm -u+rw", world.runtime().display()));
+    assert_eq!(modes.stdout, "", "{modes:?}");
+    world.ok(["restart"]);
+    world.ok(["quit"]);
+}
+
 /// A terminal of another login has another runtime directory, or none.
 #[test]
 fn another_session_of_the_user_finds_the_run() {
