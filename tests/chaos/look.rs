@@ -17,7 +17,7 @@ pub(crate) const STABLE: Duration = Duration::from_secs(3);
 #[derive(Debug, Clone, PartialEq)]
 enum Seen {
     Up(Value),
-    /// Processes without anybody who looks after them.
+    /// Processes without anybody who looked after them, until it was looked.
     Orphaned,
     Down,
 }
@@ -57,8 +57,7 @@ impl Stage<'_> {
             let found = self.glance().and_then(|seen| self.fits(&seen).map(|()| seen));
             let why = match found {
                 Ok(Seen::Orphaned) => {
-                    self.tell("      (nobody is left: a start takes over)");
-                    self.act_daemon();
+                    self.tell("      (nobody was left: it is taken over)");
                     until = Instant::now() + deadline();
                     last = None;
                     continue;
@@ -89,6 +88,9 @@ impl Stage<'_> {
     /// What is there now; an error while something is under way.
     fn glance(&self) -> Result<Seen, String> {
         let (code, out, err) = self.quick(&["ps", "--json"]);
+        if code == 0 && err.contains("had been killed; taken over") {
+            return Ok(Seen::Orphaned);
+        }
         if code == 0 {
             let state: Value = serde_json::from_str(&out).map_err(|e| e.to_string())?;
             if state["quitting"] == true {
@@ -107,9 +109,6 @@ impl Stage<'_> {
         let keepers = ["guard", "supervise", "start"];
         if let Some(keeper) = living.iter().find(|p| is(p, &keepers)) {
             return Err(format!("nobody answers ({}), but there is {keeper:?}", err.trim_end()));
-        }
-        if err.contains("its processes still run") {
-            return Ok(Seen::Orphaned);
         }
         match living.iter().find(|p| is(p, &["shim", "sink"]) || in_tree(p.pid)) {
             Some(left) => Err(format!("no run ({}), but there is {left:?}", err.trim_end())),
