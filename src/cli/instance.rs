@@ -2,6 +2,7 @@
 
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use super::error::CliError;
 use super::launch::Launch;
@@ -17,6 +18,11 @@ use crate::model::request::State;
 
 /// Nobody kills a supervisor this often while one request is made.
 const MOST_TRIES: u32 = 100;
+
+/// How long to wait before it is tried again to connect to one that is beginning; then twice as
+/// long.
+const FIRST_PAUSE: Duration = Duration::from_millis(1);
+const MOST_PAUSE: Duration = Duration::from_millis(200);
 
 /// What is told while another command begins something here.
 pub(super) const WAITS: &str = "another tmo is just starting here, or was stopped; waiting for it";
@@ -36,6 +42,17 @@ pub(super) enum Server {
     Tmo,
     /// Somebody without our lock: overmind itself.
     Overmind(PathBuf),
+}
+
+/// Who is to be asked after nobody has answered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Found {
+    /// There is no run.
+    Nobody,
+    /// One that answers by now.
+    Ready,
+    /// One that is just beginning, of which nobody tells us.
+    Beginning,
 }
 
 impl Instance {
@@ -64,7 +81,10 @@ impl Instance {
                 Ok(Server::Tmo)
             }
             Ok(Listener::Overmind) => Ok(Server::Overmind(address)),
-            Err(ClientError::Dial { .. }) if self.take_over()? => Ok(Server::Tmo),
+            Err(error @ ClientError::Dial { .. }) => match self.take_over()? {
+                Found::Nobody => Err(self.not_there(error)),
+                Found::Ready | Found::Beginning => Ok(Server::Tmo),
+            },
             Err(error) => Err(self.not_there(error)),
         }
     }
@@ -81,6 +101,7 @@ impl Instance {
         ask: impl AsyncFn(Client) -> Result<T, ClientError>,
     ) -> Result<T, CliError> {
         let mut tries = 0;
+        let mut pause = FIRST_PAUSE;
         loop {
             tries += 1;
             let asked = match Client::connect(&self.address()).await {
@@ -90,7 +111,16 @@ impl Instance {
             match asked {
                 Ok(answer) => return Ok(answer),
                 Err(ClientError::Lost { .. }) if tries < MOST_TRIES => {}
-                Err(ClientError::Dial { .. }) if tries < MOST_TRIES && self.take_over()? => {}
+                Err(error @ ClientError::Dial { .. }) if tries < MOST_TRIES => {
+                    match self.take_over()? {
+                        Found::Nobody => return Err(self.not_there(error)),
+                        Found::Ready => {}
+                        Found::Beginning => {
+                            tokio::time::sleep(pause).await;
+                            pause = (pause * 2).min(MOST_PAUSE);
+                        }
+                    }
+                }
                 Err(error) => return Err(self.not_there(error)),
             }
         }
@@ -102,27 +132,27 @@ impl Instance {
     }
 
     /// Nobody answers: if the supervisor and its guardian were killed, start others, which go on
-    /// with what runs. Whether there is anybody to be asked now.
-    fn take_over(&self) -> Result<bool, CliError> {
+    /// with what runs.
+    fn take_over(&self) -> Result<Found, CliError> {
         if !self.runtime.has_survivors() {
-            return Ok(false);
+            return Ok(Found::Nobody);
         }
         // Others may be about to do the same, or a start may not have come to anything yet.
         let waits = || super::warn(&WAITS);
         let _door = Door::enter(self.runtime.dir(), waits).map_err(CliError::io("the lock"))?;
         if lock::is_held(self.runtime.dir()).map_err(CliError::io("the lock"))? {
-            return Ok(true);
+            return Ok(Found::Beginning);
         }
         let tmo = std::env::current_exe().map_err(CliError::io("can't tell where tmo is"))?;
         let mut launch = Launch::begin(&tmo, self.runtime.dir(), None)?;
         match launch.next()? {
             News::Listening { adopted, .. } => {
                 super::warn(&taken_over(adopted.unwrap_or(0)));
-                Ok(true)
+                Ok(Found::Ready)
             }
-            News::Failed { .. } if !self.runtime.has_survivors() => Ok(false),
+            News::Failed { .. } if !self.runtime.has_survivors() => Ok(Found::Nobody),
             News::Failed { message, code } => Err(CliError::Start { message, code }),
-            News::Held { .. } | News::Running | News::Ended { .. } => Ok(true),
+            News::Held { .. } | News::Running | News::Ended { .. } => Ok(Found::Beginning),
         }
     }
 

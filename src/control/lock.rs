@@ -167,13 +167,11 @@ impl Door {
             let _ = tell.send(entered);
         })?;
         let lost = |_| io::Error::other("nobody waits at the door");
-        match told.recv_timeout(MOMENT) {
-            Ok(entered) => entered,
-            Err(_) => {
-                waits();
-                told.recv().map_err(lost)?
-            }
+        if let Ok(entered) = told.recv_timeout(MOMENT) {
+            return entered;
         }
+        waits();
+        told.recv().map_err(lost)?
     }
 }
 

@@ -118,15 +118,30 @@ fn sort(
     let mut safe = roots.clone();
     close_under_children(&table, &mut safe);
     let inner = |p: &ProcInfo| safe.contains(&p.ppid);
+    // Whoever asks for this may do so from a shell that was itself started in there.
+    let asking = line_of(&table, me);
     let mut sweep = Sweep::default();
     for process in table.into_iter().filter(|p| below.contains(&p.pid) && p.alive()) {
         if roots.contains(&process.pid) && !inner(&process) {
             sweep.spared.push(process);
-        } else if !safe.contains(&process.pid) && ![1, me, shim].contains(&process.pid) {
+        } else if !safe.contains(&process.pid)
+            && ![1, shim].contains(&process.pid)
+            && !asking.contains(&process.pid)
+        {
             sweep.left.push(process);
         }
     }
     sweep
+}
+
+/// A process, its parent, the parent of that and so on.
+fn line_of(table: &[ProcInfo], pid: u32) -> HashSet<u32> {
+    let mut line = HashSet::new();
+    let mut next = Some(pid);
+    while let Some(pid) = next.filter(|pid| line.insert(*pid)) {
+        next = table.iter().find(|process| process.pid == pid).map(|process| process.ppid);
+    }
+    line
 }
 
 /// Add all descendants of the members to the set.
@@ -168,6 +183,20 @@ mod tests {
         let pids = |list: &[crate::sys::ProcInfo]| list.iter().map(|p| p.pid).collect::<Vec<_>>();
         assert_eq!(pids(&sweep.left), [20, 30, 31]);
         assert_eq!(pids(&sweep.spared), [40]);
+    }
+
+    #[test]
+    fn whoever_asks_from_within_is_let_be_with_the_shell_it_is_typed_in() {
+        let table = vec![
+            process(1, 0, 1, "init"),
+            process(20, 1, 10, "web"),
+            process(30, 20, 30, "editor"),
+            process(31, 30, 31, "sh"),
+            process(60, 31, 60, "guard"),
+            process(32, 30, 32, "helper"),
+        ];
+        let sweep = sort(table, &HashSet::from([20, 30]), (10, true), 60);
+        assert_eq!(sweep.left.iter().map(|p| p.pid).collect::<Vec<_>>(), [32]);
     }
 
     #[test]
