@@ -2,6 +2,7 @@
 
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
@@ -260,9 +261,12 @@ impl Runtime {
     /// The supervisor that has this run and lives, although nobody holds the lock that is there
     /// now: somebody has removed the one that it holds.
     pub(super) fn keeper(&self) -> Option<u32> {
+        /// How long one that was just killed may take to go after its lock.
+        const LAST_MOMENTS: Duration = Duration::from_secs(1);
         let saved = self.saved().ok().filter(|saved| !saved.is_elsewhere())?;
         let (pid, start_time) = saved.keeper?;
-        (saved.boot == sys::boot_id() && sys::alive(pid, start_time)).then_some(pid)
+        let lives = saved.boot == sys::boot_id() && sys::alive(pid, start_time);
+        (lives && !sys::ends_within(pid, start_time, LAST_MOMENTS)).then_some(pid)
     }
 
     /// The shims of this run that live.

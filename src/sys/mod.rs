@@ -37,7 +37,7 @@ pub use signals::{
     Wakes, default_signals, hear_all, ignore_signals, signal_group, unblock_signals,
 };
 pub use spare::spared;
-pub use sweep::{Orphans, Sweep, has_orphans, kill_orphans};
+pub use sweep::{Orphans, Sweep, ends_within, has_orphans, kill_orphans};
 pub use wait::{reap, stopped_by};
 
 /// Everything below a process, parents before their children; the process itself is not in it.

@@ -76,6 +76,15 @@ pub fn has_orphans(run: &str) -> bool {
     !run.is_empty() && !processes_with_env(&format!("TMO_SESSION={run}")).is_empty()
 }
 
+/// Whether a process is gone, at once or within this time: one that is just ending still shows as
+/// living, but holds nothing any more.
+pub fn ends_within(pid: u32, started: u64, patience: Duration) -> bool {
+    if let Ok(end) = watch_exit(pid, started) {
+        wait_all(vec![end], Instant::now() + patience);
+    }
+    !alive(pid, started)
+}
+
 fn wait_all(watched: Vec<OwnedFd>, until: Instant) {
     for fd in watched {
         let left = until.saturating_duration_since(Instant::now());
