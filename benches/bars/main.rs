@@ -84,6 +84,7 @@ fn measure(options: &Options) -> ExitCode {
             }
         }
     }
+    world::clear();
     let report = format!("{about}\n{table}");
     println!("{report}");
     if options.save {

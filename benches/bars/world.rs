@@ -5,6 +5,7 @@ use std::ffi::OsStr;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 use crate::procs::{self, Proc};
@@ -13,6 +14,12 @@ use crate::wait::pause;
 
 /// The variable that marks everything of one world.
 const MARK: &str = "TMO_BENCH_WORLD";
+
+/// Directories of worlds that are over: ext4 takes long to create a file where many have just been
+/// deleted, which would be measured in the world that comes next.
+static OVER: Mutex<Vec<PathBuf>> = Mutex::new(vec![]);
+/// Files from this size on are emptied at once, to spare the disk.
+const LARGE: u64 = 1 << 20;
 
 /// A project directory and all around it.
 #[derive(Debug)]
@@ -103,6 +110,27 @@ impl Drop for World {
         }
         for process in self.living() {
             eprintln!("bars: can't be killed: {process:?}");
+        }
+        empty_large_files(self.dir.path());
+        self.dir.disable_cleanup(true);
+        OVER.lock().unwrap().push(self.dir.path().to_owned());
+    }
+}
+
+/// Remove what the worlds have left on the disk.
+pub(crate) fn clear() {
+    for dir in OVER.lock().unwrap().drain(..) {
+        std::fs::remove_dir_all(dir).unwrap();
+    }
+}
+
+fn empty_large_files(dir: &Path) {
+    for entry in std::fs::read_dir(dir).unwrap().flatten() {
+        let Ok(meta) = entry.metadata() else { continue };
+        if meta.is_dir() {
+            empty_large_files(&entry.path());
+        } else if meta.is_file() && meta.len() >= LARGE {
+            std::fs::File::create(entry.path()).unwrap();
         }
     }
 }

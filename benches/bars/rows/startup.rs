@@ -19,6 +19,7 @@ pub(super) fn measure(tool: &Tool, column: &mut Column<'_>) {
             break;
         }
     }
+    once(tool, column, 10, ["", "", ""]);
     once(tool, column, 100, ["≤ ×1.2", "≤ 80", "≤ floor + 15"]);
 }
 
