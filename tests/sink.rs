@@ -60,6 +60,7 @@ impl Scene {
             inherit: Inherit::default(),
             stop_signal: 2,
             grace_ms: 5000,
+            known: 0,
             log: LogPolicy { dir: journal.clone().into(), per_process, total: 0 },
         };
         spec.write(&paths.spec()).unwrap();

@@ -43,9 +43,11 @@ impl Engine {
     /// and markers stand, the rest waits to be handed on.
     fn recall(&mut self, id: ProcId) -> std::io::Result<()> {
         let seen = self.saved.supervisor.procs[id].seen;
+        self.panes[id].known = seen;
         self.panes[id].marked = self.last_marker(id);
         for entry in self.panes[id].life.poll()? {
             self.expect(id, &entry);
+            self.panes[id].known = self.panes[id].known.max(entry.seq);
             if entry.seq <= seen {
                 self.note_shim(id, &entry);
             } else {

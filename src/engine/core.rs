@@ -18,6 +18,7 @@ use crate::journal::streams::Streams;
 use crate::model::plan::Plan;
 use crate::model::request::{Head, Outcome, Request};
 use crate::pane::life::{Entry, LifeEvent};
+use crate::pane::sink;
 use crate::supervisor::{Effect, Input, ProcId, Word};
 use crate::sys::clock;
 
@@ -62,7 +63,7 @@ impl Engine {
     /// React to one event.
     pub(super) fn on_event(&mut self, event: Event) {
         match event {
-            Event::Bell(id) => _ = self.read(id),
+            Event::Bell(id) => self.look(id),
             Event::SinkUp(id) => {
                 self.panes[id].sink_up();
                 self.check_ready(id);
@@ -74,6 +75,15 @@ impl Engine {
             Event::Opened(ids, result) => self.opened(&ids, &result),
             Event::Piped(id, closed, result) => self.piped(id, closed, result),
         }
+    }
+
+    /// Take in what a pane has for us. The word of its sink may have been taken by somebody else
+    /// who listens.
+    fn look(&mut self, id: ProcId) {
+        if self.panes[id].sink != Sink::Up && sink::is_up(&self.panes[id].paths.sink_lock()) {
+            self.panes[id].sink_up();
+        }
+        self.read(id);
     }
 
     /// React to a client.
@@ -230,13 +240,17 @@ impl Engine {
         }
     }
 
-    fn read_life(&mut self, id: ProcId) {
+    pub(super) fn read_life(&mut self, id: ProcId) {
         let entries = match self.panes[id].life.poll() {
             Ok(entries) => entries,
             Err(error) => return self.trouble(id, &format!("its life file: {error}")),
         };
+        if !entries.is_empty() {
+            self.panes[id].is_at_work();
+        }
         for entry in entries {
             self.expect(id, &entry);
+            self.panes[id].known = self.panes[id].known.max(entry.seq);
             self.panes[id].entries.push_back(entry);
         }
     }
@@ -349,6 +363,11 @@ impl Engine {
         let now = Instant::now();
         let past = |at: Option<Instant>| at.is_some_and(|at| at <= now);
         for id in 0..self.panes.len() {
+            if past(self.panes[id].look_due) {
+                self.panes[id].look_due = None;
+                self.look(id);
+                self.look_again(id);
+            }
             if past(self.panes[id].shim_due) {
                 self.shim_overdue(id);
             }
@@ -357,7 +376,8 @@ impl Engine {
                 pane.sink_due = None;
                 self.sink_overdue(id);
             }
-            if past(self.panes[id].patience.map(Patience::end)) {
+            let overdue = past(self.panes[id].patience.map(Patience::end));
+            if overdue && !(self.wake_sink(id) && self.panes[id].renew_patience()) {
                 self.panes[id].patience = None;
                 self.read(id);
                 self.unmark(id);

@@ -1,5 +1,7 @@
 //! Carrying out what the state machine decides.
 
+use std::time::Duration;
+
 use nix::libc::{SIGCONT, SIGHUP, SIGKILL, SIGUSR1};
 
 use super::core::Engine;
@@ -29,6 +31,8 @@ impl Engine {
     }
 
     fn want(&mut self, id: ProcId, want: Want, life: u64, kill: bool) {
+        let grace = if kill { 0 } else { self.plan.grace_ms };
+        self.panes[id].asked(Duration::from_millis(grace));
         let written = self.write_spec(id, want, life, kill);
         // A shim that can't be told what is wanted (a full disk) still ends what it runs when its
         // terminal goes; what a killed one had been running is ended in its place.
@@ -78,6 +82,7 @@ impl Engine {
             inherit: self.plan.inherit.clone(),
             stop_signal: process.stop_signal,
             grace_ms: self.plan.grace_ms,
+            known: pane.known,
             log: self.plan.log.clone(),
         };
         spec.write(&pane.paths.spec())

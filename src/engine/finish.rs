@@ -69,6 +69,9 @@ impl Engine {
         {
             self.watch_tmux(server.pid, &server.socket);
         }
+        for id in 0..self.panes.len() {
+            self.wake_sink(id);
+        }
         if !self.tmux_is_gone() {
             let deadline = Instant::now() + PATIENCE;
             if let Ok(Err(error)) = timeout_at(deadline, self.tmux.kill_server()).await {

@@ -67,6 +67,8 @@ const QUICK_NS: u64 = 100_000_000;
 pub fn run(runtime: &Path, plan: Option<&Path>, news: OwnedFd) -> u8 {
     // Fails only for a group leader, which has a session or can do without.
     let _ = nix::unistd::setsid();
+    // A write that reaches a limit fails and says so; the supervisor inherits that.
+    crate::sys::ignore_signals(&[nix::libc::SIGXFSZ]);
     let mut news = File::from(news);
     match prepare(&Runtime::new(runtime), plan) {
         Ok(held) => watch(held, news),

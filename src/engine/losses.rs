@@ -1,5 +1,7 @@
 //! What is killed, and what takes its place: sinks and shims.
 
+use nix::libc::{SIGCONT, SIGKILL};
+
 use super::core::Engine;
 use super::pane::{PaneTrack, Sink};
 use super::queue::Event;
@@ -43,8 +45,20 @@ impl Engine {
         self.pipe(id, pane, closed);
     }
 
+    /// Let a sink go on that somebody has stopped; whether it was. What it was told of it comes from
+    /// a file, so it must be tmux's.
+    pub(super) fn wake_sink(&self, id: ProcId) -> bool {
+        let server = self.saved.tmux.as_ref().map(|server| server.pid);
+        let sink = self.panes[id].sink_pid.and_then(crate::sys::info);
+        sink.filter(|sink| sink.state == 'T' && Some(sink.ppid) == server)
+            .is_some_and(|sink| crate::sys::signal(sink.pid, sink.start_time, SIGCONT).is_ok())
+    }
+
     /// Have tmux pipe a pane's output again.
-    fn pipe(&self, id: ProcId, pane: String, closed: bool) {
+    fn pipe(&mut self, id: ProcId, pane: String, closed: bool) {
+        if let Err(error) = self.ingest.reserve_next(self.panes[id].stream) {
+            tracing::error!(%error, "where the stream goes on can't be noted");
+        }
         let (tmux, queue) = (self.tmux.clone(), self.queue.clone());
         let spec = self.panes[id].paths.spec();
         tokio::task::spawn_local(async move {
@@ -55,9 +69,22 @@ impl Engine {
 
     /// Output may be missing at the present end of the stream.
     fn gap(&mut self, id: ProcId) {
-        match self.ingest.gap(self.panes[id].stream) {
-            Ok(progress) => self.progressed(id, &progress),
-            Err(error) => tracing::error!(%error, "a gap can't be recorded"),
+        /// What marker-like bytes can make it ask.
+        const MOST_ASKED: u32 = 100;
+        for _ in 0..MOST_ASKED {
+            self.read_life(id);
+            match self.ingest.gap(self.panes[id].stream) {
+                Ok(progress) => {
+                    self.progressed(id, &progress);
+                    if progress.ask.is_empty() {
+                        break;
+                    }
+                }
+                Err(error) => {
+                    tracing::error!(%error, "a gap can't be recorded");
+                    break;
+                }
+            }
         }
         self.unmark(id);
         self.trouble(id, "Its pipe was broken: output may be missing here");
@@ -107,6 +134,24 @@ impl Engine {
         });
     }
 
+    /// What was asked of a pane is not done: go on looking for a while, then do without its shim.
+    /// What it runs is ended in its place, and what is to run gets another one.
+    pub(super) fn look_again(&mut self, id: ProcId) {
+        let proc = &self.saved.supervisor.procs[id];
+        if !matches!(proc.word(), "pending" | "starting" | "stopping") {
+            return;
+        }
+        let deaf = self.panes[id].is_deaf();
+        if let (true, Pane::Up { shim, start_time, .. }) = (deaf, &proc.pane) {
+            let (shim, start_time) = (*shim, *start_time);
+            self.panes[id].deaf_at = None;
+            self.trouble(id, "Its shim does not do what it is asked for: killed");
+            // Gone already: that is told as well.
+            let _ = crate::sys::signal(shim, start_time, SIGKILL);
+        }
+        self.panes[id].await_news();
+    }
+
     /// What a killed shim had been running has been ended in its place.
     pub(super) fn swept(&mut self, id: ProcId, pid: u32, sweep: &Sweep) {
         if self.panes[id].shim.is_none_or(|(shim, _)| shim != pid) {
@@ -129,6 +174,10 @@ impl Engine {
         let pane = &mut self.panes[id];
         if pane.shim.is_none() || self.saved.supervisor.tmux_gone {
             return;
+        }
+        if sink::is_up(&pane.paths.sink_lock()) {
+            // Its word was taken by somebody else.
+            return self.on_event(Event::SinkUp(id));
         }
         if pane.sink == Sink::Gone && pane.sinks_lost == 0 {
             self.gap(id);

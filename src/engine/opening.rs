@@ -79,7 +79,6 @@ impl Engine {
             return Ok(());
         }
         let bell = self.panes[id].paths.bell();
-        watchers::make_bell(&bell)?;
         watchers::listen(id, &bell, self.queue.clone())?;
         self.panes[id].listening = true;
         Ok(())
@@ -104,21 +103,23 @@ impl Engine {
             }
             match result {
                 Err(error) => self.input(Input::NoPane(id, error.to_string())),
-                Ok(Survey { panes, .. }) => {
+                Ok(Survey { panes, pid, .. }) => {
                     let name = self.plan.processes[id].name.as_str();
                     let old = |pane: &&Listed| self.panes[id].pane.as_ref() == Some(&pane.pane);
                     let new = |pane: &&Listed| pane.ours && pane.process == name;
                     let pane = panes.iter().find(old).or_else(|| panes.iter().rev().find(new));
-                    self.await_shim(id, pane);
+                    self.await_shim(id, pane, *pid);
                 }
             }
         }
     }
 
-    fn await_shim(&mut self, id: ProcId, pane: Option<&Listed>) {
+    fn await_shim(&mut self, id: ProcId, pane: Option<&Listed>, server: u32) {
         let Some(pane) = pane.filter(|pane| !pane.dead) else { return self.no_shim(id) };
         let gone = || Event::ShimExit(id, pane.pid, true);
-        let start_time = sys::start_time(pane.pid);
+        // tmux may go on naming one that has ended, whose number somebody else has by now.
+        let process = sys::info(pane.pid).filter(|process| process.ppid == server);
+        let start_time = process.map(|process| process.start_time);
         self.panes[id].awaited = Some((pane.pid, start_time.unwrap_or(0)));
         self.panes[id].shim_due = Some(Instant::now() + SHIM_PATIENCE);
         let watched = start_time

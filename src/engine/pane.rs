@@ -9,7 +9,7 @@ use tokio::time::Instant;
 use crate::journal::expect::Markers;
 use crate::journal::split::Lost;
 use crate::model::ProcName;
-use crate::pane::life::{Entry, LifeReader};
+use crate::pane::life::{Entry, LifeEvent, LifeReader};
 use crate::pane::paths::PanePaths;
 use crate::pane::sink;
 use crate::sys::clock;
@@ -18,6 +18,13 @@ use crate::sys::clock;
 const MARKER_PATIENCE: Duration = Duration::from_secs(2);
 /// And while output keeps arriving, which may be much that was printed before it.
 const LAST_MARKER_PATIENCE: Duration = Duration::from_secs(30);
+/// How long what was asked of a pane may go without news of it before somebody looks.
+const NEWS_PATIENCE: Duration = Duration::from_secs(1);
+/// How long a shim may take for what it is asked for, beyond the grace that the process has: more
+/// than all its own patience together.
+const DEAF_AFTER: Duration = Duration::from_secs(15);
+/// More than it can be late by itself for looking once a second.
+const HELD_UP: Duration = Duration::from_secs(5);
 /// How long the first sink of a pane may take to come up; each one that follows has twice as long.
 const SINK_PATIENCE: Duration = Duration::from_secs(2);
 
@@ -55,16 +62,21 @@ pub(super) struct Patience {
     quiet: Instant,
     /// Until then whatever comes.
     last: Instant,
+    /// A sink that somebody had stopped was woken meanwhile.
+    woken: bool,
 }
 
 impl Patience {
     fn new(entry: &Entry, mended: Option<Mended>) -> Self {
         let now = Instant::now();
+        // What is printed in a life comes behind its first marker.
+        let first = matches!(entry.event, LifeEvent::Start { .. });
         let last = match mended {
             Some(mended) if mended.after(entry) => mended.since + MARKER_PATIENCE,
+            Some(_) | None if first => now + MARKER_PATIENCE,
             Some(_) | None => now + LAST_MARKER_PATIENCE,
         };
-        Self { seq: entry.seq, quiet: now + MARKER_PATIENCE, last }
+        Self { seq: entry.seq, quiet: now + MARKER_PATIENCE, last, woken: false }
     }
 
     /// When the marker is given up.
@@ -110,6 +122,12 @@ pub(super) struct PaneTrack {
     pub(super) patience: Option<Patience>,
     /// The last time something may have been lost.
     mended: Option<Mended>,
+    /// When to look what it has for us although its bell was not heard.
+    pub(super) look_due: Option<Instant>,
+    /// When a shim that has not done by then what it was asked for never will.
+    pub(super) deaf_at: Option<Instant>,
+    /// The highest number of its life entries.
+    pub(super) known: u64,
     /// When a sink that has not come up by then is started anew.
     pub(super) sink_due: Option<Instant>,
     /// How many sinks in a row have not come up.
@@ -139,6 +157,9 @@ impl PaneTrack {
             generation: 0,
             patience: None,
             mended: None,
+            look_due: None,
+            deaf_at: None,
+            known: 0,
             sink_due: None,
             sinks_lost: 0,
         }
@@ -161,6 +182,36 @@ impl PaneTrack {
         self.mended = Some(Mended { at: clock::now_ns(), since: Instant::now() });
         self.patience = None;
         self.set_patience();
+    }
+
+    /// Something was asked of it, for which a process has this long.
+    pub(super) fn asked(&mut self, grace: Duration) {
+        self.deaf_at = Instant::now().checked_add(grace + DEAF_AFTER);
+        self.await_news();
+    }
+
+    /// Its shim has told something, so it is not deaf; a tree that forks may keep it busy.
+    pub(super) fn is_at_work(&mut self) {
+        self.deaf_at = self.deaf_at.map(|at| at.max(Instant::now() + DEAF_AFTER));
+    }
+
+    /// Whether what was asked of it is overdue. Looked at each second: who comes much later was held
+    /// up, and the shim perhaps with it.
+    pub(super) fn is_deaf(&mut self) -> bool {
+        let now = Instant::now();
+        match self.deaf_at.map(|at| now.checked_duration_since(at)) {
+            Some(Some(late)) if late > HELD_UP => {
+                self.deaf_at = Some(now + HELD_UP);
+                false
+            }
+            Some(overdue) => overdue.is_some(),
+            None => false,
+        }
+    }
+
+    /// The answer may be there although nothing was heard, as when somebody else empties the bell.
+    pub(super) fn await_news(&mut self) {
+        self.look_due = Some(Instant::now() + NEWS_PATIENCE);
     }
 
     /// A pane with a shim has no sink; one that is killed before it has said a word, or can't
@@ -187,6 +238,16 @@ impl PaneTrack {
         if before { Lost::Before } else { Lost::Here }
     }
 
+    /// Its sink was woken: once, the marker has as long again. `false`: it has had that.
+    pub(super) fn renew_patience(&mut self) -> bool {
+        let Some(patience) = self.patience.as_mut().filter(|patience| !patience.woken) else {
+            return false;
+        };
+        let until = Instant::now() + MARKER_PATIENCE;
+        (patience.woken, patience.quiet, patience.last) = (true, until, patience.last.max(until));
+        true
+    }
+
     /// Output came, so the marker may be behind more of it.
     pub(super) fn extend_patience(&mut self) {
         if let Some(patience) = &mut self.patience {
@@ -196,7 +257,7 @@ impl PaneTrack {
 
     /// The next moment at which something of it is overdue.
     pub(super) fn alarm(&self) -> Option<Instant> {
-        let dues = self.sink_due.into_iter().chain(self.shim_due);
+        let dues = self.sink_due.into_iter().chain(self.shim_due).chain(self.look_due);
         dues.chain(self.patience.map(Patience::end)).min()
     }
 

@@ -3,7 +3,6 @@
 use std::os::fd::OwnedFd;
 use std::path::Path;
 
-use nix::sys::stat::Mode;
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 use tokio::net::unix::pipe;
@@ -11,18 +10,10 @@ use tokio::task::{JoinHandle, spawn_local};
 
 use super::queue::{Event, Queue};
 use crate::supervisor::ProcId;
-use crate::sys;
+use crate::sys::{self, files};
 
 /// What a sink writes when it is ready.
 const SINK_READY: u8 = b'S';
-
-/// Make the FIFO (0600) unless it is there.
-pub(super) fn make_bell(path: &Path) -> std::io::Result<()> {
-    match nix::unistd::mkfifo(path, Mode::S_IRUSR | Mode::S_IWUSR) {
-        Ok(()) | Err(nix::Error::EEXIST) => Ok(()),
-        Err(error) => Err(error.into()),
-    }
-}
 
 /// Listen to a bell for as long as the task lives.
 ///
@@ -31,7 +22,11 @@ pub(super) fn make_bell(path: &Path) -> std::io::Result<()> {
 /// holds it for the length of a ring only.
 pub(super) fn listen(id: ProcId, path: &Path, queue: Queue) -> std::io::Result<JoinHandle<()>> {
     let path = path.to_owned();
-    let mut bell = pipe::OpenOptions::new().open_receiver(&path)?;
+    let open = move || {
+        files::make_fifo(&path)?;
+        pipe::OpenOptions::new().open_receiver(&path)
+    };
+    let mut bell = open()?;
     Ok(spawn_local(async move {
         loop {
             // The kernel reports changes only; what is the case already must be asked for.
@@ -40,7 +35,7 @@ pub(super) fn listen(id: ProcId, path: &Path, queue: Queue) -> std::io::Result<J
             if hear(id, &bell, &queue).await.is_err() {
                 return;
             }
-            match pipe::OpenOptions::new().open_receiver(&path) {
+            match open() {
                 Ok(fresh) => bell = fresh,
                 Err(_) => return,
             }
@@ -48,7 +43,8 @@ pub(super) fn listen(id: ProcId, path: &Path, queue: Queue) -> std::io::Result<J
     }))
 }
 
-/// Pass on each ring until there was a moment when nobody held the bell.
+/// Pass on each ring until there was a moment when nobody held the bell. Somebody else may have
+/// listened and taken the word: that it rang is enough.
 async fn hear(id: ProcId, bell: &pipe::Receiver, queue: &Queue) -> std::io::Result<()> {
     let mut buffer = [0u8; 512];
     loop {
@@ -60,9 +56,11 @@ async fn hear(id: ProcId, bell: &pipe::Receiver, queue: &Queue) -> std::io::Resu
                     if buffer[..count].contains(&SINK_READY) {
                         queue.push(Event::SinkUp(id));
                     }
-                    queue.push(Event::Bell(id));
                 }
-                Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => break,
+                Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => {
+                    queue.push(Event::Bell(id));
+                    break;
+                }
                 Err(error) => return Err(error),
             }
         }

@@ -2,11 +2,11 @@
 
 use std::fs::{self, File};
 use std::io::{self, Write as _};
-use std::os::unix::fs::OpenOptionsExt as _;
 
 use super::row::Row;
 use super::segment::{Dirs, LOG, Listing, Place, Segment, TIMES};
 use super::times;
+use crate::sys::files;
 
 /// Size of a spill segment.
 pub const SPILL_SEGMENT: u64 = 512 << 10;
@@ -42,7 +42,7 @@ impl Appender {
         let _ = listing.refresh(dirs);
         let end_of = |segment: &Segment| {
             let meta = segment.path(dirs, slug, LOG).and_then(|path| fs::metadata(path).ok());
-            segment.start + meta.map_or(0, |meta| meta.len())
+            segment.start.saturating_add(meta.map_or(0, |meta| meta.len()))
         };
         let end = listing.segments().iter().map(end_of).max().unwrap_or(0);
         let mut row = Row::new(dirs, slug, &[LOG, TIMES], (limit, SPILL_SEGMENT));
@@ -105,8 +105,12 @@ impl Appender {
     }
 
     fn choose(&mut self, now: u64) {
-        let timed = self.timed;
-        self.row.leave_removed(|files| &files.log);
+        let (timed, end) = (self.timed, self.end);
+        let least = |segment: Segment| end.saturating_sub(segment.start);
+        if let Some((segment, len)) = self.row.leave_spoiled(|files| &files.log, least) {
+            // Somebody else has written to it as well: that has used up addresses.
+            self.end = self.end.max(segment.start.saturating_add(len));
+        }
         self.row.choose(self.end, now, |row, segment| files_of(row, segment, timed));
     }
 
@@ -133,7 +137,7 @@ fn files_of(row: &Row<Files>, segment: Segment, with_times: bool) -> io::Result<
     row.dirs.create(segment.place)?;
     let open = |ending| {
         let path = segment.path(&row.dirs, &row.slug, ending).ok_or(io::ErrorKind::NotFound)?;
-        File::options().append(true).create(true).mode(0o600).open(path)
+        files::append_to(&path)
     };
     let whole = |file: &File| file.metadata().is_ok_and(|m| m.len() % times::ENTRY as u64 == 0);
     let log = open(LOG)?;

@@ -2,13 +2,14 @@
 
 use super::record::Kind;
 use crate::pane::life::{Entry, LifeEvent};
+use crate::pane::marker;
 
 /// A marker that the life file announces.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Expected {
     /// Its sequence number.
     pub seq: u64,
-    /// The nonce of its life.
+    /// Its nonce.
     pub nonce: u64,
     /// [`Kind::Start`], [`Kind::Exit`] or [`Kind::End`].
     pub kind: Kind,
@@ -46,7 +47,8 @@ impl Markers {
             | LifeEvent::Down {}
             | LifeEvent::Trouble { .. } => return None,
         };
-        Some(Expected { seq: entry.seq, nonce: self.nonce, kind, value, life: small(life) })
+        let nonce = marker::nonce(self.nonce, entry.key);
+        Some(Expected { seq: entry.seq, nonce, kind, value, life: small(life) })
     }
 }
 
@@ -70,7 +72,7 @@ mod tests {
             system_us: 0,
             max_rss_kib: 0,
         };
-        let entry = |seq, event| Entry { seq, at: 0, event };
+        let entry = |seq, event| Entry { seq, at: 0, key: u32::try_from(seq).unwrap() - 4, event };
         let nonce = 0xdead_beef;
         assert_eq!(
             markers.expected(&entry(4, start)),
@@ -81,7 +83,7 @@ mod tests {
             markers.expected(&entry(6, exit)),
             Some(Expected {
                 seq: 6,
-                nonce,
+                nonce: nonce ^ 2,
                 kind: Kind::Exit,
                 value: Exit::Signal(9).pack(),
                 life: 3

@@ -15,6 +15,7 @@ use super::format::{self, BLOCK, Block, Header, Summary};
 use super::record::Record;
 use super::row::Row;
 use super::segment::{Dirs, Listing, Place, Segment};
+use crate::sys::files;
 
 /// How many records a segment holds.
 pub const SEGMENT_RECORDS: u64 = 65_536;
@@ -140,7 +141,7 @@ pub fn recover(dirs: &Dirs) -> io::Result<Recovered> {
             break;
         }
         let Some(path) = segment.path(dirs, SLUG, "") else { continue };
-        let file = File::open(path)?;
+        let file = files::open_plain(&path)?;
         match read_head(&file)? {
             Some((mut standing, head)) if standing.next == segment.start => {
                 recovered.torn = read_records(&file, head, |record| standing.advance(record))?;
@@ -180,7 +181,7 @@ impl IndexWriter {
         let usable = segment.filter(|segment| !torn && segment.place == Place::Journal);
         let open = usable.and_then(|segment| {
             let path = segment.path(dirs, SLUG, "")?;
-            Some((segment, File::options().append(true).open(path).ok()?))
+            Some((segment, files::append_to(&path).ok()?))
         });
         row.adopt(&all, open);
         Ok(Self { row, standing, bytes: vec![] })
@@ -212,7 +213,10 @@ impl IndexWriter {
         let mut trouble = io::ErrorKind::StorageFull.into();
         while !rest.is_empty() {
             let standing = &self.standing;
-            self.row.leave_removed(|file| file);
+            let next = standing.next;
+            // Its header comes on top of that.
+            let least = |segment: Segment| (1 + next - segment.start) * BLOCK as u64;
+            self.row.leave_spoiled(|file| file, least);
             self.row.choose(standing.next, now, |row, segment| create(row, segment, standing));
             let room = usize::try_from(self.row.room(standing.next)).unwrap_or(usize::MAX);
             let Some((_, file)) = self.row.open() else {

@@ -8,6 +8,7 @@ use super::format::{self, BLOCK};
 use super::index::{SLUG, Standing, read_head, read_records};
 use super::record::{EVENTS, Kind, Record};
 use super::segment::{Dirs, Listing, Segment};
+use crate::sys::files;
 
 /// Reads the index, while it is being written or not, best in rising order.
 #[derive(Debug)]
@@ -280,7 +281,7 @@ impl IndexReader {
     /// Make this segment the current one; false if it is gone or unsound.
     fn enter(&mut self, segment: Segment) -> io::Result<bool> {
         let Some(path) = segment.path(&self.dirs, SLUG, "") else { return Ok(false) };
-        let file = match File::open(path) {
+        let file = match files::open_plain(&path) {
             Ok(file) => file,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
             Err(error) => return Err(error),

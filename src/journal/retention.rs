@@ -6,7 +6,7 @@
 //! at is gone, and, if nothing else is left to delete, when it is the oldest.
 
 use std::collections::BTreeMap;
-use std::fs::{self, File};
+use std::fs;
 use std::io;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
@@ -15,6 +15,7 @@ use super::index::{self, Standing, read_head};
 use super::segment::{Dirs, LOG, TIMES, collect, file_name, parse_name};
 use super::streams::Streams;
 use crate::model::plan::LogPolicy;
+use crate::sys::files;
 
 /// What a sweep deleted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -207,7 +208,7 @@ impl Piece {
 impl Part {
     /// `None` if it has no sound beginning: the next writer deals with it.
     fn read(path: PathBuf) -> io::Result<Option<Self>> {
-        let file = File::open(&path)?;
+        let file = files::open_plain(&path)?;
         let bytes = file.metadata()?.len();
         Ok(read_head(&file)?.map(|(standing, _)| Self { standing, path, bytes }))
     }

@@ -63,12 +63,20 @@ impl<F> Row<F> {
         self.open.as_mut()
     }
 
-    /// Leave the open segment if somebody has removed this file of it: nobody would find what is
-    /// written there.
-    pub(crate) fn leave_removed(&mut self, file: impl Fn(&F) -> &File) {
-        let removed =
-            |(_, files): &(Segment, F)| file(files).metadata().is_ok_and(|meta| meta.nlink() == 0);
-        self.open.take_if(|open| removed(open));
+    /// Leave the open segment if somebody has removed this file of it, or cut it short of what a
+    /// segment that begins there must have: nobody would find what is written there at its
+    /// address. How long it is, if it stays.
+    pub(crate) fn leave_spoiled(
+        &mut self,
+        file: impl Fn(&F) -> &File,
+        least: impl Fn(Segment) -> u64,
+    ) -> Option<(Segment, u64)> {
+        let (segment, files) = self.open.as_ref()?;
+        let (segment, meta) = (*segment, file(files).metadata().ok()?);
+        if meta.nlink() == 0 || meta.len() < least(segment) {
+            self.open = None;
+        }
+        self.open.as_ref().map(|_| (segment, meta.len()))
     }
 
     /// Whether the disk refuses at present.

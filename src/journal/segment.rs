@@ -14,6 +14,9 @@ const DIGITS: usize = 20;
 /// A directory that changed this recently may change again without another time stamp.
 const UNSETTLED_NS: u64 = 20_000_000;
 
+/// No stream ever gets that far: a file with a higher address is none of ours.
+const LAST: u64 = 1 << 60;
+
 /// Ending of the files that hold the bytes.
 pub const LOG: &str = ".log";
 /// Ending of the files that hold the times.
@@ -86,7 +89,8 @@ pub fn file_name(slug: &str, start: u64, ending: &str) -> String {
 pub fn parse_name<'a>(name: &'a str, ending: &str) -> Option<(&'a str, u64)> {
     let (slug, digits) = name.strip_suffix(ending)?.rsplit_once('.')?;
     let sound = digits.len() == DIGITS && digits.bytes().all(|b| b.is_ascii_digit());
-    if sound { Some((slug, digits.parse().ok()?)) } else { None }
+    let address = digits.parse().ok().filter(|address| sound && *address <= LAST)?;
+    Some((slug, address))
 }
 
 /// The segments of one stream as they were found last, in order.
@@ -199,8 +203,8 @@ pub(crate) fn collect(dir: &Path, mut take: impl FnMut(&str)) -> io::Result<()> 
     };
     for entry in entries {
         let entry = entry?;
-        // A directory is none of ours, whatever it is called.
-        let ours = !entry.file_type().is_ok_and(|kind| kind.is_dir());
+        // A directory, a link, a pipe is none of ours, whatever it is called.
+        let ours = entry.file_type().is_ok_and(|kind| kind.is_file());
         if let Some(name) = entry.file_name().to_str().filter(|_| ours) {
             take(name);
         }
@@ -222,6 +226,7 @@ mod tests {
             "web.1.log",
             "web.00000000000000004096.times",
             "web.0000000000000000409x.log",
+            "web.18446744073709551615.log",
         ] {
             assert_eq!(parse_name(other, LOG), None, "{other}");
         }

@@ -12,12 +12,14 @@ use super::expect::Expected;
 use super::format::Summary;
 use super::record::{CONTINUES, Kind, Record, TO_BE_CONTINUED, UNFINISHED};
 use super::small;
-use crate::pane::marker::{INTRO, Look, Marker, held_back};
+use crate::pane::marker::{INTRO, LONGEST_SKIP, Look, Marker, held_back, of_one_life};
 
 /// The most bytes that one record of text covers.
 pub const MOST: u64 = 1 << 20;
-/// The most bytes that a marker nobody announced may claim for itself.
-const UNANNOUNCED_SKIP: u32 = 4096;
+
+/// The most records of missing bytes in a row: what is still longer (a file whose name is none of
+/// ours) is not told to its full length.
+const MOST_GAPS: u32 = 1024;
 
 /// How many markers that were given up are still known.
 const MOST_LATE: usize = 8;
@@ -64,7 +66,8 @@ pub struct Splitter {
     /// The highest that has a record.
     marked: u64,
     known: u64,
-    asked: Option<u64>,
+    /// Markers that lie before this one and were not announced by now never will be.
+    asked: u64,
     nonce: Option<u64>,
     finder: Finder<'static>,
 }
@@ -116,7 +119,7 @@ impl Splitter {
             late: VecDeque::new(),
             marked: 0,
             known: 0,
-            asked: None,
+            asked: 0,
             nonce: None,
             finder: Finder::new(INTRO),
         }
@@ -180,7 +183,8 @@ impl Splitter {
             match found {
                 Found::Nothing => return Fed::All,
                 Found::Ask => {
-                    self.asked = Some(self.scanned);
+                    // All of this was there before the life file is read now.
+                    self.asked = self.scanned + rest.len() as u64;
                     return Fed::Ask;
                 }
                 Found::Marker(marker, len) => {
@@ -210,19 +214,19 @@ impl Splitter {
 
     /// Whether these bytes are a marker; `None` if they are text.
     fn judge(&self, marker: Marker, at: u64) -> Option<fn(Marker, usize) -> Found> {
-        let announced = |waiting: &Waiting| {
-            (waiting.marker.seq, waiting.marker.nonce) == (marker.seq, marker.nonce)
-        };
-        let late = |old: &Expected| (old.seq, old.nonce) == (marker.seq, marker.nonce);
-        if self.expected.iter().any(announced) || self.late.iter().any(late) {
+        if marker.skip > LONGEST_SKIP {
+            return None;
+        }
+        let is_it = |one: &Expected| (one.seq, one.nonce) == (marker.seq, marker.nonce);
+        if self.expected.iter().any(|one| is_it(&one.marker)) || self.late.iter().any(is_it) {
             return Some(Found::Marker);
         }
         match self.trust {
-            Trust::All if marker.skip <= UNANNOUNCED_SKIP => Some(Found::Marker),
-            Trust::Announced if marker.seq > self.known && self.asked != Some(at) => {
+            Trust::All => Some(Found::Marker),
+            Trust::Announced if marker.seq > self.known && at >= self.asked => {
                 Some(|_, _| Found::Ask)
             }
-            Trust::All | Trust::Announced => None,
+            Trust::Announced => None,
         }
     }
 
@@ -266,7 +270,7 @@ impl Splitter {
 
     /// What a marker without its life file can still tell: another nonce is another life.
     fn unannounced(&mut self, marker: Marker) -> Expected {
-        let first = self.nonce != Some(marker.nonce);
+        let first = !self.nonce.is_some_and(|nonce| of_one_life(nonce, marker.nonce));
         self.nonce = Some(marker.nonce);
         Expected {
             seq: marker.seq,
@@ -326,7 +330,7 @@ impl Splitter {
     pub fn gap(&mut self, next: u64, out: &mut Vec<Record>) {
         self.end_marker(out);
         self.close(out);
-        loop {
+        for _ in 0..MOST_GAPS {
             let until = next.min(self.scanned.saturating_add(u64::from(u32::MAX)));
             out.push(self.record(Kind::Gap, self.scanned, until));
             self.scanned = until.max(self.scanned);
@@ -334,6 +338,7 @@ impl Splitter {
                 break;
             }
         }
+        self.scanned = self.scanned.max(next);
         (self.open, self.whole) = (self.scanned, self.scanned);
     }
 

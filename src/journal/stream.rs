@@ -6,6 +6,7 @@ use std::os::unix::fs::{FileExt as _, MetadataExt as _};
 
 use super::segment::{Dirs, LOG, Listing, Place, Segment};
 use super::times::TimesReader;
+use crate::sys::files;
 
 /// What lies at an offset.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -51,7 +52,7 @@ impl StreamReader {
     pub fn end(&mut self) -> io::Result<u64> {
         self.listing.refresh(&self.dirs)?;
         let sizes = self.listing.segments().iter().rev().take(4);
-        Ok(sizes.map(|s| s.start + self.size(*s)).max().unwrap_or(0))
+        Ok(sizes.map(|s| s.start.saturating_add(self.size(*s))).max().unwrap_or(0))
     }
 
     /// The offset of the oldest byte that is still there ([`StreamReader::end`] if there is
@@ -162,7 +163,7 @@ impl StreamReader {
         let Some(path) = segment.path(&self.dirs, self.listing.slug(), LOG) else {
             return Ok(None);
         };
-        let file = match File::open(path) {
+        let file = match files::open_plain(&path) {
             Ok(file) => file,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             Err(error) => return Err(error),

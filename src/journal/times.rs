@@ -8,6 +8,7 @@ use std::io;
 use std::os::unix::fs::{FileExt as _, MetadataExt as _};
 
 use super::segment::{Dirs, Listing, Segment, TIMES};
+use crate::sys::files;
 
 /// Size of an entry on disk.
 pub const ENTRY: usize = 16;
@@ -108,7 +109,7 @@ impl TimesReader {
 impl Current {
     fn open(dirs: &Dirs, slug: &str, segment: Segment) -> io::Result<Option<Self>> {
         let Some(path) = segment.path(dirs, slug, TIMES) else { return Ok(None) };
-        let file = match File::open(path) {
+        let file = match files::open_plain(&path) {
             Ok(file) => file,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             Err(error) => return Err(error),

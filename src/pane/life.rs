@@ -6,13 +6,14 @@
 //! shim was killed while writing it); the next shim completes it with a newline and it is skipped.
 
 use std::fs::File;
-use std::io::{Read as _, Seek as _, SeekFrom, Write as _};
-use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
+use std::io::Write as _;
+use std::os::unix::fs::{FileExt as _, MetadataExt as _};
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
 use crate::model::Exit;
+use crate::sys::files;
 
 /// One line of a life file.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -21,9 +22,18 @@ pub struct Entry {
     pub seq: u64,
     /// When, nanoseconds since the Unix epoch.
     pub at: u64,
+    /// Of a marked event: what distinguishes its marker from all that could be printed before it
+    /// was written down here. 0 for none.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub key: u32,
     /// What.
     #[serde(flatten)]
     pub event: LifeEvent,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+const fn is_zero(key: &u32) -> bool {
+    *key == 0
 }
 
 /// A process among the descendants of a shim.
@@ -143,31 +153,37 @@ impl LifeEvent {
     }
 }
 
+/// How much of a life file is read at once.
+const CHUNK: usize = 16 << 10;
+/// No line of a shim comes near that.
+const LONGEST_LINE: usize = 1 << 20;
+
 /// Appends to a life file.
 #[derive(Debug)]
 pub struct LifeWriter {
     file: File,
     seq: u64,
+    /// How long the file is at least.
+    len: u64,
 }
 
 impl LifeWriter {
     /// Open a life file to append, continuing its numbers; a torn last line is closed first.
     pub fn open(path: &Path) -> std::io::Result<Self> {
-        let mut file =
-            File::options().read(true).append(true).create(true).mode(0o600).open(path)?;
-        let mut text = Vec::new();
-        file.read_to_end(&mut text)?;
-        if text.last().is_some_and(|&last| last != b'\n') {
+        let mut file = files::append_to(path)?;
+        let seq = LifeReader::new(path).poll()?.last().map_or(0, |entry| entry.seq);
+        let len = file.metadata()?.len();
+        let mut last = [b'\n'];
+        if len > 0 && file.read_at(&mut last, len - 1)? > 0 && last != *b"\n" {
             file.write_all(b"\n")?;
         }
-        let mut reader = Lines::default();
-        let seq = reader.feed(&text).last().map_or(0, |entry| entry.seq);
-        Ok(Self { file, seq })
+        Ok(Self { file, seq, len })
     }
 
-    /// Whether somebody has removed the file: nobody would find what is written there.
-    pub fn is_removed(&self) -> bool {
-        self.file.metadata().is_ok_and(|meta| meta.nlink() == 0)
+    /// Whether somebody has removed or emptied the file: who reads it from its beginning would
+    /// not know whose it is.
+    pub fn is_spoiled(&self) -> bool {
+        self.file.metadata().is_ok_and(|meta| meta.nlink() == 0 || meta.len() < self.len)
     }
 
     /// The number of the last entry.
@@ -182,11 +198,17 @@ impl LifeWriter {
 
     /// Append one event; returns its number.
     pub fn append(&mut self, at: u64, event: LifeEvent) -> std::io::Result<u64> {
-        let seq = self.seq + 1;
-        let mut line =
-            serde_json::to_vec(&Entry { seq, at, event }).map_err(std::io::Error::other)?;
+        self.append_with(0, at, event)
+    }
+
+    /// The same with a key for its marker.
+    pub fn append_with(&mut self, key: u32, at: u64, event: LifeEvent) -> std::io::Result<u64> {
+        let seq = self.seq.saturating_add(1);
+        let entry = Entry { seq, at, key, event };
+        let mut line = serde_json::to_vec(&entry).map_err(std::io::Error::other)?;
         line.push(b'\n');
         self.file.write_all(&line)?;
+        self.len += line.len() as u64;
         self.seq = seq;
         Ok(seq)
     }
@@ -209,6 +231,10 @@ impl LifeReader {
     /// The entries appended since the last call. A file that was removed is read to its end; what
     /// has come in its place is gone on with.
     pub fn poll(&mut self) -> std::io::Result<Vec<Entry>> {
+        let emptied = |file: &File| file.metadata().is_ok_and(|m| m.len() < self.lines.read);
+        if self.file.as_ref().is_some_and(emptied) {
+            self.lines = Lines::default();
+        }
         let mut entries = self.read()?;
         let removed = |file: &File| file.metadata().is_ok_and(|meta| meta.nlink() == 0);
         if self.file.as_ref().is_some_and(removed) {
@@ -221,16 +247,25 @@ impl LifeReader {
     fn read(&mut self) -> std::io::Result<Vec<Entry>> {
         let file = match &mut self.file {
             Some(file) => file,
-            none => match File::open(&self.path) {
+            none => match files::open_plain(&self.path) {
                 Ok(file) => none.insert(file),
                 Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(vec![]),
                 Err(error) => return Err(error),
             },
         };
-        let mut text = Vec::new();
-        file.seek(SeekFrom::Start(self.lines.read))?;
-        file.read_to_end(&mut text)?;
-        Ok(self.lines.feed(&text))
+        let (mut entries, mut text) = (vec![], vec![0; CHUNK]);
+        loop {
+            match file.read_at(&mut text, self.lines.read) {
+                Ok(0) => return Ok(entries),
+                Ok(read) => entries.extend(self.lines.feed(&text[..read])),
+                Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+            if self.lines.rest.len() > LONGEST_LINE {
+                // Nothing of a shim's, and there may be any amount of it.
+                self.lines = Lines { read: file.metadata()?.len(), rest: vec![] };
+            }
+        }
     }
 }
 
@@ -298,6 +333,38 @@ mod tests {
     }
 
     #[test]
+    fn a_file_that_was_emptied_is_read_from_its_new_beginning() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("web.life");
+        let mut writer = LifeWriter::open(&path).unwrap();
+        let mut reader = LifeReader::new(&path);
+        for _ in 0..9 {
+            writer.append(1, LifeEvent::Down {}).unwrap();
+        }
+        assert_eq!(reader.poll().unwrap().len(), 9);
+        assert!(!writer.is_spoiled());
+        std::fs::File::create(&path).unwrap();
+        assert!(writer.is_spoiled());
+        writer.append(1, LifeEvent::Hangup {}).unwrap();
+        let found: Vec<u64> = reader.poll().unwrap().iter().map(|entry| entry.seq).collect();
+        assert_eq!(found, [10]);
+    }
+
+    #[test]
+    fn what_somebody_blew_up_is_not_read_to_its_end() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("web.life");
+        let mut writer = LifeWriter::open(&path).unwrap();
+        writer.append(1, LifeEvent::Down {}).unwrap();
+        let mut reader = LifeReader::new(&path);
+        std::fs::File::options().write(true).open(&path).unwrap().set_len(1 << 40).unwrap();
+        assert_eq!(reader.poll().unwrap().len(), 1);
+        let mut writer = LifeWriter::open(&path).unwrap();
+        assert_eq!(writer.append(1, LifeEvent::Down {}).unwrap(), 2);
+        assert_eq!(reader.poll().unwrap().len(), 1);
+    }
+
+    #[test]
     fn a_torn_line_costs_only_itself() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("web.life");
@@ -320,7 +387,7 @@ mod tests {
             max_rss_kib: 0,
         };
         assert_eq!(writer.append(2, event.clone()).unwrap(), 2);
-        assert_eq!(reader.poll().unwrap(), [Entry { seq: 2, at: 2, event }]);
+        assert_eq!(reader.poll().unwrap(), [Entry { seq: 2, at: 2, key: 0, event }]);
         assert!(reader.poll().unwrap().is_empty());
     }
 }

@@ -7,8 +7,9 @@
 //! ESC ] 7717 ; tmo ; <nonce> ; <seq> ; <skip> ESC \
 //! ```
 //!
-//! The nonce is that of the life, the sequence number that of the event in the life file, and
-//! `skip` counts the bytes directly behind it that the shim wrote for the screen only (how the
+//! The nonce is that of the life, its lower half changed by the key of the event so that nobody
+//! who knew the one can print the other beforehand ([`nonce`]); the sequence number is that of the
+//! event in the life file, and `skip` counts the bytes directly behind it that the shim wrote for the screen only (how the
 //! process ended, terminal modes set back) and that are no output of the process.
 //!
 //! The life file is written *before* the marker, so who reads a marker can ask the life file
@@ -21,11 +22,23 @@ pub const INTRO: &[u8] = b"\x1b]7717;tmo;";
 pub const FINISH: &[u8] = b"\x1b\\";
 /// No marker is longer than this, introduction and finish included.
 pub const LONGEST: usize = 96;
+/// The most bytes behind a marker that may belong to it.
+pub const LONGEST_SKIP: u32 = 4096;
+
+/// The nonce in the marker of an event with this key, in a life with this nonce.
+pub const fn nonce(life: u64, key: u32) -> u64 {
+    life ^ key as u64
+}
+
+/// Whether both are nonces of markers of one life.
+pub const fn of_one_life(one: u64, other: u64) -> bool {
+    one >> 32 == other >> 32
+}
 
 /// What a marker says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Marker {
-    /// The nonce of the life.
+    /// The nonce of the life and the event.
     pub nonce: u64,
     /// Sequence number of the event in the life file.
     pub seq: u64,

@@ -5,15 +5,13 @@
 //! lost. A successor waits, without holding the bell, until its predecessor has drained.
 
 use std::fs::File;
-use std::io::{self, Write as _};
+use std::io::{self, Read as _, Write as _};
 use std::os::fd::AsFd as _;
-use std::os::unix::fs::OpenOptionsExt as _;
-use std::path::Path;
+use std::os::unix::fs::MetadataExt as _;
+use std::path::{Path, PathBuf};
 
-use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::{SigSet, Signal};
-use nix::sys::stat::Mode;
 use rustix::fs::FlockOperation;
 
 use super::paths::{PanePaths, spill_dir};
@@ -21,6 +19,7 @@ use super::spec::{Spec, SpecError};
 use crate::journal::append::Appender;
 use crate::journal::segment::Dirs;
 use crate::sys::clock::now_ns;
+use crate::sys::files;
 
 /// How much is read at once.
 const BUFFER: usize = 64 << 10;
@@ -64,22 +63,22 @@ pub struct Said {
 
 /// Whether a sink that has said nothing yet holds this lock.
 pub fn begins(lock: &Path) -> bool {
-    open_to_ask(lock)
+    files::open_plain(lock)
         .is_ok_and(|file| rustix::fs::flock(&file, FlockOperation::NonBlockingLockShared).is_err())
+}
+
+/// Whether a sink holds this lock that has said that it holds its bell.
+pub fn is_up(lock: &Path) -> bool {
+    begins(lock) && said(lock).is_some_and(|said| !said.drained)
 }
 
 /// What the last sink that held this lock has said; nothing if it is just about to.
 pub fn said(lock: &Path) -> Option<Said> {
-    let text = io::read_to_string(open_to_ask(lock).ok()?).ok()?;
+    /// What a sink says of itself is shorter.
+    const LONGEST: u64 = 100;
+    let text = io::read_to_string(files::open_plain(lock).ok()?.take(LONGEST)).ok()?;
     let (pid, rest) = text.split_once('\n')?;
     Some(Said { pid: pid.parse().ok()?, drained: rest.trim_end() == DRAINED })
-}
-
-/// Whatever lies there, a FIFO even: nobody is to wait for somebody else to open it too.
-const NEVER_WAIT: i32 = nix::libc::O_NONBLOCK;
-
-fn open_to_ask(lock: &Path) -> io::Result<File> {
-    File::options().read(true).custom_flags(NEVER_WAIT).open(lock)
 }
 
 /// What a terminal, or someone who signals the whole group of the tmux server, sends does not
@@ -103,6 +102,7 @@ fn deafen() {
 
 struct Sink {
     appender: Appender,
+    bell_path: PathBuf,
     bell: Option<File>,
     lock: Option<File>,
 }
@@ -116,7 +116,8 @@ impl Sink {
             Turn::Come(lock) => lock,
             Turn::Passed => return Ok(None),
         };
-        let bell = bell(&paths.bell());
+        let bell_path = paths.bell();
+        let bell = hang_up(&bell_path);
         if let Some(lock) = &mut lock {
             // Not before it holds the bell: whoever reads this may rely on that.
             let _ = writeln!(lock, "{}", std::process::id());
@@ -124,7 +125,7 @@ impl Sink {
         let runtime = spec_path.parent().and_then(Path::parent);
         let dirs = Dirs::new(spec.log.dir.as_path(), runtime.map(spill_dir));
         let appender = Appender::open(&dirs, &spec.name.slug(), spec.log.segment(), true);
-        let mut sink = Self { appender, bell, lock };
+        let mut sink = Self { appender, bell_path, bell, lock };
         sink.ring(b'S');
         Ok(Some(sink))
     }
@@ -162,10 +163,17 @@ impl Sink {
         result
     }
 
-    /// A bell that is full is ringing already.
+    /// A bell that is full is ringing already. Of one that somebody has removed a shim that looks
+    /// for it by its name knows nothing: another one is hung up, which who listens to the old one
+    /// hears by its end.
     fn ring(&mut self, word: u8) {
-        if let Some(bell) = &mut self.bell {
-            let _ = bell.write(&[word]);
+        let Some(bell) = &mut self.bell else { return };
+        let _ = bell.write(&[word]);
+        if bell.metadata().is_ok_and(|meta| meta.nlink() == 0)
+            && let Some(mut fresh) = hang_up(&self.bell_path)
+        {
+            let _ = fresh.write(b"S");
+            self.bell = Some(fresh);
         }
     }
 }
@@ -220,9 +228,7 @@ enum Turn {
 /// Wait until no other sink appends to the stream. Without a lock (a file system that has none)
 /// it goes on: the bytes are worth more than the order.
 fn lock(path: &Path) -> Turn {
-    let mut how = File::options();
-    how.append(true).create(true).mode(0o600).custom_flags(NEVER_WAIT);
-    let Ok(file) = how.open(path) else { return Turn::Come(None) };
+    let Ok(file) = files::append_to(path) else { return Turn::Come(None) };
     if rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive).is_err() {
         if overtaken(path) {
             return Turn::Passed;
@@ -260,13 +266,9 @@ fn hung_up() -> bool {
 }
 
 /// Open the bell for as long as the sink lives: who listens sees by its closing that it is gone.
-fn bell(path: &Path) -> Option<File> {
-    let made = nix::unistd::mkfifo(path, Mode::S_IRUSR | Mode::S_IWUSR);
-    if !matches!(made, Ok(()) | Err(Errno::EEXIST)) {
-        return None;
-    }
-    let flags = nix::libc::O_NONBLOCK;
-    File::options().read(true).write(true).custom_flags(flags).open(path).ok()
+fn hang_up(path: &Path) -> Option<File> {
+    files::make_fifo(path).ok()?;
+    files::open_fifo(path, true).ok()
 }
 
 /// Someone made the pipe non-blocking: wait as if it were not.

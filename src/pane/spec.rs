@@ -4,13 +4,13 @@
 //! one. SIGUSR1 to the shim says "read it again"; ringing twice, or for nothing, is harmless.
 
 use std::io::Write as _;
-use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
 use crate::model::plan::{Inherit, LogPolicy};
 use crate::model::{ProcName, text::OsText};
+use crate::sys::files;
 
 /// The version of the format that this program writes.
 pub const SPEC_VERSION: u32 = 1;
@@ -59,6 +59,10 @@ pub struct Spec {
     pub stop_signal: i32,
     /// Milliseconds from that signal to SIGKILL.
     pub grace_ms: u64,
+    /// The number of the last life entry that is known: no shim gives it again, even if somebody
+    /// has removed the life file.
+    #[serde(default)]
+    pub known: u64,
     /// For the sink: where the stream goes and when it starts a new segment.
     pub log: LogPolicy,
 }
@@ -96,7 +100,7 @@ impl Spec {
     /// Read a spec file.
     pub fn read(path: &Path) -> Result<Self, SpecError> {
         let io = |source| SpecError::Io { path: path.to_owned(), source };
-        let text = std::fs::read(path).map_err(io)?;
+        let text = files::read_plain(path).map_err(io)?;
         let spec: Self = serde_json::from_slice(&text)
             .map_err(|source| SpecError::Format { path: path.to_owned(), source })?;
         if spec.version > SPEC_VERSION {
@@ -116,17 +120,7 @@ impl Spec {
 pub fn replace(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
     let mut fresh = path.as_os_str().to_owned();
     fresh.push(".new");
-    let mut how = std::fs::OpenOptions::new();
-    how.write(true).create_new(true).mode(0o600);
-    let mut file = match how.open(&fresh) {
-        // Whoever was to replace it has been killed half-way; or it is a link, or a FIFO, that
-        // leads elsewhere.
-        Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {
-            std::fs::remove_file(&fresh)?;
-            how.open(&fresh)?
-        }
-        opened => opened?,
-    };
+    let mut file = files::create_anew(Path::new(&fresh))?;
     let written = file.write_all(bytes);
     drop(file);
     written.and_then(|()| put(Path::new(&fresh), path)).inspect_err(|_| {

@@ -9,7 +9,7 @@
 //! The main process stays a zombie meanwhile, so its number can't be used again and its group can
 //! be signalled as a whole.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::os::fd::OwnedFd;
 use std::time::{Duration, Instant};
 
@@ -18,10 +18,12 @@ use nix::libc::{SIGCONT, SIGKILL, SIGTERM};
 use super::life::Member;
 use crate::sys::{self, ProcInfo};
 
-/// How long SIGKILL may take before what is left is called stuck.
+/// How long SIGKILL may take to end a process before that is called stuck.
 const STUCK_AFTER: Duration = Duration::from_secs(2);
-/// How often a tree that goes on forking is struck before the shim looks at its signals again.
-const ROUNDS: u32 = 100;
+/// How long a tree may go on forking faster than it is killed before that is.
+const OUTRUN_AFTER: Duration = Duration::from_secs(10);
+/// How long a tree that goes on forking is struck before the shim looks at its signals again.
+const AT_ONCE: Duration = Duration::from_millis(300);
 /// No more processes than this are named in one event.
 const NAMED: usize = 100;
 
@@ -113,7 +115,8 @@ struct Strike {
     since: Instant,
     told: bool,
     outrun: bool,
-    done: HashSet<(u32, u64)>,
+    /// Whom it has met, and when.
+    done: HashMap<(u32, u64), Instant>,
 }
 
 /// What happened while a tree was being ended.
@@ -166,7 +169,8 @@ impl Ending {
         match &self.struck {
             None => self.kill_at,
             Some(strike) if strike.outrun => Some(strike.since),
-            Some(strike) => (!strike.told).then(|| strike.since + STUCK_AFTER),
+            Some(strike) if strike.told => None,
+            Some(strike) => Some(strike.stuck_at()),
         }
     }
 
@@ -174,7 +178,7 @@ impl Ending {
     pub fn go_on(&mut self, root: Root, tree: &Tree, gone: bool, now: Instant) -> Progress {
         let begins = self.struck.is_none() && self.kill_at.is_some_and(|at| at <= now);
         if begins {
-            let done = HashSet::new();
+            let done = HashMap::new();
             self.struck = Some(Strike { since: now, told: false, outrun: false, done });
         }
         let Some(strike) = &mut self.struck else {
@@ -185,10 +189,10 @@ impl Ending {
         if begins {
             return Progress::Killing;
         }
-        if !strike.told && now >= strike.since + STUCK_AFTER {
+        if !strike.told && now >= strike.stuck_at() {
             strike.told = true;
-            // A zombie is stuck where somebody traces it and does not let it go.
-            let left = [&tree.members[..], &tree.unreaped].concat();
+            let mut left = [&tree.members[..], &tree.unreaped].concat();
+            left.retain(|process| !(gone && process.pid == root.main));
             return Progress::Stuck(named(&left));
         }
         Progress::Waiting
@@ -219,24 +223,42 @@ impl Ending {
 }
 
 impl Strike {
+    /// When what is there by then is stuck.
+    fn stuck_at(&self) -> Instant {
+        let met = self.done.values().min().map(|met| *met + STUCK_AFTER);
+        met.map_or(self.since + STUCK_AFTER, |at| at.min(self.since + OUTRUN_AFTER))
+    }
+
     /// SIGKILL to every member, until a look at the tree shows nobody new.
     fn all(&mut self, root: Root) {
-        for _ in 0..ROUNDS {
+        let until = Instant::now() + AT_ONCE;
+        loop {
             let _ = sys::signal_group(root.main, SIGKILL);
             let mut new = false;
             let tree = Tree::visit(root, &mut |member| {
-                if self.done.insert(member.id()) {
+                self.done.entry(member.id()).or_insert_with(|| {
                     new = true;
                     let _ = sys::signal(member.pid, member.start_time, SIGKILL);
-                }
+                    Instant::now()
+                });
             });
             reap_all_but(root);
             self.outrun = new;
-            if !new {
-                // Forget who is gone: a tree that forks for hours must not fill the memory.
-                self.done = tree.members.iter().map(ProcInfo::id).collect();
+            self.forget_all_but(root, &tree);
+            if !new || Instant::now() >= until {
                 return;
             }
+        }
+    }
+
+    /// Forget who is gone: a tree that forks for hours must not fill the memory. A zombie stays
+    /// where somebody traces it and does not let it go.
+    fn forget_all_but(&mut self, root: Root, tree: &Tree) {
+        let zombies = tree.unreaped.iter().filter(|zombie| zombie.pid != root.main);
+        let left: HashSet<_> = tree.members.iter().chain(zombies).map(ProcInfo::id).collect();
+        self.done.retain(|id, _| left.contains(id));
+        for id in left {
+            self.done.entry(id).or_insert_with(Instant::now);
         }
     }
 }
@@ -254,7 +276,7 @@ pub fn reap_all_but(root: Root) {
 mod tests {
     use std::time::{Duration, Instant};
 
-    use super::{Ending, Root, Tree};
+    use super::{Ending, Root, Strike, Tree};
     use crate::sys::ProcInfo;
 
     const ROOT: Root = Root { shim: 10, session: 10, main: 20 };
@@ -314,6 +336,18 @@ mod tests {
         assert!(!empty(&[zombie(21)]), "its children are not seen yet");
         assert!(!empty(&[process(21, 20, 10, "x")]));
         assert!(!empty(&[process(31, 20, 10, "tmux")]), "a client is no server");
+    }
+
+    #[test]
+    fn stuck_is_who_was_struck_long_ago_and_a_tree_that_is_never_outrun() {
+        let now = Instant::now();
+        let at = |seconds| now + Duration::from_secs(seconds);
+        let met = [((21, 21), at(5)), ((22, 22), at(4))];
+        let mut strike =
+            Strike { since: now, told: false, outrun: true, done: met.into_iter().collect() };
+        assert_eq!(strike.stuck_at(), at(6), "others were there before and are gone");
+        strike.done = [((21, 21), at(9))].into_iter().collect();
+        assert_eq!(strike.stuck_at(), at(10));
     }
 
     #[test]

@@ -63,6 +63,7 @@ impl Tty {
     /// Make it fit for a marker and quiet between lives: the foreground taken back, output going
     /// on after a ^S, sane output modes, nothing typed is shown.
     pub fn calm(&self) {
+        sys::set_usual_discipline(stdin());
         self.foreground(rustix::process::getpgrp());
         let _ = tcflow(stdin(), Action::OOn);
         self.set(|modes| {

@@ -6,6 +6,8 @@ use crate::pane::life::{Entry, LifeEvent, Member};
 
 /// Signal number of SIGKILL (POSIX gives it this number).
 const KILL: u8 = 9;
+/// How a life counts that could not be begun: as with a shell, a command that can't be run.
+const NOT_BEGUN: Exit = Exit::Code(126);
 /// Signal number of SIGTERM.
 const TERM: u8 = 15;
 
@@ -36,7 +38,7 @@ impl Supervisor {
             }
             LifeEvent::End { life, spared } => self.ended(id, (life, at), &spared, out),
             LifeEvent::Stuck { life, members } => self.stuck(id, (life, at), members, out),
-            LifeEvent::Skipped { life } => self.skipped(id, life, at),
+            LifeEvent::Skipped { life } => self.skipped(id, life, at, out),
             LifeEvent::Stopping { .. } | LifeEvent::Unmarked { .. } => {}
             LifeEvent::Down {} => self.went_down(id, at, out),
             LifeEvent::Trouble { message } => {
@@ -81,11 +83,16 @@ impl Supervisor {
         proc.note = None;
     }
 
-    /// It was told to stop before it had begun: there is no exit to tell of.
-    fn skipped(&mut self, id: ProcId, life: u64, at: u64) {
+    /// It was told to stop before it had begun: there is no exit to tell of. If it was not, its
+    /// shim could not begin it, which is the failure of the process.
+    fn skipped(&mut self, id: ProcId, life: u64, at: u64, out: &mut Vec<Effect>) {
         let proc = &mut self.procs[id];
         proc.skipped = proc.skipped.max(life);
-        if matches!(proc.phase, Phase::Starting { life: current } if current <= life) {
+        let wanted = proc.goal == Goal::Run && proc.life == life;
+        if wanted && matches!(proc.phase, Phase::Starting { life: current } if current == life) {
+            self.exited(id, (life, NOT_BEGUN), at, out);
+            self.procs[id].over(life, NOT_BEGUN, false, at);
+        } else if matches!(proc.phase, Phase::Starting { life: current } if current <= life) {
             proc.over(life, Exit::Code(0), true, at);
         }
     }

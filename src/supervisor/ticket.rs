@@ -121,6 +121,11 @@ fn verdict(proc: &Proc, aim: Aim, course: Course) -> Verdict {
         {
             Verdict::Failed("it was stopped meanwhile".to_owned())
         }
+        (Aim::Run(life), Phase::Over { life: now, asked: false, .. })
+            if *now >= life && proc.skipped == *now =>
+        {
+            Verdict::Failed(note())
+        }
         (Aim::Run(life), Phase::Over { life: now, exit, .. }) if *now >= life => {
             Verdict::Failed(format!("ended at once with {exit}"))
         }

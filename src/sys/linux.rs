@@ -3,7 +3,7 @@
 use std::ffi::OsStr;
 use std::io;
 use std::mem::MaybeUninit;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsRawFd as _, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
@@ -162,18 +162,26 @@ fn lists_children() -> bool {
 ///
 /// A parent is visited before its children are listed, so a visitor that kills it has them all.
 pub fn walk(root: u32, visit: &mut dyn FnMut(ProcInfo) -> bool) {
-    let mut open = vec![root];
+    let mut open = vec![(root, None)];
     let mut seen = std::collections::HashSet::from([root]);
-    while let Some(parent) = open.pop() {
-        for pid in children(parent) {
-            if !seen.insert(pid) {
+    while let Some((parent, started)) = open.pop() {
+        // Reparented meanwhile it is ours all the same; with another parent it is a stranger
+        // that got the number of one that is gone.
+        let ours = |process: &ProcInfo| process.ppid == parent || process.ppid == root;
+        // What the number of the parent stood for all the while is the parent. If that is gone,
+        // somebody else's child may have been listed, and its own are the root's.
+        let still = || started.is_none() || start_time(parent) == started;
+        for child in children(parent) {
+            if seen.contains(&child) {
                 continue;
             }
-            // Reparented meanwhile it is ours all the same; with another parent it is a stranger
-            // that got the number of one that is gone.
-            let ours = |process: &ProcInfo| process.ppid == parent || process.ppid == root;
-            if info(pid).filter(ours).is_some_and(&mut *visit) {
-                open.push(pid);
+            let process = info(child).filter(ours);
+            if let Some(process) = process.filter(|process| process.ppid == root || still()) {
+                let started = process.start_time;
+                seen.insert(child);
+                if visit(process) {
+                    open.push((child, Some(started)));
+                }
             }
         }
     }
@@ -188,7 +196,9 @@ pub fn processes_with_env(mark: &str) -> Vec<ProcInfo> {
         let env = slurp(&format!("/proc/{pid}/environ")).unwrap_or_default();
         env.split(|&b| b == 0).any(|variable| variable == mark.as_bytes())
     };
-    pids().filter(mine).filter(marked).filter_map(info).collect()
+    // Asked before and after: whose number it was meanwhile was the one that is marked.
+    let still = |process: &ProcInfo| marked(&process.pid);
+    pids().filter(mine).filter(marked).filter_map(info).filter(still).collect()
 }
 
 /// Whether a process ignores this signal.
@@ -235,6 +245,17 @@ pub fn signal(pid: u32, started: u64, signal: i32) -> io::Result<bool> {
 /// A descriptor that becomes readable when exactly this process exits.
 pub fn watch_exit(pid: u32, started: u64) -> io::Result<OwnedFd> {
     pidfd(pid, started)?.ok_or_else(|| io::ErrorKind::NotFound.into())
+}
+
+/// Give a terminal its usual line discipline again, which any process may change.
+pub fn set_usual_discipline(terminal: BorrowedFd<'_>) {
+    const N_TTY: libc::c_int = 0;
+    let usual = N_TTY;
+    #[expect(unsafe_code, reason = "no safe wrapper knows this request")]
+    // SAFETY: the number is only read. What is no terminal refuses.
+    unsafe {
+        libc::ioctl(terminal.as_raw_fd(), libc::TIOCSETD, &raw const usual);
+    }
 }
 
 /// How this child ended, if it has; it stays a zombie.

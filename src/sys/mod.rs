@@ -6,6 +6,7 @@
 use std::io;
 
 pub mod clock;
+pub mod files;
 pub mod fork;
 #[cfg(target_os = "linux")]
 mod linux;
@@ -23,13 +24,13 @@ mod wait;
 #[cfg(target_os = "linux")]
 pub use linux::{
     all, boot_id, children, end_with_parent, ignores, info, own_orphans, peek, pid_namespace,
-    processes_with_env, signal, start_time, walk, watch_exit,
+    processes_with_env, set_usual_discipline, signal, start_time, walk, watch_exit,
 };
 pub use local::time_of_day;
 #[cfg(not(target_os = "linux"))]
 pub use portable::{
     all, boot_id, children, end_with_parent, ignores, info, own_orphans, peek, pid_namespace,
-    processes_with_env, signal, start_time, walk, watch_exit,
+    processes_with_env, set_usual_discipline, signal, start_time, walk, watch_exit,
 };
 pub use process::{Ended, ProcInfo};
 pub(crate) use signals::timespec;

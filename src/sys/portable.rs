@@ -150,6 +150,9 @@ pub fn watch_exit(pid: u32, started: u64) -> io::Result<OwnedFd> {
     Ok(queue.into())
 }
 
+/// Give a terminal its usual line discipline again.
+pub fn set_usual_discipline(_terminal: std::os::fd::BorrowedFd<'_>) {}
+
 /// How this child ended, if it has; it stays a zombie. The usage is not known before it is reaped.
 pub fn peek(pid: u32) -> io::Result<Option<Ended>> {
     let options = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;

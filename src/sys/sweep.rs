@@ -94,21 +94,21 @@ fn wait_all(watched: Vec<OwnedFd>, until: Instant) {
 }
 
 fn survey(orphans: &Orphans) -> Sweep {
-    let ids = |mark: &str| -> HashSet<u32> {
-        processes_with_env(mark).iter().map(|process| process.pid).collect()
+    let ids = |mark: &str| -> HashSet<(u32, u64)> {
+        processes_with_env(mark).iter().map(ProcInfo::id).collect()
     };
     let of_run = ids(&format!("TMO_SESSION={}", orphans.run));
     let of_process = ids(&format!("TMO_PROCESS={}", orphans.process));
     let mains = orphans.mains.iter().filter(|(pid, started)| alive(*pid, *started));
-    let mut known: HashSet<u32> = of_run.intersection(&of_process).copied().collect();
-    known.extend(mains.map(|(pid, _)| pid));
+    let mut known: HashSet<(u32, u64)> = of_run.intersection(&of_process).copied().collect();
+    known.extend(mains);
     sort(all(), &known, (orphans.shim, orphans.witnessed), std::process::id())
 }
 
 /// Sort the process table: who is to go and who is spared.
 fn sort(
     table: Vec<ProcInfo>,
-    known: &HashSet<u32>,
+    known: &HashSet<(u32, u64)>,
     (shim, witnessed): (u32, bool),
     me: u32,
 ) -> Sweep {
@@ -116,9 +116,9 @@ fn sort(
     // 0 is no session at all but what every session of an outer pid namespace looks like.
     let orphaned = shim > 1
         && table.iter().all(|p| p.pid != shim || !p.alive())
-        && (witnessed || table.iter().any(|p| p.sid == shim && known.contains(&p.pid)));
+        && (witnessed || table.iter().any(|p| p.sid == shim && known.contains(&p.id())));
     let mine = |process: &ProcInfo| {
-        known.contains(&process.pid) || (orphaned && process.sid == shim && process.pid != shim)
+        known.contains(&process.id()) || (orphaned && process.sid == shim && process.pid != shim)
     };
     let mut below: HashSet<u32> = table.iter().filter(|p| mine(p)).map(|p| p.pid).collect();
     close_under_children(&table, &mut below);
@@ -187,7 +187,7 @@ mod tests {
             process(50, 1, 50, "stranger"),
             process(60, 1, 60, "tmo"), // the sweeper
         ];
-        let marked = HashSet::from([30, 40, 41]);
+        let marked = HashSet::from([(30, 300), (40, 400), (41, 410)]);
         let sweep = sort(table, &marked, (10, true), 60);
         let pids = |list: &[crate::sys::ProcInfo]| list.iter().map(|p| p.pid).collect::<Vec<_>>();
         assert_eq!(pids(&sweep.left), [20, 30, 31]);
@@ -204,7 +204,7 @@ mod tests {
             process(60, 31, 60, "guard"),
             process(32, 30, 32, "helper"),
         ];
-        let sweep = sort(table, &HashSet::from([20, 30]), (10, true), 60);
+        let sweep = sort(table, &HashSet::from([(20, 200), (30, 300)]), (10, true), 60);
         assert_eq!(sweep.left.iter().map(|p| p.pid).collect::<Vec<_>>(), [32]);
     }
 
@@ -233,7 +233,7 @@ mod tests {
         // The stranger who got the number is gone too; what it left is not ours.
         let table = || vec![process(20, 1, 10, "nohup"), process(21, 1, 10, "known")];
         let left = |known: &[u32], witnessed| {
-            let known = known.iter().copied().collect();
+            let known = known.iter().map(|&pid| (pid, u64::from(pid) * 10)).collect();
             sort(table(), &known, (10, witnessed), 60)
                 .left
                 .iter()

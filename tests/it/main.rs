@@ -14,6 +14,7 @@ mod environment;
 mod faults;
 #[path = "../common/harness/mod.rs"]
 mod harness;
+mod hostile;
 mod journal;
 mod lines;
 mod parts;

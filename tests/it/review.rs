@@ -262,6 +262,7 @@ fn what_cannot_be_taken_over_is_told_with_a_way_out() {
             assert_eq!(ran.stderr.lines().count(), 1, "{ran:?}");
         }
         assert!(procs::alive(web), "nothing was done to it");
+        let shims = [world.shim("web"), world.shim("worker")];
         let way = world.run(["start"]).stderr;
         let (_, pid) = way.split_once("`kill ").unwrap();
         let (pid, _) = pid.split_once('`').unwrap();
@@ -269,7 +270,8 @@ fn what_cannot_be_taken_over_is_told_with_a_way_out() {
         world.wait_empty();
         // One that is just going has no environment any more and is still there.
         let pid = pid.parse().unwrap();
-        eventually("it is gone", || (!procs::alive(pid)).then_some(()));
+        let gone = || [pid, shims[0], shims[1]].iter().all(|&pid| !procs::alive(pid));
+        eventually("they are gone", || gone().then_some(()));
         let mut view = world.start([""; 0]);
         both_up(&view);
         assert_eq!(view.interrupt(), 0);

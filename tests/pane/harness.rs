@@ -66,6 +66,7 @@ pub fn spec(dir: &std::path::Path, command: &str) -> Spec {
         inherit: Inherit { umask: 0o022, ..Inherit::default() },
         stop_signal: libc::SIGINT,
         grace_ms: 600_000,
+        known: 0,
         log: LogPolicy { dir: dir.into(), per_process: 0, total: 0 },
     }
 }

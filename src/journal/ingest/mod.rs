@@ -7,9 +7,7 @@ mod stream;
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
-use std::fs::File;
 use std::io;
-use std::os::unix::fs::OpenOptionsExt as _;
 
 use stream::{Stop, Stream};
 
@@ -25,6 +23,7 @@ use super::split::{Lost, Splitter, Trust};
 use super::stream::StreamReader;
 use crate::model::plan::LogPolicy;
 use crate::model::request::{Head, Partial};
+use crate::sys::files;
 
 /// How much is read at once.
 const BUFFER: usize = 256 << 10;
@@ -161,10 +160,25 @@ impl Ingest {
             }
             let segment = Segment { start: summary.end, place: Place::Journal };
             if let Some(path) = segment.path(&self.dirs, &stream.slug, LOG) {
-                File::options().append(true).create(true).mode(0o600).open(path)?;
+                files::append_to(&path)?;
             }
             stream.splitter = Splitter::new(&summary, summary.end, Trust::Announced);
             stream.seen = summary.end;
+        }
+        Ok(())
+    }
+
+    /// The same for one stream while the run goes on: the next sink shall begin behind what is
+    /// known of the stream, even if somebody has deleted that.
+    pub fn reserve_next(&mut self, stream: u16) -> io::Result<()> {
+        let dirs = self.dirs.clone();
+        let Some(stream) = self.find(stream) else { return Ok(()) };
+        let end = stream.seen;
+        if stream.reader.end()? < end {
+            let segment = Segment { start: end, place: Place::Journal };
+            if let Some(path) = segment.path(&dirs, &stream.slug, LOG) {
+                files::append_to(&path)?;
+            }
         }
         Ok(())
     }
@@ -361,7 +375,8 @@ impl Ingest {
         if progress.unindexed { Err(io::ErrorKind::StorageFull.into()) } else { Ok(number) }
     }
 
-    /// Note that output of a stream may be missing here, nobody knows how much.
+    /// Note that output of a stream may be missing here, nobody knows how much. As long as
+    /// [`Progress::ask`] says that a life file must be read first, nothing is noted.
     pub fn gap(&mut self, stream: u16) -> io::Result<Progress> {
         let mut progress = Progress::default();
         let Some(at) = self.streams.iter().position(|s| s.number == stream) else {

@@ -1,4 +1,5 @@
 use std::fs;
+use std::io::Write as _;
 
 use proptest::prelude::*;
 
@@ -183,4 +184,27 @@ fn a_gap_is_noticed_by_a_reader_that_waits_at_it() {
     assert_eq!(reader.read_at(7, &mut buffer).unwrap(), Read::End, "an empty segment says nothing");
     fs::write(path(50), "after\n").unwrap();
     assert_eq!(reader.read_at(7, &mut buffer).unwrap(), Read::Gap { next: 50 });
+}
+
+#[test]
+fn a_file_that_was_emptied_or_written_to_by_others_shifts_no_address() {
+    let place = Place::new();
+    let mut sink = place.sink(1, 1 << 20);
+    sink.append(EPOCH, b"before\n");
+    let path = place.dirs.journal.join(segment::file_name("web", 0, segment::LOG));
+    fs::File::create(&path).unwrap();
+    sink.append(EPOCH, b"after\n");
+    let mut reader = StreamReader::open(&place.dirs, "web");
+    let mut buffer = [0; 64];
+    assert_eq!(reader.read_at(0, &mut buffer).unwrap(), Read::Gap { next: 7 });
+    assert_eq!(reader.read_at(7, &mut buffer).unwrap(), Read::Bytes(6));
+    let path = place.dirs.journal.join(segment::file_name("web", 7, segment::LOG));
+    fs::File::options().append(true).open(path).unwrap().write_all(b"mine\n").unwrap();
+    sink.append(EPOCH, b"once more\n");
+    assert_eq!(sink.end(), 7 + 6 + 5 + 10);
+    let mut text = vec![];
+    while let Read::Bytes(read) = reader.read_at(7 + text.len() as u64, &mut buffer).unwrap() {
+        text.extend_from_slice(&buffer[..read]);
+    }
+    assert_eq!(text, b"after\nmine\nonce more\n");
 }

@@ -206,3 +206,18 @@ proptest! {
         prop_assert_eq!(back, wanted);
     }
 }
+
+#[test]
+fn an_index_that_was_emptied_under_way_is_begun_anew() {
+    let place = Place::new();
+    let mut writer = IndexWriter::open(&place.dirs).unwrap();
+    writer.append(&records(0, 10)).unwrap();
+    fs::File::create(segment(&place, 0)).unwrap();
+    writer.append(&records(10, 20)).unwrap();
+    let mut some = vec![];
+    let mut reader = IndexReader::open(&place.dirs);
+    let hole = reader.read(0, &mut some, 100).unwrap().unwrap();
+    assert_eq!(hole.until, 10);
+    reader.read(10, &mut some, 100).unwrap();
+    assert_eq!(some, records(10, 20));
+}

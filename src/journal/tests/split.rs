@@ -309,3 +309,35 @@ fn without_a_life_file_markers_are_known_by_their_form() {
     assert_eq!(told, [(Kind::Start, 0), (Kind::Text, 1), (Kind::End, 0), (Kind::Text, 1)]);
     assert!(splitter.partial().is_some(), "what claims a mebibyte is no marker");
 }
+
+#[test]
+fn many_that_nobody_announced_are_asked_for_once() {
+    let mut splitter = splitter(Trust::Announced);
+    let bytes = marker(1, 0).repeat(1000);
+    let mut out = vec![];
+    assert_eq!(splitter.feed(&bytes, false, &mut out), Fed::Ask);
+    splitter.expect(expected(2, Kind::Start));
+    assert_eq!(splitter.feed(&bytes, false, &mut out), Fed::All, "all were there when it asked");
+    assert!(out.is_empty());
+    assert_eq!(splitter.position(), bytes.len() as u64);
+    assert_eq!(splitter.feed(&marker(3, 0), false, &mut out), Fed::Ask, "this one was not");
+}
+
+#[test]
+fn a_marker_that_claims_too_much_is_none_even_if_announced() {
+    let mut splitter = splitter(Trust::Announced);
+    splitter.expect(expected(1, Kind::Exit));
+    let mut bytes = marker(1, u32::MAX);
+    bytes.extend_from_slice(b"said\n");
+    let records = feed(&mut splitter, &bytes, &[]);
+    assert_eq!(records.iter().map(|r| (r.kind, r.lines)).collect::<Vec<_>>(), [(Kind::Text, 1)]);
+}
+
+#[test]
+fn a_gap_of_any_length_takes_few_records() {
+    let mut splitter = splitter(Trust::Announced);
+    let mut out = vec![];
+    splitter.gap(1 << 60, &mut out);
+    assert!(out.len() < 2000);
+    assert_eq!(splitter.position(), 1 << 60);
+}

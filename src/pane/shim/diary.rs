@@ -3,14 +3,11 @@
 use std::collections::VecDeque;
 use std::fs::File;
 use std::io::Write as _;
-use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
-
-use nix::libc;
 
 use crate::pane::life::{LifeEvent, LifeReader, LifeWriter};
 use crate::pane::paths::PanePaths;
-use crate::sys::clock;
+use crate::sys::{clock, files};
 
 /// Writes down what happens and rings the bell.
 ///
@@ -20,6 +17,8 @@ pub(super) struct Diary {
     path: PathBuf,
     bell: PathBuf,
     writer: Option<LifeWriter>,
+    /// No number up to this one is given again.
+    known: u64,
     /// The entry by which whoever reads a file that took the place of this one knows the shim.
     up: Option<LifeEvent>,
     waiting: VecDeque<(u64, LifeEvent)>,
@@ -33,7 +32,13 @@ impl Diary {
     pub(super) fn new(paths: &PanePaths) -> Self {
         let (path, bell) = (paths.life(), paths.bell());
         let lock = lock(&path);
-        Self { path, bell, writer: None, up: None, waiting: VecDeque::new(), _lock: lock }
+        let waiting = VecDeque::new();
+        Self { path, bell, writer: None, known: 0, up: None, waiting, _lock: lock }
+    }
+
+    /// The supervisor knows of entries up to this number.
+    pub(super) const fn go_on_after(&mut self, known: u64) {
+        self.known = known;
     }
 
     /// The highest life that any shim of this pane has begun.
@@ -58,11 +63,16 @@ impl Diary {
 
     /// Write an event down and ring the bell. Its number, if it could be written now.
     pub(super) fn note(&mut self, event: LifeEvent) -> Option<u64> {
+        self.note_with(0, event)
+    }
+
+    /// The same with a key for its marker.
+    pub(super) fn note_with(&mut self, key: u32, event: LifeEvent) -> Option<u64> {
         let at = clock::now_ns();
         if matches!(event, LifeEvent::Up { .. }) {
             self.up = Some(event.clone());
         }
-        let seq = if self.flush() { self.append(at, &event) } else { None };
+        let seq = if self.flush() { self.append(key, at, &event) } else { None };
         if seq.is_none() {
             self.waiting.push_back((at, event));
         }
@@ -84,7 +94,7 @@ impl Diary {
 
     fn flush(&mut self) -> bool {
         while let Some((at, event)) = self.waiting.pop_front() {
-            let Some(of) = self.append(at, &event) else {
+            let Some(of) = self.append(0, at, &event) else {
                 self.waiting.push_front((at, event));
                 return false;
             };
@@ -96,11 +106,11 @@ impl Diary {
         true
     }
 
-    fn append(&mut self, at: u64, event: &LifeEvent) -> Option<u64> {
+    fn append(&mut self, key: u32, at: u64, event: &LifeEvent) -> Option<u64> {
         if self.writer.is_none() {
             self.writer = LifeWriter::open(&self.path).ok();
         }
-        if let Some(last) = self.writer.as_ref().filter(|w| w.is_removed()).map(LifeWriter::last) {
+        if let Some(last) = self.writer.as_ref().filter(|w| w.is_spoiled()).map(LifeWriter::last) {
             let mut fresh = LifeWriter::open(&self.path).ok()?;
             fresh.go_on_after(last);
             if let Some(up) = &self.up {
@@ -108,7 +118,10 @@ impl Diary {
             }
             self.writer = Some(fresh);
         }
-        let seq = self.writer.as_mut()?.append(at, event.clone()).ok();
+        let writer = self.writer.as_mut()?;
+        writer.go_on_after(self.known);
+        let seq = writer.append_with(key, at, event.clone()).ok();
+        self.known = self.known.max(seq.unwrap_or(0));
         if seq.is_none() {
             // Perhaps half a line is out there: opening it again closes that.
             self.writer = None;
@@ -117,9 +130,8 @@ impl Diary {
     }
 
     fn ring(&self) {
-        let flags = libc::O_NONBLOCK | libc::O_NOCTTY;
         // Nobody listening, or ringing already: both are fine.
-        if let Ok(mut bell) = File::options().write(true).custom_flags(flags).open(&self.bell) {
+        if let Ok(mut bell) = files::open_fifo(&self.bell, false) {
             let _ = bell.write(b"l");
         }
     }
@@ -127,10 +139,7 @@ impl Diary {
 
 /// Wait for the life file. Without a lock (a file system that has none) go on.
 fn lock(path: &Path) -> Option<File> {
-    let mut how = File::options();
-    // Should there be a FIFO, nobody waits for somebody else to open it too.
-    how.append(true).create(true).mode(0o600).custom_flags(libc::O_NONBLOCK);
-    let file = how.open(path).ok()?;
+    let file = files::append_to(path).ok()?;
     while let Err(error) = rustix::fs::flock(&file, rustix::fs::FlockOperation::LockExclusive) {
         if error != rustix::io::Errno::INTR {
             return None;

@@ -10,7 +10,7 @@ use super::launch::Launch;
 use super::note::Over;
 use crate::model::{Exit, ProcName};
 use crate::pane::life::LifeEvent;
-use crate::pane::marker::Marker;
+use crate::pane::marker::{self, Marker};
 use crate::pane::spec::{Spec, Want};
 use crate::pane::tree::{self, Ending, Progress, Root, Tree};
 use crate::sys::fork::Report;
@@ -65,14 +65,14 @@ impl Shim {
                 return None;
             }
         };
-        let (nonce, pid) = (nonce(), held.pid);
+        let (nonce, pid) = (random(), held.pid);
         let seq = self.diary.note(LifeEvent::Start {
             life: spec.life,
             pid,
             start_time: sys::start_time(pid).unwrap_or(0),
             nonce: format!("{nonce:016x}"),
         });
-        self.mark(nonce, seq);
+        self.mark(nonce, seq.map(|seq| (seq, 0)));
         self.tty.flush_input();
         self.tty.cook();
         if let Some(group) = i32::try_from(pid).ok().and_then(rustix::process::Pid::from_raw) {
@@ -120,8 +120,8 @@ impl Shim {
     }
 
     /// See whether the main process has ended or was stopped. After its exit was written down:
-    /// the number of that entry.
-    fn see_main(&mut self, life: &mut Life) -> Option<u64> {
+    /// the number and the key of that entry.
+    fn see_main(&mut self, life: &mut Life) -> Option<(u64, u32)> {
         if life.ended.is_some() {
             return None;
         }
@@ -132,12 +132,16 @@ impl Shim {
                 self.continue_main(main);
                 return None;
             }
-            // It is nobody's child but ours, so it can only have been taken from us.
-            Err(_) => Ended { exit: Exit::Signal(9), user_us: 0, system_us: 0, max_rss_kib: 0 },
+            // It is nobody's child but ours, so it can only have been taken from us. Then its number
+            // may be anybody's.
+            Err(_) => {
+                life.root.main = 0;
+                Ended { exit: Exit::Signal(9), user_us: 0, system_us: 0, max_rss_kib: 0 }
+            }
         };
         let (at, lasted) = (sys::time_of_day(), life.began.elapsed());
         life.ended = Some(Fate { exit: ended.exit, at, lasted });
-        self.diary.note(LifeEvent::Exit {
+        self.note_marked(LifeEvent::Exit {
             life: life.number,
             exit: ended.exit,
             error: life.report.take().and_then(Report::failure),
@@ -209,25 +213,34 @@ impl Shim {
         let spared: Vec<_> = tree.spared.iter().filter(unnamed).cloned().collect();
         self.named = tree.spared.iter().map(sys::ProcInfo::id).collect();
         let spared = tree::named(&spared);
-        let seq = self.diary.note(LifeEvent::End { life: life.number, spared });
+        let noted = self.note_marked(LifeEvent::End { life: life.number, spared });
         self.tty.calm();
         self.tty.flush_input();
-        let Some(seq) = seq else { return };
+        let Some((seq, key)) = noted else { return };
         let Life { name, number, asked, .. } = life;
         let &Fate { exit, ref at, lasted } = fate;
         let note = Over { name, life: *number, exit, asked: *asked, lasted }.note(at);
         let skip = u32::try_from(note.len()).unwrap_or(0);
-        let mut bytes = Marker { nonce: life.nonce, seq, skip }.encode();
+        let nonce = marker::nonce(life.nonce, key);
+        let mut bytes = Marker { nonce, seq, skip }.encode();
         bytes.extend_from_slice(&note);
         if !self.tty.mark_with_note(&bytes) {
             self.diary.note(LifeEvent::Unmarked { of: seq });
         }
     }
 
+    /// Write down an event whose marker nobody shall be able to print before it: the process can
+    /// read the nonce of its life, and works out the number.
+    fn note_marked(&mut self, event: LifeEvent) -> Option<(u64, u32)> {
+        let key = u32::try_from(random() >> 32).unwrap_or(0);
+        Some((self.diary.note_with(key, event)?, key))
+    }
+
     /// Write the marker of an event that was written down.
-    fn mark(&mut self, nonce: u64, seq: Option<u64>) {
-        let Some(seq) = seq else { return };
+    fn mark(&mut self, life: u64, noted: Option<(u64, u32)>) {
+        let Some((seq, key)) = noted else { return };
         self.tty.calm();
+        let nonce = marker::nonce(life, key);
         if !self.tty.mark(&Marker { nonce, seq, skip: 0 }.encode()) {
             self.diary.note(LifeEvent::Unmarked { of: seq });
         }
@@ -238,8 +251,8 @@ impl Shim {
     }
 }
 
-/// What tells the markers of one life from anything it could print itself.
-fn nonce() -> u64 {
+/// What tells markers from anything that a process could print itself.
+fn random() -> u64 {
     let mut bytes = [0; 8];
     let random =
         std::fs::File::open("/dev/urandom").and_then(|mut file| file.read_exact(&mut bytes));

@@ -38,6 +38,8 @@ const IGNORED: &[i32] = &[
     libc::SIGTERM,
     libc::SIGPIPE,
     libc::SIGUSR2,
+    // A file that may not grow: the write says so as well.
+    libc::SIGXFSZ,
 ];
 
 /// How often writing the life file is tried again when the disk is full.
@@ -119,7 +121,9 @@ impl Shim {
         sys::ignore_signals(IGNORED);
         let paths = PanePaths::beside(spec_path);
         // Before there are handlers: a shim that still waits here is ended by a closing pane.
-        let diary = Diary::new(&paths);
+        let mut diary = Diary::new(&paths);
+        let known = Spec::read(spec_path);
+        diary.go_on_after(known.map_or(0, |spec| spec.known));
         let wakes = Wakes::install()?;
         sys::unblock_signals()?;
         let pid = std::process::id();

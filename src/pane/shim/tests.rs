@@ -21,6 +21,7 @@ pub(super) fn spec(command: &str) -> Spec {
         inherit: Inherit::default(),
         stop_signal: 2,
         grace_ms: 5000,
+        known: 0,
         log: LogPolicy { dir: "/".into(), per_process: 0, total: 0 },
     }
 }

@@ -152,7 +152,7 @@ impl World {
     fn tell(&mut self, id: ProcId, event: LifeEvent) {
         self.shims[id].seq += 1;
         let (seq, at) = (self.shims[id].seq, self.now);
-        self.input(Input::Life(id, Entry { seq, at, event }));
+        self.input(Input::Life(id, Entry { seq, at, key: 0, event }));
     }
 
     fn deliver(&mut self, id: ProcId) -> bool {

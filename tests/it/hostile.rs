@@ -1,0 +1,425 @@
+//! Processes that turn on what runs them: their files, their bell, their journal, their terminal.
+//!
+//! Whatever they do to themselves: nobody else is hurt, nothing hangs, no file of others changes.
+
+use std::fs::{self, File};
+use std::os::unix::fs::symlink;
+use std::path::PathBuf;
+
+use nix::sys::stat::Mode;
+
+use crate::harness::{World, eventually, procs};
+
+/// A program that prints each line that is written to the FIFO `lines`.
+const PRINTER: &str = "web: while read x; do echo line $x; done <>lines\nworker: exec sleep 1000\n";
+
+fn printer() -> World {
+    let world = World::new(PRINTER).env("TMO_TIMEOUT", "1");
+    nix::unistd::mkfifo(&world.app().join("lines"), Mode::S_IRWXU).unwrap();
+    world
+}
+
+impl World {
+    /// One of the files of `web` in the runtime directory.
+    fn own(&self, ending: &str) -> PathBuf {
+        self.runtime().join("p").join(format!("web{ending}"))
+    }
+
+    /// The newest file of the journal of `web`.
+    fn segment(&self) -> PathBuf {
+        self.ok(["logs", "web", "--path"]).lines().last().unwrap().into()
+    }
+
+    /// Everything that is asked of a process still works, and the other one was not hurt.
+    fn all_is_well(&self, worker: u32) {
+        self.ok(["restart", "web"]);
+        self.wait_state("web", "running");
+        self.write("lines", "last\n");
+        self.wait_text("web", "| line last\n");
+        self.ok(["stop", "web"]);
+        assert_eq!(self.field("web", "state"), "stopped");
+        self.ok(["restart", "web"]);
+        assert_eq!(self.wait_state("worker", "running"), Some(worker));
+    }
+}
+
+#[test]
+fn a_window_that_only_has_the_name_of_a_process_is_left_alone() {
+    // Where tmux shows only what fits into ASCII, too.
+    let world = World::new("web: exec sleep 1000\nworker: exec sleep 1000\n").env("LANG", "C");
+    let mut view = world.start([""; 0]);
+    world.wait_state("web", "running");
+    world.wait_state("worker", "running");
+    // A person's own: a second pane beside the process, and a window of the same name.
+    world.tmux(["split-window", "-d", "-t", "=app:=web", "exec sleep 4001"]);
+    world.tmux(["new-window", "-d", "-n", "web", "exec sleep 4002"]);
+    let own = || world.living().into_iter().filter(|p| p.args.iter().any(|a| a.starts_with("400")));
+    eventually("both are there", || (own().count() == 2).then_some(()));
+    let pane = world.field("web", "pane").as_str().unwrap().to_owned();
+    world.tmux(["kill-pane", "-t", &pane]);
+    world.wait_state("web", "stopped");
+    let before = std::time::Instant::now();
+    let ran = world.run(["restart", "web"]);
+    assert_eq!(ran.code, 0, "{ran:?} after {:?}", before.elapsed());
+    world.wait_state("web", "running");
+    assert_eq!(own().count(), 2, "it was nobody's business");
+    assert_ne!(world.field("web", "pane"), pane);
+    assert_eq!(view.interrupt(), 0);
+}
+
+#[test]
+fn links_in_the_place_of_its_files_lead_nowhere() {
+    let world = printer();
+    let mut view = world.start([""; 0]);
+    world.wait_state("web", "running");
+    let worker = world.wait_state("worker", "running").unwrap();
+    let precious = world.path().join("precious");
+    fs::write(&precious, "precious").unwrap();
+    let segment = world.segment();
+    let replace = |path: PathBuf| {
+        let _ = fs::remove_file(&path);
+        symlink(&precious, &path).unwrap();
+    };
+    for ending in [".life", ".fifo", ".sink-lock", ".spec.new"] {
+        replace(world.own(ending));
+    }
+    replace(world.runtime().join("state.json.new"));
+    replace(segment.with_extension("times"));
+    replace(segment);
+    // What the next sink and the next shim find.
+    for part in ["sink", "shim"] {
+        let old = world.pane_part(part, "web").unwrap();
+        procs::kill(old, 9);
+        if part == "sink" {
+            eventually("another one", || world.pane_part(part, "web").filter(|p| *p != old));
+            world.all_is_well(worker);
+        }
+    }
+    assert_eq!(fs::read_to_string(&precious).unwrap(), "precious");
+    // The death of the shim was one of the process.
+    view.end();
+    assert_eq!(fs::read_to_string(&precious).unwrap(), "precious");
+}
+
+#[test]
+fn pipes_in_the_place_of_its_files_hold_up_nobody() {
+    let world = printer();
+    let mut view = world.start([""; 0]);
+    world.wait_state("web", "running");
+    let worker = world.wait_state("worker", "running").unwrap();
+    let segment = world.segment();
+    for path in [world.own(".life"), world.own(".sink-lock"), segment.clone()] {
+        fs::remove_file(&path).unwrap();
+        nix::unistd::mkfifo(&path, Mode::S_IRWXU).unwrap();
+    }
+    procs::kill(world.sink("web"), 9);
+    world.all_is_well(worker);
+    procs::kill(world.shim("web"), 9);
+    eventually("it is told", || (view.log().contains("Its shim was killed")).then_some(()));
+    view.end();
+}
+
+#[test]
+fn a_life_file_that_was_emptied_is_gone_on_with() {
+    let world = printer();
+    let mut view = world.start([""; 0]);
+    world.wait_state("web", "running");
+    let worker = world.wait_state("worker", "running").unwrap();
+    File::create(world.own(".life")).unwrap();
+    world.all_is_well(worker);
+    File::create(world.own(".life")).unwrap();
+    procs::kill(world.supervisor(), 9);
+    world.wait_state("web", "running");
+    world.all_is_well(worker);
+    assert_eq!(view.interrupt(), 0);
+}
+
+#[test]
+fn a_shim_whose_life_file_went_with_the_one_before_it_is_heard() {
+    let world = printer();
+    let mut view = world.start([""; 0]);
+    world.wait_state("web", "running");
+    let worker = world.wait_state("worker", "running").unwrap();
+    world.ok(["restart", "web"]);
+    world.ok(["stop", "web"]);
+    fs::remove_file(world.own(".life")).unwrap();
+    procs::kill(world.shim("web"), 9);
+    world.all_is_well(worker);
+    assert_eq!(view.interrupt(), 0);
+}
+
+#[test]
+fn a_shim_that_can_do_nothing_is_done_without() {
+    let world = printer();
+    let mut view = world.start([""; 0]);
+    let web = world.wait_state("web", "running").unwrap();
+    let worker = world.wait_state("worker", "running").unwrap();
+    let shim = world.shim("web");
+    let args = ["--pid", &shim.to_string(), "--nofile=0:0"];
+    assert!(world.command("prlimit").args(args).status().unwrap().success());
+    world.ok(["stop", "web"]);
+    assert!(!procs::alive(web) && !procs::alive(shim));
+    world.all_is_well(worker);
+    assert_eq!(view.interrupt(), 0);
+}
+
+#[test]
+fn a_bell_that_was_removed_or_replaced_is_hung_up_again() {
+    for spoil in [
+        |bell: &PathBuf| _ = fs::remove_file(bell),
+        |bell: &PathBuf| {
+            let _ = fs::remove_file(bell);
+            fs::write(bell, "").unwrap();
+        },
+    ] {
+        let world = printer();
+        let mut view = world.start([""; 0]);
+        world.wait_state("web", "running");
+        let worker = world.wait_state("worker", "running").unwrap();
+        spoil(&world.own(".fifo"));
+        world.write("lines", "one\n");
+        view.shows("| line one\n");
+        spoil(&world.own(".fifo"));
+        let sink = world.sink("web");
+        procs::kill(sink, 9);
+        eventually("another sink", || world.pane_part("sink", "web").filter(|p| *p != sink));
+        world.all_is_well(worker);
+        assert_eq!(view.interrupt(), 0);
+    }
+}
+
+#[test]
+fn who_empties_a_bell_keeps_nothing_from_being_done() {
+    let world = printer();
+    let mut view = world.start([""; 0]);
+    world.wait_state("web", "running");
+    let bell = world.own(".fifo");
+    let thief = |_| {
+        let mut thief = world.command("cat");
+        thief.arg(&bell).stdout(std::process::Stdio::null()).spawn().unwrap()
+    };
+    let mut thieves: Vec<_> = (0..3).map(thief).collect();
+    for i in 0..50 {
+        world.write("lines", &format!("{i}\n"));
+    }
+    eventually("all is printed", || {
+        String::from_utf8_lossy(&world.stream("web")).contains("line 49").then_some(())
+    });
+    world.ok(["restart", "web"]);
+    let sink = world.sink("web");
+    procs::kill(sink, 9);
+    eventually("another sink", || world.pane_part("sink", "web").filter(|p| *p != sink));
+    world.ok(["restart", "web"]);
+    world.ok(["stop", "web"]);
+    assert_eq!(world.field("web", "state"), "stopped");
+    world.ok(["restart", "web"]);
+    assert_eq!(view.interrupt(), 0);
+    for thief in &mut thieves {
+        thief.kill().unwrap();
+        thief.wait().unwrap();
+    }
+    for i in 0..50 {
+        assert!(view.log().contains(&format!("| line {i}\n")), "{}", view.log());
+    }
+}
+
+#[test]
+fn a_journal_that_was_emptied_under_way_loses_no_line_that_comes_after() {
+    let world = printer();
+    let mut view = world.start([""; 0]);
+    world.wait_state("web", "running");
+    for i in 0..50 {
+        world.write("lines", &format!("before {i}\n"));
+    }
+    view.shows("| line before 49\n");
+    File::create(world.segment()).unwrap();
+    for i in 0..10 {
+        world.write("lines", &format!("after {i}\n"));
+        view.shows(&format!("| line after {i}\n"));
+    }
+    world.ok(["restart", "web"]);
+    world.wait_state("web", "running");
+    world.write("lines", "last\n");
+    view.shows("| line last\n");
+    assert_eq!(view.log().matches("| line after ").count(), 10, "{}", view.log());
+    assert_eq!(view.interrupt(), 0);
+}
+
+#[test]
+fn a_limit_on_the_size_of_files_kills_neither_shim_nor_supervisor() {
+    let world = printer();
+    world.ok(["start", "-D"]);
+    let web = world.wait_state("web", "running").unwrap();
+    let limit = |pid: u32| {
+        let pid = pid.to_string();
+        let args = ["--pid", &pid, "--fsize=1024:1024"];
+        assert!(world.command("prlimit").args(args).status().unwrap().success());
+    };
+    let shim = world.shim("web");
+    limit(shim);
+    limit(world.sink("web"));
+    for _ in 0..4 {
+        // The life file may hold nothing more: nobody hears of the end.
+        assert_eq!(world.run(["restart", "web", "--no-wait"]).code, 0);
+    }
+    eventually("it was ended", || (!procs::alive(web)).then_some(()));
+    assert!(procs::alive(shim), "a limit is no reason to die");
+    let supervisor = world.supervisor();
+    limit(supervisor);
+    assert_ne!(world.run(["restart", "worker"]).code, 0, "its spec can't be written");
+    assert_eq!(world.supervisor(), supervisor);
+    world.ok(["kill"]);
+    world.wait_state_gone();
+}
+
+#[test]
+fn a_sink_that_was_stopped_tells_all_before_the_exit() {
+    let world = World::new(
+        "web: read x; echo first; kill -STOP $(cat sink); \
+         i=0; while [ $i -lt 100 ]; do i=$((i+1)); echo line $i; done; exit 3\n\
+         worker: exec sleep 1000\n",
+    )
+    .env("TMO_CAN_DIE", "web");
+    let mut view = world.start([""; 0]);
+    world.wait_state("web", "running");
+    world.write("sink", &world.sink("web").to_string());
+    world.type_into("web", "go");
+    view.shows("Exited with code 3");
+    let log = view.log();
+    let exit = log.find("Exited with code 3").unwrap();
+    assert!(log[..exit].contains("| line 100\n"), "{log}");
+    assert_eq!(view.interrupt(), 3);
+    assert_eq!(view.log().matches("| line ").count(), 100);
+}
+
+#[test]
+fn what_a_process_knows_of_its_markers_forges_none() {
+    // Everything that the process could know: its nonce, and the number that comes next.
+    let world = World::new(
+        "web: read x; n=$(sed -n 's/.*nonce\":\"\\([0-9a-f]*\\).*/\\1/p' life | tail -n 1); \
+         for skip in 0 4000 4000000000; do for seq in 3 4 5 6 7 8 9; do \
+         printf '\\033]7717;tmo;%s;%s;%s\\033\\\\' $n $seq $skip; done; done; \
+         i=0; while [ $i -lt 99 ]; do i=$((i+1)); echo line $i; done; exit 3\n\
+         worker: exec sleep 1000\n",
+    )
+    .env("TMO_CAN_DIE", "web");
+    let mut view = world.start([""; 0]);
+    let web = world.wait_state("web", "running").unwrap();
+    symlink(world.own(".life"), world.app().join("life")).unwrap();
+    let socket = world.state().unwrap()["tmux"]["socket"].as_str().unwrap().to_owned();
+    let pane = world.field("web", "pane").as_str().unwrap().to_owned();
+    // All of it is there by the time it is looked at.
+    let supervisor = world.supervisor();
+    procs::kill(supervisor, 19);
+    let mut typed = world.command("tmux");
+    typed.args(["-L", &socket, "send-keys", "-t", &pane, "go", "Enter"]);
+    assert!(typed.status().unwrap().success());
+    eventually("it has ended", || (!procs::alive(web)).then_some(()));
+    eventually("its end is known", || {
+        fs::read_to_string(world.own(".life")).unwrap().contains("\"end\"").then_some(())
+    });
+    procs::kill(supervisor, 18);
+    view.shows("Exited with code 3");
+    let log = view.log();
+    let exit = log.find("Exited with code 3").unwrap();
+    assert_eq!(log[..exit].matches("| line ").count(), 98, "{log}");
+    assert!(log[..exit].contains("line 1\n"));
+    assert_eq!(log.matches("Exited with").count(), 1);
+    assert_eq!(view.interrupt(), 3);
+}
+
+#[test]
+fn a_start_marker_that_a_process_has_thrown_away_is_not_waited_for_for_long() {
+    let world = World::new(
+        "web: python3 -c 'import termios; termios.tcflush(1, termios.TCOFLUSH)'; echo flushed; \
+         echo >>flushes; while sleep 0.2; do echo go on; done\n\
+         worker: exec sleep 1000\n",
+    );
+    let mut view = world.start([""; 0]);
+    view.shows("| flushed\n");
+    let server = world.tmux_server();
+    procs::kill(server, 19);
+    let mut restart = world.tmo(["restart", "web"]).spawn().unwrap();
+    eventually("the next life has begun", || (world.read("flushes").len() == 2).then_some(()));
+    procs::kill(server, 18);
+    assert!(eventually("it is restarted", || restart.try_wait().unwrap()).success());
+    world.wait_state("web", "running");
+    let told = view.log().matches("| go on\n").count();
+    assert!(told < 100, "some two seconds, not half a minute: {told}");
+    assert_eq!(view.interrupt(), 0);
+}
+
+#[test]
+fn a_life_that_could_not_be_begun_fails_the_command() {
+    let world = printer();
+    let mut view = world.start([""; 0]);
+    world.wait_state("web", "running");
+    let shim = world.shim("web");
+    // Enough to read the spec, not enough for the pipes to a child.
+    let limit = format!("--nofile={0}:{0}", procs::descriptors(shim) + 1);
+    let args = ["--pid", &shim.to_string(), &limit];
+    assert!(world.command("prlimit").args(args).status().unwrap().success());
+    let ran = world.run(["restart", "web"]);
+    assert_ne!(ran.code, 0, "{ran:?} {}", view.log());
+    assert!(ran.stderr.contains("cannot fork"), "{ran:?}");
+    assert_eq!(view.code(), 126, "as with a shell");
+}
+
+#[test]
+fn a_terminal_that_a_life_has_made_dumb_speaks_in_the_next() {
+    // Any process may give its terminal the line discipline that refuses everything.
+    let world = World::new(
+        "web: echo up; read x; python3 -c 'import fcntl, struct; \
+         fcntl.ioctl(0, 0x5423, struct.pack(\"i\", 27))'; echo >dumb; exec sleep 1000\n",
+    );
+    let mut view = world.start([""; 0]);
+    view.shows("| up\n");
+    world.type_into("web", "go");
+    eventually("it is dumb", || (!world.read("dumb").is_empty()).then_some(()));
+    world.ok(["restart", "web"]);
+    eventually("it speaks", || (view.log().matches("| up\n").count() == 2).then_some(()));
+    assert_eq!(view.interrupt(), 0);
+}
+
+/// In a process table of its own: a shim dies unseen, and a stranger's daemon gets its number as
+/// that of its session, whose leader is gone.
+const TAKES_THE_NUMBER: &str = r#"
+tmo=$1
+$tmo start -D || exit 9
+until $tmo ps | grep -q 'web .*running'; do sleep 0.05; done
+life=$(echo $XDG_RUNTIME_DIR/tmo/*/p/web.life)
+number() { sed -n "s/.*\"event\":\"$1\".*\"pid\":\([0-9]*\).*/\1/p" $life | head -n 1; }
+shim=$(number up) web=$(number start)
+for p in /proc/[0-9]*; do
+  case "$(tr '\0' ' ' <$p/cmdline 2>/dev/null)" in *' guard '*|*' supervise '*) kill -9 ${p#/proc/};; esac
+done
+kill -9 $shim $web
+socket=$(echo $TMUX_TMPDIR/tmux-*/tmo-*)
+# Some tmux do not notice that a child has ended before another one does.
+while [ -e /proc/$shim ]; do tmux -S $socket new-window -d true; sleep 0.05; done
+until [ "$got" = $shim ]; do
+  rm -f got
+  echo $((shim - 1)) >/proc/sys/kernel/ns_last_pid
+  setsid sh -c 'echo $$ >got; sleep 1000 </dev/null >/dev/null 2>&1 & echo $! >daemon'
+  got=$(cat got)
+  [ "$got" = $shim ] || kill -9 $(cat daemon)
+done
+$tmo start -D
+$tmo kill
+kill -0 $(cat daemon) && echo it lives
+"#;
+
+#[test]
+fn a_session_that_has_the_number_of_a_shim_that_died_unseen_is_left_alone() {
+    let world = World::new("web: exec sleep 1000\nworker: exec sleep 1000\n");
+    let own_table = ["-pf", "--mount-proc", "--kill-child"];
+    let may = world.command("unshare").args(own_table).arg("true").output();
+    if !may.is_ok_and(|ran| ran.status.success()) {
+        eprintln!("skipped: only root may have a process table of its own");
+        return;
+    }
+    let mut shell = world.command("unshare");
+    shell.args(own_table).args(["sh", "-c", TAKES_THE_NUMBER, "sh", env!("CARGO_BIN_EXE_tmo")]);
+    let said = shell.output().unwrap();
+    assert!(String::from_utf8_lossy(&said.stdout).ends_with("it lives\n"), "{said:?}");
+}
