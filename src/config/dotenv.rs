@@ -18,8 +18,11 @@
 //! running on, `$NAME}` losing its brace, and a comment holding a second ` #` becoming part of
 //! the value.
 //!
+//! What all values together come to is bounded: a variable may hold another one many times.
+//!
 //! Everything is bytes: values need not be UTF-8.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
@@ -59,6 +62,12 @@ pub enum DotenvError {
         /// The quote.
         quote: char,
     },
+    /// The values are larger than any program could be given.
+    #[error("line {line}: by here the values come to more than 8 MiB, more than a process can get")]
+    Large {
+        /// Line number, from 1.
+        line: usize,
+    },
     /// A NUL byte cannot be part of a variable.
     #[error("line {line}: a NUL byte cannot be part of a variable; is the file UTF-16?")]
     Nul {
@@ -67,13 +76,17 @@ pub enum DotenvError {
     },
 }
 
+/// What all values of a file may come to. No system gives a program more than 6 MiB; variables
+/// that hold each other twice would get there in a few lines, and fill any memory in a few more.
+const MOST: usize = 8 << 20;
+
 /// Looks up a variable of the environment.
 pub type Lookup<'a> = dyn Fn(&OsStr) -> Option<OsString> + 'a;
 
 /// The variables of an env file, in order; one that is set twice comes twice.
 pub fn parse(text: &[u8], outer: &Lookup<'_>) -> Result<Vec<(OsString, OsString)>, DotenvError> {
     let text = unix_lines(text.strip_prefix(b"\xef\xbb\xbf").unwrap_or(text));
-    let mut reader = Reader { text: &text, at: 0, seen: BTreeMap::new(), outer };
+    let mut reader = Reader { text: &text, at: 0, seen: BTreeMap::new(), held: 0, outer };
     if let Some(at) = memchr::memchr(0, &text) {
         return Err(DotenvError::Nul { line: reader.line(at) });
     }
@@ -81,6 +94,7 @@ pub fn parse(text: &[u8], outer: &Lookup<'_>) -> Result<Vec<(OsString, OsString)
     while reader.next_statement() {
         let name = reader.name()?;
         let value = reader.value(&name)?;
+        reader.held += value.len();
         reader.seen.insert(name.clone().into_bytes(), value.clone());
         found.push((name.into(), OsString::from_vec(value)));
     }
@@ -106,6 +120,8 @@ struct Reader<'a> {
     text: &'a [u8],
     at: usize,
     seen: BTreeMap<Vec<u8>, Vec<u8>>,
+    /// The length of all values so far.
+    held: usize,
     outer: &'a Lookup<'a>,
 }
 
@@ -170,11 +186,11 @@ impl Reader<'_> {
         self.skip_while(is_blank);
         match self.peek() {
             Some(quote @ (b'"' | b'\'')) => self.quoted(name, quote),
-            Some(_) | None => Ok(self.unquoted()),
+            Some(_) | None => self.unquoted(),
         }
     }
 
-    fn unquoted(&mut self) -> Vec<u8> {
+    fn unquoted(&mut self) -> Result<Vec<u8>, DotenvError> {
         let start = self.at;
         self.skip_while(|byte| !is_end(byte));
         let comment = (start..self.at)
@@ -196,7 +212,7 @@ impl Reader<'_> {
                 let inside = &self.text[open + 1..at];
                 self.at = at + 1;
                 let literal = quote == b'\'';
-                return Ok(if literal { inside.to_vec() } else { self.expand(inside, true) });
+                return if literal { Ok(inside.to_vec()) } else { self.expand(inside, true) };
             }
             at += if byte == b'\\' && self.escapes(at, quote) { 2 } else { 1 };
         }
@@ -210,7 +226,7 @@ impl Reader<'_> {
     }
 
     /// Resolve variables, `\$` and, in double quotes, the other escapes.
-    fn expand(&self, text: &[u8], escapes: bool) -> Vec<u8> {
+    fn expand(&self, text: &[u8], escapes: bool) -> Result<Vec<u8>, DotenvError> {
         let mut out = Vec::with_capacity(text.len());
         let mut rest = text;
         while let Some((&byte, tail)) = rest.split_first() {
@@ -222,7 +238,11 @@ impl Reader<'_> {
                 }
                 (b'$', Some(_)) => match variable(tail) {
                     Some((name, length)) => {
-                        out.extend(self.lookup(name));
+                        let value = self.lookup(name);
+                        if self.held + out.len() + value.len() > MOST {
+                            return Err(DotenvError::Large { line: self.line(self.at) });
+                        }
+                        out.extend_from_slice(&value);
                         rest = &tail[length..];
                     }
                     None => out.push(b'$'),
@@ -230,12 +250,14 @@ impl Reader<'_> {
                 (_, _) => out.push(byte),
             }
         }
-        out
+        Ok(out)
     }
 
-    fn lookup(&self, name: &[u8]) -> Vec<u8> {
-        let outside = || (self.outer)(OsStr::from_bytes(name)).map(OsString::into_vec);
-        self.seen.get(name).cloned().or_else(outside).unwrap_or_default()
+    fn lookup(&self, name: &[u8]) -> Cow<'_, [u8]> {
+        match self.seen.get(name) {
+            Some(value) => value.into(),
+            None => (self.outer)(OsStr::from_bytes(name)).unwrap_or_default().into_vec().into(),
+        }
     }
 }
 
@@ -387,6 +409,17 @@ mod tests {
         assert_eq!(fail("A=1\nB=\"x\ny"), open);
         assert_eq!(open.to_string(), "line 2: the value of `B` has no closing \"");
         assert_eq!(fail("A=\0"), DotenvError::Nul { line: 1 });
+    }
+
+    #[test]
+    fn a_small_file_holds_no_gigabytes() {
+        let long = [b"A=", "x".repeat(1 << 20).as_bytes(), b"\nB=\"$A"].concat();
+        assert_eq!(parse(&[&long, &b"\""[..]].concat(), &outer).unwrap().len(), 2);
+        let twice = "\nA=$A$A".repeat(60);
+        let large = parse(&[&long, "$A\"".as_bytes(), twice.as_bytes()].concat(), &outer);
+        assert_eq!(large, Err(DotenvError::Large { line: 4 }));
+        let wide = [&long, "$A".repeat(1 << 20).as_bytes(), &b"\""[..]].concat();
+        assert_eq!(parse(&wide, &outer), Err(DotenvError::Large { line: 2 }));
     }
 
     proptest::proptest! {
