@@ -78,14 +78,16 @@ impl Marker {
             return Look::Partly;
         }
         let body = &bytes[INTRO.len()..bytes.len().min(LONGEST)];
-        let Some(end) = memchr::memchr(FINISH[0], body) else {
-            let sound = body.iter().all(|b| b.is_ascii_hexdigit() || *b == b';');
-            return if sound && bytes.len() < LONGEST { Look::Partly } else { Look::No };
+        let end = memchr::memchr(FINISH[0], body);
+        // No byte is taken later that would not have been waited for.
+        if !body[..end.unwrap_or(body.len())].iter().all(|b| b.is_ascii_hexdigit() || *b == b';') {
+            return Look::No;
+        }
+        let Some((end, last)) = end.and_then(|end| Some((end, body.get(end + 1)?))) else {
+            return if bytes.len() < LONGEST { Look::Partly } else { Look::No };
         };
-        match body.get(end + 1) {
-            None if bytes.len() < LONGEST => return Look::Partly,
-            Some(b'\\') => {}
-            None | Some(_) => return Look::No,
+        if *last != FINISH[1] {
+            return Look::No;
         }
         match Self::parse(&body[..end]) {
             Some(marker) => Look::Whole(marker, INTRO.len() + end + FINISH.len()),
@@ -135,6 +137,9 @@ mod tests {
             b"\x1b]7717;tmo;000000000000feed;1;0;9\x1b\\",
             b"\x1b]7717;tmo;000000000000feed;1;0\x07",
             b"\x1b]7717;tmo;000000000000feed;1;0\x1b[",
+            b"\x1b]7717;tmo;000000000000feed;+1;0\x1b\\",
+            b"\x1b]7717;tmo;+00000000000feed;1;0\x1b\\",
+            b"\x1b]7717;tmo;K\x1b",
             b"\x1b]7717;tmo;hello",
             b"x\x1b]7717;tmo;000000000000feed;1;0\x1b\\",
             b"\x1b]0;title\x07",
