@@ -3,7 +3,8 @@
 //! Append-only JSON lines, mode 0600, one per event, numbered from 1 without gaps for as long as
 //! the run lasts, over all shims of the pane. A line is written by one `write` call, before the
 //! marker of the same number goes to the terminal. A last line without its newline is torn (the
-//! shim was killed while writing it); the next shim completes it with a newline and it is skipped.
+//! shim was killed while writing it, or the disk was full); who goes on spoils it, should it lack
+//! nothing else, and ends it, and it is skipped.
 
 use std::fs::File;
 use std::io::Write as _;
@@ -171,11 +172,11 @@ impl LifeWriter {
     /// Open a life file to append, continuing its numbers; a torn last line is closed first.
     pub fn open(path: &Path) -> std::io::Result<Self> {
         let mut file = files::append_to(path)?;
-        let seq = LifeReader::new(path).poll()?.last().map_or(0, |entry| entry.seq);
+        let seq = LifeReader::new(path).poll()?.iter().map(|entry| entry.seq).max().unwrap_or(0);
         let len = file.metadata()?.len();
         let mut last = [b'\n'];
         if len > 0 && file.read_at(&mut last, len - 1)? > 0 && last != *b"\n" {
-            file.write_all(b"\n")?;
+            file.write_all(b"#\n")?;
         }
         Ok(Self { file, seq, len })
     }
@@ -293,15 +294,16 @@ impl Traces {
     }
 }
 
-/// Takes text in pieces and returns the entries of whole lines; lines that are none are skipped.
+/// The bytes of a life file, taken in pieces of any size.
 #[derive(Debug, Default)]
-struct Lines {
+pub struct Lines {
     read: u64,
     rest: Vec<u8>,
 }
 
 impl Lines {
-    fn feed(&mut self, text: &[u8]) -> Vec<Entry> {
+    /// The entries of the lines that end in this piece; lines that are none are skipped.
+    pub fn feed(&mut self, text: &[u8]) -> Vec<Entry> {
         self.read += text.len() as u64;
         self.rest.extend_from_slice(text);
         let Some(end) = memchr::memrchr(b'\n', &self.rest) else { return vec![] };
@@ -312,7 +314,9 @@ impl Lines {
 
 #[cfg(test)]
 mod tests {
-    use super::{Entry, LifeEvent, LifeReader, LifeWriter};
+    use proptest::prelude::*;
+
+    use super::{Entry, LifeEvent, LifeReader, LifeWriter, Lines};
     use crate::model::Exit;
 
     #[test]
@@ -365,6 +369,35 @@ mod tests {
     }
 
     #[test]
+    fn a_line_that_lacks_only_its_end_never_was() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("web.life");
+        let mut writer = LifeWriter::open(&path).unwrap();
+        for at in 1..=2 {
+            writer.append(at, LifeEvent::Hangup {}).unwrap();
+        }
+        let text = std::fs::read(&path).unwrap();
+        std::fs::write(&path, &text[..text.len() - 1]).unwrap();
+        let mut writer = LifeWriter::open(&path).unwrap();
+        assert_eq!(writer.append(3, LifeEvent::Down {}).unwrap(), 2);
+        let found = LifeReader::new(&path).poll().unwrap();
+        let found: Vec<_> = found.into_iter().map(|entry| (entry.seq, entry.event)).collect();
+        assert_eq!(found, [(1, LifeEvent::Hangup {}), (2, LifeEvent::Down {})]);
+    }
+
+    #[test]
+    fn no_number_is_given_twice_whatever_the_file_says() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("web.life");
+        let line = |seq: u64| format!("{{\"seq\":{seq},\"at\":0,\"event\":\"down\"}}\n");
+        std::fs::write(&path, line(9) + &line(2)).unwrap();
+        assert_eq!(LifeWriter::open(&path).unwrap().append(1, LifeEvent::Down {}).unwrap(), 10);
+        std::fs::write(&path, line(u64::MAX)).unwrap();
+        let mut writer = LifeWriter::open(&path).unwrap();
+        assert_eq!(writer.append(1, LifeEvent::Down {}).unwrap(), u64::MAX);
+    }
+
+    #[test]
     fn a_torn_line_costs_only_itself() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("web.life");
@@ -389,5 +422,43 @@ mod tests {
         assert_eq!(writer.append(2, event.clone()).unwrap(), 2);
         assert_eq!(reader.poll().unwrap(), [Entry { seq: 2, at: 2, key: 0, event }]);
         assert!(reader.poll().unwrap().is_empty());
+    }
+
+    /// A line of a life file, perhaps damaged, and the entry that it is.
+    fn line() -> impl Strategy<Value = (Vec<u8>, Option<Entry>)> {
+        let event = prop_oneof![
+            any::<u64>().prop_map(|life| LifeEvent::Killing { life }),
+            any::<String>().prop_map(|message| LifeEvent::Trouble { message }),
+            any::<u64>().prop_map(|of| LifeEvent::Unmarked { of }),
+            (any::<u64>(), any::<u32>(), "[0-9a-f]{16}").prop_map(|(life, pid, nonce)| {
+                LifeEvent::Start { life, pid, start_time: 1, nonce }
+            }),
+        ];
+        let entry = (any::<u64>(), any::<u64>(), event);
+        let whole = entry.prop_map(|(seq, at, event)| {
+            let entry = Entry { seq, at, key: 0, event };
+            (serde_json::to_vec(&entry).unwrap(), Some(entry))
+        });
+        let damaged = whole.clone().prop_flat_map(|(line, _)| {
+            (0..line.len()).prop_map(move |cut| (line[..cut].to_vec(), None))
+        });
+        prop_oneof![3 => whole, 1 => damaged]
+    }
+
+    proptest! {
+        #[test]
+        fn cuts_change_nothing_and_damage_costs_its_own_line(
+            lines in prop::collection::vec(line(), 0..6),
+            cuts in prop::collection::vec(any::<prop::sample::Index>(), 0..8),
+        ) {
+            let text: Vec<u8> = lines.iter().flat_map(|(line, _)| [line, &b"\n"[..]].concat()).collect();
+            let mut cuts: Vec<usize> = cuts.iter().map(|cut| cut.index(text.len() + 1)).collect();
+            cuts.extend([0, text.len()]);
+            cuts.sort_unstable();
+            let mut reader = Lines::default();
+            let found = cuts.windows(2).flat_map(|pair| reader.feed(&text[pair[0]..pair[1]]));
+            let expected: Vec<Entry> = lines.iter().filter_map(|(_, entry)| entry.clone()).collect();
+            prop_assert_eq!(found.collect::<Vec<_>>(), expected);
+        }
     }
 }
