@@ -96,8 +96,10 @@ impl Ingest {
         let mut this =
             Self::with(dirs, Index::Disk(IndexWriter::open(dirs)?), streams, Trust::All)?;
         while this.catch_up(u64::MAX)?.more {}
-        for partial in this.head().partials {
-            this.gap(partial.stream)?;
+        // Unfinished lines, and what would have become a marker.
+        let open = this.streams.iter().filter(|stream| stream.splitter.indexed() < stream.seen);
+        for number in open.map(|stream| stream.number).collect::<Vec<_>>() {
+            this.gap(number)?;
         }
         Ok(())
     }

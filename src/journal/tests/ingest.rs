@@ -305,3 +305,18 @@ fn a_new_segment_is_told() {
     assert_eq!(place.raw(1), b"", "the beginning is gone");
     assert_eq!(place.all(Filter::only(vec![1])).last().unwrap().1, b"three\n");
 }
+
+#[test]
+fn what_an_earlier_run_left_unfinished_stands_before_what_comes() {
+    for tail in [&b"a line\nits beginn"[..], b"\x1b", b"\x1b]7717;tmo;0000", b"a\n"] {
+        let place = Place::new();
+        place.sink(1, 4096).append(EPOCH, tail);
+        Ingest::conclude(&place.dirs, &streams()).unwrap();
+        assert_eq!(place.text(1), tail, "{}", tail.escape_ascii());
+        let mut sink = place.sink(1, 4096);
+        sink.append(EPOCH + SECOND, b"[31mthe next run\n");
+        place.ingest().wake(1, u64::MAX).unwrap();
+        let next = place.all(Filter::only(vec![1])).pop().unwrap();
+        assert_eq!(next.1, b"[31mthe next run\n", "{}", tail.escape_ascii());
+    }
+}
