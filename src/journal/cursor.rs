@@ -186,8 +186,9 @@ impl Cursor {
                     self.first = self.at.record;
                     if let Some(hole) = hole {
                         let wanted = hole.text.iter().filter(|(s, _)| self.filter.takes(*s));
-                        let bytes: u64 = wanted.map(|(_, bytes)| *bytes).sum();
-                        self.lost += bytes.saturating_sub(u64::from(self.at.skip));
+                        let bytes = wanted.map(|(_, bytes)| *bytes).fold(0, u64::saturating_add);
+                        let bytes = bytes.saturating_sub(u64::from(self.at.skip));
+                        self.lost = self.lost.saturating_add(bytes);
                         self.first = hole.until;
                         self.at = Position { record: hole.until, skip: 0 };
                         self.within = false;
@@ -210,11 +211,11 @@ impl Cursor {
             match self.texts.read(record.stream, from, rest(from), buffer)? {
                 Read::Bytes(_) => break,
                 Read::Gap { next } if next < record.end() => {
-                    self.lost += next - from;
+                    self.lost = self.lost.saturating_add(next - from);
                     from = next;
                 }
                 Read::Gap { .. } | Read::End => {
-                    self.lost += record.end() - from;
+                    self.lost = self.lost.saturating_add(record.end() - from);
                     self.done();
                     return Ok(None);
                 }

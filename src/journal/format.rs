@@ -6,6 +6,7 @@
 //! the index, or finds a part of it deleted, need not read what came before.
 
 use super::record::{Kind, Record};
+use super::segment::FARTHEST;
 
 /// Version of the format.
 pub const VERSION: u32 = 1;
@@ -112,7 +113,8 @@ pub fn decode_header(block: &Block) -> Result<Option<Header>, u32> {
             streams: u32_at(block, 12),
             first: u64_at(block, 16),
             time: u64_at(block, 24),
-        })),
+        })
+        .filter(|header| header.first <= FARTHEST)),
         other => Err(other),
     }
 }
@@ -135,7 +137,7 @@ pub fn encode_summary(summary: &Summary) -> Block {
     seal(block)
 }
 
-/// The inverse of [`encode_summary`].
+/// The inverse of [`encode_summary`]; `None` for anything else, and for what no file can hold.
 pub fn decode_summary(block: &Block) -> Option<Summary> {
     if !sealed(block) || u32_at(block, 40) != SUMMARY_MARK {
         return None;
@@ -146,14 +148,15 @@ pub fn decode_summary(block: &Block) -> Option<Summary> {
         value: u32_at(block, 28),
         time: u64_at(block, 32),
     });
-    Some(Summary {
+    let summary = Summary {
         stream: u16_at(block, 0),
         flags: block[2],
         life: u32_at(block, 4),
         end: u64_at(block, 8),
         text: u64_at(block, 16),
         marker,
-    })
+    };
+    (summary.end <= FARTHEST && summary.text <= FARTHEST).then_some(summary)
 }
 
 /// The bytes of a record.
@@ -173,12 +176,12 @@ pub fn encode_record(record: &Record) -> Block {
     seal(block)
 }
 
-/// The inverse of [`encode_record`].
+/// The inverse of [`encode_record`]; `None` for anything else, and for what no file can hold.
 pub fn decode_record(block: &Block) -> Option<Record> {
     if u32_at(block, 40) != RECORD_MARK || !sealed(block) {
         return None;
     }
-    Some(Record {
+    let record = Record {
         time: u64_at(block, 0),
         offset: u64_at(block, 8),
         len: u32_at(block, 16),
@@ -189,7 +192,8 @@ pub fn decode_record(block: &Block) -> Option<Record> {
         stream: u16_at(block, 36),
         kind: Kind::from_byte(block[38])?,
         flags: block[39],
-    })
+    };
+    (record.end() <= FARTHEST).then_some(record)
 }
 
 fn put(block: &mut Block, at: usize, bytes: &[u8]) {

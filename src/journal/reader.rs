@@ -7,7 +7,7 @@ use std::os::unix::fs::{FileExt as _, MetadataExt as _};
 use super::format::{self, BLOCK};
 use super::index::{SLUG, Standing, read_head, read_records};
 use super::record::{EVENTS, Kind, Record};
-use super::segment::{Dirs, Listing, Segment};
+use super::segment::{Dirs, FARTHEST, Listing, Segment};
 use crate::sys::files;
 
 /// Reads the index, while it is being written or not, best in rising order.
@@ -262,7 +262,13 @@ impl IndexReader {
             return Ok(());
         }
         let most = most.min(usize::try_from(stop - from).unwrap_or(usize::MAX));
-        let at = current.head + (from - current.segment.start) * BLOCK as u64;
+        let Some(at) = (from - current.segment.start).checked_mul(BLOCK as u64) else {
+            return Ok(());
+        };
+        let at = current.head.saturating_add(at);
+        if at > FARTHEST {
+            return Ok(());
+        }
         self.bytes.resize(most.min(65_536) * BLOCK, 0);
         let read = current.file.read_at(&mut self.bytes, at)?;
         let (blocks, _) = self.bytes[..read].as_chunks::<BLOCK>();

@@ -61,7 +61,7 @@ impl Record {
 
     /// The offset behind the record's last byte.
     pub const fn end(&self) -> u64 {
-        self.offset + self.len as u64
+        self.offset.saturating_add(self.len as u64)
     }
 
     /// How the process ended, for a record of kind [`Kind::Exit`].

@@ -14,8 +14,8 @@ const DIGITS: usize = 20;
 /// A directory that changed this recently may change again without another time stamp.
 const UNSETTLED_NS: u64 = 20_000_000;
 
-/// No stream ever gets that far: a file with a higher address is none of ours.
-const LAST: u64 = 1 << 60;
+/// No stream ever gets that far: what has a higher address or number is none of ours.
+pub const FARTHEST: u64 = 1 << 60;
 
 /// Ending of the files that hold the bytes.
 pub const LOG: &str = ".log";
@@ -89,8 +89,8 @@ pub fn file_name(slug: &str, start: u64, ending: &str) -> String {
 pub fn parse_name<'a>(name: &'a str, ending: &str) -> Option<(&'a str, u64)> {
     let (slug, digits) = name.strip_suffix(ending)?.rsplit_once('.')?;
     let sound = digits.len() == DIGITS && digits.bytes().all(|b| b.is_ascii_digit());
-    let address = digits.parse().ok().filter(|address| sound && *address <= LAST)?;
-    Some((slug, address))
+    let start = digits.parse().ok().filter(|start| sound && *start <= FARTHEST)?;
+    Some((slug, start))
 }
 
 /// The segments of one stream as they were found last, in order.
@@ -226,7 +226,10 @@ mod tests {
             "web.1.log",
             "web.00000000000000004096.times",
             "web.0000000000000000409x.log",
+            "web.-0000000000000000409.log",
+            "web.09223372036854775808.log",
             "web.18446744073709551615.log",
+            "web.99999999999999999999.log",
         ] {
             assert_eq!(parse_name(other, LOG), None, "{other}");
         }

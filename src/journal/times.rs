@@ -71,7 +71,7 @@ impl TimesReader {
     ) -> io::Result<Option<u64>> {
         let Some((_, mut end)) = self.find(dirs, listing, from + 1)? else { return Ok(None) };
         while end - from < most {
-            match self.find_here(end + 1)? {
+            match self.find_here(end.saturating_add(1))? {
                 Some((time, next)) if time <= until && next - from <= most => end = next,
                 Some(_) | None => break,
             }

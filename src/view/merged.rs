@@ -342,7 +342,7 @@ impl Renderer {
         let lane = &mut self.lanes[lane];
         let ahead = lane.ahead.unwrap_or(lane.at);
         let known = usize::try_from(lane.at - ahead).unwrap_or(usize::MAX).min(text.len());
-        let reached = ahead + text.len() as u64;
+        let reached = ahead.saturating_add(text.len() as u64);
         lane.ahead = (reached < lane.at).then_some(reached);
         lane.at = lane.at.max(reached);
         &text[known..]

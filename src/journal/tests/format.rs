@@ -3,6 +3,7 @@ use crate::journal::format::{
     encode_record, encode_summary,
 };
 use crate::journal::record::{Kind, Record, UNFINISHED};
+use crate::journal::segment::FARTHEST;
 use crate::journal::times;
 
 fn record() -> Record {
@@ -89,4 +90,23 @@ fn zeros_and_the_other_blocks_are_no_records() {
         assert_eq!(decode_record(&other), None);
     }
     assert_eq!(decode_summary(&encode_record(&record())), None);
+}
+
+#[test]
+fn what_no_file_can_hold_is_damage() {
+    let record = |offset| Record { offset, len: 2, ..record() };
+    assert!(decode_record(&encode_record(&record(FARTHEST - 2))).is_some());
+    for offset in [FARTHEST - 1, FARTHEST, u64::MAX - 1, u64::MAX] {
+        assert_eq!(decode_record(&encode_record(&record(offset))), None);
+    }
+    for far in [FARTHEST + 1, u64::MAX] {
+        let header = Header { first: far, time: 0, streams: 0 };
+        assert_eq!(decode_header(&encode_header(&header)), Ok(None));
+        for summary in [
+            Summary { end: far, ..Summary::default() },
+            Summary { text: far, ..Summary::default() },
+        ] {
+            assert_eq!(decode_summary(&encode_summary(&summary)), None);
+        }
+    }
 }
