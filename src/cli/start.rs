@@ -21,8 +21,9 @@ use crate::control::listen;
 use crate::control::lock::{self, Door};
 use crate::engine::guard::News;
 use crate::engine::runtime::Runtime;
-use crate::journal::cursor::Position;
+use crate::journal::{Dirs, IndexReader, Position};
 use crate::model::plan::{Inherit, Plan};
+use crate::pane::paths::spill_dir;
 use crate::plan::{self, Facts};
 use crate::sys::clock;
 use crate::view::paint::name_width;
@@ -283,6 +284,10 @@ impl Start {
     /// A view from where the last one was, or else from the first record of the run.
     fn shown(&self, plan: Plan, (first, shown): (u64, Option<Position>), door: Door) -> Shown {
         let first = Position { record: first, skip: 0 };
+        let dirs = Dirs::new(plan.log.dir.as_path(), Some(spill_dir(self.runtime.dir())));
+        // Nobody has come further than to the end: whoever began there would wait for ever.
+        let end = IndexReader::open(&dirs).len().unwrap_or(u64::MAX);
+        let shown = shown.filter(|place| place.record <= end);
         Shown {
             plan,
             runtime: self.runtime.clone(),

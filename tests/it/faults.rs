@@ -158,3 +158,14 @@ fn a_directory_in_the_place_of_a_file_keeps_nothing_else_from_being_removed() {
     world.ok(["quit"]);
     world.wait_empty();
 }
+
+#[test]
+fn a_place_that_no_view_can_have_come_to_hides_nothing() {
+    let (world, _) = started();
+    world.wait_text("web", "line 3");
+    std::fs::write(world.runtime().join("shown"), [0x77; 12]).unwrap();
+    let view = world.start([""; 0]);
+    view.shows("| line 3");
+    drop(view);
+    world.ok(["quit"]);
+}
