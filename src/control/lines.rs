@@ -14,12 +14,10 @@ use tokio::net::unix::{ReadHalf, WriteHalf};
 use tokio::sync::watch;
 
 use super::handle::{Attached, ECHO_CHUNK, EchoCursor, Ending, Handle};
+use super::line_buffer::LineBuffer;
 use super::overmind::{self, Command};
 use super::server::{Api, closed};
 use crate::model::request::Request;
-
-/// A line longer than this is nobody's command: the client is cut off.
-const LONGEST_LINE: usize = 64 << 10;
 
 /// Why a conversation ends early.
 #[derive(Debug)]
@@ -45,7 +43,7 @@ impl From<Ending> for Stop {
 /// Answer a client until it, or the run, ends.
 pub(super) async fn converse(mut stream: UnixStream, first: Vec<u8>, api: Api) {
     let (reader, writer) = stream.split();
-    let lines = Lines { reader, buffer: first, searched: 0, ended: false, over: false };
+    let lines = Lines { reader, buffer: LineBuffer::new(first), ended: false, over: false };
     let mut talk = Talk { writer, echo: None, api };
     let stopped = talk.run(lines).await;
     if matches!(stopped, Stop::Ending) {
@@ -144,8 +142,7 @@ async fn ask(api: &Api, request: Request) -> Result<(), Ending> {
 /// Lines as they come, bounded.
 struct Lines<'a> {
     reader: ReadHalf<'a>,
-    buffer: Vec<u8>,
-    searched: usize,
+    buffer: LineBuffer,
     /// Nothing more can be read.
     ended: bool,
     /// And all that was read has been given out.
@@ -156,23 +153,16 @@ impl Lines<'_> {
     /// The next line without its newline; a last one may lack it. May be cancelled at any await.
     async fn next(&mut self) -> io::Result<Option<Vec<u8>>> {
         loop {
-            if let Some(at) = memchr::memchr(b'\n', &self.buffer[self.searched..]) {
-                let mut line: Vec<u8> = self.buffer.drain(..=self.searched + at).collect();
-                line.pop();
-                self.searched = 0;
-                return Ok(Some(line));
+            // A client that sends what is nobody's command is cut off.
+            if let Some(line) = self.buffer.line().map_err(io::Error::other)? {
+                return Ok(Some(line.to_vec()));
             }
-            self.searched = self.buffer.len();
             if self.ended {
-                self.searched = 0;
-                let last = std::mem::take(&mut self.buffer);
-                self.over = last.is_empty();
-                return Ok((!last.is_empty()).then_some(last));
+                let last = self.buffer.rest();
+                self.over = last.is_none();
+                return Ok(last);
             }
-            if self.buffer.len() > LONGEST_LINE {
-                return Err(io::ErrorKind::InvalidData.into());
-            }
-            self.ended = self.reader.read_buf(&mut self.buffer).await? == 0;
+            self.ended = self.reader.read_buf(self.buffer.space()).await? == 0;
         }
     }
 }

@@ -10,13 +10,14 @@ pub mod dial;
 pub mod handle;
 pub mod http;
 pub mod inherit;
+pub mod line_buffer;
 pub mod listen;
 pub mod lock;
 pub mod overmind;
 pub mod overmind_client;
 pub mod server;
+pub mod sniff;
+pub mod sse;
 
 mod events;
 mod lines;
-mod sniff;
-mod sse;

@@ -9,7 +9,7 @@ use tokio::net::UnixStream;
 
 /// The two languages of the control socket.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Language {
+pub enum Language {
     /// HTTP/1.1.
     Http,
     /// Overmind's lines.
@@ -29,7 +29,7 @@ const METHODS: [&[u8]; 9] = [
 ];
 
 /// Decide by the first bytes, or `None` while they may still become either.
-pub(super) fn judge(first: &[u8]) -> Option<Language> {
+pub fn judge(first: &[u8]) -> Option<Language> {
     if METHODS.iter().any(|method| first.starts_with(method)) {
         Some(Language::Http)
     } else if METHODS.iter().any(|method| method.starts_with(first)) {
@@ -41,7 +41,7 @@ pub(super) fn judge(first: &[u8]) -> Option<Language> {
 
 /// Read until the language is known; also returns what was read for it. `None`: the client went
 /// without a word.
-pub(super) async fn sniff(stream: &mut UnixStream) -> io::Result<Option<(Language, Vec<u8>)>> {
+pub async fn sniff(stream: &mut UnixStream) -> io::Result<Option<(Language, Vec<u8>)>> {
     let mut first = Vec::with_capacity(1024);
     loop {
         let read = stream.read_buf(&mut first).await?;
@@ -56,14 +56,15 @@ pub(super) async fn sniff(stream: &mut UnixStream) -> io::Result<Option<(Languag
 
 /// A stream that gives back what was read from it too early.
 #[derive(Debug)]
-pub(super) struct Rewound {
+pub struct Rewound {
     ahead: Vec<u8>,
     given: usize,
     stream: UnixStream,
 }
 
 impl Rewound {
-    pub(super) const fn new(ahead: Vec<u8>, stream: UnixStream) -> Self {
+    /// A stream of which these bytes have been read.
+    pub const fn new(ahead: Vec<u8>, stream: UnixStream) -> Self {
         Self { ahead, given: 0, stream }
     }
 

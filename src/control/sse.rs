@@ -2,11 +2,11 @@
 
 /// One event.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Event {
+pub struct Event {
     /// Its kind; `message` where none was given.
-    pub(super) name: String,
+    pub name: String,
     /// Its data, lines joined by newlines.
-    pub(super) data: String,
+    pub data: String,
 }
 
 /// An event larger than this is nothing that a supervisor sends.
@@ -14,11 +14,11 @@ const LARGEST: usize = 4 << 20;
 
 /// The stream holds an event too large to be one of ours.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct TooLarge;
+pub struct TooLarge;
 
 /// Takes the stream piece by piece.
 #[derive(Debug, Default)]
-pub(super) struct Parser {
+pub struct Parser {
     line: Vec<u8>,
     after_return: bool,
     name: String,
@@ -28,7 +28,7 @@ pub(super) struct Parser {
 
 impl Parser {
     /// Take a piece; the events that end in it are appended to `events`.
-    pub(super) fn feed(
+    pub fn feed(
         &mut self,
         mut piece: &[u8],
         events: &mut impl Extend<Event>,

@@ -1,0 +1,103 @@
+//! Lines in bytes that come in pieces of any size.
+
+/// A line longer than this is nobody's command.
+pub const LONGEST_LINE: usize = 64 << 10;
+
+/// What has come holds no end of a line, and is too long to be one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("a line is longer than {LONGEST_LINE} bytes")]
+pub struct TooLong;
+
+/// What was read and not yet given out.
+#[derive(Debug, Default)]
+pub struct LineBuffer {
+    bytes: Vec<u8>,
+    /// Everything before was given out.
+    given: usize,
+    /// There is no newline between there and here.
+    searched: usize,
+}
+
+impl LineBuffer {
+    /// A buffer that holds this already.
+    pub const fn new(bytes: Vec<u8>) -> Self {
+        Self { bytes, given: 0, searched: 0 }
+    }
+
+    /// The next whole line, without its newline.
+    pub fn line(&mut self) -> Result<Option<&[u8]>, TooLong> {
+        let newline = memchr::memchr(b'\n', &self.bytes[self.searched..]);
+        let end = newline.map_or(self.bytes.len(), |at| self.searched + at);
+        let start = self.given;
+        self.searched = end;
+        // Whether or not its end has come in time.
+        if end - start > LONGEST_LINE {
+            return Err(TooLong);
+        }
+        Ok(newline.map(|_| {
+            (self.given, self.searched) = (end + 1, end + 1);
+            &self.bytes[start..end]
+        }))
+    }
+
+    /// Where to append what is read, once there is no whole line any more.
+    ///
+    /// Only here what was given out is forgotten: many short lines that came together would else
+    /// be moved once for each of them.
+    pub fn space(&mut self) -> &mut Vec<u8> {
+        self.bytes.drain(..self.given);
+        self.searched -= self.given;
+        self.given = 0;
+        &mut self.bytes
+    }
+
+    /// What no newline has ended, when nothing more can come.
+    pub fn rest(&mut self) -> Option<Vec<u8>> {
+        let rest = self.bytes.split_off(self.given);
+        *self = Self::default();
+        (!rest.is_empty()).then_some(rest)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::{LONGEST_LINE, LineBuffer, TooLong};
+
+    fn read(pieces: &[&[u8]]) -> Result<Vec<Vec<u8>>, TooLong> {
+        let (mut buffer, mut lines) = (LineBuffer::default(), vec![]);
+        for piece in pieces {
+            buffer.space().extend_from_slice(piece);
+            while let Some(line) = buffer.line()? {
+                lines.push(line.to_vec());
+            }
+        }
+        lines.extend(buffer.rest());
+        Ok(lines)
+    }
+
+    #[test]
+    fn a_line_that_never_ends_is_refused() {
+        let piece = vec![b'x'; LONGEST_LINE];
+        assert_eq!(read(&[&piece, b"\n", b"y"]).unwrap(), [&piece[..], b"y"]);
+        assert_eq!(read(&[&piece, b"x", b"\n"]), Err(TooLong));
+        assert_eq!(read(&[&piece, b"x\n"]), Err(TooLong), "though its end is there");
+    }
+
+    proptest! {
+        #[test]
+        fn any_split_gives_the_same_lines(
+            text in prop::collection::vec(prop::sample::select(&b"ab\n\r "[..]), 0..60),
+            cuts in prop::collection::vec(any::<prop::sample::Index>(), 0..8),
+        ) {
+            let mut cuts: Vec<usize> = cuts.iter().map(|cut| cut.index(text.len() + 1)).collect();
+            cuts.extend([0, text.len()]);
+            cuts.sort_unstable();
+            let pieces: Vec<&[u8]> = cuts.windows(2).map(|pair| &text[pair[0]..pair[1]]).collect();
+            let mut expected: Vec<Vec<u8>> = text.split(|b| *b == b'\n').map(<[u8]>::to_vec).collect();
+            expected.pop_if(|last| last.is_empty());
+            prop_assert_eq!(read(&pieces), Ok(expected));
+        }
+    }
+}
