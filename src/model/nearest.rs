@@ -6,9 +6,14 @@ use crate::model::request::{Outcome, Unknown};
 /// The name that is fewest edits away from `word`, if it is near enough to be a slip.
 pub fn nearest<'a>(word: &str, names: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     // A whole name that was only begun, or named without its instance, is always near enough.
-    let limit = word.chars().count().div_ceil(2);
+    let length = word.chars().count();
+    let limit = length.div_ceil(2);
+    // A client may send a word of any length: what is too far away is not measured.
+    let near =
+        |name: &&str| name.chars().count().abs_diff(length) <= limit || name.starts_with(word);
     names
         .into_iter()
+        .filter(near)
         .map(|name| (if name.starts_with(word) { 1 } else { edits(word, name) }, name))
         .filter(|&(distance, _)| distance <= limit)
         .min_by_key(|&(distance, _)| distance)
@@ -62,6 +67,15 @@ mod tests {
     }
 
     proptest::proptest! {
+        #[test]
+        fn what_is_not_measured_is_not_near(word in "[a-c]{0,9}", names in proptest::collection::vec("[a-c]{0,9}", 0..4)) {
+            let measured = |name: &str| if name.starts_with(&word) { 1 } else { edits(&word, name) };
+            let all = names.iter().map(|name| measured(name));
+            let least = all.filter(|edits| *edits <= word.len().div_ceil(2)).min();
+            let found = nearest(&word, names.iter().map(String::as_str));
+            proptest::prop_assert_eq!(found.map(measured), least);
+        }
+
         #[test]
         fn edits_are_a_distance(a in "[a-d]{0,6}", b in "[a-d]{0,6}", c in "[a-d]{0,6}") {
             proptest::prop_assert_eq!(edits(&a, &b), edits(&b, &a));
