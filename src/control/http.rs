@@ -302,8 +302,9 @@ fn value<'a>(uri: &'a Uri, key: &str) -> Option<&'a str> {
 #[cfg(test)]
 mod tests {
     use axum::http::{StatusCode, Uri};
+    use proptest::prelude::*;
 
-    use super::{status, switch};
+    use super::{Names, read, status, switch, value};
     use crate::model::request::{Outcome, Unknown};
 
     #[test]
@@ -327,5 +328,36 @@ mod tests {
         assert_eq!(status(&outcome, false), StatusCode::CONFLICT);
         outcome.unknown = Some(Unknown { name: String::new(), nearest: None, known: vec![] });
         assert_eq!(status(&outcome, true), StatusCode::NOT_FOUND);
+    }
+
+    proptest! {
+        #[test]
+        fn the_last_value_of_a_name_counts(
+            pairs in prop::collection::vec(("[a-c]{0,2}", prop::option::of("[a-c0=%]{0,2}")), 0..6),
+            key in "[a-c]{1,2}",
+        ) {
+            let text = pairs.iter().map(|(name, value)| match value {
+                Some(value) => format!("{name}={value}"),
+                None => name.clone(),
+            });
+            let uri: Uri = format!("/?{}", text.collect::<Vec<_>>().join("&")).parse().unwrap();
+            let last = pairs.iter().rev().find(|(name, _)| *name == key);
+            let expected = last.map(|(_, value)| value.as_deref().unwrap_or(""));
+            prop_assert_eq!(value(&uri, &key), expected);
+        }
+
+        #[test]
+        fn a_body_is_what_it_says_or_refused(names: Vec<String>, key in "[a-z]{1,6}", cut: prop::sample::Index) {
+            let body = serde_json::json!({ "names": names }).to_string();
+            prop_assert_eq!(read::<Names>(body.as_bytes()).unwrap().names, names);
+            prop_assert!(read::<Names>(&body.as_bytes()[..cut.index(body.len())]).is_err());
+            let other = body.replacen("names", &key, 1);
+            prop_assert_eq!(read::<Names>(other.as_bytes()).is_ok(), key == "names");
+        }
+
+        #[test]
+        fn any_body_is_survived(body: Vec<u8>) {
+            let _ = read::<Names>(&body);
+        }
     }
 }

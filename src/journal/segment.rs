@@ -14,8 +14,10 @@ const DIGITS: usize = 20;
 /// A directory that changed this recently may change again without another time stamp.
 const UNSETTLED_NS: u64 = 20_000_000;
 
-/// No stream ever gets that far: what has a higher address or number is none of ours.
-pub const FARTHEST: u64 = 1 << 60;
+/// No stream ever gets that far: a file with a higher address is none of ours.
+const LAST: u64 = 1 << 60;
+/// No file is longer, so no byte has a higher address.
+pub const FARTHEST: u64 = i64::MAX as u64;
 
 /// Ending of the files that hold the bytes.
 pub const LOG: &str = ".log";
@@ -89,7 +91,7 @@ pub fn file_name(slug: &str, start: u64, ending: &str) -> String {
 pub fn parse_name<'a>(name: &'a str, ending: &str) -> Option<(&'a str, u64)> {
     let (slug, digits) = name.strip_suffix(ending)?.rsplit_once('.')?;
     let sound = digits.len() == DIGITS && digits.bytes().all(|b| b.is_ascii_digit());
-    let start = digits.parse().ok().filter(|start| sound && *start <= FARTHEST)?;
+    let start = digits.parse().ok().filter(|start| sound && *start <= LAST)?;
     Some((slug, start))
 }
 

@@ -100,8 +100,12 @@ impl Spec {
     /// Read a spec file.
     pub fn read(path: &Path) -> Result<Self, SpecError> {
         let io = |source| SpecError::Io { path: path.to_owned(), source };
-        let text = files::read_plain(path).map_err(io)?;
-        let spec: Self = serde_json::from_slice(&text)
+        Self::parse(&files::read_plain(path).map_err(io)?, path)
+    }
+
+    /// The spec in the bytes of a file; its path is for messages.
+    pub fn parse(text: &[u8], path: &Path) -> Result<Self, SpecError> {
+        let spec: Self = serde_json::from_slice(text)
             .map_err(|source| SpecError::Format { path: path.to_owned(), source })?;
         if spec.version > SPEC_VERSION {
             return Err(SpecError::Version { path: path.to_owned(), found: spec.version });
@@ -152,7 +156,15 @@ fn put(fresh: &Path, path: &Path) -> std::io::Result<()> {
 
 #[cfg(test)]
 mod tests {
-    use super::replace;
+    use std::ffi::OsString;
+    use std::os::unix::ffi::OsStringExt as _;
+    use std::path::Path;
+
+    use proptest::prelude::*;
+
+    use super::{SPEC_VERSION, Spec, SpecError, Want, replace};
+    use crate::model::plan::{Inherit, LogPolicy};
+    use crate::model::{ProcName, text::OsText};
 
     #[test]
     fn what_cannot_take_its_place_does_not_stay() {
@@ -173,6 +185,54 @@ mod tests {
             replace(&path, b"new").unwrap();
             assert_eq!(std::fs::read(&path).unwrap(), b"new");
             assert_eq!(std::fs::read(&mine).unwrap(), b"mine");
+        }
+    }
+
+    fn text() -> impl Strategy<Value = OsText> {
+        any::<Vec<u8>>().prop_map(|bytes| OsText(OsString::from_vec(bytes)))
+    }
+
+    prop_compose! {
+        fn spec()(
+            numbers: [u64; 5],
+            name in "[A-Za-z0-9_-]{1,8}(#[0-9]{1,3})?",
+            run: String,
+            want in prop::sample::select(vec![Want::Run, Want::Stop, Want::End]),
+            kill: bool,
+            texts in [text(), text(), text(), text()],
+            env in prop::collection::vec((text(), text()), 0..4),
+            limits: Vec<(u32, u64, u64)>,
+            ignored: Vec<i32>,
+            small: (u32, i32, i32),
+        ) -> Spec {
+            let [generation, life, grace_ms, per_process, total] = numbers;
+            let [shell, command, cwd, dir] = texts;
+            let (umask, nice, stop_signal) = small;
+            let inherit = Inherit { umask, nice, limits, ignored };
+            let log = LogPolicy { dir, per_process, total };
+            let name = ProcName::new(name).unwrap();
+            Spec {
+                version: SPEC_VERSION,
+                generation, name, run, want, life, kill, shell, command, cwd, env, inherit,
+                stop_signal, grace_ms, log,
+            }
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn any_spec_comes_back_and_no_part_is_taken_for_it(spec in spec(), cut: prop::sample::Index) {
+            let written = serde_json::to_vec(&spec).unwrap();
+            let path = Path::new("web.spec");
+            prop_assert_eq!(Spec::parse(&written, path).unwrap(), spec);
+            let torn = Spec::parse(&written[..cut.index(written.len())], path);
+            let refused = matches!(torn, Err(SpecError::Format { .. }));
+            prop_assert!(refused);
+        }
+
+        #[test]
+        fn any_bytes_are_survived(bytes: Vec<u8>) {
+            prop_assert!(Spec::parse(&bytes, Path::new("web.spec")).is_err());
         }
     }
 }
