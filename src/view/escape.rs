@@ -6,7 +6,7 @@
 
 /// One piece of a stream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Token<'a> {
+pub enum Token<'a> {
     /// Ordinary bytes: no control bytes but tabs.
     Text(&'a [u8]),
     /// A control byte, newline and carriage return included.
@@ -59,7 +59,7 @@ const SPECIAL: [bool; 256] = {
 
 /// The scanner: its state between two pieces is all that it needs to remember.
 #[derive(Debug)]
-pub(crate) struct Scanner {
+pub struct Scanner {
     state: State,
     kept: Vec<u8>,
     overflow: bool,
@@ -85,12 +85,12 @@ enum Step {
 
 impl Scanner {
     /// Forget an unfinished sequence.
-    pub(crate) fn reset(&mut self) {
+    pub fn reset(&mut self) {
         self.state = State::Ground;
     }
 
     /// The next piece of `input`, which is shortened by what was read; `None` when it is used up.
-    pub(crate) fn next<'s, 'i: 's>(&'s mut self, input: &mut &'i [u8]) -> Option<Token<'s>> {
+    pub fn next<'s, 'i: 's>(&'s mut self, input: &mut &'i [u8]) -> Option<Token<'s>> {
         loop {
             let (&byte, rest) = input.split_first()?;
             if self.state == State::Ground && !SPECIAL[usize::from(byte)] {

@@ -6,7 +6,7 @@
 
 mod clean;
 pub mod echo;
-mod escape;
+pub mod escape;
 pub mod merged;
 pub mod paint;
 pub mod partials;

@@ -1,0 +1,50 @@
+//! What holds of tmo's readers, whatever bytes they are given.
+//!
+//! Each target is a function of some bytes that panics where something does not hold. The fuzzers
+//! look for such bytes; `tests/fuzz_seeds.rs` gives the same functions those in `fuzz/seeds/`.
+
+#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a target fails by panicking")]
+
+mod input;
+mod socket;
+mod world;
+
+mod api;
+mod client;
+mod dotenv;
+mod ingest;
+mod life;
+mod lines;
+mod marker;
+mod names;
+mod plan;
+mod procfile;
+mod recovery;
+mod saved;
+mod spec;
+mod split;
+mod sse;
+mod terminal;
+
+/// A name, and what it stands for.
+pub(crate) type Target = (&'static str, fn(&[u8]));
+
+/// All there are.
+pub(crate) const TARGETS: &[Target] = &[
+    ("api", api::check),
+    ("client", client::check),
+    ("dotenv", dotenv::check),
+    ("ingest", ingest::check),
+    ("life", life::check),
+    ("lines", lines::check),
+    ("marker", marker::check),
+    ("names", names::check),
+    ("plan", plan::check),
+    ("procfile", procfile::check),
+    ("recovery", recovery::check),
+    ("saved", saved::check),
+    ("spec", spec::check),
+    ("split", split::check),
+    ("sse", sse::check),
+    ("terminal", terminal::check),
+];

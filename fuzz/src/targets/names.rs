@@ -1,0 +1,108 @@
+//! Names, patterns, overmind's lines and tables, sizes and numbers: short texts that people type.
+
+use tmo::config::{options, toml};
+use tmo::control::overmind::{self, Command};
+use tmo::model::ProcName;
+use tmo::model::request::ProcessState;
+
+/// Written and read again they are the same, and a pattern matches what it plainly should.
+pub(crate) fn check(data: &[u8]) {
+    let command = overmind::parse(data);
+    let again = command.as_ref().map(|command| overmind::parse(command.line().as_bytes()));
+    assert_eq!(again, command.clone().map(Some));
+    if let Some(command) = &command {
+        assert_eq!(command.line().matches('\n').count(), 1);
+    }
+    let text = String::from_utf8_lossy(data);
+    tables(&text);
+    sizes(&text);
+    let (name, pattern) = text.split_once('\n').unwrap_or((&text, ""));
+    if let Ok(name) = ProcName::new(name) {
+        matches(&name, pattern);
+    }
+    if let Some(Command::Stop(patterns) | Command::Restart(patterns)) = &command {
+        let all = [process("web#1"), process("web#2"), process("db")];
+        let found = overmind::matching(&all, patterns);
+        let wanted = all.iter().filter(|process| {
+            patterns.is_empty() || patterns.iter().any(|pattern| process.name.matches(pattern))
+        });
+        assert_eq!(found, wanted.map(|process| process.name.to_string()).collect::<Vec<_>>());
+    }
+}
+
+fn matches(name: &ProcName, pattern: &str) {
+    let text = name.as_str();
+    assert_eq!(ProcName::new(name.slug().replace('.', "#")).as_ref(), Ok(name));
+    assert!(name.matches(text) && name.matches("*") && name.matches(name.entry()));
+    assert!(name.matches(&name.slug()), "as foreman says it");
+    let dotted = pattern.replacen('.', "#", 1) == text;
+    let (pattern, entry) = (pattern.as_bytes(), name.entry().as_bytes());
+    let plain = glob(pattern, text.as_bytes()) || glob(pattern, entry) || dotted;
+    assert_eq!(name.matches(std::str::from_utf8(pattern).unwrap()), plain);
+}
+
+/// Whether a pattern fits, by filling a table.
+fn glob(pattern: &[u8], text: &[u8]) -> bool {
+    let mut fits = vec![true];
+    fits.resize(text.len() + 1, false);
+    for &letter in pattern {
+        if letter == b'*' {
+            let from = fits.iter().position(|fit| *fit).unwrap_or(fits.len());
+            fits[from..].fill(true);
+        } else {
+            for at in (0..text.len()).rev() {
+                fits[at + 1] = fits[at] && text[at] == letter;
+            }
+            fits[0] = false;
+        }
+    }
+    fits[text.len()]
+}
+
+fn tables(text: &str) {
+    let rows = overmind::rows(text);
+    assert!(rows.len() <= text.lines().count());
+    // The numbers of processes are never as long as their column.
+    let rows: Vec<_> = rows.into_iter().filter(|row| row.pid < 1_000_000_000).collect();
+    let states = rows.iter().filter_map(|row| {
+        let pid = row.running.then_some(row.pid);
+        let name = ProcName::new(row.name.clone()).ok()?;
+        Some(ProcessState { pid, last_pid: Some(row.pid), name, ..process("x") })
+    });
+    let states: Vec<ProcessState> = states.collect();
+    let names: Vec<&str> = states.iter().map(|state| state.name.as_str()).collect();
+    let again = overmind::rows(&overmind::status(&states));
+    assert_eq!(again.iter().map(|row| row.name.as_str()).collect::<Vec<_>>(), names);
+    let sound = rows.into_iter().filter(|row| ProcName::new(row.name.clone()).is_ok());
+    assert_eq!(again, sound.collect::<Vec<_>>());
+}
+
+fn sizes(text: &str) {
+    if let Some(size) = toml::parse_size(text) {
+        assert_eq!(toml::parse_size(&size.to_string()), Some(size));
+        assert_eq!(toml::parse_size(&format!(" {size} B ")), Some(size));
+    }
+    if let Some(time) = options::parse_seconds(text) {
+        let again = options::parse_seconds(&time.as_secs_f64().to_string());
+        assert_eq!(again.map(|time| time.as_millis()), Some(time.as_millis()));
+    }
+    if let Ok(found) = toml::parse(text, "tmo.toml") {
+        assert_eq!(toml::parse(&format!("{text}\n# the end"), "tmo.toml"), Ok(found));
+    }
+}
+
+fn process(name: &str) -> ProcessState {
+    ProcessState {
+        name: ProcName::new(name).unwrap(),
+        state: "running".to_owned(),
+        pid: None,
+        last_pid: None,
+        exit: None,
+        since: 0,
+        lives: 1,
+        port: None,
+        color: 2,
+        pane: None,
+        reason: None,
+    }
+}

@@ -1,0 +1,233 @@
+//! A journal on disk that somebody has damaged.
+
+use std::path::{Path, PathBuf};
+
+use tmo::journal::format::{Header, Marked, Summary, encode_header, encode_record, encode_summary};
+use tmo::journal::index::{IndexWriter, recover};
+use tmo::journal::query::{since, tail};
+use tmo::journal::{Cursor, Dirs, Filter, IndexReader, Ingest, Kind, Position, Record, Streams};
+
+use super::input::Input;
+use super::world::{Found, MANY, World, finish, read, read_all, slugs};
+
+const KINDS: [Kind; 6] = [Kind::Text, Kind::Start, Kind::Exit, Kind::End, Kind::Gap, Kind::Event];
+
+/// How far the damage goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Damage {
+    /// To nothing but the index, by bytes that are no records: all of it can be made again.
+    Derived,
+    /// To anything, in any way.
+    Anything,
+}
+
+/// Whatever lies there, it is read to its end in bounded time, and can be gone on with; what
+/// was written before is read again if only the index is damaged.
+pub(crate) fn check(data: &[u8]) {
+    let mut input = Input::new(data);
+    let mut world = World::new(input.one_of(&[1 << 20, 100, 16]));
+    let steps = input.byte() % 32;
+    world.live(&mut input, steps);
+    let damage = if input.yes() { Damage::Derived } else { Damage::Anything };
+    if damage == Damage::Anything && input.yes() {
+        more_segments(&world.dirs, &mut input);
+    }
+    for _ in 0..=input.byte() % 4 {
+        spoil(&world.dirs, damage, &mut input);
+    }
+    look(&world.dirs, damage, &world.written, &mut input);
+    go_on(&mut world, damage, &mut input);
+}
+
+/// An index in short segments.
+fn more_segments(dirs: &Dirs, input: &mut Input<'_>) {
+    let Ok(mut writer) = IndexWriter::with_segments_of(dirs, 2) else { return };
+    for _ in 0..input.byte() % 8 {
+        let record = Record { time: writer.standing().time, ..record(input) };
+        let _ = writer.append(&[record]);
+    }
+}
+
+fn record(input: &mut Input<'_>) -> Record {
+    Record {
+        time: input.number(),
+        offset: input.number(),
+        len: input.u32(),
+        lines: input.u32(),
+        life: input.u32(),
+        seq: input.u32(),
+        value: input.u32(),
+        stream: u16::from(input.byte() % 4),
+        kind: input.one_of(&KINDS),
+        flags: input.byte(),
+    }
+}
+
+fn summary(input: &mut Input<'_>) -> Summary {
+    let marker = input.yes().then(|| Marked {
+        kind: input.one_of(&KINDS),
+        seq: input.u32(),
+        value: input.u32(),
+        time: input.number(),
+    });
+    Summary {
+        stream: u16::from(input.byte() % 4),
+        flags: input.byte(),
+        life: input.u32(),
+        end: input.number(),
+        text: input.number(),
+        marker,
+    }
+}
+
+/// Files of the journal that this damage may reach, in order.
+fn files(dirs: &Dirs, damage: Damage) -> Vec<PathBuf> {
+    let list = |dir: &Path| -> Vec<PathBuf> {
+        let entries = std::fs::read_dir(dir).into_iter().flatten();
+        entries.map(|entry| entry.unwrap().path()).collect()
+    };
+    let mut files = list(&dirs.journal);
+    files.extend(list(dirs.spill.as_deref().unwrap()));
+    files.retain(|file| {
+        let name = file.file_name().unwrap().to_str().unwrap();
+        damage == Damage::Anything || name.starts_with("@index")
+    });
+    files.sort();
+    files
+}
+
+fn spoil(dirs: &Dirs, damage: Damage, input: &mut Input<'_>) {
+    let files = files(dirs, damage);
+    if files.is_empty() {
+        return;
+    }
+    let file = &files[input.below(files.len())];
+    let mut text = std::fs::read(file).unwrap();
+    let at = input.below(text.len() + 1);
+    let mut place = file.clone();
+    match input.byte() % 8 {
+        0 => text.truncate(at),
+        1 => text.splice(at.., input.bytes().iter().copied()).for_each(drop),
+        2 => {
+            for (old, new) in text[at..].iter_mut().zip(input.bytes()) {
+                *old ^= new;
+            }
+        }
+        3 => text.extend_from_slice(input.bytes()),
+        4 => text = input.bytes().to_vec(),
+        5 => return std::fs::remove_file(file).unwrap(),
+        6 if damage == Damage::Anything => {
+            let block = match input.byte() % 3 {
+                0 => encode_record(&record(input)),
+                1 => encode_summary(&summary(input)),
+                _ => encode_header(&Header {
+                    first: input.number(),
+                    time: input.number(),
+                    streams: input.u32() >> input.below(32),
+                }),
+            };
+            let at = at / 48 * 48;
+            text.splice(at..(at + 48).min(text.len()), block).for_each(drop);
+        }
+        7 if damage == Damage::Anything => {
+            let slug = input.one_of(&["web", "db", "@index", "@events", "@streams"]);
+            let ending = input.one_of(&["", ".log", ".times", ".json"]);
+            let number = input.number();
+            let dir = if input.yes() { &dirs.journal } else { dirs.spill.as_ref().unwrap() };
+            std::fs::create_dir_all(dir).unwrap();
+            place = dir.join(format!("{slug}.{number:020}{ending}"));
+        }
+        _ => text.insert(at, input.byte()),
+    }
+    std::fs::write(place, text).unwrap();
+}
+
+/// Whoever only reads it.
+fn look(dirs: &Dirs, damage: Damage, written: &[Vec<u8>; 2], input: &mut Input<'_>) {
+    let _ = Streams::open(dirs);
+    let _ = recover(dirs);
+    let mut index = IndexReader::open(dirs);
+    let length = index.len().unwrap_or(0);
+    let _ = index.first();
+    let mut records = vec![];
+    let _ = index.read(input.number(), &mut records, 9);
+    let _ = index.before(input.number(), &mut records, 9);
+    let _ = since(&mut index, input.number());
+    let _ = tail(&mut index, &Filter::all(), u64::from(input.byte()), length);
+    let position = Position { record: input.number(), skip: input.u32() };
+    let mut cursor = Cursor::open(dirs, position, Filter::all());
+    let _ = read(&mut cursor, input.number());
+    let announced = input.yes();
+    let memory = Ingest::in_memory(dirs, &slugs(), announced);
+    if damage == Damage::Derived {
+        let mut memory = memory.unwrap();
+        finish(&mut memory);
+        let (ends, upto) =
+            (slugs().map(|(number, _)| memory.indexed(number)), memory.head().records);
+        let mut cursor = Cursor::over(memory.into_index(), Position::default(), Filter::all());
+        covered(&read(&mut cursor, upto).unwrap(), written, ends);
+    } else if let Ok(mut memory) = memory {
+        catch_up(&mut memory);
+        let upto = memory.head().records;
+        let _ = read(&mut Cursor::over(memory.into_index(), position, Filter::all()), upto);
+    }
+}
+
+/// Whoever goes on with it.
+fn go_on(world: &mut World, damage: Damage, input: &mut Input<'_>) {
+    if damage == Damage::Derived {
+        let mut ingest = world.open();
+        finish(&mut ingest);
+        let ends = slugs().map(|(number, _)| ingest.indexed(number));
+        covered(&read_all(&world.dirs), &world.written, ends);
+        drop(ingest);
+        Ingest::conclude(&world.dirs, &slugs()).unwrap();
+        let ends = world.written.each_ref().map(|text| text.len() as u64);
+        covered(&read_all(&world.dirs), &world.written, ends);
+        return;
+    }
+    if input.yes() {
+        let _ = Ingest::conclude(&world.dirs, &slugs());
+    }
+    let Ok(mut ingest) = Ingest::open(&world.dirs, &slugs(), 64) else { return };
+    let _ = ingest.reserve();
+    for which in [0, 1] {
+        world.reopen(which);
+        world.append(which, b"more\n");
+    }
+    catch_up(&mut ingest);
+    let _ = ingest.event(input.number(), b"{}");
+    let _ = ingest.gap(1);
+    let _ = ingest.wake(2, u64::MAX);
+    let mut cursor = Cursor::open(&world.dirs, Position::default(), Filter::all());
+    let _ = read(&mut cursor, ingest.head().records);
+}
+
+fn catch_up(ingest: &mut Ingest) {
+    for _ in 0..MANY {
+        match ingest.catch_up(u64::MAX) {
+            Ok(progress) if progress.more || !progress.ask.is_empty() => {}
+            Ok(_) | Err(_) => return,
+        }
+    }
+    panic!("it never reaches the end");
+}
+
+/// All that was written up to these ends is there, once and in order, or is said to be lost.
+fn covered(found: &Found, written: &[Vec<u8>; 2], ends: [u64; 2]) {
+    let mut missing = 0;
+    for (which, pieces) in found.pieces.iter().enumerate() {
+        let mut at = 0;
+        for (from, to, text) in pieces {
+            assert!(*from >= at, "a byte twice: {from} after {at}");
+            missing += from - at;
+            at = *to;
+            if let Some(text) = text {
+                let range = usize::try_from(*from).unwrap()..usize::try_from(*to).unwrap();
+                assert_eq!(text, &written[which][range]);
+            }
+        }
+        missing += ends[which].saturating_sub(at);
+    }
+    assert!(missing <= found.lost, "{missing} missing, {} said to be lost", found.lost);
+}

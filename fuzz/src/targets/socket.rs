@@ -1,0 +1,148 @@
+//! The control socket with an engine behind it that only notes what it is asked.
+
+use std::io;
+use std::os::unix::net::UnixListener;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use tmo::control::handle::{Ask, Echo, EchoCursor, End, Handle, JournalAccess};
+use tmo::control::server::{Limits, Listeners, serve};
+use tmo::model::ProcName;
+use tmo::model::request::{Head, Outcome, ProcessState, Request, State, TmuxAddress};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::UnixStream;
+use tokio::sync::{mpsc, oneshot, watch};
+
+/// What the engine was asked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Asked {
+    Do(Request, bool, Option<String>),
+    View(bool),
+    Echo(bool),
+}
+
+pub(crate) const NAMES: [&str; 3] = ["web#1", "web#2", "db"];
+
+/// Say this in these pieces, then no more: what is answered, and what the engine was asked. The
+/// run is over already, so that nothing that is streamed goes on for ever; and after all that
+/// somebody else is answered as ever.
+pub(crate) fn talk(pieces: &[&[u8]]) -> (Vec<u8>, Vec<Asked>) {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        let dir = tempfile::tempdir().unwrap();
+        let socket = dir.path().join("s");
+        let listeners = Listeners { main: UnixListener::bind(&socket).unwrap(), spare: None };
+        let (asks, asked) = mpsc::channel(16);
+        let seen = Arc::new(Mutex::new(vec![]));
+        let engine = tokio::spawn(engine(asked, seen.clone()));
+        let (head, end) = (Head::default(), Some(End::default()));
+        let (_heads, head) = watch::channel(head);
+        let (_ends, end) = watch::channel(end);
+        let journal = JournalAccess { echo: Arc::new(Nothing) };
+        let (stop, stopped) = oneshot::channel::<()>();
+        let shutdown = async move { stopped.await.unwrap_or_default() };
+        let handle = Handle { asks, head, end };
+        let served = tokio::spawn(serve(listeners, handle, journal, Limits::default(), shutdown));
+        let answer = exchange(&socket, pieces).await;
+        let after = exchange(&socket, &[b"status\n"]).await;
+        assert!(after.starts_with(b"PROCESS "), "others are not served any more");
+        drop(stop);
+        served.await.unwrap().unwrap();
+        engine.await.unwrap();
+        let seen = std::mem::take(&mut *seen.lock().unwrap());
+        (answer, seen)
+    })
+}
+
+async fn exchange(socket: &std::path::Path, pieces: &[&[u8]]) -> Vec<u8> {
+    let (mut reader, mut writer) = UnixStream::connect(socket).await.unwrap().into_split();
+    let write = async {
+        for piece in pieces {
+            // Who has said enough is not listened to any more.
+            if writer.write_all(piece).await.is_err() {
+                break;
+            }
+            tokio::task::yield_now().await;
+        }
+        drop(writer);
+    };
+    let mut answer = Vec::new();
+    let read = async {
+        let _ = reader.read_to_end(&mut answer).await;
+    };
+    let both = async { tokio::join!(write, read) };
+    tokio::time::timeout(Duration::from_secs(30), both).await.expect("a client waits for ever");
+    answer
+}
+
+async fn engine(mut asked: mpsc::Receiver<Ask>, seen: Arc<Mutex<Vec<Asked>>>) {
+    while let Some(ask) = asked.recv().await {
+        let what = match ask {
+            Ask::State { reply } => {
+                let _ = reply.send(state());
+                continue;
+            }
+            Ask::Do { request, wait, key, reply } => {
+                let _ = reply.send(outcome(&request));
+                Asked::Do(request, wait, key)
+            }
+            Ask::ViewOpened => Asked::View(true),
+            Ask::ViewClosed => Asked::View(false),
+            Ask::EchoOpened { .. } => Asked::Echo(true),
+            Ask::EchoClosed { .. } => Asked::Echo(false),
+        };
+        seen.lock().unwrap().push(what);
+    }
+}
+
+fn outcome(request: &Request) -> Outcome {
+    let ok = !matches!(request, Request::Kill);
+    Outcome { ok, problems: vec![], names: vec![], unknown: None }
+}
+
+struct Nothing;
+
+impl Echo for Nothing {
+    fn start(&self) -> Box<dyn EchoCursor> {
+        Box::new(Nothing)
+    }
+}
+
+impl EchoCursor for Nothing {
+    fn next(&mut self, _: &Head, _: &mut Vec<u8>) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// The state that the engine tells.
+pub(crate) fn state() -> State {
+    let process = |name: &str| ProcessState {
+        name: ProcName::new(name).unwrap(),
+        state: "running".to_owned(),
+        pid: Some(7),
+        last_pid: Some(7),
+        exit: None,
+        since: 0,
+        lives: 1,
+        port: None,
+        color: 2,
+        pane: None,
+        reason: None,
+    };
+    State {
+        api: 1,
+        version: "1".to_owned(),
+        run: "run".to_owned(),
+        title: "title".to_owned(),
+        root: "/".into(),
+        pid: 1,
+        socket: "/s".into(),
+        tmux: TmuxAddress { socket: "sock".into(), session: "sess".into(), program: "tmux".into() },
+        journal: "/j".into(),
+        started: 0,
+        views: 0,
+        headless_since: None,
+        quitting: false,
+        processes: NAMES.map(process).to_vec(),
+    }
+}

@@ -1,0 +1,50 @@
+//! What the fuzzers have found, and what they begin with, given to their targets once more.
+//!
+//! `fuzz/seeds/<target>/` holds small inputs, one a file; `shell/fuzz` looks for others.
+
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+#[path = "../fuzz/src/targets/mod.rs"]
+mod targets;
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+fn folder() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz")
+}
+
+fn names(folder: &Path) -> BTreeSet<String> {
+    let entries = std::fs::read_dir(folder).unwrap();
+    let name = |path: PathBuf| path.file_stem().unwrap().to_str().unwrap().to_owned();
+    entries.map(|entry| name(entry.unwrap().path())).collect()
+}
+
+#[test]
+fn every_seed_is_survived() {
+    for (name, check) in targets::TARGETS {
+        check(&[]);
+        for entry in std::fs::read_dir(folder().join("seeds").join(name)).unwrap() {
+            let path = entry.unwrap().path();
+            let seed = std::fs::read(&path).unwrap();
+            let held = std::panic::catch_unwind(|| check(&seed));
+            assert!(held.is_ok(), "{} does not hold", path.display());
+        }
+    }
+}
+
+#[test]
+fn every_target_can_be_fuzzed_and_has_seeds() {
+    let known: BTreeSet<String> =
+        targets::TARGETS.iter().map(|(name, _)| (*name).to_owned()).collect();
+    assert_eq!(names(&folder().join("fuzz_targets")), known);
+    assert_eq!(names(&folder().join("seeds")), known);
+    let manifest = std::fs::read_to_string(folder().join("Cargo.toml")).unwrap();
+    for name in known {
+        let lines = format!("name = \"{name}\"\npath = \"fuzz_targets/{name}.rs\"\n");
+        assert!(manifest.contains(&lines), "fuzz/Cargo.toml lacks {name}");
+        let file = folder().join(format!("fuzz_targets/{name}.rs"));
+        let text = std::fs::read_to_string(file).unwrap();
+        assert!(text.contains(&format!("run(\"{name}\", data)")), "{name}.rs runs another");
+    }
+}
