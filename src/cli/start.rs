@@ -262,9 +262,13 @@ impl Start {
         if state.views > 0 || self.daemonize {
             return Err(CliError::AlreadyRunning { pid: state.pid });
         }
-        let (plan, saved) = match (self.runtime.plan(), self.runtime.saved()) {
-            (Ok(plan), Ok(saved)) => (plan, saved),
-            (Err(error), _) | (_, Err(error)) => {
+        let known = self.runtime.plan().and_then(|plan| {
+            let saved = self.runtime.saved_of(&plan)?;
+            Ok((plan, saved))
+        });
+        let (plan, saved) = match known {
+            Ok(known) => known,
+            Err(error) => {
                 let over = lock::wait_free(self.runtime.dir(), LAST_MOMENTS);
                 if over.map_err(CliError::io("the lock"))? {
                     return Ok(None);

@@ -162,7 +162,7 @@ fn build(runtime: &Runtime) -> Result<(Engine, bool), RunError> {
     let mut ingest = Ingest::open(&dirs, &slugs, plan.log.segment())
         .map_err(|e| io(plan.log.dir.as_path(), e))?;
     let saved = if adopting {
-        Saved { keeper: Saved::own_id(), ..runtime.saved()? }
+        Saved { keeper: Saved::own_id(), ..runtime.saved_of(&plan)? }
     } else {
         ingest.reserve().map_err(|e| io(plan.log.dir.as_path(), e))?;
         let supervisor = Supervisor::new(&plan, clock::now_ns());

@@ -158,6 +158,17 @@ impl Runtime {
         Ok(saved)
     }
 
+    /// Read what the last supervisor saved of the run with this plan.
+    pub fn saved_of(&self, plan: &Plan) -> Result<Saved, RuntimeError> {
+        let saved = self.saved()?;
+        if saved.supervisor.is_of(plan) {
+            Ok(saved)
+        } else {
+            let why = "it tells of other processes than plan.json".to_owned();
+            Err(RuntimeError::Format { path: self.state_file(), why })
+        }
+    }
+
     /// Save the state of the supervisor.
     pub fn save(&self, saved: &Saved) -> Result<(), RuntimeError> {
         let path = self.state_file();
@@ -190,14 +201,12 @@ impl Runtime {
         if !self.has_survivors() {
             return Ok(false);
         }
-        match (self.plan(), self.saved()) {
-            (Ok(_), Ok(saved)) if saved.is_elsewhere() => {
+        match self.plan().and_then(|plan| self.saved_of(&plan)) {
+            Ok(saved) if saved.is_elsewhere() => {
                 Err(RuntimeError::Elsewhere { dir: self.dir.clone() })
             }
-            (Ok(_), Ok(_)) => Ok(true),
-            (Err(error), _) | (_, Err(error)) => {
-                Err(RuntimeError::Lost { error: Box::new(error), remedy: self.remedy() })
-            }
+            Ok(_) => Ok(true),
+            Err(error) => Err(RuntimeError::Lost { error: Box::new(error), remedy: self.remedy() }),
         }
     }
 

@@ -56,7 +56,7 @@ impl Supervisor {
         proc.pane = pane;
         if by_hand && !proc.alive() && self.course == Course::Keep {
             proc.goal = Goal::Run;
-            proc.life = proc.life.max(proc.current_life()) + 1;
+            proc.life = proc.life.max(proc.current_life()).saturating_add(1);
             out.push(Word::of(id, "restarting", "Its window was opened again: restarting..."));
         }
     }

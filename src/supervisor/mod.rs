@@ -330,6 +330,15 @@ impl Supervisor {
         out
     }
 
+    /// Whether this can be what was saved of a run with this plan: the same processes, and nothing
+    /// about any other.
+    pub fn is_of(&self, plan: &Plan) -> bool {
+        let known = |id: ProcId| id < self.procs.len();
+        self.procs.iter().map(|proc| &proc.name).eq(plan.processes.iter().map(|p| &p.name))
+            && self.culprit.as_ref().is_none_or(|culprit| known(culprit.id))
+            && self.keyed.iter().all(|(_, ticket)| ticket.concerns().all(known))
+    }
+
     fn begin(&mut self, out: &mut Vec<Effect>) {
         for proc in &mut self.procs {
             proc.pane = Pane::Opening;

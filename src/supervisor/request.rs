@@ -80,7 +80,7 @@ impl Supervisor {
         // A life that was wanted and is not any more may have been skipped for ever.
         if proc.goal == Goal::Stop || proc.life <= proc.current_life() {
             proc.goal = Goal::Run;
-            proc.life += 1;
+            proc.life = proc.life.saturating_add(1);
         }
         let aim = Aim::Run(proc.life);
         self.bring_up(id, now, out);
@@ -119,7 +119,7 @@ impl Supervisor {
         self.tell_to_stop(id, out);
         let proc = &mut self.procs[id];
         proc.goal = Goal::Run;
-        proc.life += 1;
+        proc.life = proc.life.saturating_add(1);
         let aim = Aim::Run(proc.life);
         self.want(id, out);
         aim

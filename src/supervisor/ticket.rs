@@ -37,6 +37,11 @@ impl Ticket {
         Self { id, aims, names, problems: vec![], last: false }
     }
 
+    /// The processes that it is about.
+    pub(super) fn concerns(&self) -> impl Iterator<Item = ProcId> {
+        self.aims.iter().map(|(id, _)| *id).chain(self.names.iter().copied())
+    }
+
     pub(super) fn quit(id: u64) -> Self {
         Self { id, aims: vec![], names: vec![], problems: vec![], last: true }
     }
