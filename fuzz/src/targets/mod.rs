@@ -24,6 +24,7 @@ mod saved;
 mod spec;
 mod split;
 mod sse;
+mod state;
 mod terminal;
 
 /// A name, and what it stands for.
@@ -46,5 +47,6 @@ pub(crate) const TARGETS: &[Target] = &[
     ("spec", spec::check),
     ("split", split::check),
     ("sse", sse::check),
+    ("state", state::check),
     ("terminal", terminal::check),
 ];
