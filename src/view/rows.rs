@@ -25,6 +25,8 @@ struct Shown {
     bytes: usize,
     /// How many cells they take on their row.
     cells: usize,
+    /// What is switched on behind them.
+    after: Sgr,
 }
 
 impl Renderer {
@@ -77,8 +79,8 @@ impl Renderer {
         let id = segment.id;
         let cells = beside + width::cells(&segment.bytes[from..to]);
         self.reach(lane, same, out);
-        self.piece(lane, from..to, open, out);
-        self.lanes[lane].row.shown = Shown { id, bytes: to, cells };
+        let after = self.piece(lane, from..to, open, out);
+        self.lanes[lane].row.shown = Shown { id, bytes: to, cells, after };
         self.row = Some(lane);
     }
 
@@ -108,12 +110,21 @@ impl Renderer {
         self.put_prefix(lane, out);
     }
 
-    /// Append a part of the lane's line, between what switches its colours on and off.
-    fn piece(&self, lane: usize, part: std::ops::Range<usize>, open: bool, out: &mut Vec<u8>) {
-        let cleaner = &self.lanes[lane].row.cleaner;
+    /// Append a part of the lane's line, from its beginning or from where it was shown to, between
+    /// what switches its colours on and off. Returns what the line has switched on behind it.
+    fn piece(
+        &self,
+        lane: usize,
+        part: std::ops::Range<usize>,
+        open: bool,
+        out: &mut Vec<u8>,
+    ) -> Sgr {
+        let Row { cleaner, shown } = &self.lanes[lane].row;
         let segment = cleaner.segment();
         let color = self.style.mode.color();
-        let before = state_at(segment, part.start);
+        // A long line that grows is not looked through from its beginning each time.
+        let before = if part.start == 0 { segment.start } else { shown.after };
+        let after = state_behind(segment, before, &part);
         if color {
             before.emit(out);
         } else if part.start == 0 && segment.start != cleaner.opening() {
@@ -128,13 +139,14 @@ impl Renderer {
         }
         out.extend_from_slice(text);
         if color {
-            if !state_at(segment, part.end).is_plain() {
+            if !after.is_plain() {
                 out.extend_from_slice(b"\x1b[0m");
             }
             if segment.linked && link_open(&segment.bytes[..part.end]) {
                 out.extend_from_slice(b"\x1b]8;;\x1b\\");
             }
         }
+        after
     }
 
     /// Say that there is more of a line than is shown.
@@ -147,13 +159,13 @@ impl Renderer {
     }
 }
 
-/// What is switched on after so many bytes of a segment.
-fn state_at(segment: &Segment, bytes: usize) -> Sgr {
-    if bytes == segment.bytes.len() {
+/// What is switched on behind a part of a segment, when `before` is where the part begins.
+fn state_behind(segment: &Segment, before: Sgr, part: &std::ops::Range<usize>) -> Sgr {
+    if part.end == segment.bytes.len() {
         return segment.end;
     }
-    let mut sgr = segment.start;
-    sgr.feed(&segment.bytes[..bytes]);
+    let mut sgr = before;
+    sgr.feed(&segment.bytes[part.clone()]);
     sgr
 }
 
