@@ -13,8 +13,10 @@ mod api;
 mod client;
 mod dotenv;
 mod ingest;
+mod large;
 mod life;
 mod lines;
+mod long;
 mod marker;
 mod names;
 mod plan;
@@ -36,8 +38,10 @@ pub(crate) const TARGETS: &[Target] = &[
     ("client", client::check),
     ("dotenv", dotenv::check),
     ("ingest", ingest::check),
+    ("large", large::check),
     ("life", life::check),
     ("lines", lines::check),
+    ("long", long::check),
     ("marker", marker::check),
     ("names", names::check),
     ("plan", plan::check),

@@ -70,13 +70,13 @@ pub(crate) fn check(data: &[u8]) {
 }
 
 fn os(input: &mut Input<'_>) -> OsString {
-    OsString::from_vec(input.bytes().to_vec())
+    // The system gives nobody a NUL.
+    OsString::from_vec(input.bytes().iter().copied().filter(|b| *b != 0).collect())
 }
 
 fn typed(input: &mut Input<'_>) -> StartOptions {
-    let text = |input: &mut Input<'_>| {
-        input.yes().then(|| String::from_utf8_lossy(input.bytes()).into_owned())
-    };
+    let text =
+        |input: &mut Input<'_>| input.yes().then(|| os(input).to_string_lossy().into_owned());
     StartOptions {
         procfile: text(input).map(PathBuf::from),
         root: text(input).map(PathBuf::from),

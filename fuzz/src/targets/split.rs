@@ -46,8 +46,13 @@ struct Case {
 /// Cuts change nothing, every byte is in one record or held back, a record is no larger than it
 /// may be, and what is a marker is what a look at all of the bytes at once says.
 pub(crate) fn check(data: &[u8]) {
+    check_with(data, false);
+}
+
+/// The same, perhaps with a piece that is as long as a record may be.
+pub(crate) fn check_with(data: &[u8], long: bool) {
     let mut input = Input::new(data);
-    let case = case(&mut input);
+    let case = case(&mut input, long);
     let (whole, held) = run(&case, &mut |length| vec![length]);
     let (parts, held_then) = run(&case, &mut |length| input.cuts(length));
     assert_eq!(held, held_then, "what is held back depends on cuts");
@@ -57,10 +62,9 @@ pub(crate) fn check(data: &[u8]) {
     }
 }
 
-fn case(input: &mut Input<'_>) -> Case {
+fn case(input: &mut Input<'_>, mut long: bool) -> Case {
     let trust = if input.yes() { Trust::Announced } else { Trust::All };
     let mut case = Case { trust, expected: vec![], stretches: vec![Stretch::default()] };
-    let mut large = false;
     for _ in 0..input.byte() {
         if input.is_empty() {
             break;
@@ -89,8 +93,7 @@ fn case(input: &mut Input<'_>) -> Case {
                 stretch.bytes.extend_from_slice(&whole[..input.below(whole.len() + 1)]);
             }
             8 => stretch.bytes.extend_from_slice(INTRO),
-            9 if !large && input.byte() == 0xff => {
-                large = true;
+            9 if std::mem::take(&mut long) => {
                 let length = usize::try_from(MOST).unwrap() - 256 + input.below(512);
                 stretch.bytes.extend(std::iter::repeat_n(input.one_of(b"x\x1b\0"), length));
             }
