@@ -1,10 +1,12 @@
 //! A journal on disk that somebody has damaged.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use tmo::journal::format::{Header, Marked, Summary, encode_header, encode_record, encode_summary};
 use tmo::journal::index::{IndexWriter, recover};
 use tmo::journal::query::{since, tail};
+use tmo::journal::segment::{LOG, parse_name};
 use tmo::journal::{Cursor, Dirs, Filter, IndexReader, Ingest, Kind, Position, Record, Streams};
 
 use super::input::Input;
@@ -17,6 +19,8 @@ const KINDS: [Kind; 6] = [Kind::Text, Kind::Start, Kind::Exit, Kind::End, Kind::
 enum Damage {
     /// To nothing but the index, by bytes that are no records: all of it can be made again.
     Derived,
+    /// To streams and index, by files that end early or are gone: what is still there is found.
+    Cut,
     /// To anything, in any way.
     Anything,
 }
@@ -28,7 +32,11 @@ pub(crate) fn check(data: &[u8]) {
     let mut world = World::new(input.one_of(&[1 << 20, 100, 16]));
     let steps = input.byte() % 32;
     world.live(&mut input, steps);
-    let damage = if input.yes() { Damage::Derived } else { Damage::Anything };
+    let damage = match input.byte() % 4 {
+        1 | 3 => Damage::Derived,
+        2 => Damage::Cut,
+        _ => Damage::Anything,
+    };
     if damage == Damage::Anything && input.yes() {
         more_segments(&world.dirs, &mut input);
     }
@@ -90,7 +98,11 @@ fn files(dirs: &Dirs, damage: Damage) -> Vec<PathBuf> {
     files.extend(list(dirs.spill.as_deref().unwrap()));
     files.retain(|file| {
         let name = file.file_name().unwrap().to_str().unwrap();
-        damage == Damage::Anything || name.starts_with("@index")
+        match damage {
+            Damage::Derived => name.starts_with("@index"),
+            Damage::Cut => name != "@streams.json",
+            Damage::Anything => true,
+        }
     });
     files.sort();
     files
@@ -105,7 +117,8 @@ fn spoil(dirs: &Dirs, damage: Damage, input: &mut Input<'_>) {
     let mut text = std::fs::read(file).unwrap();
     let at = input.below(text.len() + 1);
     let mut place = file.clone();
-    match input.byte() % 8 {
+    let kind = input.byte() % 8;
+    match if damage == Damage::Cut { kind % 2 * 5 } else { kind } {
         0 => text.truncate(at),
         1 => text.splice(at.., input.bytes().iter().copied()).for_each(drop),
         2 => {
@@ -159,17 +172,47 @@ fn look(dirs: &Dirs, damage: Damage, written: &[Vec<u8>; 2], input: &mut Input<'
     let _ = read(&mut cursor, input.number());
     let announced = input.yes();
     let memory = Ingest::in_memory(dirs, &slugs(), announced);
-    if damage == Damage::Derived {
-        let mut memory = memory.unwrap();
-        finish(&mut memory);
-        let (ends, upto) =
-            (slugs().map(|(number, _)| memory.indexed(number)), memory.head().records);
-        let mut cursor = Cursor::over(memory.into_index(), Position::default(), Filter::all());
-        covered(&read(&mut cursor, upto).unwrap(), written, ends);
-    } else if let Ok(mut memory) = memory {
+    if damage == Damage::Anything {
+        let Ok(mut memory) = memory else { return };
         catch_up(&mut memory);
         let upto = memory.head().records;
         let _ = read(&mut Cursor::over(memory.into_index(), position, Filter::all()), upto);
+        return;
+    }
+    let mut memory = memory.unwrap();
+    finish(&mut memory);
+    let ends = slugs().map(|(number, _)| memory.indexed(number));
+    let upto = memory.head().records;
+    let mut cursor = Cursor::over(memory.into_index(), Position::default(), Filter::all());
+    let found = read(&mut cursor, upto).unwrap();
+    if damage == Damage::Derived {
+        covered(&found, written, ends);
+    } else {
+        all_that_is_there(&found, dirs, ends);
+    }
+}
+
+/// Every byte that lies on disk is found, where it lies.
+fn all_that_is_there(found: &Found, dirs: &Dirs, ends: [u64; 2]) {
+    for (which, (_, slug)) in slugs().iter().enumerate() {
+        let mut known = BTreeMap::new();
+        for file in files(dirs, Damage::Cut) {
+            let name = file.file_name().unwrap().to_str().unwrap();
+            if let Some((_, start)) = parse_name(name, LOG).filter(|(of, _)| of == slug) {
+                known.extend((start..).zip(std::fs::read(&file).unwrap()));
+            }
+        }
+        let mut pieces: BTreeMap<u64, Option<u8>> = BTreeMap::new();
+        for (from, to, text) in &found.pieces[which] {
+            for at in *from..*to {
+                let byte = text.as_ref().map(|text| text[usize::try_from(at - from).unwrap()]);
+                assert!(pieces.insert(at, byte).is_none(), "a byte twice: {at}");
+            }
+        }
+        for (at, byte) in known.range(..ends[which]) {
+            let there = pieces.get(at).unwrap_or_else(|| panic!("{at} is not found"));
+            assert!(there.is_none_or(|there| there == *byte), "{at} is another byte");
+        }
     }
 }
 

@@ -146,6 +146,20 @@ fn a_reader_crosses_a_hole_and_says_what_was_in_it() {
 }
 
 #[test]
+fn a_number_that_no_file_can_hold_is_behind_the_end() {
+    let place = Place::new();
+    IndexWriter::open(&place.dirs).unwrap().append(&records(0, 3)).unwrap();
+    let mut reader = IndexReader::open(&place.dirs);
+    let mut found = vec![];
+    for far in [3, 1 << 55, u64::MAX / 48, u64::MAX / 48 + 1, u64::MAX - 1, u64::MAX] {
+        assert_eq!(reader.read(far, &mut found, 9).unwrap(), None, "{far}");
+        assert_eq!(found, [], "{far}");
+        assert_eq!(reader.before(far, &mut found, 9).unwrap(), Some(0), "{far}");
+        assert_eq!(found, records(0, 3), "{far}");
+    }
+}
+
+#[test]
 fn a_disk_that_refuses_the_index_is_stood_in_for() {
     let place = Place::new();
     let file = place.dir.path().join("blocked");
