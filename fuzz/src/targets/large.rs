@@ -119,7 +119,7 @@ fn show(mode: u8, text: &[u8], width: usize) {
         kind: Kind::Text,
         flags: 0,
     };
-    let (mut begun, mut end) = (0, 0);
+    let (mut begun, mut end, mut shown) = (0, 0, 0);
     for piece in text.chunks(width) {
         end += piece.len();
         if let Some(last) = piece.iter().rposition(|b| *b == b'\n') {
@@ -134,7 +134,8 @@ fn show(mode: u8, text: &[u8], width: usize) {
             let text = text.get(wanted..end).unwrap_or_default();
             renderer.partial(Unfinished { stream: 1, text, end: end as u64, time: 1 }, &mut out);
         }
-        assert!(out.len() <= 16_384 + 400 * piece.len(), "{} for {}", out.len(), piece.len());
+        shown += out.len();
+        assert!(shown <= 16_384 + 400 * end, "{shown} for {end}");
         out.clear();
     }
     renderer.finish(&mut out);
