@@ -80,8 +80,15 @@ impl Stream {
     pub(super) fn release(&mut self, buffer: &mut [u8], out: &mut Vec<Record>) -> io::Result<()> {
         let position = self.splitter.position();
         let held = usize::try_from(self.seen - position).unwrap_or(0).min(buffer.len());
-        if let Read::Bytes(read) = self.reader.read_at(position, &mut buffer[..held])? {
-            self.splitter.feed(&buffer[..read], true, out);
+        let mut filled = 0;
+        // It may lie in more than one segment.
+        while let Read::Bytes(read) =
+            self.reader.read_at(position + filled as u64, &mut buffer[filled..held])?
+        {
+            filled += read;
+        }
+        if filled > 0 {
+            self.splitter.feed(&buffer[..filled], true, out);
         }
         Ok(())
     }

@@ -308,9 +308,12 @@ fn a_new_segment_is_told() {
 
 #[test]
 fn what_an_earlier_run_left_unfinished_stands_before_what_comes() {
-    for tail in [&b"a line\nits beginn"[..], b"\x1b", b"\x1b]7717;tmo;0000", b"a\n"] {
+    let tails = [&b"a line\nits beginn"[..], b"\x1b", b"\x1b]7717;tmo;0000", b"a\n"];
+    // In one segment, and in a new one every few bytes.
+    for (tail, limit) in tails.into_iter().flat_map(|tail| [(tail, 4096), (tail, 5)]) {
         let place = Place::new();
-        place.sink(1, 4096).append(EPOCH, tail);
+        let mut sink = place.sink(1, limit);
+        tail.chunks(5).for_each(|piece| sink.append(EPOCH, piece));
         Ingest::conclude(&place.dirs, &streams()).unwrap();
         assert_eq!(place.text(1), tail, "{}", tail.escape_ascii());
         let mut sink = place.sink(1, 4096);
