@@ -56,10 +56,18 @@ pub(crate) fn check_with(data: &[u8], long: bool) {
     let (whole, held) = run(&case, &mut |length| vec![length]);
     let (parts, held_then) = run(&case, &mut |length| input.cuts(length));
     assert_eq!(held, held_then, "what is held back depends on cuts");
-    assert_eq!(whole, parts, "the records depend on cuts");
+    same(&whole, &parts, "the records depend on cuts");
     if case.stretches.iter().all(|stretch| !matches!(stretch.end, End::GiveUp(..))) {
-        assert_eq!(whole, plain(&case, held), "the records are not what they should be");
+        same(&whole, &plain(&case, held), "the records are not what they should be");
     }
+}
+
+/// The difference may be a long one to look at.
+fn same(found: &[Item], wanted: &[Item], what: &str) {
+    let differ = found.iter().zip(wanted).position(|(found, wanted)| found != wanted);
+    let at = differ.unwrap_or(found.len().min(wanted.len()));
+    let item = |items: &[Item]| format!("{:.400}", format!("{:?}", items.get(at)));
+    assert!(found == wanted, "{what}: item {at}: {} for {}", item(found), item(wanted));
 }
 
 fn case(input: &mut Input<'_>, mut long: bool) -> Case {
@@ -226,14 +234,25 @@ fn join(
                 assert_eq!(record.flags & TO_BE_CONTINUED != 0, !line.is_empty());
             }
             Kind::Start | Kind::Exit | Kind::End => {
+                cut_off(items, &mut line);
                 items.push(Item::Mark(record.seq, record.kind, record.offset, at));
             }
-            Kind::Gap => missing(items, u64::from(record.len)),
+            Kind::Gap => {
+                cut_off(items, &mut line);
+                missing(items, u64::from(record.len));
+            }
             Kind::Event => panic!("no events here"),
         }
     }
     assert_eq!(at, indexed, "everything up to there has a record");
     line
+}
+
+/// A line was to be continued, and is not.
+fn cut_off(items: &mut Vec<Item>, line: &mut Vec<u8>) {
+    if !line.is_empty() {
+        items.push(Item::Unfinished(std::mem::take(line)));
+    }
 }
 
 /// A large gap takes several records.
