@@ -41,7 +41,7 @@ pub(crate) fn talk(pieces: &[&[u8]]) -> (Vec<u8>, Vec<Asked>) {
         let journal = JournalAccess { echo: Arc::new(Nothing) };
         let (stop, stopped) = oneshot::channel::<()>();
         let shutdown = async move { stopped.await.unwrap_or_default() };
-        let handle = Handle { asks, head, end };
+        let handle = Handle { asks, head, end, taking_over: Arc::default() };
         let served = tokio::spawn(serve(listeners, handle, journal, Limits::default(), shutdown));
         let answer = exchange(&socket, pieces).await;
         let after = exchange(&socket, &[b"status\n"]).await;
@@ -142,6 +142,7 @@ pub(crate) fn state() -> State {
         started: 0,
         views: 0,
         headless_since: None,
+        runtime: None,
         quitting: false,
         processes: NAMES.map(process).to_vec(),
     }
