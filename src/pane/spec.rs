@@ -194,7 +194,7 @@ mod tests {
 
     prop_compose! {
         fn spec()(
-            numbers: [u64; 5],
+            numbers: [u64; 6],
             name in "[A-Za-z0-9_-]{1,8}(#[0-9]{1,3})?",
             run: String,
             want in prop::sample::select(vec![Want::Run, Want::Stop, Want::End]),
@@ -205,7 +205,7 @@ mod tests {
             ignored: Vec<i32>,
             small: (u32, i32, i32),
         ) -> Spec {
-            let [generation, life, grace_ms, per_process, total] = numbers;
+            let [generation, life, grace_ms, per_process, total, known] = numbers;
             let [shell, command, cwd, dir] = texts;
             let (umask, nice, stop_signal) = small;
             let inherit = Inherit { umask, nice, limits, ignored };
@@ -214,7 +214,7 @@ mod tests {
             Spec {
                 version: SPEC_VERSION,
                 generation, name, run, want, life, kill, shell, command, cwd, env, inherit,
-                stop_signal, grace_ms, log,
+                stop_signal, grace_ms, log, known,
             }
         }
     }

@@ -49,14 +49,19 @@ fn going_on(shape: u8, text: &[u8]) {
     for number in 1..=2 {
         assert_eq!(writer.append(number, event.clone()).unwrap(), last.saturating_add(number));
     }
-    let entry =
-        |number| Entry { seq: last.saturating_add(number), at: number, event: event.clone() };
+    let entry = |number| Entry {
+        seq: last.saturating_add(number),
+        at: number,
+        key: 0,
+        event: event.clone(),
+    };
     assert_eq!(reader.poll().unwrap(), [entry(1), entry(2)], "what was torn is no entry");
     assert!(reader.poll().unwrap().is_empty());
 }
 
 fn every_event_comes_back(input: &mut Input<'_>) {
-    let entry = Entry { seq: input.number(), at: input.number(), event: event(input) };
+    let (seq, at, event) = (input.number(), input.number(), event(input));
+    let entry = Entry { seq, at, event, key: input.u32() };
     let line = serde_json::to_vec(&entry).unwrap();
     assert!(!line.contains(&b'\n'));
     let mut lines = Lines::default();

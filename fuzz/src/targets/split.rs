@@ -4,7 +4,7 @@ use tmo::journal::expect::Expected;
 use tmo::journal::format::Summary;
 use tmo::journal::record::{CONTINUES, Kind, Record, TO_BE_CONTINUED, UNFINISHED};
 use tmo::journal::split::{Fed, Lost, MOST, Splitter, Trust};
-use tmo::pane::marker::{INTRO, Look, Marker};
+use tmo::pane::marker::{INTRO, LONGEST_SKIP, Look, Marker, of_one_life};
 
 use super::input::Input;
 
@@ -347,8 +347,8 @@ impl Plain<'_> {
     /// The marker that these bytes begin with, if it counts.
     fn marker(&self, trust: Trust, bytes: &[u8]) -> Option<(Marker, usize)> {
         let Look::Whole(marker, length) = Marker::look(bytes) else { return None };
-        let trusted = trust == Trust::All && marker.skip <= 4096;
-        (trusted || self.place(marker).is_some()).then_some((marker, length))
+        let counts = trust == Trust::All || self.place(marker).is_some();
+        (counts && marker.skip <= LONGEST_SKIP).then_some((marker, length))
     }
 
     /// Those before it never came.
@@ -361,7 +361,8 @@ impl Plain<'_> {
     }
 
     fn unannounced(&mut self, marker: Marker) -> Kind {
-        let first = self.nonce.replace(marker.nonce) != Some(marker.nonce);
+        let before = self.nonce.replace(marker.nonce);
+        let first = !before.is_some_and(|nonce| of_one_life(nonce, marker.nonce));
         if first { Kind::Start } else { Kind::End }
     }
 }

@@ -50,7 +50,8 @@ fn step(input: &mut Input<'_>, asked: &mut u64) -> Step {
         2 => Step::NoPane(id, "why".to_owned()),
         3 if input.byte() == 0 => Step::TmuxGone,
         3..6 => {
-            let entry = Entry { seq: input.number(), at: input.number(), event: event(input) };
+            let (seq, at) = (input.number(), input.number());
+            let entry = Entry { seq, at, key: 0, event: event(input) };
             Step::Life(id, entry)
         }
         _ => {
