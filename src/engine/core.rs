@@ -288,6 +288,9 @@ impl Engine {
         }
         self.check_ready(id);
         self.panes[id].set_patience();
+        if !self.is_under_way(id) {
+            self.panes[id].look_due = None;
+        }
     }
 
     /// The shim of this pane, by pid and start time, is there.

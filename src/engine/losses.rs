@@ -134,13 +134,18 @@ impl Engine {
         });
     }
 
+    /// Whether something was asked of a pane that is not done yet.
+    pub(super) fn is_under_way(&self, id: ProcId) -> bool {
+        matches!(self.saved.supervisor.procs[id].word(), "pending" | "starting" | "stopping")
+    }
+
     /// What was asked of a pane is not done: go on looking for a while, then do without its shim.
     /// What it runs is ended in its place, and what is to run gets another one.
     pub(super) fn look_again(&mut self, id: ProcId) {
-        let proc = &self.saved.supervisor.procs[id];
-        if !matches!(proc.word(), "pending" | "starting" | "stopping") {
+        if !self.is_under_way(id) {
             return;
         }
+        let proc = &self.saved.supervisor.procs[id];
         let deaf = self.panes[id].is_deaf();
         if let (true, Pane::Up { shim, start_time, .. }) = (deaf, &proc.pane) {
             let (shim, start_time) = (*shim, *start_time);
