@@ -110,12 +110,13 @@ fn a_process_may_print_its_own_journal() {
     }
     world.wait_state("web", "running");
     let files = world.ok(["logs", "web", "--path"]).replace('\n', " ");
-    tell(&world, &format!("cat {files}; echo once more"));
+    // A copy: it would go on for ever with what it has just printed.
+    tell(&world, &format!("cat {files} >copy; cat copy; echo once more"));
     view.shows("| once more\n");
     // Old markers mean nothing: the same life goes on, and ends when it ends.
     let state = world.state().unwrap();
     assert_eq!(state["processes"][0]["lives"], 4);
-    tell(&world, &format!("cat {files} {files}; exit 5"));
+    tell(&world, &format!("cat {files} >copy; cat copy copy; exit 5"));
     assert_eq!(view.code(), 5);
     assert_eq!(view.log().matches("| Exited with code 5\n").count(), 1, "{}", view.log());
     assert_eq!(view.log().matches("| Restarted with pid ").count(), 3, "{}", view.log());
