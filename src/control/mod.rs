@@ -19,5 +19,6 @@ pub mod server;
 pub mod sniff;
 pub mod sse;
 
+mod departure;
 mod events;
 mod lines;

@@ -2,7 +2,6 @@
 
 use std::future::Future;
 use std::io;
-use std::os::fd::OwnedFd;
 use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -13,12 +12,11 @@ use axum::http::StatusCode;
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
-use tokio::io::Interest;
-use tokio::io::unix::AsyncFd;
 use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
+use super::departure::{self, Departure};
 use super::handle::{Handle, JournalAccess};
 use super::http;
 use super::lines;
@@ -276,7 +274,7 @@ async fn serve_http(
     let mut connection = pin!(connection);
     let done = tokio::select! {
         done = &mut connection => done,
-        () = departed(watched) => return,
+        () = departure::of(watched) => return,
         () = closed(&mut closing) => {
             connection.as_mut().graceful_shutdown();
             connection.await
@@ -284,35 +282,6 @@ async fn serve_http(
     };
     if let Err(error) = done {
         tracing::debug!("a client ended in the middle of a request: {error}");
-    }
-}
-
-/// Tells when a client has closed its connection altogether, not just its own side of it.
-struct Departure(AsyncFd<OwnedFd>);
-
-impl Departure {
-    /// Nothing where the system can't tell the two apart.
-    #[cfg(target_os = "linux")]
-    fn watch(stream: &UnixStream) -> Option<Self> {
-        // The same connection, asked for nothing but what is always told: the hangup.
-        let fd = rustix::io::fcntl_dupfd_cloexec(stream, 3).ok()?;
-        #[expect(unsafe_code, reason = "the descriptor must stay open while it is registered")]
-        // SAFETY: the `AsyncFd` owns the descriptor, so it is closed after it was deregistered.
-        let fd = unsafe { AsyncFd::register_with_interest(fd, Interest::PRIORITY) };
-        fd.ok().map(Self)
-    }
-
-    #[cfg(not(target_os = "linux"))]
-    fn watch(_: &UnixStream) -> Option<Self> {
-        None
-    }
-}
-
-async fn departed(watched: Option<Departure>) {
-    match watched {
-        // It is of no use if it can't be watched any more.
-        Some(Departure(fd)) if fd.ready(Interest::PRIORITY).await.is_ok() => {}
-        Some(_) | None => std::future::pending().await,
     }
 }
 
