@@ -214,7 +214,11 @@ pub fn ignores(pid: u32, signal: i32) -> bool {
 fn pidfd(pid: u32, started: u64) -> io::Result<Option<OwnedFd>> {
     match pidfd_open(rustix_pid(pid)?, PidfdFlags::empty()) {
         // Checked after opening: if it is the right one now, the descriptor is of the right one.
-        Ok(fd) => Ok((start_time(pid) == Some(started)).then_some(fd)),
+        Ok(fd) => match start_time(pid) {
+            Some(time) => Ok((time == started).then_some(fd)),
+            // It is gone, or this was the last descriptor and none was left to look with.
+            None => Err(rustix::io::Errno::MFILE.into()),
+        },
         Err(rustix::io::Errno::SRCH) => Ok(None),
         Err(error) => Err(error.into()),
     }
