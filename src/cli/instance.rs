@@ -116,6 +116,8 @@ impl Instance {
                         Found::Nobody => return Err(self.not_there(error)),
                         Found::Ready => {}
                         Found::Beginning => {
+                            // Whoever holds the lock has no socket yet, and nobody to tell us when
+                            // it has: who started it may be gone.
                             tokio::time::sleep(pause).await;
                             pause = (pause * 2).min(MOST_PAUSE);
                         }

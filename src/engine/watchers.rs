@@ -29,8 +29,11 @@ pub(super) fn listen(id: ProcId, path: &Path, queue: Queue) -> std::io::Result<J
     let mut bell = open()?;
     Ok(spawn_local(async move {
         loop {
-            // The kernel reports changes only; what is the case already must be asked for.
-            queue.push(if held(&bell) { Event::SinkUp(id) } else { Event::SinkGone(id) });
+            // The kernel reports changes only; what is the case already must be asked for. Who
+            // holds it may be a shim that rings just now: whether it is a sink is asked later.
+            if !held(&bell) {
+                queue.push(Event::SinkGone(id));
+            }
             queue.push(Event::Bell(id));
             if hear(id, &bell, &queue).await.is_err() {
                 return;
