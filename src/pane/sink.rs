@@ -256,11 +256,14 @@ fn overtaken(lock: &Path) -> bool {
     younger && hung_up()
 }
 
-/// Whether nobody writes to our input any more; something may be left to be read.
+/// Whether nobody writes to our input any more; something may be left to be read. tmux lets go of
+/// it at once, but whatever it was just starting holds a copy until it has become its own program:
+/// that is waited for.
 fn hung_up() -> bool {
+    const COPIES_MS: u16 = 2000;
     let stdin = io::stdin();
-    let mut input = [PollFd::new(stdin.as_fd(), PollFlags::POLLIN)];
-    let polled = poll(&mut input, PollTimeout::ZERO);
+    let mut input = [PollFd::new(stdin.as_fd(), PollFlags::empty())];
+    let polled = poll(&mut input, PollTimeout::from(COPIES_MS));
     let told = input[0].revents().unwrap_or(PollFlags::empty());
     polled.is_ok() && told.contains(PollFlags::POLLHUP)
 }
