@@ -90,6 +90,39 @@ async fn with_too_few_descriptors() {
     }
 }
 
+#[test]
+fn nobody_is_gone_for_want_of_descriptors() {
+    passes("without_descriptors_to_look_with", None);
+}
+
+#[test]
+#[ignore = "lowers the limit of its process; run by nobody_is_gone_for_want_of_descriptors"]
+fn without_descriptors_to_look_with() {
+    // Should this fail, it must not hold what the one who asks reads.
+    let mut child = Command::new("sleep")
+        .arg("60")
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let pid = child.id();
+    let started = tmo::sys::start_time(pid).unwrap();
+    setrlimit(Resource::RLIMIT_NOFILE, 64, 64).unwrap();
+    let mut held = Vec::new();
+    while let Ok(file) = std::fs::File::open("/dev/null") {
+        held.push(file);
+    }
+    assert!(tmo::sys::alive(pid, started));
+    held.pop();
+    assert!(!tmo::sys::alive(pid, started + 1), "one is enough to look with");
+    // And the last one that there is suffices to send it a signal.
+    let sent = tmo::sys::signal(pid, started, nix::libc::SIGKILL);
+    assert!(sent.unwrap());
+    drop(held);
+    child.wait().unwrap();
+    assert!(!tmo::sys::alive(pid, started));
+}
+
 fn strangers_socket(owner: u32) -> PathBuf {
     std::env::temp_dir().join(format!("tmo-test-{owner}.sock"))
 }

@@ -51,9 +51,18 @@ pub fn descendants(pid: u32) -> Vec<ProcInfo> {
     found
 }
 
-/// Whether this very process still runs (a zombie does not).
+/// Whether this very process still runs (a zombie does not). Without a descriptor to look with,
+/// whoever has its number is taken for it: to forget one that lives would be worse.
 pub fn alive(pid: u32, start_time: u64) -> bool {
-    info(pid).is_some_and(|process| process.start_time == start_time && process.alive())
+    match info(pid) {
+        Some(process) => process.start_time == start_time && process.alive(),
+        None => can_open(1).is_err() && exists(pid),
+    }
+}
+
+fn exists(pid: u32) -> bool {
+    let pid = i32::try_from(pid).ok().filter(|pid| *pid > 0);
+    pid.is_some_and(|pid| nix::sys::signal::kill(nix::unistd::Pid::from_raw(pid), None).is_ok())
 }
 
 /// Close what the parent left open above stderr but for these, so that nothing of it reaches a
