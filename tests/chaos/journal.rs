@@ -46,6 +46,16 @@ pub(crate) fn written(world: &World) -> BTreeMap<&'static str, Lives> {
     all
 }
 
+/// What may be missing of a process, for what was done to it.
+#[derive(Debug, Default)]
+pub(crate) struct Excuses {
+    /// Lives whose end may be missing.
+    pub(crate) ends: BTreeSet<u64>,
+    /// Lives that were interrupted by a key: the kernel throws away what the terminal has not
+    /// handed on, and shows the key.
+    pub(crate) holes: BTreeSet<u64>,
+}
+
 /// How much of a log is to be there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Extent {
@@ -59,8 +69,7 @@ pub(crate) enum Extent {
 struct Reading<'a> {
     name: &'static str,
     lives: &'a Lives,
-    /// Lives whose end may be missing.
-    excused: &'a BTreeSet<u64>,
+    excused: &'a Excuses,
     extent: Extent,
     /// The last whole line.
     last: Option<u64>,
@@ -98,7 +107,7 @@ impl Reading<'_> {
         let Some(last) = self.last else {
             if self.extent == Extent::All && !self.gap {
                 self.passed(None, life);
-                if line != 0 {
+                if line != 0 && !self.excused.holes.contains(&life) {
                     self.problem(&format!("life {life} begins with line {line}"));
                 }
             }
@@ -109,6 +118,9 @@ impl Reading<'_> {
             return self.problem(&format!("line {line} of life {life} after {at} of {old}"));
         }
         if self.gap {
+            return;
+        }
+        if life == old && self.excused.holes.contains(&life) {
             return;
         }
         if life == old {
@@ -122,7 +134,7 @@ impl Reading<'_> {
         }
         self.end_of(old, at + 1);
         self.passed(Some(old), life);
-        if line != 0 {
+        if line != 0 && !self.excused.holes.contains(&life) {
             self.problem(&format!("life {life} begins with line {line}"));
         }
     }
@@ -139,7 +151,7 @@ impl Reading<'_> {
     /// A life of which so many lines are shown is over.
     fn end_of(&mut self, life: u64, shown: u64) {
         let Some(&note) = self.lives.get(&life) else { return };
-        if self.gap || self.excused.contains(&life) {
+        if self.gap || self.excused.ends.contains(&life) || self.excused.holes.contains(&life) {
             return;
         }
         if shown < note.done {
@@ -179,9 +191,9 @@ pub(crate) fn read(
     text: impl Read,
     extent: Extent,
     written: &BTreeMap<&'static str, Lives>,
-    excused: &BTreeMap<&'static str, BTreeSet<u64>>,
+    excused: &BTreeMap<&'static str, Excuses>,
 ) -> Verdict {
-    let none = BTreeSet::new();
+    let none = Excuses::default();
     let reading = |name: &'static str| Reading {
         name,
         lives: &written[name],
@@ -226,8 +238,13 @@ pub(crate) fn see_faults() {
         lines::push("even", number, &mut line);
         line
     };
-    let faults = |lines: &[Vec<u8>]| {
-        read(&lines.concat()[..], Extent::All, &written, &BTreeMap::new()).problems.len()
+    let faults_but = |lines: &[Vec<u8>], excuses: Excuses| {
+        let excused = BTreeMap::from([("even", excuses)]);
+        read(&lines.concat()[..], Extent::All, &written, &excused).problems.len()
+    };
+    let faults = |lines: &[Vec<u8>]| faults_but(lines, Excuses::default());
+    let interrupted = |lines: &[Vec<u8>], life| {
+        faults_but(lines, Excuses { holes: BTreeSet::from([life]), ..Excuses::default() })
     };
     let (one, two) = (LIFE, 2 * LIFE);
     let good = [line(one), line(one + 1), line(one + 2), line(two), line(two + 1)];
@@ -256,4 +273,15 @@ pub(crate) fn see_faults() {
     assert_eq!(faults(&told), 0);
     assert_eq!(faults(&with(5, &line(two + 2))), 1);
     assert_eq!(faults(&[]), 2);
+    for at in 0..3 {
+        assert_eq!(interrupted(&without(at), 1), 0, "without {at}, by a key");
+        assert_eq!(interrupted(&without(at), 2), 1, "without {at}, by a key in another life");
+    }
+    assert_eq!(interrupted(&with(2, &torn), 1), 0);
+    assert_eq!(interrupted(&with(4, &torn), 1), 1);
+    assert_eq!(interrupted(&with(2, &line(one)), 1), 1, "no key doubles a line");
+    assert_eq!(
+        faults_but(&without(2), Excuses { ends: BTreeSet::from([1]), ..Excuses::default() }),
+        0
+    );
 }

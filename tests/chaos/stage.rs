@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use crate::harness::{Terminal, World, eventually_within, pause, procs};
+use crate::journal::Excuses;
 use crate::model::{Course, Model, Wanted};
 use crate::programs::{self, SCRIPTS};
 use crate::running::Running;
@@ -37,7 +38,7 @@ pub(crate) struct Stage<'a> {
     /// Outputs to be read at the end.
     pub(crate) outputs: Vec<(String, String)>,
     /// Lives whose last words may be lost.
-    pub(crate) excused: BTreeMap<&'static str, BTreeSet<u64>>,
+    pub(crate) excused: BTreeMap<&'static str, Excuses>,
     /// Nobody was left to take things away.
     pub(crate) abandoned: bool,
     pub(crate) story: Vec<String>,
@@ -176,11 +177,23 @@ impl<'a> Stage<'a> {
     /// The newest life of a writer may end without its last words; so may the one that is just
     /// beginning.
     pub(crate) fn excuse(&mut self, name: &'static str) {
-        if !WRITERS.contains(&name) {
-            return;
+        if let Some(lives) = self.under_way(name) {
+            self.excused.entry(name).or_default().ends.extend(lives);
         }
-        let newest = crate::journal::written(self.world)[name].keys().max().copied().unwrap_or(0);
-        self.excused.entry(name).or_default().extend([newest, newest + 1]);
+    }
+
+    /// A key that interrupts was typed into the terminal of this one.
+    pub(crate) fn excuse_holes(&mut self, name: &'static str) {
+        if let Some(lives) = self.under_way(name) {
+            self.excused.entry(name).or_default().holes.extend(lives);
+        }
+    }
+
+    /// The newest life of a writer, and the one that may just be beginning.
+    fn under_way(&self, name: &str) -> Option<[u64; 2]> {
+        let lives = crate::journal::written(self.world).remove(name)?;
+        let newest = lives.keys().max().copied().unwrap_or(0);
+        Some([newest, newest + 1])
     }
 
     /// The main process of this one, by its life file.

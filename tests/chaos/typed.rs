@@ -45,7 +45,11 @@ impl Stage<'_> {
             self.disturb();
             self.model.ends(false, &[0, 130, 137]);
         }
+        let into = self.connected[slot];
+        into.inspect(|name| self.excuse_holes(name));
         self.terminal(slot).keys(["C-c"]);
+        // It may have begun anew meanwhile.
+        into.inspect(|name| self.excuse_holes(name));
     }
 
     fn show_in(&mut self, slot: usize, shown: Shown) {
