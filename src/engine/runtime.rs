@@ -1,6 +1,5 @@
 //! The runtime directory of an instance and what lies in it.
 
-use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -13,7 +12,7 @@ use crate::pane::life::Traces;
 use crate::pane::paths::PanePaths;
 use crate::pane::spec::replace;
 use crate::supervisor::Supervisor;
-use crate::sys;
+use crate::sys::{self, files};
 
 /// The runtime directory: lock, plan, state, and the files of the panes (`p/`).
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -336,13 +335,10 @@ impl Saved {
     }
 }
 
-const NEVER_WAIT: i32 = nix::libc::O_NONBLOCK;
-
 /// Whether a shim holds its life file, in whatever namespace.
 fn is_locked(life: &Path) -> bool {
     use rustix::fs::{FlockOperation, flock};
-    let open = std::fs::File::options().read(true).custom_flags(NEVER_WAIT).open(life);
-    open.is_ok_and(|file| {
+    files::open_plain(life).is_ok_and(|file| {
         flock(&file, FlockOperation::NonBlockingLockShared) == Err(rustix::io::Errno::WOULDBLOCK)
     })
 }
@@ -373,20 +369,9 @@ fn remove_file(path: &Path) -> std::io::Result<()> {
     }
 }
 
-/// Read a file, and nothing but a file: whoever opens a FIFO may wait for ever.
-fn read_file(path: &Path) -> std::io::Result<Vec<u8>> {
-    let mut file = std::fs::File::options().read(true).custom_flags(NEVER_WAIT).open(path)?;
-    let mut text = vec![];
-    if file.metadata()?.is_file() {
-        std::io::Read::read_to_end(&mut file, &mut text)?;
-        return Ok(text);
-    }
-    Err(std::io::Error::other("it is no file"))
-}
-
 fn read<T: for<'de> Deserialize<'de>>(path: &Path) -> Result<T, RuntimeError> {
     let io = |source| RuntimeError::Io { path: path.to_owned(), source };
-    let text = read_file(path).map_err(io)?;
+    let text = files::read_plain(path).map_err(io)?;
     serde_json::from_slice(&text)
         .map_err(|e| RuntimeError::Format { path: path.to_owned(), why: e.to_string() })
 }

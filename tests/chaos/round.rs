@@ -10,8 +10,8 @@ use crate::options::Options;
 use crate::stage::{self, Stage};
 use crate::step::Step;
 
-/// What the last panic has said.
-static SAID: Mutex<String> = Mutex::new(String::new());
+/// What the last panic has said, and where.
+static SAID: Mutex<(String, String)> = Mutex::new((String::new(), String::new()));
 
 /// Panics are failures that are told later, once.
 pub(crate) fn hush() {
@@ -20,7 +20,7 @@ pub(crate) fn hush() {
         let text = payload.downcast_ref::<String>().map(String::as_str);
         let text = text.or(payload.downcast_ref::<&str>().copied()).unwrap_or("no text");
         let place = info.location().map(ToString::to_string).unwrap_or_default();
-        *SAID.lock().unwrap() = format!("{text}\n({place})");
+        *SAID.lock().unwrap() = (format!("{text}\n({place})"), place);
     }));
 }
 
@@ -45,6 +45,8 @@ pub(crate) struct Sum {
 #[derive(Debug)]
 pub(crate) struct Failure {
     pub(crate) why: String,
+    /// The check that failed: file and line.
+    pub(crate) place: String,
     pub(crate) story: Vec<String>,
     pub(crate) kept: Option<PathBuf>,
 }
@@ -69,7 +71,7 @@ impl Round {
             let runs = logs.lines().filter(|l| l.contains("| Tmux socket name: ")).count();
             return Ok(Sum { lines: stage.lines, runs, time: began.elapsed() });
         }
-        let why = SAID.lock().unwrap().clone();
+        let (why, place) = SAID.lock().unwrap().clone();
         let story = std::mem::take(&mut stage.story);
         end_all(&world);
         drop(stage);
@@ -80,7 +82,7 @@ impl Round {
         } else {
             std::fs::remove_dir_all(&path).unwrap();
         }
-        Err(Failure { why, story, kept })
+        Err(Failure { why, place, story, kept })
     }
 }
 

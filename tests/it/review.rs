@@ -1,6 +1,7 @@
 //! Moments and circumstances in which a run could be lost, doubled or left half done.
 
 use std::os::unix::fs::PermissionsExt as _;
+use std::process::ExitStatus;
 use std::time::Duration;
 
 use crate::harness::{View, World, eventually, pause, procs};
@@ -310,21 +311,30 @@ fn what_is_left_of_a_run_that_is_gone_is_in_nobodys_way() {
     world.wait_empty();
 }
 
+/// Signal a start after some time; how it ended, and whether it was to be one without a view.
+fn signalled_after(world: &World, millis: u64, signal: i32) -> (ExitStatus, bool) {
+    let daemon = !millis.is_multiple_of(4);
+    let mut start = world.start(if daemon { &["-D"][..] } else { &[] });
+    pause(Duration::from_millis(millis));
+    start.signal(signal);
+    (start.end(), daemon)
+}
+
+fn nothing_is_left(world: &World, millis: u64) {
+    eventually(&format!("nothing is left when signalled after {millis} ms"), || {
+        world.living().is_empty().then_some(())
+    });
+}
+
 #[test]
 fn an_interrupt_while_it_starts_leaves_nothing() {
     for millis in (0..120).step_by(6) {
         let world = World::new(WEB);
-        let args = if millis % 4 == 0 { &[""; 0][..] } else { &["-D"] };
-        let mut view = world.start(args);
-        pause(Duration::from_millis(millis));
-        view.signal(2);
-        let end = view.end();
-        if args == ["-D"] && end.success() {
+        let (end, daemon) = signalled_after(&world, millis, 2);
+        if daemon && end.success() {
             world.ok(["quit"]);
         }
-        eventually(&format!("nothing is left when interrupted after {millis} ms"), || {
-            world.living().is_empty().then_some(())
-        });
+        nothing_is_left(&world, millis);
     }
 }
 
@@ -332,18 +342,12 @@ fn an_interrupt_while_it_starts_leaves_nothing() {
 fn a_terminal_that_goes_while_it_starts_leaves_a_run_or_nothing() {
     for millis in (0..120).step_by(6) {
         let world = World::new(WEB);
-        let args = if millis % 4 == 0 { &[""; 0][..] } else { &["-D"] };
-        let mut view = world.start(args);
-        pause(Duration::from_millis(millis));
-        view.signal(1);
-        let end = view.end();
+        let (end, daemon) = signalled_after(&world, millis, 1);
         if end.code().is_some() {
-            assert_eq!(end.code(), Some(if args == ["-D"] { 0 } else { 129 }), "{}", view.errors());
+            assert_eq!(end.code(), Some(if daemon { 0 } else { 129 }), "after {millis} ms");
             world.ok(["quit"]);
         }
-        eventually(&format!("nothing is left when hung up after {millis} ms"), || {
-            world.living().is_empty().then_some(())
-        });
+        nothing_is_left(&world, millis);
     }
 }
 

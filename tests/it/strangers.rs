@@ -48,6 +48,23 @@ fn a_caller_that_ignores_the_ends_of_children_changes_nothing() {
     world.ok(["quit"]);
 }
 
+#[test]
+fn a_caller_that_blocks_every_signal_changes_nothing() {
+    const BLOCKED: &str = "import os, signal, sys; \
+                           signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals()); \
+                           os.execv(sys.argv[1], sys.argv[1:])";
+    let world = World::new("web: grep SigBlk /proc/self/status; exec sleep 1000\n");
+    let args = ["-c", BLOCKED, env!("CARGO_BIN_EXE_tmo"), "start", "-D"];
+    assert!(world.command("python3").args(args).status().unwrap().success());
+    let supervisor = world.supervisor();
+    kill_all(&[supervisor]);
+    eventually("another one answers", || (world.state()?["pid"] != supervisor).then_some(()));
+    world.ok(["restart"]);
+    world.wait_text("web", "0000000000000000");
+    world.ok(["quit"]);
+    world.wait_empty();
+}
+
 /// What tmo makes for itself it must be able to use; root always is.
 #[test]
 fn a_caller_whose_umask_takes_everything_away_keeps_it_for_its_processes_only() {
@@ -173,6 +190,25 @@ fn a_run_whose_lock_was_removed_is_not_taken_over() {
     assert!(ran.stderr.contains(&format!("(pid {supervisor})")), "{ran:?}");
     procs::kill(supervisor, 18);
     kill_all(&[world.guardian(), supervisor]);
+    world.ok(["start", "-D"]);
+    assert_eq!(world.field("web", "pid"), web);
+    world.ok(["quit"]);
+    world.wait_empty();
+}
+
+/// Whoever opens a pipe that nobody writes to may wait for ever.
+#[test]
+fn a_pipe_in_the_place_of_the_state_is_not_waited_for() {
+    let world = background();
+    let web = world.field("web", "pid");
+    kill_all(&[world.guardian(), world.supervisor()]);
+    let (state, kept) = (world.runtime().join("state.json"), world.path().join("kept"));
+    std::fs::rename(&state, &kept).unwrap();
+    nix::unistd::mkfifo(&state, nix::sys::stat::Mode::S_IRWXU).unwrap();
+    let ran = world.run(["start", "-D"]);
+    assert_eq!(ran.code, 1, "{ran:?}");
+    assert!(ran.stderr.contains("state.json"), "{ran:?}");
+    std::fs::rename(&kept, &state).unwrap();
     world.ok(["start", "-D"]);
     assert_eq!(world.field("web", "pid"), web);
     world.ok(["quit"]);
