@@ -5,6 +5,7 @@ use nix::libc::{SIGCONT, SIGKILL};
 use super::core::Engine;
 use super::pane::{PaneTrack, Sink};
 use super::queue::Event;
+use super::watchers;
 use crate::backend::tmux::TmuxError;
 use crate::pane::life::Traces;
 use crate::pane::sink;
@@ -21,6 +22,11 @@ impl Engine {
     pub(super) fn sink_gone(&mut self, id: ProcId) {
         if self.panes[id].sink != Sink::Up {
             return;
+        }
+        if watchers::is_held(&self.panes[id].paths.bell()) {
+            // It was another one, before the one that is there was seen. Whoever holds the bell lets
+            // go of it some time, which is told again; what it has rung follows this news.
+            return self.panes[id].meet_sink();
         }
         self.panes[id].sink = Sink::Gone;
         self.read(id);

@@ -173,7 +173,13 @@ impl PaneTrack {
         self.sink = Sink::Up;
         self.sink_due = None;
         self.sinks_lost = 0;
-        self.sink_pid = sink::said(&self.paths.sink_lock()).map(|said| said.pid);
+        self.meet_sink();
+    }
+
+    /// Know the sink that is there by its number.
+    pub(super) fn meet_sink(&mut self) {
+        let said = sink::said(&self.paths.sink_lock()).filter(|said| !said.drained);
+        self.sink_pid = said.map(|said| said.pid).or(self.sink_pid);
     }
 
     /// Something may have been lost before now: what was marked before has its marker on its way

@@ -73,6 +73,11 @@ async fn hear(id: ProcId, bell: &pipe::Receiver, queue: &Queue) -> std::io::Resu
     }
 }
 
+/// Whether somebody holds the writing end of this bell now; what was rung is taken.
+pub(super) fn is_held(path: &Path) -> bool {
+    pipe::OpenOptions::new().open_receiver(path).is_ok_and(|bell| held(&bell))
+}
+
 /// Whether somebody holds the writing end of a bell just opened.
 fn held(bell: &pipe::Receiver) -> bool {
     // Past tokio, which would not ask the kernel before it has heard from it. What was rung before
