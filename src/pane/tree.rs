@@ -18,10 +18,13 @@ use nix::libc::{SIGCONT, SIGKILL, SIGTERM};
 use super::life::Member;
 use crate::sys::{self, ProcInfo};
 
-/// How long SIGKILL may take to end a process before that is called stuck.
+/// How long SIGKILL may end nobody of those that have got it before they are called stuck.
 const STUCK_AFTER: Duration = Duration::from_secs(2);
-/// How long a tree may go on forking faster than it is killed before that is.
-const OUTRUN_AFTER: Duration = Duration::from_secs(10);
+/// How long it may take altogether: a tree may go on forking faster than it is killed, a busy machine
+/// may let the dying wait for a processor.
+const LONGEST: Duration = Duration::from_secs(10);
+/// Who comes that much later than it wanted was held up, and those it waits for perhaps as well.
+const HELD_UP: Duration = Duration::from_millis(500);
 /// How long a tree that goes on forking is struck before the shim looks at its signals again.
 const AT_ONCE: Duration = Duration::from_millis(300);
 /// No more processes than this are named in one event.
@@ -117,6 +120,8 @@ struct Strike {
     outrun: bool,
     /// Whom it has met, and when.
     done: HashMap<(u32, u64), Instant>,
+    /// When the last of them was gone, or it was held up.
+    hope: Instant,
 }
 
 /// What happened while a tree was being ended.
@@ -179,15 +184,19 @@ impl Ending {
         let begins = self.struck.is_none() && self.kill_at.is_some_and(|at| at <= now);
         if begins {
             let done = HashMap::new();
-            self.struck = Some(Strike { since: now, told: false, outrun: false, done });
+            self.struck = Some(Strike { since: now, told: false, outrun: false, done, hope: now });
         }
         let Some(strike) = &mut self.struck else {
             self.ask_next(root, tree, gone);
             return Progress::Waiting;
         };
+        let due = strike.stuck_at();
         strike.all(root);
         if begins {
             return Progress::Killing;
+        }
+        if now.checked_duration_since(due).is_some_and(|late| late > HELD_UP) {
+            strike.hope = now;
         }
         if !strike.told && now >= strike.stuck_at() {
             strike.told = true;
@@ -225,8 +234,8 @@ impl Ending {
 impl Strike {
     /// When what is there by then is stuck.
     fn stuck_at(&self) -> Instant {
-        let met = self.done.values().min().map(|met| *met + STUCK_AFTER);
-        met.map_or(self.since + STUCK_AFTER, |at| at.min(self.since + OUTRUN_AFTER))
+        let met = self.done.values().min().copied().unwrap_or(self.since);
+        (met.max(self.hope) + STUCK_AFTER).min(self.since + LONGEST)
     }
 
     /// SIGKILL to every member, until a look at the tree shows nobody new.
@@ -256,7 +265,11 @@ impl Strike {
     fn forget_all_but(&mut self, root: Root, tree: &Tree) {
         let zombies = tree.unreaped.iter().filter(|zombie| zombie.pid != root.main);
         let left: HashSet<_> = tree.members.iter().chain(zombies).map(ProcInfo::id).collect();
+        let before = self.done.len();
         self.done.retain(|id, _| left.contains(id));
+        if self.done.len() < before {
+            self.hope = Instant::now();
+        }
         for id in left {
             self.done.entry(id).or_insert_with(Instant::now);
         }
@@ -343,11 +356,13 @@ mod tests {
         let now = Instant::now();
         let at = |seconds| now + Duration::from_secs(seconds);
         let met = [((21, 21), at(5)), ((22, 22), at(4))];
-        let mut strike =
-            Strike { since: now, told: false, outrun: true, done: met.into_iter().collect() };
+        let done = met.into_iter().collect();
+        let mut strike = Strike { since: now, told: false, outrun: true, done, hope: now };
         assert_eq!(strike.stuck_at(), at(6), "others were there before and are gone");
+        strike.hope = at(5);
+        assert_eq!(strike.stuck_at(), at(7), "one has gone meanwhile");
         strike.done = [((21, 21), at(9))].into_iter().collect();
-        assert_eq!(strike.stuck_at(), at(10));
+        assert_eq!(strike.stuck_at(), at(10), "not for ever");
     }
 
     #[test]

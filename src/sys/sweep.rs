@@ -9,8 +9,10 @@ use rustix::event::{PollFd, PollFlags};
 
 use super::{ProcInfo, alive, all, processes_with_env, signal, signals, spared, watch_exit};
 
-/// How long the killed may take to go.
+/// How long SIGKILL may end nobody of those that have got it before they are given up.
 const PATIENCE: Duration = Duration::from_secs(2);
+/// How long it may take altogether.
+const LONGEST: Duration = Duration::from_secs(10);
 /// How often a tree that goes on forking is looked at again.
 const ROUNDS: u32 = 100;
 
@@ -44,17 +46,22 @@ pub struct Sweep {
 /// SIGKILL everything that a dead shim left behind: what carries the run and the process in its
 /// environment, its main processes, what is in its session, and all below any of them.
 ///
-/// Takes two seconds at most. Words that would match more than one tree (an empty name) match
+/// Takes two seconds behind the last of them that has gone, and ten at most. Words that would match more than one tree (an empty name) match
 /// nothing.
 pub fn kill_orphans(orphans: &Orphans) -> Sweep {
     if orphans.run.is_empty() || orphans.process.is_empty() {
         return Sweep::default();
     }
-    let until = Instant::now() + PATIENCE;
+    let begun = Instant::now();
+    let mut until = begun + PATIENCE;
     let mut sweep = Sweep::default();
     let mut struck = HashSet::new();
     for _ in 0..ROUNDS {
+        let before = sweep.left.len();
         sweep = survey(orphans);
+        if sweep.left.len() < before {
+            until = (Instant::now() + PATIENCE).min(begun + LONGEST);
+        }
         let mut watched = Vec::new();
         for one in &sweep.left {
             struck.insert(one.id());
