@@ -18,7 +18,14 @@ use crate::model::request::{ProcessState, State};
 /// Become the tmux client that shows the process; returns only if that fails.
 pub(super) fn connect(args: &ConnectArgs) -> Result<u8, CliError> {
     let mut instance = Instance::find(args.client.socket.as_deref())?;
-    let mut command = super::block_on(prepare(&mut instance, args))?;
+    let control = match args.control_mode {
+        Some(control) => control,
+        None => instance.context.env.flag("CONTROL_MODE")?.unwrap_or(false),
+    };
+    let mut command = super::block_on(prepare(&mut instance, args, control))?;
+    if args.print {
+        return super::print(&mut std::io::stdout(), quoted(&command).as_bytes());
+    }
     if !std::io::stdin().is_terminal() {
         let text = "connect needs a terminal; `tmo echo` and `tmo logs` show what is printed";
         return Err(CliError::Other(text.to_owned()));
@@ -30,9 +37,33 @@ pub(super) fn connect(args: &ConnectArgs) -> Result<u8, CliError> {
     })
 }
 
-async fn prepare(instance: &mut Instance, args: &ConnectArgs) -> Result<Command, CliError> {
+/// The command as it could be typed.
+fn quoted(command: &Command) -> String {
+    let set = command.get_envs().filter_map(|(name, value)| {
+        Some(format!("{}={}", name.display(), quote(&value?.to_string_lossy())))
+    });
+    let words = std::iter::once(command.get_program()).chain(command.get_args());
+    let words = words.map(|word| quote(&word.to_string_lossy()));
+    set.chain(words).collect::<Vec<_>>().join(" ") + "\n"
+}
+
+/// A word as a shell takes it.
+fn quote(word: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./:,@%+=".contains(c);
+    if !word.is_empty() && word.chars().all(plain) && !word.starts_with('=') {
+        word.to_owned()
+    } else {
+        format!("'{}'", word.replace('\'', r"'\''"))
+    }
+}
+
+async fn prepare(
+    instance: &mut Instance,
+    args: &ConnectArgs,
+    control: bool,
+) -> Result<Command, CliError> {
     if let Server::Overmind(address) = instance.server().await? {
-        return foreign(&address, args).await;
+        return foreign(&address, args, control).await;
     }
     let state = instance.state().await?;
     let process = choose(&state, args.name.as_deref())?;
@@ -61,6 +92,7 @@ async fn prepare(instance: &mut Instance, args: &ConnectArgs) -> Result<Command,
         window: window_of(&listed, pane).ok_or_else(gone)?,
         client: &format!("c-{}", std::process::id()),
         read_only: args.read_only,
+        control,
     };
     let mut command = command(instance, &state)?;
     let inside = instance.context.env.caller("TMUX").is_some_and(|tmux| is_server(tmux, &target));
@@ -105,7 +137,7 @@ fn choose<'a>(state: &'a State, name: Option<&str>) -> Result<&'a ProcessState, 
     })
 }
 
-async fn foreign(address: &Path, args: &ConnectArgs) -> Result<Command, CliError> {
+async fn foreign(address: &Path, args: &ConnectArgs, control: bool) -> Result<Command, CliError> {
     let client = OvermindClient::new(address);
     let found = client.connection(args.name.as_deref()).await?;
     let found = found.ok_or_else(|| {
@@ -116,6 +148,9 @@ async fn foreign(address: &Path, args: &ConnectArgs) -> Result<Command, CliError
         return Err(CliError::Other(text));
     }
     let mut command = Command::new("tmux");
+    if control {
+        command.arg("-CC");
+    }
     command.args(["-L", &found.server, "attach", "-t", &found.target]).env_remove("TMUX");
     Ok(command)
 }

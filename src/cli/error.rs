@@ -14,7 +14,8 @@ use crate::plan::PlanError;
 
 /// A command that failed: one line for the user, and an exit code.
 ///
-/// 1 is failure, 2 is a wrong command line or an unknown process.
+/// 1 is failure, 2 is a wrong command line or an unknown process; `tmo run` gives what a shell
+/// gives: 127 for a command that is not there, 126 for one that can't be run.
 #[derive(Debug, thiserror::Error)]
 pub enum CliError {
     /// Procfile, env files, `tmo.toml`.
@@ -78,6 +79,23 @@ pub enum CliError {
     /// Something that does not fit.
     #[error("{0}")]
     Other(String),
+    /// `tmo run` without a command.
+    #[error("Specify a command to run, as in `tmo run rails console`")]
+    NoCommand,
+    /// No such program.
+    #[error("exec: \"{name}\": executable file not found in $PATH")]
+    NotFound {
+        /// What was typed.
+        name: String,
+    },
+    /// A program that the system does not run.
+    #[error("exec: \"{name}\": {why}")]
+    NotExecutable {
+        /// What was typed.
+        name: String,
+        /// Why not.
+        why: String,
+    },
     /// There is no log.
     #[error("there is no log of a run here (looked in {}); `tmo start` makes one", .0.display())]
     NoLog(PathBuf),
@@ -87,7 +105,9 @@ impl CliError {
     /// The exit code of the program.
     pub fn exit_code(&self) -> u8 {
         match self {
-            Self::Unknown(_) => 2,
+            Self::Unknown(_) | Self::NoCommand => 2,
+            Self::NotExecutable { .. } => 126,
+            Self::NotFound { .. } => 127,
             Self::Start { code, .. } => *code,
             Self::Config(_)
             | Self::Value(_)

@@ -115,7 +115,7 @@ impl Source {
         }
     }
 
-    /// The last lines of a process, as they are in its stream.
+    /// The last lines of the last life of a process, as they are in its stream.
     pub(super) fn last_lines(&self, name: &ProcName, lines: u64) -> Result<Vec<u8>, CliError> {
         let filter = self.filter(&[name.to_string()])?;
         let mut index = self.index();
@@ -125,8 +125,10 @@ impl Source {
         let mut cursor = Cursor::over(index, position, filter);
         let (mut all, mut text) = (vec![], vec![]);
         while let Some(chunk) = cursor.next(upto, &mut text).map_err(read)? {
-            if chunk.record.kind == Kind::Text {
-                all.extend_from_slice(&text);
+            match chunk.record.kind {
+                Kind::Text => all.extend_from_slice(&text),
+                Kind::Start => all.clear(),
+                Kind::Exit | Kind::End | Kind::Gap | Kind::Event => {}
             }
         }
         Ok(all)

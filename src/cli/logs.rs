@@ -27,9 +27,16 @@ pub(super) fn echo(args: &EchoArgs) -> Result<u8, CliError> {
     }
     let source = Source::of_instance(&instance)?;
     let filter = source.filter(&args.names)?;
-    let record = source.index().len().map_err(CliError::io("the journal"))?;
+    let mut index = source.index();
+    let record = index.len().map_err(CliError::io("the journal"))?;
+    let position = match args.lines {
+        None => Position { record, skip: 0 },
+        Some(lines) => {
+            tail(&mut index, &filter, lines as u64, record).map_err(CliError::io("the journal"))?
+        }
+    };
     let style = Source::style(&instance.context.env, false);
-    follow(&instance, source.job(Position { record, skip: 0 }, filter, style))
+    follow(&instance, source.job(position, filter, style))
 }
 
 /// Pass on what an overmind streams.

@@ -16,8 +16,10 @@ mod logs;
 pub mod man;
 mod outlet;
 mod parts;
+mod persona;
 mod ps;
 mod request;
+mod run;
 mod start;
 mod view;
 
@@ -25,11 +27,17 @@ use std::ffi::OsString;
 use std::fmt::Display;
 use std::io::{self, Write};
 
+use clap::error::ErrorKind;
+
 use args::{Args, ClientArgs, ManArgs, NamesArgs, Verb};
 pub use error::CliError;
 use instance::Instance;
+use persona::Persona;
 
 use crate::model::request::Request;
+
+/// The overmind whose place is taken, in its own words.
+const OVERMIND_VERSION: &str = "Overmind version 2.5.1";
 
 /// Run the program with these arguments (the first is its own name); returns its exit code.
 pub fn run(arguments: Vec<OsString>) -> u8 {
@@ -37,6 +45,7 @@ pub fn run(arguments: Vec<OsString>) -> u8 {
     if let Some(code) = parts::run(&arguments) {
         return code;
     }
+    arguments.first().map_or(Persona::Tmo, |program| Persona::of(program)).set();
     let args = match completions::answer(arguments.clone()) {
         Ok(true) => return 0,
         Ok(false) => args::parse(arguments),
@@ -58,10 +67,10 @@ pub fn run(arguments: Vec<OsString>) -> u8 {
 fn act(args: Args, out: &mut dyn Write) -> Result<u8, CliError> {
     match args.verb {
         None => {
-            let help = args::command().render_help().ansi().to_string();
+            let help = Persona::here().speak(&args::command().render_help().ansi().to_string());
             print(&mut anstream::stdout(), help.as_bytes())
         }
-        Some(Verb::Start(args)) => start::start(args, out),
+        Some(Verb::Start(args)) => start::start(*args, out),
         Some(Verb::Restart(args)) => named(args, |names| Request::Restart { names }),
         Some(Verb::Stop(args)) => named(args, |names| Request::Stop { names }),
         Some(Verb::Connect(args)) => connect::connect(&args),
@@ -69,6 +78,7 @@ fn act(args: Args, out: &mut dyn Write) -> Result<u8, CliError> {
         Some(Verb::Kill(args)) => whole(&args, Request::Kill),
         Some(Verb::Echo(args)) => logs::echo(&args),
         Some(Verb::Logs(args)) => logs::logs(&args, out),
+        Some(Verb::Run(args)) => run::run(&args),
         Some(Verb::Ps(args)) => ps::ps(&args, out),
         Some(Verb::Completions(args)) => written(completions::write(args.shell, out)),
         Some(Verb::Man(args)) => manual(&args, out),
@@ -77,13 +87,18 @@ fn act(args: Args, out: &mut dyn Write) -> Result<u8, CliError> {
 
 /// Help or the version that was asked for, or what is wrong with the command line.
 fn explain(error: &clap::Error) -> u8 {
+    let persona = Persona::here();
     // Nobody is there to be told that nobody can be told.
     let _ = if error.use_stderr() {
         // Every complaint begins with the name of the program.
-        let text = error.render().ansi().to_string().replacen("error:", "tmo:", 1);
-        anstream::stderr().write_all(text.as_bytes())
+        let name = format!("{}:", persona.name());
+        let text = error.render().ansi().to_string().replacen("error:", &name, 1);
+        anstream::stderr().write_all(persona.speak(&text).as_bytes())
+    } else if error.kind() == ErrorKind::DisplayVersion && persona == Persona::Overmind {
+        writeln!(anstream::stdout(), "{OVERMIND_VERSION} (tmo {})", env!("CARGO_PKG_VERSION"))
     } else {
-        error.print()
+        let text = persona.speak(&error.render().ansi().to_string());
+        anstream::stdout().write_all(text.as_bytes())
     };
     u8::try_from(error.exit_code()).unwrap_or(2)
 }
@@ -153,5 +168,7 @@ fn report(error: &CliError) -> u8 {
 /// One line on standard error.
 fn warn(what: &dyn Display) {
     // There is no other place to say it.
-    let _ = writeln!(anstream::stderr(), "tmo: {what}");
+    let persona = Persona::here();
+    let text = persona.speak(&what.to_string());
+    let _ = writeln!(anstream::stderr(), "{}: {text}", persona.name());
 }

@@ -4,11 +4,12 @@ use std::io::Write;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::args::StartArgs;
+use super::args::{ClientArgs, NamesArgs, StartArgs};
 use super::early::Early;
 use super::error::CliError;
 use super::instance::{WAITS, of_another_session, taken_over};
 use super::launch::Launch;
+use super::persona::Persona;
 use super::view::{self, Shown};
 use crate::backend::tmux::version;
 use crate::config::dirs::make_runtime_dir;
@@ -22,11 +23,12 @@ use crate::control::lock::{self, Door};
 use crate::engine::guard::News;
 use crate::engine::runtime::Runtime;
 use crate::journal::{Dirs, IndexReader, Position};
+use crate::model::nearest;
 use crate::model::plan::{Inherit, Plan};
+use crate::model::request::Request;
 use crate::pane::paths::spill_dir;
-use crate::plan::{self, Facts};
+use crate::plan::{self, Facts, Settings};
 use crate::sys::clock;
-use crate::view::paint::name_width;
 use crate::view::screen;
 
 /// How long a run that does not answer may take to be over.
@@ -49,11 +51,22 @@ struct Start {
 
 /// Start, adopt or attach; returns the exit code of the run (0 for `-D`).
 pub(super) fn start(args: StartArgs, out: &mut dyn Write) -> Result<u8, CliError> {
+    let (names, socket) = (args.names.clone(), args.socket.clone());
+    let if_needed = args.if_needed;
     let mut start = Start::gather(args)?;
     loop {
         let waits = || tell(&WAITS);
         let door = Door::enter(start.runtime.dir(), waits).map_err(CliError::io("the lock"))?;
-        if lock::is_held(start.runtime.dir()).map_err(CliError::io("the lock"))? {
+        let held = lock::is_held(start.runtime.dir()).map_err(CliError::io("the lock"))?;
+        if !names.is_empty() && (held || start.runtime.has_survivors()) {
+            drop(door);
+            let args = NamesArgs { names, no_wait: false, client: ClientArgs { socket } };
+            return super::named(args, |names| Request::Start { names });
+        }
+        if if_needed && held {
+            return Ok(0);
+        }
+        if held {
             match start.attach(door)? {
                 Some(shown) => return view::show(shown),
                 None => continue,
@@ -110,8 +123,9 @@ impl Start {
         if self.runtime.adoptable()? {
             return Ok(None);
         }
+        let settings = Settings::of(&self.typed, &self.context.env)?;
         let loaded = self.context.load(&self.typed)?;
-        let odd = plan::warnings(&self.context, &loaded, &self.typed);
+        let odd = settings.warnings(&loaded.procfile);
         for warning in loaded.procfile.warnings.iter().chain(&odd) {
             tell(warning);
         }
@@ -124,7 +138,8 @@ impl Start {
             tmo: self.tmo.clone(),
             find: &|name| find_program(&self.context, name),
         };
-        let mut plan = plan::resolve(&self.context, &loaded, &self.typed, facts)?;
+        let mut plan = plan::resolve(&self.context, &loaded, &settings, facts)?;
+        self.choose(&mut plan)?;
         let (search, here) = (self.context.env.get("PATH"), &self.context.start_dir);
         super::block_on(async { Ok(version::find(search, here).await?) })?;
         plan.size = self.pane_size(&plan);
@@ -134,8 +149,29 @@ impl Start {
         Ok(Some((plan, path)))
     }
 
+    /// Let only those begin that were named; the others can be started later.
+    fn choose(&self, plan: &mut Plan) -> Result<(), CliError> {
+        let names = &self.typed.names;
+        if names.is_empty() {
+            return Ok(());
+        }
+        let known: Vec<_> = plan.processes.iter().map(|process| process.name.clone()).collect();
+        for name in names {
+            if !known.iter().any(|process| process.matches(name)) {
+                let unknown = nearest::unknown(name, &known).unknown;
+                return Err(
+                    unknown.map_or_else(|| CliError::Other(name.clone()), CliError::Unknown)
+                );
+            }
+        }
+        for process in &mut plan.processes {
+            process.waits = !names.iter().any(|name| process.name.matches(name));
+        }
+        Ok(())
+    }
+
     fn pane_size(&self, plan: &Plan) -> (u16, u16) {
-        let width = name_width(plan.processes.iter().map(|p| p.name.as_str()));
+        let width = plan.name_width;
         screen::pane_size(screen::stdin_size(), width, self.timestamps)
     }
 
@@ -188,7 +224,7 @@ impl Start {
             "Daemonized. `tmo echo` shows the log, `tmo quit` ends it (socket {})\n",
             plan.socket_shown.as_path().display()
         );
-        super::print(out, text.as_bytes())?;
+        super::print(out, Persona::here().speak(&text).as_bytes())?;
         Ok(Begun::Daemon)
     }
 

@@ -16,6 +16,7 @@ use super::error::CliError;
 use super::launch::Launch;
 use super::log::Source;
 use super::outlet::{Lost, Outlet};
+use super::persona::Persona;
 use crate::config::Env;
 use crate::config::inherit::is_ignored;
 use crate::control::client::{Client, ClientError, HeadEvent, HeadStream};
@@ -27,7 +28,6 @@ use crate::engine::runtime::Runtime;
 use crate::journal::cursor::Position;
 use crate::model::plan::Plan;
 use crate::model::request::{Head, Request};
-use crate::view::paint::name_width;
 use crate::view::printer::{Job, Printer};
 use crate::view::{screen, words};
 
@@ -117,11 +117,12 @@ pub(super) fn show(mut shown: Shown) -> Result<u8, CliError> {
 impl Shown {
     fn job(&self) -> Result<Job, CliError> {
         let source = Source::of_plan(&self.plan, self.runtime.dir())?;
-        let style = Source::style(&self.env, self.timestamps);
+        let mut style = Source::style(&self.env, self.timestamps);
+        style.name_width = style.name_width.max(self.plan.name_width);
         let mut job = source.job(self.position, source.filter(&[])?, style);
         // It is not there any more if the run is over already.
         job.shown = File::options().write(true).open(self.runtime.shown_file()).ok();
-        job.renderer.title(&self.plan.title, "tmo", &mut job.first);
+        job.renderer.title(&self.plan.title, Persona::here().name(), &mut job.first);
         Ok(job)
     }
 
@@ -269,7 +270,7 @@ impl Shown {
     fn resize(&self, printer: &Printer) {
         let Some((columns, _)) = screen::window_size(std::io::stdout()) else { return };
         printer.resize(columns);
-        let width = name_width(self.plan.processes.iter().map(|p| p.name.as_str()));
+        let width = self.plan.name_width;
         let Some(terminal) = screen::stdin_size() else { return };
         let (columns, rows) = screen::pane_size(Some(terminal), width, self.timestamps);
         let address = self.address();

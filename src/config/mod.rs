@@ -52,11 +52,17 @@ pub enum Warning {
         why: String,
     },
     /// A list of processes holds a name that no entry has.
-    #[error("{origin} names `{name}`, which the Procfile does not have")]
+    #[error("{origin} names `{name}`, which the Procfile does not have{}", did_you_mean(nearest.as_deref()))]
     UnknownProcess {
         /// The flag or variable.
         origin: &'static str,
         /// The unknown name.
         name: String,
+        /// The nearest name that there is.
+        nearest: Option<String>,
     },
+}
+
+fn did_you_mean(nearest: Option<&str>) -> String {
+    nearest.map(|name| format!("; did you mean `{name}`?")).unwrap_or_default()
 }

@@ -9,6 +9,8 @@ use super::env::{BadValue, Env};
 /// What was typed behind `tmo start`; `None` where a flag was not given.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct StartOptions {
+    /// The processes to begin with; the others can be started later.
+    pub names: Vec<String>,
     /// `--procfile`.
     pub procfile: Option<PathBuf>,
     /// `--root`.
@@ -17,6 +19,22 @@ pub struct StartOptions {
     pub daemonize: Option<bool>,
     /// `--processes`, a comma list.
     pub processes: Option<String>,
+    /// `--ignored-processes`, a comma list.
+    pub ignored_processes: Option<String>,
+    /// `--can-die`, a comma list.
+    pub can_die: Option<String>,
+    /// `--any-can-die`.
+    pub any_can_die: Option<bool>,
+    /// `--auto-restart`, a comma list.
+    pub auto_restart: Option<String>,
+    /// `--colors`, a comma list.
+    pub colors: Option<String>,
+    /// `--formation`, a comma list.
+    pub formation: Option<String>,
+    /// `--formation-port-step`.
+    pub formation_port_step: Option<u16>,
+    /// `--stop-signals`, a comma list.
+    pub stop_signals: Option<String>,
     /// `--port`.
     pub port: Option<u16>,
     /// `--port-step`.
@@ -46,6 +64,11 @@ impl StartOptions {
     /// Whether the merged log shows times.
     pub fn show_timestamps(&self, env: &Env) -> Result<bool, BadValue> {
         either(self.show_timestamps, env, "SHOW_TIMESTAMPS")
+    }
+
+    /// Whether no end of a process stops the others.
+    pub fn any_can_die(&self, env: &Env) -> Result<bool, BadValue> {
+        either(self.any_can_die, env, "ANY_CAN_DIE")
     }
 
     /// Whether `PORT` is left alone.

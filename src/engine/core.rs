@@ -1,6 +1,7 @@
 //! The engine's state and what it does about each event.
 
 use std::collections::HashMap;
+use std::time::Duration;
 
 use tokio::sync::{oneshot, watch};
 use tokio::time::Instant;
@@ -24,6 +25,9 @@ use crate::sys::clock;
 
 /// Bytes of one stream that are read before the others get their turn.
 const BUDGET: u64 = 1 << 20;
+
+/// Until when to sleep at most when a process waits for its restart.
+const LONGEST_SLEEP: Duration = Duration::from_secs(30);
 
 /// The engine.
 #[derive(Debug)]
@@ -358,11 +362,20 @@ impl Engine {
 
     /// The next moment at which something is overdue.
     pub(super) fn alarm(&self) -> Option<Instant> {
-        self.panes.iter().filter_map(PaneTrack::alarm).chain(self.settled).min()
+        let due = self.saved.supervisor.next_due().map(|due| {
+            let pause = Duration::from_nanos(due.saturating_sub(clock::now_ns()));
+            // The clock may be set meanwhile.
+            Instant::now() + pause.min(LONGEST_SLEEP)
+        });
+        self.panes.iter().filter_map(PaneTrack::alarm).chain(self.settled).chain(due).min()
     }
 
-    /// Give up the markers that are overdue, the sinks and the shims.
+    /// Give up the markers that are overdue, the sinks and the shims; start again what waits for
+    /// that.
     pub(super) fn on_alarm(&mut self) {
+        if self.saved.supervisor.next_due().is_some() {
+            self.input(Input::Alarm);
+        }
         let now = Instant::now();
         let past = |at: Option<Instant>| at.is_some_and(|at| at <= now);
         for id in 0..self.panes.len() {

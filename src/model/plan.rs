@@ -49,6 +49,10 @@ pub struct Plan {
     pub grace_ms: u64,
     /// Where the journal is and how much of it is kept.
     pub log: LogPolicy,
+    /// The longest name of the formation, those that do not run included: how wide the names of
+    /// the merged log are at least.
+    #[serde(default)]
+    pub name_width: usize,
     /// The processes, in the order of the Procfile.
     pub processes: Vec<ProcessPlan>,
 }
@@ -68,6 +72,25 @@ pub struct ProcessPlan {
     pub color: u8,
     /// The signal that asks it to stop.
     pub stop_signal: i32,
+    /// What follows when it ends by itself.
+    #[serde(default)]
+    pub on_exit: OnExit,
+    /// It does not begin with the others, but only when it is asked for.
+    #[serde(default)]
+    pub waits: bool,
+}
+
+/// What follows when a process ends by itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum OnExit {
+    /// Everything else is stopped.
+    #[default]
+    StopAll,
+    /// Nothing: the others run on without it.
+    Remain,
+    /// It is started again.
+    Restart,
 }
 
 /// Attributes of the launching process that its children inherit.

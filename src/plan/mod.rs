@@ -6,8 +6,10 @@
 mod env;
 mod ports;
 mod resolve;
+mod settings;
 #[cfg(test)]
 mod tests;
 
 pub use env::process_env;
-pub use resolve::{Facts, PlanError, resolve, warnings};
+pub use resolve::{Facts, PlanError, resolve};
+pub use settings::Settings;

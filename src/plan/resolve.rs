@@ -1,25 +1,16 @@
-//! Flag, variable, `tmo.toml`, built-in: the first that is there counts.
+//! From what was read to a plan.
 
-use std::ffi::{OsStr, OsString};
+use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
-use nix::sys::signal::Signal;
-
-use super::ports::Ports;
+use super::settings::Settings;
 use crate::config::env::{BadValue, Env};
 use crate::config::load::{Context, Loaded};
-use crate::config::options::{StartOptions, parse_seconds};
 use crate::config::procfile::Entry;
 use crate::config::project::{absolute, state_dir};
-use crate::config::{Warning, dirs, toml::parse_size};
+use crate::config::{dirs, toml::parse_size};
 use crate::model::plan::{Inherit, LogPolicy, PLAN_VERSION, Plan, ProcessPlan};
 use crate::model::{ProcName, name::BadName};
-
-const BASE_PORT: u16 = 5000;
-const PORT_STEP: u16 = 100;
-const GRACE: Duration = Duration::from_secs(5);
-const COLORS: [u8; 10] = [2, 3, 4, 5, 6, 42, 130, 103, 129, 108];
 
 /// What only the running system can tell.
 pub struct Facts<'a> {
@@ -43,6 +34,42 @@ pub enum PlanError {
     /// A variable has no value of its type.
     #[error(transparent)]
     Value(#[from] BadValue),
+    /// A colour that xterm does not know.
+    #[error("Invalid xterm color code: {text}; the codes are 0 to 255")]
+    Color {
+        /// What was given.
+        text: String,
+    },
+    /// A formation that is none.
+    #[error("Invalid formation format; it is `web=2,worker=3`, or `all=2`")]
+    Formation,
+    /// No number of instances.
+    #[error("Invalid number of processes: {text}")]
+    Instances {
+        /// What was given.
+        text: String,
+    },
+    /// The ports of the instances would run into those of the next line.
+    #[error(
+        "You can spawn only {most} instances of the same process with port step of {step} and formation port step of {instance}"
+    )]
+    Crowd {
+        /// How many there may be.
+        most: u16,
+        /// `--port-step`.
+        step: u16,
+        /// `--formation-port-step`.
+        instance: u16,
+    },
+    /// Stop signals that are none.
+    #[error("Invalid stop-signals format; it is `web=TERM,worker=QUIT`")]
+    StopSignals,
+    /// A signal that does not stop.
+    #[error("Invalid signal: {text}; use ABRT, INT, KILL, QUIT, STOP, TERM, USR1 or USR2")]
+    Signal {
+        /// What was given.
+        text: String,
+    },
     /// A name slipped through that is none.
     #[error(transparent)]
     Name(#[from] BadName),
@@ -67,18 +94,29 @@ pub enum PlanError {
 }
 
 /// Decide everything that can be decided before the first process starts.
+///
+/// # Errors
+///
+/// Nothing can be run, or something that is needed is not there.
 pub fn resolve(
     context: &Context,
     loaded: &Loaded,
-    typed: &StartOptions,
+    settings: &Settings,
     facts: Facts<'_>,
 ) -> Result<Plan, PlanError> {
     let (env, project) = (&context.env, &loaded.project);
-    let grace = or_env(typed.timeout, env, "TIMEOUT", "a number of seconds", parse_seconds)?;
     let log = log_policy(context, loaded)?;
-    let config = typed.tmux_config.clone().or_else(|| env.path("TMUX_CONFIG"));
-    let processes = processes(env, loaded, typed, facts.find)?;
+    let formed = formed(&loaded.procfile.entries, settings)?;
+    let name_width = formed.iter().map(|formed| formed.name.as_str().len()).max().unwrap_or(0);
+    let shell = (facts.find)(&settings.shell)
+        .ok_or_else(|| PlanError::NoShell(settings.shell.to_string_lossy().into_owned()))?;
     let tmux = (facts.find)(OsStr::new("tmux")).ok_or(PlanError::NoTmux)?;
+    let config = settings.tmux_config.as_ref();
+    let processes = formed
+        .into_iter()
+        .filter(|formed| settings.runs(formed.entry))
+        .map(|formed| formed.plan(settings, &shell))
+        .collect::<Result<_, _>>()?;
     Ok(Plan {
         version: PLAN_VERSION,
         run: facts.run,
@@ -92,114 +130,67 @@ pub fn resolve(
         procfile: project.procfile_shown.as_path().into(),
         socket: project.socket.path.as_path().into(),
         socket_shown: project.socket.shown.as_path().into(),
-        tmux_config: config.map(|path| absolute(&context.start_dir, &path).into()),
+        tmux_config: config.map(|path| absolute(&context.start_dir, path).into()),
         env: env.pairs(),
         inherit: facts.inherit,
         size: facts.size,
-        grace_ms: u64::try_from(grace.unwrap_or(GRACE).as_millis()).unwrap_or(u64::MAX),
+        grace_ms: u64::try_from(settings.grace.as_millis()).unwrap_or(u64::MAX),
         log,
+        name_width,
         processes,
     })
 }
 
-/// What is odd about the options, though no reason not to start.
-pub fn warnings(context: &Context, loaded: &Loaded, typed: &StartOptions) -> Vec<Warning> {
-    let Ok(Some(wanted)) = wanted(&context.env, typed) else { return Vec::new() };
-    let known = |word: &str| loaded.procfile.entries.iter().any(|entry| entry.name == word);
-    wanted
-        .into_iter()
-        .filter(|word| !known(word))
-        .map(|name| Warning::UnknownProcess { origin: "--processes", name })
-        .collect()
+/// One instance of one line, whether it runs or not.
+struct Formed<'a> {
+    entry: &'a Entry,
+    /// Index of the line among those with a command.
+    line: usize,
+    name: ProcName,
+    /// Index among the instances of the line.
+    instance: usize,
+    /// Index among all instances.
+    number: usize,
 }
 
-/// The flag, else the setting by that name.
-fn or_env<T>(
-    typed: Option<T>,
-    env: &Env,
-    name: &str,
-    expected: &'static str,
-    parse: impl Fn(&str) -> Option<T>,
-) -> Result<Option<T>, BadValue> {
-    typed.map_or_else(|| env.typed(name, expected, parse), |value| Ok(Some(value)))
-}
-
-/// The entries that shall run, or `None` for all of them.
-fn wanted(env: &Env, typed: &StartOptions) -> Result<Option<Vec<String>>, BadValue> {
-    let list =
-        typed.processes.clone().map_or_else(|| env.text("PROCESSES"), |list| Ok(Some(list)))?;
-    let words = |list: String| -> Vec<String> {
-        list.split(',').map(str::trim).filter(|word| !word.is_empty()).map(str::to_owned).collect()
-    };
-    Ok(list.map(words).filter(|words| !words.is_empty()))
-}
-
-fn processes(
-    env: &Env,
-    loaded: &Loaded,
-    typed: &StartOptions,
-    find: &dyn Fn(&OsStr) -> Option<PathBuf>,
-) -> Result<Vec<ProcessPlan>, PlanError> {
-    let ports = ports(env, typed)?;
-    let wanted = wanted(env, typed)?;
-    let entries = &loaded.procfile.entries;
+/// All instances of all lines. Those that are left out keep their ports and colours.
+fn formed<'a>(entries: &'a [Entry], settings: &Settings) -> Result<Vec<Formed<'a>>, PlanError> {
     if entries.is_empty() {
         return Err(PlanError::NoEntries);
     }
-    let runs = |entry: &Entry| wanted.as_ref().is_none_or(|names| names.contains(&entry.name));
-    let chosen: Vec<_> = entries.iter().enumerate().filter(|(_, entry)| runs(entry)).collect();
-    if chosen.is_empty() {
+    let mut formed = vec![];
+    for (line, entry) in entries.iter().enumerate() {
+        let count = settings.formation.of(&entry.name);
+        for instance in 0..count {
+            let name = match count {
+                1 => entry.name.clone(),
+                _ => format!("{}#{}", entry.name, instance + 1),
+            };
+            let (name, number) = (ProcName::new(name)?, formed.len());
+            formed.push(Formed { entry, line, name, instance, number });
+        }
+    }
+    if !formed.iter().any(|formed| settings.runs(formed.entry)) {
         return Err(PlanError::NoProcesses);
     }
-    let shell = shell(env, typed, find)?;
-    let plan = |(index, entry): (usize, &Entry)| {
-        let port = |ports: Ports| {
-            let too_high = || PlanError::Port { name: entry.name.clone() };
-            ports.of_line(index).ok_or_else(too_high)
-        };
+    Ok(formed)
+}
+
+impl Formed<'_> {
+    fn plan(self, settings: &Settings, shell: &Path) -> Result<ProcessPlan, PlanError> {
+        let too_high = || PlanError::Port { name: self.name.to_string() };
+        let port = settings.ports.map(|ports| ports.of(self.line, self.instance));
         Ok(ProcessPlan {
-            name: ProcName::new(entry.name.as_str())?,
-            command: entry.command.clone(),
-            shell: shell.as_path().into(),
-            port: ports.map(port).transpose()?,
-            color: COLORS[index % COLORS.len()],
-            stop_signal: Signal::SIGINT as i32,
+            command: self.entry.command.clone(),
+            shell: shell.into(),
+            port: port.map(|port| port.ok_or_else(too_high)).transpose()?,
+            color: settings.colors[self.number % settings.colors.len()],
+            stop_signal: settings.stop_signal(self.entry) as i32,
+            on_exit: settings.on_exit(self.entry),
+            waits: false,
+            name: self.name,
         })
-    };
-    chosen.into_iter().map(plan).collect()
-}
-
-/// The ports to tell, or `None` if none are told.
-fn ports(env: &Env, typed: &StartOptions) -> Result<Option<Ports>, PlanError> {
-    const EXPECTED: &str = "a port (0 to 65535)";
-    if typed.no_port(env)? {
-        return Ok(None);
     }
-    let parse = |text: &str| text.trim().parse().ok();
-    let base = match or_env(typed.port, env, "PORT", EXPECTED, parse)? {
-        Some(port) => port,
-        None => plain_port(env, EXPECTED)?.unwrap_or(BASE_PORT),
-    };
-    let step = or_env(typed.port_step, env, "PORT_STEP", "a number (0 to 65535)", parse)?;
-    Ok(Some(Ports { base, step: step.unwrap_or(PORT_STEP) }))
-}
-
-/// `PORT` itself, as the processes would see it.
-fn plain_port(env: &Env, expected: &'static str) -> Result<Option<u16>, BadValue> {
-    let Some(value) = env.get("PORT").filter(|value| !value.is_empty()) else { return Ok(None) };
-    let value = value.to_string_lossy();
-    let bad = || BadValue { variable: "PORT".into(), value: value.clone().into_owned(), expected };
-    value.trim().parse().map(Some).map_err(|_| bad())
-}
-
-fn shell(
-    env: &Env,
-    typed: &StartOptions,
-    find: &dyn Fn(&OsStr) -> Option<PathBuf>,
-) -> Result<PathBuf, PlanError> {
-    let by_env = || env.tmo_or_overmind("SHELL").map(|found| found.value.to_owned());
-    let name: OsString = typed.shell.clone().or_else(by_env).unwrap_or_else(|| "sh".into());
-    find(&name).ok_or_else(|| PlanError::NoShell(name.to_string_lossy().into_owned()))
 }
 
 fn log_policy(context: &Context, loaded: &Loaded) -> Result<LogPolicy, PlanError> {

@@ -6,10 +6,10 @@ use std::time::Duration;
 
 use pretty_assertions::assert_eq;
 
-use super::{Facts, PlanError, process_env, resolve, warnings};
+use super::{Facts, PlanError, Settings, process_env, resolve};
 use crate::config::load::{Context, Loaded};
 use crate::config::{Env, Project, StartOptions, procfile, toml};
-use crate::model::plan::{Inherit, Plan};
+use crate::model::plan::{Inherit, OnExit, Plan};
 
 const PROCFILE: &str = "web: w\nworker: k\ncss-1: c\n";
 
@@ -57,7 +57,8 @@ impl Given {
             tmo: "/bin/tmo".into(),
             find,
         };
-        resolve(&self.context, &self.loaded(), &self.typed, facts)
+        let settings = Settings::of(&self.typed, &self.context.env)?;
+        resolve(&self.context, &self.loaded(), &settings, facts)
     }
 
     fn plan(&self) -> Plan {
@@ -108,7 +109,8 @@ fn a_left_out_line_keeps_its_port_and_colour() {
     let plan = given.plan();
     assert_eq!(plan.processes.len(), 1);
     assert_eq!((plan.processes[0].port, plan.processes[0].color), (Some(5200), 4));
-    let warnings = warnings(&given.context, &given.loaded(), &given.typed);
+    let settings = Settings::of(&given.typed, &given.context.env).unwrap();
+    let warnings = settings.warnings(&given.loaded().procfile);
     assert_eq!(warnings.len(), 1);
     assert!(warnings[0].to_string().contains("`nosuch`"), "{}", warnings[0]);
 }
@@ -190,4 +192,150 @@ fn without_ports_an_inherited_one_stays() {
     let env = process_env(&plan, &plan.processes[0]);
     assert!(env.contains(&("PORT".into(), "77".into())));
     assert!(!env.iter().any(|(key, _)| key.as_bytes().starts_with(b"OVERMIND_PROCESS")));
+}
+
+/// What comes of one option, given as a flag or as a variable.
+fn each_way(name: &str, value: &str, flag: StartOptions, check: impl Fn(&Given)) {
+    check(&given(&[]).typed(flag));
+    for prefix in ["TMO_", "OVERMIND_"] {
+        check(&given(&[(&format!("{prefix}{name}"), value)]));
+    }
+}
+
+fn names(given: &Given) -> Vec<String> {
+    given.plan().processes.iter().map(|process| process.name.to_string()).collect()
+}
+
+#[test]
+fn what_is_ignored_does_not_run_even_if_it_is_asked_for() {
+    let flag = StartOptions { ignored_processes: Some("web, css-1".into()), ..Default::default() };
+    each_way("IGNORED_PROCESSES", "web, css-1", flag, |given| assert_eq!(names(given), ["worker"]));
+    let both = StartOptions {
+        processes: Some("web,worker".into()),
+        ignored_processes: Some("web".into()),
+        ..Default::default()
+    };
+    assert_eq!(names(&given(&[]).typed(both)), ["worker"]);
+}
+
+#[test]
+fn a_formation_makes_instances_with_ports_of_their_own() {
+    let flag =
+        StartOptions { formation: Some("web=2, all=0,css-1=1".into()), ..Default::default() };
+    each_way("FORMATION", "web=2, all=0,css-1=1", flag, |given| {
+        let plan = given.plan();
+        let rows: Vec<_> =
+            plan.processes.iter().map(|p| (p.name.as_str(), p.port, p.color)).collect();
+        let expected =
+            [("web#1", Some(5000), 2), ("web#2", Some(5010), 3), ("css-1", Some(5200), 4)];
+        assert_eq!(rows, expected);
+    });
+    let step = StartOptions {
+        formation: Some("web=3".into()),
+        formation_port_step: Some(1),
+        ..Default::default()
+    };
+    assert_eq!(given(&[]).typed(step).ports()[..4], [5000, 5001, 5002, 5100].map(Some));
+    let env = [("TMO_FORMATION", "all=2"), ("OVERMIND_FORMATION_PORT_STEP", "0")];
+    assert_eq!(given(&env).ports()[..3], [5000, 5000, 5100].map(Some), "a port to be shared");
+}
+
+#[test]
+fn names_that_are_left_out_count_for_the_width() {
+    let typed = StartOptions {
+        processes: Some("web".into()),
+        formation: Some("worker=10,css-1=0".into()),
+        ..Default::default()
+    };
+    assert_eq!(given(&[]).typed(typed).plan().name_width, "worker#10".len());
+}
+
+#[test]
+fn what_follows_an_end_goes_by_the_entry() {
+    use OnExit::{Remain, Restart, StopAll};
+    let ends = |given: &Given| -> Vec<OnExit> {
+        given.plan().processes.iter().map(|process| process.on_exit).collect()
+    };
+    let flag = StartOptions { can_die: Some("web".into()), ..Default::default() };
+    each_way("CAN_DIE", "web", flag, |given| assert_eq!(ends(given), [Remain, StopAll, StopAll]));
+    let flag = StartOptions { any_can_die: Some(true), ..Default::default() };
+    each_way("ANY_CAN_DIE", "1", flag, |given| assert_eq!(ends(given), [Remain; 3]));
+    let flag = StartOptions { auto_restart: Some("css-1".into()), ..Default::default() };
+    each_way("AUTO_RESTART", "css-1", flag, |given| {
+        assert_eq!(ends(given), [StopAll, StopAll, Restart]);
+    });
+    let env = [("TMO_AUTO_RESTART", "all"), ("TMO_CAN_DIE", "web"), ("TMO_FORMATION", "web=2")];
+    assert_eq!(ends(&given(&env)), [Restart; 4]);
+}
+
+#[test]
+fn stop_signals_and_colours() {
+    let flag =
+        StartOptions { stop_signals: Some("web=TERM, css-1=QUIT".into()), ..Default::default() };
+    each_way("STOP_SIGNALS", "web=TERM, css-1=QUIT", flag, |given| {
+        let signals: Vec<_> = given.plan().processes.iter().map(|p| p.stop_signal).collect();
+        assert_eq!(signals, [15, 2, 3]);
+    });
+    let flag = StartOptions { colors: Some("0, 255".into()), ..Default::default() };
+    each_way("COLORS", "0, 255", flag, |given| {
+        let colors: Vec<_> = given.plan().processes.iter().map(|p| p.color).collect();
+        assert_eq!(colors, [0, 255, 0]);
+    });
+}
+
+#[test]
+fn wrong_values_are_told_in_overmind_s_words() {
+    let told = |variable: &str, value: &str, expected: &str| {
+        let error = given(&[(variable, value)]).error();
+        assert!(error.starts_with(expected), "{variable}={value}: {error}");
+    };
+    told("TMO_COLORS", "2,256", "Invalid xterm color code: 256");
+    told("TMO_COLORS", "red", "Invalid xterm color code: red");
+    for bad in ["web", "=2", "web=1=2"] {
+        told("TMO_FORMATION", bad, "Invalid formation format");
+    }
+    for bad in ["web=x", "web=-1", "web="] {
+        told("TMO_FORMATION", bad, "Invalid number of processes: ");
+    }
+    told(
+        "TMO_FORMATION",
+        "web=11",
+        "You can spawn only 10 instances of the same process with port step of 100 and formation \
+         port step of 10",
+    );
+    for bad in ["web", "=INT", "web=INT=TERM"] {
+        told("TMO_STOP_SIGNALS", bad, "Invalid stop-signals format");
+    }
+    for bad in ["HUP", "SIGINT", "int", ""] {
+        told("TMO_STOP_SIGNALS", &format!("web={bad}"), &format!("Invalid signal: {bad}"));
+    }
+    told("TMO_ANY_CAN_DIE", "maybe", "TMO_ANY_CAN_DIE=maybe is not a truth value");
+}
+
+#[test]
+fn unknown_names_are_pointed_out_with_the_nearest() {
+    let env = [
+        ("TMO_PROCESSES", "web,nosuch"),
+        ("TMO_IGNORED_PROCESSES", "zzz"),
+        ("TMO_CAN_DIE", "wbe"),
+        ("TMO_AUTO_RESTART", "all,workr"),
+        ("TMO_FORMATION", "all=1,wen=2"),
+        ("TMO_STOP_SIGNALS", "css=INT"),
+    ];
+    let given = given(&env);
+    let settings = Settings::of(&given.typed, &given.context.env).unwrap();
+    let told: Vec<_> =
+        settings.warnings(&given.loaded().procfile).iter().map(ToString::to_string).collect();
+    let unknown = "which the Procfile does not have";
+    assert_eq!(
+        told,
+        [
+            format!("--processes names `nosuch`, {unknown}"),
+            format!("--ignored-processes names `zzz`, {unknown}"),
+            format!("--can-die names `wbe`, {unknown}; did you mean `web`?"),
+            format!("--auto-restart names `workr`, {unknown}; did you mean `worker`?"),
+            format!("--formation names `wen`, {unknown}; did you mean `web`?"),
+            format!("--stop-signals names `css`, {unknown}; did you mean `css-1`?"),
+        ]
+    );
 }

@@ -1,6 +1,6 @@
 //! What a pane tells: its shim's entries, and the end of the shim itself.
 
-use super::{Course, Culprit, Effect, Goal, Pane, Phase, Proc, ProcId, Supervisor, Word};
+use super::{Course, Effect, Goal, Pane, Phase, Proc, ProcId, Supervisor, Word};
 use crate::model::Exit;
 use crate::pane::life::{Entry, LifeEvent, Member};
 
@@ -56,6 +56,7 @@ impl Supervisor {
         proc.pane = pane;
         if by_hand && !proc.alive() && self.course == Course::Keep {
             proc.goal = Goal::Run;
+            proc.due = None;
             proc.life = proc.life.max(proc.current_life()).saturating_add(1);
             out.push(Word::of(id, "restarting", "Its window was opened again: restarting..."));
         }
@@ -124,14 +125,11 @@ impl Supervisor {
         let ran = at.saturating_sub(proc.since);
         proc.phase = Phase::Ending { life, exit };
         proc.since = at;
-        if !(asked && by_our_hand(exit, proc.stop_signal)) {
-            self.worst = self.worst.max(exit.shell_status());
-        }
+        let ours = asked && by_our_hand(exit, proc.stop_signal);
+        proc.status = if ours { 0 } else { exit.shell_status() };
         let again = proc.goal == Goal::Run && proc.life > life;
         if !again && !asked {
-            proc.goal = Goal::Stop;
-            self.culprit.get_or_insert(Culprit { id, exit, at, ran });
-            self.quit(out);
+            self.ended_by_itself(id, (exit, at, ran), out);
         }
     }
 
@@ -186,7 +184,7 @@ impl Supervisor {
             proc.phase = Phase::Pending;
             proc.since = at;
         }
-        if proc.goal == Goal::Run && proc.life <= proc.current_life() {
+        if proc.goal == Goal::Run && proc.life <= proc.current_life() && proc.due.is_none() {
             proc.goal = Goal::Stop;
         }
         self.reopen(id, out);
@@ -239,6 +237,7 @@ impl Supervisor {
         let proc = &mut self.procs[id];
         proc.pane = Pane::None;
         proc.goal = Goal::Stop;
+        proc.due = None;
         proc.note = Some(why.to_owned());
         proc.since = now;
         out.push(Word::error(Some(id), "no-pane", format!("Can't open its window: {why}")));

@@ -9,6 +9,7 @@
 //! ([`Supervisor`] is serialisable), so an adopter goes on where its predecessor was killed.
 
 mod life;
+mod policy;
 mod request;
 mod shutdown;
 #[cfg(test)]
@@ -17,8 +18,9 @@ mod ticket;
 
 use serde::{Deserialize, Serialize};
 
+use crate::model::plan::{OnExit, Plan};
 use crate::model::request::{Outcome, Request};
-use crate::model::{Exit, ProcName, plan::Plan};
+use crate::model::{Exit, ProcName};
 use crate::pane::life::{Entry, Member};
 use crate::pane::spec::Want;
 use ticket::Ticket;
@@ -105,6 +107,9 @@ pub struct Proc {
     pub name: ProcName,
     /// Its stop signal.
     pub stop_signal: i32,
+    /// What follows when it ends by itself.
+    #[serde(default)]
+    pub on_exit: OnExit,
     /// What is wanted.
     pub goal: Goal,
     /// The newest life that was asked for.
@@ -123,6 +128,15 @@ pub struct Proc {
     /// How many shims in a row were killed before they had begun a life.
     #[serde(default)]
     pub lost: u8,
+    /// How its last life counts for the exit code of the run.
+    #[serde(default)]
+    pub status: u8,
+    /// How often in a row it was started again after an end of its own.
+    #[serde(default)]
+    pub streak: u32,
+    /// When it is to be started again, nanoseconds since the epoch.
+    #[serde(default)]
+    pub due: Option<u64>,
     /// Its last main process, dead or alive.
     pub last_pid: Option<u32>,
     /// Since when it has been in this phase, nanoseconds since the epoch.
@@ -155,7 +169,7 @@ pub struct Supervisor {
     pub procs: Vec<Proc>,
     /// Where it is going.
     pub course: Course,
-    /// The highest exit status so far.
+    /// The highest exit status of what was no process: a window that did not open, tmux.
     pub worst: u8,
     /// Who ended first without being told to.
     pub culprit: Option<Culprit>,
@@ -199,6 +213,8 @@ pub enum Input {
     Untold(ProcId, String, Option<(Want, u64)>),
     /// The tmux server is gone.
     TmuxGone,
+    /// It may be [`Supervisor::next_due`].
+    Alarm,
     /// A client asks; by the same key it has asked for the same before.
     Ask(u64, Request, Option<String>),
 }
@@ -258,14 +274,18 @@ impl Supervisor {
         let proc = |process: &crate::model::plan::ProcessPlan| Proc {
             name: process.name.clone(),
             stop_signal: process.stop_signal,
-            goal: Goal::Run,
-            life: 1,
+            on_exit: process.on_exit,
+            goal: if process.waits { Goal::Stop } else { Goal::Run },
+            life: u64::from(!process.waits),
             phase: Phase::Pending,
             pane: Pane::None,
             told: 0,
             killed: 0,
             skipped: 0,
             lost: 0,
+            status: 0,
+            streak: 0,
+            due: None,
             last_pid: None,
             since: now,
             seen: 0,
@@ -293,6 +313,7 @@ impl Supervisor {
             Input::NoPane(id, why) => self.no_pane(id, &why, now, &mut out),
             Input::Untold(id, why, stands) => self.untold(id, why, stands, now),
             Input::TmuxGone => self.on_tmux_gone(&mut out),
+            Input::Alarm => self.on_alarm(now, &mut out),
             Input::Ask(ticket, request, key) => {
                 if !self.asked_before(ticket, key.as_deref()) {
                     self.ask(ticket, &request, now, &mut out);
@@ -340,10 +361,12 @@ impl Supervisor {
     }
 
     fn begin(&mut self, out: &mut Vec<Effect>) {
-        for proc in &mut self.procs {
-            proc.pane = Pane::Opening;
+        let begins = |id: &ProcId| self.procs[*id].goal == Goal::Run;
+        let ids: Vec<_> = (0..self.procs.len()).filter(begins).collect();
+        for &id in &ids {
+            self.procs[id].pane = Pane::Opening;
         }
-        out.push(Effect::Open((0..self.procs.len()).collect()));
+        out.push(Effect::Open(ids));
     }
 
     /// Tell the pane of `id` what is wanted of it, if it has one.
@@ -417,6 +440,7 @@ impl Proc {
             Phase::Running { .. } => "running",
             Phase::Ending { .. } => "stopping",
             Phase::Stuck { .. } => "stuck",
+            Phase::Over { .. } if self.due.is_some() => "restarting",
             Phase::Over { asked: true, .. } => "stopped",
             Phase::Over { .. } => "exited",
         }

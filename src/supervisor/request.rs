@@ -77,6 +77,7 @@ impl Supervisor {
         if proc.alive() && !stopping {
             return Aim::Run(proc.current_life());
         }
+        proc.due = None;
         // A life that was wanted and is not any more may have been skipped for ever.
         if proc.goal == Goal::Stop || proc.life <= proc.current_life() {
             proc.goal = Goal::Run;
@@ -87,7 +88,7 @@ impl Supervisor {
         aim
     }
 
-    fn bring_up(&mut self, id: ProcId, now: u64, out: &mut Vec<Effect>) {
+    pub(super) fn bring_up(&mut self, id: ProcId, now: u64, out: &mut Vec<Effect>) {
         let proc = &mut self.procs[id];
         match proc.pane {
             Pane::Up { .. } => {
@@ -106,6 +107,7 @@ impl Supervisor {
         self.tell_to_stop(id, out);
         let proc = &mut self.procs[id];
         proc.goal = Goal::Stop;
+        proc.due = None;
         proc.tell_the_next();
         let aim = Aim::Over(proc.life);
         self.want(id, out);
@@ -119,6 +121,7 @@ impl Supervisor {
         self.tell_to_stop(id, out);
         let proc = &mut self.procs[id];
         proc.goal = Goal::Run;
+        proc.due = None;
         proc.life = proc.life.saturating_add(1);
         let aim = Aim::Run(proc.life);
         self.want(id, out);

@@ -15,6 +15,7 @@ impl Supervisor {
                 self.tell_to_stop(id, out);
             }
             self.procs[id].goal = Goal::Stop;
+            self.procs[id].due = None;
             self.procs[id].tell_the_next();
             if self.procs[id].alive() {
                 self.want(id, out);
@@ -31,6 +32,7 @@ impl Supervisor {
         for id in 0..self.procs.len() {
             let proc = &mut self.procs[id];
             proc.goal = Goal::Stop;
+            proc.due = None;
             if !proc.alive() {
                 continue;
             }
@@ -74,7 +76,8 @@ impl Supervisor {
             };
             if !self.procs.iter().any(left) {
                 let stuck = self.procs.iter().any(|p| matches!(p.phase, Phase::Stuck { .. }));
-                let code = self.worst.max(u8::from(stuck));
+                let statuses = self.procs.iter().map(|proc| proc.status);
+                let code = statuses.fold(self.worst.max(u8::from(stuck)), u8::max);
                 self.course = Course::Done { code };
                 self.answer(out);
                 out.push(Effect::Finish(code));

@@ -29,7 +29,7 @@ fn counts_on(view: &View<'_>) {
 
 /// Kill guardian and supervisor at once, so that neither sees the other die.
 #[track_caller]
-fn kill_both(world: &World) {
+pub(crate) fn kill_both(world: &World) {
     let (guardian, supervisor) = (world.guardian(), world.supervisor());
     procs::kill(guardian, 9);
     procs::kill(supervisor, 9);
@@ -160,31 +160,6 @@ fn a_view_replaces_guardian_and_supervisor_and_says_so() {
     another_than(&world, 0);
     assert_eq!(view.interrupt(), 0);
     complete(&numbers(&view.log(), "web"));
-    world.wait_empty();
-}
-
-#[test]
-fn without_a_view_the_next_command_takes_over() {
-    let world = counting();
-    world.ok(["start", "-D"]);
-    let web = world.wait_state("web", "running");
-    let said = "taken over its 1 living processes";
-    for command in [&["ps"][..], &["stop", "nope"], &["restart", "web"]] {
-        kill_both(&world);
-        let ran = world.run(command);
-        assert_eq!(ran.code, if command[1..] == ["nope"] { 2 } else { 0 }, "{ran:?}");
-        assert!(ran.stderr.contains(said), "{command:?}: {ran:?}");
-    }
-    assert_ne!(world.wait_state("web", "running"), web);
-    kill_both(&world);
-    let mut view = world.start([""; 0]);
-    view.shows("web    | line 5\n");
-    assert!(view.errors().contains(said), "{}", view.errors());
-    kill_both(&world);
-    world.ok(["stop", "web"]);
-    kill_both(&world);
-    assert_eq!(world.run(["quit"]).code, 0);
-    assert_eq!(view.code(), 0);
     world.wait_empty();
 }
 

@@ -3,7 +3,7 @@
 use crate::harness::{Terminal, World, eventually, procs};
 
 /// Answers what is typed.
-const TALK: &str = "while read x; do echo \"heard <$x>\"; done";
+pub(crate) const TALK: &str = "while read x; do echo \"heard <$x>\"; done";
 
 /// The number of clients attached to the run's tmux.
 fn clients(world: &World) -> usize {
@@ -71,34 +71,6 @@ fn a_restart_is_seen_in_the_same_terminal() {
 }
 
 #[test]
-fn two_terminals_do_not_steer_each_other() {
-    let world =
-        World::new(&format!("web: echo I am web; {TALK}\nworker: echo I am worker; {TALK}\n"));
-    let _view = world.start([""; 0]);
-    world.wait_state("worker", "running");
-    let one = Terminal::open(&world, "one", 90, 20);
-    let two = Terminal::open(&world, "two", 70, 15);
-    one.tmo("connect web");
-    one.wait("I am web");
-    two.tmo("connect worker");
-    two.wait("I am worker");
-    one.line("first");
-    one.wait("heard <first>");
-    two.line("second");
-    two.wait("heard <second>");
-    assert!(!one.screen().contains("second") && !one.screen().contains("worker$"));
-    assert!(!two.screen().contains("first"));
-    // Leaving one does not move the other.
-    one.keys(["C-b", "d"]);
-    one.wait("[detached");
-    two.line("third");
-    two.wait("heard <third>");
-    one.close();
-    two.close();
-    world.ok(["quit"]);
-}
-
-#[test]
 fn read_only_shows_but_sends_nothing() {
     let world = World::new(&format!("web: echo look; {TALK}\n"));
     let view = world.start([""; 0]);
@@ -120,31 +92,6 @@ fn read_only_shows_but_sends_nothing() {
     terminal.line("for real");
     view.shows("| heard <for real>\n");
     assert!(!view.log().contains("in vain"), "{}", view.log());
-    terminal.close();
-    world.ok(["quit"]);
-}
-
-#[test]
-fn a_finished_process_shows_its_last_screen_and_how_it_ended() {
-    let world = World::new("web: echo my last words; read x; exit 3\nworker: exec sleep 1000\n");
-    let view = world.start([""; 0]);
-    view.shows("| my last words\n");
-    world.ok(["stop", "web"]);
-    let terminal = Terminal::open(&world, "a", 90, 20);
-    terminal.tmo("connect web");
-    terminal.wait("my last words");
-    terminal.wait("web stopped with signal 2 (SIGINT) at ");
-    terminal.wait(" (life 1)");
-    // Nothing reads there: what is typed is neither logged nor kept for the next life.
-    // (Not through the terminal, where it would arrive some time, perhaps in the next life.)
-    world.type_into("web", "nobody hears this");
-    world.ok(["restart", "web"]);
-    terminal.wait("(life 1)");
-    eventually("it says so again", || {
-        (terminal.history().matches("my last words").count() == 2).then_some(())
-    });
-    assert!(!String::from_utf8_lossy(&world.stream("web")).contains("nobody hears"));
-    assert!(!terminal.history().contains("nobody hears"));
     terminal.close();
     world.ok(["quit"]);
 }

@@ -17,6 +17,8 @@ mod harness;
 mod hostile;
 mod journal;
 mod lines;
+mod mended;
+mod overmind;
 mod parts;
 mod review;
 mod strangers;

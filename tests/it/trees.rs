@@ -107,29 +107,6 @@ fn a_second_interrupt_does_not_wait_for_the_grace() {
 }
 
 #[test]
-fn what_is_left_behind_is_named_and_ended() {
-    let world =
-        World::new("web: sleep 2020 & setsid sleep 2021 & until read x <go; do :; done; exit 3\n");
-    nix::unistd::mkfifo(&world.app().join("go"), nix::sys::stat::Mode::S_IRWXU).unwrap();
-    let mut view = world.start([""; 0]);
-    world.wait_state("web", "running");
-    let strays = || {
-        let found = world.tree("web").into_iter().filter(|p| p.args[0] == "sleep");
-        let found: Vec<u32> = found.map(|p| p.pid).collect();
-        (found.len() == 2).then_some(found)
-    };
-    let pids = eventually("two strays", strays);
-    world.write("go", "now\n");
-    assert_eq!(view.code(), 3);
-    let log = view.log();
-    assert!(log.contains("Left behind and now ended: sleep (pid "), "{log}");
-    for pid in pids {
-        assert!(log.contains(&format!("(pid {pid}, state ")), "{pid} is named: {log}");
-        assert!(!procs::alive(pid));
-    }
-}
-
-#[test]
 fn a_tmux_server_of_ones_own_is_spared_and_named() {
     let world = World::new(
         "web: tmux -L own -f /dev/null new-session -d 'sleep 1000'; echo up; exec sleep 1000\n",

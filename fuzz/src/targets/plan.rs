@@ -11,11 +11,11 @@ use tmo::config::load::{Context, Loaded};
 use tmo::config::{Env, Project, StartOptions, envfiles, procfile, toml};
 use tmo::model::nearest::nearest;
 use tmo::model::plan::{Inherit, Plan};
-use tmo::plan::{Facts, process_env, resolve, warnings};
+use tmo::plan::{Facts, Settings, process_env, resolve};
 
 use super::input::Input;
 
-const VARIABLES: [&str; 15] = [
+const VARIABLES: [&str; 21] = [
     "PORT",
     "TMO_PORT",
     "OVERMIND_PORT_STEP",
@@ -27,6 +27,12 @@ const VARIABLES: [&str; 15] = [
     "TMO_LOG_TOTAL",
     "OVERMIND_SHELL",
     "OVERMIND_NO_PORT",
+    "OVERMIND_FORMATION",
+    "TMO_FORMATION_PORT_STEP",
+    "TMO_COLORS",
+    "TMO_STOP_SIGNALS",
+    "OVERMIND_AUTO_RESTART",
+    "OVERMIND_IGNORED_PROCESSES",
     "TMO_ENV",
     "HOME",
     "XDG_STATE_HOME",
@@ -47,12 +53,16 @@ pub(crate) fn check(data: &[u8]) {
     let (env, warned) = envfiles::overlay(env, &read);
     let typed = typed(&mut input);
     let context = Context { start_dir: "/x".into(), env, warnings: warned };
-    let (settings, procfile) = (input.bytes(), input.rest());
+    let (toml, procfile) = (input.bytes(), input.rest());
     let Ok(procfile) = procfile::parse(procfile, "Procfile") else { return };
-    let Ok(toml) = toml::parse(&String::from_utf8_lossy(settings), "tmo.toml") else { return };
+    let Ok(toml) = toml::parse(&String::from_utf8_lossy(toml), "tmo.toml") else { return };
     let Ok(project) = Project::locate(Path::new("/x"), &typed, &context.env) else { return };
     let loaded = Loaded { project, procfile, toml };
-    for warning in warnings(&context, &loaded, &typed) {
+    let settings = match Settings::of(&typed, &context.env) {
+        Ok(settings) => settings,
+        Err(error) => return assert!(error.to_string().len() < 1000 + 4 * data.len()),
+    };
+    for warning in settings.warnings(&loaded.procfile) {
         assert!(!warning.to_string().is_empty());
     }
     let facts = Facts {
@@ -63,7 +73,7 @@ pub(crate) fn check(data: &[u8]) {
         tmo: "/bin/tmo".into(),
         find: &|name: &OsStr| Some(PathBuf::from("/bin").join(name)),
     };
-    match resolve(&context, &loaded, &typed, facts) {
+    match resolve(&context, &loaded, &settings, facts) {
         Ok(plan) => sound(&plan, &loaded),
         Err(error) => assert!(error.to_string().len() < 1000 + 4 * data.len()),
     }
@@ -81,6 +91,8 @@ fn typed(input: &mut Input<'_>) -> StartOptions {
         procfile: text(input).map(PathBuf::from),
         root: text(input).map(PathBuf::from),
         processes: text(input),
+        formation: text(input),
+        stop_signals: text(input),
         port: input.yes().then(|| input.u16()),
         port_step: input.yes().then(|| input.u16()),
         no_port: input.yes().then(|| input.yes()),
@@ -98,7 +110,10 @@ fn sound(plan: &Plan, loaded: &Loaded) {
     let mut names = HashSet::new();
     for process in &plan.processes {
         let name = process.name.as_str();
-        let entry = entries.iter().find(|entry| entry.name == name).expect("nobody named that");
+        let entry = entries
+            .iter()
+            .find(|entry| entry.name == process.name.entry())
+            .expect("nobody named that");
         assert_eq!(process.command, entry.command);
         assert!(names.insert(name), "{name} twice");
         assert_eq!(nearest(name, [name]), Some(name));

@@ -22,6 +22,8 @@ pub struct Target<'a> {
     pub client: &'a str,
     /// Keys do not reach the process.
     pub read_only: bool,
+    /// The client is a program that speaks control mode.
+    pub control: bool,
 }
 
 /// The arguments that ask for the window of each pane, for [`window_of`].
@@ -45,7 +47,8 @@ fn end_with_client(client: &str) -> Command {
 
 /// The arguments of the tmux client that shows the pane.
 pub fn arguments(target: &Target<'_>) -> Vec<OsString> {
-    let mut words: Vec<OsString> = vec!["-L".into(), target.socket.into()];
+    let mut words: Vec<OsString> = if target.control { vec!["-CC".into()] } else { vec![] };
+    words.extend(["-L".into(), target.socket.into()]);
     let own = format!("={}", target.client);
     let mut commands = vec![
         Command::new("new-session")

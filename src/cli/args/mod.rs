@@ -63,7 +63,7 @@ Examples:
 Each process gets PORT, PS (its name), TMO_SOCKET and, for each other process,
 OVERMIND_PROCESS_<name>_PORT. Variables may also stand in ./.env and ./.tmo.env."
     )]
-    Start(StartArgs),
+    Start(Box<StartArgs>),
     /// Restart processes; without names, all of them.
     #[command(
         visible_alias = "r",
@@ -109,6 +109,7 @@ Examples:
     #[command(after_help = "\
 Examples:
   tmo echo                      everything
+  tmo echo -n 20                the last 20 lines, then what comes
   tmo echo web worker           only these")]
     Echo(EchoArgs),
     /// Print what was logged so far, also by processes that are gone.
@@ -119,6 +120,17 @@ Examples:
   tmo logs -n 10 -f             the last 10 lines, then what comes
   grep -i error $(tmo logs web --path)")]
     Logs(LogsArgs),
+    /// Run a command in the environment of the env files, as the processes have it.
+    #[command(
+        visible_aliases = ["exec", "e"],
+        after_help = "\
+Examples:
+  tmo run rails console         with what ./.env and ./.tmo.env set
+  tmo run env                   what is that?
+
+All that follows the command is its own. PORT and PS are not set: it is no process of the Procfile."
+    )]
+    Run(RunArgs),
     /// Show the processes and their states.
     #[command(
         visible_alias = "status",
@@ -146,6 +158,13 @@ Examples:
 /// `tmo start`.
 #[derive(Debug, Clone, PartialEq, Eq, Default, clap::Args)]
 pub struct StartArgs {
+    /// Begin with these processes only; the others can be started later. Where a run is already
+    /// there, start these in it.
+    #[arg(value_name = "NAME", add = ArgValueCompleter::new(complete_name))]
+    pub names: Vec<String>,
+    /// Do nothing if a run is already there.
+    #[arg(long)]
+    pub if_needed: bool,
     /// The Procfile.
     #[arg(short = 'f', long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub procfile: Option<PathBuf>,
@@ -159,6 +178,32 @@ pub struct StartArgs {
     /// The processes to run, separated by commas.
     #[arg(short = 'l', long, value_name = "NAMES", add = ArgValueCompleter::new(complete_list))]
     pub processes: Option<String>,
+    /// The processes not to run, separated by commas; counts before --processes.
+    #[arg(short = 'x', long, value_name = "NAMES", add = ArgValueCompleter::new(complete_list))]
+    pub ignored_processes: Option<String>,
+    /// The processes that may end without stopping the others.
+    #[arg(short = 'c', long, value_name = "NAMES", add = ArgValueCompleter::new(complete_list))]
+    pub can_die: Option<String>,
+    /// Let every process end without stopping the others.
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true,
+        default_missing_value = "true", value_parser = truth)]
+    pub any_can_die: Option<bool>,
+    /// The processes to start again when they end, or `all`; at once, then after longer and longer
+    /// pauses.
+    #[arg(short = 'r', long, value_name = "NAMES", add = ArgValueCompleter::new(complete_list))]
+    pub auto_restart: Option<String>,
+    /// How many instances of each process to run: `web=2,all=1`.
+    #[arg(short = 'm', long, value_name = "NAME=N,…")]
+    pub formation: Option<String>,
+    /// How far the ports of two instances of one process are apart.
+    #[arg(long, value_name = "N")]
+    pub formation_port_step: Option<u16>,
+    /// The signals that ask processes to stop: `web=TERM,worker=QUIT`.
+    #[arg(short = 'i', long, value_name = "NAME=SIG,…")]
+    pub stop_signals: Option<String>,
+    /// The colours of the names, as xterm numbers (0 to 255) separated by commas.
+    #[arg(short = 'b', long, value_name = "CODES")]
+    pub colors: Option<String>,
     /// The port of the first line, told to the process as PORT.
     #[arg(short = 'p', long)]
     pub port: Option<u16>,
@@ -193,10 +238,19 @@ pub struct StartArgs {
 impl From<StartArgs> for StartOptions {
     fn from(args: StartArgs) -> Self {
         Self {
+            names: args.names,
             procfile: args.procfile,
             root: args.root,
             daemonize: args.daemonize,
             processes: args.processes,
+            ignored_processes: args.ignored_processes,
+            can_die: args.can_die,
+            any_can_die: args.any_can_die,
+            auto_restart: args.auto_restart,
+            colors: args.colors,
+            formation: args.formation,
+            formation_port_step: args.formation_port_step,
+            stop_signals: args.stop_signals,
             port: args.port,
             port_step: args.port_step,
             no_port: args.no_port,
@@ -241,6 +295,13 @@ pub struct ConnectArgs {
     /// Show the terminal, but send it no keys.
     #[arg(short = 'r', long)]
     pub read_only: bool,
+    /// Speak tmux's control mode (`tmux -CC`), for terminals that show tmux windows as their own.
+    #[arg(short = 'c', long, value_name = "BOOL", num_args = 0..=1, require_equals = true,
+        default_missing_value = "true", value_parser = truth)]
+    pub control_mode: Option<bool>,
+    /// Print the tmux command instead of becoming it.
+    #[arg(long)]
+    pub print: bool,
     /// Which instance.
     #[command(flatten)]
     pub client: ClientArgs,
@@ -252,6 +313,9 @@ pub struct EchoArgs {
     /// Show only these processes.
     #[arg(value_name = "NAME", add = ArgValueCompleter::new(complete_name))]
     pub names: Vec<String>,
+    /// Begin with the last N lines.
+    #[arg(short = 'n', long, value_name = "N")]
+    pub lines: Option<usize>,
     /// Which instance.
     #[command(flatten)]
     pub client: ClientArgs,
@@ -278,6 +342,15 @@ pub struct LogsArgs {
     /// Which instance.
     #[command(flatten)]
     pub client: ClientArgs,
+}
+
+/// `tmo run`.
+#[derive(Debug, Clone, PartialEq, Eq, Default, clap::Args)]
+pub struct RunArgs {
+    /// The command and its arguments.
+    #[arg(value_name = "COMMAND", trailing_var_arg = true, allow_hyphen_values = true,
+        value_hint = ValueHint::CommandWithArguments)]
+    pub command: Vec<OsString>,
 }
 
 /// `tmo ps`.
@@ -332,6 +405,11 @@ fn go_style(command: &Command, args: impl IntoIterator<Item = OsString>) -> Vec<
         literal |= arg == "--";
         match arg.to_str() {
             Some("h") if index == 1 => "help".into(),
+            Some("run" | "exec" | "e") if index == 1 => {
+                // What follows is the command's.
+                literal = true;
+                arg
+            }
             Some(text) if !literal => long(text).unwrap_or(arg),
             Some(_) | None => arg,
         }

@@ -9,11 +9,19 @@ use super::Args;
 pub(super) type Setting = (&'static str, Option<&'static str>, &'static str);
 
 /// The settings behind the flags of `tmo start`.
-pub(super) const SETTINGS: [Setting; 13] = [
+pub(super) const SETTINGS: [Setting; 21] = [
     ("procfile", Some("PROCFILE"), "./Procfile"),
     ("root", None, "the directory of the Procfile"),
     ("daemonize", Some("DAEMONIZE"), "false"),
     ("processes", Some("PROCESSES"), "all"),
+    ("ignored_processes", Some("IGNORED_PROCESSES"), "none"),
+    ("can_die", Some("CAN_DIE"), "none"),
+    ("any_can_die", Some("ANY_CAN_DIE"), "false"),
+    ("auto_restart", Some("AUTO_RESTART"), "none"),
+    ("formation", Some("FORMATION"), "all=1"),
+    ("formation_port_step", Some("FORMATION_PORT_STEP"), "10"),
+    ("stop_signals", Some("STOP_SIGNALS"), "INT for all"),
+    ("colors", Some("COLORS"), "2,3,4,5,6,42,130,103,129,108"),
     ("port", Some("PORT"), "5000"),
     ("port_step", Some("PORT_STEP"), "100"),
     ("no_port", Some("NO_PORT"), "false"),
@@ -29,10 +37,14 @@ pub(super) const SETTINGS: [Setting; 13] = [
 const CLIENT_SOCKET: Setting =
     ("socket", Some("SOCKET"), ".overmind.sock here or in the nearest directory above");
 
+/// The setting behind a flag of `tmo connect`.
+const CONTROL_MODE: Setting = ("control_mode", Some("CONTROL_MODE"), "false");
+
 /// The whole command line, with the variables and defaults of the flags in their help.
 pub fn command() -> Command {
     Args::command().mut_subcommands(|verb| {
-        let settings = if verb.get_name() == "start" { &SETTINGS[..] } else { &[CLIENT_SOCKET] };
+        let settings =
+            if verb.get_name() == "start" { &SETTINGS[..] } else { &[CLIENT_SOCKET, CONTROL_MODE] };
         verb.mut_args(|arg| match settings.iter().find(|(id, ..)| arg.get_id() == *id) {
             Some(setting) => {
                 let help = help_of(arg.get_help(), setting);

@@ -17,7 +17,7 @@ fn verb(line: &str) -> Verb {
 
 fn start(line: &str) -> StartArgs {
     let Verb::Start(args) = verb(line) else { panic!("{line} is no start") };
-    args
+    *args
 }
 
 #[test]
@@ -84,8 +84,10 @@ fn mistakes_are_refused() {
 fn every_flag_of_start_names_its_default() {
     let command = command();
     let start = command.find_subcommand("start").unwrap();
-    let flags: Vec<_> = start.get_arguments().map(|arg| arg.get_id().as_str()).collect();
-    assert_eq!(flags.len(), SETTINGS.len());
+    // What is said to this one call only has neither variable nor default.
+    let once = ["names", "if_needed"];
+    let flags = start.get_arguments().filter(|arg| !once.contains(&arg.get_id().as_str()));
+    assert_eq!(flags.count(), SETTINGS.len());
     for (id, variable, default) in SETTINGS {
         let arg = start.get_arguments().find(|arg| arg.get_id() == id).unwrap();
         let help = arg.get_help().unwrap().to_string();

@@ -14,6 +14,7 @@ enum Step {
     Stop(usize),
     Restart(usize),
     Resume,
+    Wait(u64),
     Quit,
 }
 
@@ -28,6 +29,7 @@ fn step() -> impl Strategy<Value = Step> {
         3 => id.clone().prop_map(Step::Stop),
         3 => id.prop_map(Step::Restart),
         1 => Just(Step::Resume),
+        1 => (0u64..40).prop_map(Step::Wait),
         1 => Just(Step::Quit),
     ]
 }
@@ -36,7 +38,7 @@ proptest! {
     #[test]
     fn nothing_is_forgotten(steps in proptest::collection::vec(step(), 0..60)) {
         let all = ["a", "b", "c"];
-        let mut world = World::new(&all);
+        let mut world = World::new(&["a", "b?", "c!"]);
         let mut asked = 0;
         let mut may_end = false;
         for step in steps {
@@ -50,8 +52,12 @@ proptest! {
                 Step::Deliver(id) => _ = world.deliver(id),
                 Step::Die(id, code) => if world.shims[id].alive {
                     world.shims[id].die(Exit::Code(code));
-                    may_end = true;
+                    may_end |= id == 0;
                 },
+                Step::Wait(seconds) => {
+                    world.now += seconds * 1_000_000_000;
+                    world.input(Input::Alarm);
+                }
                 Step::Start(id) => ask(&mut world, Request::Start { names: names(&[all[id]]) }),
                 Step::Stop(id) => ask(&mut world, Request::Stop { names: names(&[all[id]]) }),
                 Step::Restart(id) => ask(&mut world, Request::Restart { names: names(&[all[id]]) }),

@@ -6,7 +6,7 @@ mod rules;
 use std::collections::VecDeque;
 
 use super::{Course, Effect, Goal, Input, Phase, ProcId, Supervisor};
-use crate::model::plan::{Inherit, LogPolicy, PLAN_VERSION, Plan, ProcessPlan};
+use crate::model::plan::{Inherit, LogPolicy, OnExit, PLAN_VERSION, Plan, ProcessPlan};
 use crate::model::request::{Outcome, Request};
 use crate::model::{Exit, ProcName};
 use crate::pane::life::{Entry, LifeEvent};
@@ -14,14 +14,21 @@ use crate::pane::spec::Want;
 
 const INT: i32 = 2;
 
+/// Processes of these names; `name?` may end, `name!` is started again, `name-` waits.
 fn plan(names: &[&str]) -> Plan {
     let process = |name: &&str| ProcessPlan {
-        name: ProcName::new(*name).unwrap(),
+        name: ProcName::new(name.trim_end_matches(['?', '!'])).unwrap(),
+        on_exit: match name.as_bytes().last() {
+            Some(b'?') => OnExit::Remain,
+            Some(b'!') => OnExit::Restart,
+            _ => OnExit::StopAll,
+        },
         command: "x".into(),
         shell: "sh".into(),
         port: None,
         color: 2,
         stop_signal: INT,
+        waits: name.ends_with('-'),
     };
     Plan {
         version: PLAN_VERSION,
@@ -42,6 +49,7 @@ fn plan(names: &[&str]) -> Plan {
         size: (80, 24),
         grace_ms: 5000,
         log: LogPolicy { dir: "/".into(), per_process: 0, total: 0 },
+        name_width: 0,
         processes: names.iter().map(process).collect(),
     }
 }
@@ -176,6 +184,13 @@ impl World {
         }
     }
 
+    /// Let time pass.
+    fn wait(&mut self, seconds: u64) {
+        self.now += seconds * 1_000_000_000;
+        self.input(Input::Alarm);
+        self.settle();
+    }
+
     fn ask(&mut self, ticket: u64, request: Request) {
         self.input(Input::Ask(ticket, request, None));
     }
@@ -185,7 +200,8 @@ impl World {
             for proc in &self.machine.procs {
                 match proc.goal {
                     Goal::Run => assert!(
-                        matches!(proc.phase, Phase::Running { life, .. } if life == proc.life),
+                        matches!(proc.phase, Phase::Running { life, .. } if life == proc.life)
+                            || proc.due.is_some() && !proc.alive(),
                         "{proc:?}"
                     ),
                     Goal::Stop => assert!(!proc.alive(), "{proc:?}"),

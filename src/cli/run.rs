@@ -1,0 +1,39 @@
+//! `tmo run`: a command in the environment of the env files.
+
+use std::ffi::OsString;
+use std::os::unix::process::CommandExt as _;
+use std::path::Path;
+use std::process::Command;
+
+use super::args::RunArgs;
+use super::error::CliError;
+use crate::config::load::{Context, find_program, why};
+
+/// Become the command; returns only if that fails. There is nobody between it and the shell: a
+/// Ctrl-C reaches it as it would without tmo, and the shell sees how it really ended.
+pub(super) fn run(args: &RunArgs) -> Result<u8, CliError> {
+    let context = Context::here()?;
+    for warning in &context.warnings {
+        super::warn(warning);
+    }
+    let Some((name, rest)) = args.command.split_first() else { return Err(CliError::NoCommand) };
+    let shown = name.to_string_lossy().into_owned();
+    let not_found = || {
+        let name_shown = shown.clone();
+        if blocked(&context, name) {
+            CliError::NotExecutable { name: name_shown, why: "permission denied".into() }
+        } else {
+            CliError::NotFound { name: name_shown }
+        }
+    };
+    let program = find_program(&context, name).ok_or_else(not_found)?;
+    let env = context.env.pairs().into_iter().map(|(name, value)| (name.0, value.0));
+    let error = Command::new(program).arg0(name).args(rest).env_clear().envs(env).exec();
+    Err(CliError::NotExecutable { name: shown, why: why(&error) })
+}
+
+/// Whether it is there, but is not to be executed.
+fn blocked(context: &Context, name: &OsString) -> bool {
+    let path = Path::new(name);
+    path.components().count() > 1 && context.start_dir.join(path).exists()
+}

@@ -1,0 +1,244 @@
+//! What flags and variables say, read and checked before the Procfile is.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use nix::sys::signal::Signal;
+
+use super::PlanError;
+use super::ports::Ports;
+use crate::config::env::{BadValue, Env};
+use crate::config::options::{StartOptions, parse_seconds};
+use crate::config::procfile::Procfile;
+use crate::config::{Warning, procfile::Entry};
+use crate::model::nearest::nearest;
+use crate::model::plan::OnExit;
+
+const BASE_PORT: u16 = 5000;
+const PORT_STEP: u16 = 100;
+const FORMATION_PORT_STEP: u16 = 10;
+const GRACE: Duration = Duration::from_secs(5);
+const COLORS: [u8; 10] = [2, 3, 4, 5, 6, 42, 130, 103, 129, 108];
+
+/// The word that means every process of the Procfile, in a formation and in `--auto-restart`.
+const ALL: &str = "all";
+
+/// The signals that a process may be stopped with (overmind's list).
+const STOP_SIGNALS: [(&str, Signal); 8] = [
+    ("ABRT", Signal::SIGABRT),
+    ("INT", Signal::SIGINT),
+    ("KILL", Signal::SIGKILL),
+    ("QUIT", Signal::SIGQUIT),
+    ("STOP", Signal::SIGSTOP),
+    ("TERM", Signal::SIGTERM),
+    ("USR1", Signal::SIGUSR1),
+    ("USR2", Signal::SIGUSR2),
+];
+
+/// All that `tmo start` was told about the processes: flags, then variables, then defaults.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Settings {
+    /// Which ports are told, or `None` if none are.
+    pub(super) ports: Option<Ports>,
+    /// The colours of the names, used in turn.
+    pub(super) colors: Vec<u8>,
+    pub(super) formation: Formation,
+    /// The entries that shall run; none named means all.
+    only: Vec<String>,
+    ignored: Vec<String>,
+    can_die: Vec<String>,
+    any_can_die: bool,
+    auto_restart: Vec<String>,
+    stop_signals: Vec<(String, Signal)>,
+    pub(super) grace: Duration,
+    pub(super) shell: OsString,
+    pub(super) tmux_config: Option<PathBuf>,
+}
+
+/// How many instances of each entry there are.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(super) struct Formation(Vec<(String, usize)>);
+
+impl Formation {
+    /// Parse `web=2,all=1`.
+    fn parse(text: &str) -> Result<Self, PlanError> {
+        let one = |item: &str| {
+            let mut parts = item.split('=').map(str::trim);
+            let (Some(name), Some(count), None) = (parts.next(), parts.next(), parts.next()) else {
+                return Err(PlanError::Formation);
+            };
+            if name.is_empty() {
+                return Err(PlanError::Formation);
+            }
+            let bad = || PlanError::Instances { text: count.to_owned() };
+            Ok((name.to_owned(), count.parse::<u16>().map_err(|_| bad())?.into()))
+        };
+        let items = text.split(',').map(str::trim).filter(|item| !item.is_empty());
+        Ok(Self(items.map(one).collect::<Result<_, _>>()?))
+    }
+
+    /// How many instances of this entry there shall be. A name of its own counts before `all`.
+    pub(super) fn of(&self, entry: &str) -> usize {
+        let named = |name: &str| self.0.iter().rev().find(|(n, _)| n == name).map(|(_, n)| *n);
+        named(entry).or_else(|| named(ALL)).unwrap_or(1)
+    }
+
+    fn most(&self) -> usize {
+        self.0.iter().map(|(_, count)| *count).max().unwrap_or(1)
+    }
+}
+
+impl Settings {
+    /// Read them all. What is wrong is told in the order in which overmind looks at it.
+    ///
+    /// # Errors
+    ///
+    /// A value that is none of its kind.
+    pub fn of(typed: &StartOptions, env: &Env) -> Result<Self, PlanError> {
+        let text = |typed: &Option<String>, name: &str| match typed {
+            Some(text) => Ok(text.clone()),
+            None => Ok::<_, BadValue>(env.text(name)?.unwrap_or_default()),
+        };
+        let list = |typed, name: &str| Ok::<_, BadValue>(words(&text(typed, name)?));
+        let colors = colors(&text(&typed.colors, "COLORS")?)?;
+        let formation = Formation::parse(&text(&typed.formation, "FORMATION")?)?;
+        let ports = ports(env, typed)?;
+        if let Some(ports) = &ports {
+            ports.have_room_for(formation.most())?;
+        }
+        let stop_signals = stop_signals(&text(&typed.stop_signals, "STOP_SIGNALS")?)?;
+        let grace = or_env(typed.timeout, env, "TIMEOUT", "a number of seconds", parse_seconds)?;
+        let shell = || env.tmo_or_overmind("SHELL").map(|found| found.value.to_owned());
+        Ok(Self {
+            ports,
+            colors,
+            formation,
+            only: list(&typed.processes, "PROCESSES")?,
+            ignored: list(&typed.ignored_processes, "IGNORED_PROCESSES")?,
+            can_die: list(&typed.can_die, "CAN_DIE")?,
+            any_can_die: typed.any_can_die(env)?,
+            auto_restart: list(&typed.auto_restart, "AUTO_RESTART")?,
+            stop_signals,
+            grace: grace.unwrap_or(GRACE),
+            shell: typed.shell.clone().or_else(shell).unwrap_or_else(|| "sh".into()),
+            tmux_config: typed.tmux_config.clone().or_else(|| env.path("TMUX_CONFIG")),
+        })
+    }
+
+    /// Whether this entry shall run at all.
+    pub(super) fn runs(&self, entry: &Entry) -> bool {
+        let chosen = self.only.is_empty() || self.only.contains(&entry.name);
+        chosen && !self.ignored.contains(&entry.name)
+    }
+
+    /// What shall follow when an instance of this entry ends by itself.
+    pub(super) fn on_exit(&self, entry: &Entry) -> OnExit {
+        let named = |list: &[String]| list.contains(&entry.name);
+        if named(&self.auto_restart) || self.auto_restart.iter().any(|word| word == ALL) {
+            OnExit::Restart
+        } else if self.any_can_die || named(&self.can_die) {
+            OnExit::Remain
+        } else {
+            OnExit::StopAll
+        }
+    }
+
+    /// The signal that asks an instance of this entry to stop.
+    pub(super) fn stop_signal(&self, entry: &Entry) -> Signal {
+        let told = self.stop_signals.iter().rev().find(|(name, _)| *name == entry.name);
+        told.map_or(Signal::SIGINT, |(_, signal)| *signal)
+    }
+
+    /// Names that no entry has.
+    pub fn warnings(&self, procfile: &Procfile) -> Vec<Warning> {
+        let known: Vec<&str> = procfile.entries.iter().map(|entry| entry.name.as_str()).collect();
+        let formation = self.formation.0.iter().map(|(name, _)| name);
+        let stopped = self.stop_signals.iter().map(|(name, _)| name);
+        let all = |word: &&String| *word != ALL;
+        let given: [(&'static str, Vec<&String>); 6] = [
+            ("--processes", self.only.iter().collect()),
+            ("--ignored-processes", self.ignored.iter().collect()),
+            ("--can-die", self.can_die.iter().collect()),
+            ("--auto-restart", self.auto_restart.iter().filter(all).collect()),
+            ("--formation", formation.filter(all).collect()),
+            ("--stop-signals", stopped.collect()),
+        ];
+        let unknown = |origin: &'static str, name: &String| {
+            let nearest = nearest(name, known.iter().copied()).map(str::to_owned);
+            Warning::UnknownProcess { origin, name: name.clone(), nearest }
+        };
+        let mut warnings = vec![];
+        for (origin, names) in given {
+            let odd = names.into_iter().filter(|name| !known.contains(&name.as_str()));
+            warnings.extend(odd.map(|name| unknown(origin, name)));
+        }
+        warnings
+    }
+}
+
+/// The words of a comma list.
+fn words(list: &str) -> Vec<String> {
+    list.split(',').map(str::trim).filter(|word| !word.is_empty()).map(str::to_owned).collect()
+}
+
+fn colors(text: &str) -> Result<Vec<u8>, PlanError> {
+    if text.trim().is_empty() {
+        return Ok(COLORS.to_vec());
+    }
+    let one = |code: &str| code.parse().map_err(|_| PlanError::Color { text: code.to_owned() });
+    text.split(',').map(str::trim).map(one).collect()
+}
+
+fn stop_signals(text: &str) -> Result<Vec<(String, Signal)>, PlanError> {
+    let one = |item: String| {
+        let (name, signal) = item.split_once('=').ok_or(PlanError::StopSignals)?;
+        let (name, signal) = (name.trim(), signal.trim());
+        if name.is_empty() || signal.contains('=') {
+            return Err(PlanError::StopSignals);
+        }
+        let known = STOP_SIGNALS.iter().find(|(word, _)| *word == signal);
+        let known = known.ok_or_else(|| PlanError::Signal { text: signal.to_owned() })?;
+        Ok((name.to_owned(), known.1))
+    };
+    words(text).into_iter().map(one).collect()
+}
+
+/// The flag, else the setting by that name.
+fn or_env<T>(
+    typed: Option<T>,
+    env: &Env,
+    name: &str,
+    expected: &'static str,
+    parse: impl Fn(&str) -> Option<T>,
+) -> Result<Option<T>, BadValue> {
+    typed.map_or_else(|| env.typed(name, expected, parse), |value| Ok(Some(value)))
+}
+
+/// The ports to tell, or `None` if none are told.
+fn ports(env: &Env, typed: &StartOptions) -> Result<Option<Ports>, PlanError> {
+    const EXPECTED: &str = "a port (0 to 65535)";
+    if typed.no_port(env)? {
+        return Ok(None);
+    }
+    let parse = |text: &str| text.trim().parse().ok();
+    let base = match or_env(typed.port, env, "PORT", EXPECTED, parse)? {
+        Some(port) => port,
+        None => plain_port(env, EXPECTED)?.unwrap_or(BASE_PORT),
+    };
+    let step = |typed, name| or_env(typed, env, name, "a number (0 to 65535)", parse);
+    Ok(Some(Ports {
+        base,
+        step: step(typed.port_step, "PORT_STEP")?.unwrap_or(PORT_STEP),
+        instance: step(typed.formation_port_step, "FORMATION_PORT_STEP")?
+            .unwrap_or(FORMATION_PORT_STEP),
+    }))
+}
+
+/// `PORT` itself, as the processes would see it.
+fn plain_port(env: &Env, expected: &'static str) -> Result<Option<u16>, BadValue> {
+    let Some(value) = env.get("PORT").filter(|value| !value.is_empty()) else { return Ok(None) };
+    let value = value.to_string_lossy();
+    let bad = || BadValue { variable: "PORT".into(), value: value.clone().into_owned(), expected };
+    value.trim().parse().map(Some).map_err(|_| bad())
+}

@@ -1,0 +1,203 @@
+//! What overmind's users type: its flags, its verbs, its name.
+
+use std::os::unix::fs::symlink;
+use std::process::Command;
+
+use crate::harness::{Ran, World, eventually, procs};
+
+const LONG: &str = "web: echo $PS on $PORT; exec sleep 1000\nworker: exec sleep 1000\n";
+
+#[test]
+fn a_formation_runs_instances_by_name_and_port() {
+    let world = World::new(LONG);
+    let mut view = world.start(["-m", "web=2,worker=0", "--formation-port-step", "3"]);
+    view.shows("web#1  | web#1 on 5000\n");
+    view.shows("web#2  | web#2 on 5003\n");
+    let ps = world.ok(["ps"]);
+    assert!(!ps.contains("worker"), "{ps}");
+    // The name of the entry means all of its instances.
+    let both = || [world.field("web#1", "pid"), world.field("web#2", "pid")];
+    let before = both();
+    world.ok(["restart", "web"]);
+    let after = both();
+    assert!(before.iter().all(|pid| !after.contains(pid)), "{before:?} {after:?}");
+    world.ok(["stop", "web#2"]);
+    assert_eq!(world.field("web#1", "state"), "running");
+    assert_eq!(view.interrupt(), 0);
+}
+
+#[test]
+fn one_that_can_die_stops_nobody_and_gives_its_code() {
+    let world = World::new("seed: echo seeded; exit 4\nweb: exec sleep 1000\n");
+    let mut view = world.start(["-c", "seed"]);
+    view.shows("seed   | Exited with code 4\n");
+    world.wait_state("web", "running");
+    assert_eq!(world.field("seed", "state"), "exited");
+    assert_eq!(view.interrupt(), 4, "the highest of all");
+}
+
+#[test]
+fn with_any_can_die_the_run_outlives_all_its_processes() {
+    let world = World::new("a: exit 1\nb: true\n");
+    let mut view = world.start(["--any-can-die"]);
+    view.shows("a      | Exited with code 1\n");
+    view.shows("b      | Exited with code 0\n");
+    assert_eq!(world.ok(["ps"]).matches("dead").count(), 2);
+    world.run(["restart", "b"]);
+    assert_eq!(view.interrupt(), 1);
+}
+
+#[test]
+fn what_is_restarted_comes_back_until_it_is_told_to_stop() {
+    let world = World::new("web: echo $$ >>lives; [ -e stay ] || exit 1; exec sleep 1000\n");
+    let mut view = world.start(["-r", "all"]);
+    view.shows("web    | Restarting in 1 s (ended 2 times in a row)\n");
+    assert_eq!(world.read("lives").lines().count(), 2, "at once the first time");
+    assert_eq!(world.field("web", "state"), "restarting");
+    // Who asks for it need not wait.
+    world.write("stay", "");
+    world.ok(["restart", "web"]);
+    let pid = world.wait_state("web", "running").unwrap();
+    assert_eq!(world.read("lives").lines().count(), 3);
+    procs::kill(pid, 9);
+    view.shows("web    | Killed by signal 9 (SIGKILL)\n");
+    let next = eventually("the next one", || {
+        world.wait_state("web", "running").filter(|next| *next != pid)
+    });
+    world.ok(["stop", "web"]);
+    assert!(!procs::alive(next));
+    assert_eq!(world.field("web", "state"), "stopped");
+    assert_eq!(view.interrupt(), 0, "its last life was stopped");
+}
+
+#[test]
+fn a_restart_that_is_due_is_not_forgotten_by_the_next_supervisor() {
+    let world = World::new("web: [ -e stay ] || exit 1; exec sleep 1000\n");
+    let mut view = world.start(["-r", "web"]);
+    view.shows("web    | Restarting in 1 s (ended 2 times in a row)\n");
+    world.write("stay", "");
+    procs::kill(world.supervisor(), 9);
+    world.wait_state("web", "running");
+    assert_eq!(view.interrupt(), 0);
+}
+
+#[test]
+fn each_is_stopped_by_its_own_signal() {
+    let world = World::new(
+        "web: trap 'echo terminated; exit 0' TERM; trap 'echo interrupted; exit 0' INT; \
+         echo up; while :; do sleep 0.02; done\n",
+    );
+    let mut view = world.start(["-i", "web=TERM"]);
+    view.shows("| up\n");
+    assert_eq!(view.interrupt(), 0);
+    assert!(view.log().contains("| terminated\n"), "{}", view.log());
+}
+
+#[test]
+fn names_that_are_wrong_are_told_and_wrong_values_refused() {
+    let world = World::new(LONG);
+    let ran = world.run(["start", "-D", "-l", "web", "-x", "wbe"]);
+    assert_eq!(ran.code, 0, "{ran:?}");
+    assert!(ran.stderr.contains("--ignored-processes names `wbe`"), "{ran:?}");
+    assert!(ran.stderr.contains("did you mean `web`?"), "{ran:?}");
+    world.ok(["quit"]);
+    for (args, why) in [
+        (["-b", "256"], "Invalid xterm color code: 256"),
+        (["-m", "web"], "Invalid formation format"),
+        (["-m", "web=many"], "Invalid number of processes: many"),
+        (["-m", "web=11"], "You can spawn only 10 instances of the same process"),
+        (["-i", "web"], "Invalid stop-signals format"),
+        (["-i", "web=HUP"], "Invalid signal: HUP"),
+        (["-x", "web,worker"], "No processes to run"),
+    ] {
+        let ran = world.run(["start"].into_iter().chain(args));
+        assert_eq!(ran.code, 1, "{ran:?}");
+        assert!(ran.stderr.starts_with(&format!("tmo: {why}")), "{ran:?}");
+        assert_eq!(ran.stderr.lines().count(), 1, "{ran:?}");
+    }
+}
+
+#[test]
+fn some_begin_and_others_wait_until_they_are_asked_for() {
+    let world = World::new(LONG);
+    world.ok(["start", "-D", "web"]);
+    assert_eq!(world.field("worker", "state"), "stopped");
+    // In the run that is there.
+    world.ok(["start", "worker"]);
+    assert_eq!(world.field("worker", "state"), "running");
+    let pid = world.supervisor();
+    world.ok(["start", "--if-needed"]);
+    assert_eq!(world.supervisor(), pid);
+    let ran = world.run(["start", "wrker"]);
+    assert_eq!(ran.code, 2, "{ran:?}");
+    assert!(ran.stderr.contains("did you mean worker?"), "{ran:?}");
+    world.ok(["quit"]);
+    let ran = world.run(["start", "wbe"]);
+    assert_eq!(ran.code, 2, "{ran:?}");
+    world.wait_empty();
+}
+
+#[test]
+fn run_is_the_command_in_the_environment_of_the_files() {
+    let world = World::new(LONG);
+    world.write(".env", "FROM_FILE=\"a b\"\n");
+    let run = |args: &[&str]| world.run(["run"].iter().chain(args));
+    assert_eq!(run(&["sh", "-c", "echo $FROM_FILE-$PORT"]).stdout, "a b-\n");
+    assert_eq!(run(&["echo", "-l", "--help", "--", "-port"]).stdout, "-l --help -- -port\n");
+    assert_eq!(run(&["sh", "-c", "exit 9"]).code, 9);
+    let killed = world.shell(&format!("{} run sh -c 'kill -TERM $$'", env!("CARGO_BIN_EXE_tmo")));
+    assert_eq!(killed.code, 143, "{killed:?}");
+    for (args, code, why) in [
+        (&["nosuch"][..], 127, "tmo: exec: \"nosuch\": executable file not found in $PATH\n"),
+        (&["./Procfile"], 126, "tmo: exec: \"./Procfile\": permission denied\n"),
+        (&[], 2, "tmo: Specify a command to run"),
+    ] {
+        let ran = run(args);
+        assert_eq!(ran.code, code, "{ran:?}");
+        assert!(ran.stderr.starts_with(why), "{ran:?}");
+    }
+    for alias in ["exec", "e"] {
+        assert_eq!(world.run([alias, "echo", "x"]).stdout, "x\n");
+    }
+}
+
+#[test]
+fn control_mode_and_what_connect_becomes() {
+    let world = World::new(LONG).env("OVERMIND_CONTROL_MODE", "1");
+    world.ok(["start", "-D"]);
+    let by_variable = world.ok(["connect", "--print"]);
+    let by_flag = world.ok(["connect", "--print", "-c", "worker"]);
+    let without = world.ok(["connect", "--print", "--control-mode=false"]);
+    for shown in [&by_variable, &by_flag] {
+        assert!(shown.contains("tmux -CC -L tmo-"), "{shown}");
+    }
+    assert!(!without.contains("-CC"), "{without}");
+    assert_ne!(by_variable, by_flag);
+    // It is a command that can be typed: without a terminal tmux refuses it.
+    let ran = world.shell(&format!("{without} </dev/null"));
+    assert!(ran.stderr.contains("not a terminal"), "{ran:?}");
+    world.ok(["quit"]);
+}
+
+#[test]
+fn a_link_named_overmind_speaks_as_overmind() {
+    let world = World::new(LONG);
+    let link = world.path().join("overmind");
+    symlink(env!("CARGO_BIN_EXE_tmo"), &link).unwrap();
+    let run = |args: &[&str]| {
+        let mut command: Command = world.command(&link);
+        Ran::of(&command.args(args).output().unwrap())
+    };
+    assert!(run(&["--version"]).stdout.starts_with("Overmind version 2.5.1"));
+    let ran = run(&["ps"]);
+    assert_eq!(ran.code, 1);
+    assert!(ran.stderr.starts_with("overmind: dial unix ./.overmind.sock: connect: "), "{ran:?}");
+    assert!(!ran.stderr.contains("tmo"), "{ran:?}");
+    let help = run(&["help", "start"]).stdout;
+    assert!(help.contains("overmind start -D") && !help.contains("tmo start"), "{help}");
+    let said = run(&["start", "-D"]).stdout;
+    assert!(said.contains("`overmind quit`"), "{said}");
+    assert_eq!(run(&["status"]).stdout.matches("running").count(), 2);
+    assert_eq!(run(&["q"]).code, 0);
+    world.wait_empty();
+}
