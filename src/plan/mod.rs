@@ -1,6 +1,6 @@
 //! From what was read to what will be done: one pure, fallible step before any side effect.
 //!
-//! [`resolve`] checks everything that can be checked without starting anything; what comes out
+//! [`resolve()`] checks everything that can be checked without starting anything; what comes out
 //! is a [`Plan`](crate::model::plan::Plan) that needs no further decision.
 
 mod env;
