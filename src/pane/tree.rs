@@ -207,8 +207,13 @@ impl Ending {
         Progress::Waiting
     }
 
+    /// Among hundreds that go on forking this may take longer than the grace period, which ends in
+    /// time all the same.
     fn ask_next(&mut self, root: Root, tree: &Tree, gone: bool) {
         for member in self.due(root, tree, gone) {
+            if self.kill_at.is_some_and(|at| at <= Instant::now()) {
+                return;
+            }
             let (pid, started) = member.id();
             let signal = if sys::ignores(pid, self.signal) { SIGTERM } else { self.signal };
             // Refused (another user's): the end of the grace period will tell.
@@ -336,6 +341,15 @@ mod tests {
         assert_eq!(due(&ending, &one, true), [22]);
         ending.asked.insert((22, 22));
         assert!(due(&ending, &one, true).is_empty());
+    }
+
+    #[test]
+    fn nobody_is_asked_any_more_when_the_grace_period_is_over() {
+        let crowd = tree((21..40).map(|pid| process(pid, 20, 10, "job")));
+        let mut ending = Ending::leftovers(2, Instant::now(), Duration::ZERO);
+        ending.ask_next(ROOT, &crowd, true);
+        assert!(ending.asked.is_empty());
+        assert_eq!(due(&ending, &crowd, true).len(), 19, "they would be due");
     }
 
     #[test]
