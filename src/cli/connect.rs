@@ -85,14 +85,16 @@ async fn prepare(
     ask.args(ask_windows(&state.tmux.socket)).stdin(std::process::Stdio::null());
     let listed = answer(&mut ask.into()).await.map_err(CliError::io("can't ask tmux"))?;
     let listed = String::from_utf8_lossy(&listed.stdout).into_owned();
+    let (window, never_start) = window_of(&listed, pane).ok_or_else(gone)?;
     let target = Target {
         socket: &state.tmux.socket,
         session: &state.tmux.session,
         pane,
-        window: window_of(&listed, pane).ok_or_else(gone)?,
+        window,
         client: &format!("c-{}", std::process::id()),
         read_only: args.read_only,
         control,
+        never_start,
     };
     let mut command = command(instance, &state)?;
     let inside = instance.context.env.caller("TMUX").is_some_and(|tmux| is_server(tmux, &target));

@@ -215,3 +215,16 @@ fn a_name_that_is_none_is_answered_with_the_nearest() {
     assert!(ran.stderr.contains("tmo: connect needs a terminal"), "{ran:?}");
     world.ok(["quit"]);
 }
+
+#[test]
+fn a_connection_to_a_tmux_that_has_just_ended_starts_no_other() {
+    let world = World::new("web: exec sleep 1000\n");
+    world.ok(["start", "-D"]);
+    let typed = world.ok(["connect", "--print"]);
+    assert!(typed.contains(" -N "), "{typed}");
+    world.ok(["kill"]);
+    world.wait_empty();
+    let ran = world.shell(&typed);
+    assert_ne!(ran.code, 0, "{ran:?}");
+    assert!(world.living().is_empty(), "{:?}", world.living());
+}

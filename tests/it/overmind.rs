@@ -169,7 +169,7 @@ fn control_mode_and_what_connect_becomes() {
     let by_flag = world.ok(["connect", "--print", "-c", "worker"]);
     let without = world.ok(["connect", "--print", "--control-mode=false"]);
     for shown in [&by_variable, &by_flag] {
-        assert!(shown.contains("tmux -CC -L tmo-"), "{shown}");
+        assert!(shown.contains("tmux -CC -N -L tmo-"), "{shown}");
     }
     assert!(!without.contains("-CC"), "{without}");
     assert_ne!(by_variable, by_flag);

@@ -76,7 +76,7 @@ pub async fn find(search: Option<&std::ffi::OsStr>, cwd: &Path) -> Result<PathBu
 }
 
 /// `tmux 3.3a`, `tmux next-3.4` → (3, 3), (3, 4).
-fn parse(text: &str) -> Option<(u32, u32)> {
+pub(super) fn parse(text: &str) -> Option<(u32, u32)> {
     let version = text.strip_prefix("tmux ")?;
     let version = version.strip_prefix("next-").unwrap_or(version);
     let (major, rest) = version.split_once('.')?;
