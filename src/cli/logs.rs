@@ -162,7 +162,7 @@ fn follow(instance: &Instance, job: Job) -> Result<u8, CliError> {
             };
             match event {
                 Some(Ok(HeadEvent::Head(head))) => outlet.printer.head(head),
-                Some(Ok(HeadEvent::End(_)) | Err(_)) => break,
+                Some(Ok(HeadEvent::End(_) | HeadEvent::Leave) | Err(_)) => break,
                 // The supervisor was killed, and another one is started; or it was the last.
                 None => match instance.ask(async |client| client.head(false).await).await {
                     Ok(fresh) => news = fresh,

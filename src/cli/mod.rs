@@ -76,6 +76,7 @@ fn act(args: Args, out: &mut dyn Write) -> Result<u8, CliError> {
         Some(Verb::Connect(args)) => connect::connect(&args),
         Some(Verb::Quit(args)) => whole(&args, Request::Quit),
         Some(Verb::Kill(args)) => whole(&args, Request::Kill),
+        Some(Verb::Detach(args)) => detach(&args),
         Some(Verb::Echo(args)) => logs::echo(&args),
         Some(Verb::Logs(args)) => logs::logs(&args, out),
         Some(Verb::Run(args)) => run::run(&args),
@@ -136,6 +137,18 @@ fn named(args: NamesArgs, ask: impl FnOnce(Vec<String>) -> Request) -> Result<u8
 fn whole(args: &ClientArgs, ask: Request) -> Result<u8, CliError> {
     let mut instance = Instance::find(args.socket.as_deref())?;
     block_on(request::request(&mut instance, ask, true))
+}
+
+/// Have the views go and the processes run on.
+fn detach(args: &ClientArgs) -> Result<u8, CliError> {
+    let instance = Instance::find(args.socket.as_deref())?;
+    let asked = instance.ask(async |client| client.detach().await);
+    let text = match block_on(asked)? {
+        (0, _) => return Err(CliError::Other("no terminal shows the log of this run".to_owned())),
+        (_, true) => return Ok(0),
+        (_, false) => "its terminal may be stopped (Ctrl-Q lets it go on); it leaves when it can",
+    };
+    Err(CliError::Other(text.to_owned()))
 }
 
 /// What waiting for events takes.

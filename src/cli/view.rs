@@ -77,6 +77,8 @@ enum Ending {
     Over(End, Option<std::io::Error>),
     /// Its terminal is gone.
     Hangup,
+    /// It was told to go; the run goes on.
+    Left,
 }
 
 /// Where a view goes on after its connection has broken.
@@ -92,12 +94,16 @@ pub(super) fn show(mut shown: Shown) -> Result<u8, CliError> {
         let end = match shown.follow(&mut outlet).await? {
             Ending::Over(end, None) => end,
             Ending::Over(_, Some(error)) => return Err(CliError::io("can't show the log")(error)),
-            Ending::Hangup => {
+            ending @ (Ending::Hangup | Ending::Left) => {
                 outlet.printer.stop();
                 let left_off = tokio::task::spawn_blocking(move || outlet.printer.join());
                 // If it takes longer, the next view repeats a little.
                 let _ = tokio::time::timeout(FAREWELL, left_off).await;
-                return Ok(HUNG_UP);
+                if matches!(ending, Ending::Hangup) {
+                    return Ok(HUNG_UP);
+                }
+                super::warn(&"detached; `tmo start` shows what follows, `tmo quit` ends it");
+                return Ok(0);
             }
         };
         for word in shown.last_words(&end) {
@@ -171,6 +177,7 @@ impl Shown {
             match wake {
                 Wake::News(Some(HeadEvent::Head(head))) => outlet.printer.head(head),
                 Wake::News(Some(HeadEvent::End(end))) => return Ok(Ending::Over(end, failed)),
+                Wake::News(Some(HeadEvent::Leave)) => return Ok(Ending::Left),
                 Wake::News(None) => match self.connect(&outlet.printer).await? {
                     Next::News(fresh) => news = fresh,
                     Next::Over(end) => return Ok(Ending::Over(end, failed)),

@@ -20,7 +20,7 @@ use tokio::net::UnixStream;
 
 use super::dial;
 use super::handle::End;
-use super::http::{Alive, Problem};
+use super::http::{Alive, Detached, Problem};
 use super::sse;
 use crate::model::request::{Head, Outcome, Request, State};
 
@@ -156,6 +156,8 @@ pub enum HeadEvent {
     Head(Head),
     /// The run is over.
     End(End),
+    /// This view is to go; the run goes on.
+    Leave,
 }
 
 impl Client {
@@ -215,6 +217,16 @@ impl Client {
             Ok(outcome) => Ok(outcome),
             Err(_) => Err(self.refusal(status, &body)),
         }
+    }
+
+    /// Have all views go; how many there were, and whether they are gone.
+    pub async fn detach(&self) -> Result<(usize, bool), ClientError> {
+        let (status, body) = self.ask(Method::POST, "/api/detach", Bytes::new()).await?;
+        if status != StatusCode::OK {
+            return Err(self.refusal(status, &body));
+        }
+        let Detached { views, gone } = self.parse(&body)?;
+        Ok((views, gone))
     }
 
     /// Follow the head of the journal; with `view` this counts as a terminal that shows the log.
@@ -389,6 +401,7 @@ impl HeadStream {
         let parsed = match event.name.as_str() {
             "head" => serde_json::from_str(&event.data).map(HeadEvent::Head),
             "end" => serde_json::from_str(&event.data).map(HeadEvent::End),
+            "leave" => Ok(HeadEvent::Leave),
             _ => return None,
         };
         Some(parsed.map_err(|error| self.garbled(&error.to_string())))

@@ -20,16 +20,24 @@ struct Feed {
     closing: watch::Receiver<bool>,
     begun: bool,
     over: bool,
-    _view: Option<Attached>,
+    view: Option<View>,
+}
+
+/// A client that is a view.
+pub(super) struct View {
+    /// By which the engine knows of it.
+    pub(super) _attached: Attached,
+    /// By which it is told to go.
+    pub(super) leave: watch::Receiver<()>,
 }
 
 /// The response to `GET /api/head`.
 pub(super) fn response(
     handle: Handle,
     closing: watch::Receiver<bool>,
-    view: Option<Attached>,
+    view: Option<View>,
 ) -> Response {
-    let feed = Feed { handle, closing, begun: false, over: false, _view: view };
+    let feed = Feed { handle, closing, begun: false, over: false, view };
     let events = stream::unfold(feed, |mut feed| async move {
         let event = feed.next().await?;
         Some((Ok::<_, Infallible>(event), feed))
@@ -58,10 +66,24 @@ impl Feed {
                 Err(_) => self.over = true,
             },
             () = Handle::ended(end) => self.over = true,
+            () = told_to_leave(&mut self.view) => {
+                self.over = true;
+                return Some(event("leave", &()));
+            }
             () = closed(&mut self.closing) => self.over = true,
         }
         // Without an end the supervisor only goes away (to be replaced): the stream just stops.
         end.borrow().as_ref().map(|end| event("end", end))
+    }
+}
+
+async fn told_to_leave(view: &mut Option<View>) {
+    let told = match view {
+        Some(view) => view.leave.changed().await.is_ok(),
+        None => false,
+    };
+    if !told {
+        std::future::pending::<()>().await;
     }
 }
 

@@ -9,7 +9,8 @@
 //! | `POST /api/start`, `/api/stop`, `/api/restart` | to `{"names":[…]}`; none named means all |
 //! | `POST /api/quit`, `POST /api/kill` | to the run |
 //! | `PUT /api/size` | `{"columns":80,"rows":24}` for the panes |
-//! | `GET /api/head` | server-sent events `head`, at last `end`; `?view=1` counts as a view |
+//! | `GET /api/head` | server-sent events `head`, at last `end`; `?view=1` counts as a view, which may be told to `leave` |
+//! | `POST /api/detach` | every view leaves; the processes run on |
 //!
 //! What changes something answers when it is done, with `?wait=false` when it is accepted (202).
 //! 404: no such name, 409: refused or failed (both with the outcome), 400: the request is no good.
@@ -53,6 +54,7 @@ pub fn router(api: Api) -> Router {
         .route("/api/quit", post(quit))
         .route("/api/kill", post(kill))
         .route("/api/size", put(size))
+        .route("/api/detach", post(detach))
         .route("/api/head", get(head))
         .fallback(no_such_path)
         .method_not_allowed_fallback(no_such_method)
@@ -236,8 +238,31 @@ async fn size(
 
 async fn head(State(api): State<Api>, uri: Uri) -> Result<Response, Refusal> {
     let shown = switch(&uri, "view", false)?;
-    let view = if shown { Some(api.handle.view().await?) } else { None };
+    let view = if shown {
+        let leave = api.leave.subscribe();
+        Some(events::View { _attached: api.handle.view().await?, leave })
+    } else {
+        None
+    };
     Ok(events::response(api.handle, api.closing, view))
+}
+
+/// What came of [`detach`].
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct Detached {
+    /// How many views there were.
+    pub(super) views: usize,
+    /// All of them are gone.
+    pub(super) gone: bool,
+}
+
+/// Answers when the views are gone; one in a stopped terminal may not be for long.
+async fn detach(State(api): State<Api>) -> Response {
+    const PATIENCE: Duration = Duration::from_secs(5);
+    let views = api.leave.receiver_count();
+    api.leave.send_replace(());
+    let gone = tokio::time::timeout(PATIENCE, api.leave.closed()).await.is_ok();
+    json(StatusCode::OK, &Detached { views, gone })
 }
 
 /// A key tells a request from others; nobody needs a long one.

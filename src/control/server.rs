@@ -55,6 +55,8 @@ pub struct Api {
     pub(super) limits: Limits,
     pub(super) closing: watch::Receiver<bool>,
     echoes: Arc<AtomicU64>,
+    /// Each view holds a receiver, and goes when something is sent.
+    pub(super) leave: Arc<watch::Sender<()>>,
 }
 
 impl Api {
@@ -65,7 +67,8 @@ impl Api {
         limits: Limits,
         closing: watch::Receiver<bool>,
     ) -> Self {
-        Self { handle, journal, limits, closing, echoes: Arc::default() }
+        let leave = Arc::new(watch::Sender::new(()));
+        Self { handle, journal, limits, closing, echoes: Arc::default(), leave }
     }
 
     /// The number of the next echo.

@@ -384,3 +384,26 @@ fn the_last_words_are_those_of_the_last_life() {
         assert!(told.contains(&format!("attempt {attempt}\n")), "{log}");
     }
 }
+
+#[test]
+fn a_view_that_is_detached_leaves_all_running() {
+    let world = counting();
+    let ran = world.run(["detach"]);
+    assert_eq!(ran.code, 1, "nothing runs: {ran:?}");
+    let mut view = world.start([""; 0]);
+    counted(&world, "log", 3);
+    let web = world.wait_state("web", "running");
+    world.ok(["detach"]);
+    assert_eq!(view.code(), 0);
+    assert!(view.errors().contains("detached; `tmo start`"), "{}", view.errors());
+    let last = *numbers(&view.log(), "web").last().unwrap();
+    let ran = world.run(["detach"]);
+    assert_eq!(ran.code, 1, "{ran:?}");
+    assert!(ran.stderr.contains("no terminal shows"), "{ran:?}");
+    let mut next = world.start_into("log2", [""; 0]);
+    counted(&world, "log2", last + 3);
+    assert_eq!(world.wait_state("web", "running"), web);
+    assert_eq!(next.interrupt(), 0);
+    let rest = numbers(&next.log(), "web");
+    assert_eq!(rest[0], last + 1, "exactly what follows");
+}

@@ -89,6 +89,12 @@ Examples:
   tmo connect -r web            look, but don't touch"
     )]
     Connect(ConnectArgs),
+    /// Have `tmo start` leave its terminal; the processes run on.
+    #[command(after_help = "\
+Examples:
+  tmo detach                    from another terminal
+  tmo start                     shows the log again, with what came meanwhile")]
+    Detach(ClientArgs),
     /// Stop everything and end, as Ctrl-C does.
     #[command(
         visible_alias = "q",
