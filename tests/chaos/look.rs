@@ -111,7 +111,8 @@ impl Stage<'_> {
             return Err(format!("nobody answers ({}), but there is {keeper:?}", err.trim_end()));
         }
         match living.iter().find(|p| is(p, &["shim", "sink"]) || in_tree(p.pid)) {
-            Some(left) => Err(format!("no run ({}), but there is {left:?}", err.trim_end())),
+            // Whoever else is there may be the reason.
+            Some(_) => Err(format!("no run ({}), but there is {living:?}", err.trim_end())),
             None => Ok(Seen::Down),
         }
     }
