@@ -198,18 +198,6 @@ fn colours_are_overminds_when_forced_and_none_otherwise() {
 }
 
 #[test]
-fn no_color_in_a_terminal_means_no_colour() {
-    let world = World::new("web: echo up; exec sleep 1000\n").env("NO_COLOR", "1");
-    let terminal = Terminal::open(&world, "a", 80, 24);
-    terminal.tmo("start");
-    terminal.wait("web    | up");
-    assert!(!terminal.colours().contains("\x1b[1"), "{:?}", terminal.colours());
-    terminal.keys(["C-c"]);
-    terminal.wait("Interrupting");
-    world.wait_state_gone();
-}
-
-#[test]
 fn what_tmo_stopped_itself_counts_as_success() {
     let world = World::new(
         "a: trap 'exit 130' INT; echo up; while :; do sleep 0.01; done\nb: sleep 1000\n",
