@@ -12,7 +12,6 @@ use super::instance::{Instance, Server};
 use crate::backend::tmux::attach::{Target, arguments, ask_windows, window_of};
 use crate::backend::tmux::version::answer;
 use crate::control::overmind_client::OvermindClient;
-use crate::model::nearest;
 use crate::model::request::{ProcessState, State};
 
 /// Become the tmux client that shows the process; returns only if that fails.
@@ -132,10 +131,7 @@ fn choose<'a>(state: &'a State, name: Option<&str>) -> Result<&'a ProcessState, 
     let found = exact.or_else(|| state.processes.iter().find(|p| p.name.matches(name)));
     found.ok_or_else(|| {
         let known: Vec<_> = state.processes.iter().map(|p| p.name.clone()).collect();
-        match nearest::unknown(name, &known).unknown {
-            Some(unknown) => CliError::Unknown(unknown),
-            None => none(),
-        }
+        CliError::unknown(name, &known)
     })
 }
 

@@ -10,6 +10,7 @@ use crate::control::client::ClientError;
 use crate::engine::run::RunError;
 use crate::engine::runtime::RuntimeError;
 use crate::model::request::Unknown;
+use crate::model::{ProcName, nearest};
 use crate::plan::PlanError;
 
 /// A command that failed: one line for the user, and an exit code.
@@ -124,6 +125,12 @@ impl CliError {
             | Self::Other(_)
             | Self::NoLog(_) => 1,
         }
+    }
+
+    /// No process has this name; these there are.
+    pub fn unknown(name: &str, known: &[ProcName]) -> Self {
+        let unknown = nearest::unknown(name, known).unknown;
+        unknown.map_or_else(|| Self::Other(format!("Unknown process name: {name}")), Self::Unknown)
     }
 
     /// For `map_err`: what was tried, on what.

@@ -15,7 +15,6 @@ use crate::journal::record::{EVENTS, Kind};
 use crate::journal::segment::Dirs;
 use crate::journal::streams::{Stream, Streams};
 use crate::model::ProcName;
-use crate::model::nearest;
 use crate::model::plan::Plan;
 use crate::pane::paths::spill_dir;
 use crate::view::merged::Renderer;
@@ -67,11 +66,7 @@ impl Source {
         for name in names {
             if !self.streams.iter().any(|s| s.name.matches(name)) {
                 let known: Vec<_> = self.streams.iter().map(|s| s.name.clone()).collect();
-                let unknown = nearest::unknown(name, &known).unknown;
-                return Err(unknown.map_or_else(
-                    || CliError::Other(format!("Unknown process name: {name}")),
-                    CliError::Unknown,
-                ));
+                return Err(CliError::unknown(name, &known));
             }
         }
         let meant = |s: &&Stream| names.iter().any(|name| s.name.matches(name));

@@ -23,7 +23,6 @@ use crate::control::lock::{self, Door};
 use crate::engine::guard::News;
 use crate::engine::runtime::Runtime;
 use crate::journal::{Dirs, IndexReader, Position};
-use crate::model::nearest;
 use crate::model::plan::{Inherit, Plan};
 use crate::model::request::Request;
 use crate::pane::paths::spill_dir;
@@ -158,10 +157,7 @@ impl Start {
         let known: Vec<_> = plan.processes.iter().map(|process| process.name.clone()).collect();
         for name in names {
             if !known.iter().any(|process| process.matches(name)) {
-                let unknown = nearest::unknown(name, &known).unknown;
-                return Err(
-                    unknown.map_or_else(|| CliError::Other(name.clone()), CliError::Unknown)
-                );
+                return Err(CliError::unknown(name, &known));
             }
         }
         for process in &mut plan.processes {
