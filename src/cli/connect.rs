@@ -72,7 +72,10 @@ async fn prepare(
             let text = format!("{name} is just being started; try again in a moment");
             return Err(CliError::Other(text));
         }
-        let why = process.reason.as_deref().unwrap_or("its window was closed");
+        let why = process.reason.as_deref().unwrap_or(match process.lives {
+            0 => "it has not been started",
+            _ => "its window was closed",
+        });
         let text = format!("{name} has no terminal: {why}; `tmo restart {name}` opens one");
         return Err(CliError::Other(text));
     };

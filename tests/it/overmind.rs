@@ -122,6 +122,8 @@ fn some_begin_and_others_wait_until_they_are_asked_for() {
     let world = World::new(LONG);
     world.ok(["start", "-D", "web"]);
     assert_eq!(world.field("worker", "state"), "stopped");
+    let ran = world.run(["connect", "worker"]);
+    assert!(ran.stderr.contains("it has not been started; `tmo restart worker`"), "{ran:?}");
     // In the run that is there.
     world.ok(["start", "worker"]);
     assert_eq!(world.field("worker", "state"), "running");
