@@ -9,6 +9,7 @@ use super::watchers;
 use crate::backend::tmux::TmuxError;
 use crate::pane::life::Traces;
 use crate::pane::sink;
+use crate::pane::tree::named;
 use crate::supervisor::{Input, Pane, ProcId};
 use crate::sys::{Orphans, Sweep};
 
@@ -170,13 +171,11 @@ impl Engine {
         }
         self.panes[id].shim = None;
         self.panes[id].ready = None;
-        for (what, processes) in [("Left running", &sweep.spared), ("Could not end", &sweep.left)] {
-            if !processes.is_empty() {
-                let list = processes.iter().map(|p| format!("{} (pid {})", p.comm, p.pid));
-                self.trouble(id, &format!("{what}: {}", list.collect::<Vec<_>>().join(", ")));
-            }
+        if !sweep.spared.is_empty() {
+            let list = sweep.spared.iter().map(|p| format!("{} (pid {})", p.comm, p.pid));
+            self.trouble(id, &format!("Left running: {}", list.collect::<Vec<_>>().join(", ")));
         }
-        self.input(Input::ShimGone(id));
+        self.input(Input::ShimGone(id, named(&sweep.left)));
     }
 
     /// The sink of a pane has not come up, or a person has piped the pane elsewhere: try another

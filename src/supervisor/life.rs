@@ -5,7 +5,7 @@ use crate::model::Exit;
 use crate::pane::life::{Entry, LifeEvent, Member};
 
 /// Signal number of SIGKILL (POSIX gives it this number).
-const KILL: u8 = 9;
+pub(super) const KILL: u8 = 9;
 /// How a life counts that could not be begun: as with a shell, a command that can't be run.
 const NOT_BEGUN: Exit = Exit::Code(126);
 /// Signal number of SIGTERM.
@@ -191,20 +191,30 @@ impl Supervisor {
     }
 
     /// The shim was killed. What it ran has been ended; there is no status to be had.
-    pub(super) fn shim_gone(&mut self, id: ProcId, now: u64, out: &mut Vec<Effect>) {
+    pub(super) fn shim_gone(
+        &mut self,
+        id: ProcId,
+        left: Vec<Member>,
+        now: u64,
+        out: &mut Vec<Effect>,
+    ) {
         /// A shim that does not come to anything this often will not the next time either.
         const MOST_LOST: u8 = 3;
         let proc = &mut self.procs[id];
         proc.pane = Pane::None;
-        if matches!(proc.phase, Phase::Starting { .. }) && proc.lost < MOST_LOST {
+        let unbegun = matches!(proc.phase, Phase::Starting { .. });
+        if unbegun && left.is_empty() && proc.lost < MOST_LOST {
             // It was killed before it had begun this life, so another one may.
             proc.lost += 1;
             proc.phase = Phase::Pending;
             proc.since = now;
         } else if proc.alive() {
             let life = proc.current_life();
-            let text = "Its shim was killed; what it ran has been ended";
-            proc.note = Some(text.into());
+            let text = match &left[..] {
+                [] => "Its shim was killed; what it ran has been ended".to_owned(),
+                left => format!("Its shim was killed; SIGKILL did not end {}", list(left)),
+            };
+            proc.note = Some(text.clone());
             out.push(Word::error(Some(id), "shim-gone", text));
             let exit = match proc.phase {
                 Phase::Ending { exit, .. } => exit,
@@ -218,8 +228,14 @@ impl Supervisor {
                 }
             };
             let proc = &mut self.procs[id];
-            proc.phase = Phase::Over { life, exit, asked: proc.told >= life };
             proc.since = now;
+            proc.phase = if left.is_empty() {
+                Phase::Over { life, exit, asked: proc.told >= life }
+            } else {
+                // Nothing is begun beside what goes on: that is for a person to say.
+                (proc.goal, proc.due) = (Goal::Stop, None);
+                Phase::Stuck { life, members: left }
+            };
         }
         self.reopen(id, out);
     }

@@ -204,8 +204,8 @@ pub enum Input {
     PaneReady(ProcId),
     /// The next entry of its life file, after the output before it has been read.
     Life(ProcId, Entry),
-    /// Its shim was killed; whatever it had been running has been ended.
-    ShimGone(ProcId),
+    /// Its shim was killed; whatever it had been running has been ended, but for these.
+    ShimGone(ProcId, Vec<Member>),
     /// Its pane could not be opened.
     NoPane(ProcId, String),
     /// Its shim can't be told to run what it shall run, and why; what it was told last (a wish
@@ -309,7 +309,7 @@ impl Supervisor {
             Input::Begin => self.begin(&mut out),
             Input::PaneReady(id) => self.pane_ready(id, now, &mut out),
             Input::Life(id, entry) => self.on_entry(id, entry, &mut out),
-            Input::ShimGone(id) => self.shim_gone(id, now, &mut out),
+            Input::ShimGone(id, left) => self.shim_gone(id, left, now, &mut out),
             Input::NoPane(id, why) => self.no_pane(id, &why, now, &mut out),
             Input::Untold(id, why, stands) => self.untold(id, why, stands, now),
             Input::TmuxGone => self.on_tmux_gone(&mut out),

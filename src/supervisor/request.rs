@@ -1,7 +1,9 @@
 //! What clients ask for.
 
+use super::life::KILL;
 use super::ticket::{Aim, Ticket};
-use super::{Course, Effect, Goal, Pane, Phase, ProcId, Supervisor, Word};
+use super::{Course, Effect, Goal, Pane, Phase, Proc, ProcId, Supervisor, Word};
+use crate::model::Exit;
 use crate::model::nearest;
 use crate::model::request::{Outcome, Request};
 use crate::pane::spec::Want;
@@ -46,6 +48,11 @@ impl Supervisor {
         if self.course != Course::Keep && verb != Verb::Stop {
             let problem = "everything is being stopped".to_owned();
             return out.push(Effect::Answer(ticket, Outcome::refused(problem)));
+        }
+        if verb != Verb::Stop {
+            for &id in &ids {
+                self.procs[id].write_off(now);
+            }
         }
         let act = |id| match verb {
             Verb::Start => (id, self.start(id, now, out)),
@@ -171,6 +178,18 @@ impl Supervisor {
         } else if proc.killed < life {
             proc.killed = life;
             out.push(Word::of(id, "killing", "Killing..."));
+        }
+    }
+}
+
+impl Proc {
+    /// What could not be ended has no shim any more that would tell when it is gone. Whoever was
+    /// told of it and asks for something else has seen to it.
+    fn write_off(&mut self, now: u64) {
+        if let (Phase::Stuck { life, .. }, Pane::None) = (&self.phase, &self.pane) {
+            let (life, exit) = (*life, Exit::Signal(KILL));
+            self.phase = Phase::Over { life, exit, asked: true };
+            self.since = now;
         }
     }
 }

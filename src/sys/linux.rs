@@ -1,5 +1,6 @@
 //! Linux: `/proc`, pidfds, subreapers.
 
+use std::collections::HashSet;
 use std::ffi::OsStr;
 use std::io;
 use std::mem::MaybeUninit;
@@ -14,6 +15,9 @@ use rustix::process::{PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
 
 use super::{Ended, ProcInfo, rustix_pid, signals, spare};
 use crate::model::Exit;
+
+/// A look at a process takes some microseconds.
+pub(super) const CHEAP_LOOKS: bool = true;
 
 /// This boot of the machine.
 pub fn boot_id() -> String {
@@ -163,7 +167,7 @@ fn lists_children() -> bool {
 /// A parent is visited before its children are listed, so a visitor that kills it has them all.
 pub fn walk(root: u32, visit: &mut dyn FnMut(ProcInfo) -> bool) {
     let mut open = vec![(root, None)];
-    let mut seen = std::collections::HashSet::from([root]);
+    let mut seen = HashSet::from([root]);
     while let Some((parent, started)) = open.pop() {
         // Reparented meanwhile it is ours all the same; with another parent it is a stranger
         // that got the number of one that is gone.
@@ -187,18 +191,57 @@ pub fn walk(root: u32, visit: &mut dyn FnMut(ProcInfo) -> bool) {
     }
 }
 
-/// This user's processes that were given this variable (`NAME=value`).
-pub fn processes_with_env(mark: &str) -> Vec<ProcInfo> {
+/// Visit this user's processes that were given all these variables (`NAME=value`), the youngest
+/// first as far as their numbers tell: those may be somebody else a moment later.
+///
+/// One that forks and ends between the list and the look at it has a child that is not in the
+/// list. So the list is made again until all that is new in it was there to be looked at. `false`:
+/// so many come and go on this machine that one may have been missed.
+pub fn visit_marked(marks: &[&str], visit: &mut dyn FnMut(ProcInfo)) -> bool {
+    const MOST_LISTS: usize = 100;
+    let (mut seen, mut unclear) = (HashSet::new(), HashSet::new());
+    for _ in 0..MOST_LISTS {
+        let mut fresh: Vec<u32> = pids().filter(|pid| !seen.contains(pid)).collect();
+        fresh.sort_unstable_by(|a, b| b.cmp(a));
+        let mut missed = false;
+        for pid in fresh {
+            match carries(pid, marks) {
+                Some(true) => {
+                    // Asked before and after: whose number it was meanwhile is the one that is
+                    // marked. By now it may have forked.
+                    let process =
+                        info(pid).filter(|process| carries(process.pid, marks) == Some(true));
+                    process.into_iter().for_each(&mut *visit);
+                    missed = true;
+                }
+                // Gone, a kernel thread, or just becoming another program: a second look tells.
+                None if unclear.insert(pid) => {
+                    missed = true;
+                    continue;
+                }
+                Some(false) | None => {}
+            }
+            seen.insert(pid);
+        }
+        if !missed {
+            return true;
+        }
+    }
+    false
+}
+
+/// Whether this is a process of this user with all these variables. `None`: it shows none at all.
+fn carries(pid: u32, marks: &[&str]) -> Option<bool> {
     let me = rustix::process::geteuid().as_raw();
-    let mine =
-        |pid: &u32| std::fs::metadata(format!("/proc/{pid}")).is_ok_and(|meta| meta.uid() == me);
-    let marked = |pid: &u32| {
-        let env = slurp(&format!("/proc/{pid}/environ")).unwrap_or_default();
-        env.split(|&b| b == 0).any(|variable| variable == mark.as_bytes())
+    if std::fs::metadata(format!("/proc/{pid}")).ok()?.uid() != me {
+        return Some(false);
+    }
+    let env = match slurp(&format!("/proc/{pid}/environ")) {
+        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => return Some(false),
+        env => env.ok().filter(|env| !env.is_empty())?,
     };
-    // Asked before and after: whose number it was meanwhile was the one that is marked.
-    let still = |process: &ProcInfo| marked(&process.pid);
-    pids().filter(mine).filter(marked).filter_map(info).filter(still).collect()
+    let has = |mark: &&str| env.split(|&b| b == 0).any(|variable| variable == mark.as_bytes());
+    Some(marks.iter().all(has))
 }
 
 /// Whether a process ignores this signal.

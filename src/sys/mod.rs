@@ -22,15 +22,19 @@ mod sweep;
 mod wait;
 
 #[cfg(target_os = "linux")]
+use linux::CHEAP_LOOKS;
+#[cfg(target_os = "linux")]
 pub use linux::{
     all, boot_id, children, end_with_parent, ignores, info, own_orphans, peek, pid_namespace,
-    processes_with_env, set_usual_discipline, signal, start_time, walk, watch_exit,
+    set_usual_discipline, signal, start_time, visit_marked, walk, watch_exit,
 };
 pub use local::time_of_day;
 #[cfg(not(target_os = "linux"))]
+use portable::CHEAP_LOOKS;
+#[cfg(not(target_os = "linux"))]
 pub use portable::{
     all, boot_id, children, end_with_parent, ignores, info, own_orphans, peek, pid_namespace,
-    processes_with_env, set_usual_discipline, signal, start_time, walk, watch_exit,
+    set_usual_discipline, signal, start_time, visit_marked, walk, watch_exit,
 };
 pub use process::{Ended, ProcInfo};
 pub(crate) use signals::timespec;
@@ -48,6 +52,13 @@ pub fn descendants(pid: u32) -> Vec<ProcInfo> {
         found.push(process);
         true
     });
+    found
+}
+
+/// This user's processes that were given all these variables (`NAME=value`).
+pub fn processes_with_env(marks: &[&str]) -> Vec<ProcInfo> {
+    let mut found = Vec::new();
+    visit_marked(marks, &mut |process| found.push(process));
     found
 }
 

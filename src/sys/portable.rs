@@ -29,6 +29,9 @@ fn lines_of(program: &str, args: &[&str]) -> (u32, String) {
     (pid, String::from_utf8_lossy(&output).into_owned())
 }
 
+/// Each look at a process runs a program.
+pub(super) const CHEAP_LOOKS: bool = false;
+
 /// This boot of the machine.
 pub fn boot_id() -> String {
     lines_of("sysctl", &["-n", "kern.boottime"]).1.trim().to_owned()
@@ -87,10 +90,7 @@ pub fn children(pid: u32) -> Vec<u32> {
 pub fn walk(root: u32, visit: &mut dyn FnMut(ProcInfo) -> bool) {
     let table = all();
     let marks = MARKS.lock().ok().and_then(|marks| marks.clone());
-    let marked: HashSet<u32> = marks.map_or_else(HashSet::new, |[run, process]| {
-        let of_process: HashSet<u32> = pids_with(&process).collect();
-        pids_with(&run).filter(|pid| of_process.contains(pid)).collect()
-    });
+    let marked = marks.map_or_else(HashSet::new, |[run, process]| pids_marked(&[&run, &process]));
     let known: HashSet<u32> = table.iter().map(|process| process.pid).collect();
     let top = |p: &ProcInfo| {
         let orphan = p.ppid <= 1 || !known.contains(&p.ppid);
@@ -107,16 +107,17 @@ pub fn walk(root: u32, visit: &mut dyn FnMut(ProcInfo) -> bool) {
     }
 }
 
-fn pids_with(mark: &str) -> impl Iterator<Item = u32> {
+fn pids_marked(marks: &[&str]) -> HashSet<u32> {
     let text = lines_of("ps", &["-xwwE", "-o", "pid=,command="]).1;
-    let found: Vec<u32> = text.lines().filter_map(|line| ps::marked(line, mark)).collect();
-    found.into_iter()
+    text.lines().filter_map(|line| ps::marked(line, marks)).collect()
 }
 
-/// This user's processes that were given this variable (`NAME=value`).
-pub fn processes_with_env(mark: &str) -> Vec<ProcInfo> {
-    let pids: HashSet<u32> = pids_with(mark).collect();
-    all().into_iter().filter(|process| pids.contains(&process.pid)).collect()
+/// Visit this user's processes that were given all these variables (`NAME=value`). Whether none
+/// was missed can't be known.
+pub fn visit_marked(marks: &[&str], visit: &mut dyn FnMut(ProcInfo)) -> bool {
+    let pids = pids_marked(marks);
+    all().into_iter().filter(|process| pids.contains(&process.pid)).for_each(visit);
+    true
 }
 
 /// Not to be seen from outside here.

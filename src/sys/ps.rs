@@ -47,11 +47,11 @@ fn seconds([month, day, time, year]: [&str; 4]) -> Option<u64> {
     Some(((days * 24 + hours) * 60 + minutes) * 60 + seconds)
 }
 
-/// Whether a line of `ps -E -o pid=,command=` shows this variable; its pid then.
-pub(super) fn marked(line: &str, mark: &str) -> Option<u32> {
+/// Whether a line of `ps -E -o pid=,command=` shows all these variables; its pid then.
+pub(super) fn marked(line: &str, marks: &[&str]) -> Option<u32> {
     let mut words = line.split_ascii_whitespace();
     let pid = words.next()?.parse().ok()?;
-    words.any(|word| word == mark).then_some(pid)
+    marks.iter().all(|mark| words.clone().any(|word| word == *mark)).then_some(pid)
 }
 
 #[cfg(test)]
@@ -79,7 +79,8 @@ mod tests {
     #[test]
     fn a_variable_is_a_whole_word() {
         let line = "77 sh -c x HOME=/ TMO_SESSION=ab12 PATH=/bin";
-        assert_eq!(marked(line, "TMO_SESSION=ab12"), Some(77));
-        assert_eq!(marked(line, "TMO_SESSION=ab1"), None);
+        assert_eq!(marked(line, &["TMO_SESSION=ab12"]), Some(77));
+        assert_eq!(marked(line, &["TMO_SESSION=ab1"]), None);
+        assert_eq!(marked(line, &["TMO_SESSION=ab12", "TMO_PROCESS=web"]), None);
     }
 }

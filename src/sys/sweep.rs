@@ -1,20 +1,23 @@
 //! The end of a tree whose shim is gone.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::os::fd::{AsFd as _, OwnedFd};
 use std::time::{Duration, Instant};
 
 use nix::libc::SIGKILL;
 use rustix::event::{PollFd, PollFlags};
 
-use super::{ProcInfo, alive, all, processes_with_env, signal, signals, spared, watch_exit};
+use super::{
+    CHEAP_LOOKS, ProcInfo, alive, all, info, processes_with_env, signal, signal_group, signals,
+    spared, visit_marked, watch_exit,
+};
 
 /// How long SIGKILL may end nobody of those that have got it before they are given up.
 const PATIENCE: Duration = Duration::from_secs(2);
 /// How long it may take altogether.
 const LONGEST: Duration = Duration::from_secs(10);
-/// How often a tree that goes on forking is looked at again.
-const ROUNDS: u32 = 100;
+/// How often it is struck: a bound for those that can neither be ended nor watched.
+const ROUNDS: u32 = 1000;
 
 /// Whom a dead shim has left behind.
 #[derive(Debug, Clone, Default)]
@@ -46,41 +49,123 @@ pub struct Sweep {
 /// SIGKILL everything that a dead shim left behind: what carries the run and the process in its
 /// environment, its main processes, what is in its session, and all below any of them.
 ///
-/// Takes two seconds behind the last of them that has gone, and ten at most. Words that would match more than one tree (an empty name) match
-/// nothing.
+/// They may go on forking meanwhile. What forks as fast as it can is ended with its whole group,
+/// which no fork escapes; what hops from session to session is met on sight, the youngest first.
+///
+/// Takes two seconds behind the last of them that has gone, and ten at most. Words that would
+/// match more than one tree (an empty name) match nothing.
 pub fn kill_orphans(orphans: &Orphans) -> Sweep {
     if orphans.run.is_empty() || orphans.process.is_empty() {
         return Sweep::default();
     }
     let begun = Instant::now();
     let mut until = begun + PATIENCE;
-    let mut sweep = Sweep::default();
     let mut struck = HashSet::new();
-    for _ in 0..ROUNDS {
-        let before = sweep.left.len();
-        sweep = survey(orphans);
-        if sweep.left.len() < before {
+    let mut last: HashSet<(u32, u64)> = HashSet::new();
+    let mut rounds = 0;
+    loop {
+        let (known, met_all) = meet_marked(orphans, &mut struck);
+        let table = all();
+        let groups = Groups::of(&table);
+        let sweep = sort(table, &known, (orphans.shim, orphans.witnessed), std::process::id());
+        let left: HashSet<_> = sweep.left.iter().map(ProcInfo::id).collect();
+        if last.iter().any(|id| !left.contains(id)) {
             until = (Instant::now() + PATIENCE).min(begun + LONGEST);
         }
+        rounds += 1;
+        let done = left.is_empty() && met_all;
+        if done || Instant::now() >= until || rounds > ROUNDS {
+            let ended = struck.len() - struck.intersection(&left).count();
+            return Sweep { ended, ..sweep };
+        }
+        groups.kill_whole(&sweep.left, &left);
         let mut watched = Vec::new();
         for one in &sweep.left {
-            struck.insert(one.id());
             watched.extend(watch_exit(one.pid, one.start_time));
             // Refused (another user's): it stays in the list and is reported.
             let _ = signal(one.pid, one.start_time, SIGKILL);
         }
-        if sweep.left.is_empty() || Instant::now() >= until {
-            break;
-        }
+        struck.extend(&left);
         wait_all(watched, until);
+        last = left;
     }
-    sweep.ended = struck.len() - sweep.left.iter().filter(|p| struck.contains(&p.id())).count();
-    sweep
+}
+
+/// Find who carries the marks, all of them if the second word is true, and strike at once who may be struck whatever the rest of the
+/// table looks like: by the time that is read they would be somebody else.
+fn meet_marked(orphans: &Orphans, struck: &mut HashSet<(u32, u64)>) -> (HashSet<(u32, u64)>, bool) {
+    let asking = ancestors(std::process::id()).map(|process| process.pid).collect::<HashSet<_>>();
+    let marks =
+        [format!("TMO_SESSION={}", orphans.run), format!("TMO_PROCESS={}", orphans.process)];
+    let mut known: HashSet<_> =
+        orphans.mains.iter().copied().filter(|(pid, started)| alive(*pid, *started)).collect();
+    let met_all = visit_marked(&marks.each_ref().map(String::as_str), &mut |process| {
+        known.insert(process.id());
+        let theirs = || ancestors(process.pid).any(|p| spared(&p, orphans.shim));
+        if CHEAP_LOOKS
+            && process.alive()
+            && ![1, orphans.shim].contains(&process.pid)
+            && !asking.contains(&process.pid)
+            && !theirs()
+            && signal(process.pid, process.start_time, SIGKILL).is_ok_and(|sent| sent)
+        {
+            struck.insert(process.id());
+        }
+    });
+    (known, met_all)
+}
+
+/// A process, its parent, the parent of that and so on, as they are now.
+fn ancestors(pid: u32) -> impl Iterator<Item = ProcInfo> {
+    let mut seen = HashSet::new();
+    let mut next = Some(pid);
+    std::iter::from_fn(move || {
+        let process = info(next.take().filter(|pid| seen.insert(*pid))?)?;
+        next = Some(process.ppid);
+        Some(process)
+    })
+}
+
+/// The living members of each process group.
+struct Groups(HashMap<u32, Vec<(u32, u64)>>);
+
+impl Groups {
+    fn of(table: &[ProcInfo]) -> Self {
+        let mut groups: HashMap<u32, Vec<(u32, u64)>> = HashMap::new();
+        // 0 is no group at all but what every group of an outer pid namespace looks like.
+        for process in table.iter().filter(|p| p.alive() && p.pgid > 1) {
+            groups.entry(process.pgid).or_default().push(process.id());
+        }
+        Self(groups)
+    }
+
+    /// The groups all of whose members are among these.
+    fn within<'a>(&'a self, left: &'a HashSet<(u32, u64)>) -> impl Iterator<Item = u32> + 'a {
+        let all = |members: &Vec<(u32, u64)>| members.iter().all(|id| left.contains(id));
+        self.0.iter().filter(move |(_, members)| all(members)).map(|(group, _)| *group)
+    }
+
+    /// SIGKILL to all of a group at once, if nobody else is in it: the kernel lets no member fork
+    /// meanwhile.
+    fn kill_whole(&self, processes: &[ProcInfo], left: &HashSet<(u32, u64)>) {
+        for group in self.within(left) {
+            // While one of them is there the number stands for this group. That the last one goes
+            // and the number comes round between this look and the signal is not to be ruled out,
+            // but would take all pids that there are in some microseconds.
+            let still = |was: &ProcInfo| {
+                info(was.pid).is_some_and(|now| now.id() == was.id() && now.pgid == group)
+            };
+            let mut members = processes.iter().filter(|process| process.pgid == group);
+            if members.any(still) {
+                let _ = signal_group(group, SIGKILL);
+            }
+        }
+    }
 }
 
 /// Whether there is anybody who carries the run in its environment.
 pub fn has_orphans(run: &str) -> bool {
-    !run.is_empty() && !processes_with_env(&format!("TMO_SESSION={run}")).is_empty()
+    !run.is_empty() && !processes_with_env(&[&format!("TMO_SESSION={run}")]).is_empty()
 }
 
 /// Whether a process is gone, at once or within this time: one that is just ending still shows as
@@ -98,18 +183,6 @@ fn wait_all(watched: Vec<OwnedFd>, until: Instant) {
         let mut fds = [PollFd::from_borrowed_fd(fd.as_fd(), PollFlags::IN)];
         let _ = rustix::event::poll(&mut fds, Some(&signals::timespec(left)));
     }
-}
-
-fn survey(orphans: &Orphans) -> Sweep {
-    let ids = |mark: &str| -> HashSet<(u32, u64)> {
-        processes_with_env(mark).iter().map(ProcInfo::id).collect()
-    };
-    let of_run = ids(&format!("TMO_SESSION={}", orphans.run));
-    let of_process = ids(&format!("TMO_PROCESS={}", orphans.process));
-    let mains = orphans.mains.iter().filter(|(pid, started)| alive(*pid, *started));
-    let mut known: HashSet<(u32, u64)> = of_run.intersection(&of_process).copied().collect();
-    known.extend(mains);
-    sort(all(), &known, (orphans.shim, orphans.witnessed), std::process::id())
 }
 
 /// Sort the process table: who is to go and who is spared.

@@ -106,7 +106,7 @@ fn a_stop_is_seen_once() {
 fn marks_in_the_environment_are_found() {
     let mark = format!("TMO_TEST_MARK={}", std::process::id());
     let child = Guarded::shell("echo; read x", mark.split_once('=').unwrap());
-    let found: Vec<u32> = processes_with_env(&mark).iter().map(|p| p.pid).collect();
+    let found: Vec<u32> = processes_with_env(&[&mark]).iter().map(|p| p.pid).collect();
     assert_eq!(found, [child.0.id()]);
 }
 

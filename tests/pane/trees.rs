@@ -148,7 +148,7 @@ while True:
     pane.end();
     assert!(sys::descendants(pane.pid()).is_empty());
     let mark = format!("TMO_SESSION={}", pane.spec.run);
-    let left: Vec<_> = sys::processes_with_env(&mark);
+    let left: Vec<_> = sys::processes_with_env(&[&mark]);
     assert!(left.is_empty(), "{left:?}");
 }
 
@@ -264,4 +264,28 @@ fn a_sweep_ends_what_a_killed_shim_left() {
     assert_eq!(sweep.spared.iter().map(|process| process.pid).collect::<Vec<_>>(), [tmux]);
     assert!(!lives(main) && !escaped.into_iter().any(lives));
     assert_eq!(server.pid(), tmux);
+}
+
+/// Three kinds of what goes on forking without a shim: as fast as it can in one group, slowly and
+/// by the hundred, and from session to session.
+#[test]
+fn a_sweep_outruns_a_storm_that_no_shim_holds() {
+    let command = r"trap '' HUP; echo 'sleep 0.01; [ -e go ] && setsid sh hop.sh &' > hop.sh; : > go
+        slow() { sleep 0.2; [ -e go ] && slow & }
+        fast() { [ -e go ] && fast & }
+        i=0; while [ $i -lt 100 ]; do slow & i=$((i + 1)); done
+        i=0; while [ $i -lt 6 ]; do setsid sh hop.sh & i=$((i + 1)); done
+        fast & fast & echo ready; sleep 1000";
+    let mut pane = Pane::open(command);
+    pane.start(1);
+    pane.screen.wait_for("ready");
+    pane.signal(libc::SIGKILL);
+    pane.wait_shim();
+    let sweep = pane.sweep(&pane.spec.run);
+    // Should it get out, it ends with this file.
+    std::fs::remove_file(pane.dir.path().join("go")).unwrap();
+    assert_eq!(sweep.left, []);
+    assert!(sweep.ended > 100, "{}", sweep.ended);
+    let marks = [format!("TMO_SESSION={}", pane.spec.run)];
+    assert_eq!(sys::processes_with_env(&[&marks[0]]), []);
 }

@@ -4,7 +4,7 @@ use serde_json::json;
 use tmo::model::Exit;
 use tmo::model::plan::Plan;
 use tmo::model::request::Request;
-use tmo::pane::life::{Entry, LifeEvent};
+use tmo::pane::life::{Entry, LifeEvent, Member};
 use tmo::supervisor::{Course, Effect, Input as Step, Supervisor};
 
 use super::input::Input;
@@ -46,7 +46,10 @@ fn step(input: &mut Input<'_>, asked: &mut u64) -> Step {
     let id = input.below(2);
     match input.byte() % 8 {
         0 => Step::PaneReady(id),
-        1 => Step::ShimGone(id),
+        1 => {
+            let left = Member { pid: 5, name: "sh".to_owned(), state: 'S' };
+            Step::ShimGone(id, if input.yes() { vec![left] } else { vec![] })
+        }
         2 => Step::NoPane(id, "why".to_owned()),
         3 if input.byte() == 0 => Step::TmuxGone,
         3..6 => {

@@ -1,6 +1,8 @@
 //! One rule after the other.
 
 use super::*;
+use crate::pane::life::Member;
+use crate::supervisor::Pane;
 
 #[test]
 fn starts_restarts_and_stops() {
@@ -127,7 +129,32 @@ fn a_killed_shim_is_a_death() {
     let mut world = World::new(&["web", "api"]);
     world.settle();
     world.shims[0] = Shim { seq: world.shims[0].seq, ..Shim::default() };
-    world.input(Input::ShimGone(0));
+    world.input(Input::ShimGone(0, vec![]));
+    world.settle();
+    assert_eq!(world.finished, [137]);
+}
+
+#[test]
+fn what_outlives_its_killed_shim_is_told_and_nothing_is_begun_beside_it() {
+    let left = || vec![Member { pid: 4711, name: "sh".into(), state: 'S' }];
+    let mut world = World::new(&["web", "api"]);
+    world.settle();
+    world.ask(1, Request::Restart { names: names(&["web"]) });
+    world.ask(2, Request::Stop { names: names(&["web"]) });
+    world.shims[0] = Shim { seq: world.shims[0].seq, ..Shim::default() };
+    world.input(Input::ShimGone(0, left()));
+    let told = "web: Its shim was killed; SIGKILL did not end sh (pid 4711,";
+    for (number, outcome) in &world.answers {
+        assert!(outcome.problems[0].starts_with(told), "{number}: {outcome:?}");
+    }
+    assert_eq!((world.answers.len(), world.machine.procs[0].word()), (2, "stuck"));
+    assert_eq!(world.machine.procs[0].pane, Pane::None);
+    world.ask(3, Request::Start { names: names(&["web"]) });
+    world.settle();
+    world.check();
+    assert!(world.answers[2].1.ok, "{:?}", world.answers[2]);
+    world.shims[0] = Shim { seq: world.shims[0].seq, ..Shim::default() };
+    world.input(Input::ShimGone(0, left()));
     world.settle();
     assert_eq!(world.finished, [137]);
 }
@@ -142,7 +169,7 @@ fn a_shim_killed_before_it_had_begun_costs_nothing() {
     for _ in 0..3 {
         let Shim { seq, begun, .. } = world.shims[0];
         world.shims[0] = Shim { begun, seq, ..Shim::default() };
-        world.input(Input::ShimGone(0));
+        world.input(Input::ShimGone(0, vec![]));
         world.bring_up(0);
     }
     world.settle();
@@ -157,7 +184,7 @@ fn a_shim_that_is_killed_each_time_ends_the_run() {
     for _ in 0..4 {
         world.bring_up(0);
         world.shims[0] = Shim { seq: world.shims[0].seq, ..Shim::default() };
-        world.input(Input::ShimGone(0));
+        world.input(Input::ShimGone(0, vec![]));
     }
     world.settle();
     assert_eq!(world.finished, [137]);
