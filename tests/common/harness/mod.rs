@@ -13,6 +13,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
 
 pub(crate) use terminal::Terminal;
+use wait::eventually_or;
 pub(crate) use wait::{eventually, eventually_within, pause};
 
 /// The variable that marks everything of one world.
@@ -227,6 +228,30 @@ impl World {
         procs::with_mark(&mark).into_iter().filter(|p| p.pid != me).collect()
     }
 
+    /// All that can be told of a view that does not do what it should.
+    fn story(&self, log: &str) -> String {
+        let living: String = self.living().iter().map(procs::describe).collect();
+        let files = files(&self.runtime());
+        let own = files.iter().filter(|file| {
+            ["life", "spec"].iter().any(|e| file.extension().is_some_and(|x| x == *e))
+                || file.ends_with("state.json")
+        });
+        let own: String = own
+            .map(|file| {
+                format!(
+                    "{}:\n{}\n",
+                    file.display(),
+                    String::from_utf8_lossy(&std::fs::read(file).unwrap_or_default())
+                )
+            })
+            .collect();
+        format!(
+            "{living}{files:?}\n{own}\n{}\n{}",
+            self.read(log),
+            self.read(&format!("{log}.err"))
+        )
+    }
+
     /// The supervisor's and the guardian's process ids.
     pub(crate) fn supervisor(&self) -> u32 {
         self.part("supervise").expect("a supervisor")
@@ -357,7 +382,8 @@ impl View<'_> {
     /// Wait until the log holds this.
     #[track_caller]
     pub(crate) fn shows(&self, text: &str) {
-        eventually(&format!("the log shows {text:?}"), || self.log().contains(text).then_some(()));
+        let shown = || self.log().contains(text).then_some(());
+        eventually_or(&format!("the log shows {text:?}"), shown, || self.world.story(&self.log));
     }
 
     /// Send it a signal.
@@ -368,7 +394,8 @@ impl View<'_> {
     /// Wait for its end.
     #[track_caller]
     pub(crate) fn end(&mut self) -> ExitStatus {
-        eventually("the view ends", || self.child.try_wait().unwrap())
+        let story = || self.world.story(&self.log);
+        eventually_or("the view ends", || self.child.try_wait().unwrap(), story)
     }
 
     /// Wait for its end and return its exit code.

@@ -45,6 +45,28 @@ pub(crate) fn alive(pid: u32) -> bool {
     state(pid).is_some_and(|state| state != 'Z' && state != 'X')
 }
 
+/// What it is doing, thread by thread: for whoever must tell afterwards why it did not end.
+pub(crate) fn describe(process: &Proc) -> String {
+    let root = Path::new("/proc").join(process.pid.to_string());
+    let mut text = format!("{} {:?}\n", process.pid, process.args);
+    let status = std::fs::read_to_string(root.join("status")).unwrap_or_default();
+    for line in
+        status.lines().filter(|l| ["State", "Sig", "ShdPnd"].iter().any(|w| l.starts_with(w)))
+    {
+        text += &format!("    {line}\n");
+    }
+    for task in std::fs::read_dir(root.join("task")).into_iter().flatten().flatten() {
+        let read = |file: &str| std::fs::read_to_string(task.path().join(file)).unwrap_or_default();
+        text +=
+            &format!("    {} {} {}\n", read("comm").trim(), read("wchan"), read("syscall").trim());
+    }
+    for fd in std::fs::read_dir(root.join("fd")).into_iter().flatten().flatten() {
+        let target = std::fs::read_link(fd.path()).unwrap_or_default();
+        text += &format!("    fd {} {}\n", fd.file_name().to_string_lossy(), target.display());
+    }
+    text
+}
+
 /// Send a signal; to a process that is gone, nothing happens.
 pub(crate) fn kill(pid: u32, signal: i32) {
     let pid = nix::unistd::Pid::from_raw(i32::try_from(pid).unwrap());

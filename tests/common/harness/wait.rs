@@ -17,7 +17,27 @@ pub(crate) fn eventually<T>(what: &str, look: impl FnMut() -> Option<T>) -> T {
 pub(crate) fn eventually_within<T>(
     limit: Duration,
     what: &str,
+    look: impl FnMut() -> Option<T>,
+) -> T {
+    found_within(limit, what, look, String::new)
+}
+
+/// Wait until `look` finds something; if it does not, tell this as well.
+#[track_caller]
+pub(crate) fn eventually_or<T>(
+    what: &str,
+    look: impl FnMut() -> Option<T>,
+    story: impl FnOnce() -> String,
+) -> T {
+    found_within(DEADLINE, what, look, story)
+}
+
+#[track_caller]
+fn found_within<T>(
+    limit: Duration,
+    what: &str,
     mut look: impl FnMut() -> Option<T>,
+    story: impl FnOnce() -> String,
 ) -> T {
     let deadline = Instant::now() + limit;
     let mut step = Duration::from_millis(1);
@@ -25,7 +45,9 @@ pub(crate) fn eventually_within<T>(
         if let Some(found) = look() {
             return found;
         }
-        assert!(Instant::now() < deadline, "in vain: {what}");
+        if Instant::now() >= deadline {
+            panic!("in vain: {what}\n{}", story());
+        }
         pause(step);
         step = (step * 2).min(Duration::from_millis(50));
     }
