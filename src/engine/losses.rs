@@ -40,9 +40,10 @@ impl Engine {
         let lock = self.panes[id].paths.sink_lock();
         let said = sink::said(&lock);
         let other = |said: sink::Said| !said.drained && Some(said.pid) != self.panes[id].sink_pid;
-        if said.map_or_else(|| sink::begins(&lock), other) {
-            // Another one has taken its place already, and tells of itself.
-            return;
+        // What was said may be of one that nobody here has heard of before it was gone as well.
+        if sink::begins(&lock) && said.is_none_or(other) {
+            // Another one has taken its place already, and tells of itself if it gets to that.
+            return self.panes[id].await_sink();
         }
         let closed = said.is_some_and(|said| said.drained);
         if !closed {
@@ -54,7 +55,8 @@ impl Engine {
 
     /// Let a sink go on that somebody has stopped; whether it was. What it was told of it comes from
     /// a file, so it must be tmux's.
-    pub(super) fn wake_sink(&self, id: ProcId) -> bool {
+    pub(super) fn wake_sink(&mut self, id: ProcId) -> bool {
+        self.panes[id].meet_sink();
         let server = self.saved.tmux.as_ref().map(|server| server.pid);
         let sink = self.panes[id].sink_pid.and_then(crate::sys::info);
         sink.filter(|sink| sink.state == 'T' && Some(sink.ppid) == server)

@@ -31,7 +31,11 @@ pub(super) fn listen(id: ProcId, path: &Path, queue: Queue) -> std::io::Result<J
         loop {
             // The kernel reports changes only; what is the case already must be asked for. Who
             // holds it may be a shim that rings just now: whether it is a sink is asked later.
-            if !held(&bell) {
+            let (held, ready) = ask(&bell);
+            if ready && held {
+                queue.push(Event::SinkUp(id));
+            }
+            if !held {
                 queue.push(Event::SinkGone(id));
             }
             queue.push(Event::Bell(id));
@@ -75,18 +79,21 @@ async fn hear(id: ProcId, bell: &pipe::Receiver, queue: &Queue) -> std::io::Resu
 
 /// Whether somebody holds the writing end of this bell now; what was rung is taken.
 pub(super) fn is_held(path: &Path) -> bool {
-    pipe::OpenOptions::new().open_receiver(path).is_ok_and(|bell| held(&bell))
+    pipe::OpenOptions::new().open_receiver(path).is_ok_and(|bell| ask(&bell).0)
 }
 
-/// Whether somebody holds the writing end of a bell just opened.
-fn held(bell: &pipe::Receiver) -> bool {
+/// Whether somebody holds the writing end of a bell just opened, and whether a sink has rung it
+/// before that was asked.
+fn ask(bell: &pipe::Receiver) -> (bool, bool) {
+    let mut ready = false;
+    let mut buffer = [0u8; 512];
     // Past tokio, which would not ask the kernel before it has heard from it. What was rung before
     // comes first; it says nothing about who is there now.
     loop {
-        match nix::unistd::read(bell, &mut [0u8; 512]) {
-            Ok(0) => return false,
-            Ok(_) => {}
-            Err(_) => return true,
+        match nix::unistd::read(bell, &mut buffer) {
+            Ok(0) => return (false, ready),
+            Ok(count) => ready |= buffer[..count].contains(&SINK_READY),
+            Err(_) => return (true, ready),
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::harness::{World, eventually, pause, procs};
+use crate::harness::{World, eventually, files, pause, procs};
 use crate::lines::complete_but_for_gaps;
 
 #[test]
@@ -29,6 +29,24 @@ fn a_killed_sink_is_replaced_and_the_gap_is_told() {
     }
     assert_eq!(view.log().matches("| ... output lost here\n").count(), 3, "{}", view.log());
     assert_eq!(world.field("web", "state"), "running");
+    assert_eq!(view.interrupt(), 0);
+}
+
+#[test]
+fn a_sink_that_was_never_met_is_missed_all_the_same() {
+    let world = World::new("web: while read x; do echo line $x; done\n");
+    let mut view = world.start([""; 0]);
+    world.wait_state("web", "running");
+    let sink = world.sink("web");
+    // As after one that came and went while a supervisor was taking over.
+    let lock =
+        files(&world.runtime()).into_iter().find(|f| f.to_string_lossy().ends_with("sink-lock"));
+    std::fs::write(lock.unwrap(), "999999\n").unwrap();
+    procs::kill(sink, 9);
+    eventually("another sink", || world.pane_part("sink", "web").filter(|p| *p != sink));
+    view.shows("Its pipe was broken: output may be missing here\n");
+    world.type_into("web", "two");
+    view.shows("| line two\n");
     assert_eq!(view.interrupt(), 0);
 }
 
