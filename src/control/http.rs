@@ -15,6 +15,7 @@
 //! What changes something answers when it is done, with `?wait=false` when it is accepted (202).
 //! 404: no such name, 409: refused or failed (both with the outcome), 400: the request is no good.
 
+use std::fmt::Display;
 use std::time::Duration;
 
 use axum::Router;
@@ -303,8 +304,13 @@ async fn whole(api: &Api, request: HttpRequest<Body>) -> Result<Bytes, Refusal> 
 }
 
 fn read<T: DeserializeOwned>(body: &[u8]) -> Result<T, Refusal> {
-    serde_json::from_slice(body)
-        .map_err(|error| Refusal::Bad(format!("the body is not what is expected here: {error}")))
+    let bad =
+        |why: &dyn Display| Refusal::Bad(format!("the body is not what is expected here: {why}"));
+    // A list would do for serde: an empty one as no names, which means all processes.
+    if body.trim_ascii_start().first() != Some(&b'{') {
+        return Err(bad(&"it must be an object"));
+    }
+    serde_json::from_slice(body).map_err(|error| bad(&error))
 }
 
 /// A yes or no in the query.
@@ -378,6 +384,13 @@ mod tests {
             prop_assert!(read::<Names>(&body.as_bytes()[..cut.index(body.len())]).is_err());
             let other = body.replacen("names", &key, 1);
             prop_assert_eq!(read::<Names>(other.as_bytes()).is_ok(), key == "names");
+        }
+
+        #[test]
+        fn a_list_is_no_object(names: Vec<String>) {
+            for body in [serde_json::json!([names]), serde_json::json!([]), serde_json::json!(names)] {
+                prop_assert!(read::<Names>(body.to_string().as_bytes()).is_err());
+            }
         }
 
         #[test]
