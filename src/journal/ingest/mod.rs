@@ -290,7 +290,9 @@ impl Ingest {
             let limit = stream.reader.run(stream.seen, until, STEP)?;
             let before = stream.seen;
             let stop = self.advance(at, limit, &mut progress)?;
-            left = left.saturating_sub(self.streams[at].seen - before);
+            // Less than before where a marker must be asked for that was held back.
+            let seen = self.streams[at].seen;
+            left = left.saturating_sub(seen.saturating_sub(before));
             if stop == Stop::Limit {
                 turns.push(Reverse((self.streams[at].next_time()?, at)));
             }
