@@ -6,6 +6,10 @@ use unicode_width::UnicodeWidthChar as _;
 /// A tab counts for as much as it can take.
 const TAB: usize = 8;
 
+/// So much is looked at at once. Whoever wants the beginning of a long line, row after row of it,
+/// shall not have the rest of it read through each time.
+const PIECE: usize = 256;
+
 /// The number of cells this text takes at most.
 pub(crate) fn cells(text: &[u8]) -> usize {
     let mut cells = 0;
@@ -57,8 +61,10 @@ fn walk(text: &[u8], mut each: impl FnMut(usize, usize) -> bool) {
             }
             continue;
         }
-        let end = memchr(0x1b, &text[at..]).map_or(text.len(), |escape| at + escape);
-        for chunk in text[at..end].utf8_chunks() {
+        let piece = &text[at..text.len().min(at + PIECE)];
+        let uncut = if at + piece.len() < text.len() { whole(piece) } else { piece.len() };
+        let piece = &piece[..memchr(0x1b, piece).unwrap_or(uncut)];
+        for chunk in piece.utf8_chunks() {
             for c in chunk.valid().chars() {
                 at += c.len_utf8();
                 let width = if c == '\t' { TAB } else { c.width().unwrap_or(0) };
@@ -86,7 +92,7 @@ fn sequence(text: &[u8]) -> usize {
 
 #[cfg(test)]
 mod tests {
-    use super::{cells, fit, whole};
+    use super::{PIECE, cells, fit, walk, whole};
 
     #[test]
     fn counts_what_is_seen() {
@@ -127,5 +133,42 @@ mod tests {
         ] {
             assert_eq!(whole(text), expected, "{}", text.escape_ascii());
         }
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn in_pieces_as_in_one(text: Vec<u8>, words: Vec<char>, shift in 0..8usize) {
+            // Valid and not, across the edges of pieces.
+            let some = [&text[..], words.iter().collect::<String>().as_bytes()].concat();
+            let some: Vec<u8> = some.into_iter().filter(|byte| *byte != 0x1b).collect();
+            let long: Vec<u8> = std::iter::repeat_n(b'x', PIECE - shift).chain(some.iter().copied()).collect();
+            let steps = |text: &[u8]| {
+                let mut steps = vec![];
+                walk(text, |width, end| { steps.push((width, end)); true });
+                steps
+            };
+            let before = PIECE - shift;
+            let expected: Vec<_> = (1..=before).map(|end| (1, end))
+                .chain(steps_in_one(&some).into_iter().map(|(width, end)| (width, before + end)))
+                .collect();
+            proptest::prop_assert_eq!(steps(&long), expected);
+        }
+    }
+
+    /// The same, the whole text at once.
+    fn steps_in_one(text: &[u8]) -> Vec<(usize, usize)> {
+        let (mut steps, mut at) = (vec![], 0);
+        for chunk in text.utf8_chunks() {
+            for c in chunk.valid().chars() {
+                at += c.len_utf8();
+                let width = unicode_width::UnicodeWidthChar::width(c).unwrap_or(0);
+                steps.push((if c == '\t' { 8 } else { width }, at));
+            }
+            at += chunk.invalid().len();
+            if !chunk.invalid().is_empty() {
+                steps.push((1, at));
+            }
+        }
+        steps
     }
 }
