@@ -103,13 +103,18 @@ pub(super) fn complete_list(current: &OsStr) -> Vec<CompletionCandidate> {
 /// or in the one whose instance a client here would talk to.
 pub fn names() -> Vec<String> {
     let Ok(context) = Context::here() else { return Vec::new() };
-    let socket = client_socket(&context.start_dir, None, &context.env).path;
+    let Ok(socket) = client_socket(&context.start_dir, (None, None), &context.env) else {
+        return vec![];
+    };
+    let beside =
+        if socket.tcp.is_some() { Some(&*context.start_dir) } else { socket.path.parent() };
+    let procfile = beside.map(|dir| dir.join("Procfile"));
+    let socket = &socket.path;
     // Not from a directory that somebody else could write to.
-    let runtime = find_runtime_dir(&context.env, &socket).ok();
+    let runtime = find_runtime_dir(&context.env, socket).ok();
     if let Some(Ok(plan)) = runtime.map(|dir| Runtime::new(dir).plan()) {
         return plan.processes.into_iter().map(|process| process.name.into()).collect();
     }
-    let procfile = socket.parent().map(|dir| dir.join("Procfile"));
     let nearest = StartOptions { procfile, ..StartOptions::default() };
     let loaded = context.load(&StartOptions::default()).or_else(|_| context.load(&nearest));
     let entries = loaded.map(|loaded| loaded.procfile.entries).unwrap_or_default();

@@ -11,12 +11,13 @@ use super::error::CliError;
 use super::instance::{Instance, Server};
 use crate::backend::tmux::attach::{Target, arguments, ask_windows, window_of};
 use crate::backend::tmux::version::answer;
+use crate::control::address::Address;
 use crate::control::overmind_client::OvermindClient;
 use crate::model::request::{ProcessState, State};
 
 /// Become the tmux client that shows the process; returns only if that fails.
 pub(super) fn connect(args: &ConnectArgs) -> Result<u8, CliError> {
-    let mut instance = Instance::find(args.client.socket.as_deref())?;
+    let mut instance = Instance::find(&args.client)?;
     let control = match args.control_mode {
         Some(control) => control,
         None => instance.context.env.flag("CONTROL_MODE")?.unwrap_or(false),
@@ -64,6 +65,7 @@ async fn prepare(
     if let Server::Overmind(address) = instance.server().await? {
         return foreign(&address, args, control).await;
     }
+    instance.on_this_machine()?;
     let state = instance.state().await?;
     let process = choose(&state, args.name.as_deref())?;
     let Some(pane) = &process.pane else {
@@ -138,14 +140,18 @@ fn choose<'a>(state: &'a State, name: Option<&str>) -> Result<&'a ProcessState, 
     })
 }
 
-async fn foreign(address: &Path, args: &ConnectArgs, control: bool) -> Result<Command, CliError> {
+async fn foreign(
+    address: &Address,
+    args: &ConnectArgs,
+    control: bool,
+) -> Result<Command, CliError> {
     let client = OvermindClient::new(address);
     let found = client.connection(args.name.as_deref()).await?;
     let found = found.ok_or_else(|| {
         CliError::Other(format!("Unknown process name: {}", args.name.clone().unwrap_or_default()))
     })?;
     if found.server.contains('/') {
-        let text = format!("{}: `{}` is no name of a tmux server", address.display(), found.server);
+        let text = format!("{address}: `{}` is no name of a tmux server", found.server);
         return Err(CliError::Other(text));
     }
     let mut command = Command::new("tmux");

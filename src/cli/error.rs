@@ -6,6 +6,7 @@ use crate::backend::tmux::version::VersionError;
 use crate::config::dirs::DirError;
 use crate::config::env::BadValue;
 use crate::config::load::ConfigError;
+use crate::config::project::BadAddress;
 use crate::control::client::ClientError;
 use crate::engine::run::RunError;
 use crate::engine::runtime::RuntimeError;
@@ -25,6 +26,9 @@ pub enum CliError {
     /// A variable.
     #[error(transparent)]
     Value(#[from] BadValue),
+    /// A control address.
+    #[error(transparent)]
+    Address(#[from] BadAddress),
     /// What is to be started.
     #[error(transparent)]
     Plan(#[from] PlanError),
@@ -112,6 +116,7 @@ impl CliError {
             Self::Start { code, .. } => *code,
             Self::Config(_)
             | Self::Value(_)
+            | Self::Address(_)
             | Self::Plan(_)
             | Self::Dir(_)
             | Self::Tmux(_)

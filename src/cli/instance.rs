@@ -1,14 +1,15 @@
 //! The instance that a client command is about.
 
 use std::io::ErrorKind;
-use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use super::args::ClientArgs;
 use super::error::CliError;
 use super::launch::Launch;
 use crate::config::dirs::{find_runtime_dir, is_private};
 use crate::config::load::Context;
 use crate::config::project::{self, SocketPath};
+use crate::control::address::Address;
 use crate::control::client::{Client, ClientError, Listener, who};
 use crate::control::lock::Door;
 use crate::control::{listen, lock};
@@ -41,7 +42,7 @@ pub(super) enum Server {
     /// A supervisor of ours.
     Tmo,
     /// Somebody without our lock: overmind itself.
-    Overmind(PathBuf),
+    Overmind(Address),
 }
 
 /// Who is to be asked after nobody has answered.
@@ -57,16 +58,34 @@ enum Found {
 
 impl Instance {
     /// The nearest one, or that of `--socket`.
-    pub(super) fn find(socket: Option<&Path>) -> Result<Self, CliError> {
+    pub(super) fn find(args: &ClientArgs) -> Result<Self, CliError> {
         let context = Context::here()?;
-        let socket = project::client_socket(&context.start_dir, socket, &context.env);
+        let typed = (args.socket.clone(), args.network.clone());
+        let socket = project::client_socket(&context.start_dir, typed, &context.env)?;
         let runtime = Runtime::new(find_runtime_dir(&context.env, &socket.path)?);
         Ok(Self { context, socket, runtime })
     }
 
-    /// The socket to connect to.
-    pub(super) fn address(&self) -> PathBuf {
-        listen::locate(&self.socket.path, self.runtime.dir())
+    /// Where to connect: over TCP only if there is no run of this user on this machine that the
+    /// address could mean.
+    pub(super) fn address(&self) -> Address {
+        let path = listen::locate(&self.socket.path, self.runtime.dir());
+        match &self.socket.tcp {
+            Some(tcp) if !path.exists() => Address::Tcp(tcp.clone()),
+            Some(_) | None => Address::Unix(path),
+        }
+    }
+
+    /// What needs the terminals or the files of a run can be had where it runs only.
+    pub(super) fn on_this_machine(&self) -> Result<(), CliError> {
+        match self.address() {
+            Address::Unix(_) => Ok(()),
+            Address::Tcp(tcp) => Err(CliError::Other(format!(
+                "the run at {} is not this user's on this machine: there are `echo` without names, \
+                 `ps`, `restart`, `stop`, `quit` and `kill` from here",
+                tcp.address
+            ))),
+        }
     }
 
     /// Who answers here. A run whose supervisor and guardian were killed is taken over first.
@@ -77,7 +96,12 @@ impl Instance {
         let address = self.address();
         match who(&address).await {
             Ok(Listener::Tmo(state)) => {
-                self.runtime = of_another_session(&state).unwrap_or_else(|| self.runtime.clone());
+                // What another machine calls so is none of ours.
+                if let Address::Unix(_) = address
+                    && let Some(runtime) = of_another_session(&state)
+                {
+                    self.runtime = runtime;
+                }
                 Ok(Server::Tmo)
             }
             Ok(Listener::Overmind) => Ok(Server::Overmind(address)),
@@ -163,7 +187,9 @@ impl Instance {
         let ClientError::Dial { cause, .. } = error else { return error.into() };
         // Overmind's words name the socket as the user would.
         let nobody = matches!(cause.kind(), ErrorKind::NotFound | ErrorKind::ConnectionRefused);
-        let dial = ClientError::Dial { path: self.socket.shown.clone(), cause };
+        let shown = || Address::Unix(self.socket.shown.clone());
+        let at = self.socket.tcp.clone().map_or_else(shown, Address::Tcp);
+        let dial = ClientError::Dial { at, cause };
         if nobody { CliError::NothingRuns(dial) } else { dial.into() }
     }
 }

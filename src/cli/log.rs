@@ -15,6 +15,7 @@ use crate::journal::record::{EVENTS, Kind};
 use crate::journal::segment::Dirs;
 use crate::journal::streams::{Stream, Streams};
 use crate::model::ProcName;
+use crate::model::network::Network;
 use crate::model::plan::Plan;
 use crate::pane::paths::spill_dir;
 use crate::view::merged::Renderer;
@@ -169,10 +170,14 @@ impl Source {
 /// The journal of the run that was started here last, by the same rules as a start.
 fn left_by_last_run(instance: &Instance) -> Result<PathBuf, CliError> {
     let context = &instance.context;
-    let here = instance.socket.path.parent().unwrap_or(Path::new("/")).to_owned();
-    let typed = StartOptions { socket: Some(instance.socket.path.clone()), ..Default::default() };
-    let project = Project::locate(&here, &typed, &context.env)
-        .map_err(crate::config::load::ConfigError::from)?;
+    let beside = instance.socket.path.parent().unwrap_or(Path::new("/"));
+    let here = if instance.socket.tcp.is_some() { &context.start_dir } else { beside };
+    let typed = StartOptions {
+        socket: Some(instance.socket.path.clone()),
+        network: Some(Network::Unix.name().to_owned()),
+        ..Default::default()
+    };
+    let project = Project::locate(here, &typed, &context.env)?;
     let id = state_id(&project.root, &instance.socket.path);
     Ok(state_dir(&context.env, &project.title, &id))
 }

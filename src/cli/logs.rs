@@ -9,6 +9,7 @@ use super::instance::{Instance, Server};
 use super::log::Source;
 use super::outlet::{Lost, Outlet};
 use super::view::stop_signal;
+use crate::control::address::Address;
 use crate::control::client::HeadEvent;
 use crate::control::lock;
 use crate::journal::cursor::{Filter, Position};
@@ -21,9 +22,17 @@ use crate::view::printer::Job;
 
 /// Follow the log from now on.
 pub(super) fn echo(args: &EchoArgs) -> Result<u8, CliError> {
-    let mut instance = Instance::find(args.client.socket.as_deref())?;
-    if let Server::Overmind(address) = super::block_on(instance.server())? {
-        return super::block_on(foreign(&address));
+    let mut instance = Instance::find(&args.client)?;
+    let server = super::block_on(instance.server())?;
+    match (server, instance.address()) {
+        (Server::Overmind(address), _) => return super::block_on(foreign(&address)),
+        // It speaks overmind's lines as well, and they carry the log.
+        (Server::Tmo, address @ Address::Tcp(_))
+            if args.names.is_empty() && args.lines.is_none() =>
+        {
+            return super::block_on(foreign(&address));
+        }
+        (Server::Tmo, _) => instance.on_this_machine()?,
     }
     let source = Source::of_instance(&instance)?;
     let filter = source.filter(&args.names)?;
@@ -40,7 +49,7 @@ pub(super) fn echo(args: &EchoArgs) -> Result<u8, CliError> {
 }
 
 /// Pass on what an overmind streams.
-async fn foreign(address: &std::path::Path) -> Result<u8, CliError> {
+async fn foreign(address: &Address) -> Result<u8, CliError> {
     let client = crate::control::overmind_client::OvermindClient::new(address);
     let mut stream = client.echo().await?;
     let mut out = tokio::io::stdout();
@@ -55,7 +64,7 @@ async fn foreign(address: &std::path::Path) -> Result<u8, CliError> {
 
 /// Print what is there, and with `-f` what comes.
 pub(super) fn logs(args: &LogsArgs, out: &mut dyn Write) -> Result<u8, CliError> {
-    let instance = Instance::find(args.client.socket.as_deref())?;
+    let instance = Instance::find(&args.client)?;
     let source = Source::of_instance(&instance)?;
     let filter = source.filter(&args.names)?;
     if args.path {

@@ -130,18 +130,18 @@ fn written(result: io::Result<()>) -> Result<u8, CliError> {
 }
 
 fn named(args: NamesArgs, ask: impl FnOnce(Vec<String>) -> Request) -> Result<u8, CliError> {
-    let mut instance = Instance::find(args.client.socket.as_deref())?;
+    let mut instance = Instance::find(&args.client)?;
     block_on(request::request(&mut instance, ask(args.names), !args.no_wait))
 }
 
 fn whole(args: &ClientArgs, ask: Request) -> Result<u8, CliError> {
-    let mut instance = Instance::find(args.socket.as_deref())?;
+    let mut instance = Instance::find(args)?;
     block_on(request::request(&mut instance, ask, true))
 }
 
 /// Have the views go and the processes run on.
 fn detach(args: &ClientArgs) -> Result<u8, CliError> {
-    let instance = Instance::find(args.socket.as_deref())?;
+    let instance = Instance::find(args)?;
     let asked = instance.ask(async |client| client.detach().await);
     let text = match block_on(asked)? {
         (0, _) => return Err(CliError::Other("no terminal shows the log of this run".to_owned())),

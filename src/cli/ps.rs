@@ -10,7 +10,7 @@ use crate::control::overmind_client::OvermindClient;
 
 /// Print overmind's table, or the whole state as JSON.
 pub(super) fn ps(args: &PsArgs, out: &mut dyn Write) -> Result<u8, CliError> {
-    let mut instance = Instance::find(args.client.socket.as_deref())?;
+    let mut instance = Instance::find(&args.client)?;
     let text = super::block_on(async {
         match instance.server().await? {
             Server::Tmo => {

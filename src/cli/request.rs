@@ -1,12 +1,12 @@
 //! `tmo stop`, `restart`, `quit`, `kill`: asking for something and waiting until it is done.
 
-use std::path::Path;
 use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressStyle};
 
 use super::error::CliError;
 use super::instance::{Instance, Server};
+use crate::control::address::Address;
 use crate::control::client::{Client, ClientError, SILENCE};
 use crate::control::overmind_client::OvermindClient;
 use crate::model::request::{Outcome, Request};
@@ -69,13 +69,13 @@ pub(super) async fn insist(
 ) -> Result<Outcome, ClientError> {
     tokio::select! {
         answer = client.request_once(request, key) => answer,
-        silent = silence(client.path()) => Err(silent),
+        silent = silence(client.address()) => Err(silent),
     }
 }
 
 /// Ask and wait for the outcome, for however long. A supervisor that is killed meanwhile is started
 /// again by its guardian, and asked again by the same key, so that nothing is done twice.
-pub(super) async fn ask(address: &Path, request: &Request) -> Result<Outcome, ClientError> {
+pub(super) async fn ask(address: &Address, request: &Request) -> Result<Outcome, ClientError> {
     let key = key();
     let mut tries = 0;
     loop {
@@ -90,7 +90,7 @@ pub(super) async fn ask(address: &Path, request: &Request) -> Result<Outcome, Cl
 
 /// Ask, and ask again for as long as the supervisor is killed meanwhile.
 pub(super) async fn steadily<T>(
-    address: &Path,
+    address: &Address,
     ask: impl AsyncFn(Client) -> Result<T, ClientError>,
 ) -> Result<T, ClientError> {
     let mut tries = 0;
@@ -104,7 +104,7 @@ pub(super) async fn steadily<T>(
 }
 
 /// Have everything stopped, unless the supervisor does not answer at all.
-pub(super) async fn quit(address: &Path) -> Result<Outcome, CliError> {
+pub(super) async fn quit(address: &Address) -> Result<Outcome, CliError> {
     let key = key();
     let ask = async |client| insist(client, &Request::Quit, &key).await;
     Ok(steadily(address, ask).await?)
@@ -117,7 +117,7 @@ fn key() -> String {
 
 /// What is asked for may take its time; but a supervisor that does not even tell its state by then
 /// will not do it either. Otherwise this never ends.
-async fn silence(address: &Path) -> ClientError {
+async fn silence(address: &Address) -> ClientError {
     tokio::time::sleep(SILENCE).await;
     if let Ok(client) = Client::connect(address).await
         && let Err(error @ ClientError::Silent { .. }) = client.state().await

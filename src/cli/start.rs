@@ -50,7 +50,8 @@ struct Start {
 
 /// Start, adopt or attach; returns the exit code of the run (0 for `-D`).
 pub(super) fn start(args: StartArgs, out: &mut dyn Write) -> Result<u8, CliError> {
-    let (names, socket) = (args.names.clone(), args.socket.clone());
+    let names = args.names.clone();
+    let client = ClientArgs { socket: args.socket.clone(), network: args.network.clone() };
     let if_needed = args.if_needed;
     let mut start = Start::gather(args)?;
     loop {
@@ -59,7 +60,7 @@ pub(super) fn start(args: StartArgs, out: &mut dyn Write) -> Result<u8, CliError
         let held = lock::is_held(start.runtime.dir()).map_err(CliError::io("the lock"))?;
         if !names.is_empty() && (held || start.runtime.has_survivors()) {
             drop(door);
-            let args = NamesArgs { names, no_wait: false, client: ClientArgs { socket } };
+            let args = NamesArgs { names, no_wait: false, client };
             return super::named(args, |names| Request::Start { names });
         }
         if if_needed && held {
@@ -107,8 +108,7 @@ impl Start {
         for warning in &context.warnings {
             super::warn(warning);
         }
-        let project = Project::locate(&context.start_dir, &typed, &context.env)
-            .map_err(crate::config::load::ConfigError::from)?;
+        let project = Project::locate(&context.start_dir, &typed, &context.env)?;
         let runtime = Runtime::new(make_runtime_dir(&context.env, &project.socket.path)?);
         let tmo = std::env::current_exe().map_err(CliError::io("can't tell where tmo is"))?;
         let daemonize = typed.daemonize(&context.env)?;
@@ -209,7 +209,7 @@ impl Start {
         }
         let waited = Self::wait_for_daemon(&mut launch, &early);
         if let Some(error) = interrupted(&early) {
-            let address = listen::locate(&self.project.socket.path, self.runtime.dir());
+            let address = listen::locate(&self.project.socket.path, self.runtime.dir()).into();
             // It may be over already.
             let _ = super::block_on(super::request::quit(&address));
             return Err(error);
@@ -273,7 +273,7 @@ impl Start {
     /// A run is there: be its view, unless it has one. Nothing if it has ended just now.
     fn attach(&self, door: Door) -> Result<Option<Shown>, CliError> {
         let (socket, runtime) = (&self.project.socket, self.runtime.dir());
-        let address = listen::locate(&socket.path, runtime);
+        let address = listen::locate(&socket.path, runtime).into();
         if listen::repair(&socket.path, runtime) {
             tell(&format!("{} was gone; it is back", socket.shown.display()));
         }

@@ -19,6 +19,7 @@ use super::outlet::{Lost, Outlet};
 use super::persona::Persona;
 use crate::config::Env;
 use crate::config::inherit::is_ignored;
+use crate::control::address::Address;
 use crate::control::client::{Client, ClientError, HeadEvent, HeadStream};
 use crate::control::handle::End;
 use crate::control::listen;
@@ -259,8 +260,8 @@ impl Shown {
         Ok(Some(end))
     }
 
-    fn address(&self) -> PathBuf {
-        listen::locate(self.plan.socket.as_path(), self.runtime.dir())
+    fn address(&self) -> Address {
+        listen::locate(self.plan.socket.as_path(), self.runtime.dir()).into()
     }
 
     /// Ask for a graceful stop; asked again, the supervisor kills.

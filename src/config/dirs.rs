@@ -65,6 +65,11 @@ pub fn state_id(root: &Path, socket: &Path) -> String {
     short_hash(&[&root, &real_parent(socket)])
 }
 
+/// The Unix socket that stands in for an address on TCP, among the runtime directories.
+pub fn tcp_stand_in(env: &Env, network: &str, address: &str) -> PathBuf {
+    runtime_base(env).join(short_hash(&[Path::new(network), Path::new(address)]) + ".tcp")
+}
+
 /// The path with its directory resolved. The last part stays: a socket may be a link itself.
 fn real_parent(path: &Path) -> PathBuf {
     let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use super::env::{BadValue, Env};
 use super::procfile::{self, Procfile, ProcfileError};
+use super::project::BadAddress;
 use super::project::{self, Project};
 use super::toml::{self, TmoToml, TomlError};
 use super::{StartOptions, Warning, envfiles};
@@ -57,6 +58,9 @@ pub enum ConfigError {
     /// A variable has no value of its type.
     #[error(transparent)]
     Value(#[from] BadValue),
+    /// A control address that is none.
+    #[error(transparent)]
+    Address(#[from] BadAddress),
     /// The Procfile is not usable.
     #[error(transparent)]
     Procfile(#[from] ProcfileError),

@@ -45,6 +45,8 @@ pub struct StartOptions {
     pub timeout: Option<Duration>,
     /// `--socket`.
     pub socket: Option<PathBuf>,
+    /// `--network`.
+    pub network: Option<String>,
     /// `--title`.
     pub title: Option<String>,
     /// `--tmux-config`.

@@ -5,14 +5,26 @@ use std::path::{Component, Path, PathBuf};
 
 use super::env::{BadValue, Env};
 use super::options::StartOptions;
+use crate::model::network::{Network, TcpAddress};
 
 pub use super::dirs::{
     DirError, instance_id, make_private_dir, make_runtime_dir, runtime_base, runtime_dir,
-    state_dir, state_id,
+    state_dir, state_id, tcp_stand_in,
 };
 
 /// The name of the control socket where none is given (overmind's).
 pub const SOCKET: &str = ".overmind.sock";
+
+/// A control address that is none.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum BadAddress {
+    /// A variable has no value of its type.
+    #[error(transparent)]
+    Value(#[from] BadValue),
+    /// There is no such network.
+    #[error("listen {0}: unknown network {0}; there are unix, tcp, tcp4 and tcp6")]
+    Network(String),
+}
 
 /// A project that is about to be started.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -42,11 +54,41 @@ pub struct SocketPath {
     pub path: PathBuf,
     /// As the user named it, for messages.
     pub shown: PathBuf,
+    /// The address on TCP that it stands in for: who is on this machine finds the run by the
+    /// socket all the same.
+    pub tcp: Option<TcpAddress>,
+}
+
+impl SocketPath {
+    /// A Unix socket.
+    fn unix(start_dir: &Path, shown: PathBuf) -> Self {
+        Self { path: absolute(start_dir, &shown), shown, tcp: None }
+    }
+
+    /// What `--socket` and `--network` mean, or their variables; `env` has those that count.
+    fn of(
+        start_dir: &Path,
+        (socket, network): (Option<PathBuf>, Option<String>),
+        env: &Env,
+    ) -> Result<Option<Self>, BadAddress> {
+        let network = match network {
+            None => Network::Unix,
+            Some(name) => Network::parse(&name).ok_or(BadAddress::Network(name))?,
+        };
+        if network == Network::Unix {
+            return Ok(socket.map(|shown| Self::unix(start_dir, shown)));
+        }
+        let shown = socket.unwrap_or_else(|| Path::new(".").join(SOCKET));
+        let address = shown.to_string_lossy().into_owned();
+        let path = tcp_stand_in(env, network.name(), &address);
+        let tcp = TcpAddress { network, address, token: env.text("TOKEN")? };
+        Ok(Some(Self { path, shown, tcp: Some(tcp) }))
+    }
 }
 
 impl Project {
     /// Find the project that `tmo start`, typed in `start_dir`, is about.
-    pub fn locate(start_dir: &Path, typed: &StartOptions, env: &Env) -> Result<Self, BadValue> {
+    pub fn locate(start_dir: &Path, typed: &StartOptions, env: &Env) -> Result<Self, BadAddress> {
         let procfile_shown = typed.procfile.clone().or_else(|| env.path("PROCFILE"));
         let procfile_shown = procfile_shown.unwrap_or_else(|| "./Procfile".into());
         let procfile = absolute(start_dir, &procfile_shown);
@@ -58,7 +100,7 @@ impl Project {
             typed.title.clone().map_or_else(|| env.text("TITLE"), |title| Ok(Some(title)))?;
         let base = || root.file_name().unwrap_or(root.as_os_str()).to_string_lossy().into_owned();
         let title = named.filter(|title| !title.is_empty()).unwrap_or_else(base);
-        let socket = start_socket(start_dir, typed.socket.as_deref(), env);
+        let socket = start_socket(start_dir, (typed.socket.clone(), typed.network.clone()), env)?;
         let instance = instance_id(&socket.path);
         let state = state_id(&root, &socket.path);
         let start_dir = start_dir.to_owned();
@@ -88,33 +130,41 @@ impl Project {
 ///
 /// Processes are told the socket of their own run by these very variables. A start typed inside
 /// such a process means a run of its own, so there the variables do not count.
-fn start_socket(start_dir: &Path, typed: Option<&Path>, env: &Env) -> SocketPath {
+fn start_socket(
+    start_dir: &Path,
+    (socket, network): (Option<PathBuf>, Option<String>),
+    env: &Env,
+) -> Result<SocketPath, BadAddress> {
     let inside = env.caller("TMO_SESSION").is_some();
-    let from_env = || if inside { None } else { env.path("SOCKET") };
-    let shown = typed.map(Path::to_owned).or_else(from_env);
-    let shown = shown.unwrap_or_else(|| Path::new(".").join(SOCKET));
-    SocketPath { path: absolute(start_dir, &shown), shown }
+    let (of_env, network_of_env) =
+        if inside { (None, None) } else { (env.path("SOCKET"), env.text("NETWORK")?) };
+    let named = (socket.or(of_env), network.or(network_of_env));
+    let found = SocketPath::of(start_dir, named, env)?;
+    Ok(found.unwrap_or_else(|| SocketPath::unix(start_dir, Path::new(".").join(SOCKET))))
 }
 
 /// The socket that a client talks to: `-s`, `TMO_SOCKET`, `OVERMIND_SOCKET`, or the [`SOCKET`] of
 /// the starting directory or of its nearest parent that has one.
 ///
 /// Of parents, only a socket of the same user counts: nobody can wait in `/tmp` for others.
-pub fn client_socket(start_dir: &Path, typed: Option<&Path>, env: &Env) -> SocketPath {
-    if let Some(shown) = typed.map(Path::to_owned).or_else(|| env.path("SOCKET")) {
-        return SocketPath { path: absolute(start_dir, &shown), shown };
+pub fn client_socket(
+    start_dir: &Path,
+    (socket, network): (Option<PathBuf>, Option<String>),
+    env: &Env,
+) -> Result<SocketPath, BadAddress> {
+    let socket = socket.or_else(|| env.path("SOCKET"));
+    let network = network.map_or_else(|| env.text("NETWORK"), |name| Ok(Some(name)))?;
+    if let Some(found) = SocketPath::of(start_dir, (socket, network), env)? {
+        return Ok(found);
     }
-    let here = start_dir.join(SOCKET);
-    if here.symlink_metadata().is_ok() {
-        return SocketPath { path: here, shown: Path::new(".").join(SOCKET) };
+    let usual = || SocketPath::unix(start_dir, Path::new(".").join(SOCKET));
+    if start_dir.join(SOCKET).symlink_metadata().is_ok() {
+        return Ok(usual());
     }
     let uid = nix::unistd::geteuid().as_raw();
     let ours = |path: &PathBuf| path.symlink_metadata().is_ok_and(|found| found.uid() == uid);
     let above = start_dir.ancestors().skip(1).map(|dir| dir.join(SOCKET)).find(ours);
-    match above {
-        Some(path) => SocketPath { shown: path.clone(), path },
-        None => SocketPath { path: here, shown: Path::new(".").join(SOCKET) },
-    }
+    Ok(above.map_or_else(usual, |path| SocketPath { shown: path.clone(), path, tcp: None }))
 }
 
 /// The directory the command was typed in, with symbolic links as the shell shows them.
@@ -221,7 +271,26 @@ mod tests {
         let at = Path::new("/x");
         let project = Project::locate(at, &StartOptions::default(), &env).unwrap();
         assert_eq!(project.socket.path, Path::new("/x/.overmind.sock"));
-        assert_eq!(client_socket(at, None, &env).path, Path::new("/outer"));
+        assert_eq!(client_socket(at, (None, None), &env).unwrap().path, Path::new("/outer"));
+    }
+
+    #[test]
+    fn an_address_on_tcp_has_a_socket_that_stands_in_for_it() {
+        let env = Env::of([("OVERMIND_NETWORK", "tcp4"), ("TMO_TOKEN", "secret")]);
+        let at = Path::new("/x");
+        let found = client_socket(at, (Some("h:1".into()), None), &env).unwrap();
+        let tcp = found.tcp.unwrap();
+        let told = (tcp.network.name(), tcp.address.as_str(), tcp.token.as_deref());
+        assert_eq!(told, ("tcp4", "h:1", Some("secret")));
+        assert!(found.path.is_absolute() && !found.path.starts_with("/x"));
+        let typed = StartOptions { socket: Some("h:1".into()), ..Default::default() };
+        assert_eq!(Project::locate(at, &typed, &env).unwrap().socket.path, found.path);
+        let other = client_socket(at, (Some("h:1".into()), Some("tcp".into())), &env).unwrap();
+        assert_ne!(other.path, found.path);
+        let unix = client_socket(at, (Some("s".into()), Some("unix".into())), &env).unwrap();
+        assert_eq!((unix.path.to_str(), unix.tcp), (Some("/x/s"), None));
+        let bad = client_socket(at, (None, Some("udp".into())), &env).unwrap_err();
+        assert!(bad.to_string().contains("unknown network udp"), "{bad}");
     }
 
     #[test]
@@ -229,14 +298,20 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let deep = dir.path().join("a/b");
         std::fs::create_dir_all(&deep).unwrap();
-        assert_eq!(client_socket(&deep, None, &none()).path, deep.join(".overmind.sock"));
+        assert_eq!(
+            client_socket(&deep, (None, None), &none()).unwrap().path,
+            deep.join(".overmind.sock")
+        );
         let top = dir.path().join(".overmind.sock");
         let _listener = UnixListener::bind(&top).unwrap();
-        assert_eq!(client_socket(&deep, None, &none()).path, top);
-        assert_eq!(client_socket(&deep, None, &none()).shown, top);
-        let typed = client_socket(&deep, Some(Path::new("s")), &none());
+        assert_eq!(client_socket(&deep, (None, None), &none()).unwrap().path, top);
+        assert_eq!(client_socket(&deep, (None, None), &none()).unwrap().shown, top);
+        let typed = client_socket(&deep, (Some("s".into()), None), &none()).unwrap();
         assert_eq!((typed.path, typed.shown), (deep.join("s"), "s".into()));
-        assert_eq!(client_socket(dir.path(), None, &none()).shown, Path::new("./.overmind.sock"));
+        assert_eq!(
+            client_socket(dir.path(), (None, None), &none()).unwrap().shown,
+            Path::new("./.overmind.sock")
+        );
     }
 
     #[test]

@@ -4,7 +4,7 @@
 //! that the server has closed costs nothing.
 
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
@@ -18,10 +18,12 @@ use serde_json::json;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::UnixStream;
 
+use super::address::Address;
 use super::dial;
 use super::handle::End;
 use super::http::{Alive, Detached, Problem};
 use super::sse;
+use super::tcp;
 use crate::model::request::{Head, Outcome, Request, State};
 
 /// An answer larger than this is not from a supervisor.
@@ -37,37 +39,38 @@ pub const SILENCE: Duration = Duration::from_secs(5);
 #[derive(Debug, thiserror::Error)]
 pub enum ClientError {
     /// Nobody answers there.
-    #[error("dial unix {}: connect: {}", path.display(), dial::reason(cause))]
+    #[error("dial {} {at}: connect: {}", at.network(), dial::reason(cause))]
     Dial {
-        /// The socket as it was given.
-        path: PathBuf,
+        /// The address as it was given.
+        at: Address,
         /// Why.
         #[source]
         cause: io::Error,
     },
     /// Somebody else listens there, who is not to be told anything.
-    #[error("the listener at {} is user {owner}'s, not yours; remove it, or give another socket with `-s`", path.display())]
+    #[error(
+        "the listener at {at} is user {owner}'s, not yours; remove it, or give another socket with `-s`"
+    )]
     Stranger {
-        /// The socket.
-        path: PathBuf,
+        /// The address.
+        at: Address,
         /// User id of whoever listens.
         owner: u32,
     },
     /// It took the connection, and says nothing.
     #[error(
-        "the supervisor at {} does not answer; if somebody has stopped it, `kill -CONT` goes on \
-         with it",
-        path.display()
+        "the supervisor at {at} does not answer; if somebody has stopped it, `kill -CONT` goes on \
+         with it"
     )]
     Silent {
-        /// The socket.
-        path: PathBuf,
+        /// The address.
+        at: Address,
     },
     /// The connection ended before the answer came.
-    #[error("the supervisor at {} went away before it answered: {cause}", path.display())]
+    #[error("the supervisor at {at} went away before it answered: {cause}")]
     Lost {
-        /// The socket.
-        path: PathBuf,
+        /// The address.
+        at: Address,
         /// How.
         cause: String,
     },
@@ -80,10 +83,10 @@ pub enum ClientError {
         reason: String,
     },
     /// The answer cannot be read; perhaps the supervisor is of another version.
-    #[error("the supervisor at {} gave an answer that is not understood: {what}", path.display())]
+    #[error("the supervisor at {at} gave an answer that is not understood: {what}")]
     Garbled {
-        /// The socket.
-        path: PathBuf,
+        /// The address.
+        at: Address,
         /// What is wrong with it.
         what: String,
     },
@@ -95,7 +98,7 @@ type Answer = hyper::Response<Incoming>;
 /// A client of one supervisor.
 #[derive(Debug)]
 pub struct Client {
-    path: PathBuf,
+    at: Address,
     fresh: Mutex<Option<Sender>>,
 }
 
@@ -110,10 +113,11 @@ pub enum Listener {
 
 /// Ask who listens there. Both are asked at once, each in its own language: a supervisor reads one
 /// request, overmind passes over what it does not know and answers the last line.
-pub async fn who(path: &Path) -> Result<Listener, ClientError> {
+pub async fn who(at: impl Into<Address>) -> Result<Listener, ClientError> {
     const QUESTION: &[u8] =
         b"GET /api/state HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\nstatus\n";
-    let stream = connect(path).await?;
+    let at = at.into();
+    let stream = connect(&at).await?;
     let mut answer = Vec::new();
     let asked = async {
         let (reader, mut writer) = tokio::io::split(stream);
@@ -122,7 +126,7 @@ pub async fn who(path: &Path) -> Result<Listener, ClientError> {
         let _ = reader.take(LARGEST_ANSWER as u64).read_to_end(&mut answer).await;
         io::Result::Ok(())
     };
-    let client = Client { path: path.to_owned(), fresh: Mutex::default() };
+    let client = Client { at, fresh: Mutex::default() };
     match tokio::time::timeout(SILENCE, asked).await {
         Ok(asked) => asked.map_err(|error| client.lost(&error))?,
         Err(_) if client.is_taking_over().await => {
@@ -130,7 +134,7 @@ pub async fn who(path: &Path) -> Result<Listener, ClientError> {
         }
         Err(_) => {
             let cause = format!("no answer within {} s", SILENCE.as_secs());
-            return Err(ClientError::Lost { path: path.to_owned(), cause });
+            return Err(ClientError::Lost { at: client.at, cause });
         }
     }
     if answer.starts_with(b"PROCESS") {
@@ -161,17 +165,17 @@ pub enum HeadEvent {
 }
 
 impl Client {
-    /// Connect to the supervisor that listens at this path.
-    pub async fn connect(path: &Path) -> Result<Self, ClientError> {
-        let client = Self { path: path.to_owned(), fresh: Mutex::default() };
+    /// Connect to the supervisor that listens at this address.
+    pub async fn connect(at: impl Into<Address>) -> Result<Self, ClientError> {
+        let client = Self { at: at.into(), fresh: Mutex::default() };
         let sender = client.sender().await?;
         *client.fresh.lock().unwrap_or_else(PoisonError::into_inner) = Some(sender);
         Ok(client)
     }
 
-    /// The socket.
-    pub fn path(&self) -> &Path {
-        &self.path
+    /// The address.
+    pub const fn address(&self) -> &Address {
+        &self.at
     }
 
     /// The state of the run. A supervisor that is just taking it over may take its time; any other
@@ -182,7 +186,7 @@ impl Client {
             match tokio::time::timeout(SILENCE, &mut asked).await {
                 Ok(answer) => break answer?,
                 Err(_) if self.is_taking_over().await => {}
-                Err(_) => return Err(ClientError::Silent { path: self.path.clone() }),
+                Err(_) => return Err(ClientError::Silent { at: self.at.clone() }),
             }
         };
         if status == StatusCode::OK { self.parse(&body) } else { Err(self.refusal(status, &body)) }
@@ -239,7 +243,7 @@ impl Client {
             return Err(self.refusal(status, &body));
         }
         Ok(HeadStream {
-            path: self.path.clone(),
+            at: self.at.clone(),
             body: answer.into_body(),
             parser: sse::Parser::default(),
             events: Vec::new().into_iter(),
@@ -287,7 +291,7 @@ impl Client {
     }
 
     async fn sender(&self) -> Result<Sender, ClientError> {
-        let stream = connect(&self.path).await?;
+        let stream = connect(&self.at).await?;
         let (sender, connection) =
             handshake(TokioIo::new(stream)).await.map_err(|error| self.lost(&error))?;
         // It ends with the answer; what went wrong is told to whoever waits for that.
@@ -310,11 +314,11 @@ impl Client {
 
     fn lost(&self, error: &(dyn std::error::Error + 'static)) -> ClientError {
         let cause = error.source().unwrap_or(error).to_string();
-        ClientError::Lost { path: self.path.clone(), cause }
+        ClientError::Lost { at: self.at.clone(), cause }
     }
 
     fn garbled(&self, what: &dyn std::fmt::Display) -> ClientError {
-        ClientError::Garbled { path: self.path.clone(), what: what.to_string() }
+        ClientError::Garbled { at: self.at.clone(), what: what.to_string() }
     }
 }
 
@@ -333,9 +337,13 @@ fn wire(request: &Request) -> (Method, &'static str, String) {
     }
 }
 
-/// Connect to a Unix socket, however long its path and however busy its listener is.
-pub(super) async fn connect(path: &Path) -> Result<UnixStream, ClientError> {
-    let failed = |cause| ClientError::Dial { path: path.to_owned(), cause };
+/// Connect, however long the path of a Unix socket is and however busy its listener.
+pub(super) async fn connect(at: &Address) -> Result<UnixStream, ClientError> {
+    let failed = |cause| ClientError::Dial { at: at.clone(), cause };
+    let path = match at {
+        Address::Unix(path) => path,
+        Address::Tcp(tcp) => return tcp::connect(tcp, PATIENCE).await.map_err(failed),
+    };
     let stream = match UnixStream::connect(path).await {
         Ok(stream) => stream,
         // A full queue, or a path too long for an address: both need the slower way.
@@ -352,7 +360,7 @@ pub(super) async fn connect(path: &Path) -> Result<UnixStream, ClientError> {
     if me.is_root() || owner == me.as_raw() || owner == 0 {
         Ok(stream)
     } else {
-        Err(ClientError::Stranger { path: path.to_owned(), owner })
+        Err(ClientError::Stranger { at: at.clone(), owner })
     }
 }
 
@@ -367,7 +375,7 @@ async fn dial_slowly(path: &Path) -> io::Result<UnixStream> {
 /// News of a run, one after the other.
 #[derive(Debug)]
 pub struct HeadStream {
-    path: PathBuf,
+    at: Address,
     body: Incoming,
     parser: sse::Parser,
     events: std::vec::IntoIter<sse::Event>,
@@ -408,6 +416,6 @@ impl HeadStream {
     }
 
     fn garbled(&self, what: &str) -> ClientError {
-        ClientError::Garbled { path: self.path.clone(), what: what.to_owned() }
+        ClientError::Garbled { at: self.at.clone(), what: what.to_owned() }
     }
 }

@@ -5,6 +5,7 @@
 //! [`crate::model::request::Request`], handed to the engine through a [`handle::Handle`]. A
 //! client that is slow, silent or gone hurts nobody but itself.
 
+pub mod address;
 pub mod client;
 pub mod dial;
 pub mod handle;
@@ -18,6 +19,7 @@ pub mod overmind_client;
 pub mod server;
 pub mod sniff;
 pub mod sse;
+pub mod tcp;
 
 mod departure;
 mod events;

@@ -1,12 +1,12 @@
 //! Asking a real overmind over its control socket, in its own line protocol.
 
 use std::io;
-use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::net::UnixStream;
 
+use super::address::Address;
 use super::client::{ClientError, connect};
 use super::overmind::Command;
 
@@ -19,7 +19,7 @@ const PATIENCE: Duration = Duration::from_secs(5);
 /// A client of one overmind. Each command has a connection of its own, as overmind's have.
 #[derive(Debug, Clone)]
 pub struct OvermindClient {
-    path: PathBuf,
+    at: Address,
 }
 
 /// The terminal of a process: `tmux -L <server> attach -t <target>`.
@@ -32,9 +32,9 @@ pub struct Connection {
 }
 
 impl OvermindClient {
-    /// A client of the overmind that listens at this path.
-    pub fn new(path: &Path) -> Self {
-        Self { path: path.to_owned() }
+    /// A client of the overmind that listens at this address.
+    pub fn new(at: impl Into<Address>) -> Self {
+        Self { at: at.into() }
     }
 
     /// The table of processes as overmind prints it.
@@ -84,7 +84,7 @@ impl OvermindClient {
     }
 
     async fn send(&self, command: &Command) -> Result<UnixStream, ClientError> {
-        let mut stream = connect(&self.path).await?;
+        let mut stream = connect(&self.at).await?;
         let sent = stream.write_all(command.line().as_bytes()).await;
         sent.map_err(|error| self.lost(&error))?;
         Ok(stream)
@@ -101,6 +101,6 @@ impl OvermindClient {
     }
 
     fn lost(&self, cause: &dyn std::fmt::Display) -> ClientError {
-        ClientError::Lost { path: self.path.clone(), cause: cause.to_string() }
+        ClientError::Lost { at: self.at.clone(), cause: cause.to_string() }
     }
 }

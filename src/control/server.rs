@@ -21,6 +21,8 @@ use super::handle::{Handle, JournalAccess};
 use super::http;
 use super::lines;
 use super::sniff::{Language, Rewound, sniff};
+use super::tcp;
+use crate::model::network::TcpAddress;
 
 /// How much the server puts up with.
 #[derive(Debug, Clone, Copy)]
@@ -88,8 +90,8 @@ pub async fn serve(
     limits: Limits,
     shutdown: impl Future<Output = ()>,
 ) -> io::Result<()> {
-    let doors = Doors::open(listeners)?;
     let (closing, closes) = watch::channel(false);
+    let mut doors = Doors::open(listeners, limits, &closes)?;
     let api = Api::new(handle, journal, limits, closes);
     let mut clients = Clients { router: http::router(api.clone()), api, tasks: JoinSet::new() };
     let mut shutdown = pin!(shutdown);
@@ -104,16 +106,19 @@ pub async fn serve(
                 Err(error) => {
                     tokio::select! {
                         () = &mut shutdown => break,
-                        () = clients.room(&doors, &error) => {}
+                        () = clients.room(&mut doors, &error) => {}
                     }
                 }
             }
         }
     }
     // No new clients; whoever is still connecting learns at once that nobody is there.
-    drop(doors);
+    let tcp = doors.close();
     let _ = closing.send(true);
     clients.farewell().await;
+    if let Some(tcp) = tcp {
+        tcp.farewell(limits.farewell).await;
+    }
     Ok(())
 }
 
@@ -130,30 +135,59 @@ pub struct Listeners {
     pub main: std::os::unix::net::UnixListener,
     /// The one that is found when that is gone.
     pub spare: Option<std::os::unix::net::UnixListener>,
+    /// The one on TCP, and what clients have to know there.
+    pub tcp: Option<(std::net::TcpListener, TcpAddress)>,
 }
 
 struct Doors {
     main: UnixListener,
     spare: Option<UnixListener>,
+    tcp: Option<tcp::Door>,
 }
 
 impl Doors {
-    fn open(listeners: Listeners) -> io::Result<Self> {
+    fn open(
+        listeners: Listeners,
+        limits: Limits,
+        closing: &watch::Receiver<bool>,
+    ) -> io::Result<Self> {
         let open = |listener: std::os::unix::net::UnixListener| {
             listener.set_nonblocking(true)?;
             UnixListener::from_std(listener)
         };
-        Ok(Self { main: open(listeners.main)?, spare: listeners.spare.map(open).transpose()? })
+        let tcp = listeners.tcp.map(|(listener, TcpAddress { token, .. })| {
+            tcp::Door::open(listener, token, limits, closing.clone())
+        });
+        Ok(Self {
+            main: open(listeners.main)?,
+            spare: listeners.spare.map(open).transpose()?,
+            tcp: tcp.transpose()?,
+        })
     }
 
-    async fn accept(&self) -> io::Result<UnixStream> {
-        match &self.spare {
-            None => accept(&self.main).await,
-            Some(spare) => tokio::select! {
-                stream = accept(&self.main) => stream,
-                stream = accept(spare) => stream,
-            },
+    async fn accept(&mut self) -> io::Result<UnixStream> {
+        let spare = async {
+            match &self.spare {
+                Some(spare) => accept(spare).await,
+                None => std::future::pending().await,
+            }
+        };
+        let tcp = async {
+            match &mut self.tcp {
+                Some(tcp) => Ok(tcp.accept().await),
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            stream = accept(&self.main) => stream,
+            stream = spare => stream,
+            stream = tcp => stream,
         }
+    }
+
+    /// Let nobody in any more; what came over TCP still gets what was said to it.
+    fn close(self) -> Option<tcp::Door> {
+        self.tcp
     }
 }
 
@@ -192,7 +226,7 @@ impl Clients {
     }
 
     /// Wait until accepting works again: descriptors or memory are short.
-    async fn room(&mut self, doors: &Doors, error: &io::Error) {
+    async fn room(&mut self, doors: &mut Doors, error: &io::Error) {
         const FIRST: Duration = Duration::from_millis(10);
         const MOST: Duration = Duration::from_secs(1);
         tracing::warn!("cannot accept a client, will try again: {error}");

@@ -18,6 +18,7 @@ use super::runtime::Runtime;
 use crate::control::handle::Culprit;
 use crate::control::listen::{self, Listening, Place};
 use crate::control::lock::{LockError, RunLock};
+use crate::control::tcp;
 use crate::sys::{self, clock};
 
 /// What guardian and supervisor tell the one who started them, one JSON line each.
@@ -93,6 +94,7 @@ struct Held {
     lock: RunLock,
     listener: OwnedFd,
     spare: Option<OwnedFd>,
+    tcp: Option<OwnedFd>,
     program: PathBuf,
     handover: Handover,
 }
@@ -112,9 +114,11 @@ fn prepare(runtime: &Runtime, fresh: Option<&Path>) -> Result<Held, News> {
         error @ LockError::Io { .. } => failed(error),
     })?;
     match take_up(runtime, fresh) {
-        Ok((listening, program, swept)) => {
+        Ok(TakenUp { listening, tcp, program, swept }) => {
             let Listening { listener, spare, place, note } = listening;
-            let notes: Vec<String> = swept.into_iter().chain(note).collect();
+            let (tcp, of_tcp) = tcp.unzip();
+            let notes: Vec<String> =
+                swept.into_iter().chain(note).chain(of_tcp.flatten()).collect();
             let note = (!notes.is_empty()).then(|| notes.join("; "));
             let handover = Handover { place, note };
             Ok(Held {
@@ -122,6 +126,7 @@ fn prepare(runtime: &Runtime, fresh: Option<&Path>) -> Result<Held, News> {
                 lock,
                 listener: listener.into(),
                 spare: spare.map(OwnedFd::from),
+                tcp: tcp.flatten().map(OwnedFd::from),
                 program,
                 handover,
             })
@@ -137,7 +142,15 @@ fn failed(error: impl std::fmt::Display) -> News {
     News::Failed { message: error.to_string(), code: 1 }
 }
 
-type TakenUp = (Listening, PathBuf, Option<String>);
+/// What the guardian holds of a run that it has taken up.
+struct TakenUp {
+    listening: Listening,
+    /// The listener on TCP, and what the user should know about it.
+    tcp: Option<(Option<std::net::TcpListener>, Option<String>)>,
+    program: PathBuf,
+    /// What was told of the run that had been here.
+    swept: Option<String>,
+}
 
 /// Take up the run that is there, or the fresh plan, and open its socket.
 fn take_up(runtime: &Runtime, fresh: Option<&Path>) -> Result<TakenUp, News> {
@@ -158,14 +171,24 @@ fn take_up(runtime: &Runtime, fresh: Option<&Path>) -> Result<TakenUp, News> {
     }
     let plan = runtime.plan().map_err(failed)?;
     let (path, shown) = (plan.socket.as_path(), plan.socket_shown.as_path());
-    let listening = listen::bind(path, shown, runtime.dir()).map_err(|error| {
+    let clear = || {
         if !survivors {
             // No run has come of it, so its plan, environment included, does not stay.
             let _ = runtime.clear();
         }
-        failed(error)
-    })?;
-    Ok((listening, plan.tmo.as_path().to_owned(), swept))
+    };
+    let tcp = match plan.tcp.as_ref().map(tcp::bind).transpose() {
+        Ok(tcp) => tcp.map(|(listener, note)| (Some(listener), note)),
+        // What runs is gone on with, whoever has taken its port meanwhile.
+        Err(error) if survivors => Some((None, Some(error.to_string()))),
+        Err(error) => {
+            clear();
+            return Err(failed(error));
+        }
+    };
+    let listening = listen::bind(path, shown, runtime.dir());
+    let listening = listening.inspect_err(|_| clear()).map_err(failed)?;
+    Ok(TakenUp { listening, tcp, program: plan.tmo.as_path().to_owned(), swept })
 }
 
 /// End what is left of a run whose every part of tmo's own was killed, so that nothing runs twice.
@@ -249,6 +272,7 @@ fn spawn(held: &Held, news: &File) -> std::io::Result<Child> {
     // child can get hold of them.
     let listener = nix::unistd::dup(&held.listener)?;
     let spare = held.spare.as_ref().map(nix::unistd::dup).transpose()?;
+    let tcp = held.tcp.as_ref().map(nix::unistd::dup).transpose()?;
     let lock = nix::unistd::dup(&held.lock)?;
     let news = nix::unistd::dup(news)?;
     let number = |fd: &OwnedFd| fd.as_raw_fd().to_string();
@@ -256,7 +280,8 @@ fn spawn(held: &Held, news: &File) -> std::io::Result<Child> {
         File::options().create(true).append(true).mode(0o600).open(held.runtime.stderr_file())?;
     let mut command = Command::new(sys::program(&held.program));
     command.arg("supervise").arg(held.runtime.dir()).arg(number(&listener));
-    command.arg(spare.as_ref().map_or_else(|| "-".into(), number)).arg(number(&lock));
+    let number_of = |fd: &Option<OwnedFd>| fd.as_ref().map_or_else(|| "-".into(), number);
+    command.arg(number_of(&spare)).arg(number_of(&tcp)).arg(number(&lock));
     command.arg(number(&news)).arg(serde_json::to_string(&held.handover)?);
     command.current_dir("/").stdin(Stdio::null()).stdout(Stdio::null()).stderr(errors).spawn()
 }

@@ -2,7 +2,9 @@
 
 use std::collections::HashMap;
 use std::fs::File;
+use std::net::TcpListener;
 use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixListener;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -46,7 +48,9 @@ const DESCRIPTORS_FOR_EACH: usize = 6;
 /// What the guardian hands over.
 #[derive(Debug)]
 pub struct Inherited {
-    listeners: Listeners,
+    main: UnixListener,
+    spare: Option<UnixListener>,
+    tcp: Option<TcpListener>,
     lock: RunLock,
     news: Option<File>,
     handover: Handover,
@@ -89,17 +93,20 @@ pub enum RunError {
 }
 
 impl Inherited {
-    /// Take over what the guardian passes: listener, second listener (`-` for none), lock and news
-    /// as numbers of descriptors, and the [`Handover`] as JSON.
+    /// Take over what the guardian passes: listener, second listener and that on TCP (`-` for
+    /// none), lock and news as numbers of descriptors, and the [`Handover`] as JSON.
     pub fn from_arguments(runtime: &Path, words: &[String]) -> Result<Self, RunError> {
-        let [main, spare, lock, news, handover] = words else { return Err(RunError::Handover) };
-        let spare = (spare != "-").then(|| take(spare)).transpose()?.map(Into::into);
-        let listeners = Listeners { main: take(main)?.into(), spare };
+        let [main, spare, tcp, lock, news, handover] = words else {
+            return Err(RunError::Handover);
+        };
+        let take_any = |word: &str| (word != "-").then(|| take(word)).transpose();
+        let (spare, tcp) = (take_any(spare)?.map(Into::into), take_any(tcp)?.map(Into::into));
+        let main = take(main)?.into();
         let lock = lock.parse().map_err(|_| RunError::Handover)?;
         let lock = RunLock::from_raw(lock, runtime).map_err(|_| RunError::Handover)?;
         let news = Some(File::from(take(news)?));
         let handover = serde_json::from_str(handover).map_err(|_| RunError::Handover)?;
-        Ok(Self { listeners, lock, news, handover })
+        Ok(Self { main, spare, tcp, lock, news, handover })
     }
 }
 
@@ -243,7 +250,8 @@ impl Engine {
         adopting: bool,
     ) -> Result<u8, RunError> {
         let io = |what: &str, source| RunError::Io { what: what.to_owned(), source };
-        let Inherited { listeners, lock, mut news, handover } = inherited;
+        let Inherited { main, spare, tcp, lock, mut news, handover } = inherited;
+        let listeners = Listeners { main, spare, tcp: tcp.zip(self.plan.tcp.clone()) };
         self.lock = Some(lock);
         let (ask, mut asks) = mpsc::channel(64);
         let end = watch::Sender::new(None::<End>);

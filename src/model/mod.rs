@@ -3,6 +3,7 @@
 pub mod exit;
 pub mod name;
 pub mod nearest;
+pub mod network;
 pub mod plan;
 pub mod request;
 pub mod text;

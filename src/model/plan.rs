@@ -5,6 +5,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::network::TcpAddress;
 use super::{ProcName, text::OsText};
 
 /// The version of `plan.json` that this program writes.
@@ -37,6 +38,9 @@ pub struct Plan {
     pub socket: OsText,
     /// The control socket as the user named it (for messages).
     pub socket_shown: OsText,
+    /// The address on TCP, if clients shall come over that as well.
+    #[serde(default)]
+    pub tcp: Option<TcpAddress>,
     /// The user's tmux configuration: `None` means `~/.tmux.conf`.
     pub tmux_config: Option<OsText>,
     /// The caller's complete environment (env files included).

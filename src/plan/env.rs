@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use crate::model::network::Network;
 use crate::model::plan::{Plan, ProcessPlan};
 use crate::model::text::OsText;
 
@@ -19,8 +20,18 @@ pub fn process_env(plan: &Plan, process: &ProcessPlan) -> Vec<(OsText, OsText)> 
     }
     env.insert("PS".into(), process.name.as_str().into());
     env.insert("TMO_SESSION".into(), plan.run.as_str().into());
-    env.insert("TMO_SOCKET".into(), plan.socket.clone());
-    env.insert("OVERMIND_SOCKET".into(), plan.socket.clone());
+    let (network, address) = match &plan.tcp {
+        None => (Network::Unix, plan.socket.clone()),
+        Some(tcp) => (tcp.network, tcp.address.as_str().into()),
+    };
+    for prefix in ["TMO", "OVERMIND"] {
+        env.insert(format!("{prefix}_SOCKET").into(), address.clone());
+        let variable = format!("{prefix}_NETWORK").into();
+        // Without one it is a Unix socket.
+        if network != Network::Unix || env.contains_key(&variable) {
+            env.insert(variable, network.name().into());
+        }
+    }
     env.into_iter().collect()
 }
 

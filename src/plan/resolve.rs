@@ -130,6 +130,7 @@ pub fn resolve(
         procfile: project.procfile_shown.as_path().into(),
         socket: project.socket.path.as_path().into(),
         socket_shown: project.socket.shown.as_path().into(),
+        tcp: project.socket.tcp.clone(),
         tmux_config: config.map(|path| absolute(&context.start_dir, path).into()),
         env: env.pairs(),
         inherit: facts.inherit,

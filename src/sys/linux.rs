@@ -4,6 +4,7 @@ use std::collections::HashSet;
 use std::ffi::OsStr;
 use std::io;
 use std::mem::MaybeUninit;
+use std::net::{IpAddr, SocketAddr};
 use std::os::fd::{AsRawFd as _, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::MetadataExt as _;
@@ -244,6 +245,48 @@ fn carries(pid: u32, marks: &[&str]) -> Option<bool> {
     Some(marks.iter().all(has))
 }
 
+/// The user whose socket is the end `peer` of the connection of this machine to `local`.
+pub fn tcp_owner(peer: SocketAddr, local: SocketAddr) -> Option<u32> {
+    let wanted = (canonical(peer), canonical(local));
+    ["/proc/net/tcp", "/proc/net/tcp6"].iter().find_map(|table| {
+        let text = slurp(table).ok()?;
+        let text = String::from_utf8_lossy(&text);
+        text.lines().find_map(|line| {
+            let (ends, owner) = parse_connection(line)?;
+            (ends == wanted).then_some(owner)
+        })
+    })
+}
+
+fn canonical(address: SocketAddr) -> SocketAddr {
+    SocketAddr::new(address.ip().to_canonical(), address.port())
+}
+
+/// A line of `/proc/net/tcp`: number, both ends, state, two queues with colons, retransmits, user.
+fn parse_connection(line: &str) -> Option<((SocketAddr, SocketAddr), u32)> {
+    let mut words = line.split_ascii_whitespace().skip(1);
+    let ends = (parse_end(words.next()?)?, parse_end(words.next()?)?);
+    Some((ends, words.nth(4)?.parse().ok()?))
+}
+
+/// `0100007F:1F90`: the address in words of this machine's byte order, the port as a number.
+fn parse_end(word: &str) -> Option<SocketAddr> {
+    let (address, port) = word.split_once(':')?;
+    let part = |at: usize| u32::from_str_radix(address.get(at..at + 8)?, 16).ok();
+    let ip: IpAddr = match address.len() {
+        8 => part(0)?.to_ne_bytes().into(),
+        32 => {
+            let mut bytes = [0; 16];
+            for (index, piece) in bytes.chunks_exact_mut(4).enumerate() {
+                piece.copy_from_slice(&part(index * 8)?.to_ne_bytes());
+            }
+            bytes.into()
+        }
+        _ => return None,
+    };
+    Some(canonical(SocketAddr::new(ip, u16::from_str_radix(port, 16).ok()?)))
+}
+
 /// Whether a process ignores this signal.
 pub fn ignores(pid: u32, signal: i32) -> bool {
     let text = slurp(&format!("/proc/{pid}/status")).unwrap_or_default();
@@ -340,7 +383,7 @@ pub fn peek(pid: u32) -> io::Result<Option<Ended>> {
 
 #[cfg(test)]
 mod tests {
-    use super::parse_stat;
+    use super::{parse_connection, parse_stat, tcp_owner};
 
     #[test]
     fn a_name_may_hold_anything() {
@@ -357,5 +400,38 @@ mod tests {
         for text in [&b""[..], b"42 (a", b"42 (a) S", b"42 (a) S 1 2 3 4"] {
             assert_eq!(parse_stat(42, text), None);
         }
+    }
+
+    #[test]
+    #[cfg(target_endian = "little")]
+    fn a_line_of_the_table_of_connections() {
+        let line = "   3: 0100007F:D2F0 0100007F:157C 01 00000000:00000000 02:000004D2 00000000  1000        0 81234 2";
+        let (ends, owner) = parse_connection(line).unwrap();
+        assert_eq!(
+            (ends.0.to_string(), ends.1.to_string(), owner),
+            ("127.0.0.1:54000".into(), "127.0.0.1:5500".into(), 1000)
+        );
+        let six = line.replace("0100007F:D2F0", "00000000000000000000000001000000:D2F0");
+        assert_eq!(parse_connection(&six).unwrap().0.0.to_string(), "[::1]:54000");
+        let mapped = line.replace("0100007F:D2F0", "0000000000000000FFFF00000100007F:D2F0");
+        assert_eq!(parse_connection(&mapped).unwrap().0.0.to_string(), "127.0.0.1:54000");
+        for bad in [
+            "",
+            "  sl  local_address rem_address   st tx_queue",
+            "3: 01:D2F0 0100007F:157C 01 0 0 0 7",
+        ] {
+            assert_eq!(parse_connection(bad), None, "{bad}");
+        }
+    }
+
+    #[test]
+    fn both_ends_of_a_connection_are_ours() {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let near = std::net::TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        let (far, peer) = listener.accept().unwrap();
+        let me = nix::unistd::geteuid().as_raw();
+        assert_eq!(tcp_owner(peer, far.local_addr().unwrap()), Some(me));
+        assert_eq!(tcp_owner(far.local_addr().unwrap(), near.local_addr().unwrap()), Some(me));
+        assert_eq!(tcp_owner(peer, peer), None);
     }
 }

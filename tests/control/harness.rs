@@ -68,8 +68,13 @@ pub(crate) fn run_within(limits: Limits) -> Run {
         // A test that drops the sender ends the server too.
         let _ = stopped.await;
     };
-    let served =
-        tokio::spawn(serve(Listeners { main: listener, spare }, handle, journal, limits, shutdown));
+    let served = tokio::spawn(serve(
+        Listeners { main: listener, spare, tcp: None },
+        handle,
+        journal,
+        limits,
+        shutdown,
+    ));
     Run { _dir: dir, socket, head, end, seen, release, largest, stop, served }
 }
 

@@ -22,6 +22,7 @@ mod overmind;
 mod parts;
 mod review;
 mod strangers;
+mod tcp;
 mod tmux;
 mod trees;
 mod view;

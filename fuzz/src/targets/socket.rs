@@ -31,7 +31,8 @@ pub(crate) fn talk(pieces: &[&[u8]]) -> (Vec<u8>, Vec<Asked>) {
     runtime.block_on(async {
         let dir = tempfile::tempdir().unwrap();
         let socket = dir.path().join("s");
-        let listeners = Listeners { main: UnixListener::bind(&socket).unwrap(), spare: None };
+        let listeners =
+            Listeners { main: UnixListener::bind(&socket).unwrap(), spare: None, tcp: None };
         let (asks, asked) = mpsc::channel(16);
         let seen = Arc::new(Mutex::new(vec![]));
         let engine = tokio::spawn(engine(asked, seen.clone()));

@@ -13,7 +13,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{ArgAction, Command, FromArgMatches as _, Parser, Subcommand, ValueHint};
-use clap_complete::engine::ArgValueCompleter;
+use clap_complete::engine::{ArgValueCandidates, ArgValueCompleter, CompletionCandidate};
 
 pub use settings::command;
 
@@ -21,6 +21,7 @@ use super::completions::{Shell, complete_list, complete_name};
 use crate::config::StartOptions;
 use crate::config::env::parse_bool;
 use crate::config::options::parse_seconds;
+use crate::model::network::Network;
 
 /// Run the processes of a Procfile, each in a terminal of its own.
 ///
@@ -223,9 +224,13 @@ pub struct StartArgs {
     /// Seconds from the request to stop to SIGKILL.
     #[arg(short = 't', long, value_name = "SECONDS", value_parser = seconds)]
     pub timeout: Option<Duration>,
-    /// The control socket to open.
+    /// The control socket to open; with `--network tcp`, HOST:PORT.
     #[arg(short = 's', long, value_name = "PATH", value_hint = ValueHint::FilePath)]
     pub socket: Option<PathBuf>,
+    /// What kind of socket: unix, tcp, tcp4 or tcp6. Over TCP only this user of this machine is let
+    /// in; with `TMO_TOKEN` set, whoever has the same.
+    #[arg(short = 'S', long, value_name = "KIND", add = networks())]
+    pub network: Option<String>,
     /// The title of the terminal and the name of the tmux session.
     #[arg(short = 'w', long)]
     pub title: Option<String>,
@@ -262,6 +267,7 @@ impl From<StartArgs> for StartOptions {
             no_port: args.no_port,
             timeout: args.timeout,
             socket: args.socket,
+            network: args.network,
             title: args.title,
             tmux_config: args.tmux_config,
             show_timestamps: args.show_timestamps,
@@ -276,6 +282,16 @@ pub struct ClientArgs {
     /// The control socket of the instance.
     #[arg(short = 's', long, value_name = "PATH", value_hint = ValueHint::FilePath)]
     pub socket: Option<PathBuf>,
+    /// What kind of socket: unix, tcp, tcp4 or tcp6.
+    #[arg(short = 'S', long, value_name = "KIND", add = networks())]
+    pub network: Option<String>,
+}
+
+/// What completes `--network`. What else is typed is refused as overmind does, when it is used.
+fn networks() -> ArgValueCandidates {
+    ArgValueCandidates::new(|| {
+        Network::ALL.map(|network| CompletionCandidate::new(network.name())).into()
+    })
 }
 
 /// `tmo stop`, `tmo restart`.

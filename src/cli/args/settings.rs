@@ -9,7 +9,7 @@ use super::Args;
 pub(super) type Setting = (&'static str, Option<&'static str>, &'static str);
 
 /// The settings behind the flags of `tmo start`.
-pub(super) const SETTINGS: [Setting; 21] = [
+pub(super) const SETTINGS: [Setting; 22] = [
     ("procfile", Some("PROCFILE"), "./Procfile"),
     ("root", None, "the directory of the Procfile"),
     ("daemonize", Some("DAEMONIZE"), "false"),
@@ -27,6 +27,7 @@ pub(super) const SETTINGS: [Setting; 21] = [
     ("no_port", Some("NO_PORT"), "false"),
     ("timeout", Some("TIMEOUT"), "5"),
     ("socket", Some("SOCKET"), "./.overmind.sock"),
+    NETWORK,
     ("title", Some("TITLE"), "the name of the root directory"),
     ("tmux_config", Some("TMUX_CONFIG"), "~/.tmux.conf"),
     ("show_timestamps", Some("SHOW_TIMESTAMPS"), "false"),
@@ -37,14 +38,20 @@ pub(super) const SETTINGS: [Setting; 21] = [
 const CLIENT_SOCKET: Setting =
     ("socket", Some("SOCKET"), ".overmind.sock here or in the nearest directory above");
 
+/// The same for the kind of the socket.
+const NETWORK: Setting = ("network", Some("NETWORK"), "unix");
+
 /// The setting behind a flag of `tmo connect`.
 const CONTROL_MODE: Setting = ("control_mode", Some("CONTROL_MODE"), "false");
 
 /// The whole command line, with the variables and defaults of the flags in their help.
 pub fn command() -> Command {
     Args::command().mut_subcommands(|verb| {
-        let settings =
-            if verb.get_name() == "start" { &SETTINGS[..] } else { &[CLIENT_SOCKET, CONTROL_MODE] };
+        let settings = if verb.get_name() == "start" {
+            &SETTINGS[..]
+        } else {
+            &[CLIENT_SOCKET, NETWORK, CONTROL_MODE]
+        };
         verb.mut_args(|arg| match settings.iter().find(|(id, ..)| arg.get_id() == *id) {
             Some(setting) => {
                 let help = help_of(arg.get_help(), setting);

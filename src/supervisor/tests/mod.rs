@@ -43,6 +43,7 @@ fn plan(names: &[&str]) -> Plan {
         procfile: "Procfile".into(),
         socket: "/s".into(),
         socket_shown: "./s".into(),
+        tcp: None,
         tmux_config: None,
         env: vec![],
         inherit: Inherit::default(),

@@ -232,24 +232,17 @@ impl World {
     fn story(&self, log: &str) -> String {
         let living: String = self.living().iter().map(procs::describe).collect();
         let files = files(&self.runtime());
-        let own = files.iter().filter(|file| {
-            ["life", "spec"].iter().any(|e| file.extension().is_some_and(|x| x == *e))
+        let telling = |file: &&PathBuf| {
+            file.extension().is_some_and(|end| ["life", "spec"].iter().any(|e| end == *e))
                 || file.ends_with("state.json")
-        });
-        let own: String = own
-            .map(|file| {
-                format!(
-                    "{}:\n{}\n",
-                    file.display(),
-                    String::from_utf8_lossy(&std::fs::read(file).unwrap_or_default())
-                )
-            })
-            .collect();
-        format!(
-            "{living}{files:?}\n{own}\n{}\n{}",
-            self.read(log),
-            self.read(&format!("{log}.err"))
-        )
+        };
+        let told = |file: &PathBuf| {
+            let text = std::fs::read(file).unwrap_or_default();
+            format!("{}:\n{}\n", file.display(), String::from_utf8_lossy(&text))
+        };
+        let told: String = files.iter().filter(telling).map(told).collect();
+        let shown = [self.read(log), self.read(&format!("{log}.err"))].join("\n");
+        format!("{living}{files:?}\n{told}\n{shown}")
     }
 
     /// The supervisor's and the guardian's process ids.

@@ -48,23 +48,21 @@ pub(crate) fn alive(pid: u32) -> bool {
 /// What it is doing, thread by thread: for whoever must tell afterwards why it did not end.
 pub(crate) fn describe(process: &Proc) -> String {
     let root = Path::new("/proc").join(process.pid.to_string());
-    let mut text = format!("{} {:?}\n", process.pid, process.args);
     let status = std::fs::read_to_string(root.join("status")).unwrap_or_default();
-    for line in
-        status.lines().filter(|l| ["State", "Sig", "ShdPnd"].iter().any(|w| l.starts_with(w)))
-    {
-        text += &format!("    {line}\n");
-    }
-    for task in std::fs::read_dir(root.join("task")).into_iter().flatten().flatten() {
+    let told = |line: &&str| ["State", "Sig", "ShdPnd"].iter().any(|word| line.starts_with(word));
+    let entries = |dir: &str| std::fs::read_dir(root.join(dir)).into_iter().flatten().flatten();
+    let thread = |task: std::fs::DirEntry| {
         let read = |file: &str| std::fs::read_to_string(task.path().join(file)).unwrap_or_default();
-        text +=
-            &format!("    {} {} {}\n", read("comm").trim(), read("wchan"), read("syscall").trim());
-    }
-    for fd in std::fs::read_dir(root.join("fd")).into_iter().flatten().flatten() {
+        [read("comm").trim(), &read("wchan"), read("syscall").trim()].join(" ")
+    };
+    let file = |fd: std::fs::DirEntry| {
         let target = std::fs::read_link(fd.path()).unwrap_or_default();
-        text += &format!("    fd {} {}\n", fd.file_name().to_string_lossy(), target.display());
-    }
-    text
+        format!("fd {} {}", fd.file_name().display(), target.display())
+    };
+    let lines = status.lines().filter(told).map(str::to_owned);
+    let lines = lines.chain(entries("task").map(thread)).chain(entries("fd").map(file));
+    let lines = lines.collect::<Vec<_>>().join("\n    ");
+    format!("{} {:?}\n    {lines}\n", process.pid, process.args)
 }
 
 /// Send a signal; to a process that is gone, nothing happens.

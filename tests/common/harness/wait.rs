@@ -27,7 +27,7 @@ pub(crate) fn eventually_within<T>(
 pub(crate) fn eventually_or<T>(
     what: &str,
     look: impl FnMut() -> Option<T>,
-    story: impl FnOnce() -> String,
+    story: impl Fn() -> String,
 ) -> T {
     found_within(DEADLINE, what, look, story)
 }
@@ -37,7 +37,7 @@ fn found_within<T>(
     limit: Duration,
     what: &str,
     mut look: impl FnMut() -> Option<T>,
-    story: impl FnOnce() -> String,
+    story: impl Fn() -> String,
 ) -> T {
     let deadline = Instant::now() + limit;
     let mut step = Duration::from_millis(1);
@@ -45,9 +45,7 @@ fn found_within<T>(
         if let Some(found) = look() {
             return found;
         }
-        if Instant::now() >= deadline {
-            panic!("in vain: {what}\n{}", story());
-        }
+        assert!(Instant::now() < deadline, "in vain: {what}\n{}", story());
         pause(step);
         step = (step * 2).min(Duration::from_millis(50));
     }
