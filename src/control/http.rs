@@ -307,7 +307,7 @@ fn read<T: DeserializeOwned>(body: &[u8]) -> Result<T, Refusal> {
     let bad =
         |why: &dyn Display| Refusal::Bad(format!("the body is not what is expected here: {why}"));
     // A list would do for serde: an empty one as no names, which means all processes.
-    if body.trim_ascii_start().first() != Some(&b'{') {
+    if body.trim_ascii_start().first() == Some(&b'[') {
         return Err(bad(&"it must be an object"));
     }
     serde_json::from_slice(body).map_err(|error| bad(&error))

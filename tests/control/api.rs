@@ -128,6 +128,7 @@ async fn bad_input_is_refused_with_a_reason() {
         ("POST /api/stop", r#"{"name":["web"]}"#, 400, "unknown field `name`"),
         ("POST /api/stop", r#"{"names":"web"}"#, 400, "expected a sequence"),
         ("POST /api/stop", "\u{0}", 400, "expected value"),
+        ("POST /api/stop", " []", 400, "it must be an object"),
         ("POST /api/stop?wait=perhaps", "{}", 400, "wait=perhaps"),
         ("POST /api/stop", &large, 413, "bytes long"),
         ("POST /api/processes/%ff/stop", "", 400, "UTF-8"),
