@@ -16,7 +16,8 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("supervisor", &["model", "pane"]),
     ("journal", &["model", "pane", "sys"]),
     ("backend", &["model", "sys", "pane"]),
-    ("control", &["model"]),
+    // Who is at the other end of a connection.
+    ("control", &["model", "sys"]),
     (
         "engine",
         &["model", "sys", "config", "plan", "pane", "supervisor", "journal", "backend", "control"],
