@@ -17,6 +17,7 @@ pub mod man;
 mod outlet;
 mod parts;
 mod persona;
+mod print_config;
 mod ps;
 mod request;
 mod run;
@@ -27,7 +28,7 @@ use std::ffi::OsString;
 use std::fmt::Display;
 use std::io::{self, Write};
 
-use clap::error::ErrorKind;
+use clap::error::{ContextKind, ErrorKind};
 
 use args::{Args, ClientArgs, ManArgs, NamesArgs, Verb};
 pub use error::CliError;
@@ -38,6 +39,9 @@ use crate::model::request::Request;
 
 /// The overmind whose place is taken, in its own words.
 const OVERMIND_VERSION: &str = "Overmind version 2.5.1";
+
+/// How overmind ends when it is asked for a command that there is not.
+const NO_TOPIC: u8 = 3;
 
 /// Run the program with these arguments (the first is its own name); returns its exit code.
 pub fn run(arguments: Vec<OsString>) -> u8 {
@@ -89,6 +93,12 @@ fn act(args: Args, out: &mut dyn Write) -> Result<u8, CliError> {
 /// Help or the version that was asked for, or what is wrong with the command line.
 fn explain(error: &clap::Error) -> u8 {
     let persona = Persona::here();
+    if let (Persona::Overmind, ErrorKind::InvalidSubcommand) = (persona, error.kind()) {
+        let named = error.get(ContextKind::InvalidSubcommand).map(ToString::to_string);
+        // As below.
+        let _ = writeln!(io::stderr(), "No help topic for '{}'", named.unwrap_or_default());
+        return NO_TOPIC;
+    }
     // Nobody is there to be told that nobody can be told.
     let _ = if error.use_stderr() {
         // Every complaint begins with the name of the program.

@@ -10,9 +10,10 @@ use super::error::CliError;
 use super::instance::{WAITS, of_another_session, taken_over};
 use super::launch::Launch;
 use super::persona::Persona;
+use super::print_config;
 use super::view::{self, Shown};
 use crate::backend::tmux::version;
-use crate::config::dirs::make_runtime_dir;
+use crate::config::dirs::{make_runtime_dir, runtime_dir};
 use crate::config::inherit::{inherit_here, let_owner_in};
 use crate::config::load::{Context, find_program};
 use crate::config::{Project, StartOptions};
@@ -52,8 +53,14 @@ struct Start {
 pub(super) fn start(args: StartArgs, out: &mut dyn Write) -> Result<u8, CliError> {
     let names = args.names.clone();
     let client = ClientArgs { socket: args.socket.clone(), network: args.network.clone() };
-    let if_needed = args.if_needed;
+    let (if_needed, print_config) = (args.if_needed, args.print_config);
     let mut start = Start::gather(args)?;
+    if print_config {
+        let shown = (start.daemonize, start.timestamps);
+        return print_config::print(&start.resolve()?, shown, out);
+    }
+    let dir = make_runtime_dir(&start.context.env, &start.project.socket.path)?;
+    start.runtime = Runtime::new(dir);
     loop {
         let waits = || tell(&WAITS);
         let door = Door::enter(start.runtime.dir(), waits).map_err(CliError::io("the lock"))?;
@@ -109,7 +116,7 @@ impl Start {
             super::warn(warning);
         }
         let project = Project::locate(&context.start_dir, &typed, &context.env)?;
-        let runtime = Runtime::new(make_runtime_dir(&context.env, &project.socket.path)?);
+        let runtime = Runtime::new(runtime_dir(&context.env, &project.socket.path));
         let tmo = std::env::current_exe().map_err(CliError::io("can't tell where tmo is"))?;
         let daemonize = typed.daemonize(&context.env)?;
         let timestamps = typed.show_timestamps(&context.env)?;
@@ -122,6 +129,18 @@ impl Start {
         if self.runtime.adoptable()? {
             return Ok(None);
         }
+        let mut plan = self.resolve()?;
+        let (search, here) = (self.context.env.get("PATH"), &self.context.start_dir);
+        super::block_on(async { Ok(version::find(search, here).await?) })?;
+        plan.size = self.pane_size(&plan);
+        let path = self.runtime.fresh_plan_file();
+        let text = serde_json::to_vec(&plan).map_err(|e| CliError::Other(e.to_string()))?;
+        crate::pane::spec::replace(&path, &text).map_err(CliError::io(path.display()))?;
+        Ok(Some((plan, path)))
+    }
+
+    /// What is to be run.
+    fn resolve(&self) -> Result<Plan, CliError> {
         let settings = Settings::of(&self.typed, &self.context.env)?;
         let loaded = self.context.load(&self.typed)?;
         let odd = settings.warnings(&loaded.procfile);
@@ -139,13 +158,7 @@ impl Start {
         };
         let mut plan = plan::resolve(&self.context, &loaded, &settings, facts)?;
         self.choose(&mut plan)?;
-        let (search, here) = (self.context.env.get("PATH"), &self.context.start_dir);
-        super::block_on(async { Ok(version::find(search, here).await?) })?;
-        plan.size = self.pane_size(&plan);
-        let path = self.runtime.fresh_plan_file();
-        let text = serde_json::to_vec(&plan).map_err(|e| CliError::Other(e.to_string()))?;
-        crate::pane::spec::replace(&path, &text).map_err(CliError::io(path.display()))?;
-        Ok(Some((plan, path)))
+        Ok(plan)
     }
 
     /// Let only those begin that were named; the others can be started later.

@@ -21,6 +21,7 @@ mod mended;
 mod overmind;
 mod parts;
 mod review;
+mod settings;
 mod strangers;
 mod tcp;
 mod tmux;

@@ -195,6 +195,10 @@ fn a_link_named_overmind_speaks_as_overmind() {
     assert_eq!(ran.code, 1);
     assert!(ran.stderr.starts_with("overmind: dial unix ./.overmind.sock: connect: "), "{ran:?}");
     assert!(!ran.stderr.contains("tmo"), "{ran:?}");
+    for unknown in [&["nosuch"][..], &["help", "nosuch"]] {
+        let ran = run(unknown);
+        assert_eq!((ran.code, ran.stderr.as_str()), (3, "No help topic for 'nosuch'\n"), "{ran:?}");
+    }
     let help = run(&["help", "start"]).stdout;
     assert!(help.contains("overmind start -D") && !help.contains("tmo start"), "{help}");
     let said = run(&["start", "-D"]).stdout;

@@ -172,6 +172,9 @@ pub struct StartArgs {
     /// Do nothing if a run is already there.
     #[arg(long)]
     pub if_needed: bool,
+    /// Start nothing; print what flags, variables and files come to, as JSON.
+    #[arg(long)]
+    pub print_config: bool,
     /// The Procfile.
     #[arg(short = 'f', long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub procfile: Option<PathBuf>,

@@ -1,0 +1,84 @@
+//! `tmo start --print-config`: what would be run, and nothing is.
+
+use std::io::Write;
+
+use nix::sys::signal::Signal;
+use serde::Serialize;
+
+use super::error::CliError;
+use crate::model::plan::{LogPolicy, OnExit, Plan, ProcessPlan};
+use crate::model::text::OsText;
+
+/// What flags, variables, files and defaults come to. The names are those of the flags.
+#[derive(Serialize)]
+struct Shown<'a> {
+    title: &'a str,
+    procfile: &'a OsText,
+    root: &'a OsText,
+    network: &'static str,
+    socket: &'a OsText,
+    daemonize: bool,
+    show_timestamps: bool,
+    /// Seconds.
+    timeout: f64,
+    tmux: &'a OsText,
+    tmux_config: Option<&'a OsText>,
+    log: &'a LogPolicy,
+    processes: Vec<Process<'a>>,
+}
+
+/// One process, as it would be run.
+#[derive(Serialize)]
+struct Process<'a> {
+    name: &'a str,
+    command: &'a OsText,
+    shell: &'a OsText,
+    port: Option<u16>,
+    color: u8,
+    stop_signal: String,
+    on_exit: OnExit,
+    /// Whether it begins with the others.
+    begins: bool,
+}
+
+impl<'a> Process<'a> {
+    fn of(plan: &'a ProcessPlan) -> Self {
+        let signal = Signal::try_from(plan.stop_signal).map_or("", Signal::as_str);
+        Self {
+            name: plan.name.as_str(),
+            command: &plan.command,
+            shell: &plan.shell,
+            port: plan.port,
+            color: plan.color,
+            stop_signal: signal.trim_start_matches("SIG").to_owned(),
+            on_exit: plan.on_exit,
+            begins: !plan.waits,
+        }
+    }
+}
+
+/// Print it as JSON; the environment, which may hold secrets, is not in it.
+pub(super) fn print(
+    plan: &Plan,
+    (daemonize, show_timestamps): (bool, bool),
+    out: &mut dyn Write,
+) -> Result<u8, CliError> {
+    let millis = u32::try_from(plan.grace_ms).unwrap_or(u32::MAX);
+    let config = Shown {
+        title: &plan.title,
+        procfile: &plan.procfile,
+        root: &plan.root,
+        network: plan.tcp.as_ref().map_or("unix", |tcp| tcp.network.name()),
+        socket: &plan.socket_shown,
+        daemonize,
+        show_timestamps,
+        timeout: f64::from(millis) / 1000.0,
+        tmux: &plan.tmux,
+        tmux_config: plan.tmux_config.as_ref(),
+        log: &plan.log,
+        processes: plan.processes.iter().map(Process::of).collect(),
+    };
+    let text = serde_json::to_string_pretty(&config);
+    let text = text.map_err(|error| CliError::Other(error.to_string()))? + "\n";
+    super::print(out, text.as_bytes())
+}
