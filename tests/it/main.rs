@@ -8,6 +8,7 @@
 
 mod adopt;
 mod basics;
+mod completions;
 mod connect;
 mod control;
 mod environment;
@@ -20,6 +21,7 @@ mod lines;
 mod mended;
 mod overmind;
 mod parts;
+mod programs;
 mod review;
 mod settings;
 mod strangers;

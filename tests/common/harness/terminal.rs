@@ -42,11 +42,16 @@ impl<'a> Terminal<'a> {
         });
     }
 
-    /// Type text and press Enter.
-    pub(crate) fn line(&self, text: &str) {
+    /// Type text.
+    pub(crate) fn typed(&self, text: &str) {
         self.tmux(["send-keys", "-t", "t", "-l"], |c| {
             c.arg(text);
         });
+    }
+
+    /// Type text and press Enter.
+    pub(crate) fn line(&self, text: &str) {
+        self.typed(text);
         self.keys(["Enter"]);
     }
 
