@@ -21,6 +21,7 @@ mod lines;
 mod mended;
 mod overmind;
 mod parts;
+mod places;
 mod programs;
 mod review;
 mod settings;

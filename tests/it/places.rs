@@ -1,0 +1,185 @@
+//! Where tmo is run, and as whom.
+
+use std::ffi::OsStr;
+use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::process::CommandExt as _;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use crate::harness::{Ran, World, eventually};
+
+const WEB: &str = "web: pwd > where; echo up; exec sleep 1000\n";
+const TMO: &str = env!("CARGO_BIN_EXE_tmo");
+
+/// The user whom nothing belongs to.
+const NOBODY: u32 = 65534;
+
+fn run(mut command: Command, args: &[&str]) -> Ran {
+    Ran::of(&command.args(args).output().unwrap())
+}
+
+#[track_caller]
+fn ok(command: Command, args: &[&str]) -> String {
+    let ran = run(command, args);
+    assert_eq!(ran.code, 0, "{args:?}: {ran:?}");
+    ran.stdout
+}
+
+/// Everything that people do, in this place.
+#[track_caller]
+fn use_it(place: &Path, tmo: &dyn Fn() -> Command) {
+    let tmo = || {
+        let mut command = tmo();
+        command.current_dir(place).env("PWD", place);
+        command
+    };
+    ok(tmo(), &["start", "-D"]);
+    assert!(ok(tmo(), &["ps"]).contains("running"));
+    let pid = || {
+        let state: serde_json::Value = serde_json::from_str(&ok(tmo(), &["ps", "--json"])).unwrap();
+        state["processes"][0]["pid"].as_u64().unwrap()
+    };
+    let before = pid();
+    ok(tmo(), &["restart", "web"]);
+    assert_ne!(pid(), before);
+    assert!(ok(tmo(), &["connect", "--print", "web"]).contains("attach"));
+    assert_eq!(run(tmo(), &["start", "-D"]).code, 1, "it runs already");
+    ok(tmo(), &["quit"]);
+    let log = ok(tmo(), &["logs", "web"]);
+    assert_eq!(log.matches("up").count(), 2, "{log}");
+}
+
+#[test]
+fn any_name_of_a_directory_will_do() {
+    let world = World::new(WEB);
+    let long = format!("{}/{}", "a".repeat(200), "b".repeat(100));
+    let names = [
+        "two  blanks\tand a tab",
+        "it's \"quoted\"",
+        "#{pid} #(touch no) #[fg=red]",
+        "100% %d %%n",
+        "$(touch no) `touch no`; touch no & $HOME \\",
+        "日本語 é \u{1f980}",
+        "-dash",
+        "new\nline",
+        "{a,b}*?[c]~",
+        &long,
+    ];
+    for name in names {
+        let place = world.app().join(name);
+        std::fs::create_dir_all(&place).unwrap();
+        std::fs::write(place.join("Procfile"), WEB).unwrap();
+        use_it(&place, &|| world.command(TMO));
+        let was = std::fs::read_to_string(place.join("where")).unwrap();
+        assert_eq!(was.strip_suffix('\n'), place.to_str(), "{name}");
+        let there: Vec<_> =
+            std::fs::read_dir(&place).unwrap().map(|e| e.unwrap().file_name()).collect();
+        assert_eq!(there.len(), 2, "{there:?}");
+    }
+}
+
+#[test]
+fn without_a_home_or_runtime_directory_it_works_too() {
+    let world = World::new(WEB);
+    let bare = || {
+        let mut command = world.command(TMO);
+        for name in
+            ["HOME", "XDG_RUNTIME_DIR", "XDG_STATE_HOME", "XDG_CONFIG_HOME", "USER", "SHELL"]
+        {
+            command.env_remove(name);
+        }
+        command.env("TMPDIR", world.path());
+        command
+    };
+    use_it(&world.app(), &bare);
+    let base = world.path().join(format!("tmo-{}", nix::unistd::geteuid()));
+    assert_eq!(std::fs::metadata(base).unwrap().permissions().mode() & 0o777, 0o700);
+}
+
+#[test]
+fn closed_standard_streams_are_no_reason_to_fail() {
+    let world = World::new("web: read x; echo \"read $?\"; exec sleep 1000\n");
+    for closed in ["<&-", "<&- >&-", "<&- >&- 2>&-", ">&-"] {
+        let started = world.shell(&format!("{TMO} start -D {closed}"));
+        assert_eq!(started.code, 0, "{closed}: {started:?}");
+        world.wait_state("web", "running");
+        world.type_into("web", "x");
+        eventually("it has a terminal all the same", || {
+            world.ok(["logs", "web"]).contains("read 0").then_some(())
+        });
+        world.ok(["quit"]);
+    }
+    world.write("Procfile", "web: echo up; exec sleep 1000\n");
+    let line = "start <&- >seen 2>&1 & until grep -q up seen; do sleep 0.05; done; \
+                kill -TERM $!; wait $!";
+    let shown = world.shell(&format!("{TMO} {line}"));
+    assert_eq!(shown.code, 0, "{shown:?}");
+    world.wait_empty();
+}
+
+/// Let another user than root do it, if it is root that runs this test.
+fn as_plain_user(world: &World) -> Option<impl Fn(&OsStr) -> Command> {
+    let plain = |program: &OsStr| {
+        let mut command = world.command(program);
+        if nix::unistd::geteuid().is_root() {
+            command.uid(NOBODY).gid(NOBODY);
+        }
+        command
+    };
+    if !plain(TMO.as_ref())
+        .arg("--version")
+        .current_dir("/")
+        .output()
+        .is_ok_and(|o| o.status.success())
+    {
+        eprintln!("SKIPPED: another user can't run {TMO}");
+        return None;
+    }
+    if nix::unistd::geteuid().is_root() {
+        let all = world.shell(&format!("chown -R {NOBODY}:{NOBODY} {}", world.path().display()));
+        assert_eq!(all.code, 0, "{all:?}");
+    }
+    Some(plain)
+}
+
+#[test]
+fn a_plain_user_needs_no_more_than_to_read_the_project() {
+    let world = World::new("web: echo up; exec sleep 1000\n");
+    let Some(plain) = as_plain_user(&world) else { return };
+    use_it(&world.app(), &|| plain(TMO.as_ref()));
+    let app: PathBuf = world.app();
+    std::fs::set_permissions(&app, std::fs::Permissions::from_mode(0o555)).unwrap();
+    let note = run(plain(TMO.as_ref()), &["start", "-D"]);
+    assert!(
+        note.code == 0 && note.stderr.contains("commands given in this project find it"),
+        "{note:?}"
+    );
+    ok(plain(TMO.as_ref()), &["quit"]);
+    std::fs::set_permissions(&app, std::fs::Permissions::from_mode(0o755)).unwrap();
+}
+
+#[test]
+fn as_the_first_process_of_a_container_it_reaps_and_ends() {
+    let world = World::new("web: (sleep 0.2 &); echo up; read x; exit 3\n");
+    let alone = ["--pid", "--fork", "--mount-proc", "--kill-child"];
+    if run(world.command("unshare"), &[&alone[..], &["true"]].concat()).code != 0 {
+        eprintln!("SKIPPED: no pid namespace can be made here");
+        return;
+    }
+    let script = format!(
+        "exec {TMO} start 2>err & \
+         until grep -q up log; do sleep 0.05; done; \
+         {TMO} ps >ps; {TMO} quit; wait $!"
+    );
+    // The shell is the first process and tmo its child; then tmo is the first process itself.
+    let shell = run(
+        world.command("unshare"),
+        &[&alone[..], &["sh", "-c", &format!("{{ {script}; }} >log")]].concat(),
+    );
+    assert_eq!(shell.code, 0, "{shell:?}");
+    assert!(world.read("ps").contains("running"), "{}", world.read("err"));
+    world.write("Procfile", "web: (sleep 0.2 &); echo up; exit 3\n");
+    let first = run(world.command("unshare"), &[&alone[..], &[TMO, "start"]].concat());
+    assert_eq!(first.code, 3, "{first:?}");
+    assert!(first.stdout.contains("web    | Exited with code 3\n"), "{first:?}");
+}
