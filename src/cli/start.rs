@@ -252,7 +252,8 @@ impl Start {
                         |c| {
                             format!(
                                 "{} ended with {} before all were started; `tmo logs` tells more",
-                                c.name, c.exit
+                                c.name,
+                                c.exit.told()
                             )
                         },
                     );

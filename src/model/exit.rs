@@ -23,6 +23,16 @@ impl Exit {
         }
     }
 
+    /// With what a shell means by it, where it means something: 127 is a command that it has not
+    /// found, 126 one that it could not run (POSIX, Shell Command Language 2.8.2).
+    pub fn told(self) -> String {
+        match self {
+            Self::Code(127) => format!("{self} (command not found)"),
+            Self::Code(126) => format!("{self} (command can't be run)"),
+            Self::Code(_) | Self::Signal(_) => self.to_string(),
+        }
+    }
+
     /// Ended by `exit(0)`.
     pub const fn success(self) -> bool {
         matches!(self, Self::Code(0))
@@ -72,5 +82,8 @@ mod tests {
         assert_eq!(Exit::Signal(9).shell_status(), 137);
         assert_eq!(Exit::Signal(11).to_string(), "signal 11 (SIGSEGV)");
         assert_eq!(Exit::Code(3).to_string(), "code 3");
+        assert_eq!(Exit::Code(3).told(), "code 3");
+        assert_eq!(Exit::Code(127).told(), "code 127 (command not found)");
+        assert_eq!(Exit::Code(126).told(), "code 126 (command can't be run)");
     }
 }

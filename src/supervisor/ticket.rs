@@ -119,7 +119,7 @@ fn verdict(proc: &Proc, aim: Aim, course: Course) -> Verdict {
         (Aim::Over(life), _) if !proc.alive() || proc.current_life() > life => Verdict::Reached,
         (Aim::Run(life), Phase::Running { life: now, .. }) if *now >= life => Verdict::Reached,
         (Aim::Run(life), Phase::Ending { life: now, exit }) if *now >= life => {
-            Verdict::Failed(format!("ended at once with {exit}"))
+            Verdict::Failed(format!("ended at once with {}", exit.told()))
         }
         (Aim::Run(life), Phase::Over { life: now, asked: true, .. })
             if *now >= life && proc.goal == Goal::Stop =>
@@ -132,7 +132,7 @@ fn verdict(proc: &Proc, aim: Aim, course: Course) -> Verdict {
             Verdict::Failed(note())
         }
         (Aim::Run(life), Phase::Over { life: now, exit, .. }) if *now >= life => {
-            Verdict::Failed(format!("ended at once with {exit}"))
+            Verdict::Failed(format!("ended at once with {}", exit.told()))
         }
         (Aim::Run(_), _) if course != Course::Keep => {
             Verdict::Failed("everything is being stopped".to_owned())

@@ -27,7 +27,7 @@ pub fn last_words(deaths: &[Death<'_>]) -> Vec<String> {
 
 fn told(death: &Death<'_>) -> Vec<String> {
     let how = match death.exit {
-        Exit::Code(code) => format!("exited with code {code}"),
+        Exit::Code(_) => format!("exited with {}", death.exit.told()),
         Exit::Signal(_) => format!("was killed by {}", death.exit),
     };
     let quoted: Vec<String> = death.last_lines.iter().map(|line| quote(line)).collect();

@@ -623,3 +623,23 @@ fn orphans() {
         assert!(!procs::alive(pid));
     }
 }
+
+#[test]
+fn a_command_that_is_not_there_or_can_not_be_run_is_told_as_such() {
+    for (command, code, told) in [
+        ("nosuchcommand", 127, "web exited with code 127 (command not found) after "),
+        ("./Procfile", 126, "web exited with code 126 (command can't be run) after "),
+    ] {
+        let world = World::new(&format!("web: {command}\n"));
+        let mut view = world.start([""; 0]);
+        assert_eq!(view.code(), code);
+        assert!(view.log().contains(&format!("web    | Exited with code {code}\n")));
+        assert!(view.log().contains(told), "{}", view.log());
+        let background = world.run(["start", "-D"]);
+        assert_eq!(background.code, code, "{background:?}");
+        assert!(
+            background.stderr.contains(&told["web exited ".len()..told.len() - 7]),
+            "{background:?}"
+        );
+    }
+}
