@@ -8,8 +8,10 @@
 //! All of it but the waiting clients is saved before its effects are carried out
 //! ([`Supervisor`] is serialisable), so an adopter goes on where its predecessor was killed.
 
+mod events;
 mod life;
 mod policy;
+mod proc;
 mod request;
 mod shutdown;
 #[cfg(test)]
@@ -18,134 +20,12 @@ mod ticket;
 
 use serde::{Deserialize, Serialize};
 
-use crate::model::plan::{OnExit, Plan};
-use crate::model::request::{Outcome, Request};
-use crate::model::{Exit, ProcName};
-use crate::pane::life::{Entry, Member};
+use crate::model::Exit;
+use crate::model::plan::Plan;
 use crate::pane::spec::Want;
+pub use events::{Effect, Input, Word};
+pub use proc::{Goal, Pane, Phase, Proc, ProcId};
 use ticket::Ticket;
-
-/// Number of a process: its place in the plan.
-pub type ProcId = usize;
-
-/// What shall become of a process.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Goal {
-    /// It shall run its newest life.
-    Run,
-    /// It shall not run.
-    Stop,
-}
-
-/// The state of a process: each variant carries what is true then.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "phase", rename_all = "kebab-case")]
-pub enum Phase {
-    /// It has not run in this run.
-    Pending,
-    /// A life was asked for; nothing has been heard of it.
-    Starting {
-        /// Number of the life.
-        life: u64,
-    },
-    /// It runs.
-    Running {
-        /// Number of the life.
-        life: u64,
-        /// Main process.
-        pid: u32,
-    },
-    /// Its main process has ended, the rest of its tree not yet.
-    Ending {
-        /// Number of the life.
-        life: u64,
-        /// How the main process ended.
-        exit: Exit,
-    },
-    /// SIGKILL did not end all of its tree.
-    Stuck {
-        /// Number of the life.
-        life: u64,
-        /// Who is left.
-        members: Vec<Member>,
-    },
-    /// Nothing of it is left.
-    Over {
-        /// Number of the life.
-        life: u64,
-        /// How it ended.
-        exit: Exit,
-        /// Whether it was told to.
-        asked: bool,
-    },
-}
-
-/// Whether a pane with a shim is there.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "pane", rename_all = "kebab-case")]
-pub enum Pane {
-    /// None; a start opens one.
-    None,
-    /// Asked for.
-    Opening,
-    /// Its shim is up.
-    Up {
-        /// The shim.
-        shim: u32,
-        /// Its start time.
-        start_time: u64,
-        /// tmux's name of it (`%3`).
-        id: String,
-    },
-}
-
-/// One process as the supervisor sees it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Proc {
-    /// Its name.
-    pub name: ProcName,
-    /// Its stop signal.
-    pub stop_signal: i32,
-    /// What follows when it ends by itself.
-    #[serde(default)]
-    pub on_exit: OnExit,
-    /// What is wanted.
-    pub goal: Goal,
-    /// The newest life that was asked for.
-    pub life: u64,
-    /// What it is in.
-    pub phase: Phase,
-    /// Its pane.
-    pub pane: Pane,
-    /// The newest life that was told to stop; 0 for none.
-    pub told: u64,
-    /// The newest life that is being killed without grace; 0 for none.
-    pub killed: u64,
-    /// The newest life that its shim has said it will not begin.
-    #[serde(default)]
-    pub skipped: u64,
-    /// How many shims in a row were killed before they had begun a life.
-    #[serde(default)]
-    pub lost: u8,
-    /// How its last life counts for the exit code of the run.
-    #[serde(default)]
-    pub status: u8,
-    /// How often in a row it was started again after an end of its own.
-    #[serde(default)]
-    pub streak: u32,
-    /// When it is to be started again, nanoseconds since the epoch.
-    #[serde(default)]
-    pub due: Option<u64>,
-    /// Its last main process, dead or alive.
-    pub last_pid: Option<u32>,
-    /// Since when it has been in this phase, nanoseconds since the epoch.
-    pub since: u64,
-    /// The last life entry that was taken in.
-    pub seen: u64,
-    /// Something that a person should know about its state.
-    pub note: Option<String>,
-}
 
 /// What the whole run is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -193,79 +73,6 @@ pub struct Culprit {
     pub at: u64,
     /// How long it had run, nanoseconds.
     pub ran: u64,
-}
-
-/// Something that happened.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Input {
-    /// The run begins: open everything.
-    Begin,
-    /// The shim is up (its `Up` entry) and a sink takes its output.
-    PaneReady(ProcId),
-    /// The next entry of its life file, after the output before it has been read.
-    Life(ProcId, Entry),
-    /// Its shim was killed; whatever it had been running has been ended, but for these.
-    ShimGone(ProcId, Vec<Member>),
-    /// Its pane could not be opened.
-    NoPane(ProcId, String),
-    /// Its shim can't be told to run what it shall run, and why; what it was told last (a wish
-    /// and the number of a life) stands.
-    Untold(ProcId, String, Option<(Want, u64)>),
-    /// The tmux server is gone.
-    TmuxGone,
-    /// It may be [`Supervisor::next_due`].
-    Alarm,
-    /// A client asks; by the same key it has asked for the same before.
-    Ask(u64, Request, Option<String>),
-}
-
-/// Something to be done.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Effect {
-    /// Open these panes.
-    Open(Vec<ProcId>),
-    /// Make this the desired state of a pane.
-    Want {
-        /// Which.
-        id: ProcId,
-        /// What.
-        want: Want,
-        /// Which life.
-        life: u64,
-        /// Without grace.
-        kill: bool,
-    },
-    /// Write a line of the supervisor's own into the log.
-    Say(Word),
-    /// Tell a client how its request went.
-    Answer(u64, Outcome),
-    /// Nothing is left to do: end with this code.
-    Finish(u8),
-}
-
-impl Effect {
-    /// Whether it is about this process.
-    pub fn concerns(&self, process: ProcId) -> bool {
-        match self {
-            Self::Open(ids) => ids.contains(&process),
-            Self::Want { id, .. } => *id == process,
-            Self::Say(word) => word.id == Some(process),
-            Self::Answer(..) | Self::Finish(_) => false,
-        }
-    }
-}
-
-/// A line of the supervisor's own.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Word {
-    /// About whom; `None` is the supervisor.
-    pub id: Option<ProcId>,
-    /// Machine-readable kind, e.g. `interrupting`.
-    pub event: &'static str,
-    /// What people read.
-    pub text: String,
-    /// Whether it tells of a failure.
-    pub error: bool,
 }
 
 impl Supervisor {
@@ -381,78 +188,5 @@ impl Supervisor {
         };
         let kill = proc.killed != 0 && proc.killed == proc.current_life();
         out.push(Effect::Want { id, want, life: proc.life, kill });
-    }
-}
-
-impl Proc {
-    /// The life that is there or was there last; 0 for none.
-    pub fn current_life(&self) -> u64 {
-        match self.phase {
-            Phase::Pending => 0,
-            Phase::Starting { life }
-            | Phase::Running { life, .. }
-            | Phase::Ending { life, .. }
-            | Phase::Stuck { life, .. }
-            | Phase::Over { life, .. } => life,
-        }
-    }
-
-    /// Whether it shall run and has nothing to run in.
-    fn needs_pane(&self) -> bool {
-        self.goal == Goal::Run && self.life > self.current_life() && self.pane == Pane::None
-    }
-
-    /// Whether something of it is alive, as far as is known.
-    pub fn alive(&self) -> bool {
-        match self.phase {
-            Phase::Pending | Phase::Over { .. } => false,
-            Phase::Starting { .. }
-            | Phase::Running { .. }
-            | Phase::Ending { .. }
-            | Phase::Stuck { .. } => true,
-        }
-    }
-
-    /// Its main process, while that is alive.
-    pub fn pid(&self) -> Option<u32> {
-        match self.phase {
-            Phase::Running { pid, .. } => Some(pid),
-            Phase::Pending
-            | Phase::Starting { .. }
-            | Phase::Ending { .. }
-            | Phase::Stuck { .. }
-            | Phase::Over { .. } => None,
-        }
-    }
-
-    /// Whether its present life was told to stop.
-    pub fn told_to_stop(&self) -> bool {
-        self.told != 0 && self.told >= self.current_life()
-    }
-
-    /// One word for its state.
-    pub fn word(&self) -> &'static str {
-        match &self.phase {
-            Phase::Pending if self.goal == Goal::Stop => "stopped",
-            Phase::Pending => "pending",
-            Phase::Starting { .. } => "starting",
-            Phase::Running { .. } | Phase::Ending { .. } if self.told_to_stop() => "stopping",
-            Phase::Running { .. } => "running",
-            Phase::Ending { .. } => "stopping",
-            Phase::Stuck { .. } => "stuck",
-            Phase::Over { .. } if self.due.is_some() => "restarting",
-            Phase::Over { asked: true, .. } => "stopped",
-            Phase::Over { .. } => "exited",
-        }
-    }
-}
-
-impl Word {
-    fn of(id: ProcId, event: &'static str, text: impl Into<String>) -> Effect {
-        Effect::Say(Self { id: Some(id), event, text: text.into(), error: false })
-    }
-
-    fn error(id: Option<ProcId>, event: &'static str, text: impl Into<String>) -> Effect {
-        Effect::Say(Self { id, event, text: text.into(), error: true })
     }
 }

@@ -1,0 +1,65 @@
+//! Appending to a life file.
+
+use std::fs::File;
+use std::io::Write as _;
+use std::os::unix::fs::{FileExt as _, MetadataExt as _};
+use std::path::Path;
+
+use super::{Entry, LifeEvent, LifeReader};
+use crate::sys::files;
+
+/// Appends to a life file.
+#[derive(Debug)]
+pub struct LifeWriter {
+    file: File,
+    seq: u64,
+    /// How long the file is at least.
+    len: u64,
+}
+
+impl LifeWriter {
+    /// Open a life file to append, continuing its numbers; a torn last line is closed first.
+    pub fn open(path: &Path) -> std::io::Result<Self> {
+        let mut file = files::append_to(path)?;
+        let seq = LifeReader::new(path).poll()?.iter().map(|entry| entry.seq).max().unwrap_or(0);
+        let len = file.metadata()?.len();
+        let mut last = [b'\n'];
+        if len > 0 && file.read_at(&mut last, len - 1)? > 0 && last != *b"\n" {
+            file.write_all(b"#\n")?;
+        }
+        Ok(Self { file, seq, len })
+    }
+
+    /// Whether somebody has removed or emptied the file: who reads it from its beginning would
+    /// not know whose it is.
+    pub fn is_spoiled(&self) -> bool {
+        self.file.metadata().is_ok_and(|meta| meta.nlink() == 0 || meta.len() < self.len)
+    }
+
+    /// The number of the last entry.
+    pub const fn last(&self) -> u64 {
+        self.seq
+    }
+
+    /// Give no number up to this one again.
+    pub fn go_on_after(&mut self, seq: u64) {
+        self.seq = self.seq.max(seq);
+    }
+
+    /// Append one event; returns its number.
+    pub fn append(&mut self, at: u64, event: LifeEvent) -> std::io::Result<u64> {
+        self.append_with(0, at, event)
+    }
+
+    /// The same with a key for its marker.
+    pub fn append_with(&mut self, key: u32, at: u64, event: LifeEvent) -> std::io::Result<u64> {
+        let seq = self.seq.saturating_add(1);
+        let entry = Entry { seq, at, key, event };
+        let mut line = serde_json::to_vec(&entry).map_err(std::io::Error::other)?;
+        line.push(b'\n');
+        self.file.write_all(&line)?;
+        self.len += line.len() as u64;
+        self.seq = seq;
+        Ok(seq)
+    }
+}

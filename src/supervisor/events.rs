@@ -1,0 +1,93 @@
+//! What goes into the machine, and what comes out.
+
+use super::ProcId;
+use crate::model::request::{Outcome, Request};
+use crate::pane::life::{Entry, Member};
+use crate::pane::spec::Want;
+
+/// Something that happened.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Input {
+    /// The run begins: open everything.
+    Begin,
+    /// The shim is up (its `Up` entry) and a sink takes its output.
+    PaneReady(ProcId),
+    /// The next entry of its life file, after the output before it has been read.
+    Life(ProcId, Entry),
+    /// Its shim was killed; whatever it had been running has been ended, but for these.
+    ShimGone(ProcId, Vec<Member>),
+    /// Its pane could not be opened.
+    NoPane(ProcId, String),
+    /// Its shim can't be told to run what it shall run, and why; what it was told last (a wish
+    /// and the number of a life) stands.
+    Untold(ProcId, String, Option<(Want, u64)>),
+    /// The tmux server is gone.
+    TmuxGone,
+    /// It may be [`Supervisor::next_due`].
+    Alarm,
+    /// A client asks; by the same key it has asked for the same before.
+    Ask(u64, Request, Option<String>),
+}
+
+/// Something to be done.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Effect {
+    /// Open these panes.
+    Open(Vec<ProcId>),
+    /// Make this the desired state of a pane.
+    Want {
+        /// Which.
+        id: ProcId,
+        /// What.
+        want: Want,
+        /// Which life.
+        life: u64,
+        /// Without grace.
+        kill: bool,
+    },
+    /// Write a line of the supervisor's own into the log.
+    Say(Word),
+    /// Tell a client how its request went.
+    Answer(u64, Outcome),
+    /// Nothing is left to do: end with this code.
+    Finish(u8),
+}
+
+impl Effect {
+    /// Whether it is about this process.
+    pub fn concerns(&self, process: ProcId) -> bool {
+        match self {
+            Self::Open(ids) => ids.contains(&process),
+            Self::Want { id, .. } => *id == process,
+            Self::Say(word) => word.id == Some(process),
+            Self::Answer(..) | Self::Finish(_) => false,
+        }
+    }
+}
+
+/// A line of the supervisor's own.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Word {
+    /// About whom; `None` is the supervisor.
+    pub id: Option<ProcId>,
+    /// Machine-readable kind, e.g. `interrupting`.
+    pub event: &'static str,
+    /// What people read.
+    pub text: String,
+    /// Whether it tells of a failure.
+    pub error: bool,
+}
+
+impl Word {
+    pub(super) fn of(id: ProcId, event: &'static str, text: impl Into<String>) -> Effect {
+        Effect::Say(Self { id: Some(id), event, text: text.into(), error: false })
+    }
+
+    pub(super) fn error(
+        id: Option<ProcId>,
+        event: &'static str,
+        text: impl Into<String>,
+    ) -> Effect {
+        Effect::Say(Self { id, event, text: text.into(), error: true })
+    }
+}

@@ -1,0 +1,192 @@
+//! One process as the supervisor sees it.
+
+use serde::{Deserialize, Serialize};
+
+use crate::model::plan::OnExit;
+use crate::model::{Exit, ProcName};
+use crate::pane::life::Member;
+
+/// Number of a process: its place in the plan.
+pub type ProcId = usize;
+
+/// What shall become of a process.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Goal {
+    /// It shall run its newest life.
+    Run,
+    /// It shall not run.
+    Stop,
+}
+
+/// The state of a process: each variant carries what is true then.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "phase", rename_all = "kebab-case")]
+pub enum Phase {
+    /// It has not run in this run.
+    Pending,
+    /// A life was asked for; nothing has been heard of it.
+    Starting {
+        /// Number of the life.
+        life: u64,
+    },
+    /// It runs.
+    Running {
+        /// Number of the life.
+        life: u64,
+        /// Main process.
+        pid: u32,
+    },
+    /// Its main process has ended, the rest of its tree not yet.
+    Ending {
+        /// Number of the life.
+        life: u64,
+        /// How the main process ended.
+        exit: Exit,
+    },
+    /// SIGKILL did not end all of its tree.
+    Stuck {
+        /// Number of the life.
+        life: u64,
+        /// Who is left.
+        members: Vec<Member>,
+    },
+    /// Nothing of it is left.
+    Over {
+        /// Number of the life.
+        life: u64,
+        /// How it ended.
+        exit: Exit,
+        /// Whether it was told to.
+        asked: bool,
+    },
+}
+
+/// Whether a pane with a shim is there.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "pane", rename_all = "kebab-case")]
+pub enum Pane {
+    /// None; a start opens one.
+    None,
+    /// Asked for.
+    Opening,
+    /// Its shim is up.
+    Up {
+        /// The shim.
+        shim: u32,
+        /// Its start time.
+        start_time: u64,
+        /// tmux's name of it (`%3`).
+        id: String,
+    },
+}
+
+/// One process as the supervisor sees it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Proc {
+    /// Its name.
+    pub name: ProcName,
+    /// Its stop signal.
+    pub stop_signal: i32,
+    /// What follows when it ends by itself.
+    #[serde(default)]
+    pub on_exit: OnExit,
+    /// What is wanted.
+    pub goal: Goal,
+    /// The newest life that was asked for.
+    pub life: u64,
+    /// What it is in.
+    pub phase: Phase,
+    /// Its pane.
+    pub pane: Pane,
+    /// The newest life that was told to stop; 0 for none.
+    pub told: u64,
+    /// The newest life that is being killed without grace; 0 for none.
+    pub killed: u64,
+    /// The newest life that its shim has said it will not begin.
+    #[serde(default)]
+    pub skipped: u64,
+    /// How many shims in a row were killed before they had begun a life.
+    #[serde(default)]
+    pub lost: u8,
+    /// How its last life counts for the exit code of the run.
+    #[serde(default)]
+    pub status: u8,
+    /// How often in a row it was started again after an end of its own.
+    #[serde(default)]
+    pub streak: u32,
+    /// When it is to be started again, nanoseconds since the epoch.
+    #[serde(default)]
+    pub due: Option<u64>,
+    /// Its last main process, dead or alive.
+    pub last_pid: Option<u32>,
+    /// Since when it has been in this phase, nanoseconds since the epoch.
+    pub since: u64,
+    /// The last life entry that was taken in.
+    pub seen: u64,
+    /// Something that a person should know about its state.
+    pub note: Option<String>,
+}
+
+impl Proc {
+    /// The life that is there or was there last; 0 for none.
+    pub fn current_life(&self) -> u64 {
+        match self.phase {
+            Phase::Pending => 0,
+            Phase::Starting { life }
+            | Phase::Running { life, .. }
+            | Phase::Ending { life, .. }
+            | Phase::Stuck { life, .. }
+            | Phase::Over { life, .. } => life,
+        }
+    }
+
+    /// Whether it shall run and has nothing to run in.
+    pub(super) fn needs_pane(&self) -> bool {
+        self.goal == Goal::Run && self.life > self.current_life() && self.pane == Pane::None
+    }
+
+    /// Whether something of it is alive, as far as is known.
+    pub fn alive(&self) -> bool {
+        match self.phase {
+            Phase::Pending | Phase::Over { .. } => false,
+            Phase::Starting { .. }
+            | Phase::Running { .. }
+            | Phase::Ending { .. }
+            | Phase::Stuck { .. } => true,
+        }
+    }
+
+    /// Its main process, while that is alive.
+    pub fn pid(&self) -> Option<u32> {
+        match self.phase {
+            Phase::Running { pid, .. } => Some(pid),
+            Phase::Pending
+            | Phase::Starting { .. }
+            | Phase::Ending { .. }
+            | Phase::Stuck { .. }
+            | Phase::Over { .. } => None,
+        }
+    }
+
+    /// Whether its present life was told to stop.
+    pub fn told_to_stop(&self) -> bool {
+        self.told != 0 && self.told >= self.current_life()
+    }
+
+    /// One word for its state.
+    pub fn word(&self) -> &'static str {
+        match &self.phase {
+            Phase::Pending if self.goal == Goal::Stop => "stopped",
+            Phase::Pending => "pending",
+            Phase::Starting { .. } => "starting",
+            Phase::Running { .. } | Phase::Ending { .. } if self.told_to_stop() => "stopping",
+            Phase::Running { .. } => "running",
+            Phase::Ending { .. } => "stopping",
+            Phase::Stuck { .. } => "stuck",
+            Phase::Over { .. } if self.due.is_some() => "restarting",
+            Phase::Over { asked: true, .. } => "stopped",
+            Phase::Over { .. } => "exited",
+        }
+    }
+}
