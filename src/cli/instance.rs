@@ -81,8 +81,9 @@ impl Instance {
         match self.address() {
             Address::Unix(_) => Ok(()),
             Address::Tcp(tcp) => Err(CliError::Other(format!(
-                "the run at {} is not this user's on this machine: there are `echo` without names, \
-                 `ps`, `restart`, `stop`, `quit` and `kill` from here",
+                "the run at {} is asked over TCP, where there are `ps`, `restart`, `stop`, `quit`, \
+                 `kill` and `echo` without names; for more, be on its machine and use the address \
+                 that it was started with",
                 tcp.address
             ))),
         }

@@ -1,7 +1,10 @@
 //! `tmo logs` and `tmo echo`: the log, what is there and what comes.
 
 use std::fmt::Write as _;
-use std::io::Write;
+use std::io::{ErrorKind, Write};
+
+use anstream::adapter::StripBytes;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, stdout};
 
 use super::args::{EchoArgs, LogsArgs};
 use super::error::CliError;
@@ -9,6 +12,7 @@ use super::instance::{Instance, Server};
 use super::log::Source;
 use super::outlet::{Lost, Outlet};
 use super::view::stop_signal;
+use crate::config::Env;
 use crate::control::address::Address;
 use crate::control::client::HeadEvent;
 use crate::control::lock;
@@ -18,6 +22,7 @@ use crate::journal::query::tail;
 use crate::journal::reader::IndexReader;
 use crate::journal::segment::{LOG, Listing};
 use crate::view::merged::Chunk;
+use crate::view::paint::Mode;
 use crate::view::printer::Job;
 
 /// Follow the log from now on.
@@ -25,12 +30,14 @@ pub(super) fn echo(args: &EchoArgs) -> Result<u8, CliError> {
     let mut instance = Instance::find(&args.client)?;
     let server = super::block_on(instance.server())?;
     match (server, instance.address()) {
-        (Server::Overmind(address), _) => return super::block_on(foreign(&address)),
+        (Server::Overmind(address), _) => {
+            return super::block_on(foreign(&address, &instance.context.env));
+        }
         // It speaks overmind's lines as well, and they carry the log.
         (Server::Tmo, address @ Address::Tcp(_))
             if args.names.is_empty() && args.lines.is_none() =>
         {
-            return super::block_on(foreign(&address));
+            return super::block_on(foreign(&address, &instance.context.env));
         }
         (Server::Tmo, _) => instance.on_this_machine()?,
     }
@@ -49,14 +56,35 @@ pub(super) fn echo(args: &EchoArgs) -> Result<u8, CliError> {
 }
 
 /// Pass on what an overmind streams.
-async fn foreign(address: &Address) -> Result<u8, CliError> {
+async fn foreign(address: &Address, env: &Env) -> Result<u8, CliError> {
     let client = crate::control::overmind_client::OvermindClient::new(address);
     let mut stream = client.echo().await?;
-    let mut out = tokio::io::stdout();
-    tokio::select! {
-        copied = tokio::io::copy(&mut stream, &mut out) => {
-            copied.map_err(CliError::io("overmind's log"))?;
+    // Coloured for whom it may be.
+    let mode = Source::style(env, false).mode;
+    let coloured = matches!(mode, Mode::Exact | Mode::Terminal { color: true });
+    let copy = async {
+        let (mut out, mut buffer, mut strip) = (stdout(), [0; 8192], StripBytes::new());
+        loop {
+            let read = stream.read(&mut buffer).await?;
+            if read == 0 {
+                return out.flush().await;
+            }
+            if coloured {
+                out.write_all(&buffer[..read]).await?;
+            } else {
+                for piece in strip.strip_next(&buffer[..read]) {
+                    out.write_all(piece).await?;
+                }
+            }
+            out.flush().await?;
         }
+    };
+    tokio::select! {
+        copied = copy => match copied {
+            // Whoever reads has enough.
+            Err(error) if error.kind() == ErrorKind::BrokenPipe => {}
+            copied => copied.map_err(CliError::io("the log"))?,
+        },
         stopped = stop_signal() => stopped.map_err(CliError::io("signals"))?,
     }
     Ok(0)

@@ -51,7 +51,14 @@ fn overminds_lines_and_tmos_commands_come_over_tcp() {
         });
     }
     let far = world.run(["connect", "-S", "tcp", "-s", &at, "web"]);
-    assert!(far.code == 1 && far.stderr.contains("from here"), "{far:?}");
+    assert!(far.code == 1 && far.stderr.contains("be on its machine"), "{far:?}");
+    let out = std::fs::File::create(world.app().join("echoed")).unwrap();
+    let echo = world.tmo(["echo", "-S", "tcp", "-s", &at]).stdout(out).spawn();
+    view.shows("Echo #1 opened\n");
+    world.ok(["restart", "-S", "tcp", "-s", &at]);
+    eventually("it is echoed, plain", || {
+        world.read("echoed").contains("web    | up\n").then_some(())
+    });
     let by_variables = world
         .command(env!("CARGO_BIN_EXE_tmo"))
         .arg("quit")
@@ -60,6 +67,7 @@ fn overminds_lines_and_tmos_commands_come_over_tcp() {
         .unwrap();
     assert!(by_variables.status.success(), "{by_variables:?}");
     assert_eq!(view.code(), 0);
+    assert!(echo.unwrap().wait().unwrap().success());
     world.wait_empty();
 }
 
