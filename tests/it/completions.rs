@@ -4,9 +4,13 @@ use crate::harness::{Terminal, World};
 
 /// A shell: how it is started, and how it is told of its completions.
 const SHELLS: [(&str, &str, &str); 3] = [
-    ("bash", "bash --norc", "source DIR/tmo.bash; PS1='now> '"),
-    ("zsh", "zsh -f", "fpath=(DIR $fpath); autoload -Uz compinit; compinit -u -D; PS1='now> '"),
-    ("fish", "fish --private", "source DIR/tmo.fish; function fish_prompt; echo 'now> '; end"),
+    ("bash", "bash --norc", "source DIR/tmo.bash; echo now $((6 * 7))"),
+    (
+        "zsh",
+        "zsh -f",
+        "fpath=(DIR $fpath); autoload -Uz compinit; compinit -u -D; echo now $((6 * 7))",
+    ),
+    ("fish", "fish --private", "source DIR/tmo.fish; echo now (math 6 x 7)"),
 ];
 
 /// Open each shell that there is in a terminal, tmo on its path and its completions known.
@@ -21,7 +25,7 @@ fn in_each_shell(world: &World, test: impl Fn(&Terminal<'_>)) {
         let terminal = Terminal::open(world, name, 100, 24);
         terminal.line(&format!("PATH={}:$PATH exec {command}", bin.display()));
         terminal.line(&setup.replace("DIR", completions));
-        terminal.wait("now> ");
+        terminal.wait("now 42");
         terminal.keys(["C-l"]);
         test(&terminal);
         terminal.close();
