@@ -12,6 +12,7 @@ use super::pane::{PaneTrack, Sink};
 use super::queue::Event;
 use super::runtime::TmuxServer;
 use super::serving::Serving;
+use super::watchers;
 use crate::control::handle::{Culprit, End};
 use crate::control::listen::Place;
 use crate::sys::{self, clock};
@@ -130,7 +131,10 @@ impl Engine {
             Event::SinkUp(id) => self.panes[id].sink = Sink::Up,
             Event::SinkGone(id) => {
                 self.read(id);
-                self.panes[id].sink = Sink::Gone;
+                // As while it ran: the news may be of an earlier one.
+                if !watchers::is_held(&self.panes[id].paths.bell()) {
+                    self.panes[id].sink = Sink::Gone;
+                }
             }
             Event::ShimExit(id, pid, _) => {
                 self.read(id);

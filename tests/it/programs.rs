@@ -1,6 +1,6 @@
 //! Programs that people meet behind `tmo connect`, as far as they are there.
 
-use crate::harness::{Terminal, World};
+use crate::harness::{Terminal, World, eventually};
 
 /// Connect to the one process, which runs this program, if there is one.
 fn with(program: &str, command: &str, test: impl FnOnce(&World, &Terminal<'_>)) {
@@ -16,8 +16,6 @@ fn with(program: &str, command: &str, test: impl FnOnce(&World, &Terminal<'_>)) 
     terminal.tmo("connect web");
     terminal.wait("to leave: C-b d");
     test(&world, &terminal);
-    terminal.keys(["C-b", "d"]);
-    terminal.wait("[detached (from session c-");
     terminal.close();
     // What it makes of an interrupt is its own affair.
     view.interrupt();
@@ -62,8 +60,9 @@ fn an_editor_edits() {
         assert_eq!(world.read("note.txt"), "hello from vim\n");
         // It has the whole terminal less the status line.
         terminal.resize(60, 18);
-        terminal.line(":set columns? lines?");
-        terminal.wait("lines=17");
+        eventually("it has the new size", || {
+            world.tmux(["list-panes", "-a", "-F", "#{pane_height}"]).contains("17").then_some(())
+        });
     });
 }
 
