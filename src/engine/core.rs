@@ -84,7 +84,12 @@ impl Engine {
     /// Take in what a pane has for us. The word of its sink may have been taken by somebody else
     /// who listens.
     fn look(&mut self, id: ProcId) {
-        if self.panes[id].sink != Sink::Up && sink::is_up(&self.panes[id].paths.sink_lock()) {
+        let paths = &self.panes[id].paths;
+        // One that is just dying may have let go of its bell and not yet of its lock.
+        if self.panes[id].sink != Sink::Up
+            && sink::is_up(&paths.sink_lock())
+            && watchers::is_held(&paths.bell())
+        {
             self.panes[id].sink_up();
         }
         self.read(id);

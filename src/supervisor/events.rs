@@ -23,7 +23,7 @@ pub enum Input {
     Untold(ProcId, String, Option<(Want, u64)>),
     /// The tmux server is gone.
     TmuxGone,
-    /// It may be [`Supervisor::next_due`].
+    /// It may be [`next_due`](super::Supervisor::next_due).
     Alarm,
     /// A client asks; by the same key it has asked for the same before.
     Ask(u64, Request, Option<String>),
