@@ -1,0 +1,130 @@
+//! The flags of `tmo start`, and what they come to.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::ValueHint;
+use clap_complete::engine::ArgValueCompleter;
+
+use super::verbs::networks;
+use super::{seconds, truth};
+use crate::cli::completions::{complete_list, complete_name};
+use crate::config::StartOptions;
+
+/// `tmo start`.
+#[derive(Debug, Clone, PartialEq, Eq, Default, clap::Args)]
+pub struct StartArgs {
+    /// Begin with these processes only; the others can be started later. Where a run is already
+    /// there, start these in it.
+    #[arg(value_name = "NAME", add = ArgValueCompleter::new(complete_name))]
+    pub names: Vec<String>,
+    /// Do nothing if a run is already there.
+    #[arg(long)]
+    pub if_needed: bool,
+    /// Start nothing; print what flags, variables and files come to, as JSON.
+    #[arg(long)]
+    pub print_config: bool,
+    /// The Procfile.
+    #[arg(short = 'f', long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub procfile: Option<PathBuf>,
+    /// The directory that the processes run in.
+    #[arg(short = 'd', long, value_name = "DIR", value_hint = ValueHint::DirPath)]
+    pub root: Option<PathBuf>,
+    /// Return as soon as the processes run, and leave them running.
+    #[arg(short = 'D', long, value_name = "BOOL", num_args = 0..=1, require_equals = true,
+        default_missing_value = "true", value_parser = truth)]
+    pub daemonize: Option<bool>,
+    /// The processes to run, separated by commas.
+    #[arg(short = 'l', long, value_name = "NAMES", add = ArgValueCompleter::new(complete_list))]
+    pub processes: Option<String>,
+    /// The processes not to run, separated by commas; counts before --processes.
+    #[arg(short = 'x', long, value_name = "NAMES", add = ArgValueCompleter::new(complete_list))]
+    pub ignored_processes: Option<String>,
+    /// The processes that may end without stopping the others.
+    #[arg(short = 'c', long, value_name = "NAMES", add = ArgValueCompleter::new(complete_list))]
+    pub can_die: Option<String>,
+    /// Let every process end without stopping the others.
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true,
+        default_missing_value = "true", value_parser = truth)]
+    pub any_can_die: Option<bool>,
+    /// The processes to start again when they end, or `all`; at once, then after longer and longer
+    /// pauses.
+    #[arg(short = 'r', long, value_name = "NAMES", add = ArgValueCompleter::new(complete_list))]
+    pub auto_restart: Option<String>,
+    /// How many instances of each process to run: `web=2,all=1`.
+    #[arg(short = 'm', long, value_name = "NAME=N,…")]
+    pub formation: Option<String>,
+    /// How far the ports of two instances of one process are apart.
+    #[arg(long, value_name = "N")]
+    pub formation_port_step: Option<u16>,
+    /// The signals that ask processes to stop: `web=TERM,worker=QUIT`.
+    #[arg(short = 'i', long, value_name = "NAME=SIG,…")]
+    pub stop_signals: Option<String>,
+    /// The colours of the names, as xterm numbers (0 to 255) separated by commas.
+    #[arg(short = 'b', long, value_name = "CODES")]
+    pub colors: Option<String>,
+    /// The port of the first line, told to the process as PORT.
+    #[arg(short = 'p', long)]
+    pub port: Option<u16>,
+    /// How far the ports of one line and the next are apart.
+    #[arg(short = 'P', long, value_name = "N")]
+    pub port_step: Option<u16>,
+    /// Tell the processes no PORT; an inherited one stays.
+    #[arg(short = 'N', long, value_name = "BOOL", num_args = 0..=1, require_equals = true,
+        default_missing_value = "true", value_parser = truth)]
+    pub no_port: Option<bool>,
+    /// Seconds from the request to stop to SIGKILL.
+    #[arg(short = 't', long, value_name = "SECONDS", value_parser = seconds)]
+    pub timeout: Option<Duration>,
+    /// The control socket to open; with `--network tcp`, HOST:PORT.
+    #[arg(short = 's', long, value_name = "PATH", value_hint = ValueHint::FilePath)]
+    pub socket: Option<PathBuf>,
+    /// What kind of socket: unix, tcp, tcp4 or tcp6. Over TCP only this user of this machine is let
+    /// in; with `TMO_TOKEN` set, whoever has the same.
+    #[arg(short = 'S', long, value_name = "KIND", add = networks())]
+    pub network: Option<String>,
+    /// The title of the terminal and the name of the tmux session.
+    #[arg(short = 'w', long)]
+    pub title: Option<String>,
+    /// The tmux configuration with your keys and colours.
+    #[arg(short = 'F', long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub tmux_config: Option<PathBuf>,
+    /// Show the time of each line.
+    #[arg(short = 'T', long, value_name = "BOOL", num_args = 0..=1, require_equals = true,
+        default_missing_value = "true", value_parser = truth)]
+    pub show_timestamps: Option<bool>,
+    /// The shell that runs the commands.
+    #[arg(short = 'H', long, value_hint = ValueHint::CommandName)]
+    pub shell: Option<OsString>,
+}
+
+impl From<StartArgs> for StartOptions {
+    fn from(args: StartArgs) -> Self {
+        Self {
+            names: args.names,
+            procfile: args.procfile,
+            root: args.root,
+            daemonize: args.daemonize,
+            processes: args.processes,
+            ignored_processes: args.ignored_processes,
+            can_die: args.can_die,
+            any_can_die: args.any_can_die,
+            auto_restart: args.auto_restart,
+            colors: args.colors,
+            formation: args.formation,
+            formation_port_step: args.formation_port_step,
+            stop_signals: args.stop_signals,
+            port: args.port,
+            port_step: args.port_step,
+            no_port: args.no_port,
+            timeout: args.timeout,
+            socket: args.socket,
+            network: args.network,
+            title: args.title,
+            tmux_config: args.tmux_config,
+            show_timestamps: args.show_timestamps,
+            shell: args.shell,
+        }
+    }
+}
