@@ -21,6 +21,7 @@ pub mod sniff;
 pub mod sse;
 pub mod tcp;
 
+mod accept;
 mod departure;
 mod events;
 mod lines;

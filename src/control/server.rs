@@ -16,6 +16,7 @@ use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
+use super::accept::{Accept, room};
 use super::departure::{self, Departure};
 use super::handle::{Handle, JournalAccess};
 use super::http;
@@ -106,7 +107,7 @@ pub async fn serve(
                 Err(error) => {
                     tokio::select! {
                         () = &mut shutdown => break,
-                        () = clients.room(&mut doors, &error) => {}
+                        () = clients.room(&mut doors, error) => {}
                     }
                 }
             }
@@ -165,10 +166,20 @@ impl Doors {
         })
     }
 
+    /// Let nobody in any more; what came over TCP still gets what was said to it.
+    fn close(self) -> Option<tcp::Door> {
+        self.tcp
+    }
+}
+
+impl Accept for Doors {
+    type Client = UnixStream;
+
     async fn accept(&mut self) -> io::Result<UnixStream> {
+        let mut main = &self.main;
         let spare = async {
-            match &self.spare {
-                Some(spare) => accept(spare).await,
+            match self.spare.as_ref() {
+                Some(mut spare) => Accept::accept(&mut spare).await,
                 None => std::future::pending().await,
             }
         };
@@ -179,29 +190,9 @@ impl Doors {
             }
         };
         tokio::select! {
-            stream = accept(&self.main) => stream,
+            stream = Accept::accept(&mut main) => stream,
             stream = spare => stream,
             stream = tcp => stream,
-        }
-    }
-
-    /// Let nobody in any more; what came over TCP still gets what was said to it.
-    fn close(self) -> Option<tcp::Door> {
-        self.tcp
-    }
-}
-
-/// The next client, whatever becomes of those that give up meanwhile.
-async fn accept(listener: &UnixListener) -> io::Result<UnixStream> {
-    loop {
-        match listener.accept().await {
-            Ok((stream, _)) => return Ok(stream),
-            Err(error)
-                if matches!(
-                    error.kind(),
-                    io::ErrorKind::ConnectionAborted | io::ErrorKind::Interrupted
-                ) => {}
-            Err(error) => return Err(error),
         }
     }
 }
@@ -225,26 +216,10 @@ impl Clients {
         }
     }
 
-    /// Wait until accepting works again: descriptors or memory are short.
-    async fn room(&mut self, doors: &mut Doors, error: &io::Error) {
-        const FIRST: Duration = Duration::from_millis(10);
-        const MOST: Duration = Duration::from_secs(1);
-        tracing::warn!("cannot accept a client, will try again: {error}");
-        let mut pause = FIRST;
-        loop {
-            // The descriptors may be freed by another part of the program, of which nobody
-            // tells: hence the timer, with growing steps.
-            tokio::select! {
-                Some(_) = self.tasks.join_next() => {}
-                () = tokio::time::sleep(pause) => {}
-            }
-            pause = (pause * 2).min(MOST);
-            let waiting = pin!(doors.accept());
-            match futures_util::future::poll_immediate(waiting).await {
-                Some(Err(_)) => {}
-                Some(Ok(stream)) => return self.admit(stream),
-                None => return,
-            }
+    /// Wait until accepting works again, and let in the client that showed it.
+    async fn room(&mut self, doors: &mut Doors, error: io::Error) {
+        if let Some(stream) = room(doors, &mut self.tasks, error).await {
+            self.admit(stream);
         }
     }
 

@@ -16,6 +16,7 @@ use tokio::net::{TcpListener, TcpStream, UnixStream};
 use tokio::sync::{mpsc, watch};
 use tokio::task::{JoinHandle, JoinSet};
 
+use super::accept::{Accept, room};
 use super::dial;
 use super::http::VERSION_HEADER;
 use super::server::{Limits, closed};
@@ -127,19 +128,22 @@ impl Door {
         let (admit, clients) = mpsc::channel(1);
         let guard = Guard { token, limits, admit };
         let task = tokio::spawn(async move {
+            let mut door = &listener;
             let mut passing = JoinSet::new();
             loop {
                 tokio::select! {
                     () = closed(&mut closing) => break,
                     Some(_) = passing.join_next() => {}
-                    came = listener.accept(), if passing.len() < limits.connections => match came {
-                        Ok((stream, peer)) => {
+                    came = Accept::accept(&mut door), if passing.len() < limits.connections => {
+                        let came = match came {
+                            Ok(came) => Some(came),
+                            Err(error) => tokio::select! {
+                                () = closed(&mut closing) => break,
+                                came = room(&mut door, &mut passing, error) => came,
+                            },
+                        };
+                        if let Some((stream, peer)) = came {
                             passing.spawn(guard.clone().pass(stream, peer));
-                        }
-                        Err(error) => {
-                            // Descriptors are short, or the client has given up.
-                            tracing::warn!("cannot accept a client over TCP: {error}");
-                            tokio::time::sleep(PAUSE).await;
                         }
                     }
                 }
@@ -168,9 +172,6 @@ impl Door {
         }
     }
 }
-
-/// How long to wait when a client can't be accepted: nobody tells when there is room again.
-const PAUSE: Duration = Duration::from_millis(100);
 
 #[derive(Clone)]
 struct Guard {

@@ -1,0 +1,81 @@
+//! Accepting clients, also while the system is short of descriptors or memory.
+
+use std::future::Future;
+use std::io;
+use std::net::SocketAddr;
+use std::pin::pin;
+use std::time::Duration;
+
+use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
+use tokio::task::JoinSet;
+
+/// Where clients come in.
+pub(super) trait Accept {
+    /// Who comes.
+    type Client;
+
+    /// The next client; may be given up at any time without losing one.
+    fn accept(&mut self) -> impl Future<Output = io::Result<Self::Client>> + Send;
+}
+
+impl Accept for &UnixListener {
+    type Client = UnixStream;
+
+    async fn accept(&mut self) -> io::Result<UnixStream> {
+        patiently(|| UnixListener::accept(self)).await.map(|(stream, _)| stream)
+    }
+}
+
+impl Accept for &TcpListener {
+    type Client = (TcpStream, SocketAddr);
+
+    async fn accept(&mut self) -> io::Result<(TcpStream, SocketAddr)> {
+        patiently(|| TcpListener::accept(self)).await
+    }
+}
+
+/// Accept, whatever becomes of clients that give up meanwhile.
+async fn patiently<T, F>(accept: impl Fn() -> F) -> io::Result<T>
+where
+    F: Future<Output = io::Result<T>>,
+{
+    loop {
+        match accept().await {
+            Err(error)
+                if matches!(
+                    error.kind(),
+                    io::ErrorKind::ConnectionAborted | io::ErrorKind::Interrupted
+                ) => {}
+            came => return came,
+        }
+    }
+}
+
+/// Wait until accepting works again after this error; returns the client that showed it, if
+/// there was one.
+///
+/// Clients that end make room. The descriptors may as well be freed by another part of the
+/// program, of which nobody tells: hence the timer, with growing steps.
+pub(super) async fn room<D: Accept>(
+    door: &mut D,
+    clients: &mut JoinSet<()>,
+    error: io::Error,
+) -> Option<D::Client> {
+    const FIRST: Duration = Duration::from_millis(10);
+    const MOST: Duration = Duration::from_secs(1);
+    tracing::warn!("cannot accept a client, will try again: {error}");
+    let mut pause = FIRST;
+    loop {
+        tokio::select! {
+            Some(_) = clients.join_next() => {}
+            () = tokio::time::sleep(pause) => {}
+        }
+        pause = (pause * 2).min(MOST);
+        let waiting = pin!(door.accept());
+        match futures_util::future::poll_immediate(waiting).await {
+            Some(Err(_)) => {}
+            Some(Ok(client)) => return Some(client),
+            None => return None,
+        }
+    }
+}
