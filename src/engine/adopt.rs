@@ -7,6 +7,7 @@
 
 use super::core::Engine;
 use super::queue::Event;
+use crate::pane::sink;
 use crate::supervisor::{Input, Pane, Phase, ProcId};
 use crate::sys;
 
@@ -43,6 +44,11 @@ impl Engine {
     /// and markers stand, the rest waits to be handed on.
     fn recall(&mut self, id: ProcId) -> std::io::Result<()> {
         let seen = self.saved.supervisor.procs[id].seen;
+        let started = self.saved.supervisor.procs[id].phase != Phase::Pending;
+        // Its shim may be gone, and output of it still on its way.
+        if started && sink::is_up(&self.panes[id].paths.sink_lock()) {
+            self.panes[id].sink_up();
+        }
         self.panes[id].known = seen;
         self.panes[id].marked = self.last_marker(id);
         for entry in self.panes[id].life.poll()? {
@@ -64,7 +70,6 @@ impl Engine {
         }
         // Without a sink it would not have been started. Else one may be on its way, of which
         // nothing can have been lost yet.
-        let started = self.saved.supervisor.procs[id].phase != Phase::Pending;
         let pane = &mut self.panes[id];
         if pane.shim.is_some() && started {
             pane.sink_up();

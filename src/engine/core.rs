@@ -67,14 +67,21 @@ impl Engine {
     /// React to one event.
     pub(super) fn on_event(&mut self, event: Event) {
         match event {
-            Event::Bell(id) => self.look(id),
+            Event::Bell(id) => {
+                self.look(id);
+                self.settle_shim(id);
+            }
             Event::SinkUp(id) => {
                 self.panes[id].sink_up();
                 self.check_ready(id);
             }
-            Event::SinkGone(id) => self.sink_gone(id),
+            Event::SinkGone(id) => {
+                self.sink_gone(id);
+                self.settle_markers(id);
+                self.settle_shim(id);
+            }
             Event::ShimExit(id, pid, witnessed) => self.shim_exit(id, pid, witnessed),
-            Event::Swept(id, pid, sweep) => self.swept(id, pid, &sweep),
+            Event::Swept(id, pid, sweep) => self.swept(id, pid, sweep),
             Event::TmuxExit => self.input(Input::TmuxGone),
             Event::Opened(ids, result) => self.opened(&ids, &result),
             Event::Piped(id, closed, result) => self.piped(id, closed, result),
@@ -85,7 +92,7 @@ impl Engine {
     /// who listens.
     fn look(&mut self, id: ProcId) {
         let paths = &self.panes[id].paths;
-        // One that is just dying may have let go of its bell and not yet of its lock.
+        // One that is just dying may have let go of one of them and not yet of the other.
         if self.panes[id].sink != Sink::Up
             && sink::is_up(&paths.sink_lock())
             && watchers::is_held(&paths.bell())
@@ -267,8 +274,13 @@ impl Engine {
     /// Tell the scanner which markers are to come, and which never will.
     pub(super) fn expect(&mut self, id: ProcId, entry: &Entry) {
         let pane = &mut self.panes[id];
-        if let LifeEvent::Unmarked { of } = entry.event {
-            self.ingest.unmark(pane.stream, of, Lost::Here);
+        if let LifeEvent::Unmarked { of, gone } = entry.event {
+            if gone && pane.sink == Sink::Up {
+                // Its sink reads what there is, and ends.
+                pane.unmarked = of;
+            } else {
+                self.ingest.unmark(pane.stream, of, Lost::Here);
+            }
         }
         if let Some(expected) = pane.markers.expected(entry)
             && entry.seq > pane.marked
@@ -402,6 +414,7 @@ impl Engine {
                 self.panes[id].patience = None;
                 self.read(id);
                 self.unmark(id);
+                self.settle_shim(id);
             }
         }
     }

@@ -15,6 +15,7 @@ use super::serving::Serving;
 use super::watchers;
 use crate::control::handle::{Culprit, End};
 use crate::control::listen::Place;
+use crate::pane::sink;
 use crate::sys::{self, clock};
 
 /// How long tmux, shims and sinks may take to go once tmux was told to.
@@ -92,8 +93,10 @@ impl Engine {
 
     fn all_is_gone(&self) -> bool {
         let left = |pane: &PaneTrack| pane.shim.is_some() || pane.sink == Sink::Up;
-        // Asked after each event of the end: the one that asks the system comes last.
-        !self.panes.iter().any(left) && self.tmux_is_gone()
+        // One that was never heard of lets go of its lock before its bell, which is heard.
+        let unknown = |pane: &PaneTrack| sink::begins(&pane.paths.sink_lock());
+        // Asked after each event of the end: what asks the system comes last.
+        !self.panes.iter().any(left) && self.tmux_is_gone() && !self.panes.iter().any(unknown)
     }
 
     /// What did not go by itself (a tmux server somebody has stopped) is killed.

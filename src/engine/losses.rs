@@ -3,7 +3,7 @@
 use nix::libc::{SIGCONT, SIGKILL};
 
 use super::core::Engine;
-use super::pane::{PaneTrack, Sink};
+use super::pane::{Ended, PaneTrack, Sink};
 use super::queue::Event;
 use super::watchers;
 use crate::backend::tmux::TmuxError;
@@ -54,12 +54,13 @@ impl Engine {
     }
 
     /// Let a sink go on that somebody has stopped; whether it was. What it was told of it comes from
-    /// a file, so it must be tmux's.
+    /// a file, so it must be tmux's, or hold the lock of a sink.
     pub(super) fn wake_sink(&mut self, id: ProcId) -> bool {
         self.panes[id].meet_sink();
         let server = self.saved.tmux.as_ref().map(|server| server.pid);
+        let holds = || sink::is_up(&self.panes[id].paths.sink_lock());
         let sink = self.panes[id].sink_pid.and_then(crate::sys::info);
-        sink.filter(|sink| sink.state == 'T' && Some(sink.ppid) == server)
+        sink.filter(|sink| sink.state == 'T' && (Some(sink.ppid) == server || holds()))
             .is_some_and(|sink| crate::sys::signal(sink.pid, sink.start_time, SIGCONT).is_ok())
     }
 
@@ -114,17 +115,17 @@ impl Engine {
     /// A shim has ended. If it did not say so first, it was killed, and what it ran must be ended
     /// in its place.
     pub(super) fn shim_exit(&mut self, id: ProcId, pid: u32, witnessed: bool) {
-        let is_it = |pane: &PaneTrack| pane.shim.is_some_and(|(shim, _)| shim == pid);
         self.read(id);
         let awaited = self.panes[id].awaited.take_if(|awaited| awaited.0 == pid).is_some();
         if awaited && self.saved.supervisor.procs[id].pane == Pane::Opening {
             return self.no_shim(id);
         }
-        while is_it(&self.panes[id]) && self.panes[id].awaits_marker().is_some() {
-            self.unmark(id);
-        }
-        if !is_it(&self.panes[id]) {
+        if !self.panes[id].is_shim(pid) {
             return;
+        }
+        self.panes[id].ended = Some(Ended { shim: pid, sweep: None });
+        if self.panes[id].says_down() {
+            return self.settle_shim(id);
         }
         let orphans = Orphans {
             run: self.plan.run.clone(),
@@ -141,6 +142,55 @@ impl Engine {
                 queue.push(Event::Swept(id, pid, sweep));
             }
         });
+    }
+
+    /// What a killed shim had been running has been ended in its place.
+    pub(super) fn swept(&mut self, id: ProcId, pid: u32, sweep: Sweep) {
+        if let Some(ended) = self.panes[id].ended.as_mut().filter(|ended| ended.shim == pid) {
+            ended.sweep = Some(sweep);
+            self.settle_shim(id);
+        }
+    }
+
+    /// Its sink has gone: what comes behind no marker any more stands at the end of what it read.
+    pub(super) fn settle_markers(&mut self, id: ProcId) {
+        let due = |pane: &PaneTrack| {
+            pane.sink != Sink::Up && pane.awaits_marker().is_some_and(|seq| seq <= pane.unmarked)
+        };
+        while due(&self.panes[id]) {
+            self.unmark(id);
+        }
+    }
+
+    /// A shim has ended: once all that it and its process printed was read, what it said last is
+    /// taken in, and that it is gone. A marker it had announced comes with that output or never.
+    pub(super) fn settle_shim(&mut self, id: ProcId) {
+        let pane = &mut self.panes[id];
+        let Some(Ended { shim: pid, ref sweep }) = pane.ended else { return };
+        if pane.is_shim(pid) && sweep.is_none() && !pane.says_down() {
+            return;
+        }
+        while self.panes[id].is_shim(pid) && self.panes[id].awaits_marker().is_some() {
+            if self.panes[id].sink == Sink::Up {
+                // It reads what there is and lets go of its bell; one that does not has as long as
+                // any marker.
+                self.wake_sink(id);
+                return;
+            }
+            self.unmark(id);
+        }
+        let ended = self.panes[id].ended.take();
+        if !self.panes[id].is_shim(pid) {
+            return;
+        }
+        let Some(sweep) = ended.and_then(|ended| ended.sweep) else { return };
+        self.panes[id].shim = None;
+        self.panes[id].ready = None;
+        if !sweep.spared.is_empty() {
+            let list = sweep.spared.iter().map(|p| format!("{} (pid {})", p.comm, p.pid));
+            self.trouble(id, &format!("Left running: {}", list.collect::<Vec<_>>().join(", ")));
+        }
+        self.input(Input::ShimGone(id, named(&sweep.left)));
     }
 
     /// Whether something was asked of a pane that is not done yet.
@@ -164,20 +214,6 @@ impl Engine {
             let _ = crate::sys::signal(shim, start_time, SIGKILL);
         }
         self.panes[id].await_news();
-    }
-
-    /// What a killed shim had been running has been ended in its place.
-    pub(super) fn swept(&mut self, id: ProcId, pid: u32, sweep: &Sweep) {
-        if self.panes[id].shim.is_none_or(|(shim, _)| shim != pid) {
-            return;
-        }
-        self.panes[id].shim = None;
-        self.panes[id].ready = None;
-        if !sweep.spared.is_empty() {
-            let list = sweep.spared.iter().map(|p| format!("{} (pid {})", p.comm, p.pid));
-            self.trouble(id, &format!("Left running: {}", list.collect::<Vec<_>>().join(", ")));
-        }
-        self.input(Input::ShimGone(id, named(&sweep.left)));
     }
 
     /// The sink of a pane has not come up, or a person has piped the pane elsewhere: try another

@@ -12,7 +12,7 @@ use crate::model::ProcName;
 use crate::pane::life::{Entry, LifeEvent, LifeReader};
 use crate::pane::paths::PanePaths;
 use crate::pane::sink;
-use crate::sys::clock;
+use crate::sys::{Sweep, clock};
 
 /// How long a marker may stay away while nothing else arrives, before it is given up.
 const MARKER_PATIENCE: Duration = Duration::from_secs(2);
@@ -37,6 +37,16 @@ pub(super) enum Sink {
     Up,
     /// It died; another one is being started.
     Gone,
+}
+
+/// A shim that has ended before all it had printed was read.
+#[derive(Debug)]
+pub(super) struct Ended {
+    /// Its process id.
+    pub(super) shim: u32,
+    /// What it had been running, once it was ended in its place; nothing as long as that takes, or
+    /// if the shim has seen to it itself.
+    pub(super) sweep: Option<Sweep>,
 }
 
 /// When a sink took the place of one that may have lost something.
@@ -98,12 +108,16 @@ pub(super) struct PaneTrack {
     pub(super) entries: VecDeque<Entry>,
     /// Which markers its life entries announce.
     pub(super) markers: Markers,
+    /// The entries up to this one have no marker to come behind the end of the output.
+    pub(super) unmarked: u64,
     /// Sequence number of the last marker that was read in its output.
     pub(super) marked: u64,
     /// Its sink.
     pub(super) sink: Sink,
     /// Process id of the sink that was up last.
     pub(super) sink_pid: Option<u32>,
+    /// Its shim has ended, and what this means waits for the rest of the output.
+    pub(super) ended: Option<Ended>,
     /// The shim that is watched.
     pub(super) shim: Option<(u32, u64)>,
     /// What is to be the shim, watched although it has not said that it is there.
@@ -145,9 +159,11 @@ impl PaneTrack {
             life,
             entries: VecDeque::new(),
             markers: Markers::default(),
+            unmarked: 0,
             marked: 0,
             sink: Sink::Awaited,
             sink_pid: None,
+            ended: None,
             shim: None,
             awaited: None,
             shim_due: None,
@@ -163,6 +179,16 @@ impl PaneTrack {
             sink_due: None,
             sinks_lost: 0,
         }
+    }
+
+    /// Whether this process is the shim that is watched.
+    pub(super) fn is_shim(&self, pid: u32) -> bool {
+        self.shim.is_some_and(|(shim, _)| shim == pid)
+    }
+
+    /// Whether its shim has said that it ends, and the word waits to be handed on.
+    pub(super) fn says_down(&self) -> bool {
+        self.entries.iter().any(|entry| matches!(entry.event, LifeEvent::Down {}))
     }
 
     /// A sink takes its output.

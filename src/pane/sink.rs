@@ -102,9 +102,11 @@ fn deafen() {
 
 struct Sink {
     appender: Appender,
+    // Let go of before the bell, as by a sink that is killed, whose descriptors are closed in
+    // their order: who hears the bell finds the lock free.
+    lock: Option<File>,
     bell_path: PathBuf,
     bell: Option<File>,
-    lock: Option<File>,
 }
 
 impl Sink {
@@ -125,7 +127,7 @@ impl Sink {
         let runtime = spec_path.parent().and_then(Path::parent);
         let dirs = Dirs::new(spec.log.dir.as_path(), runtime.map(spill_dir));
         let appender = Appender::open(&dirs, &spec.name.slug(), spec.log.segment(), true);
-        let mut sink = Self { appender, bell_path, bell, lock };
+        let mut sink = Self { appender, lock, bell_path, bell };
         sink.ring(b'S');
         Ok(Some(sink))
     }

@@ -120,6 +120,13 @@ impl Tty {
         done
     }
 
+    /// Whether nobody is at its other end any more.
+    pub fn is_gone(&self) -> bool {
+        let mut fds = [PollFd::from_borrowed_fd(stdin(), PollFlags::empty())];
+        let polled = rustix::event::poll(&mut fds, Some(&sys::timespec(Duration::ZERO)));
+        polled.is_ok() && fds[0].revents().contains(PollFlags::HUP)
+    }
+
     fn set_raw(&self) {
         self.set(|modes| {
             modes.input_modes.remove(InputModes::IXON);

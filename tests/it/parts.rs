@@ -51,6 +51,31 @@ fn a_sink_that_was_never_met_is_missed_all_the_same() {
 }
 
 #[test]
+fn what_a_slow_sink_still_has_when_tmux_is_killed_stands_whole_before_the_end() {
+    let world = World::new("web: printf half; read x; echo way; read x\nworker: exec sleep 1000\n");
+    let mut view = world.start([""; 0]);
+    world.wait_state("web", "running");
+    eventually("half a line", || {
+        world.tmux(["capture-pane", "-p", "-t", "web"]).contains("half").then_some(())
+    });
+    let sink = world.sink("web");
+    procs::kill(sink, 19);
+    world.type_into("web", "go");
+    eventually("the rest", || {
+        world.tmux(["capture-pane", "-p", "-t", "web"]).contains("way").then_some(())
+    });
+    procs::kill(world.tmux_server(), 9);
+    assert_eq!(view.code(), 1);
+    procs::kill(sink, 18);
+    eventually("the sink is gone", || (!procs::alive(sink)).then_some(()));
+    let log = world.ok(["logs"]);
+    let at = |what: &str| log.find(what).unwrap_or_else(|| panic!("{what} is not in it:\n{log}"));
+    assert!(at("web    | halfgo\n") < at("web    | way\n"), "{log}");
+    let end = log.find("web    | Exited").or_else(|| log.find("web    | Killed"));
+    assert!(at("web    | way\n") < end.unwrap(), "{log}");
+}
+
+#[test]
 fn a_sink_that_comes_to_nothing_before_its_first_word_is_replaced() {
     // The first pipe of each pane: a sink that is killed before it could say that it is there.
     let world = World::new("web: echo up; exec sleep 1000\nworker: exec sleep 1000\n");

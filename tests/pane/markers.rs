@@ -150,7 +150,7 @@ signal.pause()
     crate::harness::eventually("full", || pane.exists("full").then_some(()));
     pane.set(|spec| spec.want = Want::Stop);
     let exit = pane.exit().seq;
-    pane.expect("unmarked", |event| *event == LifeEvent::Unmarked { of: exit });
+    pane.expect("unmarked", |event| *event == LifeEvent::Unmarked { of: exit, gone: false });
     pane.end();
     // Read again, it goes on as if nothing had been.
     pane.read_on();

@@ -93,7 +93,7 @@ fn event(input: &mut Input<'_>) -> LifeEvent {
         5 => LifeEvent::Leftovers { life, members: members(input) },
         6 => LifeEvent::End { life, spared: members(input) },
         7 => LifeEvent::Stuck { life, members: members(input) },
-        8 => LifeEvent::Unmarked { of: life },
+        8 => LifeEvent::Unmarked { of: life, gone: life % 2 == 1 },
         9 => LifeEvent::Down {},
         10 => LifeEvent::Skipped { life },
         _ => LifeEvent::Trouble { message: text(input) },

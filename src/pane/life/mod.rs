@@ -133,6 +133,10 @@ pub enum LifeEvent {
     Unmarked {
         /// Sequence number of that event.
         of: u64,
+        /// Because the terminal is gone: what was printed before may still be on its way, and
+        /// nothing comes behind it.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        gone: bool,
     },
     /// The shim goes; nothing follows from it.
     Down {},

@@ -109,7 +109,7 @@ fn line() -> impl Strategy<Value = (Vec<u8>, Option<Entry>)> {
     let event = prop_oneof![
         any::<u64>().prop_map(|life| LifeEvent::Killing { life }),
         any::<String>().prop_map(|message| LifeEvent::Trouble { message }),
-        any::<u64>().prop_map(|of| LifeEvent::Unmarked { of }),
+        any::<(u64, bool)>().prop_map(|(of, gone)| LifeEvent::Unmarked { of, gone }),
         (any::<u64>(), any::<u32>(), "[0-9a-f]{16}").prop_map(|(life, pid, nonce)| {
             LifeEvent::Start { life, pid, start_time: 1, nonce }
         }),

@@ -100,7 +100,7 @@ impl Diary {
             };
             if event.marked() {
                 // Its marker needed the number and was not written when it was time.
-                self.waiting.push_front((at, LifeEvent::Unmarked { of }));
+                self.waiting.push_front((at, LifeEvent::Unmarked { of, gone: false }));
             }
         }
         true
@@ -186,6 +186,6 @@ mod tests {
         let events: Vec<_> = LifeReader::new(&paths.life()).poll().unwrap();
         let events: Vec<_> = events.into_iter().map(|entry| entry.event).collect();
         let end = LifeEvent::End { life: 1, spared: vec![] };
-        assert_eq!(events, [end, LifeEvent::Unmarked { of: 1 }, LifeEvent::Down {}]);
+        assert_eq!(events, [end, LifeEvent::Unmarked { of: 1, gone: false }, LifeEvent::Down {}]);
     }
 }

@@ -225,7 +225,7 @@ impl Shim {
         let mut bytes = Marker { nonce, seq, skip }.encode();
         bytes.extend_from_slice(&note);
         if !self.tty.mark_with_note(&bytes) {
-            self.diary.note(LifeEvent::Unmarked { of: seq });
+            self.diary.note(LifeEvent::Unmarked { of: seq, gone: self.tty.is_gone() });
         }
     }
 
@@ -242,7 +242,7 @@ impl Shim {
         self.tty.calm();
         let nonce = marker::nonce(life, key);
         if !self.tty.mark(&Marker { nonce, seq, skip: 0 }.encode()) {
-            self.diary.note(LifeEvent::Unmarked { of: seq });
+            self.diary.note(LifeEvent::Unmarked { of: seq, gone: self.tty.is_gone() });
         }
     }
 
