@@ -59,7 +59,7 @@ impl Scene {
             run: "run".to_owned(),
             want: Want::Run,
             life: 1,
-            kill: false,
+            kill: 0,
             shell: OsText::from("sh"),
             command: OsText::from("true"),
             cwd: OsText::from("/"),

@@ -30,15 +30,16 @@ impl Engine {
         }
     }
 
-    fn want(&mut self, id: ProcId, want: Want, life: u64, kill: bool) {
-        let grace = if kill { 0 } else { self.plan.grace_ms };
+    fn want(&mut self, id: ProcId, want: Want, life: u64, kill: u64) {
+        let at_once = kill != 0 && kill >= self.saved.supervisor.procs[id].current_life();
+        let grace = if at_once { 0 } else { self.plan.grace_ms };
         self.panes[id].asked(Duration::from_millis(grace));
         let written = self.write_spec(id, want, life, kill);
         // A shim that can't be told what is wanted (a full disk) still ends what it runs when its
         // terminal goes; what a killed one had been running is ended in its place.
         let bell = match (&written, want) {
             (Ok(()), _) | (Err(_), Want::Run) => SIGUSR1,
-            (Err(_), Want::Stop | Want::End) if kill => SIGKILL,
+            (Err(_), Want::Stop | Want::End) if at_once => SIGKILL,
             (Err(_), Want::Stop | Want::End) => SIGHUP,
         };
         if let Pane::Up { shim, start_time, .. } = self.saved.supervisor.procs[id].pane {
@@ -62,7 +63,7 @@ impl Engine {
         id: ProcId,
         want: Want,
         life: u64,
-        kill: bool,
+        kill: u64,
     ) -> Result<(), SpecError> {
         let process = &self.plan.processes[id];
         let pane = &mut self.panes[id];

@@ -43,8 +43,8 @@ pub struct Spec {
     pub want: Want,
     /// Which life is wanted, counted from 1.
     pub life: u64,
-    /// Skip the grace period: SIGKILL at once.
-    pub kill: bool,
+    /// Lives up to this number have no grace period: SIGKILL at once. 0: none.
+    pub kill: u64,
     /// The shell.
     pub shell: OsText,
     /// The command it runs with `-c`.
@@ -198,7 +198,7 @@ mod tests {
             name in "[A-Za-z0-9_-]{1,8}(#[0-9]{1,3})?",
             run: String,
             want in prop::sample::select(vec![Want::Run, Want::Stop, Want::End]),
-            kill: bool,
+            kill: u64,
             texts in [text(), text(), text(), text()],
             env in prop::collection::vec((text(), text()), 0..4),
             limits: Vec<(u32, u64, u64)>,

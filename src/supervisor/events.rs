@@ -42,8 +42,8 @@ pub enum Effect {
         want: Want,
         /// Which life.
         life: u64,
-        /// Without grace.
-        kill: bool,
+        /// Lives up to this one without grace; 0 for none.
+        kill: u64,
     },
     /// Write a line of the supervisor's own into the log.
     Say(Word),

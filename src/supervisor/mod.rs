@@ -186,7 +186,6 @@ impl Supervisor {
             Goal::Run => Want::Run,
             Goal::Stop => Want::Stop,
         };
-        let kill = proc.killed != 0 && proc.killed == proc.current_life();
-        out.push(Effect::Want { id, want, life: proc.life, kill });
+        out.push(Effect::Want { id, want, life: proc.life, kill: proc.killed });
     }
 }

@@ -101,7 +101,7 @@ pub struct Proc {
     pub pane: Pane,
     /// The newest life that was told to stop; 0 for none.
     pub told: u64,
-    /// The newest life that is being killed without grace; 0 for none.
+    /// The newest life that is to be killed without grace; 0 for none.
     pub killed: u64,
     /// The newest life that its shim has said it will not begin.
     #[serde(default)]

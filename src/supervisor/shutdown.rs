@@ -40,9 +40,10 @@ impl Supervisor {
             proc.told = proc.told.max(life);
             proc.tell_the_next();
             if proc.killed < life {
-                proc.killed = life;
                 out.push(Word::of(id, "killing", "Killing..."));
             }
+            // One that was asked for may have begun unheard.
+            proc.killed = proc.life.max(life);
             self.want(id, out);
         }
     }

@@ -58,7 +58,7 @@ pub fn spec(dir: &std::path::Path, command: &str) -> Spec {
         run: format!("test-{}", dir.file_name().unwrap().to_str().unwrap()),
         want: Want::Stop,
         life: 0,
-        kill: false,
+        kill: 0,
         shell: "sh".into(),
         command: command.into(),
         cwd: dir.into(),

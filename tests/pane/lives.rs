@@ -76,7 +76,7 @@ fn kill_skips_the_grace_even_in_the_middle() {
     pane.screen.wait_for("ready");
     pane.set(|spec| spec.want = Want::Stop);
     pane.expect("stopping", |event| matches!(event, LifeEvent::Stopping { .. }));
-    pane.set(|spec| spec.kill = true);
+    pane.set(|spec| spec.kill = spec.life);
     let LifeEvent::Exit { exit, .. } = pane.exit().event else { panic!() };
     assert_eq!(exit, Exit::Signal(9));
     pane.end();

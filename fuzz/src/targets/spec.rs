@@ -43,7 +43,7 @@ fn made(input: &mut Input<'_>) {
         run: String::from_utf8_lossy(input.bytes()).into_owned(),
         want: input.one_of(&[Want::Run, Want::Stop, Want::End]),
         life: input.number(),
-        kill: input.yes(),
+        kill: input.number(),
         shell: text(input),
         command: text(input),
         cwd: text(input),

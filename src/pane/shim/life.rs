@@ -176,7 +176,7 @@ impl Shim {
             life.asked = true;
             let (signal, grace) = (self.wish.stop_signal, self.wish.grace);
             let now = Instant::now();
-            life.ending = Some(if self.wish.kill {
+            life.ending = Some(if self.wish.kill >= life.number {
                 Ending::leftovers(signal, now, Duration::ZERO)
             } else {
                 self.diary.note(LifeEvent::Stopping { life: life.number, signal });
@@ -193,7 +193,7 @@ impl Shim {
             return;
         }
         let now = Instant::now();
-        if unwanted && self.wish.kill {
+        if unwanted && self.wish.kill >= life.number {
             ending.skip_grace(now);
         }
         match ending.go_on(life.root, tree, gone, now) {

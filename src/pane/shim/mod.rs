@@ -88,7 +88,8 @@ fn end_own_server() {
 struct Wish {
     want: Want,
     life: u64,
-    kill: bool,
+    /// Lives up to this one are ended without grace.
+    kill: u64,
     stop_signal: i32,
     grace: Duration,
 }
@@ -139,7 +140,7 @@ impl Shim {
             wish: Wish {
                 want: Want::Stop,
                 life: 0,
-                kill: false,
+                kill: 0,
                 stop_signal: libc::SIGTERM,
                 grace: Duration::ZERO,
             },

@@ -13,7 +13,7 @@ pub(super) fn spec(command: &str) -> Spec {
         run: "run1".to_owned(),
         want: Want::Run,
         life: 1,
-        kill: false,
+        kill: 0,
         shell: "sh".into(),
         command: command.into(),
         cwd: "/".into(),

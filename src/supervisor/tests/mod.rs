@@ -63,7 +63,7 @@ struct Shim {
     /// The life that is there or was last.
     current: u64,
     alive: bool,
-    spec: Option<(Want, u64, bool)>,
+    spec: Option<(Want, u64, u64)>,
     out: VecDeque<LifeEvent>,
     seq: u64,
 }
@@ -79,6 +79,7 @@ impl Shim {
         }
         let wanted = want == Want::Run && life == self.current;
         if self.alive && !wanted {
+            let kill = kill >= self.current;
             if stops || kill {
                 self.die(Exit::Signal(if kill { 9 } else { 2 }));
             }

@@ -86,6 +86,32 @@ fn a_second_stop_kills() {
 }
 
 #[test]
+fn a_stop_right_behind_a_restart_gives_the_next_life_its_grace() {
+    let mut world = World::new(&["web"]);
+    world.settle();
+    world.ask(1, Request::Restart { names: vec![] });
+    world.shims[0].act(true);
+    world.shims[0].act(true);
+    assert_eq!(world.shims[0].current, 2, "it has begun, and nobody has heard of it");
+    world.ask(2, Request::Stop { names: vec![] });
+    world.shims[0].act(false);
+    assert!(world.shims[0].alive, "it was asked and has time to end");
+    world.settle();
+    world.check();
+    assert_eq!(world.answers.len(), 2);
+    world.ask(3, Request::Start { names: vec![] });
+    world.settle();
+    world.ask(4, Request::Restart { names: vec![] });
+    world.shims[0].act(true);
+    world.shims[0].act(true);
+    world.ask(5, Request::Kill);
+    world.shims[0].act(false);
+    assert!(!world.shims[0].alive, "all of it is killed, heard of or not");
+    world.settle();
+    assert_eq!(world.finished, [0]);
+}
+
+#[test]
 fn a_stop_before_the_beginning_leaves_nothing_hanging() {
     let mut world = World::new(&["web"]);
     world.bring_up(0);
