@@ -15,6 +15,7 @@ use crate::control::lock::Door;
 use crate::control::{listen, lock};
 use crate::engine::guard::News;
 use crate::engine::runtime::Runtime;
+use crate::model::count;
 use crate::model::request::State;
 
 /// Nobody kills a supervisor this often while one request is made.
@@ -197,7 +198,8 @@ impl Instance {
 
 /// The words for a run that was taken over.
 pub(super) fn taken_over(count: u32) -> String {
-    format!("the supervisor had been killed; taken over its {count} living processes")
+    let count = count::processes(count as usize, "living");
+    format!("the supervisor had been killed; taken over its {count}")
 }
 
 /// The runtime directory of a run that was not found by our own rules: it was started in a session

@@ -15,7 +15,7 @@ use super::view::{self, Shown};
 use crate::backend::tmux::version;
 use crate::config::dirs::{make_runtime_dir, runtime_dir};
 use crate::config::inherit::{inherit_here, let_owner_in};
-use crate::config::load::{Context, find_program};
+use crate::config::load::{Context, find_program, why};
 use crate::config::{Project, StartOptions};
 use crate::control::client::{Listener, who};
 use crate::control::dial::{self, Answer};
@@ -157,6 +157,12 @@ impl Start {
             find: &|name| find_program(&self.context, name),
         };
         let mut plan = plan::resolve(&self.context, &loaded, &settings, facts)?;
+        if let Some(config) = &plan.tmux_config
+            && let Err(error) = std::fs::File::open(config.as_path())
+        {
+            let (config, why) = (config.as_path().display(), why(&error));
+            tell(&format_args!("the tmux configuration {config} can't be read: {why}"));
+        }
         self.choose(&mut plan)?;
         Ok(plan)
     }

@@ -29,6 +29,7 @@ use crate::engine::runtime::Runtime;
 use crate::journal::cursor::Position;
 use crate::model::plan::Plan;
 use crate::model::request::{Head, Request};
+use crate::model::{Exit, count};
 use crate::view::printer::{Job, Printer};
 use crate::view::{screen, words};
 
@@ -107,8 +108,9 @@ pub(super) fn show(mut shown: Shown) -> Result<u8, CliError> {
                 return Ok(0);
             }
         };
+        let failed = end.culprit.as_ref().is_some_and(|culprit| culprit.exit != Exit::Code(0));
         for word in shown.last_words(&end) {
-            outlet.printer.say(word, true);
+            outlet.printer.say(word, failed);
         }
         outlet.printer.finish();
         // A stopped terminal may hold it up for as long as it likes; a signal ends that.
@@ -237,10 +239,9 @@ impl Shown {
                     return Ok(Next::Over(End { code: 1, culprit: None }));
                 }
                 News::Listening { adopted, .. } => {
-                    let count = adopted.unwrap_or(0);
-                    let text = format!(
-                        "Supervisor and guardian were killed; new ones go on with {count} processes"
-                    );
+                    let count = count::processes(adopted.unwrap_or(0) as usize, "");
+                    let text =
+                        format!("Supervisor and guardian were killed; new ones go on with {count}");
                     printer.say(text, true);
                 }
                 News::Held { .. } | News::Running | News::Ended { .. } => {}

@@ -22,8 +22,13 @@ pub enum BadAddress {
     #[error(transparent)]
     Value(#[from] BadValue),
     /// There is no such network.
-    #[error("listen {0}: unknown network {0}; there are unix, tcp, tcp4 and tcp6")]
-    Network(String),
+    #[error("{verb} {name}: unknown network {name}; there are unix, tcp, tcp4 and tcp6")]
+    Network {
+        /// What is done there: `listen` or `dial`.
+        verb: &'static str,
+        /// What was said.
+        name: String,
+    },
 }
 
 /// A project that is about to be started.
@@ -65,15 +70,17 @@ impl SocketPath {
         Self { path: absolute(start_dir, &shown), shown, tcp: None }
     }
 
-    /// What `--socket` and `--network` mean, or their variables; `env` has those that count.
+    /// What `--socket` and `--network` mean, or their variables, for whoever wants to `listen` or
+    /// `dial` there; `env` has those that count.
     fn of(
+        verb: &'static str,
         start_dir: &Path,
         (socket, network): (Option<PathBuf>, Option<String>),
         env: &Env,
     ) -> Result<Option<Self>, BadAddress> {
         let network = match network {
             None => Network::Unix,
-            Some(name) => Network::parse(&name).ok_or(BadAddress::Network(name))?,
+            Some(name) => Network::parse(&name).ok_or(BadAddress::Network { verb, name })?,
         };
         if network == Network::Unix {
             return Ok(socket.map(|shown| Self::unix(start_dir, shown)));
@@ -139,7 +146,7 @@ fn start_socket(
     let (of_env, network_of_env) =
         if inside { (None, None) } else { (env.path("SOCKET"), env.text("NETWORK")?) };
     let named = (socket.or(of_env), network.or(network_of_env));
-    let found = SocketPath::of(start_dir, named, env)?;
+    let found = SocketPath::of("listen", start_dir, named, env)?;
     Ok(found.unwrap_or_else(|| SocketPath::unix(start_dir, Path::new(".").join(SOCKET))))
 }
 
@@ -154,7 +161,7 @@ pub fn client_socket(
 ) -> Result<SocketPath, BadAddress> {
     let socket = socket.or_else(|| env.path("SOCKET"));
     let network = network.map_or_else(|| env.text("NETWORK"), |name| Ok(Some(name)))?;
-    if let Some(found) = SocketPath::of(start_dir, (socket, network), env)? {
+    if let Some(found) = SocketPath::of("dial", start_dir, (socket, network), env)? {
         return Ok(found);
     }
     let usual = || SocketPath::unix(start_dir, Path::new(".").join(SOCKET));

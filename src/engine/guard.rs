@@ -19,6 +19,7 @@ use crate::control::handle::Culprit;
 use crate::control::listen::{self, Listening, Place};
 use crate::control::lock::{LockError, RunLock};
 use crate::control::tcp;
+use crate::model::count;
 use crate::sys::{self, clock};
 
 /// What guardian and supervisor tell the one who started them, one JSON line each.
@@ -202,7 +203,8 @@ fn sweep(runtime: &Runtime) -> Result<Option<String>, News> {
         )));
     }
     Ok((ended > 0).then(|| {
-        format!("the run that was here had been killed; ended what it had left ({ended} processes)")
+        let count = count::processes(ended, "");
+        format!("the run that was here had been killed; ended what it had left ({count})")
     }))
 }
 

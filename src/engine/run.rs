@@ -28,6 +28,7 @@ use crate::control::server::Listeners;
 use crate::journal::ingest::Ingest;
 use crate::journal::segment::Dirs;
 use crate::journal::streams::{Streams, StreamsError};
+use crate::model::count;
 use crate::model::plan::{Plan, ProcessPlan};
 use crate::model::request::{Head, Request};
 use crate::pane::paths::spill_dir;
@@ -363,7 +364,8 @@ impl Engine {
     }
 
     fn say_adopted(&mut self, living: usize) {
-        let text = format!("The supervisor was killed; a new one goes on with {living} processes");
+        let count = count::processes(living, "");
+        let text = format!("The supervisor was killed; a new one goes on with {count}");
         self.say_system("adopted", &text);
     }
 }

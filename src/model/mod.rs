@@ -1,5 +1,6 @@
 //! The words of the program: names, states, plans, requests. No I/O, no clock, no async.
 
+pub mod count;
 pub mod exit;
 pub mod name;
 pub mod nearest;

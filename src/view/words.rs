@@ -36,12 +36,19 @@ fn told(death: &Death<'_>) -> Vec<String> {
     std::iter::once(head).chain(quoted.into_iter().map(|line| format!("  {line}"))).collect()
 }
 
-/// A line as plain text: its last state, without escapes and control bytes.
+/// A line as plain text: its last state, without escapes and control bytes, and not more of it than
+/// a person reads.
 fn quote(line: &[u8]) -> String {
+    const LONGEST: usize = 500;
     let mut cleaner = Cleaner::default();
     cleaner.feed(&mut &line[..]);
     let text = String::from_utf8_lossy(&plain(&cleaner.segment().bytes)).into_owned();
-    text.chars().filter(|c| !c.is_control() || *c == '\t').collect()
+    let mut text = text.chars().filter(|c| !c.is_control() || *c == '\t');
+    let mut quoted: String = text.by_ref().take(LONGEST).collect();
+    if text.next().is_some() {
+        quoted.push('…');
+    }
+    quoted
 }
 
 /// Cleaned text without its colours and links.
@@ -104,6 +111,19 @@ mod tests {
                 "worker#2 was killed by signal 9 (SIGKILL) after 40 ms",
             ]
         );
+    }
+
+    #[test]
+    fn a_line_nobody_would_read_is_cut() {
+        let long = "ä".repeat(100_000);
+        let death = Death {
+            name: "web",
+            exit: Exit::Code(0),
+            uptime: Duration::ZERO,
+            last_lines: &[long.as_bytes()],
+        };
+        let words = last_words(&[death]);
+        assert_eq!(words[1], format!("  {}…", "ä".repeat(500)));
     }
 
     #[test]

@@ -63,7 +63,7 @@ fn a_killed_supervisor_is_replaced_and_nobody_notices() {
     assert_eq!(world.state().unwrap()["views"], 1);
     assert_eq!(view.interrupt(), 0);
     complete(&numbers(&view.log(), "web"));
-    let said = "The supervisor was killed; a new one goes on with 1 processes";
+    let said = "The supervisor was killed; a new one goes on with 1 process";
     assert_eq!(view.log().matches(said).count(), 3, "{}", view.log());
     assert_eq!(view.errors(), "");
 }
@@ -150,7 +150,7 @@ fn a_view_replaces_guardian_and_supervisor_and_says_so() {
     let supervisor = world.supervisor();
     kill_both(&world);
     // Before anything else is asked, which would take over as well.
-    view.shows("Supervisor and guardian were killed; new ones go on with 1 processes");
+    view.shows("Supervisor and guardian were killed; new ones go on with 1 process");
     another_than(&world, supervisor);
     counts_on(&view);
     assert_eq!(world.wait_state("web", "running"), web);

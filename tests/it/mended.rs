@@ -580,7 +580,7 @@ fn supervisor_killed() {
     let world = counting();
     world.ok(["start", "-D"]);
     let web = world.wait_state("web", "running");
-    let said = "taken over its 1 living processes";
+    let said = "taken over its 1 living process";
     for command in [&["ps"][..], &["stop", "nope"], &["restart", "web"]] {
         kill_both(&world);
         let ran = world.run(command);

@@ -36,6 +36,15 @@ const SETTINGS: [[&str; 7]; 20] = [
 /// The flags that are a word of their own.
 const TRUTHS: [&str; 4] = ["no-port", "any-can-die", "show-timestamps", "daemonize"];
 
+#[test]
+fn a_tmux_configuration_that_is_not_there_is_pointed_out() {
+    let world = World::new(PROCFILE);
+    let ran = world.run(["start", "--print-config", "-F", "nope.conf"]);
+    let at = world.app().join("nope.conf").display().to_string();
+    let told = format!("the tmux configuration {at} can't be read: no such file or directory");
+    assert!(ran.code == 0 && ran.stderr.contains(&told), "{ran:?}");
+}
+
 /// All ways to say a flag on the command line.
 fn ways([flag, short, _, said, ..]: [&str; 7]) -> Vec<Vec<String>> {
     let mut ways = vec![vec![format!("--{flag}={said}")], vec![format!("-{flag}={said}")]];

@@ -141,6 +141,8 @@ fn an_address_that_is_none_is_told_with_the_reason() {
         assert!(ran.code == 1 && ran.stderr.contains(told), "{ran:?}");
     }
     drop(taken);
+    let ran = world.run(["ps", "-S", "udp"]);
+    assert!(ran.stderr.starts_with("tmo: dial udp: unknown network udp"), "{ran:?}");
     let ran = world.run(["ps", "-S", "tcp", "-s", "127.0.0.1:1"]);
     assert!(
         ran.code == 1 && ran.stderr.contains("dial tcp 127.0.0.1:1: connect: connection refused"),

@@ -87,11 +87,11 @@ fn kill_skips_the_grace_even_in_the_middle() {
 fn kill_at_once_and_the_next_life_has_its_grace_again() {
     let mut pane = Pane::open("trap '' INT TERM; echo 1 > $$; while :; do sleep 1000; done");
     pane.start(1);
-    pane.set(|spec| (spec.life, spec.kill) = (2, true));
+    pane.set(|spec| (spec.life, spec.kill) = (2, 1));
     let second = pane.started(2);
     assert_eq!(pane.words(), ["up", "start", "killing", "exit", "end", "start"]);
     pane.number_in(&second.to_string());
-    pane.set(|spec| (spec.want, spec.kill, spec.grace_ms) = (Want::Stop, false, 50));
+    pane.set(|spec| (spec.want, spec.grace_ms) = (Want::Stop, 50));
     pane.end();
     assert_eq!(pane.words()[6..], ["stopping", "killing", "exit", "end"]);
 }

@@ -132,6 +132,7 @@ Examples:
     /// Run a command in the environment of the env files, as the processes have it.
     #[command(
         visible_aliases = ["exec", "e"],
+        disable_help_flag = true,
         after_help = "\
 Examples:
   tmo run rails console         with what ./.env and ./.tmo.env set
@@ -177,9 +178,19 @@ fn go_style(command: &Command, args: impl IntoIterator<Item = OsString>) -> Vec<
     let verbs = command.get_subcommands().flat_map(Command::get_arguments);
     let flags: Vec<&str> =
         verbs.filter_map(clap::Arg::get_long).chain(["help", "version"]).collect();
+    let args: Vec<OsString> = args.into_iter().collect();
+    let verb = args.get(1).and_then(|verb| command.find_subcommand(verb));
+    let known = |short: char| {
+        let shorts =
+            |verb: &Command| verb.get_arguments().any(|arg| arg.get_short() == Some(short));
+        short == 'h' || verb.is_none_or(shorts)
+    };
     let long = |text: &str| {
         let name = text.strip_prefix('-')?.split('=').next()?;
-        (name.len() > 1 && flags.contains(&name)).then(|| format!("-{text}").into())
+        // Neither is one that begins with no short flag several short ones.
+        let unknown = name.starts_with(|first: char| first.is_alphabetic() && !known(first));
+        let long = name.len() > 1 && (flags.contains(&name) || unknown);
+        long.then(|| format!("-{text}").into())
     };
     let mut literal = false;
     let word = |(index, arg): (usize, OsString)| {

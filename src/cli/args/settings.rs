@@ -1,7 +1,7 @@
 //! What stands behind the flags: variables and defaults, told by the help.
 
 use clap::builder::StyledStr;
-use clap::{Command, CommandFactory as _};
+use clap::{Arg, Command, CommandFactory as _};
 
 use super::Args;
 
@@ -52,6 +52,14 @@ pub fn command() -> Command {
         } else {
             &[CLIENT_SOCKET, NETWORK, CONTROL_MODE]
         };
+        // As in Go, what follows a flag is its value: that -1 is none is said by whoever reads it.
+        let valued = |arg: &Arg| {
+            arg.get_action().takes_values() && !arg.is_positional() && !arg.is_require_equals_set()
+        };
+        let verb = verb.mut_args(|arg| {
+            let valued = valued(&arg);
+            arg.allow_negative_numbers(valued)
+        });
         verb.mut_args(|arg| match settings.iter().find(|(id, ..)| arg.get_id() == *id) {
             Some(setting) => {
                 let help = help_of(arg.get_help(), setting);

@@ -81,6 +81,34 @@ fn mistakes_are_refused() {
 }
 
 #[test]
+fn what_stands_behind_a_flag_is_its_value_even_if_it_is_negative() {
+    assert_eq!(start("tmo start -b -1").colors.as_deref(), Some("-1"));
+    for line in ["tmo start -p -5", "tmo start -t -1", "tmo echo -n -3"] {
+        let kind = read(line).unwrap_err().kind();
+        assert_eq!(kind, ErrorKind::ValueValidation, "{line}");
+    }
+}
+
+#[test]
+fn an_unknown_flag_is_named_as_it_was_typed() {
+    for line in ["tmo start -nosuch", "tmo start --nosuch", "tmo stop -nosuch web"] {
+        let told = read(line).unwrap_err().to_string();
+        assert!(told.contains("'--nosuch'"), "{line}: {told}");
+    }
+    assert!(read("tmo start -Tz").unwrap_err().to_string().contains("'-z'"));
+}
+
+#[test]
+fn all_that_follows_run_is_the_command_s() {
+    for line in ["--help", "-h", "env -nosuch -h", "-- x"] {
+        let Verb::Run(run) = verb(&format!("tmo run {line}")) else { panic!("{line}") };
+        let words = run.command.iter().map(|word| word.to_str().unwrap());
+        assert_eq!(words.collect::<Vec<_>>().join(" "), line.trim_start_matches("-- "), "{line}");
+    }
+    assert_eq!(read("tmo help run").unwrap_err().kind(), ErrorKind::DisplayHelp);
+}
+
+#[test]
 fn every_flag_of_start_names_its_default() {
     let command = command();
     let start = command.find_subcommand("start").unwrap();

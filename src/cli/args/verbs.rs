@@ -69,7 +69,7 @@ pub struct EchoArgs {
     /// Show only these processes.
     #[arg(value_name = "NAME", add = ArgValueCompleter::new(complete_name))]
     pub names: Vec<String>,
-    /// Begin with the last N lines.
+    /// Begin with the last N lines of output.
     #[arg(short = 'n', long, value_name = "N")]
     pub lines: Option<usize>,
     /// Which instance.
@@ -83,7 +83,7 @@ pub struct LogsArgs {
     /// Print only these processes.
     #[arg(value_name = "NAME", add = ArgValueCompleter::new(complete_name))]
     pub names: Vec<String>,
-    /// Only the last N lines; all of them if not given.
+    /// Only the last N lines of output, with what tmo says among them; all if not given.
     #[arg(short = 'n', long, value_name = "N")]
     pub lines: Option<usize>,
     /// Then go on with what comes.
