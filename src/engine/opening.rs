@@ -19,6 +19,10 @@ use crate::sys;
 /// How long a shim may take to come up.
 const SHIM_PATIENCE: Duration = Duration::from_secs(10);
 
+/// So often a server that is asked for panes may turn out to be just ending, where it was started by
+/// another supervisor, which was killed.
+const MOST_LOST: u32 = 5;
+
 impl Engine {
     /// Write the specs (nothing is to run yet), make the bells, ask tmux for the panes.
     pub(super) fn open(&mut self, ids: &[ProcId]) {
@@ -50,10 +54,17 @@ impl Engine {
         self.opening += ids.len();
         tokio::task::spawn_local(async move {
             if first {
-                match tmux.start(&openings).await {
-                    // A supervisor that was killed had asked for it just before.
-                    Err(error) if error.is_duplicate() && adopted => {}
-                    result => return queue.push(Event::Opened(ids, result)),
+                let mut tries = if adopted { MOST_LOST } else { 1 };
+                loop {
+                    tries -= 1;
+                    match tmux.start(&openings).await {
+                        // A supervisor that was killed had asked for it just before.
+                        Err(error) if error.is_duplicate() && adopted => break,
+                        // Its client was killed with it, and the server has ended for want of a
+                        // session.
+                        Err(error) if error.is_lost() && tries > 0 => {}
+                        result => return queue.push(Event::Opened(ids, result)),
+                    }
                 }
             }
             for ((opening, (old, piped)), id) in openings.iter().zip(old).zip(ids) {

@@ -110,6 +110,26 @@ fn a_supervisor_killed_while_it_calls_tmux_is_not_noticed() {
 }
 
 #[test]
+fn a_server_that_ends_because_its_starter_was_killed_is_started_again() {
+    let world = World::new(WEB);
+    let dir = world.path().display().to_string();
+    let world = world.with_tmux(|real| {
+        format!(
+            "case \"$*\" in *new-session*)\n\
+             mkdir {dir}/struck 2>/dev/null && kill -9 $PPID && exit\n\
+             mkdir {dir}/ended 2>/dev/null && echo 'server exited unexpectedly' >&2 && exit 1\n\
+             esac\nexec {real} \"$@\"\n"
+        )
+    });
+    let mut view = world.start([""; 0]);
+    both_up(&view);
+    assert!(world.path().join("ended").exists());
+    assert_eq!(view.interrupt(), 0, "{}", view.log());
+    assert!(!view.log().contains("Can't"), "{}", view.log());
+    world.wait_empty();
+}
+
+#[test]
 fn a_server_that_is_started_after_the_run_is_over_ends_by_itself() {
     let world = struck_at("new-session", "until [ -e late ]; do sleep 0.01; done");
     let mut view = world.start([""; 0]);

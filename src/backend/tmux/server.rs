@@ -102,6 +102,12 @@ impl TmuxError {
     pub fn is_duplicate(&self) -> bool {
         matches!(self, Self::Refused { words, .. } if words.contains("duplicate session"))
     }
+
+    /// The server that was asked has ended meanwhile.
+    pub fn is_lost(&self) -> bool {
+        let lost = |words: &str| words.contains("server exited") || words.contains("lost server");
+        matches!(self, Self::Refused { words, .. } if lost(words))
+    }
 }
 
 impl Tmux {
