@@ -207,3 +207,39 @@ fn a_link_named_overmind_speaks_as_overmind() {
     assert_eq!(run(&["q"]).code, 0);
     world.wait_empty();
 }
+
+/// Each as client of the other, where overmind can be had; the bytes they exchange stand in
+/// `tests/control/` in any case.
+#[test]
+fn the_real_overmind_and_tmo_understand_each_other() {
+    let world = World::new(LONG);
+    let found = world.shell("command -v overmind && overmind --version").stdout;
+    if !found.contains("Overmind version") {
+        eprintln!("skipped: overmind is not on PATH");
+        return;
+    }
+    let overmind = |args: &[&str]| Ran::of(&world.command("overmind").args(args).output().unwrap());
+
+    world.ok(["start", "-D"]);
+    let status = overmind(&["status"]);
+    assert_eq!((status.code, status.stdout.matches("running").count()), (0, 2), "{status:?}");
+    let before = world.field("web", "pid");
+    assert_eq!(overmind(&["restart", "web"]).code, 0);
+    eventually("another life", || (world.field("web", "pid") != before).then_some(()));
+    assert_eq!(overmind(&["stop", "w*"]).code, 0);
+    eventually("both are stopped", || {
+        (overmind(&["status"]).stdout.matches("dead").count() == 2).then_some(())
+    });
+    assert_eq!(overmind(&["quit"]).code, 0);
+    world.wait_empty();
+
+    assert_eq!(overmind(&["start", "-D"]).code, 0);
+    let running = || world.run(["ps"]).stdout.matches("running").count();
+    eventually("tmo sees what overmind runs", || (running() == 2).then_some(()));
+    assert_eq!(world.run(["stop", "worker"]).code, 0);
+    eventually("it stops", || (running() == 1).then_some(()));
+    assert_eq!(world.run(["restart", "worker"]).code, 0);
+    eventually("it is started again", || (running() == 2).then_some(()));
+    assert_eq!(world.run(["quit"]).code, 0);
+    eventually("it ends", || (!world.app().join(".overmind.sock").exists()).then_some(()));
+}
