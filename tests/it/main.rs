@@ -8,6 +8,7 @@
 
 mod adopt;
 mod basics;
+mod commands;
 mod completions;
 mod connect;
 mod control;
