@@ -13,6 +13,7 @@
 //! - [`control`]: the socket: overmind's protocol and HTTP.
 //! - [`engine`]: the loop where all of these meet; the guardian; taking over from a killed one.
 //! - [`view`]: what people see.
+//! - [`history`]: asking the journal.
 //! - [`cli`]: what people type.
 //!
 //! `docs/ARCHITECTURE.md` tells the same at length, with what is guaranteed and what is not.
@@ -22,6 +23,7 @@ pub mod cli;
 pub mod config;
 pub mod control;
 pub mod engine;
+pub mod history;
 pub mod journal;
 pub mod model;
 pub mod pane;

@@ -24,11 +24,12 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ),
     // Never the engine: a view reads the journal and asks.
     ("view", &["model", "sys", "pane", "journal", "control"]),
+    ("history", &["model", "journal", "view"]),
     (
         "cli",
         &[
             "model", "sys", "config", "plan", "pane", "journal", "backend", "control", "engine",
-            "view",
+            "view", "history",
         ],
     ),
 ];

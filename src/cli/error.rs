@@ -84,6 +84,9 @@ pub enum CliError {
     /// Something that does not fit.
     #[error("{0}")]
     Other(String),
+    /// A value of a flag that means nothing.
+    #[error("{0}")]
+    Usage(String),
     /// `tmo run` without a command.
     #[error("Specify a command to run, as in `tmo run rails console`")]
     NoCommand,
@@ -110,7 +113,7 @@ impl CliError {
     /// The exit code of the program.
     pub fn exit_code(&self) -> u8 {
         match self {
-            Self::Unknown(_) | Self::NoCommand => 2,
+            Self::Unknown(_) | Self::NoCommand | Self::Usage(_) => 2,
             Self::NotExecutable { .. } => 126,
             Self::NotFound { .. } => 127,
             Self::Start { code, .. } => *code,

@@ -1,220 +1,318 @@
-//! `tmo logs` and `tmo echo`: the log, what is there and what comes.
+//! `tmo logs`: what was printed, whoever printed it, whenever that was.
 
 use std::fmt::Write as _;
-use std::io::{ErrorKind, Write};
+use std::io::Write;
+use std::sync::mpsc;
+use std::time::Duration;
 
-use anstream::adapter::StripBytes;
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, stdout};
+use jiff::Zoned;
 
-use super::args::{EchoArgs, LogsArgs};
+use super::args::LogsArgs;
+use super::echo::follow;
 use super::error::CliError;
-use super::instance::{Instance, Server};
+use super::instance::Instance;
 use super::log::Source;
-use super::outlet::{Lost, Outlet};
 use super::view::stop_signal;
-use crate::config::Env;
-use crate::control::address::Address;
 use crate::control::client::HeadEvent;
 use crate::control::lock;
-use crate::journal::cursor::{Filter, Position};
+use crate::history::pattern::Pattern;
+use crate::history::reading::{Reading, times_around};
+use crate::history::runs;
+use crate::history::select::Query;
+use crate::history::show::Form;
+use crate::history::times::{moment, span};
+use crate::journal::cursor::{Cursor, Filter, Position};
 use crate::journal::ingest::Ingest;
 use crate::journal::query::tail;
 use crate::journal::reader::IndexReader;
 use crate::journal::segment::{LOG, Listing};
-use crate::view::merged::Chunk;
-use crate::view::paint::Mode;
-use crate::view::printer::Job;
 
-/// Follow the log from now on.
-pub(super) fn echo(args: &EchoArgs) -> Result<u8, CliError> {
-    let mut instance = Instance::find(&args.client)?;
-    let server = super::block_on(instance.server())?;
-    match (server, instance.address()) {
-        (Server::Overmind(address), _) => {
-            return super::block_on(foreign(&address, &instance.context.env));
-        }
-        // It speaks overmind's lines as well, and they carry the log.
-        (Server::Tmo, address @ Address::Tcp(_))
-            if args.names.is_empty() && args.lines.is_none() =>
-        {
-            return super::block_on(foreign(&address, &instance.context.env));
-        }
-        (Server::Tmo, _) => instance.on_this_machine()?,
-    }
-    let source = Source::of_instance(&instance)?;
-    let filter = source.filter(&args.names)?;
-    let mut index = source.index();
-    let record = index.len().map_err(CliError::io("the journal"))?;
-    let position = match args.lines {
-        None => Position { record, skip: 0 },
-        Some(lines) => {
-            tail(&mut index, &filter, lines as u64, record).map_err(CliError::io("the journal"))?
-        }
-    };
-    let style = Source::style(&instance.context.env, false);
-    follow(&instance, source.job(position, filter, style))
-}
-
-/// Pass on what an overmind streams.
-async fn foreign(address: &Address, env: &Env) -> Result<u8, CliError> {
-    let client = crate::control::overmind_client::OvermindClient::new(address);
-    let mut stream = client.echo().await?;
-    // Coloured for whom it may be.
-    let mode = Source::style(env, false).mode;
-    let coloured = matches!(mode, Mode::Exact | Mode::Terminal { color: true });
-    let copy = async {
-        let (mut out, mut buffer, mut strip) = (stdout(), [0; 8192], StripBytes::new());
-        loop {
-            let read = stream.read(&mut buffer).await?;
-            if read == 0 {
-                return out.flush().await;
-            }
-            if coloured {
-                out.write_all(&buffer[..read]).await?;
-            } else {
-                for piece in strip.strip_next(&buffer[..read]) {
-                    out.write_all(piece).await?;
-                }
-            }
-            out.flush().await?;
-        }
-    };
-    tokio::select! {
-        copied = copy => match copied {
-            // Whoever reads has enough.
-            Err(error) if error.kind() == ErrorKind::BrokenPipe => {}
-            copied => copied.map_err(CliError::io("the log"))?,
-        },
-        stopped = stop_signal() => stopped.map_err(CliError::io("signals"))?,
-    }
-    Ok(0)
-}
+/// What other processes said this long before and after a line is shown with `--around`.
+const AROUND: Duration = Duration::from_secs(2);
 
 /// Print what is there, and with `-f` what comes.
 pub(super) fn logs(args: &LogsArgs, out: &mut dyn Write) -> Result<u8, CliError> {
     let instance = Instance::find(&args.client)?;
     let source = Source::of_instance(&instance)?;
-    let filter = source.filter(&args.names)?;
+    let mut filter = source.filter(&args.names)?;
     if args.path {
         return paths(&source, &filter, out);
     }
+    filter.no_text = args.events;
     let supervised = lock::is_held(instance.runtime.dir()).unwrap_or(false);
-    let mut index = if supervised { source.index() } else { whole_index(&source)? };
-    let upto = index.len().map_err(CliError::io("the journal"))?;
-    let position = match args.lines {
-        None => Position::default(),
-        Some(lines) => {
-            tail(&mut index, &filter, lines as u64, upto).map_err(CliError::io("the journal"))?
-        }
-    };
-    let style = Source::style(&instance.context.env, false);
-    if args.follow && supervised {
-        return follow(&instance, source.job(position, filter, style));
+    let asked = Asked::new(args, &source, filter, supervised)?;
+    let follows = args.follow && supervised;
+    if follows && asked.is_plain(args) {
+        let style = Source::style(&instance.context.env, args.timestamps);
+        return follow(&instance, source.job(asked.from, asked.filter, style));
     }
-    let mut job = source.job(position, filter.clone(), style);
-    job.cursor = crate::journal::cursor::Cursor::over(index, position, filter);
-    // Past `out`, which takes escapes and odd bytes away where there is no terminal: what a
-    // process printed is printed.
-    print(job, upto, args.no_prefix, &mut std::io::stdout().lock())
-}
-
-/// The index with what no supervisor has indexed yet.
-fn whole_index(source: &Source) -> Result<IndexReader, CliError> {
-    let streams: Vec<_> = source.streams.iter().map(|s| (s.number, s.name.slug())).collect();
-    let mut ingest =
-        Ingest::in_memory(&source.dirs, &streams, false).map_err(CliError::io("the journal"))?;
-    while ingest.catch_up(u64::MAX).map_err(CliError::io("the journal"))?.more {}
-    Ok(ingest.into_index())
-}
-
-fn print(mut job: Job, upto: u64, raw: bool, out: &mut dyn Write) -> Result<u8, CliError> {
-    const BATCH: usize = 64 << 10;
-    let (mut text, mut page) = (vec![], vec![]);
-    let read = CliError::io("the journal");
-    let result = loop {
-        match job.cursor.next(upto, &mut text) {
-            Ok(None) => break Ok(()),
-            Ok(Some(chunk)) if raw => {
-                if chunk.record.kind == crate::journal::record::Kind::Text {
-                    put_plain(&text, &mut page);
-                }
-            }
-            Ok(Some(chunk)) => {
-                let chunk = Chunk::whole(&chunk.record, &text, chunk.lost);
-                job.renderer.render(chunk, &mut page);
-            }
-            Err(error) => break Err(error),
-        }
-        if page.len() >= BATCH {
-            if gone(out.write_all(&page))? {
-                return Ok(0);
-            }
-            page.clear();
-        }
-    };
-    job.renderer.finish(&mut page);
-    gone(out.write_all(&page))?;
-    gone(out.flush())?;
-    result.map_err(read)?;
+    let form = form(args, &source, &instance);
+    let mut outlet = Stdout::new(args.max_bytes);
+    let upto = asked.upto;
+    if let Some(window) = asked.around {
+        asked.print_around((&source, supervised), window, form, &mut outlet)?;
+        return outlet.finish();
+    }
+    let last = asked.last;
+    let cursor = Cursor::over(asked.index, asked.from, asked.filter);
+    let mut reading = Reading::new(cursor, asked.query, form, last);
+    if follows {
+        return follow_reading(&instance, reading, upto);
+    }
+    let read = reading.read(upto, &mut |page| outlet.put(page));
+    if goes_on(read)? && goes_on(reading.finish(&mut |page| outlet.put(page)))? {
+        return outlet.finish();
+    }
     Ok(0)
 }
 
-/// Lines as they were printed: the terminal has put a carriage return before each newline.
-fn put_plain(text: &[u8], page: &mut Vec<u8>) {
-    for line in text.split_inclusive(|&b| b == b'\n') {
-        match line.strip_suffix(b"\r\n") {
-            Some(line) => {
-                page.extend_from_slice(line);
-                page.push(b'\n');
-            }
-            None => page.extend_from_slice(line),
+/// What the flags ask for.
+#[derive(Debug)]
+struct Asked {
+    index: IndexReader,
+    from: Position,
+    upto: u64,
+    filter: Filter,
+    query: Query,
+    last: Option<usize>,
+    around: Option<u64>,
+}
+
+impl Asked {
+    fn new(
+        args: &LogsArgs,
+        source: &Source,
+        filter: Filter,
+        supervised: bool,
+    ) -> Result<Self, CliError> {
+        let usage = |error: &dyn std::fmt::Display| CliError::Usage(error.to_string());
+        let now = Zoned::now();
+        let time = |text: &Option<String>| {
+            text.as_deref().map(|text| moment(text, &now)).transpose().map_err(|e| usage(&e))
+        };
+        let mut query =
+            Query { since: time(&args.since)?, until: time(&args.until)?, ..Query::default() };
+        let expression = args.grep.as_ref().or(args.around.as_ref());
+        query.pattern = expression
+            .map(|text| Pattern::new(text, args.ignore_case, args.invert_match))
+            .transpose()
+            .map_err(|error| usage(&error))?;
+        let mut around = None;
+        if args.around.is_some() {
+            let window = args.context.as_deref().map(span).transpose().map_err(|e| usage(&e))?;
+            let window = window.unwrap_or(AROUND).as_nanos();
+            around = Some(u64::try_from(window).unwrap_or(u64::MAX));
+        } else {
+            let both = args.context.as_deref().map(str::parse::<usize>).transpose();
+            let both =
+                both.map_err(|_| CliError::Usage("-C takes a number of lines here".into()))?;
+            query.before = args.before_context.or(both).unwrap_or(0);
+            query.after = args.after_context.or(both).unwrap_or(0);
         }
+        let mut index = index_of(source, supervised)?;
+        let (mut from, mut upto) = (0, index.len().map_err(unreadable)?);
+        if let Some(run) = args.run {
+            let begun = runs::beginnings(&source.dirs).map_err(unreadable)?;
+            let at = usize::try_from(run).ok().and_then(|run| begun.len().checked_sub(run));
+            let Some(at) = at else {
+                let text =
+                    format!("there is no run {run} in the log; 1 to {} are there", begun.len());
+                return Err(CliError::Other(text));
+            };
+            from = begun[at];
+            upto = begun.get(at + 1).copied().unwrap_or(upto);
+        }
+        if args.since_restart {
+            let streams = filter.streams.clone().unwrap_or_default();
+            let starts = runs::last_starts(&mut index, &streams, upto).map_err(unreadable)?;
+            from = from.max(starts.values().min().copied().unwrap_or(upto));
+            query.starts = Some(starts);
+        }
+        if let Some(since) = query.since {
+            from = from.max(index.search_time(since).map_err(unreadable)?);
+        }
+        if let Some(until) = query.until {
+            upto = upto.min(index.search_time(until.saturating_add(1)).map_err(unreadable)?);
+        }
+        let mut from = Position { record: from.min(upto), skip: 0 };
+        let mut last = args.lines;
+        // The index alone tells where the last lines are, if it is all of them that count.
+        let all_count = query.pattern.is_none() && query.starts.is_none() && !filter.no_text;
+        if let (Some(lines), true) = (args.lines, all_count) {
+            from = from.max(tail(&mut index, &filter, lines as u64, upto).map_err(unreadable)?);
+            last = None;
+        }
+        // What comes is not the last of what there was.
+        let last = last.filter(|_| !args.follow);
+        Ok(Self { index, from, upto, filter, query, last, around })
+    }
+
+    /// Whether the merged log as it comes is all that is asked for.
+    fn is_plain(&self, args: &LogsArgs) -> bool {
+        let other_form = args.json || args.raw || args.no_prefix || args.events;
+        self.query.pattern.is_none() && self.query.starts.is_none() && !other_form
+    }
+
+    /// What everybody said around each match.
+    fn print_around(
+        self,
+        (source, supervised): (&Source, bool),
+        window: u64,
+        form: Form,
+        outlet: &mut Stdout,
+    ) -> Result<(), CliError> {
+        let Self { index, from, upto, filter, query, .. } = self;
+        let spans = times_around(index, (from.record, upto), filter, &query, window);
+        let spans = spans.map_err(unreadable)?;
+        let everybody = source.filter(&[])?;
+        let cursor = |at| -> Result<Cursor, CliError> {
+            let position = Position { record: at, skip: 0 };
+            Ok(Cursor::over(index_of(source, supervised)?, position, everybody.clone()))
+        };
+        let mut reading = Reading::new(cursor(upto)?, Query::default(), form, None);
+        let mut index = index_of(source, supervised)?;
+        for (at, (begin, end)) in spans.all().iter().enumerate() {
+            let first = index.search_time(*begin).map_err(unreadable)?;
+            let behind = index.search_time(end.saturating_add(1)).map_err(unreadable)?;
+            reading.go_to(cursor(first)?, at > 0);
+            if !goes_on(reading.read(behind, &mut |page| outlet.put(page)))? {
+                return Ok(());
+            }
+        }
+        goes_on(reading.finish(&mut |page| outlet.put(page))).map(drop)
     }
 }
 
-/// Whether nobody reads any more, which is no error.
-fn gone(written: std::io::Result<()>) -> Result<bool, CliError> {
-    match written {
-        Ok(()) => Ok(false),
-        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(true),
-        Err(error) => Err(CliError::io("standard output")(error)),
+fn form(args: &LogsArgs, source: &Source, instance: &Instance) -> Form {
+    if args.json {
+        let name =
+            |stream: &crate::journal::streams::Stream| (stream.number, stream.name.to_string());
+        return Form::Json(source.streams.iter().map(name).collect());
     }
+    if args.raw {
+        return Form::Raw;
+    }
+    if args.no_prefix {
+        return Form::Lines;
+    }
+    let style = Source::style(&instance.context.env, args.timestamps);
+    Form::Merged(Box::new(source.renderer(style)))
 }
 
-/// Show the log as it comes, until the run ends, a signal comes or nobody reads any more.
-fn follow(instance: &Instance, job: Job) -> Result<u8, CliError> {
-    let mut outlet = Outlet::open(job)?;
+/// Go on with what comes, until the run ends or a signal does.
+fn follow_reading(instance: &Instance, mut reading: Reading, upto: u64) -> Result<u8, CliError> {
+    let (heads, news) = mpsc::channel::<u64>();
+    // Writing waits for whoever reads, and a signal must not wait for that.
+    let (done, over) = tokio::sync::oneshot::channel();
+    std::thread::spawn(move || {
+        let mut put = |page: &[u8]| {
+            let mut out = std::io::stdout().lock();
+            out.write_all(page)?;
+            out.flush()
+        };
+        let mut result = reading.read(upto, &mut put);
+        while result.is_ok()
+            && let Ok(head) = news.recv()
+        {
+            let newest = news.try_iter().last().unwrap_or(head);
+            result = reading.read(newest, &mut put);
+        }
+        let result = result.and_then(|()| reading.finish(&mut put));
+        // Nobody may wait any more.
+        let _ = done.send(result);
+    });
     super::block_on(async {
-        let mut news = instance.ask(async |client| client.head(false).await).await?;
         let stop = stop_signal();
-        tokio::pin!(stop);
+        tokio::pin!(stop, over);
+        let heads = heads;
+        let mut news = instance.ask(async |client| client.head(false).await).await?;
         loop {
             let event = tokio::select! {
                 event = news.next() => event,
                 _ = &mut stop => return Ok(0),
-                lost = outlet.lost() => match lost {
-                    Lost::Reader | Lost::Terminal => return Ok(0),
-                    Lost::Failed(error) => return Err(CliError::io("standard output")(error)),
-                },
+                ended = &mut over => return goes_on(ended.unwrap_or(Ok(()))).map(|_| 0),
             };
             match event {
-                Some(Ok(HeadEvent::Head(head))) => outlet.printer.head(head),
+                Some(Ok(HeadEvent::Head(head))) => _ = heads.send(head.records),
                 Some(Ok(HeadEvent::End(_) | HeadEvent::Leave) | Err(_)) => break,
-                // The supervisor was killed, and another one is started; or it was the last.
                 None => match instance.ask(async |client| client.head(false).await).await {
                     Ok(fresh) => news = fresh,
                     Err(_) => break,
                 },
             }
         }
-        outlet.printer.finish();
-        let done = tokio::task::spawn_blocking(move || outlet.printer.join());
+        drop(heads);
         tokio::select! {
-            _ = done => {}
-            _ = &mut stop => {}
+            ended = &mut over => goes_on(ended.unwrap_or(Ok(()))).map(|_| 0),
+            _ = &mut stop => Ok(0),
         }
-        Ok(0)
     })
+}
+
+/// Where it is printed: past what takes escapes and odd bytes away where there is no terminal, for
+/// what a process printed is printed.
+struct Stdout {
+    /// At most so many bytes, the last ones.
+    most: Option<usize>,
+    kept: std::collections::VecDeque<u8>,
+    left_out: u64,
+}
+
+impl Stdout {
+    fn new(most: Option<u64>) -> Self {
+        let most = most.map(|most| usize::try_from(most).unwrap_or(usize::MAX));
+        Self { most, kept: std::collections::VecDeque::new(), left_out: 0 }
+    }
+
+    fn put(&mut self, page: &[u8]) -> std::io::Result<()> {
+        let Some(most) = self.most else { return std::io::stdout().lock().write_all(page) };
+        self.kept.extend(page);
+        let gone = self.kept.len().saturating_sub(most);
+        self.kept.drain(..gone);
+        self.left_out += gone as u64;
+        Ok(())
+    }
+
+    fn finish(mut self) -> Result<u8, CliError> {
+        if self.left_out > 0 {
+            // No part of a line, and no half character of it.
+            let kept = self.kept.make_contiguous();
+            let part = memchr::memchr(b'\n', kept).map_or(kept.len(), |at| at + 1);
+            self.kept.drain(..part);
+            let left_out = self.left_out + part as u64;
+            super::warn(&format_args!("the first {left_out} bytes are left out (--max-bytes)"));
+        }
+        let (front, back) = self.kept.as_slices();
+        let mut out = std::io::stdout().lock();
+        let written = out.write_all(front).and_then(|()| out.write_all(back));
+        goes_on(written.and_then(|()| out.flush()))?;
+        Ok(0)
+    }
+}
+
+fn unreadable(error: std::io::Error) -> CliError {
+    CliError::io("the journal")(error)
+}
+
+fn index_of(source: &Source, supervised: bool) -> Result<IndexReader, CliError> {
+    if supervised { Ok(source.index()) } else { whole_index(source) }
+}
+
+/// The index with what no supervisor has indexed yet.
+fn whole_index(source: &Source) -> Result<IndexReader, CliError> {
+    let streams: Vec<_> = source.streams.iter().map(|s| (s.number, s.name.slug())).collect();
+    let mut ingest = Ingest::in_memory(&source.dirs, &streams, false).map_err(unreadable)?;
+    while ingest.catch_up(u64::MAX).map_err(unreadable)?.more {}
+    Ok(ingest.into_index())
+}
+
+/// Whether somebody still reads; that nobody does is no error.
+fn goes_on(written: std::io::Result<()>) -> Result<bool, CliError> {
+    match written {
+        Ok(()) => Ok(true),
+        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(false),
+        Err(error) => Err(CliError::io("the log")(error)),
+    }
 }
 
 /// The files that hold the text, oldest first.

@@ -8,6 +8,7 @@ pub mod args;
 pub mod completions;
 mod connect;
 mod early;
+mod echo;
 mod error;
 mod instance;
 mod launch;
@@ -81,7 +82,7 @@ fn act(args: Args, out: &mut dyn Write) -> Result<u8, CliError> {
         Some(Verb::Quit(args)) => whole(&args, Request::Quit),
         Some(Verb::Kill(args)) => whole(&args, Request::Kill),
         Some(Verb::Detach(args)) => detach(&args),
-        Some(Verb::Echo(args)) => logs::echo(&args),
+        Some(Verb::Echo(args)) => echo::echo(&args),
         Some(Verb::Logs(args)) => logs::logs(&args, out),
         Some(Verb::Run(args)) => run::run(&args),
         Some(Verb::Ps(args)) => ps::ps(&args, out),

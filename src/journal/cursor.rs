@@ -24,17 +24,24 @@ const BATCH: usize = 512;
 pub struct Filter {
     /// Their numbers; `None` means all.
     pub streams: Option<Vec<u16>>,
+    /// No output: only what is no text.
+    pub no_text: bool,
 }
 
 impl Filter {
     /// All streams.
     pub const fn all() -> Self {
-        Self { streams: None }
+        Self { streams: None, no_text: false }
     }
 
     /// Only these streams.
     pub const fn only(streams: Vec<u16>) -> Self {
-        Self { streams: Some(streams) }
+        Self { streams: Some(streams), no_text: false }
+    }
+
+    /// Whether a record is wanted.
+    fn wants(&self, record: &Record) -> bool {
+        self.takes(record.stream) && !(self.no_text && record.kind == Kind::Text)
     }
 
     /// Whether a stream is wanted.
@@ -76,6 +83,8 @@ impl Position {
 pub struct Chunk {
     /// The number of the record.
     pub position: u64,
+    /// How many bytes of the record come before it.
+    pub skip: u32,
     /// The record; where the chunk is only a part of it, offset, length, lines and flags are
     /// those of the part.
     pub record: Record,
@@ -145,15 +154,17 @@ impl Cursor {
                     Some(record)
                 }
             };
-            if let Some(record) = part {
+            if let Some(part) = part {
                 let lost = std::mem::take(&mut self.lost);
-                return Ok(Some(Chunk { position, record, lost }));
+                let skip = u32::try_from(part.offset - record.offset).unwrap_or(record.len);
+                return Ok(Some(Chunk { position, skip, record: part, lost }));
             }
             self.near = Some(record);
         }
         // Losses at the very end must not stay untold.
         Ok(self.near.filter(|_| self.lost > 0).map(|near| Chunk {
             position: self.at.record.saturating_sub(1),
+            skip: 0,
             record: Record {
                 offset: near.end(),
                 len: 0,
@@ -178,7 +189,7 @@ impl Cursor {
             let known = self.at.record.checked_sub(self.first);
             let known = known.and_then(|at| self.batch.get(usize::try_from(at).ok()?));
             match known {
-                Some(record) if self.filter.takes(record.stream) => return Ok(Some(*record)),
+                Some(record) if self.filter.wants(record) => return Ok(Some(*record)),
                 Some(_) => self.done(),
                 None => {
                     let most = usize::try_from(upto - self.at.record).unwrap_or(BATCH).min(BATCH);

@@ -42,6 +42,6 @@ pub use streams::Streams;
 mod tests;
 
 /// A length as a record has it; nothing in a record comes near the limit.
-fn small(length: usize) -> u32 {
+pub(crate) fn small(length: usize) -> u32 {
     u32::try_from(length).unwrap_or(u32::MAX)
 }

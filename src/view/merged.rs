@@ -204,25 +204,14 @@ impl Renderer {
         if chunk.lost > 0 {
             self.say(Some(lane), &gap(chunk.lost), false, out);
         }
-        let text = match record.kind {
-            Kind::Start => {
-                self.lanes[lane].row.cleaner.reset();
-                // Both by the one record: said by the supervisor, the first would come too late,
-                // behind what a new life has printed already.
-                let verb = if record.life > 1 { "Restarting...\nRestarted" } else { "Started" };
-                format!("{verb} with pid {}...", record.value)
-            }
-            Kind::Exit => match record.exit() {
-                Some(exit @ Exit::Signal(_)) => format!("Killed by {exit}"),
-                Some(exit @ Exit::Code(_)) => format!("Exited with {exit}"),
-                None => return,
-            },
-            // An empty one is there only to tell of the loss before it.
-            Kind::Gap if record.len == 0 && chunk.lost > 0 => return,
-            Kind::Gap => gap(u64::from(record.len)),
-            Kind::End | Kind::Text | Kind::Event => return,
-        };
-        self.say(Some(lane), &text, false, out);
+        if record.kind == Kind::Start {
+            self.lanes[lane].row.cleaner.reset();
+        }
+        // An empty gap is there only to tell of the loss before it.
+        let told = record.kind == Kind::Gap && record.len == 0 && chunk.lost > 0;
+        if !told && let Some(text) = words_of(record) {
+            self.say(Some(lane), &text, false, out);
+        }
     }
 
     /// Show an unfinished line as it stands, on a terminal.
@@ -400,7 +389,36 @@ impl Renderer {
     }
 }
 
-fn gap(bytes: u64) -> String {
+/// What is said of a record that is no text.
+fn words_of(record: &Record) -> Option<String> {
+    match record.kind {
+        Kind::Start => {
+            // Both by the one record: said by the supervisor, the first would come too late,
+            // behind what a new life has printed already.
+            let verb = if record.life > 1 { "Restarting...\nRestarted" } else { "Started" };
+            Some(format!("{verb} with pid {}...", record.value))
+        }
+        Kind::Exit => match record.exit()? {
+            exit @ Exit::Signal(_) => Some(format!("Killed by {exit}")),
+            exit @ Exit::Code(_) => Some(format!("Exited with {exit}")),
+        },
+        Kind::Gap => Some(gap(u64::from(record.len))),
+        Kind::End | Kind::Text | Kind::Event => None,
+    }
+}
+
+/// What is said of a record that is no text, and the process that an event names; nothing if there is
+/// nothing to say. An event's `text` is its JSON.
+pub fn words(record: &Record, text: &[u8]) -> Option<(Option<String>, String)> {
+    if record.kind != Kind::Event {
+        return words_of(record).map(|words| (None, words));
+    }
+    let event: Event = serde_json::from_slice(text.trim_ascii_end()).ok()?;
+    Some((event.name, event.text))
+}
+
+/// What is said where output is missing: so many bytes, or nobody knows how many.
+pub fn gap(bytes: u64) -> String {
     match bytes {
         0 => "... output lost here".to_owned(),
         1 => "... 1 byte of output lost here".to_owned(),

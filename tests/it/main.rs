@@ -16,6 +16,7 @@ mod environment;
 mod faults;
 #[path = "../common/harness/mod.rs"]
 mod harness;
+mod history;
 mod hostile;
 mod journal;
 mod lines;

@@ -127,7 +127,12 @@ Examples:
   tmo logs                      all there is, merged
   tmo logs web -n 50            the last 50 lines of one process
   tmo logs -n 10 -f             the last 10 lines, then what comes
-  grep -i error $(tmo logs web --path)")]
+  tmo logs --since 1h --grep 'error|panic' -i -C 3
+  tmo logs api --around 'timeout' -C 5s      what everybody said then
+  tmo logs web --since-restart --json | jq -r .text
+
+Times: 10m, 2h30m (ago), 14:05, 2026-11-20, 2026-11-20T14:05:00+01:00. The log stays after the end
+of a run, and after a crash.")]
     Logs(LogsArgs),
     /// Run a command in the environment of the env files, as the processes have it.
     #[command(

@@ -1,0 +1,121 @@
+//! `tmo echo`: the log as it comes.
+
+use std::io::ErrorKind;
+
+use anstream::adapter::StripBytes;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, stdout};
+
+use super::args::EchoArgs;
+use super::error::CliError;
+use super::instance::{Instance, Server};
+use super::log::Source;
+use super::outlet::{Lost, Outlet};
+use super::view::stop_signal;
+use crate::config::Env;
+use crate::control::address::Address;
+use crate::control::client::HeadEvent;
+use crate::journal::cursor::Position;
+use crate::journal::query::tail;
+use crate::view::paint::Mode;
+use crate::view::printer::Job;
+
+/// Follow the log from now on.
+pub(super) fn echo(args: &EchoArgs) -> Result<u8, CliError> {
+    let mut instance = Instance::find(&args.client)?;
+    let server = super::block_on(instance.server())?;
+    match (server, instance.address()) {
+        (Server::Overmind(address), _) => {
+            return super::block_on(foreign(&address, &instance.context.env));
+        }
+        // It speaks overmind's lines as well, and they carry the log.
+        (Server::Tmo, address @ Address::Tcp(_))
+            if args.names.is_empty() && args.lines.is_none() =>
+        {
+            return super::block_on(foreign(&address, &instance.context.env));
+        }
+        (Server::Tmo, _) => instance.on_this_machine()?,
+    }
+    let source = Source::of_instance(&instance)?;
+    let filter = source.filter(&args.names)?;
+    let mut index = source.index();
+    let record = index.len().map_err(CliError::io("the journal"))?;
+    let position = match args.lines {
+        None => Position { record, skip: 0 },
+        Some(lines) => {
+            tail(&mut index, &filter, lines as u64, record).map_err(CliError::io("the journal"))?
+        }
+    };
+    let style = Source::style(&instance.context.env, false);
+    follow(&instance, source.job(position, filter, style))
+}
+
+/// Pass on what an overmind streams.
+async fn foreign(address: &Address, env: &Env) -> Result<u8, CliError> {
+    let client = crate::control::overmind_client::OvermindClient::new(address);
+    let mut stream = client.echo().await?;
+    // Coloured for whom it may be.
+    let mode = Source::style(env, false).mode;
+    let coloured = matches!(mode, Mode::Exact | Mode::Terminal { color: true });
+    let copy = async {
+        let (mut out, mut buffer, mut strip) = (stdout(), [0; 8192], StripBytes::new());
+        loop {
+            let read = stream.read(&mut buffer).await?;
+            if read == 0 {
+                return out.flush().await;
+            }
+            if coloured {
+                out.write_all(&buffer[..read]).await?;
+            } else {
+                for piece in strip.strip_next(&buffer[..read]) {
+                    out.write_all(piece).await?;
+                }
+            }
+            out.flush().await?;
+        }
+    };
+    tokio::select! {
+        copied = copy => match copied {
+            // Whoever reads has enough.
+            Err(error) if error.kind() == ErrorKind::BrokenPipe => {}
+            copied => copied.map_err(CliError::io("the log"))?,
+        },
+        stopped = stop_signal() => stopped.map_err(CliError::io("signals"))?,
+    }
+    Ok(0)
+}
+
+/// Show the log as it comes, until the run ends, a signal comes or nobody reads any more.
+pub(super) fn follow(instance: &Instance, job: Job) -> Result<u8, CliError> {
+    let mut outlet = Outlet::open(job)?;
+    super::block_on(async {
+        let mut news = instance.ask(async |client| client.head(false).await).await?;
+        let stop = stop_signal();
+        tokio::pin!(stop);
+        loop {
+            let event = tokio::select! {
+                event = news.next() => event,
+                _ = &mut stop => return Ok(0),
+                lost = outlet.lost() => match lost {
+                    Lost::Reader | Lost::Terminal => return Ok(0),
+                    Lost::Failed(error) => return Err(CliError::io("standard output")(error)),
+                },
+            };
+            match event {
+                Some(Ok(HeadEvent::Head(head))) => outlet.printer.head(head),
+                Some(Ok(HeadEvent::End(_) | HeadEvent::Leave) | Err(_)) => break,
+                // The supervisor was killed, and another one is started; or it was the last.
+                None => match instance.ask(async |client| client.head(false).await).await {
+                    Ok(fresh) => news = fresh,
+                    Err(_) => break,
+                },
+            }
+        }
+        outlet.printer.finish();
+        let done = tokio::task::spawn_blocking(move || outlet.printer.join());
+        tokio::select! {
+            _ = done => {}
+            _ = &mut stop => {}
+        }
+        Ok(0)
+    })
+}

@@ -1,0 +1,181 @@
+//! The journal line by line.
+
+use std::collections::HashMap;
+use std::io;
+
+use super::pattern::Pattern;
+use crate::journal::cursor::{Chunk, Cursor, Position};
+use crate::journal::reader::IndexReader;
+use crate::journal::record::{CONTINUES, Kind, Record, TO_BE_CONTINUED, UNFINISHED};
+use crate::journal::small;
+
+/// A line that is longer comes in parts of this size.
+const LONGEST: usize = 16 << 20;
+
+/// A line, or a record that is none.
+#[derive(Debug, Clone, Copy)]
+pub struct Entry<'a> {
+    /// Where it is; a cursor that begins there begins with it.
+    pub position: Position,
+    /// Its record. For a line, offset, length, lines and flags are those of the line.
+    pub record: Record,
+    /// The bytes of a line with its newline, or of an event.
+    pub text: &'a [u8],
+    /// Bytes of its process that retention has deleted before it.
+    pub lost: u64,
+}
+
+impl Entry<'_> {
+    /// Whether it is a line of a process.
+    pub fn is_line(&self) -> bool {
+        self.record.kind == Kind::Text
+    }
+}
+
+/// Reads line by line what a cursor reads chunk by chunk.
+#[derive(Debug)]
+pub struct Lines {
+    cursor: Cursor,
+    text: Vec<u8>,
+    /// The chunk that is being taken apart, and how far that is.
+    chunk: Option<(Chunk, usize)>,
+    /// What has begun in earlier records, by stream.
+    begun: HashMap<u16, Begun>,
+    /// A line put together from several records.
+    joined: Vec<u8>,
+    split: Split,
+}
+
+/// How records are taken apart.
+#[derive(Debug, Default)]
+pub enum Split {
+    /// Not at all: an entry may be several lines.
+    Never,
+    /// Into lines.
+    #[default]
+    Lines,
+    /// Into lines, without records in which no line is like this.
+    Like(Box<Pattern>),
+}
+
+#[derive(Debug)]
+struct Begun {
+    position: Position,
+    offset: u64,
+    lost: u64,
+    bytes: Vec<u8>,
+}
+
+/// Where the bytes of the next entry are.
+enum Found {
+    Chunk(usize, usize),
+    Joined,
+}
+
+impl Lines {
+    /// What comes from where the cursor stands on.
+    pub fn new(cursor: Cursor, split: Split) -> Self {
+        Self { cursor, text: vec![], chunk: None, begun: HashMap::new(), joined: vec![], split }
+    }
+
+    /// The index it reads.
+    pub fn index(&mut self) -> &mut IndexReader {
+        self.cursor.index()
+    }
+
+    /// Whether nothing of a record is wanted that has just been read.
+    fn passes_over(&self, record: &Record) -> bool {
+        match &self.split {
+            Split::Like(pattern) => {
+                record.flags & (CONTINUES | TO_BE_CONTINUED) == 0
+                    && pattern.takes_none_of(&self.text)
+            }
+            Split::Never | Split::Lines => false,
+        }
+    }
+
+    /// The next entry of a record with a number below `upto`, if there is one.
+    pub fn next(&mut self, upto: u64) -> io::Result<Option<Entry<'_>>> {
+        loop {
+            let (chunk, at) = match self.chunk.take() {
+                Some(taken) => taken,
+                None => match self.cursor.next(upto, &mut self.text)? {
+                    Some(chunk) => (chunk, 0),
+                    None => return Ok(None),
+                },
+            };
+            let lost = if at == 0 { chunk.lost } else { 0 };
+            let skip = chunk.skip.saturating_add(small(at));
+            let position = Position { record: chunk.position, skip };
+            if chunk.record.kind == Kind::Text && at == 0 && self.passes_over(&chunk.record) {
+                self.begun.remove(&chunk.record.stream);
+                continue;
+            }
+            if chunk.record.kind != Kind::Text || matches!(self.split, Split::Never) {
+                let text = &self.text[..];
+                return Ok(Some(Entry { position, record: chunk.record, text, lost }));
+            }
+            if let Some((record, found, from)) = self.line(&chunk, at, position) {
+                let text = match found {
+                    Found::Chunk(start, end) => &self.text[start..end],
+                    Found::Joined => &self.joined[..],
+                };
+                let (position, lost) = from.unwrap_or((position, lost));
+                return Ok(Some(Entry { position, record, text, lost }));
+            }
+        }
+    }
+
+    /// The next line of a chunk, from `at` on; none if it goes on in a later record. With where it
+    /// has begun, if that was in an earlier one.
+    #[expect(clippy::type_complexity, reason = "the parts of an entry")]
+    fn line(
+        &mut self,
+        chunk: &Chunk,
+        at: usize,
+        position: Position,
+    ) -> Option<(Record, Found, Option<(Position, u64)>)> {
+        let record = chunk.record;
+        let rest = &self.text[at..];
+        let newline = memchr::memchr(b'\n', rest);
+        let end = newline.map_or(self.text.len(), |newline| at + newline + 1);
+        if end < self.text.len() {
+            self.chunk = Some((*chunk, end));
+        }
+        let first = at == 0;
+        let continues = first && record.flags & CONTINUES != 0 && chunk.lost == 0;
+        let goes_on = newline.is_none() && record.flags & TO_BE_CONTINUED != 0;
+        let begun = if first { self.begun.remove(&record.stream) } else { None };
+        let begun = begun.filter(|_| continues);
+        if goes_on {
+            let mut begun = begun.unwrap_or_else(|| Begun {
+                position,
+                offset: record.offset + at as u64,
+                lost: if first { chunk.lost } else { 0 },
+                bytes: vec![],
+            });
+            begun.bytes.extend_from_slice(&self.text[at..end]);
+            if begun.bytes.len() < LONGEST {
+                self.begun.insert(record.stream, begun);
+                return None;
+            }
+            self.joined = begun.bytes;
+            let line = of(record, begun.offset, &self.joined, 0);
+            return Some((line, Found::Joined, Some((begun.position, begun.lost))));
+        }
+        let flags = if newline.is_none() { UNFINISHED } else { 0 };
+        if let Some(mut begun) = begun {
+            begun.bytes.extend_from_slice(&self.text[at..end]);
+            self.joined = begun.bytes;
+            let line = of(record, begun.offset, &self.joined, flags);
+            return Some((line, Found::Joined, Some((begun.position, begun.lost))));
+        }
+        let line = of(record, record.offset + at as u64, &self.text[at..end], flags);
+        Some((line, Found::Chunk(at, end), None))
+    }
+}
+
+/// The record of one line of another.
+fn of(record: Record, offset: u64, text: &[u8], flags: u8) -> Record {
+    Record { offset, len: small(text.len()), lines: 1, flags, ..record }
+}

@@ -1,0 +1,59 @@
+//! Where runs and lives begin.
+
+use std::collections::HashMap;
+use std::io;
+
+use serde::Deserialize;
+
+use crate::journal::cursor::{Cursor, Filter, Position};
+use crate::journal::reader::IndexReader;
+use crate::journal::record::{EVENTS, Kind};
+use crate::journal::segment::Dirs;
+
+/// How many records are looked at at once.
+const BATCH: usize = 4096;
+
+/// The records with which the runs in a journal begin, the oldest first: those that say so, and the
+/// first there is if what comes before them is of a run whose beginning is gone.
+pub fn beginnings(dirs: &Dirs) -> io::Result<Vec<u64>> {
+    #[derive(Deserialize)]
+    struct Said<'a> {
+        event: &'a str,
+    }
+    let first = IndexReader::open(dirs).first()?;
+    let mut cursor = Cursor::open(dirs, Position::default(), Filter::only(vec![EVENTS]));
+    let (mut found, mut text, mut within) = (vec![], vec![], false);
+    while let Some(chunk) = cursor.next(u64::MAX, &mut text)? {
+        let said = serde_json::from_slice::<Said<'_>>(text.trim_ascii_end());
+        let begins = said.is_ok_and(|said| said.event == "begin");
+        // A run says several things when it begins.
+        if begins && !within {
+            found.push(chunk.position);
+        }
+        within = begins;
+    }
+    if found.first().is_none_or(|begin| *begin > first) {
+        found.insert(0, first);
+    }
+    Ok(found)
+}
+
+/// The record with which the last life of each of these streams began, as far as it is there.
+pub fn last_starts(
+    index: &mut IndexReader,
+    streams: &[u16],
+    upto: u64,
+) -> io::Result<HashMap<u16, u64>> {
+    let (mut found, mut records, mut end) = (HashMap::new(), vec![], upto);
+    let wanted = streams.iter().filter(|stream| **stream != EVENTS).count();
+    while found.len() < wanted {
+        let Some(first) = index.before(end, &mut records, BATCH)? else { break };
+        for (at, record) in records.iter().enumerate().rev() {
+            if record.kind == Kind::Start && streams.contains(&record.stream) {
+                found.entry(record.stream).or_insert(first + at as u64);
+            }
+        }
+        end = first;
+    }
+    Ok(found)
+}

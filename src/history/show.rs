@@ -1,0 +1,168 @@
+//! Forms in which lines are shown.
+
+use serde::Serialize;
+use serde_json::{Map, Value};
+
+use super::lines::Entry;
+use super::pattern::{plain, without_break};
+use super::select::Chosen;
+use crate::journal::record::{Kind, Record, TO_BE_CONTINUED, UNFINISHED};
+use crate::model::Exit;
+use crate::view::merged::{Chunk, Message, Renderer};
+
+/// One of them.
+#[derive(Debug)]
+pub enum Form {
+    /// As in the merged log.
+    Merged(Box<Renderer>),
+    /// The lines alone, without escapes' help or names.
+    Lines,
+    /// Byte for byte as it was printed.
+    Raw,
+    /// One JSON object a line.
+    Json(Names),
+}
+
+/// Numbers of streams with the names of their processes.
+pub type Names = Vec<(u16, String)>;
+
+/// A line as JSON. Golden: `docs/API.md` and scripts depend on it.
+#[derive(Debug, Serialize)]
+struct Line<'a> {
+    time: String,
+    /// What a later question begins behind.
+    cursor: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    name: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    life: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    event: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    text: Option<String>,
+    /// It has no line break, or not yet.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    unfinished: bool,
+    /// It stands around a match and is none.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    context: bool,
+    /// Bytes that are missing before it.
+    #[serde(skip_serializing_if = "is_zero")]
+    lost: u64,
+    #[serde(flatten)]
+    more: Map<String, Value>,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "as serde wants it")]
+const fn is_zero(number: &u64) -> bool {
+    *number == 0
+}
+
+impl Form {
+    /// Append what shows this.
+    pub fn show(&mut self, chosen: Chosen<'_>, out: &mut Vec<u8>) {
+        let (entry, matches) = match (chosen, &mut *self) {
+            (Chosen::Entry(entry, matches), _) => (entry, matches),
+            (Chosen::Break, Self::Merged(renderer)) => {
+                renderer.finish(out);
+                return out.extend_from_slice(b"--\n");
+            }
+            (Chosen::Break, Self::Lines) => return out.extend_from_slice(b"--\n"),
+            (Chosen::Break, Self::Raw | Self::Json(_)) => return,
+        };
+        match self {
+            Self::Merged(renderer) => {
+                renderer.render(Chunk::whole(&entry.record, entry.text, entry.lost), out);
+            }
+            Self::Lines if entry.is_line() => {
+                let whole = entry.record.flags & TO_BE_CONTINUED == 0;
+                for line in entry.text.split_inclusive(|&b| b == b'\n') {
+                    let bare = without_break(line);
+                    out.extend_from_slice(bare);
+                    if whole || bare.len() < line.len() {
+                        out.push(b'\n');
+                    }
+                }
+            }
+            Self::Raw if entry.is_line() => out.extend_from_slice(entry.text),
+            Self::Lines | Self::Raw => {}
+            Self::Json(names) => json(names, &entry, matches, out),
+        }
+    }
+
+    /// Say something of one's own.
+    pub fn say(&mut self, text: &str, time: u64, out: &mut Vec<u8>) {
+        if let Self::Merged(renderer) = self {
+            renderer.message(&Message { name: None, text, error: false, time }, out);
+        }
+    }
+
+    /// Append what is left when nothing more comes.
+    pub fn finish(&mut self, out: &mut Vec<u8>) {
+        if let Self::Merged(renderer) = self {
+            renderer.finish(out);
+        }
+    }
+}
+
+fn json(names: &Names, entry: &Entry<'_>, matches: bool, out: &mut Vec<u8>) {
+    let Record { time, stream, life, kind, value, len, flags, .. } = entry.record;
+    let name = names.iter().find(|(number, _)| *number == stream).map(|(_, name)| name.as_str());
+    let mut more = Map::new();
+    let mut text = None;
+    let event = match kind {
+        Kind::Text => {
+            let mut bytes = vec![];
+            plain(without_break(entry.text), &mut bytes);
+            text = Some(String::from_utf8_lossy(&bytes).into_owned());
+            None
+        }
+        Kind::Start => {
+            more.insert("pid".into(), value.into());
+            Some("start")
+        }
+        Kind::Exit => {
+            match entry.record.exit() {
+                Some(Exit::Code(code)) => more.insert("code".into(), code.into()),
+                Some(Exit::Signal(signal)) => more.insert("signal".into(), signal.into()),
+                None => None,
+            };
+            Some("exit")
+        }
+        Kind::End => Some("end-of-life"),
+        Kind::Gap => {
+            // 0: nobody knows how many.
+            more.insert("bytes".into(), len.into());
+            Some("gap")
+        }
+        Kind::Event => {
+            let said: Value =
+                serde_json::from_slice(entry.text.trim_ascii_end()).unwrap_or_default();
+            if let Value::Object(said) = said {
+                more = said.into_iter().filter(|(_, value)| !value.is_null()).collect();
+            }
+            None
+        }
+    };
+    let line = Line {
+        time: rfc3339(time),
+        cursor: format!("{}.{}", entry.position.record, entry.position.skip),
+        name,
+        life: (life > 0).then_some(life),
+        event,
+        text,
+        unfinished: flags & UNFINISHED != 0,
+        context: !matches,
+        lost: entry.lost,
+        more,
+    };
+    if serde_json::to_writer(&mut *out, &line).is_ok() {
+        out.push(b'\n');
+    }
+}
+
+/// Nanoseconds since the epoch as RFC 3339 in UTC.
+pub fn rfc3339(time: u64) -> String {
+    let at = jiff::Timestamp::from_nanosecond(i128::from(time)).unwrap_or_default();
+    format!("{at:.9}")
+}

@@ -1,0 +1,120 @@
+//! Times as people write them.
+
+use std::time::Duration;
+
+use jiff::civil::{DateTime, Time};
+use jiff::tz::TimeZone;
+use jiff::{SignedDuration, Span, Timestamp, Zoned};
+
+/// A time that is none.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("`{0}` is no time; write 10m, 2h30m, 14:05, 2026-11-20T14:05, or with a zone at its end")]
+pub struct BadTime(String);
+
+/// A moment, in nanoseconds since the epoch: so long ago (`10m`, `1h 30m`, `90` seconds), the last
+/// time it was so late (`14:05`), a date (`2026-11-20`), or a date with a time, in the local zone or
+/// its own.
+pub fn moment(text: &str, now: &Zoned) -> Result<u64, BadTime> {
+    let text = text.trim();
+    let bad = || BadTime(text.to_owned());
+    if text == "now" {
+        return nanoseconds(now.timestamp()).ok_or_else(bad);
+    }
+    let ago = text.strip_suffix("ago").unwrap_or(text).trim_end();
+    if let Ok(ago) = span(ago) {
+        let ago = SignedDuration::try_from(ago).map_err(|_| bad())?;
+        return nanoseconds(now.timestamp().checked_sub(ago).map_err(|_| bad())?).ok_or_else(bad);
+    }
+    if let Ok(timestamp) = text.parse::<Timestamp>() {
+        return nanoseconds(timestamp).ok_or_else(bad);
+    }
+    let zone = now.time_zone();
+    if let Ok(time) = text.parse::<Time>()
+        && !text.contains('-')
+    {
+        let today = local(now.date().to_datetime(time), zone).ok_or_else(bad)?;
+        let at = if &today > now { today.checked_sub(Span::new().days(1)) } else { Ok(today) };
+        return at.ok().and_then(|at| nanoseconds(at.timestamp())).ok_or_else(bad);
+    }
+    let at: DateTime = text.replacen(' ', "T", 1).parse().map_err(|_| bad())?;
+    local(at, zone).and_then(|at| nanoseconds(at.timestamp())).ok_or_else(bad)
+}
+
+/// How long: `2s`, `1h30m`, `500ms`; a bare number is seconds.
+pub fn span(text: &str) -> Result<Duration, BadTime> {
+    let bad = || BadTime(text.to_owned());
+    if let Ok(seconds) = text.parse::<f64>() {
+        return Duration::try_from_secs_f64(seconds).map_err(|_| bad());
+    }
+    if !text.starts_with(|first: char| first.is_ascii_digit()) {
+        return Err(bad());
+    }
+    let long: SignedDuration = if let Ok(long) = text.parse() {
+        long
+    } else {
+        let span: Span = text.parse().map_err(|_| bad())?;
+        // A day has 24 hours here: it is about what was a while ago.
+        span.to_duration(jiff::SpanRelativeTo::days_are_24_hours()).map_err(|_| bad())?
+    };
+    Duration::try_from(long).map_err(|_| bad())
+}
+
+fn local(at: DateTime, zone: &TimeZone) -> Option<Zoned> {
+    at.to_zoned(zone.clone()).ok()
+}
+
+fn nanoseconds(at: Timestamp) -> Option<u64> {
+    u64::try_from(at.as_nanosecond()).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use jiff::Zoned;
+
+    use super::{moment, span};
+
+    fn now() -> Zoned {
+        "2026-11-20T15:30:00+01:00[Europe/Berlin]".parse().unwrap()
+    }
+
+    #[test]
+    fn people_s_times_are_understood() {
+        let at = |text: &str| {
+            let at: jiff::Timestamp = text.parse().unwrap();
+            u64::try_from(at.as_nanosecond()).unwrap()
+        };
+        for (text, expected) in [
+            ("10m", "2026-11-20T15:20:00+01:00"),
+            ("2h30m", "2026-11-20T13:00:00+01:00"),
+            ("1h 30m", "2026-11-20T14:00:00+01:00"),
+            ("90", "2026-11-20T15:28:30+01:00"),
+            ("2d", "2026-11-18T15:30:00+01:00"),
+            ("5 minutes ago", "2026-11-20T15:25:00+01:00"),
+            ("14:05", "2026-11-20T14:05:00+01:00"),
+            ("14:05:30", "2026-11-20T14:05:30+01:00"),
+            ("23:00", "2026-11-19T23:00:00+01:00"),
+            ("2026-11-19", "2026-11-19T00:00:00+01:00"),
+            ("2026-11-19 08:00", "2026-11-19T08:00:00+01:00"),
+            ("2026-11-19T08:00:01.5", "2026-11-19T08:00:01.5+01:00"),
+            ("2026-11-20T14:05:00Z", "2026-11-20T14:05:00Z"),
+            ("2026-11-20T14:05:00-08:00", "2026-11-20T14:05:00-08:00"),
+            ("now", "2026-11-20T15:30:00+01:00"),
+        ] {
+            assert_eq!(moment(text, &now()), Ok(at(expected)), "{text}");
+        }
+        for text in ["", "soon", "25:00", "-5m", "2026-13-01", "m", "1e300", "nan"] {
+            assert!(moment(text, &now()).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn spans_are_understood() {
+        for (text, expected) in
+            [("2s", 2000), ("500ms", 500), ("1h30m", 5_400_000), ("0.25", 250), ("1d", 86_400_000)]
+        {
+            assert_eq!(span(text), Ok(Duration::from_millis(expected)), "{text}");
+        }
+    }
+}

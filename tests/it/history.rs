@@ -1,0 +1,269 @@
+//! `tmo logs`: asking for what was printed.
+
+use std::io::Write as _;
+use std::process::Stdio;
+
+use serde_json::Value;
+
+use crate::harness::{World, eventually, procs};
+
+/// Lines that differ in what a search could stumble over.
+const PRINT: &str = "web: for i in $(seq 1 400); do case $((i % 7)) in \
+    0) printf '\\033[31merror\\033[0m at %d\\n' $i;; 1) echo \"Error: $i\";; 2) echo;; \
+    3) printf 'half\\rwhole %d\\n' $i;; 4) printf 'tab\\tand  blanks %d  \\n' $i;; \
+    *) echo \"line $i of many\";; esac; done; echo done; exec sleep 1000\n\
+    api: echo ready; while read x; do echo \"got $x\"; done\n";
+
+fn printed() -> World {
+    let world = World::new(PRINT);
+    world.ok(["start", "-D"]);
+    eventually("all of it", || world.ok(["logs", "-n", "3", "web"]).contains("done").then_some(()));
+    world
+}
+
+/// What `grep` makes of the lines as they look.
+fn grep(world: &World, lines: &str, args: &[&str]) -> String {
+    let mut grep = world.command("grep");
+    grep.args(["-E", "-a"]).args(args).stdin(Stdio::piped()).stdout(Stdio::piped());
+    let mut child = grep.env("LC_ALL", "C.UTF-8").spawn().unwrap();
+    let mut input = child.stdin.take().unwrap();
+    let lines = lines.to_owned();
+    let writer = std::thread::spawn(move || input.write_all(lines.as_bytes()).unwrap());
+    let found = child.wait_with_output().unwrap().stdout;
+    writer.join().unwrap();
+    String::from_utf8(found).unwrap()
+}
+
+fn json(world: &World, args: &[&str]) -> Vec<Value> {
+    let text = world.ok(["logs", "--json"].iter().chain(args));
+    text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
+fn texts(entries: &[Value]) -> Vec<&str> {
+    entries.iter().filter_map(|entry| entry["text"].as_str()).collect()
+}
+
+#[test]
+fn a_search_finds_what_grep_finds() {
+    let world = printed();
+    let all = json(&world, &["web"]);
+    let lines: String = texts(&all).iter().map(|line| format!("{line}\n")).collect();
+    let table: [&[&str]; 12] = [
+        &["error"],
+        &["error", "-i"],
+        &["^error at [0-9]+$"],
+        &["error", "-v"],
+        &["error", "-i", "-v"],
+        &["^$"],
+        &["^$", "-v"],
+        &["^Error", "-C", "2"],
+        &["line 2", "-A", "3"],
+        &["at 77$", "-B", "5"],
+        &["line (5|6|300) ", "-C", "9"],
+        &["nowhere", "-C", "3"],
+    ];
+    for args in table {
+        let (expression, flags) = args.split_first().unwrap();
+        let expected = grep(&world, &lines, &[flags, &["-e", expression]].concat());
+        let found = world.run([&["logs", "web", "--json", "--grep", expression], flags].concat());
+        let found: Vec<Value> =
+            found.stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+        let expected: Vec<&str> = expected.lines().filter(|line| *line != "--").collect();
+        // What is no line counts by its words.
+        let found: Vec<&str> = found
+            .iter()
+            .filter(|entry| entry["event"].is_null())
+            .filter_map(|entry| entry["text"].as_str())
+            .collect();
+        assert_eq!(found, expected, "{args:?}");
+    }
+    let groups = |flags: &[&str]| world.ok([&["logs", "web", "--no-prefix"], flags].concat());
+    let breaks = |text: &str| text.lines().filter(|line| *line == "--").count();
+    assert_eq!(breaks(&groups(&["--grep", "of many", "-C", "0"])), 0);
+    assert_eq!(breaks(&groups(&["--grep", "at (7|70|77)$", "-C", "1"])), 2);
+    let last = world.ok(["logs", "web", "--no-prefix", "--grep", "Error", "-n", "2"]);
+    assert_eq!(last, "Error: 393\nError: 400\n");
+    world.ok(["quit"]);
+}
+
+#[test]
+fn times_cut_out_what_is_between_them() {
+    let world = printed();
+    world.type_into("api", "one");
+    eventually("it", || world.ok(["logs", "api"]).contains("got one").then_some(()));
+    let all = json(&world, &["api"]);
+    let (first, last) = (all.first().unwrap(), all.last().unwrap());
+    assert_eq!((first["event"].as_str(), last["text"].as_str()), (Some("start"), Some("got one")));
+    let time = |entry: &Value| entry["time"].as_str().unwrap().to_owned();
+    let all_of = |args: &[&str]| json(&world, &[&["api"], args].concat());
+    assert_eq!(all_of(&["--since", &time(first), "--until", &time(last)]), all);
+    assert_eq!(all_of(&["--since", &time(last)]).last(), Some(last));
+    assert!(!all_of(&["--since", &time(last)]).contains(first));
+    assert_eq!(all_of(&["--until", &time(first)]).first(), Some(first));
+    assert!(!all_of(&["--until", &time(first)]).contains(last));
+    assert_eq!(all_of(&["--since", "1h"]), all);
+    assert_eq!(all_of(&["--since", "now"]), Vec::<Value>::new());
+    assert_eq!(all_of(&["--until", "10m"]), Vec::<Value>::new());
+    world.ok(["quit"]);
+}
+
+#[test]
+fn runs_and_lives_can_be_told_apart() {
+    let world = World::new("web: echo life $PPID; exec sleep 1000\n");
+    for run in 1..=3 {
+        world.ok(["start", "-D"]);
+        world.wait_state("web", "running");
+        eventually("it speaks", || {
+            let log = world.ok(["logs", "web", "--no-prefix"]);
+            (log.lines().count() == run).then_some(())
+        });
+        if run < 3 {
+            world.ok(["quit"]);
+        }
+    }
+    world.ok(["restart", "web"]);
+    let lines = || -> Vec<String> {
+        world.ok(["logs", "web", "--no-prefix"]).lines().map(str::to_owned).collect()
+    };
+    eventually("its second life", || (lines().len() == 4).then_some(()));
+    let lines = lines();
+    let of = |args: &[&str]| world.ok([&["logs", "web", "--no-prefix"], args].concat());
+    assert_eq!(of(&["--run", "1"]), format!("{}\n{}\n", lines[2], lines[3]));
+    assert_eq!(of(&["--run", "3"]), format!("{}\n", lines[0]));
+    assert_eq!(of(&["--since-restart"]), format!("{}\n", lines[3]));
+    let ran = world.run(["logs", "--run", "4"]);
+    assert!(ran.code == 1 && ran.stderr.contains("there is no run 4"), "{ran:?}");
+    world.ok(["quit"]);
+}
+
+#[test]
+fn what_others_said_at_the_time_is_shown_around_a_match() {
+    let world = World::new(
+        "web: while read x; do echo web $x; done\napi: while read x; do echo api $x; done\n",
+    );
+    world.ok(["start", "-D"]);
+    for name in ["web", "api"] {
+        world.wait_state(name, "running");
+    }
+    let seen = |line: &str| {
+        eventually(line, || world.ok(["logs", "--no-prefix"]).contains(line).then_some(()));
+    };
+    world.type_into("api", "before");
+    seen("api before");
+    world.type_into("web", "crash");
+    seen("web crash");
+    world.type_into("api", "after");
+    seen("api after");
+    let around = |args: &[&str]| world.ok([&["logs", "--no-prefix"], args].concat());
+    let all = around(&["--around", "web crash", "-C", "1h"]);
+    for line in ["api before\n", "web crash\n", "api after\n"] {
+        assert!(all.contains(line), "{all}");
+    }
+    let close = around(&["--around", "web crash", "-C", "0"]);
+    assert!(close.contains("web crash\n") && !close.contains("api after"), "{close}");
+    assert_eq!(around(&["api", "--around", "web crash", "-C", "1h"]), "", "no line of the api's");
+    world.ok(["quit"]);
+    assert!(around(&["--around", "web crash", "-C", "1h"]).contains("api after\n"));
+}
+
+#[test]
+fn each_form_is_what_it_says() {
+    let world = World::new("web: printf '\\033[1mbold\\033[0m\\nplain\\nopen'; exit 3\n");
+    let ran = world.run(["start"]);
+    assert_eq!(ran.code, 3, "{ran:?}");
+    assert_eq!(world.ok(["logs", "web", "--raw"]), "\u{1b}[1mbold\u{1b}[0m\r\nplain\r\nopen");
+    let lines = "\u{1b}[1mbold\u{1b}[0m\nplain\nopen\n";
+    assert_eq!(world.ok(["logs", "web", "--no-prefix"]), lines);
+    let all = json(&world, &["web"]);
+    let keys = |entry: &Value| entry.as_object().unwrap().keys().cloned().collect::<Vec<_>>();
+    assert_eq!(texts(&all), ["bold", "plain", "open"]);
+    assert_eq!(keys(&all[1]), ["cursor", "life", "name", "text", "time"]);
+    let open = all.iter().find(|entry| entry["text"] == "open").unwrap();
+    assert_eq!(open["unfinished"], true);
+    let exit = all.iter().find(|entry| entry["event"] == "exit").unwrap();
+    assert_eq!(
+        (&exit["code"], &exit["name"], &exit["life"]),
+        (&3.into(), &"web".into(), &1.into())
+    );
+    let events = json(&world, &["--events"]);
+    assert!(events.iter().all(|entry| entry["event"].is_string()), "{events:?}");
+    assert!(events.iter().any(|entry| entry["event"] == "end"), "{events:?}");
+    let ran = world.run(["logs", "web", "--no-prefix", "--max-bytes", "12"]);
+    assert_eq!((ran.stdout.as_str(), ran.code), ("plain\nopen\n", 0), "{ran:?}");
+    assert!(ran.stderr.contains("bytes are left out (--max-bytes)"), "{ran:?}");
+    assert_eq!(world.ok(["logs", "web", "--no-prefix", "--max-bytes", "1k"]), lines);
+    let stamped = world.ok(["logs", "-T", "web", "--grep", "plain"]);
+    assert!(stamped.ends_with(" web    | plain\n") && stamped.len() > 20, "{stamped}");
+}
+
+#[test]
+fn a_line_of_many_records_is_one() {
+    let world = World::new(
+        "web: echo a; head -c 5000000 /dev/zero | tr '\\0' x; echo; echo b; exec sleep 1000\n",
+    );
+    world.ok(["start", "-D"]);
+    eventually("all of it", || world.ok(["logs", "-n", "1", "web"]).contains("b\n").then_some(()));
+    let all = json(&world, &["web"]);
+    let lengths: Vec<usize> = texts(&all).iter().map(|text| text.len()).collect();
+    assert_eq!(lengths, [1, 5_000_000, 1]);
+    let found = json(&world, &["web", "--grep", "^x{3}", "-C", "1"]);
+    assert_eq!(texts(&found).iter().map(|text| text.len()).collect::<Vec<_>>(), lengths);
+    world.ok(["quit"]);
+}
+
+#[test]
+fn it_can_be_asked_after_a_crash() {
+    let world = printed();
+    let before = world.ok(["logs", "web", "--no-prefix", "--grep", "many", "-n", "5"]);
+    let tmux = world.tmux_server();
+    crate::adopt::kill_both(&world);
+    procs::kill(tmux, 9);
+    eventually("tmux is gone", || (!procs::alive(tmux)).then_some(()));
+    assert_eq!(world.ok(["logs", "web", "--no-prefix", "--grep", "many", "-n", "5"]), before);
+    assert!(world.ok(["logs", "--around", "done"]).contains("| done\n"));
+    let mut view = world.start([""; 0]);
+    view.shows("| done\n");
+    assert_eq!(view.interrupt(), 0);
+}
+
+#[test]
+fn a_search_goes_on_with_what_comes() {
+    let world = World::new("web: while read x; do echo $x; done\n");
+    world.ok(["start", "-D"]);
+    world.wait_state("web", "running");
+    let log = world.path().join("found");
+    let mut follow = world.tmo(["logs", "-f", "--no-prefix", "--grep", "^wanted"]);
+    let mut follow = follow.stdout(std::fs::File::create(&log).unwrap()).spawn().unwrap();
+    let found = || std::fs::read_to_string(&log).unwrap();
+    for at in 1..=3 {
+        world.type_into("web", "other");
+        world.type_into("web", &format!("wanted {at}"));
+        eventually("it is found", || found().contains(&format!("wanted {at}\n")).then_some(()));
+    }
+    world.ok(["quit"]);
+    let status = eventually("it ends with the run", || follow.try_wait().unwrap());
+    assert_eq!(status.code(), Some(0));
+    let lines: Vec<String> = found().lines().map(str::to_owned).collect();
+    // Typed and echoed by the terminal, then printed.
+    assert!(lines.iter().all(|line| line.starts_with("wanted ")), "{lines:?}");
+}
+
+#[test]
+fn what_means_nothing_is_refused_with_the_reason() {
+    let world = World::new("web: echo up\n");
+    world.run(["start"]);
+    let table: [(&[&str], &str); 8] = [
+        (&["--grep", "a(b"], "`a(b` is no regular expression: unclosed group"),
+        (&["--since", "soon"], "`soon` is no time; write 10m,"),
+        (&["--around", "x", "-C", "far"], "`far` is no time"),
+        (&["--grep", "x", "-C", "2s"], "-C takes a number of lines here"),
+        (&["-i"], "required"),
+        (&["--run", "0"], "0 is not in 1.."),
+        (&["--max-bytes", "many"], "a number of bytes is needed"),
+        (&["--json", "--raw"], "cannot be used with"),
+    ];
+    for (args, why) in table {
+        let ran = world.run([&["logs"], args].concat());
+        assert!(ran.code == 2 && ran.stderr.contains(why), "{args:?}: {ran:?}");
+    }
+}
