@@ -46,7 +46,7 @@ pub fn span(text: &str) -> Result<Duration, BadTime> {
     if let Ok(seconds) = text.parse::<f64>() {
         return Duration::try_from_secs_f64(seconds).map_err(|_| bad());
     }
-    if !text.starts_with(|first: char| first.is_ascii_digit()) {
+    if !text.starts_with(|first: char| first.is_ascii_digit()) || text.contains(':') {
         return Err(bad());
     }
     let long: SignedDuration = if let Ok(long) = text.parse() {
