@@ -40,7 +40,7 @@ pub enum CliError {
     Tmux(#[from] VersionError),
     /// The supervisor could not be asked.
     #[error(transparent)]
-    Client(#[from] ClientError),
+    Client(ClientError),
     /// Nobody listens where the socket is, or would be.
     #[error("{0}; nothing runs here, `tmo start` begins")]
     NothingRuns(#[source] ClientError),
@@ -84,6 +84,14 @@ pub enum CliError {
     /// Something that does not fit.
     #[error("{0}")]
     Other(String),
+    /// What was waited for has not come.
+    #[error("{what} after {limit}")]
+    TimedOut {
+        /// What is still not so.
+        what: String,
+        /// How long was waited.
+        limit: String,
+    },
     /// A value of a flag that means nothing.
     #[error("{0}")]
     Usage(String),
@@ -109,11 +117,27 @@ pub enum CliError {
     NoLog(PathBuf),
 }
 
+impl From<ClientError> for CliError {
+    fn from(error: ClientError) -> Self {
+        match error {
+            ClientError::Unknown(unknown) => Self::Unknown(unknown),
+            error @ (ClientError::Dial { .. }
+            | ClientError::Stranger { .. }
+            | ClientError::Silent { .. }
+            | ClientError::Lost { .. }
+            | ClientError::Refused { .. }
+            | ClientError::Garbled { .. }) => Self::Client(error),
+        }
+    }
+}
+
 impl CliError {
     /// The exit code of the program.
     pub fn exit_code(&self) -> u8 {
         match self {
             Self::Unknown(_) | Self::NoCommand | Self::Usage(_) => 2,
+            // As timeout(1).
+            Self::TimedOut { .. } => 124,
             Self::NotExecutable { .. } => 126,
             Self::NotFound { .. } => 127,
             Self::Start { code, .. } => *code,

@@ -14,6 +14,7 @@ mod instance;
 mod launch;
 mod log;
 mod logs;
+mod ls;
 pub mod man;
 mod outlet;
 mod parts;
@@ -23,7 +24,9 @@ mod ps;
 mod request;
 mod run;
 mod start;
+mod terminal;
 mod view;
+mod wait;
 
 use std::ffi::OsString;
 use std::fmt::Display;
@@ -31,7 +34,7 @@ use std::io::{self, Write};
 
 use clap::error::{ContextKind, ErrorKind};
 
-use args::{Args, ClientArgs, ManArgs, NamesArgs, Verb};
+use args::{Args, ClientArgs, ManArgs, NamesArgs, SignalArgs, Verb};
 pub use error::CliError;
 use instance::Instance;
 use persona::Persona;
@@ -84,6 +87,17 @@ fn act(args: Args, out: &mut dyn Write) -> Result<u8, CliError> {
         Some(Verb::Detach(args)) => detach(&args),
         Some(Verb::Echo(args)) => echo::echo(&args),
         Some(Verb::Logs(args)) => logs::logs(&args, out),
+        Some(Verb::Events(args)) => logs::logs(&args.into(), out),
+        Some(Verb::Wait(args)) => wait::wait(&args),
+        Some(Verb::Signal(args)) => {
+            let SignalArgs { signal, names, client } = args;
+            let mut instance = Instance::find(&client)?;
+            let ask = Request::Signal { signal, names };
+            block_on(request::request(&mut instance, ask, true))
+        }
+        Some(Verb::Send(args)) => terminal::send(&args),
+        Some(Verb::Screen(args)) => terminal::screen(&args, out),
+        Some(Verb::Ls(args)) => ls::ls(&args, out),
         Some(Verb::Run(args)) => run::run(&args),
         Some(Verb::Ps(args)) => ps::ps(&args, out),
         Some(Verb::Completions(args)) => written(completions::write(args.shell, out)),

@@ -51,7 +51,7 @@ pub(super) async fn request(
                 Request::Stop { names } => overmind.stop(names).await?,
                 Request::Quit => overmind.quit().await?,
                 Request::Kill => overmind.kill().await?,
-                Request::Start { .. } | Request::Resize { .. } => {
+                Request::Start { .. } | Request::Signal { .. } | Request::Resize { .. } => {
                     let text = "overmind runs here, which can't do that".to_owned();
                     return Err(CliError::Other(text));
                 }
@@ -133,6 +133,7 @@ fn ends_the_run(request: &Request) -> bool {
         Request::Start { .. }
         | Request::Stop { .. }
         | Request::Restart { .. }
+        | Request::Signal { .. }
         | Request::Resize { .. } => false,
     }
 }
@@ -150,6 +151,7 @@ fn words(request: &Request) -> &'static str {
         Request::Start { .. } => "starting",
         Request::Stop { .. } => "stopping",
         Request::Restart { .. } => "restarting",
+        Request::Signal { .. } => "signalling",
         Request::Quit => "stopping everything",
         Request::Kill => "killing everything",
         Request::Resize { .. } => "resizing",

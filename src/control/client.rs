@@ -21,10 +21,11 @@ use tokio::net::UnixStream;
 use super::address::Address;
 use super::dial;
 use super::handle::End;
+use super::http::pane::{Shown, Typed};
 use super::http::{Alive, Detached, Problem};
 use super::sse;
 use super::tcp;
-use crate::model::request::{Head, Outcome, Request, State};
+use crate::model::request::{Head, Outcome, Request, State, Unknown};
 
 /// An answer larger than this is not from a supervisor.
 const LARGEST_ANSWER: usize = 16 << 20;
@@ -74,6 +75,9 @@ pub enum ClientError {
         /// How.
         cause: String,
     },
+    /// No process has that name.
+    #[error("unknown process name: {}", .0.name)]
+    Unknown(Unknown),
     /// The supervisor refused, for this reason.
     #[error("{reason}")]
     Refused {
@@ -223,6 +227,34 @@ impl Client {
         }
     }
 
+    /// Type into the terminal of a process.
+    pub async fn type_into(&self, name: &str, text: &str, enter: bool) -> Result<(), ClientError> {
+        let body = serde_json::to_vec(&Typed { text: text.to_owned(), enter });
+        let body = body.map_err(|error| self.garbled(&error))?;
+        let path = format!("/api/processes/{}/input", percent_encoded(name));
+        let (status, body) = self.ask(Method::POST, &path, body.into()).await?;
+        self.of_pane(status, &body).map(drop)
+    }
+
+    /// What the terminal of a process shows.
+    pub async fn screen(&self, name: &str, color: bool) -> Result<String, ClientError> {
+        let path = format!("/api/processes/{}/screen?color={color}", percent_encoded(name));
+        let (status, body) = self.ask(Method::GET, &path, Bytes::new()).await?;
+        let body = self.of_pane(status, &body)?;
+        Ok(self.parse::<Shown>(body)?.screen)
+    }
+
+    fn of_pane<'a>(&self, status: StatusCode, body: &'a [u8]) -> Result<&'a [u8], ClientError> {
+        match status {
+            StatusCode::OK => Ok(body),
+            StatusCode::NOT_FOUND => match self.parse::<Outcome>(body) {
+                Ok(Outcome { unknown: Some(unknown), .. }) => Err(ClientError::Unknown(unknown)),
+                _ => Err(self.refusal(status, body)),
+            },
+            _ => Err(self.refusal(status, body)),
+        }
+    }
+
     /// Have all views go; how many there were, and whether they are gone.
     pub async fn detach(&self) -> Result<(usize, bool), ClientError> {
         let (status, body) = self.ask(Method::POST, "/api/detach", Bytes::new()).await?;
@@ -322,6 +354,13 @@ impl Client {
     }
 }
 
+/// A name as a part of a path.
+fn percent_encoded(name: &str) -> String {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
+    let one = |byte: u8| if plain(byte) { char::from(byte).into() } else { format!("%{byte:02X}") };
+    name.bytes().map(one).collect()
+}
+
 /// A request as method, path and body.
 fn wire(request: &Request) -> (Method, &'static str, String) {
     let named = |names: &[String]| json!({ "names": names }).to_string();
@@ -329,6 +368,10 @@ fn wire(request: &Request) -> (Method, &'static str, String) {
         Request::Start { names } => (Method::POST, "/api/start", named(names)),
         Request::Stop { names } => (Method::POST, "/api/stop", named(names)),
         Request::Restart { names } => (Method::POST, "/api/restart", named(names)),
+        Request::Signal { signal, names } => {
+            let body = json!({ "signal": signal, "names": names });
+            (Method::POST, "/api/signal", body.to_string())
+        }
         Request::Quit => (Method::POST, "/api/quit", String::new()),
         Request::Kill => (Method::POST, "/api/kill", String::new()),
         Request::Resize { columns, rows } => {

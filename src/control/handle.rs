@@ -29,6 +29,15 @@ pub enum Ask {
         /// Where the answer goes.
         reply: oneshot::Sender<State>,
     },
+    /// Something about the terminal of a process.
+    Pane {
+        /// Whose.
+        name: String,
+        /// What.
+        ask: PaneAsk,
+        /// Where the answer goes.
+        reply: oneshot::Sender<Result<String, PaneProblem>>,
+    },
     /// A terminal shows the log from now on.
     ViewOpened,
     /// It does no more. Follows every [`Ask::ViewOpened`], however the client ended.
@@ -43,6 +52,32 @@ pub enum Ask {
         /// Its number.
         number: u64,
     },
+}
+
+/// Something about the terminal of a process.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum PaneAsk {
+    /// Type this into it; nothing is told.
+    Type {
+        /// What is typed; line breaks are typed as Enter.
+        text: String,
+        /// Then Enter.
+        enter: bool,
+    },
+    /// Tell what it shows.
+    Screen {
+        /// With colours, as escape sequences.
+        color: bool,
+    },
+}
+
+/// Why that can't be.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum PaneProblem {
+    /// No process has this name.
+    Unknown(Box<Outcome>),
+    /// It has no terminal, does not run, or tmux refused.
+    Refused(String),
 }
 
 /// How the run ended.
@@ -106,6 +141,17 @@ impl Handle {
     pub async fn state(&self) -> Result<State, Ending> {
         let (reply, answer) = oneshot::channel();
         self.tell(Ask::State { reply }).await?;
+        answer.await.map_err(|_| Ending)
+    }
+
+    /// Ask something of the terminal of a process.
+    pub async fn pane(
+        &self,
+        name: String,
+        ask: PaneAsk,
+    ) -> Result<Result<String, PaneProblem>, Ending> {
+        let (reply, answer) = oneshot::channel();
+        self.tell(Ask::Pane { name, ask, reply }).await?;
         answer.await.map_err(|_| Ending)
     }
 

@@ -110,6 +110,7 @@ impl Engine {
                 // The client may be gone.
                 let _ = reply.send(self.state());
             }
+            Ask::Pane { name, ask, reply } => self.on_pane(&name, ask, reply),
             Ask::ViewOpened => {
                 self.views += 1;
                 self.saved.headless_since = None;

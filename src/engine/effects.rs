@@ -6,6 +6,7 @@ use nix::libc::{SIGCONT, SIGHUP, SIGKILL, SIGUSR1};
 
 use super::core::Engine;
 use crate::model::request::{ProcessState, State, TmuxAddress};
+use crate::pane::life::Traces;
 use crate::pane::spec::{SPEC_VERSION, Spec, SpecError, Want};
 use crate::plan;
 use crate::supervisor::{Course, Effect, Input, Pane, Phase, ProcId, Word};
@@ -17,6 +18,7 @@ impl Engine {
         match effect {
             Effect::Open(ids) => self.open(&ids),
             Effect::Want { id, want, life, kill } => self.want(id, want, life, kill),
+            Effect::Signal { id, pid, signal } => self.signal(id, pid, signal),
             Effect::Say(word) => self.say(&word),
             Effect::Answer(ticket, outcome) => {
                 if matches!(self.saved.supervisor.course, Course::Done { .. }) {
@@ -55,6 +57,18 @@ impl Engine {
                 let stands = stands.ok().map(|spec| (spec.want, spec.life));
                 self.input(Input::Untold(id, text, stands));
             }
+        }
+    }
+
+    /// Its shim keeps a main process that has ended for as long as its number may be used, so the
+    /// group is that of this very life.
+    fn signal(&mut self, id: ProcId, pid: u32, signal: i32) {
+        let mains = Traces::read(&self.panes[id].paths.life()).mains;
+        let is_it = |&(main, start): &(u32, u64)| main == pid && sys::alive(main, start);
+        if mains.iter().any(is_it)
+            && let Err(error) = sys::signal_group(pid, signal)
+        {
+            self.trouble(id, &format!("Can't send it signal {signal}: {error}"));
         }
     }
 

@@ -17,4 +17,5 @@ mod queue;
 pub mod run;
 pub mod runtime;
 mod serving;
+mod terminal;
 mod watchers;

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::signal::SignalName;
 use super::{Exit, ProcName, text::OsText};
 
 /// Something a client wants done.
@@ -20,6 +21,13 @@ pub enum Request {
     },
     /// Stop these, then start them again.
     Restart {
+        /// Names, globs or entries; empty means all.
+        names: Vec<String>,
+    },
+    /// Send a signal to the process groups of these.
+    Signal {
+        /// Which.
+        signal: SignalName,
         /// Names, globs or entries; empty means all.
         names: Vec<String>,
     },

@@ -45,6 +45,15 @@ pub enum Effect {
         /// Lives up to this one without grace; 0 for none.
         kill: u64,
     },
+    /// Send a signal to the process group of a process that runs.
+    Signal {
+        /// Which.
+        id: ProcId,
+        /// Its main process.
+        pid: u32,
+        /// The number of the signal.
+        signal: i32,
+    },
     /// Write a line of the supervisor's own into the log.
     Say(Word),
     /// Tell a client how its request went.
@@ -58,7 +67,7 @@ impl Effect {
     pub fn concerns(&self, process: ProcId) -> bool {
         match self {
             Self::Open(ids) => ids.contains(&process),
-            Self::Want { id, .. } => *id == process,
+            Self::Want { id, .. } | Self::Signal { id, .. } => *id == process,
             Self::Say(word) => word.id == Some(process),
             Self::Answer(..) | Self::Finish(_) => false,
         }

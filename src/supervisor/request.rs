@@ -6,6 +6,7 @@ use super::{Course, Effect, Goal, Pane, Phase, Proc, ProcId, Supervisor, Word};
 use crate::model::Exit;
 use crate::model::nearest;
 use crate::model::request::{Outcome, Request};
+use crate::model::signal::SignalName;
 use crate::pane::spec::Want;
 
 /// What a request does to each of its processes.
@@ -22,6 +23,7 @@ impl Supervisor {
             Request::Start { names } => self.each(id, (Verb::Start, names), now, out),
             Request::Stop { names } => self.each(id, (Verb::Stop, names), now, out),
             Request::Restart { names } => self.each(id, (Verb::Restart, names), now, out),
+            Request::Signal { signal, names } => self.signal(id, *signal, names, out),
             Request::Quit => {
                 self.tickets.push(Ticket::quit(id));
                 if self.course == Course::Keep { self.quit(out) } else { self.kill(out) }
@@ -61,6 +63,33 @@ impl Supervisor {
         };
         let aims = ids.into_iter().map(act).collect();
         self.tickets.push(Ticket::new(ticket, aims));
+    }
+
+    /// Send a signal to those of these that run; of those that are named, each should.
+    fn signal(
+        &mut self,
+        ticket: u64,
+        signal: SignalName,
+        patterns: &[String],
+        out: &mut Vec<Effect>,
+    ) {
+        let ids = match self.find(patterns) {
+            Ok(ids) => ids,
+            Err(outcome) => return out.push(Effect::Answer(ticket, *outcome)),
+        };
+        let (mut names, mut problems) = (vec![], vec![]);
+        for id in ids {
+            let name = self.procs[id].name.clone();
+            if let Some(pid) = self.procs[id].pid() {
+                out.push(Word::of(id, "signal", format!("Sent signal {signal}")));
+                out.push(Effect::Signal { id, pid, signal: signal.number() });
+                names.push(name);
+            } else if !patterns.is_empty() {
+                problems.push(format!("{name} does not run"));
+            }
+        }
+        let outcome = Outcome { ok: problems.is_empty(), problems, names, unknown: None };
+        out.push(Effect::Answer(ticket, outcome));
     }
 
     /// The processes that these words mean; none given means all.

@@ -3,6 +3,7 @@
 use pretty_assertions::assert_eq;
 use serde_json::json;
 use tmo::control::client::ClientError;
+use tmo::control::handle::PaneAsk;
 use tmo::model::request::Request;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
@@ -45,6 +46,12 @@ async fn every_verb_reaches_the_engine() {
             Request::Restart { names: web() },
             false,
         ),
+        (
+            "POST /api/signal",
+            r#"{"signal":"SIGUSR1","names":["web#1"]}"#,
+            Request::Signal { signal: "USR1".parse().unwrap(), names: web() },
+            true,
+        ),
         ("POST /api/quit", "", Request::Quit, true),
         ("POST /api/kill?wait=false", "", Request::Kill, false),
         (
@@ -72,6 +79,7 @@ async fn the_client_asks_for_every_verb() {
         Request::Start { names: names(&["web"]) },
         Request::Stop { names: names(&["web#2", "w*"]) },
         Request::Restart { names: vec![] },
+        Request::Signal { signal: "HUP".parse().unwrap(), names: names(&["web"]) },
         Request::Quit,
         Request::Kill,
         Request::Resize { columns: 1, rows: 2 },
@@ -80,6 +88,27 @@ async fn the_client_asks_for_every_verb() {
         assert!(outcome.ok, "{request:?}");
         assert_eq!(run.next().await, Seen::Do(request, false));
     }
+}
+
+#[tokio::test]
+async fn terminals_are_typed_into_and_read() {
+    let mut run = run();
+    let client = run.client().await;
+    client.type_into("web#1", "ä \"q\"\n", true).await.unwrap();
+    let typed = PaneAsk::Type { text: "ä \"q\"\n".to_owned(), enter: true };
+    assert_eq!(run.next().await, Seen::Pane("web#1".to_owned(), typed));
+    assert_eq!(client.screen("web#2", true).await.unwrap(), "screen true\n");
+    let error = client.type_into("slow", "x", false).await.unwrap_err();
+    assert_eq!(error.to_string(), "slow does not run");
+    for name in ["wroker", "a/b", "..", "%2e", ""] {
+        let error = client.screen(name, false).await.unwrap_err();
+        let known = matches!(&error, ClientError::Unknown(unknown) if unknown.name == name);
+        assert!(known || name.is_empty() || name == "..", "{name}: {error:?}");
+    }
+    let reply = run.http("POST /api/processes/nosuch/input", "{}").await;
+    assert_eq!((reply.status, &reply.body["unknown"]["name"]), (404, &json!("nosuch")));
+    let reply = run.http("POST /api/processes/slow/input", "{}").await;
+    assert_eq!((reply.status, reply.error()), (409, "slow does not run"));
 }
 
 #[tokio::test]
@@ -133,6 +162,14 @@ async fn bad_input_is_refused_with_a_reason() {
         ("POST /api/stop", &large, 413, "bytes long"),
         ("POST /api/processes/%ff/stop", "", 400, "UTF-8"),
         ("POST /api/processes/web/explode", "", 404, "there is no"),
+        ("POST /api/signal", "{}", 400, "missing field `signal`"),
+        ("POST /api/signal", r#"{"signal":"NOPE"}"#, 400, "there is no signal `NOPE`"),
+        ("POST /api/signal", r#"{"signal":"HUP","name":"web"}"#, 400, "unknown field `name`"),
+        ("POST /api/processes/web/input", r#"{"text":1}"#, 400, "invalid type"),
+        ("POST /api/processes/web/input", r#"{"text":"\u0000"}"#, 400, "NUL"),
+        ("POST /api/processes/%ff/input", "{}", 400, "UTF-8"),
+        ("GET /api/processes/web/input", "", 405, "does not take GET"),
+        ("GET /api/processes/web/screen?color=red", "", 400, "color=red"),
         ("PUT /api/size", r#"{"columns":80}"#, 400, "missing field `rows`"),
         ("PUT /api/size", r#"{"columns":80,"rows":0}"#, 400, "one row"),
         ("PUT /api/size", r#"{"columns":70000,"rows":1}"#, 400, "70000"),

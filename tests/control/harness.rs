@@ -6,7 +6,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use tempfile::TempDir;
-use tmo::control::handle::{Ask, ECHO_CHUNK, Echo, EchoCursor, End, Handle, JournalAccess};
+use tmo::control::handle::{
+    Ask, ECHO_CHUNK, Echo, EchoCursor, End, Handle, JournalAccess, PaneAsk, PaneProblem,
+};
 use tmo::control::listen::{self, Listening};
 use tmo::control::server::{Limits, Listeners, serve};
 use tmo::model::ProcName;
@@ -26,6 +28,7 @@ pub(crate) async fn soon<T>(what: impl Future<Output = T>) -> T {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Seen {
     Do(Request, bool),
+    Pane(String, PaneAsk),
     View(bool),
     Echo(u64, bool),
 }
@@ -160,6 +163,19 @@ async fn engine(mut asked: mpsc::Receiver<Ask>, seen: mpsc::Sender<Seen>, releas
                     let _ = reply.send(outcome);
                 });
                 Seen::Do(request, wait)
+            }
+            Ask::Pane { name, ask, reply } => {
+                let all: Vec<ProcName> = NAMES.map(|name| ProcName::new(name).unwrap()).into();
+                let answer = match (all.iter().any(|known| known.matches(&name)), &ask) {
+                    (false, _) => Err(PaneProblem::Unknown(nearest::unknown(&name, &all).into())),
+                    (true, PaneAsk::Type { .. }) if name == "slow" => {
+                        Err(PaneProblem::Refused("slow does not run".to_owned()))
+                    }
+                    (true, PaneAsk::Type { .. }) => Ok(String::new()),
+                    (true, PaneAsk::Screen { color }) => Ok(format!("screen {color}\n")),
+                };
+                let _ = reply.send(answer);
+                Seen::Pane(name, ask)
             }
             Ask::ViewOpened => Seen::View(true),
             Ask::ViewClosed => Seen::View(false),

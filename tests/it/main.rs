@@ -7,6 +7,7 @@
 #![expect(clippy::print_stderr, reason = "what a failed test leaves is shown")]
 
 mod adopt;
+mod asking;
 mod basics;
 mod commands;
 mod completions;

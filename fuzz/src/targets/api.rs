@@ -184,6 +184,7 @@ impl Call {
             Request::Start { .. }
             | Request::Stop { .. }
             | Request::Restart { .. }
+            | Request::Signal { .. }
             | Request::Quit
             | Request::Resize { .. } => {
                 if wait {

@@ -87,6 +87,11 @@ async fn engine(mut asked: mpsc::Receiver<Ask>, seen: Arc<Mutex<Vec<Asked>>>) {
                 let _ = reply.send(outcome(&request));
                 Asked::Do(request, wait, key)
             }
+            Ask::Pane { reply, .. } => {
+                // Whoever has asked may be gone.
+                let _ = reply.send(Ok(String::new()));
+                continue;
+            }
             Ask::ViewOpened => Asked::View(true),
             Ask::ViewClosed => Asked::View(false),
             Ask::EchoOpened { .. } => Asked::Echo(true),

@@ -352,6 +352,39 @@ impl Tmux {
         Ok(())
     }
 
+    /// Type text into a pane as it stands, line breaks as Enter.
+    pub async fn type_text(&self, pane: &str, text: &str, enter: bool) -> Result<(), TmuxError> {
+        /// What fits into one call whatever it is made of.
+        const MOST: usize = 4096;
+        let keys = || Command::new("send-keys").arg("-t").arg(pane);
+        let mut groups = vec![];
+        for (at, line) in text.split('\n').enumerate() {
+            if at > 0 {
+                groups.push(vec![keys().arg("Enter")]);
+            }
+            let mut rest = line;
+            while !rest.is_empty() {
+                let fits = (0..=rest.len().min(MOST)).rev().find(|&at| rest.is_char_boundary(at));
+                let (part, more) = rest.split_at(fits.unwrap_or(rest.len()));
+                groups.push(vec![keys().arg("-l").arg("--").arg(part)]);
+                rest = more;
+            }
+        }
+        if enter {
+            groups.push(vec![keys().arg("Enter")]);
+        }
+        self.call_all(groups).await
+    }
+
+    /// What a pane shows, without the blanks at the ends of its lines; with its colours if wanted.
+    pub async fn screen(&self, pane: &str, color: bool) -> Result<String, TmuxError> {
+        let mut capture = Command::new("capture-pane").arg("-p").arg("-t").arg(pane);
+        if color {
+            capture = capture.arg("-e");
+        }
+        self.call(capture.words().to_vec()).await
+    }
+
     /// End the server.
     pub async fn kill_server(&self) -> Result<(), TmuxError> {
         self.call(vec!["kill-server".into()]).await.map(drop)

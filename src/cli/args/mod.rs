@@ -18,8 +18,8 @@ use clap::{ArgAction, Command, FromArgMatches as _, Parser, Subcommand};
 pub use settings::command;
 pub use start::StartArgs;
 pub use verbs::{
-    ClientArgs, CompletionsArgs, ConnectArgs, EchoArgs, LogsArgs, ManArgs, NamesArgs, PsArgs,
-    RunArgs,
+    ClientArgs, CompletionsArgs, ConnectArgs, EchoArgs, EventsArgs, LogsArgs, LsArgs, ManArgs,
+    NamesArgs, PsArgs, RunArgs, ScreenArgs, SendArgs, SignalArgs, WaitArgs, WaitFor,
 };
 
 use crate::config::env::parse_bool;
@@ -134,6 +134,46 @@ Examples:
 Times: 10m, 2h30m (ago), 14:05, 2026-11-20, 2026-11-20T14:05:00+01:00. The log stays after the end
 of a run, and after a crash.")]
     Logs(LogsArgs),
+    /// Print what tmo itself had to say: starts, ends, restarts.
+    #[command(after_help = "\
+Examples:
+  tmo events                    of all runs that the log still has
+  tmo events -f --json          as it comes, for a script")]
+    Events(EventsArgs),
+    /// Wait until processes run, have ended, said something or listen.
+    #[command(after_help = "\
+Examples:
+  tmo wait                      until all of them run
+  tmo wait migrate --for exit   until it has ended; the exit code is its own
+  tmo wait web --for log 'listening on' --timeout 30s
+  tmo wait web --for port       until something takes connections at its PORT
+
+Exit codes: 0 it is so, 1 it can't be so any more, 124 the time is over.")]
+    Wait(WaitArgs),
+    /// Send a signal to processes; without names, to all that run.
+    #[command(after_help = "\
+Examples:
+  tmo signal USR1 web           to its process group
+  tmo signal HUP")]
+    Signal(SignalArgs),
+    /// Type into the terminal of a process.
+    #[command(after_help = "\
+Examples:
+  tmo send web 'reload' --enter
+  tmo send console - <script    line by line")]
+    Send(SendArgs),
+    /// Print what the terminal of a process shows.
+    #[command(after_help = "\
+Examples:
+  tmo screen web
+  tmo screen web --color | less -R")]
+    Screen(ScreenArgs),
+    /// List the runs of this user, wherever they were started.
+    #[command(after_help = "\
+Examples:
+  tmo ls
+  tmo ls --json | jq -r '.[].socket'")]
+    Ls(LsArgs),
     /// Run a command in the environment of the env files, as the processes have it.
     #[command(
         visible_aliases = ["exec", "e"],

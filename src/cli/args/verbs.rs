@@ -9,6 +9,7 @@ use clap_complete::engine::{ArgValueCandidates, ArgValueCompleter, CompletionCan
 use super::truth;
 use crate::cli::completions::{Shell, complete_name};
 use crate::model::network::Network;
+use crate::model::signal::SignalName;
 
 /// Which instance a command talks to.
 #[derive(Debug, Clone, PartialEq, Eq, Default, clap::Args)]
@@ -149,6 +150,139 @@ pub struct LogsArgs {
     /// Which instance.
     #[command(flatten)]
     pub client: ClientArgs,
+}
+
+/// `tmo events`.
+#[derive(Debug, Clone, PartialEq, Eq, Default, clap::Args)]
+pub struct EventsArgs {
+    /// Only of these processes.
+    #[arg(value_name = "NAME", add = ArgValueCompleter::new(complete_name))]
+    pub names: Vec<String>,
+    /// Then go on with what comes.
+    #[arg(short = 'f', long)]
+    pub follow: bool,
+    /// Only the last N.
+    #[arg(short = 'n', long, value_name = "N")]
+    pub lines: Option<usize>,
+    /// One JSON object for each.
+    #[arg(long)]
+    pub json: bool,
+    /// Which instance.
+    #[command(flatten)]
+    pub client: ClientArgs,
+}
+
+impl From<EventsArgs> for LogsArgs {
+    fn from(args: EventsArgs) -> Self {
+        let EventsArgs { names, follow, lines, json, client } = args;
+        Self {
+            names,
+            follow,
+            lines,
+            json,
+            client,
+            events: true,
+            timestamps: true,
+            ..Self::default()
+        }
+    }
+}
+
+/// What is waited for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum WaitFor {
+    /// It runs.
+    Running,
+    /// It has ended.
+    Exit,
+    /// A line that matches this expression, of its present life.
+    Log(String),
+    /// Its PORT takes connections.
+    Port,
+}
+
+/// `tmo wait`.
+#[derive(Debug, Clone, PartialEq, Eq, Default, clap::Args)]
+pub struct WaitArgs {
+    /// Which processes; without names, all.
+    #[arg(value_name = "NAME", add = ArgValueCompleter::new(complete_name))]
+    pub names: Vec<String>,
+    /// What for: running, exit, port, or log and a regular expression.
+    #[arg(long = "for", value_name = "WHAT", num_args = 1..=2)]
+    pub what: Vec<String>,
+    /// How long at most (30s, 2m); then the exit code is 124.
+    #[arg(long, value_name = "TIME")]
+    pub timeout: Option<String>,
+    /// Which instance.
+    #[command(flatten)]
+    pub client: ClientArgs,
+}
+
+impl WaitArgs {
+    /// What is waited for.
+    pub fn what(&self) -> Result<WaitFor, String> {
+        let words: Vec<&str> = self.what.iter().map(String::as_str).collect();
+        match words[..] {
+            [] | ["running"] => Ok(WaitFor::Running),
+            ["exit"] => Ok(WaitFor::Exit),
+            ["port"] => Ok(WaitFor::Port),
+            ["log", expression] => Ok(WaitFor::Log(expression.to_owned())),
+            ["log"] => Err("--for log needs a regular expression behind it".to_owned()),
+            [first, ..] => Err(format!("--for takes running, exit, port or log RE, not `{first}`")),
+        }
+    }
+}
+
+/// `tmo signal`.
+#[derive(Debug, Clone, PartialEq, Eq, clap::Args)]
+pub struct SignalArgs {
+    /// The signal: USR1, HUP, 10 …
+    pub signal: SignalName,
+    /// Which processes; without names, all that run.
+    #[arg(value_name = "NAME", add = ArgValueCompleter::new(complete_name))]
+    pub names: Vec<String>,
+    /// Which instance.
+    #[command(flatten)]
+    pub client: ClientArgs,
+}
+
+/// `tmo send`.
+#[derive(Debug, Clone, PartialEq, Eq, Default, clap::Args)]
+pub struct SendArgs {
+    /// The process.
+    #[arg(value_name = "NAME", add = ArgValueCompleter::new(complete_name))]
+    pub name: String,
+    /// What to type; `-` is what comes on standard input.
+    #[arg(allow_hyphen_values = true)]
+    pub text: String,
+    /// Then press Enter.
+    #[arg(long)]
+    pub enter: bool,
+    /// Which instance.
+    #[command(flatten)]
+    pub client: ClientArgs,
+}
+
+/// `tmo screen`.
+#[derive(Debug, Clone, PartialEq, Eq, Default, clap::Args)]
+pub struct ScreenArgs {
+    /// The process.
+    #[arg(value_name = "NAME", add = ArgValueCompleter::new(complete_name))]
+    pub name: String,
+    /// With its colours.
+    #[arg(long)]
+    pub color: bool,
+    /// Which instance.
+    #[command(flatten)]
+    pub client: ClientArgs,
+}
+
+/// `tmo ls`.
+#[derive(Debug, Clone, PartialEq, Eq, Default, clap::Args)]
+pub struct LsArgs {
+    /// As JSON.
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// `10`, `10k`, `1M`, `2GiB`.

@@ -135,6 +135,9 @@ impl World {
                     assert!(self.shims[id].up, "a doorbell before the shim is up");
                     self.shims[id].spec = Some((want, life, kill));
                 }
+                Effect::Signal { id, pid, .. } => {
+                    assert_eq!(self.machine.procs[id].pid(), Some(pid), "nobody else's number");
+                }
                 Effect::Say(word) => self.said.push(word.text),
                 Effect::Answer(ticket, outcome) => self.answers.push((ticket, outcome)),
                 Effect::Finish(code) => self.finished.push(code),

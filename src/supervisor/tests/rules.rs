@@ -71,6 +71,22 @@ fn unknown_names_are_told_with_the_nearest() {
 }
 
 #[test]
+fn a_signal_goes_to_who_runs() {
+    let mut world = World::new(&["web", "api"]);
+    world.settle();
+    world.ask(1, Request::Stop { names: names(&["api"]) });
+    world.settle();
+    let signal = "USR1".parse().unwrap();
+    world.ask(2, Request::Signal { signal, names: vec![] });
+    world.ask(3, Request::Signal { signal, names: names(&["web", "api"]) });
+    world.ask(4, Request::Signal { signal, names: names(&["wbe"]) });
+    let ok = |at: usize| world.answers[at].1.ok;
+    assert_eq!([ok(1), ok(2), ok(3)], [true, false, false]);
+    assert_eq!(world.answers[2].1.problems, ["api does not run"]);
+    assert_eq!(world.said.iter().filter(|text| *text == "Sent signal USR1").count(), 2);
+}
+
+#[test]
 fn a_second_stop_kills() {
     let mut world = World::new(&["web"]);
     world.settle();

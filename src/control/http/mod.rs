@@ -7,6 +7,9 @@
 //! | `GET /api/processes`, `GET /api/processes/{name}` | its processes, one of them |
 //! | `POST /api/processes/{name}/start`, `…/stop`, `…/restart` | to one |
 //! | `POST /api/start`, `/api/stop`, `/api/restart` | to `{"names":[…]}`; none named means all |
+//! | `POST /api/signal` | `{"signal":"USR1","names":[…]}` to their process groups |
+//! | `POST /api/processes/{name}/input` | `{"text":"…","enter":true}` typed into its terminal |
+//! | `GET /api/processes/{name}/screen` | what its terminal shows; `?color=1` with its colours |
 //! | `POST /api/quit`, `POST /api/kill` | to the run |
 //! | `PUT /api/size` | `{"columns":80,"rows":24}` for the panes |
 //! | `GET /api/head` | server-sent events `head`, at last `end`; `?view=1` counts as a view, which may be told to `leave` |
@@ -14,6 +17,10 @@
 //!
 //! What changes something answers when it is done, with `?wait=false` when it is accepted (202).
 //! 404: no such name, 409: refused or failed (both with the outcome), 400: the request is no good.
+
+pub(super) mod pane;
+#[cfg(test)]
+mod tests;
 
 use std::fmt::Display;
 use std::time::Duration;
@@ -34,6 +41,7 @@ use super::server::Api;
 use crate::model::ProcName;
 use crate::model::nearest;
 use crate::model::request::{Outcome, Request};
+use crate::model::signal::SignalName;
 
 /// Version of the program that answers, in every response.
 pub const VERSION_HEADER: HeaderName = HeaderName::from_static("tmo-version");
@@ -48,10 +56,13 @@ pub fn router(api: Api) -> Router {
         .route("/api/alive", get(alive))
         .route("/api/processes", get(processes))
         .route("/api/processes/{name}", get(process))
+        .route("/api/processes/{name}/input", post(pane::input))
+        .route("/api/processes/{name}/screen", get(pane::screen))
         .route("/api/processes/{name}/{verb}", post(act_on_one))
         .route("/api/start", post(act_on_named))
         .route("/api/stop", post(act_on_named))
         .route("/api/restart", post(act_on_named))
+        .route("/api/signal", post(signal))
         .route("/api/quit", post(quit))
         .route("/api/kill", post(kill))
         .route("/api/size", put(size))
@@ -210,6 +221,24 @@ async fn act_on_named(
     carry_out(&api, &uri, request).await
 }
 
+/// The body of `/api/signal`.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Signalled {
+    signal: SignalName,
+    #[serde(default)]
+    names: Vec<String>,
+}
+
+async fn signal(
+    State(api): State<Api>,
+    uri: Uri,
+    request: HttpRequest<Body>,
+) -> Result<Response, Refusal> {
+    let Signalled { signal, names } = read(&whole(&api, request).await?)?;
+    carry_out(&api, &uri, Request::Signal { signal, names }).await
+}
+
 async fn quit(State(api): State<Api>, uri: Uri) -> Result<Response, Refusal> {
     carry_out(&api, &uri, Request::Quit).await
 }
@@ -328,74 +357,4 @@ fn value<'a>(uri: &'a Uri, key: &str) -> Option<&'a str> {
     let pairs = uri.query().unwrap_or("").split('&');
     let mut values = pairs.map(|pair| pair.split_once('=').unwrap_or((pair, "")));
     values.rfind(|&(name, _)| name == key).map(|(_, value)| value)
-}
-
-#[cfg(test)]
-mod tests {
-    use axum::http::{StatusCode, Uri};
-    use proptest::prelude::*;
-
-    use super::{Names, read, status, switch, value};
-    use crate::model::request::{Outcome, Unknown};
-
-    #[test]
-    fn switches_say_yes_or_no() {
-        let read = |uri: &'static str| switch(&Uri::from_static(uri), "wait", true).ok();
-        for yes in ["/", "/?wait", "/?wait=1", "/?a=b&wait=true", "/?wait=0&wait=1", "/?await=0"] {
-            assert_eq!(read(yes), Some(true), "{yes}");
-        }
-        for no in ["/?wait=0", "/?wait=false", "/?x&wait=no&y=1"] {
-            assert_eq!(read(no), Some(false), "{no}");
-        }
-        assert_eq!(read("/?wait=maybe"), None);
-    }
-
-    #[test]
-    fn the_status_follows_the_outcome() {
-        let mut outcome = Outcome { ok: true, problems: vec![], names: vec![], unknown: None };
-        assert_eq!(status(&outcome, true), StatusCode::OK);
-        assert_eq!(status(&outcome, false), StatusCode::ACCEPTED);
-        outcome.ok = false;
-        assert_eq!(status(&outcome, false), StatusCode::CONFLICT);
-        outcome.unknown = Some(Unknown { name: String::new(), nearest: None, known: vec![] });
-        assert_eq!(status(&outcome, true), StatusCode::NOT_FOUND);
-    }
-
-    proptest! {
-        #[test]
-        fn the_last_value_of_a_name_counts(
-            pairs in prop::collection::vec(("[a-c]{0,2}", prop::option::of("[a-c0=%]{0,2}")), 0..6),
-            key in "[a-c]{1,2}",
-        ) {
-            let text = pairs.iter().map(|(name, value)| match value {
-                Some(value) => format!("{name}={value}"),
-                None => name.clone(),
-            });
-            let uri: Uri = format!("/?{}", text.collect::<Vec<_>>().join("&")).parse().unwrap();
-            let last = pairs.iter().rev().find(|(name, _)| *name == key);
-            let expected = last.map(|(_, value)| value.as_deref().unwrap_or(""));
-            prop_assert_eq!(value(&uri, &key), expected);
-        }
-
-        #[test]
-        fn a_body_is_what_it_says_or_refused(names: Vec<String>, key in "[a-z]{1,6}", cut: prop::sample::Index) {
-            let body = serde_json::json!({ "names": names }).to_string();
-            prop_assert_eq!(read::<Names>(body.as_bytes()).unwrap().names, names);
-            prop_assert!(read::<Names>(&body.as_bytes()[..cut.index(body.len())]).is_err());
-            let other = body.replacen("names", &key, 1);
-            prop_assert_eq!(read::<Names>(other.as_bytes()).is_ok(), key == "names");
-        }
-
-        #[test]
-        fn a_list_is_no_object(names: Vec<String>) {
-            for body in [serde_json::json!([names]), serde_json::json!([]), serde_json::json!(names)] {
-                prop_assert!(read::<Names>(body.to_string().as_bytes()).is_err());
-            }
-        }
-
-        #[test]
-        fn any_body_is_survived(body: Vec<u8>) {
-            let _ = read::<Names>(&body);
-        }
-    }
 }

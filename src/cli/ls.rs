@@ -1,0 +1,108 @@
+//! `tmo ls`: all runs of this user.
+
+use std::fmt::Write as _;
+use std::io::Write;
+
+use serde::Serialize;
+
+use super::args::LsArgs;
+use super::error::CliError;
+use crate::config::dirs::{is_private, runtime_base};
+use crate::config::load::Context;
+use crate::control::address::Address;
+use crate::control::client::Client;
+use crate::control::{listen, lock};
+use crate::engine::runtime::Runtime;
+use crate::model::request::State;
+use crate::model::text::OsText;
+use crate::sys::clock;
+use crate::view::words::duration;
+
+/// One run.
+#[derive(Debug, Serialize)]
+struct Run {
+    title: String,
+    /// `running`, `quitting`, or `abandoned`: its supervisor was killed, and its processes may live.
+    state: &'static str,
+    pid: Option<u32>,
+    running: usize,
+    processes: usize,
+    started: u64,
+    root: OsText,
+    socket: OsText,
+}
+
+/// List them.
+pub(super) fn ls(args: &LsArgs, out: &mut dyn Write) -> Result<u8, CliError> {
+    let context = Context::here()?;
+    let base = runtime_base(&context.env);
+    let mut runs = super::block_on(async {
+        let mut runs = vec![];
+        for runtime in there(&base)? {
+            runs.extend(look(&runtime).await);
+        }
+        Ok(runs)
+    })?;
+    runs.sort_by_key(|run| run.started);
+    if args.json {
+        let json =
+            serde_json::to_string_pretty(&runs).map_err(|e| CliError::Other(e.to_string()))?;
+        return super::print(out, (json + "\n").as_bytes());
+    }
+    super::print(out, table(&runs).as_bytes())
+}
+
+fn there(base: &std::path::Path) -> Result<Vec<Runtime>, CliError> {
+    let entries = match std::fs::read_dir(base) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(vec![]),
+        entries => entries.map_err(CliError::io(base.display()))?,
+    };
+    let dirs = entries.filter_map(|entry| Some(entry.ok()?.path()));
+    // In a directory that others may write to, only what is ours.
+    Ok(dirs.filter(|dir| is_private(dir)).map(Runtime::new).collect())
+}
+
+async fn look(runtime: &Runtime) -> Option<Run> {
+    let plan = runtime.plan().ok()?;
+    let held = lock::is_held(runtime.dir()).unwrap_or(false);
+    let state = if held { ask(&plan, runtime).await } else { None };
+    let running = |state: &State| state.processes.iter().filter(|p| p.pid.is_some()).count();
+    Some(Run {
+        title: plan.title,
+        state: match &state {
+            Some(state) if state.quitting => "quitting",
+            _ if held => "running",
+            _ => "abandoned",
+        },
+        pid: state.as_ref().map(|state| state.pid),
+        running: state.as_ref().map_or(0, running),
+        processes: plan.processes.len(),
+        started: plan.started,
+        root: plan.root,
+        socket: plan.socket,
+    })
+}
+
+async fn ask(plan: &crate::model::plan::Plan, runtime: &Runtime) -> Option<State> {
+    let address = Address::Unix(listen::locate(plan.socket.as_path(), runtime.dir()));
+    Client::connect(&address).await.ok()?.state().await.ok()
+}
+
+fn table(runs: &[Run]) -> String {
+    let width = runs.iter().map(|run| run.title.chars().count()).max().unwrap_or(0).max(5);
+    let mut text = String::new();
+    // Writing to a string does not fail.
+    let _ = writeln!(text, "{:width$}  STATE      PROCESSES  SINCE         ROOT", "TITLE");
+    for run in runs {
+        let since = std::time::Duration::from_nanos(clock::now_ns().saturating_sub(run.started));
+        let count = format!("{}/{}", run.running, run.processes);
+        let (title, root) = (&run.title, run.root.as_path().display());
+        let _ = writeln!(
+            text,
+            "{title:width$}  {:9}  {count:9}  {:12}  {root}",
+            run.state,
+            duration(since)
+        );
+    }
+    text
+}

@@ -1,0 +1,52 @@
+//! `tmo send` and `tmo screen`: the terminal of a process, without sitting at it.
+
+use std::io::{Read as _, Write};
+
+use super::args::{ScreenArgs, SendArgs};
+use super::error::CliError;
+use super::instance::{Instance, Server};
+
+/// More is no typing; a file is copied by other means.
+const MOST: u64 = 128 << 10;
+
+/// Type something.
+pub(super) fn send(args: &SendArgs) -> Result<u8, CliError> {
+    let mut instance = Instance::find(&args.client)?;
+    let text = if args.text == "-" { read_all()? } else { args.text.clone() };
+    super::block_on(async {
+        tmo_only(&mut instance).await?;
+        let typed =
+            instance.ask(async |client| client.type_into(&args.name, &text, args.enter).await);
+        typed.await.map(|()| 0)
+    })
+}
+
+/// Print what is to be seen.
+pub(super) fn screen(args: &ScreenArgs, out: &mut dyn Write) -> Result<u8, CliError> {
+    let mut instance = Instance::find(&args.client)?;
+    let screen = super::block_on(async {
+        tmo_only(&mut instance).await?;
+        instance.ask(async |client| client.screen(&args.name, args.color).await).await
+    })?;
+    super::print(out, screen.as_bytes())
+}
+
+/// What overmind itself can't do is refused.
+pub(super) async fn tmo_only(instance: &mut Instance) -> Result<(), CliError> {
+    match instance.server().await? {
+        Server::Tmo => Ok(()),
+        Server::Overmind(_) => {
+            Err(CliError::Other("overmind runs here, which can't do that".to_owned()))
+        }
+    }
+}
+
+fn read_all() -> Result<String, CliError> {
+    let mut text = String::new();
+    let read = std::io::stdin().lock().take(MOST + 1).read_to_string(&mut text);
+    read.map_err(CliError::io("standard input"))?;
+    if text.len() as u64 > MOST {
+        return Err(CliError::Other(format!("standard input has more than {MOST} bytes")));
+    }
+    Ok(text)
+}

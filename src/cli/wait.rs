@@ -1,0 +1,225 @@
+//! `tmo wait`: until something is the case.
+
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::time::Duration;
+
+use tokio::net::TcpStream;
+
+use super::args::{WaitArgs, WaitFor};
+use super::error::CliError;
+use super::instance::Instance;
+use super::log::Source;
+use super::terminal::tmo_only;
+use crate::control::client::HeadEvent;
+use crate::history::lines::{Lines, Split};
+use crate::history::pattern::Pattern;
+use crate::history::runs;
+use crate::history::select::Query;
+use crate::history::times::span;
+use crate::journal::cursor::{Cursor, Filter, Position};
+use crate::model::Exit;
+use crate::model::request::{ProcessState, State};
+use crate::view::words::duration;
+
+/// What is known of what is waited for.
+enum Verdict {
+    /// It is so; the exit code.
+    So(u8),
+    /// Not yet, and what is missing.
+    NotYet(String),
+}
+
+/// Wait.
+pub(super) fn wait(args: &WaitArgs) -> Result<u8, CliError> {
+    let usage = |error: &dyn std::fmt::Display| CliError::Usage(error.to_string());
+    let what = args.what().map_err(|error| usage(&error))?;
+    let limit = args.timeout.as_deref().map(span).transpose().map_err(|error| usage(&error))?;
+    let mut instance = Instance::find(&args.client)?;
+    let mut last = "it is not so".to_owned();
+    super::block_on(async {
+        let waiting = until(&mut instance, &args.names, &what, &mut last);
+        let Some(limit) = limit else { return waiting.await };
+        match tokio::time::timeout(limit, waiting).await {
+            Ok(result) => result,
+            Err(_) => Err(CliError::TimedOut { what: last, limit: duration(limit) }),
+        }
+    })
+}
+
+async fn until(
+    instance: &mut Instance,
+    names: &[String],
+    what: &WaitFor,
+    last: &mut String,
+) -> Result<u8, CliError> {
+    tmo_only(instance).await?;
+    let mut search = match what {
+        WaitFor::Log(expression) => Some(Search::new(instance, names, expression)?),
+        WaitFor::Running | WaitFor::Exit | WaitFor::Port => None,
+    };
+    let mut news = instance.ask(async |client| client.head(false).await).await?;
+    let mut records = 0;
+    loop {
+        let state = instance.state().await?;
+        let wanted = chosen(&state, names)?;
+        let verdict = match (what, &mut search) {
+            (WaitFor::Log(_), Some(search)) => search.look(&wanted, records)?,
+            (WaitFor::Exit, _) => all_ended(&wanted),
+            (WaitFor::Port, _) => ports(&wanted).await?,
+            _ => all_run(&wanted, names.is_empty())?,
+        };
+        match verdict {
+            Verdict::So(code) => return Ok(code),
+            Verdict::NotYet(why) => *last = why,
+        }
+        let next = news.next();
+        // Nobody tells when a port is opened.
+        let patience =
+            if *what == WaitFor::Port { Duration::from_millis(100) } else { Duration::MAX };
+        match tokio::time::timeout(patience, next).await {
+            Err(_) => {}
+            Ok(Some(Ok(HeadEvent::Head(head)))) => records = head.records,
+            Ok(Some(Ok(HeadEvent::End(end)))) => {
+                return if *what == WaitFor::Exit { Ok(end.code) } else { Err(over(last)) };
+            }
+            // Killed, and another one takes over, or it was the last.
+            Ok(Some(Ok(HeadEvent::Leave) | Err(_)) | None) => {
+                let fresh = instance.ask(async |client| client.head(false).await).await;
+                news = fresh.map_err(|_| over(last))?;
+            }
+        }
+    }
+}
+
+fn over(last: &str) -> CliError {
+    CliError::Other(format!("the run is over: {last}"))
+}
+
+fn chosen<'a>(state: &'a State, names: &[String]) -> Result<Vec<&'a ProcessState>, CliError> {
+    let all = &state.processes;
+    if let Some(unknown) = names.iter().find(|name| !all.iter().any(|p| p.name.matches(name))) {
+        let known: Vec<_> = all.iter().map(|process| process.name.clone()).collect();
+        return Err(CliError::unknown(unknown, &known));
+    }
+    let meant = |p: &&ProcessState| names.is_empty() || names.iter().any(|n| p.name.matches(n));
+    Ok(all.iter().filter(meant).collect())
+}
+
+/// One that has ended or was stopped does not run by waiting.
+fn still_comes(process: &ProcessState) -> Result<(), CliError> {
+    let text = match (process.state.as_str(), process.exit) {
+        ("exited", Some(exit)) => format!("{} has ended ({exit})", process.name),
+        ("stopped", _) => format!("{} was stopped", process.name),
+        ("stuck", _) => format!("{} can't be ended", process.name),
+        _ => return Ok(()),
+    };
+    Err(CliError::Other(text))
+}
+
+/// Of all there are, one may have done what it was to do.
+fn all_run(wanted: &[&ProcessState], unnamed: bool) -> Result<Verdict, CliError> {
+    for process in wanted {
+        if unnamed && process.state == "exited" && process.exit == Some(Exit::Code(0)) {
+            continue;
+        }
+        still_comes(process)?;
+        if process.state != "running" {
+            return Ok(Verdict::NotYet(format!("{} is {}", process.name, process.state)));
+        }
+    }
+    Ok(Verdict::So(0))
+}
+
+fn all_ended(wanted: &[&ProcessState]) -> Verdict {
+    let mut code = 0;
+    for process in wanted {
+        match (process.state.as_str(), process.exit) {
+            ("exited" | "stopped", Some(exit)) => code = code.max(exit.shell_status()),
+            ("stopped", None) => {}
+            (state, _) => return Verdict::NotYet(format!("{} is {state}", process.name)),
+        }
+    }
+    Verdict::So(code)
+}
+
+async fn ports(wanted: &[&ProcessState]) -> Result<Verdict, CliError> {
+    for process in wanted {
+        still_comes(process)?;
+        let Some(port) = process.port else {
+            return Err(CliError::Other(format!("{} was told no PORT", process.name)));
+        };
+        let addresses: [SocketAddr; 2] =
+            [(Ipv4Addr::LOCALHOST, port).into(), (Ipv6Addr::LOCALHOST, port).into()];
+        let mut open = false;
+        for address in addresses {
+            open |= TcpStream::connect(address).await.is_ok();
+        }
+        if !open {
+            return Ok(Verdict::NotYet(format!("{} does not listen on {port}", process.name)));
+        }
+    }
+    Ok(Verdict::So(0))
+}
+
+/// Looks for a line of each process.
+struct Search {
+    lines: Lines,
+    query: Query,
+    /// The streams of those that have said it.
+    found: Vec<u16>,
+    names: Vec<(u16, String)>,
+    expression: String,
+}
+
+impl Search {
+    fn new(instance: &Instance, names: &[String], expression: &str) -> Result<Self, CliError> {
+        let unreadable = |error| CliError::io("the journal")(error);
+        let source = Source::of_instance(instance)?;
+        let filter = source.filter(names)?;
+        let pattern = Pattern::new(expression, false, false);
+        let pattern = pattern.map_err(|error| CliError::Usage(error.to_string()))?;
+        let mut index = source.index();
+        let upto = index.len().map_err(unreadable)?;
+        let streams = filter.streams.clone().unwrap_or_default();
+        let starts = runs::last_starts(&mut index, &streams, upto).map_err(unreadable)?;
+        // Of one that has not begun yet, all that comes counts.
+        let first = |stream: &u16| (*stream, starts.get(stream).copied().unwrap_or(upto));
+        let starts: std::collections::HashMap<_, _> = streams.iter().map(first).collect();
+        let record = starts.values().min().copied().unwrap_or(upto);
+        let cursor =
+            Cursor::over(index, Position { record, skip: 0 }, Filter::only(streams.clone()));
+        let name =
+            |stream: &crate::journal::streams::Stream| (stream.number, stream.name.to_string());
+        Ok(Self {
+            lines: Lines::new(cursor, Split::Like(Box::new(pattern.clone()))),
+            query: Query { pattern: Some(pattern), starts: Some(starts), ..Query::default() },
+            found: vec![],
+            names: source.streams.iter().map(name).collect(),
+            expression: expression.to_owned(),
+        })
+    }
+
+    fn look(&mut self, wanted: &[&ProcessState], upto: u64) -> Result<Verdict, CliError> {
+        let mut scratch = vec![];
+        while let Some(entry) = self.lines.next(upto).map_err(CliError::io("the journal"))? {
+            let says = entry.is_line()
+                && self.query.covers(&entry)
+                && self.query.matches(&entry, &mut scratch);
+            if says && !self.found.contains(&entry.record.stream) {
+                self.found.push(entry.record.stream);
+            }
+        }
+        for process in wanted {
+            let said = self
+                .names
+                .iter()
+                .any(|(stream, name)| name == process.name.as_str() && self.found.contains(stream));
+            if !said {
+                still_comes(process)?;
+                let text = format!("{} has not said `{}`", process.name, self.expression);
+                return Ok(Verdict::NotYet(text));
+            }
+        }
+        Ok(Verdict::So(0))
+    }
+}

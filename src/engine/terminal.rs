@@ -1,0 +1,55 @@
+//! What clients ask of the terminals of processes.
+
+use tokio::sync::oneshot;
+
+use super::core::Engine;
+use crate::control::handle::{PaneAsk, PaneProblem};
+use crate::model::nearest;
+
+impl Engine {
+    /// Have tmux do it, and tell who has asked.
+    pub(super) fn on_pane(
+        &self,
+        name: &str,
+        ask: PaneAsk,
+        reply: oneshot::Sender<Result<String, PaneProblem>>,
+    ) {
+        let pane = match self.pane_of(name, &ask) {
+            Ok(pane) => pane,
+            Err(problem) => {
+                // The client may be gone.
+                let _ = reply.send(Err(problem));
+                return;
+            }
+        };
+        let tmux = self.tmux.clone();
+        tokio::task::spawn_local(async move {
+            let done = match ask {
+                PaneAsk::Type { text, enter } => {
+                    tmux.type_text(&pane, &text, enter).await.map(|()| String::new())
+                }
+                PaneAsk::Screen { color } => tmux.screen(&pane, color).await,
+            };
+            let _ = reply.send(done.map_err(|error| PaneProblem::Refused(error.to_string())));
+        });
+    }
+
+    fn pane_of(&self, name: &str, ask: &PaneAsk) -> Result<String, PaneProblem> {
+        let procs = &self.saved.supervisor.procs;
+        let mut meant = (0..procs.len()).filter(|&id| procs[id].name.matches(name));
+        let Some(id) = meant.next() else {
+            let known: Vec<_> = procs.iter().map(|proc| proc.name.clone()).collect();
+            return Err(PaneProblem::Unknown(Box::new(nearest::unknown(name, &known))));
+        };
+        if meant.next().is_some() {
+            let text = format!("{name} means several processes; name one");
+            return Err(PaneProblem::Refused(text));
+        }
+        let name = &procs[id].name;
+        if matches!(ask, PaneAsk::Type { .. }) && procs[id].pid().is_none() {
+            return Err(PaneProblem::Refused(format!("{name} does not run")));
+        }
+        let pane = self.panes[id].pane.clone();
+        pane.ok_or_else(|| PaneProblem::Refused(format!("{name} has no terminal")))
+    }
+}

@@ -1,0 +1,149 @@
+//! Asking a run and telling it something: `wait`, `signal`, `send`, `screen`, `events`, `ls`.
+
+use serde_json::Value;
+
+use crate::harness::{World, eventually, procs};
+
+#[test]
+fn wait_returns_when_it_is_so_or_cannot_be() {
+    let world = World::new(
+        "migrate: until [ -e go ]; do sleep 0.01; done; echo migrated; exit 4\n\
+         web: until [ -e go ]; do sleep 0.01; done; echo listening on $PORT; exec sleep 1000\n",
+    );
+    world.ok(["start", "-D", "-c", "migrate"]);
+    assert_eq!(world.run(["wait"]).code, 0);
+    let ran =
+        world.run(["wait", "web", "--for", "log", "listening on [0-9]+$", "--timeout", "0.1"]);
+    assert_eq!(ran.code, 124, "{ran:?}");
+    let told = "tmo: web has not said `listening on [0-9]+$` after 100 ms\n";
+    assert_eq!(ran.stderr, told);
+    let ran = world.run(["wait", "migrate", "--for", "exit", "--timeout", "50ms"]);
+    assert_eq!((ran.code, ran.stderr.as_str()), (124, "tmo: migrate is running after 50 ms\n"));
+    let mut log = world.tmo(["wait", "web", "--for", "log", "^listening"]).spawn().unwrap();
+    let mut exit = world.tmo(["wait", "migrate", "--for", "exit"]).spawn().unwrap();
+    let mut other = world.tmo(["wait", "migrate", "--for", "log", "never"]).spawn().unwrap();
+    world.write("go", "");
+    for (child, code) in [(&mut log, 0), (&mut exit, 4), (&mut other, 1)] {
+        let status = eventually("it returns", || child.try_wait().unwrap());
+        assert_eq!(status.code(), Some(code));
+    }
+    // It was said before it was asked for.
+    assert_eq!(world.run(["wait", "web", "--for", "log", "listening"]).code, 0);
+    let ran = world.run(["wait", "migrate"]);
+    assert_eq!((ran.code, ran.stderr.as_str()), (1, "tmo: migrate has ended (code 4)\n"));
+    world.ok(["stop", "web"]);
+    assert_eq!(world.run(["wait", "web", "--for", "exit"]).code, 130);
+    let ran = world.run(["wait", "nosuch"]);
+    assert_eq!(ran.code, 2, "{ran:?}");
+    assert_eq!(world.run(["wait", "--for", "sun"]).code, 2);
+    world.ok(["quit"]);
+    assert_eq!(world.run(["wait", "web"]).code, 1);
+}
+
+#[test]
+fn wait_for_a_port_sees_it_open() {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port().to_string();
+    let world = World::new("web: exec sleep 1000\n");
+    world.ok(["start", "-D", "-p", &port]);
+    assert_eq!(world.run(["wait", "web", "--for", "port", "--timeout", "20s"]).code, 0);
+    drop(listener);
+    let ran = world.run(["wait", "--for", "port", "--timeout", "0.2"]);
+    assert_eq!(ran.code, 124, "{ran:?}");
+    assert!(ran.stderr.contains(&format!("web does not listen on {port} after")), "{ran:?}");
+    world.ok(["quit"]);
+}
+
+#[test]
+fn signals_reach_the_process_group() {
+    let world = World::new(
+        "web: trap 'echo got it' USR1; (trap 'echo child too; exit' USR1; touch up; \
+         while :; do sleep 0.01; done) & while :; do sleep 0.01; done\nworker: exec sleep 1000\n",
+    );
+    let mut view = world.start([""; 0]);
+    eventually("it is there", || world.app().join("up").exists().then_some(()));
+    world.ok(["signal", "usr1", "web"]);
+    view.shows("web    | Sent signal USR1\n");
+    view.shows("web    | got it\n");
+    view.shows("web    | child too\n");
+    world.ok(["stop", "worker"]);
+    let ran = world.run(["signal", "HUP", "worker"]);
+    assert_eq!((ran.code, ran.stderr.as_str()), (1, "tmo: worker does not run\n"));
+    world.ok(["signal", "WINCH"]);
+    let ran = world.run(["signal", "NOPE", "web"]);
+    assert!(ran.code == 2 && ran.stderr.contains("there is no signal `NOPE`"), "{ran:?}");
+    assert_eq!(world.run(["signal", "HUP", "nosuch"]).code, 2);
+    assert_eq!(view.interrupt(), 0);
+}
+
+#[test]
+fn a_terminal_can_be_typed_into_and_read() {
+    let world = World::new("web: while IFS= read -r x; do echo \"<$x>\"; done\nworker: echo up\n");
+    world.ok(["start", "-D", "--any-can-die"]);
+    world.wait_state("web", "running");
+    let odd = "; -n 'q' \"d\" \\ $HOME #{pane_id} %1 äöü Enter";
+    world.ok(["send", "web", odd, "--enter"]);
+    let shown = |line: &str| {
+        eventually(line, || world.ok(["screen", "web"]).lines().any(|l| l == line).then_some(()));
+    };
+    shown(&format!("<{odd}>"));
+    world.ok(["send", "web", "one\ntwo\n"]);
+    shown("<one>");
+    shown("<two>");
+    let mut piped = world.tmo(["send", "web", "-", "--enter"]);
+    piped.stdin(std::fs::File::open("/etc/hostname").unwrap());
+    assert!(piped.status().unwrap().success());
+    let long = "long".repeat(900);
+    world.ok(["send", "web", &long, "--enter"]);
+    eventually("all of it", || {
+        let log = world.ok(["logs", "web", "--no-prefix"]);
+        log.contains(&format!("<{long}>")).then_some(())
+    });
+    world.ok(["send", "web", "printf \x1b", "--enter"]);
+    assert!(!world.ok(["screen", "web"]).contains('\x1b'));
+    eventually("it has ended", || (world.field("worker", "state") == "exited").then_some(()));
+    let ran = world.run(["send", "worker", "x"]);
+    assert_eq!((ran.code, ran.stderr.as_str()), (1, "tmo: worker does not run\n"));
+    assert!(world.ok(["screen", "worker"]).starts_with("up\n"), "its last screen");
+    assert_eq!(world.run(["screen", "nosuch"]).code, 2);
+    world.ok(["quit"]);
+}
+
+#[test]
+fn events_tell_what_happened() {
+    let world = World::new("web: echo a line; exec sleep 1000\n");
+    world.ok(["start", "-D"]);
+    world.wait_state("web", "running");
+    world.ok(["restart", "web"]);
+    let events = world.ok(["events", "--json"]);
+    let events: Vec<Value> = events.lines().map(|l| serde_json::from_str(l).unwrap()).collect();
+    let kinds: Vec<&str> = events.iter().map(|e| e["event"].as_str().unwrap()).collect();
+    let of_web: Vec<&str> = kinds.into_iter().filter(|kind| *kind != "begin").collect();
+    assert_eq!(of_web[..3], ["start", "interrupting", "exit"], "{events:?}");
+    assert!(of_web[3..].contains(&"start"), "{events:?}");
+    let text = world.ok(["events"]);
+    assert!(text.contains("web    | Interrupting...\n") && !text.contains("a line"), "{text}");
+    world.ok(["quit"]);
+}
+
+#[test]
+fn the_runs_of_a_user_are_listed() {
+    let world = World::new("web: exec sleep 1000\nworker: exec sleep 1000\n");
+    assert_eq!(world.ok(["ls"]).lines().count(), 1);
+    world.ok(["start", "-D", "-w", "shop"]);
+    world.wait_state("worker", "running");
+    world.ok(["stop", "web"]);
+    let elsewhere = world.tmo(["ls", "--json"]).current_dir("/").output().unwrap();
+    let runs: Value = serde_json::from_slice(&elsewhere.stdout).unwrap();
+    assert_eq!(runs.as_array().unwrap().len(), 1);
+    assert_eq!((&runs[0]["title"], &runs[0]["state"]), (&"shop".into(), &"running".into()));
+    assert_eq!((&runs[0]["running"], &runs[0]["processes"]), (&1.into(), &2.into()));
+    let supervisor = world.supervisor();
+    crate::adopt::kill_both(&world);
+    eventually("it is gone", || (!procs::alive(supervisor)).then_some(()));
+    let table = world.ok(["ls"]);
+    assert!(table.contains("shop   abandoned"), "{table}");
+    world.ok(["ps"]);
+    assert!(world.ok(["ls"]).contains("shop   running"));
+    world.ok(["quit"]);
+}
