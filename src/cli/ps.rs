@@ -1,14 +1,19 @@
 //! `tmo ps`: the processes and their states.
 
+use std::fmt::Write as _;
 use std::io::Write;
+use std::time::Duration;
 
 use super::args::PsArgs;
 use super::error::CliError;
 use super::instance::{Instance, Server};
 use crate::control::overmind;
 use crate::control::overmind_client::OvermindClient;
+use crate::model::request::ProcessState;
+use crate::sys::{self, Usage, clock};
+use crate::view::words::duration;
 
-/// Print overmind's table, or the whole state as JSON.
+/// Print overmind's table, a wider one, or the whole state as JSON.
 pub(super) fn ps(args: &PsArgs, out: &mut dyn Write) -> Result<u8, CliError> {
     let mut instance = Instance::find(&args.client)?;
     let text = super::block_on(async {
@@ -19,10 +24,78 @@ pub(super) fn ps(args: &PsArgs, out: &mut dyn Write) -> Result<u8, CliError> {
                     let json = serde_json::to_string_pretty(&state);
                     return json.map(|j| j + "\n").map_err(|e| CliError::Other(e.to_string()));
                 }
+                if args.wide {
+                    return Ok(wide(&state.processes));
+                }
                 Ok(overmind::status(&state.processes))
             }
             Server::Overmind(address) => Ok(OvermindClient::new(&address).status().await?),
         }
     })?;
     super::print(out, text.as_bytes())
+}
+
+const HEAD: [&str; 9] =
+    ["PROCESS", "PID", "STATE", "SINCE", "RESTARTS", "EXIT", "PORT", "CPU", "MEMORY"];
+
+fn wide(processes: &[ProcessState]) -> String {
+    let mut rows = vec![HEAD.map(str::to_owned)];
+    rows.extend(processes.iter().map(row));
+    let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max();
+    let widths: Vec<usize> = (0..HEAD.len()).map(|column| width(column).unwrap_or(0)).collect();
+    let line = |row: &[String; 9]| {
+        let cells = row.iter().zip(&widths).map(|(cell, width)| format!("{cell:width$}  "));
+        cells.collect::<String>().trim_end().to_owned() + "\n"
+    };
+    let mut text: String = rows.iter().map(line).collect();
+    for process in processes {
+        if let Some(reason) = &process.reason {
+            // Writing to a string does not fail.
+            let _ = writeln!(text, "{}: {reason}", process.name);
+        }
+    }
+    text
+}
+
+fn row(process: &ProcessState) -> [String; 9] {
+    let none = || "-".to_owned();
+    let number = |number: Option<u32>| number.map_or_else(none, |number| number.to_string());
+    let since = Duration::from_nanos(clock::now_ns().saturating_sub(process.since));
+    let used = process.pid.and_then(tree_usage);
+    [
+        process.name.to_string(),
+        number(process.pid),
+        process.state.clone(),
+        duration(since),
+        process.lives.saturating_sub(1).to_string(),
+        process.exit.map_or_else(none, |exit| exit.to_string()),
+        number(process.port.map(u32::from)),
+        used.map_or_else(none, |used| share(used.cpu, since)),
+        used.map_or_else(none, |used| size(used.resident)),
+    ]
+}
+
+/// What a process and all that it has started use. Its parent is its shim, to which those belong
+/// that have left it.
+fn tree_usage(main: u32) -> Option<Usage> {
+    let shim = sys::info(main)?.ppid;
+    let mut sum = Usage::default();
+    for process in sys::descendants(shim) {
+        // One that has just ended uses nothing any more.
+        sum += sys::usage(process.pid).unwrap_or_default();
+    }
+    Some(sum)
+}
+
+/// The part of the time since then that was spent on a processor, as ps(1) has it.
+fn share(cpu: Duration, since: Duration) -> String {
+    format!("{:.1}%", 100.0 * cpu.as_secs_f64() / since.as_secs_f64().max(0.001))
+}
+
+fn size(bytes: u64) -> String {
+    match bytes {
+        0..0x10_0000 => format!("{} KiB", bytes >> 10),
+        0x10_0000..0x4000_0000 => format!("{} MiB", bytes >> 20),
+        _ => format!("{}.{} GiB", bytes >> 30, ((bytes % (1 << 30)) * 10) >> 30),
+    }
 }

@@ -10,11 +10,12 @@ use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 use std::sync::OnceLock;
+use std::time::Duration;
 
 use nix::libc;
 use rustix::process::{PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
 
-use super::{Ended, ProcInfo, rustix_pid, signals, spare};
+use super::{Ended, ProcInfo, Usage, rustix_pid, signals, spare};
 use crate::model::Exit;
 
 /// A look at a process takes some microseconds.
@@ -100,6 +101,26 @@ fn slurp(path: &str) -> io::Result<Vec<u8>> {
     }
     text.truncate(filled);
     Ok(text)
+}
+
+/// What a process has used so far.
+pub fn usage(pid: u32) -> Option<Usage> {
+    let text = slurp(&format!("/proc/{pid}/stat")).ok()?;
+    let (ticks, pages) = parse_usage(&text)?;
+    let per_second = rustix::param::clock_ticks_per_second().max(1);
+    let millis = ticks.saturating_mul(1000) / per_second;
+    let resident = pages.saturating_mul(rustix::param::page_size() as u64);
+    Some(Usage { cpu: Duration::from_millis(millis), resident })
+}
+
+/// Clock ticks in user mode and in the kernel, and resident pages.
+fn parse_usage(text: &[u8]) -> Option<(u64, u64)> {
+    let end = memchr::memrchr(b')', text)?;
+    let fields = str::from_utf8(&text[end + 1..]).ok()?;
+    // The first of them is the third of the line (proc_pid_stat(5)).
+    let field =
+        |number: usize| fields.split_ascii_whitespace().nth(number - 3)?.parse::<u64>().ok();
+    Some((field(14)?.saturating_add(field(15)?), field(24)?))
 }
 
 /// `/proc/<pid>/stat`: pid, name in parentheses (which may hold anything), then plain fields.
@@ -383,7 +404,16 @@ pub fn peek(pid: u32) -> io::Result<Option<Ended>> {
 
 #[cfg(test)]
 mod tests {
-    use super::{parse_connection, parse_stat, tcp_owner};
+    use super::{parse_connection, parse_stat, parse_usage, tcp_owner};
+
+    #[test]
+    fn usage_is_read_behind_any_name() {
+        let fields = "S 1 2 3 0 -1 0 0 0 0 0 11 22 33 44 20 0 1 0 99 4096 7 0";
+        assert_eq!(parse_usage(format!("42 (a) b) {fields}").as_bytes()), Some((33, 7)));
+        assert_eq!(parse_usage(b"42 (a) S 1 2"), None);
+        let mine = super::usage(std::process::id()).unwrap();
+        assert!(mine.resident > 1 << 16, "{mine:?}");
+    }
 
     #[test]
     fn a_name_may_hold_anything() {

@@ -13,7 +13,7 @@ use nix::sys::event::{EvFlags, EventFilter, FilterFlag, KEvent, Kqueue};
 use nix::unistd::Pid;
 use rustix::process::{WaitId, WaitIdOptions};
 
-use super::{Ended, ProcInfo, ps, rustix_pid, signals};
+use super::{Ended, ProcInfo, Usage, ps, rustix_pid, signals};
 use crate::model::Exit;
 
 /// The marks in the environment by which orphans are known, once there are any.
@@ -50,6 +50,11 @@ pub fn own_orphans(run: &str, process: &str) -> io::Result<()> {
     let marks = [format!("TMO_SESSION={run}"), format!("TMO_PROCESS={process}")];
     *MARKS.lock().map_err(|_| io::Error::other("a thread died"))? = Some(marks);
     Ok(())
+}
+
+/// What a process has used so far.
+pub fn usage(pid: u32) -> Option<Usage> {
+    ps::parse_usage(&lines_of("ps", &["-o", "time=,rss=", "-p", &pid.to_string()]).1)
 }
 
 /// Every process there is.

@@ -25,6 +25,22 @@ pub struct ProcInfo {
     pub name: String,
 }
 
+/// What a process has used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Usage {
+    /// Time on a processor, in user mode and in the kernel.
+    pub cpu: std::time::Duration,
+    /// Memory that is resident, bytes. What processes share counts for each of them.
+    pub resident: u64,
+}
+
+impl std::ops::AddAssign for Usage {
+    fn add_assign(&mut self, other: Self) {
+        self.cpu += other.cpu;
+        self.resident = self.resident.saturating_add(other.resident);
+    }
+}
+
 impl ProcInfo {
     /// Whether it still does anything. A process whose first thread has ended shows as a zombie
     /// too, but lives as long as it has other threads.

@@ -1,6 +1,6 @@
 //! The process table as `ps` prints it.
 
-use super::ProcInfo;
+use super::{ProcInfo, Usage};
 
 /// What `ps` is asked for; [`parse_line`] reads it.
 #[cfg(not(target_os = "linux"))]
@@ -37,6 +37,21 @@ pub(super) fn parse_line(line: &str) -> Option<ProcInfo> {
     })
 }
 
+/// A line of `ps -o time=,rss=`: time on a processor (`1-02:03:04`, `1:02.34`), resident KiB.
+pub(super) fn parse_usage(line: &str) -> Option<Usage> {
+    let mut words = line.split_ascii_whitespace();
+    let (time, resident) = (words.next()?, words.next()?.parse::<u64>().ok()?);
+    let (days, clock) = time.split_once('-').unwrap_or(("0", time));
+    let mut seconds = f64::from(days.parse::<u32>().ok()?) * 24.0;
+    let parts: Vec<f64> = clock.split(':').map(str::parse).collect::<Result<_, _>>().ok()?;
+    seconds = if parts.len() > 2 { seconds + parts[0] } else { seconds };
+    for part in parts.iter().skip(parts.len().saturating_sub(2)) {
+        seconds = seconds * 60.0 + part;
+    }
+    let cpu = std::time::Duration::try_from_secs_f64(seconds).ok()?;
+    Some(Usage { cpu, resident: resident.saturating_mul(1024) })
+}
+
 /// `Aug 4 12:34:56 2025` as a number that grows with time (it is no timestamp).
 fn seconds([month, day, time, year]: [&str; 4]) -> Option<u64> {
     const MONTHS: &str = "JanFebMarAprMayJunJulAugSepOctNovDec";
@@ -56,7 +71,17 @@ pub(super) fn marked(line: &str, marks: &[&str]) -> Option<u32> {
 
 #[cfg(test)]
 mod tests {
-    use super::{marked, parse_line};
+    use super::{marked, parse_line, parse_usage};
+
+    #[test]
+    fn usage_is_read() {
+        let read = |line| parse_usage(line).map(|usage| (usage.cpu.as_millis(), usage.resident));
+        assert_eq!(read("  0:01.50   2048\n"), Some((1500, 2 << 20)));
+        assert_eq!(read("01:02:03 1"), Some((3_723_000, 1024)));
+        assert_eq!(read("1-00:00:01 1"), Some((86_401_000, 1024)));
+        assert_eq!(read("x 1"), None);
+        assert_eq!(read(""), None);
+    }
 
     #[test]
     fn a_line_of_the_table() {

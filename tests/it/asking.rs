@@ -110,6 +110,34 @@ fn a_terminal_can_be_typed_into_and_read() {
 }
 
 #[test]
+fn a_wide_table_tells_what_each_tree_uses() {
+    let world = World::new(
+        "web: setsid -f sh -c 'touch up; exec sleep 1000'; while :; do :; done\nworker: exit 3\n",
+    );
+    world.ok(["start", "-D", "--any-can-die"]);
+    eventually("its daemon", || world.app().join("up").exists().then_some(()));
+    eventually("the worker has ended", || {
+        (world.field("worker", "state") == "exited").then_some(())
+    });
+    let rows = || -> Vec<Vec<String>> {
+        let words = |line: &str| line.split_ascii_whitespace().map(str::to_owned).collect();
+        world.ok(["ps", "--wide"]).lines().map(words).collect()
+    };
+    let rows = eventually("it has used some time", || {
+        Some(rows()).filter(|rows| !rows[1].contains(&"0.0%".to_owned()))
+    });
+    let head = "PROCESS PID STATE SINCE RESTARTS EXIT PORT CPU MEMORY";
+    assert_eq!(rows[0].join(" "), head);
+    assert_eq!((rows[1][0].as_str(), rows[1][2].as_str()), ("web", "running"), "{rows:?}");
+    assert_eq!(rows[1][1], world.field("web", "pid").to_string());
+    assert!(rows[1].iter().any(|cell| cell.ends_with('%')), "{rows:?}");
+    assert!(rows[1].last().unwrap().ends_with("iB"), "{rows:?}");
+    assert_eq!(rows[2][..3], ["worker", "-", "exited"].map(str::to_owned), "{rows:?}");
+    assert!(rows[2].join(" ").contains("code 3 5100 - -"), "{rows:?}");
+    world.ok(["quit"]);
+}
+
+#[test]
 fn events_tell_what_happened() {
     let world = World::new("web: echo a line; exec sleep 1000\n");
     world.ok(["start", "-D"]);

@@ -314,6 +314,9 @@ pub struct PsArgs {
     /// Print the whole state as JSON.
     #[arg(long)]
     pub json: bool,
+    /// With state, since when, restarts, exit, port, CPU and memory of all that each has started.
+    #[arg(short = 'w', long, conflicts_with = "json")]
+    pub wide: bool,
     /// Which instance.
     #[command(flatten)]
     pub client: ClientArgs,
