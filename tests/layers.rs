@@ -24,7 +24,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ),
     // Never the engine: a view reads the journal and asks.
     ("view", &["model", "sys", "pane", "journal", "control"]),
-    ("history", &["model", "journal", "view"]),
+    ("history", &["model", "pane", "journal", "control", "view"]),
     (
         "cli",
         &[

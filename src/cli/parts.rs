@@ -7,11 +7,12 @@ use std::sync::Arc;
 
 use crate::config::Env;
 use crate::config::inherit::let_owner_in;
-use crate::control::handle::Echo;
+use crate::control::handle::JournalAccess;
 use crate::control::inherit;
 use crate::engine::guard;
 use crate::engine::run::{Inherited, supervise};
 use crate::engine::runtime::Runtime;
+use crate::history::access::RunHistory;
 use crate::model::plan::Plan;
 use crate::pane::{shim, sink};
 use crate::view::echo::EchoLog;
@@ -43,7 +44,8 @@ fn guardian(runtime: &Path, rest: &[OsString]) -> u8 {
 fn supervisor(runtime: &Path, rest: &[OsString]) -> u8 {
     let words: Vec<String> = rest.iter().map(|w| w.to_string_lossy().into_owned()).collect();
     log_to_file(&Runtime::new(runtime));
-    let run = Inherited::from_arguments(runtime, &words).and_then(|i| supervise(runtime, i, &echo));
+    let run =
+        Inherited::from_arguments(runtime, &words).and_then(|i| supervise(runtime, i, &access));
     run.unwrap_or_else(|error| {
         tracing::error!(%error, "the supervisor ends");
         // For its guardian, who tells those who wait.
@@ -52,9 +54,10 @@ fn supervisor(runtime: &Path, rest: &[OsString]) -> u8 {
     })
 }
 
-/// What overmind's `echo` clients are shown.
-fn echo(plan: &Plan, runtime: &Path) -> Arc<dyn Echo> {
-    Arc::new(EchoLog::new(plan, runtime))
+/// What clients see of the journal.
+fn access(plan: &Plan, runtime: &Path) -> JournalAccess {
+    let echo = Arc::new(EchoLog::new(plan, runtime));
+    JournalAccess { echo, history: Arc::new(RunHistory::new(plan, runtime)) }
 }
 
 /// `TMO_LOG` asks a command to tell what it does, on standard error.

@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use serde::{Deserialize, Serialize};
 use tokio::sync::{mpsc, oneshot, watch};
 
+use super::history::History;
 use crate::model::request::{Head, Outcome, Request, State};
 use crate::model::{Exit, ProcName};
 
@@ -225,6 +226,8 @@ pub trait EchoCursor: Send {
 pub struct JournalAccess {
     /// The rendered log.
     pub echo: Arc<dyn Echo>,
+    /// What there is in it.
+    pub history: Arc<dyn History>,
 }
 
 impl std::fmt::Debug for JournalAccess {

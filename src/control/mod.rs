@@ -9,6 +9,7 @@ pub mod address;
 pub mod client;
 pub mod dial;
 pub mod handle;
+pub mod history;
 pub mod http;
 pub mod inherit;
 pub mod line_buffer;

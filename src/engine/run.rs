@@ -21,7 +21,7 @@ use super::queue::Queue;
 use super::runtime::{Runtime, Saved};
 use super::serving::Serving;
 use crate::backend::tmux::Tmux;
-use crate::control::handle::{Ask, Echo, End, Handle};
+use crate::control::handle::{Ask, End, Handle, JournalAccess};
 use crate::control::inherit;
 use crate::control::lock::RunLock;
 use crate::control::server::Listeners;
@@ -57,8 +57,8 @@ pub struct Inherited {
     handover: Handover,
 }
 
-/// Makes the rendered log of a run, given its plan and runtime directory.
-pub type MakeEcho = dyn Fn(&Plan, &Path) -> Arc<dyn Echo>;
+/// Makes what clients see of the journal of a run, given its plan and runtime directory.
+pub type MakeAccess = dyn Fn(&Plan, &Path) -> JournalAccess;
 
 /// A supervisor that could not begin or go on.
 #[derive(Debug, thiserror::Error)]
@@ -119,17 +119,25 @@ fn take(number: &str) -> Result<OwnedFd, RunError> {
 
 /// Run the supervisor in this process until the run is over; returns the run's exit code.
 ///
-/// `echo` makes what `echo` clients are shown.
-pub fn supervise(runtime: &Path, inherited: Inherited, echo: &MakeEcho) -> Result<u8, RunError> {
+/// `access` makes what clients are shown of the journal.
+pub fn supervise(
+    runtime: &Path,
+    inherited: Inherited,
+    access: &MakeAccess,
+) -> Result<u8, RunError> {
     let io = |source| RunError::Io { what: "can't start".into(), source };
     sys::raise_descriptor_limit();
     sys::can_open(DESCRIPTORS).map_err(io)?;
     let tokio = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(io)?;
     let local = tokio::task::LocalSet::new();
-    local.block_on(&tokio, main(&Runtime::new(runtime), inherited, echo))
+    local.block_on(&tokio, main(&Runtime::new(runtime), inherited, access))
 }
 
-async fn main(runtime: &Runtime, inherited: Inherited, echo: &MakeEcho) -> Result<u8, RunError> {
+async fn main(
+    runtime: &Runtime,
+    inherited: Inherited,
+    access: &MakeAccess,
+) -> Result<u8, RunError> {
     let (engine, adopting) = match build(runtime) {
         Ok(built) => built,
         Err(error) => {
@@ -145,8 +153,8 @@ async fn main(runtime: &Runtime, inherited: Inherited, echo: &MakeEcho) -> Resul
             return Err(error);
         }
     };
-    let echo = echo(&engine.plan, runtime.dir());
-    engine.run(inherited, echo, adopting).await
+    let journal = access(&engine.plan, runtime.dir());
+    engine.run(inherited, journal, adopting).await
 }
 
 /// Put the parts together; `true` if there is a run to be taken over.
@@ -247,7 +255,7 @@ impl Engine {
     async fn run(
         mut self,
         inherited: Inherited,
-        echo: Arc<dyn Echo>,
+        journal: JournalAccess,
         adopting: bool,
     ) -> Result<u8, RunError> {
         let io = |what: &str, source| RunError::Io { what: what.to_owned(), source };
@@ -259,7 +267,7 @@ impl Engine {
         let taking_over = Arc::new(AtomicBool::new(adopting));
         let (head, ended) = (self.head.subscribe(), end.subscribe());
         let handle = Handle { asks: ask, head, end: ended, taking_over: taking_over.clone() };
-        let server = Serving::begin(listeners, handle, echo);
+        let server = Serving::begin(listeners, handle, journal);
         let adopted = if adopting {
             let living = self.adopt().await.map_err(|e| io("taking over", e))?;
             taking_over.store(false, Ordering::Relaxed);

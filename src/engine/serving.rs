@@ -1,11 +1,9 @@
 //! The control socket as a part of the engine.
 
-use std::sync::Arc;
-
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
-use crate::control::handle::{Echo, Handle, JournalAccess};
+use crate::control::handle::{Handle, JournalAccess};
 use crate::control::server::{self, Limits, Listeners};
 
 /// The running server.
@@ -17,9 +15,8 @@ pub(super) struct Serving {
 
 impl Serving {
     /// Serve clients from now on.
-    pub(super) fn begin(listeners: Listeners, handle: Handle, echo: Arc<dyn Echo>) -> Self {
+    pub(super) fn begin(listeners: Listeners, handle: Handle, journal: JournalAccess) -> Self {
         let (stop, stopped) = oneshot::channel::<()>();
-        let journal = JournalAccess { echo };
         let shutdown = async {
             // An error means that the engine is gone, which is the same.
             let _ = stopped.await;

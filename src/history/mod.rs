@@ -2,6 +2,7 @@
 //!
 //! It reads files only, so it works while a run goes on, after its end, and after a crash.
 
+pub mod access;
 pub mod lines;
 pub mod pattern;
 pub mod reading;

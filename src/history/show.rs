@@ -86,7 +86,10 @@ impl Form {
             }
             Self::Raw if entry.is_line() => out.extend_from_slice(entry.text),
             Self::Lines | Self::Raw => {}
-            Self::Json(names) => json(names, &entry, matches, out),
+            Self::Json(names) => {
+                out.extend_from_slice(entry_json(names, &entry, matches).1.as_bytes());
+                out.push(b'\n');
+            }
         }
     }
 
@@ -105,7 +108,8 @@ impl Form {
     }
 }
 
-fn json(names: &Names, entry: &Entry<'_>, matches: bool, out: &mut Vec<u8>) {
+/// What an entry is (`line`, or the name of an event), and all of it as a JSON object.
+pub fn entry_json(names: &Names, entry: &Entry<'_>, matches: bool) -> (String, String) {
     let Record { time, stream, life, kind, value, len, flags, .. } = entry.record;
     let name = names.iter().find(|(number, _)| *number == stream).map(|(_, name)| name.as_str());
     let mut more = Map::new();
@@ -156,9 +160,10 @@ fn json(names: &Names, entry: &Entry<'_>, matches: bool, out: &mut Vec<u8>) {
         lost: entry.lost,
         more,
     };
-    if serde_json::to_writer(&mut *out, &line).is_ok() {
-        out.push(b'\n');
-    }
+    let said = line.event.or_else(|| line.more.get("event").and_then(Value::as_str));
+    let kind = said.unwrap_or("line").to_owned();
+    // Of strings and numbers: there is nothing that JSON has no form for.
+    (kind, serde_json::to_string(&line).unwrap_or_default())
 }
 
 /// Nanoseconds since the epoch as RFC 3339 in UTC.

@@ -112,6 +112,22 @@ async fn terminals_are_typed_into_and_read() {
 }
 
 #[tokio::test]
+async fn the_journal_comes_in_pages() {
+    let run = run();
+    let reply = run.http("GET /api/lines?limit=2", "").await;
+    assert_eq!((reply.status, reply.body["lines"].as_array().unwrap().len()), (200, 2));
+    assert_eq!((&reply.body["next"], &reply.body["more"]), (&json!("1.0"), &json!(true)));
+    let reply = run.http("GET /api/lines?after=1.0&name=web%231&grep=a+b%2B", "").await;
+    assert_eq!((&reply.body["lines"][0]["text"]), (&json!("line 2")));
+    assert_eq!((&reply.body["next"], &reply.body["more"]), (&json!("2.0"), &json!(false)));
+    // Nothing new: the same place again.
+    let reply = run.http("GET /api/lines?after=2.0", "").await;
+    assert_eq!(reply.body, json!({"api": 1, "lines": [], "next": "2.0", "more": false}));
+    let reply = run.http("GET /api/lines?name=wbe%231", "").await;
+    assert_eq!((reply.status, &reply.body["unknown"]["nearest"]), (404, &json!("web#1")));
+}
+
+#[tokio::test]
 async fn an_answer_comes_when_the_thing_is_done() {
     let mut run = run();
     let client = run.client().await;
@@ -174,6 +190,12 @@ async fn bad_input_is_refused_with_a_reason() {
         ("PUT /api/size", r#"{"columns":80,"rows":0}"#, 400, "one row"),
         ("PUT /api/size", r#"{"columns":70000,"rows":1}"#, 400, "70000"),
         ("PUT /api/size", "", 400, "EOF"),
+        ("GET /api/lines?nmae=web", "", 400, "there is no `nmae` here"),
+        ("GET /api/lines?limit=many", "", 400, "limit=many"),
+        ("GET /api/lines?grep=(", "", 400, "no regular expression"),
+        ("GET /api/lines?events=maybe", "", 400, "events=maybe"),
+        ("GET /api/events?limit=1", "", 400, "there is no `limit` here"),
+        ("POST /api/lines", "", 405, "does not take POST"),
         ("GET /api/head?view=x", "", 400, "view=x"),
         ("GET /api/nosuch", "", 404, "`/api/nosuch`"),
         ("GET /", "", 404, "there is no `/`"),

@@ -9,6 +9,7 @@ use tempfile::TempDir;
 use tmo::control::handle::{
     Ask, ECHO_CHUNK, Echo, EchoCursor, End, Handle, JournalAccess, PaneAsk, PaneProblem,
 };
+use tmo::control::history::{Answer, History, HistoryAsk, HistoryEntry, HistoryProblem};
 use tmo::control::listen::{self, Listening};
 use tmo::control::server::{Limits, Listeners, serve};
 use tmo::model::ProcName;
@@ -66,7 +67,7 @@ pub(crate) fn run_within(limits: Limits) -> Run {
     let echo = Numbers { head: heads.clone(), largest: largest.clone() };
     let handle = Handle { asks, head: heads, end: ends, taking_over: Arc::default() };
     let (stop, stopped) = oneshot::channel();
-    let journal = JournalAccess { echo: Arc::new(echo) };
+    let journal = JournalAccess { echo: Arc::new(echo), history: Arc::new(Few) };
     let shutdown = async {
         // A test that drops the sender ends the server too.
         let _ = stopped.await;
@@ -268,5 +269,37 @@ impl EchoCursor for NumbersCursor {
         }
         self.largest.fetch_max(out.capacity(), Ordering::Relaxed);
         Ok(())
+    }
+}
+
+/// Three lines, `0.0` to `2.0`.
+struct Few;
+
+struct FewLeft(Vec<HistoryEntry>);
+
+impl History for Few {
+    fn ask(&self, ask: &HistoryAsk) -> Result<Box<dyn Answer>, HistoryProblem> {
+        if ask.grep.as_deref() == Some("(") {
+            return Err(HistoryProblem::Bad("`(` is no regular expression".to_owned()));
+        }
+        if let Some(name) = ask.names.iter().find(|name| *name != "web#1") {
+            let all: Vec<ProcName> = NAMES.map(|name| ProcName::new(name).unwrap()).into();
+            return Err(HistoryProblem::Unknown(nearest::unknown(name, &all).into()));
+        }
+        let entry = |at: usize| HistoryEntry {
+            cursor: format!("{at}.0"),
+            kind: "line".to_owned(),
+            json: format!("{{\"text\":\"line {at}\",\"asked\":\"{:?}\"}}", ask.grep.is_some()),
+        };
+        let all = (0..3).map(entry);
+        let behind = |entry: &HistoryEntry| ask.after.as_ref().is_none_or(|a| entry.cursor > *a);
+        Ok(Box::new(FewLeft(all.filter(behind).collect())))
+    }
+}
+
+impl Answer for FewLeft {
+    fn next(&mut self, _upto: u64, most: usize) -> std::io::Result<(Vec<HistoryEntry>, bool)> {
+        let page: Vec<_> = self.0.drain(..self.0.len().min(most)).collect();
+        Ok((page, !self.0.is_empty()))
     }
 }

@@ -1,6 +1,7 @@
 //! `tmo logs`: asking for what was printed.
 
-use std::io::Write as _;
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::os::unix::net::UnixStream;
 use std::process::Stdio;
 
 use serde_json::Value;
@@ -266,4 +267,99 @@ fn what_means_nothing_is_refused_with_the_reason() {
         let ran = world.run([&["logs"], args].concat());
         assert!(ran.code == 2 && ran.stderr.contains(why), "{args:?}: {ran:?}");
     }
+}
+
+/// An HTTP request over the control socket; the body of the answer.
+fn http(world: &World, line: &str) -> (u16, String) {
+    let mut stream = UnixStream::connect(world.app().join(".overmind.sock")).unwrap();
+    let request = format!("{line} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
+    stream.write_all(request.as_bytes()).unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+    (head.split(' ').nth(1).unwrap().parse().unwrap(), body.to_owned())
+}
+
+fn page(world: &World, query: &str) -> Value {
+    let (status, body) = http(world, &format!("GET /api/lines?{query}"));
+    assert_eq!(status, 200, "{query}: {body}");
+    serde_json::from_str(&body).unwrap()
+}
+
+#[test]
+fn the_api_pages_through_the_journal() {
+    let world = printed();
+    let all = json(&world, &["web"]);
+    let (mut found, mut after) = (vec![], String::new());
+    loop {
+        let page = page(&world, &format!("name=web&limit=37{after}"));
+        found.extend(page["lines"].as_array().unwrap().iter().cloned());
+        if page["more"] == false {
+            break;
+        }
+        after = format!("&after={}", page["next"].as_str().unwrap());
+    }
+    assert_eq!(found, all, "the same, whatever the pages");
+    let texts = |query: &str| {
+        let page = page(&world, query);
+        texts(page["lines"].as_array().unwrap()).join("|")
+    };
+    assert_eq!(texts("name=web&last=2"), "Error: 400|done");
+    assert_eq!(texts("name=web&grep=%5EError%3A+39&limit=9"), "Error: 393");
+    assert_eq!(texts("name=web&grep=ERROR%3A&ignore-case&last=1"), "Error: 400");
+    assert_eq!(texts("since=now"), "");
+    let events = page(&world, "events=1");
+    assert!(events["lines"].as_array().unwrap().iter().all(|line| line["event"].is_string()));
+    for (query, status, why) in [
+        ("grep=(", 400, "no regular expression"),
+        ("since=soon", 400, "is no time"),
+        ("after=x", 400, "is no cursor"),
+        ("name=nosuch", 404, "unknown"),
+        ("what=1", 400, "there is no `what` here"),
+    ] {
+        let (code, body) = http(&world, &format!("GET /api/lines?{query}"));
+        assert!(code == status && body.contains(why), "{query}: {code} {body}");
+    }
+    world.ok(["quit"]);
+}
+
+#[test]
+fn the_api_follows_and_goes_on_where_it_was() {
+    let world = World::new("web: while read x; do echo got $x; done\n");
+    world.ok(["start", "-D"]);
+    world.wait_state("web", "running");
+    let follow = |from: &str| {
+        let stream = UnixStream::connect(world.app().join(".overmind.sock")).unwrap();
+        let request = format!("GET /api/events?lines=1&name=web HTTP/1.1\r\nHost: x\r\n{from}\r\n");
+        (&stream).write_all(request.as_bytes()).unwrap();
+        BufReader::new(stream)
+    };
+    let until = |stream: &mut BufReader<UnixStream>, what: &str| -> Vec<String> {
+        let mut lines = vec![];
+        loop {
+            let mut line = String::new();
+            assert!(stream.read_line(&mut line).unwrap() > 0, "{what} did not come: {lines:?}");
+            lines.push(line.trim_end().to_owned());
+            if line.contains(what) {
+                return lines;
+            }
+        }
+    };
+    let mut first = follow("");
+    until(&mut first, "200 OK");
+    // Until it is there nothing is missed: it was asked for before.
+    world.type_into("web", "one");
+    let lines = until(&mut first, "\"got one\"");
+    let id = lines.iter().rev().find_map(|line| line.strip_prefix("id: ")).unwrap().to_owned();
+    drop(first);
+    world.type_into("web", "two");
+    eventually("it", || world.ok(["logs", "web"]).contains("got two").then_some(()));
+    let mut second = follow(&format!("Last-Event-ID: {id}\r\n"));
+    let lines = until(&mut second, "\"got two\"");
+    assert!(!lines.join("").contains("got one"), "{lines:?}");
+    world.ok(["restart", "web"]);
+    until(&mut second, "event: exit");
+    until(&mut second, "event: start");
+    world.ok(["quit"]);
+    until(&mut second, "event: end-of-run");
 }

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use tmo::control::handle::{Ask, Echo, EchoCursor, End, Handle, JournalAccess};
+use tmo::control::history::{Answer, History, HistoryAsk, HistoryEntry, HistoryProblem};
 use tmo::control::server::{Limits, Listeners, serve};
 use tmo::model::ProcName;
 use tmo::model::request::{Head, Outcome, ProcessState, Request, State, TmuxAddress};
@@ -39,7 +40,7 @@ pub(crate) fn talk(pieces: &[&[u8]]) -> (Vec<u8>, Vec<Asked>) {
         let (head, end) = (Head::default(), Some(End::default()));
         let (_heads, head) = watch::channel(head);
         let (_ends, end) = watch::channel(end);
-        let journal = JournalAccess { echo: Arc::new(Nothing) };
+        let journal = JournalAccess { echo: Arc::new(Nothing), history: Arc::new(Nothing) };
         let (stop, stopped) = oneshot::channel::<()>();
         let shutdown = async move { stopped.await.unwrap_or_default() };
         let handle = Handle { asks, head, end, taking_over: Arc::default() };
@@ -151,5 +152,17 @@ pub(crate) fn state() -> State {
         runtime: None,
         quitting: false,
         processes: NAMES.map(process).to_vec(),
+    }
+}
+
+impl History for Nothing {
+    fn ask(&self, _ask: &HistoryAsk) -> Result<Box<dyn Answer>, HistoryProblem> {
+        Ok(Box::new(Self))
+    }
+}
+
+impl Answer for Nothing {
+    fn next(&mut self, _upto: u64, _most: usize) -> io::Result<(Vec<HistoryEntry>, bool)> {
+        Ok((vec![], false))
     }
 }

@@ -10,6 +10,8 @@
 //! | `POST /api/signal` | `{"signal":"USR1","names":[…]}` to their process groups |
 //! | `POST /api/processes/{name}/input` | `{"text":"…","enter":true}` typed into its terminal |
 //! | `GET /api/processes/{name}/screen` | what its terminal shows; `?color=1` with its colours |
+//! | `GET /api/lines` | a page of the journal: `name` (often), `after`, `last`, `limit`, `since`, `until`, `grep`, `ignore-case`, `invert`, `events` |
+//! | `GET /api/events` | server-sent events as they come, or behind `Last-Event-ID`; `?lines=1` with output |
 //! | `POST /api/quit`, `POST /api/kill` | to the run |
 //! | `PUT /api/size` | `{"columns":80,"rows":24}` for the panes |
 //! | `GET /api/head` | server-sent events `head`, at last `end`; `?view=1` counts as a view, which may be told to `leave` |
@@ -18,6 +20,7 @@
 //! What changes something answers when it is done, with `?wait=false` when it is accepted (202).
 //! 404: no such name, 409: refused or failed (both with the outcome), 400: the request is no good.
 
+mod history;
 pub(super) mod pane;
 #[cfg(test)]
 mod tests;
@@ -62,6 +65,8 @@ pub fn router(api: Api) -> Router {
         .route("/api/start", post(act_on_named))
         .route("/api/stop", post(act_on_named))
         .route("/api/restart", post(act_on_named))
+        .route("/api/lines", get(history::lines))
+        .route("/api/events", get(history::events))
         .route("/api/signal", post(signal))
         .route("/api/quit", post(quit))
         .route("/api/kill", post(kill))

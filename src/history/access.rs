@@ -1,0 +1,162 @@
+//! The journal for clients of the control socket.
+
+use std::collections::VecDeque;
+use std::io;
+use std::path::Path;
+
+use jiff::Zoned;
+
+use super::lines::{Lines, Split};
+use super::pattern::Pattern;
+use super::select::Query;
+use super::show::{Names, entry_json};
+use super::times::moment;
+use crate::control::history::{Answer, History, HistoryAsk, HistoryEntry, HistoryProblem};
+use crate::journal::cursor::{Cursor, Filter, Position};
+use crate::journal::query::tail;
+use crate::journal::reader::IndexReader;
+use crate::journal::record::EVENTS;
+use crate::journal::segment::Dirs;
+use crate::journal::streams::{Stream, Streams};
+use crate::model::plan::Plan;
+use crate::model::{ProcName, nearest};
+use crate::pane::paths::spill_dir;
+
+/// The journal of a run.
+#[derive(Debug)]
+pub struct RunHistory {
+    dirs: Dirs,
+    processes: Vec<ProcName>,
+}
+
+impl RunHistory {
+    /// That of the run with this plan.
+    pub fn new(plan: &Plan, runtime: &Path) -> Self {
+        let dirs = Dirs::new(plan.log.dir.as_path(), Some(spill_dir(runtime)));
+        let processes = plan.processes.iter().map(|process| process.name.clone()).collect();
+        Self { dirs, processes }
+    }
+
+    fn streams(&self) -> Result<Vec<Stream>, HistoryProblem> {
+        let streams = Streams::open(&self.dirs);
+        let streams = streams.map_err(|error| HistoryProblem::Io(io::Error::other(error)))?;
+        let ours = |stream: &&Stream| self.processes.contains(&stream.name);
+        Ok(streams.all().iter().filter(ours).cloned().collect())
+    }
+
+    fn filter(&self, ask: &HistoryAsk, streams: &[Stream]) -> Result<Filter, HistoryProblem> {
+        for name in &ask.names {
+            if !self.processes.iter().any(|process| process.matches(name)) {
+                let unknown = nearest::unknown(name, &self.processes);
+                return Err(HistoryProblem::Unknown(Box::new(unknown)));
+            }
+        }
+        let meant = |stream: &&Stream| {
+            ask.names.is_empty() || ask.names.iter().any(|name| stream.name.matches(name))
+        };
+        let mut numbers: Vec<u16> = streams.iter().filter(meant).map(|s| s.number).collect();
+        if ask.names.is_empty() {
+            numbers.push(EVENTS);
+        }
+        let mut filter = Filter::only(numbers);
+        filter.no_text = ask.events;
+        Ok(filter)
+    }
+}
+
+impl History for RunHistory {
+    fn ask(&self, ask: &HistoryAsk) -> Result<Box<dyn Answer>, HistoryProblem> {
+        let bad = |error: &dyn std::fmt::Display| HistoryProblem::Bad(error.to_string());
+        let now = Zoned::now();
+        let time = |text: &Option<String>| {
+            text.as_deref().map(|text| moment(text, &now)).transpose().map_err(|error| bad(&error))
+        };
+        let pattern = ask.grep.as_ref().map(|text| Pattern::new(text, ask.ignore_case, ask.invert));
+        let query = Query {
+            since: time(&ask.since)?,
+            until: time(&ask.until)?,
+            pattern: pattern.transpose().map_err(|error| bad(&error))?,
+            ..Query::default()
+        };
+        let after = ask.after.as_deref().map(cursor).transpose().map_err(|text| bad(&text))?;
+        let streams = self.streams()?;
+        let filter = self.filter(ask, &streams)?;
+        let mut index = IndexReader::open(&self.dirs);
+        let mut from = after.unwrap_or_default();
+        let read = (|| {
+            if let Some(since) = query.since {
+                from = from.max(Position { record: index.search_time(since)?, skip: 0 });
+            }
+            if ask.from_now && after.is_none() {
+                from = from.max(Position { record: index.len()?, skip: 0 });
+            }
+            // The index alone tells where the last lines are, if all count.
+            if let (Some(last), None, None, false) =
+                (ask.last, &query.pattern, query.until, ask.events)
+            {
+                let upto = index.len()?;
+                from = from.max(tail(&mut index, &filter, last as u64, upto)?);
+            }
+            Ok(())
+        })();
+        read.map_err(HistoryProblem::Io)?;
+        let split = match &query.pattern {
+            Some(pattern) => Split::Like(Box::new(pattern.clone())),
+            None => Split::Lines,
+        };
+        let name = |stream: &Stream| (stream.number, stream.name.to_string());
+        Ok(Box::new(Reader {
+            names: streams.iter().map(name).collect(),
+            lines: Lines::new(Cursor::over(index, from, filter), split),
+            after,
+            last: ask.last,
+            query,
+            kept: VecDeque::new(),
+        }))
+    }
+}
+
+struct Reader {
+    lines: Lines,
+    query: Query,
+    names: Names,
+    after: Option<Position>,
+    last: Option<usize>,
+    kept: VecDeque<HistoryEntry>,
+}
+
+impl Answer for Reader {
+    fn next(&mut self, upto: u64, most: usize) -> io::Result<(Vec<HistoryEntry>, bool)> {
+        let mut scratch = vec![];
+        // One more is looked for, to know whether there is more.
+        while let Some(entry) = self.lines.next(upto)? {
+            let wanted = self.after.is_none_or(|after| entry.position > after)
+                && self.query.covers(&entry)
+                && self.query.matches(&entry, &mut scratch);
+            if !wanted {
+                continue;
+            }
+            let (kind, json) = entry_json(&self.names, &entry, true);
+            let cursor = format!("{}.{}", entry.position.record, entry.position.skip);
+            self.kept.push_back(HistoryEntry { cursor, kind, json });
+            match self.last {
+                Some(last) if self.kept.len() > last => _ = self.kept.pop_front(),
+                None if self.kept.len() > most => break,
+                Some(_) | None => {}
+            }
+        }
+        // What was last is known; what comes follows it.
+        self.last = None;
+        let more = self.kept.len() > most;
+        let page = self.kept.drain(..self.kept.len().min(most)).collect();
+        Ok((page, more))
+    }
+}
+
+/// `12.34`: the number of a record, and how many bytes of it come before.
+fn cursor(text: &str) -> Result<Position, String> {
+    let parts = text.split_once('.').and_then(|(record, skip)| {
+        Some(Position { record: record.parse().ok()?, skip: skip.parse().ok()? })
+    });
+    parts.ok_or_else(|| format!("`{text}` is no cursor; take one from an answer"))
+}
