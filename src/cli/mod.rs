@@ -5,6 +5,7 @@
 //! is looked at, so that they cost nothing they do not need.
 
 pub mod args;
+mod check;
 pub mod completions;
 mod connect;
 mod early;
@@ -79,6 +80,7 @@ fn act(args: Args, out: &mut dyn Write) -> Result<u8, CliError> {
             print(&mut anstream::stdout(), help.as_bytes())
         }
         Some(Verb::Start(args)) => start::start(*args, out),
+        Some(Verb::Check(args)) => check::check(*args, out),
         Some(Verb::Restart(args)) => named(args, |names| Request::Restart { names }),
         Some(Verb::Stop(args)) => named(args, |names| Request::Stop { names }),
         Some(Verb::Connect(args)) => connect::connect(&args),

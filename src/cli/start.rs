@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::args::{ClientArgs, NamesArgs, StartArgs};
+use super::check::taken_ports;
 use super::early::Early;
 use super::error::CliError;
 use super::instance::{WAITS, of_another_session, taken_over};
@@ -38,11 +39,11 @@ const LAST_MOMENTS: Duration = Duration::from_secs(5);
 const MOMENT: Duration = Duration::from_millis(500);
 
 /// What a start needs to know before anything is decided.
-struct Start {
+pub(super) struct Start {
     typed: StartOptions,
-    context: Context,
+    pub(super) context: Context,
     project: Project,
-    runtime: Runtime,
+    pub(super) runtime: Runtime,
     tmo: PathBuf,
     inherit: Inherit,
     daemonize: bool,
@@ -55,9 +56,14 @@ pub(super) fn start(args: StartArgs, out: &mut dyn Write) -> Result<u8, CliError
     let client = ClientArgs { socket: args.socket.clone(), network: args.network.clone() };
     let (if_needed, print_config) = (args.if_needed, args.print_config);
     let mut start = Start::gather(args)?;
+    for warning in &start.context.warnings {
+        super::warn(warning);
+    }
     if print_config {
         let shown = (start.daemonize, start.timestamps);
-        return print_config::print(&start.resolve()?, shown, out);
+        let (plan, warnings) = start.resolve()?;
+        tell_all(&warnings);
+        return print_config::print(&plan, shown, out);
     }
     let dir = make_runtime_dir(&start.context.env, &start.project.socket.path)?;
     start.runtime = Runtime::new(dir);
@@ -107,14 +113,11 @@ enum Begun {
 }
 
 impl Start {
-    fn gather(args: StartArgs) -> Result<Self, CliError> {
+    pub(super) fn gather(args: StartArgs) -> Result<Self, CliError> {
         let inherit = inherit_here();
         let_owner_in();
         let typed = StartOptions::from(args);
         let context = Context::here()?;
-        for warning in &context.warnings {
-            super::warn(warning);
-        }
         let project = Project::locate(&context.start_dir, &typed, &context.env)?;
         let runtime = Runtime::new(runtime_dir(&context.env, &project.socket.path));
         let tmo = std::env::current_exe().map_err(CliError::io("can't tell where tmo is"))?;
@@ -129,7 +132,9 @@ impl Start {
         if self.runtime.adoptable()? {
             return Ok(None);
         }
-        let mut plan = self.resolve()?;
+        let (mut plan, mut warnings) = self.resolve()?;
+        warnings.extend(taken_ports(&plan));
+        tell_all(&warnings);
         let (search, here) = (self.context.env.get("PATH"), &self.context.start_dir);
         super::block_on(async { Ok(version::find(search, here).await?) })?;
         plan.size = self.pane_size(&plan);
@@ -139,14 +144,13 @@ impl Start {
         Ok(Some((plan, path)))
     }
 
-    /// What is to be run.
-    fn resolve(&self) -> Result<Plan, CliError> {
+    /// What is to be run, and what is odd about it.
+    pub(super) fn resolve(&self) -> Result<(Plan, Vec<String>), CliError> {
         let settings = Settings::of(&self.typed, &self.context.env)?;
         let loaded = self.context.load(&self.typed)?;
         let odd = settings.warnings(&loaded.procfile);
-        for warning in loaded.procfile.warnings.iter().chain(&odd) {
-            tell(warning);
-        }
+        let odd = loaded.procfile.warnings.iter().chain(&odd);
+        let mut warnings: Vec<String> = odd.map(ToString::to_string).collect();
         let now = clock::now_ns();
         let facts = Facts {
             run: format!("{}-{now:x}", self.project.instance),
@@ -156,15 +160,22 @@ impl Start {
             tmo: self.tmo.clone(),
             find: &|name| find_program(&self.context, name),
         };
-        let mut plan = plan::resolve(&self.context, &loaded, &settings, facts)?;
+        let plan = plan::resolve(&self.context, &loaded, &settings, facts);
+        let mut plan = match plan {
+            Ok(plan) => plan,
+            Err(error) => {
+                tell_all(&warnings);
+                return Err(error.into());
+            }
+        };
         if let Some(config) = &plan.tmux_config
             && let Err(error) = std::fs::File::open(config.as_path())
         {
             let (config, why) = (config.as_path().display(), why(&error));
-            tell(&format_args!("the tmux configuration {config} can't be read: {why}"));
+            warnings.push(format!("the tmux configuration {config} can't be read: {why}"));
         }
         self.choose(&mut plan)?;
-        Ok(plan)
+        Ok((plan, warnings))
     }
 
     /// Let only those begin that were named; the others can be started later.
@@ -354,6 +365,13 @@ impl Start {
             door: Some(door),
             early: None,
         }
+    }
+}
+
+/// Warn of these, one after the other.
+pub(super) fn tell_all(warnings: &[String]) {
+    for warning in warnings {
+        tell(warning);
     }
 }
 

@@ -15,7 +15,7 @@ use std::time::Duration;
 use nix::libc;
 use rustix::process::{PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
 
-use super::{Ended, ProcInfo, Usage, rustix_pid, signals, spare};
+use super::{Ended, Listener, ProcInfo, Usage, rustix_pid, signals, spare};
 use crate::model::Exit;
 
 /// A look at a process takes some microseconds.
@@ -277,6 +277,38 @@ pub fn tcp_owner(peer: SocketAddr, local: SocketAddr) -> Option<u32> {
             (ends == wanted).then_some(owner)
         })
     })
+}
+
+/// Those of these ports that somebody listens on, on whatever address, with who.
+pub fn tcp_listeners(ports: &[u16]) -> Vec<(u16, Listener)> {
+    let mut taken: Vec<(u16, u64)> = vec![];
+    for table in ["/proc/net/tcp", "/proc/net/tcp6"] {
+        let text = slurp(table).unwrap_or_default();
+        for (port, inode) in String::from_utf8_lossy(&text).lines().filter_map(parse_listener) {
+            if ports.contains(&port) && !taken.iter().any(|(known, _)| *known == port) {
+                taken.push((port, inode));
+            }
+        }
+    }
+    let holder = |inode: u64| {
+        let wanted = format!("socket:[{inode}]");
+        let holds = |pid: &u32| {
+            let Ok(open) = std::fs::read_dir(format!("/proc/{pid}/fd")) else { return false };
+            open.flatten().any(|fd| {
+                std::fs::read_link(fd.path()).is_ok_and(|target| target.as_os_str() == &*wanted)
+            })
+        };
+        Listener { process: pids().find(holds).and_then(info) }
+    };
+    taken.into_iter().map(|(port, inode)| (port, holder(inode))).collect()
+}
+
+/// A line of `/proc/net/tcp` of a socket that listens: its port and its inode.
+fn parse_listener(line: &str) -> Option<(u16, u64)> {
+    const LISTENS: &str = "0A";
+    let words: Vec<&str> = line.split_ascii_whitespace().collect();
+    let [_, local, _, LISTENS, ..] = words[..] else { return None };
+    Some((parse_end(local)?.port(), words.get(9)?.parse().ok()?))
 }
 
 fn canonical(address: SocketAddr) -> SocketAddr {

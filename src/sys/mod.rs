@@ -26,7 +26,8 @@ use linux::CHEAP_LOOKS;
 #[cfg(target_os = "linux")]
 pub use linux::{
     all, boot_id, children, end_with_parent, ignores, info, own_orphans, peek, pid_namespace,
-    set_usual_discipline, signal, start_time, tcp_owner, usage, visit_marked, walk, watch_exit,
+    set_usual_discipline, signal, start_time, tcp_listeners, tcp_owner, usage, visit_marked, walk,
+    watch_exit,
 };
 pub use local::time_of_day;
 #[cfg(not(target_os = "linux"))]
@@ -34,9 +35,10 @@ use portable::CHEAP_LOOKS;
 #[cfg(not(target_os = "linux"))]
 pub use portable::{
     all, boot_id, children, end_with_parent, ignores, info, own_orphans, peek, pid_namespace,
-    set_usual_discipline, signal, start_time, tcp_owner, usage, visit_marked, walk, watch_exit,
+    set_usual_discipline, signal, start_time, tcp_listeners, tcp_owner, usage, visit_marked, walk,
+    watch_exit,
 };
-pub use process::{Ended, ProcInfo, Usage};
+pub use process::{Ended, Listener, ProcInfo, Usage};
 pub(crate) use signals::timespec;
 pub use signals::{
     Wakes, default_signals, hear_all, ignore_signals, signal_group, unblock_signals,

@@ -13,7 +13,7 @@ use nix::sys::event::{EvFlags, EventFilter, FilterFlag, KEvent, Kqueue};
 use nix::unistd::Pid;
 use rustix::process::{WaitId, WaitIdOptions};
 
-use super::{Ended, ProcInfo, Usage, ps, rustix_pid, signals};
+use super::{Ended, Listener, ProcInfo, Usage, ps, rustix_pid, signals};
 use crate::model::Exit;
 
 /// The marks in the environment by which orphans are known, once there are any.
@@ -128,6 +128,25 @@ pub fn visit_marked(marks: &[&str], visit: &mut dyn FnMut(ProcInfo)) -> bool {
 /// Whose connection it is can't be asked here.
 pub const fn tcp_owner(_peer: std::net::SocketAddr, _local: std::net::SocketAddr) -> Option<u32> {
     None
+}
+
+/// Those of these ports that somebody listens on, on whatever address, with who.
+pub fn tcp_listeners(ports: &[u16]) -> Vec<(u16, Listener)> {
+    // `-F` tells process and address on lines of their own.
+    let told = lines_of("lsof", &["-nP", "-iTCP", "-sTCP:LISTEN", "-Fpn"]).1;
+    let (mut taken, mut pid) = (vec![], None);
+    for line in told.lines() {
+        if let Some(number) = line.strip_prefix('p') {
+            pid = number.parse().ok();
+        } else if let Some(port) = line.strip_prefix('n').and_then(|at| at.rsplit(':').next())
+            && let Ok(port) = port.parse()
+            && ports.contains(&port)
+            && !taken.iter().any(|(known, _)| *known == port)
+        {
+            taken.push((port, Listener { process: pid.and_then(info) }));
+        }
+    }
+    taken
 }
 
 /// Not to be seen from outside here.

@@ -25,6 +25,13 @@ pub struct ProcInfo {
     pub name: String,
 }
 
+/// Who listens on a TCP port of this machine.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Listener {
+    /// The process, where it may be seen: another user's may not.
+    pub process: Option<ProcInfo>,
+}
+
 /// What a process has used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Usage {

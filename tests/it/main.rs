@@ -9,6 +9,7 @@
 mod adopt;
 mod asking;
 mod basics;
+mod check;
 mod commands;
 mod completions;
 mod connect;

@@ -67,6 +67,12 @@ Each process gets PORT, PS (its name), TMO_SOCKET and, for each other process,
 OVERMIND_PROCESS_<name>_PORT. Variables may also stand in ./.env and ./.tmo.env."
     )]
     Start(Box<StartArgs>),
+    /// Look at Procfile, env files, settings, tmux and ports as a start would; start nothing.
+    #[command(after_help = "\
+Examples:
+  tmo check                     exit code 1 if anything is odd
+  tmo check -f Procfile.dev -l web,worker")]
+    Check(Box<StartArgs>),
     /// Restart processes; without names, all of them.
     #[command(
         visible_alias = "r",
