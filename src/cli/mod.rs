@@ -6,6 +6,7 @@
 
 pub mod args;
 mod check;
+mod cleanup;
 pub mod completions;
 mod connect;
 mod early;
@@ -99,6 +100,7 @@ fn act(args: Args, out: &mut dyn Write) -> Result<u8, CliError> {
         }
         Some(Verb::Send(args)) => terminal::send(&args),
         Some(Verb::Screen(args)) => terminal::screen(&args, out),
+        Some(Verb::Cleanup(args)) => cleanup::cleanup(&args, out),
         Some(Verb::Ls(args)) => ls::ls(&args, out),
         Some(Verb::Run(args)) => run::run(&args),
         Some(Verb::Ps(args)) => ps::ps(&args, out),

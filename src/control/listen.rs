@@ -80,6 +80,19 @@ fn spare_in(runtime: &Path) -> PathBuf {
     runtime.join("spare.sock")
 }
 
+/// The sockets that a run may have in its runtime directory.
+pub fn own_sockets(runtime: &Path) -> [PathBuf; 2] {
+    [in_runtime(runtime), spare_in(runtime)]
+}
+
+/// Remove a link at `path` that leads to one of the sockets of this runtime directory; whether there
+/// was one.
+pub fn unlink_own(path: &Path, runtime: &Path) -> io::Result<bool> {
+    let target = fs::read_link(path).ok();
+    let ours = target.is_some_and(|target| own_sockets(runtime).contains(&target));
+    if ours { fs::remove_file(path).map(|()| true) } else { Ok(false) }
+}
+
 /// Bind the control socket at `path`, which the user called `shown`; see the module.
 pub fn bind(path: &Path, shown: &Path, runtime: &Path) -> Result<Listening, ListenError> {
     let mut bound = bind_at(path, clear_way(path, shown)?);

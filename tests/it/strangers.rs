@@ -137,6 +137,34 @@ fn a_window_of_the_users_with_the_name_of_a_process_is_let_be() {
     world.wait_empty();
 }
 
+#[test]
+fn what_a_run_has_left_is_cleaned_up_without_a_start() {
+    let world = World::new("web: trap '' HUP; echo up; while sleep 0.1; do :; done\n");
+    let nothing = "nothing is left over here\n";
+    assert_eq!(world.ok(["cleanup"]), nothing);
+    world.ok(["start", "-D"]);
+    let web = world.wait_state("web", "running").unwrap();
+    world.wait_text("web", "up");
+    let ran = world.run(["cleanup"]);
+    assert!(ran.code == 1 && ran.stderr.contains("a run is here"), "{ran:?}");
+    let (supervisor, tmux) = (world.supervisor(), world.tmux_server());
+    kill_all(&[world.guardian(), supervisor]);
+    let ran = world.run(["cleanup"]);
+    assert!(ran.code == 1 && ran.stderr.contains("`tmo start` goes on with them"), "{ran:?}");
+    kill_all(&[world.shim("web"), tmux, world.sink("web")]);
+    assert!(procs::alive(web), "it hears no hangup");
+    let mut stranger = world.command("sleep").arg("1000").spawn().unwrap();
+    let said = world.ok(["cleanup"]);
+    assert!(said.starts_with("ended ") && said.contains("removed ./.overmind.sock\n"), "{said}");
+    assert!(!procs::alive(web) && procs::alive(stranger.id()));
+    stranger.kill().unwrap();
+    stranger.wait().unwrap();
+    assert!(!world.app().join(".overmind.sock").exists());
+    assert_eq!(world.ok(["cleanup"]), nothing);
+    assert!(world.ok(["logs", "web"]).contains("| up\n"), "the log stays");
+    world.wait_empty();
+}
+
 /// The kernel, short of memory, may take all of tmo's own and leave what ran.
 #[test]
 fn what_a_run_has_left_that_was_killed_altogether_is_ended_by_the_next_start() {

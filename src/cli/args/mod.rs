@@ -174,6 +174,14 @@ Examples:
   tmo screen web
   tmo screen web --color | less -R")]
     Screen(ScreenArgs),
+    /// End and remove what a run has left here of which every part was killed.
+    #[command(after_help = "\
+Examples:
+  tmo cleanup                   says what it did; a run that lives is let be
+
+It ends only processes that carry the mark of this very run, and removes only its files and
+sockets that nobody listens on. The log stays.")]
+    Cleanup(ClientArgs),
     /// List the runs of this user, wherever they were started.
     #[command(after_help = "\
 Examples:
