@@ -28,6 +28,7 @@ mod parts;
 mod places;
 mod programs;
 mod review;
+mod scripts;
 mod settings;
 mod strangers;
 mod tcp;
