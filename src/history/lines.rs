@@ -39,6 +39,8 @@ pub struct Lines {
     text: Vec<u8>,
     /// The chunk that is being taken apart, and how far that is.
     chunk: Option<(Chunk, usize)>,
+    /// Whether the pattern can look through it.
+    clear: bool,
     /// What has begun in earlier records, by stream.
     begun: HashMap<u16, Begun>,
     /// A line put together from several records.
@@ -75,7 +77,15 @@ enum Found {
 impl Lines {
     /// What comes from where the cursor stands on.
     pub fn new(cursor: Cursor, split: Split) -> Self {
-        Self { cursor, text: vec![], chunk: None, begun: HashMap::new(), joined: vec![], split }
+        Self {
+            cursor,
+            text: vec![],
+            chunk: None,
+            clear: false,
+            begun: HashMap::new(),
+            joined: vec![],
+            split,
+        }
     }
 
     /// The index it reads.
@@ -83,12 +93,13 @@ impl Lines {
         self.cursor.index()
     }
 
-    /// Whether nothing of a record is wanted that has just been read.
-    fn passes_over(&self, record: &Record) -> bool {
+    /// Whether the pattern, if there is one, can look through a record that has just been read.
+    fn is_clear(&self, record: &Record) -> bool {
         match &self.split {
             Split::Like(pattern) => {
-                record.flags & (CONTINUES | TO_BE_CONTINUED) == 0
-                    && pattern.takes_none_of(&self.text)
+                record.kind == Kind::Text
+                    && record.flags & (CONTINUES | TO_BE_CONTINUED) == 0
+                    && pattern.sees_through(&self.text)
             }
             Split::Never | Split::Lines => false,
         }
@@ -104,13 +115,22 @@ impl Lines {
                     None => return Ok(None),
                 },
             };
+            if at == 0 {
+                self.clear = self.is_clear(&chunk.record);
+            }
+            let at = match (&self.split, self.clear) {
+                (Split::Like(pattern), true) => match pattern.next(&self.text, at) {
+                    Some(line) if line < self.text.len() => line,
+                    Some(_) | None => {
+                        self.begun.remove(&chunk.record.stream);
+                        continue;
+                    }
+                },
+                _ => at,
+            };
             let lost = if at == 0 { chunk.lost } else { 0 };
             let skip = chunk.skip.saturating_add(small(at));
             let position = Position { record: chunk.position, skip };
-            if chunk.record.kind == Kind::Text && at == 0 && self.passes_over(&chunk.record) {
-                self.begun.remove(&chunk.record.stream);
-                continue;
-            }
             if chunk.record.kind != Kind::Text || matches!(self.split, Split::Never) {
                 let text = &self.text[..];
                 return Ok(Some(Entry { position, record: chunk.record, text, lost }));

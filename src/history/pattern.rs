@@ -51,23 +51,28 @@ impl Pattern {
         self.line.is_match(line) != self.invert
     }
 
-    /// Whether no line of this text is wanted, as far as can be seen at a glance.
-    pub fn takes_none_of(&self, text: &[u8]) -> bool {
-        // Escapes and carriage returns may stand within what is looked for.
-        match &self.text {
-            Some(whole) => {
-                memchr::memchr(0x1b, text).is_none()
-                    && ends_lines_only(text)
-                    && !whole.is_match(text)
-            }
-            None => false,
-        }
+    /// Whether [`Self::next`] can look through this text: escapes and carriage returns may stand
+    /// within what is looked for.
+    pub fn sees_through(&self, text: &[u8]) -> bool {
+        self.text.is_some() && is_readable(text)
+    }
+
+    /// Where in this text, from the beginning of a line on, a line begins that may be wanted; those
+    /// before it are not.
+    pub fn next(&self, text: &[u8], from: usize) -> Option<usize> {
+        let found = self.text.as_ref()?.find_at(text, from)?;
+        let line = memchr::memrchr(b'\n', &text[from..found.start()]);
+        Some(line.map_or(from, |newline| from + newline + 1))
     }
 }
 
-/// Whether each carriage return stands before a newline.
-fn ends_lines_only(text: &[u8]) -> bool {
-    memchr::memchr_iter(b'\r', text).all(|at| text.get(at + 1) == Some(&b'\n'))
+/// Whether a text has no escapes, and carriage returns only before newlines.
+fn is_readable(text: &[u8]) -> bool {
+    // Without a way out of the loop it is done for many bytes at once.
+    let odd = |byte: u8, next: u8| byte == 0x1b || (byte == b'\r' && next != b'\n');
+    let pairs = text.iter().zip(text.iter().skip(1));
+    let within = pairs.fold(false, |found, (&byte, &next)| found | odd(byte, next));
+    !within && text.last().is_none_or(|&last| !odd(last, 0))
 }
 
 /// The line of an error that says what is wrong.
@@ -121,12 +126,38 @@ mod tests {
             for invert in [false, true] {
                 let pattern = Pattern::new(pattern, false, invert).unwrap();
                 assert_eq!(pattern.takes(line, &mut scratch), expected != invert, "{line:?}");
-                if expected && !invert {
-                    assert!(!pattern.takes_none_of(line), "{line:?}");
+                if expected && pattern.sees_through(line) {
+                    assert_eq!(pattern.next(line, 0), Some(0), "{line:?}");
                 }
             }
         }
         assert!(Pattern::new("ERR", true, false).unwrap().takes(b"err\n", &mut scratch));
+    }
+
+    #[test]
+    fn lines_are_found_in_a_text_as_one_by_one() {
+        let lines = ["one\r\n", "two two\n", "\n", "  two\r\n", "three\n", "last two"];
+        let text = lines.concat();
+        let mut scratch = vec![];
+        for pattern in
+            ["two", "^two", "two$", "^$", "\\s+two", "o\\W+t", "x*", "(?i)ONE", "[^a]", "e\\b"]
+        {
+            let pattern = Pattern::new(pattern, false, false).unwrap();
+            assert!(pattern.sees_through(text.as_bytes()));
+            let (mut at, mut found) = (0, vec![]);
+            while let Some(start) = pattern.next(text.as_bytes(), at).filter(|&s| s < text.len()) {
+                let line = text[start..].split_inclusive('\n').next().unwrap();
+                if pattern.takes(line.as_bytes(), &mut scratch) {
+                    found.push(line);
+                }
+                at = start + line.len();
+            }
+            let wanted = lines.iter().filter(|line| pattern.takes(line.as_bytes(), &mut scratch));
+            assert_eq!(found, wanted.copied().collect::<Vec<_>>(), "{pattern:?}");
+        }
+        for odd in ["a\rb\n", "\x1b[0m\n", "a\r"] {
+            assert!(!Pattern::new("a", false, false).unwrap().sees_through(odd.as_bytes()));
+        }
     }
 
     #[test]
