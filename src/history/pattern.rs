@@ -68,11 +68,13 @@ impl Pattern {
 
 /// Whether a text has no escapes, and carriage returns only before newlines.
 fn is_readable(text: &[u8]) -> bool {
-    // Without a way out of the loop it is done for many bytes at once.
-    let odd = |byte: u8, next: u8| byte == 0x1b || (byte == b'\r' && next != b'\n');
-    let pairs = text.iter().zip(text.iter().skip(1));
-    let within = pairs.fold(false, |found, (&byte, &next)| found | odd(byte, next));
-    !within && text.last().is_none_or(|&last| !odd(last, 0))
+    let Some((&last, before)) = text.split_last() else { return true };
+    // Without branches and with nothing but bytes it is done for many of them at once.
+    let odd = before.iter().zip(&text[1..]).fold(0, |odd: u8, (&byte, &next)| {
+        let bare = u8::from(byte == b'\r') & u8::from(next != b'\n');
+        odd | bare | u8::from(byte == 0x1b)
+    });
+    odd == 0 && last != 0x1b && last != b'\r'
 }
 
 /// The line of an error that says what is wrong.
