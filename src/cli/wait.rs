@@ -32,12 +32,12 @@ enum Verdict {
 /// Wait.
 pub(super) fn wait(args: &WaitArgs) -> Result<u8, CliError> {
     let usage = |error: &dyn std::fmt::Display| CliError::Usage(error.to_string());
-    let what = args.what().map_err(|error| usage(&error))?;
+    let (what, names) = args.what().map_err(|error| usage(&error))?;
     let limit = args.timeout.as_deref().map(span).transpose().map_err(|error| usage(&error))?;
     let mut instance = Instance::find(&args.client)?;
     let mut last = "it is not so".to_owned();
     super::block_on(async {
-        let waiting = until(&mut instance, &args.names, &what, &mut last);
+        let waiting = until(&mut instance, &names, &what, &mut last);
         let Some(limit) = limit else { return waiting.await };
         match tokio::time::timeout(limit, waiting).await {
             Ok(result) => result,
@@ -58,7 +58,8 @@ async fn until(
         WaitFor::Running | WaitFor::Exit | WaitFor::Port => None,
     };
     let mut news = instance.ask(async |client| client.head(false).await).await?;
-    let mut records = 0;
+    // What it has said counts, also if it has ended since.
+    let mut records = search.as_ref().map_or(0, |search| search.upto);
     loop {
         let state = instance.state().await?;
         let wanted = chosen(&state, names)?;
@@ -165,6 +166,8 @@ async fn ports(wanted: &[&ProcessState]) -> Result<Verdict, CliError> {
 struct Search {
     lines: Lines,
     query: Query,
+    /// Where the journal ended when it began to look.
+    upto: u64,
     /// The streams of those that have said it.
     found: Vec<u16>,
     names: Vec<(u16, String)>,
@@ -193,6 +196,7 @@ impl Search {
         Ok(Self {
             lines: Lines::new(cursor, Split::Like(Box::new(pattern.clone()))),
             query: Query { pattern: Some(pattern), starts: Some(starts), ..Query::default() },
+            upto,
             found: vec![],
             names: source.streams.iter().map(name).collect(),
             expression: expression.to_owned(),

@@ -35,6 +35,9 @@ fn wait_returns_when_it_is_so_or_cannot_be() {
     assert_eq!(world.run(["wait", "web", "--for", "exit"]).code, 130);
     let ran = world.run(["wait", "nosuch"]);
     assert_eq!(ran.code, 2, "{ran:?}");
+    // The name may stand behind what is waited for.
+    assert_eq!(world.run(["wait", "--for", "exit", "web"]).code, 130);
+    assert_eq!(world.run(["wait", "--for", "log", "listening", "web"]).code, 0);
     assert_eq!(world.run(["wait", "--for", "sun"]).code, 2);
     world.ok(["quit"]);
     assert_eq!(world.run(["wait", "web"]).code, 1);

@@ -219,17 +219,24 @@ pub struct WaitArgs {
 }
 
 impl WaitArgs {
-    /// What is waited for.
-    pub fn what(&self) -> Result<WaitFor, String> {
-        let words: Vec<&str> = self.what.iter().map(String::as_str).collect();
-        match words[..] {
-            [] | ["running"] => Ok(WaitFor::Running),
-            ["exit"] => Ok(WaitFor::Exit),
-            ["port"] => Ok(WaitFor::Port),
-            ["log", expression] => Ok(WaitFor::Log(expression.to_owned())),
-            ["log"] => Err("--for log needs a regular expression behind it".to_owned()),
-            [first, ..] => Err(format!("--for takes running, exit, port or log RE, not `{first}`")),
-        }
+    /// What is waited for, and of whom: only behind `log` the second word is part of it.
+    pub fn what(&self) -> Result<(WaitFor, Vec<String>), String> {
+        let (first, second) = (self.what.first().map(String::as_str), self.what.get(1));
+        let what = match (first, second) {
+            (None | Some("running"), _) => WaitFor::Running,
+            (Some("exit"), _) => WaitFor::Exit,
+            (Some("port"), _) => WaitFor::Port,
+            (Some("log"), Some(expression)) => {
+                return Ok((WaitFor::Log(expression.clone()), self.names.clone()));
+            }
+            (Some("log"), None) => {
+                return Err("--for log needs a regular expression behind it".to_owned());
+            }
+            (Some(other), _) => {
+                return Err(format!("--for takes running, exit, port or log RE, not `{other}`"));
+            }
+        };
+        Ok((what, self.names.iter().chain(second).cloned().collect()))
     }
 }
 
