@@ -16,7 +16,7 @@ use crate::plan::PlanError;
 
 /// A command that failed: one line for the user, and an exit code.
 ///
-/// 1 is failure, 2 is a wrong command line or an unknown process; `tmo run` gives what a shell
+/// 1 is failure, 2 is a wrong command line or an unknown process, 124 a `tmo wait` whose time is over; `tmo run` gives what a shell
 /// gives: 127 for a command that is not there, 126 for one that can't be run.
 #[derive(Debug, thiserror::Error)]
 pub enum CliError {

@@ -15,7 +15,7 @@ use crate::view::merged::{Chunk, Message, Renderer};
 pub enum Form {
     /// As in the merged log.
     Merged(Box<Renderer>),
-    /// The lines alone, without escapes' help or names.
+    /// The lines alone, without names before them.
     Lines,
     /// Byte for byte as it was printed.
     Raw,
@@ -26,7 +26,7 @@ pub enum Form {
 /// Numbers of streams with the names of their processes.
 pub type Names = Vec<(u16, String)>;
 
-/// A line as JSON. Golden: `docs/API.md` and scripts depend on it.
+/// A line as JSON; scripts depend on its keys (`docs/SCRIPTING.md`).
 #[derive(Debug, Serialize)]
 struct Line<'a> {
     time: String,
