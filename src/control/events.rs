@@ -42,7 +42,12 @@ pub(super) fn response(
         let event = feed.next().await?;
         Some((Ok::<_, Infallible>(event), feed))
     });
-    let mut response = Response::new(Body::from_stream(events));
+    stream_of(Body::from_stream(events))
+}
+
+/// A response of server-sent events.
+pub(super) fn stream_of(events: Body) -> Response {
+    let mut response = Response::new(events);
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));

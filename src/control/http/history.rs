@@ -6,13 +6,14 @@ use std::fmt::Write as _;
 
 use axum::body::{Body, Bytes};
 use axum::extract::State;
-use axum::http::{HeaderMap, HeaderValue, StatusCode, Uri, header};
+use axum::http::{HeaderMap, StatusCode, Uri, header};
 use axum::response::{IntoResponse as _, Response};
 use futures_util::stream;
 use tokio::sync::watch;
 use tokio::task::spawn_blocking;
 
-use super::{Refusal, error, json};
+use super::{Refusal, error, json, truth};
+use crate::control::events::stream_of;
 use crate::control::handle::Handle;
 use crate::control::history::{Answer, HistoryAsk, HistoryEntry, HistoryProblem};
 use crate::control::server::{Api, closed};
@@ -95,11 +96,7 @@ pub(super) async fn events(
         let event = follow.next().await?;
         Some((Ok::<_, Infallible>(event), follow))
     });
-    let mut response = Response::new(Body::from_stream(events));
-    let headers = response.headers_mut();
-    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
-    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
-    Ok(response)
+    Ok(stream_of(Body::from_stream(events)))
 }
 
 /// A client that follows. It is read for only when it has taken what was read before.
@@ -191,12 +188,4 @@ fn read(
 
 fn number(name: &str, value: &str) -> Result<usize, Refusal> {
     value.parse().map_err(|_| Refusal::Bad(format!("`{name}={value}`: give a number")))
-}
-
-fn truth(name: &str, value: &str) -> Result<bool, Refusal> {
-    match value {
-        "" | "1" | "true" | "yes" => Ok(true),
-        "0" | "false" | "no" => Ok(false),
-        _ => Err(Refusal::Bad(format!("`{name}={value}`: give 1 or 0"))),
-    }
 }

@@ -349,11 +349,15 @@ fn read<T: DeserializeOwned>(body: &[u8]) -> Result<T, Refusal> {
 
 /// A yes or no in the query.
 fn switch(uri: &Uri, key: &str, default: bool) -> Result<bool, Refusal> {
-    match value(uri, key) {
-        None => Ok(default),
-        Some("" | "1" | "true" | "yes") => Ok(true),
-        Some("0" | "false" | "no") => Ok(false),
-        Some(other) => Err(Refusal::Bad(format!("`{key}={other}`: give 1 or 0"))),
+    value(uri, key).map_or(Ok(default), |value| truth(key, value))
+}
+
+/// What a yes or a no may look like.
+fn truth(key: &str, value: &str) -> Result<bool, Refusal> {
+    match value {
+        "" | "1" | "true" | "yes" => Ok(true),
+        "0" | "false" | "no" => Ok(false),
+        other => Err(Refusal::Bad(format!("`{key}={other}`: give 1 or 0"))),
     }
 }
 
