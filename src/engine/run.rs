@@ -130,7 +130,11 @@ pub fn supervise(
     sys::can_open(DESCRIPTORS).map_err(io)?;
     let tokio = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(io)?;
     let local = tokio::task::LocalSet::new();
-    local.block_on(&tokio, main(&Runtime::new(runtime), inherited, access))
+    let result = local.block_on(&tokio, main(&Runtime::new(runtime), inherited, access));
+    drop(local);
+    // A client's long search must not keep the process.
+    tokio.shutdown_background();
+    result
 }
 
 async fn main(
