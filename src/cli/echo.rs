@@ -14,6 +14,7 @@ use super::view::stop_signal;
 use crate::config::Env;
 use crate::control::address::Address;
 use crate::control::client::HeadEvent;
+use crate::journal::clear;
 use crate::journal::cursor::Position;
 use crate::journal::query::tail;
 use crate::view::paint::Mode;
@@ -42,7 +43,9 @@ pub(super) fn echo(args: &EchoArgs) -> Result<u8, CliError> {
     let position = match args.lines {
         None => Position { record, skip: 0 },
         Some(lines) => {
-            tail(&mut index, &filter, lines as u64, record).map_err(CliError::io("the journal"))?
+            let last = tail(&mut index, &filter, lines as u64, record);
+            let mark = Position { record: clear::mark(&source.dirs), skip: 0 };
+            last.map_err(CliError::io("the journal"))?.max(mark)
         }
     };
     let style = Source::style(&instance.context.env, false);

@@ -84,6 +84,17 @@ pub enum CliError {
     /// Something that does not fit.
     #[error("{0}")]
     Other(String),
+    /// What was waited for can't come any more: a process has ended.
+    #[error("{what}")]
+    Ended {
+        /// Which, and how.
+        what: String,
+        /// Its exit code.
+        code: u8,
+    },
+    /// The run has ended before what was waited for came.
+    #[error("the run is over: {0}")]
+    Over(String),
     /// What was waited for has not come.
     #[error("{what} after {limit}")]
     TimedOut {
@@ -155,6 +166,8 @@ impl CliError {
             | Self::Problems(_)
             | Self::Io { .. }
             | Self::Other(_)
+            | Self::Ended { .. }
+            | Self::Over(_)
             | Self::NoLog(_) => 1,
         }
     }

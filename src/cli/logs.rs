@@ -10,22 +10,24 @@ use jiff::Zoned;
 use super::args::LogsArgs;
 use super::echo::follow;
 use super::error::CliError;
-use super::instance::Instance;
+use super::instance::{Instance, WAITS};
 use super::log::Source;
 use super::view::stop_signal;
 use crate::control::client::HeadEvent;
-use crate::control::lock;
+use crate::control::lock::{self, Door};
 use crate::history::pattern::Pattern;
 use crate::history::reading::{Reading, times_around};
 use crate::history::runs;
 use crate::history::select::Query;
 use crate::history::show::Form;
 use crate::history::times::{moment, span};
+use crate::journal::clear::{self, Cleared};
 use crate::journal::cursor::{Cursor, Filter, Position};
 use crate::journal::ingest::Ingest;
 use crate::journal::query::tail;
 use crate::journal::reader::IndexReader;
 use crate::journal::segment::{LOG, Listing};
+use crate::view::words::size;
 
 /// What other processes said this long before and after a line is shown with `--around`.
 const AROUND: Duration = Duration::from_secs(2);
@@ -33,6 +35,9 @@ const AROUND: Duration = Duration::from_secs(2);
 /// Print what is there, and with `-f` what comes.
 pub(super) fn logs(args: &LogsArgs, out: &mut dyn Write) -> Result<u8, CliError> {
     let instance = Instance::find(&args.client)?;
+    if args.clear {
+        return clear(&instance, out);
+    }
     let source = Source::of_instance(&instance)?;
     let mut filter = source.filter(&args.names)?;
     if args.path {
@@ -110,16 +115,17 @@ impl Asked {
             query.after = args.after_context.or(both).unwrap_or(0);
         }
         let mut index = index_of(source, supervised)?;
-        let (mut from, mut upto) = (0, index.len().map_err(unreadable)?);
+        let mark = clear::mark(&source.dirs);
+        let (mut from, mut upto) = (mark, index.len().map_err(unreadable)?);
         if let Some(run) = args.run {
-            let begun = runs::beginnings(&source.dirs).map_err(unreadable)?;
+            let begun = runs::beginnings(&source.dirs, mark).map_err(unreadable)?;
             let at = usize::try_from(run).ok().and_then(|run| begun.len().checked_sub(run));
             let Some(at) = at else {
                 let text =
                     format!("there is no run {run} in the log; 1 to {} are there", begun.len());
                 return Err(CliError::Other(text));
             };
-            from = begun[at];
+            from = begun[at].max(mark);
             upto = begun.get(at + 1).copied().unwrap_or(upto);
         }
         if args.since_restart {
@@ -171,8 +177,9 @@ impl Asked {
         };
         let mut reading = Reading::new(cursor(upto)?, Query::default(), form, None);
         let mut index = index_of(source, supervised)?;
+        let mark = clear::mark(&source.dirs);
         for (at, (begin, end)) in spans.all().iter().enumerate() {
-            let first = index.search_time(*begin).map_err(unreadable)?;
+            let first = index.search_time(*begin).map_err(unreadable)?.max(mark);
             let behind = index.search_time(end.saturating_add(1)).map_err(unreadable)?;
             reading.go_to(cursor(first)?, at > 0);
             if !goes_on(reading.read(behind, &mut |page| outlet.put(page)))? {
@@ -181,6 +188,25 @@ impl Asked {
         }
         goes_on(reading.finish(&mut |page| outlet.put(page))).map(drop)
     }
+}
+
+/// Forget what there is.
+fn clear(instance: &Instance, out: &mut dyn Write) -> Result<u8, CliError> {
+    let door = Door::enter(instance.runtime.dir(), || super::warn(&WAITS));
+    let _door = door.map_err(CliError::io("the lock"))?;
+    let source = Source::of_instance(instance)?;
+    let held = lock::is_held(instance.runtime.dir()).map_err(CliError::io("the lock"))?;
+    // Where a run was killed, what it has left may still be writing.
+    let written = held || instance.runtime.has_survivors();
+    let cleared =
+        if written { clear::clear_behind(&source.dirs) } else { clear::clear_all(&source.dirs) };
+    let Cleared { freed, kept } = cleared.map_err(CliError::io(source.dirs.journal.display()))?;
+    let mut text = format!("The log is cleared; {} are free again", size(freed));
+    if kept > 0 {
+        let _ = write!(text, ", {} go when the files in use are full", size(kept));
+    }
+    text.push('\n');
+    super::print(out, text.as_bytes())
 }
 
 fn form(args: &LogsArgs, source: &Source, instance: &Instance) -> Form {

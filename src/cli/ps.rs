@@ -11,7 +11,7 @@ use crate::control::overmind;
 use crate::control::overmind_client::OvermindClient;
 use crate::model::request::ProcessState;
 use crate::sys::{self, Usage, clock};
-use crate::view::words::duration;
+use crate::view::words::{duration, size};
 
 /// Print overmind's table, a wider one, or the whole state as JSON.
 pub(super) fn ps(args: &PsArgs, out: &mut dyn Write) -> Result<u8, CliError> {
@@ -90,12 +90,4 @@ fn tree_usage(main: u32) -> Option<Usage> {
 /// The part of the time since then that was spent on a processor, as ps(1) has it.
 fn share(cpu: Duration, since: Duration) -> String {
     format!("{:.1}%", 100.0 * cpu.as_secs_f64() / since.as_secs_f64().max(0.001))
-}
-
-fn size(bytes: u64) -> String {
-    match bytes {
-        0..0x10_0000 => format!("{} KiB", bytes >> 10),
-        0x10_0000..0x4000_0000 => format!("{} MiB", bytes >> 20),
-        _ => format!("{}.{} GiB", bytes >> 30, ((bytes % (1 << 30)) * 10) >> 30),
-    }
 }

@@ -8,11 +8,12 @@ use super::args::{ClientArgs, NamesArgs, StartArgs};
 use super::check::taken_ports;
 use super::early::Early;
 use super::error::CliError;
-use super::instance::{WAITS, of_another_session, taken_over};
+use super::instance::{Instance, WAITS, of_another_session, taken_over};
 use super::launch::Launch;
 use super::persona::Persona;
 use super::print_config;
-use super::view::{self, Shown};
+use super::view::{self, Shown, Until};
+use super::wait::Readiness;
 use crate::backend::tmux::version;
 use crate::config::dirs::{make_runtime_dir, runtime_dir};
 use crate::config::inherit::{inherit_here, let_owner_in};
@@ -48,6 +49,7 @@ pub(super) struct Start {
     inherit: Inherit,
     daemonize: bool,
     timestamps: bool,
+    wait: Option<Readiness>,
 }
 
 /// Start, adopt or attach; returns the exit code of the run (0 for `-D`).
@@ -73,11 +75,15 @@ pub(super) fn start(args: StartArgs, out: &mut dyn Write) -> Result<u8, CliError
         let held = lock::is_held(start.runtime.dir()).map_err(CliError::io("the lock"))?;
         if !names.is_empty() && (held || start.runtime.has_survivors()) {
             drop(door);
+            let wanted = names.clone();
             let args = NamesArgs { names, no_wait: false, client };
-            return super::named(args, |names| Request::Start { names });
+            return match super::named(args, |names| Request::Start { names })? {
+                0 => start.until_ready(&wanted),
+                code => Ok(code),
+            };
         }
         if if_needed && held {
-            return Ok(0);
+            return start.until_ready(&[]);
         }
         if held {
             match start.attach(door)? {
@@ -116,14 +122,16 @@ impl Start {
     pub(super) fn gather(args: StartArgs) -> Result<Self, CliError> {
         let inherit = inherit_here();
         let_owner_in();
+        let wait = args.wait.clone();
         let typed = StartOptions::from(args);
         let context = Context::here()?;
         let project = Project::locate(&context.start_dir, &typed, &context.env)?;
         let runtime = Runtime::new(runtime_dir(&context.env, &project.socket.path));
         let tmo = std::env::current_exe().map_err(CliError::io("can't tell where tmo is"))?;
-        let daemonize = typed.daemonize(&context.env)?;
+        let wait = wait.as_deref().map(Readiness::read).transpose()?;
+        let daemonize = wait.is_some() || typed.daemonize(&context.env)?;
         let timestamps = typed.show_timestamps(&context.env)?;
-        Ok(Self { typed, context, project, runtime, tmo, inherit, daemonize, timestamps })
+        Ok(Self { typed, context, project, runtime, tmo, inherit, daemonize, timestamps, wait })
     }
 
     /// Resolve what is to be run and leave it where the guardian finds it; nothing if there is a
@@ -175,6 +183,10 @@ impl Start {
             warnings.push(format!("the tmux configuration {config} can't be read: {why}"));
         }
         self.choose(&mut plan)?;
+        if let Some(ready) = &self.wait {
+            let begin = plan.processes.iter().filter(|process| !process.waits);
+            ready.check(&begin.map(|process| process.name.clone()).collect::<Vec<_>>())?;
+        }
         Ok((plan, warnings))
     }
 
@@ -232,9 +244,20 @@ impl Start {
             }
             News::Held { .. } | News::Running | News::Ended { .. } => return Ok(Begun::Overtaken),
         };
-        if !self.daemonize {
+        let farewell = format!(
+            "Daemonized. `tmo echo` shows the log, `tmo quit` ends it (socket {})\n",
+            plan.socket_shown.as_path().display()
+        );
+        let farewell = Persona::here().speak(&farewell);
+        if self.wait.is_some() || !self.daemonize {
             let mut shown = self.shown(plan, (first, shown), door);
             shown.early = Some(early);
+            shown.until = self.wait.clone().map(|ready| Until {
+                ready,
+                instance: self.instance(),
+                names: self.typed.names.clone(),
+                farewell,
+            });
             return Ok(Begun::Shown(Box::new(shown)));
         }
         let waited = Self::wait_for_daemon(&mut launch, &early);
@@ -246,12 +269,23 @@ impl Start {
         }
         waited?;
         drop(door);
-        let text = format!(
-            "Daemonized. `tmo echo` shows the log, `tmo quit` ends it (socket {})\n",
-            plan.socket_shown.as_path().display()
-        );
-        super::print(out, Persona::here().speak(&text).as_bytes())?;
+        super::print(out, farewell.as_bytes())?;
         Ok(Begun::Daemon)
+    }
+
+    /// The run that clients ask.
+    fn instance(&self) -> Instance {
+        Instance {
+            context: self.context.clone(),
+            socket: self.project.socket.clone(),
+            runtime: self.runtime.clone(),
+        }
+    }
+
+    /// A run is there already: wait for these, if that was asked for.
+    fn until_ready(&self, names: &[String]) -> Result<u8, CliError> {
+        let Some(ready) = self.wait.clone() else { return Ok(0) };
+        super::block_on(ready.wait(self.instance(), names)).map(|()| 0)
     }
 
     /// Until every process has been started, or an interrupt; an end before that is a failure.
@@ -364,6 +398,7 @@ impl Start {
             position: shown.unwrap_or(first).max(first),
             door: Some(door),
             early: None,
+            until: None,
         }
     }
 }

@@ -13,10 +13,12 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use super::early::Early;
 use super::error::CliError;
+use super::instance::Instance;
 use super::launch::Launch;
 use super::log::Source;
 use super::outlet::{Lost, Outlet};
 use super::persona::Persona;
+use super::wait::Readiness;
 use crate::config::Env;
 use crate::config::inherit::is_ignored;
 use crate::control::address::Address;
@@ -60,6 +62,19 @@ pub(super) struct Shown {
     pub(super) door: Option<Door>,
     /// What came before this view could react to signals itself.
     pub(super) early: Option<Early>,
+    /// When to leave the run alone, and what to say then.
+    pub(super) until: Option<Until>,
+}
+
+/// What a view waits for that leaves the run alone then.
+#[derive(Debug)]
+pub(super) struct Until {
+    pub(super) ready: Readiness,
+    pub(super) instance: Instance,
+    /// Who is to run; none means all.
+    pub(super) names: Vec<String>,
+    /// Said when it is so.
+    pub(super) farewell: String,
 }
 
 /// Something that happens to a view.
@@ -71,6 +86,8 @@ enum Wake {
     Resize,
     /// The output comes to nothing.
     Lost(Lost),
+    /// What was waited for is so, or can't be any more.
+    Waited(Result<String, CliError>),
 }
 
 /// How a view ends.
@@ -81,6 +98,8 @@ enum Ending {
     Hangup,
     /// It was told to go; the run goes on.
     Left,
+    /// What it waited for is so, or can't be any more; the run goes on.
+    Waited(Result<String, CliError>),
 }
 
 /// Where a view goes on after its connection has broken.
@@ -107,6 +126,21 @@ pub(super) fn show(mut shown: Shown) -> Result<u8, CliError> {
                 super::warn(&"detached; `tmo start` shows what follows, `tmo quit` ends it");
                 return Ok(0);
             }
+            Ending::Waited(came) => {
+                outlet.printer.finish();
+                let shown = tokio::task::spawn_blocking(move || outlet.printer.join());
+                tokio::select! {
+                    _ = shown => {}
+                    _ = stop_signal() => {}
+                }
+                return match came {
+                    Ok(farewell) => super::print(&mut std::io::stdout(), farewell.as_bytes()),
+                    Err(error) => {
+                        super::warn(&"what runs goes on; `tmo quit` ends it");
+                        Err(error)
+                    }
+                };
+            }
         };
         let failed = end.culprit.as_ref().is_some_and(|culprit| culprit.exit != Exit::Code(0));
         for word in shown.last_words(&end) {
@@ -121,6 +155,13 @@ pub(super) fn show(mut shown: Shown) -> Result<u8, CliError> {
         }
         Ok(end.code)
     })
+}
+
+impl Until {
+    async fn wait(self) -> Result<String, CliError> {
+        let Self { ready, instance, names, farewell } = self;
+        ready.wait(instance, &names).await.map(|()| farewell)
+    }
 }
 
 impl Shown {
@@ -160,6 +201,7 @@ impl Shown {
         drop(early);
         let mut failed = None;
         let mut lost = false;
+        let mut waiting = self.until.take().map(|until| Box::pin(until.wait()));
         let mut news = match self.connect(&outlet.printer).await? {
             Next::News(news) => news,
             Next::Over(end) => return Ok(Ending::Over(end, None)),
@@ -176,6 +218,12 @@ impl Shown {
                 event = news.next() => Wake::News(event.and_then(Result::ok)),
                 wake = signals.next() => wake,
                 what = outlet.lost(), if !lost => Wake::Lost(what),
+                came = async {
+                    match &mut waiting {
+                        Some(waiting) => waiting.await,
+                        None => std::future::pending().await,
+                    }
+                } => Wake::Waited(came),
             };
             match wake {
                 Wake::News(Some(HeadEvent::Head(head))) => outlet.printer.head(head),
@@ -196,6 +244,9 @@ impl Shown {
                     self.quit();
                 }
                 Wake::Resize => self.resize(&outlet.printer),
+                // The end is about to be told here too, with what it was.
+                Wake::Waited(Err(CliError::Over(_))) => waiting = None,
+                Wake::Waited(came) => return Ok(Ending::Waited(came)),
             }
         }
     }
@@ -335,7 +386,7 @@ pub(super) async fn stop_signal() -> std::io::Result<()> {
     loop {
         match signals.next().await {
             Wake::Stop | Wake::Hangup => return Ok(()),
-            Wake::Resize | Wake::News(_) | Wake::Lost(_) => {}
+            Wake::Resize | Wake::News(_) | Wake::Lost(_) | Wake::Waited(_) => {}
         }
     }
 }

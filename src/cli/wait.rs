@@ -17,8 +17,8 @@ use crate::history::runs;
 use crate::history::select::Query;
 use crate::history::times::span;
 use crate::journal::cursor::{Cursor, Filter, Position};
-use crate::model::Exit;
 use crate::model::request::{ProcessState, State};
+use crate::model::{Exit, ProcName};
 use crate::view::words::duration;
 
 /// What is known of what is waited for.
@@ -35,15 +35,68 @@ pub(super) fn wait(args: &WaitArgs) -> Result<u8, CliError> {
     let (what, names) = args.what().map_err(|error| usage(&error))?;
     let limit = args.timeout.as_deref().map(span).transpose().map_err(|error| usage(&error))?;
     let mut instance = Instance::find(&args.client)?;
+    super::block_on(within(limit, &mut instance, &names, &what))
+}
+
+/// Wait, but no longer than this.
+async fn within(
+    limit: Option<Duration>,
+    instance: &mut Instance,
+    names: &[String],
+    what: &WaitFor,
+) -> Result<u8, CliError> {
     let mut last = "it is not so".to_owned();
-    super::block_on(async {
-        let waiting = until(&mut instance, &names, &what, &mut last);
-        let Some(limit) = limit else { return waiting.await };
-        match tokio::time::timeout(limit, waiting).await {
-            Ok(result) => result,
-            Err(_) => Err(CliError::TimedOut { what: last, limit: duration(limit) }),
+    let waiting = until(instance, names, what, &mut last);
+    let Some(limit) = limit else { return waiting.await };
+    match tokio::time::timeout(limit, waiting).await {
+        Ok(result) => result,
+        Err(_) => Err(CliError::TimedOut { what: last, limit: duration(limit) }),
+    }
+}
+
+/// What a start waits for before it leaves the processes alone.
+#[derive(Debug, Clone)]
+pub(super) struct Readiness {
+    listening: Vec<String>,
+    limit: Option<Duration>,
+}
+
+impl Readiness {
+    /// Read `web,60s`: names, and how long at most.
+    pub(super) fn read(words: &str) -> Result<Self, CliError> {
+        let (mut listening, mut limit) = (vec![], None);
+        for word in words.split(',').map(str::trim).filter(|word| !word.is_empty()) {
+            match span(word) {
+                Ok(time) => limit = Some(time),
+                Err(error) if word.starts_with(|c: char| c.is_ascii_digit()) => {
+                    return Err(CliError::Usage(format!("--wait: {error}")));
+                }
+                Err(_) => listening.push(word.to_owned()),
+            }
         }
-    })
+        Ok(Self { listening, limit })
+    }
+
+    /// The names that are none of these.
+    pub(super) fn check(&self, known: &[ProcName]) -> Result<(), CliError> {
+        match self.listening.iter().find(|name| !known.iter().any(|known| known.matches(name))) {
+            Some(unknown) => Err(CliError::unknown(unknown, known)),
+            None => Ok(()),
+        }
+    }
+
+    /// Until these run, and it is so. One that has ended is told with its own exit code.
+    pub(super) async fn wait(
+        self,
+        mut instance: Instance,
+        names: &[String],
+    ) -> Result<(), CliError> {
+        let what = WaitFor::Ready(self.listening);
+        match within(self.limit, &mut instance, names, &what).await {
+            Err(CliError::Ended { what, code }) => Err(CliError::Start { message: what, code }),
+            other => other.map(drop),
+        }
+    }
 }
 
 async fn until(
@@ -55,7 +108,7 @@ async fn until(
     tmo_only(instance).await?;
     let mut search = match what {
         WaitFor::Log(expression) => Some(Search::new(instance, names, expression)?),
-        WaitFor::Running | WaitFor::Exit | WaitFor::Port => None,
+        WaitFor::Running | WaitFor::Exit | WaitFor::Port | WaitFor::Ready(_) => None,
     };
     let mut news = instance.ask(async |client| client.head(false).await).await?;
     // What it has said counts, also if it has ended since.
@@ -67,7 +120,17 @@ async fn until(
             (WaitFor::Log(_), Some(search)) => search.look(&wanted, records)?,
             (WaitFor::Exit, _) => all_ended(&wanted),
             (WaitFor::Port, _) => ports(&wanted).await?,
-            _ => all_run(&wanted, names.is_empty())?,
+            // The end of the run tells more than the end of one of them.
+            (WaitFor::Ready(_), _) if state.quitting => {
+                Verdict::NotYet("everything is being stopped".to_owned())
+            }
+            (WaitFor::Ready(listening), _) => match all_run(&wanted, true)? {
+                Verdict::So(_) if !listening.is_empty() => {
+                    ports(&chosen(&state, listening)?).await?
+                }
+                verdict @ (Verdict::So(_) | Verdict::NotYet(_)) => verdict,
+            },
+            (WaitFor::Running | WaitFor::Log(_), _) => all_run(&wanted, names.is_empty())?,
         };
         match verdict {
             Verdict::So(code) => return Ok(code),
@@ -75,8 +138,10 @@ async fn until(
         }
         let next = news.next();
         // Nobody tells when a port is opened.
-        let patience =
-            if *what == WaitFor::Port { Duration::from_millis(100) } else { Duration::MAX };
+        let patience = match what {
+            WaitFor::Port | WaitFor::Ready(_) => Duration::from_millis(100),
+            WaitFor::Running | WaitFor::Exit | WaitFor::Log(_) => Duration::MAX,
+        };
         match tokio::time::timeout(patience, next).await {
             Err(_) => {}
             Ok(Some(Ok(HeadEvent::Head(head)))) => records = head.records,
@@ -93,7 +158,7 @@ async fn until(
 }
 
 fn over(last: &str) -> CliError {
-    CliError::Other(format!("the run is over: {last}"))
+    CliError::Over(last.to_owned())
 }
 
 fn chosen<'a>(state: &'a State, names: &[String]) -> Result<Vec<&'a ProcessState>, CliError> {
@@ -108,13 +173,15 @@ fn chosen<'a>(state: &'a State, names: &[String]) -> Result<Vec<&'a ProcessState
 
 /// One that has ended or was stopped does not run by waiting.
 fn still_comes(process: &ProcessState) -> Result<(), CliError> {
-    let text = match (process.state.as_str(), process.exit) {
-        ("exited", Some(exit)) => format!("{} has ended ({exit})", process.name),
-        ("stopped", _) => format!("{} was stopped", process.name),
-        ("stuck", _) => format!("{} can't be ended", process.name),
+    let (what, code) = match (process.state.as_str(), process.exit) {
+        ("exited", Some(exit)) => {
+            (format!("{} has ended ({exit})", process.name), exit.shell_status().max(1))
+        }
+        ("stopped", _) => (format!("{} was stopped", process.name), 1),
+        ("stuck", _) => (format!("{} can't be ended", process.name), 1),
         _ => return Ok(()),
     };
-    Err(CliError::Other(text))
+    Err(CliError::Ended { what, code })
 }
 
 /// Of all there are, one may have done what it was to do.

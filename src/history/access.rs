@@ -12,6 +12,7 @@ use super::select::Query;
 use super::show::{Names, entry_json};
 use super::times::moment;
 use crate::control::history::{Answer, History, HistoryAsk, HistoryEntry, HistoryProblem};
+use crate::journal::clear;
 use crate::journal::cursor::{Cursor, Filter, Position};
 use crate::journal::query::tail;
 use crate::journal::reader::IndexReader;
@@ -82,24 +83,31 @@ impl History for RunHistory {
         let streams = self.streams()?;
         let filter = self.filter(ask, &streams)?;
         let mut index = IndexReader::open(&self.dirs);
-        let mut from = after.unwrap_or_default();
+        let mark = Position { record: clear::mark(&self.dirs), skip: 0 };
+        let mut from = mark;
         let read = (|| {
+            // Of a log that has been cleared: the present one is all new to whoever asks.
+            let len = index.len()?;
+            let (after, from_now) = match after {
+                Some(place) if place.record > len => (None, false),
+                after => (after, ask.from_now && after.is_none()),
+            };
+            from = from.max(after.unwrap_or_default());
             if let Some(since) = query.since {
                 from = from.max(Position { record: index.search_time(since)?, skip: 0 });
             }
-            if ask.from_now && after.is_none() {
-                from = from.max(Position { record: index.len()?, skip: 0 });
+            if from_now {
+                from = from.max(Position { record: len, skip: 0 });
             }
             // The index alone tells where the last lines are, if all count.
             if let (Some(last), None, None, false) =
                 (ask.last, &query.pattern, query.until, ask.events)
             {
-                let upto = index.len()?;
-                from = from.max(tail(&mut index, &filter, last as u64, upto)?);
+                from = from.max(tail(&mut index, &filter, last as u64, len)?);
             }
-            Ok(())
+            Ok(after)
         })();
-        read.map_err(HistoryProblem::Io)?;
+        let after = read.map_err(HistoryProblem::Io)?;
         let split = match &query.pattern {
             Some(pattern) => Split::Like(Box::new(pattern.clone())),
             None => Split::Lines,

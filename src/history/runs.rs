@@ -14,8 +14,9 @@ use crate::journal::segment::Dirs;
 const BATCH: usize = 4096;
 
 /// The records with which the runs in a journal begin, the oldest first: those that say so, and the
-/// first there is if what comes before them is of a run whose beginning is gone.
-pub fn beginnings(dirs: &Dirs) -> io::Result<Vec<u64>> {
+/// first there is if what comes before them is of a run whose beginning is gone. Runs that have
+/// nothing behind record `mark` are none.
+pub fn beginnings(dirs: &Dirs, mark: u64) -> io::Result<Vec<u64>> {
     #[derive(Deserialize)]
     struct Said<'a> {
         event: &'a str,
@@ -35,6 +36,8 @@ pub fn beginnings(dirs: &Dirs) -> io::Result<Vec<u64>> {
     if found.first().is_none_or(|begin| *begin > first) {
         found.insert(0, first);
     }
+    let cleared = found.partition_point(|begin| *begin <= mark).saturating_sub(1);
+    found.drain(..cleared);
     Ok(found)
 }
 

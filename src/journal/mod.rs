@@ -8,12 +8,13 @@
 //! - [`split`]: bytes become records; [`ingest`] drives it for all streams and writes the index
 //! - [`index`]: the merged order on disk; [`format`](mod@format): its bytes
 //! - [`cursor`] and [`query`]: reading, merged or by stream; [`streams`]: numbers and names
-//! - [`retention`]: what is deleted, and when
+//! - [`retention`]: what is deleted, and when; [`clear`]: all of it, when somebody says so
 //!
 //! Whoever reads never hinders whoever writes: files only grow, nobody truncates, and a reader
 //! that finds a file gone is told how much it missed.
 
 pub mod append;
+pub mod clear;
 pub mod cursor;
 pub mod expect;
 pub mod format;

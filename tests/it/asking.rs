@@ -58,6 +58,46 @@ fn wait_for_a_port_sees_it_open() {
 }
 
 #[test]
+fn a_start_that_waits_shows_the_log_until_all_run_and_listen() {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port().to_string();
+    let world = World::new(
+        "web: echo up; exec sleep 1000\nonce: true\n\
+         late: until [ -e go ]; do sleep 0.01; done; exit 7\n",
+    );
+    let ran = world.run(["start", "--any-can-die", "-p", &port, "--wait=web"]);
+    assert_eq!(ran.code, 0, "{ran:?}");
+    assert!(ran.stdout.contains("web    | Started with pid "), "{ran:?}");
+    let last = ran.stdout.lines().last().unwrap();
+    assert!(last.starts_with("Daemonized. `tmo echo` shows the log"), "{ran:?}");
+    assert_eq!(world.field("web", "state"), "running");
+    // It is there already.
+    assert_eq!(world.run(["start", "--if-needed", "--wait"]).code, 0);
+    drop(listener);
+    let ran = world.run(["start", "--if-needed", "--wait=web,0.2"]);
+    let told = format!("tmo: web does not listen on {port} after 200 ms\n");
+    assert_eq!((ran.code, ran.stderr.as_str()), (124, told.as_str()), "{ran:?}");
+    world.ok(["quit"]);
+    // Those that may end are told of, and the rest goes on.
+    let mut waiting = world.tmo(["start", "--any-can-die", "-p", &port, "--wait=late"]);
+    let mut waiting = waiting.spawn().unwrap();
+    world.wait_state("web", "running");
+    world.write("go", "");
+    let status = eventually("it returns", || waiting.try_wait().unwrap());
+    assert_eq!(status.code(), Some(7));
+    assert_eq!(world.field("web", "state"), "running");
+    world.ok(["quit"]);
+    // Where the end of one is the end of all, its code is that of the start.
+    let ran = world.run(["start", "-c", "once", "-p", &port, "--wait=web,60s"]);
+    assert_eq!(ran.code, 7, "{ran:?}");
+    assert!(ran.stdout.contains("late exited with code 7"), "{ran:?}");
+    for (wait, code) in [("nosuch", 2), ("5x", 2)] {
+        assert_eq!(world.run(["start", &format!("--wait={wait}")]).code, code);
+    }
+    world.wait_empty();
+}
+
+#[test]
 fn signals_reach_the_process_group() {
     let world = World::new(
         "web: trap 'echo got it' USR1; (trap 'echo child too; exit' USR1; touch up; \

@@ -363,3 +363,33 @@ fn the_api_follows_and_goes_on_where_it_was() {
     world.ok(["quit"]);
     until(&mut second, "event: end-of-run");
 }
+
+#[test]
+fn a_log_that_was_cleared_begins_anew() {
+    let world = World::new(
+        "web: seq 200000; while IFS= read -r x; do echo \"got $x\"; done\nworker: echo secret\n",
+    );
+    world.write(".env", "TMO_LOG_PER_PROCESS=256KiB\n");
+    world.ok(["start", "-D", "--any-can-die"]);
+    eventually("all of it", || world.ok(["logs"]).contains("web    | 200000\n").then_some(()));
+    eventually("it", || world.ok(["logs"]).contains("secret").then_some(()));
+    let told = world.ok(["logs", "--clear"]);
+    assert!(told.starts_with("The log is cleared; ") && told.contains("are full\n"), "{told}");
+    for asked in [&["logs"][..], &["logs", "-n", "5"], &["logs", "--run", "1"], &["events"]] {
+        assert_eq!(world.ok(asked.iter().copied()), "", "{asked:?}");
+    }
+    assert_eq!(world.ok(["logs", "--around", "secret"]), "");
+    world.type_into("web", "one");
+    eventually("it", || world.ok(["logs", "web"]).contains("got one").then_some(()));
+    assert_eq!(world.ok(["logs", "web", "--since", "1h", "--no-prefix"]), "one\ngot one\n");
+    assert_eq!(world.run(["logs", "web", "--clear"]).code, 2, "of all or of none");
+    world.ok(["quit"]);
+    let told = world.ok(["logs", "--clear"]);
+    assert!(told.starts_with("The log is cleared; ") && told.ends_with(" are free again\n"));
+    assert_eq!(world.ok(["logs", "--path"]), "");
+    assert_eq!(world.ok(["logs"]), "");
+    // The next run has nothing of it, and nothing is missing of its own.
+    world.ok(["start", "-D", "--any-can-die"]);
+    eventually("all of it", || world.ok(["logs"]).contains("web    | 200000\n").then_some(()));
+    world.ok(["quit"]);
+}

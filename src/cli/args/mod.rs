@@ -59,6 +59,7 @@ pub enum Verb {
 Examples:
   tmo start                     run ./Procfile until Ctrl-C
   tmo start -f Procfile.dev     another Procfile; its directory is where the processes run
+  tmo start --wait=web,60s      until web listens at its PORT, then in the background
   tmo start -D                  in the background; `tmo echo` shows the log, `tmo quit` ends it
   tmo start -p 3000 -P 1        PORT=3000 for the first process, 3001 for the second
   OVERMIND_PROCESSES=web tmo start

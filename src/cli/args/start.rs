@@ -35,6 +35,12 @@ pub struct StartArgs {
     #[arg(short = 'D', long, value_name = "BOOL", num_args = 0..=1, require_equals = true,
         default_missing_value = "true", value_parser = truth)]
     pub daemonize: Option<bool>,
+    /// Show the log until all processes run, then return, as -D does; for one that is named here,
+    /// until it takes connections at its PORT. With a time, for so long at most. Separated by
+    /// commas: `web,60s`.
+    #[arg(long, value_name = "NAME,…,TIME", num_args = 0..=1, require_equals = true,
+        default_missing_value = "", add = ArgValueCompleter::new(complete_list))]
+    pub wait: Option<String>,
     /// The processes to run, separated by commas.
     #[arg(short = 'l', long, value_name = "NAMES", add = ArgValueCompleter::new(complete_list))]
     pub processes: Option<String>,

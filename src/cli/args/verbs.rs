@@ -147,6 +147,9 @@ pub struct LogsArgs {
     /// Print the names of the files that hold the log, not what is in them.
     #[arg(long, conflicts_with_all = ["lines", "follow", "no_prefix"])]
     pub path: bool,
+    /// Forget what was logged so far, by all processes in all runs, and say what that came to.
+    #[arg(long, exclusive = true)]
+    pub clear: bool,
     /// Which instance.
     #[command(flatten)]
     pub client: ClientArgs,
@@ -199,6 +202,8 @@ pub enum WaitFor {
     Log(String),
     /// Its PORT takes connections.
     Port,
+    /// All run, and those of them that are named take connections.
+    Ready(Vec<String>),
 }
 
 /// `tmo wait`.

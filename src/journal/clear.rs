@@ -1,0 +1,84 @@
+//! A log that somebody has cleared.
+//!
+//! Nobody truncates what others write: while a run is there, what was printed so far is only marked
+//! as cleared, and of its files those go that nobody writes any more. Without a run all of it goes.
+
+use std::fs;
+use std::io;
+use std::os::unix::fs::MetadataExt as _;
+
+use super::index::{self, recover};
+use super::reader::IndexReader;
+use super::retention::{remove, sweep};
+use super::segment::{Dirs, LOG, TIMES, collect, parse_name};
+use super::streams::{self, Streams};
+use crate::model::plan::LogPolicy;
+use crate::pane::spec::replace;
+use crate::sys::files;
+
+/// Beside the segments: the number of the first record that counts.
+const FILE: &str = "@cleared";
+
+/// What clearing came to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Cleared {
+    /// Bytes on disk that are free again.
+    pub freed: u64,
+    /// Bytes of what was cleared, or less, that stay until the files in use are full.
+    pub kept: u64,
+}
+
+/// The number of the first record that nobody has cleared.
+pub fn mark(dirs: &Dirs) -> u64 {
+    // One that can't be read shows too much rather than nothing.
+    let text = files::read_plain(&dirs.journal.join(FILE)).unwrap_or_default();
+    String::from_utf8_lossy(&text).trim().parse().unwrap_or(0)
+}
+
+/// Clear what was written up to now by a run that goes on.
+pub fn clear_behind(dirs: &Dirs) -> io::Result<Cleared> {
+    let len = IndexReader::open(dirs).len()?;
+    replace(&dirs.journal.join(FILE), format!("{len}\n").as_bytes())?;
+    let standing = recover(dirs)?.standing;
+    let streams = Streams::open(dirs).map_err(io::Error::other)?;
+    let policy = LogPolicy { dir: dirs.journal.clone().into(), per_process: 1, total: 1 };
+    let swept = sweep(dirs, &policy, |slug| {
+        let mut all = streams.all().iter();
+        let stream = all.find(|stream| stream.name.slug() == slug)?;
+        Some(standing.stream(stream.number).end)
+    })?;
+    let mut kept = 0;
+    each_file(dirs, |name| {
+        kept += size(dirs, name);
+        Ok(())
+    })?;
+    Ok(Cleared { freed: swept.bytes, kept })
+}
+
+/// Delete the whole log. Nobody may write it.
+pub fn clear_all(dirs: &Dirs) -> io::Result<Cleared> {
+    let mut freed = 0;
+    each_file(dirs, |name| {
+        freed += size(dirs, name);
+        remove(&dirs.journal.join(name))
+    })?;
+    for name in [streams::FILE, FILE] {
+        remove(&dirs.journal.join(name))?;
+    }
+    Ok(Cleared { freed, kept: 0 })
+}
+
+fn each_file(dirs: &Dirs, mut take: impl FnMut(&str) -> io::Result<()>) -> io::Result<()> {
+    let mut names = vec![];
+    collect(&dirs.journal, |name| {
+        let index = matches!(parse_name(name, ""), Some((index::SLUG, _)));
+        if index || parse_name(name, LOG).is_some() || parse_name(name, TIMES).is_some() {
+            names.push(name.to_owned());
+        }
+    })?;
+    names.iter().try_for_each(|name| take(name))
+}
+
+fn size(dirs: &Dirs, name: &str) -> u64 {
+    fs::metadata(dirs.journal.join(name)).map_or(0, |meta| meta.size())
+}
