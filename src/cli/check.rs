@@ -4,12 +4,11 @@ use std::io::Write;
 
 use super::args::StartArgs;
 use super::error::CliError;
+use super::ports::taken_ports;
 use super::start::{Start, tell_all};
 use crate::backend::tmux::version;
 use crate::control::lock;
 use crate::model::count;
-use crate::model::plan::{Plan, ProcessPlan};
-use crate::sys::{self, ProcInfo};
 
 /// Look at everything that a start would look at, and start nothing; 1 if anything is odd.
 pub(super) fn check(args: StartArgs, out: &mut dyn Write) -> Result<u8, CliError> {
@@ -38,20 +37,4 @@ pub(super) fn check(args: StartArgs, out: &mut dyn Write) -> Result<u8, CliError
     let count = count::processes(names.len(), "");
     let text = format!("{}: {count}: {}\n", plan.procfile.as_path().display(), names.join(", "));
     super::print(out, text.as_bytes())
-}
-
-/// Ports that processes are told to use and somebody listens on. Not all use theirs.
-pub(super) fn taken_ports(plan: &Plan) -> Vec<String> {
-    let begin: Vec<_> = plan.processes.iter().filter(|process| !process.waits).collect();
-    let ports: Vec<u16> = begin.iter().filter_map(|process| process.port).collect();
-    let taken = sys::tcp_listeners(&ports);
-    let told = |process: &&ProcessPlan| {
-        let (port, holder) = taken.iter().find(|(port, _)| Some(*port) == process.port)?;
-        let who = match &holder.process {
-            Some(ProcInfo { name, pid, .. }) => format!("{name} (pid {pid})"),
-            None => "another user's process".to_owned(),
-        };
-        Some(format!("port {port} of {} is taken: {who} listens on it", process.name))
-    };
-    begin.iter().filter_map(told).collect()
 }

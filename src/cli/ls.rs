@@ -30,6 +30,8 @@ struct Run {
     started: u64,
     root: OsText,
     socket: OsText,
+    /// What the processes were told, in the order of the Procfile.
+    ports: Vec<u16>,
 }
 
 /// List them.
@@ -52,7 +54,7 @@ pub(super) fn ls(args: &LsArgs, out: &mut dyn Write) -> Result<u8, CliError> {
     super::print(out, table(&runs).as_bytes())
 }
 
-fn there(base: &std::path::Path) -> Result<Vec<Runtime>, CliError> {
+pub(super) fn there(base: &std::path::Path) -> Result<Vec<Runtime>, CliError> {
     let entries = match std::fs::read_dir(base) {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(vec![]),
         entries => entries.map_err(CliError::io(base.display()))?,
@@ -77,6 +79,7 @@ async fn look(runtime: &Runtime) -> Option<Run> {
         pid: state.as_ref().map(|state| state.pid),
         running: state.as_ref().map_or(0, running),
         processes: plan.processes.len(),
+        ports: plan.processes.iter().filter_map(|process| process.port).collect(),
         started: plan.started,
         root: plan.root,
         socket: plan.socket,
@@ -92,14 +95,15 @@ fn table(runs: &[Run]) -> String {
     let width = runs.iter().map(|run| run.title.chars().count()).max().unwrap_or(0).max(5);
     let mut text = String::new();
     // Writing to a string does not fail.
-    let _ = writeln!(text, "{:width$}  STATE      PROCESSES  SINCE         ROOT", "TITLE");
+    let _ = writeln!(text, "{:width$}  STATE      PROCESSES  SINCE         PORT   ROOT", "TITLE");
     for run in runs {
         let since = std::time::Duration::from_nanos(clock::now_ns().saturating_sub(run.started));
         let count = format!("{}/{}", run.running, run.processes);
+        let port = run.ports.first().map_or_else(|| "-".to_owned(), ToString::to_string);
         let (title, root) = (&run.title, run.root.as_path().display());
         let _ = writeln!(
             text,
-            "{title:width$}  {:9}  {count:9}  {:12}  {root}",
+            "{title:width$}  {:9}  {count:9}  {:12}  {port:5}  {root}",
             run.state,
             duration(since)
         );

@@ -21,6 +21,7 @@ pub mod man;
 mod outlet;
 mod parts;
 mod persona;
+mod ports;
 mod print_config;
 mod ps;
 mod request;

@@ -1,23 +1,24 @@
 //! `tmo start`: make sure that a run is there, then be its view.
 
+use std::ffi::OsStr;
 use std::io::Write;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use super::args::{ClientArgs, NamesArgs, StartArgs};
-use super::check::taken_ports;
 use super::early::Early;
 use super::error::CliError;
 use super::instance::{Instance, WAITS, of_another_session, taken_over};
 use super::launch::Launch;
 use super::persona::Persona;
+use super::ports::{self, taken_ports};
 use super::print_config;
 use super::view::{self, Shown, Until};
 use super::wait::Readiness;
 use crate::backend::tmux::version;
 use crate::config::dirs::{make_runtime_dir, runtime_dir};
 use crate::config::inherit::{inherit_here, let_owner_in};
-use crate::config::load::{Context, find_program, why};
+use crate::config::load::{Context, Loaded, find_program, why};
 use crate::config::{Project, StartOptions};
 use crate::control::client::{Listener, who};
 use crate::control::dial::{self, Answer};
@@ -140,7 +141,7 @@ impl Start {
         if self.runtime.adoptable()? {
             return Ok(None);
         }
-        let (mut plan, mut warnings) = self.resolve()?;
+        let (mut plan, mut warnings) = self.resolve_for(true)?;
         warnings.extend(taken_ports(&plan));
         tell_all(&warnings);
         let (search, here) = (self.context.env.get("PATH"), &self.context.start_dir);
@@ -154,26 +155,22 @@ impl Start {
 
     /// What is to be run, and what is odd about it.
     pub(super) fn resolve(&self) -> Result<(Plan, Vec<String>), CliError> {
-        let settings = Settings::of(&self.typed, &self.context.env)?;
+        self.resolve_for(false)
+    }
+
+    /// The same; `keep` if it is to be run.
+    fn resolve_for(&self, keep: bool) -> Result<(Plan, Vec<String>), CliError> {
+        let mut settings = Settings::of(&self.typed, &self.context.env)?;
         let loaded = self.context.load(&self.typed)?;
         let odd = settings.warnings(&loaded.procfile);
         let odd = loaded.procfile.warnings.iter().chain(&odd);
         let mut warnings: Vec<String> = odd.map(ToString::to_string).collect();
-        let now = clock::now_ns();
-        let facts = Facts {
-            run: format!("{}-{now:x}", self.project.instance),
-            started: now,
-            size: screen::DEFAULT_SIZE,
-            inherit: self.inherit.clone(),
-            tmo: self.tmo.clone(),
-            find: &|name| find_program(&self.context, name),
-        };
-        let plan = plan::resolve(&self.context, &loaded, &settings, facts);
+        let plan = self.plan(&loaded, &mut settings, keep);
         let mut plan = match plan {
             Ok(plan) => plan,
             Err(error) => {
                 tell_all(&warnings);
-                return Err(error.into());
+                return Err(error);
             }
         };
         if let Some(config) = &plan.tmux_config
@@ -188,6 +185,34 @@ impl Start {
             ready.check(&begin.map(|process| process.name.clone()).collect::<Vec<_>>())?;
         }
         Ok((plan, warnings))
+    }
+
+    fn plan(&self, loaded: &Loaded, settings: &mut Settings, keep: bool) -> Result<Plan, CliError> {
+        let now = clock::now_ns();
+        let find = |name: &OsStr| find_program(&self.context, name);
+        let facts = || Facts {
+            run: format!("{}-{now:x}", self.project.instance),
+            started: now,
+            size: screen::DEFAULT_SIZE,
+            inherit: self.inherit.clone(),
+            tmo: self.tmo.clone(),
+            find: &find,
+        };
+        let plan = plan::resolve(&self.context, loaded, settings, facts())?;
+        let (true, Some(asked)) = (self.typed.port_auto(&self.context.env)?, settings.first_port())
+        else {
+            return Ok(plan);
+        };
+        let first = ports::place(&self.context.env, &self.project, &plan, (asked, keep))?;
+        if first == asked {
+            return Ok(plan);
+        }
+        settings.move_ports_to(first);
+        let plan = plan::resolve(&self.context, loaded, settings, facts())?;
+        if keep {
+            tell(&format!("ports: {}", ports::table(&plan)));
+        }
+        Ok(plan)
     }
 
     /// Let only those begin that were named; the others can be started later.

@@ -132,14 +132,19 @@ pub fn make_runtime_dir(env: &Env, socket: &Path) -> Result<PathBuf, DirError> {
     Ok(dir)
 }
 
-/// The state directory of a project; without a home, one beside the runtime directories.
+/// The state directory of a project.
 pub fn state_dir(env: &Env, title: &str, id: &str) -> PathBuf {
+    state_base(env).join(state_name(title, id))
+}
+
+/// The directory that all state directories of this user are in; without a home, one beside the
+/// runtime directories.
+pub fn state_base(env: &Env) -> PathBuf {
     let home = || Some(env.caller_dir("HOME")?.join(".local/state"));
-    let base = match env.caller_dir("XDG_STATE_HOME").or_else(home) {
+    match env.caller_dir("XDG_STATE_HOME").or_else(home) {
         Some(dir) => dir.join("tmo"),
         None => runtime_base(env).join("state"),
-    };
-    base.join(state_name(title, id))
+    }
 }
 
 /// The last part of a state directory: readable, and safe whatever the title holds.

@@ -41,6 +41,8 @@ pub struct StartOptions {
     pub port_step: Option<u16>,
     /// `--no-port`.
     pub no_port: Option<bool>,
+    /// `--port-auto`.
+    pub port_auto: Option<bool>,
     /// `--timeout`.
     pub timeout: Option<Duration>,
     /// `--socket`.
@@ -76,6 +78,11 @@ impl StartOptions {
     /// Whether `PORT` is left alone.
     pub fn no_port(&self, env: &Env) -> Result<bool, BadValue> {
         either(self.no_port, env, "NO_PORT")
+    }
+
+    /// Whether ports may move to where they are free.
+    pub fn port_auto(&self, env: &Env) -> Result<bool, BadValue> {
+        either(self.port_auto, env, "PORT_AUTO")
     }
 }
 

@@ -126,6 +126,18 @@ impl Settings {
         })
     }
 
+    /// The port of the first line, if ports are told.
+    pub fn first_port(&self) -> Option<u16> {
+        self.ports.map(|ports| ports.base)
+    }
+
+    /// Begin with another port.
+    pub fn move_ports_to(&mut self, first: u16) {
+        if let Some(ports) = &mut self.ports {
+            ports.base = first;
+        }
+    }
+
     /// Whether this entry shall run at all.
     pub(super) fn runs(&self, entry: &Entry) -> bool {
         let chosen = self.only.is_empty() || self.only.contains(&entry.name);

@@ -1,5 +1,7 @@
 //! `tmo check`, and what a start says of ports that are taken.
 
+use std::path::Path;
+
 use crate::harness::World;
 
 #[test]
@@ -43,4 +45,70 @@ fn a_port_that_is_taken_is_told_with_its_holder() {
     world.ok(["quit"]);
     drop(taken);
     assert_eq!(world.run(["check", "-p", &port.to_string()]).code, 0);
+}
+
+#[test]
+fn every_worktree_gets_ports_of_its_own_and_keeps_them() {
+    let world = World::new("web: exec sleep 1000\nworker: exec sleep 1000\n");
+    let first = free_port();
+    let app = &*world.app();
+    let linked = app.parent().unwrap().join("linked");
+    std::fs::create_dir(app.join(".git")).unwrap();
+    std::fs::create_dir(&linked).unwrap();
+    std::fs::copy(app.join("Procfile"), linked.join("Procfile")).unwrap();
+    std::fs::write(linked.join(".git"), "gitdir: ../app/.git/worktrees/linked\n").unwrap();
+    let start = |at: &Path, more: &[&str]| {
+        let first = first.to_string();
+        let flags = ["start", "-D", "--port-auto", "-p", &first];
+        let ran = world.tmo(flags).args(more).current_dir(at).output().unwrap();
+        assert!(ran.status.success(), "{ran:?}");
+        String::from_utf8(ran.stderr).unwrap()
+    };
+    let ports = |at: &Path| -> Vec<u64> {
+        let ran = world.tmo(["ps", "--json"]).current_dir(at).output().unwrap();
+        let state: serde_json::Value = serde_json::from_slice(&ran.stdout).unwrap();
+        let processes = state["processes"].as_array().unwrap();
+        processes.iter().map(|process| process["port"].as_u64().unwrap()).collect()
+    };
+    let quit = |at: &Path| {
+        assert!(world.tmo(["quit"]).current_dir(at).status().unwrap().success());
+    };
+    // The one that comes first leaves the first ports to the main one all the same.
+    let told = start(&linked, &[]);
+    let linked_ports = ports(&linked);
+    let table = format!("tmo: ports: web {}, worker {}\n", linked_ports[0], linked_ports[1]);
+    assert_eq!(told, table);
+    assert_eq!(start(app, &[]), "");
+    let main_ports = ports(app);
+    assert_eq!(main_ports, [first.into(), u64::from(first) + 100]);
+    assert!(linked_ports.iter().all(|port| !main_ports.contains(port)), "{linked_ports:?}");
+    quit(app);
+    quit(&linked);
+    // Somebody is in the way for this once.
+    let taken = std::net::TcpListener::bind(("127.0.0.1", first + 100)).unwrap();
+    start(app, &[]);
+    let moved = ports(app);
+    assert!(moved[0] > main_ports[0] && !moved.contains(&linked_ports[0]), "{moved:?}");
+    quit(app);
+    drop(taken);
+    start(&linked, &[]);
+    start(app, &[]);
+    assert_eq!((ports(&linked), ports(app)), (linked_ports, main_ports));
+    let ran = world.run(["ls"]);
+    assert!(ran.stdout.contains(&format!("  {first}  ")), "{ran:?}");
+    quit(app);
+    quit(&linked);
+    // What the worktree had is free again when it is gone.
+    std::fs::remove_dir_all(&linked).unwrap();
+    let told = start(app, &["-s", "other.sock"]);
+    assert_eq!(told, table);
+    world.ok(["quit", "-s", "other.sock"]);
+}
+
+/// A port with nothing on it and on the one a hundred above, nor ten above those.
+fn free_port() -> u16 {
+    let free = |port: u16| std::net::TcpListener::bind(("127.0.0.1", port)).is_ok();
+    let begin = 20_000 + u16::try_from(std::process::id() % 9000).unwrap();
+    let all = |port: &u16| [0, 10, 20, 100, 110, 120].iter().all(|more| free(port + more));
+    (begin..).step_by(7).find(all).unwrap()
 }

@@ -96,6 +96,7 @@ fn typed(input: &mut Input<'_>) -> StartOptions {
         port: input.yes().then(|| input.u16()),
         port_step: input.yes().then(|| input.u16()),
         no_port: input.yes().then(|| input.yes()),
+        port_auto: None,
         timeout: input.yes().then(|| Duration::from_millis(input.number())),
         socket: text(input).map(PathBuf::from),
         title: text(input),

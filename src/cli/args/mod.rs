@@ -62,6 +62,7 @@ Examples:
   tmo start --wait=web,60s      until web listens at its PORT, then in the background
   tmo start -D                  in the background; `tmo echo` shows the log, `tmo quit` ends it
   tmo start -p 3000 -P 1        PORT=3000 for the first process, 3001 for the second
+  tmo start --port-auto         ports of its own for each project and worktree
   OVERMIND_PROCESSES=web tmo start
 
 Each process gets PORT, PS (its name), TMO_SOCKET and, for each other process,

@@ -9,7 +9,7 @@ use super::Args;
 pub(super) type Setting = (&'static str, Option<&'static str>, &'static str);
 
 /// The settings behind the flags of `tmo start`.
-pub(super) const SETTINGS: [Setting; 22] = [
+pub(super) const SETTINGS: [Setting; 23] = [
     ("procfile", Some("PROCFILE"), "./Procfile"),
     ("root", None, "the directory of the Procfile"),
     ("daemonize", Some("DAEMONIZE"), "false"),
@@ -25,6 +25,7 @@ pub(super) const SETTINGS: [Setting; 22] = [
     ("port", Some("PORT"), "5000"),
     ("port_step", Some("PORT_STEP"), "100"),
     ("no_port", Some("NO_PORT"), "false"),
+    ("port_auto", Some("PORT_AUTO"), "false"),
     ("timeout", Some("TIMEOUT"), "5"),
     ("socket", Some("SOCKET"), "./.overmind.sock"),
     NETWORK,

@@ -80,6 +80,11 @@ pub struct StartArgs {
     #[arg(short = 'N', long, value_name = "BOOL", num_args = 0..=1, require_equals = true,
         default_missing_value = "true", value_parser = truth)]
     pub no_port: Option<bool>,
+    /// Let the ports begin where all of them are free: at --port, or above. A project keeps those it
+    /// got; a linked worktree of git leaves those at --port to the main one.
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true,
+        default_missing_value = "true", value_parser = truth)]
+    pub port_auto: Option<bool>,
     /// Seconds from the request to stop to SIGKILL.
     #[arg(short = 't', long, value_name = "SECONDS", value_parser = seconds)]
     pub timeout: Option<Duration>,
@@ -124,6 +129,7 @@ impl From<StartArgs> for StartOptions {
             port: args.port,
             port_step: args.port_step,
             no_port: args.no_port,
+            port_auto: args.port_auto,
             timeout: args.timeout,
             socket: args.socket,
             network: args.network,

@@ -1,0 +1,233 @@
+//! Ports that are taken, and ports of its own for each project (`--port-auto`).
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::path::Path;
+
+use rustix::fs::{FlockOperation, flock};
+use serde::{Deserialize, Serialize};
+
+use super::error::CliError;
+use super::ls::there;
+use crate::config::Project;
+use crate::config::dirs::{make_private_dir, runtime_base, state_base};
+use crate::config::env::Env;
+use crate::model::plan::{Plan, ProcessPlan};
+use crate::model::text::OsText;
+use crate::pane::spec::replace;
+use crate::sys::{self, ProcInfo, files};
+
+/// The distance between the ports of two projects: small, so that many find room between two
+/// processes of one.
+const APART: u16 = 10;
+
+/// The file that knows which ports belong to whom, among the state directories.
+const BOOK: &str = "ports.json";
+
+/// The ports of a project.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+struct Block {
+    /// A block of a directory that is gone is free.
+    root: OsText,
+    /// The port asked for, from which on a place was looked for.
+    asked: u16,
+    /// Where they begin, unless something listens there.
+    home: u16,
+    /// All that it was given last.
+    ports: Vec<u16>,
+}
+
+/// Who has which ports.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+struct Book {
+    /// By instance.
+    blocks: BTreeMap<String, Block>,
+}
+
+/// What is to be found a place for.
+struct Wanted<'a> {
+    instance: &'a str,
+    root: &'a Path,
+    /// Where ports begin if nothing is in the way.
+    asked: u16,
+    /// Whether that place is left to somebody else.
+    shy: bool,
+    /// How far each port is above the first one.
+    above: &'a [u16],
+}
+
+impl Wanted<'_> {
+    fn at(&self, first: u16) -> Option<Vec<u16>> {
+        self.above.iter().map(|above| first.checked_add(*above)).collect()
+    }
+
+    /// The first place that is nobody else's, and the first of them that is free at present.
+    fn find(&self, book: &Book, free: impl Fn(&[u16]) -> bool) -> Option<(u16, u16)> {
+        let others: Vec<u16> = book
+            .blocks
+            .iter()
+            .filter(|(instance, _)| *instance != self.instance)
+            .flat_map(|(_, block)| block.ports.iter().copied().chain([block.home]))
+            .collect();
+        let own = |first: &u16| {
+            self.at(*first).is_some_and(|ports| ports.iter().all(|port| !others.contains(port)))
+        };
+        let known = book.blocks.get(self.instance).filter(|block| block.asked == self.asked);
+        let known = known.map(|block| block.home).filter(own);
+        let from = if self.shy { self.asked.checked_add(APART)? } else { self.asked };
+        let places = || (from..=u16::MAX).step_by(APART.into()).filter(own);
+        let home = known.or_else(|| places().next())?;
+        let present = [home].into_iter().chain(places());
+        let present =
+            present.into_iter().find(|first| self.at(*first).is_some_and(|p| free(&p)))?;
+        Some((home, present))
+    }
+}
+
+/// Where the ports of this plan shall begin. With `keep`, that is written down for the next time.
+pub(super) fn place(
+    env: &Env,
+    project: &Project,
+    plan: &Plan,
+    (asked, keep): (u16, bool),
+) -> Result<u16, CliError> {
+    let base = state_base(env);
+    make_private_dir(&base)?;
+    let path = base.join(BOOK);
+    let lock = base.join("ports.lock");
+    let lock = files::append_to(&lock).map_err(CliError::io(lock.display()))?;
+    wait_for(&lock).map_err(CliError::io("the lock of the ports"))?;
+    let mut book = read(&path)?;
+    book.blocks.retain(|_, block| block.root.as_path().is_dir());
+    let above: Vec<u16> =
+        plan.processes.iter().filter_map(|p| p.port?.checked_sub(asked)).collect();
+    let wanted = Wanted {
+        instance: &project.instance,
+        root: &project.root,
+        asked,
+        shy: is_linked_worktree(&project.root),
+        above: &above,
+    };
+    let told = told_to_others(env, project);
+    let free = |ports: &[u16]| {
+        ports.iter().all(|port| !told.contains(port)) && sys::tcp_listeners(ports).is_empty()
+    };
+    let Some((home, present)) = wanted.find(&book, free) else {
+        let text = format!("there are no {} free ports from {asked} on", above.len());
+        return Err(CliError::Other(text));
+    };
+    if keep {
+        let ports = wanted.at(present).unwrap_or_default();
+        let block = Block { root: wanted.root.into(), asked, home, ports };
+        let instance = project.instance.clone();
+        if book.blocks.insert(instance, block.clone()) != Some(block) {
+            let text = serde_json::to_vec(&book).map_err(|e| CliError::Other(e.to_string()))?;
+            replace(&path, &text).map_err(CliError::io(path.display()))?;
+        }
+    }
+    Ok(present)
+}
+
+fn wait_for(lock: &File) -> std::io::Result<()> {
+    loop {
+        match flock(lock, FlockOperation::LockExclusive) {
+            Err(rustix::io::Errno::INTR) => {}
+            done => return Ok(done?),
+        }
+    }
+}
+
+/// One that can't be read is begun anew: nothing is lost but where ports were.
+fn read(path: &Path) -> Result<Book, CliError> {
+    match files::read_plain(path) {
+        Ok(text) => Ok(serde_json::from_slice(&text).unwrap_or_default()),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Book::default()),
+        Err(error) => Err(CliError::io(path.display())(error)),
+    }
+}
+
+/// The ports that processes of other runs were told; they may not listen yet.
+fn told_to_others(env: &Env, project: &Project) -> Vec<u16> {
+    let runs = there(&runtime_base(env)).unwrap_or_default();
+    let plans = runs.iter().filter_map(|runtime| runtime.plan().ok());
+    let others = plans.filter(|plan| plan.socket.as_path() != project.socket.path);
+    others.flat_map(|plan| plan.processes).filter_map(|process| process.port).collect()
+}
+
+/// Whether this directory is in a worktree that git keeps beside the main one.
+fn is_linked_worktree(root: &Path) -> bool {
+    let git = root.ancestors().map(|dir| dir.join(".git")).find(|git| git.exists());
+    // There it is a file that says where the rest is.
+    let text = git.and_then(|git| files::read_plain(&git).ok()).unwrap_or_default();
+    String::from_utf8_lossy(&text).contains("/worktrees/")
+}
+
+/// The ports of these processes, in one line.
+pub(super) fn table(plan: &Plan) -> String {
+    let told = |process: &ProcessPlan| Some(format!("{} {}", process.name, process.port?));
+    plan.processes.iter().filter_map(told).collect::<Vec<_>>().join(", ")
+}
+
+/// Ports that processes are told to use and somebody listens on. Not all use theirs.
+pub(super) fn taken_ports(plan: &Plan) -> Vec<String> {
+    let begin: Vec<_> = plan.processes.iter().filter(|process| !process.waits).collect();
+    let ports: Vec<u16> = begin.iter().filter_map(|process| process.port).collect();
+    let taken = sys::tcp_listeners(&ports);
+    let told = |process: &&ProcessPlan| {
+        let (port, holder) = taken.iter().find(|(port, _)| Some(*port) == process.port)?;
+        let who = match &holder.process {
+            Some(ProcInfo { name, pid, .. }) => format!("{name} (pid {pid})"),
+            None => "another user's process".to_owned(),
+        };
+        Some(format!(
+            "port {port} of {} is taken: {who} listens on it; `--port-auto` takes others",
+            process.name
+        ))
+    };
+    begin.iter().filter_map(told).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::{Block, Book, Wanted};
+
+    fn wanted<'a>(instance: &'a str, shy: bool, above: &'a [u16]) -> Wanted<'a> {
+        Wanted { instance, root: Path::new("/x"), asked: 5000, shy, above }
+    }
+
+    fn book(blocks: &[(&str, u16, &[u16])]) -> Book {
+        let block = |&(name, home, ports): &(&str, u16, &[u16])| {
+            let block =
+                Block { root: Path::new("/x").into(), asked: 5000, home, ports: ports.to_vec() };
+            (name.to_owned(), block)
+        };
+        Book { blocks: blocks.iter().map(block).collect() }
+    }
+
+    #[test]
+    fn a_project_gets_what_is_nobody_s_and_keeps_it() {
+        let two = [0, 100];
+        let all = |_: &[u16]| true;
+        let first = wanted("a", false, &two);
+        assert_eq!(first.find(&book(&[]), all), Some((5000, 5000)));
+        // A worktree leaves the first place to the main one.
+        assert_eq!(wanted("b", true, &two).find(&book(&[]), all), Some((5010, 5010)));
+        let taken = book(&[("a", 5000, &[5000, 5100]), ("b", 5010, &[5010, 5110])]);
+        assert_eq!(wanted("c", false, &two).find(&taken, all), Some((5020, 5020)));
+        assert_eq!(wanted("b", false, &two).find(&taken, all), Some((5010, 5010)), "it stays");
+        // What would reach into that of others moves.
+        let ten = [0, 10, 20];
+        assert_eq!(wanted("a", false, &ten).find(&taken, all), Some((5020, 5020)));
+    }
+
+    #[test]
+    fn what_listens_moves_it_for_this_time() {
+        let book = book(&[("a", 5000, &[5000, 5100])]);
+        let free = |ports: &[u16]| !ports.contains(&5100);
+        assert_eq!(wanted("a", false, &[0, 100]).find(&book, free), Some((5000, 5010)));
+        assert_eq!(wanted("a", false, &[0, 100]).find(&book, |_| false), None);
+        assert_eq!(wanted("a", false, &[0, 61000]).find(&book, |_| true), None);
+    }
+}
