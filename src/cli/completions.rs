@@ -89,6 +89,16 @@ pub(super) fn complete_name(current: &OsStr) -> Vec<CompletionCandidate> {
     names().into_iter().filter(fits).map(CompletionCandidate::new).collect()
 }
 
+/// Candidates for an entry and how many of it.
+pub(super) fn complete_entry(current: &OsStr) -> Vec<CompletionCandidate> {
+    let current = current.to_string_lossy();
+    let entry = |name: String| format!("{}=", name.split('#').next().unwrap_or_default());
+    let mut entries: Vec<String> = names().into_iter().map(entry).collect();
+    entries.dedup();
+    let fits = |entry: &String| entry.starts_with(&*current);
+    entries.into_iter().filter(fits).map(CompletionCandidate::new).collect()
+}
+
 /// Candidates for a comma list of process names.
 pub(super) fn complete_list(current: &OsStr) -> Vec<CompletionCandidate> {
     let current = current.to_string_lossy();

@@ -28,15 +28,16 @@ use crate::view::screen;
 pub(super) struct Source {
     pub(super) dirs: Dirs,
     pub(super) streams: Vec<Stream>,
+    /// Who is sure to be shown; others make room for themselves.
+    present: Vec<ProcName>,
 }
 
 impl Source {
     /// The journal of a run.
     pub(super) fn of_plan(plan: &Plan, runtime: &Path) -> Result<Self, CliError> {
         let dirs = Dirs::new(plan.log.dir.as_path(), Some(spill_dir(runtime)));
-        let mut source = Self::open(dirs)?;
-        source.streams.retain(|stream| plan.processes.iter().any(|p| p.name == stream.name));
-        Ok(source)
+        let present = plan.processes.iter().map(|process| process.name.clone()).collect();
+        Ok(Self { present, ..Self::open(dirs)? })
     }
 
     /// The journal of an instance: that of its run, or what the last one left.
@@ -53,16 +54,19 @@ impl Source {
 
     fn open(dirs: Dirs) -> Result<Self, CliError> {
         let streams = Streams::open(&dirs).map_err(|e| CliError::Other(e.to_string()))?;
-        Ok(Self { streams: streams.all().to_vec(), dirs })
+        let streams = streams.all().to_vec();
+        let present = streams.iter().map(|stream| stream.name.clone()).collect();
+        Ok(Self { dirs, streams, present })
     }
 
     /// The numbers of the streams that these words mean; none given means all, and the words of
     /// the supervisor too.
     pub(super) fn filter(&self, names: &[String]) -> Result<Filter, CliError> {
+        let last = self.streams.iter().map(|stream| stream.number).max().unwrap_or(0);
         if names.is_empty() {
             let mut all: Vec<u16> = self.streams.iter().map(|s| s.number).collect();
             all.push(EVENTS);
-            return Ok(Filter::only(all));
+            return Ok(Filter::only(all).and_later(last, names));
         }
         for name in names {
             if !self.streams.iter().any(|s| s.name.matches(name)) {
@@ -71,7 +75,8 @@ impl Source {
             }
         }
         let meant = |s: &&Stream| names.iter().any(|name| s.name.matches(name));
-        Ok(Filter::only(self.streams.iter().filter(meant).map(|s| s.number).collect()))
+        let numbers = self.streams.iter().filter(meant).map(|s| s.number).collect();
+        Ok(Filter::only(numbers).and_later(last, names))
     }
 
     /// How this command's output looks.
@@ -95,9 +100,10 @@ impl Source {
 
     /// A renderer for these streams.
     pub(super) fn renderer(&self, style: Style) -> Renderer {
-        let names: Vec<_> =
-            self.streams.iter().map(|s| (s.number, s.name.as_str(), s.color)).collect();
-        Renderer::new(style, &names)
+        let present = |stream: &&Stream| self.present.contains(&stream.name);
+        let names = self.streams.iter().filter(present);
+        let names: Vec<_> = names.map(|s| (s.number, s.name.as_str(), s.color)).collect();
+        Renderer::new(style, &names).with_journal(&self.dirs)
     }
 
     /// Show the log from this place on.

@@ -19,7 +19,7 @@ use crate::history::pattern::Pattern;
 use crate::history::reading::{Reading, times_around};
 use crate::history::runs;
 use crate::history::select::Query;
-use crate::history::show::Form;
+use crate::history::show::{Form, Names};
 use crate::history::times::{moment, span};
 use crate::journal::clear::{self, Cleared};
 use crate::journal::cursor::{Cursor, Filter, Position};
@@ -211,9 +211,7 @@ fn clear(instance: &Instance, out: &mut dyn Write) -> Result<u8, CliError> {
 
 fn form(args: &LogsArgs, source: &Source, instance: &Instance) -> Form {
     if args.json {
-        let name =
-            |stream: &crate::journal::streams::Stream| (stream.number, stream.name.to_string());
-        return Form::Json(source.streams.iter().map(name).collect());
+        return Form::Json(Names::of(&source.dirs, &source.streams));
     }
     if args.raw {
         return Form::Raw;

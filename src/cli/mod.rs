@@ -37,7 +37,7 @@ use std::io::{self, Write};
 
 use clap::error::{ContextKind, ErrorKind};
 
-use args::{Args, ClientArgs, ManArgs, NamesArgs, SignalArgs, Verb};
+use args::{Args, ClientArgs, ManArgs, NamesArgs, ScaleArgs, SignalArgs, Verb};
 pub use error::CliError;
 use instance::Instance;
 use persona::Persona;
@@ -98,6 +98,12 @@ fn act(args: Args, out: &mut dyn Write) -> Result<u8, CliError> {
             let mut instance = Instance::find(&client)?;
             let ask = Request::Signal { signal, names };
             block_on(request::request(&mut instance, ask, true))
+        }
+        Some(Verb::Scale(args)) => {
+            let ScaleArgs { counts, no_wait, client } = args;
+            let mut instance = Instance::find(&client)?;
+            let ask = Request::Scale { counts: counts.into_iter().collect() };
+            block_on(request::request(&mut instance, ask, !no_wait))
         }
         Some(Verb::Send(args)) => terminal::send(&args),
         Some(Verb::Screen(args)) => terminal::screen(&args, out),

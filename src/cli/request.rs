@@ -51,7 +51,10 @@ pub(super) async fn request(
                 Request::Stop { names } => overmind.stop(names).await?,
                 Request::Quit => overmind.quit().await?,
                 Request::Kill => overmind.kill().await?,
-                Request::Start { .. } | Request::Signal { .. } | Request::Resize { .. } => {
+                Request::Start { .. }
+                | Request::Signal { .. }
+                | Request::Scale { .. }
+                | Request::Resize { .. } => {
                     let text = "overmind runs here, which can't do that".to_owned();
                     return Err(CliError::Other(text));
                 }
@@ -134,6 +137,7 @@ fn ends_the_run(request: &Request) -> bool {
         | Request::Stop { .. }
         | Request::Restart { .. }
         | Request::Signal { .. }
+        | Request::Scale { .. }
         | Request::Resize { .. } => false,
     }
 }
@@ -152,6 +156,7 @@ fn words(request: &Request) -> &'static str {
         Request::Stop { .. } => "stopping",
         Request::Restart { .. } => "restarting",
         Request::Signal { .. } => "signalling",
+        Request::Scale { .. } => "scaling",
         Request::Quit => "stopping everything",
         Request::Kill => "killing everything",
         Request::Resize { .. } => "resizing",

@@ -372,6 +372,9 @@ fn wire(request: &Request) -> (Method, &'static str, String) {
             let body = json!({ "signal": signal, "names": names });
             (Method::POST, "/api/signal", body.to_string())
         }
+        Request::Scale { counts } => {
+            (Method::POST, "/api/scale", json!({ "counts": counts }).to_string())
+        }
         Request::Quit => (Method::POST, "/api/quit", String::new()),
         Request::Kill => (Method::POST, "/api/kill", String::new()),
         Request::Resize { columns, rows } => {

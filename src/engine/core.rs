@@ -138,6 +138,13 @@ impl Engine {
         key: Option<String>,
         reply: oneshot::Sender<Outcome>,
     ) {
+        if let Request::Scale { counts } = &request
+            && let Err(problem) = self.make_room(counts)
+        {
+            // The client may be gone.
+            let _ = reply.send(Outcome::refused(problem));
+            return;
+        }
         if let Request::Resize { columns, rows } = request {
             let tmux = self.tmux.clone();
             tokio::task::spawn_local(async move {

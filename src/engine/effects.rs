@@ -142,8 +142,21 @@ impl Engine {
             views: self.views,
             headless_since: self.saved.headless_since,
             quitting: supervisor.course != Course::Keep,
-            processes: (0..plan.processes.len()).map(|id| self.process_state(id)).collect(),
+            processes: self.present().into_iter().map(|id| self.process_state(id)).collect(),
         }
+    }
+
+    /// Those that count, the instances of one entry together.
+    fn present(&self) -> Vec<ProcId> {
+        let procs = &self.saved.supervisor.procs;
+        let place = |id: &ProcId| {
+            let name = &procs[*id].name;
+            let entry = procs.iter().position(|proc| proc.name.entry() == name.entry());
+            (entry, name.instance())
+        };
+        let mut ids: Vec<_> = (0..procs.len()).filter(|&id| procs[id].counts()).collect();
+        ids.sort_by_key(place);
+        ids
     }
 
     fn process_state(&self, id: ProcId) -> ProcessState {

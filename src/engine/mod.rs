@@ -16,6 +16,7 @@ mod pane;
 mod queue;
 pub mod run;
 pub mod runtime;
+mod scale;
 mod serving;
 mod terminal;
 mod watchers;

@@ -236,7 +236,7 @@ fn with_program(plan: Plan) -> Plan {
 }
 
 /// See to it that there are descriptors enough for all.
-fn afford(plan: &Plan) -> Result<(), RunError> {
+pub(super) fn afford(plan: &Plan) -> Result<(), RunError> {
     sys::can_open(DESCRIPTORS_FOR_ALL + DESCRIPTORS_FOR_EACH * plan.processes.len()).map_err(
         |source| RunError::Io { what: "raise `ulimit -n` to run all of this".into(), source },
     )

@@ -12,7 +12,7 @@ use crate::pane::life::Traces;
 use crate::pane::paths::PanePaths;
 use crate::pane::spec::replace;
 use crate::supervisor::Supervisor;
-use crate::sys::{self, files};
+use crate::sys::{self, clock, files};
 
 /// The runtime directory: lock, plan, state, and the files of the panes (`p/`).
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -147,6 +147,14 @@ impl Runtime {
         Ok(plan)
     }
 
+    /// Write the plan anew: there are more processes.
+    pub(super) fn write_plan(&self, plan: &Plan) -> Result<(), RuntimeError> {
+        let path = self.plan_file();
+        let text = serde_json::to_vec(plan)
+            .map_err(|e| RuntimeError::Format { path: path.clone(), why: e.to_string() })?;
+        replace(&path, &text).map_err(|source| RuntimeError::Io { path, source })
+    }
+
     /// Read what the last supervisor saved.
     pub fn saved(&self) -> Result<Saved, RuntimeError> {
         let saved: Saved = read(&self.state_file())?;
@@ -159,8 +167,10 @@ impl Runtime {
 
     /// Read what the last supervisor saved of the run with this plan.
     pub fn saved_of(&self, plan: &Plan) -> Result<Saved, RuntimeError> {
-        let saved = self.saved()?;
+        let mut saved = self.saved()?;
         if saved.supervisor.is_of(plan) {
+            // Whoever added them was killed before it could go on.
+            saved.supervisor.grow(plan, clock::now_ns());
             Ok(saved)
         } else {
             let why = "it tells of other processes than plan.json".to_owned();

@@ -36,9 +36,11 @@ impl Engine {
 
     fn pane_of(&self, name: &str, ask: &PaneAsk) -> Result<String, PaneProblem> {
         let procs = &self.saved.supervisor.procs;
-        let mut meant = (0..procs.len()).filter(|&id| procs[id].name.matches(name));
+        let mut meant =
+            (0..procs.len()).filter(|&id| procs[id].counts() && procs[id].name.matches(name));
         let Some(id) = meant.next() else {
-            let known: Vec<_> = procs.iter().map(|proc| proc.name.clone()).collect();
+            let known: Vec<_> =
+                procs.iter().filter(|proc| proc.counts()).map(|proc| proc.name.clone()).collect();
             return Err(PaneProblem::Unknown(Box::new(nearest::unknown(name, &known))));
         };
         if meant.next().is_some() {

@@ -19,36 +19,34 @@ use crate::journal::reader::IndexReader;
 use crate::journal::record::EVENTS;
 use crate::journal::segment::Dirs;
 use crate::journal::streams::{Stream, Streams};
+use crate::model::nearest;
 use crate::model::plan::Plan;
-use crate::model::{ProcName, nearest};
 use crate::pane::paths::spill_dir;
 
 /// The journal of a run.
 #[derive(Debug)]
 pub struct RunHistory {
     dirs: Dirs,
-    processes: Vec<ProcName>,
 }
 
 impl RunHistory {
     /// That of the run with this plan.
     pub fn new(plan: &Plan, runtime: &Path) -> Self {
         let dirs = Dirs::new(plan.log.dir.as_path(), Some(spill_dir(runtime)));
-        let processes = plan.processes.iter().map(|process| process.name.clone()).collect();
-        Self { dirs, processes }
+        Self { dirs }
     }
 
     fn streams(&self) -> Result<Vec<Stream>, HistoryProblem> {
         let streams = Streams::open(&self.dirs);
         let streams = streams.map_err(|error| HistoryProblem::Io(io::Error::other(error)))?;
-        let ours = |stream: &&Stream| self.processes.contains(&stream.name);
-        Ok(streams.all().iter().filter(ours).cloned().collect())
+        Ok(streams.all().to_vec())
     }
 
-    fn filter(&self, ask: &HistoryAsk, streams: &[Stream]) -> Result<Filter, HistoryProblem> {
+    fn filter(ask: &HistoryAsk, streams: &[Stream]) -> Result<Filter, HistoryProblem> {
         for name in &ask.names {
-            if !self.processes.iter().any(|process| process.matches(name)) {
-                let unknown = nearest::unknown(name, &self.processes);
+            if !streams.iter().any(|stream| stream.name.matches(name)) {
+                let known: Vec<_> = streams.iter().map(|stream| stream.name.clone()).collect();
+                let unknown = nearest::unknown(name, &known);
                 return Err(HistoryProblem::Unknown(Box::new(unknown)));
             }
         }
@@ -59,7 +57,8 @@ impl RunHistory {
         if ask.names.is_empty() {
             numbers.push(EVENTS);
         }
-        let mut filter = Filter::only(numbers);
+        let last = streams.iter().map(|stream| stream.number).max();
+        let mut filter = Filter::only(numbers).and_later(last.unwrap_or(0), &ask.names);
         filter.no_text = ask.events;
         Ok(filter)
     }
@@ -81,7 +80,7 @@ impl History for RunHistory {
         };
         let after = ask.after.as_deref().map(cursor).transpose().map_err(|text| bad(&text))?;
         let streams = self.streams()?;
-        let filter = self.filter(ask, &streams)?;
+        let filter = Self::filter(ask, &streams)?;
         let mut index = IndexReader::open(&self.dirs);
         let mark = Position { record: clear::mark(&self.dirs), skip: 0 };
         let mut from = mark;
@@ -112,9 +111,8 @@ impl History for RunHistory {
             Some(pattern) => Split::Like(Box::new(pattern.clone())),
             None => Split::Lines,
         };
-        let name = |stream: &Stream| (stream.number, stream.name.to_string());
         Ok(Box::new(Reader {
-            names: streams.iter().map(name).collect(),
+            names: Names::of(&self.dirs, &streams),
             lines: Lines::new(Cursor::over(index, from, filter), split),
             after,
             last: ask.last,
@@ -144,7 +142,7 @@ impl Answer for Reader {
             if !wanted {
                 continue;
             }
-            let (kind, json) = entry_json(&self.names, &entry, true);
+            let (kind, json) = entry_json(&mut self.names, &entry, true);
             let cursor = format!("{}.{}", entry.position.record, entry.position.skip);
             self.kept.push_back(HistoryEntry { cursor, kind, json });
             match self.last {

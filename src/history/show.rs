@@ -6,7 +6,9 @@ use serde_json::{Map, Value};
 use super::lines::Entry;
 use super::pattern::{plain, without_break};
 use super::select::Chosen;
-use crate::journal::record::{Kind, Record, TO_BE_CONTINUED, UNFINISHED};
+use crate::journal::record::{EVENTS, Kind, Record, TO_BE_CONTINUED, UNFINISHED};
+use crate::journal::segment::Dirs;
+use crate::journal::streams::{Stream, Streams};
 use crate::model::Exit;
 use crate::view::merged::{Chunk, Message, Renderer};
 
@@ -23,8 +25,30 @@ pub enum Form {
     Json(Names),
 }
 
-/// Numbers of streams with the names of their processes.
-pub type Names = Vec<(u16, String)>;
+/// Names of processes by the numbers of their streams.
+#[derive(Debug)]
+pub struct Names {
+    dirs: Dirs,
+    known: Vec<Stream>,
+}
+
+impl Names {
+    /// Those that this journal knows, now or when they are needed.
+    pub fn of(dirs: &Dirs, known: &[Stream]) -> Self {
+        Self { dirs: dirs.clone(), known: known.to_vec() }
+    }
+
+    fn get(&mut self, number: u16) -> Option<&str> {
+        let knows = |known: &[Stream]| known.iter().position(|stream| stream.number == number);
+        if number != EVENTS
+            && knows(&self.known).is_none()
+            && let Ok(streams) = Streams::open(&self.dirs)
+        {
+            self.known = streams.all().to_vec();
+        }
+        knows(&self.known).map(|at| self.known[at].name.as_str())
+    }
+}
 
 /// A line as JSON; scripts depend on its keys (`docs/SCRIPTING.md`).
 #[derive(Debug, Serialize)]
@@ -109,9 +133,9 @@ impl Form {
 }
 
 /// What an entry is (`line`, or the name of an event), and all of it as a JSON object.
-pub fn entry_json(names: &Names, entry: &Entry<'_>, matches: bool) -> (String, String) {
+pub fn entry_json(names: &mut Names, entry: &Entry<'_>, matches: bool) -> (String, String) {
     let Record { time, stream, life, kind, value, len, flags, .. } = entry.record;
-    let name = names.iter().find(|(number, _)| *number == stream).map(|(_, name)| name.as_str());
+    let name = names.get(stream);
     let mut more = Map::new();
     let mut text = None;
     let event = match kind {

@@ -26,17 +26,52 @@ pub struct Filter {
     pub streams: Option<Vec<u16>>,
     /// No output: only what is no text.
     pub no_text: bool,
+    /// Streams that begin later, and whether they are wanted too.
+    pub later: Option<Later>,
+}
+
+/// Streams that nobody knew when somebody began to read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Later {
+    /// The highest number that was known.
+    known: u16,
+    /// The names that are wanted; none means all.
+    words: Vec<String>,
 }
 
 impl Filter {
     /// All streams.
     pub const fn all() -> Self {
-        Self { streams: None, no_text: false }
+        Self { streams: None, no_text: false, later: None }
     }
 
     /// Only these streams.
     pub const fn only(streams: Vec<u16>) -> Self {
-        Self { streams: Some(streams), no_text: false }
+        Self { streams: Some(streams), no_text: false, later: None }
+    }
+
+    /// And those with a higher number than this, if they have one of these names (or any, where
+    /// none is given).
+    #[must_use]
+    pub fn and_later(self, known: u16, words: &[String]) -> Self {
+        Self { later: Some(Later { known, words: words.to_vec() }), ..self }
+    }
+
+    /// Decide about the streams that were not known, as far as they are by now.
+    fn learn(&mut self, stream: u16, dirs: &Dirs) {
+        let (Some(later), Some(wanted)) = (&mut self.later, &mut self.streams) else { return };
+        if stream <= later.known {
+            return;
+        }
+        // Without the list there is no name to go by.
+        let Ok(streams) = Streams::open(dirs) else { return };
+        for stream in streams.all().iter().filter(|stream| stream.number > later.known) {
+            if later.words.is_empty() || later.words.iter().any(|w| stream.name.matches(w)) {
+                wanted.push(stream.number);
+            }
+        }
+        let last = streams.all().iter().map(|stream| stream.number).max();
+        later.known = last.unwrap_or(stream).max(stream);
     }
 
     /// Whether a record is wanted.
@@ -195,6 +230,8 @@ impl Cursor {
                     let most = usize::try_from(upto - self.at.record).unwrap_or(BATCH).min(BATCH);
                     let hole = self.index.read(self.at.record, &mut self.batch, most)?;
                     self.first = self.at.record;
+                    let highest = self.batch.iter().map(|record| record.stream).max();
+                    self.filter.learn(highest.unwrap_or(0), self.index.dirs());
                     if let Some(hole) = hole {
                         let wanted = hole.text.iter().filter(|(s, _)| self.filter.takes(*s));
                         let bytes = wanted.map(|(_, bytes)| *bytes).fold(0, u64::saturating_add);

@@ -44,6 +44,11 @@ impl ProcName {
         self.0.split_once('#').map_or(self.0.as_str(), |(entry, _)| entry)
     }
 
+    /// Which instance of its entry it is, from 1; the only one is the first.
+    pub fn instance(&self) -> u64 {
+        self.0.split_once('#').and_then(|(_, number)| number.parse().ok()).unwrap_or(1)
+    }
+
     /// The name as a part of a file name: `#` becomes `.`, which no name contains.
     pub fn slug(&self) -> String {
         self.0.replace('#', ".")

@@ -57,6 +57,12 @@ pub struct Plan {
     /// the merged log are at least.
     #[serde(default)]
     pub name_width: usize,
+    /// How far the ports of two instances of one entry are apart.
+    #[serde(default)]
+    pub formation_port_step: u16,
+    /// The colours that processes have in turn.
+    #[serde(default)]
+    pub colors: Vec<u8>,
     /// The processes, in the order of the Procfile.
     pub processes: Vec<ProcessPlan>,
 }
@@ -82,6 +88,9 @@ pub struct ProcessPlan {
     /// It does not begin with the others, but only when it is asked for.
     #[serde(default)]
     pub waits: bool,
+    /// It came when its entry was scaled, while the run went on.
+    #[serde(default)]
+    pub added: bool,
 }
 
 /// What follows when a process ends by itself.

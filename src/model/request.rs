@@ -1,5 +1,7 @@
 //! What a client can ask of a supervisor, and what it answers: the same words for every transport.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use super::signal::SignalName;
@@ -30,6 +32,11 @@ pub enum Request {
         signal: SignalName,
         /// Names, globs or entries; empty means all.
         names: Vec<String>,
+    },
+    /// Run so many instances of entries of the Procfile, and no more.
+    Scale {
+        /// How many of each entry.
+        counts: BTreeMap<String, u16>,
     },
     /// Stop everything and end; asked again, without further grace.
     Quit,

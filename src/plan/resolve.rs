@@ -138,6 +138,8 @@ pub fn resolve(
         grace_ms: u64::try_from(settings.grace.as_millis()).unwrap_or(u64::MAX),
         log,
         name_width,
+        formation_port_step: settings.ports.map_or(0, |ports| ports.instance),
+        colors: settings.colors.clone(),
         processes,
     })
 }
@@ -189,6 +191,7 @@ impl Formed<'_> {
             stop_signal: settings.stop_signal(self.entry) as i32,
             on_exit: settings.on_exit(self.entry),
             waits: false,
+            added: false,
             name: self.name,
         })
     }

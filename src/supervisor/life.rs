@@ -56,6 +56,7 @@ impl Supervisor {
         proc.pane = pane;
         if by_hand && !proc.alive() && self.course == Course::Keep {
             proc.goal = Goal::Run;
+            proc.retired = false;
             proc.due = None;
             proc.life = proc.life.max(proc.current_life()).saturating_add(1);
             out.push(Word::of(id, "restarting", "Its window was opened again: restarting..."));
@@ -258,7 +259,7 @@ impl Supervisor {
         proc.since = now;
         out.push(Word::error(Some(id), "no-pane", format!("Can't open its window: {why}")));
         // A run that lacks one of its processes does not begin; one that had begun goes on.
-        if self.procs[id].last_pid.is_none() {
+        if self.procs[id].last_pid.is_none() && !self.procs[id].added {
             self.worst = self.worst.max(1);
             self.quit(out);
         }

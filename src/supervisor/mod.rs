@@ -15,7 +15,7 @@ mod proc;
 mod request;
 mod shutdown;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 mod ticket;
 
 use serde::{Deserialize, Serialize};
@@ -78,28 +78,8 @@ pub struct Culprit {
 impl Supervisor {
     /// The machine before anything has happened.
     pub fn new(plan: &Plan, now: u64) -> Self {
-        let proc = |process: &crate::model::plan::ProcessPlan| Proc {
-            name: process.name.clone(),
-            stop_signal: process.stop_signal,
-            on_exit: process.on_exit,
-            goal: if process.waits { Goal::Stop } else { Goal::Run },
-            life: u64::from(!process.waits),
-            phase: Phase::Pending,
-            pane: Pane::None,
-            told: 0,
-            killed: 0,
-            skipped: 0,
-            lost: 0,
-            status: 0,
-            streak: 0,
-            due: None,
-            last_pid: None,
-            since: now,
-            seen: 0,
-            note: None,
-        };
         Self {
-            procs: plan.processes.iter().map(proc).collect(),
+            procs: plan.processes.iter().map(|process| Proc::new(process, now)).collect(),
             course: Course::Keep,
             worst: 0,
             culprit: None,
@@ -158,13 +138,23 @@ impl Supervisor {
         out
     }
 
-    /// Whether this can be what was saved of a run with this plan: the same processes, and nothing
-    /// about any other.
+    /// Whether this can be what was saved of a run with this plan: the same processes but for those
+    /// that were added since, and nothing about any other.
     pub fn is_of(&self, plan: &Plan) -> bool {
         let known = |id: ProcId| id < self.procs.len();
-        self.procs.iter().map(|proc| &proc.name).eq(plan.processes.iter().map(|p| &p.name))
+        let Some((old, new)) = plan.processes.split_at_checked(self.procs.len()) else {
+            return false;
+        };
+        self.procs.iter().map(|proc| &proc.name).eq(old.iter().map(|process| &process.name))
+            && new.iter().all(|process| process.added)
             && self.culprit.as_ref().is_none_or(|culprit| known(culprit.id))
             && self.keyed.iter().all(|(_, ticket)| ticket.concerns().all(known))
+    }
+
+    /// Know of the processes that were added to the plan.
+    pub fn grow(&mut self, plan: &Plan, now: u64) {
+        let new = plan.processes.iter().skip(self.procs.len());
+        self.procs.extend(new.map(|process| Proc::new(process, now)));
     }
 
     fn begin(&mut self, out: &mut Vec<Effect>) {
@@ -184,6 +174,8 @@ impl Supervisor {
         }
         let want = match proc.goal {
             Goal::Run => Want::Run,
+            // Its window goes as well.
+            Goal::Stop if proc.retired => Want::End,
             Goal::Stop => Want::Stop,
         };
         out.push(Effect::Want { id, want, life: proc.life, kill: proc.killed });

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::model::plan::OnExit;
+use crate::model::plan::{OnExit, ProcessPlan};
 use crate::model::{Exit, ProcName};
 use crate::pane::life::Member;
 
@@ -126,9 +126,46 @@ pub struct Proc {
     pub seen: u64,
     /// Something that a person should know about its state.
     pub note: Option<String>,
+    /// It came when its entry was scaled: the run had begun without it.
+    #[serde(default)]
+    pub added: bool,
+    /// Its entry was scaled down to fewer: it is not one of the processes any more.
+    #[serde(default)]
+    pub retired: bool,
 }
 
 impl Proc {
+    /// The process of this plan, before anything has happened.
+    pub(super) fn new(process: &ProcessPlan, now: u64) -> Self {
+        Self {
+            name: process.name.clone(),
+            stop_signal: process.stop_signal,
+            on_exit: process.on_exit,
+            goal: if process.waits { Goal::Stop } else { Goal::Run },
+            life: u64::from(!process.waits),
+            phase: Phase::Pending,
+            pane: Pane::None,
+            told: 0,
+            killed: 0,
+            skipped: 0,
+            lost: 0,
+            status: 0,
+            streak: 0,
+            due: None,
+            last_pid: None,
+            since: now,
+            seen: 0,
+            note: None,
+            added: process.added,
+            retired: process.added,
+        }
+    }
+
+    /// Whether it is one of the processes still, or again.
+    pub fn counts(&self) -> bool {
+        !self.retired || self.alive()
+    }
+
     /// The life that is there or was there last; 0 for none.
     pub fn current_life(&self) -> u64 {
         match self.phase {

@@ -1,12 +1,14 @@
 //! What clients ask for.
 
+use std::collections::BTreeMap;
+
 use super::life::KILL;
 use super::ticket::{Aim, Ticket};
 use super::{Course, Effect, Goal, Pane, Phase, Proc, ProcId, Supervisor, Word};
-use crate::model::Exit;
 use crate::model::nearest;
 use crate::model::request::{Outcome, Request};
 use crate::model::signal::SignalName;
+use crate::model::{Exit, ProcName};
 use crate::pane::spec::Want;
 
 /// What a request does to each of its processes.
@@ -24,6 +26,7 @@ impl Supervisor {
             Request::Stop { names } => self.each(id, (Verb::Stop, names), now, out),
             Request::Restart { names } => self.each(id, (Verb::Restart, names), now, out),
             Request::Signal { signal, names } => self.signal(id, *signal, names, out),
+            Request::Scale { counts } => self.scale(id, counts, now, out),
             Request::Quit => {
                 self.tickets.push(Ticket::quit(id));
                 if self.course == Course::Keep { self.quit(out) } else { self.kill(out) }
@@ -92,15 +95,54 @@ impl Supervisor {
         out.push(Effect::Answer(ticket, outcome));
     }
 
+    /// Start what is missing of each entry, stop what is too much. All that is needed is there.
+    fn scale(
+        &mut self,
+        ticket: u64,
+        counts: &BTreeMap<String, u16>,
+        now: u64,
+        out: &mut Vec<Effect>,
+    ) {
+        let entry = |proc: &Proc| ProcName::new(proc.name.entry()).ok();
+        let mut entries: Vec<_> = self.procs.iter().filter_map(entry).collect();
+        entries.dedup();
+        let known = |name: &&String| entries.iter().any(|entry| entry.as_str() == **name);
+        if let Some(unknown) = counts.keys().find(|name| !known(name)) {
+            let outcome = nearest::unknown(unknown, &entries);
+            return out.push(Effect::Answer(ticket, outcome));
+        }
+        if self.course != Course::Keep {
+            let problem = "everything is being stopped".to_owned();
+            return out.push(Effect::Answer(ticket, Outcome::refused(problem)));
+        }
+        let mut aims = vec![];
+        for id in 0..self.procs.len() {
+            let proc = &mut self.procs[id];
+            let Some(count) = counts.get(proc.name.entry()) else { continue };
+            let instance = proc.name.instance();
+            if instance <= u64::from(*count) {
+                proc.retired = false;
+                proc.write_off(now);
+                aims.push((id, self.start(id, now, out)));
+            } else if proc.counts() {
+                // The entry itself stays, or nobody could name it.
+                proc.retired = instance > 1;
+                aims.push((id, self.stop(id, out)));
+            }
+        }
+        self.tickets.push(Ticket::new(ticket, aims));
+    }
+
     /// The processes that these words mean; none given means all.
     fn find(&self, patterns: &[String]) -> Result<Vec<ProcId>, Box<Outcome>> {
-        let all = 0..self.procs.len();
+        let all = (0..self.procs.len()).filter(|&id| self.procs[id].counts());
         if patterns.is_empty() {
             return Ok(all.collect());
         }
         for pattern in patterns {
-            if !self.procs.iter().any(|p| p.name.matches(pattern)) {
-                let names: Vec<_> = self.procs.iter().map(|p| p.name.clone()).collect();
+            let present = self.procs.iter().filter(|proc| proc.counts());
+            if !present.clone().any(|proc| proc.name.matches(pattern)) {
+                let names: Vec<_> = present.map(|proc| proc.name.clone()).collect();
                 return Err(Box::new(nearest::unknown(pattern, &names)));
             }
         }

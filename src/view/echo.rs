@@ -47,7 +47,7 @@ impl Echo for EchoLog {
     fn start(&self) -> Box<dyn EchoCursor> {
         let names: Vec<_> = self.names.iter().map(|(n, name, c)| (*n, name.as_str(), *c)).collect();
         // Overmind's clients expect its bytes, whatever they do with them.
-        let renderer = Renderer::new(Style::new(Mode::Exact), &names);
+        let renderer = Renderer::new(Style::new(Mode::Exact), &names).with_journal(&self.dirs);
         let mut index = IndexReader::open(&self.dirs);
         let record = index.len().unwrap_or(0);
         let cursor = Cursor::over(index, Position { record, skip: 0 }, Filter::all());

@@ -7,6 +7,8 @@ use serde::Deserialize;
 use super::paint::{self, Prefix, SYSTEM, SYSTEM_COLOR, Style};
 use super::rows::Row;
 use crate::journal::record::{CONTINUES, Kind, Record, TO_BE_CONTINUED};
+use crate::journal::segment::Dirs;
+use crate::journal::streams::{Stream, Streams};
 use crate::model::Exit;
 
 /// A record of the journal and its bytes, or a part of them.
@@ -74,6 +76,8 @@ pub struct Renderer {
     width: usize,
     system: Prefix,
     event: Vec<u8>,
+    /// The journal that knows the processes that come later.
+    journal: Option<Dirs>,
 }
 
 /// One process of a merged log.
@@ -143,11 +147,18 @@ impl Renderer {
             width,
             system,
             event: Vec::new(),
+            journal: None,
         };
         for &(stream, name, color) in names {
             renderer.add(stream, name, color);
         }
         renderer
+    }
+
+    /// Have the journal tell who others are when their output comes.
+    #[must_use]
+    pub fn with_journal(self, dirs: &Dirs) -> Self {
+        Self { journal: Some(dirs.clone()), ..self }
     }
 
     /// Another process, or another colour for a known one; the name column grows if it must.
@@ -276,12 +287,21 @@ impl Renderer {
         if let Some(&lane) = self.numbers.get(&stream) {
             return lane;
         }
-        self.add(stream, &format!("#{stream}"), SYSTEM_COLOR);
+        let known = self.journal.as_ref().and_then(|dirs| Streams::open(dirs).ok());
+        match known.as_ref().and_then(|streams| streams.get(stream)) {
+            Some(Stream { name, color, .. }) => self.add(stream, name.as_str(), *color),
+            None => self.add(stream, &format!("#{stream}"), SYSTEM_COLOR),
+        }
         self.lanes.len() - 1
     }
 
-    fn named(&self, name: &str) -> Option<usize> {
-        self.lanes.iter().position(|lane| lane.name == name)
+    fn named(&mut self, name: &str) -> Option<usize> {
+        let known = self.lanes.iter().position(|lane| lane.name == name);
+        known.or_else(|| {
+            let streams = Streams::open(self.journal.as_ref()?).ok()?;
+            let stream = streams.all().iter().find(|stream| stream.name.as_str() == name)?;
+            Some(self.lane(stream.number))
+        })
     }
 
     fn text(&mut self, lane: usize, chunk: Chunk<'_>, out: &mut Vec<u8>) {

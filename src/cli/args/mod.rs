@@ -19,7 +19,7 @@ pub use settings::command;
 pub use start::StartArgs;
 pub use verbs::{
     ClientArgs, CompletionsArgs, ConnectArgs, EchoArgs, EventsArgs, LogsArgs, LsArgs, ManArgs,
-    NamesArgs, PsArgs, RunArgs, ScreenArgs, SendArgs, SignalArgs, WaitArgs, WaitFor,
+    NamesArgs, PsArgs, RunArgs, ScaleArgs, ScreenArgs, SendArgs, SignalArgs, WaitArgs, WaitFor,
 };
 
 use crate::config::env::parse_bool;
@@ -164,6 +164,15 @@ Examples:
   tmo signal USR1 web           to its process group
   tmo signal HUP")]
     Signal(SignalArgs),
+    /// Run so many instances of an entry of the Procfile.
+    #[command(after_help = "\
+Examples:
+  tmo scale worker=3            worker, worker#2 and worker#3; done when they run
+  tmo scale worker=1 web=2
+  tmo scale worker=0            as `tmo stop worker`
+
+It holds for this run; `tmo start --formation worker=3` begins with as many.")]
+    Scale(ScaleArgs),
     /// Type into the terminal of a process.
     #[command(after_help = "\
 Examples:

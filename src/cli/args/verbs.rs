@@ -7,7 +7,7 @@ use clap::ValueHint;
 use clap_complete::engine::{ArgValueCandidates, ArgValueCompleter, CompletionCandidate};
 
 use super::truth;
-use crate::cli::completions::{Shell, complete_name};
+use crate::cli::completions::{Shell, complete_entry, complete_name};
 use crate::model::network::Network;
 use crate::model::signal::SignalName;
 
@@ -256,6 +256,30 @@ pub struct SignalArgs {
     /// Which instance.
     #[command(flatten)]
     pub client: ClientArgs,
+}
+
+/// `tmo scale`.
+#[derive(Debug, Clone, PartialEq, Eq, clap::Args)]
+pub struct ScaleArgs {
+    /// Entries and how many instances of each: worker=3.
+    #[arg(value_name = "NAME=N", required = true, value_parser = instances,
+        add = ArgValueCompleter::new(complete_entry))]
+    pub counts: Vec<(String, u16)>,
+    /// Return when the request is made, not when it is done.
+    #[arg(long)]
+    pub no_wait: bool,
+    /// Which instance.
+    #[command(flatten)]
+    pub client: ClientArgs,
+}
+
+/// `worker=3`.
+fn instances(text: &str) -> Result<(String, u16), String> {
+    let Some((name, count)) = text.split_once('=') else {
+        return Err(format!("say how many, as in {text}=3"));
+    };
+    let count = count.parse().map_err(|_| format!("`{count}` is no number up to 65535"))?;
+    Ok((name.to_owned(), count))
 }
 
 /// `tmo send`.

@@ -128,20 +128,35 @@ impl Ingest {
             out: vec![],
         };
         for (number, slug) in streams {
-            let mut reader = StreamReader::open(dirs, slug);
-            let standing = this.standing();
-            let summary = standing.stream(*number);
-            let position = if standing.streams.contains_key(number) {
-                // Less than what is indexed is there only if someone deleted files.
-                summary.end.min(reader.end()?)
-            } else {
-                reader.start()?
-            };
-            let splitter = Splitter::new(&summary, position, trust);
-            let slug = slug.clone();
-            this.streams.push(Stream { number: *number, slug, reader, splitter, seen: position });
+            this.begin(*number, slug, trust)?;
         }
         Ok(this)
+    }
+
+    fn begin(&mut self, number: u16, slug: &str, trust: Trust) -> io::Result<()> {
+        let mut reader = StreamReader::open(&self.dirs, slug);
+        let standing = self.standing();
+        let summary = standing.stream(number);
+        let position = if standing.streams.contains_key(&number) {
+            // Less than what is indexed is there only if someone deleted files.
+            summary.end.min(reader.end()?)
+        } else {
+            reader.start()?
+        };
+        let splitter = Splitter::new(&summary, position, trust);
+        let slug = slug.to_owned();
+        self.streams.push(Stream { number, slug, reader, splitter, seen: position });
+        Ok(())
+    }
+
+    /// Index one more stream from now on, as [`Ingest::open`] and [`Ingest::reserve`] do.
+    pub fn add(&mut self, number: u16, slug: &str) -> io::Result<()> {
+        self.begin(number, slug, Trust::Announced)?;
+        let reserved = self.reserve();
+        if reserved.is_err() {
+            self.streams.pop();
+        }
+        reserved
     }
 
     /// The directories of the journal.

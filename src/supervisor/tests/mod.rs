@@ -15,7 +15,7 @@ use crate::pane::spec::Want;
 const INT: i32 = 2;
 
 /// Processes of these names; `name?` may end, `name!` is started again, `name-` waits.
-fn plan(names: &[&str]) -> Plan {
+pub(crate) fn plan(names: &[&str]) -> Plan {
     let process = |name: &&str| ProcessPlan {
         name: ProcName::new(name.trim_end_matches(['?', '!'])).unwrap(),
         on_exit: match name.as_bytes().last() {
@@ -28,6 +28,7 @@ fn plan(names: &[&str]) -> Plan {
         port: None,
         color: 2,
         stop_signal: INT,
+        added: false,
         waits: name.ends_with('-'),
     };
     Plan {

@@ -1,0 +1,154 @@
+//! More instances of an entry while the run goes on.
+//!
+//! What they need is there before the state machine is told to run them: a place in the plan, a
+//! stream in the journal, a pane's files. They are added for good, at the end of everything, so
+//! that all numbers stand; one that is scaled away is only not counted any more.
+
+use std::collections::BTreeMap;
+
+use super::core::Engine;
+use super::pane::PaneTrack;
+use super::run::afford;
+use crate::model::ProcName;
+use crate::model::plan::{Plan, ProcessPlan};
+use crate::sys::clock;
+
+impl Engine {
+    /// See to it that there are so many of each entry; entries that there are not are none of ours.
+    pub(super) fn make_room(&mut self, counts: &BTreeMap<String, u16>) -> Result<(), String> {
+        let mut plan = self.plan.clone();
+        for (entry, count) in counts {
+            add_instances(&mut plan, entry, *count)?;
+        }
+        let known = self.plan.processes.len();
+        if plan.processes.len() == known {
+            return Ok(());
+        }
+        afford(&plan).map_err(|error| error.to_string())?;
+        let told = |error: &dyn std::fmt::Display| error.to_string();
+        let mut streams = self.streams.clone();
+        let new = &plan.processes[known..];
+        let numbers: Result<Vec<_>, _> =
+            new.iter().map(|process| streams.number(&process.name, process.color)).collect();
+        let numbers = numbers.map_err(|error| told(&error))?;
+        // Before the plan, which an adopter goes by; a name more in the journal does no harm.
+        streams.save().map_err(|error| told(&error))?;
+        self.runtime.write_plan(&plan).map_err(|error| told(&error))?;
+        self.streams = streams;
+        let mut done = Ok(());
+        for (process, number) in new.iter().zip(numbers) {
+            let name = &process.name;
+            if let Err(error) = self.ingest.add(number, &name.slug()) {
+                done = Err(format!("the journal takes no output of {name}: {error}"));
+                break;
+            }
+            self.panes.push(PaneTrack::new(self.runtime.dir(), name, number));
+            self.plan.processes.push(process.clone());
+        }
+        self.saved.supervisor.grow(&self.plan, clock::now_ns());
+        done
+    }
+}
+
+/// Add what is missing of the first so many instances of an entry, after the first one there is.
+fn add_instances(plan: &mut Plan, entry: &str, count: u16) -> Result<(), String> {
+    let of_entry = |process: &&ProcessPlan| process.name.entry() == entry;
+    let Some(first) = plan.processes.iter().filter(of_entry).min_by_key(|p| p.name.instance())
+    else {
+        return Ok(());
+    };
+    let first = first.clone();
+    for instance in 1..=count {
+        let there =
+            |p: &ProcessPlan| p.name.entry() == entry && p.name.instance() == u64::from(instance);
+        if plan.processes.iter().any(there) {
+            continue;
+        }
+        let name = ProcName::new(format!("{entry}#{instance}")).map_err(|e| e.to_string())?;
+        let port = first.port.map(|port| port_of(plan, &name, port)).transpose()?;
+        let colors = plan.colors.len().max(1);
+        let color = plan.colors.get(plan.processes.len() % colors).copied();
+        plan.processes.push(ProcessPlan {
+            name,
+            port,
+            color: color.unwrap_or(first.color),
+            waits: true,
+            added: true,
+            ..first.clone()
+        });
+    }
+    Ok(())
+}
+
+/// The port of an instance, which must be nobody else's, unless all instances share one.
+fn port_of(plan: &Plan, name: &ProcName, first: u16) -> Result<u16, String> {
+    let step = u64::from(plan.formation_port_step);
+    let port = u64::from(first) + step * name.instance().saturating_sub(1);
+    let Ok(port) = u16::try_from(port) else {
+        return Err(format!("the port of {name} would be above 65535"));
+    };
+    let others = plan.processes.iter().filter(|process| process.name.entry() != name.entry());
+    match others.into_iter().find(|process| process.port == Some(port)) {
+        Some(other) => {
+            Err(format!("{name} would have port {port}, which is that of {}", other.name))
+        }
+        None => Ok(port),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::add_instances;
+    use crate::model::ProcName;
+    use crate::model::plan::{OnExit, Plan, ProcessPlan};
+
+    fn plan() -> Plan {
+        let mut plan = crate::supervisor::tests::plan(&[]);
+        let process = |(name, port): (&str, u16)| ProcessPlan {
+            name: ProcName::new(name).unwrap(),
+            command: "run".into(),
+            shell: "/bin/sh".into(),
+            port: Some(port),
+            color: 2,
+            stop_signal: 2,
+            on_exit: OnExit::Remain,
+            waits: false,
+            added: false,
+        };
+        plan.processes = [("web", 5000), ("job#1", 5100), ("job#2", 5110)].map(process).into();
+        (plan.formation_port_step, plan.colors) = (10, vec![2, 3, 4, 5]);
+        plan
+    }
+
+    #[test]
+    fn instances_follow_the_first_in_all_but_name_port_and_colour() {
+        let mut plan = plan();
+        add_instances(&mut plan, "web", 3).unwrap();
+        add_instances(&mut plan, "job", 3).unwrap();
+        add_instances(&mut plan, "job", 2).unwrap();
+        add_instances(&mut plan, "nosuch", 2).unwrap();
+        let new: Vec<_> = plan.processes[3..]
+            .iter()
+            .map(|p| (p.name.as_str(), p.port, p.color, p.added && p.waits))
+            .collect();
+        let expected = [
+            ("web#2", Some(5010), 5, true),
+            ("web#3", Some(5020), 2, true),
+            ("job#3", Some(5120), 3, true),
+        ];
+        assert_eq!(new, expected);
+    }
+
+    #[test]
+    fn a_port_of_another_process_is_not_given_away() {
+        let mut plan = plan();
+        let told = add_instances(&mut plan, "web", 11).unwrap_err();
+        assert_eq!(told, "web#11 would have port 5100, which is that of job#1");
+        plan.formation_port_step = 30_000;
+        let told = add_instances(&mut plan, "web", 4).unwrap_err();
+        assert_eq!(told, "the port of web#4 would be above 65535");
+        plan.formation_port_step = 0;
+        add_instances(&mut plan, "web", 11).unwrap();
+        assert_eq!(plan.processes.last().unwrap().port, Some(5000));
+    }
+}
