@@ -303,7 +303,7 @@ async fn refuse(mut stream: UnixStream, limits: Limits) {
     let Ok(Ok(Some((Language::Http, first)))) = first else { return };
     let reason = format!("{} clients are connected, more are not served", limits.connections);
     let router = Router::new().fallback(move || {
-        let answer = http::error(StatusCode::SERVICE_UNAVAILABLE, &reason);
+        let answer = http::answer::error(StatusCode::SERVICE_UNAVAILABLE, &reason);
         std::future::ready(answer)
     });
     let stream = TokioIo::new(Rewound::new(first, stream));

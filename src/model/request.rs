@@ -1,6 +1,7 @@
 //! What a client can ask of a supervisor, and what it answers: the same words for every transport.
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use super::signal::SignalName;
 use super::{Exit, ProcName, text::OsText};
@@ -44,8 +45,16 @@ pub enum Request {
     },
 }
 
+/// Version of the shapes of requests and answers: each answer carries it as `api`. It grows only
+/// when a client of the version before would read an answer wrongly.
+pub const API: u32 = 1;
+
+/// The words of [`ProcessState::state`].
+pub const STATES: [&str; 7] =
+    ["pending", "starting", "running", "stopping", "stopped", "exited", "failed"];
+
 /// The outcome of a request, told when the thing is done.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Outcome {
     /// Whether all of it was done.
     pub ok: bool,
@@ -59,7 +68,7 @@ pub struct Outcome {
 }
 
 /// A name that no process has.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Unknown {
     /// What was asked for.
     pub name: String,
@@ -71,13 +80,13 @@ pub struct Unknown {
 }
 
 /// The state of a whole run.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct State {
-    /// Version of the API, 1.
+    /// Version of the shapes of the API.
     pub api: u32,
     /// Version of the program that answers.
     pub version: String,
-    /// The run (see [`super::plan::Plan::run`]).
+    /// Which run this is: no other has had this word.
     pub run: String,
     /// Process id of the supervisor.
     pub pid: u32,
@@ -85,6 +94,9 @@ pub struct State {
     pub title: String,
     /// Working directory of the processes.
     pub root: OsText,
+    /// The Procfile, as it was named where the run was started.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub procfile: Option<OsText>,
     /// The control socket, absolute.
     pub socket: OsText,
     /// tmux server name and session.
@@ -107,7 +119,7 @@ pub struct State {
 }
 
 /// How to reach the terminals of a run.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct TmuxAddress {
     /// Name of the server (`tmux -L`).
     pub socket: String,
@@ -118,11 +130,12 @@ pub struct TmuxAddress {
 }
 
 /// The state of one process as a client sees it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct ProcessState {
     /// Its name.
     pub name: ProcName,
-    /// One word: `pending`, `starting`, `running`, `stopping`, `stopped`, `exited`, `failed`.
+    /// One word: `pending`, `starting`, `running`, `stopping`, `stopped`, `exited`, `failed`; a
+    /// later version may have more.
     pub state: String,
     /// Its process id, while it has one.
     pub pid: Option<u32>,
@@ -146,7 +159,7 @@ pub struct ProcessState {
 }
 
 /// Where the journal ends now: all that a view needs to be told.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, ToSchema)]
 pub struct Head {
     /// Number of records in the merged index.
     pub records: u64,
@@ -156,7 +169,7 @@ pub struct Head {
 }
 
 /// A line whose newline has not come yet (a prompt, a progress bar).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Partial {
     /// Number of the stream.
     pub stream: u16,
