@@ -126,6 +126,7 @@ impl From<ClientError> for CliError {
             | ClientError::Silent { .. }
             | ClientError::Lost { .. }
             | ClientError::Refused { .. }
+            | ClientError::OtherVersion { .. }
             | ClientError::Garbled { .. }) => Self::Client(error),
         }
     }

@@ -1,6 +1,6 @@
 //! What a client can ask of a supervisor, and what it answers: the same words for every transport.
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 use utoipa::ToSchema;
 
 use super::signal::SignalName;
@@ -50,8 +50,8 @@ pub enum Request {
 pub const API: u32 = 1;
 
 /// The words of [`ProcessState::state`].
-pub const STATES: [&str; 7] =
-    ["pending", "starting", "running", "stopping", "stopped", "exited", "failed"];
+pub const STATES: [&str; 8] =
+    ["pending", "starting", "running", "stopping", "stuck", "restarting", "stopped", "exited"];
 
 /// The outcome of a request, told when the thing is done.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -134,14 +134,15 @@ pub struct TmuxAddress {
 pub struct ProcessState {
     /// Its name.
     pub name: ProcName,
-    /// One word: `pending`, `starting`, `running`, `stopping`, `stopped`, `exited`, `failed`; a
-    /// later version may have more.
+    /// One word: `pending`, `starting`, `running`, `stopping`, `stuck`, `restarting`, `stopped`,
+    /// `exited`; a later version may have more.
     pub state: String,
     /// Its process id, while it has one.
     pub pid: Option<u32>,
     /// Its last process id (overmind's table keeps showing it).
     pub last_pid: Option<u32>,
     /// How it ended, when it has.
+    #[serde(default, deserialize_with = "known")]
     pub exit: Option<Exit>,
     /// Since when it has been in this state, nanoseconds since the epoch.
     pub since: u64,
@@ -156,6 +157,12 @@ pub struct ProcessState {
     /// Why it is in this state, where there is more to say.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
+}
+
+/// What a later version tells in words of its own is passed over.
+fn known<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Exit>, D::Error> {
+    let told = Option::<serde_json::Value>::deserialize(deserializer)?;
+    Ok(told.and_then(|exit| serde_json::from_value(exit).ok()))
 }
 
 /// Where the journal ends now: all that a view needs to be told.

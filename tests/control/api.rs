@@ -32,7 +32,7 @@ async fn tells_the_state() {
         (200, &json!(1), &json!(std::process::id()))
     );
     assert_eq!(
-        (&reply.body["processes"]["running"], &reply.body["processes"]["failed"]),
+        (&reply.body["processes"]["running"], &reply.body["processes"]["exited"]),
         (&json!(4), &json!(0))
     );
     let reply = run.http("GET /api/openapi.json", "").await;

@@ -39,6 +39,9 @@ pub(super) struct Done {
 pub(super) enum Refusal {
     #[error("{0}")]
     Bad(String),
+    /// It may mean something to another version.
+    #[error("{0}")]
+    Strange(String),
     #[error("{0}")]
     TooLarge(String),
     #[error("the body of the request did not come within {} s", .0.as_secs())]
@@ -52,6 +55,7 @@ pub(super) enum Refusal {
 impl IntoResponse for Refusal {
     fn into_response(self) -> Response {
         let status = match self {
+            Self::Strange(what) => return strange(StatusCode::BAD_REQUEST, what),
             Self::Bad(_) => StatusCode::BAD_REQUEST,
             Self::TooLarge(_) => StatusCode::PAYLOAD_TOO_LARGE,
             Self::Slow(_) => StatusCode::REQUEST_TIMEOUT,
@@ -65,6 +69,17 @@ impl IntoResponse for Refusal {
 /// An answer that is only a reason.
 pub(in crate::control) fn error(status: StatusCode, reason: &str) -> Response {
     json(status, &Problem { error: reason.to_owned() })
+}
+
+/// What is not known here, in an answer: of which version the client is matters then.
+#[derive(Debug, Clone)]
+pub(in crate::control) struct Strange(pub(in crate::control) String);
+
+/// An answer that is only a reason: another version may know what was asked for.
+pub(super) fn strange(status: StatusCode, what: String) -> Response {
+    let mut response = error(status, &what);
+    response.extensions_mut().insert(Strange(what));
+    response
 }
 
 /// An answer with the version of its shape.

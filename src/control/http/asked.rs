@@ -8,6 +8,7 @@ use axum::extract::{FromRequest, FromRequestParts, Path, Request};
 use axum::http::request::Parts;
 use axum::http::{StatusCode, Uri};
 use serde::de::DeserializeOwned;
+use serde_json::error::Category;
 
 use super::answer::Refusal;
 use crate::control::server::Api;
@@ -49,7 +50,7 @@ impl<T: Words> Query<T> {
         let mut words = T::default();
         for (name, value) in form_urlencoded::parse(uri.query().unwrap_or("").as_bytes()) {
             if !words.take(&name, &value)? {
-                return Err(Refusal::Bad(format!("there is no `{name}` here")));
+                return Err(Refusal::Strange(format!("there is no `{name}` here")));
             }
         }
         Ok(Self(words))
@@ -117,11 +118,13 @@ async fn whole(api: &Api, request: Request) -> Result<Bytes, Refusal> {
 }
 
 pub(super) fn read<T: DeserializeOwned>(body: &[u8]) -> Result<T, Refusal> {
-    let bad =
-        |why: &dyn Display| Refusal::Bad(format!("the body is not what is expected here: {why}"));
+    let told = |why: &dyn Display| format!("the body is not what is expected here: {why}");
     // A list would do for serde: an empty one as no names, which means all processes.
     if body.trim_ascii_start().first() == Some(&b'[') {
-        return Err(bad(&"it must be an object"));
+        return Err(Refusal::Bad(told(&"it must be an object")));
     }
-    serde_json::from_slice(body).map_err(|error| bad(&error))
+    serde_json::from_slice(body).map_err(|error| match error.classify() {
+        Category::Data => Refusal::Strange(told(&error)),
+        Category::Io | Category::Syntax | Category::Eof => Refusal::Bad(told(&error)),
+    })
 }

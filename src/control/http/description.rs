@@ -21,7 +21,8 @@ use crate::model::request::Head;
         title = "tmo",
         description = "\
 The control socket of a run of tmo: HTTP on the Unix socket beside the Procfile (`.overmind.sock`), \
-or on TCP with `--network`.
+or on TCP with `--network`. There a client that does not belong to this user of this machine says \
+`tmo-token`, a blank, the token (`TMO_TOKEN`) and a newline before its first request.
 
 Every JSON object that is answered carries `api`, the version of the shapes. Within a version, paths, \
 parameters, properties, events and words of state may be added, so pass over what you do not know; \
@@ -61,40 +62,30 @@ pub fn description() -> &'static str {
     &TEXT
 }
 
+/// What each operation may be answered with.
+const COMMON: [(&str, &str); 4] =
+    [("400", "Bad"), ("401", "NotLetIn"), ("431", "LargeHead"), ("503", "Ending")];
+
 /// Say of each operation what is so of all, and each thing once.
 fn finish(all: &mut Value) {
     // Nothing of a later one is used.
     all["openapi"] = "3.1.0".into();
     unwrap_lines(all);
-    let mut shapes = all["components"]["schemas"].take();
-    let named = shapes.as_object().cloned().unwrap_or_default();
-    let point = |name: &str| json!({ "$ref": format!("#/components/schemas/{name}") });
+    let shapes = all["components"]["schemas"].as_object().cloned().unwrap_or_default();
     // An answer is put together of the shape of what is told and the version.
-    for shape in shapes.as_object_mut().into_iter().flat_map(Map::values_mut) {
-        if let Some(part) = shape.pointer_mut("/allOf/0")
-            && let Some((name, _)) = named.iter().find(|(_, shape)| *shape == part)
-        {
-            *part = point(name);
+    for shape in members(&mut all["components"]["schemas"]) {
+        if let Some(part) = shape.pointer_mut("/allOf/0") {
+            name(part, &shapes);
         }
     }
-    all["components"]["schemas"] = shapes;
     all["components"]["headers"] = json!({ "tmo-version": {
         "description": "Version of the program that answers.",
         "required": true,
         "schema": { "type": "string" },
     }});
-    let signed = json!({ "tmo-version": { "$ref": "#/components/headers/tmo-version" } });
-    let reason = |description: &str| {
-        let content = json!({ "application/json": { "schema": point("Answer_Problem") } });
-        json!({ "description": description, "content": content, "headers": signed })
-    };
-    all["components"]["responses"] = json!({
-        "Bad": reason("The request is no good; nothing was done."),
-        "Ending": reason("The supervisor is ending, or too many clients are connected."),
-        "LargeHead": { "description": "The head of the request is longer than 32 KiB, or has more \
-            than 100 fields." },
-    });
-    for operation in operations(all) {
+    all["components"]["responses"] = common_responses();
+    all["components"]["parameters"] = common_parameters();
+    for operation in members(&mut all["paths"]).flat_map(members) {
         // A body that may be left out is not one that may be null.
         let body = operation.pointer_mut("/requestBody/content/application~1json/schema");
         if let Some(body) = body
@@ -102,21 +93,74 @@ fn finish(all: &mut Value) {
         {
             *body = shape.clone();
         }
-        for response in operation["responses"].as_object_mut().into_iter().flat_map(Map::values_mut)
-        {
-            response["headers"] = signed.clone();
-            let shape = response.pointer_mut("/content/application~1json/schema");
-            if let Some(shape) = shape
-                && let Some((name, _)) = named.iter().find(|(_, known)| *known == shape)
-            {
-                *shape = point(name);
+        for response in members(&mut operation["responses"]) {
+            response["headers"] = version_header();
+            if let Some(shape) = response.pointer_mut("/content/application~1json/schema") {
+                name(shape, &shapes);
             }
         }
-        for (status, name) in [("400", "Bad"), ("431", "LargeHead"), ("503", "Ending")] {
-            let there = json!({ "$ref": format!("#/components/responses/{name}") });
-            operation["responses"][status] = there;
+        for (status, name) in COMMON {
+            operation["responses"][status] = point("responses", name);
         }
+        let mut parameters = operation["parameters"].as_array().cloned().unwrap_or_default();
+        parameters.extend(["tmo-version", "tmo-api"].map(|name| point("parameters", name)));
+        operation["parameters"] = parameters.into();
     }
+}
+
+/// Point to a shape that has a name, instead of telling it again.
+fn name(shape: &mut Value, shapes: &Map<String, Value>) {
+    if let Some((name, _)) = shapes.iter().find(|(_, known)| *known == shape) {
+        *shape = point("schemas", name);
+    }
+}
+
+fn point(part: &str, name: &str) -> Value {
+    json!({ "$ref": format!("#/components/{part}/{name}") })
+}
+
+fn members(value: &mut Value) -> impl Iterator<Item = &mut Value> {
+    value.as_object_mut().into_iter().flat_map(Map::values_mut)
+}
+
+fn version_header() -> Value {
+    json!({ "tmo-version": point("headers", "tmo-version") })
+}
+
+fn common_responses() -> Value {
+    let reason = |description: &str| {
+        let content =
+            json!({ "application/json": { "schema": point("schemas", "Answer_Problem") } });
+        json!({ "description": description, "content": content, "headers": version_header() })
+    };
+    json!({
+        "Bad": reason("The request is no good; nothing was done."),
+        "Ending": reason("The supervisor is ending, or too many clients are connected."),
+        "NotLetIn": reason("Over TCP: neither this user of this machine, nor does it know the token."),
+        // That one comes before anything of ours has seen the request.
+        "LargeHead": { "description": "The head of the request is longer than 32 KiB, or has more \
+            than 100 fields." },
+    })
+}
+
+fn common_parameters() -> Value {
+    json!({
+        "tmo-version": {
+            "name": "tmo-version",
+            "in": "header",
+            "description": "Version of the program that asks. What is not known here is refused in \
+                words for it.",
+            "schema": { "type": "string" },
+        },
+        "tmo-api": {
+            "name": "tmo-api",
+            "in": "header",
+            "description": "Version of the shapes that the client knows. If that is a later one than \
+                is spoken here, the answer is 400; not so on the paths that every version has: \
+                `/api/alive`, `/api/status`, `/api/quit`, `/api/shutdown`, `/api/kill`.",
+            "schema": { "type": "integer", "minimum": 0 },
+        },
+    })
 }
 
 /// The lines of a comment are no lines of a description; only its paragraphs are.
@@ -137,11 +181,6 @@ fn unwrap_lines(value: &mut Value) {
         Value::Array(values) => values.iter_mut().for_each(unwrap_lines),
         Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
     }
-}
-
-fn operations(all: &mut Value) -> impl Iterator<Item = &mut Value> {
-    let paths = all["paths"].as_object_mut().into_iter().flat_map(Map::values_mut);
-    paths.filter_map(Value::as_object_mut).flat_map(Map::values_mut)
 }
 
 /// This description.

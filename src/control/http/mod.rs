@@ -28,18 +28,16 @@ mod tests;
 
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
-use axum::http::{HeaderName, HeaderValue, Method, StatusCode, Uri};
+use axum::http::{Method, StatusCode, Uri};
 use axum::response::Response;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 pub use self::description::description;
 
-use self::answer::error;
+use self::answer::strange;
 use super::server::Api;
-
-/// Version of the program that answers, in every response.
-pub const VERSION_HEADER: HeaderName = HeaderName::from_static("tmo-version");
+use super::versions;
 
 /// The API over whatever transport it is served.
 pub fn router(api: Api) -> Router {
@@ -48,7 +46,7 @@ pub fn router(api: Api) -> Router {
         .fallback(no_such_path)
         .method_not_allowed_fallback(no_such_method)
         .layer(DefaultBodyLimit::max(asked::LARGEST_BODY))
-        .layer(axum::middleware::map_response(signed))
+        .layer(axum::middleware::from_fn(versions::signed))
         .with_state(api)
 }
 
@@ -80,17 +78,11 @@ fn documented() -> OpenApiRouter<Api> {
         .routes(routes!(head::head))
 }
 
-async fn signed(mut response: Response) -> Response {
-    let version = HeaderValue::from_static(env!("CARGO_PKG_VERSION"));
-    response.headers_mut().insert(VERSION_HEADER, version);
-    response
-}
-
 async fn no_such_path(uri: Uri) -> Response {
-    error(StatusCode::NOT_FOUND, &format!("there is no `{}` here", uri.path()))
+    strange(StatusCode::NOT_FOUND, format!("there is no `{}` here", uri.path()))
 }
 
 async fn no_such_method(method: Method, uri: Uri) -> Response {
     let reason = format!("`{}` does not take {method}", uri.path());
-    error(StatusCode::METHOD_NOT_ALLOWED, &reason)
+    strange(StatusCode::METHOD_NOT_ALLOWED, reason)
 }
