@@ -1,4 +1,4 @@
-//! The committed completions and man pages are those that this source makes.
+//! The committed completions, man pages and description of the API are those that this source makes.
 
 #![expect(clippy::unwrap_used, reason = "a test")]
 
@@ -44,4 +44,11 @@ fn the_man_pages_are_fresh() {
     let dir = tempfile::tempdir().unwrap();
     man::write_all(dir.path()).unwrap();
     assert_same("man", &files(dir.path()));
+}
+
+#[test]
+fn the_description_of_the_api_is_fresh() {
+    let old = std::fs::read_to_string(committed("docs/openapi.json")).unwrap();
+    let fresh = format!("{}\n", tmo::control::http::description());
+    assert!(old == fresh, "docs/openapi.json is stale: {REMEDY}");
 }

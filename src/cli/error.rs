@@ -137,6 +137,7 @@ impl From<ClientError> for CliError {
             | ClientError::Silent { .. }
             | ClientError::Lost { .. }
             | ClientError::Refused { .. }
+            | ClientError::OtherVersion { .. }
             | ClientError::Garbled { .. }) => Self::Client(error),
         }
     }

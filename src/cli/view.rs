@@ -260,10 +260,14 @@ impl Shown {
             match self.ask_for_news().await {
                 Ok(news) => return Ok(Next::News(news)),
                 // So many clients that there is no room for one more: nobody tells when one goes.
-                Err(ClientError::Refused { .. }) => {
+                Err(ClientError::Refused { status: 503, .. }) => {
                     tokio::time::sleep(pause).await;
                     pause = (pause * 2).min(MOST_PAUSE);
                     continue;
+                }
+                // Asked again it would say the same.
+                Err(error @ (ClientError::Refused { .. } | ClientError::OtherVersion { .. })) => {
+                    return Err(error.into());
                 }
                 Err(_) => {}
             }

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use serde::{Deserialize, Serialize};
 use tokio::sync::{mpsc, oneshot, watch};
+use utoipa::ToSchema;
 
 use super::history::History;
 use crate::model::request::{Head, Outcome, Request, State};
@@ -82,7 +83,7 @@ pub enum PaneProblem {
 }
 
 /// How the run ended.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, ToSchema)]
 pub struct End {
     /// The exit code of the whole run.
     pub code: u8,
@@ -92,7 +93,7 @@ pub struct End {
 }
 
 /// The process whose end made everything stop.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Culprit {
     /// Its name.
     pub name: ProcName,

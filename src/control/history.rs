@@ -2,6 +2,10 @@
 
 use std::io;
 
+use serde::Serialize;
+use serde_json::{Map, Value};
+use utoipa::ToSchema;
+
 use crate::model::request::Outcome;
 
 /// A question.
@@ -39,6 +43,50 @@ pub enum HistoryProblem {
     Unknown(Box<Outcome>),
     /// The journal can't be read.
     Io(io::Error),
+}
+
+/// A line that was printed, or something that happened. Later versions may have more events, and
+/// more properties of each.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Line<'a> {
+    /// When it came, RFC 3339 in UTC with nanoseconds.
+    pub time: String,
+    /// What a later question begins behind.
+    pub cursor: String,
+    /// The process; none for what the supervisor says.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub name: Option<&'a str>,
+    /// Which life of the process, counted from 1.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub life: Option<u32>,
+    /// What happened; none for a line.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub event: Option<&'a str>,
+    /// The line as a terminal shows it, without colours.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub text: Option<String>,
+    /// It has no line break, or not yet.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    #[schema(required = false)]
+    pub unfinished: bool,
+    /// It stands around a match and is none.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    #[schema(required = false)]
+    pub context: bool,
+    /// How many bytes are missing before it.
+    #[serde(skip_serializing_if = "is_zero")]
+    #[schema(required = false)]
+    pub lost: u64,
+    /// What there is to say of an event: `pid` of a `start`; `code` or `signal` of an `exit`; `bytes`
+    /// that are missing of a `gap`, 0 where nobody knows how many.
+    #[serde(flatten)]
+    #[schema(value_type = std::collections::HashMap<String, Value>)]
+    pub more: Map<String, Value>,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "as serde wants it")]
+const fn is_zero(number: &u64) -> bool {
+    *number == 0
 }
 
 /// One entry of an answer.

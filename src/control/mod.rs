@@ -26,3 +26,4 @@ mod accept;
 mod departure;
 mod events;
 mod lines;
+mod versions;

@@ -23,6 +23,7 @@ use super::http;
 use super::lines;
 use super::sniff::{Language, Rewound, sniff};
 use super::tcp;
+use super::versions;
 use crate::model::network::TcpAddress;
 
 /// How much the server puts up with.
@@ -303,9 +304,10 @@ async fn refuse(mut stream: UnixStream, limits: Limits) {
     let Ok(Ok(Some((Language::Http, first)))) = first else { return };
     let reason = format!("{} clients are connected, more are not served", limits.connections);
     let router = Router::new().fallback(move || {
-        let answer = http::error(StatusCode::SERVICE_UNAVAILABLE, &reason);
+        let answer = http::answer::error(StatusCode::SERVICE_UNAVAILABLE, &reason);
         std::future::ready(answer)
     });
+    let router = router.layer(axum::middleware::from_fn(versions::signed));
     let stream = TokioIo::new(Rewound::new(first, stream));
     let served = http1::Builder::new()
         .keep_alive(false)

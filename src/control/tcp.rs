@@ -18,10 +18,11 @@ use tokio::task::{JoinHandle, JoinSet};
 
 use super::accept::{Accept, room};
 use super::dial;
-use super::http::VERSION_HEADER;
 use super::server::{Limits, closed};
 use super::sniff::{Language, judge};
+use super::versions::VERSION_HEADER;
 use crate::model::network::{Network, TcpAddress};
+use crate::model::request::API;
 use crate::sys;
 
 /// What a client that knows the token says first, followed by the token and a newline.
@@ -270,14 +271,15 @@ fn is_our_user(stream: &TcpStream, peer: SocketAddr) -> bool {
 
 /// Tell a client why it is not let in.
 async fn refuse(mut stream: TcpStream, limit: Duration) {
-    const BODY: &str = "{\"error\":\"over TCP this user of this machine is let in, and who knows \
-        the token: set TMO_TOKEN to what it was when the run was started\"}";
+    const REASON: &str = "over TCP this user of this machine is let in, and who knows the token: \
+        set TMO_TOKEN to what it was when the run was started";
+    let body = format!("{{\"api\":{API},\"error\":\"{REASON}\"}}");
     let answer = format!(
         "HTTP/1.1 {}\r\n{VERSION_HEADER}: {}\r\ncontent-type: application/json\r\n\
-         content-length: {}\r\nconnection: close\r\n\r\n{BODY}",
+         content-length: {}\r\nconnection: close\r\n\r\n{body}",
         StatusCode::UNAUTHORIZED,
         env!("CARGO_PKG_VERSION"),
-        BODY.len()
+        body.len()
     );
     let farewell = async {
         stream.write_all(answer.as_bytes()).await?;

@@ -5,7 +5,7 @@ use std::time::Duration;
 use nix::libc::{SIGCONT, SIGHUP, SIGKILL, SIGUSR1};
 
 use super::core::Engine;
-use crate::model::request::{ProcessState, State, TmuxAddress};
+use crate::model::request::{API, ProcessState, State, TmuxAddress};
 use crate::pane::life::Traces;
 use crate::pane::spec::{SPEC_VERSION, Spec, SpecError, Want};
 use crate::plan;
@@ -124,12 +124,13 @@ impl Engine {
         let supervisor = &self.saved.supervisor;
         let plan = &self.plan;
         State {
-            api: 1,
+            api: API,
             version: env!("CARGO_PKG_VERSION").to_owned(),
             run: plan.run.clone(),
             pid: std::process::id(),
             title: plan.title.clone(),
             root: plan.root.clone(),
+            procfile: Some(plan.procfile.clone()),
             socket: plan.socket.clone(),
             tmux: TmuxAddress {
                 socket: plan.tmux_socket.clone(),

@@ -1,11 +1,11 @@
 //! Forms in which lines are shown.
 
-use serde::Serialize;
 use serde_json::{Map, Value};
 
 use super::lines::Entry;
 use super::pattern::{plain, without_break};
 use super::select::Chosen;
+use crate::control::history::Line;
 use crate::journal::record::{EVENTS, Kind, Record, TO_BE_CONTINUED, UNFINISHED};
 use crate::journal::segment::Dirs;
 use crate::journal::streams::{Stream, Streams};
@@ -48,38 +48,6 @@ impl Names {
         }
         knows(&self.known).map(|at| self.known[at].name.as_str())
     }
-}
-
-/// A line as JSON; scripts depend on its keys (`docs/SCRIPTING.md`).
-#[derive(Debug, Serialize)]
-struct Line<'a> {
-    time: String,
-    /// What a later question begins behind.
-    cursor: String,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    name: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    life: Option<u32>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    event: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    text: Option<String>,
-    /// It has no line break, or not yet.
-    #[serde(skip_serializing_if = "std::ops::Not::not")]
-    unfinished: bool,
-    /// It stands around a match and is none.
-    #[serde(skip_serializing_if = "std::ops::Not::not")]
-    context: bool,
-    /// Bytes that are missing before it.
-    #[serde(skip_serializing_if = "is_zero")]
-    lost: u64,
-    #[serde(flatten)]
-    more: Map<String, Value>,
-}
-
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "as serde wants it")]
-const fn is_zero(number: &u64) -> bool {
-    *number == 0
 }
 
 impl Form {

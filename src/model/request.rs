@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
+use utoipa::ToSchema;
 
 use super::signal::SignalName;
 use super::{Exit, ProcName, text::OsText};
@@ -51,8 +52,16 @@ pub enum Request {
     },
 }
 
+/// Version of the shapes of requests and answers: each answer carries it as `api`. It grows only
+/// when a client of the version before would read an answer wrongly.
+pub const API: u32 = 1;
+
+/// The words of [`ProcessState::state`].
+pub const STATES: [&str; 8] =
+    ["pending", "starting", "running", "stopping", "stuck", "restarting", "stopped", "exited"];
+
 /// The outcome of a request, told when the thing is done.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Outcome {
     /// Whether all of it was done.
     pub ok: bool,
@@ -66,7 +75,7 @@ pub struct Outcome {
 }
 
 /// A name that no process has.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Unknown {
     /// What was asked for.
     pub name: String,
@@ -78,13 +87,13 @@ pub struct Unknown {
 }
 
 /// The state of a whole run.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct State {
-    /// Version of the API, 1.
+    /// Version of the shapes of the API.
     pub api: u32,
     /// Version of the program that answers.
     pub version: String,
-    /// The run (see [`super::plan::Plan::run`]).
+    /// Which run this is: no other has had this word.
     pub run: String,
     /// Process id of the supervisor.
     pub pid: u32,
@@ -92,6 +101,9 @@ pub struct State {
     pub title: String,
     /// Working directory of the processes.
     pub root: OsText,
+    /// The Procfile, as it was named where the run was started.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub procfile: Option<OsText>,
     /// The control socket, absolute.
     pub socket: OsText,
     /// tmux server name and session.
@@ -114,7 +126,7 @@ pub struct State {
 }
 
 /// How to reach the terminals of a run.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct TmuxAddress {
     /// Name of the server (`tmux -L`).
     pub socket: String,
@@ -125,17 +137,19 @@ pub struct TmuxAddress {
 }
 
 /// The state of one process as a client sees it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct ProcessState {
     /// Its name.
     pub name: ProcName,
-    /// One word: `pending`, `starting`, `running`, `stopping`, `stopped`, `exited`, `failed`.
+    /// One word: `pending`, `starting`, `running`, `stopping`, `stuck`, `restarting`, `stopped`,
+    /// `exited`; a later version may have more.
     pub state: String,
     /// Its process id, while it has one.
     pub pid: Option<u32>,
     /// Its last process id (overmind's table keeps showing it).
     pub last_pid: Option<u32>,
     /// How it ended, when it has.
+    #[serde(default, deserialize_with = "known")]
     pub exit: Option<Exit>,
     /// Since when it has been in this state, nanoseconds since the epoch.
     pub since: u64,
@@ -152,8 +166,14 @@ pub struct ProcessState {
     pub reason: Option<String>,
 }
 
+/// What a later version tells in words of its own is passed over.
+fn known<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Exit>, D::Error> {
+    let told = Option::<serde_json::Value>::deserialize(deserializer)?;
+    Ok(told.and_then(|exit| serde_json::from_value(exit).ok()))
+}
+
 /// Where the journal ends now: all that a view needs to be told.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, ToSchema)]
 pub struct Head {
     /// Number of records in the merged index.
     pub records: u64,
@@ -163,7 +183,7 @@ pub struct Head {
 }
 
 /// A line whose newline has not come yet (a prompt, a progress bar).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Partial {
     /// Number of the stream.
     pub stream: u16,

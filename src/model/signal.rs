@@ -5,6 +5,9 @@ use std::str::FromStr;
 
 use nix::sys::signal::Signal;
 use serde::{Deserialize, Serialize};
+use utoipa::openapi::RefOr;
+use utoipa::openapi::schema::{ObjectBuilder, OneOfBuilder, Schema, Type};
+use utoipa::{PartialSchema, ToSchema};
 
 /// A signal as people write it: `USR1`, `SIGUSR1`, `usr1` or its number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -65,6 +68,18 @@ impl fmt::Display for SignalName {
         f.write_str(self.0.as_str().trim_start_matches("SIG"))
     }
 }
+
+impl PartialSchema for SignalName {
+    fn schema() -> RefOr<Schema> {
+        let name = ObjectBuilder::new().schema_type(Type::String);
+        let number = ObjectBuilder::new().schema_type(Type::Integer);
+        let number = number.minimum(Some(1)).maximum(Some(31));
+        let what = "A signal: `USR1`, `SIGUSR1`, `usr1`, or its number";
+        OneOfBuilder::new().item(name).item(number).description(Some(what)).into()
+    }
+}
+
+impl ToSchema for SignalName {}
 
 #[cfg(test)]
 mod tests {

@@ -5,6 +5,9 @@ use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use utoipa::openapi::RefOr;
+use utoipa::openapi::schema::{ArrayBuilder, ObjectBuilder, OneOfBuilder, Schema, Type};
+use utoipa::{PartialSchema, ToSchema};
 
 /// Bytes from the operating system (an environment value, an argument, a path).
 ///
@@ -90,6 +93,20 @@ impl<'de> Deserialize<'de> for OsText {
         })
     }
 }
+
+impl PartialSchema for OsText {
+    fn schema() -> RefOr<Schema> {
+        let text = ObjectBuilder::new().schema_type(Type::String);
+        let byte = ObjectBuilder::new().schema_type(Type::Integer);
+        let byte = byte.minimum(Some(0)).maximum(Some(255));
+        let bytes = ArrayBuilder::new().items(byte);
+        let what =
+            "A path or another text of the system: a string, or its bytes where it is no UTF-8";
+        OneOfBuilder::new().item(text).item(bytes).description(Some(what)).into()
+    }
+}
+
+impl ToSchema for OsText {}
 
 #[cfg(test)]
 mod tests {

@@ -26,6 +26,21 @@ async fn tells_the_state() {
     assert_eq!(reply.body["api"], 1);
     let reply = run.http("GET /api/processes/web%231", "").await;
     assert_eq!((reply.status, &reply.body["name"]), (200, &json!("web#1")));
+    let reply = run.http("GET /api/status", "").await;
+    assert_eq!(
+        (reply.status, &reply.body["api"], &reply.body["pid"]),
+        (200, &json!(1), &json!(std::process::id()))
+    );
+    assert_eq!(
+        (&reply.body["processes"]["running"], &reply.body["processes"]["exited"]),
+        (&json!(4), &json!(0))
+    );
+    let reply = run.http("GET /api/openapi.json", "").await;
+    assert_eq!(&reply.body["openapi"], &json!("3.1.0"));
+    for path in ["state", "status", "alive", "processes", "processes/worker", "lines", "nosuch"] {
+        let reply = run.http(&format!("GET /api/{path}"), "").await;
+        assert_eq!(reply.body["api"], 1, "{path}");
+    }
     let reply = run.http("HEAD /api/state", "").await;
     assert_eq!(reply.status, 200);
 }
@@ -53,6 +68,7 @@ async fn every_verb_reaches_the_engine() {
             true,
         ),
         ("POST /api/quit", "", Request::Quit, true),
+        ("POST /api/shutdown", "", Request::Quit, true),
         ("POST /api/kill?wait=false", "", Request::Kill, false),
         (
             "PUT /api/size",
@@ -185,6 +201,10 @@ async fn bad_input_is_refused_with_a_reason() {
         ("POST /api/processes/web/input", r#"{"text":"\u0000"}"#, 400, "NUL"),
         ("POST /api/processes/%ff/input", "{}", 400, "UTF-8"),
         ("GET /api/processes/web/input", "", 405, "does not take GET"),
+        ("POST /api/quit?wiat=false", "", 400, "there is no `wiat` here"),
+        ("POST /api/stop?name=web", "", 400, "there is no `name` here"),
+        ("POST /api/processes/web/stop?key=a&now", "", 400, "there is no `now` here"),
+        ("GET /api/state?x=1", "", 400, "there is no `x` here"),
         ("GET /api/processes/web/screen?color=red", "", 400, "color=red"),
         ("PUT /api/size", r#"{"columns":80}"#, 400, "missing field `rows`"),
         ("PUT /api/size", r#"{"columns":80,"rows":0}"#, 400, "one row"),

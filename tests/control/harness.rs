@@ -228,6 +228,7 @@ pub(crate) fn state() -> State {
         pid: std::process::id(),
         title: "app".to_owned(),
         root: "/app".into(),
+        procfile: None,
         socket: "/app/.overmind.sock".into(),
         tmux: TmuxAddress {
             socket: "tmo-app-1".to_owned(),

@@ -7,6 +7,7 @@
 #![expect(clippy::print_stderr, reason = "what a failed test leaves is shown")]
 
 mod adopt;
+mod api;
 mod asking;
 mod basics;
 mod check;
@@ -34,4 +35,5 @@ mod strangers;
 mod tcp;
 mod tmux;
 mod trees;
+mod versions;
 mod view;

@@ -65,11 +65,14 @@ enum Body {
     Text(String),
 }
 
-const PATHS: [&str; 14] = [
+const PATHS: [&str; 17] = [
     "/api/start",
     "/api/stop",
     "/api/restart",
     "/api/quit",
+    "/api/shutdown",
+    "/api/status",
+    "/api/openapi.json",
     "/api/kill",
     "/api/size",
     "/api/state",
@@ -149,9 +152,14 @@ impl Call {
         let request = match (self.method, self.path) {
             (
                 "GET",
-                "/api/state" | "/api/processes" | "/api/processes/db" | "/api/processes/web%231",
+                "/api/state"
+                | "/api/status"
+                | "/api/openapi.json"
+                | "/api/processes"
+                | "/api/processes/db"
+                | "/api/processes/web%231",
             ) => {
-                return (200, vec![]);
+                return (if self.query.is_empty() { 200 } else { 400 }, vec![]);
             }
             ("POST", "/api/start" | "/api/stop" | "/api/restart") => {
                 let Some(names) = self.names() else { return (400, vec![]) };
@@ -161,24 +169,26 @@ impl Call {
             ("POST", "/api/processes/web%231/restart") => {
                 named("restart", vec!["web#1".to_owned()])
             }
-            ("POST", "/api/quit") => Request::Quit,
+            ("POST", "/api/quit" | "/api/shutdown") => Request::Quit,
             ("POST", "/api/kill") => Request::Kill,
             ("PUT", "/api/size") => match self.size() {
                 Some((columns, rows)) => Request::Resize { columns, rows },
                 None => return (400, vec![]),
             },
-            (_, "/api") | ("POST", "/api/processes/x/begin") => return (404, vec![]),
+            (_, "/api" | "/api/processes/x/begin") => return (404, vec![]),
             (_, _) => return (405, vec![]),
         };
-        let wait = match self.last("wait") {
-            None | Some("" | "1" | "true" | "yes") => true,
-            Some("0" | "no") => false,
-            Some(_) => return (400, vec![]),
+        // Every word must mean something, also one that another of its name follows.
+        let means = |&(name, value): &(&str, &str)| match name {
+            "wait" => !matches!(value, "maybe" | "abc" | LONG_KEY),
+            "key" => value != LONG_KEY,
+            _ => false,
         };
-        let key = self.last("key").filter(|key| !key.is_empty()).map(str::to_owned);
-        if key.as_deref() == Some(LONG_KEY) {
+        if !self.query.iter().all(means) {
             return (400, vec![]);
         }
+        let wait = !matches!(self.last("wait"), Some("0" | "no"));
+        let key = self.last("key").filter(|key| !key.is_empty()).map(str::to_owned);
         let status = match request {
             Request::Kill => 409,
             Request::Start { .. }

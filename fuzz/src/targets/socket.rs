@@ -142,6 +142,7 @@ pub(crate) fn state() -> State {
         run: "run".to_owned(),
         title: "title".to_owned(),
         root: "/".into(),
+        procfile: None,
         pid: 1,
         socket: "/s".into(),
         tmux: TmuxAddress { socket: "sock".into(), session: "sess".into(), program: "tmux".into() },

@@ -6,17 +6,21 @@ use std::fmt::Write as _;
 
 use axum::body::{Body, Bytes};
 use axum::extract::State;
-use axum::http::{HeaderMap, StatusCode, Uri, header};
-use axum::response::{IntoResponse as _, Response};
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::Response;
 use futures_util::stream;
 use tokio::sync::watch;
 use tokio::task::spawn_blocking;
+use utoipa::{IntoParams, ToSchema};
 
-use super::{Refusal, error, json, truth};
+use super::acting::Named;
+use super::answer::{Answer, Problem, Refusal, json, written_json};
+use super::asked::{Query, Words, number, truth};
 use crate::control::events::stream_of;
 use crate::control::handle::Handle;
-use crate::control::history::{Answer, HistoryAsk, HistoryEntry, HistoryProblem};
+use crate::control::history::{self, HistoryAsk, HistoryEntry, HistoryProblem, Line};
 use crate::control::server::{Api, closed};
+use crate::model::request::API;
 
 /// How many entries a page has where nothing is said.
 const USUAL: usize = 100;
@@ -25,15 +29,96 @@ const MOST: usize = 10_000;
 /// How many are read at once for a client that follows.
 const BATCH: usize = 256;
 
-/// `GET /api/lines`: a page.
-pub(super) async fn lines(State(api): State<Api>, uri: Uri) -> Result<Response, Refusal> {
-    let mut limit = USUAL;
-    let ask = read(&uri, &mut |name, value| {
-        if name == "limit" {
-            limit = number(name, value)?.clamp(1, MOST);
+/// What is asked for.
+#[derive(Debug, Default, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[expect(dead_code, reason = "for the description")]
+struct Choice {
+    /// Names, patterns with `*`, or entries of the Procfile, one each; without one, all processes
+    /// and the supervisor's own words.
+    #[param(required = false)]
+    name: Vec<String>,
+    /// Only what comes behind this cursor.
+    #[param(pattern = "^[0-9]+[.][0-9]+$")]
+    after: Option<String>,
+    /// Only so many of the last entries; more than 10000 counts as that.
+    #[param(minimum = 0)]
+    last: Option<usize>,
+    /// Nothing older: RFC 3339, a time of today (`15:04`), or how long ago (`10m`).
+    since: Option<String>,
+    /// Nothing younger.
+    until: Option<String>,
+    /// Only what matches this regular expression.
+    grep: Option<String>,
+    /// Whatever the case.
+    #[param(rename = "ignore-case", required = false, default = false)]
+    ignore_case: bool,
+    /// Only what does not match.
+    #[param(required = false, default = false)]
+    invert: bool,
+    /// No output of processes, only what happened to them.
+    #[param(required = false, default = false)]
+    events: bool,
+}
+
+/// How much is told at once.
+#[derive(Debug, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(super) struct Paged {
+    /// How many entries a page has at most; outside of 1 to 10000, the nearer of these.
+    #[param(required = false, default = 100, minimum = 0)]
+    limit: usize,
+    #[param(ignore)]
+    ask: HistoryAsk,
+}
+
+impl Default for Paged {
+    fn default() -> Self {
+        Self { limit: USUAL, ask: HistoryAsk::default() }
+    }
+}
+
+impl Words for Paged {
+    fn take(&mut self, name: &str, value: &str) -> Result<bool, Refusal> {
+        match name {
+            "limit" => self.limit = number(name, value)?.clamp(1, MOST),
+            _ => return chosen(&mut self.ask, name, value),
         }
-        Ok(name == "limit")
-    })?;
+        Ok(true)
+    }
+}
+
+/// A page of the journal.
+#[derive(Debug, ToSchema)]
+#[expect(dead_code, reason = "for the description: it is put together of JSON")]
+pub(super) struct Page {
+    /// Version of the shapes.
+    #[schema(example = 1)]
+    api: u32,
+    /// What was printed and what happened, in order.
+    lines: Vec<Line<'static>>,
+    /// `after` of the next page; null where nothing was found and nothing asked to be behind.
+    next: Option<String>,
+    /// Whether there is more now.
+    more: bool,
+}
+
+/// A page of the journal.
+#[utoipa::path(
+    get,
+    path = "/api/lines",
+    tag = "journal",
+    params(Choice, Paged),
+    responses(
+        (status = 200, description = "What was found.", body = Page),
+        (status = 500, description = "The journal can't be read.", body = Answer<Problem>),
+        Named,
+    )
+)]
+pub(super) async fn lines(
+    State(api): State<Api>,
+    Query(Paged { limit, ask }): Query<Paged>,
+) -> Result<Response, Refusal> {
     let after = ask.after.clone();
     let upto = api.handle.head.borrow().records;
     let history = api.journal.history.clone();
@@ -47,7 +132,7 @@ pub(super) async fn lines(State(api): State<Api>, uri: Uri) -> Result<Response, 
         Err(problem) => return refused(problem),
     };
     let next = entries.last().map(|entry| entry.cursor.clone()).or(after);
-    let mut body = String::from("{\"api\":1,\"lines\":[");
+    let mut body = format!("{{\"api\":{API},\"lines\":[");
     for (at, entry) in entries.iter().enumerate() {
         if at > 0 {
             body.push(',');
@@ -56,25 +141,67 @@ pub(super) async fn lines(State(api): State<Api>, uri: Uri) -> Result<Response, 
     }
     let next = serde_json::to_string(&next).unwrap_or_else(|_| "null".to_owned());
     // Writing to a string does not fail.
-    let _ = writeln!(body, "],\"next\":{next},\"more\":{more}}}");
-    let kind = [(header::CONTENT_TYPE, "application/json")];
-    Ok((StatusCode::OK, kind, body).into_response())
+    let _ = write!(body, "],\"next\":{next},\"more\":{more}}}");
+    Ok(written_json(StatusCode::OK, body))
 }
 
-/// `GET /api/events`: server-sent events, each with its place as its id; `?lines=1` with what
-/// processes print.
+/// What is told as it comes.
+#[derive(Debug, Default, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(super) struct Followed {
+    /// With what processes print.
+    #[param(required = false, default = false)]
+    lines: bool,
+    #[param(ignore)]
+    ask: HistoryAsk,
+}
+
+impl Words for Followed {
+    fn take(&mut self, name: &str, value: &str) -> Result<bool, Refusal> {
+        match name {
+            "lines" => self.lines = truth(name, value)?,
+            _ => return chosen(&mut self.ask, name, value),
+        }
+        Ok(true)
+    }
+}
+
+/// What happens, as server-sent events, each with its cursor as its id.
+///
+/// What comes from now on; with `last` or `since` also what was before, and behind `after` or
+/// `Last-Event-ID` all that follows. The name of an event is that of what happened (`start`, `exit`,
+/// `gap` …; later versions may have more), or `line`. `end-of-run` is the last when the run is over;
+/// without it the supervisor was replaced: ask again.
+#[utoipa::path(
+    get,
+    path = "/api/events",
+    tag = "journal",
+    params(
+        Choice,
+        Followed,
+        ("last-event-id" = Option<String>, Header, description = "As `after`, and counts before it."),
+    ),
+    responses(
+        (
+            status = 200,
+            description = "Events until the run is over; `x-events` tells their data.",
+            body = String,
+            content_type = "text/event-stream",
+        ),
+        (status = 500, description = "The journal can't be read.", body = Answer<Problem>),
+        Named,
+    ),
+    extensions(("x-events" = json!({
+        "line": { "$ref": "#/components/schemas/Line" },
+        "*": { "$ref": "#/components/schemas/Line" },
+        "end-of-run": { "$ref": "#/components/schemas/End" },
+    })))
+)]
 pub(super) async fn events(
     State(api): State<Api>,
-    uri: Uri,
+    Query(Followed { lines, mut ask }): Query<Followed>,
     headers: HeaderMap,
 ) -> Result<Response, Refusal> {
-    let mut lines = false;
-    let mut ask = read(&uri, &mut |name, value| {
-        if name == "lines" {
-            lines = truth(name, value)?;
-        }
-        Ok(name == "lines")
-    })?;
     let last = headers.get("last-event-id").and_then(|id| id.to_str().ok());
     ask.after = last.map(str::to_owned).or(ask.after);
     ask.events = !lines;
@@ -101,7 +228,7 @@ pub(super) async fn events(
 
 /// A client that follows. It is read for only when it has taken what was read before.
 struct Follow {
-    answer: Option<Box<dyn Answer>>,
+    answer: Option<Box<dyn history::Answer>>,
     ready: VecDeque<HistoryEntry>,
     handle: Handle,
     closing: watch::Receiver<bool>,
@@ -146,7 +273,8 @@ impl Follow {
 async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> T + Send + 'static,
 ) -> Result<T, Refusal> {
-    spawn_blocking(work).await.map_err(|_| Refusal::Bad("the search has failed".to_owned()))
+    let failed = |_| Refusal::Failed("the search has failed; the log tells why".to_owned());
+    spawn_blocking(work).await.map_err(failed)
 }
 
 fn refused(problem: HistoryProblem) -> Result<Response, Refusal> {
@@ -154,38 +282,25 @@ fn refused(problem: HistoryProblem) -> Result<Response, Refusal> {
         HistoryProblem::Bad(why) => Err(Refusal::Bad(why)),
         HistoryProblem::Unknown(outcome) => Ok(json(StatusCode::NOT_FOUND, &outcome)),
         HistoryProblem::Io(why) => {
-            let text = format!("the journal can't be read: {why}");
-            Ok(error(StatusCode::INTERNAL_SERVER_ERROR, &text))
+            Err(Refusal::Failed(format!("the journal can't be read: {why}")))
         }
     }
 }
 
-/// The question in the query; what it knows nothing of goes to `other`, which says whether it does.
-/// A misspelt word must not mean all there is.
-fn read(
-    uri: &Uri,
-    other: &mut dyn FnMut(&str, &str) -> Result<bool, Refusal>,
-) -> Result<HistoryAsk, Refusal> {
-    let mut ask = HistoryAsk::default();
-    for (name, value) in form_urlencoded::parse(uri.query().unwrap_or("").as_bytes()) {
-        let value = value.into_owned();
-        match &*name {
-            "name" => ask.names.push(value),
-            "after" => ask.after = Some(value),
-            "last" => ask.last = Some(number(&name, &value)?.min(MOST)),
-            "since" => ask.since = Some(value),
-            "until" => ask.until = Some(value),
-            "grep" => ask.grep = Some(value),
-            "ignore-case" => ask.ignore_case = truth(&name, &value)?,
-            "invert" => ask.invert = truth(&name, &value)?,
-            "events" => ask.events = truth(&name, &value)?,
-            _ if other(&name, &value)? => {}
-            _ => return Err(Refusal::Bad(format!("there is no `{name}` here"))),
-        }
+/// A word of [`Choice`].
+fn chosen(ask: &mut HistoryAsk, name: &str, value: &str) -> Result<bool, Refusal> {
+    let text = || Some(value.to_owned());
+    match name {
+        "name" => ask.names.push(value.to_owned()),
+        "after" => ask.after = text(),
+        "last" => ask.last = Some(number(name, value)?.min(MOST)),
+        "since" => ask.since = text(),
+        "until" => ask.until = text(),
+        "grep" => ask.grep = text(),
+        "ignore-case" => ask.ignore_case = truth(name, value)?,
+        "invert" => ask.invert = truth(name, value)?,
+        "events" => ask.events = truth(name, value)?,
+        _ => return Ok(false),
     }
-    Ok(ask)
-}
-
-fn number(name: &str, value: &str) -> Result<usize, Refusal> {
-    value.parse().map_err(|_| Refusal::Bad(format!("`{name}={value}`: give a number")))
+    Ok(true)
 }

@@ -1,55 +1,102 @@
 //! What goes into the terminal of a process, and what is to be seen there.
 
-use axum::body::Body;
-use axum::extract::rejection::PathRejection;
-use axum::extract::{Path, State};
-use axum::http::{Request as HttpRequest, StatusCode, Uri};
+use axum::extract::State;
+use axum::http::StatusCode;
 use axum::response::Response;
 use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
 
-use super::{Refusal, error, json, read, switch, whole};
+use super::acting::{Named, Sent};
+use super::answer::{Answer, Done, Problem, Refusal, error, json};
+use super::asked::{Body, Name, Query, Words, truth};
 use crate::control::handle::{PaneAsk, PaneProblem};
 use crate::control::server::Api;
 
-/// The body of a request to type something.
-#[derive(Debug, Serialize, Deserialize)]
+/// Something to type.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(in crate::control) struct Typed {
+    /// What is typed; line breaks are typed as Enter, and there is no NUL in it.
     #[serde(default)]
+    #[schema(pattern = "^[^\\u0000]*$")]
     pub(in crate::control) text: String,
+    /// Then Enter.
     #[serde(default)]
     pub(in crate::control) enter: bool,
 }
 
 /// What a terminal shows.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
 pub(in crate::control) struct Shown {
+    /// Its lines, each with a newline.
     pub(in crate::control) screen: String,
 }
 
+/// Type into the terminal of a process.
+#[utoipa::path(
+    post,
+    path = "/api/processes/{name}/input",
+    tag = "terminals",
+    params(("name" = String, Path, description = "The name of one process.")),
+    request_body = Typed,
+    responses(
+        (status = 200, description = "It is typed.", body = Answer<Done>),
+        (status = 409, description = "It does not run, or tmux refused.", body = Answer<Problem>),
+        Named,
+        Sent,
+    )
+)]
 pub(super) async fn input(
     State(api): State<Api>,
-    name: Result<Path<String>, PathRejection>,
-    request: HttpRequest<Body>,
+    Name(name): Name,
+    _: Query<()>,
+    Body(Typed { text, enter }): Body<Typed>,
 ) -> Result<Response, Refusal> {
-    let Path(name) = name.map_err(|error| Refusal::Bad(error.body_text()))?;
-    let Typed { text, enter } = read(&whole(&api, request).await?)?;
     if text.contains('\0') {
         return Err(Refusal::Bad("no terminal takes a NUL".to_owned()));
     }
     Ok(match api.handle.pane(name, PaneAsk::Type { text, enter }).await? {
-        Ok(_) => json(StatusCode::OK, &serde_json::json!({ "ok": true })),
+        Ok(_) => json(StatusCode::OK, &Done { ok: true }),
         Err(problem) => refused(&problem),
     })
 }
 
+/// How a screen is told.
+#[derive(Debug, Default, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(super) struct Look {
+    /// With its colours, as escape sequences.
+    #[param(required = false, default = false)]
+    color: bool,
+}
+
+impl Words for Look {
+    fn take(&mut self, name: &str, value: &str) -> Result<bool, Refusal> {
+        match name {
+            "color" => self.color = truth(name, value)?,
+            _ => return Ok(false),
+        }
+        Ok(true)
+    }
+}
+
+/// What the terminal of a process shows.
+#[utoipa::path(
+    get,
+    path = "/api/processes/{name}/screen",
+    tag = "terminals",
+    params(("name" = String, Path, description = "The name of one process."), Look),
+    responses(
+        (status = 200, description = "Its screen.", body = Answer<Shown>),
+        (status = 409, description = "It has no terminal, or tmux refused.", body = Answer<Problem>),
+        Named,
+    )
+)]
 pub(super) async fn screen(
     State(api): State<Api>,
-    name: Result<Path<String>, PathRejection>,
-    uri: Uri,
+    Name(name): Name,
+    Query(Look { color }): Query<Look>,
 ) -> Result<Response, Refusal> {
-    let Path(name) = name.map_err(|error| Refusal::Bad(error.body_text()))?;
-    let color = switch(&uri, "color", false)?;
     Ok(match api.handle.pane(name, PaneAsk::Screen { color }).await? {
         Ok(screen) => json(StatusCode::OK, &Shown { screen }),
         Err(problem) => refused(&problem),

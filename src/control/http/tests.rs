@@ -1,19 +1,40 @@
 use axum::http::{StatusCode, Uri};
 use proptest::prelude::*;
 
-use super::{Names, read, status, switch, value};
+use super::acting::{Names, status};
+use super::answer::Refusal;
+use super::asked::{Query, Words, read, truth};
 use crate::model::request::{Outcome, Unknown};
+
+#[derive(Default)]
+struct Wait(Option<bool>, Option<String>);
+
+impl Words for Wait {
+    fn take(&mut self, name: &str, value: &str) -> Result<bool, Refusal> {
+        match name {
+            "wait" => self.0 = Some(truth(name, value)?),
+            "a" => self.1 = Some(value.to_owned()),
+            _ => return Ok(false),
+        }
+        Ok(true)
+    }
+}
 
 #[test]
 fn switches_say_yes_or_no() {
-    let read = |uri: &'static str| switch(&Uri::from_static(uri), "wait", true).ok();
-    for yes in ["/", "/?wait", "/?wait=1", "/?a=b&wait=true", "/?wait=0&wait=1", "/?await=0"] {
-        assert_eq!(read(yes), Some(true), "{yes}");
+    let read = |uri: &'static str| Query::<Wait>::read(&Uri::from_static(uri)).ok().map(|q| q.0.0);
+    for yes in ["/?wait", "/?wait=1", "/?a=b&wait=true", "/?wait=0&wait=1", "/?%77ait=%31"] {
+        assert_eq!(read(yes), Some(Some(true)), "{yes}");
     }
-    for no in ["/?wait=0", "/?wait=false", "/?x&wait=no&y=1"] {
-        assert_eq!(read(no), Some(false), "{no}");
+    for no in ["/?wait=0", "/?wait=false", "/?a&wait=no&a=1"] {
+        assert_eq!(read(no), Some(Some(false)), "{no}");
     }
-    assert_eq!(read("/?wait=maybe"), None);
+    for none in ["/", "/?", "/?a=wait", "/?&&"] {
+        assert_eq!(read(none), Some(None), "{none}");
+    }
+    for bad in ["/?wait=maybe", "/?wiat=0", "/?await=0", "/?=1"] {
+        assert_eq!(read(bad), None, "{bad}");
+    }
 }
 
 #[test]
@@ -29,18 +50,13 @@ fn the_status_follows_the_outcome() {
 
 proptest! {
     #[test]
-    fn the_last_value_of_a_name_counts(
-        pairs in prop::collection::vec(("[a-c]{0,2}", prop::option::of("[a-c0=%]{0,2}")), 0..6),
-        key in "[a-c]{1,2}",
-    ) {
-        let text = pairs.iter().map(|(name, value)| match value {
-            Some(value) => format!("{name}={value}"),
-            None => name.clone(),
-        });
-        let uri: Uri = format!("/?{}", text.collect::<Vec<_>>().join("&")).parse().unwrap();
-        let last = pairs.iter().rev().find(|(name, _)| *name == key);
-        let expected = last.map(|(_, value)| value.as_deref().unwrap_or(""));
-        prop_assert_eq!(value(&uri, &key), expected);
+    fn the_last_value_of_a_name_counts(values in prop::collection::vec("[a-c0=é &%+]{0,3}", 0..6)) {
+        let text = form_urlencoded::Serializer::new(String::new())
+            .extend_pairs(values.iter().map(|value| ("a", value)))
+            .finish();
+        let uri: Uri = format!("/?{text}").parse().unwrap();
+        let read = Query::<Wait>::read(&uri).ok().unwrap().0.1;
+        prop_assert_eq!(read.as_ref(), values.last());
     }
 
     #[test]

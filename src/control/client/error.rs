@@ -1,0 +1,82 @@
+//! Why a supervisor could not be asked.
+
+use std::io;
+
+use crate::control::address::Address;
+use crate::control::dial;
+use crate::model::request::Unknown;
+
+/// Why there is no answer.
+#[derive(Debug, thiserror::Error)]
+pub enum ClientError {
+    /// Nobody answers there.
+    #[error("dial {} {at}: connect: {}", at.network(), dial::reason(cause))]
+    Dial {
+        /// The address as it was given.
+        at: Address,
+        /// Why.
+        #[source]
+        cause: io::Error,
+    },
+    /// Somebody else listens there, who is not to be told anything.
+    #[error(
+        "the listener at {at} is user {owner}'s, not yours; remove it, or give another socket with `-s`"
+    )]
+    Stranger {
+        /// The address.
+        at: Address,
+        /// User id of whoever listens.
+        owner: u32,
+    },
+    /// It took the connection, and says nothing.
+    #[error(
+        "the supervisor at {at} does not answer; if somebody has stopped it, `kill -CONT` goes on \
+         with it"
+    )]
+    Silent {
+        /// The address.
+        at: Address,
+    },
+    /// The connection ended before the answer came.
+    #[error("the supervisor at {at} went away before it answered: {cause}")]
+    Lost {
+        /// The address.
+        at: Address,
+        /// How.
+        cause: String,
+    },
+    /// No process has that name.
+    #[error("unknown process name: {}", .0.name)]
+    Unknown(Unknown),
+    /// The supervisor refused, for this reason.
+    #[error("{reason}")]
+    Refused {
+        /// The HTTP status.
+        status: u16,
+        /// Why.
+        reason: String,
+    },
+    /// The supervisor is of another version, and one of the two does not know what the other means.
+    #[error(
+        "the supervisor at {at} is tmo {runs} and this is tmo {ours}, which can't {can_not}; `tmo \
+         quit`, then `tmo start`, makes them one"
+    )]
+    OtherVersion {
+        /// The address.
+        at: Address,
+        /// Version of the supervisor.
+        runs: String,
+        /// Version of this program.
+        ours: &'static str,
+        /// What can't be done.
+        can_not: String,
+    },
+    /// The answer cannot be read.
+    #[error("the supervisor at {at} gave an answer that is not understood: {what}")]
+    Garbled {
+        /// The address.
+        at: Address,
+        /// What is wrong with it.
+        what: String,
+    },
+}
