@@ -18,6 +18,7 @@ impl Engine {
         match effect {
             Effect::Open(ids) => self.open(&ids),
             Effect::Want { id, want, life, kill } => self.want(id, want, life, kill),
+            Effect::Close(id) => self.close(id),
             Effect::Signal { id, pid, signal } => self.signal(id, pid, signal),
             Effect::Say(word) => self.say(&word),
             Effect::Answer(ticket, outcome) => {

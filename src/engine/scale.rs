@@ -11,6 +11,7 @@ use super::pane::PaneTrack;
 use super::run::afford;
 use crate::model::ProcName;
 use crate::model::plan::{Plan, ProcessPlan};
+use crate::supervisor::ProcId;
 use crate::sys::clock;
 
 impl Engine {
@@ -47,6 +48,17 @@ impl Engine {
         }
         self.saved.supervisor.grow(&self.plan, clock::now_ns());
         done
+    }
+
+    /// Close the window of one that was scaled away; scaled up again, it gets another one.
+    pub(super) fn close(&mut self, id: ProcId) {
+        let Some(pane) = self.panes[id].pane.take() else { return };
+        let tmux = self.tmux.clone();
+        tokio::task::spawn_local(async move {
+            if let Err(error) = tmux.close(&pane).await {
+                tracing::debug!(%error, "a window can't be closed");
+            }
+        });
     }
 }
 
@@ -144,9 +156,11 @@ mod tests {
         let mut plan = plan();
         let told = add_instances(&mut plan, "web", 11).unwrap_err();
         assert_eq!(told, "web#11 would have port 5100, which is that of job#1");
+        plan = self::plan();
         plan.formation_port_step = 30_000;
         let told = add_instances(&mut plan, "web", 4).unwrap_err();
         assert_eq!(told, "the port of web#4 would be above 65535");
+        plan = self::plan();
         plan.formation_port_step = 0;
         add_instances(&mut plan, "web", 11).unwrap();
         assert_eq!(plan.processes.last().unwrap().port, Some(5000));

@@ -45,6 +45,8 @@ pub enum Effect {
         /// Lives up to this one without grace; 0 for none.
         kill: u64,
     },
+    /// Close the window of a process that is none of the run any more.
+    Close(ProcId),
     /// Send a signal to the process group of a process that runs.
     Signal {
         /// Which.
@@ -67,7 +69,7 @@ impl Effect {
     pub fn concerns(&self, process: ProcId) -> bool {
         match self {
             Self::Open(ids) => ids.contains(&process),
-            Self::Want { id, .. } | Self::Signal { id, .. } => *id == process,
+            Self::Want { id, .. } | Self::Signal { id, .. } | Self::Close(id) => *id == process,
             Self::Say(word) => word.id == Some(process),
             Self::Answer(..) | Self::Finish(_) => false,
         }

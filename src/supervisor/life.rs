@@ -188,6 +188,9 @@ impl Supervisor {
         if proc.goal == Goal::Run && proc.life <= proc.current_life() && proc.due.is_none() {
             proc.goal = Goal::Stop;
         }
+        if proc.is_closed() {
+            out.push(Effect::Close(id));
+        }
         self.reopen(id, out);
     }
 

@@ -133,6 +133,9 @@ impl Supervisor {
         }
         for id in 0..self.procs.len() {
             self.want(id, &mut out);
+            if self.procs[id].is_closed() {
+                out.push(Effect::Close(id));
+            }
         }
         self.settle(&mut out);
         out

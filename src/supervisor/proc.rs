@@ -194,6 +194,11 @@ impl Proc {
         }
     }
 
+    /// Whether its window has nothing to show that anybody asks for.
+    pub(super) fn is_closed(&self) -> bool {
+        self.retired && !self.alive() && self.pane == Pane::None
+    }
+
     /// Its main process, while that is alive.
     pub fn pid(&self) -> Option<u32> {
         match self.phase {

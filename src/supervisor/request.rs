@@ -46,7 +46,9 @@ impl Supervisor {
         now: u64,
         out: &mut Vec<Effect>,
     ) {
-        let ids = match self.find(patterns) {
+        // What is to go may be asked for that once more, but not for anything else.
+        let present = if verb == Verb::Stop { Proc::counts } else { |proc: &Proc| !proc.retired };
+        let ids = match self.find(patterns, present) {
             Ok(ids) => ids,
             Err(outcome) => return out.push(Effect::Answer(ticket, *outcome)),
         };
@@ -76,7 +78,7 @@ impl Supervisor {
         patterns: &[String],
         out: &mut Vec<Effect>,
     ) {
-        let ids = match self.find(patterns) {
+        let ids = match self.find(patterns, Proc::counts) {
             Ok(ids) => ids,
             Err(outcome) => return out.push(Effect::Answer(ticket, *outcome)),
         };
@@ -134,15 +136,19 @@ impl Supervisor {
     }
 
     /// The processes that these words mean; none given means all.
-    fn find(&self, patterns: &[String]) -> Result<Vec<ProcId>, Box<Outcome>> {
-        let all = (0..self.procs.len()).filter(|&id| self.procs[id].counts());
+    fn find(
+        &self,
+        patterns: &[String],
+        present: fn(&Proc) -> bool,
+    ) -> Result<Vec<ProcId>, Box<Outcome>> {
+        let all = (0..self.procs.len()).filter(|&id| present(&self.procs[id]));
         if patterns.is_empty() {
             return Ok(all.collect());
         }
         for pattern in patterns {
-            let present = self.procs.iter().filter(|proc| proc.counts());
-            if !present.clone().any(|proc| proc.name.matches(pattern)) {
-                let names: Vec<_> = present.map(|proc| proc.name.clone()).collect();
+            let there = self.procs.iter().filter(|proc| present(proc));
+            if !there.clone().any(|proc| proc.name.matches(pattern)) {
+                let names: Vec<_> = there.map(|proc| proc.name.clone()).collect();
                 return Err(Box::new(nearest::unknown(pattern, &names)));
             }
         }

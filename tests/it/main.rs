@@ -29,6 +29,7 @@ mod parts;
 mod places;
 mod programs;
 mod review;
+mod scale;
 mod scripts;
 mod settings;
 mod strangers;

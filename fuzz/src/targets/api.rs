@@ -195,6 +195,7 @@ impl Call {
             | Request::Stop { .. }
             | Request::Restart { .. }
             | Request::Signal { .. }
+            | Request::Scale { .. }
             | Request::Quit
             | Request::Resize { .. } => {
                 if wait {

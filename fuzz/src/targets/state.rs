@@ -104,7 +104,9 @@ fn sound(effects: &[Effect], answered: &mut Vec<u64>) {
     for effect in effects {
         match effect {
             Effect::Open(ids) => assert!(ids.iter().all(|id| *id < 2)),
-            Effect::Want { id, .. } | Effect::Signal { id, .. } => assert!(*id < 2),
+            Effect::Want { id, .. } | Effect::Signal { id, .. } | Effect::Close(id) => {
+                assert!(*id < 2);
+            }
             Effect::Say(word) => assert!(word.id.is_none_or(|id| id < 2)),
             Effect::Answer(ticket, _) => answered.push(*ticket),
             Effect::Finish(_) => {}

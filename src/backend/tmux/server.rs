@@ -352,6 +352,14 @@ impl Tmux {
         Ok(())
     }
 
+    /// Close a pane, unless it is the last one: with it the server would go.
+    pub async fn close(&self, pane: &str) -> Result<(), TmuxError> {
+        let others = "#{!=:#{session_windows},1}";
+        let close = Command::new("if-shell").arg("-F").arg("-t").arg(pane).arg(others);
+        let close = close.arg(format!("kill-pane -t {pane}"));
+        self.call(close.words().to_vec()).await.map(drop)
+    }
+
     /// Type text into a pane as it stands, line breaks as Enter.
     pub async fn type_text(&self, pane: &str, text: &str, enter: bool) -> Result<(), TmuxError> {
         /// What fits into one call whatever it is made of.

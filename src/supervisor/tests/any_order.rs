@@ -13,13 +13,14 @@ enum Step {
     Start(usize),
     Stop(usize),
     Restart(usize),
+    Scale(u16),
     Resume,
     Wait(u64),
     Quit,
 }
 
 fn step() -> impl Strategy<Value = Step> {
-    let id = 0usize..3;
+    let id = 0usize..5;
     prop_oneof![
         4 => id.clone().prop_map(Step::Up),
         8 => (id.clone(), any::<bool>()).prop_map(|(id, stops)| Step::Act(id, stops)),
@@ -28,6 +29,7 @@ fn step() -> impl Strategy<Value = Step> {
         3 => id.clone().prop_map(Step::Start),
         3 => id.clone().prop_map(Step::Stop),
         3 => id.prop_map(Step::Restart),
+        3 => (0u16..4).prop_map(Step::Scale),
         1 => Just(Step::Resume),
         1 => (0u64..40).prop_map(Step::Wait),
         1 => Just(Step::Quit),
@@ -37,10 +39,11 @@ fn step() -> impl Strategy<Value = Step> {
 proptest! {
     #[test]
     fn nothing_is_forgotten(steps in proptest::collection::vec(step(), 0..60)) {
-        let all = ["a", "b", "c"];
-        let mut world = World::new(&["a", "b?", "c!"]);
+        let all = ["a", "b", "c", "b#2", "b#3"];
+        let mut world = World::new(&["a", "b?", "c!", "b#2?+", "b#3?+"]);
         let mut asked = 0;
         let mut may_end = false;
+        let mut running = None;
         for step in steps {
             let mut ask = |world: &mut World, request| {
                 asked += 1;
@@ -61,6 +64,10 @@ proptest! {
                 Step::Start(id) => ask(&mut world, Request::Start { names: names(&[all[id]]) }),
                 Step::Stop(id) => ask(&mut world, Request::Stop { names: names(&[all[id]]) }),
                 Step::Restart(id) => ask(&mut world, Request::Restart { names: names(&[all[id]]) }),
+                Step::Scale(count) => {
+                    ask(&mut world, Request::Scale { counts: [("b".to_owned(), count)].into() });
+                    running = Some(count);
+                }
                 Step::Resume => for effect in world.machine.resume() {
                     if let Effect::Want { id, want, life, kill } = effect {
                         world.shims[id].spec = Some((want, life, kill));
@@ -77,6 +84,10 @@ proptest! {
         }
         world.settle();
         world.check();
+        if let (Some(count), Course::Keep) = (running, world.machine.course) {
+            let present = world.machine.procs.iter().filter(|p| p.name.entry() == "b" && p.counts());
+            prop_assert_eq!(present.count(), usize::from(count.max(1)), "as many as were asked for");
+        }
         prop_assert!(may_end || world.machine.course == Course::Keep, "a stop is no death");
         let mut tickets: Vec<u64> = world.answers.iter().map(|(ticket, _)| *ticket).collect();
         tickets.sort_unstable();

@@ -14,13 +14,14 @@ use crate::pane::spec::Want;
 
 const INT: i32 = 2;
 
-/// Processes of these names; `name?` may end, `name!` is started again, `name-` waits.
+/// Processes of these names; `name?` may end, `name!` is started again, `name-` waits, `name+` was
+/// added by a scale request.
 pub(crate) fn plan(names: &[&str]) -> Plan {
     let process = |name: &&str| ProcessPlan {
-        name: ProcName::new(name.trim_end_matches(['?', '!'])).unwrap(),
-        on_exit: match name.as_bytes().last() {
-            Some(b'?') => OnExit::Remain,
-            Some(b'!') => OnExit::Restart,
+        name: ProcName::new(name.trim_end_matches(['?', '!', '+'])).unwrap(),
+        on_exit: match name {
+            name if name.contains('?') => OnExit::Remain,
+            name if name.contains('!') => OnExit::Restart,
             _ => OnExit::StopAll,
         },
         command: "x".into(),
@@ -28,8 +29,8 @@ pub(crate) fn plan(names: &[&str]) -> Plan {
         port: None,
         color: 2,
         stop_signal: INT,
-        added: false,
-        waits: name.ends_with('-'),
+        added: name.ends_with('+'),
+        waits: name.ends_with(['-', '+']),
     };
     Plan {
         version: PLAN_VERSION,
@@ -52,14 +53,21 @@ pub(crate) fn plan(names: &[&str]) -> Plan {
         grace_ms: 5000,
         log: LogPolicy { dir: "/".into(), per_process: 0, total: 0 },
         name_width: 0,
+        formation_port_step: 0,
+        colors: vec![],
         processes: names.iter().map(process).collect(),
     }
 }
 
 /// What a shim would be doing.
 #[derive(Debug, Default)]
+#[expect(clippy::struct_excessive_bools, reason = "what a shim may be in")]
 struct Shim {
+    /// tmux was asked for it.
+    asked: bool,
     up: bool,
+    /// It ends because it was told to.
+    down: bool,
     begun: u64,
     /// The life that is there or was last.
     current: u64,
@@ -73,6 +81,9 @@ impl Shim {
     /// Read the spec and act as far as possible; `stops` says whether a signal is heeded.
     fn act(&mut self, stops: bool) {
         let Some((want, life, kill)) = self.spec else { return };
+        if self.down {
+            return;
+        }
         // Also while an earlier one goes on.
         if life > self.begun && want != Want::Run {
             self.begun = life;
@@ -91,6 +102,9 @@ impl Shim {
             let nonce = String::new();
             let pid = 100 + u32::try_from(life).unwrap();
             self.out.push_back(LifeEvent::Start { life, pid, start_time: 1, nonce });
+        } else if want == Want::End {
+            self.down = true;
+            self.out.push_back(LifeEvent::Down {});
         }
     }
 
@@ -131,11 +145,18 @@ impl World {
         self.now += 1;
         for effect in self.machine.step(self.now, input) {
             match effect {
-                Effect::Open(ids) => ids.into_iter().for_each(|id| self.shims[id].up = false),
+                Effect::Open(ids) => {
+                    for id in ids {
+                        let shim = &mut self.shims[id];
+                        (shim.asked, shim.up, shim.down) = (true, false, false);
+                        shim.spec = None;
+                    }
+                }
                 Effect::Want { id, want, life, kill } => {
                     assert!(self.shims[id].up, "a doorbell before the shim is up");
                     self.shims[id].spec = Some((want, life, kill));
                 }
+                Effect::Close(id) => assert!(!self.machine.procs[id].counts(), "it is there"),
                 Effect::Signal { id, pid, .. } => {
                     assert_eq!(self.machine.procs[id].pid(), Some(pid), "nobody else's number");
                 }
@@ -147,7 +168,7 @@ impl World {
     }
 
     fn bring_up(&mut self, id: ProcId) {
-        if self.shims[id].up {
+        if self.shims[id].up || !self.shims[id].asked {
             return;
         }
         self.shims[id].up = true;

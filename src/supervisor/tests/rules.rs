@@ -246,7 +246,7 @@ fn what_is_asked_of_a_closing_window_is_done_in_another_one() {
         }
         // It goes without a look at what is wanted now.
         world.tell(0, LifeEvent::Down {});
-        world.shims[0] = Shim { seq: world.shims[0].seq, begun: 1, ..Shim::default() };
+        world.shims[0] = Shim { seq: world.shims[0].seq, begun: 1, asked: true, ..Shim::default() };
         world.settle();
         world.check();
         assert_eq!(world.machine.procs[0].goal == Goal::Run, wanted);
@@ -449,4 +449,47 @@ fn a_clock_that_is_set_back_lengthens_no_pause() {
     world.now = 5;
     world.wait(0);
     assert_eq!(world.machine.procs[0].word(), "running");
+}
+
+#[test]
+fn an_entry_is_scaled_up_and_down() {
+    let mut world = World::new(&["web", "job?", "job#2?+", "job#3?+"]);
+    world.settle();
+    let scale = |world: &mut World, ticket, count| {
+        world.ask(ticket, Request::Scale { counts: [("job".to_owned(), count)].into() });
+        world.settle();
+        world.check();
+        let procs = world.machine.procs.iter();
+        procs.filter(|proc| proc.counts()).map(|proc| proc.name.to_string()).collect::<Vec<_>>()
+    };
+    world.ask(1, Request::Stop { names: names(&["job#2"]) });
+    assert!(world.answers[0].1.unknown.is_some(), "there is none yet");
+    assert_eq!(scale(&mut world, 2, 3), ["web", "job", "job#2", "job#3"]);
+    assert_eq!(scale(&mut world, 3, 1), ["web", "job"]);
+    assert!(world.machine.procs[2..].iter().all(|proc| proc.pane == Pane::None), "no window stays");
+    assert_eq!(scale(&mut world, 4, 2), ["web", "job", "job#2"]);
+    assert_eq!(scale(&mut world, 5, 0), ["web", "job"]);
+    assert_eq!(world.machine.procs[1].word(), "stopped");
+    assert!(world.answers[1..].iter().all(|(_, outcome)| outcome.ok), "{:?}", world.answers);
+    let names = |at: usize| world.answers[at].1.names.iter().map(ToString::to_string);
+    assert_eq!(names(2).collect::<Vec<_>>(), ["job", "job#2", "job#3"]);
+    world.ask(6, Request::Scale { counts: [("jbo".to_owned(), 1)].into() });
+    assert_eq!(world.answers[5].1.unknown.as_ref().unwrap().nearest.as_deref(), Some("job"));
+    // A window that does not open is no reason to end a run that goes on without it.
+    world.ask(7, Request::Scale { counts: [("job".to_owned(), 3)].into() });
+    world.input(Input::NoPane(3, "no room".to_owned()));
+    world.settle();
+    assert_eq!(world.machine.course, Course::Keep);
+    assert_eq!(world.answers[6].1.problems, ["job#3: no room"]);
+}
+
+#[test]
+fn what_was_added_since_the_state_was_saved_is_known_to_an_adopter() {
+    let mut machine = Supervisor::new(&plan(&["web", "job?"]), 0);
+    let grown = plan(&["web", "job?", "job#2?+"]);
+    assert!(machine.is_of(&grown));
+    assert!(!machine.is_of(&plan(&["web", "job?", "other"])));
+    machine.grow(&grown, 1);
+    assert!(machine.is_of(&grown) && !machine.is_of(&plan(&["web", "job?"])));
+    assert!(!machine.procs[2].counts());
 }
