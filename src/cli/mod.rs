@@ -23,6 +23,7 @@ mod parts;
 mod persona;
 mod ports;
 mod print_config;
+mod progress;
 mod ps;
 mod request;
 mod run;

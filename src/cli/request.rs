@@ -1,19 +1,13 @@
 //! `tmo stop`, `restart`, `quit`, `kill`: asking for something and waiting until it is done.
 
-use std::time::Duration;
-
-use indicatif::{ProgressBar, ProgressStyle};
-
 use super::error::CliError;
 use super::instance::{Instance, Server};
+use super::progress::with_progress;
 use crate::control::address::Address;
 use crate::control::client::{Client, ClientError, SILENCE};
 use crate::control::overmind_client::OvermindClient;
 use crate::model::request::{Outcome, Request};
 use crate::sys::clock;
-
-/// A wait longer than this is shown, so that nobody thinks it hangs.
-const MOMENT: Duration = Duration::from_millis(400);
 
 /// Nobody kills a supervisor this often while one request is made.
 const MOST_TRIES: u32 = 100;
@@ -161,19 +155,4 @@ fn words(request: &Request) -> &'static str {
         Request::Kill => "killing everything",
         Request::Resize { .. } => "resizing",
     }
-}
-
-/// Show that something is going on if it takes longer than a moment; on a terminal only.
-async fn with_progress<T>(words: &'static str, work: impl Future<Output = T>) -> T {
-    let mut work = std::pin::pin!(work);
-    if let Ok(done) = tokio::time::timeout(MOMENT, &mut work).await {
-        return done;
-    }
-    let style = ProgressStyle::with_template("{spinner} {msg} ({elapsed})");
-    let bar = ProgressBar::new_spinner().with_message(words);
-    bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_spinner()));
-    bar.enable_steady_tick(Duration::from_millis(120));
-    let done = work.await;
-    bar.finish_and_clear();
-    done
 }

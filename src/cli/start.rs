@@ -13,6 +13,7 @@ use super::launch::Launch;
 use super::persona::Persona;
 use super::ports::{self, taken_ports};
 use super::print_config;
+use super::progress::Progress;
 use super::view::{self, Shown, Until};
 use super::wait::Readiness;
 use crate::backend::tmux::version;
@@ -285,7 +286,9 @@ impl Start {
             });
             return Ok(Begun::Shown(Box::new(shown)));
         }
+        let progress = Progress::of("starting");
         let waited = Self::wait_for_daemon(&mut launch, &early);
+        drop(progress);
         if let Some(error) = interrupted(&early) {
             let address = listen::locate(&self.project.socket.path, self.runtime.dir()).into();
             // It may be over already.

@@ -9,6 +9,7 @@ use super::args::{WaitArgs, WaitFor};
 use super::error::CliError;
 use super::instance::Instance;
 use super::log::Source;
+use super::progress::with_progress;
 use super::terminal::tmo_only;
 use crate::control::client::HeadEvent;
 use crate::history::lines::{Lines, Split};
@@ -35,7 +36,7 @@ pub(super) fn wait(args: &WaitArgs) -> Result<u8, CliError> {
     let (what, names) = args.what().map_err(|error| usage(&error))?;
     let limit = args.timeout.as_deref().map(span).transpose().map_err(|error| usage(&error))?;
     let mut instance = Instance::find(&args.client)?;
-    super::block_on(within(limit, &mut instance, &names, &what))
+    super::block_on(with_progress("waiting", within(limit, &mut instance, &names, &what)))
 }
 
 /// Wait, but no longer than this.

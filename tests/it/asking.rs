@@ -13,12 +13,12 @@ fn wait_returns_when_it_is_so_or_cannot_be() {
     world.ok(["start", "-D", "-c", "migrate"]);
     assert_eq!(world.run(["wait"]).code, 0);
     let ran =
-        world.run(["wait", "web", "--for", "log", "listening on [0-9]+$", "--timeout", "0.1"]);
+        world.run(["wait", "web", "--for", "log", "listening on [0-9]+$", "--timeout", "1"]);
     assert_eq!(ran.code, 124, "{ran:?}");
-    let told = "tmo: web has not said `listening on [0-9]+$` after 100 ms\n";
+    let told = "tmo: web has not said `listening on [0-9]+$` after 1 s\n";
     assert_eq!(ran.stderr, told);
-    let ran = world.run(["wait", "migrate", "--for", "exit", "--timeout", "50ms"]);
-    assert_eq!((ran.code, ran.stderr.as_str()), (124, "tmo: migrate is running after 50 ms\n"));
+    let ran = world.run(["wait", "migrate", "--for", "exit", "--timeout", "500ms"]);
+    assert_eq!((ran.code, ran.stderr.as_str()), (124, "tmo: migrate is running after 500 ms\n"));
     let mut log = world.tmo(["wait", "web", "--for", "log", "^listening"]).spawn().unwrap();
     let mut exit = world.tmo(["wait", "migrate", "--for", "exit"]).spawn().unwrap();
     let mut other = world.tmo(["wait", "migrate", "--for", "log", "never"]).spawn().unwrap();

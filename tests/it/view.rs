@@ -395,3 +395,33 @@ fn a_view_that_is_detached_leaves_all_running() {
     let rest = numbers(&next.log(), "web");
     assert_eq!(rest[0], last + 1, "exactly what follows");
 }
+
+#[test]
+fn what_takes_longer_than_a_moment_says_so_on_a_terminal_only() {
+    let world =
+        World::new("web: trap '' INT; touch up; while [ ! -e gone ]; do sleep 0.01; done\n");
+    let go = world.app().join("go").display().to_string();
+    let world = world.with_tmux(|real| {
+        format!(
+            "case \"$*\" in *tmo-app*new-session*) until [ -e {go} ]; do sleep 0.01; done;; esac\n\
+             exec {real} \"$@\"\n"
+        )
+    });
+    let terminal = Terminal::open(&world, "terminal", 80, 24);
+    terminal.tmo("start -D -t 1000");
+    terminal.wait(" starting (");
+    world.write("go", "");
+    terminal.wait("Daemonized.");
+    assert!(!terminal.screen().contains("starting ("), "it is wiped away: {}", terminal.screen());
+    eventually("it is deaf", || world.app().join("up").exists().then_some(()));
+    terminal.tmo("stop web; echo $((40 + 2)) stopped");
+    terminal.wait(" stopping (");
+    // Not where nobody looks.
+    let piped = world.tmo(["wait", "web", "--for", "exit"]).stderr(Stdio::piped()).spawn().unwrap();
+    world.write("gone", "");
+    terminal.wait("42 stopped");
+    assert!(!terminal.screen().contains("stopping ("), "it is wiped away: {}", terminal.screen());
+    let output = piped.wait_with_output().unwrap();
+    assert!(output.stderr.is_empty(), "{output:?}");
+    world.ok(["quit"]);
+}

@@ -1,0 +1,65 @@
+//! What a terminal shows while something takes longer than a moment. A pipe sees nothing of it.
+
+use std::sync::mpsc::{Sender, channel};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use indicatif::{ProgressBar, ProgressStyle};
+
+/// What takes no longer needs no explanation.
+const MOMENT: Duration = Duration::from_millis(300);
+
+/// Something that goes on until this value is gone.
+#[derive(Debug)]
+pub(super) struct Progress {
+    over: Option<Sender<()>>,
+    shown: Option<JoinHandle<()>>,
+}
+
+impl Progress {
+    /// Say so, in a moment.
+    pub(super) fn of(words: &'static str) -> Self {
+        let (over, is_over) = channel::<()>();
+        let show = move || {
+            if is_over.recv_timeout(MOMENT) == Err(std::sync::mpsc::RecvTimeoutError::Timeout) {
+                let bar = spinner(words);
+                // Nothing is ever sent: it ends with the other end.
+                let _ = is_over.recv();
+                bar.finish_and_clear();
+            }
+        };
+        // Without a thread nothing is shown, that is all.
+        let shown = std::thread::Builder::new().name("progress".into()).spawn(show).ok();
+        Self { over: Some(over), shown }
+    }
+}
+
+impl Drop for Progress {
+    fn drop(&mut self) {
+        self.over = None;
+        if let Some(shown) = self.shown.take() {
+            // What is printed next must not be wiped away.
+            let _ = shown.join();
+        }
+    }
+}
+
+/// Show that this goes on.
+pub(super) async fn with_progress<T>(words: &'static str, work: impl Future<Output = T>) -> T {
+    let mut work = std::pin::pin!(work);
+    if let Ok(done) = tokio::time::timeout(MOMENT, &mut work).await {
+        return done;
+    }
+    let bar = spinner(words);
+    let done = work.await;
+    bar.finish_and_clear();
+    done
+}
+
+fn spinner(words: &'static str) -> ProgressBar {
+    let style = ProgressStyle::with_template("{spinner} {msg} ({elapsed})");
+    let bar = ProgressBar::new_spinner().with_message(words);
+    bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_spinner()));
+    bar.enable_steady_tick(Duration::from_millis(120));
+    bar
+}
