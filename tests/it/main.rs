@@ -29,6 +29,8 @@ mod parts;
 mod places;
 mod programs;
 mod review;
+#[path = "../common/schema.rs"]
+mod schema;
 mod scripts;
 mod settings;
 mod strangers;
