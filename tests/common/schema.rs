@@ -33,12 +33,13 @@ impl Description {
     /// The template of a path.
     pub(crate) fn template(&self, path: &str) -> Option<&str> {
         let parts: Vec<&str> = path.split('/').collect();
+        // A name may be empty where something comes behind it.
+        let last = parts.last().is_some_and(|last| !last.is_empty());
         let fits = |template: &&String| {
             let theirs: Vec<&str> = template.split('/').collect();
             theirs.len() == parts.len()
-                && theirs.iter().zip(&parts).all(|(theirs, part)| {
-                    theirs == part || theirs.starts_with('{') && !part.is_empty()
-                })
+                && last
+                && theirs.iter().zip(&parts).all(|(t, part)| t == part || t.starts_with('{'))
         };
         self.0["paths"].as_object().unwrap().keys().find(fits).map(String::as_str)
     }

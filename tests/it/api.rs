@@ -248,3 +248,50 @@ fn the_description_is_served() {
     assert_eq!(answer.body, include_str!("../../docs/openapi.json"));
     world.ok(["quit"]);
 }
+
+#[test]
+fn whatever_is_asked_of_the_journal_is_answered_or_refused() {
+    let world = started();
+    let odd = [
+        "",
+        "0",
+        "-1",
+        "x",
+        "%00",
+        "%ff",
+        "(",
+        "(?i)(",
+        "a{9999}{9999}",
+        "%28a%2A%29%2A%24",
+        "[[[[",
+        "*",
+        "1.18446744073709551615",
+        "18446744073709551615.0",
+        "18446744073709551616",
+        "99999999999d",
+        "9223372036854775807d",
+        "-9999-01-01",
+        "9999-12-31T23:59:60Z",
+        "99:99",
+        "now",
+        "1h-1h",
+        "%D9%A3h",
+        &"9".repeat(400),
+        &"a%7C".repeat(4000),
+    ];
+    for word in ["since", "until", "after", "grep", "last", "limit", "name"] {
+        for value in odd {
+            let answer = ask(&world, &format!("GET /api/lines?{word}={value}"), "", "");
+            let fine = match answer.status {
+                200 => answer.json()["lines"].is_array(),
+                400 => answer.json()["error"]
+                    .as_str()
+                    .is_some_and(|reason| reason.lines().count() == 1),
+                404 => word == "name",
+                _ => false,
+            };
+            assert!(fine, "{word}={value}: {answer:?}");
+        }
+    }
+    world.ok(["quit"]);
+}
