@@ -8,6 +8,10 @@ mod api;
 mod busy;
 #[path = "control/crowd.rs"]
 mod crowd;
+#[path = "control/described.rs"]
+mod described;
+#[path = "control/exchange.rs"]
+mod exchange;
 #[path = "control/halves.rs"]
 #[cfg(target_os = "linux")]
 mod halves;
@@ -21,5 +25,9 @@ mod listening;
 mod lock;
 #[path = "control/news.rs"]
 mod news;
+#[path = "control/odd.rs"]
+mod odd;
 #[path = "control/places.rs"]
 mod places;
+#[path = "common/schema.rs"]
+mod schema;

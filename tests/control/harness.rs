@@ -290,7 +290,11 @@ impl History for Few {
         let entry = |at: usize| HistoryEntry {
             cursor: format!("{at}.0"),
             kind: "line".to_owned(),
-            json: format!("{{\"text\":\"line {at}\",\"asked\":\"{:?}\"}}", ask.grep.is_some()),
+            json: format!(
+                "{{\"time\":\"2026-01-01T00:00:00Z\",\"cursor\":\"{at}.0\",\"text\":\"line {at}\",\
+                 \"asked\":\"{:?}\"}}",
+                ask.grep.is_some()
+            ),
         };
         let all = (0..3).map(entry);
         let behind = |entry: &HistoryEntry| ask.after.as_ref().is_none_or(|a| entry.cursor > *a);

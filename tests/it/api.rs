@@ -2,10 +2,12 @@
 
 use std::io::{Read as _, Write as _};
 use std::os::unix::net::UnixStream;
+use std::path::Path;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
-use crate::harness::World;
+use crate::harness::{World, eventually};
+use crate::schema::Description;
 
 /// An answer.
 #[derive(Debug)]
@@ -35,4 +37,261 @@ pub(crate) fn ask(world: &World, line: &str, headers: &str, body: &str) -> Answe
     assert!(head.contains("tmo-version: "), "{head}");
     let status = head.split(' ').nth(1).unwrap().parse().unwrap();
     Answer { status, body: body.to_owned() }
+}
+
+/// Compare an answer with the committed one; `TMO_BLESS=1` commits this one.
+struct Golden<'a> {
+    world: &'a World,
+    description: Description,
+    wrong: Vec<String>,
+}
+
+impl<'a> Golden<'a> {
+    fn new(world: &'a World) -> Self {
+        Self { world, description: Description::read(), wrong: vec![] }
+    }
+
+    /// Ask, and see that the answer is what it was, and as it is described.
+    fn ask(&mut self, name: &str, line: &str, body: &str) {
+        let answer = ask(self.world, line, "", body);
+        let json = answer.json();
+        let (method, uri) = line.split_once(' ').unwrap();
+        let path = uri.split('?').next().unwrap();
+        if let Err(why) = self.description.answers(method, path, answer.status, &json) {
+            self.wrong.push(format!("{name}: not as it is described: {why}"));
+        }
+        let body = body.get(..80).unwrap_or(body);
+        self.is(name, json!({ "asked": [line, body], "status": answer.status, "body": json }));
+    }
+
+    fn is(&mut self, name: &str, mut told: Value) {
+        self.steady("", &mut told);
+        let text = format!("{}\n", serde_json::to_string_pretty(&told).unwrap());
+        let golden = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/golden/api");
+        let file = golden.join(format!("{name}.json"));
+        if std::env::var_os("TMO_BLESS").is_some() {
+            std::fs::create_dir_all(golden).unwrap();
+            std::fs::write(file, text).unwrap();
+        } else if std::fs::read_to_string(&file).unwrap_or_default() != text {
+            self.wrong.push(format!("{name}: {text}"));
+        }
+    }
+
+    /// Put words in the place of what is another in each run.
+    fn steady(&self, key: &str, value: &mut Value) {
+        const CHANGES: [&str; 14] = [
+            "pid",
+            "last_pid",
+            "time",
+            "cursor",
+            "next",
+            "started",
+            "since",
+            "headless_since",
+            "uptime",
+            "version",
+            "run",
+            "port",
+            "program",
+            "ran_ns",
+        ];
+        match value {
+            Value::Null | Value::Bool(_) => {}
+            Value::Array(values) => values.iter_mut().for_each(|value| self.steady("", value)),
+            Value::Object(members) => {
+                members.iter_mut().for_each(|(key, value)| self.steady(key, value));
+            }
+            value if CHANGES.contains(&key) => *value = key.to_uppercase().into(),
+            Value::Number(_) => {}
+            Value::String(text) => {
+                let there = text.replace(&self.world.path().display().to_string(), "WORLD");
+                let id = regex::Regex::new("[0-9a-f]{8,}").unwrap();
+                *text = id.replace_all(&there, "ID").into_owned();
+            }
+        }
+    }
+
+    #[track_caller]
+    fn done(self) {
+        let remedy = "TMO_BLESS=1 commits what is meant";
+        assert!(self.wrong.is_empty(), "{}\n{remedy}", self.wrong.join("\n"));
+    }
+}
+
+const PROCFILE: &str = "web: printf 'one\\ntwo\\n'; exec cat\nworker: echo done; exit 3\n";
+
+fn started() -> World {
+    let world = World::new(PROCFILE);
+    world.ok(["start", "-D", "--any-can-die"]);
+    world.wait_state("web", "running");
+    let ended = || (world.field("worker", "state") == "exited").then_some(());
+    eventually("the worker has ended", ended);
+    eventually("it speaks", || world.ok(["logs", "web"]).contains("two").then_some(()));
+    world
+}
+
+#[test]
+fn what_is_asked_is_answered_as_it_was() {
+    let world = started();
+    let mut golden = Golden::new(&world);
+    let large = format!("{{\"names\":[\"{}\"]}}", "x".repeat(300_000));
+    for (name, line, body) in [
+        ("state", "GET /api/state", ""),
+        ("status", "GET /api/status", ""),
+        ("alive", "GET /api/alive", ""),
+        ("processes", "GET /api/processes", ""),
+        ("process", "GET /api/processes/worker", ""),
+        ("process-unknown", "GET /api/processes/wrker", ""),
+        ("screen", "GET /api/processes/web/screen", ""),
+        ("screen-unknown", "GET /api/processes/x/screen", ""),
+        ("screen-bad-query", "GET /api/processes/web/screen?color=red", ""),
+        ("lines", "GET /api/lines?name=web&limit=2", ""),
+        ("lines-event", "GET /api/lines?name=worker&last=2", ""),
+        ("lines-none", "GET /api/lines?name=web&grep=nothing", ""),
+        ("lines-unknown", "GET /api/lines?name=wbe", ""),
+        ("lines-bad-query", "GET /api/lines?nmae=web", ""),
+        ("lines-bad-number", "GET /api/lines?last=-1", ""),
+        ("lines-bad-cursor", "GET /api/lines?after=x", ""),
+        ("lines-bad-time", "GET /api/lines?since=soon", ""),
+        ("lines-bad-pattern", "GET /api/lines?grep=(", ""),
+        ("events-bad-query", "GET /api/events?limit=1", ""),
+        ("head-bad-query", "GET /api/head?view=x", ""),
+        ("start", "POST /api/start", r#"{"names":["web"]}"#),
+        ("start-unknown", "POST /api/start", r#"{"names":["wbe"]}"#),
+        ("start-bad-json", "POST /api/start", r#"{"names":["#),
+        ("start-bad-key", "POST /api/start", r#"{"name":["web"]}"#),
+        ("start-bad-list", "POST /api/start", r#"["web"]"#),
+        ("start-bad-query", "POST /api/start?wiat=0", ""),
+        ("start-bad-truth", "POST /api/start?wait=maybe", ""),
+        ("start-too-large", "POST /api/start", &large),
+        ("restart", "POST /api/restart", r#"{"names":["web"]}"#),
+        ("restart-accepted", "POST /api/restart?wait=false", r#"{"names":["web"]}"#),
+        ("restart-one", "POST /api/processes/web/restart", ""),
+        ("restart-one-unknown", "POST /api/processes/x/restart", ""),
+        ("start-one", "POST /api/processes/web/start", ""),
+        ("input", "POST /api/processes/web/input", r#"{"text":"x","enter":true}"#),
+        ("input-ended", "POST /api/processes/worker/input", r#"{"text":"x"}"#),
+        ("input-unknown", "POST /api/processes/x/input", "{}"),
+        ("input-nul", "POST /api/processes/web/input", r#"{"text":"\u0000"}"#),
+        ("signal", "POST /api/signal", r#"{"signal":"WINCH","names":["web"]}"#),
+        ("signal-ended", "POST /api/signal", r#"{"signal":"WINCH","names":["worker"]}"#),
+        ("signal-bad", "POST /api/signal", r#"{"signal":"NOPE"}"#),
+        ("signal-without", "POST /api/signal", "{}"),
+        ("size", "PUT /api/size", r#"{"columns":100,"rows":30}"#),
+        ("size-bad", "PUT /api/size", r#"{"columns":100,"rows":0}"#),
+        ("detach", "POST /api/detach", ""),
+        ("stop-one", "POST /api/processes/web/stop", ""),
+        ("stop", "POST /api/stop", ""),
+        ("no-path", "GET /api/nothing", ""),
+        ("no-method", "DELETE /api/state", ""),
+        ("shutdown-bad-query", "POST /api/shutdown?now", ""),
+        ("shutdown", "POST /api/shutdown", ""),
+    ] {
+        golden.ask(name, line, body);
+    }
+    golden.done();
+}
+
+#[test]
+fn a_run_is_quit_and_killed_as_it_was() {
+    for (name, line) in [("quit", "POST /api/quit"), ("kill", "POST /api/kill")] {
+        let world = started();
+        let mut golden = Golden::new(&world);
+        golden.ask(name, line, "");
+        golden.done();
+    }
+}
+
+#[test]
+fn what_comes_is_told_as_it_was() {
+    let world = started();
+    let mut golden = Golden::new(&world);
+    let follow = |path: &str| {
+        let mut stream = UnixStream::connect(world.app().join(".overmind.sock")).unwrap();
+        write!(stream, "GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").unwrap();
+        stream
+    };
+    let streams = ["/api/head?view=1", "/api/events?lines=1&name=web&since=1h"];
+    let streams = streams.map(|uri| (uri, follow(uri)));
+    world.ok(["restart", "web"]);
+    world.ok(["quit"]);
+    for (uri, mut stream) in streams {
+        let mut text = String::new();
+        stream.read_to_string(&mut text).unwrap();
+        let path = uri.split('?').next().unwrap();
+        let kinds = golden.description.0["paths"][path]["get"]["x-events"].clone();
+        let mut told = serde_json::Map::new();
+        // How many there are of each kind is chance.
+        for event in text.split("event: ").skip(1) {
+            let (kind, rest) = event.split_once('\n').unwrap();
+            let data = rest.split("data: ").nth(1).unwrap().lines().next().unwrap();
+            let data: Value = serde_json::from_str(data).unwrap();
+            let shape = kinds.get(kind).unwrap_or(&kinds["*"]);
+            if let Err(why) = golden.description.fits(shape, &data) {
+                golden.wrong.push(format!("{kind}: not as it is described: {why}"));
+            }
+            told.entry(kind).or_insert(data);
+        }
+        if let Some(head) = told.get_mut("head") {
+            *head = "HEAD".into();
+        }
+        golden.is(path.trim_start_matches("/api/"), Value::Object(told));
+    }
+    golden.done();
+}
+
+#[test]
+fn the_description_is_served() {
+    let world = World::new(PROCFILE);
+    world.ok(["start", "-D", "--any-can-die"]);
+    let answer = ask(&world, "GET /api/openapi.json", "", "");
+    assert_eq!(answer.body, include_str!("../../docs/openapi.json"));
+    world.ok(["quit"]);
+}
+
+#[test]
+fn whatever_is_asked_of_the_journal_is_answered_or_refused() {
+    let world = started();
+    let odd = [
+        "",
+        "0",
+        "-1",
+        "x",
+        "%00",
+        "%ff",
+        "(",
+        "(?i)(",
+        "a{9999}{9999}",
+        "%28a%2A%29%2A%24",
+        "[[[[",
+        "*",
+        "1.18446744073709551615",
+        "18446744073709551615.0",
+        "18446744073709551616",
+        "99999999999d",
+        "9223372036854775807d",
+        "-9999-01-01",
+        "9999-12-31T23:59:60Z",
+        "99:99",
+        "now",
+        "1h-1h",
+        "%D9%A3h",
+        &"9".repeat(400),
+        &"a%7C".repeat(4000),
+    ];
+    for word in ["since", "until", "after", "grep", "last", "limit", "name"] {
+        for value in odd {
+            let answer = ask(&world, &format!("GET /api/lines?{word}={value}"), "", "");
+            let fine = match answer.status {
+                200 => answer.json()["lines"].is_array(),
+                400 => answer.json()["error"]
+                    .as_str()
+                    .is_some_and(|reason| reason.lines().count() == 1),
+                404 => word == "name",
+                _ => false,
+            };
+            assert!(fine, "{word}={value}: {answer:?}");
+        }
+    }
+    world.ok(["quit"]);
 }

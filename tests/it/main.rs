@@ -30,6 +30,8 @@ mod places;
 mod programs;
 mod review;
 mod scale;
+#[path = "../common/schema.rs"]
+mod schema;
 mod scripts;
 mod settings;
 mod strangers;
