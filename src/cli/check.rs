@@ -9,7 +9,7 @@ use crate::backend::tmux::version;
 use crate::control::lock;
 use crate::model::count;
 use crate::model::plan::{Plan, ProcessPlan};
-use crate::sys::{self, ProcInfo};
+use crate::sys::{self, Listener, ProcInfo};
 
 /// Look at everything that a start would look at, and start nothing; 1 if anything is odd.
 pub(super) fn check(args: StartArgs, out: &mut dyn Write) -> Result<u8, CliError> {
@@ -42,16 +42,23 @@ pub(super) fn check(args: StartArgs, out: &mut dyn Write) -> Result<u8, CliError
 
 /// Ports that processes are told to use and somebody listens on. Not all use theirs.
 pub(super) fn taken_ports(plan: &Plan) -> Vec<String> {
+    takers(plan).into_iter().map(|(text, _)| text).collect()
+}
+
+/// The same, with who that is, as far as it may be known.
+pub(super) fn takers(plan: &Plan) -> Vec<(String, Option<ProcInfo>)> {
     let begin: Vec<_> = plan.processes.iter().filter(|process| !process.waits).collect();
     let ports: Vec<u16> = begin.iter().filter_map(|process| process.port).collect();
     let taken = sys::tcp_listeners(&ports);
     let told = |process: &&ProcessPlan| {
-        let (port, holder) = taken.iter().find(|(port, _)| Some(*port) == process.port)?;
-        let who = match &holder.process {
+        let (port, Listener { process: holder }) =
+            taken.iter().find(|(port, _)| Some(*port) == process.port)?;
+        let who = match holder {
             Some(ProcInfo { name, pid, .. }) => format!("{name} (pid {pid})"),
             None => "another user's process".to_owned(),
         };
-        Some(format!("port {port} of {} is taken: {who} listens on it", process.name))
+        let text = format!("port {port} of {} is taken: {who} listens on it", process.name);
+        Some((text, holder.clone()))
     };
     begin.iter().filter_map(told).collect()
 }

@@ -52,7 +52,8 @@ pub(super) fn ls(args: &LsArgs, out: &mut dyn Write) -> Result<u8, CliError> {
     super::print(out, table(&runs).as_bytes())
 }
 
-fn there(base: &std::path::Path) -> Result<Vec<Runtime>, CliError> {
+/// The runtime directories of this user.
+pub(super) fn there(base: &std::path::Path) -> Result<Vec<Runtime>, CliError> {
     let entries = match std::fs::read_dir(base) {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(vec![]),
         entries => entries.map_err(CliError::io(base.display()))?,

@@ -1,5 +1,6 @@
 //! `tmo start`: make sure that a run is there, then be its view.
 
+use std::ffi::OsStr;
 use std::io::Write;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -40,12 +41,12 @@ const MOMENT: Duration = Duration::from_millis(500);
 
 /// What a start needs to know before anything is decided.
 pub(super) struct Start {
-    typed: StartOptions,
+    pub(super) typed: StartOptions,
     pub(super) context: Context,
-    project: Project,
+    pub(super) project: Project,
     pub(super) runtime: Runtime,
-    tmo: PathBuf,
-    inherit: Inherit,
+    pub(super) tmo: PathBuf,
+    pub(super) inherit: Inherit,
     daemonize: bool,
     timestamps: bool,
 }
@@ -146,28 +147,29 @@ impl Start {
 
     /// What is to be run, and what is odd about it.
     pub(super) fn resolve(&self) -> Result<(Plan, Vec<String>), CliError> {
+        let mut warnings = vec![];
+        let plan = self.resolve_with(&|name| find_program(&self.context, name), &mut warnings);
+        match plan {
+            Err(error @ CliError::Plan(_)) => {
+                tell_all(&warnings);
+                Err(error)
+            }
+            plan => Ok((plan?, warnings)),
+        }
+    }
+
+    /// The same, with programs found in this way; what is odd is told however it ends.
+    pub(super) fn resolve_with(
+        &self,
+        find: &dyn Fn(&OsStr) -> Option<PathBuf>,
+        warnings: &mut Vec<String>,
+    ) -> Result<Plan, CliError> {
         let settings = Settings::of(&self.typed, &self.context.env)?;
         let loaded = self.context.load(&self.typed)?;
         let odd = settings.warnings(&loaded.procfile);
         let odd = loaded.procfile.warnings.iter().chain(&odd);
-        let mut warnings: Vec<String> = odd.map(ToString::to_string).collect();
-        let now = clock::now_ns();
-        let facts = Facts {
-            run: format!("{}-{now:x}", self.project.instance),
-            started: now,
-            size: screen::DEFAULT_SIZE,
-            inherit: self.inherit.clone(),
-            tmo: self.tmo.clone(),
-            find: &|name| find_program(&self.context, name),
-        };
-        let plan = plan::resolve(&self.context, &loaded, &settings, facts);
-        let mut plan = match plan {
-            Ok(plan) => plan,
-            Err(error) => {
-                tell_all(&warnings);
-                return Err(error.into());
-            }
-        };
+        warnings.extend(odd.map(ToString::to_string));
+        let mut plan = plan::resolve(&self.context, &loaded, &settings, self.facts(find))?;
         if let Some(config) = &plan.tmux_config
             && let Err(error) = std::fs::File::open(config.as_path())
         {
@@ -175,7 +177,20 @@ impl Start {
             warnings.push(format!("the tmux configuration {config} can't be read: {why}"));
         }
         self.choose(&mut plan)?;
-        Ok((plan, warnings))
+        Ok(plan)
+    }
+
+    /// What a plan says beside what the user does.
+    pub(super) fn facts<'a>(&self, find: &'a dyn Fn(&OsStr) -> Option<PathBuf>) -> Facts<'a> {
+        let now = clock::now_ns();
+        Facts {
+            run: format!("{}-{now:x}", self.project.instance),
+            started: now,
+            size: screen::DEFAULT_SIZE,
+            inherit: self.inherit.clone(),
+            tmo: self.tmo.clone(),
+            find,
+        }
     }
 
     /// Let only those begin that were named; the others can be started later.
