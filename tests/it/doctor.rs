@@ -41,6 +41,13 @@ fn files(world: &World, name: &str) -> Vec<std::path::PathBuf> {
     files
 }
 
+/// Put a shell in the project, which is this script. It is made by another process: what this one
+/// writes to, a fork of it may hold open for a moment, and then it can't be executed.
+fn script(world: &World, text: &str) {
+    world.write("text", &format!("#!/bin/sh\n{text}"));
+    assert_eq!(world.shell("cp text shell && chmod +x shell").code, 0);
+}
+
 fn kill_all(pids: &[u32]) {
     for &pid in pids {
         procs::kill(pid, 9);
@@ -174,9 +181,7 @@ fn each_variable_has_its_reason_and_no_value_is_shown() {
     let world = world("web: true\n").env("GONE", "s3cret2").env("BASH_FUNC_x%%", "() { :; }");
     world.write("startup", startup);
     world.write("Procfile", "web: true\n");
-    let shell = world.app().join("shell");
-    world.write("shell", "#!/bin/sh\n. \"${0%/*}/startup\"\nexec sh \"$@\"\n");
-    std::fs::set_permissions(&shell, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    script(&world, ". \"${0%/*}/startup\"\nexec sh \"$@\"\n");
     world.write(".env", "API_KEY=s3cret1\n");
     let ran = examine(&world, &["-H", "./shell"]);
     let plain = ran.line("ok    environment: ");
@@ -193,12 +198,10 @@ fn each_variable_has_its_reason_and_no_value_is_shown() {
 #[test]
 fn a_shell_that_does_not_run_commands_is_told() {
     let world = world("web: true\n");
-    world.write("shell", "#!/bin/sh\necho no licence; exit 3\n");
-    let mode = std::os::unix::fs::PermissionsExt::from_mode;
-    std::fs::set_permissions(world.app().join("shell"), mode(0o755)).unwrap();
+    script(&world, "echo no licence; exit 3\n");
     let line = examine(&world, &["-H", "./shell"]).line("FAIL").to_owned();
     assert!(line.contains("ended before it ran the command (no licence); look"), "{line}");
-    std::fs::set_permissions(world.app().join("shell"), mode(0o644)).unwrap();
+    world.shell("chmod -x shell");
     let ran = examine(&world, &["-H", "./shell"]);
     assert!(
         ran.stdout.contains("FAIL  shell: ") && ran.stdout.contains("; `chmod +x` it"),
@@ -321,7 +324,9 @@ fn directories_that_will_not_do_are_told() {
 fn a_run_of_another_program_is_told() {
     let world = world(QUIET);
     let copy = world.path().join("tmo");
-    std::fs::copy(env!("CARGO_BIN_EXE_tmo"), &copy).unwrap();
+    // By another process, as above.
+    let copied = world.command("cp").arg(env!("CARGO_BIN_EXE_tmo")).arg(&copy).status().unwrap();
+    assert!(copied.success());
     let started = world.command(&copy).args(["start", "-D"]).output().unwrap();
     assert!(started.status.success());
     let ran = examine(&world, &[]);
@@ -336,14 +341,36 @@ fn a_run_of_another_program_is_told() {
     world.wait_empty();
 }
 
+/// As after an upgrade of tmux while a run is there.
+#[test]
+fn a_tmux_that_can_t_speak_to_the_server_of_the_run_is_told() {
+    let newer = |real: &str| {
+        let odd = "echo 'protocol version mismatch (client 9, server 8)' >&2; exit 1";
+        format!(
+            "case \"$*\" in -V|*tmo-doctor*) ;; *) [ -e \"${{0%/*}}/newer\" ] && {{ {odd}; }} ;; esac\n\
+             exec {real} \"$@\""
+        )
+    };
+    let world = world(QUIET).with_tmux(newer);
+    world.ok(["start", "-D"]);
+    assert_eq!(examine(&world, &[]).code, 0);
+    let flag = world.path().join("bin/newer");
+    std::fs::write(&flag, "").unwrap();
+    let ran = examine(&world, &[]);
+    assert!(ran.line("FAIL  run: ").contains("protocol version mismatch"), "{ran:#?}");
+    // What is told to be done does it.
+    world.ok(["quit"]);
+    world.wait_empty();
+}
+
 #[test]
 fn a_limit_that_is_too_low_is_told() {
     let world = world(QUIET);
     let tmo = env!("CARGO_BIN_EXE_tmo");
-    let ran = world.shell(&format!("ulimit -n 70 && exec {tmo} doctor"));
+    let ran = world.shell(&format!("ulimit -n 45 && exec {tmo} doctor"));
     let line = ran.line("FAIL");
-    assert!(ran.code == 1 && line.contains("some 80 are needed, 70 are allowed; raise"), "{line}");
-    let ran = world.shell(&format!("ulimit -Sn 70 && exec {tmo} doctor"));
+    assert!(ran.code == 1 && line.contains("some 50 are needed, 45 are allowed; raise"), "{line}");
+    let ran = world.shell(&format!("ulimit -Sn 45 && exec {tmo} doctor"));
     assert_eq!(ran.code, 0, "the soft one is raised: {ran:#?}");
 }
 
@@ -361,9 +388,7 @@ fn an_address_that_is_taken_is_told() {
 #[test]
 fn what_a_killed_doctor_has_left_is_told() {
     let world = world("web: true\n");
-    world.write("shell", "#!/bin/sh\n: >begun\nexec sleep 1000\n");
-    let shell = world.app().join("shell");
-    std::fs::set_permissions(&shell, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    script(&world, ": >begun\nexec sleep 1000\n");
     let mut doctor = world.tmo(["doctor", "-H", "./shell"]).spawn().unwrap();
     let begun = || world.app().join("begun").exists().then_some(());
     crate::harness::eventually("the process runs", begun);
@@ -384,9 +409,7 @@ fn what_a_killed_doctor_has_left_is_told() {
 #[test]
 fn nothing_is_left_of_one_that_is_interrupted() {
     let world = world("web: true\n");
-    world.write("shell", "#!/bin/sh\n: >begun\nexec sleep 1000\n");
-    let shell = world.app().join("shell");
-    std::fs::set_permissions(&shell, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    script(&world, ": >begun\nexec sleep 1000\n");
     for signal in [2, 15, 1] {
         let _ = std::fs::remove_file(world.app().join("begun"));
         let mut doctor = world.tmo(["doctor", "-H", "./shell"]).spawn().unwrap();

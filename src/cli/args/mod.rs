@@ -80,8 +80,9 @@ Examples:
   tmo doctor --json | jq '.findings[] | select(.level == \"fail\")'
   tmo doctor -f Procfile.dev    as a start with these flags would find it
 
-It tries tmux on a server of its own, which is gone afterwards, and changes nothing else; it shows
-names of variables, never their values. Exit code 1 if anything fails.")]
+It tries tmux, with your configuration, on a server of its own, which is gone afterwards, and changes
+nothing. Of variables it shows names, no values; of a PATH, the directories that differ. Exit code 1
+if anything fails.")]
     Doctor(Box<DoctorArgs>),
     /// Restart processes; without names, all of them.
     #[command(

@@ -7,9 +7,9 @@ use crate::model::plan::Plan;
 use crate::sys;
 
 /// Descriptors that the supervisor has for each process, which is more than tmux has.
-const DESCRIPTORS_EACH: u64 = 8;
-/// And those besides.
-const DESCRIPTORS: u64 = 64;
+const DESCRIPTORS_EACH: u64 = 5;
+/// And those besides, of which each client takes one.
+const DESCRIPTORS: u64 = 40;
 /// Shim, sink and shell, and some for what the shell runs.
 const PROCESSES_EACH: u64 = 5;
 /// tmux, supervisor, guardian, the commands that look at them.

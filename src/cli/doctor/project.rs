@@ -23,8 +23,13 @@ use crate::sys;
 pub(super) fn env_files(report: &mut Report, context: &Context) {
     for warning in &context.warnings {
         if let Warning::EnvFile { file, why } = warning {
-            let why = without_quotes(why);
-            report.fail_so("env files", format!("{file} is skipped: {why}"), "correct that line");
+            let todo = if why.starts_with("line ") {
+                "correct that line"
+            } else {
+                "make it readable, or remove it"
+            };
+            let text = format!("{file} is skipped: {}", without_quotes(why));
+            report.fail_so("env files", text, todo);
         }
     }
 }

@@ -54,7 +54,12 @@ impl Report {
 
     /// It does not work. What follows a `; ` is what to do, as in every complaint of this program.
     pub(super) fn fail(&mut self, check: &'static str, text: impl Display) {
+        /// Where the complaint says all there is to say.
+        const ELSE: &str = "correct that, then ask again";
         self.split(check, Level::Fail, &text);
+        if let Some(Finding { todo, .. }) = self.findings.last_mut() {
+            todo.get_or_insert_with(|| ELSE.to_owned());
+        }
     }
 
     /// It does not work, and this is to be done.
@@ -159,5 +164,6 @@ mod tests {
         assert!(report.is_ok());
         report.fail("socket", "none");
         assert!(!report.is_ok());
+        assert!(report.text(false).ends_with("FAIL  socket: none; correct that, then ask again\n"));
     }
 }

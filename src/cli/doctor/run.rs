@@ -3,6 +3,7 @@
 
 use super::environment::{self, Change, Compared, Variables};
 use super::report::Report;
+use crate::backend::tmux::Tmux;
 use crate::cli::error::CliError;
 use crate::cli::start::Start;
 use crate::control::client::Client;
@@ -39,12 +40,24 @@ pub(super) fn look(report: &mut Report, start: &Start, fresh: Option<&Plan>) {
         if let Some(fresh) = fresh {
             environment(report, &plan, fresh);
         }
+        tmux(report, start, &plan);
     }
     let odd: Vec<String> = parts.iter().filter_map(|part| odd(start, part)).collect();
     if odd.is_empty() {
         report.ok("run", format!("it is all of tmo {OWN} (pid {})", state.pid));
     } else {
         report.note("run", format!("{}; {remedy}", odd.join(", ")));
+    }
+}
+
+/// The tmux that is installed may be another one than that which runs, and not be able to speak to
+/// it.
+fn tmux(report: &mut Report, start: &Start, plan: &Plan) {
+    let tmux = Tmux::new(plan, start.runtime.dir());
+    let asked = crate::cli::block_on(async { Ok(tmux.survey().await) });
+    if let Ok(Err(error)) = asked {
+        let text = format!("its tmux server does not answer: {error}");
+        report.fail_so("run", text, "`tmo quit`, then `tmo start` begins it anew");
     }
 }
 
