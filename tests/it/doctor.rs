@@ -370,6 +370,11 @@ fn a_limit_that_is_too_low_is_told() {
     let ran = world.shell(&format!("ulimit -n 45 && exec {tmo} doctor"));
     let line = ran.line("FAIL");
     assert!(ran.code == 1 && line.contains("some 50 are needed, 45 are allowed; raise"), "{line}");
+    for few in [9, 17, 30, 38] {
+        let ran = world.shell(&format!("ulimit -n {few} && exec {tmo} doctor"));
+        assert!(ran.code == 1 && ran.stdout.contains("FAIL  limits: "), "{ran:#?}");
+        assert!(world.living().is_empty(), "{few}: {:?}", world.living());
+    }
     let ran = world.shell(&format!("ulimit -Sn 45 && exec {tmo} doctor"));
     assert_eq!(ran.code, 0, "the soft one is raised: {ran:#?}");
 }

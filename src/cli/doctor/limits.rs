@@ -20,18 +20,15 @@ pub(super) fn look(report: &mut Report, plan: &Plan) {
     const CHECK: &str = "limits";
     let count = u64::try_from(plan.processes.len()).unwrap_or(u64::MAX);
     let need = |each: u64, fixed: u64| count.saturating_mul(each).saturating_add(fixed);
-    if let Ok((soft, hard)) = getrlimit(Resource::RLIMIT_NOFILE) {
+    if let Ok((_, hard)) = getrlimit(Resource::RLIMIT_NOFILE) {
         let need = need(DESCRIPTORS_EACH, DESCRIPTORS);
         // The soft one is raised by whoever needs it.
-        match lacks(need, 0, hard) {
-            Some(text) => {
-                let text = format!("descriptors: {text}; raise the hard limit (`ulimit -Hn`)");
-                report.fail(CHECK, text);
-            }
-            None => report.ok(
-                CHECK,
-                format!("descriptors: {} of {}, some {need} are needed", told(soft), told(hard)),
-            ),
+        if let Some(text) = lacks(need, 0, hard) {
+            let text = format!("descriptors: {text}; raise the hard limit (`ulimit -Hn`)");
+            report.fail(CHECK, text);
+        } else {
+            let text = format!("descriptors: {} allowed, some {need} needed", told(hard));
+            report.ok(CHECK, text);
         }
     }
     let (Ok((soft, _)), Some(have)) = (getrlimit(Resource::RLIMIT_NPROC), sys::own_threads())

@@ -14,6 +14,7 @@ mod run;
 mod scratch;
 mod socket;
 mod tmux;
+mod trouble;
 
 use std::io::Write;
 
@@ -22,6 +23,7 @@ use super::error::CliError;
 use super::log::Source;
 use super::start::Start;
 use crate::control::lock;
+use crate::sys;
 use crate::view::paint::Mode;
 
 pub(super) use recorder::record;
@@ -51,6 +53,8 @@ pub(super) fn doctor(args: DoctorArgs, out: &mut dyn Write) -> Result<u8, CliErr
 }
 
 fn examine(report: &mut Report, start: &Start) -> Result<(), CliError> {
+    // As a supervisor does; its processes have that of this shell all the same, by the plan.
+    sys::raise_descriptor_limit();
     let context = &start.context;
     let held = lock::is_held(start.runtime.dir()).unwrap_or(false);
     project::env_files(report, context);
@@ -58,7 +62,7 @@ fn examine(report: &mut Report, start: &Start) -> Result<(), CliError> {
     if held {
         run::look(report, start, plan.as_ref());
     }
-    if let Some(tmux) = tmux::find(report, context)?
+    if let Some(tmux) = tmux::find(report, context)
         && let Some(mut plan) = plan.clone().or_else(|| project::stand_in(start))
     {
         plan.tmux = tmux.into();

@@ -32,9 +32,13 @@ pub(super) async fn ended(paths: &PanePaths) -> io::Result<()> {
     }
 }
 
-/// Be the process that writes down what reaches it; its exit code.
+/// Be the process that writes down what reaches it, in a file that is not there yet; its exit code.
 #[expect(clippy::disallowed_methods, reason = "this is about the environment itself")]
 pub(in crate::cli) fn record(path: &Path) -> u8 {
+    // Typed by a person, it takes nothing from them.
+    if path.symlink_metadata().is_ok() {
+        return 2;
+    }
     let variable = |(name, value): (OsString, OsString)| {
         [name.as_bytes(), b"=", value.as_bytes(), b"\0"].concat()
     };

@@ -3,6 +3,7 @@
 //! Whatever comes of it, the server, its processes and all files are gone afterwards.
 
 use std::ffi::OsStr;
+use std::fs::File;
 use std::io;
 use std::os::fd::AsFd as _;
 use std::os::unix::ffi::OsStringExt as _;
@@ -15,62 +16,27 @@ use tokio::time::timeout;
 use super::environment::Variables;
 use super::recorder::{ended, parse};
 use super::socket::of_server;
+use super::trouble::{PATIENCE, ScratchError};
 use crate::backend::tmux::command::shell_quoted;
 use crate::backend::tmux::{Tmux, TmuxError};
 use crate::config::dirs::{DirError, make_private_dir};
-use crate::config::load::why;
 use crate::model::ProcName;
 use crate::model::plan::{Plan, ProcessPlan};
+use crate::pane::life::Traces;
 use crate::pane::paths::PanePaths;
 use crate::pane::spec::{SPEC_VERSION, Spec, Want, replace};
 use crate::plan::process_env;
-use crate::sys::{self, files};
-
-/// How long a process may take to begin and to write down its environment.
-const PATIENCE: Duration = Duration::from_secs(15);
+use crate::sys::{self, ProcInfo, files};
 
 /// How long what was killed may take to be gone.
 const LAST_MOMENTS: Duration = Duration::from_secs(5);
 
+/// What a client of tmux takes to be started and heard, and to watch what ends. Where there are not
+/// even these, tmux itself would begin to spin.
+const RESERVE: u32 = 24;
+
 /// The names of the directory and of the server begin so; the process id follows.
 pub(super) const NAME: &str = "doctor-";
-
-/// Why a process could not be tried.
-#[derive(Debug, thiserror::Error)]
-pub(super) enum ScratchError {
-    /// There is no place for its files.
-    #[error(transparent)]
-    Dir(#[from] DirError),
-    /// A file of it.
-    #[error("{}: {}", path.display(), why(cause))]
-    File {
-        /// Which.
-        path: PathBuf,
-        /// Why.
-        cause: io::Error,
-    },
-    /// tmux refused.
-    #[error(transparent)]
-    Tmux(#[from] TmuxError),
-    /// The process ended without having run.
-    #[error(
-        "`{shell}` ended before it ran the command{said}; look at what it reads when it begins"
-    )]
-    Ended {
-        /// The shell.
-        shell: String,
-        /// What was to be seen in the terminal.
-        said: String,
-    },
-    /// It does not come to an end.
-    #[error("`{shell}` has not run a command within {} s{said}; look at what it reads when it begins", PATIENCE.as_secs())]
-    Slow {
-        /// The shell.
-        shell: String,
-        /// What was to be seen in the terminal.
-        said: String,
-    },
-}
 
 /// What was seen of the server.
 #[derive(Debug)]
@@ -95,6 +61,8 @@ pub(super) struct Scratch {
     made: Vec<PathBuf>,
     tmux: Tmux,
     socket: PathBuf,
+    /// Held back for what ends the server: whatever is short, that must be possible.
+    reserve: Vec<File>,
 }
 
 impl Scratch {
@@ -108,14 +76,12 @@ impl Scratch {
         let made = base.ancestors().take_while(|dir| !dir.exists()).map(Path::to_owned).collect();
         let dir = base.join(name);
         let (tmux, socket) = (Tmux::new(&plan, &dir), of_server(&plan));
-        let scratch = Self { plan, dir, made, tmux, socket };
-        match scratch.make(base) {
-            Ok(()) => Ok(scratch),
-            Err(error) => {
-                scratch.remove();
-                Err(error)
-            }
-        }
+        let hold = |_| File::open("/");
+        let reserve = (0..RESERVE).map(hold).collect::<io::Result<_>>();
+        let reserve = reserve.map_err(|cause| ScratchError::File { path: "/".into(), cause })?;
+        let scratch = Self { plan, dir, made, tmux, socket, reserve };
+        scratch.make(base)?;
+        Ok(scratch)
     }
 
     fn make(&self, base: &Path) -> Result<(), ScratchError> {
@@ -222,26 +188,42 @@ impl Scratch {
         line.map(|line| format!(" ({})", line.trim())).unwrap_or_default()
     }
 
-    /// End and remove all of it.
-    pub(super) async fn end(self) {
-        let server = self.tmux.survey().await.ok().map(|survey| survey.pid);
-        let mut all = server.map(sys::descendants).unwrap_or_default();
-        all.extend(server.and_then(sys::info));
+    /// End the server and all that it has started; the files go with this value.
+    pub(super) async fn end(mut self) {
+        self.reserve.clear();
+        let Some(server) = self.server().await else { return };
+        let mut all = sys::descendants(server.pid);
+        all.push(server.clone());
         let watched: Vec<_> =
             all.iter().filter_map(|p| sys::watch_exit(p.pid, p.start_time).ok()).collect();
-        // There may be none.
-        let _ = self.tmux.kill_server().await;
+        if self.tmux.kill_server().await.is_err() {
+            // Its client may not be had, as where there may be no more processes.
+            let _ = sys::signal(server.pid, server.start_time, nix::libc::SIGTERM);
+        }
         for fd in watched {
             let mut fds = [PollFd::new(fd.as_fd(), PollFlags::POLLIN)];
             let limit = PollTimeout::try_from(LAST_MOMENTS).unwrap_or(PollTimeout::MAX);
             let _ = poll(&mut fds, limit);
         }
         let _ = std::fs::remove_file(&self.socket);
-        self.remove();
     }
 
-    /// Remove the files, which are this process's own. Where that fails nothing else can be done.
-    fn remove(&self) {
+    /// The server, as it tells itself, or else the parent of what it has started.
+    async fn server(&self) -> Option<ProcInfo> {
+        if let Ok(survey) = self.tmux.survey().await {
+            return sys::info(survey.pid);
+        }
+        let process = self.plan.processes.first()?;
+        let life = PanePaths::new(&self.dir, &process.name).life();
+        let (shim, start_time) = Traces::read(&life).shim?;
+        let shim = sys::info(shim).filter(|shim| shim.start_time == start_time)?;
+        sys::info(shim.ppid).filter(|parent| parent.name == "tmux")
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        // They are this process's own. Where that fails nothing else can be done.
         let _ = std::fs::remove_dir_all(&self.dir);
         for dir in &self.made {
             // Not if somebody else has put something there meanwhile.

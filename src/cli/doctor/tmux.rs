@@ -24,29 +24,30 @@ use crate::plan::process_env;
 const CHECK: &str = "tmux";
 
 /// Find it; the program if it will do.
-pub(super) fn find(report: &mut Report, context: &Context) -> Result<Option<PathBuf>, CliError> {
+pub(super) fn find(report: &mut Report, context: &Context) -> Option<PathBuf> {
     let (search, here) = (context.env.get("PATH"), &context.start_dir);
-    let found = crate::cli::block_on(async { Ok(version::find_and_ask(search, here).await) })?;
-    match found {
+    match crate::cli::block_on(async { Ok(version::find_and_ask(search, here).await?) }) {
         Ok((path, said)) => {
             report.ok(CHECK, format!("{} is {said}", path.display()));
-            return Ok(Some(path));
+            return Some(path);
         }
-        Err(error @ VersionError::Missing) => {
+        Err(CliError::Tmux(error @ VersionError::Missing)) => {
             let todo = "install tmux 3.0 or later, or add its directory to PATH";
             report.fail_so(CHECK, error, todo);
         }
-        Err(error @ VersionError::TooOld { .. }) => {
+        Err(CliError::Tmux(error @ VersionError::TooOld { .. })) => {
             report.fail_so(CHECK, error, "install a newer one, or put it first in PATH");
         }
-        Err(error @ VersionError::Broken { .. }) => {
+        Err(CliError::Tmux(error @ VersionError::Broken { .. })) => {
             report.fail_so(CHECK, error, "run that yourself, and reinstall tmux");
         }
+        Err(error) => report.fail(CHECK, error),
     }
-    Ok(None)
+    None
 }
 
-/// Start a server of our own with this plan, and tell what comes of it.
+/// Start a server of our own with this plan, and tell what comes of it; an error if this command is
+/// to end.
 pub(super) fn try_out(report: &mut Report, context: &Context, plan: &Plan) -> Result<(), CliError> {
     let scratch = match Scratch::new(plan, &runtime_base(&context.env)) {
         Ok(scratch) => scratch,
@@ -59,10 +60,12 @@ pub(super) fn try_out(report: &mut Report, context: &Context, plan: &Plan) -> Re
         let looked = unless_interrupted(scratch.look()).await;
         scratch.end().await;
         looked
-    })?;
+    });
     match seen {
-        Ok(seen) => told(report, context, plan, seen),
-        Err(error) => {
+        Err(error @ CliError::Start { .. }) => return Err(error),
+        Err(error) => report.fail(CHECK, format!("it can't be tried: {error}")),
+        Ok(Ok(seen)) => told(report, context, plan, seen),
+        Ok(Err(error)) => {
             report.fail_so(CHECK, format!("no server starts: {error}"), "run `tmux` to see why");
         }
     }
