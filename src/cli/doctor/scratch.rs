@@ -205,7 +205,6 @@ impl Scratch {
             let limit = PollTimeout::try_from(LAST_MOMENTS).unwrap_or(PollTimeout::MAX);
             let _ = poll(&mut fds, limit);
         }
-        let _ = std::fs::remove_file(&self.socket);
     }
 
     /// The server, as it tells itself, or else the parent of what it has started.
@@ -224,6 +223,8 @@ impl Scratch {
 impl Drop for Scratch {
     fn drop(&mut self) {
         // They are this process's own. Where that fails nothing else can be done.
+        // A server leaves its socket, however it has ended.
+        let _ = std::fs::remove_file(&self.socket);
         let _ = std::fs::remove_dir_all(&self.dir);
         for dir in &self.made {
             // Not if somebody else has put something there meanwhile.
