@@ -54,6 +54,7 @@ pub(super) fn ls(args: &LsArgs, out: &mut dyn Write) -> Result<u8, CliError> {
     super::print(out, table(&runs).as_bytes())
 }
 
+/// The runtime directories of this user.
 pub(super) fn there(base: &std::path::Path) -> Result<Vec<Runtime>, CliError> {
     let entries = match std::fs::read_dir(base) {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(vec![]),

@@ -9,6 +9,7 @@ mod check;
 mod cleanup;
 pub mod completions;
 mod connect;
+mod doctor;
 mod early;
 mod echo;
 mod error;
@@ -84,6 +85,7 @@ fn act(args: Args, out: &mut dyn Write) -> Result<u8, CliError> {
         }
         Some(Verb::Start(args)) => start::start(*args, out),
         Some(Verb::Check(args)) => check::check(*args, out),
+        Some(Verb::Doctor(args)) => doctor::doctor(*args, out),
         Some(Verb::Restart(args)) => named(args, |names| Request::Restart { names }),
         Some(Verb::Stop(args)) => named(args, |names| Request::Stop { names }),
         Some(Verb::Connect(args)) => connect::connect(&args),

@@ -1,4 +1,5 @@
-//! The hidden verbs: the processes that a run is made of. None of them is typed by a person.
+//! The hidden verbs: the processes that a run is made of, and the one by which `tmo doctor` sees what
+//! reaches them. None of them is typed by a person.
 
 use std::ffi::{OsStr, OsString};
 use std::io::Write as _;
@@ -26,6 +27,7 @@ pub(super) fn run(arguments: &[OsString]) -> Option<u8> {
         "sink" => Some(sink::run(path)),
         "guard" => Some(guardian(path, &arguments[3..])),
         "supervise" => Some(supervisor(path, &arguments[3..])),
+        "environ" => Some(super::doctor::record(path)),
         _ => None,
     }
 }

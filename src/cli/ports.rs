@@ -15,7 +15,7 @@ use crate::config::env::Env;
 use crate::model::plan::{Plan, ProcessPlan};
 use crate::model::text::OsText;
 use crate::pane::spec::replace;
-use crate::sys::{self, ProcInfo, files};
+use crate::sys::{self, Listener, ProcInfo, files};
 
 /// The distance between the ports of two projects: small, so that many find room between two
 /// processes of one.
@@ -170,19 +170,26 @@ pub(super) fn table(plan: &Plan) -> String {
 
 /// Ports that processes are told to use and somebody listens on. Not all use theirs.
 pub(super) fn taken_ports(plan: &Plan) -> Vec<String> {
+    takers(plan).into_iter().map(|(text, _)| text).collect()
+}
+
+/// The same, with who that is, as far as it may be known.
+pub(super) fn takers(plan: &Plan) -> Vec<(String, Option<ProcInfo>)> {
     let begin: Vec<_> = plan.processes.iter().filter(|process| !process.waits).collect();
     let ports: Vec<u16> = begin.iter().filter_map(|process| process.port).collect();
     let taken = sys::tcp_listeners(&ports);
     let told = |process: &&ProcessPlan| {
-        let (port, holder) = taken.iter().find(|(port, _)| Some(*port) == process.port)?;
-        let who = match &holder.process {
+        let (port, Listener { process: holder }) =
+            taken.iter().find(|(port, _)| Some(*port) == process.port)?;
+        let who = match holder {
             Some(ProcInfo { name, pid, .. }) => format!("{name} (pid {pid})"),
             None => "another user's process".to_owned(),
         };
-        Some(format!(
+        let text = format!(
             "port {port} of {} is taken: {who} listens on it; `--port-auto` takes others",
             process.name
-        ))
+        );
+        Some((text, holder.clone()))
     };
     begin.iter().filter_map(told).collect()
 }

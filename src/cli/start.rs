@@ -41,14 +41,17 @@ const LAST_MOMENTS: Duration = Duration::from_secs(5);
 /// How long a terminal may take for a line.
 const MOMENT: Duration = Duration::from_millis(500);
 
+/// Finds a program by its name.
+pub(super) type Find<'a> = dyn Fn(&OsStr) -> Option<PathBuf> + 'a;
+
 /// What a start needs to know before anything is decided.
 pub(super) struct Start {
-    typed: StartOptions,
+    pub(super) typed: StartOptions,
     pub(super) context: Context,
-    project: Project,
+    pub(super) project: Project,
     pub(super) runtime: Runtime,
-    tmo: PathBuf,
-    inherit: Inherit,
+    pub(super) tmo: PathBuf,
+    pub(super) inherit: Inherit,
     daemonize: bool,
     timestamps: bool,
     wait: Option<Readiness>,
@@ -161,19 +164,30 @@ impl Start {
 
     /// The same; `keep` if it is to be run.
     fn resolve_for(&self, keep: bool) -> Result<(Plan, Vec<String>), CliError> {
+        let mut warnings = vec![];
+        let find = |name: &OsStr| find_program(&self.context, name);
+        match self.resolve_with(&find, &mut warnings, keep) {
+            Err(error @ CliError::Plan(_)) => {
+                tell_all(&warnings);
+                Err(error)
+            }
+            plan => Ok((plan?, warnings)),
+        }
+    }
+
+    /// The same, with programs found in this way; what is odd is told however it ends.
+    pub(super) fn resolve_with(
+        &self,
+        find: &Find<'_>,
+        warnings: &mut Vec<String>,
+        keep: bool,
+    ) -> Result<Plan, CliError> {
         let mut settings = Settings::of(&self.typed, &self.context.env)?;
         let loaded = self.context.load(&self.typed)?;
         let odd = settings.warnings(&loaded.procfile);
         let odd = loaded.procfile.warnings.iter().chain(&odd);
-        let mut warnings: Vec<String> = odd.map(ToString::to_string).collect();
-        let plan = self.plan(&loaded, &mut settings, keep);
-        let mut plan = match plan {
-            Ok(plan) => plan,
-            Err(error) => {
-                tell_all(&warnings);
-                return Err(error);
-            }
-        };
+        warnings.extend(odd.map(ToString::to_string));
+        let mut plan = self.plan(&loaded, &mut settings, (find, keep))?;
         if let Some(config) = &plan.tmux_config
             && let Err(error) = std::fs::File::open(config.as_path())
         {
@@ -185,21 +199,29 @@ impl Start {
             let begin = plan.processes.iter().filter(|process| !process.waits);
             ready.check(&begin.map(|process| process.name.clone()).collect::<Vec<_>>())?;
         }
-        Ok((plan, warnings))
+        Ok(plan)
     }
 
-    fn plan(&self, loaded: &Loaded, settings: &mut Settings, keep: bool) -> Result<Plan, CliError> {
+    /// What a plan says beside what the user does.
+    pub(super) fn facts<'a>(&self, find: &'a Find<'a>) -> Facts<'a> {
         let now = clock::now_ns();
-        let find = |name: &OsStr| find_program(&self.context, name);
-        let facts = || Facts {
+        Facts {
             run: format!("{}-{now:x}", self.project.instance),
             started: now,
             size: screen::DEFAULT_SIZE,
             inherit: self.inherit.clone(),
             tmo: self.tmo.clone(),
-            find: &find,
-        };
-        let plan = plan::resolve(&self.context, loaded, settings, facts())?;
+            find,
+        }
+    }
+
+    fn plan(
+        &self,
+        loaded: &Loaded,
+        settings: &mut Settings,
+        (find, keep): (&Find<'_>, bool),
+    ) -> Result<Plan, CliError> {
+        let plan = plan::resolve(&self.context, loaded, settings, self.facts(find))?;
         let (true, Some(asked)) = (self.typed.port_auto(&self.context.env)?, settings.first_port())
         else {
             return Ok(plan);
@@ -209,7 +231,7 @@ impl Start {
             return Ok(plan);
         }
         settings.move_ports_to(first);
-        let plan = plan::resolve(&self.context, loaded, settings, facts())?;
+        let plan = plan::resolve(&self.context, loaded, settings, self.facts(find))?;
         if keep {
             tell(&format!("ports: {}", ports::table(&plan)));
         }

@@ -66,6 +66,11 @@ impl Env {
         self.files.get(key).or_else(|| self.real.get(key)).map(OsString::as_os_str)
     }
 
+    /// Whether an env file sets this variable.
+    pub fn is_from_file(&self, key: impl AsRef<OsStr>) -> bool {
+        self.files.contains_key(key.as_ref())
+    }
+
     /// The caller's own variable, whatever env files say; empty counts as unset.
     pub fn caller(&self, key: &str) -> Option<&OsStr> {
         self.real.get(OsStr::new(key)).map(OsString::as_os_str).filter(|value| !value.is_empty())

@@ -8,7 +8,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::os::fd::{AsRawFd as _, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::MetadataExt as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 use std::time::Duration;
 
@@ -399,6 +399,33 @@ pub fn set_usual_discipline(terminal: BorrowedFd<'_>) {
     unsafe {
         libc::ioctl(terminal.as_raw_fd(), libc::TIOCSETD, &raw const usual);
     }
+}
+
+/// Whether a process has loaded a library whose file is called so; nothing if that can't be seen.
+pub fn loads(pid: u32, library: &str) -> Option<bool> {
+    let maps = slurp(&format!("/proc/{pid}/maps")).ok().filter(|maps| !maps.is_empty())?;
+    Some(memchr::memmem::find(&maps, format!("/{library}").as_bytes()).is_some())
+}
+
+/// The file of the program that a process is, and whether it is still there under that name;
+/// nothing if that can't be seen.
+pub fn program_of(pid: u32) -> Option<(PathBuf, bool)> {
+    const GONE: &[u8] = b" (deleted)";
+    let path = std::fs::read_link(format!("/proc/{pid}/exe")).ok()?;
+    match path.as_os_str().as_bytes().strip_suffix(GONE) {
+        Some(path) => Some((OsStr::from_bytes(path).into(), false)),
+        None => Some((path, true)),
+    }
+}
+
+/// How many threads this user has, which is what the limit of their processes counts; nothing if
+/// that can't be seen.
+pub fn own_threads() -> Option<u64> {
+    let me = rustix::process::geteuid().as_raw();
+    let mine = |pid: &u32| {
+        std::fs::metadata(format!("/proc/{pid}")).is_ok_and(|process| process.uid() == me)
+    };
+    Some(pids().filter(mine).filter_map(stat).map(|process| u64::from(process.threads)).sum())
 }
 
 /// How this child ended, if it has; it stays a zombie.

@@ -150,6 +150,21 @@ pub fn tcp_listeners(ports: &[u16]) -> Vec<(u16, Listener)> {
 }
 
 /// Not to be seen from outside here.
+pub const fn loads(_pid: u32, _library: &str) -> Option<bool> {
+    None
+}
+
+/// Not to be seen from outside here.
+pub const fn program_of(_pid: u32) -> Option<(std::path::PathBuf, bool)> {
+    None
+}
+
+/// Not counted here.
+pub const fn own_threads() -> Option<u64> {
+    None
+}
+
+/// Not to be seen from outside here.
 pub const fn ignores(_pid: u32, _signal: i32) -> bool {
     false
 }

@@ -12,8 +12,7 @@ fn wait_returns_when_it_is_so_or_cannot_be() {
     );
     world.ok(["start", "-D", "-c", "migrate"]);
     assert_eq!(world.run(["wait"]).code, 0);
-    let ran =
-        world.run(["wait", "web", "--for", "log", "listening on [0-9]+$", "--timeout", "1"]);
+    let ran = world.run(["wait", "web", "--for", "log", "listening on [0-9]+$", "--timeout", "1"]);
     assert_eq!(ran.code, 124, "{ran:?}");
     let told = "tmo: web has not said `listening on [0-9]+$` after 1 s\n";
     assert_eq!(ran.stderr, told);

@@ -15,6 +15,7 @@ mod commands;
 mod completions;
 mod connect;
 mod control;
+mod doctor;
 mod environment;
 mod faults;
 #[path = "../common/harness/mod.rs"]

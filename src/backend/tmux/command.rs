@@ -90,7 +90,7 @@ pub fn pipe_command(words: &[&OsStr]) -> OsString {
 }
 
 /// A word for a shell, whatever is in it.
-pub(super) fn shell_quoted(word: &OsStr) -> Vec<u8> {
+pub fn shell_quoted(word: &OsStr) -> Vec<u8> {
     let mut quoted = vec![b'\''];
     for &byte in word.as_bytes() {
         match byte {

@@ -140,6 +140,11 @@ impl Tmux {
         }
     }
 
+    /// The user's own configuration, if there is one.
+    pub fn user_config(&self) -> Option<&Path> {
+        self.user_config.as_deref()
+    }
+
     /// Start the server with a window and a pipe for each of these.
     pub async fn start(&self, openings: &[Opening]) -> Result<Survey, TmuxError> {
         let mut text = config::generate(self.size.0, self.size.1);
@@ -410,7 +415,11 @@ impl Tmux {
         let output = version::answer(&mut client)
             .await
             .map_err(|source| TmuxError::Spawn { program: self.program.clone(), source })?;
-        let words = version::one_line(&output.stderr);
+        let mut words = version::one_line(&output.stderr);
+        if words.is_empty() && !output.status.success() {
+            // What is wrong with a configuration is told there.
+            words = version::one_line(&output.stdout);
+        }
         tracing::debug!(what, status = %output.status, words, "tmux");
         if output.status.success() {
             return Ok(String::from_utf8_lossy(&output.stdout).into_owned());

@@ -18,8 +18,9 @@ use clap::{ArgAction, Command, FromArgMatches as _, Parser, Subcommand};
 pub use settings::command;
 pub use start::StartArgs;
 pub use verbs::{
-    ClientArgs, CompletionsArgs, ConnectArgs, EchoArgs, EventsArgs, LogsArgs, LsArgs, ManArgs,
-    NamesArgs, PsArgs, RunArgs, ScaleArgs, ScreenArgs, SendArgs, SignalArgs, WaitArgs, WaitFor,
+    ClientArgs, CompletionsArgs, ConnectArgs, DoctorArgs, EchoArgs, EventsArgs, LogsArgs, LsArgs,
+    ManArgs, NamesArgs, PsArgs, RunArgs, ScaleArgs, ScreenArgs, SendArgs, SignalArgs, WaitArgs,
+    WaitFor,
 };
 
 use crate::config::env::parse_bool;
@@ -75,6 +76,17 @@ Examples:
   tmo check                     exit code 1 if anything is odd
   tmo check -f Procfile.dev -l web,worker")]
     Check(Box<StartArgs>),
+    /// Look at everything that can keep tmo from working here, and say what to do about it.
+    #[command(after_help = "\
+Examples:
+  tmo doctor                    one line for each finding: ok, note or FAIL
+  tmo doctor --json | jq '.findings[] | select(.level == \"fail\")'
+  tmo doctor -f Procfile.dev    as a start with these flags would find it
+
+It tries tmux, with your configuration, on a server of its own, which is gone afterwards, and changes
+nothing. Of variables it shows names, no values; of a PATH, the directories that differ. Exit code 1
+if anything fails.")]
+    Doctor(Box<DoctorArgs>),
     /// Restart processes; without names, all of them.
     #[command(
         visible_alias = "r",

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use clap::ValueHint;
 use clap_complete::engine::{ArgValueCandidates, ArgValueCompleter, CompletionCandidate};
 
+use super::start::StartArgs;
 use super::truth;
 use crate::cli::completions::{Shell, complete_entry, complete_name};
 use crate::model::network::Network;
@@ -62,6 +63,17 @@ pub struct ConnectArgs {
     /// Which instance.
     #[command(flatten)]
     pub client: ClientArgs,
+}
+
+/// `tmo doctor`.
+#[derive(Debug, Clone, PartialEq, Eq, Default, clap::Args)]
+pub struct DoctorArgs {
+    /// As JSON.
+    #[arg(long)]
+    pub json: bool,
+    /// The start that is asked about.
+    #[command(flatten)]
+    pub start: StartArgs,
 }
 
 /// `tmo echo`.

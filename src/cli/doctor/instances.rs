@@ -1,0 +1,94 @@
+//! What other runs of this user have left, wherever they were started.
+
+use std::fmt::Write as _;
+use std::path::Path;
+
+use super::report::Report;
+use super::scratch;
+use crate::cli::ls;
+use crate::cli::start::Start;
+use crate::config::dirs::runtime_base;
+use crate::control::dial::{self, Answer};
+use crate::control::{listen, lock};
+use crate::engine::runtime::Runtime;
+use crate::model::plan::Plan;
+use crate::sys;
+
+const CHECK: &str = "runs";
+
+/// Tell of the runs there are, and of those whose supervisor is dead.
+pub(super) fn look(report: &mut Report, start: &Start) {
+    let dirs = match ls::there(&runtime_base(&start.context.env)) {
+        Ok(dirs) => dirs,
+        Err(error) => return report.fail(CHECK, error),
+    };
+    let mut living = 0;
+    for runtime in dirs {
+        if lock::is_held(runtime.dir()).unwrap_or(false) {
+            living += 1;
+        } else if let Some(pid) = doctor(runtime.dir()) {
+            forgotten(report, runtime.dir(), pid);
+        } else {
+            left(report, &runtime);
+        }
+    }
+    report.ok(CHECK, format!("{living} of yours run; `tmo ls` lists them"));
+}
+
+/// What a run without a supervisor has left.
+fn left(report: &mut Report, runtime: &Runtime) {
+    let dir = runtime.dir().display();
+    let Ok(plan) = runtime.plan() else {
+        if runtime.plan_file().exists() || runtime.state_file().exists() {
+            let text =
+                format!("{dir} can't be read; `rm -r {dir}` once none of its processes lives");
+            report.note(CHECK, text);
+        }
+        return;
+    };
+    let (root, flags) = (plan.root.as_path().display(), flags(&plan));
+    match runtime.adoptable() {
+        Ok(true) => report.note(
+            CHECK,
+            format!(
+                "processes live in {root} whose supervisor was killed; `tmo ps {flags}` goes on \
+                 with them, `tmo quit {flags}` ends them"
+            ),
+        ),
+        Ok(false) => {
+            let dead = |path: &std::path::PathBuf| matches!(dial::probe(path), Ok(Answer::Dead));
+            let socket = plan.socket.as_path().to_owned();
+            let sockets = listen::own_sockets(runtime.dir()).into_iter().chain([socket]);
+            let mut text = format!("a run in {root} was killed and has left files");
+            for socket in sockets.filter(dead) {
+                // Writing to a string does not fail.
+                let _ = write!(text, ", {} that nobody listens on", socket.display());
+            }
+            report.note(CHECK, text + &format!("; `tmo cleanup {flags}` removes them"));
+        }
+        Err(error) => report.note(CHECK, format!("{root}: {error}")),
+    }
+}
+
+/// How a command is told which run it is about.
+fn flags(plan: &Plan) -> String {
+    match &plan.tcp {
+        Some(tcp) => format!("-S {} -s {}", tcp.network.name(), tcp.address),
+        None => format!("-s {}", plan.socket.as_path().display()),
+    }
+}
+
+/// The process that this directory was made for, if it is a doctor's.
+fn doctor(dir: &Path) -> Option<u32> {
+    dir.file_name()?.to_str()?.strip_prefix(scratch::NAME)?.parse().ok()
+}
+
+/// A doctor that was killed could not end its server.
+fn forgotten(report: &mut Report, dir: &Path, pid: u32) {
+    if sys::info(pid).is_none() {
+        let name = format!("tmo-{}{pid}", scratch::NAME);
+        let dir = dir.display();
+        let todo = format!("`tmux -L {name} kill-server; rm -r {dir}` removes it");
+        report.note(CHECK, format!("a killed `tmo doctor` has left {dir}; {todo}"));
+    }
+}

@@ -1,0 +1,72 @@
+//! What the system allows, and how much of it is needed.
+
+use nix::sys::resource::{Resource, getrlimit};
+
+use super::report::Report;
+use crate::model::plan::Plan;
+use crate::sys;
+
+/// Descriptors that the supervisor has for each process, which is more than tmux has.
+const DESCRIPTORS_EACH: u64 = 5;
+/// And those besides, of which each client takes one.
+const DESCRIPTORS: u64 = 40;
+/// Shim, sink and shell, and some for what the shell runs.
+const PROCESSES_EACH: u64 = 5;
+/// tmux, supervisor, guardian, the commands that look at them.
+const PROCESSES: u64 = 10;
+
+/// Whether there is room for the processes of this plan.
+pub(super) fn look(report: &mut Report, plan: &Plan) {
+    const CHECK: &str = "limits";
+    let count = u64::try_from(plan.processes.len()).unwrap_or(u64::MAX);
+    let need = |each: u64, fixed: u64| count.saturating_mul(each).saturating_add(fixed);
+    if let Ok((_, hard)) = getrlimit(Resource::RLIMIT_NOFILE) {
+        let need = need(DESCRIPTORS_EACH, DESCRIPTORS);
+        // The soft one is raised by whoever needs it.
+        if let Some(text) = lacks(need, 0, hard) {
+            let text = format!("descriptors: {text}; raise the hard limit (`ulimit -Hn`)");
+            report.fail(CHECK, text);
+        } else {
+            let text = format!("descriptors: {} allowed, some {need} needed", told(hard));
+            report.ok(CHECK, text);
+        }
+    }
+    let (Ok((soft, _)), Some(have)) = (getrlimit(Resource::RLIMIT_NPROC), sys::own_threads())
+    else {
+        return;
+    };
+    let need = need(PROCESSES_EACH, PROCESSES);
+    // For root it does not count.
+    let counts = !nix::unistd::geteuid().is_root();
+    match lacks(need, have, soft).filter(|_| counts) {
+        Some(text) => report.fail(CHECK, format!("processes: {text}; raise it (`ulimit -u`)")),
+        None => report.ok(CHECK, format!("processes: {have} of {}", told(soft))),
+    }
+}
+
+/// What is missing where so many are needed beside those there are.
+fn lacks(need: u64, have: u64, limit: u64) -> Option<String> {
+    let beside = if have > 0 { format!(" beside the {have} there are") } else { String::new() };
+    let text = || format!("some {need} are needed{beside}, {limit} are allowed");
+    (have.saturating_add(need) > limit).then(text)
+}
+
+fn told(limit: u64) -> String {
+    const NONE: u64 = nix::libc::RLIM_INFINITY;
+    if limit == NONE { "any number".to_owned() } else { limit.to_string() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{lacks, told};
+
+    #[test]
+    fn what_is_missing_is_told() {
+        assert_eq!(lacks(80, 0, 1024), None);
+        assert_eq!(lacks(80, 0, 64).unwrap(), "some 80 are needed, 64 are allowed");
+        let text = "some 80 are needed beside the 20 there are, 99 are allowed";
+        assert_eq!(lacks(80, 20, 99).unwrap(), text);
+        assert_eq!(lacks(80, 5, u64::MAX), None);
+        assert_eq!((told(7), told(nix::libc::RLIM_INFINITY)), ("7".into(), "any number".into()));
+    }
+}

@@ -1,0 +1,98 @@
+//! Where things lie: the runtime directory, the journal.
+
+use std::path::Path;
+
+use nix::unistd::{AccessFlags, access};
+
+use super::report::Report;
+use crate::cli::start::Start;
+use crate::config::dirs::{find_runtime_dir, make_private_dir, runtime_base, state_dir};
+use crate::config::load::why;
+use crate::model::plan::{LogPolicy, Plan};
+
+/// Less than this is soon full.
+const LITTLE: u64 = 64 << 20;
+
+/// The runtime directory and that of the journal.
+pub(super) fn directories(report: &mut Report, start: &Start, plan: Option<&Plan>) {
+    let env = &start.context.env;
+    let base = runtime_base(env);
+    if let Some(set) = env.caller_dir("XDG_RUNTIME_DIR").filter(|set| !base.starts_with(set)) {
+        let text = format!("XDG_RUNTIME_DIR ({}) is no directory of yours; ", set.display());
+        report.note("runtime", text + &format!("{} is used instead", base.display()));
+    }
+    match find_runtime_dir(env, &start.project.socket.path) {
+        Err(error) => report.fail("runtime", error),
+        Ok(dir) => place(report, "runtime", &dir, ""),
+    }
+    if env.caller_dir("HOME").is_none() {
+        report.note(
+            "journal",
+            "HOME is not set, the log may not outlive the machine; set HOME or XDG_STATE_HOME",
+        );
+    }
+    let policy = plan.map(|plan| &plan.log);
+    let fallback = || state_dir(env, &start.project.title, &start.project.state);
+    let dir = policy.map_or_else(fallback, |policy| policy.dir.as_path().to_owned());
+    let most = match policy.map_or(LogPolicy::TOTAL, |policy| policy.total) {
+        0 => ", without limit".to_owned(),
+        most => format!(" of at most {}", size(most)),
+    };
+    if dir.exists()
+        && let Err(error) = make_private_dir(&dir)
+    {
+        return report.fail("journal", error);
+    }
+    place(report, "journal", &dir, &format!(", {}{most} taken", size(taken(&dir))));
+}
+
+/// Whether this directory can be written to, or made, and how much room there is.
+fn place(report: &mut Report, check: &'static str, dir: &Path, more: &str) {
+    let there = dir.ancestors().find(|dir| dir.exists()).unwrap_or(Path::new("/"));
+    if let Err(error) = access(there, AccessFlags::W_OK | AccessFlags::X_OK) {
+        let (at, why) = (there.display(), why(&error.into()));
+        let text = if there == dir {
+            format!("{at} can't be written to: {why}")
+        } else {
+            format!("{} can't be made in {at}: {why}", dir.display())
+        };
+        let todo = match check {
+            "journal" => "make that writable, or set TMO_LOG_DIR",
+            _ => "make that writable, or set XDG_RUNTIME_DIR or TMPDIR",
+        };
+        return report.fail_so(check, text, todo);
+    }
+    let Ok(system) = rustix::fs::statvfs(there) else { return };
+    let free = system.f_bavail.saturating_mul(system.f_frsize);
+    let text = format!("{}{more}, {} free", dir.display(), size(free));
+    match free {
+        0 => report.fail_so(check, text, "make room"),
+        1..LITTLE => report.note(check, text + "; make room"),
+        _ => report.ok(check, text),
+    }
+}
+
+/// The bytes of the files in a directory.
+fn taken(dir: &Path) -> u64 {
+    let files = std::fs::read_dir(dir).into_iter().flatten().flatten();
+    files.filter_map(|entry| entry.metadata().ok()).map(|found| found.len()).sum()
+}
+
+fn size(bytes: u64) -> String {
+    match bytes {
+        0..0x400 => format!("{bytes} bytes"),
+        0x400..0x10_0000 => format!("{} KiB", bytes >> 10),
+        0x10_0000..0x4000_0000 => format!("{} MiB", bytes >> 20),
+        _ => format!("{} GiB", bytes >> 30),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::size;
+
+    #[test]
+    fn sizes_are_told_as_people_say_them() {
+        assert_eq!([12, 2048, 3 << 20, 5 << 30].map(size), ["12 bytes", "2 KiB", "3 MiB", "5 GiB"]);
+    }
+}

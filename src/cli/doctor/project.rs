@@ -1,0 +1,151 @@
+//! Procfile, env files, shell and ports, as a start would find them.
+
+use std::ffi::OsStr;
+use std::path::PathBuf;
+
+use super::report::Report;
+use crate::cli::error::CliError;
+use crate::cli::ls;
+use crate::cli::ports::takers;
+use crate::cli::start::Start;
+use crate::config::dirs::runtime_base;
+use crate::config::load::{Context, Loaded, find_program};
+use crate::config::toml::TmoToml;
+use crate::config::{Env, StartOptions, Warning, procfile};
+use crate::engine::runtime::Runtime;
+use crate::model::count;
+use crate::model::plan::Plan;
+use crate::plan::{self, PlanError, Settings};
+use crate::sys;
+
+/// What is wrong with env files. Their contents stay out of it: a line that is not understood may
+/// be part of a secret.
+pub(super) fn env_files(report: &mut Report, context: &Context) {
+    for warning in &context.warnings {
+        if let Warning::EnvFile { file, why } = warning {
+            let todo = if why.starts_with("line ") {
+                "correct that line"
+            } else {
+                "make it readable, or remove it"
+            };
+            let text = format!("{file} is skipped: {}", without_quotes(why));
+            report.fail_so("env files", text, todo);
+        }
+    }
+}
+
+/// The text without what stands between backquotes.
+fn without_quotes(text: &str) -> String {
+    let keep =
+        |(at, part): (usize, &str)| if at % 2 == 0 { part.to_owned() } else { "`…`".into() };
+    text.split('`').enumerate().map(keep).collect()
+}
+
+/// What would be run, if anything would.
+pub(super) fn plan(report: &mut Report, start: &Start) -> Option<Plan> {
+    let mut warnings = vec![];
+    // Those that are missing are told where they are looked for themselves.
+    let find = |name: &OsStr| find_program(&start.context, name).or_else(|| Some(name.into()));
+    let plan = start.resolve_with(&find, &mut warnings, false);
+    for warning in warnings {
+        report.note("Procfile", warning);
+    }
+    match plan {
+        Ok(plan) => {
+            let names: Vec<&str> = plan.processes.iter().map(|p| p.name.as_str()).collect();
+            let count = count::processes(names.len(), "");
+            let file = plan.procfile.as_path().display();
+            report.ok("Procfile", format!("{file}: {count}: {}", names.join(", ")));
+            shell(report, &start.context, &plan);
+            Some(plan)
+        }
+        Err(CliError::Config(error)) if start.project.procfile.symlink_metadata().is_err() => {
+            let todo = "write one, or name another with `-f`, or go where it is";
+            report.fail_so("Procfile", error, todo);
+            None
+        }
+        Err(error) => {
+            report.fail("Procfile", error);
+            None
+        }
+    }
+}
+
+/// A plan to try tmux with where nothing can be run: one process, with all settings as usual.
+pub(super) fn stand_in(start: &Start) -> Option<Plan> {
+    let find = |name: &OsStr| -> Option<PathBuf> { find_program(&start.context, name) };
+    let procfile = procfile::parse(b"doctor: true\n", "").ok()?;
+    let (project, toml) = (start.project.clone(), TmoToml::default());
+    let options = StartOptions {
+        shell: start.typed.shell.clone(),
+        tmux_config: start.typed.tmux_config.clone(),
+        ..StartOptions::default()
+    };
+    let settings = Settings::of(&options, &Env::default()).ok()?;
+    let loaded = Loaded { project, procfile, toml };
+    let plan = plan::resolve(&start.context, &loaded, &settings, start.facts(&find));
+    let mut plan: Plan = plan.ok()?;
+    plan.root = start.context.start_dir.as_path().into();
+    Some(plan)
+}
+
+fn shell(report: &mut Report, context: &Context, plan: &Plan) {
+    let Some(process) = plan.processes.first() else { return };
+    let shell = process.shell.as_path();
+    match find_program(context, shell) {
+        Some(path) => report.ok("shell", format!("{} runs the commands", path.display())),
+        None if shell.exists() => {
+            let text = format!("{} can't be executed; `chmod +x` it", shell.display());
+            report.fail("shell", text + ", or name another with --shell");
+        }
+        None => report.fail("shell", PlanError::NoShell(shell.display().to_string())),
+    }
+}
+
+/// Ports that the processes are told and somebody has.
+pub(super) fn ports(report: &mut Report, context: &Context, plan: &Plan) {
+    const CHECK: &str = "ports";
+    let told: Vec<String> =
+        plan.processes.iter().filter_map(|p| Some(format!("{} {}", p.name, p.port?))).collect();
+    let taken = takers(plan);
+    if taken.is_empty() && !told.is_empty() {
+        report.ok(CHECK, format!("free: {}", told.join(", ")));
+    }
+    let runs = if taken.is_empty() { vec![] } else { runs(context) };
+    for (text, holder) in taken {
+        let of_run = |run: &&(Plan, Vec<u32>)| {
+            holder.as_ref().is_some_and(|process| run.1.contains(&process.pid))
+        };
+        let of_ours = runs.iter().find(of_run).map(|(plan, _)| {
+            let socket = plan.socket.as_path().display();
+            let text = format!(", started by tmo in {}", plan.root.as_path().display());
+            (text, format!("`tmo quit -s {socket}` ends that run, or "))
+        });
+        let (whose, quit) = of_ours.unwrap_or_default();
+        let todo = format!("{quit}begin at another port: `tmo start -p N`");
+        report.fail_so(CHECK, text + &whose, &todo);
+    }
+}
+
+/// The runs of this user, each with its processes.
+fn runs(context: &Context) -> Vec<(Plan, Vec<u32>)> {
+    let dirs = ls::there(&runtime_base(&context.env)).unwrap_or_default();
+    let run = |runtime: Runtime| {
+        let plan = runtime.plan().ok()?;
+        let mark = format!("TMO_SESSION={}", plan.run);
+        let pids = sys::processes_with_env(&[&mark]).into_iter().map(|p| p.pid).collect();
+        Some((plan, pids))
+    };
+    dirs.into_iter().filter_map(run).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::without_quotes;
+
+    #[test]
+    fn what_a_file_holds_is_not_repeated() {
+        assert_eq!(without_quotes("line 3: `s3cret` has no `=`"), "line 3: `…` has no `…`");
+        assert_eq!(without_quotes("permission denied"), "permission denied");
+    }
+}

@@ -1,0 +1,69 @@
+//! The process that is run to see what reaches it.
+
+use std::ffi::{OsStr, OsString};
+use std::io;
+use std::os::unix::ffi::OsStrExt as _;
+use std::path::Path;
+
+use tokio::net::unix::pipe;
+
+use super::environment::Variables;
+use crate::pane::life::{LifeEvent, LifeReader};
+use crate::pane::paths::PanePaths;
+use crate::pane::spec::replace;
+use crate::sys::files;
+
+/// Wait until the life of this pane has ended.
+pub(super) async fn ended(paths: &PanePaths) -> io::Result<()> {
+    let bell = pipe::OpenOptions::new().open_receiver(paths.bell())?;
+    // Else it would be read as ended whenever nobody rings.
+    let _held = files::open_fifo(&paths.bell(), true)?;
+    let mut life = LifeReader::new(&paths.life());
+    loop {
+        let over = |event: &LifeEvent| {
+            matches!(event, LifeEvent::End { .. } | LifeEvent::Trouble { .. } | LifeEvent::Down {})
+        };
+        if life.poll()?.iter().any(|entry| over(&entry.event)) {
+            return Ok(());
+        }
+        bell.readable().await?;
+        let mut rings = [0; 512];
+        while bell.try_read(&mut rings).is_ok() {}
+    }
+}
+
+/// Be the process that writes down what reaches it, in a file that is not there yet; its exit code.
+#[expect(clippy::disallowed_methods, reason = "this is about the environment itself")]
+pub(in crate::cli) fn record(path: &Path) -> u8 {
+    // Typed by a person, it takes nothing from them.
+    if path.symlink_metadata().is_ok() {
+        return 2;
+    }
+    let variable = |(name, value): (OsString, OsString)| {
+        [name.as_bytes(), b"=", value.as_bytes(), b"\0"].concat()
+    };
+    let text: Vec<u8> = std::env::vars_os().flat_map(variable).collect();
+    u8::from(replace(path, &text).is_err())
+}
+
+/// What it has written.
+pub(super) fn parse(text: &[u8]) -> Variables {
+    let pairs = text.split(|&byte| byte == 0).filter_map(|pair| {
+        let at = memchr::memchr(b'=', pair)?;
+        Some((OsStr::from_bytes(&pair[..at]).into(), OsStr::from_bytes(&pair[at + 1..]).into()))
+    });
+    pairs.collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::parse;
+
+    #[test]
+    fn variables_are_read_whatever_is_in_them() {
+        let read = parse(b"A=1\0EMPTY=\0LONG=a=b\nc\0\0none\0");
+        let read: Vec<_> =
+            read.iter().map(|(n, v)| (n.to_str().unwrap(), v.to_str().unwrap())).collect();
+        assert_eq!(read, [("A", "1"), ("EMPTY", ""), ("LONG", "a=b\nc")]);
+    }
+}

@@ -1,0 +1,117 @@
+//! The run that is here: whose versions it is made of, and whether its environment is still that of
+//! this shell.
+
+use super::environment::{self, Change, Compared, Variables};
+use super::report::Report;
+use crate::backend::tmux::Tmux;
+use crate::cli::error::CliError;
+use crate::cli::start::Start;
+use crate::control::client::Client;
+use crate::control::listen;
+use crate::model::plan::Plan;
+use crate::model::request::State;
+use crate::pane::life::{LifeEvent, LifeReader};
+use crate::pane::paths::PanePaths;
+use crate::sys;
+
+const OWN: &str = env!("CARGO_PKG_VERSION");
+
+/// Tell which program this is.
+pub(super) fn version(report: &mut Report) {
+    use std::env::consts::{ARCH, OS};
+    let at = std::env::current_exe().unwrap_or_default();
+    report.ok("version", format!("tmo {OWN} ({}) on {OS}, {ARCH}", at.display()));
+}
+
+/// Tell of the run here.
+pub(super) fn look(report: &mut Report, start: &Start, fresh: Option<&Plan>) {
+    let state = match ask(start) {
+        Ok(state) => state,
+        Err(error) => return report.fail("run", error),
+    };
+    let remedy = "`tmo quit`, then `tmo start` begins it anew with this one";
+    let mut parts = vec![("the supervisor".to_owned(), state.version.clone(), state.pid)];
+    if let Ok(plan) = start.runtime.plan() {
+        parts.extend(plan.processes.iter().filter_map(|process| {
+            let paths = PanePaths::new(start.runtime.dir(), &process.name);
+            let (version, pid) = shim(&paths)?;
+            Some((format!("the shim of {}", process.name), version, pid))
+        }));
+        if let Some(fresh) = fresh {
+            environment(report, &plan, fresh);
+        }
+        tmux(report, start, &plan);
+    }
+    let odd: Vec<String> = parts.iter().filter_map(|part| odd(start, part)).collect();
+    if odd.is_empty() {
+        report.ok("run", format!("it is all of tmo {OWN} (pid {})", state.pid));
+    } else {
+        report.note("run", format!("{}; {remedy}", odd.join(", ")));
+    }
+}
+
+/// The tmux that is installed may be another one than that which runs, and not be able to speak to
+/// it.
+fn tmux(report: &mut Report, start: &Start, plan: &Plan) {
+    let tmux = Tmux::new(plan, start.runtime.dir());
+    let asked = crate::cli::block_on(async { Ok(tmux.survey().await) });
+    if let Ok(Err(error)) = asked {
+        let text = format!("its tmux server does not answer: {error}");
+        report.fail_so("run", text, "`tmo quit`, then `tmo start` begins it anew");
+    }
+}
+
+fn ask(start: &Start) -> Result<State, CliError> {
+    let address = listen::locate(&start.project.socket.path, start.runtime.dir());
+    crate::cli::block_on(async { Ok(Client::connect(&address).await?.state().await?) })
+}
+
+/// Version and process id of the shim of a pane, if it lives.
+fn shim(paths: &PanePaths) -> Option<(String, u32)> {
+    let entries = LifeReader::new(&paths.life()).poll().ok()?;
+    let up = entries.into_iter().rev().find_map(|entry| {
+        let LifeEvent::Up { pid, start_time, version, .. } = entry.event else { return None };
+        Some((version, pid, start_time))
+    });
+    let (version, pid, start_time) = up?;
+    sys::alive(pid, start_time).then_some((version, pid))
+}
+
+/// What is odd about a part of the run.
+fn odd(start: &Start, (part, version, pid): &(String, String, u32)) -> Option<String> {
+    if version != OWN {
+        return Some(format!("{part} is of tmo {version}"));
+    }
+    match sys::program_of(*pid)? {
+        (path, false) => {
+            Some(format!("{part} is a program that was replaced ({})", path.display()))
+        }
+        (path, true) if !same(&path, &start.tmo) => {
+            Some(format!("{part} is another program ({})", path.display()))
+        }
+        _ => None,
+    }
+}
+
+fn same(one: &std::path::Path, other: &std::path::Path) -> bool {
+    one == other || one.canonicalize().ok() == other.canonicalize().ok()
+}
+
+/// What has changed in the shell since the run was started.
+fn environment(report: &mut Report, old: &Plan, fresh: &Plan) {
+    let variables = |plan: &Plan| -> Variables {
+        plan.env.iter().map(|(name, value)| (name.0.clone(), value.0.clone())).collect()
+    };
+    let (old, new, none) = (variables(old), variables(fresh), Variables::new());
+    let compared = Compared { here: &old, given: &none, from_file: &|_| false, child: &new };
+    let told = |change: &Change| !environment::is_noise(change);
+    let changes: Vec<Change> = environment::changes(&compared).into_iter().filter(told).collect();
+    if !changes.is_empty() {
+        let names = environment::list(changes.iter());
+        let text = format!(
+            "the run here was started with other variables than are set now: {names}; `tmo quit`, \
+             then `tmo start` takes them over"
+        );
+        report.note("environment", text);
+    }
+}

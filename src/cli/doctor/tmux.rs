@@ -1,0 +1,174 @@
+//! tmux: which it is, and whether it works.
+
+use std::ffi::{OsStr, OsString};
+use std::path::{Path, PathBuf};
+use std::task::Poll;
+
+use nix::sys::signal::Signal;
+use tokio::signal::unix::{SignalKind, signal};
+
+use super::environment::{self, Compared, Variables};
+use super::report::Report;
+use super::scratch::{Scratch, Seen};
+use crate::backend::tmux::TmuxError;
+use crate::backend::tmux::version::{self, VersionError};
+use crate::cli::error::CliError;
+use crate::config::Env;
+use crate::config::dirs::runtime_base;
+use crate::config::inherit::is_ignored;
+use crate::config::load::Context;
+use crate::model::plan::Plan;
+use crate::model::text::OsText;
+use crate::plan::process_env;
+
+const CHECK: &str = "tmux";
+
+/// Find it; the program if it will do.
+pub(super) fn find(report: &mut Report, context: &Context) -> Option<PathBuf> {
+    let (search, here) = (context.env.get("PATH"), &context.start_dir);
+    match crate::cli::block_on(async { Ok(version::find_and_ask(search, here).await?) }) {
+        Ok((path, said)) => {
+            report.ok(CHECK, format!("{} is {said}", path.display()));
+            return Some(path);
+        }
+        Err(CliError::Tmux(error @ VersionError::Missing)) => {
+            let todo = "install tmux 3.0 or later, or add its directory to PATH";
+            report.fail_so(CHECK, error, todo);
+        }
+        Err(CliError::Tmux(error @ VersionError::TooOld { .. })) => {
+            report.fail_so(CHECK, error, "install a newer one, or put it first in PATH");
+        }
+        Err(CliError::Tmux(error @ VersionError::Broken { .. })) => {
+            report.fail_so(CHECK, error, "run that yourself, and reinstall tmux");
+        }
+        Err(error) => report.fail(CHECK, error),
+    }
+    None
+}
+
+/// Start a server of our own with this plan, and tell what comes of it; an error if this command is
+/// to end.
+pub(super) fn try_out(report: &mut Report, context: &Context, plan: &Plan) -> Result<(), CliError> {
+    let scratch = match Scratch::new(plan, &runtime_base(&context.env)) {
+        Ok(scratch) => scratch,
+        Err(error) => {
+            report.fail(CHECK, format!("it can't be tried: {error}"));
+            return Ok(());
+        }
+    };
+    let seen = crate::cli::block_on(async {
+        let looked = unless_interrupted(scratch.look()).await;
+        scratch.end().await;
+        looked
+    });
+    match seen {
+        Err(error @ CliError::Start { .. }) => return Err(error),
+        Err(error) => report.fail(CHECK, format!("it can't be tried: {error}")),
+        Ok(Ok(seen)) => told(report, context, plan, seen),
+        Ok(Err(error)) => {
+            report.fail_so(CHECK, format!("no server starts: {error}"), "run `tmux` to see why");
+        }
+    }
+    Ok(())
+}
+
+fn told(report: &mut Report, context: &Context, plan: &Plan, seen: Seen) {
+    let Seen { utempter, first, config, later } = seen;
+    report.ok(CHECK, "a server starts and answers");
+    if utempter == Some(true) {
+        report.note(
+            CHECK,
+            "it is linked with libutempter and so misses ends of processes; tmo sees them without \
+             it, nothing is to be done",
+        );
+    }
+    match &config {
+        Some((path, verdict)) => tell_config(report, path, verdict),
+        None => tell_other_config(report, &context.env),
+    }
+    let first = match first {
+        Ok(first) => first,
+        Err(error) => return report.fail("environment", error),
+    };
+    compare(report, context, plan, &first);
+    match later {
+        None => {}
+        Some(Ok(later)) => tell_later(report, &first, &later),
+        Some(Err(error)) if config.is_some() => report.fail_so(
+            "tmux.conf",
+            format!("no process can be started once it is read: {error}"),
+            "give another one with `-F`, perhaps /dev/null, and add its lines one by one",
+        ),
+        Some(Err(error)) => report.fail("environment", format!("no second process runs: {error}")),
+    }
+}
+
+fn tell_config(report: &mut Report, path: &Path, verdict: &Result<(), TmuxError>) {
+    const CHECK: &str = "tmux.conf";
+    match verdict {
+        Ok(()) => report.ok(CHECK, format!("{} is read", path.display())),
+        Err(TmuxError::Refused { words, .. }) => {
+            report.note(CHECK, format!("{words}; tmo works without it, your keys perhaps don't"));
+        }
+        Err(error) => report.note(CHECK, error),
+    }
+}
+
+/// Where tmux itself looks, too.
+fn tell_other_config(report: &mut Report, env: &Env) {
+    let home = || Some(env.caller_dir("HOME")?.join(".config"));
+    let dir = env.caller_dir("XDG_CONFIG_HOME").or_else(home);
+    if let Some(path) = dir.map(|dir| dir.join("tmux/tmux.conf")).filter(|path| path.exists()) {
+        let path = path.display();
+        report.note("tmux.conf", format!("{path} is not read; `-F {path}` has it read"));
+    }
+}
+
+/// The environment of a process beside that of this command.
+fn compare(report: &mut Report, context: &Context, plan: &Plan, child: &Variables) {
+    let pairs = |pairs: Vec<(OsText, OsText)>| -> Variables {
+        pairs.into_iter().map(|(name, value)| (name.0, value.0)).collect()
+    };
+    let Some(process) = plan.processes.first() else { return };
+    let (here, given) = (pairs(Env::real().pairs()), pairs(process_env(plan, process)));
+    let from_file = |name: &OsStr| {
+        let set = context.env.get(name).filter(|_| context.env.is_from_file(name));
+        set.is_some() && set == given.get(name).map(OsString::as_os_str)
+    };
+    let compared = Compared { here: &here, given: &given, from_file: &from_file, child };
+    environment::tell(report, &compared);
+}
+
+/// What the configuration of tmux has changed for processes that get a new window.
+fn tell_later(report: &mut Report, first: &Variables, later: &Variables) {
+    /// Of each process.
+    const OWN: [&str; 2] = ["TMUX_PANE", "TMO_PROCESS"];
+    let none = Variables::new();
+    let compared = Compared { here: first, given: &none, from_file: &|_| false, child: later };
+    let mut changes = environment::changes(&compared);
+    changes.retain(|change| !OWN.iter().any(|own| change.name == *own));
+    if !changes.is_empty() {
+        let names = environment::list(changes.iter());
+        let text = format!("it changes what a process has whose window is opened later: {names}");
+        report.note("tmux.conf", text);
+    }
+}
+
+/// The work, unless a signal comes that ends this command.
+async fn unless_interrupted<T>(work: impl Future<Output = T>) -> Result<T, CliError> {
+    let mut signals = vec![];
+    for kind in [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP] {
+        if !is_ignored(kind) {
+            let kind = SignalKind::from_raw(kind as i32);
+            signals.push(signal(kind).map_err(CliError::io("signals"))?);
+        }
+    }
+    let any = std::future::poll_fn(|context| {
+        let come = |signal: &mut tokio::signal::unix::Signal| signal.poll_recv(context).is_ready();
+        if signals.iter_mut().any(come) { Poll::Ready(()) } else { Poll::Pending }
+    });
+    tokio::select! {
+        done = work => Ok(done),
+        () = any => Err(CliError::Start { message: "interrupted".to_owned(), code: 130 }),
+    }
+}

@@ -1,0 +1,429 @@
+//! `tmo doctor`: what it finds, and that it leaves nothing.
+
+use std::os::unix::net::UnixListener;
+
+use crate::harness::{Ran, World, procs};
+
+const QUIET: &str = "web: exec sleep 1000\nworker: exec sleep 1000\n";
+
+impl Ran {
+    /// The only line that begins so.
+    #[track_caller]
+    fn line(&self, begins: &str) -> &str {
+        let mut lines = self.stdout.lines().filter(|line| line.starts_with(begins));
+        let line = lines.next().unwrap_or_else(|| panic!("no {begins:?}: {self:#?}"));
+        assert_eq!(lines.next(), None, "{self:#?}");
+        line
+    }
+}
+
+/// A world whose ports nobody else has.
+fn world(procfile: &str) -> World {
+    World::new(procfile).env("TMO_NO_PORT", "1")
+}
+
+/// Run it and see that it changes nothing.
+#[track_caller]
+fn examine(world: &World, arguments: &[&str]) -> Ran {
+    let before = (files(world, "run"), files(world, "tmux"), files(world, "app"));
+    let mut all = vec!["doctor"];
+    all.extend(arguments);
+    let ran = world.run(all);
+    assert_eq!(ran.stderr, "", "{ran:#?}");
+    let after = (files(world, "run"), files(world, "tmux"), files(world, "app"));
+    assert_eq!(before, after, "{ran:#?}");
+    ran
+}
+
+fn files(world: &World, name: &str) -> Vec<std::path::PathBuf> {
+    let mut files = crate::harness::files(&world.path().join(name));
+    files.sort();
+    files
+}
+
+/// Put a shell in the project, which is this script. It is made by another process: what this one
+/// writes to, a fork of it may hold open for a moment, and then it can't be executed.
+fn script(world: &World, text: &str) {
+    world.write("text", &format!("#!/bin/sh\n{text}"));
+    assert_eq!(world.shell("cp text shell && chmod +x shell").code, 0);
+}
+
+fn kill_all(pids: &[u32]) {
+    for &pid in pids {
+        procs::kill(pid, 9);
+    }
+    crate::harness::eventually("they are gone", || {
+        pids.iter().all(|&pid| !procs::alive(pid)).then_some(())
+    });
+}
+
+#[test]
+fn where_all_is_well_nothing_fails() {
+    let world = world(QUIET);
+    let ran = examine(&world, &[]);
+    assert_eq!(ran.code, 0, "{ran:#?}");
+    assert!(!ran.stdout.contains("FAIL") && !ran.stdout.contains('\x1b'), "{ran:#?}");
+    ran.line("ok    version: tmo ");
+    ran.line("ok    Procfile: ./Procfile: 2 processes: web, worker");
+    ran.line("ok    tmux: a server starts and answers");
+    ran.line("ok    socket: ./.overmind.sock can be made (");
+    ran.line("ok    runtime: ");
+    ran.line("ok    journal: ");
+    ran.line("ok    limits: descriptors: ");
+    ran.line("ok    runs: 0 of yours run");
+    let environment = ran.line("ok    environment: ");
+    assert!(environment.contains("by tmo: ") && environment.contains("+PS, "), "{environment}");
+    assert!(!ran.stdout.contains("note  environment"), "{ran:#?}");
+    assert!(world.living().is_empty(), "{:?}", world.living());
+    assert!(!world.path().join("run/tmo").exists(), "it was not there before");
+    world.wait_empty();
+}
+
+#[test]
+fn what_is_found_is_there_for_programs() {
+    let world = world("web: true\n").env("CLICOLOR_FORCE", "1");
+    let told = |ran: &Ran| -> serde_json::Value { serde_json::from_str(&ran.stdout).unwrap() };
+    let ran = examine(&world, &["--json"]);
+    let json = told(&ran);
+    assert_eq!((ran.code, &json["api"], &json["ok"]), (0, &1.into(), &true.into()), "{ran:#?}");
+    for finding in json["findings"].as_array().unwrap() {
+        let keys: Vec<&String> = finding.as_object().unwrap().keys().collect();
+        assert_eq!(keys.len(), 4, "{keys:?}");
+        assert!(finding["check"].is_string() && finding["text"].is_string());
+        assert!(["ok", "note", "fail"].contains(&finding["level"].as_str().unwrap()));
+        assert!(finding["todo"].is_string() || finding["todo"].is_null());
+    }
+    let ran = examine(&world, &["--json", "-f", "nosuch"]);
+    let json = told(&ran);
+    assert_eq!((ran.code, &json["ok"]), (1, &false.into()));
+    let failed =
+        json["findings"].as_array().unwrap().iter().find(|f| f["level"] == "fail").unwrap();
+    assert_eq!(failed["text"], "open nosuch: no such file or directory");
+    assert_eq!(failed["check"], "Procfile");
+    assert!(failed["todo"].as_str().unwrap().contains("`-f`"));
+    assert!(examine(&world, &[]).stdout.contains("\x1b[32mok  \x1b[0m"), "colours are forced");
+}
+
+#[test]
+fn without_tmux_the_rest_is_told_all_the_same() {
+    let world = world(QUIET);
+    let bin = world.path().join("bin");
+    std::fs::create_dir(&bin).unwrap();
+    std::os::unix::fs::symlink("/bin/sh", bin.join("sh")).unwrap();
+    let world = world.env("PATH", bin.to_str().unwrap());
+    let ran = examine(&world, &[]);
+    assert_eq!(ran.code, 1);
+    assert!(ran.line("FAIL").starts_with("FAIL  tmux: Can't find tmux"), "{ran:#?}");
+    assert!(ran.line("FAIL").contains("; install tmux"));
+    ran.line("ok    Procfile: ");
+    ran.line("ok    runs: ");
+    let ran = examine(&world, &["-H", "nosuchshell"]);
+    assert!(ran.stdout.contains("FAIL  shell: can't find the shell `nosuchshell`; install it"));
+}
+
+#[test]
+fn a_tmux_that_does_not_work_is_told_in_its_own_words() {
+    let broken = world(QUIET).with_tmux(|_| "echo 'libevent is missing' >&2; exit 127".to_owned());
+    let ran = examine(&broken, &[]);
+    assert!(
+        ran.code == 1 && ran.line("FAIL").contains("-V failed: libevent is missing;"),
+        "{ran:#?}"
+    );
+    let old = world(QUIET).with_tmux(|_| "echo tmux 2.9a".to_owned());
+    assert!(examine(&old, &[]).line("FAIL").contains("is tmux 2.9a, too old"));
+    let refuses = |real: &str| {
+        format!("[ \"$1\" = -V ] && exec {real} -V\necho 'server exited unexpectedly' >&2; exit 1")
+    };
+    let refuses = world(QUIET).with_tmux(refuses);
+    let ran = examine(&refuses, &[]);
+    let line = ran.line("FAIL");
+    assert!(line.starts_with("FAIL  tmux: no server starts: ") && line.contains("unexpectedly"));
+    assert!(ran.code == 1 && line.ends_with("; run `tmux` to see why"), "{ran:#?}");
+}
+
+#[test]
+fn what_tmux_dislikes_in_its_configuration_is_told_with_the_line() {
+    let world = world(QUIET);
+    let config = world.home().join(".tmux.conf");
+    std::fs::write(&config, "set -g status on\nno-such-command\n").unwrap();
+    let ran = examine(&world, &[]);
+    let line =
+        format!("note  tmux.conf: {}:2: unknown command: no-such-command; ", config.display());
+    assert!(ran.code == 0 && ran.stdout.contains(&line), "{ran:#?}");
+    std::fs::write(&config, "set -g prefix C-a\n").unwrap();
+    examine(&world, &[]).line("ok    tmux.conf: ");
+    std::fs::remove_file(&config).unwrap();
+    let other = world.home().join(".config/tmux");
+    std::fs::create_dir_all(&other).unwrap();
+    std::fs::write(other.join("tmux.conf"), "").unwrap();
+    assert!(examine(&world, &[]).line("note  tmux.conf: ").contains("tmux.conf is not read; `-F "));
+    let ran = examine(&world, &["-F", "/nonexistent/conf"]);
+    assert!(ran.stdout.contains("/nonexistent/conf can't be read"), "{ran:#?}");
+}
+
+#[test]
+fn what_a_configuration_does_to_the_environment_does_not_reach_a_process() {
+    let world = world(QUIET);
+    let hostile = "set-environment -g INJECTED yes\nset-environment -g PATH /nowhere\n\
+                   set -g window-size manual\nset -g destroy-unattached on\n";
+    std::fs::write(world.home().join(".tmux.conf"), hostile).unwrap();
+    let ran = examine(&world, &[]);
+    assert_eq!(ran.code, 0, "{ran:#?}");
+    assert!(!ran.stdout.contains("INJECTED") && !ran.stdout.contains("unexplained"), "{ran:#?}");
+    std::fs::write(world.home().join(".tmux.conf"), "set -g @x 1\nkill-server\n").unwrap();
+    let ran = examine(&world, &[]);
+    assert!(ran.line("FAIL").starts_with("FAIL  tmux.conf: "), "{ran:#?}");
+}
+
+#[test]
+fn each_variable_has_its_reason_and_no_value_is_shown() {
+    let startup = "export LATE_TOKEN=s3cret3 PATH=/added:$PATH\nunset GONE\n";
+    let world = world("web: true\n").env("GONE", "s3cret2").env("BASH_FUNC_x%%", "() { :; }");
+    world.write("startup", startup);
+    world.write("Procfile", "web: true\n");
+    script(&world, ". \"${0%/*}/startup\"\nexec sh \"$@\"\n");
+    world.write(".env", "API_KEY=s3cret1\n");
+    let ran = examine(&world, &["-H", "./shell"]);
+    let plain = ran.line("ok    environment: ");
+    assert!(plain.contains("by env files: +API_KEY;"), "{plain}");
+    let odd = ran.line("note  environment: ");
+    assert!(odd.contains("unexplained: -GONE, +LATE_TOKEN, PATH (+/added); look at"), "{odd}");
+    assert!(ran.code == 0 && !ran.stdout.contains("s3cret"), "{ran:#?}");
+    world.write(".env", "s3cret4 s3cret5\n");
+    let ran = examine(&world, &[]);
+    let line = ran.line("FAIL");
+    assert!(line.starts_with("FAIL  env files: ./.env is skipped: ") && !line.contains("s3cret"));
+}
+
+#[test]
+fn a_shell_that_does_not_run_commands_is_told() {
+    let world = world("web: true\n");
+    script(&world, "echo no licence; exit 3\n");
+    let line = examine(&world, &["-H", "./shell"]).line("FAIL").to_owned();
+    assert!(line.contains("ended before it ran the command (no licence); look"), "{line}");
+    world.shell("chmod -x shell");
+    let ran = examine(&world, &["-H", "./shell"]);
+    assert!(
+        ran.stdout.contains("FAIL  shell: ") && ran.stdout.contains("; `chmod +x` it"),
+        "{ran:#?}"
+    );
+}
+
+#[test]
+fn what_killed_runs_have_left_is_told_with_what_to_type() {
+    let world = world("web: trap '' HUP; echo up; while sleep 0.1; do :; done\n");
+    world.ok(["start", "-D"]);
+    world.wait_text("web", "up");
+    let ran = examine(&world, &[]);
+    assert_eq!(ran.code, 0, "{ran:#?}");
+    ran.line("ok    run: it is all of tmo ");
+    ran.line("ok    socket: ./.overmind.sock: a run listens");
+    ran.line("ok    runs: 1 of yours run");
+    let (supervisor, tmux) = (world.supervisor(), world.tmux_server());
+    kill_all(&[world.guardian(), supervisor]);
+    let ran = examine(&world, &[]);
+    let socket = world.app().join(".overmind.sock");
+    let line = ran.line("note  runs: processes live in ");
+    assert!(line.contains(&format!("`tmo ps -s {}` goes on", socket.display())), "{line}");
+    ran.line("note  socket: nobody listens on ./.overmind.sock; ");
+    kill_all(&[world.shim("web"), tmux, world.sink("web")]);
+    // Also told where another project is asked about.
+    let elsewhere = world.tmo(["doctor", "-s", "/tmp/none/at/all"]).output().unwrap();
+    let ran_elsewhere = Ran::of(&elsewhere);
+    let todo = format!("; `tmo cleanup -s {}` removes them", socket.display());
+    assert!(ran_elsewhere.line("note  runs: a run in ").ends_with(&todo), "{ran_elsewhere:#?}");
+    world.ok(["cleanup"]);
+    assert!(!examine(&world, &[]).stdout.contains("note  runs"));
+    world.wait_empty();
+}
+
+#[test]
+fn a_run_of_another_environment_is_told() {
+    let world = world(QUIET);
+    world.ok(["start", "-D"]);
+    let world = world.env("NEW_SECRET", "s3cret");
+    let ran = examine(&world, &[]);
+    let line = ran.line("note  environment: ");
+    assert!(line.contains("than are set now: +NEW_SECRET; `tmo quit`"), "{ran:#?}");
+    assert!(!ran.stdout.contains("s3cret"));
+    world.ok(["quit"]);
+    world.wait_empty();
+}
+
+#[test]
+fn a_port_that_is_taken_is_told_with_its_holder() {
+    let world = World::new("web: exec python3 -m http.server -b 127.0.0.1 $PORT\n");
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = taken.local_addr().unwrap().port().to_string();
+    let ran = examine(&world, &["-p", &port]);
+    let line = ran.line("FAIL");
+    let me = format!("(pid {}) listens on it; begin at another port", std::process::id());
+    assert!(ran.code == 1 && line.contains(&me), "{ran:#?}");
+    drop(taken);
+    if world.shell("python3 --version").code != 0 {
+        return;
+    }
+    world.ok(["start", "-D", "-p", &port]);
+    world.ok(["wait", "web", "--for", "port"]);
+    let ran = examine(&world, &["-p", &port, "-s", "other.sock"]);
+    let line = ran.line("FAIL");
+    let whose = format!("started by tmo in {}; `tmo quit -s ", world.app().display());
+    assert!(line.contains(&whose), "{line}");
+    world.ok(["quit"]);
+    world.wait_empty();
+}
+
+#[test]
+fn a_socket_that_can_t_be_there_is_told() {
+    let world = world(QUIET);
+    let long = format!("{}/s", "d".repeat(120));
+    std::fs::create_dir(world.app().join("d".repeat(120))).unwrap();
+    let ran = examine(&world, &["-s", &long]);
+    let line = ran.line("note  socket: ");
+    assert!(ran.code == 0 && line.contains("bytes, a socket may have 107; it lies in"), "{line}");
+    world.write("file", "mine");
+    let line = examine(&world, &["-s", "file"]).line("FAIL").to_owned();
+    assert!(line.starts_with("FAIL  socket: file is in the way"), "{line}");
+    // Without our lock somebody else listens.
+    let listener = UnixListener::bind(world.app().join("other")).unwrap();
+    let overmind = std::thread::spawn(move || {
+        use std::io::{Read as _, Write as _};
+        for stream in listener.incoming().take(2) {
+            let mut stream = stream.unwrap();
+            let _ = stream.read(&mut [0; 4096]);
+            let _ = stream.write_all(b"PROCESS PID STATUS\n");
+        }
+    });
+    let line = examine(&world, &["-s", "other"]).line("FAIL").to_owned();
+    assert!(line.starts_with("FAIL  socket: overmind itself listens on other"), "{line}");
+    overmind.join().unwrap();
+    std::fs::remove_file(world.app().join("other")).unwrap();
+}
+
+#[test]
+fn directories_that_will_not_do_are_told() {
+    let world = world(QUIET).env("XDG_RUNTIME_DIR", "/nonexistent");
+    let temp = world.path().join("t");
+    std::fs::create_dir(&temp).unwrap();
+    let world = world.env("TMPDIR", temp.to_str().unwrap()).env("HOME", "");
+    let ran = examine(&world, &[]);
+    assert_eq!(ran.code, 0, "{ran:#?}");
+    ran.line("note  runtime: XDG_RUNTIME_DIR (/nonexistent) is no directory of yours; ");
+    ran.line("note  journal: HOME is not set");
+    let base = temp.join(format!("tmo-{}", nix::unistd::geteuid()));
+    std::fs::write(&base, "in the way").unwrap();
+    let ran = examine(&world, &[]);
+    assert!(ran.code == 1 && ran.stdout.contains("FAIL  runtime: "), "{ran:#?}");
+    std::fs::remove_file(&base).unwrap();
+    let world = world.env("TMO_DAEMONIZE", "perhaps");
+    let ran = examine(&world, &[]);
+    assert!(ran.line("FAIL  settings: ").contains("TMO_DAEMONIZE=perhaps"), "{ran:#?}");
+}
+
+#[test]
+fn a_run_of_another_program_is_told() {
+    let world = world(QUIET);
+    let copy = world.path().join("tmo");
+    // By another process, as above.
+    let copied = world.command("cp").arg(env!("CARGO_BIN_EXE_tmo")).arg(&copy).status().unwrap();
+    assert!(copied.success());
+    let started = world.command(&copy).args(["start", "-D"]).output().unwrap();
+    assert!(started.status.success());
+    let ran = examine(&world, &[]);
+    let line = ran.line("note  run: ");
+    let told = format!("the shim of web is another program ({})", copy.display());
+    assert!(ran.code == 0 && line.contains(&told) && line.contains("; `tmo quit`, then"), "{line}");
+    std::fs::remove_file(&copy).unwrap();
+    let ran = examine(&world, &[]);
+    let line = ran.line("note  run: ");
+    assert!(line.contains("the supervisor is a program that was replaced ("), "{line}");
+    world.ok(["quit"]);
+    world.wait_empty();
+}
+
+/// As after an upgrade of tmux while a run is there.
+#[test]
+fn a_tmux_that_can_t_speak_to_the_server_of_the_run_is_told() {
+    let newer = |real: &str| {
+        let odd = "echo 'protocol version mismatch (client 9, server 8)' >&2; exit 1";
+        format!(
+            "case \"$*\" in -V|*tmo-doctor*) ;; *) [ -e \"${{0%/*}}/newer\" ] && {{ {odd}; }} ;; esac\n\
+             exec {real} \"$@\""
+        )
+    };
+    let world = world(QUIET).with_tmux(newer);
+    world.ok(["start", "-D"]);
+    assert_eq!(examine(&world, &[]).code, 0);
+    let flag = world.path().join("bin/newer");
+    std::fs::write(&flag, "").unwrap();
+    let ran = examine(&world, &[]);
+    assert!(ran.line("FAIL  run: ").contains("protocol version mismatch"), "{ran:#?}");
+    // What is told to be done does it.
+    world.ok(["quit"]);
+    world.wait_empty();
+}
+
+#[test]
+fn a_limit_that_is_too_low_is_told() {
+    let world = world(QUIET);
+    let tmo = env!("CARGO_BIN_EXE_tmo");
+    let ran = world.shell(&format!("ulimit -n 45 && exec {tmo} doctor"));
+    let line = ran.line("FAIL");
+    assert!(ran.code == 1 && line.contains("some 50 are needed, 45 are allowed; raise"), "{line}");
+    for few in [9, 17, 30, 38] {
+        let ran = world.shell(&format!("ulimit -n {few} && exec {tmo} doctor"));
+        assert!(ran.code == 1 && ran.stdout.contains("FAIL  limits: "), "{ran:#?}");
+        assert!(world.living().is_empty(), "{few}: {:?}", world.living());
+    }
+    let ran = world.shell(&format!("ulimit -Sn 45 && exec {tmo} doctor"));
+    assert_eq!(ran.code, 0, "the soft one is raised: {ran:#?}");
+}
+
+#[test]
+fn an_address_that_is_taken_is_told() {
+    let world = world(QUIET);
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    let ran = examine(&world, &["-S", "tcp", "-s", &address]);
+    let line = ran.line("FAIL  socket: ");
+    assert!(line.contains(&format!("tcp {address} is taken: ")), "{line}");
+}
+
+/// One that was killed could not do that itself: the next one tells what to type, which does it.
+#[test]
+fn what_a_killed_doctor_has_left_is_told() {
+    let world = world("web: true\n");
+    script(&world, ": >begun\nexec sleep 1000\n");
+    let mut doctor = world.tmo(["doctor", "-H", "./shell"]).spawn().unwrap();
+    let begun = || world.app().join("begun").exists().then_some(());
+    crate::harness::eventually("the process runs", begun);
+    procs::kill(doctor.id(), 9);
+    doctor.wait().unwrap();
+    let ran = examine(&world, &[]);
+    let line = ran.line("note  runs: a killed `tmo doctor` has left ");
+    let todo = line.split('`').nth(3).unwrap();
+    assert_eq!(world.shell(todo).code, 0, "{line}");
+    world.wait_empty();
+    assert!(files(&world, "run").is_empty() && !examine(&world, &[]).stdout.contains("killed"));
+    for socket in files(&world, "tmux") {
+        std::fs::remove_file(socket).unwrap();
+    }
+}
+
+/// It ends its server also when it is told to end before it has heard from it.
+#[test]
+fn nothing_is_left_of_one_that_is_interrupted() {
+    let world = world("web: true\n");
+    script(&world, ": >begun\nexec sleep 1000\n");
+    for signal in [2, 15, 1] {
+        let _ = std::fs::remove_file(world.app().join("begun"));
+        let mut doctor = world.tmo(["doctor", "-H", "./shell"]).spawn().unwrap();
+        let begun = || world.app().join("begun").exists().then_some(());
+        crate::harness::eventually("the process runs", begun);
+        procs::kill(doctor.id(), signal);
+        assert_eq!(doctor.wait().unwrap().code(), Some(130));
+        assert!(world.living().is_empty(), "{:?}", world.living());
+        assert!(files(&world, "tmux").is_empty() && files(&world, "run").is_empty());
+    }
+    world.wait_empty();
+}
