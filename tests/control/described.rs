@@ -98,6 +98,15 @@ fn of_shape(description: &Description, shape: &Value) -> BoxedStrategy<Value> {
             let item = of_shape(description, &shape["items"]);
             prop::collection::vec(item, 0..3).prop_map(Value::from).boxed()
         }
+        "object" if shape["additionalProperties"].is_object() => {
+            let value = of_shape(description, &shape["additionalProperties"]);
+            let name = prop::sample::select(vec!["web", "worker", "slow", "nosuch"]);
+            let members = prop::collection::vec((name, value), 0..3);
+            let object = |members: Vec<(&str, Value)>| {
+                Value::Object(members.into_iter().map(|(k, v)| (k.to_owned(), v)).collect())
+            };
+            members.prop_map(object).boxed()
+        }
         "object" => {
             let required = shape["required"].as_array().cloned().unwrap_or_default();
             let members = shape["properties"].as_object().unwrap().iter().map(|(name, shape)| {

@@ -7,6 +7,8 @@ use axum::extract::State as Of;
 use axum::http::StatusCode;
 use axum::response::Response;
 use serde::{Deserialize, Serialize};
+use serde_json::json;
+use utoipa::openapi::schema::{Object, ObjectBuilder, Schema, Type};
 use utoipa::{IntoParams, IntoResponses, ToSchema};
 
 use super::answer::{Answer, Problem, Refusal, json};
@@ -236,9 +238,19 @@ pub(super) async fn signal(
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Scaled {
-    /// By entry of the Procfile; entries that are not named stay as they are.
-    #[schema(example = json!({ "worker": 3 }))]
+    /// By entry of the Procfile.
+    #[schema(schema_with = counts)]
     counts: BTreeMap<String, u16>,
+}
+
+/// A number of instances for each name.
+fn counts() -> Object {
+    let count = ObjectBuilder::new().schema_type(Type::Integer);
+    let count = count.minimum(Some(0)).maximum(Some(u16::MAX));
+    let object = ObjectBuilder::new().schema_type(Type::Object);
+    let object = object.additional_properties(Some(Schema::from(count)));
+    let text = "By entry of the Procfile; entries that are not named stay as they are.";
+    object.description(Some(text)).examples([json!({ "worker": 3 })]).build()
 }
 
 /// Run so many instances of entries of the Procfile, and no more.
