@@ -170,7 +170,8 @@ pub(super) fn table(plan: &Plan) -> String {
 
 /// Ports that processes are told to use and somebody listens on. Not all use theirs.
 pub(super) fn taken_ports(plan: &Plan) -> Vec<String> {
-    takers(plan).into_iter().map(|(text, _)| text).collect()
+    let told = |(text, _)| format!("{text}; `--port-auto` takes others");
+    takers(plan).into_iter().map(told).collect()
 }
 
 /// The same, with who that is, as far as it may be known.
@@ -185,10 +186,7 @@ pub(super) fn takers(plan: &Plan) -> Vec<(String, Option<ProcInfo>)> {
             Some(ProcInfo { name, pid, .. }) => format!("{name} (pid {pid})"),
             None => "another user's process".to_owned(),
         };
-        let text = format!(
-            "port {port} of {} is taken: {who} listens on it; `--port-auto` takes others",
-            process.name
-        );
+        let text = format!("port {port} of {} is taken: {who} listens on it", process.name);
         Some((text, holder.clone()))
     };
     begin.iter().filter_map(told).collect()

@@ -122,7 +122,7 @@ pub(super) fn ports(report: &mut Report, context: &Context, plan: &Plan) {
             (text, format!("`tmo quit -s {socket}` ends that run, or "))
         });
         let (whose, quit) = of_ours.unwrap_or_default();
-        let todo = format!("{quit}begin at another port: `tmo start -p N`");
+        let todo = format!("{quit}begin at another port: `tmo start -p N`, or `--port-auto`");
         report.fail_so(CHECK, text + &whose, &todo);
     }
 }
