@@ -14,10 +14,25 @@ use crate::model::request::Unknown;
 use crate::model::{ProcName, nearest};
 use crate::plan::PlanError;
 
-/// A command that failed: one line for the user, and an exit code.
-///
-/// 1 is failure, 2 is a wrong command line or an unknown process, 124 a `tmo wait` whose time is over; `tmo run` gives what a shell
-/// gives: 127 for a command that is not there, 126 for one that can't be run.
+/// What the program ends with, and what that means; the man page has the same table.
+pub const EXIT_CODES: [(&str, &str); 10] = [
+    ("0", "It is done."),
+    ("1", "It has failed, in whole or in part; for check and doctor: something is odd."),
+    ("2", "What was typed is wrong, or names a process that there is not."),
+    ("3", "Called as overmind: there is no such command."),
+    ("124", "wait, start --wait: the time is over."),
+    ("126", "run: the command can't be run. start: a process could not be begun."),
+    ("127", "run: there is no such command."),
+    ("129", "start: its terminal is gone; the processes run on."),
+    ("130", "start: it was interrupted before the processes ran."),
+    (
+        "other",
+        "start, wait --for exit: the highest of the processes that ended by themselves, 128 and the \
+         number for a signal; what tmo has stopped counts as 0. run: that of the command.",
+    ),
+];
+
+/// A command that failed: one line for the user, and one of the [`EXIT_CODES`].
 #[derive(Debug, thiserror::Error)]
 pub enum CliError {
     /// Procfile, env files, `tmo.toml`.
@@ -191,5 +206,26 @@ fn unknown(unknown: &Unknown) -> String {
     match &unknown.nearest {
         Some(nearest) => format!("Unknown process name: {name}; did you mean {nearest}?"),
         None => format!("Unknown process name: {name}; there are {}", unknown.known.join(", ")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{CliError, EXIT_CODES};
+
+    #[test]
+    fn every_code_is_in_the_table() {
+        let name = || "x".to_owned();
+        for error in [
+            CliError::Other(name()),
+            CliError::Usage(name()),
+            CliError::NoCommand,
+            CliError::TimedOut { what: name(), limit: name() },
+            CliError::NotExecutable { name: name(), why: name() },
+            CliError::NotFound { name: name() },
+        ] {
+            let code = error.exit_code().to_string();
+            assert!(EXIT_CODES.iter().any(|(known, _)| *known == code), "{error}: {code}");
+        }
     }
 }

@@ -7,6 +7,7 @@ use clap::Command;
 use clap_mangen::Man;
 
 use super::args::command;
+use super::error::EXIT_CODES;
 
 /// Write the page of a command, or that of tmo itself; `false` if there is no such command.
 pub fn write(verb: Option<&str>, out: &mut dyn Write) -> io::Result<bool> {
@@ -66,6 +67,12 @@ fn render(page: &Command, out: &mut dyn Write) -> io::Result<()> {
         writeln!(out, "{}", literal(line))?;
     }
     writeln!(out, ".fi")?;
+    if page.has_subcommands() {
+        writeln!(out, ".SH EXIT STATUS")?;
+        for (code, meaning) in EXIT_CODES {
+            writeln!(out, ".TP\n{code}\n{}", literal(meaning))?;
+        }
+    }
     man.render_version_section(out)
 }
 
@@ -104,6 +111,15 @@ mod tests {
                 );
             }
         }
+    }
+
+    #[test]
+    fn the_overview_tells_every_exit_code() {
+        let overview = page(None);
+        for (code, _) in super::EXIT_CODES {
+            assert!(overview.contains(&format!(".TP\n{code}\n")), "{code}");
+        }
+        assert!(!page(Some("ps")).contains("EXIT STATUS"));
     }
 
     #[test]
