@@ -15,7 +15,7 @@ use crate::model::{ProcName, nearest};
 use crate::plan::PlanError;
 
 /// What the program ends with, and what that means; the man page has the same table.
-pub const EXIT_CODES: [(&str, &str); 10] = [
+pub(super) const EXIT_CODES: [(&str, &str); 10] = [
     ("0", "It is done."),
     ("1", "It has failed, in whole or in part; for check and doctor: something is odd."),
     ("2", "What was typed is wrong, or names a process that there is not."),
