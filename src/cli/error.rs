@@ -32,7 +32,7 @@ pub(super) const EXIT_CODES: [(&str, &str); 10] = [
     ),
 ];
 
-/// A command that failed: one line for the user, and one of the [`EXIT_CODES`].
+/// A command that failed: one line for the user, and one of the codes above.
 #[derive(Debug, thiserror::Error)]
 pub enum CliError {
     /// Procfile, env files, `tmo.toml`.
