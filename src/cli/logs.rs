@@ -21,12 +21,13 @@ use crate::history::runs;
 use crate::history::select::Query;
 use crate::history::show::{Form, Names};
 use crate::history::times::{moment, span};
-use crate::journal::clear::{self, Cleared};
+use crate::journal::clear;
 use crate::journal::cursor::{Cursor, Filter, Position};
 use crate::journal::ingest::Ingest;
 use crate::journal::query::tail;
 use crate::journal::reader::IndexReader;
 use crate::journal::segment::{LOG, Listing};
+use crate::model::request::Cleared;
 use crate::view::words::size;
 
 /// What other processes said this long before and after a line is shown with `--around`.
@@ -196,11 +197,14 @@ fn clear(instance: &Instance, out: &mut dyn Write) -> Result<u8, CliError> {
     let _door = door.map_err(CliError::io("the lock"))?;
     let source = Source::of_instance(instance)?;
     let held = lock::is_held(instance.runtime.dir()).map_err(CliError::io("the lock"))?;
-    // Where a run was killed, what it has left may still be writing.
-    let written = held || instance.runtime.has_survivors();
-    let cleared =
-        if written { clear::clear_behind(&source.dirs) } else { clear::clear_all(&source.dirs) };
-    let Cleared { freed, kept } = cleared.map_err(CliError::io(source.dirs.journal.display()))?;
+    let Cleared { freed, kept } = if held {
+        super::block_on(instance.ask(async |client| client.clear_log().await))?
+    } else {
+        // Where a run was killed, what it has left may still be writing.
+        let written = instance.runtime.has_survivors();
+        let clear = if written { clear::clear_behind } else { clear::clear_all };
+        clear(&source.dirs).map_err(CliError::io(source.dirs.journal.display()))?
+    };
     let mut text = format!("The log is cleared; {} are free again", size(freed));
     if kept > 0 {
         let _ = write!(text, ", {} go when the files in use are full", size(kept));

@@ -6,7 +6,7 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
-use crate::model::request::Outcome;
+use crate::model::request::{Cleared, Outcome};
 
 /// A question.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -104,6 +104,9 @@ pub struct HistoryEntry {
 pub trait History: Send + Sync {
     /// The answer, as far as it reaches now or will.
     fn ask(&self, ask: &HistoryAsk) -> Result<Box<dyn Answer>, HistoryProblem>;
+
+    /// Forget what was logged so far.
+    fn clear(&self) -> io::Result<Cleared>;
 }
 
 /// An answer, piece by piece.
@@ -111,4 +114,9 @@ pub trait Answer: Send {
     /// What follows, of records with numbers below `upto`, at most so many entries; with whether
     /// there is more.
     fn next(&mut self, upto: u64, most: usize) -> io::Result<(Vec<HistoryEntry>, bool)>;
+
+    /// Whether what was asked to be behind is not there any more, or was of another log.
+    fn is_reset(&self) -> bool {
+        false
+    }
 }

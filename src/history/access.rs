@@ -21,6 +21,7 @@ use crate::journal::segment::Dirs;
 use crate::journal::streams::{Stream, Streams};
 use crate::model::nearest;
 use crate::model::plan::Plan;
+use crate::model::request::Cleared;
 use crate::pane::paths::spill_dir;
 
 /// The journal of a run.
@@ -65,6 +66,10 @@ impl RunHistory {
 }
 
 impl History for RunHistory {
+    fn clear(&self) -> io::Result<Cleared> {
+        clear::clear_behind(&self.dirs)
+    }
+
     fn ask(&self, ask: &HistoryAsk) -> Result<Box<dyn Answer>, HistoryProblem> {
         let bad = |error: &dyn std::fmt::Display| HistoryProblem::Bad(error.to_string());
         let now = Zoned::now();
@@ -84,13 +89,16 @@ impl History for RunHistory {
         let mut index = IndexReader::open(&self.dirs);
         let mark = Position { record: clear::mark(&self.dirs), skip: 0 };
         let mut from = mark;
+        let mut reset = false;
         let read = (|| {
-            // Of a log that has been cleared: the present one is all new to whoever asks.
-            let len = index.len()?;
-            let (after, from_now) = match after {
-                Some(place) if place.record > len => (None, false),
-                after => (after, ask.from_now && after.is_none()),
-            };
+            let (first, len) = (index.first()?.max(mark.record), index.len()?);
+            let (mut after, mut from_now) = (after, ask.from_now && after.is_none());
+            if let Some(place) = after {
+                // Behind the end there was another log: the present one is all new.
+                let other = place.record > len;
+                reset = other || place.record.saturating_add(1) < first;
+                (after, from_now) = (Some(place).filter(|_| !other), false);
+            }
             from = from.max(after.unwrap_or_default());
             if let Some(since) = query.since {
                 from = from.max(Position { record: index.search_time(since)?, skip: 0 });
@@ -118,6 +126,7 @@ impl History for RunHistory {
             last: ask.last,
             query,
             kept: VecDeque::new(),
+            reset,
         }))
     }
 }
@@ -129,9 +138,14 @@ struct Reader {
     after: Option<Position>,
     last: Option<usize>,
     kept: VecDeque<HistoryEntry>,
+    reset: bool,
 }
 
 impl Answer for Reader {
+    fn is_reset(&self) -> bool {
+        self.reset
+    }
+
     fn next(&mut self, upto: u64, most: usize) -> io::Result<(Vec<HistoryEntry>, bool)> {
         let mut scratch = vec![];
         // One more is looked for, to know whether there is more.

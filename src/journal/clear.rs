@@ -13,20 +13,12 @@ use super::retention::{remove, sweep};
 use super::segment::{Dirs, LOG, TIMES, collect, parse_name};
 use super::streams::{self, Streams};
 use crate::model::plan::LogPolicy;
+use crate::model::request::Cleared;
 use crate::pane::spec::replace;
 use crate::sys::files;
 
 /// Beside the segments: the number of the first record that counts.
 const FILE: &str = "@cleared";
-
-/// What clearing came to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Cleared {
-    /// Bytes on disk that are free again.
-    pub freed: u64,
-    /// Bytes of what was cleared, or less, that stay until the files in use are full.
-    pub kept: u64,
-}
 
 /// The number of the first record that nobody has cleared.
 pub fn mark(dirs: &Dirs) -> u64 {

@@ -74,6 +74,15 @@ pub struct Outcome {
     pub unknown: Option<Unknown>,
 }
 
+/// What it came to that the log was cleared.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, ToSchema)]
+pub struct Cleared {
+    /// Bytes on disk that are free again.
+    pub freed: u64,
+    /// Bytes of what was cleared, or less, that stay until the files in use are full.
+    pub kept: u64,
+}
+
 /// A name that no process has.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Unknown {

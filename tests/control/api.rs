@@ -138,7 +138,10 @@ async fn the_journal_comes_in_pages() {
     assert_eq!((&reply.body["next"], &reply.body["more"]), (&json!("2.0"), &json!(false)));
     // Nothing new: the same place again.
     let reply = run.http("GET /api/lines?after=2.0", "").await;
-    assert_eq!(reply.body, json!({"api": 1, "lines": [], "next": "2.0", "more": false}));
+    assert_eq!(
+        reply.body,
+        json!({"api": 1, "lines": [], "next": "2.0", "more": false, "reset": false})
+    );
     let reply = run.http("GET /api/lines?name=wbe%231", "").await;
     assert_eq!((reply.status, &reply.body["unknown"]["nearest"]), (404, &json!("web#1")));
 }

@@ -14,7 +14,7 @@ use tmo::control::listen::{self, Listening};
 use tmo::control::server::{Limits, Listeners, serve};
 use tmo::model::ProcName;
 use tmo::model::nearest;
-use tmo::model::request::{Head, Outcome, ProcessState, Request, State, TmuxAddress};
+use tmo::model::request::{Cleared, Head, Outcome, ProcessState, Request, State, TmuxAddress};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::UnixStream;
 use tokio::sync::{Notify, mpsc, oneshot, watch};
@@ -279,6 +279,10 @@ struct Few;
 struct FewLeft(Vec<HistoryEntry>);
 
 impl History for Few {
+    fn clear(&self) -> std::io::Result<Cleared> {
+        Ok(Cleared { freed: 10, kept: 2 })
+    }
+
     fn ask(&self, ask: &HistoryAsk) -> Result<Box<dyn Answer>, HistoryProblem> {
         if ask.grep.as_deref() == Some("(") {
             return Err(HistoryProblem::Bad("`(` is no regular expression".to_owned()));

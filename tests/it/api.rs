@@ -79,7 +79,9 @@ impl<'a> Golden<'a> {
 
     /// Put words in the place of what is another in each run.
     fn steady(&self, key: &str, value: &mut Value) {
-        const CHANGES: [&str; 14] = [
+        const CHANGES: [&str; 16] = [
+            "freed",
+            "kept",
             "pid",
             "last_pid",
             "time",
@@ -192,6 +194,10 @@ fn what_is_asked_is_answered_as_it_was() {
         ("size", "PUT /api/size", r#"{"columns":100,"rows":30}"#),
         ("size-bad", "PUT /api/size", r#"{"columns":100,"rows":0}"#),
         ("detach", "POST /api/detach", ""),
+        ("clear-bad-query", "POST /api/clear?name=web", ""),
+        ("clear", "POST /api/clear", ""),
+        ("lines-reset", "GET /api/lines?after=0.0&grep=nothing", ""),
+        ("lines-of-another-log", "GET /api/lines?after=900000.0&grep=nothing", ""),
         ("stop-one", "POST /api/processes/web/stop", ""),
         ("stop", "POST /api/stop", ""),
         ("no-path", "GET /api/nothing", ""),

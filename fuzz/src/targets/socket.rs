@@ -9,7 +9,7 @@ use tmo::control::handle::{Ask, Echo, EchoCursor, End, Handle, JournalAccess};
 use tmo::control::history::{Answer, History, HistoryAsk, HistoryEntry, HistoryProblem};
 use tmo::control::server::{Limits, Listeners, serve};
 use tmo::model::ProcName;
-use tmo::model::request::{Head, Outcome, ProcessState, Request, State, TmuxAddress};
+use tmo::model::request::{Cleared, Head, Outcome, ProcessState, Request, State, TmuxAddress};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::UnixStream;
 use tokio::sync::{mpsc, oneshot, watch};
@@ -157,6 +157,10 @@ pub(crate) fn state() -> State {
 }
 
 impl History for Nothing {
+    fn clear(&self) -> io::Result<Cleared> {
+        Ok(Cleared::default())
+    }
+
     fn ask(&self, _ask: &HistoryAsk) -> Result<Box<dyn Answer>, HistoryProblem> {
         Ok(Box::new(Self))
     }

@@ -28,7 +28,7 @@ use super::http::state::Alive;
 use super::sse;
 use super::tcp;
 use super::versions::{Peer, Reply, introduce};
-use crate::model::request::{Outcome, Request, State};
+use crate::model::request::{Cleared, Outcome, Request, State};
 
 pub use self::error::ClientError;
 pub use self::head::{HeadEvent, HeadStream};
@@ -121,6 +121,12 @@ impl Client {
         let path = format!("/api/processes/{}/screen?color={color}", percent_encoded(name));
         let reply = self.ask(Method::GET, &path, Bytes::new()).await?;
         Ok(of_pane(reply)?.read::<Shown>()?.screen)
+    }
+
+    /// Forget what was logged so far.
+    pub async fn clear_log(&self) -> Result<Cleared, ClientError> {
+        let reply = self.ask(Method::POST, "/api/clear", Bytes::new()).await?;
+        if reply.status == StatusCode::OK { reply.read() } else { Err(reply.refusal()) }
     }
 
     /// Have all views go; how many there were, and whether they are gone.

@@ -20,7 +20,7 @@ use crate::control::events::stream_of;
 use crate::control::handle::Handle;
 use crate::control::history::{self, HistoryAsk, HistoryEntry, HistoryProblem, Line};
 use crate::control::server::{Api, closed};
-use crate::model::request::API;
+use crate::model::request::{API, Cleared};
 
 /// How many entries a page has where nothing is said.
 const USUAL: usize = 100;
@@ -101,6 +101,9 @@ pub(super) struct Page {
     next: Option<String>,
     /// Whether there is more now.
     more: bool,
+    /// Whether `after` is older than the log or of another one: something is missing before the
+    /// first line, or the log begins anew.
+    reset: bool,
 }
 
 /// A page of the journal.
@@ -123,15 +126,16 @@ pub(super) async fn lines(
     let upto = api.handle.head.borrow().records;
     let history = api.journal.history.clone();
     let page = blocking(move || {
-        history
-            .ask(&ask)
-            .and_then(|mut answer| answer.next(upto, limit).map_err(HistoryProblem::Io))
+        history.ask(&ask).and_then(|mut answer| {
+            let (entries, more) = answer.next(upto, limit).map_err(HistoryProblem::Io)?;
+            Ok((entries, more, answer.is_reset()))
+        })
     });
-    let (entries, more) = match page.await? {
+    let (entries, more, reset) = match page.await? {
         Ok(page) => page,
         Err(problem) => return refused(problem),
     };
-    let next = entries.last().map(|entry| entry.cursor.clone()).or(after);
+    let next = entries.last().map(|entry| entry.cursor.clone()).or(after.filter(|_| !reset));
     let mut body = format!("{{\"api\":{API},\"lines\":[");
     for (at, entry) in entries.iter().enumerate() {
         if at > 0 {
@@ -141,8 +145,28 @@ pub(super) async fn lines(
     }
     let next = serde_json::to_string(&next).unwrap_or_else(|_| "null".to_owned());
     // Writing to a string does not fail.
-    let _ = write!(body, "],\"next\":{next},\"more\":{more}}}");
+    let _ = write!(body, "],\"next\":{next},\"more\":{more},\"reset\":{reset}}}");
     Ok(written_json(StatusCode::OK, body))
+}
+
+/// Forget what was logged so far, by all processes in all runs.
+///
+/// Readers that are at it are told of bytes that are missing.
+#[utoipa::path(
+    post,
+    path = "/api/clear",
+    tag = "journal",
+    responses(
+        (status = 200, description = "It is forgotten.", body = Answer<Cleared>),
+        (status = 500, description = "The journal can't be cleared.", body = Answer<Problem>),
+    )
+)]
+pub(super) async fn clear(State(api): State<Api>, _: Query<()>) -> Result<Response, Refusal> {
+    let history = api.journal.history.clone();
+    match blocking(move || history.clear()).await? {
+        Ok(cleared) => Ok(json(StatusCode::OK, &cleared)),
+        Err(why) => Err(Refusal::Failed(format!("the journal can't be cleared: {why}"))),
+    }
 }
 
 /// What is told as it comes.

@@ -76,6 +76,7 @@ fn documented() -> OpenApiRouter<Api> {
         .routes(routes!(pane::screen))
         .routes(routes!(history::lines))
         .routes(routes!(history::events))
+        .routes(routes!(history::clear))
         .routes(routes!(head::head))
 }
 
