@@ -5,7 +5,7 @@ use crate::model::{Course, Wanted};
 use crate::programs::BY_ITSELF;
 use crate::running::Kind;
 use crate::stage::{Stage, deadline};
-use crate::step::{Action, Step, Who};
+use crate::step::{Action, Step, TALK, Who};
 
 impl Stage<'_> {
     pub(crate) fn act(&mut self, step: &Step) {
@@ -26,6 +26,7 @@ impl Stage<'_> {
             Action::Daemon => self.daemon(step.wait),
             Action::Stop(who) => self.change("stop", who, Wanted::Stopped, step.wait),
             Action::Restart(who) => self.change("restart", who, Wanted::Running, step.wait),
+            Action::Scale(count) => self.scale(count, step.wait),
             Action::StartOne(name) => self.start_one(name, step.wait),
             Action::Quit => self.end("quit", step.wait),
             Action::KillAll => self.end("kill", step.wait),
@@ -121,6 +122,14 @@ impl Stage<'_> {
         }
         self.spawn(Kind::Command, &args, codes);
         self.changes(who, wanted);
+        self.wait_if(wait);
+    }
+
+    fn scale(&mut self, count: u8, wait: bool) {
+        let codes = if self.model.certain() { vec![0] } else { vec![] };
+        let words = format!("{TALK}={count}");
+        self.spawn(Kind::Command, &["scale", &words], codes);
+        self.changes(Who::One(TALK), Wanted::Running);
         self.wait_if(wait);
     }
 

@@ -64,9 +64,10 @@ fn part(random: &mut Random) -> Victim {
 }
 
 fn change(random: &mut Random) -> Action {
-    match random.below(3) {
+    match random.below(4) {
         0 => Action::Stop(who(random)),
         1 => Action::Restart(who(random)),
+        2 => Action::Scale(1 + u8::try_from(random.below(3)).unwrap()),
         _ => Action::StartOne(pick(random, &NAMES)),
     }
 }
@@ -97,7 +98,8 @@ fn size(random: &mut Random) -> (u16, u16) {
 fn action(random: &mut Random) -> Action {
     match random.below(100) {
         0..8 => Action::Stop(who(random)),
-        8..19 => Action::Restart(who(random)),
+        8..17 => Action::Restart(who(random)),
+        17 | 18 => Action::Scale(1 + u8::try_from(random.below(3)).unwrap()),
         19..24 => Action::StartOne(pick(random, &NAMES)),
         24..31 => Action::Start,
         31..34 => Action::Daemon,

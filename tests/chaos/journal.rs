@@ -29,6 +29,11 @@ const SAID: [&str; 16] = [
     "SIGKILL did not end",
 ];
 
+/// One of the processes, or another instance of one.
+fn is_known(name: &str) -> bool {
+    NAMES.contains(&name.split('#').next().unwrap_or_default())
+}
+
 /// The lives of one writer.
 pub(crate) type Lives = BTreeMap<u64, Note>;
 
@@ -214,7 +219,7 @@ pub(crate) fn read(
         verdict.gaps += u64::from(memchr::memmem::find(text, b"output lost here").is_some());
         if let Some(reading) = all.get_mut(name) {
             reading.take(text);
-        } else if extent == Extent::All && name != "system" && !NAMES.contains(&name) {
+        } else if extent == Extent::All && name != "system" && !is_known(name) {
             verdict.problems.push(format!("nobody's: {:?}", String::from_utf8_lossy(line)));
         }
     });

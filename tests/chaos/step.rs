@@ -66,6 +66,8 @@ pub(crate) enum Action {
     Stop(Who),
     Restart(Who),
     StartOne(&'static str),
+    /// So many instances of the one that is typed to; only the first is looked after.
+    Scale(u8),
     Quit,
     KillAll,
     Echo,

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::step::{Action, Shown, Step, Typed, Victim, Who};
+use crate::step::{Action, Shown, Step, TALK, Typed, Victim, Who};
 
 impl fmt::Display for Step {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -32,6 +32,7 @@ impl fmt::Display for Action {
             Self::Daemon => f.write_str("tmo start -D"),
             Self::Stop(who) => write!(f, "tmo stop{who}"),
             Self::Restart(who) => write!(f, "tmo restart{who}"),
+            Self::Scale(count) => write!(f, "tmo scale {TALK}={count}"),
             Self::StartOne(name) => write!(f, "POST /api/processes/{name}/start"),
             Self::Quit => f.write_str("tmo quit"),
             Self::KillAll => f.write_str("tmo kill"),
