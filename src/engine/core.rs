@@ -20,7 +20,7 @@ use crate::model::plan::Plan;
 use crate::model::request::{Head, Outcome, Request};
 use crate::pane::life::{Entry, LifeEvent};
 use crate::pane::sink;
-use crate::supervisor::{Effect, Input, ProcId, Word};
+use crate::supervisor::{Course, Effect, Input, ProcId, Word};
 use crate::sys::clock;
 
 /// Bytes of one stream that are read before the others get their turn.
@@ -139,6 +139,7 @@ impl Engine {
         reply: oneshot::Sender<Outcome>,
     ) {
         if let Request::Scale { counts } = &request
+            && self.saved.supervisor.course == Course::Keep
             && let Err(problem) = self.make_room(counts)
         {
             // The client may be gone.
