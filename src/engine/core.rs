@@ -327,6 +327,8 @@ impl Engine {
     pub(super) fn shim_up(&mut self, id: ProcId, shim: (u32, u64), name: String) {
         let pane = &mut self.panes[id];
         let known = pane.shim == Some(shim) || pane.awaited == Some(shim);
+        // It has come: that it goes is not the end of another one that is awaited by then.
+        pane.awaited = pane.awaited.filter(|(pid, _)| *pid != shim.0);
         pane.shim = Some(shim);
         pane.shim_due = None;
         pane.pane = Some(name);

@@ -52,6 +52,9 @@ impl Engine {
         let (first, adopted) = (self.saved.tmux.is_none(), self.adopted);
         let (tmux, queue) = (self.tmux.clone(), self.queue.clone());
         self.opening += ids.len();
+        for &id in &ids {
+            self.panes[id].asked_for += 1;
+        }
         tokio::task::spawn_local(async move {
             if first {
                 let mut tries = if adopted { MOST_LOST } else { 1 };
@@ -109,7 +112,9 @@ impl Engine {
         }
         for &id in ids {
             self.read(id);
-            if self.saved.supervisor.procs[id].pane != Pane::Opening {
+            let asked_for = self.panes[id].asked_for.saturating_sub(1);
+            self.panes[id].asked_for = asked_for;
+            if asked_for > 0 || self.saved.supervisor.procs[id].pane != Pane::Opening {
                 continue;
             }
             match result {

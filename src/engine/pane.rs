@@ -126,6 +126,9 @@ pub(super) struct PaneTrack {
     pub(super) shim_due: Option<Instant>,
     /// The shim (pid) that the supervisor was told to be ready.
     pub(super) ready: Option<u32>,
+    /// How often tmux was asked for a pane and has not answered yet: only the last answer is about
+    /// the one that is awaited.
+    pub(super) asked_for: u32,
     /// Its tmux pane, also while nothing runs in it.
     pub(super) pane: Option<String>,
     /// Its bell is listened to.
@@ -168,6 +171,7 @@ impl PaneTrack {
             awaited: None,
             shim_due: None,
             ready: None,
+            asked_for: 0,
             pane: None,
             listening: false,
             generation: 0,

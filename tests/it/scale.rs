@@ -1,5 +1,7 @@
 //! More and fewer instances of an entry while the run goes on.
 
+use std::process::Stdio;
+
 use crate::harness::{World, eventually, procs};
 
 const PROCFILE: &str = "web: echo web on $PORT; exec sleep 1000\n\
@@ -102,4 +104,28 @@ fn what_can_not_be_scaled_is_said() {
     assert!(ran.stdout.contains(r#""ok":true"#) && ran.stdout.contains("job#2"), "{ran:?}");
     world.ok(["quit"]);
     assert_eq!(world.run(["scale", "job=2"]).code, 1, "nothing runs");
+}
+
+#[test]
+fn who_scales_at_the_same_time_gets_what_was_asked_for_last() {
+    const ROUNDS: usize = 15;
+    let world = World::new("web: exec sleep 1000\njob: exec sleep 1000\n");
+    world.ok(["start", "-D", "--any-can-die", "-t", "0.2"]);
+    for round in 0..ROUNDS {
+        let asked = ["job=4", "job=2", "job=1", ["job=0", "job=3"][round % 2]];
+        let ask = |counts| world.tmo(["scale", counts]).stderr(Stdio::piped()).spawn().unwrap();
+        let mut all: Vec<_> = asked.map(ask).into();
+        all.push(ask("job=3"));
+        for child in all {
+            let told = child.wait_with_output().unwrap();
+            let told = String::from_utf8_lossy(&told.stderr);
+            // Each window that was opened has been one for as long as it was wanted.
+            let fine = |part: &str| part.ends_with(": it was stopped meanwhile");
+            assert!(told.is_empty() || told.trim_end().split("; ").all(fine), "{told}");
+        }
+    }
+    world.ok(["scale", "job=3"]);
+    assert_eq!(table(&world), ["web running", "job running", "job#2 running", "job#3 running"]);
+    world.ok(["quit"]);
+    world.wait_empty();
 }

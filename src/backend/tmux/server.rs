@@ -359,6 +359,8 @@ impl Tmux {
 
     /// Close a pane, unless it is the last one: with it the server would go.
     pub async fn close(&self, pane: &str) -> Result<(), TmuxError> {
+        // Whoever asks for another pane meanwhile would take this one for it.
+        let _one = self.opening.lock().await;
         let others = "#{!=:#{session_windows},1}";
         let close = Command::new("if-shell").arg("-F").arg("-t").arg(pane).arg(others);
         let close = close.arg(format!("kill-pane -t {pane}"));
