@@ -221,7 +221,9 @@ async fn ports(wanted: &[&ProcessState]) -> Result<Verdict, CliError> {
             [(Ipv4Addr::LOCALHOST, port).into(), (Ipv6Addr::LOCALHOST, port).into()];
         let mut open = false;
         for address in addresses {
-            open |= TcpStream::connect(address).await.is_ok();
+            // A port that the system gives away may meet itself where nobody listens.
+            let met = |stream: TcpStream| stream.local_addr().ok() != stream.peer_addr().ok();
+            open |= TcpStream::connect(address).await.is_ok_and(met);
         }
         if !open {
             return Ok(Verdict::NotYet(format!("{} does not listen on {port}", process.name)));

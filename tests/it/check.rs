@@ -1,6 +1,7 @@
 //! `tmo check`, and what a start says of ports that are taken.
 
 use std::path::Path;
+use std::sync::atomic::{AtomicU16, Ordering};
 
 use crate::harness::World;
 
@@ -105,10 +106,13 @@ fn every_worktree_gets_ports_of_its_own_and_keeps_them() {
     world.ok(["quit", "-s", "other.sock"]);
 }
 
-/// A port with nothing on it and on the one a hundred above, nor ten above those.
-fn free_port() -> u16 {
+/// A port with nothing on it and on the one a hundred above, nor ten above those; none that the
+/// system would give to somebody who wants just any, and another one each time.
+pub(crate) fn free_port() -> u16 {
+    static GIVEN: AtomicU16 = AtomicU16::new(0);
     let free = |port: u16| std::net::TcpListener::bind(("127.0.0.1", port)).is_ok();
-    let begin = 20_000 + u16::try_from(std::process::id() % 9000).unwrap();
+    let begin = 20_000 + u16::try_from(std::process::id() % 5000).unwrap();
+    let begin = begin + 300 * GIVEN.fetch_add(1, Ordering::Relaxed);
     let all = |port: &u16| [0, 10, 20, 100, 110, 120].iter().all(|more| free(port + more));
     (begin..).step_by(7).find(all).unwrap()
 }
