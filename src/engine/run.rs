@@ -165,7 +165,7 @@ async fn main(
 fn build(runtime: &Runtime) -> Result<(Engine, bool), RunError> {
     let io = |what: &Path, source| RunError::Io { what: what.display().to_string(), source };
     let plan = with_program(runtime.plan()?);
-    afford(&plan)?;
+    afford(plan.processes.len())?;
     let adopting = runtime.state_file().exists();
     for dir in [runtime.panes(), spill_dir(runtime.dir())] {
         crate::config::project::make_private_dir(&dir)
@@ -235,11 +235,11 @@ fn with_program(plan: Plan) -> Plan {
     }
 }
 
-/// See to it that there are descriptors enough for all.
-pub(super) fn afford(plan: &Plan) -> Result<(), RunError> {
-    sys::can_open(DESCRIPTORS_FOR_ALL + DESCRIPTORS_FOR_EACH * plan.processes.len()).map_err(
-        |source| RunError::Io { what: "raise `ulimit -n` to run all of this".into(), source },
-    )
+/// See to it that there are descriptors enough for so many processes.
+pub(super) fn afford(processes: usize) -> Result<(), RunError> {
+    sys::can_open(DESCRIPTORS_FOR_ALL + DESCRIPTORS_FOR_EACH * processes).map_err(|source| {
+        RunError::Io { what: "raise `ulimit -n` to run all of this".into(), source }
+    })
 }
 
 fn lost(runtime: &Runtime, error: RunError) -> RunError {

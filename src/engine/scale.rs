@@ -17,15 +17,17 @@ use crate::sys::clock;
 impl Engine {
     /// See to it that there are so many of each entry; entries that there are not are none of ours.
     pub(super) fn make_room(&mut self, counts: &BTreeMap<String, u16>) -> Result<(), String> {
+        let known = self.plan.processes.len();
+        let missing: usize = counts.iter().map(|(entry, n)| missing(&self.plan, entry, *n)).sum();
+        if missing == 0 {
+            return Ok(());
+        }
+        // First of all: nobody is answered while many more than there can be are made up.
+        afford(known + missing).map_err(|error| error.to_string())?;
         let mut plan = self.plan.clone();
         for (entry, count) in counts {
             add_instances(&mut plan, entry, *count)?;
         }
-        let known = self.plan.processes.len();
-        if plan.processes.len() == known {
-            return Ok(());
-        }
-        afford(&plan).map_err(|error| error.to_string())?;
         let told = |error: &dyn std::fmt::Display| error.to_string();
         let mut streams = self.streams.clone();
         let new = &plan.processes[known..];
@@ -60,6 +62,17 @@ impl Engine {
             }
         });
     }
+}
+
+/// How many of the first so many instances of an entry are not there.
+fn missing(plan: &Plan, entry: &str, count: u16) -> usize {
+    let of_entry = |process: &&ProcessPlan| process.name.entry() == entry;
+    let there = plan.processes.iter().filter(of_entry);
+    if there.clone().next().is_none() {
+        return 0;
+    }
+    let meant = there.filter(|process| process.name.instance() <= u64::from(count)).count();
+    usize::from(count).saturating_sub(meant)
 }
 
 /// Add what is missing of the first so many instances of an entry, after the first one there is.
@@ -110,7 +123,7 @@ fn port_of(plan: &Plan, name: &ProcName, first: u16) -> Result<u16, String> {
 
 #[cfg(test)]
 mod tests {
-    use super::add_instances;
+    use super::{add_instances, missing};
     use crate::model::ProcName;
     use crate::model::plan::{OnExit, Plan, ProcessPlan};
 
@@ -135,6 +148,11 @@ mod tests {
     #[test]
     fn instances_follow_the_first_in_all_but_name_port_and_colour() {
         let mut plan = plan();
+        let lack = |entry, count| missing(&plan, entry, count);
+        assert_eq!(
+            (lack("web", 3), lack("job", 3), lack("job", 1), lack("nosuch", 2)),
+            (2, 1, 0, 0)
+        );
         add_instances(&mut plan, "web", 3).unwrap();
         add_instances(&mut plan, "job", 3).unwrap();
         add_instances(&mut plan, "job", 2).unwrap();

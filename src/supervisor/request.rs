@@ -129,7 +129,16 @@ impl Supervisor {
             } else if proc.counts() {
                 // The entry itself stays, or nobody could name it.
                 proc.retired = instance > 1;
-                aims.push((id, self.stop(id, out)));
+                // Who asks for even fewer does not mean to take its grace from what is going.
+                let going = proc.alive() && proc.told_to_stop() && proc.goal == Goal::Stop;
+                let aim = if going { Aim::Over(proc.life) } else { self.stop(id, out) };
+                if going {
+                    self.want(id, out);
+                }
+                if self.procs[id].is_closed() {
+                    out.push(Effect::Close(id));
+                }
+                aims.push((id, aim));
             }
         }
         self.tickets.push(Ticket::new(ticket, aims));

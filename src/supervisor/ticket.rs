@@ -138,7 +138,8 @@ fn verdict(proc: &Proc, aim: Aim, course: Course) -> Verdict {
             Verdict::Failed("everything is being stopped".to_owned())
         }
         (Aim::Run(_), _) if !proc.alive() && proc.goal == Goal::Stop => {
-            let gone = proc.pane == Pane::None;
+            // The window of one that was scaled away goes with it.
+            let gone = proc.pane == Pane::None && !proc.retired;
             Verdict::Failed(if gone { note() } else { "it was stopped meanwhile".to_owned() })
         }
         (Aim::Over(_) | Aim::Run(_), _) => Verdict::Waiting,

@@ -129,3 +129,16 @@ fn who_scales_at_the_same_time_gets_what_was_asked_for_last() {
     world.ok(["quit"]);
     world.wait_empty();
 }
+
+#[test]
+fn more_than_there_can_be_is_refused_at_once() {
+    let world = World::new(PROCFILE);
+    let tmo = env!("CARGO_BIN_EXE_tmo");
+    let ran = world.shell(&format!("ulimit -n 1000; {tmo} start -D --any-can-die -N"));
+    assert_eq!(ran.code, 0, "{ran:?}");
+    let ran = world.run(["scale", "job=65535"]);
+    assert!(ran.code == 1 && ran.stderr.contains("raise `ulimit -n`"), "{ran:?}");
+    assert_eq!(table(&world), ["web running", "job running"]);
+    world.ok(["quit"]);
+    world.wait_empty();
+}

@@ -484,6 +484,32 @@ fn an_entry_is_scaled_up_and_down() {
 }
 
 #[test]
+fn what_is_being_scaled_away_keeps_its_grace_when_more_is() {
+    let mut world = World::new(&["job", "job#2", "job#3"]);
+    world.settle();
+    let scale = |count| Request::Scale { counts: [("job".to_owned(), count)].into() };
+    world.ask(1, scale(2));
+    world.ask(2, scale(1));
+    world.ask(3, scale(0));
+    assert!(world.machine.procs.iter().all(|proc| proc.told == 1 && proc.killed == 0));
+    // Who names it means it.
+    world.ask(4, Request::Stop { names: names(&["job#3"]) });
+    assert_eq!(world.machine.procs[2].killed, 1);
+    world.settle();
+    assert_eq!(world.answers.iter().filter(|(_, outcome)| outcome.ok).count(), 4);
+    assert_eq!(world.machine.procs[1].killed, 0);
+}
+
+#[test]
+fn the_window_of_one_whose_shim_was_killed_goes_when_it_is_scaled_away() {
+    let mut machine = Supervisor::new(&plan(&["job!", "job#2!"]), 0);
+    machine.procs[1].phase = Phase::Over { life: 1, exit: Exit::Signal(9), asked: false };
+    let scale = Request::Scale { counts: [("job".to_owned(), 1)].into() };
+    let effects = machine.step(1, Input::Ask(1, scale, None));
+    assert!(effects.contains(&Effect::Close(1)), "{effects:?}");
+}
+
+#[test]
 fn what_was_added_since_the_state_was_saved_is_known_to_an_adopter() {
     let mut machine = Supervisor::new(&plan(&["web", "job?"]), 0);
     let grown = plan(&["web", "job?", "job#2?+"]);
