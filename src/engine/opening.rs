@@ -112,6 +112,8 @@ impl Engine {
         }
         for &id in ids {
             self.read(id);
+            // What was read may have led to another request, of which this is not the answer.
+            self.carry_out();
             let asked_for = self.panes[id].asked_for.saturating_sub(1);
             self.panes[id].asked_for = asked_for;
             if asked_for > 0 || self.saved.supervisor.procs[id].pane != Pane::Opening {
