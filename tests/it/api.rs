@@ -189,7 +189,7 @@ fn what_is_asked_is_answered_as_it_was() {
         ("scale", "POST /api/scale", r#"{"counts":{"web":2}}"#),
         ("scale-down", "POST /api/scale", r#"{"counts":{"web":1}}"#),
         ("scale-unknown", "POST /api/scale", r#"{"counts":{"wbe":2}}"#),
-        ("scale-too-many", "POST /api/scale", r#"{"counts":{"web":60000}}"#),
+        ("scale-too-many", "POST /api/scale", r#"{"counts":{"web":11}}"#),
         ("scale-bad", "POST /api/scale", r#"{"counts":{"web":-1}}"#),
         ("size", "PUT /api/size", r#"{"columns":100,"rows":30}"#),
         ("size-bad", "PUT /api/size", r#"{"columns":100,"rows":0}"#),
