@@ -139,6 +139,11 @@ mod tests {
             on_exit: OnExit::Remain,
             waits: false,
             added: false,
+            argv: None,
+            cwd: None,
+            env: vec![],
+            grace_ms: None,
+            rules: crate::model::rules::Rules::default(),
         };
         plan.processes = [("web", 5000), ("job#1", 5100), ("job#2", 5110)].map(process).into();
         (plan.formation_port_step, plan.colors) = (10, vec![2, 3, 4, 5]);

@@ -7,6 +7,7 @@ pub mod nearest;
 pub mod network;
 pub mod plan;
 pub mod request;
+pub mod rules;
 pub mod signal;
 pub mod text;
 

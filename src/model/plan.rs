@@ -6,6 +6,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::network::TcpAddress;
+use super::rules::Rules;
 use super::{ProcName, text::OsText};
 
 /// The version of `plan.json` that this program writes.
@@ -74,6 +75,15 @@ pub struct ProcessPlan {
     pub name: ProcName,
     /// The command, byte for byte as in the Procfile; run by `shell -c`.
     pub command: OsText,
+    /// Instead of the command: a program and its arguments, without a shell.
+    #[serde(default)]
+    pub argv: Option<Vec<OsText>>,
+    /// Its working directory, absolute; that of the plan where none is given.
+    #[serde(default)]
+    pub cwd: Option<OsText>,
+    /// Variables of its own, over those of the plan.
+    #[serde(default)]
+    pub env: Vec<(OsText, OsText)>,
     /// The shell that runs the command.
     pub shell: OsText,
     /// The port it is told (`PORT`), if any.
@@ -82,6 +92,9 @@ pub struct ProcessPlan {
     pub color: u8,
     /// The signal that asks it to stop.
     pub stop_signal: i32,
+    /// Milliseconds from that signal to SIGKILL; those of the plan where none are given.
+    #[serde(default)]
+    pub grace_ms: Option<u64>,
     /// What follows when it ends by itself.
     #[serde(default)]
     pub on_exit: OnExit,
@@ -91,6 +104,9 @@ pub struct ProcessPlan {
     /// It came when its entry was scaled, while the run went on.
     #[serde(default)]
     pub added: bool,
+    /// What a `tmo.toml` says of it besides.
+    #[serde(default)]
+    pub rules: Rules,
 }
 
 /// What follows when a process ends by itself.

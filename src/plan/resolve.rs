@@ -10,6 +10,7 @@ use crate::config::procfile::Entry;
 use crate::config::project::{absolute, state_dir};
 use crate::config::{dirs, toml::parse_size};
 use crate::model::plan::{Inherit, LogPolicy, PLAN_VERSION, Plan, ProcessPlan};
+use crate::model::rules::Rules;
 use crate::model::{ProcName, name::BadName};
 
 /// What only the running system can tell.
@@ -192,6 +193,11 @@ impl Formed<'_> {
             on_exit: settings.on_exit(self.entry),
             waits: false,
             added: false,
+            argv: None,
+            cwd: None,
+            env: vec![],
+            grace_ms: None,
+            rules: Rules::default(),
             name: self.name,
         })
     }

@@ -8,6 +8,7 @@ use std::collections::VecDeque;
 use super::{Course, Effect, Goal, Input, Phase, ProcId, Supervisor};
 use crate::model::plan::{Inherit, LogPolicy, OnExit, PLAN_VERSION, Plan, ProcessPlan};
 use crate::model::request::{Outcome, Request};
+use crate::model::rules::Rules;
 use crate::model::{Exit, ProcName};
 use crate::pane::life::{Entry, LifeEvent};
 use crate::pane::spec::Want;
@@ -29,6 +30,11 @@ pub(crate) fn plan(names: &[&str]) -> Plan {
         port: None,
         color: 2,
         stop_signal: INT,
+        argv: None,
+        cwd: None,
+        env: vec![],
+        grace_ms: None,
+        rules: Rules::default(),
         added: name.ends_with('+'),
         waits: name.ends_with(['-', '+']),
     };
