@@ -68,6 +68,10 @@ impl Pattern {
 
 /// Whether a text has no escapes, and carriage returns only before newlines.
 fn is_readable(text: &[u8]) -> bool {
+    // Most texts have neither.
+    if is_plain(text) {
+        return true;
+    }
     let Some((&last, before)) = text.split_last() else { return true };
     // Without branches and with nothing but bytes it is done for many of them at once.
     let odd = before.iter().zip(&text[1..]).fold(0, |odd: u8, (&byte, &next)| {

@@ -16,6 +16,8 @@ use super::streams::Streams;
 pub const CHUNK: usize = 256 << 10;
 /// How much of a stream is read at once.
 const AHEAD: usize = 64 << 10;
+/// From what size on text is read as it is asked for.
+const LARGE: usize = 16 << 10;
 /// How many records are read at once.
 const BATCH: usize = 512;
 
@@ -386,8 +388,14 @@ impl Ahead {
             buffer.extend_from_slice(known);
             offset += known.len() as u64;
             if known.is_empty() {
-                match self.refill(offset)? {
-                    Read::Bytes(_) => {}
+                let read = if missing < LARGE {
+                    self.refill(offset)?
+                } else {
+                    self.read_into(offset, missing, buffer)?
+                };
+                match read {
+                    Read::Bytes(_) if missing < LARGE => {}
+                    Read::Bytes(read) => offset += read as u64,
                     end @ (Read::Gap { .. } | Read::End) if buffer.len() == before => {
                         return Ok(end);
                     }
@@ -396,6 +404,15 @@ impl Ahead {
             }
         }
         Ok(Read::Bytes(buffer.len() - before))
+    }
+
+    /// Nothing is read ahead here, and so nothing is copied twice.
+    fn read_into(&mut self, offset: u64, length: usize, buffer: &mut Vec<u8>) -> io::Result<Read> {
+        let before = buffer.len();
+        buffer.resize(before + length, 0);
+        let read = self.reader.read_at(offset, &mut buffer[before..]);
+        buffer.truncate(before + if let Ok(Read::Bytes(read)) = read { read } else { 0 });
+        read
     }
 
     fn refill(&mut self, offset: u64) -> io::Result<Read> {

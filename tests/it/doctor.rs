@@ -395,7 +395,14 @@ fn what_a_killed_doctor_has_left_is_told() {
     let world = world("web: true\n");
     script(&world, ": >begun\nexec sleep 1000\n");
     let mut doctor = world.tmo(["doctor", "-H", "./shell"]).spawn().unwrap();
-    let begun = || world.app().join("begun").exists().then_some(());
+    // From then on nothing changes in its directory.
+    let starts = |path: &std::path::PathBuf| {
+        std::fs::read_to_string(path).is_ok_and(|text| text.contains("\"start\""))
+    };
+    let begun = || {
+        let started = world.app().join("begun").exists();
+        (started && files(&world, "run").iter().any(starts)).then_some(())
+    };
     crate::harness::eventually("the process runs", begun);
     procs::kill(doctor.id(), 9);
     doctor.wait().unwrap();
