@@ -77,6 +77,8 @@ enum Found {
 impl Lines {
     /// What comes from where the cursor stands on.
     pub fn new(cursor: Cursor, split: Split) -> Self {
+        let search = matches!(split, Split::Like(_));
+        let cursor = if search { cursor.in_advance() } else { cursor };
         Self {
             cursor,
             text: vec![],

@@ -9,15 +9,12 @@ use super::reader::IndexReader;
 use super::record::{CONTINUES, Kind, Record, TO_BE_CONTINUED, UNFINISHED};
 use super::segment::Dirs;
 use super::small;
-use super::stream::{Read, StreamReader};
+use super::stream::Read;
 use super::streams::Streams;
+use super::texts::Texts;
 
 /// The most text that one chunk has.
 pub const CHUNK: usize = 256 << 10;
-/// How much of a stream is read at once.
-const AHEAD: usize = 64 << 10;
-/// From what size on text is read as it is asked for.
-const LARGE: usize = 16 << 10;
 /// How many records are read at once.
 const BATCH: usize = 512;
 
@@ -166,6 +163,13 @@ impl Cursor {
             within: false,
             texts,
         }
+    }
+
+    /// Have another thread read ahead, for somebody who reads much of it and does not follow.
+    #[must_use]
+    pub fn in_advance(mut self) -> Self {
+        self.texts.in_advance();
+        self
     }
 
     /// Where the next chunk will be: what a later cursor must begin with to go on here.
@@ -321,106 +325,5 @@ impl Cursor {
         buffer.clear();
         let length = usize::try_from(end.saturating_sub(start)).unwrap_or(CHUNK).min(CHUNK);
         self.texts.read(stream, start, length, buffer).map(drop)
-    }
-}
-
-/// The streams, each with what was read ahead of it.
-#[derive(Debug)]
-pub(crate) struct Texts {
-    dirs: Dirs,
-    names: Option<Streams>,
-    open: Vec<(u16, Ahead)>,
-}
-
-#[derive(Debug)]
-struct Ahead {
-    reader: StreamReader,
-    start: u64,
-    bytes: Vec<u8>,
-}
-
-impl Texts {
-    pub(crate) fn new(dirs: &Dirs) -> Self {
-        Self { dirs: dirs.clone(), names: None, open: vec![] }
-    }
-
-    /// Append up to `length` bytes from an offset on to `buffer`: fewer only before a gap or
-    /// the end.
-    pub(crate) fn read(
-        &mut self,
-        stream: u16,
-        offset: u64,
-        length: usize,
-        buffer: &mut Vec<u8>,
-    ) -> io::Result<Read> {
-        let at = match self.open.iter().position(|(number, _)| *number == stream) {
-            Some(at) => at,
-            None => match self.slug(stream) {
-                Some(slug) => {
-                    let reader = StreamReader::open(&self.dirs, &slug);
-                    self.open.push((stream, Ahead { reader, start: 0, bytes: vec![] }));
-                    self.open.len() - 1
-                }
-                None => return Ok(Read::End),
-            },
-        };
-        self.open[at].1.read(offset, length, buffer)
-    }
-
-    fn slug(&mut self, stream: u16) -> Option<String> {
-        let known = self.names.as_ref().and_then(|names| names.slug(stream));
-        known.or_else(|| {
-            self.names = Streams::open(&self.dirs).ok();
-            self.names.as_ref().and_then(|names| names.slug(stream))
-        })
-    }
-}
-
-impl Ahead {
-    fn read(&mut self, offset: u64, length: usize, buffer: &mut Vec<u8>) -> io::Result<Read> {
-        let before = buffer.len();
-        let mut offset = offset;
-        while buffer.len() - before < length {
-            let missing = length - (buffer.len() - before);
-            let known = offset.checked_sub(self.start).and_then(|at| usize::try_from(at).ok());
-            let known = known.and_then(|at| self.bytes.get(at..)).unwrap_or(&[]);
-            let known = &known[..known.len().min(missing)];
-            buffer.extend_from_slice(known);
-            offset += known.len() as u64;
-            if known.is_empty() {
-                let read = if missing < LARGE {
-                    self.refill(offset)?
-                } else {
-                    self.read_into(offset, missing, buffer)?
-                };
-                match read {
-                    Read::Bytes(_) if missing < LARGE => {}
-                    Read::Bytes(read) => offset += read as u64,
-                    end @ (Read::Gap { .. } | Read::End) if buffer.len() == before => {
-                        return Ok(end);
-                    }
-                    Read::Gap { .. } | Read::End => break,
-                }
-            }
-        }
-        Ok(Read::Bytes(buffer.len() - before))
-    }
-
-    /// Nothing is read ahead here, and so nothing is copied twice.
-    fn read_into(&mut self, offset: u64, length: usize, buffer: &mut Vec<u8>) -> io::Result<Read> {
-        let before = buffer.len();
-        buffer.resize(before + length, 0);
-        let read = self.reader.read_at(offset, &mut buffer[before..]);
-        buffer.truncate(before + if let Ok(Read::Bytes(read)) = read { read } else { 0 });
-        read
-    }
-
-    fn refill(&mut self, offset: u64) -> io::Result<Read> {
-        self.bytes.resize(AHEAD, 0);
-        let read = self.reader.read_at(offset, &mut self.bytes);
-        let length = if let Ok(Read::Bytes(read)) = read { read } else { 0 };
-        self.bytes.truncate(length);
-        self.start = offset;
-        read
     }
 }

@@ -29,6 +29,7 @@ pub mod segment;
 pub mod split;
 pub mod stream;
 pub mod streams;
+mod texts;
 pub mod times;
 
 pub use cursor::{Chunk, Cursor, Filter, Position};

@@ -2,10 +2,11 @@
 
 use std::io;
 
-use super::cursor::{Filter, Position, Texts};
+use super::cursor::{Filter, Position};
 use super::reader::IndexReader;
 use super::record::{CONTINUES, EVENTS, Kind, Record, TO_BE_CONTINUED, UNFINISHED};
 use super::stream::Read;
+use super::texts::Texts;
 
 /// How many records are looked at at once.
 const BATCH: usize = 4096;

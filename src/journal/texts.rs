@@ -1,0 +1,224 @@
+//! The text of the records: what is read of the streams, and how far ahead.
+
+use std::io;
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+
+use super::segment::Dirs;
+use super::stream::{Read, StreamReader};
+use super::streams::Streams;
+
+/// How much of a stream is read at once.
+const AHEAD: usize = 64 << 10;
+/// From what size on text is read as it is asked for.
+const LARGE: usize = 16 << 10;
+/// How much must have been read of a stream in one go before another thread is worth its while.
+const MUCH: u64 = 4 << 20;
+/// How much that one reads at once.
+const BLOCK: usize = 256 << 10;
+/// For how many streams at once.
+const OTHERS: usize = 4;
+/// How many blocks may wait to be taken.
+const BLOCKS: usize = 4;
+
+/// The streams, each with what was read ahead of it.
+#[derive(Debug)]
+pub(super) struct Texts {
+    dirs: Dirs,
+    names: Option<Streams>,
+    open: Vec<(u16, Ahead)>,
+    /// Whether another thread may read ahead.
+    in_advance: bool,
+}
+
+#[derive(Debug)]
+struct Ahead {
+    reader: StreamReader,
+    start: u64,
+    bytes: Vec<u8>,
+    /// How many of the bytes have something in them.
+    filled: usize,
+    /// How much was read in one go, and up to where.
+    run: (u64, u64),
+    /// The other thread.
+    other: Option<Other>,
+}
+
+/// A thread that reads ahead, until it comes to an end or a gap or nobody takes what it has.
+#[derive(Debug)]
+struct Other {
+    blocks: Receiver<Block>,
+    /// Where the next block begins.
+    next: u64,
+    /// Buffers to be used again.
+    back: SyncSender<Vec<u8>>,
+}
+
+#[derive(Debug)]
+struct Block {
+    bytes: Vec<u8>,
+    filled: usize,
+}
+
+impl Texts {
+    pub(super) fn new(dirs: &Dirs) -> Self {
+        Self { dirs: dirs.clone(), names: None, open: vec![], in_advance: false }
+    }
+
+    pub(super) fn in_advance(&mut self) {
+        let many = std::thread::available_parallelism().is_ok_and(|threads| threads.get() > 1);
+        self.in_advance = many;
+    }
+
+    /// Append up to `length` bytes from an offset on to `buffer`: fewer only before a gap or
+    /// the end.
+    pub(super) fn read(
+        &mut self,
+        stream: u16,
+        offset: u64,
+        length: usize,
+        buffer: &mut Vec<u8>,
+    ) -> io::Result<Read> {
+        let at = match self.open.iter().position(|(number, _)| *number == stream) {
+            Some(at) => at,
+            None => match self.slug(stream) {
+                Some(slug) => {
+                    self.open.push((stream, Ahead::new(StreamReader::open(&self.dirs, &slug))));
+                    self.open.len() - 1
+                }
+                None => return Ok(Read::End),
+            },
+        };
+        let others = self.open.iter().filter(|(_, ahead)| ahead.other.is_some()).count();
+        let (number, ahead) = &mut self.open[at];
+        if self.in_advance && others < OTHERS && ahead.is_worth_it(offset, length) {
+            let names = self.names.as_ref();
+            let slug = names.and_then(|names| names.slug(*number));
+            ahead.other = slug.and_then(|slug| Other::begin(&self.dirs, &slug, offset));
+        }
+        ahead.read(offset, length, buffer)
+    }
+
+    fn slug(&mut self, stream: u16) -> Option<String> {
+        let known = self.names.as_ref().and_then(|names| names.slug(stream));
+        known.or_else(|| {
+            self.names = Streams::open(&self.dirs).ok();
+            self.names.as_ref().and_then(|names| names.slug(stream))
+        })
+    }
+}
+
+impl Ahead {
+    fn new(reader: StreamReader) -> Self {
+        Self { reader, start: 0, bytes: vec![], filled: 0, run: (0, 0), other: None }
+    }
+
+    /// Keep account of how much is read in one go; whether another thread should begin with this.
+    fn is_worth_it(&mut self, offset: u64, length: usize) -> bool {
+        let (read, until) = self.run;
+        let read = if offset == until { read } else { 0 };
+        self.run = (read + length as u64, offset + length as u64);
+        // What has come to an end is not tried again before as much was read again.
+        let begin = self.other.is_none() && read >= MUCH;
+        if begin {
+            self.run.0 = 0;
+        }
+        begin
+    }
+
+    fn read(&mut self, offset: u64, length: usize, buffer: &mut Vec<u8>) -> io::Result<Read> {
+        let before = buffer.len();
+        let mut offset = offset;
+        while buffer.len() - before < length {
+            let missing = length - (buffer.len() - before);
+            let known = offset.checked_sub(self.start).and_then(|at| usize::try_from(at).ok());
+            let known = known.and_then(|at| self.bytes[..self.filled].get(at..)).unwrap_or(&[]);
+            let known = &known[..known.len().min(missing)];
+            buffer.extend_from_slice(known);
+            offset += known.len() as u64;
+            if known.is_empty() && !self.take_block(offset) {
+                let large = missing >= LARGE;
+                let read = if large {
+                    self.read_into(offset, missing, buffer)?
+                } else {
+                    self.refill(offset)?
+                };
+                match read {
+                    Read::Bytes(read) if large => offset += read as u64,
+                    Read::Bytes(_) => {}
+                    end @ (Read::Gap { .. } | Read::End) if buffer.len() == before => {
+                        return Ok(end);
+                    }
+                    Read::Gap { .. } | Read::End => break,
+                }
+            }
+        }
+        Ok(Read::Bytes(buffer.len() - before))
+    }
+
+    /// Take what another thread has read from there on.
+    fn take_block(&mut self, offset: u64) -> bool {
+        let Some(other) = &mut self.other else { return false };
+        let block = if other.next == offset { other.blocks.recv().ok() } else { None };
+        let Some(Block { bytes, filled }) = block else {
+            self.other = None;
+            return false;
+        };
+        other.next += filled as u64;
+        let old = std::mem::replace(&mut self.bytes, bytes);
+        // There may be enough of them already.
+        let _ = other.back.try_send(old);
+        (self.start, self.filled) = (offset, filled);
+        true
+    }
+
+    /// Nothing is read ahead here, and so nothing is copied twice.
+    fn read_into(&mut self, offset: u64, length: usize, buffer: &mut Vec<u8>) -> io::Result<Read> {
+        let before = buffer.len();
+        buffer.resize(before + length, 0);
+        let read = self.reader.read_at(offset, &mut buffer[before..]);
+        buffer.truncate(before + if let Ok(Read::Bytes(read)) = read { read } else { 0 });
+        read
+    }
+
+    fn refill(&mut self, offset: u64) -> io::Result<Read> {
+        if self.bytes.len() < AHEAD {
+            self.bytes.resize(AHEAD, 0);
+        }
+        let read = self.reader.read_at(offset, &mut self.bytes[..AHEAD]);
+        self.filled = if let Ok(Read::Bytes(read)) = read { read } else { 0 };
+        self.start = offset;
+        read
+    }
+}
+
+impl Other {
+    /// Begin to read there; nothing where there is no thread to be had.
+    fn begin(dirs: &Dirs, slug: &str, offset: u64) -> Option<Self> {
+        let (give, blocks) = sync_channel(BLOCKS);
+        let (back, buffers) = sync_channel(BLOCKS + 1);
+        let reader = StreamReader::open(dirs, slug);
+        let read = move || read_on(reader, offset, &give, &buffers);
+        std::thread::Builder::new().name("read-ahead".to_owned()).spawn(read).ok()?;
+        Some(Self { blocks, next: offset, back })
+    }
+}
+
+/// Read block by block. Whoever takes them finds out for himself why there are no more.
+fn read_on(
+    mut reader: StreamReader,
+    mut offset: u64,
+    give: &SyncSender<Block>,
+    buffers: &Receiver<Vec<u8>>,
+) {
+    loop {
+        let mut bytes = buffers.try_recv().unwrap_or_default();
+        if bytes.len() < BLOCK {
+            bytes.resize(BLOCK, 0);
+        }
+        let Ok(Read::Bytes(filled)) = reader.read_at(offset, &mut bytes[..BLOCK]) else { return };
+        offset += filled as u64;
+        if filled == 0 || give.send(Block { bytes, filled }).is_err() {
+            return;
+        }
+    }
+}
