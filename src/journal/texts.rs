@@ -37,8 +37,8 @@ struct Ahead {
     bytes: Vec<u8>,
     /// How many of the bytes have something in them.
     filled: usize,
-    /// How much was read in one go, and up to where.
-    run: (u64, u64),
+    /// How much was read in one go, and where the last of it was.
+    run: (u64, std::ops::Range<u64>),
     /// The other thread.
     other: Option<Other>,
 }
@@ -109,14 +109,15 @@ impl Texts {
 
 impl Ahead {
     fn new(reader: StreamReader) -> Self {
-        Self { reader, start: 0, bytes: vec![], filled: 0, run: (0, 0), other: None }
+        Self { reader, start: 0, bytes: vec![], filled: 0, run: (0, 0..0), other: None }
     }
 
     /// Keep account of how much is read in one go; whether another thread should begin with this.
     fn is_worth_it(&mut self, offset: u64, length: usize) -> bool {
-        let (read, until) = self.run;
-        let read = if offset == until { read } else { 0 };
-        self.run = (read + length as u64, offset + length as u64);
+        let (read, last) = &self.run;
+        // The beginning of a line that had not ended there is read once more.
+        let read = if last.start < offset && offset <= last.end { *read } else { 0 };
+        self.run = (read + length as u64, offset..offset + length as u64);
         // What has come to an end is not tried again before as much was read again.
         let begin = self.other.is_none() && read >= MUCH;
         if begin {
@@ -136,9 +137,12 @@ impl Ahead {
             buffer.extend_from_slice(known);
             offset += known.len() as u64;
             if known.is_empty() && !self.take_block(offset) {
-                let large = missing >= LARGE;
+                // What lies before the next block is not in the last one any more.
+                let next = self.other.as_ref().map_or(u64::MAX, |other| other.next);
+                let gap = usize::try_from(next.saturating_sub(offset)).unwrap_or(usize::MAX);
+                let large = missing >= LARGE || next < u64::MAX;
                 let read = if large {
-                    self.read_into(offset, missing, buffer)?
+                    self.read_into(offset, missing.min(gap), buffer)?
                 } else {
                     self.refill(offset)?
                 };
@@ -158,6 +162,9 @@ impl Ahead {
     /// Take what another thread has read from there on.
     fn take_block(&mut self, offset: u64) -> bool {
         let Some(other) = &mut self.other else { return false };
+        if offset < other.next && other.next - offset <= BLOCK as u64 {
+            return false;
+        }
         let block = if other.next == offset { other.blocks.recv().ok() } else { None };
         let Some(Block { bytes, filled }) = block else {
             self.other = None;

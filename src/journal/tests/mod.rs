@@ -9,6 +9,7 @@ mod ingest;
 mod place;
 mod retention;
 mod split;
+mod texts;
 
 use self::place::{EPOCH, NAMES, Place, streams};
 use super::cursor::{Chunk, Cursor, Filter, Position};
