@@ -10,6 +10,7 @@ use super::queue::Event;
 use crate::pane::sink;
 use crate::supervisor::{Input, Pane, Phase, ProcId};
 use crate::sys;
+use crate::sys::clock;
 
 /// How many bytes are indexed at once of what came while nobody watched.
 const SLICE: u64 = 16 << 20;
@@ -35,7 +36,7 @@ impl Engine {
         self.replay();
         self.find_tmux().await;
         self.carry_out();
-        self.due.extend(self.saved.supervisor.resume());
+        self.due.extend(self.saved.supervisor.resume(clock::now_ns()));
         self.save();
         Ok(self.saved.supervisor.procs.iter().filter(|p| p.alive()).count())
     }

@@ -2,6 +2,7 @@
 
 use super::ProcId;
 use crate::model::request::{Outcome, Request};
+use crate::model::rules::FailureAction;
 use crate::pane::life::{Entry, Member};
 use crate::pane::spec::Want;
 
@@ -21,6 +22,12 @@ pub enum Input {
     /// Its shim can't be told to run what it shall run, and why; what it was told last (a wish
     /// and the number of a life) stands.
     Untold(ProcId, String, Option<(Want, u64)>),
+    /// A life has passed a check, by its number.
+    Passed(ProcId, u64, usize),
+    /// Whether a life still works was asked; what was wrong, if anything.
+    Looked(ProcId, u64, Option<String>),
+    /// A life has printed what means that it has failed.
+    Failing(ProcId, u64, FailureAction, String),
     /// The tmux server is gone.
     TmuxGone,
     /// It may be [`next_due`](super::Supervisor::next_due).

@@ -23,7 +23,7 @@ impl Supervisor {
             LifeEvent::Up { pid, start_time, pane, .. } => {
                 self.up(id, Pane::Up { shim: pid, start_time, id: pane }, out);
             }
-            LifeEvent::Start { life, pid, .. } => self.started(id, life, pid, at),
+            LifeEvent::Start { life, pid, .. } => self.started(id, (life, pid), at, out),
             LifeEvent::Hangup {} => self.hung_up(id, out),
             LifeEvent::Killing { life } => self.killing(id, life, out),
             LifeEvent::Exit { life, exit, error, .. } => {
@@ -57,7 +57,7 @@ impl Supervisor {
         if by_hand && !proc.alive() && self.course == Course::Keep {
             proc.goal = Goal::Run;
             proc.retired = false;
-            proc.due = None;
+            proc.forgive();
             proc.life = proc.life.max(proc.current_life()).saturating_add(1);
             out.push(Word::of(id, "restarting", "Its window was opened again: restarting..."));
         }
@@ -66,14 +66,14 @@ impl Supervisor {
     pub(super) fn pane_ready(&mut self, id: ProcId, now: u64, out: &mut Vec<Effect>) {
         let proc = &mut self.procs[id];
         let due = proc.goal == Goal::Run && proc.life > proc.current_life();
-        if due && !proc.alive() {
+        if due && !proc.alive() && !proc.held {
             proc.phase = Phase::Starting { life: proc.life };
             proc.since = now;
         }
         self.want(id, out);
     }
 
-    fn started(&mut self, id: ProcId, life: u64, pid: u32, at: u64) {
+    fn started(&mut self, id: ProcId, (life, pid): (u64, u32), at: u64, out: &mut Vec<Effect>) {
         let proc = &mut self.procs[id];
         if life < proc.current_life() {
             return;
@@ -83,6 +83,8 @@ impl Supervisor {
         proc.lost = 0;
         proc.since = at;
         proc.note = None;
+        proc.skip = None;
+        self.began(id, at, out);
     }
 
     /// It was told to stop before it had begun: there is no exit to tell of. If it was not, its
@@ -127,7 +129,11 @@ impl Supervisor {
         proc.phase = Phase::Ending { life, exit };
         proc.since = at;
         let ours = asked && by_our_hand(exit, proc.stop_signal);
-        proc.status = if ours { 0 } else { exit.shell_status() };
+        proc.status = match (ours, exit) {
+            (true, _) => u8::from(proc.broken.is_some()),
+            (false, Exit::Code(code)) if proc.rules.is_success(code) => 0,
+            (false, _) => exit.shell_status(),
+        };
         let again = proc.goal == Goal::Run && proc.life > life;
         if !again && !asked {
             self.ended_by_itself(id, (exit, at, ran), out);

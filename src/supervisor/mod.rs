@@ -9,9 +9,11 @@
 //! ([`Supervisor`] is serialisable), so an adopter goes on where its predecessor was killed.
 
 mod events;
+mod gate;
 mod life;
 mod policy;
 mod proc;
+mod ready;
 mod request;
 mod shutdown;
 #[cfg(test)]
@@ -24,7 +26,8 @@ use crate::model::Exit;
 use crate::model::plan::Plan;
 use crate::pane::spec::Want;
 pub use events::{Effect, Input, Word};
-pub use proc::{Goal, Pane, Phase, Proc, ProcId};
+pub use proc::{Broken, Goal, Pane, Phase, Proc, ProcId, Ready};
+pub use ready::Question;
 use ticket::Ticket;
 
 /// What the whole run is about.
@@ -78,7 +81,7 @@ pub struct Culprit {
 impl Supervisor {
     /// The machine before anything has happened.
     pub fn new(plan: &Plan, now: u64) -> Self {
-        Self {
+        let mut new = Self {
             procs: plan.processes.iter().map(|process| Proc::new(process, now)).collect(),
             course: Course::Keep,
             worst: 0,
@@ -86,19 +89,28 @@ impl Supervisor {
             tmux_gone: false,
             keyed: vec![],
             tickets: vec![],
-        }
+        };
+        new.attach(plan);
+        new
     }
 
     /// Fold one input into the state.
     pub fn step(&mut self, now: u64, input: Input) -> Vec<Effect> {
         let mut out = vec![];
         match input {
-            Input::Begin => self.begin(&mut out),
+            Input::Begin => self.begin(now, &mut out),
             Input::PaneReady(id) => self.pane_ready(id, now, &mut out),
             Input::Life(id, entry) => self.on_entry(id, entry, &mut out),
             Input::ShimGone(id, left) => self.shim_gone(id, left, now, &mut out),
             Input::NoPane(id, why) => self.no_pane(id, &why, now, &mut out),
             Input::Untold(id, why, stands) => self.untold(id, why, stands, now),
+            Input::Passed(id, life, check) => self.passed(id, (life, check), now, &mut out),
+            Input::Looked(id, life, trouble) => {
+                self.looked_at(id, life, trouble.as_deref(), now, &mut out);
+            }
+            Input::Failing(id, life, action, line) => {
+                self.failing(id, life, (action, &line), now, &mut out);
+            }
             Input::TmuxGone => self.on_tmux_gone(&mut out),
             Input::Alarm => self.on_alarm(now, &mut out),
             Input::Ask(ticket, request, key) => {
@@ -108,13 +120,13 @@ impl Supervisor {
                 }
             }
         }
-        self.settle(&mut out);
+        self.settle(now, &mut out);
         out
     }
 
     /// What an adopter does first: do again what follows from the state, in case its predecessor
     /// was killed between deciding and doing.
-    pub fn resume(&mut self) -> Vec<Effect> {
+    pub fn resume(&mut self, now: u64) -> Vec<Effect> {
         if let Course::Done { code } = self.course {
             return vec![Effect::Finish(code)];
         }
@@ -132,12 +144,16 @@ impl Supervisor {
             out.push(Effect::Open(lost));
         }
         for id in 0..self.procs.len() {
+            let proc = &mut self.procs[id];
+            if proc.rules.ready.is_empty() && matches!(proc.phase, Phase::Running { .. }) {
+                proc.ready = Ready::Yes { at: proc.since };
+            }
             self.want(id, &mut out);
             if self.procs[id].is_closed() {
                 out.push(Effect::Close(id));
             }
         }
-        self.settle(&mut out);
+        self.settle(now, &mut out);
         out
     }
 
@@ -158,15 +174,23 @@ impl Supervisor {
     pub fn grow(&mut self, plan: &Plan, now: u64) {
         let new = plan.processes.iter().skip(self.procs.len());
         self.procs.extend(new.map(|process| Proc::new(process, now)));
+        self.attach(plan);
     }
 
-    fn begin(&mut self, out: &mut Vec<Effect>) {
+    fn begin(&mut self, now: u64, out: &mut Vec<Effect>) {
+        for id in 0..self.procs.len() {
+            if self.procs[id].goal == Goal::Run {
+                self.call_needs(id, now, out);
+            }
+        }
+        out.clear();
         let begins = |id: &ProcId| self.procs[*id].goal == Goal::Run;
         let ids: Vec<_> = (0..self.procs.len()).filter(begins).collect();
         for &id in &ids {
             self.procs[id].pane = Pane::Opening;
+            self.hold(id, out);
         }
-        out.push(Effect::Open(ids));
+        out.insert(0, Effect::Open(ids));
     }
 
     /// Tell the pane of `id` what is wanted of it, if it has one.
@@ -176,6 +200,7 @@ impl Supervisor {
             return;
         }
         let want = match proc.goal {
+            Goal::Run if proc.held => return,
             Goal::Run => Want::Run,
             // Its window goes as well.
             Goal::Stop if proc.retired => Want::End,
@@ -183,4 +208,9 @@ impl Supervisor {
         };
         out.push(Effect::Want { id, want, life: proc.life, kill: proc.killed });
     }
+}
+
+/// Milliseconds of the plan as nanoseconds.
+const fn nanos(ms: u64) -> u64 {
+    ms.saturating_mul(1_000_000)
 }

@@ -1,27 +1,85 @@
-//! What follows when a process ends by itself.
+//! What follows when a process ends by itself, or is found to have failed.
 
-use std::time::Duration;
-
-use super::{Culprit, Effect, Goal, ProcId, Supervisor, Word};
+use super::proc::{Broken, Phase, Proc, Ready};
+use super::{Course, Culprit, Effect, Goal, ProcId, Supervisor, Word, nanos};
 use crate::model::Exit;
 use crate::model::plan::OnExit;
+use crate::model::rules::{Backoff, Restart, RestartPolicy, Rules};
 
-/// The first pause before a restart that is not the first one in a row; each next one is twice as
-/// long.
-const FIRST_PAUSE: Duration = Duration::from_secs(1);
-/// No pause is longer.
-const LONGEST_PAUSE: Duration = Duration::from_secs(30);
-/// A life that has lasted this long is no failed beginning: the pauses begin anew.
-const STABLE: Duration = Duration::from_secs(60);
+/// How a process is started again of which nothing else was said: the first time at once, then
+/// after 1, 2, 4 … 30 seconds, and never given up.
+const BARE: RestartPolicy = RestartPolicy {
+    when: Restart::Always,
+    delay_ms: 1000,
+    backoff: Backoff::Exponential,
+    max_delay_ms: 30_000,
+    max_failures: 0,
+    stable_ms: 60_000,
+};
 
-/// How long to wait before a process is started again that has ended so often in a row.
-fn pause(streak: u32) -> Duration {
-    let Some(doublings) = streak.checked_sub(1) else { return Duration::ZERO };
-    FIRST_PAUSE.saturating_mul(1u32.checked_shl(doublings).unwrap_or(u32::MAX)).min(LONGEST_PAUSE)
+/// How an end counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Verdict {
+    /// As it should.
+    Good,
+    /// A failure.
+    Failure,
+    /// One that may happen now and then.
+    Soft,
+    /// It could not even begin, and won't the next time.
+    StartError,
 }
 
-fn nanos(duration: Duration) -> u64 {
-    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
+impl Rules {
+    /// Whether an end is none of a failure.
+    pub(super) fn is_good(&self, exit: Exit) -> bool {
+        match exit {
+            Exit::Code(code) => self.is_success(code),
+            Exit::Signal(_) => false,
+        }
+    }
+
+    /// How an end counts. What a shell means by 126 and 127 is told by the policy of a process that
+    /// has none to be a failure like others, as overmind does.
+    pub(super) fn judge(&self, exit: Exit) -> Verdict {
+        match exit {
+            Exit::Code(code) if self.is_success(code) => Verdict::Good,
+            Exit::Code(code) if self.soft_codes.contains(&code) => Verdict::Soft,
+            Exit::Code(126 | 127) if self.restart.is_some() => Verdict::StartError,
+            Exit::Code(_) | Exit::Signal(_) => Verdict::Failure,
+        }
+    }
+}
+
+/// How long to wait before a process is started again that was so often in a row; `seed` spreads
+/// those that fail together.
+fn pause(policy: &RestartPolicy, first_at_once: bool, streak: u32, seed: u64) -> u64 {
+    let doublings = match (first_at_once, streak) {
+        (true, 0) => return 0,
+        (true, streak) => streak - 1,
+        (false, streak) => streak,
+    };
+    match policy.backoff {
+        Backoff::Fixed => nanos(policy.delay_ms),
+        Backoff::Exponential => {
+            let factor = 1u64.checked_shl(doublings).unwrap_or(u64::MAX);
+            let whole = nanos(policy.delay_ms.saturating_mul(factor).min(policy.max_delay_ms));
+            if first_at_once {
+                return whole;
+            }
+            // A tenth shorter to a tenth longer, never longer than the longest.
+            let spread = whole / 5;
+            let part = if spread == 0 { 0 } else { seed % spread };
+            (whole - whole / 10 + part).min(nanos(policy.max_delay_ms))
+        }
+    }
+}
+
+/// The same number for the same process and life, whoever asks.
+fn seed(proc: &Proc) -> u64 {
+    let mix = |hash: u64, byte: u8| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
+    let name = proc.name.as_str().bytes().fold(0xcbf2_9ce4_8422_2325, mix);
+    proc.life.to_le_bytes().into_iter().fold(name, mix)
 }
 
 impl Supervisor {
@@ -32,46 +90,155 @@ impl Supervisor {
         (exit, at, ran): (Exit, u64, u64),
         out: &mut Vec<Effect>,
     ) {
+        self.ready_by_exit(id, exit, at, out);
+        let proc = &self.procs[id];
+        let verdict = proc.rules.judge(exit);
+        let again = match (&proc.rules.restart, proc.on_exit, verdict) {
+            (Some(_), _, Verdict::StartError) => false,
+            (Some(policy), _, Verdict::Good) => policy.when == Restart::Always,
+            (Some(policy), _, Verdict::Failure | Verdict::Soft) => policy.when != Restart::No,
+            (None, on_exit, _) => on_exit == OnExit::Restart,
+        };
+        if self.course != Course::Keep {
+            self.procs[id].goal = Goal::Stop;
+        } else if again {
+            return self.restart_after(id, verdict, (exit, at, ran), out);
+        } else {
+            self.remain_or_stop_all(id, verdict, (exit, at, ran), out);
+        }
+        self.ready_never(id, exit, out);
+    }
+
+    fn remain_or_stop_all(
+        &mut self,
+        id: ProcId,
+        verdict: Verdict,
+        (exit, at, ran): (Exit, u64, u64),
+        out: &mut Vec<Effect>,
+    ) {
         let proc = &mut self.procs[id];
+        proc.goal = Goal::Stop;
+        if verdict == Verdict::StartError {
+            proc.note = Some(exit.told());
+        }
         match proc.on_exit {
             OnExit::StopAll => {
-                proc.goal = Goal::Stop;
                 self.culprit.get_or_insert(Culprit { id, exit, at, ran });
                 self.quit(out);
             }
-            OnExit::Remain => proc.goal = Goal::Stop,
-            OnExit::Restart => self.restart_after(id, at, ran, out),
+            OnExit::Remain | OnExit::Restart => {}
         }
     }
 
-    fn restart_after(&mut self, id: ProcId, at: u64, ran: u64, out: &mut Vec<Effect>) {
+    fn restart_after(
+        &mut self,
+        id: ProcId,
+        verdict: Verdict,
+        (exit, at, ran): (Exit, u64, u64),
+        out: &mut Vec<Effect>,
+    ) {
         let proc = &mut self.procs[id];
-        if ran >= nanos(STABLE) {
-            proc.streak = 0;
+        let policy = proc.rules.restart.as_ref().unwrap_or(&BARE);
+        if ran >= nanos(policy.stable_ms) {
+            (proc.streak, proc.failures) = (0, 0);
         }
-        let pause = pause(proc.streak);
+        match verdict {
+            Verdict::Failure => proc.failures = proc.failures.saturating_add(1),
+            Verdict::Good => proc.failures = 0,
+            Verdict::Soft | Verdict::StartError => {}
+        }
+        if policy.max_failures > 0 && proc.failures >= policy.max_failures {
+            let times = proc.failures;
+            let why = format!("ended with {} {times} times in a row", exit.told());
+            (proc.goal, proc.due) = (Goal::Stop, None);
+            self.tell_broken(id, why, out);
+            return self.ready_never(id, exit, out);
+        }
+        let pause = proc.next_pause();
         proc.streak = proc.streak.saturating_add(1);
-        if pause.is_zero() {
+        if pause == 0 {
             proc.life = proc.life.saturating_add(1);
             return self.want(id, out);
         }
-        proc.due = Some(at.saturating_add(nanos(pause)));
+        proc.due = Some(at.saturating_add(pause));
         let times = proc.streak;
-        let text = format!("Restarting in {} s (ended {times} times in a row)", pause.as_secs());
+        let text = format!("Restarting in {} (ended {times} times in a row)", told(pause));
         out.push(Word::of(id, "backoff", text));
     }
 
-    /// When the next process is to be started again, nanoseconds since the epoch.
+    /// It has failed although it runs: it is stopped and stays so until somebody starts it.
+    pub(super) fn break_off(&mut self, id: ProcId, why: String, out: &mut Vec<Effect>) {
+        if self.course != Course::Keep || !self.procs[id].alive() {
+            return;
+        }
+        self.tell_broken(id, why, out);
+        if !self.procs[id].told_to_stop() {
+            self.stop(id, out);
+        }
+    }
+
+    fn tell_broken(&mut self, id: ProcId, why: String, out: &mut Vec<Effect>) {
+        let proc = &mut self.procs[id];
+        proc.note = Some(format!("broken: {why}"));
+        proc.broken = Some(Broken { why: why.clone() });
+        if matches!(proc.ready, Ready::Waiting { .. }) {
+            proc.ready = Ready::No { why: why.clone() };
+        }
+        let name = &self.procs[id].name;
+        let text = format!("Broken: {why}; `tmo restart {name}` tries again");
+        out.push(Word::error(Some(id), "broken", text));
+    }
+
+    /// It has failed although it runs: it is started again, as after an end of its own.
+    pub(super) fn fail_and_restart(
+        &mut self,
+        id: ProcId,
+        why: &str,
+        now: u64,
+        out: &mut Vec<Effect>,
+    ) {
+        let proc = &mut self.procs[id];
+        let Phase::Running { .. } = proc.phase else { return };
+        if self.course != Course::Keep || proc.told_to_stop() {
+            return;
+        }
+        let policy = proc.rules.restart.clone().unwrap_or_default();
+        if now.saturating_sub(proc.since) >= nanos(policy.stable_ms) {
+            (proc.streak, proc.failures) = (0, 0);
+        }
+        proc.failures = proc.failures.saturating_add(1);
+        if policy.max_failures > 0 && proc.failures >= policy.max_failures {
+            let why = format!("failed {} times in a row, at last it {why}", proc.failures);
+            return self.break_off(id, why, out);
+        }
+        // The first time at once: it was not its end that told, but somebody who looked.
+        let pause = if proc.streak == 0 { 0 } else { proc.next_pause() };
+        proc.streak = proc.streak.saturating_add(1);
+        if pause == 0 {
+            self.restart(id, now, out);
+        } else {
+            self.stop(id, out);
+            self.procs[id].due = Some(now.saturating_add(pause));
+            out.push(Word::of(id, "backoff", format!("Restarting in {}", told(pause))));
+        }
+    }
+
+    /// When something is due that only time brings, nanoseconds since the epoch.
     pub fn next_due(&self) -> Option<u64> {
-        self.procs.iter().filter_map(|proc| proc.due).min()
+        let checks = self.procs.iter().filter_map(Proc::check_due);
+        let cleanup = self.procs.iter().enumerate().filter_map(|(id, _)| self.cleanup_due(id));
+        self.procs.iter().filter_map(|proc| proc.due).chain(checks).chain(cleanup).min()
     }
 
     /// Start again those whose pause is over. One that would be longer than any is over, too: the
     /// clock was set back.
     pub(super) fn on_alarm(&mut self, now: u64, out: &mut Vec<Effect>) {
-        let over = |due: u64| due <= now || due - now > nanos(LONGEST_PAUSE);
         for id in 0..self.procs.len() {
+            self.look_at_checks(id, now, out);
+            self.cleanup_overdue(id, now, out);
             let proc = &mut self.procs[id];
+            let longest = nanos(proc.rules.restart.as_ref().unwrap_or(&BARE).longest_ms());
+            let over = |due: u64| due <= now || due - now > longest;
             if proc.due.is_some_and(over) {
                 proc.due = None;
                 proc.goal = Goal::Run;
@@ -82,16 +249,67 @@ impl Supervisor {
     }
 }
 
+impl RestartPolicy {
+    /// The longest that a pause can be.
+    fn longest_ms(&self) -> u64 {
+        self.delay_ms.max(self.max_delay_ms)
+    }
+}
+
+impl Proc {
+    fn next_pause(&self) -> u64 {
+        match &self.rules.restart {
+            Some(policy) => pause(policy, false, self.streak, seed(self)),
+            None => pause(&BARE, true, self.streak, 0),
+        }
+    }
+}
+
+/// A pause for people.
+fn told(pause: u64) -> String {
+    let ms = pause / 1_000_000;
+    match (ms / 1000, ms % 1000) {
+        (seconds, 0) => format!("{seconds} s"),
+        (0, ms) => format!("{ms} ms"),
+        (seconds, ms) => format!("{seconds}.{} s", ms / 100),
+    }
+}
+
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
-    use super::pause;
+    use super::{BARE, pause, told};
+    use crate::model::rules::{Backoff, RestartPolicy};
 
     #[test]
     fn pauses_double_up_to_half_a_minute() {
-        let seconds: Vec<_> = (0..8).map(|streak| pause(streak).as_secs()).collect();
+        let seconds: Vec<_> = (0..8).map(|n| pause(&BARE, true, n, 0) / 1_000_000_000).collect();
         assert_eq!(seconds, [0, 1, 2, 4, 8, 16, 30, 30]);
-        assert_eq!(pause(u32::MAX), Duration::from_secs(30));
+        assert_eq!(pause(&BARE, true, u32::MAX, 0), 30_000_000_000);
+    }
+
+    #[test]
+    fn pauses_are_spread_by_a_tenth() {
+        let policy = RestartPolicy {
+            delay_ms: 100,
+            max_delay_ms: 2000,
+            backoff: Backoff::Exponential,
+            ..RestartPolicy::default()
+        };
+        for (streak, ms) in [100, 200, 400, 800, 1600, 2000, 2000].into_iter().enumerate() {
+            for seed in [0, 1, 77_777_777, u64::MAX] {
+                let pause = pause(&policy, false, u32::try_from(streak).unwrap(), seed) / 100_000;
+                assert!(pause >= ms * 9 && pause <= ms * 11 && pause <= 20_000, "{ms} {pause}");
+            }
+        }
+        let fixed = RestartPolicy::default();
+        assert!((0..9).all(|streak| pause(&fixed, false, streak, 5) == 1_000_000_000));
+    }
+
+    #[test]
+    fn pauses_are_told_in_seconds() {
+        let table = [(1_000_000_000, "1 s"), (90_000_000, "90 ms"), (1_940_000_000, "1.9 s")];
+        for (pause, text) in table {
+            assert_eq!(told(pause), text);
+        }
     }
 }

@@ -2,7 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::policy::Verdict;
 use crate::model::plan::{OnExit, ProcessPlan};
+use crate::model::rules::{Milestone, Rules, Stage};
 use crate::model::{Exit, ProcName};
 use crate::pane::life::Member;
 
@@ -81,8 +83,43 @@ pub enum Pane {
     },
 }
 
+/// Whether a life has come to where others may rely on it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "ready", rename_all = "kebab-case")]
+pub enum Ready {
+    /// Not yet.
+    Waiting {
+        /// The checks that are passed.
+        passed: Vec<usize>,
+    },
+    /// It has.
+    Yes {
+        /// When, nanoseconds since the epoch.
+        at: u64,
+    },
+    /// It has not in time, or has ended before.
+    No {
+        /// What was not seen.
+        why: String,
+    },
+}
+
+impl Default for Ready {
+    fn default() -> Self {
+        Self::Waiting { passed: vec![] }
+    }
+}
+
+/// A process that is not started again before somebody asks for it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Broken {
+    /// What it has done.
+    pub why: String,
+}
+
 /// One process as the supervisor sees it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[expect(clippy::struct_excessive_bools, reason = "each is true or not whatever the others are")]
 pub struct Proc {
     /// Its name.
     pub name: ProcName,
@@ -132,17 +169,48 @@ pub struct Proc {
     /// Its entry was scaled down to fewer: it is not one of the processes any more.
     #[serde(default)]
     pub retired: bool,
+    /// It is to run, and its turn has not come.
+    #[serde(default)]
+    pub held: bool,
+    /// Whether its present life is ready.
+    #[serde(default)]
+    pub ready: Ready,
+    /// How often in a row its life did not answer as it should.
+    #[serde(default)]
+    pub misses: u32,
+    /// Failures in a row.
+    #[serde(default)]
+    pub failures: u32,
+    /// It has failed for good.
+    #[serde(default)]
+    pub broken: Option<Broken>,
+    /// It was not started, because of this.
+    #[serde(default)]
+    pub skip: Option<String>,
+    /// The end of the run has come to it.
+    #[serde(default)]
+    pub dismissed: bool,
+    /// It was started because the run ends.
+    #[serde(default)]
+    pub swept: bool,
+    /// What the plan says of it; no part of what is saved.
+    #[serde(skip)]
+    pub rules: Rules,
+    /// What it waits for before it begins, stages included.
+    #[serde(skip)]
+    pub needs: Vec<(ProcId, Milestone)>,
 }
 
 impl Proc {
     /// The process of this plan, before anything has happened.
     pub(super) fn new(process: &ProcessPlan, now: u64) -> Self {
+        let waits = process.waits || process.rules.stage == Stage::Cleanup;
         Self {
             name: process.name.clone(),
             stop_signal: process.stop_signal,
             on_exit: process.on_exit,
-            goal: if process.waits { Goal::Stop } else { Goal::Run },
-            life: u64::from(!process.waits),
+            goal: if waits { Goal::Stop } else { Goal::Run },
+            life: u64::from(!waits),
             phase: Phase::Pending,
             pane: Pane::None,
             told: 0,
@@ -158,7 +226,24 @@ impl Proc {
             note: None,
             added: process.added,
             retired: process.added,
+            held: false,
+            ready: Ready::default(),
+            misses: 0,
+            failures: 0,
+            broken: None,
+            skip: None,
+            dismissed: false,
+            swept: false,
+            rules: process.rules.clone(),
+            needs: vec![],
         }
+    }
+
+    /// Whether a word means it: its name, its entry, or `@` and one of its groups.
+    pub(super) fn is_meant(&self, word: &str) -> bool {
+        let group = word.strip_prefix('@');
+        let of_group = group.is_some_and(|name| self.rules.groups.iter().any(|own| own == name));
+        of_group || self.name.matches(word)
     }
 
     /// Whether it is one of the processes still, or again.
@@ -178,9 +263,14 @@ impl Proc {
         }
     }
 
+    /// Whether a life is wanted that nothing was heard of.
+    pub(super) fn is_to_begin(&self) -> bool {
+        self.goal == Goal::Run && self.life > self.current_life()
+    }
+
     /// Whether it shall run and has nothing to run in.
     pub(super) fn needs_pane(&self) -> bool {
-        self.goal == Goal::Run && self.life > self.current_life() && self.pane == Pane::None
+        self.is_to_begin() && self.pane == Pane::None
     }
 
     /// Whether something of it is alive, as far as is known.
@@ -219,6 +309,7 @@ impl Proc {
     /// One word for its state.
     pub fn word(&self) -> &'static str {
         match &self.phase {
+            Phase::Pending if self.skip.is_some() => "skipped",
             Phase::Pending if self.goal == Goal::Stop => "stopped",
             Phase::Pending => "pending",
             Phase::Starting { .. } => "starting",
@@ -227,7 +318,11 @@ impl Proc {
             Phase::Ending { .. } => "stopping",
             Phase::Stuck { .. } => "stuck",
             Phase::Over { .. } if self.due.is_some() => "restarting",
+            Phase::Over { .. } if self.held => "pending",
+            Phase::Over { .. } if self.broken.is_some() => "broken",
+            Phase::Over { .. } if self.skip.is_some() => "skipped",
             Phase::Over { asked: true, .. } => "stopped",
+            Phase::Over { exit, .. } if self.rules.judge(*exit) == Verdict::StartError => "error",
             Phase::Over { .. } => "exited",
         }
     }

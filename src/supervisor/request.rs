@@ -64,7 +64,10 @@ impl Supervisor {
         let act = |id| match verb {
             Verb::Start => (id, self.start(id, now, out)),
             Verb::Stop => (id, self.stop(id, out)),
-            Verb::Restart => (id, self.restart(id, now, out)),
+            Verb::Restart => {
+                self.procs[id].forgive();
+                (id, self.restart(id, now, out))
+            }
         };
         let aims = ids.into_iter().map(act).collect();
         self.tickets.push(Ticket::new(ticket, aims));
@@ -156,27 +159,29 @@ impl Supervisor {
         }
         for pattern in patterns {
             let there = self.procs.iter().filter(|proc| present(proc));
-            if !there.clone().any(|proc| proc.name.matches(pattern)) {
+            if !there.clone().any(|proc| proc.is_meant(pattern)) {
                 let names: Vec<_> = there.map(|proc| proc.name.clone()).collect();
                 return Err(Box::new(nearest::unknown(pattern, &names)));
             }
         }
-        Ok(all.filter(|&id| patterns.iter().any(|p| self.procs[id].name.matches(p))).collect())
+        Ok(all.filter(|&id| patterns.iter().any(|p| self.procs[id].is_meant(p))).collect())
     }
 
-    fn start(&mut self, id: ProcId, now: u64, out: &mut Vec<Effect>) -> Aim {
+    pub(super) fn start(&mut self, id: ProcId, now: u64, out: &mut Vec<Effect>) -> Aim {
         let proc = &mut self.procs[id];
         let stopping = proc.alive() && proc.told_to_stop();
         if proc.alive() && !stopping {
             return Aim::Run(proc.current_life());
         }
-        proc.due = None;
+        proc.forgive();
         // A life that was wanted and is not any more may have been skipped for ever.
         if proc.goal == Goal::Stop || proc.life <= proc.current_life() {
             proc.goal = Goal::Run;
             proc.life = proc.life.saturating_add(1);
         }
         let aim = Aim::Run(proc.life);
+        self.call_needs(id, now, out);
+        self.hold(id, out);
         self.bring_up(id, now, out);
         aim
     }
@@ -184,6 +189,7 @@ impl Supervisor {
     pub(super) fn bring_up(&mut self, id: ProcId, now: u64, out: &mut Vec<Effect>) {
         let proc = &mut self.procs[id];
         match proc.pane {
+            Pane::Up { .. } if proc.held => {}
             Pane::Up { .. } => {
                 if !proc.alive() {
                     proc.phase = Phase::Starting { life: proc.life };
@@ -196,18 +202,19 @@ impl Supervisor {
         }
     }
 
-    fn stop(&mut self, id: ProcId, out: &mut Vec<Effect>) -> Aim {
+    pub(super) fn stop(&mut self, id: ProcId, out: &mut Vec<Effect>) -> Aim {
         self.tell_to_stop(id, out);
         let proc = &mut self.procs[id];
         proc.goal = Goal::Stop;
         proc.due = None;
+        proc.held = false;
         proc.tell_the_next();
         let aim = Aim::Over(proc.life);
         self.want(id, out);
         aim
     }
 
-    fn restart(&mut self, id: ProcId, now: u64, out: &mut Vec<Effect>) -> Aim {
+    pub(super) fn restart(&mut self, id: ProcId, now: u64, out: &mut Vec<Effect>) -> Aim {
         if !self.procs[id].alive() {
             return self.start(id, now, out);
         }
@@ -269,6 +276,12 @@ impl Supervisor {
 }
 
 impl Proc {
+    /// Somebody wants it to run whatever it has done.
+    pub(super) fn forgive(&mut self) {
+        (self.due, self.broken, self.skip) = (None, None, None);
+        (self.streak, self.failures) = (0, 0);
+    }
+
     /// What could not be ended has no shim any more that would tell when it is gone. Whoever was
     /// told of it and asks for something else has seen to it.
     fn write_off(&mut self, now: u64) {

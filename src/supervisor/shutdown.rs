@@ -1,25 +1,127 @@
-//! Stopping everything.
+//! Stopping everything: who needs others before those, then the cleanup, then the dependencies.
 
-use super::{Course, Effect, Goal, Pane, Phase, Supervisor, Word};
+use super::ready::cleanup_limit;
+use super::{Course, Effect, Goal, Pane, Phase, Proc, ProcId, Supervisor, Word, nanos};
+use crate::model::rules::Stage;
 
 impl Supervisor {
-    /// Ask everything to stop.
+    /// Ask everything to stop, each in its turn.
     pub(super) fn quit(&mut self, out: &mut Vec<Effect>) {
         if self.course != Course::Keep {
             return;
         }
         self.course = Course::Quit;
         for id in 0..self.procs.len() {
-            let told = self.procs[id].told_to_stop() || self.main_gone(id);
-            if !told {
-                self.tell_to_stop(id, out);
-            }
-            self.procs[id].goal = Goal::Stop;
             self.procs[id].due = None;
-            self.procs[id].tell_the_next();
-            if self.procs[id].alive() {
-                self.want(id, out);
+            if !self.procs[id].alive() {
+                self.dismiss(id, out);
             }
+        }
+        self.dismiss_in_turn(out);
+    }
+
+    /// Nobody wants it to run any more.
+    fn dismiss(&mut self, id: ProcId, out: &mut Vec<Effect>) {
+        let told = self.procs[id].told_to_stop() || self.main_gone(id);
+        if !told {
+            self.tell_to_stop(id, out);
+        }
+        let proc = &mut self.procs[id];
+        (proc.goal, proc.due, proc.held, proc.dismissed) = (Goal::Stop, None, false, true);
+        proc.tell_the_next();
+        if proc.alive() {
+            self.want(id, out);
+        }
+    }
+
+    /// Let go of those that nobody needs who is still there.
+    fn dismiss_in_turn(&mut self, out: &mut Vec<Effect>) {
+        for id in 0..self.procs.len() {
+            let proc = &self.procs[id];
+            if !proc.dismissed && !proc.swept && proc.alive() && !self.is_leaned_on(id) {
+                self.dismiss(id, out);
+            }
+        }
+        // Each waits for another only where they need each other.
+        let waits = |proc: &Proc| proc.alive() && !proc.dismissed && !proc.swept;
+        let goes = |proc: &Proc| {
+            let stuck = matches!(proc.phase, Phase::Stuck { .. });
+            proc.alive() && !stuck && !waits(proc) || self.is_to_come(proc)
+        };
+        if !self.procs.iter().any(goes) {
+            let left: Vec<_> = (0..self.procs.len()).filter(|&id| waits(&self.procs[id])).collect();
+            for id in left {
+                self.dismiss(id, out);
+            }
+        }
+    }
+
+    /// Whether somebody is there, or is to come for the cleanup, who needs it.
+    fn is_leaned_on(&self, id: ProcId) -> bool {
+        let needs = |other: &Proc| other.needs.iter().any(|(on, _)| *on == id);
+        let there = |other: &Proc| other.alive() && !matches!(other.phase, Phase::Stuck { .. });
+        let cleanup = self.procs[id].rules.stage == Stage::Dependency;
+        self.procs.iter().any(|other| {
+            there(other) && (needs(other) || cleanup && other.rules.stage == Stage::Cleanup)
+                || self.is_to_come(other) && (needs(other) || cleanup)
+        })
+    }
+
+    /// Whether it is still to be started for the cleanup.
+    fn is_to_sweep(&self, proc: &Proc) -> bool {
+        let begun = self.procs.iter().any(|proc| proc.last_pid.is_some());
+        let cleanup = proc.rules.stage == Stage::Cleanup && !proc.swept && !proc.retired;
+        cleanup && begun && !self.tmux_gone
+    }
+
+    /// Whether it is for the cleanup and not there yet.
+    fn is_to_come(&self, proc: &Proc) -> bool {
+        // Its window may not be open yet.
+        let opening = proc.swept && proc.is_to_begin() && !self.tmux_gone;
+        self.is_to_sweep(proc) || opening
+    }
+
+    /// Once no main process is left, start what cleans up.
+    fn sweep(&mut self, now: u64, out: &mut Vec<Effect>) {
+        let main = |proc: &Proc| {
+            let going = proc.alive() && !matches!(proc.phase, Phase::Stuck { .. });
+            (going || proc.pane == Pane::Opening) && proc.rules.stage == Stage::Main
+        };
+        if self.procs.iter().any(main) {
+            return;
+        }
+        for id in 0..self.procs.len() {
+            let after = |&(on, _): &(ProcId, _)| {
+                let before: &Proc = &self.procs[on];
+                before.rules.stage == Stage::Cleanup
+                    && (self.is_to_sweep(before) || before.alive() || before.goal == Goal::Run)
+            };
+            let proc = &self.procs[id];
+            if !self.is_to_sweep(proc) || proc.alive() || proc.needs.iter().any(after) {
+                continue;
+            }
+            let proc = &mut self.procs[id];
+            (proc.swept, proc.goal, proc.life) = (true, Goal::Run, proc.life.saturating_add(1));
+            out.push(Word::of(id, "cleanup", "Cleaning up..."));
+            self.bring_up(id, now, out);
+        }
+    }
+
+    /// When a cleanup has taken long enough.
+    pub(super) fn cleanup_due(&self, id: ProcId) -> Option<u64> {
+        let proc = &self.procs[id];
+        let Phase::Running { .. } = proc.phase else { return None };
+        let going = proc.swept && !proc.told_to_stop();
+        going.then(|| proc.since.saturating_add(nanos(cleanup_limit(&proc.rules))))
+    }
+
+    pub(super) fn cleanup_overdue(&mut self, id: ProcId, now: u64, out: &mut Vec<Effect>) {
+        if self.cleanup_due(id).is_some_and(|due| due <= now) {
+            self.worst = self.worst.max(1);
+            let limit = cleanup_limit(&self.procs[id].rules);
+            let text = format!("The cleanup has not ended within {} s", limit / 1000);
+            out.push(Word::error(Some(id), "cleanup", text));
+            self.dismiss(id, out);
         }
     }
 
@@ -31,8 +133,8 @@ impl Supervisor {
         self.course = Course::Quit;
         for id in 0..self.procs.len() {
             let proc = &mut self.procs[id];
-            proc.goal = Goal::Stop;
-            proc.due = None;
+            (proc.goal, proc.due, proc.held) = (Goal::Stop, None, false);
+            (proc.dismissed, proc.swept) = (true, true);
             if !proc.alive() {
                 continue;
             }
@@ -68,17 +170,24 @@ impl Supervisor {
         self.quit(out);
     }
 
-    /// After every input: answer who can be answered, finish when nothing is left.
-    pub(super) fn settle(&mut self, out: &mut Vec<Effect>) {
+    /// After every input: let begin whose turn has come, answer who can be answered, finish when
+    /// nothing is left.
+    pub(super) fn settle(&mut self, now: u64, out: &mut Vec<Effect>) {
+        self.open_gates(now, out);
         if self.course == Course::Quit {
-            let left = |proc: &super::Proc| {
+            self.dismiss_in_turn(out);
+            self.sweep(now, out);
+            let left = |proc: &Proc| {
                 proc.alive() && !matches!(proc.phase, Phase::Stuck { .. })
                     || proc.pane == Pane::Opening && !self.tmux_gone
+                    || self.is_to_come(proc)
             };
             if !self.procs.iter().any(left) {
                 let stuck = self.procs.iter().any(|p| matches!(p.phase, Phase::Stuck { .. }));
                 let statuses = self.procs.iter().map(|proc| proc.status);
-                let code = statuses.fold(self.worst.max(u8::from(stuck)), u8::max);
+                let unwell = |proc: &Proc| proc.broken.is_some() || proc.skip.is_some();
+                let failed = stuck || self.procs.iter().any(unwell);
+                let code = statuses.fold(self.worst.max(u8::from(failed)), u8::max);
                 self.course = Course::Done { code };
                 self.answer(out);
                 out.push(Effect::Finish(code));

@@ -137,6 +137,7 @@ fn verdict(proc: &Proc, aim: Aim, course: Course) -> Verdict {
         (Aim::Run(_), _) if course != Course::Keep => {
             Verdict::Failed("everything is being stopped".to_owned())
         }
+        (Aim::Run(_), _) if !proc.alive() && proc.skip.is_some() => Verdict::Failed(note()),
         (Aim::Run(_), _) if !proc.alive() && proc.goal == Goal::Stop => {
             // The window of one that was scaled away goes with it.
             let gone = proc.pane == Pane::None && !proc.retired;

@@ -19,7 +19,7 @@ pub(crate) fn check(data: &[u8]) {
     }
     let mut input = Input::new(shape);
     let (mut asked, mut answered) = (0, vec![]);
-    let mut effects = machine.resume();
+    let mut effects = machine.resume(1);
     for now in 0..32 {
         sound(&effects, &mut answered);
         if matches!(machine.course, Course::Done { .. }) || input.is_empty() {
@@ -32,7 +32,7 @@ pub(crate) fn check(data: &[u8]) {
             let saved = serde_json::to_vec(&machine).unwrap();
             machine = serde_json::from_slice(&saved).unwrap();
             assert!(machine.is_of(&plan()), "what was saved is not taken for sound");
-            machine.resume()
+            machine.resume(1)
         } else {
             machine.step(now, step(&mut input, &mut asked))
         };

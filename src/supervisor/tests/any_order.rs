@@ -68,7 +68,7 @@ proptest! {
                     ask(&mut world, Request::Scale { counts: [("b".to_owned(), count)].into() });
                     running = Some(count);
                 }
-                Step::Resume => for effect in world.machine.resume() {
+                Step::Resume => for effect in world.machine.resume(world.now) {
                     if let Effect::Want { id, want, life, kill } = effect {
                         world.shims[id].spec = Some((want, life, kill));
                     }

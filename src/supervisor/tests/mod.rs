@@ -1,6 +1,7 @@
 //! The state machine in a simulated world: shims that do what specs say, in any order.
 
 mod any_order;
+mod gates;
 mod rules;
 
 use std::collections::VecDeque;
@@ -135,9 +136,13 @@ struct World {
 
 impl World {
     fn new(names: &[&str]) -> Self {
+        Self::of(&plan(names))
+    }
+
+    fn of(plan: &Plan) -> Self {
         let mut world = Self {
-            machine: Supervisor::new(&plan(names), 0),
-            shims: names.iter().map(|_| Shim::default()).collect(),
+            machine: Supervisor::new(plan, 0),
+            shims: plan.processes.iter().map(|_| Shim::default()).collect(),
             answers: vec![],
             finished: vec![],
             said: vec![],
@@ -150,26 +155,30 @@ impl World {
     fn input(&mut self, input: Input) {
         self.now += 1;
         for effect in self.machine.step(self.now, input) {
-            match effect {
-                Effect::Open(ids) => {
-                    for id in ids {
-                        let shim = &mut self.shims[id];
-                        (shim.asked, shim.up, shim.down) = (true, false, false);
-                        shim.spec = None;
-                    }
+            self.effect(effect);
+        }
+    }
+
+    fn effect(&mut self, effect: Effect) {
+        match effect {
+            Effect::Open(ids) => {
+                for id in ids {
+                    let shim = &mut self.shims[id];
+                    (shim.asked, shim.up, shim.down) = (true, false, false);
+                    shim.spec = None;
                 }
-                Effect::Want { id, want, life, kill } => {
-                    assert!(self.shims[id].up, "a doorbell before the shim is up");
-                    self.shims[id].spec = Some((want, life, kill));
-                }
-                Effect::Close(id) => assert!(!self.machine.procs[id].counts(), "it is there"),
-                Effect::Signal { id, pid, .. } => {
-                    assert_eq!(self.machine.procs[id].pid(), Some(pid), "nobody else's number");
-                }
-                Effect::Say(word) => self.said.push(word.text),
-                Effect::Answer(ticket, outcome) => self.answers.push((ticket, outcome)),
-                Effect::Finish(code) => self.finished.push(code),
             }
+            Effect::Want { id, want, life, kill } => {
+                assert!(self.shims[id].up, "a doorbell before the shim is up");
+                self.shims[id].spec = Some((want, life, kill));
+            }
+            Effect::Close(id) => assert!(!self.machine.procs[id].counts(), "it is there"),
+            Effect::Signal { id, pid, .. } => {
+                assert_eq!(self.machine.procs[id].pid(), Some(pid), "nobody else's number");
+            }
+            Effect::Say(word) => self.said.push(word.text),
+            Effect::Answer(ticket, outcome) => self.answers.push((ticket, outcome)),
+            Effect::Finish(code) => self.finished.push(code),
         }
     }
 

@@ -295,7 +295,7 @@ fn saved_and_resumed_it_wants_the_same() {
     world.ask(1, Request::Restart { names: names(&["web"]) });
     let saved = serde_json::to_string(&world.machine).unwrap();
     world.machine = serde_json::from_str(&saved).unwrap();
-    for effect in world.machine.resume() {
+    for effect in world.machine.resume(world.now) {
         if let Effect::Want { id, want, life, kill } = effect {
             world.shims[id].spec = Some((want, life, kill));
         }
@@ -309,7 +309,7 @@ fn saved_and_resumed_it_wants_the_same() {
 fn killed_before_the_beginning_it_begins_when_resumed() {
     let mut world = World::new(&["web", "api"]);
     world.machine = Supervisor::new(&plan(&["web", "api"]), 0);
-    assert!(world.machine.resume().contains(&Effect::Open(vec![0, 1])));
+    assert!(world.machine.resume(world.now).contains(&Effect::Open(vec![0, 1])));
     world.settle();
     world.check();
 }
@@ -321,7 +321,7 @@ fn killed_at_the_very_end_it_finishes_when_resumed() {
     world.shims[0].die(Exit::Code(3));
     world.settle();
     assert_eq!(world.machine.course, Course::Done { code: 3 });
-    assert_eq!(world.machine.resume(), [Effect::Finish(3)]);
+    assert_eq!(world.machine.resume(world.now), [Effect::Finish(3)]);
 }
 
 #[test]

@@ -1,0 +1,228 @@
+//! Whose turn it is: what a process waits for before it begins, and what happens if that never
+//! comes.
+
+use super::proc::{Broken, Goal, Phase, Proc, ProcId, Ready};
+use super::{Course, Effect, Supervisor, Word};
+use crate::model::plan::Plan;
+use crate::model::rules::{Check, Milestone, Need, Probe, Stage};
+
+/// How things stand with something that is waited for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Prospect {
+    /// It is so.
+    Met,
+    /// It may still come.
+    Open,
+    /// It won't come, and why.
+    Never(String),
+}
+
+impl Supervisor {
+    /// Know the rules of the plan. They are no part of what is saved.
+    pub fn attach(&mut self, plan: &Plan) {
+        for (proc, process) in self.procs.iter_mut().zip(&plan.processes) {
+            proc.rules = process.rules.clone();
+        }
+        for id in 0..self.procs.len() {
+            self.procs[id].needs = self.needs_of(id);
+        }
+    }
+
+    /// What it says itself, and for a main process that all dependencies are ready.
+    fn needs_of(&self, id: ProcId) -> Vec<(ProcId, Milestone)> {
+        let of_name = |need: &Need| {
+            let on = self.procs.iter().position(|proc| proc.name == need.on)?;
+            Some((on, need.until))
+        };
+        let proc = &self.procs[id];
+        let mut needs: Vec<_> = proc.rules.needs.iter().filter_map(of_name).collect();
+        if proc.rules.stage == Stage::Main {
+            let first = |other: &&Proc| other.rules.stage == Stage::Dependency;
+            let all = self.procs.iter().enumerate().filter(|(_, other)| first(other));
+            let more: Vec<_> = all
+                .map(|(on, _)| (on, Milestone::Ready))
+                .filter(|(on, _)| needs.iter().all(|(known, _)| known != on))
+                .collect();
+            needs.extend(more);
+        }
+        needs.retain(|(on, _)| *on != id);
+        needs
+    }
+
+    /// What is needed by what shall run is to run as well.
+    pub(super) fn call_needs(&mut self, id: ProcId, now: u64, out: &mut Vec<Effect>) {
+        for (on, until) in self.procs[id].needs.clone() {
+            let proc = &self.procs[on];
+            let idle = proc.goal == Goal::Stop && !proc.alive() && !proc.retired;
+            if idle && proc.prospect(until) != Prospect::Met {
+                self.start(on, now, out);
+            }
+        }
+    }
+
+    /// Whether its turn has come.
+    pub(super) fn may_begin(&self, id: ProcId) -> bool {
+        let met = |&(on, until): &(ProcId, Milestone)| {
+            self.procs[on].retired || self.procs[on].prospect(until) == Prospect::Met
+        };
+        self.procs[id].needs.iter().all(met)
+    }
+
+    /// Hold it until its turn has come.
+    pub(super) fn hold(&mut self, id: ProcId, out: &mut Vec<Effect>) {
+        self.procs[id].held = !self.may_begin(id);
+        if self.procs[id].held {
+            out.push(Word::of(id, "waiting", format!("Waiting for {}", self.awaited(id))));
+        }
+    }
+
+    /// Whom it waits for, for people.
+    pub fn awaited(&self, id: ProcId) -> String {
+        let names: Vec<_> = self.blockers(id).map(|on| self.procs[on].name.to_string()).collect();
+        names.join(", ")
+    }
+
+    /// Whom it waits for.
+    pub fn blockers(&self, id: ProcId) -> impl Iterator<Item = ProcId> {
+        let held = self.procs[id].held && self.procs[id].goal == Goal::Run;
+        let needs = self.procs[id].needs.iter().filter(move |_| held);
+        let missing = |(on, until): &&(ProcId, Milestone)| {
+            !self.procs[*on].retired && self.procs[*on].prospect(*until) != Prospect::Met
+        };
+        needs.filter(missing).map(|(on, _)| *on)
+    }
+
+    /// Let begin whose turn has come, and give up on those whose turn never will.
+    pub(super) fn open_gates(&mut self, now: u64, out: &mut Vec<Effect>) {
+        if self.course != Course::Keep {
+            return;
+        }
+        // One that is given up may be waited for itself.
+        loop {
+            let mut moved = false;
+            for id in 0..self.procs.len() {
+                if !self.procs[id].held || self.procs[id].goal != Goal::Run {
+                    continue;
+                }
+                if let Some((on, why)) = self.hopeless(id) {
+                    self.skip(id, on, &why, now, out);
+                    moved = true;
+                } else if self.may_begin(id) {
+                    self.procs[id].held = false;
+                    self.bring_up(id, now, out);
+                    moved = true;
+                }
+                if self.course != Course::Keep {
+                    return;
+                }
+            }
+            if !moved {
+                break;
+            }
+        }
+        self.end_if_nothing_is_left(out);
+    }
+
+    /// Something that it needs and that won't come.
+    fn hopeless(&self, id: ProcId) -> Option<(ProcId, String)> {
+        self.procs[id].needs.iter().find_map(|&(on, until)| {
+            let proc = &self.procs[on];
+            match proc.prospect(until) {
+                Prospect::Never(why) if !proc.retired => Some((on, why)),
+                Prospect::Never(_) | Prospect::Met | Prospect::Open => None,
+            }
+        })
+    }
+
+    /// It won't run. If nothing of what the run is about has, there is no run.
+    fn skip(&mut self, id: ProcId, on: ProcId, why: &str, now: u64, out: &mut Vec<Effect>) {
+        let text = format!("{} {why}", self.procs[on].name);
+        let proc = &mut self.procs[id];
+        (proc.goal, proc.held, proc.due) = (Goal::Stop, false, None);
+        proc.skip = Some(text.clone());
+        proc.note = Some(format!("skipped: {text}"));
+        proc.since = now;
+        out.push(Word::error(Some(id), "skipped", format!("Skipped: {text}")));
+        let first = self.procs[on].rules.stage == Stage::Dependency;
+        let main = |proc: &Proc| proc.rules.stage == Stage::Main && proc.last_pid.is_some();
+        if first && !self.procs.iter().any(main) {
+            let text = format!("The start failed: {text}");
+            out.push(Word::error(None, "lifecycle:error", text));
+            self.quit(out);
+        }
+    }
+
+    /// Where something was skipped, nobody waits before a run of which nothing lives.
+    fn end_if_nothing_is_left(&mut self, out: &mut Vec<Effect>) {
+        let going = |proc: &Proc| {
+            proc.alive()
+                || proc.goal == Goal::Run
+                || proc.due.is_some()
+                || proc.pane == super::Pane::Opening
+        };
+        let skipped = self.procs.iter().any(|proc| proc.skip.is_some());
+        if skipped && !self.procs.iter().any(going) {
+            self.quit(out);
+        }
+    }
+}
+
+impl Proc {
+    /// How far it has come, measured by what somebody waits for.
+    pub(super) fn prospect(&self, until: Milestone) -> Prospect {
+        if self.has_come_to(until) {
+            return Prospect::Met;
+        }
+        if let Some(skip) = &self.skip {
+            return Prospect::Never(format!("was skipped: {skip}"));
+        }
+        if let Some(Broken { why }) = &self.broken {
+            return Prospect::Never(format!("is broken: {why}"));
+        }
+        if let (Milestone::Ready, Ready::No { why }) = (until, &self.ready)
+            && !self.is_anew()
+        {
+            return Prospect::Never(format!("is not ready: {why}"));
+        }
+        if self.goal == Goal::Run || self.alive() || self.due.is_some() {
+            return Prospect::Open;
+        }
+        match (&self.phase, &self.note) {
+            (Phase::Over { asked: true, .. }, _) => Prospect::Never("was stopped".to_owned()),
+            (Phase::Over { exit, .. }, _) => Prospect::Never(format!("ended with {}", exit.told())),
+            (_, Some(note)) => Prospect::Never(format!("does not run: {note}")),
+            (_, None) => Prospect::Never("does not run".to_owned()),
+        }
+    }
+
+    /// Whether what is known of it is about a life before the one that is wanted.
+    fn is_anew(&self) -> bool {
+        self.is_to_begin() || matches!(self.phase, Phase::Starting { .. })
+    }
+
+    fn has_come_to(&self, until: Milestone) -> bool {
+        if self.is_anew() {
+            return false;
+        }
+        let runs = matches!(self.phase, Phase::Running { .. });
+        let completed = match self.phase {
+            Phase::Over { exit, asked, .. } => !asked && self.rules.is_good(exit),
+            Phase::Pending
+            | Phase::Starting { .. }
+            | Phase::Running { .. }
+            | Phase::Ending { .. }
+            | Phase::Stuck { .. } => false,
+        };
+        match until {
+            Milestone::Started => runs || completed,
+            Milestone::Ready => {
+                // One that is ready by its end may end as it likes.
+                let by_exit = |check: &Check| matches!(check.probe, Probe::Exit { .. });
+                let over = matches!(self.phase, Phase::Over { asked: false, .. });
+                let ended = completed || over && self.rules.ready.iter().any(by_exit);
+                matches!(self.ready, Ready::Yes { .. }) && (runs || ended)
+            }
+            Milestone::Completed => completed,
+        }
+    }
+}

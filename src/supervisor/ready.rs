@@ -1,0 +1,235 @@
+//! When a process is ready, and whether it still works.
+
+use super::proc::{Phase, Proc, ProcId, Ready};
+use super::{Course, Effect, Supervisor, Word, nanos};
+use crate::model::Exit;
+use crate::model::rules::{Action, Check, FailureAction, Probe, Rules};
+
+/// Somebody must ask whether something is so.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Question {
+    /// About whom.
+    pub id: ProcId,
+    /// About which life.
+    pub life: u64,
+    /// Which check of those for readiness; nothing: whether it still works.
+    pub check: Option<usize>,
+}
+
+impl Supervisor {
+    /// What has to be asked from outside while things stand as they do.
+    pub fn questions(&self) -> Vec<Question> {
+        let mut all = vec![];
+        for (id, proc) in self.procs.iter().enumerate() {
+            let Phase::Running { life, .. } = proc.phase else { continue };
+            match &proc.ready {
+                Ready::Waiting { passed } => {
+                    let open = (0..proc.rules.ready.len()).filter(|check| !passed.contains(check));
+                    let asks = |check: &usize| is_asked(&proc.rules.ready[*check].probe);
+                    all.extend(open.filter(asks).map(|c| Question { id, life, check: Some(c) }));
+                }
+                Ready::Yes { .. } if proc.rules.live.is_some() && !proc.told_to_stop() => {
+                    all.push(Question { id, life, check: None });
+                }
+                Ready::Yes { .. } | Ready::No { .. } => {}
+            }
+        }
+        all
+    }
+
+    /// A new life has begun.
+    pub(super) fn began(&mut self, id: ProcId, at: u64, out: &mut Vec<Effect>) {
+        let proc = &mut self.procs[id];
+        (proc.ready, proc.misses) = (Ready::default(), 0);
+        if proc.rules.ready.is_empty() {
+            proc.ready = Ready::Yes { at };
+        } else {
+            self.look_at_checks(id, at, out);
+        }
+    }
+
+    /// One of the checks of a life is passed.
+    pub(super) fn passed(
+        &mut self,
+        id: ProcId,
+        (life, check): (u64, usize),
+        now: u64,
+        out: &mut Vec<Effect>,
+    ) {
+        let proc = &mut self.procs[id];
+        let runs = matches!(proc.phase, Phase::Running { life: current, .. } if current == life);
+        let Ready::Waiting { passed } = &mut proc.ready else { return };
+        if !runs || check >= proc.rules.ready.len() || passed.contains(&check) {
+            return;
+        }
+        passed.push(check);
+        if passed.len() == proc.rules.ready.len() {
+            proc.ready = Ready::Yes { at: now };
+            out.push(Word::of(id, "ready", "Ready"));
+        }
+    }
+
+    /// Whether a life still works was asked, and what came of it.
+    pub(super) fn looked_at(
+        &mut self,
+        id: ProcId,
+        life: u64,
+        trouble: Option<&str>,
+        now: u64,
+        out: &mut Vec<Effect>,
+    ) {
+        let proc = &mut self.procs[id];
+        let runs = matches!(proc.phase, Phase::Running { life: current, .. } if current == life);
+        let Some(live) = proc.rules.live.as_ref().filter(|_| runs) else { return };
+        let Some(why) = trouble else {
+            proc.misses = 0;
+            return;
+        };
+        proc.misses = proc.misses.saturating_add(1);
+        if proc.misses != live.failures.max(1) || proc.told_to_stop() {
+            return;
+        }
+        let (action, times) = (live.action, proc.misses);
+        let text = format!("Does not work any more ({times} times in a row): {why}");
+        out.push(Word::error(Some(id), "unhealthy", text));
+        match action {
+            Action::Notify => {}
+            Action::Break => self.break_off(id, format!("does not work: {why}"), out),
+            Action::Restart => {
+                self.fail_and_restart(id, &format!("does not work: {why}"), now, out)
+            }
+        }
+    }
+
+    /// It has printed that it has failed.
+    pub(super) fn failing(
+        &mut self,
+        id: ProcId,
+        life: u64,
+        (action, line): (FailureAction, &str),
+        now: u64,
+        out: &mut Vec<Effect>,
+    ) {
+        let proc = &self.procs[id];
+        if proc.current_life() != life || !proc.alive() || proc.told_to_stop() {
+            return;
+        }
+        match action {
+            FailureAction::Break => self.break_off(id, format!("printed `{line}`"), out),
+            FailureAction::Restart => {
+                out.push(Word::error(Some(id), "failing", format!("Failed: printed `{line}`")));
+                self.fail_and_restart(id, &format!("printed `{line}`"), now, out);
+            }
+        }
+    }
+
+    /// What time alone decides about a life that is not ready yet.
+    pub(super) fn look_at_checks(&mut self, id: ProcId, now: u64, out: &mut Vec<Effect>) {
+        let proc = &mut self.procs[id];
+        let Phase::Running { life, .. } = proc.phase else { return };
+        // The clock was set back.
+        proc.since = proc.since.min(now);
+        let age = now - proc.since;
+        let Ready::Waiting { passed } = &proc.ready else { return };
+        let open = |check: &usize| !passed.contains(check);
+        let waited: Vec<_> = (0..proc.rules.ready.len()).filter(open).collect();
+        let late = |check: &&usize| {
+            let Check { probe, timeout_ms, .. } = &proc.rules.ready[**check];
+            !matches!(probe, Probe::Delay { .. }) && nanos(*timeout_ms) <= age
+        };
+        if let Some(check) = waited.iter().find(late).map(|check| &proc.rules.ready[*check]) {
+            let why = format!("{} within {}", expected(&check.probe), seconds(check.timeout_ms));
+            return self.not_ready(id, why, out);
+        }
+        for check in waited {
+            if let Probe::Delay { ms } = self.procs[id].rules.ready[check].probe
+                && nanos(ms) <= age
+            {
+                self.passed(id, (life, check), now, out);
+            }
+        }
+    }
+
+    fn not_ready(&mut self, id: ProcId, why: String, out: &mut Vec<Effect>) {
+        self.procs[id].ready = Ready::No { why: why.clone() };
+        if self.course == Course::Keep {
+            out.push(Word::error(Some(id), "not-ready", format!("Not ready: {why}")));
+        }
+    }
+
+    /// Its main process has ended: that may be what was waited for.
+    pub(super) fn ready_by_exit(&mut self, id: ProcId, exit: Exit, at: u64, out: &mut Vec<Effect>) {
+        let proc = &mut self.procs[id];
+        let Ready::Waiting { passed } = &proc.ready else { return };
+        let open = (0..proc.rules.ready.len()).filter(|check| !passed.contains(check));
+        let open: Vec<_> = open.collect();
+        let by_exit = |check: &usize| match proc.rules.ready[*check].probe {
+            Probe::Exit { code } => Exit::Code(code) == exit,
+            Probe::Log(_)
+            | Probe::Port { .. }
+            | Probe::Http { .. }
+            | Probe::Exec { .. }
+            | Probe::Delay { .. } => false,
+        };
+        if !open.is_empty() && open.iter().all(by_exit) {
+            proc.ready = Ready::Yes { at };
+            out.push(Word::of(id, "ready", "Ready"));
+        }
+    }
+
+    /// It has ended for good: what it had not come to by then, it won't.
+    pub(super) fn ready_never(&mut self, id: ProcId, exit: Exit, out: &mut Vec<Effect>) {
+        if matches!(self.procs[id].ready, Ready::Waiting { .. }) {
+            self.not_ready(id, format!("ended with {}", exit.told()), out);
+        }
+    }
+}
+
+impl Proc {
+    /// When time alone will decide something about its readiness.
+    pub(super) fn check_due(&self) -> Option<u64> {
+        let (Phase::Running { .. }, Ready::Waiting { passed }) = (&self.phase, &self.ready) else {
+            return None;
+        };
+        let open = self.rules.ready.iter().enumerate().filter(|(n, _)| !passed.contains(n));
+        let due = |(_, check): (usize, &Check)| match check.probe {
+            Probe::Delay { ms } => nanos(ms),
+            Probe::Log(_)
+            | Probe::Port { .. }
+            | Probe::Http { .. }
+            | Probe::Exec { .. }
+            | Probe::Exit { .. } => nanos(check.timeout_ms),
+        };
+        open.map(due).min().map(|due| self.since.saturating_add(due))
+    }
+}
+
+/// Whether somebody has to ask for it, again and again.
+const fn is_asked(probe: &Probe) -> bool {
+    match probe {
+        Probe::Port { .. } | Probe::Http { .. } | Probe::Exec { .. } => true,
+        Probe::Log(_) | Probe::Exit { .. } | Probe::Delay { .. } => false,
+    }
+}
+
+/// What was not seen.
+fn expected(probe: &Probe) -> String {
+    match probe {
+        Probe::Log(text) => format!("did not print `{}`", text.pattern),
+        Probe::Port { host, port } => format!("nobody listened on {host}:{port}"),
+        Probe::Http { url } => format!("{url} did not answer well"),
+        Probe::Exec { command } => format!("`{}` did not succeed", command.as_path().display()),
+        Probe::Exit { code } => format!("did not end with {code}"),
+        Probe::Delay { .. } => "did not last".to_owned(),
+    }
+}
+
+fn seconds(ms: u64) -> String {
+    if ms % 1000 == 0 { format!("{} s", ms / 1000) } else { format!("{ms} ms") }
+}
+
+/// How long a cleanup may take: what its own check allows, in milliseconds.
+pub(super) fn cleanup_limit(rules: &Rules) -> u64 {
+    let exit = rules.ready.iter().find(|check| matches!(check.probe, Probe::Exit { .. }));
+    exit.map_or(Check::TIMEOUT_MS, |check| check.timeout_ms)
+}

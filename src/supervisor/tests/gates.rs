@@ -1,0 +1,469 @@
+//! Order, readiness, policies and the end, whatever happens meanwhile.
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::model::rules::{
+    Check, FailureAction, Liveness, Milestone, Need, Probe, Restart, RestartPolicy, Stage, Text,
+};
+use crate::supervisor::Ready;
+
+const DB: usize = 0;
+const MIGRATE: usize = 1;
+const API: usize = 2;
+const WEB: usize = 3;
+const CLEAN: usize = 4;
+const NAMES: [&str; 5] = ["db", "migrate", "api", "web", "clean"];
+
+fn check(probe: Probe, seconds: u64) -> Check {
+    Check { probe, timeout_ms: seconds * 1000, every_ms: 100 }
+}
+
+fn port() -> Probe {
+    Probe::Port { host: "localhost".into(), port: 1 }
+}
+
+fn log() -> Probe {
+    Probe::Log(Text { pattern: "up".into(), regex: false, any_case: true })
+}
+
+/// A database and a migration before all, an interface before a site, something that cleans up.
+fn stack() -> Plan {
+    let mut plan = plan(&["db?", "migrate?", "api", "web?", "clean?"]);
+    let rules = |plan: &mut Plan, id: usize, change: &dyn Fn(&mut crate::model::rules::Rules)| {
+        change(&mut plan.processes[id].rules);
+    };
+    rules(&mut plan, DB, &|rules| {
+        rules.stage = Stage::Dependency;
+        rules.ready = vec![check(port(), 30)];
+        rules.restart = Some(RestartPolicy {
+            when: Restart::OnFailure,
+            max_failures: 3,
+            ..RestartPolicy::default()
+        });
+    });
+    rules(&mut plan, MIGRATE, &|rules| {
+        rules.stage = Stage::Dependency;
+        rules.ready = vec![check(Probe::Exit { code: 0 }, 20)];
+        let on = ProcName::new("db").unwrap();
+        rules.needs = vec![Need { on, until: Milestone::Ready }];
+    });
+    rules(&mut plan, API, &|rules| {
+        rules.ready = vec![check(log(), 10), check(Probe::Delay { ms: 1000 }, 10)];
+        rules.soft_codes = vec![75];
+        rules.restart = Some(RestartPolicy { when: Restart::Always, ..RestartPolicy::default() });
+        rules.live = Some(Liveness {
+            probe: port(),
+            timeout_ms: 1000,
+            every_ms: 1000,
+            failures: 2,
+            action: crate::model::rules::Action::Restart,
+        });
+    });
+    rules(&mut plan, WEB, &|rules| {
+        let on = ProcName::new("api").unwrap();
+        rules.needs = vec![Need { on, until: Milestone::Ready }];
+        rules.groups = vec!["front".into()];
+    });
+    rules(&mut plan, CLEAN, &|rules| rules.stage = Stage::Cleanup);
+    plan
+}
+
+impl World {
+    fn word(&self, id: usize) -> &'static str {
+        self.machine.procs[id].word()
+    }
+
+    fn words(&self) -> Vec<&'static str> {
+        (0..self.machine.procs.len()).map(|id| self.word(id)).collect()
+    }
+
+    fn pass(&mut self, id: usize, check: usize) {
+        let life = self.machine.procs[id].current_life();
+        self.input(Input::Passed(id, life, check));
+        self.settle();
+    }
+
+    fn end(&mut self, id: usize, exit: Exit) {
+        assert!(self.shims[id].alive, "{} does not run", NAMES[id]);
+        self.shims[id].die(exit);
+        self.settle();
+    }
+
+    /// All of the stack runs and is ready.
+    fn up() -> Self {
+        let mut world = Self::of(&stack());
+        world.settle();
+        world.pass(DB, 0);
+        world.end(MIGRATE, Exit::Code(0));
+        world.pass(API, 0);
+        world.wait(1);
+        assert_eq!(world.words(), ["running", "exited", "running", "running", "stopped"]);
+        world
+    }
+}
+
+#[test]
+fn each_waits_for_its_turn() {
+    let mut world = World::of(&stack());
+    world.settle();
+    assert_eq!(world.words(), ["running", "pending", "pending", "pending", "stopped"]);
+    assert_eq!(world.machine.awaited(API), "db, migrate");
+    assert_eq!(world.machine.awaited(WEB), "api, db, migrate");
+    world.pass(DB, 0);
+    assert_eq!(world.words(), ["running", "running", "pending", "pending", "stopped"]);
+    world.end(MIGRATE, Exit::Code(0));
+    assert_eq!(world.words(), ["running", "exited", "running", "pending", "stopped"]);
+    world.pass(API, 0);
+    assert_eq!(world.word(WEB), "pending", "both checks count");
+    world.wait(1);
+    assert_eq!(world.word(WEB), "running");
+    world.ask(1, Request::Quit);
+    world.settle();
+    world.end(CLEAN, Exit::Code(0));
+    assert_eq!(world.finished, [0]);
+}
+
+#[test]
+fn they_stop_in_the_order_of_their_needs_with_the_cleanup_between() {
+    let mut world = World::up();
+    world.ask(1, Request::Quit);
+    let told = |world: &World| {
+        let told = |id: &usize| world.machine.procs[*id].told_to_stop();
+        (0..5).filter(told).map(|id| NAMES[id]).collect::<Vec<_>>()
+    };
+    assert_eq!(told(&world), ["web"]);
+    world.shims[WEB].act(true);
+    while world.deliver(WEB) {}
+    assert_eq!(told(&world), ["api", "web"]);
+    world.shims[API].act(true);
+    while world.deliver(API) {}
+    assert_eq!(told(&world), ["api", "web"], "the cleanup comes first");
+    world.bring_up(CLEAN);
+    world.shims[CLEAN].act(true);
+    while world.deliver(CLEAN) {}
+    assert_eq!((world.word(CLEAN), world.word(DB)), ("running", "running"));
+    world.end(CLEAN, Exit::Code(4));
+    assert_eq!(told(&world), ["db", "api", "web"]);
+    assert_eq!(world.finished, [4], "its failure is that of the run");
+}
+
+#[test]
+fn a_cleanup_does_not_take_for_ever() {
+    let mut world = World::up();
+    world.ask(1, Request::Quit);
+    world.settle();
+    assert_eq!((world.word(CLEAN), world.finished.len()), ("running", 0));
+    world.wait(61);
+    assert_eq!(world.finished, [1]);
+}
+
+#[test]
+fn a_dependency_that_fails_ends_the_start() {
+    for case in 0..3 {
+        let mut world = World::of(&stack());
+        world.settle();
+        match case {
+            0 => world.wait(31),
+            1 => {
+                world.pass(DB, 0);
+                world.end(MIGRATE, Exit::Code(9));
+            }
+            _ => {
+                for _ in 0..3 {
+                    world.end(DB, Exit::Code(2));
+                    world.wait(2);
+                }
+            }
+        }
+        world.settle();
+        if world.shims[CLEAN].alive {
+            world.end(CLEAN, Exit::Code(0));
+        }
+        assert!(world.finished.len() == 1 && world.finished[0] > 0, "{case} {:?}", world.finished);
+        assert!(world.machine.procs[WEB].last_pid.is_none(), "{case}");
+        let said = world.said.join("\n");
+        let why =
+            ["nobody listened on localhost:1 within 30 s", "ended with code 9", "3 times in a row"];
+        assert!(said.contains("The start failed: ") && said.contains(why[case]), "{case} {said}");
+    }
+}
+
+#[test]
+fn a_main_process_that_is_not_ready_keeps_only_those_who_need_it() {
+    let mut world = World::of(&stack());
+    world.settle();
+    world.pass(DB, 0);
+    world.end(MIGRATE, Exit::Code(0));
+    world.ask(7, Request::Start { names: names(&["web"]) });
+    world.wait(11);
+    assert_eq!(world.words(), ["running", "exited", "running", "skipped", "stopped"]);
+    let (_, outcome) = world.answers.iter().find(|(ticket, _)| *ticket == 7).unwrap();
+    assert!(
+        !outcome.ok && outcome.problems[0].contains("did not print `up` within 10 s"),
+        "{outcome:?}"
+    );
+    // Who asks again has another chance.
+    world.ask(8, Request::Restart { names: names(&["api", "@front"]) });
+    world.settle();
+    world.pass(API, 0);
+    world.wait(1);
+    assert_eq!(world.words(), ["running", "exited", "running", "running", "stopped"]);
+    assert!(world.answers.iter().any(|(ticket, outcome)| *ticket == 8 && outcome.ok));
+}
+
+#[test]
+fn what_is_needed_is_started_with_who_needs_it() {
+    let mut world = World::up();
+    world.ask(1, Request::Stop { names: names(&["db", "api", "web"]) });
+    world.settle();
+    world.ask(2, Request::Start { names: names(&["web"]) });
+    world.settle();
+    assert_eq!(world.words(), ["running", "exited", "pending", "pending", "stopped"]);
+    world.pass(DB, 0);
+    world.pass(API, 0);
+    world.wait(1);
+    assert_eq!(world.word(WEB), "running");
+    assert!(world.answers.iter().any(|(ticket, outcome)| *ticket == 2 && outcome.ok));
+}
+
+#[test]
+fn failures_are_counted_until_it_is_broken() {
+    let mut world = World::up();
+    for times in 1..=10 {
+        world.end(API, Exit::Signal(11));
+        assert_eq!(world.word(API), if times == 10 { "broken" } else { "restarting" });
+        world.wait(2);
+    }
+    assert_eq!(world.machine.procs[API].current_life(), 10, "no eleventh");
+    assert_eq!(world.word(WEB), "running", "the others go on");
+    world.ask(1, Request::Restart { names: names(&["api"]) });
+    world.settle();
+    assert_eq!((world.word(API), world.machine.procs[API].failures), ("running", 0));
+    // A good life and a soft failure count for nothing.
+    world.end(API, Exit::Code(1));
+    world.wait(2);
+    world.end(API, Exit::Code(75));
+    world.wait(2);
+    assert_eq!(world.machine.procs[API].failures, 1);
+    world.wait(60);
+    world.end(API, Exit::Code(1));
+    assert_eq!(world.machine.procs[API].failures, 1);
+    world.wait(2);
+    world.end(API, Exit::Code(127));
+    assert_eq!(world.word(API), "error", "it would not be found the next time either");
+}
+
+#[test]
+fn what_it_prints_can_break_it() {
+    let mut world = World::up();
+    world.input(Input::Failing(API, 1, FailureAction::Break, "panic".into()));
+    world.settle();
+    assert_eq!((world.word(API), world.word(WEB)), ("broken", "running"));
+    world.ask(1, Request::Restart { names: names(&["api"]) });
+    world.settle();
+    assert_eq!(world.word(API), "running");
+    world.input(Input::Failing(API, 1, FailureAction::Break, "panic".into()));
+    world.settle();
+    assert_eq!(world.word(API), "running", "that was the life before");
+    world.input(Input::Failing(API, 2, FailureAction::Restart, "panic".into()));
+    world.settle();
+    assert_eq!((world.word(API), world.machine.procs[API].current_life()), ("running", 3));
+    world.input(Input::Failing(API, 3, FailureAction::Restart, "panic".into()));
+    world.settle();
+    assert_eq!(world.word(API), "restarting", "the second time after a pause");
+    world.wait(1);
+    assert_eq!(world.machine.procs[API].current_life(), 4);
+    world.ask(2, Request::Quit);
+    world.settle();
+    world.end(CLEAN, Exit::Code(0));
+    assert_eq!(world.finished, [0]);
+}
+
+#[test]
+fn what_does_not_work_any_more_is_started_again() {
+    let mut world = World::up();
+    let look = |world: &mut World, trouble: Option<&str>| {
+        let life = world.machine.procs[API].current_life();
+        world.input(Input::Looked(API, life, trouble.map(str::to_owned)));
+        world.settle();
+    };
+    for trouble in [Some("no"), None, Some("no")] {
+        look(&mut world, trouble);
+        assert_eq!(world.machine.procs[API].current_life(), 1);
+    }
+    look(&mut world, Some("no"));
+    assert_eq!(world.machine.procs[API].current_life(), 2);
+}
+
+#[derive(Debug, Clone)]
+enum Step {
+    Turn(usize, bool),
+    Deliver(usize),
+    Pass(usize, usize),
+    Die(usize, u8),
+    Fail(usize, bool),
+    Look(usize),
+    Ask(usize, u8),
+    Wait(u64),
+    Resume,
+    Quit,
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    let id = 0usize..5;
+    prop_oneof![
+        8 => (id.clone(), any::<bool>()).prop_map(|(id, stops)| Step::Turn(id, stops)),
+        8 => id.clone().prop_map(Step::Deliver),
+        6 => (id.clone(), 0usize..2).prop_map(|(id, check)| Step::Pass(id, check)),
+        3 => (id.clone(), prop_oneof![Just(0), Just(0), any::<u8>()]).prop_map(|(id, c)| Step::Die(id, c)),
+        1 => (id.clone(), any::<bool>()).prop_map(|(id, stop)| Step::Fail(id, stop)),
+        1 => id.clone().prop_map(Step::Look),
+        4 => (id, 0u8..3).prop_map(|(id, verb)| Step::Ask(id, verb)),
+        2 => (0u64..20).prop_map(Step::Wait),
+        1 => Just(Step::Resume),
+        1 => Just(Step::Quit),
+    ]
+}
+
+impl World {
+    fn take(&mut self, step: Step, asked: &mut u64) {
+        match step {
+            Step::Turn(id, stops) => {
+                self.bring_up(id);
+                self.shims[id].act(stops);
+            }
+            Step::Deliver(id) => _ = self.deliver(id),
+            Step::Pass(id, check) => {
+                let life = self.machine.procs[id].current_life();
+                self.input(Input::Passed(id, life, check));
+            }
+            Step::Die(id, code) => {
+                if self.shims[id].alive {
+                    self.shims[id].die(Exit::Code(code));
+                }
+            }
+            Step::Fail(id, stop) => {
+                let action = if stop { FailureAction::Break } else { FailureAction::Restart };
+                let life = self.machine.procs[id].current_life();
+                self.input(Input::Failing(id, life, action, "x".into()));
+            }
+            Step::Look(id) => {
+                let life = self.machine.procs[id].current_life();
+                self.input(Input::Looked(id, life, Some("x".into())));
+            }
+            Step::Ask(id, verb) => {
+                *asked += 1;
+                let names = names(&[NAMES[id]]);
+                self.ask(
+                    *asked,
+                    match verb {
+                        0 => Request::Start { names },
+                        1 => Request::Stop { names },
+                        _ => Request::Restart { names },
+                    },
+                );
+            }
+            Step::Wait(seconds) => {
+                self.now += seconds * 1_000_000_000;
+                self.input(Input::Alarm);
+            }
+            Step::Resume => {
+                // As after it was written and read.
+                let text = serde_json::to_string(&self.machine).unwrap();
+                let mut machine: Supervisor = serde_json::from_str(&text).unwrap();
+                machine.attach(&stack());
+                // Those who ask are on other connections.
+                machine.tickets = std::mem::take(&mut self.machine.tickets);
+                assert_eq!(machine, self.machine.clone().with(&machine));
+                self.machine = machine;
+                for effect in self.machine.resume(self.now) {
+                    self.effect(effect);
+                }
+            }
+            Step::Quit => {
+                *asked += 1;
+                self.ask(*asked, Request::Quit);
+            }
+        }
+    }
+
+    /// Let time pass until it changes nothing any more; what should end by itself does.
+    fn come_to_rest(&mut self) {
+        for _ in 0..200 {
+            self.settle();
+            for id in [MIGRATE, CLEAN] {
+                if self.shims[id].alive {
+                    self.shims[id].die(Exit::Code(0));
+                }
+            }
+            self.settle();
+            match self.machine.next_due() {
+                Some(due) => {
+                    self.now = self.now.max(due);
+                    self.input(Input::Alarm);
+                }
+                None => return,
+            }
+        }
+        panic!("it never comes to rest: {:#?}", self.machine);
+    }
+}
+
+impl Supervisor {
+    /// The same with the waiting clients of another.
+    fn with(mut self, other: &Self) -> Self {
+        self.tickets.clone_from(&other.tickets);
+        self
+    }
+}
+
+proptest! {
+    #[test]
+    fn nobody_waits_for_ever_and_nobody_is_first_out_of_turn(
+        steps in proptest::collection::vec(step(), 0..80),
+    ) {
+        let mut world = World::of(&stack());
+        let mut asked = 0;
+        for step in steps {
+            let began: Vec<_> = world.shims.iter().map(|shim| shim.begun).collect();
+            world.take(step, &mut asked);
+            for (id, began) in began.into_iter().enumerate() {
+                let proc = &world.machine.procs[id];
+                if began == 0 && world.shims[id].alive && id != CLEAN {
+                    prop_assert!(!proc.held, "{} runs out of turn", NAMES[id]);
+                }
+            }
+            if matches!(world.machine.course, Course::Done { .. }) {
+                break;
+            }
+        }
+        world.come_to_rest();
+        if world.machine.course == Course::Keep {
+            for (id, proc) in world.machine.procs.iter().enumerate() {
+                let runs = matches!(proc.phase, Phase::Running { life, .. } if life == proc.life);
+                match proc.goal {
+                    Goal::Run => prop_assert!(
+                        runs || proc.held && world.machine.blockers(id).next().is_some(),
+                        "{proc:?}"
+                    ),
+                    Goal::Stop => prop_assert!(!proc.alive(), "{proc:?}"),
+                }
+                // Nothing that is waited for is hopeless, and it is waited for by nobody's fault.
+                for on in world.machine.blockers(id) {
+                    let other = &world.machine.procs[on];
+                    prop_assert!(other.alive() || other.held, "{} for {}", NAMES[id], NAMES[on]);
+                    prop_assert!(!matches!(other.ready, Ready::No { .. }), "{other:?}");
+                }
+            }
+            asked += 1;
+            world.ask(asked, Request::Quit);
+            world.come_to_rest();
+        }
+        prop_assert_eq!(world.finished.len(), 1, "{:#?}", world.machine);
+        prop_assert!(world.machine.procs.iter().all(|p| !p.alive()));
+        let mut tickets: Vec<u64> = world.answers.iter().map(|(ticket, _)| *ticket).collect();
+        tickets.sort_unstable();
+        prop_assert_eq!(tickets, (1..=asked).collect::<Vec<_>>(), "each asked once, each answered once");
+    }
+}
