@@ -62,6 +62,7 @@ impl Scene {
             kill: 0,
             shell: OsText::from("sh"),
             command: OsText::from("true"),
+            argv: None,
             cwd: OsText::from("/"),
             env: vec![],
             inherit: Inherit::default(),

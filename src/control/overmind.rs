@@ -143,6 +143,12 @@ mod tests {
             color: 2,
             pane: None,
             reason: None,
+            ready: None,
+            awaits: vec![],
+            failures: 0,
+            phase: None,
+            groups: vec![],
+            display: None,
         }
     }
 

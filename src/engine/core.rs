@@ -7,6 +7,7 @@ use tokio::sync::{oneshot, watch};
 use tokio::time::Instant;
 
 use super::pane::{PaneTrack, Patience, Sink};
+use super::probes::Probes;
 use super::queue::{Event, Queue};
 use super::runtime::{Runtime, Saved};
 use super::watchers;
@@ -55,6 +56,8 @@ pub(super) struct Engine {
     pub(super) last_answers: Vec<(u64, Outcome)>,
     /// It was told that the disk of the journal takes nothing.
     pub(super) spilling: bool,
+    /// What is being asked about processes.
+    pub(super) probes: Probes,
     /// What was decided and is done once the state it follows from is saved.
     pub(super) due: Vec<Effect>,
     /// The state has changed since it was saved.
@@ -84,6 +87,8 @@ impl Engine {
             Event::Swept(id, pid, sweep) => self.swept(id, pid, sweep),
             Event::TmuxExit => self.input(Input::TmuxGone),
             Event::Opened(ids, result) => self.opened(&ids, &result),
+            Event::Asked(question, trouble) => self.asked(question, trouble),
+            Event::StopAsked(id, life, trouble) => self.stop_asked(id, life, trouble),
             Event::Piped(id, closed, result) => self.piped(id, closed, result),
         }
     }

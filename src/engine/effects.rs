@@ -5,11 +5,13 @@ use std::time::Duration;
 use nix::libc::{SIGCONT, SIGHUP, SIGKILL, SIGUSR1};
 
 use super::core::Engine;
+use crate::model::ProcName;
 use crate::model::request::{API, ProcessState, State, TmuxAddress};
+use crate::model::rules::Stage;
 use crate::pane::life::Traces;
 use crate::pane::spec::{SPEC_VERSION, Spec, SpecError, Want};
 use crate::plan;
-use crate::supervisor::{Course, Effect, Input, Pane, Phase, ProcId, Word};
+use crate::supervisor::{Course, Effect, Input, Pane, Phase, ProcId, Ready, Word};
 use crate::sys;
 use crate::sys::clock;
 
@@ -33,9 +35,12 @@ impl Engine {
         }
     }
 
-    fn want(&mut self, id: ProcId, want: Want, life: u64, kill: u64) {
+    pub(super) fn want(&mut self, id: ProcId, want: Want, life: u64, kill: u64) {
+        if self.asks_first(id, want, life, kill) {
+            return;
+        }
         let at_once = kill != 0 && kill >= self.saved.supervisor.procs[id].current_life();
-        let grace = if at_once { 0 } else { self.plan.grace_ms };
+        let grace = if at_once { 0 } else { self.grace_ms(id) };
         self.panes[id].asked(Duration::from_millis(grace));
         let written = self.write_spec(id, want, life, kill);
         // A shim that can't be told what is wanted (a full disk) still ends what it runs when its
@@ -61,6 +66,11 @@ impl Engine {
         }
     }
 
+    /// How long a process has from its stop signal to SIGKILL.
+    pub(super) fn grace_ms(&self, id: ProcId) -> u64 {
+        self.plan.processes[id].grace_ms.unwrap_or(self.plan.grace_ms)
+    }
+
     /// Its shim keeps a main process that has ended for as long as its number may be used, so the
     /// group is that of this very life.
     fn signal(&mut self, id: ProcId, pid: u32, signal: i32) {
@@ -80,6 +90,7 @@ impl Engine {
         life: u64,
         kill: u64,
     ) -> Result<(), SpecError> {
+        let grace_ms = self.grace_left(id);
         let process = &self.plan.processes[id];
         let pane = &mut self.panes[id];
         pane.generation += 1;
@@ -93,11 +104,12 @@ impl Engine {
             kill,
             shell: process.shell.clone(),
             command: process.command.clone(),
-            cwd: self.plan.root.clone(),
+            argv: process.argv.clone(),
+            cwd: process.cwd.clone().unwrap_or_else(|| self.plan.root.clone()),
             env: plan::process_env(&self.plan, process),
             inherit: self.plan.inherit.clone(),
             stop_signal: process.stop_signal,
-            grace_ms: self.plan.grace_ms,
+            grace_ms,
             known: pane.known,
             log: self.plan.log.clone(),
         };
@@ -161,6 +173,11 @@ impl Engine {
         ids
     }
 
+    fn awaited(&self, id: ProcId) -> Vec<ProcName> {
+        let supervisor = &self.saved.supervisor;
+        supervisor.blockers(id).map(|on| supervisor.procs[on].name.clone()).collect()
+    }
+
     fn process_state(&self, id: ProcId) -> ProcessState {
         let (proc, process) = (&self.saved.supervisor.procs[id], &self.plan.processes[id]);
         let exit = match proc.phase {
@@ -182,6 +199,12 @@ impl Engine {
             color: process.color,
             pane: self.panes[id].pane.clone(),
             reason: proc.note.clone(),
+            ready: Some(matches!(proc.ready, Ready::Yes { .. }) && proc.alive()),
+            awaits: self.awaited(id),
+            failures: proc.failures,
+            phase: Some(process.rules.stage).filter(|stage| *stage != Stage::Main),
+            groups: process.rules.groups.clone(),
+            display: process.rules.display.clone(),
         }
     }
 }

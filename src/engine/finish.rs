@@ -147,7 +147,11 @@ impl Engine {
             }
             Event::Opened(ids, result) => self.opened(&ids, &result),
             // That it happened is all there is to it.
-            Event::TmuxExit | Event::Piped(..) | Event::Swept(..) => {}
+            Event::TmuxExit
+            | Event::Piped(..)
+            | Event::Swept(..)
+            | Event::Asked(..)
+            | Event::StopAsked(..) => {}
         }
     }
 

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use super::stopping::StopRun;
 use crate::journal::expect::Markers;
 use crate::journal::split::Lost;
 use crate::model::ProcName;
@@ -149,6 +150,8 @@ pub(super) struct PaneTrack {
     pub(super) sink_due: Option<Instant>,
     /// How many sinks in a row have not come up.
     pub(super) sinks_lost: u32,
+    /// The stop command of its last life that had one.
+    pub(super) stop_run: Option<StopRun>,
 }
 
 impl PaneTrack {
@@ -182,6 +185,7 @@ impl PaneTrack {
             known: 0,
             sink_due: None,
             sinks_lost: 0,
+            stop_run: None,
         }
     }
 

@@ -8,7 +8,7 @@ use tokio::sync::Notify;
 
 use crate::backend::tmux::TmuxError;
 use crate::backend::tmux::server::Survey;
-use crate::supervisor::ProcId;
+use crate::supervisor::{ProcId, Question};
 use crate::sys::Sweep;
 
 /// Something that happened outside the state machine.
@@ -28,6 +28,10 @@ pub(super) enum Event {
     TmuxExit,
     /// tmux was asked to open these panes; what is there since.
     Opened(Vec<ProcId>, Result<Survey, TmuxError>),
+    /// Whether something is so was asked, and what was wrong, if anything.
+    Asked(Question, Option<String>),
+    /// The stop command of a life has ended, and what was wrong with it, if anything.
+    StopAsked(ProcId, u64, Option<String>),
     /// A dead pipe was looked after: whether it had been closed, not its sink killed, and whether
     /// the pane was piped again.
     Piped(ProcId, bool, Result<bool, TmuxError>),

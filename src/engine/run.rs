@@ -17,6 +17,7 @@ use tokio::time::Instant;
 use super::core::Engine;
 use super::guard::{Handover, News, tell};
 use super::pane::PaneTrack;
+use super::probes::Probes;
 use super::queue::Queue;
 use super::runtime::{Runtime, Saved};
 use super::serving::Serving;
@@ -218,6 +219,7 @@ fn build(runtime: &Runtime) -> Result<(Engine, bool), RunError> {
         settled: None,
         last_answers: vec![],
         spilling: false,
+        probes: Probes::default(),
         due: vec![],
         unsaved: false,
         lock: None,
@@ -333,6 +335,7 @@ impl Engine {
                 }
             }
             self.carry_out();
+            self.ask_around();
             self.publish();
             self.tell_running(news);
             tokio::task::yield_now().await;

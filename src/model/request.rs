@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Deserializer, Serialize};
 use utoipa::ToSchema;
 
+use super::rules::Stage;
 use super::signal::SignalName;
 use super::{Exit, ProcName, text::OsText};
 
@@ -57,8 +58,19 @@ pub enum Request {
 pub const API: u32 = 1;
 
 /// The words of [`ProcessState::state`].
-pub const STATES: [&str; 8] =
-    ["pending", "starting", "running", "stopping", "stuck", "restarting", "stopped", "exited"];
+pub const STATES: [&str; 11] = [
+    "pending",
+    "starting",
+    "running",
+    "stopping",
+    "stuck",
+    "restarting",
+    "stopped",
+    "exited",
+    "skipped",
+    "broken",
+    "error",
+];
 
 /// The outcome of a request, told when the thing is done.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -151,7 +163,7 @@ pub struct ProcessState {
     /// Its name.
     pub name: ProcName,
     /// One word: `pending`, `starting`, `running`, `stopping`, `stuck`, `restarting`, `stopped`,
-    /// `exited`; a later version may have more.
+    /// `exited`, `skipped`, `broken`, `error`; a later version may have more.
     pub state: String,
     /// Its process id, while it has one.
     pub pid: Option<u32>,
@@ -173,6 +185,29 @@ pub struct ProcessState {
     /// Why it is in this state, where there is more to say.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
+    /// Whether it has come to where others may rely on it; nothing from a version that did not tell.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ready: Option<bool>,
+    /// Those it waits for before it begins.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub awaits: Vec<ProcName>,
+    /// How often in a row it has failed.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub failures: u32,
+    /// When in a run it has its turn, where that is not the main part.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub phase: Option<Stage>,
+    /// `@GROUP` means all processes of a group.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub groups: Vec<String>,
+    /// Its name for people.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub display: Option<String>,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "as serde calls it")]
+const fn is_zero(number: &u32) -> bool {
+    *number == 0
 }
 
 /// What a later version tells in words of its own is passed over.

@@ -49,6 +49,9 @@ pub struct Spec {
     pub shell: OsText,
     /// The command it runs with `-c`.
     pub command: OsText,
+    /// Instead of both: a program and its arguments.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub argv: Option<Vec<OsText>>,
     /// Working directory.
     pub cwd: OsText,
     /// The complete environment, less what comes from the pane.
@@ -201,6 +204,7 @@ mod tests {
             kill: u64,
             texts in [text(), text(), text(), text()],
             env in prop::collection::vec((text(), text()), 0..4),
+            argv in prop::option::of(prop::collection::vec(text(), 0..3)),
             limits: Vec<(u32, u64, u64)>,
             ignored: Vec<i32>,
             small: (u32, i32, i32),
@@ -213,7 +217,7 @@ mod tests {
             let name = ProcName::new(name).unwrap();
             Spec {
                 version: SPEC_VERSION,
-                generation, name, run, want, life, kill, shell, command, cwd, env, inherit,
+                generation, name, run, want, life, kill, shell, command, argv, cwd, env, inherit,
                 stop_signal, grace_ms, log, known,
             }
         }

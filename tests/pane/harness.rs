@@ -61,6 +61,7 @@ pub fn spec(dir: &std::path::Path, command: &str) -> Spec {
         kill: 0,
         shell: "sh".into(),
         command: command.into(),
+        argv: None,
         cwd: dir.into(),
         env: vec![("PATH".into(), path.into()), ("DIR".into(), dir.into())],
         inherit: Inherit { umask: 0o022, ..Inherit::default() },

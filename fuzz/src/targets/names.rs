@@ -104,5 +104,11 @@ fn process(name: &str) -> ProcessState {
         color: 2,
         pane: None,
         reason: None,
+        ready: None,
+        awaits: vec![],
+        failures: 0,
+        phase: None,
+        groups: vec![],
+        display: None,
     }
 }

@@ -135,6 +135,12 @@ pub(crate) fn state() -> State {
         color: 2,
         pane: None,
         reason: None,
+        ready: None,
+        awaits: vec![],
+        failures: 0,
+        phase: None,
+        groups: vec![],
+        display: None,
     };
     State {
         api: 1,

@@ -46,6 +46,7 @@ fn made(input: &mut Input<'_>) {
         kill: input.number(),
         shell: text(input),
         command: text(input),
+        argv: None,
         cwd: text(input),
         env: (0..input.byte() % 8).map(|_| (text(input), text(input))).collect(),
         inherit: Inherit {

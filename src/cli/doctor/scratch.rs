@@ -140,6 +140,7 @@ impl Scratch {
             kill: 0,
             shell: process.shell.clone(),
             command: std::ffi::OsString::from_vec([b"exec ".to_vec(), words].concat()).into(),
+            argv: None,
             cwd: self.plan.root.clone(),
             env: process_env(&self.plan, process),
             inherit: self.plan.inherit.clone(),

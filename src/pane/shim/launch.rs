@@ -41,16 +41,13 @@ impl Launch {
     /// Work it all out before forking.
     pub(super) fn prepare(spec: &Spec, paths: &PanePaths) -> Result<Self, Failure> {
         let env = environment(spec, pane_environment());
-        let shell = spec.shell.0.clone();
-        let command = if spec.command.as_bytes().len() > LONGEST_ARGUMENT {
-            let script = paths.script();
-            spec::replace(&script, spec.command.as_bytes())
-                .map_err(|error| failed(&format!("write {}", script.display()), &error))?;
-            vec![script.into_os_string()]
-        } else {
-            vec!["-c".into(), spec.command.0.clone()]
+        let (shell, arguments) = match spec.argv.as_deref() {
+            Some([program, arguments @ ..]) => {
+                (program.0.clone(), arguments.iter().map(|text| text.0.clone()).collect())
+            }
+            Some([]) | None => (spec.shell.0.clone(), shell_arguments(spec, paths)?),
         };
-        let argv = std::iter::once(shell.clone()).chain(command);
+        let argv = std::iter::once(shell.clone()).chain(arguments);
         let pairs =
             env.iter().map(|(name, value)| [name.as_bytes(), b"=", value.as_bytes()].concat());
         Ok(Self {
@@ -99,6 +96,17 @@ impl Launch {
         }
         last
     }
+}
+
+/// What the shell is given: the command, or the file that it is in.
+fn shell_arguments(spec: &Spec, paths: &PanePaths) -> Result<Vec<OsString>, Failure> {
+    if spec.command.as_bytes().len() <= LONGEST_ARGUMENT {
+        return Ok(vec!["-c".into(), spec.command.0.clone()]);
+    }
+    let script = paths.script();
+    spec::replace(&script, spec.command.as_bytes())
+        .map_err(|error| failed(&format!("write {}", script.display()), &error))?;
+    Ok(vec![script.into_os_string()])
 }
 
 fn failed(what: &str, error: &io::Error) -> Failure {

@@ -16,6 +16,7 @@ pub(super) fn spec(command: &str) -> Spec {
         kill: 0,
         shell: "sh".into(),
         command: command.into(),
+        argv: None,
         cwd: "/".into(),
         env: vec![],
         inherit: Inherit::default(),

@@ -1,0 +1,78 @@
+//! The command that asks a process to stop, where it has one: it comes before the stop signal, and
+//! the two share the grace period.
+
+use std::time::Duration;
+
+use tokio::task::spawn_local;
+use tokio::time::{Instant, timeout};
+
+use super::core::Engine;
+use super::probes::Task;
+use super::queue::Event;
+use crate::pane::spec::Want;
+use crate::supervisor::{Phase, ProcId};
+
+/// A stop command that runs or has run.
+#[derive(Debug)]
+pub(super) struct StopRun {
+    life: u64,
+    begun: Instant,
+    /// It ends with this value.
+    task: Option<Task>,
+    /// What the shim is told behind it.
+    then: (Want, u64, u64),
+}
+
+impl Engine {
+    /// Have the stop command run before the shim is told anything; `false` where there is nothing
+    /// to be run any more.
+    pub(super) fn asks_first(&mut self, id: ProcId, want: Want, life: u64, kill: u64) -> bool {
+        let process = &self.plan.processes[id];
+        let Some(command) = &process.rules.stop_command else { return false };
+        let proc = &self.saved.supervisor.procs[id];
+        let Phase::Running { life: current, .. } = proc.phase else { return false };
+        if !proc.told_to_stop() || kill >= current {
+            self.panes[id].stop_run = None;
+            return false;
+        }
+        let known = self.panes[id].stop_run.as_mut().filter(|run| run.life == current);
+        if let Some(run) = known {
+            run.then = (want, life, kill);
+            return run.task.is_some();
+        }
+        let run = self.run_beside(process, command);
+        let (limit, queue) = (Duration::from_millis(self.grace_ms(id)), self.queue.clone());
+        let task = spawn_local(async move {
+            let trouble = match timeout(limit, run.succeeds()).await {
+                Ok(result) => result.err(),
+                Err(_) => Some(format!("the stop command took over {} ms", limit.as_millis())),
+            };
+            queue.push(Event::StopAsked(id, current, trouble));
+        });
+        let (task, begun) = (Some(Task(task)), Instant::now());
+        let then = (want, life, kill);
+        self.panes[id].stop_run = Some(StopRun { life: current, begun, task, then });
+        true
+    }
+
+    /// The stop command of a life has ended: now the shim is told.
+    pub(super) fn stop_asked(&mut self, id: ProcId, life: u64, trouble: Option<String>) {
+        let run = self.panes[id].stop_run.as_mut().filter(|run| run.life == life);
+        let Some(run) = run else { return };
+        run.task = None;
+        let (want, next, kill) = run.then;
+        if let Some(trouble) = trouble {
+            self.trouble(id, &trouble);
+        }
+        self.want(id, want, next, kill);
+    }
+
+    /// What the stop command has left of the grace period.
+    pub(super) fn grace_left(&self, id: ProcId) -> u64 {
+        let current = self.saved.supervisor.procs[id].current_life();
+        let run = self.panes[id].stop_run.as_ref().filter(|run| run.life == current);
+        let taken =
+            run.map_or(0, |run| u64::try_from(run.begun.elapsed().as_millis()).unwrap_or(0));
+        self.grace_ms(id).saturating_sub(taken)
+    }
+}
