@@ -28,6 +28,7 @@ use crate::control::lock::{self, Door};
 use crate::engine::guard::News;
 use crate::engine::runtime::Runtime;
 use crate::journal::{Dirs, IndexReader, Position};
+use crate::model::ProcName;
 use crate::model::plan::{Inherit, Plan};
 use crate::model::request::Request;
 use crate::pane::paths::spill_dir;
@@ -194,6 +195,7 @@ impl Start {
             let (config, why) = (config.as_path().display(), why(&error));
             warnings.push(format!("the tmux configuration {config} can't be read: {why}"));
         }
+        warnings.extend(plan::oddities(&loaded, &plan).iter().map(ToString::to_string));
         self.choose(&mut plan)?;
         if let Some(ready) = &self.wait {
             let begin = plan.processes.iter().filter(|process| !process.waits);
@@ -238,7 +240,8 @@ impl Start {
         Ok(plan)
     }
 
-    /// Let only those begin that were named; the others can be started later.
+    /// Let only those begin that were named, and what they wait for; the others can be started
+    /// later.
     fn choose(&self, plan: &mut Plan) -> Result<(), CliError> {
         let names = &self.typed.names;
         if names.is_empty() {
@@ -250,9 +253,8 @@ impl Start {
                 return Err(CliError::unknown(name, &known));
             }
         }
-        for process in &mut plan.processes {
-            process.waits = !names.iter().any(|name| process.name.matches(name));
-        }
+        let named = |name: &ProcName| names.iter().any(|word| name.matches(word));
+        plan::begin_with(plan, named);
         Ok(())
     }
 

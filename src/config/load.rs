@@ -1,5 +1,6 @@
 //! Reading it all from the disk: env files, Procfile, `tmo.toml`.
 
+use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -7,7 +8,7 @@ use super::env::{BadValue, Env};
 use super::procfile::{self, Procfile, ProcfileError};
 use super::project::BadAddress;
 use super::project::{self, Project};
-use super::toml::{self, TmoToml, TomlError};
+use super::toml::{self, Disk, Mistakes, Own, TmoToml, TomlError};
 use super::{StartOptions, Warning, envfiles};
 
 /// The environment and the place a command was typed in.
@@ -26,10 +27,13 @@ pub struct Context {
 pub struct Loaded {
     /// Where the project is.
     pub project: Project,
-    /// Its Procfile, with what was odd about it.
+    /// Its Procfile, with what was odd about it; behind its entries, those that only the
+    /// `tmo.toml` has.
     pub procfile: Procfile,
     /// Its `tmo.toml`, or an empty one.
     pub toml: TmoToml,
+    /// What an entry has of its own by that, where it has any.
+    pub own: BTreeMap<String, Own>,
 }
 
 /// A configuration that cannot be used.
@@ -85,24 +89,55 @@ impl Context {
 
     /// Read what `tmo start` with these options is about.
     pub fn load(&self, typed: &StartOptions) -> Result<Loaded, ConfigError> {
-        let project = Project::locate(&self.start_dir, typed, &self.env)?;
-        let shown = &project.procfile_shown;
-        let text = std::fs::read(&project.procfile)
-            .map_err(|source| ConfigError::Read { path: shown.clone(), source })?;
-        let procfile = procfile::parse(&text, &shown.display().to_string())?;
-        let toml = read_toml(&project)?;
-        // The trailing slash makes a file fail, too.
-        std::fs::metadata(project.root.join(""))
+        let mut project = Project::locate(&self.start_dir, typed, &self.env)?;
+        let (toml, mistakes) = read_toml(&project)?;
+        let mut procfile = match read_procfile(&project) {
+            Err(ConfigError::Read { source, .. })
+                if source.kind() == io::ErrorKind::NotFound
+                    && !toml.processes.is_empty()
+                    && !self.names_procfile(typed) =>
+            {
+                (project.procfile, project.procfile_shown) = project.toml();
+                Procfile::default()
+            }
+            read => read?,
+        };
+        let (path, _) = project.toml();
+        let disk = Disk {
+            dir: path.parent().unwrap_or(&project.root),
+            read: &|file| std::fs::read(file),
+            is_dir: &directory,
+        };
+        let found = toml::survey(&toml, &procfile.entries, &self.env, (&disk, mistakes))?;
+        procfile.entries = found.entries;
+        directory(&project.root)
             .map_err(|source| ConfigError::Root { path: project.root.clone(), source })?;
-        Ok(Loaded { project, procfile, toml })
+        Ok(Loaded { project, procfile, toml, own: found.own })
+    }
+
+    /// Whether a Procfile was asked for: then it must be there.
+    fn names_procfile(&self, typed: &StartOptions) -> bool {
+        typed.procfile.is_some() || self.env.path("PROCFILE").is_some()
     }
 }
 
-fn read_toml(project: &Project) -> Result<TmoToml, ConfigError> {
+/// The trailing slash makes a file fail, too.
+fn directory(path: &Path) -> io::Result<()> {
+    std::fs::metadata(path.join("")).map(drop)
+}
+
+fn read_procfile(project: &Project) -> Result<Procfile, ConfigError> {
+    let shown = &project.procfile_shown;
+    let text = std::fs::read(&project.procfile)
+        .map_err(|source| ConfigError::Read { path: shown.clone(), source })?;
+    Ok(procfile::parse(&text, &shown.display().to_string())?)
+}
+
+fn read_toml(project: &Project) -> Result<(TmoToml, Mistakes), ConfigError> {
     let (path, shown) = project.toml();
     match std::fs::read_to_string(path) {
-        Ok(text) => Ok(toml::parse(&text, &shown.display().to_string())?),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(TmoToml::default()),
+        Ok(text) => Ok(toml::read(&text, &shown.display().to_string())?),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Default::default()),
         Err(source) => Err(ConfigError::Read { path: shown, source }),
     }
 }
@@ -136,12 +171,15 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let write = |name: &str, text: &str| std::fs::write(dir.path().join(name), text).unwrap();
         write("Procfile", "web: x\nodd line\n");
-        write("tmo.toml", "[log]\ntotal = \"1k\"\n");
+        write("tmo.toml", "[log]\ntotal = \"1k\"\n[process.db]\ncommand = \"d\"\ncwd = \"sub\"\n");
+        std::fs::create_dir(dir.path().join("sub")).unwrap();
         write(".env", "A=$B\n");
         let context = Context::at(dir.path().to_owned(), Env::of([("B", "b")]));
         assert_eq!(context.env.get("A").unwrap(), "b");
         let loaded = context.load(&StartOptions::default()).unwrap();
-        assert_eq!(loaded.procfile.entries.len(), 1);
+        let names: Vec<_> = loaded.procfile.entries.iter().map(|e| e.name.as_str()).collect();
+        assert_eq!(names, ["web", "db"]);
+        assert_eq!(loaded.own["db"].cwd, Some(dir.path().join("sub").into()));
         assert_eq!(loaded.procfile.warnings.len(), 1);
         assert_eq!(loaded.toml.log.total, Some(1024));
         assert_eq!(loaded.project.root, dir.path());
@@ -153,6 +191,22 @@ mod tests {
         let context = Context::at(dir.path().to_owned(), Env::default());
         let error = context.load(&StartOptions::default()).unwrap_err();
         assert_eq!(error.to_string(), "open ./Procfile: no such file or directory");
+    }
+
+    #[test]
+    fn a_toml_alone_is_a_project_unless_a_procfile_was_asked_for() {
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::write(dir.path().join("tmo.toml"), "[process.a]\ncommand = \"x\"\n").unwrap();
+        let context = Context::at(dir.path().to_owned(), Env::default());
+        let loaded = context.load(&StartOptions::default()).unwrap();
+        assert_eq!(loaded.procfile.entries[0].name, "a");
+        assert_eq!(loaded.project.procfile_shown, std::path::Path::new("./tmo.toml"));
+        let typed = StartOptions { procfile: Some("Procfile".into()), ..Default::default() };
+        let error = context.load(&typed).unwrap_err().to_string();
+        assert_eq!(error, "open Procfile: no such file or directory");
+        std::fs::write(dir.path().join("tmo.toml"), "[log]\n").unwrap();
+        let error = context.load(&StartOptions::default()).unwrap_err().to_string();
+        assert_eq!(error, "open ./Procfile: no such file or directory");
     }
 
     #[test]

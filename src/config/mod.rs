@@ -61,6 +61,20 @@ pub enum Warning {
         /// The nearest name that there is.
         nearest: Option<String>,
     },
+    /// An end of a process is to have two consequences.
+    #[error("--can-die and --auto-restart both name `{name}`; it is started again")]
+    BothEnds {
+        /// The process.
+        name: String,
+    },
+    /// Something that a `tmo.toml` says has no effect, or another one than it seems.
+    #[error("{place}: {text}")]
+    Toml {
+        /// The file as the user named it, and the line.
+        place: String,
+        /// What is odd.
+        text: String,
+    },
 }
 
 fn did_you_mean(nearest: Option<&str>) -> String {

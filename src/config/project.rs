@@ -207,6 +207,14 @@ pub fn absolute(base: &Path, path: &Path) -> PathBuf {
     clean
 }
 
+/// `~/…` in a directory of the user's home.
+pub fn at_home(env: &Env, dir: PathBuf) -> PathBuf {
+    match (dir.strip_prefix("~"), env.caller_dir("HOME")) {
+        (Ok(rest), Some(home)) => home.join(rest),
+        (Ok(_) | Err(_), _) => dir,
+    }
+}
+
 /// The tmux session of a title: lower case, every run of other characters than ASCII letters
 /// and digits is one `-`; `tmo` where nothing would be left.
 pub fn session_name(title: &str) -> String {

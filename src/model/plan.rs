@@ -6,7 +6,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::network::TcpAddress;
-use super::rules::Rules;
+use super::rules::{Hooks, Rules};
 use super::{ProcName, text::OsText};
 
 /// The version of `plan.json` that this program writes.
@@ -64,6 +64,12 @@ pub struct Plan {
     /// The colours that processes have in turn.
     #[serde(default)]
     pub colors: Vec<u8>,
+    /// What is run when something happens.
+    #[serde(default)]
+    pub hooks: Hooks,
+    /// Where crash reports go, absolute, if not beside the journal.
+    #[serde(default)]
+    pub crash_dir: Option<OsText>,
     /// The processes, in the order of the Procfile.
     pub processes: Vec<ProcessPlan>,
 }

@@ -306,3 +306,29 @@ pub enum FlagColor {
     Purple,
     Orange,
 }
+
+/// Commands that are run by the shell of the plan, in its root, when something happens in the run.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Hooks {
+    /// A process has crashed.
+    pub on_crash: Option<OsText>,
+    /// All processes of [`Stage::Dependency`] are ready.
+    pub dependencies_ready: Option<OsText>,
+    /// All processes of [`Stage::Main`] have been started.
+    pub main_started: Option<OsText>,
+    /// The processes of [`Stage::Cleanup`] are about to begin.
+    pub cleanup: Option<OsText>,
+    /// The run ends when this one is done.
+    pub stop_after: Option<StopAfter>,
+}
+
+/// A hook that a run may end after.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum StopAfter {
+    /// [`Hooks::dependencies_ready`].
+    DependenciesReady,
+    /// [`Hooks::main_started`].
+    MainStarted,
+}

@@ -6,10 +6,10 @@ use crate::model::network::Network;
 use crate::model::plan::{Plan, ProcessPlan};
 use crate::model::text::OsText;
 
-/// The complete environment of a process, less what comes from its pane: the caller's, then what
-/// tmo tells it about itself, its run and the other processes.
+/// The complete environment of a process, less what comes from its pane: the caller's, over those what
+/// it has of its own, then what tmo tells it about itself, its run and the other processes.
 pub fn process_env(plan: &Plan, process: &ProcessPlan) -> Vec<(OsText, OsText)> {
-    let mut env: BTreeMap<OsText, OsText> = plan.env.iter().cloned().collect();
+    let mut env: BTreeMap<OsText, OsText> = plan.env.iter().chain(&process.env).cloned().collect();
     for other in plan.processes.iter().filter(|other| other.name != process.name) {
         if let Some(port) = other.port {
             env.insert(port_variable(other.name.as_str()).into(), port.to_string().into());

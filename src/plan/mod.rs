@@ -3,13 +3,22 @@
 //! [`resolve()`] checks everything that can be checked without starting anything; what comes out
 //! is a [`Plan`](crate::model::plan::Plan) that needs no further decision.
 
+mod begin;
 mod env;
+mod explain;
+mod merge;
+mod odd;
 mod ports;
 mod resolve;
 mod settings;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod toml_tests;
 
+pub use begin::begin_with;
 pub use env::process_env;
+pub use explain::{Explained, explain};
+pub use odd::oddities;
 pub use resolve::{Facts, PlanError, resolve};
 pub use settings::Settings;

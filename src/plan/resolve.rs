@@ -3,14 +3,14 @@
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
-use super::settings::Settings;
-use crate::config::env::{BadValue, Env};
+use super::merge::Given;
+use super::settings::{GRACE, SHELL, Settings};
+use crate::config::env::BadValue;
 use crate::config::load::{Context, Loaded};
 use crate::config::procfile::Entry;
-use crate::config::project::{absolute, state_dir};
+use crate::config::project::{absolute, at_home, state_dir};
 use crate::config::{dirs, toml::parse_size};
-use crate::model::plan::{Inherit, LogPolicy, PLAN_VERSION, Plan, ProcessPlan};
-use crate::model::rules::Rules;
+use crate::model::plan::{Inherit, LogPolicy, PLAN_VERSION, Plan};
 use crate::model::{ProcName, name::BadName};
 
 /// What only the running system can tell.
@@ -92,6 +92,18 @@ pub enum PlanError {
         /// The process.
         name: String,
     },
+    /// A check asks for the port of a process that is told none.
+    #[error(
+        "{place}: `port = true` means the PORT of `{name}`, which is told none ({by}); name a port"
+    )]
+    NoPort {
+        /// The file and the line.
+        place: String,
+        /// The process.
+        name: String,
+        /// The flag or variable that has it so.
+        by: String,
+    },
 }
 
 /// Decide everything that can be decided before the first process starts.
@@ -109,15 +121,19 @@ pub fn resolve(
     let log = log_policy(context, loaded)?;
     let formed = formed(&loaded.procfile.entries, settings)?;
     let name_width = formed.iter().map(|formed| formed.name.as_str().len()).max().unwrap_or(0);
-    let shell = (facts.find)(&settings.shell)
-        .ok_or_else(|| PlanError::NoShell(settings.shell.to_string_lossy().into_owned()))?;
+    let shell = settings.shell.as_deref().unwrap_or(OsStr::new(SHELL));
+    let shell = find_shell(facts.find, shell)?;
     let tmux = (facts.find)(OsStr::new("tmux")).ok_or(PlanError::NoTmux)?;
     let config = settings.tmux_config.as_ref();
-    let processes = formed
-        .into_iter()
-        .filter(|formed| settings.runs(formed.entry))
-        .map(|formed| formed.plan(settings, &shell))
-        .collect::<Result<_, _>>()?;
+    let formed: Vec<Formed<'_>> =
+        formed.into_iter().filter(|formed| settings.runs(formed.entry)).collect();
+    let names: Vec<ProcName> = formed.iter().map(|formed| formed.name.clone()).collect();
+    let given = Given { loaded, settings, shell: &shell, find: facts.find, names: &names };
+    let processes = formed.into_iter().map(|formed| formed.plan(&given));
+    let processes = processes.collect::<Result<_, _>>()?;
+    let beside = project.procfile.parent().unwrap_or(&project.root);
+    let crash_dir = loaded.toml.crash_dir.clone().map(|dir| absolute(beside, &at_home(env, dir)));
+    let grace = settings.grace.unwrap_or(GRACE);
     Ok(Plan {
         version: PLAN_VERSION,
         run: facts.run,
@@ -136,25 +152,27 @@ pub fn resolve(
         env: env.pairs(),
         inherit: facts.inherit,
         size: facts.size,
-        grace_ms: u64::try_from(settings.grace.as_millis()).unwrap_or(u64::MAX),
+        grace_ms: u64::try_from(grace.as_millis()).unwrap_or(u64::MAX),
         log,
         name_width,
         formation_port_step: settings.ports.map_or(0, |ports| ports.instance),
         colors: settings.colors.clone(),
+        hooks: loaded.toml.hooks.clone(),
+        crash_dir: crash_dir.map(Into::into),
         processes,
     })
 }
 
 /// One instance of one line, whether it runs or not.
-struct Formed<'a> {
-    entry: &'a Entry,
+pub(super) struct Formed<'a> {
+    pub(super) entry: &'a Entry,
     /// Index of the line among those with a command.
-    line: usize,
-    name: ProcName,
+    pub(super) line: usize,
+    pub(super) name: ProcName,
     /// Index among the instances of the line.
-    instance: usize,
+    pub(super) instance: usize,
     /// Index among all instances.
-    number: usize,
+    pub(super) number: usize,
 }
 
 /// All instances of all lines. Those that are left out keep their ports and colours.
@@ -180,27 +198,12 @@ fn formed<'a>(entries: &'a [Entry], settings: &Settings) -> Result<Vec<Formed<'a
     Ok(formed)
 }
 
-impl Formed<'_> {
-    fn plan(self, settings: &Settings, shell: &Path) -> Result<ProcessPlan, PlanError> {
-        let too_high = || PlanError::Port { name: self.name.to_string() };
-        let port = settings.ports.map(|ports| ports.of(self.line, self.instance));
-        Ok(ProcessPlan {
-            command: self.entry.command.clone(),
-            shell: shell.into(),
-            port: port.map(|port| port.ok_or_else(too_high)).transpose()?,
-            color: settings.colors[self.number % settings.colors.len()],
-            stop_signal: settings.stop_signal(self.entry) as i32,
-            on_exit: settings.on_exit(self.entry),
-            waits: false,
-            added: false,
-            argv: None,
-            cwd: None,
-            env: vec![],
-            grace_ms: None,
-            rules: Rules::default(),
-            name: self.name,
-        })
-    }
+/// Where a shell is.
+pub(super) fn find_shell(
+    find: &dyn Fn(&OsStr) -> Option<PathBuf>,
+    shell: &OsStr,
+) -> Result<PathBuf, PlanError> {
+    find(shell).ok_or_else(|| PlanError::NoShell(shell.to_string_lossy().into_owned()))
 }
 
 fn log_policy(context: &Context, loaded: &Loaded) -> Result<LogPolicy, PlanError> {
@@ -220,12 +223,4 @@ fn log_policy(context: &Context, loaded: &Loaded) -> Result<LogPolicy, PlanError
         per_process: per_process.unwrap_or(LogPolicy::PER_PROCESS),
         total: total.unwrap_or(LogPolicy::TOTAL),
     })
-}
-
-/// `~/…` in a directory of the user's home.
-fn at_home(env: &Env, dir: PathBuf) -> PathBuf {
-    match (dir.strip_prefix("~"), env.caller_dir("HOME")) {
-        (Ok(rest), Some(home)) => home.join(rest),
-        (Ok(_) | Err(_), _) => dir,
-    }
 }

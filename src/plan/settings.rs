@@ -18,7 +18,8 @@ use crate::model::plan::OnExit;
 const BASE_PORT: u16 = 5000;
 const PORT_STEP: u16 = 100;
 const FORMATION_PORT_STEP: u16 = 10;
-const GRACE: Duration = Duration::from_secs(5);
+pub(super) const GRACE: Duration = Duration::from_secs(5);
+pub(super) const SHELL: &str = "sh";
 const COLORS: [u8; 10] = [2, 3, 4, 5, 6, 42, 130, 103, 129, 108];
 
 /// The word that means every process of the Procfile, in a formation and in `--auto-restart`.
@@ -51,9 +52,13 @@ pub struct Settings {
     any_can_die: bool,
     auto_restart: Vec<String>,
     stop_signals: Vec<(String, Signal)>,
-    pub(super) grace: Duration,
-    pub(super) shell: OsString,
+    /// Only if it was said; see [`GRACE`].
+    pub(super) grace: Option<Duration>,
+    /// Only if one was named; see [`SHELL`].
+    pub(super) shell: Option<OsString>,
     pub(super) tmux_config: Option<PathBuf>,
+    /// The flag or variable that each of them comes from, by its name.
+    pub(super) said_by: SaidBy,
 }
 
 /// How many instances of each entry there are.
@@ -120,9 +125,10 @@ impl Settings {
             any_can_die: typed.any_can_die(env)?,
             auto_restart: list(&typed.auto_restart, "AUTO_RESTART")?,
             stop_signals,
-            grace: grace.unwrap_or(GRACE),
-            shell: typed.shell.clone().or_else(shell).unwrap_or_else(|| "sh".into()),
+            grace,
+            shell: typed.shell.clone().or_else(shell),
             tmux_config: typed.tmux_config.clone().or_else(|| env.path("TMUX_CONFIG")),
+            said_by: SaidBy::of(typed, env),
         })
     }
 
@@ -144,25 +150,29 @@ impl Settings {
         chosen && !self.ignored.contains(&entry.name)
     }
 
-    /// What shall follow when an instance of this entry ends by itself.
-    pub(super) fn on_exit(&self, entry: &Entry) -> OnExit {
-        let named = |list: &[String]| list.contains(&entry.name);
-        if named(&self.auto_restart) || self.auto_restart.iter().any(|word| word == ALL) {
-            OnExit::Restart
-        } else if self.any_can_die || named(&self.can_die) {
-            OnExit::Remain
+    /// What shall follow when an instance of this entry ends by itself, if that was said, and the
+    /// setting that says it.
+    pub(super) fn on_exit(&self, entry: &Entry) -> Option<(OnExit, &'static str)> {
+        if self.is_restarted(&entry.name) {
+            Some((OnExit::Restart, "AUTO_RESTART"))
+        } else if self.can_die.contains(&entry.name) {
+            Some((OnExit::Remain, "CAN_DIE"))
         } else {
-            OnExit::StopAll
+            self.any_can_die.then_some((OnExit::Remain, "ANY_CAN_DIE"))
         }
     }
 
-    /// The signal that asks an instance of this entry to stop.
-    pub(super) fn stop_signal(&self, entry: &Entry) -> Signal {
-        let told = self.stop_signals.iter().rev().find(|(name, _)| *name == entry.name);
-        told.map_or(Signal::SIGINT, |(_, signal)| *signal)
+    fn is_restarted(&self, name: &String) -> bool {
+        self.auto_restart.contains(name) || self.auto_restart.iter().any(|word| word == ALL)
     }
 
-    /// Names that no entry has.
+    /// The signal that asks an instance of this entry to stop, if one was named.
+    pub(super) fn stop_signal(&self, entry: &Entry) -> Option<Signal> {
+        let told = self.stop_signals.iter().rev().find(|(name, _)| *name == entry.name);
+        told.map(|(_, signal)| *signal)
+    }
+
+    /// Names that no entry has, and what contradicts itself.
     pub fn warnings(&self, procfile: &Procfile) -> Vec<Warning> {
         let known: Vec<&str> = procfile.entries.iter().map(|entry| entry.name.as_str()).collect();
         let formation = self.formation.0.iter().map(|(name, _)| name);
@@ -185,7 +195,41 @@ impl Settings {
             let odd = names.into_iter().filter(|name| !known.contains(&name.as_str()));
             warnings.extend(odd.map(|name| unknown(origin, name)));
         }
+        let both = self.can_die.iter().filter(|name| self.is_restarted(name));
+        let both = both.filter(|name| known.contains(&name.as_str()));
+        warnings.extend(both.map(|name| Warning::BothEnds { name: name.clone() }));
         warnings
+    }
+}
+
+/// The flag or variable that a setting comes from.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(super) struct SaidBy(Vec<(&'static str, String)>);
+
+impl SaidBy {
+    fn of(typed: &StartOptions, env: &Env) -> Self {
+        let settings = [
+            ("SHELL", "--shell", typed.shell.is_some()),
+            ("TIMEOUT", "--timeout", typed.timeout.is_some()),
+            ("STOP_SIGNALS", "--stop-signals", typed.stop_signals.is_some()),
+            ("CAN_DIE", "--can-die", typed.can_die.is_some()),
+            ("ANY_CAN_DIE", "--any-can-die", typed.any_can_die.is_some()),
+            ("AUTO_RESTART", "--auto-restart", typed.auto_restart.is_some()),
+            ("PORT", "--port", typed.port.is_some()),
+            ("NO_PORT", "--no-port", typed.no_port.is_some()),
+        ];
+        let by = |(name, flag, is_typed): (&'static str, &str, bool)| {
+            let variable = || Some(format!("{}{name}", env.tmo_or_overmind(name)?.prefix));
+            let by = if is_typed { Some(flag.to_owned()) } else { variable() };
+            let plain = || (name == "PORT" && env.get("PORT").is_some()).then(|| "PORT".to_owned());
+            Some((name, by.or_else(plain)?))
+        };
+        Self(settings.into_iter().filter_map(by).collect())
+    }
+
+    /// By the name of the setting's variable.
+    pub(super) fn get(&self, name: &str) -> Option<&str> {
+        self.0.iter().find(|(known, _)| *known == name).map(|(_, by)| by.as_str())
     }
 }
 

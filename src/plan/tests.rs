@@ -13,14 +13,14 @@ use crate::model::plan::{Inherit, OnExit, Plan};
 
 const PROCFILE: &str = "web: w\nworker: k\ncss-1: c\n";
 
-struct Given {
-    context: Context,
-    procfile: &'static str,
-    toml: &'static str,
-    typed: StartOptions,
+pub(super) struct Given {
+    pub(super) context: Context,
+    pub(super) procfile: &'static str,
+    pub(super) toml: &'static str,
+    pub(super) typed: StartOptions,
 }
 
-fn given(env: &[(&str, &str)]) -> Given {
+pub(super) fn given(env: &[(&str, &str)]) -> Given {
     let context = Context {
         start_dir: "/x".into(),
         env: Env::of(env.iter().copied().chain([("HOME", "/h")])),
@@ -35,20 +35,30 @@ fn find(name: &OsStr) -> Option<PathBuf> {
 }
 
 impl Given {
-    fn typed(mut self, typed: StartOptions) -> Self {
+    pub(super) fn typed(mut self, typed: StartOptions) -> Self {
         self.typed = typed;
         self
     }
 
-    fn loaded(&self) -> Loaded {
-        Loaded {
-            project: Project::locate(Path::new("/x"), &self.typed, &self.context.env).unwrap(),
-            procfile: procfile::parse(self.procfile.as_bytes(), "Procfile").unwrap(),
-            toml: toml::parse(self.toml, "tmo.toml").unwrap(),
-        }
+    pub(super) fn loaded(&self) -> Loaded {
+        let env = &self.context.env;
+        let project = Project::locate(Path::new("/x"), &self.typed, env).unwrap();
+        let mut procfile = procfile::parse(self.procfile.as_bytes(), "Procfile").unwrap();
+        let (toml, mistakes) = toml::read(self.toml, "tmo.toml").unwrap();
+        let read = |file: &Path| match file.to_str() {
+            Some("/x/web.env") => Ok(b"A=file\nB=$A-$C\nHOME2=$HOME\n".to_vec()),
+            Some(_) | None => Err(std::io::ErrorKind::NotFound.into()),
+        };
+        let disk = toml::Disk { dir: Path::new("/x"), read: &read, is_dir: &|_| Ok(()) };
+        let found = toml::survey(&toml, &procfile.entries, env, (&disk, mistakes)).unwrap();
+        procfile.entries = found.entries;
+        Loaded { project, procfile, toml, own: found.own }
     }
 
-    fn resolve_with(&self, find: &dyn Fn(&OsStr) -> Option<PathBuf>) -> Result<Plan, PlanError> {
+    pub(super) fn resolve_with(
+        &self,
+        find: &dyn Fn(&OsStr) -> Option<PathBuf>,
+    ) -> Result<Plan, PlanError> {
         let facts = Facts {
             run: "run1".into(),
             started: 7,
@@ -61,11 +71,11 @@ impl Given {
         resolve(&self.context, &self.loaded(), &settings, facts)
     }
 
-    fn plan(&self) -> Plan {
+    pub(super) fn plan(&self) -> Plan {
         self.resolve_with(&find).unwrap()
     }
 
-    fn error(&self) -> String {
+    pub(super) fn error(&self) -> String {
         self.resolve_with(&find).unwrap_err().to_string()
     }
 

@@ -55,9 +55,14 @@ pub(crate) fn check(data: &[u8]) {
     let context = Context { start_dir: "/x".into(), env, warnings: warned };
     let (toml, procfile) = (input.bytes(), input.rest());
     let Ok(procfile) = procfile::parse(procfile, "Procfile") else { return };
-    let Ok(toml) = toml::parse(&String::from_utf8_lossy(toml), "tmo.toml") else { return };
+    let toml = String::from_utf8_lossy(toml);
+    let Ok((toml, mistakes)) = toml::read(&toml, "tmo.toml") else { return };
     let Ok(project) = Project::locate(Path::new("/x"), &typed, &context.env) else { return };
-    let loaded = Loaded { project, procfile, toml };
+    let disk = toml::Disk { dir: Path::new("/x"), read: &read, is_dir: &|_| Ok(()) };
+    let found = toml::survey(&toml, &procfile.entries, &context.env, (&disk, mistakes));
+    let Ok(found) = found else { return };
+    let procfile = procfile::Procfile { entries: found.entries, ..procfile };
+    let loaded = Loaded { project, procfile, toml, own: found.own };
     let settings = match Settings::of(&typed, &context.env) {
         Ok(settings) => settings,
         Err(error) => return assert!(error.to_string().len() < 1000 + 4 * data.len()),
@@ -115,7 +120,10 @@ fn sound(plan: &Plan, loaded: &Loaded) {
             .iter()
             .find(|entry| entry.name == process.name.entry())
             .expect("nobody named that");
-        assert_eq!(process.command, entry.command);
+        let said = loaded.toml.of(process.name.entry());
+        if said.command.is_none() && said.args.is_none() {
+            assert_eq!(process.command, entry.command);
+        }
         assert!(names.insert(name), "{name} twice");
         assert_eq!(nearest(name, [name]), Some(name));
         let env = process_env(plan, process);

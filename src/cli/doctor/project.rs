@@ -1,5 +1,6 @@
 //! Procfile, env files, shell and ports, as a start would find them.
 
+use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::path::PathBuf;
 
@@ -82,7 +83,7 @@ pub(super) fn stand_in(start: &Start) -> Option<Plan> {
         ..StartOptions::default()
     };
     let settings = Settings::of(&options, &Env::default()).ok()?;
-    let loaded = Loaded { project, procfile, toml };
+    let loaded = Loaded { project, procfile, toml, own: BTreeMap::new() };
     let plan = plan::resolve(&start.context, &loaded, &settings, start.facts(&find));
     let mut plan: Plan = plan.ok()?;
     plan.root = start.context.start_dir.as_path().into();

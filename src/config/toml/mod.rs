@@ -1,0 +1,131 @@
+//! `tmo.toml`, beside the Procfile or in its place: what a Procfile has no words for.
+//!
+//! A file is read in three steps, each of which tells all that it finds wrong: its syntax; its keys
+//! and kinds of values ([`keys`], [`shape`]) and what they mean; then, in [`survey()`], how it fits
+//! the Procfile and the disk. Every value keeps its place in the file.
+
+mod environ;
+pub mod keys;
+mod needs;
+mod probes;
+mod problem;
+mod read;
+mod schema;
+mod shape;
+mod survey;
+mod table;
+#[cfg(test)]
+mod tests;
+mod values;
+
+use std::path::PathBuf;
+
+use ::toml::Spanned;
+use ::toml::de::DeTable;
+
+use crate::model::rules::Hooks;
+use crate::model::{ProcName, nearest::nearest};
+pub use problem::{Mistakes, Problem, Source, TomlError};
+pub use schema::schema;
+pub use shape::At;
+use shape::View;
+pub use survey::{Disk, Own, Surveyed, survey};
+pub use table::{
+    Args, Asked, Command, Dependency, LiveTable, LogTable, ProcessTable, ReadyCheck, RestartTable,
+    StopTable,
+};
+pub use values::{parse_size, parse_time, shell_quoted, time_told};
+
+/// The contents of a `tmo.toml`; all of it optional.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct TmoToml {
+    /// `[log]`: where the journal is and how much of it is kept.
+    pub log: LogTable,
+    /// `[defaults]`: what holds for every process that says nothing else.
+    pub defaults: ProcessTable,
+    /// `[process.NAME]`, in the order of the file.
+    pub processes: Vec<(Spanned<String>, ProcessTable)>,
+    /// `[hooks]`: what is run when something happens.
+    pub hooks: Hooks,
+    /// `[crash] dir`, from the directory of the file.
+    pub crash_dir: Option<PathBuf>,
+    /// The file itself.
+    pub source: Source,
+}
+
+impl TmoToml {
+    /// What is said of a process, over what is said of all.
+    pub fn of(&self, name: &str) -> ProcessTable {
+        match self.table(name) {
+            Some(table) => table.over(&self.defaults),
+            None => ProcessTable::default().over(&self.defaults),
+        }
+    }
+
+    /// What is said of a process alone.
+    pub fn table(&self, name: &str) -> Option<&ProcessTable> {
+        self.processes.iter().find(|(known, _)| known.get_ref() == name).map(|(_, table)| table)
+    }
+}
+
+/// Parse the text of a `tmo.toml`; `file` is its name for messages.
+pub fn parse(text: &str, file: &str) -> Result<TmoToml, TomlError> {
+    let (toml, mistakes) = read(text, file)?;
+    mistakes.into_result(&toml.source)?;
+    Ok(toml)
+}
+
+/// The same, with what is wrong in what it says; only the syntax must be right.
+pub fn read(text: &str, file: &str) -> Result<(TmoToml, Mistakes), TomlError> {
+    let source = Source::new(text, file);
+    let mut mistakes = Mistakes::default();
+    let (document, errors) = DeTable::parse_recoverable(text);
+    for error in errors {
+        mistakes.add(error.span().unwrap_or_default(), error.message());
+    }
+    // What a broken file says further on can't be told.
+    mistakes.clone().into_result(&source)?;
+    let view = View(document.get_ref());
+    shape::table(view.0, keys::TOP, "", &mut mistakes);
+    let table = |key| view.table(key).map(|table| *table.get_ref());
+    let crash_dir = table("crash").and_then(|crash| read::said(crash, "dir", &mut mistakes));
+    let toml = TmoToml {
+        log: table("log").map(read::log).unwrap_or_default(),
+        defaults: table("defaults").map(|t| read::process(t, &mut mistakes)).unwrap_or_default(),
+        processes: table("process").map(|t| processes(t, &mut mistakes)).unwrap_or_default(),
+        hooks: table("hooks").map(|t| read::hooks(t, &mut mistakes)).unwrap_or_default(),
+        crash_dir: crash_dir.map(|dir| dir.into_inner().into()),
+        source,
+    };
+    Ok((toml, mistakes))
+}
+
+fn processes(view: View<'_, '_>, mistakes: &mut Mistakes) -> Vec<(Spanned<String>, ProcessTable)> {
+    let mut found = vec![];
+    for (name, value) in read::in_order(view.0) {
+        let word = name.get_ref();
+        match ProcName::new(word.as_str()) {
+            Ok(process) if process.as_str() == process.entry() => {}
+            Ok(process) => {
+                let entry = process.entry();
+                let text = format!("`{word}` is one instance; all of them share [process.{entry}]");
+                mistakes.add(name.span(), text);
+            }
+            Err(error) => mistakes.add(name.span(), error.to_string()),
+        }
+        if let Some(table) = value.get_ref().as_table() {
+            let table = read::process(View(table), mistakes);
+            found.push((name, table));
+        }
+    }
+    found
+}
+
+/// What to say behind an unknown name.
+fn or_nearest(word: &str, names: &[&str]) -> String {
+    match nearest(word, names.iter().copied()) {
+        Some(near) => format!("did you mean `{near}`?"),
+        None if names.is_empty() => "there are none".into(),
+        None => format!("there are {}", names.join(", ")),
+    }
+}

@@ -1,0 +1,169 @@
+//! What is wrong with a `tmo.toml`, with the place pointed at.
+
+use std::fmt;
+use std::ops::Range;
+
+use serde::Serialize;
+
+/// A `tmo.toml` that cannot be used, with all that is wrong with it.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{}", told(.problems))]
+pub struct TomlError {
+    /// Everything, in the order of the file.
+    pub problems: Vec<Problem>,
+}
+
+/// One thing that is wrong.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Problem {
+    /// The file as the user would name it.
+    pub file: String,
+    /// Line number, from 1.
+    pub line: usize,
+    /// Column in characters, from 1.
+    pub column: usize,
+    /// What is wrong, and what would be right.
+    pub text: String,
+    /// The line as it stands there.
+    pub source: String,
+    /// How many characters from the column on are meant.
+    pub width: usize,
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { file, line, column, text, source, width } = self;
+        writeln!(f, "{file}:{line}:{column}: {text}")?;
+        // What is meant stays under the eye where the line has tabs before it.
+        let before = source.chars().take(column - 1);
+        let blank: String = before.map(|c| if c == '\t' { '\t' } else { ' ' }).collect();
+        let gutter = " ".repeat(line.to_string().len());
+        write!(f, "  {line} | {source}\n  {gutter} | {blank}{}", "^".repeat(*width))
+    }
+}
+
+fn told(problems: &[Problem]) -> String {
+    problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
+}
+
+/// The text of a file, in which places are looked up.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Source {
+    /// The file as the user would name it.
+    pub file: String,
+    text: String,
+}
+
+impl Source {
+    /// That of a file.
+    pub fn new(text: &str, file: &str) -> Self {
+        Self { file: file.to_owned(), text: text.to_owned() }
+    }
+
+    /// Line number of a place, from 1.
+    pub fn line(&self, span: &Range<usize>) -> usize {
+        self.before(span).matches('\n').count() + 1
+    }
+
+    /// `tmo.toml:3`.
+    pub fn place(&self, span: &Range<usize>) -> String {
+        format!("{}:{}", self.file, self.line(span))
+    }
+
+    fn before(&self, span: &Range<usize>) -> &str {
+        let mut end = span.start.min(self.text.len());
+        while !self.text.is_char_boundary(end) {
+            end -= 1;
+        }
+        &self.text[..end]
+    }
+
+    fn problem(&self, Mistake { span, text }: Mistake) -> Problem {
+        /// No terminal is wider, and a line may be a whole file.
+        const MOST: usize = 160;
+        let before = self.before(&span);
+        let start = before.rfind('\n').map_or(0, |at| at + 1);
+        let column = before[start..].chars().count() + 1;
+        let line = self.text[start..].split('\n').next().unwrap_or_default();
+        let line = line.trim_end_matches('\r');
+        // A caret for each character that is meant, on this line only.
+        let meant = self.text.get(before.len()..span.end).unwrap_or_default();
+        let width = meant.split('\n').next().unwrap_or_default().chars().count();
+        let room = (line.chars().count() + 1).saturating_sub(column);
+        let source: String = line.chars().take(MOST).map(shown).collect();
+        let column_shown = column.min(source.chars().count() + 1);
+        Problem {
+            file: self.file.clone(),
+            line: self.line(&span),
+            column: column_shown,
+            text,
+            width: width.min(room).clamp(1, (MOST + 1).saturating_sub(column_shown).max(1)),
+            source,
+        }
+    }
+}
+
+/// What a terminal would act on is not shown.
+fn shown(c: char) -> char {
+    if c.is_control() && c != '\t' { '\u{fffd}' } else { c }
+}
+
+/// One thing that is wrong, before its place is looked up.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Mistake {
+    span: Range<usize>,
+    text: String,
+}
+
+/// What was found so far.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Mistakes(Vec<Mistake>);
+
+impl Mistakes {
+    /// One more.
+    pub fn add(&mut self, span: Range<usize>, text: impl Into<String>) {
+        let text: String = text.into().chars().map(|c| if c == '\n' { ' ' } else { c }).collect();
+        self.0.push(Mistake { span, text: text.chars().map(shown).collect() });
+    }
+
+    /// Nothing if nothing is wrong.
+    pub fn into_result(mut self, source: &Source) -> Result<(), TomlError> {
+        if self.0.is_empty() {
+            return Ok(());
+        }
+        self.0.sort_by_key(|mistake| mistake.span.start);
+        self.0.dedup();
+        let problems = self.0.into_iter().map(|mistake| source.problem(mistake)).collect();
+        Err(TomlError { problems })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Mistakes, Source};
+
+    #[test]
+    fn the_caret_stands_under_what_is_meant() {
+        let source = Source::new("a = 1\n\tdé = [2,\n 3]\n", "tmo.toml");
+        let mut mistakes = Mistakes::default();
+        mistakes.add(13..20, "no list");
+        mistakes.add(0..1, "no key");
+        let told = mistakes.into_result(&source).unwrap_err().to_string();
+        let expected = "tmo.toml:1:1: no key\n  1 | a = 1\n    | ^\n\
+             tmo.toml:2:7: no list\n  2 | \tdé = [2,\n    | \t     ^^^";
+        assert_eq!(told, expected);
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn any_place_can_be_told(text in "(?s).{0,40}", from in 0usize..60, long in 0usize..60) {
+            let mut mistakes = Mistakes::default();
+            mistakes.add(from..from + long, "x");
+            let error = mistakes.into_result(&Source::new(&text, "f")).unwrap_err();
+            let problem = &error.problems[0];
+            proptest::prop_assert!(problem.column <= problem.source.chars().count() + 1);
+            proptest::prop_assert!(problem.width >= 1);
+            proptest::prop_assert_eq!(error.to_string().lines().count(), 3);
+        }
+    }
+}

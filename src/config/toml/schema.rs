@@ -1,0 +1,49 @@
+//! The JSON Schema of a `tmo.toml`, for editors; made of [`super::keys`].
+
+use serde_json::{Map, Value, json};
+
+use super::keys::{self, Key, Kind};
+
+/// The schema.
+pub fn schema() -> Value {
+    let mut schema = of_table(keys::TOP);
+    schema["$schema"] = json!("http://json-schema.org/draft-07/schema#");
+    schema["title"] = json!("tmo.toml");
+    schema["description"] = json!("What tmo is to know of the processes besides their commands.");
+    schema["properties"]["process"]["propertyNames"] = json!({"pattern": "^[A-Za-z0-9_-]+$"});
+    schema
+}
+
+fn of_table(keys: &[Key]) -> Value {
+    let property = |key: &Key| {
+        let mut value = of(key.kind);
+        value["description"] = json!(key.about);
+        (key.name.to_owned(), value)
+    };
+    let properties: Map<String, Value> = keys.iter().map(property).collect();
+    json!({"type": "object", "additionalProperties": false, "properties": properties})
+}
+
+fn of(kind: Kind) -> Value {
+    match kind {
+        Kind::Text => json!({"type": "string"}),
+        Kind::Switch => json!({"type": "boolean"}),
+        Kind::Number(least, most) => json!({"type": "integer", "minimum": least, "maximum": most}),
+        Kind::Time => json!({"anyOf": [
+            {"type": "string", "pattern": r"^([0-9]+(\.[0-9]+)?(ms|s|m|h|d))+$"},
+            {"type": "number", "minimum": 0, "maximum": 1_000_000_000},
+        ]}),
+        Kind::Size => json!({"anyOf": [
+            {"type": "string", "pattern": r"^\s*[0-9]+\s*([kKmMgGtT]?([iI]?[bB])?)\s*$"},
+            {"type": "integer", "minimum": 0},
+        ]}),
+        Kind::Scalar => json!({"type": ["string", "number", "boolean"]}),
+        Kind::Word(words) => json!({"enum": words}),
+        Kind::List(of_item) => json!({"type": "array", "items": of(*of_item)}),
+        Kind::Map(of_value) => json!({"type": "object", "additionalProperties": of(*of_value)}),
+        Kind::Table(keys) => of_table(keys),
+        Kind::Either(kinds) => {
+            json!({"anyOf": kinds.iter().map(|kind| of(*kind)).collect::<Vec<_>>()})
+        }
+    }
+}

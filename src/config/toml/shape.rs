@@ -1,0 +1,213 @@
+//! Whether a file has the keys and the kinds of values that there are ([`super::keys`]).
+
+use std::ops::Range;
+
+use ::toml::Spanned;
+use ::toml::de::{DeTable, DeValue};
+
+use super::keys::{Key, Kind};
+use super::problem::Mistakes;
+use super::values::{parse_size, parse_time, seconds};
+use crate::model::nearest::nearest;
+
+/// A value with its place.
+pub(super) type Value<'a> = Spanned<DeValue<'a>>;
+
+/// Look at a table and all that is in it; `name` is what it is called.
+pub(super) fn table(table: &DeTable<'_>, keys: &[Key], name: &str, mistakes: &mut Mistakes) {
+    for (word, value) in table {
+        let text = word.get_ref().as_ref();
+        match keys.iter().find(|key| key.name == text) {
+            Some(key) => check(value, key.kind, text, mistakes),
+            None => mistakes.add(word.span(), unknown(text, keys, name)),
+        }
+    }
+}
+
+fn unknown(word: &str, keys: &[Key], name: &str) -> String {
+    let names = || keys.iter().map(|key| key.name);
+    let what = match nearest(word, names()) {
+        Some(near) => format!("did you mean `{near}`?"),
+        None => format!("there are {}", names().collect::<Vec<_>>().join(", ")),
+    };
+    match name {
+        "" => format!("unknown key `{word}`; {what}"),
+        _ => format!("unknown key `{word}` of {name}; {what}"),
+    }
+}
+
+/// Look at one value; `name` is its key.
+fn check(value: &Value<'_>, kind: Kind, name: &str, mistakes: &mut Mistakes) {
+    match (kind, value.get_ref()) {
+        (Kind::Table(keys), DeValue::Table(inner)) => {
+            table(inner, keys, &format!("`{name}`"), mistakes);
+        }
+        (Kind::Map(of), DeValue::Table(inner)) => {
+            for (key, value) in inner {
+                check(value, *of, key.get_ref(), mistakes);
+            }
+        }
+        (Kind::List(of), DeValue::Array(items)) => {
+            for item in &**items {
+                check(item, *of, name, mistakes);
+            }
+        }
+        (Kind::Either(kinds), found) => match kinds.iter().find(|kind| looks_like(found, kind)) {
+            Some(kind) => check(value, *kind, name, mistakes),
+            None => mistakes.add(value.span(), wrong(name, kind, found)),
+        },
+        (kind, found) if fits(found, &kind) => {}
+        (kind, found) => mistakes.add(value.span(), wrong(name, kind, found)),
+    }
+}
+
+fn wrong(name: &str, kind: Kind, found: &DeValue<'_>) -> String {
+    format!("`{name}` must be {}, not {}", kind.told(), told(found))
+}
+
+/// A value as it is told.
+fn told(found: &DeValue<'_>) -> String {
+    match found {
+        DeValue::String(text) => format!("\"{text}\""),
+        DeValue::Integer(number) => number.to_string(),
+        DeValue::Float(number) => number.to_string(),
+        DeValue::Boolean(truth) => truth.to_string(),
+        DeValue::Datetime(_) => "a date or time of day".into(),
+        DeValue::Array(_) => "a list".into(),
+        DeValue::Table(_) => "a table".into(),
+    }
+}
+
+/// Whether a value is of the type that a kind has: which of several is meant.
+fn looks_like(value: &DeValue<'_>, kind: &Kind) -> bool {
+    match kind {
+        Kind::Text | Kind::Word(_) => value.is_str(),
+        Kind::Switch => value.is_bool(),
+        Kind::Number(..) => value.is_integer(),
+        Kind::List(_) => value.is_array(),
+        Kind::Map(_) | Kind::Table(_) => value.is_table(),
+        Kind::Time | Kind::Size | Kind::Scalar => !value.is_array() && !value.is_table(),
+        Kind::Either(kinds) => kinds.iter().any(|kind| looks_like(value, kind)),
+    }
+}
+
+/// Whether a value that holds no others is one of a kind.
+fn fits(value: &DeValue<'_>, kind: &Kind) -> bool {
+    match kind {
+        // No command, name or variable can hold a NUL.
+        Kind::Text => value.as_str().is_some_and(|text| !text.contains('\0')),
+        Kind::Switch => value.is_bool(),
+        Kind::Number(least, most) => number(value).is_some_and(|n| (*least..=*most).contains(&n)),
+        Kind::Time => time(value).is_some(),
+        Kind::Size => size(value).is_some(),
+        Kind::Scalar => scalar(value).is_some_and(|text| !text.contains('\0')),
+        Kind::Word(words) => value.as_str().is_some_and(|text| words.contains(&text)),
+        Kind::List(_) | Kind::Map(_) | Kind::Table(_) | Kind::Either(_) => false,
+    }
+}
+
+/// A whole number that is not negative.
+pub(super) fn number(value: &DeValue<'_>) -> Option<u64> {
+    let number = value.as_integer()?;
+    u64::from_str_radix(number.as_str(), number.radix()).ok()
+}
+
+/// A time, in milliseconds.
+pub(super) fn time(value: &DeValue<'_>) -> Option<u64> {
+    if let Some(text) = value.as_str() {
+        return parse_time(text);
+    }
+    let of_float = || value.as_float().and_then(|float| float.as_str().parse().ok());
+    match number(value) {
+        Some(number) => number.checked_mul(1000).filter(|ms| *ms <= 1_000_000_000_000),
+        None => of_float().and_then(seconds),
+    }
+}
+
+/// A number of bytes.
+pub(super) fn size(value: &DeValue<'_>) -> Option<u64> {
+    value.as_str().map_or_else(|| number(value), parse_size)
+}
+
+/// What a variable is set to.
+pub(super) fn scalar(value: &DeValue<'_>) -> Option<String> {
+    match value {
+        DeValue::String(text) => Some(text.clone().into_owned()),
+        DeValue::Integer(number) => Some(number.to_string()),
+        DeValue::Float(number) => Some(number.to_string()),
+        DeValue::Boolean(truth) => Some(truth.to_string()),
+        DeValue::Datetime(_) | DeValue::Array(_) | DeValue::Table(_) => None,
+    }
+}
+
+/// A table that has been looked at: what does not fit is told already, and is as if it were not
+/// there.
+#[derive(Clone, Copy)]
+pub(super) struct View<'a, 'i>(pub(super) &'a DeTable<'i>);
+
+impl<'a, 'i> View<'a, 'i> {
+    /// The value of a key.
+    pub(super) fn get(self, key: &str) -> Option<&'a Value<'i>> {
+        self.0.get(key)
+    }
+
+    /// Where a key stands.
+    pub(super) fn key(self, key: &str) -> Option<Range<usize>> {
+        self.0.get_key_value(key).map(|(key, _)| key.span())
+    }
+
+    /// The value of a key as something else.
+    pub(super) fn of<T>(self, key: &str, read: impl Fn(&DeValue<'i>) -> Option<T>) -> At<T> {
+        let value = self.get(key)?;
+        Some(Spanned::new(value.span(), read(value.get_ref())?))
+    }
+
+    /// A text.
+    pub(super) fn text(self, key: &str) -> At<String> {
+        self.of(key, |value| value.as_str().map(str::to_owned))
+    }
+
+    /// A truth value.
+    pub(super) fn switch(self, key: &str) -> At<bool> {
+        self.of(key, DeValue::as_bool)
+    }
+
+    /// A time in milliseconds.
+    pub(super) fn time(self, key: &str) -> At<u64> {
+        self.of(key, time)
+    }
+
+    /// A number of a certain size.
+    pub(super) fn number<N: TryFrom<u64>>(self, key: &str) -> At<N> {
+        self.of(key, |value| N::try_from(number(value)?).ok())
+    }
+
+    /// A table.
+    pub(super) fn table(self, key: &str) -> At<View<'a, 'i>> {
+        let value = self.get(key)?;
+        Some(Spanned::new(value.span(), View(value.get_ref().as_table()?)))
+    }
+
+    /// The tables of a list; a table alone is a list of one.
+    pub(super) fn tables(self, key: &str) -> Vec<Spanned<View<'a, 'i>>> {
+        let Some(value) = self.get(key) else { return vec![] };
+        let one = std::slice::from_ref(value);
+        let items = value.get_ref().as_array().map_or(one, |items| items);
+        let view =
+            |item: &'a Value<'i>| Some(Spanned::new(item.span(), View(item.get_ref().as_table()?)));
+        items.iter().filter_map(view).collect()
+    }
+
+    /// The texts of a list; a text alone is a list of one.
+    pub(super) fn texts(self, key: &str) -> Vec<Spanned<String>> {
+        let Some(value) = self.get(key) else { return vec![] };
+        let one = std::slice::from_ref(value);
+        let items = value.get_ref().as_array().map_or(one, |items| items);
+        let text =
+            |item: &Value<'i>| Some(Spanned::new(item.span(), item.get_ref().as_str()?.to_owned()));
+        items.iter().filter_map(text).collect()
+    }
+}
+
+/// A value, if it was said, with its place.
+pub type At<T> = Option<Spanned<T>>;

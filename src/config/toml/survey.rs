@@ -1,0 +1,204 @@
+//! How a `tmo.toml` fits the Procfile and the disk, and whether what it says of a process agrees
+//! with itself.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io;
+use std::path::{Path, PathBuf};
+
+use super::problem::{Mistakes, TomlError};
+use super::table::{Args, Asked, Command, ProcessTable, ReadyCheck};
+use super::{TmoToml, environ, needs, or_nearest, values::shell_quoted};
+use crate::config::Env;
+use crate::config::load::why;
+use crate::config::procfile::Entry;
+use crate::config::project::{absolute, at_home};
+use crate::model::plan::OnExit;
+use crate::model::rules::{Probe, Restart, Stage};
+use crate::model::text::OsText;
+
+/// What is asked of the disk.
+pub struct Disk<'a> {
+    /// The directory of the file.
+    pub dir: &'a Path,
+    /// Reads a file.
+    pub read: &'a dyn Fn(&Path) -> io::Result<Vec<u8>>,
+    /// Whether this is a directory.
+    pub is_dir: &'a dyn Fn(&Path) -> io::Result<()>,
+}
+
+impl Disk<'_> {
+    /// A path of the file, absolute.
+    pub(super) fn path(&self, env: &Env, path: &Path) -> PathBuf {
+        absolute(self.dir, &at_home(env, path.to_owned()))
+    }
+}
+
+/// What came of it.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Surveyed {
+    /// All processes: those of the Procfile, then those that only the `tmo.toml` has.
+    pub entries: Vec<Entry>,
+    /// What each has of its own, where it has any.
+    pub own: BTreeMap<String, Own>,
+}
+
+/// What a process has of its own, looked up on the disk.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Own {
+    /// Its working directory, absolute.
+    pub cwd: Option<OsText>,
+    /// Its variables, over those of the run.
+    pub env: Vec<(OsText, OsText)>,
+}
+
+/// Look at all of it; all that is wrong is told at once, with what was known before.
+pub fn survey(
+    toml: &TmoToml,
+    procfile: &[Entry],
+    env: &Env,
+    (disk, mut mistakes): (&Disk<'_>, Mistakes),
+) -> Result<Surveyed, TomlError> {
+    let entries = entries(toml, procfile, &mut mistakes);
+    let mut own = BTreeMap::new();
+    for entry in &entries {
+        let table = toml.of(&entry.name);
+        sense(&table, &mut mistakes);
+        let found = Own {
+            cwd: cwd(&table, env, disk, &mut mistakes),
+            env: environ::of(toml, &entry.name, env, disk, &mut mistakes),
+        };
+        if found != Own::default() {
+            own.insert(entry.name.clone(), found);
+        }
+    }
+    needs::check(toml, &entries, &mut mistakes);
+    mistakes.into_result(&toml.source)?;
+    Ok(Surveyed { entries, own })
+}
+
+/// The entries of the Procfile, and what is said here of others.
+fn entries(toml: &TmoToml, procfile: &[Entry], mistakes: &mut Mistakes) -> Vec<Entry> {
+    let mut entries = procfile.to_vec();
+    let known: Vec<&str> = procfile.iter().map(|entry| entry.name.as_str()).collect();
+    for (name, table) in &toml.processes {
+        let word = name.get_ref();
+        // One that can't be a name has been told.
+        let is_name =
+            !word.is_empty() && word.chars().all(|c| c.is_ascii_alphanumeric() || "_-".contains(c));
+        if !is_name || known.contains(&word.as_str()) {
+            continue;
+        }
+        let Some(command) = &table.command else {
+            let text = if known.is_empty() {
+                format!("`{word}` has no command; add `command = \"…\"`")
+            } else {
+                let near = or_nearest(word, &known);
+                format!("`{word}` has no `command`, and the Procfile has no such entry; {near}")
+            };
+            mistakes.add(name.span(), text);
+            continue;
+        };
+        let command = match command.get_ref() {
+            Command::Shell(line) => line.clone(),
+            Command::Words(words) => {
+                words.iter().map(|word| shell_quoted(word)).collect::<Vec<_>>().join(" ")
+            }
+        };
+        let line = toml.source.line(&name.span());
+        entries.push(Entry { name: word.clone(), command: command.into(), line });
+    }
+    entries
+}
+
+fn cwd(
+    table: &ProcessTable,
+    env: &Env,
+    disk: &Disk<'_>,
+    mistakes: &mut Mistakes,
+) -> Option<OsText> {
+    let cwd = table.cwd.as_ref()?;
+    let path = disk.path(env, cwd.get_ref());
+    if let Err(error) = (disk.is_dir)(&path) {
+        let text =
+            format!("can't run in {}: {}; make it, or name another", path.display(), why(&error));
+        mistakes.add(cwd.span(), text);
+    }
+    Some(path.into())
+}
+
+/// Whether what is said of a process agrees with itself.
+fn sense(table: &ProcessTable, mistakes: &mut Mistakes) {
+    if let (Some(command), Some(args)) = (&table.command, &table.args)
+        && matches!((command.get_ref(), args.get_ref()), (Command::Words(_), Args::Text(_)))
+    {
+        mistakes.add(args.span(), "`args` of a command without a shell are a list, as the command");
+    }
+    restarts(table, mistakes);
+    readiness(table, mistakes);
+    if let (Some(soft), Some(good)) = (&table.soft_exit_codes, &table.success_exit_codes)
+        && let Some(code) = soft.get_ref().iter().find(|code| good.get_ref().contains(code))
+    {
+        let text = format!("{code} is in `success_exit_codes` too; it can't be both");
+        mistakes.add(soft.span(), text);
+    }
+    let mut names = BTreeSet::new();
+    for flag in &table.flags {
+        let name = &flag.get_ref().name;
+        if !names.insert(name) {
+            mistakes.add(flag.span(), format!("there are two flags `{name}`; rename one of them"));
+        }
+    }
+}
+
+fn restarts(table: &ProcessTable, mistakes: &mut Mistakes) {
+    let restart = &table.restart;
+    let policy = restart.policy.as_ref();
+    let end = table.on_exit.as_ref().filter(|end| *end.get_ref() == OnExit::Restart);
+    if let Some(end) = end
+        && policy.is_some_and(|policy| *policy.get_ref() == Restart::No)
+    {
+        let text = "`on_exit = \"restart\"` and `restart = \"no\"` contradict each other; \
+                    leave one of them out";
+        mistakes.add(end.span(), text);
+    }
+    if let (Some(delay), Some(most)) = (&restart.delay_ms, &restart.max_delay_ms)
+        && delay.get_ref() > most.get_ref()
+    {
+        mistakes.add(delay.span(), "the first pause is longer than `max_delay`; raise that");
+    }
+    let for_ever = policy.filter(|policy| *policy.get_ref() == Restart::Always);
+    let for_ever = for_ever.map(|at| at.span()).or(end.map(|at| at.span()));
+    let Some(at) = for_ever else { return };
+    if table.ends_ready() {
+        let text = "it is ready when it has ended (`exit`), so it can't be started again after \
+                    each end; use \"on-failure\"";
+        mistakes.add(at, text);
+    } else if table.stage() == Stage::Cleanup {
+        let text = "a process of phase cleanup has to end; use \"on-failure\" or \"no\"";
+        mistakes.add(at, text);
+    }
+}
+
+fn readiness(table: &ProcessTable, mistakes: &mut Mistakes) {
+    if !table.ends_ready() {
+        return;
+    }
+    let listens = |check: &ReadyCheck| {
+        matches!(
+            check.asked,
+            Asked::OwnPort(_) | Asked::Probe(Probe::Port { .. } | Probe::Http { .. })
+        )
+    };
+    if let Some(ready) = &table.ready
+        && ready.get_ref().iter().any(listens)
+    {
+        let text = "a process that has ended (`exit`) takes no connections (`port`, `http`); \
+                    keep one of them";
+        mistakes.add(ready.span(), text);
+    }
+    if let Some(live) = &table.live {
+        let text = "it is ready when it has ended (`exit`), so nothing is left to ask; \
+                    leave out `live`";
+        mistakes.add(live.span(), text);
+    }
+}

@@ -1,0 +1,242 @@
+//! The tables of a `tmo.toml`, as values.
+
+use std::path::PathBuf;
+
+use ::toml::Spanned;
+
+use super::shape::At;
+use crate::model::plan::OnExit;
+use crate::model::rules::{
+    Action, Backoff, FailurePattern, Flag, Milestone, Probe, Restart, Stage, Text,
+};
+
+/// The table `[log]`.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct LogTable {
+    /// The directory below which this project's journal is kept.
+    pub dir: Option<PathBuf>,
+    /// Bytes kept per process; 0 keeps everything.
+    pub per_process: Option<u64>,
+    /// Bytes kept in all; 0 keeps everything.
+    pub total: Option<u64>,
+}
+
+/// `[process.NAME]`, or `[defaults]`, which has nothing of what only one process can have.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct ProcessTable {
+    /// What is run.
+    pub command: At<Command>,
+    /// What is appended to it.
+    pub args: At<Args>,
+    /// A name for people.
+    pub display: At<String>,
+    /// The port it is told.
+    pub port: At<u16>,
+    /// What it waits for.
+    pub depends_on: Vec<Dependency>,
+    /// The working directory, from the directory of the file.
+    pub cwd: At<PathBuf>,
+    /// Variables.
+    pub env: Vec<Spanned<(String, String)>>,
+    /// Files with variables.
+    pub env_file: Vec<Spanned<PathBuf>>,
+    /// Directories that come before `PATH`.
+    pub add_path: Vec<Spanned<PathBuf>>,
+    /// Whether it begins with the others.
+    pub autostart: At<bool>,
+    /// The groups that it belongs to.
+    pub groups: Vec<Spanned<String>>,
+    /// The shell that runs its command.
+    pub shell: At<String>,
+    /// When it has its turn.
+    pub phase: At<Stage>,
+    /// When it is ready.
+    pub ready: At<Vec<ReadyCheck>>,
+    /// Whether it still works.
+    pub live: At<LiveTable>,
+    /// When it is started again.
+    pub restart: RestartTable,
+    /// What follows its end.
+    pub on_exit: At<OnExit>,
+    /// Exit codes besides 0 that are no failure.
+    pub success_exit_codes: At<Vec<u8>>,
+    /// Exit codes of failures that don't count.
+    pub soft_exit_codes: At<Vec<u8>>,
+    /// How it is stopped.
+    pub stop: StopTable,
+    /// What means that it has failed.
+    pub failures: Vec<Spanned<FailurePattern>>,
+    /// What is counted and kept.
+    pub flags: Vec<Spanned<Flag>>,
+}
+
+/// A command.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Command {
+    /// A line for the shell.
+    Shell(String),
+    /// A program and its arguments, without a shell.
+    Words(Vec<String>),
+}
+
+/// What is appended to a command.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Args {
+    /// To a line for the shell, as it stands.
+    Text(String),
+    /// One by one.
+    Words(Vec<String>),
+}
+
+/// A process that is waited for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Dependency {
+    /// The entry.
+    pub on: Spanned<String>,
+    /// How far it must have come.
+    pub until: Milestone,
+}
+
+/// A way to find out, before it is known which port the process has.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Asked {
+    /// Whatever its port, on this host.
+    OwnPort(String),
+    /// All else.
+    Probe(Probe),
+}
+
+/// One item of `ready`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ReadyCheck {
+    /// What is to be found out.
+    pub asked: Asked,
+    /// How long it may take.
+    pub timeout_ms: u64,
+    /// The pause between two attempts.
+    pub every_ms: u64,
+}
+
+/// The table `live`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LiveTable {
+    /// What is to be found out.
+    pub asked: Asked,
+    /// The pause between two attempts.
+    pub every_ms: u64,
+    /// How long an answer may take.
+    pub timeout_ms: u64,
+    /// How many in a row must fail.
+    pub failures: u32,
+    /// What follows.
+    pub action: Action,
+}
+
+/// `restart`; a word alone is the policy.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct RestartTable {
+    /// After which ends.
+    pub policy: At<Restart>,
+    /// The pause before it.
+    pub delay_ms: At<u64>,
+    /// How the pauses grow.
+    pub backoff: At<Backoff>,
+    /// The longest pause.
+    pub max_delay_ms: At<u64>,
+    /// Failures in a row.
+    pub max_failures: At<u32>,
+    /// What ends a row of failures.
+    pub stable_ms: At<u64>,
+}
+
+/// `stop`.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct StopTable {
+    /// The number of the signal.
+    pub signal: At<i32>,
+    /// A command before it.
+    pub command: At<String>,
+    /// How long it may take.
+    pub timeout_ms: At<u64>,
+}
+
+impl ProcessTable {
+    /// What is said of a process over what is said of all. Lists of patterns and variables are
+    /// joined; of all else, what is said of the process alone holds.
+    pub fn over(&self, all: &Self) -> Self {
+        fn first<T: Clone>(own: &At<T>, all: &At<T>) -> At<T> {
+            own.as_ref().or(all.as_ref()).cloned()
+        }
+        fn joined<T: Clone>(one: &[T], other: &[T]) -> Vec<T> {
+            one.iter().chain(other).cloned().collect()
+        }
+        Self {
+            command: self.command.clone(),
+            args: self.args.clone(),
+            display: self.display.clone(),
+            port: self.port.clone(),
+            depends_on: self.depends_on.clone(),
+            cwd: first(&self.cwd, &all.cwd),
+            env: joined(&all.env, &self.env),
+            env_file: joined(&all.env_file, &self.env_file),
+            add_path: joined(&self.add_path, &all.add_path),
+            autostart: first(&self.autostart, &all.autostart),
+            groups: joined(&all.groups, &self.groups),
+            shell: first(&self.shell, &all.shell),
+            phase: first(&self.phase, &all.phase),
+            ready: first(&self.ready, &all.ready),
+            live: first(&self.live, &all.live),
+            restart: RestartTable {
+                policy: first(&self.restart.policy, &all.restart.policy),
+                delay_ms: first(&self.restart.delay_ms, &all.restart.delay_ms),
+                backoff: first(&self.restart.backoff, &all.restart.backoff),
+                max_delay_ms: first(&self.restart.max_delay_ms, &all.restart.max_delay_ms),
+                max_failures: first(&self.restart.max_failures, &all.restart.max_failures),
+                stable_ms: first(&self.restart.stable_ms, &all.restart.stable_ms),
+            },
+            on_exit: first(&self.on_exit, &all.on_exit),
+            success_exit_codes: first(&self.success_exit_codes, &all.success_exit_codes),
+            soft_exit_codes: first(&self.soft_exit_codes, &all.soft_exit_codes),
+            stop: StopTable {
+                signal: first(&self.stop.signal, &all.stop.signal),
+                command: first(&self.stop.command, &all.stop.command),
+                timeout_ms: first(&self.stop.timeout_ms, &all.stop.timeout_ms),
+            },
+            failures: joined(&all.failures, &self.failures),
+            flags: joined(&all.flags, &self.flags),
+        }
+    }
+
+    /// When it has its turn.
+    pub fn stage(&self) -> Stage {
+        self.phase.as_ref().map(|phase| *phase.get_ref()).unwrap_or_default()
+    }
+
+    /// Whether it is ready only once it has ended.
+    pub fn ends_ready(&self) -> bool {
+        let exit = |check: &ReadyCheck| matches!(check.asked, Asked::Probe(Probe::Exit { .. }));
+        self.ready.as_ref().is_some_and(|ready| ready.get_ref().iter().any(exit))
+    }
+}
+
+impl Asked {
+    /// What is found out of a process that is told this port.
+    pub fn with_port(&self, port: Option<u16>) -> Option<Probe> {
+        match self {
+            Self::OwnPort(host) => Some(Probe::Port { host: host.clone(), port: port? }),
+            Self::Probe(probe) => Some(probe.clone()),
+        }
+    }
+}
+
+impl RestartTable {
+    /// Whether anything is said.
+    pub fn is_said(&self) -> bool {
+        *self != Self::default()
+    }
+}
+
+/// A regular expression as it is meant.
+pub(super) fn expression(text: &Text) -> Result<regex::Regex, regex::Error> {
+    regex::RegexBuilder::new(&text.pattern).case_insensitive(text.any_case).build()
+}

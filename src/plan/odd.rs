@@ -1,0 +1,45 @@
+//! What of a `tmo.toml` has no effect in this plan, or another one than it seems.
+
+use crate::config::Warning;
+use crate::config::load::Loaded;
+use crate::model::ProcName;
+use crate::model::plan::Plan;
+
+/// The variables that a process is told whatever it has of its own.
+const TOLD: [&str; 6] =
+    ["PORT", "PS", "TMO_SESSION", "TMO_PROCESS", "TMO_SOCKET", "OVERMIND_SOCKET"];
+
+/// Whatever is odd, in the order of the file.
+pub fn oddities(loaded: &Loaded, plan: &Plan) -> Vec<Warning> {
+    let toml = &loaded.toml;
+    let mut odd = vec![];
+    let mut tell = |at: &std::ops::Range<usize>, text: String| {
+        odd.push(Warning::Toml { place: toml.source.place(at), text });
+    };
+    let tables = toml.processes.iter().map(|(name, table)| (name.get_ref().as_str(), table));
+    for (name, table) in [("", &toml.defaults)].into_iter().chain(tables) {
+        for pair in &table.env {
+            let variable = &pair.get_ref().0;
+            let Some(word) = TOLD.iter().find(|word| *word == variable) else { continue };
+            let todo = if *word == "PORT" { "; write `port = …` instead" } else { "" };
+            tell(&pair.span(), format!("{word} is set by tmo{todo}"));
+        }
+        let instances = |entry: &str| {
+            let of_entry = |name: &&ProcName| name.entry() == entry;
+            plan.processes.iter().filter(|process| of_entry(&&process.name)).collect::<Vec<_>>()
+        };
+        let begins = |entry: &str| instances(entry).iter().any(|process| !process.waits);
+        for dependency in table.depends_on.iter().filter(|_| begins(name)) {
+            let on = dependency.on.get_ref();
+            if instances(on).is_empty() {
+                let text = format!("`{name}` does not wait for `{on}`, which is left out");
+                tell(&dependency.on.span(), text);
+            } else if !begins(on) {
+                let text =
+                    format!("`{name}` waits until somebody starts `{on}` (autostart = false)");
+                tell(&dependency.on.span(), text);
+            }
+        }
+    }
+    odd
+}

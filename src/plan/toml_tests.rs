@@ -1,0 +1,243 @@
+//! What comes of a `tmo.toml` together with a Procfile, flags and variables.
+
+use std::path::Path;
+use std::time::Duration;
+
+use pretty_assertions::assert_eq;
+
+use super::tests::{Given, given};
+use super::{Settings, begin_with, explain, oddities, process_env};
+use crate::config::StartOptions;
+use crate::model::plan::{OnExit, Plan, ProcessPlan};
+use crate::model::rules::{Milestone, Probe, Restart, Rules};
+
+fn with(toml: &'static str) -> Given {
+    Given { toml, ..given(&[]) }
+}
+
+fn process<'a>(plan: &'a Plan, name: &str) -> &'a ProcessPlan {
+    plan.processes.iter().find(|process| process.name.as_str() == name).unwrap()
+}
+
+#[test]
+fn an_empty_file_changes_nothing() {
+    let (bare, empty) = (given(&[]).plan(), with("[process.web]\n[defaults]\n").plan());
+    assert_eq!(bare, empty);
+    assert!(bare.processes.iter().all(|p| p.rules == Rules::default() && p.env.is_empty()));
+}
+
+#[test]
+fn a_command_gets_its_arguments_with_and_without_a_shell() {
+    let plan = with(
+        "[process]\nweb.args = [\"a b\", \"c\"]\nworker.args = \"--x $Y\"\n\
+         css-1 = {command = [\"sass\", \"in put\"], args = [\"-w\"]}\nnew.command = \"n\"\n",
+    )
+    .plan();
+    let commands: Vec<_> =
+        plan.processes.iter().map(|p| p.command.0.to_str().unwrap().to_owned()).collect();
+    assert_eq!(commands, ["w 'a b' c", "k --x $Y", "sass 'in put' -w", "n"]);
+    let argv = process(&plan, "css-1").argv.clone().unwrap();
+    assert_eq!(argv, ["sass", "in put", "-w"].map(Into::into));
+    assert_eq!(process(&plan, "new").port, Some(5300), "behind those of the Procfile");
+}
+
+#[test]
+fn a_flag_or_variable_holds_before_the_file() {
+    let toml = "[process.web]\non_exit = \"stop-all\"\nshell = \"bash\"\n\
+                stop = {signal = \"TERM\", timeout = 9}\n[process.worker]\non_exit = \"restart\"\n";
+    let plain = with(toml).plan();
+    let web = process(&plain, "web");
+    assert_eq!((web.stop_signal, web.grace_ms, web.on_exit), (15, Some(9000), OnExit::StopAll));
+    assert_eq!(web.shell.as_path(), Path::new("/bin/bash"));
+    assert_eq!(process(&plain, "worker").on_exit, OnExit::Restart);
+    let typed = StartOptions {
+        can_die: Some("web,worker".into()),
+        stop_signals: Some("web=QUIT".into()),
+        timeout: Some(Duration::from_secs(1)),
+        shell: Some("sh".into()),
+        ..StartOptions::default()
+    };
+    let by_flag = with(toml).typed(typed).plan();
+    let env = [
+        ("TMO_CAN_DIE", "web,worker"),
+        ("OVERMIND_STOP_SIGNALS", "web=QUIT"),
+        ("TMO_TIMEOUT", "1"),
+        ("TMO_SHELL", "sh"),
+    ];
+    let by_variable = Given { toml, ..given(&env) }.plan();
+    for plan in [by_flag, by_variable] {
+        let web = process(&plan, "web");
+        assert_eq!((web.stop_signal, web.grace_ms, web.on_exit), (3, None, OnExit::Remain));
+        assert_eq!((plan.grace_ms, web.shell.as_path()), (1000, Path::new("/bin/sh")));
+        assert_eq!(process(&plan, "worker").on_exit, OnExit::Remain);
+    }
+}
+
+#[test]
+fn what_restarts_goes_by_policy_end_and_flags() {
+    let toml = "[defaults.restart]\ndelay = \"40s\"\n[process.worker]\nrestart = \"on-failure\"\n\
+                [process.css-1]\non_exit = \"restart\"\n";
+    let when = |plan: &Plan| -> Vec<_> {
+        plan.processes.iter().map(|p| p.rules.restart.as_ref().map(|r| r.when)).collect()
+    };
+    let plan = with(toml).plan();
+    assert_eq!(when(&plan), [None, Some(Restart::OnFailure), Some(Restart::Always)]);
+    let policy = process(&plan, "worker").rules.restart.clone().unwrap();
+    assert_eq!((policy.delay_ms, policy.max_delay_ms), (40_000, 40_000), "never below the first");
+    let typed = |auto_restart: Option<&str>, can_die: Option<&str>| StartOptions {
+        auto_restart: auto_restart.map(Into::into),
+        can_die: can_die.map(Into::into),
+        ..StartOptions::default()
+    };
+    let all = with(toml).typed(typed(Some("all"), None)).plan();
+    assert_eq!(when(&all), [Some(Restart::Always); 3]);
+    let die = with(toml).typed(typed(None, Some("worker,css-1"))).plan();
+    assert_eq!(when(&die), [None, Some(Restart::OnFailure), None]);
+}
+
+#[test]
+fn what_is_to_end_stops_nobody() {
+    let toml = "[process]\nweb.depends_on.worker = \"completed\"\ncss-1.ready.exit = 0\n\
+                db = {command = \"d\", phase = \"dependency\"}\n\
+                end = {command = \"e\", phase = \"cleanup\"}\n\
+                loud = {command = \"l\", phase = \"dependency\", on_exit = \"stop-all\"}\n";
+    let plan = with(toml).plan();
+    let ends: Vec<_> = plan.processes.iter().map(|p| p.on_exit).collect();
+    use OnExit::{Remain, StopAll};
+    assert_eq!(ends, [StopAll, Remain, Remain, Remain, Remain, StopAll]);
+}
+
+#[test]
+fn instances_share_the_rules_of_their_entry() {
+    let toml = "[process.web]\nport = 80\nready = {port = true}\ndepends_on = [\"worker\"]\n\
+                [process.worker]\nport = 7000\n";
+    let typed =
+        StartOptions { formation: Some("web=2,worker=2".into()), ..StartOptions::default() };
+    let plan = with(toml).typed(typed).plan();
+    let second = process(&plan, "web#2");
+    assert_eq!(second.port, Some(90));
+    let port = Probe::Port { host: "127.0.0.1".into(), port: 90 };
+    assert_eq!(second.rules.ready[0].probe, port);
+    let needs: Vec<_> =
+        second.rules.needs.iter().map(|need| (need.on.as_str(), need.until)).collect();
+    assert_eq!(needs, [("worker#1", Milestone::Ready), ("worker#2", Milestone::Ready)]);
+    assert_eq!(process(&plan, "css-1").port, Some(5200), "lines keep their ports");
+}
+
+#[test]
+fn a_port_that_nobody_is_told_can_t_be_asked() {
+    let toml = "[process.web]\n\nlive.port = true\n";
+    let typed = StartOptions { no_port: Some(true), ..StartOptions::default() };
+    let error = with(toml).typed(typed).error();
+    let told = "tmo.toml:3: `port = true` means the PORT of `web`, which is told none (--no-port)";
+    assert!(error.starts_with(told), "{error}");
+}
+
+#[test]
+fn own_variables_lie_between_those_of_the_run_and_those_of_tmo() {
+    let toml = "[process.web]\nenv = {KEEP = \"own\", PORT = \"1\", PS = \"x\"}\n\
+                env_file = \"web.env\"\n";
+    let given = Given { toml, ..given(&[("KEEP", "k"), ("OTHER", "o"), ("C", "c")]) };
+    let plan = given.plan();
+    let env = process_env(&plan, process(&plan, "web"));
+    let get = |key: &str| {
+        let found = env.iter().find(|(name, _)| name.as_os_str() == key);
+        found.map(|(_, value)| value.as_os_str().to_str().unwrap())
+    };
+    for (key, value) in
+        [("KEEP", "own"), ("OTHER", "o"), ("PORT", "5000"), ("PS", "web"), ("B", "file-c")]
+    {
+        assert_eq!(get(key), Some(value), "{key}");
+    }
+    assert_eq!(get("HOME2"), Some("/h"));
+    let odd: Vec<_> = oddities(&given.loaded(), &plan).iter().map(ToString::to_string).collect();
+    assert_eq!(
+        odd,
+        [
+            "tmo.toml:2: PORT is set by tmo; write `port = …` instead",
+            "tmo.toml:2: PS is set by tmo"
+        ]
+    );
+}
+
+#[test]
+fn what_is_left_out_is_waited_for_by_nobody() {
+    let toml = "[process.web]\ndepends_on = [\"worker\", \"css-1\"]\n[process.css-1]\n\
+                autostart = false\n";
+    let typed =
+        StartOptions { ignored_processes: Some("worker".into()), ..StartOptions::default() };
+    let given = with(toml).typed(typed);
+    let plan = given.plan();
+    assert_eq!(process(&plan, "web").rules.needs.len(), 1);
+    let odd: Vec<_> = oddities(&given.loaded(), &plan).iter().map(ToString::to_string).collect();
+    assert_eq!(
+        odd,
+        [
+            "tmo.toml:2: `web` does not wait for `worker`, which is left out",
+            "tmo.toml:2: `web` waits until somebody starts `css-1` (autostart = false)",
+        ]
+    );
+}
+
+#[test]
+fn who_is_asked_for_brings_what_it_waits_for() {
+    let toml = "[process]\nweb.depends_on = [\"worker\"]\nworker.autostart = false\n\
+                db = {command = \"d\", phase = \"dependency\"}\n\
+                end = {command = \"e\", phase = \"cleanup\"}\n";
+    let mut plan = with(toml).plan();
+    begin_with(&mut plan, |name| name.as_str() == "web");
+    let waits: Vec<_> = plan.processes.iter().map(|p| (p.name.as_str(), p.waits)).collect();
+    let expected =
+        [("web", false), ("worker", false), ("css-1", true), ("db", false), ("end", false)];
+    assert_eq!(waits, expected);
+    begin_with(&mut plan, |name| name.as_str() == "db");
+    let begins: Vec<_> = plan.processes.iter().filter(|p| !p.waits).map(|p| &p.name).collect();
+    assert_eq!(begins.iter().map(|name| name.as_str()).collect::<Vec<_>>(), ["db", "end"]);
+}
+
+#[test]
+fn contradicting_flags_are_pointed_out() {
+    let typed = StartOptions {
+        can_die: Some("web,worker".into()),
+        auto_restart: Some("web".into()),
+        ..StartOptions::default()
+    };
+    let given = with("").typed(typed);
+    let settings = Settings::of(&given.typed, &given.context.env).unwrap();
+    let told: Vec<_> =
+        settings.warnings(&given.loaded().procfile).iter().map(ToString::to_string).collect();
+    assert_eq!(told, ["--can-die and --auto-restart both name `web`; it is started again"]);
+}
+
+#[test]
+fn everything_in_force_is_told_with_who_says_it() {
+    let toml = "[defaults]\nenv = {A = \"1\"}\n[process.web]\non_exit = \"ignore\"\n\
+                stop.timeout = \"3s\"\nrestart = \"always\"\n";
+    let typed = StartOptions {
+        auto_restart: Some("web".into()),
+        stop_signals: Some("worker=TERM".into()),
+        ..StartOptions::default()
+    };
+    let given = Given { toml, typed, ..given(&[("TMO_SHELL", "bash")]) };
+    let (loaded, plan) = (given.loaded(), given.plan());
+    let settings = Settings::of(&given.typed, &given.context.env).unwrap();
+    let told = |name: &str, key: &str| {
+        let all = explain(&loaded, &settings, &plan, process(&plan, name));
+        let row = all.into_iter().find(|row| row.key == key)?;
+        Some(format!("{} {}", row.value, row.from))
+    };
+    for (name, key, expected) in [
+        ("web", "command", "\"w\" ./Procfile:1"),
+        ("web", "on_exit", "\"restart\" --auto-restart"),
+        ("web", "stop.signal", "\"INT\" default"),
+        ("web", "stop.timeout", "\"3s\" tmo.toml:5"),
+        ("web", "shell", "\"/bin/bash\" TMO_SHELL"),
+        ("web", "env", "[\"A\"] tmo.toml:2"),
+        ("web", "port", "5000 default"),
+        ("worker", "stop.signal", "\"TERM\" --stop-signals"),
+        ("worker", "cwd", "\"/x\" default"),
+    ] {
+        assert_eq!(told(name, key).as_deref(), Some(expected), "{name} {key}");
+    }
+    assert_eq!(told("worker", "restart"), None);
+}
