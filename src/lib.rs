@@ -5,6 +5,7 @@
 //!
 //! - [`model`]: the words: names, exits, plans, requests.
 //! - [`sys`]: what differs between systems: processes, signals, clocks.
+//! - [`watch`]: what is looked for in what processes print.
 //! - [`config`] and [`plan`]: Procfile, env files, variables; resolved before anything starts.
 //! - [`pane`]: what runs in a tmux pane. [`pane::shim`] keeps the process, [`pane::sink`] its bytes.
 //! - [`journal`]: streams of bytes on disk, the merged index over them, the cursors that read both.
@@ -31,3 +32,4 @@ pub mod plan;
 pub mod supervisor;
 pub mod sys;
 pub mod view;
+pub mod watch;

@@ -2,7 +2,7 @@
 
 use regex::bytes::{Regex, RegexBuilder};
 
-use crate::view::escape::{Scanner, Token};
+use crate::model::escape::{Scanner, Token};
 
 /// A regular expression for lines, which are compared without their colours.
 #[derive(Debug, Clone)]

@@ -1,6 +1,7 @@
 //! The words of the program: names, states, plans, requests. No I/O, no clock, no async.
 
 pub mod count;
+pub mod escape;
 pub mod exit;
 pub mod name;
 pub mod nearest;

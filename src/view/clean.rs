@@ -4,8 +4,8 @@
 //! screens, erasing, modes, titles, character sets. A line that was written over itself (a
 //! spinner) is its last state that shows anything.
 
-use super::escape::{Scanner, Token};
 use super::sgr::Sgr;
+use crate::model::escape::{Scanner, Token};
 
 /// No more of a line is shown.
 pub(crate) const LONGEST: usize = 1 << 20;

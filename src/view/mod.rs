@@ -6,7 +6,6 @@
 
 mod clean;
 pub mod echo;
-pub mod escape;
 pub mod merged;
 pub mod paint;
 pub mod partials;

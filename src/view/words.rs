@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::clean::Cleaner;
 use crate::model::Exit;
+use crate::model::escape::{Scanner, Token};
 
 /// The end of a process that nobody had asked for.
 #[derive(Debug, Clone, Copy)]
@@ -53,10 +54,10 @@ fn quote(line: &[u8]) -> String {
 
 /// Cleaned text without its colours and links.
 fn plain(cleaned: &[u8]) -> Vec<u8> {
-    let mut scanner = super::escape::Scanner::default();
+    let mut scanner = Scanner::default();
     let (mut rest, mut text) = (cleaned, Vec::with_capacity(cleaned.len()));
     while let Some(token) = scanner.next(&mut rest) {
-        if let super::escape::Token::Text(part) = token {
+        if let Token::Text(part) = token {
             text.extend_from_slice(part);
         }
     }

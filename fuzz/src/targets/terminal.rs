@@ -1,7 +1,7 @@
 //! What processes print, as it is shown: escapes taken apart, lines rendered.
 
 use tmo::journal::record::{Kind, Record, UNFINISHED};
-use tmo::view::escape::{Scanner, Token};
+use tmo::model::escape::{Scanner, Token};
 use tmo::view::merged::{Chunk, Renderer, Unfinished};
 use tmo::view::paint::{Mode, Style};
 use tmo::view::sgr::Sgr;

@@ -84,6 +84,11 @@ enum Step {
 }
 
 impl Scanner {
+    /// Whether it is within nothing: what comes is looked at as if it were the beginning.
+    pub fn at_rest(&self) -> bool {
+        self.state == State::Ground
+    }
+
     /// Forget an unfinished sequence.
     pub fn reset(&mut self) {
         self.state = State::Ground;

@@ -1,0 +1,195 @@
+//! What it costs to look for patterns in output, beside taking the same output into the index:
+//! `cargo bench --bench watch`.
+//!
+//! The figure to look at is the share: so much longer does a byte take with these patterns.
+
+#![expect(clippy::unwrap_used, reason = "a measurement that can't go on fails")]
+#![expect(clippy::print_stdout, reason = "figures are to be read")]
+
+#[expect(dead_code, reason = "the tests need more of it")]
+#[path = "../../src/journal/tests/place.rs"]
+mod place;
+
+use std::time::Instant;
+
+use tmo::model::rules::{FailureAction, FailurePattern, Rules, Text};
+use tmo::watch::Watcher;
+// The journal's own tests name these so.
+use tmo::{journal, model};
+
+use place::{EPOCH, Place};
+
+const MIB: usize = 1 << 20;
+const SIZE: usize = 256 * MIB;
+/// How much is read at once from a stream that is flooded, and how much from a busy one.
+const PIECES: [usize; 2] = [64 << 10, 4 << 10];
+/// A stream goes on in another file after this.
+const SEGMENT: u64 = 16 << 20;
+
+/// Lines of several programs, as they come out of a terminal.
+const PLAIN: &str = "\
+2026-11-20T12:00:00Z INFO request served in 12 ms, 200 OK, 1234 bytes, GET /x/y\r
+[worker] job 8812 (SendMail) done: 15.2ms, queue default, attempt 1 of 5, no error\r
+  User Load (0.4ms)  SELECT \"users\".* FROM \"users\" WHERE \"users\".\"id\" = $1 LIMIT $2\r
+webpack 5.88.2 compiled 214 modules in 1203 ms; watching for changes in src/app\r
+";
+const COLOURED: &str = "\
+\x1b[2m2026-11-20T12:00:00Z\x1b[0m \x1b[32mINFO\x1b[0m request served in \x1b[1m12 ms\x1b[0m, 200 OK\r
+\x1b[36m[worker]\x1b[0m job 8812 (\x1b[33mSendMail\x1b[0m) done: 15.2ms, queue default, no error\r
+";
+
+fn main() {
+    // `cargo test` runs the benches too, to see that they can be run.
+    if !std::env::args().any(|word| word == "--bench") {
+        println!("nothing is measured here: `cargo bench --bench watch` does");
+        return;
+    }
+    for (what, text) in [("plain lines", PLAIN), ("coloured lines", COLOURED)] {
+        let text = text.repeat(SIZE / text.len()).into_bytes();
+        for piece in PIECES {
+            let ingest = ingest(&text, piece);
+            println!(
+                "{what} in pieces of {piece}: ingest {:.2} GB/s",
+                text.len() as f64 / 1e9 / ingest
+            );
+            for (patterns, rules) in rules() {
+                let (seconds, hits) = watch(&rules, &text, piece);
+                let rate = text.len() as f64 / 1e9 / seconds;
+                let share = 100.0 * seconds / ingest;
+                println!("  {patterns}: {rate:.1} GB/s, {share:.1} % of ingest, {hits} hits");
+            }
+        }
+    }
+}
+
+/// Seconds that the index of this text takes.
+fn ingest(text: &[u8], piece: usize) -> f64 {
+    let place = Place::new();
+    let mut sink = place.sink(1, SEGMENT);
+    let mut ingest = place.ingest();
+    let mut seconds = 0.0;
+    for (at, piece) in text.chunks(piece).enumerate() {
+        sink.append(EPOCH + at as u64, piece);
+        let begun = Instant::now();
+        ingest.wake(1, u64::MAX).unwrap();
+        seconds += begun.elapsed().as_secs_f64();
+    }
+    seconds
+}
+
+/// Seconds that it takes to look for these, and how many are found.
+fn watch(rules: &Rules, text: &[u8], piece: usize) -> (f64, usize) {
+    let mut watcher = Watcher::new(rules, &[]).unwrap();
+    watcher.begin(1);
+    let begun = Instant::now();
+    let mut hits = text.chunks(piece).map(|piece| watcher.feed(piece).len()).sum();
+    hits += watcher.finish().len();
+    (begun.elapsed().as_secs_f64(), hits)
+}
+
+fn rules() -> [(&'static str, Rules); 5] {
+    let failures = |texts: &[Text]| Rules {
+        failures: texts.iter().cloned().map(failure).collect(),
+        ..Rules::default()
+    };
+    let all: Vec<Text> = WORDS.iter().map(|word| text(word, false)).collect();
+    let expressions = EXPRESSIONS.iter().map(|expression| text(expression, true));
+    let mixed: Vec<Text> = all.iter().take(25).cloned().chain(expressions.clone()).collect();
+    let loose: Vec<Text> = mixed.iter().cloned().chain([text("^\\d+$", true)]).collect();
+    [
+        ("no pattern", Rules::default()),
+        ("1 text", failures(&all[..1])),
+        ("50 texts", failures(&all)),
+        ("25 texts, 25 expressions", failures(&mixed)),
+        ("the same and one without a word in it", failures(&loose)),
+    ]
+}
+
+fn text(pattern: &str, regex: bool) -> Text {
+    Text { pattern: pattern.to_owned(), regex, any_case: true }
+}
+
+fn failure(text: Text) -> FailurePattern {
+    FailurePattern { text, action: FailureAction::Break }
+}
+
+const WORDS: [&str; 50] = [
+    "Error: EADDRINUSE",
+    "panic:",
+    "fatal error",
+    "Segmentation fault",
+    "core dumped",
+    "OutOfMemoryError",
+    "Killed",
+    "Cannot find module",
+    "ModuleNotFoundError",
+    "SyntaxError",
+    "Traceback (most recent call last)",
+    "Address already in use",
+    "ECONNREFUSED",
+    "connection refused",
+    "permission denied",
+    "no such file or directory",
+    "undefined method",
+    "NoMethodError",
+    "NullPointerException",
+    "StackOverflowError",
+    "could not connect to server",
+    "database does not exist",
+    "role does not exist",
+    "password authentication failed",
+    "migration pending",
+    "Unhandled rejection",
+    "UnhandledPromiseRejection",
+    "assertion failed",
+    "thread 'main' panicked",
+    "stack backtrace",
+    "deadlock detected",
+    "too many open files",
+    "disk quota exceeded",
+    "no space left on device",
+    "certificate has expired",
+    "handshake failure",
+    "command not found",
+    "npm ERR!",
+    "yarn error",
+    "build failed",
+    "compilation failed",
+    "failed to compile",
+    "linker error",
+    "undefined reference",
+    "bundler: failed",
+    "Could not find gem",
+    "Gem::LoadError",
+    "LoadError",
+    "invalid credentials",
+    "license expired",
+];
+
+const EXPRESSIONS: [&str; 25] = [
+    "^panic: .*",
+    "exit(ed)? with (code|status) [1-9]",
+    "\\bOOM\\b",
+    "listening on port \\d+ failed",
+    "E[A-Z]+: bad file descriptor",
+    "(?:FATAL|EMERG)\\b.*database",
+    "error TS\\d+:",
+    "Uncaught \\w+Error",
+    "java\\.lang\\.\\w+Exception",
+    "goroutine \\d+ \\[running\\]",
+    "signal: (killed|aborted)",
+    "process \\d+ terminated",
+    "\\[error\\] .* refused$",
+    "cannot (bind|listen)",
+    "heap out of memory|allocation failed",
+    "^thread '.*' panicked at",
+    "ERROR:\\s+relation \".*\" does not exist",
+    "Failed to load (config|plugin)",
+    "rake aborted!",
+    "exception in thread \"\\w+\"",
+    "Invalid (token|argument) at \\d+",
+    "timeout after \\d+ ?m?s",
+    "worker \\d+ crashed",
+    "vite.*internal server error",
+    "redis.*connection lost",
+];

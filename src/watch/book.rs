@@ -1,0 +1,225 @@
+//! What flags have found: how often, and the last times with the lines around them.
+
+use std::collections::VecDeque;
+
+use serde::{Deserialize, Serialize};
+
+use super::clean::without_break;
+use super::watcher::LONGEST_SHOWN;
+use crate::model::rules::Flag;
+
+/// The matches of the flags of one process, over all its lives.
+///
+/// A [`super::Watcher`] keeps one. It can be saved and restored; lines that were still to come
+/// behind a match are not waited for then.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct FlagBook {
+    flags: Vec<FlagLog>,
+    /// The last lines, for the next match.
+    #[serde(skip)]
+    recent: VecDeque<String>,
+    #[serde(skip)]
+    life: u32,
+    #[serde(skip)]
+    time: u64,
+    /// Some match is to get lines behind it.
+    #[serde(skip)]
+    waits: bool,
+}
+
+/// What one flag has found.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FlagLog {
+    /// The flag's name.
+    pub name: String,
+    /// How many lines have matched.
+    pub count: u64,
+    /// More than these are too many.
+    pub target: Option<u64>,
+    /// The last [`FlagBook::MOST_MATCHES`], oldest first.
+    pub matches: VecDeque<Match>,
+    /// How many lines before and behind a match are kept.
+    #[serde(default)]
+    context: usize,
+}
+
+/// A line that matched.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Match {
+    /// It was the flag's match of this number, from 1.
+    pub number: u64,
+    /// The life that printed it.
+    pub life: u32,
+    /// When, in nanoseconds since the Unix epoch; 0 if nobody has said.
+    pub time: u64,
+    /// It, without escapes.
+    pub line: String,
+    /// Lines before it, of the same life.
+    pub before: Vec<String>,
+    /// Lines behind it, of the same life; some may still come.
+    pub after: Vec<String>,
+    /// How many will.
+    #[serde(skip)]
+    missing: usize,
+    /// Its line has not ended.
+    #[serde(skip)]
+    open: bool,
+}
+
+impl FlagLog {
+    /// Whether it has matched more often than it may.
+    pub fn is_exceeded(&self) -> bool {
+        self.target.is_some_and(|target| self.count > target)
+    }
+}
+
+impl FlagBook {
+    /// So many matches of a flag are kept.
+    pub const MOST_MATCHES: usize = 50;
+    /// No more lines than these are kept before or behind a match.
+    pub const MOST_CONTEXT: u16 = 20;
+    /// No more of such a line is kept, in bytes.
+    pub const LONGEST_CONTEXT: usize = 1024;
+
+    /// An empty one for these flags.
+    pub fn new(flags: &[Flag]) -> Self {
+        let log = |flag: &Flag| FlagLog {
+            name: flag.name.clone(),
+            count: 0,
+            target: flag.target,
+            matches: VecDeque::new(),
+            context: usize::from(flag.context.min(Self::MOST_CONTEXT)),
+        };
+        Self { flags: flags.iter().map(log).collect(), ..Self::default() }
+    }
+
+    /// What each flag has found, in the order of the flags.
+    pub fn flags(&self) -> &[FlagLog] {
+        &self.flags
+    }
+
+    /// Take over what another one knows of flags of the same name.
+    pub fn restore(&mut self, other: &Self) {
+        for flag in &mut self.flags {
+            if let Some(old) = other.flags.iter().find(|old| old.name == flag.name) {
+                flag.count = old.count;
+                flag.matches.clone_from(&old.matches);
+            }
+        }
+        (self.life, self.time, self.waits) = (other.life, other.time, other.waits);
+        self.recent.clone_from(&other.recent);
+    }
+
+    /// Forget all matches.
+    pub fn clear(&mut self) {
+        for flag in &mut self.flags {
+            flag.count = 0;
+            flag.matches.clear();
+        }
+        self.waits = false;
+    }
+
+    /// The time of what comes.
+    pub(super) fn at(&mut self, time: u64) {
+        self.time = time;
+    }
+
+    /// A life begins.
+    pub(super) fn begin(&mut self, life: u32) {
+        self.end();
+        self.life = life;
+    }
+
+    /// A life has ended: nothing follows its last line.
+    pub(super) fn end(&mut self) {
+        for found in self.flags.iter_mut().flat_map(|flag| &mut flag.matches) {
+            (found.missing, found.open) = (0, false);
+        }
+        self.recent.clear();
+        self.waits = false;
+    }
+
+    /// Whether the next line must be given to [`Self::end_line`], and not to [`Self::pass`].
+    pub(super) fn wants_lines(&self) -> bool {
+        self.waits
+    }
+
+    /// The line that is being printed has matched.
+    pub(super) fn matched(&mut self, flag: usize, line: &str) {
+        let Some(log) = self.flags.get_mut(flag) else { return };
+        log.count += 1;
+        if log.matches.len() == Self::MOST_MATCHES {
+            log.matches.pop_front();
+        }
+        let skipped = self.recent.len().saturating_sub(log.context);
+        log.matches.push_back(Match {
+            number: log.count,
+            life: self.life,
+            time: self.time,
+            line: line.to_owned(),
+            before: self.recent.iter().skip(skipped).cloned().collect(),
+            after: vec![],
+            missing: log.context,
+            open: true,
+        });
+    }
+
+    /// A line has ended, which may have matched.
+    pub(super) fn end_line(&mut self, line: &[u8]) {
+        if self.flags.is_empty() {
+            return;
+        }
+        let kept = self.most_context() > 0;
+        let text = if kept { cut(line, Self::LONGEST_CONTEXT) } else { String::new() };
+        self.waits = false;
+        for log in &mut self.flags {
+            // Those that wait are the last ones.
+            for found in log.matches.iter_mut().rev() {
+                if found.open {
+                    found.open = false;
+                    // It may have matched before it had ended.
+                    if line.len() <= LONGEST_SHOWN {
+                        found.line = cut(line, LONGEST_SHOWN);
+                    }
+                } else if found.missing > 0 {
+                    found.missing -= 1;
+                    found.after.push(text.clone());
+                } else {
+                    break;
+                }
+                self.waits |= found.missing > 0;
+            }
+        }
+        if kept {
+            self.remember(text);
+        }
+    }
+
+    /// Lines that have not matched.
+    pub(super) fn pass(&mut self, lines: &[u8]) {
+        let most = self.most_context();
+        if most == 0 || lines.is_empty() {
+            return;
+        }
+        let ends = memchr::memrchr_iter(b'\n', &lines[..lines.len() - 1]);
+        let start = ends.take(most).nth(most - 1).map_or(0, |newline| newline + 1);
+        for line in lines[start..].split_inclusive(|&byte| byte == b'\n') {
+            self.remember(cut(without_break(line), Self::LONGEST_CONTEXT));
+        }
+    }
+
+    fn remember(&mut self, line: String) {
+        while self.recent.len() >= self.most_context() {
+            self.recent.pop_front();
+        }
+        self.recent.push_back(line);
+    }
+
+    fn most_context(&self) -> usize {
+        self.flags.iter().map(|flag| flag.context).max().unwrap_or(0)
+    }
+}
+
+fn cut(line: &[u8], most: usize) -> String {
+    String::from_utf8_lossy(&line[..line.len().min(most)]).into_owned()
+}

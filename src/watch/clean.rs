@@ -1,0 +1,119 @@
+//! Pieces of output without escapes, and without the case of ASCII letters.
+
+use crate::model::escape::{Scanner, Token};
+
+/// Takes out of a stream what is not text; sequences may be cut in two.
+#[derive(Debug, Default)]
+pub(super) struct Cleaner {
+    scanner: Scanner,
+    text: Vec<u8>,
+}
+
+impl Cleaner {
+    /// What follows does not continue what came before.
+    pub(super) fn reset(&mut self) {
+        self.scanner = Scanner::default();
+    }
+
+    /// The text of the next piece: its lines end with `\n` or `\r\n`, and there are no other
+    /// control bytes in it than tabs.
+    pub(super) fn clean<'a>(&'a mut self, piece: &'a [u8]) -> &'a [u8] {
+        if self.scanner.at_rest() && is_clean(piece) {
+            return piece;
+        }
+        self.text.clear();
+        let mut rest = piece;
+        while let Some(token) = self.scanner.next(&mut rest) {
+            match token {
+                Token::Text(text) => self.text.extend_from_slice(text),
+                Token::Control(b'\n') => self.text.push(b'\n'),
+                Token::Control(_) | Token::Csi(..) | Token::Osc(_) | Token::Other => {}
+            }
+        }
+        &self.text
+    }
+}
+
+/// Whether there is nothing to be taken out, but carriage returns before newlines.
+fn is_clean(piece: &[u8]) -> bool {
+    let Some((&last, before)) = piece.split_last() else { return true };
+    // What begins a sequence of two bytes must not be parted from the other one.
+    if last == b'\r' || last == LEAD || is_control(last) != 0 {
+        return false;
+    }
+    // Without branches and with nothing but bytes it is done for many of them at once.
+    let odd = before.iter().zip(&piece[1..]).fold(0, |odd: u8, (&byte, &next)| {
+        let bare = u8::from(byte == b'\r') & u8::from(next != b'\n');
+        let c1 = u8::from(byte == LEAD) & u8::from(next & 0xe0 == 0x80);
+        odd | bare | c1 | is_control(byte)
+    });
+    odd == 0
+}
+
+/// Leads the two-byte forms of the C1 controls.
+const LEAD: u8 = 0xc2;
+
+fn is_control(byte: u8) -> u8 {
+    let low = u8::from(byte < 0x20);
+    let kept = u8::from(byte == b'\t') | u8::from(byte == b'\n') | u8::from(byte == b'\r');
+    low & !kept | u8::from(byte == 0x7f)
+}
+
+/// The same text with small ASCII letters; all else, and so all places, stay.
+pub(super) fn fold(text: &[u8], folded: &mut Vec<u8>) {
+    folded.clear();
+    folded.extend_from_slice(text);
+    folded.make_ascii_lowercase();
+}
+
+/// A line without its line break.
+pub(super) fn without_break(line: &[u8]) -> &[u8] {
+    let line = line.strip_suffix(b"\n").unwrap_or(line);
+    line.strip_suffix(b"\r").unwrap_or(line)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::{Cleaner, is_clean};
+
+    fn cleaned(pieces: &[&[u8]]) -> String {
+        let mut cleaner = Cleaner::default();
+        let clean: Vec<u8> =
+            pieces.iter().flat_map(|piece| cleaner.clean(piece).to_vec()).collect();
+        String::from_utf8_lossy(&clean).replace("\r\n", "\n")
+    }
+
+    #[test]
+    fn only_text_is_left() {
+        let cases: [(&[&[u8]], &str); 7] = [
+            (&[b"a\tb\r\nc"], "a\tb\nc"),
+            (&[b"a\r", b"\nb"], "a\nb"),
+            (&[b"10%\r20%\r\n"], "10%20%\n"),
+            (&[b"\x1b[3", b"1mred\x1b[m!"], "red!"),
+            (&["£5 caf".as_bytes(), "é".as_bytes()], "£5 café"),
+            (&[b"a\xc2", b"\x9bx"], "ax"),
+            (&[b"be\x07ll \x7f\x08"], "bell "),
+        ];
+        for (pieces, expected) in cases {
+            assert_eq!(cleaned(pieces), expected, "{pieces:?}");
+        }
+        assert!(is_clean("°C: 5\r\n".as_bytes()) && !is_clean(b"\xc2") && !is_clean(b"\x1b"));
+    }
+
+    proptest! {
+        #[test]
+        fn cuts_change_nothing(
+            input in prop::collection::vec(prop::sample::select(&b"\x1b[]3m\x07\r\n\nab\xc2\x9b\xa0\x18"[..]), 0..40),
+            cut in 0usize..40,
+        ) {
+            let cut = cut.min(input.len());
+            // As nothing but the scanner would have it.
+            let mut cleaner = Cleaner::default();
+            let slow: Vec<u8> = input.iter().flat_map(|byte| cleaner.clean(&[*byte]).to_vec()).collect();
+            prop_assert_eq!(cleaned(&[&input]), String::from_utf8_lossy(&slow));
+            prop_assert_eq!(cleaned(&[&input]), cleaned(&[&input[..cut], &input[cut..]]));
+        }
+    }
+}

@@ -1,0 +1,159 @@
+//! Texts without which an expression can't match.
+//!
+//! They are those of the expression with small ASCII letters, to be looked for in lines with
+//! small ASCII letters: one search serves for patterns that care for the case and for those that
+//! don't. What is found is only a reason to look at the line.
+
+use regex_syntax::hir::literal::Extractor;
+use regex_syntax::hir::{
+    Class, ClassBytes, ClassBytesRange, ClassUnicode, ClassUnicodeRange, Hir, HirKind, Repetition,
+};
+
+/// No pattern is looked for by more texts than these.
+const MOST: usize = 8;
+/// No text is longer.
+const LONGEST: usize = 32;
+/// Longer ones are not better.
+const LONG: usize = 8;
+/// How many parts of a sequence are looked at, and how many of them at once.
+const STARTS: usize = 64;
+const SPAN: usize = 16;
+
+/// Texts of at least `least` bytes, one of which stands in whatever this expression matches;
+/// `None` if there are no such texts, or too many.
+pub(super) fn of(hir: &Hir, least: usize) -> Option<Vec<Vec<u8>>> {
+    best(&lowered(hir)).filter(|needles| shortest(needles) >= least)
+}
+
+/// The expression as it is for a text in which all ASCII letters are small; what it asks of the
+/// ends of lines and words is left away.
+fn lowered(hir: &Hir) -> Hir {
+    let all = |parts: &[Hir]| parts.iter().map(lowered).collect();
+    match hir.kind() {
+        HirKind::Empty | HirKind::Look(_) => Hir::empty(),
+        HirKind::Literal(literal) => Hir::literal(literal.0.to_ascii_lowercase()),
+        HirKind::Class(Class::Unicode(class)) => Hir::class(Class::Unicode(small(class))),
+        HirKind::Class(Class::Bytes(class)) => Hir::class(Class::Bytes(small_bytes(class))),
+        HirKind::Repetition(repetition) => {
+            let Repetition { min, max, greedy, sub } = repetition;
+            let sub = Box::new(lowered(sub));
+            Hir::repetition(Repetition { min: *min, max: *max, greedy: *greedy, sub })
+        }
+        HirKind::Capture(capture) => lowered(&capture.sub),
+        HirKind::Concat(parts) => Hir::concat(all(parts)),
+        HirKind::Alternation(parts) => Hir::alternation(all(parts)),
+    }
+}
+
+fn small(class: &ClassUnicode) -> ClassUnicode {
+    let mut capitals = ClassUnicode::new([ClassUnicodeRange::new('A', 'Z')]);
+    capitals.intersect(class);
+    let small = |letter: char| letter.to_ascii_lowercase();
+    let smalls = ClassUnicode::new(
+        capitals
+            .iter()
+            .map(|range| ClassUnicodeRange::new(small(range.start()), small(range.end()))),
+    );
+    let mut class = class.clone();
+    class.difference(&capitals);
+    class.union(&smalls);
+    class
+}
+
+fn small_bytes(class: &ClassBytes) -> ClassBytes {
+    let mut capitals = ClassBytes::new([ClassBytesRange::new(b'A', b'Z')]);
+    capitals.intersect(class);
+    let small = |letter: u8| letter.to_ascii_lowercase();
+    let smalls = ClassBytes::new(
+        capitals.iter().map(|range| ClassBytesRange::new(small(range.start()), small(range.end()))),
+    );
+    let mut class = class.clone();
+    class.difference(&capitals);
+    class.union(&smalls);
+    class
+}
+
+/// The best texts: long ones, then few.
+fn best(hir: &Hir) -> Option<Vec<Vec<u8>>> {
+    match hir.kind() {
+        HirKind::Concat(parts) => {
+            // Whatever the whole matches, a part of the sequence matches a part of it.
+            let spans = (0..parts.len().min(STARTS)).filter_map(|start| {
+                let end = parts.len().min(start + SPAN);
+                prefixes(&Hir::concat(parts[start..end].to_vec()))
+            });
+            spans.chain(parts.iter().filter_map(best)).max_by_key(|needles| worth(needles))
+        }
+        HirKind::Alternation(parts) => {
+            let all = parts.iter().map(best).collect::<Option<Vec<_>>>();
+            let of_parts = all.map(|all| tidy(all.into_iter().flatten()));
+            let few = of_parts.filter(|needles| needles.len() <= MOST);
+            few.into_iter().chain(prefixes(hir)).max_by_key(|needles| worth(needles))
+        }
+        HirKind::Repetition(repetition) if repetition.min > 0 => best(&repetition.sub),
+        HirKind::Repetition(_) | HirKind::Empty | HirKind::Look(_) => None,
+        HirKind::Literal(_) | HirKind::Class(_) | HirKind::Capture(_) => prefixes(hir),
+    }
+}
+
+/// What the matches of an expression begin with.
+fn prefixes(hir: &Hir) -> Option<Vec<Vec<u8>>> {
+    let mut extractor = Extractor::new();
+    extractor.limit_class(MOST).limit_total(MOST).limit_repeat(LONG).limit_literal_len(LONGEST);
+    let found = extractor.extract(hir);
+    let needles = tidy(found.literals()?.iter().map(|literal| literal.as_bytes().to_vec()));
+    (needles.len() <= MOST && shortest(&needles) > 0).then_some(needles)
+}
+
+fn tidy(needles: impl Iterator<Item = Vec<u8>>) -> Vec<Vec<u8>> {
+    let mut needles: Vec<_> = needles.collect();
+    needles.sort_unstable();
+    needles.dedup();
+    needles
+}
+
+fn shortest(needles: &[Vec<u8>]) -> usize {
+    needles.iter().map(Vec::len).min().unwrap_or(0)
+}
+
+fn worth(needles: &[Vec<u8>]) -> (usize, usize) {
+    (shortest(needles).min(LONG), MOST - needles.len().min(MOST))
+}
+
+#[cfg(test)]
+mod tests {
+    use regex_syntax::ParserBuilder;
+
+    use super::of;
+
+    fn needles(pattern: &str) -> Option<Vec<String>> {
+        let hir = ParserBuilder::new().utf8(false).build().parse(pattern).unwrap();
+        let text = |needle: Vec<u8>| String::from_utf8_lossy(&needle).into_owned();
+        of(&hir, 2).map(|needles| needles.into_iter().map(text).collect())
+    }
+
+    #[test]
+    fn the_longest_text_that_must_be_there_is_found() {
+        let table: [(&str, Option<&[&str]>); 14] = [
+            ("Error: EADDRINUSE", Some(&["error: eaddrinuse"])),
+            ("(?i-u)error", Some(&["error"])),
+            ("^\\d+ Errors?$", Some(&[" error"])),
+            ("listening on port \\d+", Some(&["listening on port "])),
+            ("\\bOOM\\b", Some(&["oom"])),
+            ("(fatal|panic): ", Some(&["fatal: ", "panic: "])),
+            ("x*(abc)+y?", Some(&["abc"])),
+            ("[Ee]rror", Some(&["error"])),
+            ("took \\d+ms", Some(&["took "])),
+            ("ready|^$", None),
+            ("\\d+", None),
+            ("(abc)?", None),
+            ("[a-z]+", None),
+            ("", None),
+        ];
+        for (pattern, expected) in table {
+            let expected = expected.map(|all| all.iter().map(|&one| one.to_owned()).collect());
+            assert_eq!(needles(pattern), expected, "{pattern}");
+        }
+        assert!(needles("(?i)ошибка").unwrap().iter().all(|needle| needle.len() >= 4));
+    }
+}

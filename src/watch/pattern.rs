@@ -1,0 +1,269 @@
+//! One thing to look for.
+
+use memchr::memmem::Finder;
+use regex::bytes::{Regex, RegexBuilder};
+use regex_syntax::hir::{Hir, Look};
+use regex_syntax::{ParserBuilder, escape};
+
+use super::needles;
+use crate::model::rules::Text;
+
+/// A pattern that can't be looked for.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum BadPattern {
+    /// It would be found in every line.
+    #[error("a pattern is empty; say what to look for")]
+    Empty,
+    /// A text that no line holds.
+    #[error("`{}` has a line break or another control character in it; lines are looked at one \
+        by one, without those", .0.escape_debug())]
+    Control(String),
+    /// An expression that is none.
+    #[error("`{text}` is no regular expression: {why}")]
+    Expression {
+        /// What was given.
+        text: String,
+        /// What is wrong with it.
+        why: String,
+    },
+}
+
+/// Whether this can be looked for.
+pub fn check(text: &Text) -> Result<(), BadPattern> {
+    Pattern::new(text).map(|_| ())
+}
+
+/// A text as it was printed, and with small ASCII letters; both are of one length.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Both<'a> {
+    pub(super) text: &'a [u8],
+    pub(super) folded: &'a [u8],
+}
+
+impl<'a> Both<'a> {
+    pub(super) fn range(self, from: usize, to: usize) -> Self {
+        Self { text: &self.text[from..to], folded: &self.folded[from..to] }
+    }
+}
+
+/// A pattern, ready to be looked for.
+#[derive(Debug)]
+pub(super) struct Pattern {
+    how: How,
+    /// Where it matches, one of these stands, small letters for capitals.
+    pub(super) needles: Option<Vec<Vec<u8>>>,
+}
+
+#[derive(Debug)]
+enum How {
+    /// A text, letter by letter.
+    Exact(Finder<'static>),
+    /// The same, whatever the case of ASCII letters.
+    Folded(Finder<'static>),
+    /// A text with other letters, whatever their case.
+    Cased(Box<Regex>, usize),
+    /// An expression, and the same for a text of many lines, where that can be asked.
+    Line(Box<Regex>, Option<String>),
+}
+
+impl Pattern {
+    pub(super) fn new(text: &Text) -> Result<Self, BadPattern> {
+        if text.regex {
+            return Self::expression(text);
+        }
+        let words = text.pattern.as_str();
+        if words.is_empty() {
+            return Err(BadPattern::Empty);
+        }
+        if words.chars().any(|c| c.is_control() && c != '\t') {
+            return Err(BadPattern::Control(words.to_owned()));
+        }
+        if text.any_case && !words.is_ascii() {
+            return Self::cased(words);
+        }
+        let folded = words.to_ascii_lowercase().into_bytes();
+        let how = if text.any_case {
+            How::Folded(Finder::new(&folded).into_owned())
+        } else {
+            How::Exact(Finder::new(words.as_bytes()).into_owned())
+        };
+        Ok(Self { how, needles: Some(vec![folded]) })
+    }
+
+    /// ASCII letters are those of ASCII only, as in other texts: no sign that is written like a K
+    /// is one.
+    fn cased(words: &str) -> Result<Self, BadPattern> {
+        let part = |c: char| {
+            let flags = if c.is_ascii() { "i-u" } else { "i" };
+            format!("(?{flags}:{})", escape(&c.to_string()))
+        };
+        let pattern: String = words.chars().map(part).collect();
+        let hir = parse(&pattern, false, false).map_err(|why| bad(words, why))?;
+        let regex = build(&pattern, false).map_err(|why| bad(words, why))?;
+        let longest = hir.properties().maximum_len().unwrap_or(words.len() * 2);
+        Ok(Self { how: How::Cased(Box::new(regex), longest), needles: needles::of(&hir, 1) })
+    }
+
+    fn expression(text: &Text) -> Result<Self, BadPattern> {
+        let Text { pattern, any_case, .. } = text;
+        let regex = build(pattern, *any_case).map_err(|why| bad(pattern, why))?;
+        let hir = parse(pattern, *any_case, false).map_err(|why| bad(pattern, why))?;
+        let needles = needles::of(&hir, 2);
+        // Its flags must not be those of the ones beside it.
+        let case = if *any_case { "(?i)" } else { "" };
+        let whole = asks_many_lines(pattern, *any_case).then(|| format!("(?:{case}{pattern})"));
+        Ok(Self { how: How::Line(Box::new(regex), whole), needles })
+    }
+
+    /// Whether it is a text, which is found wherever it stands, and not an expression, which is
+    /// about whole lines.
+    pub(super) fn is_text(&self) -> bool {
+        !matches!(self.how, How::Line(..))
+    }
+
+    /// How many bytes must be looked at together lest it be missed.
+    pub(super) fn span(&self) -> usize {
+        let needles = self.needles.iter().flatten().map(Vec::len).max().unwrap_or(0);
+        needles.max(match &self.how {
+            How::Exact(finder) | How::Folded(finder) => finder.needle().len(),
+            How::Cased(_, longest) => *longest,
+            How::Line(..) => 0,
+        })
+    }
+
+    /// Where it begins.
+    pub(super) fn find(&self, line: Both<'_>) -> Option<usize> {
+        match &self.how {
+            How::Exact(finder) => finder.find(line.text),
+            How::Folded(finder) => finder.find(line.folded),
+            How::Cased(regex, _) | How::Line(regex, _) => {
+                regex.find(line.text).map(|found| found.start())
+            }
+        }
+    }
+
+    /// Whether it is there.
+    pub(super) fn matches(&self, line: Both<'_>) -> bool {
+        match &self.how {
+            How::Exact(_) | How::Folded(_) => self.find(line).is_some(),
+            How::Cased(regex, _) | How::Line(regex, _) => regex.is_match(line.text),
+        }
+    }
+
+    /// The expression as a part of one that is asked of many lines at once.
+    pub(super) fn of_many_lines(&self) -> Option<&str> {
+        match &self.how {
+            How::Line(_, whole) => whole.as_deref(),
+            How::Exact(_) | How::Folded(_) | How::Cased(..) => None,
+        }
+    }
+}
+
+/// An expression that is asked of many lines at once, `^` and `$` being the ends of each.
+pub(super) fn of_many_lines(pattern: &str) -> Option<Regex> {
+    RegexBuilder::new(pattern).multi_line(true).crlf(true).build().ok()
+}
+
+/// Whether an expression finds in a text of many lines what it finds in one of them: not where
+/// it asks for the ends of the text.
+fn asks_many_lines(pattern: &str, any_case: bool) -> bool {
+    const ENDS: [Look; 4] = [Look::Start, Look::End, Look::StartLF, Look::EndLF];
+    let hir = parse(pattern, any_case, true);
+    hir.is_ok_and(|hir| !ENDS.iter().any(|&end| hir.properties().look_set().contains(end)))
+}
+
+fn parse(pattern: &str, any_case: bool, many_lines: bool) -> Result<Hir, String> {
+    let mut parser = ParserBuilder::new();
+    parser.utf8(false).case_insensitive(any_case).multi_line(many_lines).crlf(many_lines);
+    parser.build().parse(pattern).map_err(|error| reason(&error))
+}
+
+fn build(pattern: &str, any_case: bool) -> Result<Regex, String> {
+    let regex = RegexBuilder::new(pattern).case_insensitive(any_case).build();
+    regex.map_err(|error| reason(&error))
+}
+
+fn bad(text: &str, why: String) -> BadPattern {
+    BadPattern::Expression { text: text.to_owned(), why }
+}
+
+/// The line of an error that says what is wrong.
+fn reason(error: &dyn std::error::Error) -> String {
+    let text = error.to_string();
+    let last = text.lines().last().unwrap_or_default();
+    last.trim().trim_start_matches("error: ").to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Both, Pattern, check};
+    use crate::model::rules::Text;
+
+    fn text(pattern: &str, regex: bool, any_case: bool) -> Text {
+        Text { pattern: pattern.to_owned(), regex, any_case }
+    }
+
+    fn found(pattern: &Text, line: &str) -> bool {
+        let folded = line.to_ascii_lowercase();
+        let line = Both { text: line.as_bytes(), folded: folded.as_bytes() };
+        let pattern = Pattern::new(pattern).unwrap();
+        let needles = pattern.needles.as_ref();
+        let may = needles.is_none_or(|all| {
+            all.iter().any(|one| memchr::memmem::find(folded.as_bytes(), one).is_some())
+        });
+        let matches = pattern.matches(line);
+        assert_eq!(matches, pattern.find(line).is_some());
+        assert!(may || !matches, "{pattern:?}");
+        matches
+    }
+
+    #[test]
+    fn texts_are_found_with_and_without_their_case() {
+        let table = [
+            ("Error", "an Error", true, true),
+            ("Error", "an eRROR", false, true),
+            ("Ошибка", "ошибка: порт", false, true),
+            ("STRASSE ö", "straße Ö", false, false),
+            ("Straße Ö", "sTRAßE ö!", false, true),
+            // The sign of Kelvin is no k, whatever stands beside it.
+            ("kelvin", "\u{212a}elvin", false, false),
+            ("kelvin°", "\u{212a}elvin°", false, false),
+            ("a.b", "axb", false, false),
+        ];
+        for (pattern, line, exact, any_case) in table {
+            assert_eq!(found(&text(pattern, false, false), line), exact, "{pattern} in {line}");
+            assert_eq!(found(&text(pattern, false, true), line), any_case, "{pattern} in {line}");
+        }
+    }
+
+    #[test]
+    fn expressions_are_about_lines() {
+        let table = [("^a.c$", "abc", true), ("^b", "abc", false), ("(?i)B", "abc", true)];
+        for (pattern, line, expected) in table {
+            assert_eq!(found(&text(pattern, true, false), line), expected, "{pattern}");
+        }
+        assert!(found(&text("ABC", true, true), "abc"));
+        for (pattern, expected) in
+            [("^\\d+$", true), ("\\Aa", false), ("(?-m)a$", false), ("(?i-R:a$)", false)]
+        {
+            let pattern = Pattern::new(&text(pattern, true, false)).unwrap();
+            assert_eq!(pattern.of_many_lines().is_some(), expected, "{pattern:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_wrong_is_told_in_a_line() {
+        let table = [
+            (text("a(b", true, false), "`a(b` is no regular expression: unclosed group"),
+            (text("", false, true), "a pattern is empty; say what to look for"),
+            (
+                text("a\nb", false, true),
+                "`a\\nb` has a line break or another control character in it; lines are looked \
+                 at one by one, without those",
+            ),
+        ];
+        for (bad, expected) in table {
+            assert_eq!(check(&bad).unwrap_err().to_string(), expected);
+        }
+    }
+}

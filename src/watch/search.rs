@@ -1,0 +1,279 @@
+//! All patterns at once.
+//!
+//! A block of lines is asked for the needles of all patterns: for up to some hundred of them by
+//! comparing many bytes at a time, which is several times as fast as following an automaton
+//! from byte to byte. Needles begin where they look least like the rest of a log. A line that
+//! holds one is then asked which ones, by an automaton, and only their patterns are tried.
+
+use aho_corasick::packed;
+use aho_corasick::{AhoCorasick, AhoCorasickKind};
+use memchr::memmem::Finder;
+use regex::bytes::Regex;
+
+use super::pattern::{Both, Pattern, of_many_lines};
+
+/// Needles of at least this length can be told from most of a text by their beginning.
+const LONG: usize = 4;
+/// So many needles are looked for in one pass.
+const GROUP: usize = 64;
+/// So many passes are better than an automaton.
+const GROUPS: usize = 4;
+
+/// Looks for all patterns of a process.
+#[derive(Debug)]
+pub(super) struct Search {
+    /// Each finds where a needle of its group is.
+    groups: Vec<Group>,
+    /// Finds which needles a line holds; their numbers are places in `owners`.
+    needles: Option<AhoCorasick>,
+    owners: Vec<Vec<usize>>,
+    /// Texts without needles.
+    loose_texts: Vec<usize>,
+    /// Expressions without needles.
+    loose: Vec<usize>,
+    /// Finds lines that may match one of those.
+    lines: Option<Regex>,
+    /// Each line must be asked.
+    each: bool,
+}
+
+#[derive(Debug)]
+enum Group {
+    One(Finder<'static>),
+    Packed(packed::Searcher),
+    Automaton(AhoCorasick),
+}
+
+/// Where in a block each search has come to.
+#[derive(Debug, Default)]
+pub(super) struct Walk {
+    groups: [Option<usize>; GROUPS + 1],
+    lines: Option<usize>,
+}
+
+/// Behind everything.
+const NOWHERE: usize = usize::MAX;
+
+impl Search {
+    pub(super) fn new(patterns: &[Pattern]) -> Self {
+        let mut needles: Vec<Vec<u8>> = vec![];
+        let mut owners: Vec<Vec<usize>> = vec![];
+        for (number, pattern) in patterns.iter().enumerate() {
+            for needle in pattern.needles.iter().flatten() {
+                let known = needles.iter().position(|known| known == needle);
+                let at = known.unwrap_or_else(|| {
+                    needles.push(needle.clone());
+                    owners.push(vec![]);
+                    needles.len() - 1
+                });
+                owners[at].push(number);
+            }
+        }
+        let without = (0..patterns.len()).filter(|&number| patterns[number].needles.is_none());
+        let (loose_texts, loose): (Vec<usize>, Vec<usize>) =
+            without.partition(|&number| patterns[number].is_text());
+        let wholes: Option<Vec<&str>> =
+            loose.iter().map(|&number| patterns[number].of_many_lines()).collect();
+        let lines = wholes.filter(|all| !all.is_empty());
+        let lines = lines.and_then(|all| of_many_lines(&all.join("|")));
+        let kind = Some(AhoCorasickKind::ContiguousNFA);
+        let automaton = AhoCorasick::builder().kind(kind).build(&needles).ok();
+        // Without it each pattern has to be tried.
+        let unasked = !loose.is_empty() && lines.is_none() || !loose_texts.is_empty();
+        let each = unasked || automaton.is_none();
+        let groups = groups(&needles);
+        Self { groups, needles: automaton, owners, loose_texts, loose, lines, each }
+    }
+
+    /// Put the patterns that may match this text into `may`, which has a place for each.
+    pub(super) fn candidates(&self, text: Both<'_>, may: &mut [bool]) {
+        for &number in self.loose.iter().chain(&self.loose_texts) {
+            may[number] = true;
+        }
+        let found = self.needles.as_ref().map(|all| all.try_find_overlapping_iter(text.folded));
+        match found {
+            Some(Ok(found)) => {
+                for needle in found {
+                    for &number in &self.owners[needle.pattern().as_usize()] {
+                        may[number] = true;
+                    }
+                }
+            }
+            Some(Err(_)) | None => may.fill(true),
+        }
+    }
+
+    /// Whether [`Self::candidates`] has to be asked for the sake of texts in this part of a line,
+    /// or of needles.
+    pub(super) fn must_ask(&self, part: Both<'_>) -> bool {
+        let needle = || self.groups.iter().any(|group| group.find(part.folded, 0).is_some());
+        !self.loose_texts.is_empty() || self.needles.is_none() || needle()
+    }
+
+    /// Expressions that must be tried with every line.
+    pub(super) fn loose(&self) -> &[usize] {
+        &self.loose
+    }
+
+    /// Where in this block, from the beginning of a line on, a line begins that may match; those
+    /// before it do not. To be asked with rising places and one `walk` for each block.
+    pub(super) fn next(&self, block: Both<'_>, from: usize, walk: &mut Walk) -> Option<usize> {
+        if self.each {
+            return (from < block.text.len()).then_some(from);
+        }
+        let mut first = NOWHERE;
+        for (group, place) in self.groups.iter().zip(&mut walk.groups) {
+            let found = place.filter(|&at| at >= from);
+            let found = found.unwrap_or_else(|| group.find(block.folded, from).unwrap_or(NOWHERE));
+            *place = Some(found);
+            first = first.min(found);
+        }
+        if let Some(lines) = &self.lines {
+            let found = walk.lines.filter(|&at| at >= from).unwrap_or_else(|| {
+                // The first place where any match ends: none lies in a line before that.
+                lines.shortest_match_at(block.text, from).unwrap_or(NOWHERE)
+            });
+            walk.lines = Some(found);
+            first = first.min(found);
+        }
+        if first >= block.text.len() {
+            return None;
+        }
+        let newline = memchr::memrchr(b'\n', &block.text[from..first]);
+        Some(newline.map_or(from, |newline| from + newline + 1))
+    }
+}
+
+impl Group {
+    fn of(needles: &[&[u8]]) -> Option<Self> {
+        match needles {
+            [] => None,
+            [one] => Some(Self::One(Finder::new(one).into_owned())),
+            several => {
+                let packed = (several.len() <= GROUP)
+                    .then(|| packed::Searcher::new(several.iter()))
+                    .flatten();
+                let automaton = || AhoCorasick::new(several).ok().map(Self::Automaton);
+                packed.map(Self::Packed).or_else(automaton)
+            }
+        }
+    }
+
+    fn find(&self, text: &[u8], from: usize) -> Option<usize> {
+        match self {
+            Self::One(finder) => finder.find(&text[from..]).map(|at| from + at),
+            Self::Packed(searcher) => {
+                searcher.find_in(text, (from..text.len()).into()).map(|found| found.start())
+            }
+            Self::Automaton(automaton) => {
+                automaton.find(&text[from..]).map(|found| from + found.start())
+            }
+        }
+    }
+}
+
+/// Short needles by themselves: they would slow down the search for the others.
+fn groups(needles: &[Vec<u8>]) -> Vec<Group> {
+    let cut: Vec<&[u8]> = needles.iter().map(|needle| from_the_rarest(needle)).collect();
+    let (long, short): (Vec<&[u8]>, Vec<&[u8]>) =
+        cut.into_iter().partition(|needle| needle.len() >= LONG);
+    let passes = long.len().div_ceil(GROUP);
+    let size = if passes > GROUPS { long.len() } else { long.len().div_ceil(passes.max(1)) };
+    long.chunks(size.max(1)).chain([&short[..]]).filter_map(Group::of).collect()
+}
+
+/// The needle from that place on where four bytes are rarest: where those aren't, it is not.
+fn from_the_rarest(needle: &[u8]) -> &[u8] {
+    let rarity = |at: &usize| needle[*at..at + LONG].iter().map(|&byte| rarity(byte)).sum::<u32>();
+    let last = needle.len().saturating_sub(LONG);
+    let starts = if needle.len() < LONG { 0..0 } else { 0..last + 1 };
+    // The first one of several, which is the longest.
+    let start = starts.rev().max_by_key(rarity).unwrap_or(0);
+    &needle[start..]
+}
+
+/// How rarely a byte is seen in logs, roughly.
+fn rarity(byte: u8) -> u32 {
+    match byte {
+        b' ' | b'0'..=b'2' => 0,
+        b'e' | b't' | b'a' | b'o' | b'i' | b'n' | b's' | b'r' => 1,
+        b'3'..=b'9' | b':' | b'-' | b'.' | b'/' | b'd' | b'l' | b'c' => 2,
+        b'u' | b'm' | b'p' | b'h' | b'g' | b'f' | b'"' | b'=' | b',' | b'_' => 3,
+        b'b' | b'v' | b'w' | b'y' | b'k' => 4,
+        _ => 6,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Both, Group, Search, Walk, from_the_rarest};
+    use crate::model::rules::Text;
+    use crate::watch::pattern::Pattern;
+
+    fn search(patterns: &[(&str, bool)]) -> Search {
+        let text = |&(pattern, regex): &(&str, bool)| Text {
+            pattern: pattern.to_owned(),
+            regex,
+            any_case: false,
+        };
+        let patterns: Vec<Pattern> =
+            patterns.iter().map(|one| Pattern::new(&text(one)).unwrap()).collect();
+        Search::new(&patterns)
+    }
+
+    fn lines(search: &Search, block: &str) -> Vec<String> {
+        let folded = block.to_ascii_lowercase();
+        let block = Both { text: block.as_bytes(), folded: folded.as_bytes() };
+        let (mut walk, mut at, mut found) = (Walk::default(), 0, vec![]);
+        while let Some(start) = search.next(block, at, &mut walk) {
+            let rest = std::str::from_utf8(&block.text[start..]).unwrap();
+            let line = rest.split_inclusive('\n').next().unwrap();
+            found.push(line.trim_end().to_owned());
+            at = start + line.len();
+        }
+        found
+    }
+
+    #[test]
+    fn only_lines_that_may_match_are_looked_at() {
+        let block = "one\r\ntwo ERROR\r\n\r\n33\r\nfour> panic: x\r\nfive\r\n";
+        let table: [(&[(&str, bool)], &[&str]); 6] = [
+            (&[("Error", false)], &["two ERROR"]),
+            (&[("error", false), ("panic", false)], &["two ERROR", "four> panic: x"]),
+            (&[("> ", false), ("panic: ", false)], &["four> panic: x"]),
+            (&[("^\\d+$", true)], &["33"]),
+            (&[("^\\d+$", true), ("^$", true), ("five", false)], &["", "33", "five"]),
+            (&[("x", false), ("\\Afive\\z", true)], &["four> panic: x", "five"]),
+        ];
+        for (patterns, expected) in table {
+            assert_eq!(lines(&search(patterns), block), expected, "{patterns:?}");
+        }
+        // What asks for the ends of the text is asked of each line.
+        assert_eq!(lines(&search(&[("\\A\\d\\z", true)]), block).len(), 6);
+    }
+
+    #[test]
+    fn many_needles_are_looked_for_in_a_few_passes() {
+        let words: Vec<String> = (0..150).map(|number| format!("word{number:03}")).collect();
+        let patterns: Vec<(&str, bool)> = words.iter().map(|word| (word.as_str(), false)).collect();
+        let found = search(&patterns);
+        assert_eq!(found.groups.len(), 3);
+        assert_eq!(lines(&found, "a\nb word077\nword150\nword149\n"), ["b word077", "word149"]);
+        let many: Vec<String> = (0..400).map(|number| format!("word{number:03}")).collect();
+        let patterns: Vec<(&str, bool)> = many.iter().map(|word| (word.as_str(), false)).collect();
+        let found = search(&patterns);
+        assert!(matches!(found.groups[..], [Group::Automaton(_)]));
+        assert_eq!(lines(&found, "a\nb word377\n"), ["b word377"]);
+    }
+
+    #[test]
+    fn a_needle_begins_where_it_is_rarest() {
+        for (needle, rest) in
+            [("error: eaddrinuse", "use"), ("panic:", "panic:"), ("in", "in"), ("", "")]
+        {
+            assert!(from_the_rarest(needle.as_bytes()).ends_with(rest.as_bytes()));
+            let cut = from_the_rarest(needle.as_bytes());
+            assert!(cut.len() >= needle.len().min(4) && needle.as_bytes().ends_with(cut));
+        }
+    }
+}

@@ -1,0 +1,301 @@
+//! The watcher beside one that looks at line after line of the whole.
+
+use proptest::prelude::*;
+
+use super::{FlagBook, Hit, LONGEST_LINE, LONGEST_SHOWN, Rule, Watcher};
+use crate::model::escape::{Scanner, Token};
+use crate::model::rules::{
+    Action, Check, FailureAction, FailurePattern, Flag, FlagColor, Probe, Rules, Text,
+};
+
+fn word(pattern: &str) -> Text {
+    Text { pattern: pattern.to_owned(), regex: false, any_case: true }
+}
+
+fn exact(pattern: &str) -> Text {
+    Text { any_case: false, ..word(pattern) }
+}
+
+fn expression(pattern: &str) -> Text {
+    Text { regex: true, ..exact(pattern) }
+}
+
+fn ready(text: Text) -> Check {
+    Check { probe: Probe::Log(text), timeout_ms: Check::TIMEOUT_MS, every_ms: Check::EVERY_MS }
+}
+
+fn failure(text: Text) -> FailurePattern {
+    FailurePattern { text, action: FailureAction::Break }
+}
+
+fn flag(text: Text, context: u16) -> Flag {
+    Flag {
+        name: text.pattern.clone(),
+        text,
+        color: FlagColor::Red,
+        context,
+        target: Some(1),
+        on_match: None,
+        every_ms: 0,
+        action: Action::Notify,
+    }
+}
+
+fn flags(texts: impl IntoIterator<Item = Text>) -> Rules {
+    Rules { flags: texts.into_iter().map(|text| flag(text, 0)).collect(), ..Rules::default() }
+}
+
+fn watcher(rules: &Rules) -> Watcher {
+    Watcher::new(rules, &[]).unwrap()
+}
+
+fn told(hits: &[Hit]) -> Vec<(Rule, &str)> {
+    hits.iter().map(|hit| (hit.rule, hit.line.as_str())).collect()
+}
+
+#[test]
+fn what_makes_ready_and_what_fails_is_found_once_in_a_life() {
+    let rules = Rules {
+        ready: vec![
+            Check { probe: Probe::Delay { ms: 1 }, ..ready(word("x")) },
+            ready(word("listening on")),
+        ],
+        failures: vec![failure(expression("^panic"))],
+        ..Rules::default()
+    };
+    let mut watcher = Watcher::new(&rules, &[failure(word("EADDRINUSE"))]).unwrap();
+    watcher.begin(1);
+    let hits = watcher.feed(b"\x1b[32mListening\x1b[m on 80\r\nlistening on 81\r\n");
+    assert_eq!(told(&hits), [(Rule::Ready(1), "Listening on 80")]);
+    let hits = watcher.feed(b"no panic\npanic: 1\npanic: 2\nError: EaddrInUse\nEADDRINUSE\n");
+    assert_eq!(
+        told(&hits),
+        [(Rule::Failure(0), "panic: 1"), (Rule::Failure(1), "Error: EaddrInUse")]
+    );
+    assert_eq!(watcher.feed(b"listening on 82\n"), []);
+    watcher.begin(2);
+    assert_eq!(told(&watcher.feed(b"listening on 83\n")), [(Rule::Ready(1), "listening on 83")]);
+}
+
+#[test]
+fn a_text_is_found_in_a_line_that_has_not_ended_and_once_in_it() {
+    let mut watcher = watcher(&flags([word("login: "), exact("$ ")]));
+    assert_eq!(watcher.feed(b"host lo"), []);
+    assert_eq!(told(&watcher.feed(b"gin: ")), [(Rule::Flag(0), "host login: ")]);
+    assert_eq!(watcher.feed(b"login: "), []);
+    assert_eq!(watcher.feed(b"\r\n"), []);
+    assert_eq!(told(&watcher.feed(b"$ login: ")).len(), 2);
+    let shown: Vec<_> = watcher.book().flags()[0].matches.iter().map(|one| &one.line).collect();
+    assert_eq!(shown, ["host login: login: ", "$ login: "]);
+}
+
+#[test]
+fn an_expression_is_found_in_whole_lines_or_when_no_more_comes() {
+    let mut watcher = watcher(&flags([expression("^ready$"), expression("\\d$")]));
+    assert_eq!(watcher.feed(b"ready"), []);
+    assert_eq!(told(&watcher.feed(b"\nready"))[..], [(Rule::Flag(0), "ready")]);
+    assert_eq!(told(&watcher.idle())[..], [(Rule::Flag(0), "ready")]);
+    assert_eq!(watcher.idle(), []);
+    // It was found already, and is another line's match no more.
+    assert_eq!(told(&watcher.feed(b" 1\n"))[..], [(Rule::Flag(1), "ready 1")]);
+    assert_eq!(watcher.feed(b"2"), []);
+    assert_eq!(told(&watcher.finish())[..], [(Rule::Flag(1), "2")]);
+    assert_eq!(watcher.finish(), []);
+}
+
+#[test]
+fn a_life_does_not_continue_the_line_of_another() {
+    let mut watcher = watcher(&flags([word("error")]));
+    watcher.feed(b"err\x1b]0;");
+    watcher.begin(2);
+    assert_eq!(watcher.feed(b"or\n"), []);
+    assert_eq!(watcher.feed(b"error\n").len(), 1);
+}
+
+#[test]
+fn long_lines_are_looked_through_with_little_memory() {
+    let rules = flags([word("needle"), expression("needle"), expression("^x+$")]);
+    let mut watcher = watcher(&rules);
+    let mut hits = vec![];
+    for _ in 0..100 {
+        hits.extend(watcher.feed(&vec![b'x'; LONGEST_LINE]));
+    }
+    hits.extend(watcher.feed(b"nee"));
+    assert_eq!(hits, []);
+    let found = watcher.feed(b"dle!");
+    assert_eq!(told(&found)[0].0, Rule::Flag(0));
+    assert!(found[0].line.ends_with("needle!") && found[0].line.len() <= LONGEST_SHOWN);
+    assert!(watcher.memory() < 8 * LONGEST_LINE, "{}", watcher.memory());
+    // Expressions see the beginning only.
+    assert_eq!(watcher.feed(b"\n")[0].rule, Rule::Flag(2));
+    watcher.feed(b"short\n");
+    assert!(watcher.memory() < LONGEST_LINE * 3, "{}", watcher.memory());
+    let mut line = vec![b'.'; 3 * LONGEST_SHOWN];
+    line.extend_from_slice(b"needle\n");
+    let found = watcher.feed(&line);
+    assert!(found.len() == 2 && found.iter().all(|hit| hit.line.ends_with("needle")));
+}
+
+#[test]
+fn rules_can_be_replaced_within_a_life() {
+    let before = Rules { ready: vec![ready(word("up"))], ..flags([word("get")]) };
+    let mut watcher = watcher(&before);
+    assert_eq!(watcher.feed(b"up get\n").len(), 2);
+    let after = Rules { failures: vec![failure(word("panic"))], ..before };
+    watcher.renew(&after, &[failure(word("oops"))]).unwrap();
+    let hits = watcher.feed(b"up panic oops get\n");
+    let rules: Vec<Rule> = hits.iter().map(|hit| hit.rule).collect();
+    assert_eq!(rules, [Rule::Failure(0), Rule::Failure(1), Rule::Flag(0)]);
+    assert_eq!(watcher.book().flags()[0].count, 2);
+    assert!(watcher.renew(&flags([expression("(")]), &[]).is_err());
+}
+
+#[test]
+fn matches_are_kept_with_the_lines_around_them() {
+    let rules = Rules { flags: vec![flag(word("err"), 2)], ..Rules::default() };
+    let text = "1\n2\n3\nerr a\nerr b\n4\n5\n6\nerr c\n7";
+    for size in [1, 3, 100] {
+        let mut watcher = watcher(&rules);
+        watcher.begin(7);
+        watcher.at(5);
+        for piece in text.as_bytes().chunks(size) {
+            watcher.feed(piece);
+        }
+        watcher.finish();
+        let log = &watcher.book().flags()[0];
+        assert!(log.count == 3 && log.is_exceeded());
+        let seen: Vec<_> =
+            log.matches.iter().map(|m| (m.before.join(" "), m.after.join(" "))).collect();
+        let wanted = [("2 3", "err b 4"), ("3 err a", "4 5"), ("5 6", "7")];
+        assert_eq!(seen, wanted.map(|(before, after)| (before.to_owned(), after.to_owned())));
+        let last = &log.matches[2];
+        assert_eq!((last.number, last.life, last.time, &*last.line), (3, 7, 5, "err c"));
+
+        let saved = serde_json::to_string(watcher.book()).unwrap();
+        let restored: FlagBook = serde_json::from_str(&saved).unwrap();
+        let mut other = FlagBook::new(&rules.flags);
+        other.restore(&restored);
+        assert_eq!(other.flags(), log_of(watcher.book()));
+        other.clear();
+        assert_eq!(other.flags()[0].count, 0);
+    }
+}
+
+fn log_of(book: &FlagBook) -> &[super::FlagLog] {
+    book.flags()
+}
+
+#[test]
+fn the_last_matches_are_kept() {
+    let mut watcher = watcher(&Rules { flags: vec![flag(word("x"), 1)], ..Rules::default() });
+    for _ in 0..200 {
+        watcher.feed(b"x\n");
+    }
+    let log = &watcher.book().flags()[0];
+    assert_eq!((log.count, log.matches.len()), (200, FlagBook::MOST_MATCHES));
+    assert_eq!((log.matches[0].number, log.matches[0].after.len()), (151, 1));
+}
+
+/// All patterns of the property tests: the numbers that lines begin with tell them apart.
+fn zoo() -> Vec<Text> {
+    let texts = ["err", "ab", "b c", "жЖ", "a", "aba"];
+    let expressions = ["^\\d+:a", "b$", "a.*c", "[ab]{3}", "\\d:$", "\\A\\d+:c", "(?i)ERR", "r\\b"];
+    let exacts = texts.map(exact).into_iter();
+    exacts.chain(texts.map(word)).chain(expressions.map(expression)).collect()
+}
+
+/// The numbers of the lines that each of these is found in.
+fn naive(texts: &[Text], bytes: &[u8]) -> Vec<(usize, String)> {
+    let mut plain = vec![];
+    let (mut scanner, mut rest) = (Scanner::default(), bytes);
+    while let Some(token) = scanner.next(&mut rest) {
+        match token {
+            Token::Text(text) => plain.extend_from_slice(text),
+            Token::Control(b'\n') => plain.push(b'\n'),
+            Token::Control(_) | Token::Csi(..) | Token::Osc(_) | Token::Other => {}
+        }
+    }
+    let plain = String::from_utf8(plain).unwrap();
+    let regex = |text: &Text| text.regex.then(|| regex::Regex::new(&text.pattern).unwrap());
+    let expressions: Vec<Option<regex::Regex>> = texts.iter().map(regex).collect();
+    let mut found = vec![];
+    for line in plain.split_terminator('\n') {
+        for (number, text) in texts.iter().enumerate() {
+            let matches = if let Some(regex) = &expressions[number] {
+                regex.is_match(line)
+            } else if text.any_case {
+                line.to_lowercase().contains(&text.pattern.to_lowercase())
+            } else {
+                line.contains(&text.pattern)
+            };
+            if matches {
+                found.push((number, line.split(':').next().unwrap().to_owned()));
+            }
+        }
+    }
+    found.sort();
+    found
+}
+
+fn watched(texts: &[Text], pieces: &[&[u8]]) -> Vec<(usize, String)> {
+    let mut watcher = watcher(&flags(texts.iter().cloned()));
+    let mut hits: Vec<Hit> = pieces.iter().flat_map(|piece| watcher.feed(piece)).collect();
+    hits.extend(watcher.finish());
+    let mut found: Vec<_> = hits
+        .into_iter()
+        .map(|hit| match hit.rule {
+            Rule::Flag(number) => (number, hit.line.split(':').next().unwrap().to_owned()),
+            Rule::Ready(_) | Rule::Failure(_) => panic!("there are only flags"),
+        })
+        .collect();
+    found.sort();
+    found
+}
+
+fn split<'a>(text: &'a [u8], cuts: &[usize]) -> Vec<&'a [u8]> {
+    let mut cuts: Vec<usize> = cuts.iter().map(|cut| cut % (text.len() + 1)).collect();
+    cuts.push(text.len());
+    cuts.sort_unstable();
+    let mut from = 0;
+    cuts.into_iter().map(|to| &text[std::mem::replace(&mut from, to)..to]).collect()
+}
+
+fn numbered(lines: &[String], breaks: &str) -> String {
+    let lines = lines.iter().enumerate().map(|(number, line)| format!("{number}:{line}"));
+    lines.collect::<Vec<_>>().join(breaks)
+}
+
+const ESCAPES: [&str; 6] = ["\x1b[31m", "\x1b]0;err\x07", "\r", "\x1b(B", "\x07", "\u{9b}"];
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    #[test]
+    fn cuts_and_escapes_change_nothing(
+        lines in prop::collection::vec("[abcжЖrReE ]{0,8}|err|", 0..8),
+        crlf: bool,
+        ended: bool,
+        cuts in prop::collection::vec(0usize..200, 0..12),
+        escapes in prop::collection::vec((0usize..200, prop::sample::select(&ESCAPES[..])), 0..6),
+        chosen in prop::collection::vec(0usize..20, 1..8),
+    ) {
+        let zoo = zoo();
+        let texts: Vec<Text> = chosen.iter().map(|at| zoo[at % zoo.len()].clone()).collect();
+        let breaks = if crlf { "\r\n" } else { "\n" };
+        let mut text = numbered(&lines, breaks);
+        if ended && !lines.is_empty() {
+            text.push_str(breaks);
+        }
+        let expected = naive(&texts, text.as_bytes());
+        prop_assert_eq!(&watched(&texts, &[text.as_bytes()]), &expected);
+        prop_assert_eq!(&watched(&texts, &split(text.as_bytes(), &cuts)), &expected);
+        for (at, escape) in escapes {
+            let places: Vec<usize> = text.char_indices().map(|(at, _)| at).collect();
+            // Behind what was put in before, lest it be put into that.
+            if let Some(at) = places.get(at).filter(|&&at| !text[..at].contains('\x1b')) {
+                text.insert_str(*at, escape);
+            }
+        }
+        prop_assert_eq!(&watched(&texts, &split(text.as_bytes(), &cuts)), &expected);
+    }
+}

@@ -1,0 +1,326 @@
+//! Looks for the patterns of one process in what it prints.
+
+use super::book::FlagBook;
+use super::clean::{Cleaner, fold, without_break};
+use super::open::Open;
+use super::pattern::{BadPattern, Both, Pattern};
+use super::search::{Search, Walk};
+use crate::model::rules::{FailurePattern, Probe, Rules, Text};
+
+/// Expressions see no more of a line than this.
+pub const LONGEST_LINE: usize = 64 << 10;
+
+/// No more of a line is told than this.
+pub const LONGEST_SHOWN: usize = 4096;
+
+/// How much is looked at together: it stays in the processor's own memory, and no line in it is
+/// too long for an expression.
+const PIECE: usize = LONGEST_LINE;
+
+/// What was looked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Rule {
+    /// The check of this number among [`Rules::ready`].
+    Ready(usize),
+    /// The failure pattern of this number among [`Rules::failures`], then among those that were
+    /// given besides.
+    Failure(usize),
+    /// The flag of this number among [`Rules::flags`].
+    Flag(usize),
+}
+
+/// Something was found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Hit {
+    /// What.
+    pub rule: Rule,
+    /// The line without escapes, as far as it was printed; of a long one
+    /// [`LONGEST_SHOWN`] bytes with the beginning of what was found.
+    pub line: String,
+}
+
+/// Looks for the patterns of one process.
+///
+/// A readiness check and a failure pattern are found once in a life, a flag once in each line.
+#[derive(Debug)]
+pub struct Watcher {
+    rules: Vec<(Rule, Text)>,
+    patterns: Vec<Pattern>,
+    search: Search,
+    cleaner: Cleaner,
+    folded: Vec<u8>,
+    open: Open,
+    /// Patterns that were found and are not looked for again in this life.
+    spent: Vec<bool>,
+    /// How many are still looked for.
+    left: usize,
+    book: FlagBook,
+    /// Kept for the next line.
+    may: Vec<bool>,
+}
+
+impl Watcher {
+    /// A watcher for these rules, and failure patterns that stand elsewhere.
+    pub fn new(rules: &Rules, failures: &[FailurePattern]) -> Result<Self, BadPattern> {
+        let ready =
+            rules.ready.iter().enumerate().filter_map(|(number, check)| match &check.probe {
+                Probe::Log(text) => Some((Rule::Ready(number), text)),
+                Probe::Port { .. }
+                | Probe::Http { .. }
+                | Probe::Exec { .. }
+                | Probe::Exit { .. }
+                | Probe::Delay { .. } => None,
+            });
+        let failures = rules.failures.iter().chain(failures).enumerate();
+        let failures = failures.map(|(number, failure)| (Rule::Failure(number), &failure.text));
+        let flags = rules.flags.iter().enumerate();
+        let flags = flags.map(|(number, flag)| (Rule::Flag(number), &flag.text));
+        let all: Vec<(Rule, &Text)> = ready.chain(failures).chain(flags).collect();
+        let patterns =
+            all.iter().map(|(_, text)| Pattern::new(text)).collect::<Result<Vec<_>, _>>()?;
+        let span = patterns.iter().map(Pattern::span).max().unwrap_or(0);
+        Ok(Self {
+            rules: all.iter().map(|(rule, text)| (*rule, (*text).clone())).collect(),
+            search: Search::new(&patterns),
+            cleaner: Cleaner::default(),
+            folded: vec![],
+            open: Open::new(patterns.len(), span),
+            spent: vec![false; patterns.len()],
+            left: patterns.len(),
+            book: FlagBook::new(&rules.flags),
+            may: vec![false; patterns.len()],
+            patterns,
+        })
+    }
+
+    /// Go on with other rules in the same life. What was found already of what is still looked for
+    /// is not found again, and flags keep their matches.
+    pub fn renew(&mut self, rules: &Rules, failures: &[FailurePattern]) -> Result<(), BadPattern> {
+        let mut renewed = Self::new(rules, failures)?;
+        renewed.book.restore(&self.book);
+        for number in 0..renewed.rules.len() {
+            let is_same = |at: &usize| self.spent[*at] && self.same(*at, &renewed, number);
+            if (0..self.rules.len()).any(|at| is_same(&at)) {
+                renewed.spent[number] = true;
+                renewed.left -= 1;
+            }
+        }
+        renewed.cleaner = std::mem::take(&mut self.cleaner);
+        if !self.open.is_empty() {
+            renewed.open.push(self.open.head());
+        }
+        *self = renewed;
+        Ok(())
+    }
+
+    fn same(&self, at: usize, other: &Self, number: usize) -> bool {
+        let kind = |rule: Rule| std::mem::discriminant(&rule);
+        let ((rule, text), (others, other_text)) = (&self.rules[at], &other.rules[number]);
+        kind(*rule) == kind(*others) && text == other_text
+    }
+
+    /// What is known of the flags.
+    pub fn book(&self) -> &FlagBook {
+        &self.book
+    }
+
+    /// The same, to restore what was saved or to forget it.
+    pub fn book_mut(&mut self) -> &mut FlagBook {
+        &mut self.book
+    }
+
+    /// The time of what is fed from now on, for the matches of flags.
+    pub fn at(&mut self, time: u64) {
+        self.book.at(time);
+    }
+
+    /// A life begins: all that was found in an earlier one is looked for again.
+    pub fn begin(&mut self, life: u32) {
+        self.cleaner.reset();
+        self.open.clear();
+        self.spent.fill(false);
+        self.left = self.patterns.len();
+        self.book.begin(life);
+    }
+
+    /// The next bytes of this life.
+    pub fn feed(&mut self, bytes: &[u8]) -> Vec<Hit> {
+        let mut hits = vec![];
+        for piece in bytes.chunks(PIECE) {
+            if self.left == 0 {
+                break;
+            }
+            // Both are put back, and nothing else needs them meanwhile.
+            let mut cleaner = std::mem::take(&mut self.cleaner);
+            let mut folded = std::mem::take(&mut self.folded);
+            let text = cleaner.clean(piece);
+            fold(text, &mut folded);
+            self.piece(Both { text, folded: &folded }, &mut hits);
+            (self.cleaner, self.folded) = (cleaner, folded);
+        }
+        hits
+    }
+
+    /// Nothing has come for a while: an unfinished line may be meant as a whole one (a prompt).
+    /// What was found is not found again when the line goes on.
+    pub fn idle(&mut self) -> Vec<Hit> {
+        let mut hits = vec![];
+        if std::mem::take(&mut self.open.fresh) && self.left > 0 {
+            self.expressions_of_open(&mut hits);
+        }
+        hits
+    }
+
+    /// The life has ended, and what it has printed ends its line.
+    pub fn finish(&mut self) -> Vec<Hit> {
+        let mut hits = vec![];
+        if !self.open.is_empty() && self.left > 0 {
+            self.end_open(&mut hits);
+        }
+        self.cleaner.reset();
+        self.open.clear();
+        self.book.end();
+        hits
+    }
+
+    /// How much is kept between two pieces.
+    #[cfg(test)]
+    pub(super) fn memory(&self) -> usize {
+        self.open.memory() + self.folded.capacity()
+    }
+
+    /// Text with line breaks.
+    fn piece(&mut self, text: Both<'_>, hits: &mut Vec<Hit>) {
+        let (length, mut at) = (text.text.len(), 0);
+        if !self.open.is_empty() {
+            let newline = memchr::memchr(b'\n', text.text);
+            self.extend_open(without_break(&text.text[..newline.unwrap_or(length)]), hits);
+            let Some(newline) = newline else { return };
+            self.end_open(hits);
+            at = newline + 1;
+        }
+        let whole = memchr::memrchr(b'\n', &text.text[at..]).map_or(at, |newline| at + newline + 1);
+        self.block(text.range(at, whole), hits);
+        if whole < length {
+            self.extend_open(&text.text[whole..], hits);
+        }
+    }
+
+    /// Whole lines.
+    fn block(&mut self, block: Both<'_>, hits: &mut Vec<Hit>) {
+        let (mut walk, mut at) = (Walk::default(), 0);
+        while at < block.text.len() {
+            let next = if self.book.wants_lines() {
+                Some(at)
+            } else {
+                self.search.next(block, at, &mut walk)
+            };
+            let Some(start) = next else { break };
+            self.book.pass(&block.text[at..start]);
+            let newline = memchr::memchr(b'\n', &block.text[start..]);
+            let end = newline.map_or(block.text.len(), |newline| start + newline + 1);
+            let text = without_break(&block.text[start..end]);
+            self.line(block.range(start, start + text.len()), hits);
+            at = end;
+        }
+        self.book.pass(&block.text[at..]);
+    }
+
+    /// A line that was there as a whole, and so is not longer than a piece.
+    fn line(&mut self, line: Both<'_>, hits: &mut Vec<Hit>) {
+        let mut may = std::mem::take(&mut self.may);
+        may.fill(false);
+        self.search.candidates(line, &mut may);
+        for number in (0..may.len()).filter(|&number| may[number]) {
+            let pattern = &self.patterns[number];
+            if !self.spent[number] && pattern.matches(line) {
+                let shown = excerpt(pattern, line);
+                self.found(number, shown, hits);
+            }
+        }
+        self.book.end_line(line.text);
+        self.may = may;
+    }
+
+    /// More of a line that has not ended: texts are looked for at once.
+    fn extend_open(&mut self, text: &[u8], hits: &mut Vec<Hit>) {
+        if text.is_empty() {
+            return;
+        }
+        let mut open = std::mem::take(&mut self.open);
+        open.push(text);
+        if self.search.must_ask(open.window()) {
+            let mut may = std::mem::take(&mut self.may);
+            may.fill(false);
+            self.search.candidates(open.window(), &mut may);
+            let is_new = |&number: &usize| may[number] && !open.seen[number];
+            let candidates: Vec<usize> = (0..may.len()).filter(is_new).collect();
+            for number in candidates {
+                let pattern = &self.patterns[number];
+                if !pattern.is_text() {
+                    open.may[number] = true;
+                } else if !self.spent[number] && pattern.matches(open.window()) {
+                    open.seen[number] = true;
+                    let found = pattern.find(open.window()).unwrap_or(0);
+                    let (line, found) = open.around(found);
+                    self.found(number, shown(line, found), hits);
+                }
+            }
+            self.may = may;
+        }
+        self.open = open;
+    }
+
+    /// Expressions are about what is there of an unfinished line.
+    fn expressions_of_open(&mut self, hits: &mut Vec<Hit>) {
+        let mut open = std::mem::take(&mut self.open);
+        for &number in self.search.loose() {
+            open.may[number] = true;
+        }
+        for number in (0..open.may.len()).filter(|&number| open.may[number]).collect::<Vec<_>>() {
+            let pattern = &self.patterns[number];
+            // No expression asks for folded text.
+            let line = Both { text: open.head(), folded: open.head() };
+            if !self.spent[number] && !open.seen[number] && pattern.matches(line) {
+                let shown = excerpt(pattern, line);
+                open.seen[number] = true;
+                self.found(number, shown, hits);
+            }
+        }
+        self.open = open;
+    }
+
+    /// The unfinished line has come to its end.
+    fn end_open(&mut self, hits: &mut Vec<Hit>) {
+        self.expressions_of_open(hits);
+        self.book.end_line(self.open.head());
+        self.open.clear();
+    }
+
+    fn found(&mut self, number: usize, line: String, hits: &mut Vec<Hit>) {
+        let (rule, _) = self.rules[number];
+        match rule {
+            Rule::Flag(flag) => self.book.matched(flag, &line),
+            Rule::Ready(_) | Rule::Failure(_) => {
+                self.spent[number] = true;
+                self.left -= 1;
+            }
+        }
+        hits.push(Hit { rule, line });
+    }
+}
+
+/// What is shown of a line that matches.
+fn excerpt(pattern: &Pattern, line: Both<'_>) -> String {
+    let is_short = line.text.len() <= LONGEST_SHOWN;
+    let start = if is_short { 0 } else { pattern.find(line).unwrap_or(0) };
+    shown(line.text, start)
+}
+
+/// The beginning of a line, or, if what was found lies behind that, what is around it.
+fn shown(line: &[u8], found: usize) -> String {
+    let from = if found < LONGEST_SHOWN / 2 { 0 } else { found - LONGEST_SHOWN / 4 };
+    let from = if line.len() <= LONGEST_SHOWN { 0 } else { from.min(line.len()) };
+    let piece = &line[from..line.len().min(from + LONGEST_SHOWN)];
+    String::from_utf8_lossy(piece).into_owned()
+}
