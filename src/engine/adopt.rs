@@ -20,6 +20,8 @@ impl Engine {
     pub(super) async fn adopt(&mut self) -> std::io::Result<usize> {
         for id in 0..self.panes.len() {
             self.recall(id)?;
+            self.watch(id);
+            self.recall_output(id)?;
         }
         loop {
             let progress = self.ingest.catch_up(SLICE)?;

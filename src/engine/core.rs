@@ -177,7 +177,7 @@ impl Engine {
 
     /// Feed the state machine; what follows is done by [`Self::carry_out`]. The state of all
     /// processes is saved as one, so what many of them tell at once is taken in before that.
-    fn decide(&mut self, input: Input) {
+    pub(super) fn decide(&mut self, input: Input) {
         self.due.extend(self.saved.supervisor.step(clock::now_ns(), input));
         self.unsaved = true;
     }
@@ -222,6 +222,7 @@ impl Engine {
             Err(error) => self.trouble(id, &format!("its output can't be read: {error}")),
         }
         self.tell_spilling(id);
+        self.hear(id);
         self.hand_on(id);
         progress.is_ok()
     }
@@ -319,8 +320,12 @@ impl Engine {
     pub(super) fn hand_on(&mut self, id: ProcId) {
         while let Some(entry) = self.panes[id].next_entry() {
             self.note_shim(id, &entry);
+            if let LifeEvent::Exit { life, .. } | LifeEvent::End { life, .. } = entry.event {
+                self.tell_hits(id, life);
+            }
             self.decide(Input::Life(id, entry));
         }
+        self.tell_hits(id, u64::MAX);
         self.check_ready(id);
         self.panes[id].set_patience();
         if !self.is_under_way(id) {
@@ -416,6 +421,9 @@ impl Engine {
                 self.panes[id].look_due = None;
                 self.look(id);
                 self.look_again(id);
+            }
+            if past(self.panes[id].watch.as_ref().and_then(|watch| watch.idle_due)) {
+                self.heard_nothing(id);
             }
             if past(self.panes[id].shim_due) {
                 self.shim_overdue(id);

@@ -22,3 +22,4 @@ mod serving;
 mod stopping;
 mod terminal;
 mod watchers;
+mod watching;

@@ -7,6 +7,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::stopping::StopRun;
+use super::watching::Watch;
 use crate::journal::expect::Markers;
 use crate::journal::split::Lost;
 use crate::model::ProcName;
@@ -150,6 +151,8 @@ pub(super) struct PaneTrack {
     pub(super) sink_due: Option<Instant>,
     /// How many sinks in a row have not come up.
     pub(super) sinks_lost: u32,
+    /// What is looked for in its output, if anything.
+    pub(super) watch: Option<Box<Watch>>,
     /// The stop command of its last life that had one.
     pub(super) stop_run: Option<StopRun>,
 }
@@ -185,6 +188,7 @@ impl PaneTrack {
             known: 0,
             sink_due: None,
             sinks_lost: 0,
+            watch: None,
             stop_run: None,
         }
     }
@@ -298,6 +302,7 @@ impl PaneTrack {
     /// The next moment at which something of it is overdue.
     pub(super) fn alarm(&self) -> Option<Instant> {
         let dues = self.sink_due.into_iter().chain(self.shim_due).chain(self.look_due);
+        let dues = dues.chain(self.watch.as_ref().and_then(|watch| watch.idle_due));
         dues.chain(self.patience.map(Patience::end)).min()
     }
 

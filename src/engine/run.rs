@@ -280,6 +280,7 @@ impl Engine {
             self.say_adopted(living);
             Some(u32::try_from(living).unwrap_or(u32::MAX))
         } else {
+            (0..self.panes.len()).for_each(|id| self.watch(id));
             self.greet();
             None
         };

@@ -47,6 +47,7 @@ impl Engine {
             }
             self.panes.push(PaneTrack::new(self.runtime.dir(), name, number));
             self.plan.processes.push(process.clone());
+            self.watch(self.panes.len() - 1);
         }
         self.saved.supervisor.grow(&self.plan, clock::now_ns());
         done

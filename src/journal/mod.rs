@@ -29,6 +29,7 @@ pub mod segment;
 pub mod split;
 pub mod stream;
 pub mod streams;
+pub mod tap;
 mod texts;
 pub mod times;
 

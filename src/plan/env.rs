@@ -15,7 +15,6 @@ pub fn process_env(plan: &Plan, process: &ProcessPlan) -> Vec<(OsText, OsText)> 
             env.insert(port_variable(other.name.as_str()).into(), port.to_string().into());
         }
     }
-    env.extend(process.env.iter().cloned());
     if let Some(port) = process.port {
         env.insert("PORT".into(), port.to_string().into());
     }

@@ -43,6 +43,9 @@ pub struct Ingest {
     streams: Vec<Stream>,
     buffer: Vec<u8>,
     out: Vec<Record>,
+    /// New records of the streams that somebody listens to.
+    heard: Vec<Record>,
+    listened: Vec<u16>,
 }
 
 #[derive(Debug)]
@@ -126,6 +129,8 @@ impl Ingest {
             streams: Vec::with_capacity(streams.len()),
             buffer: vec![0; BUFFER],
             out: vec![],
+            heard: vec![],
+            listened: vec![],
         };
         for (number, slug) in streams {
             this.begin(*number, slug, trust)?;
@@ -272,6 +277,24 @@ impl Ingest {
         }
     }
 
+    /// Keep the records of this stream from now on for [`Ingest::take_heard`].
+    pub fn listen_to(&mut self, stream: u16) {
+        if !self.listened.contains(&stream) {
+            self.listened.push(stream);
+        }
+    }
+
+    /// The records of this stream that have come since the last time.
+    pub fn take_heard(&mut self, stream: u16) -> Vec<Record> {
+        let of_it = |record: &mut Record| record.stream == stream;
+        self.heard.extract_if(.., of_it).collect()
+    }
+
+    /// The unfinished line of a stream: its first byte and the end.
+    pub fn partial(&self, stream: u16) -> Option<(u64, u64)> {
+        self.streams.iter().find(|s| s.number == stream)?.splitter.partial()
+    }
+
     fn find(&mut self, number: u16) -> Option<&mut Stream> {
         self.streams.iter_mut().find(|stream| stream.number == number)
     }
@@ -358,6 +381,10 @@ impl Ingest {
                 let Record { stream, seq, kind, .. } = *record;
                 progress.markers.push(Seen { stream, seq, kind });
             }
+        }
+        if !self.listened.is_empty() {
+            let heard = |record: &&Record| self.listened.contains(&record.stream);
+            self.heard.extend(self.out.iter().filter(heard));
         }
         progress.records += self.out.len() as u64;
         match &mut self.index {

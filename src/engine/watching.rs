@@ -1,0 +1,194 @@
+//! Looking in what processes print for what makes them ready, means a failure, or is to be counted.
+//!
+//! What was just indexed is read once more and given to the watcher of its process. What is found
+//! reaches the supervisor between the life entries where it belongs: after the start of its life,
+//! before its end.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::core::Engine;
+use crate::journal::cursor::{Cursor, Filter};
+use crate::journal::query;
+use crate::journal::reader::IndexReader;
+use crate::journal::record::{Kind, Record};
+use crate::journal::tap::Tap;
+use crate::model::plan::ProcessPlan;
+use crate::model::rules::{Action, FailureAction, Probe};
+use crate::supervisor::{Input, Phase, ProcId, Ready};
+use crate::watch::{Hit, Rule, Watcher};
+
+/// How long an unfinished line must have been so before it is looked at as a whole one.
+const QUIET: Duration = Duration::from_millis(50);
+
+/// What is looked for in the output of one process.
+#[derive(Debug)]
+pub(super) struct Watch {
+    watcher: Watcher,
+    tap: Tap,
+    life: u64,
+    /// What was found, and in which life.
+    hits: VecDeque<(u64, Hit)>,
+    /// When an unfinished line is looked at.
+    pub(super) idle_due: Option<Instant>,
+}
+
+impl Watch {
+    /// Nothing where there is nothing to be looked for.
+    fn new(process: &ProcessPlan, tap: Tap) -> Option<Self> {
+        let rules = &process.rules;
+        let by_log = rules.ready.iter().any(|check| matches!(check.probe, Probe::Log(_)));
+        if !by_log && rules.failures.is_empty() && rules.flags.is_empty() {
+            return None;
+        }
+        // Patterns were tried when the configuration was read.
+        let watcher = Watcher::new(rules, &[])
+            .inspect_err(|error| tracing::error!(%error, "patterns"))
+            .ok()?;
+        Some(Self { watcher, tap, life: 0, hits: VecDeque::new(), idle_due: None })
+    }
+
+    fn found(&mut self, hits: Vec<Hit>) {
+        let life = self.life;
+        self.hits.extend(hits.into_iter().map(|hit| (life, hit)));
+    }
+
+    /// Take in a record.
+    fn hear(&mut self, record: &Record) -> std::io::Result<()> {
+        match record.kind {
+            Kind::Start => {
+                self.life = record.life.into();
+                self.watcher.begin(record.life);
+            }
+            Kind::Text => {
+                self.watcher.at(record.time);
+                let text = self.tap.record(record)?;
+                let hits = self.watcher.feed(text);
+                self.found(hits);
+            }
+            Kind::Exit | Kind::End => {
+                let hits = self.watcher.finish();
+                self.found(hits);
+            }
+            Kind::Gap | Kind::Event => {}
+        }
+        Ok(())
+    }
+
+    /// Take in what there is of a line that has not ended.
+    fn hear_partial(&mut self, start: u64, end: u64) -> std::io::Result<()> {
+        let text = self.tap.range(start, end)?;
+        if !text.is_empty() {
+            let hits = self.watcher.feed(text);
+            self.found(hits);
+            self.idle_due = Some(Instant::now() + QUIET);
+        }
+        Ok(())
+    }
+}
+
+impl Engine {
+    /// Begin to look at what a process prints from now on.
+    pub(super) fn watch(&mut self, id: ProcId) {
+        let stream = self.panes[id].stream;
+        let tap = Tap::new(self.ingest.dirs(), stream);
+        let watch = Watch::new(&self.plan.processes[id], tap);
+        if watch.is_some() {
+            self.ingest.listen_to(stream);
+        }
+        self.panes[id].watch = watch.map(Box::new);
+    }
+
+    /// Look at what was just indexed.
+    pub(super) fn hear(&mut self, id: ProcId) {
+        let Self { panes, ingest, .. } = self;
+        let pane = &mut panes[id];
+        let Some(watch) = &mut pane.watch else { return };
+        let records = ingest.take_heard(pane.stream);
+        if !records.is_empty() {
+            watch.idle_due = None;
+        }
+        let mut heard = records.iter().try_for_each(|record| watch.hear(record));
+        if heard.is_ok()
+            && let Some((start, end)) = ingest.partial(pane.stream)
+        {
+            heard = watch.hear_partial(start, end);
+        }
+        if let Err(error) = heard {
+            self.trouble(id, &format!("its output can't be looked through: {error}"));
+        }
+    }
+
+    /// A line has not gone on for a while.
+    pub(super) fn heard_nothing(&mut self, id: ProcId) {
+        if let Some(watch) = &mut self.panes[id].watch {
+            watch.idle_due = None;
+            let hits = watch.watcher.idle();
+            watch.found(hits);
+            self.tell_hits(id, u64::MAX);
+        }
+    }
+
+    /// Tell the supervisor what was found in lives up to this one.
+    pub(super) fn tell_hits(&mut self, id: ProcId, upto: u64) {
+        let current = self.saved.supervisor.procs[id].current_life();
+        loop {
+            let Some(watch) = &mut self.panes[id].watch else { return };
+            let front = watch.hits.front().filter(|(life, _)| *life <= upto.min(current));
+            if front.is_none() {
+                return;
+            }
+            if let Some((life, hit)) = watch.hits.pop_front() {
+                self.tell_hit(id, life, hit);
+            }
+        }
+    }
+
+    fn tell_hit(&mut self, id: ProcId, life: u64, Hit { rule, line }: Hit) {
+        let rules = &self.plan.processes[id].rules;
+        let failing = |action| Input::Failing(id, life, action, line.clone());
+        let input = match rule {
+            Rule::Ready(check) => Some(Input::Passed(id, life, check)),
+            Rule::Failure(number) => rules.failures.get(number).map(|f| failing(f.action)),
+            Rule::Flag(number) => match rules.flags.get(number).map(|flag| flag.action) {
+                Some(Action::Break) => Some(failing(FailureAction::Break)),
+                Some(Action::Restart) => Some(failing(FailureAction::Restart)),
+                Some(Action::Notify) | None => None,
+            },
+        };
+        if let Some(input) = input {
+            self.decide(input);
+        }
+    }
+
+    /// What its present life has printed by now, where it is not ready yet: a supervisor that was
+    /// killed may have read the line that makes it so.
+    pub(super) fn recall_output(&mut self, id: ProcId) -> std::io::Result<()> {
+        let proc = &self.saved.supervisor.procs[id];
+        let (Phase::Running { life, .. }, Ready::Waiting { .. }) = (&proc.phase, &proc.ready)
+        else {
+            return Ok(());
+        };
+        let (life, since) = (*life, proc.since);
+        let stream = self.panes[id].stream;
+        let Some(watch) = &mut self.panes[id].watch else { return Ok(()) };
+        let mut index = IndexReader::open(self.ingest.dirs());
+        let position = query::since(&mut index, since)?;
+        let mut cursor = Cursor::over(index, position, Filter::only(vec![stream]));
+        let mut text = vec![];
+        // Its own start may lie a moment before.
+        (watch.life, watch.idle_due) = (life, None);
+        watch.watcher.begin(u32::try_from(life).unwrap_or(u32::MAX));
+        while let Some(chunk) = cursor.next(u64::MAX, &mut text)? {
+            if chunk.record.kind == Kind::Text {
+                let hits = watch.watcher.feed(&text);
+                // The rest was acted upon when it came.
+                let ready = hits.into_iter().filter(|hit| matches!(hit.rule, Rule::Ready(_)));
+                watch.hits.extend(ready.map(|hit| (life, hit)));
+            }
+        }
+        Ok(())
+    }
+}

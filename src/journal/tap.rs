@@ -1,0 +1,46 @@
+//! Reading once more what was just indexed of a stream, for somebody who looks for something in it.
+
+use std::io;
+
+use super::record::Record;
+use super::segment::Dirs;
+use super::stream::Read;
+use super::texts::Texts;
+
+/// Reads the text of one stream, each byte once.
+#[derive(Debug)]
+pub struct Tap {
+    texts: Texts,
+    stream: u16,
+    /// What lies before was given.
+    given: u64,
+    text: Vec<u8>,
+}
+
+impl Tap {
+    /// Read this stream of the journal in these directories.
+    pub fn new(dirs: &Dirs, stream: u16) -> Self {
+        Self { texts: Texts::new(dirs), stream, given: 0, text: vec![] }
+    }
+
+    /// The text of a record, less what was given of it before.
+    pub fn record(&mut self, record: &Record) -> io::Result<&[u8]> {
+        self.range(record.offset, record.end())
+    }
+
+    /// The bytes between two offsets, as far as they are there and were not given before.
+    pub fn range(&mut self, start: u64, end: u64) -> io::Result<&[u8]> {
+        self.text.clear();
+        let mut from = start.max(self.given);
+        while from < end {
+            let length = usize::try_from(end - from).unwrap_or(usize::MAX);
+            match self.texts.read(self.stream, from, length, &mut self.text)? {
+                Read::Bytes(read) => from += read as u64,
+                Read::Gap { next } => from = next,
+                Read::End => break,
+            }
+        }
+        self.given = self.given.max(end);
+        Ok(&self.text)
+    }
+}
