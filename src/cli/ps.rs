@@ -49,9 +49,11 @@ fn wide(processes: &[ProcessState]) -> String {
     };
     let mut text: String = rows.iter().map(line).collect();
     for process in processes {
+        // Writing to a string does not fail.
         if let Some(reason) = &process.reason {
-            // Writing to a string does not fail.
             let _ = writeln!(text, "{}: {reason}", process.name);
+        } else if let (Some(why), "running") = (&process.not_ready, process.state.as_str()) {
+            let _ = writeln!(text, "{}: not ready: {why}", process.name);
         }
     }
     text
@@ -65,7 +67,7 @@ fn row(process: &ProcessState) -> [String; 9] {
     [
         process.name.to_string(),
         number(process.pid),
-        process.state.clone(),
+        state(process),
         duration(since),
         process.lives.saturating_sub(1).to_string(),
         process.exit.map_or_else(none, |exit| exit.to_string()),
@@ -73,6 +75,16 @@ fn row(process: &ProcessState) -> [String; 9] {
         used.map_or_else(none, |used| share(used.cpu, since)),
         used.map_or_else(none, |used| size(used.resident)),
     ]
+}
+
+/// Its state, with whom it waits for, and whether it is not ready yet or won't be.
+fn state(process: &ProcessState) -> String {
+    let names: Vec<_> = process.awaits.iter().map(ToString::to_string).collect();
+    match (process.state.as_str(), process.ready) {
+        (state, _) if !names.is_empty() => format!("{state} ({})", names.join(", ")),
+        ("running", Some(false)) => "running (not ready)".to_owned(),
+        (state, _) => state.to_owned(),
+    }
 }
 
 /// What a process and all that it has started use. Its parent is its shim, to which those belong

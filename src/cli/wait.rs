@@ -92,7 +92,7 @@ impl Readiness {
         mut instance: Instance,
         names: &[String],
     ) -> Result<(), CliError> {
-        let what = WaitFor::Ready(self.listening);
+        let what = WaitFor::Up(self.listening);
         match within(self.limit, &mut instance, names, &what).await {
             Err(CliError::Ended { what, code }) => Err(CliError::Start { message: what, code }),
             other => other.map(drop),
@@ -109,7 +109,7 @@ async fn until(
     tmo_only(instance).await?;
     let mut search = match what {
         WaitFor::Log(expression) => Some(Search::new(instance, names, expression)?),
-        WaitFor::Running | WaitFor::Exit | WaitFor::Port | WaitFor::Ready(_) => None,
+        WaitFor::Running | WaitFor::Exit | WaitFor::Port | WaitFor::Ready | WaitFor::Up(_) => None,
     };
     let mut news = instance.ask(async |client| client.head(false).await).await?;
     // What it has said counts, also if it has ended since.
@@ -122,10 +122,11 @@ async fn until(
             (WaitFor::Exit, _) => all_ended(&wanted),
             (WaitFor::Port, _) => ports(&wanted).await?,
             // The end of the run tells more than the end of one of them.
-            (WaitFor::Ready(_), _) if state.quitting => {
+            (WaitFor::Ready | WaitFor::Up(_), _) if state.quitting => {
                 Verdict::NotYet("everything is being stopped".to_owned())
             }
-            (WaitFor::Ready(listening), _) => match all_run(&wanted, true)? {
+            (WaitFor::Ready, _) => all_ready(&wanted, names.is_empty())?,
+            (WaitFor::Up(listening), _) => match all_ready(&wanted, true)? {
                 Verdict::So(_) if !listening.is_empty() => {
                     ports(&chosen(&state, listening)?).await?
                 }
@@ -140,8 +141,8 @@ async fn until(
         let next = news.next();
         // Nobody tells when a port is opened.
         let patience = match what {
-            WaitFor::Port | WaitFor::Ready(_) => Duration::from_millis(100),
-            WaitFor::Running | WaitFor::Exit | WaitFor::Log(_) => Duration::MAX,
+            WaitFor::Port | WaitFor::Up(_) => Duration::from_millis(100),
+            WaitFor::Running | WaitFor::Ready | WaitFor::Exit | WaitFor::Log(_) => Duration::MAX,
         };
         match tokio::time::timeout(patience, next).await {
             Err(_) => {}
@@ -175,10 +176,15 @@ fn chosen<'a>(state: &'a State, names: &[String]) -> Result<Vec<&'a ProcessState
 /// One that has ended or was stopped does not run by waiting.
 fn still_comes(process: &ProcessState) -> Result<(), CliError> {
     let (what, code) = match (process.state.as_str(), process.exit) {
-        ("exited", Some(exit)) => {
+        ("exited" | "error", Some(exit)) => {
             (format!("{} has ended ({exit})", process.name), exit.shell_status().max(1))
         }
         ("stopped", _) => (format!("{} was stopped", process.name), 1),
+        ("skipped" | "broken", exit) => {
+            let why = process.reason.as_deref().unwrap_or(&process.state);
+            let code = exit.map_or(1, |exit| exit.shell_status().max(1));
+            (format!("{} won't run: {why}", process.name), code)
+        }
         ("stuck", _) => (format!("{} can't be ended", process.name), 1),
         _ => return Ok(()),
     };
@@ -191,6 +197,10 @@ fn all_run(wanted: &[&ProcessState], unnamed: bool) -> Result<Verdict, CliError>
         if unnamed && process.state == "exited" && process.exit == Some(Exit::Code(0)) {
             continue;
         }
+        // What is not to begin with the others is not waited for with them.
+        if unnamed && process.state == "stopped" && process.lives == 0 {
+            continue;
+        }
         still_comes(process)?;
         if process.state != "running" {
             return Ok(Verdict::NotYet(format!("{} is {}", process.name, process.state)));
@@ -199,12 +209,35 @@ fn all_run(wanted: &[&ProcessState], unnamed: bool) -> Result<Verdict, CliError>
     Ok(Verdict::So(0))
 }
 
+/// The same, and all their checks are passed. One may be ready by its end.
+fn all_ready(wanted: &[&ProcessState], unnamed: bool) -> Result<Verdict, CliError> {
+    let mut late = None;
+    let mut open = vec![];
+    for process in wanted {
+        match (&process.not_ready, process.ready) {
+            (Some(why), _) => {
+                let what = format!("{} is not ready: {why}", process.name);
+                return Err(CliError::Ended { what, code: 1 });
+            }
+            (None, Some(true)) if process.state == "exited" => {}
+            (None, Some(false)) if process.state == "running" => late = Some(&process.name),
+            (None, _) => open.push(*process),
+        }
+    }
+    Ok(match (all_run(&open, unnamed)?, late) {
+        (Verdict::So(_), Some(name)) => Verdict::NotYet(format!("{name} is not ready")),
+        (verdict @ (Verdict::So(_) | Verdict::NotYet(_)), _) => verdict,
+    })
+}
+
 fn all_ended(wanted: &[&ProcessState]) -> Verdict {
     let mut code = 0;
     for process in wanted {
         match (process.state.as_str(), process.exit) {
-            ("exited" | "stopped", Some(exit)) => code = code.max(exit.shell_status()),
-            ("stopped", None) => {}
+            ("exited" | "stopped" | "error" | "broken", Some(exit)) => {
+                code = code.max(exit.shell_status())
+            }
+            ("stopped" | "skipped", None) => {}
             (state, _) => return Verdict::NotYet(format!("{} is {state}", process.name)),
         }
     }

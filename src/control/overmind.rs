@@ -144,6 +144,7 @@ mod tests {
             pane: None,
             reason: None,
             ready: None,
+            not_ready: None,
             awaits: vec![],
             failures: 0,
             phase: None,

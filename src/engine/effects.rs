@@ -199,7 +199,11 @@ impl Engine {
             color: process.color,
             pane: self.panes[id].pane.clone(),
             reason: proc.note.clone(),
-            ready: Some(matches!(proc.ready, Ready::Yes { .. }) && proc.alive()),
+            ready: Some(proc.is_ready()),
+            not_ready: match &proc.ready {
+                Ready::No { why } => Some(why.clone()),
+                Ready::Waiting { .. } | Ready::Yes { .. } => None,
+            },
             awaits: self.awaited(id),
             failures: proc.failures,
             phase: Some(process.rules.stage).filter(|stage| *stage != Stage::Main),

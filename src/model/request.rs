@@ -188,6 +188,9 @@ pub struct ProcessState {
     /// Whether it has come to where others may rely on it; nothing from a version that did not tell.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ready: Option<bool>,
+    /// Why it has not become ready, where that is decided.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub not_ready: Option<String>,
     /// Those it waits for before it begins.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub awaits: Vec<ProcName>,

@@ -200,6 +200,13 @@ impl Proc {
         self.is_to_begin() || matches!(self.phase, Phase::Starting { .. })
     }
 
+    /// Whether others may rely on it.
+    pub fn is_ready(&self) -> bool {
+        let by_exit = |check: &Check| matches!(check.probe, Probe::Exit { .. });
+        let relied = self.alive() || self.rules.ready.iter().any(by_exit);
+        relied && self.has_come_to(Milestone::Ready)
+    }
+
     fn has_come_to(&self, until: Milestone) -> bool {
         if self.is_anew() {
             return false;

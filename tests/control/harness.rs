@@ -220,6 +220,7 @@ pub(crate) fn state() -> State {
         pane: None,
         reason: None,
         ready: None,
+        not_ready: None,
         awaits: vec![],
         failures: 0,
         phase: None,

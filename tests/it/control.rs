@@ -198,7 +198,10 @@ fn ps_as_json_is_the_state_of_the_api() {
     assert_eq!(keys(&state["tmux"]), "program session socket");
     let processes = state["processes"].as_array().unwrap();
     assert_eq!(processes.len(), 2);
-    assert_eq!(keys(&processes[0]), "color exit last_pid lives name pane pid port since state");
+    assert_eq!(
+        keys(&processes[0]),
+        "color exit last_pid lives name pane pid port ready since state"
+    );
     for (process, (name, port)) in processes.iter().zip([("web", 5000), ("worker", 5100)]) {
         assert_eq!(process["name"], name);
         assert_eq!(process["port"], port);

@@ -105,6 +105,7 @@ fn process(name: &str) -> ProcessState {
         pane: None,
         reason: None,
         ready: None,
+        not_ready: None,
         awaits: vec![],
         failures: 0,
         phase: None,

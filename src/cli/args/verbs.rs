@@ -214,8 +214,10 @@ pub enum WaitFor {
     Log(String),
     /// Its PORT takes connections.
     Port,
-    /// All run, and those of them that are named take connections.
-    Ready(Vec<String>),
+    /// All its checks are passed.
+    Ready,
+    /// All run and are ready, and those of them that are named take connections.
+    Up(Vec<String>),
 }
 
 /// `tmo wait`.
@@ -224,7 +226,7 @@ pub struct WaitArgs {
     /// Which processes; without names, all.
     #[arg(value_name = "NAME", add = ArgValueCompleter::new(complete_name))]
     pub names: Vec<String>,
-    /// What for: running, exit, port, or log and a regular expression.
+    /// What for: running, ready, exit, port, or log and a regular expression.
     #[arg(long = "for", value_name = "WHAT", num_args = 1..=2)]
     pub what: Vec<String>,
     /// How long at most (30s, 2m); then the exit code is 124.
@@ -243,6 +245,7 @@ impl WaitArgs {
             (None | Some("running"), _) => WaitFor::Running,
             (Some("exit"), _) => WaitFor::Exit,
             (Some("port"), _) => WaitFor::Port,
+            (Some("ready"), _) => WaitFor::Ready,
             (Some("log"), Some(expression)) => {
                 return Ok((WaitFor::Log(expression.clone()), self.names.clone()));
             }
@@ -250,7 +253,9 @@ impl WaitArgs {
                 return Err("--for log needs a regular expression behind it".to_owned());
             }
             (Some(other), _) => {
-                return Err(format!("--for takes running, exit, port or log RE, not `{other}`"));
+                return Err(format!(
+                    "--for takes running, ready, exit, port or log RE, not `{other}`"
+                ));
             }
         };
         Ok((what, self.names.iter().chain(second).cloned().collect()))
