@@ -40,12 +40,10 @@ enum Error<'a> {
 
 impl<'a> Error<'a> {
     fn all(error: &'a CliError) -> Vec<Self> {
-        match error {
-            CliError::Config(ConfigError::Toml(error)) => {
-                error.problems.iter().map(Self::Placed).collect()
-            }
-            other => vec![Self::Plain { text: other.to_string() }],
+        if let CliError::Config(ConfigError::Toml(error)) = error {
+            return error.problems.iter().map(Self::Placed).collect();
         }
+        vec![Self::Plain { text: error.to_string() }]
     }
 }
 

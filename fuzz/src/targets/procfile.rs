@@ -34,7 +34,10 @@ fn summary(procfile: &Procfile) -> Summary {
     let entries = procfile.entries.iter();
     let warned = procfile.warnings.iter().map(|warning| match warning {
         Warning::NoCommand { line, .. } | Warning::NotAnEntry { line, .. } => *line,
-        Warning::EnvFile { .. } | Warning::UnknownProcess { .. } => panic!("not of a Procfile"),
+        Warning::EnvFile { .. }
+        | Warning::UnknownProcess { .. }
+        | Warning::BothEnds { .. }
+        | Warning::Toml { .. } => panic!("not of a Procfile"),
     });
     let entries = entries.map(|e| (e.name.clone(), e.command.as_bytes().to_vec(), e.line));
     (entries.collect(), warned.collect())

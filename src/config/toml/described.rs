@@ -37,10 +37,8 @@ fn fits(schema: &Value, value: &Value) -> bool {
         "items" => value.as_array().is_none_or(|all| all.iter().all(|item| fits(said, item))),
         "additionalProperties" => value.as_object().is_none_or(|table| {
             let known = |key: &String| !schema["properties"][key].is_null();
-            table.iter().all(|(key, item)| match said {
-                Value::Bool(false) => known(key),
-                other => known(key) || fits(other, item),
-            })
+            let more = |item: &Value| *said != Value::Bool(false) && fits(said, item);
+            table.iter().all(|(key, item)| known(key) || more(item))
         }),
         "properties" => value.as_object().is_none_or(|table| {
             table.iter().all(|(key, item)| said[key].is_null() || fits(&said[key], item))

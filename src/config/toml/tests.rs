@@ -370,6 +370,16 @@ fn a_ring_is_named_whole_and_each_once() {
 }
 
 #[test]
+fn long_chains_and_deep_nests_are_no_trouble() {
+    let link =
+        |at: usize| format!("[process.p{at}]\ncommand = \"x\"\ndepends_on = [\"p{}\"]\n", at + 1);
+    let chain = (0..300).map(link).collect::<Vec<_>>().concat();
+    assert_eq!(surveyed(&format!("{chain}process.p300.command = \"x\""), "").err(), None);
+    let deep = format!("process.web.args = {}{}\n", "[".repeat(5000), "]".repeat(5000));
+    assert!(surveyed(&deep, "web: w\n").is_err());
+}
+
+#[test]
 fn everything_that_is_wrong_is_told_at_once() {
     let text = "[process.web]\nprot = 1\nport = \"x\"\ncwd = \"none\"\ndepends_on = [\"nosuch\"]\n\
                 ready.log = \"[\"\n[process.nocommand]\n[hokos]\n";
