@@ -1,40 +1,94 @@
 //! `tmo check`: what a start would say, without one.
 
+use std::ffi::OsStr;
 use std::io::Write;
 
-use super::args::StartArgs;
+use serde::Serialize;
+
+use super::args::{CheckArgs, StartArgs};
 use super::error::CliError;
 use super::ports::taken_ports;
 use super::start::{Start, tell_all};
 use crate::backend::tmux::version;
+use crate::config::load::{ConfigError, find_program};
+use crate::config::toml::Problem;
 use crate::control::lock;
 use crate::model::count;
+use crate::model::plan::Plan;
+
+/// The version of what `--json` prints.
+const API: u32 = 1;
+
+/// What is told to a program.
+#[derive(Serialize)]
+struct Told<'a> {
+    api: u32,
+    ok: bool,
+    /// The reasons why nothing can be started.
+    errors: Vec<Error<'a>>,
+    warnings: &'a [String],
+    processes: Vec<&'a str>,
+}
+
+/// One of them, with its place where it has one.
+#[derive(Serialize)]
+#[serde(untagged)]
+enum Error<'a> {
+    Placed(&'a Problem),
+    Plain { text: String },
+}
+
+impl<'a> Error<'a> {
+    fn all(error: &'a CliError) -> Vec<Self> {
+        if let CliError::Config(ConfigError::Toml(error)) = error {
+            return error.problems.iter().map(Self::Placed).collect();
+        }
+        vec![Self::Plain { text: error.to_string() }]
+    }
+}
 
 /// Look at everything that a start would look at, and start nothing; 1 if anything is odd.
-pub(super) fn check(args: StartArgs, out: &mut dyn Write) -> Result<u8, CliError> {
-    let start = Start::gather(args)?;
-    let mut warnings: Vec<String> =
-        start.context.warnings.iter().map(ToString::to_string).collect();
-    let (plan, odd) = match start.resolve() {
-        Ok(resolved) => resolved,
-        Err(error) => {
-            tell_all(&warnings);
-            return Err(error);
-        }
+pub(super) fn check(args: CheckArgs, out: &mut dyn Write) -> Result<u8, CliError> {
+    let mut warnings = vec![];
+    let looked = look(args.start, &mut warnings);
+    let code = u8::from(looked.is_err() || !warnings.is_empty());
+    let names = |plan: &Plan| -> Vec<String> {
+        plan.processes.iter().map(|process| process.name.to_string()).collect()
     };
-    warnings.extend(odd);
+    if args.json {
+        let names = looked.as_ref().map(names).unwrap_or_default();
+        let told = Told {
+            api: API,
+            ok: code == 0,
+            errors: looked.as_ref().err().map(Error::all).unwrap_or_default(),
+            warnings: &warnings,
+            processes: names.iter().map(String::as_str).collect(),
+        };
+        super::print_json(&told, out)?;
+        return Ok(code);
+    }
+    tell_all(&warnings);
+    let plan = looked?;
+    if code != 0 {
+        return Ok(code);
+    }
+    let names = names(&plan);
+    let count = count::processes(names.len(), "");
+    let text = format!("{}: {count}: {}\n", plan.procfile.as_path().display(), names.join(", "));
+    super::print(out, text.as_bytes())
+}
+
+/// What would be run.
+fn look(args: StartArgs, warnings: &mut Vec<String>) -> Result<Plan, CliError> {
+    let start = Start::gather(args)?;
+    warnings.extend(start.context.warnings.iter().map(ToString::to_string));
+    let find = |name: &OsStr| find_program(&start.context, name);
+    let plan = start.resolve_with(&find, warnings, false)?;
     let (search, here) = (start.context.env.get("PATH"), &start.context.start_dir);
     super::block_on(async { Ok(version::find(search, here).await?) })?;
     // What runs here already holds its ports itself.
     if !lock::is_held(start.runtime.dir()).unwrap_or(false) {
         warnings.extend(taken_ports(&plan));
     }
-    tell_all(&warnings);
-    if !warnings.is_empty() {
-        return Ok(1);
-    }
-    let names: Vec<&str> = plan.processes.iter().map(|process| process.name.as_str()).collect();
-    let count = count::processes(names.len(), "");
-    let text = format!("{}: {count}: {}\n", plan.procfile.as_path().display(), names.join(", "));
-    super::print(out, text.as_bytes())
+    Ok(plan)
 }

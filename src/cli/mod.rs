@@ -8,11 +8,13 @@ pub mod args;
 mod check;
 mod cleanup;
 pub mod completions;
+mod config;
 mod connect;
 mod doctor;
 mod early;
 mod echo;
 mod error;
+mod init;
 mod instance;
 mod launch;
 mod log;
@@ -85,6 +87,9 @@ fn act(args: Args, out: &mut dyn Write) -> Result<u8, CliError> {
         }
         Some(Verb::Start(args)) => start::start(*args, out),
         Some(Verb::Check(args)) => check::check(*args, out),
+        Some(Verb::Config(args)) => config::config(*args, out),
+        Some(Verb::Init(args)) => init::init(&args, out),
+        Some(Verb::Schema) => print_json(&crate::config::toml::schema(), out),
         Some(Verb::Doctor(args)) => doctor::doctor(*args, out),
         Some(Verb::Restart(args)) => named(args, |names| Request::Restart { names }),
         Some(Verb::Stop(args)) => named(args, |names| Request::Stop { names }),
@@ -209,6 +214,13 @@ fn block_on<T>(work: impl Future<Output = Result<T, CliError>>) -> Result<T, Cli
 /// Print something to standard output; a reader that has gone is no error.
 fn print(out: &mut dyn Write, bytes: &[u8]) -> Result<u8, CliError> {
     written(out.write_all(bytes).and_then(|()| out.flush()))
+}
+
+/// Print JSON, for people as well.
+fn print_json(what: &impl serde::Serialize, out: &mut dyn Write) -> Result<u8, CliError> {
+    let text = serde_json::to_string_pretty(what);
+    let text = text.map_err(|error| CliError::Other(error.to_string()))? + "\n";
+    print(out, text.as_bytes())
 }
 
 /// Tell the user of a failure in one line; returns the exit code.

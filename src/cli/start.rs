@@ -29,7 +29,7 @@ use crate::engine::guard::News;
 use crate::engine::runtime::Runtime;
 use crate::journal::{Dirs, IndexReader, Position};
 use crate::model::ProcName;
-use crate::model::plan::{Inherit, Plan};
+use crate::model::plan::{Inherit, Plan, ProcessPlan};
 use crate::model::request::Request;
 use crate::pane::paths::spill_dir;
 use crate::plan::{self, Facts, Settings};
@@ -228,7 +228,14 @@ impl Start {
         else {
             return Ok(plan);
         };
-        let first = ports::place(&self.context.env, &self.project, &plan, (asked, keep))?;
+        // One that has a port of its own keeps it, wherever the others go.
+        let own = |process: &ProcessPlan| {
+            let table = loaded.toml.table(process.name.entry());
+            table.is_some_and(|table| table.port.is_some())
+        };
+        let mut moving = plan.clone();
+        moving.processes.retain(|process| !own(process));
+        let first = ports::place(&self.context.env, &self.project, &moving, (asked, keep))?;
         if first == asked {
             return Ok(plan);
         }

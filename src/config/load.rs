@@ -115,6 +115,13 @@ impl Context {
         Ok(Loaded { project, procfile, toml, own: found.own })
     }
 
+    /// The Procfile alone, and the project that it belongs to.
+    pub fn procfile(&self, typed: &StartOptions) -> Result<(Project, Procfile), ConfigError> {
+        let project = Project::locate(&self.start_dir, typed, &self.env)?;
+        let procfile = read_procfile(&project)?;
+        Ok((project, procfile))
+    }
+
     /// Whether a Procfile was asked for: then it must be there.
     fn names_procfile(&self, typed: &StartOptions) -> bool {
         typed.procfile.is_some() || self.env.path("PROCFILE").is_some()

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use super::Settings;
 use crate::config::load::Loaded;
 use crate::config::procfile::Entry;
-use crate::config::toml::{At, ProcessTable, time_told};
+use crate::config::toml::{ProcessTable, time_told};
 use crate::model::plan::{OnExit, Plan, ProcessPlan};
 use crate::model::rules::Stage;
 use crate::model::signal::SignalName;
@@ -43,16 +43,16 @@ pub fn explain(
     let told = Told { loaded, settings, entry, table };
     let mut all = vec![
         told.command(process),
-        told.row("cwd", json!(process.cwd.as_ref().unwrap_or(&plan.root)), at(&table.cwd)),
+        told.row("cwd", json!(process.cwd.as_ref().unwrap_or(&plan.root)), at(table.cwd.as_ref())),
         told.port(process),
-        told.over("shell", json!(process.shell), at(&table.shell), "SHELL"),
-        told.row("autostart", json!(!process.waits), at(&table.autostart)),
+        told.over("shell", json!(process.shell), at(table.shell.as_ref()), "SHELL"),
+        told.row("autostart", json!(!process.waits), at(table.autostart.as_ref())),
         told.on_exit(process),
         told.stop_signal(process),
         told.over(
             "stop.timeout",
             json!(time_told(process.grace_ms.unwrap_or(plan.grace_ms))),
-            at(&table.stop.timeout_ms),
+            at(table.stop.timeout_ms.as_ref()),
             "TIMEOUT",
         ),
     ];
@@ -97,7 +97,7 @@ impl Told<'_> {
             Some(argv) => json!(argv),
             None => json!(process.command),
         };
-        let of_table = at(&self.table.command);
+        let of_table = at(self.table.command.as_ref());
         let file = &self.loaded.project.procfile_shown;
         let of_procfile = || format!("{}:{}", file.display(), self.entry.line);
         let from = self.place(of_table).unwrap_or_else(of_procfile);
@@ -105,7 +105,7 @@ impl Told<'_> {
     }
 
     fn port(&self, process: &ProcessPlan) -> Explained {
-        let at = at(&self.table.port);
+        let at = at(self.table.port.as_ref());
         // One of its own stands, wherever the others begin.
         let setting = match (process.port, &at) {
             (None, _) => "NO_PORT",
@@ -121,7 +121,7 @@ impl Told<'_> {
             OnExit::Remain => "ignore",
             OnExit::Restart => "restart",
         };
-        let at = at(&self.table.on_exit);
+        let at = at(self.table.on_exit.as_ref());
         let setting = self.settings.on_exit(self.entry).map_or("", |(_, setting)| setting);
         self.over("on_exit", json!(word), at, setting)
     }
@@ -129,7 +129,7 @@ impl Told<'_> {
     fn stop_signal(&self, process: &ProcessPlan) -> Explained {
         let name = process.stop_signal.to_string().parse::<SignalName>();
         let word = name.map_or_else(|_| process.stop_signal.to_string(), |name| name.to_string());
-        let at = at(&self.table.stop.signal);
+        let at = at(self.table.stop.signal.as_ref());
         let setting = self.settings.stop_signal(self.entry).map_or("", |_| "STOP_SIGNALS");
         self.over("stop.signal", json!(word), at, setting)
     }
@@ -147,17 +147,21 @@ impl Told<'_> {
         let needs_at = table.depends_on.first().map(|need| need.on.span());
         let flags: Vec<_> = rules.flags.iter().map(|flag| &flag.name).collect();
         let rows = [
-            ("phase", json!(phase), at(&table.phase)),
+            ("phase", json!(phase), at(table.phase.as_ref())),
             ("depends_on", json!(rules.needs), needs_at),
-            ("ready", json!(rules.ready), at(&table.ready)),
-            ("live", json!(rules.live), at(&table.live)),
+            ("ready", json!(rules.ready), at(table.ready.as_ref())),
+            ("live", json!(rules.live), at(table.live.as_ref())),
             ("restart", json!(rules.restart), self.restart_at()),
-            ("success_exit_codes", json!(rules.success_codes), at(&table.success_exit_codes)),
-            ("soft_exit_codes", json!(rules.soft_codes), at(&table.soft_exit_codes)),
-            ("stop.command", json!(rules.stop_command), at(&table.stop.command)),
+            (
+                "success_exit_codes",
+                json!(rules.success_codes),
+                at(table.success_exit_codes.as_ref()),
+            ),
+            ("soft_exit_codes", json!(rules.soft_codes), at(table.soft_exit_codes.as_ref())),
+            ("stop.command", json!(rules.stop_command), at(table.stop.command.as_ref())),
             ("env", json!(variables), variables_at.or_else(|| first(&table.add_path))),
             ("groups", json!(rules.groups), first(&table.groups)),
-            ("display", json!(rules.display), at(&table.display)),
+            ("display", json!(rules.display), at(table.display.as_ref())),
             ("failure", json!(rules.failures), first(&table.failures)),
             ("flag", json!(flags), first(&table.flags)),
         ];
@@ -168,17 +172,17 @@ impl Told<'_> {
     fn restart_at(&self) -> Option<Range<usize>> {
         let said = &self.table.restart;
         let numbers = [&said.delay_ms, &said.max_delay_ms, &said.stable_ms];
-        let of_number = numbers.into_iter().find_map(at);
-        at(&said.policy)
+        let of_number = numbers.into_iter().find_map(|number| at(number.as_ref()));
+        at(said.policy.as_ref())
             .or(of_number)
-            .or_else(|| at(&said.backoff))
-            .or_else(|| at(&said.max_failures))
+            .or_else(|| at(said.backoff.as_ref()))
+            .or_else(|| at(said.max_failures.as_ref()))
     }
 }
 
 /// Where something is said, if it is.
-fn at<T>(said: &At<T>) -> Option<Range<usize>> {
-    said.as_ref().map(Spanned::span)
+fn at<T>(said: Option<&Spanned<T>>) -> Option<Range<usize>> {
+    said.map(Spanned::span)
 }
 
 /// Where the first of several is said.

@@ -4,6 +4,7 @@
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
+use ::toml::Spanned;
 use nix::sys::signal::Signal;
 
 use super::PlanError;
@@ -12,7 +13,7 @@ use super::resolve::{Formed, find_shell};
 use super::settings::Settings;
 use crate::config::load::Loaded;
 use crate::config::procfile::Entry;
-use crate::config::toml::{Args, Asked, At, Command, ProcessTable, shell_quoted};
+use crate::config::toml::{Args, Asked, Command, ProcessTable, shell_quoted};
 use crate::model::ProcName;
 use crate::model::plan::{OnExit, ProcessPlan};
 use crate::model::rules::{Check, Liveness, Need, Probe, Restart, RestartPolicy, Rules, Stage};
@@ -56,10 +57,10 @@ impl Formed<'_> {
             stop_signal: signal.unwrap_or(Signal::SIGINT as i32),
             grace_ms: match settings.grace {
                 Some(_) => None,
-                None => said(&table.stop.timeout_ms),
+                None => said(table.stop.timeout_ms.as_ref()),
             },
             on_exit: on_exit.or_else(by_table).unwrap_or_else(|| usual_end(given, entry, &table)),
-            waits: said(&table.autostart) == Some(false),
+            waits: said(table.autostart.as_ref()) == Some(false),
             added: false,
             rules: Rules {
                 restart: restart(&table, on_exit),
@@ -72,7 +73,7 @@ impl Formed<'_> {
     /// The port it is told: its own one, or that of its line.
     fn port(&self, table: &ProcessTable, settings: &Settings) -> Result<Option<u16>, PlanError> {
         let Some(ports) = settings.ports else { return Ok(None) };
-        let port = match said(&table.port) {
+        let port = match said(table.port.as_ref()) {
             Some(base) => Ports { base, ..ports }.of(0, self.instance),
             None => ports.of(self.line, self.instance),
         };
@@ -81,18 +82,18 @@ impl Formed<'_> {
 }
 
 /// A value without its place.
-pub(super) fn said<T: Clone>(at: &At<T>) -> Option<T> {
-    at.as_ref().map(|at| at.get_ref().clone())
+fn said<T: Clone>(at: Option<&Spanned<T>>) -> Option<T> {
+    at.map(|at| at.get_ref().clone())
 }
 
 /// The command with what is appended to it, and its words if there is to be no shell.
 fn command(entry: &Entry, table: &ProcessTable) -> (OsText, Option<Vec<OsText>>) {
     let quoted = |words: &[String]| words.iter().map(|word| shell_quoted(word)).collect::<Vec<_>>();
-    let words = match said(&table.args) {
+    let words = match said(table.args.as_ref()) {
         Some(Args::Words(words)) => words,
         Some(Args::Text(_)) | None => vec![],
     };
-    let line = match said(&table.command) {
+    let line = match said(table.command.as_ref()) {
         Some(Command::Words(mut argv)) => {
             argv.extend(words);
             let line = quoted(&argv).join(" ").into();
@@ -101,7 +102,7 @@ fn command(entry: &Entry, table: &ProcessTable) -> (OsText, Option<Vec<OsText>>)
         Some(Command::Shell(line)) => line.into(),
         None => entry.command.clone(),
     };
-    let more = match said(&table.args) {
+    let more = match said(table.args.as_ref()) {
         Some(Args::Text(text)) => text,
         Some(Args::Words(_)) | None => quoted(&words).join(" "),
     };
@@ -128,20 +129,21 @@ fn restart(table: &ProcessTable, by_flag: Option<OnExit>) -> Option<RestartPolic
     if !said_of.is_said() {
         return None;
     }
-    let by_table = said(&said_of.policy);
-    let when = match (by_flag, by_table, said(&table.on_exit)) {
+    let by_table = said(said_of.policy.as_ref());
+    let when = match (by_flag, by_table, said(table.on_exit.as_ref())) {
         (Some(OnExit::Restart), _, _) | (None, None, Some(OnExit::Restart)) => Restart::Always,
         (Some(OnExit::Remain | OnExit::StopAll) | None, when, _) => when?,
     };
-    let delay_ms = said(&said_of.delay_ms).unwrap_or(RestartPolicy::DELAY_MS);
+    let delay_ms = said(said_of.delay_ms.as_ref()).unwrap_or(RestartPolicy::DELAY_MS);
     let usual = RestartPolicy::default();
     Some(RestartPolicy {
         when,
         delay_ms,
-        backoff: said(&said_of.backoff).unwrap_or_default(),
-        max_delay_ms: said(&said_of.max_delay_ms).unwrap_or(usual.max_delay_ms.max(delay_ms)),
-        max_failures: said(&said_of.max_failures).unwrap_or(usual.max_failures),
-        stable_ms: said(&said_of.stable_ms).unwrap_or(usual.stable_ms),
+        backoff: said(said_of.backoff.as_ref()).unwrap_or_default(),
+        max_delay_ms: said(said_of.max_delay_ms.as_ref())
+            .unwrap_or(usual.max_delay_ms.max(delay_ms)),
+        max_failures: said(said_of.max_failures.as_ref()).unwrap_or(usual.max_failures),
+        stable_ms: said(said_of.stable_ms.as_ref()).unwrap_or(usual.stable_ms),
     })
 }
 
@@ -189,13 +191,13 @@ fn rules(
         ready,
         live: live.transpose()?,
         restart: None,
-        success_codes: said(&table.success_exit_codes).unwrap_or_default(),
-        soft_codes: said(&table.soft_exit_codes).unwrap_or_default(),
-        stop_command: said(&table.stop.command).map(OsText::from),
+        success_codes: said(table.success_exit_codes.as_ref()).unwrap_or_default(),
+        soft_codes: said(table.soft_exit_codes.as_ref()).unwrap_or_default(),
+        stop_command: said(table.stop.command.as_ref()).map(OsText::from),
         failures: table.failures.iter().map(|found| found.get_ref().clone()).collect(),
         flags: table.flags.iter().map(|flag| flag.get_ref().clone()).collect(),
         groups,
-        display: said(&table.display),
+        display: said(table.display.as_ref()),
     })
 }
 

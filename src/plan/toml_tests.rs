@@ -103,8 +103,8 @@ fn what_is_to_end_stops_nobody() {
                 loud = {command = \"l\", phase = \"dependency\", on_exit = \"stop-all\"}\n";
     let plan = with(toml).plan();
     let ends: Vec<_> = plan.processes.iter().map(|p| p.on_exit).collect();
-    use OnExit::{Remain, StopAll};
-    assert_eq!(ends, [StopAll, Remain, Remain, Remain, Remain, StopAll]);
+    let (stop, remain) = (OnExit::StopAll, OnExit::Remain);
+    assert_eq!(ends, [stop, remain, remain, remain, remain, stop]);
 }
 
 #[test]

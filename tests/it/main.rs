@@ -13,6 +13,7 @@ mod basics;
 mod check;
 mod commands;
 mod completions;
+mod config;
 mod connect;
 mod control;
 mod doctor;

@@ -18,9 +18,9 @@ use clap::{ArgAction, Command, FromArgMatches as _, Parser, Subcommand};
 pub use settings::command;
 pub use start::StartArgs;
 pub use verbs::{
-    ClientArgs, CompletionsArgs, ConnectArgs, DoctorArgs, EchoArgs, EventsArgs, LogsArgs, LsArgs,
-    ManArgs, NamesArgs, PsArgs, RunArgs, ScaleArgs, ScreenArgs, SendArgs, SignalArgs, WaitArgs,
-    WaitFor,
+    CheckArgs, ClientArgs, CompletionsArgs, ConfigArgs, ConnectArgs, DoctorArgs, EchoArgs,
+    EventsArgs, InitArgs, LogsArgs, LsArgs, ManArgs, NamesArgs, PsArgs, RunArgs, ScaleArgs,
+    ScreenArgs, SendArgs, SignalArgs, WaitArgs, WaitFor,
 };
 
 use crate::config::env::parse_bool;
@@ -70,12 +70,37 @@ Each process gets PORT, PS (its name), TMO_SOCKET and, for each other process,
 OVERMIND_PROCESS_<name>_PORT. Variables may also stand in ./.env and ./.tmo.env."
     )]
     Start(Box<StartArgs>),
-    /// Look at Procfile, env files, settings, tmux and ports as a start would; start nothing.
+    /// Look at Procfile, tmo.toml, env files, settings, tmux and ports as a start would; start
+    /// nothing.
     #[command(after_help = "\
 Examples:
   tmo check                     exit code 1 if anything is odd
-  tmo check -f Procfile.dev -l web,worker")]
-    Check(Box<StartArgs>),
+  tmo check -f Procfile.dev -l web,worker
+  tmo check --json | jq -r '.errors[].text'
+
+All that is wrong with tmo.toml is told at once, with line and column.")]
+    Check(Box<CheckArgs>),
+    /// Show what is in force for each process, and which file, flag or variable says so.
+    #[command(after_help = "\
+Examples:
+  tmo config                    of every process: the key, its value, where it comes from
+  tmo config web -c web         of one, as a start with this flag would have it
+  tmo config --json | jq '.processes[].settings[] | select(.from != \"default\")'
+
+Of variables only the names are shown.")]
+    Config(Box<ConfigArgs>),
+    /// Write a commented tmo.toml for the processes of the Procfile.
+    #[command(after_help = "\
+Examples:
+  tmo init                      ./tmo.toml, in which nothing is in force yet
+  tmo init --with-flags         with patterns that are counted in the output
+  tmo init --force              in the place of the one that is there")]
+    Init(InitArgs),
+    /// Print the JSON Schema of tmo.toml, for editors.
+    #[command(after_help = "\
+Examples:
+  tmo schema >tmo.schema.json   then `#:schema ./tmo.schema.json` as the first line of tmo.toml")]
+    Schema,
     /// Look at everything that can keep tmo from working here, and say what to do about it.
     #[command(after_help = "\
 Examples:

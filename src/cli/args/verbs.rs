@@ -65,6 +65,42 @@ pub struct ConnectArgs {
     pub client: ClientArgs,
 }
 
+/// `tmo check`.
+#[derive(Debug, Clone, PartialEq, Eq, Default, clap::Args)]
+pub struct CheckArgs {
+    /// As JSON.
+    #[arg(long)]
+    pub json: bool,
+    /// The start that is asked about.
+    #[command(flatten)]
+    pub start: StartArgs,
+}
+
+/// `tmo config`.
+#[derive(Debug, Clone, PartialEq, Eq, Default, clap::Args)]
+pub struct ConfigArgs {
+    /// As JSON.
+    #[arg(long)]
+    pub json: bool,
+    /// The start that is asked about.
+    #[command(flatten)]
+    pub start: StartArgs,
+}
+
+/// `tmo init`.
+#[derive(Debug, Clone, PartialEq, Eq, Default, clap::Args)]
+pub struct InitArgs {
+    /// With flags: patterns that are counted and kept in the output of every process.
+    #[arg(long)]
+    pub with_flags: bool,
+    /// Replace a tmo.toml that is there.
+    #[arg(long)]
+    pub force: bool,
+    /// The Procfile; its directory is where the file goes.
+    #[arg(short = 'f', long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub procfile: Option<PathBuf>,
+}
+
 /// `tmo doctor`.
 #[derive(Debug, Clone, PartialEq, Eq, Default, clap::Args)]
 pub struct DoctorArgs {

@@ -10,7 +10,7 @@ use crate::cli::ls;
 use crate::cli::ports::takers;
 use crate::cli::start::Start;
 use crate::config::dirs::runtime_base;
-use crate::config::load::{Context, Loaded, find_program};
+use crate::config::load::{ConfigError, Context, Loaded, find_program};
 use crate::config::toml::TmoToml;
 use crate::config::{Env, StartOptions, Warning, procfile};
 use crate::engine::runtime::Runtime;
@@ -59,6 +59,12 @@ pub(super) fn plan(report: &mut Report, start: &Start) -> Option<Plan> {
             report.ok("Procfile", format!("{file}: {count}: {}", names.join(", ")));
             shell(report, &start.context, &plan);
             Some(plan)
+        }
+        Err(CliError::Config(ConfigError::Toml(error))) => {
+            for problem in &error.problems {
+                report.fail("tmo.toml", problem.in_short());
+            }
+            None
         }
         Err(CliError::Config(error)) if start.project.procfile.symlink_metadata().is_err() => {
             let todo = "write one, or name another with `-f`, or go where it is";

@@ -4,6 +4,8 @@
 //! and kinds of values ([`keys`], [`shape`]) and what they mean; then, in [`survey()`], how it fits
 //! the Procfile and the disk. Every value keeps its place in the file.
 
+#[cfg(test)]
+mod described;
 mod environ;
 pub mod keys;
 mod needs;

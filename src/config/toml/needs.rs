@@ -99,8 +99,10 @@ fn rings(names: &[&str], mut edges: Vec<Edge>, mistakes: &mut Mistakes) {
     loop {
         // Who waits for nobody is in no ring, nor is who waits for such ones only.
         loop {
-            let waits: Vec<bool> =
-                (0..names.len()).map(|name| edges.iter().any(|edge| edge.from == name)).collect();
+            let mut waits = vec![false; names.len()];
+            for edge in &edges {
+                waits[edge.from] = true;
+            }
             let before = edges.len();
             edges.retain(|edge| waits[edge.to]);
             if edges.len() == before {

@@ -129,9 +129,10 @@ fn port(view: View<'_, '_>, mistakes: &mut Mistakes) -> Option<Asked> {
 fn url(at: &Spanned<String>, mistakes: &mut Mistakes) -> Option<String> {
     let url = at.get_ref();
     let Some(rest) = url.strip_prefix("http://") else {
-        let text = match url.starts_with("https://") {
-            true => "https is not spoken here; ask with `exec = \"curl -fsS …\"`",
-            false => "an address begins with http://, as in http://127.0.0.1:8080/health",
+        let text = if url.starts_with("https://") {
+            "https is not spoken here; ask with `exec = \"curl -fsS …\"`"
+        } else {
+            "an address begins with http://, as in http://127.0.0.1:8080/health"
         };
         mistakes.add(at.span(), text);
         return None;

@@ -30,10 +30,17 @@ pub struct Problem {
     pub width: usize,
 }
 
+impl Problem {
+    /// The first line of it: the place, and what is wrong there.
+    pub fn in_short(&self) -> String {
+        format!("{}:{}:{}: {}", self.file, self.line, self.column, self.text)
+    }
+}
+
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { file, line, column, text, source, width } = self;
-        writeln!(f, "{file}:{line}:{column}: {text}")?;
+        let Self { line, column, source, width, .. } = self;
+        writeln!(f, "{}", self.in_short())?;
         // What is meant stays under the eye where the line has tabs before it.
         let before = source.chars().take(column - 1);
         let blank: String = before.map(|c| if c == '\t' { '\t' } else { ' ' }).collect();

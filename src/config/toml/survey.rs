@@ -5,6 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::path::{Path, PathBuf};
 
+use ::toml::Spanned;
+
 use super::problem::{Mistakes, TomlError};
 use super::table::{Args, Asked, Command, ProcessTable, ReadyCheck};
 use super::{TmoToml, environ, needs, or_nearest, values::shell_quoted};
@@ -167,7 +169,7 @@ fn restarts(table: &ProcessTable, mistakes: &mut Mistakes) {
         mistakes.add(delay.span(), "the first pause is longer than `max_delay`; raise that");
     }
     let for_ever = policy.filter(|policy| *policy.get_ref() == Restart::Always);
-    let for_ever = for_ever.map(|at| at.span()).or(end.map(|at| at.span()));
+    let for_ever = for_ever.map(Spanned::span).or(end.map(Spanned::span));
     let Some(at) = for_ever else { return };
     if table.ends_ready() {
         let text = "it is ready when it has ended (`exit`), so it can't be started again after \

@@ -163,9 +163,10 @@ pub struct StopTable {
 impl ProcessTable {
     /// What is said of a process over what is said of all. Lists of patterns and variables are
     /// joined; of all else, what is said of the process alone holds.
+    #[must_use]
     pub fn over(&self, all: &Self) -> Self {
-        fn first<T: Clone>(own: &At<T>, all: &At<T>) -> At<T> {
-            own.as_ref().or(all.as_ref()).cloned()
+        fn first<T: Clone>(own: Option<&Spanned<T>>, all: Option<&Spanned<T>>) -> At<T> {
+            own.or(all).cloned()
         }
         fn joined<T: Clone>(one: &[T], other: &[T]) -> Vec<T> {
             one.iter().chain(other).cloned().collect()
@@ -176,31 +177,40 @@ impl ProcessTable {
             display: self.display.clone(),
             port: self.port.clone(),
             depends_on: self.depends_on.clone(),
-            cwd: first(&self.cwd, &all.cwd),
+            cwd: first(self.cwd.as_ref(), all.cwd.as_ref()),
             env: joined(&all.env, &self.env),
             env_file: joined(&all.env_file, &self.env_file),
             add_path: joined(&self.add_path, &all.add_path),
-            autostart: first(&self.autostart, &all.autostart),
+            autostart: first(self.autostart.as_ref(), all.autostart.as_ref()),
             groups: joined(&all.groups, &self.groups),
-            shell: first(&self.shell, &all.shell),
-            phase: first(&self.phase, &all.phase),
-            ready: first(&self.ready, &all.ready),
-            live: first(&self.live, &all.live),
+            shell: first(self.shell.as_ref(), all.shell.as_ref()),
+            phase: first(self.phase.as_ref(), all.phase.as_ref()),
+            ready: first(self.ready.as_ref(), all.ready.as_ref()),
+            live: first(self.live.as_ref(), all.live.as_ref()),
             restart: RestartTable {
-                policy: first(&self.restart.policy, &all.restart.policy),
-                delay_ms: first(&self.restart.delay_ms, &all.restart.delay_ms),
-                backoff: first(&self.restart.backoff, &all.restart.backoff),
-                max_delay_ms: first(&self.restart.max_delay_ms, &all.restart.max_delay_ms),
-                max_failures: first(&self.restart.max_failures, &all.restart.max_failures),
-                stable_ms: first(&self.restart.stable_ms, &all.restart.stable_ms),
+                policy: first(self.restart.policy.as_ref(), all.restart.policy.as_ref()),
+                delay_ms: first(self.restart.delay_ms.as_ref(), all.restart.delay_ms.as_ref()),
+                backoff: first(self.restart.backoff.as_ref(), all.restart.backoff.as_ref()),
+                max_delay_ms: first(
+                    self.restart.max_delay_ms.as_ref(),
+                    all.restart.max_delay_ms.as_ref(),
+                ),
+                max_failures: first(
+                    self.restart.max_failures.as_ref(),
+                    all.restart.max_failures.as_ref(),
+                ),
+                stable_ms: first(self.restart.stable_ms.as_ref(), all.restart.stable_ms.as_ref()),
             },
-            on_exit: first(&self.on_exit, &all.on_exit),
-            success_exit_codes: first(&self.success_exit_codes, &all.success_exit_codes),
-            soft_exit_codes: first(&self.soft_exit_codes, &all.soft_exit_codes),
+            on_exit: first(self.on_exit.as_ref(), all.on_exit.as_ref()),
+            success_exit_codes: first(
+                self.success_exit_codes.as_ref(),
+                all.success_exit_codes.as_ref(),
+            ),
+            soft_exit_codes: first(self.soft_exit_codes.as_ref(), all.soft_exit_codes.as_ref()),
             stop: StopTable {
-                signal: first(&self.stop.signal, &all.stop.signal),
-                command: first(&self.stop.command, &all.stop.command),
-                timeout_ms: first(&self.stop.timeout_ms, &all.stop.timeout_ms),
+                signal: first(self.stop.signal.as_ref(), all.stop.signal.as_ref()),
+                command: first(self.stop.command.as_ref(), all.stop.command.as_ref()),
+                timeout_ms: first(self.stop.timeout_ms.as_ref(), all.stop.timeout_ms.as_ref()),
             },
             failures: joined(&all.failures, &self.failures),
             flags: joined(&all.flags, &self.flags),

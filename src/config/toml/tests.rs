@@ -3,6 +3,7 @@
 use std::io;
 use std::path::Path;
 
+use ::toml::Spanned;
 use pretty_assertions::assert_eq;
 
 use super::{
@@ -105,8 +106,8 @@ fn problems(text: &str) -> Vec<String> {
     error.problems.iter().map(|p| format!("{}:{}: {}", p.line, p.column, p.text)).collect()
 }
 
-fn plain<T: Clone>(at: &super::At<T>) -> T {
-    at.as_ref().unwrap().get_ref().clone()
+fn plain<T: Clone>(at: Option<&Spanned<T>>) -> T {
+    at.unwrap().get_ref().clone()
 }
 
 #[test]
@@ -124,29 +125,44 @@ fn every_key_is_read() {
     let (toml, found) = surveyed(WHOLE, "").unwrap();
     let web = toml.of("web");
     let words = Command::Words(vec!["node".into(), "server.js".into()]);
-    assert_eq!(plain(&web.command), words);
-    assert_eq!((plain(&web.port), plain(&web.display).as_str()), (3000, "The web"));
-    assert_eq!((plain(&web.autostart), plain(&web.shell).as_str()), (false, "bash"));
-    assert_eq!((plain(&web.phase), plain(&web.on_exit)), (Stage::Main, OnExit::Remain));
+    assert_eq!(plain(web.command.as_ref()), words);
+    assert_eq!((plain(web.port.as_ref()), plain(web.display.as_ref()).as_str()), (3000, "The web"));
+    assert_eq!(
+        (plain(web.autostart.as_ref()), plain(web.shell.as_ref()).as_str()),
+        (false, "bash")
+    );
+    assert_eq!(
+        (plain(web.phase.as_ref()), plain(web.on_exit.as_ref())),
+        (Stage::Main, OnExit::Remain)
+    );
     let needs: Vec<_> =
         web.depends_on.iter().map(|need| (need.on.get_ref().as_str(), need.until)).collect();
     assert_eq!(needs, [("db", Milestone::Started), ("migrate", Milestone::Completed)]);
-    let ready = plain(&web.ready);
+    let ready = plain(web.ready.as_ref());
     assert!(matches!(&ready[0].asked, Asked::Probe(Probe::Log(t)) if t.regex && t.any_case));
     assert_eq!((ready[0].timeout_ms, ready[0].every_ms), (30_000, 250));
     assert_eq!(ready[1].asked, Asked::OwnPort("127.0.0.1".into()));
     assert_eq!((ready[1].timeout_ms, ready[1].every_ms), (60_000, 50));
-    let live = plain(&web.live);
+    let live = plain(web.live.as_ref());
     assert_eq!((live.every_ms, live.timeout_ms, live.failures), (5000, 2000, 2));
     assert_eq!(live.action, Action::Notify);
     let restart = &web.restart;
-    assert_eq!((plain(&restart.policy), plain(&restart.delay_ms)), (Restart::OnFailure, 2000));
-    assert_eq!(plain(&restart.backoff), Backoff::Exponential, "by default");
-    assert_eq!((plain(&restart.max_delay_ms), plain(&restart.max_failures)), (60_000, 0));
-    assert_eq!(plain(&restart.stable_ms), 5000);
-    assert_eq!((plain(&web.success_exit_codes), plain(&web.soft_exit_codes)), (vec![3], vec![75]));
-    assert_eq!((plain(&web.stop.signal), plain(&web.stop.timeout_ms)), (15, 1500));
-    assert_eq!(plain(&web.stop.command), "bye");
+    assert_eq!(
+        (plain(restart.policy.as_ref()), plain(restart.delay_ms.as_ref())),
+        (Restart::OnFailure, 2000)
+    );
+    assert_eq!(plain(restart.backoff.as_ref()), Backoff::Exponential, "by default");
+    assert_eq!(
+        (plain(restart.max_delay_ms.as_ref()), plain(restart.max_failures.as_ref())),
+        (60_000, 0)
+    );
+    assert_eq!(plain(restart.stable_ms.as_ref()), 5000);
+    assert_eq!(
+        (plain(web.success_exit_codes.as_ref()), plain(web.soft_exit_codes.as_ref())),
+        (vec![3], vec![75])
+    );
+    assert_eq!((plain(web.stop.signal.as_ref()), plain(web.stop.timeout_ms.as_ref())), (15, 1500));
+    assert_eq!(plain(web.stop.command.as_ref()), "bye");
     let failures: Vec<_> = web.failures.iter().map(|found| found.get_ref().clone()).collect();
     assert!(!failures[0].text.regex && failures[0].text.any_case);
     assert!(failures[1].text.regex && !failures[1].text.any_case);
@@ -179,122 +195,126 @@ fn variables_lie_over_each_other_in_order() {
     assert_eq!(found.own["db"].cwd, Some("/x/src".into()));
 }
 
+/// What is written, and what is said of it.
+#[rustfmt::skip]
+const MISTAKES: &[(&str, &str)] = &[
+    ("[lgo]\n", "1:2: unknown key `lgo`; did you mean `log`?"),
+    (
+        "[log]\ntotal = \"much\"\n",
+        "2:9: `total` must be a size such as \"64MiB\", or a number of bytes, not \"much\"",
+    ),
+    (
+        "[log]\ntotal = -1\n",
+        "2:9: `total` must be a size such as \"64MiB\", or a number of bytes, not -1",
+    ),
+    ("a = \n", "1:5: string values must be quoted, expected literal string"),
+    (
+        "[process.web]\ncommand = 1\n",
+        "2:11: `command` must be a text in quotes, or a list, each item a text in quotes, not 1",
+    ),
+    (
+        "process.web.on_exit = \"die\"\n",
+        "1:23: `on_exit` must be \"stop-all\", \"ignore\" or \"restart\", not \"die\"",
+    ),
+    (
+        "process.web.port = 70000\n",
+        "1:20: `port` must be a whole number from 1 to 65535, not 70000",
+    ),
+    (
+        "process.web.live.every = \"often\"\nprocess.web.live.exec = \"x\"\n",
+        "1:26: `every` must be a time such as \"500ms\", \"2s\" or \"1m30s\", not \"often\"",
+    ),
+    (
+        "[process.wbe]\nautostart = false\n",
+        "1:10: `wbe` has no `command`, and the Procfile has no such entry; did you mean `web`?",
+    ),
+    (
+        "[process.'web#2']\nautostart = false\n",
+        "1:10: `web#2` is one instance; all of them share [process.web]",
+    ),
+    (
+        "process.web.depends_on = [\"wroker\"]\n",
+        "1:27: there is no process `wroker`; did you mean `worker`?",
+    ),
+    (
+        "process.web.depends_on = [\"worker#1\"]\n",
+        "1:27: `worker#1` is one instance; `worker` means all of them",
+    ),
+    ("process.web.depends_on = [\"web\"]\n", "1:27: `web` can't wait for itself; leave it out"),
+    (
+        "process.web.cwd = \"none\"\n",
+        "1:19: can't run in /x/none: no such file or directory; make it, or name another",
+    ),
+    (
+        "process.web.env_file = \"none.env\"\n",
+        "1:24: none.env: no such file or directory; make it, or leave it out",
+    ),
+    ("process.web.env_file = \"broken.env\"\n", "1:24: broken.env: line 1: `A` has no `=`"),
+    ("process.web.env = [\"A\"]\n", "1:20: write it as \"A=value\""),
+    (
+        "process.web.stop.signal = \"TREM\"\n",
+        "1:27: there is no signal `TREM`; use a name as USR1, HUP, WINCH, or a number",
+    ),
+    ("process.web.ready.log = \"(\"\n", "1:25: this is no regular expression: unclosed group"),
+    (
+        "process.web.ready.timeout = 1\n",
+        "1:13: this asks for nothing; give it one of log, port, http, exec, exit, delay",
+    ),
+    (
+        "process.web.live.every = 1\n",
+        "1:13: this asks for nothing; give it one of port, http, exec",
+    ),
+    (
+        "process.web.live.http = \"https://x\"\n",
+        "1:25: https is not spoken here; ask with `exec = \"curl -fsS …\"`",
+    ),
+    (
+        "process.web.ready.http = \"http://:80\"\n",
+        "1:26: an address is of the form http://host:port/path",
+    ),
+    (
+        "process.web.ready = {port = true, literal = true}\n",
+        "1:35: `literal` means nothing without `log`",
+    ),
+    (
+        "process.web.ready = {port = 1, log = \"x\"}\n",
+        "1:22: this asks for two things at once; make a check of each",
+    ),
+    (
+        "process.web.restart = {delay = 1, delay_ms = 1}\n",
+        "1:35: `delay_ms` says the same as `delay`; keep one of them",
+    ),
+    (
+        "process.web.restart = {delay = 9, max_delay = 1}\n",
+        "1:32: the first pause is longer than `max_delay`; raise that",
+    ),
+    (
+        "process.web.command = [\"a\"]\nprocess.web.args = \"b\"\n",
+        "2:20: `args` of a command without a shell are a list, as the command",
+    ),
+    (
+        "process.web.success_exit_codes = [1]\nprocess.web.soft_exit_codes = [1]\n",
+        "2:31: 1 is in `success_exit_codes` too; it can't be both",
+    ),
+    (
+        "[[process.web.flag]]\nname = \"x\"\n",
+        "1:1: a flag needs a `pattern`: a regular expression",
+    ),
+    (
+        "[[process.web.failure]]\naction = \"break\"\n",
+        "1:1: a failure needs a `pattern`: the text to look for",
+    ),
+    ("process.web.command = \" \"\n", "1:23: `command` is empty; it is what is to be run"),
+];
+
 #[test]
 fn a_mistake_is_pointed_at_with_what_would_be_right() {
     let error = surveyed("[process.web]\ncomand = \"x\"\n", "web: w\n").unwrap_err().to_string();
     let expected = "tmo.toml:2:1: unknown key `comand` of `web`; did you mean `command`?\n\
                     \x20 2 | comand = \"x\"\n    | ^^^^^^";
     assert_eq!(error, expected);
-    for (text, told) in [
-        ("[lgo]\n", "1:2: unknown key `lgo`; did you mean `log`?"),
-        (
-            "[log]\ntotal = \"much\"\n",
-            "2:9: `total` must be a size such as \"64MiB\", or a number of bytes, not \"much\"",
-        ),
-        (
-            "[log]\ntotal = -1\n",
-            "2:9: `total` must be a size such as \"64MiB\", or a number of bytes, not -1",
-        ),
-        ("a = \n", "1:5: string values must be quoted, expected literal string"),
-        (
-            "[process.web]\ncommand = 1\n",
-            "2:11: `command` must be a text in quotes, or a list, each item a text in quotes, not 1",
-        ),
-        (
-            "process.web.on_exit = \"die\"\n",
-            "1:23: `on_exit` must be \"stop-all\", \"ignore\" or \"restart\", not \"die\"",
-        ),
-        (
-            "process.web.port = 70000\n",
-            "1:20: `port` must be a whole number from 1 to 65535, not 70000",
-        ),
-        (
-            "process.web.live.every = \"often\"\nprocess.web.live.exec = \"x\"\n",
-            "1:26: `every` must be a time such as \"500ms\", \"2s\" or \"1m30s\", not \"often\"",
-        ),
-        (
-            "[process.wbe]\nautostart = false\n",
-            "1:10: `wbe` has no `command`, and the Procfile has no such entry; did you mean `web`?",
-        ),
-        (
-            "[process.'web#2']\nautostart = false\n",
-            "1:10: `web#2` is one instance; all of them share [process.web]",
-        ),
-        (
-            "process.web.depends_on = [\"wroker\"]\n",
-            "1:27: there is no process `wroker`; did you mean `worker`?",
-        ),
-        (
-            "process.web.depends_on = [\"worker#1\"]\n",
-            "1:27: `worker#1` is one instance; `worker` means all of them",
-        ),
-        ("process.web.depends_on = [\"web\"]\n", "1:27: `web` can't wait for itself; leave it out"),
-        (
-            "process.web.cwd = \"none\"\n",
-            "1:19: can't run in /x/none: no such file or directory; make it, or name another",
-        ),
-        (
-            "process.web.env_file = \"none.env\"\n",
-            "1:24: none.env: no such file or directory; make it, or leave it out",
-        ),
-        ("process.web.env_file = \"broken.env\"\n", "1:24: broken.env: line 1: `A` has no `=`"),
-        ("process.web.env = [\"A\"]\n", "1:20: write it as \"A=value\""),
-        (
-            "process.web.stop.signal = \"TREM\"\n",
-            "1:27: there is no signal `TREM`; use a name as USR1, HUP, WINCH, or a number",
-        ),
-        ("process.web.ready.log = \"(\"\n", "1:25: this is no regular expression: unclosed group"),
-        (
-            "process.web.ready.timeout = 1\n",
-            "1:13: this asks for nothing; give it one of log, port, http, exec, exit, delay",
-        ),
-        (
-            "process.web.live.every = 1\n",
-            "1:13: this asks for nothing; give it one of port, http, exec",
-        ),
-        (
-            "process.web.live.http = \"https://x\"\n",
-            "1:25: https is not spoken here; ask with `exec = \"curl -fsS …\"`",
-        ),
-        (
-            "process.web.ready.http = \"http://:80\"\n",
-            "1:26: an address is of the form http://host:port/path",
-        ),
-        (
-            "process.web.ready = {port = true, literal = true}\n",
-            "1:35: `literal` means nothing without `log`",
-        ),
-        (
-            "process.web.ready = {port = 1, log = \"x\"}\n",
-            "1:22: this asks for two things at once; make a check of each",
-        ),
-        (
-            "process.web.restart = {delay = 1, delay_ms = 1}\n",
-            "1:35: `delay_ms` says the same as `delay`; keep one of them",
-        ),
-        (
-            "process.web.restart = {delay = 9, max_delay = 1}\n",
-            "1:32: the first pause is longer than `max_delay`; raise that",
-        ),
-        (
-            "process.web.command = [\"a\"]\nprocess.web.args = \"b\"\n",
-            "2:20: `args` of a command without a shell are a list, as the command",
-        ),
-        (
-            "process.web.success_exit_codes = [1]\nprocess.web.soft_exit_codes = [1]\n",
-            "2:31: 1 is in `success_exit_codes` too; it can't be both",
-        ),
-        (
-            "[[process.web.flag]]\nname = \"x\"\n",
-            "1:1: a flag needs a `pattern`: a regular expression",
-        ),
-        (
-            "[[process.web.failure]]\naction = \"break\"\n",
-            "1:1: a failure needs a `pattern`: the text to look for",
-        ),
-        ("process.web.command = \" \"\n", "1:23: `command` is empty; it is what is to be run"),
-    ] {
-        assert_eq!(problems(text), [told], "{text}");
+    for (text, told) in MISTAKES {
+        assert_eq!(problems(text), [*told], "{text}");
     }
 }
 
@@ -350,6 +370,16 @@ fn a_ring_is_named_whole_and_each_once() {
 }
 
 #[test]
+fn long_chains_and_deep_nests_are_no_trouble() {
+    let link =
+        |at: usize| format!("[process.p{at}]\ncommand = \"x\"\ndepends_on = [\"p{}\"]\n", at + 1);
+    let chain = (0..300).map(link).collect::<Vec<_>>().concat();
+    assert_eq!(surveyed(&format!("{chain}process.p300.command = \"x\""), "").err(), None);
+    let deep = format!("process.web.args = {}{}\n", "[".repeat(5000), "]".repeat(5000));
+    assert!(surveyed(&deep, "web: w\n").is_err());
+}
+
+#[test]
 fn everything_that_is_wrong_is_told_at_once() {
     let text = "[process.web]\nprot = 1\nport = \"x\"\ncwd = \"none\"\ndepends_on = [\"nosuch\"]\n\
                 ready.log = \"[\"\n[process.nocommand]\n[hokos]\n";
@@ -368,7 +398,7 @@ fn defaults_hold_where_nothing_else_is_said() {
         table.groups.iter().map(|group| group.get_ref().clone()).collect()
     };
     assert_eq!((groups(&toml.of("web")).len(), groups(&toml.of("worker")).len()), (2, 1));
-    assert_eq!(plain(&toml.of("worker").shell), "bash");
+    assert_eq!(plain(toml.of("worker").shell.as_ref()), "bash");
     assert_eq!(toml.of("worker").failures.len(), 1);
     let path = |name: &str| found.own[name].env[0].1.0.to_str().unwrap().to_owned();
     assert_eq!((path("web").as_str(), path("worker").as_str()), ("/x/y:/x/z:/bin", "/x/z:/bin"));
@@ -384,12 +414,13 @@ proptest::proptest! {
     fn whoever_waits_for_whom_a_ring_is_found_if_there_is_one(
         pairs in proptest::collection::vec((0usize..6, 0usize..6), 0..9)
     ) {
-        let mut text = String::new();
-        for name in 0..6 {
-            let on: Vec<_> = pairs.iter().filter(|(from, to)| *from == name && from != to)
-                .map(|(_, to)| format!("\"p{to}\"")).collect();
-            text += &format!("[process.p{name}]\ncommand = \"x\"\ndepends_on = [{}]\n", on.join(","));
-        }
+        let table = |name: usize| {
+            let on = pairs.iter().filter(|(from, to)| *from == name && from != to);
+            let on: Vec<_> = on.map(|(_, to)| format!("\"p{to}\"")).collect();
+            let on = on.join(",");
+            format!("[process.p{name}]\ncommand = \"x\"\ndepends_on = [{on}]\n")
+        };
+        let text = (0..6).map(table).collect::<Vec<_>>().concat();
         // Who can be reached from each, the plain way.
         let mut reach = [[false; 6]; 6];
         for (from, to) in pairs.iter().filter(|(from, to)| from != to) {

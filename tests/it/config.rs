@@ -1,0 +1,89 @@
+//! `tmo.toml` and the commands about it.
+
+use serde_json::Value;
+
+use crate::harness::{World, eventually};
+
+const PROCFILE: &str = "web: exec sleep 1000\nworker: exec sleep 1000\n";
+
+#[test]
+fn everything_wrong_is_told_with_its_place_before_anything_starts() {
+    let world = World::new(PROCFILE);
+    world.write("tmo.toml", "[process.web]\ncomand = \"x\"\ncwd = \"none\"\n[process.wbe]\n");
+    for args in [&["check"][..], &["start", "-D"]] {
+        let ran = world.run(args);
+        assert_eq!((ran.code, ran.stdout.as_str()), (1, ""), "{ran:?}");
+        for told in [
+            "tmo: ./tmo.toml:2:1: unknown key `comand` of `web`; did you mean `command`?\n",
+            "  2 | comand = \"x\"\n    | ^^^^^^\n",
+            "./tmo.toml:3:7: can't run in ",
+            "./tmo.toml:4:10: `wbe` has no `command`",
+        ] {
+            assert!(ran.stderr.contains(told), "{told}: {ran:?}");
+        }
+    }
+    let ran = world.run(["check", "--json"]);
+    let told: Value = serde_json::from_str(&ran.stdout).unwrap();
+    assert_eq!((ran.code, &told["ok"]), (1, &Value::Bool(false)));
+    let places: Vec<_> =
+        told["errors"].as_array().unwrap().iter().map(|e| (&e["line"], &e["column"])).collect();
+    assert_eq!(places, [(&2.into(), &1.into()), (&3.into(), &7.into()), (&4.into(), &10.into())]);
+    world.wait_empty();
+}
+
+#[test]
+fn a_tmo_toml_alone_is_enough_to_start() {
+    let world = World::new("");
+    std::fs::remove_file(world.app().join("Procfile")).unwrap();
+    world.write(
+        "tmo.toml",
+        "[process.one]\ncommand = \"echo $PS $OWN >said; exec sleep 1000\"\ncwd = \".\"\n\
+         env.OWN = \"mine\"\n[process.two]\ncommand = \"exec sleep 1000\"\nautostart = false\n",
+    );
+    let ran = world.run(["check"]);
+    assert!(ran.code == 0 && ran.stdout.ends_with("tmo.toml: 2 processes: one, two\n"), "{ran:?}");
+    world.ok(["start", "-D"]);
+    eventually("it has its variable", || (world.read("said") == "one mine\n").then_some(()));
+    assert_eq!(world.field("two", "state"), "stopped");
+    world.ok(["quit"]);
+}
+
+#[test]
+fn what_is_in_force_is_shown_with_who_says_it() {
+    let world = World::new(PROCFILE);
+    world.write("tmo.toml", "[process.web]\non_exit = \"restart\"\nstop.timeout = \"2s\"\n");
+    let text = world.ok(["config", "web", "-i", "web=TERM"]);
+    let line = |key: &str| -> Vec<String> {
+        let line = text.lines().find(|line| line.trim_start().starts_with(key)).unwrap();
+        line.split_whitespace().map(str::to_owned).collect()
+    };
+    assert_eq!(line("on_exit"), ["on_exit", "restart", "./tmo.toml:2"]);
+    assert_eq!(line("stop.timeout"), ["stop.timeout", "2s", "./tmo.toml:3"]);
+    assert_eq!(line("stop.signal"), ["stop.signal", "TERM", "--stop-signals"]);
+    assert!(!text.contains("worker"), "{text}");
+    let told: Value = serde_json::from_str(&world.ok(["config", "--json"])).unwrap();
+    let worker = &told["processes"][1];
+    assert_eq!(worker["name"], "worker");
+    let of = |key: &str| {
+        let all = worker["settings"].as_array().unwrap();
+        all.iter().find(|row| row["key"] == key).unwrap()["from"].clone()
+    };
+    assert_eq!((of("command"), of("on_exit")), ("./Procfile:2".into(), "default".into()));
+    assert_eq!(world.run(["config", "wbe"]).code, 2);
+}
+
+#[test]
+fn what_init_writes_passes_and_is_not_overwritten() {
+    let world = World::new(PROCFILE);
+    world.ok(["init", "--with-flags"]);
+    assert!(world.read("tmo.toml").contains("[process.worker]"));
+    world.ok(["check"]);
+    world.write("tmo.toml", "# mine\n");
+    let ran = world.run(["init"]);
+    assert!(ran.code == 1 && ran.stderr.contains("is there already; --force"), "{ran:?}");
+    assert_eq!(world.read("tmo.toml"), "# mine\n");
+    world.ok(["init", "--force"]);
+    world.ok(["check"]);
+    let schema: Value = serde_json::from_str(&world.ok(["schema"])).unwrap();
+    assert_eq!(schema["properties"]["process"]["type"], "object");
+}
