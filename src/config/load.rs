@@ -4,6 +4,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use super::env::{BadValue, Env};
+use super::failures::{Failures, FailuresError};
 use super::procfile::{self, Procfile, ProcfileError};
 use super::project::BadAddress;
 use super::project::{self, Project};
@@ -30,6 +31,8 @@ pub struct Loaded {
     pub procfile: Procfile,
     /// Its `tmo.toml`, or an empty one.
     pub toml: TmoToml,
+    /// Its `failure_declarations.json`, or an empty one.
+    pub failures: Failures,
 }
 
 /// A configuration that cannot be used.
@@ -67,6 +70,9 @@ pub enum ConfigError {
     /// `tmo.toml` is not usable.
     #[error(transparent)]
     Toml(#[from] TomlError),
+    /// `failure_declarations.json` is not usable.
+    #[error(transparent)]
+    Failures(#[from] FailuresError),
 }
 
 impl Context {
@@ -91,10 +97,12 @@ impl Context {
             .map_err(|source| ConfigError::Read { path: shown.clone(), source })?;
         let procfile = procfile::parse(&text, &shown.display().to_string())?;
         let toml = read_toml(&project)?;
+        let (failures, failures_shown) = project.failures();
+        let failures = Failures::read(&failures, &failures_shown)?;
         // The trailing slash makes a file fail, too.
         std::fs::metadata(project.root.join(""))
             .map_err(|source| ConfigError::Root { path: project.root.clone(), source })?;
-        Ok(Loaded { project, procfile, toml })
+        Ok(Loaded { project, procfile, toml, failures })
     }
 }
 

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use super::settings::Settings;
 use crate::config::env::{BadValue, Env};
+use crate::config::failures::Failures;
 use crate::config::load::{Context, Loaded};
 use crate::config::procfile::Entry;
 use crate::config::project::{absolute, state_dir};
@@ -113,11 +114,12 @@ pub fn resolve(
         .ok_or_else(|| PlanError::NoShell(settings.shell.to_string_lossy().into_owned()))?;
     let tmux = (facts.find)(OsStr::new("tmux")).ok_or(PlanError::NoTmux)?;
     let config = settings.tmux_config.as_ref();
-    let processes = formed
+    let mut processes = formed
         .into_iter()
         .filter(|formed| settings.runs(formed.entry))
         .map(|formed| formed.plan(settings, &shell))
-        .collect::<Result<_, _>>()?;
+        .collect::<Result<Vec<_>, _>>()?;
+    declare(&mut processes, &loaded.failures);
     Ok(Plan {
         version: PLAN_VERSION,
         run: facts.run,
@@ -143,6 +145,17 @@ pub fn resolve(
         colors: settings.colors.clone(),
         processes,
     })
+}
+
+/// Failures that were declared beside the Procfile come after those of a process itself.
+fn declare(processes: &mut [ProcessPlan], failures: &Failures) {
+    for process in processes {
+        for pattern in failures.patterns(&process.name) {
+            if !process.rules.failures.contains(&pattern) {
+                process.rules.failures.push(pattern);
+            }
+        }
+    }
 }
 
 /// One instance of one line, whether it runs or not.

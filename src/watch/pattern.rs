@@ -40,7 +40,7 @@ pub(super) struct Both<'a> {
     pub(super) folded: &'a [u8],
 }
 
-impl<'a> Both<'a> {
+impl Both<'_> {
     pub(super) fn range(self, from: usize, to: usize) -> Self {
         Self { text: &self.text[from..to], folded: &self.folded[from..to] }
     }

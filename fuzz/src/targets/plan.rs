@@ -7,6 +7,7 @@ use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use tmo::config::failures::Failures;
 use tmo::config::load::{Context, Loaded};
 use tmo::config::{Env, Project, StartOptions, envfiles, procfile, toml};
 use tmo::model::nearest::nearest;
@@ -57,7 +58,7 @@ pub(crate) fn check(data: &[u8]) {
     let Ok(procfile) = procfile::parse(procfile, "Procfile") else { return };
     let Ok(toml) = toml::parse(&String::from_utf8_lossy(toml), "tmo.toml") else { return };
     let Ok(project) = Project::locate(Path::new("/x"), &typed, &context.env) else { return };
-    let loaded = Loaded { project, procfile, toml };
+    let loaded = Loaded { project, procfile, toml, failures: Failures::default() };
     let settings = match Settings::of(&typed, &context.env) {
         Ok(settings) => settings,
         Err(error) => return assert!(error.to_string().len() < 1000 + 4 * data.len()),

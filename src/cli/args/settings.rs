@@ -48,7 +48,7 @@ const CONTROL_MODE: Setting = ("control_mode", Some("CONTROL_MODE"), "false");
 /// The whole command line, with the variables and defaults of the flags in their help.
 pub fn command() -> Command {
     Args::command().mut_subcommands(|verb| {
-        let settings = if matches!(verb.get_name(), "start" | "check" | "doctor") {
+        let settings = if matches!(verb.get_name(), "start" | "check" | "doctor" | "failures") {
             &SETTINGS[..]
         } else {
             &[CLIENT_SOCKET, NETWORK, CONTROL_MODE]

@@ -9,6 +9,7 @@ use crate::cli::ls;
 use crate::cli::ports::takers;
 use crate::cli::start::Start;
 use crate::config::dirs::runtime_base;
+use crate::config::failures::Failures;
 use crate::config::load::{Context, Loaded, find_program};
 use crate::config::toml::TmoToml;
 use crate::config::{Env, StartOptions, Warning, procfile};
@@ -82,7 +83,7 @@ pub(super) fn stand_in(start: &Start) -> Option<Plan> {
         ..StartOptions::default()
     };
     let settings = Settings::of(&options, &Env::default()).ok()?;
-    let loaded = Loaded { project, procfile, toml };
+    let loaded = Loaded { project, procfile, toml, failures: Failures::default() };
     let plan = plan::resolve(&start.context, &loaded, &settings, start.facts(&find));
     let mut plan: Plan = plan.ok()?;
     plan.root = start.context.start_dir.as_path().into();
