@@ -6,14 +6,14 @@ use std::io::Write;
 use super::args::{FailuresArgs, FailuresDo};
 use super::error::CliError;
 use crate::config::failures::{Failures, edit};
-use crate::config::load::{ConfigError, Context};
-use crate::config::{Project, StartOptions, procfile};
+use crate::config::load::{Context, Loaded};
+use crate::config::{Project, StartOptions};
 use crate::model::{ProcName, nearest};
 
 /// The project that a start typed here would be about.
 struct Here {
     project: Project,
-    /// The entries of its Procfile.
+    /// Its entries.
     entries: Vec<ProcName>,
 }
 
@@ -39,12 +39,7 @@ impl Here {
     fn find(args: &FailuresArgs) -> Result<Self, CliError> {
         let context = Context::here()?;
         let typed = StartOptions { procfile: args.procfile.clone(), ..StartOptions::default() };
-        let project = Project::locate(&context.start_dir, &typed, &context.env)?;
-        let shown = &project.procfile_shown;
-        let read = |source| ConfigError::Read { path: shown.clone(), source };
-        let text = std::fs::read(&project.procfile).map_err(read)?;
-        let procfile = procfile::parse(&text, &shown.display().to_string());
-        let procfile = procfile.map_err(ConfigError::from)?;
+        let Loaded { project, procfile, .. } = context.load(&typed)?;
         // What is no name has no process either.
         let entries = procfile.entries.iter().filter_map(|entry| ProcName::new(&*entry.name).ok());
         Ok(Self { entries: entries.collect(), project })
