@@ -12,7 +12,7 @@ mod place;
 
 use std::time::Instant;
 
-use tmo::model::rules::{FailureAction, FailurePattern, Rules, Text};
+use tmo::model::rules::{Action, FailureAction, FailurePattern, Flag, FlagColor, Rules, Text};
 use tmo::watch::Watcher;
 // The journal's own tests name these so.
 use tmo::{journal, model};
@@ -48,14 +48,11 @@ fn main() {
         let text = text.repeat(SIZE / text.len()).into_bytes();
         for piece in PIECES {
             let ingest = ingest(&text, piece);
-            println!(
-                "{what} in pieces of {piece}: ingest {:.2} GB/s",
-                text.len() as f64 / 1e9 / ingest
-            );
+            let rate = |seconds: f64| f64::from(u32::try_from(text.len()).unwrap()) / 1e9 / seconds;
+            println!("{what} in pieces of {piece}: ingest {:.2} GB/s", rate(ingest));
             for (patterns, rules) in rules() {
                 let (seconds, hits) = watch(&rules, &text, piece);
-                let rate = text.len() as f64 / 1e9 / seconds;
-                let share = 100.0 * seconds / ingest;
+                let (rate, share) = (rate(seconds), 100.0 * seconds / ingest);
                 println!("  {patterns}: {rate:.1} GB/s, {share:.1} % of ingest, {hits} hits");
             }
         }
@@ -87,7 +84,7 @@ fn watch(rules: &Rules, text: &[u8], piece: usize) -> (f64, usize) {
     (begun.elapsed().as_secs_f64(), hits)
 }
 
-fn rules() -> [(&'static str, Rules); 5] {
+fn rules() -> [(&'static str, Rules); 6] {
     let failures = |texts: &[Text]| Rules {
         failures: texts.iter().cloned().map(failure).collect(),
         ..Rules::default()
@@ -102,7 +99,23 @@ fn rules() -> [(&'static str, Rules); 5] {
         ("50 texts", failures(&all)),
         ("25 texts, 25 expressions", failures(&mixed)),
         ("the same and one without a word in it", failures(&loose)),
+        ("1 flag that many lines match", flagged("queue default")),
     ]
+}
+
+/// A flag, with the lines around each match.
+fn flagged(pattern: &str) -> Rules {
+    let flag = Flag {
+        name: "flag".to_owned(),
+        text: text(pattern, false),
+        color: FlagColor::Red,
+        context: 1,
+        target: None,
+        on_match: None,
+        every_ms: 0,
+        action: Action::Notify,
+    };
+    Rules { flags: vec![flag], ..Rules::default() }
 }
 
 fn text(pattern: &str, regex: bool) -> Text {

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use crate::backend::tmux::version::VersionError;
 use crate::config::dirs::DirError;
 use crate::config::env::BadValue;
+use crate::config::failures::EditError;
 use crate::config::load::ConfigError;
 use crate::config::project::BadAddress;
 use crate::control::client::ClientError;
@@ -38,6 +39,9 @@ pub enum CliError {
     /// Procfile, env files, `tmo.toml`.
     #[error(transparent)]
     Config(#[from] ConfigError),
+    /// `failure_declarations.json` was not changed.
+    #[error(transparent)]
+    Edit(#[from] EditError),
     /// A variable.
     #[error(transparent)]
     Value(#[from] BadValue),
@@ -169,6 +173,7 @@ impl CliError {
             Self::NotFound { .. } => 127,
             Self::Start { code, .. } => *code,
             Self::Config(_)
+            | Self::Edit(_)
             | Self::Value(_)
             | Self::Address(_)
             | Self::Plan(_)

@@ -14,6 +14,7 @@ mod doctor;
 mod early;
 mod echo;
 mod error;
+mod failures;
 mod init;
 mod instance;
 mod launch;
@@ -119,6 +120,7 @@ fn act(args: Args, out: &mut dyn Write) -> Result<u8, CliError> {
         Some(Verb::Ls(args)) => ls::ls(&args, out),
         Some(Verb::Run(args)) => run::run(&args),
         Some(Verb::Ps(args)) => ps::ps(&args, out),
+        Some(Verb::Failures(args)) => failures::failures(&args, out),
         Some(Verb::Completions(args)) => written(completions::write(args.shell, out)),
         Some(Verb::Man(args)) => manual(&args, out),
     }

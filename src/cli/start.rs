@@ -186,7 +186,8 @@ impl Start {
         let mut settings = Settings::of(&self.typed, &self.context.env)?;
         let loaded = self.context.load(&self.typed)?;
         let odd = settings.warnings(&loaded.procfile);
-        let odd = loaded.procfile.warnings.iter().chain(&odd);
+        let undeclared = loaded.failures.warnings(&loaded.procfile);
+        let odd = loaded.procfile.warnings.iter().chain(&odd).chain(&undeclared);
         warnings.extend(odd.map(ToString::to_string));
         let mut plan = self.plan(&loaded, &mut settings, (find, keep))?;
         if let Some(config) = &plan.tmux_config

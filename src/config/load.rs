@@ -5,6 +5,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use super::env::{BadValue, Env};
+use super::failures::{Failures, FailuresError};
 use super::procfile::{self, Procfile, ProcfileError};
 use super::project::BadAddress;
 use super::project::{self, Project};
@@ -34,6 +35,8 @@ pub struct Loaded {
     pub toml: TmoToml,
     /// What an entry has of its own by that, where it has any.
     pub own: BTreeMap<String, Own>,
+    /// Its `failure_declarations.json`, or an empty one.
+    pub failures: Failures,
 }
 
 /// A configuration that cannot be used.
@@ -71,6 +74,9 @@ pub enum ConfigError {
     /// `tmo.toml` is not usable.
     #[error(transparent)]
     Toml(#[from] TomlError),
+    /// `failure_declarations.json` is not usable.
+    #[error(transparent)]
+    Failures(#[from] FailuresError),
 }
 
 impl Context {
@@ -112,7 +118,9 @@ impl Context {
         procfile.entries = found.entries;
         directory(&project.root)
             .map_err(|source| ConfigError::Root { path: project.root.clone(), source })?;
-        Ok(Loaded { project, procfile, toml, own: found.own })
+        let (failures, failures_shown) = project.failures();
+        let failures = Failures::read(&failures, &failures_shown)?;
+        Ok(Loaded { project, procfile, toml, own: found.own, failures })
     }
 
     /// The Procfile alone, and the project that it belongs to.

@@ -8,6 +8,7 @@ pub mod dirs;
 pub mod dotenv;
 pub mod env;
 pub mod envfiles;
+pub mod failures;
 pub mod inherit;
 pub mod load;
 pub mod options;

@@ -130,6 +130,12 @@ impl Project {
     pub fn toml(&self) -> (PathBuf, PathBuf) {
         (self.procfile.with_file_name("tmo.toml"), self.procfile_shown.with_file_name("tmo.toml"))
     }
+
+    /// The `failure_declarations.json` beside the Procfile, and its name for messages.
+    pub fn failures(&self) -> (PathBuf, PathBuf) {
+        let beside = |procfile: &Path| procfile.with_file_name(super::failures::FILE);
+        (beside(&self.procfile), beside(&self.procfile_shown))
+    }
 }
 
 /// The socket that a start opens: `-s`, `TMO_SOCKET`, `OVERMIND_SOCKET`, or [`SOCKET`] in the

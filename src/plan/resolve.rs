@@ -6,11 +6,12 @@ use std::path::{Path, PathBuf};
 use super::merge::Given;
 use super::settings::{GRACE, SHELL, Settings};
 use crate::config::env::BadValue;
+use crate::config::failures::Failures;
 use crate::config::load::{Context, Loaded};
 use crate::config::procfile::Entry;
 use crate::config::project::{absolute, at_home, state_dir};
 use crate::config::{dirs, toml::parse_size};
-use crate::model::plan::{Inherit, LogPolicy, PLAN_VERSION, Plan};
+use crate::model::plan::{Inherit, LogPolicy, PLAN_VERSION, Plan, ProcessPlan};
 use crate::model::{ProcName, name::BadName};
 
 /// What only the running system can tell.
@@ -130,7 +131,8 @@ pub fn resolve(
     let names: Vec<ProcName> = formed.iter().map(|formed| formed.name.clone()).collect();
     let given = Given { loaded, settings, shell: &shell, find: facts.find, names: &names };
     let processes = formed.into_iter().map(|formed| formed.plan(&given));
-    let processes = processes.collect::<Result<_, _>>()?;
+    let mut processes = processes.collect::<Result<Vec<_>, _>>()?;
+    declare(&mut processes, &loaded.failures);
     let beside = project.procfile.parent().unwrap_or(&project.root);
     let crash_dir = loaded.toml.crash_dir.clone().map(|dir| absolute(beside, &at_home(env, dir)));
     let grace = settings.grace.unwrap_or(GRACE);
@@ -161,6 +163,17 @@ pub fn resolve(
         crash_dir: crash_dir.map(Into::into),
         processes,
     })
+}
+
+/// Failures that were declared beside the Procfile come after those of a process itself.
+fn declare(processes: &mut [ProcessPlan], failures: &Failures) {
+    for process in processes {
+        for pattern in failures.patterns(&process.name) {
+            if !process.rules.failures.contains(&pattern) {
+                process.rules.failures.push(pattern);
+            }
+        }
+    }
 }
 
 /// One instance of one line, whether it runs or not.

@@ -7,11 +7,13 @@ use std::time::Duration;
 use pretty_assertions::assert_eq;
 
 use super::{Facts, PlanError, Settings, process_env, resolve};
+use crate::config::failures::Failures;
 use crate::config::load::{Context, Loaded};
 use crate::config::{Env, Project, StartOptions, procfile, toml};
 use crate::model::plan::{Inherit, OnExit, Plan};
 
 const PROCFILE: &str = "web: w\nworker: k\ncss-1: c\n";
+const DECLARED: &str = r#"{"worker": ["panic:", "EOF"], "gone": ["x"]}"#;
 
 pub(super) struct Given {
     pub(super) context: Context,
@@ -52,7 +54,8 @@ impl Given {
         let disk = toml::Disk { dir: Path::new("/x"), read: &read, is_dir: &|_| Ok(()) };
         let found = toml::survey(&toml, &procfile.entries, env, (&disk, mistakes)).unwrap();
         procfile.entries = found.entries;
-        Loaded { project, procfile, toml, own: found.own }
+        let failures = Failures::parse(DECLARED.as_bytes(), "failures").unwrap();
+        Loaded { project, procfile, toml, own: found.own, failures }
     }
 
     pub(super) fn resolve_with(
@@ -348,4 +351,17 @@ fn unknown_names_are_pointed_out_with_the_nearest() {
             format!("--stop-signals names `css`, {unknown}; did you mean `css-1`?"),
         ]
     );
+}
+
+#[test]
+fn failures_are_declared_for_all_instances() {
+    let typed = StartOptions { formation: Some("worker=2".into()), ..StartOptions::default() };
+    let plan = given(&[]).typed(typed).resolve_with(&find).unwrap();
+    let declared = plan.processes.iter().map(|process| {
+        let texts = process.rules.failures.iter().map(|failure| failure.text.pattern.as_str());
+        (process.name.as_str(), texts.collect::<Vec<_>>())
+    });
+    let two = || vec!["panic:", "EOF"];
+    let expected = [("web", vec![]), ("worker#1", two()), ("worker#2", two()), ("css-1", vec![])];
+    assert_eq!(declared.collect::<Vec<_>>(), expected);
 }

@@ -28,8 +28,12 @@ pub enum BadPattern {
     },
 }
 
-/// Whether this can be looked for.
+/// Whether this can be looked for, and can be found.
 pub fn check(text: &Text) -> Result<(), BadPattern> {
+    let odd = |c: char| c.is_control() && c != '\t';
+    if !text.regex && text.pattern.chars().any(odd) {
+        return Err(BadPattern::Control(text.pattern.clone()));
+    }
     Pattern::new(text).map(|_| ())
 }
 
@@ -40,7 +44,7 @@ pub(super) struct Both<'a> {
     pub(super) folded: &'a [u8],
 }
 
-impl<'a> Both<'a> {
+impl Both<'_> {
     pub(super) fn range(self, from: usize, to: usize) -> Self {
         Self { text: &self.text[from..to], folded: &self.folded[from..to] }
     }
@@ -74,9 +78,6 @@ impl Pattern {
         let words = text.pattern.as_str();
         if words.is_empty() {
             return Err(BadPattern::Empty);
-        }
-        if words.chars().any(|c| c.is_control() && c != '\t') {
-            return Err(BadPattern::Control(words.to_owned()));
         }
         if text.any_case && !words.is_ascii() {
             return Self::cased(words);

@@ -210,7 +210,10 @@ mod tests {
     use crate::model::rules::Text;
     use crate::watch::pattern::Pattern;
 
-    fn search(patterns: &[(&str, bool)]) -> Search {
+    /// Texts, and whether they are expressions.
+    type Patterns<'a> = &'a [(&'a str, bool)];
+
+    fn search(patterns: Patterns<'_>) -> Search {
         let text = |&(pattern, regex): &(&str, bool)| Text {
             pattern: pattern.to_owned(),
             regex,
@@ -237,7 +240,7 @@ mod tests {
     #[test]
     fn only_lines_that_may_match_are_looked_at() {
         let block = "one\r\ntwo ERROR\r\n\r\n33\r\nfour> panic: x\r\nfive\r\n";
-        let table: [(&[(&str, bool)], &[&str]); 6] = [
+        let table: [(Patterns<'_>, &[&str]); 6] = [
             (&[("Error", false)], &["two ERROR"]),
             (&[("error", false), ("panic", false)], &["two ERROR", "four> panic: x"]),
             (&[("> ", false), ("panic: ", false)], &["four> panic: x"]),

@@ -73,7 +73,9 @@ fn what_makes_ready_and_what_fails_is_found_once_in_a_life() {
         [(Rule::Failure(0), "panic: 1"), (Rule::Failure(1), "Error: EaddrInUse")]
     );
     assert_eq!(watcher.feed(b"listening on 82\n"), []);
+    assert!(!watcher.wants(), "all of it was found");
     watcher.begin(2);
+    assert!(watcher.wants());
     assert_eq!(told(&watcher.feed(b"listening on 83\n")), [(Rule::Ready(1), "listening on 83")]);
 }
 

@@ -105,9 +105,12 @@ impl Watcher {
                 renewed.left -= 1;
             }
         }
-        renewed.cleaner = std::mem::take(&mut self.cleaner);
-        if !self.open.is_empty() {
-            renewed.open.push(self.open.head());
+        // Where nothing was looked for any more, nobody knows what line this is.
+        if self.wants() {
+            renewed.cleaner = std::mem::take(&mut self.cleaner);
+            if !self.open.is_empty() {
+                renewed.open.push(self.open.head());
+            }
         }
         *self = renewed;
         Ok(())
@@ -117,6 +120,11 @@ impl Watcher {
         let kind = |rule: Rule| std::mem::discriminant(&rule);
         let ((rule, text), (others, other_text)) = (&self.rules[at], &other.rules[number]);
         kind(*rule) == kind(*others) && text == other_text
+    }
+
+    /// Whether anything is still looked for in this life: else it need not be fed.
+    pub fn wants(&self) -> bool {
+        self.left > 0
     }
 
     /// What is known of the flags.
@@ -147,7 +155,7 @@ impl Watcher {
     pub fn feed(&mut self, bytes: &[u8]) -> Vec<Hit> {
         let mut hits = vec![];
         for piece in bytes.chunks(PIECE) {
-            if self.left == 0 {
+            if !self.wants() {
                 break;
             }
             // Both are put back, and nothing else needs them meanwhile.
@@ -165,7 +173,7 @@ impl Watcher {
     /// What was found is not found again when the line goes on.
     pub fn idle(&mut self) -> Vec<Hit> {
         let mut hits = vec![];
-        if std::mem::take(&mut self.open.fresh) && self.left > 0 {
+        if std::mem::take(&mut self.open.fresh) && self.wants() {
             self.expressions_of_open(&mut hits);
         }
         hits
@@ -174,7 +182,7 @@ impl Watcher {
     /// The life has ended, and what it has printed ends its line.
     pub fn finish(&mut self) -> Vec<Hit> {
         let mut hits = vec![];
-        if !self.open.is_empty() && self.left > 0 {
+        if !self.open.is_empty() && self.wants() {
             self.end_open(&mut hits);
         }
         self.cleaner.reset();

@@ -18,6 +18,7 @@ mod connect;
 mod control;
 mod doctor;
 mod environment;
+mod failures;
 mod faults;
 #[path = "../common/harness/mod.rs"]
 mod harness;

@@ -28,6 +28,7 @@ mod split;
 mod sse;
 mod state;
 mod terminal;
+mod watch;
 
 /// A name, and what it stands for.
 pub(crate) type Target = (&'static str, fn(&[u8]));
@@ -53,4 +54,5 @@ pub(crate) const TARGETS: &[Target] = &[
     ("sse", sse::check),
     ("state", state::check),
     ("terminal", terminal::check),
+    ("watch", watch::check),
 ];

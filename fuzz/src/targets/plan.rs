@@ -7,6 +7,7 @@ use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use tmo::config::failures::Failures;
 use tmo::config::load::{Context, Loaded};
 use tmo::config::{Env, Project, StartOptions, envfiles, procfile, toml};
 use tmo::model::nearest::nearest;
@@ -62,7 +63,8 @@ pub(crate) fn check(data: &[u8]) {
     let found = toml::survey(&toml, &procfile.entries, &context.env, (&disk, mistakes));
     let Ok(found) = found else { return };
     let procfile = procfile::Procfile { entries: found.entries, ..procfile };
-    let loaded = Loaded { project, procfile, toml, own: found.own };
+    let failures = Failures::default();
+    let loaded = Loaded { project, procfile, toml, own: found.own, failures };
     let settings = match Settings::of(&typed, &context.env) {
         Ok(settings) => settings,
         Err(error) => return assert!(error.to_string().len() < 1000 + 4 * data.len()),

@@ -19,8 +19,8 @@ pub use settings::command;
 pub use start::StartArgs;
 pub use verbs::{
     CheckArgs, ClientArgs, CompletionsArgs, ConfigArgs, ConnectArgs, DoctorArgs, EchoArgs,
-    EventsArgs, InitArgs, LogsArgs, LsArgs, ManArgs, NamesArgs, PsArgs, RunArgs, ScaleArgs,
-    ScreenArgs, SendArgs, SignalArgs, WaitArgs, WaitFor,
+    EventsArgs, FailuresArgs, FailuresDo, InitArgs, LogsArgs, LsArgs, ManArgs, NamesArgs, PsArgs,
+    RunArgs, ScaleArgs, ScreenArgs, SendArgs, SignalArgs, WaitArgs, WaitFor,
 };
 
 use crate::config::env::parse_bool;
@@ -257,6 +257,17 @@ Examples:
   tmo ps --json | jq -r '.processes[] | select(.state == \"failed\").name'"
     )]
     Ps(PsArgs),
+    /// Show or change the texts that mean that a process has failed.
+    #[command(after_help = "\
+Examples:
+  tmo failures list             all that are declared
+  tmo failures list web --json
+  tmo failures add web 'Error: EADDRINUSE'
+  tmo failures remove web 'Error: EADDRINUSE'
+
+They stand in failure_declarations.json beside the Procfile. A process that prints one of its texts,
+whatever the case, is stopped and stays so until it is started. A run heeds changes as they come.")]
+    Failures(FailuresArgs),
     /// Print the completion script of a shell.
     #[command(after_help = "\
 Examples:

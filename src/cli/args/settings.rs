@@ -48,12 +48,12 @@ const CONTROL_MODE: Setting = ("control_mode", Some("CONTROL_MODE"), "false");
 /// The whole command line, with the variables and defaults of the flags in their help.
 pub fn command() -> Command {
     Args::command().mut_subcommands(|verb| {
-        let settings =
-            if matches!(verb.get_name(), "start" | "check" | "config" | "init" | "doctor") {
-                &SETTINGS[..]
-            } else {
-                &[CLIENT_SOCKET, NETWORK, CONTROL_MODE]
-            };
+        let of_start = ["start", "check", "config", "init", "doctor", "failures"];
+        let settings = if of_start.contains(&verb.get_name()) {
+            &SETTINGS[..]
+        } else {
+            &[CLIENT_SOCKET, NETWORK, CONTROL_MODE]
+        };
         // As in Go, what follows a flag is its value: that -1 is none is said by whoever reads it.
         let valued = |arg: &Arg| {
             arg.get_action().takes_values() && !arg.is_positional() && !arg.is_require_equals_set()

@@ -374,6 +374,38 @@ pub struct LsArgs {
     pub json: bool,
 }
 
+/// `tmo failures`.
+#[derive(Debug, Clone, PartialEq, Eq, clap::Args)]
+pub struct FailuresArgs {
+    /// What to do.
+    #[arg(value_name = "DO")]
+    pub what: FailuresDo,
+    /// The process: an entry of the Procfile, or one of its instances.
+    #[arg(value_name = "NAME", add = ArgValueCompleter::new(complete_name),
+        required_if_eq_any([("what", "add"), ("what", "remove")]))]
+    pub name: Option<String>,
+    /// The text, as it stands in one line.
+    #[arg(value_name = "TEXT", required_if_eq_any([("what", "add"), ("what", "remove")]))]
+    pub text: Option<String>,
+    /// The list as JSON, as in the file.
+    #[arg(long)]
+    pub json: bool,
+    /// The Procfile.
+    #[arg(short = 'f', long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub procfile: Option<PathBuf>,
+}
+
+/// What `tmo failures` does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum FailuresDo {
+    /// Show what is declared.
+    List,
+    /// Declare one more text.
+    Add,
+    /// Declare a text no more.
+    Remove,
+}
+
 /// `10`, `10k`, `1M`, `2GiB`.
 fn size(text: &str) -> Result<u64, &'static str> {
     let digits = text.trim_end_matches(|c: char| !c.is_ascii_digit());

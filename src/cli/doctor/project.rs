@@ -10,6 +10,7 @@ use crate::cli::ls;
 use crate::cli::ports::takers;
 use crate::cli::start::Start;
 use crate::config::dirs::runtime_base;
+use crate::config::failures::Failures;
 use crate::config::load::{ConfigError, Context, Loaded, find_program};
 use crate::config::toml::TmoToml;
 use crate::config::{Env, StartOptions, Warning, procfile};
@@ -89,7 +90,8 @@ pub(super) fn stand_in(start: &Start) -> Option<Plan> {
         ..StartOptions::default()
     };
     let settings = Settings::of(&options, &Env::default()).ok()?;
-    let loaded = Loaded { project, procfile, toml, own: BTreeMap::new() };
+    let (own, failures) = (BTreeMap::new(), Failures::default());
+    let loaded = Loaded { project, procfile, toml, own, failures };
     let plan = plan::resolve(&start.context, &loaded, &settings, start.facts(&find));
     let mut plan: Plan = plan.ok()?;
     plan.root = start.context.start_dir.as_path().into();

@@ -1,0 +1,313 @@
+//! `failure_declarations.json`, beside the Procfile: texts that mean that a process has failed.
+//!
+//! ```json
+//! { "web": ["Error: EADDRINUSE", "panic:"] }
+//! ```
+//!
+//! People write it, and so do commands; a reader sees what was there before a change or after it.
+
+mod edit;
+
+use std::fmt;
+use std::io;
+use std::path::Path;
+
+use serde::de::{self, Deserializer, MapAccess, Visitor};
+use serde::ser::{SerializeMap as _, Serializer};
+use serde::{Deserialize, Serialize};
+
+use super::Warning;
+use super::load::ConfigError;
+use super::procfile::Procfile;
+use crate::model::ProcName;
+use crate::model::nearest::nearest;
+use crate::model::rules::{FailureAction, FailurePattern, Text};
+
+pub use edit::{EditError, edit};
+
+/// The name of the file.
+pub const FILE: &str = "failure_declarations.json";
+
+/// Which texts mean that which process has failed, in the order of the file.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Failures(Vec<(String, Vec<String>)>);
+
+/// A file that is not what it should be.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{file}:{line}:{column}: {why}")]
+pub struct FailuresError {
+    /// The file as the user would name it.
+    pub file: String,
+    /// From 1.
+    pub line: usize,
+    /// From 1.
+    pub column: usize,
+    /// What is wrong there.
+    pub why: String,
+}
+
+/// A text that no line can hold, or every line does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum BadText {
+    /// It is empty.
+    #[error("an empty text is in every line; say what to look for")]
+    Empty,
+    /// It has control characters.
+    #[error(
+        "a text with a line break or another control character is in no line; give a part of \
+         one line, without colours"
+    )]
+    Control,
+}
+
+impl Failures {
+    /// Read the file at `path`, which `shown` names for messages; one that is not there is empty.
+    pub fn read(path: &Path, shown: &Path) -> Result<Self, ConfigError> {
+        match std::fs::read(path) {
+            Ok(text) => Ok(Self::parse(&text, &shown.display().to_string())?),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Self::default()),
+            Err(source) => Err(ConfigError::Read { path: shown.to_owned(), source }),
+        }
+    }
+
+    /// Parse what stands in the file; `file` is its name for messages.
+    pub fn parse(text: &[u8], file: &str) -> Result<Self, FailuresError> {
+        // What was only touched says as much as what is not there.
+        if text.trim_ascii().is_empty() {
+            return Ok(Self::default());
+        }
+        serde_json::from_slice(text).map_err(|error| {
+            let (line, column) = (error.line(), error.column());
+            let why = error.to_string();
+            // The place stands before it already.
+            let why = why.split(" at line ").next().unwrap_or_default().to_owned();
+            FailuresError { file: file.to_owned(), line, column, why }
+        })
+    }
+
+    /// What is to stand in the file.
+    pub fn to_json(&self) -> String {
+        // There is nothing in it that JSON has no words for.
+        serde_json::to_string_pretty(self).unwrap_or_default() + "\n"
+    }
+
+    /// The processes, with their texts.
+    pub fn all(&self) -> impl Iterator<Item = (&str, &[String])> {
+        self.0.iter().map(|(name, texts)| (name.as_str(), texts.as_slice()))
+    }
+
+    /// The texts of a process.
+    pub fn of(&self, name: &str) -> &[String] {
+        self.0.iter().find(|(known, _)| known == name).map_or(&[], |(_, texts)| texts)
+    }
+
+    /// Those of this process, or of all.
+    #[must_use]
+    pub fn only(&self, name: Option<&str>) -> Self {
+        let wanted = |known: &str| name.is_none_or(|name| name == known);
+        Self(self.0.iter().filter(|(known, _)| wanted(known)).cloned().collect())
+    }
+
+    /// The patterns of an instance: those of its entry, and those that are its own.
+    pub fn patterns(&self, name: &ProcName) -> Vec<FailurePattern> {
+        let of_entry = self.of(name.entry());
+        let own = if name.as_str() == name.entry() { &[] } else { self.of(name.as_str()) };
+        of_entry.iter().chain(own).map(|text| pattern(text)).collect()
+    }
+
+    /// Declare one more text; `false` if it was there already.
+    pub fn add(&mut self, name: &str, text: &str) -> Result<bool, BadText> {
+        check(text)?;
+        let at = self.0.iter().position(|(known, _)| known == name).unwrap_or_else(|| {
+            self.0.push((name.to_owned(), vec![]));
+            self.0.len() - 1
+        });
+        let texts = &mut self.0[at].1;
+        let is_new = !texts.iter().any(|known| known == text);
+        if is_new {
+            texts.push(text.to_owned());
+        }
+        Ok(is_new)
+    }
+
+    /// Declare a text no more; `false` if it was not there.
+    pub fn remove(&mut self, name: &str, text: &str) -> bool {
+        let mut found = false;
+        self.0.retain_mut(|(known, texts)| {
+            if known == name {
+                let before = texts.len();
+                texts.retain(|known| known != text);
+                found |= texts.len() < before;
+                // A name without texts would only be in the way.
+                return !texts.is_empty() || before == 0;
+            }
+            true
+        });
+        found
+    }
+
+    /// Names that no entry of the Procfile has.
+    pub fn warnings(&self, procfile: &Procfile) -> Vec<Warning> {
+        let known: Vec<&str> = procfile.entries.iter().map(|entry| entry.name.as_str()).collect();
+        let entry = |name: &str| name.split('#').next().unwrap_or_default().to_owned();
+        let unknown = self.0.iter().filter(|(name, _)| !known.contains(&entry(name).as_str()));
+        let warning = |(name, _): &(String, Vec<String>)| Warning::UnknownProcess {
+            origin: FILE,
+            name: name.clone(),
+            nearest: nearest(name, known.iter().copied()).map(str::to_owned),
+        };
+        unknown.map(warning).collect()
+    }
+}
+
+/// What a text means: that the process has failed, wherever in a line and whatever its case.
+pub fn pattern(text: &str) -> FailurePattern {
+    let text = Text { pattern: text.to_owned(), regex: false, any_case: true };
+    FailurePattern { text, action: FailureAction::Break }
+}
+
+fn check(text: &str) -> Result<(), BadText> {
+    if text.trim().is_empty() {
+        return Err(BadText::Empty);
+    }
+    if text.chars().any(|c| c.is_control() && c != '\t') {
+        return Err(BadText::Control);
+    }
+    Ok(())
+}
+
+impl Serialize for Failures {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(Some(self.0.len()))?;
+        for (name, texts) in &self.0 {
+            map.serialize_entry(name, texts)?;
+        }
+        map.end()
+    }
+}
+
+impl<'de> Deserialize<'de> for Failures {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_map(Object)
+    }
+}
+
+/// An object whose names stay in their order.
+struct Object;
+
+impl<'de> Visitor<'de> for Object {
+    type Value = Failures;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(
+            "an object with a list of texts for each process, as in {\"web\": [\"panic:\"]}",
+        )
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Failures, A::Error> {
+        let mut failures = Failures::default();
+        while let Some(name) = map.next_key::<String>()? {
+            if failures.of(&name).is_empty() {
+                failures.0.retain(|(known, _)| *known != name);
+                failures.0.push((name.clone(), vec![]));
+            }
+            for text in map.next_value::<Vec<String>>()? {
+                failures.add(&name, &text).map_err(de::Error::custom)?;
+            }
+        }
+        Ok(failures)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::{BadText, Failures};
+    use crate::config::procfile;
+    use crate::model::ProcName;
+
+    fn parse(text: &str) -> Result<Failures, String> {
+        Failures::parse(text.as_bytes(), "./f.json").map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn texts_are_read_in_their_order_and_once() {
+        let text = r#"{"web": ["b", "a", "b"], "db": [], "api": ["x"], "web": ["c"]}"#;
+        let failures = parse(text).unwrap();
+        assert_eq!(failures.of("web"), ["b", "a", "c"]);
+        let names: Vec<&str> = failures.all().map(|(name, _)| name).collect();
+        assert_eq!(names, ["web", "db", "api"]);
+        assert_eq!(parse(" \n").unwrap(), Failures::default());
+    }
+
+    #[test]
+    fn what_is_wrong_is_told_with_its_place() {
+        let table = [
+            ("{\"web\": [\"a\",]}", "./f.json:1:14: trailing comma"),
+            ("{\n  \"web\": [1]\n}", "./f.json:2:11: invalid type: integer `1`, expected a string"),
+            ("{\"web\": \"a\"}", "./f.json:1:11: invalid type: string \"a\", expected a sequence"),
+            ("{\"web\": [\"a\"", "./f.json:1:12: EOF while parsing a list"),
+            (
+                "{\"web\": [\"\"]}",
+                "./f.json:1:13: an empty text is in every line; say what to look for",
+            ),
+        ];
+        for (text, expected) in table {
+            assert_eq!(parse(text).unwrap_err(), expected);
+        }
+        let error = parse("[]").unwrap_err();
+        assert!(error.contains(":1:") && error.contains("an object with a list"), "{error}");
+    }
+
+    #[test]
+    fn an_instance_has_the_texts_of_its_entry() {
+        let failures = parse(r#"{"web": ["a"], "web#2": ["b"]}"#).unwrap();
+        let texts = |name: &str| {
+            let patterns = failures.patterns(&ProcName::new(name).unwrap());
+            patterns.into_iter().map(|one| one.text.pattern).collect::<Vec<_>>()
+        };
+        assert_eq!(texts("web"), ["a"]);
+        assert_eq!(texts("web#2"), ["a", "b"]);
+        assert_eq!(texts("db"), <[&str; 0]>::default());
+    }
+
+    #[test]
+    fn unknown_names_are_only_warned_of() {
+        let procfile = procfile::parse(b"web: x\ndb: y\n", "Procfile").unwrap();
+        let failures = parse(r#"{"wbe": ["a"], "web#2": ["b"], "db": ["c"]}"#).unwrap();
+        let warnings = failures.warnings(&procfile);
+        assert_eq!(warnings.len(), 1);
+        assert_eq!(
+            warnings[0].to_string(),
+            "failure_declarations.json names `wbe`, which the Procfile does not have; did you \
+             mean `web`?"
+        );
+    }
+
+    #[test]
+    fn texts_are_added_and_removed() {
+        let mut failures = Failures::default();
+        assert_eq!(failures.add("web", "a"), Ok(true));
+        assert_eq!(failures.add("web", "a"), Ok(false));
+        assert_eq!(failures.add("web", "a\nb"), Err(BadText::Control));
+        assert_eq!(failures.add("web", " "), Err(BadText::Empty));
+        assert!(!failures.remove("web", "b") && !failures.remove("db", "a"));
+        assert_eq!(failures.to_json(), "{\n  \"web\": [\n    \"a\"\n  ]\n}\n");
+        assert!(failures.remove("web", "a"));
+        assert_eq!(failures.to_json(), "{}\n");
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_written_is_read_again(
+            texts in prop::collection::vec(("[a-c]", "[\"\\\\é x]{1,4}y"), 0..8),
+        ) {
+            let mut failures = Failures::default();
+            for (name, text) in &texts {
+                failures.add(name, text).unwrap();
+            }
+            prop_assert_eq!(parse(&failures.to_json()).unwrap(), failures);
+        }
+    }
+}

@@ -1,0 +1,154 @@
+//! Changing the file while others may read or change it.
+
+use std::fs::{self, File};
+use std::io::{self, Write as _};
+use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
+use std::path::{Path, PathBuf};
+
+use rustix::fs::{FlockOperation, flock};
+
+use super::{BadText, Failures};
+use crate::config::load::{ConfigError, why};
+
+/// The mode of a file that was not there.
+const MODE: u32 = 0o644;
+
+/// Why the file was not changed.
+#[derive(Debug, thiserror::Error)]
+pub enum EditError {
+    /// What is there can't be read.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// A text that can't be declared.
+    #[error(transparent)]
+    Text(#[from] BadText),
+    /// The file can't be written.
+    #[error("can't write {}: {}; it is as it was", path.display(), why(source))]
+    Write {
+        /// The file as the user would name it.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+}
+
+/// Change the declarations in the file at `path`, which `shown` names for messages. Nothing is
+/// written where `change` says `false`. Returns what stands in the file then.
+///
+/// Two that do so at once wait for each other; somebody's editor does not.
+pub fn edit<T>(
+    path: &Path,
+    shown: &Path,
+    change: impl FnOnce(&mut Failures) -> Result<(bool, T), EditError>,
+) -> Result<(Failures, T), EditError> {
+    let failed = |source| EditError::Write { path: shown.to_owned(), source };
+    // A link leads to the file that is meant.
+    let path = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+    // Let go of where it is closed.
+    let directory = File::open(path.parent().unwrap_or(Path::new("/"))).map_err(failed)?;
+    flock(&directory, FlockOperation::LockExclusive).map_err(|error| failed(error.into()))?;
+    let mut failures = Failures::read(&path, shown)?;
+    let (is_changed, told) = change(&mut failures)?;
+    if is_changed {
+        write(&path, &failures).map_err(failed)?;
+    }
+    Ok((failures, told))
+}
+
+/// Replace the file, whose mode stays.
+fn write(path: &Path, failures: &Failures) -> io::Result<()> {
+    let mode = fs::metadata(path).map_or(MODE, |there| there.permissions().mode() & 0o777);
+    let mut fresh = path.as_os_str().to_owned();
+    fresh.push(format!(".{}", std::process::id()));
+    let fresh = Path::new(&fresh);
+    let written = write_new(fresh, mode, &failures.to_json());
+    written.and_then(|()| fs::rename(fresh, path)).inspect_err(|_| {
+        // The reason is what counts.
+        let _ = fs::remove_file(fresh);
+    })
+}
+
+fn write_new(path: &Path, mode: u32, text: &str) -> io::Result<()> {
+    // One that was left by a process of the same number.
+    let _ = fs::remove_file(path);
+    let mut file = fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
+    file.write_all(text.as_bytes())?;
+    // Whatever the umask.
+    file.set_permissions(fs::Permissions::from_mode(mode))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::os::unix::fs::PermissionsExt as _;
+    use std::path::Path;
+
+    use super::{EditError, edit};
+    use crate::config::failures::Failures;
+
+    fn add(path: &Path, name: &str, text: &str) -> Result<(Failures, bool), EditError> {
+        edit(path, Path::new("f.json"), |failures| {
+            let is_new = failures.add(name, text)?;
+            Ok((is_new, is_new))
+        })
+    }
+
+    #[test]
+    fn the_file_is_replaced_and_its_mode_stays() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("f.json");
+        let mode = || fs::metadata(&path).unwrap().permissions().mode() & 0o777;
+        assert!(add(&path, "web", "a").unwrap().1);
+        assert_eq!(mode(), 0o644);
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
+        assert!(add(&path, "db", "b").unwrap().1);
+        assert!(!add(&path, "db", "b").unwrap().1);
+        assert_eq!(mode(), 0o600);
+        let failures = Failures::read(&path, &path).unwrap();
+        assert_eq!((failures.of("web"), failures.of("db")), (&["a".into()][..], &["b".into()][..]));
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn a_link_leads_to_the_file() {
+        let dir = tempfile::tempdir().unwrap();
+        fs::write(dir.path().join("real"), "{}").unwrap();
+        let link = dir.path().join("f.json");
+        std::os::unix::fs::symlink("real", &link).unwrap();
+        add(&link, "web", "a").unwrap();
+        assert!(fs::symlink_metadata(&link).unwrap().is_symlink());
+        assert!(fs::read_to_string(dir.path().join("real")).unwrap().contains("web"));
+    }
+
+    #[test]
+    fn what_is_wrong_changes_nothing() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("f.json");
+        fs::write(&path, "{ my notes").unwrap();
+        let error = add(&path, "web", "a").unwrap_err().to_string();
+        assert_eq!(error, "f.json:1:3: key must be a string");
+        assert_eq!(fs::read_to_string(&path).unwrap(), "{ my notes");
+        let nowhere = dir.path().join("none/f.json");
+        assert!(
+            add(&nowhere, "web", "a").unwrap_err().to_string().starts_with("can't write f.json")
+        );
+        assert!(add(&path, "web", "").is_err());
+    }
+
+    #[test]
+    fn two_at_once_lose_nothing() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("f.json");
+        std::thread::scope(|scope| {
+            for thread in 0..4 {
+                let path = &path;
+                scope.spawn(move || {
+                    for number in 0..10 {
+                        add(path, "web", &format!("{thread}-{number}")).unwrap();
+                    }
+                });
+            }
+        });
+        assert_eq!(Failures::read(&path, &path).unwrap().of("web").len(), 40);
+    }
+}
