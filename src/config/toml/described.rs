@@ -1,5 +1,7 @@
 //! What describes a `tmo.toml` (schema and manual) is what the parser takes.
 
+use std::sync::LazyLock;
+
 use ::toml::de::DeTable;
 use proptest::prelude::*;
 use serde_json::Value;
@@ -8,6 +10,8 @@ use super::keys::{Key, Kind, TOP};
 use super::problem::Mistakes;
 use super::{Disk, parse, read, schema, shape, survey, tests::WHOLE};
 use crate::config::{Env, procfile};
+
+static SCHEMA: LazyLock<Value> = LazyLock::new(schema);
 
 const MANUAL: &str = include_str!("../../../docs/CONFIG.md");
 
@@ -60,7 +64,7 @@ fn parser_takes(text: &str) -> bool {
 #[track_caller]
 fn both(text: &str) -> bool {
     let json: Value = ::toml::from_str(text).unwrap();
-    let (by_schema, by_parser) = (fits(&schema(), &json), parser_takes(text));
+    let (by_schema, by_parser) = (fits(&SCHEMA, &json), parser_takes(text));
     assert_eq!(by_schema, by_parser, "{text}");
     by_parser
 }
@@ -152,7 +156,7 @@ proptest! {
 
     #[test]
     fn a_time_is_described_as_it_is_read(text in "[0-9.]{0,3}(ms|s|m|h|d|x| ){0,2}([0-9]{1,2}(s|m))?") {
-        let described = fits(&schema()["properties"]["process"]["additionalProperties"]
+        let described = fits(&SCHEMA["properties"]["process"]["additionalProperties"]
             ["properties"]["stop"]["properties"]["timeout"], &Value::String(text.clone()));
         prop_assert_eq!(described, super::parse_time(&text).is_some(), "{}", text);
     }

@@ -374,7 +374,7 @@ fn long_chains_and_deep_nests_are_no_trouble() {
     let link =
         |at: usize| format!("[process.p{at}]\ncommand = \"x\"\ndepends_on = [\"p{}\"]\n", at + 1);
     let chain = (0..300).map(link).collect::<Vec<_>>().concat();
-    assert_eq!(surveyed(&format!("{chain}process.p300.command = \"x\""), "").err(), None);
+    assert_eq!(surveyed(&format!("{chain}[process.p300]\ncommand = \"x\""), "").err(), None);
     let deep = format!("process.web.args = {}{}\n", "[".repeat(5000), "]".repeat(5000));
     assert!(surveyed(&deep, "web: w\n").is_err());
 }
