@@ -88,8 +88,7 @@ fn forgotten(report: &mut Report, dir: &Path, pid: u32) {
     if sys::info(pid).is_none() {
         let name = format!("tmo-{}{pid}", scratch::NAME);
         let dir = dir.display();
-        // The files first: what the server ends still writes some, which `rm` could then fall over.
-        let todo = format!("`rm -r {dir}; tmux -L {name} kill-server` removes it");
+        let todo = format!("`tmux -L {name} kill-server; rm -r {dir}` removes it");
         report.note(CHECK, format!("a killed `tmo doctor` has left {dir}; {todo}"));
     }
 }
