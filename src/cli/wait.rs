@@ -235,7 +235,7 @@ fn all_ended(wanted: &[&ProcessState]) -> Verdict {
     for process in wanted {
         match (process.state.as_str(), process.exit) {
             ("exited" | "stopped" | "error" | "broken", Some(exit)) => {
-                code = code.max(exit.shell_status())
+                code = code.max(exit.shell_status());
             }
             ("stopped" | "skipped", None) => {}
             (state, _) => return Verdict::NotYet(format!("{} is {state}", process.name)),

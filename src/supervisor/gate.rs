@@ -105,7 +105,7 @@ impl Supervisor {
                     continue;
                 }
                 if let Some((on, why)) = self.hopeless(id) {
-                    self.skip(id, on, &why, now, out);
+                    self.skip(id, (on, &why), now, out);
                     moved = true;
                 } else if self.may_begin(id) {
                     self.procs[id].held = false;
@@ -135,7 +135,7 @@ impl Supervisor {
     }
 
     /// It won't run. If nothing of what the run is about has, there is no run.
-    fn skip(&mut self, id: ProcId, on: ProcId, why: &str, now: u64, out: &mut Vec<Effect>) {
+    fn skip(&mut self, id: ProcId, (on, why): (ProcId, &str), now: u64, out: &mut Vec<Effect>) {
         let text = format!("{} {why}", self.procs[on].name);
         let proc = &mut self.procs[id];
         (proc.goal, proc.held, proc.due) = (Goal::Stop, false, None);

@@ -106,10 +106,10 @@ impl Supervisor {
             Input::Untold(id, why, stands) => self.untold(id, why, stands, now),
             Input::Passed(id, life, check) => self.passed(id, (life, check), now, &mut out),
             Input::Looked(id, life, trouble) => {
-                self.looked_at(id, life, trouble.as_deref(), now, &mut out);
+                self.looked_at((id, life), trouble.as_deref(), now, &mut out);
             }
             Input::Failing(id, life, action, line) => {
-                self.failing(id, life, (action, &line), now, &mut out);
+                self.failing((id, life), (action, &line), now, &mut out);
             }
             Input::TmuxGone => self.on_tmux_gone(&mut out),
             Input::Alarm => self.on_alarm(now, &mut out),

@@ -151,7 +151,7 @@ impl Supervisor {
             let times = proc.failures;
             let why = format!("ended with {} {times} times in a row", exit.told());
             (proc.goal, proc.due) = (Goal::Stop, None);
-            self.tell_broken(id, why, out);
+            self.tell_broken(id, &why, out);
             return self.ready_never(id, exit, out);
         }
         let pause = proc.next_pause();
@@ -167,7 +167,7 @@ impl Supervisor {
     }
 
     /// It has failed although it runs: it is stopped and stays so until somebody starts it.
-    pub(super) fn break_off(&mut self, id: ProcId, why: String, out: &mut Vec<Effect>) {
+    pub(super) fn break_off(&mut self, id: ProcId, why: &str, out: &mut Vec<Effect>) {
         if self.course != Course::Keep || !self.procs[id].alive() {
             return;
         }
@@ -177,12 +177,12 @@ impl Supervisor {
         }
     }
 
-    fn tell_broken(&mut self, id: ProcId, why: String, out: &mut Vec<Effect>) {
+    fn tell_broken(&mut self, id: ProcId, why: &str, out: &mut Vec<Effect>) {
         let proc = &mut self.procs[id];
         proc.note = Some(format!("broken: {why}"));
-        proc.broken = Some(Broken { why: why.clone() });
+        proc.broken = Some(Broken { why: why.to_owned() });
         if matches!(proc.ready, Ready::Waiting { .. }) {
-            proc.ready = Ready::No { why: why.clone() };
+            proc.ready = Ready::No { why: why.to_owned() };
         }
         let name = &self.procs[id].name;
         let text = format!("Broken: {why}; `tmo restart {name}` tries again");
@@ -209,7 +209,7 @@ impl Supervisor {
         proc.failures = proc.failures.saturating_add(1);
         if policy.max_failures > 0 && proc.failures >= policy.max_failures {
             let why = format!("failed {} times in a row, at last it {why}", proc.failures);
-            return self.break_off(id, why, out);
+            return self.break_off(id, &why, out);
         }
         // The first time at once: it was not its end that told, but somebody who looked.
         let pause = if proc.streak == 0 { 0 } else { proc.next_pause() };

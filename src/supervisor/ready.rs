@@ -72,8 +72,7 @@ impl Supervisor {
     /// Whether a life still works was asked, and what came of it.
     pub(super) fn looked_at(
         &mut self,
-        id: ProcId,
-        life: u64,
+        (id, life): (ProcId, u64),
         trouble: Option<&str>,
         now: u64,
         out: &mut Vec<Effect>,
@@ -94,7 +93,7 @@ impl Supervisor {
         out.push(Word::error(Some(id), "unhealthy", text));
         match action {
             Action::Notify => {}
-            Action::Break => self.break_off(id, format!("does not work: {why}"), out),
+            Action::Break => self.break_off(id, &format!("does not work: {why}"), out),
             Action::Restart => {
                 self.fail_and_restart(id, &format!("does not work: {why}"), now, out)
             }
@@ -104,8 +103,7 @@ impl Supervisor {
     /// It has printed that it has failed.
     pub(super) fn failing(
         &mut self,
-        id: ProcId,
-        life: u64,
+        (id, life): (ProcId, u64),
         (action, line): (FailureAction, &str),
         now: u64,
         out: &mut Vec<Effect>,
@@ -115,7 +113,7 @@ impl Supervisor {
             return;
         }
         match action {
-            FailureAction::Break => self.break_off(id, format!("printed `{line}`"), out),
+            FailureAction::Break => self.break_off(id, &format!("printed `{line}`"), out),
             FailureAction::Restart => {
                 out.push(Word::error(Some(id), "failing", format!("Failed: printed `{line}`")));
                 self.fail_and_restart(id, &format!("printed `{line}`"), now, out);
