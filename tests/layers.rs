@@ -15,12 +15,25 @@ const MAY_USE: &[(&str, &[&str])] = &[
     // The formats of the pane's files are the words they share.
     ("supervisor", &["model", "pane"]),
     ("journal", &["model", "pane", "sys"]),
+    // It reads the journal and asks the system; it decides nothing.
+    ("crash", &["model", "sys", "journal"]),
     ("backend", &["model", "sys", "pane"]),
     // Who is at the other end of a connection.
     ("control", &["model", "sys"]),
     (
         "engine",
-        &["model", "sys", "config", "plan", "pane", "supervisor", "journal", "backend", "control"],
+        &[
+            "model",
+            "sys",
+            "config",
+            "plan",
+            "pane",
+            "supervisor",
+            "journal",
+            "crash",
+            "backend",
+            "control",
+        ],
     ),
     // Never the engine: a view reads the journal and asks.
     ("view", &["model", "sys", "pane", "journal", "control"]),
@@ -28,8 +41,8 @@ const MAY_USE: &[(&str, &[&str])] = &[
     (
         "cli",
         &[
-            "model", "sys", "config", "plan", "pane", "journal", "backend", "control", "engine",
-            "view", "history",
+            "model", "sys", "config", "plan", "pane", "journal", "crash", "backend", "control",
+            "engine", "view", "history",
         ],
     ),
 ];
