@@ -9,6 +9,7 @@ mod check;
 mod cleanup;
 pub mod completions;
 mod connect;
+mod crashes;
 mod doctor;
 mod early;
 mod echo;
@@ -32,6 +33,7 @@ mod start;
 mod terminal;
 mod view;
 mod wait;
+mod why;
 
 use std::ffi::OsString;
 use std::fmt::Display;
@@ -95,6 +97,8 @@ fn act(args: Args, out: &mut dyn Write) -> Result<u8, CliError> {
         Some(Verb::Echo(args)) => echo::echo(&args),
         Some(Verb::Logs(args)) => logs::logs(&args, out),
         Some(Verb::Events(args)) => logs::logs(&args.into(), out),
+        Some(Verb::Why(args)) => why::why(&args, out),
+        Some(Verb::Crashes(args)) => crashes::crashes(&args, out),
         Some(Verb::Wait(args)) => wait::wait(&args),
         Some(Verb::Signal(args)) => {
             let SignalArgs { signal, names, client } = args;

@@ -41,3 +41,4 @@ mod tmux;
 mod trees;
 mod versions;
 mod view;
+mod why;
