@@ -209,6 +209,9 @@ impl<'a> Case<'a> {
             return Ok(Some(found));
         }
         let Some((lived, place)) = last else { return Ok(None) };
+        // What ended by itself was not stopped, whatever followed.
+        let stopped = self.log.was_stopped(name, &lived, &place).map_err(unreadable)?;
+        let trigger = trigger.filter(|_| stopped);
         let input = self.input(name, run, lived, trigger);
         Ok(Some((examine_in(&input, Some((&self.log, &place))), None)))
     }

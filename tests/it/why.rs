@@ -167,3 +167,11 @@ fn reports_are_listed_and_shown() {
     world.ok(["quit"]);
     assert_eq!(json(&world, &["why"])["report"], named, "after the run as well");
 }
+
+#[test]
+fn what_ended_by_itself_was_not_stopped_whatever_followed() {
+    let world = crashed();
+    world.ok(["quit"]);
+    assert_eq!(json(&world, &["why", "web"])["causes"][0]["kind"], "port-taken");
+    assert_eq!(json(&world, &["why", "api"])["causes"][0]["kind"], "stopped-by-request");
+}

@@ -117,6 +117,10 @@ impl<'e> Findings<'e> {
                 None => kept.push(finding),
             }
         }
+        // How it ended stands beside it anyway: it is told as a cause where there is no other.
+        if kept.len() > 1 {
+            kept.retain(|finding| finding.cause.kind != Kind::ExitCode);
+        }
         // What comes behind these explains hardly anything.
         kept.truncate(MOST);
         Diagnosis { causes: kept.into_iter().map(|finding| finding.cause).collect() }
