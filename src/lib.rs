@@ -9,6 +9,7 @@
 //! - [`config`] and [`plan`]: Procfile, env files, variables; resolved before anything starts.
 //! - [`pane`]: what runs in a tmux pane. [`pane::shim`] keeps the process, [`pane::sink`] its bytes.
 //! - [`journal`]: streams of bytes on disk, the merged index over them, the cursors that read both.
+//! - [`crash`]: why a process has ended, by what it printed and what is known; crash reports.
 //! - [`supervisor`]: what to do next, as a pure function.
 //! - [`backend`] is tmux.
 //! - [`control`]: the socket: overmind's protocol and HTTP.
@@ -23,6 +24,7 @@ pub mod backend;
 pub mod cli;
 pub mod config;
 pub mod control;
+pub mod crash;
 pub mod engine;
 pub mod history;
 pub mod journal;

@@ -16,6 +16,8 @@ const MAY_USE: &[(&str, &[&str])] = &[
     // The formats of the pane's files are the words they share.
     ("supervisor", &["model", "pane"]),
     ("journal", &["model", "pane", "sys"]),
+    // It reads the journal and asks the system; it decides nothing.
+    ("crash", &["model", "sys", "journal"]),
     ("backend", &["model", "sys", "pane"]),
     // Who is at the other end of a connection.
     ("control", &["model", "sys"]),
@@ -30,6 +32,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "pane",
             "supervisor",
             "journal",
+            "crash",
             "backend",
             "control",
         ],
@@ -40,8 +43,8 @@ const MAY_USE: &[(&str, &[&str])] = &[
     (
         "cli",
         &[
-            "model", "sys", "watch", "config", "plan", "pane", "journal", "backend", "control",
-            "engine", "view", "history",
+            "model", "sys", "watch", "config", "plan", "pane", "journal", "crash", "backend",
+            "control", "engine", "view", "history",
         ],
     ),
 ];

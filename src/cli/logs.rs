@@ -322,7 +322,8 @@ fn unreadable(error: std::io::Error) -> CliError {
     CliError::io("the journal")(error)
 }
 
-fn index_of(source: &Source, supervised: bool) -> Result<IndexReader, CliError> {
+/// The index, with what no supervisor has indexed where there is none.
+pub(super) fn index_of(source: &Source, supervised: bool) -> Result<IndexReader, CliError> {
     if supervised { Ok(source.index()) } else { whole_index(source) }
 }
 

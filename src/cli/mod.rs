@@ -10,6 +10,7 @@ mod cleanup;
 pub mod completions;
 mod config;
 mod connect;
+mod crashes;
 mod doctor;
 mod early;
 mod echo;
@@ -35,6 +36,7 @@ mod start;
 mod terminal;
 mod view;
 mod wait;
+mod why;
 
 use std::ffi::OsString;
 use std::fmt::Display;
@@ -101,6 +103,8 @@ fn act(args: Args, out: &mut dyn Write) -> Result<u8, CliError> {
         Some(Verb::Echo(args)) => echo::echo(&args),
         Some(Verb::Logs(args)) => logs::logs(&args, out),
         Some(Verb::Events(args)) => logs::logs(&args.into(), out),
+        Some(Verb::Why(args)) => why::why(&args, out),
+        Some(Verb::Crashes(args)) => crashes::crashes(&args, out),
         Some(Verb::Wait(args)) => wait::wait(&args),
         Some(Verb::Signal(args)) => {
             let SignalArgs { signal, names, client } = args;

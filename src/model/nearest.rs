@@ -36,7 +36,7 @@ pub fn unknown(word: &str, known: &[ProcName]) -> Outcome {
 }
 
 /// Number of insertions, deletions and replacements between two words, case aside.
-fn edits(from: &str, to: &str) -> usize {
+pub fn edits(from: &str, to: &str) -> usize {
     let to: Vec<char> = to.to_lowercase().chars().collect();
     let mut row: Vec<usize> = (0..=to.len()).collect();
     for (above, letter) in from.to_lowercase().chars().enumerate() {

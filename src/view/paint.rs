@@ -123,7 +123,7 @@ pub fn name_width<'a>(names: impl IntoIterator<Item = &'a str>) -> usize {
 
 /// What stands in front of each line of one process, ready to be copied.
 #[derive(Debug, Clone)]
-pub(crate) struct Prefix {
+pub struct Prefix {
     bytes: Vec<u8>,
     clock: Option<Clock>,
     /// Cells it takes on a terminal.
@@ -140,7 +140,8 @@ struct Clock {
 const NO_TIME: &[u8] = b"--:--:-- ";
 
 impl Prefix {
-    pub(crate) fn new(style: &Style, width: usize, name: &str, color: u8) -> Self {
+    /// The prefix of this process, its name padded to this width.
+    pub fn new(style: &Style, width: usize, name: &str, color: u8) -> Self {
         let mut bytes = Vec::with_capacity(64);
         let mut clock = None;
         if style.timestamps {
@@ -161,7 +162,7 @@ impl Prefix {
     }
 
     /// The bytes for a line of this time (nanoseconds since the epoch).
-    pub(crate) fn at(&mut self, time: u64, zone: &TimeZone) -> &[u8] {
+    pub fn at(&mut self, time: u64, zone: &TimeZone) -> &[u8] {
         let second = time / 1_000_000_000;
         if let Some(clock) = &mut self.clock
             && clock.second != second

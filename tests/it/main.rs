@@ -43,3 +43,4 @@ mod tmux;
 mod trees;
 mod versions;
 mod view;
+mod why;

@@ -18,9 +18,10 @@ use clap::{ArgAction, Command, FromArgMatches as _, Parser, Subcommand};
 pub use settings::command;
 pub use start::StartArgs;
 pub use verbs::{
-    CheckArgs, ClientArgs, CompletionsArgs, ConfigArgs, ConnectArgs, DoctorArgs, EchoArgs,
-    EventsArgs, FailuresArgs, FailuresDo, InitArgs, LogsArgs, LsArgs, ManArgs, NamesArgs, PsArgs,
-    RunArgs, ScaleArgs, ScreenArgs, SendArgs, SignalArgs, WaitArgs, WaitFor,
+    CheckArgs, ClientArgs, CompletionsArgs, ConfigArgs, ConnectArgs, CrashAsk, CrashesArgs,
+    DoctorArgs, EchoArgs, EventsArgs, FailuresArgs, FailuresDo, InitArgs, LogsArgs, LsArgs,
+    ManArgs, NamesArgs, PsArgs, RunArgs, ScaleArgs, ScreenArgs, SendArgs, SignalArgs, WaitArgs,
+    WaitFor, WhyArgs,
 };
 
 use crate::config::env::parse_bool;
@@ -40,7 +41,8 @@ Examples:
   tmo ps                     what is running?
   tmo restart web            stop it, start it again
   tmo connect web            its terminal: type, debug, leave with the keys it shows
-  tmo logs web -n 50         its last 50 lines, also after it died")]
+  tmo logs web -n 50         its last 50 lines, also after it died
+  tmo why                    what has ended it all?")]
 pub struct Args {
     /// Print the version.
     #[arg(short = 'v', short_alias = 'V', long, action = ArgAction::Version)]
@@ -185,6 +187,23 @@ Examples:
   tmo events                    of all runs that the log still has
   tmo events -f --json          as it comes, for a script")]
     Events(EventsArgs),
+    /// Say why a process has ended, or does not come up; without a name, the one that ended it all.
+    #[command(after_help = "\
+Examples:
+  tmo why                       what led to the end, what shows it, what to type next
+  tmo why web                   of this process, while all runs or after it
+  tmo why --json | jq -r '.causes[0].text'
+
+Exit code 0 if there is something to explain, 1 if there is nothing.")]
+    Why(WhyArgs),
+    /// List crash reports, or show one.
+    #[command(after_help = "\
+Examples:
+  tmo crashes                   all there are, the newest last
+  tmo crashes list web          of one process
+  tmo crashes show              the newest, with what everybody printed around the end
+  tmo crashes show web --json   as it stands in its file")]
+    Crashes(CrashesArgs),
     /// Wait until processes run, have ended, said something or listen.
     #[command(after_help = "\
 Examples:

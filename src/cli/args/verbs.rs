@@ -239,6 +239,56 @@ impl From<EventsArgs> for LogsArgs {
     }
 }
 
+/// `tmo why`.
+#[derive(Debug, Clone, PartialEq, Eq, Default, clap::Args)]
+pub struct WhyArgs {
+    /// The process.
+    #[arg(value_name = "NAME", add = ArgValueCompleter::new(complete_name))]
+    pub name: Option<String>,
+    /// As JSON.
+    #[arg(long)]
+    pub json: bool,
+    /// Which instance.
+    #[command(flatten)]
+    pub client: ClientArgs,
+}
+
+/// What is asked of the crash reports.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum CrashAsk {
+    /// All of them, or those of a process.
+    List(Option<String>),
+    /// The newest, or the newest of a process, or one in a file.
+    Show(Option<String>),
+}
+
+/// `tmo crashes`.
+#[derive(Debug, Clone, PartialEq, Eq, Default, clap::Args)]
+pub struct CrashesArgs {
+    /// `list`, which is meant where nothing is said, or `show`; then a process, or the file to show.
+    #[arg(value_name = "WHAT", num_args = 0..=2, add = ArgValueCompleter::new(complete_name))]
+    pub what: Vec<String>,
+    /// As JSON.
+    #[arg(long)]
+    pub json: bool,
+    /// Which instance.
+    #[command(flatten)]
+    pub client: ClientArgs,
+}
+
+impl CrashesArgs {
+    /// What is asked for: a word that is neither list nor show names whose list.
+    pub fn what(&self) -> Result<CrashAsk, String> {
+        let (first, second) = (self.what.first().map(String::as_str), self.what.get(1));
+        match (first, second) {
+            (None | Some("list"), name) => Ok(CrashAsk::List(name.cloned())),
+            (Some("show"), name) => Ok(CrashAsk::Show(name.cloned())),
+            (Some(name), None) => Ok(CrashAsk::List(Some(name.to_owned()))),
+            (Some(first), Some(_)) => Err(format!("crashes takes list or show, not `{first}`")),
+        }
+    }
+}
+
 /// What is waited for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum WaitFor {

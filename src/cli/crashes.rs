@@ -1,0 +1,280 @@
+//! `tmo crashes`: the reports of crashes.
+
+use std::fmt::Write as _;
+use std::io::{ErrorKind, Write};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+use serde::{Deserialize, Serialize};
+
+use super::args::{CrashAsk, CrashesArgs};
+use super::error::CliError;
+use super::instance::Instance;
+use super::log::Source;
+use crate::crash::store::{self, Found};
+use crate::crash::{Cause, CrashReport, Diagnosis};
+use crate::model::ProcName;
+use crate::view::paint::{Mode, NARROWEST, Prefix, SYSTEM, SYSTEM_COLOR, Style, name_width};
+use crate::view::words::{duration, size};
+
+/// List or show them.
+pub(super) fn crashes(args: &CrashesArgs, out: &mut dyn Write) -> Result<u8, CliError> {
+    let ask = args.what().map_err(CliError::Usage)?;
+    if let CrashAsk::Show(Some(file)) = &ask
+        && is_file(file)
+    {
+        let report = read(Path::new(file))?;
+        return show(&report, Path::new(file), None, args.json, out);
+    }
+    let instance = Instance::find(&args.client)?;
+    let source = match Source::of_instance(&instance) {
+        Ok(source) => Some(source),
+        Err(CliError::NoLog(_)) => None,
+        Err(error) => return Err(error),
+    };
+    let found = source.as_ref().map_or(Ok(vec![]), reports)?;
+    match ask {
+        CrashAsk::List(name) => list(&of(found, name.as_deref()), args.json, out),
+        CrashAsk::Show(name) => {
+            let named = of(found, name.as_deref());
+            let Some((report, path)) = newest(&named) else {
+                return Err(CliError::Other(none(name.as_deref())));
+            };
+            let looks = source.map(|source| (Source::style(&instance.context.env, true), source));
+            show(&report, &path, looks, args.json, out)
+        }
+    }
+}
+
+/// The reports of a project, the newest last.
+pub(super) fn reports(source: &Source) -> Result<Vec<Found>, CliError> {
+    let dir = store::dir_of(&source.dirs);
+    store::list(&dir).map_err(CliError::io(dir.display()))
+}
+
+/// The newest of these that can be read.
+pub(super) fn newest(found: &[Found]) -> Option<(CrashReport, PathBuf)> {
+    found.iter().rev().find_map(|found| Some((store::read(&found.path).ok()?, found.path.clone())))
+}
+
+/// What names a file and no process.
+fn is_file(word: &str) -> bool {
+    let named = Path::new(word).extension().is_some_and(|ending| ending == "json");
+    named || word.contains('/')
+}
+
+fn of(found: Vec<Found>, name: Option<&str>) -> Vec<Found> {
+    let wanted = |found: &Found| name.is_none_or(|name| found.matches(name));
+    found.into_iter().filter(wanted).collect()
+}
+
+fn none(name: Option<&str>) -> String {
+    let whose = name.map_or(String::new(), |name| format!(" of {name}"));
+    format!("there is no crash report{whose}")
+}
+
+fn read(path: &Path) -> Result<CrashReport, CliError> {
+    store::read(path).map_err(|error| {
+        if error.kind() == ErrorKind::InvalidData {
+            CliError::Other(format!("{}: {error}", path.display()))
+        } else {
+            CliError::io(path.display())(error)
+        }
+    })
+}
+
+/// What the list says of a report: to read all that everybody printed would take its time.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Brief {
+    process_name: ProcName,
+    exit_code: Option<u8>,
+    signal: Option<String>,
+    timestamp: String,
+    tmo: BriefDetails,
+}
+
+#[derive(Deserialize)]
+struct BriefDetails {
+    run: String,
+    life: u32,
+    cause: Diagnosis,
+}
+
+/// The same as JSON.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Listed {
+    file: PathBuf,
+    process_name: ProcName,
+    exit_code: Option<u8>,
+    signal: Option<String>,
+    timestamp: String,
+    run: String,
+    life: u32,
+    cause: Option<Cause>,
+}
+
+impl Listed {
+    fn of(found: &Found) -> Option<Self> {
+        let text = crate::sys::files::read_plain(&found.path).ok()?;
+        let Brief { process_name, exit_code, signal, timestamp, tmo } =
+            serde_json::from_slice(&text).ok()?;
+        let BriefDetails { run, life, cause } = tmo;
+        let (file, cause) = (found.path.clone(), cause.causes.into_iter().next());
+        Some(Self { file, process_name, exit_code, signal, timestamp, run, life, cause })
+    }
+
+    fn end(&self) -> String {
+        let code = self.exit_code.map_or_else(|| "-".to_owned(), |code| format!("exit {code}"));
+        self.signal.clone().unwrap_or(code)
+    }
+}
+
+fn list(found: &[Found], json: bool, out: &mut dyn Write) -> Result<u8, CliError> {
+    let all: Vec<Listed> = found.iter().filter_map(Listed::of).collect();
+    if json {
+        let json = serde_json::to_string_pretty(&all);
+        let json = json.map_err(|error| CliError::Other(error.to_string()))?;
+        return super::print(out, (json + "\n").as_bytes());
+    }
+    if all.is_empty() {
+        super::warn(&none(None));
+        return Ok(0);
+    }
+    let zone = TimeZone::system();
+    let rows = all.iter().map(|listed| {
+        let cause = listed.cause.as_ref().map_or("", |cause| cause.text.as_str());
+        let file = listed.file.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        [
+            local(&listed.timestamp, &zone),
+            listed.process_name.to_string(),
+            listed.end(),
+            file,
+            cause.to_owned(),
+        ]
+    });
+    let head = ["WHEN", "PROCESS", "END", "FILE", "CAUSE"].map(str::to_owned);
+    let rows: Vec<[String; 5]> = std::iter::once(head).chain(rows).collect();
+    let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max();
+    let widths: Vec<usize> = (0..4).map(|column| width(column).unwrap_or(0)).collect();
+    let line = |row: &[String; 5]| {
+        let cells = row.iter().zip(&widths).map(|(cell, width)| format!("{cell:width$}  "));
+        cells.collect::<String>() + &row[4] + "\n"
+    };
+    super::print(out, rows.iter().map(line).collect::<String>().as_bytes())
+}
+
+/// A time of a report in this zone: `2026-01-02 04:04:05`.
+fn local(time: &str, zone: &TimeZone) -> String {
+    time.parse::<Timestamp>().map_or_else(
+        |_| time.to_owned(),
+        |time| zone.to_datetime(time).strftime("%Y-%m-%d %H:%M:%S").to_string(),
+    )
+}
+
+fn show(
+    report: &CrashReport,
+    path: &Path,
+    looks: Option<(Style, Source)>,
+    json: bool,
+    out: &mut dyn Write,
+) -> Result<u8, CliError> {
+    if json {
+        let json = serde_json::to_string_pretty(report);
+        let json = json.map_err(|error| CliError::Other(error.to_string()))?;
+        return super::print(out, (json + "\n").as_bytes());
+    }
+    let (style, source) = looks.unzip();
+    let style = style.unwrap_or_else(|| Style::new(Mode::Plain));
+    let color = style.mode.color();
+    let mut text = headline(report, color);
+    let _ = writeln!(text, "{}\n", command(report));
+    text += &causes(&report.tmo.cause.causes, color);
+    let left = report.tmo.slice_left_out;
+    let left = if left == 0 { String::new() } else { format!(", without {} of it", size(left)) };
+    let _ = writeln!(text, "What everybody printed around the end{left}:\n");
+    let mut text = text.into_bytes();
+    slice(report, &style, source.as_ref(), &mut text);
+    text.extend_from_slice(format!("\n{}\n", path.display()).as_bytes());
+    super::print(out, &text)
+}
+
+/// What ran, and where.
+fn command(report: &CrashReport) -> String {
+    let args =
+        report.args.iter().flatten().fold(report.command.clone(), |line, arg| line + " " + arg);
+    let port = report.tmo.port.map_or(String::new(), |port| format!(", with port {port}"));
+    format!("`{args}` in {}{port}", report.tmo.cwd)
+}
+
+/// Who ended, how, when, after how long.
+pub(super) fn headline(report: &CrashReport, color: bool) -> String {
+    let tmo = &report.tmo;
+    let when = local(&report.timestamp, &TimeZone::system());
+    let again = match tmo.restarts {
+        0 => String::new(),
+        1 => ", restarted once before".to_owned(),
+        many => format!(", restarted {many} times before"),
+    };
+    let name = strong(report.process_name.as_str(), color);
+    let ran = duration(Duration::from_millis(tmo.uptime_ms));
+    format!("{name} ended at {when} ({}) after {ran}{again}\n", report.end())
+}
+
+/// The causes, the surest first, with what shows them and what to type next.
+pub(super) fn causes(causes: &[Cause], color: bool) -> String {
+    let mut text = String::new();
+    for cause in causes {
+        // Writing to a string does not fail.
+        let certainty = match cause.certainty {
+            crate::crash::Certainty::Certain => "",
+            crate::crash::Certainty::Likely => " (likely)",
+            crate::crash::Certainty::Possible => " (possibly)",
+        };
+        let _ = writeln!(text, "  {}{certainty}", strong(&cause.text, color));
+        if let Some(clue) = &cause.evidence {
+            let _ = writeln!(text, "    | {}", clue.text);
+        }
+        if let Some(place) = &cause.place {
+            let _ = writeln!(text, "    at {place}");
+        }
+        if let Some(next) = &cause.next {
+            let _ = writeln!(text, "    $ {next}");
+        }
+        text.push('\n');
+    }
+    text
+}
+
+fn strong(text: &str, color: bool) -> String {
+    if color { format!("\x1b[1m{text}\x1b[0m") } else { text.to_owned() }
+}
+
+/// What everybody printed, as the log has it.
+fn slice(report: &CrashReport, style: &Style, source: Option<&Source>, out: &mut Vec<u8>) {
+    let entries = &report.tmo.slice;
+    let names = entries.iter().map(|entry| entry.process.as_deref().unwrap_or(SYSTEM));
+    let width = name_width(names.clone()).max(NARROWEST);
+    let streams = source.map_or(&[][..], |source| &source.streams);
+    let color = |name: &str| {
+        let stream = streams.iter().find(|stream| stream.name.as_str() == name);
+        stream.map_or(SYSTEM_COLOR, |stream| stream.color)
+    };
+    let mut prefixes: Vec<(&str, Prefix)> = vec![];
+    for (name, entry) in names.zip(entries) {
+        let at = prefixes.iter().position(|(known, _)| *known == name);
+        let at = at.unwrap_or_else(|| {
+            prefixes.push((name, Prefix::new(style, width, name, color(name))));
+            prefixes.len() - 1
+        });
+        let time = entry.time.parse::<Timestamp>().unwrap_or_default().as_nanosecond();
+        out.extend_from_slice(prefixes[at].1.at(u64::try_from(time).unwrap_or(0), &style.zone));
+        let strong = style.mode.color() && entry.event.is_some();
+        out.extend_from_slice(if strong { b"\x1b[1m" } else { b"" });
+        out.extend_from_slice(entry.text.as_bytes());
+        out.extend_from_slice(if strong { b"\x1b[0m\n" } else { b"\n" });
+    }
+}

@@ -1,0 +1,361 @@
+//! `tmo why`: what has ended a process, or keeps it from coming up.
+
+use std::fmt::Write as _;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use super::args::WhyArgs;
+use super::crashes::{causes, headline, reports};
+use super::error::CliError;
+use super::instance::{Instance, Server};
+use super::log::Source;
+use super::logs::index_of;
+use crate::control::handle::Culprit;
+use crate::control::lock;
+use crate::crash::record::examine_in;
+use crate::crash::store::{self, Found};
+use crate::crash::{Cause, Certainty, CrashInput, CrashReport, Facts, Kind, Lived, Log, Trigger};
+use crate::journal::cursor::{Cursor, Filter};
+use crate::journal::query::tail;
+use crate::journal::record::EVENTS;
+use crate::model::ProcName;
+use crate::model::request::{ProcessState, State};
+use crate::model::text::OsText;
+
+/// How many of the last lines are shown: with the rest, one screen.
+const LAST: usize = 10;
+/// How many causes.
+const MOST: usize = 3;
+/// A report is that of an end which was so near.
+const NEAR_NS: u64 = 2_000_000_000;
+/// How many events are looked through for the end of the last run.
+const EVENTS_BACK: u64 = 1000;
+
+/// What there is to say.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Answer {
+    api: u32,
+    process: ProcName,
+    /// As it is now; null where nothing runs.
+    state: Option<ProcessState>,
+    causes: Vec<Cause>,
+    exit_code: Option<u8>,
+    signal: Option<String>,
+    timestamp: Option<String>,
+    last_logs: Vec<String>,
+    /// The file with all the rest, if there is one.
+    report: Option<PathBuf>,
+    #[serde(skip)]
+    head: String,
+}
+
+/// Say it.
+pub(super) fn why(args: &WhyArgs, out: &mut dyn Write) -> Result<u8, CliError> {
+    let mut instance = Instance::find(&args.client)?;
+    let state = super::block_on(state_of(&mut instance))?;
+    let source = Source::of_instance(&instance)?;
+    let style = Source::style(&instance.context.env, false);
+    let case = Case::new(&instance, &source, state, style.mode.color())?;
+    let answer = match &case.state {
+        Some(state) => case.of_run(state, args.name.as_deref())?,
+        None => case.afterwards(args.name.as_deref())?,
+    };
+    let Some(answer) = answer else {
+        return Err(CliError::Other(case.all_is_well(args.name.as_deref())));
+    };
+    if args.json {
+        let json = serde_json::to_string_pretty(&answer);
+        let json = json.map_err(|error| CliError::Other(error.to_string()))?;
+        return super::print(out, (json + "\n").as_bytes());
+    }
+    super::print(out, screen(&answer, style.mode.color()).as_bytes())
+}
+
+/// The state of the run, if there is one.
+async fn state_of(instance: &mut Instance) -> Result<Option<State>, CliError> {
+    match instance.server().await {
+        Ok(Server::Tmo) => instance.state().await.map(Some),
+        Ok(Server::Overmind(_)) => {
+            Err(CliError::Other("overmind runs here, which can't do that".to_owned()))
+        }
+        Err(CliError::NothingRuns(_)) => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// All that is asked.
+struct Case<'a> {
+    instance: &'a Instance,
+    source: &'a Source,
+    log: Log<'a>,
+    reports: Vec<Found>,
+    state: Option<State>,
+    color: bool,
+}
+
+/// How the last run ended.
+#[derive(Debug, Deserialize)]
+struct Ended {
+    event: String,
+    #[serde(default)]
+    run: String,
+    culprit: Option<Culprit>,
+}
+
+impl<'a> Case<'a> {
+    fn new(
+        instance: &'a Instance,
+        source: &'a Source,
+        state: Option<State>,
+        color: bool,
+    ) -> Result<Self, CliError> {
+        let supervised = lock::is_held(instance.runtime.dir()).unwrap_or(false);
+        let index = move || index_of(source, supervised).map_err(std::io::Error::other);
+        let log = Log::with_index(&source.dirs, index).map_err(unreadable)?;
+        Ok(Self { instance, source, log, reports: reports(source)?, state, color })
+    }
+
+    /// While something runs: who of these has a crash, or does not come up.
+    fn of_run(&self, state: &State, name: Option<&str>) -> Result<Option<Answer>, CliError> {
+        let named = |process: &&ProcessState| name.is_none_or(|name| process.name.matches(name));
+        let mut asked: Vec<&ProcessState> = state.processes.iter().filter(named).collect();
+        if let (Some(name), true) = (name, asked.is_empty()) {
+            let known: Vec<_> = state.processes.iter().map(|p| p.name.clone()).collect();
+            return Err(CliError::unknown(name, &known));
+        }
+        // What does not run comes first; of these, what happened last.
+        asked.sort_by_key(|process| (process.state == "running", std::cmp::Reverse(process.since)));
+        for process in asked.iter().filter(|process| process.state == "exited") {
+            if let Some(found) = self.last_end(&process.name, &state.run, None)? {
+                return Ok(Some(self.answer(found, Some(process))));
+            }
+        }
+        if let Some(process) = asked.iter().find(|process| process.reason.is_some()) {
+            return Ok(Some(self.waits(process)));
+        }
+        let crash = self
+            .reports
+            .iter()
+            .rev()
+            .filter(|found| asked.iter().any(|process| found.matches(process.name.as_str())));
+        let crash = crash.filter_map(|found| Some((store::read(&found.path).ok()?, found)));
+        let mut crash = crash.take_while(|(report, _)| report.tmo.run == state.run);
+        if let Some((report, found)) = crash.next() {
+            let process = asked.iter().find(|process| process.name == report.process_name);
+            return Ok(Some(self.answer((report, Some(found.path.clone())), process.copied())));
+        }
+        let stopped = asked.iter().find(|process| process.state == "stopped" && name.is_some());
+        let Some(process) = stopped else { return Ok(None) };
+        let found = self.last_end(&process.name, &state.run, Some(Trigger::Asked))?;
+        Ok(found.map(|found| self.answer(found, Some(process))))
+    }
+
+    /// When nothing runs: who ended everything, or the newest crash.
+    fn afterwards(&self, name: Option<&str>) -> Result<Option<Answer>, CliError> {
+        let ended = self.ended()?;
+        let (run, culprit) =
+            ended.map_or((String::new(), None), |ended| (ended.run, ended.culprit));
+        let Some(name) = name else {
+            if let Some(culprit) = culprit {
+                let found = self.last_end(&culprit.name, &run, None)?;
+                return Ok(found.map(|found| self.answer(found, None)));
+            }
+            let newest = super::crashes::newest(&self.reports);
+            return Ok(newest.map(|(report, path)| self.answer((report, Some(path)), None)));
+        };
+        let streams = self.source.streams.iter();
+        let named: Vec<_> = streams.map(|stream| stream.name.clone()).collect();
+        let mut last = vec![];
+        for process in named.iter().filter(|process| process.matches(name)) {
+            let lived = self.log.last_ended(process).map_err(unreadable)?;
+            last.push((lived.map_or(0, |(lived, _)| lived.ended), process));
+        }
+        let Some((_, process)) = last.into_iter().max_by_key(|(ended, _)| *ended) else {
+            return Err(CliError::unknown(name, &named));
+        };
+        let trigger = match &culprit {
+            Some(Culprit { name, .. }) if name == process => None,
+            Some(Culprit { name, exit, .. }) => {
+                Some(Trigger::StoppedWith { first: name.clone(), exit: *exit })
+            }
+            None if run.is_empty() => None,
+            None => Some(Trigger::Asked),
+        };
+        let found = self.last_end(process, &run, trigger)?;
+        Ok(found.map(|found| self.answer(found, None)))
+    }
+
+    /// The report of the last end of a process, from its file or made of the journal.
+    fn last_end(
+        &self,
+        name: &ProcName,
+        run: &str,
+        trigger: Option<Trigger>,
+    ) -> Result<Option<(CrashReport, Option<PathBuf>)>, CliError> {
+        let last = self.log.last_ended(name).map_err(unreadable)?;
+        let same = |report: &CrashReport| {
+            let time = report.timestamp.parse::<jiff::Timestamp>().unwrap_or_default();
+            let time = u64::try_from(time.as_nanosecond()).unwrap_or(0);
+            report.process_name == *name
+                && last.is_none_or(|(lived, _)| lived.ended.abs_diff(time) < NEAR_NS)
+        };
+        let written = self.reports.iter().rev().filter(|found| found.matches(name.as_str()));
+        let mut written = written
+            .filter_map(|found| Some((store::read(&found.path).ok()?, Some(found.path.clone()))));
+        if let Some(found) = written.find(|(report, _)| same(report)) {
+            return Ok(Some(found));
+        }
+        let Some((lived, place)) = last else { return Ok(None) };
+        // What ended by itself was not stopped, whatever followed.
+        let stopped = self.log.was_stopped(name, &lived, &place).map_err(unreadable)?;
+        let trigger = trigger.filter(|_| stopped);
+        let input = self.input(name, run, lived, trigger);
+        Ok(Some((examine_in(&input, Some((&self.log, &place))), None)))
+    }
+
+    /// What is known of an end that has no report.
+    fn input(
+        &self,
+        name: &ProcName,
+        run: &str,
+        lived: Lived,
+        trigger: Option<Trigger>,
+    ) -> CrashInput {
+        let facts = Facts { trigger, ..Facts::default() };
+        if let Ok(plan) = self.instance.runtime.plan()
+            && let Some(process) = plan.processes.iter().find(|process| process.name == *name)
+        {
+            let input = CrashInput::new(&plan, process, &self.source.dirs, lived);
+            return CrashInput { facts, ..input };
+        }
+        let root = self.instance.socket.path.parent().unwrap_or(Path::new("/"));
+        CrashInput {
+            run: run.to_owned(),
+            name: name.clone(),
+            command: OsText::default(),
+            argv: None,
+            cwd: root.into(),
+            env: vec![],
+            port: None,
+            others: vec![],
+            dirs: self.source.dirs.clone(),
+            lived,
+            facts,
+        }
+    }
+
+    /// The end of the last run, if it came to one.
+    fn ended(&self) -> Result<Option<Ended>, CliError> {
+        let filter = Filter::only(vec![EVENTS]);
+        let read = || {
+            let supervised = false;
+            let mut index = index_of(self.source, supervised).map_err(std::io::Error::other)?;
+            let upto = index.len()?;
+            let from = tail(&mut index, &filter, EVENTS_BACK, upto)?;
+            let mut cursor = Cursor::over(index, from, filter.clone());
+            let (mut last, mut text) = (None, vec![]);
+            while cursor.next(upto, &mut text)?.is_some() {
+                for line in text.split(|byte| *byte == b'\n') {
+                    let said = serde_json::from_slice::<Ended>(line).ok();
+                    match said {
+                        Some(said) if said.event == "end" => last = Some(said),
+                        // Of a run that was begun later there is no end.
+                        Some(said) if said.event == "begin" => last = None,
+                        Some(_) | None => {}
+                    }
+                }
+            }
+            Ok(last)
+        };
+        read().map_err(unreadable)
+    }
+
+    fn answer(
+        &self,
+        (report, path): (CrashReport, Option<PathBuf>),
+        state: Option<&ProcessState>,
+    ) -> Answer {
+        let head = headline(&report, self.color);
+        Answer {
+            api: crate::model::request::API,
+            process: report.process_name,
+            state: state.cloned(),
+            causes: report.tmo.cause.causes,
+            exit_code: report.exit_code,
+            signal: report.signal,
+            timestamp: Some(report.timestamp),
+            last_logs: report.last_logs,
+            report: path,
+            head,
+        }
+    }
+
+    /// Something that has not ended, and why it is as it is.
+    fn waits(&self, process: &ProcessState) -> Answer {
+        let cause = Cause {
+            kind: Kind::Other,
+            certainty: Certainty::Certain,
+            text: process.reason.clone().unwrap_or_default(),
+            evidence: None,
+            place: None,
+            next: Some(format!("tmo logs {}", process.name)),
+        };
+        let lines = self.source.last_lines(&process.name, LAST as u64).unwrap_or_default();
+        let lines = String::from_utf8_lossy(&lines);
+        Answer {
+            api: crate::model::request::API,
+            process: process.name.clone(),
+            state: Some(process.clone()),
+            causes: vec![cause],
+            exit_code: None,
+            signal: None,
+            timestamp: None,
+            last_logs: lines.lines().map(str::to_owned).collect(),
+            report: None,
+            head: String::new(),
+        }
+    }
+
+    /// The words where there is nothing to explain.
+    fn all_is_well(&self, name: Option<&str>) -> String {
+        match (&self.state, name) {
+            (Some(_), Some(name)) => format!("{name} runs and is well"),
+            (Some(_), None) => "everything runs and is well".to_owned(),
+            (None, Some(name)) => format!("nothing is known of an end of {name}"),
+            (None, None) => "the last run ended as it was asked to".to_owned(),
+        }
+    }
+}
+
+fn unreadable(error: std::io::Error) -> CliError {
+    CliError::io("the journal")(error)
+}
+
+/// All of it on one screen.
+fn screen(answer: &Answer, color: bool) -> String {
+    let mut text = answer.head.clone();
+    if let Some(state) = &answer.state {
+        // Writing to a string does not fail.
+        let pid = state.pid.map_or(String::new(), |pid| format!(" (pid {pid})"));
+        let _ = writeln!(text, "{} is {} now{pid}", state.name, state.state);
+    }
+    text.push('\n');
+    text += &causes(&answer.causes[..answer.causes.len().min(MOST)], color);
+    let said = answer.last_logs.iter().rev().skip_while(|line| line.trim().is_empty());
+    let mut last: Vec<&String> = said.take(LAST).collect();
+    last.reverse();
+    if !last.is_empty() {
+        text.push_str("Its last lines:\n");
+        for line in last {
+            let _ = writeln!(text, "  {line}");
+        }
+    }
+    if answer.report.is_some() {
+        let name = &answer.process;
+        let _ = writeln!(text, "\nWhat the others printed then: tmo crashes show {name}");
+    }
+    text
+}

@@ -1,0 +1,96 @@
+//! What the exit itself says.
+
+use nix::sys::signal::Signal;
+
+use super::{Findings, hearsay, quoted};
+use crate::crash::cause::Kind;
+use crate::crash::expr::Expr;
+use crate::model::Exit;
+
+/// What signals mean, and how much that explains: one that a process brings on itself is better
+/// explained by what it says.
+const SIGNALS: [(Signal, &str, i32); 14] = [
+    (Signal::SIGSEGV, "it used memory that is not its own", 72),
+    (Signal::SIGBUS, "it used memory that is not there", 72),
+    (Signal::SIGILL, "it came to an instruction that this processor does not know", 72),
+    (Signal::SIGFPE, "it made a calculation that has no result (a division by zero)", 72),
+    (Signal::SIGABRT, "it aborted itself", 58),
+    (Signal::SIGTRAP, "it aborted itself at a trap", 58),
+    (Signal::SIGSYS, "it made a system call that it may not make", 72),
+    (Signal::SIGPIPE, "it wrote to somebody who reads no more", 72),
+    (Signal::SIGXCPU, "it used up its time on the processor", 80),
+    (
+        Signal::SIGKILL,
+        "it was killed, by the kernel for want of memory or by somebody's `kill -9`",
+        72,
+    ),
+    (Signal::SIGTERM, "somebody asked it to end", 74),
+    (Signal::SIGINT, "somebody interrupted it", 74),
+    (Signal::SIGQUIT, "somebody asked it to quit", 74),
+    (Signal::SIGHUP, "its terminal was closed, or somebody told it so", 74),
+];
+
+/// A shell's words for the end of what it ran.
+static SHELL_SAYS: Expr = Expr::new(
+    r"(?:^|line \d+: +\d+ +)(?:Segmentation fault|Bus error|Illegal instruction|Floating point exception|Aborted|Killed|Terminated|Hangup|Trace/breakpoint trap)(?: \(core dumped\))?(?:\s*$|\s{2,})",
+);
+
+pub(super) fn find(found: &mut Findings<'_>) {
+    let evidence = found.evidence;
+    let Some(exit) = evidence.exit else { return };
+    let name = quoted(evidence.name.as_str());
+    if let Some(number) = evidence.signal() {
+        return signal(found, exit, number);
+    }
+    match exit {
+        Exit::Code(0) => {
+            let text = "it ended with success, but should have stayed".to_owned();
+            found.add(76, Kind::EndedEarly, text, Some(format!("tmo logs {name} -n 100")));
+        }
+        Exit::Code(_) | Exit::Signal(_) => {
+            let text = format!("it exited with {}", exit.told());
+            found.add(20, Kind::ExitCode, text, Some(format!("tmo logs {name} -n 100")));
+        }
+    }
+    // The last thing it said is all there is to show.
+    let last = evidence.lines.iter().rev().find(|line| !line.text.trim().is_empty());
+    if let Some(finding) = found.all.last_mut() {
+        finding.cause.evidence = last.map(super::clue);
+    }
+}
+
+fn signal(found: &mut Findings<'_>, exit: Exit, number: u8) {
+    let evidence = found.evidence;
+    let known = Signal::try_from(i32::from(number)).ok();
+    let meant = SIGNALS.iter().find(|(signal, ..)| Some(*signal) == known);
+    let (words, score) =
+        meant.map_or(("a signal ended it", 70), |(_, words, score)| (*words, *score));
+    let label = known.map_or_else(|| format!("signal {number}"), |signal| signal.to_string());
+    let by = evidence.facts.sender.as_ref();
+    let by = by.map_or(String::new(), |by| format!(", sent by {} (pid {})", by.name, by.pid));
+    let shell = matches!(exit, Exit::Code(_));
+    let below = if shell { "; it was a command below its shell" } else { "" };
+    let text = format!("{words} ({label}{by}){below}");
+    // A program may well exit with such a number without any signal.
+    let score = if shell { score - 4 } else { score };
+    let score = if evidence.facts.sender.is_some() { score + 20 } else { score };
+    let next = after(known, evidence.pid, evidence.name.as_str());
+    found.add(score, Kind::Signal, text, Some(next));
+    let said = found.last(&SHELL_SAYS).map(|(at, _)| super::clue(&evidence.lines[at]));
+    if let Some(finding) = found.all.last_mut() {
+        finding.cause.evidence = said.or_else(|| Some(hearsay(&exit.to_string())));
+    }
+}
+
+/// What tells more about an end by this signal.
+fn after(signal: Option<Signal>, pid: Option<u32>, name: &str) -> String {
+    let dumps = [Signal::SIGSEGV, Signal::SIGBUS, Signal::SIGILL, Signal::SIGFPE, Signal::SIGABRT];
+    let linux = cfg!(target_os = "linux");
+    match (signal, pid) {
+        (Some(signal), Some(pid)) if linux && dumps.contains(&signal) => {
+            format!("coredumpctl info {pid}")
+        }
+        (Some(Signal::SIGKILL), _) if linux => "sudo dmesg | grep -i -A 3 oom".to_owned(),
+        (Some(_) | None, _) => format!("tmo logs {} -n 100", quoted(name)),
+    }
+}

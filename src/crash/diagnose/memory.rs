@@ -1,0 +1,73 @@
+//! Memory that ran out.
+
+use nix::sys::signal::Signal;
+
+use super::{Findings, hearsay};
+use crate::crash::cause::Kind;
+use crate::crash::expr::Expr;
+
+/// What programs say of it, and what to try.
+static SAID: [(Expr, &str, i32); 9] = [
+    (Expr::new(r"JavaScript heap out of memory"), "the heap of Node was full", 92),
+    (Expr::new(r"java\.lang\.OutOfMemoryError"), "the memory of the Java machine was full", 91),
+    (Expr::new(r"memory allocation of \d+ bytes failed"), "there was no memory left for it", 91),
+    (
+        Expr::new(r"^(?:numpy\.\S+\.)?_?(?:Array)?MemoryError\b"),
+        "there was no memory left for Python",
+        91,
+    ),
+    (
+        Expr::new(r"fatal error: (?:runtime: )?(?:out of memory|cannot allocate memory)"),
+        "there was no memory left for it",
+        91,
+    ),
+    (Expr::new(r"std::bad_alloc"), "there was no memory left for it", 91),
+    (
+        Expr::new(r"\(NoMemoryError\)|^NoMemoryError|failed to allocate memory"),
+        "there was no memory left for Ruby",
+        90,
+    ),
+    (
+        Expr::new(r"Out of memory: Killed process \d+|Memory cgroup out of memory"),
+        "the kernel killed it for want of memory",
+        95,
+    ),
+    (Expr::new(r"[Cc]annot allocate memory|\bENOMEM\b"), "there was no memory left for it", 74),
+];
+
+pub(super) fn find(found: &mut Findings<'_>) {
+    kernel(found);
+    for (expr, words, score) in &SAID {
+        if let Some((at, line)) = found.last(expr) {
+            let next = remedy(line);
+            let cause = found.add_line(*score, at, Kind::OutOfMemory, (*words).to_owned());
+            cause.next = Some(next.to_owned());
+        }
+    }
+}
+
+/// What the kernel knows of it.
+fn kernel(found: &mut Findings<'_>) {
+    let oom = &found.evidence.facts.oom;
+    let killed = found.evidence.signal().map(i32::from) == Some(Signal::SIGKILL as i32);
+    if !killed || oom.kills == 0 && oom.kernel.is_none() {
+        return;
+    }
+    let text = "the kernel killed it for want of memory".to_owned();
+    found.add(98, Kind::OutOfMemory, text, Some("tmo ps --wide".to_owned()));
+    let kernel = oom.kernel.as_deref().map(hearsay);
+    let counted = || hearsay(&format!("oom_kill of its control group rose by {}", oom.kills));
+    if let Some(finding) = found.all.last_mut() {
+        finding.cause.evidence = kernel.or_else(|| Some(counted()));
+    }
+}
+
+fn remedy(line: &str) -> &'static str {
+    if line.contains("JavaScript") {
+        "NODE_OPTIONS=--max-old-space-size=8192 tmo start"
+    } else if line.contains("java.lang") {
+        "JAVA_TOOL_OPTIONS=-Xmx4g tmo start"
+    } else {
+        "tmo ps --wide"
+    }
+}

@@ -1,0 +1,140 @@
+//! A module, a file or a variable that there is not.
+
+use super::{Findings, quoted};
+use crate::crash::cause::Kind;
+use crate::crash::expr::Expr;
+
+/// Which language it is that misses a module.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Tongue {
+    Node,
+    Python,
+    Ruby,
+    Java,
+    Go,
+}
+
+static MODULES: [(Expr, Tongue); 9] = [
+    (Expr::new(r"Cannot find module '([^']+)'"), Tongue::Node),
+    (Expr::new(r"Cannot find package '([^']+)'"), Tongue::Node),
+    (Expr::new(r"ModuleNotFoundError: No module named '?([^'\s]+)'?"), Tongue::Python),
+    (Expr::new(r"No module named ([\w.]+)$"), Tongue::Python),
+    (Expr::new(r"cannot load such file -- (\S+) \(LoadError\)"), Tongue::Ruby),
+    (
+        Expr::new(
+            r"Could not find (?:gem ')?([\w.-]+)'? .*in (?:locally installed gems|any of the sources|rubygems)",
+        ),
+        Tongue::Ruby,
+    ),
+    (Expr::new(r"Could not find or load main class (\S+)"), Tongue::Java),
+    (Expr::new(r"(?:ClassNotFoundException|NoClassDefFoundError): (\S+)"), Tongue::Java),
+    (Expr::new(r"no required module provides package ([^\s;]+)"), Tongue::Go),
+];
+
+static VARIABLES: [Expr; 8] = [
+    // Python and Ruby, where the names of variables are in capitals.
+    Expr::new(r"^KeyError: '([A-Z][A-Z0-9_]+)'"),
+    Expr::new(r#"key not found: "([A-Z][A-Z0-9_]+)" \(KeyError\)"#),
+    Expr::new(
+        r"^\S+: (?:line )?(?:\d+: )?([A-Za-z_]\w*): (?:parameter (?:not set|null or not set)|unbound variable)",
+    ),
+    Expr::new(
+        r"(?i)environment variable[ :`'\x22]+([A-Z][A-Z0-9_]+)[`'\x22]?.*(?:not (?:set|found|defined)|missing|required|unset|empty)",
+    ),
+    Expr::new(
+        r"(?i)(?:missing|required|undefined|unset)\b.{0,20}\benv(?:ironment)?(?: var(?:iable)?s?)?[ :`'\x22]+([A-Z][A-Z0-9_]+)",
+    ),
+    Expr::new(
+        r"\b([A-Z][A-Z0-9]*_[A-Z0-9_]+)[`'\x22]? (?:is not set|is not defined|is required|is missing|must be set|not set|environment variable)",
+    ),
+    Expr::new(r"Could not resolve placeholder '([^']+)'"),
+    Expr::new(r"(environment variable not found|NotPresent)"),
+];
+
+static FILES: [Expr; 8] = [
+    Expr::new(r"ENOENT: no such file or directory, \w+ '([^']+)'"),
+    Expr::new(r"FileNotFoundError: .*No such file or directory: '([^']+)'"),
+    Expr::new(r"can't open file '([^']+)'"),
+    Expr::new(r"No such file or directory @ \w+ - (\S+)"),
+    Expr::new(r"FileNotFoundException: (\S+)"),
+    Expr::new(r"\b(?:open|stat|lstat|chdir|read) (\S+): no such file or directory"),
+    Expr::new(
+        r"^\S+: (?:0: )?(?:cannot (?:open|access|stat) )?'?([^:']+?)'?: No such file(?: or directory)?$",
+    ),
+    Expr::new(r"(No such file or directory \(os error 2\)|NotFound, message: .No such file)"),
+];
+
+pub(super) fn find(found: &mut Findings<'_>) {
+    modules(found);
+    variables(found);
+    files(found);
+}
+
+fn modules(found: &mut Findings<'_>) {
+    for (expr, tongue) in &MODULES {
+        let Some((at, line)) = found.last(expr) else { continue };
+        let Some(name) = expr.group(line) else { continue };
+        // What begins so is a file of the project.
+        let own = name.starts_with(['.', '/']);
+        let what = match tongue {
+            Tongue::Java => "class",
+            Tongue::Ruby if line.contains("Could not find") => "gem",
+            Tongue::Go => "package",
+            Tongue::Node | Tongue::Python | Tongue::Ruby => "module",
+        };
+        let text = format!("there is no {what} {}", found.evidence.shown(name));
+        let next = install(*tongue, name, line).filter(|_| !own);
+        let next = next.unwrap_or_else(|| format!("ls {}", quoted(folder(name))));
+        found.add_line(86, at, Kind::MissingModule, text).next = Some(next);
+    }
+}
+
+/// What brings a module.
+fn install(tongue: Tongue, name: &str, line: &str) -> Option<String> {
+    let top = name.split(['.', '/']).next().unwrap_or(name);
+    match tongue {
+        Tongue::Node => Some("npm install".to_owned()),
+        Tongue::Python => Some(format!("pip install {}", quoted(top))),
+        Tongue::Ruby if line.contains("LoadError") => Some(format!("bundle add {}", quoted(top))),
+        Tongue::Ruby => Some("bundle install".to_owned()),
+        Tongue::Go => Some("go mod tidy".to_owned()),
+        Tongue::Java => None,
+    }
+}
+
+/// The directory of a path.
+fn folder(path: &str) -> &str {
+    path.rsplit_once('/').map_or(".", |(folder, _)| folder)
+}
+
+fn variables(found: &mut Findings<'_>) {
+    for expr in &VARIABLES {
+        let Some((at, line)) = found.last(expr) else { continue };
+        let Some(name) = expr.group(line) else { continue };
+        let named = name != "NotPresent"
+            && name.chars().all(|c| c.is_ascii_alphanumeric() || "_.-".contains(c));
+        let (text, next) = if named {
+            let next = format!("echo {name}= >> .env");
+            (format!("the variable {name} is not set"), next)
+        } else {
+            ("a variable that it needs is not set".to_owned(), "tmo run env".to_owned())
+        };
+        found.add_line(84, at, Kind::MissingVariable, text).next = Some(next);
+    }
+}
+
+fn files(found: &mut Findings<'_>) {
+    for expr in &FILES {
+        let Some((at, line)) = found.last(expr) else { continue };
+        let Some(name) = expr.group(line) else { continue };
+        let named = !name.contains(' ');
+        let name = found.evidence.shown(name);
+        let (text, next) = if named {
+            (format!("there is no file {name}"), format!("ls -l {}", quoted(name)))
+        } else {
+            let next = format!("tmo logs {} -n 100", quoted(found.evidence.name.as_str()));
+            ("there is no file that it needs".to_owned(), next)
+        };
+        found.add_line(74, at, Kind::MissingFile, text).next = Some(next);
+    }
+}

@@ -1,0 +1,192 @@
+//! From what is known of an end to what led to it.
+//!
+//! Each part looks for its own kinds of causes and says how much each explains. What tmo itself saw
+//! or did comes before what the system says, that before what the process printed, and of that what
+//! was printed last.
+
+mod exits;
+mod logged;
+mod memory;
+mod missing;
+mod ports;
+mod refused;
+mod shell;
+#[cfg(test)]
+mod tests;
+mod traces;
+mod triggers;
+
+use super::cause::{Cause, Certainty, Clue, Diagnosis, Kind};
+use super::evidence::{Evidence, Line};
+use super::expr::Expr;
+use crate::model::Exit;
+
+pub use ports::ports_named;
+
+/// No more causes than these are of use to anybody.
+const MOST: usize = 6;
+/// The longest evidence that is quoted, in characters.
+const LONGEST: usize = 300;
+
+/// From this score on a cause is certain, and from that on likely.
+const CERTAIN: i32 = 90;
+const LIKELY: i32 = 55;
+
+/// How much less a printed cause explains where the end came from outside, or was no failure.
+const ELSEWHERE: i32 = 25;
+
+/// What led to an end, the surest first; nothing only where nothing has ended.
+pub fn diagnose(evidence: &Evidence) -> Diagnosis {
+    let mut found = Findings { evidence, all: vec![] };
+    triggers::find(&mut found);
+    if evidence.exit.is_some() {
+        shell::find(&mut found);
+        exits::find(&mut found);
+        memory::find(&mut found);
+        ports::find(&mut found);
+        missing::find(&mut found);
+        refused::find(&mut found);
+        traces::find(&mut found);
+        logged::find(&mut found);
+    }
+    found.ranked()
+}
+
+/// What the parts have found.
+struct Findings<'e> {
+    evidence: &'e Evidence,
+    all: Vec<Finding>,
+}
+
+struct Finding {
+    /// How much it explains, up to 100.
+    score: i32,
+    /// The line that shows it.
+    line: Option<usize>,
+    cause: Cause,
+}
+
+impl<'e> Findings<'e> {
+    fn lines(&self) -> &'e [Line] {
+        &self.evidence.lines
+    }
+
+    /// The last line in which this is found: its number and text.
+    fn last(&self, expr: &Expr) -> Option<(usize, &'e str)> {
+        let lines = self.lines().iter().enumerate().rev();
+        lines.map(|(at, line)| (at, line.text.as_str())).find(|(_, text)| expr.finds(text))
+    }
+
+    /// Something that is known without the log.
+    fn add(&mut self, score: i32, kind: Kind, text: String, next: Option<String>) {
+        self.put(Finding { score, line: None, cause: cause(kind, text, next) });
+    }
+
+    /// Something that a line shows. What came long before the end explains less of it.
+    fn add_line(&mut self, score: i32, at: usize, kind: Kind, text: String) -> &mut Cause {
+        let behind = self.lines().len().saturating_sub(at + 1);
+        let age = i32::try_from(behind / 3).unwrap_or(i32::MAX).min(30);
+        let elsewhere = if comes_from_outside(self.evidence) { ELSEWHERE } else { 0 };
+        let mut cause = cause(kind, text, None);
+        cause.evidence = self.lines().get(at).map(clue);
+        self.put(Finding { score: score - age - elsewhere, line: Some(at), cause })
+    }
+
+    fn put(&mut self, finding: Finding) -> &mut Cause {
+        let at = self.all.len();
+        self.all.push(finding);
+        &mut self.all[at].cause
+    }
+
+    /// Put in order. Two that the same line shows are one: the surer, with the place of the other.
+    fn ranked(mut self) -> Diagnosis {
+        self.all.sort_by_key(|finding| std::cmp::Reverse(finding.score));
+        let mut kept: Vec<Finding> = vec![];
+        for mut finding in self.all {
+            finding.cause.certainty = certainty(finding.score);
+            let same = |other: &&mut Finding| {
+                finding.line.is_some() && other.line == finding.line
+                    || other.cause.kind == finding.cause.kind
+                        && other.cause.text == finding.cause.text
+            };
+            match kept.iter_mut().find(same) {
+                Some(other) if other.cause.place.is_none() => {
+                    other.cause.place = finding.cause.place;
+                }
+                Some(_) => {}
+                None => kept.push(finding),
+            }
+        }
+        // How it ended stands beside it anyway: it is told as a cause where there is no other.
+        if kept.len() > 1 {
+            kept.retain(|finding| finding.cause.kind != Kind::ExitCode);
+        }
+        // What comes behind these explains hardly anything.
+        kept.truncate(MOST);
+        Diagnosis { causes: kept.into_iter().map(|finding| finding.cause).collect() }
+    }
+}
+
+const fn certainty(score: i32) -> Certainty {
+    match score {
+        CERTAIN.. => Certainty::Certain,
+        LIKELY.. => Certainty::Likely,
+        _ => Certainty::Possible,
+    }
+}
+
+fn cause(kind: Kind, text: String, next: Option<String>) -> Cause {
+    Cause { kind, certainty: Certainty::Possible, text, evidence: None, place: None, next }
+}
+
+/// Whether it was ended by somebody, or ended well: then it hardly was what it printed.
+fn comes_from_outside(evidence: &Evidence) -> bool {
+    use nix::sys::signal::Signal::{SIGHUP, SIGINT, SIGKILL, SIGQUIT, SIGTERM};
+    let asked = [SIGHUP, SIGINT, SIGKILL, SIGQUIT, SIGTERM];
+    let signalled = |number: u8| asked.iter().any(|signal| *signal as i32 == i32::from(number));
+    evidence.exit.is_some_and(Exit::success) || evidence.signal().is_some_and(signalled)
+}
+
+/// A line as evidence.
+fn clue(line: &Line) -> Clue {
+    Clue {
+        text: cut(line.text.trim()),
+        time: Some(super::evidence::rfc3339(line.time)),
+        cursor: line.at.map(|at| format!("{}.{}", at.record, at.skip)),
+    }
+}
+
+/// What somebody else says as evidence.
+fn hearsay(text: &str) -> Clue {
+    Clue { text: cut(text.trim()), time: None, cursor: None }
+}
+
+/// Not more of a text than a person reads.
+fn cut(text: &str) -> String {
+    let mut chars = text.chars();
+    let mut kept: String = chars.by_ref().take(LONGEST).collect();
+    if chars.next().is_some() {
+        kept.push('…');
+    }
+    kept
+}
+
+/// A word as a shell takes it.
+fn quoted(word: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./:=@%+,".contains(c);
+    if !word.is_empty() && word.chars().all(plain) {
+        word.to_owned()
+    } else {
+        format!("'{}'", word.replace('\'', r"'\''"))
+    }
+}
+
+/// What looks at a place: `${EDITOR:-vi} +12 app/main.py`.
+fn open(place: &str) -> String {
+    let mut parts = place.splitn(3, ':');
+    let (path, line) = (parts.next().unwrap_or(place), parts.next());
+    match line.filter(|line| line.parse::<u32>().is_ok()) {
+        Some(line) => format!("${{EDITOR:-vi}} +{line} {}", quoted(path)),
+        None => format!("${{EDITOR:-vi}} {}", quoted(path)),
+    }
+}

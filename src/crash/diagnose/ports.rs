@@ -1,0 +1,88 @@
+//! A port that somebody else listens on.
+
+use super::{Findings, quoted};
+use crate::crash::cause::Kind;
+use crate::crash::evidence::{Evidence, Holder, Line};
+use crate::crash::expr::Expr;
+
+/// The words of Node, Python, Ruby, Go, Java, Rust, nginx, Postgres, Redis, `MySQL` and the servers
+/// that people develop with.
+static TAKEN: Expr = Expr::new(
+    r"(?i)\bEADDRINUSE\b|\bAddrInUse\b|address (?:is )?already in use|only one usage of each socket|\bport\b\D{0,16}\d{2,5}\D{0,24}\b(?:in use|being used|occupied|taken|allocated)\b|that port is already in use|\bconnection in use\b|already listening on port|bind\(\) to \S+ failed \(98",
+);
+
+/// Those that go on with another port have not failed of it.
+static GOES_ON: Expr =
+    Expr::new(r"(?i)\b(?:trying|using (?:an|another|available|port)|falling back|instead)\b");
+
+/// How ports are written: `port 3000`, `('127.0.0.1', 8000)`, `:::3000`, `0.0.0.0:80`, `*:6379`.
+static NUMBERS: [Expr; 3] = [
+    Expr::new(r"(?i)\bport[ :=#]{1,2}(\d{2,5})\b"),
+    Expr::new(r"'[^']*', (\d{2,5})\)"),
+    Expr::new(
+        r"(?:^|[\s\[(/'\x22])(?:localhost|\*|(?:\d{1,3}\.){3}\d{1,3}|\[?[0-9a-fA-F:]*\]?):(\d{2,5})\b",
+    ),
+];
+
+/// What follows the time of a line, which looks like ports.
+static BEHIND_TIME: Expr = Expr::new(r"^.*?\b\d{1,2}:\d{2}:\d{2}\b(.*)$");
+
+/// How far the port may stand from what says that it is taken.
+const NEAR: usize = 3;
+
+pub(super) fn find(found: &mut Findings<'_>) {
+    let Some((at, port)) = taken(found.evidence) else { return };
+    let (text, next) = told(found.evidence, port);
+    found.add_line(88, at, Kind::PortTaken, text).next = Some(next);
+}
+
+/// The ports that the output names as taken: who holds them should be looked up.
+pub fn ports_named(evidence: &Evidence) -> Vec<u16> {
+    taken(evidence).and_then(|(_, port)| port).into_iter().collect()
+}
+
+/// The line that says so, and the port, if it can be told which.
+fn taken(evidence: &Evidence) -> Option<(usize, Option<u16>)> {
+    let lines = &evidence.lines;
+    let says = |line: &Line| TAKEN.finds(&line.text) && !GOES_ON.finds(&line.text);
+    let at = lines.iter().rposition(says)?;
+    // The line itself, then those behind it (hints), then those before it. Where several say the
+    // same (IPv6, IPv4), the others are near as well.
+    let behind = lines.iter().skip(at).take(NEAR + 1);
+    let before = lines[..at].iter().rev().take(NEAR);
+    let port = behind.chain(before).find_map(|line| number(&line.text));
+    Some((at, port.or(evidence.port)))
+}
+
+/// A port in a line.
+pub(super) fn number(line: &str) -> Option<u16> {
+    let line = BEHIND_TIME.group(line).unwrap_or(line);
+    NUMBERS.iter().find_map(|expr| expr.group(line)?.parse().ok()).filter(|port| *port > 0)
+}
+
+fn told(evidence: &Evidence, port: Option<u16>) -> (String, String) {
+    let Some(port) = port else {
+        let next = if cfg!(target_os = "linux") { "ss -ltnp" } else { "lsof -nP -iTCP" };
+        return ("the port or address that it wanted is taken".to_owned(), next.to_owned());
+    };
+    let holder = evidence.facts.holders.iter().find(|holder| holder.port == port);
+    let other = evidence.others.iter().find(|(_, told)| *told == port);
+    match (holder, other) {
+        (Some(Holder { process: Some(who), .. }), _) => (
+            format!("port {port} is taken by {} (pid {})", who.name, who.pid),
+            format!("kill {}", who.pid),
+        ),
+        (_, Some((name, _))) => (
+            format!("port {port} is taken; it is the port of {name}"),
+            format!("tmo ps --wide # {}", quoted(name.as_str())),
+        ),
+        (Some(Holder { process: None, .. }), None) => (
+            format!("port {port} is taken by a process of another user"),
+            format!("sudo lsof -nP -i :{port}"),
+        ),
+        (None, None) => (
+            format!("port {port} was taken; nobody listens there any more"),
+            format!("tmo restart {}", quoted(evidence.name.as_str())),
+        ),
+    }
+}

@@ -1,0 +1,191 @@
+//! What a shell says of the command that it was given.
+
+use super::{Findings, cut, quoted};
+use crate::crash::cause::Kind;
+use crate::crash::expr::Expr;
+use crate::model::Exit;
+use crate::model::nearest;
+
+/// A command that was not found: dash, bash, zsh, fish, busybox, env(1), in a script or not.
+static NOT_FOUND: [Expr; 5] = [
+    Expr::new(r"^\S+: (?:line )?(?:\d+: )?([^:]+): (?:command )?not found$"),
+    Expr::new(r"^\S*zsh?\S*: command not found: (.+)$"),
+    Expr::new(r"^fish: Unknown command: (.+)$"),
+    Expr::new(r#"^(?:\S*/)?env: [‘'"]?(.+?)[’'"]?: No such file or directory$"#),
+    Expr::new(r"^\S*sh: (?:line \d+: )?(\S+): No such file or directory$"),
+];
+
+static NO_LIBRARY: [Expr; 2] = [
+    Expr::new(r"error while loading shared libraries: (\S+): cannot open shared object"),
+    Expr::new(r"^dyld\S*: Library not loaded: (\S+)"),
+];
+
+static NOT_EXECUTABLE: [Expr; 4] = [
+    Expr::new(r"^\S+: (?:line )?(?:\d+: )?([^:]+): Permission denied$"),
+    Expr::new(r"^\S*zsh?\S*: permission denied: (.+)$"),
+    Expr::new(
+        r"^\S+: (?:line )?(?:\d+: )?([^:]+): (?:cannot execute|Exec format error|Is a directory)",
+    ),
+    Expr::new(r"^\S+: (?:line )?(?:\d+: )?([^:]+): \S+: bad interpreter"),
+];
+
+static BAD_SYNTAX: [Expr; 4] = [
+    Expr::new(r"^\S+: (?:\d+: )?Syntax error: "),
+    Expr::new(r"^\S+: (?:-c: )?line \d+: (?:syntax error|unexpected EOF while looking)"),
+    Expr::new(r"^\S*zsh\S*: (?:parse error|unmatched|no matches found|bad pattern)"),
+    Expr::new(r"^\S+: (?:line )?(?:\d+: )?(?:Bad substitution|\S+: bad substitution)"),
+];
+
+/// Programs that come with what a project needs, and what brings them.
+const BROUGHT: [(&str, &[&str]); 3] = [
+    (
+        "npm install",
+        &[
+            "astro",
+            "concurrently",
+            "esbuild",
+            "jest",
+            "nest",
+            "next",
+            "nodemon",
+            "nuxt",
+            "parcel",
+            "remix",
+            "rollup",
+            "tailwindcss",
+            "ts-node",
+            "tsc",
+            "tsx",
+            "turbo",
+            "vite",
+            "webpack",
+        ],
+    ),
+    ("bundle install", &["puma", "rackup", "rails", "rake", "sidekiq", "unicorn"]),
+    (
+        "pip install -r requirements.txt",
+        &["celery", "daphne", "flask", "gunicorn", "hypercorn", "pytest", "uvicorn"],
+    ),
+];
+
+pub(super) fn find(found: &mut Findings<'_>) {
+    match found.evidence.exit {
+        Some(Exit::Code(127)) => {
+            library(found);
+            command(found);
+        }
+        Some(Exit::Code(126)) => not_executable(found),
+        Some(Exit::Code(_) | Exit::Signal(_)) | None => {}
+    }
+    for expr in &BAD_SYNTAX {
+        if let Some((at, _)) = found.last(expr) {
+            let text = "the shell does not understand the command".to_owned();
+            found.add_line(94, at, Kind::BadSyntax, text).next = Some("tmo check".to_owned());
+        }
+    }
+}
+
+fn library(found: &mut Findings<'_>) {
+    for expr in &NO_LIBRARY {
+        if let Some((at, line)) = found.last(expr)
+            && let Some(library) = expr.group(line)
+        {
+            let text = format!("there is no shared library {library}");
+            let next = if cfg!(target_os = "macos") { "brew doctor" } else { "ldconfig -p" };
+            let base = library.rsplit('/').next().unwrap_or(library);
+            let base = base.split(".so").next().unwrap_or(base);
+            let next = format!("{next} | grep {}", quoted(base));
+            found.add_line(98, at, Kind::LibraryNotFound, text).next = Some(next);
+        }
+    }
+}
+
+fn command(found: &mut Findings<'_>) {
+    // What the shell says last is what it ended with.
+    let said = NOT_FOUND.iter().filter_map(|expr| {
+        let (at, line) = found.last(expr)?;
+        Some((at, expr.group(line)?))
+    });
+    let last = said.max_by_key(|(at, _)| *at);
+    let evidence = found.evidence;
+    let word = |name: &str| name.trim().trim_matches(['\'', '"']).to_owned();
+    let (at, name) = match last {
+        Some((at, name)) => (Some(at), word(name)),
+        None => (None, word(first_word(&evidence.command))),
+    };
+    let text = if let Some(name) = name.strip_suffix(r"\r") {
+        format!(
+            "there is no command {name} with a carriage return at its end: the file has CRLF line ends"
+        )
+    } else if name.contains('/') {
+        format!("there is no file {name}, or not what its first line says that runs it")
+    } else if name.is_empty() {
+        "there is no such command".to_owned()
+    } else {
+        let near = near(&name, &evidence.facts.programs);
+        let near = near.map_or(String::new(), |near| format!("; perhaps {near} is meant"));
+        format!("there is no command {}{near}", cut(&name))
+    };
+    let brought = BROUGHT.iter().find(|(_, names)| names.contains(&name.as_str()));
+    let next = if name.contains('/') {
+        let file = name.strip_suffix(r"\r").unwrap_or(&name);
+        format!("ls -l {}", quoted(file))
+    } else {
+        brought.map_or("tmo doctor", |(command, _)| command).to_owned()
+    };
+    match at {
+        Some(at) => found.add_line(96, at, Kind::CommandNotFound, text).next = Some(next),
+        None => found.add(80, Kind::CommandNotFound, text, Some(next)),
+    }
+}
+
+fn not_executable(found: &mut Findings<'_>) {
+    let said = NOT_EXECUTABLE.iter().filter_map(|expr| {
+        let (at, line) = found.last(expr)?;
+        Some((at, line, expr.group(line)?))
+    });
+    let Some((at, line, name)) = said.max_by_key(|(at, ..)| *at) else {
+        let name = first_word(&found.evidence.command);
+        let text = format!("{name} can't be run");
+        let next = format!("ls -l {}", quoted(name));
+        return found.add(80, Kind::NotExecutable, text, Some(next));
+    };
+    let why = if line.contains("bad interpreter") {
+        "names in its first line a program that there is not"
+    } else if line.contains("directory") {
+        "is a directory"
+    } else if line.contains("ormat error") || line.contains("binary") {
+        "is a program for another kind of machine, or has no first line that says what runs it"
+    } else {
+        "can't be run: it is not marked as a program"
+    };
+    let next = if line.ends_with("denied") || line.contains("permission denied") {
+        format!("chmod +x {}", quoted(name))
+    } else if line.contains("bad interpreter") {
+        format!("head -n 1 {}", quoted(name))
+    } else {
+        format!("file {}", quoted(name))
+    };
+    let text = format!("{name} {why}");
+    found.add_line(96, at, Kind::NotExecutable, text).next = Some(next);
+}
+
+/// The word of a command that names its program: what sets variables comes before it.
+fn first_word(command: &str) -> &str {
+    let sets = |word: &&str| word.contains('=') || *word == "exec" || *word == "env";
+    command.split_whitespace().find(|word| !sets(word)).unwrap_or(command)
+}
+
+/// A program that differs by a slip.
+fn near<'p>(name: &str, programs: &'p [String]) -> Option<&'p str> {
+    let length = name.chars().count();
+    let most = if length < 4 { 1 } else { 2 };
+    let alike = |program: &&str| {
+        program.chars().next() == name.chars().next()
+            && program.chars().count().abs_diff(length) <= most
+    };
+    let near = programs.iter().map(String::as_str).filter(alike);
+    let near = near.map(|program| (nearest::edits(name, program), program));
+    let near = near.filter(|(edits, _)| (1..=most).contains(edits));
+    near.min_by_key(|(edits, program)| (*edits, program.len())).map(|(_, program)| program)
+}

@@ -1,0 +1,70 @@
+//! What programs really print when they end, and what that comes to.
+
+mod properties;
+mod shells;
+mod systems;
+mod traces;
+mod wants;
+
+use super::diagnose;
+use crate::crash::cause::{Cause, Kind};
+use crate::crash::evidence::{Evidence, Line};
+use crate::journal::Position;
+use crate::model::{Exit, ProcName};
+
+/// A process `web` in `/srv/app` that was told port 3000 and printed this.
+fn printed(exit: Exit, output: &str) -> Evidence {
+    let line = |(at, text): (usize, &str)| Line {
+        time: 1_767_322_985_000_000_000 + at as u64,
+        at: Some(Position { record: at as u64, skip: 0 }),
+        text: text.to_owned(),
+    };
+    let api = ProcName::new("api").unwrap();
+    Evidence {
+        command: "bin/serve --fast".to_owned(),
+        root: "/srv/app".to_owned(),
+        port: Some(3000),
+        others: vec![(api, 4000)],
+        pid: Some(4711),
+        exit: Some(exit),
+        lines: output.lines().enumerate().map(line).collect(),
+        ..Evidence::of(ProcName::new("web").unwrap())
+    }
+}
+
+/// What explains best that it ended with code 1 behind this.
+#[track_caller]
+fn first(exit: Exit, output: &str) -> Cause {
+    let diagnosis = diagnose(&printed(exit, output));
+    diagnosis.first().unwrap_or_else(|| panic!("nothing explains\n{output}")).clone()
+}
+
+/// A row: what it is, the exit, the output, the kind, a part of the sentence, a part of the
+/// evidence, the place, and what to type next.
+struct Row {
+    what: &'static str,
+    exit: Exit,
+    output: &'static str,
+    kind: Kind,
+    text: &'static str,
+    shown: &'static str,
+    place: Option<&'static str>,
+    next: Option<&'static str>,
+}
+
+#[track_caller]
+fn check(rows: &[Row]) {
+    let wrong: Vec<String> = rows.iter().filter_map(wrong).collect();
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+fn wrong(row: &Row) -> Option<String> {
+    let cause = first(row.exit, row.output);
+    let shown = cause.evidence.as_ref().map_or("", |clue| clue.text.as_str());
+    let right = cause.kind == row.kind
+        && cause.text.contains(row.text)
+        && shown.contains(row.shown)
+        && cause.place.as_deref() == row.place
+        && (row.next.is_none() || cause.next.as_deref() == row.next);
+    (!right).then(|| format!("{}: {cause:#?}", row.what))
+}

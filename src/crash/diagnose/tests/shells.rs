@@ -1,0 +1,210 @@
+use super::{Row, check, first, printed};
+use crate::crash::cause::{Certainty, Kind};
+use crate::crash::diagnose;
+use crate::model::Exit;
+
+const fn row(
+    (what, code): (&'static str, u8),
+    output: &'static str,
+    kind: Kind,
+    text: &'static str,
+    next: &'static str,
+) -> Row {
+    Row {
+        what,
+        exit: Exit::Code(code),
+        output,
+        kind,
+        text,
+        shown: "",
+        place: None,
+        next: Some(next),
+    }
+}
+
+const NO: Kind = Kind::CommandNotFound;
+
+const NOT_FOUND: &[Row] = &[
+    row(("dash", 127), "sh: 1: foo-bar: not found", NO, "no command foo-bar", "tmo doctor"),
+    row(
+        ("dash in a script", 127),
+        "./run.sh: 3: foo: not found",
+        NO,
+        "no command foo",
+        "tmo doctor",
+    ),
+    row(
+        ("bash", 127),
+        "/bin/sh: line 1: foo: command not found",
+        NO,
+        "no command foo",
+        "tmo doctor",
+    ),
+    row(("bash -c", 127), "bash: foo: command not found", NO, "no command foo", "tmo doctor"),
+    row(("zsh", 127), "zsh:1: command not found: foo", NO, "no command foo", "tmo doctor"),
+    row(("busybox", 127), "sh: vite: not found", NO, "no command vite", "npm install"),
+    row(("fish", 127), "fish: Unknown command: foo", NO, "no command foo", "tmo doctor"),
+    row(
+        ("npm", 127),
+        "\n> app@1.0.0 dev\n> next dev\n\nsh: 1: next: not found\nnpm ERR! code 127",
+        NO,
+        "no command next",
+        "npm install",
+    ),
+    row(
+        ("env", 127),
+        "/usr/bin/env: ‘node’: No such file or directory",
+        NO,
+        "no command node",
+        "tmo doctor",
+    ),
+    row(
+        ("env of a Mac", 127),
+        "env: node: No such file or directory",
+        NO,
+        "no command node",
+        "tmo doctor",
+    ),
+    row(
+        ("line ends of Windows", 127),
+        r"/usr/bin/env: ‘ruby\r’: No such file or directory",
+        NO,
+        "CRLF",
+        "tmo doctor",
+    ),
+    row(
+        ("a file", 127),
+        "bash: line 1: ./bin/serv: No such file or directory",
+        NO,
+        "no file ./bin/serv",
+        "ls -l ./bin/serv",
+    ),
+    row(("a file in dash", 127), "sh: 1: ./serv: not found", NO, "no file ./serv", "ls -l ./serv"),
+    row(("gems", 127), "sh: 1: sidekiq: not found", NO, "no command sidekiq", "bundle install"),
+    row(("nothing said", 127), "", NO, "no file bin/serve", "ls -l bin/serve"),
+    row(
+        ("a library", 127),
+        "./bin/serve: error while loading shared libraries: libpq.so.5: cannot open shared object file: No such file or directory",
+        Kind::LibraryNotFound,
+        "no shared library libpq.so.5",
+        if cfg!(target_os = "macos") {
+            "brew doctor | grep libpq"
+        } else {
+            "ldconfig -p | grep libpq"
+        },
+    ),
+];
+
+#[test]
+fn commands_that_there_are_not() {
+    check(NOT_FOUND);
+}
+
+#[test]
+fn a_slip_is_seen_by_the_programs_that_there_are() {
+    let mut evidence = printed(Exit::Code(127), "sh: 1: pyhton3: not found");
+    evidence.facts.programs = ["ls", "python3", "perl", "pytest"].map(str::to_owned).into();
+    let text = diagnose(&evidence).causes.remove(0).text;
+    assert_eq!(text, "there is no command pyhton3; perhaps python3 is meant");
+    evidence.facts.programs = ["ls", "perl", "pip"].map(str::to_owned).into();
+    let text = diagnose(&evidence).causes.remove(0).text;
+    assert_eq!(text, "there is no command pyhton3");
+}
+
+#[test]
+fn files_that_can_t_be_run() {
+    use Kind::NotExecutable as No;
+    check(&[
+        row(
+            ("dash", 126),
+            "sh: 1: ./run.sh: Permission denied",
+            No,
+            "not marked as a program",
+            "chmod +x ./run.sh",
+        ),
+        row(
+            ("bash", 126),
+            "/bin/bash: line 1: ./my run.sh: Permission denied",
+            No,
+            "./my run.sh",
+            "chmod +x './my run.sh'",
+        ),
+        row(
+            ("zsh", 126),
+            "zsh:1: permission denied: ./run.sh",
+            No,
+            "./run.sh",
+            "chmod +x ./run.sh",
+        ),
+        row(
+            ("a directory", 126),
+            "bash: line 1: ./bin: Is a directory",
+            No,
+            "is a directory",
+            "file ./bin",
+        ),
+        row(
+            ("another machine's", 126),
+            "bash: line 1: ./serve: cannot execute binary file: Exec format error",
+            No,
+            "another kind of machine",
+            "file ./serve",
+        ),
+        row(
+            ("no interpreter", 126),
+            "bash: line 1: ./run.py: /usr/bin/python2: bad interpreter: No such file or directory",
+            No,
+            "first line",
+            "head -n 1 ./run.py",
+        ),
+        row(("nothing said", 126), "", No, "bin/serve can't be run", "ls -l bin/serve"),
+    ]);
+}
+
+#[test]
+fn commands_that_the_shell_does_not_understand() {
+    use Kind::BadSyntax as Bad;
+    check(&[
+        row(("dash", 2), "sh: 1: Syntax error: \"(\" unexpected", Bad, "shell", "tmo check"),
+        row(
+            ("dash, quote", 2),
+            "sh: 1: Syntax error: Unterminated quoted string",
+            Bad,
+            "shell",
+            "tmo check",
+        ),
+        row(
+            ("bash", 2),
+            "bash: -c: line 1: syntax error near unexpected token `('\nbash: -c: line 1: `echo ('",
+            Bad,
+            "shell",
+            "tmo check",
+        ),
+        row(
+            ("bash, quote", 2),
+            "bash: -c: line 1: unexpected EOF while looking for matching `\"'",
+            Bad,
+            "shell",
+            "tmo check",
+        ),
+        row(
+            ("sh is bash", 2),
+            "sh: -c: line 0: syntax error near unexpected token `fi'",
+            Bad,
+            "shell",
+            "tmo check",
+        ),
+        row(("zsh", 1), "zsh:1: parse error near `)'", Bad, "shell", "tmo check"),
+        row(("dash, expansion", 2), "sh: 1: Bad substitution", Bad, "shell", "tmo check"),
+    ]);
+}
+
+#[test]
+fn what_the_shell_says_is_sure_and_quoted() {
+    let cause = first(Exit::Code(127), "sh: 1: foo: not found");
+    assert_eq!(cause.certainty, Certainty::Certain);
+    let clue = cause.evidence.unwrap();
+    assert_eq!(clue.text, "sh: 1: foo: not found");
+    assert_eq!(clue.time.as_deref(), Some("2026-01-02T03:03:05.000Z"));
+    assert_eq!(clue.cursor.as_deref(), Some("0.0"));
+}

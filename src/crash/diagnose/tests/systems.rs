@@ -1,0 +1,229 @@
+use super::{Row, check, first, printed};
+use crate::crash::cause::{Certainty, Kind};
+use crate::crash::diagnose;
+use crate::crash::evidence::{Evidence, Holder, Line, Oom, Sender, Trigger};
+use crate::model::rules::{Milestone, Probe, Text};
+use crate::model::{Exit, ProcName};
+
+const fn row(
+    (what, exit): (&'static str, Exit),
+    output: &'static str,
+    kind: Kind,
+    text: &'static str,
+    shown: &'static str,
+) -> Row {
+    Row { what, exit, output, kind, text, shown, place: None, next: None }
+}
+
+#[test]
+fn signals() {
+    use Exit::{Code, Signal};
+    use Kind::Signal as By;
+    check(&[
+        row(
+            ("SIGSEGV", Signal(11)),
+            "starting\nlistening",
+            By,
+            "not its own (SIGSEGV)",
+            "signal 11",
+        ),
+        row(
+            ("below a shell", Code(139)),
+            "x\nSegmentation fault (core dumped)",
+            By,
+            "(SIGSEGV); it was a command below",
+            "Segmentation fault",
+        ),
+        row(
+            ("bash", Code(137)),
+            "x\nbash: line 1: 4712 Killed                  ./serve",
+            By,
+            "SIGKILL",
+            "Killed",
+        ),
+        row(
+            ("SIGKILL", Signal(9)),
+            "busy",
+            By,
+            "want of memory or by somebody's `kill -9`",
+            "signal 9",
+        ),
+        row(("SIGTERM", Signal(15)), "bye", By, "asked it to end (SIGTERM)", ""),
+        row(
+            ("SIGABRT", Signal(6)),
+            "free(): double free detected in tcache 2",
+            By,
+            "aborted itself (SIGABRT)",
+            "",
+        ),
+        row(
+            ("an error long ago", Signal(15)),
+            "Error: no such user\nok\nok\nok\nok\nok",
+            By,
+            "SIGTERM",
+            "",
+        ),
+        row(("one without a name", Signal(40)), "", By, "signal 40", ""),
+    ]);
+    let aborted = "terminate called after throwing an instance of 'std::bad_alloc'\n  what():  std::bad_alloc";
+    assert_eq!(first(Signal(6), aborted).kind, Kind::OutOfMemory);
+    let panicked = "thread 'main' panicked at src/main.rs:4:5:\nno database\nnote: run with `RUST_BACKTRACE=1` environment variable to display a backtrace";
+    assert_eq!(first(Signal(6), panicked).text, "panic: no database");
+}
+
+#[test]
+fn who_sent_a_signal_is_named() {
+    let mut evidence = printed(Exit::Signal(15), "");
+    evidence.facts.sender = Some(Sender { pid: 77, name: "systemd".to_owned() });
+    let cause = diagnose(&evidence).causes.remove(0);
+    assert_eq!(cause.text, "somebody asked it to end (SIGTERM, sent by systemd (pid 77))");
+    assert_eq!(cause.certainty, Certainty::Certain);
+}
+
+#[test]
+fn memory_that_ran_out() {
+    use Exit::{Code, Signal};
+    use Kind::OutOfMemory as Out;
+    let node = "<--- Last few GCs --->\n\n[4711:0x5] 30000 ms: Mark-Compact 4044.9 (4130.0) -> 4044.0 (4130.0) MB\n\n\
+        <--- JS stacktrace --->\n\nFATAL ERROR: Reached heap limit Allocation failed - JavaScript heap out of memory\n\
+        ----- Native stack trace -----\n\n 1: 0xb8d0e3 node::OOMErrorHandler(char const*, v8::OOMDetails const&) [node]\n\
+        \u{20}2: 0xf06250 v8::Utils::ReportOOMFailure(v8::internal::Isolate*, char const*) [node]";
+    check(&[
+        row(("node", Signal(6)), node, Out, "heap of Node", "JavaScript heap out of memory"),
+        row(("node below npm", Code(134)), node, Out, "heap of Node", "JavaScript heap"),
+        row(
+            ("java", Code(1)),
+            "Exception in thread \"main\" java.lang.OutOfMemoryError: Java heap space\n\tat com.app.Main.main(Main.java:5)",
+            Out,
+            "Java machine",
+            "java.lang.OutOfMemoryError",
+        ).at("Main.java:5"),
+        row(("rust", Signal(6)), "memory allocation of 8589934592 bytes failed", Out, "no memory left", "allocation of"),
+        row(
+            ("python", Code(1)),
+            "Traceback (most recent call last):\n  File \"/srv/app/load.py\", line 3, in <module>\n    x = [0] * 10**12\nMemoryError",
+            Out,
+            "Python",
+            "MemoryError",
+        ).at("load.py:3"),
+        row(("go", Code(2)), "fatal error: runtime: out of memory\n\nruntime stack:", Out, "", "out of memory"),
+        row(("ruby", Code(1)), "app.rb:2:in `*': failed to allocate memory (NoMemoryError)", Out, "Ruby", "").at("app.rb:2"),
+        row(("fork", Code(1)), "bash: fork: Cannot allocate memory", Out, "", "fork"),
+    ]);
+}
+
+#[test]
+fn the_kernel_knows_best_whom_it_killed() {
+    for exit in [Exit::Signal(9), Exit::Code(137)] {
+        let mut evidence = printed(exit, "busy");
+        evidence.facts.oom = Oom { kills: 1, kernel: None };
+        let cause = diagnose(&evidence).causes.remove(0);
+        assert_eq!((cause.kind, cause.certainty), (Kind::OutOfMemory, Certainty::Certain));
+        let line = "Out of memory: Killed process 4711 (node) total-vm:9999kB";
+        evidence.facts.oom.kernel = Some(line.to_owned());
+        let cause = diagnose(&evidence).causes.remove(0);
+        assert_eq!(cause.evidence.unwrap().text, line);
+    }
+    // Somebody else was killed.
+    let mut evidence = printed(Exit::Code(1), "Error: no");
+    evidence.facts.oom.kills = 1;
+    assert_ne!(diagnose(&evidence).causes[0].kind, Kind::OutOfMemory);
+}
+
+fn name(text: &str) -> ProcName {
+    ProcName::new(text).unwrap()
+}
+
+#[test]
+fn what_tmo_did_comes_first() {
+    let mut evidence =
+        printed(Exit::Signal(15), "Error: listen EADDRINUSE: address already in use :::3000");
+    let mut told = |trigger: Trigger| {
+        evidence.facts.trigger = Some(trigger);
+        let cause = diagnose(&evidence).causes.remove(0);
+        assert_eq!(cause.certainty, Certainty::Certain);
+        (cause.kind, cause.text, cause.next.unwrap())
+    };
+    let (kind, text, next) = told(Trigger::StoppedWith { first: name("db"), exit: Exit::Code(3) });
+    assert_eq!(kind, Kind::StoppedWithOther);
+    assert_eq!(text, "tmo stopped it because db exited with code 3");
+    assert_eq!(next, "tmo why db");
+    let (kind, ..) = told(Trigger::Asked);
+    assert_eq!(kind, Kind::StoppedByRequest);
+    let pattern = Text { pattern: "lost (a|the) lock".into(), regex: true, any_case: true };
+    let line = Line { text: "Lost the lock".into(), ..Line::default() };
+    let (kind, text, next) = told(Trigger::FailurePattern { pattern, line });
+    assert_eq!(kind, Kind::FailurePattern);
+    assert_eq!(text, "it printed what matches /lost (a|the) lock/, which counts as a failure");
+    assert_eq!(next, "tmo logs web --around '(?i)lost (a|the) lock'");
+    let check = Probe::Http { url: "http://localhost:3000/up".into() };
+    let (kind, text, next) = told(Trigger::NotReady { check, after_ms: 60_000 });
+    assert_eq!(kind, Kind::ReadinessTimedOut);
+    assert_eq!(
+        text,
+        "it was not ready after 60 s: http://localhost:3000/up does not answer with success"
+    );
+    assert_eq!(next, "curl -i http://localhost:3000/up");
+    let probe = Probe::Port { host: "localhost".into(), port: 3000 };
+    let (kind, text, _) = told(Trigger::NotLive { probe, failures: 3 });
+    assert_eq!(kind, Kind::NotLive);
+    assert!(
+        text.contains("3 times in a row: nobody takes connections at localhost:3000"),
+        "{text}"
+    );
+    let check = Some(Probe::Log(Text { pattern: "ready".into(), regex: false, any_case: false }));
+    let (kind, text, next) =
+        told(Trigger::Dependency { on: name("db"), until: Milestone::Ready, check });
+    assert_eq!(kind, Kind::DependencyNotReady);
+    assert_eq!(text, "db, which it needs, is not ready: it has not printed `ready`");
+    assert_eq!(next, "tmo why db");
+}
+
+#[test]
+fn what_waits_for_another_is_explained_before_it_has_ended() {
+    let trigger = Trigger::Dependency { on: name("db"), until: Milestone::Started, check: None };
+    let mut evidence = Evidence::of(name("web"));
+    assert_eq!(diagnose(&evidence).first(), None);
+    evidence.facts.trigger = Some(trigger);
+    assert_eq!(diagnose(&evidence).causes[0].text, "db, which it needs, does not run");
+}
+
+#[test]
+fn what_should_have_stayed() {
+    let cause = first(Exit::Code(0), "Error: could not load config\ndone");
+    assert_eq!(cause.kind, Kind::EndedEarly);
+    assert_eq!(cause.evidence.unwrap().text, "done");
+    let cause = first(Exit::Code(3), "good morning\n\n");
+    assert_eq!((cause.kind, cause.text.as_str()), (Kind::ExitCode, "it exited with code 3"));
+    assert_eq!(cause.evidence.unwrap().text, "good morning");
+}
+
+#[test]
+fn who_holds_a_port_is_told() {
+    let output = "Error: listen EADDRINUSE: address already in use :::3000";
+    let mut evidence = printed(Exit::Code(1), output);
+    assert_eq!(diagnose::ports_named(&evidence), [3000]);
+    let told = |evidence: &Evidence| {
+        let cause = diagnose(evidence).causes.remove(0);
+        (cause.text, cause.next.unwrap())
+    };
+    let (text, next) = told(&evidence);
+    assert_eq!(text, "port 3000 was taken; nobody listens there any more");
+    assert_eq!(next, "tmo restart web");
+    evidence.facts.holders = vec![Holder { port: 3000, process: None }];
+    assert_eq!(told(&evidence).0, "port 3000 is taken by a process of another user");
+    let process = Some(Sender { pid: 99, name: "node".to_owned() });
+    evidence.facts.holders = vec![Holder { port: 3000, process }];
+    let (text, next) = told(&evidence);
+    assert_eq!((text.as_str(), next.as_str()), ("port 3000 is taken by node (pid 99)", "kill 99"));
+    evidence.facts.holders.clear();
+    evidence.others[0].1 = 3000;
+    assert_eq!(told(&evidence).0, "port 3000 is taken; it is the port of api");
+}
+
+impl Row {
+    const fn at(mut self, place: &'static str) -> Self {
+        self.place = Some(place);
+        self
+    }
+}

@@ -1,0 +1,194 @@
+use super::{Row, check, first, printed};
+use crate::crash::cause::Kind;
+use crate::crash::diagnose::{diagnose, ports_named};
+use crate::model::Exit;
+
+const fn row(
+    (what, output): (&'static str, &'static str),
+    kind: Kind,
+    text: &'static str,
+    next: Option<&'static str>,
+) -> Row {
+    Row { what, exit: Exit::Code(1), output, kind, text, shown: "", place: None, next }
+}
+
+const TAKEN: &[(&str, &str, u16)] = &[
+    (
+        "node",
+        "node:events:497\n      throw er; // Unhandled 'error' event\n      ^\n\nError: listen EADDRINUSE: address already in use :::8081\n    at Server.setupListenHandle [as _listen2] (node:net:1817:16)\n    at listenInCluster (node:net:1865:12) {\n  code: 'EADDRINUSE',\n  errno: -98,\n  syscall: 'listen',\n  address: '::',\n  port: 8081\n}\n\nNode.js v20.11.1",
+        8081,
+    ),
+    ("node, an address", "Error: listen EADDRINUSE: address already in use 127.0.0.1:8081", 8081),
+    (
+        "python",
+        "Traceback (most recent call last):\n  File \"/usr/lib/python3.11/socketserver.py\", line 472, in server_bind\n    self.socket.bind(self.server_address)\nOSError: [Errno 98] Address already in use",
+        3000,
+    ),
+    ("python of a Mac", "OSError: [Errno 48] Address already in use", 3000),
+    (
+        "uvicorn",
+        "ERROR:    [Errno 98] error while attempting to bind on address ('127.0.0.1', 8081): address already in use",
+        8081,
+    ),
+    ("django", "Error: That port is already in use.", 3000),
+    (
+        "flask",
+        "Address already in use\nPort 8081 is in use by another program. Either identify and stop that program, or start the server with a different port.",
+        8081,
+    ),
+    (
+        "gunicorn",
+        "[2026-01-02 03:04:05 +0000] [7] [ERROR] Connection in use: ('127.0.0.1', 8081)\n[2026-01-02 03:04:05 +0000] [7] [ERROR] Retrying in 1 second.\n[2026-01-02 03:04:10 +0000] [7] [ERROR] Can't connect to ('127.0.0.1', 8081)",
+        8081,
+    ),
+    (
+        "ruby",
+        "/srv/gems/puma-6.4/lib/puma/binder.rb:342:in `initialize': Address already in use - bind(2) for \"127.0.0.1\" port 8081 (Errno::EADDRINUSE)",
+        8081,
+    ),
+    ("go", "2026/01/02 03:04:05 listen tcp :8081: bind: address already in use", 8081),
+    (
+        "go, panicking",
+        "panic: listen tcp 0.0.0.0:8081: bind: address already in use\n\ngoroutine 1 [running]:\nmain.main()\n\t/srv/app/main.go:9 +0x65\nexit status 2",
+        8081,
+    ),
+    (
+        "java",
+        "Exception in thread \"main\" java.net.BindException: Address already in use\n\tat java.base/sun.nio.ch.Net.bind0(Native Method)\n\tat java.base/sun.nio.ch.Net.bind(Net.java:555)",
+        3000,
+    ),
+    (
+        "spring",
+        "***************************\nAPPLICATION FAILED TO START\n***************************\n\nDescription:\n\nWeb server failed to start. Port 8081 was already in use.\n\nAction:\n\nIdentify and stop the process that's listening on port 8081 or configure this application to listen on another port.",
+        8081,
+    ),
+    ("rust", "Error: Os { code: 98, kind: AddrInUse, message: \"Address already in use\" }", 3000),
+    (
+        "rust, panicking",
+        "thread 'main' panicked at src/main.rs:8:55:\ncalled `Result::unwrap()` on an `Err` value: Os { code: 98, kind: AddrInUse, message: \"Address already in use\" }",
+        3000,
+    ),
+    (
+        "nginx",
+        "nginx: [emerg] bind() to 0.0.0.0:8081 failed (98: Address already in use)\nnginx: [emerg] still could not bind()",
+        8081,
+    ),
+    (
+        "postgres",
+        "LOG:  could not bind IPv4 address \"127.0.0.1\": Address already in use\nHINT:  Is another postmaster already running on port 8081? If not, wait a few seconds and retry.\nWARNING:  could not create listen socket for \"localhost\"\nFATAL:  could not create any TCP/IP sockets",
+        8081,
+    ),
+    (
+        "redis",
+        "1:M 02 Jan 2026 03:04:05.000 # Warning: Could not create server TCP listening socket *:8081: bind: Address already in use",
+        8081,
+    ),
+    (
+        "mysql",
+        "[ERROR] [MY-010262] [Server] Can't start server: Bind on TCP/IP port: Address already in use\n[ERROR] [MY-010257] [Server] Do you already have another mysqld server running on port: 8081 ?",
+        8081,
+    ),
+    (
+        "vite",
+        "error when starting dev server:\nError: Port 8081 is already in use\n    at Server.onError (file:///srv/app/node_modules/vite/dist/node/chunks/dep.js:45596:18)",
+        8081,
+    ),
+    (
+        "php",
+        "[Fri Jan  2 03:04:05 2026] Failed to listen on localhost:8081 (reason: Address already in use)",
+        8081,
+    ),
+];
+
+#[test]
+fn ports_that_are_taken() {
+    for &(what, output, port) in TAKEN {
+        let evidence = printed(Exit::Code(1), output);
+        let cause = diagnose(&evidence).causes.remove(0);
+        assert_eq!(cause.kind, Kind::PortTaken, "{what}: {cause:#?}");
+        assert_eq!(ports_named(&evidence), [port], "{what}");
+    }
+}
+
+#[test]
+fn who_takes_another_port_has_not_failed_of_it() {
+    let output = "Port 3000 is in use, trying 3001 instead.\nready on 3001\nError: no database";
+    assert_eq!(first(Exit::Code(1), output).kind, Kind::LoggedError);
+    assert_eq!(ports_named(&printed(Exit::Code(1), output)), [0_u16; 0]);
+}
+
+#[test]
+fn connections_that_were_refused() {
+    use Kind::ConnectionRefused as No;
+    let pg = Some("nc -vz localhost 5432");
+    check(&[
+        row(("node", "Error: connect ECONNREFUSED 127.0.0.1:5432"), No, "port 5432, where Postgres usually is", pg),
+        row(("node, IPv6", "Error: connect ECONNREFUSED ::1:5432"), No, "port 5432", pg),
+        row(("node, ours", "Error: connect ECONNREFUSED 127.0.0.1:4000"), No, "port 4000, the port of api", Some("tmo why api")),
+        row(("psycopg", "psycopg2.OperationalError: connection to server at \"localhost\" (127.0.0.1), port 5432 failed: Connection refused"), No, "5432", pg),
+        row(("go", "panic: dial tcp 127.0.0.1:6379: connect: connection refused"), No, "port 6379, where Redis", None),
+        row(("ruby", "app.rb:1:in `initialize': Connection refused - connect(2) for \"localhost\" port 6379 (Errno::ECONNREFUSED)"), No, "6379", None).with_place("app.rb:1"),
+        row(("java", "org.postgresql.util.PSQLException: Connection to localhost:5432 refused. Check that the hostname and port are correct"), No, "5432", pg),
+        row(("redis", "Could not connect to Redis at 127.0.0.1:6379: Connection refused"), No, "6379", None),
+        row(("curl", "curl: (7) Failed to connect to localhost port 4000 after 0 ms: Couldn't connect to server"), No, "api", None),
+        row(("no port", "ConnectionRefusedError: [Errno 111] Connection refused"), No, "where it wanted to connect", Some("tmo ps")),
+        row(("rust", "Error: Connection refused (os error 111)"), No, "wanted to connect", None),
+    ]);
+}
+
+#[test]
+fn modules_that_there_are_not() {
+    use Kind::MissingModule as No;
+    let npm = Some("npm install");
+    check(&[
+        row(("node", "Error: Cannot find module 'express'\nRequire stack:\n- /srv/app/server.js\n    at Module._resolveFilename (node:internal/modules/cjs/loader:1144:15)\n    at Object.<anonymous> (/srv/app/server.js:1:17) {\n  code: 'MODULE_NOT_FOUND',\n  requireStack: [ '/srv/app/server.js' ]\n}"), No, "no module express", npm).with_place("server.js:1"),
+        row(("node, a file", "Error: Cannot find module '/srv/app/serve.js'"), No, "no module serve.js", Some("ls /srv/app")),
+        row(("node, ESM", "Error [ERR_MODULE_NOT_FOUND]: Cannot find package 'koa' imported from /srv/app/index.mjs"), No, "no module koa", npm),
+        row(("python", "Traceback (most recent call last):\n  File \"/srv/app/main.py\", line 1, in <module>\n    import flask.views\nModuleNotFoundError: No module named 'flask.views'"), No, "no module flask.views", Some("pip install flask")).with_place("main.py:1"),
+        row(("python -m", "/usr/bin/python3: No module named uvicorn"), No, "uvicorn", Some("pip install uvicorn")),
+        row(("ruby", "<internal:/usr/lib/ruby/vendor_ruby/rubygems/core_ext/kernel_require.rb>:136:in `require': cannot load such file -- sinatra (LoadError)\n\tfrom app.rb:1:in `<main>'"), No, "no module sinatra", Some("bundle add sinatra")).with_place("app.rb:1"),
+        row(("bundler", "Could not find rack-3.0.8 in locally installed gems (Bundler::GemNotFound)"), No, "no gem rack-3.0.8", Some("bundle install")),
+        row(("java", "Error: Could not find or load main class com.app.Main"), No, "no class com.app.Main", None),
+        row(("go", "main.go:4:2: no required module provides package github.com/x/y; to add it:"), No, "github.com/x/y", Some("go mod tidy")),
+    ]);
+}
+
+#[test]
+fn variables_that_are_not_set() {
+    use Kind::MissingVariable as No;
+    let set = Some("echo DATABASE_URL= >> .env");
+    check(&[
+        row(("python", "Traceback (most recent call last):\n  File \"/srv/app/main.py\", line 2, in <module>\n    url = os.environ[\"DATABASE_URL\"]\n  File \"<frozen os>\", line 679, in __getitem__\nKeyError: 'DATABASE_URL'"), No, "DATABASE_URL is not set", set).with_place("main.py:2"),
+        row(("ruby", "app.rb:2:in `fetch': key not found: \"DATABASE_URL\" (KeyError)"), No, "DATABASE_URL", set).with_place("app.rb:2"),
+        row(("dash", "sh: 1: DATABASE_URL: parameter not set"), No, "DATABASE_URL", set),
+        row(("bash", "bash: line 1: DATABASE_URL: unbound variable"), No, "DATABASE_URL", set),
+        row(("node", "Error: Missing required environment variable: DATABASE_URL"), No, "DATABASE_URL", set),
+        row(("go", "2026/01/02 03:04:05 DATABASE_URL is not set"), No, "DATABASE_URL", set),
+        row(("rust", "thread 'main' panicked at src/main.rs:3:41:\ncalled `Result::unwrap()` on an `Err` value: NotPresent"), No, "a variable", Some("tmo run env")).with_place("src/main.rs:3"),
+        row(("spring", "java.lang.IllegalArgumentException: Could not resolve placeholder 'DATABASE_URL' in value \"${DATABASE_URL}\""), No, "DATABASE_URL", None),
+    ]);
+}
+
+#[test]
+fn files_that_there_are_not() {
+    use Kind::MissingFile as No;
+    let look = Some("ls -l conf/app.yml");
+    check(&[
+        row(("node", "Error: ENOENT: no such file or directory, open '/srv/app/conf/app.yml'\n    at Object.openSync (node:fs:573:18)\n    at Object.<anonymous> (/srv/app/server.js:3:12)"), No, "no file conf/app.yml", look).with_place("server.js:3"),
+        row(("python", "FileNotFoundError: [Errno 2] No such file or directory: 'conf/app.yml'"), No, "conf/app.yml", look),
+        row(("python, its program", "python3: can't open file '/srv/app/serve.py': [Errno 2] No such file or directory"), No, "serve.py", Some("ls -l serve.py")),
+        row(("ruby", "app.rb:1:in `read': No such file or directory @ rb_sysopen - conf/app.yml (Errno::ENOENT)"), No, "conf/app.yml", look).with_place("app.rb:1"),
+        row(("go", "2026/01/02 03:04:05 open conf/app.yml: no such file or directory"), No, "conf/app.yml", look),
+        row(("java", "java.io.FileNotFoundException: conf/app.yml (No such file or directory)"), No, "conf/app.yml", look),
+        row(("cat", "cat: conf/app.yml: No such file or directory"), No, "conf/app.yml", look),
+        row(("dash", "sh: 0: cannot open conf/app.yml: No such file"), No, "conf/app.yml", look),
+        row(("rust", "Error: No such file or directory (os error 2)"), No, "no file that it needs", None),
+    ]);
+}
+
+impl Row {
+    const fn with_place(mut self, place: &'static str) -> Self {
+        self.place = Some(place);
+        self
+    }
+}

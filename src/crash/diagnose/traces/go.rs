@@ -1,0 +1,31 @@
+//! `panic: text`, `goroutine 1 [running]:`, and where: `\t/app/main.go:12 +0x1d`.
+
+use super::{Trace, texts};
+use crate::crash::evidence::Evidence;
+use crate::crash::expr::Expr;
+
+static HEAD: Expr = Expr::new(r"^(?:panic: .+|fatal error: .+)$");
+static FRAME: Expr = Expr::new(r"^\s+(/\S+\.go|[A-Z]:/\S+\.go|\S+\.go):(\d+)(?: \+0x[0-9a-f]+)?$");
+static ROUTINE: Expr = Expr::new(r"^goroutine \d+ (?:gp=\S+ m=\S+ (?:mp=\S+ )?)?\[");
+
+const STRANGE: [&str; 5] = ["/go/src/", "/pkg/mod/", "/go/pkg/", "/libexec/src/", "/vendor/"];
+
+/// The last panic: what was panicked about first, and the first frame of its goroutine.
+pub(super) fn last(evidence: &Evidence) -> Option<Trace> {
+    let lines = texts(evidence);
+    let at = lines.iter().rposition(|line| HEAD.finds(line))?;
+    let rest = &lines[at + 1..];
+    // Without goroutines it is somebody else's panic.
+    let routine = rest.iter().take(12).position(|line| ROUTINE.finds(line))?;
+    let frames = rest.iter().enumerate().skip(routine + 1);
+    let frames = frames.filter_map(|(at, line)| Some((at, FRAME.captures(line)?)));
+    let (mut place, mut end) = (None, at + 1 + routine);
+    for (offset, found) in frames {
+        end = at + 1 + offset;
+        if place.is_none() && evidence.is_own(&found[1], &STRANGE) {
+            place = Some(format!("{}:{}", evidence.shown(&found[1]), &found[2]));
+        }
+    }
+    let text = lines[at].trim_end().trim_end_matches(" [recovered]");
+    Some(Trace { at, text: text.to_owned(), place, end })
+}

@@ -1,0 +1,77 @@
+//! `Exception in thread "main" …`, `Caused by: …`, and where: `\tat com.app.Main.run(Main.java:5)`.
+
+use super::{Trace, texts};
+use crate::crash::evidence::Evidence;
+use crate::crash::expr::Expr;
+
+static HEAD: Expr = Expr::new(
+    r#"^(?:.*Exception in thread "[^"]*" )?((?:[a-z_][\w$]*\.)+[A-Z][\w$]*(?:: .*)?)\s*$"#,
+);
+static CAUSED: Expr = Expr::new(r"^\s*Caused by: (.+)$");
+static FRAME: Expr =
+    Expr::new(r"^\s+at (?:[\w.@-]+/)*([\w$.<>]+)\(([\w$]+\.(?:java|kt|scala|groovy|clj)):(\d+)\)");
+static HIDDEN: Expr = Expr::new(
+    r"^\s+(?:at [\w.@/$<>]+\((?:Native Method|Unknown Source)\)|\.\.\. \d+ (?:more|common))",
+);
+
+/// Packages that are hardly the project's.
+const STRANGE: [&str; 24] = [
+    "java.",
+    "javax.",
+    "jakarta.",
+    "jdk.",
+    "sun.",
+    "com.sun.",
+    "kotlin.",
+    "kotlinx.",
+    "scala.",
+    "groovy.",
+    "clojure.",
+    "org.springframework.",
+    "org.apache.",
+    "org.eclipse.",
+    "org.hibernate.",
+    "org.gradle.",
+    "io.netty.",
+    "com.google.",
+    "com.zaxxer.",
+    "reactor.",
+    "org.postgresql.",
+    "com.mysql.",
+    "com.fasterxml.",
+    "io.quarkus.",
+];
+
+/// The last exception with frames; of its causes, the innermost.
+pub(super) fn last(evidence: &Evidence) -> Option<Trace> {
+    let lines = texts(evidence);
+    let frame = |line: &str| FRAME.finds(line) || HIDDEN.finds(line);
+    let end = lines.iter().rposition(|line| frame(line))?;
+    if !lines[..=end].iter().any(|line| FRAME.finds(line)) {
+        return None;
+    }
+    // Back over frames and causes to what it began with.
+    let mut inner = None;
+    let mut first = end;
+    for at in (0..=end).rev() {
+        let line = lines[at];
+        if CAUSED.finds(line) {
+            inner = inner.or(Some(at));
+        } else if !frame(line) {
+            first = at;
+            break;
+        }
+    }
+    let at = inner.unwrap_or(first);
+    let text = CAUSED.group(lines[at]).or_else(|| HEAD.group(lines[at]))?.trim().to_owned();
+    let place = own(&lines[at..=end]).or_else(|| own(&lines[first..=end]));
+    Some(Trace { at, text, place, end })
+}
+
+fn own(lines: &[&str]) -> Option<String> {
+    lines.iter().find_map(|line| {
+        let found = FRAME.captures(line)?;
+        let strange = STRANGE.iter().any(|package| found[1].starts_with(package));
+        (!strange).then(|| format!("{}:{}", &found[2], &found[3]))
+    })
+}

@@ -1,0 +1,62 @@
+//! `thread 'main' panicked at src/main.rs:4:5:`, and `Error: …` with `Caused by:`.
+
+use super::{Trace, texts};
+use crate::crash::evidence::Evidence;
+use crate::crash::expr::Expr;
+
+/// Since 1.73 the message is in the next line.
+static PANIC: Expr =
+    Expr::new(r"^thread '[^']*'(?: \(\d+\))? panicked at ([^\s']\S*?):(\d+):\d+:$");
+static OLD: Expr = Expr::new(r"^thread '[^']*' panicked at '(.*)', (\S+?):(\d+):\d+$");
+static FRAME: Expr = Expr::new(r"^\s+at (\S+\.rs):(\d+)(?::\d+)?$");
+static ERROR: Expr = Expr::new(r"^Error: (.+)$");
+static LINK: Expr = Expr::new(r"^\s+(?:\d+: )?(\S.*)$");
+
+const STRANGE: [&str; 4] = ["/rustc/", "/.cargo/", "/rustlib/", "/registry/src/"];
+
+/// The last panic, or the last error that `main` returned.
+pub(super) fn last(evidence: &Evidence) -> Option<Trace> {
+    let lines = texts(evidence);
+    let both = [panic(evidence, &lines), returned(&lines)];
+    both.into_iter().flatten().max_by_key(|trace| trace.end)
+}
+
+fn panic(evidence: &Evidence, lines: &[&str]) -> Option<Trace> {
+    let head = lines.iter().rposition(|line| PANIC.finds(line) || OLD.finds(line))?;
+    let (at, message, path, line) = if let Some(found) = PANIC.captures(lines[head]) {
+        let at = (head + 1).min(lines.len() - 1);
+        (at, lines[at].to_owned(), found[1].to_owned(), found[2].to_owned())
+    } else {
+        let found = OLD.captures(lines[head])?;
+        (head, found[1].to_owned(), found[2].to_owned(), found[3].to_owned())
+    };
+    let rest = &lines[at..];
+    let frames = rest.iter().filter_map(|line| FRAME.captures(line));
+    let frames = frames.map(|found| (found[1].to_owned(), found[2].to_owned()));
+    let mut all = std::iter::once((path, line)).chain(frames);
+    let place = all.find(|(path, _)| evidence.is_own(path, &STRANGE));
+    let place = place.map(|(path, line)| {
+        let path = path.strip_prefix("./").unwrap_or(&path).to_owned();
+        format!("{}:{line}", evidence.shown(&path))
+    });
+    let tail = |line: &&str| FRAME.finds(line) || line.starts_with("note: ");
+    let end = rest.iter().rposition(tail).map_or(at, |last| at + last);
+    Some(Trace { at, text: format!("panic: {}", message.trim()), place, end })
+}
+
+/// As anyhow and eyre print it: the last of what is below `Caused by:` is what it comes from.
+fn returned(lines: &[&str]) -> Option<Trace> {
+    let head = lines.iter().rposition(|line| ERROR.finds(line))?;
+    let text = ERROR.group(lines[head])?.to_owned();
+    let below = lines[head + 1..].iter().take(3).position(|line| line.trim() == "Caused by:");
+    let Some(below) = below.map(|below| head + 1 + below) else {
+        // Alone it is no more than any other line with an error, unless it says so as Rust does.
+        let debug = text.contains(" { ") || text.contains('(');
+        return debug.then_some(Trace { at: head, text, place: None, end: head });
+    };
+    let links = lines[below + 1..].iter().take_while(|line| LINK.finds(line)).count();
+    let at = below + links;
+    let inner = LINK.group(lines[at]).unwrap_or(&text).trim().to_owned();
+    let text = if links == 0 { text } else { format!("{text}: {inner}") };
+    Some(Trace { at, text, place: None, end: at })
+}

@@ -1,0 +1,176 @@
+//! All that is known of the end of a process.
+
+use std::path::Path;
+
+use crate::journal::Position;
+use crate::model::rules::{Milestone, Probe, Text};
+use crate::model::{Exit, ProcName};
+
+/// What a diagnosis goes by.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Evidence {
+    /// The process.
+    pub name: ProcName,
+    /// Its command, as people read it.
+    pub command: String,
+    /// Its working directory: what lies in it is the project's.
+    pub root: String,
+    /// The port it was told.
+    pub port: Option<u16>,
+    /// Ports that other processes of the run were told.
+    pub others: Vec<(ProcName, u16)>,
+    /// Its last process id.
+    pub pid: Option<u32>,
+    /// How it ended; nothing while it runs.
+    pub exit: Option<Exit>,
+    /// The last lines of that life, in order.
+    pub lines: Vec<Line>,
+    /// What does not stand in the log.
+    pub facts: Facts,
+}
+
+/// A line of output.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Line {
+    /// When it came, nanoseconds since the epoch.
+    pub time: u64,
+    /// Where it stands in the journal.
+    pub at: Option<Position>,
+    /// The line without escapes.
+    pub text: String,
+}
+
+/// What is known besides the output.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Facts {
+    /// What tmo itself saw or did that led to the end.
+    pub trigger: Option<Trigger>,
+    /// Who listens at present on ports that the output names.
+    pub holders: Vec<Holder>,
+    /// Whether memory ran out.
+    pub oom: Oom,
+    /// Who sent the signal, where that is known.
+    pub sender: Option<Sender>,
+    /// Names of programs that there are, where one was not found.
+    pub programs: Vec<String>,
+}
+
+/// Something that tmo knows of the end because it saw or did it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Trigger {
+    /// Another process ended first, and so everything was stopped.
+    StoppedWith {
+        /// Which.
+        first: ProcName,
+        /// How.
+        exit: Exit,
+    },
+    /// Somebody asked for it.
+    Asked,
+    /// It printed what means that it has failed.
+    FailurePattern {
+        /// What was looked for.
+        pattern: Text,
+        /// The line.
+        line: Line,
+    },
+    /// It did not become ready in time.
+    NotReady {
+        /// The check that was not passed.
+        check: Probe,
+        /// How long that was waited for.
+        after_ms: u64,
+    },
+    /// It did not answer any more.
+    NotLive {
+        /// How it was asked.
+        probe: Probe,
+        /// How often in a row in vain.
+        failures: u32,
+    },
+    /// What it needs has not come so far.
+    Dependency {
+        /// Which process.
+        on: ProcName,
+        /// What it should have come to.
+        until: Milestone,
+        /// The check that it has not passed, if it is one.
+        check: Option<Probe>,
+    },
+}
+
+/// Who listens on a port.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Holder {
+    /// The port.
+    pub port: u16,
+    /// The process; another user's may not be seen.
+    pub process: Option<Sender>,
+}
+
+/// A process of the system.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Sender {
+    /// Process id.
+    pub pid: u32,
+    /// Name of its program.
+    pub name: String,
+}
+
+/// Whether memory ran out.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Oom {
+    /// By how much the `oom_kill` count of the control group rose while it ran.
+    pub kills: u64,
+    /// What the kernel said.
+    pub kernel: Option<String>,
+}
+
+impl Evidence {
+    /// Evidence of which nothing is known yet but whose it is.
+    pub fn of(name: ProcName) -> Self {
+        Self {
+            name,
+            command: String::new(),
+            root: String::new(),
+            port: None,
+            others: vec![],
+            pid: None,
+            exit: None,
+            lines: vec![],
+            facts: Facts::default(),
+        }
+    }
+
+    /// The signal that ended it, also where a shell tells of it by its own exit code.
+    pub fn signal(&self) -> Option<u8> {
+        match self.exit? {
+            Exit::Signal(number) => Some(number),
+            Exit::Code(code @ 129..=159) => Some(code - 128),
+            Exit::Code(_) => None,
+        }
+    }
+
+    /// A path as it is said: below the working directory without that.
+    pub(super) fn shown<'p>(&self, path: &'p str) -> &'p str {
+        let path = path.strip_prefix("file://").unwrap_or(path);
+        let within = path.strip_prefix(&self.root).filter(|_| !self.root.is_empty());
+        within.and_then(|rest| rest.strip_prefix('/')).unwrap_or(path)
+    }
+
+    /// Whether a file may be one of the project: below the working directory, or said without
+    /// where it is, and in none of these places.
+    pub(super) fn is_own(&self, path: &str, strange: &[&str]) -> bool {
+        let path = path.strip_prefix("file://").unwrap_or(path);
+        let below = Path::new(path).is_relative()
+            || self.root.is_empty()
+            || Path::new(path).starts_with(&self.root);
+        below && !strange.iter().any(|part| path.contains(part))
+    }
+}
+
+/// Nanoseconds since the epoch as RFC 3339 in UTC, with milliseconds.
+pub(super) fn rfc3339(time: u64) -> String {
+    let at = jiff::Timestamp::from_nanosecond(i128::from(time)).unwrap_or_default();
+    format!("{at:.3}")
+}

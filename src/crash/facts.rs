@@ -1,0 +1,41 @@
+//! What the system knows besides.
+
+use std::ffi::OsStr;
+use std::path::Path;
+
+use super::evidence::{Holder, Sender};
+use crate::sys::{self, Listener};
+
+/// So many names of programs are looked at, and no more.
+const MOST_PROGRAMS: usize = 20_000;
+
+/// Who listens on these ports at present.
+pub fn holders(ports: &[u16]) -> Vec<Holder> {
+    if ports.is_empty() {
+        return vec![];
+    }
+    let holder = |(port, Listener { process })| {
+        let process =
+            process.map(|process: sys::ProcInfo| Sender { pid: process.pid, name: process.name });
+        Holder { port, process }
+    };
+    sys::tcp_listeners(ports).into_iter().map(holder).collect()
+}
+
+/// The names of the programs that are found by this `PATH`.
+pub fn programs(path: &OsStr) -> Vec<String> {
+    let dirs = std::env::split_paths(path).filter_map(|dir| dir.read_dir().ok());
+    let files = dirs.flatten().flatten();
+    let names = files.filter_map(|file| file.file_name().into_string().ok());
+    names.take(MOST_PROGRAMS).collect()
+}
+
+/// How often the kernel has killed something in the control group of this process for want of
+/// memory; nothing where there are no control groups (version 2).
+pub fn oom_kills() -> Option<u64> {
+    let group = std::fs::read_to_string("/proc/self/cgroup").ok()?;
+    let group = group.lines().find_map(|line| line.strip_prefix("0::/"))?;
+    let events = Path::new("/sys/fs/cgroup").join(group).join("memory.events");
+    let events = std::fs::read_to_string(events).ok()?;
+    events.lines().find_map(|line| line.strip_prefix("oom_kill ")?.trim().parse().ok())
+}

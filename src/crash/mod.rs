@@ -1,0 +1,26 @@
+//! Why a process has ended: what is known of it, what that comes to, and a file that keeps it.
+//!
+//! - [`evidence`]: all that is known of an end; [`cause`]: what may have led to it
+//! - [`diagnose`](mod@diagnose): from the one to the other, as a pure function
+//! - [`life`]: finding lines and slices in the journal, by its index; [`facts`]: asking the system
+//! - [`report`]: the crash report; [`record`](mod@record) writes one, [`store`] finds them again
+//!
+//! It decides nothing and hinders nobody: it reads the journal as any view does.
+
+pub mod cause;
+pub mod diagnose;
+pub mod evidence;
+mod expr;
+pub mod facts;
+pub mod life;
+pub mod record;
+pub mod report;
+pub mod store;
+mod text;
+
+pub use cause::{Cause, Certainty, Clue, Diagnosis, Kind};
+pub use diagnose::diagnose;
+pub use evidence::{Evidence, Facts, Holder, Line, Oom, Sender, Trigger};
+pub use life::{Lived, Log};
+pub use record::{CrashInput, examine, record};
+pub use report::{CrashReport, notice};

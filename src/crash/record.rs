@@ -1,0 +1,382 @@
+//! Putting a crash report together.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use super::cause::Diagnosis;
+use super::diagnose::{diagnose, ports_named};
+use super::evidence::{Evidence, Facts, Line, rfc3339};
+use super::facts;
+use super::life::{Lived, Log, Place, Slice};
+use super::report::{CrashReport, Details, LAST_LOGS};
+use super::store;
+use crate::journal::Dirs;
+use crate::model::plan::{Plan, ProcessPlan};
+use crate::model::text::OsText;
+use crate::model::{Exit, ProcName};
+
+/// How many of the last lines are looked through; the traces of some languages are long.
+const LOOKED_THROUGH: usize = 400;
+
+/// What somebody who saw the end knows of it.
+#[derive(Debug, Clone)]
+pub struct CrashInput {
+    /// The run.
+    pub run: String,
+    /// The process.
+    pub name: ProcName,
+    /// Its command.
+    pub command: OsText,
+    /// Instead of that, a program and its arguments.
+    pub argv: Option<Vec<OsText>>,
+    /// Its working directory.
+    pub cwd: OsText,
+    /// All its variables.
+    pub env: Vec<(OsText, OsText)>,
+    /// The port it was told.
+    pub port: Option<u16>,
+    /// Ports that others of the run were told.
+    pub others: Vec<(ProcName, u16)>,
+    /// The journal.
+    pub dirs: Dirs,
+    /// Its life.
+    pub lived: Lived,
+    /// What is known besides. Ports and programs are looked up.
+    pub facts: Facts,
+}
+
+impl CrashInput {
+    /// The end of a life of a process of this plan; [`Self::facts`] may be added to.
+    pub fn new(plan: &Plan, process: &ProcessPlan, dirs: &Dirs, lived: Lived) -> Self {
+        let others = plan.processes.iter().filter(|other| other.name != process.name);
+        let others = others.filter_map(|other| Some((other.name.clone(), other.port?)));
+        Self {
+            run: plan.run.clone(),
+            name: process.name.clone(),
+            command: process.command.clone(),
+            argv: process.argv.clone(),
+            cwd: process.cwd.clone().unwrap_or_else(|| plan.root.clone()),
+            env: plan.env.iter().chain(&process.env).cloned().collect(),
+            port: process.port,
+            others: others.collect(),
+            dirs: dirs.clone(),
+            lived,
+            facts: Facts::default(),
+        }
+    }
+
+    fn evidence(&self, lines: Vec<Line>) -> Evidence {
+        Evidence {
+            name: self.name.clone(),
+            command: lossy(&self.command),
+            root: lossy(&self.cwd),
+            port: self.port,
+            others: self.others.clone(),
+            pid: self.lived.pid,
+            exit: Some(self.lived.exit),
+            lines,
+            facts: self.facts.clone(),
+        }
+    }
+
+    /// Ask the system what else there is to know.
+    fn look_up(&self, evidence: &mut Evidence) {
+        let ports = ports_named(evidence);
+        evidence.facts.holders.extend(facts::holders(&ports));
+        if self.lived.exit == Exit::Code(127) {
+            let path = self.env.iter().rev().find(|(name, _)| name.as_bytes() == b"PATH");
+            let names = path.map(|(_, path)| facts::programs(path.as_os_str()));
+            evidence.facts.programs.extend(names.unwrap_or_default());
+        }
+    }
+}
+
+/// Write the report of a crash into this directory. Best about a second after the end, on a thread:
+/// it reads files and may take its time.
+pub fn record(input: &CrashInput, dir: &Path) -> io::Result<PathBuf> {
+    store::write(&examine(input), dir)
+}
+
+/// The report of a crash, as it is known now. What can't be read is not in it.
+pub fn examine(input: &CrashInput) -> CrashReport {
+    let log = Log::open(&input.dirs).ok();
+    let lived = &input.lived;
+    let place = log.as_ref().and_then(|log| {
+        log.place(&input.name, lived.life, lived.ended).unwrap_or_else(|error| {
+            tracing::warn!(%error, "the journal can't be read for a crash report");
+            None
+        })
+    });
+    examine_in(input, log.as_ref().zip(place.as_ref()))
+}
+
+/// The same where somebody knows already where it stands in which journal.
+pub fn examine_in(input: &CrashInput, found: Option<(&Log<'_>, &Place)>) -> CrashReport {
+    let (lines, slice) = found.map_or_else(Default::default, |(log, place)| {
+        let read = |error: io::Error| tracing::warn!(%error, "the journal can't be read");
+        let lines = log.last_lines(place, LOOKED_THROUGH).map_err(read).unwrap_or_default();
+        (lines, log.slice(place).map_err(read).unwrap_or_default())
+    });
+    let mut evidence = input.evidence(lines);
+    input.look_up(&mut evidence);
+    let cause = diagnose(&evidence);
+    put_together(input, &evidence.lines, cause, slice)
+}
+
+fn put_together(input: &CrashInput, lines: &[Line], cause: Diagnosis, slice: Slice) -> CrashReport {
+    let lived = &input.lived;
+    let (command, args) = match input.argv.as_deref() {
+        Some([program, args @ ..]) => (lossy(program), Some(args.iter().map(lossy).collect())),
+        Some([]) | None => (lossy(&input.command), None),
+    };
+    let (exit_code, signal) = match lived.exit {
+        Exit::Code(code) => (Some(code), None),
+        Exit::Signal(number) => (None, Some(signal_name(number))),
+    };
+    let mut environment: Vec<String> = input.env.iter().map(|(name, _)| lossy(name)).collect();
+    environment.sort_unstable();
+    environment.dedup();
+    let last = &lines[lines.len().saturating_sub(LAST_LOGS)..];
+    CrashReport {
+        process_name: input.name.clone(),
+        command,
+        args,
+        exit_code,
+        signal,
+        timestamp: rfc3339(lived.ended),
+        last_logs: last.iter().map(|line| line.text.clone()).collect(),
+        tmo: Details {
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            run: input.run.clone(),
+            life: lived.life,
+            pid: lived.pid,
+            started: rfc3339(lived.started),
+            uptime_ms: lived.ended.saturating_sub(lived.started) / 1_000_000,
+            restarts: lived.restarts,
+            cause,
+            slice: slice.entries,
+            slice_left_out: slice.left_out,
+            environment,
+            cwd: lossy(&input.cwd),
+            port: input.port,
+        },
+    }
+}
+
+/// `SIGSEGV`; `SIG40` where it has no name.
+fn signal_name(number: u8) -> String {
+    let signal = nix::sys::signal::Signal::try_from(i32::from(number));
+    signal.map_or_else(|_| format!("SIG{number}"), |signal| signal.to_string())
+}
+
+fn lossy(text: &OsText) -> String {
+    text.as_os_str().to_string_lossy().into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Instant;
+
+    use super::{CrashInput, examine, record};
+    use crate::crash::cause::Kind as Cause;
+    use crate::crash::evidence::Facts;
+    use crate::crash::life::{Lived, Log};
+    use crate::crash::store;
+    use crate::journal::append::Appender;
+    use crate::journal::{Dirs, Expected, Ingest, Kind, Streams};
+    use crate::model::text::OsText;
+    use crate::model::{Exit, ProcName};
+    use crate::pane::marker::Marker;
+
+    const SECOND: u64 = 1_000_000_000;
+    /// 2026-01-02T03:04:05Z.
+    const END: u64 = 1_767_323_045 * SECOND;
+
+    /// A journal of `web` and `db`.
+    struct Stage {
+        _dir: tempfile::TempDir,
+        dirs: Dirs,
+        sinks: [Appender; 2],
+        ingest: Ingest,
+        seq: u64,
+    }
+
+    fn name(text: &str) -> ProcName {
+        ProcName::new(text).unwrap()
+    }
+
+    impl Stage {
+        fn new() -> Self {
+            let dir = tempfile::tempdir().unwrap();
+            let dirs = Dirs::new(dir.path().join("journal"), None);
+            let mut streams = Streams::open(&dirs).unwrap();
+            for process in ["web", "db"] {
+                streams.number(&name(process), 2).unwrap();
+            }
+            streams.save().unwrap();
+            let sinks = ["web", "db"].map(|slug| Appender::open(&dirs, slug, 1 << 22, true));
+            let all = [(1, "web".to_owned()), (2, "db".to_owned())];
+            let ingest = Ingest::open(&dirs, &all, 1 << 20).unwrap();
+            Self { _dir: dir, dirs, sinks, ingest, seq: 0 }
+        }
+
+        fn say(&mut self, stream: u16, time: u64, text: &[u8]) {
+            self.sinks[usize::from(stream) - 1].append(time, text);
+            while self.ingest.wake(stream, u64::MAX).unwrap().more {}
+        }
+
+        fn mark(&mut self, time: u64, kind: Kind, value: u32, life: u32) {
+            self.seq += 1;
+            let (seq, nonce) = (self.seq, 0xfeed);
+            self.ingest.expect(1, Expected { seq, nonce, kind, value, life });
+            self.say(1, time, &Marker { nonce, seq, skip: 0 }.encode());
+        }
+
+        fn input(&self, life: u32, exit: Exit) -> CrashInput {
+            let text = |text: &str| OsText::from(text);
+            CrashInput {
+                run: "r".into(),
+                name: name("web"),
+                command: text("bin/serve"),
+                argv: None,
+                cwd: text("/srv/app"),
+                env: ["PATH", "B", "A", "B"].map(|name| (text(name), text("secret"))).into(),
+                port: Some(5000),
+                others: vec![(name("db"), 5432)],
+                dirs: self.dirs.clone(),
+                lived: Lived {
+                    life,
+                    pid: Some(7),
+                    started: END - 90 * SECOND,
+                    ended: END,
+                    exit,
+                    restarts: 1,
+                },
+                facts: Facts::default(),
+            }
+        }
+    }
+
+    /// Two lives of `web`, the first of which ended for want of `db`.
+    fn two_lives() -> Stage {
+        let mut stage = Stage::new();
+        stage.mark(END - 90 * SECOND, Kind::Start, 7, 1);
+        stage.say(1, END - 80 * SECOND, b"long ago\r\n");
+        stage.say(2, END - 6 * SECOND, b"too early\n");
+        stage.say(2, END - 4 * SECOND, b"\x1b[32mdb\x1b[0m is slow\n");
+        stage.say(1, END - SECOND, b"Error: connect ECONNREFUSED 127.0.0.1:5432\r\n");
+        stage.mark(END, Kind::Exit, Exit::Code(1).pack(), 1);
+        stage.say(1, END + SECOND / 4, b"a child's last words\n");
+        stage.mark(END + SECOND / 2, Kind::End, 0, 1);
+        stage.say(2, END + SECOND / 2, b"behind\n");
+        stage.mark(END + SECOND - 1, Kind::Start, 8, 2);
+        stage.say(1, END + SECOND, b"again\n");
+        stage.say(2, END + 2 * SECOND, b"too late\n");
+        stage
+    }
+
+    #[test]
+    fn a_report_tells_what_there_is_to_tell() {
+        let stage = two_lives();
+        let report = examine(&stage.input(1, Exit::Code(1)));
+        let words =
+            ["long ago", "Error: connect ECONNREFUSED 127.0.0.1:5432", "a child's last words"];
+        assert_eq!(report.last_logs, words);
+        assert_eq!((report.exit_code, report.signal.as_deref()), (Some(1), None));
+        assert_eq!(report.timestamp, "2026-01-02T03:04:05.000Z");
+        assert_eq!(report.tmo.uptime_ms, 90_000);
+        let cause = report.tmo.cause.first().unwrap();
+        assert_eq!(cause.kind, Cause::ConnectionRefused);
+        assert!(cause.text.contains("the port of db"), "{}", cause.text);
+        let slice = report.tmo.slice.iter();
+        let slice: Vec<_> =
+            slice.map(|e| (e.process.as_deref().unwrap(), e.text.as_str())).collect();
+        let expected = [
+            ("db", "db is slow"),
+            ("web", "Error: connect ECONNREFUSED 127.0.0.1:5432"),
+            ("web", "ended with code 1"),
+            ("web", "a child's last words"),
+            ("db", "behind"),
+            ("web", "runs (pid 8)"),
+            ("web", "again"),
+        ];
+        assert_eq!(slice, expected);
+        assert_eq!(report.tmo.slice_left_out, 0);
+        // What shows the cause is found again by its cursor.
+        let cursor = cause.evidence.as_ref().unwrap().cursor.clone().unwrap();
+        assert_eq!(report.tmo.slice[1].cursor, cursor);
+        // Names, and nothing that may be secret.
+        assert_eq!(report.tmo.environment, ["A", "B", "PATH"]);
+        assert!(!serde_json::to_string(&report).unwrap().contains("secret"));
+    }
+
+    #[test]
+    fn a_later_life_does_not_tell_what_an_earlier_one_said() {
+        let mut stage = two_lives();
+        stage.mark(END + 3 * SECOND, Kind::Exit, Exit::Signal(9).pack(), 2);
+        let mut input = stage.input(2, Exit::Signal(9));
+        input.lived.ended = END + 3 * SECOND;
+        let report = examine(&input);
+        assert_eq!(report.last_logs, ["again"]);
+        assert_eq!(report.signal.as_deref(), Some("SIGKILL"));
+        let (lived, place) =
+            Log::open(&stage.dirs).unwrap().last_ended(&name("web")).unwrap().unwrap();
+        assert_eq!((lived.life, lived.pid, lived.exit), (2, Some(8), Exit::Signal(9)));
+        assert_eq!((lived.started, place.time), (END + SECOND - 1, END + 3 * SECOND));
+    }
+
+    #[test]
+    fn a_report_is_written_also_where_there_is_no_journal() {
+        let dir = tempfile::tempdir().unwrap();
+        let stage = two_lives();
+        let mut input = stage.input(1, Exit::Code(1));
+        input.dirs = Dirs::new(dir.path().join("nowhere"), None);
+        input.argv = Some(["node", "a.js"].map(OsText::from).into());
+        let path = record(&input, &dir.path().join("crash-reports")).unwrap();
+        assert!(path.ends_with("crash-reports/web-2026-01-02T03-04-05Z.json"), "{path:?}");
+        let report = store::read(&path).unwrap();
+        assert_eq!((report.command.as_str(), report.args), ("node", Some(vec!["a.js".to_owned()])));
+        assert_eq!(report.last_logs, [""; 0]);
+    }
+
+    #[test]
+    fn a_flood_is_cut_to_what_is_near_the_end() {
+        let mut stage = Stage::new();
+        stage.mark(END - 90 * SECOND, Kind::Start, 7, 1);
+        let flood = b"flood flood flood flood flood flood flood flood flood\n".repeat(1000);
+        // Before that time there is much more, which nobody looks at.
+        for at in 0..200 {
+            stage.say(2, END - 60 * SECOND + at, &flood);
+        }
+        for at in 0..200 {
+            stage.say(2, END - 3 * SECOND + at, &flood);
+        }
+        stage.say(
+            1,
+            END - SECOND,
+            b"panic: no\n\ngoroutine 1 [running]:\n\t/srv/app/a.go:3 +0x1\n",
+        );
+        stage.mark(END, Kind::Exit, Exit::Code(2).pack(), 1);
+        for at in 0..200 {
+            stage.say(2, END + at, &flood);
+        }
+        let begin = Instant::now();
+        let report = examine(&stage.input(1, Exit::Code(2)));
+        assert!(begin.elapsed().as_secs() < 20, "{:?}", begin.elapsed());
+        assert_eq!(report.tmo.cause.first().unwrap().place.as_deref(), Some("a.go:3"));
+        let size: usize = report.tmo.slice.iter().map(|entry| entry.text.len()).sum();
+        assert!(size < 4 << 20, "{size}");
+        let all = 400 * (flood.len() - 1000) as u64;
+        let told = size as u64 + report.tmo.slice_left_out;
+        assert!(told.abs_diff(all) < all / 20, "{told} of {all}");
+        let has = |text: &str| report.tmo.slice.iter().any(|entry| entry.text.contains(text));
+        assert!(has("panic: no") && has("ended with code 2"));
+        let flooded = |before: bool| {
+            let end = report.tmo.slice.iter().position(|e| e.event.is_some()).unwrap();
+            let (first, last) = report.tmo.slice.split_at(end);
+            let part = if before { first } else { last };
+            part.iter().filter(|entry| entry.text.starts_with("flood")).count()
+        };
+        assert!(flooded(true) > 1000 && flooded(false) > 1000);
+    }
+}

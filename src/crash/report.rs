@@ -1,0 +1,207 @@
+//! The crash report: one JSON file for each end that nobody asked for.
+
+use serde::{Deserialize, Serialize};
+
+use super::cause::{Cause, Diagnosis};
+use crate::model::ProcName;
+
+/// How many of the last lines stand in a report.
+pub const LAST_LOGS: usize = 100;
+/// How many of them are shown with the notice of a death.
+const LAST_WORDS: usize = 5;
+
+/// All that there is to say of an end. Its keys are fixed: nothing is taken away, and what is new
+/// goes into [`CrashReport::tmo`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct CrashReport {
+    /// The process.
+    pub process_name: ProcName,
+    /// Its command; where that is no line for a shell, the program.
+    pub command: String,
+    /// The arguments of the program; null for a line for a shell.
+    pub args: Option<Vec<String>>,
+    /// What it exited with; null where a signal ended it.
+    pub exit_code: Option<u8>,
+    /// The signal that ended it (`SIGSEGV`); null where none did.
+    pub signal: Option<String>,
+    /// When it ended, RFC 3339 in UTC with milliseconds.
+    pub timestamp: String,
+    /// Its last lines without escapes.
+    pub last_logs: Vec<String>,
+    /// What tmo knows besides.
+    pub tmo: Details,
+}
+
+/// What tmo knows besides.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Details {
+    /// The version of tmo.
+    pub version: String,
+    /// The run.
+    pub run: String,
+    /// The number of the life in it.
+    pub life: u32,
+    /// The process id it had.
+    pub pid: Option<u32>,
+    /// When it began, RFC 3339.
+    pub started: String,
+    /// How long it ran.
+    pub uptime_ms: u64,
+    /// How often it had been started again.
+    pub restarts: u64,
+    /// What led to the end, the surest first.
+    pub cause: Diagnosis,
+    /// What all processes printed from five seconds before the end to one behind it.
+    pub slice: Vec<Entry>,
+    /// Bytes of that time that are not in the slice, because it was too much.
+    pub slice_left_out: u64,
+    /// The names of its variables.
+    pub environment: Vec<String>,
+    /// Its working directory.
+    pub cwd: String,
+    /// The port it was told.
+    pub port: Option<u16>,
+}
+
+/// A line that somebody printed, or something that happened.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Entry {
+    /// When, RFC 3339.
+    pub time: String,
+    /// Whose; null where tmo speaks of itself.
+    pub process: Option<String>,
+    /// What happened; left out for a line.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub event: Option<String>,
+    /// The line without escapes, or the words for what happened.
+    pub text: String,
+    /// Where it stands in the log.
+    pub cursor: String,
+}
+
+impl CrashReport {
+    /// How it ended: `exit 1`, or the signal.
+    pub fn end(&self) -> String {
+        match (&self.signal, self.exit_code) {
+            (Some(signal), _) => signal.clone(),
+            (None, Some(code)) => format!("exit {code}"),
+            (None, None) => "no exit".to_owned(),
+        }
+    }
+
+    /// What explains the end best.
+    pub fn cause(&self) -> Option<&Cause> {
+        self.tmo.cause.first()
+    }
+}
+
+/// What the log says of a crash: a line, and the last lines of the process.
+pub fn notice(report: &CrashReport) -> Vec<String> {
+    let name = &report.process_name;
+    let cause = report.cause().map_or("nobody knows why", |cause| cause.text.as_str());
+    let head = format!("{name} crashed ({}): {cause}; tmo why {name}", report.end());
+    let said = report.last_logs.iter().rev().filter(|line| !line.trim().is_empty());
+    let mut last: Vec<String> = said.take(LAST_WORDS).map(|line| format!("  {line}")).collect();
+    last.push(head);
+    last.reverse();
+    last
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use serde_json::json;
+
+    use super::{CrashReport, notice};
+
+    /// A report as it stands in a file.
+    pub(crate) fn example() -> serde_json::Value {
+        json!({
+            "processName": "web",
+            "command": "bin/serve",
+            "args": null,
+            "exitCode": 1,
+            "signal": null,
+            "timestamp": "2026-01-02T03:04:05.678Z",
+            "lastLogs": ["starting", "Error: no", ""],
+            "tmo": {
+                "version": "0.1.0",
+                "run": "r1",
+                "life": 2,
+                "pid": 4711,
+                "started": "2026-01-02T03:04:00.000Z",
+                "uptime_ms": 5678,
+                "restarts": 1,
+                "cause": [{
+                    "kind": "logged-error",
+                    "certainty": "possible",
+                    "text": "it logged: Error: no",
+                    "evidence": {
+                        "text": "Error: no", "time": "2026-01-02T03:04:05.600Z", "cursor": "7.9"
+                    },
+                    "place": null,
+                    "next": null
+                }],
+                "slice": [
+                    {
+                        "time": "2026-01-02T03:04:05.600Z", "process": "web", "text": "Error: no",
+                        "cursor": "7.9"
+                    },
+                    {
+                        "time": "2026-01-02T03:04:05.678Z", "process": "web", "event": "exit",
+                        "text": "ended with code 1", "cursor": "8.0"
+                    }
+                ],
+                "slice_left_out": 0,
+                "environment": ["HOME", "PATH"],
+                "cwd": "/srv/app",
+                "port": 5000
+            }
+        })
+    }
+
+    #[test]
+    fn the_shape_of_a_report_does_not_change() {
+        let example = example();
+        let report: CrashReport = serde_json::from_value(example.clone()).unwrap();
+        assert_eq!(serde_json::to_value(&report).unwrap(), example);
+        // In this order, for whoever reads the file with his own eyes.
+        let text = serde_json::to_string(&report).unwrap();
+        let keys = [
+            "processName",
+            "command",
+            "args",
+            "exitCode",
+            "signal",
+            "timestamp",
+            "lastLogs",
+            "tmo",
+        ];
+        let at: Vec<_> =
+            keys.iter().map(|key| text.find(&format!("\"{key}\":")).unwrap()).collect();
+        assert!(at.is_sorted());
+        assert_eq!(example.as_object().unwrap().len(), keys.len());
+    }
+
+    #[test]
+    fn a_kind_of_a_later_version_is_passed_over() {
+        let mut example = example();
+        example["tmo"]["cause"][0]["kind"] = "cosmic-ray".into();
+        example["tmo"]["moon"] = "full".into();
+        let report: CrashReport = serde_json::from_value(example).unwrap();
+        assert_eq!(report.cause().unwrap().text, "it logged: Error: no");
+    }
+
+    #[test]
+    fn the_notice_of_a_death() {
+        let mut report: CrashReport = serde_json::from_value(example()).unwrap();
+        let head = "web crashed (exit 1): it logged: Error: no; tmo why web";
+        assert_eq!(notice(&report), [head, "  starting", "  Error: no"]);
+        report.signal = Some("SIGSEGV".into());
+        report.tmo.cause.causes.clear();
+        report.last_logs = (0..20).map(|n| n.to_string()).collect();
+        let told = notice(&report);
+        assert_eq!(told[0], "web crashed (SIGSEGV): nobody knows why; tmo why web");
+        assert_eq!(told[1..], ["  15", "  16", "  17", "  18", "  19"]);
+    }
+}

@@ -1,0 +1,207 @@
+//! Where crash reports lie: written, found again, and not more of them than anybody looks at.
+
+use std::fs;
+use std::io::{self, Write as _};
+use std::os::unix::fs::DirBuilderExt as _;
+use std::path::{Path, PathBuf};
+
+use super::report::CrashReport;
+use crate::journal::Dirs;
+use crate::model::ProcName;
+use crate::sys::files;
+
+/// How many reports of a project are kept.
+pub const KEPT: usize = 200;
+/// Their directory, in that of the journal.
+pub const DIR: &str = "crash-reports";
+
+const ENDING: &str = ".json";
+/// `2026-01-02T03-04-05Z`
+const STAMP: usize = 20;
+/// So many crashes of one process within a second are told apart.
+const MOST_AT_ONCE: u32 = 1000;
+
+/// The usual place of the reports of a project.
+pub fn dir_of(dirs: &Dirs) -> PathBuf {
+    dirs.journal.join(DIR)
+}
+
+/// A report that lies there. They are in the order of their ends.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Found {
+    /// When the process ended, to the second: `2026-01-02T03-04-05Z`.
+    pub stamp: String,
+    /// The how manieth crash of that process in that second.
+    count: u32,
+    /// The name of the process as a part of a file name.
+    slug: String,
+    /// The file.
+    pub path: PathBuf,
+}
+
+impl Found {
+    /// Take a file name apart.
+    fn of(path: PathBuf) -> Option<Self> {
+        let name = path.file_name()?.to_str()?.strip_suffix(ENDING)?;
+        let (name, count) = match name.rsplit_once('-') {
+            Some((name, count)) if name.ends_with('Z') => (name, count.parse().ok()?),
+            Some(_) | None => (name, 1),
+        };
+        let (slug, stamp) = name.split_at_checked(name.len().checked_sub(STAMP)?)?;
+        let slug = slug.strip_suffix('-').filter(|slug| !slug.is_empty())?.to_owned();
+        let pattern = b"0000-00-00T00-00-00Z";
+        let fits = stamp.bytes().zip(pattern).all(|(byte, wanted)| match wanted {
+            b'0' => byte.is_ascii_digit(),
+            _ => byte == *wanted,
+        });
+        let stamp = stamp.to_owned();
+        fits.then_some(Self { stamp, count, slug, path })
+    }
+
+    /// Whether a user's word means its process.
+    pub fn matches(&self, word: &str) -> bool {
+        let name = ProcName::new(self.slug.replacen('.', "#", 1));
+        name.is_ok_and(|name| name.matches(word))
+    }
+}
+
+/// The reports in a directory, the newest last; none where there is no directory.
+pub fn list(dir: &Path) -> io::Result<Vec<Found>> {
+    let entries = match fs::read_dir(dir) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(vec![]),
+        entries => entries?,
+    };
+    let mut found: Vec<Found> = entries.filter_map(|entry| Found::of(entry.ok()?.path())).collect();
+    found.sort();
+    Ok(found)
+}
+
+/// Read a report.
+pub fn read(path: &Path) -> io::Result<CrashReport> {
+    let text = files::read_plain(path)?;
+    serde_json::from_slice(&text).map_err(|error| {
+        io::Error::new(io::ErrorKind::InvalidData, format!("no crash report: {error}"))
+    })
+}
+
+/// Write a report under a name of its own, and remove the oldest if there are too many.
+pub fn write(report: &CrashReport, dir: &Path) -> io::Result<PathBuf> {
+    if !dir.is_dir() {
+        fs::DirBuilder::new().recursive(true).mode(0o700).create(dir)?;
+    }
+    let second = report.timestamp.get(..19).unwrap_or_default().replace(':', "-");
+    let name = format!("{}-{second}Z", report.process_name.slug());
+    let text = serde_json::to_vec_pretty(report)?;
+    // Whoever looks meanwhile sees a whole report or none.
+    let fresh = dir.join(format!(".{name}.{}.new", std::process::id()));
+    let written = files::create_anew(&fresh).and_then(|mut file| file.write_all(&text));
+    let placed = written.and_then(|()| place(&fresh, dir, &name));
+    if placed.is_err() {
+        // It would only take room; the reason is what counts.
+        let _ = fs::remove_file(&fresh);
+    }
+    let path = placed?;
+    // What can't be removed is tried again after the next crash.
+    let _ = prune(dir, KEPT);
+    Ok(path)
+}
+
+/// Give a file the first name that nobody has.
+fn place(fresh: &Path, dir: &Path, name: &str) -> io::Result<PathBuf> {
+    for count in 1..MOST_AT_ONCE {
+        let more = if count == 1 { String::new() } else { format!("-{count}") };
+        let path = dir.join(format!("{name}{more}{ENDING}"));
+        // A name is taken by an empty file, which nobody takes for a report, for a moment.
+        match fs::OpenOptions::new().write(true).create_new(true).open(&path) {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+            Err(error) => return Err(error),
+            Ok(_) => return fs::rename(fresh, &path).map(|()| path),
+        }
+    }
+    Err(io::ErrorKind::AlreadyExists.into())
+}
+
+/// Remove all but the newest so many.
+pub fn prune(dir: &Path, keep: usize) -> io::Result<()> {
+    let found = list(dir)?;
+    let old = found.len().saturating_sub(keep);
+    found[..old].iter().try_for_each(|old| fs::remove_file(&old.path))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    use super::{Found, list, prune, read, write};
+    use crate::crash::report::CrashReport;
+    use crate::crash::report::tests::example;
+
+    fn report(name: &str, time: &str) -> CrashReport {
+        let mut report: CrashReport = serde_json::from_value(example()).unwrap();
+        report.process_name = name.parse_name();
+        report.timestamp = time.to_owned();
+        report
+    }
+
+    trait ParseName {
+        fn parse_name(self) -> crate::model::ProcName;
+    }
+
+    impl ParseName for &str {
+        fn parse_name(self) -> crate::model::ProcName {
+            crate::model::ProcName::new(self).unwrap()
+        }
+    }
+
+    #[test]
+    fn each_crash_has_a_file_of_its_own_that_others_can_t_read() {
+        let dir = tempfile::tempdir().unwrap();
+        let dir = dir.path().join("a/crash-reports");
+        assert_eq!(list(&dir).unwrap(), []);
+        let time = "2026-01-02T03:04:05.678Z";
+        let names = [
+            ("web", time, "web-2026-01-02T03-04-05Z.json"),
+            ("web", time, "web-2026-01-02T03-04-05Z-2.json"),
+            ("web#2", time, "web.2-2026-01-02T03-04-05Z.json"),
+            ("web", time, "web-2026-01-02T03-04-05Z-3.json"),
+            ("a-b", "2025-01-02T03:04:05.000Z", "a-b-2025-01-02T03-04-05Z.json"),
+        ];
+        for (process, time, name) in names {
+            let report = report(process, time);
+            let path = write(&report, &dir).unwrap();
+            assert_eq!(path, dir.join(name));
+            assert_eq!(read(&path).unwrap(), report);
+            assert_eq!(path.metadata().unwrap().permissions().mode() & 0o777, 0o600);
+        }
+        assert_eq!(dir.metadata().unwrap().permissions().mode() & 0o777, 0o700);
+        let found = list(&dir).unwrap();
+        assert_eq!(found.len(), std::fs::read_dir(&dir).unwrap().count(), "nothing else is left");
+        assert!(found[0].matches("a-b") && !found[0].matches("a"));
+        assert_eq!(found.iter().filter(|found| found.matches("web")).count(), 4);
+        assert_eq!(found.iter().filter(|found| found.matches("web#2")).count(), 1);
+    }
+
+    #[test]
+    fn only_the_newest_are_kept_and_nothing_else_is_touched() {
+        let dir = tempfile::tempdir().unwrap();
+        for second in 0..5 {
+            write(&report("web", &format!("2026-01-02T03:04:0{second}.000Z")), dir.path()).unwrap();
+        }
+        for name in ["notes.json", "web-2026.json", "-2026-01-02T03-04-05Z.json", "x.txt"] {
+            std::fs::write(dir.path().join(name), "").unwrap();
+            assert_eq!(Found::of(dir.path().join(name)), None);
+        }
+        prune(dir.path(), 2).unwrap();
+        let stamps: Vec<_> = list(dir.path()).unwrap().into_iter().map(|f| f.stamp).collect();
+        assert_eq!(stamps, ["2026-01-02T03-04-03Z", "2026-01-02T03-04-04Z"]);
+        assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 6);
+    }
+
+    #[test]
+    fn what_is_no_report_is_said_to_be_none() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("web-2026-01-02T03-04-05Z.json");
+        std::fs::write(&path, "{}").unwrap();
+        assert!(read(&path).unwrap_err().to_string().starts_with("no crash report: "));
+    }
+}

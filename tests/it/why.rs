@@ -1,0 +1,177 @@
+//! `tmo why` and `tmo crashes`: what has ended a process.
+
+use std::path::PathBuf;
+
+use serde_json::Value;
+use tmo::crash::life::Log;
+use tmo::crash::{CrashInput, Facts, record};
+use tmo::journal::Dirs;
+use tmo::model::ProcName;
+use tmo::model::text::OsText;
+
+use crate::harness::{World, eventually};
+
+/// Write the report of the last end of a process, as a supervisor would.
+fn report(world: &World, name: &str) -> PathBuf {
+    let dirs = Dirs::new(world.journal(), None);
+    let name = ProcName::new(name).unwrap();
+    let (lived, _) = Log::open(&dirs).unwrap().last_ended(&name).unwrap().unwrap();
+    let run = world.state().map_or(String::new(), |state| state["run"].as_str().unwrap().into());
+    let input = CrashInput {
+        run,
+        name,
+        command: OsText::from("bin/serve"),
+        argv: None,
+        cwd: world.app().into(),
+        env: vec![("SECRET".into(), "hush".into())],
+        port: Some(5000),
+        others: vec![],
+        dirs,
+        lived,
+        facts: Facts::default(),
+    };
+    record(&input, &world.journal().join("crash-reports")).unwrap()
+}
+
+const CRASHES: &str = "web: echo up; printf '\\033[31mError: listen EADDRINUSE: address already in use :::5999\\033[0m\\n'; exit 3\n\
+    api: echo ready; exec sleep 1000\n";
+
+/// A run whose `web` has ended, and which goes on.
+fn crashed() -> World {
+    let world = World::new(CRASHES);
+    world.ok(["start", "-D", "--any-can-die"]);
+    world.wait_state("web", "exited");
+    eventually("api speaks", || world.ok(["logs", "api"]).contains("ready").then_some(()));
+    world
+}
+
+fn json(world: &World, args: &[&str]) -> Value {
+    serde_json::from_str(&world.ok([args, &["--json"]].concat())).unwrap()
+}
+
+#[test]
+fn why_explains_while_it_runs_without_any_report() {
+    let world = crashed();
+    let told = world.ok(["why", "web"]);
+    assert!(told.starts_with("web ended at 20"), "{told}");
+    assert!(told.contains("(exit 3) after"), "{told}");
+    assert!(told.contains("web is exited now"), "{told}");
+    assert!(told.contains("port 5999 was taken; nobody listens there any more"), "{told}");
+    assert!(told.contains("| Error: listen EADDRINUSE"), "{told}");
+    assert!(told.contains("$ tmo restart web"), "{told}");
+    assert!(!told.contains('\u{1b}'), "{told}");
+    assert_eq!(world.ok(["why"]), told);
+    let answer = json(&world, &["why"]);
+    assert_eq!((&answer["process"], &answer["api"]), (&Value::from("web"), &Value::from(1)));
+    assert_eq!(answer["causes"][0]["kind"], "port-taken");
+    assert_eq!(answer["exitCode"], 3);
+    assert_eq!(answer["lastLogs"][0], "up");
+    assert_eq!(answer["report"], Value::Null);
+    assert_eq!(answer["state"]["state"], "exited");
+    // What shows it is where it says.
+    let cursor = answer["causes"][0]["evidence"]["cursor"].as_str().unwrap().to_owned();
+    let log = world.ok(["logs", "web", "--json", "--grep", "EADDRINUSE"]);
+    let line: Value = serde_json::from_str(log.lines().next().unwrap()).unwrap();
+    assert_eq!(line["cursor"], cursor);
+    let ran = world.run(["why", "api"]);
+    assert_eq!((ran.code, ran.stderr.as_str()), (1, "tmo: api runs and is well\n"));
+    let ran = world.run(["why", "wbe"]);
+    assert!(ran.code == 2 && ran.stderr.contains("web"), "{ran:?}");
+    world.ok(["stop", "api"]);
+    let told = world.ok(["why", "api"]);
+    assert!(told.contains("somebody had tmo stop it"), "{told}");
+    world.ok(["quit"]);
+}
+
+#[test]
+fn why_names_who_ended_everything_also_afterwards() {
+    let world =
+        World::new("db: echo 'FATAL: no disk'; read x; exit 4\nweb: echo on; exec sleep 1000\n");
+    world.ok(["start", "-D"]);
+    world.wait_state("web", "running");
+    let ran = world.run(["why"]);
+    assert_eq!((ran.code, ran.stderr.as_str()), (1, "tmo: everything runs and is well\n"));
+    world.type_into("db", "");
+    world.wait_state_gone();
+    let answer = json(&world, &["why"]);
+    assert_eq!(answer["process"], "db");
+    assert_eq!(answer["causes"][0]["text"], "it logged: FATAL: no disk");
+    assert_eq!(answer["state"], Value::Null);
+    let answer = json(&world, &["why", "web"]);
+    assert_eq!(answer["causes"][0]["kind"], "stopped-with-other");
+    assert_eq!(answer["causes"][0]["text"], "tmo stopped it because db exited with code 4");
+    assert_eq!(answer["causes"][0]["next"], "tmo why db");
+}
+
+#[test]
+fn after_an_end_that_was_asked_for_there_is_nothing_to_explain() {
+    let world = World::new("web: exec sleep 1000\n");
+    let ran = world.run(["why"]);
+    assert!(ran.code == 1 && ran.stderr.contains("there is no log"), "{ran:?}");
+    world.ok(["start", "-D"]);
+    world.wait_state("web", "running");
+    world.ok(["quit"]);
+    let ran = world.run(["why"]);
+    assert_eq!(
+        (ran.code, ran.stderr.as_str()),
+        (1, "tmo: the last run ended as it was asked to\n")
+    );
+    let told = world.ok(["why", "web"]);
+    assert!(told.contains("somebody had tmo stop it"), "{told}");
+}
+
+#[test]
+fn reports_are_listed_and_shown() {
+    let world = crashed();
+    let ran = world.run(["crashes"]);
+    assert_eq!((ran.code, ran.stdout.as_str()), (0, ""));
+    assert_eq!(ran.stderr, "tmo: there is no crash report\n");
+    let path = report(&world, "web");
+    let file = path.file_name().unwrap().to_str().unwrap();
+    for args in
+        [&["crashes"][..], &["crashes", "list"], &["crashes", "list", "web"], &["crashes", "web"]]
+    {
+        let told = world.ok(args);
+        assert_eq!(told.lines().count(), 2, "{told}");
+        let row = told.lines().last().unwrap();
+        assert!(row.contains("web      exit 3") && row.contains(file), "{row}");
+        assert!(row.ends_with("port 5999 was taken; nobody listens there any more"), "{row}");
+    }
+    assert_eq!(json(&world, &["crashes", "list", "api"]), Value::Array(vec![]));
+    let listed = json(&world, &["crashes"]);
+    assert_eq!(listed[0]["processName"], "web");
+    assert_eq!(listed[0]["cause"]["kind"], "port-taken");
+    let written: Value = serde_json::from_str(&std::fs::read_to_string(&path).unwrap()).unwrap();
+    let named = path.display().to_string();
+    for args in
+        [&["crashes", "show"][..], &["crashes", "show", "web"], &["crashes", "show", &named]]
+    {
+        assert_eq!(json(&world, args), written);
+    }
+    assert!(!written.to_string().contains("hush"));
+    let told = world.ok(["crashes", "show"]);
+    assert!(told.contains("`bin/serve` in "), "{told}");
+    assert!(told.contains("api    | ready") && told.contains("web    | up"), "{told}");
+    assert!(told.contains("web    | ended with code 3"), "{told}");
+    assert!(told.ends_with(&format!("{named}\n")) && !told.contains('\u{1b}'), "{told}");
+    let mut colored = world.tmo(["crashes", "show"]);
+    let colored = colored.env("CLICOLOR_FORCE", "1").output().unwrap().stdout;
+    assert!(String::from_utf8(colored).unwrap().contains("\u{1b}[1;38;5;"), "as the log is");
+    let ran = world.run(["crashes", "show", "api"]);
+    assert_eq!((ran.code, ran.stderr.as_str()), (1, "tmo: there is no crash report of api\n"));
+    let ran = world.run(["crashes", "delete", "web"]);
+    assert!(ran.code == 2 && ran.stderr.contains("list or show"), "{ran:?}");
+    let told = world.ok(["why"]);
+    assert!(told.ends_with("What the others printed then: tmo crashes show web\n"), "{told}");
+    assert_eq!(json(&world, &["why"])["report"], named);
+    world.ok(["quit"]);
+    assert_eq!(json(&world, &["why"])["report"], named, "after the run as well");
+}
+
+#[test]
+fn what_ended_by_itself_was_not_stopped_whatever_followed() {
+    let world = crashed();
+    world.ok(["quit"]);
+    assert_eq!(json(&world, &["why", "web"])["causes"][0]["kind"], "port-taken");
+    assert_eq!(json(&world, &["why", "api"])["causes"][0]["kind"], "stopped-by-request");
+}
