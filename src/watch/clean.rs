@@ -18,24 +18,58 @@ impl Cleaner {
     /// The text of the next piece: its lines end with `\n` or `\r\n`, and there are no other
     /// control bytes in it than tabs.
     pub(super) fn clean<'a>(&'a mut self, piece: &'a [u8]) -> &'a [u8] {
-        if self.scanner.at_rest() && is_clean(piece) {
+        let is_usual = self.scanner.at_rest() && is_usual(piece);
+        if is_usual && memchr::memchr(ESC, piece).is_none() {
             return piece;
         }
         self.text.clear();
         let mut rest = piece;
-        while let Some(token) = self.scanner.next(&mut rest) {
-            match token {
-                Token::Text(text) => self.text.extend_from_slice(text),
-                Token::Control(b'\n') => self.text.push(b'\n'),
-                Token::Control(_) | Token::Csi(..) | Token::Osc(_) | Token::Other => {}
+        while !rest.is_empty() {
+            if is_usual {
+                rest = self.pass_colours(rest);
             }
+            self.scan(&mut rest);
         }
         &self.text
     }
+
+    /// Take what comes before the next sequence that is no colour; returns the rest.
+    fn pass_colours<'a>(&mut self, piece: &'a [u8]) -> &'a [u8] {
+        let mut rest = piece;
+        loop {
+            let escape = memchr::memchr(ESC, rest).unwrap_or(rest.len());
+            self.text.extend_from_slice(&rest[..escape]);
+            rest = &rest[escape..];
+            let Some(length) = colour(rest) else { return rest };
+            rest = &rest[length..];
+        }
+    }
+
+    /// Take what comes up to the end of the next sequence, or of all.
+    fn scan(&mut self, rest: &mut &[u8]) {
+        while let Some(token) = self.scanner.next(rest) {
+            match token {
+                Token::Text(text) => self.text.extend_from_slice(text),
+                Token::Control(b'\n') => self.text.push(b'\n'),
+                Token::Control(_) => {}
+                Token::Csi(..) | Token::Osc(_) | Token::Other => return,
+            }
+        }
+    }
 }
 
-/// Whether there is nothing to be taken out, but carriage returns before newlines.
-fn is_clean(piece: &[u8]) -> bool {
+/// The length of the colour that a text begins with.
+fn colour(text: &[u8]) -> Option<usize> {
+    /// Longer ones are left to the scanner.
+    const LONGEST: usize = 32;
+    let inside = text.strip_prefix(b"\x1b[")?;
+    let inside = &inside[..inside.len().min(LONGEST)];
+    let end = inside.iter().position(|&byte| !matches!(byte, b'0'..=b'9' | b';' | b':'))?;
+    (inside[end] == b'm').then_some(end + 3)
+}
+
+/// Whether there is nothing to be taken out but escapes, and carriage returns before newlines.
+fn is_usual(piece: &[u8]) -> bool {
     let Some((&last, before)) = piece.split_last() else { return true };
     // What begins a sequence of two bytes must not be parted from the other one.
     if last == b'\r' || last == LEAD || is_control(last) != 0 {
@@ -50,12 +84,14 @@ fn is_clean(piece: &[u8]) -> bool {
     odd == 0
 }
 
+const ESC: u8 = 0x1b;
 /// Leads the two-byte forms of the C1 controls.
 const LEAD: u8 = 0xc2;
 
 fn is_control(byte: u8) -> u8 {
     let low = u8::from(byte < 0x20);
     let kept = u8::from(byte == b'\t') | u8::from(byte == b'\n') | u8::from(byte == b'\r');
+    let kept = kept | u8::from(byte == ESC);
     low & !kept | u8::from(byte == 0x7f)
 }
 
@@ -76,7 +112,7 @@ pub(super) fn without_break(line: &[u8]) -> &[u8] {
 mod tests {
     use proptest::prelude::*;
 
-    use super::{Cleaner, is_clean};
+    use super::{Cleaner, is_usual};
 
     fn cleaned(pieces: &[&[u8]]) -> String {
         let mut cleaner = Cleaner::default();
@@ -99,7 +135,7 @@ mod tests {
         for (pieces, expected) in cases {
             assert_eq!(cleaned(pieces), expected, "{pieces:?}");
         }
-        assert!(is_clean("°C: 5\r\n".as_bytes()) && !is_clean(b"\xc2") && !is_clean(b"\x1b"));
+        assert!(is_usual("°C: 5\r\n".as_bytes()) && !is_usual(b"\xc2") && !is_usual(b"a\rb"));
     }
 
     proptest! {

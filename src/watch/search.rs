@@ -2,8 +2,8 @@
 //!
 //! A block of lines is asked for the needles of all patterns: for up to some hundred of them by
 //! comparing many bytes at a time, which is several times as fast as following an automaton
-//! from byte to byte. Needles begin where they look least like the rest of a log. A line that
-//! holds one is then asked which ones, by an automaton, and only their patterns are tried.
+//! from byte to byte. A line that holds one is then asked which ones, by an automaton, and only
+//! their patterns are tried.
 
 use aho_corasick::packed;
 use aho_corasick::{AhoCorasick, AhoCorasickKind};
@@ -14,10 +14,10 @@ use super::pattern::{Both, Pattern, of_many_lines};
 
 /// Needles of at least this length can be told from most of a text by their beginning.
 const LONG: usize = 4;
-/// So many needles are looked for in one pass.
-const GROUP: usize = 64;
+/// So many needles are looked for in one pass: with more of them too much looks like one.
+const GROUP: usize = 32;
 /// So many passes are better than an automaton.
-const GROUPS: usize = 4;
+const GROUPS: usize = 8;
 
 /// Looks for all patterns of a process.
 #[derive(Debug)]
@@ -174,39 +174,16 @@ impl Group {
 
 /// Short needles by themselves: they would slow down the search for the others.
 fn groups(needles: &[Vec<u8>]) -> Vec<Group> {
-    let cut: Vec<&[u8]> = needles.iter().map(|needle| from_the_rarest(needle)).collect();
-    let (long, short): (Vec<&[u8]>, Vec<&[u8]>) =
-        cut.into_iter().partition(|needle| needle.len() >= LONG);
+    let all = needles.iter().map(Vec::as_slice);
+    let (long, short): (Vec<&[u8]>, Vec<&[u8]>) = all.partition(|needle| needle.len() >= LONG);
     let passes = long.len().div_ceil(GROUP);
     let size = if passes > GROUPS { long.len() } else { long.len().div_ceil(passes.max(1)) };
     long.chunks(size.max(1)).chain([&short[..]]).filter_map(Group::of).collect()
 }
 
-/// The needle from that place on where four bytes are rarest: where those aren't, it is not.
-fn from_the_rarest(needle: &[u8]) -> &[u8] {
-    let rarity = |at: &usize| needle[*at..at + LONG].iter().map(|&byte| rarity(byte)).sum::<u32>();
-    let last = needle.len().saturating_sub(LONG);
-    let starts = if needle.len() < LONG { 0..0 } else { 0..last + 1 };
-    // The first one of several, which is the longest.
-    let start = starts.rev().max_by_key(rarity).unwrap_or(0);
-    &needle[start..]
-}
-
-/// How rarely a byte is seen in logs, roughly.
-fn rarity(byte: u8) -> u32 {
-    match byte {
-        b' ' | b'0'..=b'2' => 0,
-        b'e' | b't' | b'a' | b'o' | b'i' | b'n' | b's' | b'r' => 1,
-        b'3'..=b'9' | b':' | b'-' | b'.' | b'/' | b'd' | b'l' | b'c' => 2,
-        b'u' | b'm' | b'p' | b'h' | b'g' | b'f' | b'"' | b'=' | b',' | b'_' => 3,
-        b'b' | b'v' | b'w' | b'y' | b'k' => 4,
-        _ => 6,
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use super::{Both, Group, Search, Walk, from_the_rarest};
+    use super::{Both, Group, Search, Walk};
     use crate::model::rules::Text;
     use crate::watch::pattern::Pattern;
 
@@ -260,23 +237,12 @@ mod tests {
         let words: Vec<String> = (0..150).map(|number| format!("word{number:03}")).collect();
         let patterns: Vec<(&str, bool)> = words.iter().map(|word| (word.as_str(), false)).collect();
         let found = search(&patterns);
-        assert_eq!(found.groups.len(), 3);
+        assert_eq!(found.groups.len(), 5);
         assert_eq!(lines(&found, "a\nb word077\nword150\nword149\n"), ["b word077", "word149"]);
         let many: Vec<String> = (0..400).map(|number| format!("word{number:03}")).collect();
         let patterns: Vec<(&str, bool)> = many.iter().map(|word| (word.as_str(), false)).collect();
         let found = search(&patterns);
         assert!(matches!(found.groups[..], [Group::Automaton(_)]));
         assert_eq!(lines(&found, "a\nb word377\n"), ["b word377"]);
-    }
-
-    #[test]
-    fn a_needle_begins_where_it_is_rarest() {
-        for (needle, rest) in
-            [("error: eaddrinuse", "use"), ("panic:", "panic:"), ("in", "in"), ("", "")]
-        {
-            assert!(from_the_rarest(needle.as_bytes()).ends_with(rest.as_bytes()));
-            let cut = from_the_rarest(needle.as_bytes());
-            assert!(cut.len() >= needle.len().min(4) && needle.as_bytes().ends_with(cut));
-        }
     }
 }
