@@ -101,6 +101,9 @@ pub struct Culprit {
     pub exit: Exit,
     /// How long it had run, nanoseconds.
     pub ran_ns: u64,
+    /// Why, in a sentence, if that could be found out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cause: Option<String>,
 }
 
 /// The engine does not answer any more: it is ending or has ended.

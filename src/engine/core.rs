@@ -6,6 +6,7 @@ use std::time::Duration;
 use tokio::sync::{oneshot, watch};
 use tokio::time::Instant;
 
+use super::crashes::Crashes;
 use super::pane::{PaneTrack, Patience, Sink};
 use super::probes::Probes;
 use super::queue::{Event, Queue};
@@ -56,6 +57,8 @@ pub(super) struct Engine {
     pub(super) last_answers: Vec<(u64, Outcome)>,
     /// It was told that the disk of the journal takes nothing.
     pub(super) spilling: bool,
+    /// Reports that are being made.
+    pub(super) crashes: Crashes,
     /// What is being asked about processes.
     pub(super) probes: Probes,
     /// What was decided and is done once the state it follows from is saved.
@@ -89,6 +92,7 @@ impl Engine {
             Event::Opened(ids, result) => self.opened(&ids, &result),
             Event::Asked(question, trouble) => self.asked(question, trouble),
             Event::StopAsked(id, life, trouble) => self.stop_asked(id, life, trouble),
+            Event::Examined(id, notice) => self.examined(id, notice),
             Event::Piped(id, closed, result) => self.piped(id, closed, result),
         }
     }

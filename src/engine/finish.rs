@@ -35,7 +35,9 @@ impl Engine {
             return;
         }
         self.remove_tmux_socket();
-        let end_of_run = End { code, culprit: self.culprit() };
+        let cause = self.finish_reports().await;
+        let culprit = self.culprit().map(|culprit| Culprit { cause, ..culprit });
+        let end_of_run = End { code, culprit };
         self.say_end(&end_of_run);
         self.publish();
         if let Err(error) = self.runtime.clear() {
@@ -151,6 +153,7 @@ impl Engine {
             | Event::Piped(..)
             | Event::Swept(..)
             | Event::Asked(..)
+            | Event::Examined(..)
             | Event::StopAsked(..) => {}
         }
     }
@@ -168,7 +171,7 @@ impl Engine {
     fn culprit(&self) -> Option<Culprit> {
         let culprit = self.saved.supervisor.culprit.as_ref()?;
         let name = self.plan.processes[culprit.id].name.clone();
-        Some(Culprit { name, exit: culprit.exit, ran_ns: culprit.ran })
+        Some(Culprit { name, exit: culprit.exit, ran_ns: culprit.ran, cause: None })
     }
 
     /// How it ended stays in the journal, for views that come too late to be told.

@@ -7,6 +7,7 @@
 
 mod adopt;
 mod core;
+mod crashes;
 mod effects;
 mod finish;
 pub mod guard;

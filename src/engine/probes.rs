@@ -21,6 +21,7 @@ use tokio::time::{sleep, timeout};
 
 use super::core::Engine;
 use super::queue::Event;
+use crate::crash::Trigger;
 use crate::model::plan::ProcessPlan;
 use crate::model::rules::{Check, Probe};
 use crate::model::text::OsText;
@@ -136,7 +137,14 @@ impl Engine {
                 self.probes.0.remove(&question);
                 self.input(Input::Passed(id, life, check));
             }
-            None => self.input(Input::Looked(id, life, trouble)),
+            None => {
+                let live = self.plan.processes[id].rules.live.as_ref();
+                if let (Some(live), true) = (live, trouble.is_some()) {
+                    let (probe, failures) = (live.probe.clone(), live.failures.max(1));
+                    self.blame(id, life, Trigger::NotLive { probe, failures });
+                }
+                self.input(Input::Looked(id, life, trouble));
+            }
         }
     }
 }

@@ -32,6 +32,8 @@ pub(super) enum Event {
     Asked(Question, Option<String>),
     /// The stop command of a life has ended, and what was wrong with it, if anything.
     StopAsked(ProcId, u64, Option<String>),
+    /// What is to be said of a crash.
+    Examined(ProcId, Vec<String>),
     /// A dead pipe was looked after: whether it had been closed, not its sink killed, and whether
     /// the pane was piped again.
     Piped(ProcId, bool, Result<bool, TmuxError>),

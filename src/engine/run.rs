@@ -15,6 +15,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::Instant;
 
 use super::core::Engine;
+use super::crashes::Crashes;
 use super::guard::{Handover, News, tell};
 use super::pane::PaneTrack;
 use super::probes::Probes;
@@ -220,6 +221,7 @@ fn build(runtime: &Runtime) -> Result<(Engine, bool), RunError> {
         last_answers: vec![],
         spilling: false,
         probes: Probes::default(),
+        crashes: Crashes::default(),
         due: vec![],
         unsaved: false,
         lock: None,
@@ -284,6 +286,7 @@ impl Engine {
             self.greet();
             None
         };
+        self.crashes.begin();
         self.publish();
         if let Some(news) = &mut news {
             let first_record = self.saved.first_record;

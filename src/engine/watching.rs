@@ -10,6 +10,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::core::Engine;
+use crate::crash::{Line, Trigger};
 use crate::journal::cursor::{Cursor, Filter};
 use crate::journal::query;
 use crate::journal::reader::IndexReader;
@@ -159,6 +160,17 @@ impl Engine {
             },
         };
         if let Some(input) = input {
+            if matches!(input, Input::Failing(..)) {
+                let text = match rule {
+                    Rule::Failure(number) => rules.failures.get(number).map(|f| f.text.clone()),
+                    Rule::Flag(number) => rules.flags.get(number).map(|flag| flag.text.clone()),
+                    Rule::Ready(_) => None,
+                };
+                if let Some(pattern) = text {
+                    let line = Line { text: line.clone(), ..Line::default() };
+                    self.blame(id, life, Trigger::FailurePattern { pattern, line });
+                }
+            }
             self.decide(input);
         }
     }

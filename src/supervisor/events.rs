@@ -1,6 +1,7 @@
 //! What goes into the machine, and what comes out.
 
 use super::ProcId;
+use crate::model::Exit;
 use crate::model::request::{Outcome, Request};
 use crate::model::rules::FailureAction;
 use crate::pane::life::{Entry, Member};
@@ -65,6 +66,8 @@ pub enum Effect {
     },
     /// Write a line of the supervisor's own into the log.
     Say(Word),
+    /// A life has ended as it should not.
+    Crashed(Crash),
     /// Tell a client how its request went.
     Answer(u64, Outcome),
     /// Nothing is left to do: end with this code.
@@ -78,9 +81,25 @@ impl Effect {
             Self::Open(ids) => ids.contains(&process),
             Self::Want { id, .. } | Self::Signal { id, .. } | Self::Close(id) => *id == process,
             Self::Say(word) => word.id == Some(process),
+            Self::Crashed(crash) => crash.id == process,
             Self::Answer(..) | Self::Finish(_) => false,
         }
     }
+}
+
+/// A life that has ended as it should not. Times are nanoseconds since the epoch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Crash {
+    /// Whose.
+    pub id: ProcId,
+    /// Number of the life.
+    pub life: u64,
+    /// How it ended.
+    pub exit: Exit,
+    /// When it began.
+    pub started: u64,
+    /// When it ended.
+    pub ended: u64,
 }
 
 /// A line of the supervisor's own.

@@ -1,6 +1,6 @@
 //! What a pane tells: its shim's entries, and the end of the shim itself.
 
-use super::{Course, Effect, Goal, Pane, Phase, Proc, ProcId, Supervisor, Word};
+use super::{Course, Crash, Effect, Goal, Pane, Phase, Proc, ProcId, Supervisor, Word};
 use crate::model::Exit;
 use crate::pane::life::{Entry, LifeEvent, Member};
 
@@ -125,7 +125,8 @@ impl Supervisor {
             return;
         }
         let asked = proc.told >= life;
-        let ran = at.saturating_sub(proc.since);
+        let started = proc.since;
+        let ran = at.saturating_sub(started);
         proc.phase = Phase::Ending { life, exit };
         proc.since = at;
         let ours = asked && by_our_hand(exit, proc.stop_signal);
@@ -135,8 +136,12 @@ impl Supervisor {
             (false, _) => exit.shell_status(),
         };
         let again = proc.goal == Goal::Run && proc.life > life;
+        let crashed = proc.failed == life || !asked && !again && !proc.rules.is_good(exit);
         if !again && !asked {
             self.ended_by_itself(id, (exit, at, ran), out);
+        }
+        if crashed {
+            out.push(Effect::Crashed(Crash { id, life, exit, started, ended: at }));
         }
     }
 

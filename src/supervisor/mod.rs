@@ -25,7 +25,7 @@ use serde::{Deserialize, Serialize};
 use crate::model::Exit;
 use crate::model::plan::Plan;
 use crate::pane::spec::Want;
-pub use events::{Effect, Input, Word};
+pub use events::{Crash, Effect, Input, Word};
 pub use proc::{Broken, Goal, Pane, Phase, Proc, ProcId, Ready};
 pub use ready::Question;
 use ticket::Ticket;

@@ -172,6 +172,7 @@ impl Supervisor {
             return;
         }
         self.tell_broken(id, why, out);
+        self.procs[id].failed = self.procs[id].current_life();
         if !self.procs[id].told_to_stop() {
             self.stop(id, out);
         }
@@ -211,6 +212,7 @@ impl Supervisor {
             let why = format!("failed {} times in a row, at last it {why}", proc.failures);
             return self.break_off(id, &why, out);
         }
+        proc.failed = proc.current_life();
         // The first time at once: it was not its end that told, but somebody who looked.
         let pause = if proc.streak == 0 { 0 } else { proc.next_pause() };
         proc.streak = proc.streak.saturating_add(1);

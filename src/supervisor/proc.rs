@@ -184,6 +184,9 @@ pub struct Proc {
     /// It has failed for good.
     #[serde(default)]
     pub broken: Option<Broken>,
+    /// The newest life that was ended because it had failed; 0 for none.
+    #[serde(default)]
+    pub failed: u64,
     /// It was not started, because of this.
     #[serde(default)]
     pub skip: Option<String>,
@@ -231,6 +234,7 @@ impl Proc {
             misses: 0,
             failures: 0,
             broken: None,
+            failed: 0,
             skip: None,
             dismissed: false,
             swept: false,

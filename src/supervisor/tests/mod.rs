@@ -178,6 +178,10 @@ impl World {
             Effect::Signal { id, pid, .. } => {
                 assert_eq!(self.machine.procs[id].pid(), Some(pid), "nobody else's number");
             }
+            Effect::Crashed(crash) => {
+                let proc = &self.machine.procs[crash.id];
+                assert!(crash.life <= proc.life && crash.started <= crash.ended);
+            }
             Effect::Say(word) => self.said.push(word.text),
             Effect::Answer(ticket, outcome) => self.answers.push((ticket, outcome)),
             Effect::Finish(code) => self.finished.push(code),
