@@ -188,6 +188,7 @@ impl Shown {
             name: culprit.name.as_str(),
             exit: culprit.exit,
             uptime: Duration::from_nanos(culprit.ran_ns),
+            cause: culprit.cause.as_deref(),
             last_lines: &lines,
         }])
     }

@@ -105,6 +105,35 @@ struct Ended {
     culprit: Option<Culprit>,
 }
 
+/// States of something that has ended by itself, or was ended because it had failed.
+const ENDED: [&str; 4] = ["exited", "broken", "error", "restarting"];
+
+/// Why something that has not ended is not as it should be, if it is not.
+fn held_up(process: &ProcessState, state: &State) -> Option<Cause> {
+    let known = |text: &str| {
+        let names = state.processes.iter().map(|other| other.name.as_str());
+        names.filter(|name| text.starts_with(&format!("{name} "))).map(str::to_owned).last()
+    };
+    let skipped = process.reason.as_deref().and_then(|reason| reason.strip_prefix("skipped: "));
+    let (kind, text, of) = if let Some(why) = skipped {
+        (Kind::DependencyNotReady, why.to_owned(), known(why))
+    } else if let Some(reason) = &process.reason {
+        (Kind::Other, reason.clone(), None)
+    } else if let Some(why) = process.not_ready.as_ref().filter(|_| process.state == "running") {
+        (Kind::ReadinessTimedOut, format!("it did not become ready: {why}"), None)
+    } else {
+        let first = process.awaits.first()?.to_string();
+        let names: Vec<_> = process.awaits.iter().map(ToString::to_string).collect();
+        (Kind::DependencyNotReady, format!("it waits for {}", names.join(", ")), Some(first))
+    };
+    let next = match of {
+        Some(name) => format!("tmo why {name}"),
+        None => format!("tmo logs {}", process.name),
+    };
+    let (certainty, next) = (Certainty::Certain, Some(next));
+    Some(Cause { kind, certainty, text, evidence: None, place: None, next })
+}
+
 impl<'a> Case<'a> {
     fn new(
         instance: &'a Instance,
@@ -128,13 +157,13 @@ impl<'a> Case<'a> {
         }
         // What does not run comes first; of these, what happened last.
         asked.sort_by_key(|process| (process.state == "running", std::cmp::Reverse(process.since)));
-        for process in asked.iter().filter(|process| process.state == "exited") {
+        for process in asked.iter().filter(|process| ENDED.contains(&&*process.state)) {
             if let Some(found) = self.last_end(&process.name, &state.run, None)? {
                 return Ok(Some(self.answer(found, Some(process))));
             }
         }
-        if let Some(process) = asked.iter().find(|process| process.reason.is_some()) {
-            return Ok(Some(self.waits(process)));
+        if let Some((process, cause)) = asked.iter().find_map(|p| Some((p, held_up(p, state)?))) {
+            return Ok(Some(self.waits(process, cause)));
         }
         let crash = self
             .reports
@@ -294,15 +323,7 @@ impl<'a> Case<'a> {
     }
 
     /// Something that has not ended, and why it is as it is.
-    fn waits(&self, process: &ProcessState) -> Answer {
-        let cause = Cause {
-            kind: Kind::Other,
-            certainty: Certainty::Certain,
-            text: process.reason.clone().unwrap_or_default(),
-            evidence: None,
-            place: None,
-            next: Some(format!("tmo logs {}", process.name)),
-        };
+    fn waits(&self, process: &ProcessState, cause: Cause) -> Answer {
         let lines = self.source.last_lines(&process.name, LAST as u64).unwrap_or_default();
         let lines = String::from_utf8_lossy(&lines);
         Answer {

@@ -14,7 +14,7 @@ use tokio::time::{Instant, timeout};
 
 use super::core::Engine;
 use super::queue::Event;
-use crate::crash::{self, CrashInput, CrashReport, Lived, Oom, Trigger};
+use crate::crash::{self, CrashInput, CrashReport, Kind, Lived, Oom, Trigger};
 use crate::model::rules::Restart;
 use crate::supervisor::{Course, Crash, ProcId, Word};
 
@@ -140,7 +140,8 @@ impl Engine {
         for (id, task) in std::mem::take(&mut self.crashes.pending) {
             match timeout(PATIENCE, task).await {
                 Ok(Ok(Some(report))) if Some(id) == culprit => {
-                    cause = report.cause().map(|cause| cause.text.clone());
+                    let told = report.cause().filter(|cause| says_more(cause.kind));
+                    cause = told.map(|cause| cause.text.clone());
                 }
                 Ok(_) => {}
                 Err(_) => tracing::error!("a crash report was not done in time"),
@@ -148,4 +149,9 @@ impl Engine {
         }
         cause
     }
+}
+
+/// Whether a cause is more than how it ended, which is told beside it.
+const fn says_more(kind: Kind) -> bool {
+    !matches!(kind, Kind::ExitCode | Kind::Signal | Kind::EndedEarly | Kind::Other)
 }

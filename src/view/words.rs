@@ -15,6 +15,8 @@ pub struct Death<'a> {
     pub exit: Exit,
     /// How long it had run.
     pub uptime: Duration,
+    /// Why, in a sentence, if that is known.
+    pub cause: Option<&'a str>,
     /// Its last lines as they are in its stream, newlines or not.
     pub last_lines: &'a [&'a [u8]],
 }
@@ -33,7 +35,9 @@ fn told(death: &Death<'_>) -> Vec<String> {
     };
     let quoted: Vec<String> = death.last_lines.iter().map(|line| quote(line)).collect();
     let more = if quoted.is_empty() { "" } else { "; its last lines:" };
-    let head = format!("{} {how} after {}{more}", death.name, duration(death.uptime));
+    let cause =
+        death.cause.map_or_else(String::new, |cause| format!(" ({})", quote(cause.as_bytes())));
+    let head = format!("{} {how} after {}{cause}{more}", death.name, duration(death.uptime));
     std::iter::once(head).chain(quoted.into_iter().map(|line| format!("  {line}"))).collect()
 }
 
@@ -103,12 +107,14 @@ mod tests {
                 name: "web",
                 exit: Exit::Code(3),
                 uptime: Duration::from_secs(12),
+                cause: None,
                 last_lines: &[b"listening\r\n", b"\x1b[31mport 5000 \rin use\x1b[0m\r\n", b"bye"],
             },
             Death {
                 name: "worker#2",
                 exit: Exit::Signal(9),
                 uptime: Duration::from_millis(40),
+                cause: None,
                 last_lines: &[],
             },
         ];
@@ -131,6 +137,7 @@ mod tests {
             name: "web",
             exit: Exit::Code(0),
             uptime: Duration::ZERO,
+            cause: None,
             last_lines: &[long.as_bytes()],
         };
         let words = last_words(&[death]);
