@@ -109,7 +109,7 @@ impl Engine {
     }
 
     fn report(&mut self, id: ProcId, input: CrashInput) {
-        let hurry = self.crashes.hurry.clone();
+        let (hurry, queue) = (self.crashes.hurry.clone(), self.queue.clone());
         let dir = self.crash_dir();
         let task = spawn_local(async move {
             // Either will do.
@@ -121,7 +121,9 @@ impl Engine {
                 }
                 report
             });
-            made.await.ok()
+            let report = made.await.ok()?;
+            queue.push(Event::Reported(Box::new(report.clone())));
+            Some(report)
         });
         self.crashes.pending.retain(|(_, task)| !task.is_finished());
         self.crashes.pending.push((id, task));

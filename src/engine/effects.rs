@@ -23,6 +23,7 @@ impl Engine {
             Effect::Close(id) => self.close(id),
             Effect::Signal { id, pid, signal } => self.signal(id, pid, signal),
             Effect::Say(word) => self.say(&word),
+            Effect::Reached(post) => self.reached(post),
             Effect::Crashed(crash) => self.crashed(&crash),
             Effect::Answer(ticket, outcome) => {
                 if matches!(self.saved.supervisor.course, Course::Done { .. }) {

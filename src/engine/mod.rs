@@ -11,6 +11,7 @@ mod crashes;
 mod effects;
 mod finish;
 pub mod guard;
+mod hooks;
 mod losses;
 mod opening;
 mod pane;

@@ -14,6 +14,7 @@ use hyper::header::{HOST, USER_AGENT};
 use hyper::{Request, Uri};
 use hyper_util::rt::TokioIo;
 use nix::libc::SIGKILL;
+use tokio::io::AsyncWriteExt as _;
 use tokio::net::TcpStream;
 use tokio::process::Command;
 use tokio::task::{JoinHandle, spawn_local};
@@ -22,7 +23,7 @@ use tokio::time::{sleep, timeout};
 use super::core::Engine;
 use super::queue::Event;
 use crate::crash::Trigger;
-use crate::model::plan::ProcessPlan;
+use crate::model::plan::{Plan, ProcessPlan};
 use crate::model::rules::{Check, Probe};
 use crate::model::text::OsText;
 use crate::plan::process_env;
@@ -132,20 +133,16 @@ impl Engine {
     /// Somebody was asked.
     pub(super) fn asked(&mut self, question: Question, trouble: Option<String>) {
         let Question { id, life, check } = question;
-        match check {
-            Some(check) => {
-                self.probes.0.remove(&question);
-                self.input(Input::Passed(id, life, check));
-            }
-            None => {
-                let live = self.plan.processes[id].rules.live.as_ref();
-                if let (Some(live), true) = (live, trouble.is_some()) {
-                    let (probe, failures) = (live.probe.clone(), live.failures.max(1));
-                    self.blame(id, life, Trigger::NotLive { probe, failures });
-                }
-                self.input(Input::Looked(id, life, trouble));
-            }
+        if let Some(check) = check {
+            self.probes.0.remove(&question);
+            return self.input(Input::Passed(id, life, check));
         }
+        let live = self.plan.processes[id].rules.live.as_ref();
+        if let (Some(live), true) = (live, trouble.is_some()) {
+            let (probe, failures) = (live.probe.clone(), live.failures.max(1));
+            self.blame(id, life, Trigger::NotLive { probe, failures });
+        }
+        self.input(Input::Looked(id, life, trouble));
     }
 }
 
@@ -210,6 +207,20 @@ async fn get(url: &str) -> Result<(), String> {
 }
 
 impl Run {
+    /// A command in the root and the environment of a run.
+    pub(super) fn new(plan: &Plan, command: &OsText) -> Self {
+        let mut env = plan.env.clone();
+        for name in ["TMO_SOCKET", "OVERMIND_SOCKET"] {
+            env.push((name.into(), plan.socket.clone()));
+        }
+        Self { shell: "/bin/sh".into(), command: command.clone(), cwd: plan.root.clone(), env }
+    }
+
+    /// Set a variable.
+    pub(super) fn set(&mut self, name: &str, value: &str) {
+        self.env.push((name.into(), value.into()));
+    }
+
     /// Run it; what was wrong with it, if anything.
     pub(super) async fn succeeds(&self) -> Result<(), String> {
         match self.status().await {
@@ -221,19 +232,28 @@ impl Run {
 
     /// Run it to its end. If this is given up, all that it has started is killed.
     async fn status(&self) -> std::io::Result<std::process::ExitStatus> {
+        self.feed(&[]).await
+    }
+
+    /// The same with something on its standard input.
+    pub(super) async fn feed(&self, input: &[u8]) -> std::io::Result<std::process::ExitStatus> {
         let mut child = Command::new(self.shell.as_path())
             .arg("-c")
             .arg(self.command.as_path())
             .env_clear()
             .envs(self.env.iter().map(|(name, value)| (&name.0, &value.0)))
             .current_dir(&self.cwd.0)
-            .stdin(Stdio::null())
+            .stdin(if input.is_empty() { Stdio::null() } else { Stdio::piped() })
             .stdout(Stdio::null())
             .stderr(Stdio::null())
             .process_group(0)
             .kill_on_drop(true)
             .spawn()?;
         let mut group = Group(child.id());
+        if let Some(mut stdin) = child.stdin.take() {
+            // Who does not read it does not want it.
+            let _ = stdin.write_all(input).await;
+        }
         let status = child.wait().await;
         group.0 = None;
         status

@@ -11,6 +11,7 @@
 mod events;
 mod gate;
 mod life;
+mod lifecycle;
 mod policy;
 mod proc;
 mod ready;
@@ -26,6 +27,7 @@ use crate::model::Exit;
 use crate::model::plan::Plan;
 use crate::pane::spec::Want;
 pub use events::{Crash, Effect, Input, Word};
+pub use lifecycle::Milepost;
 pub use proc::{Broken, Goal, Pane, Phase, Proc, ProcId, Ready};
 pub use ready::Question;
 use ticket::Ticket;
@@ -58,6 +60,9 @@ pub struct Supervisor {
     pub culprit: Option<Culprit>,
     /// The tmux server is gone.
     pub tmux_gone: bool,
+    /// What the run has come to so far.
+    #[serde(default)]
+    passed: Vec<Milepost>,
     /// Requests that were made under a key, the oldest first.
     #[serde(default)]
     keyed: Vec<(String, Ticket)>,
@@ -87,6 +92,7 @@ impl Supervisor {
             worst: 0,
             culprit: None,
             tmux_gone: false,
+            passed: vec![],
             keyed: vec![],
             tickets: vec![],
         };
@@ -111,6 +117,7 @@ impl Supervisor {
             Input::Failing(id, life, action, line) => {
                 self.failing((id, life), (action, &line), now, &mut out);
             }
+            Input::Enough(code) => self.enough(code, &mut out),
             Input::TmuxGone => self.on_tmux_gone(&mut out),
             Input::Alarm => self.on_alarm(now, &mut out),
             Input::Ask(ticket, request, key) => {

@@ -174,9 +174,11 @@ impl Supervisor {
     /// nothing is left.
     pub(super) fn settle(&mut self, now: u64, out: &mut Vec<Effect>) {
         self.open_gates(now, out);
+        self.tell_mileposts(out);
         if self.course == Course::Quit {
             self.dismiss_in_turn(out);
             self.sweep(now, out);
+            self.tell_mileposts(out);
             let left = |proc: &Proc| {
                 proc.alive() && !matches!(proc.phase, Phase::Stuck { .. })
                     || proc.pane == Pane::Opening && !self.tmux_gone

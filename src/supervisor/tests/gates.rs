@@ -296,7 +296,7 @@ fn what_does_not_work_any_more_is_started_again() {
     assert_eq!(world.machine.procs[API].current_life(), 2);
 }
 
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Copy)]
 enum Step {
     Turn(usize, bool),
     Deliver(usize),

@@ -2,6 +2,7 @@
 
 mod any_order;
 mod gates;
+mod lifecycle;
 mod rules;
 
 use std::collections::VecDeque;
@@ -133,6 +134,7 @@ struct World {
     answers: Vec<(u64, Outcome)>,
     finished: Vec<u8>,
     said: Vec<String>,
+    reached: Vec<crate::supervisor::Milepost>,
     now: u64,
 }
 
@@ -148,6 +150,7 @@ impl World {
             answers: vec![],
             finished: vec![],
             said: vec![],
+            reached: vec![],
             now: 0,
         };
         world.input(Input::Begin);
@@ -182,6 +185,7 @@ impl World {
                 let proc = &self.machine.procs[crash.id];
                 assert!(crash.life <= proc.life && crash.started <= crash.ended);
             }
+            Effect::Reached(post) => self.reached.push(post),
             Effect::Say(word) => self.said.push(word.text),
             Effect::Answer(ticket, outcome) => self.answers.push((ticket, outcome)),
             Effect::Finish(code) => self.finished.push(code),
