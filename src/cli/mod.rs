@@ -34,6 +34,7 @@ mod request;
 mod run;
 mod start;
 mod terminal;
+mod trial;
 mod view;
 mod wait;
 mod why;

@@ -14,6 +14,7 @@ use super::persona::Persona;
 use super::ports::{self, taken_ports};
 use super::print_config;
 use super::progress::Progress;
+use super::trial::Trial;
 use super::view::{self, Shown, Until};
 use super::wait::Readiness;
 use crate::backend::tmux::version;
@@ -29,7 +30,7 @@ use crate::engine::guard::News;
 use crate::engine::runtime::Runtime;
 use crate::journal::{Dirs, IndexReader, Position};
 use crate::model::ProcName;
-use crate::model::plan::{Inherit, Plan, ProcessPlan};
+use crate::model::plan::{Inherit, OnExit, Plan, ProcessPlan};
 use crate::model::request::Request;
 use crate::pane::paths::spill_dir;
 use crate::plan::{self, Facts, Settings};
@@ -56,10 +57,33 @@ pub(super) struct Start {
     daemonize: bool,
     timestamps: bool,
     wait: Option<Readiness>,
+    exit_code_from: Option<String>,
+    trial: bool,
+}
+
+/// The run ends with this process.
+fn end_with(plan: &mut Plan, name: &str) -> Result<(), CliError> {
+    let known = |process: &&mut ProcessPlan| process.name.matches(name);
+    let Some(process) = plan.processes.iter_mut().find(known) else {
+        let names: Vec<_> = plan.processes.iter().map(|process| process.name.clone()).collect();
+        return Err(CliError::unknown(name, &names));
+    };
+    (process.on_exit, process.rules.restart) = (OnExit::StopAll, None);
+    plan.exit_code_from = Some(process.name.clone());
+    Ok(())
 }
 
 /// Start, adopt or attach; returns the exit code of the run (0 for `-D`).
-pub(super) fn start(args: StartArgs, out: &mut dyn Write) -> Result<u8, CliError> {
+pub(super) fn start(mut args: StartArgs, out: &mut dyn Write) -> Result<u8, CliError> {
+    if args.until_ready {
+        args.wait.get_or_insert_default();
+        let trial = Trial::new(&args)?;
+        return trial.run(|| begin(args, out));
+    }
+    begin(args, out)
+}
+
+fn begin(args: StartArgs, out: &mut dyn Write) -> Result<u8, CliError> {
     let names = args.names.clone();
     let client = ClientArgs { socket: args.socket.clone(), network: args.network.clone() };
     let (if_needed, print_config) = (args.if_needed, args.print_config);
@@ -128,7 +152,8 @@ impl Start {
     pub(super) fn gather(args: StartArgs) -> Result<Self, CliError> {
         let inherit = inherit_here();
         let_owner_in();
-        let wait = args.wait.clone();
+        let (wait, exit_code_from) = (args.wait.clone(), args.exit_code_from.clone());
+        let trial = args.until_ready;
         let typed = StartOptions::from(args);
         let context = Context::here()?;
         let project = Project::locate(&context.start_dir, &typed, &context.env)?;
@@ -137,7 +162,19 @@ impl Start {
         let wait = wait.as_deref().map(Readiness::read).transpose()?;
         let daemonize = wait.is_some() || typed.daemonize(&context.env)?;
         let timestamps = typed.show_timestamps(&context.env)?;
-        Ok(Self { typed, context, project, runtime, tmo, inherit, daemonize, timestamps, wait })
+        Ok(Self {
+            typed,
+            context,
+            project,
+            runtime,
+            tmo,
+            inherit,
+            daemonize,
+            timestamps,
+            wait,
+            exit_code_from,
+            trial,
+        })
     }
 
     /// Resolve what is to be run and leave it where the guardian finds it; nothing if there is a
@@ -198,6 +235,9 @@ impl Start {
         }
         warnings.extend(plan::oddities(&loaded, &plan).iter().map(ToString::to_string));
         self.choose(&mut plan)?;
+        if let Some(name) = &self.exit_code_from {
+            end_with(&mut plan, name)?;
+        }
         if let Some(ready) = &self.wait {
             let begin = plan.processes.iter().filter(|process| !process.waits);
             ready.check(&begin.map(|process| process.name.clone()).collect::<Vec<_>>())?;
@@ -306,7 +346,8 @@ impl Start {
             "Daemonized. `tmo echo` shows the log, `tmo quit` ends it (socket {})\n",
             plan.socket_shown.as_path().display()
         );
-        let farewell = Persona::here().speak(&farewell);
+        // What follows a trial is its command.
+        let farewell = if self.trial { String::new() } else { Persona::here().speak(&farewell) };
         if self.wait.is_some() || !self.daemonize {
             let mut shown = self.shown(plan, (first, shown), door);
             shown.early = Some(early);

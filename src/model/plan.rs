@@ -70,6 +70,9 @@ pub struct Plan {
     /// Where crash reports go, absolute, if not beside the journal.
     #[serde(default)]
     pub crash_dir: Option<OsText>,
+    /// The exit code of the run is that of this process, whose end ends it.
+    #[serde(default)]
+    pub exit_code_from: Option<ProcName>,
     /// The processes, in the order of the Procfile.
     pub processes: Vec<ProcessPlan>,
 }

@@ -159,6 +159,7 @@ pub fn resolve(
         name_width,
         formation_port_step: settings.ports.map_or(0, |ports| ports.instance),
         colors: settings.colors.clone(),
+        exit_code_from: None,
         hooks: loaded.toml.hooks.clone(),
         crash_dir: crash_dir.map(Into::into),
         processes,

@@ -20,6 +20,8 @@ pub(super) enum Prospect {
 impl Supervisor {
     /// Know the rules of the plan. They are no part of what is saved.
     pub fn attach(&mut self, plan: &Plan) {
+        let from = plan.exit_code_from.as_ref();
+        self.exit_from = self.procs.iter().position(|proc| Some(&proc.name) == from);
         for (proc, process) in self.procs.iter_mut().zip(&plan.processes) {
             proc.rules = process.rules.clone();
         }

@@ -68,6 +68,9 @@ pub struct Supervisor {
     keyed: Vec<(String, Ticket)>,
     #[serde(skip)]
     tickets: Vec<Ticket>,
+    /// The exit code of the run is that of this one; the plan knows it.
+    #[serde(skip)]
+    exit_from: Option<ProcId>,
 }
 
 /// The process whose end made everything stop.
@@ -95,6 +98,7 @@ impl Supervisor {
             passed: vec![],
             keyed: vec![],
             tickets: vec![],
+            exit_from: None,
         };
         new.attach(plan);
         new

@@ -190,6 +190,11 @@ impl Supervisor {
                 let unwell = |proc: &Proc| proc.broken.is_some() || proc.skip.is_some();
                 let failed = stuck || self.procs.iter().any(unwell);
                 let code = statuses.fold(self.worst.max(u8::from(failed)), u8::max);
+                let from = self.exit_from.map(|id| &self.procs[id]);
+                let code = match from.filter(|proc| proc.last_pid.is_some()) {
+                    Some(proc) => proc.status,
+                    None => code,
+                };
                 self.course = Course::Done { code };
                 self.answer(out);
                 out.push(Effect::Finish(code));

@@ -41,6 +41,7 @@ mod strangers;
 mod tcp;
 mod tmux;
 mod trees;
+mod trial;
 mod versions;
 mod view;
 mod why;

@@ -12,7 +12,8 @@ fn report(world: &World, name: &str) -> PathBuf {
         let files = std::fs::read_dir(&dir).ok()?.flatten().map(|file| file.path());
         let of_it = |path: &PathBuf| {
             let file = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
-            file.starts_with(&format!("{name}-")) && file.ends_with(".json")
+            let whole = path.extension().is_some_and(|ending| ending == "json");
+            whole && file.starts_with(&format!("{name}-"))
         };
         files.into_iter().find(of_it)
     })

@@ -63,6 +63,7 @@ pub(crate) fn plan(names: &[&str]) -> Plan {
         name_width: 0,
         formation_port_step: 0,
         colors: vec![],
+        exit_code_from: None,
         hooks: crate::model::rules::Hooks::default(),
         crash_dir: None,
         processes: names.iter().map(process).collect(),
