@@ -16,6 +16,7 @@ mod early;
 mod echo;
 mod error;
 mod failures;
+mod flags;
 mod init;
 mod instance;
 mod launch;
@@ -105,6 +106,7 @@ fn act(args: Args, out: &mut dyn Write) -> Result<u8, CliError> {
         Some(Verb::Logs(args)) => logs::logs(&args, out),
         Some(Verb::Events(args)) => logs::logs(&args.into(), out),
         Some(Verb::Why(args)) => why::why(&args, out),
+        Some(Verb::Flags(args)) => flags::flags(&args, out),
         Some(Verb::Crashes(args)) => crashes::crashes(&args, out),
         Some(Verb::Wait(args)) => wait::wait(&args),
         Some(Verb::Signal(args)) => {

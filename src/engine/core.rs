@@ -98,7 +98,7 @@ impl Engine {
             Event::Examined(id, notice) => self.examined(id, notice),
             Event::Hooked(trouble, code) => self.hooked(trouble, code),
             Event::HookFailed(text) => self.hook_failed(text),
-            Event::Reported(report) => self.on_crash(&report),
+            Event::Reported(report) => self.reported(&report),
             Event::Piped(id, closed, result) => self.piped(id, closed, result),
         }
     }

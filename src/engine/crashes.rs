@@ -129,6 +129,19 @@ impl Engine {
         self.crashes.pending.push((id, task));
     }
 
+    /// A report is made.
+    pub(super) fn reported(&mut self, report: &CrashReport) {
+        self.note(&serde_json::json!({
+            "event": "crash-report",
+            "name": report.process_name,
+            "exitCode": report.exit_code,
+            "signal": report.signal,
+            "timestamp": report.timestamp,
+            "cause": report.cause().map(|cause| &cause.text),
+        }));
+        self.on_crash(report);
+    }
+
     fn crash_dir(&self) -> PathBuf {
         let named = self.plan.crash_dir.as_ref().map(|dir| dir.as_path().to_owned());
         named.unwrap_or_else(|| crash::store::dir_of(self.ingest.dirs()))

@@ -129,6 +129,13 @@ impl Engine {
         }
     }
 
+    /// Write down something that nobody reads in the log: it has no `text`.
+    pub(super) fn note(&mut self, event: &serde_json::Value) {
+        if let Err(error) = self.ingest.event(clock::now_ns(), event.to_string().as_bytes()) {
+            tracing::error!(%error, "an event can't be written");
+        }
+    }
+
     /// A line about the supervisor itself.
     pub(super) fn say_system(&mut self, event: &'static str, text: &str) {
         self.say(&Word { id: None, event, text: text.to_owned(), error: false });
@@ -211,6 +218,7 @@ impl Engine {
             phase: Some(process.rules.stage).filter(|stage| *stage != Stage::Main),
             groups: process.rules.groups.clone(),
             display: process.rules.display.clone(),
+            flags: self.flags(id),
         }
     }
 }

@@ -152,7 +152,7 @@ impl Engine {
                 }
             }
             Event::Opened(ids, result) => self.opened(&ids, &result),
-            Event::Reported(report) => self.on_crash(&report),
+            Event::Reported(report) => self.reported(&report),
             // That it happened is all there is to it.
             Event::TmuxExit
             | Event::Piped(..)

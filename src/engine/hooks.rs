@@ -50,7 +50,7 @@ impl Engine {
         self.hook((shown, run), &told, false);
     }
 
-    fn hook(&mut self, (shown, run): (String, Run), told: &Value, last: bool) {
+    pub(super) fn hook(&mut self, (shown, run): (String, Run), told: &Value, last: bool) {
         let (input, queue) = (told.to_string().into_bytes(), self.queue.clone());
         let task = spawn_local(async move {
             let (trouble, code) = match run.feed(&input).await {
@@ -98,7 +98,7 @@ impl Engine {
     }
 
     /// What is run, and how it is called.
-    fn command(&self, command: &OsText, event: &str) -> (String, Run) {
+    pub(super) fn command(&self, command: &OsText, event: &str) -> (String, Run) {
         let mut run = Run::new(&self.plan, command);
         run.set("TMO_EVENT", event);
         (command.as_path().display().to_string(), run)

@@ -4,7 +4,7 @@
 //! reaches the supervisor between the life entries where it belongs: after the start of its life,
 //! before its end.
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -17,6 +17,7 @@ use crate::journal::reader::IndexReader;
 use crate::journal::record::{Kind, Record};
 use crate::journal::tap::Tap;
 use crate::model::plan::ProcessPlan;
+use crate::model::request::FlagState;
 use crate::model::rules::{Action, FailureAction, Probe};
 use crate::supervisor::{Input, Phase, ProcId, Ready};
 use crate::watch::{Hit, Rule, Watcher};
@@ -34,6 +35,8 @@ pub(super) struct Watch {
     hits: VecDeque<(u64, Hit)>,
     /// When an unfinished line is looked at.
     pub(super) idle_due: Option<Instant>,
+    /// When the command of a flag was run last.
+    told: HashMap<usize, Instant>,
 }
 
 impl Watch {
@@ -48,7 +51,14 @@ impl Watch {
         let watcher = Watcher::new(rules, &[])
             .inspect_err(|error| tracing::error!(%error, "patterns"))
             .ok()?;
-        Some(Self { watcher, tap, life: 0, hits: VecDeque::new(), idle_due: None })
+        Some(Self {
+            watcher,
+            tap,
+            life: 0,
+            hits: VecDeque::new(),
+            idle_due: None,
+            told: HashMap::new(),
+        })
     }
 
     fn found(&mut self, hits: Vec<Hit>) {
@@ -132,6 +142,45 @@ impl Engine {
         }
     }
 
+    /// What the flags of a process have found.
+    pub(super) fn flags(&self, id: ProcId) -> Vec<FlagState> {
+        let Some(watch) = &self.panes[id].watch else { return vec![] };
+        let found = watch.watcher.book().flags().iter();
+        let flags = self.plan.processes[id].rules.flags.iter().zip(found);
+        flags
+            .map(|(flag, log)| FlagState {
+                name: flag.name.clone(),
+                color: flag.color,
+                count: log.count,
+                target: log.target,
+                exceeded: log.is_exceeded(),
+                last: log.matches.back().map(|found| found.line.clone()),
+            })
+            .collect()
+    }
+
+    /// A flag was found: it is written down, and its command is run, if not too often.
+    fn flagged(&mut self, id: ProcId, life: u64, number: usize, line: &str) {
+        let Some(flag) = self.plan.processes[id].rules.flags.get(number).cloned() else { return };
+        let name = self.plan.processes[id].name.clone();
+        let event = serde_json::json!({
+            "event": "flag", "name": name, "life": life, "flag": flag.name, "line": line,
+        });
+        self.note(&event);
+        let Some(command) = &flag.on_match else { return };
+        let now = Instant::now();
+        let rest = Duration::from_millis(flag.every_ms);
+        let Some(watch) = &mut self.panes[id].watch else { return };
+        if watch.told.get(&number).is_some_and(|last| now - *last < rest) {
+            return;
+        }
+        watch.told.insert(number, now);
+        let (shown, mut run) = self.command(command, "flag:matched");
+        run.set("TMO_PROCESS", name.as_str());
+        run.set("TMO_FLAG", &flag.name);
+        self.hook((shown, run), &event, false);
+    }
+
     /// Tell the supervisor what was found in lives up to this one.
     pub(super) fn tell_hits(&mut self, id: ProcId, upto: u64) {
         let current = self.saved.supervisor.procs[id].current_life();
@@ -148,6 +197,9 @@ impl Engine {
     }
 
     fn tell_hit(&mut self, id: ProcId, life: u64, Hit { rule, line }: Hit) {
+        if let Rule::Flag(number) = rule {
+            self.flagged(id, life, number, &line);
+        }
         let rules = &self.plan.processes[id].rules;
         let failing = |action| Input::Failing(id, life, action, line.clone());
         let input = match rule {

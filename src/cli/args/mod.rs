@@ -19,9 +19,9 @@ pub use settings::command;
 pub use start::StartArgs;
 pub use verbs::{
     CheckArgs, ClientArgs, CompletionsArgs, ConfigArgs, ConnectArgs, CrashAsk, CrashesArgs,
-    DoctorArgs, EchoArgs, EventsArgs, FailuresArgs, FailuresDo, InitArgs, LogsArgs, LsArgs,
-    ManArgs, NamesArgs, PsArgs, RunArgs, ScaleArgs, ScreenArgs, SendArgs, SignalArgs, WaitArgs,
-    WaitFor, WhyArgs,
+    DoctorArgs, EchoArgs, EventsArgs, FailuresArgs, FailuresDo, FlagsArgs, InitArgs, LogsArgs,
+    LsArgs, ManArgs, NamesArgs, PsArgs, RunArgs, ScaleArgs, ScreenArgs, SendArgs, SignalArgs,
+    WaitArgs, WaitFor, WhyArgs,
 };
 
 use crate::config::env::parse_bool;
@@ -204,6 +204,13 @@ Examples:
   tmo crashes show              the newest, with what everybody printed around the end
   tmo crashes show web --json   as it stands in its file")]
     Crashes(CrashesArgs),
+    /// How often the flags of tmo.toml were found in the output of processes.
+    ///
+    /// Examples:
+    ///   tmo flags
+    ///   tmo flags web --json
+    #[command(verbatim_doc_comment)]
+    Flags(FlagsArgs),
     /// Wait until processes run, have ended, said something or listen.
     #[command(after_help = "\
 Examples:

@@ -253,6 +253,20 @@ pub struct WhyArgs {
     pub client: ClientArgs,
 }
 
+/// `tmo flags`.
+#[derive(Debug, Clone, PartialEq, Eq, Default, clap::Args)]
+pub struct FlagsArgs {
+    /// Which processes; without names, all.
+    #[arg(value_name = "NAME", add = ArgValueCompleter::new(complete_name))]
+    pub names: Vec<String>,
+    /// As JSON.
+    #[arg(long)]
+    pub json: bool,
+    /// Which instance.
+    #[command(flatten)]
+    pub client: ClientArgs,
+}
+
 /// What is asked of the crash reports.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum CrashAsk {
