@@ -38,6 +38,7 @@ mod schema;
 mod scripts;
 mod settings;
 mod strangers;
+mod supervision;
 mod tcp;
 mod tmux;
 mod trees;
