@@ -93,6 +93,31 @@ fn what_was_printed_before_an_end_that_nobody_saw_counts() {
 }
 
 #[test]
+fn a_stop_command_that_takes_long_does_not_stop_the_next_life() {
+    let toml = format!(
+        "[process.web]\nstop.command = \"kill $(cat pid); {}; echo x >stopped\"\nstop.timeout = \"20s\"\n",
+        until("go")
+    );
+    let world =
+        world("web: echo $$ >pid; echo $$ >>all; exec sleep 1000\napi: exec sleep 1000\n", &toml);
+    world.ok(["start", "-D", "--any-can-die"]);
+    wait_file(&world, "pid");
+    world.ok(["stop", "web"]);
+    let mut asked = world.tmo(["restart", "web"]).spawn().unwrap();
+    eventually("it is asked for", || {
+        let life = world.field("web", "state");
+        (life == "starting" || life == "running").then_some(())
+    });
+    world.write("go", "");
+    assert!(asked.wait().unwrap().success());
+    wait_file(&world, "stopped");
+    assert_eq!(world.field("web", "state"), "running");
+    assert_eq!(world.field("web", "lives"), 2);
+    eventually("two lives", || (world.read("all").lines().count() == 2).then_some(()));
+    world.ok(["quit"]);
+}
+
+#[test]
 fn supervisors_that_are_killed_while_all_begins_start_nothing_twice() {
     let mut procfile = String::new();
     let mut toml = String::new();
