@@ -118,6 +118,40 @@ fn a_stop_command_that_takes_long_does_not_stop_the_next_life() {
 }
 
 #[test]
+fn what_a_probe_has_started_ends_with_it() {
+    let world = world(
+        "web: exec sleep 1000\n",
+        "[process.web]\nready.exec = \"sleep 4321 & echo x >>asked; true\"\n",
+    );
+    world.ok(["start", "-D"]);
+    eventually("it is ready", || (world.field("web", "ready") == true).then_some(()));
+    let left: Vec<_> =
+        world.living().into_iter().filter(|p| p.args.iter().any(|a| a == "4321")).collect();
+    assert!(left.is_empty(), "{left:?}");
+    world.ok(["quit"]);
+}
+
+#[test]
+fn a_probe_that_hangs_dies_with_the_supervisor() {
+    let world =
+        world("web: exec sleep 1000\n", "[process.web]\nready.exec = \"exec sleep 4321\"\n");
+    world.ok(["start", "-D"]);
+    let probes = || -> Vec<u32> {
+        let living = world.living().into_iter();
+        living.filter(|p| p.args.iter().any(|a| a == "4321")).map(|p| p.pid).collect()
+    };
+    let old = eventually("it is asked", || probes().first().copied());
+    kill_supervisor(&world);
+    world.ok(["ps"]);
+    eventually("only one asks", || {
+        let now = probes();
+        (now.len() == 1 && now[0] != old).then_some(())
+    });
+    world.ok(["quit"]);
+    world.wait_empty();
+}
+
+#[test]
 fn supervisors_that_are_killed_while_all_begins_start_nothing_twice() {
     let mut procfile = String::new();
     let mut toml = String::new();
