@@ -152,6 +152,24 @@ fn a_probe_that_hangs_dies_with_the_supervisor() {
 }
 
 #[test]
+fn what_was_seen_of_it_is_the_cause_only_if_it_ended_by_that() {
+    let world = world(
+        &format!("web: echo up; {}; echo failing; exit 7\napi: exec sleep 1000\n", until("go")),
+        "[process.web]\nlive.exec = \"echo x >asked; false\"\nlive.every = \"50ms\"\n\
+         live.failures = 100000\n",
+    );
+    world.ok(["start", "-D", "--any-can-die"]);
+    wait_file(&world, "asked");
+    world.write("go", "");
+    world.wait_state("web", "exited");
+    let path = eventually("a report", || reports(&world).pop());
+    let cause = &report(&path)["tmo"]["cause"];
+    assert!(!cause.to_string().contains("liv"), "{cause}");
+    assert_eq!(reports(&world).len(), 1);
+    world.ok(["quit"]);
+}
+
+#[test]
 fn supervisors_that_are_killed_while_all_begins_start_nothing_twice() {
     let mut procfile = String::new();
     let mut toml = String::new();
