@@ -170,6 +170,224 @@ fn what_was_seen_of_it_is_the_cause_only_if_it_ended_by_that() {
 }
 
 #[test]
+fn a_pattern_in_the_last_words_breaks_it_and_is_the_cause() {
+    let world = world(
+        "web: printf '\\033[31mBO\\033[0m'; printf 'OM at once'; exit 3\napi: exec sleep 1000\n",
+        "[process.web]\nrestart = {policy = \"always\", delay = \"10ms\"}\n\
+         [[process.web.failure]]\npattern = \"boom at\"\n",
+    );
+    world.ok(["start", "-D"]);
+    world.wait_state("web", "broken");
+    assert_eq!(world.field("web", "lives"), 1);
+    let path = eventually("a report", || reports(&world).pop());
+    let cause = report(&path)["tmo"]["cause"].to_string();
+    assert!(cause.to_lowercase().contains("boom at"), "{cause}");
+    world.run(["quit"]);
+    assert_eq!(reports(&world).len(), 1);
+}
+
+#[test]
+fn a_loop_of_failures_ends_exactly_where_it_should() {
+    let world = world(
+        "web: echo x >>lives; exit 1\napi: exec sleep 1000\nmissing: no-such-program-here\n",
+        "[process.web]\nrestart = {policy = \"on-failure\", delay = \"10ms\", max_failures = 7}\n\
+         [process.missing]\non_exit = \"ignore\"\nrestart = {policy = \"always\", delay = \"10ms\"}\n",
+    );
+    world.ok(["start", "-D"]);
+    world.wait_state("web", "broken");
+    assert_eq!(world.read("lives").lines().count(), 7);
+    world.wait_state("missing", "error");
+    assert_eq!(world.field("missing", "lives"), 1);
+    kill_supervisor(&world);
+    world.ok(["ps"]);
+    assert_eq!(world.field("web", "state"), "broken", "an adopter knows");
+    assert_eq!(world.field("web", "failures"), 7);
+    assert!(!world.run(["restart", "web"]).stderr.is_empty() || world.read("lives").len() > 14);
+    world.wait_state("web", "broken");
+    assert_eq!(world.read("lives").lines().count(), 14, "counted anew");
+    assert_eq!(world.run(["quit"]).code, 0);
+}
+
+#[test]
+fn a_start_in_the_background_fails_with_its_dependency() {
+    for (db, toml) in [
+        ("exit 3", "ready.log = \"up\""),
+        ("exec sleep 1000", "ready.log = \"up\"\nready.timeout = \"200ms\""),
+        ("no-such-program-here", "ready.port = 1\nrestart = \"on-failure\""),
+        (
+            "exit 4",
+            "restart = {policy = \"always\", delay = \"10ms\", max_failures = 2}\nready.log = \"up\"",
+        ),
+    ] {
+        let world = world(
+            &format!("web: echo x >web.started; exec sleep 1000\ndb: {db}\n"),
+            &format!("[process.db]\nphase = \"dependency\"\n{toml}\n"),
+        );
+        let begun = Instant::now();
+        let ran = world.run(["start", "-D"]);
+        assert!(ran.code > 0 && !ran.stderr.is_empty(), "{db} {ran:?}");
+        assert!(begun.elapsed() < Duration::from_secs(20));
+        assert_eq!(world.read("web.started"), "", "{db}");
+        world.wait_empty();
+    }
+}
+
+#[test]
+fn an_interrupt_while_others_wait_ends_it() {
+    let world = world(
+        "db: exec sleep 1000\nweb: echo x >web.started; exec sleep 1000\nsweep: echo x >swept\n",
+        "[process.db]\nphase = \"dependency\"\nready.log = \"never\"\n\
+         [process.sweep]\nphase = \"cleanup\"\n",
+    );
+    let mut view = world.start::<&str>([]);
+    view.shows("Waiting for db");
+    world.wait_state("db", "running");
+    assert_eq!(view.interrupt(), 0);
+    assert_eq!((world.read("web.started").as_str(), world.read("swept").as_str()), ("", "x\n"));
+}
+
+#[test]
+fn a_second_interrupt_ends_a_cleanup_that_hangs() {
+    let world = world(
+        "db: exec sleep 1000\nweb: exec sleep 1000\nsweep: echo x >swept; trap '' INT TERM; while :; do sleep 1000; done\n",
+        "[process.db]\nphase = \"dependency\"\n[process.sweep]\nphase = \"cleanup\"\n",
+    );
+    let mut view = world.start::<&str>([]);
+    world.wait_state("web", "running");
+    view.signal(2);
+    wait_file(&world, "swept");
+    assert_eq!(world.field("db", "state"), "running", "the cleanup needs it");
+    view.signal(2);
+    view.end();
+    world.wait_empty();
+}
+
+#[test]
+fn a_run_ends_whatever_the_last_stages_do() {
+    let world = world(
+        "db: exec sleep 1000\nweb: exec sleep 1000\nsweep: exec sleep 1000\nbad: exit 5\n",
+        "[process.db]\nphase = \"dependency\"\nstop.command = \"exec sleep 1000\"\nstop.timeout = \"100ms\"\n\
+         [process.web]\nstop.command = \"tmo-is-not-here\"\n\
+         [process.sweep]\nphase = \"cleanup\"\nready.exit = 0\nready.timeout = \"200ms\"\n\
+         [process.bad]\nphase = \"cleanup\"\n",
+    );
+    world.ok(["start", "-D"]);
+    world.ok(["quit"]);
+    world.wait_empty();
+    let log = world.ok(["logs"]);
+    for told in ["The cleanup has not ended within", "tmo-is-not-here", "took over 100 ms"] {
+        assert!(log.contains(told), "{told}: {log}");
+    }
+}
+
+#[test]
+fn a_tmux_that_is_killed_in_the_cleanup_ends_the_run() {
+    let world = world(
+        "db: exec sleep 1000\nweb: exec sleep 1000\nsweep: echo x >swept; exec sleep 1000\n",
+        "[process.db]\nphase = \"dependency\"\n[process.sweep]\nphase = \"cleanup\"\n",
+    );
+    let mut view = world.start::<&str>([]);
+    world.wait_state("web", "running");
+    let server = world.tmux_server();
+    view.signal(2);
+    wait_file(&world, "swept");
+    procs::kill(server, 9);
+    assert!(view.code() > 0);
+    for socket in files(&world.path().join("tmux")) {
+        // A server that was killed could not remove it.
+        let _ = std::fs::remove_file(socket);
+    }
+    world.wait_empty();
+}
+
+#[test]
+fn one_of_them_can_end_the_run_that_it_is_in() {
+    let tmo = env!("CARGO_BIN_EXE_tmo");
+    let world = world(
+        &format!("web: {}; {tmo} quit\ndb: exec sleep 1000\nsweep: echo x >swept\n", until("go")),
+        "[process.db]\nphase = \"dependency\"\n[process.sweep]\nphase = \"cleanup\"\n",
+    );
+    let mut view = world.start::<&str>([]);
+    world.wait_state("web", "running");
+    world.write("go", "");
+    view.end();
+    assert_eq!(world.read("swept"), "x\n");
+}
+
+#[test]
+fn jobs_are_done_also_where_all_are_to_be_restarted() {
+    let world = world(
+        "job: echo x >>jobs\nseed: echo x >>seeds\nweb: exec sleep 1000\n",
+        "[process.job]\nphase = \"dependency\"\nready.exit = 0\n\
+         [process.web]\ndepends_on = {seed = \"completed\"}\n",
+    );
+    world.ok(["start", "-D", "--auto-restart", "all"]);
+    world.wait_state("web", "running");
+    assert_eq!((world.read("jobs").as_str(), world.read("seeds").as_str()), ("x\n", "x\n"));
+    world.ok(["restart"]);
+    world.ok(["quit"]);
+}
+
+#[test]
+fn a_restart_of_all_leaves_the_cleanup_for_the_end() {
+    let world = world(
+        "web: echo x >>lives; exec sleep 1000\nlater: echo x >later; exec sleep 1000\nsweep: echo x >>swept\n",
+        "[process.later]\nautostart = false\n[process.sweep]\nphase = \"cleanup\"\n",
+    );
+    world.ok(["start", "-D"]);
+    wait_file(&world, "lives");
+    world.ok(["restart"]);
+    eventually("restarted", || (world.read("lives").lines().count() == 2).then_some(()));
+    assert_eq!((world.read("swept").as_str(), world.read("later").as_str()), ("", ""));
+    world.ok(["quit"]);
+    assert_eq!(world.read("swept"), "x\n");
+}
+
+/// Answers each connection with these words, slowly where it is told to.
+fn serve(answers: Vec<Vec<u8>>) -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    std::thread::spawn(move || {
+        let mut kept = vec![];
+        for answer in answers {
+            let Ok((mut stream, _)) = listener.accept() else { return };
+            let _ = stream.read(&mut [0; 1024]);
+            // Whoever asks may have gone.
+            let _ = stream.write_all(&answer);
+            kept.push(stream);
+        }
+        drop(listener);
+    });
+    port
+}
+
+#[test]
+fn no_answer_of_a_server_holds_up_the_asking() {
+    let mut huge = b"HTTP/1.1 200 OK\r\nx: ".to_vec();
+    huge.extend(std::iter::repeat_n(b'x', 4 << 20));
+    let answers = vec![
+        b"garbage\r\n\r\n".to_vec(),
+        huge,
+        b"HTTP/1.1 500 No\r\n\r\n".to_vec(),
+        b"HTTP/1.1 302 Found\r\nContent-Length: 99999999999\r\n\r\n".to_vec(),
+    ];
+    let port = serve(answers);
+    let toml = format!(
+        "[process.web]\nready.http = \"http://127.0.0.1:{port}/x\"\nready.every = \"10ms\"\n\
+         [process.other]\nready = {{port = 9, host = \"no-such-host.invalid\", timeout = \"300ms\"}}\n"
+    );
+    let world = world("web: exec sleep 1000\nother: exec sleep 1000\n", &toml);
+    world.ok(["start", "-D"]);
+    world.ok(["wait", "--for", "ready", "web", "--timeout", "20s"]);
+    let ran = world.run(["wait", "--for", "ready", "other", "--timeout", "20s"]);
+    assert!(
+        ran.code == 1 && ran.stderr.contains("no-such-host.invalid:9 within 300 ms"),
+        "{ran:?}"
+    );
+    world.ok(["quit"]);
+}
+
+#[test]
 fn supervisors_that_are_killed_while_all_begins_start_nothing_twice() {
     let mut procfile = String::new();
     let mut toml = String::new();
@@ -201,3 +419,17 @@ fn supervisors_that_are_killed_while_all_begins_start_nothing_twice() {
     world.ok(["quit"]);
 }
 
+#[test]
+fn the_crash_that_ends_a_run_is_reported_once() {
+    let world = world(
+        &format!("web: {}; exit 9\ndb: exec sleep 1000\n", until("go")),
+        "[process.db]\nphase = \"dependency\"\n",
+    );
+    let mut view = world.start::<&str>([]);
+    world.wait_state("web", "running");
+    world.write("go", "");
+    assert_eq!(view.code(), 9);
+    let reports = reports(&world);
+    assert_eq!(reports.len(), 1, "{reports:?}");
+    assert_eq!(report(&reports[0])["exitCode"], 9);
+}
