@@ -8,7 +8,7 @@
 use super::core::Engine;
 use super::queue::Event;
 use crate::pane::sink;
-use crate::supervisor::{Input, Pane, Phase, ProcId};
+use crate::supervisor::{Pane, Phase, ProcId};
 use crate::sys;
 use crate::sys::clock;
 
@@ -34,6 +34,7 @@ impl Engine {
         }
         for id in 0..self.panes.len() {
             self.panes[id].marked = self.last_marker(id);
+            self.hear(id);
         }
         self.replay();
         self.find_tmux().await;
@@ -98,8 +99,8 @@ impl Engine {
         };
         while let Some((_, id)) = due(self) {
             if let Some(entry) = self.panes[id].next_entry() {
-                self.note_shim(id, &entry);
-                self.input(Input::Life(id, entry));
+                self.take_in(id, entry);
+                self.carry_out();
             }
         }
         for id in 0..self.panes.len() {

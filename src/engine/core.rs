@@ -329,11 +329,7 @@ impl Engine {
     /// Hand the supervisor each entry whose time has come.
     pub(super) fn hand_on(&mut self, id: ProcId) {
         while let Some(entry) = self.panes[id].next_entry() {
-            self.note_shim(id, &entry);
-            if let LifeEvent::Exit { life, .. } | LifeEvent::End { life, .. } = entry.event {
-                self.tell_hits(id, life);
-            }
-            self.decide(Input::Life(id, entry));
+            self.take_in(id, entry);
         }
         self.tell_hits(id, u64::MAX);
         self.check_ready(id);
@@ -341,6 +337,15 @@ impl Engine {
         if !self.is_under_way(id) {
             self.panes[id].look_due = None;
         }
+    }
+
+    /// Hand the supervisor an entry, after what was found in the output before it.
+    pub(super) fn take_in(&mut self, id: ProcId, entry: Entry) {
+        self.note_shim(id, &entry);
+        if let LifeEvent::Exit { life, .. } | LifeEvent::End { life, .. } = entry.event {
+            self.tell_hits(id, life);
+        }
+        self.decide(Input::Life(id, entry));
     }
 
     /// The shim of this pane, by pid and start time, is there.

@@ -15,8 +15,7 @@ use tokio::time::{Instant, timeout};
 use super::core::Engine;
 use super::queue::Event;
 use crate::crash::{self, CrashInput, CrashReport, Kind, Lived, Oom, Trigger};
-use crate::model::rules::Restart;
-use crate::supervisor::{Course, Crash, ProcId, Word};
+use crate::supervisor::{Course, Crash, Goal, ProcId, Word};
 
 /// How long the others are listened to before the report is written.
 const AFTERMATH: Duration = Duration::from_secs(1);
@@ -47,21 +46,20 @@ impl Crashes {
 }
 
 impl Engine {
-    /// Remember what is wrong with a life: it will be ended because of that.
+    /// Remember what is wrong with a life: it may be ended because of that. What is seen of one
+    /// that is being ended already is not why.
     pub(super) fn blame(&mut self, id: ProcId, life: u64, trigger: Trigger) {
-        self.crashes.blame.insert(id, (life, trigger));
+        if self.saved.supervisor.procs[id].failed < life {
+            self.crashes.blame.insert(id, (life, trigger));
+        }
     }
 
     /// A process has ended as it should not.
     pub(super) fn crashed(&mut self, crash: &Crash) {
         let Crash { id, life, exit, started, ended } = *crash;
         let proc = &self.saved.supervisor.procs[id];
-        let again = proc.due.is_some()
-            || proc
-                .rules
-                .restart
-                .as_ref()
-                .is_some_and(|policy| policy.when != Restart::No && proc.broken.is_none());
+        let again = proc.due.is_some() || proc.goal == Goal::Run;
+        let failed = proc.failed == life;
         let now = Instant::now();
         let rests = self.crashes.last.get(&id).is_some_and(|last| now - *last < REST);
         if again && rests {
@@ -78,7 +76,8 @@ impl Engine {
         };
         let process = &self.plan.processes[id];
         let mut input = CrashInput::new(&self.plan, process, self.ingest.dirs(), lived);
-        let blame = self.crashes.blame.remove(&id).filter(|(of, _)| *of == life);
+        // What was seen of one that has ended by itself was not the end of it.
+        let blame = self.crashes.blame.remove(&id).filter(|(of, _)| failed && *of == life);
         input.facts.trigger = blame.map(|(_, trigger)| trigger);
         let kills = crash::facts::oom_kills();
         let before = std::mem::replace(&mut self.crashes.oom_kills, kills);

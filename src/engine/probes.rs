@@ -22,6 +22,7 @@ use tokio::time::{sleep, timeout};
 
 use super::core::Engine;
 use super::queue::Event;
+use super::watchers;
 use crate::crash::Trigger;
 use crate::model::plan::{Plan, ProcessPlan};
 use crate::model::rules::{Check, Probe};
@@ -230,14 +231,15 @@ impl Run {
         }
     }
 
-    /// Run it to its end. If this is given up, all that it has started is killed.
+    /// Run it to its end. All that it has started ends with it, or when this is given up.
     async fn status(&self) -> std::io::Result<std::process::ExitStatus> {
         self.feed(&[]).await
     }
 
     /// The same with something on its standard input.
     pub(super) async fn feed(&self, input: &[u8]) -> std::io::Result<std::process::ExitStatus> {
-        let mut child = Command::new(self.shell.as_path())
+        let mut command = Command::new(self.shell.as_path());
+        command
             .arg("-c")
             .arg(self.command.as_path())
             .env_clear()
@@ -247,12 +249,22 @@ impl Run {
             .stdout(Stdio::null())
             .stderr(Stdio::null())
             .process_group(0)
-            .kill_on_drop(true)
-            .spawn()?;
+            .kill_on_drop(true);
+        // Who takes over asks anew.
+        sys::end_with_parent(command.as_std_mut());
+        let mut child = command.spawn()?;
         let mut group = Group(child.id());
         if let Some(mut stdin) = child.stdin.take() {
             // Who does not read it does not want it.
             let _ = stdin.write_all(input).await;
+        }
+        // Until it is reaped its number is that of its group and of nobody else.
+        if let Some(pid) = child.id()
+            && let Some(start_time) = sys::start_time(pid)
+            && watchers::gone(pid, start_time).await.is_ok()
+        {
+            drop(group);
+            return child.wait().await;
         }
         let status = child.wait().await;
         group.0 = None;

@@ -30,15 +30,20 @@ impl Engine {
         let process = &self.plan.processes[id];
         let Some(command) = &process.rules.stop_command else { return false };
         let proc = &self.saved.supervisor.procs[id];
-        let Phase::Running { life: current, .. } = proc.phase else { return false };
-        if !proc.told_to_stop() || kill >= current {
+        let current = proc.current_life();
+        if kill != 0 && kill >= current {
             self.panes[id].stop_run = None;
             return false;
         }
-        let known = self.panes[id].stop_run.as_mut().filter(|run| run.life == current);
-        if let Some(run) = known {
+        // The next life begins behind it, too, and what it is told is for that one.
+        if let Some(run) = self.panes[id].stop_run.as_mut().filter(|run| run.task.is_some()) {
             run.then = (want, life, kill);
-            return run.task.is_some();
+            return true;
+        }
+        let asked = |run: &StopRun| run.life == current;
+        let Phase::Running { .. } = proc.phase else { return false };
+        if !proc.told_to_stop() || self.panes[id].stop_run.as_ref().is_some_and(asked) {
+            return false;
         }
         let run = self.run_beside(process, command);
         let (limit, queue) = (Duration::from_millis(self.grace_ms(id)), self.queue.clone());

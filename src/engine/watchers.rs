@@ -100,13 +100,23 @@ fn ask(bell: &pipe::Receiver) -> (bool, bool) {
 
 /// Wait for the end of a process that is no child; pushes `event` once.
 pub(super) fn exit(pid: u32, start_time: u64, event: Event, queue: Queue) -> std::io::Result<()> {
-    let fd: OwnedFd = sys::watch_exit(pid, start_time)?;
-    #[expect(unsafe_code, reason = "the descriptor must stay open while it is registered")]
-    // SAFETY: the `AsyncFd` owns the descriptor, so it is closed after it was deregistered.
-    let fd = unsafe { AsyncFd::register_with_interest(fd, Interest::READABLE)? };
+    let fd = watch(pid, start_time)?;
     spawn_local(async move {
         let _ = fd.readable().await;
         queue.push(event);
     });
     Ok(())
+}
+
+/// Wait for the end of a process without reaping it.
+pub(super) async fn gone(pid: u32, start_time: u64) -> std::io::Result<()> {
+    watch(pid, start_time)?.readable().await.map(drop)
+}
+
+fn watch(pid: u32, start_time: u64) -> std::io::Result<AsyncFd<OwnedFd>> {
+    let fd: OwnedFd = sys::watch_exit(pid, start_time)?;
+    #[expect(unsafe_code, reason = "the descriptor must stay open while it is registered")]
+    // SAFETY: the `AsyncFd` owns the descriptor, so it is closed after it was deregistered.
+    let fd = unsafe { AsyncFd::register_with_interest(fd, Interest::READABLE)? };
+    Ok(fd)
 }

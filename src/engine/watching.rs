@@ -227,31 +227,45 @@ impl Engine {
         }
     }
 
-    /// What its present life has printed by now, where it is not ready yet: a supervisor that was
-    /// killed may have read the line that makes it so.
+    /// Know which life it is in, and what that has printed by now where it is not ready yet: a
+    /// supervisor that was killed may have read the line that makes it so, and even the start.
     pub(super) fn recall_output(&mut self, id: ProcId) -> std::io::Result<()> {
         let proc = &self.saved.supervisor.procs[id];
-        let (Phase::Running { life, .. }, Ready::Waiting { .. }) = (&proc.phase, &proc.ready)
-        else {
-            return Ok(());
+        let (life, since) = (proc.current_life(), proc.since);
+        let waits = match (&proc.phase, &proc.ready) {
+            (Phase::Starting { .. }, _) | (Phase::Running { .. }, Ready::Waiting { .. }) => true,
+            (Phase::Running { .. }, Ready::Yes { .. } | Ready::No { .. })
+            | (
+                Phase::Pending | Phase::Ending { .. } | Phase::Stuck { .. } | Phase::Over { .. },
+                _,
+            ) => false,
         };
-        let (life, since) = (*life, proc.since);
         let stream = self.panes[id].stream;
         let Some(watch) = &mut self.panes[id].watch else { return Ok(()) };
+        (watch.life, watch.idle_due) = (life, None);
+        watch.watcher.begin(u32::try_from(life).unwrap_or(u32::MAX));
+        if !waits {
+            return Ok(());
+        }
         let mut index = IndexReader::open(self.ingest.dirs());
         let position = query::since(&mut index, since)?;
         let mut cursor = Cursor::over(index, position, Filter::only(vec![stream]));
         let mut text = vec![];
-        // Its own start may lie a moment before.
-        (watch.life, watch.idle_due) = (life, None);
-        watch.watcher.begin(u32::try_from(life).unwrap_or(u32::MAX));
         while let Some(chunk) = cursor.next(u64::MAX, &mut text)? {
-            if chunk.record.kind == Kind::Text {
-                let hits = watch.watcher.feed(&text);
-                // The rest was acted upon when it came.
-                let ready = hits.into_iter().filter(|hit| matches!(hit.rule, Rule::Ready(_)));
-                watch.hits.extend(ready.map(|hit| (life, hit)));
-            }
+            let hits = match chunk.record.kind {
+                // Its own start may lie a moment before.
+                Kind::Start => {
+                    watch.life = chunk.record.life.into();
+                    watch.watcher.begin(chunk.record.life);
+                    continue;
+                }
+                Kind::Text => watch.watcher.feed(&text),
+                Kind::Exit | Kind::End => watch.watcher.finish(),
+                Kind::Gap | Kind::Event => continue,
+            };
+            // The rest was acted upon when it came.
+            let ready = hits.into_iter().filter(|hit| matches!(hit.rule, Rule::Ready(_)));
+            watch.found(ready.collect());
         }
         Ok(())
     }

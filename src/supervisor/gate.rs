@@ -4,7 +4,7 @@
 use super::proc::{Broken, Goal, Phase, Proc, ProcId, Ready};
 use super::{Course, Effect, Supervisor, Word};
 use crate::model::plan::Plan;
-use crate::model::rules::{Check, Milestone, Need, Probe, Stage};
+use crate::model::rules::{Milestone, Need, Stage};
 
 /// How things stand with something that is waited for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -186,6 +186,9 @@ impl Proc {
         {
             return Prospect::Never(format!("is not ready: {why}"));
         }
+        if let Phase::Stuck { .. } = self.phase {
+            return Prospect::Never("can't be ended".to_owned());
+        }
         if self.goal == Goal::Run || self.alive() || self.due.is_some() {
             return Prospect::Open;
         }
@@ -204,8 +207,7 @@ impl Proc {
 
     /// Whether others may rely on it.
     pub fn is_ready(&self) -> bool {
-        let by_exit = |check: &Check| matches!(check.probe, Probe::Exit { .. });
-        let relied = self.alive() || self.rules.ready.iter().any(by_exit);
+        let relied = self.alive() || self.rules.is_ready_by(None);
         relied && self.has_come_to(Milestone::Ready)
     }
 
@@ -226,9 +228,8 @@ impl Proc {
             Milestone::Started => runs || completed,
             Milestone::Ready => {
                 // One that is ready by its end may end as it likes.
-                let by_exit = |check: &Check| matches!(check.probe, Probe::Exit { .. });
                 let over = matches!(self.phase, Phase::Over { asked: false, .. });
-                let ended = completed || over && self.rules.ready.iter().any(by_exit);
+                let ended = completed || over && self.rules.is_ready_by(None);
                 matches!(self.ready, Ready::Yes { .. }) && (runs || ended)
             }
             Milestone::Completed => completed,

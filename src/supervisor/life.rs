@@ -53,7 +53,7 @@ impl Supervisor {
     fn up(&mut self, id: ProcId, pane: Pane, out: &mut Vec<Effect>) {
         let proc = &mut self.procs[id];
         let by_hand = proc.pane == Pane::None && proc.phase != Phase::Pending;
-        proc.pane = pane;
+        (proc.pane, proc.heard) = (pane, false);
         if by_hand && !proc.alive() && self.course == Course::Keep {
             proc.goal = Goal::Run;
             proc.retired = false;
@@ -65,6 +65,7 @@ impl Supervisor {
 
     pub(super) fn pane_ready(&mut self, id: ProcId, now: u64, out: &mut Vec<Effect>) {
         let proc = &mut self.procs[id];
+        proc.heard = true;
         let due = proc.goal == Goal::Run && proc.life > proc.current_life();
         if due && !proc.alive() && !proc.held {
             proc.phase = Phase::Starting { life: proc.life };
@@ -132,7 +133,7 @@ impl Supervisor {
         let ours = asked && by_our_hand(exit, proc.stop_signal);
         proc.status = match (ours, exit) {
             (true, _) => u8::from(proc.broken.is_some()),
-            (false, Exit::Code(code)) if proc.rules.is_success(code) => 0,
+            (false, _) if proc.rules.is_good(exit) => 0,
             (false, _) => exit.shell_status(),
         };
         let again = proc.goal == Goal::Run && proc.life > life;
@@ -282,9 +283,10 @@ impl Supervisor {
 
 impl Proc {
     /// Nothing of this life is left. A later one is the shim's next step: if it is not wanted any
-    /// more it may have begun all the same, and the shim says in either case what became of it.
+    /// more it may have begun all the same, and the shim says in either case what became of it. Of
+    /// one whose turn has not come the shim knows nothing.
     fn over(&mut self, life: u64, exit: Exit, asked: bool, at: u64) {
-        let next = self.life > life && self.life > self.skipped;
+        let next = self.life > life && self.life > self.skipped && !self.held;
         self.phase = if next && matches!(self.pane, Pane::Up { .. }) {
             Phase::Starting { life: self.life }
         } else {

@@ -211,7 +211,7 @@ impl Supervisor {
             return;
         }
         let want = match proc.goal {
-            Goal::Run if proc.held => return,
+            Goal::Run if proc.held || !proc.heard && !proc.alive() => return,
             Goal::Run => Want::Run,
             // Its window goes as well.
             Goal::Stop if proc.retired => Want::End,

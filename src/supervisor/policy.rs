@@ -4,7 +4,7 @@ use super::proc::{Broken, Phase, Proc, Ready};
 use super::{Course, Culprit, Effect, Goal, ProcId, Supervisor, Word, nanos};
 use crate::model::Exit;
 use crate::model::plan::OnExit;
-use crate::model::rules::{Backoff, Restart, RestartPolicy, Rules};
+use crate::model::rules::{Backoff, Milestone, Probe, Restart, RestartPolicy, Rules};
 
 /// How a process is started again of which nothing else was said: the first time at once, then
 /// after 1, 2, 4 … 30 seconds, and never given up.
@@ -31,19 +31,31 @@ pub(super) enum Verdict {
 }
 
 impl Rules {
-    /// Whether an end is none of a failure.
+    /// Whether an end is none of a failure. The one that makes it ready never is.
     pub(super) fn is_good(&self, exit: Exit) -> bool {
         match exit {
-            Exit::Code(code) => self.is_success(code),
+            Exit::Code(code) => self.is_success(code) || self.is_ready_by(Some(code)),
             Exit::Signal(_) => false,
         }
+    }
+
+    /// Whether it is ready once it has ended with this code, or with any.
+    pub(super) fn is_ready_by(&self, code: Option<u8>) -> bool {
+        self.ready.iter().any(|check| match check.probe {
+            Probe::Exit { code: wanted } => code.is_none_or(|code| code == wanted),
+            Probe::Log(_)
+            | Probe::Port { .. }
+            | Probe::Http { .. }
+            | Probe::Exec { .. }
+            | Probe::Delay { .. } => false,
+        })
     }
 
     /// How an end counts. What a shell means by 126 and 127 is told by the policy of a process that
     /// has none to be a failure like others, as overmind does.
     pub(super) fn judge(&self, exit: Exit) -> Verdict {
         match exit {
-            Exit::Code(code) if self.is_success(code) => Verdict::Good,
+            Exit::Code(_) if self.is_good(exit) => Verdict::Good,
             Exit::Code(code) if self.soft_codes.contains(&code) => Verdict::Soft,
             Exit::Code(126 | 127) if self.restart.is_some() => Verdict::StartError,
             Exit::Code(_) | Exit::Signal(_) => Verdict::Failure,
@@ -95,6 +107,8 @@ impl Supervisor {
         let verdict = proc.rules.judge(exit);
         let again = match (&proc.rules.restart, proc.on_exit, verdict) {
             (Some(_), _, Verdict::StartError) => false,
+            // What others wait for would never be seen.
+            (_, _, Verdict::Good) if self.is_to_end(id) => false,
             (Some(policy), _, Verdict::Good) => policy.when == Restart::Always,
             (Some(policy), _, Verdict::Failure | Verdict::Soft) => policy.when != Restart::No,
             (None, on_exit, _) => on_exit == OnExit::Restart,
@@ -107,6 +121,12 @@ impl Supervisor {
             self.remain_or_stop_all(id, verdict, (exit, at, ran), out);
         }
         self.ready_never(id, exit, out);
+    }
+
+    /// Whether it has done its part once it has ended well.
+    fn is_to_end(&self, id: ProcId) -> bool {
+        let completed = |proc: &Proc| proc.needs.contains(&(id, Milestone::Completed));
+        self.procs[id].rules.is_ready_by(None) || self.procs.iter().any(completed)
     }
 
     fn remain_or_stop_all(

@@ -172,6 +172,9 @@ pub struct Proc {
     /// It is to run, and its turn has not come.
     #[serde(default)]
     pub held: bool,
+    /// A sink takes what is printed in its pane.
+    #[serde(default)]
+    pub heard: bool,
     /// Whether its present life is ready.
     #[serde(default)]
     pub ready: Ready,
@@ -230,6 +233,7 @@ impl Proc {
             added: process.added,
             retired: process.added,
             held: false,
+            heard: false,
             ready: Ready::default(),
             misses: 0,
             failures: 0,

@@ -7,6 +7,7 @@ use super::ticket::{Aim, Ticket};
 use super::{Course, Effect, Goal, Pane, Phase, Proc, ProcId, Supervisor, Word};
 use crate::model::nearest;
 use crate::model::request::{Outcome, Request};
+use crate::model::rules::Stage;
 use crate::model::signal::SignalName;
 use crate::model::{Exit, ProcName};
 use crate::pane::spec::Want;
@@ -48,10 +49,13 @@ impl Supervisor {
     ) {
         // What is to go may be asked for that once more, but not for anything else.
         let present = if verb == Verb::Stop { Proc::counts } else { |proc: &Proc| !proc.retired };
-        let ids = match self.find(patterns, present) {
+        let mut ids = match self.find(patterns, present) {
             Ok(ids) => ids,
             Err(outcome) => return out.push(Effect::Answer(ticket, *outcome)),
         };
+        if patterns.is_empty() && verb != Verb::Stop {
+            ids.retain(|&id| self.procs[id].is_of_all());
+        }
         if self.course != Course::Keep && verb != Verb::Stop {
             let problem = "everything is being stopped".to_owned();
             return out.push(Effect::Answer(ticket, Outcome::refused(problem)));
@@ -189,7 +193,8 @@ impl Supervisor {
     pub(super) fn bring_up(&mut self, id: ProcId, now: u64, out: &mut Vec<Effect>) {
         let proc = &mut self.procs[id];
         match proc.pane {
-            Pane::Up { .. } if proc.held => {}
+            // The sink is on its way; nothing that it prints is to be missed.
+            Pane::Up { .. } if proc.held || !proc.heard && !proc.alive() => {}
             Pane::Up { .. } => {
                 if !proc.alive() {
                     proc.phase = Phase::Starting { life: proc.life };
@@ -280,6 +285,11 @@ impl Proc {
     pub(super) fn forgive(&mut self) {
         (self.due, self.broken, self.skip) = (None, None, None);
         (self.streak, self.failures) = (0, 0);
+    }
+
+    /// Whether who asks for all means it: not what cleans up, or what nobody has asked for by name.
+    fn is_of_all(&self) -> bool {
+        self.alive() || self.life > 0 && self.rules.stage != Stage::Cleanup
     }
 
     /// What could not be ended has no shim any more that would tell when it is gone. Whoever was

@@ -116,6 +116,11 @@ impl Supervisor {
     }
 
     pub(super) fn cleanup_overdue(&mut self, id: ProcId, now: u64, out: &mut Vec<Effect>) {
+        if self.cleanup_due(id).is_none() {
+            return;
+        }
+        // The clock was set back.
+        self.procs[id].since = self.procs[id].since.min(now);
         if self.cleanup_due(id).is_some_and(|due| due <= now) {
             self.worst = self.worst.max(1);
             let limit = cleanup_limit(&self.procs[id].rules);

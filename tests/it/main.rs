@@ -39,6 +39,7 @@ mod schema;
 mod scripts;
 mod settings;
 mod strangers;
+mod supervision;
 mod tcp;
 mod tmux;
 mod trees;

@@ -79,9 +79,13 @@ impl World {
     }
 
     fn pass(&mut self, id: usize, check: usize) {
+        self.pass_alone(id, check);
+        self.settle();
+    }
+
+    fn pass_alone(&mut self, id: usize, check: usize) {
         let life = self.machine.procs[id].current_life();
         self.input(Input::Passed(id, life, check));
-        self.settle();
     }
 
     fn end(&mut self, id: usize, exit: Exit) {
@@ -294,6 +298,142 @@ fn what_does_not_work_any_more_is_started_again() {
     }
     look(&mut world, Some("no"));
     assert_eq!(world.machine.procs[API].current_life(), 2);
+}
+
+#[test]
+fn one_that_is_skipped_while_it_stops_is_over() {
+    let mut world = World::up();
+    world.ask(1, Request::Stop { names: names(&["db"]) });
+    world.settle();
+    // It takes its time, and meanwhile it is wanted again with what it needs.
+    world.ask(2, Request::Stop { names: names(&["web"]) });
+    world.ask(3, Request::Start { names: names(&["web"]) });
+    world.bring_up(DB);
+    world.shims[DB].act(true);
+    while world.deliver(DB) {}
+    world.shims[WEB].act(true);
+    while world.deliver(WEB) {}
+    assert_eq!(world.word(WEB), "pending", "its turn has not come");
+    world.end(DB, Exit::Code(127));
+    assert_eq!((world.word(DB), world.word(WEB)), ("error", "skipped"));
+    assert!(world.answers.iter().any(|(ticket, outcome)| *ticket == 3 && !outcome.ok));
+    // Nobody waits for ever who asks once more.
+    world.ask(4, Request::Start { names: names(&["web"]) });
+    world.settle();
+    world.pass(DB, 0);
+    assert_eq!(world.word(WEB), "running");
+}
+
+#[test]
+fn nothing_begins_before_its_output_is_taken() {
+    let mut world = World::of(&stack());
+    world.bring_up(DB);
+    world.shims[DB].act(true);
+    while world.deliver(DB) {}
+    world.bring_up(MIGRATE);
+    world.shims[API].up = true;
+    let (pane, tty, version) = ("%9".to_owned(), String::new(), String::new());
+    world.tell(API, LifeEvent::Up { pid: 7, start_time: 1, pane, tty, version });
+    world.pass_alone(DB, 0);
+    world.shims[MIGRATE].act(true);
+    while world.deliver(MIGRATE) {}
+    world.shims[MIGRATE].die(Exit::Code(0));
+    while world.deliver(MIGRATE) {}
+    assert!(!world.machine.procs[API].held, "its turn has come");
+    assert_eq!(world.shims[API].spec, None, "its sink has not");
+    for effect in world.machine.resume(world.now) {
+        world.effect(effect);
+    }
+    assert_eq!(world.shims[API].spec, None);
+    world.input(Input::PaneReady(API));
+    assert_eq!(world.shims[API].spec, Some((Want::Run, 1, 0)));
+}
+
+#[test]
+fn a_job_that_others_wait_for_is_done_once_it_has_ended_well() {
+    for by_exit in [true, false] {
+        let mut plan = plan(&["job!", "web?"]);
+        let on = ProcName::new("job").unwrap();
+        let until = if by_exit {
+            plan.processes[0].rules.ready = vec![check(Probe::Exit { code: 0 }, 20)];
+            Milestone::Ready
+        } else {
+            Milestone::Completed
+        };
+        plan.processes[1].rules.needs = vec![Need { on, until }];
+        let mut world = World::of(&plan);
+        world.settle();
+        world.end(0, Exit::Code(1));
+        assert_eq!(world.words(), ["running", "pending"], "a failure is tried again");
+        world.end(0, Exit::Code(0));
+        assert_eq!(world.words(), ["exited", "running"]);
+        assert_eq!(world.machine.next_due(), None);
+    }
+}
+
+#[test]
+fn the_code_that_makes_it_ready_is_no_failure() {
+    let mut plan = plan(&["job?", "web"]);
+    plan.processes[0].rules.ready = vec![check(Probe::Exit { code: 3 }, 20)];
+    plan.processes[0].rules.restart =
+        Some(RestartPolicy { when: Restart::OnFailure, ..RestartPolicy::default() });
+    plan.processes[0].rules.stage = Stage::Dependency;
+    let mut world = World::of(&plan);
+    world.settle();
+    world.end(0, Exit::Code(3));
+    assert_eq!(world.words(), ["exited", "running"]);
+    world.ask(1, Request::Quit);
+    world.settle();
+    assert_eq!(world.finished, [0]);
+}
+
+#[test]
+fn all_are_those_that_run_by_themselves() {
+    let mut plan = stack();
+    plan.processes[WEB].waits = true;
+    let mut world = World::of(&plan);
+    world.settle();
+    world.pass(DB, 0);
+    world.end(MIGRATE, Exit::Code(0));
+    world.pass(API, 0);
+    world.wait(1);
+    for request in [Request::Restart { names: vec![] }, Request::Start { names: vec![] }] {
+        world.ask(1, request);
+        world.settle();
+        assert_eq!(world.word(CLEAN), "stopped", "the run goes on");
+        assert_eq!(world.word(WEB), "stopped", "nobody has asked for it");
+    }
+    assert_eq!(world.machine.procs[API].current_life(), 2);
+    world.ask(2, Request::Restart { names: names(&["web"]) });
+    world.settle();
+    assert_eq!(world.machine.procs[WEB].life, 1);
+}
+
+#[test]
+fn a_clock_that_jumps_keeps_nobody_waiting() {
+    const HOUR: u64 = 3_600_000_000_000;
+    let mut world = World::up();
+    world.now = 3 * HOUR;
+    world.ask(1, Request::Quit);
+    world.settle();
+    assert_eq!(world.word(CLEAN), "running");
+    world.now -= 2 * HOUR;
+    world.input(Input::Alarm);
+    let due = world.machine.next_due().unwrap();
+    assert!(due <= world.now + 61_000_000_000, "the cleanup has its minute, no more");
+    world.now = due;
+    world.input(Input::Alarm);
+    world.settle();
+    assert_eq!(world.finished, [1]);
+}
+
+#[test]
+fn what_cannot_be_ended_is_waited_for_by_nobody() {
+    let mut world = World::of(&stack());
+    world.settle();
+    world.tell(DB, LifeEvent::Stuck { life: 1, members: vec![] });
+    world.settle();
+    assert!(!world.machine.procs.iter().any(|proc| proc.held), "{:?}", world.words());
 }
 
 #[derive(Debug, Clone, Copy)]

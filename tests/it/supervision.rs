@@ -1,0 +1,435 @@
+//! Order, readiness, restarts and the end of a run by the rules of a `tmo.toml`, whatever is killed
+//! and whoever asks meanwhile.
+
+use std::fmt::Write as _;
+use std::io::{Read as _, Write as _};
+use std::net::TcpListener;
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+
+use crate::harness::{World, eventually, files, procs};
+
+/// A world with these entries and this `tmo.toml`.
+fn world(procfile: &str, toml: &str) -> World {
+    let world = World::new(procfile);
+    world.write("tmo.toml", toml);
+    world
+}
+
+/// A shell command that waits for a file and costs little.
+fn until(file: &str) -> String {
+    format!("until [ -e {file} ]; do sleep 0.02; done")
+}
+
+/// Kill the supervisor; its guardian starts another one.
+fn kill_supervisor(world: &World) {
+    let old = world.supervisor();
+    procs::kill(old, 9);
+    eventually("it is gone", || (!procs::alive(old)).then_some(()));
+}
+
+/// Kill both, so that nobody supervises before somebody asks.
+fn kill_all_of_tmo(world: &World) {
+    let (guardian, supervisor) = (world.guardian(), world.supervisor());
+    procs::kill(guardian, 9);
+    procs::kill(supervisor, 9);
+    eventually("both are gone", || {
+        (!procs::alive(guardian) && !procs::alive(supervisor)).then_some(())
+    });
+}
+
+fn reports(world: &World) -> Vec<PathBuf> {
+    let mut found = files(&world.journal().join("crash-reports"));
+    found.sort();
+    found
+}
+
+fn report(path: &PathBuf) -> Value {
+    serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap()
+}
+
+fn wait_file(world: &World, name: &str) {
+    eventually(&format!("{name} is written"), || (!world.read(name).is_empty()).then_some(()));
+}
+
+#[test]
+fn patterns_are_looked_for_after_the_supervisor_was_killed() {
+    let web = format!("web: echo up; {}; echo BOOM; exec sleep 1000\n", until("go"));
+    let world = world(
+        &format!("{web}api: exec sleep 1000\n"),
+        "[process.web]\nready.log = \"up\"\n[[process.web.failure]]\npattern = \"boom\"\n",
+    );
+    world.ok(["start", "-D"]);
+    eventually("it is ready", || (world.field("web", "ready") == true).then_some(()));
+    kill_supervisor(&world);
+    world.ok(["ps"]);
+    world.write("go", "");
+    world.wait_state("web", "broken");
+    assert_eq!(world.field("api", "state"), "running");
+    world.run(["quit"]);
+}
+
+#[test]
+fn what_was_printed_before_an_end_that_nobody_saw_counts() {
+    let job = format!("job: {}; echo done now\n", until("go"));
+    let world = world(
+        &format!("{job}web: echo $$ >>web.started; exec sleep 1000\n"),
+        "[process.job]\nphase = \"dependency\"\nready.log = \"done now\"\n",
+    );
+    let mut view = world.start::<&str>([]);
+    let job = world.wait_state("job", "running").unwrap();
+    procs::kill(view.child.id(), 9);
+    let _ = view.child.wait();
+    kill_all_of_tmo(&world);
+    world.write("go", "");
+    eventually("the job has ended", || (!procs::alive(job)).then_some(()));
+    world.ok(["ps"]);
+    world.wait_state("web", "running");
+    wait_file(&world, "web.started");
+    assert_eq!(world.read("web.started").lines().count(), 1);
+    world.ok(["quit"]);
+}
+
+#[test]
+fn a_stop_command_that_takes_long_does_not_stop_the_next_life() {
+    let toml = format!(
+        "[process.web]\nstop.command = \"kill $(cat pid); {}; echo x >stopped\"\nstop.timeout = \"20s\"\n",
+        until("go")
+    );
+    let world =
+        world("web: echo $$ >pid; echo $$ >>all; exec sleep 1000\napi: exec sleep 1000\n", &toml);
+    world.ok(["start", "-D", "--any-can-die"]);
+    wait_file(&world, "pid");
+    world.ok(["stop", "web"]);
+    let mut asked = world.tmo(["restart", "web"]).spawn().unwrap();
+    eventually("it is asked for", || {
+        let life = world.field("web", "state");
+        (life == "starting" || life == "running").then_some(())
+    });
+    world.write("go", "");
+    assert!(asked.wait().unwrap().success());
+    wait_file(&world, "stopped");
+    assert_eq!(world.field("web", "state"), "running");
+    assert_eq!(world.field("web", "lives"), 2);
+    eventually("two lives", || (world.read("all").lines().count() == 2).then_some(()));
+    world.ok(["quit"]);
+}
+
+#[test]
+fn what_a_probe_has_started_ends_with_it() {
+    let world = world(
+        "web: exec sleep 1000\n",
+        "[process.web]\nready.exec = \"sleep 4321 & echo x >>asked; true\"\n",
+    );
+    world.ok(["start", "-D"]);
+    eventually("it is ready", || (world.field("web", "ready") == true).then_some(()));
+    let left: Vec<_> =
+        world.living().into_iter().filter(|p| p.args.iter().any(|a| a == "4321")).collect();
+    assert!(left.is_empty(), "{left:?}");
+    world.ok(["quit"]);
+}
+
+#[test]
+fn a_probe_that_hangs_dies_with_the_supervisor() {
+    let world =
+        world("web: exec sleep 1000\n", "[process.web]\nready.exec = \"exec sleep 4321\"\n");
+    world.ok(["start", "-D"]);
+    let probes = || -> Vec<u32> {
+        let living = world.living().into_iter();
+        living.filter(|p| p.args.iter().any(|a| a == "4321")).map(|p| p.pid).collect()
+    };
+    let old = eventually("it is asked", || probes().first().copied());
+    kill_supervisor(&world);
+    world.ok(["ps"]);
+    eventually("only one asks", || {
+        let now = probes();
+        (now.len() == 1 && now[0] != old).then_some(())
+    });
+    world.ok(["quit"]);
+    world.wait_empty();
+}
+
+#[test]
+fn what_was_seen_of_it_is_the_cause_only_if_it_ended_by_that() {
+    let world = world(
+        &format!("web: echo up; {}; echo failing; exit 7\napi: exec sleep 1000\n", until("go")),
+        "[process.web]\nlive.exec = \"echo x >asked; false\"\nlive.every = \"50ms\"\n\
+         live.failures = 100000\n",
+    );
+    world.ok(["start", "-D", "--any-can-die"]);
+    wait_file(&world, "asked");
+    world.write("go", "");
+    world.wait_state("web", "exited");
+    let path = eventually("a report", || reports(&world).pop());
+    let cause = &report(&path)["tmo"]["cause"];
+    assert!(!cause.to_string().contains("liv"), "{cause}");
+    assert_eq!(reports(&world).len(), 1);
+    world.ok(["quit"]);
+}
+
+#[test]
+fn a_pattern_in_the_last_words_breaks_it_and_is_the_cause() {
+    let world = world(
+        "web: printf '\\033[31mBO\\033[0m'; printf 'OM at once'; exit 3\napi: exec sleep 1000\n",
+        "[process.web]\nrestart = {policy = \"always\", delay = \"10ms\"}\n\
+         [[process.web.failure]]\npattern = \"boom at\"\n",
+    );
+    world.ok(["start", "-D"]);
+    world.wait_state("web", "broken");
+    assert_eq!(world.field("web", "lives"), 1);
+    let path = eventually("a report", || reports(&world).pop());
+    let cause = report(&path)["tmo"]["cause"].to_string();
+    assert!(cause.to_lowercase().contains("boom at"), "{cause}");
+    world.run(["quit"]);
+    assert_eq!(reports(&world).len(), 1);
+}
+
+#[test]
+fn a_loop_of_failures_ends_exactly_where_it_should() {
+    let world = world(
+        "web: echo x >>lives; exit 1\napi: exec sleep 1000\nmissing: no-such-program-here\n",
+        "[process.web]\nrestart = {policy = \"on-failure\", delay = \"10ms\", max_failures = 7}\n\
+         [process.missing]\non_exit = \"ignore\"\nrestart = {policy = \"always\", delay = \"10ms\"}\n",
+    );
+    world.ok(["start", "-D"]);
+    world.wait_state("web", "broken");
+    assert_eq!(world.read("lives").lines().count(), 7);
+    world.wait_state("missing", "error");
+    assert_eq!(world.field("missing", "lives"), 1);
+    kill_supervisor(&world);
+    world.ok(["ps"]);
+    assert_eq!(world.field("web", "state"), "broken", "an adopter knows");
+    assert_eq!(world.field("web", "failures"), 7);
+    assert!(!world.run(["restart", "web"]).stderr.is_empty() || world.read("lives").len() > 14);
+    world.wait_state("web", "broken");
+    assert_eq!(world.read("lives").lines().count(), 14, "counted anew");
+    assert_eq!(world.run(["quit"]).code, 0);
+}
+
+#[test]
+fn a_start_in_the_background_fails_with_its_dependency() {
+    for (db, toml) in [
+        ("exit 3", "ready.log = \"up\""),
+        ("exec sleep 1000", "ready.log = \"up\"\nready.timeout = \"200ms\""),
+        ("no-such-program-here", "ready.port = 1\nrestart = \"on-failure\""),
+        (
+            "exit 4",
+            "restart = {policy = \"always\", delay = \"10ms\", max_failures = 2}\nready.log = \"up\"",
+        ),
+    ] {
+        let world = world(
+            &format!("web: echo x >web.started; exec sleep 1000\ndb: {db}\n"),
+            &format!("[process.db]\nphase = \"dependency\"\n{toml}\n"),
+        );
+        let begun = Instant::now();
+        let ran = world.run(["start", "-D"]);
+        assert!(ran.code > 0 && !ran.stderr.is_empty(), "{db} {ran:?}");
+        assert!(begun.elapsed() < Duration::from_secs(20));
+        assert_eq!(world.read("web.started"), "", "{db}");
+        world.wait_empty();
+    }
+}
+
+#[test]
+fn an_interrupt_while_others_wait_ends_it() {
+    let world = world(
+        "db: exec sleep 1000\nweb: echo x >web.started; exec sleep 1000\nsweep: echo x >swept\n",
+        "[process.db]\nphase = \"dependency\"\nready.log = \"never\"\n\
+         [process.sweep]\nphase = \"cleanup\"\n",
+    );
+    let mut view = world.start::<&str>([]);
+    view.shows("Waiting for db");
+    world.wait_state("db", "running");
+    assert_eq!(view.interrupt(), 0);
+    assert_eq!((world.read("web.started").as_str(), world.read("swept").as_str()), ("", "x\n"));
+}
+
+#[test]
+fn a_second_interrupt_ends_a_cleanup_that_hangs() {
+    let world = world(
+        "db: exec sleep 1000\nweb: exec sleep 1000\nsweep: echo x >swept; trap '' INT TERM; while :; do sleep 1000; done\n",
+        "[process.db]\nphase = \"dependency\"\n[process.sweep]\nphase = \"cleanup\"\n",
+    );
+    let mut view = world.start::<&str>([]);
+    world.wait_state("web", "running");
+    view.signal(2);
+    wait_file(&world, "swept");
+    assert_eq!(world.field("db", "state"), "running", "the cleanup needs it");
+    view.signal(2);
+    view.end();
+    world.wait_empty();
+}
+
+#[test]
+fn a_run_ends_whatever_the_last_stages_do() {
+    let world = world(
+        "db: exec sleep 1000\nweb: exec sleep 1000\nsweep: exec sleep 1000\nbad: exit 5\n",
+        "[process.db]\nphase = \"dependency\"\nstop.command = \"exec sleep 1000\"\nstop.timeout = \"100ms\"\n\
+         [process.web]\nstop.command = \"tmo-is-not-here\"\n\
+         [process.sweep]\nphase = \"cleanup\"\nready.exit = 0\nready.timeout = \"200ms\"\n\
+         [process.bad]\nphase = \"cleanup\"\n",
+    );
+    world.ok(["start", "-D"]);
+    world.ok(["quit"]);
+    world.wait_empty();
+    let log = world.ok(["logs"]);
+    for told in ["The cleanup has not ended within", "tmo-is-not-here", "took over 100 ms"] {
+        assert!(log.contains(told), "{told}: {log}");
+    }
+}
+
+#[test]
+fn a_tmux_that_is_killed_in_the_cleanup_ends_the_run() {
+    let world = world(
+        "db: exec sleep 1000\nweb: exec sleep 1000\nsweep: echo x >swept; exec sleep 1000\n",
+        "[process.db]\nphase = \"dependency\"\n[process.sweep]\nphase = \"cleanup\"\n",
+    );
+    let mut view = world.start::<&str>([]);
+    world.wait_state("web", "running");
+    let server = world.tmux_server();
+    view.signal(2);
+    wait_file(&world, "swept");
+    procs::kill(server, 9);
+    assert!(view.code() > 0);
+    for socket in files(&world.path().join("tmux")) {
+        // A server that was killed could not remove it.
+        let _ = std::fs::remove_file(socket);
+    }
+    world.wait_empty();
+}
+
+#[test]
+fn one_of_them_can_end_the_run_that_it_is_in() {
+    let tmo = env!("CARGO_BIN_EXE_tmo");
+    let world = world(
+        &format!("web: {}; {tmo} quit\ndb: exec sleep 1000\nsweep: echo x >swept\n", until("go")),
+        "[process.db]\nphase = \"dependency\"\n[process.sweep]\nphase = \"cleanup\"\n",
+    );
+    let mut view = world.start::<&str>([]);
+    world.wait_state("web", "running");
+    world.write("go", "");
+    view.end();
+    assert_eq!(world.read("swept"), "x\n");
+}
+
+#[test]
+fn jobs_are_done_also_where_all_are_to_be_restarted() {
+    let world = world(
+        "job: echo x >>jobs\nseed: echo x >>seeds\nweb: exec sleep 1000\n",
+        "[process.job]\nphase = \"dependency\"\nready.exit = 0\n\
+         [process.web]\ndepends_on = {seed = \"completed\"}\n",
+    );
+    world.ok(["start", "-D", "--auto-restart", "all"]);
+    world.wait_state("web", "running");
+    assert_eq!((world.read("jobs").as_str(), world.read("seeds").as_str()), ("x\n", "x\n"));
+    world.ok(["restart"]);
+    world.ok(["quit"]);
+}
+
+#[test]
+fn a_restart_of_all_leaves_the_cleanup_for_the_end() {
+    let world = world(
+        "web: echo x >>lives; exec sleep 1000\nlater: echo x >later; exec sleep 1000\nsweep: echo x >>swept\n",
+        "[process.later]\nautostart = false\n[process.sweep]\nphase = \"cleanup\"\n",
+    );
+    world.ok(["start", "-D"]);
+    wait_file(&world, "lives");
+    world.ok(["restart"]);
+    eventually("restarted", || (world.read("lives").lines().count() == 2).then_some(()));
+    assert_eq!((world.read("swept").as_str(), world.read("later").as_str()), ("", ""));
+    world.ok(["quit"]);
+    assert_eq!(world.read("swept"), "x\n");
+}
+
+/// Answers each connection with these words, slowly where it is told to.
+fn serve(answers: Vec<Vec<u8>>) -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    std::thread::spawn(move || {
+        let mut kept = vec![];
+        for answer in answers {
+            let Ok((mut stream, _)) = listener.accept() else { return };
+            let _ = stream.read(&mut [0; 1024]);
+            // Whoever asks may have gone.
+            let _ = stream.write_all(&answer);
+            kept.push(stream);
+        }
+        drop(listener);
+    });
+    port
+}
+
+#[test]
+fn no_answer_of_a_server_holds_up_the_asking() {
+    let mut huge = b"HTTP/1.1 200 OK\r\nx: ".to_vec();
+    huge.extend(std::iter::repeat_n(b'x', 4 << 20));
+    let answers = vec![
+        b"garbage\r\n\r\n".to_vec(),
+        huge,
+        b"HTTP/1.1 500 No\r\n\r\n".to_vec(),
+        b"HTTP/1.1 302 Found\r\nContent-Length: 99999999999\r\n\r\n".to_vec(),
+    ];
+    let port = serve(answers);
+    let toml = format!(
+        "[process.web]\nready.http = \"http://127.0.0.1:{port}/x\"\nready.every = \"10ms\"\n\
+         [process.other]\nready = {{port = 9, host = \"no-such-host.invalid\", timeout = \"300ms\"}}\n"
+    );
+    let world = world("web: exec sleep 1000\nother: exec sleep 1000\n", &toml);
+    world.ok(["start", "-D"]);
+    world.ok(["wait", "--for", "ready", "web", "--timeout", "20s"]);
+    let ran = world.run(["wait", "--for", "ready", "other", "--timeout", "20s"]);
+    assert!(
+        ran.code == 1 && ran.stderr.contains("no-such-host.invalid:9 within 300 ms"),
+        "{ran:?}"
+    );
+    world.ok(["quit"]);
+}
+
+#[test]
+fn supervisors_that_are_killed_while_all_begins_start_nothing_twice() {
+    let mut procfile = String::new();
+    let mut toml = String::new();
+    for n in 0..6 {
+        let _ = writeln!(procfile, "p{n}: echo x >>p{n}.started; echo up; exec sleep 1000");
+        let _ = writeln!(toml, "[process.p{n}]\nready.log = \"up\"");
+        if n > 0 {
+            let _ = writeln!(toml, "depends_on = [\"p{}\"]", n - 1);
+        }
+    }
+    let _ = writeln!(procfile, "job: echo x >>job.started");
+    toml.push_str("[process.job]\nphase = \"dependency\"\nready.exit = 0\n");
+    let world = world(&procfile, &toml);
+    let view = world.start::<&str>([]);
+    for n in [0, 1, 3] {
+        wait_file(&world, &format!("p{n}.started"));
+        if let Some(supervisor) = world.part("supervise") {
+            procs::kill(supervisor, 9);
+        }
+    }
+    world.wait_state("p5", "running");
+    eventually("all are ready", || {
+        (0..6).all(|n| world.field(&format!("p{n}"), "ready") == true).then_some(())
+    });
+    for name in ["job", "p0", "p1", "p2", "p3", "p4", "p5"] {
+        assert_eq!(world.read(&format!("{name}.started")), "x\n", "{name}");
+    }
+    drop(view);
+    world.ok(["quit"]);
+}
+
+#[test]
+fn the_crash_that_ends_a_run_is_reported_once() {
+    let world = world(
+        &format!("web: {}; exit 9\ndb: exec sleep 1000\n", until("go")),
+        "[process.db]\nphase = \"dependency\"\n",
+    );
+    let mut view = world.start::<&str>([]);
+    world.wait_state("web", "running");
+    world.write("go", "");
+    assert_eq!(view.code(), 9);
+    let reports = reports(&world);
+    assert_eq!(reports.len(), 1, "{reports:?}");
+    assert_eq!(report(&reports[0])["exitCode"], 9);
+}
