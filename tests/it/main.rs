@@ -20,6 +20,7 @@ mod doctor;
 mod environment;
 mod failures;
 mod faults;
+mod graph;
 #[path = "../common/harness/mod.rs"]
 mod harness;
 mod history;
