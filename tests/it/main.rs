@@ -18,6 +18,7 @@ mod connect;
 mod control;
 mod doctor;
 mod environment;
+mod examples;
 mod failures;
 mod faults;
 mod graph;
