@@ -22,6 +22,7 @@ mod examples;
 mod failures;
 mod faults;
 mod graph;
+mod guides;
 #[path = "../common/harness/mod.rs"]
 mod harness;
 mod history;
