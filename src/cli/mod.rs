@@ -17,6 +17,7 @@ mod echo;
 mod error;
 mod failures;
 mod flags;
+mod graph;
 mod init;
 mod instance;
 mod launch;
@@ -93,6 +94,7 @@ fn act(args: Args, out: &mut dyn Write) -> Result<u8, CliError> {
         Some(Verb::Start(args)) => start::start(*args, out),
         Some(Verb::Check(args)) => check::check(*args, out),
         Some(Verb::Config(args)) => config::config(*args, out),
+        Some(Verb::Graph(args)) => graph::graph(*args, out),
         Some(Verb::Init(args)) => init::init(&args, out),
         Some(Verb::Schema) => print_json(&crate::config::toml::schema(), out),
         Some(Verb::Doctor(args)) => doctor::doctor(*args, out),

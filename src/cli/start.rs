@@ -375,7 +375,7 @@ impl Start {
     }
 
     /// The run that clients ask.
-    fn instance(&self) -> Instance {
+    pub(super) fn instance(&self) -> Instance {
         Instance {
             context: self.context.clone(),
             socket: self.project.socket.clone(),

@@ -18,9 +18,12 @@ mod connect;
 mod control;
 mod doctor;
 mod environment;
+mod examples;
 mod failures;
 mod faults;
 mod flags;
+mod graph;
+mod guides;
 #[path = "../common/harness/mod.rs"]
 mod harness;
 mod history;

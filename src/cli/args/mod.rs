@@ -19,9 +19,9 @@ pub use settings::command;
 pub use start::StartArgs;
 pub use verbs::{
     CheckArgs, ClientArgs, CompletionsArgs, ConfigArgs, ConnectArgs, CrashAsk, CrashesArgs,
-    DoctorArgs, EchoArgs, EventsArgs, FailuresArgs, FailuresDo, FlagsArgs, InitArgs, LogsArgs,
-    LsArgs, ManArgs, NamesArgs, PsArgs, RunArgs, ScaleArgs, ScreenArgs, SendArgs, SignalArgs,
-    WaitArgs, WaitFor, WhyArgs,
+    DoctorArgs, EchoArgs, EventsArgs, FailuresArgs, FailuresDo, FlagsArgs, GraphArgs, InitArgs,
+    LogsArgs, LsArgs, ManArgs, NamesArgs, PsArgs, RunArgs, ScaleArgs, ScreenArgs, SendArgs,
+    SignalArgs, WaitArgs, WaitFor, WhyArgs,
 };
 
 use crate::config::env::parse_bool;
@@ -91,6 +91,17 @@ Examples:
 
 Of variables only the names are shown.")]
     Config(Box<ConfigArgs>),
+    /// Show in which order a start begins, and what each process waits for; start nothing.
+    #[command(after_help = "\
+Examples:
+  tmo graph                     a number for each step; those of one step begin together
+  tmo graph web                 as `tmo start web` would have it
+  tmo graph --live              with the states of the run that is there
+  tmo graph --dot | dot -Tsvg >graph.svg
+  tmo graph --json | jq -r '.levels[] | join(\" \")'
+
+A process waits until another one has started, is ready, or has completed (ended with success).")]
+    Graph(Box<GraphArgs>),
     /// Write a commented tmo.toml for the processes of the Procfile.
     #[command(after_help = "\
 Examples:

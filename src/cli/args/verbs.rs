@@ -87,6 +87,23 @@ pub struct ConfigArgs {
     pub start: StartArgs,
 }
 
+/// `tmo graph`.
+#[derive(Debug, Clone, PartialEq, Eq, Default, clap::Args)]
+pub struct GraphArgs {
+    /// As JSON.
+    #[arg(long)]
+    pub json: bool,
+    /// For graphviz.
+    #[arg(long, conflicts_with = "json")]
+    pub dot: bool,
+    /// With the states of the run that is there.
+    #[arg(long, conflicts_with = "dot")]
+    pub live: bool,
+    /// The start that is asked about.
+    #[command(flatten)]
+    pub start: StartArgs,
+}
+
 /// `tmo init`.
 #[derive(Debug, Clone, PartialEq, Eq, Default, clap::Args)]
 pub struct InitArgs {
