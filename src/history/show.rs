@@ -162,8 +162,7 @@ pub fn entry_json(names: &mut Names, entry: &Entry<'_>, matches: bool) -> (Strin
 
 /// The kinds of things that others act upon, which stay whatever words are used for them.
 fn of_type(event: &str) -> Option<&'static str> {
-    const TYPES: [(&str, &str); 18] = [
-        ("line", "process:log"),
+    const TYPES: [(&str, &str); 17] = [
         ("start", "process:spawn"),
         ("ready", "process:ready"),
         ("exit", "process:exit"),

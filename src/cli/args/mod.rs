@@ -215,12 +215,11 @@ Examples:
   tmo crashes show              the newest, with what everybody printed around the end
   tmo crashes show web --json   as it stands in its file")]
     Crashes(CrashesArgs),
-    /// How often the flags of tmo.toml were found in the output of processes.
-    ///
-    /// Examples:
-    ///   tmo flags
-    ///   tmo flags web --json
-    #[command(verbatim_doc_comment)]
+    /// Tell how often the flags of tmo.toml were found in the output of processes.
+    #[command(after_help = "\
+Examples:
+  tmo flags                     of all processes
+  tmo flags web --json          of one, for a script")]
     Flags(FlagsArgs),
     /// Wait until processes run, have ended, said something or listen.
     #[command(after_help = "\
