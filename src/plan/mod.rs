@@ -9,6 +9,7 @@ mod explain;
 mod merge;
 mod odd;
 mod ports;
+mod reload;
 mod resolve;
 mod settings;
 #[cfg(test)]
@@ -20,5 +21,6 @@ pub use begin::begin_with;
 pub use env::process_env;
 pub use explain::{Explained, explain};
 pub use odd::oddities;
+pub use reload::{Change, Reloaded, not_reloaded, reload, with_failures};
 pub use resolve::{Facts, PlanError, resolve};
 pub use settings::Settings;

@@ -14,6 +14,7 @@ mod life;
 mod policy;
 mod proc;
 mod ready;
+mod reload;
 mod request;
 mod shutdown;
 #[cfg(test)]
@@ -28,6 +29,7 @@ use crate::pane::spec::Want;
 pub use events::{Crash, Effect, Input, Word};
 pub use proc::{Broken, Goal, Pane, Phase, Proc, ProcId, Ready};
 pub use ready::Question;
+pub use reload::Planned;
 use ticket::Ticket;
 
 /// What the whole run is about.
@@ -58,6 +60,9 @@ pub struct Supervisor {
     pub culprit: Option<Culprit>,
     /// The tmux server is gone.
     pub tmux_gone: bool,
+    /// Which state of the plan was attached ([`Plan::generation`]).
+    #[serde(default)]
+    pub generation: u64,
     /// Requests that were made under a key, the oldest first.
     #[serde(default)]
     keyed: Vec<(String, Ticket)>,
@@ -87,6 +92,7 @@ impl Supervisor {
             worst: 0,
             culprit: None,
             tmux_gone: false,
+            generation: plan.generation,
             keyed: vec![],
             tickets: vec![],
         };
@@ -143,6 +149,9 @@ impl Supervisor {
         if !lost.is_empty() {
             out.push(Effect::Open(lost));
         }
+        if self.course == Course::Keep {
+            self.follow_plan(now, &mut out);
+        }
         for id in 0..self.procs.len() {
             let proc = &mut self.procs[id];
             if proc.rules.ready.is_empty() && matches!(proc.phase, Phase::Running { .. }) {
@@ -165,7 +174,7 @@ impl Supervisor {
             return false;
         };
         self.procs.iter().map(|proc| &proc.name).eq(old.iter().map(|process| &process.name))
-            && new.iter().all(|process| process.added)
+            && new.iter().all(|process| process.added || process.came > 0)
             && self.culprit.as_ref().is_none_or(|culprit| known(culprit.id))
             && self.keyed.iter().all(|(_, ticket)| ticket.concerns().all(known))
     }

@@ -14,6 +14,7 @@ use utoipa::{IntoParams, IntoResponses, ToSchema};
 use super::answer::{Answer, Problem, Refusal, json};
 use super::asked::{AnyBody, Body, Name, Query, Words, truth};
 use crate::control::server::Api;
+use crate::model::plan::Plan;
 use crate::model::request::{Outcome, Request};
 use crate::model::signal::SignalName;
 
@@ -271,6 +272,37 @@ pub(super) async fn scale(
     Body(Scaled { counts }): Body<Scaled>,
 ) -> Result<Response, Refusal> {
     carry_out(&api, manner, Request::Scale { counts }).await
+}
+
+/// What is to be run from now on.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Reloaded {
+    /// The plan as this version of tmo resolves it, with run and generation of the one that lies in
+    /// the runtime directory.
+    #[schema(value_type = Object)]
+    plan: Box<Plan>,
+}
+
+/// Go on with another plan: what has changed in it is done.
+///
+/// Whoever asks has read the configuration; `tmo reload` does. Processes whose command, directory,
+/// environment, shell or port is another one are restarted, those that are gone are stopped and
+/// are no processes of the run any more, new ones are started. All else is in force at once.
+#[utoipa::path(
+    post,
+    path = "/api/reload",
+    tag = "processes",
+    params(Manner),
+    request_body = Reloaded,
+    responses(Acted, Sent)
+)]
+pub(super) async fn reload(
+    Of(api): Of<Api>,
+    Query(manner): Query<Manner>,
+    Body(Reloaded { plan }): Body<Reloaded>,
+) -> Result<Response, Refusal> {
+    carry_out(&api, manner, Request::Reload { plan }).await
 }
 
 /// Stop everything and end the run; asked again, without further grace.

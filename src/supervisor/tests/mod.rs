@@ -37,6 +37,9 @@ pub(crate) fn plan(names: &[&str]) -> Plan {
         grace_ms: None,
         rules: Rules::default(),
         added: name.ends_with('+'),
+        removed: false,
+        came: 0,
+        edition: 0,
         waits: name.ends_with(['-', '+']),
     };
     Plan {
@@ -64,6 +67,9 @@ pub(crate) fn plan(names: &[&str]) -> Plan {
         colors: vec![],
         hooks: crate::model::rules::Hooks::default(),
         crash_dir: None,
+        lines: vec![],
+        origin: None,
+        generation: 0,
         processes: names.iter().map(process).collect(),
     }
 }
