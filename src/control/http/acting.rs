@@ -12,7 +12,7 @@ use utoipa::openapi::schema::{Object, ObjectBuilder, Schema, Type};
 use utoipa::{IntoParams, IntoResponses, ToSchema};
 
 use super::answer::{Answer, Problem, Refusal, json};
-use super::asked::{AnyBody, Body, Name, Query, Words, truth};
+use super::asked::{AnyBody, Body, LongBody, Name, Query, Words, truth};
 use crate::control::server::Api;
 use crate::model::plan::Plan;
 use crate::model::request::{Outcome, Request};
@@ -87,7 +87,7 @@ pub(super) enum Sent {
     /// The body did not come within 10 seconds.
     #[response(status = 408)]
     Slow(#[to_schema] Answer<Problem>),
-    /// The body is longer than 256 KiB.
+    /// The body is longer than 256 KiB; where a plan is sent, than 16 MiB.
     #[response(status = 413)]
     TooLarge(#[to_schema] Answer<Problem>),
 }
@@ -300,7 +300,7 @@ pub(super) struct Reloaded {
 pub(super) async fn reload(
     Of(api): Of<Api>,
     Query(manner): Query<Manner>,
-    Body(Reloaded { plan }): Body<Reloaded>,
+    LongBody(Reloaded { plan }): LongBody<Reloaded>,
 ) -> Result<Response, Refusal> {
     carry_out(&api, manner, Request::Reload { plan }).await
 }

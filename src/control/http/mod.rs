@@ -67,6 +67,7 @@ fn documented() -> OpenApiRouter<Api> {
         .routes(routes!(acting::restart))
         .routes(routes!(acting::signal))
         .routes(routes!(acting::scale))
+        .routes(routes!(acting::reload))
         .routes(routes!(acting::quit))
         .routes(routes!(acting::shutdown))
         .routes(routes!(acting::kill))
