@@ -2,6 +2,7 @@
 
 mod any_order;
 mod gates;
+mod reload;
 mod rules;
 
 use std::collections::VecDeque;
