@@ -165,7 +165,8 @@ fn read(old: &Plan, instance: &Instance, part: Part) -> Result<(Plan, Vec<String
     let (mut fresh, mut warnings) = start.resolve()?;
     let later = plan::not_reloaded(old, &fresh);
     if !later.is_empty() {
-        warnings.push(format!("changed, but in force from the next start only: {}", later.join(", ")));
+        warnings
+            .push(format!("changed, but in force from the next start only: {}", later.join(", ")));
     }
     if part == Part::Failures {
         fresh = plan::with_failures(old, &fresh);

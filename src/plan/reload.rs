@@ -22,7 +22,7 @@ pub enum Change {
     Unchanged,
     /// It runs on, and other things follow from what it does.
     Policies {
-        /// Which, by their keys in a `tmo.toml`.
+        /// Which.
         what: Vec<String>,
     },
     /// What it runs has changed: it is started again.
@@ -134,7 +134,8 @@ fn defined(old: &Plan, fresh: &Plan, process: &ProcessPlan) -> Option<ProcessPla
     let port = if first(old).is_some_and(|before| before.port == now.port) {
         process.port
     } else {
-        let above = u64::from(fresh.formation_port_step) * process.name.instance().saturating_sub(1);
+        let above =
+            u64::from(fresh.formation_port_step) * process.name.instance().saturating_sub(1);
         now.port.and_then(|port| u16::try_from(u64::from(port) + above).ok())
     };
     Some(ProcessPlan { name: process.name.clone(), port, waits: true, added: true, ..now })
@@ -220,7 +221,8 @@ fn policies(
     let stop = process.stop_signal != now.stop_signal
         || grace(old, process) != grace(plan, now)
         || before.stop_command != after.stop_command;
-    let codes = before.success_codes != after.success_codes || before.soft_codes != after.soft_codes;
+    let codes =
+        before.success_codes != after.success_codes || before.soft_codes != after.soft_codes;
     words(&[
         ("formation", process.added != now.added),
         ("color", process.color != now.color),
@@ -282,7 +284,10 @@ mod tests {
         let same = reload(&old, &fresh);
         assert_eq!(changes(&same), ["web =", "job =", "job#2 ~ on_exit"]);
         let same = reload(&same.plan, &fresh);
-        assert_eq!((changes(&same).concat(), same.plan.generation), ("web =job =job#2 =".into(), 1));
+        assert_eq!(
+            (changes(&same).concat(), same.plan.generation),
+            ("web =job =job#2 =".into(), 1)
+        );
         fresh.processes.remove(0);
         let gone = reload(&old, &fresh).plan;
         assert_eq!(reload(&gone, &fresh).plan, gone);

@@ -179,6 +179,7 @@ impl Proc {
         let passed: Vec<_> = (0..rules.ready.len()).filter(was_passed).collect();
         let is_ready = passed.len() == rules.ready.len();
         let Phase::Running { .. } = self.phase else { return };
-        self.ready = if is_ready { Ready::Yes { at: self.since } } else { Ready::Waiting { passed } };
+        self.ready =
+            if is_ready { Ready::Yes { at: self.since } } else { Ready::Waiting { passed } };
     }
 }

@@ -20,8 +20,8 @@ pub use start::StartArgs;
 pub use verbs::{
     CheckArgs, ClientArgs, CompletionsArgs, ConfigArgs, ConnectArgs, CrashAsk, CrashesArgs,
     DoctorArgs, EchoArgs, EventsArgs, FailuresArgs, FailuresDo, InitArgs, LogsArgs, LsArgs,
-    ManArgs, NamesArgs, PsArgs, ReloadArgs, RunArgs, ScaleArgs, ScreenArgs, SendArgs, SignalArgs, WaitArgs,
-    WaitFor, WhyArgs,
+    ManArgs, NamesArgs, PsArgs, ReloadArgs, RunArgs, ScaleArgs, ScreenArgs, SendArgs, SignalArgs,
+    WaitArgs, WaitFor, WhyArgs,
 };
 
 use crate::config::env::parse_bool;
