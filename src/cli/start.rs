@@ -303,7 +303,9 @@ impl Start {
             settings.keep_lines(earlier.lines.clone());
             // They are where they were found to be free.
             let moved = earlier.origin.as_ref().and_then(|origin| origin.first_port);
-            moved.into_iter().for_each(|first| settings.move_ports_to(first));
+            if let Some(first) = moved {
+                settings.move_ports_to(first);
+            }
             let plan = plan::resolve(&self.context, loaded, settings, self.facts(find))?;
             return Ok(Plan { origin: Some(self.origin(moved)), ..plan });
         }

@@ -191,8 +191,6 @@ fn what_is_asked_is_answered_as_it_was() {
         ("scale-unknown", "POST /api/scale", r#"{"counts":{"wbe":2}}"#),
         ("scale-too-many", "POST /api/scale", r#"{"counts":{"web":11}}"#),
         ("scale-bad", "POST /api/scale", r#"{"counts":{"web":-1}}"#),
-        ("reload-bad", "POST /api/reload", r#"{"plan":{}}"#),
-        ("reload-without", "POST /api/reload", "{}"),
         ("size", "PUT /api/size", r#"{"columns":100,"rows":30}"#),
         ("size-bad", "PUT /api/size", r#"{"columns":100,"rows":0}"#),
         ("detach", "POST /api/detach", ""),

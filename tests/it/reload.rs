@@ -104,6 +104,11 @@ fn what_is_broken_changes_nothing() {
     std::fs::remove_file(world.app().join("Procfile")).unwrap();
     assert_eq!(world.run(["reload"]).code, 1);
     assert_eq!((pid(&world, "web"), names(&world).len()), (web, 3));
+    let asked =
+        r#"curl -s --unix-socket .overmind.sock http://x/api/reload -d '{"plan":{"run":"x"}}'"#;
+    let ran = world.shell(asked);
+    assert!(ran.stdout.contains("not what is expected here"), "{ran:?}");
+    assert_eq!((pid(&world, "web"), names(&world).len()), (web, 3));
     world.ok(["quit"]);
     assert_eq!(world.run(["reload"]).code, 1, "nothing runs");
     world.wait_empty();
@@ -258,6 +263,31 @@ fn instances_that_were_scaled_follow_their_entry() {
     world.ok(["reload"]);
     assert_eq!(names(&world), ["web"]);
     assert_eq!(world.run(["scale", "job=2"]).code, 2);
+    world.ok(["quit"]);
+    world.wait_empty();
+}
+
+#[test]
+fn ports_that_were_moved_stay_where_they_are() {
+    let world = World::new("web: exec sleep 1000\njob: exec sleep 1000\n");
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = taken.local_addr().unwrap().port().to_string();
+    world.ok(["start", "-D", "--port-auto", "-p", &port, "-P", "1", "web"]);
+    let (web, at) = (pid(&world, "web"), world.field("web", "port"));
+    assert_ne!(at.to_string(), port);
+    drop(taken);
+    assert_eq!(world.ok(["reload"]), "web: unchanged\njob: unchanged\n");
+    // It was started with one name: what is new waits as all others do.
+    world.write("Procfile", "new: exec sleep 1000\nweb: exec sleep 1000\n");
+    assert_eq!(
+        world.ok(["reload"]),
+        "web: unchanged\njob: stopped and removed\nnew: new, not started\n"
+    );
+    assert_eq!((pid(&world, "web"), world.field("web", "port")), (web, at.clone()));
+    assert_eq!(world.field("new", "port").as_u64(), at.as_u64().map(|port| port + 2));
+    world.wait_state("new", "stopped");
+    world.ok(["start", "new"]);
+    pid(&world, "new");
     world.ok(["quit"]);
     world.wait_empty();
 }

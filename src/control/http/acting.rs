@@ -87,7 +87,7 @@ pub(super) enum Sent {
     /// The body did not come within 10 seconds.
     #[response(status = 408)]
     Slow(#[to_schema] Answer<Problem>),
-    /// The body is longer than 256 KiB; where a plan is sent, than 16 MiB.
+    /// The body is longer than 256 KiB.
     #[response(status = 413)]
     TooLarge(#[to_schema] Answer<Problem>),
 }
@@ -275,28 +275,14 @@ pub(super) async fn scale(
 }
 
 /// What is to be run from now on.
-#[derive(Debug, Deserialize, ToSchema)]
+#[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Reloaded {
-    /// The plan as this version of tmo resolves it, with run and generation of the one that lies in
-    /// the runtime directory.
-    #[schema(value_type = Object)]
     plan: Box<Plan>,
 }
 
-/// Go on with another plan: what has changed in it is done.
-///
-/// Whoever asks has read the configuration; `tmo reload` does. Processes whose command, directory,
-/// environment, shell or port is another one are restarted, those that are gone are stopped and
-/// are no processes of the run any more, new ones are started. All else is in force at once.
-#[utoipa::path(
-    post,
-    path = "/api/reload",
-    tag = "processes",
-    params(Manner),
-    request_body = Reloaded,
-    responses(Acted, Sent)
-)]
+/// Go on with another plan: what has changed in it is done. `tmo reload` has read and resolved the
+/// configuration for that; nobody else can, so it is no part of the description.
 pub(super) async fn reload(
     Of(api): Of<Api>,
     Query(manner): Query<Manner>,

@@ -61,7 +61,7 @@ fn what_has_changed_is_done_and_all_else_let_be() {
     let now = take_up(&mut world, &old, &fresh);
     let told = ask(&mut world, 1, &now);
     assert!(told.ok, "{told:?}");
-    assert_eq!(told.names.iter().map(|n| n.as_str()).collect::<Vec<_>>(), ["api", "gone", "new"]);
+    assert_eq!(told.names.iter().map(ProcName::as_str).collect::<Vec<_>>(), ["api", "gone", "new"]);
     let all = [("web", 1, true), ("api", 2, true), ("gone", 1, false), ("new", 1, true)];
     assert_eq!(lives(&world), all);
     assert!(!world.machine.procs[2].counts() && world.machine.procs[2].pane == Pane::None);
