@@ -161,6 +161,14 @@ impl Engine {
             let _ = reply.send(Outcome::refused(problem));
             return;
         }
+        if let Request::Reload { plan } = &request
+            && self.saved.supervisor.course == Course::Keep
+            && let Err(problem) = self.take_up(plan)
+        {
+            // As above.
+            let _ = reply.send(Outcome::refused(problem));
+            return;
+        }
         if let Request::Resize { columns, rows } = request {
             let tmux = self.tmux.clone();
             tokio::task::spawn_local(async move {

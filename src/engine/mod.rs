@@ -17,6 +17,7 @@ mod opening;
 mod pane;
 mod probes;
 mod queue;
+mod reload;
 pub mod run;
 pub mod runtime;
 mod scale;

@@ -28,7 +28,7 @@ use crate::model::plan::{Plan, ProcessPlan};
 use crate::model::rules::{Check, Probe};
 use crate::model::text::OsText;
 use crate::plan::process_env;
-use crate::supervisor::{Course, Input, Question};
+use crate::supervisor::{Course, Input, ProcId, Question};
 use crate::sys;
 
 /// The first pause between two attempts; each next one is twice as long, up to the one that is
@@ -84,6 +84,12 @@ impl Engine {
                 self.probes.0.insert(question, task);
             }
         }
+    }
+
+    /// Ask anew what is open about a process: its checks are others.
+    pub(super) fn forget_questions(&mut self, id: ProcId) {
+        self.probes.0.retain(|question, _| question.id != id);
+        self.queue.forget_asked(id);
     }
 
     fn ask(&self, question: Question) -> Option<Task> {

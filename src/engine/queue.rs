@@ -84,6 +84,12 @@ impl Queue {
         Some(event)
     }
 
+    /// Drop the answers to what was asked about a process.
+    pub(super) fn forget_asked(&self, id: ProcId) {
+        let about = |event: &Event| matches!(event, Event::Asked(question, _) if question.id == id);
+        self.inner.borrow_mut().events.retain(|event| !about(event));
+    }
+
     /// How many events wait now.
     pub(super) fn len(&self) -> usize {
         self.inner.borrow().events.len()

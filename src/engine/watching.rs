@@ -18,7 +18,7 @@ use crate::journal::record::{Kind, Record};
 use crate::journal::tap::Tap;
 use crate::model::plan::ProcessPlan;
 use crate::model::request::FlagState;
-use crate::model::rules::{Action, FailureAction, Probe};
+use crate::model::rules::{Action, FailureAction, Probe, Rules};
 use crate::supervisor::{Input, Phase, ProcId, Ready};
 use crate::watch::{Hit, Rule, Watcher};
 
@@ -43,8 +43,7 @@ impl Watch {
     /// Nothing where there is nothing to be looked for.
     fn new(process: &ProcessPlan, tap: Tap) -> Option<Self> {
         let rules = &process.rules;
-        let by_log = rules.ready.iter().any(|check| matches!(check.probe, Probe::Log(_)));
-        if !by_log && rules.failures.is_empty() && rules.flags.is_empty() {
+        if !looks_for_anything(rules) {
             return None;
         }
         // Patterns were tried when the configuration was read.
@@ -59,6 +58,21 @@ impl Watch {
             idle_due: None,
             told: HashMap::new(),
         })
+    }
+
+    /// Go on in the same life with other rules.
+    fn renew(&mut self, before: &Rules, rules: &Rules) {
+        // Patterns were tried when the configuration was read.
+        if let Err(error) = self.watcher.renew(rules, &[]) {
+            return tracing::error!(%error, "patterns");
+        }
+        let hits = std::mem::take(&mut self.hits).into_iter();
+        self.hits = hits
+            .filter_map(|(life, hit)| {
+                let rule = renumber(hit.rule, before, rules)?;
+                Some((life, Hit { rule, ..hit }))
+            })
+            .collect();
     }
 
     fn found(&mut self, hits: Vec<Hit>) {
@@ -100,6 +114,24 @@ impl Watch {
     }
 }
 
+fn looks_for_anything(rules: &Rules) -> bool {
+    let by_log = rules.ready.iter().any(|check| matches!(check.probe, Probe::Log(_)));
+    by_log || !rules.failures.is_empty() || !rules.flags.is_empty()
+}
+
+/// The number of a rule among others, if it is there still.
+fn renumber(rule: Rule, before: &Rules, rules: &Rules) -> Option<Rule> {
+    fn place<T: PartialEq>(number: usize, before: &[T], now: &[T]) -> Option<usize> {
+        let old = before.get(number)?;
+        now.iter().position(|new| new == old)
+    }
+    match rule {
+        Rule::Ready(n) => place(n, &before.ready, &rules.ready).map(Rule::Ready),
+        Rule::Failure(n) => place(n, &before.failures, &rules.failures).map(Rule::Failure),
+        Rule::Flag(n) => place(n, &before.flags, &rules.flags).map(Rule::Flag),
+    }
+}
+
 impl Engine {
     /// Begin to look at what a process prints from now on.
     pub(super) fn watch(&mut self, id: ProcId) {
@@ -110,6 +142,25 @@ impl Engine {
             self.ingest.listen_to(stream);
         }
         self.panes[id].watch = watch.map(Box::new);
+    }
+
+    /// Look at it with other rules, for what comes from now on.
+    pub(super) fn watch_anew(&mut self, id: ProcId, before: &Rules) {
+        let rules = &self.plan.processes[id].rules;
+        match &mut self.panes[id].watch {
+            Some(watch) if looks_for_anything(rules) => watch.renew(before, rules),
+            Some(_) => self.panes[id].watch = None,
+            None => {
+                // What was heard for nobody is no news any more.
+                self.ingest.take_heard(self.panes[id].stream);
+                self.watch(id);
+                let life = self.saved.supervisor.procs[id].current_life();
+                if let Some(watch) = &mut self.panes[id].watch {
+                    watch.life = life;
+                    watch.watcher.begin(u32::try_from(life).unwrap_or(u32::MAX));
+                }
+            }
+        }
     }
 
     /// Look at what was just indexed.

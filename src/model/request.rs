@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Deserializer, Serialize};
 use utoipa::ToSchema;
 
+use super::plan::Plan;
 use super::rules::{FlagColor, Stage};
 use super::signal::SignalName;
 use super::{Exit, ProcName, text::OsText};
@@ -39,6 +40,12 @@ pub enum Request {
     Scale {
         /// How many of each entry.
         counts: BTreeMap<String, u16>,
+    },
+    /// Go on with this configuration; what has changed in it is done.
+    Reload {
+        /// The plan as it was resolved anew, with run and generation of the one that it is to be
+        /// laid into.
+        plan: Box<Plan>,
     },
     /// Stop everything and end; asked again, without further grace.
     Quit,

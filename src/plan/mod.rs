@@ -10,6 +10,7 @@ mod merge;
 mod odd;
 mod order;
 mod ports;
+mod reload;
 mod resolve;
 mod settings;
 #[cfg(test)]
@@ -22,5 +23,6 @@ pub use env::process_env;
 pub use explain::{Explained, explain};
 pub use odd::oddities;
 pub use order::{Step, Turn, Wait, order};
+pub use reload::{Change, Reloaded, not_reloaded, reload, with_failures};
 pub use resolve::{Facts, PlanError, resolve};
 pub use settings::Settings;

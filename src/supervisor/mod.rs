@@ -15,6 +15,7 @@ mod lifecycle;
 mod policy;
 mod proc;
 mod ready;
+mod reload;
 mod request;
 mod shutdown;
 #[cfg(test)]
@@ -30,6 +31,7 @@ pub use events::{Crash, Effect, Input, Word};
 pub use lifecycle::Milepost;
 pub use proc::{Broken, Goal, Pane, Phase, Proc, ProcId, Ready};
 pub use ready::Question;
+pub use reload::Planned;
 use ticket::Ticket;
 
 /// What the whole run is about.
@@ -63,6 +65,9 @@ pub struct Supervisor {
     /// What the run has come to so far.
     #[serde(default)]
     passed: Vec<Milepost>,
+    /// Which state of the plan was attached ([`Plan::generation`]).
+    #[serde(default)]
+    pub generation: u64,
     /// Requests that were made under a key, the oldest first.
     #[serde(default)]
     keyed: Vec<(String, Ticket)>,
@@ -96,6 +101,7 @@ impl Supervisor {
             culprit: None,
             tmux_gone: false,
             passed: vec![],
+            generation: plan.generation,
             keyed: vec![],
             tickets: vec![],
             exit_from: None,
@@ -154,6 +160,9 @@ impl Supervisor {
         if !lost.is_empty() {
             out.push(Effect::Open(lost));
         }
+        if self.course == Course::Keep {
+            self.follow_plan(now, &mut out);
+        }
         for id in 0..self.procs.len() {
             let proc = &mut self.procs[id];
             if proc.rules.ready.is_empty() && matches!(proc.phase, Phase::Running { .. }) {
@@ -176,7 +185,7 @@ impl Supervisor {
             return false;
         };
         self.procs.iter().map(|proc| &proc.name).eq(old.iter().map(|process| &process.name))
-            && new.iter().all(|process| process.added)
+            && new.iter().all(|process| process.added || process.came > 0)
             && self.culprit.as_ref().is_none_or(|culprit| known(culprit.id))
             && self.keyed.iter().all(|(_, ticket)| ticket.concerns().all(known))
     }

@@ -35,6 +35,7 @@ mod overmind;
 mod parts;
 mod places;
 mod programs;
+mod reload;
 mod review;
 mod scale;
 #[path = "../common/schema.rs"]

@@ -20,8 +20,8 @@ pub use start::StartArgs;
 pub use verbs::{
     CheckArgs, ClientArgs, CompletionsArgs, ConfigArgs, ConnectArgs, CrashAsk, CrashesArgs,
     DoctorArgs, EchoArgs, EventsArgs, FailuresArgs, FailuresDo, FlagsArgs, GraphArgs, InitArgs,
-    LogsArgs, LsArgs, ManArgs, NamesArgs, PsArgs, RunArgs, ScaleArgs, ScreenArgs, SendArgs,
-    SignalArgs, WaitArgs, WaitFor, WhyArgs,
+    LogsArgs, LsArgs, ManArgs, NamesArgs, PsArgs, ReloadArgs, RunArgs, ScaleArgs, ScreenArgs,
+    SendArgs, SignalArgs, WaitArgs, WaitFor, WhyArgs,
 };
 
 use crate::config::env::parse_bool;
@@ -246,6 +246,17 @@ Examples:
 
 It holds for this run; `tmo start --formation worker=3` begins with as many.")]
     Scale(ScaleArgs),
+    /// Read Procfile, tmo.toml and env files again, and do what has changed in them.
+    #[command(after_help = "\
+Examples:
+  tmo reload                    one line for each process: what was done
+  tmo reload --dry-run          what would be done
+  tmo reload --json | jq -r '.processes[] | select(.change == \"restarted\").name'
+
+A process whose command, directory, environment, shell or port is another one is restarted; one that
+is gone is stopped, a new one started. All else is in force at once, without a restart. Flags and
+variables are those that the run was started with. If anything can't be read, nothing is changed.")]
+    Reload(ReloadArgs),
     /// Type into the terminal of a process.
     #[command(after_help = "\
 Examples:

@@ -416,6 +416,23 @@ fn instances(text: &str) -> Result<(String, u16), String> {
     Ok((name.to_owned(), count))
 }
 
+/// `tmo reload`.
+#[derive(Debug, Clone, PartialEq, Eq, Default, clap::Args)]
+pub struct ReloadArgs {
+    /// Change nothing; tell what would be done.
+    #[arg(short = 'n', long)]
+    pub dry_run: bool,
+    /// Print it as JSON.
+    #[arg(long)]
+    pub json: bool,
+    /// Return when the request is made, not when it is done.
+    #[arg(long)]
+    pub no_wait: bool,
+    /// Which instance.
+    #[command(flatten)]
+    pub client: ClientArgs,
+}
+
 /// `tmo send`.
 #[derive(Debug, Clone, PartialEq, Eq, Default, clap::Args)]
 pub struct SendArgs {

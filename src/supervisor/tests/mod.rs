@@ -3,6 +3,7 @@
 mod any_order;
 mod gates;
 mod lifecycle;
+mod reload;
 mod rules;
 
 use std::collections::VecDeque;
@@ -38,6 +39,9 @@ pub(crate) fn plan(names: &[&str]) -> Plan {
         grace_ms: None,
         rules: Rules::default(),
         added: name.ends_with('+'),
+        removed: false,
+        came: 0,
+        edition: 0,
         waits: name.ends_with(['-', '+']),
     };
     Plan {
@@ -66,6 +70,9 @@ pub(crate) fn plan(names: &[&str]) -> Plan {
         exit_code_from: None,
         hooks: crate::model::rules::Hooks::default(),
         crash_dir: None,
+        lines: vec![],
+        origin: None,
+        generation: 0,
         processes: names.iter().map(process).collect(),
     }
 }
