@@ -30,7 +30,6 @@ use crate::control::lock::{self, Door};
 use crate::engine::guard::News;
 use crate::engine::runtime::Runtime;
 use crate::journal::{Dirs, IndexReader, Position};
-use crate::model::ProcName;
 use crate::model::plan::{Inherit, OnExit, Origin, Plan, ProcessPlan};
 use crate::model::request::Request;
 use crate::model::text::OsText;
@@ -380,12 +379,11 @@ impl Start {
             let gone = self.earlier.as_ref().is_some_and(|plan| {
                 plan.processes.iter().any(|process| process.name.matches(name))
             });
-            if !gone && !known.iter().any(|process| process.matches(name)) {
+            if !gone && !plan.processes.iter().any(|process| process.is_meant(name)) {
                 return Err(CliError::unknown(name, &known));
             }
         }
-        let named = |name: &ProcName| names.iter().any(|word| name.matches(word));
-        plan::begin_with(plan, named);
+        plan::begin_with(plan, |process| names.iter().any(|word| process.is_meant(word)));
         Ok(())
     }
 

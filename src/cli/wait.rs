@@ -168,11 +168,11 @@ pub(super) fn chosen<'a>(
     names: &[String],
 ) -> Result<Vec<&'a ProcessState>, CliError> {
     let all = &state.processes;
-    if let Some(unknown) = names.iter().find(|name| !all.iter().any(|p| p.name.matches(name))) {
+    if let Some(unknown) = names.iter().find(|name| !all.iter().any(|p| p.is_meant(name))) {
         let known: Vec<_> = all.iter().map(|process| process.name.clone()).collect();
         return Err(CliError::unknown(unknown, &known));
     }
-    let meant = |p: &&ProcessState| names.is_empty() || names.iter().any(|n| p.name.matches(n));
+    let meant = |p: &&ProcessState| names.is_empty() || names.iter().any(|n| p.is_meant(n));
     Ok(all.iter().filter(meant).collect())
 }
 

@@ -230,7 +230,9 @@ impl<'a> Case<'a> {
             let time = report.timestamp.parse::<jiff::Timestamp>().unwrap_or_default();
             let time = u64::try_from(time.as_nanosecond()).unwrap_or(0);
             report.process_name == *name
-                && last.is_none_or(|(lived, _)| lived.ended.abs_diff(time) < NEAR_NS)
+                && last.is_none_or(|(lived, _)| {
+                    lived.life == report.tmo.life && lived.ended.abs_diff(time) < NEAR_NS
+                })
         };
         let written = self.reports.iter().rev().filter(|found| found.matches(name.as_str()));
         let mut written = written

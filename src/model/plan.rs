@@ -157,6 +157,15 @@ pub struct ProcessPlan {
     pub rules: Rules,
 }
 
+impl ProcessPlan {
+    /// Whether a word means it: its name, its entry, or `@` and one of its groups.
+    pub fn is_meant(&self, word: &str) -> bool {
+        let group = word.strip_prefix('@');
+        self.name.matches(word)
+            || group.is_some_and(|name| self.rules.groups.iter().any(|own| own == name))
+    }
+}
+
 /// What follows when a process ends by itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]

@@ -218,6 +218,15 @@ pub struct ProcessState {
     pub flags: Vec<FlagState>,
 }
 
+impl ProcessState {
+    /// Whether a word means it: its name, its entry, or `@` and one of its groups.
+    pub fn is_meant(&self, word: &str) -> bool {
+        let group = word.strip_prefix('@');
+        self.name.matches(word)
+            || group.is_some_and(|name| self.groups.iter().any(|own| own == name))
+    }
+}
+
 /// How often something was found in the output of a process.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct FlagState {

@@ -1,15 +1,14 @@
 //! Which processes begin where only some are asked for.
 
-use crate::model::ProcName;
-use crate::model::plan::Plan;
+use crate::model::plan::{Plan, ProcessPlan};
 use crate::model::rules::Stage;
 
 /// Let only those begin that are named, and all that they wait for: what they depend on, and the
 /// processes of phase dependency where one of phase main is named. Those of phase cleanup have
 /// their turn as they would have it anyway.
-pub fn begin_with(plan: &mut Plan, named: impl Fn(&ProcName) -> bool) {
+pub fn begin_with(plan: &mut Plan, named: impl Fn(&ProcessPlan) -> bool) {
     let processes = &plan.processes;
-    let mut begin: Vec<bool> = processes.iter().map(|process| named(&process.name)).collect();
+    let mut begin: Vec<bool> = processes.iter().map(named).collect();
     let main = (0..begin.len()).any(|at| begin[at] && processes[at].rules.stage == Stage::Main);
     for (at, process) in processes.iter().enumerate() {
         begin[at] |= main && process.rules.stage == Stage::Dependency && !process.waits;

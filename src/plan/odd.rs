@@ -34,10 +34,6 @@ pub fn oddities(loaded: &Loaded, plan: &Plan) -> Vec<Warning> {
             if instances(on).is_empty() {
                 let text = format!("`{name}` does not wait for `{on}`, which is left out");
                 tell(&dependency.on.span(), text);
-            } else if !begins(on) {
-                let text =
-                    format!("`{name}` waits until somebody starts `{on}` (autostart = false)");
-                tell(&dependency.on.span(), text);
             }
         }
     }
