@@ -133,20 +133,16 @@ impl Engine {
     /// Somebody was asked.
     pub(super) fn asked(&mut self, question: Question, trouble: Option<String>) {
         let Question { id, life, check } = question;
-        match check {
-            Some(check) => {
-                self.probes.0.remove(&question);
-                self.input(Input::Passed(id, life, check));
-            }
-            None => {
-                let live = self.plan.processes[id].rules.live.as_ref();
-                if let (Some(live), true) = (live, trouble.is_some()) {
-                    let (probe, failures) = (live.probe.clone(), live.failures.max(1));
-                    self.blame(id, life, Trigger::NotLive { probe, failures });
-                }
-                self.input(Input::Looked(id, life, trouble));
-            }
+        if let Some(check) = check {
+            self.probes.0.remove(&question);
+            return self.input(Input::Passed(id, life, check));
         }
+        let live = self.plan.processes[id].rules.live.as_ref();
+        if let (Some(live), true) = (live, trouble.is_some()) {
+            let (probe, failures) = (live.probe.clone(), live.failures.max(1));
+            self.blame(id, life, Trigger::NotLive { probe, failures });
+        }
+        self.input(Input::Looked(id, life, trouble));
     }
 }
 

@@ -95,7 +95,7 @@ impl Supervisor {
             Action::Notify => {}
             Action::Break => self.break_off(id, &format!("does not work: {why}"), out),
             Action::Restart => {
-                self.fail_and_restart(id, &format!("does not work: {why}"), now, out)
+                self.fail_and_restart(id, &format!("does not work: {why}"), now, out);
             }
         }
     }
@@ -137,7 +137,7 @@ impl Supervisor {
         };
         if let Some(check) = waited.iter().find(late).map(|check| &proc.rules.ready[*check]) {
             let why = format!("{} within {}", expected(&check.probe), seconds(check.timeout_ms));
-            return self.not_ready(id, why, out);
+            return self.not_ready(id, &why, out);
         }
         for check in waited {
             if let Probe::Delay { ms } = self.procs[id].rules.ready[check].probe
@@ -148,8 +148,8 @@ impl Supervisor {
         }
     }
 
-    fn not_ready(&mut self, id: ProcId, why: String, out: &mut Vec<Effect>) {
-        self.procs[id].ready = Ready::No { why: why.clone() };
+    fn not_ready(&mut self, id: ProcId, why: &str, out: &mut Vec<Effect>) {
+        self.procs[id].ready = Ready::No { why: why.to_owned() };
         if self.course == Course::Keep {
             out.push(Word::error(Some(id), "not-ready", format!("Not ready: {why}")));
         }
@@ -178,7 +178,7 @@ impl Supervisor {
     /// It has ended for good: what it had not come to by then, it won't.
     pub(super) fn ready_never(&mut self, id: ProcId, exit: Exit, out: &mut Vec<Effect>) {
         if matches!(self.procs[id].ready, Ready::Waiting { .. }) {
-            self.not_ready(id, format!("ended with {}", exit.told()), out);
+            self.not_ready(id, &format!("ended with {}", exit.told()), out);
         }
     }
 }
@@ -223,7 +223,7 @@ fn expected(probe: &Probe) -> String {
 }
 
 fn seconds(ms: u64) -> String {
-    if ms % 1000 == 0 { format!("{} s", ms / 1000) } else { format!("{ms} ms") }
+    if ms.is_multiple_of(1000) { format!("{} s", ms / 1000) } else { format!("{ms} ms") }
 }
 
 /// How long a cleanup may take: what its own check allows, in milliseconds.

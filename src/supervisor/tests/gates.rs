@@ -467,8 +467,8 @@ fn step() -> impl Strategy<Value = Step> {
 }
 
 impl World {
-    fn take(&mut self, step: Step, asked: &mut u64) {
-        match step {
+    fn take(&mut self, step: &Step, asked: &mut u64) {
+        match *step {
             Step::Turn(id, stops) => {
                 self.bring_up(id);
                 self.shims[id].act(stops);
@@ -567,7 +567,7 @@ proptest! {
         let mut asked = 0;
         for step in steps {
             let began: Vec<_> = world.shims.iter().map(|shim| shim.begun).collect();
-            world.take(step, &mut asked);
+            world.take(&step, &mut asked);
             for (id, began) in began.into_iter().enumerate() {
                 let proc = &world.machine.procs[id];
                 if began == 0 && world.shims[id].alive && id != CLEAN {
