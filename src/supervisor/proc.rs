@@ -163,7 +163,8 @@ pub struct Proc {
     pub seen: u64,
     /// Something that a person should know about its state.
     pub note: Option<String>,
-    /// It came when its entry was scaled: the run had begun without it.
+    /// It came when its entry was scaled, or begins only when it is asked for: the run had begun
+    /// without it.
     #[serde(default)]
     pub added: bool,
     /// Its entry was scaled down to fewer: it is not one of the processes any more.
@@ -230,7 +231,7 @@ impl Proc {
             since: now,
             seen: 0,
             note: None,
-            added: process.added,
+            added: process.added || process.waits,
             retired: process.added,
             held: false,
             heard: false,

@@ -428,6 +428,18 @@ fn a_clock_that_jumps_keeps_nobody_waiting() {
 }
 
 #[test]
+fn a_run_goes_on_without_the_window_of_one_that_was_asked_for_later() {
+    let mut world = World::new(&["web", "later-"]);
+    world.machine.procs[1].name = ProcName::new("later").unwrap();
+    world.settle();
+    world.ask(1, Request::Start { names: names(&["later"]) });
+    world.input(Input::NoPane(1, "no more pseudo-terminals".into()));
+    assert_eq!(world.words(), ["running", "stopped"]);
+    assert_eq!(world.machine.course, Course::Keep);
+    assert!(!world.answers[0].1.ok, "{:?}", world.answers);
+}
+
+#[test]
 fn what_cannot_be_ended_is_waited_for_by_nobody() {
     let mut world = World::of(&stack());
     world.settle();
