@@ -440,6 +440,16 @@ fn a_run_goes_on_without_the_window_of_one_that_was_asked_for_later() {
 }
 
 #[test]
+fn a_cleanup_whose_window_goes_has_failed() {
+    let mut world = World::up();
+    world.ask(1, Request::Quit);
+    world.settle();
+    world.tell(CLEAN, LifeEvent::Hangup {});
+    world.end(CLEAN, Exit::Signal(2));
+    assert_eq!(world.finished, [1], "also where nobody has heard of the end of tmux by then");
+}
+
+#[test]
 fn what_cannot_be_ended_is_waited_for_by_nobody() {
     let mut world = World::of(&stack());
     world.settle();
