@@ -123,7 +123,7 @@ pub fn names() -> Vec<String> {
     // Not from a directory that somebody else could write to.
     let runtime = find_runtime_dir(&context.env, socket).ok();
     if let Some(Ok(plan)) = runtime.map(|dir| Runtime::new(dir).plan()) {
-        return plan.processes.into_iter().map(|process| process.name.into()).collect();
+        return plan.present().map(|process| process.name.to_string()).collect();
     }
     let nearest = StartOptions { procfile, ..StartOptions::default() };
     let loaded = context.load(&StartOptions::default()).or_else(|_| context.load(&nearest));

@@ -5,6 +5,7 @@ use std::io::Write;
 
 use super::args::{FailuresArgs, FailuresDo};
 use super::error::CliError;
+use super::reload::reload_failures;
 use crate::config::failures::{Failures, edit};
 use crate::config::load::{Context, Loaded};
 use crate::config::{Project, StartOptions};
@@ -32,7 +33,13 @@ pub(super) fn failures(args: &FailuresArgs, out: &mut dyn Write) -> Result<u8, C
             return Err(CliError::Usage("a name and a text are needed".to_owned()));
         }
     };
-    super::print(out, text.as_bytes())
+    let code = super::print(out, text.as_bytes())?;
+    if args.what != FailuresDo::List
+        && let Err(error) = reload_failures(&here.project)
+    {
+        super::warn(&format_args!("the run does not know of it yet: {error}"));
+    }
+    Ok(code)
 }
 
 impl Here {

@@ -70,6 +70,8 @@ async fn look(runtime: &Runtime) -> Option<Run> {
     let held = lock::is_held(runtime.dir()).unwrap_or(false);
     let state = if held { ask(&plan, runtime).await } else { None };
     let running = |state: &State| state.processes.iter().filter(|p| p.pid.is_some()).count();
+    let ports: Vec<u16> = plan.present().filter_map(|process| process.port).collect();
+    let processes = plan.present().count();
     Some(Run {
         title: plan.title,
         state: match &state {
@@ -79,8 +81,8 @@ async fn look(runtime: &Runtime) -> Option<Run> {
         },
         pid: state.as_ref().map(|state| state.pid),
         running: state.as_ref().map_or(0, running),
-        processes: plan.processes.len(),
-        ports: plan.processes.iter().filter_map(|process| process.port).collect(),
+        processes,
+        ports,
         started: plan.started,
         root: plan.root,
         socket: plan.socket,

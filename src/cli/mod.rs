@@ -16,6 +16,8 @@ mod early;
 mod echo;
 mod error;
 mod failures;
+mod flags;
+mod graph;
 mod init;
 mod instance;
 mod launch;
@@ -30,10 +32,12 @@ mod ports;
 mod print_config;
 mod progress;
 mod ps;
+mod reload;
 mod request;
 mod run;
 mod start;
 mod terminal;
+mod trial;
 mod view;
 mod wait;
 mod why;
@@ -66,7 +70,7 @@ pub fn run(arguments: Vec<OsString>) -> u8 {
     arguments.first().map_or(Persona::Tmo, |program| Persona::of(program)).set();
     let args = match completions::answer(arguments.clone()) {
         Ok(true) => return 0,
-        Ok(false) => args::parse(arguments),
+        Ok(false) => args::parse(arguments.clone()),
         Err(error) => Err(error),
     };
     let args = match args {
@@ -76,21 +80,22 @@ pub fn run(arguments: Vec<OsString>) -> u8 {
     parts::log_to_stderr();
     // As it is: what processes printed is passed on byte for byte.
     let mut out = io::stdout();
-    match act(args, &mut out) {
+    match act(args, arguments, &mut out) {
         Ok(code) => code,
         Err(error) => report(&error),
     }
 }
 
-fn act(args: Args, out: &mut dyn Write) -> Result<u8, CliError> {
+fn act(args: Args, typed: Vec<OsString>, out: &mut dyn Write) -> Result<u8, CliError> {
     match args.verb {
         None => {
             let help = Persona::here().speak(&args::command().render_help().ansi().to_string());
             print(&mut anstream::stdout(), help.as_bytes())
         }
-        Some(Verb::Start(args)) => start::start(*args, out),
+        Some(Verb::Start(args)) => start::start(*args, typed, out),
         Some(Verb::Check(args)) => check::check(*args, out),
         Some(Verb::Config(args)) => config::config(*args, out),
+        Some(Verb::Graph(args)) => graph::graph(*args, out),
         Some(Verb::Init(args)) => init::init(&args, out),
         Some(Verb::Schema) => print_json(&crate::config::toml::schema(), out),
         Some(Verb::Doctor(args)) => doctor::doctor(*args, out),
@@ -104,6 +109,7 @@ fn act(args: Args, out: &mut dyn Write) -> Result<u8, CliError> {
         Some(Verb::Logs(args)) => logs::logs(&args, out),
         Some(Verb::Events(args)) => logs::logs(&args.into(), out),
         Some(Verb::Why(args)) => why::why(&args, out),
+        Some(Verb::Flags(args)) => flags::flags(&args, out),
         Some(Verb::Crashes(args)) => crashes::crashes(&args, out),
         Some(Verb::Wait(args)) => wait::wait(&args),
         Some(Verb::Signal(args)) => {
@@ -118,6 +124,7 @@ fn act(args: Args, out: &mut dyn Write) -> Result<u8, CliError> {
             let ask = Request::Scale { counts: counts.into_iter().collect() };
             block_on(request::request(&mut instance, ask, !no_wait))
         }
+        Some(Verb::Reload(args)) => reload::reload(&args, out),
         Some(Verb::Send(args)) => terminal::send(&args),
         Some(Verb::Screen(args)) => terminal::screen(&args, out),
         Some(Verb::Cleanup(args)) => cleanup::cleanup(&args, out),

@@ -151,7 +151,8 @@ fn told_to_others(env: &Env, project: &Project) -> Vec<u16> {
     let runs = there(&runtime_base(env)).unwrap_or_default();
     let plans = runs.iter().filter_map(|runtime| runtime.plan().ok());
     let others = plans.filter(|plan| plan.socket.as_path() != project.socket.path);
-    others.flat_map(|plan| plan.processes).filter_map(|process| process.port).collect()
+    let ports = |plan: Plan| plan.present().filter_map(|process| process.port).collect::<Vec<_>>();
+    others.flat_map(ports).collect()
 }
 
 /// Whether this directory is in a worktree that git keeps beside the main one.

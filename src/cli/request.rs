@@ -48,6 +48,7 @@ pub(super) async fn request(
                 Request::Start { .. }
                 | Request::Signal { .. }
                 | Request::Scale { .. }
+                | Request::Reload { .. }
                 | Request::Resize { .. } => {
                     let text = "overmind runs here, which can't do that".to_owned();
                     return Err(CliError::Other(text));
@@ -132,6 +133,7 @@ fn ends_the_run(request: &Request) -> bool {
         | Request::Restart { .. }
         | Request::Signal { .. }
         | Request::Scale { .. }
+        | Request::Reload { .. }
         | Request::Resize { .. } => false,
     }
 }
@@ -151,6 +153,7 @@ fn words(request: &Request) -> &'static str {
         Request::Restart { .. } => "restarting",
         Request::Signal { .. } => "signalling",
         Request::Scale { .. } => "scaling",
+        Request::Reload { .. } => "reloading",
         Request::Quit => "stopping everything",
         Request::Kill => "killing everything",
         Request::Resize { .. } => "resizing",

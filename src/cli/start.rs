@@ -1,11 +1,12 @@
 //! `tmo start`: make sure that a run is there, then be its view.
 
-use std::ffi::OsStr;
+use std::collections::BTreeMap;
+use std::ffi::{OsStr, OsString};
 use std::io::Write;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::args::{ClientArgs, NamesArgs, StartArgs};
+use super::args::{self, ClientArgs, NamesArgs, StartArgs, Verb};
 use super::early::Early;
 use super::error::CliError;
 use super::instance::{Instance, WAITS, of_another_session, taken_over};
@@ -14,13 +15,14 @@ use super::persona::Persona;
 use super::ports::{self, taken_ports};
 use super::print_config;
 use super::progress::Progress;
+use super::trial::Trial;
 use super::view::{self, Shown, Until};
 use super::wait::Readiness;
 use crate::backend::tmux::version;
 use crate::config::dirs::{make_runtime_dir, runtime_dir};
 use crate::config::inherit::{inherit_here, let_owner_in};
 use crate::config::load::{Context, Loaded, find_program, why};
-use crate::config::{Project, StartOptions};
+use crate::config::{Env, Project, StartOptions};
 use crate::control::client::{Listener, who};
 use crate::control::dial::{self, Answer};
 use crate::control::listen;
@@ -29,8 +31,9 @@ use crate::engine::guard::News;
 use crate::engine::runtime::Runtime;
 use crate::journal::{Dirs, IndexReader, Position};
 use crate::model::ProcName;
-use crate::model::plan::{Inherit, Plan, ProcessPlan};
+use crate::model::plan::{Inherit, OnExit, Origin, Plan, ProcessPlan};
 use crate::model::request::Request;
+use crate::model::text::OsText;
 use crate::pane::paths::spill_dir;
 use crate::plan::{self, Facts, Settings};
 use crate::sys::clock;
@@ -56,14 +59,46 @@ pub(super) struct Start {
     daemonize: bool,
     timestamps: bool,
     wait: Option<Readiness>,
+    exit_code_from: Option<String>,
+    trial: bool,
+    /// The whole command line, which a reload goes by.
+    arguments: Vec<OsText>,
+    /// The plan of the run that goes on while all is read again.
+    earlier: Option<Plan>,
+}
+
+/// The run ends with this process.
+fn end_with(plan: &mut Plan, name: &str) -> Result<(), CliError> {
+    let known = |process: &&mut ProcessPlan| process.name.matches(name);
+    let Some(process) = plan.processes.iter_mut().find(known) else {
+        let names: Vec<_> = plan.processes.iter().map(|process| process.name.clone()).collect();
+        return Err(CliError::unknown(name, &names));
+    };
+    (process.on_exit, process.rules.restart) = (OnExit::StopAll, None);
+    plan.exit_code_from = Some(process.name.clone());
+    Ok(())
 }
 
 /// Start, adopt or attach; returns the exit code of the run (0 for `-D`).
-pub(super) fn start(args: StartArgs, out: &mut dyn Write) -> Result<u8, CliError> {
+pub(super) fn start(
+    mut args: StartArgs,
+    typed: Vec<OsString>,
+    out: &mut dyn Write,
+) -> Result<u8, CliError> {
+    if args.until_ready {
+        args.wait.get_or_insert_default();
+        let trial = Trial::new(&args)?;
+        return trial.run(|| begin(args, typed, out));
+    }
+    begin(args, typed, out)
+}
+
+fn begin(args: StartArgs, typed: Vec<OsString>, out: &mut dyn Write) -> Result<u8, CliError> {
     let names = args.names.clone();
     let client = ClientArgs { socket: args.socket.clone(), network: args.network.clone() };
     let (if_needed, print_config) = (args.if_needed, args.print_config);
     let mut start = Start::gather(args)?;
+    start.arguments = typed.into_iter().map(OsText::from).collect();
     for warning in &start.context.warnings {
         super::warn(warning);
     }
@@ -128,7 +163,8 @@ impl Start {
     pub(super) fn gather(args: StartArgs) -> Result<Self, CliError> {
         let inherit = inherit_here();
         let_owner_in();
-        let wait = args.wait.clone();
+        let (wait, exit_code_from) = (args.wait.clone(), args.exit_code_from.clone());
+        let trial = args.until_ready;
         let typed = StartOptions::from(args);
         let context = Context::here()?;
         let project = Project::locate(&context.start_dir, &typed, &context.env)?;
@@ -137,7 +173,76 @@ impl Start {
         let wait = wait.as_deref().map(Readiness::read).transpose()?;
         let daemonize = wait.is_some() || typed.daemonize(&context.env)?;
         let timestamps = typed.show_timestamps(&context.env)?;
-        Ok(Self { typed, context, project, runtime, tmo, inherit, daemonize, timestamps, wait })
+        let (arguments, earlier) = (vec![], None);
+        Ok(Self {
+            typed,
+            context,
+            project,
+            runtime,
+            tmo,
+            inherit,
+            daemonize,
+            timestamps,
+            wait,
+            exit_code_from,
+            trial,
+            arguments,
+            earlier,
+        })
+    }
+
+    /// What the start of this run would gather now, in the environment that it was typed in.
+    pub(super) fn again(plan: Plan, runtime: Runtime) -> Result<Self, CliError> {
+        let Some(origin) = plan.origin.clone() else {
+            let text = "this run was started by a version of tmo that can't reload; `tmo quit` and \
+                        `tmo start` begin a new one";
+            return Err(CliError::Other(text.to_owned()));
+        };
+        let arguments = origin.arguments.iter().map(|word| word.0.clone());
+        let parsed = args::parse(arguments).map_err(|error| CliError::Other(error.to_string()))?;
+        let Some(Verb::Start(args)) = parsed.verb else {
+            let text = "plan.json does not tell how this run was started".to_owned();
+            return Err(CliError::Other(text));
+        };
+        let mut env: BTreeMap<OsString, OsString> =
+            plan.env.iter().map(|(key, value)| (key.0.clone(), value.0.clone())).collect();
+        for (key, value) in &origin.from_files {
+            match value {
+                Some(value) => env.insert(key.0.clone(), value.0.clone()),
+                None => env.remove(&key.0),
+            };
+        }
+        let exit_code_from = args.exit_code_from.clone();
+        let typed = StartOptions::from(*args);
+        let context = Context::at(origin.dir.as_path().to_owned(), Env::of(env));
+        let project = Project::locate(&context.start_dir, &typed, &context.env)?;
+        Ok(Self {
+            typed,
+            context,
+            project,
+            runtime,
+            tmo: plan.tmo.as_path().to_owned(),
+            inherit: plan.inherit.clone(),
+            daemonize: true,
+            timestamps: false,
+            wait: None,
+            exit_code_from,
+            trial: false,
+            arguments: origin.arguments,
+            earlier: Some(plan),
+        })
+    }
+
+    /// What a reload reads again.
+    fn origin(&self, first_port: Option<u16>) -> Origin {
+        let text = |text: &OsStr| OsText::from(text.to_owned());
+        let set = self.context.env.set_by_files();
+        Origin {
+            dir: self.context.start_dir.as_path().into(),
+            arguments: self.arguments.clone(),
+            from_files: set.map(|(key, value)| (text(key), value.map(text))).collect(),
+            first_port,
+        }
     }
 
     /// Resolve what is to be run and leave it where the guardian finds it; nothing if there is a
@@ -198,6 +303,9 @@ impl Start {
         }
         warnings.extend(plan::oddities(&loaded, &plan).iter().map(ToString::to_string));
         self.choose(&mut plan)?;
+        if let Some(name) = &self.exit_code_from {
+            end_with(&mut plan, name)?;
+        }
         if let Some(ready) = &self.wait {
             let begin = plan.processes.iter().filter(|process| !process.waits);
             ready.check(&begin.map(|process| process.name.clone()).collect::<Vec<_>>())?;
@@ -224,7 +332,18 @@ impl Start {
         settings: &mut Settings,
         (find, keep): (&Find<'_>, bool),
     ) -> Result<Plan, CliError> {
+        if let Some(earlier) = &self.earlier {
+            settings.keep_lines(earlier.lines.clone());
+            // They are where they were found to be free.
+            let moved = earlier.origin.as_ref().and_then(|origin| origin.first_port);
+            if let Some(first) = moved {
+                settings.move_ports_to(first);
+            }
+            let plan = plan::resolve(&self.context, loaded, settings, self.facts(find))?;
+            return Ok(Plan { origin: Some(self.origin(moved)), ..plan });
+        }
         let plan = plan::resolve(&self.context, loaded, settings, self.facts(find))?;
+        let plan = Plan { origin: Some(self.origin(None)), ..plan };
         let (true, Some(asked)) = (self.typed.port_auto(&self.context.env)?, settings.first_port())
         else {
             return Ok(plan);
@@ -242,6 +361,7 @@ impl Start {
         }
         settings.move_ports_to(first);
         let plan = plan::resolve(&self.context, loaded, settings, self.facts(find))?;
+        let plan = Plan { origin: Some(self.origin(Some(first))), ..plan };
         if keep {
             tell(&format!("ports: {}", ports::table(&plan)));
         }
@@ -257,7 +377,10 @@ impl Start {
         }
         let known: Vec<_> = plan.processes.iter().map(|process| process.name.clone()).collect();
         for name in names {
-            if !known.iter().any(|process| process.matches(name)) {
+            let gone = self.earlier.as_ref().is_some_and(|plan| {
+                plan.processes.iter().any(|process| process.name.matches(name))
+            });
+            if !gone && !known.iter().any(|process| process.matches(name)) {
                 return Err(CliError::unknown(name, &known));
             }
         }
@@ -306,7 +429,8 @@ impl Start {
             "Daemonized. `tmo echo` shows the log, `tmo quit` ends it (socket {})\n",
             plan.socket_shown.as_path().display()
         );
-        let farewell = Persona::here().speak(&farewell);
+        // What follows a trial is its command.
+        let farewell = if self.trial { String::new() } else { Persona::here().speak(&farewell) };
         if self.wait.is_some() || !self.daemonize {
             let mut shown = self.shown(plan, (first, shown), door);
             shown.early = Some(early);
@@ -334,7 +458,7 @@ impl Start {
     }
 
     /// The run that clients ask.
-    fn instance(&self) -> Instance {
+    pub(super) fn instance(&self) -> Instance {
         Instance {
             context: self.context.clone(),
             socket: self.project.socket.clone(),

@@ -163,7 +163,10 @@ fn over(last: &str) -> CliError {
     CliError::Over(last.to_owned())
 }
 
-fn chosen<'a>(state: &'a State, names: &[String]) -> Result<Vec<&'a ProcessState>, CliError> {
+pub(super) fn chosen<'a>(
+    state: &'a State,
+    names: &[String],
+) -> Result<Vec<&'a ProcessState>, CliError> {
     let all = &state.processes;
     if let Some(unknown) = names.iter().find(|name| !all.iter().any(|p| p.name.matches(name))) {
         let known: Vec<_> = all.iter().map(|process| process.name.clone()).collect();

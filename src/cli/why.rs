@@ -112,7 +112,8 @@ const ENDED: [&str; 4] = ["exited", "broken", "error", "restarting"];
 fn held_up(process: &ProcessState, state: &State) -> Option<Cause> {
     let known = |text: &str| {
         let names = state.processes.iter().map(|other| other.name.as_str());
-        names.filter(|name| text.starts_with(&format!("{name} "))).map(str::to_owned).last()
+        let mut named = names.filter(|name| text.starts_with(&format!("{name} ")));
+        named.next_back().map(str::to_owned)
     };
     let skipped = process.reason.as_deref().and_then(|reason| reason.strip_prefix("skipped: "));
     let (kind, text, of) = if let Some(why) = skipped {

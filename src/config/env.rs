@@ -66,6 +66,12 @@ impl Env {
         self.files.get(key).or_else(|| self.real.get(key)).map(OsString::as_os_str)
     }
 
+    /// The variables that env files have set, with what the caller has there.
+    pub fn set_by_files(&self) -> impl Iterator<Item = (&OsStr, Option<&OsStr>)> {
+        let caller = |key: &OsString| self.real.get(key).map(OsString::as_os_str);
+        self.files.keys().map(move |key| (key.as_os_str(), caller(key)))
+    }
+
     /// Whether an env file sets this variable.
     pub fn is_from_file(&self, key: impl AsRef<OsStr>) -> bool {
         self.files.contains_key(key.as_ref())

@@ -62,6 +62,10 @@ pub struct Line<'a> {
     /// What happened; none for a line.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub event: Option<&'a str>,
+    /// What kind of thing has happened, as `process:spawn` or `lifecycle:main-started`, where it is
+    /// one of those that others act upon.
+    #[serde(rename = "type", skip_serializing_if = "Option::is_none")]
+    pub of_type: Option<&'static str>,
     /// The line as a terminal shows it, without colours.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub text: Option<String>,

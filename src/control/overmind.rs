@@ -150,6 +150,7 @@ mod tests {
             phase: None,
             groups: vec![],
             display: None,
+            flags: vec![],
         }
     }
 

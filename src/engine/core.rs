@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use tokio::sync::{oneshot, watch};
+use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
 use super::crashes::Crashes;
@@ -57,6 +58,8 @@ pub(super) struct Engine {
     pub(super) last_answers: Vec<(u64, Outcome)>,
     /// It was told that the disk of the journal takes nothing.
     pub(super) spilling: bool,
+    /// Hooks that run.
+    pub(super) hooks: Vec<JoinHandle<()>>,
     /// Reports that are being made.
     pub(super) crashes: Crashes,
     /// What is being asked about processes.
@@ -93,6 +96,9 @@ impl Engine {
             Event::Asked(question, trouble) => self.asked(question, trouble),
             Event::StopAsked(id, life, trouble) => self.stop_asked(id, life, trouble),
             Event::Examined(id, notice) => self.examined(id, notice),
+            Event::Hooked(trouble, code) => self.hooked(trouble, code),
+            Event::HookFailed(text) => self.hook_failed(text),
+            Event::Reported(report) => self.reported(&report),
             Event::Piped(id, closed, result) => self.piped(id, closed, result),
         }
     }
@@ -152,6 +158,14 @@ impl Engine {
             && let Err(problem) = self.make_room(counts)
         {
             // The client may be gone.
+            let _ = reply.send(Outcome::refused(problem));
+            return;
+        }
+        if let Request::Reload { plan } = &request
+            && self.saved.supervisor.course == Course::Keep
+            && let Err(problem) = self.take_up(plan)
+        {
+            // As above.
             let _ = reply.send(Outcome::refused(problem));
             return;
         }

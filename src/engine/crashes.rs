@@ -108,7 +108,7 @@ impl Engine {
     }
 
     fn report(&mut self, id: ProcId, input: CrashInput) {
-        let hurry = self.crashes.hurry.clone();
+        let (hurry, queue) = (self.crashes.hurry.clone(), self.queue.clone());
         let dir = self.crash_dir();
         let task = spawn_local(async move {
             // Either will do.
@@ -120,10 +120,25 @@ impl Engine {
                 }
                 report
             });
-            made.await.ok()
+            let report = made.await.ok()?;
+            queue.push(Event::Reported(Box::new(report.clone())));
+            Some(report)
         });
         self.crashes.pending.retain(|(_, task)| !task.is_finished());
         self.crashes.pending.push((id, task));
+    }
+
+    /// A report is made.
+    pub(super) fn reported(&mut self, report: &CrashReport) {
+        self.note(&serde_json::json!({
+            "event": "crash-report",
+            "name": report.process_name,
+            "exitCode": report.exit_code,
+            "signal": report.signal,
+            "timestamp": report.timestamp,
+            "cause": report.cause().map(|cause| &cause.text),
+        }));
+        self.on_crash(report);
     }
 
     fn crash_dir(&self) -> PathBuf {

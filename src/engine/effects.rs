@@ -23,6 +23,7 @@ impl Engine {
             Effect::Close(id) => self.close(id),
             Effect::Signal { id, pid, signal } => self.signal(id, pid, signal),
             Effect::Say(word) => self.say(&word),
+            Effect::Reached(post) => self.reached(post),
             Effect::Crashed(crash) => self.crashed(&crash),
             Effect::Answer(ticket, outcome) => {
                 if matches!(self.saved.supervisor.course, Course::Done { .. }) {
@@ -128,6 +129,13 @@ impl Engine {
         }
     }
 
+    /// Write down something that nobody reads in the log: it has no `text`.
+    pub(super) fn note(&mut self, event: &serde_json::Value) {
+        if let Err(error) = self.ingest.event(clock::now_ns(), event.to_string().as_bytes()) {
+            tracing::error!(%error, "an event can't be written");
+        }
+    }
+
     /// A line about the supervisor itself.
     pub(super) fn say_system(&mut self, event: &'static str, text: &str) {
         self.say(&Word { id: None, event, text: text.to_owned(), error: false });
@@ -210,6 +218,7 @@ impl Engine {
             phase: Some(process.rules.stage).filter(|stage| *stage != Stage::Main),
             groups: process.rules.groups.clone(),
             display: process.rules.display.clone(),
+            flags: self.flags(id),
         }
     }
 }

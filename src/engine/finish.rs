@@ -36,6 +36,10 @@ impl Engine {
         }
         self.remove_tmux_socket();
         let cause = self.finish_reports().await;
+        while let Some(event) = self.queue.pop() {
+            self.on_last_event(event);
+        }
+        self.finish_hooks().await;
         let culprit = self.culprit().map(|culprit| Culprit { cause, ..culprit });
         let end_of_run = End { code, culprit };
         self.say_end(&end_of_run);
@@ -148,12 +152,15 @@ impl Engine {
                 }
             }
             Event::Opened(ids, result) => self.opened(&ids, &result),
+            Event::Reported(report) => self.reported(&report),
             // That it happened is all there is to it.
             Event::TmuxExit
             | Event::Piped(..)
             | Event::Swept(..)
             | Event::Asked(..)
             | Event::Examined(..)
+            | Event::Hooked(..)
+            | Event::HookFailed(_)
             | Event::StopAsked(..) => {}
         }
     }

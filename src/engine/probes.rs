@@ -14,6 +14,7 @@ use hyper::header::{HOST, USER_AGENT};
 use hyper::{Request, Uri};
 use hyper_util::rt::TokioIo;
 use nix::libc::SIGKILL;
+use tokio::io::AsyncWriteExt as _;
 use tokio::net::TcpStream;
 use tokio::process::Command;
 use tokio::task::{JoinHandle, spawn_local};
@@ -23,11 +24,11 @@ use super::core::Engine;
 use super::queue::Event;
 use super::watchers;
 use crate::crash::Trigger;
-use crate::model::plan::ProcessPlan;
+use crate::model::plan::{Plan, ProcessPlan};
 use crate::model::rules::{Check, Probe};
 use crate::model::text::OsText;
 use crate::plan::process_env;
-use crate::supervisor::{Course, Input, Question};
+use crate::supervisor::{Course, Input, ProcId, Question};
 use crate::sys;
 
 /// The first pause between two attempts; each next one is twice as long, up to the one that is
@@ -83,6 +84,12 @@ impl Engine {
                 self.probes.0.insert(question, task);
             }
         }
+    }
+
+    /// Ask anew what is open about a process: its checks are others.
+    pub(super) fn forget_questions(&mut self, id: ProcId) {
+        self.probes.0.retain(|question, _| question.id != id);
+        self.queue.forget_asked(id);
     }
 
     fn ask(&self, question: Question) -> Option<Task> {
@@ -207,6 +214,20 @@ async fn get(url: &str) -> Result<(), String> {
 }
 
 impl Run {
+    /// A command in the root and the environment of a run.
+    pub(super) fn new(plan: &Plan, command: &OsText) -> Self {
+        let mut env = plan.env.clone();
+        for name in ["TMO_SOCKET", "OVERMIND_SOCKET"] {
+            env.push((name.into(), plan.socket.clone()));
+        }
+        Self { shell: "/bin/sh".into(), command: command.clone(), cwd: plan.root.clone(), env }
+    }
+
+    /// Set a variable.
+    pub(super) fn set(&mut self, name: &str, value: &str) {
+        self.env.push((name.into(), value.into()));
+    }
+
     /// Run it; what was wrong with it, if anything.
     pub(super) async fn succeeds(&self) -> Result<(), String> {
         match self.status().await {
@@ -218,6 +239,11 @@ impl Run {
 
     /// Run it to its end. All that it has started ends with it, or when this is given up.
     async fn status(&self) -> std::io::Result<std::process::ExitStatus> {
+        self.feed(&[]).await
+    }
+
+    /// The same with something on its standard input.
+    pub(super) async fn feed(&self, input: &[u8]) -> std::io::Result<std::process::ExitStatus> {
         let mut command = Command::new(self.shell.as_path());
         command
             .arg("-c")
@@ -225,7 +251,7 @@ impl Run {
             .env_clear()
             .envs(self.env.iter().map(|(name, value)| (&name.0, &value.0)))
             .current_dir(&self.cwd.0)
-            .stdin(Stdio::null())
+            .stdin(if input.is_empty() { Stdio::null() } else { Stdio::piped() })
             .stdout(Stdio::null())
             .stderr(Stdio::null())
             .process_group(0)
@@ -234,6 +260,10 @@ impl Run {
         sys::end_with_parent(command.as_std_mut());
         let mut child = command.spawn()?;
         let mut group = Group(child.id());
+        if let Some(mut stdin) = child.stdin.take() {
+            // Who does not read it does not want it.
+            let _ = stdin.write_all(input).await;
+        }
         // Until it is reaped its number is that of its group and of nobody else.
         if let Some(pid) = child.id()
             && let Some(start_time) = sys::start_time(pid)

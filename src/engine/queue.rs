@@ -8,6 +8,7 @@ use tokio::sync::Notify;
 
 use crate::backend::tmux::TmuxError;
 use crate::backend::tmux::server::Survey;
+use crate::crash::CrashReport;
 use crate::supervisor::{ProcId, Question};
 use crate::sys::Sweep;
 
@@ -34,6 +35,12 @@ pub(super) enum Event {
     StopAsked(ProcId, u64, Option<String>),
     /// What is to be said of a crash.
     Examined(ProcId, Vec<String>),
+    /// The hook has ended behind which the run is to end: what was wrong, and its code.
+    Hooked(Option<String>, u8),
+    /// A hook has failed.
+    HookFailed(String),
+    /// A crash report is written.
+    Reported(Box<CrashReport>),
     /// A dead pipe was looked after: whether it had been closed, not its sink killed, and whether
     /// the pane was piped again.
     Piped(ProcId, bool, Result<bool, TmuxError>),
@@ -75,6 +82,12 @@ impl Queue {
             inner.rung.remove(&id);
         }
         Some(event)
+    }
+
+    /// Drop the answers to what was asked about a process.
+    pub(super) fn forget_asked(&self, id: ProcId) {
+        let about = |event: &Event| matches!(event, Event::Asked(question, _) if question.id == id);
+        self.inner.borrow_mut().events.retain(|event| !about(event));
     }
 
     /// How many events wait now.

@@ -163,16 +163,23 @@ async fn main(
     engine.run(inherited, journal, adopting).await
 }
 
+fn make_dirs(runtime: &Runtime) -> Result<(), RunError> {
+    for dir in [runtime.panes(), spill_dir(runtime.dir())] {
+        crate::config::project::make_private_dir(&dir).map_err(|error| RunError::Io {
+            what: dir.display().to_string(),
+            source: std::io::Error::other(error.to_string()),
+        })?;
+    }
+    Ok(())
+}
+
 /// Put the parts together; `true` if there is a run to be taken over.
 fn build(runtime: &Runtime) -> Result<(Engine, bool), RunError> {
     let io = |what: &Path, source| RunError::Io { what: what.display().to_string(), source };
     let plan = with_program(runtime.plan()?);
     afford(plan.processes.len())?;
     let adopting = runtime.state_file().exists();
-    for dir in [runtime.panes(), spill_dir(runtime.dir())] {
-        crate::config::project::make_private_dir(&dir)
-            .map_err(|e| io(&dir, std::io::Error::other(e.to_string())))?;
-    }
+    make_dirs(runtime)?;
     let dirs = Dirs::new(plan.log.dir.as_path(), Some(spill_dir(runtime.dir())));
     let (list, streams) = number_streams(&plan, &dirs)
         .map_err(|error| if adopting { lost(runtime, error) } else { error })?;
@@ -221,6 +228,7 @@ fn build(runtime: &Runtime) -> Result<(Engine, bool), RunError> {
         last_answers: vec![],
         spilling: false,
         probes: Probes::default(),
+        hooks: vec![],
         crashes: Crashes::default(),
         due: vec![],
         unsaved: false,

@@ -7,12 +7,10 @@
 use std::collections::BTreeMap;
 
 use super::core::Engine;
-use super::pane::PaneTrack;
 use super::run::afford;
 use crate::model::ProcName;
 use crate::model::plan::{Plan, ProcessPlan};
 use crate::supervisor::ProcId;
-use crate::sys::clock;
 
 impl Engine {
     /// See to it that there are so many of each entry; entries that there are not are none of ours.
@@ -28,29 +26,8 @@ impl Engine {
         for (entry, count) in counts {
             add_instances(&mut plan, entry, *count)?;
         }
-        let told = |error: &dyn std::fmt::Display| error.to_string();
-        let mut streams = self.streams.clone();
-        let new = &plan.processes[known..];
-        let numbers: Result<Vec<_>, _> =
-            new.iter().map(|process| streams.number(&process.name, process.color)).collect();
-        let numbers = numbers.map_err(|error| told(&error))?;
-        // Before the plan, which an adopter goes by; a name more in the journal does no harm.
-        streams.save().map_err(|error| told(&error))?;
-        self.runtime.write_plan(&plan).map_err(|error| told(&error))?;
-        self.streams = streams;
-        let mut done = Ok(());
-        for (process, number) in new.iter().zip(numbers) {
-            let name = &process.name;
-            if let Err(error) = self.ingest.add(number, &name.slug()) {
-                done = Err(format!("the journal takes no output of {name}: {error}"));
-                break;
-            }
-            self.panes.push(PaneTrack::new(self.runtime.dir(), name, number));
-            self.plan.processes.push(process.clone());
-            self.watch(self.panes.len() - 1);
-        }
-        self.saved.supervisor.grow(&self.plan, clock::now_ns());
-        done
+        plan.generation = plan.generation.saturating_add(1);
+        self.change_plan(plan)
     }
 
     /// Close the window of one that was scaled away; scaled up again, it gets another one.
@@ -68,7 +45,7 @@ impl Engine {
 /// How many of the first so many instances of an entry are not there.
 fn missing(plan: &Plan, entry: &str, count: u16) -> usize {
     let of_entry = |process: &&ProcessPlan| process.name.entry() == entry;
-    let there = plan.processes.iter().filter(of_entry);
+    let there = plan.present().filter(of_entry);
     if there.clone().next().is_none() {
         return 0;
     }
@@ -79,29 +56,38 @@ fn missing(plan: &Plan, entry: &str, count: u16) -> usize {
 /// Add what is missing of the first so many instances of an entry, after the first one there is.
 fn add_instances(plan: &mut Plan, entry: &str, count: u16) -> Result<(), String> {
     let of_entry = |process: &&ProcessPlan| process.name.entry() == entry;
-    let Some(first) = plan.processes.iter().filter(of_entry).min_by_key(|p| p.name.instance())
-    else {
+    let Some(first) = plan.present().filter(of_entry).min_by_key(|p| p.name.instance()) else {
         return Ok(());
     };
     let first = first.clone();
     for instance in 1..=count {
         let there =
             |p: &ProcessPlan| p.name.entry() == entry && p.name.instance() == u64::from(instance);
-        if plan.processes.iter().any(there) {
+        if plan.present().any(there) {
             continue;
         }
         let name = ProcName::new(format!("{entry}#{instance}")).map_err(|e| e.to_string())?;
         let port = first.port.map(|port| port_of(plan, &name, port)).transpose()?;
         let colors = plan.colors.len().max(1);
         let color = plan.colors.get(plan.processes.len() % colors).copied();
-        plan.processes.push(ProcessPlan {
+        let fresh = ProcessPlan {
             name,
             port,
             color: color.unwrap_or(first.color),
             waits: true,
             added: true,
+            came: 0,
+            edition: 0,
             ..first.clone()
-        });
+        };
+        // One that a reload has removed is in its place still.
+        match plan.processes.iter_mut().find(|process| process.name == fresh.name) {
+            Some(old) => {
+                let ProcessPlan { color, came, edition, .. } = *old;
+                *old = ProcessPlan { color, came, edition, ..fresh };
+            }
+            None => plan.processes.push(fresh),
+        }
     }
     Ok(())
 }
@@ -113,7 +99,7 @@ fn port_of(plan: &Plan, name: &ProcName, first: u16) -> Result<u16, String> {
     let Ok(port) = u16::try_from(port) else {
         return Err(format!("the port of {name} would be above 65535"));
     };
-    let others = plan.processes.iter().filter(|process| process.name.entry() != name.entry());
+    let others = plan.present().filter(|process| process.name.entry() != name.entry());
     match others.into_iter().find(|process| process.port == Some(port)) {
         Some(other) => {
             Err(format!("{name} would have port {port}, which is that of {}", other.name))
@@ -140,6 +126,9 @@ mod tests {
             on_exit: OnExit::Remain,
             waits: false,
             added: false,
+            removed: false,
+            came: 0,
+            edition: 0,
             argv: None,
             cwd: None,
             env: vec![],

@@ -4,7 +4,7 @@
 //! reaches the supervisor between the life entries where it belongs: after the start of its life,
 //! before its end.
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -17,7 +17,8 @@ use crate::journal::reader::IndexReader;
 use crate::journal::record::{Kind, Record};
 use crate::journal::tap::Tap;
 use crate::model::plan::ProcessPlan;
-use crate::model::rules::{Action, FailureAction, Probe};
+use crate::model::request::FlagState;
+use crate::model::rules::{Action, FailureAction, Probe, Rules};
 use crate::supervisor::{Input, Phase, ProcId, Ready};
 use crate::watch::{Hit, Rule, Watcher};
 
@@ -34,21 +35,44 @@ pub(super) struct Watch {
     hits: VecDeque<(u64, Hit)>,
     /// When an unfinished line is looked at.
     pub(super) idle_due: Option<Instant>,
+    /// When the command of a flag was run last.
+    told: HashMap<usize, Instant>,
 }
 
 impl Watch {
     /// Nothing where there is nothing to be looked for.
     fn new(process: &ProcessPlan, tap: Tap) -> Option<Self> {
         let rules = &process.rules;
-        let by_log = rules.ready.iter().any(|check| matches!(check.probe, Probe::Log(_)));
-        if !by_log && rules.failures.is_empty() && rules.flags.is_empty() {
+        if !looks_for_anything(rules) {
             return None;
         }
         // Patterns were tried when the configuration was read.
         let watcher = Watcher::new(rules, &[])
             .inspect_err(|error| tracing::error!(%error, "patterns"))
             .ok()?;
-        Some(Self { watcher, tap, life: 0, hits: VecDeque::new(), idle_due: None })
+        Some(Self {
+            watcher,
+            tap,
+            life: 0,
+            hits: VecDeque::new(),
+            idle_due: None,
+            told: HashMap::new(),
+        })
+    }
+
+    /// Go on in the same life with other rules.
+    fn renew(&mut self, before: &Rules, rules: &Rules) {
+        // Patterns were tried when the configuration was read.
+        if let Err(error) = self.watcher.renew(rules, &[]) {
+            return tracing::error!(%error, "patterns");
+        }
+        let hits = std::mem::take(&mut self.hits).into_iter();
+        self.hits = hits
+            .filter_map(|(life, hit)| {
+                let rule = renumber(hit.rule, before, rules)?;
+                Some((life, Hit { rule, ..hit }))
+            })
+            .collect();
     }
 
     fn found(&mut self, hits: Vec<Hit>) {
@@ -90,6 +114,24 @@ impl Watch {
     }
 }
 
+fn looks_for_anything(rules: &Rules) -> bool {
+    let by_log = rules.ready.iter().any(|check| matches!(check.probe, Probe::Log(_)));
+    by_log || !rules.failures.is_empty() || !rules.flags.is_empty()
+}
+
+/// The number of a rule among others, if it is there still.
+fn renumber(rule: Rule, before: &Rules, rules: &Rules) -> Option<Rule> {
+    fn place<T: PartialEq>(number: usize, before: &[T], now: &[T]) -> Option<usize> {
+        let old = before.get(number)?;
+        now.iter().position(|new| new == old)
+    }
+    match rule {
+        Rule::Ready(n) => place(n, &before.ready, &rules.ready).map(Rule::Ready),
+        Rule::Failure(n) => place(n, &before.failures, &rules.failures).map(Rule::Failure),
+        Rule::Flag(n) => place(n, &before.flags, &rules.flags).map(Rule::Flag),
+    }
+}
+
 impl Engine {
     /// Begin to look at what a process prints from now on.
     pub(super) fn watch(&mut self, id: ProcId) {
@@ -100,6 +142,25 @@ impl Engine {
             self.ingest.listen_to(stream);
         }
         self.panes[id].watch = watch.map(Box::new);
+    }
+
+    /// Look at it with other rules, for what comes from now on.
+    pub(super) fn watch_anew(&mut self, id: ProcId, before: &Rules) {
+        let rules = &self.plan.processes[id].rules;
+        match &mut self.panes[id].watch {
+            Some(watch) if looks_for_anything(rules) => watch.renew(before, rules),
+            Some(_) => self.panes[id].watch = None,
+            None => {
+                // What was heard for nobody is no news any more.
+                self.ingest.take_heard(self.panes[id].stream);
+                self.watch(id);
+                let life = self.saved.supervisor.procs[id].current_life();
+                if let Some(watch) = &mut self.panes[id].watch {
+                    watch.life = life;
+                    watch.watcher.begin(u32::try_from(life).unwrap_or(u32::MAX));
+                }
+            }
+        }
     }
 
     /// Look at what was just indexed.
@@ -132,6 +193,45 @@ impl Engine {
         }
     }
 
+    /// What the flags of a process have found.
+    pub(super) fn flags(&self, id: ProcId) -> Vec<FlagState> {
+        let Some(watch) = &self.panes[id].watch else { return vec![] };
+        let found = watch.watcher.book().flags().iter();
+        let flags = self.plan.processes[id].rules.flags.iter().zip(found);
+        flags
+            .map(|(flag, log)| FlagState {
+                name: flag.name.clone(),
+                color: flag.color,
+                count: log.count,
+                target: log.target,
+                exceeded: log.is_exceeded(),
+                last: log.matches.back().map(|found| found.line.clone()),
+            })
+            .collect()
+    }
+
+    /// A flag was found: it is written down, and its command is run, if not too often.
+    fn flagged(&mut self, id: ProcId, life: u64, number: usize, line: &str) {
+        let Some(flag) = self.plan.processes[id].rules.flags.get(number).cloned() else { return };
+        let name = self.plan.processes[id].name.clone();
+        let event = serde_json::json!({
+            "event": "flag", "name": name, "life": life, "flag": flag.name, "line": line,
+        });
+        self.note(&event);
+        let Some(command) = &flag.on_match else { return };
+        let now = Instant::now();
+        let rest = Duration::from_millis(flag.every_ms);
+        let Some(watch) = &mut self.panes[id].watch else { return };
+        if watch.told.get(&number).is_some_and(|last| now - *last < rest) {
+            return;
+        }
+        watch.told.insert(number, now);
+        let (shown, mut run) = self.command(command, "flag:matched");
+        run.set("TMO_PROCESS", name.as_str());
+        run.set("TMO_FLAG", &flag.name);
+        self.hook((shown, run), &event, false);
+    }
+
     /// Tell the supervisor what was found in lives up to this one.
     pub(super) fn tell_hits(&mut self, id: ProcId, upto: u64) {
         let current = self.saved.supervisor.procs[id].current_life();
@@ -148,6 +248,9 @@ impl Engine {
     }
 
     fn tell_hit(&mut self, id: ProcId, life: u64, Hit { rule, line }: Hit) {
+        if let Rule::Flag(number) = rule {
+            self.flagged(id, life, number, &line);
+        }
         let rules = &self.plan.processes[id].rules;
         let failing = |action| Input::Failing(id, life, action, line.clone());
         let input = match rule {

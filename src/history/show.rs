@@ -140,12 +140,13 @@ pub fn entry_json(names: &mut Names, entry: &Entry<'_>, matches: bool) -> (Strin
             None
         }
     };
-    let line = Line {
+    let mut line = Line {
         time: rfc3339(time),
         cursor: format!("{}.{}", entry.position.record, entry.position.skip),
         name,
         life: (life > 0).then_some(life),
         event,
+        of_type: None,
         text,
         unfinished: flags & UNFINISHED != 0,
         context: !matches,
@@ -154,8 +155,33 @@ pub fn entry_json(names: &mut Names, entry: &Entry<'_>, matches: bool) -> (Strin
     };
     let said = line.event.or_else(|| line.more.get("event").and_then(Value::as_str));
     let kind = said.unwrap_or("line").to_owned();
+    line.of_type = of_type(&kind);
     // Of strings and numbers: there is nothing that JSON has no form for.
     (kind, serde_json::to_string(&line).unwrap_or_default())
+}
+
+/// The kinds of things that others act upon, which stay whatever words are used for them.
+fn of_type(event: &str) -> Option<&'static str> {
+    const TYPES: [(&str, &str); 17] = [
+        ("start", "process:spawn"),
+        ("ready", "process:ready"),
+        ("exit", "process:exit"),
+        ("crash-report", "process:crash"),
+        ("backoff", "process:restart"),
+        ("restarting", "process:restart"),
+        ("interrupting", "process:stop"),
+        ("killing", "process:stop"),
+        ("broken", "process:broken"),
+        ("flag", "flag:matched"),
+        ("reload", "config:reload"),
+        ("lifecycle:dependencies-ready", "lifecycle:dependencies-ready"),
+        ("lifecycle:main-started", "lifecycle:main-started"),
+        ("lifecycle:main-stopped", "lifecycle:main-stopped"),
+        ("lifecycle:cleanup-started", "lifecycle:cleanup-started"),
+        ("lifecycle:cleanup-complete", "lifecycle:cleanup-complete"),
+        ("lifecycle:error", "lifecycle:error"),
+    ];
+    TYPES.iter().find(|(word, _)| *word == event).map(|(_, kind)| *kind)
 }
 
 /// Nanoseconds since the epoch as RFC 3339 in UTC.

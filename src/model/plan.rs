@@ -70,8 +70,41 @@ pub struct Plan {
     /// Where crash reports go, absolute, if not beside the journal.
     #[serde(default)]
     pub crash_dir: Option<OsText>,
-    /// The processes, in the order of the Procfile.
+    /// The exit code of the run is that of this process, whose end ends it.
+    #[serde(default)]
+    pub exit_code_from: Option<ProcName>,
+    /// The entries by which ports are counted: those of the Procfile at the start, then those that
+    /// a reload has brought. One that is gone keeps its place.
+    #[serde(default)]
+    pub lines: Vec<String>,
+    /// What a reload reads again; nothing in a run of a version that did not know of that.
+    #[serde(default)]
+    pub origin: Option<Origin>,
+    /// How often the plan was changed while the run went on.
+    #[serde(default)]
+    pub generation: u64,
+    /// The processes, in the order of the Procfile; behind them those that came later.
     pub processes: Vec<ProcessPlan>,
+}
+
+/// How a run was asked for: with this the same files are read again.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Origin {
+    /// The directory that the start was typed in.
+    pub dir: OsText,
+    /// The whole command line.
+    pub arguments: Vec<OsText>,
+    /// The variables of [`Plan::env`] that env files have set, with what the caller had there.
+    pub from_files: Vec<(OsText, Option<OsText>)>,
+    /// Where the ports begin, if they were moved to where they are free.
+    pub first_port: Option<u16>,
+}
+
+impl Plan {
+    /// The processes of the configuration, and those that were added to them.
+    pub fn present(&self) -> impl Iterator<Item = &ProcessPlan> + Clone {
+        self.processes.iter().filter(|process| !process.removed)
+    }
 }
 
 /// One process of the plan.
@@ -107,9 +140,18 @@ pub struct ProcessPlan {
     /// It does not begin with the others, but only when it is asked for.
     #[serde(default)]
     pub waits: bool,
-    /// It came when its entry was scaled, while the run went on.
+    /// It came when its entry was scaled, while the run went on: no configuration has it.
     #[serde(default)]
     pub added: bool,
+    /// No configuration has it any more.
+    #[serde(default)]
+    pub removed: bool,
+    /// How often it came into the configuration while the run went on.
+    #[serde(default)]
+    pub came: u32,
+    /// How often what it runs was changed while the run went on.
+    #[serde(default)]
+    pub edition: u32,
     /// What a `tmo.toml` says of it besides.
     #[serde(default)]
     pub rules: Rules,

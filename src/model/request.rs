@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Deserializer, Serialize};
 use utoipa::ToSchema;
 
-use super::rules::Stage;
+use super::plan::Plan;
+use super::rules::{FlagColor, Stage};
 use super::signal::SignalName;
 use super::{Exit, ProcName, text::OsText};
 
@@ -39,6 +40,12 @@ pub enum Request {
     Scale {
         /// How many of each entry.
         counts: BTreeMap<String, u16>,
+    },
+    /// Go on with this configuration; what has changed in it is done.
+    Reload {
+        /// The plan as it was resolved anew, with run and generation of the one that it is to be
+        /// laid into.
+        plan: Box<Plan>,
     },
     /// Stop everything and end; asked again, without further grace.
     Quit,
@@ -206,6 +213,28 @@ pub struct ProcessState {
     /// Its name for people.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub display: Option<String>,
+    /// What is counted in its output.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub flags: Vec<FlagState>,
+}
+
+/// How often something was found in the output of a process.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct FlagState {
+    /// Its name.
+    pub name: String,
+    /// The colour it is shown in.
+    pub color: FlagColor,
+    /// How often it was found.
+    pub count: u64,
+    /// More are too many.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub target: Option<u64>,
+    /// Whether it was found too often.
+    pub exceeded: bool,
+    /// The line it was found in last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last: Option<String>,
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "as serde calls it")]

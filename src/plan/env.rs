@@ -10,7 +10,7 @@ use crate::model::text::OsText;
 /// it has of its own, then what tmo tells it about itself, its run and the other processes.
 pub fn process_env(plan: &Plan, process: &ProcessPlan) -> Vec<(OsText, OsText)> {
     let mut env: BTreeMap<OsText, OsText> = plan.env.iter().chain(&process.env).cloned().collect();
-    for other in plan.processes.iter().filter(|other| other.name != process.name) {
+    for other in plan.present().filter(|other| other.name != process.name) {
         if let Some(port) = other.port {
             env.insert(port_variable(other.name.as_str()).into(), port.to_string().into());
         }

@@ -62,6 +62,9 @@ impl Formed<'_> {
             on_exit: on_exit.or_else(by_table).unwrap_or_else(|| usual_end(given, entry, &table)),
             waits: said(table.autostart.as_ref()) == Some(false),
             added: false,
+            removed: false,
+            came: 0,
+            edition: 0,
             rules: Rules {
                 restart: restart(&table, on_exit),
                 ..rules(given, &self.name, &table, port)?

@@ -8,7 +8,9 @@ mod env;
 mod explain;
 mod merge;
 mod odd;
+mod order;
 mod ports;
+mod reload;
 mod resolve;
 mod settings;
 #[cfg(test)]
@@ -20,5 +22,7 @@ pub use begin::begin_with;
 pub use env::process_env;
 pub use explain::{Explained, explain};
 pub use odd::oddities;
+pub use order::{Step, Turn, Wait, order};
+pub use reload::{Change, Reloaded, not_reloaded, reload, with_failures};
 pub use resolve::{Facts, PlanError, resolve};
 pub use settings::Settings;

@@ -120,7 +120,8 @@ pub fn resolve(
 ) -> Result<Plan, PlanError> {
     let (env, project) = (&context.env, &loaded.project);
     let log = log_policy(context, loaded)?;
-    let formed = formed(&loaded.procfile.entries, settings)?;
+    let lines = settings.lines(&loaded.procfile.entries);
+    let formed = formed(&loaded.procfile.entries, &lines, settings)?;
     let name_width = formed.iter().map(|formed| formed.name.as_str().len()).max().unwrap_or(0);
     let shell = settings.shell.as_deref().unwrap_or(OsStr::new(SHELL));
     let shell = find_shell(facts.find, shell)?;
@@ -159,8 +160,12 @@ pub fn resolve(
         name_width,
         formation_port_step: settings.ports.map_or(0, |ports| ports.instance),
         colors: settings.colors.clone(),
+        exit_code_from: None,
         hooks: loaded.toml.hooks.clone(),
         crash_dir: crash_dir.map(Into::into),
+        lines,
+        origin: None,
+        generation: 0,
         processes,
     })
 }
@@ -179,7 +184,7 @@ fn declare(processes: &mut [ProcessPlan], failures: &Failures) {
 /// One instance of one line, whether it runs or not.
 pub(super) struct Formed<'a> {
     pub(super) entry: &'a Entry,
-    /// Index of the line among those with a command.
+    /// Index of the line among those with a command, and among those that were there before.
     pub(super) line: usize,
     pub(super) name: ProcName,
     /// Index among the instances of the line.
@@ -189,12 +194,17 @@ pub(super) struct Formed<'a> {
 }
 
 /// All instances of all lines. Those that are left out keep their ports and colours.
-fn formed<'a>(entries: &'a [Entry], settings: &Settings) -> Result<Vec<Formed<'a>>, PlanError> {
+fn formed<'a>(
+    entries: &'a [Entry],
+    lines: &[String],
+    settings: &Settings,
+) -> Result<Vec<Formed<'a>>, PlanError> {
     if entries.is_empty() {
         return Err(PlanError::NoEntries);
     }
     let mut formed = vec![];
-    for (line, entry) in entries.iter().enumerate() {
+    for entry in entries {
+        let line = lines.iter().position(|line| *line == entry.name).unwrap_or(lines.len());
         let count = settings.formation.of(&entry.name);
         for instance in 0..count {
             let name = match count {

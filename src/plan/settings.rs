@@ -59,6 +59,8 @@ pub struct Settings {
     pub(super) tmux_config: Option<PathBuf>,
     /// The flag or variable that each of them comes from, by its name.
     pub(super) said_by: SaidBy,
+    /// The entries that ports are counted by already.
+    known_lines: Vec<String>,
 }
 
 /// How many instances of each entry there are.
@@ -129,6 +131,7 @@ impl Settings {
             shell: typed.shell.clone().or_else(shell),
             tmux_config: typed.tmux_config.clone().or_else(|| env.path("TMUX_CONFIG")),
             said_by: SaidBy::of(typed, env),
+            known_lines: vec![],
         })
     }
 
@@ -142,6 +145,22 @@ impl Settings {
         if let Some(ports) = &mut self.ports {
             ports.base = first;
         }
+    }
+
+    /// Count these entries first where ports are counted, so that those of a run stay.
+    pub fn keep_lines(&mut self, lines: Vec<String>) {
+        self.known_lines = lines;
+    }
+
+    /// The entries in the order in which ports are counted.
+    pub(super) fn lines(&self, entries: &[Entry]) -> Vec<String> {
+        let mut lines = self.known_lines.clone();
+        for entry in entries {
+            if !lines.contains(&entry.name) {
+                lines.push(entry.name.clone());
+            }
+        }
+        lines
     }
 
     /// Whether this entry shall run at all.

@@ -6,7 +6,7 @@ use std::time::Duration;
 use pretty_assertions::assert_eq;
 
 use super::tests::{Given, given};
-use super::{Settings, begin_with, explain, oddities, process_env};
+use super::{Settings, Turn, begin_with, explain, oddities, order, process_env};
 use crate::config::StartOptions;
 use crate::model::plan::{OnExit, Plan, ProcessPlan};
 use crate::model::rules::{Milestone, Probe, Restart, Rules};
@@ -195,6 +195,47 @@ fn who_is_asked_for_brings_what_it_waits_for() {
     begin_with(&mut plan, |name| name.as_str() == "db");
     let begins: Vec<_> = plan.processes.iter().filter(|p| !p.waits).map(|p| &p.name).collect();
     assert_eq!(begins.iter().map(|name| name.as_str()).collect::<Vec<_>>(), ["db", "end"]);
+}
+
+#[test]
+fn each_process_has_its_turn_behind_those_that_it_waits_for() {
+    let toml = "[process]\nweb.depends_on = {worker = \"ready\", tool = \"completed\"}\n\
+                css-1 = {autostart = false, depends_on = [\"web\"]}\n\
+                db = {command = \"d\", phase = \"dependency\", depends_on = [\"disk\"]}\n\
+                disk = {command = \"d\", phase = \"dependency\"}\n\
+                tool = {command = \"t\", autostart = false}\n\
+                last = {command = \"l\", phase = \"cleanup\", depends_on = [\"end\", \"db\"]}\n\
+                end = {command = \"e\", phase = \"cleanup\"}\n";
+    let steps = order(&with(toml).plan());
+    let turns: Vec<_> = steps.iter().map(|step| (step.name.as_str(), step.turn)).collect();
+    let expected = [
+        ("web", Turn::Start(3)),
+        ("worker", Turn::Start(2)),
+        ("css-1", Turn::Asked),
+        ("db", Turn::Start(1)),
+        ("disk", Turn::Start(0)),
+        ("tool", Turn::Start(2)),
+        ("last", Turn::End(1)),
+        ("end", Turn::End(0)),
+    ];
+    assert_eq!(turns, expected);
+    let waits = |name: &str| -> Vec<_> {
+        let step = steps.iter().find(|step| step.name.as_str() == name).unwrap();
+        let row = |wait: &super::Wait| (wait.on.to_string(), wait.by_stage, wait.implied);
+        step.waits.iter().map(row).collect()
+    };
+    let row = |name: &str, by_stage, implied| (name.to_owned(), by_stage, implied);
+    assert_eq!(waits("worker"), [row("db", true, false), row("disk", true, false)]);
+    let mut all = waits("web");
+    all.sort();
+    let expected = [
+        row("db", true, true),
+        row("disk", true, true),
+        row("tool", false, false),
+        row("worker", false, false),
+    ];
+    assert_eq!(all, expected);
+    assert_eq!(waits("last"), [row("end", false, false), row("db", false, false)]);
 }
 
 #[test]

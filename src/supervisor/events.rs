@@ -1,6 +1,6 @@
 //! What goes into the machine, and what comes out.
 
-use super::ProcId;
+use super::{Milepost, ProcId};
 use crate::model::Exit;
 use crate::model::request::{Outcome, Request};
 use crate::model::rules::FailureAction;
@@ -29,6 +29,8 @@ pub enum Input {
     Looked(ProcId, u64, Option<String>),
     /// A life has printed what means that it has failed.
     Failing(ProcId, u64, FailureAction, String),
+    /// A command has ended behind which the run is to end, with this code.
+    Enough(u8),
     /// The tmux server is gone.
     TmuxGone,
     /// It may be [`next_due`](super::Supervisor::next_due).
@@ -68,6 +70,8 @@ pub enum Effect {
     Say(Word),
     /// A life has ended as it should not.
     Crashed(Crash),
+    /// The run has come to this.
+    Reached(Milepost),
     /// Tell a client how its request went.
     Answer(u64, Outcome),
     /// Nothing is left to do: end with this code.
@@ -82,7 +86,7 @@ impl Effect {
             Self::Want { id, .. } | Self::Signal { id, .. } | Self::Close(id) => *id == process,
             Self::Say(word) => word.id == Some(process),
             Self::Crashed(crash) => crash.id == process,
-            Self::Answer(..) | Self::Finish(_) => false,
+            Self::Reached(_) | Self::Answer(..) | Self::Finish(_) => false,
         }
     }
 }

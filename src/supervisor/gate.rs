@@ -3,7 +3,6 @@
 
 use super::proc::{Broken, Goal, Phase, Proc, ProcId, Ready};
 use super::{Course, Effect, Supervisor, Word};
-use crate::model::plan::Plan;
 use crate::model::rules::{Milestone, Need, Stage};
 
 /// How things stand with something that is waited for.
@@ -18,18 +17,8 @@ pub(super) enum Prospect {
 }
 
 impl Supervisor {
-    /// Know the rules of the plan. They are no part of what is saved.
-    pub fn attach(&mut self, plan: &Plan) {
-        for (proc, process) in self.procs.iter_mut().zip(&plan.processes) {
-            proc.rules = process.rules.clone();
-        }
-        for id in 0..self.procs.len() {
-            self.procs[id].needs = self.needs_of(id);
-        }
-    }
-
     /// What it says itself, and for a main process that all dependencies are ready.
-    fn needs_of(&self, id: ProcId) -> Vec<(ProcId, Milestone)> {
+    pub(super) fn needs_of(&self, id: ProcId) -> Vec<(ProcId, Milestone)> {
         let of_name = |need: &Need| {
             let on = self.procs.iter().position(|proc| proc.name == need.on)?;
             Some((on, need.until))

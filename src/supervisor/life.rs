@@ -54,7 +54,7 @@ impl Supervisor {
         let proc = &mut self.procs[id];
         let by_hand = proc.pane == Pane::None && proc.phase != Phase::Pending;
         (proc.pane, proc.heard) = (pane, false);
-        if by_hand && !proc.alive() && self.course == Course::Keep {
+        if by_hand && !proc.alive() && !proc.planned.removed() && self.course == Course::Keep {
             proc.goal = Goal::Run;
             proc.retired = false;
             proc.forgive();

@@ -11,9 +11,11 @@
 mod events;
 mod gate;
 mod life;
+mod lifecycle;
 mod policy;
 mod proc;
 mod ready;
+mod reload;
 mod request;
 mod shutdown;
 #[cfg(test)]
@@ -26,8 +28,10 @@ use crate::model::Exit;
 use crate::model::plan::Plan;
 use crate::pane::spec::Want;
 pub use events::{Crash, Effect, Input, Word};
+pub use lifecycle::Milepost;
 pub use proc::{Broken, Goal, Pane, Phase, Proc, ProcId, Ready};
 pub use ready::Question;
+pub use reload::Planned;
 use ticket::Ticket;
 
 /// What the whole run is about.
@@ -58,11 +62,20 @@ pub struct Supervisor {
     pub culprit: Option<Culprit>,
     /// The tmux server is gone.
     pub tmux_gone: bool,
+    /// What the run has come to so far.
+    #[serde(default)]
+    passed: Vec<Milepost>,
+    /// Which state of the plan was attached ([`Plan::generation`]).
+    #[serde(default)]
+    pub generation: u64,
     /// Requests that were made under a key, the oldest first.
     #[serde(default)]
     keyed: Vec<(String, Ticket)>,
     #[serde(skip)]
     tickets: Vec<Ticket>,
+    /// The exit code of the run is that of this one; the plan knows it.
+    #[serde(skip)]
+    exit_from: Option<ProcId>,
 }
 
 /// The process whose end made everything stop.
@@ -87,8 +100,11 @@ impl Supervisor {
             worst: 0,
             culprit: None,
             tmux_gone: false,
+            passed: vec![],
+            generation: plan.generation,
             keyed: vec![],
             tickets: vec![],
+            exit_from: None,
         };
         new.attach(plan);
         new
@@ -111,6 +127,7 @@ impl Supervisor {
             Input::Failing(id, life, action, line) => {
                 self.failing((id, life), (action, &line), now, &mut out);
             }
+            Input::Enough(code) => self.enough(code, &mut out),
             Input::TmuxGone => self.on_tmux_gone(&mut out),
             Input::Alarm => self.on_alarm(now, &mut out),
             Input::Ask(ticket, request, key) => {
@@ -143,6 +160,9 @@ impl Supervisor {
         if !lost.is_empty() {
             out.push(Effect::Open(lost));
         }
+        if self.course == Course::Keep {
+            self.follow_plan(now, &mut out);
+        }
         for id in 0..self.procs.len() {
             let proc = &mut self.procs[id];
             if proc.rules.ready.is_empty() && matches!(proc.phase, Phase::Running { .. }) {
@@ -165,7 +185,7 @@ impl Supervisor {
             return false;
         };
         self.procs.iter().map(|proc| &proc.name).eq(old.iter().map(|process| &process.name))
-            && new.iter().all(|process| process.added)
+            && new.iter().all(|process| process.added || process.came > 0)
             && self.culprit.as_ref().is_none_or(|culprit| known(culprit.id))
             && self.keyed.iter().all(|(_, ticket)| ticket.concerns().all(known))
     }

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::policy::Verdict;
+use super::reload::Planned;
 use crate::model::plan::{OnExit, ProcessPlan};
 use crate::model::rules::{Milestone, Rules, Stage};
 use crate::model::{Exit, ProcName};
@@ -163,13 +164,20 @@ pub struct Proc {
     pub seen: u64,
     /// Something that a person should know about its state.
     pub note: Option<String>,
-    /// It came when its entry was scaled, or begins only when it is asked for: the run had begun
-    /// without it.
+    /// It came when its entry was scaled, or by a reload, or begins only when it is asked for: the
+    /// run had begun without it.
     #[serde(default)]
     pub added: bool,
-    /// Its entry was scaled down to fewer: it is not one of the processes any more.
+    /// Its entry was scaled down to fewer, or no configuration has it: it is not one of the
+    /// processes any more.
     #[serde(default)]
     pub retired: bool,
+    /// How much of [`ProcessPlan::came`] was acted upon.
+    #[serde(default)]
+    pub came: u32,
+    /// How much of [`ProcessPlan::edition`] was acted upon.
+    #[serde(default)]
+    pub edition: u32,
     /// It is to run, and its turn has not come.
     #[serde(default)]
     pub held: bool,
@@ -203,6 +211,9 @@ pub struct Proc {
     /// What the plan says of it; no part of what is saved.
     #[serde(skip)]
     pub rules: Rules,
+    /// What the plan counts of it.
+    #[serde(skip)]
+    pub planned: Planned,
     /// What it waits for before it begins, stages included.
     #[serde(skip)]
     pub needs: Vec<(ProcId, Milestone)>,
@@ -211,7 +222,9 @@ pub struct Proc {
 impl Proc {
     /// The process of this plan, before anything has happened.
     pub(super) fn new(process: &ProcessPlan, now: u64) -> Self {
-        let waits = process.waits || process.rules.stage == Stage::Cleanup;
+        // One that came by a reload is brought in by whoever follows the plan.
+        let later = process.added || process.came > 0;
+        let waits = later || process.waits || process.rules.stage == Stage::Cleanup;
         Self {
             name: process.name.clone(),
             stop_signal: process.stop_signal,
@@ -231,8 +244,10 @@ impl Proc {
             since: now,
             seen: 0,
             note: None,
-            added: process.added || process.waits,
-            retired: process.added,
+            added: later || process.waits,
+            retired: later,
+            came: 0,
+            edition: process.edition,
             held: false,
             heard: false,
             ready: Ready::default(),
@@ -244,6 +259,7 @@ impl Proc {
             dismissed: false,
             swept: false,
             rules: process.rules.clone(),
+            planned: Planned::default(),
             needs: vec![],
         }
     }

@@ -28,6 +28,7 @@ impl Supervisor {
             Request::Restart { names } => self.each(id, (Verb::Restart, names), now, out),
             Request::Signal { signal, names } => self.signal(id, *signal, names, out),
             Request::Scale { counts } => self.scale(id, counts, now, out),
+            Request::Reload { .. } => self.reload(id, now, out),
             Request::Quit => {
                 self.tickets.push(Ticket::quit(id));
                 if self.course == Course::Keep { self.quit(out) } else { self.kill(out) }
@@ -113,7 +114,8 @@ impl Supervisor {
         out: &mut Vec<Effect>,
     ) {
         let entry = |proc: &Proc| ProcName::new(proc.name.entry()).ok();
-        let mut entries: Vec<_> = self.procs.iter().filter_map(entry).collect();
+        let there = self.procs.iter().filter(|proc| !proc.planned.removed());
+        let mut entries: Vec<_> = there.filter_map(entry).collect();
         entries.dedup();
         let known = |name: &&String| entries.iter().any(|entry| entry.as_str() == **name);
         if let Some(unknown) = counts.keys().find(|name| !known(name)) {
@@ -128,6 +130,9 @@ impl Supervisor {
         for id in 0..self.procs.len() {
             let proc = &mut self.procs[id];
             let Some(count) = counts.get(proc.name.entry()) else { continue };
+            if proc.planned.removed() {
+                continue;
+            }
             let instance = proc.name.instance();
             if instance <= u64::from(*count) {
                 proc.retired = false;
@@ -136,16 +141,7 @@ impl Supervisor {
             } else if proc.counts() {
                 // The entry itself stays, or nobody could name it.
                 proc.retired = instance > 1;
-                // Who asks for even fewer does not mean to take its grace from what is going.
-                let going = proc.alive() && proc.told_to_stop() && proc.goal == Goal::Stop;
-                let aim = if going { Aim::Over(proc.life) } else { self.stop(id, out) };
-                if going {
-                    self.want(id, out);
-                }
-                if self.procs[id].is_closed() {
-                    out.push(Effect::Close(id));
-                }
-                aims.push((id, aim));
+                aims.push((id, self.let_go(id, out)));
             }
         }
         self.tickets.push(Ticket::new(ticket, aims));
@@ -294,7 +290,7 @@ impl Proc {
 
     /// What could not be ended has no shim any more that would tell when it is gone. Whoever was
     /// told of it and asks for something else has seen to it.
-    fn write_off(&mut self, now: u64) {
+    pub(super) fn write_off(&mut self, now: u64) {
         if let (Phase::Stuck { life, .. }, Pane::None) = (&self.phase, &self.pane) {
             let (life, exit) = (*life, Exit::Signal(KILL));
             self.phase = Phase::Over { life, exit, asked: true };

@@ -179,9 +179,11 @@ impl Supervisor {
     /// nothing is left.
     pub(super) fn settle(&mut self, now: u64, out: &mut Vec<Effect>) {
         self.open_gates(now, out);
+        self.tell_mileposts(out);
         if self.course == Course::Quit {
             self.dismiss_in_turn(out);
             self.sweep(now, out);
+            self.tell_mileposts(out);
             let left = |proc: &Proc| {
                 proc.alive() && !matches!(proc.phase, Phase::Stuck { .. })
                     || proc.pane == Pane::Opening && !self.tmux_gone
@@ -193,6 +195,11 @@ impl Supervisor {
                 let unwell = |proc: &Proc| proc.broken.is_some() || proc.skip.is_some();
                 let failed = stuck || self.procs.iter().any(unwell);
                 let code = statuses.fold(self.worst.max(u8::from(failed)), u8::max);
+                let from = self.exit_from.map(|id| &self.procs[id]);
+                let code = match from.filter(|proc| proc.last_pid.is_some()) {
+                    Some(proc) => proc.status,
+                    None => code,
+                };
                 self.course = Course::Done { code };
                 self.answer(out);
                 out.push(Effect::Finish(code));

@@ -226,6 +226,7 @@ pub(crate) fn state() -> State {
         phase: None,
         groups: vec![],
         display: None,
+        flags: vec![],
     };
     State {
         runtime: None,

@@ -18,8 +18,12 @@ mod connect;
 mod control;
 mod doctor;
 mod environment;
+mod examples;
 mod failures;
 mod faults;
+mod flags;
+mod graph;
+mod guides;
 #[path = "../common/harness/mod.rs"]
 mod harness;
 mod history;
@@ -31,6 +35,7 @@ mod overmind;
 mod parts;
 mod places;
 mod programs;
+mod reload;
 mod review;
 mod scale;
 #[path = "../common/schema.rs"]
@@ -42,6 +47,7 @@ mod supervision;
 mod tcp;
 mod tmux;
 mod trees;
+mod trial;
 mod versions;
 mod view;
 mod why;

@@ -196,6 +196,7 @@ impl Call {
             | Request::Restart { .. }
             | Request::Signal { .. }
             | Request::Scale { .. }
+            | Request::Reload { .. }
             | Request::Quit
             | Request::Resize { .. } => {
                 if wait {

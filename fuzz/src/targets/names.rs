@@ -113,5 +113,6 @@ fn process(name: &str) -> ProcessState {
         phase: None,
         groups: vec![],
         display: None,
+        flags: vec![],
     }
 }

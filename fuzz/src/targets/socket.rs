@@ -142,6 +142,7 @@ pub(crate) fn state() -> State {
         phase: None,
         groups: vec![],
         display: None,
+        flags: vec![],
     };
     State {
         api: 1,

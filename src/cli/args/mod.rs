@@ -19,9 +19,9 @@ pub use settings::command;
 pub use start::StartArgs;
 pub use verbs::{
     CheckArgs, ClientArgs, CompletionsArgs, ConfigArgs, ConnectArgs, CrashAsk, CrashesArgs,
-    DoctorArgs, EchoArgs, EventsArgs, FailuresArgs, FailuresDo, InitArgs, LogsArgs, LsArgs,
-    ManArgs, NamesArgs, PsArgs, RunArgs, ScaleArgs, ScreenArgs, SendArgs, SignalArgs, WaitArgs,
-    WaitFor, WhyArgs,
+    DoctorArgs, EchoArgs, EventsArgs, FailuresArgs, FailuresDo, FlagsArgs, GraphArgs, InitArgs,
+    LogsArgs, LsArgs, ManArgs, NamesArgs, PsArgs, ReloadArgs, RunArgs, ScaleArgs, ScreenArgs,
+    SendArgs, SignalArgs, WaitArgs, WaitFor, WhyArgs,
 };
 
 use crate::config::env::parse_bool;
@@ -91,6 +91,17 @@ Examples:
 
 Of variables only the names are shown.")]
     Config(Box<ConfigArgs>),
+    /// Show in which order a start begins, and what each process waits for; start nothing.
+    #[command(after_help = "\
+Examples:
+  tmo graph                     a number for each step; those of one step begin together
+  tmo graph web                 as `tmo start web` would have it
+  tmo graph --live              with the states of the run that is there
+  tmo graph --dot | dot -Tsvg >graph.svg
+  tmo graph --json | jq -r '.levels[] | join(\" \")'
+
+A process waits until another one has started, is ready, or has completed (ended with success).")]
+    Graph(Box<GraphArgs>),
     /// Write a commented tmo.toml for the processes of the Procfile.
     #[command(after_help = "\
 Examples:
@@ -204,6 +215,12 @@ Examples:
   tmo crashes show              the newest, with what everybody printed around the end
   tmo crashes show web --json   as it stands in its file")]
     Crashes(CrashesArgs),
+    /// Tell how often the flags of tmo.toml were found in the output of processes.
+    #[command(after_help = "\
+Examples:
+  tmo flags                     of all processes
+  tmo flags web --json          of one, for a script")]
+    Flags(FlagsArgs),
     /// Wait until processes run, have ended, said something or listen.
     #[command(after_help = "\
 Examples:
@@ -229,6 +246,17 @@ Examples:
 
 It holds for this run; `tmo start --formation worker=3` begins with as many.")]
     Scale(ScaleArgs),
+    /// Read Procfile, tmo.toml and env files again, and do what has changed in them.
+    #[command(after_help = "\
+Examples:
+  tmo reload                    one line for each process: what was done
+  tmo reload --dry-run          what would be done
+  tmo reload --json | jq -r '.processes[] | select(.change == \"restarted\").name'
+
+A process whose command, directory, environment, shell or port is another one is restarted; one that
+is gone is stopped, a new one started. All else is in force at once, without a restart. Flags and
+variables are those that the run was started with. If anything can't be read, nothing is changed.")]
+    Reload(ReloadArgs),
     /// Type into the terminal of a process.
     #[command(after_help = "\
 Examples:

@@ -48,7 +48,7 @@ const CONTROL_MODE: Setting = ("control_mode", Some("CONTROL_MODE"), "false");
 /// The whole command line, with the variables and defaults of the flags in their help.
 pub fn command() -> Command {
     Args::command().mut_subcommands(|verb| {
-        let of_start = ["start", "check", "config", "init", "doctor", "failures"];
+        let of_start = ["start", "check", "config", "graph", "init", "doctor", "failures"];
         let settings = if of_start.contains(&verb.get_name()) {
             &SETTINGS[..]
         } else {

@@ -41,6 +41,17 @@ pub struct StartArgs {
     #[arg(long, value_name = "NAME,…,TIME", num_args = 0..=1, require_equals = true,
         default_missing_value = "", add = ArgValueCompleter::new(complete_list))]
     pub wait: Option<String>,
+    /// Show the log until all processes are ready, run the command behind `--`, stop everything,
+    /// and return its exit code. `--wait=TIME` says how long that may take to begin.
+    #[arg(long, requires = "command", conflicts_with_all = ["daemonize", "if_needed", "print_config"])]
+    pub until_ready: bool,
+    /// The command for --until-ready.
+    #[arg(last = true, value_name = "COMMAND", requires = "until_ready",
+        value_hint = ValueHint::CommandWithArguments)]
+    pub command: Vec<OsString>,
+    /// Stop everything when this process has ended, and return its exit code.
+    #[arg(long, value_name = "NAME", add = ArgValueCompleter::new(complete_name))]
+    pub exit_code_from: Option<String>,
     /// The processes to run, separated by commas.
     #[arg(short = 'l', long, value_name = "NAMES", add = ArgValueCompleter::new(complete_list))]
     pub processes: Option<String>,

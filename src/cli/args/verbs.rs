@@ -87,6 +87,23 @@ pub struct ConfigArgs {
     pub start: StartArgs,
 }
 
+/// `tmo graph`.
+#[derive(Debug, Clone, PartialEq, Eq, Default, clap::Args)]
+pub struct GraphArgs {
+    /// As JSON.
+    #[arg(long)]
+    pub json: bool,
+    /// For graphviz.
+    #[arg(long, conflicts_with = "json")]
+    pub dot: bool,
+    /// With the states of the run that is there.
+    #[arg(long, conflicts_with = "dot")]
+    pub live: bool,
+    /// The start that is asked about.
+    #[command(flatten)]
+    pub start: StartArgs,
+}
+
 /// `tmo init`.
 #[derive(Debug, Clone, PartialEq, Eq, Default, clap::Args)]
 pub struct InitArgs {
@@ -253,6 +270,20 @@ pub struct WhyArgs {
     pub client: ClientArgs,
 }
 
+/// `tmo flags`.
+#[derive(Debug, Clone, PartialEq, Eq, Default, clap::Args)]
+pub struct FlagsArgs {
+    /// Which processes; without names, all.
+    #[arg(value_name = "NAME", add = ArgValueCompleter::new(complete_name))]
+    pub names: Vec<String>,
+    /// As JSON.
+    #[arg(long)]
+    pub json: bool,
+    /// Which instance.
+    #[command(flatten)]
+    pub client: ClientArgs,
+}
+
 /// What is asked of the crash reports.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum CrashAsk {
@@ -383,6 +414,23 @@ fn instances(text: &str) -> Result<(String, u16), String> {
     };
     let count = count.parse().map_err(|_| format!("`{count}` is no number up to 65535"))?;
     Ok((name.to_owned(), count))
+}
+
+/// `tmo reload`.
+#[derive(Debug, Clone, PartialEq, Eq, Default, clap::Args)]
+pub struct ReloadArgs {
+    /// Change nothing; tell what would be done.
+    #[arg(short = 'n', long)]
+    pub dry_run: bool,
+    /// Print it as JSON.
+    #[arg(long)]
+    pub json: bool,
+    /// Return when the request is made, not when it is done.
+    #[arg(long)]
+    pub no_wait: bool,
+    /// Which instance.
+    #[command(flatten)]
+    pub client: ClientArgs,
 }
 
 /// `tmo send`.

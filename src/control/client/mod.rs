@@ -247,6 +247,9 @@ fn wire(request: &Request) -> (Method, &'static str, String) {
         Request::Scale { counts } => {
             (Method::POST, "/api/scale", json!({ "counts": counts }).to_string())
         }
+        Request::Reload { plan } => {
+            (Method::POST, "/api/reload", json!({ "plan": plan }).to_string())
+        }
         Request::Quit => (Method::POST, "/api/quit", String::new()),
         Request::Kill => (Method::POST, "/api/kill", String::new()),
         Request::Resize { columns, rows } => {

@@ -4,7 +4,7 @@ use std::fmt::Display;
 
 use axum::body::Bytes;
 use axum::extract::rejection::PathRejection;
-use axum::extract::{FromRequest, FromRequestParts, Path, Request};
+use axum::extract::{DefaultBodyLimit, FromRequest, FromRequestParts, Path, Request};
 use axum::http::request::Parts;
 use axum::http::{StatusCode, Uri};
 use serde::de::DeserializeOwned;
@@ -15,6 +15,8 @@ use crate::control::server::Api;
 
 /// A body larger than this is no request of ours.
 pub(super) const LARGEST_BODY: usize = 256 << 10;
+/// The same for a plan.
+const LARGEST_PLAN: usize = 16 << 20;
 
 /// The name in the path.
 pub(super) struct Name(pub(super) String);
@@ -90,6 +92,18 @@ impl<T: DeserializeOwned> FromRequest<Api> for Body<T> {
     }
 }
 
+/// A body that must be there and may be as long as a plan, which holds a whole environment.
+pub(super) struct LongBody<T>(pub(super) T);
+
+impl<T: DeserializeOwned> FromRequest<Api> for LongBody<T> {
+    type Rejection = Refusal;
+
+    async fn from_request(mut request: Request, api: &Api) -> Result<Self, Refusal> {
+        DefaultBodyLimit::max(LARGEST_PLAN).apply(&mut request);
+        read(&limited(api, request, LARGEST_PLAN).await?).map(Self)
+    }
+}
+
 /// A body that may be left out.
 pub(super) struct AnyBody<T>(pub(super) T);
 
@@ -104,13 +118,17 @@ impl<T: DeserializeOwned + Default> FromRequest<Api> for AnyBody<T> {
 
 /// The whole body, unless it is too large or does not come.
 async fn whole(api: &Api, request: Request) -> Result<Bytes, Refusal> {
+    limited(api, request, LARGEST_BODY).await
+}
+
+async fn limited(api: &Api, request: Request, most: usize) -> Result<Bytes, Refusal> {
     let patience = api.limits.patience;
     // A client that announces a body and sends none would hold its connection for ever.
     match tokio::time::timeout(patience, Bytes::from_request(request, &())).await {
         Err(_) => Err(Refusal::Slow(patience)),
         Ok(Ok(body)) => Ok(body),
         Ok(Err(error)) if error.status() == StatusCode::PAYLOAD_TOO_LARGE => {
-            let reason = format!("the body of a request is at most {LARGEST_BODY} bytes long");
+            let reason = format!("the body of a request is at most {most} bytes long");
             Err(Refusal::TooLarge(reason))
         }
         Ok(Err(error)) => Err(Refusal::Bad(error.body_text())),

@@ -1,7 +1,7 @@
 //! The API: HTTP with JSON, one router for every transport.
 //!
 //! `docs/openapi.json` describes it; it is made from the handlers here (`shell/generate`), each of
-//! which is registered together with its description.
+//! which is registered together with its description; but for `reload`, which takes a whole plan.
 //!
 //! | file | holds |
 //! |---|---|
@@ -30,6 +30,7 @@ use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::http::{Method, StatusCode, Uri};
 use axum::response::Response;
+use axum::routing::post;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
@@ -43,6 +44,7 @@ use super::versions;
 pub fn router(api: Api) -> Router {
     let (router, _) = documented().split_for_parts();
     router
+        .route("/api/reload", post(acting::reload))
         .fallback(no_such_path)
         .method_not_allowed_fallback(no_such_method)
         .layer(DefaultBodyLimit::max(asked::LARGEST_BODY))

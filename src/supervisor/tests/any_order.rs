@@ -14,6 +14,8 @@ enum Step {
     Stop(usize),
     Restart(usize),
     Scale(u16),
+    Change(usize),
+    Remove(bool),
     Resume,
     Wait(u64),
     Quit,
@@ -28,7 +30,9 @@ fn step() -> impl Strategy<Value = Step> {
         1 => (id.clone(), any::<u8>()).prop_map(|(id, code)| Step::Die(id, code)),
         3 => id.clone().prop_map(Step::Start),
         3 => id.clone().prop_map(Step::Stop),
-        3 => id.prop_map(Step::Restart),
+        3 => id.clone().prop_map(Step::Restart),
+        2 => id.prop_map(Step::Change),
+        1 => any::<bool>().prop_map(Step::Remove),
         3 => (0u16..4).prop_map(Step::Scale),
         1 => Just(Step::Resume),
         1 => (0u64..40).prop_map(Step::Wait),
@@ -36,11 +40,18 @@ fn step() -> impl Strategy<Value = Step> {
     ]
 }
 
+/// The engine has written this plan.
+fn reload(world: &mut World, plan: &mut Plan) {
+    plan.generation += 1;
+    world.machine.grow(plan, world.now);
+}
+
 proptest! {
     #[test]
     fn nothing_is_forgotten(steps in proptest::collection::vec(step(), 0..60)) {
         let all = ["a", "b", "c", "b#2", "b#3"];
-        let mut world = World::new(&["a", "b?", "c!", "b#2?+", "b#3?+"]);
+        let mut plan = plan(&["a", "b?", "c!", "b#2?+", "b#3?+"]);
+        let mut world = World::of(&plan);
         let mut asked = 0;
         let mut may_end = false;
         let mut running = None;
@@ -68,6 +79,19 @@ proptest! {
                     ask(&mut world, Request::Scale { counts: [("b".to_owned(), count)].into() });
                     running = Some(count);
                 }
+                Step::Change(_) | Step::Remove(_) if world.machine.course != Course::Keep => {}
+                Step::Change(id) => {
+                    plan.processes[id].edition += 1;
+                    reload(&mut world, &mut plan);
+                    ask(&mut world, Request::Reload { plan: Box::new(plan.clone()) });
+                }
+                Step::Remove(removed) => {
+                    let process = &mut plan.processes[2];
+                    process.came += u32::from(process.removed && !removed);
+                    process.removed = removed;
+                    reload(&mut world, &mut plan);
+                    ask(&mut world, Request::Reload { plan: Box::new(plan.clone()) });
+                }
                 Step::Resume => for effect in world.machine.resume(world.now) {
                     if let Effect::Want { id, want, life, kill } = effect {
                         world.shims[id].spec = Some((want, life, kill));
@@ -84,6 +108,12 @@ proptest! {
         }
         world.settle();
         world.check();
+        if world.machine.course == Course::Keep {
+            for (proc, process) in world.machine.procs.iter().zip(&plan.processes) {
+                prop_assert_eq!((proc.edition, proc.came), (process.edition, process.came));
+                prop_assert!(!process.removed || !proc.counts(), "it was removed");
+            }
+        }
         if let (Some(count), Course::Keep) = (running, world.machine.course) {
             let present = world.machine.procs.iter().filter(|p| p.name.entry() == "b" && p.counts());
             prop_assert_eq!(present.count(), usize::from(count.max(1)), "as many as were asked for");

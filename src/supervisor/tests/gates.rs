@@ -458,7 +458,7 @@ fn what_cannot_be_ended_is_waited_for_by_nobody() {
     assert!(!world.machine.procs.iter().any(|proc| proc.held), "{:?}", world.words());
 }
 
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Copy)]
 enum Step {
     Turn(usize, bool),
     Deliver(usize),

@@ -2,6 +2,8 @@
 
 mod any_order;
 mod gates;
+mod lifecycle;
+mod reload;
 mod rules;
 
 use std::collections::VecDeque;
@@ -37,6 +39,9 @@ pub(crate) fn plan(names: &[&str]) -> Plan {
         grace_ms: None,
         rules: Rules::default(),
         added: name.ends_with('+'),
+        removed: false,
+        came: 0,
+        edition: 0,
         waits: name.ends_with(['-', '+']),
     };
     Plan {
@@ -62,8 +67,12 @@ pub(crate) fn plan(names: &[&str]) -> Plan {
         name_width: 0,
         formation_port_step: 0,
         colors: vec![],
+        exit_code_from: None,
         hooks: crate::model::rules::Hooks::default(),
         crash_dir: None,
+        lines: vec![],
+        origin: None,
+        generation: 0,
         processes: names.iter().map(process).collect(),
     }
 }
@@ -133,6 +142,7 @@ struct World {
     answers: Vec<(u64, Outcome)>,
     finished: Vec<u8>,
     said: Vec<String>,
+    reached: Vec<crate::supervisor::Milepost>,
     now: u64,
 }
 
@@ -148,6 +158,7 @@ impl World {
             answers: vec![],
             finished: vec![],
             said: vec![],
+            reached: vec![],
             now: 0,
         };
         world.input(Input::Begin);
@@ -182,6 +193,7 @@ impl World {
                 let proc = &self.machine.procs[crash.id];
                 assert!(crash.life <= proc.life && crash.started <= crash.ended);
             }
+            Effect::Reached(post) => self.reached.push(post),
             Effect::Say(word) => self.said.push(word.text),
             Effect::Answer(ticket, outcome) => self.answers.push((ticket, outcome)),
             Effect::Finish(code) => self.finished.push(code),

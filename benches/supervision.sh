@@ -1,0 +1,107 @@
+#!/usr/bin/env bash
+# What supervision adds, by the times in the log itself: from a line to the word that its process is
+# ready, from an end to the first line of the successor (less the delay that was asked for), and a
+# chain of ten levels of five processes each, over what the processes take themselves; the last
+# beside process-compose where that is on PATH. Needs python3; `cargo build --release` comes first.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+
+tmo=$PWD/target/release/tmo
+for need in "$tmo" python3; do
+    command -v "$need" >/dev/null || { echo "$need is not there" >&2; exit 1; }
+done
+world=$(mktemp -d)
+cleanup() {
+    (cd "$world/app" && "$tmo" kill >/dev/null 2>&1) || true
+    rm -rf "$world"
+}
+trap cleanup EXIT
+mkdir -m 700 "$world/run" "$world/state" "$world/app"
+export XDG_RUNTIME_DIR=$world/run XDG_STATE_HOME=$world/state TMO_NO_PORT=1
+cd "$world/app"
+
+# Times in the log: median and highest of the differences, in milliseconds.
+differences() {
+    "$tmo" logs --json | python3 -c '
+import datetime, json, statistics, sys
+kind, found, last = sys.argv[1], [], {}
+def at(entry):
+    whole, part = entry["time"].rstrip("Z").split(".")
+    return datetime.datetime.fromisoformat(whole).timestamp() + float("0." + part)
+for entry in map(json.loads, sys.stdin):
+    name = entry.get("name")
+    if kind == "ready" and entry.get("text") == "up":
+        last[name] = at(entry)
+    elif kind == "ready" and entry.get("event") == "ready" and name in last:
+        found.append(at(entry) - last.pop(name))
+    elif kind == "restart" and entry.get("event") == "exit":
+        last[name] = at(entry)
+    elif kind == "restart" and entry.get("text") == "up" and name in last:
+        found.append(at(entry) - last.pop(name) - 0.05)
+found = sorted(1000 * f for f in found)
+print(f"{len(found):5} times   median {statistics.median(found):6.2f} ms   highest {found[-1]:6.2f} ms")
+' "$1"
+}
+
+for i in $(seq 20); do
+    echo "p$i: sleep 0.$((RANDOM % 5 + 1)); echo up; exec sleep 1000" >>Procfile
+    printf '[process.p%s]\nready = { log = "^up$" }\n' "$i" >>tmo.toml
+done
+"$tmo" start -D >/dev/null
+"$tmo" wait --for ready --timeout 60s
+printf 'line to ready          '
+differences ready
+"$tmo" quit
+
+rm Procfile tmo.toml
+printf 'p: echo up; exit 1\nstay: exec sleep 1000\n' >Procfile
+printf '[process.p]\nrestart = { policy = "always", delay = "50ms", max_failures = 60 }\n' >tmo.toml
+"$tmo" logs --clear >/dev/null 2>&1 || true
+"$tmo" start -D >/dev/null
+"$tmo" wait p --for exit --timeout 60s || true
+"$tmo" quit || true
+printf 'end to successor       '
+differences restart
+
+rm Procfile tmo.toml
+echo 'version: "0.5"' >process-compose.yaml
+echo 'processes:' >>process-compose.yaml
+for level in $(seq 10); do
+    for i in $(seq 5); do
+        name=l${level}x$i
+        echo "$name: sleep 0.1; echo up; exec sleep 1000" >>Procfile
+        printf '[process.%s]\nready = { log = "^up$" }\n' "$name" >>tmo.toml
+        printf '  %s:\n    command: "sleep 0.1; echo up; exec sleep 1000"\n    ready_log_line: "up"\n' \
+            "$name" >>process-compose.yaml
+        if ((level > 1)); then
+            needs=$(for j in $(seq 5); do printf '"l%sx%s", ' $((level - 1)) "$j"; done)
+            echo "depends_on = [${needs%, }]" >>tmo.toml
+            echo '    depends_on:' >>process-compose.yaml
+            for j in $(seq 5); do
+                printf '      l%sx%s:\n        condition: process_log_ready\n' $((level - 1)) "$j" \
+                    >>process-compose.yaml
+            done
+        fi
+    done
+done
+best=1000000
+for _ in 1 2 3; do
+    begun=$(date +%s%N)
+    "$tmo" start -D >/dev/null
+    "$tmo" wait --for ready --timeout 60s
+    taken=$((($(date +%s%N) - begun) / 1000000))
+    ((taken < best)) && best=$taken
+    "$tmo" quit || true
+done
+echo "chain of 10 levels of 5   $best ms, of which the processes take 1000 ms"
+if command -v process-compose >/dev/null; then
+    begun=$(date +%s%N)
+    process-compose up -D -p 18080 >/dev/null
+    until [[ $(process-compose process list -p 18080 -o json | grep -c '"is_ready": *"Ready"') -eq 50 ]]; do
+        sleep 0.01
+    done
+    echo "process-compose           $((($(date +%s%N) - begun) / 1000000)) ms"
+    process-compose down -p 18080 >/dev/null
+else
+    echo 'process-compose is not on PATH'
+fi

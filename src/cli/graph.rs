@@ -1,0 +1,495 @@
+//! `tmo graph`: the order in which a run starts, and what each process waits for.
+
+use std::collections::HashMap;
+use std::io::Write;
+
+use serde::Serialize;
+
+use super::args::GraphArgs;
+use super::error::CliError;
+use super::instance::Server;
+use super::start::{Start, tell_all};
+use crate::config::load::find_program;
+use crate::model::ProcName;
+use crate::model::request::ProcessState;
+use crate::model::rules::{Milestone, Probe, Stage};
+use crate::plan::{Step, Turn, Wait, order};
+
+/// The version of what `--json` prints.
+const API: u32 = 1;
+/// How wide the text is made.
+const WIDTH: usize = 80;
+
+/// The states of a run by name; nothing where nobody asked for them.
+type States = Option<HashMap<ProcName, ProcessState>>;
+
+/// Print it as text, for graphviz, or as JSON.
+pub(super) fn graph(args: GraphArgs, out: &mut dyn Write) -> Result<u8, CliError> {
+    let start = Start::gather(args.start)?;
+    let mut warnings: Vec<String> =
+        start.context.warnings.iter().map(ToString::to_string).collect();
+    let find = |name: &std::ffi::OsStr| find_program(&start.context, name);
+    let plan = start.resolve_with(&find, &mut warnings, false);
+    tell_all(&warnings);
+    let steps = order(&plan?);
+    let states = if args.live { Some(states(&start)?) } else { None };
+    if args.json {
+        return super::print_json(&told(&steps, &states), out);
+    }
+    let text = if args.dot { dot(&steps) } else { text(&steps, &states) };
+    super::print(out, text.as_bytes())
+}
+
+fn states(start: &Start) -> Result<HashMap<ProcName, ProcessState>, CliError> {
+    let mut instance = start.instance();
+    let state = super::block_on(async {
+        match instance.server().await? {
+            Server::Tmo => instance.state().await,
+            Server::Overmind(_) => {
+                let text = "overmind runs here, which tells no states; leave out --live";
+                Err(CliError::Other(text.to_owned()))
+            }
+        }
+    })?;
+    let named = |process: ProcessState| (process.name.clone(), process);
+    Ok(state.processes.into_iter().map(named).collect())
+}
+
+/// What is told to a program.
+#[derive(Serialize)]
+struct Told<'a> {
+    api: u32,
+    /// Those that begin when the run starts; those of one level may begin together.
+    levels: Vec<Vec<&'a ProcName>>,
+    /// The same at the end of the run.
+    cleanup: Vec<Vec<&'a ProcName>>,
+    /// Those that begin when somebody asks for them.
+    on_demand: Vec<&'a ProcName>,
+    processes: Vec<Process<'a>>,
+}
+
+#[derive(Serialize)]
+struct Process<'a> {
+    name: &'a ProcName,
+    phase: Stage,
+    waits_for: Vec<WaitsFor<'a>>,
+    ready: Vec<Ready<'a>>,
+    /// With `--live`.
+    #[serde(flatten)]
+    live: Option<Live<'a>>,
+}
+
+#[derive(Serialize)]
+struct Live<'a> {
+    /// Null where the run does not know it.
+    state: Option<&'a ProcessState>,
+}
+
+#[derive(Serialize)]
+struct WaitsFor<'a> {
+    process: &'a ProcName,
+    until: Milestone,
+    /// `depends_on`, or `phase`: a main process waits for all dependencies.
+    by: &'static str,
+}
+
+#[derive(Serialize)]
+struct Ready<'a> {
+    #[serde(flatten)]
+    probe: Shown<'a>,
+    timeout_ms: u64,
+}
+
+/// A probe under the key by which a `tmo.toml` names it.
+#[derive(Serialize)]
+struct Shown<'a> {
+    check: &'a str,
+    value: String,
+}
+
+fn told<'a>(steps: &'a [Step], states: &'a States) -> Told<'a> {
+    let process = |step: &'a Step| Process {
+        name: &step.name,
+        phase: step.stage,
+        waits_for: step.waits.iter().map(waits_for).collect(),
+        ready: step.ready.iter().map(ready).collect(),
+        live: states.as_ref().map(|states| Live { state: states.get(&step.name) }),
+    };
+    let names = |steps: Vec<&'a Step>| steps.into_iter().map(|step| &step.name).collect();
+    let all = |levels: Vec<Vec<&'a Step>>| levels.into_iter().map(names).collect();
+    Told {
+        api: API,
+        levels: all(levels(steps, Turn::Start)),
+        cleanup: all(levels(steps, Turn::End)),
+        on_demand: names(of_turn(steps, Turn::Asked)),
+        processes: steps.iter().map(process).collect(),
+    }
+}
+
+fn waits_for(wait: &Wait) -> WaitsFor<'_> {
+    let by = if wait.by_stage { "phase" } else { "depends_on" };
+    WaitsFor { process: &wait.on, until: wait.until, by }
+}
+
+fn ready(check: &crate::model::rules::Check) -> Ready<'_> {
+    let (key, value) = probe(&check.probe);
+    Ready { probe: Shown { check: key, value }, timeout_ms: check.timeout_ms }
+}
+
+/// The name of a probe in a `tmo.toml`, and what it asks.
+fn probe(probe: &Probe) -> (&'static str, String) {
+    match probe {
+        Probe::Log(text) => ("log", text.pattern.clone()),
+        Probe::Port { host, port } => ("port", format!("{host}:{port}")),
+        Probe::Http { url } => ("http", url.clone()),
+        Probe::Exec { command } => ("exec", command.as_path().display().to_string()),
+        Probe::Exit { code } => ("exit", code.to_string()),
+        Probe::Delay { ms } => ("delay", format!("{ms} ms")),
+    }
+}
+
+fn of_turn(steps: &[Step], turn: Turn) -> Vec<&Step> {
+    steps.iter().filter(|step| step.turn == turn).collect()
+}
+
+/// Those of each level, up to the last that there is.
+fn levels(steps: &[Step], turn: fn(usize) -> Turn) -> Vec<Vec<&Step>> {
+    let level = |number| of_turn(steps, turn(number));
+    (0..steps.len()).map(level).take_while(|steps| !steps.is_empty()).collect()
+}
+
+const fn milestone(until: Milestone) -> &'static str {
+    match until {
+        Milestone::Started => "started",
+        Milestone::Ready => "ready",
+        Milestone::Completed => "completed",
+    }
+}
+
+const fn phase(stage: Stage) -> &'static str {
+    match stage {
+        Stage::Dependency => "dependency",
+        Stage::Main => "main",
+        Stage::Cleanup => "cleanup",
+    }
+}
+
+/// A table: the number of each level, then its processes.
+fn text(steps: &[Step], states: &States) -> String {
+    let column = Columns::of(steps, states);
+    let mut lines = vec![column.line("", ["PROCESS", "PHASE", "STATE"], "WAITS FOR")];
+    let mut add = |levels: Vec<Vec<&Step>>, heading: &str| {
+        if !levels.is_empty() && !heading.is_empty() {
+            lines.push(heading.to_owned());
+        }
+        for (number, level) in levels.into_iter().enumerate() {
+            for (place, step) in level.into_iter().enumerate() {
+                let number = if place == 0 { (number + 1).to_string() } else { String::new() };
+                lines.extend(column.rows(step, &number, states));
+            }
+        }
+    };
+    add(levels(steps, Turn::Start), "");
+    add(levels(steps, Turn::End), "At the end, before the dependencies are stopped:");
+    let asked = of_turn(steps, Turn::Asked);
+    if !asked.is_empty() {
+        lines.push("Only when asked for:".to_owned());
+        lines.extend(asked.into_iter().flat_map(|step| column.rows(step, "", states)));
+    }
+    lines.join("\n") + "\n"
+}
+
+/// How wide the columns are.
+struct Columns {
+    number: usize,
+    name: usize,
+    phase: usize,
+    /// Nothing where states are not shown.
+    state: Option<usize>,
+}
+
+impl Columns {
+    fn of(steps: &[Step], states: &States) -> Self {
+        let widest = |of: &dyn Fn(&Step) -> usize, head: &str| {
+            steps.iter().map(of).max().unwrap_or_default().max(head.len())
+        };
+        let state = |step: &Step| states.as_ref().map_or(0, |states| state(step, states).len());
+        Self {
+            number: steps.len().to_string().len(),
+            name: widest(&|step| step.name.as_str().chars().count(), "PROCESS"),
+            phase: widest(&|step| phase(step.stage).len(), "PHASE"),
+            state: states.as_ref().map(|_| widest(&state, "STATE")),
+        }
+    }
+
+    fn line(&self, number: &str, [name, phase, state]: [&str; 3], rest: &str) -> String {
+        let (numbers, names, phases) = (self.number, self.name, self.phase);
+        let state = self.state.map_or(String::new(), |width| format!("{state:width$}  "));
+        let line = format!("{number:>numbers$}  {name:names$}  {phase:phases$}  {state}{rest}");
+        line.trim_end().to_owned()
+    }
+
+    /// A process: what it waits for, and below that what makes it ready.
+    fn rows(&self, step: &Step, number: &str, states: &States) -> Vec<String> {
+        let shown = states.as_ref().map_or(String::new(), |states| state(step, states));
+        let cells = [step.name.as_str(), phase(step.stage), &shown];
+        let before = self.line(number, cells, "|").chars().count() - 1;
+        let waits = step.waits.iter().filter(|wait| !wait.implied);
+        let waits = waits.map(|wait| format!("{} ({})", wait.on, milestone(wait.until)));
+        let ready = step.ready.iter().map(|check| {
+            let (key, value) = probe(&check.probe);
+            format!("{key} {}", one_line(&value))
+        });
+        let mut rest = wrapped(waits.collect(), "", WIDTH.saturating_sub(before));
+        rest.extend(wrapped(ready.collect(), "ready by ", WIDTH.saturating_sub(before)));
+        // The first line stands beside the name, also where it waits for nobody.
+        if step.waits.iter().all(|wait| wait.implied) {
+            rest.insert(0, "-".to_owned());
+        }
+        let row = |(place, rest): (usize, String)| match place {
+            0 => self.line(number, cells, &rest),
+            _ => format!("{:before$}{rest}", ""),
+        };
+        rest.into_iter().enumerate().map(row).collect()
+    }
+}
+
+/// What a command over several lines begins with.
+fn one_line(text: &str) -> String {
+    let mut lines = text.lines();
+    let first = lines.next().unwrap_or_default().to_owned();
+    if lines.next().is_some() { first + " …" } else { first }
+}
+
+/// Items with commas between, in as many lines as it takes.
+fn wrapped(items: Vec<String>, label: &str, width: usize) -> Vec<String> {
+    let mut lines: Vec<String> = vec![];
+    let count = items.len();
+    for (place, item) in items.into_iter().enumerate() {
+        let item = if place + 1 < count { item + "," } else { item };
+        let length = |text: &str| text.chars().count();
+        match lines.last_mut() {
+            Some(line) if length(line) + 1 + length(&item) <= width => {
+                line.push(' ');
+                line.push_str(&item);
+            }
+            Some(_) => lines.push(" ".repeat(length(label)) + &item),
+            None => lines.push(format!("{label}{item}")),
+        }
+    }
+    lines
+}
+
+/// Its state in the run, and whether it is not ready yet.
+fn state(step: &Step, states: &HashMap<ProcName, ProcessState>) -> String {
+    match states.get(&step.name) {
+        None => "-".to_owned(),
+        Some(process) if process.state == "running" && process.ready == Some(false) => {
+            "running (not ready)".to_owned()
+        }
+        Some(process) => process.state.clone(),
+    }
+}
+
+/// For graphviz: an arrow from each process to those that wait for it.
+fn dot(steps: &[Step]) -> String {
+    let mut lines = vec!["digraph tmo {".to_owned(), "  rankdir=LR;".to_owned()];
+    lines.push("  node [shape=box];".to_owned());
+    for stage in [Stage::Dependency, Stage::Main, Stage::Cleanup] {
+        let of_stage = steps.iter().filter(|step| step.stage == stage);
+        let node = |step: &Step| {
+            let style = if step.turn == Turn::Asked { " [style=dashed]" } else { "" };
+            format!("    {}{style};", quoted(step.name.as_str()))
+        };
+        let nodes: Vec<String> = of_stage.map(node).collect();
+        if !nodes.is_empty() {
+            let name = phase(stage);
+            lines.push(format!("  subgraph cluster_{name} {{\n    label=\"{name}\";"));
+            lines.extend(nodes);
+            lines.push("  }".to_owned());
+        }
+    }
+    for step in steps {
+        for wait in step.waits.iter().filter(|wait| !wait.implied) {
+            let style = if wait.by_stage { ", style=dashed" } else { "" };
+            let (on, name) = (quoted(wait.on.as_str()), quoted(step.name.as_str()));
+            let until = milestone(wait.until);
+            lines.push(format!("  {on} -> {name} [label=\"{until}\"{style}];"));
+        }
+    }
+    lines.push("}".to_owned());
+    lines.join("\n") + "\n"
+}
+
+fn quoted(name: &str) -> String {
+    format!("\"{}\"", name.replace('\\', "\\\\").replace('"', "\\\""))
+}
+
+#[cfg(test)]
+mod tests {
+    use pretty_assertions::assert_eq;
+    use serde_json::{Value, json};
+
+    use super::{States, dot, text, told};
+    use crate::model::ProcName;
+    use crate::model::request::ProcessState;
+    use crate::model::rules::{Check, Milestone, Probe, Stage};
+    use crate::plan::{Step, Turn, Wait};
+
+    fn name(name: &str) -> ProcName {
+        ProcName::new(name).unwrap()
+    }
+
+    fn step(of: &str, stage: Stage, turn: Turn, waits: &[(&str, Milestone)]) -> Step {
+        let wait = |&(on, until): &(&str, Milestone)| {
+            let (by_stage, on) = (on.starts_with('*'), on.trim_start_matches('*'));
+            Wait { on: name(on), until, by_stage, implied: false }
+        };
+        let waits = waits.iter().map(wait).collect();
+        Step { name: name(of), stage, turn, waits, ready: vec![] }
+    }
+
+    fn check(probe: Probe) -> Check {
+        Check { probe, timeout_ms: Check::TIMEOUT_MS, every_ms: Check::EVERY_MS }
+    }
+
+    fn shop() -> Vec<Step> {
+        use Milestone::{Completed, Ready, Started};
+        let mut steps = vec![
+            step("db", Stage::Dependency, Turn::Start(0), &[]),
+            step("cache", Stage::Dependency, Turn::Start(0), &[]),
+            step("migrate", Stage::Main, Turn::Start(1), &[("*db", Ready), ("*cache", Ready)]),
+            step("api", Stage::Main, Turn::Start(2), &[("migrate", Completed)]),
+            step("web", Stage::Main, Turn::Start(3), &[("api", Ready), ("migrate", Started)]),
+            step("sweep", Stage::Cleanup, Turn::End(0), &[("db", Ready)]),
+            step("console", Stage::Main, Turn::Asked, &[("*db", Ready), ("*cache", Ready)]),
+        ];
+        let here = "127.0.0.1".to_owned();
+        steps[0].ready = vec![check(Probe::Port { host: here, port: 5432 })];
+        steps[2].ready = vec![check(Probe::Exit { code: 0 })];
+        let url = "http://127.0.0.1:3000/health".to_owned();
+        let long = "curl -fsS localhost:3000/ready | grep yes\nexit".into();
+        steps[3].ready = vec![check(Probe::Http { url }), check(Probe::Exec { command: long })];
+        // What its needs wait for stands in JSON only.
+        let (on, until) = (name("db"), Milestone::Ready);
+        steps[3].waits.push(Wait { on, until, by_stage: true, implied: true });
+        steps
+    }
+
+    const SHOP: &str = "   PROCESS  PHASE       WAITS FOR
+1  db       dependency  -
+                        ready by port 127.0.0.1:5432
+   cache    dependency  -
+2  migrate  main        db (ready), cache (ready)
+                        ready by exit 0
+3  api      main        migrate (completed)
+                        ready by http http://127.0.0.1:3000/health,
+                                 exec curl -fsS localhost:3000/ready | grep yes …
+4  web      main        api (ready), migrate (started)
+At the end, before the dependencies are stopped:
+1  sweep    cleanup     db (ready)
+Only when asked for:
+   console  main        db (ready), cache (ready)
+";
+
+    #[test]
+    fn a_level_is_a_block_of_a_table() {
+        assert_eq!(text(&shop(), &None), SHOP);
+    }
+
+    #[test]
+    fn states_stand_beside() {
+        let state = |of: &str, state: &str, ready: bool| {
+            let text = json!({
+                "name": of, "state": state, "pid": null, "last_pid": null, "since": 0, "lives": 1,
+                "port": null, "color": 2, "pane": null, "ready": ready
+            });
+            (name(of), serde_json::from_value::<ProcessState>(text).unwrap())
+        };
+        let all = [state("db", "running", true), state("cache", "running", false)];
+        let states: States = Some(all.into());
+        let expected = "   PROCESS  PHASE       STATE                WAITS FOR
+1  db       dependency  running              -
+                                             ready by port 127.0.0.1:5432
+   cache    dependency  running (not ready)  -
+2  migrate  main        -                    db (ready), cache (ready)
+";
+        let shown = text(&shop(), &states);
+        assert!(shown.starts_with(expected), "{shown}");
+        let shop = shop();
+        let json = serde_json::to_value(told(&shop, &states)).unwrap();
+        assert_eq!(json["processes"][0]["state"]["state"], "running");
+        assert_eq!(json["processes"][2].as_object().unwrap()["state"], Value::Null);
+    }
+
+    #[test]
+    fn long_lists_are_wrapped() {
+        let waits: Vec<_> = ["one", "two", "three", "four", "five", "six", "seven"]
+            .map(|on| (on, Milestone::Completed))
+            .into();
+        let steps = [step("last", Stage::Main, Turn::Start(0), &waits)];
+        let expected = "   PROCESS  PHASE  WAITS FOR
+1  last     main   one (completed), two (completed), three (completed),
+                   four (completed), five (completed), six (completed),
+                   seven (completed)
+";
+        assert_eq!(text(&steps, &None), expected);
+    }
+
+    #[test]
+    fn programs_are_told_all_of_it() {
+        let shop = shop();
+        let json = serde_json::to_value(told(&shop, &None)).unwrap();
+        assert_eq!(json["levels"], json!([["db", "cache"], ["migrate"], ["api"], ["web"]]));
+        assert_eq!(json["cleanup"], json!([["sweep"]]));
+        assert_eq!(json["on_demand"], json!(["console"]));
+        let api = json!({
+            "name": "api",
+            "phase": "main",
+            "waits_for": [
+                {"process": "migrate", "until": "completed", "by": "depends_on"},
+                {"process": "db", "until": "ready", "by": "phase"},
+            ],
+            "ready": [
+                {"check": "http", "value": "http://127.0.0.1:3000/health", "timeout_ms": 60000},
+                {"check": "exec", "timeout_ms": 60000,
+                 "value": "curl -fsS localhost:3000/ready | grep yes\nexit"},
+            ],
+        });
+        assert_eq!(json["processes"][3], api);
+    }
+
+    #[test]
+    fn graphviz_gets_an_arrow_for_each_wait() {
+        let expected = r#"digraph tmo {
+  rankdir=LR;
+  node [shape=box];
+  subgraph cluster_dependency {
+    label="dependency";
+    "db";
+    "cache";
+  }
+  subgraph cluster_main {
+    label="main";
+    "migrate";
+    "api";
+    "web";
+    "console" [style=dashed];
+  }
+  subgraph cluster_cleanup {
+    label="cleanup";
+    "sweep";
+  }
+  "db" -> "migrate" [label="ready", style=dashed];
+  "cache" -> "migrate" [label="ready", style=dashed];
+  "migrate" -> "api" [label="completed"];
+  "api" -> "web" [label="ready"];
+  "migrate" -> "web" [label="started"];
+  "db" -> "sweep" [label="ready"];
+  "db" -> "console" [label="ready", style=dashed];
+  "cache" -> "console" [label="ready", style=dashed];
+}
+"#;
+        assert_eq!(dot(&shop()), expected);
+    }
+}

@@ -1,0 +1,198 @@
+//! `tmo reload`: read the configuration again and do what has changed in it.
+
+use std::io::Write;
+
+use serde::Serialize;
+
+use super::args::ReloadArgs;
+use super::error::CliError;
+use super::instance::{Instance, Server};
+use super::request;
+use super::start::{Start, tell_all};
+use crate::config::{Project, Warning};
+use crate::model::ProcName;
+use crate::model::plan::Plan;
+use crate::model::request::{ProcessState, Request};
+use crate::plan::{self, Change, Reloaded};
+
+/// The version of what `--json` prints.
+const API: u32 = 1;
+
+/// So often in a row somebody else may change the processes while the files are read.
+const MOST_TRIES: u32 = 20;
+
+/// What is told to a program.
+#[derive(Serialize)]
+struct Told<'a> {
+    api: u32,
+    dry_run: bool,
+    warnings: &'a [String],
+    processes: Vec<ToldChange<'a>>,
+}
+
+/// What was done to one process.
+#[derive(Serialize)]
+struct ToldChange<'a> {
+    name: &'a ProcName,
+    #[serde(flatten)]
+    change: &'a Change,
+    /// It does not run, and is not started by this.
+    stays_stopped: bool,
+}
+
+/// Which part of the configuration is read again.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Part {
+    All,
+    Failures,
+}
+
+/// What was made of it.
+struct Made {
+    reloaded: Reloaded,
+    /// As it was before.
+    states: Vec<ProcessState>,
+    warnings: Vec<String>,
+    done: Result<u8, CliError>,
+}
+
+/// Reload, and say what that has come to.
+pub(super) fn reload(args: &ReloadArgs, out: &mut dyn Write) -> Result<u8, CliError> {
+    let mut instance = Instance::find(&args.client)?;
+    instance.on_this_machine()?;
+    let made = super::block_on(async {
+        match instance.server().await? {
+            Server::Tmo => make(&mut instance, Part::All, (args.dry_run, !args.no_wait)).await,
+            Server::Overmind(_) => {
+                Err(CliError::Other("overmind runs here, which can't do that".to_owned()))
+            }
+        }
+    })?;
+    let Made { reloaded, states, warnings, done } = made;
+    let stays = |name: &ProcName| {
+        let state = states.iter().find(|state| state.name == *name);
+        state.is_some_and(|state| state.state == "stopped")
+    };
+    if args.json {
+        let told = Told {
+            api: API,
+            dry_run: args.dry_run,
+            warnings: &warnings,
+            processes: reloaded
+                .changes
+                .iter()
+                .map(|(name, change)| ToldChange { name, change, stays_stopped: stays(name) })
+                .collect(),
+        };
+        super::print_json(&told, out)?;
+        return done;
+    }
+    tell_all(&warnings);
+    let plan = &reloaded.plan;
+    let line = |(name, change): &(ProcName, Change)| {
+        let waits = plan.processes.iter().any(|p| p.name == *name && p.waits);
+        format!("{name}: {}\n", words(change, args.dry_run, (stays(name), waits)))
+    };
+    let text: String = reloaded.changes.iter().map(line).collect();
+    super::print(out, text.as_bytes())?;
+    done
+}
+
+/// The failures of a project were declared anew: have its run know them, if there is one. Other
+/// changes of the configuration wait until somebody asks for them.
+pub(super) fn reload_failures(project: &Project) -> Result<(), CliError> {
+    let Ok(mut instance) = Instance::find(&super::args::ClientArgs::default()) else {
+        return Ok(());
+    };
+    super::block_on(async {
+        let Ok(Server::Tmo) = instance.server().await else { return Ok(()) };
+        if instance.on_this_machine().is_err() {
+            return Ok(());
+        }
+        let plan = instance.runtime.plan()?;
+        // What is nearest may be the run of another project.
+        let Ok(start) = Start::again(plan, instance.runtime.clone()) else { return Ok(()) };
+        if start.project.failures().0 != project.failures().0 {
+            return Ok(());
+        }
+        make(&mut instance, Part::Failures, (false, true)).await?.done.map(drop)
+    })
+}
+
+/// Read all of it, and ask for what follows from that; again, if the processes have been changed
+/// meanwhile, as by another one who reloads.
+async fn make(
+    instance: &mut Instance,
+    part: Part,
+    (dry_run, wait): (bool, bool),
+) -> Result<Made, CliError> {
+    let state = instance.state().await?;
+    let mut tries = 0;
+    loop {
+        tries += 1;
+        let old = instance.runtime.plan()?;
+        let (fresh, warnings) = read(&old, instance, part)?;
+        let reloaded = plan::reload(&old, &fresh);
+        let done = if dry_run {
+            Ok(0)
+        } else {
+            let ask = Request::Reload { plan: Box::new(fresh.clone()) };
+            request::request(instance, ask, wait).await
+        };
+        if let Err(CliError::Problems(_)) = &done
+            && tries < MOST_TRIES
+            && is_stale(instance, &old, &fresh)
+        {
+            continue;
+        }
+        return Ok(Made { reloaded, states: state.processes, warnings, done });
+    }
+}
+
+/// Whether the plan of the run was changed by somebody else.
+fn is_stale(instance: &Instance, old: &Plan, fresh: &Plan) -> bool {
+    let Ok(now) = instance.runtime.plan() else { return false };
+    now.generation != old.generation && plan::reload(&now, fresh).plan != now
+}
+
+/// The plan that a start would make by now, addressed to the run, and what is odd about it.
+fn read(old: &Plan, instance: &Instance, part: Part) -> Result<(Plan, Vec<String>), CliError> {
+    let start = Start::again(old.clone(), instance.runtime.clone())?;
+    // A start goes on without it, which would restart all that runs with what it says.
+    if let Some(Warning::EnvFile { file, why }) = start.context.warnings.first() {
+        return Err(CliError::Other(format!("{file}: {why}; nothing was changed")));
+    }
+    let (mut fresh, mut warnings) = start.resolve()?;
+    let later = plan::not_reloaded(old, &fresh);
+    if !later.is_empty() {
+        warnings
+            .push(format!("changed, but in force from the next start only: {}", later.join(", ")));
+    }
+    if part == Part::Failures {
+        fresh = plan::with_failures(old, &fresh);
+    }
+    (fresh.run, fresh.generation) = (old.run.clone(), old.generation);
+    Ok((fresh, warnings))
+}
+
+/// What was done to a process, for people.
+fn words(change: &Change, dry_run: bool, (stopped, waits): (bool, bool)) -> String {
+    let would = |did: &str, does: &str| if dry_run { does.to_owned() } else { did.to_owned() };
+    match change {
+        Change::Unchanged => "unchanged".to_owned(),
+        Change::Policies { what } => {
+            let verb = would("changed", "would change");
+            format!("policies {verb} ({})", what.join(", "))
+        }
+        Change::Restarted { what } if stopped => {
+            format!("changed ({}); it does not run", what.join(", "))
+        }
+        Change::Restarted { what } => {
+            let verb = would("restarted", "would be restarted");
+            format!("{verb} ({} changed)", what.join(", "))
+        }
+        Change::Removed => would("stopped and removed", "would be stopped and removed"),
+        Change::New if waits => would("new, not started", "new, would not be started"),
+        Change::New => would("started", "would be started"),
+    }
+}

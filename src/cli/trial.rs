@@ -1,0 +1,98 @@
+//! `tmo start --until-ready -- COMMAND`: a run for the length of a command.
+
+use std::ffi::OsString;
+use std::os::unix::process::ExitStatusExt as _;
+use std::process::ExitStatus;
+
+use tokio::process::Command;
+use tokio::signal::unix::{SignalKind, signal};
+
+use super::args::{ClientArgs, StartArgs};
+use super::error::CliError;
+use super::instance::Instance;
+use crate::config::inherit::is_ignored;
+use crate::model::request::Request;
+
+/// A command, and the run that is there as long as it goes on.
+#[derive(Debug)]
+pub(super) struct Trial {
+    command: Vec<OsString>,
+    client: ClientArgs,
+}
+
+impl Trial {
+    /// What is to be run. A run that is there already is somebody else's.
+    pub(super) fn new(args: &StartArgs) -> Result<Self, CliError> {
+        let client = ClientArgs { socket: args.socket.clone(), network: args.network.clone() };
+        let trial = Self { command: args.command.clone(), client };
+        if trial.is_there() {
+            let text = "a run is here already, and it is not this command's to stop: `tmo quit` \
+                        ends it, `tmo wait --for ready` waits for it";
+            return Err(CliError::Start { message: text.to_owned(), code: 1 });
+        }
+        Ok(trial)
+    }
+
+    /// Start, run the command, stop everything; the command's exit code.
+    pub(super) fn run(self, start: impl FnOnce() -> Result<u8, CliError>) -> Result<u8, CliError> {
+        let begun = start();
+        let ran = match begun {
+            Ok(0) => super::block_on(self.run_command()),
+            // It has said why.
+            Ok(code) => Ok(code),
+            Err(error) => Err(error),
+        };
+        if self.is_there() {
+            let stopped = super::whole(&self.client, Request::Quit);
+            // How the command ended counts more.
+            if let (Ok(0), Err(error)) = (&ran, stopped) {
+                return Err(error);
+            }
+        }
+        ran
+    }
+
+    fn is_there(&self) -> bool {
+        let ask = async {
+            let instance = Instance::find(&self.client)?;
+            instance.state().await
+        };
+        super::block_on(ask).is_ok()
+    }
+
+    /// A signal that a terminal sends reaches the command by itself; another is passed on.
+    async fn run_command(&self) -> Result<u8, CliError> {
+        let Some((program, arguments)) = self.command.split_first() else { return Ok(0) };
+        let failed = |error: std::io::Error| {
+            let code = if error.kind() == std::io::ErrorKind::NotFound { 127 } else { 126 };
+            let message = format!("{}: {error}", program.display());
+            CliError::Start { message, code }
+        };
+        let mut interrupt = signal(SignalKind::interrupt()).map_err(CliError::io("signals"))?;
+        let mut terminate = signal(SignalKind::terminate()).map_err(CliError::io("signals"))?;
+        let mut hangup = signal(SignalKind::hangup()).map_err(CliError::io("signals"))?;
+        let nohup = is_ignored(nix::sys::signal::Signal::SIGHUP);
+        let mut child = Command::new(program).args(arguments).spawn().map_err(failed)?;
+        let pass_on = |number: i32, pid: Option<u32>| {
+            if let Some(pid) = pid.and_then(|pid| i32::try_from(pid).ok()) {
+                let signal = nix::sys::signal::Signal::try_from(number).ok();
+                // It has ended just now.
+                let _ = nix::sys::signal::kill(nix::unistd::Pid::from_raw(pid), signal);
+            }
+        };
+        loop {
+            tokio::select! {
+                status = child.wait() => return Ok(code(status.map_err(failed)?)),
+                _ = interrupt.recv() => {}
+                _ = terminate.recv() => pass_on(nix::libc::SIGTERM, child.id()),
+                _ = hangup.recv(), if !nohup => pass_on(nix::libc::SIGHUP, child.id()),
+            }
+        }
+    }
+}
+
+/// As a shell has it.
+fn code(status: ExitStatus) -> u8 {
+    let signal = || status.signal().map(|signal| signal + 128);
+    status.code().or_else(signal).and_then(|code| u8::try_from(code).ok()).unwrap_or(1)
+}

@@ -1,0 +1,106 @@
+//! Commands that are run when something happens in the run.
+//!
+//! Each is run by the shell, in the root of the run, with what has happened in `TMO_EVENT`, and on
+//! its standard input as JSON. What it prints goes nowhere; that it fails is said.
+
+use serde_json::{Value, json};
+use tokio::task::spawn_local;
+use tokio::time::{Duration, timeout};
+
+use super::core::Engine;
+use super::probes::Run;
+use super::queue::Event;
+use crate::crash::CrashReport;
+use crate::model::rules::StopAfter;
+use crate::model::text::OsText;
+use crate::supervisor::{Input, Milepost, Word};
+
+/// How long the end of a run waits for hooks.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+impl Engine {
+    /// The run has come to something.
+    pub(super) fn reached(&mut self, post: Milepost) {
+        let hooks = &self.plan.hooks;
+        let (command, last) = match post {
+            Milepost::DependenciesReady => {
+                (&hooks.dependencies_ready, hooks.stop_after == Some(StopAfter::DependenciesReady))
+            }
+            Milepost::MainStarted => {
+                (&hooks.main_started, hooks.stop_after == Some(StopAfter::MainStarted))
+            }
+            Milepost::CleanupStarted => (&hooks.cleanup, false),
+            Milepost::MainStopped | Milepost::CleanupComplete => (&None, false),
+        };
+        let told = json!({ "event": post.event(), "run": self.plan.run });
+        match command.clone() {
+            Some(command) => self.hook(self.command(&command, post.event()), &told, last),
+            None if last => self.queue.push(Event::Hooked(None, 0)),
+            None => {}
+        }
+    }
+
+    /// A process has crashed, and its report is written.
+    pub(super) fn on_crash(&mut self, report: &CrashReport) {
+        let Some(command) = self.plan.hooks.on_crash.clone() else { return };
+        let (shown, mut run) = self.command(&command, "process:crash");
+        run.set("TMO_PROCESS", report.process_name.as_str());
+        run.set("TMO_EXIT_CODE", &report.exit_code.map_or_else(String::new, |c| c.to_string()));
+        let told = serde_json::to_value(report).unwrap_or_default();
+        self.hook((shown, run), &told, false);
+    }
+
+    pub(super) fn hook(&mut self, (shown, run): (String, Run), told: &Value, last: bool) {
+        let (input, queue) = (told.to_string().into_bytes(), self.queue.clone());
+        let task = spawn_local(async move {
+            let (trouble, code) = match run.feed(&input).await {
+                Ok(status) if status.success() => (None, 0),
+                Ok(status) => {
+                    let code = status.code().and_then(|code| u8::try_from(code).ok()).unwrap_or(1);
+                    (Some(format!("The hook `{shown}` failed: {status}")), code)
+                }
+                Err(error) => (Some(format!("The hook `{shown}` can't be run: {error}")), 126),
+            };
+            if last || trouble.is_some() {
+                queue.push(if last {
+                    Event::Hooked(trouble, code)
+                } else {
+                    Event::HookFailed(trouble.unwrap_or_default())
+                });
+            }
+        });
+        self.hooks.retain(|task| !task.is_finished());
+        self.hooks.push(task);
+    }
+
+    /// The hook has ended behind which the run is to end.
+    pub(super) fn hooked(&mut self, trouble: Option<String>, code: u8) {
+        if let Some(trouble) = trouble {
+            self.hook_failed(trouble);
+        }
+        self.input(Input::Enough(code));
+    }
+
+    /// A hook was of no use.
+    pub(super) fn hook_failed(&mut self, text: String) {
+        self.say(&Word { id: None, event: "hook", text, error: true });
+    }
+
+    /// Let hooks come to their end.
+    pub(super) async fn finish_hooks(&mut self) {
+        for task in std::mem::take(&mut self.hooks) {
+            let stop = task.abort_handle();
+            if timeout(PATIENCE, task).await.is_err() {
+                // What it has started goes with it.
+                stop.abort();
+            }
+        }
+    }
+
+    /// What is run, and how it is called.
+    pub(super) fn command(&self, command: &OsText, event: &str) -> (String, Run) {
+        let mut run = Run::new(&self.plan, command);
+        run.set("TMO_EVENT", event);
+        (command.as_path().display().to_string(), run)
+    }
+}

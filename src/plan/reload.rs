@@ -1,0 +1,349 @@
+//! What a configuration that was read again means for a run that goes on.
+//!
+//! The plan of the run stays, and what the fresh one says is laid into it: processes keep their
+//! place, their port and their colour; new ones come behind them; one that is gone is marked, so
+//! that all numbers stand. Counters tell what is still to be done: whoever supervises the run
+//! compares them with those of its state, and may have been killed in between.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+
+use crate::model::ProcName;
+use crate::model::plan::{Plan, ProcessPlan};
+use crate::model::rules::{Rules, Stage};
+use crate::model::text::OsText;
+
+/// What a reload does to one process.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(tag = "change", rename_all = "kebab-case")]
+pub enum Change {
+    /// Nothing.
+    Unchanged,
+    /// It runs on, and other things follow from what it does.
+    Policies {
+        /// Which.
+        what: Vec<String>,
+    },
+    /// What it runs has changed: it is started again.
+    Restarted {
+        /// What.
+        what: Vec<String>,
+    },
+    /// It is stopped, and none of the processes any more.
+    Removed,
+    /// It is one of the processes from now on.
+    New,
+}
+
+/// The plan to go on with, and what that does to each process.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reloaded {
+    /// The plan; the same as before if nothing has changed.
+    pub plan: Plan,
+    /// In the order of the plan.
+    pub changes: Vec<(ProcName, Change)>,
+}
+
+/// Lay what was resolved anew into the plan of a run.
+pub fn reload(old: &Plan, fresh: &Plan) -> Reloaded {
+    let mut plan = Plan {
+        env: fresh.env.clone(),
+        grace_ms: fresh.grace_ms,
+        name_width: old.name_width.max(fresh.name_width),
+        formation_port_step: fresh.formation_port_step,
+        colors: fresh.colors.clone(),
+        hooks: fresh.hooks.clone(),
+        crash_dir: fresh.crash_dir.clone(),
+        lines: fresh.lines.clone(),
+        origin: fresh.origin.clone().or_else(|| old.origin.clone()),
+        processes: vec![],
+        ..old.clone()
+    };
+    let mut changes = vec![];
+    for process in &old.processes {
+        let Some(mut now) = defined(old, fresh, process) else {
+            if !process.removed {
+                changes.push((process.name.clone(), Change::Removed));
+            }
+            plan.processes.push(ProcessPlan { removed: true, ..process.clone() });
+            continue;
+        };
+        now.color = if old.colors == fresh.colors {
+            process.color
+        } else {
+            color(fresh, plan.processes.len(), process.color)
+        };
+        let change = compare((old, process), (&plan, &mut now));
+        changes.push((now.name.clone(), change));
+        plan.processes.push(now);
+    }
+    for process in &fresh.processes {
+        if old.processes.iter().all(|known| known.name != process.name) {
+            let color = color(fresh, plan.processes.len(), process.color);
+            changes.push((process.name.clone(), Change::New));
+            let came = ProcessPlan { color, came: 1, edition: 0, ..process.clone() };
+            plan.processes.push(ProcessPlan { added: false, removed: false, ..came });
+        }
+    }
+    if plan != *old {
+        plan.generation = old.generation.saturating_add(1);
+    }
+    Reloaded { plan, changes }
+}
+
+/// The plan of a run as something to be laid into it, with what a fresh one says of failures alone.
+pub fn with_failures(old: &Plan, fresh: &Plan) -> Plan {
+    let mut plan = old.clone();
+    plan.processes.retain(|process| !process.removed && !process.added);
+    for process in &mut plan.processes {
+        if let Some(now) = fresh.processes.iter().find(|now| now.name == process.name) {
+            process.rules.failures.clone_from(&now.rules.failures);
+        }
+    }
+    plan
+}
+
+/// What has changed and holds from the next start only.
+pub fn not_reloaded(old: &Plan, fresh: &Plan) -> Vec<&'static str> {
+    let differs = [
+        ("title", old.title != fresh.title),
+        ("socket", old.socket != fresh.socket || old.tcp != fresh.tcp),
+        ("tmux configuration", old.tmux_config != fresh.tmux_config),
+        ("log", old.log != fresh.log),
+    ];
+    differs.into_iter().filter(|(_, differs)| *differs).map(|(what, _)| what).collect()
+}
+
+/// What a process of the run is by now; nothing if it is gone.
+fn defined(old: &Plan, fresh: &Plan, process: &ProcessPlan) -> Option<ProcessPlan> {
+    if let Some(now) = fresh.processes.iter().find(|now| now.name == process.name) {
+        return Some(ProcessPlan { added: false, ..now.clone() });
+    }
+    if !process.added || process.removed {
+        return None;
+    }
+    // Another instance of an entry follows the first one.
+    let entry = process.name.entry();
+    let of_entry = |other: &&ProcessPlan| other.name.entry() == entry && !other.added;
+    let first = |plan: &Plan| {
+        let all = plan.processes.iter().filter(of_entry);
+        all.min_by_key(|other| other.name.instance()).cloned()
+    };
+    let now = first(fresh)?;
+    let port = if first(old).is_some_and(|before| before.port == now.port) {
+        process.port
+    } else {
+        let above =
+            u64::from(fresh.formation_port_step) * process.name.instance().saturating_sub(1);
+        now.port.and_then(|port| u16::try_from(u64::from(port) + above).ok())
+    };
+    Some(ProcessPlan { name: process.name.clone(), port, waits: true, added: true, ..now })
+}
+
+fn color(plan: &Plan, at: usize, usual: u8) -> u8 {
+    plan.colors.get(at % plan.colors.len().max(1)).copied().unwrap_or(usual)
+}
+
+/// Tell what has changed, and count what is to be done about it.
+fn compare(
+    (old, process): (&Plan, &ProcessPlan),
+    (plan, now): (&Plan, &mut ProcessPlan),
+) -> Change {
+    let cleans = |process: &ProcessPlan| process.rules.stage == Stage::Cleanup;
+    let comes = process.removed || process.added && !now.added || cleans(process) && !cleans(now);
+    let runs = what_it_runs((old, process), (plan, now));
+    (now.removed, now.came) = (false, process.came.saturating_add(u32::from(comes)));
+    now.edition = process.edition.saturating_add(u32::from(!runs.is_empty()));
+    if process.removed {
+        return Change::New;
+    }
+    if !runs.is_empty() {
+        return Change::Restarted { what: runs };
+    }
+    let what = policies((old, process), (plan, now));
+    if what.is_empty() { Change::Unchanged } else { Change::Policies { what } }
+}
+
+/// What is another in it and takes another life to be so.
+fn what_it_runs(
+    (old, process): (&Plan, &ProcessPlan),
+    (plan, now): (&Plan, &ProcessPlan),
+) -> Vec<String> {
+    let cleans = |process: &ProcessPlan| process.rules.stage == Stage::Cleanup;
+    let mut what = words(&[
+        ("command", process.command != now.command || process.argv != now.argv),
+        ("cwd", process.cwd != now.cwd),
+        ("shell", process.shell != now.shell),
+        ("port", process.port != now.port),
+        ("phase", cleans(process) != cleans(now)),
+    ]);
+    let variables = variables(&own_env(old, process), &own_env(plan, now));
+    if !variables.is_empty() {
+        what.push(format!("environment: {}", variables.join(" ")));
+    }
+    what
+}
+
+/// What a process has in its environment whatever other processes there are.
+fn own_env<'a>(plan: &'a Plan, process: &'a ProcessPlan) -> BTreeMap<&'a OsText, &'a OsText> {
+    let mut env: BTreeMap<_, _> =
+        plan.env.iter().chain(&process.env).map(|(name, value)| (name, value)).collect();
+    // It is told a port of its own, whatever stands there.
+    if process.port.is_some() {
+        env.remove(&OsText::from("PORT"));
+    }
+    env
+}
+
+/// The names of the variables that differ, the first few of them.
+fn variables(before: &BTreeMap<&OsText, &OsText>, now: &BTreeMap<&OsText, &OsText>) -> Vec<String> {
+    const MOST: usize = 3;
+    let mut names: Vec<_> = before
+        .iter()
+        .filter(|(name, value)| now.get(*name) != Some(*value))
+        .map(|(name, _)| *name)
+        .chain(now.keys().filter(|name| !before.contains_key(*name)).copied())
+        .collect();
+    names.sort();
+    let many = names.len() > MOST;
+    let names = names.into_iter().take(MOST).map(|name| name.0.to_string_lossy().into_owned());
+    names.chain(many.then(|| "…".to_owned())).collect()
+}
+
+/// What is another in what follows from what it does.
+fn policies(
+    (old, process): (&Plan, &ProcessPlan),
+    (plan, now): (&Plan, &ProcessPlan),
+) -> Vec<String> {
+    let grace = |plan: &Plan, of: &ProcessPlan| of.grace_ms.unwrap_or(plan.grace_ms);
+    let (before, after): (&Rules, &Rules) = (&process.rules, &now.rules);
+    let stop = process.stop_signal != now.stop_signal
+        || grace(old, process) != grace(plan, now)
+        || before.stop_command != after.stop_command;
+    let codes =
+        before.success_codes != after.success_codes || before.soft_codes != after.soft_codes;
+    words(&[
+        ("formation", process.added != now.added),
+        ("color", process.color != now.color),
+        ("autostart", process.waits != now.waits && process.added == now.added),
+        ("on_exit", process.on_exit != now.on_exit),
+        ("stop", stop),
+        ("phase", before.stage != after.stage),
+        ("depends_on", before.needs != after.needs),
+        ("ready", before.ready != after.ready),
+        ("live", before.live != after.live),
+        ("restart", before.restart != after.restart),
+        ("exit_codes", codes),
+        ("failures", before.failures != after.failures),
+        ("flags", before.flags != after.flags),
+        ("groups", before.groups != after.groups),
+        ("display", before.display != after.display),
+    ])
+}
+
+fn words(all: &[(&'static str, bool)]) -> Vec<String> {
+    all.iter().filter(|(_, differs)| *differs).map(|(word, _)| (*word).to_owned()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use pretty_assertions::assert_eq;
+
+    use super::{Change, Reloaded, reload, with_failures};
+    use crate::model::plan::Plan;
+    use crate::model::rules::{FailureAction, FailurePattern, Text};
+    use crate::supervisor::tests::plan;
+
+    fn changes(reloaded: &Reloaded) -> Vec<String> {
+        let one = |(name, change): &(_, _)| match change {
+            Change::Unchanged => format!("{name} ="),
+            Change::Policies { what } => format!("{name} ~ {}", what.join(",")),
+            Change::Restarted { what } => format!("{name} ! {}", what.join(",")),
+            Change::Removed => format!("{name} -"),
+            Change::New => format!("{name} +"),
+        };
+        reloaded.changes.iter().map(one).collect()
+    }
+
+    fn with_ports(names: &[&str]) -> Plan {
+        let mut plan = plan(names);
+        plan.colors = vec![2, 3, 4];
+        for (port, process) in (5000..).step_by(100).zip(&mut plan.processes) {
+            process.port = Some(port);
+        }
+        plan
+    }
+
+    #[test]
+    fn the_same_is_no_change_whatever_has_come_and_gone() {
+        let old = with_ports(&["web", "job", "job#2?+"]);
+        let mut fresh = old.clone();
+        fresh.processes.pop();
+        (fresh.run, fresh.started) = ("other".into(), 5);
+        let same = reload(&old, &fresh);
+        assert_eq!(changes(&same), ["web =", "job =", "job#2 ~ on_exit"]);
+        let same = reload(&same.plan, &fresh);
+        assert_eq!(
+            (changes(&same).concat(), same.plan.generation),
+            ("web =job =job#2 =".into(), 1)
+        );
+        fresh.processes.remove(0);
+        let gone = reload(&old, &fresh).plan;
+        assert_eq!(reload(&gone, &fresh).plan, gone);
+    }
+
+    #[test]
+    fn new_ones_come_behind_and_take_nobodys_place() {
+        let old = with_ports(&["web", "job"]);
+        let mut fresh = with_ports(&["web", "job", "api"]);
+        fresh.processes.rotate_right(1);
+        let new = reload(&old, &fresh);
+        assert_eq!(changes(&new), ["web =", "job =", "api +"]);
+        let table: Vec<_> =
+            new.plan.processes.iter().map(|p| (p.name.as_str(), p.color, p.came)).collect();
+        assert_eq!(table, [("web", 2, 0), ("job", 2, 0), ("api", 4, 1)]);
+    }
+
+    #[test]
+    fn what_it_runs_takes_another_life_and_all_else_does_not() {
+        let old = with_ports(&["a", "b", "c", "d"]);
+        let mut fresh = old.clone();
+        fresh.processes[0].command = "y".into();
+        fresh.processes[1].env = vec![("A".into(), "1".into())];
+        fresh.processes[2].rules.display = Some("C".into());
+        fresh.processes[2].stop_signal = 15;
+        let new = reload(&old, &fresh);
+        assert_eq!(changes(&new), ["a ! command", "b ! environment: A", "c ~ stop,display", "d ="]);
+        let editions: Vec<_> = new.plan.processes.iter().map(|p| p.edition).collect();
+        assert_eq!((editions, new.plan.generation), (vec![1, 1, 0, 0], 1));
+        fresh.env = vec![("B".into(), "2".into())];
+        let all = reload(&new.plan, &fresh);
+        assert!(all.changes.iter().all(|(_, c)| matches!(c, Change::Restarted { .. })), "{all:?}");
+    }
+
+    #[test]
+    fn what_is_gone_stays_in_its_place_and_may_come_back() {
+        let old = with_ports(&["web", "job", "job#2?+"]);
+        let mut fresh = with_ports(&["web"]);
+        let gone = reload(&old, &fresh);
+        assert_eq!(changes(&gone), ["web =", "job -", "job#2 -"]);
+        assert!(gone.plan.processes[1].removed && gone.plan.processes[2].removed);
+        fresh = with_ports(&["web", "job"]);
+        let back = reload(&gone.plan, &fresh);
+        assert_eq!(changes(&back), ["web =", "job +"]);
+        assert_eq!((back.plan.processes[1].came, back.plan.processes[2].removed), (1, true));
+    }
+
+    #[test]
+    fn of_failures_alone_only_those_are_taken() {
+        let old = with_ports(&["web", "job?+"]);
+        let mut fresh = with_ports(&["web"]);
+        fresh.processes[0].command = "y".into();
+        let text = Text { pattern: "x".into(), regex: false, any_case: true };
+        let pattern = FailurePattern { text, action: FailureAction::Break };
+        fresh.processes[0].rules.failures = vec![pattern];
+        let new = reload(&old, &with_failures(&old, &fresh));
+        assert_eq!(changes(&new)[0], "web ~ failures");
+    }
+}

@@ -1,0 +1,101 @@
+//! How far the run as a whole has come; each is told once.
+
+use serde::{Deserialize, Serialize};
+
+use super::proc::{Goal, Phase, Proc};
+use super::{Course, Effect, Supervisor, Word};
+use crate::model::rules::Stage;
+
+/// Something that happens once in a run that has stages.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Milepost {
+    /// All dependencies are ready.
+    DependenciesReady,
+    /// All main processes have been started.
+    MainStarted,
+    /// No main process is left.
+    MainStopped,
+    /// The first process of the cleanup begins.
+    CleanupStarted,
+    /// No process of the cleanup is left.
+    CleanupComplete,
+}
+
+impl Milepost {
+    /// As an event.
+    pub const fn event(self) -> &'static str {
+        match self {
+            Self::DependenciesReady => "lifecycle:dependencies-ready",
+            Self::MainStarted => "lifecycle:main-started",
+            Self::MainStopped => "lifecycle:main-stopped",
+            Self::CleanupStarted => "lifecycle:cleanup-started",
+            Self::CleanupComplete => "lifecycle:cleanup-complete",
+        }
+    }
+
+    const fn text(self) -> &'static str {
+        match self {
+            Self::DependenciesReady => "All dependencies are ready",
+            Self::MainStarted => "All main processes are started",
+            Self::MainStopped => "All main processes are stopped",
+            Self::CleanupStarted => "The cleanup begins",
+            Self::CleanupComplete => "The cleanup is complete",
+        }
+    }
+}
+
+impl Supervisor {
+    /// Tell what the run has come to. A run without stages says nothing of them.
+    pub(super) fn tell_mileposts(&mut self, out: &mut Vec<Effect>) {
+        use Milepost::{
+            CleanupComplete, CleanupStarted, DependenciesReady, MainStarted, MainStopped,
+        };
+        let staged = self.procs.iter().any(|proc| proc.rules.stage != Stage::Main);
+        for post in [DependenciesReady, MainStarted, MainStopped, CleanupStarted, CleanupComplete] {
+            if self.passed.contains(&post) || !self.has_come_to(post) {
+                continue;
+            }
+            self.passed.push(post);
+            if staged {
+                let (event, text) = (post.event(), post.text().to_owned());
+                out.push(Effect::Say(Word { id: None, event, text, error: false }));
+            }
+            out.push(Effect::Reached(post));
+        }
+    }
+
+    fn has_come_to(&self, post: Milepost) -> bool {
+        let of = |stage: Stage| self.procs.iter().filter(move |proc| proc.rules.stage == stage);
+        let left = |proc: &Proc| {
+            proc.alive() && !matches!(proc.phase, Phase::Stuck { .. }) || proc.is_to_begin()
+        };
+        let ending = self.course != Course::Keep;
+        match post {
+            Milepost::DependenciesReady => {
+                let late = |proc: &Proc| proc.goal == Goal::Run || proc.alive();
+                !ending
+                    && !of(Stage::Dependency).any(|proc| late(proc) && !proc.is_ready())
+                    && of(Stage::Main).any(|proc| proc.goal == Goal::Run)
+            }
+            Milepost::MainStarted => {
+                let late = |proc: &Proc| proc.goal == Goal::Run && proc.last_pid.is_none();
+                !ending
+                    && !of(Stage::Main).any(late)
+                    && of(Stage::Main).any(|p| p.last_pid.is_some())
+            }
+            Milepost::MainStopped => ending && !of(Stage::Main).any(left),
+            Milepost::CleanupStarted => of(Stage::Cleanup).any(|p| p.swept && p.alive()),
+            Milepost::CleanupComplete => {
+                let begun = self.passed.contains(&Milepost::CleanupStarted);
+                begun && !of(Stage::Cleanup).any(|proc| left(proc) || !proc.swept)
+            }
+        }
+    }
+
+    /// A command that was run because of a milepost, and behind which the run is to end.
+    pub(super) fn enough(&mut self, code: u8, out: &mut Vec<Effect>) {
+        self.worst = self.worst.max(code);
+        self.quit(out);
+    }
+}

@@ -1,0 +1,187 @@
+//! Following a plan that was changed while the run goes on.
+//!
+//! The plan says how often each process came and was changed; the state knows how much of that was
+//! acted upon. So it is the same whether a client has just asked, or the supervisor that was asked
+//! was killed after it had written the plan.
+
+use super::proc::{Goal, Phase, Proc, ProcId, Ready};
+use super::ticket::{Aim, Ticket};
+use super::{Course, Effect, Supervisor};
+use crate::model::plan::{Plan, ProcessPlan};
+use crate::model::request::Outcome;
+use crate::model::rules::{Rules, Stage};
+
+/// What the plan counts of a process.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Planned {
+    removed: bool,
+    waits: bool,
+    came: u32,
+    edition: u32,
+}
+
+impl Planned {
+    /// No configuration has it any more.
+    pub(super) const fn removed(self) -> bool {
+        self.removed
+    }
+
+    const fn of(process: &ProcessPlan) -> Self {
+        let ProcessPlan { removed, waits, came, edition, .. } = process;
+        Self { removed: *removed, waits: *waits, came: *came, edition: *edition }
+    }
+}
+
+impl Supervisor {
+    /// Know the rules of the plan. They are no part of what is saved.
+    pub fn attach(&mut self, plan: &Plan) {
+        let from = plan.exit_code_from.as_ref();
+        self.exit_from = self.procs.iter().position(|proc| Some(&proc.name) == from);
+        let changed = self.generation != plan.generation;
+        for (proc, process) in self.procs.iter_mut().zip(&plan.processes) {
+            if changed {
+                proc.carry_over(&process.rules);
+            }
+            proc.rules = process.rules.clone();
+            (proc.stop_signal, proc.on_exit) = (process.stop_signal, process.on_exit);
+            proc.planned = Planned::of(process);
+        }
+        for id in 0..self.procs.len() {
+            self.procs[id].needs = self.needs_of(id);
+        }
+        self.generation = plan.generation;
+    }
+
+    /// The plan was read again: do what has changed in it.
+    pub(super) fn reload(&mut self, ticket: u64, now: u64, out: &mut Vec<Effect>) {
+        if self.course != Course::Keep {
+            let problem = "everything is being stopped".to_owned();
+            return out.push(Effect::Answer(ticket, Outcome::refused(problem)));
+        }
+        let aims = self.follow_plan(now, out);
+        for id in 0..self.procs.len() {
+            let proc = &self.procs[id];
+            // Its shim stops it as it is told, also when nobody is there to tell it.
+            if matches!(proc.phase, Phase::Running { .. }) && !proc.told_to_stop() {
+                self.want(id, out);
+            }
+        }
+        self.tickets.push(Ticket::new(ticket, aims));
+    }
+
+    /// See to it that each process is as the plan has it by now.
+    pub(super) fn follow_plan(&mut self, now: u64, out: &mut Vec<Effect>) -> Vec<(ProcId, Aim)> {
+        let mut aims = vec![];
+        for id in 0..self.procs.len() {
+            let (planned, proc) = (self.procs[id].planned, &self.procs[id]);
+            let came = planned.came != proc.came;
+            let changed = planned.edition != proc.edition;
+            (self.procs[id].came, self.procs[id].edition) = (planned.came, planned.edition);
+            let aim = if planned.removed {
+                self.remove(id, out)
+            } else if came {
+                self.bring_in(id, changed, now, out)
+            } else if changed && self.procs[id].is_asked_for() {
+                Some(self.renew(id, now, out))
+            } else {
+                None
+            };
+            aims.extend(aim.map(|aim| (id, aim)));
+        }
+        aims
+    }
+
+    fn remove(&mut self, id: ProcId, out: &mut Vec<Effect>) -> Option<Aim> {
+        let proc = &mut self.procs[id];
+        if proc.retired && !proc.alive() {
+            return None;
+        }
+        proc.forgive();
+        proc.retired = true;
+        Some(self.let_go(id, out))
+    }
+
+    fn bring_in(
+        &mut self,
+        id: ProcId,
+        changed: bool,
+        now: u64,
+        out: &mut Vec<Effect>,
+    ) -> Option<Aim> {
+        let proc = &mut self.procs[id];
+        proc.retired = false;
+        proc.write_off(now);
+        if proc.planned.waits || proc.rules.stage == Stage::Cleanup {
+            return None;
+        }
+        Some(if changed { self.renew(id, now, out) } else { self.start(id, now, out) })
+    }
+
+    /// Have its next life begin, which is as the plan has it by now.
+    fn renew(&mut self, id: ProcId, now: u64, out: &mut Vec<Effect>) -> Aim {
+        let proc = &mut self.procs[id];
+        if proc.rules.stage == Stage::Cleanup {
+            return self.stop(id, out);
+        }
+        proc.write_off(now);
+        proc.forgive();
+        if !(proc.alive() && proc.told_to_stop()) {
+            return self.restart(id, now, out);
+        }
+        // Asked once more it would be killed. A life that was to follow may have begun unheard.
+        proc.tell_the_next();
+        proc.goal = Goal::Run;
+        proc.life = proc.life.saturating_add(1);
+        let aim = Aim::Run(proc.life);
+        self.want(id, out);
+        aim
+    }
+
+    /// Stop one that is none of the run any more, and close its window.
+    pub(super) fn let_go(&mut self, id: ProcId, out: &mut Vec<Effect>) -> Aim {
+        let proc = &self.procs[id];
+        // Who asks once more does not mean to take its grace from what is going.
+        let going = proc.alive() && proc.told_to_stop() && proc.goal == Goal::Stop;
+        let aim = if going { Aim::Over(proc.life) } else { self.stop(id, out) };
+        if going {
+            self.want(id, out);
+        }
+        if self.procs[id].is_closed() {
+            out.push(Effect::Close(id));
+        }
+        aim
+    }
+}
+
+impl Proc {
+    /// Whether it runs, would run, or has ended although nobody has stopped it.
+    fn is_asked_for(&self) -> bool {
+        let ended = matches!(self.phase, Phase::Over { asked: false, .. });
+        let failed = self.broken.is_some() || self.skip.is_some() || self.due.is_some();
+        !self.retired && (self.goal == Goal::Run || ended || failed)
+    }
+
+    /// What is known of it by its rules, in terms of other ones.
+    fn carry_over(&mut self, rules: &Rules) {
+        if self.rules.live != rules.live {
+            self.misses = 0;
+        }
+        if self.rules.ready == rules.ready {
+            return;
+        }
+        let passed = match &self.ready {
+            Ready::Yes { .. } => return,
+            Ready::Waiting { passed } => passed.as_slice(),
+            Ready::No { .. } => &[],
+        };
+        let was_passed = |check: &usize| {
+            let same = |old: &usize| self.rules.ready.get(*old) == Some(&rules.ready[*check]);
+            passed.iter().any(same)
+        };
+        let passed: Vec<_> = (0..rules.ready.len()).filter(was_passed).collect();
+        let is_ready = passed.len() == rules.ready.len();
+        let Phase::Running { .. } = self.phase else { return };
+        self.ready =
+            if is_ready { Ready::Yes { at: self.since } } else { Ready::Waiting { passed } };
+    }
+}

@@ -1,0 +1,36 @@
+//! How far the run has come.
+
+use super::*;
+use crate::model::rules::Stage;
+use crate::supervisor::Milepost;
+
+#[test]
+fn each_milepost_is_told_once_and_in_order() {
+    let mut plan = plan(&["db?", "web", "clean?"]);
+    plan.processes[0].rules.stage = Stage::Dependency;
+    plan.processes[2].rules.stage = Stage::Cleanup;
+    let mut world = World::of(&plan);
+    assert!(world.reached.is_empty(), "{:?}", world.reached);
+    world.settle();
+    let started = [Milepost::DependenciesReady, Milepost::MainStarted];
+    assert_eq!(world.reached, started);
+    world.ask(1, Request::Restart { names: names(&["db", "web"]) });
+    world.settle();
+    assert_eq!(world.reached, started);
+    world.input(Input::Enough(7));
+    world.settle();
+    world.shims[2].die(Exit::Code(0));
+    world.settle();
+    let ended = [Milepost::MainStopped, Milepost::CleanupStarted, Milepost::CleanupComplete];
+    assert_eq!(world.reached, [&started[..], &ended[..]].concat());
+    assert_eq!(world.finished, [7]);
+    assert!(world.said.contains(&"All dependencies are ready".to_owned()));
+}
+
+#[test]
+fn a_bare_run_says_nothing_of_stages() {
+    let mut world = World::new(&["web"]);
+    world.settle();
+    assert_eq!(world.reached, [Milepost::DependenciesReady, Milepost::MainStarted]);
+    assert!(world.said.is_empty(), "{:?}", world.said);
+}

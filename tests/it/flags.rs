@@ -1,0 +1,97 @@
+//! Flags, hooks, and the kinds of events that others act upon.
+
+use std::collections::BTreeSet;
+
+use serde_json::Value;
+
+use crate::harness::{World, eventually};
+
+const TOML: &str = r#"
+[process.db]
+phase = "dependency"
+ready = {log = "open"}
+[process.web]
+ready = {log = "up"}
+[[process.web.flag]]
+name = "slow"
+pattern = "took \\d+ ms"
+target = 1
+on_match = "echo $TMO_FLAG $TMO_PROCESS >>flagged"
+every = "1h"
+[process.bad]
+restart = {policy = "on-failure", delay = "1ms", max_failures = 2}
+[process.clean]
+phase = "cleanup"
+[hooks]
+on_crash = "cat >>crashes"
+dependencies_ready = "echo $TMO_EVENT >>hooks"
+main_started = "echo $TMO_EVENT >>hooks"
+cleanup = "echo $TMO_EVENT >>hooks"
+"#;
+
+const PROCFILE: &str = "db: echo open; exec sleep 1000\n\
+    web: echo up; echo took 1 ms; echo nothing; echo it took 22 ms; exec sleep 1000\n\
+    bad: exit 3\nclean: true\n";
+
+fn read(world: &World, file: &str) -> String {
+    std::fs::read_to_string(world.app().join(file)).unwrap_or_default()
+}
+
+#[test]
+fn everything_that_happens_has_a_kind_and_those_who_want_to_know_are_told() {
+    let world = World::new(PROCFILE);
+    world.write("tmo.toml", TOML);
+    world.ok(["start", "-D"]);
+    world.wait_state("bad", "broken");
+    eventually("both lines are seen", || {
+        let flags: Value = serde_json::from_str(&world.ok(["flags", "--json"])).unwrap();
+        (flags[0]["count"] == 2).then_some(())
+    });
+    let told = world.ok(["flags"]);
+    assert!(told.contains("web      slow  2      1 exceeded  it took 22 ms"), "{told}");
+    world.ok(["stop", "web"]);
+    eventually("the crashes are reported", || {
+        (read(&world, "crashes").matches("\"processName\":\"bad\"").count() > 0).then_some(())
+    });
+    world.ok(["quit"]);
+    world.wait_empty();
+    assert_eq!(read(&world, "flagged"), "slow web\n", "the second comes too soon");
+    let hooks: BTreeSet<_> = read(&world, "hooks").lines().map(str::to_owned).collect();
+    let wanted =
+        ["lifecycle:cleanup-started", "lifecycle:dependencies-ready", "lifecycle:main-started"];
+    assert!(hooks.iter().eq(wanted), "{hooks:?}");
+    let log = world.ok(["logs", "--events", "--json"]);
+    let kinds: BTreeSet<String> = log
+        .lines()
+        .map(|line| serde_json::from_str::<Value>(line).unwrap())
+        .filter_map(|event| event["type"].as_str().map(str::to_owned))
+        .collect();
+    let wanted = [
+        "flag:matched",
+        "lifecycle:cleanup-complete",
+        "lifecycle:cleanup-started",
+        "lifecycle:dependencies-ready",
+        "lifecycle:main-started",
+        "lifecycle:main-stopped",
+        "process:broken",
+        "process:crash",
+        "process:exit",
+        "process:ready",
+        "process:restart",
+        "process:spawn",
+        "process:stop",
+    ];
+    assert!(kinds.iter().eq(wanted), "{kinds:#?}");
+}
+
+#[test]
+fn a_run_may_end_after_a_hook() {
+    for (code, hook) in [(0, "true"), (7, "exit 7")] {
+        let world = World::new("web: exec sleep 1000\n");
+        let toml = format!("[hooks]\nmain_started = \"{hook}\"\nstop_after = \"main_started\"\n");
+        world.write("tmo.toml", &toml);
+        let ran = world.run(["start"]);
+        assert_eq!(ran.code, code, "{ran:#?}");
+        world.wait_empty();
+    }
+}

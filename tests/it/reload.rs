@@ -1,0 +1,293 @@
+//! Reading the configuration again while the run goes on.
+
+use std::process::Stdio;
+
+use crate::harness::{World, eventually, procs};
+
+const PROCFILE: &str = "\
+web: echo web on $PORT; exec sleep 1000\n\
+api: echo one; exec sleep 1000\n\
+gone: echo gone on $PORT; sleep 1001 & exec sleep 1000\n";
+
+fn pid(world: &World, name: &str) -> u32 {
+    world.wait_state(name, "running").unwrap()
+}
+
+/// The names of the processes in their order.
+fn names(world: &World) -> Vec<String> {
+    let state = world.state().unwrap();
+    let processes = state["processes"].as_array().unwrap().iter();
+    processes.map(|process| process["name"].as_str().unwrap().to_owned()).collect()
+}
+
+#[test]
+fn what_has_changed_is_done_and_all_else_runs_on() {
+    let world = World::new(PROCFILE);
+    let mut view = world.start(["-p", "6000"]);
+    view.shows("| gone on 6200\n");
+    let (web, api, gone) = (pid(&world, "web"), pid(&world, "api"), pid(&world, "gone"));
+    let all = "web: unchanged\napi: unchanged\ngone: unchanged\n";
+    assert_eq!(world.ok(["reload"]), all);
+    world.write(
+        "Procfile",
+        "new: echo new on $PORT; exec sleep 1000\n\
+         api: echo two; exec sleep 1000\n\
+         web: echo web on $PORT; exec sleep 1000\n",
+    );
+    let told = world.ok(["reload", "--dry-run"]);
+    let would = "web: unchanged\napi: would be restarted (command changed)\n\
+                 gone: would be stopped and removed\nnew: would be started\n";
+    assert_eq!(told, would);
+    assert_eq!((pid(&world, "api"), pid(&world, "gone")), (api, gone));
+    let told = world.ok(["reload"]);
+    let done = "web: unchanged\napi: restarted (command changed)\n\
+                gone: stopped and removed\nnew: started\n";
+    assert_eq!(told, done);
+    assert_eq!(pid(&world, "web"), web);
+    assert_ne!(pid(&world, "api"), api);
+    view.shows("| two\n");
+    view.shows("| new on 6300\n");
+    assert!(!procs::alive(gone));
+    assert_eq!(names(&world), ["web", "api", "new"]);
+    assert_eq!(world.living().iter().filter(|p| p.args.contains(&"1001".into())).count(), 0);
+    eventually("its window is gone", || {
+        let windows = world.tmux(["list-windows", "-F", "#{window_name}"]);
+        (!windows.contains("gone") && windows.contains("new")).then_some(())
+    });
+    assert_eq!(world.run(["restart", "gone"]).code, 2);
+    assert!(world.ok(["logs", "gone"]).contains("gone on 6200"), "its log stays");
+    // Done twice, it does nothing.
+    let (web, api, new) = (pid(&world, "web"), pid(&world, "api"), pid(&world, "new"));
+    assert_eq!(world.ok(["reload"]), "web: unchanged\napi: unchanged\nnew: unchanged\n");
+    assert_eq!((pid(&world, "web"), pid(&world, "api"), pid(&world, "new")), (web, api, new));
+    // What comes back has the place that it had.
+    world.write("Procfile", PROCFILE);
+    let told = world.ok(["reload", "--json"]);
+    let told: serde_json::Value = serde_json::from_str(&told).unwrap();
+    assert_eq!(told["processes"][2]["change"], "new", "{told}");
+    assert_eq!(told["processes"][1]["what"][0], "command", "{told}");
+    assert_eq!(
+        (world.field("gone", "port"), world.field("web", "port")),
+        (6200.into(), 6000.into())
+    );
+    assert_eq!((pid(&world, "web"), names(&world).concat()), (web, "webapigone".to_owned()));
+    assert_eq!(view.interrupt(), 0);
+    world.wait_empty();
+}
+
+#[test]
+fn what_is_broken_changes_nothing() {
+    let world = World::new(PROCFILE);
+    world.ok(["start", "-D", "-p", "6000"]);
+    let web = pid(&world, "web");
+    for (file, text, told) in [
+        ("tmo.toml", "[process.web]\ncommnad = \"x\"\n", "tmo.toml:2:1"),
+        ("tmo.toml", "[process.web]\nshell = \"nosuchshell\"\n", "nosuchshell"),
+        ("tmo.toml", "", ""),
+        (".env", "A=1\nB\n", "./.env: line 2"),
+        (".env", "", ""),
+        ("failure_declarations.json", "{\"web\": 1}", "failure_declarations.json:1"),
+        ("failure_declarations.json", "{}", ""),
+        ("Procfile", "web: x\nweb: y\n", "Procfile"),
+        ("Procfile", "", "No entries"),
+    ] {
+        world.write(file, text);
+        if told.is_empty() {
+            continue;
+        }
+        for dry in [&["reload"][..], &["reload", "-n"]] {
+            let ran = world.run(dry);
+            assert!(ran.code == 1 && ran.stderr.contains(told), "{file}: {ran:?}");
+            assert_eq!(ran.stdout, "", "{file}");
+        }
+    }
+    std::fs::remove_file(world.app().join("Procfile")).unwrap();
+    assert_eq!(world.run(["reload"]).code, 1);
+    assert_eq!((pid(&world, "web"), names(&world).len()), (web, 3));
+    let asked =
+        r#"curl -s --unix-socket .overmind.sock http://x/api/reload -d '{"plan":{"run":"x"}}'"#;
+    let ran = world.shell(asked);
+    assert!(ran.stdout.contains("not what is expected here"), "{ran:?}");
+    assert_eq!((pid(&world, "web"), names(&world).len()), (web, 3));
+    world.ok(["quit"]);
+    assert_eq!(world.run(["reload"]).code, 1, "nothing runs");
+    world.wait_empty();
+}
+
+#[test]
+fn what_needs_no_restart_is_in_force_at_once() {
+    let world = World::new("web: while IFS= read -r x; do echo \"got $x\"; done\njob: exec cat\n");
+    world.ok(["start", "-D", "--any-can-die"]);
+    let (web, job) = (pid(&world, "web"), pid(&world, "job"));
+    world.type_into("web", "it is broken");
+    eventually("it is printed", || world.ok(["logs", "web"]).contains("got it").then_some(()));
+    world.write(
+        "tmo.toml",
+        "[process.web]\ndisplay = \"The web\"\ngroups = [\"front\"]\nstop = { signal = \"KILL\" }\n\
+         [[process.web.failure]]\npattern = \"broken\"\n",
+    );
+    let told = world.ok(["reload"]);
+    let policies = "web: policies changed (stop, failures, groups, display)\njob: unchanged\n";
+    assert_eq!(told, policies);
+    assert_eq!((pid(&world, "web"), pid(&world, "job")), (web, job));
+    assert_eq!(world.field("web", "display"), "The web");
+    // What was printed before is no news; what comes is.
+    world.type_into("web", "it is well");
+    eventually("it is printed", || world.ok(["logs", "web"]).contains("well").then_some(()));
+    assert_eq!(pid(&world, "web"), web);
+    world.type_into("web", "now broken");
+    world.wait_state("web", "broken");
+    assert!(!procs::alive(web));
+    assert_eq!(world.wait_state("job", "running"), Some(job));
+    world.ok(["quit"]);
+    world.wait_empty();
+}
+
+#[test]
+fn a_declared_failure_is_active_at_once() {
+    let world = World::new("web: while IFS= read -r x; do echo \"got $x\"; done\nold: exec cat\n");
+    world.ok(["start", "-D", "--any-can-die"]);
+    let web = pid(&world, "web");
+    // What else has changed waits for whoever asks.
+    world.write("Procfile", "web: while IFS= read -r x; do echo \"got $x\"; done\nnew: exec cat\n");
+    let ran = world.run(["failures", "add", "web", "panic:"]);
+    assert!(ran.code == 0 && ran.stderr.is_empty(), "{ran:?}");
+    assert_eq!(names(&world), ["web", "old"]);
+    world.ok(["failures", "add", "web", "oops"]);
+    world.ok(["failures", "remove", "web", "oops"]);
+    world.type_into("web", "oops");
+    eventually("it is printed", || world.ok(["logs", "web"]).contains("got oops").then_some(()));
+    assert_eq!(pid(&world, "web"), web);
+    world.type_into("web", "PANIC: now");
+    world.wait_state("web", "broken");
+    world.ok(["restart", "web"]);
+    world.type_into("web", "panic: again");
+    world.wait_state("web", "broken");
+    world.ok(["quit"]);
+    world.wait_empty();
+}
+
+#[test]
+fn the_environment_is_that_of_the_start_and_of_its_files() {
+    let world = World::new("web: echo \"A=$A B=$B\"; exec sleep 1000\n").env("A", "caller");
+    world.write(".env", "A=file\n");
+    world.ok(["start", "-D", "-p", "6000"]);
+    let web = pid(&world, "web");
+    let mut other = world.tmo(["reload"]);
+    other.env("A", "other").env("B", "other").env("PORT", "1").env("TMO_SHELL", "bash");
+    let ran = crate::harness::Ran::of(&other.output().unwrap());
+    assert_eq!((ran.code, ran.stdout.as_str()), (0, "web: unchanged\n"), "{ran:?}");
+    assert_eq!(pid(&world, "web"), web);
+    std::fs::remove_file(world.app().join(".env")).unwrap();
+    assert_eq!(world.ok(["reload"]), "web: restarted (environment: A changed)\n");
+    eventually("the caller's", || world.ok(["logs"]).contains("A=caller B=\n").then_some(()));
+    assert_eq!(world.field("web", "port"), 6000);
+    world.ok(["quit"]);
+    world.wait_empty();
+}
+
+#[test]
+fn a_supervisor_killed_in_the_midst_is_followed_by_one_who_does_it() {
+    let world = World::new(PROCFILE);
+    world.ok(["start", "-D", "-p", "6000"]);
+    let web = pid(&world, "web");
+    for round in 0..4 {
+        world.write(
+            "Procfile",
+            &format!(
+                "web: echo web on $PORT; exec sleep 1000\n\
+                 api: echo {round}; exec sleep 1000\nn{round}: exec sleep 1000\n"
+            ),
+        );
+        let supervisor = world.supervisor();
+        let mut asked = world.tmo(["reload"]).stdout(Stdio::piped()).spawn().unwrap();
+        if round % 2 == 0 {
+            let plan = world.runtime().join("plan.json");
+            let new = format!("\"n{round}\"");
+            eventually("the plan is written", || {
+                std::fs::read_to_string(&plan).unwrap().contains(&new).then_some(())
+            });
+        }
+        procs::kill(supervisor, 9);
+        assert!(asked.wait().unwrap().success());
+        assert_eq!(pid(&world, "web"), web);
+        pid(&world, &format!("n{round}"));
+        eventually("the new one", || {
+            world.ok(["logs", "api"]).contains(&format!("| {round}\n")).then_some(())
+        });
+        eventually("as the Procfile says", || {
+            (names(&world) == ["web", "api", &format!("n{round}")]).then_some(())
+        });
+    }
+    let told = world.ok(["reload"]);
+    assert_eq!(told, "web: unchanged\napi: unchanged\nn3: unchanged\n");
+    crate::adopt::kill_both(&world);
+    assert_eq!(pid(&world, "web"), web);
+    assert_eq!(names(&world), ["web", "api", "n3"]);
+    world.ok(["quit"]);
+    world.wait_empty();
+}
+
+#[test]
+fn several_who_reload_at_once_get_one_after_the_other() {
+    let world = World::new(PROCFILE);
+    world.ok(["start", "-D", "-p", "6000"]);
+    world.write("Procfile", "web: echo web on $PORT; exec sleep 1000\nb: exec sleep 1000\n");
+    let ask = || world.tmo(["reload"]).stdout(Stdio::null()).spawn().unwrap();
+    let mut asked: Vec<_> = (0..4).map(|_| ask()).collect();
+    for client in &mut asked {
+        assert!(client.wait().unwrap().success());
+    }
+    assert_eq!(names(&world), ["web", "b"]);
+    assert_eq!(world.field("b", "lives"), 1);
+    world.ok(["quit"]);
+    world.wait_empty();
+}
+
+#[test]
+fn instances_that_were_scaled_follow_their_entry() {
+    let world = World::new("web: exec sleep 1000\njob: echo one $PORT; exec sleep 1000\n");
+    world.ok(["start", "-D", "-p", "6000"]);
+    world.ok(["scale", "job=2"]);
+    let first = pid(&world, "job#2");
+    assert_eq!(world.ok(["reload"]), "web: unchanged\njob: unchanged\njob#2: unchanged\n");
+    assert_eq!(pid(&world, "job#2"), first);
+    world.write("Procfile", "web: exec sleep 1000\njob: echo two $PORT; exec sleep 1000\n");
+    let told = world.ok(["reload"]);
+    assert!(told.contains("job#2: restarted (command changed)\n"), "{told}");
+    eventually("both", || {
+        let log = world.ok(["logs", "job"]);
+        (log.contains("two 6100") && log.contains("two 6110")).then_some(())
+    });
+    world.write("Procfile", "web: exec sleep 1000\n");
+    world.ok(["reload"]);
+    assert_eq!(names(&world), ["web"]);
+    assert_eq!(world.run(["scale", "job=2"]).code, 2);
+    world.ok(["quit"]);
+    world.wait_empty();
+}
+
+#[test]
+fn ports_that_were_moved_stay_where_they_are() {
+    let world = World::new("web: exec sleep 1000\njob: exec sleep 1000\n");
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = taken.local_addr().unwrap().port().to_string();
+    world.ok(["start", "-D", "--port-auto", "-p", &port, "-P", "1", "web"]);
+    let (web, at) = (pid(&world, "web"), world.field("web", "port"));
+    assert_ne!(at.to_string(), port);
+    drop(taken);
+    assert_eq!(world.ok(["reload"]), "web: unchanged\njob: unchanged\n");
+    // It was started with one name: what is new waits as all others do.
+    world.write("Procfile", "new: exec sleep 1000\nweb: exec sleep 1000\n");
+    assert_eq!(
+        world.ok(["reload"]),
+        "web: unchanged\njob: stopped and removed\nnew: new, not started\n"
+    );
+    assert_eq!((pid(&world, "web"), world.field("web", "port")), (web, at.clone()));
+    assert_eq!(world.field("new", "port").as_u64(), at.as_u64().map(|port| port + 2));
+    world.wait_state("new", "stopped");
+    world.ok(["start", "new"]);
+    pid(&world, "new");
+    world.ok(["quit"]);
+    world.wait_empty();
+}

@@ -1,0 +1,65 @@
+//! A run for the length of a command, and a run that ends with one of its processes.
+
+use crate::harness::World;
+
+const STACK: &str = "db: echo open; exec sleep 1000\nweb: exec sleep 1000\n";
+const TOML: &str =
+    "[process.db]\nphase = \"dependency\"\nready = {log = \"open\", timeout = \"20s\"}\n";
+
+#[test]
+fn a_command_is_run_once_all_is_ready_and_then_all_is_stopped() {
+    let world = World::new(STACK);
+    world.write("tmo.toml", TOML);
+    let tmo = env!("CARGO_BIN_EXE_tmo");
+    let test = format!("{tmo} ps --json | grep -c '\"ready\": true' >ready; echo out; exit 7");
+    let ran = world.run(["start", "--until-ready", "--", "sh", "-c", &test]);
+    assert_eq!(ran.code, 7, "{ran:#?}");
+    assert!(ran.stdout.contains("| open") && ran.stdout.ends_with("out\n"), "{ran:#?}");
+    assert_eq!(std::fs::read_to_string(world.app().join("ready")).unwrap(), "2\n");
+    world.wait_empty();
+    // Behind it nothing is left that would be in the way.
+    assert_eq!(world.run(["start", "--until-ready", "--", "true"]).code, 0);
+    world.wait_empty();
+    let ran = world.run(["start", "--until-ready", "--", "no-such-program"]);
+    assert!(ran.code == 127 && ran.stderr.contains("tmo: no-such-program: "), "{ran:#?}");
+    world.wait_empty();
+}
+
+#[test]
+fn what_does_not_become_ready_is_told_and_no_command_is_run() {
+    let world = World::new("db: exec sleep 1000\nweb: exec sleep 1000\n");
+    world.write("tmo.toml", &TOML.replace("20s", "200ms"));
+    let ran = world.run(["start", "--until-ready", "--", "touch", "begun"]);
+    assert_eq!(ran.code, 1, "{ran:#?}");
+    let said = format!("{}{}", ran.stdout, ran.stderr);
+    assert!(said.contains("did not print `open` within 200 ms"), "{ran:#?}");
+    assert!(!world.app().join("begun").exists());
+    world.wait_empty();
+}
+
+#[test]
+fn a_run_of_somebody_else_is_left_alone() {
+    let world = World::new(STACK);
+    world.ok(["start", "-D"]);
+    let ran = world.run(["start", "--until-ready", "--", "true"]);
+    assert!(ran.code == 1 && ran.stderr.contains("a run is here already"), "{ran:#?}");
+    world.wait_state("web", "running");
+    world.ok(["quit"]);
+    world.wait_empty();
+    let ran = world.run(["start", "--until-ready"]);
+    assert!(ran.code == 2 && ran.stderr.contains("COMMAND"), "{ran:#?}");
+}
+
+#[test]
+fn the_exit_code_may_be_that_of_one_of_them() {
+    for (code, how) in [(3, "exit 3"), (0, "exit 0")] {
+        let world = World::new(&format!(
+            "web: trap 'exit 9' INT; while :; do sleep 0.1; done\ntests: sleep 0.1; {how}\n"
+        ));
+        let ran = world.run(["start", "--any-can-die", "--exit-code-from", "tests"]);
+        assert_eq!(ran.code, code, "{ran:#?}");
+        world.wait_empty();
+        let ran = world.run(["start", "--exit-code-from", "tset"]);
+        assert!(ran.code == 2 && ran.stderr.contains("tests"), "{ran:#?}");
+    }
+}
