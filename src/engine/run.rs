@@ -364,7 +364,10 @@ impl Engine {
     /// a start in the background may go. If something has made everything stop by then, they are
     /// told of the end instead.
     fn tell_running(&mut self, news: &mut Option<File>) {
-        let pending = |p: &crate::supervisor::Proc| matches!(p.word(), "pending" | "starting");
+        // One that ends at once again and again has been started.
+        let pending = |p: &crate::supervisor::Proc| {
+            p.last_pid.is_none() && matches!(p.word(), "pending" | "starting")
+        };
         let Supervisor { procs, course, .. } = &self.saved.supervisor;
         if news.is_none() || *course != Course::Keep || procs.iter().any(pending) {
             self.settled = None;

@@ -108,6 +108,10 @@ impl Supervisor {
         if proc.alive() && proc.told < proc.current_life() {
             proc.told = proc.current_life();
             proc.goal = Goal::Stop;
+            if proc.swept {
+                // What was to be cleaned up is not.
+                self.worst = self.worst.max(1);
+            }
             out.push(Word::of(id, "hangup", "Its window was closed: stopping..."));
         }
     }

@@ -164,7 +164,8 @@ pub struct Proc {
     pub seen: u64,
     /// Something that a person should know about its state.
     pub note: Option<String>,
-    /// It came when its entry was scaled, or by a reload: the run had begun without it.
+    /// It came when its entry was scaled, or by a reload, or begins only when it is asked for: the
+    /// run had begun without it.
     #[serde(default)]
     pub added: bool,
     /// Its entry was scaled down to fewer, or no configuration has it: it is not one of the
@@ -243,7 +244,7 @@ impl Proc {
             since: now,
             seen: 0,
             note: None,
-            added: later,
+            added: later || process.waits,
             retired: later,
             came: 0,
             edition: process.edition,

@@ -209,6 +209,19 @@ fn a_loop_of_failures_ends_exactly_where_it_should() {
 }
 
 #[test]
+fn one_that_is_always_just_beginning_holds_up_no_start() {
+    let world = world(
+        "web: echo x >>lives; exit 1\napi: exec sleep 1000\n",
+        "[process.web]\nrestart = {policy = \"always\", delay = \"0s\", max_failures = 0}\n",
+    );
+    let begun = Instant::now();
+    world.ok(["start", "-D"]);
+    assert!(begun.elapsed() < Duration::from_secs(10), "{:?}", begun.elapsed());
+    eventually("it goes on", || (world.read("lives").lines().count() > 20).then_some(()));
+    world.ok(["quit"]);
+}
+
+#[test]
 fn a_start_in_the_background_fails_with_its_dependency() {
     for (db, toml) in [
         ("exit 3", "ready.log = \"up\""),

@@ -428,6 +428,28 @@ fn a_clock_that_jumps_keeps_nobody_waiting() {
 }
 
 #[test]
+fn a_run_goes_on_without_the_window_of_one_that_was_asked_for_later() {
+    let mut world = World::new(&["web", "later-"]);
+    world.machine.procs[1].name = ProcName::new("later").unwrap();
+    world.settle();
+    world.ask(1, Request::Start { names: names(&["later"]) });
+    world.input(Input::NoPane(1, "no more pseudo-terminals".into()));
+    assert_eq!(world.words(), ["running", "stopped"]);
+    assert_eq!(world.machine.course, Course::Keep);
+    assert!(!world.answers[0].1.ok, "{:?}", world.answers);
+}
+
+#[test]
+fn a_cleanup_whose_window_goes_has_failed() {
+    let mut world = World::up();
+    world.ask(1, Request::Quit);
+    world.settle();
+    world.tell(CLEAN, LifeEvent::Hangup {});
+    world.end(CLEAN, Exit::Signal(2));
+    assert_eq!(world.finished, [1], "also where nobody has heard of the end of tmux by then");
+}
+
+#[test]
 fn what_cannot_be_ended_is_waited_for_by_nobody() {
     let mut world = World::of(&stack());
     world.settle();
@@ -467,8 +489,8 @@ fn step() -> impl Strategy<Value = Step> {
 }
 
 impl World {
-    fn take(&mut self, step: Step, asked: &mut u64) {
-        match step {
+    fn take(&mut self, step: &Step, asked: &mut u64) {
+        match *step {
             Step::Turn(id, stops) => {
                 self.bring_up(id);
                 self.shims[id].act(stops);
@@ -567,7 +589,7 @@ proptest! {
         let mut asked = 0;
         for step in steps {
             let began: Vec<_> = world.shims.iter().map(|shim| shim.begun).collect();
-            world.take(step, &mut asked);
+            world.take(&step, &mut asked);
             for (id, began) in began.into_iter().enumerate() {
                 let proc = &world.machine.procs[id];
                 if began == 0 && world.shims[id].alive && id != CLEAN {
