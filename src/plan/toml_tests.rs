@@ -172,12 +172,7 @@ fn what_is_left_out_is_waited_for_by_nobody() {
     let plan = given.plan();
     assert_eq!(process(&plan, "web").rules.needs.len(), 1);
     let odd: Vec<_> = oddities(&given.loaded(), &plan).iter().map(ToString::to_string).collect();
-    assert_eq!(
-        odd,
-        [
-            "tmo.toml:2: `web` does not wait for `worker`, which is left out",
-        ]
-    );
+    assert_eq!(odd, ["tmo.toml:2: `web` does not wait for `worker`, which is left out",]);
 }
 
 #[test]
