@@ -53,7 +53,9 @@ impl Supervisor {
     fn up(&mut self, id: ProcId, pane: Pane, out: &mut Vec<Effect>) {
         let proc = &mut self.procs[id];
         let by_hand = proc.pane == Pane::None && proc.phase != Phase::Pending;
-        (proc.pane, proc.heard) = (pane, false);
+        // One whose life file somebody has removed says once more that it is there.
+        proc.heard &= proc.pane == pane;
+        proc.pane = pane;
         if by_hand && !proc.alive() && !proc.planned.removed() && self.course == Course::Keep {
             proc.goal = Goal::Run;
             proc.retired = false;

@@ -325,6 +325,23 @@ fn one_that_is_skipped_while_it_stops_is_over() {
 }
 
 #[test]
+fn a_shim_that_says_once_more_that_it_is_there_is_the_same() {
+    let mut world = World::new(&["web"]);
+    world.settle();
+    let pane = "%0".to_owned();
+    let (tty, version) = (String::new(), String::new());
+    world.tell(0, LifeEvent::Up { pid: 7, start_time: 1, pane, tty, version });
+    world.ask(1, Request::Restart { names: names(&["web"]) });
+    world.settle();
+    assert!(matches!(&world.answers[..], [(1, Outcome { ok: true, .. })]));
+    world.ask(2, Request::Stop { names: names(&["web"]) });
+    world.settle();
+    world.ask(3, Request::Start { names: names(&["web"]) });
+    world.settle();
+    assert!(matches!(&world.answers[2], (3, Outcome { ok: true, .. })));
+}
+
+#[test]
 fn nothing_begins_before_its_output_is_taken() {
     let mut world = World::of(&stack());
     world.bring_up(DB);
