@@ -1,7 +1,7 @@
 //! `tmo.toml`, beside the Procfile or in its place: what a Procfile has no words for.
 //!
 //! A file is read in three steps, each of which tells all that it finds wrong: its syntax; its keys
-//! and kinds of values ([`keys`], [`shape`]) and what they mean; then, in [`survey()`], how it fits
+//! and kinds of values (`keys`, `shape`) and what they mean; then, in [`survey()`], how it fits
 //! the Procfile and the disk. Every value keeps its place in the file.
 
 #[cfg(test)]
