@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use std::path::Path;
 
 use super::report::Report;
-use super::scratch;
+use super::{scratch, socket};
 use crate::cli::ls;
 use crate::cli::start::Start;
 use crate::config::dirs::runtime_base;
@@ -27,7 +27,7 @@ pub(super) fn look(report: &mut Report, start: &Start) {
         if lock::is_held(runtime.dir()).unwrap_or(false) {
             living += 1;
         } else if let Some(pid) = doctor(runtime.dir()) {
-            forgotten(report, runtime.dir(), pid);
+            forgotten(report, start, (runtime.dir(), pid));
         } else {
             left(report, &runtime);
         }
@@ -83,12 +83,19 @@ fn doctor(dir: &Path) -> Option<u32> {
     dir.file_name()?.to_str()?.strip_prefix(scratch::NAME)?.parse().ok()
 }
 
-/// A doctor that was killed could not end its server.
-fn forgotten(report: &mut Report, dir: &Path, pid: u32) {
+/// A doctor that was killed could not end its server. Of that, tmux leaves its socket.
+fn forgotten(report: &mut Report, start: &Start, (dir, pid): (&Path, u32)) {
     if sys::info(pid).is_none() {
         let name = format!("tmo-{}{pid}", scratch::NAME);
+        let socket = socket::of_name(start.context.env.get(socket::TMUX_DIR), &name);
         let dir = dir.display();
-        let todo = format!("`tmux -L {name} kill-server; rm -r {dir}` removes it");
+        // One that was killed before it had a server has none.
+        let todo = if socket.exists() {
+            let socket = socket.display();
+            format!("`tmux -L {name} kill-server; rm -r {dir} {socket}` removes it")
+        } else {
+            format!("`rm -r {dir}` removes it")
+        };
         report.note(CHECK, format!("a killed `tmo doctor` has left {dir}; {todo}"));
     }
 }

@@ -1,5 +1,6 @@
 //! The control socket of the project and who answers there; the socket of its tmux server.
 
+use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::FileTypeExt as _;
 use std::os::unix::net::UnixListener;
@@ -17,6 +18,9 @@ use crate::control::lock;
 use crate::model::network::TcpAddress;
 use crate::model::plan::Plan;
 use crate::sys::{self, Listener as Listens};
+
+/// Says where tmux has its sockets (tmux(1)).
+pub(super) const TMUX_DIR: &str = "TMUX_TMPDIR";
 
 /// The longest path of a socket.
 const LONGEST: usize =
@@ -135,10 +139,15 @@ fn room(report: &mut Report, start: &Start) {
 
 /// The socket of the tmux server of a plan.
 pub(super) fn of_server(plan: &Plan) -> PathBuf {
-    let set = |name: &str| plan.env.iter().find(|(key, _)| key.as_bytes() == name.as_bytes());
-    let dir = set("TMUX_TMPDIR").map(|(_, dir)| dir.as_path()).filter(|dir| dir.exists());
+    let set = plan.env.iter().find(|(key, _)| key.as_bytes() == TMUX_DIR.as_bytes());
+    of_name(set.map(|(_, dir)| dir.as_os_str()), &plan.tmux_socket)
+}
+
+/// The same by the name of the server (`tmux -L`), where [`TMUX_DIR`] is this.
+pub(super) fn of_name(dir: Option<&OsStr>, name: &str) -> PathBuf {
+    let dir = dir.map(Path::new).filter(|dir| dir.exists());
     let uid = nix::unistd::geteuid();
-    dir.unwrap_or(Path::new("/tmp")).join(format!("tmux-{uid}")).join(&plan.tmux_socket)
+    dir.unwrap_or(Path::new("/tmp")).join(format!("tmux-{uid}")).join(name)
 }
 
 /// The socket of the tmux server, which lies where tmux says.
