@@ -13,6 +13,7 @@ use super::args::{CrashAsk, CrashesArgs};
 use super::error::CliError;
 use super::instance::Instance;
 use super::log::Source;
+use super::table::table;
 use crate::crash::store::{self, Found};
 use crate::crash::{Cause, CrashReport, Diagnosis};
 use crate::model::ProcName;
@@ -156,15 +157,8 @@ fn list(found: &[Found], json: bool, out: &mut dyn Write) -> Result<u8, CliError
             cause.to_owned(),
         ]
     });
-    let head = ["WHEN", "PROCESS", "END", "FILE", "CAUSE"].map(str::to_owned);
-    let rows: Vec<[String; 5]> = std::iter::once(head).chain(rows).collect();
-    let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max();
-    let widths: Vec<usize> = (0..4).map(|column| width(column).unwrap_or(0)).collect();
-    let line = |row: &[String; 5]| {
-        let cells = row.iter().zip(&widths).map(|(cell, width)| format!("{cell:width$}  "));
-        cells.collect::<String>() + &row[4] + "\n"
-    };
-    super::print(out, rows.iter().map(line).collect::<String>().as_bytes())
+    let text = table(["WHEN", "PROCESS", "END", "FILE", "CAUSE"], rows);
+    super::print(out, text.as_bytes())
 }
 
 /// A time of a report in this zone: `2026-01-02 04:04:05`.

@@ -7,6 +7,7 @@ use serde::Serialize;
 use super::args::FlagsArgs;
 use super::error::CliError;
 use super::instance::Instance;
+use super::table::table;
 use super::wait::chosen;
 use crate::model::ProcName;
 use crate::model::request::FlagState;
@@ -37,25 +38,14 @@ pub(super) fn flags(args: &FlagsArgs, out: &mut dyn Write) -> Result<u8, CliErro
     } else if rows.is_empty() {
         return Err(CliError::Other("nothing is counted: tmo.toml has no flags for it".to_owned()));
     } else {
-        table(&rows)
+        table(["PROCESS", "FLAG", "COUNT", "TARGET", "LAST"], rows.iter().map(row))
     };
     super::print(out, text.as_bytes())
 }
 
-fn table(rows: &[Row<'_>]) -> String {
-    let head = ["PROCESS", "FLAG", "COUNT", "TARGET", "LAST"].map(str::to_owned);
-    let row = |Row { process, flag }: &Row<'_>| {
-        let target = flag.target.map_or_else(|| "-".to_owned(), |target| target.to_string());
-        let over = if flag.exceeded { " exceeded" } else { "" };
-        let last = flag.last.clone().unwrap_or_default();
-        [process.to_string(), flag.name.clone(), flag.count.to_string(), target + over, last]
-    };
-    let all: Vec<[String; 5]> = std::iter::once(head).chain(rows.iter().map(row)).collect();
-    let width = |column: usize| all.iter().map(|row| row[column].chars().count()).max();
-    let widths: Vec<usize> = (0..5).map(|column| width(column).unwrap_or(0)).collect();
-    let line = |row: &[String; 5]| {
-        let cells = row.iter().zip(&widths).map(|(cell, width)| format!("{cell:width$}  "));
-        cells.collect::<String>().trim_end().to_owned() + "\n"
-    };
-    all.iter().map(line).collect()
+fn row(Row { process, flag }: &Row<'_>) -> [String; 5] {
+    let target = flag.target.map_or_else(|| "-".to_owned(), |target| target.to_string());
+    let over = if flag.exceeded { " exceeded" } else { "" };
+    let last = flag.last.clone().unwrap_or_default();
+    [process.to_string(), flag.name.clone(), flag.count.to_string(), target + over, last]
 }

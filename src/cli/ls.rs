@@ -1,12 +1,12 @@
 //! `tmo ls`: all runs of this user.
 
-use std::fmt::Write as _;
 use std::io::Write;
 
 use serde::Serialize;
 
 use super::args::LsArgs;
 use super::error::CliError;
+use super::table::table;
 use crate::config::dirs::{is_private, runtime_base};
 use crate::config::load::Context;
 use crate::control::address::Address;
@@ -34,6 +34,8 @@ struct Run {
     ports: Vec<u16>,
 }
 
+const HEAD: [&str; 6] = ["TITLE", "STATE", "PROCESSES", "SINCE", "PORT", "ROOT"];
+
 /// List them.
 pub(super) fn ls(args: &LsArgs, out: &mut dyn Write) -> Result<u8, CliError> {
     let context = Context::here()?;
@@ -51,7 +53,7 @@ pub(super) fn ls(args: &LsArgs, out: &mut dyn Write) -> Result<u8, CliError> {
             serde_json::to_string_pretty(&runs).map_err(|e| CliError::Other(e.to_string()))?;
         return super::print(out, (json + "\n").as_bytes());
     }
-    super::print(out, table(&runs).as_bytes())
+    super::print(out, table(HEAD, runs.iter().map(row)).as_bytes())
 }
 
 /// The runtime directories of this user.
@@ -94,22 +96,14 @@ async fn ask(plan: &crate::model::plan::Plan, runtime: &Runtime) -> Option<State
     Client::connect(&address).await.ok()?.state().await.ok()
 }
 
-fn table(runs: &[Run]) -> String {
-    let width = runs.iter().map(|run| run.title.chars().count()).max().unwrap_or(0).max(5);
-    let mut text = String::new();
-    // Writing to a string does not fail.
-    let _ = writeln!(text, "{:width$}  STATE      PROCESSES  SINCE         PORT   ROOT", "TITLE");
-    for run in runs {
-        let since = std::time::Duration::from_nanos(clock::now_ns().saturating_sub(run.started));
-        let count = format!("{}/{}", run.running, run.processes);
-        let port = run.ports.first().map_or_else(|| "-".to_owned(), ToString::to_string);
-        let (title, root) = (&run.title, run.root.as_path().display());
-        let _ = writeln!(
-            text,
-            "{title:width$}  {:9}  {count:9}  {:12}  {port:5}  {root}",
-            run.state,
-            duration(since)
-        );
-    }
-    text
+fn row(run: &Run) -> [String; 6] {
+    let since = std::time::Duration::from_nanos(clock::now_ns().saturating_sub(run.started));
+    [
+        run.title.clone(),
+        run.state.to_owned(),
+        format!("{}/{}", run.running, run.processes),
+        duration(since),
+        run.ports.first().map_or_else(|| "-".to_owned(), ToString::to_string),
+        run.root.as_path().display().to_string(),
+    ]
 }

@@ -36,6 +36,7 @@ mod reload;
 mod request;
 mod run;
 mod start;
+mod table;
 mod terminal;
 mod trial;
 mod view;

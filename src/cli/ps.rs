@@ -7,6 +7,7 @@ use std::time::Duration;
 use super::args::PsArgs;
 use super::error::CliError;
 use super::instance::{Instance, Server};
+use super::table::table;
 use crate::control::overmind;
 use crate::control::overmind_client::OvermindClient;
 use crate::model::request::ProcessState;
@@ -39,15 +40,7 @@ const HEAD: [&str; 9] =
     ["PROCESS", "PID", "STATE", "SINCE", "RESTARTS", "EXIT", "PORT", "CPU", "MEMORY"];
 
 fn wide(processes: &[ProcessState]) -> String {
-    let mut rows = vec![HEAD.map(str::to_owned)];
-    rows.extend(processes.iter().map(row));
-    let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max();
-    let widths: Vec<usize> = (0..HEAD.len()).map(|column| width(column).unwrap_or(0)).collect();
-    let line = |row: &[String; 9]| {
-        let cells = row.iter().zip(&widths).map(|(cell, width)| format!("{cell:width$}  "));
-        cells.collect::<String>().trim_end().to_owned() + "\n"
-    };
-    let mut text: String = rows.iter().map(line).collect();
+    let mut text = table(HEAD, processes.iter().map(row));
     for process in processes {
         // Writing to a string does not fail.
         if let Some(reason) = &process.reason {

@@ -131,27 +131,7 @@ mod tests {
     use crate::model::request::ProcessState;
 
     fn process(name: &str, pid: Option<u32>, last_pid: Option<u32>) -> ProcessState {
-        ProcessState {
-            name: ProcName::new(name).unwrap(),
-            state: "running".to_owned(),
-            pid,
-            last_pid,
-            exit: None,
-            since: 0,
-            lives: 1,
-            port: None,
-            color: 2,
-            pane: None,
-            reason: None,
-            ready: None,
-            not_ready: None,
-            awaits: vec![],
-            failures: 0,
-            phase: None,
-            groups: vec![],
-            display: None,
-            flags: vec![],
-        }
+        ProcessState { last_pid, ..ProcessState::new(ProcName::new(name).unwrap(), "running", pid) }
     }
 
     #[test]

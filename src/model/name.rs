@@ -56,6 +56,15 @@ impl ProcName {
         self.0.replace('#', ".")
     }
 
+    /// Whether a word means it, where it is in these groups: its name, its entry, or `@` and one of
+    /// them.
+    pub fn is_meant(&self, word: &str, groups: &[String]) -> bool {
+        match word.strip_prefix('@') {
+            Some(group) => groups.iter().any(|own| own == group),
+            None => self.matches(word),
+        }
+    }
+
     /// Whether a user's word means this process.
     ///
     /// `*` stands for anything (overmind); a bare entry name means all its instances; `web.2` is

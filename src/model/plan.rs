@@ -160,9 +160,7 @@ pub struct ProcessPlan {
 impl ProcessPlan {
     /// Whether a word means it: its name, its entry, or `@` and one of its groups.
     pub fn is_meant(&self, word: &str) -> bool {
-        let group = word.strip_prefix('@');
-        self.name.matches(word)
-            || group.is_some_and(|name| self.rules.groups.iter().any(|own| own == name))
+        self.name.is_meant(word, &self.rules.groups)
     }
 }
 

@@ -219,11 +219,34 @@ pub struct ProcessState {
 }
 
 impl ProcessState {
+    /// One of which nothing is known but what everybody tells.
+    pub fn new(name: ProcName, state: &str, pid: Option<u32>) -> Self {
+        Self {
+            name,
+            state: state.to_owned(),
+            pid,
+            last_pid: pid,
+            exit: None,
+            since: 0,
+            lives: 0,
+            port: None,
+            color: 0,
+            pane: None,
+            reason: None,
+            ready: None,
+            not_ready: None,
+            awaits: vec![],
+            failures: 0,
+            phase: None,
+            groups: vec![],
+            display: None,
+            flags: vec![],
+        }
+    }
+
     /// Whether a word means it: its name, its entry, or `@` and one of its groups.
     pub fn is_meant(&self, word: &str) -> bool {
-        let group = word.strip_prefix('@');
-        self.name.matches(word)
-            || group.is_some_and(|name| self.groups.iter().any(|own| own == name))
+        self.name.is_meant(word, &self.groups)
     }
 }
 

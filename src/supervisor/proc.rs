@@ -266,9 +266,7 @@ impl Proc {
 
     /// Whether a word means it: its name, its entry, or `@` and one of its groups.
     pub(super) fn is_meant(&self, word: &str) -> bool {
-        let group = word.strip_prefix('@');
-        let of_group = group.is_some_and(|name| self.rules.groups.iter().any(|own| own == name));
-        of_group || self.name.matches(word)
+        self.name.is_meant(word, &self.rules.groups)
     }
 
     /// Whether it is one of the processes still, or again.

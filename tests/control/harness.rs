@@ -208,25 +208,12 @@ fn outcome(request: &Request) -> Outcome {
 
 pub(crate) fn state() -> State {
     let process = |(at, name): (usize, &&str)| ProcessState {
-        name: ProcName::new(*name).unwrap(),
-        state: "running".to_owned(),
-        pid: (at != 2).then_some(100),
         last_pid: Some(u32::try_from(100 + at).unwrap()),
-        exit: None,
         since: 1,
         lives: 1,
         port: Some(5000),
         color: 2,
-        pane: None,
-        reason: None,
-        ready: None,
-        not_ready: None,
-        awaits: vec![],
-        failures: 0,
-        phase: None,
-        groups: vec![],
-        display: None,
-        flags: vec![],
+        ..ProcessState::new(ProcName::new(*name).unwrap(), "running", (at != 2).then_some(100))
     };
     State {
         runtime: None,

@@ -94,25 +94,5 @@ fn sizes(text: &str) {
 }
 
 fn process(name: &str) -> ProcessState {
-    ProcessState {
-        name: ProcName::new(name).unwrap(),
-        state: "running".to_owned(),
-        pid: None,
-        last_pid: None,
-        exit: None,
-        since: 0,
-        lives: 1,
-        port: None,
-        color: 2,
-        pane: None,
-        reason: None,
-        ready: None,
-        not_ready: None,
-        awaits: vec![],
-        failures: 0,
-        phase: None,
-        groups: vec![],
-        display: None,
-        flags: vec![],
-    }
+    ProcessState::new(ProcName::new(name).unwrap(), "running", None)
 }

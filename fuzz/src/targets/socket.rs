@@ -123,27 +123,7 @@ impl EchoCursor for Nothing {
 
 /// The state that the engine tells.
 pub(crate) fn state() -> State {
-    let process = |name: &str| ProcessState {
-        name: ProcName::new(name).unwrap(),
-        state: "running".to_owned(),
-        pid: Some(7),
-        last_pid: Some(7),
-        exit: None,
-        since: 0,
-        lives: 1,
-        port: None,
-        color: 2,
-        pane: None,
-        reason: None,
-        ready: None,
-        not_ready: None,
-        awaits: vec![],
-        failures: 0,
-        phase: None,
-        groups: vec![],
-        display: None,
-        flags: vec![],
-    };
+    let process = |name: &str| ProcessState::new(ProcName::new(name).unwrap(), "running", Some(7));
     State {
         api: 1,
         version: "1".to_owned(),

@@ -1,0 +1,29 @@
+//! Tables for people: as wide as what is in them.
+
+/// The lines of a table under these heads; the last column is as long as it likes.
+pub(super) fn table<const N: usize>(
+    heads: [&str; N],
+    rows: impl IntoIterator<Item = [String; N]>,
+) -> String {
+    let mut all = vec![heads.map(str::to_owned)];
+    all.extend(rows);
+    let width = |column: usize| all.iter().map(|row| row[column].chars().count()).max();
+    let widths: [usize; N] = std::array::from_fn(|column| width(column).unwrap_or(0));
+    let line = |row: &[String; N]| {
+        let cells = row.iter().zip(&widths).map(|(cell, width)| format!("{cell:width$}  "));
+        cells.collect::<String>().trim_end().to_owned() + "\n"
+    };
+    all.iter().map(line).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::table;
+
+    #[test]
+    fn columns_are_as_wide_as_what_is_in_them() {
+        let rows = [["wéb", "1", "a b"], ["worker", "23", ""]].map(|row| row.map(str::to_owned));
+        let expected = "NAME    N   WORDS\nwéb     1   a b\nworker  23\n";
+        assert_eq!(table(["NAME", "N", "WORDS"], rows), expected);
+    }
+}
