@@ -5,10 +5,9 @@
 
 use std::collections::HashMap;
 use std::path::PathBuf;
-use std::rc::Rc;
 use std::time::Duration;
 
-use tokio::sync::Notify;
+use tokio::sync::watch;
 use tokio::task::{JoinHandle, spawn_blocking, spawn_local};
 use tokio::time::{Instant, timeout};
 
@@ -30,8 +29,8 @@ pub(super) struct Crashes {
     pending: Vec<(ProcId, JoinHandle<Option<CrashReport>>)>,
     /// When the last one of a process was begun.
     last: HashMap<ProcId, Instant>,
-    /// Told when the run ends.
-    hurry: Rc<Notify>,
+    /// Whether the run ends.
+    hurry: watch::Sender<bool>,
     /// What somebody saw of a life that had to be ended, by its number.
     blame: HashMap<ProcId, (u64, Trigger)>,
     /// How often the system had killed for want of memory by the last crash.
@@ -108,11 +107,11 @@ impl Engine {
     }
 
     fn report(&mut self, id: ProcId, input: CrashInput) {
-        let (hurry, queue) = (self.crashes.hurry.clone(), self.queue.clone());
+        let (mut hurry, queue) = (self.crashes.hurry.subscribe(), self.queue.clone());
         let dir = self.crash_dir();
         let task = spawn_local(async move {
             // Either will do.
-            let _ = timeout(AFTERMATH, hurry.notified()).await;
+            let _ = timeout(AFTERMATH, hurry.wait_for(|hurry| *hurry)).await;
             let made = spawn_blocking(move || {
                 let report = crash::examine(&input);
                 if let Err(error) = crash::store::write(&report, &dir) {
@@ -148,7 +147,7 @@ impl Engine {
 
     /// Have all reports written; returns why the process ended that made everything stop.
     pub(super) async fn finish_reports(&mut self) -> Option<String> {
-        self.crashes.hurry.notify_waiters();
+        self.crashes.hurry.send_replace(true);
         let culprit = self.saved.supervisor.culprit.as_ref().map(|culprit| culprit.id);
         let mut cause = None;
         for (id, task) in std::mem::take(&mut self.crashes.pending) {

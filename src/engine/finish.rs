@@ -36,10 +36,9 @@ impl Engine {
         }
         self.remove_tmux_socket();
         let cause = self.finish_reports().await;
-        while let Some(event) = self.queue.pop() {
-            self.on_last_event(event);
-        }
+        self.take_last_events();
         self.finish_hooks().await;
+        self.take_last_events();
         let culprit = self.culprit().map(|culprit| Culprit { cause, ..culprit });
         let end_of_run = End { code, culprit };
         self.say_end(&end_of_run);
@@ -119,9 +118,7 @@ impl Engine {
     async fn wait_until(&mut self, is_so: impl Fn(&Self) -> bool) -> bool {
         let deadline = Instant::now() + PATIENCE;
         loop {
-            while let Some(event) = self.queue.pop() {
-                self.on_last_event(event);
-            }
+            self.take_last_events();
             self.carry_out();
             if is_so(self) {
                 return true;
@@ -131,6 +128,12 @@ impl Engine {
                 tracing::warn!("tmux, a shim or a sink did not go in time");
                 return false;
             }
+        }
+    }
+
+    fn take_last_events(&mut self) {
+        while let Some(event) = self.queue.pop() {
+            self.on_last_event(event);
         }
     }
 
@@ -153,15 +156,16 @@ impl Engine {
             }
             Event::Opened(ids, result) => self.opened(&ids, &result),
             Event::Reported(report) => self.reported(&report),
+            Event::Examined(id, notice) => self.examined(id, notice),
+            Event::HookFailed(text) | Event::Hooked(Some(text), _) => self.hook_failed(text),
+            Event::StopAsked(id, _, Some(text)) => self.trouble(id, &text),
             // That it happened is all there is to it.
             Event::TmuxExit
             | Event::Piped(..)
             | Event::Swept(..)
             | Event::Asked(..)
-            | Event::Examined(..)
-            | Event::Hooked(..)
-            | Event::HookFailed(_)
-            | Event::StopAsked(..) => {}
+            | Event::Hooked(None, _)
+            | Event::StopAsked(_, _, None) => {}
         }
     }
 

@@ -5,7 +5,7 @@
 
 use serde_json::{Value, json};
 use tokio::task::spawn_local;
-use tokio::time::{Duration, timeout};
+use tokio::time::{Duration, Instant, timeout_at};
 
 use super::core::Engine;
 use super::probes::Run;
@@ -86,14 +86,21 @@ impl Engine {
         self.say(&Word { id: None, event: "hook", text, error: true });
     }
 
-    /// Let hooks come to their end.
+    /// Let hooks come to their end, all of them together in this time.
     pub(super) async fn finish_hooks(&mut self) {
-        for task in std::mem::take(&mut self.hooks) {
-            let stop = task.abort_handle();
-            if timeout(PATIENCE, task).await.is_err() {
+        let deadline = Instant::now() + PATIENCE;
+        let mut late = 0;
+        for mut task in std::mem::take(&mut self.hooks) {
+            if timeout_at(deadline, &mut task).await.is_err() {
                 // What it has started goes with it.
-                stop.abort();
+                task.abort();
+                let _ = task.await;
+                late += 1;
             }
+        }
+        if late > 0 {
+            let seconds = PATIENCE.as_secs();
+            self.hook_failed(format!("Hooks still ran after {seconds} s and were killed: {late}"));
         }
     }
 

@@ -27,7 +27,7 @@ use crate::crash::Trigger;
 use crate::model::plan::{Plan, ProcessPlan};
 use crate::model::rules::{Check, Probe};
 use crate::model::text::OsText;
-use crate::plan::process_env;
+use crate::plan::{process_env, run_env};
 use crate::supervisor::{Course, Input, ProcId, Question};
 use crate::sys;
 
@@ -216,11 +216,8 @@ async fn get(url: &str) -> Result<(), String> {
 impl Run {
     /// A command in the root and the environment of a run.
     pub(super) fn new(plan: &Plan, command: &OsText) -> Self {
-        let mut env = plan.env.clone();
-        for name in ["TMO_SOCKET", "OVERMIND_SOCKET"] {
-            env.push((name.into(), plan.socket.clone()));
-        }
-        Self { shell: "/bin/sh".into(), command: command.clone(), cwd: plan.root.clone(), env }
+        let (shell, cwd) = ("/bin/sh".into(), plan.root.clone());
+        Self { shell, command: command.clone(), cwd, env: run_env(plan) }
     }
 
     /// Set a variable.

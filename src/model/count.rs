@@ -6,9 +6,19 @@ pub fn processes(count: usize, kind: &str) -> String {
     format!("{count} {kind}{blank}process{}", if count == 1 { "" } else { "es" })
 }
 
+/// How often something happened with nothing else in between: `once`, `2 times in a row`.
+pub fn in_a_row(times: u32) -> String {
+    if times == 1 { "once".into() } else { format!("{times} times in a row") }
+}
+
 #[cfg(test)]
 mod tests {
-    use super::processes;
+    use super::{in_a_row, processes};
+
+    #[test]
+    fn what_happened_once_was_not_in_a_row() {
+        assert_eq!([in_a_row(1), in_a_row(2)], ["once", "2 times in a row"]);
+    }
 
     #[test]
     fn one_is_no_plural() {

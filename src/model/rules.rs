@@ -307,7 +307,7 @@ pub enum FlagColor {
     Orange,
 }
 
-/// Commands that are run by the shell of the plan, in its root, when something happens in the run.
+/// Commands that are run by `sh`, in the root of the plan, when something happens in the run.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Hooks {

@@ -1,4 +1,4 @@
-//! The environment of one process.
+//! The environment of a process, and of what is run besides.
 
 use std::collections::BTreeMap;
 
@@ -10,15 +10,28 @@ use crate::model::text::OsText;
 /// it has of its own, then what tmo tells it about itself, its run and the other processes.
 pub fn process_env(plan: &Plan, process: &ProcessPlan) -> Vec<(OsText, OsText)> {
     let mut env: BTreeMap<OsText, OsText> = plan.env.iter().chain(&process.env).cloned().collect();
-    for other in plan.present().filter(|other| other.name != process.name) {
-        if let Some(port) = other.port {
-            env.insert(port_variable(other.name.as_str()).into(), port.to_string().into());
-        }
-    }
+    tell_of_run(plan, Some(process), &mut env);
     if let Some(port) = process.port {
         env.insert("PORT".into(), port.to_string().into());
     }
     env.insert("PS".into(), process.name.as_str().into());
+    env.into_iter().collect()
+}
+
+/// The environment of a command that belongs to the run and to none of its processes.
+pub fn run_env(plan: &Plan) -> Vec<(OsText, OsText)> {
+    let mut env = plan.env.iter().cloned().collect();
+    tell_of_run(plan, None, &mut env);
+    env.into_iter().collect()
+}
+
+/// What tmo tells of the run: its socket, and the ports of all processes but this one.
+fn tell_of_run(plan: &Plan, but: Option<&ProcessPlan>, env: &mut BTreeMap<OsText, OsText>) {
+    for other in plan.present().filter(|other| but.is_none_or(|own| own.name != other.name)) {
+        if let Some(port) = other.port {
+            env.insert(port_variable(other.name.as_str()).into(), port.to_string().into());
+        }
+    }
     env.insert("TMO_SESSION".into(), plan.run.as_str().into());
     let (network, address) = match &plan.tcp {
         None => (Network::Unix, plan.socket.clone()),
@@ -32,7 +45,6 @@ pub fn process_env(plan: &Plan, process: &ProcessPlan) -> Vec<(OsText, OsText)> 
             env.insert(variable, network.name().into());
         }
     }
-    env.into_iter().collect()
 }
 
 /// `OVERMIND_PROCESS_<name>_PORT`, with `_` for what no variable name can hold.

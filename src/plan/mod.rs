@@ -19,7 +19,7 @@ mod tests;
 mod toml_tests;
 
 pub use begin::begin_with;
-pub use env::process_env;
+pub use env::{process_env, run_env};
 pub use explain::{Explained, explain};
 pub use odd::oddities;
 pub use order::{Step, Turn, Wait, order};

@@ -3,6 +3,7 @@
 use super::proc::{Broken, Phase, Proc, Ready};
 use super::{Course, Culprit, Effect, Goal, ProcId, Supervisor, Word, nanos};
 use crate::model::Exit;
+use crate::model::count::in_a_row;
 use crate::model::plan::OnExit;
 use crate::model::rules::{Backoff, Milestone, Probe, Restart, RestartPolicy, Rules};
 
@@ -168,8 +169,7 @@ impl Supervisor {
             Verdict::Soft | Verdict::StartError => {}
         }
         if policy.max_failures > 0 && proc.failures >= policy.max_failures {
-            let times = proc.failures;
-            let why = format!("ended with {} {times} times in a row", exit.told());
+            let why = format!("ended with {} {}", exit.told(), in_a_row(proc.failures));
             (proc.goal, proc.due) = (Goal::Stop, None);
             self.tell_broken(id, &why, out);
             return self.ready_never(id, exit, out);
@@ -181,8 +181,8 @@ impl Supervisor {
             return self.want(id, out);
         }
         proc.due = Some(at.saturating_add(pause));
-        let times = proc.streak;
-        let text = format!("Restarting in {} (ended {times} times in a row)", told(pause));
+        let times = in_a_row(proc.streak);
+        let text = format!("Restarting in {} (ended {times})", told(pause));
         out.push(Word::of(id, "backoff", text));
     }
 
@@ -229,7 +229,7 @@ impl Supervisor {
         }
         proc.failures = proc.failures.saturating_add(1);
         if policy.max_failures > 0 && proc.failures >= policy.max_failures {
-            let why = format!("failed {} times in a row, at last it {why}", proc.failures);
+            let why = format!("failed {}, at last it {why}", in_a_row(proc.failures));
             return self.break_off(id, &why, out);
         }
         proc.failed = proc.current_life();

@@ -3,6 +3,7 @@
 use super::proc::{Phase, Proc, ProcId, Ready};
 use super::{Course, Effect, Supervisor, Word, nanos};
 use crate::model::Exit;
+use crate::model::count::in_a_row;
 use crate::model::rules::{Action, Check, FailureAction, Probe, Rules};
 
 /// Somebody must ask whether something is so.
@@ -88,8 +89,8 @@ impl Supervisor {
         if proc.misses != live.failures.max(1) || proc.told_to_stop() {
             return;
         }
-        let (action, times) = (live.action, proc.misses);
-        let text = format!("Does not work any more ({times} times in a row): {why}");
+        let action = live.action;
+        let text = format!("Does not work any more ({}): {why}", in_a_row(proc.misses));
         out.push(Word::error(Some(id), "unhealthy", text));
         match action {
             Action::Notify => {}
