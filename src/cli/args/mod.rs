@@ -4,25 +4,33 @@
 //! Variables are named in the help but not read here: env files may set them too, and a variable
 //! has two names (`TMO_…` and `OVERMIND_…`), so `plan` resolves them.
 
+mod changing;
+mod history;
+mod looking;
+mod offline;
 mod settings;
 mod start;
+mod target;
 #[cfg(test)]
 mod tests;
-mod verbs;
 
 use std::ffi::OsString;
 use std::time::Duration;
 
 use clap::{ArgAction, Command, FromArgMatches as _, Parser, Subcommand};
 
+pub use changing::{
+    ConnectArgs, FailuresArgs, FailuresDo, NamesArgs, ReloadArgs, RunArgs, ScaleArgs, SendArgs,
+    SignalArgs,
+};
+pub use history::{CrashAsk, CrashesArgs, EchoArgs, EventsArgs, LogsArgs, WhyArgs};
+pub use looking::{FlagsArgs, LsArgs, PsArgs, ScreenArgs, WaitArgs, WaitFor};
+pub use offline::{
+    CheckArgs, CompletionsArgs, ConfigArgs, DoctorArgs, GraphArgs, InitArgs, ManArgs,
+};
 pub use settings::command;
 pub use start::StartArgs;
-pub use verbs::{
-    CheckArgs, ClientArgs, CompletionsArgs, ConfigArgs, ConnectArgs, CrashAsk, CrashesArgs,
-    DoctorArgs, EchoArgs, EventsArgs, FailuresArgs, FailuresDo, FlagsArgs, GraphArgs, InitArgs,
-    LogsArgs, LsArgs, ManArgs, NamesArgs, PsArgs, ReloadArgs, RunArgs, ScaleArgs, ScreenArgs,
-    SendArgs, SignalArgs, WaitArgs, WaitFor, WhyArgs,
-};
+pub use target::ClientArgs;
 
 use crate::config::env::parse_bool;
 use crate::config::options::parse_seconds;

@@ -7,7 +7,7 @@ use std::time::Duration;
 use clap::ValueHint;
 use clap_complete::engine::ArgValueCompleter;
 
-use super::verbs::networks;
+use super::target::networks;
 use super::{seconds, truth};
 use crate::cli::completions::{complete_list, complete_name};
 use crate::config::StartOptions;

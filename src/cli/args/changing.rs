@@ -1,0 +1,159 @@
+//! What the commands take that act on a run or on one of its processes.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+use clap::ValueHint;
+use clap_complete::engine::ArgValueCompleter;
+
+use super::target::ClientArgs;
+use super::truth;
+use crate::cli::completions::{complete_entry, complete_name};
+use crate::model::signal::SignalName;
+
+/// `tmo stop`, `tmo restart`.
+#[derive(Debug, Clone, PartialEq, Eq, Default, clap::Args)]
+pub struct NamesArgs {
+    /// Processes: names, `*` patterns, or an entry for all its instances.
+    #[arg(value_name = "NAME", add = ArgValueCompleter::new(complete_name))]
+    pub names: Vec<String>,
+    /// Return when the request is made, not when it is done.
+    #[arg(long)]
+    pub no_wait: bool,
+    /// Which instance.
+    #[command(flatten)]
+    pub client: ClientArgs,
+}
+
+/// `tmo connect`.
+#[derive(Debug, Clone, PartialEq, Eq, Default, clap::Args)]
+pub struct ConnectArgs {
+    /// The process.
+    #[arg(value_name = "NAME", add = ArgValueCompleter::new(complete_name))]
+    pub name: Option<String>,
+    /// Show the terminal, but send it no keys.
+    #[arg(short = 'r', long)]
+    pub read_only: bool,
+    /// Speak tmux's control mode (`tmux -CC`), for terminals that show tmux windows as their own.
+    #[arg(short = 'c', long, value_name = "BOOL", num_args = 0..=1, require_equals = true,
+        default_missing_value = "true", value_parser = truth)]
+    pub control_mode: Option<bool>,
+    /// Print the tmux command instead of becoming it.
+    #[arg(long)]
+    pub print: bool,
+    /// Which instance.
+    #[command(flatten)]
+    pub client: ClientArgs,
+}
+
+/// `tmo signal`.
+#[derive(Debug, Clone, PartialEq, Eq, clap::Args)]
+pub struct SignalArgs {
+    /// The signal: USR1, HUP, 10 …
+    pub signal: SignalName,
+    /// Which processes; without names, all that run.
+    #[arg(value_name = "NAME", add = ArgValueCompleter::new(complete_name))]
+    pub names: Vec<String>,
+    /// Which instance.
+    #[command(flatten)]
+    pub client: ClientArgs,
+}
+
+/// `tmo scale`.
+#[derive(Debug, Clone, PartialEq, Eq, clap::Args)]
+pub struct ScaleArgs {
+    /// Entries and how many instances of each: worker=3.
+    #[arg(value_name = "NAME=N", required = true, value_parser = instances,
+        add = ArgValueCompleter::new(complete_entry))]
+    pub counts: Vec<(String, u16)>,
+    /// Return when the request is made, not when it is done.
+    #[arg(long)]
+    pub no_wait: bool,
+    /// Which instance.
+    #[command(flatten)]
+    pub client: ClientArgs,
+}
+
+/// `worker=3`.
+fn instances(text: &str) -> Result<(String, u16), String> {
+    let Some((name, count)) = text.split_once('=') else {
+        return Err(format!("say how many, as in {text}=3"));
+    };
+    let count = count.parse().map_err(|_| format!("`{count}` is no number up to 65535"))?;
+    Ok((name.to_owned(), count))
+}
+
+/// `tmo reload`.
+#[derive(Debug, Clone, PartialEq, Eq, Default, clap::Args)]
+pub struct ReloadArgs {
+    /// Change nothing; tell what would be done.
+    #[arg(short = 'n', long)]
+    pub dry_run: bool,
+    /// Print it as JSON.
+    #[arg(long)]
+    pub json: bool,
+    /// Return when the request is made, not when it is done.
+    #[arg(long)]
+    pub no_wait: bool,
+    /// Which instance.
+    #[command(flatten)]
+    pub client: ClientArgs,
+}
+
+/// `tmo send`.
+#[derive(Debug, Clone, PartialEq, Eq, Default, clap::Args)]
+pub struct SendArgs {
+    /// The process.
+    #[arg(value_name = "NAME", add = ArgValueCompleter::new(complete_name))]
+    pub name: String,
+    /// What to type; `-` is what comes on standard input.
+    #[arg(allow_hyphen_values = true)]
+    pub text: String,
+    /// Then press Enter.
+    #[arg(long)]
+    pub enter: bool,
+    /// Which instance.
+    #[command(flatten)]
+    pub client: ClientArgs,
+}
+
+/// `tmo failures`.
+#[derive(Debug, Clone, PartialEq, Eq, clap::Args)]
+pub struct FailuresArgs {
+    /// What to do.
+    #[arg(value_name = "DO")]
+    pub what: FailuresDo,
+    /// The process: an entry of the Procfile, or one of its instances.
+    #[arg(value_name = "NAME", add = ArgValueCompleter::new(complete_name),
+        required_if_eq_any([("what", "add"), ("what", "remove")]))]
+    pub name: Option<String>,
+    /// The text, as it stands in one line.
+    #[arg(value_name = "TEXT", required_if_eq_any([("what", "add"), ("what", "remove")]))]
+    pub text: Option<String>,
+    /// The list as JSON, as in the file.
+    #[arg(long)]
+    pub json: bool,
+    /// The Procfile.
+    #[arg(short = 'f', long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub procfile: Option<PathBuf>,
+}
+
+/// What `tmo failures` does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum FailuresDo {
+    /// Show what is declared.
+    List,
+    /// Declare one more text.
+    Add,
+    /// Declare a text no more.
+    Remove,
+}
+
+/// `tmo run`.
+#[derive(Debug, Clone, PartialEq, Eq, Default, clap::Args)]
+pub struct RunArgs {
+    /// The command and its arguments.
+    #[arg(value_name = "COMMAND", trailing_var_arg = true, allow_hyphen_values = true,
+        value_hint = ValueHint::CommandWithArguments)]
+    pub command: Vec<OsString>,
+}

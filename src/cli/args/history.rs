@@ -1,0 +1,197 @@
+//! What the commands take that tell what was printed and what happened.
+
+use clap_complete::engine::ArgValueCompleter;
+
+use super::target::ClientArgs;
+use crate::cli::completions::complete_name;
+
+/// `tmo echo`.
+#[derive(Debug, Clone, PartialEq, Eq, Default, clap::Args)]
+pub struct EchoArgs {
+    /// Show only these processes.
+    #[arg(value_name = "NAME", add = ArgValueCompleter::new(complete_name))]
+    pub names: Vec<String>,
+    /// Begin with the last N lines of output.
+    #[arg(short = 'n', long, value_name = "N")]
+    pub lines: Option<usize>,
+    /// Which instance.
+    #[command(flatten)]
+    pub client: ClientArgs,
+}
+
+/// `tmo logs`.
+#[derive(Debug, Clone, PartialEq, Eq, Default, clap::Args)]
+#[command(group = clap::ArgGroup::new("expression").args(["grep", "around"]))]
+#[expect(clippy::struct_excessive_bools, reason = "flags")]
+pub struct LogsArgs {
+    /// Print only these processes.
+    #[arg(value_name = "NAME", add = ArgValueCompleter::new(complete_name))]
+    pub names: Vec<String>,
+    /// Only the last N lines of output, with what tmo says among them; all if not given.
+    #[arg(short = 'n', long, value_name = "N")]
+    pub lines: Option<usize>,
+    /// Then go on with what comes.
+    #[arg(short = 'f', long)]
+    pub follow: bool,
+    /// Nothing older: 10m (ago), 14:05, 2026-11-20T14:05:00Z.
+    #[arg(long, value_name = "TIME")]
+    pub since: Option<String>,
+    /// Nothing younger.
+    #[arg(long, value_name = "TIME", conflicts_with = "follow")]
+    pub until: Option<String>,
+    /// Only lines that match this regular expression; colours don't count.
+    #[arg(long, value_name = "RE")]
+    pub grep: Option<String>,
+    /// Whatever the case.
+    #[arg(short = 'i', long, requires = "expression")]
+    pub ignore_case: bool,
+    /// Only lines that do not match.
+    #[arg(short = 'v', long, requires = "grep")]
+    pub invert_match: bool,
+    /// With N lines behind each match.
+    #[arg(short = 'A', long, value_name = "N", requires = "grep")]
+    pub after_context: Option<usize>,
+    /// With N lines before each match.
+    #[arg(short = 'B', long, value_name = "N", requires = "grep")]
+    pub before_context: Option<usize>,
+    /// With N lines before and behind each match; with --around, a span of time (2s).
+    #[arg(short = 'C', long, value_name = "N", requires = "expression")]
+    pub context: Option<String>,
+    /// What all processes said at the time of each line that matches, two seconds before and after
+    /// it; NAMEs say whose lines.
+    #[arg(long, value_name = "RE", conflicts_with_all = ["grep", "follow", "lines"])]
+    pub around: Option<String>,
+    /// Only this run: 1 is the newest, 2 the one before it.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    pub run: Option<u64>,
+    /// Only the last life of each process.
+    #[arg(long, conflicts_with = "run")]
+    pub since_restart: bool,
+    /// Only what tmo itself has to say: starts, ends, restarts.
+    #[arg(long)]
+    pub events: bool,
+    /// One JSON object for each line.
+    #[arg(long)]
+    pub json: bool,
+    /// Byte for byte as it was printed, without names.
+    #[arg(long, conflicts_with = "json")]
+    pub raw: bool,
+    /// Print the lines alone, without names before them.
+    #[arg(long, conflicts_with_all = ["json", "raw"])]
+    pub no_prefix: bool,
+    /// Print at most so many bytes, the last ones (10k, 1M).
+    #[arg(long, value_name = "N", value_parser = size, conflicts_with = "follow")]
+    pub max_bytes: Option<u64>,
+    /// Show the time of each line.
+    #[arg(short = 'T', long)]
+    pub timestamps: bool,
+    /// Print the names of the files that hold the log, not what is in them.
+    #[arg(long, conflicts_with_all = ["lines", "follow", "no_prefix"])]
+    pub path: bool,
+    /// Forget what was logged so far, by all processes in all runs, and say what that came to.
+    #[arg(long, exclusive = true)]
+    pub clear: bool,
+    /// Which instance.
+    #[command(flatten)]
+    pub client: ClientArgs,
+}
+
+/// `tmo events`.
+#[derive(Debug, Clone, PartialEq, Eq, Default, clap::Args)]
+pub struct EventsArgs {
+    /// Only of these processes.
+    #[arg(value_name = "NAME", add = ArgValueCompleter::new(complete_name))]
+    pub names: Vec<String>,
+    /// Then go on with what comes.
+    #[arg(short = 'f', long)]
+    pub follow: bool,
+    /// Only the last N.
+    #[arg(short = 'n', long, value_name = "N")]
+    pub lines: Option<usize>,
+    /// One JSON object for each.
+    #[arg(long)]
+    pub json: bool,
+    /// Which instance.
+    #[command(flatten)]
+    pub client: ClientArgs,
+}
+
+impl From<EventsArgs> for LogsArgs {
+    fn from(args: EventsArgs) -> Self {
+        let EventsArgs { names, follow, lines, json, client } = args;
+        Self {
+            names,
+            follow,
+            lines,
+            json,
+            client,
+            events: true,
+            timestamps: true,
+            ..Self::default()
+        }
+    }
+}
+
+/// `tmo why`.
+#[derive(Debug, Clone, PartialEq, Eq, Default, clap::Args)]
+pub struct WhyArgs {
+    /// The process.
+    #[arg(value_name = "NAME", add = ArgValueCompleter::new(complete_name))]
+    pub name: Option<String>,
+    /// As JSON.
+    #[arg(long)]
+    pub json: bool,
+    /// Which instance.
+    #[command(flatten)]
+    pub client: ClientArgs,
+}
+
+/// What is asked of the crash reports.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum CrashAsk {
+    /// All of them, or those of a process.
+    List(Option<String>),
+    /// The newest, or the newest of a process, or one in a file.
+    Show(Option<String>),
+}
+
+/// `tmo crashes`.
+#[derive(Debug, Clone, PartialEq, Eq, Default, clap::Args)]
+pub struct CrashesArgs {
+    /// `list`, which is meant where nothing is said, or `show`; then a process, or the file to show.
+    #[arg(value_name = "WHAT", num_args = 0..=2, add = ArgValueCompleter::new(complete_name))]
+    pub what: Vec<String>,
+    /// As JSON.
+    #[arg(long)]
+    pub json: bool,
+    /// Which instance.
+    #[command(flatten)]
+    pub client: ClientArgs,
+}
+
+impl CrashesArgs {
+    /// What is asked for: a word that is neither list nor show names whose list.
+    pub fn what(&self) -> Result<CrashAsk, String> {
+        let (first, second) = (self.what.first().map(String::as_str), self.what.get(1));
+        match (first, second) {
+            (None | Some("list"), name) => Ok(CrashAsk::List(name.cloned())),
+            (Some("show"), name) => Ok(CrashAsk::Show(name.cloned())),
+            (Some(name), None) => Ok(CrashAsk::List(Some(name.to_owned()))),
+            (Some(first), Some(_)) => Err(format!("crashes takes list or show, not `{first}`")),
+        }
+    }
+}
+
+/// `10`, `10k`, `1M`, `2GiB`.
+fn size(text: &str) -> Result<u64, &'static str> {
+    let digits = text.trim_end_matches(|c: char| !c.is_ascii_digit());
+    let unit = match text[digits.len()..].to_ascii_lowercase().as_str() {
+        "" | "b" => 1,
+        "k" | "kb" | "kib" => 1 << 10,
+        "m" | "mb" | "mib" => 1 << 20,
+        "g" | "gb" | "gib" => 1 << 30,
+        _ => return Err("a number of bytes is needed, as in 10k or 1M"),
+    };
+    let number: Result<u64, _> = digits.parse();
+    number.ok().and_then(|n| n.checked_mul(unit)).ok_or("a number of bytes is needed")
+}

@@ -1,0 +1,115 @@
+//! What the commands take that tell how a run is now.
+
+use clap_complete::engine::ArgValueCompleter;
+
+use super::target::ClientArgs;
+use crate::cli::completions::complete_name;
+
+/// `tmo flags`.
+#[derive(Debug, Clone, PartialEq, Eq, Default, clap::Args)]
+pub struct FlagsArgs {
+    /// Which processes; without names, all.
+    #[arg(value_name = "NAME", add = ArgValueCompleter::new(complete_name))]
+    pub names: Vec<String>,
+    /// As JSON.
+    #[arg(long)]
+    pub json: bool,
+    /// Which instance.
+    #[command(flatten)]
+    pub client: ClientArgs,
+}
+
+/// What is waited for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum WaitFor {
+    /// It runs.
+    Running,
+    /// It has ended.
+    Exit,
+    /// A line that matches this expression, of its present life.
+    Log(String),
+    /// Its PORT takes connections.
+    Port,
+    /// All its checks are passed.
+    Ready,
+    /// All run and are ready, and those of them that are named take connections.
+    Up(Vec<String>),
+}
+
+/// `tmo wait`.
+#[derive(Debug, Clone, PartialEq, Eq, Default, clap::Args)]
+pub struct WaitArgs {
+    /// Which processes; without names, all.
+    #[arg(value_name = "NAME", add = ArgValueCompleter::new(complete_name))]
+    pub names: Vec<String>,
+    /// What for: running, ready, exit, port, or log and a regular expression.
+    #[arg(long = "for", value_name = "WHAT", num_args = 1..=2)]
+    pub what: Vec<String>,
+    /// How long at most (30s, 2m); then the exit code is 124.
+    #[arg(long, value_name = "TIME")]
+    pub timeout: Option<String>,
+    /// Which instance.
+    #[command(flatten)]
+    pub client: ClientArgs,
+}
+
+impl WaitArgs {
+    /// What is waited for, and of whom: only behind `log` the second word is part of it.
+    pub fn what(&self) -> Result<(WaitFor, Vec<String>), String> {
+        let (first, second) = (self.what.first().map(String::as_str), self.what.get(1));
+        let what = match (first, second) {
+            (None | Some("running"), _) => WaitFor::Running,
+            (Some("exit"), _) => WaitFor::Exit,
+            (Some("port"), _) => WaitFor::Port,
+            (Some("ready"), _) => WaitFor::Ready,
+            (Some("log"), Some(expression)) => {
+                return Ok((WaitFor::Log(expression.clone()), self.names.clone()));
+            }
+            (Some("log"), None) => {
+                return Err("--for log needs a regular expression behind it".to_owned());
+            }
+            (Some(other), _) => {
+                return Err(format!(
+                    "--for takes running, ready, exit, port or log RE, not `{other}`"
+                ));
+            }
+        };
+        Ok((what, self.names.iter().chain(second).cloned().collect()))
+    }
+}
+
+/// `tmo screen`.
+#[derive(Debug, Clone, PartialEq, Eq, Default, clap::Args)]
+pub struct ScreenArgs {
+    /// The process.
+    #[arg(value_name = "NAME", add = ArgValueCompleter::new(complete_name))]
+    pub name: String,
+    /// With its colours.
+    #[arg(long)]
+    pub color: bool,
+    /// Which instance.
+    #[command(flatten)]
+    pub client: ClientArgs,
+}
+
+/// `tmo ls`.
+#[derive(Debug, Clone, PartialEq, Eq, Default, clap::Args)]
+pub struct LsArgs {
+    /// As JSON.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `tmo ps`.
+#[derive(Debug, Clone, PartialEq, Eq, Default, clap::Args)]
+pub struct PsArgs {
+    /// Print the whole state as JSON.
+    #[arg(long)]
+    pub json: bool,
+    /// With state, since when, restarts, exit, port, CPU and memory of all that each has started.
+    #[arg(short = 'w', long, conflicts_with = "json")]
+    pub wide: bool,
+    /// Which instance.
+    #[command(flatten)]
+    pub client: ClientArgs,
+}

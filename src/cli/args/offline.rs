@@ -1,0 +1,91 @@
+//! What the commands take that need no run: they look at files, at the machine or at tmo itself.
+
+use std::path::PathBuf;
+
+use clap::ValueHint;
+
+use super::start::StartArgs;
+use crate::cli::completions::Shell;
+
+/// `tmo check`.
+#[derive(Debug, Clone, PartialEq, Eq, Default, clap::Args)]
+pub struct CheckArgs {
+    /// As JSON.
+    #[arg(long)]
+    pub json: bool,
+    /// The start that is asked about.
+    #[command(flatten)]
+    pub start: StartArgs,
+}
+
+/// `tmo config`.
+#[derive(Debug, Clone, PartialEq, Eq, Default, clap::Args)]
+pub struct ConfigArgs {
+    /// As JSON.
+    #[arg(long)]
+    pub json: bool,
+    /// The start that is asked about.
+    #[command(flatten)]
+    pub start: StartArgs,
+}
+
+/// `tmo graph`.
+#[derive(Debug, Clone, PartialEq, Eq, Default, clap::Args)]
+pub struct GraphArgs {
+    /// As JSON.
+    #[arg(long)]
+    pub json: bool,
+    /// For graphviz.
+    #[arg(long, conflicts_with = "json")]
+    pub dot: bool,
+    /// With the states of the run that is there.
+    #[arg(long, conflicts_with = "dot")]
+    pub live: bool,
+    /// The start that is asked about.
+    #[command(flatten)]
+    pub start: StartArgs,
+}
+
+/// `tmo init`.
+#[derive(Debug, Clone, PartialEq, Eq, Default, clap::Args)]
+pub struct InitArgs {
+    /// With flags: patterns that are counted and kept in the output of every process.
+    #[arg(long)]
+    pub with_flags: bool,
+    /// Replace a tmo.toml that is there.
+    #[arg(long)]
+    pub force: bool,
+    /// The Procfile; its directory is where the file goes.
+    #[arg(short = 'f', long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub procfile: Option<PathBuf>,
+}
+
+/// `tmo doctor`.
+#[derive(Debug, Clone, PartialEq, Eq, Default, clap::Args)]
+pub struct DoctorArgs {
+    /// As JSON.
+    #[arg(long)]
+    pub json: bool,
+    /// The start that is asked about.
+    #[command(flatten)]
+    pub start: StartArgs,
+}
+
+/// `tmo completions`.
+#[derive(Debug, Clone, PartialEq, Eq, clap::Args)]
+pub struct CompletionsArgs {
+    /// The shell.
+    #[arg(value_enum)]
+    pub shell: Shell,
+}
+
+/// `tmo man`.
+#[derive(Debug, Clone, PartialEq, Eq, Default, clap::Args)]
+pub struct ManArgs {
+    /// The page of this command; without it the page of tmo itself.
+    #[arg(value_name = "COMMAND")]
+    pub verb: Option<String>,
+    /// Write all pages to this directory instead.
+    #[arg(long, conflicts_with = "verb", value_hint = ValueHint::DirPath)]
+    pub dir: Option<PathBuf>,
+}
