@@ -5,6 +5,8 @@ mod gates;
 mod lifecycle;
 mod reload;
 mod rules;
+mod stack;
+mod whatever;
 
 use std::collections::VecDeque;
 

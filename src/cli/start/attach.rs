@@ -1,0 +1,85 @@
+//! A run that is there already: this start becomes its view.
+
+use std::time::Duration;
+
+use super::{Start, tell};
+use crate::cli::early::Early;
+use crate::cli::error::CliError;
+use crate::cli::instance::of_another_session;
+use crate::cli::view::Shown;
+use crate::control::client::{Listener, who};
+use crate::control::dial::{self, Answer};
+use crate::control::listen;
+use crate::control::lock::{self, Door};
+use crate::engine::runtime::Runtime;
+use crate::view::screen::clock_time;
+
+/// How long a run that does not answer may take to be over.
+const LAST_MOMENTS: Duration = Duration::from_secs(5);
+
+impl Start {
+    /// A run that is there although its lock is not where it would be by our own rules: that of
+    /// another session of this user, or of a project that was moved while it ran.
+    pub(super) fn runs_elsewhere(&self) -> Result<Option<Runtime>, CliError> {
+        let path = &self.project.socket.path;
+        if !matches!(dial::probe(path), Ok(Answer::Live)) {
+            return Ok(None);
+        }
+        // Whoever else is there is told of when its place is wanted.
+        let asked = crate::cli::block_on(async { Ok(who(path).await?) });
+        let Ok(Listener::Tmo(state)) = asked else { return Ok(None) };
+        let held = |runtime: &Runtime| lock::is_held(runtime.dir()).unwrap_or(false);
+        match of_another_session(&state).filter(held) {
+            Some(runtime) => Ok(Some(runtime)),
+            // Its runtime directory is gone, and with it all that a view needs.
+            None => Err(CliError::AlreadyRunning { pid: state.pid }),
+        }
+    }
+
+    /// A run is there: be its view, unless it has one. Nothing if it has ended just now.
+    pub(super) fn attach(&self, door: Door) -> Result<Option<Shown>, CliError> {
+        let (socket, runtime) = (&self.project.socket, self.runtime.dir());
+        let address = listen::locate(&socket.path, runtime).into();
+        if listen::repair(&socket.path, runtime) {
+            tell(&format!("{} was gone; it is back", socket.shown.display()));
+        }
+        let asked = crate::cli::block_on(async {
+            Ok(crate::cli::request::steadily(&address, async |client| client.state().await).await)
+        })?;
+        let state = match asked {
+            Ok(state) => state,
+            Err(error) => {
+                let free = lock::wait_free(self.runtime.dir(), LAST_MOMENTS);
+                return if free.map_err(CliError::io("the lock"))? {
+                    Ok(None)
+                } else {
+                    Err(error.into())
+                };
+            }
+        };
+        if state.views > 0 || self.daemonize {
+            return Err(CliError::AlreadyRunning { pid: state.pid });
+        }
+        let known = self.runtime.plan().and_then(|plan| {
+            let saved = self.runtime.saved_of(&plan)?;
+            Ok((plan, saved))
+        });
+        let (plan, saved) = match known {
+            Ok(known) => known,
+            Err(error) => {
+                let over = lock::wait_free(self.runtime.dir(), LAST_MOMENTS);
+                if over.map_err(CliError::io("the lock"))? {
+                    return Ok(None);
+                }
+                let text = format!("{error}: the log can't be shown; `tmo quit` ends the run");
+                return Err(CliError::Other(text));
+            }
+        };
+        let since = clock_time(state.headless_since.unwrap_or(state.started));
+        tell(&format!("running since {since} without a terminal; attached"));
+        let place = (saved.first_record, self.runtime.shown());
+        let mut shown = self.shown(plan, place, door);
+        shown.early = Some(Early::begin().map_err(CliError::io("signals"))?);
+        Ok(Some(shown))
+    }
+}

@@ -1,0 +1,125 @@
+//! A run that begins: its guardian is started, and is waited for.
+
+use std::io::Write;
+use std::path::PathBuf;
+
+use super::{Start, tell};
+use crate::cli::early::Early;
+use crate::cli::error::CliError;
+use crate::cli::instance::taken_over;
+use crate::cli::launch::Launch;
+use crate::cli::persona::Persona;
+use crate::cli::progress::Progress;
+use crate::cli::view::{Shown, Until};
+use crate::control::listen;
+use crate::control::lock::Door;
+use crate::engine::guard::News;
+use crate::model::plan::Plan;
+
+/// What has become of it.
+pub(super) enum Begun {
+    Shown(Box<Shown>),
+    Daemon,
+    /// Somebody else started it at the same moment.
+    Overtaken,
+}
+
+impl Start {
+    pub(super) fn launch(
+        &self,
+        fresh: Option<&(Plan, PathBuf)>,
+        door: Door,
+        early: Early,
+        out: &mut dyn Write,
+    ) -> Result<Begun, CliError> {
+        // Read before anything begins: the run may be over before this program gets its turn.
+        let (plan, shown) = match fresh {
+            Some((plan, _)) => (plan.clone(), None),
+            None => (self.runtime.plan()?, self.runtime.shown()),
+        };
+        let file = fresh.map(|(_, file)| file.as_path());
+        let mut launch = Launch::begin(&self.tmo, self.runtime.dir(), file)?;
+        let first = match launch.next().map_err(|e| interrupted(&early).unwrap_or(e))? {
+            // What was to be taken over has ended just now.
+            News::Failed { .. } if fresh.is_none() && !self.runtime.has_survivors() => {
+                return Ok(Begun::Overtaken);
+            }
+            News::Failed { message, code } => return Err(CliError::Start { message, code }),
+            News::Listening { adopted, first_record, note } => {
+                if let Some(note) = note {
+                    tell(&note);
+                }
+                if let Some(count) = adopted {
+                    tell(&taken_over(count));
+                }
+                first_record
+            }
+            News::Held { .. } | News::Running | News::Ended { .. } => return Ok(Begun::Overtaken),
+        };
+        let farewell = format!(
+            "Daemonized. `tmo echo` shows the log, `tmo quit` ends it (socket {})\n",
+            plan.socket_shown.as_path().display()
+        );
+        // What follows a trial is its command.
+        let farewell = if self.trial { String::new() } else { Persona::here().speak(&farewell) };
+        if self.wait.is_some() || !self.daemonize {
+            let mut shown = self.shown(plan, (first, shown), door);
+            shown.early = Some(early);
+            shown.until = self.wait.clone().map(|ready| Until {
+                ready,
+                instance: self.instance(),
+                names: self.typed.names.clone(),
+                farewell,
+            });
+            return Ok(Begun::Shown(Box::new(shown)));
+        }
+        let progress = Progress::of("starting");
+        let waited = Self::wait_for_daemon(&mut launch, &early);
+        drop(progress);
+        if let Some(error) = interrupted(&early) {
+            let address = listen::locate(&self.project.socket.path, self.runtime.dir()).into();
+            // It may be over already.
+            let _ = crate::cli::block_on(crate::cli::request::quit(&address));
+            return Err(error);
+        }
+        waited?;
+        drop(door);
+        crate::cli::print(out, farewell.as_bytes())?;
+        Ok(Begun::Daemon)
+    }
+
+    /// Until every process has been started, or an interrupt; an end before that is a failure.
+    fn wait_for_daemon(launch: &mut Launch, early: &Early) -> Result<(), CliError> {
+        loop {
+            let Some(news) = launch.next_unless(early)? else { return Ok(()) };
+            match news {
+                News::Failed { message, code } => return Err(CliError::Start { message, code }),
+                News::Ended { code, culprit } => {
+                    let message = culprit.map_or_else(
+                        || {
+                            "everything was stopped before it had begun; `tmo logs` tells more"
+                                .to_owned()
+                        },
+                        |c| {
+                            format!(
+                                "{} ended with {} before all were started; `tmo logs` tells more",
+                                c.name,
+                                c.exit.told()
+                            )
+                        },
+                    );
+                    return Err(CliError::Start { message, code: code.max(1) });
+                }
+                News::Running => return Ok(()),
+                // Killed meanwhile; the next supervisor goes on.
+                News::Listening { .. } | News::Held { .. } => {}
+            }
+        }
+    }
+}
+
+/// What a start that was interrupted ends with, as a shell would tell of it.
+fn interrupted(early: &Early) -> Option<CliError> {
+    let message = "interrupted while it was starting".to_owned();
+    early.asked().then_some(CliError::Start { message, code: 130 })
+}

@@ -1,0 +1,240 @@
+//! `tmo start`: make sure that a run is there, then be its view.
+
+mod attach;
+mod fresh;
+mod resolve;
+
+use std::ffi::OsString;
+use std::io::Write;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use self::fresh::Begun;
+use super::args::{ClientArgs, NamesArgs, StartArgs};
+use super::early::Early;
+use super::error::CliError;
+use super::instance::{Instance, WAITS};
+use super::ports::taken_ports;
+use super::print_config;
+use super::trial::Trial;
+use super::view::{self, Shown};
+use super::wait::Readiness;
+use crate::backend::tmux::version;
+use crate::config::dirs::{make_runtime_dir, runtime_dir};
+use crate::config::inherit::{inherit_here, let_owner_in};
+use crate::config::load::Context;
+use crate::config::{Project, StartOptions};
+use crate::control::lock::{self, Door};
+use crate::engine::runtime::Runtime;
+use crate::journal::{Dirs, IndexReader, Position};
+use crate::model::plan::{Inherit, Plan};
+use crate::model::request::Request;
+use crate::model::text::OsText;
+use crate::pane::paths::spill_dir;
+use crate::view::screen;
+
+/// How long a terminal may take for a line.
+const MOMENT: Duration = Duration::from_millis(500);
+
+/// What a start needs to know before anything is decided.
+pub(super) struct Start {
+    pub(super) typed: StartOptions,
+    pub(super) context: Context,
+    pub(super) project: Project,
+    pub(super) runtime: Runtime,
+    pub(super) tmo: PathBuf,
+    pub(super) inherit: Inherit,
+    daemonize: bool,
+    timestamps: bool,
+    wait: Option<Readiness>,
+    exit_code_from: Option<String>,
+    trial: bool,
+    /// The whole command line, which a reload goes by.
+    arguments: Vec<OsText>,
+    /// The plan of the run that goes on while all is read again.
+    earlier: Option<Plan>,
+}
+
+/// Start, adopt or attach; returns the exit code of the run (0 for `-D`).
+pub(super) fn start(
+    mut args: StartArgs,
+    typed: Vec<OsString>,
+    out: &mut dyn Write,
+) -> Result<u8, CliError> {
+    if args.until_ready {
+        args.wait.get_or_insert_default();
+        let trial = Trial::new(&args)?;
+        return trial.run(|| begin(args, typed, out));
+    }
+    begin(args, typed, out)
+}
+
+fn begin(args: StartArgs, typed: Vec<OsString>, out: &mut dyn Write) -> Result<u8, CliError> {
+    let names = args.names.clone();
+    let client = ClientArgs { socket: args.socket.clone(), network: args.network.clone() };
+    let (if_needed, print_config) = (args.if_needed, args.print_config);
+    let mut start = Start::gather(args)?;
+    start.arguments = typed.into_iter().map(OsText::from).collect();
+    for warning in &start.context.warnings {
+        super::warn(warning);
+    }
+    if print_config {
+        let shown = (start.daemonize, start.timestamps);
+        let (plan, warnings) = start.resolve()?;
+        tell_all(&warnings);
+        return print_config::print(&plan, shown, out);
+    }
+    let dir = make_runtime_dir(&start.context.env, &start.project.socket.path)?;
+    start.runtime = Runtime::new(dir);
+    loop {
+        let waits = || tell(&WAITS);
+        let door = Door::enter(start.runtime.dir(), waits).map_err(CliError::io("the lock"))?;
+        let held = lock::is_held(start.runtime.dir()).map_err(CliError::io("the lock"))?;
+        if !names.is_empty() && (held || start.runtime.has_survivors()) {
+            drop(door);
+            let wanted = names.clone();
+            let args = NamesArgs { names, no_wait: false, client };
+            return match super::named(args, |names| Request::Start { names })? {
+                0 => start.until_ready(&wanted),
+                code => Ok(code),
+            };
+        }
+        if if_needed && held {
+            return start.until_ready(&[]);
+        }
+        if held {
+            match start.attach(door)? {
+                Some(shown) => return view::show(shown),
+                None => continue,
+            }
+        }
+        if let Some(runtime) = start.runs_elsewhere()? {
+            start.runtime = runtime;
+            continue;
+        }
+        // Before the first file: one that is interrupted half-way would stay.
+        let early = Early::begin().map_err(CliError::io("signals"))?;
+        let fresh = start.prepare()?;
+        let begun = start.launch(fresh.as_ref(), door, early, out);
+        if let Some((_, file)) = fresh {
+            // The guardian takes it; left over only where there was none to take it.
+            let _ = std::fs::remove_file(file);
+        }
+        match begun? {
+            Begun::Shown(shown) => return view::show(*shown),
+            Begun::Daemon => return Ok(0),
+            Begun::Overtaken => {}
+        }
+    }
+}
+
+impl Start {
+    pub(super) fn gather(args: StartArgs) -> Result<Self, CliError> {
+        let inherit = inherit_here();
+        let_owner_in();
+        let (wait, exit_code_from) = (args.wait.clone(), args.exit_code_from.clone());
+        let trial = args.until_ready;
+        let typed = StartOptions::from(args);
+        let context = Context::here()?;
+        let project = Project::locate(&context.start_dir, &typed, &context.env)?;
+        let runtime = Runtime::new(runtime_dir(&context.env, &project.socket.path));
+        let tmo = std::env::current_exe().map_err(CliError::io("can't tell where tmo is"))?;
+        let wait = wait.as_deref().map(Readiness::read).transpose()?;
+        let daemonize = wait.is_some() || typed.daemonize(&context.env)?;
+        let timestamps = typed.show_timestamps(&context.env)?;
+        let (arguments, earlier) = (vec![], None);
+        Ok(Self {
+            typed,
+            context,
+            project,
+            runtime,
+            tmo,
+            inherit,
+            daemonize,
+            timestamps,
+            wait,
+            exit_code_from,
+            trial,
+            arguments,
+            earlier,
+        })
+    }
+
+    /// Resolve what is to be run and leave it where the guardian finds it; nothing if there is a
+    /// run to be adopted, which goes by its own plan.
+    fn prepare(&self) -> Result<Option<(Plan, PathBuf)>, CliError> {
+        if self.runtime.adoptable()? {
+            return Ok(None);
+        }
+        let (mut plan, mut warnings) = self.resolve_for(true)?;
+        warnings.extend(taken_ports(&plan));
+        tell_all(&warnings);
+        let (search, here) = (self.context.env.get("PATH"), &self.context.start_dir);
+        super::block_on(async { Ok(version::find(search, here).await?) })?;
+        plan.size = self.pane_size(&plan);
+        let path = self.runtime.fresh_plan_file();
+        let text = serde_json::to_vec(&plan).map_err(|e| CliError::Other(e.to_string()))?;
+        crate::pane::spec::replace(&path, &text).map_err(CliError::io(path.display()))?;
+        Ok(Some((plan, path)))
+    }
+
+    fn pane_size(&self, plan: &Plan) -> (u16, u16) {
+        let width = plan.name_width;
+        screen::pane_size(screen::stdin_size(), width, self.timestamps)
+    }
+
+    /// The run that clients ask.
+    pub(super) fn instance(&self) -> Instance {
+        Instance {
+            context: self.context.clone(),
+            socket: self.project.socket.clone(),
+            runtime: self.runtime.clone(),
+        }
+    }
+
+    /// A run is there already: wait for these, if that was asked for.
+    fn until_ready(&self, names: &[String]) -> Result<u8, CliError> {
+        let Some(ready) = self.wait.clone() else { return Ok(0) };
+        super::block_on(ready.wait(self.instance(), names)).map(|()| 0)
+    }
+
+    /// A view from where the last one was, or else from the first record of the run.
+    fn shown(&self, plan: Plan, (first, shown): (u64, Option<Position>), door: Door) -> Shown {
+        let first = Position { record: first, skip: 0 };
+        let dirs = Dirs::new(plan.log.dir.as_path(), Some(spill_dir(self.runtime.dir())));
+        // Nobody has come further than to the end: whoever began there would wait for ever.
+        let end = IndexReader::open(&dirs).len().unwrap_or(u64::MAX);
+        let shown = shown.filter(|place| place.record <= end);
+        Shown {
+            plan,
+            runtime: self.runtime.clone(),
+            tmo: self.tmo.clone(),
+            env: self.context.env.clone(),
+            timestamps: self.timestamps,
+            position: shown.unwrap_or(first).max(first),
+            door: Some(door),
+            early: None,
+            until: None,
+        }
+    }
+}
+
+/// Warn of these, one after the other.
+pub(super) fn tell_all(warnings: &[String]) {
+    for warning in warnings {
+        tell(warning);
+    }
+}
+
+/// Warn, but wait no more than a moment for a terminal that somebody has stopped: another start
+/// waits at the door meanwhile.
+fn tell(what: &dyn std::fmt::Display) {
+    let (told, heard) = std::sync::mpsc::sync_channel(1);
+    let text = what.to_string();
+    std::thread::spawn(move || {
+        super::warn(&text);
+        // Nobody may be waiting any more.
+        let _ = told.send(());
+    });
+    let _ = heard.recv_timeout(MOMENT);
+}

@@ -1,0 +1,214 @@
+//! What is to be run, by the files and the command line, read for the first time or again.
+
+use std::collections::BTreeMap;
+use std::ffi::{OsStr, OsString};
+use std::path::PathBuf;
+
+use super::{Start, tell, tell_all};
+use crate::cli::args::{self, Verb};
+use crate::cli::error::CliError;
+use crate::cli::ports;
+use crate::config::load::{Context, Loaded, find_program, why};
+use crate::config::{Env, Project, StartOptions};
+use crate::engine::runtime::Runtime;
+use crate::model::plan::{OnExit, Origin, Plan, ProcessPlan};
+use crate::model::text::OsText;
+use crate::plan::{self, Facts, Settings};
+use crate::sys::clock;
+use crate::view::screen;
+
+/// Finds a program by its name.
+pub(in crate::cli) type Find<'a> = dyn Fn(&OsStr) -> Option<PathBuf> + 'a;
+
+impl Start {
+    /// What the start of this run would gather now, in the environment that it was typed in.
+    pub(in crate::cli) fn again(plan: Plan, runtime: Runtime) -> Result<Self, CliError> {
+        let Some(origin) = plan.origin.clone() else {
+            let text = "this run was started by a version of tmo that can't reload; `tmo quit` and \
+                        `tmo start` begin a new one";
+            return Err(CliError::Other(text.to_owned()));
+        };
+        let arguments = origin.arguments.iter().map(|word| word.0.clone());
+        let parsed = args::parse(arguments).map_err(|error| CliError::Other(error.to_string()))?;
+        let Some(Verb::Start(args)) = parsed.verb else {
+            let text = "plan.json does not tell how this run was started".to_owned();
+            return Err(CliError::Other(text));
+        };
+        let mut env: BTreeMap<OsString, OsString> =
+            plan.env.iter().map(|(key, value)| (key.0.clone(), value.0.clone())).collect();
+        for (key, value) in &origin.from_files {
+            match value {
+                Some(value) => env.insert(key.0.clone(), value.0.clone()),
+                None => env.remove(&key.0),
+            };
+        }
+        let exit_code_from = args.exit_code_from.clone();
+        let typed = StartOptions::from(*args);
+        let context = Context::at(origin.dir.as_path().to_owned(), Env::of(env));
+        let project = Project::locate(&context.start_dir, &typed, &context.env)?;
+        Ok(Self {
+            typed,
+            context,
+            project,
+            runtime,
+            tmo: plan.tmo.as_path().to_owned(),
+            inherit: plan.inherit.clone(),
+            daemonize: true,
+            timestamps: false,
+            wait: None,
+            exit_code_from,
+            trial: false,
+            arguments: origin.arguments,
+            earlier: Some(plan),
+        })
+    }
+
+    /// What a reload reads again.
+    fn origin(&self, first_port: Option<u16>) -> Origin {
+        let text = |text: &OsStr| OsText::from(text.to_owned());
+        let set = self.context.env.set_by_files();
+        Origin {
+            dir: self.context.start_dir.as_path().into(),
+            arguments: self.arguments.clone(),
+            from_files: set.map(|(key, value)| (text(key), value.map(text))).collect(),
+            first_port,
+        }
+    }
+
+    /// What is to be run, and what is odd about it.
+    pub(in crate::cli) fn resolve(&self) -> Result<(Plan, Vec<String>), CliError> {
+        self.resolve_for(false)
+    }
+
+    /// The same; `keep` if it is to be run.
+    pub(super) fn resolve_for(&self, keep: bool) -> Result<(Plan, Vec<String>), CliError> {
+        let mut warnings = vec![];
+        let find = |name: &OsStr| find_program(&self.context, name);
+        match self.resolve_with(&find, &mut warnings, keep) {
+            Err(error @ CliError::Plan(_)) => {
+                tell_all(&warnings);
+                Err(error)
+            }
+            plan => Ok((plan?, warnings)),
+        }
+    }
+
+    /// The same, with programs found in this way; what is odd is told however it ends.
+    pub(in crate::cli) fn resolve_with(
+        &self,
+        find: &Find<'_>,
+        warnings: &mut Vec<String>,
+        keep: bool,
+    ) -> Result<Plan, CliError> {
+        let mut settings = Settings::of(&self.typed, &self.context.env)?;
+        let loaded = self.context.load(&self.typed)?;
+        let odd = settings.warnings(&loaded.procfile);
+        let undeclared = loaded.failures.warnings(&loaded.procfile);
+        let odd = loaded.procfile.warnings.iter().chain(&odd).chain(&undeclared);
+        warnings.extend(odd.map(ToString::to_string));
+        let mut plan = self.plan(&loaded, &mut settings, (find, keep))?;
+        if let Some(config) = &plan.tmux_config
+            && let Err(error) = std::fs::File::open(config.as_path())
+        {
+            let (config, why) = (config.as_path().display(), why(&error));
+            warnings.push(format!("the tmux configuration {config} can't be read: {why}"));
+        }
+        warnings.extend(plan::oddities(&loaded, &plan).iter().map(ToString::to_string));
+        self.choose(&mut plan)?;
+        if let Some(name) = &self.exit_code_from {
+            end_with(&mut plan, name)?;
+        }
+        if let Some(ready) = &self.wait {
+            let begin = plan.processes.iter().filter(|process| !process.waits);
+            ready.check(&begin.map(|process| process.name.clone()).collect::<Vec<_>>())?;
+        }
+        Ok(plan)
+    }
+
+    /// What a plan says beside what the user does.
+    pub(in crate::cli) fn facts<'a>(&self, find: &'a Find<'a>) -> Facts<'a> {
+        let now = clock::now_ns();
+        Facts {
+            run: format!("{}-{now:x}", self.project.instance),
+            started: now,
+            size: screen::DEFAULT_SIZE,
+            inherit: self.inherit.clone(),
+            tmo: self.tmo.clone(),
+            find,
+        }
+    }
+
+    fn plan(
+        &self,
+        loaded: &Loaded,
+        settings: &mut Settings,
+        (find, keep): (&Find<'_>, bool),
+    ) -> Result<Plan, CliError> {
+        if let Some(earlier) = &self.earlier {
+            settings.keep_lines(earlier.lines.clone());
+            // They are where they were found to be free.
+            let moved = earlier.origin.as_ref().and_then(|origin| origin.first_port);
+            if let Some(first) = moved {
+                settings.move_ports_to(first);
+            }
+            let plan = plan::resolve(&self.context, loaded, settings, self.facts(find))?;
+            return Ok(Plan { origin: Some(self.origin(moved)), ..plan });
+        }
+        let plan = plan::resolve(&self.context, loaded, settings, self.facts(find))?;
+        let plan = Plan { origin: Some(self.origin(None)), ..plan };
+        let (true, Some(asked)) = (self.typed.port_auto(&self.context.env)?, settings.first_port())
+        else {
+            return Ok(plan);
+        };
+        // One that has a port of its own keeps it, wherever the others go.
+        let own = |process: &ProcessPlan| {
+            let table = loaded.toml.table(process.name.entry());
+            table.is_some_and(|table| table.port.is_some())
+        };
+        let mut moving = plan.clone();
+        moving.processes.retain(|process| !own(process));
+        let first = ports::place(&self.context.env, &self.project, &moving, (asked, keep))?;
+        if first == asked {
+            return Ok(plan);
+        }
+        settings.move_ports_to(first);
+        let plan = plan::resolve(&self.context, loaded, settings, self.facts(find))?;
+        let plan = Plan { origin: Some(self.origin(Some(first))), ..plan };
+        if keep {
+            tell(&format!("ports: {}", ports::table(&plan)));
+        }
+        Ok(plan)
+    }
+
+    /// Let only those begin that were named, and what they wait for; the others can be started
+    /// later.
+    fn choose(&self, plan: &mut Plan) -> Result<(), CliError> {
+        let names = &self.typed.names;
+        if names.is_empty() {
+            return Ok(());
+        }
+        let known: Vec<_> = plan.processes.iter().map(|process| process.name.clone()).collect();
+        for name in names {
+            let gone = self.earlier.as_ref().is_some_and(|plan| {
+                plan.processes.iter().any(|process| process.name.matches(name))
+            });
+            if !gone && !plan.processes.iter().any(|process| process.is_meant(name)) {
+                return Err(CliError::unknown(name, &known));
+            }
+        }
+        plan::begin_with(plan, |process| names.iter().any(|word| process.is_meant(word)));
+        Ok(())
+    }
+}
+
+/// The run ends with this process.
+fn end_with(plan: &mut Plan, name: &str) -> Result<(), CliError> {
+    let known = |process: &&mut ProcessPlan| process.name.matches(name);
+    let Some(process) = plan.processes.iter_mut().find(known) else {
+        let names: Vec<_> = plan.processes.iter().map(|process| process.name.clone()).collect();
+        return Err(CliError::unknown(name, &names));
+    };
+    (process.on_exit, process.rules.restart) = (OnExit::StopAll, None);
+    plan.exit_code_from = Some(process.name.clone());
+    Ok(())
+}

@@ -1,0 +1,105 @@
+//! A stack of five to try things on: something before, in and after the main phase.
+
+use super::*;
+use crate::model::rules::{
+    Check, Liveness, Milestone, Need, Probe, Restart, RestartPolicy, Stage, Text,
+};
+
+pub(super) const DB: usize = 0;
+pub(super) const MIGRATE: usize = 1;
+pub(super) const API: usize = 2;
+pub(super) const WEB: usize = 3;
+pub(super) const CLEAN: usize = 4;
+pub(super) const NAMES: [&str; 5] = ["db", "migrate", "api", "web", "clean"];
+
+pub(super) fn check(probe: Probe, seconds: u64) -> Check {
+    Check { probe, timeout_ms: seconds * 1000, every_ms: 100 }
+}
+
+pub(super) fn port() -> Probe {
+    Probe::Port { host: "localhost".into(), port: 1 }
+}
+
+pub(super) fn log() -> Probe {
+    Probe::Log(Text { pattern: "up".into(), regex: false, any_case: true })
+}
+
+/// A database and a migration before all, an interface before a site, something that cleans up.
+pub(super) fn stack() -> Plan {
+    let mut plan = plan(&["db?", "migrate?", "api", "web?", "clean?"]);
+    let rules = |plan: &mut Plan, id: usize, change: &dyn Fn(&mut crate::model::rules::Rules)| {
+        change(&mut plan.processes[id].rules);
+    };
+    rules(&mut plan, DB, &|rules| {
+        rules.stage = Stage::Dependency;
+        rules.ready = vec![check(port(), 30)];
+        rules.restart = Some(RestartPolicy {
+            when: Restart::OnFailure,
+            max_failures: 3,
+            ..RestartPolicy::default()
+        });
+    });
+    rules(&mut plan, MIGRATE, &|rules| {
+        rules.stage = Stage::Dependency;
+        rules.ready = vec![check(Probe::Exit { code: 0 }, 20)];
+        let on = ProcName::new("db").unwrap();
+        rules.needs = vec![Need { on, until: Milestone::Ready }];
+    });
+    rules(&mut plan, API, &|rules| {
+        rules.ready = vec![check(log(), 10), check(Probe::Delay { ms: 1000 }, 10)];
+        rules.soft_codes = vec![75];
+        rules.restart = Some(RestartPolicy { when: Restart::Always, ..RestartPolicy::default() });
+        rules.live = Some(Liveness {
+            probe: port(),
+            timeout_ms: 1000,
+            every_ms: 1000,
+            failures: 2,
+            action: crate::model::rules::Action::Restart,
+        });
+    });
+    rules(&mut plan, WEB, &|rules| {
+        let on = ProcName::new("api").unwrap();
+        rules.needs = vec![Need { on, until: Milestone::Ready }];
+        rules.groups = vec!["front".into()];
+    });
+    rules(&mut plan, CLEAN, &|rules| rules.stage = Stage::Cleanup);
+    plan
+}
+
+impl World {
+    pub(super) fn word(&self, id: usize) -> &'static str {
+        self.machine.procs[id].word()
+    }
+
+    pub(super) fn words(&self) -> Vec<&'static str> {
+        (0..self.machine.procs.len()).map(|id| self.word(id)).collect()
+    }
+
+    pub(super) fn pass(&mut self, id: usize, check: usize) {
+        self.pass_alone(id, check);
+        self.settle();
+    }
+
+    pub(super) fn pass_alone(&mut self, id: usize, check: usize) {
+        let life = self.machine.procs[id].current_life();
+        self.input(Input::Passed(id, life, check));
+    }
+
+    pub(super) fn end(&mut self, id: usize, exit: Exit) {
+        assert!(self.shims[id].alive, "{} does not run", NAMES[id]);
+        self.shims[id].die(exit);
+        self.settle();
+    }
+
+    /// All of the stack runs and is ready.
+    pub(super) fn up() -> Self {
+        let mut world = Self::of(&stack());
+        world.settle();
+        world.pass(DB, 0);
+        world.end(MIGRATE, Exit::Code(0));
+        world.pass(API, 0);
+        world.wait(1);
+        assert_eq!(world.words(), ["running", "exited", "running", "running", "stopped"]);
+        world
+    }
+}

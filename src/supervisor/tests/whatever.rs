@@ -1,0 +1,180 @@
+//! Order, readiness and the end, whatever happens meanwhile.
+
+use proptest::prelude::*;
+
+use super::stack::*;
+use super::*;
+use crate::model::rules::FailureAction;
+use crate::supervisor::Ready;
+
+#[derive(Debug, Clone, Copy)]
+enum Step {
+    Turn(usize, bool),
+    Deliver(usize),
+    Pass(usize, usize),
+    Die(usize, u8),
+    Fail(usize, bool),
+    Look(usize),
+    Ask(usize, u8),
+    Wait(u64),
+    Resume,
+    Quit,
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    let id = 0usize..5;
+    prop_oneof![
+        8 => (id.clone(), any::<bool>()).prop_map(|(id, stops)| Step::Turn(id, stops)),
+        8 => id.clone().prop_map(Step::Deliver),
+        6 => (id.clone(), 0usize..2).prop_map(|(id, check)| Step::Pass(id, check)),
+        3 => (id.clone(), prop_oneof![Just(0), Just(0), any::<u8>()]).prop_map(|(id, c)| Step::Die(id, c)),
+        1 => (id.clone(), any::<bool>()).prop_map(|(id, stop)| Step::Fail(id, stop)),
+        1 => id.clone().prop_map(Step::Look),
+        4 => (id, 0u8..3).prop_map(|(id, verb)| Step::Ask(id, verb)),
+        2 => (0u64..20).prop_map(Step::Wait),
+        1 => Just(Step::Resume),
+        1 => Just(Step::Quit),
+    ]
+}
+
+impl World {
+    fn take(&mut self, step: &Step, asked: &mut u64) {
+        match *step {
+            Step::Turn(id, stops) => {
+                self.bring_up(id);
+                self.shims[id].act(stops);
+            }
+            Step::Deliver(id) => _ = self.deliver(id),
+            Step::Pass(id, check) => {
+                let life = self.machine.procs[id].current_life();
+                self.input(Input::Passed(id, life, check));
+            }
+            Step::Die(id, code) => {
+                if self.shims[id].alive {
+                    self.shims[id].die(Exit::Code(code));
+                }
+            }
+            Step::Fail(id, stop) => {
+                let action = if stop { FailureAction::Break } else { FailureAction::Restart };
+                let life = self.machine.procs[id].current_life();
+                self.input(Input::Failing(id, life, action, "x".into()));
+            }
+            Step::Look(id) => {
+                let life = self.machine.procs[id].current_life();
+                self.input(Input::Looked(id, life, Some("x".into())));
+            }
+            Step::Ask(id, verb) => {
+                *asked += 1;
+                let names = names(&[NAMES[id]]);
+                self.ask(
+                    *asked,
+                    match verb {
+                        0 => Request::Start { names },
+                        1 => Request::Stop { names },
+                        _ => Request::Restart { names },
+                    },
+                );
+            }
+            Step::Wait(seconds) => {
+                self.now += seconds * 1_000_000_000;
+                self.input(Input::Alarm);
+            }
+            Step::Resume => {
+                // As after it was written and read.
+                let text = serde_json::to_string(&self.machine).unwrap();
+                let mut machine: Supervisor = serde_json::from_str(&text).unwrap();
+                machine.attach(&stack());
+                // Those who ask are on other connections.
+                machine.tickets = std::mem::take(&mut self.machine.tickets);
+                assert_eq!(machine, self.machine.clone().with(&machine));
+                self.machine = machine;
+                for effect in self.machine.resume(self.now) {
+                    self.effect(effect);
+                }
+            }
+            Step::Quit => {
+                *asked += 1;
+                self.ask(*asked, Request::Quit);
+            }
+        }
+    }
+
+    /// Let time pass until it changes nothing any more; what should end by itself does.
+    fn come_to_rest(&mut self) {
+        for _ in 0..200 {
+            self.settle();
+            for id in [MIGRATE, CLEAN] {
+                if self.shims[id].alive {
+                    self.shims[id].die(Exit::Code(0));
+                }
+            }
+            self.settle();
+            match self.machine.next_due() {
+                Some(due) => {
+                    self.now = self.now.max(due);
+                    self.input(Input::Alarm);
+                }
+                None => return,
+            }
+        }
+        panic!("it never comes to rest: {:#?}", self.machine);
+    }
+}
+
+impl Supervisor {
+    /// The same with the waiting clients of another.
+    fn with(mut self, other: &Self) -> Self {
+        self.tickets.clone_from(&other.tickets);
+        self
+    }
+}
+
+proptest! {
+    #[test]
+    fn nobody_waits_for_ever_and_nobody_is_first_out_of_turn(
+        steps in proptest::collection::vec(step(), 0..80),
+    ) {
+        let mut world = World::of(&stack());
+        let mut asked = 0;
+        for step in steps {
+            let began: Vec<_> = world.shims.iter().map(|shim| shim.begun).collect();
+            world.take(&step, &mut asked);
+            for (id, began) in began.into_iter().enumerate() {
+                let proc = &world.machine.procs[id];
+                if began == 0 && world.shims[id].alive && id != CLEAN {
+                    prop_assert!(!proc.held, "{} runs out of turn", NAMES[id]);
+                }
+            }
+            if matches!(world.machine.course, Course::Done { .. }) {
+                break;
+            }
+        }
+        world.come_to_rest();
+        if world.machine.course == Course::Keep {
+            for (id, proc) in world.machine.procs.iter().enumerate() {
+                let runs = matches!(proc.phase, Phase::Running { life, .. } if life == proc.life);
+                match proc.goal {
+                    Goal::Run => prop_assert!(
+                        runs || proc.held && world.machine.blockers(id).next().is_some(),
+                        "{proc:?}"
+                    ),
+                    Goal::Stop => prop_assert!(!proc.alive(), "{proc:?}"),
+                }
+                // Nothing that is waited for is hopeless, and it is waited for by nobody's fault.
+                for on in world.machine.blockers(id) {
+                    let other = &world.machine.procs[on];
+                    prop_assert!(other.alive() || other.held, "{} for {}", NAMES[id], NAMES[on]);
+                    prop_assert!(!matches!(other.ready, Ready::No { .. }), "{other:?}");
+                }
+            }
+            asked += 1;
+            world.ask(asked, Request::Quit);
+            world.come_to_rest();
+        }
+        prop_assert_eq!(world.finished.len(), 1, "{:#?}", world.machine);
+        prop_assert!(world.machine.procs.iter().all(|p| !p.alive()));
+        let mut tickets: Vec<u64> = world.answers.iter().map(|(ticket, _)| *ticket).collect();
+        tickets.sort_unstable();
+        prop_assert_eq!(tickets, (1..=asked).collect::<Vec<_>>(), "each asked once, each answered once");
+    }
+}
