@@ -13,7 +13,8 @@ use super::watchers;
 use crate::backend::tmux::TmuxError;
 use crate::backend::tmux::server::{Listed, Survey};
 use crate::pane::spec::Want;
-use crate::supervisor::{Input, Pane, ProcId};
+use crate::plan;
+use crate::supervisor::{Goal, Input, Pane, ProcId};
 use crate::sys;
 
 /// How long a shim may take to come up.
@@ -22,6 +23,10 @@ const SHIM_PATIENCE: Duration = Duration::from_secs(10);
 /// So often a server that is asked for panes may turn out to be just ending, where it was started by
 /// another supervisor, which was killed.
 const MOST_LOST: u32 = 5;
+
+/// So many panes are asked for at once while others run already: tmux reads nothing of what they
+/// print until it has opened all that one call asks for.
+const AT_ONCE: usize = 4;
 
 impl Engine {
     /// Write the specs (nothing is to run yet), make the bells, ask tmux for the panes.
@@ -41,7 +46,9 @@ impl Engine {
         }
     }
 
-    fn ask_for_panes(&mut self, ids: Vec<ProcId>) {
+    fn ask_for_panes(&mut self, mut ids: Vec<ProcId>) {
+        let (first, adopted) = (self.saved.tmux.is_none(), self.adopted);
+        let at_first = self.in_turn(&mut ids);
         let opening =
             |&id: &ProcId| (self.plan.processes[id].name.clone(), self.panes[id].paths.spec());
         let openings: Vec<_> = ids.iter().map(opening).collect();
@@ -49,7 +56,6 @@ impl Engine {
             .iter()
             .map(|&id| (self.panes[id].pane.clone(), self.panes[id].sink == Sink::Up))
             .collect();
-        let (first, adopted) = (self.saved.tmux.is_none(), self.adopted);
         let (tmux, queue) = (self.tmux.clone(), self.queue.clone());
         self.opening += ids.len();
         for &id in &ids {
@@ -60,13 +66,23 @@ impl Engine {
                 let mut tries = if adopted { MOST_LOST } else { 1 };
                 loop {
                     tries -= 1;
-                    match tmux.start(&openings).await {
+                    match tmux.start(&openings[..at_first]).await {
                         // A supervisor that was killed had asked for it just before.
                         Err(error) if error.is_duplicate() && adopted => break,
                         // Its client was killed with it, and the server has ended for want of a
                         // session.
                         Err(error) if error.is_lost() && tries > 0 => {}
-                        result => return queue.push(Event::Opened(ids, result)),
+                        Err(error) => return queue.push(Event::Opened(ids, Err(error))),
+                        Ok(survey) => {
+                            let later = ids.split_off(at_first);
+                            queue.push(Event::Opened(ids, Ok(survey)));
+                            let more = openings[at_first..].chunks(AT_ONCE);
+                            for (ids, openings) in later.chunks(AT_ONCE).zip(more) {
+                                let result = tmux.open(openings).await;
+                                queue.push(Event::Opened(ids.to_vec(), result));
+                            }
+                            return;
+                        }
                     }
                 }
             }
@@ -78,6 +94,18 @@ impl Engine {
                 queue.push(Event::Opened(vec![id], result));
             }
         });
+    }
+
+    /// Sort these by when they have their turn; returns how many of them make the beginning.
+    fn in_turn(&self, ids: &mut [ProcId]) -> usize {
+        let procs = &self.saved.supervisor.procs;
+        let begins = |id: &ProcId| procs[*id].goal == Goal::Run && !procs[*id].held;
+        let count = ids.iter().filter(|id| begins(id)).count();
+        if count < ids.len() {
+            let steps = plan::order(&self.plan);
+            ids.sort_by_key(|id| (!begins(id), steps.get(*id).map(|step| step.turn)));
+        }
+        count.max(AT_ONCE).min(ids.len())
     }
 
     fn prepare(&mut self, id: ProcId) -> Result<(), String> {
@@ -106,9 +134,10 @@ impl Engine {
             && self.saved.tmux.as_ref().is_none_or(|tmux| tmux.pid != survey.pid)
         {
             self.watch_tmux(survey.pid, &survey.socket);
-            if self.finish.is_none() {
-                self.source_user_config();
-            }
+            self.config_due = true;
+        }
+        if self.opening == 0 && std::mem::take(&mut self.config_due) && self.finish.is_none() {
+            self.source_user_config();
         }
         for &id in ids {
             self.read(id);

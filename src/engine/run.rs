@@ -222,6 +222,7 @@ fn build(runtime: &Runtime) -> Result<(Engine, bool), RunError> {
         next_ticket: 1,
         views: 0,
         opening: 0,
+        config_due: false,
         adopted: adopting,
         finish: None,
         settled: None,

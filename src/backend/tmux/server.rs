@@ -158,6 +158,14 @@ impl Tmux {
         self.surveyed(&groups).await
     }
 
+    /// A window and a pipe for each of these more, on the server that was started.
+    pub async fn open(&self, openings: &[Opening]) -> Result<Survey, TmuxError> {
+        let _one = self.opening.lock().await;
+        let mut groups: Vec<_> = openings.iter().map(|o| self.window(o, false, &[])).collect();
+        groups.push(self.ask_survey());
+        self.surveyed(&groups).await
+    }
+
     /// The server, if it runs.
     pub async fn survey(&self) -> Result<Survey, TmuxError> {
         self.surveyed(&[self.ask_survey()]).await
