@@ -49,8 +49,6 @@ pub(super) struct Engine {
     pub(super) views: u32,
     /// How many panes tmux was asked to open and has not answered yet.
     pub(super) opening: usize,
-    /// The user's configuration of tmux is to be read once all these are there.
-    pub(super) config_due: bool,
     /// The run was there before this supervisor.
     pub(super) adopted: bool,
     pub(super) finish: Option<u8>,

@@ -133,11 +133,8 @@ impl Engine {
         if let Ok(survey) = result
             && self.saved.tmux.as_ref().is_none_or(|tmux| tmux.pid != survey.pid)
         {
+            self.saved.config_due = true;
             self.watch_tmux(survey.pid, &survey.socket);
-            self.config_due = true;
-        }
-        if self.opening == 0 && std::mem::take(&mut self.config_due) && self.finish.is_none() {
-            self.source_user_config();
         }
         for &id in ids {
             self.read(id);
@@ -222,8 +219,15 @@ impl Engine {
         }
     }
 
-    /// Once all panes are there the user's configuration can't cost any of them its output.
-    fn source_user_config(&self) {
+    /// Have tmux read the user's configuration, once: it can't cost any pane its output when all of
+    /// them are there.
+    pub(super) fn read_user_config(&mut self) {
+        let ready = self.saved.config_due && self.saved.tmux.is_some() && self.opening == 0;
+        if !ready || self.finish.is_some() {
+            return;
+        }
+        self.saved.config_due = false;
+        self.save();
         let tmux = self.tmux.clone();
         tokio::task::spawn_local(async move {
             if let Err(error) = tmux.source_user_config().await {

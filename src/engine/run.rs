@@ -222,7 +222,6 @@ fn build(runtime: &Runtime) -> Result<(Engine, bool), RunError> {
         next_ticket: 1,
         views: 0,
         opening: 0,
-        config_due: false,
         adopted: adopting,
         finish: None,
         settled: None,
@@ -348,6 +347,7 @@ impl Engine {
                 }
             }
             self.carry_out();
+            self.read_user_config();
             self.ask_around();
             self.publish();
             self.tell_running(news);

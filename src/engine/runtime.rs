@@ -39,6 +39,9 @@ pub struct Saved {
     pub supervisor: Supervisor,
     /// The tmux server.
     pub tmux: Option<TmuxServer>,
+    /// The user's configuration is still to be read by it.
+    #[serde(default)]
+    pub config_due: bool,
     /// The first record of this run in the index.
     pub first_record: u64,
     /// Since when no view has been attached, nanoseconds since the epoch.
@@ -328,6 +331,7 @@ impl Saved {
             keeper: Self::own_id(),
             supervisor,
             tmux: None,
+            config_due: false,
             first_record,
             headless_since: None,
         }

@@ -1,5 +1,6 @@
 //! tmux as people have set it up, use it by hand, break it, or do not have it.
 
+use std::fmt::Write as _;
 use std::os::unix::fs::PermissionsExt as _;
 
 use crate::harness::{World, eventually, procs};
@@ -60,6 +61,36 @@ fn hooks_of_the_user_cost_nothing() {
          set -g @sourced yes\n",
         true,
     );
+}
+
+#[test]
+fn a_configuration_is_read_only_when_all_windows_are_there() {
+    const NAMES: [&str; 9] = ["a", "b", "c", "d", "e", "f", "g", "h", "i"];
+    let mut procfile =
+        "first: until [ -e go ]; do sleep 0.02; done; echo up; exec sleep 1000\n".to_owned();
+    let mut toml = "[process.first]\nready = { log = \"^up$\" }\n".to_owned();
+    for name in NAMES {
+        writeln!(procfile, "{name}: echo hello; exec sleep 1000").unwrap();
+        writeln!(toml, "[process.{name}]\ndepends_on = [\"first\"]").unwrap();
+    }
+    let world = World::new(&procfile);
+    world.write("tmo.toml", &toml);
+    let config = "set-hook -g after-new-window 'kill-window'\nset -g @sourced yes\n";
+    std::fs::write(world.home().join(".tmux.conf"), config).unwrap();
+    let view = world.start([""; 0]);
+    world.wait_state("first", "running");
+    eventually("the configuration is there", || {
+        (world.tmux(["show-options", "-gqv", "@sourced"]) == "yes\n").then_some(())
+    });
+    world.write("go", "");
+    for name in NAMES {
+        view.shows(&format!("{name}      | hello\n"));
+    }
+    let windows = world.tmux(["list-windows", "-a"]);
+    assert_eq!(windows.lines().count(), 10, "{windows}");
+    assert!(!view.log().contains("window"), "{}", view.log());
+    world.ok(["quit"]);
+    world.wait_empty();
 }
 
 #[test]
