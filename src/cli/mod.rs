@@ -39,6 +39,7 @@ mod start;
 mod table;
 mod terminal;
 mod trial;
+mod usage;
 mod view;
 mod wait;
 mod why;
@@ -76,7 +77,7 @@ pub fn run(arguments: Vec<OsString>) -> u8 {
     };
     let args = match args {
         Ok(args) => args,
-        Err(error) => return explain(&error),
+        Err(error) => return explain(&error, &arguments),
     };
     parts::log_to_stderr();
     // As it is: what processes printed is passed on byte for byte.
@@ -139,7 +140,7 @@ fn act(args: Args, typed: Vec<OsString>, out: &mut dyn Write) -> Result<u8, CliE
 }
 
 /// Help or the version that was asked for, or what is wrong with the command line.
-fn explain(error: &clap::Error) -> u8 {
+fn explain(error: &clap::Error, typed: &[OsString]) -> u8 {
     let persona = Persona::here();
     if let (Persona::Overmind, ErrorKind::InvalidSubcommand) = (persona, error.kind()) {
         let named = error.get(ContextKind::InvalidSubcommand).map(ToString::to_string);
@@ -147,18 +148,18 @@ fn explain(error: &clap::Error) -> u8 {
         let _ = writeln!(io::stderr(), "No help topic for '{}'", named.unwrap_or_default());
         return NO_TOPIC;
     }
-    // Nobody is there to be told that nobody can be told.
-    let _ = if error.use_stderr() {
-        // Every complaint begins with the name of the program.
-        let name = format!("{}:", persona.name());
-        let text = error.render().ansi().to_string().replacen("error:", &name, 1);
-        anstream::stderr().write_all(persona.speak(&text).as_bytes())
-    } else if error.kind() == ErrorKind::DisplayVersion && persona == Persona::Overmind {
-        writeln!(anstream::stdout(), "{OVERMIND_VERSION} (tmo {})", env!("CARGO_PKG_VERSION"))
+    if error.use_stderr() {
+        warn(&usage::complaint(error, typed));
     } else {
-        let text = persona.speak(&error.render().ansi().to_string());
-        anstream::stdout().write_all(text.as_bytes())
-    };
+        let version = error.kind() == ErrorKind::DisplayVersion && persona == Persona::Overmind;
+        let text = if version {
+            format!("{OVERMIND_VERSION} (tmo {})\n", env!("CARGO_PKG_VERSION"))
+        } else {
+            persona.speak(&error.render().ansi().to_string())
+        };
+        // Nobody is there to be told that nobody can be told.
+        let _ = anstream::stdout().write_all(text.as_bytes());
+    }
     u8::try_from(error.exit_code()).unwrap_or(2)
 }
 
