@@ -1,8 +1,10 @@
 #!/usr/bin/env bash
 # What supervision adds, by the times in the log itself: from a line to the word that its process is
 # ready, from an end to the first line of the successor (less the delay that was asked for), and a
-# chain of ten levels of five processes each, over what the processes take themselves; the last
-# beside process-compose where that is on PATH. Needs python3; `cargo build --release` comes first.
+# chain of ten levels of five processes each, over what the processes take themselves. Restarts
+# without a delay are measured by the processes' own clock, beside supervisord and pm2, and the chain
+# beside process-compose, where these are on PATH (`benches/peers.sh` installs what it can).
+# Needs python3; `cargo build --release` comes first.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
@@ -71,7 +73,74 @@ printf '[process.p]\nrestart = { policy = "always", delay = "50ms", max_failures
 printf 'end to successor       '
 differences restart
 
+# A process that notes when it begins and when it ends, and fails.
+lives=60
+program=$world/fails
+cat >"$program" <<PROGRAM
+#!$BASH
+echo "\$EPOCHREALTIME" >>$world/times
+echo "\$EPOCHREALTIME" >>$world/times
+exit 1
+PROGRAM
+chmod +x "$program"
+# Wait until it has had all its lives; what lies between them, in milliseconds.
+between() {
+    for _ in $(seq 1200); do
+        [[ $(wc -l <"$world/times") -ge $((2 * lives)) ]] && break
+        sleep 0.05
+    done
+    python3 - "$1" "$world/times" "$lives" <<'PYTHON'
+import statistics, sys
+name, path, lives = sys.argv[1:]
+times = [float(line.replace(",", ".")) for line in open(path)][:2 * int(lives)]
+between = sorted(1000 * (begin - end) for end, begin in zip(times[1::2], times[2::2]))
+print(f"{name:22} {len(between):5} times   median {statistics.median(between):6.2f} ms   "
+      f"highest {between[-1]:6.2f} ms")
+PYTHON
+    : >"$world/times"
+}
+: >"$world/times"
+echo 'end to begin, by the processes themselves, no delay'
+printf 'p: exec %s\nstay: exec sleep 1000\n' "$program" >Procfile
+printf '[process.p]\nrestart = { policy = "always", delay = "0s", max_failures = %s }\n' "$lives" >tmo.toml
+"$tmo" start -D >/dev/null
+between tmo
+"$tmo" quit || true
+if command -v supervisord >/dev/null && command -v supervisorctl >/dev/null; then
+    cat >supervisord.conf <<CONF
+[unix_http_server]
+file=$world/supervisor.sock
+[supervisord]
+pidfile=$world/supervisor.pid
+logfile=/dev/null
+logfile_maxbytes=0
+[rpcinterface:supervisor]
+supervisor.rpcinterface_factory=supervisor.rpcinterface:make_main_rpcinterface
+[supervisorctl]
+serverurl=unix://$world/supervisor.sock
+[program:p]
+command=$program
+autorestart=true
+startsecs=0
+stdout_logfile=NONE
+CONF
+    supervisord -c supervisord.conf >/dev/null 2>&1
+    between supervisord
+    supervisorctl -c supervisord.conf shutdown >/dev/null
+else
+    echo 'supervisord is not on PATH'
+fi
+if command -v pm2 >/dev/null; then
+    export PM2_HOME=$world/pm2
+    pm2 start "$program" --name p --interpreter none --max-restarts $((lives + 5)) >/dev/null 2>&1
+    between pm2
+    pm2 kill >/dev/null 2>&1
+else
+    echo 'pm2 is not on PATH'
+fi
+
 rm Procfile tmo.toml
+"$tmo" logs --clear >/dev/null 2>&1 || true
 echo 'version: "0.5"' >process-compose.yaml
 echo 'processes:' >>process-compose.yaml
 for level in $(seq 10); do
