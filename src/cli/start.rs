@@ -16,6 +16,7 @@ use super::ports::{self, taken_ports};
 use super::print_config;
 use super::progress::Progress;
 use super::trial::Trial;
+use super::troubles;
 use super::view::{self, Shown, Until};
 use super::wait::Readiness;
 use crate::backend::tmux::version;
@@ -145,7 +146,7 @@ fn begin(args: StartArgs, typed: Vec<OsString>, out: &mut dyn Write) -> Result<u
         }
         match begun? {
             Begun::Shown(shown) => return view::show(*shown),
-            Begun::Daemon => return Ok(0),
+            Begun::Daemon(code) => return Ok(code),
             Begun::Overtaken => {}
         }
     }
@@ -153,7 +154,8 @@ fn begin(args: StartArgs, typed: Vec<OsString>, out: &mut dyn Write) -> Result<u
 
 enum Begun {
     Shown(Box<Shown>),
-    Daemon,
+    /// In the background, with this exit code.
+    Daemon(u8),
     /// Somebody else started it at the same moment.
     Overtaken,
 }
@@ -452,7 +454,7 @@ impl Start {
         waited?;
         drop(door);
         super::print(out, farewell.as_bytes())?;
-        Ok(Begun::Daemon)
+        Ok(Begun::Daemon(troubles::skipped(&self.instance(), &plan)))
     }
 
     /// The run that clients ask.
