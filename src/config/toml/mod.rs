@@ -81,9 +81,20 @@ pub fn parse(text: &str, file: &str) -> Result<TmoToml, TomlError> {
 pub fn read(text: &str, file: &str) -> Result<(TmoToml, Mistakes), TomlError> {
     let source = Source::new(text, file);
     let mut mistakes = Mistakes::default();
-    let (document, errors) = DeTable::parse_recoverable(text);
+    let (document, mut errors) = DeTable::parse_recoverable(text);
+    errors.sort_by_key(|error| error.span().unwrap_or_default().start);
+    let mut last = None;
     for error in errors {
-        mistakes.add(error.span().unwrap_or_default(), error.message());
+        let span = error.span().unwrap_or_default();
+        // What comes of it further on in the same line is told by nobody.
+        if last.replace(source.line(&span)) == Some(source.line(&span)) {
+            continue;
+        }
+        if text.get(span.start..).is_some_and(|rest| rest.starts_with(':')) {
+            mistakes.add(span, "in TOML a key is followed by `=`, and a table is `[name]`");
+        } else {
+            mistakes.add(span, error.message());
+        }
     }
     // What a broken file says further on can't be told.
     mistakes.clone().into_result(&source)?;
