@@ -36,6 +36,20 @@ fn one_that_is_asked_for_later_and_skipped_ends_no_run() {
 }
 
 #[test]
+fn an_unknown_group_is_told_with_those_there_are() {
+    let mut plan = plan(&["db", "web"]);
+    for process in &mut plan.processes {
+        process.rules.groups = vec!["front".into(), "all".into()];
+    }
+    let mut world = World::of(&plan);
+    world.ask(1, Request::Stop { names: names(&["@nosuch"]) });
+    let unknown = world.answers[0].1.unknown.clone().unwrap();
+    assert_eq!(unknown.known, ["@all", "@front"]);
+    world.ask(2, Request::Stop { names: names(&["nosuch"]) });
+    assert_eq!(world.answers[1].1.unknown.clone().unwrap().known, ["db", "web"]);
+}
+
+#[test]
 fn a_start_of_which_nothing_can_begin_has_failed() {
     let mut plan = plan(&["db?", "web"]);
     plan.processes[0].rules.stage = Stage::Dependency;
