@@ -88,13 +88,22 @@ fn table(processes: &[Process<'_>]) -> String {
     lines.join("\n") + "\n"
 }
 
+/// One of several, so that it is seen where it ends.
+fn word(text: &str) -> String {
+    if text.is_empty() || text.contains(char::is_whitespace) {
+        format!("\"{text}\"")
+    } else {
+        text.to_owned()
+    }
+}
+
 /// A value as it might stand in a `tmo.toml`.
 fn shown(value: &Value) -> String {
     match value {
         Value::Null => "none".to_owned(),
         Value::String(text) => text.clone(),
         Value::Array(items) if items.iter().all(|item| !item.is_object()) => {
-            items.iter().map(shown).collect::<Vec<_>>().join(" ")
+            items.iter().map(|item| word(&shown(item))).collect::<Vec<_>>().join(" ")
         }
         Value::Bool(_) | Value::Number(_) | Value::Array(_) | Value::Object(_) => value.to_string(),
     }
