@@ -90,7 +90,7 @@ pub fn read(text: &str, file: &str) -> Result<(TmoToml, Mistakes), TomlError> {
         if last.replace(source.line(&span)) == Some(source.line(&span)) {
             continue;
         }
-        if text.get(span.start..).is_some_and(|rest| rest.starts_with(':')) {
+        if is_yaml(text, span.start) {
             mistakes.add(span, "in TOML a key is followed by `=`, and a table is `[name]`");
         } else {
             mistakes.add(span, error.message());
@@ -111,6 +111,15 @@ pub fn read(text: &str, file: &str) -> Result<(TmoToml, Mistakes), TomlError> {
         source,
     };
     Ok((toml, mistakes))
+}
+
+/// Whether a line is written as YAML has it, as far as this place or just there.
+fn is_yaml(text: &str, at: usize) -> bool {
+    let Some((before, behind)) = text.split_at_checked(at) else { return false };
+    let line = before.rsplit('\n').next().unwrap_or_default();
+    let key = line.split(':').next().unwrap_or_default();
+    let plain = key.trim().chars().all(|c| c.is_ascii_alphanumeric() || "_-".contains(c));
+    plain && !key.trim().is_empty() && (line.len() > key.len() || behind.starts_with(':'))
 }
 
 fn processes(view: View<'_, '_>, mistakes: &mut Mistakes) -> Vec<(Spanned<String>, ProcessTable)> {

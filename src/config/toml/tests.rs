@@ -207,6 +207,8 @@ const MISTAKES: &[(&str, &str)] = &[
         "[log]\ntotal = -1\n",
         "2:9: `total` must be a size such as \"64MiB\", or a number of bytes, not -1",
     ),
+    ("  command: x\n", "1:10: in TOML a key is followed by `=`, and a table is `[name]`"),
+    ("web:\n", "1:4: in TOML a key is followed by `=`, and a table is `[name]`"),
     ("command: x\n", "1:8: in TOML a key is followed by `=`, and a table is `[name]`"),
     (
         "[process.web]\nport = \"5432\"\n",
