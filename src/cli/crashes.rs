@@ -243,7 +243,8 @@ pub(super) fn causes(causes: &[Cause], color: bool) -> String {
     text
 }
 
-fn strong(text: &str, color: bool) -> String {
+/// A text that stands out.
+pub(super) fn strong(text: &str, color: bool) -> String {
     if color { format!("\x1b[1m{text}\x1b[0m") } else { text.to_owned() }
 }
 

@@ -39,6 +39,7 @@ mod start;
 mod table;
 mod terminal;
 mod trial;
+mod troubles;
 mod usage;
 mod view;
 mod wait;

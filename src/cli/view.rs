@@ -111,6 +111,8 @@ enum Next {
 /// Show the run until it ends; returns its exit code.
 pub(super) fn show(mut shown: Shown) -> Result<u8, CliError> {
     let mut outlet = Outlet::open(shown.job()?)?;
+    // Behind a trial everything is stopped.
+    let goes_on = shown.until.as_ref().is_some_and(|until| !until.farewell.is_empty());
     super::block_on(async {
         let end = match shown.follow(&mut outlet).await? {
             Ending::Over(end, None) => end,
@@ -136,7 +138,9 @@ pub(super) fn show(mut shown: Shown) -> Result<u8, CliError> {
                 return match came {
                     Ok(farewell) => super::print(&mut std::io::stdout(), farewell.as_bytes()),
                     Err(error) => {
-                        super::warn(&"what runs goes on; `tmo quit` ends it");
+                        if goes_on {
+                            super::warn(&"what runs goes on; `tmo quit` ends it");
+                        }
                         Err(error)
                     }
                 };

@@ -12,11 +12,12 @@ use super::error::CliError;
 use super::instance::{Instance, Server};
 use super::log::Source;
 use super::logs::index_of;
+use super::troubles::{Trouble, Troubles, held_up};
 use crate::control::handle::Culprit;
 use crate::control::lock;
 use crate::crash::record::examine_in;
 use crate::crash::store::{self, Found};
-use crate::crash::{Cause, Certainty, CrashInput, CrashReport, Facts, Kind, Lived, Log, Trigger};
+use crate::crash::{Cause, CrashInput, CrashReport, Facts, Lived, Log, Trigger};
 use crate::journal::cursor::{Cursor, Filter};
 use crate::journal::query::tail;
 use crate::journal::record::EVENTS;
@@ -103,37 +104,15 @@ struct Ended {
     #[serde(default)]
     run: String,
     culprit: Option<Culprit>,
+    #[serde(skip)]
+    troubles: Troubles,
 }
+
+/// A report, and the file that it is in.
+type Told = (CrashReport, Option<PathBuf>);
 
 /// States of something that has ended by itself, or was ended because it had failed.
 const ENDED: [&str; 4] = ["exited", "broken", "error", "restarting"];
-
-/// Why something that has not ended is not as it should be, if it is not.
-fn held_up(process: &ProcessState, state: &State) -> Option<Cause> {
-    let known = |text: &str| {
-        let names = state.processes.iter().map(|other| other.name.as_str());
-        let mut named = names.filter(|name| text.starts_with(&format!("{name} ")));
-        named.next_back().map(str::to_owned)
-    };
-    let skipped = process.reason.as_deref().and_then(|reason| reason.strip_prefix("skipped: "));
-    let (kind, text, of) = if let Some(why) = skipped {
-        (Kind::DependencyNotReady, why.to_owned(), known(why))
-    } else if let Some(reason) = &process.reason {
-        (Kind::Other, reason.clone(), None)
-    } else if let Some(why) = process.not_ready.as_ref().filter(|_| process.state == "running") {
-        (Kind::ReadinessTimedOut, format!("it did not become ready: {why}"), None)
-    } else {
-        let first = process.awaits.first()?.to_string();
-        let names: Vec<_> = process.awaits.iter().map(ToString::to_string).collect();
-        (Kind::DependencyNotReady, format!("it waits for {}", names.join(", ")), Some(first))
-    };
-    let next = match of {
-        Some(name) => format!("tmo why {name}"),
-        None => format!("tmo logs {}", process.name),
-    };
-    let (certainty, next) = (Certainty::Certain, Some(next));
-    Some(Cause { kind, certainty, text, evidence: None, place: None, next })
-}
 
 impl<'a> Case<'a> {
     fn new(
@@ -177,6 +156,11 @@ impl<'a> Case<'a> {
             let process = asked.iter().find(|process| process.name == report.process_name);
             return Ok(Some(self.answer((report, Some(found.path.clone())), process.copied())));
         }
+        if let (Some(_), [process]) = (name, &asked[..])
+            && let Some(found) = self.just_failed(process, &state.run)?
+        {
+            return Ok(Some(self.answer(found, Some(process))));
+        }
         let stopped = asked.iter().find(|process| process.state == "stopped" && name.is_some());
         let Some(process) = stopped else { return Ok(None) };
         let found = self.last_end(&process.name, &state.run, Some(Trigger::Asked))?;
@@ -185,17 +169,25 @@ impl<'a> Case<'a> {
 
     /// When nothing runs: who ended everything, or the newest crash.
     fn afterwards(&self, name: Option<&str>) -> Result<Option<Answer>, CliError> {
-        let ended = self.ended()?;
-        let (run, culprit) =
-            ended.map_or((String::new(), None), |ended| (ended.run, ended.culprit));
+        let (run, culprit, troubles) = self.ended()?.map_or_else(
+            || (String::new(), None, Troubles::default()),
+            |ended| (ended.run, ended.culprit, ended.troubles),
+        );
         let Some(name) = name else {
             if let Some(culprit) = culprit {
                 let found = self.last_end(&culprit.name, &run, None)?;
                 return Ok(found.map(|found| self.answer(found, None)));
             }
             let newest = super::crashes::newest(&self.reports);
+            let of_run = newest.as_ref().is_some_and(|(report, _)| report.tmo.run == run);
+            if let Some(trouble) = troubles.first().filter(|_| !of_run) {
+                return Ok(Some(self.gave_up(trouble)));
+            }
             return Ok(newest.map(|(report, path)| self.answer((report, Some(path)), None)));
         };
+        if let Some(trouble) = troubles.of(name) {
+            return Ok(Some(self.gave_up(trouble)));
+        }
         let streams = self.source.streams.iter();
         let named: Vec<_> = streams.map(|stream| stream.name.clone()).collect();
         let mut last = vec![];
@@ -218,13 +210,26 @@ impl<'a> Case<'a> {
         Ok(found.map(|found| self.answer(found, None)))
     }
 
+    /// The life before the present one, if it failed: there may be no report yet, or there is none
+    /// because it fails again and again.
+    fn just_failed(&self, process: &ProcessState, run: &str) -> Result<Option<Told>, CliError> {
+        let last = self.log.last_ended(&process.name).map_err(unreadable)?;
+        let Some((lived, place)) = last.filter(|_| process.lives > 1) else { return Ok(None) };
+        let failed = self.log.failed_of(&process.name, &lived, &place).map_err(unreadable)?;
+        let stopped = self.log.was_stopped(&process.name, &lived, &place).map_err(unreadable)?;
+        if failed.is_none() && (stopped || lived.exit.success()) {
+            return Ok(None);
+        }
+        self.last_end(&process.name, run, None)
+    }
+
     /// The report of the last end of a process, from its file or made of the journal.
     fn last_end(
         &self,
         name: &ProcName,
         run: &str,
         trigger: Option<Trigger>,
-    ) -> Result<Option<(CrashReport, Option<PathBuf>)>, CliError> {
+    ) -> Result<Option<Told>, CliError> {
         let last = self.log.last_ended(name).map_err(unreadable)?;
         let same = |report: &CrashReport| {
             let time = report.timestamp.parse::<jiff::Timestamp>().unwrap_or_default();
@@ -243,7 +248,8 @@ impl<'a> Case<'a> {
         let Some((lived, place)) = last else { return Ok(None) };
         // What ended by itself was not stopped, whatever followed.
         let stopped = self.log.was_stopped(name, &lived, &place).map_err(unreadable)?;
-        let trigger = trigger.filter(|_| stopped);
+        let failed = self.log.failed_of(name, &lived, &place).map_err(unreadable)?;
+        let trigger = failed.or(trigger.filter(|_| stopped));
         let input = self.input(name, run, lived, trigger);
         Ok(Some((examine_in(&input, Some((&self.log, &place))), None)))
     }
@@ -288,15 +294,20 @@ impl<'a> Case<'a> {
             let upto = index.len()?;
             let from = tail(&mut index, &filter, EVENTS_BACK, upto)?;
             let mut cursor = Cursor::over(index, from, filter.clone());
-            let (mut last, mut text) = (None, vec![]);
+            let (mut last, mut text, mut troubles) = (None, vec![], Troubles::default());
             while cursor.next(upto, &mut text)?.is_some() {
                 for line in text.split(|byte| *byte == b'\n') {
                     let said = serde_json::from_slice::<Ended>(line).ok();
                     match said {
-                        Some(said) if said.event == "end" => last = Some(said),
+                        Some(said) if said.event == "end" => {
+                            last = Some(Ended { troubles: std::mem::take(&mut troubles), ..said });
+                        }
                         // Of a run that was begun later there is no end.
-                        Some(said) if said.event == "begin" => last = None,
-                        Some(_) | None => {}
+                        Some(said) if said.event == "begin" => {
+                            (last, troubles) = (None, Troubles::default());
+                        }
+                        Some(_) => troubles.read(line),
+                        None => {}
                     }
                 }
             }
@@ -305,11 +316,7 @@ impl<'a> Case<'a> {
         read().map_err(unreadable)
     }
 
-    fn answer(
-        &self,
-        (report, path): (CrashReport, Option<PathBuf>),
-        state: Option<&ProcessState>,
-    ) -> Answer {
+    fn answer(&self, (report, path): Told, state: Option<&ProcessState>) -> Answer {
         let head = headline(&report, self.color);
         Answer {
             api: crate::model::request::API,
@@ -327,12 +334,22 @@ impl<'a> Case<'a> {
 
     /// Something that has not ended, and why it is as it is.
     fn waits(&self, process: &ProcessState, cause: Cause) -> Answer {
-        let lines = self.source.last_lines(&process.name, LAST as u64).unwrap_or_default();
+        Answer { state: Some(process.clone()), ..self.told_of(&process.name, cause) }
+    }
+
+    /// Something that did not come up in a run that is over.
+    fn gave_up(&self, trouble: &Trouble) -> Answer {
+        let head = trouble.head(self.color);
+        Answer { head, ..self.told_of(&trouble.name, trouble.cause()) }
+    }
+
+    fn told_of(&self, name: &ProcName, cause: Cause) -> Answer {
+        let lines = self.source.last_lines(name, LAST as u64).unwrap_or_default();
         let lines = String::from_utf8_lossy(&lines);
         Answer {
             api: crate::model::request::API,
-            process: process.name.clone(),
-            state: Some(process.clone()),
+            process: name.clone(),
+            state: None,
             causes: vec![cause],
             exit_code: None,
             signal: None,
@@ -379,7 +396,8 @@ fn screen(answer: &Answer, color: bool) -> String {
     }
     if answer.report.is_some() {
         let name = &answer.process;
-        let _ = writeln!(text, "\nWhat the others printed then: tmo crashes show {name}");
+        text.push_str(if text.ends_with("\n\n") { "" } else { "\n" });
+        let _ = writeln!(text, "What the others printed then: tmo crashes show {name}");
     }
     text
 }

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use super::cause::Kind;
 use crate::journal::Position;
 use crate::model::rules::{Milestone, Probe, Text};
 use crate::model::{Exit, ProcName};
@@ -87,6 +88,13 @@ pub enum Trigger {
         probe: Probe,
         /// How often in a row in vain.
         failures: u32,
+    },
+    /// It was ended because it had failed: what was said of it then.
+    Failed {
+        /// What kind of failure.
+        kind: Kind,
+        /// The words.
+        text: String,
     },
     /// What it needs has not come so far.
     Dependency {

@@ -6,13 +6,12 @@
 use std::collections::VecDeque;
 use std::io;
 
-use serde::Deserialize;
-
 use super::evidence::{Line, rfc3339};
 use super::report::Entry;
+use super::said::Said;
 use super::text::plain;
 use crate::journal::query::{since, tail};
-use crate::journal::record::{CONTINUES, EVENTS};
+use crate::journal::record::CONTINUES;
 use crate::journal::streams::Stream;
 use crate::journal::{Cursor, Dirs, Filter, IndexReader, Kind, Position, Record, Streams};
 use crate::model::{Exit, ProcName};
@@ -28,8 +27,6 @@ const MOST: (usize, usize) = (3 << 20, 1 << 20);
 const LINE: usize = 96;
 /// How long behind an end its record is looked for, where much is going on.
 const LATE_NS: u64 = 60_000_000_000;
-/// No grace period is longer than this, or hardly one.
-const STOPPING_NS: u64 = 600_000_000_000;
 /// How many records are looked at at once.
 const BATCH: usize = 4096;
 
@@ -37,7 +34,7 @@ const BATCH: usize = 4096;
 pub struct Log<'a> {
     dirs: Dirs,
     streams: Vec<Stream>,
-    index: Box<dyn Fn() -> io::Result<IndexReader> + 'a>,
+    pub(super) index: Box<dyn Fn() -> io::Result<IndexReader> + 'a>,
 }
 
 /// Where a life stands in the journal.
@@ -134,32 +131,6 @@ impl<'a> Log<'a> {
             end = first;
         }
         ended.map(|found| self.lived(stream, found, None)).transpose()
-    }
-
-    /// Whether tmo was about to stop this life when it ended.
-    pub fn was_stopped(&self, name: &ProcName, lived: &Lived, place: &Place) -> io::Result<bool> {
-        #[derive(Deserialize)]
-        struct Said {
-            event: String,
-            name: Option<String>,
-        }
-        let mut index = (self.index)()?;
-        let earliest = lived.started.max(lived.ended.saturating_sub(STOPPING_NS));
-        let from = since(&mut index, earliest)?;
-        let mut cursor = Cursor::over(index, from, Filter::only(vec![EVENTS]));
-        let mut text = vec![];
-        while cursor.next(place.end, &mut text)?.is_some() {
-            for line in text.split(|byte| *byte == b'\n') {
-                let Ok(Said { event, name: Some(whose) }) = serde_json::from_slice(line) else {
-                    continue;
-                };
-                let stops = ["interrupting", "killing", "hangup"].contains(&event.as_str());
-                if stops && whose == name.as_str() {
-                    return Ok(true);
-                }
-            }
-        }
-        Ok(false)
     }
 
     fn lived(
@@ -293,13 +264,6 @@ impl<'a> Log<'a> {
 
     /// Something that is no line.
     fn happened(&self, record: &Record, number: u64, text: &[u8]) -> Option<Entry> {
-        #[derive(Deserialize)]
-        struct Said {
-            event: String,
-            name: Option<String>,
-            #[serde(default)]
-            text: String,
-        }
         let (process, event, text) = match record.kind {
             Kind::Start => (None, "start", format!("runs (pid {})", record.value)),
             Kind::Exit => {
@@ -309,6 +273,9 @@ impl<'a> Log<'a> {
             Kind::Event => {
                 let Said { event, name, text } =
                     serde_json::from_slice(text.trim_ascii_end()).ok()?;
+                if text.is_empty() {
+                    return None;
+                }
                 let time = rfc3339(record.time);
                 let cursor = format!("{number}.0");
                 return Some(Entry { time, process: name, event: Some(event), text, cursor });

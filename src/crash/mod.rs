@@ -2,7 +2,8 @@
 //!
 //! - [`evidence`]: all that is known of an end; [`cause`]: what may have led to it
 //! - [`diagnose`](mod@diagnose): from the one to the other, as a pure function
-//! - [`life`]: finding lines and slices in the journal, by its index; [`facts`]: asking the system
+//! - [`life`]: finding lines and slices in the journal, by its index; `said`: what tmo said of a life;
+//!   [`facts`]: asking the system
 //! - [`report`]: the crash report; [`record`](mod@record) writes one, [`store`] finds them again
 //!
 //! It decides nothing and hinders nobody: it reads the journal as any view does.
@@ -15,6 +16,7 @@ pub mod facts;
 pub mod life;
 pub mod record;
 pub mod report;
+mod said;
 pub mod store;
 mod text;
 

@@ -49,8 +49,8 @@ impl Engine {
         let (limit, queue) = (Duration::from_millis(self.grace_ms(id)), self.queue.clone());
         let task = spawn_local(async move {
             let trouble = match timeout(limit, run.succeeds()).await {
-                Ok(result) => result.err(),
-                Err(_) => Some(format!("the stop command took over {} ms", limit.as_millis())),
+                Ok(result) => result.err().map(|why| format!("The stop command failed: {why}")),
+                Err(_) => Some(format!("The stop command took over {} ms", limit.as_millis())),
             };
             queue.push(Event::StopAsked(id, current, trouble));
         });

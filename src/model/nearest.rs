@@ -22,16 +22,17 @@ pub fn nearest<'a>(word: &str, names: impl IntoIterator<Item = &'a str>) -> Opti
 
 /// The outcome of asking for a name that no process has.
 pub fn unknown(word: &str, known: &[ProcName]) -> Outcome {
-    let nearest = nearest(word, known.iter().map(ProcName::as_str)).map(str::to_owned);
+    unknown_of(word, known.iter().map(ToString::to_string).collect())
+}
+
+/// The same among names of any kind.
+pub fn unknown_of(word: &str, known: Vec<String>) -> Outcome {
+    let nearest = nearest(word, known.iter().map(String::as_str)).map(str::to_owned);
     Outcome {
         ok: false,
         problems: vec![format!("unknown process name: {word}")],
         names: vec![],
-        unknown: Some(Unknown {
-            name: word.to_owned(),
-            nearest,
-            known: known.iter().map(ToString::to_string).collect(),
-        }),
+        unknown: Some(Unknown { name: word.to_owned(), nearest, known }),
     }
 }
 

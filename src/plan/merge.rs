@@ -135,7 +135,8 @@ fn restart(table: &ProcessTable, by_flag: Option<OnExit>) -> Option<RestartPolic
     let by_table = said(said_of.policy.as_ref());
     let when = match (by_flag, by_table, said(table.on_exit.as_ref())) {
         (Some(OnExit::Restart), _, _) | (None, None, Some(OnExit::Restart)) => Restart::Always,
-        (Some(OnExit::Remain | OnExit::StopAll) | None, when, _) => when?,
+        // The pauses and the limit also hold for restarts by `live` and `failure`.
+        (Some(OnExit::Remain | OnExit::StopAll) | None, when, _) => when.unwrap_or_default(),
     };
     let delay_ms = said(said_of.delay_ms.as_ref()).unwrap_or(RestartPolicy::DELAY_MS);
     let usual = RestartPolicy::default();

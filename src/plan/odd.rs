@@ -1,13 +1,31 @@
 //! What of a `tmo.toml` has no effect in this plan, or another one than it seems.
 
+use toml::Spanned;
+
 use crate::config::Warning;
 use crate::config::load::Loaded;
+use crate::config::toml::{ProcessTable, RestartTable};
 use crate::model::ProcName;
-use crate::model::plan::Plan;
+use crate::model::plan::{OnExit, Plan};
+use crate::model::rules::Restart;
 
 /// The variables that a process is told whatever it has of its own.
 const TOLD: [&str; 6] =
     ["PORT", "PS", "TMO_SESSION", "TMO_PROCESS", "TMO_SOCKET", "OVERMIND_SOCKET"];
+
+/// Where a table says how to start again, but not when.
+fn idle_restart(table: &ProcessTable) -> Option<std::ops::Range<usize>> {
+    let RestartTable { policy, delay_ms, backoff, max_delay_ms, max_failures, stable_ms } =
+        &table.restart;
+    let said = [
+        delay_ms.as_ref().map(Spanned::span),
+        backoff.as_ref().map(Spanned::span),
+        max_delay_ms.as_ref().map(Spanned::span),
+        max_failures.as_ref().map(Spanned::span),
+        stable_ms.as_ref().map(Spanned::span),
+    ];
+    said.into_iter().flatten().next().filter(|_| policy.is_none())
+}
 
 /// Whatever is odd, in the order of the file.
 pub fn oddities(loaded: &Loaded, plan: &Plan) -> Vec<Warning> {
@@ -23,6 +41,20 @@ pub fn oddities(loaded: &Loaded, plan: &Plan) -> Vec<Warning> {
             let Some(word) = TOLD.iter().find(|word| *word == variable) else { continue };
             let todo = if *word == "PORT" { "; write `port = …` instead" } else { "" };
             tell(&pair.span(), format!("{word} is set by tmo{todo}"));
+        }
+        if let Some(at) = idle_restart(table)
+            && !name.is_empty()
+            && let Some(process) = plan.processes.iter().find(|known| known.name.entry() == name)
+            && process.on_exit != OnExit::Restart
+            && process.rules.restart.as_ref().is_none_or(|restart| restart.when == Restart::No)
+            && process.rules.live.is_none()
+            && process.rules.failures.is_empty()
+        {
+            let text = format!(
+                "`{name}` is not started again, since `restart` has no `policy`; say \
+                 policy = \"on-failure\" or \"always\""
+            );
+            tell(&at, text);
         }
         let instances = |entry: &str| {
             let of_entry = |name: &&ProcName| name.entry() == entry;

@@ -83,7 +83,8 @@ fn what_restarts_goes_by_policy_end_and_flags() {
         plan.processes.iter().map(|p| p.rules.restart.as_ref().map(|r| r.when)).collect()
     };
     let plan = with(toml).plan();
-    assert_eq!(when(&plan), [None, Some(Restart::OnFailure), Some(Restart::Always)]);
+    let (no, failing) = (Some(Restart::No), Some(Restart::OnFailure));
+    assert_eq!(when(&plan), [no, failing, Some(Restart::Always)]);
     let policy = process(&plan, "worker").rules.restart.clone().unwrap();
     assert_eq!((policy.delay_ms, policy.max_delay_ms), (40_000, 40_000), "never below the first");
     let typed = |auto_restart: Option<&str>, can_die: Option<&str>| StartOptions {
@@ -94,7 +95,7 @@ fn what_restarts_goes_by_policy_end_and_flags() {
     let all = with(toml).typed(typed(Some("all"), None)).plan();
     assert_eq!(when(&all), [Some(Restart::Always); 3]);
     let die = with(toml).typed(typed(None, Some("worker,css-1"))).plan();
-    assert_eq!(when(&die), [None, Some(Restart::OnFailure), None]);
+    assert_eq!(when(&die), [no, failing, no]);
 }
 
 #[test]
@@ -277,4 +278,28 @@ fn everything_in_force_is_told_with_who_says_it() {
         assert_eq!(told(name, key).as_deref(), Some(expected), "{name} {key}");
     }
     assert_eq!(told("worker", "restart"), None);
+}
+
+#[test]
+fn a_limit_without_a_policy_holds_for_other_restarts_and_is_pointed_out_where_there_are_none() {
+    let odd = |toml: &'static str| {
+        let given = with(toml);
+        let plan = given.plan();
+        let odd: Vec<_> =
+            oddities(&given.loaded(), &plan).iter().map(ToString::to_string).collect();
+        (plan, odd)
+    };
+    let (plan, told) = odd("[process.web]\nrestart = { max_failures = 3 }\n");
+    let policy = process(&plan, "web").rules.restart.clone().unwrap();
+    assert_eq!((policy.when, policy.max_failures), (Restart::No, 3));
+    assert_eq!(told.len(), 1, "{told:?}");
+    assert!(told[0].contains(":2: `web` is not started again, since `restart` has no `policy`"));
+    for quiet in [
+        "[process.web]\nrestart = { max_failures = 3 }\nlive = { exec = \"x\" }\n",
+        "[process.web]\nrestart = { max_failures = 3 }\non_exit = \"restart\"\n",
+        "[defaults]\nrestart = { max_failures = 3 }\n",
+        "[defaults]\nrestart = \"always\"\n[process.web]\nrestart = { max_failures = 3 }\n",
+    ] {
+        assert_eq!(odd(quiet).1, [""; 0], "{quiet}");
+    }
 }

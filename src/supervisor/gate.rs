@@ -123,7 +123,8 @@ impl Supervisor {
         })
     }
 
-    /// It won't run. If nothing of what the run is about has, there is no run.
+    /// It won't run. If nothing of what the run is about has, there is no run; but nobody ends one
+    /// by asking for something more of it.
     fn skip(&mut self, id: ProcId, (on, why): (ProcId, &str), now: u64, out: &mut Vec<Effect>) {
         let text = format!("{} {why}", self.procs[on].name);
         let proc = &mut self.procs[id];
@@ -132,7 +133,7 @@ impl Supervisor {
         proc.note = Some(format!("skipped: {text}"));
         proc.since = now;
         out.push(Word::error(Some(id), "skipped", format!("Skipped: {text}")));
-        let first = self.procs[on].rules.stage == Stage::Dependency;
+        let first = self.procs[on].rules.stage == Stage::Dependency && !self.procs[id].added;
         let main = |proc: &Proc| proc.rules.stage == Stage::Main && proc.last_pid.is_some();
         if first && !self.procs.iter().any(main) {
             let text = format!("The start failed: {text}");
@@ -149,7 +150,7 @@ impl Supervisor {
                 || proc.due.is_some()
                 || proc.pane == super::Pane::Opening
         };
-        let skipped = self.procs.iter().any(|proc| proc.skip.is_some());
+        let skipped = self.procs.iter().any(|proc| proc.skip.is_some() && !proc.added);
         if skipped && !self.procs.iter().any(going) {
             self.quit(out);
         }

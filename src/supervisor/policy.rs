@@ -18,6 +18,10 @@ const BARE: RestartPolicy = RestartPolicy {
     stable_ms: 60_000,
 };
 
+/// Two starts are not nearer to each other, whatever `delay` says: what ends at once, again and again,
+/// would keep a processor busy.
+const BETWEEN_STARTS_MS: u64 = 100;
+
 /// How an end counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Verdict {
@@ -169,12 +173,12 @@ impl Supervisor {
             Verdict::Soft | Verdict::StartError => {}
         }
         if policy.max_failures > 0 && proc.failures >= policy.max_failures {
-            let why = format!("ended with {} {}", exit.told(), in_a_row(proc.failures));
+            let why = format!("ended with {}, {}", exit.told(), in_a_row(proc.failures));
             (proc.goal, proc.due) = (Goal::Stop, None);
             self.tell_broken(id, &why, out);
             return self.ready_never(id, exit, out);
         }
-        let pause = proc.next_pause();
+        let pause = proc.next_pause(ran);
         proc.streak = proc.streak.saturating_add(1);
         if pause == 0 {
             proc.life = proc.life.saturating_add(1);
@@ -234,7 +238,8 @@ impl Supervisor {
         }
         proc.failed = proc.current_life();
         // The first time at once: it was not its end that told, but somebody who looked.
-        let pause = if proc.streak == 0 { 0 } else { proc.next_pause() };
+        let ran = now.saturating_sub(proc.since);
+        let pause = if proc.streak == 0 { 0 } else { proc.next_pause(ran) };
         proc.streak = proc.streak.saturating_add(1);
         if pause == 0 {
             self.restart(id, now, out);
@@ -279,9 +284,13 @@ impl RestartPolicy {
 }
 
 impl Proc {
-    fn next_pause(&self) -> u64 {
+    /// How long after a life that has lasted so long the next one begins.
+    fn next_pause(&self, ran: u64) -> u64 {
         match &self.rules.restart {
-            Some(policy) => pause(policy, false, self.streak, seed(self)),
+            Some(policy) => {
+                let least = nanos(BETWEEN_STARTS_MS).saturating_sub(ran);
+                pause(policy, false, self.streak, seed(self)).max(least)
+            }
             None => pause(&BARE, true, self.streak, 0),
         }
     }
@@ -299,7 +308,7 @@ fn told(pause: u64) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{BARE, pause, told};
+    use super::{BARE, Proc, nanos, pause, told};
     use crate::model::rules::{Backoff, RestartPolicy};
 
     #[test]
@@ -325,6 +334,19 @@ mod tests {
         }
         let fixed = RestartPolicy::default();
         assert!((0..9).all(|streak| pause(&fixed, false, streak, 5) == 1_000_000_000));
+    }
+
+    #[test]
+    fn what_ends_at_once_is_not_started_without_a_pause() {
+        let mut plan = crate::supervisor::tests::plan(&["web"]);
+        let at_once = RestartPolicy { delay_ms: 0, ..RestartPolicy::default() };
+        plan.processes[0].rules.restart = Some(at_once);
+        let mut proc = Proc::new(&plan.processes[0], 0);
+        let pauses = [0, 30, 100, 5000].map(|ran| proc.next_pause(nanos(ran)) / 1_000_000);
+        assert_eq!(pauses, [100, 70, 0, 0]);
+        // Nothing is said of a bare one: the first time at once, as overmind does.
+        proc.rules.restart = None;
+        assert_eq!(proc.next_pause(0), 0);
     }
 
     #[test]

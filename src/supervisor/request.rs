@@ -160,6 +160,12 @@ impl Supervisor {
         for pattern in patterns {
             let there = self.procs.iter().filter(|proc| present(proc));
             if !there.clone().any(|proc| proc.is_meant(pattern)) {
+                let mut groups: Vec<_> = there.clone().flat_map(Proc::groups).collect();
+                if pattern.starts_with('@') && !groups.is_empty() {
+                    groups.sort();
+                    groups.dedup();
+                    return Err(Box::new(nearest::unknown_of(pattern, groups)));
+                }
                 let names: Vec<_> = there.map(|proc| proc.name.clone()).collect();
                 return Err(Box::new(nearest::unknown(pattern, &names)));
             }
@@ -277,6 +283,11 @@ impl Supervisor {
 }
 
 impl Proc {
+    /// Its groups, as they are named.
+    fn groups(&self) -> impl Iterator<Item = String> {
+        self.rules.groups.iter().map(|group| format!("@{group}"))
+    }
+
     /// Somebody wants it to run whatever it has done.
     pub(super) fn forgive(&mut self) {
         (self.due, self.broken, self.skip) = (None, None, None);

@@ -87,3 +87,24 @@ fn what_init_writes_passes_and_is_not_overwritten() {
     let schema: Value = serde_json::from_str(&world.ok(["schema"])).unwrap();
     assert_eq!(schema["properties"]["process"]["type"], "object");
 }
+
+#[test]
+fn words_and_names_are_shown_as_they_are_meant() {
+    let world = World::new("web: exec sleep 1000\n");
+    world.write(
+        "tmo.toml",
+        "[process.web]\ndisplay = \"The shop\"\ngroups = [\"front\"]\n\
+         [process.list]\ncommand = [\"sh\", \"-c\", \"echo a; sleep 1000\"]\n",
+    );
+    let text = world.ok(["config", "list"]);
+    assert!(text.contains("  command       sh -c 'echo a; sleep 1000'  ./tmo.toml:5\n"), "{text}");
+    world.ok(["start", "-D"]);
+    let wide = world.ok(["ps", "--wide"]);
+    assert!(wide.contains("\nweb (The shop)  "), "{wide}");
+    let ran = world.run(["restart", "@nosuch"]);
+    assert_eq!(
+        (ran.code, ran.stderr.as_str()),
+        (2, "tmo: Unknown process name: @nosuch; there are @front\n")
+    );
+    world.ok(["quit"]);
+}

@@ -42,6 +42,9 @@ fn kill_all_of_tmo(world: &World) {
 
 fn reports(world: &World) -> Vec<PathBuf> {
     let mut found = files(&world.journal().join("crash-reports"));
+    // One that is being written has another name, and its own is taken by an empty file.
+    let size = |path: &PathBuf| std::fs::metadata(path).map_or(0, |file| file.len());
+    found.retain(|path| path.extension().is_some_and(|ending| ending == "json") && size(path) > 0);
     found.sort();
     found
 }
@@ -445,4 +448,33 @@ fn the_crash_that_ends_a_run_is_reported_once() {
     let reports = reports(&world);
     assert_eq!(reports.len(), 1, "{reports:?}");
     assert_eq!(report(&reports[0])["exitCode"], 9);
+}
+
+#[test]
+fn a_start_in_the_background_fails_where_somebody_was_skipped() {
+    let world = world(
+        "web: exec sleep 1000\napi: exec sleep 1000\nsetup: exit 3\n",
+        "[process.setup]\nready.exit = 0\n[process.web]\ndepends_on = [\"setup\"]\n",
+    );
+    let ran = world.run(["start", "-D"]);
+    assert_eq!(ran.code, 1, "{ran:?}");
+    let told =
+        "tmo: web: skipped: setup is not ready: ended with code 3; `tmo why web` tells more\n";
+    assert_eq!(ran.stderr, told);
+    assert_eq!(world.field("api", "state"), "running");
+    world.run(["quit"]);
+}
+
+#[test]
+fn a_trial_that_never_begins_leaves_nothing_and_does_not_say_so() {
+    let world = world(
+        "web: exec sleep 1000\n",
+        "[process.web]\nready = { log = \"up\", timeout = \"100ms\" }\n",
+    );
+    let ran = world.run(["start", "--until-ready", "--", "touch", "ran"]);
+    assert_eq!(ran.code, 1, "{ran:?}");
+    assert!(ran.stderr.contains("web is not ready: did not print `up`"), "{ran:?}");
+    assert!(!ran.stderr.contains("goes on"), "{ran:?}");
+    assert!(!world.app().join("ran").exists());
+    world.wait_empty();
 }

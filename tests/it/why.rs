@@ -162,3 +162,38 @@ fn what_ended_by_itself_was_not_stopped_whatever_followed() {
     assert_eq!(json(&world, &["why", "web"])["causes"][0]["kind"], "port-taken");
     assert_eq!(json(&world, &["why", "api"])["causes"][0]["kind"], "stopped-by-request");
 }
+
+#[test]
+fn what_did_not_come_up_is_explained_after_the_run() {
+    let world = World::new("web: exec sleep 1000\n");
+    world.write(
+        "tmo.toml",
+        "[process.db]\ncommand = \"exec sleep 1000\"\nphase = \"dependency\"\n\
+         ready = { log = \"up\", timeout = \"100ms\" }\n",
+    );
+    assert_eq!(world.run(["start"]).code, 1);
+    let answer = json(&world, &["why"]);
+    assert_eq!(answer["process"], "db");
+    assert_eq!(answer["causes"][0]["kind"], "readiness-timed-out");
+    assert_eq!(answer["causes"][0]["text"], "did not print `up` within 100 ms");
+    let told = world.ok(["why", "web"]);
+    assert!(told.starts_with("web was skipped in the last run\n\n  db is not ready"), "{told}");
+    assert!(told.contains("$ tmo why db"), "{told}");
+}
+
+#[test]
+fn a_life_that_was_ended_as_failed_is_explained_at_once() {
+    let world =
+        World::new("web: read x; echo; echo BOOM; exec sleep 1000\nkeep: exec sleep 1000\n");
+    world.write("tmo.toml", "[[process.web.failure]]\npattern = \"boom\"\naction = \"restart\"\n");
+    world.ok(["start", "-D"]);
+    world.type_into("web", "");
+    eventually("it is started again", || {
+        (world.field("web", "lives") == 2 && world.field("web", "state") == "running").then_some(())
+    });
+    // A report is written a second later.
+    let answer = json(&world, &["why", "web"]);
+    assert_eq!(answer["causes"][0]["kind"], "failure-pattern");
+    assert_eq!(answer["causes"].as_array().map(Vec::len), Some(1), "{answer}");
+    world.ok(["quit"]);
+}

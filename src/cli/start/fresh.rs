@@ -10,6 +10,7 @@ use crate::cli::instance::taken_over;
 use crate::cli::launch::Launch;
 use crate::cli::persona::Persona;
 use crate::cli::progress::Progress;
+use crate::cli::troubles;
 use crate::cli::view::{Shown, Until};
 use crate::control::listen;
 use crate::control::lock::Door;
@@ -19,7 +20,8 @@ use crate::model::plan::Plan;
 /// What has become of it.
 pub(super) enum Begun {
     Shown(Box<Shown>),
-    Daemon,
+    /// In the background, with this exit code.
+    Daemon(u8),
     /// Somebody else started it at the same moment.
     Overtaken,
 }
@@ -85,7 +87,7 @@ impl Start {
         waited?;
         drop(door);
         crate::cli::print(out, farewell.as_bytes())?;
-        Ok(Begun::Daemon)
+        Ok(Begun::Daemon(troubles::skipped(&self.instance(), &plan)))
     }
 
     /// Until every process has been started, or an interrupt; an end before that is a failure.

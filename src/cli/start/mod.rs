@@ -122,7 +122,7 @@ fn begin(args: StartArgs, typed: Vec<OsString>, out: &mut dyn Write) -> Result<u
         }
         match begun? {
             Begun::Shown(shown) => return view::show(*shown),
-            Begun::Daemon => return Ok(0),
+            Begun::Daemon(code) => return Ok(code),
             Begun::Overtaken => {}
         }
     }

@@ -81,9 +81,20 @@ pub fn parse(text: &str, file: &str) -> Result<TmoToml, TomlError> {
 pub fn read(text: &str, file: &str) -> Result<(TmoToml, Mistakes), TomlError> {
     let source = Source::new(text, file);
     let mut mistakes = Mistakes::default();
-    let (document, errors) = DeTable::parse_recoverable(text);
+    let (document, mut errors) = DeTable::parse_recoverable(text);
+    errors.sort_by_key(|error| error.span().unwrap_or_default().start);
+    let mut last = None;
     for error in errors {
-        mistakes.add(error.span().unwrap_or_default(), error.message());
+        let span = error.span().unwrap_or_default();
+        // What comes of it further on in the same line is told by nobody.
+        if last.replace(source.line(&span)) == Some(source.line(&span)) {
+            continue;
+        }
+        if is_yaml(text, span.start) {
+            mistakes.add(span, "in TOML a key is followed by `=`, and a table is `[name]`");
+        } else {
+            mistakes.add(span, error.message());
+        }
     }
     // What a broken file says further on can't be told.
     mistakes.clone().into_result(&source)?;
@@ -100,6 +111,15 @@ pub fn read(text: &str, file: &str) -> Result<(TmoToml, Mistakes), TomlError> {
         source,
     };
     Ok((toml, mistakes))
+}
+
+/// Whether a line is written as YAML has it, as far as this place or just there.
+fn is_yaml(text: &str, at: usize) -> bool {
+    let Some((before, behind)) = text.split_at_checked(at) else { return false };
+    let line = before.rsplit('\n').next().unwrap_or_default();
+    let key = line.split(':').next().unwrap_or_default();
+    let plain = key.trim().chars().all(|c| c.is_ascii_alphanumeric() || "_-".contains(c));
+    plain && !key.trim().is_empty() && (line.len() > key.len() || behind.starts_with(':'))
 }
 
 fn processes(view: View<'_, '_>, mistakes: &mut Mistakes) -> Vec<(Spanned<String>, ProcessTable)> {

@@ -32,7 +32,7 @@ pub(super) fn log(view: View<'_, '_>) -> LogTable {
 /// `[hooks]`.
 pub(super) fn hooks(view: View<'_, '_>, mistakes: &mut Mistakes) -> Hooks {
     let mut command = |key| Some(OsText::from(said(view, key, mistakes)?.into_inner()));
-    Hooks {
+    let hooks = Hooks {
         on_crash: command("on_crash"),
         dependencies_ready: command("dependencies_ready"),
         main_started: command("main_started"),
@@ -43,7 +43,17 @@ pub(super) fn hooks(view: View<'_, '_>, mistakes: &mut Mistakes) -> Hooks {
             _ => None,
         })
         .map(Spanned::into_inner),
+    };
+    let awaited = match hooks.stop_after {
+        Some(StopAfter::DependenciesReady) => ("dependencies_ready", &hooks.dependencies_ready),
+        Some(StopAfter::MainStarted) => ("main_started", &hooks.main_started),
+        None => return hooks,
+    };
+    if let ((name, None), Some(at)) = (awaited, view.get("stop_after")) {
+        let text = format!("there is no hook `{name}` that the run could end after; add one");
+        mistakes.add(at.span(), text);
     }
+    hooks
 }
 
 /// `[process.NAME]` or `[defaults]`.
@@ -309,9 +319,9 @@ fn flag(item: &Spanned<View<'_, '_>>, mistakes: &mut Mistakes) -> Option<Spanned
     /// The shortest time between two runs of a command where nothing is said.
     const EVERY_MS: u64 = 1000;
     let view = *item.get_ref();
-    for (key, what) in [("name", "its name"), ("pattern", "a regular expression")] {
+    for (key, what) in [("name", "which `tmo flags` shows"), ("pattern", "a regular expression")] {
         if view.get(key).is_none() {
-            mistakes.add(item.span(), format!("a flag needs a `{key}`: {what}"));
+            mistakes.add(item.span(), format!("a flag needs a `{key}`, {what}"));
         }
     }
     let any_case = view.switch("ignore_case").is_some_and(Spanned::into_inner);

@@ -61,8 +61,31 @@ fn check(value: &Value<'_>, kind: Kind, name: &str, mistakes: &mut Mistakes) {
     }
 }
 
+fn bare(text: &str, right: bool) -> Option<String> {
+    right.then(|| format!("write {text} without quotes"))
+}
+
+/// What of a value that does not fit was probably meant.
+fn meant(name: &str, kind: Kind, found: &DeValue<'_>) -> Option<String> {
+    match (kind, found) {
+        (Kind::List(Kind::Table(_)), DeValue::Table(_)) => {
+            Some(format!("its table is written `[[… .{name}]]`, with two brackets"))
+        }
+        (Kind::List(Kind::Text), DeValue::String(text)) => Some(format!("write [\"{text}\"]")),
+        (Kind::Time, DeValue::String(text)) => {
+            let digits = !text.is_empty() && text.chars().all(|c| c.is_ascii_digit());
+            digits.then(|| format!("write \"{text}s\" for seconds"))
+        }
+        (Kind::Number(..), DeValue::String(text)) => bare(text, text.parse::<u64>().is_ok()),
+        (Kind::Switch, DeValue::String(text)) => bare(text, text.parse::<bool>().is_ok()),
+        (Kind::Either(kinds), found) => kinds.iter().find_map(|kind| meant(name, *kind, found)),
+        _ => None,
+    }
+}
+
 fn wrong(name: &str, kind: Kind, found: &DeValue<'_>) -> String {
-    format!("`{name}` must be {}, not {}", kind.told(), told(found))
+    let todo = meant(name, kind, found).map_or(String::new(), |todo| format!("; {todo}"));
+    format!("`{name}` must be {}, not {}{todo}", kind.told(), told(found))
 }
 
 /// A value as it is told.

@@ -207,6 +207,32 @@ const MISTAKES: &[(&str, &str)] = &[
         "[log]\ntotal = -1\n",
         "2:9: `total` must be a size such as \"64MiB\", or a number of bytes, not -1",
     ),
+    ("  command: x\n", "1:10: in TOML a key is followed by `=`, and a table is `[name]`"),
+    ("web:\n", "1:4: in TOML a key is followed by `=`, and a table is `[name]`"),
+    ("command: x\n", "1:8: in TOML a key is followed by `=`, and a table is `[name]`"),
+    (
+        "[process.web]\nport = \"5432\"\n",
+        "2:8: `port` must be a whole number from 1 to 65535, not \"5432\"; write 5432 without quotes",
+    ),
+    (
+        "[process.web]\nstop = { timeout = \"10\" }\n",
+        "2:20: `timeout` must be a time such as \"500ms\", \"2s\" or \"1m30s\", not \"10\"; write \"10s\" for \
+         seconds",
+    ),
+    (
+        "[process.web.failure]\npattern = \"x\"\n",
+        "1:1: `failure` must be a list, each item a table, not a table; its table is written \
+         `[[… .failure]]`, with two brackets",
+    ),
+    (
+        "process.web.depends_on = \"worker\"\n",
+        "1:26: `depends_on` must be a list, each item a text in quotes, or a table, not \"worker\"; \
+         write [\"worker\"]",
+    ),
+    (
+        "[hooks]\nstop_after = \"main_started\"\n",
+        "2:14: there is no hook `main_started` that the run could end after; add one",
+    ),
     ("a = \n", "1:5: string values must be quoted, expected literal string"),
     (
         "[process.web]\ncommand = 1\n",
@@ -298,7 +324,7 @@ const MISTAKES: &[(&str, &str)] = &[
     ),
     (
         "[[process.web.flag]]\nname = \"x\"\n",
-        "1:1: a flag needs a `pattern`: a regular expression",
+        "1:1: a flag needs a `pattern`, a regular expression",
     ),
     (
         "[[process.web.failure]]\naction = \"break\"\n",

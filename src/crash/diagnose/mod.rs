@@ -121,6 +121,11 @@ impl<'e> Findings<'e> {
         if kept.len() > 1 {
             kept.retain(|finding| finding.cause.kind != Kind::ExitCode);
         }
+        // A signal that tmo sent, and an end that it asked for, explain nothing besides.
+        if triggers::ended_by_tmo(self.evidence) {
+            let ours = |kind| matches!(kind, Kind::Signal | Kind::EndedEarly);
+            kept.retain(|finding| !ours(finding.cause.kind));
+        }
         // What comes behind these explains hardly anything.
         kept.truncate(MOST);
         Diagnosis { causes: kept.into_iter().map(|finding| finding.cause).collect() }

@@ -27,22 +27,25 @@ static NUMBERS: [Expr; 3] = [
 /// What follows the time of a line, which looks like ports.
 static BEHIND_TIME: Expr = Expr::new(r"^.*?\b\d{1,2}:\d{2}:\d{2}\b(.*)$");
 
+/// A smaller number in a command is hardly a port.
+const LOWEST: u16 = 80;
+
 /// How far the port may stand from what says that it is taken.
 const NEAR: usize = 3;
 
 pub(super) fn find(found: &mut Findings<'_>) {
-    let Some((at, port)) = taken(found.evidence) else { return };
-    let (text, next) = told(found.evidence, port);
+    let Some((at, ports)) = taken(found.evidence) else { return };
+    let (text, next) = told(found.evidence, the_one(found.evidence, &ports));
     found.add_line(88, at, Kind::PortTaken, text).next = Some(next);
 }
 
 /// The ports that the output names as taken: who holds them should be looked up.
 pub fn ports_named(evidence: &Evidence) -> Vec<u16> {
-    taken(evidence).and_then(|(_, port)| port).into_iter().collect()
+    taken(evidence).map(|(_, ports)| ports).unwrap_or_default()
 }
 
-/// The line that says so, and the port, if it can be told which.
-fn taken(evidence: &Evidence) -> Option<(usize, Option<u16>)> {
+/// The line that says so, and which port it may be about.
+fn taken(evidence: &Evidence) -> Option<(usize, Vec<u16>)> {
     let lines = &evidence.lines;
     let says = |line: &Line| TAKEN.finds(&line.text) && !GOES_ON.finds(&line.text);
     let at = lines.iter().rposition(says)?;
@@ -51,7 +54,30 @@ fn taken(evidence: &Evidence) -> Option<(usize, Option<u16>)> {
     let behind = lines.iter().skip(at).take(NEAR + 1);
     let before = lines[..at].iter().rev().take(NEAR);
     let port = behind.chain(before).find_map(|line| number(&line.text));
-    Some((at, port.or(evidence.port)))
+    Some((at, port.map_or_else(|| wanted(evidence), |port| vec![port])))
+}
+
+/// Where it may have wanted to listen, where it does not say: at a port of its command, or at the one
+/// that it was told.
+fn wanted(evidence: &Evidence) -> Vec<u16> {
+    let numbers = evidence.command.split(|c: char| !c.is_ascii_digit());
+    let numbers = numbers.filter(|number| (2..=5).contains(&number.len()));
+    let ports = numbers.filter_map(|number| number.parse().ok()).filter(|port| *port >= LOWEST);
+    let mut ports: Vec<u16> = ports.chain(evidence.port).collect();
+    ports.sort_unstable();
+    ports.dedup();
+    ports
+}
+
+/// Of several, the one that somebody listens at.
+fn the_one(evidence: &Evidence, ports: &[u16]) -> Option<u16> {
+    match ports {
+        [port] => Some(*port),
+        ports => {
+            let held = |port: &&u16| evidence.facts.holders.iter().any(|held| held.port == **port);
+            ports.iter().find(held).copied()
+        }
+    }
 }
 
 /// A port in a line.

@@ -6,13 +6,15 @@ use crate::crash::expr::Expr;
 use crate::model::Exit;
 use crate::model::nearest;
 
-/// A command that was not found: dash, bash, zsh, fish, busybox, env(1), in a script or not.
-static NOT_FOUND: [Expr; 5] = [
+/// A command that was not found: dash, bash, zsh, fish, busybox, env(1), in a script or not; tmo
+/// itself, of a command that needs no shell.
+static NOT_FOUND: [Expr; 6] = [
     Expr::new(r"^\S+: (?:line )?(?:\d+: )?([^:]+): (?:command )?not found$"),
     Expr::new(r"^\S*zsh?\S*: command not found: (.+)$"),
     Expr::new(r"^fish: Unknown command: (.+)$"),
     Expr::new(r#"^(?:\S*/)?env: [‘'"]?(.+?)[’'"]?: No such file or directory$"#),
     Expr::new(r"^\S*sh: (?:line \d+: )?(\S+): No such file or directory$"),
+    Expr::new(r"^tmo: cannot run (.+): (?:No such file|Not a) (?:or )?directory$"),
 ];
 
 static NO_LIBRARY: [Expr; 2] = [
@@ -20,13 +22,15 @@ static NO_LIBRARY: [Expr; 2] = [
     Expr::new(r"^dyld\S*: Library not loaded: (\S+)"),
 ];
 
-static NOT_EXECUTABLE: [Expr; 4] = [
+static NOT_EXECUTABLE: [Expr; 5] = [
     Expr::new(r"^\S+: (?:line )?(?:\d+: )?([^:]+): Permission denied$"),
     Expr::new(r"^\S*zsh?\S*: permission denied: (.+)$"),
     Expr::new(
         r"^\S+: (?:line )?(?:\d+: )?([^:]+): (?:cannot execute|Exec format error|Is a directory)",
     ),
     Expr::new(r"^\S+: (?:line )?(?:\d+: )?([^:]+): \S+: bad interpreter"),
+    // The last: the first one takes it for a file called `cannot run …`.
+    Expr::new(r"^tmo: cannot run (.+): [^:]+$"),
 ];
 
 static BAD_SYNTAX: [Expr; 4] = [

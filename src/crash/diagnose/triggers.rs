@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::{Findings, clue, quoted};
 use crate::crash::cause::{Clue, Kind};
-use crate::crash::evidence::Trigger;
+use crate::crash::evidence::{Evidence, Trigger};
 use crate::model::Exit;
 use crate::model::rules::{Milestone, Probe, Text};
 
@@ -45,6 +45,9 @@ pub(super) fn find(found: &mut Findings<'_>) {
             None,
             try_probe(probe).unwrap_or_else(|| format!("tmo logs {}", quoted(name.as_str()))),
         ),
+        Trigger::Failed { kind, text } => {
+            (*kind, text.clone(), None, format!("tmo logs {} -n 100", quoted(name.as_str())))
+        }
         Trigger::Dependency { on, until, check } => {
             let still =
                 check.as_ref().map_or(String::new(), |check| format!(": {}", missing(check)));
@@ -60,6 +63,19 @@ pub(super) fn find(found: &mut Findings<'_>) {
     if let Some(last) = found.all.last_mut() {
         last.cause.evidence = evidence;
     }
+}
+
+/// Whether tmo has ended it, and not something of its own.
+pub(super) fn ended_by_tmo(evidence: &Evidence) -> bool {
+    let stopped = evidence.facts.trigger.as_ref().is_some_and(|trigger| match trigger {
+        Trigger::StoppedWith { .. }
+        | Trigger::Asked
+        | Trigger::FailurePattern { .. }
+        | Trigger::NotLive { .. }
+        | Trigger::Failed { .. } => true,
+        Trigger::NotReady { .. } | Trigger::Dependency { .. } => false,
+    });
+    stopped && super::comes_from_outside(evidence)
 }
 
 /// How a process ended, as the end of a sentence.

@@ -2,6 +2,7 @@
 
 mod any_order;
 mod gates;
+mod later;
 mod lifecycle;
 mod reload;
 mod rules;

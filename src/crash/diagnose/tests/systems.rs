@@ -221,6 +221,51 @@ fn who_holds_a_port_is_told() {
     assert_eq!(told(&evidence).0, "port 3000 is taken; it is the port of api");
 }
 
+#[test]
+fn a_port_of_the_command_is_not_mistaken_for_the_one_that_was_told() {
+    let mut evidence = printed(Exit::Code(1), "OSError: [Errno 98] Address already in use");
+    evidence.command = "python3 -m http.server 8000 --workers 4".to_owned();
+    assert_eq!(diagnose::ports_named(&evidence), [3000, 8000]);
+    let told = |evidence: &Evidence| diagnose(evidence).causes.remove(0).text;
+    assert_eq!(told(&evidence), "the port or address that it wanted is taken");
+    let process = Some(Sender { pid: 99, name: "python3".to_owned() });
+    evidence.facts.holders = vec![Holder { port: 8000, process }];
+    assert_eq!(told(&evidence), "port 8000 is taken by python3 (pid 99)");
+}
+
+#[test]
+fn what_tmo_has_ended_was_not_killed_by_somebody() {
+    for exit in [Exit::Signal(2), Exit::Signal(9), Exit::Code(143), Exit::Code(0)] {
+        let mut evidence = printed(exit, "listening");
+        for trigger in [
+            Trigger::Asked,
+            Trigger::Failed { kind: Kind::NotLive, text: "it did not answer".to_owned() },
+        ] {
+            evidence.facts.trigger = Some(trigger);
+            let causes = diagnose(&evidence).causes;
+            assert_eq!(causes.len(), 1, "{causes:#?}");
+        }
+    }
+    // What it brings on itself while it is stopped is worth telling.
+    let mut evidence = printed(Exit::Signal(11), "listening");
+    evidence.facts.trigger = Some(Trigger::Asked);
+    assert_eq!(diagnose(&evidence).causes.len(), 2);
+}
+
+#[test]
+fn a_command_without_a_shell_is_told_by_its_name() {
+    let cause = first(Exit::Code(127), "tmo: cannot run nosuch: No such file or directory");
+    assert_eq!(
+        (cause.kind, cause.text.as_str()),
+        (Kind::CommandNotFound, "there is no command nosuch")
+    );
+    let cause = first(Exit::Code(126), "tmo: cannot run ./no exec: Permission denied");
+    assert_eq!(cause.text, "./no exec can't be run: it is not marked as a program");
+    assert_eq!(cause.next.as_deref(), Some("chmod +x './no exec'"));
+    let output = "tmo: cannot run nosuch: No such file or directory";
+    assert_eq!(diagnose(&printed(Exit::Code(127), output)).causes.len(), 1);
+}
+
 impl Row {
     const fn at(mut self, place: &'static str) -> Self {
         self.place = Some(place);
