@@ -113,7 +113,8 @@ pub(super) fn held_up(process: &ProcessState, state: &State) -> Option<Cause> {
     let (kind, text, of) = if let Some(why) = skipped {
         (Kind::DependencyNotReady, why.to_owned(), known(why))
     } else if let Some(reason) = &process.reason {
-        (Kind::Other, reason.clone(), None)
+        let kind = if process.state == "running" { Kind::NotLive } else { Kind::Other };
+        (kind, reason.clone(), None)
     } else if let Some(why) = process.not_ready.as_ref().filter(|_| process.state == "running") {
         (Kind::ReadinessTimedOut, format!("it did not become ready: {why}"), None)
     } else {

@@ -82,6 +82,10 @@ impl Supervisor {
         let runs = matches!(proc.phase, Phase::Running { life: current, .. } if current == life);
         let Some(live) = proc.rules.live.as_ref().filter(|_| runs) else { return };
         let Some(why) = trouble else {
+            if proc.misses >= live.failures.max(1) && live.action == Action::Notify {
+                proc.note = None;
+                out.push(Word::of(id, "healthy", "Works again"));
+            }
             proc.misses = 0;
             return;
         };
@@ -93,7 +97,7 @@ impl Supervisor {
         let text = format!("Does not work any more ({}): {why}", in_a_row(proc.misses));
         out.push(Word::error(Some(id), "unhealthy", text));
         match action {
-            Action::Notify => {}
+            Action::Notify => proc.note = Some(format!("does not work: {why}")),
             Action::Break => self.break_off(id, &format!("does not work: {why}"), out),
             Action::Restart => {
                 self.fail_and_restart(id, &format!("does not work: {why}"), now, out);

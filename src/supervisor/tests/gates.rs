@@ -2,7 +2,9 @@
 
 use super::stack::*;
 use super::*;
-use crate::model::rules::{FailureAction, Milestone, Need, Probe, Restart, RestartPolicy, Stage};
+use crate::model::rules::{
+    Action, FailureAction, Milestone, Need, Probe, Restart, RestartPolicy, Stage,
+};
 
 #[test]
 fn each_waits_for_its_turn() {
@@ -195,6 +197,28 @@ fn what_does_not_work_any_more_is_started_again() {
     }
     look(&mut world, Some("no"));
     assert_eq!(world.machine.procs[API].current_life(), 2);
+}
+
+#[test]
+fn one_that_is_let_run_though_it_does_not_work_is_told_until_it_does() {
+    let mut plan = stack();
+    if let Some(live) = &mut plan.processes[API].rules.live {
+        live.action = Action::Notify;
+    }
+    let mut world = World::up_with(&plan);
+    let mut look = |trouble: Option<&str>| {
+        world.said.clear();
+        world.input(Input::Looked(API, 1, trouble.map(str::to_owned)));
+        (world.machine.procs[API].note.clone(), world.said.join(" "))
+    };
+    let nothing = (None, String::new());
+    let note = Some("does not work: no".to_owned());
+    assert_eq!([look(None), look(Some("no"))], [nothing.clone(), nothing]);
+    let told = "Does not work any more (2 times in a row): no".to_owned();
+    assert_eq!(look(Some("no")), (note.clone(), told));
+    assert_eq!(look(Some("no")), (note, String::new()), "once");
+    assert_eq!(look(None), (None, "Works again".to_owned()));
+    assert_eq!(world.machine.procs[API].current_life(), 1);
 }
 
 #[test]

@@ -93,7 +93,12 @@ impl World {
 
     /// All of the stack runs and is ready.
     pub(super) fn up() -> Self {
-        let mut world = Self::of(&stack());
+        Self::up_with(&stack())
+    }
+
+    /// The same of a stack that was changed.
+    pub(super) fn up_with(plan: &Plan) -> Self {
+        let mut world = Self::of(plan);
         world.settle();
         world.pass(DB, 0);
         world.end(MIGRATE, Exit::Code(0));
