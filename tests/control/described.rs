@@ -107,6 +107,12 @@ fn of_shape(description: &Description, shape: &Value) -> BoxedStrategy<Value> {
             };
             members.prop_map(object).boxed()
         }
+        // Of anything: one that was made for this, among others.
+        "object" if !shape["properties"].is_object() => {
+            let members = prop::collection::vec(("[a-z]{1,9}", "[a-z]{0,9}"), 0..3);
+            let object = |members: Vec<(String, String)>| members.into_iter().collect::<Value>();
+            prop_oneof![2 => members.prop_map(object), 1 => Just(plan())].boxed()
+        }
         "object" => {
             let required = shape["required"].as_array().cloned().unwrap_or_default();
             let members = shape["properties"].as_object().unwrap().iter().map(|(name, shape)| {
@@ -121,6 +127,19 @@ fn of_shape(description: &Description, shape: &Value) -> BoxedStrategy<Value> {
         }
         other => panic!("no strategy for {other}"),
     }
+}
+
+/// A plan, which no description tells the shape of.
+fn plan() -> Value {
+    json!({
+        "version": 1, "run": "r", "started": 1, "title": "app", "session": "app",
+        "tmux_socket": "tmo-app-1", "tmux": "/tmux", "tmo": "/tmo", "root": "/app",
+        "procfile": "Procfile", "socket": "/app/s", "socket_shown": "s", "tmux_config": null,
+        "env": [], "inherit": { "umask": 18, "nice": 0, "limits": [], "ignored": [] },
+        "size": [80, 24], "grace_ms": 5000,
+        "log": { "dir": "/j", "per_process": 0, "total": 0 },
+        "processes": [],
+    })
 }
 
 /// What may be left out, unless it must be there.
@@ -296,6 +315,11 @@ fn is_described(description: &Description, call: &Call, reply: &Reply) -> Result
         return Ok(());
     }
     description.answers(&call.method, path, reply.status, &body)
+}
+
+#[test]
+fn a_plan_is_one() {
+    assert!(serde_json::from_value::<tmo::model::plan::Plan>(plan()).is_ok());
 }
 
 #[test]

@@ -60,7 +60,7 @@ impl<'a> Golden<'a> {
         if let Err(why) = self.description.answers(method, path, answer.status, &json) {
             self.wrong.push(format!("{name}: not as it is described: {why}"));
         }
-        let body = body.get(..80).unwrap_or(body);
+        let body = body.get(..40).filter(|_| body.len() > 80).unwrap_or(body);
         self.is(name, json!({ "asked": [line, body], "status": answer.status, "body": json }));
     }
 
@@ -156,6 +156,14 @@ const LOOKS: &[(&str, &str)] = &[
     ("head-bad-query", "GET /api/head?view=x"),
 ];
 
+/// The plan of the run, as a body.
+fn plan_of(world: &World) -> String {
+    let state = ask(world, "GET /api/state", "", "").json();
+    let plan = Path::new(state["runtime"].as_str().unwrap()).join("plan.json");
+    let plan: Value = serde_json::from_slice(&std::fs::read(plan).unwrap()).unwrap();
+    json!({ "plan": plan }).to_string()
+}
+
 #[test]
 fn what_is_asked_is_answered_as_it_was() {
     let world = started();
@@ -191,6 +199,12 @@ fn what_is_asked_is_answered_as_it_was() {
         ("scale-unknown", "POST /api/scale", r#"{"counts":{"wbe":2}}"#),
         ("scale-too-many", "POST /api/scale", r#"{"counts":{"web":11}}"#),
         ("scale-bad", "POST /api/scale", r#"{"counts":{"web":-1}}"#),
+        ("reload-bad-json", "POST /api/reload", r#"{"plan":"#),
+        ("reload-bad-key", "POST /api/reload", r#"{"plna":{}}"#),
+        ("reload-without", "POST /api/reload", "{}"),
+        ("reload-no-object", "POST /api/reload", r#"{"plan":[]}"#),
+        ("reload-no-plan", "POST /api/reload", r#"{"plan":{"version":1}}"#),
+        ("reload", "POST /api/reload", &plan_of(&world)),
         ("size", "PUT /api/size", r#"{"columns":100,"rows":30}"#),
         ("size-bad", "PUT /api/size", r#"{"columns":100,"rows":0}"#),
         ("detach", "POST /api/detach", ""),

@@ -1,19 +1,21 @@
 //! The API: HTTP with JSON, one router for every transport.
 //!
 //! `docs/openapi.json` describes it; it is made from the handlers here (`shell/generate`), each of
-//! which is registered together with its description; but for `reload`, which takes a whole plan.
+//! which is registered together with its description.
 //!
 //! | file | holds |
 //! |---|---|
 //! | `state.rs` | what there is |
 //! | `acting.rs` | what changes something |
+//! | `reload.rs` | going on with another plan |
 //! | `pane.rs` | terminals of processes |
 //! | `history.rs`, `head.rs` | the journal |
 //! | `asked.rs`, `answer.rs` | how requests are read and answers written, for all of them |
 //! | `description.rs` | what is the same in each description |
 //!
 //! What changes something answers when it is done, with `?wait=false` when it is accepted (202).
-//! 404: no such name, 409: refused or failed (both with the outcome), 400: the request is no good.
+//! 404: no such name, 409: refused or failed (both with the outcome), 400: the request is no good,
+//! 422: it is well-formed, and what is in it can't be used.
 
 pub(super) mod acting;
 pub(super) mod answer;
@@ -22,6 +24,7 @@ mod description;
 mod head;
 mod history;
 pub(super) mod pane;
+mod reload;
 pub(super) mod state;
 #[cfg(test)]
 mod tests;
@@ -30,7 +33,6 @@ use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::http::{Method, StatusCode, Uri};
 use axum::response::Response;
-use axum::routing::post;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
@@ -44,7 +46,6 @@ use super::versions;
 pub fn router(api: Api) -> Router {
     let (router, _) = documented().split_for_parts();
     router
-        .route("/api/reload", post(acting::reload))
         .fallback(no_such_path)
         .method_not_allowed_fallback(no_such_method)
         .layer(DefaultBodyLimit::max(asked::LARGEST_BODY))
@@ -69,6 +70,7 @@ fn documented() -> OpenApiRouter<Api> {
         .routes(routes!(acting::restart))
         .routes(routes!(acting::signal))
         .routes(routes!(acting::scale))
+        .routes(routes!(reload::reload))
         .routes(routes!(acting::quit))
         .routes(routes!(acting::shutdown))
         .routes(routes!(acting::kill))
