@@ -64,6 +64,8 @@ pub(super) struct Engine {
     pub(super) crashes: Crashes,
     /// What is being asked about processes.
     pub(super) probes: Probes,
+    /// How often declarations of failures were taken in for somebody.
+    pub(super) declarations: u64,
     /// What was decided and is done once the state it follows from is saved.
     pub(super) due: Vec<Effect>,
     /// The state has changed since it was saved.
@@ -99,6 +101,7 @@ impl Engine {
             Event::Hooked(trouble, code) => self.hooked(trouble, code),
             Event::HookFailed(text) => self.hook_failed(text),
             Event::Reported(report) => self.reported(&report),
+            Event::Declared(done) => self.declared(*done),
             Event::Piped(id, closed, result) => self.piped(id, closed, result),
         }
     }
@@ -126,6 +129,7 @@ impl Engine {
                 let _ = reply.send(self.state());
             }
             Ask::Pane { name, ask, reply } => self.on_pane(&name, ask, reply),
+            Ask::Failures { name, ask, reply } => self.on_failures(name, ask, reply),
             Ask::ViewOpened => {
                 self.views += 1;
                 self.saved.headless_since = None;
@@ -146,7 +150,7 @@ impl Engine {
         }
     }
 
-    fn on_request(
+    pub(super) fn on_request(
         &mut self,
         request: Request,
         wait: bool,

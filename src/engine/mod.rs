@@ -8,6 +8,7 @@
 mod adopt;
 mod core;
 mod crashes;
+mod declaring;
 mod effects;
 mod finish;
 pub mod guard;

@@ -230,6 +230,7 @@ fn build(runtime: &Runtime) -> Result<(Engine, bool), RunError> {
         probes: Probes::default(),
         hooks: vec![],
         crashes: Crashes::default(),
+        declarations: 0,
         due: vec![],
         unsaved: false,
         lock: None,

@@ -8,6 +8,7 @@
 //! | `state.rs` | what there is |
 //! | `acting.rs` | what changes something |
 //! | `reload.rs` | going on with another plan |
+//! | `failures.rs` | the texts that mean that a process has failed |
 //! | `pane.rs` | terminals of processes |
 //! | `history.rs`, `head.rs` | the journal |
 //! | `asked.rs`, `answer.rs` | how requests are read and answers written, for all of them |
@@ -21,6 +22,7 @@ pub(super) mod acting;
 pub(super) mod answer;
 mod asked;
 mod description;
+mod failures;
 mod head;
 mod history;
 pub(super) mod pane;
@@ -76,6 +78,9 @@ fn documented() -> OpenApiRouter<Api> {
         .routes(routes!(acting::kill))
         .routes(routes!(acting::size))
         .routes(routes!(acting::detach))
+        .routes(routes!(failures::list))
+        .routes(routes!(failures::add))
+        .routes(routes!(failures::remove))
         .routes(routes!(pane::input))
         .routes(routes!(pane::screen))
         .routes(routes!(history::lines))
