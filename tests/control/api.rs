@@ -46,6 +46,19 @@ async fn tells_the_state() {
 }
 
 #[tokio::test]
+async fn tells_numbers_as_text() {
+    let run = run();
+    let text = "GET /metrics HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n";
+    let reply = run.exchange(text).await;
+    let (head, body) = reply.split_once("\r\n\r\n").unwrap();
+    assert!(head.contains("content-type: text/plain; version=0.0.4\r\n"), "{head}");
+    assert!(body.contains("\ntmo_process_up{process=\"web#1\"} 1\n"), "{body}");
+    assert!(body.contains("\ntmo_process_up{process=\"worker\"} 0\n"), "{body}");
+    assert_eq!(run.http("GET /metrics?x", "").await.status, 400);
+    assert_eq!(run.http("POST /metrics", "").await.status, 405);
+}
+
+#[tokio::test]
 async fn declarations_reach_the_engine() {
     let mut run = run();
     let body = r#"{"failure_string":"Error: x"}"#;

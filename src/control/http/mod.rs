@@ -11,6 +11,7 @@
 //! | `failures.rs` | the texts that mean that a process has failed |
 //! | `pane.rs` | terminals of processes |
 //! | `history.rs`, `head.rs` | the journal |
+//! | `metrics.rs` | numbers, for Prometheus |
 //! | `asked.rs`, `answer.rs` | how requests are read and answers written, for all of them |
 //! | `description.rs` | what is the same in each description |
 //!
@@ -25,6 +26,7 @@ mod description;
 mod failures;
 mod head;
 mod history;
+mod metrics;
 pub(super) mod pane;
 mod reload;
 pub(super) mod state;
@@ -87,6 +89,7 @@ fn documented() -> OpenApiRouter<Api> {
         .routes(routes!(history::events))
         .routes(routes!(history::clear))
         .routes(routes!(head::head))
+        .routes(routes!(metrics::metrics))
 }
 
 async fn no_such_path(uri: Uri) -> Response {
