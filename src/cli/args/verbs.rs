@@ -536,6 +536,9 @@ pub struct PsArgs {
     /// With state, since when, restarts, exit, port, CPU and memory of all that each has started.
     #[arg(short = 'w', long, conflicts_with = "json")]
     pub wide: bool,
+    /// In this order, which the table then has a column for.
+    #[arg(long, value_enum, value_name = "WHAT")]
+    pub by: Option<super::super::ps::Order>,
     /// Which instance.
     #[command(flatten)]
     pub client: ClientArgs,
