@@ -89,6 +89,9 @@ fn of_shape(description: &Description, shape: &Value) -> BoxedStrategy<Value> {
             let (least, most) = (shape["minimum"].as_u64(), shape["maximum"].as_u64());
             (least.unwrap_or(0)..=most.unwrap_or(100_000)).prop_map(Value::from).boxed()
         }
+        "string" if shape["enum"].is_array() => {
+            prop::sample::select(shape["enum"].as_array().unwrap().clone()).boxed()
+        }
         "string" => {
             let pattern = shape["pattern"].as_str().unwrap_or("^[a-z#0-9*]{0,9}$");
             let pattern = pattern.trim_start_matches('^').trim_end_matches('$');

@@ -155,6 +155,11 @@ const LOOKS: &[(&str, &str)] = &[
     ("lines-bad-cursor", "GET /api/lines?after=x"),
     ("lines-bad-time", "GET /api/lines?since=soon"),
     ("lines-bad-pattern", "GET /api/lines?grep=("),
+    ("lines-types", "GET /api/lines?name=worker&types=process:log,process:exit"),
+    ("lines-types-events", "GET /api/lines?name=worker&types=process:spawn&types=process:exit"),
+    ("lines-types-last", "GET /api/lines?types=process:log&last=1"),
+    ("lines-bad-type", "GET /api/lines?types=process:lgo"),
+    ("lines-no-type", "GET /api/lines?types=,"),
     ("events-bad-query", "GET /api/events?limit=1"),
     ("head-bad-query", "GET /api/head?view=x"),
 ];
@@ -297,6 +302,44 @@ fn what_comes_is_told_as_it_was() {
         golden.is(path.trim_start_matches("/api/"), Value::Object(told));
     }
     golden.done();
+}
+
+/// What the events of a stream are, by their names and types.
+fn followed(world: &World, uri: &str) -> Vec<(String, String)> {
+    let mut stream = UnixStream::connect(world.app().join(".overmind.sock")).unwrap();
+    write!(stream, "GET {uri} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").unwrap();
+    world.ok(["quit"]);
+    let mut text = String::new();
+    stream.read_to_string(&mut text).unwrap();
+    let event = |event: &str| {
+        let (kind, rest) = event.split_once('\n')?;
+        let data = rest.split("data: ").nth(1)?.lines().next()?;
+        let data: Value = serde_json::from_str(data).unwrap();
+        if kind == "line" {
+            assert!(data["name"].is_string() && data["text"].is_string(), "{data}");
+            assert!(data["cursor"].is_string(), "{data}");
+        }
+        Some((kind.to_owned(), data["type"].as_str().unwrap_or_default().to_owned()))
+    };
+    text.split("event: ").skip(1).filter_map(event).collect()
+}
+
+#[test]
+fn lines_are_events_for_who_asks_for_their_type() {
+    let pair = |kind: &str, of_type: &str| (kind.to_owned(), of_type.to_owned());
+    let world = started();
+    let told = followed(&world, "/api/events?types=process:log,process:exit&since=1h");
+    let (log, exit) = (pair("line", "process:log"), pair("exit", "process:exit"));
+    let end = pair("end-of-run", "");
+    assert!(told.contains(&log) && told.contains(&exit), "{told:?}");
+    assert!(told.iter().all(|one| [&log, &exit, &end].contains(&one)), "{told:?}");
+    // By default there are no lines, and those that are asked for otherwise have no type.
+    let world = started();
+    let told = followed(&world, "/api/events?since=1h");
+    assert!(told.contains(&exit) && !told.iter().any(|(kind, _)| kind == "line"), "{told:?}");
+    let world = started();
+    let told = followed(&world, "/api/events?lines=1&since=1h");
+    assert!(told.contains(&exit) && told.contains(&pair("line", "")), "{told:?}");
 }
 
 #[test]
