@@ -221,6 +221,7 @@ impl Engine {
         if self.is_deposed() {
             return self.due.clear();
         }
+        self.save_counts();
         if let Err(error) = self.runtime.save(&self.saved) {
             tracing::error!(%error, "the state can't be saved");
         }

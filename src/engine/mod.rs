@@ -11,6 +11,7 @@ mod crashes;
 mod declaring;
 mod effects;
 mod finish;
+pub mod flags;
 pub mod guard;
 mod hooks;
 mod losses;

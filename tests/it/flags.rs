@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 
-use crate::harness::{World, eventually};
+use crate::harness::{World, eventually, procs};
 
 const TOML: &str = r#"
 [process.db]
@@ -94,4 +94,63 @@ fn a_run_may_end_after_a_hook() {
         assert_eq!(ran.code, code, "{ran:#?}");
         world.wait_empty();
     }
+}
+
+/// How often the first flag was found.
+fn count(world: &World) -> u64 {
+    let flags: Value = serde_json::from_str(&world.ok(["flags", "--json"])).unwrap();
+    flags[0]["count"].as_u64().unwrap()
+}
+
+#[test]
+fn a_line_is_counted_once_whoever_supervises() {
+    const LINES: u64 = 2000;
+    let program = format!(
+        "i=0; while [ $i -lt {LINES} ]; do i=$((i+1)); echo no; echo hit $i; done; \
+         while ! [ -e open ]; do sleep 0.1; done; printf 'a hit'; \
+         while ! [ -e closed ]; do sleep 0.1; done; echo ' more'; exec sleep 1000"
+    );
+    let world = World::new(&format!("web: {program}\n"));
+    world.write("tmo.toml", "[[process.web.flag]]\nname = \"h\"\npattern = \"hit\"\n");
+    world.ok(["start", "-D"]);
+    for part in 1..=4 {
+        let enough = || (count(&world) >= part * LINES / 5).then_some(());
+        eventually("a part is counted", enough);
+        procs::kill(world.supervisor(), 9);
+    }
+    let all = |wanted: u64| {
+        eventually("all is counted", || (count(&world) >= wanted).then_some(()));
+        procs::kill(world.supervisor(), 9);
+        assert_eq!(count(&world), wanted);
+    };
+    all(LINES);
+    assert!(world.ok(["flags"]).contains(&format!("hit {LINES}")));
+    // A line that has not ended is found, and not once more when it goes on.
+    world.write("open", "");
+    all(LINES + 1);
+    world.write("closed", "");
+    eventually("it goes on", || world.ok(["logs", "web"]).contains("a hit more").then_some(()));
+    all(LINES + 1);
+    world.ok(["quit"]);
+}
+
+#[test]
+fn what_is_found_together_is_one_event() {
+    let program = "i=0; while [ $i -lt 500 ]; do i=$((i+1)); echo hit; done >all; \
+        echo before >>all; echo last hit >>all; echo behind >>all; cat all; exec sleep 1000";
+    let world = World::new(&format!("web: {program}\n"));
+    let toml = "[[process.web.flag]]\nname = \"h\"\npattern = \"hit\"\ncontext_window = 1\n";
+    world.write("tmo.toml", toml);
+    world.ok(["start", "-D"]);
+    eventually("all is counted", || (count(&world) == 501).then_some(()));
+    world.ok(["quit"]);
+    let log = world.ok(["logs", "--events", "--json"]);
+    let events = log.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+    let found: Vec<Value> = events.filter(|event| event["type"] == "flag:matched").collect();
+    let counts = found.iter().map(|event| event["count"].as_u64().unwrap());
+    assert_eq!(counts.sum::<u64>(), 501);
+    assert!(found.len() < 100, "{}", found.len());
+    let last = found.last().unwrap();
+    assert_eq!((&last["total"], &last["line"]), (&501.into(), &"last hit".into()));
+    assert_eq!(last["before"], serde_json::json!(["before"]));
 }
