@@ -8,6 +8,7 @@ use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
 use super::crashes::Crashes;
+use super::notices::Notices;
 use super::pane::{PaneTrack, Patience, Sink};
 use super::probes::Probes;
 use super::queue::{Event, Queue};
@@ -60,6 +61,8 @@ pub(super) struct Engine {
     pub(super) spilling: bool,
     /// Hooks that run.
     pub(super) hooks: Vec<JoinHandle<()>>,
+    /// What was shown on the desktop.
+    pub(super) notices: Notices,
     /// Reports that are being made.
     pub(super) crashes: Crashes,
     /// What is being asked about processes.
@@ -102,6 +105,7 @@ impl Engine {
             Event::HookFailed(text) => self.hook_failed(text),
             Event::Reported(report) => self.reported(&report),
             Event::Declared(done) => self.declared(*done),
+            Event::NotNotified(why) => self.not_notified(&why),
             Event::Piped(id, closed, result) => self.piped(id, closed, result),
         }
     }

@@ -122,6 +122,9 @@ impl Engine {
                 watch.told.insert(number, now);
             }
             self.note(&event);
+            if flag.notify && !is_early {
+                self.notify(&format!("{name}: {}", flag.name), &line);
+            }
             if let (Some(command), false) = (&flag.on_match, is_early) {
                 let (shown, mut run) = self.command(command, "flag:matched");
                 run.set("TMO_PROCESS", name.as_str());
@@ -203,6 +206,7 @@ mod tests {
             context: 2,
             target: None,
             on_match: None,
+            notify: false,
             every_ms: 0,
             action: Action::Notify,
         };

@@ -15,6 +15,7 @@ pub mod flags;
 pub mod guard;
 mod hooks;
 mod losses;
+mod notices;
 mod opening;
 mod pane;
 mod probes;

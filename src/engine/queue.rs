@@ -40,6 +40,8 @@ pub(super) enum Event {
     Hooked(Option<String>, u8),
     /// A hook has failed.
     HookFailed(String),
+    /// A notice was not shown, because of this.
+    NotNotified(String),
     /// A crash report is written.
     Reported(Box<CrashReport>),
     /// What means that processes have failed was read again, perhaps changed, for somebody.

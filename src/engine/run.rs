@@ -17,6 +17,7 @@ use tokio::time::Instant;
 use super::core::Engine;
 use super::crashes::Crashes;
 use super::guard::{Handover, News, tell};
+use super::notices::Notices;
 use super::pane::PaneTrack;
 use super::probes::Probes;
 use super::queue::Queue;
@@ -231,6 +232,7 @@ fn build(runtime: &Runtime) -> Result<(Engine, bool), RunError> {
         hooks: vec![],
         crashes: Crashes::default(),
         declarations: 0,
+        notices: Notices::default(),
         due: vec![],
         unsaved: false,
         lock: None,

@@ -247,6 +247,7 @@ fn policies(
         ("exit_codes", codes),
         ("failures", before.failures != after.failures),
         ("flags", before.flags != after.flags),
+        ("notify", before.notify != after.notify),
         ("groups", before.groups != after.groups),
         ("display", before.display != after.display),
     ])

@@ -154,3 +154,59 @@ fn what_is_found_together_is_one_event() {
     assert_eq!((&last["total"], &last["line"]), (&501.into(), &"last hit".into()));
     assert_eq!(last["before"], serde_json::json!(["before"]));
 }
+
+/// Something in the place of `notify-send`.
+fn with_notifier(world: &World, script: &str) -> std::path::PathBuf {
+    use std::os::unix::fs::PermissionsExt as _;
+    let dir = world.path().join("notifier");
+    std::fs::create_dir_all(&dir).unwrap();
+    let file = dir.join("notify-send");
+    std::fs::write(&file, format!("#!/bin/sh\n{script}\n")).unwrap();
+    std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o755)).unwrap();
+    dir
+}
+
+const NOTIFY: &str = "[defaults]\non_exit = \"ignore\"\n[process.bad]\nnotify = true\n\
+    [[process.web.flag]]\nname = \"odd\"\npattern = \"odd\"\nnotify = true\nevery = \"1h\"\n";
+
+const NOISY: &str = "web: echo 'odd $(touch no) <b>'; echo odd; exec sleep 1000\nbad: exit 3\n\
+    quiet: exit 4\n";
+
+/// Start it with this directory before all others in the path.
+fn start_with(world: &World, dir: &std::path::Path) {
+    let path = std::env::var("PATH").unwrap_or_default();
+    let mut start = world.tmo(["start", "-D"]);
+    start.env("PATH", format!("{}:{path}", dir.display()));
+    assert!(start.status().unwrap().success());
+}
+
+#[test]
+fn crashes_and_matches_are_shown_on_the_desktop() {
+    let world = World::new(NOISY);
+    world.write("tmo.toml", NOTIFY);
+    let dir = with_notifier(&world, "printf '%s|' \"$@\" >>told; echo >>told");
+    start_with(&world, &dir);
+    let told = || Some(read(&world, "told")).filter(|told| told.lines().count() >= 2);
+    let told = eventually("both are told", told);
+    assert!(told.contains("--app-name=tmo|--|web: odd|odd"), "{told}");
+    assert!(told.contains("--|bad has crashed|"), "{told}");
+    world.ok(["quit"]);
+    assert_eq!(read(&world, "told").lines().count(), 2, "the second match comes too soon");
+    assert!(!world.app().join("no").exists());
+    assert!(!world.ok(["logs"]).contains("on the desktop"));
+}
+
+#[test]
+fn that_nobody_can_be_told_is_said_once() {
+    let world = World::new(NOISY);
+    world.write("tmo.toml", NOTIFY);
+    let dir = with_notifier(&world, "echo >>asked; exit 7");
+    start_with(&world, &dir);
+    let asked = || (read(&world, "asked").lines().count() >= 2).then_some(());
+    eventually("both are asked for", asked);
+    let said = || Some(world.ok(["logs"])).filter(|log| log.contains("on the desktop"));
+    let log = eventually("it is said", said);
+    assert!(log.contains("notify-send failed: exit status: 7"), "{log}");
+    world.ok(["quit"]);
+    assert_eq!(world.ok(["logs"]).matches("on the desktop").count(), 1);
+}
