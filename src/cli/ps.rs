@@ -86,8 +86,8 @@ fn wide(processes: &[ProcessState], by: Option<Order>) -> String {
 
 /// A row with one more cell before it.
 fn with<T>(first: T, row: [T; 9]) -> [T; 10] {
-    let [a, b, c, d, e, f, g, h, i] = row;
-    [first, a, b, c, d, e, f, g, h, i]
+    let [name, pid, state, since, restarts, exit, port, cpu, memory] = row;
+    [first, name, pid, state, since, restarts, exit, port, cpu, memory]
 }
 
 /// Why some are as they are, a line each.

@@ -95,8 +95,7 @@ impl Engine {
     /// Show this on the desktop.
     pub(super) fn notify(&mut self, title: &str, text: &str) {
         let env = self.plan.env.iter();
-        let path =
-            env.filter(|(name, _)| name.as_bytes() == b"PATH").map(|(_, path)| &path.0).last();
+        let path = env.rev().find(|(name, _)| name.as_bytes() == b"PATH").map(|(_, path)| &path.0);
         let root = self.plan.root.as_path();
         let found = Shower::ALL
             .into_iter()
@@ -116,21 +115,20 @@ impl Engine {
             .process_group(0)
             .kill_on_drop(true);
         sys::end_with_parent(command.as_std_mut());
+        let mut child = match command.spawn() {
+            Ok(child) => child,
+            Err(error) => return self.not_notified(&format!("{}: {error}", shower.name())),
+        };
         let queue = self.queue.clone();
-        match command.spawn() {
-            Ok(mut child) => {
-                _ = spawn_local(async move {
-                    let why = match timeout(PATIENCE, child.wait()).await {
-                        Ok(Ok(status)) if status.success() => return,
-                        Ok(Ok(status)) => format!("{} failed: {status}", shower.name()),
-                        Ok(Err(error)) => format!("{}: {error}", shower.name()),
-                        Err(_) => format!("{} took too long", shower.name()),
-                    };
-                    queue.push(Event::NotNotified(why));
-                })
-            }
-            Err(error) => self.not_notified(&format!("{}: {error}", shower.name())),
-        }
+        spawn_local(async move {
+            let why = match timeout(PATIENCE, child.wait()).await {
+                Ok(Ok(status)) if status.success() => return,
+                Ok(Ok(status)) => format!("{} failed: {status}", shower.name()),
+                Ok(Err(error)) => format!("{}: {error}", shower.name()),
+                Err(_) => format!("{} took too long", shower.name()),
+            };
+            queue.push(Event::NotNotified(why));
+        });
     }
 
     /// Nobody can be told; say that, once.

@@ -203,12 +203,9 @@ fn build(runtime: &Runtime) -> Result<(Engine, bool), RunError> {
         replace(&shown, &[]).map_err(|e| io(&shown, e))?;
         saved
     };
-    let panes = plan
-        .processes
-        .iter()
-        .zip(&streams)
-        .map(|(process, number)| PaneTrack::new(runtime.dir(), &process.name, *number))
-        .collect();
+    let track =
+        |(process, of): (&ProcessPlan, &u16)| PaneTrack::new(runtime.dir(), &process.name, *of);
+    let panes = plan.processes.iter().zip(&streams).map(track).collect();
     let engine = Engine {
         runtime: runtime.clone(),
         tmux: Tmux::new(&plan, runtime.dir()),
