@@ -118,6 +118,7 @@ fn flagged(pattern: &str) -> Rules {
         context: 1,
         target: None,
         on_match: None,
+        notify: false,
         every_ms: 0,
         action: Action::Notify,
     };

@@ -6,16 +6,15 @@ use std::io::Write;
 use super::args::{FailuresArgs, FailuresDo};
 use super::error::CliError;
 use super::reload::reload_failures;
-use crate::config::failures::{Failures, edit};
+use crate::config::failures::{Declarations, DeclareError, Declared};
 use crate::config::load::{Context, Loaded};
 use crate::config::{Project, StartOptions};
-use crate::model::{ProcName, nearest};
+use crate::model::ProcName;
 
 /// The project that a start typed here would be about.
 struct Here {
     project: Project,
-    /// Its entries.
-    entries: Vec<ProcName>,
+    declared: Declarations,
 }
 
 /// List, add or remove.
@@ -49,26 +48,13 @@ impl Here {
         let Loaded { project, procfile, .. } = context.load(&typed)?;
         // What is no name has no process either.
         let entries = procfile.entries.iter().filter_map(|entry| ProcName::new(&*entry.name).ok());
-        Ok(Self { entries: entries.collect(), project })
-    }
-
-    /// An unknown name is a slip, but one that the file has can be asked for and removed.
-    fn check(&self, name: &str, failures: &Failures) -> Result<(), CliError> {
-        let entry = name.split('#').next().unwrap_or_default();
-        let is_known = self.entries.iter().any(|known| known.as_str() == entry);
-        if is_known || !failures.of(name).is_empty() {
-            return Ok(());
-        }
-        Err(CliError::unknown(name, &self.entries))
+        let (file, toml) = (project.failures(), project.toml());
+        let declared = Declarations { file, toml, entries: entries.collect() };
+        Ok(Self { project, declared })
     }
 
     fn list(&self, name: Option<&str>, json: bool) -> Result<String, CliError> {
-        let (path, shown) = self.project.failures();
-        let failures = Failures::read(&path, &shown)?;
-        if let Some(name) = name {
-            self.check(name, &failures)?;
-        }
-        let wanted = failures.only(name);
+        let wanted = self.declared.list(name).map_err(refused)?;
         if json {
             return Ok(wanted.to_json());
         }
@@ -84,48 +70,36 @@ impl Here {
             super::warn(&format_args!(
                 "nothing is declared{} in {}; `tmo failures add NAME TEXT` does",
                 name.map(|name| format!(" for {name}")).unwrap_or_default(),
-                shown.display()
+                self.declared.file.1.display()
             ));
         }
         Ok(list)
     }
 
     fn add(&self, name: &str, text: &str) -> Result<String, CliError> {
-        self.check(name, &Failures::default())?;
-        let (path, shown) = self.project.failures();
-        let (failures, is_new) = edit(&path, &shown, |failures| {
-            let is_new = failures.add(name, text)?;
-            Ok((is_new, is_new))
-        })?;
-        let what = if is_new { "added" } else { "was there already" };
-        Ok(told(&shown, (name, text), what, &failures))
+        let done = self.declared.add(name, text).map_err(refused)?;
+        let what = if done.is_changed { "added" } else { "was there already" };
+        Ok(self.told((name, text), what, &done))
     }
 
     fn remove(&self, name: &str, text: &str) -> Result<String, CliError> {
-        let (path, shown) = self.project.failures();
-        self.check(name, &Failures::read(&path, &shown)?)?;
-        let (failures, is_gone) = edit(&path, &shown, |failures| {
-            let is_gone = failures.remove(name, text);
-            Ok((is_gone, is_gone))
-        })?;
-        if is_gone {
-            return Ok(told(&shown, (name, text), "removed", &failures));
-        }
-        let near = nearest::nearest(text, failures.of(name).iter().map(String::as_str));
-        let near = near.map(|near| format!("; did you mean `{near}`?"));
-        let near =
-            near.unwrap_or_else(|| format!("; `tmo failures list {name}` shows what there is"));
-        Err(CliError::Other(format!("`{text}` is not declared for {name}{near}")))
+        let done = self.declared.remove(name, text).map_err(refused)?;
+        Ok(self.told((name, text), "removed", &done))
+    }
+
+    /// What was done, and what stands there now.
+    fn told(&self, (name, text): (&str, &str), what: &str, done: &Declared) -> String {
+        let (file, count) = (self.declared.file.1.display(), done.failures.of(name).len());
+        format!("{name}: `{text}` {what}; {file} has {count} for it\n")
     }
 }
 
-/// What was done, and what stands there now.
-fn told(
-    shown: &std::path::Path,
-    (name, text): (&str, &str),
-    what: &str,
-    failures: &Failures,
-) -> String {
-    let count = failures.of(name).len();
-    format!("{name}: `{text}` {what}; {} has {count} for it\n", shown.display())
+fn refused(error: DeclareError) -> CliError {
+    match error {
+        DeclareError::Unknown(unknown) => CliError::Unknown(unknown),
+        DeclareError::Edit(error) => error.into(),
+        error @ (DeclareError::Absent { .. } | DeclareError::Elsewhere { .. }) => {
+            CliError::Other(error.to_string())
+        }
+    }
 }

@@ -11,6 +11,7 @@ use super::table::table;
 use crate::control::overmind;
 use crate::control::overmind_client::OvermindClient;
 use crate::model::request::ProcessState;
+use crate::model::rules::Stage;
 use crate::sys::{self, Usage, clock};
 use crate::view::words::{duration, size};
 
@@ -20,15 +21,19 @@ pub(super) fn ps(args: &PsArgs, out: &mut dyn Write) -> Result<u8, CliError> {
     let text = super::block_on(async {
         match instance.server().await? {
             Server::Tmo => {
-                let state = instance.state().await?;
+                let mut state = instance.state().await?;
+                if let Some(Order::Phase) = args.by {
+                    state.processes.sort_by_key(stage);
+                }
                 if args.json {
                     let json = serde_json::to_string_pretty(&state);
                     return json.map(|j| j + "\n").map_err(|e| CliError::Other(e.to_string()));
                 }
-                if args.wide {
-                    return Ok(wide(&state.processes));
-                }
-                Ok(overmind::status(&state.processes))
+                Ok(match (args.wide, args.by) {
+                    (true, by) => wide(&state.processes, by),
+                    (false, Some(Order::Phase)) => by_phase(&state.processes),
+                    (false, None) => overmind::status(&state.processes),
+                })
             }
             Server::Overmind(address) => Ok(OvermindClient::new(&address).status().await?),
         }
@@ -36,11 +41,58 @@ pub(super) fn ps(args: &PsArgs, out: &mut dyn Write) -> Result<u8, CliError> {
     super::print(out, text.as_bytes())
 }
 
+/// An order of the processes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum Order {
+    /// Dependencies first, then the main processes, then the cleanup.
+    Phase,
+}
+
+/// The part of a run in which it has its turn.
+fn stage(process: &ProcessState) -> Stage {
+    process.phase.unwrap_or_default()
+}
+
+fn word(stage: Stage) -> String {
+    match stage {
+        Stage::Dependency => "dependency",
+        Stage::Main => "main",
+        Stage::Cleanup => "cleanup",
+    }
+    .to_owned()
+}
+
+fn by_phase(processes: &[ProcessState]) -> String {
+    let row = |process: &ProcessState| {
+        let pid = process.pid.map_or_else(|| "-".to_owned(), |pid| pid.to_string());
+        [word(stage(process)), process.name.to_string(), pid, state(process)]
+    };
+    table(["PHASE", "PROCESS", "PID", "STATE"], processes.iter().map(row)) + &reasons(processes)
+}
+
 const HEAD: [&str; 9] =
     ["PROCESS", "PID", "STATE", "SINCE", "RESTARTS", "EXIT", "PORT", "CPU", "MEMORY"];
 
-fn wide(processes: &[ProcessState]) -> String {
-    let mut text = table(HEAD, processes.iter().map(row));
+fn wide(processes: &[ProcessState], by: Option<Order>) -> String {
+    let text = match by {
+        None => table(HEAD, processes.iter().map(row)),
+        Some(Order::Phase) => {
+            let row = |process| with(word(stage(process)), row(process));
+            table(with("PHASE", HEAD), processes.iter().map(row))
+        }
+    };
+    text + &reasons(processes)
+}
+
+/// A row with one more cell before it.
+fn with<T>(first: T, row: [T; 9]) -> [T; 10] {
+    let [name, pid, state, since, restarts, exit, port, cpu, memory] = row;
+    [first, name, pid, state, since, restarts, exit, port, cpu, memory]
+}
+
+/// Why some are as they are, a line each.
+fn reasons(processes: &[ProcessState]) -> String {
+    let mut text = String::new();
     for process in processes {
         // Writing to a string does not fail.
         if let Some(reason) = &process.reason {
@@ -96,4 +148,35 @@ fn tree_usage(main: u32) -> Option<Usage> {
 /// The part of the time since then that was spent on a processor, as ps(1) has it.
 fn share(cpu: Duration, since: Duration) -> String {
     format!("{:.1}%", 100.0 * cpu.as_secs_f64() / since.as_secs_f64().max(0.001))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Order, by_phase, stage, wide};
+    use crate::model::ProcName;
+    use crate::model::request::ProcessState;
+    use crate::model::rules::Stage;
+
+    fn process(name: &str, phase: Option<Stage>) -> ProcessState {
+        let name = ProcName::new(name).unwrap();
+        ProcessState { phase, ..ProcessState::new(name, "running", None) }
+    }
+
+    #[test]
+    fn processes_stand_by_their_phase() {
+        let mut all = vec![
+            process("sweep", Some(Stage::Cleanup)),
+            process("web", None),
+            ProcessState { reason: Some("why".into()), ..process("db", Some(Stage::Dependency)) },
+            process("api", Some(Stage::Main)),
+        ];
+        all.sort_by_key(stage);
+        let table = "PHASE       PROCESS  PID  STATE\ndependency  db       -    running\n\
+            main        web      -    running\nmain        api      -    running\n\
+            cleanup     sweep    -    running\ndb: why\n";
+        assert_eq!(by_phase(&all), table);
+        let wide = wide(&all, Some(Order::Phase));
+        assert!(wide.starts_with("PHASE       PROCESS  PID  STATE "), "{wide}");
+        assert!(wide.contains("\ncleanup     sweep "), "{wide}");
+    }
 }

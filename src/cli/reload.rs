@@ -169,7 +169,7 @@ fn read(old: &Plan, instance: &Instance, part: Part) -> Result<(Plan, Vec<String
             .push(format!("changed, but in force from the next start only: {}", later.join(", ")));
     }
     if part == Part::Failures {
-        fresh = plan::with_failures(old, &fresh);
+        fresh = plan::with_failures(old, &|name| plan::failures_of(&fresh, name));
     }
     (fresh.run, fresh.generation) = (old.run.clone(), old.generation);
     Ok((fresh, warnings))

@@ -6,6 +6,7 @@
 //!
 //! People write it, and so do commands; a reader sees what was there before a change or after it.
 
+mod declare;
 mod edit;
 
 use std::fmt;
@@ -23,6 +24,7 @@ use crate::model::ProcName;
 use crate::model::nearest::nearest;
 use crate::model::rules::{FailureAction, FailurePattern, Text};
 
+pub use declare::{Declarations, DeclareError, Declared};
 pub use edit::{EditError, edit};
 
 /// The name of the file.
@@ -113,6 +115,17 @@ impl Failures {
         let of_entry = self.of(name.entry());
         let own = if name.as_str() == name.entry() { &[] } else { self.of(name.as_str()) };
         of_entry.iter().chain(own).map(|text| pattern(text)).collect()
+    }
+
+    /// Behind the patterns that a process has of its own, those that are declared for it.
+    #[must_use]
+    pub fn behind(&self, mut own: Vec<FailurePattern>, name: &ProcName) -> Vec<FailurePattern> {
+        for pattern in self.patterns(name) {
+            if !own.contains(&pattern) {
+                own.push(pattern);
+            }
+        }
+        own
     }
 
     /// Declare one more text; `false` if it was there already.

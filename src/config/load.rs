@@ -150,10 +150,15 @@ fn read_procfile(project: &Project) -> Result<Procfile, ConfigError> {
 
 fn read_toml(project: &Project) -> Result<(TmoToml, Mistakes), ConfigError> {
     let (path, shown) = project.toml();
+    toml_at(&path, &shown)
+}
+
+/// The `tmo.toml` at `path`, which `shown` names for messages; one that is not there is empty.
+pub(super) fn toml_at(path: &Path, shown: &Path) -> Result<(TmoToml, Mistakes), ConfigError> {
     match std::fs::read_to_string(path) {
         Ok(text) => Ok(toml::read(&text, &shown.display().to_string())?),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Default::default()),
-        Err(source) => Err(ConfigError::Read { path: shown, source }),
+        Err(source) => Err(ConfigError::Read { path: shown.to_owned(), source }),
     }
 }
 

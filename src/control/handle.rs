@@ -40,6 +40,15 @@ pub enum Ask {
         /// Where the answer goes.
         reply: oneshot::Sender<Result<String, PaneProblem>>,
     },
+    /// Something about the texts that mean that a process has failed.
+    Failures {
+        /// Whose.
+        name: String,
+        /// What.
+        ask: FailuresAsk,
+        /// Where the answer goes.
+        reply: oneshot::Sender<Result<FailureTexts, FailuresProblem>>,
+    },
     /// A terminal shows the log from now on.
     ViewOpened,
     /// It does no more. Follows every [`Ask::ViewOpened`], however the client ended.
@@ -79,6 +88,39 @@ pub enum PaneProblem {
     /// No process has this name.
     Unknown(Box<Outcome>),
     /// It has no terminal, does not run, or tmux refused.
+    Refused(String),
+}
+
+/// Something about what is declared to mean that a process has failed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum FailuresAsk {
+    /// Tell what is.
+    List,
+    /// Declare this text.
+    Add(String),
+    /// Take this text back.
+    Remove(String),
+}
+
+/// What is declared for one process, beside the Procfile.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct FailureTexts {
+    /// The process, or its entry.
+    pub process: String,
+    /// The texts, in the order of the file.
+    pub failure_strings: Vec<String>,
+    /// Whether that is another list than before the request.
+    pub changed: bool,
+}
+
+/// Why that can't be.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum FailuresProblem {
+    /// No process has this name.
+    Unknown(Box<Outcome>),
+    /// No line can hold the text, or each does.
+    Useless(String),
+    /// It is not declared, or elsewhere; or the file can't be read or written.
     Refused(String),
 }
 
@@ -157,6 +199,17 @@ impl Handle {
     ) -> Result<Result<String, PaneProblem>, Ending> {
         let (reply, answer) = oneshot::channel();
         self.tell(Ask::Pane { name, ask, reply }).await?;
+        answer.await.map_err(|_| Ending)
+    }
+
+    /// Ask something of the texts that mean a failure.
+    pub async fn failures(
+        &self,
+        name: String,
+        ask: FailuresAsk,
+    ) -> Result<Result<FailureTexts, FailuresProblem>, Ending> {
+        let (reply, answer) = oneshot::channel();
+        self.tell(Ask::Failures { name, ask, reply }).await?;
         answer.await.map_err(|_| Ending)
     }
 

@@ -30,9 +30,34 @@ pub struct HistoryAsk {
     pub invert: bool,
     /// No output of processes.
     pub events: bool,
+    /// Only what is of one of these [`TYPES`]; empty means all, whether it has a type or not.
+    pub types: Vec<&'static str>,
     /// Only what comes from now on, where no cursor says otherwise.
     pub from_now: bool,
 }
+
+/// What a line is where types are asked for.
+pub const LOG: &str = "process:log";
+
+/// The types of what others act upon.
+pub const TYPES: [&str; 16] = [
+    "process:spawn",
+    "process:ready",
+    "process:exit",
+    "process:crash",
+    "process:restart",
+    "process:stop",
+    "process:broken",
+    LOG,
+    "flag:matched",
+    "config:reload",
+    "lifecycle:dependencies-ready",
+    "lifecycle:main-started",
+    "lifecycle:main-stopped",
+    "lifecycle:cleanup-started",
+    "lifecycle:cleanup-complete",
+    "lifecycle:error",
+];
 
 /// Why there is no answer.
 #[derive(Debug)]
@@ -63,7 +88,7 @@ pub struct Line<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub event: Option<&'a str>,
     /// What kind of thing has happened, as `process:spawn` or `lifecycle:main-started`, where it is
-    /// one of those that others act upon.
+    /// one of those that others act upon; `process:log` is a line, where types were asked for.
     #[serde(rename = "type", skip_serializing_if = "Option::is_none")]
     pub of_type: Option<&'static str>,
     /// The line as a terminal shows it, without colours.

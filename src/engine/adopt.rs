@@ -22,6 +22,7 @@ impl Engine {
             self.recall(id)?;
             self.watch(id);
             self.recall_output(id)?;
+            self.recall_counts(id)?;
         }
         loop {
             let progress = self.ingest.catch_up(SLICE)?;

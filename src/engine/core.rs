@@ -8,6 +8,7 @@ use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
 use super::crashes::Crashes;
+use super::notices::Notices;
 use super::pane::{PaneTrack, Patience, Sink};
 use super::probes::Probes;
 use super::queue::{Event, Queue};
@@ -60,10 +61,14 @@ pub(super) struct Engine {
     pub(super) spilling: bool,
     /// Hooks that run.
     pub(super) hooks: Vec<JoinHandle<()>>,
+    /// What was shown on the desktop.
+    pub(super) notices: Notices,
     /// Reports that are being made.
     pub(super) crashes: Crashes,
     /// What is being asked about processes.
     pub(super) probes: Probes,
+    /// How often declarations of failures were taken in for somebody.
+    pub(super) declarations: u64,
     /// What was decided and is done once the state it follows from is saved.
     pub(super) due: Vec<Effect>,
     /// The state has changed since it was saved.
@@ -99,6 +104,8 @@ impl Engine {
             Event::Hooked(trouble, code) => self.hooked(trouble, code),
             Event::HookFailed(text) => self.hook_failed(text),
             Event::Reported(report) => self.reported(&report),
+            Event::Declared(done) => self.declared(*done),
+            Event::NotNotified(why) => self.not_notified(&why),
             Event::Piped(id, closed, result) => self.piped(id, closed, result),
         }
     }
@@ -126,6 +133,7 @@ impl Engine {
                 let _ = reply.send(self.state());
             }
             Ask::Pane { name, ask, reply } => self.on_pane(&name, ask, reply),
+            Ask::Failures { name, ask, reply } => self.on_failures(name, ask, reply),
             Ask::ViewOpened => {
                 self.views += 1;
                 self.saved.headless_since = None;
@@ -146,7 +154,7 @@ impl Engine {
         }
     }
 
-    fn on_request(
+    pub(super) fn on_request(
         &mut self,
         request: Request,
         wait: bool,
@@ -217,6 +225,7 @@ impl Engine {
         if self.is_deposed() {
             return self.due.clear();
         }
+        self.save_counts();
         if let Err(error) = self.runtime.save(&self.saved) {
             tracing::error!(%error, "the state can't be saved");
         }

@@ -159,6 +159,8 @@ impl Engine {
             Event::Examined(id, notice) => self.examined(id, notice),
             Event::HookFailed(text) | Event::Hooked(Some(text), _) => self.hook_failed(text),
             Event::StopAsked(id, _, Some(text)) => self.trouble(id, &text),
+            Event::Declared(done) => self.declared(*done),
+            Event::NotNotified(why) => self.not_notified(&why),
             // That it happened is all there is to it.
             Event::TmuxExit
             | Event::Piped(..)

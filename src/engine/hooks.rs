@@ -42,6 +42,7 @@ impl Engine {
 
     /// A process has crashed, and its report is written.
     pub(super) fn on_crash(&mut self, report: &CrashReport) {
+        self.notify_crash(report);
         let Some(command) = self.plan.hooks.on_crash.clone() else { return };
         let (shown, mut run) = self.command(&command, "process:crash");
         run.set("TMO_PROCESS", report.process_name.as_str());

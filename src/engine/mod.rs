@@ -8,11 +8,14 @@
 mod adopt;
 mod core;
 mod crashes;
+mod declaring;
 mod effects;
 mod finish;
+pub mod flags;
 pub mod guard;
 mod hooks;
 mod losses;
+mod notices;
 mod opening;
 mod pane;
 mod probes;

@@ -6,6 +6,7 @@ use std::rc::Rc;
 
 use tokio::sync::Notify;
 
+use super::declaring::Declaring;
 use crate::backend::tmux::TmuxError;
 use crate::backend::tmux::server::Survey;
 use crate::crash::CrashReport;
@@ -39,8 +40,12 @@ pub(super) enum Event {
     Hooked(Option<String>, u8),
     /// A hook has failed.
     HookFailed(String),
+    /// A notice was not shown, because of this.
+    NotNotified(String),
     /// A crash report is written.
     Reported(Box<CrashReport>),
+    /// What means that processes have failed was read again, perhaps changed, for somebody.
+    Declared(Box<Declaring>),
     /// A dead pipe was looked after: whether it had been closed, not its sink killed, and whether
     /// the pane was piped again.
     Piped(ProcId, bool, Result<bool, TmuxError>),

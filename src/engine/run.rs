@@ -17,6 +17,7 @@ use tokio::time::Instant;
 use super::core::Engine;
 use super::crashes::Crashes;
 use super::guard::{Handover, News, tell};
+use super::notices::Notices;
 use super::pane::PaneTrack;
 use super::probes::Probes;
 use super::queue::Queue;
@@ -202,12 +203,9 @@ fn build(runtime: &Runtime) -> Result<(Engine, bool), RunError> {
         replace(&shown, &[]).map_err(|e| io(&shown, e))?;
         saved
     };
-    let panes = plan
-        .processes
-        .iter()
-        .zip(&streams)
-        .map(|(process, number)| PaneTrack::new(runtime.dir(), &process.name, *number))
-        .collect();
+    let track =
+        |(process, of): (&ProcessPlan, &u16)| PaneTrack::new(runtime.dir(), &process.name, *of);
+    let panes = plan.processes.iter().zip(&streams).map(track).collect();
     let engine = Engine {
         runtime: runtime.clone(),
         tmux: Tmux::new(&plan, runtime.dir()),
@@ -230,6 +228,8 @@ fn build(runtime: &Runtime) -> Result<(Engine, bool), RunError> {
         probes: Probes::default(),
         hooks: vec![],
         crashes: Crashes::default(),
+        declarations: 0,
+        notices: Notices::default(),
         due: vec![],
         unsaved: false,
         lock: None,

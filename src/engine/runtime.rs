@@ -1,10 +1,12 @@
 //! The runtime directory of an instance and what lies in it.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::flags::Counted;
 use crate::journal::cursor::Position;
 use crate::model::plan::{PLAN_VERSION, Plan, ProcessPlan};
 use crate::model::text::OsText;
@@ -46,6 +48,9 @@ pub struct Saved {
     pub first_record: u64,
     /// Since when no view has been attached, nanoseconds since the epoch.
     pub headless_since: Option<u64>,
+    /// What flags have counted, by the names of processes.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub counted: BTreeMap<String, Counted>,
 }
 
 /// A running tmux server.
@@ -334,6 +339,7 @@ impl Saved {
             config_due: false,
             first_record,
             headless_since: None,
+            counted: BTreeMap::new(),
         }
     }
 

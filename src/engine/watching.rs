@@ -10,6 +10,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::core::Engine;
+use super::flags::{Count, Matches};
 use crate::crash::{Line, Trigger};
 use crate::journal::cursor::{Cursor, Filter};
 use crate::journal::query;
@@ -17,9 +18,9 @@ use crate::journal::reader::IndexReader;
 use crate::journal::record::{Kind, Record};
 use crate::journal::tap::Tap;
 use crate::model::plan::ProcessPlan;
-use crate::model::request::FlagState;
 use crate::model::rules::{Action, FailureAction, Probe, Rules};
 use crate::supervisor::{Input, Phase, ProcId, Ready};
+use crate::sys::clock;
 use crate::watch::{Hit, Rule, Watcher};
 
 /// How long an unfinished line must have been so before it is looked at as a whole one.
@@ -28,15 +29,17 @@ const QUIET: Duration = Duration::from_millis(50);
 /// What is looked for in the output of one process.
 #[derive(Debug)]
 pub(super) struct Watch {
-    watcher: Watcher,
+    pub(super) watcher: Watcher,
     tap: Tap,
-    life: u64,
+    pub(super) life: u64,
     /// What was found, and in which life.
     hits: VecDeque<(u64, Hit)>,
     /// When an unfinished line is looked at.
     pub(super) idle_due: Option<Instant>,
-    /// When the command of a flag was run last.
-    told: HashMap<usize, Instant>,
+    /// When what follows from a flag was done last.
+    pub(super) told: HashMap<usize, Instant>,
+    /// What its flags have counted.
+    pub(super) count: Count,
 }
 
 impl Watch {
@@ -57,6 +60,7 @@ impl Watch {
             hits: VecDeque::new(),
             idle_due: None,
             told: HashMap::new(),
+            count: Count::default(),
         })
     }
 
@@ -99,6 +103,7 @@ impl Watch {
             }
             Kind::Gap | Kind::Event => {}
         }
+        self.count.passed(record, self.watcher.book());
         Ok(())
     }
 
@@ -137,9 +142,12 @@ impl Engine {
     pub(super) fn watch(&mut self, id: ProcId) {
         let stream = self.panes[id].stream;
         let tap = Tap::new(self.ingest.dirs(), stream);
-        let watch = Watch::new(&self.plan.processes[id], tap);
-        if watch.is_some() {
+        let mut watch = Watch::new(&self.plan.processes[id], tap);
+        if let Some(watch) = &mut watch {
             self.ingest.listen_to(stream);
+            // What was printed before is history.
+            let upto = self.ingest.indexed(stream);
+            watch.count = Count::from(upto, clock::now_ns(), watch.watcher.book());
         }
         self.panes[id].watch = watch.map(Box::new);
     }
@@ -181,6 +189,7 @@ impl Engine {
         if let Err(error) = heard {
             self.trouble(id, &format!("its output can't be looked through: {error}"));
         }
+        self.mind_counts(id);
     }
 
     /// A line has not gone on for a while.
@@ -193,64 +202,28 @@ impl Engine {
         }
     }
 
-    /// What the flags of a process have found.
-    pub(super) fn flags(&self, id: ProcId) -> Vec<FlagState> {
-        let Some(watch) = &self.panes[id].watch else { return vec![] };
-        let found = watch.watcher.book().flags().iter();
-        let flags = self.plan.processes[id].rules.flags.iter().zip(found);
-        flags
-            .map(|(flag, log)| FlagState {
-                name: flag.name.clone(),
-                color: flag.color,
-                count: log.count,
-                target: log.target,
-                exceeded: log.is_exceeded(),
-                last: log.matches.back().map(|found| found.line.clone()),
-            })
-            .collect()
-    }
-
-    /// A flag was found: it is written down, and its command is run, if not too often.
-    fn flagged(&mut self, id: ProcId, life: u64, number: usize, line: &str) {
-        let Some(flag) = self.plan.processes[id].rules.flags.get(number).cloned() else { return };
-        let name = self.plan.processes[id].name.clone();
-        let event = serde_json::json!({
-            "event": "flag", "name": name, "life": life, "flag": flag.name, "line": line,
-        });
-        self.note(&event);
-        let Some(command) = &flag.on_match else { return };
-        let now = Instant::now();
-        let rest = Duration::from_millis(flag.every_ms);
-        let Some(watch) = &mut self.panes[id].watch else { return };
-        if watch.told.get(&number).is_some_and(|last| now - *last < rest) {
-            return;
-        }
-        watch.told.insert(number, now);
-        let (shown, mut run) = self.command(command, "flag:matched");
-        run.set("TMO_PROCESS", name.as_str());
-        run.set("TMO_FLAG", &flag.name);
-        self.hook((shown, run), &event, false);
-    }
-
     /// Tell the supervisor what was found in lives up to this one.
     pub(super) fn tell_hits(&mut self, id: ProcId, upto: u64) {
-        let current = self.saved.supervisor.procs[id].current_life();
-        loop {
-            let Some(watch) = &mut self.panes[id].watch else { return };
-            let front = watch.hits.front().filter(|(life, _)| *life <= upto.min(current));
-            if front.is_none() {
-                return;
+        let upto = upto.min(self.saved.supervisor.procs[id].current_life());
+        let mut matches = Matches::new();
+        while let Some((life, hit)) = self.next_hit(id, upto) {
+            if let Rule::Flag(number) = hit.rule {
+                let (count, line) = matches.entry((life, number)).or_default();
+                *count += 1;
+                line.clone_from(&hit.line);
             }
-            if let Some((life, hit)) = watch.hits.pop_front() {
-                self.tell_hit(id, life, hit);
-            }
+            self.tell_hit(id, life, hit);
         }
+        self.flagged(id, matches);
+    }
+
+    fn next_hit(&mut self, id: ProcId, upto: u64) -> Option<(u64, Hit)> {
+        let watch = self.panes[id].watch.as_mut()?;
+        watch.hits.front().filter(|(life, _)| *life <= upto)?;
+        watch.hits.pop_front()
     }
 
     fn tell_hit(&mut self, id: ProcId, life: u64, Hit { rule, line }: Hit) {
-        if let Rule::Flag(number) = rule {
-            self.flagged(id, life, number, &line);
-        }
         let rules = &self.plan.processes[id].rules;
         let failing = |action| Input::Failing(id, life, action, line.clone());
         let input = match rule {

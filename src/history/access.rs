@@ -9,9 +9,9 @@ use jiff::Zoned;
 use super::lines::{Lines, Split};
 use super::pattern::Pattern;
 use super::select::Query;
-use super::show::{Names, entry_json};
+use super::show::{Names, entry_json, of_type};
 use super::times::moment;
-use crate::control::history::{Answer, History, HistoryAsk, HistoryEntry, HistoryProblem};
+use crate::control::history::{Answer, History, HistoryAsk, HistoryEntry, HistoryProblem, LOG};
 use crate::journal::clear;
 use crate::journal::cursor::{Cursor, Filter, Position};
 use crate::journal::query::tail;
@@ -60,7 +60,7 @@ impl RunHistory {
         }
         let last = streams.iter().map(|stream| stream.number).max();
         let mut filter = Filter::only(numbers).and_later(last.unwrap_or(0), &ask.names);
-        filter.no_text = ask.events;
+        filter.no_text = ask.events || !ask.types.is_empty() && !ask.types.contains(&LOG);
         Ok(filter)
     }
 }
@@ -108,7 +108,7 @@ impl History for RunHistory {
             }
             // The index alone tells where the last lines are, if all count.
             if let (Some(last), None, None, false) =
-                (ask.last, &query.pattern, query.until, ask.events)
+                (ask.last, &query.pattern, query.until, ask.events || !ask.types.is_empty())
             {
                 from = from.max(tail(&mut index, &filter, last as u64, len)?);
             }
@@ -126,6 +126,7 @@ impl History for RunHistory {
             last: ask.last,
             query,
             kept: VecDeque::new(),
+            types: ask.types.clone(),
             reset,
         }))
     }
@@ -138,7 +139,16 @@ struct Reader {
     after: Option<Position>,
     last: Option<usize>,
     kept: VecDeque<HistoryEntry>,
+    /// Only what is of one of these; empty means all.
+    types: Vec<&'static str>,
     reset: bool,
+}
+
+impl Reader {
+    fn wants(&self, kind: &str, is_line: bool) -> bool {
+        let of_type = if is_line { Some(LOG) } else { of_type(kind) };
+        self.types.is_empty() || of_type.is_some_and(|kind| self.types.contains(&kind))
+    }
 }
 
 impl Answer for Reader {
@@ -156,8 +166,13 @@ impl Answer for Reader {
             if !wanted {
                 continue;
             }
-            let (kind, json) = entry_json(&mut self.names, &entry, true);
+            let line_type = Some(LOG).filter(|_| !self.types.is_empty());
+            let is_line = entry.is_line();
+            let (kind, json) = entry_json(&mut self.names, &entry, true, line_type);
             let cursor = format!("{}.{}", entry.position.record, entry.position.skip);
+            if !self.wants(&kind, is_line) {
+                continue;
+            }
             self.kept.push_back(HistoryEntry { cursor, kind, json });
             match self.last {
                 Some(last) if self.kept.len() > last => _ = self.kept.pop_front(),

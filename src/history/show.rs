@@ -79,7 +79,8 @@ impl Form {
             Self::Raw if entry.is_line() => out.extend_from_slice(entry.text),
             Self::Lines | Self::Raw => {}
             Self::Json(names) => {
-                out.extend_from_slice(entry_json(names, &entry, matches).1.as_bytes());
+                let (_, json) = entry_json(names, &entry, matches, None);
+                out.extend_from_slice(json.as_bytes());
                 out.push(b'\n');
             }
         }
@@ -100,8 +101,14 @@ impl Form {
     }
 }
 
-/// What an entry is (`line`, or the name of an event), and all of it as a JSON object.
-pub fn entry_json(names: &mut Names, entry: &Entry<'_>, matches: bool) -> (String, String) {
+/// What an entry is (`line`, or the name of an event), and all of it as a JSON object, in which a
+/// line has this type.
+pub fn entry_json(
+    names: &mut Names,
+    entry: &Entry<'_>,
+    matches: bool,
+    line_type: Option<&'static str>,
+) -> (String, String) {
     let Record { time, stream, life, kind, value, len, flags, .. } = entry.record;
     let name = names.get(stream);
     let mut more = Map::new();
@@ -155,13 +162,13 @@ pub fn entry_json(names: &mut Names, entry: &Entry<'_>, matches: bool) -> (Strin
     };
     let said = line.event.or_else(|| line.more.get("event").and_then(Value::as_str));
     let kind = said.unwrap_or("line").to_owned();
-    line.of_type = of_type(&kind);
+    line.of_type = if entry.is_line() { line_type } else { of_type(&kind) };
     // Of strings and numbers: there is nothing that JSON has no form for.
     (kind, serde_json::to_string(&line).unwrap_or_default())
 }
 
 /// The kinds of things that others act upon, which stay whatever words are used for them.
-fn of_type(event: &str) -> Option<&'static str> {
+pub(super) fn of_type(event: &str) -> Option<&'static str> {
     const TYPES: [(&str, &str); 17] = [
         ("start", "process:spawn"),
         ("ready", "process:ready"),
@@ -188,4 +195,39 @@ fn of_type(event: &str) -> Option<&'static str> {
 pub fn rfc3339(time: u64) -> String {
     let at = jiff::Timestamp::from_nanosecond(i128::from(time)).unwrap_or_default();
     format!("{at:.9}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::of_type;
+    use crate::control::history::{LOG, TYPES};
+
+    #[test]
+    fn every_type_but_that_of_lines_is_one_of_an_event() {
+        const EVENTS: [&str; 17] = [
+            "start",
+            "ready",
+            "exit",
+            "crash-report",
+            "backoff",
+            "restarting",
+            "interrupting",
+            "killing",
+            "broken",
+            "flag",
+            "reload",
+            "lifecycle:dependencies-ready",
+            "lifecycle:main-started",
+            "lifecycle:main-stopped",
+            "lifecycle:cleanup-started",
+            "lifecycle:cleanup-complete",
+            "lifecycle:error",
+        ];
+        let told: Vec<_> = EVENTS.iter().filter_map(|event| of_type(event)).collect();
+        assert_eq!(told.len(), EVENTS.len());
+        assert!(told.iter().all(|kind| TYPES.contains(kind)));
+        let untold = |kind: &&&str| !told.contains(*kind);
+        assert_eq!(TYPES.iter().filter(untold).collect::<Vec<_>>(), [&LOG]);
+        assert_eq!(of_type("line"), None);
+    }
 }

@@ -204,6 +204,15 @@ pub struct ProcessState {
     /// How often in a row it has failed.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub failures: u32,
+    /// How many of its lives have ended in failure without being told to.
+    #[serde(default, skip_serializing_if = "is_none")]
+    pub crashes: u64,
+    /// How its lives have ended, each kind of end with how often.
+    #[serde(default, deserialize_with = "known_each", skip_serializing_if = "Vec::is_empty")]
+    pub exits: Vec<ExitCount>,
+    /// How many bytes it has printed since its log began, earlier runs included.
+    #[serde(default, skip_serializing_if = "is_none")]
+    pub output_bytes: u64,
     /// When in a run it has its turn, where that is not the main part.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub phase: Option<Stage>,
@@ -237,6 +246,9 @@ impl ProcessState {
             not_ready: None,
             awaits: vec![],
             failures: 0,
+            crashes: 0,
+            exits: vec![],
+            output_bytes: 0,
             phase: None,
             groups: vec![],
             display: None,
@@ -248,6 +260,15 @@ impl ProcessState {
     pub fn is_meant(&self, word: &str) -> bool {
         self.name.is_meant(word, &self.groups)
     }
+}
+
+/// A kind of end, and how often it came.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct ExitCount {
+    /// The end.
+    pub exit: Exit,
+    /// How often.
+    pub count: u64,
 }
 
 /// How often something was found in the output of a process.
@@ -274,10 +295,21 @@ const fn is_zero(number: &u32) -> bool {
     *number == 0
 }
 
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "as serde calls it")]
+const fn is_none(count: &u64) -> bool {
+    *count == 0
+}
+
 /// What a later version tells in words of its own is passed over.
 fn known<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Exit>, D::Error> {
     let told = Option::<serde_json::Value>::deserialize(deserializer)?;
     Ok(told.and_then(|exit| serde_json::from_value(exit).ok()))
+}
+
+/// The same for each of them.
+fn known_each<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<ExitCount>, D::Error> {
+    let told = Vec::<serde_json::Value>::deserialize(deserializer)?;
+    Ok(told.into_iter().filter_map(|one| serde_json::from_value(one).ok()).collect())
 }
 
 /// Where the journal ends now: all that a view needs to be told.

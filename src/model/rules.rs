@@ -33,6 +33,8 @@ pub struct Rules {
     pub failures: Vec<FailurePattern>,
     /// What in its output is to be counted and kept.
     pub flags: Vec<Flag>,
+    /// Whether its crashes are shown on the desktop.
+    pub notify: bool,
     /// `@GROUP` means all processes of a group.
     pub groups: Vec<String>,
     /// A name for people.
@@ -287,6 +289,9 @@ pub struct Flag {
     pub target: Option<u64>,
     /// A command that is run at a match, at most once in [`Self::every_ms`].
     pub on_match: Option<OsText>,
+    /// Whether a match is shown on the desktop, likewise.
+    #[serde(default)]
+    pub notify: bool,
     /// The shortest time between two runs of [`Self::on_match`].
     pub every_ms: u64,
     /// What else follows.

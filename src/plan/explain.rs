@@ -164,6 +164,7 @@ impl Told<'_> {
             ("display", json!(rules.display), at(table.display.as_ref())),
             ("failure", json!(rules.failures), first(&table.failures)),
             ("flag", json!(flags), first(&table.flags)),
+            ("notify", json!(rules.notify), at(table.notify.as_ref())),
         ];
         let rows = rows.into_iter().filter(|(_, _, at)| at.is_some());
         rows.map(|(key, value, at)| self.row(key, value, at)).collect()

@@ -200,6 +200,7 @@ fn rules(
         stop_command: said(table.stop.command.as_ref()).map(OsText::from),
         failures: table.failures.iter().map(|found| found.get_ref().clone()).collect(),
         flags: table.flags.iter().map(|flag| flag.get_ref().clone()).collect(),
+        notify: said(table.notify.as_ref()).unwrap_or_default(),
         groups,
         display: said(table.display.as_ref()),
     })

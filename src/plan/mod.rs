@@ -23,6 +23,6 @@ pub use env::{process_env, run_env};
 pub use explain::{Explained, explain};
 pub use odd::oddities;
 pub use order::{Step, Turn, Wait, order};
-pub use reload::{Change, Reloaded, not_reloaded, reload, with_failures};
+pub use reload::{Change, Reloaded, failures_of, not_reloaded, reload, with_failures};
 pub use resolve::{Facts, PlanError, resolve};
 pub use settings::Settings;

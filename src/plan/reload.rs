@@ -11,7 +11,7 @@ use serde::Serialize;
 
 use crate::model::ProcName;
 use crate::model::plan::{Plan, ProcessPlan};
-use crate::model::rules::{Rules, Stage};
+use crate::model::rules::{FailurePattern, Rules, Stage};
 use crate::model::text::OsText;
 
 /// What a reload does to one process.
@@ -92,16 +92,26 @@ pub fn reload(old: &Plan, fresh: &Plan) -> Reloaded {
     Reloaded { plan, changes }
 }
 
-/// The plan of a run as something to be laid into it, with what a fresh one says of failures alone.
-pub fn with_failures(old: &Plan, fresh: &Plan) -> Plan {
+/// The plan of a run as something to be laid into it, with what is said of failures by now and
+/// nothing else.
+pub fn with_failures(
+    old: &Plan,
+    failures: &dyn Fn(&ProcName) -> Option<Vec<FailurePattern>>,
+) -> Plan {
     let mut plan = old.clone();
     plan.processes.retain(|process| !process.removed && !process.added);
     for process in &mut plan.processes {
-        if let Some(now) = fresh.processes.iter().find(|now| now.name == process.name) {
-            process.rules.failures.clone_from(&now.rules.failures);
+        if let Some(failures) = failures(&process.name) {
+            process.rules.failures = failures;
         }
     }
     plan
+}
+
+/// What the plan says of failures of a process.
+pub fn failures_of(plan: &Plan, name: &ProcName) -> Option<Vec<FailurePattern>> {
+    let process = plan.processes.iter().find(|process| process.name == *name)?;
+    Some(process.rules.failures.clone())
 }
 
 /// What has changed and holds from the next start only.
@@ -237,6 +247,7 @@ fn policies(
         ("exit_codes", codes),
         ("failures", before.failures != after.failures),
         ("flags", before.flags != after.flags),
+        ("notify", before.notify != after.notify),
         ("groups", before.groups != after.groups),
         ("display", before.display != after.display),
     ])
@@ -250,7 +261,7 @@ fn words(all: &[(&'static str, bool)]) -> Vec<String> {
 mod tests {
     use pretty_assertions::assert_eq;
 
-    use super::{Change, Reloaded, reload, with_failures};
+    use super::{Change, Reloaded, failures_of, reload, with_failures};
     use crate::model::plan::Plan;
     use crate::model::rules::{FailureAction, FailurePattern, Text};
     use crate::supervisor::tests::plan;
@@ -343,7 +354,7 @@ mod tests {
         let text = Text { pattern: "x".into(), regex: false, any_case: true };
         let pattern = FailurePattern { text, action: FailureAction::Break };
         fresh.processes[0].rules.failures = vec![pattern];
-        let new = reload(&old, &with_failures(&old, &fresh));
+        let new = reload(&old, &with_failures(&old, &|name| failures_of(&fresh, name)));
         assert_eq!(changes(&new)[0], "web ~ failures");
     }
 }

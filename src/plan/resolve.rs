@@ -173,11 +173,8 @@ pub fn resolve(
 /// Failures that were declared beside the Procfile come after those of a process itself.
 fn declare(processes: &mut [ProcessPlan], failures: &Failures) {
     for process in processes {
-        for pattern in failures.patterns(&process.name) {
-            if !process.rules.failures.contains(&pattern) {
-                process.rules.failures.push(pattern);
-            }
-        }
+        let own = std::mem::take(&mut process.rules.failures);
+        process.rules.failures = failures.behind(own, &process.name);
     }
 }
 

@@ -144,6 +144,7 @@ impl Supervisor {
         };
         let again = proc.goal == Goal::Run && proc.life > life;
         let crashed = proc.failed == life || !asked && !again && !proc.rules.is_good(exit);
+        proc.tally.count(exit, crashed);
         if !again && !asked {
             self.ended_by_itself(id, (exit, at, ran), out);
         }

@@ -18,6 +18,7 @@ mod ready;
 mod reload;
 mod request;
 mod shutdown;
+mod tally;
 #[cfg(test)]
 pub(crate) mod tests;
 mod ticket;
@@ -32,6 +33,7 @@ pub use lifecycle::Milepost;
 pub use proc::{Broken, Goal, Pane, Phase, Proc, ProcId, Ready};
 pub use ready::Question;
 pub use reload::Planned;
+pub use tally::Tally;
 use ticket::Ticket;
 
 /// What the whole run is about.

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::policy::Verdict;
 use super::reload::Planned;
+use super::tally::Tally;
 use crate::model::plan::{OnExit, ProcessPlan};
 use crate::model::rules::{Milestone, Rules, Stage};
 use crate::model::{Exit, ProcName};
@@ -196,6 +197,9 @@ pub struct Proc {
     /// It has failed for good.
     #[serde(default)]
     pub broken: Option<Broken>,
+    /// How its lives have ended.
+    #[serde(default)]
+    pub tally: Tally,
     /// The newest life that was ended because it had failed; 0 for none.
     #[serde(default)]
     pub failed: u64,
@@ -254,6 +258,7 @@ impl Proc {
             misses: 0,
             failures: 0,
             broken: None,
+            tally: Tally::default(),
             failed: 0,
             skip: None,
             dismissed: false,

@@ -110,6 +110,33 @@ impl FlagBook {
         self.recent.clone_from(&other.recent);
     }
 
+    /// The counts, and of the matches the last ones without the lines around them: what is worth
+    /// saving again and again.
+    #[must_use]
+    pub fn brief(&self) -> Self {
+        let last = |log: &FlagLog| {
+            let found = log.matches.back()?.clone();
+            Some(Match { before: vec![], after: vec![], missing: 0, open: false, ..found })
+        };
+        let flags = self.flags.iter();
+        let flags = flags.map(|log| FlagLog {
+            name: log.name.clone(),
+            count: log.count,
+            target: log.target,
+            matches: last(log).into_iter().collect(),
+            context: log.context,
+        });
+        Self { flags: flags.collect(), ..Self::default() }
+    }
+
+    /// Whether another one has the same flags and has counted as much.
+    pub fn counts_as(&self, other: &Self) -> bool {
+        let count = |log: &'_ FlagLog| log.count;
+        let same_names =
+            self.flags.iter().map(|log| &log.name).eq(other.flags.iter().map(|log| &log.name));
+        same_names && self.flags.iter().map(count).eq(other.flags.iter().map(count))
+    }
+
     /// Forget all matches.
     pub fn clear(&mut self) {
         for flag in &mut self.flags {

@@ -36,6 +36,7 @@ fn flag(text: Text, context: u16) -> Flag {
         context,
         target: Some(1),
         on_match: None,
+        notify: false,
         every_ms: 0,
         action: Action::Notify,
     }

@@ -3,7 +3,7 @@
 use pretty_assertions::assert_eq;
 use serde_json::json;
 use tmo::control::client::ClientError;
-use tmo::control::handle::PaneAsk;
+use tmo::control::handle::{FailuresAsk, PaneAsk};
 use tmo::model::request::Request;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
@@ -43,6 +43,50 @@ async fn tells_the_state() {
     }
     let reply = run.http("HEAD /api/state", "").await;
     assert_eq!(reply.status, 200);
+}
+
+#[tokio::test]
+async fn tells_numbers_as_text() {
+    let run = run();
+    let text = "GET /metrics HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n";
+    let reply = run.exchange(text).await;
+    let (head, body) = reply.split_once("\r\n\r\n").unwrap();
+    assert!(head.contains("content-type: text/plain; version=0.0.4\r\n"), "{head}");
+    assert!(body.contains("\ntmo_process_up{process=\"web#1\"} 1\n"), "{body}");
+    assert!(body.contains("\ntmo_process_up{process=\"worker\"} 0\n"), "{body}");
+    assert_eq!(run.http("GET /metrics?x", "").await.status, 400);
+    assert_eq!(run.http("POST /metrics", "").await.status, 405);
+}
+
+#[tokio::test]
+async fn declarations_reach_the_engine() {
+    let mut run = run();
+    let body = r#"{"failure_string":"Error: x"}"#;
+    let text = || "Error: x".to_owned();
+    for (line, body, ask, texts) in [
+        ("GET", "", FailuresAsk::List, json!(["panic:"])),
+        ("POST add", body, FailuresAsk::Add(text()), json!(["panic:", "Error: x"])),
+        ("POST remove", body, FailuresAsk::Remove(text()), json!(["panic:"])),
+    ] {
+        let (method, verb) = line.split_once(' ').unwrap_or((line, ""));
+        let path = format!("/api/failure-declarations/web%231/{verb}");
+        let reply = run.http(&format!("{method} {}", path.trim_end_matches('/')), body).await;
+        assert_eq!((reply.status, &reply.body["failure_strings"]), (200, &texts), "{line}");
+        assert_eq!(run.next().await, Seen::Failures("web#1".to_owned(), ask));
+    }
+    for (line, body, status) in [
+        ("GET /api/failure-declarations/x", "", 404),
+        ("GET /api/failure-declarations/web?x", "", 400),
+        ("POST /api/failure-declarations/x/add", body, 404),
+        ("POST /api/failure-declarations/slow/remove", body, 409),
+        ("POST /api/failure-declarations/web/add", r#"{"failure_string":""}"#, 422),
+        ("POST /api/failure-declarations/web/add", r#"{"failure_string":1}"#, 400),
+        ("POST /api/failure-declarations/web/add", r#"{"failure":"x"}"#, 400),
+        ("POST /api/failure-declarations/web/add", "", 400),
+        ("DELETE /api/failure-declarations/web", "", 405),
+    ] {
+        assert_eq!(run.http(line, body).await.status, status, "{line} {body}");
+    }
 }
 
 #[tokio::test]

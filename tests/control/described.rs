@@ -89,6 +89,9 @@ fn of_shape(description: &Description, shape: &Value) -> BoxedStrategy<Value> {
             let (least, most) = (shape["minimum"].as_u64(), shape["maximum"].as_u64());
             (least.unwrap_or(0)..=most.unwrap_or(100_000)).prop_map(Value::from).boxed()
         }
+        "string" if shape["enum"].is_array() => {
+            prop::sample::select(shape["enum"].as_array().unwrap().clone()).boxed()
+        }
         "string" => {
             let pattern = shape["pattern"].as_str().unwrap_or("^[a-z#0-9*]{0,9}$");
             let pattern = pattern.trim_start_matches('^').trim_end_matches('$');
@@ -107,6 +110,12 @@ fn of_shape(description: &Description, shape: &Value) -> BoxedStrategy<Value> {
             };
             members.prop_map(object).boxed()
         }
+        // Of anything: one that was made for this, among others.
+        "object" if !shape["properties"].is_object() => {
+            let members = prop::collection::vec(("[a-z]{1,9}", "[a-z]{0,9}"), 0..3);
+            let object = |members: Vec<(String, String)>| members.into_iter().collect::<Value>();
+            prop_oneof![2 => members.prop_map(object), 1 => Just(plan())].boxed()
+        }
         "object" => {
             let required = shape["required"].as_array().cloned().unwrap_or_default();
             let members = shape["properties"].as_object().unwrap().iter().map(|(name, shape)| {
@@ -121,6 +130,19 @@ fn of_shape(description: &Description, shape: &Value) -> BoxedStrategy<Value> {
         }
         other => panic!("no strategy for {other}"),
     }
+}
+
+/// A plan, which no description tells the shape of.
+fn plan() -> Value {
+    json!({
+        "version": 1, "run": "r", "started": 1, "title": "app", "session": "app",
+        "tmux_socket": "tmo-app-1", "tmux": "/tmux", "tmo": "/tmo", "root": "/app",
+        "procfile": "Procfile", "socket": "/app/s", "socket_shown": "s", "tmux_config": null,
+        "env": [], "inherit": { "umask": 18, "nice": 0, "limits": [], "ignored": [] },
+        "size": [80, 24], "grace_ms": 5000,
+        "log": { "dir": "/j", "per_process": 0, "total": 0 },
+        "processes": [],
+    })
 }
 
 /// What may be left out, unless it must be there.
@@ -280,6 +302,11 @@ fn is_described(description: &Description, call: &Call, reply: &Reply) -> Result
         let there = response.is_some_and(|response| response["content"].get(kind).is_some());
         return if there { Ok(()) } else { Err("a stream where none is described".to_owned()) };
     }
+    if kind.starts_with("text/plain") {
+        let response = description.response(&call.method, path, reply.status);
+        let there = response.is_some_and(|response| response["content"].get(kind).is_some());
+        return if there { Ok(()) } else { Err("a text where none is described".to_owned()) };
+    }
     let body: Value = serde_json::from_slice(&reply.body).map_err(|error| error.to_string())?;
     if reply.status >= 400 {
         let reason = body["error"].as_str().or_else(|| body["problems"][0].as_str());
@@ -296,6 +323,11 @@ fn is_described(description: &Description, call: &Call, reply: &Reply) -> Result
         return Ok(());
     }
     description.answers(&call.method, path, reply.status, &body)
+}
+
+#[test]
+fn a_plan_is_one() {
+    assert!(serde_json::from_value::<tmo::model::plan::Plan>(plan()).is_ok());
 }
 
 #[test]

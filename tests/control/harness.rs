@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use tempfile::TempDir;
 use tmo::control::handle::{
-    Ask, ECHO_CHUNK, Echo, EchoCursor, End, Handle, JournalAccess, PaneAsk, PaneProblem,
+    Ask, ECHO_CHUNK, Echo, EchoCursor, End, FailureTexts, FailuresAsk, FailuresProblem, Handle,
+    JournalAccess, PaneAsk, PaneProblem,
 };
 use tmo::control::history::{Answer, History, HistoryAsk, HistoryEntry, HistoryProblem};
 use tmo::control::listen::{self, Listening};
@@ -30,6 +31,7 @@ pub(crate) async fn soon<T>(what: impl Future<Output = T>) -> T {
 pub(crate) enum Seen {
     Do(Request, bool),
     Pane(String, PaneAsk),
+    Failures(String, FailuresAsk),
     View(bool),
     Echo(u64, bool),
 }
@@ -178,6 +180,10 @@ async fn engine(mut asked: mpsc::Receiver<Ask>, seen: mpsc::Sender<Seen>, releas
                 let _ = reply.send(answer);
                 Seen::Pane(name, ask)
             }
+            Ask::Failures { name, ask, reply } => {
+                let _ = reply.send(failures(&name, &ask));
+                Seen::Failures(name, ask)
+            }
             Ask::ViewOpened => Seen::View(true),
             Ask::ViewClosed => Seen::View(false),
             Ask::EchoOpened { number } => Seen::Echo(number, true),
@@ -185,6 +191,28 @@ async fn engine(mut asked: mpsc::Receiver<Ask>, seen: mpsc::Sender<Seen>, releas
         };
         let _ = seen.send(saw).await;
     }
+}
+
+/// `panic:` is declared for all, and for `slow` by somebody else.
+fn failures(name: &str, ask: &FailuresAsk) -> Result<FailureTexts, FailuresProblem> {
+    let all: Vec<ProcName> = NAMES.map(|name| ProcName::new(name).unwrap()).into();
+    if !all.iter().any(|known| known.matches(name)) {
+        return Err(FailuresProblem::Unknown(nearest::unknown(name, &all).into()));
+    }
+    let mut failure_strings = vec!["panic:".to_owned()];
+    match ask {
+        FailuresAsk::Add(text) | FailuresAsk::Remove(text) if text.is_empty() => {
+            return Err(FailuresProblem::Useless("an empty text".to_owned()));
+        }
+        FailuresAsk::Remove(_) if name == "slow" => {
+            return Err(FailuresProblem::Refused("it stands elsewhere".to_owned()));
+        }
+        FailuresAsk::Add(text) => failure_strings.push(text.clone()),
+        FailuresAsk::Remove(text) => failure_strings.retain(|known| known != text),
+        FailuresAsk::List => {}
+    }
+    let changed = failure_strings.len() != 1;
+    Ok(FailureTexts { process: name.to_owned(), failure_strings, changed })
 }
 
 /// Starting `worker` fails; unknown names are unknown; all else works.

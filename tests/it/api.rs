@@ -60,7 +60,7 @@ impl<'a> Golden<'a> {
         if let Err(why) = self.description.answers(method, path, answer.status, &json) {
             self.wrong.push(format!("{name}: not as it is described: {why}"));
         }
-        let body = body.get(..80).unwrap_or(body);
+        let body = body.get(..40).filter(|_| body.len() > 80).unwrap_or(body);
         self.is(name, json!({ "asked": [line, body], "status": answer.status, "body": json }));
     }
 
@@ -79,7 +79,8 @@ impl<'a> Golden<'a> {
 
     /// Put words in the place of what is another in each run.
     fn steady(&self, key: &str, value: &mut Value) {
-        const CHANGES: [&str; 16] = [
+        const CHANGES: [&str; 17] = [
+            "output_bytes",
             "freed",
             "kept",
             "pid",
@@ -132,6 +133,8 @@ fn started() -> World {
     world
 }
 
+const PANIC: &str = r#"{"failure_string":"panic:"}"#;
+
 /// What only looks.
 const LOOKS: &[(&str, &str)] = &[
     ("state", "GET /api/state"),
@@ -152,8 +155,86 @@ const LOOKS: &[(&str, &str)] = &[
     ("lines-bad-cursor", "GET /api/lines?after=x"),
     ("lines-bad-time", "GET /api/lines?since=soon"),
     ("lines-bad-pattern", "GET /api/lines?grep=("),
+    ("lines-types", "GET /api/lines?name=worker&types=process:log,process:exit"),
+    ("lines-types-events", "GET /api/lines?name=worker&types=process:spawn&types=process:exit"),
+    ("lines-types-last", "GET /api/lines?types=process:log&last=1"),
+    ("lines-bad-type", "GET /api/lines?types=process:lgo"),
+    ("lines-no-type", "GET /api/lines?types=,"),
     ("events-bad-query", "GET /api/events?limit=1"),
     ("head-bad-query", "GET /api/head?view=x"),
+];
+
+/// The plan of the run, as a body.
+fn plan_of(world: &World) -> String {
+    let state = ask(world, "GET /api/state", "", "").json();
+    let plan = Path::new(state["runtime"].as_str().unwrap()).join("plan.json");
+    let plan: Value = serde_json::from_slice(&std::fs::read(plan).unwrap()).unwrap();
+    json!({ "plan": plan }).to_string()
+}
+
+/// What acts upon the processes.
+const ACTS: &[(&str, &str, &str)] = &[
+    ("start", "POST /api/start", r#"{"names":["web"]}"#),
+    ("start-unknown", "POST /api/start", r#"{"names":["wbe"]}"#),
+    ("start-bad-json", "POST /api/start", r#"{"names":["#),
+    ("start-bad-key", "POST /api/start", r#"{"name":["web"]}"#),
+    ("start-bad-list", "POST /api/start", r#"["web"]"#),
+    ("start-bad-query", "POST /api/start?wiat=0", ""),
+    ("start-bad-truth", "POST /api/start?wait=maybe", ""),
+    ("restart", "POST /api/restart", r#"{"names":["web"]}"#),
+    ("restart-accepted", "POST /api/restart?wait=false", r#"{"names":["web"]}"#),
+    ("restart-one", "POST /api/processes/web/restart", ""),
+    ("restart-one-unknown", "POST /api/processes/x/restart", ""),
+    ("start-one", "POST /api/processes/web/start", ""),
+    ("input", "POST /api/processes/web/input", r#"{"text":"x","enter":true}"#),
+    ("input-ended", "POST /api/processes/worker/input", r#"{"text":"x"}"#),
+    ("input-unknown", "POST /api/processes/x/input", "{}"),
+    ("input-nul", "POST /api/processes/web/input", r#"{"text":"\u0000"}"#),
+    ("signal", "POST /api/signal", r#"{"signal":"WINCH","names":["web"]}"#),
+    ("signal-ended", "POST /api/signal", r#"{"signal":"WINCH","names":["worker"]}"#),
+    ("signal-bad", "POST /api/signal", r#"{"signal":"NOPE"}"#),
+    ("signal-without", "POST /api/signal", "{}"),
+    ("scale", "POST /api/scale", r#"{"counts":{"web":2}}"#),
+    ("scale-down", "POST /api/scale", r#"{"counts":{"web":1}}"#),
+    ("scale-unknown", "POST /api/scale", r#"{"counts":{"wbe":2}}"#),
+    ("scale-too-many", "POST /api/scale", r#"{"counts":{"web":11}}"#),
+    ("scale-bad", "POST /api/scale", r#"{"counts":{"web":-1}}"#),
+];
+
+/// What changes the plan.
+const PLANS: &[(&str, &str, &str)] = &[
+    ("reload-bad-json", "POST /api/reload", r#"{"plan":"#),
+    ("reload-bad-key", "POST /api/reload", r#"{"plna":{}}"#),
+    ("reload-without", "POST /api/reload", "{}"),
+    ("reload-no-object", "POST /api/reload", r#"{"plan":[]}"#),
+    ("reload-no-plan", "POST /api/reload", r#"{"plan":{"version":1}}"#),
+    ("failures-none", "GET /api/failure-declarations/web", ""),
+    ("failures-add", "POST /api/failure-declarations/web/add", PANIC),
+    ("failures-add-again", "POST /api/failure-declarations/web/add", PANIC),
+    ("failures", "GET /api/failure-declarations/web", ""),
+    ("failures-unknown", "GET /api/failure-declarations/wbe", ""),
+    ("failures-add-unknown", "POST /api/failure-declarations/wbe/add", PANIC),
+    ("failures-add-empty", "POST /api/failure-declarations/web/add", r#"{"failure_string":""}"#),
+    ("failures-add-without", "POST /api/failure-declarations/web/add", "{}"),
+    ("failures-remove", "POST /api/failure-declarations/web/remove", PANIC),
+    ("failures-remove-again", "POST /api/failure-declarations/web/remove", PANIC),
+];
+
+/// What comes last.
+const ENDS: &[(&str, &str, &str)] = &[
+    ("size", "PUT /api/size", r#"{"columns":100,"rows":30}"#),
+    ("size-bad", "PUT /api/size", r#"{"columns":100,"rows":0}"#),
+    ("detach", "POST /api/detach", ""),
+    ("clear-bad-query", "POST /api/clear?name=web", ""),
+    ("clear", "POST /api/clear", ""),
+    ("lines-reset", "GET /api/lines?after=0.0&grep=nothing", ""),
+    ("lines-of-another-log", "GET /api/lines?after=900000.0&grep=nothing", ""),
+    ("stop-one", "POST /api/processes/web/stop", ""),
+    ("stop", "POST /api/stop", ""),
+    ("no-path", "GET /api/nothing", ""),
+    ("no-method", "DELETE /api/state", ""),
+    ("shutdown-bad-query", "POST /api/shutdown?now", ""),
+    ("shutdown", "POST /api/shutdown", ""),
 ];
 
 #[test]
@@ -164,47 +245,12 @@ fn what_is_asked_is_answered_as_it_was() {
     for (name, line) in LOOKS {
         golden.ask(name, line, "");
     }
-    for (name, line, body) in [
-        ("start", "POST /api/start", r#"{"names":["web"]}"#),
-        ("start-unknown", "POST /api/start", r#"{"names":["wbe"]}"#),
-        ("start-bad-json", "POST /api/start", r#"{"names":["#),
-        ("start-bad-key", "POST /api/start", r#"{"name":["web"]}"#),
-        ("start-bad-list", "POST /api/start", r#"["web"]"#),
-        ("start-bad-query", "POST /api/start?wiat=0", ""),
-        ("start-bad-truth", "POST /api/start?wait=maybe", ""),
-        ("start-too-large", "POST /api/start", &large),
-        ("restart", "POST /api/restart", r#"{"names":["web"]}"#),
-        ("restart-accepted", "POST /api/restart?wait=false", r#"{"names":["web"]}"#),
-        ("restart-one", "POST /api/processes/web/restart", ""),
-        ("restart-one-unknown", "POST /api/processes/x/restart", ""),
-        ("start-one", "POST /api/processes/web/start", ""),
-        ("input", "POST /api/processes/web/input", r#"{"text":"x","enter":true}"#),
-        ("input-ended", "POST /api/processes/worker/input", r#"{"text":"x"}"#),
-        ("input-unknown", "POST /api/processes/x/input", "{}"),
-        ("input-nul", "POST /api/processes/web/input", r#"{"text":"\u0000"}"#),
-        ("signal", "POST /api/signal", r#"{"signal":"WINCH","names":["web"]}"#),
-        ("signal-ended", "POST /api/signal", r#"{"signal":"WINCH","names":["worker"]}"#),
-        ("signal-bad", "POST /api/signal", r#"{"signal":"NOPE"}"#),
-        ("signal-without", "POST /api/signal", "{}"),
-        ("scale", "POST /api/scale", r#"{"counts":{"web":2}}"#),
-        ("scale-down", "POST /api/scale", r#"{"counts":{"web":1}}"#),
-        ("scale-unknown", "POST /api/scale", r#"{"counts":{"wbe":2}}"#),
-        ("scale-too-many", "POST /api/scale", r#"{"counts":{"web":11}}"#),
-        ("scale-bad", "POST /api/scale", r#"{"counts":{"web":-1}}"#),
-        ("size", "PUT /api/size", r#"{"columns":100,"rows":30}"#),
-        ("size-bad", "PUT /api/size", r#"{"columns":100,"rows":0}"#),
-        ("detach", "POST /api/detach", ""),
-        ("clear-bad-query", "POST /api/clear?name=web", ""),
-        ("clear", "POST /api/clear", ""),
-        ("lines-reset", "GET /api/lines?after=0.0&grep=nothing", ""),
-        ("lines-of-another-log", "GET /api/lines?after=900000.0&grep=nothing", ""),
-        ("stop-one", "POST /api/processes/web/stop", ""),
-        ("stop", "POST /api/stop", ""),
-        ("no-path", "GET /api/nothing", ""),
-        ("no-method", "DELETE /api/state", ""),
-        ("shutdown-bad-query", "POST /api/shutdown?now", ""),
-        ("shutdown", "POST /api/shutdown", ""),
-    ] {
+    let plan = plan_of(&world);
+    let long = [
+        ("start-too-large", "POST /api/start", large.as_str()),
+        ("reload", "POST /api/reload", plan.as_str()),
+    ];
+    for (name, line, body) in [ACTS, PLANS, &long, ENDS].concat() {
         golden.ask(name, line, body);
     }
     golden.done();
@@ -256,6 +302,44 @@ fn what_comes_is_told_as_it_was() {
         golden.is(path.trim_start_matches("/api/"), Value::Object(told));
     }
     golden.done();
+}
+
+/// What the events of a stream are, by their names and types.
+fn followed(world: &World, uri: &str) -> Vec<(String, String)> {
+    let mut stream = UnixStream::connect(world.app().join(".overmind.sock")).unwrap();
+    write!(stream, "GET {uri} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").unwrap();
+    world.ok(["quit"]);
+    let mut text = String::new();
+    stream.read_to_string(&mut text).unwrap();
+    let event = |event: &str| {
+        let (kind, rest) = event.split_once('\n')?;
+        let data = rest.split("data: ").nth(1)?.lines().next()?;
+        let data: Value = serde_json::from_str(data).unwrap();
+        if kind == "line" {
+            assert!(data["name"].is_string() && data["text"].is_string(), "{data}");
+            assert!(data["cursor"].is_string(), "{data}");
+        }
+        Some((kind.to_owned(), data["type"].as_str().unwrap_or_default().to_owned()))
+    };
+    text.split("event: ").skip(1).filter_map(event).collect()
+}
+
+#[test]
+fn lines_are_events_for_who_asks_for_their_type() {
+    let pair = |kind: &str, of_type: &str| (kind.to_owned(), of_type.to_owned());
+    let world = started();
+    let told = followed(&world, "/api/events?types=process:log,process:exit&since=1h");
+    let (log, exit) = (pair("line", "process:log"), pair("exit", "process:exit"));
+    let end = pair("end-of-run", "");
+    assert!(told.contains(&log) && told.contains(&exit), "{told:?}");
+    assert!(told.iter().all(|one| [&log, &exit, &end].contains(&one)), "{told:?}");
+    // By default there are no lines, and those that are asked for otherwise have no type.
+    let world = started();
+    let told = followed(&world, "/api/events?since=1h");
+    assert!(told.contains(&exit) && !told.iter().any(|(kind, _)| kind == "line"), "{told:?}");
+    let world = started();
+    let told = followed(&world, "/api/events?lines=1&since=1h");
+    assert!(told.contains(&exit) && told.contains(&pair("line", "")), "{told:?}");
 }
 
 #[test]

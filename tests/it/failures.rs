@@ -1,6 +1,9 @@
 //! `tmo failures`, and the file that it changes.
 
-use crate::harness::World;
+use serde_json::json;
+
+use crate::api::ask;
+use crate::harness::{World, eventually};
 
 const FILE: &str = "failure_declarations.json";
 
@@ -58,4 +61,103 @@ fn slips_are_pointed_out() {
     let ran = world.run(["check"]);
     assert!(ran.code == 1 && ran.stderr.contains("./failure_declarations.json:1:16: "), "{ran:?}");
     assert_eq!(ran.stderr.lines().count(), 1, "{ran:?}");
+}
+
+#[test]
+fn what_is_declared_over_the_api_is_looked_for_at_once() {
+    let world = World::new("web: exec cat\nother: exec cat\n");
+    world.write("tmo.toml", "[[process.web.failure]]\npattern = \"fatal\"\n");
+    world.ok(["start", "-D", "--any-can-die"]);
+    world.wait_state("web", "running");
+    let path = |verb: &str| format!("POST /api/failure-declarations/web/{verb}");
+    let texts = || ask(&world, "GET /api/failure-declarations/web", "", "").json();
+    // It was printed before, so that is history.
+    world.ok(["send", "web", "panic: old", "--enter"]);
+    eventually("it was printed", || world.ok(["logs", "web"]).contains("old").then_some(()));
+    let panic = r#"{"failure_string":"panic:"}"#;
+    let added = ask(&world, &path("add"), "", panic);
+    assert_eq!((added.status, &added.json()["changed"]), (200, &json!(true)), "{added:?}");
+    assert_eq!(texts()["failure_strings"], json!(["panic:"]));
+    assert_eq!(world.ok(["failures", "list", "web"]), "web  panic:\n");
+    assert_eq!(world.field("web", "state"), "running");
+    // Taken back, it means nothing any more.
+    let removed = ask(&world, &path("remove"), "", panic);
+    assert_eq!((removed.status, &removed.json()["failure_strings"]), (200, &json!([])));
+    world.ok(["send", "web", "panic: not now", "--enter"]);
+    eventually("it was printed", || world.ok(["logs", "web"]).contains("not now").then_some(()));
+    assert_eq!(world.field("web", "state"), "running");
+    ask(&world, &path("add"), "", panic);
+    world.ok(["send", "web", "a PANIC: now", "--enter"]);
+    world.wait_state("web", "broken");
+    assert_eq!(world.field("other", "state"), "running");
+    // A life begun anew is looked at for the same.
+    world.ok(["restart", "web"]);
+    world.ok(["send", "web", "panic: again", "--enter"]);
+    world.wait_state("web", "broken");
+    world.ok(["quit"]);
+}
+
+#[test]
+fn what_the_api_can_t_change_is_told_with_where_it_is() {
+    let world = World::new("web: exec cat\n");
+    world.write("tmo.toml", "[[process.web.failure]]\npattern = \"fatal\"\n");
+    world.ok(["start", "-D", "--any-can-die"]);
+    let told = |verb: &str, text: &str| {
+        let body = json!({ "failure_string": text }).to_string();
+        let path = format!("POST /api/failure-declarations/web/{verb}");
+        let answer = ask(&world, &path, "", &body);
+        (answer.status, answer.json()["error"].as_str().unwrap_or_default().to_owned())
+    };
+    let place = "`fatal` is declared for web in ./tmo.toml:2; remove it there, then `tmo reload`"
+        .to_owned();
+    assert_eq!(told("remove", "fatal"), (409, place.clone()));
+    let ran = world.run(["failures", "remove", "web", "fatal"]);
+    assert!(ran.code == 1 && ran.stderr.contains(&place), "{ran:?}");
+    let (status, why) = told("remove", "fatak");
+    assert!(status == 409 && why.contains("is not declared for web"), "{why}");
+    for text in ["", " ", "a\nb"] {
+        assert_eq!(told("add", text).0, 422, "{text:?}");
+    }
+    assert!(!world.app().join(FILE).exists());
+    // What is broken stays as it is.
+    world.write("tmo.toml", "[process.web]\nnosuch = 1\nother = 2\n");
+    let (status, why) = told("add", "x");
+    assert!(status == 409 && why.contains("tmo.toml:2:1: ") && !why.contains('\n'), "{why}");
+    assert!(!world.app().join(FILE).exists());
+    world.write("tmo.toml", "");
+    world.write(FILE, "{");
+    let (status, why) = told("add", "x");
+    assert!(status == 409 && why.contains("failure_declarations.json:1:"), "{why}");
+    assert_eq!(std::fs::read_to_string(world.app().join(FILE)).unwrap(), "{");
+    world.ok(["quit"]);
+}
+
+#[test]
+fn several_who_declare_at_once_lose_nothing() {
+    let world = World::new("web: exec cat\n");
+    world.ok(["start", "-D", "--any-can-die"]);
+    world.wait_state("web", "running");
+    std::thread::scope(|scope| {
+        for thread in 0..4 {
+            let world = &world;
+            scope.spawn(move || {
+                for number in 0..4 {
+                    let text = format!("panic {thread}.{number}");
+                    if number == 3 && thread % 2 == 0 {
+                        world.ok(["failures", "add", "web", &text]);
+                        continue;
+                    }
+                    let body = json!({ "failure_string": text }).to_string();
+                    let line = "POST /api/failure-declarations/web/add";
+                    let answer = ask(world, line, "", &body);
+                    assert_eq!(answer.status, 200, "{answer:?}");
+                }
+            });
+        }
+    });
+    let told = ask(&world, "GET /api/failure-declarations/web", "", "").json();
+    assert_eq!(told["failure_strings"].as_array().unwrap().len(), 16);
+    // What is in force is what stands there: nothing is left to be reloaded.
+    assert_eq!(world.ok(["reload"]), "web: unchanged\n");
+    world.ok(["quit"]);
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 
-use crate::harness::{World, eventually};
+use crate::harness::{World, eventually, procs};
 
 const TOML: &str = r#"
 [process.db]
@@ -94,4 +94,119 @@ fn a_run_may_end_after_a_hook() {
         assert_eq!(ran.code, code, "{ran:#?}");
         world.wait_empty();
     }
+}
+
+/// How often the first flag was found.
+fn count(world: &World) -> u64 {
+    let flags: Value = serde_json::from_str(&world.ok(["flags", "--json"])).unwrap();
+    flags[0]["count"].as_u64().unwrap()
+}
+
+#[test]
+fn a_line_is_counted_once_whoever_supervises() {
+    const LINES: u64 = 2000;
+    let program = format!(
+        "i=0; while [ $i -lt {LINES} ]; do i=$((i+1)); echo no; echo hit $i; done; \
+         while ! [ -e open ]; do sleep 0.1; done; printf 'a hit'; \
+         while ! [ -e closed ]; do sleep 0.1; done; echo ' more'; exec sleep 1000"
+    );
+    let world = World::new(&format!("web: {program}\n"));
+    world.write("tmo.toml", "[[process.web.flag]]\nname = \"h\"\npattern = \"hit\"\n");
+    world.ok(["start", "-D"]);
+    for part in 1..=4 {
+        let enough = || (count(&world) >= part * LINES / 5).then_some(());
+        eventually("a part is counted", enough);
+        procs::kill(world.supervisor(), 9);
+    }
+    let all = |wanted: u64| {
+        eventually("all is counted", || (count(&world) >= wanted).then_some(()));
+        procs::kill(world.supervisor(), 9);
+        assert_eq!(count(&world), wanted);
+    };
+    all(LINES);
+    assert!(world.ok(["flags"]).contains(&format!("hit {LINES}")));
+    // A line that has not ended is found, and not once more when it goes on.
+    world.write("open", "");
+    all(LINES + 1);
+    world.write("closed", "");
+    eventually("it goes on", || world.ok(["logs", "web"]).contains("a hit more").then_some(()));
+    all(LINES + 1);
+    world.ok(["quit"]);
+}
+
+#[test]
+fn what_is_found_together_is_one_event() {
+    let program = "i=0; while [ $i -lt 500 ]; do i=$((i+1)); echo hit; done >all; \
+        echo before >>all; echo last hit >>all; echo behind >>all; cat all; exec sleep 1000";
+    let world = World::new(&format!("web: {program}\n"));
+    let toml = "[[process.web.flag]]\nname = \"h\"\npattern = \"hit\"\ncontext_window = 1\n";
+    world.write("tmo.toml", toml);
+    world.ok(["start", "-D"]);
+    eventually("all is counted", || (count(&world) == 501).then_some(()));
+    world.ok(["quit"]);
+    let log = world.ok(["logs", "--events", "--json"]);
+    let events = log.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+    let found: Vec<Value> = events.filter(|event| event["type"] == "flag:matched").collect();
+    let counts = found.iter().map(|event| event["count"].as_u64().unwrap());
+    assert_eq!(counts.sum::<u64>(), 501);
+    assert!(found.len() < 100, "{}", found.len());
+    let last = found.last().unwrap();
+    assert_eq!((&last["total"], &last["line"]), (&501.into(), &"last hit".into()));
+    assert_eq!(last["before"], serde_json::json!(["before"]));
+}
+
+/// Something in the place of `notify-send`.
+fn with_notifier(world: &World, script: &str) -> std::path::PathBuf {
+    use std::os::unix::fs::PermissionsExt as _;
+    let dir = world.path().join("notifier");
+    std::fs::create_dir_all(&dir).unwrap();
+    let file = dir.join("notify-send");
+    std::fs::write(&file, format!("#!/bin/sh\n{script}\n")).unwrap();
+    std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o755)).unwrap();
+    dir
+}
+
+const NOTIFY: &str = "[defaults]\non_exit = \"ignore\"\n[process.bad]\nnotify = true\n\
+    [[process.web.flag]]\nname = \"odd\"\npattern = \"odd\"\nnotify = true\nevery = \"1h\"\n";
+
+const NOISY: &str = "web: echo 'odd $(touch no) <b>'; echo odd; exec sleep 1000\nbad: exit 3\n\
+    quiet: exit 4\n";
+
+/// Start it with this directory before all others in the path.
+fn start_with(world: &World, dir: &std::path::Path) {
+    let path = std::env::var("PATH").unwrap_or_default();
+    let mut start = world.tmo(["start", "-D"]);
+    start.env("PATH", format!("{}:{path}", dir.display()));
+    assert!(start.status().unwrap().success());
+}
+
+#[test]
+fn crashes_and_matches_are_shown_on_the_desktop() {
+    let world = World::new(NOISY);
+    world.write("tmo.toml", NOTIFY);
+    let dir = with_notifier(&world, "printf '%s|' \"$@\" >>told; echo >>told");
+    start_with(&world, &dir);
+    let told = || Some(read(&world, "told")).filter(|told| told.lines().count() >= 2);
+    let told = eventually("both are told", told);
+    assert!(told.contains("--app-name=tmo|--|web: odd|odd"), "{told}");
+    assert!(told.contains("--|bad has crashed|"), "{told}");
+    world.ok(["quit"]);
+    assert_eq!(read(&world, "told").lines().count(), 2, "the second match comes too soon");
+    assert!(!world.app().join("no").exists());
+    assert!(!world.ok(["logs"]).contains("on the desktop"));
+}
+
+#[test]
+fn that_nobody_can_be_told_is_said_once() {
+    let world = World::new(NOISY);
+    world.write("tmo.toml", NOTIFY);
+    let dir = with_notifier(&world, "echo >>asked; exit 7");
+    start_with(&world, &dir);
+    let asked = || (read(&world, "asked").lines().count() >= 2).then_some(());
+    eventually("both are asked for", asked);
+    let said = || Some(world.ok(["logs"])).filter(|log| log.contains("on the desktop"));
+    let log = eventually("it is said", said);
+    assert!(log.contains("notify-send failed: exit status: 7"), "{log}");
+    world.ok(["quit"]);
+    assert_eq!(world.ok(["logs"]).matches("on the desktop").count(), 1);
 }

@@ -31,6 +31,7 @@ mod hostile;
 mod journal;
 mod lines;
 mod mended;
+mod metrics;
 mod overmind;
 mod parts;
 mod places;

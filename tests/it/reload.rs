@@ -107,7 +107,7 @@ fn what_is_broken_changes_nothing() {
     let asked =
         r#"curl -s --unix-socket .overmind.sock http://x/api/reload -d '{"plan":{"run":"x"}}'"#;
     let ran = world.shell(asked);
-    assert!(ran.stdout.contains("not what is expected here"), "{ran:?}");
+    assert!(ran.stdout.contains("the `plan` can't be used"), "{ran:?}");
     assert_eq!((pid(&world, "web"), names(&world).len()), (web, 3));
     world.ok(["quit"]);
     assert_eq!(world.run(["reload"]).code, 1, "nothing runs");

@@ -5,7 +5,7 @@ use std::os::unix::net::UnixListener;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use tmo::control::handle::{Ask, Echo, EchoCursor, End, Handle, JournalAccess};
+use tmo::control::handle::{Ask, Echo, EchoCursor, End, FailureTexts, Handle, JournalAccess};
 use tmo::control::history::{Answer, History, HistoryAsk, HistoryEntry, HistoryProblem};
 use tmo::control::server::{Limits, Listeners, serve};
 use tmo::model::ProcName;
@@ -91,6 +91,11 @@ async fn engine(mut asked: mpsc::Receiver<Ask>, seen: Arc<Mutex<Vec<Asked>>>) {
             Ask::Pane { reply, .. } => {
                 // Whoever has asked may be gone.
                 let _ = reply.send(Ok(String::new()));
+                continue;
+            }
+            Ask::Failures { name, reply, .. } => {
+                let texts = FailureTexts { process: name, failure_strings: vec![], changed: false };
+                let _ = reply.send(Ok(texts));
                 continue;
             }
             Ask::ViewOpened => Asked::View(true),

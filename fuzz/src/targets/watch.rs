@@ -119,6 +119,7 @@ fn rules(patterns: &[Text]) -> Rules {
         context: 2,
         target: None,
         on_match: None,
+        notify: false,
         every_ms: 0,
         action: Action::Notify,
     };

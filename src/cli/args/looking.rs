@@ -4,6 +4,7 @@ use clap_complete::engine::ArgValueCompleter;
 
 use super::target::ClientArgs;
 use crate::cli::completions::complete_name;
+use crate::cli::ps::Order;
 
 /// `tmo flags`.
 #[derive(Debug, Clone, PartialEq, Eq, Default, clap::Args)]
@@ -109,6 +110,9 @@ pub struct PsArgs {
     /// With state, since when, restarts, exit, port, CPU and memory of all that each has started.
     #[arg(short = 'w', long, conflicts_with = "json")]
     pub wide: bool,
+    /// In this order, which the table then has a column for.
+    #[arg(long, value_enum, value_name = "WHAT")]
+    pub by: Option<Order>,
     /// Which instance.
     #[command(flatten)]
     pub client: ClientArgs,

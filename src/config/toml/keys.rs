@@ -123,6 +123,7 @@ pub const PROCESS: &[Key] = &[
     DEFAULTS[15],
     DEFAULTS[16],
     DEFAULTS[17],
+    DEFAULTS[18],
 ];
 
 /// `[defaults]`: what may be said of all processes at once.
@@ -145,6 +146,7 @@ pub const DEFAULTS: &[Key] = &[
     key("stop", Kind::Table(STOP), "How it is stopped."),
     key("failure", Kind::List(&Kind::Table(FAILURE)), "What in its output means that it failed."),
     key("flag", Kind::List(&Kind::Table(FLAG)), "What in its output is counted and kept."),
+    key("notify", Kind::Switch, "Whether its crashes are shown on the desktop."),
 ];
 
 const ENV: Kind = Kind::Either(&[Kind::Map(&Kind::Scalar), TEXTS]);
@@ -223,7 +225,8 @@ pub const FLAG: &[Key] = &[
     key("target", Kind::Number(0, i64::MAX as u64), "More matches than these are too many."),
     key("target_count", Kind::Number(0, i64::MAX as u64), "The same."),
     key("on_match", Kind::Text, "A command that is run at a match."),
-    key("every", Kind::Time, "The shortest time between two runs of it; 1 second unless given."),
+    key("notify", Kind::Switch, "Whether a match is shown on the desktop."),
+    key("every", Kind::Time, "The shortest time between two of both; 1 second unless given."),
     key("action", Kind::Word(ACTIONS), "What else follows; notify unless given."),
 ];
 

@@ -103,6 +103,7 @@ pub(super) fn process(view: View<'_, '_>, mistakes: &mut Mistakes) -> ProcessTab
             .filter_map(|item| failure(&item, mistakes))
             .collect(),
         flags: view.tables("flag").into_iter().filter_map(|item| flag(&item, mistakes)).collect(),
+        notify: view.switch("notify"),
     }
 }
 
@@ -337,6 +338,7 @@ fn flag(item: &Spanned<View<'_, '_>>, mistakes: &mut Mistakes) -> Option<Spanned
         context: context.map(Spanned::into_inner).unwrap_or_default(),
         target: target.map(Spanned::into_inner),
         on_match: on_match.map(|command| command.into_inner().into()),
+        notify: view.switch("notify").is_some_and(Spanned::into_inner),
         every_ms: view.time("every").map_or(EVERY_MS, Spanned::into_inner),
         action: word(view, "action", action).map_or(Action::Notify, Spanned::into_inner),
         name: name.get_ref().clone(),

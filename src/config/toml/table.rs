@@ -68,6 +68,8 @@ pub struct ProcessTable {
     pub failures: Vec<Spanned<FailurePattern>>,
     /// What is counted and kept.
     pub flags: Vec<Spanned<Flag>>,
+    /// Whether its crashes are shown on the desktop.
+    pub notify: At<bool>,
 }
 
 /// A command.
@@ -214,6 +216,7 @@ impl ProcessTable {
             },
             failures: joined(&all.failures, &self.failures),
             flags: joined(&all.flags, &self.flags),
+            notify: first(self.notify.as_ref(), all.notify.as_ref()),
         }
     }
 

@@ -12,9 +12,8 @@ use utoipa::openapi::schema::{Object, ObjectBuilder, Schema, Type};
 use utoipa::{IntoParams, IntoResponses, ToSchema};
 
 use super::answer::{Answer, Problem, Refusal, json};
-use super::asked::{AnyBody, Body, LongBody, Name, Query, Words, truth};
+use super::asked::{AnyBody, Body, Name, Query, Words, truth};
 use crate::control::server::Api;
-use crate::model::plan::Plan;
 use crate::model::request::{Outcome, Request};
 use crate::model::signal::SignalName;
 
@@ -274,23 +273,6 @@ pub(super) async fn scale(
     carry_out(&api, manner, Request::Scale { counts }).await
 }
 
-/// What is to be run from now on.
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct Reloaded {
-    plan: Box<Plan>,
-}
-
-/// Go on with another plan: what has changed in it is done. `tmo reload` has read and resolved the
-/// configuration for that; nobody else can, so it is no part of the description.
-pub(super) async fn reload(
-    Of(api): Of<Api>,
-    Query(manner): Query<Manner>,
-    LongBody(Reloaded { plan }): LongBody<Reloaded>,
-) -> Result<Response, Refusal> {
-    carry_out(&api, manner, Request::Reload { plan }).await
-}
-
 /// Stop everything and end the run; asked again, without further grace.
 #[utoipa::path(post, path = "/api/quit", tag = "run", params(Manner), responses(Acted))]
 pub(super) async fn quit(
@@ -377,7 +359,11 @@ pub(super) async fn detach(Of(api): Of<Api>, _: Query<()>) -> Response {
     json(StatusCode::OK, &Detached { views, gone })
 }
 
-async fn carry_out(api: &Api, manner: Manner, request: Request) -> Result<Response, Refusal> {
+pub(super) async fn carry_out(
+    api: &Api,
+    manner: Manner,
+    request: Request,
+) -> Result<Response, Refusal> {
     let Manner { wait, key } = manner;
     let outcome = api.handle.request_once(request, wait, key).await?;
     Ok(json(status(&outcome, wait), &outcome))

@@ -42,6 +42,9 @@ pub(super) enum Refusal {
     /// It may mean something to another version.
     #[error("{0}")]
     Strange(String),
+    /// It is well-formed, but this version has no use for what is in it.
+    #[error("{0}")]
+    Useless(String),
     #[error("{0}")]
     TooLarge(String),
     #[error("the body of the request did not come within {} s", .0.as_secs())]
@@ -56,6 +59,7 @@ impl IntoResponse for Refusal {
     fn into_response(self) -> Response {
         let status = match self {
             Self::Strange(what) => return strange(StatusCode::BAD_REQUEST, what),
+            Self::Useless(what) => return strange(StatusCode::UNPROCESSABLE_ENTITY, what),
             Self::Bad(_) => StatusCode::BAD_REQUEST,
             Self::TooLarge(_) => StatusCode::PAYLOAD_TOO_LARGE,
             Self::Slow(_) => StatusCode::REQUEST_TIMEOUT,

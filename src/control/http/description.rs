@@ -34,7 +34,8 @@ Times are nanoseconds since the epoch where they are numbers, RFC 3339 in UTC wh
     tags(
         (name = "state", description = "What there is."),
         (name = "processes", description = "What is done to processes."),
-        (name = "run", description = "What ends the run."),
+        (name = "run", description = "What changes or ends the run."),
+        (name = "failures", description = "What in the output of a process means that it has failed."),
         (name = "terminals", description = "Panes and views."),
         (name = "journal", description = "What was printed and what happened."),
     ),

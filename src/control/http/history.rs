@@ -11,6 +11,7 @@ use axum::response::Response;
 use futures_util::stream;
 use tokio::sync::watch;
 use tokio::task::spawn_blocking;
+use utoipa::openapi::schema::{Array, ArrayBuilder, ObjectBuilder, Type};
 use utoipa::{IntoParams, ToSchema};
 
 use super::acting::Named;
@@ -18,7 +19,7 @@ use super::answer::{Answer, Problem, Refusal, json, written_json};
 use super::asked::{Query, Words, number, truth};
 use crate::control::events::stream_of;
 use crate::control::handle::Handle;
-use crate::control::history::{self, HistoryAsk, HistoryEntry, HistoryProblem, Line};
+use crate::control::history::{self, HistoryAsk, HistoryEntry, HistoryProblem, Line, TYPES};
 use crate::control::server::{Api, closed};
 use crate::model::request::{API, Cleared};
 
@@ -56,9 +57,18 @@ struct Choice {
     /// Only what does not match.
     #[param(required = false, default = false)]
     invert: bool,
+    /// Only what is of these types, one each or with commas between them; without it also what has
+    /// none. Lines are of type `process:log`, which they have only where types are asked for.
+    #[param(required = false, schema_with = some_types)]
+    types: Vec<String>,
     /// No output of processes, only what happened to them.
     #[param(required = false, default = false)]
     events: bool,
+}
+
+fn some_types() -> Array {
+    let one = ObjectBuilder::new().schema_type(Type::String).enum_values(Some(TYPES));
+    ArrayBuilder::new().items(one).build()
 }
 
 /// How much is told at once.
@@ -194,7 +204,8 @@ impl Words for Followed {
 ///
 /// What comes from now on; with `last` or `since` also what was before, and behind `after` or
 /// `Last-Event-ID` all that follows. The name of an event is that of what happened (`start`, `exit`,
-/// `gap` …; later versions may have more), or `line`. `end-of-run` is the last when the run is over;
+/// `gap` …; later versions may have more), or `line`. With `types`, whatever is of these comes, lines
+/// too if `process:log` is among them. `end-of-run` is the last when the run is over;
 /// without it the supervisor was replaced: ask again.
 #[utoipa::path(
     get,
@@ -228,7 +239,8 @@ pub(super) async fn events(
 ) -> Result<Response, Refusal> {
     let last = headers.get("last-event-id").and_then(|id| id.to_str().ok());
     ask.after = last.map(str::to_owned).or(ask.after);
-    ask.events = !lines;
+    // Who asks for types says by that whether lines are wanted.
+    ask.events = !lines && ask.types.is_empty();
     ask.from_now = ask.last.is_none() && ask.since.is_none();
     let history = api.journal.history.clone();
     let answer = match blocking(move || history.ask(&ask)).await? {
@@ -311,6 +323,21 @@ fn refused(problem: HistoryProblem) -> Result<Response, Refusal> {
     }
 }
 
+/// The types that are asked for.
+fn types(value: &str) -> Result<Vec<&'static str>, Refusal> {
+    let mut types = vec![];
+    for word in value.split(',').filter(|word| !word.is_empty()) {
+        let known = TYPES.into_iter().find(|known| *known == word);
+        types.push(known.ok_or_else(|| {
+            Refusal::Strange(format!("`{word}` is no type; there are {}", TYPES.join(", ")))
+        })?);
+    }
+    if types.is_empty() {
+        return Err(Refusal::Bad(format!("`types` names none; there are {}", TYPES.join(", "))));
+    }
+    Ok(types)
+}
+
 /// A word of [`Choice`].
 fn chosen(ask: &mut HistoryAsk, name: &str, value: &str) -> Result<bool, Refusal> {
     let text = || Some(value.to_owned());
@@ -324,6 +351,7 @@ fn chosen(ask: &mut HistoryAsk, name: &str, value: &str) -> Result<bool, Refusal
         "ignore-case" => ask.ignore_case = truth(name, value)?,
         "invert" => ask.invert = truth(name, value)?,
         "events" => ask.events = truth(name, value)?,
+        "types" => ask.types.extend(types(value)?),
         _ => return Ok(false),
     }
     Ok(true)

@@ -1,27 +1,34 @@
 //! The API: HTTP with JSON, one router for every transport.
 //!
 //! `docs/openapi.json` describes it; it is made from the handlers here (`shell/generate`), each of
-//! which is registered together with its description; but for `reload`, which takes a whole plan.
+//! which is registered together with its description.
 //!
 //! | file | holds |
 //! |---|---|
 //! | `state.rs` | what there is |
 //! | `acting.rs` | what changes something |
+//! | `reload.rs` | going on with another plan |
+//! | `failures.rs` | the texts that mean that a process has failed |
 //! | `pane.rs` | terminals of processes |
 //! | `history.rs`, `head.rs` | the journal |
+//! | `metrics.rs` | numbers, for Prometheus |
 //! | `asked.rs`, `answer.rs` | how requests are read and answers written, for all of them |
 //! | `description.rs` | what is the same in each description |
 //!
 //! What changes something answers when it is done, with `?wait=false` when it is accepted (202).
-//! 404: no such name, 409: refused or failed (both with the outcome), 400: the request is no good.
+//! 404: no such name, 409: refused or failed (both with the outcome), 400: the request is no good,
+//! 422: it is well-formed, and what is in it can't be used.
 
 pub(super) mod acting;
 pub(super) mod answer;
 mod asked;
 mod description;
+mod failures;
 mod head;
 mod history;
+mod metrics;
 pub(super) mod pane;
+mod reload;
 pub(super) mod state;
 #[cfg(test)]
 mod tests;
@@ -30,7 +37,6 @@ use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::http::{Method, StatusCode, Uri};
 use axum::response::Response;
-use axum::routing::post;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
@@ -44,7 +50,6 @@ use super::versions;
 pub fn router(api: Api) -> Router {
     let (router, _) = documented().split_for_parts();
     router
-        .route("/api/reload", post(acting::reload))
         .fallback(no_such_path)
         .method_not_allowed_fallback(no_such_method)
         .layer(DefaultBodyLimit::max(asked::LARGEST_BODY))
@@ -69,17 +74,22 @@ fn documented() -> OpenApiRouter<Api> {
         .routes(routes!(acting::restart))
         .routes(routes!(acting::signal))
         .routes(routes!(acting::scale))
+        .routes(routes!(reload::reload))
         .routes(routes!(acting::quit))
         .routes(routes!(acting::shutdown))
         .routes(routes!(acting::kill))
         .routes(routes!(acting::size))
         .routes(routes!(acting::detach))
+        .routes(routes!(failures::list))
+        .routes(routes!(failures::add))
+        .routes(routes!(failures::remove))
         .routes(routes!(pane::input))
         .routes(routes!(pane::screen))
         .routes(routes!(history::lines))
         .routes(routes!(history::events))
         .routes(routes!(history::clear))
         .routes(routes!(head::head))
+        .routes(routes!(metrics::metrics))
 }
 
 async fn no_such_path(uri: Uri) -> Response {

@@ -1,0 +1,232 @@
+//! What may be declared, for whom, and what may be taken back: the same for whoever asks.
+
+use std::path::PathBuf;
+
+use super::{EditError, Failures, edit};
+use crate::config::load::{ConfigError, toml_at};
+use crate::config::toml::TmoToml;
+use crate::model::nearest::{self, nearest};
+use crate::model::request::Unknown;
+use crate::model::{ProcName, plan::Plan};
+
+/// The declarations of a project.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Declarations {
+    /// The file, and its name for messages.
+    pub file: (PathBuf, PathBuf),
+    /// The `tmo.toml` beside it, likewise.
+    pub toml: (PathBuf, PathBuf),
+    /// The entries of the project.
+    pub entries: Vec<ProcName>,
+}
+
+/// What was done.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Declared {
+    /// What stands in the file by now.
+    pub failures: Failures,
+    /// Whether it was another before.
+    pub is_changed: bool,
+}
+
+/// Why nothing was done.
+#[derive(Debug, thiserror::Error)]
+pub enum DeclareError {
+    /// No process has this name.
+    #[error("unknown process name: {}", .0.name)]
+    Unknown(Unknown),
+    /// The text is not declared, so it can't be taken back.
+    #[error("`{text}` is not declared for {name}{hint}")]
+    Absent {
+        /// What was to be taken back.
+        text: String,
+        /// For which process.
+        name: String,
+        /// What to do, with what comes before it.
+        hint: String,
+    },
+    /// It stands in a file that nobody but a person writes.
+    #[error("`{text}` is declared for {name} in {place}; remove it there, then `tmo reload`")]
+    Elsewhere {
+        /// What was to be taken back.
+        text: String,
+        /// For which process.
+        name: String,
+        /// The file and the line.
+        place: String,
+    },
+    /// The file can't be read or written, or the text can't be in it.
+    #[error(transparent)]
+    Edit(#[from] EditError),
+}
+
+impl From<ConfigError> for DeclareError {
+    fn from(error: ConfigError) -> Self {
+        Self::Edit(error.into())
+    }
+}
+
+impl Declarations {
+    /// Those of the project that a run is about.
+    pub fn of_run(plan: &Plan) -> Self {
+        let dir = plan.origin.as_ref().map_or(&plan.root, |origin| &origin.dir);
+        let shown = plan.procfile.as_path();
+        let beside = |name: &str| {
+            let shown = shown.with_file_name(name);
+            (dir.as_path().join(&shown), shown)
+        };
+        let mut entries: Vec<ProcName> = vec![];
+        let gone =
+            |entry: &str| plan.processes.iter().any(|p| p.removed && p.name.entry() == entry);
+        let present = plan.present().map(|process| process.name.entry());
+        // Those that a formation leaves out are no processes of the run.
+        let idle = plan.lines.iter().map(String::as_str).filter(|line| !gone(line));
+        for entry in present.chain(idle) {
+            if let Ok(entry) = ProcName::new(entry)
+                && !entries.contains(&entry)
+            {
+                entries.push(entry);
+            }
+        }
+        Self { file: beside(super::FILE), toml: beside("tmo.toml"), entries }
+    }
+
+    /// What is declared for a process, or for all; an unknown name is a slip, but one that the file
+    /// has can be asked for.
+    pub fn list(&self, name: Option<&str>) -> Result<Failures, DeclareError> {
+        let failures = Failures::read(&self.file.0, &self.file.1)?;
+        if let Some(name) = name {
+            self.check(name, &failures)?;
+        }
+        Ok(failures.only(name))
+    }
+
+    /// Declare a text.
+    pub fn add(&self, name: &str, text: &str) -> Result<Declared, DeclareError> {
+        self.check(name, &Failures::default())?;
+        let (failures, is_changed) = edit(&self.file.0, &self.file.1, |failures| {
+            let is_new = failures.add(name, text)?;
+            Ok((is_new, is_new))
+        })?;
+        Ok(Declared { failures, is_changed })
+    }
+
+    /// Take a text back.
+    pub fn remove(&self, name: &str, text: &str) -> Result<Declared, DeclareError> {
+        self.check(name, &Failures::read(&self.file.0, &self.file.1)?)?;
+        super::check(text).map_err(EditError::from)?;
+        let (failures, is_changed) = edit(&self.file.0, &self.file.1, |failures| {
+            let is_gone = failures.remove(name, text);
+            Ok((is_gone, is_gone))
+        })?;
+        if is_changed {
+            return Ok(Declared { failures, is_changed });
+        }
+        let toml = self.read_toml()?;
+        if let Some(place) = place_in(&toml, name, text) {
+            let (text, name) = (text.to_owned(), name.to_owned());
+            return Err(DeclareError::Elsewhere { text, name, place });
+        }
+        let near = nearest(text, failures.of(name).iter().map(String::as_str));
+        let hint = match near {
+            Some(near) => format!("; did you mean `{near}`?"),
+            None => format!("; `tmo failures list {name}` shows what there is"),
+        };
+        Err(DeclareError::Absent { text: text.to_owned(), name: name.to_owned(), hint })
+    }
+
+    /// The `tmo.toml` as it is now.
+    pub fn read_toml(&self) -> Result<TmoToml, ConfigError> {
+        let (toml, mistakes) = toml_at(&self.toml.0, &self.toml.1)?;
+        mistakes.into_result(&toml.source)?;
+        Ok(toml)
+    }
+
+    fn check(&self, name: &str, failures: &Failures) -> Result<(), DeclareError> {
+        let entry = name.split('#').next().unwrap_or_default();
+        let is_known = self.entries.iter().any(|known| known.as_str() == entry);
+        if is_known || !failures.of(name).is_empty() {
+            return Ok(());
+        }
+        let unknown = nearest::unknown(name, &self.entries).unknown;
+        let nobody = || Unknown { name: name.to_owned(), nearest: None, known: vec![] };
+        Err(DeclareError::Unknown(unknown.unwrap_or_else(nobody)))
+    }
+}
+
+/// Where in a `tmo.toml` a text stands.
+fn place_in(toml: &TmoToml, name: &str, text: &str) -> Option<String> {
+    let table = toml.of(name.split('#').next().unwrap_or_default());
+    let found = table.failures.iter().find(|found| found.get_ref().text.pattern == text)?;
+    Some(toml.source.place(&found.span()))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use pretty_assertions::assert_eq;
+
+    use super::{Declarations, DeclareError};
+    use crate::model::ProcName;
+
+    fn at(dir: &Path) -> Declarations {
+        let file = |name: &str| (dir.join(name), Path::new(".").join(name));
+        let entries = ["web", "db"].map(|name| ProcName::new(name).unwrap()).to_vec();
+        Declarations { file: file("failure_declarations.json"), toml: file("tmo.toml"), entries }
+    }
+
+    #[test]
+    fn a_text_is_declared_and_taken_back() {
+        let dir = tempfile::tempdir().unwrap();
+        let declared = at(dir.path());
+        let texts = |name| declared.list(Some(name)).unwrap().of(name).to_vec();
+        assert!(declared.add("web", "panic:").unwrap().is_changed);
+        assert!(!declared.add("web", "panic:").unwrap().is_changed);
+        assert!(declared.add("web#2", "Killed").unwrap().is_changed);
+        assert_eq!((texts("web").len(), texts("web#2").len(), texts("db").len()), (1, 1, 0));
+        assert_eq!(declared.remove("web", "panic:").unwrap().failures.of("web").len(), 0);
+        assert!(matches!(declared.remove("web", "panic:"), Err(DeclareError::Absent { .. })));
+    }
+
+    #[test]
+    fn what_stands_in_tmo_toml_is_removed_there() {
+        let dir = tempfile::tempdir().unwrap();
+        let declared = at(dir.path());
+        let toml = "[defaults]\nfailure = [{pattern = \"oom\"}]\n[process.web]\n\
+            failure = [\n  {pattern = \"a\"},\n  {pattern = \"panic:\"},\n]\n";
+        std::fs::write(dir.path().join("tmo.toml"), toml).unwrap();
+        let told = |name, text| declared.remove(name, text).unwrap_err().to_string();
+        assert_eq!(
+            told("web", "panic:"),
+            "`panic:` is declared for web in ./tmo.toml:6; remove it there, then `tmo reload`"
+        );
+        assert!(told("web#2", "a").contains("in ./tmo.toml:5;"));
+        assert!(told("db", "oom").contains("in ./tmo.toml:2;"));
+        assert!(told("db", "a").contains("is not declared for db;"));
+        // The file's own goes all the same.
+        declared.add("web", "a").unwrap();
+        assert!(declared.remove("web", "a").unwrap().is_changed);
+    }
+
+    #[test]
+    fn unknown_names_and_empty_texts_are_refused() {
+        let dir = tempfile::tempdir().unwrap();
+        let declared = at(dir.path());
+        let file = dir.path().join("failure_declarations.json");
+        for error in [declared.add("wbe", "x").unwrap_err(), declared.remove("", "x").unwrap_err()]
+        {
+            assert!(matches!(error, DeclareError::Unknown(_)), "{error}");
+        }
+        assert!(matches!(declared.list(Some("wbe")), Err(DeclareError::Unknown(_))));
+        for text in ["", " ", "two\nlines"] {
+            assert!(matches!(declared.add("web", text), Err(DeclareError::Edit(_))));
+            assert!(matches!(declared.remove("web", text), Err(DeclareError::Edit(_))));
+        }
+        assert!(!file.exists());
+        // What nobody is called can still be asked for and removed.
+        std::fs::write(&file, r#"{"wbe": ["x"]}"#).unwrap();
+        assert_eq!(declared.list(Some("wbe")).unwrap().of("wbe"), ["x"]);
+        assert!(declared.remove("wbe", "x").unwrap().is_changed);
+    }
+}

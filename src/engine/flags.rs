@@ -1,0 +1,257 @@
+//! What is counted in the output of processes.
+//!
+//! Counts are saved with the place up to which they are counted: the end of a line. Who takes over
+//! counts from there, whatever was indexed since, so each line counts once. Not every match is saved;
+//! what an adopter has to read again is little all the same ([`MOST_UNSAVED`]).
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use tokio::time::Instant;
+
+use super::core::Engine;
+use crate::journal::cursor::{Cursor, Filter};
+use crate::journal::query;
+use crate::journal::reader::IndexReader;
+use crate::journal::record::{Kind, Record, TO_BE_CONTINUED, UNFINISHED};
+use crate::model::request::FlagState;
+use crate::model::rules::Rules;
+use crate::supervisor::ProcId;
+use crate::watch::{FlagBook, Watcher};
+
+/// So many bytes of a process may have been looked through since its counts were saved.
+const MOST_UNSAVED: u64 = 16 << 20;
+
+/// What was counted in the output of one process.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Counted {
+    /// In all bytes of its stream before this one.
+    upto: u64,
+    /// When they had come, nanoseconds since the epoch.
+    time: u64,
+    /// How often, and the last match.
+    book: FlagBook,
+}
+
+/// The same while it goes on.
+#[derive(Debug, Default)]
+pub(super) struct Count {
+    now: Counted,
+    /// How far it was when it was saved.
+    saved: Option<u64>,
+    /// The end of what was looked through.
+    end: u64,
+}
+
+impl Count {
+    /// Nothing is counted before this place.
+    pub(super) fn from(upto: u64, time: u64, book: &FlagBook) -> Self {
+        Self { now: Counted { upto, time, book: book.brief() }, saved: None, end: upto }
+    }
+
+    /// A record was looked through.
+    pub(super) fn passed(&mut self, record: &Record, book: &FlagBook) {
+        self.end = self.end.max(record.end());
+        let in_line = match record.kind {
+            Kind::Text => record.flags & (TO_BE_CONTINUED | UNFINISHED) != 0,
+            Kind::Exit | Kind::End => false,
+            Kind::Start | Kind::Gap | Kind::Event => return,
+        };
+        if in_line {
+            return;
+        }
+        (self.now.upto, self.now.time) = (self.end, record.time);
+        if !self.now.book.counts_as(book) {
+            self.now.book = book.brief();
+        }
+    }
+
+    /// Whether there is much that was not saved.
+    fn is_due(&self) -> bool {
+        self.now.upto.saturating_sub(self.saved.unwrap_or(0)) > MOST_UNSAVED
+    }
+
+    /// What is to be saved, if anything.
+    fn unsaved(&mut self) -> Option<Counted> {
+        let is_saved = self.saved.replace(self.now.upto) == Some(self.now.upto);
+        (!is_saved).then(|| self.now.clone())
+    }
+}
+
+/// How often flags of a process were found in what was read together, and in which line last.
+pub(super) type Matches = BTreeMap<(u64, usize), (u64, String)>;
+
+impl Engine {
+    /// What the flags of a process have found.
+    pub(super) fn flags(&self, id: ProcId) -> Vec<FlagState> {
+        let Some(watch) = &self.panes[id].watch else { return vec![] };
+        let found = watch.watcher.book().flags().iter();
+        let flags = self.plan.processes[id].rules.flags.iter().zip(found);
+        flags
+            .map(|(flag, log)| FlagState {
+                name: flag.name.clone(),
+                color: flag.color,
+                count: log.count,
+                target: log.target,
+                exceeded: log.is_exceeded(),
+                last: log.matches.back().map(|found| found.line.clone()),
+            })
+            .collect()
+    }
+
+    /// Flags were found: that is written down, once for all that was read together, and their
+    /// commands are run, if not too often.
+    pub(super) fn flagged(&mut self, id: ProcId, matches: Matches) {
+        for ((life, number), (count, line)) in matches {
+            let process = &self.plan.processes[id];
+            let Some(flag) = process.rules.flags.get(number).cloned() else { continue };
+            let name = process.name.clone();
+            let Some(watch) = &mut self.panes[id].watch else { return };
+            let log = watch.watcher.book().flags().get(number);
+            let last = log.and_then(|log| log.matches.back()).filter(|last| last.line == line);
+            let event = serde_json::json!({
+                "event": "flag", "name": name, "life": life, "flag": flag.name, "line": line,
+                "count": count, "total": log.map(|log| log.count),
+                "before": last.map(|last| &last.before).filter(|lines| !lines.is_empty()),
+                "after": last.map(|last| &last.after).filter(|lines| !lines.is_empty()),
+            });
+            let (now, rest) = (Instant::now(), Duration::from_millis(flag.every_ms));
+            let is_early = watch.told.get(&number).is_some_and(|last| now - *last < rest);
+            if !is_early {
+                watch.told.insert(number, now);
+            }
+            self.note(&event);
+            if flag.notify && !is_early {
+                self.notify(&format!("{name}: {}", flag.name), &line);
+            }
+            if let (Some(command), false) = (&flag.on_match, is_early) {
+                let (shown, mut run) = self.command(command, "flag:matched");
+                run.set("TMO_PROCESS", name.as_str());
+                run.set("TMO_FLAG", &flag.name);
+                self.hook((shown, run), &event, false);
+            }
+        }
+    }
+
+    /// See to it that what was counted is not read again for too long.
+    pub(super) fn mind_counts(&mut self, id: ProcId) {
+        let is_due = self.panes[id].watch.as_ref().is_some_and(|watch| watch.count.is_due());
+        self.unsaved |= is_due;
+    }
+
+    /// Put what is counted by now into what is saved.
+    pub(super) fn save_counts(&mut self) {
+        for (pane, process) in self.panes.iter_mut().zip(&self.plan.processes) {
+            if let Some(watch) = &mut pane.watch
+                && !process.rules.flags.is_empty()
+                && let Some(counted) = watch.count.unsaved()
+            {
+                self.saved.counted.insert(process.name.to_string(), counted);
+            }
+        }
+    }
+
+    /// Know what was counted before, and count what was indexed since that was saved. What follows
+    /// from matches has followed when they came.
+    pub(super) fn recall_counts(&mut self, id: ProcId) -> std::io::Result<()> {
+        let (process, stream) = (&self.plan.processes[id], self.panes[id].stream);
+        let Some(watch) = &mut self.panes[id].watch else { return Ok(()) };
+        let flags = process.rules.flags.clone();
+        let rules = Rules { flags, ..Rules::default() };
+        let Ok(mut counter) = Watcher::new(&rules, &[]) else { return Ok(()) };
+        let before = self.saved.counted.get(process.name.as_str()).cloned().unwrap_or_default();
+        counter.book_mut().restore(&before.book);
+        counter.begin(u32::try_from(watch.life).unwrap_or(u32::MAX));
+        watch.count = Count::from(before.upto, before.time, counter.book());
+        if rules.flags.is_empty() {
+            return Ok(());
+        }
+        let mut index = IndexReader::open(self.ingest.dirs());
+        let position = query::since(&mut index, before.time.max(self.plan.started))?;
+        let mut cursor = Cursor::over(index, position, Filter::only(vec![stream]));
+        let mut text = vec![];
+        while let Some(chunk) = cursor.next(u64::MAX, &mut text)? {
+            let record = chunk.record;
+            match record.kind {
+                Kind::Text if record.offset < before.upto => continue,
+                Kind::Text => {
+                    counter.at(record.time);
+                    counter.feed(&text);
+                }
+                Kind::Start => counter.begin(record.life),
+                Kind::Exit | Kind::End => _ = counter.finish(),
+                Kind::Gap | Kind::Event => {}
+            }
+            watch.count.passed(&record, counter.book());
+        }
+        watch.watcher.book_mut().restore(counter.book());
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Count, Counted};
+    use crate::journal::record::{Kind, Record, TO_BE_CONTINUED, UNFINISHED};
+    use crate::model::rules::{Action, Flag, FlagColor, Rules, Text};
+    use crate::watch::Watcher;
+
+    fn watcher() -> Watcher {
+        let text = Text { pattern: "x".into(), regex: true, any_case: false };
+        let flag = Flag {
+            name: "x".into(),
+            text,
+            color: FlagColor::Red,
+            context: 2,
+            target: None,
+            on_match: None,
+            notify: false,
+            every_ms: 0,
+            action: Action::Notify,
+        };
+        Watcher::new(&Rules { flags: vec![flag], ..Rules::default() }, &[]).unwrap()
+    }
+
+    fn record(kind: Kind, offset: u64, text: &str, flags: u8) -> Record {
+        let len = u32::try_from(text.len()).unwrap();
+        let time = offset + 1000;
+        Record { time, offset, len, lines: 1, life: 1, seq: 0, value: 0, stream: 0, kind, flags }
+    }
+
+    #[test]
+    fn what_is_saved_ends_with_a_line() {
+        let (mut watcher, mut count) = (watcher(), Count::default());
+        let mut upto = 0;
+        let mut hear = |kind, text: &str, flags| {
+            watcher.feed(text.as_bytes());
+            if kind == Kind::Exit {
+                watcher.finish();
+            }
+            count.passed(&record(kind, upto, text, flags), watcher.book());
+            upto += text.len() as u64;
+            (count.now.upto, count.now.book.flags().first().map_or(0, |flag| flag.count))
+        };
+        assert_eq!(hear(Kind::Text, "x\na x\n", 0), (6, 2));
+        assert_eq!(hear(Kind::Text, "y\n", 0), (8, 2));
+        assert_eq!(hear(Kind::Text, "x and", TO_BE_CONTINUED), (8, 2));
+        assert_eq!(hear(Kind::Text, " so on\n", 0), (20, 3));
+        assert_eq!(hear(Kind::Text, "x", UNFINISHED), (20, 3));
+        assert_eq!(hear(Kind::Exit, "", 0), (21, 4));
+    }
+
+    #[test]
+    fn what_is_saved_is_little_and_is_saved_once() {
+        let (mut watcher, mut count) = (watcher(), Count::default());
+        for _ in 0..9 {
+            watcher.feed(b"before\nx\nbehind\n");
+        }
+        count.passed(&record(Kind::Text, 0, &"before\nx\nbehind\n".repeat(9), 0), watcher.book());
+        let counted = count.unsaved().unwrap();
+        assert!(count.unsaved().is_none());
+        let json = serde_json::to_string(&counted).unwrap();
+        assert!(!json.contains("before\"]") && json.len() < 400, "{json}");
+        let read: Counted = serde_json::from_str(&json).unwrap();
+        assert_eq!((&read, read.book.flags()[0].count), (&counted, 9));
+    }
+}

@@ -1,0 +1,172 @@
+//! Notices on the desktop, by whatever program the system has for that.
+//!
+//! What is told are arguments of that program, never words of a shell, and nobody waits for it. Where
+//! there is none, or it fails, that is said once in the run.
+
+use std::collections::HashMap;
+use std::process::Stdio;
+use std::time::Duration;
+
+use tokio::process::Command;
+use tokio::task::spawn_local;
+use tokio::time::{Instant, timeout};
+
+use super::core::Engine;
+use super::queue::Event;
+use crate::crash::CrashReport;
+use crate::supervisor::{ProcId, Word};
+use crate::sys;
+
+/// How long the program may take: it hands the notice on to the desktop, which may not answer.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// One that crashes again and again is told of so often at most.
+const REST: Duration = Duration::from_secs(10);
+/// No desktop shows more, in characters.
+const LONGEST: usize = 200;
+
+/// What macOS is to do with two arguments.
+const SCRIPT: [&str; 3] =
+    ["on run argv", "display notification (item 2 of argv) with title (item 1 of argv)", "end run"];
+
+/// What was told.
+#[derive(Debug, Default)]
+pub(super) struct Notices {
+    /// When a crash of a process was told of last.
+    told: HashMap<ProcId, Instant>,
+    /// It was said that there is nobody to tell.
+    said: bool,
+}
+
+/// A program that shows notices.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Shower {
+    NotifySend,
+    OsaScript,
+}
+
+impl Shower {
+    const ALL: [Self; 2] = [Self::NotifySend, Self::OsaScript];
+
+    const fn name(self) -> &'static str {
+        match self {
+            Self::NotifySend => "notify-send",
+            Self::OsaScript => "osascript",
+        }
+    }
+
+    fn arguments(self, title: &str, text: &str) -> Vec<String> {
+        let (title, text) = (shown(title), shown(text));
+        match self {
+            // Its text may have markup.
+            Self::NotifySend => {
+                let text = text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;");
+                vec!["--app-name=tmo".to_owned(), "--".to_owned(), title, text]
+            }
+            Self::OsaScript => {
+                let script = SCRIPT.iter().flat_map(|line| ["-e".to_owned(), (*line).to_owned()]);
+                script.chain([title, text]).collect()
+            }
+        }
+    }
+}
+
+/// One line, without control characters.
+fn shown(text: &str) -> String {
+    let plain = |c: char| if c.is_control() { ' ' } else { c };
+    text.trim().chars().take(LONGEST).map(plain).collect()
+}
+
+impl Engine {
+    /// A process has crashed that is to be told of.
+    pub(super) fn notify_crash(&mut self, report: &CrashReport) {
+        let named = |id: &ProcId| self.plan.processes[*id].name == report.process_name;
+        let Some(id) = (0..self.plan.processes.len()).find(named) else { return };
+        let now = Instant::now();
+        let is_early = self.notices.told.get(&id).is_some_and(|last| now - *last < REST);
+        if !self.plan.processes[id].rules.notify || is_early {
+            return;
+        }
+        self.notices.told.insert(id, now);
+        let cause = report.cause().map(|cause| cause.text.clone());
+        let text = cause.unwrap_or_else(|| "`tmo why` tells more".to_owned());
+        self.notify(&format!("{} has crashed", report.process_name), &text);
+    }
+
+    /// Show this on the desktop.
+    pub(super) fn notify(&mut self, title: &str, text: &str) {
+        let env = self.plan.env.iter();
+        let path = env.rev().find(|(name, _)| name.as_bytes() == b"PATH").map(|(_, path)| &path.0);
+        let root = self.plan.root.as_path();
+        let found = Shower::ALL
+            .into_iter()
+            .find_map(|shower| Some((shower, which::which_in(shower.name(), path, root).ok()?)));
+        let Some((shower, program)) = found else {
+            return self.not_notified("neither notify-send nor osascript is there");
+        };
+        let mut command = Command::new(program);
+        command
+            .args(shower.arguments(title, text))
+            .env_clear()
+            .envs(self.plan.env.iter().map(|(name, value)| (&name.0, &value.0)))
+            .current_dir(root)
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .process_group(0)
+            .kill_on_drop(true);
+        sys::end_with_parent(command.as_std_mut());
+        let mut child = match command.spawn() {
+            Ok(child) => child,
+            Err(error) => return self.not_notified(&format!("{}: {error}", shower.name())),
+        };
+        let queue = self.queue.clone();
+        spawn_local(async move {
+            let why = match timeout(PATIENCE, child.wait()).await {
+                Ok(Ok(status)) if status.success() => return,
+                Ok(Ok(status)) => format!("{} failed: {status}", shower.name()),
+                Ok(Err(error)) => format!("{}: {error}", shower.name()),
+                Err(_) => format!("{} took too long", shower.name()),
+            };
+            queue.push(Event::NotNotified(why));
+        });
+    }
+
+    /// Nobody can be told; say that, once.
+    pub(super) fn not_notified(&mut self, why: &str) {
+        if !std::mem::replace(&mut self.notices.said, true) {
+            let text = format!("No notice can be shown on the desktop: {why}");
+            self.say(&Word { id: None, event: "notify", text, error: false });
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::{LONGEST, SCRIPT, Shower};
+
+    #[test]
+    fn what_is_told_stays_an_argument() {
+        let text = "-u $(reboot) `x` <b>&\"'\n\0";
+        let arguments = Shower::NotifySend.arguments("--help", text);
+        let told = "-u $(reboot) `x` &lt;b&gt;&amp;\"'";
+        assert_eq!(arguments[..3], ["--app-name=tmo", "--", "--help"]);
+        assert_eq!(arguments[3].trim_end(), told);
+        let arguments = Shower::OsaScript.arguments("web", "\" & (do shell script \"x\")");
+        let script: Vec<_> = arguments[..6].iter().skip(1).step_by(2).collect();
+        assert_eq!(script, SCRIPT.iter().collect::<Vec<_>>());
+        assert_eq!(arguments[6..], ["web", "\" & (do shell script \"x\")"]);
+    }
+
+    proptest! {
+        #[test]
+        fn any_text_is_one_short_line(text in "(?s).{0,400}") {
+            for shower in Shower::ALL {
+                let told = shower.arguments("x", &text).pop().unwrap_or_default();
+                prop_assert!(!told.contains(char::is_control));
+                prop_assert!(told.chars().count() <= LONGEST * 5);
+            }
+        }
+    }
+}

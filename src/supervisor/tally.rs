@@ -1,0 +1,56 @@
+//! How the lives of a process have ended, over the whole run.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::model::Exit;
+use crate::model::request::ExitCount;
+
+/// The counts; a part of what is saved, so each end is counted once whoever takes it in.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Tally {
+    /// Ends that nobody has asked for, and that were failures.
+    pub crashes: u64,
+    /// All ends, by [`Exit::pack`].
+    exits: BTreeMap<u32, u64>,
+}
+
+impl Tally {
+    /// A life has ended.
+    pub(super) fn count(&mut self, exit: Exit, crashed: bool) {
+        let count = self.exits.entry(exit.pack()).or_default();
+        *count = count.saturating_add(1);
+        self.crashes = self.crashes.saturating_add(u64::from(crashed));
+    }
+
+    /// How often each kind of end there was.
+    pub fn exits(&self) -> Vec<ExitCount> {
+        let exits = self.exits.iter();
+        exits.map(|(exit, count)| ExitCount { exit: Exit::unpack(*exit), count: *count }).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{ExitCount, Tally};
+    use crate::model::Exit;
+
+    #[test]
+    fn ends_are_counted_by_their_kind_and_survive_a_file() {
+        let mut tally = Tally::default();
+        for (exit, crashed) in [
+            (Exit::Code(1), true),
+            (Exit::Signal(9), true),
+            (Exit::Code(1), false),
+            (Exit::Code(0), false),
+        ] {
+            tally.count(exit, crashed);
+        }
+        let one = |exit, count| ExitCount { exit, count };
+        let exits = [one(Exit::Code(0), 1), one(Exit::Code(1), 2), one(Exit::Signal(9), 1)];
+        assert_eq!((tally.crashes, tally.exits()), (2, exits.to_vec()));
+        let text = serde_json::to_string(&tally).unwrap();
+        assert_eq!(serde_json::from_str::<Tally>(&text).unwrap(), tally);
+    }
+}
