@@ -5,6 +5,8 @@
 //! cargo test --release --test chaos -- --for 600s            world after world
 //! cargo test --release --test chaos -- --seed 7 --steps 60   one world
 //! cargo test --release --test chaos -- --seed 7 --only 3,9   only these steps of it
+//! cargo test --release --test chaos -- --seed 7 --without web,job.ready   less of its tmo.toml
+//! cargo test --release --test chaos -- --seed 7 --show       what would be done
 //! ```
 //!
 //! What holds in every world: commands return, with a code that fits; what was asked for is what
@@ -21,22 +23,29 @@
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "what happens is to be read")]
 
 mod act;
+mod book;
 #[expect(dead_code, reason = "other tests need more of it")]
 #[path = "../common/mod.rs"]
 mod common;
 mod draw;
+mod drawn;
 mod inspect;
 mod journal;
+mod ledger;
 mod look;
 mod model;
 mod options;
 mod programs;
+mod rest;
 mod round;
+mod ruled;
+mod rules;
 mod running;
 mod shrink;
 mod slay;
 mod stage;
 mod step;
+mod toml;
 mod typed;
 mod words;
 
@@ -62,6 +71,10 @@ fn main() -> ExitCode {
     };
     match options.task {
         Task::Try => {}
+        Task::Show => {
+            shrink::show(&Round::of(&options));
+            return ExitCode::SUCCESS;
+        }
         Task::List => {
             println!("chaos: test");
             return ExitCode::SUCCESS;

@@ -35,6 +35,8 @@ pub(crate) struct Running {
     pub(crate) slain: bool,
     /// What it may change.
     pub(crate) changes: Vec<&'static str>,
+    /// What it may start because others need it.
+    pub(crate) pulls: Vec<&'static str>,
 }
 
 impl Stage<'_> {
@@ -71,8 +73,9 @@ impl Stage<'_> {
             self.outputs.push((what.clone(), out.clone()));
         }
         let since = Instant::now();
-        let (slain, changes) = (false, vec![]);
-        self.running.push(Running { kind, what, out, child, since, codes, slain, changes });
+        let (slain, changes, pulls) = (false, vec![], vec![]);
+        let running = Running { kind, what, out, child, since, codes, slain, changes, pulls };
+        self.running.push(running);
         self.running.last_mut().unwrap()
     }
 
@@ -146,11 +149,11 @@ impl Running {
         match self.kind {
             // 3: the client of the tests found nobody; 130: a start that was interrupted.
             Kind::Command if self.codes.is_empty() => {
-                matches!(code, 0 | 1 | 3 | 130) || model.codes.contains(&code)
+                matches!(code, 0 | 1 | 3 | 130) || model.may_end_with(code)
             }
             Kind::Command => self.codes.contains(&code),
             Kind::View if code == 1 && errors.contains("already running") => true,
-            Kind::View => model.codes.contains(&code) || !known && matches!(code, 0 | 1),
+            Kind::View => model.may_end_with(code) || !known && matches!(code, 0 | 1),
             Kind::Client => matches!(code, 0 | 1),
         }
     }

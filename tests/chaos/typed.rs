@@ -1,5 +1,6 @@
 //! What a person does in a terminal.
 
+use crate::book::now;
 use crate::model::Course;
 use crate::stage::Stage;
 use crate::step::{Shown, TALK, Typed};
@@ -43,6 +44,7 @@ impl Stage<'_> {
         let shown = self.shows(slot);
         if shown == "tmo" || shown.starts_with("tmux") {
             self.disturb();
+            self.book.rough.push(now());
             self.model.ends(false, &[0, 130, 137]);
         }
         let into = self.connected[slot];
@@ -62,7 +64,7 @@ impl Stage<'_> {
             Shown::Start => {
                 // It may or may not become the view, and begins a run if there is none.
                 if self.model.certain() && self.model.course == Course::Down {
-                    self.model.begun();
+                    self.begun();
                     self.model.starts();
                     self.model.unsure();
                 } else if !self.model.certain() {
