@@ -139,7 +139,7 @@ impl Stage<'_> {
         let certain = self.model.certain();
         let fresh = self.model.course == Course::Down;
         let codes = match (certain, fresh) {
-            (true, true) if self.rules.is_doomed() => vec![0, 1],
+            (true, true) if self.rules.is_doomed() => self.rules.codes(),
             (true, true) => vec![0],
             (true, false) => vec![1],
             (false, _) => self.model.codes.iter().copied().chain([0, 1]).collect(),
@@ -227,7 +227,8 @@ impl Stage<'_> {
     fn end(&mut self, verb: &str, wait: bool) {
         let certain = self.model.certain();
         let codes = if certain { vec![0] } else { vec![] };
-        let quiet = certain && self.model.course == Course::Up && self.settled_state().is_some();
+        let quiet = certain && self.model.course == Course::Up;
+        let quiet = quiet && self.book.is_calm() && self.settled_state().is_some();
         if verb == "quit" && quiet && self.running.iter().all(|r| r.changes.is_empty()) {
             self.book.quits.push(now());
         } else {

@@ -22,6 +22,8 @@ pub(crate) struct Book {
     /// What the file has said, each since when.
     rules: Vec<(u64, Rules)>,
     touches: Vec<Touch>,
+    /// When all had come to its end.
+    rested: u64,
     /// Supervisors were killed: what they were about to say is not said.
     pub(crate) slain: Vec<u64>,
     /// Something of a process was killed.
@@ -50,6 +52,7 @@ impl Book {
     /// All that was done has come to its end.
     pub(crate) fn rest(&mut self) {
         let now = now();
+        self.rested = now;
         for touch in &mut self.touches {
             touch.until.get_or_insert(now);
         }
@@ -57,6 +60,12 @@ impl Book {
 
     pub(crate) fn hit(&mut self, name: &'static str) {
         self.hits.push((now(), name));
+    }
+
+    /// Whether nothing was killed that may not have been noticed.
+    pub(crate) fn is_calm(&self) -> bool {
+        let hits = self.hits.iter().map(|(at, _)| at);
+        hits.chain(&self.slain).chain(&self.rough).all(|at| *at < self.rested)
     }
 
     pub(crate) fn is_hit(&self, name: &str, from: u64, until: u64) -> bool {

@@ -2,7 +2,8 @@
 
 use crate::random::{Random, mix};
 use crate::rules::{
-    Act, Check, Entry, GROUPS, Phase, Policy, Probe, Program, RULED, Restart, Rules, Stop, Until,
+    Act, Check, Entry, GROUPS, Hope, Phase, Policy, Probe, Program, RULED, Restart, Rules, Stop,
+    Until,
 };
 
 /// Long enough for whatever comes at all.
@@ -124,10 +125,21 @@ impl Rules {
                 3 => Until::Completed,
                 _ => continue,
             };
-            let always = other.restart.is_some_and(|restart| restart.policy == Policy::Always);
             let of_phase = other.phase == entry.phase || other.phase == Phase::Dependency;
-            let completes = until != Until::Completed || other.phase == Phase::Main;
-            if of_phase && completes && !(until == Until::Completed && always) {
+            // Nobody is to wait for ever, or a start would.
+            let comes = match until {
+                Until::Started => true,
+                Until::Ready => other.hope() == Hope::Sure || !self.is_restless(other),
+                Until::Completed => {
+                    let always = |restart: Restart| restart.policy == Policy::Always;
+                    matches!(other.program, Program::Ends(..) | Program::Missing)
+                        && !other.restart.is_some_and(always)
+                        && !self.is_restless(other)
+                }
+            };
+            // A dependency that never comes up is waited for until then, by all.
+            let weak = until == Until::Started && entry.phase != other.phase;
+            if of_phase && comes && !weak {
                 entry.needs.push((other.name, until));
             }
         }
@@ -169,8 +181,7 @@ impl Entry {
             _ => Probe::Up,
         };
         let check = Check { probe, limit: LONG };
-        let hopeless =
-            Self { ready: vec![check], ..self.clone() }.hope() != crate::rules::Hope::Sure;
+        let hopeless = Self { ready: vec![check], ..self.clone() }.hope() != Hope::Sure;
         let limit = if hopeless || random.once_in(8) { 200 + random.below(800) } else { LONG };
         Check { limit, ..check }
     }

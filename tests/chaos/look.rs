@@ -99,7 +99,8 @@ impl Stage<'_> {
             if state["quitting"] == true {
                 return Err(format!("everything is being stopped: {}", words(&state)));
             }
-            let still = |p: &&Value| p["state"] != "running" && p["state"] != "stopped";
+            let rest = ["running", "stopped", "skipped"];
+            let still = |p: &&Value| rest.iter().all(|word| p["state"] != **word);
             // Of others the rules say whether they are under way.
             let ruled = |p: &&Value| RULED.iter().any(|name| p["name"] == **name);
             let all = state["processes"].as_array().unwrap();
@@ -145,7 +146,7 @@ impl Stage<'_> {
             (Seen::Up(state), Course::Up) => {
                 let wrong = |name: &&&'static str| match model.wanted[**name] {
                     Wanted::Running => state_of(state, name) != "running",
-                    Wanted::Stopped => state_of(state, name) != "stopped",
+                    Wanted::Stopped => !["stopped", "skipped"].contains(&state_of(state, name)),
                     Wanted::Either => false,
                 };
                 match NAMES.iter().find(wrong) {

@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use crate::look::words;
+use crate::look::{state_of, words};
 use crate::model::{Course, Wanted};
 use crate::random::Random;
 use crate::rest::Grounds;
-use crate::rules::{COMPLAINT, Entry, Phase, RULED, Rules};
+use crate::rules::{COMPLAINT, Entry, Hope, Phase, RULED, Rules};
 use crate::running::Kind;
 use crate::stage::Stage;
 use crate::step::{Edit, NAMES, Who};
@@ -64,6 +64,11 @@ impl Stage<'_> {
     pub(crate) fn reload(&mut self, edit: Edit, choice: u64) {
         if self.rules.entries.is_empty() {
             return;
+        }
+        if self.rules.is_doomed() {
+            // It may come in time to save the run.
+            self.disturb();
+            self.model.unsure();
         }
         let mut rules = self.rules.clone();
         self.edit(&mut rules, edit, choice);
@@ -132,6 +137,11 @@ impl Stage<'_> {
             Edit::Remove(name) => rules.entries.retain(|entry| entry.name != name),
             Edit::Back(name) => {
                 let Some(entry) = self.drawn.entry(name) else { return };
+                let doomed = entry.phase == Phase::Dependency && entry.hope() != Hope::Sure;
+                if doomed && rules.entry(name).is_none() {
+                    // Who runs would be skipped when it is started once more.
+                    return;
+                }
                 let edition = self.rules.entry(name).map_or(0, |entry| entry.edition);
                 let entry = Entry { edition, ..entry.clone() };
                 match rules.entry_mut(name) {
@@ -146,6 +156,7 @@ impl Stage<'_> {
     fn pids(&self) -> Option<(Value, BTreeMap<String, u64>)> {
         let quiet = self.model.certain()
             && self.model.course == Course::Up
+            && self.book.is_calm()
             && self.running.iter().all(|running| running.kind != Kind::Command);
         let state = self.settled_state().filter(|_| quiet)?;
         let running = state["processes"]
@@ -207,14 +218,29 @@ impl Stage<'_> {
 
     /// Something happens to one of those that have rules: others may wait for it.
     pub(crate) fn upset(&mut self, name: &'static str) {
-        self.book.hit(name);
-        let quiet = self.settled_state().is_some()
+        let quiet = self.book.is_calm()
+            && self.settled_state().is_some()
             && self.running.iter().all(|running| running.changes.is_empty());
+        self.book.hit(name);
         if self.rules.is_needed(name) && !quiet {
             self.disturb();
             self.model.unsure();
         } else if self.running.iter().any(|running| running.changes.contains(&name)) {
             self.disturb();
+        }
+    }
+
+    /// Who waits as long as somebody who may wait for ever is told that it is stopped.
+    pub(crate) fn unblock(&mut self) {
+        let Some(state) = self.settled_state() else { return };
+        let held: Vec<_> =
+            RULED.into_iter().filter(|name| state_of(&state, name) == "pending").collect();
+        for name in held {
+            self.tell(format!("      ({name} would wait for ever)"));
+            self.disturb();
+            self.book.touch(vec![name]);
+            self.quick(&["stop", name]);
+            self.model.want(&[name], Wanted::Stopped);
         }
     }
 

@@ -9,6 +9,9 @@ use crate::harness::pause;
 use crate::model::{Course, Model, Wanted};
 use crate::stage::{Stage, deadline};
 
+/// After so long a command may wait for a process that waits for ever.
+const PATIENCE: Duration = Duration::from_secs(5);
+
 /// What a child of ours is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Kind {
@@ -113,6 +116,10 @@ impl Stage<'_> {
             if done(self) {
                 return;
             }
+            if self.longest() > PATIENCE && self.asked.elapsed() > PATIENCE {
+                self.asked = Instant::now();
+                self.unblock();
+            }
             let late = |r: &&Running| r.kind == Kind::Command && r.since.elapsed() > deadline();
             if let Some(late) = self.running.iter().find(late) {
                 panic!("`{}` has not returned for {} s", late.what, deadline().as_secs());
@@ -120,6 +127,12 @@ impl Stage<'_> {
             pause(step);
             step = (step * 2).min(Duration::from_millis(20));
         }
+    }
+
+    /// How long a command has been under way.
+    fn longest(&self) -> Duration {
+        let all = self.running.iter().filter(|r| r.kind == Kind::Command);
+        all.map(|r| r.since.elapsed()).max().unwrap_or_default()
     }
 
     /// Wait for all commands that return by themselves.

@@ -36,6 +36,8 @@ pub(crate) struct Stage<'a> {
     pub(crate) rules: Rules,
     pub(crate) drawn: Rules,
     pub(crate) book: Book,
+    /// When it was last looked whether somebody waits for ever.
+    pub(crate) asked: Instant,
     /// A reload may have come to nothing.
     pub(crate) unloaded: bool,
     pub(crate) running: Vec<Running>,
@@ -95,6 +97,7 @@ impl<'a> Stage<'a> {
             rules: rules.clone(),
             drawn: rules,
             book,
+            asked: Instant::now(),
             unloaded: false,
             running: vec![],
             terminals: [const { None }; TERMINALS],
