@@ -245,6 +245,10 @@ impl Stage<'_> {
 
     fn end_by_itself(&mut self, name: &'static str) {
         let Some(pid) = self.main_process(name) else { return };
+        if self.rules.is_kept(name) {
+            self.revived(name);
+            return procs::kill(pid, nix::libc::SIGUSR1);
+        }
         let certain = self.is_running(name);
         self.disturb();
         self.book.rough.push(now());

@@ -82,6 +82,7 @@ impl Book {
     /// All that may have been in force between these.
     pub(crate) fn in_force(&self, from: u64, until: u64) -> Vec<&Rules> {
         let from = from.saturating_sub(SLACK);
+        // What was written last is what there is where nobody knows when that was.
         let first = self.rules.iter().rposition(|(at, _)| *at <= from).unwrap_or(0);
         let later = self.rules.iter().enumerate();
         later

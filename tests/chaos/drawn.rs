@@ -2,9 +2,10 @@
 
 use crate::random::{Random, mix};
 use crate::rules::{
-    Act, Check, Entry, GROUPS, Hope, Phase, Policy, Probe, Program, RULED, Restart, Rules, Stop,
-    Until,
+    Act, Check, Entry, GROUPS, Hope, Kept, Phase, Policy, Probe, Program, RULED, Restart, Rules,
+    Stop, Until,
 };
+use crate::step::WRITERS;
 
 /// Long enough for whatever comes at all.
 const LONG: u64 = 30_000;
@@ -34,6 +35,15 @@ impl Rules {
             if there {
                 rules.entries.push(entry);
             }
+        }
+        for name in WRITERS {
+            if !random.once_in(3) {
+                continue;
+            }
+            let always = random.once_in(2);
+            let policy = if always { Policy::Always } else { Policy::OnFailure };
+            let restart = Restart { policy, max_failures: 0, ..restart(&mut random) };
+            rules.kept.push(Kept { name, restart, stop: stop(&mut random) });
         }
         rules
     }
@@ -147,7 +157,7 @@ impl Rules {
 }
 
 impl Entry {
-    fn new(name: &'static str, phase: Phase) -> Self {
+    pub(crate) fn new(name: &'static str, phase: Phase) -> Self {
         Self {
             name,
             phase,

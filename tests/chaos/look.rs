@@ -99,7 +99,8 @@ impl Stage<'_> {
             if state["quitting"] == true {
                 return Err(format!("everything is being stopped: {}", words(&state)));
             }
-            let rest = ["running", "stopped", "skipped"];
+            // Who was to be started again and was stopped instead has ended by itself.
+            let rest = ["running", "stopped", "skipped", "exited"];
             let still = |p: &&Value| rest.iter().all(|word| p["state"] != **word);
             // Of others the rules say whether they are under way.
             let ruled = |p: &&Value| RULED.iter().any(|name| p["name"] == **name);
@@ -146,7 +147,9 @@ impl Stage<'_> {
             (Seen::Up(state), Course::Up) => {
                 let wrong = |name: &&&'static str| match model.wanted[**name] {
                     Wanted::Running => state_of(state, name) != "running",
-                    Wanted::Stopped => !["stopped", "skipped"].contains(&state_of(state, name)),
+                    Wanted::Stopped => {
+                        !["stopped", "skipped", "exited"].contains(&state_of(state, name))
+                    }
                     Wanted::Either => false,
                 };
                 match NAMES.iter().find(wrong) {

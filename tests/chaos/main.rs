@@ -43,6 +43,7 @@ mod rules;
 mod running;
 mod shrink;
 mod slay;
+mod spoiled;
 mod stage;
 mod step;
 mod toml;
@@ -82,6 +83,7 @@ fn main() -> ExitCode {
         Task::Nothing => return ExitCode::SUCCESS,
     }
     journal::see_faults();
+    spoiled::see_faults();
     round::hush();
     let began = Instant::now();
     let mut seed = options.seed;

@@ -13,6 +13,15 @@ pub(crate) const COMPLAINT: &str = "no luck";
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(crate) struct Rules {
     pub(crate) entries: Vec<Entry>,
+    pub(crate) kept: Vec<Kept>,
+}
+
+/// What it says of one of the Procfile that is started again whatever ends it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Kept {
+    pub(crate) name: &'static str,
+    pub(crate) restart: Restart,
+    pub(crate) stop: Option<Stop>,
 }
 
 /// What it says of one process.
@@ -146,6 +155,11 @@ impl Rules {
         self.entries.iter_mut().find(|entry| entry.name == name)
     }
 
+    /// Whether it is one of the Procfile that is started again whatever ends it.
+    pub(crate) fn is_kept(&self, name: &str) -> bool {
+        self.kept.iter().any(|kept| kept.name == name)
+    }
+
     pub(crate) fn names(&self) -> impl Iterator<Item = &'static str> {
         self.entries.iter().map(|entry| entry.name)
     }
@@ -243,7 +257,8 @@ impl Rules {
 
     /// The names of all that can be left out.
     pub(crate) fn parts(&self) -> Vec<String> {
-        let mut parts: Vec<_> = self.names().map(str::to_owned).collect();
+        let kept = self.kept.iter().map(|kept| kept.name);
+        let mut parts: Vec<_> = self.names().chain(kept).map(str::to_owned).collect();
         for entry in &self.entries {
             let has = [
                 ("needs", !entry.needs.is_empty()),
@@ -267,6 +282,7 @@ impl Rules {
             let (name, part) = part.split_once('.').unwrap_or((part, ""));
             if part.is_empty() {
                 self.entries.retain(|entry| entry.name != name);
+                self.kept.retain(|kept| kept.name != name);
             }
             let Some(entry) = self.entry_mut(name) else { continue };
             match part {

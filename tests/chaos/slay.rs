@@ -31,6 +31,12 @@ impl Stage<'_> {
             }
             Victim::Shim(name) => self.slay_shim(name),
             Victim::Process(name) if RULED.contains(&name) => self.slay_ruled(name, "process"),
+            Victim::Process(name) if self.rules.is_kept(name) => {
+                if let Some(pid) = self.main_process(name) {
+                    self.revived(name);
+                    kill(pid);
+                }
+            }
             Victim::Process(name) => {
                 let Some(pid) = self.main_process(name) else { return };
                 let certain = self.is_running(name);
@@ -137,11 +143,26 @@ impl Stage<'_> {
         kill(pid);
     }
 
+    /// One that is started again whatever ends it is about to end.
+    pub(crate) fn revived(&mut self, name: &'static str) {
+        self.book.hit(name);
+        self.loosen(|running| running.changes.contains(&name));
+        if !self.is_running(name) || self.model.starting {
+            // It may be about to be stopped by somebody else, or is the first to begin.
+            self.model.want(&[name], Wanted::Either);
+        }
+    }
+
     fn slay_shim(&mut self, name: &'static str) {
         if RULED.contains(&name) {
             return self.slay_ruled(name, "shim");
         }
         let Some(pid) = self.world.pane_part("shim", name) else { return };
+        if self.rules.is_kept(name) {
+            self.excuse(name);
+            self.revived(name);
+            return kill(pid);
+        }
         let certain = self.is_running(name);
         let idle = self.model.certain()
             && self.model.wanted[name] == Wanted::Stopped

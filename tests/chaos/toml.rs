@@ -4,7 +4,7 @@ use std::fmt;
 
 use crate::programs;
 use crate::rules::{
-    Act, COMPLAINT, Check, Entry, Phase, Policy, Probe, Program, Restart, Rules, Stop, Until,
+    Act, COMPLAINT, Check, Entry, Kept, Phase, Policy, Probe, Program, Restart, Rules, Stop, Until,
 };
 
 impl fmt::Display for Rules {
@@ -12,6 +12,10 @@ impl fmt::Display for Rules {
         for (n, entry) in self.entries.iter().enumerate() {
             f.write_str(if n == 0 { "" } else { "\n" })?;
             entry.fmt(f)?;
+        }
+        for Kept { name, restart, stop } in &self.kept {
+            writeln!(f, "\n[process.{name}]\nrestart = {{ {restart} }}")?;
+            stop.map_or(Ok(()), |stop| fmt::Display::fmt(&stop, f))?;
         }
         Ok(())
     }
@@ -86,12 +90,7 @@ impl Entry {
         if let Some(code) = self.soft {
             writeln!(f, "soft_exit_codes = [{code}]")?;
         }
-        match self.stop {
-            Some(Stop::Term) => writeln!(f, "stop = {{ signal = \"TERM\" }}"),
-            Some(Stop::Command) => writeln!(f, "stop = {{ command = \"echo bye >>stopped\" }}"),
-            Some(Stop::Timeout(ms)) => writeln!(f, "stop = {{ timeout = \"{ms}ms\" }}"),
-            None => Ok(()),
-        }
+        self.stop.map_or(Ok(()), |stop| fmt::Display::fmt(&stop, f))
     }
 
     fn check_text(&self, Check { probe, limit }: Check) -> String {
@@ -142,6 +141,16 @@ struct Seconds(u64);
 impl fmt::Display for Seconds {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}.{:03}", self.0 / 1000, self.0 % 1000)
+    }
+}
+
+impl fmt::Display for Stop {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Term => writeln!(f, "stop = {{ signal = \"TERM\" }}"),
+            Self::Command => writeln!(f, "stop = {{ command = \"echo bye >>stopped\" }}"),
+            Self::Timeout(ms) => writeln!(f, "stop = {{ timeout = \"{ms}ms\" }}"),
+        }
     }
 }
 
