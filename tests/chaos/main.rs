@@ -13,8 +13,13 @@
 //! runs, and nothing stays half-way; after the end no process, socket or file is left; each line
 //! that was written is in the log, once, whole, in its place, but for gaps that are told.
 //!
-//! A failure is made smaller by leaving out steps (`--no-shrink`: not), and told with the command
-//! that does it again. `--keep` leaves the world where it failed.
+//! Two worlds of three have a `tmo.toml`, with processes that end, fail, hang and wait for each
+//! other, and which changes while they run. Once nothing moves, each of them must have a reason to
+//! be as it is (`rest.rs`); and what the journal tells must have been allowed to happen, in this
+//! order, by all that may have been in force (`ledger.rs`).
+//!
+//! A failure is made smaller by leaving out steps, then parts of the `tmo.toml` (`--no-shrink`:
+//! not), and told with the command that does it again. `--keep` leaves the world where it failed.
 
 #![expect(clippy::unwrap_used, reason = "what can't go on fails")]
 #![expect(clippy::expect_used, reason = "what can't go on fails")]
