@@ -142,7 +142,10 @@ impl Stage<'_> {
             (true, true) if self.rules.is_doomed() => self.rules.codes(),
             (true, true) => vec![0],
             (true, false) => vec![1],
-            (false, _) => self.model.codes.iter().copied().chain([0, 1]).collect(),
+            (false, _) => {
+                let known = self.model.codes.iter().chain(&self.model.usual);
+                known.copied().chain(self.rules.codes()).chain([0, 1]).collect()
+            }
         };
         if fresh && certain {
             self.begun();

@@ -11,7 +11,7 @@ use crate::rules::RULED;
 use crate::step::{NAMES, WRITERS};
 
 /// What may be said about a process in a log, beside what it printed.
-const SAID: [&str; 19] = [
+const SAID: [&str; 24] = [
     "Started with pid ",
     "Restarting...",
     "Restarted with pid ",
@@ -31,6 +31,13 @@ const SAID: [&str; 19] = [
     "Waiting for ",
     "Skipped: ",
     "Ready",
+    "Restarting in ",
+    // Why it crashed: the writers are named so.
+    "quick crashed (",
+    "even crashed (",
+    "fast crashed (",
+    // What it printed before that.
+    "  ",
 ];
 
 /// One of the processes, or another instance of one.

@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use crate::book::agreed;
 use crate::model::Wanted;
-use crate::rules::{Entry, Hope, Phase, Policy, Program, Rules, Until};
+use crate::rules::{Act, Entry, Hope, Phase, Policy, Program, Rules, Until};
 
 /// All that a state is judged by.
 pub(crate) struct Grounds<'a> {
@@ -15,6 +15,8 @@ pub(crate) struct Grounds<'a> {
     pub(crate) state: &'a Value,
     /// Those of whom something was killed in this run.
     pub(crate) hit: Vec<&'static str>,
+    /// Those that do not answer well.
+    pub(crate) sick: Vec<&'static str>,
 }
 
 impl Grounds<'_> {
@@ -72,7 +74,11 @@ impl Grounds<'_> {
         let p = self.find(entry.name).unwrap();
         let sure =
             !self.has_changed(entry) && !self.is_hit(entry) && !self.rules.is_restless(entry);
+        let acts = matches!(entry.live, Some(Act::Restart | Act::Break));
         match (p["ready"] == true, p["not_ready"].as_str()) {
+            (true, _) if acts && self.sick.contains(&entry.name) => {
+                Err("it does not answer".to_owned())
+            }
             (true, _) if sure && entry.hope() == Hope::Never => Err("it can't be ready".to_owned()),
             (false, None) if !self.rules.is_restless(entry) => {
                 Err("it is neither ready nor given up".to_owned())

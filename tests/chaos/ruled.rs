@@ -258,7 +258,9 @@ impl Stage<'_> {
         let now = crate::book::now();
         let hit = RULED.into_iter().filter(|name| self.book.is_hit(name, from, now)).collect();
         let past = self.book.in_force(from, now);
-        let grounds = Grounds { rules: &self.rules, past, state, hit };
+        let is_sick = |name: &&str| self.world.app().join(format!("sick/{name}")).exists();
+        let sick = RULED.into_iter().filter(is_sick).collect();
+        let grounds = Grounds { rules: &self.rules, past, state, hit, sick };
         RULED.iter().try_for_each(|name| grounds.judge(name, self.model.wanted[name]))
     }
 }
