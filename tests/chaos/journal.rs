@@ -11,7 +11,7 @@ use crate::rules::RULED;
 use crate::step::{NAMES, WRITERS};
 
 /// What may be said about a process in a log, beside what it printed.
-const SAID: [&str; 24] = [
+const SAID: [&str; 25] = [
     "Started with pid ",
     "Restarting...",
     "Restarted with pid ",
@@ -32,6 +32,7 @@ const SAID: [&str; 24] = [
     "Skipped: ",
     "Ready",
     "Restarting in ",
+    "the stop command ",
     // Why it crashed: the writers are named so.
     "quick crashed (",
     "even crashed (",

@@ -45,6 +45,8 @@ pub(crate) struct Stage<'a> {
     names: [String; TERMINALS],
     /// Whom the terminals are connected to.
     pub(crate) connected: [Option<&'static str>; TERMINALS],
+    /// When a command was typed into them.
+    pub(crate) typed: [Instant; TERMINALS],
     /// Outputs to be read at the end.
     pub(crate) outputs: Vec<(String, String)>,
     /// Lives whose last words may be lost.
@@ -103,6 +105,7 @@ impl<'a> Stage<'a> {
             terminals: [const { None }; TERMINALS],
             names: [const { String::new() }; TERMINALS],
             connected: [None; TERMINALS],
+            typed: [Instant::now(); TERMINALS],
             outputs: vec![],
             excused: BTreeMap::new(),
             abandoned: false,
