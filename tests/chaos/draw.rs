@@ -79,7 +79,7 @@ fn change(random: &mut Random) -> Action {
 fn of_rules(names: &[&'static str], random: &mut Random) -> Action {
     let name = pick(random, names);
     let some = if random.once_in(4) { Who::Group(pick(random, &GROUPS)) } else { Who::One(name) };
-    match random.below(20) {
+    match random.below(24) {
         0..2 => Action::Stop(some),
         2..5 => Action::Restart(some),
         5..7 => Action::StartOne(name),

@@ -229,17 +229,17 @@ impl Entry {
 }
 
 fn program(random: &mut Random) -> Program {
-    match random.below(16) {
+    match random.below(18) {
         0..5 => Program::Stays(random.below(500)),
-        5..9 => {
-            let code = [0, 0, 3, 3, 5][usize::try_from(random.below(5)).unwrap()];
+        5..11 => {
+            let code = [0, 0, 3, 3, 3, 5, 5][usize::try_from(random.below(7)).unwrap()];
             Program::Ends(random.below(400), code)
         }
-        9 | 10 => Program::Flaky(1 + u32::try_from(random.below(4)).unwrap()),
-        11 => Program::Missing,
-        12 => Program::Complains(random.below(300)),
-        13 => Program::Mute,
-        14 => Program::Deaf,
+        11 | 12 => Program::Flaky(1 + u32::try_from(random.below(4)).unwrap()),
+        13 => Program::Missing,
+        14 => Program::Complains(random.below(300)),
+        15 => Program::Mute,
+        16 => Program::Deaf,
         _ => Program::Listens(random.below(300)),
     }
 }

@@ -149,7 +149,8 @@ impl Grounds<'_> {
         let failures = p["failures"].as_u64().unwrap_or(0);
         let most = entry.restart.map_or(10, |restart| restart.max_failures);
         let acts = entry.live.is_some() || entry.complaint().is_some();
-        let row = most > 0 && failures >= u64::from(most);
+        // Others act as often as they see something.
+        let row = most > 0 && failures == u64::from(most);
         if row || acts || self.has_changed(entry) {
             Ok(())
         } else {
