@@ -1,11 +1,12 @@
 //! Doing one step.
 
+use crate::book::now;
 use crate::harness::{eventually_within, procs};
 use crate::model::{Course, Wanted};
 use crate::programs::BY_ITSELF;
 use crate::running::Kind;
 use crate::stage::{Stage, deadline};
-use crate::step::{Action, Step, TALK, Who};
+use crate::step::{Action, NAMES, Step, TALK, Victim, Who};
 
 impl Stage<'_> {
     pub(crate) fn act(&mut self, step: &Step) {
@@ -20,6 +21,9 @@ impl Stage<'_> {
         if !anyway && self.model.course == Course::Down {
             self.tell("      (a run is begun)");
             self.daemon(true);
+        }
+        if !self.is_there(step.action) {
+            return self.tell("      (there is no such process)");
         }
         match step.action {
             Action::Start => self.start(step.wait),
@@ -43,8 +47,49 @@ impl Stage<'_> {
             }
             Action::Terminal(slot, typed) => self.typed(slot, typed),
             Action::Slay(victim) => self.slay(victim, step.choice),
+            Action::Reload(edit) => self.reload(edit, step.choice),
+            Action::Declare(name, add) => self.declare(name, add),
+            Action::Sicken(name) => self.sicken(name),
             Action::End(name) => self.end_by_itself(name),
             Action::Check => self.look(),
+        }
+    }
+
+    /// Whether the processes of this action are there, or may come.
+    fn is_there(&self, action: Action) -> bool {
+        match action {
+            Action::Stop(who) | Action::Restart(who) => {
+                let names = self.names(who);
+                !names.is_empty() && names.iter().all(|name| self.is_known(name))
+            }
+            Action::StartOne(name) | Action::Declare(name, _) | Action::Sicken(name) => {
+                self.is_known(name)
+            }
+            Action::Slay(victim) => match victim {
+                Victim::Sink(name) | Victim::Shim(name) | Victim::Process(name) => {
+                    self.is_known(name)
+                }
+                Victim::Supervisor
+                | Victim::Guardian
+                | Victim::Both
+                | Victim::View
+                | Victim::Client
+                | Victim::Child(_)
+                | Victim::Tmux => true,
+            },
+            Action::Start
+            | Action::Daemon
+            | Action::Scale(_)
+            | Action::Quit
+            | Action::KillAll
+            | Action::Echo
+            | Action::Follow
+            | Action::Logs
+            | Action::Size(..)
+            | Action::Terminal(..)
+            | Action::Reload(_)
+            | Action::End(_)
+            | Action::Check => true,
         }
     }
 
@@ -68,7 +113,7 @@ impl Stage<'_> {
         let certain = self.model.certain();
         let fresh = self.model.course == Course::Down;
         if fresh && certain {
-            self.model.begun();
+            self.begun();
         } else if !certain {
             self.disturb();
         }
@@ -84,7 +129,7 @@ impl Stage<'_> {
         eventually_within(deadline(), "the start comes to something", || {
             self.reap();
             let there = self.running.iter().any(|running| running.child.id() == pid);
-            let up = self.all_are("running");
+            let up = self.all_run();
             (up || !there).then_some(())
         });
         self.note_run();
@@ -94,12 +139,16 @@ impl Stage<'_> {
         let certain = self.model.certain();
         let fresh = self.model.course == Course::Down;
         let codes = match (certain, fresh) {
+            (true, true) if self.rules.is_doomed() => self.rules.codes(),
             (true, true) => vec![0],
             (true, false) => vec![1],
-            (false, _) => self.model.codes.iter().copied().chain([0, 1]).collect(),
+            (false, _) => {
+                let known = self.model.codes.iter().chain(&self.model.usual);
+                known.copied().chain(self.rules.codes()).chain([0, 1]).collect()
+            }
         };
         if fresh && certain {
-            self.model.begun();
+            self.begun();
         } else if !certain {
             self.disturb();
         }
@@ -115,51 +164,79 @@ impl Stage<'_> {
     }
 
     fn change(&mut self, verb: &str, who: Who, wanted: Wanted, wait: bool) {
-        let codes = if self.model.certain() { vec![0] } else { vec![] };
+        let names = self.names(who);
+        // What begins may end at once, or be skipped.
+        let plain = wanted == Wanted::Stopped || names.iter().all(|name| NAMES.contains(name));
+        let codes = if self.model.certain() && plain { vec![0] } else { vec![] };
         let mut args = vec![verb];
-        if let Who::One(name) = who {
+        if let Who::One(name) | Who::Group(name) = who {
             args.push(name);
         }
+        self.touch(&names, wanted);
         self.spawn(Kind::Command, &args, codes);
-        self.changes(who, wanted);
+        self.changes(names, wanted);
         self.wait_if(wait);
     }
 
     fn scale(&mut self, count: u8, wait: bool) {
         let codes = if self.model.certain() { vec![0] } else { vec![] };
         let words = format!("{TALK}={count}");
+        self.touch(&[TALK], Wanted::Running);
         self.spawn(Kind::Command, &["scale", &words], codes);
-        self.changes(Who::One(TALK), Wanted::Running);
+        self.changes(vec![TALK], Wanted::Running);
         self.wait_if(wait);
     }
 
     fn start_one(&mut self, name: &'static str, wait: bool) {
-        let codes = if self.model.certain() { vec![0] } else { vec![] };
+        let plain = NAMES.contains(&name);
+        let codes = if self.model.certain() && plain { vec![0] } else { vec![] };
+        self.touch(&[name], Wanted::Running);
         let path = format!("/api/processes/{name}/start");
         self.spawn_ask(("POST", &path, ""), codes);
-        self.changes(Who::One(name), Wanted::Running);
+        self.changes(vec![name], Wanted::Running);
         self.wait_if(wait);
     }
 
+    /// Something is about to be asked of these.
+    fn touch(&mut self, names: &[&'static str], wanted: Wanted) {
+        let pulled = if wanted == Wanted::Running { self.pulled(names) } else { vec![] };
+        self.book.touch(names.iter().copied().chain(pulled).collect());
+    }
+
     /// The command just started changes these.
-    fn changes(&mut self, who: Who, wanted: Wanted) {
-        let newest = self.running.pop().unwrap();
-        let disputed: Vec<_> = who.names().into_iter().filter(|name| self.changing(name)).collect();
-        self.want(who, wanted);
-        self.running.push(newest);
-        let newest = self.running.last_mut().unwrap();
-        newest.changes = who.names();
-        if !disputed.is_empty() {
-            newest.codes.clear();
-        }
+    fn changes(&mut self, names: Vec<&'static str>, wanted: Wanted) {
+        let pulls = if wanted == Wanted::Running { self.pulled(&names) } else { vec![] };
+        let mut newest = self.running.pop().unwrap();
+        (newest.changes, newest.pulls) = (names, pulls);
+        let disputed = self.dispute(&mut newest);
+        self.want(&newest.changes, wanted);
         for name in disputed {
             self.model.wanted.insert(name, Wanted::Either);
         }
+        for name in &newest.pulls {
+            if self.model.wanted[name] != Wanted::Running {
+                self.model.wanted.insert(name, Wanted::Either);
+            }
+        }
+        if wanted == Wanted::Stopped && !self.rules.entries.is_empty() {
+            // Where somebody was skipped, a run without a process ends.
+            if NAMES.iter().all(|name| self.model.wanted[name] == wanted) {
+                self.model.unsure();
+            }
+        }
+        self.running.push(newest);
     }
 
     fn end(&mut self, verb: &str, wait: bool) {
         let certain = self.model.certain();
         let codes = if certain { vec![0] } else { vec![] };
+        let quiet = certain && self.model.course == Course::Up;
+        let quiet = quiet && self.book.is_calm() && self.settled_state().is_some();
+        if verb == "quit" && quiet && self.running.iter().all(|r| r.changes.is_empty()) {
+            self.book.quits.push(now());
+        } else {
+            self.book.rough.push(now());
+        }
         self.disturb();
         self.model.ends(certain, &[0]);
         self.spawn(Kind::Command, &[verb], codes);
@@ -171,8 +248,13 @@ impl Stage<'_> {
 
     fn end_by_itself(&mut self, name: &'static str) {
         let Some(pid) = self.main_process(name) else { return };
+        if self.rules.is_kept(name) {
+            self.revived(name);
+            return procs::kill(pid, nix::libc::SIGUSR1);
+        }
         let certain = self.is_running(name);
         self.disturb();
+        self.book.rough.push(now());
         procs::kill(pid, nix::libc::SIGUSR1);
         // It may not listen to that yet.
         self.model.ends(certain, &[BY_ITSELF.into(), 128 + nix::libc::SIGUSR1]);

@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use crate::random::{Random, mix};
-use crate::step::{Action, NAMES, Shown, Step, TALK, TERMINALS, Typed, Victim, WRITERS, Who};
+use crate::rules::{GROUPS, Rules};
+use crate::step::{Action, Edit, NAMES, Shown, Step, TALK, TERMINALS, Typed, Victim, WRITERS, Who};
 
 impl Step {
     /// The step of this number.
@@ -16,7 +17,9 @@ impl Step {
         };
         let pause = Duration::from_millis(pause);
         let wait = random.below(10) < 6;
+        let ruled: Vec<_> = Rules::of(seed).names().collect();
         let action = match Mood::of(seed) {
+            _ if !ruled.is_empty() && random.once_in(2) => of_rules(&ruled, &mut random),
             Mood::Machinery if random.once_in(3) => Action::Slay(keeper(&mut random)),
             Mood::Panes if random.once_in(4) => Action::Slay(part(&mut random)),
             Mood::Panes | Mood::Machinery if random.once_in(4) => change(&mut random),
@@ -70,6 +73,39 @@ fn change(random: &mut Random) -> Action {
         2 => Action::Scale(1 + u8::try_from(random.below(3)).unwrap()),
         _ => Action::StartOne(pick(random, &NAMES)),
     }
+}
+
+/// Something about one of these.
+fn of_rules(names: &[&'static str], random: &mut Random) -> Action {
+    let name = pick(random, names);
+    let some = if random.once_in(4) { Who::Group(pick(random, &GROUPS)) } else { Who::One(name) };
+    match random.below(24) {
+        0..2 => Action::Stop(some),
+        2..5 => Action::Restart(some),
+        5..7 => Action::StartOne(name),
+        7..11 => Action::Reload(edit(name, random)),
+        11 => Action::Declare(name, !random.once_in(3)),
+        12..14 => Action::Sicken(name),
+        14 | 15 => Action::Slay(Victim::Process(name)),
+        16 => Action::Slay(part_of(name, random)),
+        17 => Action::Quit,
+        _ => Action::Slay(keeper(random)),
+    }
+}
+
+fn edit(name: &'static str, random: &mut Random) -> Edit {
+    match random.below(10) {
+        0 => Edit::Same,
+        1..3 => Edit::Program(name),
+        3..5 => Edit::Policy(name),
+        5 | 6 => Edit::Remove(name),
+        7 | 8 => Edit::Back(name),
+        _ => Edit::Broken,
+    }
+}
+
+fn part_of(name: &'static str, random: &mut Random) -> Victim {
+    if random.once_in(2) { Victim::Shim(name) } else { Victim::Sink(name) }
 }
 
 fn begin(random: &mut Random) -> Action {

@@ -8,10 +8,12 @@ use serde_json::Value;
 
 use crate::harness::{eventually_within, pause, procs};
 use crate::journal::{self, Extent};
+use crate::ledger;
 use crate::lines;
 use crate::look::{STABLE, in_tree, state_of, words};
 use crate::model::{Course, Wanted};
 use crate::programs::LIFE;
+use crate::rules::RULED;
 use crate::running::Kind;
 use crate::stage::{Stage, deadline};
 use crate::step::NAMES;
@@ -21,10 +23,18 @@ impl Stage<'_> {
         self.tell(format!("      ({})", words(state)));
         self.model.course = Course::Up;
         self.model.run = state["run"].as_str().map(ToOwned::to_owned);
-        for name in NAMES {
+        for name in NAMES.into_iter().chain(RULED) {
             let running = state_of(state, name) == "running";
-            let wanted = if running { Wanted::Running } else { Wanted::Stopped };
-            self.model.wanted.insert(name, wanted);
+            if self.rules.entry(name).is_some_and(|entry| self.rules.is_restless(entry)) {
+                continue;
+            }
+            // What the rules have come to stays so; only who was stopped is not to run.
+            let stopped = state_of(state, name) == "stopped" || NAMES.contains(&name);
+            if running {
+                self.model.wanted.insert(name, Wanted::Running);
+            } else if stopped {
+                self.model.wanted.insert(name, Wanted::Stopped);
+            }
             if running {
                 self.look_at_running(state, name);
             } else {
@@ -161,6 +171,20 @@ impl Stage<'_> {
         let left = self.world.living();
         assert!(left.is_empty(), "left at the end: {left:?}");
         self.read_logs();
+        self.read_events();
+    }
+
+    /// Whether all has happened in an order in which it may happen.
+    fn read_events(&mut self) {
+        let (code, out, err) = self.quick(&["events", "--json"]);
+        if !self.world.path().join("state/tmo").exists() {
+            return;
+        }
+        assert_eq!(code, 0, "{err}");
+        let events: Vec<Value> =
+            out.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+        let problems = ledger::judge(&events, &self.book);
+        assert!(problems.is_empty(), "the events: {:#?}", &problems[..problems.len().min(10)]);
     }
 
     fn read_logs(&mut self) {

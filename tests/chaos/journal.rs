@@ -7,10 +7,11 @@ use std::io::Read;
 use crate::harness::World;
 use crate::lines::{self, each_line, split};
 use crate::programs::{LIFE, Note};
+use crate::rules::RULED;
 use crate::step::{NAMES, WRITERS};
 
 /// What may be said about a process in a log, beside what it printed.
-const SAID: [&str; 16] = [
+const SAID: [&str; 25] = [
     "Started with pid ",
     "Restarting...",
     "Restarted with pid ",
@@ -27,11 +28,23 @@ const SAID: [&str; 16] = [
     "Could not end",
     "Can't open its window",
     "SIGKILL did not end",
+    "Waiting for ",
+    "Skipped: ",
+    "Ready",
+    "Restarting in ",
+    "the stop command ",
+    // Why it crashed: the writers are named so.
+    "quick crashed (",
+    "even crashed (",
+    "fast crashed (",
+    // What it printed before that.
+    "  ",
 ];
 
 /// One of the processes, or another instance of one.
 fn is_known(name: &str) -> bool {
-    NAMES.contains(&name.split('#').next().unwrap_or_default())
+    let name = name.split('#').next().unwrap_or_default();
+    NAMES.contains(&name) || RULED.contains(&name)
 }
 
 /// The lives of one writer.

@@ -6,6 +6,7 @@ use serde_json::Value;
 
 use crate::harness::{pause, procs};
 use crate::model::{Course, Wanted};
+use crate::rules::RULED;
 use crate::stage::{Stage, deadline};
 use crate::step::NAMES;
 
@@ -42,11 +43,13 @@ impl Stage<'_> {
             terminal.keys(["C-q"]);
         }
         self.join_all();
+        self.load();
         match self.settle() {
             Seen::Up(state) => self.settled_up(&state),
             Seen::Orphaned | Seen::Down => self.settled_down(),
         }
         (self.model.shaky, self.model.starting) = (false, false);
+        self.book.rest();
     }
 
     fn settle(&mut self) -> Seen {
@@ -96,10 +99,16 @@ impl Stage<'_> {
             if state["quitting"] == true {
                 return Err(format!("everything is being stopped: {}", words(&state)));
             }
-            let still = |p: &&Value| p["state"] != "running" && p["state"] != "stopped";
-            if state["processes"].as_array().unwrap().iter().any(|p| still(&p)) {
+            // Who was to be started again and was stopped instead has ended by itself.
+            let rest = ["running", "stopped", "skipped", "exited"];
+            let still = |p: &&Value| rest.iter().all(|word| p["state"] != **word);
+            // Of others the rules say whether they are under way.
+            let ruled = |p: &&Value| RULED.iter().any(|name| p["name"] == **name);
+            let all = state["processes"].as_array().unwrap();
+            if all.iter().any(|p| still(&p) && !ruled(&p)) {
                 return Err(words(&state));
             }
+            self.fits_rules(&state)?;
             return Ok(Seen::Up(state));
         }
         let living = self.world.living();
@@ -138,7 +147,9 @@ impl Stage<'_> {
             (Seen::Up(state), Course::Up) => {
                 let wrong = |name: &&&'static str| match model.wanted[**name] {
                     Wanted::Running => state_of(state, name) != "running",
-                    Wanted::Stopped => state_of(state, name) != "stopped",
+                    Wanted::Stopped => {
+                        !["stopped", "skipped", "exited"].contains(&state_of(state, name))
+                    }
                     Wanted::Either => false,
                 };
                 match NAMES.iter().find(wrong) {
@@ -154,20 +165,28 @@ impl Stage<'_> {
         }
     }
 
-    fn state(&self) -> Option<Value> {
+    pub(crate) fn state(&self) -> Option<Value> {
         let (code, out, _) = self.quick(&["ps", "--json"]);
         (code == 0).then(|| serde_json::from_str(&out).unwrap())
     }
 
-    /// Whether somebody answers and all processes are in this state.
-    pub(crate) fn all_are(&self, word: &str) -> bool {
+    /// Whether somebody answers and all processes of the Procfile run.
+    pub(crate) fn all_run(&self) -> bool {
         let state = self.state();
-        state.is_some_and(|s| s["processes"].as_array().unwrap().iter().all(|p| p["state"] == word))
+        state.is_some_and(|state| NAMES.iter().all(|name| state_of(&state, name) == "running"))
     }
 
     /// Whether nothing is on its way to another state.
     pub(crate) fn all_are_settled(&self) -> bool {
-        matches!(self.glance(), Ok(Seen::Up(_)))
+        self.settled_state().is_some()
+    }
+
+    /// How things are, if nothing is on its way to another state.
+    pub(crate) fn settled_state(&self) -> Option<Value> {
+        match self.glance() {
+            Ok(Seen::Up(state)) => Some(state),
+            Ok(Seen::Orphaned | Seen::Down) | Err(_) => None,
+        }
     }
 
     /// Remember which run it is.
@@ -180,7 +199,8 @@ impl Stage<'_> {
 
 pub(crate) fn state_of<'a>(state: &'a Value, name: &str) -> &'a str {
     let all = state["processes"].as_array().unwrap();
-    all.iter().find(|p| p["name"] == name).and_then(|p| p["state"].as_str()).unwrap()
+    let found = all.iter().find(|p| p["name"] == name).and_then(|p| p["state"].as_str());
+    found.unwrap_or("not there")
 }
 
 /// The states of all in one line.

@@ -5,14 +5,21 @@
 //! cargo test --release --test chaos -- --for 600s            world after world
 //! cargo test --release --test chaos -- --seed 7 --steps 60   one world
 //! cargo test --release --test chaos -- --seed 7 --only 3,9   only these steps of it
+//! cargo test --release --test chaos -- --seed 7 --without web,job.ready   less of its tmo.toml
+//! cargo test --release --test chaos -- --seed 7 --show       what would be done
 //! ```
 //!
 //! What holds in every world: commands return, with a code that fits; what was asked for is what
 //! runs, and nothing stays half-way; after the end no process, socket or file is left; each line
 //! that was written is in the log, once, whole, in its place, but for gaps that are told.
 //!
-//! A failure is made smaller by leaving out steps (`--no-shrink`: not), and told with the command
-//! that does it again. `--keep` leaves the world where it failed.
+//! Two worlds of three have a `tmo.toml`, with processes that end, fail, hang and wait for each
+//! other, and which changes while they run. Once nothing moves, each of them must have a reason to
+//! be as it is (`rest.rs`); and what the journal tells must have been allowed to happen, in this
+//! order, by all that may have been in force (`ledger.rs`).
+//!
+//! A failure is made smaller by leaving out steps, then parts of the `tmo.toml` (`--no-shrink`:
+//! not), and told with the command that does it again. `--keep` leaves the world where it failed.
 
 #![expect(clippy::unwrap_used, reason = "what can't go on fails")]
 #![expect(clippy::expect_used, reason = "what can't go on fails")]
@@ -21,22 +28,30 @@
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "what happens is to be read")]
 
 mod act;
+mod book;
 #[expect(dead_code, reason = "other tests need more of it")]
 #[path = "../common/mod.rs"]
 mod common;
 mod draw;
+mod drawn;
 mod inspect;
 mod journal;
+mod ledger;
 mod look;
 mod model;
 mod options;
 mod programs;
+mod rest;
 mod round;
+mod ruled;
+mod rules;
 mod running;
 mod shrink;
 mod slay;
+mod spoiled;
 mod stage;
 mod step;
+mod toml;
 mod typed;
 mod words;
 
@@ -62,6 +77,10 @@ fn main() -> ExitCode {
     };
     match options.task {
         Task::Try => {}
+        Task::Show => {
+            shrink::show(&Round::of(&options));
+            return ExitCode::SUCCESS;
+        }
         Task::List => {
             println!("chaos: test");
             return ExitCode::SUCCESS;
@@ -69,6 +88,7 @@ fn main() -> ExitCode {
         Task::Nothing => return ExitCode::SUCCESS,
     }
     journal::see_faults();
+    spoiled::see_faults();
     round::hush();
     let began = Instant::now();
     let mut seed = options.seed;

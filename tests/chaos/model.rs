@@ -2,7 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::step::{NAMES, Who};
+use crate::rules::RULED;
+use crate::step::NAMES;
 
 /// Whether there is a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,11 +38,14 @@ pub(crate) struct Model {
     pub(crate) shaky: bool,
     /// A start is under way that nobody has waited for.
     pub(crate) starting: bool,
+    /// What a view may end with in any case.
+    pub(crate) usual: Vec<i32>,
 }
 
 impl Model {
     pub(crate) fn new() -> Self {
-        let wanted = NAMES.iter().map(|name| (*name, Wanted::Running)).collect();
+        let all = NAMES.iter().chain(&RULED);
+        let wanted = all.map(|name| (*name, Wanted::Running)).collect();
         Self {
             course: Course::Down,
             run: None,
@@ -49,6 +53,7 @@ impl Model {
             codes: BTreeSet::new(),
             shaky: false,
             starting: false,
+            usual: vec![],
         }
     }
 
@@ -81,6 +86,11 @@ impl Model {
         (self.shaky, self.starting) = (true, true);
     }
 
+    /// Whether a view may end with this.
+    pub(crate) fn may_end_with(&self, code: i32) -> bool {
+        self.codes.contains(&code) || self.usual.contains(&code)
+    }
+
     pub(crate) fn unsure(&mut self) {
         self.course = Course::Unsure;
         self.all(Wanted::Either);
@@ -90,18 +100,7 @@ impl Model {
         self.wanted.values_mut().for_each(|w| *w = wanted);
     }
 
-    pub(crate) fn want(&mut self, who: Who, wanted: Wanted) {
-        for name in who.names() {
-            self.wanted.insert(name, wanted);
-        }
-    }
-}
-
-impl Who {
-    pub(crate) fn names(self) -> Vec<&'static str> {
-        match self {
-            Self::All => NAMES.into(),
-            Self::One(name) => vec![name],
-        }
+    pub(crate) fn want(&mut self, names: &[&'static str], wanted: Wanted) {
+        self.wanted.extend(names.iter().map(|name| (*name, wanted)));
     }
 }

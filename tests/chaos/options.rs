@@ -18,6 +18,8 @@ pub(crate) struct Options {
     pub(crate) time: Option<Duration>,
     /// Only these steps, of one world.
     pub(crate) only: Option<Vec<u32>>,
+    /// Leave these parts out of its `tmo.toml`.
+    pub(crate) without: Vec<String>,
     /// Leave the world of a failure as it is.
     pub(crate) keep: bool,
     /// Look for the fewest steps that fail.
@@ -33,6 +35,8 @@ pub(crate) struct Options {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Task {
     Try,
+    /// Show what would be tried.
+    Show,
     /// Name the tests.
     List,
     /// Others were asked for.
@@ -48,6 +52,7 @@ impl Options {
             steps: 0,
             time: None,
             only: None,
+            without: vec![],
             keep: false,
             shrink: true,
             verbose: false,
@@ -66,9 +71,11 @@ impl Options {
                     let numbers = value()?.split(',').map(|text| number(word, text));
                     options.only = Some(numbers.collect::<Result<_, _>>()?);
                 }
+                "--without" => options.without = value()?.split(',').map(str::to_owned).collect(),
                 "--keep" => options.keep = true,
                 "--no-shrink" => options.shrink = false,
                 "--verbose" => options.verbose = true,
+                "--show" => options.task = Task::Show,
                 "--list" if options.task == Task::Try => options.task = Task::List,
                 "--ignored" => options.task = Task::Nothing,
                 flag if WITH_VALUE.contains(&flag) => _ = words.next(),

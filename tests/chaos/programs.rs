@@ -3,12 +3,13 @@
 
 use std::fs::File;
 use std::io::{Read as _, Write as _};
+use std::net::TcpListener;
 use std::os::fd::AsFd as _;
 use std::os::unix::fs::FileExt as _;
 use std::os::unix::net::UnixStream;
 use std::process::ExitCode;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use signal_hook::consts::{SIGINT, SIGTERM, SIGUSR1};
@@ -17,6 +18,7 @@ pub(crate) use crate::common::programs::command;
 use crate::harness::pause;
 use crate::lines;
 use crate::random::Random;
+use crate::rules::RULED;
 
 /// The numbers of one life begin at this multiple.
 pub(crate) const LIFE: u64 = 1_000_000_000;
@@ -27,6 +29,7 @@ pub(crate) const BY_ITSELF: u8 = 3;
 pub(crate) fn run(program: &str, words: &[String]) -> ExitCode {
     match (program, words) {
         ("write", [name]) => Writer::begin(name).run(),
+        ("listen", [port]) => listen(port),
         ("ask", [socket, method, path, body]) => ask(socket, method, path, body),
         _ => ExitCode::from(2),
     }
@@ -166,6 +169,25 @@ impl<'a> Writer<'a> {
         self.note.done += memchr::memchr_iter(b'\n', bytes).count() as u64;
         self.note.write(&self.file);
     }
+}
+
+/// Take connections.
+fn listen(port: &str) -> ExitCode {
+    let Ok(listener) = TcpListener::bind(format!("127.0.0.1:{port}")) else {
+        return ExitCode::FAILURE;
+    };
+    listener.incoming().for_each(drop);
+    ExitCode::SUCCESS
+}
+
+/// A port for this one, as free as the others of these worlds leave it.
+pub(crate) fn port(name: &str) -> u16 {
+    static PORTS: OnceLock<Vec<u16>> = OnceLock::new();
+    let all = PORTS.get_or_init(|| {
+        let free = RULED.map(|_| TcpListener::bind("127.0.0.1:0").unwrap());
+        free.iter().map(|listener| listener.local_addr().unwrap().port()).collect()
+    });
+    all[RULED.iter().position(|known| *known == name).unwrap()]
 }
 
 /// Ask the control socket; 0 if it was done, 1 if not, 3 if nobody answered.

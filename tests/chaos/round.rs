@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use crate::harness::{World, pause, procs};
 use crate::options::Options;
+use crate::rules::Rules;
 use crate::stage::{self, Stage};
 use crate::step::Step;
 
@@ -29,6 +30,8 @@ pub(crate) fn hush() {
 pub(crate) struct Round {
     pub(crate) seed: u64,
     pub(crate) numbers: Vec<u32>,
+    /// Parts of its `tmo.toml` that are left out.
+    pub(crate) without: Vec<String>,
     pub(crate) keep: bool,
     pub(crate) verbose: bool,
 }
@@ -54,17 +57,23 @@ pub(crate) struct Failure {
 impl Round {
     pub(crate) fn of(options: &Options) -> Self {
         let numbers = options.only.clone().unwrap_or_else(|| (1..=options.steps).collect());
-        Self { seed: options.seed, numbers, keep: options.keep, verbose: options.verbose }
+        let (without, keep, verbose) = (options.without.clone(), options.keep, options.verbose);
+        Self { seed: options.seed, numbers, without, keep, verbose }
     }
 
     pub(crate) fn steps(&self) -> Vec<Step> {
         self.numbers.iter().map(|number| Step::of(self.seed, *number)).collect()
     }
 
+    pub(crate) fn rules(&self) -> Rules {
+        Rules::of(self.seed).without(&self.without)
+    }
+
     pub(crate) fn run(&self) -> Result<Sum, Failure> {
         let began = Instant::now();
-        let world = stage::world();
-        let mut stage = Stage::new(&world, self.verbose);
+        let rules = self.rules();
+        let world = stage::world(&rules);
+        let mut stage = Stage::new(&world, rules, self.verbose);
         let steps = self.steps();
         if catch_unwind(AssertUnwindSafe(|| stage.play(&steps))).is_ok() {
             let logs = world.run(["logs"]).stdout;

@@ -9,6 +9,9 @@ use crate::harness::pause;
 use crate::model::{Course, Model, Wanted};
 use crate::stage::{Stage, deadline};
 
+/// After so long a command may wait for a process that waits for ever.
+const PATIENCE: Duration = Duration::from_secs(5);
+
 /// What a child of ours is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Kind {
@@ -35,6 +38,8 @@ pub(crate) struct Running {
     pub(crate) slain: bool,
     /// What it may change.
     pub(crate) changes: Vec<&'static str>,
+    /// What it may start because others need it.
+    pub(crate) pulls: Vec<&'static str>,
 }
 
 impl Stage<'_> {
@@ -71,8 +76,9 @@ impl Stage<'_> {
             self.outputs.push((what.clone(), out.clone()));
         }
         let since = Instant::now();
-        let (slain, changes) = (false, vec![]);
-        self.running.push(Running { kind, what, out, child, since, codes, slain, changes });
+        let (slain, changes, pulls) = (false, vec![], vec![]);
+        let running = Running { kind, what, out, child, since, codes, slain, changes, pulls };
+        self.running.push(running);
         self.running.last_mut().unwrap()
     }
 
@@ -110,6 +116,10 @@ impl Stage<'_> {
             if done(self) {
                 return;
             }
+            if self.longest() > PATIENCE && self.asked.elapsed() > PATIENCE {
+                self.asked = Instant::now();
+                self.unblock();
+            }
             let late = |r: &&Running| r.kind == Kind::Command && r.since.elapsed() > deadline();
             if let Some(late) = self.running.iter().find(late) {
                 panic!("`{}` has not returned for {} s", late.what, deadline().as_secs());
@@ -117,6 +127,12 @@ impl Stage<'_> {
             pause(step);
             step = (step * 2).min(Duration::from_millis(20));
         }
+    }
+
+    /// How long a command has been under way.
+    fn longest(&self) -> Duration {
+        let all = self.running.iter().filter(|r| r.kind == Kind::Command);
+        all.map(|r| r.since.elapsed()).max().unwrap_or_default()
     }
 
     /// Wait for all commands that return by themselves.
@@ -146,11 +162,11 @@ impl Running {
         match self.kind {
             // 3: the client of the tests found nobody; 130: a start that was interrupted.
             Kind::Command if self.codes.is_empty() => {
-                matches!(code, 0 | 1 | 3 | 130) || model.codes.contains(&code)
+                matches!(code, 0 | 1 | 3 | 130) || model.may_end_with(code)
             }
             Kind::Command => self.codes.contains(&code),
             Kind::View if code == 1 && errors.contains("already running") => true,
-            Kind::View => model.codes.contains(&code) || !known && matches!(code, 0 | 1),
+            Kind::View => model.may_end_with(code) || !known && matches!(code, 0 | 1),
             Kind::Client => matches!(code, 0 | 1),
         }
     }

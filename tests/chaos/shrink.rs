@@ -19,22 +19,33 @@ pub(crate) fn tell(round: &Round, failure: Failure, options: &Options) {
     }
     kept(&failure);
     println!("again: {}", again(round));
-    if !options.shrink || round.numbers.len() < 2 {
+    if !options.shrink || round.numbers.len() + round.rules().parts().len() < 2 {
         return;
     }
     println!("\nleaving out steps, for {} s at most", PATIENCE.as_secs());
     stage::hurry();
-    let (fewest, failure) = shrink(round, failure);
+    let until = Instant::now() + PATIENCE;
+    let (fewest, failure) = shrink(round, failure, until);
+    let (fewest, failure) = shrink_rules(fewest, failure, until);
     println!("\n{} steps are enough: {}", fewest.numbers.len(), failure.why);
-    for step in fewest.steps() {
-        println!("{step}");
-    }
+    show(&fewest);
     println!("\nwhat happened:");
     for line in &failure.story {
         println!("{line}");
     }
     kept(&failure);
     println!("again: {}", again(&fewest));
+}
+
+/// Show what is done in a world, and where.
+pub(crate) fn show(round: &Round) {
+    let rules = round.rules();
+    if !rules.entries.is_empty() {
+        println!("{rules}");
+    }
+    for step in round.steps() {
+        println!("{step}");
+    }
 }
 
 fn kept(failure: &Failure) {
@@ -46,12 +57,15 @@ fn kept(failure: &Failure) {
 fn again(round: &Round) -> String {
     let numbers: Vec<_> = round.numbers.iter().map(ToString::to_string).collect();
     let (seed, only) = (round.seed, numbers.join(","));
-    format!("cargo test --release --test chaos -- --seed {seed} --only {only}")
+    let without = match &round.without[..] {
+        [] => String::new(),
+        parts => format!(" --without {}", parts.join(",")),
+    };
+    format!("cargo test --release --test chaos -- --seed {seed} --only {only}{without}")
 }
 
 /// Leave out ever smaller parts, as long as what is left fails at the same check.
-fn shrink(round: &Round, mut failure: Failure) -> (Round, Failure) {
-    let until = Instant::now() + PATIENCE;
+fn shrink(round: &Round, mut failure: Failure, until: Instant) -> (Round, Failure) {
     let mut best = Round { verbose: false, ..round.clone() };
     let mut part = best.numbers.len().div_ceil(2);
     loop {
@@ -76,6 +90,29 @@ fn shrink(round: &Round, mut failure: Failure) -> (Round, Failure) {
         }
         part = part.div_ceil(2);
     }
+}
+
+/// Leave out processes of the `tmo.toml`, then what it says of those that are left.
+fn shrink_rules(mut best: Round, mut failure: Failure, until: Instant) -> (Round, Failure) {
+    let all = best.rules().parts();
+    for part in all {
+        if Instant::now() > until {
+            break;
+        }
+        let mut without = best.without.clone();
+        // What is said of it goes with it.
+        without.retain(|old| old.split('.').next() != Some(&part));
+        without.push(part.clone());
+        let fewer = Round { without, ..best.clone() };
+        if fewer.rules() == best.rules() {
+            continue;
+        }
+        if let Some(smaller) = fails(&fewer, &failure.place, until) {
+            println!("without {part}: {}", first_line(&smaller.why));
+            (best, failure) = (fewer, smaller);
+        }
+    }
+    (best, failure)
 }
 
 fn fails(round: &Round, place: &str, until: Instant) -> Option<Failure> {

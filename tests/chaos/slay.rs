@@ -1,7 +1,9 @@
 //! Killing.
 
+use crate::book::now;
 use crate::harness::{eventually_within, procs};
 use crate::model::Wanted;
+use crate::rules::RULED;
 use crate::stage::{Stage, deadline};
 use crate::step::{Victim, WRITERS};
 
@@ -21,16 +23,25 @@ impl Stage<'_> {
                 let verb = if choice.is_multiple_of(2) { "echo" } else { "logs" };
                 self.slay_one(verb, choice);
             }
+            Victim::Sink(name) if RULED.contains(&name) => self.slay_ruled(name, "sink"),
             Victim::Sink(name) => {
                 if let Some(pid) = self.world.pane_part("sink", name) {
                     kill(pid);
                 }
             }
             Victim::Shim(name) => self.slay_shim(name),
+            Victim::Process(name) if RULED.contains(&name) => self.slay_ruled(name, "process"),
+            Victim::Process(name) if self.rules.is_kept(name) => {
+                if let Some(pid) = self.main_process(name) {
+                    self.revived(name);
+                    kill(pid);
+                }
+            }
             Victim::Process(name) => {
                 let Some(pid) = self.main_process(name) else { return };
                 let certain = self.is_running(name);
                 self.disturb();
+                self.book.rough.push(now());
                 kill(pid);
                 self.model.ends(certain, &[137]);
             }
@@ -43,6 +54,7 @@ impl Stage<'_> {
                     kill(pid);
                     // A shell that waits for its child goes on, and may come to its end.
                     if name == "fork" {
+                        self.book.rough.push(now());
                         self.disturb();
                         self.model.ends(false, &[0, 137]);
                     }
@@ -51,6 +63,7 @@ impl Stage<'_> {
             Victim::Tmux => {
                 let Some(pid) = self.tmux_server() else { return };
                 self.disturb();
+                self.book.rough.push(now());
                 for name in WRITERS {
                     self.excuse(name);
                 }
@@ -66,6 +79,7 @@ impl Stage<'_> {
         // A view may have started another one by the time it is looked.
         let guarded = self.world.part("guard").is_some();
         let pids: Vec<u32> = verbs.iter().filter_map(|verb| self.world.part(verb)).collect();
+        self.book.slain.push(now());
         for &pid in &pids {
             procs::kill(pid, 9);
         }
@@ -118,15 +132,46 @@ impl Stage<'_> {
         self.reap();
     }
 
+    /// Kill one that is looked after by rules: what follows is said there.
+    fn slay_ruled(&mut self, name: &'static str, part: &str) {
+        let pid = match part {
+            "process" => self.main_process(name),
+            part => self.world.pane_part(part, name),
+        };
+        let Some(pid) = pid else { return };
+        self.upset(name);
+        kill(pid);
+    }
+
+    /// One that is started again whatever ends it is about to end.
+    pub(crate) fn revived(&mut self, name: &'static str) {
+        self.book.hit(name);
+        self.loosen(|running| running.changes.contains(&name));
+        if !self.is_running(name) || self.model.starting {
+            // It may be about to be stopped by somebody else, or is the first to begin.
+            self.model.want(&[name], Wanted::Either);
+        }
+    }
+
     fn slay_shim(&mut self, name: &'static str) {
+        if RULED.contains(&name) {
+            return self.slay_ruled(name, "shim");
+        }
         let Some(pid) = self.world.pane_part("shim", name) else { return };
+        if self.rules.is_kept(name) {
+            self.excuse(name);
+            self.revived(name);
+            return kill(pid);
+        }
         let certain = self.is_running(name);
         let idle = self.model.certain()
             && self.model.wanted[name] == Wanted::Stopped
             && !self.changing(name);
         self.excuse(name);
+        self.book.hit(name);
         if !idle {
             self.disturb();
+            self.book.rough.push(now());
         }
         kill(pid);
         if !idle {

@@ -6,12 +6,14 @@ use std::fs::File;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
+use crate::book::Book;
 use crate::harness::{Terminal, World, eventually_within, pause, procs};
 use crate::journal::Excuses;
 use crate::model::{Course, Model, Wanted};
 use crate::programs::{self, SCRIPTS};
+use crate::rules::Rules;
 use crate::running::Running;
-use crate::step::{NAMES, Step, TERMINALS, WRITERS, Who};
+use crate::step::{NAMES, Step, TERMINALS, WRITERS};
 
 /// How many seconds anything may take that is to end by itself.
 static DEADLINE: AtomicU64 = AtomicU64::new(60);
@@ -30,11 +32,21 @@ pub(crate) fn hurry() {
 pub(crate) struct Stage<'a> {
     pub(crate) world: &'a World,
     pub(crate) model: Model,
+    /// What the `tmo.toml` says, and said in the beginning.
+    pub(crate) rules: Rules,
+    pub(crate) drawn: Rules,
+    pub(crate) book: Book,
+    /// When it was last looked whether somebody waits for ever.
+    pub(crate) asked: Instant,
+    /// A reload may have come to nothing.
+    pub(crate) unloaded: bool,
     pub(crate) running: Vec<Running>,
     pub(crate) terminals: [Option<Terminal<'a>>; TERMINALS],
     names: [String; TERMINALS],
     /// Whom the terminals are connected to.
     pub(crate) connected: [Option<&'static str>; TERMINALS],
+    /// When a command was typed into them.
+    pub(crate) typed: [Instant; TERMINALS],
     /// Outputs to be read at the end.
     pub(crate) outputs: Vec<(String, String)>,
     /// Lives whose last words may be lost.
@@ -51,7 +63,7 @@ pub(crate) struct Stage<'a> {
 }
 
 /// A world with the Procfile of all this.
-pub(crate) fn world() -> World {
+pub(crate) fn world(rules: &Rules) -> World {
     let mut procfile = String::new();
     for name in NAMES {
         let command = if WRITERS.contains(&name) {
@@ -65,20 +77,35 @@ pub(crate) fn world() -> World {
     for (name, text) in SCRIPTS {
         world.write(name, text);
     }
-    std::fs::create_dir(world.app().join("lives")).unwrap();
-    std::fs::create_dir(world.app().join("out")).unwrap();
+    for dir in ["lives", "out", "up", "sick", "tries"] {
+        std::fs::create_dir(world.app().join(dir)).unwrap();
+    }
+    for name in rules.names() {
+        world.write(&format!("tries/{name}"), "");
+    }
+    if !rules.entries.is_empty() {
+        world.write("tmo.toml", &rules.to_string());
+    }
     world.env("TMO_LOG_PER_PROCESS", "0").env("TMO_LOG_TOTAL", "0").env("TMO_TIMEOUT", "0.5")
 }
 
 impl<'a> Stage<'a> {
-    pub(crate) fn new(world: &'a World, verbose: bool) -> Self {
+    pub(crate) fn new(world: &'a World, rules: Rules, verbose: bool) -> Self {
+        let mut book = Book::default();
+        book.says(&rules);
         Self {
             world,
             model: Model::new(),
+            rules: rules.clone(),
+            drawn: rules,
+            book,
+            asked: Instant::now(),
+            unloaded: false,
             running: vec![],
             terminals: [const { None }; TERMINALS],
             names: [const { String::new() }; TERMINALS],
             connected: [None; TERMINALS],
+            typed: [Instant::now(); TERMINALS],
             outputs: vec![],
             excused: BTreeMap::new(),
             abandoned: false,
@@ -111,29 +138,34 @@ impl<'a> Stage<'a> {
         self.finish();
     }
 
-    /// A command changes these processes: what others do to them at the same time is uncertain.
-    pub(crate) fn want(&mut self, who: Who, wanted: Wanted) {
+    /// A command changes these processes.
+    pub(crate) fn want(&mut self, names: &[&'static str], wanted: Wanted) {
         if self.model.course == Course::Ends {
             // What had been killed may be told to stop before its death is noticed.
             self.model.unsure();
         }
         let wanted = if self.model.certain() { wanted } else { Wanted::Either };
-        self.model.want(who, wanted);
-        let names = who.names();
-        let shared: BTreeSet<&'static str> = self
-            .running
-            .iter()
-            .flat_map(|r| r.changes.iter().copied())
-            .filter(|name| names.contains(name))
-            .collect();
+        self.model.want(names, wanted);
+    }
+
+    /// What others do to the same processes at the same time is uncertain: those are returned.
+    pub(crate) fn dispute(&mut self, newest: &mut Running) -> BTreeSet<&'static str> {
+        let meets = |some: &[&str], others: &[&str]| some.iter().any(|n| others.contains(n));
+        let mut disputed = BTreeSet::new();
         for running in &mut self.running {
-            if running.changes.iter().any(|name| shared.contains(name)) {
+            let same = meets(&running.changes, &newest.changes);
+            let pulled =
+                meets(&running.changes, &newest.pulls) || meets(&running.pulls, &newest.changes);
+            if same || pulled {
                 running.codes.clear();
+                newest.codes.clear();
             }
+            let both = running.changes.iter().chain(&newest.changes).copied();
+            let shared =
+                |n: &&'static str| running.changes.contains(n) && newest.changes.contains(n);
+            disputed.extend(both.filter(|name| pulled || shared(name)));
         }
-        for name in shared {
-            self.model.wanted.insert(name, Wanted::Either);
-        }
+        disputed
     }
 
     /// Whether a command is under way that may change this process.

@@ -17,6 +17,25 @@ pub(crate) const TERMINALS: usize = 2;
 pub(crate) enum Who {
     All,
     One(&'static str),
+    /// With its `@`.
+    Group(&'static str),
+}
+
+/// A change of the `tmo.toml`, and a `tmo reload`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Edit {
+    /// None.
+    Same,
+    /// This one runs something else.
+    Program(&'static str),
+    /// Other things follow from what it does.
+    Policy(&'static str),
+    /// It goes.
+    Remove(&'static str),
+    /// It is as it was in the beginning, or comes back so.
+    Back(&'static str),
+    /// It is no `tmo.toml` any more, until that was said.
+    Broken,
 }
 
 /// What runs in a terminal.
@@ -76,6 +95,11 @@ pub(crate) enum Action {
     Size(u16, u16),
     Terminal(usize, Typed),
     Slay(Victim),
+    Reload(Edit),
+    /// Declare that this one fails if it complains, or don't any more.
+    Declare(&'static str, bool),
+    /// It does not answer well from now on.
+    Sicken(&'static str),
     /// It ends by itself.
     End(&'static str),
     /// Wait until nothing moves, then look whether all is as it must be.

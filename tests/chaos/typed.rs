@@ -1,8 +1,14 @@
 //! What a person does in a terminal.
 
+use std::time::{Duration, Instant};
+
+use crate::book::now;
 use crate::model::Course;
 use crate::stage::Stage;
 use crate::step::{Shown, TALK, Typed};
+
+/// A connection that is not there after so long does not come.
+const CONNECTING: Duration = Duration::from_secs(2);
 
 impl Stage<'_> {
     pub(crate) fn typed(&mut self, slot: usize, typed: Typed) {
@@ -43,6 +49,7 @@ impl Stage<'_> {
         let shown = self.shows(slot);
         if shown == "tmo" || shown.starts_with("tmux") {
             self.disturb();
+            self.book.rough.push(now());
             self.model.ends(false, &[0, 130, 137]);
         }
         let into = self.connected[slot];
@@ -53,16 +60,19 @@ impl Stage<'_> {
     }
 
     fn show_in(&mut self, slot: usize, shown: Shown) {
-        if self.shows(slot) != "sh" {
+        // What is typed while somebody is about to be connected is typed to that process.
+        let connects = self.connected[slot].is_some() && self.typed[slot].elapsed() < CONNECTING;
+        if connects || self.shows(slot) != "sh" {
             return;
         }
         self.terminal(slot).tmo(&shown.to_string());
         self.connected[slot] = None;
+        self.typed[slot] = Instant::now();
         match shown {
             Shown::Start => {
                 // It may or may not become the view, and begins a run if there is none.
                 if self.model.certain() && self.model.course == Course::Down {
-                    self.model.begun();
+                    self.begun();
                     self.model.starts();
                     self.model.unsure();
                 } else if !self.model.certain() {

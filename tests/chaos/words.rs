@@ -2,7 +2,8 @@
 
 use std::fmt;
 
-use crate::step::{Action, Shown, Step, TALK, Typed, Victim, Who};
+use crate::rules::COMPLAINT;
+use crate::step::{Action, Edit, Shown, Step, TALK, Typed, Victim, Who};
 
 impl fmt::Display for Step {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -20,7 +21,7 @@ impl fmt::Display for Who {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::All => Ok(()),
-            Self::One(name) => write!(f, " {name}"),
+            Self::One(name) | Self::Group(name) => write!(f, " {name}"),
         }
     }
 }
@@ -42,8 +43,25 @@ impl fmt::Display for Action {
             Self::Size(columns, rows) => write!(f, "PUT /api/size {columns}x{rows}"),
             Self::Terminal(slot, typed) => write!(f, "terminal {slot}: {typed}"),
             Self::Slay(victim) => write!(f, "kill -9 {victim}"),
+            Self::Reload(edit) => write!(f, "{edit}, tmo reload"),
+            Self::Declare(name, true) => write!(f, "tmo failures add {name} '{COMPLAINT}'"),
+            Self::Declare(name, false) => write!(f, "tmo failures remove {name} '{COMPLAINT}'"),
+            Self::Sicken(name) => write!(f, "{name} falls sick"),
             Self::End(name) => write!(f, "{name} ends by itself with 3"),
             Self::Check => f.write_str("look"),
+        }
+    }
+}
+
+impl fmt::Display for Edit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Same => f.write_str("nothing changes"),
+            Self::Program(name) => write!(f, "{name} is to run something else"),
+            Self::Policy(name) => write!(f, "what follows from {name} changes"),
+            Self::Remove(name) => write!(f, "{name} goes"),
+            Self::Back(name) => write!(f, "{name} is as it was"),
+            Self::Broken => f.write_str("tmo.toml is broken"),
         }
     }
 }
