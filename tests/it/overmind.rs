@@ -94,6 +94,26 @@ fn each_is_stopped_by_its_own_signal() {
 }
 
 #[test]
+fn killing_is_said_before_the_end_that_it_brings() {
+    const LIVES: usize = 6;
+    let world = World::new("web: trap '' INT; echo up; while :; do sleep 0.02; done\n");
+    let mut view = world.start(["-t", "0"]);
+    for life in 1..=LIVES {
+        eventually("it is up", || (view.log().matches("| up\n").count() == life).then_some(()));
+        world.ok(["restart", "web"]);
+    }
+    world.ok(["kill"]);
+    view.end();
+    let log = view.log();
+    let said: Vec<_> =
+        log.lines().filter(|l| l.contains("Killing") || l.contains("Killed")).collect();
+    assert!(said.len() >= 2 * LIVES, "{log}");
+    for pair in said.chunks(2) {
+        assert_eq!(pair, ["web    | Killing...", "web    | Killed by signal 9 (SIGKILL)"], "{log}");
+    }
+}
+
+#[test]
 fn names_that_are_wrong_are_told_and_wrong_values_refused() {
     let world = World::new(LONG);
     let ran = world.run(["start", "-D", "-l", "web", "-x", "wbe"]);
