@@ -242,6 +242,7 @@ impl Engine {
             self.carry_out();
         }
         self.read_life(id);
+        self.say_what_came_before(id);
         let stream = self.panes[id].stream;
         let progress = self.ingest.wake(stream, BUDGET);
         match &progress {
@@ -252,6 +253,17 @@ impl Engine {
         self.hear(id);
         self.hand_on(id);
         progress.is_ok()
+    }
+
+    /// The marker of an exit stands in the output and is the line that tells of it: what the shim
+    /// did before that, such as killing, is said before the output is read.
+    fn say_what_came_before(&mut self, id: ProcId) {
+        if self.panes[id].awaits_any_marker() {
+            while let Some(entry) = self.panes[id].next_entry() {
+                self.take_in(id, entry);
+            }
+            self.carry_out();
+        }
     }
 
     /// Say once that the disk of the journal is full, and once that it takes everything again.

@@ -316,6 +316,11 @@ impl PaneTrack {
         self.entries.pop_front()
     }
 
+    /// Whether any entry waits for its marker, now or when those before it were taken.
+    pub(super) fn awaits_any_marker(&self) -> bool {
+        self.entries.iter().any(|entry| entry.event.marked() && entry.seq > self.marked)
+    }
+
     /// Whether an entry waits for its marker.
     pub(super) fn awaits_marker(&self) -> Option<u64> {
         let front = self.entries.front()?;

@@ -1,9 +1,10 @@
 //! What overmind's users type: its flags, its verbs, its name.
 
+use std::fs::File;
 use std::os::unix::fs::symlink;
 use std::process::Command;
 
-use crate::harness::{Ran, World, eventually, procs};
+use crate::harness::{Ran, World, eventually, files, procs};
 
 const LONG: &str = "web: echo $PS on $PORT; exec sleep 1000\nworker: exec sleep 1000\n";
 
@@ -91,6 +92,26 @@ fn each_is_stopped_by_its_own_signal() {
     view.shows("| up\n");
     assert_eq!(view.interrupt(), 0);
     assert!(view.log().contains("| terminated\n"), "{}", view.log());
+}
+
+#[test]
+fn killing_is_said_before_the_end_that_it_brings() {
+    const LIVES: usize = 6;
+    let world = World::new("web: trap '' INT; echo up; while :; do sleep 0.02; done\n");
+    let mut view = world.start(["-t", "0"]);
+    for life in 1..=LIVES {
+        eventually("it is up", || (view.log().matches("| up\n").count() == life).then_some(()));
+        world.ok(["restart", "web"]);
+    }
+    world.ok(["kill"]);
+    view.end();
+    let log = view.log();
+    let said: Vec<_> =
+        log.lines().filter(|l| l.contains("Killing") || l.contains("Killed")).collect();
+    assert!(said.len() >= 2 * LIVES, "{log}");
+    for pair in said.chunks(2) {
+        assert_eq!(pair, ["web    | Killing...", "web    | Killed by signal 9 (SIGKILL)"], "{log}");
+    }
 }
 
 #[test]
@@ -208,14 +229,22 @@ fn a_link_named_overmind_speaks_as_overmind() {
     world.wait_empty();
 }
 
+/// Whether the real overmind can be had.
+fn overmind_is_here(world: &World) -> bool {
+    let found = world.shell("command -v overmind && overmind --version").stdout;
+    let here = found.contains("Overmind version");
+    if !here {
+        eprintln!("skipped: overmind is not on PATH");
+    }
+    here
+}
+
 /// Each as client of the other, where overmind can be had; the bytes they exchange stand in
 /// `tests/control/` in any case.
 #[test]
 fn the_real_overmind_and_tmo_understand_each_other() {
     let world = World::new(LONG);
-    let found = world.shell("command -v overmind && overmind --version").stdout;
-    if !found.contains("Overmind version") {
-        eprintln!("skipped: overmind is not on PATH");
+    if !overmind_is_here(&world) {
         return;
     }
     let overmind = |args: &[&str]| Ran::of(&world.command("overmind").args(args).output().unwrap());
@@ -234,12 +263,91 @@ fn the_real_overmind_and_tmo_understand_each_other() {
     world.wait_empty();
 
     assert_eq!(overmind(&["start", "-D"]).code, 0);
-    let running = || world.run(["ps"]).stdout.matches("running").count();
-    eventually("tmo sees what overmind runs", || (running() == 2).then_some(()));
+    let ps = || world.run(["ps"]).stdout;
+    // It says `running` of what has no pid yet, and does not stop that.
+    let begun =
+        |ps: &str| !ps.lines().any(|line| line.split_ascii_whitespace().nth(1) == Some("0"));
+    let running = |count| {
+        nudge_tmux(&world);
+        let ps = ps();
+        (ps.matches("running").count() == count && begun(&ps)).then_some(())
+    };
+    eventually("tmo sees what overmind runs", || running(2));
+    let shown = world.ok(["connect", "--print", "worker"]);
+    assert!(shown.contains("tmux -L overmind-app-") && shown.contains("app:worker"), "{shown}");
     assert_eq!(world.run(["stop", "worker"]).code, 0);
-    eventually("it stops", || (running() == 1).then_some(()));
+    eventually("it stops", || running(1));
     assert_eq!(world.run(["restart", "worker"]).code, 0);
-    eventually("it is started again", || (running() == 2).then_some(()));
+    eventually("it is started again", || running(2));
     assert_eq!(world.run(["quit"]).code, 0);
-    eventually("it ends", || (!world.app().join(".overmind.sock").exists()).then_some(()));
+    eventually("it ends", || {
+        nudge_tmux(&world);
+        (!world.app().join(".overmind.sock").exists()).then_some(())
+    });
+    world.wait_empty();
+    remove_tmux_sockets(&world);
+}
+
+/// Have tmux look which of its processes have ended: where libutempter makes it lose the signal of
+/// that, overmind waits for ever.
+fn nudge_tmux(world: &World) {
+    let is_tmux = |args: &[String]| args.first().is_some_and(|name| name == "tmux");
+    for process in world.living().into_iter().filter(|process| is_tmux(&process.args)) {
+        procs::kill(process.pid, nix::libc::SIGCHLD);
+    }
+}
+
+/// The socket of overmind's tmux server stays where tmux had it.
+fn remove_tmux_sockets(world: &World) {
+    for socket in files(&world.path().join("tmux")) {
+        std::fs::remove_file(socket).unwrap();
+    }
+}
+
+/// What a program shows of a Procfile from its start to Ctrl-C, by process, without what differs in
+/// each run and what is said otherwise on purpose.
+fn shown_by(program: &str, procfile: &str, args: &[&str]) -> Vec<String> {
+    let world = World::new(procfile).env("CLICOLOR_FORCE", "1");
+    let log = world.app().join("shown");
+    let mut command = world.command(program);
+    command.arg("start").args(args).stdout(File::create(&log).unwrap());
+    let mut run = command.spawn().unwrap();
+    eventually("all are up", || {
+        let log = world.read("shown");
+        let begun = log.matches("up\n").count() == 3 && log.matches("Started with").count() == 3;
+        begun.then_some(())
+    });
+    procs::kill(run.id(), nix::libc::SIGINT);
+    eventually("it ends", || {
+        nudge_tmux(&world);
+        run.try_wait().unwrap()
+    });
+    world.wait_empty();
+    remove_tmux_sockets(&world);
+    let pid = |word: &str| word.starts_with(|c: char| c.is_ascii_digit()) && word.contains("...");
+    let known = |word: &str| match word {
+        word if pid(word) => "PID".to_owned(),
+        word if word.contains("-app-") => "SOCKET".to_owned(),
+        word => word.to_owned(),
+    };
+    let log = world.read("shown").replace("app | tmo\x07", "app | overmind\x07");
+    let log = log.replace("Killed by signal 2 (SIGINT)", "Exited with code 0");
+    let words = |line: &str| line.split(' ').map(known).collect::<Vec<_>>().join(" ");
+    let mut lines: Vec<String> = log.lines().map(words).collect();
+    // Those of each process in their order; who was when depends on who was faster.
+    lines.sort_by_key(|line| line.split(" | ").next().map(str::to_owned));
+    lines
+}
+
+#[test]
+fn the_log_is_the_real_overminds_byte_by_byte() {
+    if !overmind_is_here(&World::new(LONG)) {
+        return;
+    }
+    let procfile = "web: printf '\\033[31mred\\033[0m\\tx \\r\\n\\n'; echo $PS on $PORT; echo up; \
+                    exec sleep 1000\na-long-name: echo up; exec sleep 1000\n";
+    for args in [&["-m", "web=2"][..], &["-m", "web=2", "-b", "9,200", "-p", "7000"]] {
+        let tmo = shown_by(env!("CARGO_BIN_EXE_tmo"), procfile, args);
+        assert_eq!(tmo, shown_by("overmind", procfile, args));
+    }
 }
