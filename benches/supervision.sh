@@ -13,13 +13,15 @@ for need in "$tmo" python3; do
     command -v "$need" >/dev/null || { echo "$need is not there" >&2; exit 1; }
 done
 world=$(mktemp -d)
+# Where a login has its runtime directory, it is kept in memory.
+run=$(mktemp -d -p /dev/shm 2>/dev/null || mktemp -d)
 cleanup() {
     (cd "$world/app" && "$tmo" kill >/dev/null 2>&1) || true
-    rm -rf "$world"
+    rm -rf "$world" "$run"
 }
 trap cleanup EXIT
-mkdir -m 700 "$world/run" "$world/state" "$world/app"
-export XDG_RUNTIME_DIR=$world/run XDG_STATE_HOME=$world/state TMO_NO_PORT=1
+mkdir -m 700 "$world/state" "$world/app"
+export XDG_RUNTIME_DIR=$run XDG_STATE_HOME=$world/state TMO_NO_PORT=1
 cd "$world/app"
 
 # Times in the log: median and highest of the differences, in milliseconds.
@@ -45,8 +47,7 @@ for entry in map(json.loads, sys.stdin):
     elif kind == "chain" and entry.get("event") == "ready":
         last["ready"] = at(entry)
 if kind == "chain":
-    taken = 1000 * (last["ready"] - last["begun"])
-    print(f"{taken:.0f} ms by the log, from listening to the last that is ready")
+    print(round(1000 * (last["ready"] - last["begun"])))
     sys.exit()
 found = sorted(1000 * f for f in found)
 print(f"{len(found):5} times   median {statistics.median(found):6.2f} ms   highest {found[-1]:6.2f} ms")
@@ -74,7 +75,7 @@ printf 'end to successor       '
 differences restart
 
 # A process that notes when it begins and when it ends, and fails.
-lives=60
+lives=10
 program=$world/fails
 cat >"$program" <<PROGRAM
 #!$BASH
@@ -161,18 +162,27 @@ for level in $(seq 10); do
         fi
     done
 done
-best=1000000
+best=1000000 own=1000000 log=1000000
+least() { (($2 < $1)) && echo "$2" || echo "$1"; }
 for _ in 1 2 3; do
+    begun=$(date +%s%N)
+    for _ in $(seq 10); do
+        for _ in $(seq 5); do sh -c 'sleep 0.1; echo up' >/dev/null & done
+        wait
+    done
+    own=$(least "$own" $((($(date +%s%N) - begun) / 1000000)))
+    "$tmo" logs --clear >/dev/null 2>&1 || true
     begun=$(date +%s%N)
     "$tmo" start -D >/dev/null
     "$tmo" wait --for ready --timeout 60s
-    taken=$((($(date +%s%N) - begun) / 1000000))
-    ((taken < best)) && best=$taken
+    best=$(least "$best" $((($(date +%s%N) - begun) / 1000000)))
+    log=$(least "$log" "$(differences chain)")
     "$tmo" quit || true
 done
-echo "chain of 10 levels of 5   $best ms with the commands, of which the processes take 1000 ms"
-printf '                          '
-differences chain
+echo 'chain of 10 levels of 5, best of 3'
+echo "a shell that waits      $own ms: the time of the processes themselves"
+echo "tmo                     $log ms from listening to the last that is ready: $((log - own)) ms more"
+echo "tmo with the commands   $best ms"
 if command -v process-compose >/dev/null; then
     begun=$(date +%s%N)
     process-compose up -D -p 18080 >/dev/null

@@ -18,8 +18,11 @@ const BARE: RestartPolicy = RestartPolicy {
     stable_ms: 60_000,
 };
 
-/// Two starts are not nearer to each other, whatever `delay` says: what ends at once, again and again,
-/// would keep a processor busy.
+/// Without a `delay`, so many restarts in a row are done at once.
+const MOST_AT_ONCE: u32 = 10;
+
+/// After these, two starts are not nearer to each other: what ends at once, again and again, would keep
+/// a processor busy.
 const BETWEEN_STARTS_MS: u64 = 100;
 
 /// How an end counts.
@@ -288,8 +291,9 @@ impl Proc {
     fn next_pause(&self, ran: u64) -> u64 {
         match &self.rules.restart {
             Some(policy) => {
-                let least = nanos(BETWEEN_STARTS_MS).saturating_sub(ran);
-                pause(policy, false, self.streak, seed(self)).max(least)
+                let loops = policy.delay_ms == 0 && self.streak >= MOST_AT_ONCE;
+                let between = if loops { nanos(BETWEEN_STARTS_MS) } else { 0 };
+                pause(policy, false, self.streak, seed(self)).max(between.saturating_sub(ran))
             }
             None => pause(&BARE, true, self.streak, 0),
         }
@@ -337,15 +341,18 @@ mod tests {
     }
 
     #[test]
-    fn what_ends_at_once_is_not_started_without_a_pause() {
+    fn what_ends_at_once_is_not_started_without_a_pause_for_ever() {
         let mut plan = crate::supervisor::tests::plan(&["web"]);
         let at_once = RestartPolicy { delay_ms: 0, ..RestartPolicy::default() };
         plan.processes[0].rules.restart = Some(at_once);
         let mut proc = Proc::new(&plan.processes[0], 0);
-        let pauses = [0, 30, 100, 5000].map(|ran| proc.next_pause(nanos(ran)) / 1_000_000);
-        assert_eq!(pauses, [100, 70, 0, 0]);
+        let pauses =
+            |proc: &Proc| [0, 30, 100, 5000].map(|ran| proc.next_pause(nanos(ran)) / 1_000_000);
+        assert_eq!(pauses(&proc), [0, 0, 0, 0]);
+        proc.streak = 10;
+        assert_eq!(pauses(&proc), [100, 70, 0, 0]);
         // Nothing is said of a bare one: the first time at once, as overmind does.
-        proc.rules.restart = None;
+        (proc.rules.restart, proc.streak) = (None, 0);
         assert_eq!(proc.next_pause(0), 0);
     }
 
