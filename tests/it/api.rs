@@ -157,7 +157,7 @@ const LOOKS: &[(&str, &str)] = &[
     ("lines-bad-pattern", "GET /api/lines?grep=("),
     ("lines-types", "GET /api/lines?name=worker&types=process:log,process:exit"),
     ("lines-types-events", "GET /api/lines?name=worker&types=process:spawn&types=process:exit"),
-    ("lines-types-last", "GET /api/lines?types=process:log&last=1"),
+    ("lines-types-last", "GET /api/lines?types=process:log&last=1&name=worker"),
     ("lines-bad-type", "GET /api/lines?types=process:lgo"),
     ("lines-no-type", "GET /api/lines?types=,"),
     ("events-bad-query", "GET /api/events?limit=1"),
