@@ -164,6 +164,8 @@ impl Running {
             Kind::Command if self.codes.is_empty() => {
                 matches!(code, 0 | 1 | 3 | 130) || model.may_end_with(code)
             }
+            // Whether the reason is true is asked at rest, and in the ledger.
+            Kind::Command if code == 1 && errors.contains(": skipped: ") => true,
             Kind::Command => self.codes.contains(&code),
             Kind::View if code == 1 && errors.contains("already running") => true,
             Kind::View => model.may_end_with(code) || !known && matches!(code, 0 | 1),
