@@ -2,7 +2,7 @@
 //!
 //! Counts are saved with the place up to which they are counted: the end of a line. Who takes over
 //! counts from there, whatever was indexed since, so each line counts once. Not every match is saved;
-//! what an adopter has to read again is little all the same ([`MOST_UNSAVED`]).
+//! what an adopter has to read again is little all the same.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
