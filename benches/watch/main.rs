@@ -13,7 +13,7 @@ mod place;
 
 use nix::sys::resource::{UsageWho, getrusage};
 use nix::sys::time::TimeValLike as _;
-use tmo::model::rules::{Action, FailureAction, FailurePattern, Flag, FlagColor, Rules, Text};
+use tmo::model::rules::{FailureAction, FailurePattern, Flag, Rules, Text};
 use tmo::watch::Watcher;
 // The journal's own tests name these so.
 use tmo::{journal, model};
@@ -111,17 +111,7 @@ fn rules() -> [(&'static str, Rules); 6] {
 
 /// A flag, with the lines around each match.
 fn flagged(pattern: &str) -> Rules {
-    let flag = Flag {
-        name: "flag".to_owned(),
-        text: text(pattern, false),
-        color: FlagColor::Red,
-        context: 1,
-        target: None,
-        on_match: None,
-        notify: false,
-        every_ms: 0,
-        action: Action::Notify,
-    };
+    let flag = Flag { context: 1, ..Flag::new(text(pattern, false)) };
     Rules { flags: vec![flag], ..Rules::default() }
 }
 

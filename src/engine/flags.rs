@@ -194,22 +194,12 @@ impl Engine {
 mod tests {
     use super::{Count, Counted};
     use crate::journal::record::{Kind, Record, TO_BE_CONTINUED, UNFINISHED};
-    use crate::model::rules::{Action, Flag, FlagColor, Rules, Text};
+    use crate::model::rules::{Flag, Rules, Text};
     use crate::watch::Watcher;
 
     fn watcher() -> Watcher {
         let text = Text { pattern: "x".into(), regex: true, any_case: false };
-        let flag = Flag {
-            name: "x".into(),
-            text,
-            color: FlagColor::Red,
-            context: 2,
-            target: None,
-            on_match: None,
-            notify: false,
-            every_ms: 0,
-            action: Action::Notify,
-        };
+        let flag = Flag { context: 2, ..Flag::new(text) };
         Watcher::new(&Rules { flags: vec![flag], ..Rules::default() }, &[]).unwrap()
     }
 

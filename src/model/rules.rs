@@ -298,6 +298,26 @@ pub struct Flag {
     pub action: Action,
 }
 
+impl Flag {
+    /// How far apart two runs of a command are where nothing else is said.
+    pub const EVERY_MS: u64 = 1000;
+
+    /// One that only counts, called by what it looks for.
+    pub fn new(text: Text) -> Self {
+        Self {
+            name: text.pattern.clone(),
+            text,
+            color: FlagColor::default(),
+            context: 0,
+            target: None,
+            on_match: None,
+            notify: false,
+            every_ms: Self::EVERY_MS,
+            action: Action::Notify,
+        }
+    }
+}
+
 /// The colours of flags.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "kebab-case")]

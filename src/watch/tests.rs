@@ -4,9 +4,7 @@ use proptest::prelude::*;
 
 use super::{FlagBook, Hit, LONGEST_LINE, LONGEST_SHOWN, Rule, Watcher};
 use crate::model::escape::{Scanner, Token};
-use crate::model::rules::{
-    Action, Check, FailureAction, FailurePattern, Flag, FlagColor, Probe, Rules, Text,
-};
+use crate::model::rules::{Check, FailureAction, FailurePattern, Flag, Probe, Rules, Text};
 
 fn word(pattern: &str) -> Text {
     Text { pattern: pattern.to_owned(), regex: false, any_case: true }
@@ -29,17 +27,7 @@ fn failure(text: Text) -> FailurePattern {
 }
 
 fn flag(text: Text, context: u16) -> Flag {
-    Flag {
-        name: text.pattern.clone(),
-        text,
-        color: FlagColor::Red,
-        context,
-        target: Some(1),
-        on_match: None,
-        notify: false,
-        every_ms: 0,
-        action: Action::Notify,
-    }
+    Flag { context, target: Some(1), ..Flag::new(text) }
 }
 
 fn flags(texts: impl IntoIterator<Item = Text>) -> Rules {

@@ -1,6 +1,6 @@
 //! What is looked for in output.
 
-use tmo::model::rules::{Action, Check, Flag, FlagColor, Probe, Rules, Text};
+use tmo::model::rules::{Check, Flag, Probe, Rules, Text};
 use tmo::watch::{LONGEST_LINE, Rule, Watcher};
 
 use super::input::Input;
@@ -112,17 +112,7 @@ fn is_text(byte: u8) -> bool {
 
 /// Each pattern as a flag, and as something that is found once.
 fn rules(patterns: &[Text]) -> Rules {
-    let flag = |text: &Text| Flag {
-        name: text.pattern.clone(),
-        text: text.clone(),
-        color: FlagColor::Red,
-        context: 2,
-        target: None,
-        on_match: None,
-        notify: false,
-        every_ms: 0,
-        action: Action::Notify,
-    };
+    let flag = |text: &Text| Flag { context: 2, ..Flag::new(text.clone()) };
     let check = |text: &Text| Check {
         probe: Probe::Log(text.clone()),
         timeout_ms: Check::TIMEOUT_MS,

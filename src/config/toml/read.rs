@@ -317,8 +317,6 @@ fn failure(
 }
 
 fn flag(item: &Spanned<View<'_, '_>>, mistakes: &mut Mistakes) -> Option<Spanned<Flag>> {
-    /// The shortest time between two runs of a command where nothing is said.
-    const EVERY_MS: u64 = 1000;
     let view = *item.get_ref();
     for (key, what) in [("name", "which `tmo flags` shows"), ("pattern", "a regular expression")] {
         if view.get(key).is_none() {
@@ -339,7 +337,7 @@ fn flag(item: &Spanned<View<'_, '_>>, mistakes: &mut Mistakes) -> Option<Spanned
         target: target.map(Spanned::into_inner),
         on_match: on_match.map(|command| command.into_inner().into()),
         notify: view.switch("notify").is_some_and(Spanned::into_inner),
-        every_ms: view.time("every").map_or(EVERY_MS, Spanned::into_inner),
+        every_ms: view.time("every").map_or(Flag::EVERY_MS, Spanned::into_inner),
         action: word(view, "action", action).map_or(Action::Notify, Spanned::into_inner),
         name: name.get_ref().clone(),
     };
