@@ -6,6 +6,7 @@
 //! follows and carries out the effects.
 
 mod adopt;
+mod asking;
 mod core;
 mod crashes;
 mod declaring;
@@ -20,6 +21,7 @@ mod opening;
 mod pane;
 mod probes;
 mod queue;
+mod reading;
 mod reload;
 pub mod run;
 pub mod runtime;

@@ -1,0 +1,223 @@
+//! What panes have for us: entries of their shims, and output, in the order in which they came.
+
+use super::core::Engine;
+use super::pane::{PaneTrack, Sink};
+use super::queue::Event;
+use super::watchers;
+use crate::journal::ingest::Progress;
+use crate::journal::split::Lost;
+use crate::pane::life::{Entry, LifeEvent};
+use crate::supervisor::{Input, ProcId, Word};
+
+/// Bytes of one stream that are read before the others get their turn.
+const BUDGET: u64 = 1 << 20;
+
+impl Engine {
+    /// Read what a pane has for us: life entries first, then output up to its present end, then
+    /// hand on the entries whose markers were in it. `false`: its output can't be read.
+    pub(super) fn read(&mut self, id: ProcId) -> bool {
+        // What is still to be said of it comes before what it printed since.
+        if self.due.iter().any(|effect| effect.concerns(id)) {
+            self.carry_out();
+        }
+        self.read_life(id);
+        self.say_what_came_before(id);
+        let stream = self.panes[id].stream;
+        let progress = self.ingest.wake(stream, BUDGET);
+        match &progress {
+            Ok(progress) => self.progressed(id, progress),
+            Err(error) => self.trouble(id, &format!("its output can't be read: {error}")),
+        }
+        self.tell_spilling(id);
+        self.hear(id);
+        self.hand_on(id);
+        progress.is_ok()
+    }
+
+    /// The marker of an exit stands in the output and is the line that tells of it: what the shim
+    /// did before that, such as killing, is said before the output is read.
+    fn say_what_came_before(&mut self, id: ProcId) {
+        if self.panes[id].awaits_any_marker() {
+            while let Some(entry) = self.panes[id].next_entry() {
+                self.take_in(id, entry);
+            }
+            self.carry_out();
+        }
+    }
+
+    /// Say once that the disk of the journal is full, and once that it takes everything again.
+    fn tell_spilling(&mut self, id: ProcId) {
+        let spills = |pane: &PaneTrack| self.ingest.spilling(pane.stream);
+        if self.spilling == spills(&self.panes[id]) {
+            return;
+        }
+        let spilling = self.panes.iter().any(spills);
+        if std::mem::replace(&mut self.spilling, spilling) == spilling {
+            return;
+        }
+        let dir = self.plan.log.dir.as_path().display();
+        let (text, error) = if self.spilling {
+            let text = format!("The journal can't be written ({dir}): only the newest is kept");
+            (text, true)
+        } else {
+            (format!("The journal is written again ({dir})"), false)
+        };
+        self.say(&Word { id: None, event: "disk", text, error });
+    }
+
+    pub(super) fn progressed(&mut self, id: ProcId, progress: &Progress) {
+        let pane = &mut self.panes[id];
+        if let Some(seen) = progress.markers.last() {
+            pane.marked = u64::from(seen.seq);
+        }
+        if progress.records > 0 {
+            pane.extend_patience();
+        }
+        // A marker that came since the life file was read is announced by it now.
+        if progress.more || !progress.ask.is_empty() {
+            self.queue.push(Event::Bell(id));
+        }
+        if progress.rotated {
+            self.retain();
+        }
+    }
+
+    /// Read what all life files have that is new.
+    pub(super) fn read_lives(&mut self) {
+        for id in 0..self.panes.len() {
+            self.read_life(id);
+        }
+    }
+
+    pub(super) fn read_life(&mut self, id: ProcId) {
+        let entries = match self.panes[id].life.poll() {
+            Ok(entries) => entries,
+            Err(error) => return self.trouble(id, &format!("its life file: {error}")),
+        };
+        if !entries.is_empty() {
+            self.panes[id].is_at_work();
+        }
+        for entry in entries {
+            self.expect(id, &entry);
+            self.panes[id].known = self.panes[id].known.max(entry.seq);
+            self.panes[id].entries.push_back(entry);
+        }
+    }
+
+    /// Tell the scanner which markers are to come, and which never will.
+    pub(super) fn expect(&mut self, id: ProcId, entry: &Entry) {
+        let pane = &mut self.panes[id];
+        if let LifeEvent::Unmarked { of, gone } = entry.event {
+            if gone && pane.sink == Sink::Up {
+                // Its sink reads what there is, and ends.
+                pane.unmarked = of;
+            } else {
+                self.ingest.unmark(pane.stream, of, Lost::Here);
+            }
+        }
+        if let Some(expected) = pane.markers.expected(entry)
+            && entry.seq > pane.marked
+        {
+            self.ingest.expect(pane.stream, expected);
+        }
+    }
+
+    /// The marker that is awaited will not come: go on without it.
+    pub(super) fn unmark(&mut self, id: ProcId) {
+        if let Some(seq) = self.panes[id].awaits_marker() {
+            self.ingest.unmark(self.panes[id].stream, seq, self.panes[id].lost());
+            if !self.read(id) && self.panes[id].awaits_marker() == Some(seq) {
+                // What can't be read holds nobody up.
+                self.panes[id].marked = seq;
+                self.hand_on(id);
+            }
+        }
+    }
+
+    /// Hand the supervisor each entry whose time has come.
+    pub(super) fn hand_on(&mut self, id: ProcId) {
+        while let Some(entry) = self.panes[id].next_entry() {
+            self.take_in(id, entry);
+        }
+        self.tell_hits(id, u64::MAX);
+        self.check_ready(id);
+        self.panes[id].set_patience();
+        if !self.is_under_way(id) {
+            self.panes[id].look_due = None;
+        }
+    }
+
+    /// Hand the supervisor an entry, after what was found in the output before it.
+    pub(super) fn take_in(&mut self, id: ProcId, entry: Entry) {
+        self.note_shim(id, &entry);
+        if let LifeEvent::Exit { life, .. } | LifeEvent::End { life, .. } = entry.event {
+            self.tell_hits(id, life);
+        }
+        self.decide(Input::Life(id, entry));
+    }
+
+    /// The shim of this pane, by pid and start time, is there.
+    pub(super) fn shim_up(&mut self, id: ProcId, shim: (u32, u64), name: String) {
+        let pane = &mut self.panes[id];
+        let known = pane.shim == Some(shim) || pane.awaited == Some(shim);
+        // It has come: that it goes is not the end of another one that is awaited by then.
+        pane.awaited = pane.awaited.filter(|(pid, _)| *pid != shim.0);
+        pane.shim = Some(shim);
+        pane.shim_due = None;
+        pane.pane = Some(name);
+        pane.await_sink();
+        if known {
+            return;
+        }
+        let gone = |witnessed| Event::ShimExit(id, shim.0, witnessed);
+        if watchers::exit(shim.0, shim.1, gone(true), self.queue.clone()).is_err() {
+            self.queue.push(gone(false));
+        }
+    }
+
+    /// A new shim is watched; one that goes by its own word is not.
+    pub(super) fn note_shim(&mut self, id: ProcId, entry: &Entry) {
+        let pane = &mut self.panes[id];
+        match &entry.event {
+            LifeEvent::Up { pid, start_time, pane: name, .. } => {
+                self.shim_up(id, (*pid, *start_time), name.clone());
+            }
+            LifeEvent::Down {} => {
+                pane.shim = None;
+                pane.ready = None;
+            }
+            LifeEvent::Start { .. }
+            | LifeEvent::Exit { .. }
+            | LifeEvent::End { .. }
+            | LifeEvent::Unmarked { .. }
+            | LifeEvent::Hangup {}
+            | LifeEvent::Stopping { .. }
+            | LifeEvent::Killing { .. }
+            | LifeEvent::Leftovers { .. }
+            | LifeEvent::Stuck { .. }
+            | LifeEvent::Skipped { .. }
+            | LifeEvent::Trouble { .. } => {}
+        }
+    }
+
+    /// A process may begin once its shim listens and its sink takes what it prints.
+    pub(super) fn check_ready(&mut self, id: ProcId) {
+        let pane = &mut self.panes[id];
+        let Some((shim, _)) = pane.shim else { return };
+        if pane.sink == Sink::Up && pane.ready != Some(shim) {
+            pane.ready = Some(shim);
+            self.decide(Input::PaneReady(id));
+        }
+    }
+
+    /// Delete what the log policy does not keep.
+    fn retain(&mut self) {
+        if let Err(error) = self.streams.keep() {
+            tracing::warn!(%error, "the list of streams can't be written");
+        }
+        match self.ingest.sweep(&self.plan.log) {
+            Ok(swept) => tracing::debug!(?swept, "old output deleted"),
+            Err(error) => tracing::warn!(%error, "old output can't be deleted"),
+        }
+    }
+}
