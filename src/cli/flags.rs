@@ -1,51 +1,242 @@
-//! `tmo flags`: how often something was found in the output of processes.
+//! `tmo flags`: how often something was found in the output of processes, and where.
 
+use std::fmt::Write as _;
 use std::io::Write;
 
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
 use serde::Serialize;
 
 use super::args::FlagsArgs;
+use super::crashes::strong;
 use super::error::CliError;
 use super::instance::Instance;
+use super::log::Source;
 use super::table::table;
 use super::wait::chosen;
 use crate::model::ProcName;
-use crate::model::request::FlagState;
+use crate::model::request::{FlagMatch, FlagState, ProcessState};
+use crate::model::rules::FlagColor;
 
 /// A flag of a process.
 #[derive(Debug, Serialize)]
-struct Row<'a> {
-    process: &'a ProcName,
+struct Row {
+    process: ProcName,
     #[serde(flatten)]
-    flag: &'a FlagState,
+    flag: FlagState,
+    /// Where it was found last, if that was asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    matches: Option<Vec<FlagMatch>>,
 }
 
 /// Print them.
 pub(super) fn flags(args: &FlagsArgs, out: &mut dyn Write) -> Result<u8, CliError> {
     let mut instance = Instance::find(&args.client)?;
-    let state = super::block_on(async {
+    let last = args.context.then_some(args.last);
+    let rows = super::block_on(async {
         super::terminal::tmo_only(&mut instance).await?;
-        instance.state().await
+        let state = instance.state().await?;
+        let mut rows = vec![];
+        for process in chosen(&state, &args.names)? {
+            rows.extend(rows_of(&instance, process, last).await?);
+        }
+        Ok::<_, CliError>(rows)
     })?;
-    let processes = chosen(&state, &args.names)?;
-    let of = |process| {
-        let process: &crate::model::request::ProcessState = process;
-        process.flags.iter().map(move |flag| Row { process: &process.name, flag })
-    };
-    let rows: Vec<Row<'_>> = processes.into_iter().flat_map(of).collect();
-    let text = if args.json {
-        serde_json::to_string_pretty(&rows).map_err(|e| CliError::Other(e.to_string()))? + "\n"
-    } else if rows.is_empty() {
+    if args.json {
+        return super::print_json(&rows, out);
+    }
+    if rows.is_empty() {
         return Err(CliError::Other("nothing is counted: tmo.toml has no flags for it".to_owned()));
-    } else {
-        table(["PROCESS", "FLAG", "COUNT", "TARGET", "LAST"], rows.iter().map(row))
-    };
+    }
+    let color = Source::style(&instance.context.env, false).mode.color();
+    let text =
+        if args.context { found(&rows, &TimeZone::system(), color) } else { counts(&rows, color) };
     super::print(out, text.as_bytes())
 }
 
-fn row(Row { process, flag }: &Row<'_>) -> [String; 5] {
+/// The flags of one process, and where each was found the `last` times.
+async fn rows_of(
+    instance: &Instance,
+    process: &ProcessState,
+    last: Option<usize>,
+) -> Result<Vec<Row>, CliError> {
+    let found = match last {
+        Some(last) if !process.flags.is_empty() => {
+            let name = process.name.as_str();
+            Some(instance.ask(async |client| client.flags(name, last).await).await?)
+        }
+        Some(_) | None => None,
+    };
+    // They may have been changed between the two answers.
+    let of = |flag: &FlagState| {
+        let found = found.as_ref()?.iter().find(|found| found.flag == flag.name);
+        Some(found.map_or_else(Vec::new, |found| found.matches.clone()))
+    };
+    let row = |flag: &FlagState| Row {
+        process: process.name.clone(),
+        matches: of(flag),
+        flag: flag.clone(),
+    };
+    Ok(process.flags.iter().map(row).collect())
+}
+
+/// A line for each, in the flag's colour; those that were found too often stand out.
+fn counts(rows: &[Row], color: bool) -> String {
+    let text = table(["PROCESS", "FLAG", "COUNT", "TARGET", "LAST"], rows.iter().map(cells));
+    let mut lines = text.lines();
+    let mut all = lines.next().unwrap_or_default().to_owned() + "\n";
+    for (line, row) in lines.zip(rows) {
+        all += &(dressed(line, &row.flag, color) + "\n");
+    }
+    all
+}
+
+fn cells(Row { process, flag, .. }: &Row) -> [String; 5] {
     let target = flag.target.map_or_else(|| "-".to_owned(), |target| target.to_string());
     let over = if flag.exceeded { " exceeded" } else { "" };
     let last = flag.last.clone().unwrap_or_default();
     [process.to_string(), flag.name.clone(), flag.count.to_string(), target + over, last]
+}
+
+/// Each with the lines that were found last, marked, among those around them.
+fn found(rows: &[Row], zone: &TimeZone, color: bool) -> String {
+    let mut all = String::new();
+    for row in rows {
+        // Writing to a string does not fail.
+        let _ = writeln!(all, "{}", heading(row, color));
+        for found in row.matches.iter().flatten() {
+            let _ = writeln!(all, "\n  {}", strong(&place(found, zone), color));
+            let lines = found.before.iter().map(|line| (line, false));
+            let lines = lines.chain([(&found.line, true)]);
+            let lines = lines.chain(found.after.iter().map(|line| (line, false)));
+            for (line, is_it) in lines {
+                let line = shown(line);
+                if is_it {
+                    let _ = writeln!(all, "  > {}", dressed(&line, &row.flag, color));
+                } else {
+                    let _ = writeln!(all, "{}", format!("    {line}").trim_end());
+                }
+            }
+        }
+        all.push('\n');
+    }
+    all.truncate(all.trim_end().len());
+    all + "\n"
+}
+
+/// Whose flag it is, and how often it was found.
+fn heading(Row { process, flag, .. }: &Row, color: bool) -> String {
+    let times = match flag.count {
+        0 => "not found".to_owned(),
+        1 => "found once".to_owned(),
+        many => format!("found {many} times"),
+    };
+    let most = match flag.target {
+        Some(target) if flag.exceeded => format!(", more than {target}"),
+        Some(target) => format!(", target {target}"),
+        None => String::new(),
+    };
+    format!(
+        "{}: {}: {times}{most}",
+        strong(process.as_str(), color),
+        dressed(&flag.name, flag, color)
+    )
+}
+
+/// Which match, when, in which life.
+fn place(found: &FlagMatch, zone: &TimeZone) -> String {
+    let nanoseconds = i128::from(found.time);
+    let when = Timestamp::from_nanosecond(nanoseconds).ok().filter(|_| found.time > 0);
+    let when = when.map_or_else(String::new, |time| {
+        zone.to_datetime(time).strftime(" at %Y-%m-%d %H:%M:%S").to_string()
+    });
+    format!("#{}{when}, life {}", found.number, found.life)
+}
+
+/// A line without what would move the cursor of the terminal.
+fn shown(line: &str) -> String {
+    line.replace(|c: char| c.is_control() && c != '\t', "")
+}
+
+fn dressed(text: &str, flag: &FlagState, color: bool) -> String {
+    let bold = if flag.exceeded { "1;" } else { "" };
+    if color { format!("\x1b[{bold}{}m{text}\x1b[0m", code(flag.color)) } else { text.to_owned() }
+}
+
+/// The terminal's word for a colour.
+const fn code(color: FlagColor) -> &'static str {
+    match color {
+        FlagColor::Green => "32",
+        FlagColor::Red => "31",
+        FlagColor::Yellow => "33",
+        FlagColor::Blue => "34",
+        FlagColor::Purple => "35",
+        FlagColor::Orange => "38;5;208",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::tz::TimeZone;
+
+    use super::{Row, counts, found};
+    use crate::model::ProcName;
+    use crate::model::request::{FlagMatch, FlagState};
+    use crate::model::rules::FlagColor;
+
+    fn row(name: &str, color: FlagColor, count: u64, matches: Vec<FlagMatch>) -> Row {
+        let last = matches.last().map(|found| found.line.clone());
+        let flag = FlagState {
+            name: name.to_owned(),
+            color,
+            count,
+            target: Some(1),
+            exceeded: count > 1,
+            last,
+        };
+        Row { process: ProcName::new("web").unwrap(), flag, matches: Some(matches) }
+    }
+
+    fn lines(lines: &[&str]) -> Vec<String> {
+        lines.iter().map(|&line| line.to_owned()).collect()
+    }
+
+    fn hit(number: u64, line: &str, before: &[&str], after: &[&str]) -> FlagMatch {
+        FlagMatch {
+            number,
+            life: 2,
+            time: 1_767_319_445_000_000_000,
+            line: line.to_owned(),
+            before: lines(before),
+            after: lines(after),
+        }
+    }
+
+    #[test]
+    fn what_was_found_stands_among_the_lines_around_it() {
+        let hits = vec![hit(4, "took 9 ms", &["a", ""], &[]), hit(5, "took\r 10 ms", &[], &["b"])];
+        let rows =
+            [row("slow", FlagColor::Orange, 5, hits), row("error", FlagColor::Red, 0, vec![])];
+        let expected = "web: slow: found 5 times, more than 1\n\n  \
+            #4 at 2026-01-02 02:04:05, life 2\n    a\n\n  > took 9 ms\n\n  \
+            #5 at 2026-01-02 02:04:05, life 2\n  > took 10 ms\n    b\n\n\
+            web: error: not found, target 1\n";
+        assert_eq!(found(&rows, &TimeZone::UTC, false), expected);
+        let colored = found(&rows, &TimeZone::UTC, true);
+        assert!(colored.contains("  > \x1b[1;38;5;208mtook 10 ms\x1b[0m\n"), "{colored:?}");
+        assert!(colored.contains("\x1b[31merror\x1b[0m"), "{colored:?}");
+    }
+
+    #[test]
+    fn each_flag_has_its_colour() {
+        use FlagColor::{Blue, Green, Orange, Purple, Red, Yellow};
+        let all = [Green, Red, Yellow, Blue, Purple, Orange];
+        let rows = all.map(|color| row("flag", color, 1, vec![]));
+        let text = counts(&rows, true);
+        let starts: Vec<_> =
+            text.lines().skip(1).map(|line| line.split('m').next().unwrap()).collect();
+        let codes = ["32", "31", "33", "34", "35", "38;5;208"].map(|code| format!("\x1b[{code}"));
+        assert_eq!(starts, codes);
+        assert!(!counts(&rows, false).contains('\x1b'));
+    }
 }

@@ -9,7 +9,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use utoipa::ToSchema;
 
 use super::history::History;
-use crate::model::request::{Head, Outcome, Request, State};
+use crate::model::request::{FlagMatches, Head, Outcome, Request, State};
 use crate::model::{Exit, ProcName};
 
 /// Something the engine is asked.
@@ -48,6 +48,15 @@ pub enum Ask {
         ask: FailuresAsk,
         /// Where the answer goes.
         reply: oneshot::Sender<Result<FailureTexts, FailuresProblem>>,
+    },
+    /// Tell what the flags of a process have found of late.
+    Flags {
+        /// Its whole name.
+        name: String,
+        /// No more than the last of each flag, so many.
+        last: usize,
+        /// Where the answer goes; where no process has the name, the refusal.
+        reply: oneshot::Sender<Result<Vec<FlagMatches>, Box<Outcome>>>,
     },
     /// A terminal shows the log from now on.
     ViewOpened,
@@ -210,6 +219,17 @@ impl Handle {
     ) -> Result<Result<FailureTexts, FailuresProblem>, Ending> {
         let (reply, answer) = oneshot::channel();
         self.tell(Ask::Failures { name, ask, reply }).await?;
+        answer.await.map_err(|_| Ending)
+    }
+
+    /// Ask what the flags of a process have found of late, no more than `last` for each.
+    pub async fn flags(
+        &self,
+        name: String,
+        last: usize,
+    ) -> Result<Result<Vec<FlagMatches>, Box<Outcome>>, Ending> {
+        let (reply, answer) = oneshot::channel();
+        self.tell(Ask::Flags { name, last, reply }).await?;
         answer.await.map_err(|_| Ending)
     }
 

@@ -19,6 +19,10 @@ impl Engine {
             }
             Ask::Pane { name, ask, reply } => self.on_pane(&name, ask, reply),
             Ask::Failures { name, ask, reply } => self.on_failures(name, ask, reply),
+            Ask::Flags { name, last, reply } => {
+                // As above.
+                let _ = reply.send(self.flag_matches(&name, last));
+            }
             Ask::ViewOpened => {
                 self.views += 1;
                 self.saved.headless_since = None;

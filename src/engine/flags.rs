@@ -15,7 +15,8 @@ use crate::journal::cursor::{Cursor, Filter};
 use crate::journal::query;
 use crate::journal::reader::IndexReader;
 use crate::journal::record::{Kind, Record, TO_BE_CONTINUED, UNFINISHED};
-use crate::model::request::FlagState;
+use crate::model::nearest;
+use crate::model::request::{FlagMatch, FlagMatches, FlagState, Outcome};
 use crate::model::rules::Rules;
 use crate::supervisor::ProcId;
 use crate::watch::{FlagBook, Watcher};
@@ -98,6 +99,28 @@ impl Engine {
                 last: log.matches.back().map(|found| found.line.clone()),
             })
             .collect()
+    }
+
+    /// What the flags of a process have found of late, with the lines around it.
+    pub(super) fn flag_matches(
+        &self,
+        name: &str,
+        last: usize,
+    ) -> Result<Vec<FlagMatches>, Box<Outcome>> {
+        let procs = &self.saved.supervisor.procs;
+        let listed = || procs.iter().filter(|proc| proc.counts()).map(|proc| &proc.name);
+        let is_meant = |id: &ProcId| procs[*id].counts() && procs[*id].name.as_str() == name;
+        let Some(id) = (0..procs.len()).find(is_meant) else {
+            let known: Vec<_> = listed().cloned().collect();
+            return Err(Box::new(nearest::unknown(name, &known)));
+        };
+        let Some(watch) = &self.panes[id].watch else { return Ok(vec![]) };
+        let flags = watch.watcher.book().flags().iter();
+        let flags = flags.map(|log| FlagMatches {
+            flag: log.name.clone(),
+            matches: log.last(last).map(FlagMatch::from).collect(),
+        });
+        Ok(flags.collect())
     }
 
     /// Flags were found: that is written down, once for all that was read together, and their

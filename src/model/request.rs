@@ -290,6 +290,33 @@ pub struct FlagState {
     pub last: Option<String>,
 }
 
+/// What one flag has found of late.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct FlagMatches {
+    /// The flag's name.
+    pub flag: String,
+    /// The last matches, oldest first; fewer than its count if there were many, or if the supervisor
+    /// was replaced meanwhile.
+    pub matches: Vec<FlagMatch>,
+}
+
+/// A line that a flag has found.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct FlagMatch {
+    /// It was the flag's match of this number, from 1.
+    pub number: u64,
+    /// The life of the process that printed it.
+    pub life: u32,
+    /// When, in nanoseconds since the Unix epoch.
+    pub time: u64,
+    /// It, without escape sequences.
+    pub line: String,
+    /// Lines before it, of the same life.
+    pub before: Vec<String>,
+    /// Lines behind it, of the same life; some may still come.
+    pub after: Vec<String>,
+}
+
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "as serde calls it")]
 const fn is_zero(number: &u32) -> bool {
     *number == 0

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::clean::without_break;
 use super::watcher::LONGEST_SHOWN;
+use crate::model::request::FlagMatch;
 use crate::model::rules::Flag;
 
 /// The matches of the flags of one process, over all its lives.
@@ -66,7 +67,25 @@ pub struct Match {
     open: bool,
 }
 
+impl From<&Match> for FlagMatch {
+    fn from(found: &Match) -> Self {
+        Self {
+            number: found.number,
+            life: found.life,
+            time: found.time,
+            line: found.line.clone(),
+            before: found.before.clone(),
+            after: found.after.clone(),
+        }
+    }
+}
+
 impl FlagLog {
+    /// No more than the last so many matches, oldest first.
+    pub fn last(&self, most: usize) -> impl Iterator<Item = &Match> {
+        self.matches.iter().skip(self.matches.len().saturating_sub(most))
+    }
+
     /// Whether it has matched more often than it may.
     pub fn is_exceeded(&self) -> bool {
         self.target.is_some_and(|target| self.count > target)

@@ -15,7 +15,9 @@ use tmo::control::listen::{self, Listening};
 use tmo::control::server::{Limits, Listeners, serve};
 use tmo::model::ProcName;
 use tmo::model::nearest;
-use tmo::model::request::{Cleared, Head, Outcome, ProcessState, Request, State, TmuxAddress};
+use tmo::model::request::{
+    Cleared, FlagMatch, FlagMatches, Head, Outcome, ProcessState, Request, State, TmuxAddress,
+};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::UnixStream;
 use tokio::sync::{Notify, mpsc, oneshot, watch};
@@ -32,6 +34,7 @@ pub(crate) enum Seen {
     Do(Request, bool),
     Pane(String, PaneAsk),
     Failures(String, FailuresAsk),
+    Flags(String, usize),
     View(bool),
     Echo(u64, bool),
 }
@@ -184,6 +187,10 @@ async fn engine(mut asked: mpsc::Receiver<Ask>, seen: mpsc::Sender<Seen>, releas
                 let _ = reply.send(failures(&name, &ask));
                 Seen::Failures(name, ask)
             }
+            Ask::Flags { name, last, reply } => {
+                let _ = reply.send(flags(&name, last));
+                Seen::Flags(name, last)
+            }
             Ask::ViewOpened => Seen::View(true),
             Ask::ViewClosed => Seen::View(false),
             Ask::EchoOpened { number } => Seen::Echo(number, true),
@@ -191,6 +198,27 @@ async fn engine(mut asked: mpsc::Receiver<Ask>, seen: mpsc::Sender<Seen>, releas
         };
         let _ = seen.send(saw).await;
     }
+}
+
+/// Each has found what it was asked for, but for `slow`, who has no flags.
+fn flags(name: &str, last: usize) -> Result<Vec<FlagMatches>, Box<Outcome>> {
+    let all: Vec<ProcName> = NAMES.map(|name| ProcName::new(name).unwrap()).into();
+    if !all.iter().any(|known| known.as_str() == name) {
+        return Err(nearest::unknown(name, &all).into());
+    }
+    if name == "slow" {
+        return Ok(vec![]);
+    }
+    let found = FlagMatch {
+        number: 7,
+        life: 2,
+        time: 1,
+        line: "took 10 ms".to_owned(),
+        before: vec!["before".to_owned()],
+        after: vec![],
+    };
+    let matches = std::iter::repeat_n(found, last.min(1)).collect();
+    Ok(vec![FlagMatches { flag: "slow".to_owned(), matches }])
 }
 
 /// `panic:` is declared for all, and for `slow` by somebody else.

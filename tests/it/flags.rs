@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::harness::{World, eventually, procs};
 
@@ -82,6 +82,28 @@ fn everything_that_happens_has_a_kind_and_those_who_want_to_know_are_told() {
         "process:stop",
     ];
     assert!(kinds.iter().eq(wanted), "{kinds:#?}");
+}
+
+#[test]
+fn what_was_found_is_shown_with_the_lines_around_it() {
+    let world = World::new("web: printf 'a\\nb\\nhit 1\\nc\\nd\\nhit 2\\n'; exec sleep 1000\n");
+    let flag =
+        "[[process.web.flag]]\nname = \"h\"\npattern = \"hit\"\ncontext_window = 1\ntarget = 5\n";
+    world.write("tmo.toml", flag);
+    world.ok(["start", "-D"]);
+    eventually("both are found", || (count(&world) == 2).then_some(()));
+    let told: Value = serde_json::from_str(&world.ok(["flags", "-C", "--json"])).unwrap();
+    let lines = |number: usize, key: &str| told[0]["matches"][number][key].clone();
+    assert_eq!((lines(0, "before"), lines(0, "after")), (json!(["b"]), json!(["c"])));
+    assert_eq!((lines(1, "before"), lines(1, "after")), (json!(["d"]), json!([])));
+    let told = world.ok(["flags", "web", "--context", "-n", "1"]);
+    let (heading, rest) = told.split_once("\n\n  #2 at ").unwrap();
+    assert_eq!(heading, "web: h: found 2 times, target 5");
+    assert!(rest.ends_with(", life 1\n    d\n  > hit 2\n"), "{told}");
+    let strange = world.run(["flags", "-n", "1"]);
+    assert!(strange.code != 0 && strange.stderr.contains("--context"), "{strange:#?}");
+    world.ok(["quit"]);
+    world.wait_empty();
 }
 
 #[test]

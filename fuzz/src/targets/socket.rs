@@ -98,6 +98,11 @@ async fn engine(mut asked: mpsc::Receiver<Ask>, seen: Arc<Mutex<Vec<Asked>>>) {
                 let _ = reply.send(Ok(texts));
                 continue;
             }
+            Ask::Flags { reply, .. } => {
+                // As above.
+                let _ = reply.send(Ok(vec![]));
+                continue;
+            }
             Ask::ViewOpened => Asked::View(true),
             Ask::ViewClosed => Asked::View(false),
             Ask::EchoOpened { .. } => Asked::Echo(true),

@@ -12,6 +12,12 @@ pub struct FlagsArgs {
     /// Which processes; without names, all.
     #[arg(value_name = "NAME", add = ArgValueCompleter::new(complete_name))]
     pub names: Vec<String>,
+    /// Show the last lines that were found, with the lines around them.
+    #[arg(short = 'C', long)]
+    pub context: bool,
+    /// No more of them than this for each flag, of the 50 that are kept.
+    #[arg(short = 'n', long, value_name = "N", default_value_t = 10, requires = "context")]
+    pub last: usize,
     /// As JSON.
     #[arg(long)]
     pub json: bool,

@@ -227,6 +227,7 @@ Examples:
     #[command(after_help = "\
 Examples:
   tmo flags                     of all processes
+  tmo flags -C web              the last lines that were found, and those around them
   tmo flags web --json          of one, for a script")]
     Flags(FlagsArgs),
     /// Wait until processes run, have ended, said something or listen.

@@ -23,12 +23,13 @@ use tokio::net::UnixStream;
 use super::address::Address;
 use super::dial;
 use super::http::acting::Detached;
+use super::http::flags::Found;
 use super::http::pane::{Shown, Typed};
 use super::http::state::Alive;
 use super::sse;
 use super::tcp;
 use super::versions::{Peer, Reply, introduce};
-use crate::model::request::{Cleared, Outcome, Request, State};
+use crate::model::request::{Cleared, FlagMatches, Outcome, Request, State};
 
 pub use self::error::ClientError;
 pub use self::head::{HeadEvent, HeadStream};
@@ -113,14 +114,22 @@ impl Client {
         let body = body.map_err(|error| self.unsaid(&error))?;
         let path = format!("/api/processes/{}/input", percent_encoded(name));
         let reply = self.ask(Method::POST, &path, body.into()).await?;
-        of_pane(reply).map(drop)
+        of_process(reply).map(drop)
     }
 
     /// What the terminal of a process shows.
     pub async fn screen(&self, name: &str, color: bool) -> Result<String, ClientError> {
         let path = format!("/api/processes/{}/screen?color={color}", percent_encoded(name));
         let reply = self.ask(Method::GET, &path, Bytes::new()).await?;
-        Ok(of_pane(reply)?.read::<Shown>()?.screen)
+        Ok(of_process(reply)?.read::<Shown>()?.screen)
+    }
+
+    /// What the flags of a process have found of late, no more than `last` for each; its name is
+    /// told whole.
+    pub async fn flags(&self, name: &str, last: usize) -> Result<Vec<FlagMatches>, ClientError> {
+        let path = format!("/api/processes/{}/flags?last={last}", percent_encoded(name));
+        let reply = self.ask(Method::GET, &path, Bytes::new()).await?;
+        Ok(of_process(reply)?.read::<Found>()?.flags)
     }
 
     /// Forget what was logged so far.
@@ -212,8 +221,8 @@ impl Client {
     }
 }
 
-/// The answer to something about a terminal.
-fn of_pane(reply: Reply) -> Result<Reply, ClientError> {
+/// The answer to something about one process.
+fn of_process(reply: Reply) -> Result<Reply, ClientError> {
     if reply.status == StatusCode::OK {
         return Ok(reply);
     }

@@ -9,6 +9,7 @@
 //! | `acting.rs` | what changes something |
 //! | `reload.rs` | going on with another plan |
 //! | `failures.rs` | the texts that mean that a process has failed |
+//! | `flags.rs` | what was found in the output of a process |
 //! | `pane.rs` | terminals of processes |
 //! | `history.rs`, `head.rs` | the journal |
 //! | `metrics.rs` | numbers, for Prometheus |
@@ -24,6 +25,7 @@ pub(super) mod answer;
 mod asked;
 mod description;
 mod failures;
+pub(super) mod flags;
 mod head;
 mod history;
 mod metrics;
@@ -83,6 +85,7 @@ fn documented() -> OpenApiRouter<Api> {
         .routes(routes!(failures::list))
         .routes(routes!(failures::add))
         .routes(routes!(failures::remove))
+        .routes(routes!(flags::flags))
         .routes(routes!(pane::input))
         .routes(routes!(pane::screen))
         .routes(routes!(history::lines))
