@@ -2,7 +2,7 @@
 //! comes.
 
 use super::proc::{Broken, Goal, Phase, Proc, ProcId, Ready};
-use super::{Course, Effect, Supervisor, Word};
+use super::{Course, Culprit, Effect, Supervisor, Word};
 use crate::model::rules::{Milestone, Need, Stage};
 
 /// How things stand with something that is waited for.
@@ -138,7 +138,23 @@ impl Supervisor {
         if first && !self.procs.iter().any(main) {
             let text = format!("The start failed: {text}");
             out.push(Word::error(None, "lifecycle:error", text));
+            self.blame(on);
             self.quit(out);
+        }
+    }
+
+    /// The end of this process, or of what it was skipped for, is why there is no run.
+    fn blame(&mut self, mut id: ProcId) {
+        while let (Some(_), Some((on, _))) = (&self.procs[id].skip, self.hopeless(id)) {
+            id = on;
+        }
+        let proc = &self.procs[id];
+        let (Phase::Ending { life, exit } | Phase::Over { life, exit, .. }) = proc.phase else {
+            return;
+        };
+        if proc.told < life {
+            let (at, ran) = (proc.since, proc.ran);
+            self.culprit.get_or_insert(Culprit { id, exit, at, ran });
         }
     }
 
@@ -150,8 +166,11 @@ impl Supervisor {
                 || proc.due.is_some()
                 || proc.pane == super::Pane::Opening
         };
-        let skipped = self.procs.iter().any(|proc| proc.skip.is_some() && !proc.added);
-        if skipped && !self.procs.iter().any(going) {
+        let skipped = self.procs.iter().position(|proc| proc.skip.is_some() && !proc.added);
+        if let Some(id) = skipped
+            && !self.procs.iter().any(going)
+        {
+            self.blame(id);
             self.quit(out);
         }
     }

@@ -135,7 +135,7 @@ impl Supervisor {
         let started = proc.since;
         let ran = at.saturating_sub(started);
         proc.phase = Phase::Ending { life, exit };
-        proc.since = at;
+        (proc.since, proc.ran) = (at, ran);
         let ours = asked && by_our_hand(exit, proc.stop_signal);
         proc.status = match (ours, exit) {
             (true, _) => u8::from(proc.broken.is_some()),

@@ -148,6 +148,9 @@ pub struct Proc {
     /// How many shims in a row were killed before they had begun a life.
     #[serde(default)]
     pub lost: u8,
+    /// How long its last life ran, nanoseconds.
+    #[serde(default)]
+    pub ran: u64,
     /// How its last life counts for the exit code of the run.
     #[serde(default)]
     pub status: u8,
@@ -241,6 +244,7 @@ impl Proc {
             killed: 0,
             skipped: 0,
             lost: 0,
+            ran: 0,
             status: 0,
             streak: 0,
             due: None,

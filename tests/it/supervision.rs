@@ -249,6 +249,20 @@ fn a_start_in_the_background_fails_with_its_dependency() {
 }
 
 #[test]
+fn the_last_words_of_a_failed_start_are_those_of_whom_it_failed_by() {
+    let world = world(
+        "web: exec sleep 1000\nmigrate: exec sleep 1000\ndb: echo 'FATAL: no space'; exit 3\n",
+        "[process.db]\nphase = \"dependency\"\nready.log = \"up\"\n\
+         [process.migrate]\nphase = \"dependency\"\ndepends_on.db = \"ready\"\n",
+    );
+    let ran = world.run(["start"]);
+    assert_eq!(ran.code, 3, "{ran:#?}");
+    let (_, last) = ran.stdout.split_once("The start failed: ").unwrap();
+    assert!(last.contains("db exited with code 3 after ") && last.contains("  FATAL: no space"));
+    assert!(world.run(["why"]).stdout.starts_with("db ended at "));
+}
+
+#[test]
 fn an_interrupt_while_others_wait_ends_it() {
     let world = world(
         "db: exec sleep 1000\nweb: echo x >web.started; exec sleep 1000\nsweep: echo x >swept\n",
