@@ -1,11 +1,15 @@
 //! The state machine in a simulated world: shims that do what specs say, in any order.
 
 mod any_order;
+mod ends;
 mod gates;
 mod later;
 mod lifecycle;
 mod reload;
-mod rules;
+mod requests;
+mod resumed;
+mod scaling;
+mod shims;
 mod stack;
 mod whatever;
 

@@ -1,0 +1,62 @@
+//! More and fewer of an entry.
+
+use super::*;
+use crate::supervisor::Pane;
+
+#[test]
+fn an_entry_is_scaled_up_and_down() {
+    let mut world = World::new(&["web", "job?", "job#2?+", "job#3?+"]);
+    world.settle();
+    let scale = |world: &mut World, ticket, count| {
+        world.ask(ticket, Request::Scale { counts: [("job".to_owned(), count)].into() });
+        world.settle();
+        world.check();
+        let procs = world.machine.procs.iter();
+        procs.filter(|proc| proc.counts()).map(|proc| proc.name.to_string()).collect::<Vec<_>>()
+    };
+    world.ask(1, Request::Stop { names: names(&["job#2"]) });
+    assert!(world.answers[0].1.unknown.is_some(), "there is none yet");
+    assert_eq!(scale(&mut world, 2, 3), ["web", "job", "job#2", "job#3"]);
+    assert_eq!(scale(&mut world, 3, 1), ["web", "job"]);
+    assert!(world.machine.procs[2..].iter().all(|proc| proc.pane == Pane::None), "no window stays");
+    assert_eq!(scale(&mut world, 4, 2), ["web", "job", "job#2"]);
+    assert_eq!(scale(&mut world, 5, 0), ["web", "job"]);
+    assert_eq!(world.machine.procs[1].word(), "stopped");
+    assert!(world.answers[1..].iter().all(|(_, outcome)| outcome.ok), "{:?}", world.answers);
+    let names = |at: usize| world.answers[at].1.names.iter().map(ToString::to_string);
+    assert_eq!(names(2).collect::<Vec<_>>(), ["job", "job#2", "job#3"]);
+    world.ask(6, Request::Scale { counts: [("jbo".to_owned(), 1)].into() });
+    assert_eq!(world.answers[5].1.unknown.as_ref().unwrap().nearest.as_deref(), Some("job"));
+    // A window that does not open is no reason to end a run that goes on without it.
+    world.ask(7, Request::Scale { counts: [("job".to_owned(), 3)].into() });
+    world.input(Input::NoPane(3, "no room".to_owned()));
+    world.settle();
+    assert_eq!(world.machine.course, Course::Keep);
+    assert_eq!(world.answers[6].1.problems, ["job#3: no room"]);
+}
+
+#[test]
+fn what_is_being_scaled_away_keeps_its_grace_when_more_is() {
+    let mut world = World::new(&["job", "job#2", "job#3"]);
+    world.settle();
+    let scale = |count| Request::Scale { counts: [("job".to_owned(), count)].into() };
+    world.ask(1, scale(2));
+    world.ask(2, scale(1));
+    world.ask(3, scale(0));
+    assert!(world.machine.procs.iter().all(|proc| proc.told == 1 && proc.killed == 0));
+    // Who names it means it.
+    world.ask(4, Request::Stop { names: names(&["job#3"]) });
+    assert_eq!(world.machine.procs[2].killed, 1);
+    world.settle();
+    assert_eq!(world.answers.iter().filter(|(_, outcome)| outcome.ok).count(), 4);
+    assert_eq!(world.machine.procs[1].killed, 0);
+}
+
+#[test]
+fn the_window_of_one_whose_shim_was_killed_goes_when_it_is_scaled_away() {
+    let mut machine = Supervisor::new(&plan(&["job!", "job#2!"]), 0);
+    machine.procs[1].phase = Phase::Over { life: 1, exit: Exit::Signal(9), asked: false };
+    let scale = Request::Scale { counts: [("job".to_owned(), 1)].into() };
+    let effects = machine.step(1, Input::Ask(1, scale, None));
+    assert!(effects.contains(&Effect::Close(1)), "{effects:?}");
+}

@@ -1,0 +1,127 @@
+//! Shims that are killed, windows that are closed or do not open.
+
+use super::*;
+use crate::pane::life::Member;
+use crate::supervisor::Pane;
+
+#[test]
+fn a_killed_shim_is_a_death() {
+    let mut world = World::new(&["web", "api"]);
+    world.settle();
+    world.shims[0] = Shim { seq: world.shims[0].seq, ..Shim::default() };
+    world.input(Input::ShimGone(0, vec![]));
+    world.settle();
+    assert_eq!(world.finished, [137]);
+}
+
+#[test]
+fn what_outlives_its_killed_shim_is_told_and_nothing_is_begun_beside_it() {
+    let left = || vec![Member { pid: 4711, name: "sh".into(), state: 'S' }];
+    let mut world = World::new(&["web", "api"]);
+    world.settle();
+    world.ask(1, Request::Restart { names: names(&["web"]) });
+    world.ask(2, Request::Stop { names: names(&["web"]) });
+    world.shims[0] = Shim { seq: world.shims[0].seq, ..Shim::default() };
+    world.input(Input::ShimGone(0, left()));
+    let told = "web: Its shim was killed; SIGKILL did not end sh (pid 4711,";
+    for (number, outcome) in &world.answers {
+        assert!(outcome.problems[0].starts_with(told), "{number}: {outcome:?}");
+    }
+    assert_eq!((world.answers.len(), world.machine.procs[0].word()), (2, "stuck"));
+    assert_eq!(world.machine.procs[0].pane, Pane::None);
+    world.ask(3, Request::Start { names: names(&["web"]) });
+    world.settle();
+    world.check();
+    assert!(world.answers[2].1.ok, "{:?}", world.answers[2]);
+    world.shims[0] = Shim { seq: world.shims[0].seq, ..Shim::default() };
+    world.input(Input::ShimGone(0, left()));
+    world.settle();
+    assert_eq!(world.finished, [137]);
+}
+
+#[test]
+fn a_shim_killed_before_it_had_begun_costs_nothing() {
+    let mut world = World::new(&["web", "api"]);
+    world.settle();
+    world.ask(1, Request::Stop { names: names(&["web"]) });
+    world.settle();
+    world.ask(2, Request::Start { names: names(&["web"]) });
+    for _ in 0..3 {
+        let Shim { seq, begun, .. } = world.shims[0];
+        world.shims[0] = Shim { begun, seq, ..Shim::default() };
+        world.input(Input::ShimGone(0, vec![]));
+        world.bring_up(0);
+    }
+    world.settle();
+    world.check();
+    assert_eq!(world.machine.course, Course::Keep);
+    assert!(world.answers.iter().all(|(_, outcome)| outcome.ok), "{:?}", world.answers);
+}
+
+#[test]
+fn a_shim_that_is_killed_each_time_ends_the_run() {
+    let mut world = World::new(&["web", "api"]);
+    for _ in 0..4 {
+        world.bring_up(0);
+        world.shims[0] = Shim { seq: world.shims[0].seq, ..Shim::default() };
+        world.input(Input::ShimGone(0, vec![]));
+    }
+    world.settle();
+    assert_eq!(world.finished, [137]);
+}
+
+#[test]
+fn what_is_asked_of_a_closing_window_is_done_in_another_one() {
+    for wanted in [true, false] {
+        let mut world = World::new(&["web", "api"]);
+        world.settle();
+        world.tell(0, LifeEvent::Hangup {});
+        world.shims[0].die(Exit::Signal(2));
+        while world.deliver(0) {}
+        world.ask(1, Request::Restart { names: vec![] });
+        if !wanted {
+            world.ask(2, Request::Stop { names: names(&["web"]) });
+        }
+        // It goes without a look at what is wanted now.
+        world.tell(0, LifeEvent::Down {});
+        world.shims[0] = Shim { seq: world.shims[0].seq, begun: 1, asked: true, ..Shim::default() };
+        world.settle();
+        world.check();
+        assert_eq!(world.machine.procs[0].goal == Goal::Run, wanted);
+        assert_eq!(world.answers.len(), 2 - usize::from(wanted));
+        world.ask(3, Request::Quit);
+        world.settle();
+        world.check();
+    }
+}
+
+#[test]
+fn a_window_that_cannot_be_opened_again_costs_only_its_process() {
+    let mut world = World::new(&["web", "api"]);
+    world.settle();
+    world.ask(1, Request::Stop { names: names(&["web"]) });
+    world.settle();
+    world.tell(0, LifeEvent::Down {});
+    while world.deliver(0) {}
+    world.ask(2, Request::Restart { names: names(&["web"]) });
+    world.input(Input::NoPane(0, "no tmux".into()));
+    assert_eq!(world.answers[1].1.problems, ["web: no tmux"]);
+    assert_eq!(world.machine.course, Course::Keep);
+    assert_eq!(world.machine.procs[1].word(), "running");
+}
+
+#[test]
+fn a_closed_window_is_a_stop() {
+    let mut world = World::new(&["web", "api"]);
+    world.settle();
+    world.tell(0, LifeEvent::Hangup {});
+    world.shims[0].die(Exit::Signal(2));
+    world.settle();
+    world.tell(0, LifeEvent::Down {});
+    world.shims[0] = Shim { seq: world.shims[0].seq, begun: 1, ..Shim::default() };
+    assert_eq!(world.machine.course, Course::Keep);
+    world.ask(1, Request::Start { names: names(&["web"]) });
+    world.settle();
+    world.check();
+    assert!(world.answers[0].1.ok);
+}
