@@ -24,7 +24,7 @@ const LAST_MARKER_PATIENCE: Duration = Duration::from_secs(30);
 const NEWS_PATIENCE: Duration = Duration::from_secs(1);
 /// How long a shim may take for what it is asked for, beyond the grace that the process has: more
 /// than all its own patience together.
-const DEAF_AFTER: Duration = Duration::from_secs(15);
+const DEAF_AFTER: Duration = Duration::from_secs(20);
 /// More than it can be late by itself for looking once a second.
 const HELD_UP: Duration = Duration::from_secs(5);
 /// How long the first sink of a pane may take to come up; each one that follows has twice as long.

@@ -10,6 +10,7 @@
 //! be signalled as a whole.
 
 use std::collections::{HashMap, HashSet};
+use std::ops::ControlFlow;
 use std::os::fd::OwnedFd;
 use std::time::{Duration, Instant};
 
@@ -18,11 +19,12 @@ use nix::libc::{SIGCONT, SIGKILL, SIGTERM};
 use super::life::Member;
 use crate::sys::{self, ProcInfo};
 
-/// How long SIGKILL may end nobody of those that have got it before they are called stuck.
-const STUCK_AFTER: Duration = Duration::from_secs(2);
+/// How long SIGKILL may end nobody of those that have got it before they are called stuck. A busy
+/// disk holds up who ends for seconds.
+const STUCK_AFTER: Duration = Duration::from_secs(5);
 /// How long it may take altogether: a tree may go on forking faster than it is killed, a busy machine
 /// may let the dying wait for a processor.
-const LONGEST: Duration = Duration::from_secs(10);
+const LONGEST: Duration = Duration::from_secs(15);
 /// Who comes that much later than it wanted was held up, and those it waits for perhaps as well.
 const HELD_UP: Duration = Duration::from_millis(500);
 /// How long a tree that goes on forking is struck before the shim looks at its signals again.
@@ -50,18 +52,28 @@ pub struct Tree {
     pub spared: Vec<ProcInfo>,
     /// Ended children of the shim that are not reaped: what they leave behind is not seen yet.
     unreaped: Vec<ProcInfo>,
+    /// There may be more.
+    cut: bool,
 }
 
 impl Tree {
-    /// Look at the tree.
-    pub fn survey(root: Root) -> Self {
-        Self::visit(root, &mut |_| ())
+    /// Look at the tree, until then: hundreds that fork leave little of a busy processor to who
+    /// looks at them, and what is due must not wait for that.
+    pub fn survey(root: Root, until: Option<Instant>) -> Self {
+        let late = || until.is_some_and(|at| at <= Instant::now());
+        let mut tree = Self::default();
+        sys::walk(root.shim, &mut |process| {
+            let below = tree.take(root, process, &mut |_| ());
+            tree.cut = !tree.members.is_empty() && late();
+            if tree.cut { ControlFlow::Break(()) } else { ControlFlow::Continue(below) }
+        });
+        tree
     }
 
-    /// Look at the tree, calling `each` for a member before its children are listed.
+    /// Look at all of the tree, calling `each` for a member before its children are listed.
     fn visit(root: Root, each: &mut dyn FnMut(&ProcInfo)) -> Self {
         let mut tree = Self::default();
-        sys::walk(root.shim, &mut |process| tree.take(root, process, each));
+        sys::walk(root.shim, &mut |process| ControlFlow::Continue(tree.take(root, process, each)));
         tree
     }
 
@@ -84,7 +96,7 @@ impl Tree {
     /// known to be gone.
     pub fn is_empty(&self, root: Root, gone: bool) -> bool {
         let expected = |zombie: &ProcInfo| gone && zombie.pid == root.main;
-        self.members.is_empty() && self.unreaped.iter().all(expected)
+        !self.cut && self.members.is_empty() && self.unreaped.iter().all(expected)
     }
 
     /// The end of a member that is no child of the shim: only children announce theirs.
@@ -139,7 +151,8 @@ impl Ending {
     /// End a tree whose main process lives: ask its group.
     pub fn ask(root: Root, signal: i32, now: Instant, grace: Duration) -> Self {
         let mut ending = Self::leftovers(signal, now, grace);
-        let tree = Tree::survey(root);
+        // Who is found later gets it once more.
+        let tree = Tree::survey(root, now.checked_add(grace / 2));
         ending.asked.extend(
             tree.members
                 .iter()
@@ -167,6 +180,11 @@ impl Ending {
         if self.struck.is_none() {
             self.kill_at = Some(now);
         }
+    }
+
+    /// How long a look at the tree may take.
+    pub const fn survey_until(&self) -> Option<Instant> {
+        if self.struck.is_none() { self.kill_at } else { None }
     }
 
     /// When to go on even if nothing happens.
@@ -372,11 +390,29 @@ mod tests {
         let met = [((21, 21), at(5)), ((22, 22), at(4))];
         let done = met.into_iter().collect();
         let mut strike = Strike { since: now, told: false, outrun: true, done, hope: now };
-        assert_eq!(strike.stuck_at(), at(6), "others were there before and are gone");
+        assert_eq!(strike.stuck_at(), at(9), "others were there before and are gone");
         strike.hope = at(5);
-        assert_eq!(strike.stuck_at(), at(7), "one has gone meanwhile");
-        strike.done = [((21, 21), at(9))].into_iter().collect();
-        assert_eq!(strike.stuck_at(), at(10), "not for ever");
+        assert_eq!(strike.stuck_at(), at(10), "one has gone meanwhile");
+        strike.done = [((21, 21), at(12))].into_iter().collect();
+        assert_eq!(strike.stuck_at(), at(15), "not for ever");
+    }
+
+    #[test]
+    fn a_look_that_is_late_is_cut_short_and_shows_that_somebody_is_left() {
+        let mut children: Vec<_> = (0..3)
+            .map(|_| std::process::Command::new("sleep").arg("1000").spawn().unwrap())
+            .collect();
+        let shim = std::process::id();
+        let root = Root { shim, session: shim, main: children[0].id() };
+        let cut = Tree::survey(root, Some(Instant::now()));
+        let whole = Tree::survey(root, None);
+        for child in &mut children {
+            child.kill().unwrap();
+            child.wait().unwrap();
+        }
+        assert!(cut.cut && cut.members.len() == 1 && !cut.is_empty(root, true), "{cut:?}");
+        let seen = |pid| whole.members.iter().any(|member| member.pid == pid);
+        assert!(!whole.cut && children.iter().all(|child| seen(child.id())), "{whole:?}");
     }
 
     #[test]

@@ -4,6 +4,7 @@
 //! to somebody else by the time it is used.
 
 use std::io;
+use std::ops::ControlFlow;
 
 pub mod clock;
 pub mod files;
@@ -52,7 +53,7 @@ pub fn descendants(pid: u32) -> Vec<ProcInfo> {
     let mut found = Vec::new();
     walk(pid, &mut |process| {
         found.push(process);
-        true
+        ControlFlow::Continue(true)
     });
     found
 }

@@ -5,6 +5,7 @@
 
 use std::collections::HashSet;
 use std::io;
+use std::ops::ControlFlow;
 use std::os::fd::OwnedFd;
 use std::process::{Command, Stdio};
 use std::sync::Mutex;
@@ -92,7 +93,7 @@ pub fn children(pid: u32) -> Vec<u32> {
 }
 
 /// Visit everything below `root`, in its session, or marked as its own; parents first.
-pub fn walk(root: u32, visit: &mut dyn FnMut(ProcInfo) -> bool) {
+pub fn walk(root: u32, visit: &mut dyn FnMut(ProcInfo) -> ControlFlow<(), bool>) {
     let table = all();
     let marks = MARKS.lock().ok().and_then(|marks| marks.clone());
     let marked = marks.map_or_else(HashSet::new, |[run, process]| pids_marked(&[&run, &process]));
@@ -106,8 +107,15 @@ pub fn walk(root: u32, visit: &mut dyn FnMut(ProcInfo) -> bool) {
     let mut seen = HashSet::from([root]);
     while let Some(process) = open.pop() {
         let pid = process.pid;
-        if seen.insert(pid) && visit(process) {
-            open.extend(table.iter().filter(|p| p.ppid == pid).cloned());
+        if !seen.insert(pid) {
+            continue;
+        }
+        match visit(process) {
+            ControlFlow::Continue(true) => {
+                open.extend(table.iter().filter(|p| p.ppid == pid).cloned());
+            }
+            ControlFlow::Continue(false) => {}
+            ControlFlow::Break(()) => return,
         }
     }
 }

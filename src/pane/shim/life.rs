@@ -96,18 +96,20 @@ impl Shim {
     pub(super) fn tend(&mut self, life: &mut Life) -> bool {
         tree::reap_all_but(life.root);
         let exited = self.see_main(life);
-        let unwanted = self.stop_if_unwanted(life);
+        self.stop_if_unwanted(life);
         if life.ended.is_none() && life.ending.is_none() {
             return false;
         }
-        let tree = Tree::survey(life.root);
+        let grace = if self.kills(life) { Duration::ZERO } else { self.wish.grace };
+        let leftovers = Ending::leftovers(self.wish.stop_signal, Instant::now(), grace);
+        let until = life.ending.as_ref().unwrap_or(&leftovers).survey_until();
+        let tree = Tree::survey(life.root, until);
         if life.ending.is_none() && !tree.members.is_empty() {
             let members = tree::named(&tree.members);
             self.diary.note(LifeEvent::Leftovers { life: life.number, members });
-            let (signal, grace) = (self.wish.stop_signal, self.wish.grace);
-            life.ending = Some(Ending::leftovers(signal, Instant::now(), grace));
+            life.ending = Some(leftovers);
         }
-        self.go_on(life, &tree, unwanted);
+        self.go_on(life, &tree);
         // Only now, after everyone has been told: the terminal may take its time.
         self.mark(life.nonce, exited);
         let over = life.ended.clone().filter(|_| tree.is_empty(life.root, true));
@@ -165,38 +167,43 @@ impl Shim {
         }
     }
 
-    /// Begin to end a life that is wanted no longer; whether it is unwanted.
-    fn stop_if_unwanted(&mut self, life: &mut Life) -> bool {
-        let unwanted = self.hung_up
-            || match self.wish.want {
-                Want::Run => self.wish.life > life.number,
-                Want::Stop | Want::End => true,
-            };
-        if unwanted && life.ended.is_none() && life.ending.is_none() {
+    fn wants(&self, life: &Life) -> bool {
+        let wanted = match self.wish.want {
+            Want::Run => self.wish.life <= life.number,
+            Want::Stop | Want::End => false,
+        };
+        wanted && !self.hung_up
+    }
+
+    /// Whether it is to end without grace.
+    fn kills(&self, life: &Life) -> bool {
+        !self.wants(life) && self.wish.kill >= life.number
+    }
+
+    /// Begin to end a life that is wanted no longer, or end what is left of it at once.
+    fn stop_if_unwanted(&mut self, life: &mut Life) {
+        let (now, kills) = (Instant::now(), self.kills(life));
+        if let Some(ending) = life.ending.as_mut().filter(|_| kills) {
+            ending.skip_grace(now);
+        } else if !self.wants(life) && life.ended.is_none() && life.ending.is_none() {
             life.asked = true;
             let (signal, grace) = (self.wish.stop_signal, self.wish.grace);
-            let now = Instant::now();
-            life.ending = Some(if self.wish.kill >= life.number {
+            life.ending = Some(if kills {
                 Ending::leftovers(signal, now, Duration::ZERO)
             } else {
                 self.diary.note(LifeEvent::Stopping { life: life.number, signal });
                 Ending::ask(life.root, signal, now, grace)
             });
         }
-        unwanted
     }
 
-    fn go_on(&mut self, life: &mut Life, tree: &Tree, unwanted: bool) {
+    fn go_on(&mut self, life: &mut Life, tree: &Tree) {
         let Some(ending) = &mut life.ending else { return };
         let gone = life.ended.is_some();
         if tree.is_empty(life.root, gone) {
             return;
         }
-        let now = Instant::now();
-        if unwanted && self.wish.kill >= life.number {
-            ending.skip_grace(now);
-        }
-        match ending.go_on(life.root, tree, gone, now) {
+        match ending.go_on(life.root, tree, gone, Instant::now()) {
             Progress::Waiting => {}
             Progress::Killing => {
                 self.diary.note(LifeEvent::Killing { life: life.number });

@@ -6,6 +6,7 @@ use std::collections::HashSet;
 use std::ffi::OsStr;
 use std::io;
 use std::mem::MaybeUninit;
+use std::ops::ControlFlow;
 use std::os::fd::{AsRawFd as _, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::MetadataExt as _;
@@ -187,10 +188,11 @@ fn lists_children() -> bool {
     *LISTS.get_or_init(|| Path::new("/proc/thread-self/children").exists())
 }
 
-/// Visit everything below `root`, parents first; `visit` says whether to go on below a process.
+/// Visit everything below `root`, parents first; `visit` says whether to go on below a process, or
+/// that it has seen enough.
 ///
 /// A parent is visited before its children are listed, so a visitor that kills it has them all.
-pub fn walk(root: u32, visit: &mut dyn FnMut(ProcInfo) -> bool) {
+pub fn walk(root: u32, visit: &mut dyn FnMut(ProcInfo) -> ControlFlow<(), bool>) {
     let mut open = vec![(root, None)];
     let mut seen = HashSet::from([root]);
     while let Some((parent, started)) = open.pop() {
@@ -208,8 +210,10 @@ pub fn walk(root: u32, visit: &mut dyn FnMut(ProcInfo) -> bool) {
             if let Some(process) = process.filter(|process| process.ppid == root || still()) {
                 let started = process.start_time;
                 seen.insert(child);
-                if visit(process) {
-                    open.push((child, Some(started)));
+                match visit(process) {
+                    ControlFlow::Continue(true) => open.push((child, Some(started))),
+                    ControlFlow::Continue(false) => {}
+                    ControlFlow::Break(()) => return,
                 }
             }
         }
