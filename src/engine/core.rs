@@ -444,8 +444,11 @@ impl Engine {
 
     /// The next moment at which something is overdue.
     pub(super) fn alarm(&self) -> Option<Instant> {
+        let now = clock::now_ns();
+        let set_back = self.saved.supervisor.is_set_back(now);
         let due = self.saved.supervisor.next_due().map(|due| {
-            let pause = Duration::from_nanos(due.saturating_sub(clock::now_ns()));
+            let due = if set_back { now } else { due };
+            let pause = Duration::from_nanos(due.saturating_sub(now));
             // The clock may be set meanwhile.
             Instant::now() + pause.min(LONGEST_SLEEP)
         });

@@ -71,7 +71,7 @@ impl Engine {
             started,
             ended,
             exit,
-            restarts: life.saturating_sub(1),
+            restarts: proc.begun.saturating_sub(1),
         };
         let process = &self.plan.processes[id];
         let mut input = CrashInput::new(&self.plan, process, self.ingest.dirs(), lived);

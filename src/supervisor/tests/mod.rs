@@ -7,6 +7,7 @@ mod lifecycle;
 mod reload;
 mod rules;
 mod stack;
+mod taken_over;
 mod whatever;
 
 use std::collections::VecDeque;
