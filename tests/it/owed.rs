@@ -124,7 +124,8 @@ fn restarts_are_those_of_lives_that_have_begun() {
     let restarts = |name: &str| {
         let table = world.ok(["ps", "--wide"]);
         let row = table.lines().find(|line| line.starts_with(name)).unwrap_or_default();
-        row.split_whitespace().nth(4).map(str::to_owned)
+        let mut cells = row.split("  ").map(str::trim).filter(|cell| !cell.is_empty());
+        cells.nth(4).map(str::to_owned)
     };
     assert_eq!(restarts("web").as_deref(), Some("0"), "{}", world.ok(["ps", "--wide"]));
     assert_eq!(restarts("db").as_deref(), Some("3"), "{}", world.ok(["ps", "--wide"]));
