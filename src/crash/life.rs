@@ -6,6 +6,8 @@
 use std::collections::VecDeque;
 use std::io;
 
+use serde::{Deserialize, Serialize};
+
 use super::evidence::{Line, rfc3339};
 use super::report::Entry;
 use super::said::Said;
@@ -51,7 +53,7 @@ pub struct Place {
 }
 
 /// A life as the journal knows it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Lived {
     /// Its number.
     pub life: u32,

@@ -84,16 +84,20 @@ pub fn read(path: &Path) -> io::Result<CrashReport> {
     })
 }
 
-/// Write a report under a name of its own, and remove the oldest if there are too many.
+/// Write a report under a name of its own, and remove the oldest if there are too many. That of a life
+/// which has one already is not written: whoever wrote it was killed before it could say so.
 pub fn write(report: &CrashReport, dir: &Path) -> io::Result<PathBuf> {
     if !dir.is_dir() {
         fs::DirBuilder::new().recursive(true).mode(0o700).create(dir)?;
     }
     let second = report.timestamp.get(..19).unwrap_or_default().replace(':', "-");
     let name = format!("{}-{second}Z", report.process_name.slug());
+    if let Some(path) = known(report, dir, &name) {
+        return Ok(path);
+    }
     let text = serde_json::to_vec_pretty(report)?;
     // Whoever looks meanwhile sees a whole report or none.
-    let fresh = dir.join(format!(".{name}.{}.new", std::process::id()));
+    let fresh = dir.join(format!(".{name}.{}-{}.new", report.tmo.run, report.tmo.life));
     let written = files::create_anew(&fresh).and_then(|mut file| file.write_all(&text));
     let placed = written.and_then(|()| place(&fresh, dir, &name));
     if placed.is_err() {
@@ -106,16 +110,36 @@ pub fn write(report: &CrashReport, dir: &Path) -> io::Result<PathBuf> {
     Ok(path)
 }
 
+/// The names that a report may have, one after the other.
+fn names(dir: &Path, name: &str) -> impl Iterator<Item = PathBuf> {
+    (1..MOST_AT_ONCE).map(move |count| {
+        let more = if count == 1 { String::new() } else { format!("-{count}") };
+        dir.join(format!("{name}{more}{ENDING}"))
+    })
+}
+
+/// The report of the same life, if there is one.
+fn known(report: &CrashReport, dir: &Path, name: &str) -> Option<PathBuf> {
+    let of = |report: &CrashReport| {
+        (report.process_name.clone(), report.tmo.run.clone(), report.tmo.life)
+    };
+    let is_it = |path: &PathBuf| read(path).is_ok_and(|known| of(&known) == of(report));
+    names(dir, name).take_while(|path| path.exists()).find(is_it)
+}
+
 /// Give a file the first name that nobody has.
 fn place(fresh: &Path, dir: &Path, name: &str) -> io::Result<PathBuf> {
-    for count in 1..MOST_AT_ONCE {
-        let more = if count == 1 { String::new() } else { format!("-{count}") };
-        let path = dir.join(format!("{name}{more}{ENDING}"));
-        // A name is taken by an empty file, which nobody takes for a report, for a moment.
-        match fs::OpenOptions::new().write(true).create_new(true).open(&path) {
+    for path in names(dir, name) {
+        // Whoever is killed here leaves the whole report or none.
+        match fs::hard_link(fresh, &path) {
+            Ok(()) => return fs::remove_file(fresh).map(|()| path),
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
-            Err(error) => return Err(error),
-            Ok(_) => return fs::rename(fresh, &path).map(|()| path),
+            // Not every file system has links.
+            Err(_) => match fs::OpenOptions::new().write(true).create_new(true).open(&path) {
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+                Err(error) => return Err(error),
+                Ok(_) => return fs::rename(fresh, &path).map(|()| path),
+            },
         }
     }
     Err(io::ErrorKind::AlreadyExists.into())
@@ -166,8 +190,9 @@ mod tests {
             ("web", time, "web-2026-01-02T03-04-05Z-3.json"),
             ("a-b", "2025-01-02T03:04:05.000Z", "a-b-2025-01-02T03-04-05Z.json"),
         ];
-        for (process, time, name) in names {
-            let report = report(process, time);
+        for (life, (process, time, name)) in (1..).zip(names) {
+            let mut report = report(process, time);
+            report.tmo.life = life;
             let path = write(&report, &dir).unwrap();
             assert_eq!(path, dir.join(name));
             assert_eq!(read(&path).unwrap(), report);
@@ -179,6 +204,23 @@ mod tests {
         assert!(found[0].matches("a-b") && !found[0].matches("a"));
         assert_eq!(found.iter().filter(|found| found.matches("web")).count(), 4);
         assert_eq!(found.iter().filter(|found| found.matches("web#2")).count(), 1);
+    }
+
+    #[test]
+    fn a_life_has_one_report_however_often_it_is_written() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut report = report("web", "2026-01-02T03:04:05.678Z");
+        let first = write(&report, dir.path()).unwrap();
+        report.last_logs.push("known later".to_owned());
+        assert_eq!(write(&report, dir.path()).unwrap(), first);
+        report.tmo.run.push('x');
+        assert_ne!(write(&report, dir.path()).unwrap(), first, "that of another run");
+        // Whoever wrote the first one may have been killed half-way.
+        std::fs::write(&first, "").unwrap();
+        report.tmo.run.pop();
+        let again = write(&report, dir.path()).unwrap();
+        assert_eq!(read(&again).unwrap(), report);
+        assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 3);
     }
 
     #[test]

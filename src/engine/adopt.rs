@@ -7,6 +7,8 @@
 
 use super::core::Engine;
 use super::queue::Event;
+use super::stopping::StopRun;
+use crate::pane::life::LifeEvent;
 use crate::pane::sink;
 use crate::supervisor::{Pane, Phase, ProcId};
 use crate::sys;
@@ -23,6 +25,7 @@ impl Engine {
             self.watch(id);
             self.recall_output(id)?;
             self.recall_counts(id)?;
+            self.recall_failures(id)?;
         }
         loop {
             let progress = self.ingest.catch_up(SLICE)?;
@@ -37,11 +40,13 @@ impl Engine {
             self.panes[id].marked = self.last_marker(id);
             self.hear(id);
         }
+        self.recall_owed();
         self.replay();
         self.find_tmux().await;
         self.carry_out();
-        self.due.extend(self.saved.supervisor.resume(clock::now_ns()));
-        self.save();
+        let effects = self.saved.supervisor.resume(clock::now_ns());
+        self.decided(effects);
+        self.carry_out();
         Ok(self.saved.supervisor.procs.iter().filter(|p| p.alive()).count())
     }
 
@@ -59,6 +64,10 @@ impl Engine {
         for entry in self.panes[id].life.poll()? {
             self.expect(id, &entry);
             self.panes[id].known = self.panes[id].known.max(entry.seq);
+            if let LifeEvent::Stopping { life, .. } = entry.event {
+                // What comes before the stop signal has been.
+                self.panes[id].stop_run = Some(StopRun::over(life));
+            }
             if entry.seq <= seen {
                 self.note_shim(id, &entry);
             } else {

@@ -94,9 +94,10 @@ impl Engine {
             Event::Opened(ids, result) => self.opened(&ids, &result),
             Event::Asked(question, trouble) => self.asked(question, trouble),
             Event::StopAsked(id, life, trouble) => self.stop_asked(id, life, trouble),
-            Event::Examined(id, notice) => self.examined(id, notice),
+            Event::Examined(id, life, notice) => self.examined(id, life, notice),
             Event::Hooked(trouble, code) => self.hooked(trouble, code),
             Event::HookFailed(text) => self.hook_failed(text),
+            Event::HookEnded(debt) => self.settled(debt),
             Event::Reported(report) => self.reported(&report),
             Event::Declared(done) => self.declared(*done),
             Event::NotNotified(why) => self.not_notified(&why),
@@ -127,7 +128,14 @@ impl Engine {
     /// Feed the state machine; what follows is done by [`Self::carry_out`]. The state of all
     /// processes is saved as one, so what many of them tell at once is taken in before that.
     pub(super) fn decide(&mut self, input: Input) {
-        self.due.extend(self.saved.supervisor.step(clock::now_ns(), input));
+        let effects = self.saved.supervisor.step(clock::now_ns(), input);
+        self.decided(effects);
+    }
+
+    /// What follows from the state is saved with it, then done.
+    pub(super) fn decided(&mut self, effects: Vec<Effect>) {
+        self.owe(&effects);
+        self.due.extend(effects);
         self.unsaved = true;
     }
 
@@ -149,6 +157,7 @@ impl Engine {
             return self.due.clear();
         }
         self.save_counts();
+        self.save_looked();
         if let Err(error) = self.runtime.save(&self.saved) {
             tracing::error!(%error, "the state can't be saved");
         }
@@ -159,8 +168,11 @@ impl Engine {
 
     /// The next moment at which something is overdue.
     pub(super) fn alarm(&self) -> Option<Instant> {
+        let now = clock::now_ns();
+        let set_back = self.saved.supervisor.is_set_back(now);
         let due = self.saved.supervisor.next_due().map(|due| {
-            let pause = Duration::from_nanos(due.saturating_sub(clock::now_ns()));
+            let due = if set_back { now } else { due };
+            let pause = Duration::from_nanos(due.saturating_sub(now));
             // The clock may be set meanwhile.
             Instant::now() + pause.min(LONGEST_SLEEP)
         });

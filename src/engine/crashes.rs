@@ -3,7 +3,7 @@
 //! What can be said at once is said at once; the report itself waits a second for what the others
 //! have to say about it, or until the run ends. Both are made on threads: they read files.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -12,9 +12,11 @@ use tokio::task::{JoinHandle, spawn_blocking, spawn_local};
 use tokio::time::{Instant, timeout};
 
 use super::core::Engine;
+use super::owed::{Debt, OwedCrash};
 use super::queue::Event;
-use crate::crash::{self, CrashInput, CrashReport, Kind, Lived, Oom, Trigger};
-use crate::supervisor::{Course, Crash, Goal, ProcId, Word};
+use crate::crash::{self, CrashInput, CrashReport, Kind, Lived, Log, Oom, Trigger};
+use crate::model::plan::ProcessPlan;
+use crate::supervisor::{Course, Crash, Goal, ProcId};
 
 /// How long the others are listened to before the report is written.
 const AFTERMATH: Duration = Duration::from_secs(1);
@@ -33,6 +35,8 @@ pub(super) struct Crashes {
     hurry: watch::Sender<bool>,
     /// What somebody saw of a life that had to be ended, by its number.
     blame: HashMap<ProcId, (u64, Trigger)>,
+    /// Lives whose report was told of by a supervisor that was killed.
+    reported: HashSet<(ProcId, u32)>,
     /// How often the system had killed for want of memory by the last crash.
     oom_kills: Option<u64>,
 }
@@ -55,65 +59,84 @@ impl Engine {
 
     /// A process has ended as it should not.
     pub(super) fn crashed(&mut self, crash: &Crash) {
-        let Crash { id, life, exit, started, ended } = *crash;
+        let Crash { id, life, .. } = *crash;
+        let Some(owed) = self.saved.owed.crash(id, life) else { return };
         let proc = &self.saved.supervisor.procs[id];
         let again = proc.due.is_some() || proc.goal == Goal::Run;
-        let failed = proc.failed == life;
         let now = Instant::now();
         let rests = self.crashes.last.get(&id).is_some_and(|last| now - *last < REST);
         if again && rests {
-            return;
+            return self.settled(Debt::Crash(id, owed.lived.life));
         }
         self.crashes.last.insert(id, now);
-        let lived = Lived {
-            life: u32::try_from(life).unwrap_or(u32::MAX),
-            pid: proc.last_pid,
-            started,
-            ended,
-            exit,
-            restarts: life.saturating_sub(1),
-        };
-        let process = &self.plan.processes[id];
-        let mut input = CrashInput::new(&self.plan, process, self.ingest.dirs(), lived);
+        let mut input = self.input_of(owed);
         // What was seen of one that has ended by itself was not the end of it.
-        let blame = self.crashes.blame.remove(&id).filter(|(of, _)| failed && *of == life);
+        let blame = self.crashes.blame.remove(&id).filter(|(of, _)| owed.failed && *of == life);
         input.facts.trigger = blame.map(|(_, trigger)| trigger);
         let kills = crash::facts::oom_kills();
         let before = std::mem::replace(&mut self.crashes.oom_kills, kills);
-        input.facts.oom =
-            Oom { kills: kills.unwrap_or(0).saturating_sub(before.unwrap_or(0)), ..Oom::default() };
+        // How many there were before anybody has looked says nothing.
+        let more = kills.zip(before).map_or(0, |(kills, before)| kills.saturating_sub(before));
+        input.facts.oom = Oom { kills: more, ..Oom::default() };
+        self.tell_crash(owed, input);
+    }
+
+    /// The same of one that a supervisor which was killed had not told of to the end; which of the
+    /// word and the report it has.
+    pub(super) fn crashed_before(&mut self, owed: OwedCrash, (said, reported): (bool, bool)) {
+        self.crashes.last.insert(owed.id, Instant::now());
+        if reported {
+            self.crashes.reported.insert((owed.id, owed.lived.life));
+        }
+        let input = self.input_of(owed);
+        if said {
+            self.report(owed, input);
+        } else {
+            self.tell_crash(owed, input);
+        }
+    }
+
+    fn input_of(&self, owed: OwedCrash) -> CrashInput {
+        let process = &self.plan.processes[owed.id];
+        CrashInput::new(&self.plan, process, self.ingest.dirs(), owed.lived)
+    }
+
+    fn tell_crash(&mut self, owed: OwedCrash, input: CrashInput) {
         // The last words of a run that ends by it tell the same.
         if self.saved.supervisor.course == Course::Keep {
-            self.look_into(id, input.clone());
+            self.look_into(owed, input.clone());
         }
-        self.report(id, input);
+        self.report(owed, input);
     }
 
     /// Find out at once why, and say it.
-    fn look_into(&self, id: ProcId, input: CrashInput) {
+    fn look_into(&self, owed: OwedCrash, input: CrashInput) {
         let queue = self.queue.clone();
         spawn_local(async move {
-            if let Ok(report) = spawn_blocking(move || crash::examine(&input)).await {
-                queue.push(Event::Examined(id, crash::notice(&report)));
+            if let Ok(report) = spawn_blocking(move || examine(owed, input)).await {
+                queue.push(Event::Examined(owed.id, owed.lived.life, crash::notice(&report)));
             }
         });
     }
 
-    /// What was found out.
-    pub(super) fn examined(&mut self, id: ProcId, notice: Vec<String>) {
+    /// What was found out. The life stands there for whoever takes over and asks what was said.
+    pub(super) fn examined(&mut self, id: ProcId, life: u32, notice: Vec<String>) {
+        let name = self.plan.processes[id].name.clone();
         for text in notice {
-            self.say(&Word { id: Some(id), event: "crash", text, error: true });
+            self.note(&serde_json::json!({
+                "event": "crash", "name": name, "text": text, "error": true, "life": life,
+            }));
         }
     }
 
-    fn report(&mut self, id: ProcId, input: CrashInput) {
+    fn report(&mut self, owed: OwedCrash, input: CrashInput) {
         let (mut hurry, queue) = (self.crashes.hurry.subscribe(), self.queue.clone());
         let dir = self.crash_dir();
         let task = spawn_local(async move {
             // Either will do.
             let _ = timeout(AFTERMATH, hurry.wait_for(|hurry| *hurry)).await;
             let made = spawn_blocking(move || {
-                let report = crash::examine(&input);
+                let report = examine(owed, input);
                 if let Err(error) = crash::store::write(&report, &dir) {
                     tracing::error!(%error, dir = %dir.display(), "a crash report can't be written");
                 }
@@ -124,20 +147,30 @@ impl Engine {
             Some(report)
         });
         self.crashes.pending.retain(|(_, task)| !task.is_finished());
-        self.crashes.pending.push((id, task));
+        self.crashes.pending.push((owed.id, task));
     }
 
     /// A report is made.
     pub(super) fn reported(&mut self, report: &CrashReport) {
+        let named = |process: &ProcessPlan| process.name == report.process_name;
+        let Some(id) = self.plan.processes.iter().position(named) else { return };
+        let life = report.tmo.life;
+        if !self.crashes.reported.remove(&(id, life)) {
+            self.note_report(report);
+        }
+        self.on_crash(Debt::Crash(id, life), report);
+    }
+
+    fn note_report(&mut self, report: &CrashReport) {
         self.note(&serde_json::json!({
             "event": "crash-report",
             "name": report.process_name,
+            "life": report.tmo.life,
             "exitCode": report.exit_code,
             "signal": report.signal,
             "timestamp": report.timestamp,
             "cause": report.cause().map(|cause| &cause.text),
         }));
-        self.on_crash(report);
     }
 
     fn crash_dir(&self) -> PathBuf {
@@ -161,6 +194,27 @@ impl Engine {
             }
         }
         cause
+    }
+}
+
+/// The report of a crash. What was seen of a life that had to be ended is known to whoever saw it, and
+/// to the journal.
+fn examine(owed: OwedCrash, mut input: CrashInput) -> CrashReport {
+    if owed.failed && input.facts.trigger.is_none() {
+        input.facts.trigger = said_of(&input).unwrap_or_else(|error| {
+            tracing::warn!(%error, "the journal can't be read for a crash report");
+            None
+        });
+    }
+    crash::examine(&input)
+}
+
+fn said_of(input: &CrashInput) -> std::io::Result<Option<Trigger>> {
+    let log = Log::open(&input.dirs)?;
+    let Lived { life, ended, .. } = input.lived;
+    match log.place(&input.name, life, ended)? {
+        Some(place) => log.failed_of(&input.name, &input.lived, &place),
+        None => Ok(None),
     }
 }
 

@@ -203,7 +203,7 @@ impl Engine {
             last_pid: proc.last_pid,
             exit,
             since: proc.since,
-            lives: proc.current_life(),
+            lives: proc.begun,
             port: process.port,
             color: process.color,
             pane: self.panes[id].pane.clone(),

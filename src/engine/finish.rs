@@ -156,7 +156,8 @@ impl Engine {
             }
             Event::Opened(ids, result) => self.opened(&ids, &result),
             Event::Reported(report) => self.reported(&report),
-            Event::Examined(id, notice) => self.examined(id, notice),
+            Event::Examined(id, life, notice) => self.examined(id, life, notice),
+            Event::HookEnded(debt) => self.settled(debt),
             Event::HookFailed(text) | Event::Hooked(Some(text), _) => self.hook_failed(text),
             Event::StopAsked(id, _, Some(text)) => self.trouble(id, &text),
             Event::Declared(done) => self.declared(*done),

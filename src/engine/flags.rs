@@ -159,7 +159,9 @@ impl Engine {
 
     /// See to it that what was counted is not read again for too long.
     pub(super) fn mind_counts(&mut self, id: ProcId) {
-        let is_due = self.panes[id].watch.as_ref().is_some_and(|watch| watch.count.is_due());
+        let counts = !self.plan.processes[id].rules.flags.is_empty();
+        let watch = self.panes[id].watch.as_ref().filter(|_| counts);
+        let is_due = watch.is_some_and(|watch| watch.count.is_due());
         self.unsaved |= is_due;
     }
 

@@ -8,6 +8,7 @@ use tokio::task::spawn_local;
 use tokio::time::{Duration, Instant, timeout_at};
 
 use super::core::Engine;
+use super::owed::Debt;
 use super::probes::Run;
 use super::queue::Event;
 use crate::crash::CrashReport;
@@ -21,8 +22,25 @@ const PATIENCE: Duration = Duration::from_secs(10);
 impl Engine {
     /// The run has come to something.
     pub(super) fn reached(&mut self, post: Milepost) {
+        let (command, last) = self.hook_of(post);
+        let told = json!({ "event": post.event(), "run": self.plan.run });
+        let debt = Debt::Post(post);
+        match command.clone() {
+            Some(command) => {
+                self.run_hook(self.command(&command, post.event()), &told, (Some(debt), last));
+            }
+            None if last => {
+                self.queue.push(Event::HookEnded(debt));
+                self.queue.push(Event::Hooked(None, 0));
+            }
+            None => self.settled(debt),
+        }
+    }
+
+    /// What is run at this point, and whether the run ends behind it.
+    fn hook_of(&self, post: Milepost) -> (&Option<OsText>, bool) {
         let hooks = &self.plan.hooks;
-        let (command, last) = match post {
+        match post {
             Milepost::DependenciesReady => {
                 (&hooks.dependencies_ready, hooks.stop_after == Some(StopAfter::DependenciesReady))
             }
@@ -31,27 +49,36 @@ impl Engine {
             }
             Milepost::CleanupStarted => (&hooks.cleanup, false),
             Milepost::MainStopped | Milepost::CleanupComplete => (&None, false),
-        };
-        let told = json!({ "event": post.event(), "run": self.plan.run });
-        match command.clone() {
-            Some(command) => self.hook(self.command(&command, post.event()), &told, last),
-            None if last => self.queue.push(Event::Hooked(None, 0)),
-            None => {}
         }
     }
 
+    /// Whether anything is to be done there.
+    pub(super) fn has_hook(&self, post: Milepost) -> bool {
+        let (command, last) = self.hook_of(post);
+        command.is_some() || last
+    }
+
     /// A process has crashed, and its report is written.
-    pub(super) fn on_crash(&mut self, report: &CrashReport) {
+    pub(super) fn on_crash(&mut self, debt: Debt, report: &CrashReport) {
         self.notify_crash(report);
-        let Some(command) = self.plan.hooks.on_crash.clone() else { return };
+        let Some(command) = self.plan.hooks.on_crash.clone() else { return self.settled(debt) };
         let (shown, mut run) = self.command(&command, "process:crash");
         run.set("TMO_PROCESS", report.process_name.as_str());
         run.set("TMO_EXIT_CODE", &report.exit_code.map_or_else(String::new, |c| c.to_string()));
         let told = serde_json::to_value(report).unwrap_or_default();
-        self.hook((shown, run), &told, false);
+        self.run_hook((shown, run), &told, (Some(debt), false));
     }
 
-    pub(super) fn hook(&mut self, (shown, run): (String, Run), told: &Value, last: bool) {
+    pub(super) fn hook(&mut self, run: (String, Run), told: &Value, last: bool) {
+        self.run_hook(run, told, (None, last));
+    }
+
+    fn run_hook(
+        &mut self,
+        (shown, run): (String, Run),
+        told: &Value,
+        (debt, last): (Option<Debt>, bool),
+    ) {
         let (input, queue) = (told.to_string().into_bytes(), self.queue.clone());
         let task = spawn_local(async move {
             let (trouble, code) = match run.feed(&input).await {
@@ -62,6 +89,9 @@ impl Engine {
                 }
                 Err(error) => (Some(format!("The hook `{shown}` can't be run: {error}")), 126),
             };
+            if let Some(debt) = debt {
+                queue.push(Event::HookEnded(debt));
+            }
             if last || trouble.is_some() {
                 queue.push(if last {
                     Event::Hooked(trouble, code)

@@ -7,6 +7,7 @@ use std::rc::Rc;
 use tokio::sync::Notify;
 
 use super::declaring::Declaring;
+use super::owed::Debt;
 use crate::backend::tmux::TmuxError;
 use crate::backend::tmux::server::Survey;
 use crate::crash::CrashReport;
@@ -34,10 +35,12 @@ pub(super) enum Event {
     Asked(Question, Option<String>),
     /// The stop command of a life has ended, and what was wrong with it, if anything.
     StopAsked(ProcId, u64, Option<String>),
-    /// What is to be said of a crash.
-    Examined(ProcId, Vec<String>),
+    /// What is to be said of a life that has crashed.
+    Examined(ProcId, u32, Vec<String>),
     /// The hook has ended behind which the run is to end: what was wrong, and its code.
     Hooked(Option<String>, u8),
+    /// A hook that was owed has ended.
+    HookEnded(Debt),
     /// A hook has failed.
     HookFailed(String),
     /// A notice was not shown, because of this.

@@ -7,6 +7,8 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::flags::Counted;
+use super::looked::Looked;
+use super::owed::Owed;
 use crate::journal::cursor::Position;
 use crate::model::plan::{PLAN_VERSION, Plan, ProcessPlan};
 use crate::model::text::OsText;
@@ -48,6 +50,12 @@ pub struct Saved {
     pub first_record: u64,
     /// Since when no view has been attached, nanoseconds since the epoch.
     pub headless_since: Option<u64>,
+    /// What was decided and takes its time.
+    #[serde(default, skip_serializing_if = "Owed::is_empty")]
+    pub owed: Owed,
+    /// How far was acted upon what processes printed, by their names.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub looked: BTreeMap<String, Looked>,
     /// What flags have counted, by the names of processes.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub counted: BTreeMap<String, Counted>,
@@ -339,6 +347,8 @@ impl Saved {
             config_due: false,
             first_record,
             headless_since: None,
+            owed: Owed::default(),
+            looked: BTreeMap::new(),
             counted: BTreeMap::new(),
         }
     }

@@ -23,6 +23,13 @@ pub(super) struct StopRun {
     then: (Want, u64, u64),
 }
 
+impl StopRun {
+    /// That of a life whose shim has been told to stop it.
+    pub(super) fn over(life: u64) -> Self {
+        Self { life, begun: Instant::now(), task: None, then: (Want::Stop, life, 0) }
+    }
+}
+
 impl Engine {
     /// Have the stop command run before the shim is told anything; `false` where there is nothing
     /// to be run any more.

@@ -11,6 +11,7 @@ use tokio::time::Instant;
 
 use super::core::Engine;
 use super::flags::{Count, Matches};
+use super::looked::Looking;
 use crate::crash::{Line, Trigger};
 use crate::journal::cursor::{Cursor, Filter};
 use crate::journal::query;
@@ -33,7 +34,11 @@ pub(super) struct Watch {
     tap: Tap,
     pub(super) life: u64,
     /// What was found, and in which life.
-    hits: VecDeque<(u64, Hit)>,
+    pub(super) hits: VecDeque<(u64, Hit)>,
+    /// What a supervisor that was killed had perhaps read, and not acted upon.
+    pub(super) again: VecDeque<(u64, Hit)>,
+    /// Up to where all that was found was acted upon, or will be.
+    pub(super) looked: Looking,
     /// When an unfinished line is looked at.
     pub(super) idle_due: Option<Instant>,
     /// When what follows from a flag was done last.
@@ -58,6 +63,8 @@ impl Watch {
             tap,
             life: 0,
             hits: VecDeque::new(),
+            again: VecDeque::new(),
+            looked: Looking::default(),
             idle_due: None,
             told: HashMap::new(),
             count: Count::default(),
@@ -104,6 +111,7 @@ impl Watch {
             Kind::Gap | Kind::Event => {}
         }
         self.count.passed(record, self.watcher.book());
+        self.looked.passed(record);
         Ok(())
     }
 
@@ -150,6 +158,7 @@ impl Engine {
             watch.count = Count::from(upto, clock::now_ns(), watch.watcher.book());
         }
         self.panes[id].watch = watch.map(Box::new);
+        self.look_from(id, clock::now_ns());
     }
 
     /// Look at it with other rules, for what comes from now on.
@@ -190,6 +199,7 @@ impl Engine {
             self.trouble(id, &format!("its output can't be looked through: {error}"));
         }
         self.mind_counts(id);
+        self.mind_looked(id);
     }
 
     /// A line has not gone on for a while.
@@ -205,6 +215,9 @@ impl Engine {
     /// Tell the supervisor what was found in lives up to this one.
     pub(super) fn tell_hits(&mut self, id: ProcId, upto: u64) {
         let upto = upto.min(self.saved.supervisor.procs[id].current_life());
+        while let Some((life, hit)) = self.next_again(id, upto) {
+            self.tell_hit(id, life, hit);
+        }
         let mut matches = Matches::new();
         while let Some((life, hit)) = self.next_hit(id, upto) {
             if let Rule::Flag(number) = hit.rule {
@@ -215,6 +228,12 @@ impl Engine {
             self.tell_hit(id, life, hit);
         }
         self.flagged(id, matches);
+    }
+
+    fn next_again(&mut self, id: ProcId, upto: u64) -> Option<(u64, Hit)> {
+        let watch = self.panes[id].watch.as_mut()?;
+        watch.again.front().filter(|(life, _)| *life <= upto)?;
+        watch.again.pop_front()
     }
 
     fn next_hit(&mut self, id: ProcId, upto: u64) -> Option<(u64, Hit)> {
@@ -287,7 +306,7 @@ impl Engine {
                 Kind::Exit | Kind::End => watch.watcher.finish(),
                 Kind::Gap | Kind::Event => continue,
             };
-            // The rest was acted upon when it came.
+            // What means a failure is recalled from where it was not acted upon.
             let ready = hits.into_iter().filter(|hit| matches!(hit.rule, Rule::Ready(_)));
             watch.found(ready.collect());
         }

@@ -8,6 +8,8 @@ use crate::pane::life::{Entry, LifeEvent, Member};
 pub(super) const KILL: u8 = 9;
 /// How a life counts that could not be begun: as with a shell, a command that can't be run.
 const NOT_BEGUN: Exit = Exit::Code(126);
+/// So many shims in a row may end before they have begun a life.
+pub(super) const MOST_LOST: u8 = 3;
 /// Signal number of SIGTERM.
 const TERM: u8 = 15;
 
@@ -80,6 +82,10 @@ impl Supervisor {
         let proc = &mut self.procs[id];
         if life < proc.current_life() {
             return;
+        }
+        // A life file that was begun anew may tell of it once more.
+        if !matches!(proc.phase, Phase::Running { life: known, .. } if known == life) {
+            proc.begun = proc.begun.saturating_add(1);
         }
         proc.phase = Phase::Running { life, pid };
         proc.last_pid = Some(pid);
@@ -210,7 +216,35 @@ impl Supervisor {
         if proc.is_closed() {
             out.push(Effect::Close(id));
         }
+        if self.procs[id].is_to_begin() {
+            self.lost_before_it_began(id, at, out);
+        }
         self.reopen(id, out);
+    }
+
+    /// A shim has ended before it had begun the life that is wanted. Another one may; but who does
+    /// not come to anything so often will not the next time either, which is a failure.
+    fn lost_before_it_began(&mut self, id: ProcId, now: u64, out: &mut Vec<Effect>) {
+        let proc = &mut self.procs[id];
+        if proc.lost < MOST_LOST {
+            proc.lost += 1;
+            if matches!(proc.phase, Phase::Starting { .. }) {
+                proc.phase = Phase::Pending;
+                proc.since = now;
+            }
+            return;
+        }
+        let life = proc.life;
+        proc.phase = Phase::Starting { life };
+        proc.since = now;
+        let text = "Its window's shim ended before it could begin, again and again";
+        proc.note = Some(text.to_owned());
+        out.push(Word::error(Some(id), "shim-gone", text));
+        let exit = Exit::Signal(KILL);
+        self.exited(id, (life, exit), now, out);
+        let proc = &mut self.procs[id];
+        proc.since = now;
+        proc.phase = Phase::Over { life, exit, asked: proc.told >= life };
     }
 
     /// The shim was killed. What it ran has been ended; there is no status to be had.
@@ -221,16 +255,11 @@ impl Supervisor {
         now: u64,
         out: &mut Vec<Effect>,
     ) {
-        /// A shim that does not come to anything this often will not the next time either.
-        const MOST_LOST: u8 = 3;
         let proc = &mut self.procs[id];
         proc.pane = Pane::None;
-        let unbegun = matches!(proc.phase, Phase::Starting { .. });
-        if unbegun && left.is_empty() && proc.lost < MOST_LOST {
-            // It was killed before it had begun this life, so another one may.
-            proc.lost += 1;
-            proc.phase = Phase::Pending;
-            proc.since = now;
+        let starting = matches!(proc.phase, Phase::Starting { .. });
+        if starting && left.is_empty() || proc.is_to_begin() && !proc.alive() {
+            self.lost_before_it_began(id, now, out);
         } else if proc.alive() {
             let life = proc.current_life();
             let text = match &left[..] {

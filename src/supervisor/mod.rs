@@ -67,6 +67,9 @@ pub struct Supervisor {
     /// What the run has come to so far.
     #[serde(default)]
     passed: Vec<Milepost>,
+    /// The run has begun: who waits for whom was decided.
+    #[serde(default = "yes")]
+    begun: bool,
     /// Which state of the plan was attached ([`Plan::generation`]).
     #[serde(default)]
     pub generation: u64,
@@ -103,6 +106,7 @@ impl Supervisor {
             culprit: None,
             tmux_gone: false,
             passed: vec![],
+            begun: false,
             generation: plan.generation,
             keyed: vec![],
             tickets: vec![],
@@ -150,6 +154,12 @@ impl Supervisor {
             return vec![Effect::Finish(code)];
         }
         let mut out = vec![];
+        if !self.begun && self.course == Course::Keep {
+            // Its predecessor was killed before the first input.
+            self.begin(now, &mut out);
+            self.settle(now, &mut out);
+            return out;
+        }
         let mut lost = vec![];
         for (id, proc) in self.procs.iter_mut().enumerate() {
             if self.course == Course::Keep && proc.needs_pane() && !self.tmux_gone {
@@ -167,6 +177,7 @@ impl Supervisor {
         }
         for id in 0..self.procs.len() {
             let proc = &mut self.procs[id];
+            proc.ask_again(now);
             if proc.rules.ready.is_empty() && matches!(proc.phase, Phase::Running { .. }) {
                 proc.ready = Ready::Yes { at: proc.since };
             }
@@ -200,6 +211,7 @@ impl Supervisor {
     }
 
     fn begin(&mut self, now: u64, out: &mut Vec<Effect>) {
+        self.begun = true;
         for id in 0..self.procs.len() {
             if self.procs[id].goal == Goal::Run {
                 self.call_needs(id, now, out);
@@ -230,6 +242,11 @@ impl Supervisor {
         };
         out.push(Effect::Want { id, want, life: proc.life, kill: proc.killed });
     }
+}
+
+/// Whoever saved a state without that had begun.
+const fn yes() -> bool {
+    true
 }
 
 /// Milliseconds of the plan as nanoseconds.

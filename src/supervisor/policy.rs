@@ -1,5 +1,6 @@
 //! What follows when a process ends by itself, or is found to have failed.
 
+use super::life::MOST_LOST;
 use super::proc::{Broken, Phase, Proc, Ready};
 use super::{Course, Culprit, Effect, Goal, ProcId, Supervisor, Word, nanos};
 use crate::model::Exit;
@@ -187,7 +188,7 @@ impl Supervisor {
             proc.life = proc.life.saturating_add(1);
             return self.want(id, out);
         }
-        proc.due = Some(at.saturating_add(pause));
+        proc.rest(at, pause);
         let times = in_a_row(proc.streak);
         let text = format!("Restarting in {} (ended {times})", told(pause));
         out.push(Word::of(id, "backoff", text));
@@ -248,7 +249,7 @@ impl Supervisor {
             self.restart(id, now, out);
         } else {
             self.stop(id, out);
-            self.procs[id].due = Some(now.saturating_add(pause));
+            self.procs[id].rest(now, pause);
             out.push(Word::of(id, "backoff", format!("Restarting in {}", told(pause))));
         }
     }
@@ -260,16 +261,26 @@ impl Supervisor {
         self.procs.iter().filter_map(|proc| proc.due).chain(checks).chain(cleanup).min()
     }
 
-    /// Start again those whose pause is over. One that would be longer than any is over, too: the
-    /// clock was set back.
+    /// Whether something seems further away than it can be: the clock was set back, and what is due
+    /// begins anew from now ([`Input::Alarm`](super::Input::Alarm)).
+    pub fn is_set_back(&self, now: u64) -> bool {
+        self.procs.iter().enumerate().any(|(id, proc)| {
+            let timed = proc.check_due().is_some() || self.cleanup_due(id).is_some();
+            let late = |due: u64| due > now.saturating_add(proc.longest_pause());
+            proc.since > now && timed || proc.due.is_some_and(late)
+        })
+    }
+
+    /// Start again those whose pause is over.
     pub(super) fn on_alarm(&mut self, now: u64, out: &mut Vec<Effect>) {
         for id in 0..self.procs.len() {
             self.look_at_checks(id, now, out);
             self.cleanup_overdue(id, now, out);
             let proc = &mut self.procs[id];
-            let longest = nanos(proc.rules.restart.as_ref().unwrap_or(&BARE).longest_ms());
-            let over = |due: u64| due <= now || due - now > longest;
-            if proc.due.is_some_and(over) {
+            // The clock was set back.
+            let latest = now.saturating_add(proc.longest_pause());
+            proc.due = proc.due.map(|due| due.min(latest));
+            if proc.due.is_some_and(|due| due <= now) {
                 proc.due = None;
                 proc.goal = Goal::Run;
                 proc.life = proc.life.saturating_add(1);
@@ -287,16 +298,34 @@ impl RestartPolicy {
 }
 
 impl Proc {
+    /// Have it started again when this pause after that moment is over.
+    fn rest(&mut self, from: u64, pause: u64) {
+        self.due = Some(from.saturating_add(pause));
+        self.pause = pause;
+    }
+
+    /// How long its present pause can be.
+    fn longest_pause(&self) -> u64 {
+        // One that was saved without its length is none of the longest.
+        match self.pause {
+            0 => nanos(self.rules.restart.as_ref().unwrap_or(&BARE).longest_ms()),
+            pause => pause,
+        }
+    }
+
     /// How long after a life that has lasted so long the next one begins.
     fn next_pause(&self, ran: u64) -> u64 {
-        match &self.rules.restart {
+        // Opening windows in vain costs more than most processes do.
+        let least = if self.lost < MOST_LOST { 0 } else { pause(&BARE, false, self.streak, 0) };
+        let pause = match &self.rules.restart {
             Some(policy) => {
                 let loops = policy.delay_ms == 0 && self.streak >= MOST_AT_ONCE;
                 let between = if loops { nanos(BETWEEN_STARTS_MS) } else { 0 };
                 pause(policy, false, self.streak, seed(self)).max(between.saturating_sub(ran))
             }
             None => pause(&BARE, true, self.streak, 0),
-        }
+        };
+        pause.max(least)
     }
 }
 

@@ -145,7 +145,7 @@ pub struct Proc {
     /// The newest life that its shim has said it will not begin.
     #[serde(default)]
     pub skipped: u64,
-    /// How many shims in a row were killed before they had begun a life.
+    /// How many shims in a row have ended before they had begun the life that was wanted.
     #[serde(default)]
     pub lost: u8,
     /// How long its last life ran, nanoseconds.
@@ -160,6 +160,12 @@ pub struct Proc {
     /// When it is to be started again, nanoseconds since the epoch.
     #[serde(default)]
     pub due: Option<u64>,
+    /// How long that pause was meant to be, nanoseconds.
+    #[serde(default)]
+    pub pause: u64,
+    /// How many lives of it have begun.
+    #[serde(default)]
+    pub begun: u64,
     /// Its last main process, dead or alive.
     pub last_pid: Option<u32>,
     /// Since when it has been in this phase, nanoseconds since the epoch.
@@ -191,6 +197,10 @@ pub struct Proc {
     /// Whether its present life is ready.
     #[serde(default)]
     pub ready: Ready,
+    /// When somebody began to ask about it who had not been there before, nanoseconds since the
+    /// epoch; 0 for never.
+    #[serde(default)]
+    pub asked_again: u64,
     /// How often in a row its life did not answer as it should.
     #[serde(default)]
     pub misses: u32,
@@ -248,6 +258,8 @@ impl Proc {
             status: 0,
             streak: 0,
             due: None,
+            pause: 0,
+            begun: 0,
             last_pid: None,
             since: now,
             seen: 0,
@@ -259,6 +271,7 @@ impl Proc {
             held: false,
             heard: false,
             ready: Ready::default(),
+            asked_again: 0,
             misses: 0,
             failures: 0,
             broken: None,

@@ -41,7 +41,7 @@ impl Supervisor {
     /// A new life has begun.
     pub(super) fn began(&mut self, id: ProcId, at: u64, out: &mut Vec<Effect>) {
         let proc = &mut self.procs[id];
-        (proc.ready, proc.misses) = (Ready::default(), 0);
+        (proc.ready, proc.misses, proc.asked_again) = (Ready::default(), 0, 0);
         if proc.rules.ready.is_empty() {
             proc.ready = Ready::Yes { at };
         } else {
@@ -132,13 +132,14 @@ impl Supervisor {
         let Phase::Running { life, .. } = proc.phase else { return };
         // The clock was set back.
         proc.since = proc.since.min(now);
+        proc.asked_again = proc.asked_again.min(now);
         let age = now - proc.since;
         let Ready::Waiting { passed } = &proc.ready else { return };
         let open = |check: &usize| !passed.contains(check);
         let waited: Vec<_> = (0..proc.rules.ready.len()).filter(open).collect();
         let late = |check: &&usize| {
-            let Check { probe, timeout_ms, .. } = &proc.rules.ready[**check];
-            !matches!(probe, Probe::Delay { .. }) && nanos(*timeout_ms) <= age
+            let check = &proc.rules.ready[**check];
+            !matches!(check.probe, Probe::Delay { .. }) && proc.limit_of(check) <= now
         };
         if let Some(check) = waited.iter().find(late).map(|check| &proc.rules.ready[*check]) {
             let why = format!("{} within {}", expected(&check.probe), seconds(check.timeout_ms));
@@ -196,16 +197,37 @@ impl Proc {
         };
         let open = self.rules.ready.iter().enumerate().filter(|(n, _)| !passed.contains(n));
         let due = |(_, check): (usize, &Check)| match check.probe {
-            Probe::Delay { ms } => nanos(ms),
+            Probe::Delay { ms } => self.since.saturating_add(nanos(ms)),
             Probe::Log(_)
             | Probe::Port { .. }
             | Probe::Http { .. }
             | Probe::Exec { .. }
-            | Probe::Exit { .. } => nanos(check.timeout_ms),
+            | Probe::Exit { .. } => self.limit_of(check),
         };
-        open.map(due).min().map(|due| self.since.saturating_add(due))
+        open.map(due).min()
+    }
+
+    /// Until when a check has to be passed. Where nobody was there to ask, it is asked once more
+    /// before that is held against the process.
+    fn limit_of(&self, check: &Check) -> u64 {
+        let limit = self.since.saturating_add(nanos(check.timeout_ms));
+        if !is_asked(&check.probe) || self.asked_again == 0 {
+            return limit;
+        }
+        let while_asked = nanos(check.timeout_ms.min(ONE_ATTEMPT_MS));
+        limit.max(self.asked_again.saturating_add(while_asked))
+    }
+
+    /// Somebody else asks about it from now on.
+    pub(super) fn ask_again(&mut self, now: u64) {
+        if matches!((&self.phase, &self.ready), (Phase::Running { .. }, Ready::Waiting { .. })) {
+            self.asked_again = now;
+        }
     }
 }
+
+/// As long as one attempt to ask may take.
+const ONE_ATTEMPT_MS: u64 = 5000;
 
 /// Whether somebody has to ask for it, again and again.
 const fn is_asked(probe: &Probe) -> bool {

@@ -291,7 +291,7 @@ impl Proc {
     /// Somebody wants it to run whatever it has done.
     pub(super) fn forgive(&mut self) {
         (self.due, self.broken, self.skip) = (None, None, None);
-        (self.streak, self.failures) = (0, 0);
+        (self.streak, self.failures, self.lost) = (0, 0, 0);
     }
 
     /// Whether who asks for all means it: not what cleans up, or what nobody has asked for by name.

@@ -33,6 +33,7 @@ mod lines;
 mod mended;
 mod metrics;
 mod overmind;
+mod owed;
 mod parts;
 mod places;
 mod programs;

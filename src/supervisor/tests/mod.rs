@@ -11,6 +11,7 @@ mod resumed;
 mod scaling;
 mod shims;
 mod stack;
+mod taken_over;
 mod whatever;
 
 use std::collections::VecDeque;

@@ -1,0 +1,140 @@
+//! What means a failure is acted upon once, whoever reads it.
+//!
+//! Output is indexed before what is found in it is decided about, and a supervisor may be killed
+//! between the two. So the place up to which all was decided is saved with the state; who takes over
+//! looks from there through what was indexed since. A life that was ended for a failure is not ended
+//! for it again.
+
+use serde::{Deserialize, Serialize};
+
+use super::core::Engine;
+use crate::journal::cursor::{Cursor, Filter};
+use crate::journal::query;
+use crate::journal::reader::IndexReader;
+use crate::journal::record::{Kind, Record, TO_BE_CONTINUED, UNFINISHED};
+use crate::model::rules::{Action, Rules};
+use crate::supervisor::ProcId;
+use crate::watch::{Rule, Watcher};
+
+/// So many bytes of a process may have been looked through since that was saved.
+const MOST_UNSAVED: u64 = 16 << 20;
+
+/// A place in the output of a process, between two lines.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Looked {
+    /// The offset in its stream.
+    upto: u64,
+    /// When what stands before it had come, nanoseconds since the epoch.
+    time: u64,
+    /// The life that printed it.
+    life: u32,
+}
+
+/// The same while it goes on.
+#[derive(Debug, Default)]
+pub(super) struct Looking {
+    now: Looked,
+    saved: u64,
+    end: u64,
+}
+
+impl Looking {
+    /// Nothing is to be looked for before this place.
+    pub(super) fn from(looked: Looked) -> Self {
+        Self { now: looked, saved: looked.upto, end: looked.upto }
+    }
+
+    /// A record was looked through.
+    pub(super) fn passed(&mut self, record: &Record) {
+        match record.kind {
+            Kind::Gap | Kind::Event => return,
+            Kind::Start => self.now.life = record.life,
+            Kind::Text => self.end = self.end.max(record.end()),
+            Kind::Exit | Kind::End => {}
+        }
+        let in_line =
+            record.kind == Kind::Text && record.flags & (TO_BE_CONTINUED | UNFINISHED) != 0;
+        if !in_line {
+            (self.now.upto, self.now.time) = (self.end, record.time);
+        }
+    }
+}
+
+/// Of what is looked for, that which ends a life. The numbers of all stay as they are.
+fn ends_lives(rules: &Rules) -> Option<Rules> {
+    let by_flag = rules.flags.iter().any(|flag| flag.action != Action::Notify);
+    let (failures, flags) = (rules.failures.clone(), rules.flags.clone());
+    (by_flag || !failures.is_empty()).then(|| Rules { failures, flags, ..Rules::default() })
+}
+
+impl Engine {
+    /// Begin at the present end: what was printed before is history.
+    pub(super) fn look_from(&mut self, id: ProcId, time: u64) {
+        let upto = self.ingest.indexed(self.panes[id].stream);
+        if let Some(watch) = &mut self.panes[id].watch {
+            watch.looked = Looking::from(Looked { upto, time, life: 0 });
+        }
+    }
+
+    /// Put how far was looked into what is saved, where all that was found was decided about.
+    pub(super) fn save_looked(&mut self) {
+        for (pane, process) in self.panes.iter_mut().zip(&self.plan.processes) {
+            let Some(watch) = &mut pane.watch else { continue };
+            let told = watch.hits.is_empty() && watch.again.is_empty();
+            if told && ends_lives(&process.rules).is_some() {
+                watch.looked.saved = watch.looked.now.upto;
+                self.saved.looked.insert(process.name.to_string(), watch.looked.now);
+            }
+        }
+    }
+
+    /// See to it that not too much has to be looked through again.
+    pub(super) fn mind_looked(&mut self, id: ProcId) {
+        let Some(watch) = &self.panes[id].watch else { return };
+        let is_far = watch.looked.now.upto.saturating_sub(watch.looked.saved) > MOST_UNSAVED;
+        self.unsaved |= is_far && ends_lives(&self.plan.processes[id].rules).is_some();
+    }
+
+    /// Find what a supervisor that was killed had indexed, and perhaps not acted upon.
+    pub(super) fn recall_failures(&mut self, id: ProcId) -> std::io::Result<()> {
+        let (process, stream) = (&self.plan.processes[id], self.panes[id].stream);
+        let known = self.saved.looked.get(process.name.as_str()).copied();
+        let (Some(rules), Some(looked)) = (ends_lives(&process.rules), known) else {
+            return Ok(());
+        };
+        let Some(watch) = &mut self.panes[id].watch else { return Ok(()) };
+        let Ok(mut watcher) = Watcher::new(&rules, &[]) else { return Ok(()) };
+        let mut life = looked.life;
+        watcher.begin(life);
+        watch.looked = Looking::from(looked);
+        let mut index = IndexReader::open(self.ingest.dirs());
+        let position = query::since(&mut index, looked.time.max(self.plan.started))?;
+        let mut cursor = Cursor::over(index, position, Filter::only(vec![stream]));
+        let mut text = vec![];
+        while let Some(chunk) = cursor.next(u64::MAX, &mut text)? {
+            let record = chunk.record;
+            let hits = match record.kind {
+                Kind::Text if record.offset < looked.upto => continue,
+                Kind::Text => watcher.feed(&text),
+                Kind::Exit | Kind::End => watcher.finish(),
+                Kind::Start => {
+                    life = record.life;
+                    watcher.begin(life);
+                    vec![]
+                }
+                Kind::Gap | Kind::Event => continue,
+            };
+            watch.looked.passed(&record);
+            let ends = |rule: &Rule| match rule {
+                Rule::Failure(_) => true,
+                Rule::Flag(number) => {
+                    rules.flags.get(*number).is_some_and(|flag| flag.action != Action::Notify)
+                }
+                Rule::Ready(_) => false,
+            };
+            let hits = hits.into_iter().filter(|hit| ends(&hit.rule));
+            watch.again.extend(hits.map(|hit| (u64::from(life), hit)));
+        }
+        Ok(())
+    }
+}

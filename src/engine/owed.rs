@@ -1,0 +1,177 @@
+//! What follows from a decision and takes longer than a moment: reports of crashes, hooks.
+//!
+//! It is saved with the decision and stands there until it is done, so whoever takes over does what
+//! is left of it. What was written by then is found again in the journal, and is not written twice;
+//! a hook that was cut short is run again.
+
+use std::collections::HashSet;
+use std::io;
+
+use serde::{Deserialize, Serialize};
+
+use super::core::Engine;
+use crate::crash::Lived;
+use crate::journal::cursor::{Cursor, Filter};
+use crate::journal::query;
+use crate::journal::reader::IndexReader;
+use crate::journal::record::EVENTS;
+use crate::supervisor::{Effect, Milepost, ProcId};
+
+/// All that is not done yet.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Owed {
+    /// Crashes without a report, or whose hook has not ended.
+    crashes: Vec<OwedCrash>,
+    /// Mileposts whose hook has not ended.
+    posts: Vec<Milepost>,
+}
+
+/// A crash that is to be reported.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct OwedCrash {
+    /// Whose.
+    pub(super) id: ProcId,
+    /// The life.
+    pub(super) lived: Lived,
+    /// It was ended because it had failed.
+    pub(super) failed: bool,
+}
+
+/// One of the things that are owed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Debt {
+    /// The report of this life, and its hook.
+    Crash(ProcId, u32),
+    /// The hook of this milepost.
+    Post(Milepost),
+}
+
+/// What the journal says of a crash.
+#[derive(Debug, Deserialize)]
+struct Said {
+    event: String,
+    name: Option<String>,
+    life: Option<u32>,
+}
+
+impl Owed {
+    /// Whether nothing is.
+    pub fn is_empty(&self) -> bool {
+        self.crashes.is_empty() && self.posts.is_empty()
+    }
+
+    /// The crash of a life that is to be reported.
+    pub(super) fn crash(&self, id: ProcId, life: u64) -> Option<OwedCrash> {
+        let is_it = |owed: &&OwedCrash| owed.id == id && u64::from(owed.lived.life) == life;
+        self.crashes.iter().find(is_it).copied()
+    }
+
+    /// It is done, or is not to be done.
+    pub(super) fn settle(&mut self, debt: Debt) {
+        match debt {
+            Debt::Crash(id, life) => {
+                self.crashes.retain(|owed| (owed.id, owed.lived.life) != (id, life));
+            }
+            Debt::Post(post) => self.posts.retain(|owed| *owed != post),
+        }
+    }
+}
+
+impl Engine {
+    /// Put what follows from these into what is saved with them.
+    pub(super) fn owe(&mut self, effects: &[Effect]) {
+        for effect in effects {
+            if let Effect::Crashed(crash) = effect {
+                let proc = &self.saved.supervisor.procs[crash.id];
+                let lived = Lived {
+                    life: u32::try_from(crash.life).unwrap_or(u32::MAX),
+                    pid: proc.last_pid,
+                    started: crash.started,
+                    ended: crash.ended,
+                    exit: crash.exit,
+                    restarts: proc.begun.saturating_sub(1),
+                };
+                let failed = proc.failed == crash.life;
+                self.saved.owed.crashes.push(OwedCrash { id: crash.id, lived, failed });
+            } else if let Effect::Reached(post) = effect
+                && self.has_hook(*post)
+            {
+                self.saved.owed.posts.push(*post);
+            }
+        }
+    }
+
+    /// Something that was owed is done.
+    pub(super) fn settled(&mut self, debt: Debt) {
+        self.saved.owed.settle(debt);
+        self.unsaved = true;
+    }
+
+    /// Do what a supervisor that was killed has not done to the end.
+    pub(super) fn recall_owed(&mut self) {
+        let Owed { crashes, posts } = self.saved.owed.clone();
+        for post in posts {
+            self.reached(post);
+        }
+        let Some(first) = crashes.iter().map(|owed| owed.lived.ended).min() else { return };
+        // What can't be read was not told either, as far as anybody can see.
+        let told = self.told_since(first).unwrap_or_else(|error| {
+            tracing::warn!(%error, "what was told of crashes can't be read");
+            HashSet::new()
+        });
+        for owed in crashes {
+            let name = self.plan.processes[owed.id].name.to_string();
+            let is_told =
+                |event: &str| told.contains(&(event.into(), name.clone(), owed.lived.life));
+            self.crashed_before(owed, (is_told("crash"), is_told("crash-report")));
+        }
+    }
+
+    /// What was said about lives since then: the kind of event, whose, and which life.
+    fn told_since(&self, time: u64) -> io::Result<HashSet<(String, String, u32)>> {
+        let mut index = IndexReader::open(self.ingest.dirs());
+        let position = query::since(&mut index, time)?;
+        let mut cursor = Cursor::over(index, position, Filter::only(vec![EVENTS]));
+        let (mut text, mut told) = (vec![], HashSet::new());
+        while cursor.next(u64::MAX, &mut text)?.is_some() {
+            for line in text.split(|byte| *byte == b'\n') {
+                if let Ok(Said { event, name: Some(name), life: Some(life) }) =
+                    serde_json::from_slice(line)
+                {
+                    told.insert((event, name, life));
+                }
+            }
+        }
+        Ok(told)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Debt, Owed, OwedCrash};
+    use crate::crash::Lived;
+    use crate::model::Exit;
+    use crate::supervisor::Milepost;
+
+    #[test]
+    fn what_is_owed_stands_in_the_file_until_it_is_done() {
+        let exit = Exit::Code(1);
+        let lived = |life| Lived { life, pid: None, started: 1, ended: 2, exit, restarts: 0 };
+        let crash = |id, life| OwedCrash { id, lived: lived(life), failed: false };
+        let crashes = vec![crash(0, 1), crash(0, 2), crash(1, 1)];
+        let owed = Owed { crashes, posts: vec![Milepost::MainStarted] };
+        let text = serde_json::to_string(&owed).unwrap();
+        let mut read: Owed = serde_json::from_str(&text).unwrap();
+        assert_eq!(read, owed);
+        assert_eq!(read.crash(0, 2), Some(crash(0, 2)));
+        read.settle(Debt::Crash(0, 2));
+        assert_eq!((read.crash(0, 2), read.crash(0, 1)), (None, Some(crash(0, 1))));
+        for debt in [Debt::Crash(0, 1), Debt::Crash(1, 1), Debt::Post(Milepost::MainStarted)] {
+            assert!(!read.is_empty());
+            read.settle(debt);
+        }
+        assert!(read.is_empty());
+        assert_eq!(serde_json::from_str::<Owed>("{}").unwrap(), read, "of an older version");
+    }
+}
