@@ -7,8 +7,14 @@ use crate::crash::cause::Kind;
 use crate::crash::expr::Expr;
 
 /// What programs say of it, and what to try.
-static SAID: [(Expr, &str, i32); 9] = [
+static SAID: [(Expr, &str, i32); 11] = [
     (Expr::new(r"JavaScript heap out of memory"), "the heap of Node was full", 92),
+    (
+        Expr::new(r"Fatal process (?:OOM|out of memory)|FATAL ERROR: .*[Oo]ut of memory"),
+        "there was no memory left for Node",
+        91,
+    ),
+    (Expr::new(r"^Out of memory(?:!| in perl:| during )"), "there was no memory left for Perl", 91),
     (Expr::new(r"java\.lang\.OutOfMemoryError"), "the memory of the Java machine was full", 91),
     (Expr::new(r"memory allocation of \d+ bytes failed"), "there was no memory left for it", 91),
     (

@@ -32,6 +32,9 @@ const LOWEST: u16 = 80;
 
 /// How far the port may stand from what says that it is taken.
 const NEAR: usize = 3;
+/// How far before the last line that says so another one may name the port: between them are the
+/// frames of a trace.
+const FAR: usize = 30;
 
 pub(super) fn find(found: &mut Findings<'_>) {
     let Some((at, ports)) = taken(found.evidence) else { return };
@@ -48,7 +51,10 @@ pub fn ports_named(evidence: &Evidence) -> Vec<u16> {
 fn taken(evidence: &Evidence) -> Option<(usize, Vec<u16>)> {
     let lines = &evidence.lines;
     let says = |line: &Line| TAKEN.finds(&line.text) && !GOES_ON.finds(&line.text);
-    let at = lines.iter().rposition(says)?;
+    let last = lines.iter().rposition(says)?;
+    let from = last.saturating_sub(FAR);
+    let names = |line: &Line| says(line) && number(&line.text).is_some();
+    let at = lines[from..=last].iter().rposition(names).map_or(last, |offset| from + offset);
     // The line itself, then those behind it (hints), then those before it. Where several say the
     // same (IPv6, IPv4), the others are near as well.
     let behind = lines.iter().skip(at).take(NEAR + 1);
