@@ -6,6 +6,9 @@ use super::{Findings, hearsay};
 use crate::crash::cause::Kind;
 use crate::crash::expr::Expr;
 
+/// What shows how much memory there is, also when nothing runs any more.
+const USED: &str = if cfg!(target_os = "macos") { "vm_stat" } else { "free -h" };
+
 /// What programs say of it, and what to try.
 static SAID: [(Expr, &str, i32); 11] = [
     (Expr::new(r"JavaScript heap out of memory"), "the heap of Node was full", 92),
@@ -60,7 +63,7 @@ fn kernel(found: &mut Findings<'_>) {
         return;
     }
     let text = "the kernel killed it for want of memory".to_owned();
-    found.add(98, Kind::OutOfMemory, text, Some("tmo ps --wide".to_owned()));
+    found.add(98, Kind::OutOfMemory, text, Some(USED.to_owned()));
     let kernel = oom.kernel.as_deref().map(hearsay);
     let counted = || hearsay(&format!("oom_kill of its control group rose by {}", oom.kills));
     if let Some(finding) = found.all.last_mut() {
@@ -74,6 +77,6 @@ fn remedy(line: &str) -> &'static str {
     } else if line.contains("java.lang") {
         "JAVA_TOOL_OPTIONS=-Xmx4g tmo start"
     } else {
-        "tmo ps --wide"
+        USED
     }
 }

@@ -118,3 +118,20 @@ fn a_dump_is_named_only_where_it_is_kept() {
     assert_eq!(next(Exit::Code(139), true), "coredumpctl info");
     assert_eq!(next(Exit::Signal(11), false), "tmo logs web -n 100");
 }
+
+#[test]
+fn what_is_to_be_typed_works_also_when_the_run_is_over() {
+    for output in [
+        "Error: connect ECONNREFUSED",
+        "Error: listen EADDRINUSE: address already in use :::4000",
+        "Error: listen EADDRINUSE: address already in use :::3000",
+        "std::bad_alloc",
+        "sh: 1: foo: not found",
+    ] {
+        for exit in [Exit::Code(1), Exit::Code(127)] {
+            let next = diagnose(&printed(exit, output)).causes[0].next.clone().unwrap();
+            let needs_a_run = ["tmo ps", "tmo restart", "tmo status"];
+            assert!(!needs_a_run.iter().any(|verb| next.starts_with(verb)), "{output}: {next}");
+        }
+    }
+}

@@ -203,7 +203,7 @@ fn who_holds_a_port_is_told() {
     };
     let (text, next) = told(&evidence);
     assert_eq!(text, "port 3000 was taken; nobody listens there any more");
-    assert_eq!(next, "tmo restart web");
+    assert_eq!(next, "tmo start web");
     evidence.facts.holders = vec![Holder { port: 3000, process: None }];
     assert_eq!(told(&evidence).0, "port 3000 is taken by a process of another user");
     let process = Some(Sender { pid: 99, name: "node".to_owned() });
