@@ -223,8 +223,11 @@ pub(super) fn causes(causes: &[Cause], color: bool) -> String {
     let mut text = String::new();
     for cause in causes {
         // Writing to a string does not fail.
+        // How it ended is no guess.
+        let known = cause.kind == crate::crash::Kind::ExitCode;
         let certainty = match cause.certainty {
             crate::crash::Certainty::Certain => "",
+            crate::crash::Certainty::Likely | crate::crash::Certainty::Possible if known => "",
             crate::crash::Certainty::Likely => " (likely)",
             crate::crash::Certainty::Possible => " (possibly)",
         };

@@ -76,11 +76,24 @@ impl Trouble {
         let (kind, next) = if self.skipped {
             (Kind::DependencyNotReady, format!("tmo why {on}"))
         } else {
-            (Kind::ReadinessTimedOut, format!("tmo logs {} -n 100", self.name))
+            let logs = || format!("tmo logs {} -n 100", self.name);
+            (Kind::ReadinessTimedOut, try_it(&self.why).unwrap_or_else(logs))
         };
         let (certainty, next) = (Certainty::Certain, Some(next));
         Cause { kind, certainty, text: self.why.clone(), evidence: None, place: None, next }
     }
+}
+
+/// What a person types to ask what a check has asked: its address or its command.
+fn try_it(why: &str) -> Option<String> {
+    if let Some(at) = why.find("http://") {
+        let url = why[at..].split(' ').next()?.trim_end_matches(':');
+        return Some(format!("curl -i '{}'", url.replace('\'', "%27")));
+    }
+    let ends = ["` did not succeed", "`: exit status"];
+    let from = why.find('`')? + 1;
+    let end = ends.iter().find_map(|end| why.rfind(end))?;
+    why.get(from..end).filter(|command| !command.is_empty()).map(str::to_owned)
 }
 
 /// Tell who was skipped at the start of this run, which is a failure of it; an exit code.
@@ -124,7 +137,7 @@ pub(super) fn held_up(process: &ProcessState, state: &State) -> Option<Cause> {
     };
     let next = match of {
         Some(name) => format!("tmo why {name}"),
-        None => format!("tmo logs {}", process.name),
+        None => try_it(&text).unwrap_or_else(|| format!("tmo logs {}", process.name)),
     };
     let (certainty, next) = (Certainty::Certain, Some(next));
     Some(Cause { kind, certainty, text, evidence: None, place: None, next })
@@ -132,7 +145,25 @@ pub(super) fn held_up(process: &ProcessState, state: &State) -> Option<Cause> {
 
 #[cfg(test)]
 mod tests {
-    use super::Troubles;
+    use super::{Troubles, try_it};
+
+    #[test]
+    fn what_was_asked_in_vain_is_what_to_try() {
+        for (why, next) in [
+            (
+                "http://[::1]:80/x did not answer well within 3 s",
+                Some("curl -i 'http://[::1]:80/x'"),
+            ),
+            ("does not work: http://a:80/gone: 404 Not Found", Some("curl -i 'http://a:80/gone'")),
+            ("`echo `id`; exit 4` did not succeed within 1 s", Some("echo `id`; exit 4")),
+            ("does not work: `test -e b`: exit status: 1", Some("test -e b")),
+            ("did not print `listening` within 1 s", None),
+            ("nobody listened on 127.0.0.1:1 within 1 s", None),
+            ("`", None),
+        ] {
+            assert_eq!(try_it(why).as_deref(), next, "{why}");
+        }
+    }
 
     #[test]
     fn the_first_of_those_that_lasted_is_told() {

@@ -276,6 +276,7 @@ impl<'a> Case<'a> {
             command: OsText::default(),
             argv: None,
             cwd: root.into(),
+            root: root.into(),
             env: vec![],
             port: None,
             others: vec![],

@@ -14,8 +14,10 @@ pub struct Evidence {
     pub name: ProcName,
     /// Its command, as people read it.
     pub command: String,
-    /// Its working directory: what lies in it is the project's.
+    /// The directory of the project: what lies in it is its own.
     pub root: String,
+    /// Its working directory.
+    pub cwd: String,
     /// The port it was told.
     pub port: Option<u16>,
     /// Ports that other processes of the run were told.
@@ -54,6 +56,8 @@ pub struct Facts {
     pub sender: Option<Sender>,
     /// Names of programs that there are, where one was not found.
     pub programs: Vec<String>,
+    /// Whether `coredumpctl` has what was in memory when something crashes.
+    pub dumped: bool,
 }
 
 /// Something that tmo knows of the end because it saw or did it.
@@ -141,6 +145,7 @@ impl Evidence {
             name,
             command: String::new(),
             root: String::new(),
+            cwd: String::new(),
             port: None,
             others: vec![],
             pid: None,
@@ -159,21 +164,35 @@ impl Evidence {
         }
     }
 
-    /// A path as it is said: below the working directory without that.
+    /// A path as it is said: below the directory of the project without that.
     pub(super) fn shown<'p>(&self, path: &'p str) -> &'p str {
         let path = path.strip_prefix("file://").unwrap_or(path);
         let within = path.strip_prefix(&self.root).filter(|_| !self.root.is_empty());
         within.and_then(|rest| rest.strip_prefix('/')).unwrap_or(path)
     }
 
-    /// Whether a file may be one of the project: below the working directory, or said without
-    /// where it is, and in none of these places.
+    /// A line of a file, as somebody in the directory of the project finds it.
+    pub(super) fn place(&self, path: &str, line: &str) -> String {
+        let path = path.strip_prefix("file://").unwrap_or(path);
+        let path = path.strip_prefix("./").unwrap_or(path);
+        if Path::new(path).is_relative() && !self.cwd.is_empty() && self.cwd != self.root {
+            let path = format!("{}/{path}", self.cwd);
+            return format!("{}:{line}", self.shown(&path));
+        }
+        format!("{}:{line}", self.shown(path))
+    }
+
+    /// Whether a file may be one of the project: below its directory or the working directory, or
+    /// said without where it is, and in none of these places. `<stdin>`, `[eval]` and `-e` are none.
     pub(super) fn is_own(&self, path: &str, strange: &[&str]) -> bool {
         let path = path.strip_prefix("file://").unwrap_or(path);
-        let below = Path::new(path).is_relative()
+        let below = |dir: &str| !dir.is_empty() && Path::new(path).starts_with(dir);
+        let near = Path::new(path).is_relative()
             || self.root.is_empty()
-            || Path::new(path).starts_with(&self.root);
-        below && !strange.iter().any(|part| path.contains(part))
+            || below(&self.root)
+            || below(&self.cwd);
+        let file = !path.starts_with(['<', '[', '-']);
+        file && near && !strange.iter().any(|part| path.contains(part))
     }
 }
 

@@ -30,6 +30,12 @@ pub fn programs(path: &OsStr) -> Vec<String> {
     names.take(MOST_PROGRAMS).collect()
 }
 
+/// Whether the kernel hands what crashes to systemd.
+pub fn dumps_are_kept() -> bool {
+    let pattern = std::fs::read_to_string("/proc/sys/kernel/core_pattern");
+    pattern.is_ok_and(|pattern| pattern.starts_with('|') && pattern.contains("systemd-coredump"))
+}
+
 /// How often the kernel has killed something in the control group of this process for want of
 /// memory; nothing where there are no control groups (version 2).
 pub fn oom_kills() -> Option<u64> {

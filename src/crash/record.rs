@@ -31,6 +31,8 @@ pub struct CrashInput {
     pub argv: Option<Vec<OsText>>,
     /// Its working directory.
     pub cwd: OsText,
+    /// The directory of the project.
+    pub root: OsText,
     /// All its variables.
     pub env: Vec<(OsText, OsText)>,
     /// The port it was told.
@@ -56,6 +58,7 @@ impl CrashInput {
             command: process.command.clone(),
             argv: process.argv.clone(),
             cwd: process.cwd.clone().unwrap_or_else(|| plan.root.clone()),
+            root: plan.root.clone(),
             env: plan.env.iter().chain(&process.env).cloned().collect(),
             port: process.port,
             others: others.collect(),
@@ -69,7 +72,8 @@ impl CrashInput {
         Evidence {
             name: self.name.clone(),
             command: lossy(&self.command),
-            root: lossy(&self.cwd),
+            root: lossy(&self.root),
+            cwd: lossy(&self.cwd),
             port: self.port,
             others: self.others.clone(),
             pid: self.lived.pid,
@@ -83,6 +87,7 @@ impl CrashInput {
     fn look_up(&self, evidence: &mut Evidence) {
         let ports = ports_named(evidence);
         evidence.facts.holders.extend(facts::holders(&ports));
+        evidence.facts.dumped = evidence.signal().is_some() && facts::dumps_are_kept();
         if self.lived.exit == Exit::Code(127) {
             let path = self.env.iter().rev().find(|(name, _)| name.as_bytes() == b"PATH");
             let names = path.map(|(_, path)| facts::programs(path.as_os_str()));
@@ -240,6 +245,7 @@ mod tests {
                 command: text("bin/serve"),
                 argv: None,
                 cwd: text("/srv/app"),
+                root: text("/srv/app"),
                 env: ["PATH", "B", "A", "B"].map(|name| (text(name), text("secret"))).into(),
                 port: Some(5000),
                 others: vec![(name("db"), 5432)],

@@ -6,9 +6,21 @@
 use super::core::Engine;
 use super::pane::PaneTrack;
 use super::run::afford;
+use crate::model::ProcName;
 use crate::model::plan::Plan;
-use crate::plan::{self, Reloaded};
+use crate::plan::{self, Change, Reloaded};
 use crate::sys::clock;
+
+/// What was changed, as `tmo reload --json` has it.
+fn told(changes: &[(ProcName, Change)]) -> Vec<serde_json::Value> {
+    let changed = changes.iter().filter(|(_, change)| *change != Change::Unchanged);
+    let told = changed.map(|(name, change)| {
+        let mut told = serde_json::to_value(change).unwrap_or_default();
+        told["name"] = name.as_str().into();
+        told
+    });
+    told.collect()
+}
 
 impl Engine {
     /// Lay a fresh plan into that of the run, and let all that can be in force at once be so.
@@ -16,7 +28,7 @@ impl Engine {
         if fresh.run != self.plan.run {
             return Err("this is another run by now; try again".to_owned());
         }
-        let Reloaded { plan, .. } = plan::reload(&self.plan, fresh);
+        let Reloaded { plan, changes } = plan::reload(&self.plan, fresh);
         if plan == self.plan {
             return Ok(());
         }
@@ -24,7 +36,9 @@ impl Engine {
         if fresh.generation != self.plan.generation {
             return Err("the processes were changed by somebody else just now; try again".into());
         }
-        self.change_plan(plan)
+        self.change_plan(plan)?;
+        self.note(&serde_json::json!({ "event": "reload", "changes": told(&changes) }));
+        Ok(())
     }
 
     /// Go on with a plan in which every process of the present one has its place.
@@ -69,5 +83,25 @@ impl Engine {
                 self.watch_anew(id, &before.rules);
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::told;
+    use crate::model::ProcName;
+    use crate::plan::Change;
+
+    #[test]
+    fn what_has_not_changed_is_not_told() {
+        let name = |name: &str| ProcName::new(name).unwrap();
+        let changes = [
+            (name("web"), Change::Unchanged),
+            (name("api"), Change::Restarted { what: vec!["command".to_owned()] }),
+            (name("old"), Change::Removed),
+        ];
+        let told = serde_json::Value::from(told(&changes)).to_string();
+        let text = r#"[{"change":"restarted","name":"api","what":["command"]},{"change":"removed","name":"old"}]"#;
+        assert_eq!(told, text);
     }
 }

@@ -2,6 +2,8 @@
 
 use std::process::Stdio;
 
+use serde_json::Value;
+
 use crate::harness::{World, eventually, procs};
 
 const PROCFILE: &str = "\
@@ -43,6 +45,15 @@ fn what_has_changed_is_done_and_all_else_runs_on() {
     let done = "web: unchanged\napi: restarted (command changed)\n\
                 gone: stopped and removed\nnew: started\n";
     assert_eq!(told, done);
+    let events = world.ok(["events", "--json"]);
+    let events = events.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+    let reloads: Vec<Value> = events.filter(|event| event["type"] == "config:reload").collect();
+    let changes = reloads[0]["changes"].as_array().unwrap().iter();
+    let text = |change: &Value, key: &str| change[key].as_str().unwrap().to_owned();
+    let changes: Vec<String> =
+        changes.map(|change| text(change, "name") + " " + &text(change, "change")).collect();
+    assert_eq!(changes, ["api restarted", "gone removed", "new new"]);
+    assert_eq!(reloads.len(), 1, "one for each reload that has changed something");
     assert_eq!(pid(&world, "web"), web);
     assert_ne!(pid(&world, "api"), api);
     view.shows("| two\n");

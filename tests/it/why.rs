@@ -44,7 +44,7 @@ fn why_explains_while_it_runs() {
     assert!(told.contains("web is exited now"), "{told}");
     assert!(told.contains("port 5999 was taken; nobody listens there any more"), "{told}");
     assert!(told.contains("| Error: listen EADDRINUSE"), "{told}");
-    assert!(told.contains("$ tmo restart web"), "{told}");
+    assert!(told.contains("$ tmo start web"), "{told}");
     assert!(!told.contains('\u{1b}'), "{told}");
     let path = report(&world, "web");
     assert!(world.ok(["why"]).starts_with("web ended at 20"));

@@ -4,6 +4,7 @@ use nix::sys::signal::Signal;
 
 use super::{Findings, hearsay, quoted};
 use crate::crash::cause::Kind;
+use crate::crash::evidence::Evidence;
 use crate::crash::expr::Expr;
 use crate::model::Exit;
 
@@ -35,6 +36,11 @@ static SHELL_SAYS: Expr = Expr::new(
     r"(?:^|line \d+: +\d+ +)(?:Segmentation fault|Bus error|Illegal instruction|Floating point exception|Aborted|Killed|Terminated|Hangup|Trace/breakpoint trap)(?: \(core dumped\))?(?:\s*$|\s{2,})",
 );
 
+/// Lines that say nothing of why: without a word, the exit code once more, a version.
+static NO_NEWS: Expr = Expr::new(
+    r"^(?:[\s(){}\[\],;|'\x22`~^-]*|exit status \d+|Node\.js v[\d.]+|error Command failed with exit code \d+\.|info Visit https://yarnpkg\.com/.*|\S*(?:ELIFECYCLE|ERR_PNPM)\S*\s.*exit code \d+\.?)$",
+);
+
 pub(super) fn find(found: &mut Findings<'_>) {
     let evidence = found.evidence;
     let Some(exit) = evidence.exit else { return };
@@ -53,7 +59,8 @@ pub(super) fn find(found: &mut Findings<'_>) {
         }
     }
     // The last thing it said is all there is to show.
-    let last = evidence.lines.iter().rev().find(|line| !line.text.trim().is_empty());
+    let says = |line: &&crate::crash::evidence::Line| !NO_NEWS.finds(&line.text);
+    let last = evidence.lines.iter().rev().find(says);
     if let Some(finding) = found.all.last_mut() {
         finding.cause.evidence = last.map(super::clue);
     }
@@ -74,7 +81,8 @@ fn signal(found: &mut Findings<'_>, exit: Exit, number: u8) {
     // A program may well exit with such a number without any signal.
     let score = if shell { score - 4 } else { score };
     let score = if evidence.facts.sender.is_some() { score + 20 } else { score };
-    let next = after(known, evidence.pid, evidence.name.as_str());
+    let pid = evidence.pid.filter(|_| !shell);
+    let next = after(known, pid, evidence);
     found.add(score, Kind::Signal, text, Some(next));
     let said = found.last(&SHELL_SAYS).map(|(at, _)| super::clue(&evidence.lines[at]));
     if let Some(finding) = found.all.last_mut() {
@@ -83,13 +91,16 @@ fn signal(found: &mut Findings<'_>, exit: Exit, number: u8) {
 }
 
 /// What tells more about an end by this signal.
-fn after(signal: Option<Signal>, pid: Option<u32>, name: &str) -> String {
+fn after(signal: Option<Signal>, pid: Option<u32>, evidence: &Evidence) -> String {
+    let (name, dumped) = (evidence.name.as_str(), evidence.facts.dumped);
     let dumps = [Signal::SIGSEGV, Signal::SIGBUS, Signal::SIGILL, Signal::SIGFPE, Signal::SIGABRT];
     let linux = cfg!(target_os = "linux");
     match (signal, pid) {
-        (Some(signal), Some(pid)) if linux && dumps.contains(&signal) => {
+        (Some(signal), Some(pid)) if dumped && dumps.contains(&signal) => {
             format!("coredumpctl info {pid}")
         }
+        // The number of a command below a shell is not known: of all of them the last.
+        (Some(signal), None) if dumped && dumps.contains(&signal) => "coredumpctl info".to_owned(),
         (Some(Signal::SIGKILL), _) if linux => "sudo dmesg | grep -i -A 3 oom".to_owned(),
         (Some(_) | None, _) => format!("tmo logs {} -n 100", quoted(name)),
     }

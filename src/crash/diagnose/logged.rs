@@ -2,14 +2,23 @@
 
 use serde_json::Value;
 
-use super::{Findings, cut};
+use super::traces::place_in;
+use super::{Findings, cut, open};
 use crate::crash::cause::Kind;
+use crate::crash::evidence::Evidence;
 use crate::crash::expr::Expr;
 
 /// Where loggers put the level, the message and the error.
 const LEVELS: [&str; 7] = ["level", "lvl", "severity", "levelname", "log.level", "@l", "loglevel"];
 const MESSAGES: [&str; 7] = ["msg", "message", "event", "@m", "text", "error", "err"];
 const ERRORS: [&str; 4] = ["error", "err", "exception", "exc_info"];
+const STACKS: [&str; 6] =
+    ["stack", "stack_trace", "stacktrace", "exc_info", "exception", "error.stack_trace"];
+
+/// The same in pairs, as logfmt has them.
+static LEVEL: Expr = Expr::new(r#"(?:^|\s)(?:level|lvl|severity)="?(\w+)"?(?:\s|$)"#);
+static MESSAGE: Expr = Expr::new(r#"\s(?:msg|message)=(?:"((?:[^"\\]|\\.)*)"|(\S+))"#);
+static CAUSE: Expr = Expr::new(r#"\s(?:err|error)=(?:"((?:[^"\\]|\\.)*)"|(\S+))"#);
 
 /// The last word that a program says of an error.
 static ERROR: Expr = Expr::new(
@@ -24,40 +33,74 @@ static NO_NEWS: Expr = Expr::new(
 pub(super) fn find(found: &mut Findings<'_>) {
     let lines = found.lines();
     let objects = lines.iter().enumerate().rev();
-    let json = objects.filter(|(_, line)| line.text.trim_start().starts_with('{'));
-    let told = json.filter_map(|(at, line)| Some((at, object(&line.text)?)));
+    let told = objects.filter_map(|(at, line)| {
+        let text = line.text.trim();
+        Some((at, json(text).map_or_else(|| pairs(text), |text| object(found.evidence, text))?))
+    });
     // The most serious one; of those, the last.
     let worst = told.fold(None, |worst: Option<(usize, Told)>, (at, told)| match worst {
         Some((_, ref worse)) if worse.fatal || !told.fatal => worst,
         Some(_) | None => Some((at, told)),
     });
-    if let Some((at, Told { fatal, text })) = worst {
-        found.add_line(if fatal { 62 } else { 52 }, at, Kind::LoggedError, text);
+    if let Some((at, Told { fatal, text, place })) = worst {
+        let cause = found.add_line(if fatal { 62 } else { 52 }, at, Kind::LoggedError, text);
+        cause.next = place.as_deref().map(open);
+        cause.place = place;
     }
-    let says = |text: &str| ERROR.finds(text) && !NO_NEWS.finds(text) && !text.starts_with('{');
+    let says = |text: &str| ERROR.finds(text) && !NO_NEWS.finds(text) && json(text).is_none();
     if let Some(at) = lines.iter().rposition(|line| says(&line.text)) {
         let text = format!("it logged: {}", cut(lines[at].text.trim()));
         found.add_line(45, at, Kind::LoggedError, text);
     }
 }
 
-/// An error in a JSON log.
+/// An error in a log that has a level.
 struct Told {
     fatal: bool,
     text: String,
+    place: Option<String>,
 }
 
-fn object(line: &str) -> Option<Told> {
-    let Value::Object(object) = serde_json::from_str(line.trim()).ok()? else { return None };
+/// The object in a line: nothing but a prefix of who prints it on stands before it.
+fn json(line: &str) -> Option<&str> {
+    let line = line.trim();
+    let (before, _) = line.split_once('{').filter(|_| line.ends_with('}'))?;
+    let prefix = before.is_empty() || before.len() <= 60 && before.ends_with(' ');
+    (prefix && !before.contains('"')).then(|| &line[before.len()..])
+}
+
+/// Whether a word for a level means that it is the end, where it means an error.
+fn serious(word: &str) -> Option<bool> {
+    match word.to_ascii_lowercase().as_str() {
+        "error" | "err" | "e" => Some(false),
+        "fatal" | "critical" | "crit" | "panic" | "dpanic" | "emerg" | "alert" | "f" => Some(true),
+        _ => None,
+    }
+}
+
+/// `level=error msg="no table users" error=timeout`
+fn pairs(line: &str) -> Option<Told> {
+    let fatal = serious(LEVEL.group(line)?)?;
+    let word = |expr: &Expr| expr.group(line).map(|word| word.replace("\\\"", "\""));
+    let (message, error) = (word(&MESSAGE)?, word(&CAUSE));
+    let text = told(&message, error.as_deref());
+    Some(Told { fatal, text, place: None })
+}
+
+/// A message, and what else is said of the error.
+fn told(message: &str, error: Option<&str>) -> String {
+    let error = error.filter(|error| !message.contains(error));
+    let error = error.map_or(String::new(), |error| format!(": {error}"));
+    format!("it logged: {}", cut(&format!("{message}{error}")))
+}
+
+fn object(evidence: &Evidence, line: &str) -> Option<Told> {
+    let Value::Object(object) = serde_json::from_str(line).ok()? else { return None };
     let level = LEVELS.iter().find_map(|key| object.get(*key));
     // As log.level may stand for an object in an object.
     let level = level.or_else(|| object.get("log")?.get("level"))?;
     let fatal = match level {
-        Value::String(word) => match word.to_ascii_lowercase().as_str() {
-            "error" | "err" | "e" => false,
-            "fatal" | "critical" | "crit" | "panic" | "dpanic" | "emerg" | "alert" | "f" => true,
-            _ => return None,
-        },
+        Value::String(word) => serious(word)?,
         // As pino and bunyan count.
         Value::Number(number) => match number.as_u64()? {
             50..60 => false,
@@ -72,7 +115,10 @@ fn object(line: &str) -> Option<Told> {
     };
     let message = MESSAGES.iter().find_map(|key| words(object.get(*key)?))?;
     let error = ERRORS.iter().find_map(|key| words(object.get(*key)?));
-    let error = error.filter(|error| !message.contains(error.as_str()));
-    let error = error.map_or(String::new(), |error| format!(": {error}"));
-    Some(Told { fatal, text: format!("it logged: {}", cut(&format!("{message}{error}"))) })
+    let stack =
+        |value: &Value| STACKS.iter().find_map(|key| value.get(*key)?.as_str().map(str::to_owned));
+    let own = Value::Object(object.clone());
+    let stack = stack(&own).or_else(|| ERRORS.iter().find_map(|key| stack(object.get(*key)?)));
+    let place = stack.and_then(|stack| place_in(evidence, &stack));
+    Some(Told { fatal, text: told(&message, error.as_deref()), place })
 }

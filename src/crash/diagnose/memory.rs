@@ -6,9 +6,18 @@ use super::{Findings, hearsay};
 use crate::crash::cause::Kind;
 use crate::crash::expr::Expr;
 
+/// What shows how much memory there is, also when nothing runs any more.
+const USED: &str = if cfg!(target_os = "macos") { "vm_stat" } else { "free -h" };
+
 /// What programs say of it, and what to try.
-static SAID: [(Expr, &str, i32); 9] = [
+static SAID: [(Expr, &str, i32); 11] = [
     (Expr::new(r"JavaScript heap out of memory"), "the heap of Node was full", 92),
+    (
+        Expr::new(r"Fatal process (?:OOM|out of memory)|FATAL ERROR: .*[Oo]ut of memory"),
+        "there was no memory left for Node",
+        91,
+    ),
+    (Expr::new(r"^Out of memory(?:!| in perl:| during )"), "there was no memory left for Perl", 91),
     (Expr::new(r"java\.lang\.OutOfMemoryError"), "the memory of the Java machine was full", 91),
     (Expr::new(r"memory allocation of \d+ bytes failed"), "there was no memory left for it", 91),
     (
@@ -54,7 +63,7 @@ fn kernel(found: &mut Findings<'_>) {
         return;
     }
     let text = "the kernel killed it for want of memory".to_owned();
-    found.add(98, Kind::OutOfMemory, text, Some("tmo ps --wide".to_owned()));
+    found.add(98, Kind::OutOfMemory, text, Some(USED.to_owned()));
     let kernel = oom.kernel.as_deref().map(hearsay);
     let counted = || hearsay(&format!("oom_kill of its control group rose by {}", oom.kills));
     if let Some(finding) = found.all.last_mut() {
@@ -68,6 +77,6 @@ fn remedy(line: &str) -> &'static str {
     } else if line.contains("java.lang") {
         "JAVA_TOOL_OPTIONS=-Xmx4g tmo start"
     } else {
-        "tmo ps --wide"
+        USED
     }
 }

@@ -12,9 +12,10 @@ enum Tongue {
     Ruby,
     Java,
     Go,
+    Perl,
 }
 
-static MODULES: [(Expr, Tongue); 9] = [
+static MODULES: [(Expr, Tongue); 10] = [
     (Expr::new(r"Cannot find module '([^']+)'"), Tongue::Node),
     (Expr::new(r"Cannot find package '([^']+)'"), Tongue::Node),
     (Expr::new(r"ModuleNotFoundError: No module named '?([^'\s]+)'?"), Tongue::Python),
@@ -29,6 +30,10 @@ static MODULES: [(Expr, Tongue); 9] = [
     (Expr::new(r"Could not find or load main class (\S+)"), Tongue::Java),
     (Expr::new(r"(?:ClassNotFoundException|NoClassDefFoundError): (\S+)"), Tongue::Java),
     (Expr::new(r"no required module provides package ([^\s;]+)"), Tongue::Go),
+    (
+        Expr::new(r"^Can't locate \S+ in @INC .*you may need to install the (\S+) module"),
+        Tongue::Perl,
+    ),
 ];
 
 static VARIABLES: [Expr; 8] = [
@@ -51,7 +56,7 @@ static VARIABLES: [Expr; 8] = [
     Expr::new(r"(environment variable not found|NotPresent)"),
 ];
 
-static FILES: [Expr; 8] = [
+static FILES: [Expr; 9] = [
     Expr::new(r"ENOENT: no such file or directory, \w+ '([^']+)'"),
     Expr::new(r"FileNotFoundError: .*No such file or directory: '([^']+)'"),
     Expr::new(r"can't open file '([^']+)'"),
@@ -61,8 +66,14 @@ static FILES: [Expr; 8] = [
     Expr::new(
         r"^\S+: (?:0: )?(?:cannot (?:open|access|stat) )?'?([^:']+?)'?: No such file(?: or directory)?$",
     ),
+    Expr::new(r"Unable to access jarfile (\S+)$"),
     Expr::new(r"(No such file or directory \(os error 2\)|NotFound, message: .No such file)"),
 ];
+
+/// A shell that can't go where it is told to.
+static DIRECTORY: Expr = Expr::new(
+    r"^\S+: (?:line )?(?:\d+: )?cd: (?:can't cd to (.+)|([^:]+): No such file or directory)$",
+);
 
 pub(super) fn find(found: &mut Findings<'_>) {
     modules(found);
@@ -80,7 +91,7 @@ fn modules(found: &mut Findings<'_>) {
             Tongue::Java => "class",
             Tongue::Ruby if line.contains("Could not find") => "gem",
             Tongue::Go => "package",
-            Tongue::Node | Tongue::Python | Tongue::Ruby => "module",
+            Tongue::Node | Tongue::Python | Tongue::Ruby | Tongue::Perl => "module",
         };
         let text = format!("there is no {what} {}", found.evidence.shown(name));
         let next = install(*tongue, name, line).filter(|_| !own);
@@ -98,6 +109,7 @@ fn install(tongue: Tongue, name: &str, line: &str) -> Option<String> {
         Tongue::Ruby if line.contains("LoadError") => Some(format!("bundle add {}", quoted(top))),
         Tongue::Ruby => Some("bundle install".to_owned()),
         Tongue::Go => Some("go mod tidy".to_owned()),
+        Tongue::Perl => Some(format!("cpan {}", quoted(name))),
         Tongue::Java => None,
     }
 }
@@ -124,6 +136,13 @@ fn variables(found: &mut Findings<'_>) {
 }
 
 fn files(found: &mut Findings<'_>) {
+    if let Some((at, line)) = found.last(&DIRECTORY)
+        && let Some(name) = DIRECTORY.group(line)
+    {
+        let text = format!("there is no directory {name}");
+        let next = format!("ls -ld {}", quoted(name));
+        found.add_line(75, at, Kind::MissingFile, text).next = Some(next);
+    }
     for expr in &FILES {
         let Some((at, line)) = found.last(expr) else { continue };
         let Some(name) = expr.group(line) else { continue };

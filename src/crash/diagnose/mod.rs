@@ -35,9 +35,15 @@ const LIKELY: i32 = 55;
 /// How much less a printed cause explains where the end came from outside, or was no failure.
 const ELSEWHERE: i32 = 25;
 
+/// What stands so many lines before an exception, or came so long before it, has not led to it.
+const APART: usize = 10;
+const APART_NS: u64 = 5_000_000_000;
+/// So much later, a line explains less by one.
+const AGEING_NS: u64 = 1_000_000_000;
+
 /// What led to an end, the surest first; nothing only where nothing has ended.
 pub fn diagnose(evidence: &Evidence) -> Diagnosis {
-    let mut found = Findings { evidence, all: vec![] };
+    let mut found = Findings { evidence, all: vec![], trails: vec![] };
     triggers::find(&mut found);
     if evidence.exit.is_some() {
         shell::find(&mut found);
@@ -56,6 +62,14 @@ pub fn diagnose(evidence: &Evidence) -> Diagnosis {
 struct Findings<'e> {
     evidence: &'e Evidence,
     all: Vec<Finding>,
+    /// Where exceptions were printed.
+    trails: Vec<Trail>,
+}
+
+/// The lines of an exception and all that belongs to it.
+struct Trail {
+    begin: usize,
+    end: usize,
 }
 
 struct Finding {
@@ -85,11 +99,39 @@ impl<'e> Findings<'e> {
     /// Something that a line shows. What came long before the end explains less of it.
     fn add_line(&mut self, score: i32, at: usize, kind: Kind, text: String) -> &mut Cause {
         let behind = self.lines().len().saturating_sub(at + 1);
-        let age = i32::try_from(behind / 3).unwrap_or(i32::MAX).min(30);
+        let seconds = self.time_between(at, self.lines().len().saturating_sub(1)) / AGEING_NS;
+        let seconds = usize::try_from(seconds).unwrap_or(usize::MAX);
+        let age = i32::try_from((behind / 3).saturating_add(seconds)).unwrap_or(i32::MAX).min(30);
         let elsewhere = if comes_from_outside(self.evidence) { ELSEWHERE } else { 0 };
         let mut cause = cause(kind, text, None);
         cause.evidence = self.lines().get(at).map(clue);
         self.put(Finding { score: score - age - elsewhere, line: Some(at), cause })
+    }
+
+    /// How much later the second line came.
+    fn time_between(&self, first: usize, second: usize) -> u64 {
+        let time = |at: usize| self.lines().get(at).map_or(0, |line| line.time);
+        time(second).saturating_sub(time(first))
+    }
+
+    /// What was printed long before the last exception did not end the process, since that was
+    /// printed after it: an exception that was handled, a connection that came about later.
+    fn weaken_what_was_survived(&mut self) {
+        let Some(Trail { begin, end }) = self.trails.iter().max_by_key(|trail| trail.end) else {
+            return;
+        };
+        let (begin, end) = (*begin, *end);
+        let within = |line: usize| (begin..=end).contains(&line);
+        let fatal = self.all.iter().filter(|finding| finding.line.is_some_and(within));
+        let Some(most) = fatal.map(|finding| finding.score).max() else { return };
+        let survived = |line: usize| {
+            line + APART < begin || line < begin && self.time_between(line, begin) > APART_NS
+        };
+        let old: Vec<usize> =
+            (0..self.all.len()).filter(|at| self.all[*at].line.is_some_and(survived)).collect();
+        for at in old {
+            self.all[at].score = self.all[at].score.min(most - 1);
+        }
     }
 
     fn put(&mut self, finding: Finding) -> &mut Cause {
@@ -100,6 +142,14 @@ impl<'e> Findings<'e> {
 
     /// Put in order. Two that the same line shows are one: the surer, with the place of the other.
     fn ranked(mut self) -> Diagnosis {
+        self.weaken_what_was_survived();
+        // A line of an exception that looks like an error is no other one.
+        let trails = std::mem::take(&mut self.trails);
+        self.all.retain(|finding| {
+            let part = |line| trails.iter().any(|trail| (trail.begin..=trail.end).contains(&line));
+            let logged = finding.cause.kind == Kind::LoggedError && finding.cause.place.is_none();
+            !(logged && finding.line.is_some_and(part))
+        });
         self.all.sort_by_key(|finding| std::cmp::Reverse(finding.score));
         let mut kept: Vec<Finding> = vec![];
         for mut finding in self.all {
@@ -125,6 +175,10 @@ impl<'e> Findings<'e> {
         if triggers::ended_by_tmo(self.evidence) {
             let ours = |kind| matches!(kind, Kind::Signal | Kind::EndedEarly);
             kept.retain(|finding| !ours(finding.cause.kind));
+        }
+        if let Some(first) = kept.first_mut().filter(|first| first.cause.next.is_none()) {
+            let name = quoted(self.evidence.name.as_str());
+            first.cause.next = Some(format!("tmo logs {name} -n 100"));
         }
         // What comes behind these explains hardly anything.
         kept.truncate(MOST);

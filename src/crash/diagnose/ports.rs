@@ -32,6 +32,9 @@ const LOWEST: u16 = 80;
 
 /// How far the port may stand from what says that it is taken.
 const NEAR: usize = 3;
+/// How far before the last line that says so another one may name the port: between them are the
+/// frames of a trace.
+const FAR: usize = 30;
 
 pub(super) fn find(found: &mut Findings<'_>) {
     let Some((at, ports)) = taken(found.evidence) else { return };
@@ -48,7 +51,10 @@ pub fn ports_named(evidence: &Evidence) -> Vec<u16> {
 fn taken(evidence: &Evidence) -> Option<(usize, Vec<u16>)> {
     let lines = &evidence.lines;
     let says = |line: &Line| TAKEN.finds(&line.text) && !GOES_ON.finds(&line.text);
-    let at = lines.iter().rposition(says)?;
+    let last = lines.iter().rposition(says)?;
+    let from = last.saturating_sub(FAR);
+    let names = |line: &Line| says(line) && number(&line.text).is_some();
+    let at = lines[from..=last].iter().rposition(names).map_or(last, |offset| from + offset);
     // The line itself, then those behind it (hints), then those before it. Where several say the
     // same (IPv6, IPv4), the others are near as well.
     let behind = lines.iter().skip(at).take(NEAR + 1);
@@ -86,10 +92,19 @@ pub(super) fn number(line: &str) -> Option<u16> {
     NUMBERS.iter().find_map(|expr| expr.group(line)?.parse().ok()).filter(|port| *port > 0)
 }
 
+/// What shows who listens.
+pub(super) fn listeners(port: Option<u16>) -> String {
+    match (cfg!(target_os = "linux"), port) {
+        (true, Some(port)) => format!("ss -ltnp sport = :{port}"),
+        (true, None) => "ss -ltnp".to_owned(),
+        (false, Some(port)) => format!("lsof -nP -iTCP:{port}"),
+        (false, None) => "lsof -nP -iTCP".to_owned(),
+    }
+}
+
 fn told(evidence: &Evidence, port: Option<u16>) -> (String, String) {
     let Some(port) = port else {
-        let next = if cfg!(target_os = "linux") { "ss -ltnp" } else { "lsof -nP -iTCP" };
-        return ("the port or address that it wanted is taken".to_owned(), next.to_owned());
+        return ("the port or address that it wanted is taken".to_owned(), listeners(None));
     };
     let holder = evidence.facts.holders.iter().find(|holder| holder.port == port);
     let other = evidence.others.iter().find(|(_, told)| *told == port);
@@ -98,17 +113,17 @@ fn told(evidence: &Evidence, port: Option<u16>) -> (String, String) {
             format!("port {port} is taken by {} (pid {})", who.name, who.pid),
             format!("kill {}", who.pid),
         ),
-        (_, Some((name, _))) => (
-            format!("port {port} is taken; it is the port of {name}"),
-            format!("tmo ps --wide # {}", quoted(name.as_str())),
-        ),
+        (_, Some((name, _))) => {
+            (format!("port {port} is taken; it is the port of {name}"), listeners(Some(port)))
+        }
         (Some(Holder { process: None, .. }), None) => (
             format!("port {port} is taken by a process of another user"),
             format!("sudo lsof -nP -i :{port}"),
         ),
         (None, None) => (
             format!("port {port} was taken; nobody listens there any more"),
-            format!("tmo restart {}", quoted(evidence.name.as_str())),
+            // Which also begins a run where this one is over.
+            format!("tmo start {}", quoted(evidence.name.as_str())),
         ),
     }
 }

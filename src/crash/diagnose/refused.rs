@@ -46,7 +46,7 @@ pub(super) fn find(found: &mut Findings<'_>) {
     let before = evidence.lines[..at].iter().rev().take(NEAR).map(|line| line.text.as_str());
     let Some(port) = [line].into_iter().chain(before).find_map(port) else {
         let text = "nobody takes connections where it wanted to connect".to_owned();
-        found.add_line(72, at, Kind::ConnectionRefused, text).next = Some("tmo ps".to_owned());
+        found.add_line(72, at, Kind::ConnectionRefused, text).next = Some(ports::listeners(None));
         return;
     };
     let owner = evidence.others.iter().find(|(_, told)| *told == port);

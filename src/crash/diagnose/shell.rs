@@ -1,6 +1,6 @@
 //! What a shell says of the command that it was given.
 
-use super::{Findings, cut, quoted};
+use super::{Findings, cut, open, quoted};
 use crate::crash::cause::Kind;
 use crate::crash::expr::Expr;
 use crate::model::Exit;
@@ -16,6 +16,13 @@ static NOT_FOUND: [Expr; 6] = [
     Expr::new(r"^\S*sh: (?:line \d+: )?(\S+): No such file or directory$"),
     Expr::new(r"^tmo: cannot run (.+): (?:No such file|Not a) (?:or )?directory$"),
 ];
+
+/// The same where a script goes on: script, line and command.
+static SURVIVED: Expr =
+    Expr::new(r"^([^\s:]+): (?:line )?(\d+): ([^:\s]+): (?:command )?not found$");
+
+/// A script and its line.
+static SCRIPT: Expr = Expr::new(r"^([^\s:]+): (?:-c: )?(?:line )?(\d+): ");
 
 static NO_LIBRARY: [Expr; 2] = [
     Expr::new(r"error while loading shared libraries: (\S+): cannot open shared object"),
@@ -79,14 +86,47 @@ pub(super) fn find(found: &mut Findings<'_>) {
             command(found);
         }
         Some(Exit::Code(126)) => not_executable(found),
+        Some(Exit::Code(1..)) => in_the_middle(found),
         Some(Exit::Code(_) | Exit::Signal(_)) | None => {}
     }
     for expr in &BAD_SYNTAX {
-        if let Some((at, _)) = found.last(expr) {
+        let Some((at, line)) = found.last(expr) else { continue };
+        let script = SCRIPT.captures(line).filter(|script| !is_shell(&script[1]));
+        let Some(script) = script else {
             let text = "the shell does not understand the command".to_owned();
-            found.add_line(94, at, Kind::BadSyntax, text).next = Some("tmo check".to_owned());
-        }
+            let next = where_it_stands(found);
+            found.add_line(94, at, Kind::BadSyntax, text).next = Some(next);
+            continue;
+        };
+        let text = format!("the shell does not understand {}", found.evidence.shown(&script[1]));
+        let place = found.evidence.place(&script[1], &script[2]);
+        let cause = found.add_line(94, at, Kind::BadSyntax, text);
+        cause.next = Some(open(&place));
+        cause.place = Some(place);
     }
+}
+
+/// A script that went on behind a command that there is not, and failed in the end.
+fn in_the_middle(found: &mut Findings<'_>) {
+    let Some((at, line)) = found.last(&SURVIVED) else { return };
+    let Some(said) = SURVIVED.captures(line) else { return };
+    let text = format!("there is no command {}", cut(&said[3]));
+    let place = (!is_shell(&said[1])).then(|| found.evidence.place(&said[1], &said[2]));
+    let next = place.as_deref().map_or_else(|| where_it_stands(found), open);
+    let cause = found.add_line(50, at, Kind::CommandNotFound, text);
+    cause.next = Some(next);
+    cause.place = place;
+}
+
+/// What tells the command, and which line of which file says so.
+fn where_it_stands(found: &Findings<'_>) -> String {
+    format!("tmo config {}", quoted(found.evidence.name.as_str()))
+}
+
+/// Whether it is the shell itself that a message begins with, and not a script.
+fn is_shell(path: &str) -> bool {
+    let name = path.rsplit('/').next().unwrap_or(path);
+    ["sh", "bash", "dash", "ash", "zsh", "ksh", "fish"].contains(&name)
 }
 
 fn library(found: &mut Findings<'_>) {
@@ -130,15 +170,24 @@ fn command(found: &mut Findings<'_>) {
         let near = near.map_or(String::new(), |near| format!("; perhaps {near} is meant"));
         format!("there is no command {}{near}", cut(&name))
     };
+    let said = at.and_then(|at| SURVIVED.captures(&evidence.lines.get(at)?.text));
+    let said = said.filter(|said| !is_shell(&said[1]));
+    let place = said.map(|said| evidence.place(&said[1], &said[2]));
     let brought = BROUGHT.iter().find(|(_, names)| names.contains(&name.as_str()));
     let next = if name.contains('/') {
         let file = name.strip_suffix(r"\r").unwrap_or(&name);
         format!("ls -l {}", quoted(file))
     } else {
-        brought.map_or("tmo doctor", |(command, _)| command).to_owned()
+        let brought = brought.map(|(command, _)| (*command).to_owned());
+        let script = || place.as_deref().map(open);
+        brought.or_else(script).unwrap_or_else(|| where_it_stands(found))
     };
     match at {
-        Some(at) => found.add_line(96, at, Kind::CommandNotFound, text).next = Some(next),
+        Some(at) => {
+            let cause = found.add_line(96, at, Kind::CommandNotFound, text);
+            cause.next = Some(next);
+            cause.place = place;
+        }
         None => found.add(80, Kind::CommandNotFound, text, Some(next)),
     }
 }

@@ -25,7 +25,7 @@ pub(super) fn find(found: &mut Findings<'_>) {
             Kind::StoppedByRequest,
             "somebody had tmo stop it".to_owned(),
             None,
-            format!("tmo restart {}", quoted(name.as_str())),
+            format!("tmo start {}", quoted(name.as_str())),
         ),
         Trigger::FailurePattern { pattern, line } => (
             Kind::FailurePattern,

@@ -1,5 +1,7 @@
 //! What programs really print when they end, and what that comes to.
 
+mod order;
+mod others;
 mod properties;
 mod shells;
 mod systems;
@@ -23,6 +25,7 @@ fn printed(exit: Exit, output: &str) -> Evidence {
     Evidence {
         command: "bin/serve --fast".to_owned(),
         root: "/srv/app".to_owned(),
+        cwd: "/srv/app".to_owned(),
         port: Some(3000),
         others: vec![(api, 4000)],
         pid: Some(4711),
@@ -50,6 +53,13 @@ struct Row {
     shown: &'static str,
     place: Option<&'static str>,
     next: Option<&'static str>,
+}
+
+impl Row {
+    const fn with_place(mut self, place: &'static str) -> Self {
+        self.place = Some(place);
+        self
+    }
 }
 
 #[track_caller]

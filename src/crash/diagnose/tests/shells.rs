@@ -25,25 +25,26 @@ const fn row(
 const NO: Kind = Kind::CommandNotFound;
 
 const NOT_FOUND: &[Row] = &[
-    row(("dash", 127), "sh: 1: foo-bar: not found", NO, "no command foo-bar", "tmo doctor"),
+    row(("dash", 127), "sh: 1: foo-bar: not found", NO, "no command foo-bar", "tmo config web"),
     row(
         ("dash in a script", 127),
         "./run.sh: 3: foo: not found",
         NO,
         "no command foo",
-        "tmo doctor",
-    ),
+        "${EDITOR:-vi} +3 run.sh",
+    )
+    .with_place("run.sh:3"),
     row(
         ("bash", 127),
         "/bin/sh: line 1: foo: command not found",
         NO,
         "no command foo",
-        "tmo doctor",
+        "tmo config web",
     ),
-    row(("bash -c", 127), "bash: foo: command not found", NO, "no command foo", "tmo doctor"),
-    row(("zsh", 127), "zsh:1: command not found: foo", NO, "no command foo", "tmo doctor"),
+    row(("bash -c", 127), "bash: foo: command not found", NO, "no command foo", "tmo config web"),
+    row(("zsh", 127), "zsh:1: command not found: foo", NO, "no command foo", "tmo config web"),
     row(("busybox", 127), "sh: vite: not found", NO, "no command vite", "npm install"),
-    row(("fish", 127), "fish: Unknown command: foo", NO, "no command foo", "tmo doctor"),
+    row(("fish", 127), "fish: Unknown command: foo", NO, "no command foo", "tmo config web"),
     row(
         ("npm", 127),
         "\n> app@1.0.0 dev\n> next dev\n\nsh: 1: next: not found\nnpm ERR! code 127",
@@ -56,21 +57,21 @@ const NOT_FOUND: &[Row] = &[
         "/usr/bin/env: ‘node’: No such file or directory",
         NO,
         "no command node",
-        "tmo doctor",
+        "tmo config web",
     ),
     row(
         ("env of a Mac", 127),
         "env: node: No such file or directory",
         NO,
         "no command node",
-        "tmo doctor",
+        "tmo config web",
     ),
     row(
         ("line ends of Windows", 127),
         r"/usr/bin/env: ‘ruby\r’: No such file or directory",
         NO,
         "CRLF",
-        "tmo doctor",
+        "tmo config web",
     ),
     row(
         ("a file", 127),
@@ -165,37 +166,37 @@ fn files_that_can_t_be_run() {
 fn commands_that_the_shell_does_not_understand() {
     use Kind::BadSyntax as Bad;
     check(&[
-        row(("dash", 2), "sh: 1: Syntax error: \"(\" unexpected", Bad, "shell", "tmo check"),
+        row(("dash", 2), "sh: 1: Syntax error: \"(\" unexpected", Bad, "shell", "tmo config web"),
         row(
             ("dash, quote", 2),
             "sh: 1: Syntax error: Unterminated quoted string",
             Bad,
             "shell",
-            "tmo check",
+            "tmo config web",
         ),
         row(
             ("bash", 2),
             "bash: -c: line 1: syntax error near unexpected token `('\nbash: -c: line 1: `echo ('",
             Bad,
             "shell",
-            "tmo check",
+            "tmo config web",
         ),
         row(
             ("bash, quote", 2),
             "bash: -c: line 1: unexpected EOF while looking for matching `\"'",
             Bad,
             "shell",
-            "tmo check",
+            "tmo config web",
         ),
         row(
             ("sh is bash", 2),
             "sh: -c: line 0: syntax error near unexpected token `fi'",
             Bad,
             "shell",
-            "tmo check",
+            "tmo config web",
         ),
-        row(("zsh", 1), "zsh:1: parse error near `)'", Bad, "shell", "tmo check"),
-        row(("dash, expansion", 2), "sh: 1: Bad substitution", Bad, "shell", "tmo check"),
+        row(("zsh", 1), "zsh:1: parse error near `)'", Bad, "shell", "tmo config web"),
+        row(("dash, expansion", 2), "sh: 1: Bad substitution", Bad, "shell", "tmo config web"),
     ]);
 }
 

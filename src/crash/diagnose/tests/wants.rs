@@ -18,6 +18,11 @@ const TAKEN: &[(&str, &str, u16)] = &[
         "node:events:497\n      throw er; // Unhandled 'error' event\n      ^\n\nError: listen EADDRINUSE: address already in use :::8081\n    at Server.setupListenHandle [as _listen2] (node:net:1817:16)\n    at listenInCluster (node:net:1865:12) {\n  code: 'EADDRINUSE',\n  errno: -98,\n  syscall: 'listen',\n  address: '::',\n  port: 8081\n}\n\nNode.js v20.11.1",
         8081,
     ),
+    (
+        "node 20, with all its frames",
+        "node:events:502\n      throw er; // Unhandled 'error' event\n      ^\n\nError: listen EADDRINUSE: address already in use :::8081\n    at Server.setupListenHandle [as _listen2] (node:net:1908:16)\n    at listenInCluster (node:net:1965:12)\n    at Server.listen (node:net:2067:7)\n    at Server.<anonymous> (/srv/app/app.js:1:80)\n    at Object.onceWrapper (node:events:638:28)\n    at Server.emit (node:events:524:28)\n    at emitListeningNT (node:net:1951:10)\n    at process.processTicksAndRejections (node:internal/process/task_queues:81:21)\nEmitted 'error' event on Server instance at:\n    at emitErrorNT (node:net:1944:8)\n    at process.processTicksAndRejections (node:internal/process/task_queues:82:21) {\n  code: 'EADDRINUSE',\n  errno: -98,\n  syscall: 'listen',\n  address: '::',\n  port: 8081\n}\n\nNode.js v20.20.2",
+        8081,
+    ),
     ("node, an address", "Error: listen EADDRINUSE: address already in use 127.0.0.1:8081", 8081),
     (
         "python",
@@ -131,7 +136,7 @@ fn connections_that_were_refused() {
         row(("java", "org.postgresql.util.PSQLException: Connection to localhost:5432 refused. Check that the hostname and port are correct"), No, "5432", pg),
         row(("redis", "Could not connect to Redis at 127.0.0.1:6379: Connection refused"), No, "6379", None),
         row(("curl", "curl: (7) Failed to connect to localhost port 4000 after 0 ms: Couldn't connect to server"), No, "api", None),
-        row(("no port", "ConnectionRefusedError: [Errno 111] Connection refused"), No, "where it wanted to connect", Some("tmo ps")),
+        row(("no port", "ConnectionRefusedError: [Errno 111] Connection refused"), No, "where it wanted to connect", None),
         row(("rust", "Error: Connection refused (os error 111)"), No, "wanted to connect", None),
     ]);
 }
@@ -149,7 +154,8 @@ fn modules_that_there_are_not() {
         row(("ruby", "<internal:/usr/lib/ruby/vendor_ruby/rubygems/core_ext/kernel_require.rb>:136:in `require': cannot load such file -- sinatra (LoadError)\n\tfrom app.rb:1:in `<main>'"), No, "no module sinatra", Some("bundle add sinatra")).with_place("app.rb:1"),
         row(("bundler", "Could not find rack-3.0.8 in locally installed gems (Bundler::GemNotFound)"), No, "no gem rack-3.0.8", Some("bundle install")),
         row(("java", "Error: Could not find or load main class com.app.Main"), No, "no class com.app.Main", None),
-        row(("go", "main.go:4:2: no required module provides package github.com/x/y; to add it:"), No, "github.com/x/y", Some("go mod tidy")),
+        row(("go", "main.go:4:2: no required module provides package github.com/x/y; to add it:"), No, "github.com/x/y", Some("go mod tidy")).with_place("main.go:4"),
+        row(("perl", "Can't locate Nope/Module.pm in @INC (you may need to install the Nope::Module module) (@INC contains: /etc/perl /usr/share/perl5) at app.pl line 1.\nBEGIN failed--compilation aborted at app.pl line 1."), No, "no module Nope::Module", Some("cpan Nope::Module")).with_place("app.pl:1"),
     ]);
 }
 
@@ -182,13 +188,9 @@ fn files_that_there_are_not() {
         row(("java", "java.io.FileNotFoundException: conf/app.yml (No such file or directory)"), No, "conf/app.yml", look),
         row(("cat", "cat: conf/app.yml: No such file or directory"), No, "conf/app.yml", look),
         row(("dash", "sh: 0: cannot open conf/app.yml: No such file"), No, "conf/app.yml", look),
+        row(("java -jar", "Error: Unable to access jarfile conf/app.yml"), No, "conf/app.yml", look),
+        row(("dash, a directory", "/usr/bin/sh: 1: cd: can't cd to conf"), No, "no directory conf", Some("ls -ld conf")),
+        row(("bash, a directory", "bash: line 1: cd: conf: No such file or directory"), No, "no directory conf", Some("ls -ld conf")),
         row(("rust", "Error: No such file or directory (os error 2)"), No, "no file that it needs", None),
     ]);
-}
-
-impl Row {
-    const fn with_place(mut self, place: &'static str) -> Self {
-        self.place = Some(place);
-        self
-    }
 }

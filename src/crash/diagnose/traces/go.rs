@@ -20,12 +20,16 @@ pub(super) fn last(evidence: &Evidence) -> Option<Trace> {
     let frames = rest.iter().enumerate().skip(routine + 1);
     let frames = frames.filter_map(|(at, line)| Some((at, FRAME.captures(line)?)));
     let (mut place, mut end) = (None, at + 1 + routine);
+    // What recovers comes before the frame in which it panicked.
+    let own = rest.iter().skip(routine + 1).take_while(|line| !line.trim().is_empty());
+    let panicked = own.enumerate().filter(|(_, line)| line.starts_with("panic(")).last();
+    let from = panicked.map_or(0, |(offset, _)| routine + 1 + offset + 2);
     for (offset, found) in frames {
         end = at + 1 + offset;
-        if place.is_none() && evidence.is_own(&found[1], &STRANGE) {
-            place = Some(format!("{}:{}", evidence.shown(&found[1]), &found[2]));
+        if offset >= from && place.is_none() && evidence.is_own(&found[1], &STRANGE) {
+            place = Some(evidence.place(&found[1], &found[2]));
         }
     }
     let text = lines[at].trim_end().trim_end_matches(" [recovered]");
-    Some(Trace { at, text: text.to_owned(), place, end })
+    Some(Trace { begin: at, at, text: text.to_owned(), place, next: None, end })
 }

@@ -1,5 +1,6 @@
 //! `Exception in thread "main" …`, `Caused by: …`, and where: `\tat com.app.Main.run(Main.java:5)`.
 
+use super::super::quoted;
 use super::{Trace, texts};
 use crate::crash::evidence::Evidence;
 use crate::crash::expr::Expr;
@@ -65,13 +66,28 @@ pub(super) fn last(evidence: &Evidence) -> Option<Trace> {
     let at = inner.unwrap_or(first);
     let text = CAUSED.group(lines[at]).or_else(|| HEAD.group(lines[at]))?.trim().to_owned();
     let place = own(&lines[at..=end]).or_else(|| own(&lines[first..=end]));
-    Some(Trace { at, text, place, end })
+    let next = place.as_ref().and_then(|place| place.search.clone());
+    let place = place.map(|place| place.text);
+    Some(Trace { begin: first, at, text, place, next, end })
 }
 
-fn own(lines: &[&str]) -> Option<String> {
+/// A place of the project.
+struct Place {
+    text: String,
+    /// What opens it, where the file lies in a directory that the frame does not tell.
+    search: Option<String>,
+}
+
+fn own(lines: &[&str]) -> Option<Place> {
     lines.iter().find_map(|line| {
         let found = FRAME.captures(line)?;
-        let strange = STRANGE.iter().any(|package| found[1].starts_with(package));
-        (!strange).then(|| format!("{}:{}", &found[2], &found[3]))
+        let (method, file, number) = (&found[1], &found[2], &found[3]);
+        if STRANGE.iter().any(|package| method.starts_with(package)) {
+            return None;
+        }
+        // `com.shop.Dao.read`: what comes before class and method is a package.
+        let packaged = method.matches('.').count() > 1;
+        let search = format!("${{EDITOR:-vi}} +{number} $(find . -name {})", quoted(file));
+        Some(Place { text: format!("{file}:{number}"), search: packaged.then_some(search) })
     })
 }

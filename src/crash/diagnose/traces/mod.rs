@@ -1,45 +1,100 @@
 //! Exceptions and panics: the innermost cause, and the first place of the project that it went
 //! through.
 
+mod compiler;
+mod dotnet;
 mod go;
 mod java;
+mod native;
 mod node;
+mod perl;
+mod php;
 mod python;
 mod ruby;
 mod rust;
 
-use super::{Findings, cut, open};
+use super::{Findings, Trail, cut, open};
 use crate::crash::cause::Kind;
-use crate::crash::evidence::Evidence;
+use crate::crash::evidence::{Evidence, Line};
 
 /// What a trace comes to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Trace {
+    /// The first line that belongs to it.
+    begin: usize,
     /// The line of the innermost cause.
     at: usize,
     /// What it says.
     text: String,
     /// The first place in the project: `app/main.py:12`.
     place: Option<String>,
+    /// What to type, where that is not to open the place.
+    next: Option<String>,
     /// The last line that belongs to it.
     end: usize,
 }
 
+type Reader = fn(&Evidence) -> Option<Trace>;
+
+const READERS: [Reader; 10] = [
+    rust::last,
+    python::last,
+    node::last,
+    go::last,
+    java::last,
+    ruby::last,
+    perl::last,
+    native::last,
+    php::last,
+    dotnet::last,
+];
+
 pub(super) fn find(found: &mut Findings<'_>) {
-    let readers: [fn(&Evidence) -> Option<Trace>; 6] =
-        [rust::last, python::last, node::last, go::last, java::last, ruby::last];
-    for read in readers {
-        let Some(trace) = read(found.evidence) else { continue };
-        // It is as old as its last line.
-        let lines = found.lines().len();
-        let own = i32::try_from(trace.end.saturating_sub(trace.at) / 3).unwrap_or(0).min(30);
-        let last = trace.end + 1 >= lines;
-        let score = 68 + own + if last { 2 } else { 0 };
-        let text = cut(&trace.text);
-        let cause = found.add_line(score, trace.at, Kind::Exception, text);
-        cause.next = trace.place.as_deref().map(open);
-        cause.place = trace.place;
+    for read in READERS {
+        if let Some(trace) = read(found.evidence) {
+            put(found, Kind::Exception, 68, trace);
+        }
     }
+    // An error of a compiler is more than the exception by which it is told.
+    if let Some(trace) = compiler::first(found.evidence) {
+        put(found, Kind::LoggedError, 71, trace);
+    }
+}
+
+fn put(found: &mut Findings<'_>, kind: Kind, score: i32, trace: Trace) {
+    // It is as old as its last line.
+    let lines = found.lines().len();
+    let own = i32::try_from(trace.end.saturating_sub(trace.at) / 3).unwrap_or(0).min(30);
+    let last = trace.end + 1 >= lines;
+    let score = score + own + if last { 2 } else { 0 };
+    let mut text = trace.text;
+    // The rest of the sentence is in the next line.
+    let rest =
+        found.lines().get(trace.at + 1).filter(|_| text.ends_with(':') && trace.at < trace.end);
+    if let Some(rest) = rest.map(|line| line.text.trim()).filter(|rest| !rest.is_empty()) {
+        text = format!("{text} {rest}");
+    }
+    let cause = found.add_line(score, trace.at, kind, cut(&text));
+    cause.next = trace.next.or_else(|| trace.place.as_deref().map(open));
+    cause.place = trace.place;
+    if let Some(clue) = &mut cause.evidence {
+        // The bars of a group of exceptions say nothing.
+        clue.text = clue.text.trim_start_matches(['|', ' ']).to_owned();
+    }
+    found.trails.push(Trail { begin: trace.begin, end: trace.end });
+}
+
+/// The place of a trace that stands in a text, as loggers have it.
+pub(super) fn place_in(evidence: &Evidence, text: &str) -> Option<String> {
+    let line = |text: &str| Line { text: text.to_owned(), ..Line::default() };
+    let lines = text.lines().map(line).collect();
+    let evidence = Evidence {
+        lines,
+        root: evidence.root.clone(),
+        cwd: evidence.cwd.clone(),
+        ..Evidence::of(evidence.name.clone())
+    };
+    READERS.iter().find_map(|read| read(&evidence)?.place)
 }
 
 /// The lines of the evidence as texts.

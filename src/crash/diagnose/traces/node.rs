@@ -7,13 +7,24 @@ use crate::crash::expr::Expr;
 /// `at f (file:1:2)`, `at file:1:2`, `at async f (file:///app/x.mjs:1:2)`; no class of Java.
 static FRAME: Expr =
     Expr::new(r"^\s+at (?:async |.*\()?((?:file://|node:|[A-Z]:\\)?[^():]+):(\d+):\d+\)?");
-/// A frame without a place: `at new Promise (<anonymous>)`.
-static NOWHERE: Expr = Expr::new(r"^\s+at .*\(?(?:<anonymous>|native|eval at .*)\)?$");
-/// What an error is in front of its frames; `[cause]:` before one that led to another.
+/// A frame without a place: `at new Promise (<anonymous>)`; what stands between frames.
+static NOWHERE: Expr = Expr::new(
+    r"^\s+at .*\(?(?:<anonymous>|native|eval at .*)\)?$|^Emitted 'error' event (?:on .+ )?at:$",
+);
+/// What an error is in front of its frames; before it a word of who tells it (`fatal: TypeError: …`),
+/// or `[cause]:` where it led to another.
 static HEAD: Expr = Expr::new(
-    r"^\s*(?:.*\[cause\]: )?((?:Uncaught )?(?:[A-Za-z_$][\w$.]*)?(?:Error|Exception|Rejection|Warning)\b(?: \[\w+\])?(?:: .*)?)(?: \{)?$",
+    r"^\s*(?:.*\[cause\]: |.{0,60}?[\s\[\])])??((?:Uncaught )?(?:[A-Za-z_$][\w$.]*)?(?:Error|Exception|Rejection|Warning)\b(?: \[\w+\])?(?:: .*)?)(?: \{)?$",
 );
 static CAUSE: Expr = Expr::new(r"\[cause\]: (.+?)(?: \{)?$");
+/// What follows the frames of an error that stands for several.
+static ERRORS: Expr = Expr::new(r"^\s+\[errors\]: \[$");
+/// Where it was thrown, above the source: `/srv/app/server.js:10`.
+static THROWN: Expr = Expr::new(r"^((?:file://)?/\S.*?|[A-Z]:\\.*?):(\d+)$");
+/// How far before the words that stands.
+const NEAR: usize = 8;
+/// What was thrown that is no error.
+static REASON: Expr = Expr::new(r#"UnhandledPromiseRejection: .* reason "(.*)"\.\]?$"#);
 /// What may stand between the head and the frames: more lines of the message.
 const MESSAGE: usize = 8;
 
@@ -33,11 +44,37 @@ pub(super) fn last(evidence: &Evidence) -> Option<Trace> {
         outer = next;
         inner = inner.max(outer);
     }
-    let place = own_frame(evidence, &lines[inner..=end])
-        .or_else(|| own_frame(evidence, &lines[outer..=end]));
+    let mut frames = &lines[inner..=end];
+    if let Some(first) = first_of_several(&lines[..=end]) {
+        (inner, frames) = (first, &lines[first..=end]);
+    }
+    let own = || own_frame(evidence, frames).or_else(|| own_frame(evidence, &lines[outer..=end]));
     let text = CAUSE.group(lines[inner]).or_else(|| HEAD.group(lines[inner]));
-    let text = text.unwrap_or(lines[inner]).trim().to_owned();
-    Some(Trace { at: inner, text, place, end })
+    let text = text.unwrap_or(lines[inner]).trim();
+    let thrown = || thrown(evidence, &lines[outer.saturating_sub(NEAR)..outer]);
+    // What can't be read was not called by anybody but who loads it.
+    let syntax = text.starts_with("SyntaxError");
+    let place = if syntax { thrown().or_else(own) } else { own().or_else(thrown) };
+    let text = REASON.group(text).map_or_else(
+        || text.to_owned(),
+        |reason| format!("nobody handled the rejection: {reason}"),
+    );
+    Some(Trace { begin: outer, at: inner, text, place, next: None, end })
+}
+
+/// The first of several errors that end here.
+fn first_of_several(lines: &[&str]) -> Option<usize> {
+    let list = lines.iter().rposition(|line| ERRORS.finds(line))?;
+    let below = &lines[list + 1..];
+    let one = below.iter().all(|line| line.starts_with(' '));
+    let first = below.iter().position(|line| HEAD.finds(line)).filter(|_| one)?;
+    Some(list + 1 + first)
+}
+
+/// The place above the source that is shown.
+fn thrown(evidence: &Evidence, lines: &[&str]) -> Option<String> {
+    let found = lines.iter().rev().find_map(|line| THROWN.captures(line))?;
+    evidence.is_own(&found[1], &STRANGE).then(|| evidence.place(&found[1], &found[2]))
 }
 
 /// The line that the frames up to this one belong to.
@@ -53,6 +90,6 @@ fn own_frame(evidence: &Evidence, lines: &[&str]) -> Option<String> {
         let found = FRAME.captures(line)?;
         let path = &found[1];
         let own = evidence.is_own(path, &STRANGE);
-        own.then(|| format!("{}:{}", evidence.shown(path), &found[2]))
+        own.then(|| evidence.place(path, &found[2]))
     })
 }

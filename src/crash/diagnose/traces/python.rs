@@ -12,16 +12,76 @@ static FRAME: Expr = Expr::new(r#"^\s*(?:\| )?File "(.+)", line (\d+)"#);
 /// `ValueError: text`, `app.errors.Broken`, `requests.exceptions.ConnectionError: …`.
 static ERROR: Expr = Expr::new(r"^(?:[A-Za-z_][\w]*\.)*[A-Za-z_]\w*(?::\s.*|:?)$");
 
-const STRANGE: [&str; 4] = ["site-packages", "dist-packages", "/lib/python", "<frozen"];
+/// What does not even compile has no traceback where it is the program itself.
+static SYNTAX: Expr = Expr::new(r"^(?:SyntaxError|IndentationError|TabError): ");
+/// How far before that its place stands.
+const NEAR: usize = 6;
 
-/// The last traceback; of those that led to each other by `raise … from`, the first.
+const GROUP: &str = "Exception Group Traceback (most recent call last):";
+/// The bars before the lines of a group, and what stands between its exceptions.
+static BARS: Expr = Expr::new(r"^(?:\s*\|)+ ?(.*)$");
+static NEXT: Expr = Expr::new(r"^\s+\+(?:-\+)?-{4,}(?: (\d+|\.{3}) -+)?$");
+static MEMBERS: Expr = Expr::new(r"\((\d+) sub-exceptions?\)");
+
+const STRANGE: [&str; 3] = ["site-packages", "dist-packages", "/lib/python"];
+
+/// The last traceback; of those that led to each other by `raise … from`, the first; of a group, its
+/// first exception.
 pub(super) fn last(evidence: &Evidence) -> Option<Trace> {
     let lines = texts(evidence);
+    let all = [grouped(evidence, &lines), traced(evidence, &lines), syntax(evidence, &lines)];
+    // Of those that end alike, the first: in a group each has a traceback of its own.
+    all.into_iter().flatten().rev().max_by_key(|trace| trace.end)
+}
+
+fn syntax(evidence: &Evidence, lines: &[&str]) -> Option<Trace> {
+    let at = lines.iter().rposition(|line| SYNTAX.finds(line))?;
+    let from = at.saturating_sub(NEAR);
+    let begin = from + lines[from..at].iter().rposition(|line| FRAME.finds(line))?;
+    let found = FRAME.captures(lines[begin])?;
+    let own = evidence.is_own(&found[1], &STRANGE);
+    let place = own.then(|| evidence.place(&found[1], &found[2]));
+    let text = lines[at].trim_end().to_owned();
+    Some(Trace { begin, at, text, place, next: None, end: at })
+}
+
+/// The first exception of the last group that is no group itself.
+fn grouped(evidence: &Evidence, lines: &[&str]) -> Option<Trace> {
+    let root = |line: &&str| line.strip_prefix("  + ").is_some_and(|rest| rest.trim_end() == GROUP);
+    let begin = lines.iter().rposition(root)?;
+    let barred = |line: &&&str| BARS.finds(line) || NEXT.finds(line);
+    let end = begin + lines[begin + 1..].iter().take_while(barred).count();
+    let members = lines[begin..=end].iter().find_map(|line| MEMBERS.group(line))?;
+    let group = |line: &&str| line.trim_end().ends_with(GROUP) || MEMBERS.finds(line);
+    let leaf =
+        |at: &usize| NEXT.finds(lines[*at]) && lines.get(at + 1).is_some_and(|line| !group(line));
+    let from = (begin + 1..=end).find(leaf)? + 1;
+    let (mut place, mut error) = (None, None);
+    for (at, line) in lines.iter().enumerate().take(end + 1).skip(from) {
+        let text = BARS.group(line).unwrap_or_default().trim_end();
+        if NEXT.finds(line) {
+            break;
+        } else if let Some(found) = FRAME.captures(text) {
+            if evidence.is_own(&found[1], &STRANGE) {
+                place = Some(evidence.place(&found[1], &found[2]));
+            }
+        } else if text == DURING {
+            (place, error) = (None, None);
+        } else if error.is_none() && text != HEAD && ERROR.finds(text) {
+            error = Some((at, text.to_owned()));
+        }
+    }
+    let (at, text) = error?;
+    let text = if members == "1" { text } else { format!("{text} (the first of {members})") };
+    Some(Trace { begin, at, text, place, next: None, end })
+}
+
+fn traced(evidence: &Evidence, lines: &[&str]) -> Option<Trace> {
     let mut head = lines.iter().rposition(|line| line.trim_end().ends_with(HEAD))?;
-    let outer = block(evidence, &lines, head)?;
+    let outer = block(evidence, lines, head)?;
     let mut inner = outer.clone();
-    while let Some(before) = caused_by(&lines, head) {
-        let Some(trace) = block(evidence, &lines, before) else { break };
+    while let Some(before) = caused_by(lines, head) {
+        let Some(trace) = block(evidence, lines, before) else { break };
         (inner, head) = (trace, before);
     }
     Some(Trace { end: outer.end, place: inner.place.or(outer.place), ..inner })
@@ -49,12 +109,13 @@ fn block(evidence: &Evidence, lines: &[&str], head: usize) -> Option<Trace> {
         };
         if let Some(found) = FRAME.captures(&text) {
             if evidence.is_own(&found[1], &STRANGE) {
-                place = Some(format!("{}:{}", evidence.shown(&found[1]), &found[2]));
+                place = Some(evidence.place(&found[1], &found[2]));
             }
         } else if text.trim() == DURING || text.trim() == CAUSED {
             return None;
         } else if !text.starts_with([' ', '\t']) && ERROR.finds(text.trim_end()) {
-            return Some(Trace { at, text: text.trim_end().to_owned(), place, end: at });
+            let text = text.trim_end().to_owned();
+            return Some(Trace { begin: head, at, text, place, next: None, end: at });
         }
     }
     None

@@ -27,6 +27,6 @@ pub(super) fn last(evidence: &Evidence) -> Option<Trace> {
     let frames = frames.map(|found| (found[1].to_owned(), found[2].to_owned()));
     let mut all = std::iter::once(head).chain(frames);
     let place = all.find(|(path, _)| evidence.is_own(path, &STRANGE));
-    let place = place.map(|(path, line)| format!("{}:{line}", evidence.shown(&path)));
-    Some(Trace { at, text, place, end })
+    let place = place.map(|(path, line)| evidence.place(&path, &line));
+    Some(Trace { begin: at, at, text, place, next: None, end })
 }

@@ -12,13 +12,26 @@ static FRAME: Expr = Expr::new(r"^\s+at (\S+\.rs):(\d+)(?::\d+)?$");
 static ERROR: Expr = Expr::new(r"^Error: (.+)$");
 static LINK: Expr = Expr::new(r"^\s+(?:\d+: )?(\S.*)$");
 
+/// What `unwrap` says of a thread that was joined, or of a lock that one held when it panicked.
+static JOINED: Expr = Expr::new(r"`Err` value: (?:Any \{ \.\. \}|PoisonError \{)");
+
 const STRANGE: [&str; 4] = ["/rustc/", "/.cargo/", "/rustlib/", "/registry/src/"];
 
 /// The last panic, or the last error that `main` returned.
 pub(super) fn last(evidence: &Evidence) -> Option<Trace> {
     let lines = texts(evidence);
-    let both = [panic(evidence, &lines), returned(&lines)];
+    let both = [panicked(evidence, &lines), returned(&lines)];
     both.into_iter().flatten().max_by_key(|trace| trace.end)
+}
+
+/// The last panic; of one that only passes on that a thread has panicked, that one's.
+fn panicked(evidence: &Evidence, lines: &[&str]) -> Option<Trace> {
+    let last = panic(evidence, lines)?;
+    if !JOINED.finds(&last.text) {
+        return Some(last);
+    }
+    let Some(first) = panic(evidence, &lines[..last.begin]) else { return Some(last) };
+    Some(Trace { end: last.end, ..first })
 }
 
 fn panic(evidence: &Evidence, lines: &[&str]) -> Option<Trace> {
@@ -37,11 +50,12 @@ fn panic(evidence: &Evidence, lines: &[&str]) -> Option<Trace> {
     let place = all.find(|(path, _)| evidence.is_own(path, &STRANGE));
     let place = place.map(|(path, line)| {
         let path = path.strip_prefix("./").unwrap_or(&path).to_owned();
-        format!("{}:{line}", evidence.shown(&path))
+        evidence.place(&path, &line)
     });
     let tail = |line: &&str| FRAME.finds(line) || line.starts_with("note: ");
     let end = rest.iter().rposition(tail).map_or(at, |last| at + last);
-    Some(Trace { at, text: format!("panic: {}", message.trim()), place, end })
+    let text = format!("panic: {}", message.trim());
+    Some(Trace { begin: head, at, text, place, next: None, end })
 }
 
 /// As anyhow and eyre print it: the last of what is below `Caused by:` is what it comes from.
@@ -52,11 +66,19 @@ fn returned(lines: &[&str]) -> Option<Trace> {
     let Some(below) = below.map(|below| head + 1 + below) else {
         // Alone it is no more than any other line with an error, unless it says so as Rust does.
         let debug = text.contains(" { ") || text.contains('(');
-        return debug.then_some(Trace { at: head, text, place: None, end: head });
+        let next = None;
+        return debug.then_some(Trace {
+            begin: head,
+            at: head,
+            text,
+            place: None,
+            next,
+            end: head,
+        });
     };
     let links = lines[below + 1..].iter().take_while(|line| LINK.finds(line)).count();
     let at = below + links;
     let inner = LINK.group(lines[at]).unwrap_or(&text).trim().to_owned();
     let text = if links == 0 { text } else { format!("{text}: {inner}") };
-    Some(Trace { at, text, place: None, end: at })
+    Some(Trace { begin: head, at, text, place: None, next: None, end: at })
 }

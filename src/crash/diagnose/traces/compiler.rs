@@ -1,0 +1,60 @@
+//! What compilers do not accept: of TypeScript, C, Java, Go, Rust, and of esbuild.
+
+use super::{Trace, texts};
+use crate::crash::evidence::Evidence;
+use crate::crash::expr::Expr;
+
+/// File, line, and what is wrong there.
+static IN_A_LINE: [Expr; 3] = [
+    Expr::new(r"^(\S+?)\((\d+),\d+\): error [A-Z]+\d+: (.+)$"),
+    Expr::new(r"^(\S+?\.\w+):(\d+)(?::\d+)?(?::| -) (?:fatal )?error(?: TS\d+)?: (.+)$"),
+    Expr::new(r"^(?:vet: )?(\S+\.go):(\d+):\d+: (.+)$"),
+];
+/// What is wrong; file and line are in one of the next lines.
+static BEFORE: [Expr; 2] =
+    [Expr::new(r"^error(?:\[E\d+\])?: (.+)$"), Expr::new(r"^✘ \[ERROR\] (.+)$")];
+static WHERE: Expr = Expr::new(r"^\s+(?:--> )?(\S+?):(\d+):\d+:?$");
+
+/// How far behind the words the place may stand.
+const NEAR: usize = 3;
+/// Errors that are so near to each other belong together: the first of them counts.
+const TOGETHER: usize = 40;
+/// The same in time.
+const TOGETHER_NS: u64 = 2_000_000_000;
+
+/// The first of the last errors.
+pub(super) fn first(evidence: &Evidence) -> Option<Trace> {
+    let lines = texts(evidence);
+    let mut all = (0..lines.len()).rev().filter_map(|at| error(evidence, &lines, at));
+    let last = all.next()?;
+    let end = last.end;
+    let time = |at: usize| evidence.lines.get(at).map_or(0, |line| line.time);
+    let mut first = last;
+    for earlier in all {
+        let long_ago = time(first.at).saturating_sub(time(earlier.at)) > TOGETHER_NS;
+        if first.at - earlier.at > TOGETHER || long_ago {
+            break;
+        }
+        first = earlier;
+    }
+    Some(Trace { end, ..first })
+}
+
+/// The error that this line tells of.
+fn error(evidence: &Evidence, lines: &[&str], at: usize) -> Option<Trace> {
+    let line = lines[at].trim_end();
+    let (path, number, what, end) = if let Some(found) =
+        IN_A_LINE.iter().find_map(|expr| expr.captures(line))
+    {
+        (found[1].to_owned(), found[2].to_owned(), found[3].to_owned(), at)
+    } else {
+        let what = BEFORE.iter().find_map(|expr| expr.group(line))?.to_owned();
+        let below = lines[at + 1..].iter().take(NEAR).enumerate();
+        let mut below = below.filter_map(|(offset, line)| Some((offset, WHERE.captures(line)?)));
+        let (offset, found) = below.next()?;
+        (found[1].to_owned(), found[2].to_owned(), what, at + 1 + offset)
+    };
+    let place = Some(evidence.place(&path, &number));
+    let text = format!("it does not compile: {what}");
+    Some(Trace { begin: at, at, text, place, next: None, end })
+}

@@ -1,0 +1,75 @@
+//! What C and C++ say before they abort: assertions, exceptions, the C library, the sanitizers.
+
+use super::{Trace, texts};
+use crate::crash::evidence::Evidence;
+use crate::crash::expr::Expr;
+
+/// ``a: a.c:3: main: Assertion `x' failed.``
+static ASSERTION: Expr =
+    Expr::new(r"^(?:\S+: )?(\S+?):(\d+): (?:.+: )?Assertion [`'](.+)' failed\.?$");
+static ASSERTION_OF_A_MAC: Expr =
+    Expr::new(r"^Assertion failed: \((.+)\), function .+, file (.+), line (\d+)\.?$");
+static THROWN: Expr = Expr::new(
+    r"^terminate called after throwing an instance of '(.+)'$|^libc\+\+abi: terminating (?:due to|with) uncaught exception(?: of type)? (.+)$",
+);
+static WHAT: Expr = Expr::new(r"^\s+what\(\):\s+(.+)$");
+static LIBRARY: Expr = Expr::new(
+    r"^(?:\*\*\* )?((?:free|malloc|realloc|malloc_consolidate|munmap_chunk)\(\): .+|double free or corruption.*|corrupted (?:size|double-linked).*|stack smashing detected.*?|buffer overflow detected.*?)(?: \*\*\*.*)?$",
+);
+static SANITIZER: Expr =
+    Expr::new(r"^==\d+==\s*ERROR: (\w+Sanitizer: .+?)(?: on (?:unknown )?address.*| \(pc .*)?$");
+/// `    #0 0x4011 in main /srv/app/a.c:2:9`
+static FRAME: Expr = Expr::new(r"^\s+#\d+ 0x[0-9a-f]+ in .+ (\S+?):(\d+)(?::\d+)?$");
+
+const STRANGE: [&str; 6] =
+    ["/usr/", "/build/", "/libsanitizer/", "/compiler-rt/", "/sysdeps/", "../csu/"];
+
+/// The last of it.
+pub(super) fn last(evidence: &Evidence) -> Option<Trace> {
+    let lines = texts(evidence);
+    let all =
+        [assertion(evidence, &lines), thrown(&lines), library(&lines), sanitizer(evidence, &lines)];
+    all.into_iter().flatten().max_by_key(|trace| trace.end)
+}
+
+fn assertion(evidence: &Evidence, lines: &[&str]) -> Option<Trace> {
+    let says = |line: &&str| ASSERTION.finds(line) || ASSERTION_OF_A_MAC.finds(line);
+    let at = lines.iter().rposition(says)?;
+    let (what, path, line) = if let Some(found) = ASSERTION.captures(lines[at]) {
+        (found[3].to_owned(), found[1].to_owned(), found[2].to_owned())
+    } else {
+        let found = ASSERTION_OF_A_MAC.captures(lines[at])?;
+        (found[1].to_owned(), found[2].to_owned(), found[3].to_owned())
+    };
+    let place = evidence.is_own(&path, &STRANGE).then(|| evidence.place(&path, &line));
+    let text = format!("assertion failed: {what}");
+    Some(Trace { begin: at, at, text, place, next: None, end: at })
+}
+
+fn thrown(lines: &[&str]) -> Option<Trace> {
+    let at = lines.iter().rposition(|line| THROWN.finds(line))?;
+    let kind = THROWN.group(lines[at])?;
+    let what = lines.get(at + 1).and_then(|line| WHAT.group(line));
+    let text = what.map_or_else(|| kind.to_owned(), |what| format!("{kind}: {what}"));
+    let end = at + usize::from(what.is_some());
+    Some(Trace { begin: at, at, text, place: None, next: None, end })
+}
+
+fn library(lines: &[&str]) -> Option<Trace> {
+    let at = lines.iter().rposition(|line| LIBRARY.finds(line))?;
+    let text = LIBRARY.group(lines[at])?.to_owned();
+    Some(Trace { begin: at, at, text, place: None, next: None, end: at })
+}
+
+fn sanitizer(evidence: &Evidence, lines: &[&str]) -> Option<Trace> {
+    let at = lines.iter().rposition(|line| SANITIZER.finds(line))?;
+    let text = SANITIZER.group(lines[at])?.to_owned();
+    let frames = lines[at..].iter().filter_map(|line| FRAME.captures(line));
+    let mut frames = frames.map(|found| (found[1].to_owned(), found[2].to_owned()));
+    let place = frames.find(|(path, _)| evidence.is_own(path, &STRANGE));
+    let place = place.map(|(path, line)| evidence.place(&path, &line));
+    // A map of the memory and a legend follow, which may be long.
+    let over = |line: &&str| line.starts_with("==") && line.ends_with("ABORTING");
+    let end = lines[at..].iter().rposition(over).map_or(at, |offset| at + offset);
+    Some(Trace { begin: at, at, text, place, next: None, end })
+}

@@ -1,0 +1,36 @@
+//! `text at app.pl line 3.`, and where from: `\tmain::load(1) called at app.pl line 9`.
+
+use super::{Trace, texts};
+use crate::crash::evidence::Evidence;
+use crate::crash::expr::Expr;
+
+static HEAD: Expr = Expr::new(
+    r"^(\S.*?) at (\S+\.(?:pl|pm|t|psgi|cgi)|\S*/\S+|-e) line (\d+)(?:, <\S+> (?:line|chunk) \d+)?\.?$",
+);
+static FRAME: Expr = Expr::new(r"^\s+.+ called at (\S+) line (\d+)$");
+/// What follows an error that was found before anything ran.
+static ABORTED: Expr = Expr::new(
+    r"^(?:BEGIN failed--compilation aborted|Compilation failed in require|Execution of \S+ aborted due to compilation errors|\S+ had compilation errors)",
+);
+
+const STRANGE: [&str; 3] = ["/usr/share/perl", "/usr/lib/", "/perl5/"];
+
+/// The last thing that was died of; of what does not compile, the first.
+pub(super) fn last(evidence: &Evidence) -> Option<Trace> {
+    let lines = texts(evidence);
+    let head = |line: &str| HEAD.finds(line) && !ABORTED.finds(line) && !FRAME.finds(line);
+    let last = lines.iter().rposition(|line| head(line))?;
+    let behind = lines[last + 1..].iter();
+    let end = last + behind.take_while(|line| FRAME.finds(line) || ABORTED.finds(line)).count();
+    let aborted = lines[last..=end].iter().any(|line| ABORTED.finds(line));
+    let before = lines[..last].iter().rev().take_while(|line| head(line));
+    let at = if aborted { last - before.count() } else { last };
+    let first = HEAD.captures(lines[at])?;
+    let text = first[1].to_owned();
+    let frames = lines[at..=end].iter().filter_map(|line| FRAME.captures(line));
+    let frames = frames.map(|found| (found[1].to_owned(), found[2].to_owned()));
+    let mut all = std::iter::once((first[2].to_owned(), first[3].to_owned())).chain(frames);
+    let place = all.find(|(path, _)| evidence.is_own(path, &STRANGE));
+    let place = place.map(|(path, line)| evidence.place(&path, &line));
+    Some(Trace { begin: at, at, text, place, next: None, end })
+}
