@@ -9,6 +9,8 @@ use super::streams::Streams;
 
 /// How much of a stream is read at once.
 const AHEAD: usize = 64 << 10;
+/// No more is made room for at once: a damaged record may tell of any length.
+const AT_ONCE: usize = 4 << 20;
 /// From what size on text is read as it is asked for.
 const LARGE: usize = 16 << 10;
 /// How much must have been read of a stream in one go before another thread is worth its while.
@@ -142,7 +144,7 @@ impl Ahead {
                 let gap = usize::try_from(next.saturating_sub(offset)).unwrap_or(usize::MAX);
                 let large = missing >= LARGE || next < u64::MAX;
                 let read = if large {
-                    self.read_into(offset, missing.min(gap), buffer)?
+                    self.read_into(offset, missing.min(gap).min(AT_ONCE), buffer)?
                 } else {
                     self.refill(offset)?
                 };

@@ -85,5 +85,7 @@ fn a_clock_that_is_set_back_lengthens_no_pause() {
     }
     world.now = 5;
     world.wait(0);
+    assert_eq!(world.machine.procs[0].word(), "restarting", "it begins anew");
+    world.wait(1);
     assert_eq!(world.machine.procs[0].word(), "running");
 }
