@@ -1,6 +1,7 @@
 //! What the system allows, and how much of it is needed.
 
-use nix::sys::resource::{Resource, getrlimit};
+use nix::libc::RLIM_INFINITY;
+use rustix::process::{Resource, getrlimit};
 
 use super::report::Report;
 use crate::model::plan::Plan;
@@ -20,21 +21,18 @@ pub(super) fn look(report: &mut Report, plan: &Plan) {
     const CHECK: &str = "limits";
     let count = u64::try_from(plan.processes.len()).unwrap_or(u64::MAX);
     let need = |each: u64, fixed: u64| count.saturating_mul(each).saturating_add(fixed);
-    if let Ok((_, hard)) = getrlimit(Resource::RLIMIT_NOFILE) {
-        let need = need(DESCRIPTORS_EACH, DESCRIPTORS);
-        // The soft one is raised by whoever needs it.
-        if let Some(text) = lacks(need, 0, hard) {
-            let text = format!("descriptors: {text}; raise the hard limit (`ulimit -Hn`)");
-            report.fail(CHECK, text);
-        } else {
-            let text = format!("descriptors: {} allowed, some {need} needed", told(hard));
-            report.ok(CHECK, text);
-        }
+    let hard = getrlimit(Resource::Nofile).maximum.unwrap_or(RLIM_INFINITY);
+    let descriptors = need(DESCRIPTORS_EACH, DESCRIPTORS);
+    // The soft one is raised by whoever needs it.
+    if let Some(text) = lacks(descriptors, 0, hard) {
+        let text = format!("descriptors: {text}; raise the hard limit (`ulimit -Hn`)");
+        report.fail(CHECK, text);
+    } else {
+        let text = format!("descriptors: {} allowed, some {descriptors} needed", told(hard));
+        report.ok(CHECK, text);
     }
-    let (Ok((soft, _)), Some(have)) = (getrlimit(Resource::RLIMIT_NPROC), sys::own_threads())
-    else {
-        return;
-    };
+    let Some(have) = sys::own_threads() else { return };
+    let soft = getrlimit(Resource::Nproc).current.unwrap_or(RLIM_INFINITY);
     let need = need(PROCESSES_EACH, PROCESSES);
     // For root it does not count.
     let counts = !nix::unistd::geteuid().is_root();
@@ -52,8 +50,7 @@ fn lacks(need: u64, have: u64, limit: u64) -> Option<String> {
 }
 
 fn told(limit: u64) -> String {
-    const NONE: u64 = nix::libc::RLIM_INFINITY;
-    if limit == NONE { "any number".to_owned() } else { limit.to_string() }
+    if limit == RLIM_INFINITY { "any number".to_owned() } else { limit.to_string() }
 }
 
 #[cfg(test)]
