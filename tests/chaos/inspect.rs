@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
+use crate::book::agreed;
 use crate::harness::{eventually_within, pause, procs};
 use crate::journal::{self, Extent};
 use crate::ledger;
@@ -41,6 +42,36 @@ impl Stage<'_> {
                 let left = self.tree(name);
                 let left: Vec<_> = left.iter().map(|pid| described(*pid)).collect();
                 assert!(left.is_empty(), "{name} is stopped, but there is {left:?}");
+            }
+        }
+        self.count_flags(state);
+    }
+
+    /// Each line that a flag means counts once, whoever was killed meanwhile.
+    fn count_flags(&self, state: &Value) {
+        let past = self.book.in_force(state["started"].as_u64().unwrap(), crate::book::now());
+        let stays = |name: &&str| agreed(&past, name, |_| ()).is_some();
+        let moves = |name: &&str| self.rules.entry(name).is_some_and(|e| self.rules.is_restless(e));
+        let names: Vec<_> = RULED.into_iter().filter(stays).filter(|name| !moves(name)).collect();
+        let counted = |name: &str| -> Option<u64> {
+            let (code, out, _) = self.quick(&["flags", name, "--json"]);
+            let flags: Value = serde_json::from_str(&out).ok().filter(|_| code == 0)?;
+            flags[0]["count"].as_u64()
+        };
+        let logged = |name: &str| {
+            let (_, out, _) = self.quick(&["logs", name, "--run", "1", "--json"]);
+            let lines = out.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+            lines.filter(|line| line["event"].is_null() && line["text"] == "up").count() as u64
+        };
+        for name in names {
+            let until = Instant::now() + deadline();
+            loop {
+                let (flags, lines) = (counted(name), logged(name));
+                if flags == Some(lines) {
+                    break;
+                }
+                assert!(Instant::now() < until, "{name}: {lines} lines, counted {flags:?}");
+                pause(Duration::from_millis(50));
             }
         }
     }

@@ -16,7 +16,8 @@
 //! Two worlds of three have a `tmo.toml`, with processes that end, fail, hang and wait for each
 //! other, and which changes while they run. Once nothing moves, each of them must have a reason to
 //! be as it is (`rest.rs`); and what the journal tells must have been allowed to happen, in this
-//! order, by all that may have been in force (`ledger.rs`).
+//! order, by all that may have been in force (`ledger.rs`). What their flags have counted is what the
+//! log has, whoever was killed meanwhile.
 //!
 //! A failure is made smaller by leaving out steps, then parts of the `tmo.toml` (`--no-shrink`:
 //! not), and told with the command that does it again. `--keep` leaves the world where it failed.

@@ -58,6 +58,7 @@ impl fmt::Display for Entry {
         if let Some(act) = self.failure {
             writeln!(f, "failure = [{{ pattern = {COMPLAINT:?}, action = {act} }}]")?;
         }
+        writeln!(f, "flag = [{{ name = \"up\", pattern = \"^up$\", context_window = 2 }}]")?;
         Ok(())
     }
 }
