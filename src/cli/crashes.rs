@@ -222,7 +222,6 @@ pub(super) fn headline(report: &CrashReport, color: bool) -> String {
 pub(super) fn causes(causes: &[Cause], color: bool) -> String {
     let mut text = String::new();
     for cause in causes {
-        // Writing to a string does not fail.
         // How it ended is no guess.
         let known = cause.kind == crate::crash::Kind::ExitCode;
         let certainty = match cause.certainty {

@@ -86,14 +86,16 @@ impl Trouble {
 
 /// What a person types to ask what a check has asked: its address or its command.
 fn try_it(why: &str) -> Option<String> {
-    if let Some(at) = why.find("http://") {
-        let url = why[at..].split(' ').next()?.trim_end_matches(':');
+    let told = ["it did not become ready: ", "does not work: ", "broken: does not work: "];
+    let why = told.iter().find_map(|told| why.strip_prefix(told)).unwrap_or(why);
+    if why.starts_with("http://") {
+        let url = why.split(' ').next()?.trim_end_matches(':');
         return Some(format!("curl -i '{}'", url.replace('\'', "%27")));
     }
+    let command = why.strip_prefix('`')?;
     let ends = ["` did not succeed", "`: exit status"];
-    let from = why.find('`')? + 1;
-    let end = ends.iter().find_map(|end| why.rfind(end))?;
-    why.get(from..end).filter(|command| !command.is_empty()).map(str::to_owned)
+    let end = ends.iter().find_map(|end| command.rfind(end))?;
+    command.get(..end).filter(|command| !command.is_empty()).map(str::to_owned)
 }
 
 /// Tell who was skipped at the start of this run, which is a failure of it; an exit code.
@@ -157,6 +159,13 @@ mod tests {
             ("does not work: http://a:80/gone: 404 Not Found", Some("curl -i 'http://a:80/gone'")),
             ("`echo `id`; exit 4` did not succeed within 1 s", Some("echo `id`; exit 4")),
             ("does not work: `test -e b`: exit status: 1", Some("test -e b")),
+            ("`curl -f http://a:80/x` did not succeed within 1 s", Some("curl -f http://a:80/x")),
+            (
+                "it did not become ready: http://a/x did not answer well",
+                Some("curl -i 'http://a/x'"),
+            ),
+            ("did not print `Local: http://a:80` within 1 s", None),
+            ("broken: printed `no http://a:80 here`", None),
             ("did not print `listening` within 1 s", None),
             ("nobody listened on 127.0.0.1:1 within 1 s", None),
             ("`", None),

@@ -64,7 +64,9 @@ impl Engine {
         for entry in self.panes[id].life.poll()? {
             self.expect(id, &entry);
             self.panes[id].known = self.panes[id].known.max(entry.seq);
-            if let LifeEvent::Stopping { life, .. } = entry.event {
+            if let LifeEvent::Stopping { life, .. } = entry.event
+                && self.plan.processes[id].rules.stop_command.is_some()
+            {
                 // What comes before the stop signal has been.
                 self.panes[id].stop_run = Some(StopRun::over(life));
             }

@@ -97,7 +97,7 @@ impl Engine {
             Event::Examined(id, life, notice) => self.examined(id, life, notice),
             Event::Hooked(trouble, code) => self.hooked(trouble, code),
             Event::HookFailed(text) => self.hook_failed(text),
-            Event::HookEnded(debt) => self.settled(debt),
+            Event::HookEnded(debt) => self.pay(debt),
             Event::Reported(report) => self.reported(&report),
             Event::Declared(done) => self.declared(*done),
             Event::NotNotified(why) => self.not_notified(&why),

@@ -57,18 +57,18 @@ impl Engine {
         }
     }
 
+    /// Whether one that is started again has just had a report.
+    pub(super) fn rests(&self, id: ProcId) -> bool {
+        let proc = &self.saved.supervisor.procs[id];
+        let again = proc.due.is_some() || proc.goal == Goal::Run;
+        again && self.crashes.last.get(&id).is_some_and(|last| last.elapsed() < REST)
+    }
+
     /// A process has ended as it should not.
     pub(super) fn crashed(&mut self, crash: &Crash) {
         let Crash { id, life, .. } = *crash;
         let Some(owed) = self.saved.owed.crash(id, life) else { return };
-        let proc = &self.saved.supervisor.procs[id];
-        let again = proc.due.is_some() || proc.goal == Goal::Run;
-        let now = Instant::now();
-        let rests = self.crashes.last.get(&id).is_some_and(|last| now - *last < REST);
-        if again && rests {
-            return self.settled(Debt::Crash(id, owed.lived.life));
-        }
-        self.crashes.last.insert(id, now);
+        self.crashes.last.insert(id, Instant::now());
         let mut input = self.input_of(owed);
         // What was seen of one that has ended by itself was not the end of it.
         let blame = self.crashes.blame.remove(&id).filter(|(of, _)| owed.failed && *of == life);

@@ -92,7 +92,8 @@ impl Engine {
         life: u64,
         kill: u64,
     ) -> Result<(), SpecError> {
-        let grace_ms = self.grace_left(id);
+        // Of the next life nothing is taken yet.
+        let grace_ms = if want == Want::Run { self.grace_ms(id) } else { self.grace_left(id) };
         let process = &self.plan.processes[id];
         let pane = &mut self.panes[id];
         pane.generation += 1;

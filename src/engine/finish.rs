@@ -37,6 +37,7 @@ impl Engine {
         self.remove_tmux_socket();
         let cause = self.finish_reports().await;
         self.take_last_events();
+        self.carry_out();
         self.finish_hooks().await;
         self.take_last_events();
         let culprit = self.culprit().map(|culprit| Culprit { cause, ..culprit });
@@ -157,7 +158,7 @@ impl Engine {
             Event::Opened(ids, result) => self.opened(&ids, &result),
             Event::Reported(report) => self.reported(&report),
             Event::Examined(id, life, notice) => self.examined(id, life, notice),
-            Event::HookEnded(debt) => self.settled(debt),
+            Event::HookEnded(debt) => self.pay(debt),
             Event::HookFailed(text) | Event::Hooked(Some(text), _) => self.hook_failed(text),
             Event::StopAsked(id, _, Some(text)) => self.trouble(id, &text),
             Event::Declared(done) => self.declared(*done),

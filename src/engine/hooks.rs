@@ -33,7 +33,7 @@ impl Engine {
                 self.queue.push(Event::HookEnded(debt));
                 self.queue.push(Event::Hooked(None, 0));
             }
-            None => self.settled(debt),
+            None => self.pay(debt),
         }
     }
 
@@ -61,7 +61,7 @@ impl Engine {
     /// A process has crashed, and its report is written.
     pub(super) fn on_crash(&mut self, debt: Debt, report: &CrashReport) {
         self.notify_crash(report);
-        let Some(command) = self.plan.hooks.on_crash.clone() else { return self.settled(debt) };
+        let Some(command) = self.plan.hooks.on_crash.clone() else { return self.pay(debt) };
         let (shown, mut run) = self.command(&command, "process:crash");
         run.set("TMO_PROCESS", report.process_name.as_str());
         run.set("TMO_EXIT_CODE", &report.exit_code.map_or_else(String::new, |c| c.to_string()));

@@ -60,19 +60,19 @@ impl Looking {
     }
 }
 
-/// Of what is looked for, that which ends a life. The numbers of all stay as they are.
-fn ends_lives(rules: &Rules) -> Option<Rules> {
-    let by_flag = rules.flags.iter().any(|flag| flag.action != Action::Notify);
-    let (failures, flags) = (rules.failures.clone(), rules.flags.clone());
-    (by_flag || !failures.is_empty()).then(|| Rules { failures, flags, ..Rules::default() })
+/// Whether something that is looked for ends a life.
+fn ends_lives(rules: &Rules) -> bool {
+    !rules.failures.is_empty() || rules.flags.iter().any(|flag| flag.action != Action::Notify)
 }
 
 impl Engine {
     /// Begin at the present end: what was printed before is history.
     pub(super) fn look_from(&mut self, id: ProcId, time: u64) {
         let upto = self.ingest.indexed(self.panes[id].stream);
+        let life = self.saved.supervisor.procs[id].current_life();
+        let life = u32::try_from(life).unwrap_or(u32::MAX);
         if let Some(watch) = &mut self.panes[id].watch {
-            watch.looked = Looking::from(Looked { upto, time, life: 0 });
+            watch.looked = Looking::from(Looked { upto, time, life });
         }
     }
 
@@ -81,7 +81,9 @@ impl Engine {
         for (pane, process) in self.panes.iter_mut().zip(&self.plan.processes) {
             let Some(watch) = &mut pane.watch else { continue };
             let told = watch.hits.is_empty() && watch.again.is_empty();
-            if told && ends_lives(&process.rules).is_some() {
+            if !ends_lives(&process.rules) {
+                self.saved.looked.remove(process.name.as_str());
+            } else if told {
                 watch.looked.saved = watch.looked.now.upto;
                 self.saved.looked.insert(process.name.to_string(), watch.looked.now);
             }
@@ -92,16 +94,17 @@ impl Engine {
     pub(super) fn mind_looked(&mut self, id: ProcId) {
         let Some(watch) = &self.panes[id].watch else { return };
         let is_far = watch.looked.now.upto.saturating_sub(watch.looked.saved) > MOST_UNSAVED;
-        self.unsaved |= is_far && ends_lives(&self.plan.processes[id].rules).is_some();
+        self.unsaved |= is_far && ends_lives(&self.plan.processes[id].rules);
     }
 
     /// Find what a supervisor that was killed had indexed, and perhaps not acted upon.
     pub(super) fn recall_failures(&mut self, id: ProcId) -> std::io::Result<()> {
         let (process, stream) = (&self.plan.processes[id], self.panes[id].stream);
         let known = self.saved.looked.get(process.name.as_str()).copied();
-        let (Some(rules), Some(looked)) = (ends_lives(&process.rules), known) else {
-            return Ok(());
-        };
+        let Some(looked) = known.filter(|_| ends_lives(&process.rules)) else { return Ok(()) };
+        // The numbers of all stay as they are.
+        let (failures, flags) = (process.rules.failures.clone(), process.rules.flags.clone());
+        let rules = Rules { failures, flags, ..Rules::default() };
         let Some(watch) = &mut self.panes[id].watch else { return Ok(()) };
         let Ok(mut watcher) = Watcher::new(&rules, &[]) else { return Ok(()) };
         let mut life = looked.life;

@@ -17,6 +17,11 @@ use crate::journal::reader::IndexReader;
 use crate::journal::record::EVENTS;
 use crate::supervisor::{Effect, Milepost, ProcId};
 
+/// A report that so many supervisors could not make is not made.
+const MOST_TRIES: u8 = 3;
+/// So many crashes at most are owed: a hook that never ends must not fill the state.
+const MOST_CRASHES: usize = 50;
+
 /// All that is not done yet.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(default)]
@@ -36,6 +41,9 @@ pub(super) struct OwedCrash {
     pub(super) lived: Lived,
     /// It was ended because it had failed.
     pub(super) failed: bool,
+    /// How many supervisors have taken it over.
+    #[serde(default)]
+    tries: u8,
 }
 
 /// One of the things that are owed.
@@ -61,20 +69,42 @@ impl Owed {
         self.crashes.is_empty() && self.posts.is_empty()
     }
 
+    /// Whether it tells of nobody but the first so many processes.
+    pub(super) fn is_of(&self, processes: usize) -> bool {
+        self.crashes.iter().all(|owed| owed.id < processes)
+    }
+
+    fn add(&mut self, crash: OwedCrash) {
+        if self.crashes.len() >= MOST_CRASHES {
+            self.crashes.remove(0);
+        }
+        self.crashes.push(crash);
+    }
+
+    /// Count that they are taken over once more; who was too often is dropped.
+    fn take_over(&mut self) {
+        self.crashes.retain(|owed| owed.tries < MOST_TRIES);
+        for owed in &mut self.crashes {
+            owed.tries += 1;
+        }
+    }
+
     /// The crash of a life that is to be reported.
     pub(super) fn crash(&self, id: ProcId, life: u64) -> Option<OwedCrash> {
         let is_it = |owed: &&OwedCrash| owed.id == id && u64::from(owed.lived.life) == life;
         self.crashes.iter().find(is_it).copied()
     }
 
-    /// It is done, or is not to be done.
-    pub(super) fn settle(&mut self, debt: Debt) {
+    /// It is done, or is not to be done; whether it was owed.
+    pub(super) fn settle(&mut self, debt: Debt) -> bool {
+        let before = self.crashes.len() + self.posts.len();
         match debt {
             Debt::Crash(id, life) => {
                 self.crashes.retain(|owed| (owed.id, owed.lived.life) != (id, life));
             }
             Debt::Post(post) => self.posts.retain(|owed| *owed != post),
         }
+        self.crashes.len() + self.posts.len() < before
     }
 }
 
@@ -83,17 +113,22 @@ impl Engine {
     pub(super) fn owe(&mut self, effects: &[Effect]) {
         for effect in effects {
             if let Effect::Crashed(crash) = effect {
+                if self.rests(crash.id) {
+                    continue;
+                }
                 let proc = &self.saved.supervisor.procs[crash.id];
+                // The number of one that was before it is not its own.
+                let never = crash.started == crash.ended;
                 let lived = Lived {
                     life: u32::try_from(crash.life).unwrap_or(u32::MAX),
-                    pid: proc.last_pid,
+                    pid: proc.last_pid.filter(|_| !never),
                     started: crash.started,
                     ended: crash.ended,
                     exit: crash.exit,
                     restarts: proc.begun.saturating_sub(1),
                 };
                 let failed = proc.failed == crash.life;
-                self.saved.owed.crashes.push(OwedCrash { id: crash.id, lived, failed });
+                self.saved.owed.add(OwedCrash { id: crash.id, lived, failed, tries: 0 });
             } else if let Effect::Reached(post) = effect
                 && self.has_hook(*post)
             {
@@ -103,13 +138,20 @@ impl Engine {
     }
 
     /// Something that was owed is done.
-    pub(super) fn settled(&mut self, debt: Debt) {
-        self.saved.owed.settle(debt);
-        self.unsaved = true;
+    pub(super) fn pay(&mut self, debt: Debt) {
+        self.unsaved |= self.saved.owed.settle(debt);
     }
 
     /// Do what a supervisor that was killed has not done to the end.
     pub(super) fn recall_owed(&mut self) {
+        if self.saved.owed.is_empty() {
+            return;
+        }
+        self.saved.owed.take_over();
+        // What ends whoever looks into it must not do so for ever.
+        if let Err(error) = self.runtime.save(&self.saved) {
+            tracing::error!(%error, "the state can't be saved");
+        }
         let Owed { crashes, posts } = self.saved.owed.clone();
         for post in posts {
             self.reached(post);
@@ -158,14 +200,14 @@ mod tests {
     fn what_is_owed_stands_in_the_file_until_it_is_done() {
         let exit = Exit::Code(1);
         let lived = |life| Lived { life, pid: None, started: 1, ended: 2, exit, restarts: 0 };
-        let crash = |id, life| OwedCrash { id, lived: lived(life), failed: false };
+        let crash = |id, life| OwedCrash { id, lived: lived(life), failed: false, tries: 0 };
         let crashes = vec![crash(0, 1), crash(0, 2), crash(1, 1)];
         let owed = Owed { crashes, posts: vec![Milepost::MainStarted] };
         let text = serde_json::to_string(&owed).unwrap();
         let mut read: Owed = serde_json::from_str(&text).unwrap();
         assert_eq!(read, owed);
         assert_eq!(read.crash(0, 2), Some(crash(0, 2)));
-        read.settle(Debt::Crash(0, 2));
+        assert!(read.settle(Debt::Crash(0, 2)) && !read.settle(Debt::Crash(0, 2)));
         assert_eq!((read.crash(0, 2), read.crash(0, 1)), (None, Some(crash(0, 1))));
         for debt in [Debt::Crash(0, 1), Debt::Crash(1, 1), Debt::Post(Milepost::MainStarted)] {
             assert!(!read.is_empty());
@@ -173,5 +215,22 @@ mod tests {
         }
         assert!(read.is_empty());
         assert_eq!(serde_json::from_str::<Owed>("{}").unwrap(), read, "of an older version");
+    }
+
+    #[test]
+    fn what_nobody_can_do_is_not_owed_for_ever() {
+        let exit = Exit::Code(1);
+        let lived = |life| Lived { life, pid: None, started: 1, ended: 2, exit, restarts: 0 };
+        let crash = |life| OwedCrash { id: 7, lived: lived(life), failed: false, tries: 0 };
+        let mut owed = Owed::default();
+        (1..=60).for_each(|life| owed.add(crash(life)));
+        assert_eq!((owed.crashes.len(), owed.crashes[0]), (50, crash(11)));
+        assert!(owed.is_of(8) && !owed.is_of(7));
+        for tries in 1..=3 {
+            owed.take_over();
+            assert!(owed.crashes.len() == 50 && owed.crashes[0].tries == tries);
+        }
+        owed.take_over();
+        assert!(owed.is_empty());
     }
 }

@@ -184,7 +184,7 @@ impl Runtime {
     /// Read what the last supervisor saved of the run with this plan.
     pub fn saved_of(&self, plan: &Plan) -> Result<Saved, RuntimeError> {
         let mut saved = self.saved()?;
-        if saved.supervisor.is_of(plan) {
+        if saved.supervisor.is_of(plan) && saved.owed.is_of(plan.processes.len()) {
             // Whoever added them was killed before it could go on.
             saved.supervisor.grow(plan, clock::now_ns());
             Ok(saved)

@@ -162,6 +162,10 @@ impl Supervisor {
         }
         let mut lost = vec![];
         for (id, proc) in self.procs.iter_mut().enumerate() {
+            if proc.begun == 0 && proc.last_pid.is_some() {
+                // It was saved by a version that did not count them.
+                proc.begun = proc.current_life();
+            }
             if self.course == Course::Keep && proc.needs_pane() && !self.tmux_gone {
                 proc.pane = Pane::Opening;
             }

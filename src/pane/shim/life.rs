@@ -16,6 +16,9 @@ use crate::pane::tree::{self, Ending, Progress, Root, Tree};
 use crate::sys::fork::Report;
 use crate::sys::{self, Ended, clock, fork};
 
+/// So long at least may be looked who is left behind.
+const FIRST_LOOK: Duration = Duration::from_secs(1);
+
 /// A life that is not over.
 pub(super) struct Life {
     name: ProcName,
@@ -102,7 +105,9 @@ impl Shim {
         }
         let grace = if self.kills(life) { Duration::ZERO } else { self.wish.grace };
         let leftovers = Ending::leftovers(self.wish.stop_signal, Instant::now(), grace);
-        let until = life.ending.as_ref().unwrap_or(&leftovers).survey_until();
+        // Who is left is to be told, whatever their grace is.
+        let first = Instant::now().checked_add(grace.max(FIRST_LOOK));
+        let until = life.ending.as_ref().map_or(first, Ending::survey_until);
         let tree = Tree::survey(life.root, until);
         if life.ending.is_none() && !tree.members.is_empty() {
             let members = tree::named(&tree.members);

@@ -7,7 +7,10 @@ use crate::crash::expr::Expr;
 /// File, line, and what is wrong there.
 static IN_A_LINE: [Expr; 3] = [
     Expr::new(r"^(\S+?)\((\d+),\d+\): error [A-Z]+\d+: (.+)$"),
-    Expr::new(r"^(\S+?\.\w+):(\d+)(?::\d+)?(?::| -) (?:fatal )?error(?: TS\d+)?: (.+)$"),
+    Expr::new(concat!(
+        r"^(\S+?\.(?:c|cc|cpp|cxx|h|hh|hpp|m|mm|[cm]?[jt]sx?|java|kts?|scala|rs|go|swift|zig|hs|proto|vue|svelte))",
+        r":(\d+)(?::\d+)?(?::| -) (?:fatal )?error(?: TS\d+)?: (.+)$"
+    )),
     Expr::new(r"^(?:vet: )?(\S+\.go):(\d+):\d+: (.+)$"),
 ];
 /// What is wrong; file and line are in one of the next lines.
