@@ -13,7 +13,7 @@ use crate::journal::query;
 use crate::journal::reader::IndexReader;
 use crate::journal::record::{Kind, Record, TO_BE_CONTINUED, UNFINISHED};
 use crate::model::rules::{Action, Rules};
-use crate::supervisor::ProcId;
+use crate::supervisor::{Proc, ProcId};
 use crate::watch::{Rule, Watcher};
 
 /// So many bytes of a process may have been looked through since that was saved.
@@ -69,7 +69,8 @@ impl Engine {
     /// Begin at the present end: what was printed before is history.
     pub(super) fn look_from(&mut self, id: ProcId, time: u64) {
         let upto = self.ingest.indexed(self.panes[id].stream);
-        let life = self.saved.supervisor.procs[id].current_life();
+        // One that is just being added has had none.
+        let life = self.saved.supervisor.procs.get(id).map_or(0, Proc::current_life);
         let life = u32::try_from(life).unwrap_or(u32::MAX);
         if let Some(watch) = &mut self.panes[id].watch {
             watch.looked = Looking::from(Looked { upto, time, life });
