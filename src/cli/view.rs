@@ -249,8 +249,9 @@ impl Shown {
                     self.quit();
                 }
                 Wake::Resize => self.resize(&outlet.printer),
-                // The end is about to be told here too, with what it was.
-                Wake::Waited(Err(CliError::Over(_))) => waiting = None,
+                // The end is about to be told here too, with what it was; a run that has ended
+                // in a moment may be gone before the other question was asked.
+                Wake::Waited(Err(CliError::Over(_) | CliError::NothingRuns(_))) => waiting = None,
                 Wake::Waited(came) => return Ok(Ending::Waited(came)),
             }
         }
