@@ -158,8 +158,15 @@ impl Supervisor {
         }
     }
 
-    /// Where something was skipped, nobody waits before a run of which nothing lives.
+    /// Where something was skipped, nobody waits before a run of which nothing lives; but who has
+    /// stopped a part of it by hand may want to start it again.
     fn end_if_nothing_is_left(&mut self, out: &mut Vec<Effect>) {
+        let by_hand = |proc: &Proc| {
+            proc.broken.is_none() && matches!(proc.phase, Phase::Over { asked: true, .. })
+        };
+        if self.procs.iter().any(by_hand) {
+            return;
+        }
         let going = |proc: &Proc| {
             proc.alive()
                 || proc.goal == Goal::Run

@@ -119,6 +119,20 @@ fn a_main_process_that_is_not_ready_keeps_only_those_who_need_it() {
 }
 
 #[test]
+fn one_that_is_skipped_ends_no_run_that_was_stopped_by_hand() {
+    let mut world = World::up();
+    world.ask(1, Request::Stop { names: vec![] });
+    world.settle();
+    world.ask(2, Request::Restart { names: names(&["web"]) });
+    assert_eq!(world.word(WEB), "pending");
+    world.ask(3, Request::Stop { names: names(&["db", "migrate", "api"]) });
+    world.settle();
+    assert_eq!(world.word(WEB), "skipped", "{:?}", world.said);
+    assert_eq!(world.machine.course, Course::Keep);
+    assert!(world.finished.is_empty());
+}
+
+#[test]
 fn what_is_needed_is_started_with_who_needs_it() {
     let mut world = World::up();
     world.ask(1, Request::Stop { names: names(&["db", "api", "web"]) });
