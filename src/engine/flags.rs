@@ -16,7 +16,7 @@ use crate::journal::query;
 use crate::journal::reader::IndexReader;
 use crate::journal::record::{Kind, Record, TO_BE_CONTINUED, UNFINISHED};
 use crate::model::nearest;
-use crate::model::request::{FlagMatch, FlagMatches, FlagState, Outcome};
+use crate::model::request::{FlagMatches, FlagState, Outcome};
 use crate::model::rules::Rules;
 use crate::supervisor::ProcId;
 use crate::watch::{FlagBook, Watcher};
@@ -96,7 +96,7 @@ impl Engine {
                 count: log.count,
                 target: log.target,
                 exceeded: log.is_exceeded(),
-                last: log.matches.back().map(|found| found.line.clone()),
+                last: log.last(1).next().map(|found| found.line.clone()),
             })
             .collect()
     }
@@ -118,7 +118,7 @@ impl Engine {
         let flags = watch.watcher.book().flags().iter();
         let flags = flags.map(|log| FlagMatches {
             flag: log.name.clone(),
-            matches: log.last(last).map(FlagMatch::from).collect(),
+            matches: log.last(last).cloned().collect(),
         });
         Ok(flags.collect())
     }
@@ -132,7 +132,7 @@ impl Engine {
             let name = process.name.clone();
             let Some(watch) = &mut self.panes[id].watch else { return };
             let log = watch.watcher.book().flags().get(number);
-            let last = log.and_then(|log| log.matches.back()).filter(|last| last.line == line);
+            let last = log.and_then(|log| log.last(1).next()).filter(|last| last.line == line);
             let event = serde_json::json!({
                 "event": "flag", "name": name, "life": life, "flag": flag.name, "line": line,
                 "count": count, "total": log.map(|log| log.count),

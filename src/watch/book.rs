@@ -47,19 +47,10 @@ pub struct FlagLog {
 /// A line that matched.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Match {
-    /// It was the flag's match of this number, from 1.
-    pub number: u64,
-    /// The life that printed it.
-    pub life: u32,
-    /// When, in nanoseconds since the Unix epoch; 0 if nobody has said.
-    pub time: u64,
-    /// It, without escapes.
-    pub line: String,
-    /// Lines before it, of the same life.
-    pub before: Vec<String>,
-    /// Lines behind it, of the same life; some may still come.
-    pub after: Vec<String>,
-    /// How many will.
+    /// It, with those around it that are there by now.
+    #[serde(flatten)]
+    pub found: FlagMatch,
+    /// How many will still come behind it.
     #[serde(skip)]
     missing: usize,
     /// Its line has not ended.
@@ -67,23 +58,11 @@ pub struct Match {
     open: bool,
 }
 
-impl From<&Match> for FlagMatch {
-    fn from(found: &Match) -> Self {
-        Self {
-            number: found.number,
-            life: found.life,
-            time: found.time,
-            line: found.line.clone(),
-            before: found.before.clone(),
-            after: found.after.clone(),
-        }
-    }
-}
-
 impl FlagLog {
     /// No more than the last so many matches, oldest first.
-    pub fn last(&self, most: usize) -> impl Iterator<Item = &Match> {
-        self.matches.iter().skip(self.matches.len().saturating_sub(most))
+    pub fn last(&self, most: usize) -> impl Iterator<Item = &FlagMatch> {
+        let first = self.matches.len().saturating_sub(most);
+        self.matches.iter().skip(first).map(|matched| &matched.found)
     }
 
     /// Whether it has matched more often than it may.
@@ -134,8 +113,9 @@ impl FlagBook {
     #[must_use]
     pub fn brief(&self) -> Self {
         let last = |log: &FlagLog| {
-            let found = log.matches.back()?.clone();
-            Some(Match { before: vec![], after: vec![], missing: 0, open: false, ..found })
+            let found = log.matches.back()?.found.clone();
+            let found = FlagMatch { before: vec![], after: vec![], ..found };
+            Some(Match { found, missing: 0, open: false })
         };
         let flags = self.flags.iter();
         let flags = flags.map(|log| FlagLog {
@@ -198,16 +178,15 @@ impl FlagBook {
             log.matches.pop_front();
         }
         let skipped = self.recent.len().saturating_sub(log.context);
-        log.matches.push_back(Match {
+        let found = FlagMatch {
             number: log.count,
             life: self.life,
             time: self.time,
             line: line.to_owned(),
             before: self.recent.iter().skip(skipped).cloned().collect(),
             after: vec![],
-            missing: log.context,
-            open: true,
-        });
+        };
+        log.matches.push_back(Match { found, missing: log.context, open: true });
     }
 
     /// A line has ended, which may have matched.
@@ -220,20 +199,20 @@ impl FlagBook {
         self.waits = false;
         for log in &mut self.flags {
             // Those that wait are the last ones.
-            for found in log.matches.iter_mut().rev() {
-                if found.open {
-                    found.open = false;
+            for matched in log.matches.iter_mut().rev() {
+                if matched.open {
+                    matched.open = false;
                     // It may have matched before it had ended.
                     if line.len() <= LONGEST_SHOWN {
-                        found.line = cut(line, LONGEST_SHOWN);
+                        matched.found.line = cut(line, LONGEST_SHOWN);
                     }
-                } else if found.missing > 0 {
-                    found.missing -= 1;
-                    found.after.push(text.clone());
+                } else if matched.missing > 0 {
+                    matched.missing -= 1;
+                    matched.found.after.push(text.clone());
                 } else {
                     break;
                 }
-                self.waits |= found.missing > 0;
+                self.waits |= matched.missing > 0;
             }
         }
         if kept {

@@ -76,7 +76,8 @@ fn a_text_is_found_in_a_line_that_has_not_ended_and_once_in_it() {
     assert_eq!(watcher.feed(b"login: "), []);
     assert_eq!(watcher.feed(b"\r\n"), []);
     assert_eq!(told(&watcher.feed(b"$ login: ")).len(), 2);
-    let shown: Vec<_> = watcher.book().flags()[0].matches.iter().map(|one| &one.line).collect();
+    let shown: Vec<_> =
+        watcher.book().flags()[0].matches.iter().map(|one| &one.found.line).collect();
     assert_eq!(shown, ["host login: login: ", "$ login: "]);
 }
 
@@ -155,11 +156,14 @@ fn matches_are_kept_with_the_lines_around_them() {
         watcher.finish();
         let log = &watcher.book().flags()[0];
         assert!(log.count == 3 && log.is_exceeded());
-        let seen: Vec<_> =
-            log.matches.iter().map(|m| (m.before.join(" "), m.after.join(" "))).collect();
+        let seen: Vec<_> = log
+            .matches
+            .iter()
+            .map(|m| (m.found.before.join(" "), m.found.after.join(" ")))
+            .collect();
         let wanted = [("2 3", "err b 4"), ("3 err a", "4 5"), ("5 6", "7")];
         assert_eq!(seen, wanted.map(|(before, after)| (before.to_owned(), after.to_owned())));
-        let last = &log.matches[2];
+        let last = &log.matches[2].found;
         assert_eq!((last.number, last.life, last.time, &*last.line), (3, 7, 5, "err c"));
 
         let saved = serde_json::to_string(watcher.book()).unwrap();
@@ -184,7 +188,7 @@ fn the_last_matches_are_kept() {
     }
     let log = &watcher.book().flags()[0];
     assert_eq!((log.count, log.matches.len()), (200, FlagBook::MOST_MATCHES));
-    assert_eq!((log.matches[0].number, log.matches[0].after.len()), (151, 1));
+    assert_eq!((log.matches[0].found.number, log.matches[0].found.after.len()), (151, 1));
 }
 
 /// All patterns of the property tests: the numbers that lines begin with tell them apart.

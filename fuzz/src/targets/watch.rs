@@ -147,7 +147,7 @@ fn found(rules: &Rules, output: &[u8], cuts: &[usize]) -> Vec<u64> {
         assert_eq!(log.count, counts[number], "the book has others");
         assert_eq!(once[number], counts[number].min(1), "it is found once in a life");
         for one in &log.matches {
-            assert!(one.before.len() <= 2 && one.after.len() <= 2);
+            assert!(one.found.before.len() <= 2 && one.found.after.len() <= 2);
         }
     }
     counts
