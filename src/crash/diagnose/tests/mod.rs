@@ -1,5 +1,6 @@
 //! What programs really print when they end, and what that comes to.
 
+mod compilers;
 mod order;
 mod others;
 mod properties;
