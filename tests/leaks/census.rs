@@ -23,7 +23,7 @@ struct Part {
     descriptors: Vec<String>,
     watches: usize,
     /// KiB that are its own, and with its share of what others use too.
-    private: u64,
+    own: u64,
     proportional: u64,
 }
 
@@ -124,12 +124,9 @@ impl Census {
                 continue;
             }
             let Some(old) = before.parts.get(role) else { continue };
-            let grown = part.private.saturating_sub(old.private);
-            let (what, private) = (format!("{role}: KiB of its own"), part.private);
-            table.figure(
-                format!("{what} (before {}; PSS {})", old.private, part.proportional),
-                private,
-            );
+            let grown = part.own.saturating_sub(old.own);
+            let (what, own) = (format!("{role}: KiB of its own"), part.own);
+            table.figure(format!("{what} (before {}; PSS {})", old.own, part.proportional), own);
             let slack = if role == "tmux" { tmux } else { slack };
             if grown > slack {
                 table.must(format!("{what}: more than before"), grown, format!("<= {slack}"));
@@ -153,7 +150,9 @@ impl Part {
             let lines = memory.lines().filter(|line| line.starts_with(name));
             lines.filter_map(|line| line.split_whitespace().nth(1)?.parse::<u64>().ok()).sum()
         };
-        self.private += kib("Private_");
+        // Not `Private_*`: pages of the executable are private or not by whether anybody else on
+        // the machine runs it at that moment, which says nothing about this process.
+        self.own += kib("Anonymous:") + kib("Swap:");
         self.proportional += kib("Pss:");
     }
 }
