@@ -99,6 +99,8 @@ fn reasons(processes: &[ProcessState]) -> String {
             let _ = writeln!(text, "{}: {reason}", process.name);
         } else if let (Some(why), "running") = (&process.not_ready, process.state.as_str()) {
             let _ = writeln!(text, "{}: not ready: {why}", process.name);
+        } else if !process.lacks.is_empty() {
+            let _ = writeln!(text, "{}: not ready yet: {}", process.name, process.lacks.join("; "));
         }
     }
     text

@@ -84,16 +84,19 @@ impl Trouble {
     }
 }
 
+/// What is told of one that may still become ready.
+const NOT_YET: &str = "it is not ready yet: ";
+
 /// What a person types to ask what a check has asked: its address or its command.
 fn try_it(why: &str) -> Option<String> {
-    let told = ["it did not become ready: ", "does not work: ", "broken: does not work: "];
+    let told = ["it did not become ready: ", NOT_YET, "does not work: ", "broken: does not work: "];
     let why = told.iter().find_map(|told| why.strip_prefix(told)).unwrap_or(why);
     if why.starts_with("http://") {
         let url = why.split(' ').next()?.trim_end_matches(':');
         return Some(format!("curl -i '{}'", url.replace('\'', "%27")));
     }
     let command = why.strip_prefix('`')?;
-    let ends = ["` did not succeed", "`: exit status"];
+    let ends = ["` did not succeed", "` does not succeed", "`: exit status"];
     let end = ends.iter().find_map(|end| command.rfind(end))?;
     command.get(..end).filter(|command| !command.is_empty()).map(str::to_owned)
 }
@@ -132,6 +135,8 @@ pub(super) fn held_up(process: &ProcessState, state: &State) -> Option<Cause> {
         (kind, reason.clone(), None)
     } else if let Some(why) = process.not_ready.as_ref().filter(|_| process.state == "running") {
         (Kind::ReadinessTimedOut, format!("it did not become ready: {why}"), None)
+    } else if let Some(lacks) = process.lacks.first() {
+        (Kind::Other, format!("{NOT_YET}{lacks}"), None)
     } else {
         let first = process.awaits.first()?.to_string();
         let names: Vec<_> = process.awaits.iter().map(ToString::to_string).collect();
@@ -163,6 +168,10 @@ mod tests {
             (
                 "it did not become ready: http://a/x did not answer well",
                 Some("curl -i 'http://a/x'"),
+            ),
+            (
+                "it is not ready yet: `pg_isready` does not succeed: exit status: 2",
+                Some("pg_isready"),
             ),
             ("did not print `Local: http://a:80` within 1 s", None),
             ("broken: printed `no http://a:80 here`", None),

@@ -223,12 +223,16 @@ fn all_ready(wanted: &[&ProcessState], unnamed: bool) -> Result<Verdict, CliErro
                 return Err(CliError::Ended { what, code: 1 });
             }
             (None, Some(true)) if process.state == "exited" => {}
-            (None, Some(false)) if process.state == "running" => late = Some(&process.name),
+            (None, Some(false)) if process.state == "running" => late = Some(*process),
             (None, _) => open.push(*process),
         }
     }
     Ok(match (all_run(&open, unnamed)?, late) {
-        (Verdict::So(_), Some(name)) => Verdict::NotYet(format!("{name} is not ready")),
+        (Verdict::So(_), Some(late)) => {
+            let lacks = late.lacks.join("; ");
+            let colon = if lacks.is_empty() { "" } else { ": " };
+            Verdict::NotYet(format!("{} is not ready{colon}{lacks}", late.name))
+        }
         (verdict @ (Verdict::So(_) | Verdict::NotYet(_)), _) => verdict,
     })
 }

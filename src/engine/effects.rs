@@ -214,6 +214,7 @@ impl Engine {
                 Ready::No { why } => Some(why.clone()),
                 Ready::Waiting { .. } | Ready::Yes { .. } => None,
             },
+            lacks: proc.lacks(),
             awaits: self.awaited(id),
             failures: proc.failures,
             crashes: proc.tally.crashes,

@@ -7,9 +7,9 @@ use serde_json::{Value, json};
 use tokio::task::spawn_local;
 use tokio::time::{Duration, Instant, timeout_at};
 
+use super::beside::Run;
 use super::core::Engine;
 use super::owed::Debt;
-use super::probes::Run;
 use super::queue::Event;
 use crate::crash::CrashReport;
 use crate::model::rules::StopAfter;

@@ -7,6 +7,7 @@
 
 mod adopt;
 mod asking;
+mod beside;
 mod core;
 mod crashes;
 mod declaring;

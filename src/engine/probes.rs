@@ -5,7 +5,6 @@
 //! after milliseconds.
 
 use std::collections::HashMap;
-use std::process::Stdio;
 use std::time::Duration;
 
 use http_body_util::Empty;
@@ -13,23 +12,17 @@ use hyper::body::Bytes;
 use hyper::header::{HOST, USER_AGENT};
 use hyper::{Request, Uri};
 use hyper_util::rt::TokioIo;
-use nix::libc::SIGKILL;
-use tokio::io::AsyncWriteExt as _;
 use tokio::net::TcpStream;
-use tokio::process::Command;
 use tokio::task::{JoinHandle, spawn_local};
 use tokio::time::{sleep, timeout};
 
+use super::beside::Run;
 use super::core::Engine;
 use super::queue::Event;
-use super::watchers;
 use crate::crash::Trigger;
-use crate::model::plan::{Plan, ProcessPlan};
+use crate::model::plan::ProcessPlan;
 use crate::model::rules::{Check, Probe};
-use crate::model::text::OsText;
-use crate::plan::{process_env, run_env};
 use crate::supervisor::{Course, Input, ProcId, Question};
-use crate::sys;
 
 /// The first pause between two attempts; each next one is twice as long, up to the one that is
 /// wanted.
@@ -57,15 +50,6 @@ enum Way {
     Port(String, u16),
     Http(String),
     Exec(Run),
-}
-
-/// A command of a process, run beside it.
-#[derive(Debug, Clone)]
-pub(super) struct Run {
-    shell: OsText,
-    command: OsText,
-    cwd: OsText,
-    env: Vec<(OsText, OsText)>,
 }
 
 impl Engine {
@@ -100,7 +84,7 @@ impl Engine {
             let Check { probe, every_ms, .. } = process.rules.ready.get(check)?;
             let (way, every) = (self.way(process, probe)?, Duration::from_millis(*every_ms));
             spawn_local(async move {
-                until_it_is(&way, every).await;
+                until_it_is(&way, every, |answer| told(Some(answer))).await;
                 told(None);
             })
         } else {
@@ -111,7 +95,8 @@ impl Engine {
             spawn_local(async move {
                 loop {
                     sleep(every).await;
-                    told(way.attempt(limit).await.err());
+                    let answer = way.attempt(limit).await.err();
+                    told(answer.map(|answer| format!("{}: {answer}", way.subject())));
                 }
             })
         };
@@ -127,20 +112,13 @@ impl Engine {
         }
     }
 
-    /// A command in the directory and the environment of a process.
-    pub(super) fn run_beside(&self, process: &ProcessPlan, command: &OsText) -> Run {
-        Run {
-            shell: process.shell.clone(),
-            command: command.clone(),
-            cwd: process.cwd.clone().unwrap_or_else(|| self.plan.root.clone()),
-            env: process_env(&self.plan, process),
-        }
-    }
-
     /// Somebody was asked.
     pub(super) fn asked(&mut self, question: Question, trouble: Option<String>) {
         let Question { id, life, check } = question;
         if let Some(check) = check {
+            if let Some(answer) = trouble {
+                return self.input(Input::Unmet(id, life, check, answer));
+            }
             self.probes.0.remove(&question);
             return self.input(Input::Passed(id, life, check));
         }
@@ -153,22 +131,36 @@ impl Engine {
     }
 }
 
-async fn until_it_is(way: &Way, every: Duration) {
-    let mut pause = FIRST_PAUSE;
-    while way.attempt(ATTEMPT).await.is_err() {
+/// Ask until it is so; each other answer is told when it is not the one before.
+async fn until_it_is(way: &Way, every: Duration, told: impl Fn(String)) {
+    let (mut pause, mut last) = (FIRST_PAUSE, None);
+    while let Err(answer) = way.attempt(ATTEMPT).await {
+        if last.as_ref() != Some(&answer) {
+            last = Some(answer.clone());
+            told(answer);
+        }
         sleep(pause.min(every)).await;
         pause = (pause * 2).min(every);
     }
 }
 
 impl Way {
+    /// What is asked.
+    fn subject(&self) -> String {
+        match self {
+            Self::Port(host, port) => format!("{host}:{port}"),
+            Self::Http(url) => url.clone(),
+            Self::Exec(run) => run.told(),
+        }
+    }
+
     /// Ask once; what is wrong if it is not as it should be.
     async fn attempt(&self, limit: Duration) -> Result<(), String> {
         let asked = async {
             match self {
                 Self::Port(host, port) => connect(host, *port).await.map(drop),
                 Self::Http(url) => get(url).await,
-                Self::Exec(run) => run.succeeds().await,
+                Self::Exec(run) => run.outcome().await,
             }
         };
         match timeout(limit, asked).await {
@@ -179,17 +171,16 @@ impl Way {
 }
 
 async fn connect(host: &str, port: u16) -> Result<TcpStream, String> {
-    let told = |error: std::io::Error| format!("{host}:{port}: {error}");
-    let stream = TcpStream::connect((host, port)).await.map_err(told)?;
+    let stream = TcpStream::connect((host, port)).await.map_err(|error| error.to_string())?;
     // A port of the range that connections come from may be given to the very one that asks.
     if stream.local_addr().ok() == stream.peer_addr().ok() {
-        return Err(format!("{host}:{port}: nobody listens"));
+        return Err("nobody listens".to_owned());
     }
     Ok(stream)
 }
 
 async fn get(url: &str) -> Result<(), String> {
-    let told = |error: &dyn std::fmt::Display| format!("{url}: {error}");
+    let told = |error: &dyn std::fmt::Display| error.to_string();
     let uri: Uri = url.parse().map_err(|error: hyper::http::uri::InvalidUri| told(&error))?;
     let host = uri.host().ok_or_else(|| told(&"names no host"))?;
     let plain = host.trim_start_matches('[').trim_end_matches(']');
@@ -211,78 +202,4 @@ async fn get(url: &str) -> Result<(), String> {
     drop(connection);
     let status = answer.status();
     if status.is_success() || status.is_redirection() { Ok(()) } else { Err(told(&status)) }
-}
-
-impl Run {
-    /// A command in the root and the environment of a run.
-    pub(super) fn new(plan: &Plan, command: &OsText) -> Self {
-        let (shell, cwd) = ("/bin/sh".into(), plan.root.clone());
-        Self { shell, command: command.clone(), cwd, env: run_env(plan) }
-    }
-
-    /// Set a variable.
-    pub(super) fn set(&mut self, name: &str, value: &str) {
-        self.env.push((name.into(), value.into()));
-    }
-
-    /// Run it; what was wrong with it, if anything.
-    pub(super) async fn succeeds(&self) -> Result<(), String> {
-        match self.status().await {
-            Ok(status) if status.success() => Ok(()),
-            Ok(status) => Err(format!("`{}`: {status}", self.command.as_path().display())),
-            Err(error) => Err(format!("`{}`: {error}", self.command.as_path().display())),
-        }
-    }
-
-    /// Run it to its end. All that it has started ends with it, or when this is given up.
-    async fn status(&self) -> std::io::Result<std::process::ExitStatus> {
-        self.feed(&[]).await
-    }
-
-    /// The same with something on its standard input.
-    pub(super) async fn feed(&self, input: &[u8]) -> std::io::Result<std::process::ExitStatus> {
-        let mut command = Command::new(self.shell.as_path());
-        command
-            .arg("-c")
-            .arg(self.command.as_path())
-            .env_clear()
-            .envs(self.env.iter().map(|(name, value)| (&name.0, &value.0)))
-            .current_dir(&self.cwd.0)
-            .stdin(if input.is_empty() { Stdio::null() } else { Stdio::piped() })
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .process_group(0)
-            .kill_on_drop(true);
-        // Who takes over asks anew.
-        sys::end_with_parent(command.as_std_mut());
-        let mut child = command.spawn()?;
-        let mut group = Group(child.id());
-        if let Some(mut stdin) = child.stdin.take() {
-            // Who does not read it does not want it.
-            let _ = stdin.write_all(input).await;
-        }
-        // Until it is reaped its number is that of its group and of nobody else.
-        if let Some(pid) = child.id()
-            && let Some(start_time) = sys::start_time(pid)
-            && watchers::gone(pid, start_time).await.is_ok()
-        {
-            drop(group);
-            return child.wait().await;
-        }
-        let status = child.wait().await;
-        group.0 = None;
-        status
-    }
-}
-
-/// The processes of a command, as long as its leader is not reaped.
-struct Group(Option<u32>);
-
-impl Drop for Group {
-    fn drop(&mut self) {
-        if let Some(leader) = self.0 {
-            // Gone by itself.
-            let _ = sys::signal_group(leader, SIGKILL);
-        }
-    }
 }

@@ -198,6 +198,9 @@ pub struct ProcessState {
     /// Why it has not become ready, where that is decided.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub not_ready: Option<String>,
+    /// What it lacks to be ready while there is time, with what was answered last.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub lacks: Vec<String>,
     /// Those it waits for before it begins.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub awaits: Vec<ProcName>,
@@ -244,6 +247,7 @@ impl ProcessState {
             reason: None,
             ready: None,
             not_ready: None,
+            lacks: vec![],
             awaits: vec![],
             failures: 0,
             crashes: 0,

@@ -25,6 +25,8 @@ pub enum Input {
     Untold(ProcId, String, Option<(Want, u64)>),
     /// A life has passed a check, by its number.
     Passed(ProcId, u64, usize),
+    /// A life does not pass a check yet, by its number, and what was answered instead.
+    Unmet(ProcId, u64, usize, String),
     /// Whether a life still works was asked; what was wrong, if anything.
     Looked(ProcId, u64, Option<String>),
     /// A life has printed what means that it has failed.

@@ -127,6 +127,7 @@ impl Supervisor {
             Input::NoPane(id, why) => self.no_pane(id, &why, now, &mut out),
             Input::Untold(id, why, stands) => self.untold(id, why, stands, now),
             Input::Passed(id, life, check) => self.passed(id, (life, check), now, &mut out),
+            Input::Unmet(id, life, check, answer) => self.unmet(id, (life, check), answer),
             Input::Looked(id, life, trouble) => {
                 self.looked_at((id, life), trouble.as_deref(), now, &mut out);
             }

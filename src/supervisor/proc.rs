@@ -93,6 +93,9 @@ pub enum Ready {
     Waiting {
         /// The checks that are passed.
         passed: Vec<usize>,
+        /// What those that are asked answered last instead.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        heard: Vec<(usize, String)>,
     },
     /// It has.
     Yes {
@@ -108,7 +111,7 @@ pub enum Ready {
 
 impl Default for Ready {
     fn default() -> Self {
-        Self::Waiting { passed: vec![] }
+        Self::Waiting { passed: vec![], heard: vec![] }
     }
 }
 

@@ -24,7 +24,7 @@ impl Supervisor {
         for (id, proc) in self.procs.iter().enumerate() {
             let Phase::Running { life, .. } = proc.phase else { continue };
             match &proc.ready {
-                Ready::Waiting { passed } => {
+                Ready::Waiting { passed, .. } => {
                     let open = (0..proc.rules.ready.len()).filter(|check| !passed.contains(check));
                     let asks = |check: &usize| is_asked(&proc.rules.ready[*check].probe);
                     all.extend(open.filter(asks).map(|c| Question { id, life, check: Some(c) }));
@@ -59,14 +59,26 @@ impl Supervisor {
     ) {
         let proc = &mut self.procs[id];
         let runs = matches!(proc.phase, Phase::Running { life: current, .. } if current == life);
-        let Ready::Waiting { passed } = &mut proc.ready else { return };
+        let Ready::Waiting { passed, heard } = &mut proc.ready else { return };
         if !runs || check >= proc.rules.ready.len() || passed.contains(&check) {
             return;
         }
+        heard.retain(|(of, _)| *of != check);
         passed.push(check);
         if passed.len() == proc.rules.ready.len() {
             proc.ready = Ready::Yes { at: now };
             out.push(Word::of(id, "ready", "Ready"));
+        }
+    }
+
+    /// One of the checks of a life was asked and is not passed yet: who gives up tells why.
+    pub(super) fn unmet(&mut self, id: ProcId, (life, check): (u64, usize), answer: String) {
+        let proc = &mut self.procs[id];
+        let runs = matches!(proc.phase, Phase::Running { life: current, .. } if current == life);
+        let Ready::Waiting { passed, heard } = &mut proc.ready else { return };
+        if runs && check < proc.rules.ready.len() && !passed.contains(&check) {
+            heard.retain(|(of, _)| *of != check);
+            heard.push((check, answer));
         }
     }
 
@@ -134,15 +146,17 @@ impl Supervisor {
         proc.since = proc.since.min(now);
         proc.asked_again = proc.asked_again.min(now);
         let age = now - proc.since;
-        let Ready::Waiting { passed } = &proc.ready else { return };
+        let Ready::Waiting { passed, .. } = &proc.ready else { return };
         let open = |check: &usize| !passed.contains(check);
         let waited: Vec<_> = (0..proc.rules.ready.len()).filter(open).collect();
         let late = |check: &&usize| {
             let check = &proc.rules.ready[**check];
             !matches!(check.probe, Probe::Delay { .. }) && proc.limit_of(check) <= now
         };
-        if let Some(check) = waited.iter().find(late).map(|check| &proc.rules.ready[*check]) {
-            let why = format!("{} within {}", expected(&check.probe), seconds(check.timeout_ms));
+        if let Some(late) = waited.iter().find(late) {
+            let check = &proc.rules.ready[*late];
+            let (what, limit) = (expected(&check.probe), seconds(check.timeout_ms));
+            let why = format!("{what} within {limit}{}", proc.heard(*late));
             return self.not_ready(id, &why, out);
         }
         for check in waited {
@@ -164,7 +178,7 @@ impl Supervisor {
     /// Its main process has ended: that may be what was waited for.
     pub(super) fn ready_by_exit(&mut self, id: ProcId, exit: Exit, at: u64, out: &mut Vec<Effect>) {
         let proc = &mut self.procs[id];
-        let Ready::Waiting { passed } = &proc.ready else { return };
+        let Ready::Waiting { passed, .. } = &proc.ready else { return };
         let open = (0..proc.rules.ready.len()).filter(|check| !passed.contains(check));
         let open: Vec<_> = open.collect();
         let by_exit = |check: &usize| match proc.rules.ready[*check].probe {
@@ -192,7 +206,8 @@ impl Supervisor {
 impl Proc {
     /// When time alone will decide something about its readiness.
     pub(super) fn check_due(&self) -> Option<u64> {
-        let (Phase::Running { .. }, Ready::Waiting { passed }) = (&self.phase, &self.ready) else {
+        let (Phase::Running { .. }, Ready::Waiting { passed, .. }) = (&self.phase, &self.ready)
+        else {
             return None;
         };
         let open = self.rules.ready.iter().enumerate().filter(|(n, _)| !passed.contains(n));
@@ -205,6 +220,24 @@ impl Proc {
             | Probe::Exit { .. } => self.limit_of(check),
         };
         open.map(due).min()
+    }
+
+    /// What it lacks to be ready, a text for each check that is open; nothing where it isn't waited
+    /// for.
+    pub fn lacks(&self) -> Vec<String> {
+        let (Phase::Running { .. }, Ready::Waiting { passed, .. }) = (&self.phase, &self.ready)
+        else {
+            return vec![];
+        };
+        let open = self.rules.ready.iter().enumerate().filter(|(n, _)| !passed.contains(n));
+        open.map(|(n, check)| lacking(&check.probe) + &self.heard(n)).collect()
+    }
+
+    /// What a check answered last, to be put behind what was wanted of it.
+    fn heard(&self, check: usize) -> String {
+        let Ready::Waiting { heard, .. } = &self.ready else { return String::new() };
+        let answer = heard.iter().find(|(of, _)| *of == check);
+        answer.map_or_else(String::new, |(_, answer)| format!(": {answer}"))
     }
 
     /// Until when a check has to be passed. Where nobody was there to ask, it is asked once more
@@ -246,6 +279,18 @@ fn expected(probe: &Probe) -> String {
         Probe::Exec { command } => format!("`{}` did not succeed", command.as_path().display()),
         Probe::Exit { code } => format!("did not end with {code}"),
         Probe::Delay { .. } => "did not last".to_owned(),
+    }
+}
+
+/// The same while there is time.
+fn lacking(probe: &Probe) -> String {
+    match probe {
+        Probe::Log(text) => format!("it has not printed `{}`", text.pattern),
+        Probe::Port { host, port } => format!("nobody listens on {host}:{port}"),
+        Probe::Http { url } => format!("{url} does not answer well"),
+        Probe::Exec { command } => format!("`{}` does not succeed", command.as_path().display()),
+        Probe::Exit { code } => format!("it has not ended with {code}"),
+        Probe::Delay { ms } => format!("it has not run for {}", seconds(*ms)),
     }
 }
 

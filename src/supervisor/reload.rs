@@ -171,7 +171,7 @@ impl Proc {
         }
         let passed = match &self.ready {
             Ready::Yes { .. } => return,
-            Ready::Waiting { passed } => passed.as_slice(),
+            Ready::Waiting { passed, .. } => passed.as_slice(),
             Ready::No { .. } => &[],
         };
         let was_passed = |check: &usize| {
@@ -181,7 +181,10 @@ impl Proc {
         let passed: Vec<_> = (0..rules.ready.len()).filter(was_passed).collect();
         let is_ready = passed.len() == rules.ready.len();
         let Phase::Running { .. } = self.phase else { return };
-        self.ready =
-            if is_ready { Ready::Yes { at: self.since } } else { Ready::Waiting { passed } };
+        self.ready = if is_ready {
+            Ready::Yes { at: self.since }
+        } else {
+            Ready::Waiting { passed, heard: vec![] }
+        };
     }
 }

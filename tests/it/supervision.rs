@@ -418,6 +418,27 @@ fn no_answer_of_a_server_holds_up_the_asking() {
 }
 
 #[test]
+fn who_is_not_ready_says_what_was_answered_last() {
+    let port = serve(vec![b"HTTP/1.1 503 Busy\r\ncontent-length: 0\r\n\r\n".to_vec(); 64]);
+    let toml = format!(
+        "[process.web]\nready = {{http = \"http://127.0.0.1:{port}/x\", every = \"1h\"}}\n\
+         [process.late]\nready = {{exec = \"exit 3\", timeout = \"300ms\", every = \"10ms\"}}\n"
+    );
+    let world = world("web: exec sleep 1000\nlate: exec sleep 1000\n", &toml);
+    world.ok(["start", "-D"]);
+    let lacks = format!("http://127.0.0.1:{port}/x does not answer well: 503 Service Unavailable");
+    eventually("the answer is told", || (world.field("web", "lacks")[0] == lacks).then_some(()));
+    assert!(world.ok(["ps", "--wide"]).contains(&format!("web: not ready yet: {lacks}")));
+    assert!(world.ok(["why", "web"]).contains(&format!("it is not ready yet: {lacks}")));
+    let ran = world.run(["wait", "--for", "ready", "web", "--timeout", "2s"]);
+    assert!(ran.code != 0 && ran.stderr.contains(&lacks), "{ran:?}");
+    let told = "`exit 3` did not succeed within 300 ms: exit status: 3";
+    eventually("it is late", || (world.field("late", "not_ready") == told).then_some(()));
+    assert!(world.ok(["why", "late"]).contains(told));
+    world.ok(["quit"]);
+}
+
+#[test]
 fn supervisors_that_are_killed_while_all_begins_start_nothing_twice() {
     let mut procfile = String::new();
     let mut toml = String::new();

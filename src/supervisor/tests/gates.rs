@@ -119,6 +119,27 @@ fn a_main_process_that_is_not_ready_keeps_only_those_who_need_it() {
 }
 
 #[test]
+fn a_check_that_is_never_passed_is_told_with_its_last_answer() {
+    let mut world = World::of(&stack());
+    world.settle();
+    let lacks = |world: &World| world.machine.procs[DB].lacks();
+    assert_eq!(lacks(&world), ["nobody listens on localhost:1"]);
+    for (life, check, answer) in
+        [(1, 0, "no such host"), (1, 0, "refused"), (2, 0, "x"), (1, 7, "x")]
+    {
+        world.input(Input::Unmet(DB, life, check, answer.into()));
+    }
+    assert_eq!(lacks(&world), ["nobody listens on localhost:1: refused"]);
+    let kept = serde_json::to_string(&world.machine.procs[DB].ready).unwrap();
+    let kept: crate::supervisor::Ready = serde_json::from_str(&kept).unwrap();
+    assert_eq!(kept, world.machine.procs[DB].ready, "who takes over knows it");
+    world.wait(31);
+    let said = world.said.join("\n");
+    assert!(said.contains("nobody listened on localhost:1 within 30 s: refused"), "{said}");
+    assert_eq!(lacks(&world), [""; 0]);
+}
+
+#[test]
 fn one_that_is_skipped_ends_no_run_that_was_stopped_by_hand() {
     let mut world = World::up();
     world.ask(1, Request::Stop { names: vec![] });

@@ -171,7 +171,7 @@ fn checks_that_were_passed_are_so_under_other_numbers() {
     fresh.processes[0].rules.ready = vec![check("b"), check("c")];
     let now = take_up(&mut world, &old, &fresh);
     assert!(ask(&mut world, 1, &now).ok);
-    assert_eq!(world.machine.procs[0].ready, Ready::Waiting { passed: vec![0] });
+    assert_eq!(world.machine.procs[0].ready, Ready::Waiting { passed: vec![0], heard: vec![] });
     fresh.processes[0].rules.ready = vec![check("b")];
     take_up(&mut world, &now, &fresh);
     assert!(world.machine.procs[0].is_ready());

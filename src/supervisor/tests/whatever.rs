@@ -61,6 +61,7 @@ impl World {
             }
             Step::Look(id) => {
                 let life = self.machine.procs[id].current_life();
+                self.input(Input::Unmet(id, life, 0, "x".into()));
                 self.input(Input::Looked(id, life, Some("x".into())));
             }
             Step::Ask(id, verb) => {
