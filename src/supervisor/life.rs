@@ -2,6 +2,7 @@
 
 use super::{Course, Crash, Effect, Goal, Pane, Phase, Proc, ProcId, Supervisor, Word};
 use crate::model::Exit;
+use crate::model::rules::Stage;
 use crate::pane::life::{Entry, LifeEvent, Member};
 
 /// Signal number of SIGKILL (POSIX gives it this number).
@@ -153,6 +154,11 @@ impl Supervisor {
         proc.tally.count(exit, crashed);
         if !again && !asked {
             self.ended_by_itself(id, (exit, at, ran), out);
+        }
+        let proc = &self.procs[id];
+        if proc.swept && proc.rules.stage == Stage::Cleanup && proc.status != 0 {
+            let text = format!("The cleanup failed: {} ended with {}", proc.name, exit.told());
+            out.push(Word::error(None, "lifecycle:error", text));
         }
         if crashed {
             out.push(Effect::Crashed(Crash { id, life, exit, started, ended: at }));

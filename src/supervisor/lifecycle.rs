@@ -48,21 +48,25 @@ impl Milepost {
 impl Supervisor {
     /// Tell what the run has come to. A run without stages says nothing of them.
     pub(super) fn tell_mileposts(&mut self, out: &mut Vec<Effect>) {
-        use Milepost::{
-            CleanupComplete, CleanupStarted, DependenciesReady, MainStarted, MainStopped,
-        };
-        let staged = self.procs.iter().any(|proc| proc.rules.stage != Stage::Main);
-        for post in [DependenciesReady, MainStarted, MainStopped, CleanupStarted, CleanupComplete] {
-            if self.passed.contains(&post) || !self.has_come_to(post) {
-                continue;
+        use Milepost::{CleanupComplete, DependenciesReady, MainStarted, MainStopped};
+        for post in [DependenciesReady, MainStarted, MainStopped, CleanupComplete] {
+            if self.has_come_to(post) {
+                self.reach(post, out);
             }
-            self.passed.push(post);
-            if staged {
-                let (event, text) = (post.event(), post.text().to_owned());
-                out.push(Effect::Say(Word { id: None, event, text, error: false }));
-            }
-            out.push(Effect::Reached(post));
         }
+    }
+
+    /// It has come so far.
+    pub(super) fn reach(&mut self, post: Milepost, out: &mut Vec<Effect>) {
+        if self.passed.contains(&post) {
+            return;
+        }
+        self.passed.push(post);
+        if self.procs.iter().any(|proc| proc.rules.stage != Stage::Main) {
+            let (event, text) = (post.event(), post.text().to_owned());
+            out.push(Effect::Say(Word { id: None, event, text, error: false }));
+        }
+        out.push(Effect::Reached(post));
     }
 
     fn has_come_to(&self, post: Milepost) -> bool {
@@ -85,7 +89,8 @@ impl Supervisor {
                     && of(Stage::Main).any(|p| p.last_pid.is_some())
             }
             Milepost::MainStopped => ending && !of(Stage::Main).any(left),
-            Milepost::CleanupStarted => of(Stage::Cleanup).any(|p| p.swept && p.alive()),
+            // Told by who starts it.
+            Milepost::CleanupStarted => false,
             Milepost::CleanupComplete => {
                 let begun = self.passed.contains(&Milepost::CleanupStarted);
                 begun && !of(Stage::Cleanup).any(|proc| left(proc) || !proc.swept)

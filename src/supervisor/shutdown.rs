@@ -1,6 +1,7 @@
 //! Stopping everything: who needs others before those, then the cleanup, then the dependencies.
 
-use super::ready::cleanup_limit;
+use super::lifecycle::Milepost;
+use super::ready::{cleanup_limit, seconds};
 use super::{Course, Effect, Goal, Pane, Phase, Proc, ProcId, Supervisor, Word, nanos};
 use crate::model::rules::Stage;
 
@@ -100,6 +101,7 @@ impl Supervisor {
             if !self.is_to_sweep(proc) || proc.alive() || proc.needs.iter().any(after) {
                 continue;
             }
+            self.reach(Milepost::CleanupStarted, out);
             let proc = &mut self.procs[id];
             (proc.swept, proc.goal, proc.life) = (true, Goal::Run, proc.life.saturating_add(1));
             out.push(Word::of(id, "cleanup", "Cleaning up..."));
@@ -123,9 +125,10 @@ impl Supervisor {
         self.procs[id].since = self.procs[id].since.min(now);
         if self.cleanup_due(id).is_some_and(|due| due <= now) {
             self.worst = self.worst.max(1);
-            let limit = cleanup_limit(&self.procs[id].rules);
-            let text = format!("The cleanup has not ended within {} s", limit / 1000);
-            out.push(Word::error(Some(id), "cleanup", text));
+            let (name, limit) = (&self.procs[id].name, cleanup_limit(&self.procs[id].rules));
+            let text =
+                format!("The cleanup failed: {name} has not ended within {}", seconds(limit));
+            out.push(Word::error(None, "lifecycle:error", text));
             self.dismiss(id, out);
         }
     }

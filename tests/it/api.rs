@@ -308,7 +308,7 @@ fn what_comes_is_told_as_it_was() {
 }
 
 /// What the events of a stream are, by their names and types.
-fn followed(world: &World, uri: &str) -> Vec<(String, String)> {
+pub(crate) fn followed(world: &World, uri: &str) -> Vec<(String, String)> {
     let mut stream = UnixStream::connect(world.app().join(".overmind.sock")).unwrap();
     write!(stream, "GET {uri} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").unwrap();
     world.ok(["quit"]);

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
 
+use crate::api::followed;
 use crate::harness::{World, eventually, procs};
 
 const TOML: &str = r#"
@@ -31,7 +32,27 @@ cleanup = "echo $TMO_EVENT >>hooks"
 
 const PROCFILE: &str = "db: echo open; exec sleep 1000\n\
     web: echo up; echo took 1 ms; echo nothing; echo it took 22 ms; exec sleep 1000\n\
-    bad: exit 3\nclean: true\n";
+    bad: exit 3\nclean: exit 4\n";
+
+/// All of them, in the order of the alphabet.
+const TYPES: [&str; 16] = [
+    "config:reload",
+    "flag:matched",
+    "lifecycle:cleanup-complete",
+    "lifecycle:cleanup-started",
+    "lifecycle:dependencies-ready",
+    "lifecycle:error",
+    "lifecycle:main-started",
+    "lifecycle:main-stopped",
+    "process:broken",
+    "process:crash",
+    "process:exit",
+    "process:log",
+    "process:ready",
+    "process:restart",
+    "process:spawn",
+    "process:stop",
+];
 
 fn read(world: &World, file: &str) -> String {
     std::fs::read_to_string(world.app().join(file)).unwrap_or_default()
@@ -53,7 +74,10 @@ fn everything_that_happens_has_a_kind_and_those_who_want_to_know_are_told() {
     eventually("the crashes are reported", || {
         (read(&world, "crashes").matches("\"processName\":\"bad\"").count() > 0).then_some(())
     });
-    world.ok(["quit"]);
+    world.ok(["failures", "add", "web", "panic"]);
+    let uri = format!("/api/events?since=1h&types={}", TYPES.join(","));
+    let told: BTreeSet<_> = followed(&world, &uri).into_iter().map(|(_, kind)| kind).collect();
+    assert!(TYPES.iter().all(|kind| told.contains(*kind)), "one run has them all: {told:#?}");
     world.wait_empty();
     assert_eq!(read(&world, "flagged"), "slow web\n", "the second comes too soon");
     let hooks: BTreeSet<_> = read(&world, "hooks").lines().map(str::to_owned).collect();
@@ -66,22 +90,8 @@ fn everything_that_happens_has_a_kind_and_those_who_want_to_know_are_told() {
         .map(|line| serde_json::from_str::<Value>(line).unwrap())
         .filter_map(|event| event["type"].as_str().map(str::to_owned))
         .collect();
-    let wanted = [
-        "flag:matched",
-        "lifecycle:cleanup-complete",
-        "lifecycle:cleanup-started",
-        "lifecycle:dependencies-ready",
-        "lifecycle:main-started",
-        "lifecycle:main-stopped",
-        "process:broken",
-        "process:crash",
-        "process:exit",
-        "process:ready",
-        "process:restart",
-        "process:spawn",
-        "process:stop",
-    ];
-    assert!(kinds.iter().eq(wanted), "{kinds:#?}");
+    let wanted = TYPES.into_iter().filter(|kind| *kind != "process:log");
+    assert!(kinds.iter().eq(wanted), "and so has the journal: {kinds:#?}");
 }
 
 #[test]

@@ -59,6 +59,26 @@ fn a_cleanup_does_not_take_for_ever() {
     assert_eq!((world.word(CLEAN), world.finished.len()), ("running", 0));
     world.wait(61);
     assert_eq!(world.finished, [1]);
+    let failed = "The cleanup failed: clean has not ended within 60 s".to_owned();
+    assert_eq!(world.said.iter().filter(|said| said.contains("The cleanup")).count(), 3);
+    assert!(world.said.contains(&failed), "{:?}", world.said);
+}
+
+#[test]
+fn a_cleanup_that_fails_is_told_of() {
+    let mut world = World::up();
+    world.ask(1, Request::Quit);
+    world.settle();
+    world.end(CLEAN, Exit::Code(4));
+    let of_it: Vec<_> = world.said.iter().filter(|said| said.contains("lean")).collect();
+    let wanted = [
+        "The cleanup begins",
+        "Cleaning up...",
+        "The cleanup failed: clean ended with code 4",
+        "The cleanup is complete",
+    ];
+    assert_eq!(of_it, wanted);
+    assert_eq!(world.finished, [4]);
 }
 
 #[test]
