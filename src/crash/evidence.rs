@@ -1,8 +1,9 @@
 //! All that is known of the end of a process.
 
-use std::path::Path;
+use std::path::{Component, Path, PathBuf};
 
 use super::cause::Kind;
+use super::expr::Expr;
 use crate::journal::Position;
 use crate::model::rules::{Milestone, Probe, Text};
 use crate::model::{Exit, ProcName};
@@ -196,8 +197,54 @@ impl Evidence {
     }
 }
 
+/// `cd` into a directory that is spelled out, before all else that a command does.
+static CD: Expr = Expr::new(
+    r#"^\s*cd\s+(?:--\s+)?("[^"$`\\]+"|'[^']+'|[^\s"'`$~;&|<>*?(){}\\-][^\s"'`$;&|<>*?(){}\\]*)\s*(?:&&|;)"#,
+);
+
+/// Where what a command runs is at work, which begins in this directory.
+pub(super) fn working_directory(cwd: &str, command: &str) -> String {
+    let Some(found) = CD.group(command) else { return cwd.to_owned() };
+    let mut path = PathBuf::from(cwd);
+    for part in Path::new(found.trim_matches(['"', '\''])).components() {
+        match part {
+            Component::CurDir => {}
+            Component::ParentDir => _ = path.pop(),
+            Component::Normal(_) | Component::RootDir | Component::Prefix(_) => path.push(part),
+        }
+    }
+    path.to_string_lossy().into_owned()
+}
+
 /// Nanoseconds since the epoch as RFC 3339 in UTC, with milliseconds.
 pub(super) fn rfc3339(time: u64) -> String {
     let at = jiff::Timestamp::from_nanosecond(i128::from(time)).unwrap_or_default();
     format!("{at:.3}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::working_directory;
+
+    #[test]
+    fn a_command_may_begin_elsewhere() {
+        for (command, is) in [
+            ("go run .", "/srv/app"),
+            ("cd api && go run .", "/srv/app/api"),
+            ("  cd ./web/ui; npm start", "/srv/app/web/ui"),
+            ("cd -- 'my api' && go run .", "/srv/app/my api"),
+            ("cd \"my api\" && go run .", "/srv/app/my api"),
+            ("cd ../other && make", "/srv/other"),
+            ("cd /opt/x && ./x", "/opt/x"),
+            ("cd - && ./x", "/srv/app"),
+            ("cd ~/x && ./x", "/srv/app"),
+            ("cd $DIR && ./x", "/srv/app"),
+            ("cd \"$DIR\" && ./x", "/srv/app"),
+            ("cd a b && ./x", "/srv/app"),
+            ("cd api || exit", "/srv/app"),
+            ("cdx api && x", "/srv/app"),
+        ] {
+            assert_eq!(working_directory("/srv/app", command), is, "{command}");
+        }
+    }
 }

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use super::cause::Diagnosis;
 use super::diagnose::{diagnose, ports_named};
-use super::evidence::{Evidence, Facts, Line, rfc3339};
+use super::evidence::{Evidence, Facts, Line, rfc3339, working_directory};
 use super::facts;
 use super::life::{Lived, Log, Place, Slice};
 use super::report::{CrashReport, Details, LAST_LOGS};
@@ -73,7 +73,7 @@ impl CrashInput {
             name: self.name.clone(),
             command: lossy(&self.command),
             root: lossy(&self.root),
-            cwd: lossy(&self.cwd),
+            cwd: working_directory(&lossy(&self.cwd), &lossy(&self.command)),
             port: self.port,
             others: self.others.clone(),
             pid: self.lived.pid,

@@ -7,6 +7,7 @@ use super::{Findings, cut, open};
 use crate::crash::cause::Kind;
 use crate::crash::evidence::Evidence;
 use crate::crash::expr::Expr;
+use crate::model::Exit;
 
 /// Where loggers put the level, the message and the error.
 const LEVELS: [&str; 7] = ["level", "lvl", "severity", "levelname", "log.level", "@l", "loglevel"];
@@ -30,7 +31,13 @@ static NO_NEWS: Expr = Expr::new(
     r"(?i)npm (?:ERR!|error) (?:A complete log|.*debug-0\.log|Lifecycle script|code |errno |path |command |signal |workspace |location )|\b0 errors?\b|no errors?\b|for more information about this error|^\s*at \S+ ?\(|error_?log|errors?: 0\b",
 );
 
+/// The last words of Go's `log.Fatal`: the day, the time, perhaps where.
+static FATAL: Expr = Expr::new(
+    r"^\d{4}/\d\d/\d\d \d\d:\d\d:\d\d(?:\.\d{1,9})? (?:(?P<path>\S+\.go):(?P<line>\d+): )?(?P<text>\S.*)$",
+);
+
 pub(super) fn find(found: &mut Findings<'_>) {
+    last_words(found);
     let lines = found.lines();
     let objects = lines.iter().enumerate().rev();
     let told = objects.filter_map(|(at, line)| {
@@ -52,6 +59,25 @@ pub(super) fn find(found: &mut Findings<'_>) {
         let text = format!("it logged: {}", cut(lines[at].text.trim()));
         found.add_line(45, at, Kind::LoggedError, text);
     }
+}
+
+/// What it logged right before it ended with 1, where that is how errors end it.
+fn last_words(found: &mut Findings<'_>) {
+    if found.evidence.exit != Some(Exit::Code(1)) {
+        return;
+    }
+    let Some(at) = found.lines().iter().rposition(|line| !line.text.trim().is_empty()) else {
+        return;
+    };
+    let line = found.lines()[at].text.clone();
+    let Some(words) = FATAL.captures(line.trim_end()) else { return };
+    let named = |name: &str| words.name(name).map(|part| part.as_str());
+    let place = named("path").zip(named("line"));
+    let place = place.map(|(path, line)| found.evidence.place(path, line));
+    let text = format!("it logged: {}", cut(named("text").unwrap_or_default()));
+    let cause = found.add_line(46, at, Kind::LoggedError, text);
+    cause.next = place.as_deref().map(open);
+    cause.place = place;
 }
 
 /// An error in a log that has a level.

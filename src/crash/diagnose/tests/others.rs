@@ -114,6 +114,15 @@ fn what_does_not_even_begin() {
     check(&[
         row(
             (
+                "ruby",
+                "bad.rb:2: syntax error, unexpected integer literal, expecting ')'\nputs 1 +; end\n     ^",
+            ),
+            It,
+            "syntax error, unexpected integer literal",
+            Some("bad.rb:2"),
+        ),
+        row(
+            (
                 "python",
                 "  File \"/srv/app/app.py\", line 2\n    def f(:\n          ^\nSyntaxError: invalid syntax",
             ),
@@ -372,4 +381,24 @@ fn a_class_in_a_package_is_searched_for() {
         next: Some("${EDITOR:-vi} +5 $(find . -name Main.java)"),
         ..row(("java", output), Kind::Exception, "java.lang.Error: x", Some("Main.java:5"))
     }]);
+}
+
+#[test]
+fn the_last_words_before_the_end() {
+    use Kind::LoggedError as It;
+    check(&[
+        row(
+            ("log.Fatal", "2026/01/02 03:04:05 starting\n2026/01/02 03:04:06 no route to the moon"),
+            It,
+            "it logged: no route to the moon",
+            None,
+        ),
+        row(
+            ("where it is said", "2026/01/02 03:04:05.123456 cmd/main.go:44: bad character 'b'"),
+            It,
+            "it logged: bad character 'b'",
+            Some("cmd/main.go:44"),
+        ),
+        row(("go on", "2026/01/02 03:04:05 starting\nbye"), Kind::ExitCode, "code 1", None),
+    ]);
 }

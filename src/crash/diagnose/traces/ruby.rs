@@ -5,8 +5,9 @@ use crate::crash::evidence::Evidence;
 use crate::crash::expr::Expr;
 
 static HEAD: Expr = Expr::new(r"^(\S+?):(\d+):in [`'](.+?)': (.+ \([A-Z][\w:]*\))$");
-/// Where nothing calls: `app.rb:3: syntax error … (SyntaxError)`.
-static BARE: Expr = Expr::new(r"^(\S+\.rb):(\d+): (.+ \((?:SyntaxError|[A-Z]\w*Error)\))$");
+/// Where nothing calls: `app.rb:3: syntax error …`, with `(SyntaxError)` behind it or not.
+static BARE: Expr =
+    Expr::new(r"^(\S+\.rb):(\d+): (.+ \((?:SyntaxError|[A-Z]\w*Error)\)|syntax error.*)$");
 static FRAME: Expr = Expr::new(r"^\s+(?:\d+: )?from (\S+?):(\d+):in ");
 
 const STRANGE: [&str; 5] = ["/gems/", "/lib/ruby/", "<internal:", "/rubygems/", "/bundler/"];
