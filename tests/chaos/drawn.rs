@@ -61,7 +61,8 @@ impl Rules {
             entry.restart.as_mut().unwrap().policy = Policy::OnFailure;
         }
         let probe = match (entry.program, random.below(4)) {
-            (Program::Listens(_), 0 | 1) => Probe::Port,
+            (Program::Listens(_), 0) => Probe::Port,
+            (Program::Listens(_), 1) => Probe::Http,
             (_, 2) => Probe::File,
             (_, 3) => Probe::Delay(random.below(300)),
             _ => Probe::Up,
@@ -184,7 +185,9 @@ impl Entry {
             0 => Probe::Nowhere,
             1 | 2 => Probe::File,
             3 | 4 => Probe::Delay(random.below(400)),
-            5 | 6 if matches!(self.program, Program::Listens(_)) => Probe::Port,
+            5 if matches!(self.program, Program::Listens(_)) => Probe::Port,
+            6 | 7 if matches!(self.program, Program::Listens(_)) => Probe::Http,
+            8 if matches!(self.program, Program::Listens(_)) => Probe::Sorry,
             7 | 8 if !always && !matches!(self.program, Program::Listens(_)) => {
                 Probe::Exit(self.program.code().unwrap_or(0))
             }

@@ -45,6 +45,7 @@ impl Stage<'_> {
             }
         }
         self.count_flags(state);
+        self.hear_of_crashes(state);
     }
 
     /// Each line that a flag means counts once, whoever was killed meanwhile.

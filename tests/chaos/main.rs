@@ -35,6 +35,7 @@ mod book;
 mod common;
 mod draw;
 mod drawn;
+mod hooks;
 mod inspect;
 mod journal;
 mod ledger;

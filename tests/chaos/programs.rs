@@ -171,12 +171,23 @@ impl<'a> Writer<'a> {
     }
 }
 
-/// Take connections.
+/// What is asked for where the answer is that it can't be done.
+pub(crate) const SORRY: &str = "/sorry";
+
+/// Take connections, and answer those who ask for something.
 fn listen(port: &str) -> ExitCode {
     let Ok(listener) = TcpListener::bind(format!("127.0.0.1:{port}")) else {
         return ExitCode::FAILURE;
     };
-    listener.incoming().for_each(drop);
+    for mut stream in listener.incoming().flatten() {
+        // Whoever only looks whether somebody listens has gone by then.
+        let _ = stream.set_read_timeout(Some(Duration::from_secs(1)));
+        let mut asked = [0; 1024];
+        let length = stream.read(&mut asked).unwrap_or(0);
+        let asked = String::from_utf8_lossy(&asked[..length]);
+        let status = if asked.contains(SORRY) { "503 Sorry" } else { "200 OK" };
+        let _ = write!(stream, "HTTP/1.1 {status}\r\nContent-Length: 0\r\n\r\n");
+    }
     ExitCode::SUCCESS
 }
 

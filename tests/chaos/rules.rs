@@ -103,6 +103,10 @@ pub(crate) enum Probe {
     Exit(u8),
     Delay(u64),
     Port,
+    /// It answers over HTTP.
+    Http,
+    /// It answers that it can't.
+    Sorry,
 }
 
 /// What follows from something that was seen.
@@ -368,13 +372,20 @@ impl Entry {
         let up = !matches!(self.program, Program::Mute | Program::Missing);
         let ends = matches!(self.program, Program::Ends(..) | Program::Missing);
         let hope = match probe {
-            Probe::Nowhere => Hope::Never,
+            Probe::Nowhere | Probe::Sorry => Hope::Never,
             Probe::Up | Probe::File if !up => Hope::Never,
             Probe::Exit(code) if self.program.code() != Some(code) => Hope::Never,
             Probe::Exit(_) if matches!(self.program, Program::Flaky(_)) => Hope::Perhaps,
             Probe::File | Probe::Delay(_) if ends => Hope::Perhaps,
-            Probe::Port if !matches!(self.program, Program::Listens(_)) => Hope::Never,
-            Probe::Up | Probe::File | Probe::Exit(_) | Probe::Delay(_) | Probe::Port => Hope::Sure,
+            Probe::Port | Probe::Http if !matches!(self.program, Program::Listens(_)) => {
+                Hope::Never
+            }
+            Probe::Up
+            | Probe::File
+            | Probe::Exit(_)
+            | Probe::Delay(_)
+            | Probe::Port
+            | Probe::Http => Hope::Sure,
         };
         // Who knows how busy the machine is.
         if hope == Hope::Sure && limit < 10_000 { Hope::Perhaps } else { hope }

@@ -77,7 +77,7 @@ pub(crate) fn world(rules: &Rules) -> World {
     for (name, text) in SCRIPTS {
         world.write(name, text);
     }
-    for dir in ["lives", "out", "up", "sick", "tries"] {
+    for dir in ["hooked", "lives", "out", "up", "sick", "tries"] {
         std::fs::create_dir(world.app().join(dir)).unwrap();
     }
     for name in rules.names() {

@@ -17,7 +17,7 @@ impl fmt::Display for Rules {
             writeln!(f, "\n[process.{name}]\nrestart = {{ {restart} }}")?;
             stop.map_or(Ok(()), |stop| fmt::Display::fmt(&stop, f))?;
         }
-        Ok(())
+        writeln!(f, "\n[hooks]\non_crash = 'cat >hooked/$TMO_PROCESS.$$'")
     }
 }
 
@@ -103,6 +103,10 @@ impl Entry {
             Probe::File => format!("exec = \"test -e up/{name}\""),
             Probe::Exit(code) => format!("exit = {code}"),
             Probe::Port => format!("port = {}", programs::port(name)),
+            Probe::Http => format!("http = \"http://127.0.0.1:{}/\"", programs::port(name)),
+            Probe::Sorry => {
+                format!("http = \"http://127.0.0.1:{}{}\"", programs::port(name), programs::SORRY)
+            }
         };
         format!("{{ {text}, timeout = \"{limit}ms\" }}")
     }
