@@ -119,6 +119,17 @@ pub struct Holder {
     pub port: u16,
     /// The process; another user's may not be seen.
     pub process: Option<Sender>,
+    /// Which of a run it belongs to, where it does.
+    pub tenant: Option<Tenant>,
+}
+
+/// A process of a run of tmo.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Tenant {
+    /// Its name.
+    pub name: String,
+    /// The control socket of its run, where that is another one.
+    pub socket: Option<String>,
 }
 
 /// A process of the system.

@@ -3,23 +3,34 @@
 use std::ffi::OsStr;
 use std::path::Path;
 
-use super::evidence::{Holder, Sender};
+use super::evidence::{Holder, Sender, Tenant};
 use crate::sys::{self, Listener};
 
 /// So many names of programs are looked at, and no more.
 const MOST_PROGRAMS: usize = 20_000;
 
-/// Who listens on these ports at present.
-pub fn holders(ports: &[u16]) -> Vec<Holder> {
+/// Who listens on these ports at present, as this run sees it.
+pub fn holders(ports: &[u16], run: &str) -> Vec<Holder> {
     if ports.is_empty() {
         return vec![];
     }
     let holder = |(port, Listener { process })| {
         let process =
             process.map(|process: sys::ProcInfo| Sender { pid: process.pid, name: process.name });
-        Holder { port, process }
+        let tenant = process.as_ref().and_then(|process| tenant(process.pid, run));
+        Holder { port, process, tenant }
     };
     sys::tcp_listeners(ports).into_iter().map(holder).collect()
+}
+
+/// What a process says of itself that tmo has started.
+fn tenant(pid: u32, run: &str) -> Option<Tenant> {
+    let name = sys::variable_of(pid, "TMO_PROCESS")?;
+    if sys::variable_of(pid, "TMO_SESSION")? == run {
+        return Some(Tenant { name, socket: None });
+    }
+    let socket = sys::variable_of(pid, "TMO_SOCKET").filter(|socket| Path::new(socket).exists())?;
+    Some(Tenant { name, socket: Some(socket) })
 }
 
 /// The names of the programs that are found by this `PATH`.

@@ -22,7 +22,7 @@ mod text;
 
 pub use cause::{Cause, Certainty, Clue, Diagnosis, Kind};
 pub use diagnose::diagnose;
-pub use evidence::{Evidence, Facts, Holder, Line, Oom, Sender, Trigger};
+pub use evidence::{Evidence, Facts, Holder, Line, Oom, Sender, Tenant, Trigger};
 pub use life::{Lived, Log};
 pub use record::{CrashInput, examine, record};
 pub use report::{CrashReport, notice};

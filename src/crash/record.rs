@@ -86,7 +86,7 @@ impl CrashInput {
     /// Ask the system what else there is to know.
     fn look_up(&self, evidence: &mut Evidence) {
         let ports = ports_named(evidence);
-        evidence.facts.holders.extend(facts::holders(&ports));
+        evidence.facts.holders.extend(facts::holders(&ports, &self.run));
         evidence.facts.dumped = evidence.signal().is_some() && facts::dumps_are_kept();
         if self.lived.exit == Exit::Code(127) {
             let path = self.env.iter().rev().find(|(name, _)| name.as_bytes() == b"PATH");

@@ -197,3 +197,22 @@ fn a_life_that_was_ended_as_failed_is_explained_at_once() {
     assert_eq!(answer["causes"].as_array().map(Vec::len), Some(1), "{answer}");
     world.ok(["quit"]);
 }
+
+#[test]
+fn a_port_that_another_of_the_run_holds_is_freed_by_stopping_that_one() {
+    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let serve = format!("exec python3 -u -m http.server -b 127.0.0.1 {port}");
+    let world = World::new(&format!("web: {serve}\nother: {serve}\n"));
+    if world.shell("python3 --version").code != 0 {
+        eprintln!("SKIPPED: there is no python3");
+        return;
+    }
+    world.ok(["start", "-D", "--any-can-die", "web"]);
+    eventually("it listens", || std::net::TcpStream::connect(("127.0.0.1", port)).ok());
+    world.ok(["start", "other"]);
+    world.wait_state("other", "exited");
+    let told = world.ok(["why", "other"]);
+    assert!(told.contains(&format!("port {port} is taken by web (python")), "{told}");
+    assert!(told.contains("$ tmo stop web\n"), "{told}");
+    world.ok(["quit"]);
+}

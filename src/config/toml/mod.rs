@@ -6,6 +6,7 @@
 
 #[cfg(test)]
 mod described;
+mod elsewhere;
 mod environ;
 pub mod keys;
 mod needs;

@@ -5,6 +5,7 @@ use std::ops::Range;
 use ::toml::Spanned;
 use ::toml::de::{DeTable, DeValue};
 
+use super::elsewhere::named_here;
 use super::keys::{Key, Kind};
 use super::problem::Mistakes;
 use super::values::{parse_size, parse_time, seconds};
@@ -25,10 +26,14 @@ pub(super) fn table(table: &DeTable<'_>, keys: &[Key], name: &str, mistakes: &mu
 }
 
 fn unknown(word: &str, keys: &[Key], name: &str) -> String {
-    let names = || keys.iter().map(|key| key.name);
-    let what = match nearest(word, names()) {
-        Some(near) => format!("did you mean `{near}`?"),
-        None => format!("there are {}", names().collect::<Vec<_>>().join(", ")),
+    let names: Vec<_> = keys.iter().map(|key| key.name).collect();
+    let near = || nearest(word, names.iter().copied());
+    let what = match named_here(word, &names) {
+        Some(what) => what,
+        None => match near() {
+            Some(near) => format!("did you mean `{near}`?"),
+            None => format!("there are {}", names.join(", ")),
+        },
     };
     match name {
         "" => format!("unknown key `{word}`; {what}"),

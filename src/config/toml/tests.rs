@@ -198,6 +198,11 @@ fn variables_lie_over_each_other_in_order() {
 /// What is written, and what is said of it.
 #[rustfmt::skip]
 const MISTAKES: &[(&str, &str)] = &[
+    ("process.web.working_dir = \"x\"\n", "1:13: unknown key `working_dir` of `web`; here it is `cwd`"),
+    (
+        "process.web.ready = { log = \"x\", regex = true }\n",
+        "1:34: unknown key `regex` of `ready`; `log` is a regular expression as it is",
+    ),
     ("[lgo]\n", "1:2: unknown key `lgo`; did you mean `log`?"),
     (
         "[log]\ntotal = \"much\"\n",

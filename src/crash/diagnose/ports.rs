@@ -2,7 +2,7 @@
 
 use super::{Findings, quoted};
 use crate::crash::cause::Kind;
-use crate::crash::evidence::{Evidence, Holder, Line};
+use crate::crash::evidence::{Evidence, Holder, Line, Sender, Tenant};
 use crate::crash::expr::Expr;
 
 /// The words of Node, Python, Ruby, Go, Java, Rust, nginx, Postgres, Redis, `MySQL` and the servers
@@ -102,11 +102,27 @@ pub(super) fn listeners(port: Option<u16>) -> String {
     }
 }
 
+/// One that tmo runs is stopped by tmo, or it would come back.
+fn told_of(tenant: &Tenant, who: &Sender, port: u16) -> (String, String) {
+    let name = &tenant.name;
+    let stop = format!("tmo stop {}", quoted(name));
+    let (whose, next) = match &tenant.socket {
+        None => (String::new(), stop),
+        Some(socket) => (" of another run".to_owned(), format!("{stop} -s {}", quoted(socket))),
+    };
+    (format!("port {port} is taken by {name}{whose} ({}, pid {})", who.name, who.pid), next)
+}
+
 fn told(evidence: &Evidence, port: Option<u16>) -> (String, String) {
     let Some(port) = port else {
         return ("the port or address that it wanted is taken".to_owned(), listeners(None));
     };
     let holder = evidence.facts.holders.iter().find(|holder| holder.port == port);
+    if let Some(Holder { process: Some(who), tenant: Some(tenant), .. }) = holder
+        && (tenant.socket.is_some() || tenant.name != evidence.name.as_str())
+    {
+        return told_of(tenant, who, port);
+    }
     let other = evidence.others.iter().find(|(_, told)| *told == port);
     match (holder, other) {
         (Some(Holder { process: Some(who), .. }), _) => (

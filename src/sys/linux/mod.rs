@@ -273,6 +273,16 @@ fn carries(pid: u32, marks: &[&str]) -> Option<bool> {
     Some(marks.iter().all(has))
 }
 
+/// The value of a variable in the environment that a process of this user began with.
+pub fn variable_of(pid: u32, name: &str) -> Option<String> {
+    let env = slurp(&format!("/proc/{pid}/environ")).ok()?;
+    let value = |variable: &[u8]| {
+        let value = variable.strip_prefix(name.as_bytes())?.strip_prefix(b"=")?;
+        Some(String::from_utf8_lossy(value).into_owned())
+    };
+    env.split(|&b| b == 0).find_map(value)
+}
+
 /// Whether a process ignores this signal.
 pub fn ignores(pid: u32, signal: i32) -> bool {
     let text = slurp(&format!("/proc/{pid}/status")).unwrap_or_default();

@@ -1,7 +1,7 @@
 use super::{Row, check, first, printed};
 use crate::crash::cause::{Certainty, Kind};
 use crate::crash::diagnose;
-use crate::crash::evidence::{Evidence, Holder, Line, Oom, Sender, Trigger};
+use crate::crash::evidence::{Evidence, Holder, Line, Oom, Sender, Tenant, Trigger};
 use crate::model::rules::{Milestone, Probe, Text};
 use crate::model::{Exit, ProcName};
 
@@ -204,12 +204,23 @@ fn who_holds_a_port_is_told() {
     let (text, next) = told(&evidence);
     assert_eq!(text, "port 3000 was taken; nobody listens there any more");
     assert_eq!(next, "tmo start web");
-    evidence.facts.holders = vec![Holder { port: 3000, process: None }];
+    evidence.facts.holders = vec![Holder { port: 3000, process: None, tenant: None }];
     assert_eq!(told(&evidence).0, "port 3000 is taken by a process of another user");
     let process = Some(Sender { pid: 99, name: "node".to_owned() });
-    evidence.facts.holders = vec![Holder { port: 3000, process }];
+    evidence.facts.holders = vec![Holder { port: 3000, process, tenant: None }];
     let (text, next) = told(&evidence);
     assert_eq!((text.as_str(), next.as_str()), ("port 3000 is taken by node (pid 99)", "kill 99"));
+    let api = |socket: Option<&str>| {
+        Some(Tenant { name: "api".to_owned(), socket: socket.map(str::to_owned) })
+    };
+    evidence.facts.holders[0].tenant = api(None);
+    let (text, next) = told(&evidence);
+    assert_eq!(text, "port 3000 is taken by api (node, pid 99)");
+    assert_eq!(next, "tmo stop api");
+    evidence.facts.holders[0].tenant = api(Some("/a b/.overmind.sock"));
+    let (text, next) = told(&evidence);
+    assert_eq!(text, "port 3000 is taken by api of another run (node, pid 99)");
+    assert_eq!(next, "tmo stop api -s '/a b/.overmind.sock'");
     evidence.facts.holders.clear();
     evidence.others[0].1 = 3000;
     assert_eq!(told(&evidence).0, "port 3000 is taken; it is the port of api");
@@ -223,7 +234,7 @@ fn a_port_of_the_command_is_not_mistaken_for_the_one_that_was_told() {
     let told = |evidence: &Evidence| diagnose(evidence).causes.remove(0).text;
     assert_eq!(told(&evidence), "the port or address that it wanted is taken");
     let process = Some(Sender { pid: 99, name: "python3".to_owned() });
-    evidence.facts.holders = vec![Holder { port: 8000, process }];
+    evidence.facts.holders = vec![Holder { port: 8000, process, tenant: None }];
     assert_eq!(told(&evidence), "port 8000 is taken by python3 (pid 99)");
 }
 

@@ -1,0 +1,57 @@
+//! What other tools, or other tables of a `tmo.toml`, call what has another name here.
+
+/// Their words, and ours.
+const KEYS: &[(&[&str], &str)] = &[
+    (&["cmd", "script", "entrypoint", "program", "run"], "command"),
+    (&["working_dir", "working_directory", "workdir", "dir", "directory", "root"], "cwd"),
+    (&["environment", "vars", "variables"], "env"),
+    (&["dotenv", "envfile"], "env_file"),
+    (&["needs", "requires", "after", "wait_for", "wait_on"], "depends_on"),
+    (&["readiness_probe", "readiness", "healthcheck", "health_check", "ready_log_line"], "ready"),
+    (&["liveness_probe", "liveness"], "live"),
+    (&["availability", "autorestart", "auto_restart", "max_restarts", "startretries"], "restart"),
+    (&["shutdown", "stopsignal", "stop_signal", "stopwaitsecs", "kill_timeout"], "stop"),
+    (&["namespace", "profiles", "tags"], "groups"),
+    (&["enabled", "disabled"], "autostart"),
+    (&["description", "title", "label"], "display"),
+    (&["max_consecutive_failures", "max_attempts", "retries", "max_retries"], "max_failures"),
+    (&["failure_reset_seconds", "min_uptime"], "stable"),
+    (&["interval", "period_seconds"], "every"),
+    (&["timeout_seconds", "grace_period"], "timeout"),
+    (&["failure_threshold"], "failures"),
+];
+
+/// What a word that is no key is called in a table with these keys, as a sentence.
+pub(super) fn named_here(word: &str, keys: &[&str]) -> Option<String> {
+    if word == "regex" {
+        let key = ["log", "pattern"].into_iter().find(|key| keys.contains(key))?;
+        return Some(format!("`{key}` is a regular expression as it is"));
+    }
+    let theirs = |(words, _): &&(&[&str], &str)| words.contains(&word);
+    let (_, ours) = KEYS.iter().find(theirs).filter(|(_, ours)| keys.contains(ours))?;
+    Some(format!("here it is `{ours}`"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::KEYS;
+    use crate::config::toml::keys::{LIVE, PROCESS, READY_CHECK, RESTART_TABLE, STOP};
+
+    #[test]
+    fn each_of_ours_is_a_key_and_none_of_theirs_is() {
+        let tables = [PROCESS, RESTART_TABLE, LIVE, READY_CHECK, STOP];
+        let is_key = |word: &str| tables.iter().any(|keys| keys.iter().any(|key| key.name == word));
+        for (theirs, ours) in KEYS {
+            assert!(is_key(ours), "{ours}");
+            for word in *theirs {
+                let named = |keys: &[&str]| super::named_here(word, keys);
+                assert_eq!(named(&[ours]), Some(format!("here it is `{ours}`")), "{word}");
+                assert_eq!(named(&["else"]), None, "{word}");
+            }
+        }
+        let of_process = |word: &&&str| PROCESS.iter().any(|key| key.name == **word);
+        let wrong: Vec<_> =
+            KEYS.iter().flat_map(|(theirs, _)| *theirs).filter(of_process).collect();
+        assert!(wrong.is_empty(), "{wrong:?}");
+    }
+}
