@@ -5,7 +5,6 @@ use serde_json::Value;
 use super::traces::place_in;
 use super::{Findings, cut, open};
 use crate::crash::cause::Kind;
-use crate::crash::evidence::Evidence;
 use crate::crash::expr::Expr;
 use crate::model::Exit;
 
@@ -42,14 +41,15 @@ pub(super) fn find(found: &mut Findings<'_>) {
     let objects = lines.iter().enumerate().rev();
     let told = objects.filter_map(|(at, line)| {
         let text = line.text.trim();
-        Some((at, json(text).map_or_else(|| pairs(text), |text| object(found.evidence, text))?))
+        Some((at, json(text).map_or_else(|| pairs(text), object)?))
     });
     // The most serious one; of those, the last.
     let worst = told.fold(None, |worst: Option<(usize, Told)>, (at, told)| match worst {
         Some((_, ref worse)) if worse.fatal || !told.fatal => worst,
         Some(_) | None => Some((at, told)),
     });
-    if let Some((at, Told { fatal, text, place })) = worst {
+    if let Some((at, Told { fatal, text, stack })) = worst {
+        let place = stack.and_then(|stack| place_in(found.evidence, &stack));
         let cause = found.add_line(if fatal { 62 } else { 52 }, at, Kind::LoggedError, text);
         cause.next = place.as_deref().map(open);
         cause.place = place;
@@ -84,7 +84,8 @@ fn last_words(found: &mut Findings<'_>) {
 struct Told {
     fatal: bool,
     text: String,
-    place: Option<String>,
+    /// The trace that is logged with it.
+    stack: Option<String>,
 }
 
 /// The object in a line: nothing but a prefix of who prints it on stands before it.
@@ -110,7 +111,7 @@ fn pairs(line: &str) -> Option<Told> {
     let word = |expr: &Expr| expr.group(line).map(|word| word.replace("\\\"", "\""));
     let (message, error) = (word(&MESSAGE)?, word(&CAUSE));
     let text = told(&message, error.as_deref());
-    Some(Told { fatal, text, place: None })
+    Some(Told { fatal, text, stack: None })
 }
 
 /// A message, and what else is said of the error.
@@ -120,7 +121,7 @@ fn told(message: &str, error: Option<&str>) -> String {
     format!("it logged: {}", cut(&format!("{message}{error}")))
 }
 
-fn object(evidence: &Evidence, line: &str) -> Option<Told> {
+fn object(line: &str) -> Option<Told> {
     let Value::Object(object) = serde_json::from_str(line).ok()? else { return None };
     let level = LEVELS.iter().find_map(|key| object.get(*key));
     // As log.level may stand for an object in an object.
@@ -145,6 +146,5 @@ fn object(evidence: &Evidence, line: &str) -> Option<Told> {
         |value: &Value| STACKS.iter().find_map(|key| value.get(*key)?.as_str().map(str::to_owned));
     let own = Value::Object(object.clone());
     let stack = stack(&own).or_else(|| ERRORS.iter().find_map(|key| stack(object.get(*key)?)));
-    let place = stack.and_then(|stack| place_in(evidence, &stack));
-    Some(Told { fatal, text: told(&message, error.as_deref()), place })
+    Some(Told { fatal, text: told(&message, error.as_deref()), stack })
 }
