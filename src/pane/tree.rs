@@ -132,8 +132,12 @@ struct Strike {
     outrun: bool,
     /// Whom it has met, and when.
     done: HashMap<(u32, u64), Instant>,
+    /// Who can't be struck.
+    refused: HashSet<(u32, u64)>,
     /// When the last of them was gone, or it was held up.
     hope: Instant,
+    /// Some that were struck have only not had a processor since.
+    starved: bool,
 }
 
 /// What happened while a tree was being ended.
@@ -201,8 +205,7 @@ impl Ending {
     pub fn go_on(&mut self, root: Root, tree: &Tree, gone: bool, now: Instant) -> Progress {
         let begins = self.struck.is_none() && self.kill_at.is_some_and(|at| at <= now);
         if begins {
-            let done = HashMap::new();
-            self.struck = Some(Strike { since: now, told: false, outrun: false, done, hope: now });
+            self.struck = Some(Strike::new(now));
         }
         let Some(strike) = &mut self.struck else {
             self.ask_next(root, tree, gone);
@@ -255,8 +258,18 @@ impl Ending {
 }
 
 impl Strike {
-    /// When what is there by then is stuck.
+    fn new(now: Instant) -> Self {
+        let (done, refused) = (HashMap::new(), HashSet::new());
+        let (told, outrun, starved) = (false, false, false);
+        Self { since: now, told, outrun, done, refused, hope: now, starved }
+    }
+
+    /// When what is there by then is stuck. Who has only to wait for a processor is not: whoever
+    /// supervises loses patience sooner.
     fn stuck_at(&self) -> Instant {
+        if self.starved {
+            return self.hope + STUCK_AFTER;
+        }
         let met = self.done.values().min().copied().unwrap_or(self.since);
         (met.max(self.hope) + STUCK_AFTER).min(self.since + LONGEST)
     }
@@ -270,7 +283,9 @@ impl Strike {
             let tree = Tree::visit(root, &mut |member| {
                 self.done.entry(member.id()).or_insert_with(|| {
                     new = true;
-                    let _ = sys::signal(member.pid, member.start_time, SIGKILL);
+                    if sys::signal(member.pid, member.start_time, SIGKILL).is_err() {
+                        self.refused.insert(member.id());
+                    }
                     Instant::now()
                 });
             });
@@ -290,7 +305,12 @@ impl Strike {
         let left: HashSet<_> = tree.members.iter().chain(zombies).map(ProcInfo::id).collect();
         let before = self.done.len();
         self.done.retain(|id, _| left.contains(id));
-        if self.done.len() < before {
+        self.refused.retain(|id| left.contains(id));
+        let starves = |member: &ProcInfo| {
+            member.waits_for_processor() && !self.refused.contains(&member.id())
+        };
+        self.starved = tree.members.iter().any(starves);
+        if self.done.len() < before || self.starved {
             self.hope = Instant::now();
         }
         for id in left {
@@ -389,12 +409,14 @@ mod tests {
         let at = |seconds| now + Duration::from_secs(seconds);
         let met = [((21, 21), at(5)), ((22, 22), at(4))];
         let done = met.into_iter().collect();
-        let mut strike = Strike { since: now, told: false, outrun: true, done, hope: now };
+        let mut strike = Strike { done, outrun: true, ..Strike::new(now) };
         assert_eq!(strike.stuck_at(), at(9), "others were there before and are gone");
         strike.hope = at(5);
         assert_eq!(strike.stuck_at(), at(10), "one has gone meanwhile");
         strike.done = [((21, 21), at(12))].into_iter().collect();
         assert_eq!(strike.stuck_at(), at(15), "not for ever");
+        (strike.hope, strike.starved) = (at(14), true);
+        assert_eq!(strike.stuck_at(), at(19), "it has only not had its turn");
     }
 
     #[test]

@@ -59,6 +59,11 @@ impl ProcInfo {
         }
     }
 
+    /// Whether all it needs is a processor: what has got SIGKILL ends as soon as it has one.
+    pub const fn waits_for_processor(&self) -> bool {
+        self.state == 'R'
+    }
+
     /// Pid and start time: this process and no other.
     pub const fn id(&self) -> (u32, u64) {
         (self.pid, self.start_time)

@@ -14,8 +14,9 @@ use super::{
 
 /// How long SIGKILL may end nobody of those that have got it before they are given up.
 const PATIENCE: Duration = Duration::from_secs(2);
-/// How long it may take altogether.
-const LONGEST: Duration = Duration::from_secs(10);
+/// How long it may take altogether: who has to share a processor with hundreds ends late, and who
+/// sweeps gets as little of it.
+const LONGEST: Duration = Duration::from_secs(60);
 /// How often it is struck: a bound for those that can neither be ended nor watched.
 const ROUNDS: u32 = 1000;
 
@@ -52,7 +53,7 @@ pub struct Sweep {
 /// They may go on forking meanwhile. What forks as fast as it can is ended with its whole group,
 /// which no fork escapes; what hops from session to session is met on sight, the youngest first.
 ///
-/// Takes two seconds behind the last of them that has gone, and ten at most. Words that would
+/// Takes two seconds behind the last sign that some of them may yet go, and a minute at most. Words that would
 /// match more than one tree (an empty name) match nothing.
 pub fn kill_orphans(orphans: &Orphans) -> Sweep {
     if orphans.run.is_empty() || orphans.process.is_empty() {
@@ -60,7 +61,7 @@ pub fn kill_orphans(orphans: &Orphans) -> Sweep {
     }
     let begun = Instant::now();
     let mut until = begun + PATIENCE;
-    let mut struck = HashSet::new();
+    let (mut struck, mut refused) = (HashSet::new(), HashSet::new());
     let mut last: HashSet<(u32, u64)> = HashSet::new();
     let mut rounds = 0;
     loop {
@@ -69,7 +70,7 @@ pub fn kill_orphans(orphans: &Orphans) -> Sweep {
         let groups = Groups::of(&table);
         let sweep = sort(table, &known, (orphans.shim, orphans.witnessed), std::process::id());
         let left: HashSet<_> = sweep.left.iter().map(ProcInfo::id).collect();
-        if last.iter().any(|id| !left.contains(id)) {
+        if last.iter().any(|id| !left.contains(id)) || may_go(&sweep.left, &last, &refused) {
             until = (Instant::now() + PATIENCE).min(begun + LONGEST);
         }
         rounds += 1;
@@ -82,13 +83,21 @@ pub fn kill_orphans(orphans: &Orphans) -> Sweep {
         let mut watched = Vec::new();
         for one in &sweep.left {
             watched.extend(watch_exit(one.pid, one.start_time));
-            // Refused (another user's): it stays in the list and is reported.
-            let _ = signal(one.pid, one.start_time, SIGKILL);
+            // Another user's: it stays in the list and is reported.
+            if signal(one.pid, one.start_time, SIGKILL).is_err() {
+                refused.insert(one.id());
+            }
         }
         struck.extend(&left);
         wait_all(watched, until);
         last = left;
     }
+}
+
+/// Whether some of these are new, or were struck and have only not had their turn since.
+fn may_go(left: &[ProcInfo], last: &HashSet<(u32, u64)>, refused: &HashSet<(u32, u64)>) -> bool {
+    let may = |process: &ProcInfo| process.waits_for_processor() || !last.contains(&process.id());
+    left.iter().any(|process| may(process) && !refused.contains(&process.id()))
 }
 
 /// Find who carries the marks, all of them if the second word is true, and strike at once who may be struck whatever the rest of the
@@ -252,7 +261,7 @@ fn close_under_children(table: &[ProcInfo], set: &mut HashSet<u32>) {
 mod tests {
     use std::collections::HashSet;
 
-    use super::sort;
+    use super::{may_go, sort};
     use crate::sys::process::tests::process;
 
     #[test]
@@ -286,6 +295,17 @@ mod tests {
         ];
         let sweep = sort(table, &HashSet::from([(20, 200), (30, 300)]), (10, true), 60);
         assert_eq!(sweep.left.iter().map(|p| p.pid).collect::<Vec<_>>(), [32]);
+    }
+
+    #[test]
+    fn who_waits_for_a_processor_or_is_new_may_go() {
+        let with = |state| vec![crate::sys::ProcInfo { state, ..process(20, 1, 10, "web") }];
+        let (known, none) = (HashSet::from([(20, 200)]), HashSet::new());
+        assert!(may_go(&with('R'), &known, &none));
+        assert!(!may_go(&with('D'), &known, &none), "nothing will come of that");
+        assert!(may_go(&with('D'), &none, &none), "not struck yet");
+        assert!(!may_go(&with('R'), &known, &known), "it can't be struck");
+        assert!(!may_go(&[], &known, &none));
     }
 
     #[test]
