@@ -7,7 +7,7 @@ use crate::model::request::{Outcome, Unknown};
 pub fn nearest<'a>(word: &str, names: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     // A whole name that was only begun, or named without its instance, is always near enough.
     let length = word.chars().count();
-    let limit = length.div_ceil(2);
+    let limit = (length / 2).max(1);
     // A client may send a word of any length: what is too far away is not measured.
     let near =
         |name: &&str| name.chars().count().abs_diff(length) <= limit || name.starts_with(word);
@@ -36,18 +36,24 @@ pub fn unknown_of(word: &str, known: Vec<String>) -> Outcome {
     }
 }
 
-/// Number of insertions, deletions and replacements between two words, case aside.
+/// Number of insertions, deletions, replacements and swaps of neighbours between two words, case
+/// aside; no letter is moved twice.
 pub fn edits(from: &str, to: &str) -> usize {
-    let to: Vec<char> = to.to_lowercase().chars().collect();
+    let letters = |word: &str| word.to_lowercase().chars().collect::<Vec<_>>();
+    let (from, to) = (letters(from), letters(to));
+    let mut before = vec![];
     let mut row: Vec<usize> = (0..=to.len()).collect();
-    for (above, letter) in from.to_lowercase().chars().enumerate() {
-        let mut diagonal = row[0];
-        row[0] = above + 1;
-        for (at, &other) in to.iter().enumerate() {
-            let replaced = diagonal + usize::from(letter != other);
-            diagonal = row[at + 1];
-            row[at + 1] = replaced.min(diagonal + 1).min(row[at] + 1);
+    for (above, letter) in from.iter().enumerate() {
+        let mut next = vec![above + 1];
+        for (at, other) in to.iter().enumerate() {
+            let replaced = row[at] + usize::from(letter != other);
+            let mut least = replaced.min(row[at + 1] + 1).min(next[at] + 1);
+            if above > 0 && at > 0 && from[above - 1] == *other && to[at - 1] == *letter {
+                least = least.min(before[at - 1] + 1);
+            }
+            next.push(least);
         }
+        before = std::mem::replace(&mut row, next);
     }
     row[to.len()]
 }
@@ -64,6 +70,7 @@ mod tests {
         assert_eq!(nearest("web3", names), Some("web#1"));
         assert_eq!(nearest("CSS", names), Some("css"));
         assert_eq!(nearest("database", names), None);
+        assert_eq!(nearest("dbb", names), None, "two of three letters are no slip");
         assert_eq!(nearest("x", []), None);
     }
 
@@ -72,16 +79,23 @@ mod tests {
         fn what_is_not_measured_is_not_near(word in "[a-c]{0,9}", names in proptest::collection::vec("[a-c]{0,9}", 0..4)) {
             let measured = |name: &str| if name.starts_with(&word) { 1 } else { edits(&word, name) };
             let all = names.iter().map(|name| measured(name));
-            let least = all.filter(|edits| *edits <= word.len().div_ceil(2)).min();
+            let least = all.filter(|edits| *edits <= (word.len() / 2).max(1)).min();
             let found = nearest(&word, names.iter().map(String::as_str));
             proptest::prop_assert_eq!(found.map(measured), least);
         }
 
         #[test]
-        fn edits_are_a_distance(a in "[a-d]{0,6}", b in "[a-d]{0,6}", c in "[a-d]{0,6}") {
+        fn edits_tell_how_far_words_are(a in "[a-d]{0,6}", b in "[a-d]{0,6}", at in 0usize..6) {
             proptest::prop_assert_eq!(edits(&a, &b), edits(&b, &a));
             proptest::prop_assert_eq!(edits(&a, &b) == 0, a == b);
-            proptest::prop_assert!(edits(&a, &c) <= edits(&a, &b) + edits(&b, &c));
+            proptest::prop_assert!(edits(&a, &b) >= a.len().abs_diff(b.len()));
+            proptest::prop_assert!(edits(&a, &b) <= a.len().max(b.len()));
+            let mut swapped: Vec<char> = a.chars().collect();
+            if at + 1 < swapped.len() {
+                swapped.swap(at, at + 1);
+                let swapped: String = swapped.into_iter().collect();
+                proptest::prop_assert_eq!(edits(&a, &swapped), usize::from(a != swapped));
+            }
         }
     }
 }

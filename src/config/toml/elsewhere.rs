@@ -9,8 +9,11 @@ const KEYS: &[(&[&str], &str)] = &[
     (&["needs", "requires", "after", "wait_for", "wait_on"], "depends_on"),
     (&["readiness_probe", "readiness", "healthcheck", "health_check", "ready_log_line"], "ready"),
     (&["liveness_probe", "liveness"], "live"),
-    (&["availability", "autorestart", "auto_restart", "max_restarts", "startretries"], "restart"),
-    (&["shutdown", "stopsignal", "stop_signal", "stopwaitsecs", "kill_timeout"], "stop"),
+    (&["availability", "autorestart", "auto_restart"], "restart"),
+    (&["max_restarts", "startretries"], "restart.max_restarts"),
+    (&["shutdown"], "stop"),
+    (&["stopsignal", "stop_signal"], "stop.signal"),
+    (&["stopwaitsecs", "kill_timeout"], "stop.timeout"),
     (&["namespace", "profiles", "tags"], "groups"),
     (&["enabled", "disabled"], "autostart"),
     (&["description", "title", "label"], "display"),
@@ -27,8 +30,9 @@ pub(super) fn named_here(word: &str, keys: &[&str]) -> Option<String> {
         let key = ["log", "pattern"].into_iter().find(|key| keys.contains(key))?;
         return Some(format!("`{key}` is a regular expression as it is"));
     }
-    let theirs = |(words, _): &&(&[&str], &str)| words.contains(&word);
-    let (_, ours) = KEYS.iter().find(theirs).filter(|(_, ours)| keys.contains(ours))?;
+    let there = |ours: &str| keys.contains(&ours.split('.').next().unwrap_or_default());
+    let theirs = |(words, ours): &&(&[&str], &str)| words.contains(&word) && there(ours);
+    let (_, ours) = KEYS.iter().find(theirs)?;
     Some(format!("here it is `{ours}`"))
 }
 
@@ -42,10 +46,11 @@ mod tests {
         let tables = [PROCESS, RESTART_TABLE, LIVE, READY_CHECK, STOP];
         let is_key = |word: &str| tables.iter().any(|keys| keys.iter().any(|key| key.name == word));
         for (theirs, ours) in KEYS {
-            assert!(is_key(ours), "{ours}");
+            assert!(ours.split('.').all(is_key), "{ours}");
             for word in *theirs {
                 let named = |keys: &[&str]| super::named_here(word, keys);
-                assert_eq!(named(&[ours]), Some(format!("here it is `{ours}`")), "{word}");
+                let first = ours.split('.').next().unwrap();
+                assert_eq!(named(&[first]), Some(format!("here it is `{ours}`")), "{word}");
                 assert_eq!(named(&["else"]), None, "{word}");
             }
         }
