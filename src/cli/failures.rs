@@ -58,13 +58,19 @@ impl Here {
         if json {
             return Ok(wanted.to_json());
         }
-        let width = wanted.all().map(|(name, _)| name.len()).max().unwrap_or(0);
+        // What can't be read there is no part of the question.
+        let elsewhere = self.declared.elsewhere(name).unwrap_or_default();
+        let names = wanted.all().map(|(name, _)| name.len());
+        let width = names.chain(elsewhere.iter().map(|(name, ..)| name.len())).max().unwrap_or(0);
         let mut list = String::new();
         for (name, texts) in wanted.all() {
             for text in texts {
                 // A String takes everything.
                 let _ = writeln!(list, "{name:width$}  {text}");
             }
+        }
+        for (name, text, place) in &elsewhere {
+            let _ = writeln!(list, "{name:width$}  {text}  ({place})");
         }
         if list.is_empty() {
             super::warn(&format_args!(

@@ -78,7 +78,8 @@ fn what_is_declared_over_the_api_is_looked_for_at_once() {
     let added = ask(&world, &path("add"), "", panic);
     assert_eq!((added.status, &added.json()["changed"]), (200, &json!(true)), "{added:?}");
     assert_eq!(texts()["failure_strings"], json!(["panic:"]));
-    assert_eq!(world.ok(["failures", "list", "web"]), "web  panic:\n");
+    let list = "web  panic:\nweb  fatal  (./tmo.toml:2)\n";
+    assert_eq!(world.ok(["failures", "list", "web"]), list);
     assert_eq!(world.field("web", "state"), "running");
     // Taken back, it means nothing any more.
     let removed = ask(&world, &path("remove"), "", panic);

@@ -142,6 +142,25 @@ impl Declarations {
         Ok(toml)
     }
 
+    /// What the `tmo.toml` declares of these processes, all of them unless one is named: for whom, the
+    /// text, and where it stands.
+    pub fn elsewhere(
+        &self,
+        name: Option<&str>,
+    ) -> Result<Vec<(String, String, String)>, ConfigError> {
+        let toml = self.read_toml()?;
+        let entry = name.map(|name| name.split('#').next().unwrap_or_default());
+        let asked = |known: &&ProcName| entry.is_none_or(|entry| known.as_str() == entry);
+        let mut found = vec![];
+        for known in self.entries.iter().filter(asked) {
+            for failure in &toml.of(known.as_str()).failures {
+                let text = failure.get_ref().text.pattern.clone();
+                found.push((known.to_string(), text, toml.source.place(&failure.span())));
+            }
+        }
+        Ok(found)
+    }
+
     fn check(&self, name: &str, failures: &Failures) -> Result<(), DeclareError> {
         let entry = name.split('#').next().unwrap_or_default();
         let is_known = self.entries.iter().any(|known| known.as_str() == entry);
@@ -204,6 +223,14 @@ mod tests {
         assert!(told("web#2", "a").contains("in ./tmo.toml:5;"));
         assert!(told("db", "oom").contains("in ./tmo.toml:2;"));
         assert!(told("db", "a").contains("is not declared for db;"));
+        let all = declared.elsewhere(None).unwrap();
+        let all: Vec<_> = all.iter().map(|(who, text, at)| format!("{who} {text} {at}")).collect();
+        let oom = "web oom ./tmo.toml:2";
+        assert_eq!(
+            all,
+            [oom, "web a ./tmo.toml:5", "web panic: ./tmo.toml:6", "db oom ./tmo.toml:2"]
+        );
+        assert_eq!(declared.elsewhere(Some("db#1")).unwrap().len(), 1);
         // The file's own goes all the same.
         declared.add("web", "a").unwrap();
         assert!(declared.remove("web", "a").unwrap().is_changed);
