@@ -4,6 +4,7 @@ use crate::book::now;
 use crate::harness::{eventually_within, procs};
 use crate::model::{Course, Wanted};
 use crate::programs::BY_ITSELF;
+use crate::rules::{Entry, Phase};
 use crate::running::Kind;
 use crate::stage::{Stage, deadline};
 use crate::step::{Action, NAMES, Step, TALK, Victim, Who};
@@ -181,6 +182,12 @@ impl Stage<'_> {
             args.push(name);
         }
         self.touch(&names, wanted);
+        if who == Who::All {
+            // One that somebody has started means all the same.
+            let cleans = |entry: &&Entry| entry.phase == Phase::Cleanup;
+            let cleanup = self.rules.entries.iter().filter(cleans).map(|entry| entry.name);
+            self.book.touch(cleanup.collect());
+        }
         self.spawn(Kind::Command, &args, codes);
         self.changes(names, wanted);
         self.wait_if(wait);
