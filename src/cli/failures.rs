@@ -58,8 +58,10 @@ impl Here {
         if json {
             return Ok(wanted.to_json());
         }
-        // What can't be read there is no part of the question.
-        let elsewhere = self.declared.elsewhere(name).unwrap_or_default();
+        let elsewhere = self.declared.elsewhere(name).unwrap_or_else(|error| {
+            super::warn(&format_args!("what it declares is not listed: {error}"));
+            vec![]
+        });
         let names = wanted.all().map(|(name, _)| name.len());
         let width = names.chain(elsewhere.iter().map(|(name, ..)| name.len())).max().unwrap_or(0);
         let mut list = String::new();

@@ -122,8 +122,8 @@ impl Declarations {
         if is_changed {
             return Ok(Declared { failures, is_changed });
         }
-        let toml = self.read_toml()?;
-        if let Some(place) = place_in(&toml, name, text) {
+        let same = |(_, other, _): &(String, String, String)| other == text;
+        if let Some((.., place)) = self.elsewhere(Some(name))?.into_iter().find(same) {
             let (text, name) = (text.to_owned(), name.to_owned());
             return Err(DeclareError::Elsewhere { text, name, place });
         }
@@ -171,13 +171,6 @@ impl Declarations {
         let nobody = || Unknown { name: name.to_owned(), nearest: None, known: vec![] };
         Err(DeclareError::Unknown(unknown.unwrap_or_else(nobody)))
     }
-}
-
-/// Where in a `tmo.toml` a text stands.
-fn place_in(toml: &TmoToml, name: &str, text: &str) -> Option<String> {
-    let table = toml.of(name.split('#').next().unwrap_or_default());
-    let found = table.failures.iter().find(|found| found.get_ref().text.pattern == text)?;
-    Some(toml.source.place(&found.span()))
 }
 
 #[cfg(test)]
