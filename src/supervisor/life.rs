@@ -156,7 +156,7 @@ impl Supervisor {
             self.ended_by_itself(id, (exit, at, ran), out);
         }
         let proc = &self.procs[id];
-        if proc.swept && proc.rules.stage == Stage::Cleanup && proc.status != 0 {
+        if !asked && proc.swept && proc.rules.stage == Stage::Cleanup && proc.status != 0 {
             let text = format!("The cleanup failed: {} ended with {}", proc.name, exit.told());
             out.push(Word::error(None, "lifecycle:error", text));
         }

@@ -223,12 +223,15 @@ impl Proc {
     }
 
     /// What it lacks to be ready, a text for each check that is open; nothing where it isn't waited
-    /// for.
+    /// for, or will not come any more.
     pub fn lacks(&self) -> Vec<String> {
         let (Phase::Running { .. }, Ready::Waiting { passed, .. }) = (&self.phase, &self.ready)
         else {
             return vec![];
         };
+        if self.told_to_stop() {
+            return vec![];
+        }
         let open = self.rules.ready.iter().enumerate().filter(|(n, _)| !passed.contains(n));
         open.map(|(n, check)| lacking(&check.probe) + &self.heard(n)).collect()
     }

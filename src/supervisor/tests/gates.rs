@@ -79,6 +79,13 @@ fn a_cleanup_that_fails_is_told_of() {
     ];
     assert_eq!(of_it, wanted);
     assert_eq!(world.finished, [4]);
+    // One that is killed has not failed by itself.
+    let mut world = World::up();
+    world.ask(1, Request::Quit);
+    world.settle();
+    world.ask(2, Request::Kill);
+    world.end(CLEAN, Exit::Code(4));
+    assert!(!world.said.join(" ").contains("The cleanup failed"), "{:?}", world.said);
 }
 
 #[test]
