@@ -4,6 +4,7 @@ use std::ffi::OsStr;
 use std::path::Path;
 
 use super::evidence::{Holder, Sender, Tenant};
+use crate::model::ProcName;
 use crate::sys::{self, Listener};
 
 /// So many names of programs are looked at, and no more.
@@ -25,11 +26,13 @@ pub fn holders(ports: &[u16], run: &str) -> Vec<Holder> {
 
 /// What a process says of itself that tmo has started.
 fn tenant(pid: u32, run: &str) -> Option<Tenant> {
-    let name = sys::variable_of(pid, "TMO_PROCESS")?;
+    // Anybody may put anything there, and a person is to type it.
+    let name = ProcName::new(sys::variable_of(pid, "TMO_PROCESS")?).ok()?.to_string();
     if sys::variable_of(pid, "TMO_SESSION")? == run {
         return Some(Tenant { name, socket: None });
     }
-    let socket = sys::variable_of(pid, "TMO_SOCKET").filter(|socket| Path::new(socket).exists())?;
+    let socket = sys::variable_of(pid, "TMO_SOCKET")
+        .filter(|socket| Path::new(socket).exists() && !socket.contains(char::is_control))?;
     Some(Tenant { name, socket: Some(socket) })
 }
 

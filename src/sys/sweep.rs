@@ -53,8 +53,8 @@ pub struct Sweep {
 /// They may go on forking meanwhile. What forks as fast as it can is ended with its whole group,
 /// which no fork escapes; what hops from session to session is met on sight, the youngest first.
 ///
-/// Takes two seconds behind the last sign that some of them may yet go, and a minute at most. Words that would
-/// match more than one tree (an empty name) match nothing.
+/// Takes two seconds behind the last sign that some of them may yet go, and a minute at most. Words
+/// that would match more than one tree (an empty name) match nothing.
 pub fn kill_orphans(orphans: &Orphans) -> Sweep {
     if orphans.run.is_empty() || orphans.process.is_empty() {
         return Sweep::default();
@@ -100,8 +100,9 @@ fn may_go(left: &[ProcInfo], last: &HashSet<(u32, u64)>, refused: &HashSet<(u32,
     left.iter().any(|process| may(process) && !refused.contains(&process.id()))
 }
 
-/// Find who carries the marks, all of them if the second word is true, and strike at once who may be struck whatever the rest of the
-/// table looks like: by the time that is read they would be somebody else.
+/// Find who carries the marks, all of them if the second word is true, and strike at once who may be
+/// struck whatever the rest of the table looks like: by the time that is read they would be somebody
+/// else.
 fn meet_marked(orphans: &Orphans, struck: &mut HashSet<(u32, u64)>) -> (HashSet<(u32, u64)>, bool) {
     let asking = ancestors(std::process::id()).map(|process| process.pid).collect::<HashSet<_>>();
     let marks =
