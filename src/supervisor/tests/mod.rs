@@ -1,6 +1,8 @@
 //! The state machine in a simulated world: shims that do what specs say, in any order.
 
 mod any_order;
+mod checks;
+mod cleanup;
 mod ends;
 mod gates;
 mod later;

@@ -1,0 +1,171 @@
+//! Whether a process is ready, and whether it still works.
+
+use super::stack::*;
+use super::*;
+use crate::model::rules::{
+    Action, FailureAction, Milestone, Need, Probe, Restart, RestartPolicy, Stage,
+};
+
+#[test]
+fn a_main_process_that_is_not_ready_keeps_only_those_who_need_it() {
+    let mut world = World::of(&stack());
+    world.settle();
+    world.pass(DB, 0);
+    world.end(MIGRATE, Exit::Code(0));
+    world.ask(7, Request::Start { names: names(&["web"]) });
+    world.wait(11);
+    assert_eq!(world.words(), ["running", "exited", "running", "skipped", "stopped"]);
+    let (_, outcome) = world.answers.iter().find(|(ticket, _)| *ticket == 7).unwrap();
+    assert!(
+        !outcome.ok && outcome.problems[0].contains("did not print `up` within 10 s"),
+        "{outcome:?}"
+    );
+    // Who asks again has another chance.
+    world.ask(8, Request::Restart { names: names(&["api", "@front"]) });
+    world.settle();
+    world.pass(API, 0);
+    world.wait(1);
+    assert_eq!(world.words(), ["running", "exited", "running", "running", "stopped"]);
+    assert!(world.answers.iter().any(|(ticket, outcome)| *ticket == 8 && outcome.ok));
+}
+
+#[test]
+fn a_check_that_is_never_passed_is_told_with_its_last_answer() {
+    let mut world = World::of(&stack());
+    world.settle();
+    let lacks = |world: &World| world.machine.procs[DB].lacks();
+    assert_eq!(lacks(&world), ["nobody listens on localhost:1"]);
+    for (life, check, answer) in
+        [(1, 0, "no such host"), (1, 0, "refused"), (2, 0, "x"), (1, 7, "x")]
+    {
+        world.input(Input::Unmet(DB, life, check, answer.into()));
+    }
+    assert_eq!(lacks(&world), ["nobody listens on localhost:1: refused"]);
+    let kept = serde_json::to_string(&world.machine.procs[DB].ready).unwrap();
+    let kept: crate::supervisor::Ready = serde_json::from_str(&kept).unwrap();
+    assert_eq!(kept, world.machine.procs[DB].ready, "who takes over knows it");
+    world.wait(31);
+    let said = world.said.join("\n");
+    assert!(said.contains("nobody listened on localhost:1 within 30 s: refused"), "{said}");
+    assert_eq!(lacks(&world), [""; 0]);
+}
+
+#[test]
+fn what_it_prints_can_break_it() {
+    let mut world = World::up();
+    world.input(Input::Failing(API, 1, FailureAction::Break, "panic".into()));
+    world.settle();
+    assert_eq!((world.word(API), world.word(WEB)), ("broken", "running"));
+    world.ask(1, Request::Restart { names: names(&["api"]) });
+    world.settle();
+    assert_eq!(world.word(API), "running");
+    world.input(Input::Failing(API, 1, FailureAction::Break, "panic".into()));
+    world.settle();
+    assert_eq!(world.word(API), "running", "that was the life before");
+    world.input(Input::Failing(API, 2, FailureAction::Restart, "panic".into()));
+    world.settle();
+    assert_eq!((world.word(API), world.machine.procs[API].current_life()), ("running", 3));
+    world.input(Input::Failing(API, 3, FailureAction::Restart, "panic".into()));
+    world.settle();
+    assert_eq!(world.word(API), "restarting", "the second time after a pause");
+    world.wait(1);
+    assert_eq!(world.machine.procs[API].current_life(), 4);
+    world.ask(2, Request::Quit);
+    world.settle();
+    world.end(CLEAN, Exit::Code(0));
+    assert_eq!(world.finished, [0]);
+}
+
+#[test]
+fn what_does_not_work_any_more_is_started_again() {
+    let mut world = World::up();
+    let look = |world: &mut World, trouble: Option<&str>| {
+        let life = world.machine.procs[API].current_life();
+        world.input(Input::Looked(API, life, trouble.map(str::to_owned)));
+        world.settle();
+    };
+    for trouble in [Some("no"), None, Some("no")] {
+        look(&mut world, trouble);
+        assert_eq!(world.machine.procs[API].current_life(), 1);
+    }
+    look(&mut world, Some("no"));
+    assert_eq!(world.machine.procs[API].current_life(), 2);
+}
+
+#[test]
+fn one_that_is_let_run_though_it_does_not_work_is_told_until_it_does() {
+    let mut plan = stack();
+    if let Some(live) = &mut plan.processes[API].rules.live {
+        live.action = Action::Notify;
+    }
+    let mut world = World::up_with(&plan);
+    let mut look = |trouble: Option<&str>| {
+        world.said.clear();
+        world.input(Input::Looked(API, 1, trouble.map(str::to_owned)));
+        (world.machine.procs[API].note.clone(), world.said.join(" "))
+    };
+    let nothing = (None, String::new());
+    let note = Some("does not work: no".to_owned());
+    assert_eq!([look(None), look(Some("no"))], [nothing.clone(), nothing]);
+    let told = "Does not work any more (2 times in a row): no".to_owned();
+    assert_eq!(look(Some("no")), (note.clone(), told));
+    assert_eq!(look(Some("no")), (note, String::new()), "once");
+    assert_eq!(look(None), (None, "Works again".to_owned()));
+    assert_eq!(world.machine.procs[API].current_life(), 1);
+}
+
+#[test]
+fn a_job_that_others_wait_for_is_done_once_it_has_ended_well() {
+    for by_exit in [true, false] {
+        let mut plan = plan(&["job!", "web?"]);
+        let on = ProcName::new("job").unwrap();
+        let until = if by_exit {
+            plan.processes[0].rules.ready = vec![check(Probe::Exit { code: 0 }, 20)];
+            Milestone::Ready
+        } else {
+            Milestone::Completed
+        };
+        plan.processes[1].rules.needs = vec![Need { on, until }];
+        let mut world = World::of(&plan);
+        world.settle();
+        world.end(0, Exit::Code(1));
+        assert_eq!(world.words(), ["running", "pending"], "a failure is tried again");
+        world.end(0, Exit::Code(0));
+        assert_eq!(world.words(), ["exited", "running"]);
+        assert_eq!(world.machine.next_due(), None);
+    }
+}
+
+#[test]
+fn the_code_that_makes_it_ready_is_no_failure() {
+    let mut plan = plan(&["job?", "web"]);
+    plan.processes[0].rules.ready = vec![check(Probe::Exit { code: 3 }, 20)];
+    plan.processes[0].rules.restart =
+        Some(RestartPolicy { when: Restart::OnFailure, ..RestartPolicy::default() });
+    plan.processes[0].rules.stage = Stage::Dependency;
+    let mut world = World::of(&plan);
+    world.settle();
+    world.end(0, Exit::Code(3));
+    assert_eq!(world.words(), ["exited", "running"]);
+    world.ask(1, Request::Quit);
+    world.settle();
+    assert_eq!(world.finished, [0]);
+}
+
+#[test]
+fn a_clock_that_jumps_keeps_nobody_waiting() {
+    const HOUR: u64 = 3_600_000_000_000;
+    let mut world = World::up();
+    world.now = 3 * HOUR;
+    world.ask(1, Request::Quit);
+    world.settle();
+    assert_eq!(world.word(CLEAN), "running");
+    world.now -= 2 * HOUR;
+    world.input(Input::Alarm);
+    let due = world.machine.next_due().unwrap();
+    assert!(due <= world.now + 61_000_000_000, "the cleanup has its minute, no more");
+    world.now = due;
+    world.input(Input::Alarm);
+    world.settle();
+    assert_eq!(world.finished, [1]);
+}
