@@ -12,6 +12,7 @@ use super::ls::there;
 use crate::config::Project;
 use crate::config::dirs::{make_private_dir, runtime_base, state_base};
 use crate::config::env::Env;
+use crate::crash::{Tenant, facts};
 use crate::model::plan::{Plan, ProcessPlan};
 use crate::model::text::OsText;
 use crate::pane::spec::replace;
@@ -183,8 +184,12 @@ pub(super) fn takers(plan: &Plan) -> Vec<(String, Option<ProcInfo>)> {
     let told = |process: &&ProcessPlan| {
         let (port, Listener { process: holder }) =
             taken.iter().find(|(port, _)| Some(*port) == process.port)?;
+        let tenant = holder.as_ref().and_then(|holder| facts::tenant(holder, &plan.run));
         let who = match holder {
-            Some(ProcInfo { name, pid, .. }) => format!("{name} (pid {pid})"),
+            Some(ProcInfo { name, pid, .. }) => match tenant {
+                Some(Tenant { name: of, .. }) => format!("{of} of another run ({name}, pid {pid})"),
+                None => format!("{name} (pid {pid})"),
+            },
             None => "another user's process".to_owned(),
         };
         let text = format!("port {port} of {} is taken: {who} listens on it", process.name);

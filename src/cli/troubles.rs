@@ -176,7 +176,7 @@ mod tests {
             ("did not print `Local: http://a:80` within 1 s", None),
             ("broken: printed `no http://a:80 here`", None),
             ("did not print `listening` within 1 s", None),
-            ("nobody listened on 127.0.0.1:1 within 1 s", None),
+            ("did not listen on 127.0.0.1:1 within 1 s", None),
             ("`", None),
         ] {
             assert_eq!(try_it(why).as_deref(), next, "{why}");
@@ -188,8 +188,8 @@ mod tests {
         let mut troubles = Troubles::default();
         for line in [
             r#"{"event":"not-ready","name":"slow","text":"Not ready: did not print `up` within 1 s"}"#,
-            r#"{"event":"not-ready","name":"db","text":"Not ready: nobody listened"}"#,
-            r#"{"event":"skipped","name":"web","text":"Skipped: db is not ready: nobody listened"}"#,
+            r#"{"event":"not-ready","name":"db","text":"Not ready: did not listen"}"#,
+            r#"{"event":"skipped","name":"web","text":"Skipped: db is not ready: did not listen"}"#,
             r#"{"event":"ready","name":"slow","text":"Ready"}"#,
             r#"{"event":"lifecycle:error","text":"The start failed: db is not ready"}"#,
             "no JSON",
@@ -199,7 +199,7 @@ mod tests {
         assert_eq!(troubles.first().map(|trouble| trouble.name.as_str()), Some("db"));
         assert!(troubles.of("slow").is_none());
         let cause = troubles.of("web").unwrap().cause();
-        assert_eq!(cause.text, "db is not ready: nobody listened");
+        assert_eq!(cause.text, "db is not ready: did not listen");
         assert_eq!(cause.next.as_deref(), Some("tmo why db"));
     }
 

@@ -5,10 +5,12 @@ use std::path::Path;
 
 use super::evidence::{Holder, Sender, Tenant};
 use crate::model::ProcName;
-use crate::sys::{self, Listener};
+use crate::sys::{self, Listener, ProcInfo};
 
 /// So many names of programs are looked at, and no more.
 const MOST_PROGRAMS: usize = 20_000;
+/// So many ancestors of a process are looked at, and no more.
+const DEEPEST: usize = 64;
 
 /// Who listens on these ports at present, as this run sees it.
 pub fn holders(ports: &[u16], run: &str) -> Vec<Holder> {
@@ -16,19 +18,32 @@ pub fn holders(ports: &[u16], run: &str) -> Vec<Holder> {
         return vec![];
     }
     let holder = |(port, Listener { process })| {
+        let tenant = process.as_ref().and_then(|process| tenant(process, run));
         let process =
-            process.map(|process: sys::ProcInfo| Sender { pid: process.pid, name: process.name });
-        let tenant = process.as_ref().and_then(|process| tenant(process.pid, run));
+            process.map(|process: ProcInfo| Sender { pid: process.pid, name: process.name });
         Holder { port, process, tenant }
     };
     sys::tcp_listeners(ports).into_iter().map(holder).collect()
 }
 
-/// What a process says of itself that tmo has started.
-fn tenant(pid: u32, run: &str) -> Option<Tenant> {
-    // Anybody may put anything there, and a person is to type it.
+/// The managed process that this process belongs to: of this run, or of another one that is alive.
+/// It is found by the marks in the environment of the process or of its nearest ancestor with marks.
+pub fn tenant(process: &ProcInfo, run: &str) -> Option<Tenant> {
+    let mut next = Some(process.clone());
+    for _ in 0..DEEPEST {
+        let process = next?;
+        if let Some(marked) = sys::variable_of(process.pid, "TMO_SESSION") {
+            return marked_tenant(process.pid, marked == run);
+        }
+        next = sys::info(process.ppid);
+    }
+    None
+}
+
+fn marked_tenant(pid: u32, of_this_run: bool) -> Option<Tenant> {
+    // A process may put anything into its environment, and a person is to type this name.
     let name = ProcName::new(sys::variable_of(pid, "TMO_PROCESS")?).ok()?.to_string();
-    if sys::variable_of(pid, "TMO_SESSION")? == run {
+    if of_this_run {
         return Some(Tenant { name, socket: None });
     }
     let socket = sys::variable_of(pid, "TMO_SOCKET")

@@ -22,6 +22,7 @@ mod notices;
 mod opening;
 pub mod owed;
 mod pane;
+mod port_owner;
 mod probes;
 mod queue;
 mod reading;

@@ -18,11 +18,12 @@ use tokio::time::{sleep, timeout};
 
 use super::beside::Run;
 use super::core::Engine;
+use super::port_owner::{NotYet, OwnerCheck, Probed};
 use super::queue::Event;
 use crate::crash::Trigger;
-use crate::model::plan::ProcessPlan;
-use crate::model::rules::{Check, Probe};
+use crate::model::rules::{Check, PortOwner, Probe};
 use crate::supervisor::{Course, Input, ProcId, Question};
+use crate::sys::clock;
 
 /// The first pause between two attempts; each next one is twice as long, up to the one that is
 /// wanted.
@@ -44,10 +45,19 @@ impl Drop for Task {
     }
 }
 
+/// The outcome of an attempt, or of a whole check.
+#[derive(Debug)]
+pub(super) enum Answer {
+    /// It is as it should be, perhaps with a warning.
+    Good(Option<String>),
+    /// What is wrong.
+    Bad(String),
+}
+
 /// A way to ask, with all that it takes.
 #[derive(Debug)]
 enum Way {
-    Port(String, u16),
+    Port(String, u16, OwnerCheck),
     Http(String),
     Exec(Run),
 }
@@ -79,49 +89,89 @@ impl Engine {
     fn ask(&self, question: Question) -> Option<Task> {
         let process = &self.plan.processes[question.id];
         let queue = self.queue.clone();
-        let told = move |trouble| queue.push(Event::Asked(question, trouble));
+        let told = move |answer| queue.push(Event::Asked(question, answer));
         let task = if let Some(check) = question.check {
             let Check { probe, every_ms, .. } = process.rules.ready.get(check)?;
-            let (way, every) = (self.way(process, probe)?, Duration::from_millis(*every_ms));
+            let (mut way, every) = (self.way(question, probe)?, Duration::from_millis(*every_ms));
             spawn_local(async move {
-                until_it_is(&way, every, |answer| told(Some(answer))).await;
-                told(None);
+                let warning =
+                    until_it_is(&mut way, every, |answer| told(Answer::Bad(answer))).await;
+                told(Answer::Good(warning));
             })
         } else {
             let live = process.rules.live.as_ref()?;
             let every = Duration::from_millis(live.every_ms.max(1));
             let limit = Duration::from_millis(live.timeout_ms.max(1));
-            let way = self.way(process, &live.probe)?;
+            let mut way = self.way(question, &live.probe)?;
             spawn_local(async move {
                 loop {
                     sleep(every).await;
-                    let answer = way.attempt(limit).await.err();
-                    told(answer.map(|answer| format!("{}: {answer}", way.subject())));
+                    told(match way.attempt(limit).await {
+                        Ok(_) => Answer::Good(None),
+                        Err(not_yet) => Answer::Bad(format!("{}: {}", way.subject(), not_yet.text)),
+                    });
                 }
             })
         };
         Some(Task(task))
     }
 
-    fn way(&self, process: &ProcessPlan, probe: &Probe) -> Option<Way> {
+    fn way(&self, question: Question, probe: &Probe) -> Option<Way> {
+        let process = &self.plan.processes[question.id];
         match probe {
-            Probe::Port { host, port } => Some(Way::Port(host.clone(), *port)),
+            Probe::Port { host, port, owner } => {
+                // Liveness is about what answers, whoever that is.
+                let rule = if question.check.is_some() { *owner } else { PortOwner::Any };
+                Some(Way::Port(host.clone(), *port, self.owner_check(question.id, rule)))
+            }
             Probe::Http { url } => Some(Way::Http(url.clone())),
             Probe::Exec { command } => Some(Way::Exec(self.run_beside(process, command))),
             Probe::Log(_) | Probe::Exit { .. } | Probe::Delay { .. } => None,
         }
     }
 
-    /// Somebody was asked.
-    pub(super) fn asked(&mut self, question: Question, trouble: Option<String>) {
+    /// Say that a listener which is not its own has made a process ready.
+    fn warn_of_owner(&mut self, id: ProcId, check: usize, owner: &str) {
+        let check = self.plan.processes[id].rules.ready.get(check);
+        if let Some(Check { probe: Probe::Port { host, port, .. }, .. }) = check {
+            let text = format!(
+                "{owner} listens on {host}:{port} and did so before this process began; \
+                 it counts as ready all the same (`owner = \"tree\"` would not count it)"
+            );
+            self.trouble(id, &text);
+        }
+    }
+
+    fn owner_check(&self, id: ProcId, rule: PortOwner) -> OwnerCheck {
+        let process = Probed {
+            name: self.plan.processes[id].name.to_string(),
+            run: self.plan.run.clone(),
+            shim: self.panes[id].shim.map(|(pid, _)| pid),
+        };
+        let since = self.saved.supervisor.procs[id].since;
+        let age = Duration::from_nanos(clock::now_ns().saturating_sub(since));
+        OwnerCheck::new(rule, process, age)
+    }
+
+    /// A probe has an answer.
+    pub(super) fn asked(&mut self, question: Question, answer: Answer) {
         let Question { id, life, check } = question;
         if let Some(check) = check {
-            if let Some(answer) = trouble {
-                return self.input(Input::Unmet(id, life, check, answer));
-            }
-            self.probes.0.remove(&question);
-            return self.input(Input::Passed(id, life, check));
+            return match answer {
+                Answer::Bad(text) => self.input(Input::Unmet(id, life, check, text)),
+                Answer::Good(warning) => {
+                    self.probes.0.remove(&question);
+                    if let Some(owner) = warning {
+                        self.warn_of_owner(id, check, &owner);
+                    }
+                    self.input(Input::Passed(id, life, check));
+                }
+            };
         }
+        let trouble = match answer {
+            Answer::Good(_) => None,
+            Answer::Bad(text) => Some(text),
+        };
         let live = self.plan.processes[id].rules.live.as_ref();
         if let (Some(live), true) = (live, trouble.is_some()) {
             let (probe, failures) = (live.probe.clone(), live.failures.max(1));
@@ -131,15 +181,20 @@ impl Engine {
     }
 }
 
-/// Ask until it is so; each other answer is told when it is not the one before.
-async fn until_it_is(way: &Way, every: Duration, told: impl Fn(String)) {
+/// Probe until the answer is good, and return its warning; report each bad answer that differs from
+/// the one before.
+async fn until_it_is(way: &mut Way, every: Duration, report: impl Fn(String)) -> Option<String> {
     let (mut pause, mut last) = (FIRST_PAUSE, None);
-    while let Err(answer) = way.attempt(ATTEMPT).await {
-        if last.as_ref() != Some(&answer) {
-            last = Some(answer.clone());
-            told(answer);
+    loop {
+        let NotYet { text, again } = match way.attempt(ATTEMPT).await {
+            Ok(warning) => return warning,
+            Err(not_yet) => not_yet,
+        };
+        if last.as_ref() != Some(&text) {
+            last = Some(text.clone());
+            report(text);
         }
-        sleep(pause.min(every)).await;
+        sleep(again.map_or(pause, |again| again.min(pause)).min(every)).await;
         pause = (pause * 2).min(every);
     }
 }
@@ -148,24 +203,29 @@ impl Way {
     /// What is asked.
     fn subject(&self) -> String {
         match self {
-            Self::Port(host, port) => format!("{host}:{port}"),
+            Self::Port(host, port, _) => format!("{host}:{port}"),
             Self::Http(url) => url.clone(),
             Self::Exec(run) => run.told(),
         }
     }
 
     /// Ask once; what is wrong if it is not as it should be.
-    async fn attempt(&self, limit: Duration) -> Result<(), String> {
+    async fn attempt(&mut self, limit: Duration) -> Result<Option<String>, NotYet> {
+        let bad = |text| NotYet { text, again: None };
         let asked = async {
             match self {
-                Self::Port(host, port) => connect(host, *port).await.map(drop),
-                Self::Http(url) => get(url).await,
-                Self::Exec(run) => run.outcome().await,
+                Self::Port(host, port, owner) => {
+                    owner.prepare(*port).await;
+                    let stream = connect(host, *port).await.map_err(bad)?;
+                    owner.judge(&stream).await
+                }
+                Self::Http(url) => get(url).await.map(|()| None).map_err(bad),
+                Self::Exec(run) => run.outcome().await.map(|()| None).map_err(bad),
             }
         };
         match timeout(limit, asked).await {
             Ok(answer) => answer,
-            Err(_) => Err(format!("no answer within {} ms", limit.as_millis())),
+            Err(_) => Err(bad(format!("no answer within {} ms", limit.as_millis()))),
         }
     }
 }

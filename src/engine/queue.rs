@@ -8,6 +8,7 @@ use tokio::sync::Notify;
 
 use super::declaring::Declaring;
 use super::owed::Debt;
+use super::probes::Answer;
 use crate::backend::tmux::TmuxError;
 use crate::backend::tmux::server::Survey;
 use crate::crash::CrashReport;
@@ -32,7 +33,7 @@ pub(super) enum Event {
     /// tmux was asked to open these panes; what is there since.
     Opened(Vec<ProcId>, Result<Survey, TmuxError>),
     /// Whether something is so was asked, and what was wrong, if anything.
-    Asked(Question, Option<String>),
+    Asked(Question, Answer),
     /// The stop command of a life has ended, and what was wrong with it, if anything.
     StopAsked(ProcId, u64, Option<String>),
     /// What is to be said of a life that has crashed.

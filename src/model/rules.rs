@@ -127,6 +127,9 @@ pub enum Probe {
         host: String,
         /// The port.
         port: u16,
+        /// Whose listener counts, for readiness.
+        #[serde(default)]
+        owner: PortOwner,
     },
     /// A GET is answered with a status from 200 to 399.
     Http {
@@ -148,6 +151,20 @@ pub enum Probe {
         /// Milliseconds.
         ms: u64,
     },
+}
+
+/// Whose listener on a port makes a process ready.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum PortOwner {
+    /// One of its own tree; one of another managed process never; any other one too, but one that
+    /// is older than the process only after some time.
+    #[default]
+    Auto,
+    /// Only one of its own tree.
+    Tree,
+    /// Any.
+    Any,
 }
 
 /// Something to look for in a line without its colours.

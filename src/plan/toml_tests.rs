@@ -9,7 +9,7 @@ use super::tests::{Given, given};
 use super::{Settings, Turn, begin_with, explain, oddities, order, process_env};
 use crate::config::StartOptions;
 use crate::model::plan::{OnExit, Plan, ProcessPlan};
-use crate::model::rules::{Milestone, Probe, Restart, Rules};
+use crate::model::rules::{Milestone, PortOwner, Probe, Restart, Rules};
 
 fn with(toml: &'static str) -> Given {
     Given { toml, ..given(&[]) }
@@ -119,7 +119,7 @@ fn instances_share_the_rules_of_their_entry() {
     let plan = with(toml).typed(typed).plan();
     let second = process(&plan, "web#2");
     assert_eq!(second.port, Some(90));
-    let port = Probe::Port { host: "127.0.0.1".into(), port: 90 };
+    let port = Probe::Port { host: "127.0.0.1".into(), port: 90, owner: PortOwner::Auto };
     assert_eq!(second.rules.ready[0].probe, port);
     let needs: Vec<_> =
         second.rules.needs.iter().map(|need| (need.on.as_str(), need.until)).collect();

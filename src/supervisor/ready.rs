@@ -277,7 +277,7 @@ const fn is_asked(probe: &Probe) -> bool {
 fn expected(probe: &Probe) -> String {
     match probe {
         Probe::Log(text) => format!("did not print `{}`", text.pattern),
-        Probe::Port { host, port } => format!("nobody listened on {host}:{port}"),
+        Probe::Port { host, port, .. } => format!("did not listen on {host}:{port}"),
         Probe::Http { url } => format!("{url} did not answer well"),
         Probe::Exec { command } => format!("`{}` did not succeed", command.as_path().display()),
         Probe::Exit { code } => format!("did not end with {code}"),
@@ -289,7 +289,7 @@ fn expected(probe: &Probe) -> String {
 fn lacking(probe: &Probe) -> String {
     match probe {
         Probe::Log(text) => format!("it has not printed `{}`", text.pattern),
-        Probe::Port { host, port } => format!("nobody listens on {host}:{port}"),
+        Probe::Port { host, port, .. } => format!("it does not listen on {host}:{port}"),
         Probe::Http { url } => format!("{url} does not answer well"),
         Probe::Exec { command } => format!("`{}` does not succeed", command.as_path().display()),
         Probe::Exit { code } => format!("it has not ended with {code}"),

@@ -5,6 +5,7 @@
 
 use std::collections::HashSet;
 use std::io;
+use std::net::SocketAddr;
 use std::ops::ControlFlow;
 use std::os::fd::OwnedFd;
 use std::process::{Command, Stdio};
@@ -138,23 +139,41 @@ pub const fn tcp_owner(_peer: std::net::SocketAddr, _local: std::net::SocketAddr
     None
 }
 
-/// Those of these ports that somebody listens on, on whatever address, with who.
+/// Those of these ports that have a listener, on whatever address, with its process.
 pub fn tcp_listeners(ports: &[u16]) -> Vec<(u16, Listener)> {
-    // `-F` tells process and address on lines of their own.
-    let told = lines_of("lsof", &["-nP", "-iTCP", "-sTCP:LISTEN", "-Fpn"]).1;
-    let (mut taken, mut pid) = (vec![], None);
-    for line in told.lines() {
-        if let Some(number) = line.strip_prefix('p') {
-            pid = number.parse().ok();
-        } else if let Some(port) = line.strip_prefix('n').and_then(|at| at.rsplit(':').next())
-            && let Ok(port) = port.parse()
-            && ports.contains(&port)
-            && !taken.iter().any(|(known, _)| *known == port)
-        {
-            taken.push((port, Listener { process: pid.and_then(info) }));
+    let mut taken: Vec<(u16, Listener)> = vec![];
+    for (address, pid) in listening_sockets() {
+        let port = address.port();
+        if ports.contains(&port) && !taken.iter().any(|(known, _)| *known == port) {
+            taken.push((port, Listener { process: u32::try_from(pid).ok().and_then(info) }));
         }
     }
     taken
+}
+
+/// The sockets that listen on this port, by address and, as sockets have no number here, process.
+pub fn tcp_sockets(port: u16) -> Vec<(SocketAddr, u64)> {
+    listening_sockets().into_iter().filter(|(address, _)| address.port() == port).collect()
+}
+
+/// The processes that hold these sockets.
+pub fn tcp_holders(sockets: &[u64]) -> Vec<ProcInfo> {
+    sockets.iter().filter_map(|pid| info(u32::try_from(*pid).ok()?)).collect()
+}
+
+fn listening_sockets() -> Vec<(SocketAddr, u64)> {
+    // `-F` prints process and address on lines of their own.
+    let text = lines_of("lsof", &["-nP", "-iTCP", "-sTCP:LISTEN", "-Fpn"]).1;
+    let (mut found, mut pid) = (vec![], None);
+    for line in text.lines() {
+        if let Some(number) = line.strip_prefix('p') {
+            pid = number.parse().ok();
+        } else if let (Some(pid), Some(name)) = (pid, line.strip_prefix('n')) {
+            let wildcard = name.strip_prefix("*:").map(|port| format!("0.0.0.0:{port}"));
+            found.extend(wildcard.as_deref().unwrap_or(name).parse().ok().map(|at| (at, pid)));
+        }
+    }
+    found
 }
 
 /// Not asked for here.

@@ -37,6 +37,7 @@ mod owed;
 mod parts;
 mod places;
 mod programs;
+mod readiness;
 mod reload;
 mod review;
 mod scale;

@@ -143,7 +143,7 @@ fn ready(check: &crate::model::rules::Check) -> Ready<'_> {
 fn probe(probe: &Probe) -> (&'static str, String) {
     match probe {
         Probe::Log(text) => ("log", text.pattern.clone()),
-        Probe::Port { host, port } => ("port", format!("{host}:{port}")),
+        Probe::Port { host, port, .. } => ("port", format!("{host}:{port}")),
         Probe::Http { url } => ("http", url.clone()),
         Probe::Exec { command } => ("exec", command.as_path().display().to_string()),
         Probe::Exit { code } => ("exit", code.to_string()),

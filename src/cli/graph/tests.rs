@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use super::{States, dot, text, told};
 use crate::model::ProcName;
 use crate::model::request::ProcessState;
-use crate::model::rules::{Check, Milestone, Probe, Stage};
+use crate::model::rules::{Check, Milestone, PortOwner, Probe, Stage};
 use crate::plan::{Step, Turn, Wait};
 
 fn name(name: &str) -> ProcName {
@@ -38,7 +38,7 @@ fn shop() -> Vec<Step> {
         step("console", Stage::Main, Turn::Asked, &[("*db", Ready), ("*cache", Ready)]),
     ];
     let here = "127.0.0.1".to_owned();
-    steps[0].ready = vec![check(Probe::Port { host: here, port: 5432 })];
+    steps[0].ready = vec![check(Probe::Port { host: here, port: 5432, owner: PortOwner::Auto })];
     steps[2].ready = vec![check(Probe::Exit { code: 0 })];
     let url = "http://127.0.0.1:3000/health".to_owned();
     let long = "curl -fsS localhost:3000/ready | grep yes\nexit".into();

@@ -61,6 +61,8 @@ pub const RESTARTS: &[&str] = &["no", "on-failure", "always"];
 pub const BACKOFFS: &[&str] = &["fixed", "exponential"];
 /// What follows an end.
 pub const ENDS: &[&str] = &["stop-all", "ignore", "restart"];
+/// Whose listener on a port makes a process ready.
+pub const PORT_OWNERS: &[&str] = &["auto", "tree", "any"];
 /// What follows something that was seen.
 pub const ACTIONS: &[&str] = &["restart", "break", "notify"];
 /// What follows a failure that was printed.
@@ -162,6 +164,7 @@ pub const READY_CHECK: &[Key] = &[
     key("literal", Kind::Switch, "With log: the text as it stands, no expression."),
     key("port", OWN_PORT, "Something takes connections at this port; true: at its PORT."),
     key("host", Kind::Text, "With port: where; 127.0.0.1 unless given."),
+    key("owner", Kind::Word(PORT_OWNERS), "With port: whose listener counts; auto unless given."),
     key("http", Kind::Text, "A GET of this http:// address is answered with 200 to 399."),
     key("exec", Kind::Text, "This command ends with 0."),
     key("exit", Kind::Number(0, 255), "It has ended with this code."),

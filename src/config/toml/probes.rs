@@ -8,7 +8,7 @@ use super::problem::Mistakes;
 use super::read::{action, either, pattern, said, word};
 use super::shape::{At, View, number};
 use super::table::{Asked, LiveTable, ReadyCheck};
-use crate::model::rules::{Action, Check, Probe};
+use crate::model::rules::{Action, Check, PortOwner, Probe};
 
 /// Where a port is looked for if nothing is said.
 const HERE: &str = "127.0.0.1";
@@ -88,7 +88,9 @@ fn asked(
         }
         return None;
     };
-    for (key, of) in [("ignore_case", "log"), ("literal", "log"), ("host", "port")] {
+    for (key, of) in
+        [("ignore_case", "log"), ("literal", "log"), ("host", "port"), ("owner", "port")]
+    {
         if let Some(at) = view.key(key).filter(|_| way != of) {
             mistakes.add(at, format!("`{key}` means nothing without `{of}`"));
         }
@@ -113,16 +115,26 @@ fn port(view: View<'_, '_>, mistakes: &mut Mistakes) -> Option<Asked> {
         Some(_) => said(view, "host", mistakes)?.into_inner(),
         None => HERE.to_owned(),
     };
+    let owner = word(view, "owner", port_owner).map_or(PortOwner::Auto, Spanned::into_inner);
     let value = view.get("port")?;
     if let Some(own) = value.get_ref().as_bool() {
         if !own {
             let text = "`port = false` asks for nothing; write a number, or true for its PORT";
             mistakes.add(value.span(), text);
         }
-        return own.then_some(Asked::OwnPort(host));
+        return own.then_some(Asked::OwnPort(host, owner));
     }
     let port = u16::try_from(number(value.get_ref())?).ok()?;
-    Some(Asked::Probe(Probe::Port { host, port }))
+    Some(Asked::Probe(Probe::Port { host, port, owner }))
+}
+
+fn port_owner(word: &str) -> Option<PortOwner> {
+    match word {
+        "auto" => Some(PortOwner::Auto),
+        "tree" => Some(PortOwner::Tree),
+        "any" => Some(PortOwner::Any),
+        _ => None,
+    }
 }
 
 /// An address that can be asked.

@@ -188,7 +188,7 @@ fn readiness(table: &ProcessTable, mistakes: &mut Mistakes) {
     let listens = |check: &ReadyCheck| {
         matches!(
             check.asked,
-            Asked::OwnPort(_) | Asked::Probe(Probe::Port { .. } | Probe::Http { .. })
+            Asked::OwnPort(..) | Asked::Probe(Probe::Port { .. } | Probe::Http { .. })
         )
     };
     if let Some(ready) = &table.ready

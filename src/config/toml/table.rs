@@ -7,7 +7,7 @@ use ::toml::Spanned;
 use super::shape::At;
 use crate::model::plan::OnExit;
 use crate::model::rules::{
-    Action, Backoff, FailurePattern, Flag, Milestone, Probe, Restart, Stage, Text,
+    Action, Backoff, FailurePattern, Flag, Milestone, PortOwner, Probe, Restart, Stage, Text,
 };
 
 /// The table `[log]`.
@@ -103,7 +103,7 @@ pub struct Dependency {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Asked {
     /// Whatever its port, on this host.
-    OwnPort(String),
+    OwnPort(String, PortOwner),
     /// All else.
     Probe(Probe),
 }
@@ -236,7 +236,9 @@ impl Asked {
     /// What is found out of a process that is told this port.
     pub fn with_port(&self, port: Option<u16>) -> Option<Probe> {
         match self {
-            Self::OwnPort(host) => Some(Probe::Port { host: host.clone(), port: port? }),
+            Self::OwnPort(host, owner) => {
+                Some(Probe::Port { host: host.clone(), port: port?, owner: *owner })
+            }
             Self::Probe(probe) => Some(probe.clone()),
         }
     }

@@ -12,7 +12,8 @@ use super::{
 use crate::config::{Env, procfile};
 use crate::model::plan::OnExit;
 use crate::model::rules::{
-    Action, Backoff, FailureAction, FlagColor, Milestone, Probe, Restart, Stage, StopAfter,
+    Action, Backoff, FailureAction, FlagColor, Milestone, PortOwner, Probe, Restart, Stage,
+    StopAfter,
 };
 
 /// The whole of a table that one process may have.
@@ -141,7 +142,7 @@ fn every_key_is_read() {
     let ready = plain(web.ready.as_ref());
     assert!(matches!(&ready[0].asked, Asked::Probe(Probe::Log(t)) if t.regex && t.any_case));
     assert_eq!((ready[0].timeout_ms, ready[0].every_ms), (30_000, 250));
-    assert_eq!(ready[1].asked, Asked::OwnPort("127.0.0.1".into()));
+    assert_eq!(ready[1].asked, Asked::OwnPort("127.0.0.1".into(), PortOwner::Auto));
     assert_eq!((ready[1].timeout_ms, ready[1].every_ms), (60_000, 50));
     let live = plain(web.live.as_ref());
     assert_eq!((live.every_ms, live.timeout_ms, live.failures), (5000, 2000, 2));

@@ -98,7 +98,7 @@ const fn not_yet(until: Milestone) -> &'static str {
 fn missing(probe: &Probe) -> String {
     match probe {
         Probe::Log(text) => format!("it has not printed {}", pattern_words(text)),
-        Probe::Port { host, port } => format!("nobody takes connections at {host}:{port}"),
+        Probe::Port { host, port, .. } => format!("nobody takes connections at {host}:{port}"),
         Probe::Http { url } => format!("{url} does not answer with success"),
         Probe::Exec { command } => {
             format!("`{}` does not end with 0", command.as_os_str().to_string_lossy())

@@ -34,19 +34,19 @@ fn a_check_that_is_never_passed_is_told_with_its_last_answer() {
     let mut world = World::of(&stack());
     world.settle();
     let lacks = |world: &World| world.machine.procs[DB].lacks();
-    assert_eq!(lacks(&world), ["nobody listens on localhost:1"]);
+    assert_eq!(lacks(&world), ["it does not listen on localhost:1"]);
     for (life, check, answer) in
         [(1, 0, "no such host"), (1, 0, "refused"), (2, 0, "x"), (1, 7, "x")]
     {
         world.input(Input::Unmet(DB, life, check, answer.into()));
     }
-    assert_eq!(lacks(&world), ["nobody listens on localhost:1: refused"]);
+    assert_eq!(lacks(&world), ["it does not listen on localhost:1: refused"]);
     let kept = serde_json::to_string(&world.machine.procs[DB].ready).unwrap();
     let kept: crate::supervisor::Ready = serde_json::from_str(&kept).unwrap();
     assert_eq!(kept, world.machine.procs[DB].ready, "who takes over knows it");
     world.wait(31);
     let said = world.said.join("\n");
-    assert!(said.contains("nobody listened on localhost:1 within 30 s: refused"), "{said}");
+    assert!(said.contains("did not listen on localhost:1 within 30 s: refused"), "{said}");
     assert_eq!(lacks(&world), [""; 0]);
 }
 

@@ -50,7 +50,7 @@ fn a_dependency_that_fails_ends_the_start() {
         assert!(world.machine.procs[WEB].last_pid.is_none(), "{case}");
         let said = world.said.join("\n");
         let why =
-            ["nobody listened on localhost:1 within 30 s", "ended with code 9", "3 times in a row"];
+            ["did not listen on localhost:1 within 30 s", "ended with code 9", "3 times in a row"];
         assert!(said.contains("The start failed: ") && said.contains(why[case]), "{case} {said}");
         let blamed = world.machine.culprit.as_ref().map(|culprit| (culprit.id, culprit.exit));
         let ends = [None, Some((MIGRATE, Exit::Code(9))), Some((DB, Exit::Code(2)))];

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::model::rules::{
-    Check, Liveness, Milestone, Need, Probe, Restart, RestartPolicy, Stage, Text,
+    Check, Liveness, Milestone, Need, PortOwner, Probe, Restart, RestartPolicy, Stage, Text,
 };
 
 pub(super) const DB: usize = 0;
@@ -17,7 +17,7 @@ pub(super) fn check(probe: Probe, seconds: u64) -> Check {
 }
 
 pub(super) fn port() -> Probe {
-    Probe::Port { host: "localhost".into(), port: 1 }
+    Probe::Port { host: "localhost".into(), port: 1, owner: PortOwner::Auto }
 }
 
 pub(super) fn log() -> Probe {

@@ -1,9 +1,10 @@
 //! Who is at which end of a connection, and who listens: `/proc/net/tcp`.
 
 use std::net::{IpAddr, SocketAddr};
+use std::path::Path;
 
 use super::{info, pids, slurp};
-use crate::sys::Listener;
+use crate::sys::{Listener, ProcInfo};
 
 /// The user whose socket is the end `peer` of the connection of this machine to `local`.
 pub fn tcp_owner(peer: SocketAddr, local: SocketAddr) -> Option<u32> {
@@ -18,36 +19,68 @@ pub fn tcp_owner(peer: SocketAddr, local: SocketAddr) -> Option<u32> {
     })
 }
 
-/// Those of these ports that somebody listens on, on whatever address, with who.
+/// Those of these ports that have a listener, on whatever address, with its process.
 pub fn tcp_listeners(ports: &[u16]) -> Vec<(u16, Listener)> {
     let mut taken: Vec<(u16, u64)> = vec![];
-    for table in ["/proc/net/tcp", "/proc/net/tcp6"] {
-        let text = slurp(table).unwrap_or_default();
-        for (port, inode) in String::from_utf8_lossy(&text).lines().filter_map(parse_listener) {
-            if ports.contains(&port) && !taken.iter().any(|(known, _)| *known == port) {
-                taken.push((port, inode));
-            }
+    for (address, inode) in listening_sockets() {
+        let port = address.port();
+        if ports.contains(&port) && !taken.iter().any(|(known, _)| *known == port) {
+            taken.push((port, inode));
         }
     }
-    let holder = |inode: u64| {
-        let wanted = format!("socket:[{inode}]");
-        let holds = |pid: &u32| {
-            let Ok(open) = std::fs::read_dir(format!("/proc/{pid}/fd")) else { return false };
-            open.flatten().any(|fd| {
-                std::fs::read_link(fd.path()).is_ok_and(|target| target.as_os_str() == &*wanted)
-            })
-        };
-        Listener { process: pids().find(holds).and_then(info) }
-    };
-    taken.into_iter().map(|(port, inode)| (port, holder(inode))).collect()
+    let inodes: Vec<u64> = taken.iter().map(|(_, inode)| *inode).collect();
+    let holders = holders_of(&inodes);
+    let holder = |inode| holders.iter().find(|(of, _)| *of == inode).map(|(_, info)| info.clone());
+    taken.into_iter().map(|(port, inode)| (port, Listener { process: holder(inode) })).collect()
 }
 
-/// A line of `/proc/net/tcp` of a socket that listens: its port and its inode.
-fn parse_listener(line: &str) -> Option<(u16, u64)> {
+/// The sockets that listen on this port, by address and inode.
+pub fn tcp_sockets(port: u16) -> Vec<(SocketAddr, u64)> {
+    listening_sockets().into_iter().filter(|(address, _)| address.port() == port).collect()
+}
+
+/// The processes that hold these sockets; those of another user are not visible.
+pub fn tcp_holders(sockets: &[u64]) -> Vec<ProcInfo> {
+    holders_of(sockets).into_iter().map(|(_, process)| process).collect()
+}
+
+fn listening_sockets() -> Vec<(SocketAddr, u64)> {
+    let tables = ["/proc/net/tcp", "/proc/net/tcp6"].map(|table| slurp(table).unwrap_or_default());
+    let lines = tables.iter().map(|text| String::from_utf8_lossy(text));
+    lines.flat_map(|text| text.lines().filter_map(parse_listener).collect::<Vec<_>>()).collect()
+}
+
+/// Each pair of one of these inodes and a process that has it open.
+fn holders_of(inodes: &[u64]) -> Vec<(u64, ProcInfo)> {
+    let mut held = vec![];
+    if inodes.is_empty() {
+        return held;
+    }
+    for pid in pids() {
+        let Ok(open) = std::fs::read_dir(format!("/proc/{pid}/fd")) else { continue };
+        let mut own: Vec<u64> = open.flatten().filter_map(|fd| socket_inode(&fd.path())).collect();
+        own.retain(|inode| inodes.contains(inode));
+        own.sort_unstable();
+        own.dedup();
+        if let (false, Some(process)) = (own.is_empty(), info(pid)) {
+            held.extend(own.into_iter().map(|inode| (inode, process.clone())));
+        }
+    }
+    held
+}
+
+/// The inode of the socket that a link of `/proc/<pid>/fd` leads to: `socket:[1234]`.
+fn socket_inode(fd: &Path) -> Option<u64> {
+    let target = std::fs::read_link(fd).ok()?;
+    target.to_str()?.strip_prefix("socket:[")?.strip_suffix(']')?.parse().ok()
+}
+
+/// A line of `/proc/net/tcp` of a socket that listens: its address and its inode.
+fn parse_listener(line: &str) -> Option<(SocketAddr, u64)> {
     const LISTENS: &str = "0A";
     let words: Vec<&str> = line.split_ascii_whitespace().collect();
     let [_, local, _, LISTENS, ..] = words[..] else { return None };
-    Some((parse_end(local)?.port(), words.get(9)?.parse().ok()?))
+    Some((parse_end(local)?, words.get(9)?.parse().ok()?))
 }
 
 fn canonical(address: SocketAddr) -> SocketAddr {

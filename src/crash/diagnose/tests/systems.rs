@@ -2,7 +2,7 @@ use super::{Row, check, first, printed};
 use crate::crash::cause::{Certainty, Kind};
 use crate::crash::diagnose;
 use crate::crash::evidence::{Evidence, Holder, Line, Oom, Sender, Tenant, Trigger};
-use crate::model::rules::{Milestone, Probe, Text};
+use crate::model::rules::{Milestone, PortOwner, Probe, Text};
 use crate::model::{Exit, ProcName};
 
 const fn row(
@@ -158,7 +158,7 @@ fn what_tmo_did_comes_first() {
         "it was not ready after 60 s: http://localhost:3000/up does not answer with success"
     );
     assert_eq!(next, "curl -i http://localhost:3000/up");
-    let probe = Probe::Port { host: "localhost".into(), port: 3000 };
+    let probe = Probe::Port { host: "localhost".into(), port: 3000, owner: PortOwner::Auto };
     let (kind, text, _) = told(Trigger::NotLive { probe, failures: 3 });
     assert_eq!(kind, Kind::NotLive);
     assert!(

@@ -1,0 +1,171 @@
+//! Readiness by port: whose listener makes a process ready.
+
+use std::net::TcpListener;
+
+use crate::check::free_port;
+use crate::harness::{World, eventually};
+
+/// A shell command that listens on a port and accepts connections until it is ended.
+fn listen(port: u16) -> String {
+    format!(
+        "exec perl -MIO::Socket::INET -e '$s = IO::Socket::INET->new(LocalAddr => \"127.0.0.1\", \
+         LocalPort => {port}, Listen => 9, ReuseAddr => 1) or die \"$!\\n\"; \
+         while ($c = $s->accept) {{ close $c }}'"
+    )
+}
+
+/// A world whose only process is ready once its port accepts connections.
+fn world(command: &str, ready: &str) -> World {
+    let world = World::new(&format!("web: {command}\n"));
+    world.write("tmo.toml", &format!("[process.web]\nready = {{ {ready} }}\n"));
+    world
+}
+
+fn is_ready(world: &World) -> bool {
+    world.field("web", "ready") == true
+}
+
+/// Wait until the state reports this reason for not being ready.
+fn wait_lack(world: &World, text: &str) {
+    eventually(&format!("it is not ready: {text}"), || {
+        assert!(!is_ready(world), "ready too early");
+        world.field("web", "lacks")[0]
+            .as_str()
+            .is_some_and(|lack| lack.contains(text))
+            .then_some(())
+    });
+}
+
+#[test]
+fn own_listener_makes_a_process_ready_at_once() {
+    let port = free_port();
+    let world = world(&listen(port), &format!("port = {port}"));
+    world.ok(["start", "-D"]);
+    world.ok(["wait", "--for", "ready", "--timeout", "20s"]);
+    assert!(!world.ok(["logs"]).contains("did so before"), "no warning");
+    world.ok(["quit"]);
+}
+
+#[test]
+fn listener_in_a_session_and_environment_of_its_own_is_part_of_the_tree() {
+    let port = free_port();
+    let world =
+        world("env -i setsid sh ./server & wait", &format!("port = {port}, owner = \"tree\""));
+    world.write("server", &listen(port));
+    world.ok(["start", "-D"]);
+    world.ok(["wait", "--for", "ready", "--timeout", "20s"]);
+    world.ok(["quit"]);
+}
+
+#[test]
+fn listener_of_another_run_never_makes_a_process_ready() {
+    let port = free_port();
+    let other = World::new(&format!("db: {}\n", listen(port)));
+    other.write("tmo.toml", &format!("[process.db]\nready = {{ port = {port} }}\n"));
+    other.ok(["start", "-D"]);
+    other.ok(["wait", "--for", "ready", "--timeout", "20s"]);
+    let world = world("exec sleep 1000", &format!("port = {port}, timeout = \"4s\""));
+    world.ok(["start", "-D"]);
+    wait_lack(&world, "db of another run (perl, pid ");
+    eventually("the time is over", || {
+        assert!(!is_ready(&world), "ready by the listener of another run");
+        world
+            .field("web", "not_ready")
+            .as_str()
+            .map(|why| assert!(why.contains("db of another run")))
+    });
+    other.ok(["quit"]);
+    world.ok(["quit"]);
+}
+
+#[test]
+fn start_and_check_name_the_other_run_that_holds_a_port() {
+    let port = free_port();
+    let other = World::new(&format!("db: {}\n", listen(port)));
+    other.ok(["start", "-D", "-p", &port.to_string()]);
+    other.ok(["wait", "db", "--for", "port", "--timeout", "20s"]);
+    let world = World::new("web: exec sleep 1000\n");
+    let text = format!("port {port} of web is taken: db of another run (perl, pid ");
+    for command in [&["check"][..], &["start", "-D"]] {
+        let ran = world.run(command.iter().chain(&["-p", &port.to_string()]));
+        assert!(ran.stderr.contains(&text), "{ran:?}");
+    }
+    world.ok(["quit"]);
+    other.ok(["quit"]);
+}
+
+#[test]
+fn listener_of_another_process_of_the_run_never_makes_a_process_ready() {
+    let port = free_port();
+    let world = world("exec sleep 1000", &format!("port = {port}, timeout = \"4s\""));
+    world.write("Procfile", &format!("db: {}\nweb: exec sleep 1000\n", listen(port)));
+    world.ok(["start", "-D"]);
+    wait_lack(&world, "db of this run (perl, pid ");
+    world.ok(["stop", "db"]);
+    wait_lack(&world, "onnection refused");
+    world.ok(["quit"]);
+}
+
+#[test]
+fn older_foreign_listener_counts_after_three_seconds_with_a_warning() {
+    // As a database in a container is, with a process of the run that only follows its log.
+    let database = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = database.local_addr().unwrap().port();
+    let world = world("echo up; exec sleep 1000", &format!("port = {port}"));
+    world.ok(["start", "-D"]);
+    wait_lack(&world, "since before it began; that counts after 3 s");
+    world.ok(["wait", "--for", "ready", "--timeout", "20s"]);
+    let warning = format!("pid {}) listens on 127.0.0.1:{port}", std::process::id());
+    assert!(world.ok(["logs"]).contains(&warning), "{}", world.ok(["logs"]));
+    world.ok(["quit"]);
+}
+
+#[test]
+fn server_that_fails_to_bind_is_never_ready() {
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = taken.local_addr().unwrap().port();
+    let world = world(&listen(port), &format!("port = {port}"));
+    let mut view = world.start(["--any-can-die"]);
+    view.shows("Exited with code");
+    assert!(!view.log().contains("| Ready"), "{}", view.log());
+    world.ok(["quit"]);
+    view.end();
+}
+
+#[test]
+fn owner_of_the_port_can_be_demanded_or_ignored() {
+    let foreign = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = foreign.local_addr().unwrap().port();
+    let strict =
+        world("exec sleep 1000", &format!("port = {port}, owner = \"tree\", timeout = \"4s\""));
+    strict.ok(["start", "-D"]);
+    wait_lack(&strict, "which is not part of it");
+    let lenient = world("exec sleep 1000", &format!("port = {port}, owner = \"any\""));
+    lenient.ok(["start", "-D"]);
+    lenient.ok(["wait", "--for", "ready", "--timeout", "2s"]);
+    lenient.ok(["quit"]);
+    eventually("the time is over", || strict.field("web", "not_ready").as_str().map(drop));
+    strict.ok(["quit"]);
+    let wrong = world("true", "port = 1, owner = \"me\"");
+    let ran = wrong.run(["check"]);
+    assert!(ran.code != 0 && ran.stderr.contains("owner"), "{ran:?}");
+}
+
+#[test]
+fn liveness_accepts_any_listener() {
+    let foreign = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = foreign.local_addr().unwrap().port();
+    let world = World::new("web: exec sleep 1000\n");
+    world.write(
+        "tmo.toml",
+        &format!("[process.web]\nlive = {{ port = {port}, every = \"20ms\", failures = 1, action = \"notify\" }}\n"),
+    );
+    world.ok(["start", "-D"]);
+    world.wait_state("web", "running");
+    drop(foreign);
+    // It is noticed only because the answers before were good.
+    eventually("it is told", || {
+        world.ok(["logs"]).contains("Does not work any more").then_some(())
+    });
+    world.ok(["quit"]);
+}
