@@ -224,11 +224,14 @@ impl Rules {
 
     /// Whether it may end and begin for ever.
     pub(crate) fn is_restless(&self, entry: &Entry) -> bool {
-        let Some(restart) = entry.restart else { return false };
+        // Without a table of its own, a restart for a failure pattern is repeated without end.
         let goes_on = |lasts| {
-            restart.max_failures == 0 || restart.stable.is_some_and(|stable| stable < lasts + 5000)
+            entry.restart.is_none_or(|restart| {
+                restart.max_failures == 0
+                    || restart.stable.is_some_and(|stable| stable < lasts + 5000)
+            })
         };
-        if let Program::Ends(after, code) = entry.program {
+        if let (Program::Ends(after, code), Some(restart)) = (entry.program, entry.restart) {
             return restart.policy != Policy::No
                 && if entry.is_good(code) {
                     restart.policy == Policy::Always && !self.is_to_end(entry)
