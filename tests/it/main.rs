@@ -35,6 +35,7 @@ mod metrics;
 mod overmind;
 mod owed;
 mod parts;
+mod pending;
 mod places;
 mod programs;
 mod readiness;
