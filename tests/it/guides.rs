@@ -151,7 +151,9 @@ fn what_it_prints_can_break_it() {
 fn the_stop_command_comes_before_the_signal() {
     let world = example("Stop", 0);
     world.ok(["start", "-D"]);
-    world.wait_state("web", "running");
+    eventually("its trap is set", || {
+        world.tree("web").iter().any(|process| process.args[0] == "sleep").then_some(())
+    });
     world.ok(["stop", "web"]);
     assert_eq!(world.read("stopped"), "drained\n");
     assert!(world.ok(["logs", "web"]).contains("bye"));

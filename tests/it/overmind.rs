@@ -59,7 +59,9 @@ fn what_is_restarted_comes_back_until_it_is_told_to_stop() {
     world.write("stay", "");
     world.ok(["restart", "web"]);
     let pid = world.wait_state("web", "running").unwrap();
-    assert_eq!(world.read("lives").lines().count(), 3);
+    eventually("the third life writes", || {
+        (world.read("lives").lines().count() == 3).then_some(())
+    });
     procs::kill(pid, 9);
     view.shows("web    | Killed by signal 9 (SIGKILL)\n");
     let next = eventually("the next one", || {
