@@ -70,13 +70,11 @@ pub fn run(arguments: Vec<OsString>) -> u8 {
     if let Some(code) = parts::run(&arguments) {
         return code;
     }
+    if let Some(answered) = completions::answer(&arguments, &mut io::stdout()) {
+        return u8::from(answered.is_err());
+    }
     arguments.first().map_or(Persona::Tmo, |program| Persona::of(program)).set();
-    let args = match completions::answer(arguments.clone()) {
-        Ok(true) => return 0,
-        Ok(false) => args::parse(arguments.clone()),
-        Err(error) => Err(error),
-    };
-    let args = match args {
+    let args = match args::parse(arguments.clone()) {
         Ok(args) => args,
         Err(error) => return explain(&error, &arguments),
     };
@@ -135,7 +133,7 @@ fn act(args: Args, typed: Vec<OsString>, out: &mut dyn Write) -> Result<u8, CliE
         Some(Verb::Run(args)) => run::run(&args),
         Some(Verb::Ps(args)) => ps::ps(&args, out),
         Some(Verb::Failures(args)) => failures::failures(&args, out),
-        Some(Verb::Completions(args)) => written(completions::write(args.shell, out)),
+        Some(Verb::Completions(args)) => print(out, args.shell.script().as_bytes()),
         Some(Verb::Man(args)) => manual(&args, out),
     }
 }

@@ -24,7 +24,7 @@ pub use changing::{
     SignalArgs,
 };
 pub use history::{CrashAsk, CrashesArgs, EchoArgs, EventsArgs, LogsArgs, WhyArgs};
-pub use looking::{FlagsArgs, LsArgs, PsArgs, ScreenArgs, WaitArgs, WaitFor};
+pub use looking::{FlagsArgs, LsArgs, PsArgs, ScreenArgs, WAIT_FOR, WaitArgs, WaitFor};
 pub use offline::{
     CheckArgs, CompletionsArgs, ConfigArgs, DoctorArgs, GraphArgs, InitArgs, ManArgs,
 };
@@ -348,7 +348,7 @@ pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Args, clap::Err
 }
 
 /// Flags as Go's programs take them: `-port 3000` is `--port 3000`. And `h` is `help`.
-fn go_style(command: &Command, args: impl IntoIterator<Item = OsString>) -> Vec<OsString> {
+pub(super) fn go_style(command: &Command, args: impl IntoIterator<Item = OsString>) -> Vec<OsString> {
     let verbs = command.get_subcommands().flat_map(Command::get_arguments);
     let flags: Vec<&str> =
         verbs.filter_map(clap::Arg::get_long).chain(["help", "version"]).collect();
