@@ -1,6 +1,7 @@
 # Completion of tmo, and of a link to it named overmind, in fish.
 
 function __tmo_complete
+    command --query tmo; or return
     set -l words (commandline --current-process --tokenize --cut-at-cursor)
     set -l current (commandline --current-token --cut-at-cursor)
     set -l answer (_TMO_COMPLETE=fish command tmo -- $words "$current" 2>/dev/null)

@@ -165,12 +165,12 @@ fn choose(candidates: Vec<CompletionCandidate>, current: &str) -> Answer {
     Answer::Words(words.unwrap_or_default())
 }
 
-/// The first line of its help, without the variables and defaults at its end.
+/// The first sentence of its help, without the variables and defaults at its end.
 fn description(candidate: &CompletionCandidate) -> String {
     let help = candidate.get_help().map(ToString::to_string).unwrap_or_default();
     let line = help.lines().next().unwrap_or_default();
-    let line = line.split(" [env: ").next().unwrap_or_default();
-    line.split(" [default: ").next().unwrap_or_default().to_owned()
+    let ends = [". ", " [env: ", " [default: "].map(|end| line.find(end).unwrap_or(line.len()));
+    line[..ends.into_iter().min().unwrap_or(line.len())].to_owned()
 }
 
 /// Whether a candidate goes on with what was typed.
