@@ -87,3 +87,25 @@ pub struct ManArgs {
     #[arg(long, conflicts_with = "verb", add = values::directory())]
     pub dir: Option<PathBuf>,
 }
+
+/// `tmo setup`.
+#[derive(Debug, Clone, PartialEq, Eq, clap::Args)]
+#[expect(clippy::struct_excessive_bools, reason = "flags")]
+pub struct SetupArgs {
+    /// Below your home directory, by `XDG_DATA_HOME` and `XDG_CONFIG_HOME`.
+    #[arg(long, conflicts_with = "system")]
+    pub user: bool,
+    /// For all users of this machine, below /usr/local; needs root.
+    #[arg(long)]
+    pub system: bool,
+    /// With --system, below this directory instead of /usr/local.
+    #[arg(long, value_name = "DIR", default_value = "/usr/local", requires = "system",
+        hide_default_value = true, add = values::directory())]
+    pub prefix: PathBuf,
+    /// Also link `overmind` to tmo, in the directory of this program, with its completions.
+    #[arg(long)]
+    pub overmind: bool,
+    /// Remove what it has written, and nothing that differs from it.
+    #[arg(long)]
+    pub remove: bool,
+}
