@@ -4,6 +4,8 @@ function __tmo_complete
     command --query tmo; or return
     set -l words (commandline --current-process --tokenize --cut-at-cursor)
     set -l current (commandline --current-token --cut-at-cursor)
+    # A quote that is still open.
+    set current (string replace --regex "^[\"']" "" -- "$current")
     set -l answer (_TMO_COMPLETE=fish command tmo -- $words "$current" 2>/dev/null)
     set -l kind (string split --max 1 ' ' -- "$answer[1]")
     switch "$kind[1]"

@@ -10,7 +10,9 @@ fn world() -> (World, PathBuf) {
     let world = World::new("");
     let bin = world.home().join(".local/bin");
     std::fs::create_dir_all(&bin).unwrap();
-    std::fs::copy(env!("CARGO_BIN_EXE_tmo"), bin.join("tmo")).unwrap();
+    // By another process: a program that is open to be written can't be started.
+    let copy = format!("cp {} {}", env!("CARGO_BIN_EXE_tmo"), bin.join("tmo").display());
+    assert_eq!(world.shell(&copy).code, 0);
     let path = format!("{}:{}", bin.display(), std::env::var("PATH").unwrap());
     (world.env("PATH", &path), bin)
 }
