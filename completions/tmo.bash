@@ -1,5 +1,12 @@
 # Completion of tmo, and of a link to it named overmind, in bash 3.2 or later.
 
+# Have bash complete by itself: by an option, or by an action where it is too old for that.
+_tmo_by_shell() {
+    [[ $1 ]] && compopt -o "$1" 2>/dev/null && return
+    local word
+    while IFS= read -r word; do COMPREPLY+=("$word"); done < <(compgen "$2" -- "$3")
+}
+
 _tmo() {
     local LC_ALL=C IFS=$' \t\n'
     local line=${COMP_LINE:0:COMP_POINT} words=() starts=() word rest i last=-1
@@ -25,11 +32,11 @@ _tmo() {
     COMPREPLY=()
     case $answer in
     ':files '*)
-        compopt -o default 2>/dev/null
+        _tmo_by_shell default -f "$2"
         return
         ;;
     ':directories '*)
-        compopt -o dirnames 2>/dev/null
+        _tmo_by_shell dirnames -d "$2"
         return
         ;;
     ':command '*)
@@ -38,9 +45,9 @@ _tmo() {
             unset LC_ALL
             _command_offset "$i"
         elif ((i == COMP_CWORD)); then
-            while IFS= read -r word; do COMPREPLY+=("$word"); done < <(compgen -c -- "$2")
+            _tmo_by_shell '' -c "$2"
         else
-            compopt -o default 2>/dev/null
+            _tmo_by_shell default -f "$2"
         fi
         return
         ;;

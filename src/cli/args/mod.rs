@@ -358,7 +358,10 @@ pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Args, clap::Err
 }
 
 /// Flags as Go's programs take them: `-port 3000` is `--port 3000`. And `h` is `help`.
-pub(super) fn go_style(command: &Command, args: impl IntoIterator<Item = OsString>) -> Vec<OsString> {
+pub(super) fn go_style(
+    command: &Command,
+    args: impl IntoIterator<Item = OsString>,
+) -> Vec<OsString> {
     let verbs = command.get_subcommands().flat_map(Command::get_arguments);
     let flags: Vec<&str> =
         verbs.filter_map(clap::Arg::get_long).chain(["help", "version"]).collect();

@@ -52,7 +52,10 @@ fn values_of_flags_are_known() {
     assert_eq!(words("tmo wait --for r"), ["running", "ready"]);
     assert_eq!(words("tmo wait --for log "), [""; 0]);
     assert_eq!(words("tmo ps --network "), ["unix", "tcp", "tcp4", "tcp6"]);
-    assert_eq!(words("tmo ps --network=tcp"), ["--network=tcp", "--network=tcp4", "--network=tcp6"]);
+    assert_eq!(
+        words("tmo ps --network=tcp"),
+        ["--network=tcp", "--network=tcp4", "--network=tcp6"]
+    );
     assert_eq!(words("tmo ps -network t"), ["tcp", "tcp4", "tcp6"]);
     assert_eq!(words("tmo completions "), ["bash", "zsh", "fish"]);
     assert_eq!(words("tmo logs --since "), ["10m", "1h", "24h"]);
@@ -82,7 +85,9 @@ fn paths_and_commands_are_left_to_the_shell() {
 
 #[test]
 fn no_line_makes_it_fail() {
-    for line in ["", "tmo", "tmo nosuch ", "tmo -- ", "tmo start -p x -t -1 ", "tmo signal HUP -- -"] {
+    for line in
+        ["", "tmo", "tmo nosuch ", "tmo -- ", "tmo start -p x -t -1 ", "tmo signal HUP -- -"]
+    {
         let _ = answer(line);
     }
     assert_eq!(complete(vec![]), Answer::Words(vec![]));

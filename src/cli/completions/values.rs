@@ -228,13 +228,11 @@ pub(in crate::cli) fn stop_signals() -> ArgValueCompleter {
 
 /// `name=`, or `name=value` once the name is there.
 fn assigned(item: &str, values: &[String], more: Option<&str>) -> Vec<String> {
-    match item.split_once('=') {
-        Some((name, _)) => values.iter().map(|value| format!("{name}={value}")).collect(),
-        None => {
-            let names = entries().into_iter().chain(more.map(str::to_owned));
-            names.map(|name| format!("{name}=")).collect()
-        }
+    if let Some((name, _)) = item.split_once('=') {
+        return values.iter().map(|value| format!("{name}={value}")).collect();
     }
+    let names = entries().into_iter().chain(more.map(str::to_owned));
+    names.map(|name| format!("{name}=")).collect()
 }
 
 /// The last item of a comma list, with those before it; none of them twice.

@@ -25,7 +25,11 @@ struct Search(Vec<PathBuf>);
 
 impl Search {
     fn new(env: &Env) -> Self {
-        Self(env.caller("PATH").map(|path| std::env::split_paths(path).collect()).unwrap_or_default())
+        Self(
+            env.caller("PATH")
+                .map(|path| std::env::split_paths(path).collect())
+                .unwrap_or_default(),
+        )
     }
 
     fn has(&self, name: &str) -> bool {
@@ -85,7 +89,8 @@ fn zsh_hint(places: &Places, env: &Env, path: &Search) -> Option<String> {
     let rc = env.caller_dir("ZDOTDIR").unwrap_or_else(|| home.clone()).join(".zshrc");
     let said = crate::sys::files::read_plain(&rc).unwrap_or_default();
     let dir = places.zsh.strip_prefix(&home);
-    let dir = dir.map_or_else(|_| places.zsh.display().to_string(), |dir| format!("~/{}", dir.display()));
+    let dir =
+        dir.map_or_else(|_| places.zsh.display().to_string(), |dir| format!("~/{}", dir.display()));
     let named = memchr::memmem::find(&said, dir.trim_start_matches('~').as_bytes()).is_some();
     (!named && path.has("zsh")).then(|| {
         format!(
@@ -99,7 +104,8 @@ fn zsh_hint(places: &Places, env: &Env, path: &Search) -> Option<String> {
 fn fish_hint(places: &Places, env: &Env, path: &Search) -> Option<String> {
     let data = places.fish.parent()?.parent()?;
     let dirs = env.caller("XDG_DATA_DIRS").map(std::env::split_paths);
-    let found = data == Path::new("/usr/share") || dirs.is_some_and(|mut dirs| dirs.any(|dir| dir == data));
+    let found =
+        data == Path::new("/usr/share") || dirs.is_some_and(|mut dirs| dirs.any(|dir| dir == data));
     (!found && path.has("fish")).then(|| {
         format!(
             "fish looks in {} only if XDG_DATA_DIRS names {}; /etc/fish/completions is read by all.",
@@ -126,7 +132,8 @@ mod tests {
             std::fs::write(bin.join(name), "").unwrap();
         }
         let at = |path: &Path, more: &[(&str, &str)]| {
-            let mut all = vec![("HOME", home.path().to_str().unwrap()), ("PATH", path.to_str().unwrap())];
+            let mut all =
+                vec![("HOME", home.path().to_str().unwrap()), ("PATH", path.to_str().unwrap())];
             all.extend(more);
             let env = Env::of(all);
             let places = Places::user(&env).unwrap();

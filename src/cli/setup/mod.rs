@@ -55,11 +55,8 @@ impl Places {
 /// Write them, or remove them again.
 pub(super) fn setup(args: &SetupArgs, out: &mut dyn Write) -> Result<u8, CliError> {
     let env = Env::real();
-    let places = if args.system {
-        Places::below(&args.prefix.join("share"))
-    } else {
-        Places::user(&env)?
-    };
+    let places =
+        if args.system { Places::below(&args.prefix.join("share")) } else { Places::user(&env)? };
     if !args.user && !args.system && !agreed(&places, args, out)? {
         return Err(CliError::Usage(NOT_CHOSEN.to_owned()));
     }
@@ -136,7 +133,10 @@ fn write(file: &File) -> Result<Option<&'static str>, Problem> {
     let done = match file.found().map_err(io)? {
         Found::Same => return Ok(Some("unchanged")),
         Found::Strange => {
-            return Err(Problem::Kept(file.path.clone(), "tmo has not written it; remove it first"));
+            return Err(Problem::Kept(
+                file.path.clone(),
+                "tmo has not written it; remove it first",
+            ));
         }
         Found::Older => "replaced",
         Found::Nothing => "wrote",
