@@ -20,6 +20,11 @@
 //!
 //! `docs/ARCHITECTURE.md` tells the same at length, with what is guaranteed and what is not.
 
+#[cfg(not(unix))]
+compile_error!(
+    "tmo needs tmux and Unix sockets; on Windows, build and run it in WSL (`wsl --install`)"
+);
+
 pub mod backend;
 pub mod cli;
 pub mod config;

@@ -1,11 +1,10 @@
-//! The committed completions, man pages and description of the API are those that this source makes.
+//! The committed man pages and description of the API are those that this source makes.
 
 #![expect(clippy::unwrap_used, reason = "a test")]
 
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use tmo::cli::completions::{Shell, write};
 use tmo::cli::man;
 
 const REMEDY: &str = "`shell/generate` brings it up to date";
@@ -27,16 +26,6 @@ fn assert_same(dir: &str, fresh: &BTreeMap<String, String>) {
     for (name, text) in fresh {
         assert!(old[name] == *text, "{dir}/{name} is stale: {REMEDY}");
     }
-}
-
-#[test]
-fn the_completions_are_fresh() {
-    let script = |shell: Shell| {
-        let mut text = Vec::new();
-        write(shell, &mut text).unwrap();
-        (shell.file_name().to_owned(), String::from_utf8(text).unwrap())
-    };
-    assert_same("completions", &Shell::ALL.into_iter().map(script).collect());
 }
 
 #[test]

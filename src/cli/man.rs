@@ -11,7 +11,7 @@ use super::error::EXIT_CODES;
 
 /// Write the page of a command, or that of tmo itself; `false` if there is no such command.
 pub fn write(verb: Option<&str>, out: &mut dyn Write) -> io::Result<bool> {
-    let all = pages();
+    let all = commands();
     let named = |page: &&Command| {
         verb.is_none_or(|verb| {
             page.get_name() == verb || page.get_all_aliases().any(|alias| alias == verb)
@@ -23,19 +23,24 @@ pub fn write(verb: Option<&str>, out: &mut dyn Write) -> io::Result<bool> {
     }
 }
 
+/// All pages: the name of the file, and what is in it.
+pub(super) fn pages() -> io::Result<Vec<(String, Vec<u8>)>> {
+    let page = |command: &Command| {
+        let mut text = Vec::new();
+        render(command, &mut text)?;
+        Ok((file_name(command), text))
+    };
+    commands().iter().map(page).collect()
+}
+
 /// Write all pages to a directory.
 pub fn write_all(dir: &Path) -> io::Result<()> {
     std::fs::create_dir_all(dir)?;
-    for page in pages() {
-        let mut text = Vec::new();
-        render(&page, &mut text)?;
-        std::fs::write(dir.join(file_name(&page)), text)?;
-    }
-    Ok(())
+    pages()?.into_iter().try_for_each(|(name, text)| std::fs::write(dir.join(name), text))
 }
 
-/// The page of tmo, then those of its commands.
-fn pages() -> Vec<Command> {
+/// tmo itself, then its commands.
+fn commands() -> Vec<Command> {
     let mut command = command().disable_help_subcommand(true);
     command.build();
     let verbs: Vec<Command> = command.get_subcommands().cloned().collect();

@@ -35,6 +35,7 @@ mod ps;
 mod reload;
 mod request;
 mod run;
+mod setup;
 mod start;
 mod table;
 mod terminal;
@@ -58,6 +59,9 @@ use persona::Persona;
 
 use crate::model::request::Request;
 
+/// The version of this program, with commit and date in a release build of a checkout.
+const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), env!("TMO_BUILT_FROM"));
+
 /// The overmind whose place is taken, in its own words.
 const OVERMIND_VERSION: &str = "Overmind version 2.5.1";
 
@@ -70,13 +74,11 @@ pub fn run(arguments: Vec<OsString>) -> u8 {
     if let Some(code) = parts::run(&arguments) {
         return code;
     }
+    if let Some(answered) = completions::answer(&arguments, &mut io::stdout()) {
+        return u8::from(answered.is_err());
+    }
     arguments.first().map_or(Persona::Tmo, |program| Persona::of(program)).set();
-    let args = match completions::answer(arguments.clone()) {
-        Ok(true) => return 0,
-        Ok(false) => args::parse(arguments.clone()),
-        Err(error) => Err(error),
-    };
-    let args = match args {
+    let args = match args::parse(arguments.clone()) {
         Ok(args) => args,
         Err(error) => return explain(&error, &arguments),
     };
@@ -92,8 +94,9 @@ pub fn run(arguments: Vec<OsString>) -> u8 {
 fn act(args: Args, typed: Vec<OsString>, out: &mut dyn Write) -> Result<u8, CliError> {
     match args.verb {
         None => {
-            let help = Persona::here().speak(&args::command().render_help().ansi().to_string());
-            print(&mut anstream::stdout(), help.as_bytes())
+            let persona = Persona::here();
+            let help = args::command().bin_name(persona.name()).render_help().ansi().to_string();
+            print(&mut anstream::stdout(), persona.speak(&help).as_bytes())
         }
         Some(Verb::Start(args)) => start::start(*args, typed, out),
         Some(Verb::Check(args)) => check::check(*args, out),
@@ -135,7 +138,8 @@ fn act(args: Args, typed: Vec<OsString>, out: &mut dyn Write) -> Result<u8, CliE
         Some(Verb::Run(args)) => run::run(&args),
         Some(Verb::Ps(args)) => ps::ps(&args, out),
         Some(Verb::Failures(args)) => failures::failures(&args, out),
-        Some(Verb::Completions(args)) => written(completions::write(args.shell, out)),
+        Some(Verb::Completions(args)) => print(out, args.shell.script().as_bytes()),
+        Some(Verb::Setup(args)) => setup::setup(&args, out),
         Some(Verb::Man(args)) => manual(&args, out),
     }
 }

@@ -28,6 +28,11 @@ enum Written {
 }
 
 impl SignalName {
+    /// Every signal that has a name.
+    pub fn all() -> impl Iterator<Item = Self> {
+        Signal::iterator().map(Self)
+    }
+
     /// Its number.
     pub const fn number(self) -> i32 {
         self.0 as i32

@@ -11,7 +11,7 @@ use super::clock;
 /// By the C library, which needs a few KiB for it: there is one shim per process.
 pub fn time_of_day() -> String {
     let seconds = clock::now_ns() / 1_000_000_000;
-    let seconds = libc::time_t::try_from(seconds).unwrap_or(libc::time_t::MAX);
+    let seconds = seconds.try_into().unwrap_or_default();
     let mut fields = MaybeUninit::<libc::tm>::zeroed();
     #[expect(unsafe_code, reason = "the standard library knows no time zones")]
     // SAFETY: both pointers are valid for the call, and all-zero bytes are a valid `tm`, so it may

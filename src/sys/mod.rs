@@ -42,7 +42,7 @@ pub use portable::{
 pub use process::{Ended, Listener, ProcInfo, Usage};
 pub(crate) use signals::timespec;
 pub use signals::{
-    Wakes, default_signals, hear_all, ignore_signals, signal_group, unblock_signals,
+    Wakes, default_signals, end_after, hear_all, ignore_signals, signal_group, unblock_signals,
 };
 pub use spare::spared;
 pub use sweep::{Orphans, Sweep, ends_within, has_orphans, kill_orphans};

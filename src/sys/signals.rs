@@ -129,6 +129,12 @@ pub fn hear_all() {
     let _ = unblock_signals();
 }
 
+/// End this process by SIGALRM when it still runs after this many seconds.
+pub fn end_after(seconds: u32) {
+    set(libc::SIGALRM, libc::SIG_DFL);
+    let _ = nix::unistd::alarm::set(seconds);
+}
+
 /// Let every signal in.
 pub fn unblock_signals() -> io::Result<()> {
     Ok(SigSet::empty().thread_set_mask()?)

@@ -46,6 +46,7 @@ mod scale;
 mod schema;
 mod scripts;
 mod settings;
+mod setup;
 mod strangers;
 mod supervision;
 mod tcp;

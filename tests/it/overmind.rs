@@ -214,6 +214,10 @@ fn a_link_named_overmind_speaks_as_overmind() {
         Ran::of(&command.args(args).output().unwrap())
     };
     assert!(run(&["--version"]).stdout.starts_with("Overmind version 2.5.1"));
+    for usage in [&[][..], &["-h"], &["--help"]] {
+        let help = run(usage).stdout;
+        assert!(help.contains("Usage: overmind [") && !help.contains("Usage: tmo"), "{help}");
+    }
     let ran = run(&["ps"]);
     assert_eq!(ran.code, 1);
     assert!(ran.stderr.starts_with("overmind: dial unix ./.overmind.sock: connect: "), "{ran:?}");

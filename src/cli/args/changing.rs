@@ -3,19 +3,16 @@
 use std::ffi::OsString;
 use std::path::PathBuf;
 
-use clap::ValueHint;
-use clap_complete::engine::ArgValueCompleter;
-
 use super::target::ClientArgs;
 use super::truth;
-use crate::cli::completions::{complete_entry, complete_name};
+use crate::cli::completions::values;
 use crate::model::signal::SignalName;
 
 /// `tmo stop`, `tmo restart`.
 #[derive(Debug, Clone, PartialEq, Eq, Default, clap::Args)]
 pub struct NamesArgs {
     /// Processes: names, `*` patterns, or an entry for all its instances.
-    #[arg(value_name = "NAME", add = ArgValueCompleter::new(complete_name))]
+    #[arg(value_name = "NAME", add = values::process())]
     pub names: Vec<String>,
     /// Return when the request is made, not when it is done.
     #[arg(long)]
@@ -29,7 +26,7 @@ pub struct NamesArgs {
 #[derive(Debug, Clone, PartialEq, Eq, Default, clap::Args)]
 pub struct ConnectArgs {
     /// The process.
-    #[arg(value_name = "NAME", add = ArgValueCompleter::new(complete_name))]
+    #[arg(value_name = "NAME", add = values::process())]
     pub name: Option<String>,
     /// Show the terminal, but send it no keys.
     #[arg(short = 'r', long)]
@@ -50,9 +47,10 @@ pub struct ConnectArgs {
 #[derive(Debug, Clone, PartialEq, Eq, clap::Args)]
 pub struct SignalArgs {
     /// The signal: USR1, HUP, 10 …
+    #[arg(add = values::signal())]
     pub signal: SignalName,
     /// Which processes; without names, all that run.
-    #[arg(value_name = "NAME", add = ArgValueCompleter::new(complete_name))]
+    #[arg(value_name = "NAME", add = values::process())]
     pub names: Vec<String>,
     /// Which instance.
     #[command(flatten)]
@@ -64,7 +62,7 @@ pub struct SignalArgs {
 pub struct ScaleArgs {
     /// Entries and how many instances of each: worker=3.
     #[arg(value_name = "NAME=N", required = true, value_parser = instances,
-        add = ArgValueCompleter::new(complete_entry))]
+        add = values::count())]
     pub counts: Vec<(String, u16)>,
     /// Return when the request is made, not when it is done.
     #[arg(long)]
@@ -104,7 +102,7 @@ pub struct ReloadArgs {
 #[derive(Debug, Clone, PartialEq, Eq, Default, clap::Args)]
 pub struct SendArgs {
     /// The process.
-    #[arg(value_name = "NAME", add = ArgValueCompleter::new(complete_name))]
+    #[arg(value_name = "NAME", add = values::process())]
     pub name: String,
     /// What to type; `-` is what comes on standard input.
     #[arg(allow_hyphen_values = true)]
@@ -124,7 +122,7 @@ pub struct FailuresArgs {
     #[arg(value_name = "DO")]
     pub what: FailuresDo,
     /// The process: an entry of the Procfile, or one of its instances.
-    #[arg(value_name = "NAME", add = ArgValueCompleter::new(complete_name),
+    #[arg(value_name = "NAME", add = values::process(),
         required_if_eq_any([("what", "add"), ("what", "remove")]))]
     pub name: Option<String>,
     /// The text, as it stands in one line.
@@ -134,7 +132,7 @@ pub struct FailuresArgs {
     #[arg(long)]
     pub json: bool,
     /// The Procfile.
-    #[arg(short = 'f', long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    #[arg(short = 'f', long, value_name = "FILE", add = values::file())]
     pub procfile: Option<PathBuf>,
 }
 
@@ -153,7 +151,6 @@ pub enum FailuresDo {
 #[derive(Debug, Clone, PartialEq, Eq, Default, clap::Args)]
 pub struct RunArgs {
     /// The command and its arguments.
-    #[arg(value_name = "COMMAND", trailing_var_arg = true, allow_hyphen_values = true,
-        value_hint = ValueHint::CommandWithArguments)]
+    #[arg(value_name = "COMMAND", trailing_var_arg = true, allow_hyphen_values = true)]
     pub command: Vec<OsString>,
 }

@@ -1,15 +1,13 @@
 //! What the commands take that tell what was printed and what happened.
 
-use clap_complete::engine::ArgValueCompleter;
-
 use super::target::ClientArgs;
-use crate::cli::completions::complete_name;
+use crate::cli::completions::values;
 
 /// `tmo echo`.
 #[derive(Debug, Clone, PartialEq, Eq, Default, clap::Args)]
 pub struct EchoArgs {
     /// Show only these processes.
-    #[arg(value_name = "NAME", add = ArgValueCompleter::new(complete_name))]
+    #[arg(value_name = "NAME", add = values::process())]
     pub names: Vec<String>,
     /// Begin with the last N lines of output.
     #[arg(short = 'n', long, value_name = "N")]
@@ -25,7 +23,7 @@ pub struct EchoArgs {
 #[expect(clippy::struct_excessive_bools, reason = "flags")]
 pub struct LogsArgs {
     /// Print only these processes.
-    #[arg(value_name = "NAME", add = ArgValueCompleter::new(complete_name))]
+    #[arg(value_name = "NAME", add = values::process())]
     pub names: Vec<String>,
     /// Only the last N lines of output, with what tmo says among them; all if not given.
     #[arg(short = 'n', long, value_name = "N")]
@@ -34,10 +32,10 @@ pub struct LogsArgs {
     #[arg(short = 'f', long)]
     pub follow: bool,
     /// Nothing older: 10m (ago), 14:05, 2026-11-20T14:05:00Z.
-    #[arg(long, value_name = "TIME")]
+    #[arg(long, value_name = "TIME", add = values::moment())]
     pub since: Option<String>,
     /// Nothing younger.
-    #[arg(long, value_name = "TIME", conflicts_with = "follow")]
+    #[arg(long, value_name = "TIME", conflicts_with = "follow", add = values::moment())]
     pub until: Option<String>,
     /// Only lines that match this regular expression; colours don't count.
     #[arg(long, value_name = "RE")]
@@ -100,7 +98,7 @@ pub struct LogsArgs {
 #[derive(Debug, Clone, PartialEq, Eq, Default, clap::Args)]
 pub struct EventsArgs {
     /// Only of these processes.
-    #[arg(value_name = "NAME", add = ArgValueCompleter::new(complete_name))]
+    #[arg(value_name = "NAME", add = values::process())]
     pub names: Vec<String>,
     /// Then go on with what comes.
     #[arg(short = 'f', long)]
@@ -136,7 +134,7 @@ impl From<EventsArgs> for LogsArgs {
 #[derive(Debug, Clone, PartialEq, Eq, Default, clap::Args)]
 pub struct WhyArgs {
     /// The process.
-    #[arg(value_name = "NAME", add = ArgValueCompleter::new(complete_name))]
+    #[arg(value_name = "NAME", add = values::process())]
     pub name: Option<String>,
     /// As JSON.
     #[arg(long)]
@@ -159,7 +157,7 @@ pub enum CrashAsk {
 #[derive(Debug, Clone, PartialEq, Eq, Default, clap::Args)]
 pub struct CrashesArgs {
     /// `list`, which is meant where nothing is said, or `show`; then a process, or the file to show.
-    #[arg(value_name = "WHAT", num_args = 0..=2, add = ArgValueCompleter::new(complete_name))]
+    #[arg(value_name = "WHAT", num_args = 0..=2, add = values::crash())]
     pub what: Vec<String>,
     /// As JSON.
     #[arg(long)]

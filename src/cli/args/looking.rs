@@ -1,16 +1,14 @@
 //! What the commands take that tell how a run is now.
 
-use clap_complete::engine::ArgValueCompleter;
-
 use super::target::ClientArgs;
-use crate::cli::completions::complete_name;
+use crate::cli::completions::values;
 use crate::cli::ps::Order;
 
 /// `tmo flags`.
 #[derive(Debug, Clone, PartialEq, Eq, Default, clap::Args)]
 pub struct FlagsArgs {
     /// Which processes; without names, all.
-    #[arg(value_name = "NAME", add = ArgValueCompleter::new(complete_name))]
+    #[arg(value_name = "NAME", add = values::process())]
     pub names: Vec<String>,
     /// Show the last lines that were found, with the lines around them.
     #[arg(short = 'C', long)]
@@ -25,6 +23,9 @@ pub struct FlagsArgs {
     #[command(flatten)]
     pub client: ClientArgs,
 }
+
+/// The words that `tmo wait --for` takes.
+pub const WAIT_FOR: [&str; 5] = ["running", "ready", "exit", "port", "log"];
 
 /// What is waited for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -47,10 +48,10 @@ pub enum WaitFor {
 #[derive(Debug, Clone, PartialEq, Eq, Default, clap::Args)]
 pub struct WaitArgs {
     /// Which processes; without names, all.
-    #[arg(value_name = "NAME", add = ArgValueCompleter::new(complete_name))]
+    #[arg(value_name = "NAME", add = values::process())]
     pub names: Vec<String>,
     /// What for: running, ready, exit, port, or log and a regular expression.
-    #[arg(long = "for", value_name = "WHAT", num_args = 1..=2)]
+    #[arg(long = "for", value_name = "WHAT", num_args = 1..=2, add = values::waited_for())]
     pub what: Vec<String>,
     /// How long at most (30s, 2m); then the exit code is 124.
     #[arg(long, value_name = "TIME")]
@@ -89,7 +90,7 @@ impl WaitArgs {
 #[derive(Debug, Clone, PartialEq, Eq, Default, clap::Args)]
 pub struct ScreenArgs {
     /// The process.
-    #[arg(value_name = "NAME", add = ArgValueCompleter::new(complete_name))]
+    #[arg(value_name = "NAME", add = values::process())]
     pub name: String,
     /// With its colours.
     #[arg(long)]

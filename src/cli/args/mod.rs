@@ -24,9 +24,9 @@ pub use changing::{
     SignalArgs,
 };
 pub use history::{CrashAsk, CrashesArgs, EchoArgs, EventsArgs, LogsArgs, WhyArgs};
-pub use looking::{FlagsArgs, LsArgs, PsArgs, ScreenArgs, WaitArgs, WaitFor};
+pub use looking::{FlagsArgs, LsArgs, PsArgs, ScreenArgs, WAIT_FOR, WaitArgs, WaitFor};
 pub use offline::{
-    CheckArgs, CompletionsArgs, ConfigArgs, DoctorArgs, GraphArgs, InitArgs, ManArgs,
+    CheckArgs, CompletionsArgs, ConfigArgs, DoctorArgs, GraphArgs, InitArgs, ManArgs, SetupArgs,
 };
 pub use settings::command;
 pub use start::StartArgs;
@@ -41,7 +41,7 @@ use crate::config::options::parse_seconds;
 /// what they print, merged, prefixed and coloured. Other commands, typed anywhere in the project,
 /// look at the running processes or change them.
 #[derive(Debug, Clone, PartialEq, Eq, Parser)]
-#[command(name = "tmo", version, disable_version_flag = true, max_term_width = 100)]
+#[command(name = "tmo", version = crate::cli::VERSION, disable_version_flag = true, max_term_width = 100)]
 #[command(after_help = "\
 Examples:
   tmo start                  run ./Procfile and show the merged log
@@ -324,12 +324,22 @@ Examples:
 They stand in failure_declarations.json beside the Procfile. A process that prints one of its texts,
 whatever the case, is stopped and stays so until it is started. A run heeds changes as they come.")]
     Failures(FailuresArgs),
+    /// Put man pages and completions where man, bash, zsh and fish look for them.
+    #[command(after_help = "\
+Examples:
+  tmo setup --user              for you; names each file that it writes
+  sudo tmo setup --system       for all users of this machine, below /usr/local
+  tmo setup --user --overmind   with a link `overmind` beside tmo
+  tmo setup --user --remove     removes these files again
+
+Without --user or --system it shows what --user would do, and asks. It changes no file of yours: a
+line that belongs in one is printed. After an upgrade, the same call replaces what is older.")]
+    Setup(SetupArgs),
     /// Print the completion script of a shell.
     #[command(after_help = "\
 Examples:
-  tmo completions bash > ~/.local/share/bash-completion/completions/tmo
-  tmo completions zsh > ~/.zfunc/_tmo          (with ~/.zfunc in $fpath)
-  tmo completions fish > ~/.config/fish/completions/tmo.fish")]
+  source <(tmo completions bash)               for this bash only
+  tmo setup --user                             for every bash, zsh and fish to come")]
     Completions(CompletionsArgs),
     /// Print a man page, or write all of them to a directory.
     #[command(after_help = "\
@@ -348,7 +358,10 @@ pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Args, clap::Err
 }
 
 /// Flags as Go's programs take them: `-port 3000` is `--port 3000`. And `h` is `help`.
-fn go_style(command: &Command, args: impl IntoIterator<Item = OsString>) -> Vec<OsString> {
+pub(super) fn go_style(
+    command: &Command,
+    args: impl IntoIterator<Item = OsString>,
+) -> Vec<OsString> {
     let verbs = command.get_subcommands().flat_map(Command::get_arguments);
     let flags: Vec<&str> =
         verbs.filter_map(clap::Arg::get_long).chain(["help", "version"]).collect();

@@ -2,10 +2,8 @@
 
 use std::path::PathBuf;
 
-use clap::ValueHint;
-
 use super::start::StartArgs;
-use crate::cli::completions::Shell;
+use crate::cli::completions::{Shell, values};
 
 /// `tmo check`.
 #[derive(Debug, Clone, PartialEq, Eq, Default, clap::Args)]
@@ -56,7 +54,7 @@ pub struct InitArgs {
     #[arg(long)]
     pub force: bool,
     /// The Procfile; its directory is where the file goes.
-    #[arg(short = 'f', long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    #[arg(short = 'f', long, value_name = "FILE", add = values::file())]
     pub procfile: Option<PathBuf>,
 }
 
@@ -83,9 +81,31 @@ pub struct CompletionsArgs {
 #[derive(Debug, Clone, PartialEq, Eq, Default, clap::Args)]
 pub struct ManArgs {
     /// The page of this command; without it the page of tmo itself.
-    #[arg(value_name = "COMMAND")]
+    #[arg(value_name = "COMMAND", add = values::verb())]
     pub verb: Option<String>,
     /// Write all pages to this directory instead.
-    #[arg(long, conflicts_with = "verb", value_hint = ValueHint::DirPath)]
+    #[arg(long, conflicts_with = "verb", add = values::directory())]
     pub dir: Option<PathBuf>,
+}
+
+/// `tmo setup`.
+#[derive(Debug, Clone, PartialEq, Eq, clap::Args)]
+#[expect(clippy::struct_excessive_bools, reason = "flags")]
+pub struct SetupArgs {
+    /// Below your home directory, by `XDG_DATA_HOME` and `XDG_CONFIG_HOME`.
+    #[arg(long, conflicts_with = "system")]
+    pub user: bool,
+    /// For all users of this machine, below /usr/local; needs root.
+    #[arg(long)]
+    pub system: bool,
+    /// With --system, below this directory instead of /usr/local.
+    #[arg(long, value_name = "DIR", default_value = "/usr/local", requires = "system",
+        hide_default_value = true, add = values::directory())]
+    pub prefix: PathBuf,
+    /// Also link `overmind` to tmo, in the directory of this program, with its completions.
+    #[arg(long)]
+    pub overmind: bool,
+    /// Remove what it has written, and nothing that differs from it.
+    #[arg(long)]
+    pub remove: bool,
 }

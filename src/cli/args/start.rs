@@ -4,12 +4,8 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::ValueHint;
-use clap_complete::engine::ArgValueCompleter;
-
-use super::target::networks;
 use super::{seconds, truth};
-use crate::cli::completions::{complete_list, complete_name};
+use crate::cli::completions::values;
 use crate::config::StartOptions;
 
 /// `tmo start`.
@@ -17,7 +13,7 @@ use crate::config::StartOptions;
 pub struct StartArgs {
     /// Begin with these processes only; the others can be started later. Where a run is already
     /// there, start these in it.
-    #[arg(value_name = "NAME", add = ArgValueCompleter::new(complete_name))]
+    #[arg(value_name = "NAME", add = values::process())]
     pub names: Vec<String>,
     /// Do nothing if a run is already there.
     #[arg(long)]
@@ -26,10 +22,10 @@ pub struct StartArgs {
     #[arg(long)]
     pub print_config: bool,
     /// The Procfile.
-    #[arg(short = 'f', long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    #[arg(short = 'f', long, value_name = "FILE", add = values::file())]
     pub procfile: Option<PathBuf>,
     /// The directory that the processes run in.
-    #[arg(short = 'd', long, value_name = "DIR", value_hint = ValueHint::DirPath)]
+    #[arg(short = 'd', long, value_name = "DIR", add = values::directory())]
     pub root: Option<PathBuf>,
     /// Return as soon as the processes run, and leave them running.
     #[arg(short = 'D', long, value_name = "BOOL", num_args = 0..=1, require_equals = true,
@@ -39,27 +35,26 @@ pub struct StartArgs {
     /// until it takes connections at its PORT. With a time, for so long at most. Separated by
     /// commas: `web,60s`.
     #[arg(long, value_name = "NAME,…,TIME", num_args = 0..=1, require_equals = true,
-        default_missing_value = "", add = ArgValueCompleter::new(complete_list))]
+        default_missing_value = "", add = values::processes())]
     pub wait: Option<String>,
     /// Show the log until all processes are ready, run the command behind `--`, stop everything,
     /// and return its exit code. `--wait=TIME` says how long that may take to begin.
     #[arg(long, requires = "command", conflicts_with_all = ["daemonize", "if_needed", "print_config"])]
     pub until_ready: bool,
     /// The command for --until-ready.
-    #[arg(last = true, value_name = "COMMAND", requires = "until_ready",
-        value_hint = ValueHint::CommandWithArguments)]
+    #[arg(last = true, value_name = "COMMAND", requires = "until_ready")]
     pub command: Vec<OsString>,
     /// Stop everything when this process has ended, and return its exit code.
-    #[arg(long, value_name = "NAME", add = ArgValueCompleter::new(complete_name))]
+    #[arg(long, value_name = "NAME", add = values::process())]
     pub exit_code_from: Option<String>,
     /// The processes to run, separated by commas.
-    #[arg(short = 'l', long, value_name = "NAMES", add = ArgValueCompleter::new(complete_list))]
+    #[arg(short = 'l', long, value_name = "NAMES", add = values::processes())]
     pub processes: Option<String>,
     /// The processes not to run, separated by commas; counts before --processes.
-    #[arg(short = 'x', long, value_name = "NAMES", add = ArgValueCompleter::new(complete_list))]
+    #[arg(short = 'x', long, value_name = "NAMES", add = values::processes())]
     pub ignored_processes: Option<String>,
     /// The processes that may end without stopping the others.
-    #[arg(short = 'c', long, value_name = "NAMES", add = ArgValueCompleter::new(complete_list))]
+    #[arg(short = 'c', long, value_name = "NAMES", add = values::processes())]
     pub can_die: Option<String>,
     /// Let every process end without stopping the others.
     #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true,
@@ -67,16 +62,16 @@ pub struct StartArgs {
     pub any_can_die: Option<bool>,
     /// The processes to start again when they end, or `all`; at once, then after longer and longer
     /// pauses.
-    #[arg(short = 'r', long, value_name = "NAMES", add = ArgValueCompleter::new(complete_list))]
+    #[arg(short = 'r', long, value_name = "NAMES", add = values::processes_or_all())]
     pub auto_restart: Option<String>,
     /// How many instances of each process to run: `web=2,all=1`.
-    #[arg(short = 'm', long, value_name = "NAME=N,…")]
+    #[arg(short = 'm', long, value_name = "NAME=N,…", add = values::formation())]
     pub formation: Option<String>,
     /// How far the ports of two instances of one process are apart.
     #[arg(long, value_name = "N")]
     pub formation_port_step: Option<u16>,
     /// The signals that ask processes to stop: `web=TERM,worker=QUIT`.
-    #[arg(short = 'i', long, value_name = "NAME=SIG,…")]
+    #[arg(short = 'i', long, value_name = "NAME=SIG,…", add = values::stop_signals())]
     pub stop_signals: Option<String>,
     /// The colours of the names, as xterm numbers (0 to 255) separated by commas.
     #[arg(short = 'b', long, value_name = "CODES")]
@@ -100,24 +95,24 @@ pub struct StartArgs {
     #[arg(short = 't', long, value_name = "SECONDS", value_parser = seconds)]
     pub timeout: Option<Duration>,
     /// The control socket to open; with `--network tcp`, HOST:PORT.
-    #[arg(short = 's', long, value_name = "PATH", value_hint = ValueHint::FilePath)]
+    #[arg(short = 's', long, value_name = "PATH", add = values::socket())]
     pub socket: Option<PathBuf>,
     /// What kind of socket: unix, tcp, tcp4 or tcp6. Over TCP only this user of this machine is let
     /// in; with `TMO_TOKEN` set, whoever has the same.
-    #[arg(short = 'S', long, value_name = "KIND", add = networks())]
+    #[arg(short = 'S', long, value_name = "KIND", add = values::network())]
     pub network: Option<String>,
     /// The title of the terminal and the name of the tmux session.
     #[arg(short = 'w', long)]
     pub title: Option<String>,
     /// The tmux configuration with your keys and colours.
-    #[arg(short = 'F', long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    #[arg(short = 'F', long, value_name = "FILE", add = values::file())]
     pub tmux_config: Option<PathBuf>,
     /// Show the time of each line.
     #[arg(short = 'T', long, value_name = "BOOL", num_args = 0..=1, require_equals = true,
         default_missing_value = "true", value_parser = truth)]
     pub show_timestamps: Option<bool>,
     /// The shell that runs the commands.
-    #[arg(short = 'H', long, value_hint = ValueHint::CommandName)]
+    #[arg(short = 'H', long, add = values::shell())]
     pub shell: Option<OsString>,
 }
 

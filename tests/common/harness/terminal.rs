@@ -78,14 +78,20 @@ impl<'a> Terminal<'a> {
     /// Wait until the screen holds this.
     #[track_caller]
     pub(crate) fn wait(&self, text: &str) {
+        self.wait_for(&format!("the screen shows {text:?}"), |screen| screen.contains(text));
+    }
+
+    /// Wait until the screen is as it should be.
+    #[track_caller]
+    pub(crate) fn wait_for(&self, what: &str, holds: impl Fn(&str) -> bool) {
         let mut last = String::new();
         let found = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
-            eventually(&format!("the screen shows {text:?}"), || {
+            eventually(what, || {
                 last = self.screen();
-                last.contains(text).then_some(())
+                holds(&last).then_some(())
             });
         }));
-        assert!(found.is_ok(), "the screen never showed {text:?} but\n{last}");
+        assert!(found.is_ok(), "never: {what}, but\n{last}");
     }
 
     /// Give it another size.

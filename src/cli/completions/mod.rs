@@ -1,0 +1,182 @@
+//! Completion in bash, zsh and fish.
+//!
+//! The scripts in `completions/` hand the words up to the cursor to the program itself, with the
+//! shell's name in `_TMO_COMPLETE`. So commands and flags are never out of date, and process names
+//! are those of the run. An [`Answer`] starts no program and talks to no supervisor.
+
+pub(super) mod values;
+
+use std::ffi::{OsStr, OsString};
+use std::fmt::Write as _;
+use std::io::{self, Write};
+
+use clap::Command;
+use clap_complete::engine::CompletionCandidate;
+
+use super::args;
+use crate::config::env;
+use values::{DIRECTORIES, FILES};
+
+/// The variable by which a script asks for candidates; holds the name of the shell.
+const VARIABLE: &str = "_TMO_COMPLETE";
+
+/// The commands that are listed first: those of every day. The others follow as in the help.
+const EVERYDAY: [&str; 12] = [
+    "start", "restart", "stop", "connect", "quit", "ps", "logs", "echo", "why", "scale", "reload",
+    "kill",
+];
+
+/// A shell waits for the answer. A disk that does not answer must not keep it from its user.
+const MOST_SECONDS: u32 = 2;
+
+/// A shell that can complete.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum Shell {
+    /// bash, 3.2 or later.
+    Bash,
+    /// zsh.
+    Zsh,
+    /// fish.
+    Fish,
+}
+
+impl Shell {
+    /// The completion script of this shell.
+    pub const fn script(self) -> &'static str {
+        match self {
+            Self::Bash => include_str!("../../../completions/tmo.bash"),
+            Self::Zsh => include_str!("../../../completions/_tmo"),
+            Self::Fish => include_str!("../../../completions/tmo.fish"),
+        }
+    }
+}
+
+/// Answer a script that asks for candidates; `None` if this is an ordinary start of the program.
+///
+/// Nothing else is printed: the shell takes every line for a candidate.
+pub(super) fn answer(arguments: &[OsString], out: &mut dyn Write) -> Option<io::Result<()>> {
+    let shell = env::variable(VARIABLE)?;
+    crate::sys::end_after(MOST_SECONDS);
+    let words = arguments.iter().skip_while(|word| *word != "--").skip(1).cloned().collect();
+    let text = complete(words).text(shell != "bash");
+    Some(out.write_all(text.as_bytes()))
+}
+
+/// What a shell is told.
+#[derive(Debug, PartialEq, Eq)]
+enum Answer {
+    /// These words, with a description each.
+    Words(Vec<(String, String)>),
+    /// The shell's own completion of files; what the word begins with stays.
+    Files { prefix: String },
+    /// The shell's own completion of directories.
+    Directories { prefix: String },
+    /// The shell's own completion of a command line, which begins with the word of this number.
+    Command { from: usize },
+}
+
+impl Answer {
+    /// A line for each word, with a tab before its description; or a line that begins with a colon.
+    fn text(&self, described: bool) -> String {
+        let mut text = String::new();
+        // Writing to a string never fails.
+        let _ = match self {
+            Self::Files { prefix } => writeln!(text, "{FILES} {prefix}"),
+            Self::Directories { prefix } => writeln!(text, "{DIRECTORIES} {prefix}"),
+            Self::Command { from } => writeln!(text, ":command {from}"),
+            Self::Words(words) => words.iter().try_for_each(|(word, description)| {
+                if described && !description.is_empty() {
+                    writeln!(text, "{word}\t{description}")
+                } else {
+                    writeln!(text, "{word}")
+                }
+            }),
+        };
+        text
+    }
+}
+
+/// Complete the last of these words; the first is the name of the program.
+fn complete(mut words: Vec<OsString>) -> Answer {
+    let nothing = Answer::Words(vec![]);
+    let (Some(mut current), 1..) = (words.pop(), words.len()) else { return nothing };
+    let mut command = args::command();
+    let mut words = args::go_style(&command, words);
+    if let Some(answer) = command_line(&command, &words) {
+        return answer;
+    }
+    if matches!(&words[..], [.., flag, what] if flag == "--for" && what == "log") {
+        // A regular expression.
+        return nothing;
+    }
+    values::remember(&words);
+    if current == "-" {
+        // Every flag has a long name; the engine would offer the short ones in their place.
+        current = "--".into();
+    }
+    words.push(current.clone());
+    let last = words.len() - 1;
+    let here = std::env::current_dir().ok();
+    let found = clap_complete::engine::complete(&mut command, words, last, here.as_deref());
+    choose(found.unwrap_or_default(), &current.to_string_lossy())
+}
+
+/// After `tmo run`, and after the `--` of `tmo start`, stands a command that is not tmo's.
+fn command_line(command: &Command, words: &[OsString]) -> Option<Answer> {
+    let verb = command.find_subcommand(words.get(1)?)?;
+    let escape = words.iter().position(|word| word == "--");
+    let from = match verb.get_name() {
+        "run" => words.get(2).map_or(2, |word| if word == "--" { 3 } else { 2 }),
+        _ if verb.get_arguments().any(clap::Arg::is_last_set) => escape? + 1,
+        _ => return None,
+    };
+    Some(Answer::Command { from })
+}
+
+/// What is offered of all that is possible: flags only if one is begun or there is nothing else,
+/// another name of a command only if its own does not fit.
+fn choose(candidates: Vec<CompletionCandidate>, current: &str) -> Answer {
+    let marked = |mark: &str| {
+        let mut values = candidates.iter().map(|one| one.get_value().to_string_lossy());
+        values.find_map(|value| value.strip_suffix(mark).map(str::to_owned))
+    };
+    if let Some(prefix) = marked(FILES) {
+        return Answer::Files { prefix };
+    }
+    if let Some(prefix) = marked(DIRECTORIES) {
+        return Answer::Directories { prefix };
+    }
+    let mut commands = Vec::new();
+    let mut others = Vec::new();
+    let mut flags = Vec::new();
+    for candidate in candidates {
+        let value = candidate.get_value().to_string_lossy().into_owned();
+        let word = (value.clone(), description(&candidate));
+        match candidate.get_id().and_then(|id| id.strip_prefix("command::")) {
+            Some(name) if name.starts_with(current) => commands.push((name.to_owned(), word.1)),
+            Some(_) | None if value.starts_with('-') => flags.push(word),
+            Some(_) | None => others.push(word),
+        }
+    }
+    commands.sort_by_key(|(name, _)| {
+        EVERYDAY.iter().position(|everyday| everyday == name).unwrap_or(EVERYDAY.len())
+    });
+    let words = [commands, others, flags].into_iter().find(|some| !some.is_empty());
+    Answer::Words(words.unwrap_or_default())
+}
+
+/// The first sentence of its help, without the variables and defaults at its end.
+fn description(candidate: &CompletionCandidate) -> String {
+    let help = candidate.get_help().map(ToString::to_string).unwrap_or_default();
+    let line = help.lines().next().unwrap_or_default();
+    let ends = [". ", " [env: ", " [default: "].map(|end| line.find(end).unwrap_or(line.len()));
+    line[..ends.into_iter().min().unwrap_or(line.len())].to_owned()
+}
+
+/// Whether a candidate goes on with what was typed.
+fn fits(candidate: &str, current: &OsStr) -> bool {
+    candidate.starts_with(&*current.to_string_lossy())
+}
+
+#[cfg(test)]
+mod tests;

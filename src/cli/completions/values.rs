@@ -1,0 +1,287 @@
+//! Candidates for the values of flags and arguments.
+
+use std::ffi::{OsStr, OsString};
+use std::os::unix::fs::FileTypeExt as _;
+use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
+
+use clap::ArgMatches;
+use clap_complete::engine::{ArgValueCompleter, CompletionCandidate, ValueCompleter};
+
+use super::fits;
+use crate::cli::args;
+use crate::config::StartOptions;
+use crate::config::dirs::find_runtime_dir;
+use crate::config::load::Context;
+use crate::config::project::client_socket;
+use crate::engine::runtime::Runtime;
+use crate::model::network::Network;
+use crate::model::signal::SignalName;
+
+/// Stands for the shell's own completion of files.
+pub(super) const FILES: &str = ":files";
+
+/// Stands for the shell's own completion of directories.
+pub(super) const DIRECTORIES: &str = ":directories";
+
+/// The word that means every process, where one is allowed.
+const ALL: &str = "all";
+
+/// What was typed before the word at the cursor.
+#[derive(Debug, Default)]
+struct Typed {
+    socket: Option<PathBuf>,
+    network: Option<String>,
+    procfile: Option<PathBuf>,
+    root: Option<PathBuf>,
+    names: Vec<String>,
+}
+
+/// The completers get the word at the cursor only.
+static TYPED: OnceLock<Typed> = OnceLock::new();
+
+/// Keep what the words before the cursor say.
+pub(super) fn remember(words: &[OsString]) {
+    let matches = args::command().ignore_errors(true).try_get_matches_from(words);
+    let matches = matches.ok().and_then(|mut matches| matches.remove_subcommand());
+    let typed = matches.map(|(_, matches)| Typed::of(&matches));
+    // There is one word to complete in each process.
+    let _ = TYPED.set(typed.unwrap_or_default());
+}
+
+impl Typed {
+    fn of(matches: &ArgMatches) -> Self {
+        fn one<T: Clone + Send + Sync + 'static>(matches: &ArgMatches, id: &str) -> Option<T> {
+            matches.try_get_one(id).ok().flatten().cloned()
+        }
+        let names = matches.try_get_many("names").ok().flatten();
+        Self {
+            socket: one(matches, "socket"),
+            network: one(matches, "network"),
+            procfile: one(matches, "procfile"),
+            root: one(matches, "root"),
+            names: names.map(|names| names.cloned().collect()).unwrap_or_default(),
+        }
+    }
+}
+
+/// Make a completer of a function.
+pub(in crate::cli) fn by(
+    function: impl Fn(&OsStr) -> Vec<CompletionCandidate> + Send + Sync + 'static,
+) -> ArgValueCompleter {
+    ArgValueCompleter::new(function)
+}
+
+fn candidates<S: AsRef<str>>(
+    all: impl IntoIterator<Item = S>,
+    current: &OsStr,
+) -> Vec<CompletionCandidate> {
+    let fitting = all.into_iter().filter(|one| fits(one.as_ref(), current));
+    fitting.map(|one| CompletionCandidate::new(one.as_ref())).collect()
+}
+
+/// One of these words.
+pub(in crate::cli) fn one_of(words: &'static [&'static str]) -> ArgValueCompleter {
+    by(move |current| candidates(words, current))
+}
+
+/// A file.
+pub(in crate::cli) fn file() -> ArgValueCompleter {
+    by(|_| vec![CompletionCandidate::new(FILES)])
+}
+
+/// A directory.
+pub(in crate::cli) fn directory() -> ArgValueCompleter {
+    by(|_| vec![CompletionCandidate::new(DIRECTORIES)])
+}
+
+/// A control socket: those in the directory that is typed, else any path.
+pub(in crate::cli) fn socket() -> ArgValueCompleter {
+    by(|current| {
+        let typed = current.to_string_lossy();
+        let dir = typed.rfind('/').map_or("", |slash| &typed[..=slash]);
+        let entries = std::fs::read_dir(if dir.is_empty() { Path::new(".") } else { dir.as_ref() });
+        let sockets = entries.into_iter().flatten().flatten().filter(|entry| {
+            entry.file_type().is_ok_and(|kind| kind.is_socket() || kind.is_symlink())
+                && entry.path().metadata().is_ok_and(|found| found.file_type().is_socket())
+        });
+        let paths = sockets.map(|entry| format!("{dir}{}", entry.file_name().to_string_lossy()));
+        let mut found = candidates(paths, current);
+        found.sort();
+        if found.is_empty() { vec![CompletionCandidate::new(FILES)] } else { found }
+    })
+}
+
+/// What kind of socket. Other words are refused when the value is used, as overmind does.
+pub(in crate::cli) fn network() -> ArgValueCompleter {
+    by(|current| candidates(Network::ALL.map(Network::name), current))
+}
+
+/// A moment in the past.
+pub(in crate::cli) fn moment() -> ArgValueCompleter {
+    one_of(&["10m", "1h", "24h"])
+}
+
+/// A command of tmo.
+pub(in crate::cli) fn verb() -> ArgValueCompleter {
+    by(|current| {
+        let command = args::command();
+        candidates(command.get_subcommands().map(clap::Command::get_name), current)
+    })
+}
+
+/// A shell of this machine.
+pub(in crate::cli) fn shell() -> ArgValueCompleter {
+    by(|current| {
+        let list = std::fs::read_to_string("/etc/shells").unwrap_or_default();
+        let paths = list.lines().filter(|line| line.starts_with('/'));
+        let mut names: Vec<_> = paths.filter_map(|path| path.rsplit('/').next()).collect();
+        names.extend(["sh", "bash"]);
+        names.sort_unstable();
+        names.dedup();
+        candidates(names, current)
+    })
+}
+
+/// A signal, written as it was begun: `USR1`, `SIGUSR1`, `usr1`.
+pub(in crate::cli) fn signal() -> ArgValueCompleter {
+    by(|current| candidates(signals(&current.to_string_lossy()), current))
+}
+
+fn signals(current: &str) -> Vec<String> {
+    const EVERYDAY: [&str; 7] = ["HUP", "INT", "TERM", "USR1", "USR2", "QUIT", "KILL"];
+    let upper = current.to_ascii_uppercase();
+    let prefix = if upper.starts_with("SI") { "SIG" } else { "" };
+    let small = current.starts_with(|first: char| first.is_ascii_lowercase());
+    let mut names: Vec<String> = SignalName::all().map(|name| name.to_string()).collect();
+    let place = |name: &String| EVERYDAY.iter().position(|one| one == name);
+    names.sort_by_key(|name| place(name).unwrap_or(EVERYDAY.len()));
+    let written = |name: String| format!("{prefix}{name}");
+    let written = names.into_iter().map(written);
+    written.map(|name| if small { name.to_ascii_lowercase() } else { name }).collect()
+}
+
+/// What `tmo wait --for` waits for: the words, then nothing, as that is a regular expression.
+#[derive(Clone)]
+struct WaitedFor;
+
+impl ValueCompleter for WaitedFor {
+    fn complete(&self, current: &OsStr) -> Vec<CompletionCandidate> {
+        candidates(args::WAIT_FOR, current)
+    }
+
+    fn complete_at(&self, at: usize, current: &OsStr) -> Vec<CompletionCandidate> {
+        if at == 0 { self.complete(current) } else { vec![] }
+    }
+}
+
+/// What is waited for.
+pub(in crate::cli) fn waited_for() -> ArgValueCompleter {
+    ArgValueCompleter::new(WaitedFor)
+}
+
+/// A process; not one that is already typed.
+pub(in crate::cli) fn process() -> ArgValueCompleter {
+    by(|current| {
+        let typed = TYPED.get().map_or(&[][..], |typed| &typed.names);
+        candidates(names().into_iter().filter(|name| !typed.contains(name)), current)
+    })
+}
+
+/// `list`, `show` or a process.
+pub(in crate::cli) fn crash() -> ArgValueCompleter {
+    by(|current| {
+        let words = ["list", "show"].map(str::to_owned);
+        candidates(words.into_iter().chain(names()), current)
+    })
+}
+
+/// An entry and how many of it.
+pub(in crate::cli) fn count() -> ArgValueCompleter {
+    by(|current| candidates(entries().iter().map(|entry| format!("{entry}=")), current))
+}
+
+/// A comma list of processes.
+pub(in crate::cli) fn processes() -> ArgValueCompleter {
+    by(|current| list(current, |_| names()))
+}
+
+/// A comma list of processes, or `all`.
+pub(in crate::cli) fn processes_or_all() -> ArgValueCompleter {
+    by(|current| list(current, |_| names().into_iter().chain([ALL.to_owned()]).collect()))
+}
+
+/// A comma list of entries and how many of each.
+pub(in crate::cli) fn formation() -> ArgValueCompleter {
+    by(|current| list(current, |item| assigned(item, &[], Some(ALL))))
+}
+
+/// A comma list of entries and a signal for each.
+pub(in crate::cli) fn stop_signals() -> ArgValueCompleter {
+    by(|current| {
+        list(current, |item| {
+            let value = item.split_once('=').map_or("", |(_, value)| value);
+            assigned(item, &signals(value), None)
+        })
+    })
+}
+
+/// `name=`, or `name=value` once the name is there.
+fn assigned(item: &str, values: &[String], more: Option<&str>) -> Vec<String> {
+    if let Some((name, _)) = item.split_once('=') {
+        return values.iter().map(|value| format!("{name}={value}")).collect();
+    }
+    let names = entries().into_iter().chain(more.map(str::to_owned));
+    names.map(|name| format!("{name}=")).collect()
+}
+
+/// The last item of a comma list, with those before it; none of them twice.
+fn list(current: &OsStr, items: impl Fn(&str) -> Vec<String>) -> Vec<CompletionCandidate> {
+    let current = current.to_string_lossy();
+    let (before, last) = current.rsplit_once(',').map_or(("", &*current), |(b, last)| (b, last));
+    let name = |item: &str| item.split('=').next().unwrap_or_default().trim().to_owned();
+    let there: Vec<String> = before.split(',').map(name).collect();
+    let items = items(last).into_iter().filter(|item| !there.contains(&name(item)));
+    let before = if before.is_empty() { String::new() } else { format!("{before},") };
+    candidates(items.map(|item| format!("{before}{item}")), OsStr::new(&*current))
+}
+
+/// The entries that the names are of.
+fn entries() -> Vec<String> {
+    let entry = |name: &String| name.split('#').next().unwrap_or_default().to_owned();
+    let mut entries: Vec<String> = names().iter().map(entry).collect();
+    entries.dedup();
+    entries
+}
+
+/// The names of the processes that are meant: those of the run, else those of the Procfile in this
+/// directory, or in the one of the run that a client here talks to.
+fn names() -> Vec<String> {
+    let Ok(context) = Context::here() else { return vec![] };
+    let nothing = Typed::default();
+    let typed = TYPED.get().unwrap_or(&nothing);
+    let address = (typed.socket.clone(), typed.network.clone());
+    let Ok(socket) = client_socket(&context.start_dir, address, &context.env) else {
+        return vec![];
+    };
+    // Not from a directory that somebody else could write to.
+    let runtime = find_runtime_dir(&context.env, &socket.path).ok();
+    let runtime = runtime.filter(|_| typed.procfile.is_none());
+    if let Some(Ok(plan)) = runtime.map(|dir| Runtime::new(dir).plan()) {
+        return plan.present().map(|process| process.name.to_string()).collect();
+    }
+    let beside =
+        if socket.tcp.is_some() { Some(&*context.start_dir) } else { socket.path.parent() };
+    let start = StartOptions {
+        procfile: typed.procfile.clone(),
+        root: typed.root.clone(),
+        ..StartOptions::default()
+    };
+    let nearest = StartOptions {
+        procfile: beside.map(|dir| dir.join("Procfile")),
+        ..StartOptions::default()
+    };
+    let loaded = context.load(&start).or_else(|_| context.load(&nearest));
+    let entries = loaded.map(|loaded| loaded.procfile.entries).unwrap_or_default();
+    entries.into_iter().map(|entry| entry.name).collect()
+}

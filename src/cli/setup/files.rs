@@ -1,0 +1,111 @@
+//! The files of an installation besides the program itself.
+
+use std::ffi::OsStr;
+use std::io;
+use std::os::unix::fs::{PermissionsExt as _, symlink};
+use std::path::{Path, PathBuf};
+
+use super::Places;
+use crate::cli::completions::Shell;
+use crate::cli::error::CliError;
+use crate::cli::man;
+use crate::sys;
+
+/// What every file of tmo's holds in any version, by which an older one is known.
+const MARKS: [&[u8]; 2] = [b"_TMO_COMPLETE", b"The tmo manual"];
+
+/// A file to install.
+pub(super) struct File {
+    pub(super) path: PathBuf,
+    content: Content,
+}
+
+enum Content {
+    Text(Vec<u8>),
+    /// A symbolic link to this.
+    Link(PathBuf),
+}
+
+/// What lies where a file belongs.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Found {
+    /// Nothing.
+    Nothing,
+    /// The file itself.
+    Same,
+    /// Another version of it.
+    Older,
+    /// Something else.
+    Strange,
+}
+
+/// All files; with `overmind` also those for a link to the program of that name, and the link.
+pub(super) fn wanted(
+    places: &Places,
+    program: &Path,
+    overmind: bool,
+) -> Result<Vec<File>, CliError> {
+    let text = |path: PathBuf, text: &[u8]| File { path, content: Content::Text(text.to_vec()) };
+    let pages = man::pages().map_err(CliError::io("can't make the man pages"))?;
+    let mut files: Vec<File> =
+        pages.iter().map(|(name, page)| text(places.man.join(name), page)).collect();
+    let script = |shell: Shell| shell.script().as_bytes();
+    files.push(text(places.bash.join("tmo"), script(Shell::Bash)));
+    // Found by what it says in its first line, for both names.
+    files.push(text(places.zsh.join("_tmo"), script(Shell::Zsh)));
+    files.push(text(places.fish.join("tmo.fish"), script(Shell::Fish)));
+    if overmind {
+        files.push(text(places.bash.join("overmind"), script(Shell::Bash)));
+        files.push(text(places.fish.join("overmind.fish"), script(Shell::Fish)));
+        let name = program.file_name().unwrap_or(OsStr::new("tmo"));
+        let content = Content::Link(name.into());
+        files.push(File { path: program.with_file_name("overmind"), content });
+    }
+    Ok(files)
+}
+
+impl File {
+    /// Look at what lies in its place.
+    pub(super) fn found(&self) -> io::Result<Found> {
+        let meta = match self.path.symlink_metadata() {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Found::Nothing),
+            found => found?,
+        };
+        Ok(match &self.content {
+            Content::Link(to) if meta.is_symlink() => {
+                let same = std::fs::read_link(&self.path)? == *to;
+                if same { Found::Same } else { Found::Strange }
+            }
+            Content::Text(text) if meta.is_file() => {
+                let there = sys::files::read_plain(&self.path)?;
+                let ours = |mark: &&[u8]| memchr::memmem::find(&there, mark).is_some();
+                match &there {
+                    there if there == text => Found::Same,
+                    _ if MARKS.iter().any(ours) => Found::Older,
+                    _ => Found::Strange,
+                }
+            }
+            Content::Link(_) | Content::Text(_) => Found::Strange,
+        })
+    }
+
+    /// Put it there whole, readable by everybody.
+    pub(super) fn write(&self) -> io::Result<()> {
+        if let Some(dir) = self.path.parent() {
+            std::fs::create_dir_all(dir)?;
+        }
+        let text = match &self.content {
+            Content::Link(to) => return symlink(to, &self.path),
+            Content::Text(text) => text,
+        };
+        let mut fresh = self.path.as_os_str().to_owned();
+        fresh.push(".new");
+        let fresh = Path::new(&fresh);
+        let mut file = sys::files::create_anew(fresh)?;
+        let readable = std::fs::Permissions::from_mode(0o644);
+        io::Write::write_all(&mut file, text)
+            .and_then(|()| file.set_permissions(readable))
+            .and_then(|()| std::fs::rename(fresh, &self.path))
+            .inspect_err(|_| drop(std::fs::remove_file(fresh)))
+    }
+}

@@ -1,0 +1,159 @@
+//! What is still missing after `tmo setup`, with the line that helps.
+
+use std::path::{Path, PathBuf};
+
+use super::Places;
+use crate::config::Env;
+
+/// A text for each thing that the caller's environment lacks.
+pub(super) fn hints(places: &Places, program: &Path, env: &Env, user: bool) -> Vec<String> {
+    let path = Search::new(env);
+    [
+        program_hint(program, &path),
+        if user { man_hint(places, env, &path) } else { None },
+        bash_hint(&path),
+        if user { zsh_hint(places, env, &path) } else { None },
+        if user { None } else { fish_hint(places, env, &path) },
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
+}
+
+/// The directories of PATH.
+struct Search(Vec<PathBuf>);
+
+impl Search {
+    fn new(env: &Env) -> Self {
+        Self(
+            env.caller("PATH")
+                .map(|path| std::env::split_paths(path).collect())
+                .unwrap_or_default(),
+        )
+    }
+
+    fn has(&self, name: &str) -> bool {
+        self.0.iter().any(|dir| dir.join(name).is_file())
+    }
+}
+
+fn program_hint(program: &Path, path: &Search) -> Option<String> {
+    let dir = program.parent()?;
+    let found = path.0.iter().find(|dir| dir.join("tmo").is_file());
+    match found {
+        None => Some(format!(
+            "tmo is not on your PATH; the completions need it there. In the profile of your \
+             shell:\n  export PATH=\"{}:$PATH\"",
+            dir.display()
+        )),
+        Some(found) if found.join("tmo").canonicalize().ok()? != program.canonicalize().ok()? => {
+            Some(format!(
+                "Another tmo comes first on your PATH: {}. The completions ask that one.",
+                found.join("tmo").display()
+            ))
+        }
+        Some(_) => None,
+    }
+}
+
+/// man looks beside the directories of PATH: in `~/.local/share/man` because of `~/.local/bin`.
+fn man_hint(places: &Places, env: &Env, path: &Search) -> Option<String> {
+    let man = places.man.parent()?;
+    let bin = man.parent()?.with_file_name("bin");
+    let listed = env.caller("MANPATH").map(std::env::split_paths);
+    let found = path.0.contains(&bin) || listed.is_some_and(|mut dirs| dirs.any(|dir| dir == man));
+    (!found && path.has("man")).then(|| {
+        format!(
+            "man does not look in {}. In the profile of your shell:\n  \
+             export MANPATH=\"{}:$MANPATH\"",
+            man.display(),
+            man.display()
+        )
+    })
+}
+
+fn bash_hint(path: &Search) -> Option<String> {
+    let script = "share/bash-completion/bash_completion";
+    let prefixes = ["/usr", "/usr/local", "/opt/homebrew", "/opt/local"];
+    let there = prefixes.iter().any(|prefix| Path::new(prefix).join(script).is_file());
+    (!there && path.has("bash")).then(|| {
+        "bash reads its file only with the package bash-completion. Without it, in ~/.bashrc:\n  \
+         source <(tmo completions bash)"
+            .to_owned()
+    })
+}
+
+/// The variable is zsh's own, so the user's file is what tells whether the directory is in it.
+fn zsh_hint(places: &Places, env: &Env, path: &Search) -> Option<String> {
+    let home = env.caller_dir("HOME")?;
+    let rc = env.caller_dir("ZDOTDIR").unwrap_or_else(|| home.clone()).join(".zshrc");
+    let said = crate::sys::files::read_plain(&rc).unwrap_or_default();
+    let dir = places.zsh.strip_prefix(&home);
+    let dir =
+        dir.map_or_else(|_| places.zsh.display().to_string(), |dir| format!("~/{}", dir.display()));
+    let named = memchr::memmem::find(&said, dir.trim_start_matches('~').as_bytes()).is_some();
+    (!named && path.has("zsh")).then(|| {
+        format!(
+            "zsh does not look in {dir}. In {}, before `compinit`:\n  fpath=({dir} $fpath)",
+            rc.display()
+        )
+    })
+}
+
+/// Its own directory is compiled in; others are found by the variable.
+fn fish_hint(places: &Places, env: &Env, path: &Search) -> Option<String> {
+    let data = places.fish.parent()?.parent()?;
+    let dirs = env.caller("XDG_DATA_DIRS").map(std::env::split_paths);
+    let found =
+        data == Path::new("/usr/share") || dirs.is_some_and(|mut dirs| dirs.any(|dir| dir == data));
+    (!found && path.has("fish")).then(|| {
+        format!(
+            "fish looks in {} only if XDG_DATA_DIRS names {}; /etc/fish/completions is read by all.",
+            places.fish.display(),
+            data.display()
+        )
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::hints;
+    use crate::cli::setup::Places;
+    use crate::config::Env;
+
+    #[test]
+    fn what_a_user_lacks_is_named_with_the_line_that_helps() {
+        let home = tempfile::tempdir().unwrap();
+        let bin = home.path().join(".local/bin");
+        std::fs::create_dir_all(&bin).unwrap();
+        for name in ["man", "zsh"] {
+            std::fs::write(bin.join(name), "").unwrap();
+        }
+        let at = |path: &Path, more: &[(&str, &str)]| {
+            let mut all =
+                vec![("HOME", home.path().to_str().unwrap()), ("PATH", path.to_str().unwrap())];
+            all.extend(more);
+            let env = Env::of(all);
+            let places = Places::user(&env).unwrap();
+            hints(&places, &bin.join("tmo"), &env, true).join("\n")
+        };
+        let all = at(&bin, &[]);
+        assert!(all.contains(&format!("export PATH=\"{}:$PATH\"", bin.display())), "{all}");
+        assert!(all.contains("fpath=(~/.local/share/zsh/site-functions $fpath)"), "{all}");
+        // man finds the pages because of ~/.local/bin.
+        assert!(!all.contains("MANPATH"), "{all}");
+        let other = home.path().join("other");
+        std::fs::create_dir(&other).unwrap();
+        std::fs::write(other.join("man"), "").unwrap();
+        assert!(at(&other, &[]).contains("export MANPATH="));
+        std::fs::write(bin.join("tmo"), "").unwrap();
+        std::fs::write(
+            home.path().join(".zshrc"),
+            "fpath=($HOME/.local/share/zsh/site-functions $fpath)\n",
+        )
+        .unwrap();
+        assert_eq!(at(&bin, &[]), "");
+    }
+}

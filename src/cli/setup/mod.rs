@@ -1,0 +1,188 @@
+//! `tmo setup`: puts man pages and completions where `man` and the shells look for them.
+//!
+//! It writes no file of the user's own: what a shell needs besides is printed as a line to copy.
+
+mod files;
+mod hints;
+
+use std::io::{self, IsTerminal as _, Write};
+use std::path::{Path, PathBuf};
+
+use super::args::SetupArgs;
+use super::error::CliError;
+use crate::config::Env;
+use files::{File, Found};
+
+/// What was typed is wrong; as the parser of the command line says it.
+const NOT_CHOSEN: &str = "nothing is written without --user (your home directory) or --system \
+                          (/usr/local, as root)";
+
+/// Where man pages and completions go.
+#[derive(Debug, PartialEq, Eq)]
+struct Places {
+    man: PathBuf,
+    bash: PathBuf,
+    zsh: PathBuf,
+    fish: PathBuf,
+}
+
+impl Places {
+    /// Below the home directory, by the XDG variables.
+    fn user(env: &Env) -> Result<Self, CliError> {
+        let home = env.caller_dir("HOME");
+        let base = |variable: &str, usual: &str| {
+            env.caller_dir(variable).or_else(|| Some(home.as_ref()?.join(usual)))
+        };
+        let (Some(data), Some(config)) =
+            (base("XDG_DATA_HOME", ".local/share"), base("XDG_CONFIG_HOME", ".config"))
+        else {
+            return Err(CliError::Other("HOME is not set to a directory; set it".to_owned()));
+        };
+        Ok(Self { fish: config.join("fish/completions"), ..Self::below(&data) })
+    }
+
+    /// Below a directory of shared data.
+    fn below(data: &Path) -> Self {
+        Self {
+            man: data.join("man/man1"),
+            bash: data.join("bash-completion/completions"),
+            zsh: data.join("zsh/site-functions"),
+            fish: data.join("fish/vendor_completions.d"),
+        }
+    }
+}
+
+/// Write them, or remove them again.
+pub(super) fn setup(args: &SetupArgs, out: &mut dyn Write) -> Result<u8, CliError> {
+    let env = Env::real();
+    let places =
+        if args.system { Places::below(&args.prefix.join("share")) } else { Places::user(&env)? };
+    if !args.user && !args.system && !agreed(&places, args, out)? {
+        return Err(CliError::Usage(NOT_CHOSEN.to_owned()));
+    }
+    let program = std::env::current_exe().map_err(CliError::io("can't find this program"))?;
+    // With --remove, all that any call may have written.
+    let wanted = files::wanted(&places, &program, args.overmind || args.remove)?;
+    let mut problems = Vec::new();
+    for file in &wanted {
+        match if args.remove { remove(file) } else { write(file) } {
+            Ok(Some(done)) => print(out, &format!("{done} {}\n", file.path.display()))?,
+            Ok(None) => {}
+            Err(problem) => problems.push(refused(problem, args)),
+        }
+    }
+    if !problems.is_empty() {
+        problems.dedup();
+        return Err(CliError::Problems(problems));
+    }
+    if args.remove {
+        return Ok(0);
+    }
+    for hint in hints::hints(&places, &program, &env, !args.system) {
+        print(out, &format!("\n{hint}\n"))?;
+    }
+    Ok(0)
+}
+
+/// Show what `--user` would do and have a person say yes to it.
+fn agreed(places: &Places, args: &SetupArgs, out: &mut dyn Write) -> Result<bool, CliError> {
+    let verb = if args.remove { "removes from" } else { "writes to" };
+    print(out, &format!("tmo setup --user {verb}\n"))?;
+    for (what, dir) in [
+        ("man pages", &places.man),
+        ("bash completions", &places.bash),
+        ("zsh completions", &places.zsh),
+        ("fish completions", &places.fish),
+    ] {
+        print(out, &format!("  {what:17} {}\n", dir.display()))?;
+    }
+    if !(io::stdin().is_terminal() && io::stdout().is_terminal()) {
+        return Ok(false);
+    }
+    print(out, "Do it? [y/N] ")?;
+    out.flush().map_err(CliError::io("standard output"))?;
+    let mut line = String::new();
+    io::stdin().read_line(&mut line).map_err(CliError::io("standard input"))?;
+    Ok(matches!(line.trim(), "y" | "Y" | "yes"))
+}
+
+/// Why a file was not written or removed.
+enum Problem {
+    /// It is not tmo's, or has been changed.
+    Kept(PathBuf, &'static str),
+    /// The system refused it.
+    Io(PathBuf, io::Error),
+}
+
+fn refused(problem: Problem, args: &SetupArgs) -> String {
+    match problem {
+        Problem::Kept(path, why) => format!("{} is left as it is: {why}", path.display()),
+        Problem::Io(path, error) => {
+            let denied = error.kind() == io::ErrorKind::PermissionDenied && args.system;
+            // One line for a whole directory is enough.
+            let path = path.parent().unwrap_or(&path);
+            let what = crate::config::load::why(&error);
+            let hint = if denied { "; --system needs root (sudo), --user does not" } else { "" };
+            format!("can't change {}: {what}{hint}", path.display())
+        }
+    }
+}
+
+fn write(file: &File) -> Result<Option<&'static str>, Problem> {
+    let io = |error| Problem::Io(file.path.clone(), error);
+    let done = match file.found().map_err(io)? {
+        Found::Same => return Ok(Some("unchanged")),
+        Found::Strange => {
+            return Err(Problem::Kept(
+                file.path.clone(),
+                "tmo has not written it; remove it first",
+            ));
+        }
+        Found::Older => "replaced",
+        Found::Nothing => "wrote",
+    };
+    file.write().map_err(io)?;
+    Ok(Some(done))
+}
+
+fn remove(file: &File) -> Result<Option<&'static str>, Problem> {
+    let io = |error| Problem::Io(file.path.clone(), error);
+    match file.found().map_err(io)? {
+        Found::Nothing => return Ok(None),
+        Found::Older | Found::Strange => {
+            return Err(Problem::Kept(
+                file.path.clone(),
+                "it differs from what this tmo writes; remove it yourself",
+            ));
+        }
+        Found::Same => {}
+    }
+    std::fs::remove_file(&file.path).map_err(io)?;
+    Ok(Some("removed"))
+}
+
+fn print(out: &mut dyn Write, text: &str) -> Result<(), CliError> {
+    super::print(out, text.as_bytes()).map(drop)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::Places;
+    use crate::config::Env;
+
+    #[test]
+    fn the_home_directory_is_found_by_the_xdg_variables() {
+        let places = Places::user(&Env::of([("HOME", "/h")])).unwrap();
+        assert_eq!(places.man, Path::new("/h/.local/share/man/man1"));
+        assert_eq!(places.bash, Path::new("/h/.local/share/bash-completion/completions"));
+        assert_eq!(places.zsh, Path::new("/h/.local/share/zsh/site-functions"));
+        assert_eq!(places.fish, Path::new("/h/.config/fish/completions"));
+        let env = Env::of([("XDG_DATA_HOME", "/d"), ("XDG_CONFIG_HOME", "/c")]);
+        let places = Places::user(&env).unwrap();
+        assert_eq!(places.man, Path::new("/d/man/man1"));
+        assert_eq!(places.fish, Path::new("/c/fish/completions"));
+        assert!(Places::user(&Env::of([("HOME", "relative")])).is_err());
+    }
+}

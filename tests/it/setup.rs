@@ -1,0 +1,182 @@
+//! `tmo setup`: what it writes, what it leaves alone, what it removes.
+
+use std::os::unix::fs::{PermissionsExt as _, symlink};
+use std::path::{Path, PathBuf};
+
+use crate::harness::{Ran, Terminal, World, files};
+
+/// A world in whose PATH tmo is found, as after an installation.
+fn world() -> (World, PathBuf) {
+    let world = World::new("");
+    let bin = world.home().join(".local/bin");
+    std::fs::create_dir_all(&bin).unwrap();
+    // By another process: a program that is open to be written can't be started.
+    let copy = format!("cp {} {}", env!("CARGO_BIN_EXE_tmo"), bin.join("tmo").display());
+    assert_eq!(world.shell(&copy).code, 0);
+    let path = format!("{}:{}", bin.display(), std::env::var("PATH").unwrap());
+    (world.env("PATH", &path), bin)
+}
+
+fn tmo(world: &World, args: &[&str]) -> Ran {
+    let tmo = world.home().join(".local/bin/tmo");
+    Ran::of(&world.command(tmo).args(args).output().unwrap())
+}
+
+fn below(world: &World, dir: &str) -> Vec<PathBuf> {
+    files(&world.home().join(dir))
+}
+
+const USER: [&str; 4] = [
+    ".local/share/bash-completion/completions/tmo",
+    ".local/share/zsh/site-functions/_tmo",
+    ".config/fish/completions/tmo.fish",
+    ".local/share/man/man1/tmo-start.1",
+];
+
+#[test]
+fn setup_for_a_user_writes_each_file_that_it_names_and_removes_them_again() {
+    let (world, _) = world();
+    let ran = tmo(&world, &["setup", "--user"]);
+    assert_eq!((ran.code, &*ran.stderr), (0, ""), "{ran:?}");
+    for name in USER {
+        let path = world.home().join(name);
+        assert!(ran.stdout.contains(&format!("wrote {}\n", path.display())), "{name}: {ran:?}");
+        let mode = path.metadata().unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o644, "{name}");
+    }
+    let written = [below(&world, ".local/share"), below(&world, ".config")].concat();
+    for path in &written {
+        assert!(ran.stdout.contains(&path.display().to_string()), "{path:?} is not named");
+    }
+    let again = tmo(&world, &["setup", "--user"]);
+    assert_eq!(again.code, 0, "{again:?}");
+    assert!(!again.stdout.contains("wrote"), "{again:?}");
+    assert_eq!(again.stdout.matches("unchanged ").count(), written.len(), "{again:?}");
+    let removed = tmo(&world, &["setup", "--user", "--remove"]);
+    assert_eq!(removed.code, 0, "{removed:?}");
+    assert_eq!(removed.stdout.matches("removed ").count(), written.len(), "{removed:?}");
+    assert_eq!(below(&world, ".local/share").len() + below(&world, ".config").len(), 0);
+    assert!(world.home().join(".local/bin/tmo").exists());
+}
+
+#[test]
+fn what_others_have_written_or_changed_stays() {
+    let (world, bin) = world();
+    let [bash, zsh, fish, page] = USER.map(|name| world.home().join(name));
+    let put = |path: &Path, text: &str| {
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, text).unwrap();
+    };
+    put(&bash, "# my own\n");
+    let target = world.home().join("dotfiles");
+    put(&target, "linked\n");
+    std::fs::create_dir_all(zsh.parent().unwrap()).unwrap();
+    symlink(&target, &zsh).unwrap();
+    put(&fish, "complete --arguments (_TMO_COMPLETE=fish tmo) # of an earlier tmo\n");
+    std::fs::write(bin.join("overmind"), "another program").unwrap();
+    let ran = tmo(&world, &["setup", "--user", "--overmind"]);
+    assert_eq!(ran.code, 1, "{ran:?}");
+    for path in [&bash, &zsh, &bin.join("overmind")] {
+        let kept = format!("{} is left as it is", path.display());
+        assert!(ran.stderr.contains(&kept), "{ran:?}");
+    }
+    assert_eq!(std::fs::read_to_string(&bash).unwrap(), "# my own\n");
+    assert_eq!(std::fs::read_to_string(&target).unwrap(), "linked\n");
+    assert!(ran.stdout.contains(&format!("replaced {}\n", fish.display())), "{ran:?}");
+    // The others were written all the same; one of them is changed then.
+    let text = std::fs::read_to_string(&page).unwrap();
+    std::fs::write(&page, text + "a note\n").unwrap();
+    let ran = tmo(&world, &["setup", "--user", "--remove"]);
+    assert_eq!(ran.code, 1, "{ran:?}");
+    assert!(ran.stderr.contains(&format!("{} is left as it is", page.display())), "{ran:?}");
+    assert!(page.exists() && bash.exists() && zsh.exists() && bin.join("overmind").exists());
+    assert!(!fish.exists());
+}
+
+#[test]
+fn overmind_is_linked_beside_the_program_if_asked_for() {
+    let (world, bin) = world();
+    assert_eq!(tmo(&world, &["setup", "--user"]).code, 0);
+    assert!(!bin.join("overmind").exists());
+    let ran = tmo(&world, &["setup", "--user", "--overmind"]);
+    assert_eq!(ran.code, 0, "{ran:?}");
+    assert_eq!(std::fs::read_link(bin.join("overmind")).unwrap(), Path::new("tmo"));
+    let completion = world.home().join(".local/share/bash-completion/completions/overmind");
+    assert!(completion.is_file());
+    let version = world.shell("overmind --version").stdout;
+    assert!(version.starts_with("Overmind version"), "{version}");
+    assert_eq!(tmo(&world, &["setup", "--user", "--remove"]).code, 0);
+    assert!(!completion.exists() && bin.join("overmind").symlink_metadata().is_err());
+}
+
+#[test]
+fn setup_for_all_users_goes_below_a_prefix_and_says_what_it_lacks() {
+    let (world, _) = world();
+    let prefix = world.path().join("usr");
+    let args = ["setup", "--system", "--prefix", prefix.to_str().unwrap()];
+    assert_eq!(tmo(&world, &args).code, 0);
+    for name in [
+        "share/man/man1/tmo.1",
+        "share/bash-completion/completions/tmo",
+        "share/zsh/site-functions/_tmo",
+        "share/fish/vendor_completions.d/tmo.fish",
+    ] {
+        assert!(prefix.join(name).is_file(), "{name}");
+    }
+    // Where nobody may write, root included.
+    let ran = tmo(&world, &["setup", "--system", "--prefix", "/proc/tmo"]);
+    assert_eq!(ran.code, 1, "{ran:?}");
+    assert!(ran.stderr.contains("can't change /proc/tmo/share/man/man1"), "{ran:?}");
+    assert_eq!(tmo(&world, &["setup", "--user", "--system"]).code, 2);
+}
+
+#[test]
+fn setup_alone_shows_what_it_would_do_and_asks_only_on_a_terminal() {
+    let (world, _) = world();
+    let ran = tmo(&world, &["setup"]);
+    assert_eq!(ran.code, 2, "{ran:?}");
+    let man = world.home().join(".local/share/man/man1");
+    assert!(ran.stdout.contains(&man.display().to_string()), "{ran:?}");
+    assert!(ran.stderr.contains("--user") && ran.stderr.contains("--system"), "{ran:?}");
+    assert!(!man.exists());
+    let terminal = Terminal::open(&world, "setup", 140, 60);
+    terminal.line("tmo setup");
+    terminal.wait("[y/N]");
+    terminal.line("n");
+    terminal.wait("nothing is written");
+    assert!(!man.exists());
+    terminal.line("clear; tmo setup");
+    terminal.wait("[y/N]");
+    terminal.line("y");
+    terminal.wait("wrote");
+    assert!(man.join("tmo.1").is_file());
+}
+
+#[test]
+fn what_setup_writes_is_found_by_bash_completion_and_fish() {
+    let (world, _) = world();
+    assert_eq!(tmo(&world, &["setup", "--user", "--overmind"]).code, 0);
+    let loader = "/usr/share/bash-completion/bash_completion";
+    for (shell, ready) in [("bash --norc", loader), ("fish --private", "")] {
+        let name = shell.split(' ').next().unwrap();
+        let there = world.shell(&format!("command -v {name}")).stdout.contains('/');
+        if !there || !(ready.is_empty() || Path::new(ready).is_file()) {
+            eprintln!("SKIPPED: there is no {name} with completions");
+            continue;
+        }
+        let terminal = Terminal::open(&world, name, 100, 24);
+        terminal.line(&format!("exec {shell}"));
+        terminal.line(&if ready.is_empty() { "true".into() } else { format!("source {ready}") });
+        terminal.line("printf 'no%s\\n' w");
+        terminal.wait("now\n");
+        for program in ["overmind", "tmo"] {
+            terminal.typed(&format!("{program} resta"));
+            terminal.keys(["Tab"]);
+            terminal.wait(&format!("{program} restart"));
+            terminal.keys(["C-u"]);
+        }
+        terminal.close();
+        let _ = std::fs::remove_file(world.path().join("run/fish_universal_variables.notifier"));
+    }
+    world.wait_empty();
+}
