@@ -150,3 +150,106 @@ fn an_address_that_is_none_is_told_with_the_reason() {
     );
     world.wait_empty();
 }
+
+/// A run whose process executes what is typed into its terminal.
+const CONSOLE: &str = "web: echo up; exec sleep 1000\nconsole: exec bash\n";
+
+/// What a stranger sends to have a command executed.
+fn typed(text: &str) -> String {
+    let body = format!("{{\"text\":\"{text}\",\"enter\":true}}");
+    format!(
+        "POST /api/processes/console/input HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n\
+         Content-Length: {}\r\n\r\n{body}",
+        body.len()
+    )
+}
+
+#[test]
+fn a_client_that_has_closed_before_its_owner_is_known_is_refused() {
+    let world = over_tcp(World::new(CONSOLE), "127.0.0.1:0");
+    let mut view = world.start([""; 0]);
+    let at = address(&view);
+    let pid = world.wait_state("web", "running");
+    let supervisor = world.supervisor();
+    for attempt in ["stop web\n".to_owned(), format!("tmo-token \n{}", typed("touch owned"))] {
+        // The connection waits in the queue of the kernel, with its bytes and its end.
+        crate::harness::procs::kill(supervisor, nix::libc::SIGSTOP);
+        let mut stream = TcpStream::connect(&at).unwrap();
+        stream.write_all(attempt.as_bytes()).unwrap();
+        drop(stream);
+        crate::harness::procs::kill(supervisor, nix::libc::SIGCONT);
+        // Clients are taken in their order.
+        assert!(ask(&at, "status\n").starts_with("PROCESS"));
+    }
+    view.shows("A client on TCP was refused: it had closed its connection");
+    assert!(!view.log().contains("Interrupting"), "{}", view.log());
+    assert_eq!(world.wait_state("web", "running"), pid);
+    assert!(!world.app().join("owned").exists());
+    assert_eq!(view.interrupt(), 0);
+}
+
+#[test]
+fn a_full_door_does_not_let_a_stranger_in() {
+    let world = over_tcp(World::new(CONSOLE), "127.0.0.1:0");
+    let mut view = world.start([""; 0]);
+    let at = address(&view);
+    let port = at.rsplit_once(':').unwrap().1;
+    let request = typed("touch owned").replace('\r', "\\r").replace('\n', "\\n");
+    // All of `limits.connections`, then one that sends and closes, then they are let go.
+    let script = format!(
+        "for fd in {{20..275}}; do eval \"exec $fd<>/dev/tcp/127.0.0.1/{port}\"; done\n\
+         exec 7<>/dev/tcp/127.0.0.1/{port}; printf '%b' 'tmo-token \\n{request}' >&7; exec 7>&-\n\
+         exec 8<>/dev/tcp/127.0.0.1/{port}; printf 'stop web\\n' >&8; exec 8>&-; echo sent; read -r _"
+    );
+    let mut command = world.command("bash");
+    command.args(["-c", &script]).current_dir("/").stdin(std::process::Stdio::piped());
+    if nix::unistd::geteuid().is_root() {
+        command.uid(65534);
+    }
+    let mut eve = command.stdout(std::process::Stdio::piped()).spawn().unwrap();
+    let mut said = String::new();
+    BufReader::new(eve.stdout.take().unwrap()).read_line(&mut said).unwrap();
+    assert_eq!(said, "sent\n");
+    drop(eve.stdin.take());
+    assert!(eve.wait().is_ok());
+    assert!(ask(&at, "status\n").starts_with("PROCESS"));
+    assert!(!world.app().join("owned").exists());
+    if nix::unistd::geteuid().is_root() {
+        assert!(!view.log().contains("Interrupting"), "{}", view.log());
+    }
+    assert_eq!(view.interrupt(), 0);
+}
+
+#[test]
+fn a_web_page_can_not_send_a_command() {
+    let world = over_tcp(World::new(WEB), "127.0.0.1:0");
+    let mut view = world.start([""; 0]);
+    let at = address(&view);
+    let hello = [b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03", &[7; 40][..]].concat();
+    let poison = [&hello[..], b"\nstop web\n\n"].concat();
+    let head = "Host: evil.example\r\nContent-Length: 10\r\n\r\nstop web\n";
+    let texts = [
+        format!("stop / HTTP/1.1\r\n{head}"),
+        format!("kill / HTTP/1.0\n{head}"),
+        format!("stop web HTTP/1.1 \r\n{head}"),
+        format!("FOO / HTTP/1.1\r\n{head}"),
+        format!("foo / HTTP/1.1\r\n{head}"),
+        format!("\nstop web\n{head}"),
+        format!("\r\n\r\nstop web\n{head}"),
+        format!(" stop web\n{head}"),
+        format!("nonsense\nstop web\n{head}"),
+        format!("POST / HTTP/1.1\r\n{head}"),
+        format!("status\nstop / HTTP/1.1\r\n{head}"),
+        format!("get-connection\nX-Header: 1\nstop web\n{head}"),
+    ];
+    for text in texts.iter().map(String::as_bytes).chain([&poison[..]]) {
+        let mut stream = TcpStream::connect(&at).unwrap();
+        stream.write_all(text).unwrap();
+        let mut answer = Vec::new();
+        // Closed with something unread, the connection may be reset.
+        let _ = stream.read_to_end(&mut answer);
+    }
+    assert!(ask(&at, "status\n").contains("running"));
+    assert!(!view.log().contains("Interrupting"), "{}", view.log());
+    assert_eq!(view.interrupt(), 0);
+}

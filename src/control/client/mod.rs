@@ -27,7 +27,7 @@ use super::http::flags::Found;
 use super::http::pane::{Shown, Typed};
 use super::http::state::Alive;
 use super::sse;
-use super::tcp;
+use super::tcp::{self, Answerer};
 use super::versions::{Peer, Reply, introduce};
 use crate::model::request::{Cleared, FlagMatches, Outcome, Request, State};
 
@@ -267,13 +267,31 @@ fn wire(request: &Request) -> (Method, &'static str, String) {
     }
 }
 
-/// Connect, however long the path of a Unix socket is and however busy its listener.
+/// Connect to a supervisor of ours, over TCP with an exchange of proofs.
 pub(super) async fn connect(at: &Address) -> Result<UnixStream, ClientError> {
+    match at {
+        Address::Unix(path) => connect_unix(at, path).await,
+        Address::Tcp(target) => match tcp::greet(target, PATIENCE).await? {
+            Answerer::Tmo(stream) => Ok(stream),
+            Answerer::Overmind => {
+                let what = "overmind answers there by now".to_owned();
+                Err(ClientError::Garbled { at: at.clone(), what })
+            }
+        },
+    }
+}
+
+/// Connect to an overmind.
+pub(super) async fn connect_to_overmind(at: &Address) -> Result<UnixStream, ClientError> {
+    match at {
+        Address::Unix(path) => connect_unix(at, path).await,
+        Address::Tcp(target) => tcp::connect_plainly(target, PATIENCE).await,
+    }
+}
+
+/// Connect, however long the path of a Unix socket is and however busy its listener.
+async fn connect_unix(at: &Address, path: &Path) -> Result<UnixStream, ClientError> {
     let failed = |cause| ClientError::Dial { at: at.clone(), cause };
-    let path = match at {
-        Address::Unix(path) => path,
-        Address::Tcp(tcp) => return tcp::connect(tcp, PATIENCE).await.map_err(failed),
-    };
     let stream = match UnixStream::connect(path).await {
         Ok(stream) => stream,
         // A full queue, or a path too long for an address: both need the slower way.

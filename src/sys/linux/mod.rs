@@ -20,7 +20,7 @@ use rustix::process::{PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
 use super::{Ended, ProcInfo, Usage, rustix_pid, signals, spare};
 use crate::model::Exit;
 
-pub use self::tcp::{tcp_listeners, tcp_owner};
+pub use self::tcp::{tcp_listener_owners, tcp_listeners, tcp_peer};
 
 /// A look at a process takes some microseconds.
 pub(super) const CHEAP_LOOKS: bool = true;
