@@ -79,7 +79,8 @@ impl SocketPath {
         Named { socket, network }: Named,
         env: &Env,
     ) -> Result<Option<Self>, BadAddress> {
-        let places = [network.as_ref().map(|(_, place)| *place), socket.as_ref().map(|named| named.1)];
+        let places =
+            [network.as_ref().map(|(_, place)| *place), socket.as_ref().map(|named| named.1)];
         let socket = socket.map(|(socket, _)| socket);
         let network = match network {
             None => Network::Unix,
@@ -194,7 +195,8 @@ pub fn client_socket(
     typed: (Option<PathBuf>, Option<String>),
     env: &Env,
 ) -> Result<SocketPath, BadAddress> {
-    if let Some(found) = SocketPath::of("dial", start_dir, Named::by_flags(typed).or_by(env)?, env)? {
+    if let Some(found) = SocketPath::of("dial", start_dir, Named::by_flags(typed).or_by(env)?, env)?
+    {
         return Ok(found);
     }
     let usual = || SocketPath::unix(start_dir, Path::new(".").join(SOCKET));

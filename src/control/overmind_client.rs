@@ -7,7 +7,7 @@ use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, Buf
 use tokio::net::UnixStream;
 
 use super::address::Address;
-use super::client::{ClientError, connect, connect_to_overmind};
+use super::client::{ClientError, connect, send_to_overmind};
 use super::overmind::Command;
 
 /// An answer larger than this is not overmind's.
@@ -91,11 +91,10 @@ impl OvermindClient {
     }
 
     async fn send(&self, command: &Command) -> Result<UnixStream, ClientError> {
-        let mut stream = if self.is_tmo {
-            connect(&self.at).await?
-        } else {
-            connect_to_overmind(&self.at).await?
-        };
+        if !self.is_tmo {
+            return send_to_overmind(&self.at, &command.line()).await;
+        }
+        let mut stream = connect(&self.at).await?;
         let sent = stream.write_all(command.line().as_bytes()).await;
         sent.map_err(|error| self.lost(&error))?;
         Ok(stream)

@@ -162,9 +162,8 @@ impl Doors {
             listener.set_nonblocking(true)?;
             UnixListener::from_std(listener)
         };
-        let tcp = listeners
-            .tcp
-            .map(|tcp| tcp::Door::open(tcp, limits, handle.clone(), closing.clone()));
+        let tcp =
+            listeners.tcp.map(|tcp| tcp::Door::open(tcp, limits, handle.clone(), closing.clone()));
         Ok(Self {
             main: open(listeners.main)?,
             spare: listeners.spare.map(open).transpose()?,

@@ -312,7 +312,10 @@ impl Engine {
     }
 
     /// The listener on TCP with the token of this run.
-    fn with_token(&self, tcp: Option<TcpListener>) -> std::io::Result<Option<(TcpListener, Token)>> {
+    fn with_token(
+        &self,
+        tcp: Option<TcpListener>,
+    ) -> std::io::Result<Option<(TcpListener, Token)>> {
         let Some((listener, address)) = tcp.zip(self.plan.tcp.as_ref()) else { return Ok(None) };
         let token = Token::of_run(self.runtime.dir(), address.token.as_deref())?;
         Ok(Some((listener, token)))

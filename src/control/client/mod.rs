@@ -18,6 +18,7 @@ use hyper::client::conn::http1::{SendRequest, handshake};
 use hyper::{Method, StatusCode, header};
 use hyper_util::rt::TokioIo;
 use serde_json::json;
+use tokio::io::AsyncWriteExt as _;
 use tokio::net::UnixStream;
 
 use super::address::Address;
@@ -281,11 +282,16 @@ pub(super) async fn connect(at: &Address) -> Result<UnixStream, ClientError> {
     }
 }
 
-/// Connect to an overmind.
-pub(super) async fn connect_to_overmind(at: &Address) -> Result<UnixStream, ClientError> {
+/// Connect to an overmind and send it a line.
+pub(super) async fn send_to_overmind(at: &Address, line: &str) -> Result<UnixStream, ClientError> {
     match at {
-        Address::Unix(path) => connect_unix(at, path).await,
-        Address::Tcp(target) => tcp::connect_plainly(target, PATIENCE).await,
+        Address::Unix(path) => {
+            let mut stream = connect_unix(at, path).await?;
+            let sent = stream.write_all(line.as_bytes()).await;
+            sent.map_err(|error| ClientError::Lost { at: at.clone(), cause: error.to_string() })?;
+            Ok(stream)
+        }
+        Address::Tcp(target) => tcp::send_plainly(target, PATIENCE, line).await,
     }
 }
 

@@ -34,12 +34,14 @@ pub(in crate::control) async fn greet(
     talk.await.unwrap_or_else(|_| Err(ClientError::Silent { at: address(target) }))
 }
 
-/// Connect to an overmind.
-pub(in crate::control) async fn connect_plainly(
+/// Connect to an overmind and send it this. It is sent when this returns, so the program may end then.
+pub(in crate::control) async fn send_plainly(
     target: &TcpTarget,
     patience: Duration,
+    line: &str,
 ) -> Result<UnixStream, ClientError> {
-    let (stream, _) = dial(target, patience).await?;
+    let (mut stream, _) = dial(target, patience).await?;
+    stream.write_all(line.as_bytes()).await.map_err(|cause| failed(target, cause))?;
     relay(stream, Vec::new()).await.map_err(|cause| failed(target, cause))
 }
 

@@ -302,9 +302,7 @@ impl Gate {
             return Ok(Heard::Refused(Refusal::Silent));
         };
         let proof = std::str::from_utf8(&line).ok().and_then(|line| line.strip_prefix(PROOF));
-        let proves = || {
-            proof.is_some_and(|proof| self.token.proves(proof, Side::Client, exchange))
-        };
+        let proves = || proof.is_some_and(|proof| self.token.proves(proof, Side::Client, exchange));
         // The owner could as well read the token.
         let proven = if owner { proves() } else { self.failures.judge(proves).await };
         let refused = Heard::Refused(Refusal::Proof);

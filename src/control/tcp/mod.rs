@@ -18,7 +18,7 @@ mod door;
 mod opening;
 mod proof;
 
-pub(super) use self::client::{Answerer, connect_plainly, greet};
+pub(super) use self::client::{Answerer, greet, send_plainly};
 pub(super) use self::door::Door;
 pub use self::proof::Token;
 

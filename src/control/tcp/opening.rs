@@ -108,7 +108,9 @@ mod tests {
 
     #[test]
     fn a_command_is_a_whole_line_that_no_browser_sends() {
-        for command in ["status", "status\r", "quit", "stop web", "restart a* b#2 ", "get-connection"] {
+        for command in
+            ["status", "status\r", "quit", "stop web", "restart a* b#2 ", "get-connection"]
+        {
             assert!(is_command(command.as_bytes()), "{command:?}");
         }
         for other in [

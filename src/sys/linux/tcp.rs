@@ -18,7 +18,10 @@ pub fn tcp_peer(peer: SocketAddr, local: SocketAddr) -> TcpPeer {
 fn look_up(peer: SocketAddr, local: SocketAddr) -> TcpPeer {
     let wanted = (canonical(peer), canonical(local));
     let Some(tables) = tables() else { return TcpPeer::Unknown };
-    let mut found = tables.lines().filter_map(Line::parse).filter(|line| line.ends == wanted);
+    // There may be thousands of lines: only those with the port are parsed.
+    let port = format!(":{:04X} ", peer.port());
+    let with_port = tables.lines().filter(|line| line.contains(&port)).filter_map(Line::parse);
+    let mut found = with_port.filter(|line| line.ends == wanted);
     let open = found.find_map(|line| line.holder());
     open.map_or(TcpPeer::Closed, |owner| TcpPeer::Open { owner })
 }
@@ -170,7 +173,8 @@ mod tests {
             let line = LINE.replace(" 01 ", &format!(" {state} "));
             line.replace(" 1000 ", &format!(" {owner} ")).replace(" 81234 ", &format!(" {inode} "))
         };
-        let holder = |state, owner, inode| Line::parse(&line(state, owner, inode)).unwrap().holder();
+        let holder =
+            |state, owner, inode| Line::parse(&line(state, owner, inode)).unwrap().holder();
         assert_eq!(holder("01", "1000", "81234"), Some(1000));
         assert_eq!(holder("01", "0", "81234"), Some(0));
         assert_eq!(holder("05", "1000", "81234"), Some(1000), "shut down for writing, and held");
