@@ -14,6 +14,7 @@ use super::view::stop_signal;
 use crate::config::Env;
 use crate::control::address::Address;
 use crate::control::client::HeadEvent;
+use crate::control::overmind_client::OvermindClient;
 use crate::journal::clear;
 use crate::journal::cursor::Position;
 use crate::journal::query::tail;
@@ -26,13 +27,15 @@ pub(super) fn echo(args: &EchoArgs) -> Result<u8, CliError> {
     let server = super::block_on(instance.server())?;
     match (server, instance.address()) {
         (Server::Overmind(address), _) => {
-            return super::block_on(foreign(&address, &instance.context.env));
+            let client = OvermindClient::new(&address);
+            return super::block_on(foreign(client, &instance.context.env));
         }
         // It speaks overmind's lines as well, and they carry the log.
         (Server::Tmo, address @ Address::Tcp(_))
             if args.names.is_empty() && args.lines.is_none() =>
         {
-            return super::block_on(foreign(&address, &instance.context.env));
+            let client = OvermindClient::of_tmo(&address);
+            return super::block_on(foreign(client, &instance.context.env));
         }
         (Server::Tmo, _) => instance.on_this_machine()?,
     }
@@ -52,9 +55,8 @@ pub(super) fn echo(args: &EchoArgs) -> Result<u8, CliError> {
     follow(&instance, source.job(position, filter, style))
 }
 
-/// Pass on what an overmind streams.
-async fn foreign(address: &Address, env: &Env) -> Result<u8, CliError> {
-    let client = crate::control::overmind_client::OvermindClient::new(address);
+/// Pass on what is streamed in overmind's protocol.
+async fn foreign(client: OvermindClient, env: &Env) -> Result<u8, CliError> {
     let mut stream = client.echo().await?;
     // Coloured for whom it may be.
     let mode = Source::style(env, false).mode;

@@ -153,6 +153,8 @@ impl From<ClientError> for CliError {
             ClientError::Unknown(unknown) => Self::Unknown(unknown),
             error @ (ClientError::Dial { .. }
             | ClientError::Stranger { .. }
+            | ClientError::Mixed { .. }
+            | ClientError::Unproven { .. }
             | ClientError::Silent { .. }
             | ClientError::Lost { .. }
             | ClientError::Refused { .. }
@@ -166,7 +168,10 @@ impl CliError {
     /// The exit code of the program.
     pub fn exit_code(&self) -> u8 {
         match self {
-            Self::Unknown(_) | Self::NoCommand | Self::Usage(_) => 2,
+            Self::Unknown(_)
+            | Self::NoCommand
+            | Self::Usage(_)
+            | Self::Client(ClientError::Mixed { .. }) => 2,
             // As timeout(1).
             Self::TimedOut { .. } => 124,
             Self::NotExecutable { .. } => 126,

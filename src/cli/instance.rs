@@ -6,16 +6,17 @@ use std::time::Duration;
 use super::args::ClientArgs;
 use super::error::CliError;
 use super::launch::Launch;
-use crate::config::dirs::{find_runtime_dir, is_private};
+use crate::config::dirs::{find_runtime_dir, is_private, runtime_base};
 use crate::config::load::Context;
 use crate::config::project::{self, SocketPath};
-use crate::control::address::Address;
+use crate::control::address::{Address, TcpTarget};
 use crate::control::client::{Client, ClientError, Listener, who};
 use crate::control::lock::Door;
 use crate::control::{listen, lock};
 use crate::engine::guard::News;
 use crate::engine::runtime::Runtime;
 use crate::model::count;
+use crate::model::network::TcpAddress;
 use crate::model::request::State;
 
 /// Nobody kills a supervisor this often while one request is made.
@@ -72,9 +73,14 @@ impl Instance {
     pub(super) fn address(&self) -> Address {
         let path = listen::locate(&self.socket.path, self.runtime.dir());
         match &self.socket.tcp {
-            Some(tcp) if !path.exists() => Address::Tcp(tcp.clone()),
+            Some(tcp) if !path.exists() => Address::Tcp(self.target(tcp)),
             Some(_) | None => Address::Unix(path),
         }
+    }
+
+    fn target(&self, tcp: &TcpAddress) -> TcpTarget {
+        let (tcp, mixed) = (tcp.clone(), self.socket.mixed.clone());
+        TcpTarget { tcp, runs: runtime_base(&self.context.env), mixed }
     }
 
     /// What needs the terminals or the files of a run can be had where it runs only.
@@ -85,7 +91,7 @@ impl Instance {
                 "the run at {} is asked over TCP, where there are `ps`, `restart`, `stop`, `quit`, \
                  `kill` and `echo` without names; for more, be on its machine and use the address \
                  that it was started with",
-                tcp.address
+                tcp.tcp.address
             ))),
         }
     }
@@ -190,7 +196,8 @@ impl Instance {
         // Overmind's words name the socket as the user would.
         let nobody = matches!(cause.kind(), ErrorKind::NotFound | ErrorKind::ConnectionRefused);
         let shown = || Address::Unix(self.socket.shown.clone());
-        let at = self.socket.tcp.clone().map_or_else(shown, Address::Tcp);
+        let tcp = self.socket.tcp.as_ref().map(|tcp| Address::Tcp(self.target(tcp)));
+        let at = tcp.unwrap_or_else(shown);
         let dial = ClientError::Dial { at, cause };
         if nobody { CliError::NothingRuns(dial) } else { dial.into() }
     }

@@ -5,7 +5,7 @@
 //! caller's `TMO_*` and `OVERMIND_*` win over the files, so that one start can be varied from
 //! the command line.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
@@ -17,6 +17,27 @@ use crate::model::text::OsText;
 pub struct Env {
     real: BTreeMap<OsString, OsString>,
     files: BTreeMap<OsString, OsString>,
+    /// Those of the files' variables that a file in the user's home directory has set.
+    home: BTreeSet<OsString>,
+}
+
+/// Where a setting comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Place {
+    /// The user: a flag, the caller's environment, an env file in the home directory.
+    User,
+    /// An env file of the project.
+    Project,
+}
+
+impl Place {
+    /// The place in a message: what it names or sets.
+    pub const fn words(self) -> &'static str {
+        match self {
+            Self::User => "you",
+            Self::Project => "an env file of this directory",
+        }
+    }
 }
 
 /// A variable whose value is not of its type.
@@ -44,7 +65,7 @@ impl Env {
     /// The environment of this process.
     #[expect(clippy::disallowed_methods, reason = "the one place that reads the environment")]
     pub fn real() -> Self {
-        Self { real: std::env::vars_os().collect(), files: BTreeMap::new() }
+        Self { real: std::env::vars_os().collect(), ..Self::default() }
     }
 
     /// An environment with these variables.
@@ -52,12 +73,25 @@ impl Env {
         pairs: impl IntoIterator<Item = (K, V)>,
     ) -> Self {
         let real = pairs.into_iter().map(|(key, value)| (key.into(), value.into())).collect();
-        Self { real, files: BTreeMap::new() }
+        Self { real, ..Self::default() }
     }
 
     /// Set a variable as an env file does.
     pub fn set_from_file(&mut self, key: OsString, value: OsString) {
+        self.home.remove(&key);
         self.files.insert(key, value);
+    }
+
+    /// What files have set so far is the user's own, not the project's.
+    pub fn files_so_far_are_the_users(&mut self) {
+        self.home = self.files.keys().cloned().collect();
+    }
+
+    /// Where a setting comes from that [`Self::tmo_or_overmind`] finds.
+    pub fn place(&self, name: &str) -> Option<Place> {
+        let variable = format!("{}{name}", self.tmo_or_overmind(name)?.prefix);
+        let by_user = self.caller(&variable).is_some() || self.home.contains(OsStr::new(&variable));
+        Some(if by_user { Place::User } else { Place::Project })
     }
 
     /// The variable as the processes see it: files first.

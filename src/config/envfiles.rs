@@ -22,12 +22,12 @@ pub type ReadFile<'a> = dyn Fn(&Path) -> io::Result<Vec<u8>> + 'a;
 pub fn overlay(mut env: Env, read: &ReadFile<'_>) -> (Env, Vec<Warning>) {
     let mut warnings = Vec::new();
     let home = env.get("HOME").filter(|home| !home.is_empty()).map(PathBuf::from);
-    let home = home.as_deref();
     let near = [".overmind.env", ".tmo.env"];
-    let mut files: Vec<PathBuf> =
-        home.iter().flat_map(|at| near.map(|name| at.join(name))).collect();
-    files.extend(near.map(|name| Path::new(".").join(name)));
-    for file in files {
+    for file in home.iter().flat_map(|at| near.map(|name| at.join(name))) {
+        apply(&mut env, &file, read, &mut warnings);
+    }
+    env.files_so_far_are_the_users();
+    for file in near.map(|name| Path::new(".").join(name)) {
         apply(&mut env, &file, read, &mut warnings);
     }
     if !env.has_tmo_or_overmind("SKIP_ENV") {

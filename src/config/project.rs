@@ -3,9 +3,9 @@
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Component, Path, PathBuf};
 
-use super::env::{BadValue, Env};
+use super::env::{BadValue, Env, Place};
 use super::options::StartOptions;
-use crate::model::network::{Network, TcpAddress};
+use crate::model::network::{Mixed, Network, TcpAddress};
 
 pub use super::dirs::{
     DirError, instance_id, make_private_dir, make_runtime_dir, runtime_base, runtime_dir,
@@ -62,25 +62,29 @@ pub struct SocketPath {
     /// The address on TCP that it stands in for: who is on this machine finds the run by the
     /// socket all the same.
     pub tcp: Option<TcpAddress>,
+    /// The places that name the address on TCP and its token, if they are different ones.
+    pub mixed: Option<Mixed>,
 }
 
 impl SocketPath {
     /// A Unix socket.
     fn unix(start_dir: &Path, shown: PathBuf) -> Self {
-        Self { path: absolute(start_dir, &shown), shown, tcp: None }
+        Self { path: absolute(start_dir, &shown), shown, tcp: None, mixed: None }
     }
 
-    /// What `--socket` and `--network` mean, or their variables, for whoever wants to `listen` or
-    /// `dial` there; `env` has those that count.
+    /// The address that is named, if any, for one who wants to `listen` or `dial` there.
     fn of(
         verb: &'static str,
         start_dir: &Path,
-        (socket, network): (Option<PathBuf>, Option<String>),
+        Named { socket, network }: Named,
         env: &Env,
     ) -> Result<Option<Self>, BadAddress> {
+        let places =
+            [network.as_ref().map(|(_, place)| *place), socket.as_ref().map(|named| named.1)];
+        let socket = socket.map(|(socket, _)| socket);
         let network = match network {
             None => Network::Unix,
-            Some(name) => Network::parse(&name).ok_or(BadAddress::Network { verb, name })?,
+            Some((name, _)) => Network::parse(&name).ok_or(BadAddress::Network { verb, name })?,
         };
         if network == Network::Unix {
             return Ok(socket.map(|shown| Self::unix(start_dir, shown)));
@@ -88,8 +92,35 @@ impl SocketPath {
         let shown = socket.unwrap_or_else(|| Path::new(".").join(SOCKET));
         let address = shown.to_string_lossy().into_owned();
         let path = tcp_stand_in(env, network.name(), &address);
-        let tcp = TcpAddress { network, address, token: env.text("TOKEN")? };
-        Ok(Some(Self { path, shown, tcp: Some(tcp) }))
+        let token = env.text("TOKEN")?.filter(|token| !token.trim().is_empty());
+        let mixed = env.place("TOKEN").filter(|_| token.is_some()).and_then(|of_token| {
+            let other = places.into_iter().flatten().find(|place| *place != of_token)?;
+            Some(Mixed { address: other.words().to_owned(), token: of_token.words().to_owned() })
+        });
+        Ok(Some(Self { path, shown, tcp: Some(TcpAddress { network, address, token }), mixed }))
+    }
+}
+
+/// What `--socket` and `--network` name, or their variables.
+struct Named {
+    socket: Option<(PathBuf, Place)>,
+    network: Option<(String, Place)>,
+}
+
+impl Named {
+    fn by_flags((socket, network): (Option<PathBuf>, Option<String>)) -> Self {
+        let user = Place::User;
+        Self { socket: socket.map(|path| (path, user)), network: network.map(|name| (name, user)) }
+    }
+
+    /// The variables count where there is no flag.
+    fn or_by(self, env: &Env) -> Result<Self, BadValue> {
+        let network = match self.network {
+            Some(network) => Some(network),
+            None => env.text("NETWORK")?.zip(env.place("NETWORK")),
+        };
+        let socket = self.socket.or_else(|| env.path("SOCKET").zip(env.place("SOCKET")));
+        Ok(Self { socket, network })
     }
 }
 
@@ -145,13 +176,12 @@ impl Project {
 /// such a process means a run of its own, so there the variables do not count.
 fn start_socket(
     start_dir: &Path,
-    (socket, network): (Option<PathBuf>, Option<String>),
+    typed: (Option<PathBuf>, Option<String>),
     env: &Env,
 ) -> Result<SocketPath, BadAddress> {
     let inside = env.caller("TMO_SESSION").is_some();
-    let (of_env, network_of_env) =
-        if inside { (None, None) } else { (env.path("SOCKET"), env.text("NETWORK")?) };
-    let named = (socket.or(of_env), network.or(network_of_env));
+    let named = Named::by_flags(typed);
+    let named = if inside { named } else { named.or_by(env)? };
     let found = SocketPath::of("listen", start_dir, named, env)?;
     Ok(found.unwrap_or_else(|| SocketPath::unix(start_dir, Path::new(".").join(SOCKET))))
 }
@@ -162,12 +192,11 @@ fn start_socket(
 /// Of parents, only a socket of the same user counts: nobody can wait in `/tmp` for others.
 pub fn client_socket(
     start_dir: &Path,
-    (socket, network): (Option<PathBuf>, Option<String>),
+    typed: (Option<PathBuf>, Option<String>),
     env: &Env,
 ) -> Result<SocketPath, BadAddress> {
-    let socket = socket.or_else(|| env.path("SOCKET"));
-    let network = network.map_or_else(|| env.text("NETWORK"), |name| Ok(Some(name)))?;
-    if let Some(found) = SocketPath::of("dial", start_dir, (socket, network), env)? {
+    if let Some(found) = SocketPath::of("dial", start_dir, Named::by_flags(typed).or_by(env)?, env)?
+    {
         return Ok(found);
     }
     let usual = || SocketPath::unix(start_dir, Path::new(".").join(SOCKET));
@@ -177,7 +206,12 @@ pub fn client_socket(
     let uid = nix::unistd::geteuid().as_raw();
     let ours = |path: &PathBuf| path.symlink_metadata().is_ok_and(|found| found.uid() == uid);
     let above = start_dir.ancestors().skip(1).map(|dir| dir.join(SOCKET)).find(ours);
-    Ok(above.map_or_else(usual, |path| SocketPath { shown: path.clone(), path, tcp: None }))
+    Ok(above.map_or_else(usual, |path| SocketPath {
+        shown: path.clone(),
+        path,
+        tcp: None,
+        mixed: None,
+    }))
 }
 
 /// The directory the command was typed in, with symbolic links as the shell shows them.
@@ -312,6 +346,42 @@ mod tests {
         assert_eq!((unix.path.to_str(), unix.tcp), (Some("/x/s"), None));
         let bad = client_socket(at, (None, Some("udp".into())), &env).unwrap_err();
         assert!(bad.to_string().contains("unknown network udp"), "{bad}");
+    }
+
+    #[test]
+    fn an_address_and_a_token_of_different_places_are_mixed() {
+        let at = Path::new("/x");
+        let mixed = |env: &Env, typed| {
+            let found = client_socket(at, typed, env).unwrap();
+            found.mixed.map(|mixed| (mixed.address, mixed.token))
+        };
+        let typed = || (Some("h:1".into()), Some("tcp".into()));
+        let (user, project) = ("you", "an env file of this directory");
+        let differ = |address: &str, token: &str| Some((address.to_owned(), token.to_owned()));
+        let mut env = Env::of([("TMO_TOKEN", "t")]);
+        assert_eq!(mixed(&env, typed()), None);
+        env.set_from_file("TMO_SOCKET".into(), "evil:1".into());
+        assert_eq!(mixed(&env, (None, Some("tcp".into()))), differ(project, user));
+        env.set_from_file("TMO_NETWORK".into(), "tcp".into());
+        assert_eq!(mixed(&env, (None, None)), differ(project, user));
+        assert_eq!(mixed(&env, (Some("h:1".into()), None)), differ(project, user));
+        assert_eq!(mixed(&env, typed()), None);
+        let mut all = Env::default();
+        for (key, value) in [("TMO_NETWORK", "tcp"), ("TMO_SOCKET", "h:1"), ("TMO_TOKEN", "t")] {
+            all.set_from_file(key.into(), value.into());
+        }
+        assert_eq!(mixed(&all, (None, None)), None);
+        assert_eq!(mixed(&all, typed()), differ(user, project));
+        all.files_so_far_are_the_users();
+        assert_eq!(mixed(&all, typed()), None, "the files are those of the home directory");
+    }
+
+    #[test]
+    fn a_blank_token_is_none() {
+        let env = Env::of([("TMO_TOKEN", " \t")]);
+        let typed = (Some("h:1".into()), Some("tcp".into()));
+        let tcp = client_socket(Path::new("/x"), typed, &env).unwrap().tcp.unwrap();
+        assert_eq!(tcp.token, None);
     }
 
     #[test]

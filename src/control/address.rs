@@ -3,7 +3,7 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-use crate::model::network::TcpAddress;
+use crate::model::network::{Mixed, TcpAddress};
 
 /// An address to connect to.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -11,7 +11,18 @@ pub enum Address {
     /// A Unix socket.
     Unix(PathBuf),
     /// Host and port.
-    Tcp(TcpAddress),
+    Tcp(TcpTarget),
+}
+
+/// An address on TCP with what a client needs to prove that it may connect.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TcpTarget {
+    /// The address, and the token if one is given.
+    pub tcp: TcpAddress,
+    /// The directory with the runtime directories of this user's runs; these have their tokens.
+    pub runs: PathBuf,
+    /// The places where address and token come from, if these differ: then nothing is proven there.
+    pub mixed: Option<Mixed>,
 }
 
 impl Address {
@@ -19,7 +30,7 @@ impl Address {
     pub const fn network(&self) -> &'static str {
         match self {
             Self::Unix(_) => "unix",
-            Self::Tcp(tcp) => tcp.network.name(),
+            Self::Tcp(target) => target.tcp.network.name(),
         }
     }
 }
@@ -28,7 +39,7 @@ impl fmt::Display for Address {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Unix(path) => path.display().fmt(f),
-            Self::Tcp(tcp) => f.write_str(&tcp.address),
+            Self::Tcp(target) => f.write_str(&target.tcp.address),
         }
     }
 }

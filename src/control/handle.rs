@@ -58,6 +58,8 @@ pub enum Ask {
         /// Where the answer goes; where no process has the name, the refusal.
         reply: oneshot::Sender<Result<Vec<FlagMatches>, Box<Outcome>>>,
     },
+    /// Put this line into the log.
+    Notice(String),
     /// A terminal shows the log from now on.
     ViewOpened,
     /// It does no more. Follows every [`Ask::ViewOpened`], however the client ended.
@@ -198,6 +200,11 @@ impl Handle {
         let (reply, answer) = oneshot::channel();
         self.tell(Ask::State { reply }).await?;
         answer.await.map_err(|_| Ending)
+    }
+
+    /// Put a line into the log.
+    pub async fn notice(&self, text: String) -> Result<(), Ending> {
+        self.tell(Ask::Notice(text)).await
     }
 
     /// Ask something of the terminal of a process.

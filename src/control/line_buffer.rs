@@ -1,5 +1,9 @@
 //! Lines in bytes that come in pieces of any size.
 
+use std::io;
+
+use tokio::io::{AsyncRead, AsyncReadExt as _};
+
 /// A line longer than this is nobody's command.
 pub const LONGEST_LINE: usize = 64 << 10;
 
@@ -56,6 +60,54 @@ impl LineBuffer {
         let rest = self.bytes.split_off(self.given);
         *self = Self::default();
         (!rest.is_empty()).then_some(rest)
+    }
+}
+
+/// Lines as they come, bounded.
+#[derive(Debug)]
+pub struct LineReader<R> {
+    reader: R,
+    buffer: LineBuffer,
+    /// Nothing more can be read.
+    ended: bool,
+    /// And all that was read has been given out.
+    over: bool,
+}
+
+impl<R: AsyncRead + Unpin> LineReader<R> {
+    /// The lines of a reader of which these bytes have been read.
+    pub const fn new(reader: R, first: Vec<u8>) -> Self {
+        Self { reader, buffer: LineBuffer::new(first), ended: false, over: false }
+    }
+
+    /// The next line without its newline; the last one may lack it. May be cancelled at any await.
+    pub async fn next(&mut self) -> io::Result<Option<Vec<u8>>> {
+        loop {
+            if let Some(line) = self.buffer.line().map_err(io::Error::other)? {
+                return Ok(Some(line.to_vec()));
+            }
+            if self.ended {
+                let last = self.buffer.rest();
+                self.over = last.is_none();
+                return Ok(last);
+            }
+            self.ended = self.reader.read_buf(self.buffer.space()).await? == 0;
+        }
+    }
+
+    /// Whether all lines have been given out.
+    pub const fn is_over(&self) -> bool {
+        self.over
+    }
+
+    /// The reader.
+    pub const fn get_ref(&self) -> &R {
+        &self.reader
+    }
+
+    /// What was read after the last line.
+    pub fn into_rest(mut self) -> Vec<u8> {
+        self.buffer.rest().unwrap_or_default()
     }
 }
 

@@ -8,13 +8,13 @@ use std::io;
 use std::os::fd::AsFd as _;
 
 use nix::poll::{PollFd, PollFlags, PollTimeout};
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::io::AsyncWriteExt as _;
 use tokio::net::UnixStream;
 use tokio::net::unix::{ReadHalf, WriteHalf};
 use tokio::sync::watch;
 
 use super::handle::{Attached, ECHO_CHUNK, EchoCursor, Ending, Handle};
-use super::line_buffer::LineBuffer;
+use super::line_buffer::LineReader;
 use super::overmind::{self, Command};
 use super::server::{Api, closed};
 use crate::model::request::Request;
@@ -43,7 +43,7 @@ impl From<Ending> for Stop {
 /// Answer a client until it, or the run, ends.
 pub(super) async fn converse(mut stream: UnixStream, first: Vec<u8>, api: Api) {
     let (reader, writer) = stream.split();
-    let lines = Lines { reader, buffer: LineBuffer::new(first), ended: false, over: false };
+    let lines = LineReader::new(reader, first);
     let mut talk = Talk { writer, echo: None, api };
     let stopped = talk.run(lines).await;
     if matches!(stopped, Stop::Ending) {
@@ -58,12 +58,12 @@ struct Talk<'a> {
 }
 
 impl Talk<'_> {
-    async fn run(&mut self, mut lines: Lines<'_>) -> Stop {
+    async fn run(&mut self, mut lines: LineReader<ReadHalf<'_>>) -> Stop {
         let mut closing = self.api.closing.clone();
         loop {
             let line = tokio::select! {
                 biased;
-                line = lines.next(), if !lines.over => line,
+                line = lines.next(), if !lines.is_over() => line,
                 done = step(&mut self.echo, &mut self.writer), if self.echo.is_some() => {
                     match done {
                         Ok(()) => continue,
@@ -139,37 +139,9 @@ async fn ask(api: &Api, request: Request) -> Result<(), Ending> {
     api.handle.request(request, false).await.map(drop)
 }
 
-/// Lines as they come, bounded.
-struct Lines<'a> {
-    reader: ReadHalf<'a>,
-    buffer: LineBuffer,
-    /// Nothing more can be read.
-    ended: bool,
-    /// And all that was read has been given out.
-    over: bool,
-}
-
-impl Lines<'_> {
-    /// The next line without its newline; a last one may lack it. May be cancelled at any await.
-    async fn next(&mut self) -> io::Result<Option<Vec<u8>>> {
-        loop {
-            // A client that sends what is nobody's command is cut off.
-            if let Some(line) = self.buffer.line().map_err(io::Error::other)? {
-                return Ok(Some(line.to_vec()));
-            }
-            if self.ended {
-                let last = self.buffer.rest();
-                self.over = last.is_none();
-                return Ok(last);
-            }
-            self.ended = self.reader.read_buf(self.buffer.space()).await? == 0;
-        }
-    }
-}
-
 /// Whether the client has closed both directions.
-fn hung_up(lines: &Lines<'_>) -> bool {
-    let stream: &UnixStream = lines.reader.as_ref();
+fn hung_up(lines: &LineReader<ReadHalf<'_>>) -> bool {
+    let stream: &UnixStream = lines.get_ref().as_ref();
     let mut fds = [PollFd::new(stream.as_fd(), PollFlags::empty())];
     let polled = nix::poll::poll(&mut fds, PollTimeout::ZERO);
     polled.is_err() || fds[0].revents().is_some_and(|seen| seen.contains(PollFlags::POLLHUP))

@@ -1,4 +1,4 @@
-//! Asking a real overmind over its control socket, in its own line protocol.
+//! A client of overmind's line protocol, which overmind and tmo serve.
 
 use std::io;
 use std::time::Duration;
@@ -7,7 +7,7 @@ use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, Buf
 use tokio::net::UnixStream;
 
 use super::address::Address;
-use super::client::{ClientError, connect};
+use super::client::{ClientError, connect, send_to_overmind};
 use super::overmind::Command;
 
 /// An answer larger than this is not overmind's.
@@ -20,6 +20,8 @@ const PATIENCE: Duration = Duration::from_secs(5);
 #[derive(Debug, Clone)]
 pub struct OvermindClient {
     at: Address,
+    /// Whether tmo listens there, to which a token is proven over TCP.
+    is_tmo: bool,
 }
 
 /// The terminal of a process: `tmux -L <server> attach -t <target>`.
@@ -34,7 +36,12 @@ pub struct Connection {
 impl OvermindClient {
     /// A client of the overmind that listens at this address.
     pub fn new(at: impl Into<Address>) -> Self {
-        Self { at: at.into() }
+        Self { at: at.into(), is_tmo: false }
+    }
+
+    /// A client of the tmo that listens at this address.
+    pub fn of_tmo(at: impl Into<Address>) -> Self {
+        Self { at: at.into(), is_tmo: true }
     }
 
     /// The table of processes as overmind prints it.
@@ -84,6 +91,9 @@ impl OvermindClient {
     }
 
     async fn send(&self, command: &Command) -> Result<UnixStream, ClientError> {
+        if !self.is_tmo {
+            return send_to_overmind(&self.at, &command.line()).await;
+        }
         let mut stream = connect(&self.at).await?;
         let sent = stream.write_all(command.line().as_bytes()).await;
         sent.map_err(|error| self.lost(&error))?;

@@ -22,9 +22,8 @@ use super::handle::{Handle, JournalAccess};
 use super::http;
 use super::lines;
 use super::sniff::{Language, Rewound, sniff};
-use super::tcp;
+use super::tcp::{self, Token};
 use super::versions;
-use crate::model::network::TcpAddress;
 
 /// How much the server puts up with.
 #[derive(Debug, Clone, Copy)]
@@ -36,6 +35,10 @@ pub struct Limits {
     /// How long a client may take to say what it wants: else a silent one holds its place for
     /// ever.
     pub patience: Duration,
+    /// Clients on TCP that may be about to prove that they know the token.
+    pub strangers: usize,
+    /// How long each of them may take.
+    pub stranger_patience: Duration,
     /// How long clients may take to read the last words when the server ends.
     pub farewell: Duration,
 }
@@ -46,6 +49,8 @@ impl Default for Limits {
             connections: 256,
             refusals: 32,
             patience: Duration::from_secs(10),
+            strangers: 32,
+            stranger_patience: Duration::from_secs(3),
             farewell: Duration::from_millis(500),
         }
     }
@@ -93,7 +98,7 @@ pub async fn serve(
     shutdown: impl Future<Output = ()>,
 ) -> io::Result<()> {
     let (closing, closes) = watch::channel(false);
-    let mut doors = Doors::open(listeners, limits, &closes)?;
+    let mut doors = Doors::open(listeners, limits, (&handle, &closes))?;
     let api = Api::new(handle, journal, limits, closes);
     let mut clients = Clients { router: http::router(api.clone()), api, tasks: JoinSet::new() };
     let mut shutdown = pin!(shutdown);
@@ -137,8 +142,8 @@ pub struct Listeners {
     pub main: std::os::unix::net::UnixListener,
     /// The one that is found when that is gone.
     pub spare: Option<std::os::unix::net::UnixListener>,
-    /// The one on TCP, and what clients have to know there.
-    pub tcp: Option<(std::net::TcpListener, TcpAddress)>,
+    /// The one on TCP, and the token that clients there prove to know.
+    pub tcp: Option<(std::net::TcpListener, Token)>,
 }
 
 struct Doors {
@@ -151,15 +156,14 @@ impl Doors {
     fn open(
         listeners: Listeners,
         limits: Limits,
-        closing: &watch::Receiver<bool>,
+        (handle, closing): (&Handle, &watch::Receiver<bool>),
     ) -> io::Result<Self> {
         let open = |listener: std::os::unix::net::UnixListener| {
             listener.set_nonblocking(true)?;
             UnixListener::from_std(listener)
         };
-        let tcp = listeners.tcp.map(|(listener, TcpAddress { token, .. })| {
-            tcp::Door::open(listener, token, limits, closing.clone())
-        });
+        let tcp =
+            listeners.tcp.map(|tcp| tcp::Door::open(tcp, limits, handle.clone(), closing.clone()));
         Ok(Self {
             main: open(listeners.main)?,
             spare: listeners.spare.map(open).transpose()?,

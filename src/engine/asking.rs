@@ -23,6 +23,7 @@ impl Engine {
                 // As above.
                 let _ = reply.send(self.flag_matches(&name, last));
             }
+            Ask::Notice(text) => self.say_system("refused", &text),
             Ask::ViewOpened => {
                 self.views += 1;
                 self.saved.headless_since = None;

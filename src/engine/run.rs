@@ -28,6 +28,7 @@ use crate::control::handle::{Ask, End, Handle, JournalAccess};
 use crate::control::inherit;
 use crate::control::lock::RunLock;
 use crate::control::server::Listeners;
+use crate::control::tcp::Token;
 use crate::journal::ingest::Ingest;
 use crate::journal::segment::Dirs;
 use crate::journal::streams::{Streams, StreamsError};
@@ -276,7 +277,8 @@ impl Engine {
     ) -> Result<u8, RunError> {
         let io = |what: &str, source| RunError::Io { what: what.to_owned(), source };
         let Inherited { main, spare, tcp, lock, mut news, handover } = inherited;
-        let listeners = Listeners { main, spare, tcp: tcp.zip(self.plan.tcp.clone()) };
+        let tcp = self.with_token(tcp).map_err(|e| io("the token of the control address", e))?;
+        let listeners = Listeners { main, spare, tcp };
         self.lock = Some(lock);
         let (ask, mut asks) = mpsc::channel(64);
         let end = watch::Sender::new(None::<End>);
@@ -307,6 +309,16 @@ impl Engine {
         let Some(code) = code else { return Err(RunError::Deposed) };
         self.end(code, (end, server), handover.place, news).await;
         Ok(code)
+    }
+
+    /// The listener on TCP with the token of this run.
+    fn with_token(
+        &self,
+        tcp: Option<TcpListener>,
+    ) -> std::io::Result<Option<(TcpListener, Token)>> {
+        let Some((listener, address)) = tcp.zip(self.plan.tcp.as_ref()) else { return Ok(None) };
+        let token = Token::of_run(self.runtime.dir(), address.token.as_deref())?;
+        Ok(Some((listener, token)))
     }
 
     /// The loop: one event after the other, until the state machine has finished; or another run

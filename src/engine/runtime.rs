@@ -319,7 +319,7 @@ impl Runtime {
         for name in ["p", "spill"] {
             done = done.and(remove_file(&self.dir.join(name)));
         }
-        for name in ["plan.json", "state.json", "tmux.conf", "menu", "shown", "stderr"] {
+        for name in ["plan.json", "state.json", "tmux.conf", "menu", "shown", "stderr", "token"] {
             // Whoever was to replace it may have been killed half-way.
             for name in [name.to_owned(), format!("{name}.new")] {
                 done = done.and(remove_file(&self.dir.join(name)));

@@ -52,8 +52,17 @@ pub struct TcpAddress {
     pub network: Network,
     /// Host and port as the user named them; no host means all of this machine.
     pub address: String,
-    /// What a client has to know, unless it is of this machine and this user.
+    /// The token that the user has set, which a client proves to know.
     pub token: Option<String>,
+}
+
+/// An address and a token that were not set in the same place: the token was not meant for it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Mixed {
+    /// What names the address, and where.
+    pub address: String,
+    /// What holds the token, and where.
+    pub token: String,
 }
 
 impl fmt::Debug for TcpAddress {

@@ -28,7 +28,8 @@ use linux::CHEAP_LOOKS;
 pub use linux::{
     all, boot_id, children, end_with_parent, ignores, info, loads, own_orphans, own_threads, peek,
     pid_namespace, program_of, set_usual_discipline, signal, start_time, tcp_holders,
-    tcp_listeners, tcp_owner, tcp_sockets, usage, variable_of, visit_marked, walk, watch_exit,
+    tcp_listener_owners, tcp_listeners, tcp_peer, tcp_sockets, usage, variable_of, visit_marked,
+    walk, watch_exit,
 };
 pub use local::time_of_day;
 #[cfg(not(target_os = "linux"))]
@@ -37,9 +38,10 @@ use portable::CHEAP_LOOKS;
 pub use portable::{
     all, boot_id, children, end_with_parent, ignores, info, loads, own_orphans, own_threads, peek,
     pid_namespace, program_of, set_usual_discipline, signal, start_time, tcp_holders,
-    tcp_listeners, tcp_owner, tcp_sockets, usage, variable_of, visit_marked, walk, watch_exit,
+    tcp_listener_owners, tcp_listeners, tcp_peer, tcp_sockets, usage, variable_of, visit_marked,
+    walk, watch_exit,
 };
-pub use process::{Ended, Listener, ProcInfo, Usage};
+pub use process::{Ended, Listener, ProcInfo, TcpPeer, Usage};
 pub(crate) use signals::timespec;
 pub use signals::{
     Wakes, default_signals, end_after, hear_all, ignore_signals, signal_group, unblock_signals,

@@ -15,7 +15,7 @@ use nix::sys::event::{EvFlags, EventFilter, FilterFlag, KEvent, Kqueue};
 use nix::unistd::Pid;
 use rustix::process::{WaitId, WaitIdOptions};
 
-use super::{Ended, Listener, ProcInfo, Usage, ps, rustix_pid, signals};
+use super::{Ended, Listener, ProcInfo, TcpPeer, Usage, ps, rustix_pid, signals};
 use crate::model::Exit;
 
 /// The marks in the environment by which orphans are known, once there are any.
@@ -134,8 +134,13 @@ pub fn visit_marked(marks: &[&str], visit: &mut dyn FnMut(ProcInfo)) -> bool {
     true
 }
 
-/// Whose connection it is can't be asked here.
-pub const fn tcp_owner(_peer: std::net::SocketAddr, _local: std::net::SocketAddr) -> Option<u32> {
+/// The system does not say whose a connection is.
+pub const fn tcp_peer(_peer: std::net::SocketAddr, _local: std::net::SocketAddr) -> TcpPeer {
+    TcpPeer::Unknown
+}
+
+/// The system does not say who listens.
+pub const fn tcp_listener_owners(_at: std::net::SocketAddr) -> Option<Vec<u32>> {
     None
 }
 

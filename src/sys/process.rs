@@ -32,6 +32,20 @@ pub struct Listener {
     pub process: Option<ProcInfo>,
 }
 
+/// The other end of a TCP connection of this machine.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TcpPeer {
+    /// A process holds the socket.
+    Open {
+        /// User id of its owner.
+        owner: u32,
+    },
+    /// No process holds it any more, so its owner is unknown.
+    Closed,
+    /// The system does not say.
+    Unknown,
+}
+
 /// What a process has used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Usage {

@@ -191,6 +191,7 @@ async fn engine(mut asked: mpsc::Receiver<Ask>, seen: mpsc::Sender<Seen>, releas
                 let _ = reply.send(flags(&name, last));
                 Seen::Flags(name, last)
             }
+            Ask::Notice(_) => continue,
             Ask::ViewOpened => Seen::View(true),
             Ask::ViewClosed => Seen::View(false),
             Ask::EchoOpened { number } => Seen::Echo(number, true),

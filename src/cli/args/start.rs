@@ -97,8 +97,8 @@ pub struct StartArgs {
     /// The control socket to open; with `--network tcp`, HOST:PORT.
     #[arg(short = 's', long, value_name = "PATH", add = values::socket())]
     pub socket: Option<PathBuf>,
-    /// What kind of socket: unix, tcp, tcp4 or tcp6. Over TCP only this user of this machine is let
-    /// in; with `TMO_TOKEN` set, whoever has the same.
+    /// What kind of socket: unix, tcp, tcp4 or tcp6. TCP serves this user of this machine, and clients
+    /// with the same `TMO_TOKEN`, which other machines need.
     #[arg(short = 'S', long, value_name = "KIND", add = values::network())]
     pub network: Option<String>,
     /// The title of the terminal and the name of the tmux session.

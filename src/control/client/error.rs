@@ -4,6 +4,7 @@ use std::io;
 
 use crate::control::address::Address;
 use crate::control::dial;
+use crate::model::network::Mixed;
 use crate::model::request::Unknown;
 
 /// Why there is no answer.
@@ -27,6 +28,25 @@ pub enum ClientError {
         at: Address,
         /// User id of whoever listens.
         owner: u32,
+    },
+    /// Address and token were set in different places.
+    #[error(
+        "TMO_TOKEN is not proven to {at}: {} set the token and {} the address; set network, socket and \
+         token in the same place", mixed.token, mixed.address
+    )]
+    Mixed {
+        /// The address.
+        at: Address,
+        /// The places.
+        mixed: Mixed,
+    },
+    /// One of the two sides has not proven that it knows the token.
+    #[error("no proof of the token at {at}: {why}")]
+    Unproven {
+        /// The address.
+        at: Address,
+        /// Why, and what to do.
+        why: String,
     },
     /// It took the connection, and says nothing.
     #[error(

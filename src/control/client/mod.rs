@@ -18,6 +18,7 @@ use hyper::client::conn::http1::{SendRequest, handshake};
 use hyper::{Method, StatusCode, header};
 use hyper_util::rt::TokioIo;
 use serde_json::json;
+use tokio::io::AsyncWriteExt as _;
 use tokio::net::UnixStream;
 
 use super::address::Address;
@@ -27,7 +28,7 @@ use super::http::flags::Found;
 use super::http::pane::{Shown, Typed};
 use super::http::state::Alive;
 use super::sse;
-use super::tcp;
+use super::tcp::{self, Answerer};
 use super::versions::{Peer, Reply, introduce};
 use crate::model::request::{Cleared, FlagMatches, Outcome, Request, State};
 
@@ -267,13 +268,36 @@ fn wire(request: &Request) -> (Method, &'static str, String) {
     }
 }
 
-/// Connect, however long the path of a Unix socket is and however busy its listener.
+/// Connect to a supervisor of ours, over TCP with an exchange of proofs.
 pub(super) async fn connect(at: &Address) -> Result<UnixStream, ClientError> {
+    match at {
+        Address::Unix(path) => connect_unix(at, path).await,
+        Address::Tcp(target) => match tcp::greet(target, PATIENCE).await? {
+            Answerer::Tmo(stream) => Ok(stream),
+            Answerer::Overmind => {
+                let what = "overmind answers there by now".to_owned();
+                Err(ClientError::Garbled { at: at.clone(), what })
+            }
+        },
+    }
+}
+
+/// Connect to an overmind and send it a line.
+pub(super) async fn send_to_overmind(at: &Address, line: &str) -> Result<UnixStream, ClientError> {
+    match at {
+        Address::Unix(path) => {
+            let mut stream = connect_unix(at, path).await?;
+            let sent = stream.write_all(line.as_bytes()).await;
+            sent.map_err(|error| ClientError::Lost { at: at.clone(), cause: error.to_string() })?;
+            Ok(stream)
+        }
+        Address::Tcp(target) => tcp::send_plainly(target, PATIENCE, line).await,
+    }
+}
+
+/// Connect, however long the path of a Unix socket is and however busy its listener.
+async fn connect_unix(at: &Address, path: &Path) -> Result<UnixStream, ClientError> {
     let failed = |cause| ClientError::Dial { at: at.clone(), cause };
-    let path = match at {
-        Address::Unix(path) => path,
-        Address::Tcp(tcp) => return tcp::connect(tcp, PATIENCE).await.map_err(failed),
-    };
     let stream = match UnixStream::connect(path).await {
         Ok(stream) => stream,
         // A full queue, or a path too long for an address: both need the slower way.

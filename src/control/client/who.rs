@@ -7,8 +7,9 @@ use hyper::StatusCode;
 use hyper::body::Bytes;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
-use super::{Client, ClientError, LARGEST_ANSWER, SILENCE, connect};
+use super::{Client, ClientError, LARGEST_ANSWER, PATIENCE, SILENCE, connect};
 use crate::control::address::Address;
+use crate::control::tcp::{self, Answerer};
 use crate::control::versions::{Peer, Reply};
 use crate::model::request::State;
 
@@ -31,7 +32,13 @@ pub async fn who(at: impl Into<Address>) -> Result<Listener, ClientError> {
         "\r\n\r\nstatus\n"
     );
     let at = at.into();
-    let stream = connect(&at).await?;
+    let stream = match &at {
+        Address::Unix(_) => connect(&at).await?,
+        Address::Tcp(target) => match tcp::greet(target, PATIENCE).await? {
+            Answerer::Tmo(stream) => stream,
+            Answerer::Overmind => return Ok(Listener::Overmind),
+        },
+    };
     let mut answer = Vec::new();
     let asked = async {
         let (reader, mut writer) = tokio::io::split(stream);

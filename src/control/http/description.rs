@@ -21,8 +21,8 @@ use crate::model::request::Head;
         title = "tmo",
         description = "\
 The control socket of a run of tmo: HTTP on the Unix socket beside the Procfile (`.overmind.sock`), \
-or on TCP with `--network`. There a client that does not belong to this user of this machine says \
-`tmo-token`, a blank, the token (`TMO_TOKEN`) and a newline before its first request.
+or on TCP with `--network`. There a client proves before its first request that it knows the token of the \
+run; docs/SCRIPTING.md has the exchange.
 
 Every JSON object that is answered carries `api`, the version of the shapes. Within a version, paths, \
 parameters, properties, events and words of state may be added, so pass over what you do not know; \
@@ -137,7 +137,7 @@ fn common_responses() -> Value {
     json!({
         "Bad": reason("The request is no good; nothing was done."),
         "Ending": reason("The supervisor is ending, or too many clients are connected."),
-        "NotLetIn": reason("Over TCP: neither this user of this machine, nor does it know the token."),
+        "NotLetIn": reason("Over TCP: the client has not proven that it knows the token."),
         // That one comes before anything of ours has seen the request.
         "LargeHead": { "description": "The head of the request is longer than 32 KiB, or has more \
             than 100 fields." },

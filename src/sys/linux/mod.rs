@@ -20,7 +20,7 @@ use rustix::process::{PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
 use super::{Ended, ProcInfo, Usage, rustix_pid, signals, spare};
 use crate::model::Exit;
 
-pub use self::tcp::{tcp_holders, tcp_listeners, tcp_owner, tcp_sockets};
+pub use self::tcp::{tcp_holders, tcp_listener_owners, tcp_listeners, tcp_peer, tcp_sockets};
 
 /// A look at a process takes some microseconds.
 pub(super) const CHEAP_LOOKS: bool = true;

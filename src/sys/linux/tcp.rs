@@ -4,19 +4,50 @@ use std::net::{IpAddr, SocketAddr};
 use std::path::Path;
 
 use super::{info, pids, slurp};
-use crate::sys::{Listener, ProcInfo};
+use crate::sys::{Listener, ProcInfo, TcpPeer};
 
-/// The user whose socket is the end `peer` of the connection of this machine to `local`.
-pub fn tcp_owner(peer: SocketAddr, local: SocketAddr) -> Option<u32> {
+/// The socket at the end `peer` of the connection of this machine to `local`.
+pub fn tcp_peer(peer: SocketAddr, local: SocketAddr) -> TcpPeer {
+    match look_up(peer, local) {
+        // The kernel reads owner and inode one after the other. A socket that is closed between the
+        // two readings shows an inode and owner 0; a second look sees that it is closed.
+        TcpPeer::Open { owner: 0 } => look_up(peer, local),
+        seen => seen,
+    }
+}
+
+fn look_up(peer: SocketAddr, local: SocketAddr) -> TcpPeer {
     let wanted = (canonical(peer), canonical(local));
-    ["/proc/net/tcp", "/proc/net/tcp6"].iter().find_map(|table| {
-        let text = slurp(table).ok()?;
-        let text = String::from_utf8_lossy(&text);
-        text.lines().find_map(|line| {
-            let (ends, owner) = parse_connection(line)?;
-            (ends == wanted).then_some(owner)
-        })
-    })
+    let Some(tables) = tables() else { return TcpPeer::Unknown };
+    // There may be thousands of lines: only those with the port are parsed.
+    let port = format!(":{:04X} ", peer.port());
+    let with_port = tables.lines().filter(|line| line.contains(&port)).filter_map(Line::parse);
+    let mut found = with_port.filter(|line| line.ends == wanted);
+    let open = found.find_map(|line| line.holder());
+    open.map_or(TcpPeer::Closed, |owner| TcpPeer::Open { owner })
+}
+
+/// The owners of all sockets that may be the one that takes connections to this address; nothing if
+/// the system does not say.
+pub fn tcp_listener_owners(at: SocketAddr) -> Option<Vec<u32>> {
+    let at = canonical(at);
+    let takes = |line: &Line| {
+        let (local, _) = line.ends;
+        line.state == LISTEN
+            && local.port() == at.port()
+            && (local.ip() == at.ip() || local.ip().is_unspecified())
+    };
+    let tables = tables()?;
+    Some(tables.lines().filter_map(Line::parse).filter(takes).map(|line| line.owner).collect())
+}
+
+/// Both tables, as far as they can be read.
+fn tables() -> Option<String> {
+    let texts = ["/proc/net/tcp", "/proc/net/tcp6"].map(|table| slurp(table).ok());
+    // A system without IPv6 has one.
+    texts[0].as_ref()?;
+    let texts = texts.iter().flatten().map(|text| String::from_utf8_lossy(text));
+    Some(texts.collect())
 }
 
 /// Those of these ports that have a listener, on whatever address, with its process.
@@ -45,9 +76,9 @@ pub fn tcp_holders(sockets: &[u64]) -> Vec<ProcInfo> {
 }
 
 fn listening_sockets() -> Vec<(SocketAddr, u64)> {
-    let tables = ["/proc/net/tcp", "/proc/net/tcp6"].map(|table| slurp(table).unwrap_or_default());
-    let lines = tables.iter().map(|text| String::from_utf8_lossy(text));
-    lines.flat_map(|text| text.lines().filter_map(parse_listener).collect::<Vec<_>>()).collect()
+    let tables = tables().unwrap_or_default();
+    let listening = tables.lines().filter_map(Line::parse).filter(|line| line.state == LISTEN);
+    listening.map(|line| (line.ends.0, line.inode)).collect()
 }
 
 /// Each pair of one of these inodes and a process that has it open.
@@ -75,23 +106,43 @@ fn socket_inode(fd: &Path) -> Option<u64> {
     target.to_str()?.strip_prefix("socket:[")?.strip_suffix(']')?.parse().ok()
 }
 
-/// A line of `/proc/net/tcp` of a socket that listens: its address and its inode.
-fn parse_listener(line: &str) -> Option<(SocketAddr, u64)> {
-    const LISTENS: &str = "0A";
-    let words: Vec<&str> = line.split_ascii_whitespace().collect();
-    let [_, local, _, LISTENS, ..] = words[..] else { return None };
-    Some((parse_end(local)?, words.get(9)?.parse().ok()?))
-}
-
 fn canonical(address: SocketAddr) -> SocketAddr {
     SocketAddr::new(address.ip().to_canonical(), address.port())
 }
 
-/// A line of `/proc/net/tcp`: number, both ends, state, two queues with colons, retransmits, user.
-fn parse_connection(line: &str) -> Option<((SocketAddr, SocketAddr), u32)> {
-    let mut words = line.split_ascii_whitespace().skip(1);
-    let ends = (parse_end(words.next()?)?, parse_end(words.next()?)?);
-    Some((ends, words.nth(4)?.parse().ok()?))
+/// States by their numbers in the kernel's `tcp_states.h`.
+const ESTABLISHED: u8 = 1;
+const FIN_WAIT1: u8 = 4;
+const FIN_WAIT2: u8 = 5;
+const LISTEN: u8 = 10;
+
+/// A line of `/proc/net/tcp`.
+#[derive(Debug, PartialEq, Eq)]
+struct Line {
+    /// The socket's own address, and that of its peer.
+    ends: (SocketAddr, SocketAddr),
+    state: u8,
+    owner: u32,
+    /// 0 for a socket that no process holds: it is closed, or not yet accepted.
+    inode: u64,
+}
+
+impl Line {
+    /// Number, both ends, state, two queues with colons, retransmits, owner, time-out, inode.
+    fn parse(line: &str) -> Option<Self> {
+        let mut words = line.split_ascii_whitespace().skip(1);
+        let ends = (parse_end(words.next()?)?, parse_end(words.next()?)?);
+        let state = u8::from_str_radix(words.next()?, 16).ok()?;
+        let owner = words.nth(3)?.parse().ok()?;
+        Some(Self { ends, state, owner, inode: words.nth(1)?.parse().ok()? })
+    }
+
+    /// The owner of a socket that a process still holds. The kernel shows owner 0 for any other, be
+    /// it whose it may. One that is shut down for writing is held all the same.
+    fn holder(&self) -> Option<u32> {
+        let held = matches!(self.state, ESTABLISHED | FIN_WAIT1 | FIN_WAIT2) && self.inode != 0;
+        held.then_some(self.owner)
+    }
 }
 
 /// `0100007F:1F90`: the address in words of this machine's byte order, the port as a number.
@@ -114,38 +165,84 @@ fn parse_end(word: &str) -> Option<SocketAddr> {
 
 #[cfg(test)]
 mod tests {
-    use super::{parse_connection, tcp_owner};
+    use std::net::{Shutdown, TcpListener, TcpStream};
+
+    use super::{FIN_WAIT2, Line, tcp_listener_owners, tcp_peer};
+    use crate::sys::TcpPeer;
+
+    const LINE: &str = "   3: 0100007F:D2F0 0100007F:157C 01 00000000:00000000 02:000004D2 00000000  1000        0 81234 2";
 
     #[test]
     #[cfg(target_endian = "little")]
     fn a_line_of_the_table_of_connections() {
-        let line = "   3: 0100007F:D2F0 0100007F:157C 01 00000000:00000000 02:000004D2 00000000  1000        0 81234 2";
-        let (ends, owner) = parse_connection(line).unwrap();
+        let line = Line::parse(LINE).unwrap();
         assert_eq!(
-            (ends.0.to_string(), ends.1.to_string(), owner),
-            ("127.0.0.1:54000".into(), "127.0.0.1:5500".into(), 1000)
+            (line.ends.0.to_string(), line.ends.1.to_string(), line.owner, line.inode),
+            ("127.0.0.1:54000".into(), "127.0.0.1:5500".into(), 1000, 81234)
         );
-        let six = line.replace("0100007F:D2F0", "00000000000000000000000001000000:D2F0");
-        assert_eq!(parse_connection(&six).unwrap().0.0.to_string(), "[::1]:54000");
-        let mapped = line.replace("0100007F:D2F0", "0000000000000000FFFF00000100007F:D2F0");
-        assert_eq!(parse_connection(&mapped).unwrap().0.0.to_string(), "127.0.0.1:54000");
+        let six = LINE.replace("0100007F:D2F0", "00000000000000000000000001000000:D2F0");
+        assert_eq!(Line::parse(&six).unwrap().ends.0.to_string(), "[::1]:54000");
+        let mapped = LINE.replace("0100007F:D2F0", "0000000000000000FFFF00000100007F:D2F0");
+        assert_eq!(Line::parse(&mapped).unwrap().ends.0.to_string(), "127.0.0.1:54000");
         for bad in [
             "",
             "  sl  local_address rem_address   st tx_queue",
-            "3: 01:D2F0 0100007F:157C 01 0 0 0 7",
+            "3: 01:D2F0 0100007F:157C 01 0 0 0 7 0 1",
+            "3: 0100007F:D2F0 0100007F:157C 01 0 0 0 7",
         ] {
-            assert_eq!(parse_connection(bad), None, "{bad}");
+            assert_eq!(Line::parse(bad), None, "{bad}");
         }
     }
 
     #[test]
-    fn both_ends_of_a_connection_are_ours() {
-        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-        let near = std::net::TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+    fn only_a_socket_that_is_held_has_an_owner() {
+        let line = |state: &str, owner: &str, inode: &str| {
+            let line = LINE.replace(" 01 ", &format!(" {state} "));
+            line.replace(" 1000 ", &format!(" {owner} ")).replace(" 81234 ", &format!(" {inode} "))
+        };
+        let holder =
+            |state, owner, inode| Line::parse(&line(state, owner, inode)).unwrap().holder();
+        assert_eq!(holder("01", "1000", "81234"), Some(1000));
+        assert_eq!(holder("01", "0", "81234"), Some(0));
+        assert_eq!(holder("05", "1000", "81234"), Some(1000), "shut down for writing, and held");
+        // Closed, whoever had it: FIN_WAIT1, FIN_WAIT2, TIME_WAIT, CLOSING.
+        for state in ["04", "05", "06", "0B"] {
+            assert_eq!(holder(state, "0", "0"), None, "{state}");
+        }
+        // Not accepted, connecting, closed by the other side, listening.
+        for (state, inode) in [("01", "0"), ("02", "7"), ("03", "0"), ("06", "7"), ("0A", "7")] {
+            assert_eq!(holder(state, "0", inode), None, "{state}");
+        }
+    }
+
+    #[test]
+    fn both_ends_of_a_connection_are_ours_until_they_are_closed() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let at = listener.local_addr().unwrap();
+        let owner = nix::unistd::geteuid().as_raw();
+        assert_eq!(tcp_listener_owners(at), Some(vec![owner]));
+        let near = TcpStream::connect(at).unwrap();
         let (far, peer) = listener.accept().unwrap();
-        let me = nix::unistd::geteuid().as_raw();
-        assert_eq!(tcp_owner(peer, far.local_addr().unwrap()), Some(me));
-        assert_eq!(tcp_owner(far.local_addr().unwrap(), near.local_addr().unwrap()), Some(me));
-        assert_eq!(tcp_owner(peer, peer), None);
+        assert_eq!(tcp_peer(peer, at), TcpPeer::Open { owner });
+        assert_eq!(tcp_peer(at, peer), TcpPeer::Open { owner });
+        assert_eq!(tcp_peer(peer, peer), TcpPeer::Closed);
+        near.shutdown(Shutdown::Write).unwrap();
+        assert_eq!(tcp_peer(peer, at), TcpPeer::Open { owner }, "it still reads");
+        drop(near);
+        assert_eq!(tcp_peer(peer, at), TcpPeer::Closed);
+        drop((listener, far));
+        assert_eq!(tcp_listener_owners(at), Some(vec![]));
+    }
+
+    #[test]
+    fn the_kernel_shows_a_closed_socket_as_roots() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let at = listener.local_addr().unwrap();
+        drop(TcpStream::connect(at).unwrap());
+        let (_far, peer) = listener.accept().unwrap();
+        let tables = super::tables().unwrap();
+        let mut lines = tables.lines().filter_map(Line::parse);
+        let line = lines.find(|line| line.ends == (peer, at)).unwrap();
+        assert_eq!((line.state, line.owner, line.inode), (FIN_WAIT2, 0, 0));
     }
 }

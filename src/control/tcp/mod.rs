@@ -1,0 +1,183 @@
+//! The control address on TCP (`--network tcp`), as overmind has it, but not open to everybody.
+//!
+//! The Unix socket stays the way that this user's own commands take. Over TCP a client proves that it
+//! knows the token of the run (`proof`), which tmo makes unless one is given. Without that proof
+//! only overmind's commands are served, and only to this user on this machine (`door`, `opening`). With
+//! a token of tmo's own nothing but loopback is listened on.
+
+use std::io;
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener as StdListener, ToSocketAddrs as _};
+
+use self::proof::SHORTEST_TOKEN;
+use super::dial;
+use crate::model::network::{Network, TcpAddress};
+use crate::sys;
+
+mod client;
+mod door;
+mod opening;
+mod proof;
+
+pub(super) use self::client::{Answerer, greet, send_plainly};
+pub(super) use self::door::Door;
+pub use self::proof::Token;
+
+/// Why there is no listener.
+#[derive(Debug, thiserror::Error)]
+#[error("listen {tcp:?}: {why}")]
+pub struct TcpError {
+    /// Where.
+    tcp: TcpAddress,
+    /// Why not.
+    why: String,
+}
+
+impl TcpError {
+    fn new(tcp: &TcpAddress, why: impl Into<String>) -> Self {
+        Self { tcp: tcp.clone(), why: why.into() }
+    }
+}
+
+/// Host and port of an address; no host means every address of this machine.
+fn split(tcp: &TcpAddress) -> Option<(&str, u16)> {
+    let (host, port) = tcp.address.rsplit_once(':')?;
+    let inner = host.strip_prefix('[').and_then(|host| host.strip_suffix(']'));
+    // An IPv6 address without brackets can't be told from one with a port.
+    let host = inner.or_else(|| (!host.contains(':')).then_some(host))?;
+    Some((host, port.parse().ok()?))
+}
+
+/// The addresses that these words mean, the IPv4 ones first, as Go prefers them.
+pub(super) fn resolve(tcp: &TcpAddress) -> io::Result<Vec<SocketAddr>> {
+    let bad = || io::Error::new(io::ErrorKind::InvalidInput, "it must be HOST:PORT");
+    let (host, port) = split(tcp).ok_or_else(bad)?;
+    let host = match (host, tcp.network) {
+        ("", Network::Tcp6) => "::",
+        ("", _) => "0.0.0.0",
+        (host, _) => host,
+    };
+    let fits = |address: &SocketAddr| match tcp.network {
+        Network::Tcp4 => address.is_ipv4(),
+        Network::Tcp6 => address.is_ipv6(),
+        Network::Unix | Network::Tcp => true,
+    };
+    let mut found: Vec<_> = (host, port).to_socket_addrs()?.filter(fits).collect();
+    found.sort_by_key(SocketAddr::is_ipv6);
+    if found.is_empty() {
+        return Err(io::Error::new(io::ErrorKind::NotFound, "no suitable address"));
+    }
+    Ok(found)
+}
+
+const TOO_SHORT: &str = "others can reach it, and TMO_TOKEN has fewer than 20 characters, which can be \
+    guessed; set a longer one (`openssl rand -hex 32` makes one), or listen on 127.0.0.1";
+const _: () = assert!(SHORTEST_TOKEN == 20, "as the text says");
+
+/// Listen there; also returns what the user should know.
+pub fn bind(tcp: &TcpAddress) -> Result<(StdListener, Option<String>), TcpError> {
+    let bad = |why| Err(TcpError::new(tcp, why));
+    let failed = |error: io::Error| TcpError::new(tcp, format!("bind: {}", dial::reason(&error)));
+    if split(tcp).is_none() {
+        return bad("it must be HOST:PORT; give it with `-s`, for example `-s 127.0.0.1:5500`");
+    }
+    let mut found = resolve(tcp).map_err(failed)?.into_iter();
+    let mut address = found.next().ok_or_else(|| failed(io::ErrorKind::AddrNotAvailable.into()))?;
+    let mut note = None;
+    if tcp.token.is_none() && !address.ip().is_loopback() {
+        if !address.ip().is_unspecified() {
+            return bad("others can reach it; set TMO_TOKEN, which clients then need as well, \
+                or listen on 127.0.0.1");
+        }
+        address.set_ip(match address {
+            SocketAddr::V4(_) => Ipv4Addr::LOCALHOST.into(),
+            SocketAddr::V6(_) => Ipv6Addr::LOCALHOST.into(),
+        });
+        note = Some(format!(
+            "it listens on {address} only: for other machines, set TMO_TOKEN here and there"
+        ));
+    }
+    let listener = StdListener::bind(address).map_err(failed)?;
+    // Others can try many tokens on one proof. Where the system tells whose a connection is, a short
+    // token is proven to this user only.
+    let told = || listener.local_addr().ok().and_then(sys::tcp_listener_owners).is_some();
+    let short = tcp.token.as_deref().is_some_and(|token| !Token::given(token).is_long());
+    if short && !(address.ip().is_loopback() && told()) {
+        return bad(TOO_SHORT);
+    }
+    if let (0, Ok(real)) = (address.port(), listener.local_addr()) {
+        note = Some(format!("it listens on {real}"));
+    }
+    Ok((listener, note))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{bind, resolve, split};
+    use crate::model::network::{Network, TcpAddress};
+
+    fn tcp(network: Network, address: &str, token: Option<&str>) -> TcpAddress {
+        TcpAddress { network, address: address.to_owned(), token: token.map(str::to_owned) }
+    }
+
+    #[test]
+    fn addresses_are_host_and_port() {
+        let parts = |text: &str| {
+            split(&tcp(Network::Tcp, text, None)).map(|(host, port)| (host.to_owned(), port))
+        };
+        for (text, host, port) in [
+            ("a:1", "a", 1),
+            (":5500", "", 5500),
+            ("[::1]:7", "::1", 7),
+            ("127.0.0.1:0", "127.0.0.1", 0),
+        ] {
+            assert_eq!(parts(text), Some((host.to_owned(), port)), "{text}");
+        }
+        for bad in ["", "x", "./.overmind.sock", "a:", "a:x", "a:70000", "::1:7", "[::1]"] {
+            assert_eq!(parts(bad), None, "{bad}");
+        }
+    }
+
+    #[test]
+    fn the_network_chooses_among_addresses() {
+        let first = |network, address: &str| {
+            resolve(&tcp(network, address, None)).map(|found| found[0].to_string()).ok()
+        };
+        assert_eq!(first(Network::Tcp, ":1").as_deref(), Some("0.0.0.0:1"));
+        assert_eq!(first(Network::Tcp6, ":1").as_deref(), Some("[::]:1"));
+        assert_eq!(first(Network::Tcp4, "[::1]:1"), None);
+        assert_eq!(first(Network::Tcp6, "127.0.0.1:1"), None);
+    }
+
+    const LONG: &str = "twenty characters ✓✓";
+
+    #[test]
+    fn a_short_token_is_refused_where_others_can_reach_it() {
+        assert_eq!(LONG.chars().count(), 20);
+        let short: String = LONG.chars().skip(1).collect();
+        let error = bind(&tcp(Network::Tcp4, "0.0.0.0:0", Some(&short))).unwrap_err().to_string();
+        assert!(error.contains("fewer than 20 characters"), "{error}");
+        bind(&tcp(Network::Tcp4, "0.0.0.0:0", Some(LONG))).unwrap();
+    }
+
+    #[test]
+    #[cfg(target_os = "linux")]
+    fn a_short_token_will_do_on_loopback() {
+        bind(&tcp(Network::Tcp, "127.0.0.1:0", Some("short"))).unwrap();
+    }
+
+    #[test]
+    fn without_a_token_only_loopback_is_listened_on() {
+        let (listener, note) = bind(&tcp(Network::Tcp, ":0", None)).unwrap();
+        assert!(listener.local_addr().unwrap().ip().is_loopback());
+        assert!(note.unwrap().starts_with("it listens on 127.0.0.1:"));
+        let (listener, note) = bind(&tcp(Network::Tcp4, "0.0.0.0:0", Some(LONG))).unwrap();
+        assert!(listener.local_addr().unwrap().ip().is_unspecified());
+        let real = listener.local_addr().unwrap();
+        assert_eq!(note, Some(format!("it listens on {real}")));
+        let told = |address: &str, token| {
+            bind(&tcp(Network::Tcp, address, token)).unwrap_err().to_string()
+        };
+        assert!(told("192.0.2.1:5500", None).contains("others can reach it"));
+        assert!(told("./.overmind.sock", None).contains("HOST:PORT"));
+    }
+}
