@@ -25,7 +25,13 @@ use serde::{Deserialize, Serialize};
 use super::dial::{self, Answer};
 
 /// How many clients may wait to be accepted.
-const BACKLOG: i32 = 1024;
+///
+/// As many as the kernel allows; a number is checked against the C library's constant, which is 128
+/// in musl and on macOS.
+#[cfg(target_os = "linux")]
+const BACKLOG: Backlog = Backlog::MAXALLOWABLE;
+#[cfg(not(target_os = "linux"))]
+const BACKLOG: Backlog = Backlog::MAXCONN;
 
 /// Why there is no control socket.
 #[derive(Debug, thiserror::Error)]
@@ -226,7 +232,7 @@ fn bind_hidden(path: &Path) -> io::Result<UnixListener> {
     let _ = fchmod(&socket, mode);
     bind_fd(socket.as_raw_fd(), &address)?;
     let listening = fs::set_permissions(path, Permissions::from_mode(0o600))
-        .and_then(|()| Ok(listen(&socket, Backlog::new(BACKLOG)?)?));
+        .and_then(|()| Ok(listen(&socket, BACKLOG)?));
     match listening {
         Ok(()) => Ok(socket.into()),
         Err(error) => {
