@@ -73,13 +73,13 @@ impl Instance {
     pub(super) fn address(&self) -> Address {
         let path = listen::locate(&self.socket.path, self.runtime.dir());
         match &self.socket.tcp {
-            Some(tcp) if !path.exists() => Address::Tcp(self.target(tcp)),
+            Some(tcp) if !path.exists() => Address::Tcp(Box::new(self.target(tcp))),
             Some(_) | None => Address::Unix(path),
         }
     }
 
     fn target(&self, tcp: &TcpAddress) -> TcpTarget {
-        let (tcp, mixed) = (tcp.clone(), self.socket.mixed.clone());
+        let (tcp, mixed) = (tcp.clone(), self.socket.mixed);
         TcpTarget { tcp, runs: runtime_base(&self.context.env), mixed }
     }
 
@@ -196,7 +196,7 @@ impl Instance {
         // Overmind's words name the socket as the user would.
         let nobody = matches!(cause.kind(), ErrorKind::NotFound | ErrorKind::ConnectionRefused);
         let shown = || Address::Unix(self.socket.shown.clone());
-        let tcp = self.socket.tcp.as_ref().map(|tcp| Address::Tcp(self.target(tcp)));
+        let tcp = self.socket.tcp.as_ref().map(|tcp| Address::Tcp(Box::new(self.target(tcp))));
         let at = tcp.unwrap_or_else(shown);
         let dial = ClientError::Dial { at, cause };
         if nobody { CliError::NothingRuns(dial) } else { dial.into() }

@@ -95,7 +95,7 @@ impl SocketPath {
         let token = env.text("TOKEN")?.filter(|token| !token.trim().is_empty());
         let mixed = env.place("TOKEN").filter(|_| token.is_some()).and_then(|of_token| {
             let other = places.into_iter().flatten().find(|place| *place != of_token)?;
-            Some(Mixed { address: other.words().to_owned(), token: of_token.words().to_owned() })
+            Some(Mixed { address: other.words(), token: of_token.words() })
         });
         Ok(Some(Self { path, shown, tcp: Some(TcpAddress { network, address, token }), mixed }))
     }
@@ -357,7 +357,7 @@ mod tests {
         };
         let typed = || (Some("h:1".into()), Some("tcp".into()));
         let (user, project) = ("you", "an env file of this directory");
-        let differ = |address: &str, token: &str| Some((address.to_owned(), token.to_owned()));
+        let differ = |address, token| Some((address, token));
         let mut env = Env::of([("TMO_TOKEN", "t")]);
         assert_eq!(mixed(&env, typed()), None);
         env.set_from_file("TMO_SOCKET".into(), "evil:1".into());

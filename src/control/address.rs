@@ -11,7 +11,7 @@ pub enum Address {
     /// A Unix socket.
     Unix(PathBuf),
     /// Host and port.
-    Tcp(TcpTarget),
+    Tcp(Box<TcpTarget>),
 }
 
 /// An address on TCP with what a client needs to prove that it may connect.

@@ -107,7 +107,7 @@ impl Engine {
         command
             .args(shower.arguments(title, text))
             .env_clear()
-            .envs(self.plan.env.iter().map(|(name, value)| (&name.0, &value.0)))
+            .envs(self.plan.env_to_pass_on().map(|(name, value)| (&name.0, &value.0)))
             .current_dir(root)
             .stdin(Stdio::null())
             .stdout(Stdio::null())

@@ -57,12 +57,12 @@ pub struct TcpAddress {
 }
 
 /// An address and a token that were not set in the same place: the token was not meant for it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Mixed {
-    /// What names the address, and where.
-    pub address: String,
-    /// What holds the token, and where.
-    pub token: String,
+    /// Who has set the address.
+    pub address: &'static str,
+    /// Who has set the token.
+    pub token: &'static str,
 }
 
 impl fmt::Debug for TcpAddress {

@@ -101,6 +101,14 @@ pub struct Origin {
 }
 
 impl Plan {
+    /// The environment for what the run starts: without the token of the control address, which a
+    /// program is not to print with all that it has.
+    pub fn env_to_pass_on(&self) -> impl Iterator<Item = &(OsText, OsText)> + Clone {
+        let token =
+            |name: &OsText| [&b"TMO_TOKEN"[..], b"OVERMIND_TOKEN"].contains(&name.as_bytes());
+        self.env.iter().filter(move |(name, _)| !token(name))
+    }
+
     /// The processes of the configuration, and those that were added to them.
     pub fn present(&self) -> impl Iterator<Item = &ProcessPlan> + Clone {
         self.processes.iter().filter(|process| !process.removed)

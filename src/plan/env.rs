@@ -9,8 +9,8 @@ use crate::model::text::OsText;
 /// The complete environment of a process, less what comes from its pane: the caller's, over those what
 /// it has of its own, then what tmo tells it about itself, its run and the other processes.
 pub fn process_env(plan: &Plan, process: &ProcessPlan) -> Vec<(OsText, OsText)> {
-    let mut env: BTreeMap<OsText, OsText> = env_of_caller(plan).collect();
-    env.extend(process.env.iter().cloned());
+    let mut env: BTreeMap<OsText, OsText> =
+        plan.env_to_pass_on().chain(&process.env).cloned().collect();
     tell_of_run(plan, Some(process), &mut env);
     if let Some(port) = process.port {
         env.insert("PORT".into(), port.to_string().into());
@@ -21,16 +21,9 @@ pub fn process_env(plan: &Plan, process: &ProcessPlan) -> Vec<(OsText, OsText)> 
 
 /// The environment of a command that belongs to the run and to none of its processes.
 pub fn run_env(plan: &Plan) -> Vec<(OsText, OsText)> {
-    let mut env = env_of_caller(plan).collect();
+    let mut env = plan.env_to_pass_on().cloned().collect();
     tell_of_run(plan, None, &mut env);
     env.into_iter().collect()
-}
-
-/// The caller's environment, without the token of the control address: a process is not to print it
-/// with all that it has.
-fn env_of_caller(plan: &Plan) -> impl Iterator<Item = (OsText, OsText)> {
-    let token = |name: &OsText| [&b"TMO_TOKEN"[..], b"OVERMIND_TOKEN"].contains(&name.as_bytes());
-    plan.env.iter().filter(move |(name, _)| !token(name)).cloned()
 }
 
 /// What tmo tells of the run: its socket, and the ports of all processes but this one.

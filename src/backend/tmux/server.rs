@@ -114,8 +114,7 @@ impl Tmux {
     /// The server of this plan; nothing is started yet.
     pub fn new(plan: &Plan, runtime: &Path) -> Self {
         let env: Vec<_> = plan
-            .env
-            .iter()
+            .env_to_pass_on()
             .filter(|(name, _)| !matches!(name.as_bytes(), b"TMUX" | b"TMUX_PANE"))
             .map(|(name, value)| (name.0.clone(), value.0.clone()))
             .collect();

@@ -46,7 +46,7 @@ pub(in crate::control) async fn send_plainly(
 }
 
 fn address(target: &TcpTarget) -> Address {
-    Address::Tcp(target.clone())
+    Address::Tcp(Box::new(target.clone()))
 }
 
 fn failed(target: &TcpTarget, cause: io::Error) -> ClientError {
@@ -62,8 +62,8 @@ async fn dial(
     target: &TcpTarget,
     patience: Duration,
 ) -> Result<(TcpStream, SocketAddr), ClientError> {
-    if let Some(mixed) = &target.mixed {
-        return Err(ClientError::Mixed { at: address(target), mixed: mixed.clone() });
+    if let Some(mixed) = target.mixed {
+        return Err(ClientError::Mixed { at: address(target), mixed });
     }
     let dial = async {
         let words = target.tcp.clone();
@@ -125,11 +125,10 @@ async fn exchange(
         return Err(ClientError::Garbled { at: address(target), what });
     };
     let exchange = Exchange { client, server: server.to_owned(), address: at.to_owned() };
-    let tokens = match given {
-        Some(given) => vec![Token::given(given)],
-        None if peer.ip().to_canonical().is_loopback() => Token::of_all_runs(&target.runs),
-        None => vec![],
-    };
+    let mut tokens: Vec<Token> = given.map(Token::given).into_iter().collect();
+    if peer.ip().to_canonical().is_loopback() {
+        tokens.extend(Token::of_all_runs(&target.runs));
+    }
     let proves = |token: &&Token| token.proves(proof, Side::Server, &exchange);
     let Some(token) = tokens.iter().find(proves) else {
         return Err(unproven(target, unknown_token(given.is_some())));

@@ -269,7 +269,7 @@ mod tests {
         let mode = runtime.join("token").metadata().unwrap().permissions().mode();
         assert_eq!(mode & 0o777, 0o600);
         let given = Token::of_run(&runtime, Some("mine")).unwrap();
-        assert_eq!(Token::of_all_runs(base.path()), [given.clone()]);
+        assert_eq!(Token::of_all_runs(base.path()), std::slice::from_ref(&given));
         assert!(!given.is_long());
         assert_eq!(format!("{given:?}"), "Token(…)");
         assert_ne!(Token::of_run(&runtime, None).unwrap(), given, "a given one is not kept");

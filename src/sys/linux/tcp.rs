@@ -12,7 +12,7 @@ pub fn tcp_peer(peer: SocketAddr, local: SocketAddr) -> TcpPeer {
         // The kernel reads owner and inode one after the other. A socket that is closed between the
         // two readings shows an inode and owner 0; a second look sees that it is closed.
         TcpPeer::Open { owner: 0 } => look_up(peer, local),
-        seen => seen,
+        seen @ (TcpPeer::Open { .. } | TcpPeer::Closed | TcpPeer::Unknown) => seen,
     }
 }
 
