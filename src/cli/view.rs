@@ -183,18 +183,21 @@ impl Shown {
     /// Who ended first, why, and what it said last: the reason must not have scrolled away.
     fn last_words(&self, end: &End) -> Vec<String> {
         const LINES: u64 = 10;
-        let Some(culprit) = &end.culprit else { return vec![] };
+        let decided = decided_by(end);
+        let Some(culprit) = &end.culprit else { return decided.into_iter().collect() };
         let lines = Source::of_plan(&self.plan, self.runtime.dir())
             .and_then(|source| source.last_lines(&culprit.name, LINES))
             .unwrap_or_default();
         let lines: Vec<&[u8]> = lines.split(|&b| b == b'\n').filter(|l| !l.is_empty()).collect();
-        words::last_words(&[words::Death {
+        let mut words = words::last_words(&[words::Death {
             name: culprit.name.as_str(),
             exit: culprit.exit,
             uptime: Duration::from_nanos(culprit.ran_ns),
             cause: culprit.cause.as_deref(),
             last_lines: &lines,
-        }])
+        }]);
+        words.extend(decided);
+        words
     }
 
     /// Until the run ends, or our terminal does.
@@ -297,7 +300,7 @@ impl Shown {
                         return Ok(Next::Over(end));
                     }
                     printer.say(format!("The supervisor is gone: {message}"), true);
-                    return Ok(Next::Over(End { code: 1, culprit: None }));
+                    return Ok(Next::Over(End { code: 1, ..End::default() }));
                 }
                 News::Listening { adopted, .. } => {
                     let count = count::processes(adopted.unwrap_or(0) as usize, "");
@@ -349,6 +352,21 @@ impl Shown {
                 let _ = client.request(&Request::Resize { columns, rows }, false).await;
             }
         });
+    }
+}
+
+/// Which process the exit code comes from, where it is not the one that ended first.
+fn decided_by(end: &End) -> Option<String> {
+    let decider = end.decider.as_ref()?;
+    let (name, code) = (&decider.name, end.code);
+    match &end.culprit {
+        Some(culprit) if culprit.name == *name => None,
+        Some(culprit) if decider.interrupted => Some(format!(
+            "{name} was interrupted by the end of {culprit} (exit {code}); \
+             `tmo start --exit-code-from {culprit}` returns the code of {culprit}",
+            culprit = culprit.name,
+        )),
+        Some(_) | None => Some(format!("exit code {code} is that of {name}")),
     }
 }
 

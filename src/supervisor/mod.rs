@@ -9,6 +9,7 @@
 //! ([`Supervisor`] is serialisable), so an adopter goes on where its predecessor was killed.
 
 mod events;
+mod exit_code;
 mod gate;
 mod life;
 mod lifecycle;
@@ -29,6 +30,7 @@ use crate::model::Exit;
 use crate::model::plan::Plan;
 use crate::pane::spec::Want;
 pub use events::{Crash, Effect, Input, Word};
+pub use exit_code::Decider;
 pub use lifecycle::Milepost;
 pub use proc::{Broken, Goal, Pane, Phase, Proc, ProcId, Ready};
 pub use ready::Question;
@@ -64,6 +66,10 @@ pub struct Supervisor {
     pub culprit: Option<Culprit>,
     /// The tmux server is gone.
     pub tmux_gone: bool,
+    /// Everything stops because a process ended with success, not because of a request: a process
+    /// that is stopped by that can still fail the run.
+    #[serde(default)]
+    interrupts: bool,
     /// What the run has come to so far.
     #[serde(default)]
     passed: Vec<Milepost>,
@@ -105,6 +111,7 @@ impl Supervisor {
             worst: 0,
             culprit: None,
             tmux_gone: false,
+            interrupts: false,
             passed: vec![],
             begun: false,
             generation: plan.generation,

@@ -153,6 +153,7 @@ impl Supervisor {
         match proc.on_exit {
             OnExit::StopAll => {
                 self.culprit.get_or_insert(Culprit { id, exit, at, ran });
+                self.interrupts = verdict == Verdict::Good;
                 self.quit(out);
             }
             OnExit::Remain | OnExit::Restart => {}

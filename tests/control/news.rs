@@ -28,7 +28,7 @@ async fn brings_each_head_and_at_last_the_end() {
     run.records(9);
     let name = ProcName::new("web").unwrap();
     let culprit = Some(Culprit { name, exit: Exit::Code(3), ran_ns: 7, cause: None });
-    let end = End { code: 3, culprit };
+    let end = End { code: 3, culprit, decider: None };
     run.end.send_replace(Some(end.clone()));
     assert_eq!(soon(news.next()).await.unwrap().unwrap(), head(9));
     assert_eq!(soon(news.next()).await.unwrap().unwrap(), HeadEvent::End(end.clone()));

@@ -19,6 +19,7 @@ mod control;
 mod doctor;
 mod environment;
 mod examples;
+mod exit_code;
 mod failures;
 mod faults;
 mod flags;
