@@ -14,6 +14,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use super::early::Early;
 use super::error::CliError;
 use super::instance::Instance;
+use super::keyboard::{self, Keyboard};
 use super::launch::Launch;
 use super::log::Source;
 use super::outlet::{Lost, Outlet};
@@ -84,6 +85,8 @@ enum Wake {
     Stop,
     Hangup,
     Resize,
+    /// A line was typed.
+    Typed(String),
     /// The output comes to nothing.
     Lost(Lost),
     /// What was waited for is so, or can't be any more.
@@ -218,6 +221,9 @@ impl Shown {
         if asked {
             self.quit();
         }
+        // Whoever comes after this view gets the terminal as it is.
+        let mut typing = if waiting.is_none() && !asked { Keyboard::open() } else { None };
+        let mut hinted = false;
         if hung_up {
             return Ok(Ending::Hangup);
         }
@@ -225,6 +231,7 @@ impl Shown {
             let wake = tokio::select! {
                 event = news.next() => Wake::News(event.and_then(Result::ok)),
                 wake = signals.next() => wake,
+                line = typed(&mut typing) => Wake::Typed(line),
                 what = outlet.lost(), if !lost => Wake::Lost(what),
                 came = async {
                     match &mut waiting {
@@ -234,14 +241,29 @@ impl Shown {
                 } => Wake::Waited(came),
             };
             match wake {
-                Wake::News(Some(HeadEvent::Head(head))) => outlet.printer.head(head),
+                Wake::News(Some(HeadEvent::Head(head))) => {
+                    if head.stopping {
+                        // From now on what is typed is for the shell.
+                        typing = None;
+                    }
+                    outlet.printer.head(head);
+                }
+                Wake::Typed(line) => {
+                    if !hinted && let Some(hint) = self.hint(&line) {
+                        outlet.printer.say(hint, false);
+                        hinted = true;
+                    }
+                }
                 Wake::News(Some(HeadEvent::End(end))) => return Ok(Ending::Over(end, failed)),
                 Wake::News(Some(HeadEvent::Leave)) => return Ok(Ending::Left),
                 Wake::News(None) => match self.connect(&outlet.printer).await? {
                     Next::News(fresh) => news = fresh,
                     Next::Over(end) => return Ok(Ending::Over(end, failed)),
                 },
-                Wake::Stop => self.quit(),
+                Wake::Stop => {
+                    typing = None;
+                    self.quit();
+                }
                 Wake::Hangup | Wake::Lost(Lost::Terminal) => return Ok(Ending::Hangup),
                 Wake::Lost(Lost::Reader) => {
                     lost = true;
@@ -321,7 +343,7 @@ impl Shown {
     fn over(&self, printer: &Printer) -> Result<Option<End>, CliError> {
         let source = Source::of_plan(&self.plan, self.runtime.dir())?;
         let Some((end, records)) = source.end_of(&self.plan.run)? else { return Ok(None) };
-        printer.head(Head { records, partials: vec![] });
+        printer.head(Head { records, ..Head::default() });
         Ok(Some(end))
     }
 
@@ -339,6 +361,13 @@ impl Shown {
         });
     }
 
+    /// How a process is reached, for somebody who types at its log.
+    fn hint(&self, line: &str) -> Option<String> {
+        let present = self.plan.processes.iter().filter(|process| !process.removed);
+        let names: Vec<_> = present.map(|process| process.name.as_str()).collect();
+        Some(Persona::here().speak(&keyboard::hint(line, &names)?))
+    }
+
     /// Panes follow the terminal that shows their log.
     fn resize(&self, printer: &Printer) {
         let Some((columns, _)) = screen::window_size(std::io::stdout()) else { return };
@@ -352,6 +381,14 @@ impl Shown {
                 let _ = client.request(&Request::Resize { columns, rows }, false).await;
             }
         });
+    }
+}
+
+/// The next line that is typed, if somebody may type.
+async fn typed(keyboard: &mut Option<Keyboard>) -> String {
+    match keyboard {
+        Some(keyboard) => keyboard.line().await,
+        None => std::future::pending().await,
     }
 }
 
@@ -414,7 +451,7 @@ pub(super) async fn stop_signal() -> std::io::Result<()> {
     loop {
         match signals.next().await {
             Wake::Stop | Wake::Hangup => return Ok(()),
-            Wake::Resize | Wake::News(_) | Wake::Lost(_) | Wake::Waited(_) => {}
+            Wake::Resize | Wake::News(_) | Wake::Lost(_) | Wake::Typed(_) | Wake::Waited(_) => {}
         }
     }
 }

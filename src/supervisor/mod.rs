@@ -13,6 +13,7 @@ mod exit_code;
 mod gate;
 mod life;
 mod lifecycle;
+mod patience;
 mod policy;
 mod proc;
 mod ready;
@@ -70,6 +71,9 @@ pub struct Supervisor {
     /// that is stopped by that can still fail the run.
     #[serde(default)]
     interrupts: bool,
+    /// It was said that every process has ended.
+    #[serde(default)]
+    idle: bool,
     /// What the run has come to so far.
     #[serde(default)]
     passed: Vec<Milepost>,
@@ -112,6 +116,7 @@ impl Supervisor {
             culprit: None,
             tmux_gone: false,
             interrupts: false,
+            idle: false,
             passed: vec![],
             begun: false,
             generation: plan.generation,

@@ -151,6 +151,15 @@ pub struct Proc {
     /// The newest life that stops because another process ended with success; 0 for none.
     #[serde(default)]
     pub interrupted: u64,
+    /// The life that [`Proc::stop_since`] is about; 0 for none.
+    #[serde(default)]
+    pub stop_life: u64,
+    /// When that life was asked to stop, nanoseconds since the epoch.
+    #[serde(default)]
+    pub stop_since: u64,
+    /// The newest life whose slow stop was mentioned; 0 for none.
+    #[serde(default)]
+    pub slow_life: u64,
     /// The newest life that its shim has said it will not begin.
     #[serde(default)]
     pub skipped: u64,
@@ -266,6 +275,9 @@ impl Proc {
             killed: 0,
             signalled: 0,
             interrupted: 0,
+            stop_life: 0,
+            stop_since: 0,
+            slow_life: 0,
             skipped: 0,
             lost: 0,
             ran: 0,

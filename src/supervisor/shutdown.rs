@@ -186,6 +186,7 @@ impl Supervisor {
     pub(super) fn settle(&mut self, now: u64, out: &mut Vec<Effect>) {
         self.open_gates(now, out);
         self.tell_mileposts(out);
+        self.mention_idleness(out);
         if self.course == Course::Quit {
             self.dismiss_in_turn(out);
             self.sweep(now, out);
@@ -203,6 +204,7 @@ impl Supervisor {
                 return;
             }
         }
+        self.note_stops(now);
         self.answer(out);
     }
 }

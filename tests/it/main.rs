@@ -45,6 +45,7 @@ mod scale;
 mod schema;
 mod scripts;
 mod settings;
+mod start_terminal;
 mod strangers;
 mod supervision;
 mod tcp;

@@ -12,6 +12,13 @@ use super::{seconds, truth};
 use crate::cli::completions::{complete_list, complete_name};
 use crate::config::StartOptions;
 
+/// What gives processes their terminals.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum Backend {
+    /// A tmux server of the run's own.
+    Tmux,
+}
+
 /// `tmo start`.
 #[derive(Debug, Clone, PartialEq, Eq, Default, clap::Args)]
 pub struct StartArgs {
@@ -19,7 +26,7 @@ pub struct StartArgs {
     /// there, start these in it.
     #[arg(value_name = "NAME", add = ArgValueCompleter::new(complete_name))]
     pub names: Vec<String>,
-    /// Do nothing if a run is already there.
+    /// Do nothing if a run is already there; one whose supervisor was killed gets another one.
     #[arg(long)]
     pub if_needed: bool,
     /// Start nothing; print what flags, variables and files come to, as JSON.
@@ -31,7 +38,8 @@ pub struct StartArgs {
     /// The directory that the processes run in.
     #[arg(short = 'd', long, value_name = "DIR", value_hint = ValueHint::DirPath)]
     pub root: Option<PathBuf>,
-    /// Return as soon as the processes run, and leave them running.
+    /// Return as soon as the processes run, and leave them running. The exit code is 1 if one was
+    /// skipped; the others run on then, too, until `tmo quit`.
     #[arg(short = 'D', long, value_name = "BOOL", num_args = 0..=1, require_equals = true,
         default_missing_value = "true", value_parser = truth)]
     pub daemonize: Option<bool>,
@@ -49,9 +57,15 @@ pub struct StartArgs {
     #[arg(last = true, value_name = "COMMAND", requires = "until_ready",
         value_hint = ValueHint::CommandWithArguments)]
     pub command: Vec<OsString>,
-    /// Stop everything when this process has ended, and return its exit code.
+    /// Stop everything when this process has ended, and return its exit code, whoever ended it.
     #[arg(long, value_name = "NAME", add = ArgValueCompleter::new(complete_name))]
     pub exit_code_from: Option<String>,
+    /// Where processes get their terminals from: tmux.
+    #[arg(long, value_name = "KIND", value_enum)]
+    pub backend: Option<Backend>,
+    /// The same as `--backend tmux`.
+    #[arg(long, conflicts_with = "backend")]
+    pub overmind: bool,
     /// The processes to run, separated by commas.
     #[arg(short = 'l', long, value_name = "NAMES", add = ArgValueCompleter::new(complete_list))]
     pub processes: Option<String>,

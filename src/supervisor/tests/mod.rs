@@ -8,6 +8,7 @@ mod exit_code;
 mod gates;
 mod later;
 mod lifecycle;
+mod patience;
 mod reload;
 mod requests;
 mod resumed;
