@@ -19,9 +19,44 @@ use tokio::io::unix::AsyncFd;
 
 use crate::view::screen::is_terminal;
 
+/// What is typed while processes run.
+#[derive(Debug)]
+pub(super) struct Typing {
+    keyboard: Option<Keyboard>,
+    answered: bool,
+}
+
+impl Typing {
+    /// Listen, if that is wanted and there is a terminal.
+    pub(super) fn begin(wanted: bool) -> Self {
+        let keyboard = if wanted { Keyboard::open() } else { None };
+        Self { keyboard, answered: false }
+    }
+
+    /// From now on what is typed is for the shell.
+    pub(super) fn end(&mut self) {
+        self.keyboard = None;
+    }
+
+    /// The next line.
+    pub(super) async fn line(&mut self) -> String {
+        match &mut self.keyboard {
+            Some(keyboard) => keyboard.line().await,
+            None => std::future::pending().await,
+        }
+    }
+
+    /// The answer to a line that is meant for one of these processes; only the first gets one.
+    pub(super) fn answer(&mut self, line: &str, names: &[&str]) -> Option<String> {
+        let hint = if self.answered { None } else { hint(line, names) };
+        self.answered |= hint.is_some();
+        hint
+    }
+}
+
 /// The terminal that a view was started from.
 #[derive(Debug)]
-pub(super) struct Keyboard {
+struct Keyboard {
     terminal: AsyncFd<File>,
     /// A line without its end, of a read that was too small for it.
     begun: Vec<u8>,
@@ -29,7 +64,7 @@ pub(super) struct Keyboard {
 
 impl Keyboard {
     /// The terminal of this program; `None` where there is none to be read.
-    pub(super) fn open() -> Option<Self> {
+    fn open() -> Option<Self> {
         if !is_terminal(io::stdin()) || !is_terminal(io::stdout()) {
             return None;
         }
@@ -50,11 +85,15 @@ impl Keyboard {
     }
 
     /// The next line that is typed. Nothing is lost if this is dropped while it waits.
-    pub(super) async fn line(&mut self) -> String {
+    async fn line(&mut self) -> String {
         loop {
             let Ok(mut ready) = self.terminal.readable().await else {
                 return std::future::pending().await;
             };
+            if ready.ready().is_read_closed() {
+                // The terminal is gone.
+                return std::future::pending().await;
+            }
             let mut bytes = [0; 4096];
             // Whoever it belongs to by now reads it.
             let count = if is_ours() { read(self.terminal.get_ref(), &mut bytes) } else { None };
@@ -91,7 +130,7 @@ fn read(terminal: impl AsFd, bytes: &mut [u8]) -> Option<usize> {
 }
 
 /// How a process gets what was typed at the log; nothing for an empty line.
-pub(super) fn hint(line: &str, names: &[&str]) -> Option<String> {
+fn hint(line: &str, names: &[&str]) -> Option<String> {
     const LONGEST: usize = 40;
     let text = line.trim();
     if text.is_empty() {

@@ -9,8 +9,8 @@ use indicatif::{ProgressBar, ProgressStyle};
 /// What takes no longer needs no explanation.
 const MOMENT: Duration = Duration::from_millis(300);
 
-/// What takes longer is explained in detail.
-const SLOW: Duration = Duration::from_secs(1);
+/// What takes so much longer is explained in detail.
+const LONGER: Duration = Duration::from_millis(700);
 
 /// Something that goes on until this value is gone.
 #[derive(Debug)]
@@ -65,7 +65,7 @@ pub(super) async fn with_details<T>(
     }
     let bar = spinner(words);
     let details = async {
-        tokio::time::sleep(SLOW - MOMENT).await;
+        tokio::time::sleep(LONGER).await;
         while !bar.is_hidden()
             && let Some((details, again)) = look().await
         {

@@ -11,6 +11,8 @@ use crate::control::overmind_client::OvermindClient;
 use crate::model::request::{Outcome, ProcessState, Request};
 use crate::sys::clock;
 
+/// No line names more processes.
+const MOST_NAMED: usize = 5;
 /// How long after SIGKILL another look is worth it.
 const AFTER_KILL: Duration = Duration::from_millis(300);
 
@@ -75,7 +77,12 @@ async fn slow_stops(instance: &Instance) -> Option<(String, Duration)> {
         Some(pid) => format!("{} (pid {pid})", process.name),
         None => format!("a child process of {}", process.name),
     };
-    let names = slow.iter().map(name).collect::<Vec<_>>().join(", ");
+    let mut names: Vec<_> = slow.iter().map(name).collect();
+    if names.len() > MOST_NAMED {
+        names.truncate(MOST_NAMED);
+        names.push(format!("{} more", slow.len() - MOST_NAMED));
+    }
+    let names = names.join(", ");
     let (runs, them) = if slow.len() == 1 { ("runs", "it") } else { ("run", "them") };
     let text = format!(
         "{names} still {runs}; SIGKILL in {} s, the same command in another terminal kills {them} now",

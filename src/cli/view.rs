@@ -14,7 +14,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use super::early::Early;
 use super::error::CliError;
 use super::instance::Instance;
-use super::keyboard::{self, Keyboard};
+use super::keyboard::Typing;
 use super::launch::Launch;
 use super::log::Source;
 use super::outlet::{Lost, Outlet};
@@ -206,12 +206,9 @@ impl Shown {
     /// Until the run ends, or our terminal does.
     async fn follow(&mut self, outlet: &mut Outlet) -> Result<Ending, CliError> {
         let mut signals = Signals::new().map_err(CliError::io("signals"))?;
-        let early = self.early.take();
-        let asked = early.as_ref().is_some_and(Early::asked);
-        let hung_up = early.as_ref().is_some_and(Early::hung_up);
-        drop(early);
-        let mut failed = None;
-        let mut lost = false;
+        let (asked, hung_up) =
+            self.early.take().map_or((false, false), |early| (early.asked(), early.hung_up()));
+        let (mut failed, mut lost) = (None, false);
         let mut waiting = self.until.take().map(|until| Box::pin(until.wait()));
         let mut news = match self.connect(&outlet.printer).await? {
             Next::News(news) => news,
@@ -222,8 +219,7 @@ impl Shown {
             self.quit();
         }
         // Whoever comes after this view gets the terminal as it is.
-        let mut typing = if waiting.is_none() && !asked { Keyboard::open() } else { None };
-        let mut hinted = false;
+        let mut typing = Typing::begin(waiting.is_none() && !asked);
         if hung_up {
             return Ok(Ending::Hangup);
         }
@@ -231,29 +227,18 @@ impl Shown {
             let wake = tokio::select! {
                 event = news.next() => Wake::News(event.and_then(Result::ok)),
                 wake = signals.next() => wake,
-                line = typed(&mut typing) => Wake::Typed(line),
+                line = typing.line() => Wake::Typed(line),
                 what = outlet.lost(), if !lost => Wake::Lost(what),
-                came = async {
-                    match &mut waiting {
-                        Some(waiting) => waiting.await,
-                        None => std::future::pending().await,
-                    }
-                } => Wake::Waited(came),
+                came = waited(waiting.as_mut()) => Wake::Waited(came),
             };
             match wake {
                 Wake::News(Some(HeadEvent::Head(head))) => {
                     if head.stopping {
-                        // From now on what is typed is for the shell.
-                        typing = None;
+                        typing.end();
                     }
                     outlet.printer.head(head);
                 }
-                Wake::Typed(line) => {
-                    if !hinted && let Some(hint) = self.hint(&line) {
-                        outlet.printer.say(hint, false);
-                        hinted = true;
-                    }
-                }
+                Wake::Typed(line) => self.answer(&mut typing, &line, &outlet.printer),
                 Wake::News(Some(HeadEvent::End(end))) => return Ok(Ending::Over(end, failed)),
                 Wake::News(Some(HeadEvent::Leave)) => return Ok(Ending::Left),
                 Wake::News(None) => match self.connect(&outlet.printer).await? {
@@ -261,7 +246,7 @@ impl Shown {
                     Next::Over(end) => return Ok(Ending::Over(end, failed)),
                 },
                 Wake::Stop => {
-                    typing = None;
+                    typing.end();
                     self.quit();
                 }
                 Wake::Hangup | Wake::Lost(Lost::Terminal) => return Ok(Ending::Hangup),
@@ -361,11 +346,13 @@ impl Shown {
         });
     }
 
-    /// How a process is reached, for somebody who types at its log.
-    fn hint(&self, line: &str) -> Option<String> {
+    /// Say how a process is reached, to somebody who types at its log.
+    fn answer(&self, typing: &mut Typing, line: &str, printer: &Printer) {
         let present = self.plan.processes.iter().filter(|process| !process.removed);
         let names: Vec<_> = present.map(|process| process.name.as_str()).collect();
-        Some(Persona::here().speak(&keyboard::hint(line, &names)?))
+        if let Some(answer) = typing.answer(line, &names) {
+            printer.say(Persona::here().speak(&answer), false);
+        }
     }
 
     /// Panes follow the terminal that shows their log.
@@ -384,10 +371,10 @@ impl Shown {
     }
 }
 
-/// The next line that is typed, if somebody may type.
-async fn typed(keyboard: &mut Option<Keyboard>) -> String {
-    match keyboard {
-        Some(keyboard) => keyboard.line().await,
+/// What the view waits for, if it does.
+async fn waited<F: Future + Unpin>(waiting: Option<&mut F>) -> F::Output {
+    match waiting {
+        Some(waiting) => waiting.await,
         None => std::future::pending().await,
     }
 }

@@ -56,6 +56,7 @@ pub enum Course {
 
 /// The whole state machine.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[expect(clippy::struct_excessive_bools, reason = "each is true or not whatever the others are")]
 pub struct Supervisor {
     /// The processes in the order of the plan.
     pub procs: Vec<Proc>,

@@ -84,9 +84,14 @@ impl Supervisor {
         let due = slow.iter().filter_map(|id| proc(id).kill_due());
         let seconds = due.min().unwrap_or(now).saturating_sub(now).div_ceil(1_000_000_000);
         let how = if self.course == Course::Keep {
-            let names: Vec<_> = slow.iter().map(|id| proc(id).name.as_str()).collect();
             let again = slow.iter().all(|id| proc(id).goal == Goal::Run);
-            format!("`tmo {} {}`", if again { "restart" } else { "stop" }, names.join(" "))
+            let verb = if again { "restart" } else { "stop" };
+            let names: Vec<_> = slow.iter().map(|id| proc(id).name.as_str()).collect();
+            if names.len() > MOST_NAMED {
+                format!("the same `tmo {verb}` again")
+            } else {
+                format!("`tmo {verb} {}`", names.join(" "))
+            }
         } else if self.culprit.is_some() {
             "Ctrl-C or `tmo kill`".to_owned()
         } else {

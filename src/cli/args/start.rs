@@ -21,6 +21,7 @@ pub enum Backend {
 
 /// `tmo start`.
 #[derive(Debug, Clone, PartialEq, Eq, Default, clap::Args)]
+#[expect(clippy::struct_excessive_bools, reason = "flags that are given or not")]
 pub struct StartArgs {
     /// Begin with these processes only; the others can be started later. Where a run is already
     /// there, start these in it.

@@ -44,7 +44,7 @@ const ANSWERS: [Exit; 9] = [
 fn expected(reason: Reason, answer: Exit, in_time: bool) -> u8 {
     let first = match reason {
         Reason::First(exit) => exit.shell_status(),
-        _ => 0,
+        Reason::FirstThenPerson | Reason::Quit | Reason::Kill | Reason::StopThenFirst => 0,
     };
     let nobody_asked = reason == Reason::First(Exit::Code(0));
     let of_stop = [Exit::Code(0), Exit::Code(130), Exit::Signal(2)].contains(&answer);
