@@ -20,6 +20,7 @@ mod flags;
 mod graph;
 mod init;
 mod instance;
+mod keyboard;
 mod launch;
 mod log;
 mod logs;

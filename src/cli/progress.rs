@@ -9,6 +9,9 @@ use indicatif::{ProgressBar, ProgressStyle};
 /// What takes no longer needs no explanation.
 const MOMENT: Duration = Duration::from_millis(300);
 
+/// What takes so much longer is explained in detail.
+const LONGER: Duration = Duration::from_millis(700);
+
 /// Something that goes on until this value is gone.
 #[derive(Debug)]
 pub(super) struct Progress {
@@ -46,12 +49,35 @@ impl Drop for Progress {
 
 /// Show that this goes on.
 pub(super) async fn with_progress<T>(words: &'static str, work: impl Future<Output = T>) -> T {
+    with_details(words, work, async || None).await
+}
+
+/// Show that this goes on. Once it has taken a second, `look` says more of it, and when to look
+/// again.
+pub(super) async fn with_details<T>(
+    words: &'static str,
+    work: impl Future<Output = T>,
+    look: impl AsyncFn() -> Option<(String, Duration)>,
+) -> T {
     let mut work = std::pin::pin!(work);
     if let Ok(done) = tokio::time::timeout(MOMENT, &mut work).await {
         return done;
     }
     let bar = spinner(words);
-    let done = work.await;
+    let details = async {
+        tokio::time::sleep(LONGER).await;
+        while !bar.is_hidden()
+            && let Some((details, again)) = look().await
+        {
+            bar.set_message(format!("{words}: {details}"));
+            tokio::time::sleep(again).await;
+        }
+        std::future::pending().await
+    };
+    let done = tokio::select! {
+        done = &mut work => done,
+        never = details => never,
+    };
     bar.finish_and_clear();
     done
 }

@@ -1,13 +1,20 @@
 //! `tmo stop`, `restart`, `quit`, `kill`: asking for something and waiting until it is done.
 
+use std::time::Duration;
+
 use super::error::CliError;
 use super::instance::{Instance, Server};
-use super::progress::with_progress;
+use super::progress::with_details;
 use crate::control::address::Address;
 use crate::control::client::{Client, ClientError, SILENCE};
 use crate::control::overmind_client::OvermindClient;
-use crate::model::request::{Outcome, Request};
+use crate::model::request::{Outcome, ProcessState, Request};
 use crate::sys::clock;
+
+/// No line names more processes.
+const MOST_NAMED: usize = 5;
+/// How long after SIGKILL another look is worth it.
+const AFTER_KILL: Duration = Duration::from_millis(300);
 
 /// Nobody kills a supervisor this often while one request is made.
 const MOST_TRIES: u32 = 100;
@@ -28,7 +35,7 @@ pub(super) async fn request(
                     client.request(&request, false).await
                 }
             });
-            match with_progress(words(&request), asked).await {
+            match with_details(words(&request), asked, async || slow_stops(instance).await).await {
                 // Whatever was to be ended has ended.
                 Err(CliError::NothingRuns(_) | CliError::Client(ClientError::Lost { .. }))
                     if wait && ends_the_run(&request) && instance.is_over() =>
@@ -57,6 +64,31 @@ pub(super) async fn request(
             Ok(0)
         }
     }
+}
+
+/// The processes that a stop waits for, and when to look again: when SIGKILL has been sent.
+async fn slow_stops(instance: &Instance) -> Option<(String, Duration)> {
+    let state = Client::connect(&instance.address()).await.ok()?.state().await.ok()?;
+    let now = clock::now_ns();
+    let waits = |process: &&ProcessState| process.kill_due.is_some_and(|due| due > now);
+    let slow: Vec<_> = state.processes.iter().filter(waits).collect();
+    let due = slow.iter().filter_map(|process| process.kill_due).min()?.saturating_sub(now);
+    let name = |process: &&ProcessState| match process.pid {
+        Some(pid) => format!("{} (pid {pid})", process.name),
+        None => format!("a child process of {}", process.name),
+    };
+    let mut names: Vec<_> = slow.iter().map(name).collect();
+    if names.len() > MOST_NAMED {
+        names.truncate(MOST_NAMED);
+        names.push(format!("{} more", slow.len() - MOST_NAMED));
+    }
+    let names = names.join(", ");
+    let (runs, them) = if slow.len() == 1 { ("runs", "it") } else { ("run", "them") };
+    let text = format!(
+        "{names} still {runs}; SIGKILL in {} s, the same command in another terminal kills {them} now",
+        due.div_ceil(1_000_000_000)
+    );
+    Some((text, Duration::from_nanos(due) + AFTER_KILL))
 }
 
 /// Ask and wait for the outcome, unless the supervisor does not answer at all.

@@ -117,6 +117,15 @@ pub(super) fn skipped(instance: &Instance, plan: &Plan) -> u8 {
         super::warn(&format!("{}: {reason}; `tmo why {}` tells more", process.name, process.name));
         code = 1;
     }
+    if code != 0 {
+        let alive = state.processes.iter().filter(|process| process.pid.is_some());
+        let names: Vec<_> = alive.map(|process| process.name.as_str()).collect();
+        if !names.is_empty() {
+            let runs = if names.len() == 1 { "goes" } else { "go" };
+            let names = names.join(", ");
+            super::warn(&format!("{names} {runs} on in the background; `tmo quit` ends the run"));
+        }
+    }
     code
 }
 

@@ -14,6 +14,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use super::early::Early;
 use super::error::CliError;
 use super::instance::Instance;
+use super::keyboard::Typing;
 use super::launch::Launch;
 use super::log::Source;
 use super::outlet::{Lost, Outlet};
@@ -84,6 +85,8 @@ enum Wake {
     Stop,
     Hangup,
     Resize,
+    /// A line was typed.
+    Typed(String),
     /// The output comes to nothing.
     Lost(Lost),
     /// What was waited for is so, or can't be any more.
@@ -183,29 +186,29 @@ impl Shown {
     /// Who ended first, why, and what it said last: the reason must not have scrolled away.
     fn last_words(&self, end: &End) -> Vec<String> {
         const LINES: u64 = 10;
-        let Some(culprit) = &end.culprit else { return vec![] };
+        let decided = decided_by(end);
+        let Some(culprit) = &end.culprit else { return decided.into_iter().collect() };
         let lines = Source::of_plan(&self.plan, self.runtime.dir())
             .and_then(|source| source.last_lines(&culprit.name, LINES))
             .unwrap_or_default();
         let lines: Vec<&[u8]> = lines.split(|&b| b == b'\n').filter(|l| !l.is_empty()).collect();
-        words::last_words(&[words::Death {
+        let mut words = words::last_words(&[words::Death {
             name: culprit.name.as_str(),
             exit: culprit.exit,
             uptime: Duration::from_nanos(culprit.ran_ns),
             cause: culprit.cause.as_deref(),
             last_lines: &lines,
-        }])
+        }]);
+        words.extend(decided);
+        words
     }
 
     /// Until the run ends, or our terminal does.
     async fn follow(&mut self, outlet: &mut Outlet) -> Result<Ending, CliError> {
         let mut signals = Signals::new().map_err(CliError::io("signals"))?;
-        let early = self.early.take();
-        let asked = early.as_ref().is_some_and(Early::asked);
-        let hung_up = early.as_ref().is_some_and(Early::hung_up);
-        drop(early);
-        let mut failed = None;
-        let mut lost = false;
+        let (asked, hung_up) =
+            self.early.take().map_or((false, false), |early| (early.asked(), early.hung_up()));
+        let (mut failed, mut lost) = (None, false);
         let mut waiting = self.until.take().map(|until| Box::pin(until.wait()));
         let mut news = match self.connect(&outlet.printer).await? {
             Next::News(news) => news,
@@ -215,6 +218,8 @@ impl Shown {
         if asked {
             self.quit();
         }
+        // Whoever comes after this view gets the terminal as it is.
+        let mut typing = Typing::begin(waiting.is_none() && !asked);
         if hung_up {
             return Ok(Ending::Hangup);
         }
@@ -222,23 +227,28 @@ impl Shown {
             let wake = tokio::select! {
                 event = news.next() => Wake::News(event.and_then(Result::ok)),
                 wake = signals.next() => wake,
+                line = typing.line() => Wake::Typed(line),
                 what = outlet.lost(), if !lost => Wake::Lost(what),
-                came = async {
-                    match &mut waiting {
-                        Some(waiting) => waiting.await,
-                        None => std::future::pending().await,
-                    }
-                } => Wake::Waited(came),
+                came = waited(waiting.as_mut()) => Wake::Waited(came),
             };
             match wake {
-                Wake::News(Some(HeadEvent::Head(head))) => outlet.printer.head(head),
+                Wake::News(Some(HeadEvent::Head(head))) => {
+                    if head.stopping {
+                        typing.end();
+                    }
+                    outlet.printer.head(head);
+                }
+                Wake::Typed(line) => self.answer(&mut typing, &line, &outlet.printer),
                 Wake::News(Some(HeadEvent::End(end))) => return Ok(Ending::Over(end, failed)),
                 Wake::News(Some(HeadEvent::Leave)) => return Ok(Ending::Left),
                 Wake::News(None) => match self.connect(&outlet.printer).await? {
                     Next::News(fresh) => news = fresh,
                     Next::Over(end) => return Ok(Ending::Over(end, failed)),
                 },
-                Wake::Stop => self.quit(),
+                Wake::Stop => {
+                    typing.end();
+                    self.quit();
+                }
                 Wake::Hangup | Wake::Lost(Lost::Terminal) => return Ok(Ending::Hangup),
                 Wake::Lost(Lost::Reader) => {
                     lost = true;
@@ -297,7 +307,7 @@ impl Shown {
                         return Ok(Next::Over(end));
                     }
                     printer.say(format!("The supervisor is gone: {message}"), true);
-                    return Ok(Next::Over(End { code: 1, culprit: None }));
+                    return Ok(Next::Over(End { code: 1, ..End::default() }));
                 }
                 News::Listening { adopted, .. } => {
                     let count = count::processes(adopted.unwrap_or(0) as usize, "");
@@ -318,7 +328,7 @@ impl Shown {
     fn over(&self, printer: &Printer) -> Result<Option<End>, CliError> {
         let source = Source::of_plan(&self.plan, self.runtime.dir())?;
         let Some((end, records)) = source.end_of(&self.plan.run)? else { return Ok(None) };
-        printer.head(Head { records, partials: vec![] });
+        printer.head(Head { records, ..Head::default() });
         Ok(Some(end))
     }
 
@@ -336,6 +346,15 @@ impl Shown {
         });
     }
 
+    /// Say how a process is reached, to somebody who types at its log.
+    fn answer(&self, typing: &mut Typing, line: &str, printer: &Printer) {
+        let present = self.plan.processes.iter().filter(|process| !process.removed);
+        let names: Vec<_> = present.map(|process| process.name.as_str()).collect();
+        if let Some(answer) = typing.answer(line, &names) {
+            printer.say(Persona::here().speak(&answer), false);
+        }
+    }
+
     /// Panes follow the terminal that shows their log.
     fn resize(&self, printer: &Printer) {
         let Some((columns, _)) = screen::window_size(std::io::stdout()) else { return };
@@ -349,6 +368,29 @@ impl Shown {
                 let _ = client.request(&Request::Resize { columns, rows }, false).await;
             }
         });
+    }
+}
+
+/// What the view waits for, if it does.
+async fn waited<F: Future + Unpin>(waiting: Option<&mut F>) -> F::Output {
+    match waiting {
+        Some(waiting) => waiting.await,
+        None => std::future::pending().await,
+    }
+}
+
+/// Which process the exit code comes from, where it is not the one that ended first.
+fn decided_by(end: &End) -> Option<String> {
+    let decider = end.decider.as_ref()?;
+    let (name, code) = (&decider.name, end.code);
+    match &end.culprit {
+        Some(culprit) if culprit.name == *name => None,
+        Some(culprit) if decider.interrupted => Some(format!(
+            "{name} was interrupted by the end of {culprit} (exit {code}); \
+             `tmo start --exit-code-from {culprit}` returns the code of {culprit}",
+            culprit = culprit.name,
+        )),
+        Some(_) | None => Some(format!("exit code {code} is that of {name}")),
     }
 }
 
@@ -396,7 +438,7 @@ pub(super) async fn stop_signal() -> std::io::Result<()> {
     loop {
         match signals.next().await {
             Wake::Stop | Wake::Hangup => return Ok(()),
-            Wake::Resize | Wake::News(_) | Wake::Lost(_) | Wake::Waited(_) => {}
+            Wake::Resize | Wake::News(_) | Wake::Lost(_) | Wake::Typed(_) | Wake::Waited(_) => {}
         }
     }
 }

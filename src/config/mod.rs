@@ -63,7 +63,9 @@ pub enum Warning {
         nearest: Option<String>,
     },
     /// An end of a process is to have two consequences.
-    #[error("--can-die and --auto-restart both name `{name}`; it is started again")]
+    #[error(
+        "--can-die and --auto-restart both name `{name}`: --can-die applies, it is not started again when it ends"
+    )]
     BothEnds {
         /// The process.
         name: String,

@@ -143,6 +143,20 @@ pub struct End {
     /// Who ended first without being told to, and so made everything stop.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub culprit: Option<Culprit>,
+    /// The process that the exit code comes from, where it is not 0 and comes from one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub decider: Option<Decider>,
+}
+
+/// The process that the exit code of a run comes from.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Decider {
+    /// Its name.
+    pub name: ProcName,
+    /// How it ended.
+    pub exit: Exit,
+    /// It was asked to stop because another process had ended with success.
+    pub interrupted: bool,
 }
 
 /// The process whose end made everything stop.

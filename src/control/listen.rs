@@ -74,6 +74,8 @@ pub struct Listening {
     pub place: Place,
     /// What the user should know: where the socket really is, and why.
     pub note: Option<String>,
+    /// A socket that nobody listened on was in its place.
+    pub replaced: bool,
 }
 
 /// The socket in the runtime directory, where there is one.
@@ -101,10 +103,12 @@ pub fn unlink_own(path: &Path, runtime: &Path) -> io::Result<bool> {
 
 /// Bind the control socket at `path`, which the user called `shown`; see the module.
 pub fn bind(path: &Path, shown: &Path, runtime: &Path) -> Result<Listening, ListenError> {
-    let mut bound = bind_at(path, clear_way(path, shown)?);
+    let mut replaced = clear_way(path, shown)?;
+    let mut bound = bind_at(path, replaced);
     // Somebody took the place while we looked: look again at who it is.
     if matches!(&bound, Err(error) if error.kind() == io::ErrorKind::AlreadyExists) {
-        bound = bind_at(path, clear_way(path, shown)?);
+        replaced = clear_way(path, shown)?;
+        bound = bind_at(path, replaced);
     }
     match bound {
         Ok((listener, id)) => {
@@ -116,7 +120,7 @@ pub fn bind(path: &Path, shown: &Path, runtime: &Path) -> Result<Listening, List
                 Err(_) => (None, None),
             };
             let place = Place { socket: path.to_owned(), id, link: None, spare: second };
-            Ok(Listening { listener, spare, place, note: None })
+            Ok(Listening { listener, spare, place, note: None, replaced })
         }
         Err(cause) if no_directory(&cause) => {
             Err(ListenError::Io { shown: shown.to_owned(), what: "bind", cause })
@@ -194,7 +198,7 @@ fn bind_elsewhere(
             shown.display()
         ),
     };
-    Ok(Listening { listener, spare: None, place, note: Some(note) })
+    Ok(Listening { listener, spare: None, place, note: Some(note), replaced: false })
 }
 
 /// Device, number, time of birth: a number alone is soon given to another file.

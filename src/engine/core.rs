@@ -21,7 +21,7 @@ use crate::journal::streams::Streams;
 use crate::model::plan::Plan;
 use crate::model::request::{Head, Outcome};
 use crate::pane::sink;
-use crate::supervisor::{Effect, Input, ProcId, Word};
+use crate::supervisor::{Course, Effect, Input, ProcId, Word};
 use crate::sys::clock;
 
 /// Until when to sleep at most when a process waits for its restart.
@@ -222,7 +222,8 @@ impl Engine {
 
     /// Tell the views how far the journal goes now.
     pub(super) fn publish(&self) {
-        let head = self.ingest.head();
+        let stopping = self.saved.supervisor.course != Course::Keep;
+        let head = Head { stopping, ..self.ingest.head() };
         self.head.send_if_modified(|old| {
             let news = *old != head;
             *old = head;

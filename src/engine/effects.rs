@@ -208,6 +208,7 @@ impl Engine {
             port: process.port,
             color: process.color,
             pane: self.panes[id].pane.clone(),
+            kill_due: proc.kill_due(),
             reason: proc.note.clone(),
             ready: Some(proc.is_ready()),
             not_ready: match &proc.ready {

@@ -13,7 +13,7 @@ use super::queue::Event;
 use super::runtime::TmuxServer;
 use super::serving::Serving;
 use super::watchers;
-use crate::control::handle::{Culprit, End};
+use crate::control::handle::{Culprit, Decider, End};
 use crate::control::listen::Place;
 use crate::pane::sink;
 use crate::sys::{self, clock};
@@ -41,7 +41,7 @@ impl Engine {
         self.finish_hooks().await;
         self.take_last_events();
         let culprit = self.culprit().map(|culprit| Culprit { cause, ..culprit });
-        let end_of_run = End { code, culprit };
+        let end_of_run = End { code, culprit, decider: self.decider() };
         self.say_end(&end_of_run);
         self.publish();
         if let Err(error) = self.runtime.clear() {
@@ -59,7 +59,7 @@ impl Engine {
             }
         }
         if let Some(mut news) = news {
-            let End { code, culprit } = end_of_run.clone();
+            let End { code, culprit, decider: _ } = end_of_run.clone();
             tell(&mut news, &News::Ended { code, culprit });
         }
         end.send_replace(Some(end_of_run));
@@ -189,12 +189,19 @@ impl Engine {
         Some(Culprit { name, exit: culprit.exit, ran_ns: culprit.ran, cause: None })
     }
 
+    fn decider(&self) -> Option<Decider> {
+        let decider = self.saved.supervisor.decider()?;
+        let name = self.plan.processes[decider.id].name.clone();
+        Some(Decider { name, exit: decider.exit, interrupted: decider.interrupted })
+    }
+
     /// How it ended stays in the journal, for views that come too late to be told.
     fn say_end(&mut self, end: &End) {
-        let End { code, culprit } = end;
+        let End { code, culprit, decider } = end;
         let run = &self.plan.run;
-        let line =
-            serde_json::json!({ "event": "end", "run": run, "code": code, "culprit": culprit });
+        let line = serde_json::json!({
+            "event": "end", "run": run, "code": code, "culprit": culprit, "decider": decider,
+        });
         if let Err(error) = self.ingest.event(clock::now_ns(), line.to_string().as_bytes()) {
             tracing::error!(%error, "the end can't be written");
         }

@@ -116,7 +116,7 @@ fn prepare(runtime: &Runtime, fresh: Option<&Path>) -> Result<Held, News> {
     })?;
     match take_up(runtime, fresh) {
         Ok(TakenUp { listening, tcp, program, swept }) => {
-            let Listening { listener, spare, place, note } = listening;
+            let Listening { listener, spare, place, note, replaced: _ } = listening;
             let (tcp, of_tcp) = tcp.unzip();
             let notes: Vec<String> =
                 swept.into_iter().chain(note).chain(of_tcp.flatten()).collect();
@@ -188,7 +188,11 @@ fn take_up(runtime: &Runtime, fresh: Option<&Path>) -> Result<TakenUp, News> {
         }
     };
     let listening = listen::bind(path, shown, runtime.dir());
-    let listening = listening.inspect_err(|_| clear()).map_err(failed)?;
+    let mut listening = listening.inspect_err(|_| clear()).map_err(failed)?;
+    if listening.replaced && !survivors && swept.is_none() {
+        let socket = shown.display();
+        listening.note = Some(format!("{socket} was left by a run that is gone; replaced it"));
+    }
     Ok(TakenUp { listening, tcp, program: plan.tmo.as_path().to_owned(), swept })
 }
 

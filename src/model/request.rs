@@ -189,6 +189,9 @@ pub struct ProcessState {
     pub color: u8,
     /// The tmux pane it lives in (`%3`).
     pub pane: Option<String>,
+    /// When SIGKILL follows, nanoseconds since the epoch, while it is being stopped.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kill_due: Option<u64>,
     /// Why it is in this state, where there is more to say.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
@@ -244,6 +247,7 @@ impl ProcessState {
             port: None,
             color: 0,
             pane: None,
+            kill_due: None,
             reason: None,
             ready: None,
             not_ready: None,
@@ -351,6 +355,9 @@ pub struct Head {
     /// Unfinished lines: stream, first byte, end.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub partials: Vec<Partial>,
+    /// Everything is being stopped.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub stopping: bool,
 }
 
 /// A line whose newline has not come yet (a prompt, a progress bar).

@@ -172,10 +172,10 @@ impl Settings {
     /// What shall follow when an instance of this entry ends by itself, if that was said, and the
     /// setting that says it.
     pub(super) fn on_exit(&self, entry: &Entry) -> Option<(OnExit, &'static str)> {
-        if self.is_restarted(&entry.name) {
-            Some((OnExit::Restart, "AUTO_RESTART"))
-        } else if self.can_die.contains(&entry.name) {
+        if self.can_die.contains(&entry.name) {
             Some((OnExit::Remain, "CAN_DIE"))
+        } else if self.is_restarted(&entry.name) {
+            Some((OnExit::Restart, "AUTO_RESTART"))
         } else {
             self.any_can_die.then_some((OnExit::Remain, "ANY_CAN_DIE"))
         }
@@ -216,6 +216,8 @@ impl Settings {
         }
         let both = self.can_die.iter().filter(|name| self.is_restarted(name));
         let both = both.filter(|name| known.contains(&name.as_str()));
+        // One that is in `-r all` and in `-c` is the usual way to except it.
+        let both = both.filter(|name| self.auto_restart.contains(name));
         warnings.extend(both.map(|name| Warning::BothEnds { name: name.clone() }));
         warnings
     }

@@ -278,7 +278,9 @@ fn what_follows_an_end_goes_by_the_entry() {
         assert_eq!(ends(given), [StopAll, StopAll, Restart]);
     });
     let env = [("TMO_AUTO_RESTART", "all"), ("TMO_CAN_DIE", "web"), ("TMO_FORMATION", "web=2")];
-    assert_eq!(ends(&given(&env)), [Restart; 4]);
+    assert_eq!(ends(&given(&env)), [Remain, Remain, Restart, Restart]);
+    let env = [("TMO_AUTO_RESTART", "web"), ("TMO_CAN_DIE", "web")];
+    assert_eq!(ends(&given(&env)), [Remain, StopAll, StopAll]);
 }
 
 #[test]

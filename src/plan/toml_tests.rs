@@ -244,7 +244,9 @@ fn contradicting_flags_are_pointed_out() {
     let settings = Settings::of(&given.typed, &given.context.env).unwrap();
     let told: Vec<_> =
         settings.warnings(&given.loaded().procfile).iter().map(ToString::to_string).collect();
-    assert_eq!(told, ["--can-die and --auto-restart both name `web`; it is started again"]);
+    let both = "--can-die and --auto-restart both name `web`: --can-die applies, \
+                it is not started again when it ends";
+    assert_eq!(told, [both]);
 }
 
 #[test]

@@ -1,18 +1,15 @@
 //! What a pane tells: its shim's entries, and the end of the shim itself.
 
+use super::exit_code::{KILL, Stop, contribution};
 use super::{Course, Crash, Effect, Goal, Pane, Phase, Proc, ProcId, Supervisor, Word};
 use crate::model::Exit;
 use crate::model::rules::Stage;
 use crate::pane::life::{Entry, LifeEvent, Member};
 
-/// Signal number of SIGKILL (POSIX gives it this number).
-pub(super) const KILL: u8 = 9;
 /// How a life counts that could not be begun: as with a shell, a command that can't be run.
 const NOT_BEGUN: Exit = Exit::Code(126);
 /// So many shims in a row may end before they have begun a life.
 pub(super) const MOST_LOST: u8 = 3;
-/// Signal number of SIGTERM.
-const TERM: u8 = 15;
 
 impl Supervisor {
     pub(super) fn on_entry(&mut self, id: ProcId, entry: Entry, out: &mut Vec<Effect>) {
@@ -42,7 +39,8 @@ impl Supervisor {
             LifeEvent::End { life, spared } => self.ended(id, (life, at), &spared, out),
             LifeEvent::Stuck { life, members } => self.stuck(id, (life, at), members, out),
             LifeEvent::Skipped { life } => self.skipped(id, life, at, out),
-            LifeEvent::Stopping { .. } | LifeEvent::Unmarked { .. } => {}
+            LifeEvent::Stopping { life, .. } => self.procs[id].was_signalled(life),
+            LifeEvent::Unmarked { .. } => {}
             LifeEvent::Down {} => self.went_down(id, at, out),
             LifeEvent::Trouble { message } => {
                 out.push(Word::error(Some(id), "trouble", message.clone()));
@@ -117,6 +115,7 @@ impl Supervisor {
         if proc.alive() && proc.told < proc.current_life() {
             proc.told = proc.current_life();
             proc.goal = Goal::Stop;
+            proc.was_signalled(proc.told);
             if proc.swept {
                 // What was to be cleaned up is not.
                 self.worst = self.worst.max(1);
@@ -127,6 +126,7 @@ impl Supervisor {
 
     fn killing(&mut self, id: ProcId, life: u64, out: &mut Vec<Effect>) {
         let proc = &mut self.procs[id];
+        proc.was_signalled(life);
         if proc.killed < life {
             proc.killed = life;
             out.push(Word::of(id, "killing", "Killing..."));
@@ -143,12 +143,9 @@ impl Supervisor {
         let ran = at.saturating_sub(started);
         proc.phase = Phase::Ending { life, exit };
         (proc.since, proc.ran) = (at, ran);
-        let ours = asked && by_our_hand(exit, proc.stop_signal);
-        proc.status = match (ours, exit) {
-            (true, _) => u8::from(proc.broken.is_some()),
-            (false, _) if proc.rules.is_good(exit) => 0,
-            (false, _) => exit.shell_status(),
-        };
+        let stop = proc.stop_of(life, self.interrupts);
+        proc.status = contribution(exit, proc.rules.is_good(exit), stop);
+        proc.last_exit = Some(exit);
         let again = proc.goal == Goal::Run && proc.life > life;
         let crashed = proc.failed == life || !asked && !again && !proc.rules.is_good(exit);
         proc.tally.count(exit, crashed);
@@ -281,6 +278,8 @@ impl Supervisor {
                 | Phase::Running { .. }
                 | Phase::Stuck { .. }
                 | Phase::Over { .. } => {
+                    // Nobody is left who could say which came first.
+                    proc.was_signalled(life.min(proc.told));
                     self.exited(id, (life, Exit::Signal(KILL)), now, out);
                     Exit::Signal(KILL)
                 }
@@ -337,21 +336,36 @@ impl Proc {
         self.since = at;
     }
 
+    /// Its shim has begun to end this life.
+    fn was_signalled(&mut self, life: u64) {
+        self.signalled = self.signalled.max(life);
+    }
+
+    /// Whether this life was asked to stop before it ended. A request that came to its shim too
+    /// late has not stopped it; of a stop command, which comes before the stop signal, the shim
+    /// does not know.
+    pub(super) fn was_stopped(&self, life: u64) -> bool {
+        let heard = self.signalled >= life || self.rules.stop_command.is_some();
+        self.told >= life && heard
+    }
+
+    /// What has stopped this life, which has just ended.
+    fn stop_of(&self, life: u64, interrupts: bool) -> Stop {
+        if !self.was_stopped(life) {
+            Stop::None
+        } else if interrupts && self.interrupted == life {
+            Stop::Interrupted { signal: self.stop_signal, killed: self.killed >= life }
+        } else {
+            Stop::Excused
+        }
+    }
+
     /// A life that was asked for and is not wanted any more may have begun unheard; then it ends
     /// because it was told to.
     pub(super) fn tell_the_next(&mut self) {
         if self.life > self.current_life() {
             self.told = self.told.max(self.life);
         }
-    }
-}
-
-/// Whether a process that was told to stop ended because of that.
-fn by_our_hand(exit: Exit, stop_signal: i32) -> bool {
-    let ours = |signal: u8| signal == KILL || signal == TERM || i32::from(signal) == stop_signal;
-    match exit {
-        Exit::Signal(signal) => ours(signal),
-        Exit::Code(code) => code == 0 || code > 128 && ours(code - 128),
     }
 }
 

@@ -88,7 +88,10 @@ impl Supervisor {
                     && !of(Stage::Main).any(late)
                     && of(Stage::Main).any(|p| p.last_pid.is_some())
             }
-            Milepost::MainStopped => ending && !of(Stage::Main).any(left),
+            Milepost::MainStopped => {
+                let begun = of(Stage::Main).any(|proc| proc.last_pid.is_some());
+                ending && begun && !of(Stage::Main).any(left)
+            }
             // Told by who starts it.
             Milepost::CleanupStarted => false,
             Milepost::CleanupComplete => {

@@ -9,9 +9,11 @@
 //! ([`Supervisor`] is serialisable), so an adopter goes on where its predecessor was killed.
 
 mod events;
+mod exit_code;
 mod gate;
 mod life;
 mod lifecycle;
+mod patience;
 mod policy;
 mod proc;
 mod ready;
@@ -29,6 +31,7 @@ use crate::model::Exit;
 use crate::model::plan::Plan;
 use crate::pane::spec::Want;
 pub use events::{Crash, Effect, Input, Word};
+pub use exit_code::Decider;
 pub use lifecycle::Milepost;
 pub use proc::{Broken, Goal, Pane, Phase, Proc, ProcId, Ready};
 pub use ready::Question;
@@ -53,6 +56,7 @@ pub enum Course {
 
 /// The whole state machine.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[expect(clippy::struct_excessive_bools, reason = "each is true or not whatever the others are")]
 pub struct Supervisor {
     /// The processes in the order of the plan.
     pub procs: Vec<Proc>,
@@ -64,6 +68,13 @@ pub struct Supervisor {
     pub culprit: Option<Culprit>,
     /// The tmux server is gone.
     pub tmux_gone: bool,
+    /// Everything stops because a process ended with success, not because of a request: a process
+    /// that is stopped by that can still fail the run.
+    #[serde(default)]
+    interrupts: bool,
+    /// It was said that every process has ended.
+    #[serde(default)]
+    idle: bool,
     /// What the run has come to so far.
     #[serde(default)]
     passed: Vec<Milepost>,
@@ -105,6 +116,8 @@ impl Supervisor {
             worst: 0,
             culprit: None,
             tmux_gone: false,
+            interrupts: false,
+            idle: false,
             passed: vec![],
             begun: false,
             generation: plan.generation,

@@ -153,6 +153,7 @@ impl Supervisor {
         match proc.on_exit {
             OnExit::StopAll => {
                 self.culprit.get_or_insert(Culprit { id, exit, at, ran });
+                self.interrupts = verdict == Verdict::Good;
                 self.quit(out);
             }
             OnExit::Remain | OnExit::Restart => {}
@@ -258,7 +259,8 @@ impl Supervisor {
     pub fn next_due(&self) -> Option<u64> {
         let checks = self.procs.iter().filter_map(Proc::check_due);
         let cleanup = self.procs.iter().enumerate().filter_map(|(id, _)| self.cleanup_due(id));
-        self.procs.iter().filter_map(|proc| proc.due).chain(checks).chain(cleanup).min()
+        let due = self.procs.iter().filter_map(|proc| proc.due).chain(checks).chain(cleanup);
+        due.chain(self.slow_stop_due()).min()
     }
 
     /// Whether something seems further away than it can be: the clock was set back, and what is due
@@ -273,6 +275,7 @@ impl Supervisor {
 
     /// Start again those whose pause is over.
     pub(super) fn on_alarm(&mut self, now: u64, out: &mut Vec<Effect>) {
+        self.mention_slow_stops(now, out);
         for id in 0..self.procs.len() {
             self.look_at_checks(id, now, out);
             self.cleanup_overdue(id, now, out);

@@ -145,6 +145,21 @@ pub struct Proc {
     pub told: u64,
     /// The newest life that is to be killed without grace; 0 for none.
     pub killed: u64,
+    /// The newest life that its shim has asked to stop, or killed, before it ended; 0 for none.
+    #[serde(default)]
+    pub signalled: u64,
+    /// The newest life that stops because another process ended with success; 0 for none.
+    #[serde(default)]
+    pub interrupted: u64,
+    /// The life that [`Proc::stop_since`] is about; 0 for none.
+    #[serde(default)]
+    pub stop_life: u64,
+    /// When that life was asked to stop, nanoseconds since the epoch.
+    #[serde(default)]
+    pub stop_since: u64,
+    /// The newest life whose slow stop was mentioned; 0 for none.
+    #[serde(default)]
+    pub slow_life: u64,
     /// The newest life that its shim has said it will not begin.
     #[serde(default)]
     pub skipped: u64,
@@ -157,6 +172,9 @@ pub struct Proc {
     /// How its last life counts for the exit code of the run.
     #[serde(default)]
     pub status: u8,
+    /// How its last life ended.
+    #[serde(default)]
+    pub last_exit: Option<Exit>,
     /// How often in a row it was started again after an end of its own.
     #[serde(default)]
     pub streak: u32,
@@ -255,10 +273,16 @@ impl Proc {
             pane: Pane::None,
             told: 0,
             killed: 0,
+            signalled: 0,
+            interrupted: 0,
+            stop_life: 0,
+            stop_since: 0,
+            slow_life: 0,
             skipped: 0,
             lost: 0,
             ran: 0,
             status: 0,
+            last_exit: None,
             streak: 0,
             due: None,
             pause: 0,
@@ -335,6 +359,11 @@ impl Proc {
     /// Whether its window has nothing to show that anybody asks for.
     pub(super) fn is_closed(&self) -> bool {
         self.retired && !self.alive() && self.pane == Pane::None
+    }
+
+    /// Whether SIGKILL did not end all of its tree.
+    pub(super) fn is_stuck(&self) -> bool {
+        matches!(self.phase, Phase::Stuck { .. })
     }
 
     /// Its main process, while that is alive.

@@ -18,6 +18,8 @@ pub struct Planned {
     waits: bool,
     came: u32,
     edition: u32,
+    /// From the stop signal to SIGKILL.
+    grace_ms: u64,
 }
 
 impl Planned {
@@ -26,9 +28,14 @@ impl Planned {
         self.removed
     }
 
-    const fn of(process: &ProcessPlan) -> Self {
-        let ProcessPlan { removed, waits, came, edition, .. } = process;
-        Self { removed: *removed, waits: *waits, came: *came, edition: *edition }
+    /// From the stop signal to SIGKILL.
+    pub(super) const fn grace_ms(self) -> u64 {
+        self.grace_ms
+    }
+
+    fn of(process: &ProcessPlan, plan: &Plan) -> Self {
+        let &ProcessPlan { removed, waits, came, edition, grace_ms, .. } = process;
+        Self { removed, waits, came, edition, grace_ms: grace_ms.unwrap_or(plan.grace_ms) }
     }
 }
 
@@ -44,7 +51,7 @@ impl Supervisor {
             }
             proc.rules = process.rules.clone();
             (proc.stop_signal, proc.on_exit) = (process.stop_signal, process.on_exit);
-            proc.planned = Planned::of(process);
+            proc.planned = Planned::of(process, plan);
         }
         for id in 0..self.procs.len() {
             self.procs[id].needs = self.needs_of(id);

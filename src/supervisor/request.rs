@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::life::KILL;
+use super::exit_code::KILL;
 use super::ticket::{Aim, Ticket};
 use super::{Course, Effect, Goal, Pane, Phase, Proc, ProcId, Supervisor, Word};
 use crate::model::nearest;
@@ -31,10 +31,12 @@ impl Supervisor {
             Request::Reload { .. } => self.reload(id, now, out),
             Request::Quit => {
                 self.tickets.push(Ticket::quit(id));
+                self.interrupts = false;
                 if self.course == Course::Keep { self.quit(out) } else { self.kill(out) }
             }
             Request::Kill => {
                 self.tickets.push(Ticket::quit(id));
+                self.interrupts = false;
                 self.kill(out);
             }
             Request::Resize { .. } => out.push(Effect::Answer(id, Outcome::done(vec![]))),
@@ -215,6 +217,7 @@ impl Supervisor {
         proc.goal = Goal::Stop;
         proc.due = None;
         proc.held = false;
+        proc.interrupted = 0;
         proc.tell_the_next();
         let aim = Aim::Over(proc.life);
         self.want(id, out);

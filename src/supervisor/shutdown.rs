@@ -28,6 +28,9 @@ impl Supervisor {
             self.tell_to_stop(id, out);
         }
         let proc = &mut self.procs[id];
+        if self.interrupts && (proc.alive() && !told || proc.life > proc.current_life()) {
+            proc.interrupted = proc.life.max(proc.current_life());
+        }
         (proc.goal, proc.due, proc.held, proc.dismissed) = (Goal::Stop, None, false, true);
         proc.tell_the_next();
         if proc.alive() {
@@ -183,6 +186,7 @@ impl Supervisor {
     pub(super) fn settle(&mut self, now: u64, out: &mut Vec<Effect>) {
         self.open_gates(now, out);
         self.tell_mileposts(out);
+        self.mention_idleness(out);
         if self.course == Course::Quit {
             self.dismiss_in_turn(out);
             self.sweep(now, out);
@@ -193,22 +197,14 @@ impl Supervisor {
                     || self.is_to_come(proc)
             };
             if !self.procs.iter().any(left) {
-                let stuck = self.procs.iter().any(|p| matches!(p.phase, Phase::Stuck { .. }));
-                let statuses = self.procs.iter().map(|proc| proc.status);
-                let unwell = |proc: &Proc| proc.broken.is_some() || proc.skip.is_some();
-                let failed = stuck || self.procs.iter().any(unwell);
-                let code = statuses.fold(self.worst.max(u8::from(failed)), u8::max);
-                let from = self.exit_from.map(|id| &self.procs[id]);
-                let code = match from.filter(|proc| proc.last_pid.is_some()) {
-                    Some(proc) => proc.status,
-                    None => code,
-                };
+                let code = self.exit_code();
                 self.course = Course::Done { code };
                 self.answer(out);
                 out.push(Effect::Finish(code));
                 return;
             }
         }
+        self.note_stops(now);
         self.answer(out);
     }
 }

@@ -113,7 +113,7 @@ impl Run {
     }
 
     pub(crate) fn records(&self, records: u64) {
-        self.head.send_replace(Head { records, partials: vec![] });
+        self.head.send_replace(Head { records, ..Head::default() });
     }
 
     pub(crate) async fn next(&mut self) -> Seen {

@@ -10,7 +10,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use super::harness::{Run, Seen, run, soon};
 
 fn head(records: u64) -> HeadEvent {
-    HeadEvent::Head(Head { records, partials: vec![] })
+    HeadEvent::Head(Head { records, ..Head::default() })
 }
 
 #[tokio::test]
@@ -21,14 +21,14 @@ async fn brings_each_head_and_at_last_the_end() {
     run.records(7);
     assert_eq!(soon(news.next()).await.unwrap().unwrap(), head(7));
     let partials = vec![Partial { stream: 1, start: 5, end: 9 }];
-    let prompt = Head { records: 8, partials };
+    let prompt = Head { records: 8, partials, stopping: false };
     run.head.send_replace(prompt.clone());
     assert_eq!(soon(news.next()).await.unwrap().unwrap(), HeadEvent::Head(prompt));
     // Both at once: the last head still comes before the end.
     run.records(9);
     let name = ProcName::new("web").unwrap();
     let culprit = Some(Culprit { name, exit: Exit::Code(3), ran_ns: 7, cause: None });
-    let end = End { code: 3, culprit };
+    let end = End { code: 3, culprit, decider: None };
     run.end.send_replace(Some(end.clone()));
     assert_eq!(soon(news.next()).await.unwrap().unwrap(), head(9));
     assert_eq!(soon(news.next()).await.unwrap().unwrap(), HeadEvent::End(end.clone()));

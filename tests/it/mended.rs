@@ -189,7 +189,8 @@ fn login_shell_dash() {
         .env("SHELL", shell);
         let mut view = world.start([""; 0]);
         view.shows("| up\n");
-        assert_eq!(view.interrupt(), 7, "{shell}");
+        // A person asked for the end: no failure, whatever it answers.
+        assert_eq!(view.interrupt(), 0, "{shell}");
         let log = view.log();
         let (cleaned, told) = (log.find("cleaned up"), log.find("Exited with code 7"));
         assert!(cleaned.is_some() && cleaned < told, "{shell}: {log}");

@@ -497,8 +497,8 @@ fn a_start_in_the_background_fails_where_somebody_was_skipped() {
     );
     let ran = world.run(["start", "-D"]);
     assert_eq!(ran.code, 1, "{ran:?}");
-    let told =
-        "tmo: web: skipped: setup is not ready: ended with code 3; `tmo why web` tells more\n";
+    let told = "tmo: web: skipped: setup is not ready: ended with code 3; `tmo why web` tells more\n\
+         tmo: api goes on in the background; `tmo quit` ends the run\n";
     assert_eq!(ran.stderr, told);
     assert_eq!(world.field("api", "state"), "running");
     world.run(["quit"]);

@@ -140,7 +140,7 @@ async fn news(path: &Path, listener: &UnixListener, input: &mut Input<'_>) {
     for _ in 0..input.byte() % 8 {
         let (name, data) = match input.byte() % 4 {
             0 => {
-                let end = End { code: input.byte(), culprit: None };
+                let end = End { code: input.byte(), ..End::default() };
                 expected.push(HeadEvent::End(end.clone()));
                 ("end", serde_json::to_string(&end).unwrap())
             }
@@ -152,7 +152,7 @@ async fn news(path: &Path, listener: &UnixListener, input: &mut Input<'_>) {
                     end: input.number(),
                 };
                 let partials = (0..input.byte() % 3).map(|_| partial(input)).collect();
-                let head = Head { records: input.number(), partials };
+                let head = Head { records: input.number(), partials, stopping: false };
                 expected.push(HeadEvent::Head(head.clone()));
                 ("head", serde_json::to_string(&head).unwrap())
             }

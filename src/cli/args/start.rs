@@ -8,14 +8,22 @@ use super::{seconds, truth};
 use crate::cli::completions::values;
 use crate::config::StartOptions;
 
+/// What gives processes their terminals.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum Backend {
+    /// A tmux server of the run's own.
+    Tmux,
+}
+
 /// `tmo start`.
 #[derive(Debug, Clone, PartialEq, Eq, Default, clap::Args)]
+#[expect(clippy::struct_excessive_bools, reason = "flags that are given or not")]
 pub struct StartArgs {
     /// Begin with these processes only; the others can be started later. Where a run is already
     /// there, start these in it.
     #[arg(value_name = "NAME", add = values::process())]
     pub names: Vec<String>,
-    /// Do nothing if a run is already there.
+    /// Do nothing if a run is already there; one whose supervisor was killed gets another one.
     #[arg(long)]
     pub if_needed: bool,
     /// Start nothing; print what flags, variables and files come to, as JSON.
@@ -27,7 +35,8 @@ pub struct StartArgs {
     /// The directory that the processes run in.
     #[arg(short = 'd', long, value_name = "DIR", add = values::directory())]
     pub root: Option<PathBuf>,
-    /// Return as soon as the processes run, and leave them running.
+    /// Return as soon as the processes run, and leave them running. The exit code is 1 if one was
+    /// skipped; the others run on then, too, until `tmo quit`.
     #[arg(short = 'D', long, value_name = "BOOL", num_args = 0..=1, require_equals = true,
         default_missing_value = "true", value_parser = truth)]
     pub daemonize: Option<bool>,
@@ -44,9 +53,15 @@ pub struct StartArgs {
     /// The command for --until-ready.
     #[arg(last = true, value_name = "COMMAND", requires = "until_ready")]
     pub command: Vec<OsString>,
-    /// Stop everything when this process has ended, and return its exit code.
+    /// Stop everything when this process has ended, and return its exit code, whoever ended it.
     #[arg(long, value_name = "NAME", add = values::process())]
     pub exit_code_from: Option<String>,
+    /// Where processes get their terminals from: tmux.
+    #[arg(long, value_name = "KIND", value_enum)]
+    pub backend: Option<Backend>,
+    /// The same as `--backend tmux`.
+    #[arg(long, conflicts_with = "backend")]
+    pub overmind: bool,
     /// The processes to run, separated by commas.
     #[arg(short = 'l', long, value_name = "NAMES", add = values::processes())]
     pub processes: Option<String>,

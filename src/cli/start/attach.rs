@@ -76,7 +76,10 @@ impl Start {
             }
         };
         let since = clock_time(state.headless_since.unwrap_or(state.started));
-        tell(&format!("running since {since} without a terminal; attached"));
+        tell(&format!(
+            "running since {since} without a terminal; attached: Ctrl-C ends the run, \
+             `tmo detach` leaves it running"
+        ));
         let place = (saved.first_record, self.runtime.shown());
         let mut shown = self.shown(plan, place, door);
         shown.early = Some(Early::begin().map_err(CliError::io("signals"))?);

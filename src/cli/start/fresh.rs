@@ -3,7 +3,7 @@
 use std::io::Write;
 use std::path::PathBuf;
 
-use super::{Start, tell};
+use super::{Start, greeting, tell};
 use crate::cli::early::Early;
 use crate::cli::error::CliError;
 use crate::cli::instance::taken_over;
@@ -65,6 +65,9 @@ impl Start {
         // What follows a trial is its command.
         let farewell = if self.trial { String::new() } else { Persona::here().speak(&farewell) };
         if self.wait.is_some() || !self.daemonize {
+            if fresh.is_some() && self.wait.is_none() {
+                greeting::greet(&self.context.env);
+            }
             let mut shown = self.shown(plan, (first, shown), door);
             shown.early = Some(early);
             shown.until = self.wait.clone().map(|ready| Until {
@@ -86,8 +89,11 @@ impl Start {
         }
         waited?;
         drop(door);
-        crate::cli::print(out, farewell.as_bytes())?;
-        Ok(Begun::Daemon(troubles::skipped(&self.instance(), &plan)))
+        let code = troubles::skipped(&self.instance(), &plan);
+        if code == 0 {
+            crate::cli::print(out, farewell.as_bytes())?;
+        }
+        Ok(Begun::Daemon(code))
     }
 
     /// Until every process has been started, or an interrupt; an end before that is a failure.

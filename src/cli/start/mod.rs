@@ -2,6 +2,7 @@
 
 mod attach;
 mod fresh;
+mod greeting;
 mod resolve;
 
 use std::ffi::OsString;
@@ -99,7 +100,13 @@ fn begin(args: StartArgs, typed: Vec<OsString>, out: &mut dyn Write) -> Result<u
                 code => Ok(code),
             };
         }
-        if if_needed && held {
+        if if_needed && (held || start.runtime.has_survivors()) {
+            drop(door);
+            if !held {
+                // Its supervisor was killed: another one goes on in the background.
+                let mut instance = start.instance();
+                super::block_on(async { instance.server().await.map(drop) })?;
+            }
             return start.until_ready(&[]);
         }
         if held {

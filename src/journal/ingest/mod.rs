@@ -249,7 +249,7 @@ impl Ingest {
             let (start, end) = stream.splitter.partial()?;
             Some(Partial { stream: stream.number, start, end })
         });
-        Head { records: self.standing().next, partials: partials.collect() }
+        Head { records: self.standing().next, partials: partials.collect(), stopping: false }
     }
 
     /// The index, as far as it is now; with what is only in memory.

@@ -4,9 +4,11 @@ mod any_order;
 mod checks;
 mod cleanup;
 mod ends;
+mod exit_code;
 mod gates;
 mod later;
 mod lifecycle;
+mod patience;
 mod reload;
 mod requests;
 mod resumed;
@@ -99,6 +101,8 @@ struct Shim {
     begun: u64,
     /// The life that is there or was last.
     current: u64,
+    /// The newest life that it has asked to stop.
+    asked_to_stop: u64,
     alive: bool,
     spec: Option<(Want, u64, u64)>,
     out: VecDeque<LifeEvent>,
@@ -120,6 +124,10 @@ impl Shim {
         let wanted = want == Want::Run && life == self.current;
         if self.alive && !wanted {
             let kill = kill >= self.current;
+            let stopping = LifeEvent::Stopping { life: self.current, signal: INT };
+            if std::mem::replace(&mut self.asked_to_stop, self.current) < self.current {
+                self.out.push_back(stopping);
+            }
             if stops || kill {
                 self.die(Exit::Signal(if kill { 9 } else { 2 }));
             }

@@ -44,6 +44,7 @@ fn victims_do_not_hide_the_culprit() {
     world.settle();
     world.shims[1].die(Exit::Code(3));
     world.deliver(1);
+    world.shims[0].act(false);
     world.shims[0].die(Exit::Code(130));
     world.settle();
     assert_eq!(world.finished, [3]);

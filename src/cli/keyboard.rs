@@ -1,0 +1,174 @@
+//! What a person types at a view. The terminal stays as it is, in cooked mode; a line is read and
+//! answered with how a process is reached, so that the shell does not run it after the end.
+//!
+//! The terminal is opened once more, so that a read never waits and the caller's own descriptor
+//! keeps its mode. It is read only while it belongs to this program: it is the standard input, the
+//! output goes to a terminal too (`tmo start | less` has keys of its own), this is its foreground
+//! process group, and nobody has switched it to raw mode.
+
+use std::fs::File;
+use std::io;
+use std::os::fd::AsFd;
+
+use nix::fcntl::OFlag;
+use nix::sys::signal::{SigSet, Signal};
+use nix::unistd::{getpgrp, tcgetpgrp, ttyname};
+use rustix::termios::{LocalModes, tcgetattr};
+use tokio::io::Interest;
+use tokio::io::unix::AsyncFd;
+
+use crate::view::screen::is_terminal;
+
+/// What is typed while processes run.
+#[derive(Debug)]
+pub(super) struct Typing {
+    keyboard: Option<Keyboard>,
+    answered: bool,
+}
+
+impl Typing {
+    /// Listen, if that is wanted and there is a terminal.
+    pub(super) fn begin(wanted: bool) -> Self {
+        let keyboard = if wanted { Keyboard::open() } else { None };
+        Self { keyboard, answered: false }
+    }
+
+    /// From now on what is typed is for the shell.
+    pub(super) fn end(&mut self) {
+        self.keyboard = None;
+    }
+
+    /// The next line.
+    pub(super) async fn line(&mut self) -> String {
+        match &mut self.keyboard {
+            Some(keyboard) => keyboard.line().await,
+            None => std::future::pending().await,
+        }
+    }
+
+    /// The answer to a line that is meant for one of these processes; only the first gets one.
+    pub(super) fn answer(&mut self, line: &str, names: &[&str]) -> Option<String> {
+        let hint = if self.answered { None } else { hint(line, names) };
+        self.answered |= hint.is_some();
+        hint
+    }
+}
+
+/// The terminal that a view was started from.
+#[derive(Debug)]
+struct Keyboard {
+    terminal: AsyncFd<File>,
+    /// A line without its end, of a read that was too small for it.
+    begun: Vec<u8>,
+}
+
+impl Keyboard {
+    /// The terminal of this program; `None` where there is none to be read.
+    fn open() -> Option<Self> {
+        if !is_terminal(io::stdin()) || !is_terminal(io::stdout()) {
+            return None;
+        }
+        // Not every system can wait for the first one.
+        let names = ["/dev/tty".into()].into_iter().chain(ttyname(io::stdin()).ok());
+        let open = |name: std::path::PathBuf| {
+            let flags = OFlag::O_RDONLY | OFlag::O_NONBLOCK | OFlag::O_NOCTTY | OFlag::O_CLOEXEC;
+            let terminal = nix::fcntl::open(&name, flags, nix::sys::stat::Mode::empty()).ok()?;
+            let terminal = File::from(terminal);
+            #[expect(unsafe_code, reason = "tokio can't know that the descriptor stays open")]
+            // SAFETY: the `AsyncFd` owns the file, so it is closed after it was deregistered.
+            unsafe {
+                AsyncFd::register_with_interest(terminal, Interest::READABLE).ok()
+            }
+        };
+        let terminal = names.into_iter().find_map(open)?;
+        Some(Self { terminal, begun: vec![] })
+    }
+
+    /// The next line that is typed. Nothing is lost if this is dropped while it waits.
+    async fn line(&mut self) -> String {
+        loop {
+            let Ok(mut ready) = self.terminal.readable().await else {
+                return std::future::pending().await;
+            };
+            if ready.ready().is_read_closed() {
+                // The terminal is gone.
+                return std::future::pending().await;
+            }
+            let mut bytes = [0; 4096];
+            // Whoever it belongs to by now reads it.
+            let count = if is_ours() { read(self.terminal.get_ref(), &mut bytes) } else { None };
+            // The end of input (Ctrl-D) as well: what is typed after it is news again.
+            let Some(count @ 1..) = count else {
+                ready.clear_ready();
+                continue;
+            };
+            self.begun.extend_from_slice(&bytes[..count]);
+            if self.begun.last() == Some(&b'\n') || count < bytes.len() {
+                let line = std::mem::take(&mut self.begun);
+                return String::from_utf8_lossy(&line).into_owned();
+            }
+        }
+    }
+}
+
+/// Whether what is typed is meant for this program.
+fn is_ours() -> bool {
+    let foreground = tcgetpgrp(io::stdin()).is_ok_and(|group| group == getpgrp());
+    let cooked = tcgetattr(io::stdin()).is_ok_and(|t| t.local_modes.contains(LocalModes::ICANON));
+    foreground && cooked
+}
+
+/// Read without waiting, and without being stopped if this program was moved to the background
+/// just now: with SIGTTIN blocked, that read fails.
+fn read(terminal: impl AsFd, bytes: &mut [u8]) -> Option<usize> {
+    let stop = SigSet::from(Signal::SIGTTIN);
+    let before = stop.thread_swap_mask(nix::sys::signal::SigmaskHow::SIG_BLOCK).ok()?;
+    let count = rustix::io::read(terminal, bytes);
+    // With a valid set it cannot fail.
+    let _ = before.thread_set_mask();
+    count.ok()
+}
+
+/// How a process gets what was typed at the log; nothing for an empty line.
+fn hint(line: &str, names: &[&str]) -> Option<String> {
+    const LONGEST: usize = 40;
+    let text = line.trim();
+    if text.is_empty() {
+        return None;
+    }
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./:=+,@".contains(c);
+    let quoted = if text.chars().count() > LONGEST || text.chars().any(char::is_control) {
+        "TEXT".to_owned()
+    } else if text.chars().all(plain) {
+        text.to_owned()
+    } else {
+        format!("'{}'", text.replace('\'', r"'\''"))
+    };
+    let name = if let [name] = names { name } else { "NAME" };
+    Some(format!(
+        "Processes do not read this terminal: in another one, `tmo send {name} {quoted} --enter` \
+         types that, `tmo connect {name}` opens the process's own terminal"
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::hint;
+
+    #[test]
+    fn the_hint_is_what_can_be_typed_elsewhere() {
+        for (line, names, command) in [
+            ("h\n", &["web"][..], "`tmo send web h --enter`"),
+            ("rs\n", &["web", "api"], "`tmo send NAME rs --enter`"),
+            ("  say it \n", &["web"], "`tmo send web 'say it' --enter`"),
+            ("it's; rm x\n", &["web"], r"`tmo send web 'it'\''s; rm x' --enter`"),
+            ("a\x1b[31mb\n", &["web"], "`tmo send web TEXT --enter`"),
+        ] {
+            let hint = hint(line, names).unwrap();
+            assert!(hint.contains(command), "{hint}");
+        }
+        let long = "x".repeat(1000);
+        assert!(hint(&long, &["web"]).unwrap().contains("send web TEXT --enter"));
+        assert_eq!(hint("\n", &["web"]), None);
+    }
+}

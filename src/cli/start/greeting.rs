@@ -1,0 +1,30 @@
+//! One line on how to stop, for a person who starts something for the first time.
+
+use std::fs::OpenOptions;
+use std::io;
+use std::os::unix::fs::OpenOptionsExt as _;
+
+use crate::cli::persona::Persona;
+use crate::config::Env;
+use crate::config::dirs::{make_private_dir, state_base};
+use crate::view::screen::is_terminal;
+
+/// The file that says that this user has read it, among the state directories.
+const READ: &str = "greeted";
+
+/// Say it, once for each user, if somebody is there to read it.
+pub(super) fn greet(env: &Env) {
+    let read = is_terminal(io::stdin()) && is_terminal(io::stdout()) && is_terminal(io::stderr());
+    if !read || Persona::here() == Persona::Overmind || !is_first(env) {
+        return;
+    }
+    super::tell(&"Ctrl-C stops all processes; `tmo help`, in another terminal, lists the commands");
+}
+
+/// Whether it was not said yet. Where that can't be written down, it is as if it had been.
+fn is_first(env: &Env) -> bool {
+    let base = state_base(env);
+    let file = base.join(READ);
+    let create = || OpenOptions::new().write(true).create_new(true).mode(0o600).open(file);
+    make_private_dir(&base).is_ok() && create().is_ok()
+}

@@ -1,0 +1,84 @@
+//! The exit code of the run: the highest of the last lives, each judged alone.
+
+use super::{ProcId, Supervisor};
+use crate::model::Exit;
+
+/// Signal number of SIGKILL (POSIX gives it this number).
+pub(super) const KILL: u8 = 9;
+
+/// Whether a life was asked to stop before it ended, and for what.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Stop {
+    /// It was not: it ended by itself.
+    None,
+    /// A person asked, or another process has failed: what it answers is no failure.
+    Excused,
+    /// Another process ended with success, and everything stops because of that.
+    Interrupted {
+        /// The stop signal.
+        signal: i32,
+        /// SIGKILL was sent as well.
+        killed: bool,
+    },
+}
+
+/// What the last life of a process contributes. A `success` is a code that the process may end
+/// with.
+pub(super) fn contribution(exit: Exit, success: bool, stop: Stop) -> u8 {
+    let by_stop = match stop {
+        Stop::None => false,
+        Stop::Excused => true,
+        Stop::Interrupted { signal, killed } => {
+            let sent = |number: u8| i32::from(number) == signal || killed && number == KILL;
+            match exit {
+                Exit::Signal(number) => sent(number),
+                Exit::Code(code) => code > 128 && sent(code - 128),
+            }
+        }
+    };
+    if success || by_stop { 0 } else { exit.shell_status() }
+}
+
+/// The process whose last life gives the run its exit code.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Decider {
+    /// Which.
+    pub id: ProcId,
+    /// How it ended.
+    pub exit: Exit,
+    /// The end of another process, which was a success, has stopped it.
+    pub interrupted: bool,
+}
+
+impl Supervisor {
+    /// The exit code of the run as it stands.
+    pub(super) fn exit_code(&self) -> u8 {
+        if let Some(exit) = self.exit_from.and_then(|id| self.procs[id].last_exit) {
+            return exit.shell_status();
+        }
+        let highest = self.procs.iter().map(|proc| proc.status).max().unwrap_or(0);
+        let failed = self
+            .procs
+            .iter()
+            .any(|proc| proc.broken.is_some() || proc.skip.is_some() || proc.is_stuck());
+        highest.max(self.worst).max(u8::from(failed))
+    }
+
+    /// The process that the exit code comes from: none where the code is 0, comes from no process,
+    /// or is that of the process of `--exit-code-from`.
+    pub fn decider(&self) -> Option<Decider> {
+        let code = self.exit_code();
+        let found = |id: &ProcId| code != 0 && self.procs[*id].status == code;
+        // The first to end is the reason for everything else.
+        let culprit = self.culprit.as_ref().map(|culprit| culprit.id);
+        if self.exit_from.is_some() {
+            return None;
+        }
+        let id = culprit.into_iter().chain(0..self.procs.len()).find(found)?;
+        let proc = &self.procs[id];
+        let exit = proc.last_exit?;
+        let life = proc.current_life();
+        let interrupted = proc.interrupted == life && proc.was_stopped(life);
+        Some(Decider { id, exit, interrupted })
+    }
+}

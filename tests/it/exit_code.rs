@@ -1,0 +1,130 @@
+//! The exit code of `tmo start`, and the last words that explain it.
+
+use crate::harness::{World, eventually, procs};
+
+/// `test` answers SIGINT with this shell code, `seed` ends with success once `go` is there.
+fn seed_and_test(answer: &str) -> World {
+    World::new(&format!(
+        "seed: until [ -e go ]; do sleep 0.02; done\n\
+         test: trap '{answer}' INT; touch up; while :; do sleep 0.02; done\n"
+    ))
+}
+
+fn wait_up(world: &World) {
+    eventually("both run", || world.app().join("up").exists().then_some(()));
+    world.wait_state("seed", "running");
+}
+
+const INTERRUPTED: &str = "system | test was interrupted by the end of seed (exit 2); \
+                           `tmo start --exit-code-from seed` returns the code of seed\n";
+
+#[test]
+fn a_process_that_the_end_of_another_interrupts_counts_with_its_failure() {
+    let world = seed_and_test("exit 2");
+    let mut view = world.start([""; 0]);
+    wait_up(&world);
+    world.write("go", "");
+    assert_eq!(view.code(), 2);
+    let log = view.log();
+    assert!(log.contains("system | seed exited with code 0 after "), "{log}");
+    assert!(log.ends_with(INTERRUPTED), "{log}");
+}
+
+#[test]
+fn the_stop_signal_is_no_failure_of_a_process_that_is_stopped() {
+    for answer in ["exit 0", "exit 130", "trap - INT; kill -INT $$"] {
+        let world = seed_and_test(answer);
+        let mut view = world.start([""; 0]);
+        wait_up(&world);
+        world.write("go", "");
+        assert_eq!(view.code(), 0, "{answer}: {}", view.log());
+        assert!(!view.log().contains("interrupted by"), "{}", view.log());
+    }
+}
+
+#[test]
+fn what_a_person_ends_is_no_failure_whatever_the_processes_answer() {
+    for ending in ["interrupt", "quit", "terminate", "stop", "kill"] {
+        let world = seed_and_test("exit 2");
+        let mut view = world.start([""; 0]);
+        wait_up(&world);
+        match ending {
+            "interrupt" => view.signal(nix::libc::SIGINT),
+            "terminate" => view.signal(nix::libc::SIGTERM),
+            "stop" => {
+                world.ok(["stop", "test"]);
+                assert_eq!(world.field("test", "exit")["code"], 2);
+                world.write("go", "");
+            }
+            verb => drop(world.ok([verb])),
+        }
+        assert_eq!(view.code(), 0, "{ending}: {}", view.log());
+    }
+}
+
+#[test]
+fn a_failure_is_not_hidden_by_the_processes_that_it_stops() {
+    let world = World::new(
+        "seed: until [ -e go ]; do sleep 0.02; done; exit 3\n\
+         test: trap 'exit 9' INT; touch up; while :; do sleep 0.02; done\n",
+    );
+    let mut view = world.start([""; 0]);
+    wait_up(&world);
+    world.write("go", "");
+    assert_eq!(view.code(), 3);
+    assert!(!view.log().contains("interrupted by"), "{}", view.log());
+}
+
+#[test]
+fn a_process_that_ended_before_it_was_asked_counts_with_its_code() {
+    let wait = "until [ -e go ]; do sleep 0.02; done";
+    let world = World::new(&format!("web: exec sleep 1000\ntest: {wait}; exit 4\n"));
+    let mut view = world.start(["-c", "test"]);
+    world.wait_state("web", "running");
+    let test = world.wait_state("test", "running").unwrap();
+    // Nobody hears of its end before the request to stop everything.
+    let supervisor = world.supervisor();
+    procs::kill(supervisor, nix::libc::SIGSTOP);
+    world.write("go", "");
+    eventually("it has ended", || {
+        let info = tmo::sys::info(test);
+        info.is_none_or(|info| info.state == 'Z').then_some(())
+    });
+    procs::kill(supervisor, nix::libc::SIGTERM);
+    procs::kill(supervisor, nix::libc::SIGCONT);
+    assert_eq!(view.code(), 4);
+    assert!(view.log().contains("system | exit code 4 is that of test\n"), "{}", view.log());
+}
+
+#[test]
+fn the_exit_code_survives_the_death_of_the_supervisor() {
+    let world = seed_and_test("touch asked; until [ -e end ]; do sleep 0.02; done; exit 2");
+    let mut view = world.start([""; 0]);
+    wait_up(&world);
+    world.write("go", "");
+    eventually("it was asked", || world.app().join("asked").exists().then_some(()));
+    let old = world.supervisor();
+    procs::kill(old, 9);
+    eventually("another supervisor", || world.part("supervise").filter(|new| *new != old));
+    world.write("end", "");
+    assert_eq!(view.code(), 2, "{}", view.log());
+    assert!(view.log().ends_with(INTERRUPTED), "{}", view.log());
+}
+
+#[test]
+fn exit_code_from_returns_the_code_of_that_process_whoever_ended_it() {
+    for (ending, code) in [("person", 2), ("other", 2), ("itself", 5)] {
+        let world = World::new(
+            "seed: until [ -e go ]; do sleep 0.02; done; exit 9\n\
+             test: trap 'exit 2' INT; touch up; until [ -e own ]; do sleep 0.02; done; exit 5\n",
+        );
+        let mut view = world.start(["--exit-code-from", "test"]);
+        wait_up(&world);
+        match ending {
+            "person" => view.signal(nix::libc::SIGINT),
+            "other" => world.write("go", ""),
+            _ => world.write("own", ""),
+        }
+        assert_eq!(view.code(), code, "{ending}: {}", view.log());
+    }
+}

@@ -1,0 +1,290 @@
+//! What `tmo start` says to a person who waits, types or comes back, and what it leaves alone.
+
+use crate::harness::{Terminal, World, eventually, procs};
+
+/// A process that takes no notice of SIGINT.
+const STUBBORN: &str = "web: trap '' INT; touch up; while :; do sleep 0.05; done\n";
+
+fn up(world: &World) {
+    eventually("it is up", || world.app().join("up").exists().then_some(()));
+    world.wait_state("web", "running");
+}
+
+fn count(text: &str, part: &str) -> usize {
+    text.matches(part).count()
+}
+
+#[test]
+fn a_line_typed_at_the_log_is_answered_once_and_not_run_by_the_shell() {
+    let world = World::new("web: touch up; exec sleep 1000\n");
+    let terminal = Terminal::open(&world, "typed", 120, 30);
+    terminal.tmo("start");
+    up(&world);
+    terminal.line("touch one");
+    terminal.wait("`tmo send web 'touch one' --enter` types that");
+    terminal.line("touch two");
+    // The end of input is no end of anything.
+    terminal.keys(["C-d"]);
+    terminal.line("touch three");
+    terminal.keys(["C-c"]);
+    terminal.wait("Killed by signal 2");
+    terminal.line("touch four");
+    eventually("the shell is back", || world.app().join("four").exists().then_some(()));
+    for file in ["one", "two", "three"] {
+        assert!(!world.app().join(file).exists(), "{file}: {}", terminal.history());
+    }
+    assert_eq!(count(&terminal.history(), "--enter"), 1, "{}", terminal.history());
+}
+
+#[test]
+fn what_is_typed_after_the_stop_has_begun_is_for_the_shell() {
+    for by_key in [true, false] {
+        let world = World::new(STUBBORN);
+        let terminal = Terminal::open(&world, "after", 120, 30);
+        terminal.tmo("start -t 1");
+        up(&world);
+        let quit = (!by_key).then(|| world.tmo(["quit"]).spawn().unwrap());
+        if by_key {
+            terminal.keys(["C-c"]);
+        }
+        terminal.wait("Interrupting...");
+        terminal.line("touch after");
+        eventually("the shell has it", || world.app().join("after").exists().then_some(()));
+        assert!(quit.is_none_or(|mut quit| quit.wait().unwrap().success()));
+    }
+}
+
+#[test]
+fn in_the_background_nothing_is_read_and_nothing_stops_the_view() {
+    let world = World::new("web: touch up; exec sleep 1000\n");
+    let terminal = Terminal::open(&world, "back", 120, 40);
+    terminal.line(&format!("{} start &", env!("CARGO_BIN_EXE_tmo")));
+    up(&world);
+    terminal.line("touch background");
+    eventually("the shell has it", || world.app().join("background").exists().then_some(()));
+    terminal.line("fg");
+    terminal.wait("start\n");
+    terminal.line("touch foreground");
+    terminal.wait("--enter` types that");
+    terminal.keys(["C-z"]);
+    terminal.line("touch stopped");
+    eventually("the shell has it", || world.app().join("stopped").exists().then_some(()));
+    terminal.line("bg");
+    terminal.line("touch again");
+    eventually("the shell has it", || world.app().join("again").exists().then_some(()));
+    assert!(!world.app().join("foreground").exists());
+    world.ok(["quit"]);
+    terminal.wait("Killed by signal 2");
+}
+
+#[test]
+fn a_pager_behind_the_log_keeps_the_terminal() {
+    let world = World::new("web: touch up; exec sleep 1000\n");
+    let terminal = Terminal::open(&world, "pager", 120, 30);
+    terminal.line(&format!("{} start | cat", env!("CARGO_BIN_EXE_tmo")));
+    up(&world);
+    terminal.line("touch later");
+    world.ok(["quit"]);
+    eventually("the shell has it", || world.app().join("later").exists().then_some(()));
+    assert!(!terminal.history().contains("--enter"), "{}", terminal.history());
+}
+
+#[test]
+fn standard_input_from_elsewhere_is_left_unread() {
+    let world = World::new("web: touch up; exec sleep 1000\n");
+    world.write("input", "touch wrong\n");
+    let line = format!("({} start >log 2>&1; cat) <input", env!("CARGO_BIN_EXE_tmo"));
+    let shell = std::thread::scope(|scope| {
+        let shell = scope.spawn(|| world.shell(&line));
+        up(&world);
+        world.ok(["quit"]);
+        shell.join().unwrap()
+    });
+    assert_eq!(shell.stdout, "touch wrong\n");
+}
+
+#[test]
+fn a_slow_stop_says_once_which_process_still_runs_and_until_when() {
+    let world = World::new(STUBBORN);
+    let mut view = world.start(["-t", "4"]);
+    up(&world);
+    let pid = world.wait_state("web", "running").unwrap();
+    view.signal(2);
+    view.shows("still runs");
+    let told = format!(
+        "system | web (pid {pid}) still runs; SIGKILL in 3 s, Ctrl-C again or `tmo kill` kills it now\n"
+    );
+    assert!(view.log().contains(&told), "{}", view.log());
+    // Another supervisor does not repeat it.
+    procs::kill(world.supervisor(), 9);
+    assert_eq!(view.code(), 0);
+    assert_eq!(count(&view.log(), "still runs"), 1, "{}", view.log());
+    assert!(view.log().contains("web    | Killing...\n"), "{}", view.log());
+}
+
+#[test]
+fn a_quick_stop_and_one_without_grace_say_nothing_more() {
+    for (procfile, grace) in [("web: touch up; exec sleep 1000\n", "5"), (STUBBORN, "1")] {
+        let world = World::new(procfile);
+        let mut view = world.start(["-t", grace]);
+        up(&world);
+        assert_eq!(view.interrupt(), 0);
+        assert!(!view.log().contains("still runs"), "{}", view.log());
+    }
+}
+
+#[test]
+fn a_command_that_waits_for_a_slow_stop_shows_the_same() {
+    let world = World::new(STUBBORN);
+    world.ok(["start", "-D", "-t", "4"]);
+    up(&world);
+    let pid = world.wait_state("web", "running").unwrap();
+    let terminal = Terminal::open(&world, "stop", 120, 30);
+    terminal.tmo("stop web");
+    terminal.wait(&format!("stopping: web (pid {pid}) still runs; SIGKILL in "));
+    world.wait_state("web", "stopped");
+    world.ok(["quit"]);
+    let log = world.ok(["logs"]);
+    assert!(log.contains("SIGKILL in 3 s, `tmo stop web` kills it now"), "{log}");
+}
+
+#[test]
+fn a_run_of_which_everything_has_ended_says_how_to_end_it() {
+    let world = World::new("one: exit 0\ntwo: until [ -e go ]; do sleep 0.02; done; exit 3\n");
+    let mut view = world.start(["--any-can-die"]);
+    world.wait_state("one", "exited");
+    world.wait_state("two", "running");
+    assert!(!view.log().contains("have ended"), "{}", view.log());
+    world.write("go", "");
+    view.shows(
+        "system | All processes have ended; Ctrl-C or `tmo quit` ends tmo, \
+         `tmo restart NAME` starts one again\n",
+    );
+    assert_eq!(view.interrupt(), 3);
+}
+
+#[test]
+fn what_was_stopped_by_hand_is_not_said_to_have_ended() {
+    let world = World::new("web: touch up; exec sleep 1000\n");
+    world.ok(["start", "-D"]);
+    up(&world);
+    world.ok(["stop"]);
+    world.ok(["quit"]);
+    assert!(!world.ok(["logs"]).contains("have ended"));
+}
+
+#[test]
+fn a_second_view_says_what_ctrl_c_does_there() {
+    let world = World::new("web: touch up; exec sleep 1000\n");
+    world.ok(["start", "-D"]);
+    up(&world);
+    let mut view = world.start([""; 0]);
+    let told =
+        "without a terminal; attached: Ctrl-C ends the run, `tmo detach` leaves it running\n";
+    eventually("it says so", || view.errors().contains(told).then_some(()));
+    world.ok(["detach"]);
+    assert_eq!(view.code(), 0);
+    world.ok(["quit"]);
+}
+
+#[test]
+fn a_start_in_the_background_that_lacks_a_process_says_what_goes_on() {
+    let world = World::new("db: touch up; exec sleep 1000\njob: exit 3\napi: exec sleep 1000\n");
+    world.write(
+        "tmo.toml",
+        "[process.job]\non_exit = \"ignore\"\n\
+         [process.api]\ndepends_on = { job = \"completed\" }\n",
+    );
+    let ran = world.run(["start", "-D"]);
+    assert_eq!((ran.code, ran.stdout.as_str()), (1, ""), "{ran:?}");
+    assert!(ran.stderr.contains("tmo: api: skipped: job ended with code 3"), "{ran:?}");
+    let told = "tmo: db goes on in the background; `tmo quit` ends the run\n";
+    assert!(ran.stderr.ends_with(told), "{ran:?}");
+    world.ok(["quit"]);
+}
+
+#[test]
+fn if_needed_takes_a_run_over_and_returns() {
+    let world = World::new("web: touch up; exec sleep 1000\n");
+    world.ok(["start", "-D"]);
+    up(&world);
+    let pid = world.wait_state("web", "running");
+    let (guardian, supervisor) = (world.guardian(), world.supervisor());
+    procs::kill(guardian, 9);
+    procs::kill(supervisor, 9);
+    let gone = || (!procs::alive(guardian) && !procs::alive(supervisor)).then_some(());
+    eventually("both are gone", gone);
+    let ran = world.run(["start", "--if-needed"]);
+    assert_eq!((ran.code, ran.stdout.as_str()), (0, ""), "{ran:?}");
+    assert!(ran.stderr.contains("taken over its 1 living process"), "{ran:?}");
+    assert_eq!(world.wait_state("web", "running"), pid);
+    assert_eq!(world.run(["start", "--if-needed"]).stderr, "");
+    world.ok(["quit"]);
+}
+
+#[test]
+fn a_socket_that_is_replaced_is_mentioned() {
+    let world = World::new("web: touch up; exec sleep 1000\n");
+    drop(std::os::unix::net::UnixListener::bind(world.app().join(".overmind.sock")).unwrap());
+    let ran = world.run(["start", "-D"]);
+    let told = "./.overmind.sock was left by a run that is gone; replaced it\n";
+    assert!(ran.code == 0 && ran.stderr.contains(told), "{ran:?}");
+    world.ok(["quit"]);
+    assert_eq!(world.run(["start", "-D"]).stderr, "");
+    world.ok(["quit"]);
+}
+
+#[test]
+fn a_person_is_told_how_to_stop_at_the_first_start_only() {
+    let world = World::new("web: touch up; exec sleep 1000\n");
+    let told = "Ctrl-C stops all processes";
+    // Nobody reads it there.
+    world.ok(["start", "-D"]);
+    world.ok(["quit"]);
+    for (number, times) in [("first", 1), ("second", 0)] {
+        let terminal = Terminal::open(&world, number, 120, 30);
+        let _ = std::fs::remove_file(world.app().join("up"));
+        terminal.tmo("start");
+        up(&world);
+        terminal.keys(["C-c"]);
+        terminal.wait("Killed by signal 2");
+        assert_eq!(count(&terminal.history(), told), times, "{}", terminal.history());
+    }
+}
+
+#[test]
+fn a_process_that_may_die_and_is_to_be_restarted_may_die() {
+    let world =
+        World::new("web: touch up; until [ -e go ]; do sleep 0.02; done\ndb: exec sleep 1000\n");
+    let mut view = world.start(["-c", "web", "-r", "web"]);
+    up(&world);
+    let told = "--can-die and --auto-restart both name `web`: --can-die applies, \
+                it is not started again when it ends";
+    assert!(view.errors().contains(told), "{}", view.errors());
+    world.write("go", "");
+    world.wait_state("web", "exited");
+    assert_eq!(world.field("web", "lives"), 1);
+    assert_eq!(view.interrupt(), 0);
+}
+
+#[test]
+fn the_backend_that_there_is_can_be_named() {
+    for flag in [&["--overmind"][..], &["--backend", "tmux"], &["--backend=tmux"]] {
+        let world = World::new("web: touch up; exec sleep 1000\n");
+        let started = world.run([&["start", "-D"][..], flag].concat());
+        assert_eq!(started.code, 0, "{started:?}");
+        world.ok(["quit"]);
+    }
+    let world = World::new("web: true\n");
+    let refused = world.run(["start", "--backend", "screen"]);
+    assert_eq!(refused.code, 2, "{refused:?}");
+}
+
+#[test]
+fn main_processes_that_never_began_are_not_said_to_be_stopped() {
+    let world = World::new("db: exit 3\nweb: exec sleep 1000\n");
+    world.write("tmo.toml", "[process.db]\nphase = \"dependency\"\nready = { port = 1 }\n");
+    let mut view = world.start([""; 0]);
+    assert_eq!(view.code(), 3, "{}", view.log());
+    assert!(!view.log().contains("All main processes are stopped"), "{}", view.log());
+}
