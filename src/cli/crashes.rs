@@ -35,7 +35,7 @@ pub(super) fn crashes(args: &CrashesArgs, out: &mut dyn Write) -> Result<u8, Cli
         Err(CliError::NoLog(_)) => None,
         Err(error) => return Err(error),
     };
-    let found = source.as_ref().map_or(Ok(vec![]), reports)?;
+    let found = source.as_ref().map_or(Ok(vec![]), |source| source.reports.list())?;
     match ask {
         CrashAsk::List(name) => list(&of(found, name.as_deref()), args.json, out),
         CrashAsk::Show(name) => {
@@ -47,12 +47,6 @@ pub(super) fn crashes(args: &CrashesArgs, out: &mut dyn Write) -> Result<u8, Cli
             show(&report, &path, looks, args.json, out)
         }
     }
-}
-
-/// The reports of a project, the newest last.
-pub(super) fn reports(source: &Source) -> Result<Vec<Found>, CliError> {
-    let dir = store::dir_of(&source.dirs);
-    store::list(&dir).map_err(CliError::io(dir.display()))
 }
 
 /// The newest of these that can be read.

@@ -167,7 +167,11 @@ impl Instance {
         }
         // Others may be about to do the same, or a start may not have come to anything yet.
         let waits = || super::warn(&WAITS);
-        let _door = Door::enter(self.runtime.dir(), waits).map_err(CliError::io("the lock"))?;
+        let _door = match Door::enter(self.runtime.dir(), waits) {
+            // It has ended meanwhile, and its runtime directory is gone.
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Found::Nobody),
+            entered => entered.map_err(CliError::io("the lock"))?,
+        };
         if lock::is_held(self.runtime.dir()).map_err(CliError::io("the lock"))? {
             return Ok(Found::Beginning);
         }

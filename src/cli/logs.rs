@@ -1,7 +1,7 @@
 //! `tmo logs`: what was printed, whoever printed it, whenever that was.
 
 use std::fmt::Write as _;
-use std::io::Write;
+use std::io::{ErrorKind, Write};
 use std::sync::mpsc;
 use std::time::Duration;
 
@@ -13,6 +13,7 @@ use super::error::CliError;
 use super::instance::{Instance, WAITS};
 use super::log::Source;
 use super::view::stop_signal;
+use crate::config::dirs::make_runtime_dir;
 use crate::control::client::HeadEvent;
 use crate::control::lock::{self, Door};
 use crate::history::pattern::Pattern;
@@ -193,8 +194,15 @@ impl Asked {
 
 /// Forget what there is.
 fn clear(instance: &Instance, out: &mut dyn Write) -> Result<u8, CliError> {
-    let door = Door::enter(instance.runtime.dir(), || super::warn(&WAITS));
-    let _door = door.map_err(CliError::io("the lock"))?;
+    Source::of_instance(instance)?;
+    let _door = loop {
+        // No start may begin meanwhile, whether there is a run or not.
+        make_runtime_dir(&instance.context.env, &instance.socket.path)?;
+        match Door::enter(instance.runtime.dir(), || super::warn(&WAITS)) {
+            Err(error) if error.kind() == ErrorKind::NotFound => {}
+            entered => break entered.map_err(CliError::io("the lock"))?,
+        }
+    };
     let source = Source::of_instance(instance)?;
     let held = lock::is_held(instance.runtime.dir()).map_err(CliError::io("the lock"))?;
     let Cleared { freed, kept } = if held {
@@ -205,12 +213,22 @@ fn clear(instance: &Instance, out: &mut dyn Write) -> Result<u8, CliError> {
         let clear = if written { clear::clear_behind } else { clear::clear_all };
         clear(&source.dirs).map_err(CliError::io(source.dirs.journal.display()))?
     };
-    let mut text = format!("The log is cleared; {} are free again", size(freed));
-    if kept > 0 {
-        let _ = write!(text, ", {} go when the files in use are full", size(kept));
+    super::print(out, (cleared(freed, kept) + "\n").as_bytes())
+}
+
+/// What came of clearing: bytes of disk space that are free now, and those that will be.
+fn cleared(freed: u64, kept: u64) -> String {
+    let later = "when the running processes begin new log files";
+    match (freed, kept) {
+        (0, 0) => "The log is cleared. It took no disk space.".to_owned(),
+        (freed, 0) => format!("The log is cleared. {} of disk space freed.", size(freed)),
+        (0, kept) => format!("The log is cleared. Its {} of disk space are freed {later}.", size(kept)),
+        (freed, kept) => format!(
+            "The log is cleared. {} of disk space freed; {} more are freed {later}.",
+            size(freed),
+            size(kept)
+        ),
     }
-    text.push('\n');
-    super::print(out, text.as_bytes())
 }
 
 fn form(args: &LogsArgs, source: &Source, instance: &Instance) -> Form {

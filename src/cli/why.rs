@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use super::args::WhyArgs;
-use super::crashes::{causes, headline, reports};
+use super::crashes::{causes, headline};
 use super::error::CliError;
 use super::instance::{Instance, Server};
 use super::log::Source;
@@ -124,7 +124,7 @@ impl<'a> Case<'a> {
         let supervised = lock::is_held(instance.runtime.dir()).unwrap_or(false);
         let index = move || index_of(source, supervised).map_err(std::io::Error::other);
         let log = Log::with_index(&source.dirs, index).map_err(unreadable)?;
-        Ok(Self { instance, source, log, reports: reports(source)?, state, color })
+        Ok(Self { instance, source, log, reports: source.reports.list()?, state, color })
     }
 
     /// While something runs: who of these has a crash, or does not come up.

@@ -70,6 +70,9 @@ pub struct Plan {
     /// Where crash reports go, absolute, if not beside the journal.
     #[serde(default)]
     pub crash_dir: Option<OsText>,
+    /// The file that records where journal and crash reports are, absolute.
+    #[serde(default)]
+    pub last_run: Option<OsText>,
     /// The exit code of the run is that of this process, whose end ends it.
     #[serde(default)]
     pub exit_code_from: Option<ProcName>,

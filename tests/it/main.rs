@@ -16,6 +16,7 @@ mod completions;
 mod config;
 mod connect;
 mod control;
+mod directories;
 mod doctor;
 mod environment;
 mod examples;

@@ -5,7 +5,7 @@ mod fresh;
 mod resolve;
 
 use std::ffi::OsString;
-use std::io::Write;
+use std::io::{ErrorKind, Write};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -26,7 +26,7 @@ use crate::config::load::Context;
 use crate::config::{Project, StartOptions};
 use crate::control::lock::{self, Door};
 use crate::engine::runtime::Runtime;
-use crate::journal::{Dirs, IndexReader, Position};
+use crate::journal::{Dirs, IndexReader, Position, clear};
 use crate::model::plan::{Inherit, Plan};
 use crate::model::request::Request;
 use crate::model::text::OsText;
@@ -84,11 +84,17 @@ fn begin(args: StartArgs, typed: Vec<OsString>, out: &mut dyn Write) -> Result<u
         tell_all(&warnings);
         return print_config::print(&plan, shown, out);
     }
-    let dir = make_runtime_dir(&start.context.env, &start.project.socket.path)?;
-    start.runtime = Runtime::new(dir);
+    start.make_runtime()?;
     loop {
         let waits = || tell(&WAITS);
-        let door = Door::enter(start.runtime.dir(), waits).map_err(CliError::io("the lock"))?;
+        let door = match Door::enter(start.runtime.dir(), waits) {
+            // The run that was here has ended just now, and has removed it.
+            Err(error) if error.kind() == ErrorKind::NotFound => {
+                start.make_runtime()?;
+                continue;
+            }
+            entered => entered.map_err(CliError::io("the lock"))?,
+        };
         let held = lock::is_held(start.runtime.dir()).map_err(CliError::io("the lock"))?;
         if !names.is_empty() && (held || start.runtime.has_survivors()) {
             drop(door);
@@ -119,6 +125,7 @@ fn begin(args: StartArgs, typed: Vec<OsString>, out: &mut dyn Write) -> Result<u
         if let Some((_, file)) = fresh {
             // The guardian takes it; left over only where there was none to take it.
             let _ = std::fs::remove_file(file);
+            lock::remove_empty(start.runtime.dir());
         }
         match begun? {
             Begun::Shown(shown) => return view::show(*shown),
@@ -158,6 +165,13 @@ impl Start {
             arguments,
             earlier,
         })
+    }
+
+    /// Go by the runtime directory that is this start's own, made if it is not there.
+    fn make_runtime(&mut self) -> Result<(), CliError> {
+        let dir = make_runtime_dir(&self.context.env, &self.project.socket.path)?;
+        self.runtime = Runtime::new(dir);
+        Ok(())
     }
 
     /// Resolve what is to be run and leave it where the guardian finds it; nothing if there is a
@@ -205,13 +219,14 @@ impl Start {
         // Nobody has come further than to the end: whoever began there would wait for ever.
         let end = IndexReader::open(&dirs).len().unwrap_or(u64::MAX);
         let shown = shown.filter(|place| place.record <= end);
+        let cleared = Position { record: clear::mark(&dirs), skip: 0 };
         Shown {
             plan,
             runtime: self.runtime.clone(),
             tmo: self.tmo.clone(),
             env: self.context.env.clone(),
             timestamps: self.timestamps,
-            position: shown.unwrap_or(first).max(first),
+            position: shown.unwrap_or(first).max(first).max(cleared),
             door: Some(door),
             early: None,
             until: None,
