@@ -15,6 +15,7 @@ use super::args::command;
 use crate::config::StartOptions;
 use crate::config::dirs::find_runtime_dir;
 use crate::config::load::Context;
+use crate::config::lookup::project_above;
 use crate::config::project::client_socket;
 use crate::engine::runtime::Runtime;
 
@@ -127,6 +128,12 @@ pub fn names() -> Vec<String> {
     }
     let nearest = StartOptions { procfile, ..StartOptions::default() };
     let loaded = context.load(&StartOptions::default()).or_else(|_| context.load(&nearest));
+    let above = || {
+        let procfile = project_above(&context.start_dir, &context.env)?.join("Procfile");
+        let above = StartOptions { procfile: Some(procfile), ..StartOptions::default() };
+        context.load(&above).ok()
+    };
+    let loaded = loaded.ok().or_else(above);
     let entries = loaded.map(|loaded| loaded.procfile.entries).unwrap_or_default();
     entries.into_iter().map(|entry| entry.name).collect()
 }

@@ -29,7 +29,11 @@ pub(super) fn crashes(args: &CrashesArgs, out: &mut dyn Write) -> Result<u8, Cli
         let report = read(Path::new(file))?;
         return show(&report, Path::new(file), None, args.json, out);
     }
-    let instance = Instance::find(&args.client)?;
+    let mut instance = Instance::find(&args.client)?;
+    super::block_on(instance.look_where())?;
+    if let Some(far) = &instance.far {
+        return Err(far.lacks("its crash reports are shown by `tmo crashes`"));
+    }
     let source = match Source::of_instance(&instance) {
         Ok(source) => Some(source),
         Err(CliError::NoLog(_)) => None,

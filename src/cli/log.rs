@@ -199,9 +199,7 @@ pub(super) struct Reports {
 impl Reports {
     fn of(dirs: &Dirs, named: Option<&OsText>, id: &str) -> Self {
         match named {
-            Some(dir) => {
-                Self { dir: dir.as_path().to_owned(), owner: Some(format!("{id}-")) }
-            }
+            Some(dir) => Self { dir: dir.as_path().to_owned(), owner: Some(format!("{id}-")) },
             None => Self { dir: store::dir_of(dirs), owner: None },
         }
     }
@@ -210,9 +208,8 @@ impl Reports {
     pub(super) fn list(&self) -> Result<Vec<Found>, CliError> {
         let mut found = store::list(&self.dir).map_err(CliError::io(self.dir.display()))?;
         if let Some(owner) = &self.owner {
-            found.retain(|found| {
-                store::run_of(&found.path).is_ok_and(|run| run.starts_with(owner))
-            });
+            found
+                .retain(|found| store::run_of(&found.path).is_ok_and(|run| run.starts_with(owner)));
         }
         Ok(found)
     }

@@ -10,6 +10,7 @@ use jiff::Zoned;
 use super::args::LogsArgs;
 use super::echo::follow;
 use super::error::CliError;
+use super::far;
 use super::instance::{Instance, WAITS};
 use super::log::Source;
 use super::view::stop_signal;
@@ -36,9 +37,13 @@ const AROUND: Duration = Duration::from_secs(2);
 
 /// Print what is there, and with `-f` what comes.
 pub(super) fn logs(args: &LogsArgs, out: &mut dyn Write) -> Result<u8, CliError> {
-    let instance = Instance::find(&args.client)?;
+    let mut instance = Instance::find(&args.client)?;
+    super::block_on(instance.look_where())?;
     if args.clear {
         return clear(&instance, out);
+    }
+    if let Some(far) = &instance.far {
+        return far::logs(&instance, far, args);
     }
     let source = Source::of_instance(&instance)?;
     let mut filter = source.filter(&args.names)?;
@@ -194,6 +199,11 @@ impl Asked {
 
 /// Forget what there is.
 fn clear(instance: &Instance, out: &mut dyn Write) -> Result<u8, CliError> {
+    if instance.far.is_some() {
+        let asked = instance.ask(async |client| client.clear_log().await);
+        let Cleared { freed, kept } = super::block_on(asked)?;
+        return super::print(out, (cleared(freed, kept) + "\n").as_bytes());
+    }
     Source::of_instance(instance)?;
     let _door = loop {
         // No start may begin meanwhile, whether there is a run or not.
@@ -222,7 +232,9 @@ fn cleared(freed: u64, kept: u64) -> String {
     match (freed, kept) {
         (0, 0) => "The log is cleared. It took no disk space.".to_owned(),
         (freed, 0) => format!("The log is cleared. {} of disk space freed.", size(freed)),
-        (0, kept) => format!("The log is cleared. Its {} of disk space are freed {later}.", size(kept)),
+        (0, kept) => {
+            format!("The log is cleared. Its {} of disk space are freed {later}.", size(kept))
+        }
         (freed, kept) => format!(
             "The log is cleared. {} of disk space freed; {} more are freed {later}.",
             size(freed),
@@ -297,7 +309,7 @@ fn follow_reading(instance: &Instance, mut reading: Reading, upto: u64) -> Resul
 
 /// Where it is printed: past what takes escapes and odd bytes away where there is no terminal, for
 /// what a process printed is printed.
-struct Stdout {
+pub(super) struct Stdout {
     /// At most so many bytes, the last ones.
     most: Option<usize>,
     kept: std::collections::VecDeque<u8>,
@@ -305,12 +317,12 @@ struct Stdout {
 }
 
 impl Stdout {
-    fn new(most: Option<u64>) -> Self {
+    pub(super) fn new(most: Option<u64>) -> Self {
         let most = most.map(|most| usize::try_from(most).unwrap_or(usize::MAX));
         Self { most, kept: std::collections::VecDeque::new(), left_out: 0 }
     }
 
-    fn put(&mut self, page: &[u8]) -> std::io::Result<()> {
+    pub(super) fn put(&mut self, page: &[u8]) -> std::io::Result<()> {
         let Some(most) = self.most else { return std::io::stdout().lock().write_all(page) };
         self.kept.extend(page);
         let gone = self.kept.len().saturating_sub(most);
@@ -319,7 +331,7 @@ impl Stdout {
         Ok(())
     }
 
-    fn finish(mut self) -> Result<u8, CliError> {
+    pub(super) fn finish(mut self) -> Result<u8, CliError> {
         if self.left_out > 0 {
             // No part of a line, and no half character of it.
             let kept = self.kept.make_contiguous();

@@ -93,8 +93,14 @@ pub struct Plan {
 /// How a run was asked for: with this the same files are read again.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Origin {
-    /// The directory that the start was typed in.
+    /// The directory that the start works in: its env files are read, and its Procfile.
     pub dir: OsText,
+    /// The directory that it was typed in, if that is another one.
+    #[serde(default)]
+    pub typed_in: Option<OsText>,
+    /// The first word of the command named the directory.
+    #[serde(default)]
+    pub directory_named: bool,
     /// The whole command line.
     pub arguments: Vec<OsText>,
     /// The variables of [`Plan::env`] that env files have set, with what the caller had there.

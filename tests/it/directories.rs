@@ -74,7 +74,7 @@ fn the_log_of_a_run_with_a_title_and_a_root_of_its_own_is_found_after_it() {
 #[test]
 fn two_projects_with_one_directory_for_reports_do_not_see_each_other_s() {
     let world = World::new(CRASHING);
-    let other = world.app().join("other");
+    let other = world.path().join("other");
     std::fs::create_dir(&other).unwrap();
     let toml = "[crash]\ndir = \"~/crashes\"\n";
     world.write("tmo.toml", toml);

@@ -375,7 +375,10 @@ fn a_log_that_was_cleared_begins_anew() {
     eventually("it", || world.ok(["logs"]).contains("secret").then_some(()));
     let told = world.ok(["logs", "--clear"]);
     assert!(told.starts_with("The log is cleared. "), "{told}");
-    assert!(told.ends_with("are freed when the running processes begin new log files.\n"), "{told}");
+    assert!(
+        told.ends_with("are freed when the running processes begin new log files.\n"),
+        "{told}"
+    );
     for asked in [&["logs"][..], &["logs", "-n", "5"], &["logs", "--run", "1"], &["events"]] {
         assert_eq!(world.ok(asked.iter().copied()), "", "{asked:?}");
     }

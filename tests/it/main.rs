@@ -23,6 +23,7 @@ mod examples;
 mod failures;
 mod faults;
 mod flags;
+mod forwarded;
 mod graph;
 mod guides;
 #[path = "../common/harness/mod.rs"]
@@ -31,6 +32,7 @@ mod history;
 mod hostile;
 mod journal;
 mod lines;
+mod lookup;
 mod mended;
 mod metrics;
 mod overmind;

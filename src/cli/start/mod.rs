@@ -2,6 +2,7 @@
 
 mod attach;
 mod fresh;
+mod place;
 mod resolve;
 
 use std::ffi::OsString;
@@ -10,12 +11,14 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use self::fresh::Begun;
-use super::args::{ClientArgs, NamesArgs, StartArgs};
+use self::place::Typed;
+use super::args::StartArgs;
 use super::early::Early;
 use super::error::CliError;
 use super::instance::{Instance, WAITS};
 use super::ports::taken_ports;
 use super::print_config;
+use super::request;
 use super::trial::Trial;
 use super::view::{self, Shown};
 use super::wait::Readiness;
@@ -49,6 +52,8 @@ pub(super) struct Start {
     wait: Option<Readiness>,
     exit_code_from: Option<String>,
     trial: bool,
+    /// Where it was typed, if that is not where it works.
+    typed_in: Option<Typed>,
     /// The whole command line, which a reload goes by.
     arguments: Vec<OsText>,
     /// The plan of the run that goes on while all is read again.
@@ -70,8 +75,6 @@ pub(super) fn start(
 }
 
 fn begin(args: StartArgs, typed: Vec<OsString>, out: &mut dyn Write) -> Result<u8, CliError> {
-    let names = args.names.clone();
-    let client = ClientArgs { socket: args.socket.clone(), network: args.network.clone() };
     let (if_needed, print_config) = (args.if_needed, args.print_config);
     let mut start = Start::gather(args)?;
     start.arguments = typed.into_iter().map(OsText::from).collect();
@@ -96,12 +99,12 @@ fn begin(args: StartArgs, typed: Vec<OsString>, out: &mut dyn Write) -> Result<u
             entered => entered.map_err(CliError::io("the lock"))?,
         };
         let held = lock::is_held(start.runtime.dir()).map_err(CliError::io("the lock"))?;
+        let names = &start.typed.names;
         if !names.is_empty() && (held || start.runtime.has_survivors()) {
             drop(door);
-            let wanted = names.clone();
-            let args = NamesArgs { names, no_wait: false, client };
-            return match super::named(args, |names| Request::Start { names })? {
-                0 => start.until_ready(&wanted),
+            let ask = Request::Start { names: names.clone() };
+            return match super::block_on(request::request(&mut start.instance(), ask, true))? {
+                0 => start.until_ready(names),
                 code => Ok(code),
             };
         }
@@ -136,14 +139,15 @@ fn begin(args: StartArgs, typed: Vec<OsString>, out: &mut dyn Write) -> Result<u
 }
 
 impl Start {
-    pub(super) fn gather(args: StartArgs) -> Result<Self, CliError> {
+    pub(super) fn gather(mut args: StartArgs) -> Result<Self, CliError> {
         let inherit = inherit_here();
         let_owner_in();
+        let (context, typed_in) = place::place(Context::here()?, &mut args)?;
         let (wait, exit_code_from) = (args.wait.clone(), args.exit_code_from.clone());
         let trial = args.until_ready;
         let typed = StartOptions::from(args);
-        let context = Context::here()?;
-        let project = Project::locate(&context.start_dir, &typed, &context.env)?;
+        let project = context.project(&typed)?;
+        project.socket.check()?;
         let runtime = Runtime::new(runtime_dir(&context.env, &project.socket.path));
         let tmo = std::env::current_exe().map_err(CliError::io("can't tell where tmo is"))?;
         let wait = wait.as_deref().map(Readiness::read).transpose()?;
@@ -162,6 +166,7 @@ impl Start {
             wait,
             exit_code_from,
             trial,
+            typed_in,
             arguments,
             earlier,
         })
@@ -203,6 +208,7 @@ impl Start {
             context: self.context.clone(),
             socket: self.project.socket.clone(),
             runtime: self.runtime.clone(),
+            far: None,
         }
     }
 
