@@ -133,7 +133,7 @@ impl Instance {
         {
             self.runtime = named.unwrap_or_else(|| self.runtime.clone());
         } else if (&here.boot, &here.pid_namespace) != (&host.boot, &host.pid_namespace) {
-            let name = cleaned(&host.name);
+            let name = cleaned(&host.hostname);
             let host = if name.is_empty() { "another machine".to_owned() } else { name };
             self.far = Some(Box::new(Far { host, state: *state }));
         }

@@ -160,7 +160,7 @@ pub struct State {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Host {
     /// Its name, for people.
-    pub name: String,
+    pub hostname: String,
     /// Which boot of which machine this is.
     pub boot: String,
     /// The namespace of its process ids.

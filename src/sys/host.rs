@@ -8,9 +8,9 @@ use crate::model::request::Host;
 
 /// This machine, with the identity of a runtime directory on it.
 pub fn host(runtime: &Path) -> Host {
-    let name = nix::unistd::gethostname().map(|name| name.to_string_lossy().into_owned());
+    let hostname = nix::unistd::gethostname().map(|name| name.to_string_lossy().into_owned());
     Host {
-        name: name.unwrap_or_default(),
+        hostname: hostname.unwrap_or_default(),
         boot: boot_id(),
         pid_namespace: pid_namespace(),
         runtime_id: file_id(runtime),

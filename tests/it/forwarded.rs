@@ -34,7 +34,7 @@ fn of_another_machine(text: &[u8]) -> Vec<u8> {
     let other: String = boot().chars().rev().collect();
     let text = text.replace(&boot(), &other);
     // As long as it was: the answer says how long it is.
-    let Some((before, rest)) = text.split_once("\"host\":{\"name\":\"") else {
+    let Some((before, rest)) = text.split_once("\"host\":{\"hostname\":\"") else {
         return text.into_bytes();
     };
     let (name, rest) = rest.split_once('"').unwrap();
