@@ -40,7 +40,7 @@ fn of_another_machine(text: &[u8]) -> Vec<u8> {
     let (name, rest) = rest.split_once('"').unwrap();
     let host = format!("{HOST:x<width$}", width = name.len());
     let host = &host[..name.len()];
-    format!("{before}\"host\":{{\"name\":\"{host}\"{rest}").into_bytes()
+    format!("{before}\"host\":{{\"hostname\":\"{host}\"{rest}").into_bytes()
 }
 
 fn copy(mut from: UnixStream, mut to: UnixStream, change: bool) {
