@@ -18,9 +18,11 @@ pub(super) fn cleanup(args: &ClientArgs, out: &mut dyn Write) -> Result<u8, CliE
     let instance = Instance::find(args)?;
     let runtime = &instance.runtime;
     let mut done = vec![];
-    if runtime.dir().is_dir() {
-        let door = Door::enter(runtime.dir(), || super::warn(&WAITS));
-        let _door = door.map_err(CliError::io("the lock"))?;
+    let door = match Door::enter(runtime.dir(), || super::warn(&WAITS)) {
+        Err(error) if error.kind() == ErrorKind::NotFound => None,
+        entered => Some(entered.map_err(CliError::io("the lock"))?),
+    };
+    if door.is_some() {
         if lock::is_held(runtime.dir()).map_err(CliError::io("the lock"))? {
             let text = "a run is here, nothing is left over; `tmo quit` ends it".to_owned();
             return Err(CliError::Other(text));

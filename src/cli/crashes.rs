@@ -29,13 +29,17 @@ pub(super) fn crashes(args: &CrashesArgs, out: &mut dyn Write) -> Result<u8, Cli
         let report = read(Path::new(file))?;
         return show(&report, Path::new(file), None, args.json, out);
     }
-    let instance = Instance::find(&args.client)?;
+    let mut instance = Instance::find(&args.client)?;
+    super::block_on(instance.look_where())?;
+    if let Some(far) = &instance.far {
+        return Err(far.lacks("its crash reports are shown by `tmo crashes`"));
+    }
     let source = match Source::of_instance(&instance) {
         Ok(source) => Some(source),
         Err(CliError::NoLog(_)) => None,
         Err(error) => return Err(error),
     };
-    let found = source.as_ref().map_or(Ok(vec![]), reports)?;
+    let found = source.as_ref().map_or(Ok(vec![]), |source| source.reports.list())?;
     match ask {
         CrashAsk::List(name) => list(&of(found, name.as_deref()), args.json, out),
         CrashAsk::Show(name) => {
@@ -47,12 +51,6 @@ pub(super) fn crashes(args: &CrashesArgs, out: &mut dyn Write) -> Result<u8, Cli
             show(&report, &path, looks, args.json, out)
         }
     }
-}
-
-/// The reports of a project, the newest last.
-pub(super) fn reports(source: &Source) -> Result<Vec<Found>, CliError> {
-    let dir = store::dir_of(&source.dirs);
-    store::list(&dir).map_err(CliError::io(dir.display()))
 }
 
 /// The newest of these that can be read.

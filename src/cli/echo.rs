@@ -37,8 +37,12 @@ pub(super) fn echo(args: &EchoArgs) -> Result<u8, CliError> {
             let client = OvermindClient::of_tmo(&address);
             return super::block_on(foreign(client, &instance.context.env));
         }
-        (Server::Tmo, _) => instance.on_this_machine()?,
+        (Server::Tmo, _) => {}
     }
+    if let Some(far) = &instance.far {
+        return super::far::echo(&instance, far, args);
+    }
+    instance.on_this_machine()?;
     let source = Source::of_instance(&instance)?;
     let filter = source.filter(&args.names)?;
     let mut index = source.index();

@@ -8,6 +8,7 @@ use crate::config::env::BadValue;
 use crate::config::failures::EditError;
 use crate::config::load::ConfigError;
 use crate::config::project::BadAddress;
+use crate::control::address::Address;
 use crate::control::client::ClientError;
 use crate::engine::run::RunError;
 use crate::engine::runtime::RuntimeError;
@@ -63,6 +64,12 @@ pub enum CliError {
     /// Nobody listens where the socket is, or would be.
     #[error("{0}; nothing runs here, `tmo start` begins")]
     NothingRuns(#[source] ClientError),
+    /// A socket is there on which nobody listens, and that no run of this machine has left.
+    #[error(
+        "nobody listens on {0} any more; if it was forwarded (`ssh -L`), its ssh has ended, and a run \
+         at its other end may go on"
+    )]
+    DeadSocket(Address),
     /// The supervisor's own files.
     #[error(transparent)]
     Runtime(#[from] RuntimeError),
@@ -142,6 +149,12 @@ pub enum CliError {
         /// Why not.
         why: String,
     },
+    /// There is nothing to be started.
+    #[error(
+        "there is no Procfile in {} or above it; `tmo init` writes one, `-f FILE` names another",
+        .0.display()
+    )]
+    NoProcfile(PathBuf),
     /// There is no log.
     #[error("there is no log of a run here (looked in {}); `tmo start` makes one", .0.display())]
     NoLog(PathBuf),
@@ -156,6 +169,7 @@ impl From<ClientError> for CliError {
             | ClientError::Mixed { .. }
             | ClientError::Unproven { .. }
             | ClientError::Silent { .. }
+            | ClientError::Empty { .. }
             | ClientError::Lost { .. }
             | ClientError::Refused { .. }
             | ClientError::OtherVersion { .. }
@@ -186,6 +200,7 @@ impl CliError {
             | Self::Tmux(_)
             | Self::Client(_)
             | Self::NothingRuns(_)
+            | Self::DeadSocket(_)
             | Self::Runtime(_)
             | Self::Run(_)
             | Self::AlreadyRunning { .. }
@@ -194,6 +209,7 @@ impl CliError {
             | Self::Other(_)
             | Self::Ended { .. }
             | Self::Over(_)
+            | Self::NoProcfile(_)
             | Self::NoLog(_) => 1,
         }
     }

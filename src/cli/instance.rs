@@ -1,23 +1,30 @@
 //! The instance that a client command is about.
 
 use std::io::ErrorKind;
+use std::path::Path;
 use std::time::Duration;
 
 use super::args::ClientArgs;
 use super::error::CliError;
+use super::far::cleaned;
 use super::launch::Launch;
-use crate::config::dirs::{find_runtime_dir, is_private, runtime_base};
+use super::persona::Persona;
+use crate::config::Env;
+use crate::config::dirs::{find_runtime_dir, is_private, last_run, runtime_base};
 use crate::config::load::Context;
-use crate::config::project::{self, SocketPath};
+use crate::config::lookup::project_above;
+use crate::config::project::{self, SOCKET, SocketPath};
 use crate::control::address::{Address, TcpTarget};
 use crate::control::client::{Client, ClientError, Listener, who};
 use crate::control::lock::Door;
 use crate::control::{listen, lock};
 use crate::engine::guard::News;
 use crate::engine::runtime::Runtime;
+use crate::journal::last_run::LastRun;
 use crate::model::count;
 use crate::model::network::TcpAddress;
 use crate::model::request::State;
+use crate::sys;
 
 /// Nobody kills a supervisor this often while one request is made.
 const MOST_TRIES: u32 = 100;
@@ -36,6 +43,23 @@ pub(super) struct Instance {
     pub(super) context: Context,
     pub(super) socket: SocketPath,
     pub(super) runtime: Runtime,
+    /// The run that answers, if it is not on this machine.
+    pub(super) far: Option<Box<Far>>,
+}
+
+/// A run on another machine, or in a container that does not share its files with us.
+#[derive(Debug)]
+pub(super) struct Far {
+    /// The name of the machine.
+    host: String,
+    pub(super) state: State,
+}
+
+impl Far {
+    /// What can be had where it runs only.
+    pub(super) fn lacks(&self, what: &str) -> CliError {
+        CliError::Other(format!("this run is on {}: {what} there", self.host))
+    }
 }
 
 /// Who answers on the socket of an instance.
@@ -61,11 +85,59 @@ enum Found {
 impl Instance {
     /// The nearest one, or that of `--socket`.
     pub(super) fn find(args: &ClientArgs) -> Result<Self, CliError> {
-        let context = Context::here()?;
-        let typed = (args.socket.clone(), args.network.clone());
-        let socket = project::client_socket(&context.start_dir, typed, &context.env)?;
+        let (context, socket) = find_socket(Context::here()?, args)?;
         let runtime = Runtime::new(find_runtime_dir(&context.env, &socket.path)?);
-        Ok(Self { context, socket, runtime })
+        Ok(Self { context, socket, runtime, far: None })
+    }
+
+    /// Find out whether the run is on another machine, for a command that goes by files. Whoever
+    /// else answers, or nobody, is no concern of it.
+    pub(super) async fn look_where(&mut self) -> Result<(), CliError> {
+        if lock::is_held(self.runtime.dir()).unwrap_or(false) || self.socket.tcp.is_some() {
+            return Ok(());
+        }
+        match who(&self.address()).await {
+            Ok(Listener::Tmo(state)) => self.meet(state),
+            Ok(Listener::Overmind) => {}
+            Err(error @ (ClientError::Empty { .. } | ClientError::Silent { .. })) => {
+                return Err(error.into());
+            }
+            Err(_) if self.is_known() => {}
+            Err(error) => {
+                let error = self.not_there(error);
+                if !matches!(error, CliError::NothingRuns(_)) {
+                    return Err(error);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether a run of this machine was here.
+    fn is_known(&self) -> bool {
+        let record = last_run(&self.context.env, &self.socket.path);
+        self.runtime.plan_file().exists() || LastRun::read(&record).is_some()
+    }
+
+    /// Go by the files of the run that answers, if they are those of this machine.
+    fn meet(&mut self, state: Box<State>) {
+        let named = of_another_session(&state);
+        let Some(host) = &state.host else {
+            // A version that does not tell. What another machine calls so is none of ours.
+            if let Some(runtime) = named {
+                self.runtime = runtime;
+            }
+            return;
+        };
+        let here = sys::host(named.as_ref().map_or(Path::new(""), Runtime::dir));
+        if here.boot == host.boot && here.runtime_id.is_some() && here.runtime_id == host.runtime_id
+        {
+            self.runtime = named.unwrap_or_else(|| self.runtime.clone());
+        } else if (&here.boot, &here.pid_namespace) != (&host.boot, &host.pid_namespace) {
+            let name = cleaned(&host.hostname);
+            let host = if name.is_empty() { "another machine".to_owned() } else { name };
+            self.far = Some(Box::new(Far { host, state: *state }));
+        }
     }
 
     /// Where to connect: over TCP only if there is no run of this user on this machine that the
@@ -85,6 +157,9 @@ impl Instance {
 
     /// What needs the terminals or the files of a run can be had where it runs only.
     pub(super) fn on_this_machine(&self) -> Result<(), CliError> {
+        if let Some(far) = &self.far {
+            return Err(far.lacks("this needs its terminals or files, and works"));
+        }
         match self.address() {
             Address::Unix(_) => Ok(()),
             Address::Tcp(tcp) => Err(CliError::Other(format!(
@@ -104,11 +179,8 @@ impl Instance {
         let address = self.address();
         match who(&address).await {
             Ok(Listener::Tmo(state)) => {
-                // What another machine calls so is none of ours.
-                if let Address::Unix(_) = address
-                    && let Some(runtime) = of_another_session(&state)
-                {
-                    self.runtime = runtime;
+                if let Address::Unix(_) = address {
+                    self.meet(state);
                 }
                 Ok(Server::Tmo)
             }
@@ -173,7 +245,11 @@ impl Instance {
         }
         // Others may be about to do the same, or a start may not have come to anything yet.
         let waits = || super::warn(&WAITS);
-        let _door = Door::enter(self.runtime.dir(), waits).map_err(CliError::io("the lock"))?;
+        let _door = match Door::enter(self.runtime.dir(), waits) {
+            // It has ended meanwhile, and its runtime directory is gone.
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Found::Nobody),
+            entered => entered.map_err(CliError::io("the lock"))?,
+        };
         if lock::is_held(self.runtime.dir()).map_err(CliError::io("the lock"))? {
             return Ok(Found::Beginning);
         }
@@ -190,6 +266,11 @@ impl Instance {
         }
     }
 
+    /// Whether the socket is not the one that a start opens unless it is told otherwise.
+    fn is_named(&self) -> bool {
+        self.socket.path.file_name() != Some(SOCKET.as_ref())
+    }
+
     /// What a refused connection means: nothing runs, or something has gone on without us.
     fn not_there(&self, error: ClientError) -> CliError {
         let ClientError::Dial { cause, .. } = error else { return error.into() };
@@ -198,9 +279,33 @@ impl Instance {
         let shown = || Address::Unix(self.socket.shown.clone());
         let tcp = self.socket.tcp.as_ref().map(|tcp| Address::Tcp(Box::new(self.target(tcp))));
         let at = tcp.unwrap_or_else(shown);
+        let refused = cause.kind() == ErrorKind::ConnectionRefused;
+        if refused && self.is_named() && self.socket.tcp.is_none() && !self.is_known() {
+            return CliError::DeadSocket(at);
+        }
         let dial = ClientError::Dial { at, cause };
         if nobody { CliError::NothingRuns(dial) } else { dial.into() }
     }
+}
+
+/// The socket of the instance, and the environment of its project. Below a project without a run,
+/// that is the socket that its start would open.
+fn find_socket(here: Context, args: &ClientArgs) -> Result<(Context, SocketPath), CliError> {
+    let typed = || (args.socket.clone(), args.network.clone());
+    let socket = project::client_socket(&here.start_dir, typed(), &here.env)?;
+    socket.check()?;
+    let named = args.socket.is_some() || here.env.path("SOCKET").is_some();
+    let there = socket.path.symlink_metadata().is_ok();
+    if named || there || socket.tcp.is_some() || Persona::here() == Persona::Overmind {
+        return Ok((here, socket));
+    }
+    let Some(dir) = project_above(&here.start_dir, &here.env) else { return Ok((here, socket)) };
+    let context = Context::of_other_dir(dir, Env::real());
+    let mut socket = project::client_socket(&context.start_dir, typed(), &context.env)?;
+    if socket.tcp.is_none() {
+        socket.shown.clone_from(&socket.path);
+    }
+    Ok((context, socket))
 }
 
 /// The words for a run that was taken over.

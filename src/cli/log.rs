@@ -5,10 +5,13 @@ use std::path::{Path, PathBuf};
 
 use super::error::CliError;
 use super::instance::Instance;
-use crate::config::dirs::{state_dir, state_id};
+use crate::config::dirs::{instance_id, last_run, state_dir, state_id};
 use crate::config::{Env, Project, StartOptions};
 use crate::control::handle::End;
+use crate::crash::store::{self, Found};
+use crate::journal::clear;
 use crate::journal::cursor::{Cursor, Filter, Position};
+use crate::journal::last_run::LastRun;
 use crate::journal::query::tail;
 use crate::journal::reader::IndexReader;
 use crate::journal::record::{EVENTS, Kind};
@@ -17,6 +20,7 @@ use crate::journal::streams::{Stream, Streams};
 use crate::model::ProcName;
 use crate::model::network::Network;
 use crate::model::plan::Plan;
+use crate::model::text::OsText;
 use crate::pane::paths::spill_dir;
 use crate::view::merged::Renderer;
 use crate::view::paint::{Facts, Style};
@@ -28,6 +32,7 @@ use crate::view::screen;
 pub(super) struct Source {
     pub(super) dirs: Dirs,
     pub(super) streams: Vec<Stream>,
+    pub(super) reports: Reports,
     /// Who is sure to be shown; others make room for themselves.
     present: Vec<ProcName>,
 }
@@ -37,7 +42,9 @@ impl Source {
     pub(super) fn of_plan(plan: &Plan, runtime: &Path) -> Result<Self, CliError> {
         let dirs = Dirs::new(plan.log.dir.as_path(), Some(spill_dir(runtime)));
         let present = plan.processes.iter().map(|process| process.name.clone()).collect();
-        Ok(Self { present, ..Self::open(dirs)? })
+        let id = plan.run.split('-').next().unwrap_or_default();
+        let reports = Reports::of(&dirs, plan.crash_dir.as_ref(), id);
+        Ok(Self { present, ..Self::open(dirs, reports)? })
     }
 
     /// The journal of an instance: that of its run, or what the last one left.
@@ -45,18 +52,25 @@ impl Source {
         if let Ok(plan) = instance.runtime.plan() {
             return Self::of_plan(&plan, instance.runtime.dir());
         }
-        let dir = left_by_last_run(instance)?;
+        let socket = &instance.socket.path;
+        let (dir, crashes) = match LastRun::read(&last_run(&instance.context.env, socket)) {
+            Some(last) => (last.journal.as_path().to_owned(), last.crashes),
+            // A version that did not record it.
+            None => (usual_journal(instance)?, None),
+        };
         if !dir.is_dir() {
             return Err(CliError::NoLog(dir));
         }
-        Self::open(Dirs::new(dir, None))
+        let dirs = Dirs::new(dir, None);
+        let reports = Reports::of(&dirs, crashes.as_ref(), &instance_id(socket));
+        Self::open(dirs, reports)
     }
 
-    fn open(dirs: Dirs) -> Result<Self, CliError> {
+    fn open(dirs: Dirs, reports: Reports) -> Result<Self, CliError> {
         let streams = Streams::open(&dirs).map_err(|e| CliError::Other(e.to_string()))?;
         let streams = streams.all().to_vec();
         let present = streams.iter().map(|stream| stream.name.clone()).collect();
-        Ok(Self { dirs, streams, present })
+        Ok(Self { dirs, streams, reports, present })
     }
 
     /// The numbers of the streams that these words mean; none given means all, and the words of
@@ -123,7 +137,8 @@ impl Source {
         let mut index = self.index();
         let read = |source| CliError::Io { what: "the journal".into(), source };
         let upto = index.len().map_err(read)?;
-        let position = tail(&mut index, &filter, lines, upto).map_err(read)?;
+        let mark = Position { record: clear::mark(&self.dirs), skip: 0 };
+        let position = tail(&mut index, &filter, lines, upto).map_err(read)?.max(mark);
         let mut cursor = Cursor::over(index, position, filter);
         let (mut all, mut text) = (vec![], vec![]);
         while let Some(chunk) = cursor.next(upto, &mut text).map_err(read)? {
@@ -173,8 +188,35 @@ impl Source {
     }
 }
 
-/// The journal of the run that was started here last, by the same rules as a start.
-fn left_by_last_run(instance: &Instance) -> Result<PathBuf, CliError> {
+/// The crash reports of an instance.
+#[derive(Debug)]
+pub(super) struct Reports {
+    pub(super) dir: PathBuf,
+    /// Whose they are, if others may keep theirs in the same directory: runs whose name begins so.
+    owner: Option<String>,
+}
+
+impl Reports {
+    fn of(dirs: &Dirs, named: Option<&OsText>, id: &str) -> Self {
+        match named {
+            Some(dir) => Self { dir: dir.as_path().to_owned(), owner: Some(format!("{id}-")) },
+            None => Self { dir: store::dir_of(dirs), owner: None },
+        }
+    }
+
+    /// All of them, the newest last.
+    pub(super) fn list(&self) -> Result<Vec<Found>, CliError> {
+        let mut found = store::list(&self.dir).map_err(CliError::io(self.dir.display()))?;
+        if let Some(owner) = &self.owner {
+            found
+                .retain(|found| store::run_of(&found.path).is_ok_and(|run| run.starts_with(owner)));
+        }
+        Ok(found)
+    }
+}
+
+/// Where the journal is by the rules of a start without flags.
+fn usual_journal(instance: &Instance) -> Result<PathBuf, CliError> {
     let context = &instance.context;
     let beside = instance.socket.path.parent().unwrap_or(Path::new("/"));
     let here = if instance.socket.tcp.is_some() { &context.start_dir } else { beside };

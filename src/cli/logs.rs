@@ -1,7 +1,7 @@
 //! `tmo logs`: what was printed, whoever printed it, whenever that was.
 
 use std::fmt::Write as _;
-use std::io::Write;
+use std::io::{ErrorKind, Write};
 use std::sync::mpsc;
 use std::time::Duration;
 
@@ -10,9 +10,11 @@ use jiff::Zoned;
 use super::args::LogsArgs;
 use super::echo::follow;
 use super::error::CliError;
+use super::far;
 use super::instance::{Instance, WAITS};
 use super::log::Source;
 use super::view::stop_signal;
+use crate::config::dirs::make_runtime_dir;
 use crate::control::client::HeadEvent;
 use crate::control::lock::{self, Door};
 use crate::history::pattern::Pattern;
@@ -35,9 +37,13 @@ const AROUND: Duration = Duration::from_secs(2);
 
 /// Print what is there, and with `-f` what comes.
 pub(super) fn logs(args: &LogsArgs, out: &mut dyn Write) -> Result<u8, CliError> {
-    let instance = Instance::find(&args.client)?;
+    let mut instance = Instance::find(&args.client)?;
+    super::block_on(instance.look_where())?;
     if args.clear {
         return clear(&instance, out);
+    }
+    if let Some(far) = &instance.far {
+        return far::logs(&instance, far, args);
     }
     let source = Source::of_instance(&instance)?;
     let mut filter = source.filter(&args.names)?;
@@ -193,8 +199,20 @@ impl Asked {
 
 /// Forget what there is.
 fn clear(instance: &Instance, out: &mut dyn Write) -> Result<u8, CliError> {
-    let door = Door::enter(instance.runtime.dir(), || super::warn(&WAITS));
-    let _door = door.map_err(CliError::io("the lock"))?;
+    if instance.far.is_some() {
+        let asked = instance.ask(async |client| client.clear_log().await);
+        let Cleared { freed, kept } = super::block_on(asked)?;
+        return super::print(out, (cleared(freed, kept) + "\n").as_bytes());
+    }
+    Source::of_instance(instance)?;
+    let _door = loop {
+        // No start may begin meanwhile, whether there is a run or not.
+        make_runtime_dir(&instance.context.env, &instance.socket.path)?;
+        match Door::enter(instance.runtime.dir(), || super::warn(&WAITS)) {
+            Err(error) if error.kind() == ErrorKind::NotFound => {}
+            entered => break entered.map_err(CliError::io("the lock"))?,
+        }
+    };
     let source = Source::of_instance(instance)?;
     let held = lock::is_held(instance.runtime.dir()).map_err(CliError::io("the lock"))?;
     let Cleared { freed, kept } = if held {
@@ -205,12 +223,24 @@ fn clear(instance: &Instance, out: &mut dyn Write) -> Result<u8, CliError> {
         let clear = if written { clear::clear_behind } else { clear::clear_all };
         clear(&source.dirs).map_err(CliError::io(source.dirs.journal.display()))?
     };
-    let mut text = format!("The log is cleared; {} are free again", size(freed));
-    if kept > 0 {
-        let _ = write!(text, ", {} go when the files in use are full", size(kept));
+    super::print(out, (cleared(freed, kept) + "\n").as_bytes())
+}
+
+/// What came of clearing: bytes of disk space that are free now, and those that will be.
+fn cleared(freed: u64, kept: u64) -> String {
+    let later = "when the running processes begin new log files";
+    match (freed, kept) {
+        (0, 0) => "The log is cleared. It took no disk space.".to_owned(),
+        (freed, 0) => format!("The log is cleared. {} of disk space freed.", size(freed)),
+        (0, kept) => {
+            format!("The log is cleared. Its {} of disk space are freed {later}.", size(kept))
+        }
+        (freed, kept) => format!(
+            "The log is cleared. {} of disk space freed; {} more are freed {later}.",
+            size(freed),
+            size(kept)
+        ),
     }
-    text.push('\n');
-    super::print(out, text.as_bytes())
 }
 
 fn form(args: &LogsArgs, source: &Source, instance: &Instance) -> Form {
@@ -279,7 +309,7 @@ fn follow_reading(instance: &Instance, mut reading: Reading, upto: u64) -> Resul
 
 /// Where it is printed: past what takes escapes and odd bytes away where there is no terminal, for
 /// what a process printed is printed.
-struct Stdout {
+pub(super) struct Stdout {
     /// At most so many bytes, the last ones.
     most: Option<usize>,
     kept: std::collections::VecDeque<u8>,
@@ -287,12 +317,12 @@ struct Stdout {
 }
 
 impl Stdout {
-    fn new(most: Option<u64>) -> Self {
+    pub(super) fn new(most: Option<u64>) -> Self {
         let most = most.map(|most| usize::try_from(most).unwrap_or(usize::MAX));
         Self { most, kept: std::collections::VecDeque::new(), left_out: 0 }
     }
 
-    fn put(&mut self, page: &[u8]) -> std::io::Result<()> {
+    pub(super) fn put(&mut self, page: &[u8]) -> std::io::Result<()> {
         let Some(most) = self.most else { return std::io::stdout().lock().write_all(page) };
         self.kept.extend(page);
         let gone = self.kept.len().saturating_sub(most);
@@ -301,7 +331,7 @@ impl Stdout {
         Ok(())
     }
 
-    fn finish(mut self) -> Result<u8, CliError> {
+    pub(super) fn finish(mut self) -> Result<u8, CliError> {
         if self.left_out > 0 {
             // No part of a line, and no half character of it.
             let kept = self.kept.make_contiguous();

@@ -16,6 +16,7 @@ mod early;
 mod echo;
 mod error;
 mod failures;
+mod far;
 mod flags;
 mod graph;
 mod init;

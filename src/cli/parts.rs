@@ -3,6 +3,7 @@
 
 use std::ffi::{OsStr, OsString};
 use std::io::Write as _;
+use std::os::unix::fs::DirBuilderExt as _;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -71,11 +72,13 @@ pub(super) fn log_to_stderr() {
     }
 }
 
-/// `TMO_LOG` asks the supervisor to tell what it does, in a file beside its journal.
+/// With `TMO_LOG` the supervisor logs what it does to `tmo.log` in the directory of its journal.
 fn log_to_file(runtime: &Runtime) {
     let (Some(filter), Ok(plan)) = (filter(), runtime.plan()) else { return };
-    let path = plan.log.dir.as_path().join("tmo.log");
-    if let Ok(file) = std::fs::File::options().create(true).append(true).open(path) {
+    let dir = plan.log.dir.as_path();
+    // The first run of a project has no journal yet. Where none can be made, there is no log.
+    let _ = std::fs::DirBuilder::new().recursive(true).mode(0o700).create(dir);
+    if let Ok(file) = crate::sys::files::append_to(&dir.join("tmo.log")) {
         let log = tracing_subscriber::fmt().with_env_filter(filter).with_ansi(false);
         let _ = log.with_writer(std::sync::Mutex::new(file)).try_init();
     }

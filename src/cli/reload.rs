@@ -59,9 +59,10 @@ struct Made {
 /// Reload, and say what that has come to.
 pub(super) fn reload(args: &ReloadArgs, out: &mut dyn Write) -> Result<u8, CliError> {
     let mut instance = Instance::find(&args.client)?;
-    instance.on_this_machine()?;
     let made = super::block_on(async {
-        match instance.server().await? {
+        let server = instance.server().await?;
+        instance.on_this_machine()?;
+        match server {
             Server::Tmo => make(&mut instance, Part::All, (args.dry_run, !args.no_wait)).await,
             Server::Overmind(_) => {
                 Err(CliError::Other("overmind runs here, which can't do that".to_owned()))

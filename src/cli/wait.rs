@@ -287,6 +287,7 @@ struct Search {
 impl Search {
     fn new(instance: &Instance, names: &[String], expression: &str) -> Result<Self, CliError> {
         let unreadable = |error| CliError::io("the journal")(error);
+        instance.on_this_machine()?;
         let source = Source::of_instance(instance)?;
         let filter = source.filter(names)?;
         let pattern = Pattern::new(expression, false, false);

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use super::args::WhyArgs;
-use super::crashes::{causes, headline, reports};
+use super::crashes::{causes, headline};
 use super::error::CliError;
 use super::instance::{Instance, Server};
 use super::log::Source;
@@ -57,6 +57,9 @@ struct Answer {
 pub(super) fn why(args: &WhyArgs, out: &mut dyn Write) -> Result<u8, CliError> {
     let mut instance = Instance::find(&args.client)?;
     let state = super::block_on(state_of(&mut instance))?;
+    if let Some(far) = &instance.far {
+        return super::far::why(far, args.name.as_deref(), out);
+    }
     let source = Source::of_instance(&instance)?;
     let style = Source::style(&instance.context.env, false);
     let case = Case::new(&instance, &source, state, style.mode.color())?;
@@ -65,7 +68,7 @@ pub(super) fn why(args: &WhyArgs, out: &mut dyn Write) -> Result<u8, CliError> {
         None => case.afterwards(args.name.as_deref())?,
     };
     let Some(answer) = answer else {
-        return Err(CliError::Other(case.all_is_well(args.name.as_deref())));
+        return case.all_is_well(args, out);
     };
     if args.json {
         let json = serde_json::to_string_pretty(&answer);
@@ -112,7 +115,7 @@ struct Ended {
 type Told = (CrashReport, Option<PathBuf>);
 
 /// States of something that has ended by itself, or was ended because it had failed.
-const ENDED: [&str; 4] = ["exited", "broken", "error", "restarting"];
+pub(super) const ENDED: [&str; 4] = ["exited", "broken", "error", "restarting"];
 
 impl<'a> Case<'a> {
     fn new(
@@ -124,7 +127,7 @@ impl<'a> Case<'a> {
         let supervised = lock::is_held(instance.runtime.dir()).unwrap_or(false);
         let index = move || index_of(source, supervised).map_err(std::io::Error::other);
         let log = Log::with_index(&source.dirs, index).map_err(unreadable)?;
-        Ok(Self { instance, source, log, reports: reports(source)?, state, color })
+        Ok(Self { instance, source, log, reports: source.reports.list()?, state, color })
     }
 
     /// While something runs: who of these has a crash, or does not come up.
@@ -361,15 +364,37 @@ impl<'a> Case<'a> {
         }
     }
 
-    /// The words where there is nothing to explain.
-    fn all_is_well(&self, name: Option<&str>) -> String {
-        match (&self.state, name) {
-            (Some(_), Some(name)) => format!("{name} runs and is well"),
-            (Some(_), None) => "everything runs and is well".to_owned(),
-            (None, Some(name)) => format!("nothing is known of an end of {name}"),
+    /// Nothing is wrong, which is no failure of this command.
+    fn all_is_well(&self, args: &WhyArgs, out: &mut dyn Write) -> Result<u8, CliError> {
+        let name = args.name.as_deref();
+        let text = match (&self.state, name) {
+            (Some(_), name) => well(name),
             (None, None) => "the last run ended as it was asked to".to_owned(),
+            (None, Some(name)) => {
+                let text = format!("nothing is known of an end of {name}");
+                return Err(CliError::Other(text));
+            }
+        };
+        if args.json {
+            return super::print_json(&Well { api: crate::model::request::API, well: &text }, out);
         }
+        super::print(out, (text + "\n").as_bytes())
     }
+}
+
+/// The answer where there is nothing to explain.
+#[derive(Serialize)]
+struct Well<'a> {
+    api: u32,
+    well: &'a str,
+}
+
+/// The words for a process, or a run, in which nothing is wrong now.
+pub(super) fn well(name: Option<&str>) -> String {
+    name.map_or_else(
+        || "everything runs and is well".to_owned(),
+        |name| format!("{name} runs and is well"),
+    )
 }
 
 fn unreadable(error: std::io::Error) -> CliError {

@@ -147,6 +147,11 @@ pub fn state_base(env: &Env) -> PathBuf {
     }
 }
 
+/// The file that records the directories of the last run behind a control socket.
+pub fn last_run(env: &Env, socket: &Path) -> PathBuf {
+    state_base(env).join("last-run").join(instance_id(socket))
+}
+
 /// The last part of a state directory: readable, and safe whatever the title holds.
 pub fn state_name(title: &str, id: &str) -> String {
     const MOST: usize = 32;

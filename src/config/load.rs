@@ -21,6 +21,8 @@ pub struct Context {
     pub env: Env,
     /// What was wrong with env files.
     pub warnings: Vec<Warning>,
+    /// The user is in another directory, so files are named by their whole paths.
+    pub elsewhere: bool,
 }
 
 /// All that `tmo start` reads before anything is resolved.
@@ -90,12 +92,26 @@ impl Context {
     /// Lay the env files of this directory over this environment.
     pub fn at(start_dir: PathBuf, env: Env) -> Self {
         let (env, warnings) = envfiles::overlay(env, &|file| std::fs::read(start_dir.join(file)));
-        Self { start_dir, env, warnings }
+        Self { start_dir, env, warnings, elsewhere: false }
+    }
+
+    /// The same for a user who is in another directory.
+    pub fn of_other_dir(dir: PathBuf, env: Env) -> Self {
+        Self { elsewhere: true, ..Self::at(dir, env) }
+    }
+
+    /// The project that `tmo start` with these options is about.
+    pub fn project(&self, typed: &StartOptions) -> Result<Project, BadAddress> {
+        let mut project = Project::locate(&self.start_dir, typed, &self.env)?;
+        if self.elsewhere {
+            project.show_absolute();
+        }
+        Ok(project)
     }
 
     /// Read what `tmo start` with these options is about.
     pub fn load(&self, typed: &StartOptions) -> Result<Loaded, ConfigError> {
-        let mut project = Project::locate(&self.start_dir, typed, &self.env)?;
+        let mut project = self.project(typed)?;
         let (toml, mistakes) = read_toml(&project)?;
         let mut procfile = match read_procfile(&project) {
             Err(ConfigError::Read { source, .. })
@@ -125,13 +141,13 @@ impl Context {
 
     /// The Procfile alone, and the project that it belongs to.
     pub fn procfile(&self, typed: &StartOptions) -> Result<(Project, Procfile), ConfigError> {
-        let project = Project::locate(&self.start_dir, typed, &self.env)?;
+        let project = self.project(typed)?;
         let procfile = read_procfile(&project)?;
         Ok((project, procfile))
     }
 
     /// Whether a Procfile was asked for: then it must be there.
-    fn names_procfile(&self, typed: &StartOptions) -> bool {
+    pub fn names_procfile(&self, typed: &StartOptions) -> bool {
         typed.procfile.is_some() || self.env.path("PROCFILE").is_some()
     }
 }

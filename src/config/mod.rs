@@ -11,6 +11,7 @@ pub mod envfiles;
 pub mod failures;
 pub mod inherit;
 pub mod load;
+pub mod lookup;
 pub mod options;
 pub mod procfile;
 pub mod project;

@@ -29,6 +29,15 @@ pub enum BadAddress {
         /// What was said.
         name: String,
     },
+    /// It is a directory.
+    #[error(
+        "{} is a directory; -s takes a socket, as in -s {}",
+        path.display(), path.join(SOCKET).display()
+    )]
+    Directory {
+        /// The path.
+        path: PathBuf,
+    },
 }
 
 /// A project that is about to be started.
@@ -72,7 +81,16 @@ impl SocketPath {
         Self { path: absolute(start_dir, &shown), shown, tcp: None, mixed: None }
     }
 
-    /// The address that is named, if any, for one who wants to `listen` or `dial` there.
+    /// Refuse a directory in the place of a socket.
+    pub fn check(&self) -> Result<(), BadAddress> {
+        if self.tcp.is_none() && self.path.is_dir() {
+            return Err(BadAddress::Directory { path: self.shown.clone() });
+        }
+        Ok(())
+    }
+
+    /// What `--socket` and `--network` mean, or their variables, for one who wants to `listen` or
+    /// `dial` there; `env` has those that count.
     fn of(
         verb: &'static str,
         start_dir: &Path,
@@ -143,6 +161,14 @@ impl Project {
         let state = state_id(&root, &socket.path);
         let start_dir = start_dir.to_owned();
         Ok(Self { start_dir, procfile, procfile_shown, root, title, socket, instance, state })
+    }
+
+    /// Name its files by their whole paths: the user is in another directory.
+    pub fn show_absolute(&mut self) {
+        self.procfile_shown.clone_from(&self.procfile);
+        if self.socket.tcp.is_none() {
+            self.socket.shown.clone_from(&self.socket.path);
+        }
     }
 
     /// The name of the tmux session.

@@ -104,7 +104,8 @@ impl RunLock {
         inherit::give(self.file)
     }
 
-    /// Remove the lock file and give the lock up at once, also for the processes that share it.
+    /// Remove the lock file, and the runtime directory if nothing else is in it, and give the lock up
+    /// at once, also for the processes that share it.
     /// Whoever has the old file open by then sees that it is not the lock any more.
     pub fn release(self, runtime: &Path) {
         // Only a file that is the lock is removed; an empty one that stays harms nobody.
@@ -113,6 +114,7 @@ impl RunLock {
         }
         // Closing the descriptor would do no more; there is nobody to tell of a failure.
         let _ = flock(&self.file, FlockOperation::Unlock);
+        remove_empty(runtime);
     }
 
     /// Take over a lock that was handed over an `exec` as this descriptor; an error if it is not
@@ -139,39 +141,75 @@ impl AsFd for RunLock {
 
 /// Held by a start from its first look until it is known what came of it, so that two at once
 /// act one after the other: the second finds what the first has made, all of it.
+///
+/// It is a lock on the runtime directory itself, and only its holder may remove that directory.
+/// The last holder does, if the directory is empty. So a directory that was entered stays, and one
+/// that a run has files in stays as well, because only an empty one can be removed.
 #[derive(Debug)]
 pub struct Door {
-    _dir: File,
+    dir: File,
+    path: PathBuf,
 }
 
 impl Door {
     /// Wait for one's turn at this runtime directory. `waits` is called if that takes longer than a
     /// moment: whoever is before us may have been stopped by somebody.
+    ///
+    /// [`io::ErrorKind::NotFound`]: there is no such directory, or it was removed while this process
+    /// waited; it can be made and entered again.
     pub fn enter(runtime: &Path, waits: impl FnOnce()) -> io::Result<Self> {
         const MOMENT: Duration = Duration::from_secs(2);
         let dir = File::open(runtime)?;
         if try_flock(&dir, FlockOperation::NonBlockingLockExclusive)? {
-            return Ok(Self { _dir: dir });
+            return Self::entered(dir, runtime);
         }
         let (tell, told) = mpsc::channel();
         // There is no waiting for a lock with a limit, but for a thread there is.
         std::thread::Builder::new().spawn(move || {
-            let entered = loop {
+            let locked = loop {
                 match flock(&dir, FlockOperation::LockExclusive) {
-                    Ok(()) => break Ok(Self { _dir: dir }),
+                    Ok(()) => break Ok(dir),
                     Err(Errno::INTR) => {}
-                    Err(error) => break Err(error.into()),
+                    Err(error) => break Err(io::Error::from(error)),
                 }
             };
             // Nobody may be waiting any more.
-            let _ = tell.send(entered);
+            let _ = tell.send(locked);
         })?;
         let lost = |_| io::Error::other("nobody waits at the door");
-        if let Ok(entered) = told.recv_timeout(MOMENT) {
-            return entered;
+        let locked = told.recv_timeout(MOMENT).or_else(|_| {
+            waits();
+            told.recv().map_err(lost)
+        });
+        Self::entered(locked??, runtime)
+    }
+
+    /// The door of a directory that is locked, unless somebody has removed it before that.
+    fn entered(dir: File, path: &Path) -> io::Result<Self> {
+        if matches((dir.metadata(), std::fs::metadata(path))) {
+            Ok(Self { dir, path: path.to_owned() })
+        } else {
+            Err(io::ErrorKind::NotFound.into())
         }
-        waits();
-        told.recv().map_err(lost)?
+    }
+}
+
+impl Drop for Door {
+    fn drop(&mut self) {
+        // One that holds anything is refused by the kernel. What has its place by now is somebody
+        // else's, whose lock is not held here.
+        if matches((self.dir.metadata(), std::fs::metadata(&self.path))) {
+            let _ = std::fs::remove_dir(&self.path);
+        }
+    }
+}
+
+/// Remove this runtime directory if it is empty. Whoever is at its door removes it later instead.
+pub fn remove_empty(runtime: &Path) {
+    if let Ok(dir) = File::open(runtime)
+        && try_flock(&dir, FlockOperation::NonBlockingLockExclusive).unwrap_or(false)
+    {
+        drop(Door::entered(dir, runtime));
     }
 }
 

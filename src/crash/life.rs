@@ -12,6 +12,7 @@ use super::evidence::{Line, rfc3339};
 use super::report::Entry;
 use super::said::Said;
 use super::text::plain;
+use crate::journal::clear;
 use crate::journal::query::{since, tail};
 use crate::journal::record::CONTINUES;
 use crate::journal::streams::Stream;
@@ -98,6 +99,11 @@ impl<'a> Log<'a> {
     ) -> io::Result<Self> {
         let streams = Streams::open(dirs).map_err(io::Error::other)?.all().to_vec();
         Ok(Self { dirs: dirs.clone(), streams, index: Box::new(index) })
+    }
+
+    /// Where what nobody has cleared begins.
+    fn cleared(&self) -> Position {
+        Position { record: clear::mark(&self.dirs), skip: 0 }
     }
 
     /// Its directories.
@@ -190,7 +196,7 @@ impl<'a> Log<'a> {
     pub fn last_lines(&self, place: &Place, most: usize) -> io::Result<Vec<Line>> {
         let filter = Filter::only(vec![place.stream]);
         let mut index = (self.index)()?;
-        let from = tail(&mut index, &filter, most as u64, place.upto)?;
+        let from = tail(&mut index, &filter, most as u64, place.upto)?.max(self.cleared());
         let mut cursor = Cursor::over(index, from, filter);
         let (mut lines, mut text) = (VecDeque::<Line>::new(), vec![]);
         while let Some(chunk) = cursor.next(place.upto, &mut text)? {
@@ -219,7 +225,7 @@ impl<'a> Log<'a> {
         let first = since(&mut index, place.time.saturating_sub(BEFORE_NS))?.record;
         let behind = since(&mut index, place.time.saturating_add(BEHIND_NS + 1))?.record;
         let span = Span::measure(&mut index, first, place.end, behind)?;
-        let from = Position { record: span.first, skip: 0 };
+        let from = Position { record: span.first, skip: 0 }.max(self.cleared());
         let mut cursor = Cursor::over(index, from, Filter::all());
         let mut text = vec![];
         let mut before = Kept::new(MOST.0);

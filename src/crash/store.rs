@@ -84,6 +84,20 @@ pub fn read(path: &Path) -> io::Result<CrashReport> {
     })
 }
 
+/// The run that a report is of.
+pub fn run_of(path: &Path) -> io::Result<String> {
+    #[derive(serde::Deserialize)]
+    struct Brief {
+        tmo: Details,
+    }
+    #[derive(serde::Deserialize)]
+    struct Details {
+        run: String,
+    }
+    let brief: Brief = serde_json::from_slice(&files::read_plain(path)?)?;
+    Ok(brief.tmo.run)
+}
+
 /// Write a report under a name of its own, and remove the oldest if there are too many. That of a life
 /// which has one already is not written: whoever wrote it was killed before it could say so.
 pub fn write(report: &CrashReport, dir: &Path) -> io::Result<PathBuf> {

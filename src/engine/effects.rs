@@ -162,6 +162,7 @@ impl Engine {
             },
             journal: plan.log.dir.clone(),
             runtime: Some(self.runtime.dir().into()),
+            host: Some(sys::host(self.runtime.dir())),
             started: plan.started,
             views: self.views,
             headless_since: self.saved.headless_since,

@@ -4,6 +4,7 @@ use super::core::Engine;
 use super::pane::{PaneTrack, Sink};
 use super::queue::Event;
 use super::watchers;
+use crate::config::load::why;
 use crate::journal::ingest::Progress;
 use crate::journal::split::Lost;
 use crate::pane::life::{Entry, LifeEvent};
@@ -57,7 +58,10 @@ impl Engine {
         }
         let dir = self.plan.log.dir.as_path().display();
         let (text, error) = if self.spilling {
-            let text = format!("The journal can't be written ({dir}): only the newest is kept");
+            let cause = self.ingest.dirs().try_writing().err();
+            let cause = cause.map_or(String::new(), |error| format!(": {}", why(&error)));
+            let text =
+                format!("The journal can't be written ({dir}{cause}): only the newest is kept");
             (text, true)
         } else {
             (format!("The journal is written again ({dir})"), false)

@@ -5,7 +5,7 @@
 
 use super::core::Engine;
 use super::pane::PaneTrack;
-use super::run::afford;
+use super::run::{afford, record_dirs};
 use crate::model::ProcName;
 use crate::model::plan::Plan;
 use crate::plan::{self, Change, Reloaded};
@@ -54,6 +54,9 @@ impl Engine {
         // Before the plan, which an adopter goes by; a name more in the journal does no harm.
         streams.save().map_err(|error| told(&error))?;
         self.runtime.write_plan(&plan).map_err(|error| told(&error))?;
+        if plan.crash_dir != self.plan.crash_dir {
+            record_dirs(&plan);
+        }
         self.streams = streams;
         let old = std::mem::replace(&mut self.plan, plan);
         let mut done = Ok(());

@@ -24,12 +24,14 @@ use super::queue::Queue;
 use super::runtime::{Runtime, Saved};
 use super::serving::Serving;
 use crate::backend::tmux::Tmux;
+use crate::config::load::why;
 use crate::control::handle::{Ask, End, Handle, JournalAccess};
 use crate::control::inherit;
 use crate::control::lock::RunLock;
 use crate::control::server::Listeners;
 use crate::control::tcp::Token;
 use crate::journal::ingest::Ingest;
+use crate::journal::last_run::LastRun;
 use crate::journal::segment::Dirs;
 use crate::journal::streams::{Streams, StreamsError};
 use crate::model::count;
@@ -207,6 +209,7 @@ fn build(runtime: &Runtime) -> Result<(Engine, bool), RunError> {
     let track =
         |(process, of): (&ProcessPlan, &u16)| PaneTrack::new(runtime.dir(), &process.name, *of);
     let panes = plan.processes.iter().zip(&streams).map(track).collect();
+    record_dirs(&plan);
     let engine = Engine {
         runtime: runtime.clone(),
         tmux: Tmux::new(&plan, runtime.dir()),
@@ -236,6 +239,17 @@ fn build(runtime: &Runtime) -> Result<(Engine, bool), RunError> {
         lock: None,
     };
     Ok((engine, adopting))
+}
+
+/// Record where this run keeps journal and crash reports. A run whose state directory can't be
+/// written goes on without.
+pub(super) fn record_dirs(plan: &Plan) {
+    if let Some(path) = &plan.last_run
+        && let Err(error) = LastRun::of(plan).record(path.as_path())
+    {
+        let path = path.as_path().display();
+        tracing::warn!(%error, %path, "the directories of this run can't be recorded");
+    }
 }
 
 /// The plan with a program that is there for the panes that are opened from now on: another version
@@ -300,7 +314,9 @@ impl Engine {
         self.publish();
         if let Some(news) = &mut news {
             let first_record = self.saved.first_record;
-            tell(news, &News::Listening { adopted, first_record, note: handover.note });
+            let notes: Vec<String> = handover.note.into_iter().chain(self.unwritable()).collect();
+            let note = (!notes.is_empty()).then(|| notes.join("; "));
+            tell(news, &News::Listening { adopted, first_record, note });
         }
         if !adopting {
             self.input(Input::Begin);
@@ -319,6 +335,16 @@ impl Engine {
         let Some((listener, address)) = tcp.zip(self.plan.tcp.as_ref()) else { return Ok(None) };
         let token = Token::of_run(self.runtime.dir(), address.token.as_deref())?;
         Ok(Some((listener, token)))
+    }
+
+    /// Why the journal can't be written, if it can't, and what to do.
+    fn unwritable(&self) -> Option<String> {
+        let error = self.ingest.dirs().try_writing().err()?;
+        let (dir, cause) = (self.plan.log.dir.as_path().display(), why(&error));
+        Some(format!(
+            "the journal can't be written in {dir}: {cause}; the run goes on, but only its newest \
+             output is kept, and none after its end; TMO_LOG_DIR or `[log] dir` names another place"
+        ))
     }
 
     /// The loop: one event after the other, until the state machine has finished; or another run

@@ -8,6 +8,7 @@
 //! - [`split`]: bytes become records; [`ingest`] drives it for all streams and writes the index
 //! - [`index`]: the merged order on disk; [`format`](mod@format): its bytes
 //! - [`cursor`] and [`query`]: reading, merged or by stream; [`streams`]: numbers and names
+//! - [`last_run`]: where the journal of the last run is, for commands that come later
 //! - [`retention`]: what is deleted, and when; [`clear`]: all of it, when somebody says so
 //!
 //! Whoever reads never hinders whoever writes: files only grow, nobody truncates, and a reader
@@ -20,6 +21,7 @@ pub mod expect;
 pub mod format;
 pub mod index;
 pub mod ingest;
+pub mod last_run;
 pub mod query;
 pub mod reader;
 pub mod record;

@@ -56,6 +56,19 @@ impl Dirs {
         }
     }
 
+    /// Whether the journal takes what is written: a few bytes are, to a file that is removed again.
+    pub fn try_writing(&self) -> io::Result<()> {
+        // More than a file system keeps in a directory entry, so a full disk refuses it.
+        const BYTES: [u8; 4096] = [0; 4096];
+        let path = self.create(Place::Journal)?.join("@try");
+        let mut file = crate::sys::files::create_anew(&path)?;
+        let written = io::Write::write_all(&mut file, &BYTES);
+        written.and(fs::remove_file(&path)).inspect_err(|_| {
+            // It would only take room; the reason is what counts.
+            let _ = fs::remove_file(&path);
+        })
+    }
+
     /// Create one of the directories, readable by its owner only.
     pub(crate) fn create(&self, place: Place) -> io::Result<&Path> {
         let dir = self.get(place).ok_or(io::ErrorKind::NotFound)?;

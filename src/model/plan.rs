@@ -70,6 +70,9 @@ pub struct Plan {
     /// Where crash reports go, absolute, if not beside the journal.
     #[serde(default)]
     pub crash_dir: Option<OsText>,
+    /// The file that records where journal and crash reports are, absolute.
+    #[serde(default)]
+    pub last_run: Option<OsText>,
     /// The exit code of the run is that of this process, whose end ends it.
     #[serde(default)]
     pub exit_code_from: Option<ProcName>,
@@ -90,8 +93,14 @@ pub struct Plan {
 /// How a run was asked for: with this the same files are read again.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Origin {
-    /// The directory that the start was typed in.
+    /// The directory that the start works in: its env files are read, and its Procfile.
     pub dir: OsText,
+    /// The directory that it was typed in, if that is another one.
+    #[serde(default)]
+    pub typed_in: Option<OsText>,
+    /// The first word of the command named the directory.
+    #[serde(default)]
+    pub directory_named: bool,
     /// The whole command line.
     pub arguments: Vec<OsText>,
     /// The variables of [`Plan::env`] that env files have set, with what the caller had there.

@@ -141,6 +141,9 @@ pub struct State {
     /// The runtime directory, by which a client of another session finds all the rest.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub runtime: Option<OsText>,
+    /// Where the run is: by this a client knows whether the paths above mean anything to it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub host: Option<Host>,
     /// When the run started, nanoseconds since the epoch.
     pub started: u64,
     /// How many terminals show the log at present.
@@ -151,6 +154,20 @@ pub struct State {
     pub quitting: bool,
     /// The processes, in the order of the Procfile.
     pub processes: Vec<ProcessState>,
+}
+
+/// A machine, or a container on it, as its processes see it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Host {
+    /// Its name, for people.
+    pub hostname: String,
+    /// Which boot of which machine this is.
+    pub boot: String,
+    /// The namespace of its process ids.
+    pub pid_namespace: String,
+    /// Device and inode of the runtime directory, if it is there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub runtime_id: Option<String>,
 }
 
 /// How to reach the terminals of a run.

@@ -163,6 +163,7 @@ pub fn resolve(
         exit_code_from: None,
         hooks: loaded.toml.hooks.clone(),
         crash_dir: crash_dir.map(Into::into),
+        last_run: Some(dirs::last_run(env, &project.socket.path).into()),
         lines,
         origin: None,
         generation: 0,

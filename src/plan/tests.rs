@@ -27,6 +27,7 @@ pub(super) fn given(env: &[(&str, &str)]) -> Given {
         start_dir: "/x".into(),
         env: Env::of(env.iter().copied().chain([("HOME", "/h")])),
         warnings: Vec::new(),
+        elsewhere: false,
     };
     Given { context, procfile: PROCFILE, toml: "", typed: StartOptions::default() }
 }

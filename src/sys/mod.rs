@@ -9,6 +9,7 @@ use std::ops::ControlFlow;
 pub mod clock;
 pub mod files;
 pub mod fork;
+mod host;
 #[cfg(target_os = "linux")]
 mod linux;
 mod local;
@@ -22,6 +23,7 @@ mod spare;
 mod sweep;
 mod wait;
 
+pub use host::host;
 #[cfg(target_os = "linux")]
 use linux::CHEAP_LOOKS;
 #[cfg(target_os = "linux")]

@@ -268,6 +268,7 @@ async fn bad_input_is_refused_with_a_reason() {
         ("GET /", "", 404, "there is no `/`"),
         ("GET /api/stop", "", 405, "does not take GET"),
         ("DELETE /api/state", "", 405, "does not take DELETE"),
+        ("POST /api/processes/select-all", "", 405, "a process named `select-all`"),
         ("OPTIONS /api/state", "", 405, "does not take OPTIONS"),
     ] {
         let reply = run.http(line, body).await;

@@ -274,6 +274,7 @@ pub(crate) fn state() -> State {
     };
     State {
         runtime: None,
+        host: None,
         api: 1,
         version: "0.1.0".to_owned(),
         run: "r".to_owned(),

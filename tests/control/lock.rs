@@ -116,6 +116,7 @@ fn what_leads_elsewhere_is_no_lock() {
 #[test]
 fn who_waits_at_the_door_is_told_and_let_in() {
     let dir = tempfile::tempdir().unwrap();
+    std::fs::write(dir.path().join("plan"), "").unwrap();
     let first = Door::enter(dir.path(), || panic!("nobody was there")).unwrap();
     let (tell, told) = std::sync::mpsc::channel();
     std::thread::scope(|scope| {
@@ -123,5 +124,57 @@ fn who_waits_at_the_door_is_told_and_let_in() {
         told.recv().unwrap();
         drop(first);
         assert!(second.join().unwrap());
+    });
+}
+
+#[test]
+fn an_empty_directory_goes_with_its_last_holder_and_one_in_use_stays() {
+    let dir = tempfile::tempdir().unwrap();
+    let runtime = dir.path().join("run");
+    std::fs::create_dir(&runtime).unwrap();
+    let door = Door::enter(&runtime, || ()).unwrap();
+    let lock = RunLock::acquire(&runtime).unwrap();
+    drop(door);
+    assert!(is_held(&runtime).unwrap(), "a run is in it");
+    let door = Door::enter(&runtime, || ()).unwrap();
+    lock.release(&runtime);
+    assert!(runtime.exists(), "somebody is at its door");
+    drop(door);
+    assert!(!runtime.exists());
+    let error = Door::enter(&runtime, || ()).unwrap_err();
+    assert_eq!(error.kind(), std::io::ErrorKind::NotFound);
+}
+
+/// Each takes its turn as a start does, leaves a file and takes it away as the end of a run does.
+#[test]
+fn no_directory_is_removed_under_whoever_has_entered_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let runtime = dir.path().join("run");
+    let (inside, turns) = (AtomicUsize::new(0), AtomicUsize::new(0));
+    let turn = || {
+        let _ = std::fs::create_dir(&runtime);
+        let door = match Door::enter(&runtime, || ()) {
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return,
+            entered => entered.unwrap(),
+        };
+        assert_eq!(inside.fetch_add(1, Ordering::SeqCst), 0, "two at once");
+        std::fs::write(runtime.join("plan"), "").expect("the directory is there");
+        let lock = RunLock::acquire(&runtime);
+        inside.fetch_sub(1, Ordering::SeqCst);
+        turns.fetch_add(1, Ordering::SeqCst);
+        drop(door);
+        // Another one's run is there: it removes the files.
+        let Ok(lock) = lock else { return };
+        let _ = std::fs::remove_file(runtime.join("plan"));
+        lock.release(&runtime);
+    };
+    std::thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| {
+                while turns.load(Ordering::SeqCst) < 2000 {
+                    turn();
+                }
+            });
+        }
     });
 }

@@ -151,7 +151,7 @@ fn before_adoption(t: &mut Trial, file: (&str, &str), damage: Damage) {
 
 /// Do what the start says is to be done with the journal, or take away the directory it names.
 fn repair(t: &mut Trial, said: &str, damage: Damage) {
-    let journal = places::find(t, "state/tmo/*").unwrap();
+    let journal = places::find(t, "state/tmo/app-*").unwrap();
     if said.contains("move the whole directory away") {
         return std::fs::rename(journal, t.at("moved")).unwrap();
     }

@@ -27,7 +27,7 @@ const PLACES: [(&str, &str); 8] = [
     ("sink's lock", "run/tmo/*/p/web.sink-lock"),
     ("spill", "run/tmo/*/spill"),
     ("runtime directory", "run/tmo/*"),
-    ("journal directory", "state/tmo/*"),
+    ("journal directory", "state/tmo/app-*"),
     ("tmux socket", "tmux/tmux-*/tmo-*"),
 ];
 

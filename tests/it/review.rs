@@ -1,6 +1,6 @@
 //! Moments and circumstances in which a run could be lost, doubled or left half done.
 
-use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
 use std::process::ExitStatus;
 use std::time::Duration;
 
@@ -404,10 +404,13 @@ fn a_journal_that_was_deleted_hangs_nothing() {
 fn a_start_killed_before_anything_began_leaves_nothing_for_ever() {
     let world = World::new(WEB);
     world.ok(["start", "-D"]);
+    let runtime = world.runtime();
     world.ok(["quit"]);
+    eventually("the directory is gone", || (!runtime.exists()).then_some(()));
     // What it leaves when it is killed between writing the plan and starting the guardian.
-    std::fs::write(world.runtime().join("plan.json.fresh"), "{}").unwrap();
-    std::fs::write(world.runtime().join("plan.json.fresh.new"), "{").unwrap();
+    std::fs::DirBuilder::new().mode(0o700).create(&runtime).unwrap();
+    std::fs::write(runtime.join("plan.json.fresh"), "{}").unwrap();
+    std::fs::write(runtime.join("plan.json.fresh.new"), "{").unwrap();
     let mut view = world.start([""; 0]);
     both_up(&view);
     assert_eq!(view.interrupt(), 0);

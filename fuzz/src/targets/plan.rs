@@ -53,7 +53,7 @@ pub(crate) fn check(data: &[u8]) {
     };
     let (env, warned) = envfiles::overlay(env, &read);
     let typed = typed(&mut input);
-    let context = Context { start_dir: "/x".into(), env, warnings: warned };
+    let context = Context { start_dir: "/x".into(), env, warnings: warned, elsewhere: false };
     let (toml, procfile) = (input.bytes(), input.rest());
     let Ok(procfile) = procfile::parse(procfile, "Procfile") else { return };
     let toml = String::from_utf8_lossy(toml);

@@ -150,6 +150,7 @@ pub(crate) fn state() -> State {
         views: 0,
         headless_since: None,
         runtime: None,
+        host: None,
         quitting: false,
         processes: NAMES.map(process).to_vec(),
     }

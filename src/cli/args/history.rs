@@ -86,8 +86,10 @@ pub struct LogsArgs {
     /// Print the names of the files that hold the log, not what is in them.
     #[arg(long, conflicts_with_all = ["lines", "follow", "no_prefix"])]
     pub path: bool,
-    /// Forget what was logged so far, by all processes in all runs, and say what that came to.
-    #[arg(long, exclusive = true)]
+    /// Clear what was logged so far, by all processes in all runs: no command shows it any more.
+    /// Crash reports stay.
+    #[arg(long, conflicts_with_all = ["names", "lines", "follow", "since", "until", "grep", "around",
+        "run", "since_restart", "events", "json", "raw", "no_prefix", "max_bytes", "timestamps", "path"])]
     pub clear: bool,
     /// Which instance.
     #[command(flatten)]

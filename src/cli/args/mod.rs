@@ -74,6 +74,8 @@ Examples:
   tmo start -D                  in the background; `tmo echo` shows the log, `tmo quit` ends it
   tmo start -p 3000 -P 1        PORT=3000 for the first process, 3001 for the second
   tmo start --port-auto         ports of its own for each project and worktree
+  tmo start ../shop             the project in another directory
+  TMO_LOG=debug tmo start       the supervisor logs what it does to tmo.log beside the log of the run
   OVERMIND_PROCESSES=web tmo start
 
 Each process gets PORT, PS (its name), TMO_SOCKET and, for each other process,
@@ -110,12 +112,15 @@ Examples:
 
 A process waits until another one has started, is ready, or has completed (ended with success).")]
     Graph(Box<GraphArgs>),
-    /// Write a commented tmo.toml for the processes of the Procfile.
+    /// Write a commented tmo.toml for the processes of the Procfile, and a Procfile if there is none.
     #[command(after_help = "\
 Examples:
-  tmo init                      ./tmo.toml, in which nothing is in force yet
+  tmo init                      ./tmo.toml, in which nothing is in force yet, and its schema
   tmo init --with-flags         with patterns that are counted in the output
-  tmo init --force              in the place of the one that is there")]
+  tmo init --force              in the place of the tmo.toml that is there
+
+Without a Procfile it looks for Procfile.dev, bin/dev, package.json, manage.py, bin/rails and config.ru,
+and shows what it has written. It executes nothing, and replaces no file but with --force.")]
     Init(InitArgs),
     /// Print the JSON Schema of tmo.toml, for editors.
     #[command(after_help = "\

@@ -13,6 +13,7 @@ use crate::cli::args;
 use crate::config::StartOptions;
 use crate::config::dirs::find_runtime_dir;
 use crate::config::load::Context;
+use crate::config::lookup::project_above;
 use crate::config::project::client_socket;
 use crate::engine::runtime::Runtime;
 use crate::model::network::Network;
@@ -281,7 +282,11 @@ fn names() -> Vec<String> {
         procfile: beside.map(|dir| dir.join("Procfile")),
         ..StartOptions::default()
     };
-    let loaded = context.load(&start).or_else(|_| context.load(&nearest));
+    let above = || {
+        let procfile = project_above(&context.start_dir, &context.env)?.join("Procfile");
+        context.load(&StartOptions { procfile: Some(procfile), ..StartOptions::default() }).ok()
+    };
+    let loaded = context.load(&start).or_else(|_| context.load(&nearest)).ok().or_else(above);
     let entries = loaded.map(|loaded| loaded.procfile.entries).unwrap_or_default();
     entries.into_iter().map(|entry| entry.name).collect()
 }

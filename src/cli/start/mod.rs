@@ -3,20 +3,23 @@
 mod attach;
 mod fresh;
 mod greeting;
+mod place;
 mod resolve;
 
 use std::ffi::OsString;
-use std::io::Write;
+use std::io::{ErrorKind, Write};
 use std::path::PathBuf;
 use std::time::Duration;
 
 use self::fresh::Begun;
-use super::args::{ClientArgs, NamesArgs, StartArgs};
+use self::place::Typed;
+use super::args::StartArgs;
 use super::early::Early;
 use super::error::CliError;
 use super::instance::{Instance, WAITS};
 use super::ports::taken_ports;
 use super::print_config;
+use super::request;
 use super::trial::Trial;
 use super::view::{self, Shown};
 use super::wait::Readiness;
@@ -27,7 +30,7 @@ use crate::config::load::Context;
 use crate::config::{Project, StartOptions};
 use crate::control::lock::{self, Door};
 use crate::engine::runtime::Runtime;
-use crate::journal::{Dirs, IndexReader, Position};
+use crate::journal::{Dirs, IndexReader, Position, clear};
 use crate::model::plan::{Inherit, Plan};
 use crate::model::request::Request;
 use crate::model::text::OsText;
@@ -50,6 +53,8 @@ pub(super) struct Start {
     wait: Option<Readiness>,
     exit_code_from: Option<String>,
     trial: bool,
+    /// Where it was typed, if that is not where it works.
+    typed_in: Option<Typed>,
     /// The whole command line, which a reload goes by.
     arguments: Vec<OsText>,
     /// The plan of the run that goes on while all is read again.
@@ -71,8 +76,6 @@ pub(super) fn start(
 }
 
 fn begin(args: StartArgs, typed: Vec<OsString>, out: &mut dyn Write) -> Result<u8, CliError> {
-    let names = args.names.clone();
-    let client = ClientArgs { socket: args.socket.clone(), network: args.network.clone() };
     let (if_needed, print_config) = (args.if_needed, args.print_config);
     let mut start = Start::gather(args)?;
     start.arguments = typed.into_iter().map(OsText::from).collect();
@@ -85,18 +88,24 @@ fn begin(args: StartArgs, typed: Vec<OsString>, out: &mut dyn Write) -> Result<u
         tell_all(&warnings);
         return print_config::print(&plan, shown, out);
     }
-    let dir = make_runtime_dir(&start.context.env, &start.project.socket.path)?;
-    start.runtime = Runtime::new(dir);
+    start.make_runtime()?;
     loop {
         let waits = || tell(&WAITS);
-        let door = Door::enter(start.runtime.dir(), waits).map_err(CliError::io("the lock"))?;
+        let door = match Door::enter(start.runtime.dir(), waits) {
+            // The run that was here has ended just now, and has removed it.
+            Err(error) if error.kind() == ErrorKind::NotFound => {
+                start.make_runtime()?;
+                continue;
+            }
+            entered => entered.map_err(CliError::io("the lock"))?,
+        };
         let held = lock::is_held(start.runtime.dir()).map_err(CliError::io("the lock"))?;
+        let names = &start.typed.names;
         if !names.is_empty() && (held || start.runtime.has_survivors()) {
             drop(door);
-            let wanted = names.clone();
-            let args = NamesArgs { names, no_wait: false, client };
-            return match super::named(args, |names| Request::Start { names })? {
-                0 => start.until_ready(&wanted),
+            let ask = Request::Start { names: names.clone() };
+            return match super::block_on(request::request(&mut start.instance(), ask, true))? {
+                0 => start.until_ready(names),
                 code => Ok(code),
             };
         }
@@ -126,6 +135,7 @@ fn begin(args: StartArgs, typed: Vec<OsString>, out: &mut dyn Write) -> Result<u
         if let Some((_, file)) = fresh {
             // The guardian takes it; left over only where there was none to take it.
             let _ = std::fs::remove_file(file);
+            lock::remove_empty(start.runtime.dir());
         }
         match begun? {
             Begun::Shown(shown) => return view::show(*shown),
@@ -136,14 +146,15 @@ fn begin(args: StartArgs, typed: Vec<OsString>, out: &mut dyn Write) -> Result<u
 }
 
 impl Start {
-    pub(super) fn gather(args: StartArgs) -> Result<Self, CliError> {
+    pub(super) fn gather(mut args: StartArgs) -> Result<Self, CliError> {
         let inherit = inherit_here();
         let_owner_in();
+        let (context, typed_in) = place::place(Context::here()?, &mut args)?;
         let (wait, exit_code_from) = (args.wait.clone(), args.exit_code_from.clone());
         let trial = args.until_ready;
         let typed = StartOptions::from(args);
-        let context = Context::here()?;
-        let project = Project::locate(&context.start_dir, &typed, &context.env)?;
+        let project = context.project(&typed)?;
+        project.socket.check()?;
         let runtime = Runtime::new(runtime_dir(&context.env, &project.socket.path));
         let tmo = std::env::current_exe().map_err(CliError::io("can't tell where tmo is"))?;
         let wait = wait.as_deref().map(Readiness::read).transpose()?;
@@ -162,9 +173,17 @@ impl Start {
             wait,
             exit_code_from,
             trial,
+            typed_in,
             arguments,
             earlier,
         })
+    }
+
+    /// Go by the runtime directory that is this start's own, made if it is not there.
+    fn make_runtime(&mut self) -> Result<(), CliError> {
+        let dir = make_runtime_dir(&self.context.env, &self.project.socket.path)?;
+        self.runtime = Runtime::new(dir);
+        Ok(())
     }
 
     /// Resolve what is to be run and leave it where the guardian finds it; nothing if there is a
@@ -196,6 +215,7 @@ impl Start {
             context: self.context.clone(),
             socket: self.project.socket.clone(),
             runtime: self.runtime.clone(),
+            far: None,
         }
     }
 
@@ -212,13 +232,14 @@ impl Start {
         // Nobody has come further than to the end: whoever began there would wait for ever.
         let end = IndexReader::open(&dirs).len().unwrap_or(u64::MAX);
         let shown = shown.filter(|place| place.record <= end);
+        let cleared = Position { record: clear::mark(&dirs), skip: 0 };
         Shown {
             plan,
             runtime: self.runtime.clone(),
             tmo: self.tmo.clone(),
             env: self.context.env.clone(),
             timestamps: self.timestamps,
-            position: shown.unwrap_or(first).max(first),
+            position: shown.unwrap_or(first).max(first).max(cleared),
             door: Some(door),
             early: None,
             until: None,

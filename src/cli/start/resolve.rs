@@ -2,14 +2,17 @@
 
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
+use std::io::ErrorKind;
 use std::path::PathBuf;
 
+use super::place::Typed;
 use super::{Start, tell, tell_all};
 use crate::cli::args::{self, Verb};
 use crate::cli::error::CliError;
+use crate::cli::persona::Persona;
 use crate::cli::ports;
-use crate::config::load::{Context, Loaded, find_program, why};
-use crate::config::{Env, Project, StartOptions};
+use crate::config::load::{ConfigError, Context, Loaded, find_program, why};
+use crate::config::{Env, StartOptions};
 use crate::engine::runtime::Runtime;
 use crate::model::plan::{OnExit, Origin, Plan, ProcessPlan};
 use crate::model::text::OsText;
@@ -30,7 +33,7 @@ impl Start {
         };
         let arguments = origin.arguments.iter().map(|word| word.0.clone());
         let parsed = args::parse(arguments).map_err(|error| CliError::Other(error.to_string()))?;
-        let Some(Verb::Start(args)) = parsed.verb else {
+        let Some(Verb::Start(mut args)) = parsed.verb else {
             let text = "plan.json does not tell how this run was started".to_owned();
             return Err(CliError::Other(text));
         };
@@ -43,9 +46,16 @@ impl Start {
             };
         }
         let exit_code_from = args.exit_code_from.clone();
+        let mut context = Context::at(origin.dir.as_path().to_owned(), Env::of(env));
+        let typed_in = origin
+            .typed_in
+            .map(|dir| Typed { dir: dir.as_path().to_owned(), named: origin.directory_named });
+        if let Some(place) = &typed_in {
+            place.apply(&mut args, &context.env)?;
+            context.elsewhere = true;
+        }
         let typed = StartOptions::from(*args);
-        let context = Context::at(origin.dir.as_path().to_owned(), Env::of(env));
-        let project = Project::locate(&context.start_dir, &typed, &context.env)?;
+        let project = context.project(&typed)?;
         Ok(Self {
             typed,
             context,
@@ -58,6 +68,7 @@ impl Start {
             wait: None,
             exit_code_from,
             trial: false,
+            typed_in,
             arguments: origin.arguments,
             earlier: Some(plan),
         })
@@ -70,6 +81,8 @@ impl Start {
         Origin {
             dir: self.context.start_dir.as_path().into(),
             arguments: self.arguments.clone(),
+            typed_in: self.typed_in.as_ref().map(|typed| typed.dir.as_path().into()),
+            directory_named: self.typed_in.as_ref().is_some_and(|typed| typed.named),
             from_files: set.map(|(key, value)| (text(key), value.map(text))).collect(),
             first_port,
         }
@@ -101,7 +114,8 @@ impl Start {
         keep: bool,
     ) -> Result<Plan, CliError> {
         let mut settings = Settings::of(&self.typed, &self.context.env)?;
-        let loaded = self.context.load(&self.typed)?;
+        let loaded =
+            self.context.load(&self.typed).map_err(|error| self.without_procfile(error))?;
         let odd = settings.warnings(&loaded.procfile);
         let undeclared = loaded.failures.warnings(&loaded.procfile);
         let odd = loaded.procfile.warnings.iter().chain(&odd).chain(&undeclared);
@@ -123,6 +137,19 @@ impl Start {
             ready.check(&begin.map(|process| process.name.clone()).collect::<Vec<_>>())?;
         }
         Ok(plan)
+    }
+
+    /// What to do where there is no Procfile. Overmind's words name the file only.
+    fn without_procfile(&self, error: ConfigError) -> CliError {
+        if let ConfigError::Read { path, source } = &error
+            && source.kind() == ErrorKind::NotFound
+            && *path == self.project.procfile_shown
+            && Persona::here() == Persona::Tmo
+            && !self.context.names_procfile(&self.typed)
+        {
+            return CliError::NoProcfile(self.context.start_dir.clone());
+        }
+        error.into()
     }
 
     /// What a plan says beside what the user does.

@@ -51,9 +51,18 @@ pub enum ClientError {
     /// It took the connection, and says nothing.
     #[error(
         "the supervisor at {at} does not answer; if somebody has stopped it, `kill -CONT` goes on \
-         with it"
+         with it; if that socket is forwarded, its host may be out of reach"
     )]
     Silent {
+        /// The address.
+        at: Address,
+    },
+    /// It took the connection and closed it again without a word.
+    #[error(
+        "the listener at {at} closes the connection without an answer; if that socket is forwarded \
+         (`ssh -L`), nothing listens at its other end"
+    )]
+    Empty {
         /// The address.
         at: Address,
     },

@@ -5,6 +5,7 @@
 
 mod error;
 mod head;
+mod history;
 mod who;
 
 use std::io;
@@ -34,6 +35,7 @@ use crate::model::request::{Cleared, FlagMatches, Outcome, Request, State};
 
 pub use self::error::ClientError;
 pub use self::head::{HeadEvent, HeadStream};
+pub use self::history::{LinePage, LineStream, Next};
 pub use self::who::{Listener, who};
 
 /// An answer larger than this is not from a supervisor.

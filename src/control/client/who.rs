@@ -49,14 +49,13 @@ pub async fn who(at: impl Into<Address>) -> Result<Listener, ClientError> {
     };
     let client = Client { at, fresh: Mutex::default() };
     match tokio::time::timeout(SILENCE, asked).await {
+        // A listener that is gone at once may not even take the question.
+        Ok(_) if answer.is_empty() => return Err(ClientError::Empty { at: client.at }),
         Ok(asked) => asked.map_err(|error| client.lost(&error))?,
         Err(_) if client.is_taking_over().await => {
             return Ok(Listener::Tmo(Box::new(client.state().await?)));
         }
-        Err(_) => {
-            let cause = format!("no answer within {} s", SILENCE.as_secs());
-            return Err(ClientError::Lost { at: client.at, cause });
-        }
+        Err(_) => return Err(ClientError::Silent { at: client.at }),
     }
     if answer.starts_with(b"PROCESS") {
         return Ok(Listener::Overmind);

@@ -100,6 +100,14 @@ async fn no_such_path(uri: Uri) -> Response {
 }
 
 async fn no_such_method(method: Method, uri: Uri) -> Response {
-    let reason = format!("`{}` does not take {method}", uri.path());
+    let path = uri.path();
+    let process = path.strip_prefix("/api/processes/").filter(|name| !name.contains('/'));
+    let reason = match process {
+        Some(name) => format!(
+            "there is no {method} `{path}`; GET tells the state of a process named `{name}`, and \
+             POST takes `{path}/start`, `/stop`, `/restart` or `/input`"
+        ),
+        None => format!("`{path}` does not take {method}"),
+    };
     strange(StatusCode::METHOD_NOT_ALLOWED, reason)
 }

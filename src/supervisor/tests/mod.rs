@@ -82,6 +82,7 @@ pub(crate) fn plan(names: &[&str]) -> Plan {
         exit_code_from: None,
         hooks: crate::model::rules::Hooks::default(),
         crash_dir: None,
+        last_run: None,
         lines: vec![],
         origin: None,
         generation: 0,

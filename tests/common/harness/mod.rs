@@ -94,7 +94,8 @@ impl World {
         let base = self.dir.path().join("state/tmo");
         let mut dirs: Vec<_> =
             std::fs::read_dir(&base).unwrap().map(|entry| entry.unwrap().path()).collect();
-        dirs.retain(|dir| dir.is_dir());
+        // Beside them are the records of last runs, and files of the user.
+        dirs.retain(|dir| dir.is_dir() && !dir.ends_with("last-run"));
         assert_eq!(dirs.len(), 1, "{dirs:?}");
         dirs.pop().unwrap()
     }

@@ -98,6 +98,7 @@ fn state(processes: Vec<ProcessState>) -> State {
         tmux: TmuxAddress { socket: "s".into(), session: "a".into(), program: "tmux".into() },
         journal: "/j".into(),
         runtime: None,
+        host: None,
         started: 12_500_000_000,
         views: 2,
         headless_since: None,

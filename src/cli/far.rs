@@ -1,0 +1,358 @@
+//! A run on another machine or in a container, behind a socket that is forwarded from there: its
+//! journal is read through its API, since its files are not here.
+//!
+//! What it answers is another machine's text: it is cleaned before it is shown.
+
+use std::io::ErrorKind;
+use std::io::Write;
+
+use jiff::{Timestamp, Zoned};
+use serde_json::{Map, Value};
+use tokio::io::AsyncWriteExt as _;
+
+use super::args::{EchoArgs, LogsArgs};
+use super::error::CliError;
+use super::instance::{Far, Instance};
+use super::log::Source;
+use super::logs::Stdout;
+use super::troubles::held_up;
+use super::view::stop_signal;
+use super::why;
+use crate::control::client::{LinePage, Next};
+use crate::history::lines::Entry;
+use crate::history::pattern::plain;
+use crate::history::select::Chosen;
+use crate::history::show::{Form, rfc3339};
+use crate::history::times::moment;
+use crate::journal::Position;
+use crate::journal::record::{EVENTS, Kind, Record};
+use crate::model::Exit;
+use crate::model::request::{ProcessState, State};
+use crate::view::merged::Renderer;
+use crate::view::paint::SYSTEM_COLOR;
+
+/// How many lines are asked for at once: with the longest ones it is still a small answer.
+const PAGE: usize = 200;
+
+/// A text of another machine: without escape sequences and control characters.
+pub(super) fn cleaned(text: &str) -> String {
+    let mut bytes = vec![];
+    plain(text.as_bytes(), &mut bytes);
+    let text = String::from_utf8_lossy(&bytes);
+    text.chars().filter(|c| *c == '\t' || !c.is_control()).collect()
+}
+
+/// The same for all strings in it, names of properties included.
+fn cleaned_value(value: Value) -> Value {
+    match value {
+        Value::String(text) => Value::String(cleaned(&text)),
+        Value::Array(items) => items.into_iter().map(cleaned_value).collect(),
+        Value::Object(map) => Value::Object(
+            map.into_iter()
+                .map(|(key, value)| (cleaned(&key), cleaned_value(value)))
+                .collect::<Map<_, _>>(),
+        ),
+        other @ (Value::Null | Value::Bool(_) | Value::Number(_)) => other,
+    }
+}
+
+/// `tmo logs` and `tmo events`.
+pub(super) fn logs(instance: &Instance, far: &Far, args: &LogsArgs) -> Result<u8, CliError> {
+    refuse_what_needs_files(far, args)?;
+    let mut query = query(args)?;
+    let mut shown = Shown::new(instance, far, args);
+    let pages = args.lines.map_or_else(Vec::new, |last| vec![("last", last.to_string())]);
+    let mut outlet = Stdout::new(args.max_bytes);
+    super::block_on(async {
+        let stop = stop_signal();
+        tokio::pin!(stop);
+        let mut first = pages;
+        let mut next = None;
+        loop {
+            let mut page = query.clone();
+            page.append(&mut first);
+            page.push(("limit", PAGE.to_string()));
+            page.extend(next.iter().map(|next: &String| ("after", next.clone())));
+            let page = encoded(&page);
+            let asked = instance.ask(async |client| client.lines(&page).await);
+            let LinePage { lines, next: behind, more } = tokio::select! {
+                page = asked => page?,
+                _ = &mut stop => return Ok(()),
+            };
+            let mut text = vec![];
+            for line in lines {
+                shown.show(line, &mut text);
+            }
+            put(&mut outlet, &text)?;
+            next = behind;
+            if !more {
+                break;
+            }
+        }
+        if args.follow {
+            if !args.events {
+                query.push(("lines", "true".to_owned()));
+            }
+            query.extend(next.map(|next| ("after", next)));
+            follow(instance, query, &mut shown).await?;
+        }
+        Ok(())
+    })?;
+    let mut text = vec![];
+    shown.finish(&mut text);
+    put(&mut outlet, &text)?;
+    outlet.finish()
+}
+
+/// `tmo echo`.
+pub(super) fn echo(instance: &Instance, far: &Far, args: &EchoArgs) -> Result<u8, CliError> {
+    let logs = LogsArgs { names: args.names.clone(), ..LogsArgs::default() };
+    let mut shown = Shown::new(instance, far, &logs);
+    let mut query = query(&logs)?;
+    query.push(("lines", "true".to_owned()));
+    query.extend(args.lines.map(|last| ("last", last.to_string())));
+    super::block_on(follow(instance, query, &mut shown))?;
+    Ok(0)
+}
+
+/// What only the files of a journal can tell.
+fn refuse_what_needs_files(far: &Far, args: &LogsArgs) -> Result<(), CliError> {
+    let context = args.after_context.or(args.before_context).is_some() || args.context.is_some();
+    let asked = [
+        ("--raw", args.raw),
+        ("--path", args.path),
+        ("--around", args.around.is_some()),
+        ("--run", args.run.is_some()),
+        ("--since-restart", args.since_restart),
+        ("-A, -B and -C", context),
+    ];
+    match asked.iter().find(|(_, asked)| *asked) {
+        Some((flag, _)) => Err(far.lacks(&format!("{flag} needs its files"))),
+        None => Ok(()),
+    }
+}
+
+type Query = Vec<(&'static str, String)>;
+
+fn query(args: &LogsArgs) -> Result<Query, CliError> {
+    let now = Zoned::now();
+    let mut query: Query = args.names.iter().map(|name| ("name", name.clone())).collect();
+    for (key, time) in [("since", &args.since), ("until", &args.until)] {
+        if let Some(text) = time {
+            // By the clock and the zone of this machine.
+            let time = moment(text, &now).map_err(|error| CliError::Usage(error.to_string()))?;
+            query.push((key, rfc3339(time)));
+        }
+    }
+    query.extend(args.grep.iter().map(|grep| ("grep", grep.clone())));
+    let flags = [("ignore-case", args.ignore_case), ("invert", args.invert_match)];
+    let flags = flags.into_iter().chain([("events", args.events)]);
+    query.extend(flags.filter(|(_, set)| *set).map(|(key, _)| (key, "true".to_owned())));
+    Ok(query)
+}
+
+fn encoded(query: &Query) -> String {
+    form_urlencoded::Serializer::new(String::new()).extend_pairs(query).finish()
+}
+
+/// Show what comes, until the run ends, a signal comes or nobody reads any more.
+async fn follow(instance: &Instance, query: Query, shown: &mut Shown) -> Result<(), CliError> {
+    let stop = stop_signal();
+    tokio::pin!(stop);
+    let mut out = tokio::io::stdout();
+    let mut after: Option<String> = None;
+    loop {
+        let mut asked = query.clone();
+        if let Some(after) = &after {
+            asked.retain(|(key, _)| !["after", "last"].contains(key));
+            asked.push(("after", after.clone()));
+        }
+        let asked = encoded(&asked);
+        let mut stream = instance.ask(async |client| client.follow(&asked).await).await?;
+        loop {
+            let next = tokio::select! {
+                next = stream.next() => next,
+                _ = &mut stop => return Ok(()),
+            };
+            let mut text = vec![];
+            let over = match next {
+                Some(Ok(Next::Line(line))) => {
+                    let cursor = line.get("cursor").and_then(Value::as_str);
+                    after = cursor.map(str::to_owned).or(after);
+                    shown.show(line, &mut text);
+                    false
+                }
+                Some(Ok(Next::End)) => {
+                    shown.finish(&mut text);
+                    true
+                }
+                Some(Err(error)) => return Err(error.into()),
+                // The supervisor was replaced, or the connection is gone: asked again it shows.
+                None => break,
+            };
+            let written = async {
+                out.write_all(&text).await?;
+                out.flush().await
+            };
+            let written = tokio::select! {
+                written = written => written,
+                _ = &mut stop => return Ok(()),
+            };
+            match written {
+                Err(error) if error.kind() == ErrorKind::BrokenPipe => return Ok(()),
+                written => written.map_err(CliError::io("the log"))?,
+            }
+            if over {
+                return Ok(());
+            }
+        }
+    }
+}
+
+fn put(outlet: &mut Stdout, text: &[u8]) -> Result<(), CliError> {
+    match outlet.put(text).and_then(|()| std::io::stdout().flush()) {
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
+        written => written.map_err(CliError::io("the log")),
+    }
+}
+
+/// How lines of the API are shown.
+struct Shown {
+    /// Nothing for JSON.
+    form: Option<Form>,
+    /// The processes, in the order of their numbers.
+    names: Vec<String>,
+}
+
+impl Shown {
+    fn new(instance: &Instance, far: &Far, args: &LogsArgs) -> Self {
+        let style = Source::style(&instance.context.env, args.timestamps);
+        let names: Vec<String> =
+            far.state.processes.iter().map(|process| cleaned(process.name.as_str())).collect();
+        let form = if args.json {
+            None
+        } else if args.no_prefix {
+            Some(Form::Lines)
+        } else {
+            let colors = far.state.processes.iter().map(|process| process.color);
+            let named: Vec<_> =
+                (1..).zip(&names).zip(colors).map(|((n, name), c)| (n, name.as_str(), c)).collect();
+            Some(Form::Merged(Box::new(Renderer::new(style, &named))))
+        };
+        Self { form, names }
+    }
+
+    /// Append what shows this line.
+    fn show(&mut self, line: Value, out: &mut Vec<u8>) {
+        let line = cleaned_value(line);
+        if self.form.is_none() {
+            out.extend_from_slice(line.to_string().as_bytes());
+            return out.push(b'\n');
+        }
+        let stream = line["name"].as_str().map_or(EVENTS, |name| self.number(name));
+        let (record, text) = record(&line, stream);
+        if let Some(form) = &mut self.form {
+            let (position, lost) = (Position::default(), line["lost"].as_u64().unwrap_or(0));
+            let entry = Entry { position, record, text: text.as_bytes(), lost };
+            form.show(Chosen::Entry(entry, true), out);
+        }
+    }
+
+    fn number(&mut self, name: &str) -> u16 {
+        let known = self.names.iter().position(|known| known == name);
+        let at = known.unwrap_or_else(|| {
+            self.names.push(name.to_owned());
+            self.names.len() - 1
+        });
+        let number = u16::try_from(at + 1).unwrap_or(u16::MAX);
+        if known.is_none()
+            && let Some(Form::Merged(renderer)) = &mut self.form
+        {
+            renderer.add(number, name, SYSTEM_COLOR);
+        }
+        number
+    }
+
+    fn finish(&mut self, out: &mut Vec<u8>) {
+        if let Some(form) = &mut self.form {
+            form.finish(out);
+        }
+    }
+}
+
+/// The record and the text that the API has told as this line.
+fn record(line: &Value, stream: u16) -> (Record, String) {
+    let number = |key: &str| {
+        let number = line[key].as_u64().and_then(|number| u32::try_from(number).ok());
+        number.unwrap_or(0)
+    };
+    let byte = |key: &str| line[key].as_u64().and_then(|number| u8::try_from(number).ok());
+    let time = line["time"].as_str().and_then(|time| time.parse::<Timestamp>().ok());
+    let time = time.and_then(|time| u64::try_from(time.as_nanosecond()).ok()).unwrap_or(0);
+    let exit = byte("code").map(Exit::Code).or(byte("signal").map(Exit::Signal));
+    let (kind, value) = match line["event"].as_str() {
+        None => (Kind::Text, 0),
+        Some("start") => (Kind::Start, number("pid")),
+        Some("exit") => (Kind::Exit, exit.unwrap_or(Exit::Code(0)).pack()),
+        Some("end-of-life") => (Kind::End, 0),
+        Some("gap") => (Kind::Gap, 0),
+        Some(_) => (Kind::Event, 0),
+    };
+    let text = match kind {
+        Kind::Text => line["text"].as_str().unwrap_or_default().to_owned() + "\n",
+        Kind::Event => format!("{line}\n"),
+        Kind::Start | Kind::Exit | Kind::End | Kind::Gap => String::new(),
+    };
+    let bytes = u32::try_from(text.len()).unwrap_or(u32::MAX);
+    let len = if kind == Kind::Gap { number("bytes") } else { bytes };
+    let lines = u32::from(kind == Kind::Text);
+    let stream = if kind == Kind::Event { EVENTS } else { stream };
+    let record = Record {
+        time,
+        offset: 0,
+        len,
+        lines,
+        life: number("life"),
+        seq: 0,
+        value,
+        stream,
+        kind,
+        flags: 0,
+    };
+    (record, text)
+}
+
+/// `tmo why`: whether all is well can be told by the state, what is wrong by the journal only.
+pub(super) fn why(far: &Far, name: Option<&str>, out: &mut dyn Write) -> Result<u8, CliError> {
+    let State { processes, .. } = &far.state;
+    let named = |process: &&ProcessState| name.is_none_or(|name| process.name.matches(name));
+    let asked: Vec<&ProcessState> = processes.iter().filter(named).collect();
+    if let (Some(name), true) = (name, asked.is_empty()) {
+        let known: Vec<_> = processes.iter().map(|process| process.name.clone()).collect();
+        return Err(CliError::unknown(name, &known));
+    }
+    let ill = asked.iter().find(|process| {
+        why::ENDED.contains(&process.state.as_str()) || held_up(process, &far.state).is_some()
+    });
+    match ill {
+        Some(process) => {
+            let (name, state) = (process.name.as_str(), cleaned(&process.state));
+            Err(far.lacks(&format!("{name} is {state}, and its log tells why: `tmo why {name}`")))
+        }
+        None => super::print(out, (why::well(name) + "\n").as_bytes()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::{cleaned, cleaned_value};
+
+    #[test]
+    fn nothing_of_another_machine_reaches_the_terminal_as_a_sequence() {
+        assert_eq!(cleaned("a\u{1b}[31mb\u{1b}]0;t\u{7}c\u{9b}2J\rd\te\u{0}"), "abcd\te");
+        let value = json!({"te\u{7}xt": ["\u{1b}[2Jx"], "n": 1});
+        assert_eq!(cleaned_value(value), json!({"text": ["x"], "n": 1}));
+    }
+}

@@ -1,0 +1,100 @@
+//! Which directory a start works in: the one that it was typed in, one that was named, or that of
+//! the project above.
+
+use std::path::{Path, PathBuf};
+
+use crate::cli::args::StartArgs;
+use crate::cli::error::CliError;
+use crate::cli::persona::Persona;
+use crate::config::Env;
+use crate::config::load::Context;
+use crate::config::lookup::{is_project, project_above};
+use crate::config::project::absolute;
+use crate::model::network::Network;
+
+/// Where a start was typed, if it works in another directory.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Typed {
+    pub(super) dir: PathBuf,
+    /// The first word named the directory to work in.
+    pub(super) named: bool,
+}
+
+/// The directory to work in, with its env files, and where the command was typed if that is
+/// elsewhere. Relative paths among the arguments are made absolute then.
+pub(super) fn place(
+    context: Context,
+    args: &mut StartArgs,
+) -> Result<(Context, Option<Typed>), CliError> {
+    if Persona::here() == Persona::Overmind {
+        return Ok((context, None));
+    }
+    let here = context.start_dir.clone();
+    let named = named(&here, args)?;
+    let Some(dir) = named.clone().or_else(|| found(&context, args)) else {
+        return Ok((context, None));
+    };
+    let typed = Typed { dir: here, named: named.is_some() };
+    typed.apply(args, &context.env)?;
+    if dir == typed.dir {
+        return Ok((context, None));
+    }
+    if named.is_none() {
+        super::tell(&format!("no Procfile here; working in {}", dir.display()));
+    }
+    Ok((Context::of_other_dir(dir, Env::real()), Some(typed)))
+}
+
+impl Typed {
+    /// Take paths as seen from where they were typed, and names without the directory.
+    pub(super) fn apply(&self, args: &mut StartArgs, env: &Env) -> Result<(), CliError> {
+        if self.named && !args.names.is_empty() {
+            args.names.remove(0);
+        }
+        let from_here = |path: &mut Option<PathBuf>| {
+            if let Some(path) = path {
+                *path = absolute(&self.dir, path);
+            }
+        };
+        from_here(&mut args.procfile);
+        from_here(&mut args.root);
+        from_here(&mut args.tmux_config);
+        let network = args.network.clone().map_or_else(|| env.text("NETWORK"), |n| Ok(Some(n)))?;
+        if network.is_none_or(|name| Network::parse(&name) == Some(Network::Unix)) {
+            from_here(&mut args.socket);
+        }
+        if let Some(shell) = &mut args.shell
+            && shell.to_string_lossy().contains('/')
+        {
+            *shell = absolute(&self.dir, Path::new(shell)).into_os_string();
+        }
+        Ok(())
+    }
+}
+
+/// The directory that the first word names: a path, or the name of a project's directory where
+/// there is none here.
+fn named(here: &Path, args: &StartArgs) -> Result<Option<PathBuf>, CliError> {
+    let Some(word) = args.names.first() else { return Ok(None) };
+    let dir = absolute(here, Path::new(word));
+    let path = word.contains('/') || [".", ".."].contains(&word.as_str());
+    if path && !dir.is_dir() {
+        return Err(CliError::Usage(format!(
+            "`{word}` is neither the name of a process nor a directory"
+        )));
+    }
+    let meant = path || dir.is_dir() && is_project(&dir) && !is_project(here);
+    Ok(meant.then_some(dir))
+}
+
+/// The directory of the project that is meant where none is named and none is here.
+fn found(context: &Context, args: &StartArgs) -> Option<PathBuf> {
+    let here = &context.start_dir;
+    if args.procfile.is_some() || context.env.path("PROCFILE").is_some() || is_project(here) {
+        return None;
+    }
+    match &args.root {
+        Some(root) => Some(absolute(here, root)).filter(|root| is_project(root)),
+        None => project_above(here, &context.env),
+    }
+}

@@ -1,0 +1,81 @@
+//! The project that a command below its directory is about, found as git finds a repository.
+
+use std::fs::Metadata;
+use std::os::unix::fs::MetadataExt as _;
+use std::path::{Path, PathBuf};
+
+use super::env::Env;
+use super::project::SOCKET;
+
+/// What makes a directory that of a project.
+const MARKS: [&str; 3] = ["Procfile", "tmo.toml", SOCKET];
+/// Permission of everybody to write.
+const OTHERS_WRITE: u32 = 0o002;
+
+/// Whether this directory is that of a project.
+pub fn is_project(dir: &Path) -> bool {
+    MARKS.iter().any(|name| dir.join(name).symlink_metadata().is_ok())
+}
+
+/// The nearest parent of `start_dir` that is the directory of a project, unless `start_dir` is one
+/// itself.
+///
+/// The search ends at the home directory, at the edge of the file system, and at a directory that
+/// another user owns or that everybody may write to: nobody else can lay a project in one's way.
+pub fn project_above(start_dir: &Path, env: &Env) -> Option<PathBuf> {
+    if is_project(start_dir) {
+        return None;
+    }
+    let begin = start_dir.metadata().ok()?;
+    let home = env.caller_dir("HOME").and_then(|home| home.metadata().ok());
+    let is_home = |dir: &Metadata| {
+        home.as_ref().is_some_and(|home| (home.dev(), home.ino()) == (dir.dev(), dir.ino()))
+    };
+    if is_home(&begin) {
+        return None;
+    }
+    let me = nix::unistd::geteuid().as_raw();
+    let ours = |path: PathBuf| path.symlink_metadata().is_ok_and(|found| found.uid() == me);
+    for dir in start_dir.ancestors().skip(1) {
+        let found = dir.metadata().ok()?;
+        let foreign = found.uid() != me || found.mode() & OTHERS_WRITE != 0;
+        if foreign || found.dev() != begin.dev() || is_home(&found) {
+            return None;
+        }
+        if MARKS.iter().any(|name| ours(dir.join(name))) {
+            return Some(dir.to_owned());
+        }
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    use super::project_above;
+    use crate::config::Env;
+
+    #[test]
+    fn the_nearest_project_is_found_up_to_home_and_to_what_others_can_write() {
+        let top = tempfile::tempdir().unwrap();
+        let home = top.path().join("home");
+        let deep = home.join("app/sub/deep");
+        std::fs::create_dir_all(&deep).unwrap();
+        let env = Env::of([("HOME", &home)]);
+        let at = |dir: &str| home.join(dir);
+        let found = |dir: &str| project_above(&at(dir), &env);
+        std::fs::write(top.path().join("Procfile"), "").unwrap();
+        std::fs::write(at("Procfile"), "").unwrap();
+        assert_eq!(found("app/sub/deep"), None, "neither that of the home nor one above");
+        std::fs::write(at("app/Procfile"), "").unwrap();
+        assert_eq!(found("app/sub/deep"), Some(at("app")));
+        assert_eq!(found("app"), None, "it is one itself");
+        std::fs::write(at("app/sub/tmo.toml"), "").unwrap();
+        assert_eq!(found("app/sub/deep"), Some(at("app/sub")));
+        let open = std::fs::Permissions::from_mode(0o777);
+        std::fs::set_permissions(at("app/sub"), open).unwrap();
+        assert_eq!(found("app/sub/deep"), None, "everybody may write there");
+        assert_eq!(project_above(&home, &env), None);
+    }
+}

@@ -1,0 +1,108 @@
+//! Where the last run behind a control socket keeps its journal and its crash reports.
+//!
+//! The project's files may name other directories by now, or none. So each run records its own in
+//! the state directory, in a file named after the socket. Readers go by that record alone.
+
+use std::io::{self, Read as _};
+use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _};
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+
+use crate::model::plan::Plan;
+use crate::model::text::OsText;
+use crate::pane::spec::replace;
+use crate::sys::files;
+
+/// The version of the format.
+const VERSION: u32 = 1;
+/// A longer file is not a record.
+const LARGEST: u64 = 64 << 10;
+
+/// The directories of a run.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LastRun {
+    version: u32,
+    /// The journal.
+    pub journal: OsText,
+    /// The crash reports, if they are not beside the journal.
+    pub crashes: Option<OsText>,
+}
+
+impl LastRun {
+    /// The directories of the run with this plan.
+    pub fn of(plan: &Plan) -> Self {
+        Self { version: VERSION, journal: plan.log.dir.clone(), crashes: plan.crash_dir.clone() }
+    }
+
+    /// Replace the record at this path, and create its directory if it is missing.
+    pub fn record(&self, path: &Path) -> io::Result<()> {
+        let dir = path.parent().ok_or(io::ErrorKind::InvalidInput)?;
+        std::fs::DirBuilder::new().recursive(true).mode(0o700).create(dir)?;
+        replace(path, &serde_json::to_vec(self)?)
+    }
+
+    /// Read the record at this path: a plain file of this user that nobody else can write to.
+    /// `None` if there is no such record, or only one of a later version.
+    pub fn read(path: &Path) -> Option<Self> {
+        let file = files::open_plain(path).ok()?;
+        let meta = file.metadata().ok()?;
+        if meta.uid() != nix::unistd::geteuid().as_raw() || meta.mode() & 0o022 != 0 {
+            return None;
+        }
+        let mut text = vec![];
+        file.take(LARGEST).read_to_end(&mut text).ok()?;
+        let read: Self = serde_json::from_slice(&text).ok()?;
+        let absolute = |dir: &OsText| dir.as_path().is_absolute();
+        let sound = absolute(&read.journal) && read.crashes.as_ref().is_none_or(absolute);
+        (read.version == VERSION && sound).then_some(read)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, symlink};
+    use std::path::Path;
+
+    use super::{LARGEST, LastRun, VERSION};
+
+    fn example() -> LastRun {
+        LastRun { version: VERSION, journal: "/j".into(), crashes: Some("/c".into()) }
+    }
+
+    #[test]
+    fn a_record_is_private_and_read_as_it_was_written() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("new/record");
+        for record in [example(), LastRun { crashes: None, ..example() }] {
+            record.record(&path).unwrap();
+            assert_eq!(LastRun::read(&path), Some(record));
+            assert_eq!(path.metadata().unwrap().mode() & 0o777, 0o600);
+        }
+        let golden = r#"{"version":1,"journal":"/j","crashes":null}"#;
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), golden);
+    }
+
+    #[test]
+    fn links_pipes_shared_files_and_nonsense_are_not_records() {
+        let dir = tempfile::tempdir().unwrap();
+        let (real, path) = (dir.path().join("real"), dir.path().join("record"));
+        example().record(&real).unwrap();
+        let refused = |path: &Path| assert_eq!(LastRun::read(path), None);
+        symlink(&real, &path).unwrap();
+        refused(&path);
+        std::fs::remove_file(&path).unwrap();
+        nix::unistd::mkfifo(&path, nix::sys::stat::Mode::S_IRWXU).unwrap();
+        refused(&path);
+        std::fs::remove_file(&path).unwrap();
+        std::fs::set_permissions(&real, std::fs::Permissions::from_mode(0o666)).unwrap();
+        refused(&real);
+        let large = " ".repeat(usize::try_from(LARGEST).unwrap()) + "{}";
+        let wrong = ["", "{", r#"{"version":2,"journal":"/j"}"#, r#"{"version":1,"journal":"j"}"#];
+        for text in wrong.into_iter().chain([&large[..]]) {
+            std::fs::write(&path, text).unwrap();
+            std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).unwrap();
+            refused(&path);
+        }
+    }
+}

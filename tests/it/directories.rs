@@ -1,0 +1,199 @@
+//! Where journal, crash reports and runtime files are, and how commands find them.
+
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+
+use crate::harness::{World, eventually, files};
+
+const CRASHING: &str = "web: echo up; echo Error: oh no; exit 3\napi: exec sleep 1000\n";
+
+/// What each command that reads the past of a run prints.
+fn past(world: &World) -> [String; 5] {
+    let json: serde_json::Value =
+        serde_json::from_str(&world.ok(["why", "web", "--json"])).unwrap();
+    let report = json["report"].as_str().unwrap_or("no report").to_owned();
+    [
+        world.ok(["logs", "web", "--no-prefix"]),
+        world.ok(["events", "web"]),
+        world.ok(["crashes"]),
+        world.ok(["crashes", "show", "web"]),
+        report,
+    ]
+}
+
+#[track_caller]
+fn is_whole([logs, events, crashes, shown, report]: &[String; 5], dir: &Path) {
+    assert_eq!(logs, "up\nError: oh no\n");
+    assert!(events.contains("Exited with code 3"), "{events}");
+    assert!(crashes.contains("exit 3"), "{crashes}");
+    assert!(shown.contains("Error: oh no"), "{shown}");
+    assert!(Path::new(report).starts_with(dir), "{report}");
+}
+
+fn reports(dir: &Path) -> Vec<PathBuf> {
+    let mut found = files(dir);
+    found.retain(|file| file.extension().is_some_and(|ending| ending == "json"));
+    found
+}
+
+#[test]
+fn a_journal_and_reports_elsewhere_are_found_during_and_after_the_run_and_without_the_keys() {
+    let world = World::new(CRASHING);
+    world.write("tmo.toml", "[log]\ndir = \"~/logs\"\n[crash]\ndir = \"crashes\"\n");
+    world.ok(["start", "-D", "--any-can-die"]);
+    let dir = world.app().join("crashes");
+    eventually("the report is written", || (!reports(&dir).is_empty()).then_some(()));
+    is_whole(&past(&world), &dir);
+    world.ok(["quit"]);
+    is_whole(&past(&world), &dir);
+    assert!(!files(&world.home().join("logs")).is_empty());
+    let record = files(&world.path().join("state/tmo/last-run")).pop().unwrap();
+    assert_eq!(record.metadata().unwrap().permissions().mode() & 0o777, 0o600);
+    world.write("tmo.toml", "[log]\ndir = \"~/others\"\n");
+    is_whole(&past(&world), &dir);
+    std::fs::remove_file(world.app().join("tmo.toml")).unwrap();
+    is_whole(&past(&world), &dir);
+    // A run in the usual place is the last one then.
+    world.write("Procfile", "web: echo other; exec sleep 1000\n");
+    world.ok(["start", "-D"]);
+    eventually("it", || world.ok(["logs", "web"]).contains("other").then_some(()));
+    world.ok(["quit"]);
+    assert_eq!(world.ok(["logs", "web", "--no-prefix"]), "other\n");
+}
+
+#[test]
+fn the_log_of_a_run_with_a_title_and_a_root_of_its_own_is_found_after_it() {
+    let world = World::new("web: echo up; exec sleep 1000\n");
+    std::fs::create_dir(world.app().join("sub")).unwrap();
+    world.ok(["start", "-D", "-w", "Other", "-d", "sub"]);
+    eventually("it", || world.ok(["logs", "web"]).contains("up").then_some(()));
+    world.ok(["quit"]);
+    assert_eq!(world.ok(["logs", "web", "--no-prefix"]), "up\n");
+}
+
+#[test]
+fn two_projects_with_one_directory_for_reports_do_not_see_each_other_s() {
+    let world = World::new(CRASHING);
+    let other = world.path().join("other");
+    std::fs::create_dir(&other).unwrap();
+    let toml = "[crash]\ndir = \"~/crashes\"\n";
+    world.write("tmo.toml", toml);
+    std::fs::write(other.join("tmo.toml"), toml).unwrap();
+    std::fs::write(other.join("Procfile"), "api: echo fine; exec sleep 1000\n").unwrap();
+    world.ok(["start", "-D", "--any-can-die"]);
+    let dir = world.home().join("crashes");
+    eventually("the report is written", || (!reports(&dir).is_empty()).then_some(()));
+    let there = |args: &[&str]| world.tmo(args).current_dir(&other).output().unwrap();
+    assert!(there(&["start", "-D"]).status.success());
+    assert!(there(&["crashes"]).stdout.is_empty());
+    assert!(there(&["quit"]).status.success());
+    assert!(there(&["crashes"]).stdout.is_empty());
+    assert!(world.ok(["crashes"]).contains("exit 3"));
+    world.ok(["quit"]);
+}
+
+#[test]
+fn a_cleared_log_stays_cleared_for_a_view_that_comes_later_and_for_why() {
+    let world = World::new("web: echo secret; while read x; do echo \"got $x\"; done; exit 3\n");
+    world.ok(["start", "-D"]);
+    eventually("it", || world.ok(["logs"]).contains("secret").then_some(()));
+    assert!(world.ok(["logs", "--clear"]).starts_with("The log is cleared. "));
+    let mut view = world.start(["-T=false"]);
+    eventually("it is attached", || view.errors().contains("attached").then_some(()));
+    world.type_into("web", "one");
+    view.shows("| got one\n");
+    let mut echo = world.tmo(["echo", "-n", "50"]);
+    let out = std::fs::File::create(world.app().join("echoed")).unwrap();
+    let mut echo = echo.stdout(out).spawn().unwrap();
+    eventually("echo shows it", || world.read("echoed").contains("got one").then_some(()));
+    world.ok(["signal", "KILL", "web"]);
+    assert_ne!(view.code(), 0);
+    echo.wait().unwrap();
+    let why = world.ok(["why", "web"]);
+    for text in [view.log(), world.read("echoed"), world.ok(["logs"]), why] {
+        assert!(text.contains("got one") && !text.contains("secret"), "{text}");
+    }
+}
+
+#[test]
+fn a_journal_that_cannot_be_written_is_reported_where_the_run_was_started() {
+    let world = World::new("web: echo up; exec sleep 1000\n");
+    let blocked = "/proc/none";
+    let mut command = world.tmo(["start", "-D"]);
+    let output = command.env("XDG_STATE_HOME", blocked).output().unwrap();
+    assert!(output.status.success(), "{output:?}");
+    let told = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(told.lines().count(), 1, "{told}");
+    for word in [blocked, "no such file or directory", "TMO_LOG_DIR", "only its newest output"] {
+        assert!(told.contains(word), "{told}");
+    }
+    let shown = eventually("it", || {
+        let shown = world.ok(["logs"]);
+        shown.contains("web    | up\n").then_some(shown)
+    });
+    assert!(shown.contains("can't be written (/proc/none/"), "{shown}");
+    assert!(shown.contains("no such file or directory): only the newest is kept"), "{shown}");
+    world.ok(["quit"]);
+    assert_eq!(files(&world.path().join("run")), Vec::<PathBuf>::new());
+}
+
+#[test]
+fn the_supervisor_logs_to_a_file_in_the_first_run_already() {
+    let world = World::new("web: exec sleep 1000\n").env("TMO_LOG", "debug");
+    world.ok(["start", "-D"]);
+    let log = world.journal().join("tmo.log");
+    assert_eq!(log.metadata().unwrap().permissions().mode() & 0o777, 0o600);
+    world.ok(["quit"]);
+}
+
+fn runtimes(world: &World) -> Vec<PathBuf> {
+    let all = std::fs::read_dir(world.path().join("run/tmo")).into_iter().flatten();
+    all.map(|entry| entry.unwrap().path()).collect()
+}
+
+#[test]
+fn nothing_of_a_run_stays_in_the_runtime_directory() {
+    let world = World::new("web: exec sleep 1000\n");
+    let gone = || {
+        eventually("the directory is gone", || runtimes(&world).is_empty().then_some(()));
+    };
+    world.ok(["start", "-D"]);
+    assert_eq!(runtimes(&world).len(), 1);
+    world.ok(["quit"]);
+    gone();
+    world.ok(["logs", "--clear"]);
+    assert_eq!(world.ok(["cleanup"]), "nothing is left over here\n");
+    gone();
+    let mut view = world.start([""; 0]);
+    view.shows("Started with pid");
+    assert_eq!(view.interrupt(), 0);
+    gone();
+    // Nor of a start that comes to nothing.
+    world.write("Procfile", "web\n");
+    assert_eq!(world.run(["start", "-D"]).code, 1);
+    gone();
+}
+
+#[test]
+fn starts_and_quits_at_the_same_time_never_lose_their_directory() {
+    let world = World::new("web: exec sleep 1000\n");
+    let bad = |ran: &crate::harness::Ran| {
+        let text = &ran.stderr;
+        text.contains("No such file") || text.contains("no such file") && !text.contains("dial")
+    };
+    std::thread::scope(|scope| {
+        for _ in 0..3 {
+            scope.spawn(|| {
+                for _ in 0..8 {
+                    let started = world.run(["start", "-D"]);
+                    assert!(!bad(&started), "{started:?}");
+                    let ended = world.run(["quit"]);
+                    assert!(!bad(&ended), "{ended:?}");
+                }
+            });
+        }
+    });
+    world.run(["quit"]);
+    world.wait_empty();
+    eventually("the directory is gone", || runtimes(&world).is_empty().then_some(()));
+}

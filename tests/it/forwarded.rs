@@ -1,0 +1,231 @@
+//! A control socket that is forwarded from another machine.
+//!
+//! A proxy plays ssh: it listens on a socket of one world, connects to that of another one, and
+//! changes the boot id and the host name in what comes back, as another machine would have them.
+
+use std::fs::File;
+use std::io::{Read, Write};
+use std::net::Shutdown;
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::path::{Path, PathBuf};
+use std::thread;
+
+use crate::harness::{World, eventually};
+
+/// What is at the other end.
+#[derive(Debug, Clone)]
+enum End {
+    Socket(PathBuf),
+    /// ssh takes the connection, finds no socket and closes it.
+    Missing,
+    /// The connection is taken, and nothing comes.
+    Frozen,
+}
+
+const HOST: &str = "somewhere";
+
+fn boot() -> String {
+    tmo::sys::host(Path::new("/")).boot
+}
+
+/// Answers as a machine with another name and another boot id gives them.
+fn of_another_machine(text: &[u8]) -> Vec<u8> {
+    let text = String::from_utf8_lossy(text).into_owned();
+    let other: String = boot().chars().rev().collect();
+    let text = text.replace(&boot(), &other);
+    // As long as it was: the answer says how long it is.
+    let Some((before, rest)) = text.split_once("\"host\":{\"hostname\":\"") else {
+        return text.into_bytes();
+    };
+    let (name, rest) = rest.split_once('"').unwrap();
+    let host = format!("{HOST:x<width$}", width = name.len());
+    let host = &host[..name.len()];
+    format!("{before}\"host\":{{\"hostname\":\"{host}\"{rest}").into_bytes()
+}
+
+fn copy(mut from: UnixStream, mut to: UnixStream, change: bool) {
+    let mut buffer = vec![0; 1 << 20];
+    while let Ok(read @ 1..) = from.read(&mut buffer) {
+        let bytes = &buffer[..read];
+        let bytes = if change { of_another_machine(bytes) } else { bytes.to_vec() };
+        if to.write_all(&bytes).is_err() {
+            break;
+        }
+    }
+    let _ = to.shutdown(Shutdown::Write);
+}
+
+/// Listen there for as long as the test runs.
+fn forward(near: &Path, end: End) {
+    let listener = UnixListener::bind(near).unwrap();
+    thread::spawn(move || {
+        let mut open = vec![];
+        for stream in listener.incoming() {
+            let Ok(stream) = stream else { return };
+            match &end {
+                End::Missing => {}
+                End::Frozen => open.push(stream),
+                End::Socket(far) => {
+                    let Ok(other) = UnixStream::connect(far) else { continue };
+                    let (a, b) = (stream.try_clone().unwrap(), other.try_clone().unwrap());
+                    thread::spawn(move || copy(a, b, false));
+                    thread::spawn(move || copy(other, stream, true));
+                }
+            }
+        }
+    });
+}
+
+const FAR: &str = "web: echo up; printf '\\033[31mred\\033[0m\\n'; while read x; do echo \"got $x\"; done; sleep 1000\n\
+                   api: exec sleep 1000\n";
+
+/// A run that goes on elsewhere, and a world that has its socket.
+fn worlds() -> (World, World) {
+    let (far, near) = (World::new(FAR), World::new("web: exec sleep 1000\n"));
+    far.ok(["start", "-D", "--any-can-die"]);
+    forward(&near.app().join("near.sock"), End::Socket(far.app().join(".overmind.sock")));
+    eventually("it is up", || far.ok(["logs", "web"]).contains("red").then_some(()));
+    (far, near)
+}
+
+const NEAR: [&str; 2] = ["-s", "near.sock"];
+
+fn with<'a>(args: &[&'a str]) -> Vec<&'a str> {
+    [args, &NEAR].concat()
+}
+
+#[test]
+fn its_log_is_read_through_the_api() {
+    let (far, near) = worlds();
+    assert_eq!(near.ok(with(&["logs", "web", "--no-prefix"])), "up\nred\n");
+    let all = near.ok(with(&["logs"]));
+    assert_eq!(all, far.ok(["logs"]).replace("\u{1b}[31mred\u{1b}[0m", "red"));
+    assert_eq!(near.ok(with(&["logs", "web", "-n", "1", "--no-prefix"])), "red\n");
+    assert_eq!(near.ok(with(&["logs", "--grep", "^u", "--no-prefix"])), "up\n");
+    assert_eq!(near.ok(with(&["logs", "--until", "1h", "--no-prefix"])), "");
+    assert!(near.ok(with(&["events", "api"])).contains("Started with pid"));
+    for line in near.ok(with(&["logs", "web", "--json"])).lines() {
+        let line: serde_json::Value = serde_json::from_str(line).unwrap();
+        assert!(line["time"].is_string(), "{line}");
+    }
+    let ran = near.run(with(&["logs", "wbe"]));
+    assert!(ran.code == 2 && ran.stderr.contains("did you mean web?"), "{ran:?}");
+    let ran = near.run(with(&["logs", "--raw"]));
+    assert_eq!(ran.code, 1);
+    assert!(ran.stderr.contains("this run is on ") && ran.stderr.contains("--raw needs its files"));
+    assert!(near.ok(with(&["logs", "--clear"])).starts_with("The log is cleared. "));
+    assert_eq!(far.ok(["logs"]), "");
+    far.ok(["quit"]);
+}
+
+#[test]
+fn a_long_log_comes_whole_and_in_order() {
+    let far = World::new("web: seq 1 1234; exec sleep 1000\n");
+    let near = World::new("");
+    far.ok(["start", "-D"]);
+    forward(&near.app().join("near.sock"), End::Socket(far.app().join(".overmind.sock")));
+    eventually("all of it", || far.ok(["logs", "web"]).contains("1234\n").then_some(()));
+    let all: String = (1..=1234).map(|n| format!("{n}\n")).collect();
+    assert_eq!(near.ok(with(&["logs", "web", "--no-prefix"])), all);
+    let last: String = (1000..=1234).map(|n| format!("{n}\n")).collect();
+    assert_eq!(near.ok(with(&["logs", "web", "--no-prefix", "-n", "235"])), last);
+    far.ok(["quit"]);
+}
+
+#[test]
+fn its_log_is_followed_until_the_run_ends() {
+    let (far, near) = worlds();
+    let begin = |name: &str, args: &[&str]| {
+        let out = File::create(near.app().join(name)).unwrap();
+        near.tmo(with(args)).stdout(out).spawn().unwrap()
+    };
+    let mut all = [
+        ("logs", begin("logs", &["logs", "-f", "web", "--no-prefix"])),
+        ("events", begin("events", &["events", "-f"])),
+        ("echo", begin("echo", &["echo", "-n", "20"])),
+    ];
+    let shows = |name: &str, text: &str| {
+        eventually(&format!("{name} shows {text}"), || {
+            near.read(name).contains(text).then_some(())
+        });
+    };
+    shows("logs", "red\n");
+    shows("echo", "red\n");
+    shows("events", "Started with pid");
+    far.type_into("web", "one");
+    shows("logs", "got one\n");
+    shows("echo", "| got one\n");
+    // Whoever goes on with the run is asked from there on.
+    let supervisor = far.supervisor();
+    crate::harness::procs::kill(supervisor, 9);
+    eventually("another supervisor", || far.part("supervise").filter(|pid| *pid != supervisor));
+    far.type_into("web", "two");
+    shows("logs", "got two\n");
+    far.ok(["quit"]);
+    for (name, child) in &mut all {
+        let status = eventually(&format!("{name} ends"), || child.try_wait().unwrap());
+        assert!(status.success(), "{name}: {status}");
+    }
+    assert_eq!(near.read("logs").matches("got one").count(), 1);
+}
+
+#[test]
+fn what_needs_its_files_names_the_host() {
+    let (far, near) = worlds();
+    assert_eq!(near.ok(with(&["why", "web"])), "web runs and is well\n");
+    assert_eq!(near.ok(with(&["why"])), "everything runs and is well\n");
+    assert!(near.ok(with(&["ps"])).contains("running"));
+    let shown = &HOST[..2];
+    for args in [&["crashes"][..], &["connect", "web"], &["reload"]] {
+        let ran = near.run(with(args));
+        assert_eq!(ran.code, 1, "{args:?}: {ran:?}");
+        assert!(ran.stderr.starts_with(&format!("tmo: this run is on {shown}")), "{ran:?}");
+    }
+    far.ok(["signal", "KILL", "web"]);
+    far.wait_state("web", "exited");
+    let ran = near.run(with(&["why"]));
+    assert_eq!(ran.code, 1);
+    assert!(ran.stderr.contains("web is exited, and its log tells why: `tmo why web` there"));
+    near.ok(with(&["restart", "web"]));
+    far.ok(["quit"]);
+}
+
+#[test]
+fn a_socket_forwarded_from_this_very_machine_leads_to_the_files() {
+    let (far, near) = (World::new(FAR), World::new(""));
+    far.ok(["start", "-D"]);
+    std::os::unix::fs::symlink(far.app().join(".overmind.sock"), near.app().join("near.sock"))
+        .unwrap();
+    eventually("it is up", || far.ok(["logs", "web"]).contains("red").then_some(()));
+    let raw = near.ok(with(&["logs", "web", "--raw"]));
+    assert!(raw.contains("\u{1b}[31mred"), "{raw:?}");
+    assert!(near.ok(with(&["connect", "--print", "web"])).contains("attach"));
+    far.ok(["quit"]);
+}
+
+#[test]
+fn what_is_wrong_with_a_forwarded_socket_is_told_apart() {
+    let near = World::new("web: exec sleep 1000\n");
+    let socket = |name: &str| near.app().join(name);
+    forward(&socket("missing"), End::Missing);
+    forward(&socket("frozen"), End::Frozen);
+    drop(UnixListener::bind(socket("gone")).unwrap());
+    for verb in ["ps", "logs", "why", "quit", "crashes"] {
+        for (name, words) in [
+            ("missing", "nothing listens at its other end"),
+            ("frozen", "its host may be out of reach"),
+            ("gone", "its ssh has ended, and a run at its other end may go on"),
+        ] {
+            let ran = near.run([verb, "-s", name]);
+            assert_eq!((ran.code, ran.stderr.lines().count()), (1, 1), "{verb} {name}: {ran:?}");
+            assert!(ran.stderr.contains(words), "{verb} {name}: {ran:?}");
+            assert!(!ran.stderr.contains("nothing runs here"), "{verb} {name}: {ran:?}");
+        }
+    }
+    let ran = near.run(["ps", "-s", "none"]);
+    assert!(ran.stderr.contains("nothing runs here, `tmo start` begins"), "{ran:?}");
+    drop(UnixListener::bind(socket(".overmind.sock")).unwrap());
+    let ran = near.run(["ps"]);
+    assert!(ran.stderr.contains("nothing runs here, `tmo start` begins"), "{ran:?}");
+    std::fs::remove_file(socket(".overmind.sock")).unwrap();
+}

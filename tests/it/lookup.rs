@@ -1,0 +1,174 @@
+//! Commands below a project, beside it and without one: which directory they work in.
+
+use std::path::Path;
+use std::process::Command;
+
+use crate::harness::{Ran, World, eventually};
+
+const WEB: &str = "web: pwd; echo \"A is $A\"; exec sleep 1000\n";
+
+fn at(world: &World, dir: &Path, args: &[&str]) -> Ran {
+    let mut command: Command = world.tmo(args);
+    Ran::of(&command.current_dir(dir).env("PWD", dir).output().unwrap())
+}
+
+#[track_caller]
+fn ok(world: &World, dir: &Path, args: &[&str]) -> Ran {
+    let ran = at(world, dir, args);
+    assert_eq!(ran.code, 0, "{args:?}: {ran:?}");
+    ran
+}
+
+/// A project with a directory below it.
+fn project() -> (World, std::path::PathBuf) {
+    let world = World::new(WEB);
+    world.write(".env", "A=of the project\n");
+    let below = world.app().join("sub/deep");
+    std::fs::create_dir_all(&below).unwrap();
+    (world, below)
+}
+
+#[test]
+fn below_a_project_it_is_found_and_worked_in() {
+    let (world, below) = project();
+    let app = world.app().display().to_string();
+    let using = format!("tmo: no Procfile here; working in {app}\n");
+    let checked = ok(&world, &below, &["check"]);
+    assert_eq!(checked.stderr, using);
+    assert_eq!(checked.stdout, format!("{app}/Procfile: 1 process: web\n"));
+    let shown = ok(&world, &below, &["config", "web"]);
+    assert!(shown.stdout.contains(&format!("{app}/Procfile:1")), "{shown:?}");
+    let started = ok(&world, &below, &["start", "-D"]);
+    assert_eq!(started.stderr, using);
+    assert!(started.stdout.contains(&format!("(socket {app}/.overmind.sock)")), "{started:?}");
+    eventually("it", || {
+        let log = ok(&world, &below, &["logs", "web", "--no-prefix"]).stdout;
+        (log == format!("{app}\nA is of the project\n")).then_some(())
+    });
+    assert!(ok(&world, &world.app(), &["ps"]).stdout.contains("running"));
+    assert!(ok(&world, &below, &["ps"]).stdout.contains("running"));
+    ok(&world, &below, &["start", "web"]);
+    assert!(ok(&world, &below, &["reload"]).stdout.contains("web: unchanged"));
+    ok(&world, &below, &["quit"]);
+    assert!(ok(&world, &below, &["logs", "web"]).stdout.contains("of the project"));
+}
+
+#[test]
+fn a_directory_can_be_named() {
+    let (world, _) = project();
+    let elsewhere = world.path().to_owned();
+    for args in
+        [&["start", "app", "-D"][..], &["start", "./app", "-D"], &["start", "-d", "app", "-D"]]
+    {
+        ok(&world, &elsewhere, args);
+        eventually("it", || {
+            let log = world.ok(["logs", "web", "--no-prefix"]);
+            log.contains("A is of the project").then_some(())
+        });
+        assert!(world.ok(["reload"]).contains("web: unchanged"), "{args:?}");
+        world.ok(["quit"]);
+        world.ok(["logs", "--clear"]);
+    }
+    let ran = at(&world, &elsewhere, &["start", "./none"]);
+    assert_eq!(ran.code, 2);
+    assert_eq!(ran.stderr, "tmo: `./none` is neither the name of a process nor a directory\n");
+    // A process comes before a directory of its name.
+    std::fs::create_dir_all(world.app().join("web")).unwrap();
+    std::fs::write(world.app().join("web/Procfile"), "other: true\n").unwrap();
+    assert!(world.ok(["check", "web"]).contains("1 process: web"));
+}
+
+#[test]
+fn paths_that_are_typed_stay_those_of_the_place_where_they_are_typed() {
+    let (world, below) = project();
+    let ran = ok(&world, &below, &["start", "-D", "-s", "own.sock"]);
+    assert!(ran.stdout.contains("sub/deep/own.sock"), "{ran:?}");
+    assert!(ok(&world, &below, &["ps", "-s", "own.sock"]).stdout.contains("running"));
+    ok(&world, &below, &["reload", "-s", "own.sock"]);
+    ok(&world, &below, &["quit", "-s", "own.sock"]);
+    std::fs::write(below.join("Other"), "other: true\n").unwrap();
+    let checked = ok(&world, &below, &["check", "-f", "Other"]);
+    assert_eq!(
+        (checked.stdout.as_str(), checked.stderr.as_str()),
+        ("Other: 1 process: other\n", "")
+    );
+}
+
+#[test]
+fn without_a_project_one_line_says_what_to_do() {
+    let world = World::new("");
+    std::fs::remove_file(world.app().join("Procfile")).unwrap();
+    let app = world.app().display().to_string();
+    for verb in ["start", "check", "config"] {
+        let ran = world.run([verb]);
+        let expected = format!(
+            "tmo: there is no Procfile in {app} or above it; `tmo init` writes one, `-f FILE` names \
+             another\n"
+        );
+        assert_eq!((ran.code, ran.stderr), (1, expected), "{verb}");
+    }
+    let ran = world.run(["start", "-f", "None"]);
+    assert_eq!(ran.stderr, "tmo: open None: no such file or directory\n");
+    let ran = world.run(["init"]);
+    assert_eq!((ran.code, ran.stderr.lines().count()), (1, 1), "{ran:?}");
+    assert!(ran.stderr.contains("package.json") && ran.stderr.contains("web: bin/server"));
+}
+
+#[test]
+fn called_overmind_it_looks_nowhere_else() {
+    let (world, below) = project();
+    let overmind = world.path().join("overmind");
+    std::os::unix::fs::symlink(env!("CARGO_BIN_EXE_tmo"), &overmind).unwrap();
+    let mut command = world.command(&overmind);
+    command.arg("start").current_dir(&below).env("PWD", &below);
+    let ran = Ran::of(&command.output().unwrap());
+    assert_eq!(ran.code, 1);
+    assert_eq!(ran.stderr, "overmind: open ./Procfile: no such file or directory\n");
+}
+
+#[test]
+fn a_directory_is_not_taken_for_a_socket() {
+    let (world, _) = project();
+    for verb in ["ps", "start", "logs"] {
+        let ran = at(&world, world.path(), &[verb, "-s", "app"]);
+        assert_eq!(ran.code, 1, "{ran:?}");
+        let expected = "tmo: app is a directory; -s takes a socket, as in -s app/.overmind.sock\n";
+        assert_eq!(ran.stderr, expected);
+    }
+}
+
+#[test]
+fn init_writes_a_procfile_that_can_be_started_and_replaces_nothing() {
+    let world = World::new("");
+    std::fs::remove_file(world.app().join("Procfile")).unwrap();
+    let script = "#!/bin/sh\necho up\nexec sleep 1000\n";
+    std::fs::create_dir(world.app().join("bin")).unwrap();
+    world.write("bin/dev", script);
+    world.shell("chmod +x bin/dev");
+    let told = world.ok(["init"]);
+    assert!(told.starts_with("./Procfile (from bin/dev):\n  web: bin/dev\n./tmo.toml "), "{told}");
+    assert_eq!(world.read("Procfile"), "web: bin/dev\n");
+    assert!(world.read("tmo.toml").starts_with("#:schema ./tmo.schema.json\n"));
+    assert_eq!(world.read("tmo.schema.json"), world.ok(["schema"]));
+    world.ok(["check"]);
+    world.ok(["start", "-D"]);
+    eventually("it", || world.ok(["logs"]).contains("web    | up\n").then_some(()));
+    world.ok(["quit"]);
+    std::fs::remove_file(world.app().join("Procfile")).unwrap();
+    let ran = world.run(["init"]);
+    assert!(ran.code == 1 && ran.stderr.contains("./tmo.toml is there already"), "{ran:?}");
+    assert_eq!(world.read("Procfile"), "", "nothing is written then");
+}
+
+#[test]
+fn init_uses_a_procfile_dev_as_it_is() {
+    let world = World::new("");
+    std::fs::rename(world.app().join("Procfile"), world.app().join("Procfile.dev")).unwrap();
+    world.write("Procfile.dev", "web: sleep 1000\ncss: sleep 1000\n");
+    let told = world.ok(["init"]);
+    assert!(told.starts_with("Procfile.dev is there: it is used as it is\n"), "{told}");
+    assert!(told.contains("`tmo start -f Procfile.dev` begins"), "{told}");
+    assert!(!world.app().join("Procfile").exists());
+    assert!(world.read("tmo.toml").contains("[process.css]"));
+    world.ok(["check", "-f", "Procfile.dev"]);
+}
