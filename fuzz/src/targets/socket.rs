@@ -103,6 +103,7 @@ async fn engine(mut asked: mpsc::Receiver<Ask>, seen: Arc<Mutex<Vec<Asked>>>) {
                 let _ = reply.send(Ok(vec![]));
                 continue;
             }
+            Ask::Notice(_) => continue,
             Ask::ViewOpened => Asked::View(true),
             Ask::ViewClosed => Asked::View(false),
             Ask::EchoOpened { .. } => Asked::Echo(true),
