@@ -167,7 +167,7 @@ fn parse_end(word: &str) -> Option<SocketAddr> {
 mod tests {
     use std::net::{Shutdown, TcpListener, TcpStream};
 
-    use super::{FIN_WAIT2, Line, tcp_listener_owners, tcp_peer};
+    use super::{FIN_WAIT1, FIN_WAIT2, Line, tcp_listener_owners, tcp_peer};
     use crate::sys::TcpPeer;
 
     const LINE: &str = "   3: 0100007F:D2F0 0100007F:157C 01 00000000:00000000 02:000004D2 00000000  1000        0 81234 2";
@@ -243,6 +243,8 @@ mod tests {
         let tables = super::tables().unwrap();
         let mut lines = tables.lines().filter_map(Line::parse);
         let line = lines.find(|line| line.ends == (peer, at)).unwrap();
-        assert_eq!((line.state, line.owner, line.inode), (FIN_WAIT2, 0, 0));
+        // Its end may not be acknowledged yet.
+        assert!(matches!(line.state, FIN_WAIT1 | FIN_WAIT2), "{line:?}");
+        assert_eq!((line.owner, line.inode), (0, 0));
     }
 }
