@@ -10,7 +10,8 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("model", &[]),
     ("sys", &["model"]),
     ("watch", &["model", "sys"]),
-    ("config", &["model"]),
+    // Every file is opened by `sys::files`.
+    ("config", &["model", "sys"]),
     ("plan", &["model", "config"]),
     ("pane", &["model", "sys"]),
     // The formats of the pane's files are the words they share.

@@ -1,6 +1,5 @@
 //! `tmo init`: a `tmo.toml` to begin with.
 
-use std::fs::OpenOptions;
 use std::io::{ErrorKind, Write};
 
 use super::args::InitArgs;
@@ -8,6 +7,7 @@ use super::error::CliError;
 use crate::config::StartOptions;
 use crate::config::load::Context;
 use crate::config::procfile::Entry;
+use crate::sys::files;
 
 const HEAD: &str = "\
 # What tmo is to know of the processes besides their commands, which stay in the Procfile.
@@ -61,9 +61,7 @@ pub(super) fn init(args: &InitArgs, out: &mut dyn Write) -> Result<u8, CliError>
     let typed = StartOptions { procfile: args.procfile.clone(), ..StartOptions::default() };
     let (project, procfile) = context.procfile(&typed)?;
     let (path, shown) = project.toml();
-    let mut options = OpenOptions::new();
-    options.write(true).create(true).truncate(true).create_new(!args.force);
-    let mut file = match options.open(path) {
+    let mut file = match files::write_project(&path, args.force) {
         Err(error) if error.kind() == ErrorKind::AlreadyExists => {
             let text = format!("{} is there already; --force replaces it", shown.display());
             return Err(CliError::Other(text));

@@ -16,6 +16,7 @@ use crate::engine::runtime::Runtime;
 use crate::history::access::RunHistory;
 use crate::model::plan::Plan;
 use crate::pane::{shim, sink};
+use crate::sys::files;
 use crate::view::echo::EchoLog;
 
 /// Be that part, if the arguments say so; returns its exit code.
@@ -75,7 +76,7 @@ pub(super) fn log_to_stderr() {
 fn log_to_file(runtime: &Runtime) {
     let (Some(filter), Ok(plan)) = (filter(), runtime.plan()) else { return };
     let path = plan.log.dir.as_path().join("tmo.log");
-    if let Ok(file) = std::fs::File::options().create(true).append(true).open(path) {
+    if let Ok(file) = files::append_to(&path) {
         let log = tracing_subscriber::fmt().with_env_filter(filter).with_ansi(false);
         let _ = log.with_writer(std::sync::Mutex::new(file)).try_init();
     }

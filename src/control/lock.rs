@@ -6,7 +6,7 @@
 use std::fs::{File, Metadata};
 use std::io::{self, Read as _, Seek as _, Write as _};
 use std::os::fd::{AsFd, BorrowedFd, RawFd};
-use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc;
 use std::time::Duration;
@@ -15,6 +15,7 @@ use rustix::fs::{FlockOperation, flock};
 use rustix::io::{Errno, fcntl_dupfd_cloexec};
 
 use super::inherit;
+use crate::sys::files;
 
 /// The lock file of this runtime directory.
 pub fn path(runtime: &Path) -> PathBuf {
@@ -53,16 +54,13 @@ impl RunLock {
         let path = path(runtime);
         let failed = |cause| LockError::Io { path: path.clone(), cause };
         loop {
-            let mut file = open(&path).map_err(failed)?;
+            let file = files::make_lock(&path).map_err(failed)?;
             if file.metadata().is_ok_and(|file| file.is_file() && file.nlink() > 1) {
                 let text = "it has another name too, so it is somebody's file; remove it here";
                 return Err(failed(io::Error::other(text)));
             }
             if !seize(&file).map_err(failed)? {
-                let mut text = String::new();
-                // Without the number it is still held.
-                let _ = file.read_to_string(&mut text);
-                return Err(LockError::Held { pid: text.trim().parse().ok() });
+                return Err(LockError::Held { pid: holder(file) });
             }
             // The run that held it may have removed the file in between; then another file of
             // this name is, or will be, the lock.
@@ -88,9 +86,10 @@ impl RunLock {
     }
 
     /// Whether another file has taken its place: another run may be there, which is not to be touched.
+    /// Only a plain file can be the lock of another run.
     pub fn is_replaced(&self, runtime: &Path) -> bool {
         let there = std::fs::symlink_metadata(path(runtime));
-        there.is_ok() && !matches((self.file.metadata(), there))
+        there.as_ref().is_ok_and(Metadata::is_file) && !matches((self.file.metadata(), there))
     }
 
     /// A copy that shares the lock: it is held until both are gone.
@@ -149,7 +148,7 @@ impl Door {
     /// moment: whoever is before us may have been stopped by somebody.
     pub fn enter(runtime: &Path, waits: impl FnOnce()) -> io::Result<Self> {
         const MOMENT: Duration = Duration::from_secs(2);
-        let dir = File::open(runtime)?;
+        let dir = files::open_dir(runtime)?;
         if try_flock(&dir, FlockOperation::NonBlockingLockExclusive)? {
             return Ok(Self { _dir: dir });
         }
@@ -204,19 +203,21 @@ pub fn is_held(runtime: &Path) -> io::Result<bool> {
     }
 }
 
-fn open(path: &Path) -> io::Result<File> {
-    let mut how = File::options();
-    how.read(true).write(true).create(true).truncate(false).mode(0o600);
-    how.custom_flags(NEVER_WAIT).open(path)
+/// The process that has written its id into the lock.
+fn holder(file: File) -> Option<u32> {
+    const LONGEST: u64 = 32;
+    let mut text = String::new();
+    // Without the number it is still held.
+    let _ = file.take(LONGEST).read_to_string(&mut text);
+    text.trim().parse().ok()
 }
 
+/// Open the lock to look at it. What is no plain file locks nothing, and counts as missing.
 fn open_to_ask(runtime: &Path) -> io::Result<File> {
-    File::options().read(true).custom_flags(NEVER_WAIT).open(path(runtime))
+    let path = path(runtime);
+    files::open_plain(&path)
+        .map_err(|error| if path.is_dir() { io::ErrorKind::NotFound.into() } else { error })
 }
-
-/// Whatever lies there, a FIFO even: nobody is to wait for somebody else to open it too, and what a
-/// link leads to is not written to.
-const NEVER_WAIT: i32 = nix::libc::O_NONBLOCK | nix::libc::O_NOFOLLOW;
 
 /// Lock it exclusively, unless somebody holds it so. Those who only ask ([`is_held`]) hold it
 /// shared for a moment; they are not taken for a holder.

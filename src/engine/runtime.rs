@@ -330,7 +330,7 @@ impl Runtime {
 
     /// How far the last view has shown the log.
     pub fn shown(&self) -> Option<Position> {
-        Position::from_bytes(&std::fs::read(self.shown_file()).ok()?)
+        Position::from_bytes(&files::read_plain(&self.shown_file()).ok()?)
     }
 }
 

@@ -32,6 +32,7 @@ mod journal;
 mod lines;
 mod mended;
 mod metrics;
+mod outside;
 mod overmind;
 mod owed;
 mod parts;

@@ -112,9 +112,11 @@ fn begin(args: StartArgs, typed: Vec<OsString>, out: &mut dyn Write) -> Result<u
             start.runtime = runtime;
             continue;
         }
-        // Before the first file: one that is interrupted half-way would stay.
+        // A signal that comes before this ends the program at once: nothing has been begun yet.
+        let plan = start.prepare()?;
+        // Before the first file: a start that is interrupted half-way would leave it behind.
         let early = Early::begin().map_err(CliError::io("signals"))?;
-        let fresh = start.prepare()?;
+        let fresh = plan.map(|plan| start.hand_over(plan)).transpose()?;
         let begun = start.launch(fresh.as_ref(), door, early, out);
         if let Some((_, file)) = fresh {
             // The guardian takes it; left over only where there was none to take it.
@@ -160,9 +162,9 @@ impl Start {
         })
     }
 
-    /// Resolve what is to be run and leave it where the guardian finds it; nothing if there is a
-    /// run to be adopted, which goes by its own plan.
-    fn prepare(&self) -> Result<Option<(Plan, PathBuf)>, CliError> {
+    /// Resolve what is to be run; nothing if there is a run to be adopted, which goes by its own
+    /// plan.
+    fn prepare(&self) -> Result<Option<Plan>, CliError> {
         if self.runtime.adoptable()? {
             return Ok(None);
         }
@@ -172,10 +174,15 @@ impl Start {
         let (search, here) = (self.context.env.get("PATH"), &self.context.start_dir);
         super::block_on(async { Ok(version::find(search, here).await?) })?;
         plan.size = self.pane_size(&plan);
+        Ok(Some(plan))
+    }
+
+    /// Write the plan to where the guardian finds it.
+    fn hand_over(&self, plan: Plan) -> Result<(Plan, PathBuf), CliError> {
         let path = self.runtime.fresh_plan_file();
         let text = serde_json::to_vec(&plan).map_err(|e| CliError::Other(e.to_string()))?;
         crate::pane::spec::replace(&path, &text).map_err(CliError::io(path.display()))?;
-        Ok(Some((plan, path)))
+        Ok((plan, path))
     }
 
     fn pane_size(&self, plan: &Plan) -> (u16, u16) {

@@ -2,14 +2,14 @@
 
 use std::net::{IpAddr, SocketAddr};
 
-use super::{info, pids, slurp};
+use super::{info, pids, read_kernel};
 use crate::sys::Listener;
 
 /// The user whose socket is the end `peer` of the connection of this machine to `local`.
 pub fn tcp_owner(peer: SocketAddr, local: SocketAddr) -> Option<u32> {
     let wanted = (canonical(peer), canonical(local));
     ["/proc/net/tcp", "/proc/net/tcp6"].iter().find_map(|table| {
-        let text = slurp(table).ok()?;
+        let text = read_kernel(table).ok()?;
         let text = String::from_utf8_lossy(&text);
         text.lines().find_map(|line| {
             let (ends, owner) = parse_connection(line)?;
@@ -22,7 +22,7 @@ pub fn tcp_owner(peer: SocketAddr, local: SocketAddr) -> Option<u32> {
 pub fn tcp_listeners(ports: &[u16]) -> Vec<(u16, Listener)> {
     let mut taken: Vec<(u16, u64)> = vec![];
     for table in ["/proc/net/tcp", "/proc/net/tcp6"] {
-        let text = slurp(table).unwrap_or_default();
+        let text = read_kernel(table).unwrap_or_default();
         for (port, inode) in String::from_utf8_lossy(&text).lines().filter_map(parse_listener) {
             if ports.contains(&port) && !taken.iter().any(|(known, _)| *known == port) {
                 taken.push((port, inode));
