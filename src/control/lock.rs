@@ -106,9 +106,13 @@ impl RunLock {
     /// Remove the lock file and give the lock up at once, also for the processes that share it.
     /// Whoever has the old file open by then sees that it is not the lock any more.
     pub fn release(self, runtime: &Path) {
-        // Only a file that is the lock is removed; an empty one that stays harms nobody.
+        // Only a file that is the lock is removed, or what can be none; an empty one that stays
+        // harms nobody.
+        let path = path(runtime);
         if self.is_current(runtime) {
-            let _ = std::fs::remove_file(path(runtime));
+            let _ = std::fs::remove_file(path);
+        } else if !self.is_replaced(runtime) {
+            let _ = std::fs::remove_file(&path).or_else(|_| std::fs::remove_dir(&path));
         }
         // Closing the descriptor would do no more; there is nobody to tell of a failure.
         let _ = flock(&self.file, FlockOperation::Unlock);
@@ -147,10 +151,21 @@ impl Door {
     /// Wait for one's turn at this runtime directory. `waits` is called if that takes longer than a
     /// moment: whoever is before us may have been stopped by somebody.
     pub fn enter(runtime: &Path, waits: impl FnOnce()) -> io::Result<Self> {
+        let entered = Self::enter_within(runtime, None, waits)?;
+        entered.ok_or_else(|| io::ErrorKind::TimedOut.into())
+    }
+
+    /// The same for at most this long after `waits` was called; nothing if it is not one's turn by
+    /// then.
+    pub fn enter_within(
+        runtime: &Path,
+        patience: Option<Duration>,
+        waits: impl FnOnce(),
+    ) -> io::Result<Option<Self>> {
         const MOMENT: Duration = Duration::from_secs(2);
         let dir = files::open_dir(runtime)?;
         if try_flock(&dir, FlockOperation::NonBlockingLockExclusive)? {
-            return Ok(Self { _dir: dir });
+            return Ok(Some(Self { _dir: dir }));
         }
         let (tell, told) = mpsc::channel();
         // There is no waiting for a lock with a limit, but for a thread there is.
@@ -167,10 +182,14 @@ impl Door {
         })?;
         let lost = |_| io::Error::other("nobody waits at the door");
         if let Ok(entered) = told.recv_timeout(MOMENT) {
-            return entered;
+            return entered.map(Some);
         }
         waits();
-        told.recv().map_err(lost)?
+        let Some(patience) = patience else { return told.recv().map_err(lost)?.map(Some) };
+        match told.recv_timeout(patience) {
+            Ok(entered) => entered.map(Some),
+            Err(_) => Ok(None),
+        }
     }
 }
 

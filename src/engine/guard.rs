@@ -251,6 +251,9 @@ fn ended(held: Held, code: u8, news: &mut File) -> u8 {
     let why = last.map_or(String::new(), |line| format!(": {}", line.trim_start_matches("tmo: ")));
     let message = format!("the supervisor could not go on (exit status {code}){why}");
     if held.runtime.has_survivors() {
+        let hint = "`tmo kill` ends what runs here";
+        let message =
+            if message.contains("`tmo kill`") { message } else { format!("{message}; {hint}") };
         tell(news, &News::Failed { message, code: 1 });
         return code;
     }

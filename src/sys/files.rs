@@ -208,13 +208,14 @@ pub fn make_lock(path: &Path) -> io::Result<File> {
         plain(path, how.read(true).write(true).create(true).truncate(false).mode(0o600))
     };
     make().or_else(|error| match fs::symlink_metadata(path) {
-        Ok(meta) if meta.is_dir() => fs::remove_dir_all(path).and_then(|()| make()),
+        Ok(meta) if meta.is_dir() => put_aside(path).and_then(|()| make()),
         Ok(meta) if !meta.is_file() => fs::remove_file(path).and_then(|()| make()),
         Ok(_) | Err(_) => Err(error),
     })
 }
 
-/// Whether something is there that tmo has not put there; a directory is nobody's to remove.
+/// Whether something is there that tmo has not put there. A directory is reported instead: its
+/// owner may miss it.
 fn is_strange(path: &Path) -> bool {
     fs::symlink_metadata(path).is_ok_and(|meta| !meta.is_file() && !meta.is_dir())
 }
@@ -234,6 +235,13 @@ pub fn read_plain(path: &Path) -> io::Result<Vec<u8>> {
     read_all(file, OWN_LIMIT)
 }
 
+/// Put a directory out of the way. What is in it stays: nobody knows whose it is.
+fn put_aside(dir: &Path) -> io::Result<()> {
+    let mut name = dir.as_os_str().to_owned();
+    name.push(format!(".aside-{:x}", super::clock::now_ns()));
+    fs::remove_dir(dir).or_else(|_| fs::rename(dir, name))
+}
+
 /// Open a file (0600) to append to and to read, made if it is not there; what is no plain file
 /// is removed from its place.
 pub fn append_to(path: &Path) -> io::Result<File> {
@@ -241,12 +249,10 @@ pub fn append_to(path: &Path) -> io::Result<File> {
         let mut how = File::options();
         plain(path, how.read(true).append(true).create(true).mode(0o600))
     };
-    append().or_else(|error| {
-        if !is_strange(path) {
-            return Err(error);
-        }
-        fs::remove_file(path)?;
-        append()
+    append().or_else(|error| match fs::symlink_metadata(path) {
+        Ok(meta) if meta.is_dir() => put_aside(path).and_then(|()| append()),
+        Ok(meta) if !meta.is_file() => fs::remove_file(path).and_then(|()| append()),
+        Ok(_) | Err(_) => Err(error),
     })
 }
 

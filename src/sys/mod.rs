@@ -26,18 +26,18 @@ mod wait;
 use linux::CHEAP_LOOKS;
 #[cfg(target_os = "linux")]
 pub use linux::{
-    all, boot_id, children, end_with_parent, ignores, info, loads, own_orphans, own_threads, peek,
-    pid_namespace, program_of, set_usual_discipline, signal, start_time, tcp_listeners, tcp_owner,
-    usage, variable_of, visit_marked, walk, watch_exit,
+    all, arguments_of, boot_id, children, end_with_parent, ignores, info, loads, own_orphans,
+    own_threads, peek, pid_namespace, program_of, set_usual_discipline, signal, start_time,
+    tcp_listeners, tcp_owner, usage, variable_of, visit_marked, walk, watch_exit,
 };
 pub use local::time_of_day;
 #[cfg(not(target_os = "linux"))]
 use portable::CHEAP_LOOKS;
 #[cfg(not(target_os = "linux"))]
 pub use portable::{
-    all, boot_id, children, end_with_parent, ignores, info, loads, own_orphans, own_threads, peek,
-    pid_namespace, program_of, set_usual_discipline, signal, start_time, tcp_listeners, tcp_owner,
-    usage, variable_of, visit_marked, walk, watch_exit,
+    all, arguments_of, boot_id, children, end_with_parent, ignores, info, loads, own_orphans,
+    own_threads, peek, pid_namespace, program_of, set_usual_discipline, signal, start_time,
+    tcp_listeners, tcp_owner, usage, variable_of, visit_marked, walk, watch_exit,
 };
 pub use process::{Ended, Listener, ProcInfo, Usage};
 pub(crate) use signals::timespec;

@@ -22,6 +22,7 @@ mod examples;
 mod failures;
 mod faults;
 mod flags;
+mod force;
 mod graph;
 mod guides;
 #[path = "../common/harness/mod.rs"]

@@ -31,7 +31,7 @@ pub enum ClientError {
     /// It took the connection, and says nothing.
     #[error(
         "the supervisor at {at} does not answer; if somebody has stopped it, `kill -CONT` goes on \
-         with it"
+         with it, and `tmo kill` ends the run without it"
     )]
     Silent {
         /// The address.

@@ -264,6 +264,17 @@ pub fn variable_of(pid: u32, name: &str) -> Option<String> {
     env.split(|&b| b == 0).find_map(value)
 }
 
+/// The arguments of a process of this user, its program first; nothing of anybody else's.
+pub fn arguments_of(pid: u32) -> Option<Vec<String>> {
+    let me = rustix::process::geteuid().as_raw();
+    if std::fs::metadata(format!("/proc/{pid}")).ok()?.uid() != me {
+        return None;
+    }
+    let line = read_kernel(format!("/proc/{pid}/cmdline")).ok()?;
+    let words = line.strip_suffix(b"\0").unwrap_or(&line).split(|&byte| byte == 0);
+    Some(words.map(|word| String::from_utf8_lossy(word).into_owned()).collect())
+}
+
 /// Whether a process ignores this signal.
 pub fn ignores(pid: u32, signal: i32) -> bool {
     let text = read_kernel(format!("/proc/{pid}/status")).unwrap_or_default();
