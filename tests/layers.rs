@@ -1,5 +1,6 @@
 //! Imports go one way: a part may use those before it in this list, and no other.
 
+#![expect(clippy::disallowed_methods, reason = "tests read what was written")]
 #![expect(clippy::unwrap_used, reason = "a test that can't go on fails")]
 #![expect(clippy::panic, reason = "a test that can't go on fails")]
 

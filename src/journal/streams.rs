@@ -161,6 +161,8 @@ impl Streams {
 
 #[cfg(test)]
 mod tests {
+    #![expect(clippy::disallowed_methods, reason = "tests read what was written")]
+
     use super::{FILE, Streams};
     use crate::journal::Dirs;
     use crate::model::ProcName;

@@ -184,6 +184,11 @@ pub fn random(bytes: &mut [u8]) -> io::Result<()> {
     open(Path::new("/dev/urandom"), File::options().read(true), 0)?.read_exact(bytes)
 }
 
+/// Open a terminal, without making it that of this process.
+pub fn open_terminal(path: &Path) -> io::Result<File> {
+    open(path, File::options().read(true).write(true), 0)
+}
+
 /// Open a directory, to lock it.
 pub fn open_dir(path: &Path) -> io::Result<File> {
     open(path, File::options().read(true), libc::O_DIRECTORY)
@@ -299,6 +304,8 @@ pub fn open_fifo(path: &Path, hold: bool) -> io::Result<File> {
 
 #[cfg(test)]
 mod tests {
+    #![expect(clippy::disallowed_methods, reason = "tests read what was written")]
+
     use std::io::Write as _;
     use std::os::unix::fs::symlink;
 

@@ -78,6 +78,8 @@ fn write_new(path: &Path, mode: u32, text: &str) -> io::Result<()> {
 
 #[cfg(test)]
 mod tests {
+    #![expect(clippy::disallowed_methods, reason = "tests read what was written")]
+
     use std::fs;
     use std::os::unix::fs::PermissionsExt as _;
     use std::path::Path;
