@@ -45,9 +45,11 @@ impl World {
     }
 }
 
+type Spoil<'a> = dyn Fn(&Path) + 'a;
+
 #[test]
 fn a_run_whose_plan_can_not_be_read_is_ended_by_kill() {
-    let spoilers: [(&str, &dyn Fn(&Path)); 4] = [
+    let spoilers: [(&str, &Spoil<'_>); 4] = [
         ("garbage", &|plan| std::fs::write(plan, "{").unwrap()),
         ("another version", &|plan| {
             let text = std::fs::read_to_string(plan).unwrap();

@@ -42,7 +42,7 @@ impl World {
         let (pid, begun) = (child.id(), Instant::now());
         let ended = std::thread::spawn(move || child.wait_with_output().unwrap());
         eventually_within(PROMPT, &format!("{what}: `tmo {args}` ends"), || {
-            let is_late = begun.elapsed() > PROMPT - Duration::from_secs(1);
+            let is_late = begun.elapsed() + Duration::from_secs(1) > PROMPT;
             if is_late && !ended.is_finished() {
                 procs::kill(pid, 9);
                 panic!("{what}: `tmo {args}` hangs");
