@@ -1,5 +1,6 @@
 //! The control socket over real sockets, with a scripted engine behind it.
 
+#![expect(clippy::disallowed_methods, reason = "tests read what was written")]
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 
 #[path = "control/api.rs"]

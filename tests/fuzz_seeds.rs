@@ -2,6 +2,7 @@
 //!
 //! `fuzz/seeds/<target>/` holds small inputs, one a file; `shell/fuzz` looks for others.
 
+#![expect(clippy::disallowed_methods, reason = "tests read what was written")]
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 #[path = "../fuzz/src/targets/mod.rs"]

@@ -4,6 +4,7 @@
 //! `expected.json` of the form `{"path": {"overmind": [["name", "command"], …]}}`, with an
 //! object in place of the list where overmind refuses the file; without it nothing is compared.
 
+#![expect(clippy::disallowed_methods, reason = "the test's own switch and files")]
 #![expect(clippy::unwrap_used, reason = "a test")]
 
 use std::collections::BTreeMap;
@@ -62,7 +63,6 @@ fn pairs(overmind: &Value) -> Vec<Pair> {
     list.iter().map(|pair| (text(&pair[0]), text(&pair[1]).into_bytes())).collect()
 }
 
-#[expect(clippy::disallowed_methods, reason = "the test's own switch")]
 fn folder() -> Option<PathBuf> {
     std::env::var_os("TMO_PROCFILE_CORPUS").map(PathBuf::from)
 }

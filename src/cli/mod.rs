@@ -23,6 +23,7 @@ mod init;
 mod instance;
 mod keyboard;
 mod launch;
+mod leftovers;
 mod log;
 mod logs;
 mod ls;
@@ -111,7 +112,7 @@ fn act(args: Args, typed: Vec<OsString>, out: &mut dyn Write) -> Result<u8, CliE
         Some(Verb::Stop(args)) => named(args, |names| Request::Stop { names }),
         Some(Verb::Connect(args)) => connect::connect(&args),
         Some(Verb::Quit(args)) => whole(&args, Request::Quit),
-        Some(Verb::Kill(args)) => whole(&args, Request::Kill),
+        Some(Verb::Kill(args)) => kill(&args),
         Some(Verb::Detach(args)) => detach(&args),
         Some(Verb::Echo(args)) => echo::echo(&args),
         Some(Verb::Logs(args)) => logs::logs(&args, out),
@@ -203,6 +204,13 @@ fn named(args: NamesArgs, ask: impl FnOnce(Vec<String>) -> Request) -> Result<u8
 fn whole(args: &ClientArgs, ask: Request) -> Result<u8, CliError> {
     let mut instance = Instance::find(args)?;
     block_on(request::request(&mut instance, ask, true))
+}
+
+/// End the run at once, with its supervisor or without.
+fn kill(args: &ClientArgs) -> Result<u8, CliError> {
+    let mut instance = Instance::find(args)?;
+    block_on(request::request(&mut instance, Request::Kill, true))
+        .or_else(|error| leftovers::kill(&instance, error))
 }
 
 /// Have the views go and the processes run on.

@@ -17,6 +17,7 @@ use crate::engine::runtime::Runtime;
 use crate::history::access::RunHistory;
 use crate::model::plan::Plan;
 use crate::pane::{shim, sink};
+use crate::sys::files;
 use crate::view::echo::EchoLog;
 
 /// Be that part, if the arguments say so; returns its exit code.
@@ -78,7 +79,7 @@ fn log_to_file(runtime: &Runtime) {
     let dir = plan.log.dir.as_path();
     // The first run of a project has no journal yet. Where none can be made, there is no log.
     let _ = std::fs::DirBuilder::new().recursive(true).mode(0o700).create(dir);
-    if let Ok(file) = crate::sys::files::append_to(&dir.join("tmo.log")) {
+    if let Ok(file) = files::append_to(&dir.join("tmo.log")) {
         let log = tracing_subscriber::fmt().with_env_filter(filter).with_ansi(false);
         let _ = log.with_writer(std::sync::Mutex::new(file)).try_init();
     }

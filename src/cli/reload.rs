@@ -63,7 +63,9 @@ pub(super) fn reload(args: &ReloadArgs, out: &mut dyn Write) -> Result<u8, CliEr
         let server = instance.server().await?;
         instance.on_this_machine()?;
         match server {
-            Server::Tmo => make(&mut instance, Part::All, (args.dry_run, !args.no_wait)).await,
+            Server::Tmo => {
+                Box::pin(make(&mut instance, Part::All, (args.dry_run, !args.no_wait))).await
+            }
             Server::Overmind(_) => {
                 Err(CliError::Other("overmind runs here, which can't do that".to_owned()))
             }
@@ -116,7 +118,7 @@ pub(super) fn reload_failures(project: &Project) -> Result<(), CliError> {
         if start.project.failures().0 != project.failures().0 {
             return Ok(());
         }
-        make(&mut instance, Part::Failures, (false, true)).await?.done.map(drop)
+        Box::pin(make(&mut instance, Part::Failures, (false, true))).await?.done.map(drop)
     })
 }
 

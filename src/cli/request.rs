@@ -6,7 +6,7 @@ use super::error::CliError;
 use super::instance::{Instance, Server};
 use super::progress::with_details;
 use crate::control::address::Address;
-use crate::control::client::{Client, ClientError, SILENCE};
+use crate::control::client::{Client, ClientError};
 use crate::control::overmind_client::OvermindClient;
 use crate::model::request::{Outcome, ProcessState, Request};
 use crate::sys::clock;
@@ -145,10 +145,13 @@ fn key() -> String {
     format!("{}-{:x}", std::process::id(), clock::now_ns())
 }
 
+/// Most requests are done within this time.
+const USUAL: Duration = Duration::from_secs(1);
+
 /// What is asked for may take its time; but a supervisor that does not even tell its state by then
 /// will not do it either. Otherwise this never ends.
 async fn silence(address: &Address) -> ClientError {
-    tokio::time::sleep(SILENCE).await;
+    tokio::time::sleep(USUAL).await;
     if let Ok(client) = Client::connect(address).await
         && let Err(error @ ClientError::Silent { .. }) = client.state().await
     {

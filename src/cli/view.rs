@@ -4,7 +4,6 @@
 //! breaks, the supervisor was killed; the guardian starts it again, and should that be dead too,
 //! the view starts another one.
 
-use std::fs::File;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -33,6 +32,7 @@ use crate::journal::cursor::Position;
 use crate::model::plan::Plan;
 use crate::model::request::{Head, Request};
 use crate::model::{Exit, count};
+use crate::sys::files;
 use crate::view::printer::{Job, Printer};
 use crate::view::{screen, words};
 
@@ -178,7 +178,7 @@ impl Shown {
         style.name_width = style.name_width.max(self.plan.name_width);
         let mut job = source.job(self.position, source.filter(&[])?, style);
         // It is not there any more if the run is over already.
-        job.shown = File::options().write(true).open(self.runtime.shown_file()).ok();
+        job.shown = files::open_to_write(&self.runtime.shown_file()).ok();
         job.renderer.title(&self.plan.title, Persona::here().name(), &mut job.first);
         Ok(job)
     }

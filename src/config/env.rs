@@ -59,6 +59,8 @@ pub struct Found<'a> {
     pub prefix: &'static str,
     /// The value.
     pub value: &'a OsStr,
+    /// Whether the caller has set it, not an env file.
+    pub by_caller: bool,
 }
 
 impl Env {
@@ -124,12 +126,17 @@ impl Env {
     /// A setting of tmo: `TMO_<name>` before `OVERMIND_<name>`, the caller's before those of
     /// files; empty counts as unset.
     pub fn tmo_or_overmind(&self, name: &str) -> Option<Found<'_>> {
-        [&self.real, &self.files].into_iter().find_map(|layer| {
+        [(&self.real, true), (&self.files, false)].into_iter().find_map(|(layer, by_caller)| {
             ["TMO_", "OVERMIND_"].into_iter().find_map(|prefix| {
                 let value = layer.get(OsStr::new(&format!("{prefix}{name}")))?;
-                (!value.is_empty()).then_some(Found { prefix, value })
+                (!value.is_empty()).then_some(Found { prefix, value, by_caller })
             })
         })
+    }
+
+    /// Whether the caller has chosen this setting, by a variable of their own.
+    pub fn is_chosen_by_caller(&self, name: &str) -> bool {
+        self.tmo_or_overmind(name).is_some_and(|found| found.by_caller)
     }
 
     /// Whether a setting is there at all, were it empty.

@@ -14,9 +14,10 @@ use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 
 use super::{Env, Warning, dotenv};
+use crate::sys::files::ChosenBy;
 
 /// Reads a file as the user would name it, relative to the starting directory.
-pub type ReadFile<'a> = dyn Fn(&Path) -> io::Result<Vec<u8>> + 'a;
+pub type ReadFile<'a> = dyn Fn(&Path, ChosenBy) -> io::Result<Vec<u8>> + 'a;
 
 /// Lay the env files over the environment.
 pub fn overlay(mut env: Env, read: &ReadFile<'_>) -> (Env, Vec<Warning>) {
@@ -34,14 +35,16 @@ pub fn overlay(mut env: Env, read: &ReadFile<'_>) -> (Env, Vec<Warning>) {
         apply(&mut env, Path::new("./.env"), read, &mut warnings);
     }
     let list = env.tmo_or_overmind("ENV").map(|found| found.value.to_owned()).unwrap_or_default();
+    let chosen_by = if env.is_chosen_by_caller("ENV") { ChosenBy::User } else { ChosenBy::Project };
+    let read_listed: &ReadFile<'_> = &|file, _| read(file, chosen_by);
     for name in list.as_bytes().split(|&byte| byte == b',').filter(|name| !name.is_empty()) {
-        apply(&mut env, Path::new(OsStr::from_bytes(name)), read, &mut warnings);
+        apply(&mut env, Path::new(OsStr::from_bytes(name)), read_listed, &mut warnings);
     }
     (env, warnings)
 }
 
 fn apply(env: &mut Env, file: &Path, read: &ReadFile<'_>, warnings: &mut Vec<Warning>) {
-    let why = match read(file) {
+    let why = match read(file, ChosenBy::Project) {
         Ok(text) => match dotenv::parse(&text, &|name| env.get(name).map(OsStr::to_owned)) {
             Ok(found) => {
                 for (key, value) in found {
@@ -69,7 +72,7 @@ mod tests {
 
     /// Files by name; `!` stands for one that may not be read.
     fn run(env: &[(&str, &str)], files: &[(&str, &str)]) -> (Env, Vec<String>) {
-        let read = |path: &Path| match files.iter().find(|(name, _)| Path::new(name) == path) {
+        let read = |path: &Path, _| match files.iter().find(|(name, _)| Path::new(name) == path) {
             Some((_, "!")) => Err(io::Error::from_raw_os_error(nix::libc::EACCES)),
             Some((_, text)) => Ok(text.as_bytes().to_vec()),
             None => Err(io::Error::from_raw_os_error(nix::libc::ENOENT)),

@@ -23,6 +23,7 @@ use super::procfile::Procfile;
 use crate::model::ProcName;
 use crate::model::nearest::nearest;
 use crate::model::rules::{FailureAction, FailurePattern, Text};
+use crate::sys::files::{self, ChosenBy};
 
 pub use declare::{Declarations, DeclareError, Declared};
 pub use edit::{EditError, edit};
@@ -65,7 +66,7 @@ pub enum BadText {
 impl Failures {
     /// Read the file at `path`, which `shown` names for messages; one that is not there is empty.
     pub fn read(path: &Path, shown: &Path) -> Result<Self, ConfigError> {
-        match std::fs::read(path) {
+        match files::read_project(path, ChosenBy::Project) {
             Ok(text) => Ok(Self::parse(&text, &shown.display().to_string())?),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Self::default()),
             Err(source) => Err(ConfigError::Read { path: shown.to_owned(), source }),

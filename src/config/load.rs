@@ -11,6 +11,7 @@ use super::project::BadAddress;
 use super::project::{self, Project};
 use super::toml::{self, Disk, Mistakes, Own, TmoToml, TomlError};
 use super::{StartOptions, Warning, envfiles};
+use crate::sys::files::{self, ChosenBy};
 
 /// The environment and the place a command was typed in.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -91,7 +92,9 @@ impl Context {
 
     /// Lay the env files of this directory over this environment.
     pub fn at(start_dir: PathBuf, env: Env) -> Self {
-        let (env, warnings) = envfiles::overlay(env, &|file| std::fs::read(start_dir.join(file)));
+        let (env, warnings) = envfiles::overlay(env, &|file, chosen_by| {
+            files::read_project(&start_dir.join(file), chosen_by)
+        });
         Self { start_dir, env, warnings, elsewhere: false }
     }
 
@@ -113,7 +116,7 @@ impl Context {
     pub fn load(&self, typed: &StartOptions) -> Result<Loaded, ConfigError> {
         let mut project = self.project(typed)?;
         let (toml, mistakes) = read_toml(&project)?;
-        let mut procfile = match read_procfile(&project) {
+        let mut procfile = match self.read_procfile(&project, typed) {
             Err(ConfigError::Read { source, .. })
                 if source.kind() == io::ErrorKind::NotFound
                     && !toml.processes.is_empty()
@@ -127,7 +130,7 @@ impl Context {
         let (path, _) = project.toml();
         let disk = Disk {
             dir: path.parent().unwrap_or(&project.root),
-            read: &|file| std::fs::read(file),
+            read: &|file| files::read_project(file, ChosenBy::Project),
             is_dir: &directory,
         };
         let found = toml::survey(&toml, &procfile.entries, &self.env, (&disk, mistakes))?;
@@ -142,8 +145,21 @@ impl Context {
     /// The Procfile alone, and the project that it belongs to.
     pub fn procfile(&self, typed: &StartOptions) -> Result<(Project, Procfile), ConfigError> {
         let project = self.project(typed)?;
-        let procfile = read_procfile(&project)?;
+        let procfile = self.read_procfile(&project, typed)?;
         Ok((project, procfile))
+    }
+
+    fn read_procfile(
+        &self,
+        project: &Project,
+        typed: &StartOptions,
+    ) -> Result<Procfile, ConfigError> {
+        let shown = &project.procfile_shown;
+        let by_user = typed.procfile.is_some() || self.env.is_chosen_by_caller("PROCFILE");
+        let chosen_by = if by_user { ChosenBy::User } else { ChosenBy::Project };
+        let text = files::read_project(&project.procfile, chosen_by)
+            .map_err(|source| ConfigError::Read { path: shown.clone(), source })?;
+        Ok(procfile::parse(&text, &shown.display().to_string())?)
     }
 
     /// Whether a Procfile was asked for: then it must be there.
@@ -157,13 +173,6 @@ fn directory(path: &Path) -> io::Result<()> {
     std::fs::metadata(path.join("")).map(drop)
 }
 
-fn read_procfile(project: &Project) -> Result<Procfile, ConfigError> {
-    let shown = &project.procfile_shown;
-    let text = std::fs::read(&project.procfile)
-        .map_err(|source| ConfigError::Read { path: shown.clone(), source })?;
-    Ok(procfile::parse(&text, &shown.display().to_string())?)
-}
-
 fn read_toml(project: &Project) -> Result<(TmoToml, Mistakes), ConfigError> {
     let (path, shown) = project.toml();
     toml_at(&path, &shown)
@@ -171,7 +180,11 @@ fn read_toml(project: &Project) -> Result<(TmoToml, Mistakes), ConfigError> {
 
 /// The `tmo.toml` at `path`, which `shown` names for messages; one that is not there is empty.
 pub(super) fn toml_at(path: &Path, shown: &Path) -> Result<(TmoToml, Mistakes), ConfigError> {
-    match std::fs::read_to_string(path) {
+    let text = files::read_project(path, ChosenBy::Project).and_then(|bytes| {
+        String::from_utf8(bytes)
+            .map_err(|_| io::Error::new(io::ErrorKind::InvalidData, "it is not valid UTF-8"))
+    });
+    match text {
         Ok(text) => Ok(toml::read(&text, &shown.display().to_string())?),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Default::default()),
         Err(source) => Err(ConfigError::Read { path: shown.to_owned(), source }),

@@ -9,6 +9,7 @@ use std::ffi::OsString;
 use std::os::unix::ffi::OsStringExt as _;
 
 use crate::config::Warning;
+use crate::model::name::{LongName, check_length};
 use crate::model::text::OsText;
 
 /// A parsed Procfile.
@@ -48,6 +49,16 @@ pub enum ProcfileError {
         /// Line of the second entry.
         again: usize,
     },
+    /// A name is too long.
+    #[error("{file}:{line}: {why}")]
+    Long {
+        /// The Procfile as the user named it.
+        file: String,
+        /// Line number, from 1.
+        line: usize,
+        /// How long it is.
+        why: LongName,
+    },
     /// A NUL byte cannot be part of a command.
     #[error("{file}:{line}: a NUL byte cannot be part of a command; is the file UTF-16?")]
     Nul {
@@ -80,6 +91,11 @@ pub fn parse(bytes: &[u8], file: &str) -> Result<Procfile, ProcfileError> {
         match classify(text) {
             Line::Nothing => {}
             Line::Entry(name, command) => {
+                check_length(name).map_err(|why| ProcfileError::Long {
+                    file: file.to_owned(),
+                    line,
+                    why,
+                })?;
                 if let Some(first) = lines.insert(name, line) {
                     let (file, name) = (file.to_owned(), name.to_owned());
                     return Err(ProcfileError::Duplicate { file, name, first, again: line });
@@ -179,6 +195,14 @@ mod tests {
         let found = entries(&text);
         assert_eq!(found[0].1, b"\xff\xfe");
         assert_eq!(found[1].1.len(), 200_000);
+    }
+
+    #[test]
+    fn refuses_a_long_name_with_file_and_line() {
+        let text = format!("web: x\n{}: y\n", "n".repeat(101));
+        let error = parse(text.as_bytes(), "./Procfile").unwrap_err().to_string();
+        assert!(error.starts_with("./Procfile:2: the process name `nnnn"), "{error}");
+        assert!(parse(format!("{}: y\n", "n".repeat(100)).as_bytes(), "Procfile").is_ok());
     }
 
     #[test]

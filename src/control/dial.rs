@@ -101,8 +101,7 @@ pub(super) fn short(path: &Path) -> io::Result<Option<UnixAddr>> {
 
 #[cfg(target_os = "linux")]
 fn open_path(path: &Path) -> io::Result<File> {
-    use std::os::unix::fs::OpenOptionsExt as _;
-    File::options().read(true).custom_flags(nix::libc::O_PATH | nix::libc::O_CLOEXEC).open(path)
+    crate::sys::files::open_path(path)
 }
 
 #[cfg(not(target_os = "linux"))]

@@ -6,7 +6,7 @@
 use std::fs::{File, Metadata};
 use std::io::{self, Read as _, Seek as _, Write as _};
 use std::os::fd::{AsFd, BorrowedFd, RawFd};
-use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc;
 use std::time::Duration;
@@ -15,6 +15,7 @@ use rustix::fs::{FlockOperation, flock};
 use rustix::io::{Errno, fcntl_dupfd_cloexec};
 
 use super::inherit;
+use crate::sys::files;
 
 /// The lock file of this runtime directory.
 pub fn path(runtime: &Path) -> PathBuf {
@@ -53,16 +54,13 @@ impl RunLock {
         let path = path(runtime);
         let failed = |cause| LockError::Io { path: path.clone(), cause };
         loop {
-            let mut file = open(&path).map_err(failed)?;
+            let file = files::make_lock(&path).map_err(failed)?;
             if file.metadata().is_ok_and(|file| file.is_file() && file.nlink() > 1) {
                 let text = "it has another name too, so it is somebody's file; remove it here";
                 return Err(failed(io::Error::other(text)));
             }
             if !seize(&file).map_err(failed)? {
-                let mut text = String::new();
-                // Without the number it is still held.
-                let _ = file.read_to_string(&mut text);
-                return Err(LockError::Held { pid: text.trim().parse().ok() });
+                return Err(LockError::Held { pid: holder(file) });
             }
             // The run that held it may have removed the file in between; then another file of
             // this name is, or will be, the lock.
@@ -88,9 +86,10 @@ impl RunLock {
     }
 
     /// Whether another file has taken its place: another run may be there, which is not to be touched.
+    /// Only a plain file can be the lock of another run.
     pub fn is_replaced(&self, runtime: &Path) -> bool {
         let there = std::fs::symlink_metadata(path(runtime));
-        there.is_ok() && !matches((self.file.metadata(), there))
+        there.as_ref().is_ok_and(Metadata::is_file) && !matches((self.file.metadata(), there))
     }
 
     /// A copy that shares the lock: it is held until both are gone.
@@ -108,9 +107,13 @@ impl RunLock {
     /// at once, also for the processes that share it.
     /// Whoever has the old file open by then sees that it is not the lock any more.
     pub fn release(self, runtime: &Path) {
-        // Only a file that is the lock is removed; an empty one that stays harms nobody.
+        // Only a file that is the lock is removed, or what can be none; an empty one that stays
+        // harms nobody.
+        let path = path(runtime);
         if self.is_current(runtime) {
-            let _ = std::fs::remove_file(path(runtime));
+            let _ = std::fs::remove_file(path);
+        } else if !self.is_replaced(runtime) {
+            let _ = std::fs::remove_file(&path).or_else(|_| std::fs::remove_dir(&path));
         }
         // Closing the descriptor would do no more; there is nobody to tell of a failure.
         let _ = flock(&self.file, FlockOperation::Unlock);
@@ -158,10 +161,21 @@ impl Door {
     /// [`io::ErrorKind::NotFound`]: there is no such directory, or it was removed while this process
     /// waited; it can be made and entered again.
     pub fn enter(runtime: &Path, waits: impl FnOnce()) -> io::Result<Self> {
+        let entered = Self::enter_within(runtime, None, waits)?;
+        entered.ok_or_else(|| io::ErrorKind::TimedOut.into())
+    }
+
+    /// The same for at most this long after `waits` was called; nothing if it is not one's turn by
+    /// then.
+    pub fn enter_within(
+        runtime: &Path,
+        patience: Option<Duration>,
+        waits: impl FnOnce(),
+    ) -> io::Result<Option<Self>> {
         const MOMENT: Duration = Duration::from_secs(2);
-        let dir = File::open(runtime)?;
+        let dir = files::open_dir(runtime)?;
         if try_flock(&dir, FlockOperation::NonBlockingLockExclusive)? {
-            return Self::entered(dir, runtime);
+            return Self::entered(dir, runtime).map(Some);
         }
         let (tell, told) = mpsc::channel();
         // There is no waiting for a lock with a limit, but for a thread there is.
@@ -177,11 +191,18 @@ impl Door {
             let _ = tell.send(locked);
         })?;
         let lost = |_| io::Error::other("nobody waits at the door");
-        let locked = told.recv_timeout(MOMENT).or_else(|_| {
-            waits();
-            told.recv().map_err(lost)
-        });
-        Self::entered(locked??, runtime)
+        if let Ok(locked) = told.recv_timeout(MOMENT) {
+            return Self::entered(locked?, runtime).map(Some);
+        }
+        waits();
+        let locked = match patience {
+            None => told.recv().map_err(lost)?,
+            Some(patience) => match told.recv_timeout(patience) {
+                Ok(locked) => locked,
+                Err(_) => return Ok(None),
+            },
+        };
+        Self::entered(locked?, runtime).map(Some)
     }
 
     /// The door of a directory that is locked, unless somebody has removed it before that.
@@ -206,7 +227,7 @@ impl Drop for Door {
 
 /// Remove this runtime directory if it is empty. Whoever is at its door removes it later instead.
 pub fn remove_empty(runtime: &Path) {
-    if let Ok(dir) = File::open(runtime)
+    if let Ok(dir) = files::open_dir(runtime)
         && try_flock(&dir, FlockOperation::NonBlockingLockExclusive).unwrap_or(false)
     {
         drop(Door::entered(dir, runtime));
@@ -242,19 +263,21 @@ pub fn is_held(runtime: &Path) -> io::Result<bool> {
     }
 }
 
-fn open(path: &Path) -> io::Result<File> {
-    let mut how = File::options();
-    how.read(true).write(true).create(true).truncate(false).mode(0o600);
-    how.custom_flags(NEVER_WAIT).open(path)
+/// The process that has written its id into the lock.
+fn holder(file: File) -> Option<u32> {
+    const LONGEST: u64 = 32;
+    let mut text = String::new();
+    // Without the number it is still held.
+    let _ = file.take(LONGEST).read_to_string(&mut text);
+    text.trim().parse().ok()
 }
 
+/// Open the lock to look at it. What is no plain file locks nothing, and counts as missing.
 fn open_to_ask(runtime: &Path) -> io::Result<File> {
-    File::options().read(true).custom_flags(NEVER_WAIT).open(path(runtime))
+    let path = path(runtime);
+    files::open_plain(&path)
+        .map_err(|error| if path.is_dir() { io::ErrorKind::NotFound.into() } else { error })
 }
-
-/// Whatever lies there, a FIFO even: nobody is to wait for somebody else to open it too, and what a
-/// link leads to is not written to.
-const NEVER_WAIT: i32 = nix::libc::O_NONBLOCK | nix::libc::O_NOFOLLOW;
 
 /// Lock it exclusively, unless somebody holds it so. Those who only ask ([`is_held`]) hold it
 /// shared for a moment; they are not taken for a holder.

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use super::evidence::{Holder, Sender, Tenant};
 use crate::model::ProcName;
-use crate::sys::{self, Listener, ProcInfo};
+use crate::sys::{self, Listener, ProcInfo, files};
 
 /// So many names of programs are looked at, and no more.
 const MOST_PROGRAMS: usize = 20_000;
@@ -61,16 +61,20 @@ pub fn programs(path: &OsStr) -> Vec<String> {
 
 /// Whether the kernel hands what crashes to systemd.
 pub fn dumps_are_kept() -> bool {
-    let pattern = std::fs::read_to_string("/proc/sys/kernel/core_pattern");
-    pattern.is_ok_and(|pattern| pattern.starts_with('|') && pattern.contains("systemd-coredump"))
+    let pattern = kernel_text("/proc/sys/kernel/core_pattern");
+    pattern.is_some_and(|pattern| pattern.starts_with('|') && pattern.contains("systemd-coredump"))
 }
 
 /// How often the kernel has killed something in the control group of this process for want of
 /// memory; nothing where there are no control groups (version 2).
 pub fn oom_kills() -> Option<u64> {
-    let group = std::fs::read_to_string("/proc/self/cgroup").ok()?;
+    let group = kernel_text("/proc/self/cgroup")?;
     let group = group.lines().find_map(|line| line.strip_prefix("0::/"))?;
     let events = Path::new("/sys/fs/cgroup").join(group).join("memory.events");
-    let events = std::fs::read_to_string(events).ok()?;
+    let events = kernel_text(events)?;
     events.lines().find_map(|line| line.strip_prefix("oom_kill ")?.trim().parse().ok())
+}
+
+fn kernel_text(path: impl AsRef<Path>) -> Option<String> {
+    String::from_utf8(files::read_kernel(path).ok()?).ok()
 }

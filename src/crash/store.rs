@@ -149,7 +149,7 @@ fn place(fresh: &Path, dir: &Path, name: &str) -> io::Result<PathBuf> {
             Ok(()) => return fs::remove_file(fresh).map(|()| path),
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
             // Not every file system has links.
-            Err(_) => match fs::OpenOptions::new().write(true).create_new(true).open(&path) {
+            Err(_) => match files::create_new(&path) {
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
                 Err(error) => return Err(error),
                 Ok(_) => return fs::rename(fresh, &path).map(|()| path),

@@ -67,6 +67,9 @@ impl Engine {
             let _ = reply.send(Outcome::refused(problem));
             return;
         }
+        if matches!(request, Request::Quit | Request::Kill) {
+            self.wake_tmux();
+        }
         if let Request::Resize { columns, rows } = request {
             let tmux = self.tmux.clone();
             tokio::task::spawn_local(async move {

@@ -69,6 +69,7 @@ impl Engine {
     /// End the tmux server and wait until it, the shims and the sinks are gone, so that the last
     /// byte is in the journal and no process of ours outlives us.
     async fn take_tmux_down(&mut self) {
+        self.wake_tmux();
         // A server that is just being started cannot be ended yet.
         self.wait_until(|engine| engine.opening == 0).await;
         // Nor can one whose start failed half-way be forgotten.

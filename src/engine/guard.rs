@@ -7,7 +7,6 @@
 use std::fs::File;
 use std::io::Write as _;
 use std::os::fd::{AsRawFd as _, OwnedFd};
-use std::os::unix::fs::OpenOptionsExt as _;
 use std::os::unix::process::ExitStatusExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -20,7 +19,7 @@ use crate::control::listen::{self, Listening, Place};
 use crate::control::lock::{LockError, RunLock};
 use crate::control::tcp;
 use crate::model::count;
-use crate::sys::{self, clock};
+use crate::sys::{self, clock, files};
 
 /// What guardian and supervisor tell the one who started them, one JSON line each.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -250,11 +249,15 @@ fn ended(held: Held, code: u8, news: &mut File) -> u8 {
     if !held.lock.is_current(held.runtime.dir()) {
         return code;
     }
-    let said = std::fs::read_to_string(held.runtime.stderr_file()).unwrap_or_default();
+    let said = files::read_plain(&held.runtime.stderr_file()).unwrap_or_default();
+    let said = String::from_utf8_lossy(&said);
     let last = said.lines().rev().find(|line| !line.is_empty());
     let why = last.map_or(String::new(), |line| format!(": {}", line.trim_start_matches("tmo: ")));
     let message = format!("the supervisor could not go on (exit status {code}){why}");
     if held.runtime.has_survivors() {
+        let hint = "`tmo kill` ends what runs here";
+        let message =
+            if message.contains("`tmo kill`") { message } else { format!("{message}; {hint}") };
         tell(news, &News::Failed { message, code: 1 });
         return code;
     }
@@ -282,8 +285,7 @@ fn spawn(held: &Held, news: &File) -> std::io::Result<Child> {
     let lock = nix::unistd::dup(&held.lock)?;
     let news = nix::unistd::dup(news)?;
     let number = |fd: &OwnedFd| fd.as_raw_fd().to_string();
-    let errors =
-        File::options().create(true).append(true).mode(0o600).open(held.runtime.stderr_file())?;
+    let errors = files::append_to(&held.runtime.stderr_file())?;
     let mut command = Command::new(sys::program(&held.program));
     command.arg("supervise").arg(held.runtime.dir()).arg(number(&listener));
     let number_of = |fd: &Option<OwnedFd>| fd.as_ref().map_or_else(|| "-".into(), number);

@@ -64,6 +64,19 @@ impl Engine {
             .is_some_and(|sink| crate::sys::signal(sink.pid, sink.start_time, SIGCONT).is_ok())
     }
 
+    /// Let tmux go on if somebody has stopped it: a run that ends would wait for it in vain.
+    pub(super) fn wake_tmux(&self) {
+        let server = self.saved.tmux.as_ref().and_then(|server| {
+            let found = crate::sys::info(server.pid)?;
+            (found.start_time == server.start_time && found.state == 'T').then_some(found)
+        });
+        if let Some(server) = server {
+            tracing::warn!(pid = server.pid, "tmux was stopped: continued");
+            // It may have gone meanwhile.
+            let _ = crate::sys::signal(server.pid, server.start_time, SIGCONT);
+        }
+    }
+
     /// Have tmux pipe a pane's output again.
     fn pipe(&mut self, id: ProcId, pane: String, closed: bool) {
         if let Err(error) = self.ingest.reserve_next(self.panes[id].stream) {

@@ -14,6 +14,7 @@ mod declaring;
 mod effects;
 mod finish;
 pub mod flags;
+pub mod force;
 pub mod guard;
 mod hooks;
 pub mod looked;

@@ -79,12 +79,13 @@ pub enum RunError {
     #[error(transparent)]
     Streams(#[from] StreamsError),
     /// What is known of a run that lives is not enough to go on with it.
-    #[error("{error}: the processes that run here can't be taken over; {remedy}")]
+    #[error(
+        "{error}: the processes that run here can't be taken over; `tmo kill` ends them and their \
+         tmux server"
+    )]
     Lost {
         /// What is missing.
         error: Box<RunError>,
-        /// What is to be done.
-        remedy: String,
     },
     /// Somebody has removed its lock, and another run holds the one that is there now.
     #[error("another run has taken the place of this one, which lets go of everything")]
@@ -185,8 +186,8 @@ fn build(runtime: &Runtime) -> Result<(Engine, bool), RunError> {
     let adopting = runtime.state_file().exists();
     make_dirs(runtime)?;
     let dirs = Dirs::new(plan.log.dir.as_path(), Some(spill_dir(runtime.dir())));
-    let (list, streams) = number_streams(&plan, &dirs)
-        .map_err(|error| if adopting { lost(runtime, error) } else { error })?;
+    let (list, streams) =
+        number_streams(&plan, &dirs).map_err(|error| if adopting { lost(error) } else { error })?;
     let slugs: Vec<_> =
         plan.processes.iter().zip(&streams).map(|(p, number)| (*number, p.name.slug())).collect();
     if !adopting {
@@ -269,8 +270,8 @@ pub(super) fn afford(processes: usize) -> Result<(), RunError> {
     })
 }
 
-fn lost(runtime: &Runtime, error: RunError) -> RunError {
-    RunError::Lost { error: Box::new(error), remedy: runtime.remedy() }
+fn lost(error: RunError) -> RunError {
+    RunError::Lost { error: Box::new(error) }
 }
 
 /// The stream of each process, the same as in the runs before.

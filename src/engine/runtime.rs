@@ -102,12 +102,13 @@ pub enum RuntimeError {
         dir: PathBuf,
     },
     /// Something of the run lives, but what is known of it can't be read.
-    #[error("{error}: the processes that run here can't be taken over; {remedy}")]
+    #[error(
+        "{error}: the processes that run here can't be taken over; `tmo kill` ends them and their \
+         tmux server"
+    )]
     Lost {
         /// What can't be read.
         error: Box<RuntimeError>,
-        /// What is to be done.
-        remedy: String,
     },
 }
 
@@ -231,7 +232,7 @@ impl Runtime {
                 Err(RuntimeError::Elsewhere { dir: self.dir.clone() })
             }
             Ok(_) => Ok(true),
-            Err(error) => Err(RuntimeError::Lost { error: Box::new(error), remedy: self.remedy() }),
+            Err(error) => Err(RuntimeError::Lost { error: Box::new(error) }),
         }
     }
 
@@ -267,26 +268,8 @@ impl Runtime {
         (ended, left)
     }
 
-    /// How to end what lives here, of which too little is known. Only what was just seen to be a
-    /// part of the run is named: whoever reads it types it.
-    pub(super) fn remedy(&self) -> String {
-        let shims = self.living_shims();
-        let saved = self.saved().ok().and_then(|saved| saved.tmux);
-        let saved = saved.filter(|server| sys::alive(server.pid, server.start_time));
-        let parent = |shim: &u32| sys::info(sys::info(*shim)?.ppid).filter(|p| p.name == "tmux");
-        let parent = || Some(shims.iter().find_map(parent)?.pid);
-        if let Some(server) = saved.map(|server| server.pid).or_else(parent) {
-            return format!("`kill {server}` ends them and their tmux server, then start again");
-        }
-        if shims.is_empty() {
-            return "they have ended by now, start again".to_owned();
-        }
-        let shims: Vec<String> = shims.iter().map(u32::to_string).collect();
-        format!("`kill -HUP {}` ends them, then start again", shims.join(" "))
-    }
-
     /// The life files there are.
-    fn lives(&self) -> impl Iterator<Item = PathBuf> {
+    pub(super) fn lives(&self) -> impl Iterator<Item = PathBuf> {
         let files = std::fs::read_dir(self.panes()).into_iter().flatten().flatten();
         let files = files.map(|entry| entry.path());
         files.filter(|path| path.extension().is_some_and(|e| e == "life"))
@@ -330,7 +313,7 @@ impl Runtime {
 
     /// How far the last view has shown the log.
     pub fn shown(&self) -> Option<Position> {
-        Position::from_bytes(&std::fs::read(self.shown_file()).ok()?)
+        Position::from_bytes(&files::read_plain(&self.shown_file()).ok()?)
     }
 }
 
@@ -354,7 +337,7 @@ impl Saved {
     }
 
     /// Whether the numbers in it are those of another pid namespace of this boot.
-    fn is_elsewhere(&self) -> bool {
+    pub(super) fn is_elsewhere(&self) -> bool {
         self.pid_namespace != sys::pid_namespace()
     }
 

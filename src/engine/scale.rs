@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 use super::core::Engine;
 use super::run::afford;
 use crate::model::ProcName;
+use crate::model::name::check_length;
 use crate::model::plan::{Plan, ProcessPlan};
 use crate::supervisor::ProcId;
 
@@ -66,7 +67,9 @@ fn add_instances(plan: &mut Plan, entry: &str, count: u16) -> Result<(), String>
         if plan.present().any(there) {
             continue;
         }
-        let name = ProcName::new(format!("{entry}#{instance}")).map_err(|e| e.to_string())?;
+        let name = format!("{entry}#{instance}");
+        check_length(&name).map_err(|long| long.to_string())?;
+        let name = ProcName::new(name).map_err(|e| e.to_string())?;
         let port = first.port.map(|port| port_of(plan, &name, port)).transpose()?;
         let colors = plan.colors.len().max(1);
         let color = plan.colors.get(plan.processes.len() % colors).copied();

@@ -9,7 +9,6 @@ use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io::{self, Write as _};
 use std::os::unix::fs::FileExt as _;
-use std::os::unix::fs::OpenOptionsExt as _;
 
 use super::format::{self, BLOCK, Block, Header, Summary};
 use super::record::Record;
@@ -261,7 +260,7 @@ fn create(row: &Row<File>, segment: Segment, standing: &Standing) -> io::Result<
     }
     let fresh = path.with_extension("new");
     let _ = fs::remove_file(&fresh);
-    let mut file = File::options().append(true).create_new(true).mode(0o600).open(&fresh)?;
+    let mut file = files::append_to(&fresh)?;
     file.write_all(&head).and_then(|()| fs::rename(&fresh, &path)).inspect_err(|_| {
         let _ = fs::remove_file(&fresh);
     })?;

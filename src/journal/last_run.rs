@@ -80,7 +80,7 @@ mod tests {
             assert_eq!(path.metadata().unwrap().mode() & 0o777, 0o600);
         }
         let golden = r#"{"version":1,"journal":"/j","crashes":null}"#;
-        assert_eq!(std::fs::read_to_string(&path).unwrap(), golden);
+        assert_eq!(crate::sys::files::read_plain(&path).unwrap(), golden.as_bytes());
     }
 
     #[test]

@@ -9,6 +9,7 @@ use super::append::EVENTS_SLUG;
 use super::record::EVENTS;
 use super::segment::{Dirs, Place};
 use crate::model::ProcName;
+use crate::sys::files;
 
 /// The name of the file.
 pub const FILE: &str = "@streams.json";
@@ -82,7 +83,7 @@ impl Streams {
         let mut content = Content { version: VERSION, streams: vec![] };
         for place in [Place::Journal, Place::Spill] {
             let Some(path) = dirs.get(place).map(|dir| dir.join(FILE)) else { continue };
-            let text = match std::fs::read(&path) {
+            let text = match files::read_plain(&path) {
                 Ok(text) => text,
                 Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
                 Err(source) => return Err(StreamsError::Io { path, source }),
@@ -160,6 +161,8 @@ impl Streams {
 
 #[cfg(test)]
 mod tests {
+    #![expect(clippy::disallowed_methods, reason = "tests read what was written")]
+
     use super::{FILE, Streams};
     use crate::journal::Dirs;
     use crate::model::ProcName;

@@ -14,6 +14,35 @@ use utoipa::ToSchema;
 #[schema(pattern = "^[A-Za-z0-9_-]+(#[0-9]+)?$")]
 pub struct ProcName(String);
 
+/// The longest name of a process, in bytes, `#n` included.
+///
+/// A name is a part of file names and of socket paths, where the system allows 255 bytes. A plan
+/// that an earlier version has made may hold longer ones, so reading a plan does not check this.
+pub const LONGEST_NAME: usize = 100;
+
+/// A process name that is too long for a new process.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "the process name `{start}…` is {length} bytes long{}; {LONGEST_NAME} are allowed, so give it a \
+     shorter name",
+    if *.numbered { " with its number" } else { "" }
+)]
+pub struct LongName {
+    start: String,
+    length: usize,
+    numbered: bool,
+}
+
+/// Refuse a name that is too long for a new process.
+pub fn check_length(name: &str) -> Result<(), LongName> {
+    const SHOWN: usize = 20;
+    if name.len() <= LONGEST_NAME {
+        return Ok(());
+    }
+    let start = name.chars().take(SHOWN).collect();
+    Err(LongName { start, length: name.len(), numbered: name.contains('#') })
+}
+
 /// A text that is no process name.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
@@ -112,7 +141,7 @@ impl fmt::Display for ProcName {
 
 #[cfg(test)]
 mod tests {
-    use super::{ProcName, glob};
+    use super::{ProcName, check_length, glob};
 
     fn name(text: &str) -> ProcName {
         ProcName::new(text).unwrap()
@@ -144,6 +173,16 @@ mod tests {
         assert!(!glob("ab*ba", "aba"));
         assert!(glob("ab*ba", "abba"));
         assert!(glob("*a*a*", "banana"));
+    }
+
+    #[test]
+    fn a_name_has_a_hundred_bytes_at_most_but_a_plan_may_hold_a_longer_one() {
+        let (fits, long) = ("a".repeat(98), "a".repeat(99));
+        assert_eq!(check_length(&format!("{fits}#1")), Ok(()));
+        let error = check_length(&format!("{long}#1")).unwrap_err().to_string();
+        assert!(error.contains("is 101 bytes long with its number; 100 are allowed"), "{error}");
+        assert!(error.len() < 150, "{error}");
+        assert!(ProcName::new(format!("{long}#1")).is_ok());
     }
 
     #[test]

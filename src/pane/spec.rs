@@ -159,6 +159,8 @@ fn put(fresh: &Path, path: &Path) -> std::io::Result<()> {
 
 #[cfg(test)]
 mod tests {
+    #![expect(clippy::disallowed_methods, reason = "tests read what was written")]
+
     use std::ffi::OsString;
     use std::os::unix::ffi::OsStringExt as _;
     use std::path::Path;

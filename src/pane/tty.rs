@@ -8,11 +8,9 @@ use std::fs::File;
 use std::io::{self, Write as _};
 use std::os::fd::{AsFd as _, BorrowedFd};
 use std::os::unix::ffi::OsStringExt as _;
-use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use nix::libc;
 use rustix::event::{PollFd, PollFlags};
 use rustix::fs::OFlags;
 use rustix::process::Pid;
@@ -22,7 +20,7 @@ use rustix::termios::{
     tcflush, tcgetattr, tcgetpgrp, tcsetattr, tcsetpgrp, ttyname,
 };
 
-use crate::sys;
+use crate::sys::{self, files};
 
 /// How long a marker may take to be written.
 const PATIENCE: Duration = Duration::from_millis(500);
@@ -46,11 +44,8 @@ impl Tty {
     pub fn open() -> Self {
         let name = ttyname(stdin(), Vec::new()).unwrap_or_default();
         let name = PathBuf::from(std::ffi::OsString::from_vec(name.into_bytes()));
-        let open = |path: &std::path::Path| {
-            let flags = libc::O_NOCTTY | libc::O_NONBLOCK;
-            File::options().read(true).write(true).custom_flags(flags).open(path)
-        };
-        let out = open(&name).or_else(|_| open("/dev/tty".as_ref())).ok();
+        let own = || files::open_terminal("/dev/tty".as_ref());
+        let out = files::open_terminal(&name).or_else(|_| own()).ok();
         let fresh = tcgetattr(stdin()).ok().map(sane);
         Self { name, out, fresh, torn: Vec::new(), stuck: false }
     }

@@ -1,6 +1,7 @@
 //! What flags, variables, `tmo.toml` and Procfile say of one process, put together. Where several
 //! speak of the same thing, the first of these holds.
 
+use std::collections::HashMap;
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
@@ -26,8 +27,8 @@ pub(super) struct Given<'a> {
     /// The shell where no other one is named.
     pub(super) shell: &'a Path,
     pub(super) find: &'a dyn Fn(&OsStr) -> Option<PathBuf>,
-    /// All processes of the plan.
-    pub(super) names: &'a [ProcName],
+    /// The processes of each entry of the plan.
+    pub(super) instances: &'a HashMap<String, Vec<ProcName>>,
 }
 
 impl Formed<'_> {
@@ -210,8 +211,7 @@ fn rules(
 fn needs(given: &Given<'_>, table: &ProcessTable) -> Vec<Need> {
     let mut needs = vec![];
     for dependency in &table.depends_on {
-        let of_entry = |name: &&ProcName| name.entry() == dependency.on.get_ref();
-        for on in given.names.iter().filter(of_entry) {
+        for on in given.instances.get(dependency.on.get_ref().as_str()).into_iter().flatten() {
             needs.push(Need { on: on.clone(), until: dependency.until });
         }
     }

@@ -1,11 +1,12 @@
 //! What of a `tmo.toml` has no effect in this plan, or another one than it seems.
 
+use std::collections::HashMap;
+
 use toml::Spanned;
 
 use crate::config::Warning;
 use crate::config::load::Loaded;
 use crate::config::toml::{ProcessTable, RestartTable};
-use crate::model::ProcName;
 use crate::model::plan::{OnExit, Plan};
 use crate::model::rules::Restart;
 
@@ -34,6 +35,10 @@ pub fn oddities(loaded: &Loaded, plan: &Plan) -> Vec<Warning> {
     let mut tell = |at: &std::ops::Range<usize>, text: String| {
         odd.push(Warning::Toml { place: toml.source.place(at), text });
     };
+    let mut begins: HashMap<&str, bool> = HashMap::new();
+    for process in &plan.processes {
+        *begins.entry(process.name.entry()).or_default() |= !process.waits;
+    }
     let tables = toml.processes.iter().map(|(name, table)| (name.get_ref().as_str(), table));
     for (name, table) in [("", &toml.defaults)].into_iter().chain(tables) {
         for pair in &table.env {
@@ -56,14 +61,12 @@ pub fn oddities(loaded: &Loaded, plan: &Plan) -> Vec<Warning> {
             );
             tell(&at, text);
         }
-        let instances = |entry: &str| {
-            let of_entry = |name: &&ProcName| name.entry() == entry;
-            plan.processes.iter().filter(|process| of_entry(&&process.name)).collect::<Vec<_>>()
-        };
-        let begins = |entry: &str| instances(entry).iter().any(|process| !process.waits);
-        for dependency in table.depends_on.iter().filter(|_| begins(name)) {
+        if begins.get(name) != Some(&true) {
+            continue;
+        }
+        for dependency in &table.depends_on {
             let on = dependency.on.get_ref();
-            if instances(on).is_empty() {
+            if !begins.contains_key(on.as_str()) {
                 let text = format!("`{name}` does not wait for `{on}`, which is left out");
                 tell(&dependency.on.span(), text);
             }

@@ -1,5 +1,6 @@
 //! From what was read to a plan.
 
+use std::collections::HashMap;
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
@@ -11,8 +12,9 @@ use crate::config::load::{Context, Loaded};
 use crate::config::procfile::Entry;
 use crate::config::project::{absolute, at_home, state_dir};
 use crate::config::{dirs, toml::parse_size};
+use crate::model::ProcName;
+use crate::model::name::{BadName, LongName, check_length};
 use crate::model::plan::{Inherit, LogPolicy, PLAN_VERSION, Plan, ProcessPlan};
-use crate::model::{ProcName, name::BadName};
 
 /// What only the running system can tell.
 pub struct Facts<'a> {
@@ -75,6 +77,14 @@ pub enum PlanError {
     /// A name slipped through that is none.
     #[error(transparent)]
     Name(#[from] BadName),
+    /// An instance has a name that is too long with its number.
+    #[error("{place}: {why}")]
+    LongName {
+        /// The file and the line of its entry.
+        place: String,
+        /// How long it is.
+        why: LongName,
+    },
     /// The Procfile has no entry.
     #[error("No entries were found in Procfile")]
     NoEntries,
@@ -121,7 +131,7 @@ pub fn resolve(
     let (env, project) = (&context.env, &loaded.project);
     let log = log_policy(context, loaded)?;
     let lines = settings.lines(&loaded.procfile.entries);
-    let formed = formed(&loaded.procfile.entries, &lines, settings)?;
+    let formed = formed(loaded, &lines, settings)?;
     let name_width = formed.iter().map(|formed| formed.name.as_str().len()).max().unwrap_or(0);
     let shell = settings.shell.as_deref().unwrap_or(OsStr::new(SHELL));
     let shell = find_shell(facts.find, shell)?;
@@ -129,8 +139,11 @@ pub fn resolve(
     let config = settings.tmux_config.as_ref();
     let formed: Vec<Formed<'_>> =
         formed.into_iter().filter(|formed| settings.runs(formed.entry)).collect();
-    let names: Vec<ProcName> = formed.iter().map(|formed| formed.name.clone()).collect();
-    let given = Given { loaded, settings, shell: &shell, find: facts.find, names: &names };
+    let mut instances: HashMap<String, Vec<ProcName>> = HashMap::new();
+    for formed in &formed {
+        instances.entry(formed.entry.name.clone()).or_default().push(formed.name.clone());
+    }
+    let given = Given { loaded, settings, shell: &shell, find: facts.find, instances: &instances };
     let processes = formed.into_iter().map(|formed| formed.plan(&given));
     let mut processes = processes.collect::<Result<Vec<_>, _>>()?;
     declare(&mut processes, &loaded.failures);
@@ -193,22 +206,27 @@ pub(super) struct Formed<'a> {
 
 /// All instances of all lines. Those that are left out keep their ports and colours.
 fn formed<'a>(
-    entries: &'a [Entry],
+    loaded: &'a Loaded,
     lines: &[String],
     settings: &Settings,
 ) -> Result<Vec<Formed<'a>>, PlanError> {
+    let entries = &loaded.procfile.entries;
     if entries.is_empty() {
         return Err(PlanError::NoEntries);
     }
     let mut formed = vec![];
+    let places: HashMap<&str, usize> =
+        lines.iter().enumerate().map(|(at, line)| (line.as_str(), at)).collect();
     for entry in entries {
-        let line = lines.iter().position(|line| *line == entry.name).unwrap_or(lines.len());
+        let line = places.get(entry.name.as_str()).copied().unwrap_or(lines.len());
         let count = settings.formation.of(&entry.name);
         for instance in 0..count {
             let name = match count {
                 1 => entry.name.clone(),
                 _ => format!("{}#{}", entry.name, instance + 1),
             };
+            check_length(&name)
+                .map_err(|why| PlanError::LongName { place: place(loaded, entry), why })?;
             let (name, number) = (ProcName::new(name)?, formed.len());
             formed.push(Formed { entry, line, name, instance, number });
         }
@@ -217,6 +235,19 @@ fn formed<'a>(
         return Err(PlanError::NoProcesses);
     }
     Ok(formed)
+}
+
+/// The file and the line of an entry.
+fn place(loaded: &Loaded, entry: &Entry) -> String {
+    let toml = &loaded.toml;
+    let is_there = |name: &toml::Spanned<String>| {
+        *name.get_ref() == entry.name && toml.source.line(&name.span()) == entry.line
+    };
+    let mut tables = toml.processes.iter().filter(|(_, table)| table.command.is_some());
+    match tables.find(|(name, _)| is_there(name)) {
+        Some((name, _)) => toml.source.place(&name.span()),
+        None => format!("{}:{}", loaded.project.procfile_shown.display(), entry.line),
+    }
 }
 
 /// Where a shell is.

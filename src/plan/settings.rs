@@ -1,5 +1,6 @@
 //! What flags and variables say, read and checked before the Procfile is.
 
+use std::collections::HashSet;
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -154,13 +155,9 @@ impl Settings {
 
     /// The entries in the order in which ports are counted.
     pub(super) fn lines(&self, entries: &[Entry]) -> Vec<String> {
-        let mut lines = self.known_lines.clone();
-        for entry in entries {
-            if !lines.contains(&entry.name) {
-                lines.push(entry.name.clone());
-            }
-        }
-        lines
+        let known: HashSet<&String> = self.known_lines.iter().collect();
+        let fresh = entries.iter().map(|entry| &entry.name).filter(|name| !known.contains(name));
+        self.known_lines.iter().chain(fresh).cloned().collect()
     }
 
     /// Whether this entry shall run at all.

@@ -1,64 +1,277 @@
-//! Opening files that others may have had a hand in.
+//! The only place where files are opened that others may have had a hand in.
 //!
-//! A process can do what it likes with the files that tmo keeps about it. A link that it puts in
-//! the place of one shall not lead tmo to somebody else's file, a pipe shall not make it wait.
+//! Files of a project come with its repository: a Procfile may be a FIFO, an env file a link to
+//! `/dev/zero`. Files of tmo itself can be replaced by any process of the run. Neither may block a
+//! command, exhaust its memory, or lead it to a file of somebody else. So everything is opened
+//! without blocking, only plain files are read, and only up to a limit. `clippy.toml` forbids the
+//! usual ways to open a file.
 
-use std::fs::{self, File, OpenOptions};
-use std::io;
-use std::os::unix::fs::{FileTypeExt as _, OpenOptionsExt as _};
+use std::fs::{self, File, FileType, OpenOptions, Permissions};
+use std::io::{self, Read as _};
+use std::os::unix::fs::{FileTypeExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::path::Path;
 
 use nix::errno::Errno;
 use nix::libc;
 use nix::sys::stat::Mode;
+use rustix::event::{PollFd, PollFlags};
 
-/// Open what is a plain file, and only that.
-fn plain(path: &Path, how: &mut OpenOptions) -> io::Result<File> {
-    let file = how.custom_flags(libc::O_NOFOLLOW | libc::O_NONBLOCK).open(path)?;
-    if file.metadata()?.is_file() { Ok(file) } else { Err(io::ErrorKind::InvalidInput.into()) }
+/// The largest file of a project that is read: Procfile, env file, `tmo.toml`, declarations.
+pub const PROJECT_LIMIT: u64 = 4 << 20;
+
+/// The largest file of tmo itself that is read as a whole. `plan.json` of 10,000 processes has a
+/// quarter of it.
+pub const OWN_LIMIT: u64 = 64 << 20;
+
+/// Why a file that exists is not read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Unsuitable {
+    /// It is no file that has an end.
+    #[error("it is a {0}, not a plain file; replace it with a plain file")]
+    Kind(&'static str),
+    /// It is too large for its purpose.
+    #[error("it is larger than {} MiB; is it the right file?", .0 >> 20)]
+    Large(u64),
 }
 
-/// Whether something lies there that tmo has not put there; a directory is nobody's to remove.
+impl From<Unsuitable> for io::Error {
+    fn from(why: Unsuitable) -> Self {
+        Self::new(io::ErrorKind::InvalidInput, why)
+    }
+}
+
+/// Only a plain file passes.
+fn check(kind: FileType) -> io::Result<()> {
+    let what = if kind.is_file() {
+        return Ok(());
+    } else if kind.is_dir() {
+        return Err(Errno::EISDIR.into());
+    } else if kind.is_fifo() {
+        "FIFO"
+    } else if kind.is_socket() {
+        "socket"
+    } else if kind.is_symlink() {
+        "symbolic link"
+    } else {
+        "device"
+    };
+    Err(Unsuitable::Kind(what).into())
+}
+
+#[expect(clippy::disallowed_methods, reason = "everything below it opens files by this")]
+fn open(path: &Path, how: &mut OpenOptions, flags: i32) -> io::Result<File> {
+    how.custom_flags(flags | libc::O_NONBLOCK | libc::O_NOCTTY).open(path)
+}
+
+/// Open what is a plain file of tmo's own, and only that. Access to it that somebody has taken away
+/// is given back.
+fn plain(path: &Path, how: &mut OpenOptions) -> io::Result<File> {
+    let file = match open(path, how, libc::O_NOFOLLOW) {
+        Err(error) if error.kind() == io::ErrorKind::PermissionDenied && is_plain(path) => {
+            fs::set_permissions(path, Permissions::from_mode(0o600)).map_err(|_| error)?;
+            open(path, how, libc::O_NOFOLLOW)?
+        }
+        opened => opened?,
+    };
+    check(file.metadata()?.file_type())?;
+    Ok(file)
+}
+
+fn is_plain(path: &Path) -> bool {
+    fs::symlink_metadata(path).is_ok_and(|meta| meta.is_file())
+}
+
+/// The rest of a file, up to this many bytes.
+fn read_all(mut file: impl io::Read, limit: u64) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    file.by_ref().take(limit + 1).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > limit { Err(Unsuitable::Large(limit).into()) } else { Ok(bytes) }
+}
+
+/// Who chose the path of a file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ChosenBy {
+    /// The project: the path is a default, or stands in one of its files.
+    Project,
+    /// The user, on the command line or in the environment. Besides a plain file this may be a pipe
+    /// that this process was given (`-f <(command)`).
+    User,
+}
+
+/// The bytes of a file that belongs to a project. Links are followed, to a plain file. A pipe that
+/// the user gives is read to its end; a signal ends the wait.
+pub fn read_project(path: &Path, chosen_by: ChosenBy) -> io::Result<Vec<u8>> {
+    let is_pipe = || fs::metadata(path).is_ok_and(|meta| meta.file_type().is_fifo());
+    if chosen_by == ChosenBy::User && is_descriptor(path) && is_pipe() {
+        let file = open(path, File::options().read(true), 0)?;
+        return read_all(Patient(file), PROJECT_LIMIT);
+    }
+    read_all(&open_project(path)?, PROJECT_LIMIT)
+}
+
+/// Open a file that belongs to a project. Links are followed, to a plain file of bounded size.
+pub fn open_project(path: &Path) -> io::Result<File> {
+    // Before it is opened: opening some devices has an effect.
+    check(fs::metadata(path)?.file_type())?;
+    let file = open(path, File::options().read(true), 0)?;
+    let meta = file.metadata()?;
+    check(meta.file_type())?;
+    // A hole of some GiB is not even begun.
+    if meta.len() > PROJECT_LIMIT { Err(Unsuitable::Large(PROJECT_LIMIT).into()) } else { Ok(file) }
+}
+
+/// Whether the path itself, not what it links to, names a descriptor of this process.
+fn is_descriptor(path: &Path) -> bool {
+    let is_number = |name: &str| name.parse::<u32>().is_ok();
+    path == Path::new("/dev/stdin")
+        || ["/dev/fd", "/proc/self/fd"]
+            .iter()
+            .any(|dir| path.strip_prefix(dir).is_ok_and(|fd| fd.to_str().is_some_and(is_number)))
+}
+
+/// A pipe that was opened without blocking, and is waited for all the same.
+struct Patient(File);
+
+impl io::Read for Patient {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        loop {
+            match self.0.read(buffer) {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    let mut fds = [PollFd::new(&self.0, PollFlags::IN)];
+                    rustix::event::poll(&mut fds, None)?;
+                }
+                result => return result,
+            }
+        }
+    }
+}
+
+/// Create or empty a file of a project, to write to it; whether it may exist already.
+pub fn write_project(path: &Path, may_exist: bool) -> io::Result<File> {
+    let mut how = File::options();
+    if may_exist && let Ok(there) = fs::metadata(path) {
+        check(there.file_type())?;
+    }
+    how.write(true).create(true).create_new(!may_exist);
+    let file = open(path, &mut how, 0)?;
+    check(file.metadata()?.file_type())?;
+    file.set_len(0)?;
+    Ok(file)
+}
+
+/// The bytes of a file of the kernel's (`/proc`, `/sys`), which tell no size.
+pub fn read_kernel(path: impl AsRef<Path>) -> io::Result<Vec<u8>> {
+    const STEP: usize = 4096;
+    let mut file = open(path.as_ref(), File::options().read(true), 0)?;
+    // Each read makes the kernel write the whole text anew, so the usual small steps cost.
+    let mut text = vec![0; STEP];
+    let mut filled = 0;
+    loop {
+        match file.read(&mut text[filled..]) {
+            Ok(0) => break,
+            Ok(read) => filled += read,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+        text.resize(filled + STEP, 0);
+    }
+    text.truncate(filled);
+    Ok(text)
+}
+
+/// Some bytes of the kernel's random numbers.
+pub fn random(bytes: &mut [u8]) -> io::Result<()> {
+    open(Path::new("/dev/urandom"), File::options().read(true), 0)?.read_exact(bytes)
+}
+
+/// Open a terminal, without making it that of this process.
+pub fn open_terminal(path: &Path) -> io::Result<File> {
+    open(path, File::options().read(true).write(true), 0)
+}
+
+/// Open a directory, to lock it.
+pub fn open_dir(path: &Path) -> io::Result<File> {
+    open(path, File::options().read(true), libc::O_DIRECTORY)
+}
+
+/// A descriptor that stands for a path, whatever lies there; nothing is read by it.
+#[cfg(target_os = "linux")]
+pub fn open_path(path: &Path) -> io::Result<File> {
+    open(path, File::options().read(true), libc::O_PATH)
+}
+
+/// Open a plain file of tmo's own to write into it.
+pub fn open_to_write(path: &Path) -> io::Result<File> {
+    plain(path, File::options().write(true))
+}
+
+/// Open a lock file of tmo's own (0600), made if it is missing. Anything that is no plain file is
+/// removed from its place.
+pub fn make_lock(path: &Path) -> io::Result<File> {
+    let make = || {
+        let mut how = File::options();
+        plain(path, how.read(true).write(true).create(true).truncate(false).mode(0o600))
+    };
+    make().or_else(|error| match fs::symlink_metadata(path) {
+        Ok(meta) if meta.is_dir() => put_aside(path).and_then(|()| make()),
+        Ok(meta) if !meta.is_file() => fs::remove_file(path).and_then(|()| make()),
+        Ok(_) | Err(_) => Err(error),
+    })
+}
+
+/// Whether something is there that tmo has not put there. A directory is reported instead: its
+/// owner may miss it.
 fn is_strange(path: &Path) -> bool {
     fs::symlink_metadata(path).is_ok_and(|meta| !meta.is_file() && !meta.is_dir())
 }
 
-/// Open a plain file to read it. What is none counts as not there.
+/// Open a plain file to read it. Anything else but a directory counts as missing.
 pub fn open_plain(path: &Path) -> io::Result<File> {
     plain(path, File::options().read(true))
         .map_err(|error| if is_strange(path) { io::ErrorKind::NotFound.into() } else { error })
 }
 
-/// The bytes of a plain file.
+/// The bytes of a plain file of tmo's own.
 pub fn read_plain(path: &Path) -> io::Result<Vec<u8>> {
-    let mut bytes = Vec::new();
-    io::Read::read_to_end(&mut open_plain(path)?, &mut bytes)?;
-    Ok(bytes)
+    let file = open_plain(path)?;
+    if file.metadata()?.len() > OWN_LIMIT {
+        return Err(Unsuitable::Large(OWN_LIMIT).into());
+    }
+    read_all(file, OWN_LIMIT)
+}
+
+/// Put a directory out of the way. What is in it stays: nobody knows whose it is.
+fn put_aside(dir: &Path) -> io::Result<()> {
+    let mut name = dir.as_os_str().to_owned();
+    name.push(format!(".aside-{:x}", super::clock::now_ns()));
+    fs::remove_dir(dir).or_else(|_| fs::rename(dir, name))
 }
 
 /// Open a file (0600) to append to and to read, made if it is not there; what is no plain file
 /// is removed from its place.
 pub fn append_to(path: &Path) -> io::Result<File> {
-    let open = || {
+    let append = || {
         let mut how = File::options();
         plain(path, how.read(true).append(true).create(true).mode(0o600))
     };
-    open().or_else(|error| {
-        if !is_strange(path) {
-            return Err(error);
-        }
-        fs::remove_file(path)?;
-        open()
+    append().or_else(|error| match fs::symlink_metadata(path) {
+        Ok(meta) if meta.is_dir() => put_aside(path).and_then(|()| append()),
+        Ok(meta) if !meta.is_file() => fs::remove_file(path).and_then(|()| append()),
+        Ok(_) | Err(_) => Err(error),
     })
+}
+
+/// Make a file (0600) to write to, where nothing is yet.
+pub fn create_new(path: &Path) -> io::Result<File> {
+    open(path, File::options().write(true).create_new(true).mode(0o600), 0)
 }
 
 /// Make a file (0600) to write to, whatever but a directory lies in its place.
 pub fn create_anew(path: &Path) -> io::Result<File> {
-    let open = || File::options().write(true).create_new(true).mode(0o600).open(path);
-    match open() {
+    match create_new(path) {
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
             fs::remove_file(path)?;
-            open()
+            create_new(path)
         }
         result => result,
     }
@@ -84,14 +297,15 @@ fn is_fifo(path: &Path) -> bool {
 /// Open a FIFO, and nothing else, to write to it; `hold` says that it shall not matter whether
 /// anybody reads it. Never waits.
 pub fn open_fifo(path: &Path, hold: bool) -> io::Result<File> {
-    let flags = libc::O_NOFOLLOW | libc::O_NONBLOCK | libc::O_NOCTTY;
-    let file = File::options().read(hold).write(true).custom_flags(flags).open(path)?;
+    let file = open(path, File::options().read(hold).write(true), libc::O_NOFOLLOW)?;
     let fifo = file.metadata()?.file_type().is_fifo();
     if fifo { Ok(file) } else { Err(io::ErrorKind::InvalidInput.into()) }
 }
 
 #[cfg(test)]
 mod tests {
+    #![expect(clippy::disallowed_methods, reason = "tests read what was written")]
+
     use std::io::Write as _;
     use std::os::unix::fs::symlink;
 

@@ -28,20 +28,20 @@ pub use host::host;
 use linux::CHEAP_LOOKS;
 #[cfg(target_os = "linux")]
 pub use linux::{
-    all, boot_id, children, end_with_parent, ignores, info, loads, own_orphans, own_threads, peek,
-    pid_namespace, program_of, set_usual_discipline, signal, start_time, tcp_holders,
-    tcp_listener_owners, tcp_listeners, tcp_peer, tcp_sockets, usage, variable_of, visit_marked,
-    walk, watch_exit,
+    all, arguments_of, boot_id, children, end_with_parent, ignores, info, loads, own_orphans,
+    own_threads, peek, pid_namespace, program_of, set_usual_discipline, signal, start_time,
+    tcp_holders, tcp_listener_owners, tcp_listeners, tcp_peer, tcp_sockets, usage, variable_of,
+    visit_marked, walk, watch_exit,
 };
 pub use local::time_of_day;
 #[cfg(not(target_os = "linux"))]
 use portable::CHEAP_LOOKS;
 #[cfg(not(target_os = "linux"))]
 pub use portable::{
-    all, boot_id, children, end_with_parent, ignores, info, loads, own_orphans, own_threads, peek,
-    pid_namespace, program_of, set_usual_discipline, signal, start_time, tcp_holders,
-    tcp_listener_owners, tcp_listeners, tcp_peer, tcp_sockets, usage, variable_of, visit_marked,
-    walk, watch_exit,
+    all, arguments_of, boot_id, children, end_with_parent, ignores, info, loads, own_orphans,
+    own_threads, peek, pid_namespace, program_of, set_usual_discipline, signal, start_time,
+    tcp_holders, tcp_listener_owners, tcp_listeners, tcp_peer, tcp_sockets, usage, variable_of,
+    visit_marked, walk, watch_exit,
 };
 pub use process::{Ended, Listener, ProcInfo, TcpPeer, Usage};
 pub(crate) use signals::timespec;
@@ -113,7 +113,7 @@ pub fn program(path: &std::path::Path) -> std::path::PathBuf {
 pub fn can_open(more: usize) -> io::Result<()> {
     let mut held = Vec::with_capacity(more);
     for _ in 0..more {
-        held.push(std::fs::File::open("/")?);
+        held.push(files::open_dir(std::path::Path::new("/"))?);
     }
     Ok(())
 }

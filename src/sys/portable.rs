@@ -134,6 +134,14 @@ pub fn visit_marked(marks: &[&str], visit: &mut dyn FnMut(ProcInfo)) -> bool {
     true
 }
 
+/// The arguments of a process of this user, its program first, as far as blanks divide them.
+pub fn arguments_of(pid: u32) -> Option<Vec<String>> {
+    let told = lines_of("ps", &["-ww", "-o", "uid=,args=", "-p", &pid.to_string()]).1;
+    let mut words = told.split_whitespace();
+    let owner: u32 = words.next()?.parse().ok()?;
+    (owner == nix::unistd::geteuid().as_raw()).then(|| words.map(str::to_owned).collect())
+}
+
 /// The system does not say whose a connection is.
 pub const fn tcp_peer(_peer: std::net::SocketAddr, _local: std::net::SocketAddr) -> TcpPeer {
     TcpPeer::Unknown

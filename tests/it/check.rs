@@ -116,3 +116,45 @@ pub(crate) fn free_port() -> u16 {
     let all = |port: &u16| [0, 10, 20, 100, 110, 120].iter().all(|more| free(port + more));
     (begin..).step_by(7).find(all).unwrap()
 }
+
+#[test]
+fn ten_thousand_processes_that_wait_for_each_other_are_checked_in_linear_time() {
+    let world = World::new("");
+    std::fs::remove_file(world.app().join("Procfile")).unwrap();
+    let table = |at: usize| {
+        let on: Vec<_> = (at.saturating_sub(20)..at).map(|on| format!("\"p{on}\"")).collect();
+        format!("[process.p{at}]\ncommand = \"x\"\ndepends_on = [{}]\n", on.join(", "))
+    };
+    let toml: String = (0..10_000).map(table).collect();
+    world.write("tmo.toml", &toml);
+    let begun = std::time::Instant::now();
+    let ran = world.run(["check"]);
+    assert!(ran.stderr.contains("would be above 65535"), "{ran:?}");
+    assert_eq!(world.run(["check", "--port-step", "0"]).code, 0);
+    assert!(begun.elapsed() < std::time::Duration::from_secs(30), "{:?}", begun.elapsed());
+}
+
+#[test]
+fn a_name_that_is_too_long_is_refused_with_its_place() {
+    let world = World::new(&format!("web: exec sleep 1000\n{}: sleep 50\n", "a".repeat(101)));
+    for args in [["check", "-N"], ["start", "-D"]] {
+        let ran = world.run(args);
+        assert_eq!(ran.code, 1, "{ran:?}");
+        assert!(ran.stderr.contains("./Procfile:2: the process name `aaaa"), "{ran:?}");
+    }
+    let name = "b".repeat(98);
+    world.write("Procfile", &format!("web: exec sleep 1000\n{name}: exec sleep 1000\n"));
+    let ran = world.run(["check", "-m", &format!("{name}=10")]);
+    assert!(ran.stderr.contains("./Procfile:2: the process name `bbbb"), "{ran:?}");
+    world.ok(["start", "-D"]);
+    let ran = world.run(["scale", &format!("{name}=10")]);
+    assert!(ran.code == 1 && ran.stderr.contains("101 bytes long with its number"), "{ran:?}");
+    world.write("Procfile", &format!("web: exec sleep 1000\n{}: sleep 1\n", "c".repeat(250)));
+    let ran = world.run(["reload"]);
+    assert!(ran.code == 1 && ran.stderr.contains("Procfile:2: the process name"), "{ran:?}");
+    world.write("Procfile", "");
+    world.write("tmo.toml", &format!("[process.{}]\ncommand = \"x\"\n", "d".repeat(101)));
+    let ran = world.run(["check"]);
+    assert!(ran.stderr.contains("tmo.toml:1:10: the process name `dddd"), "{ran:?}");
+    world.ok(["quit"]);
+}

@@ -51,7 +51,7 @@ pub(crate) fn check(data: &[u8]) {
         Some("./.env") => Ok(file.to_vec()),
         Some(_) | None => Err(io::Error::from(io::ErrorKind::NotFound)),
     };
-    let (env, warned) = envfiles::overlay(env, &read);
+    let (env, warned) = envfiles::overlay(env, &|path, _| read(path));
     let typed = typed(&mut input);
     let context = Context { start_dir: "/x".into(), env, warnings: warned, elsewhere: false };
     let (toml, procfile) = (input.bytes(), input.rest());

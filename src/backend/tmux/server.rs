@@ -14,7 +14,7 @@ use super::command::{self, Command};
 use super::{config, menu, version};
 use crate::model::ProcName;
 use crate::model::plan::Plan;
-use crate::sys;
+use crate::sys::{self, files};
 
 /// A tmux call that failed.
 #[derive(Debug, thiserror::Error)]
@@ -310,6 +310,9 @@ impl Tmux {
     /// it can cost output: hooks go, tmo's options are set again.
     pub async fn source_user_config(&self) -> Result<(), TmuxError> {
         let Some(path) = &self.user_config else { return Ok(()) };
+        // tmux would wait for a FIFO, and nobody could reach a pane meanwhile.
+        files::open_project(path)
+            .map_err(|source| TmuxError::Config { path: path.clone(), source })?;
         let unset = self.unset_hooks().await;
         let ours = vec![Command::new("source-file").arg(&self.config), keep_empty()];
         let mut all = vec![Command::new("source-file").arg("-q").arg(path)];

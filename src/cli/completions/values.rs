@@ -18,6 +18,7 @@ use crate::config::project::client_socket;
 use crate::engine::runtime::Runtime;
 use crate::model::network::Network;
 use crate::model::signal::SignalName;
+use crate::sys::files::{self, ChosenBy};
 
 /// Stands for the shell's own completion of files.
 pub(super) const FILES: &str = ":files";
@@ -134,7 +135,8 @@ pub(in crate::cli) fn verb() -> ArgValueCompleter {
 /// A shell of this machine.
 pub(in crate::cli) fn shell() -> ArgValueCompleter {
     by(|current| {
-        let list = std::fs::read_to_string("/etc/shells").unwrap_or_default();
+        let list = files::read_project(Path::new("/etc/shells"), ChosenBy::Project);
+        let list = String::from_utf8(list.unwrap_or_default()).unwrap_or_default();
         let paths = list.lines().filter(|line| line.starts_with('/'));
         let mut names: Vec<_> = paths.filter_map(|path| path.rsplit('/').next()).collect();
         names.extend(["sh", "bash"]);

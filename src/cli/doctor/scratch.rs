@@ -76,7 +76,7 @@ impl Scratch {
         let made = base.ancestors().take_while(|dir| !dir.exists()).map(Path::to_owned).collect();
         let dir = base.join(name);
         let (tmux, socket) = (Tmux::new(&plan, &dir), of_server(&plan));
-        let hold = |_| File::open("/");
+        let hold = |_| files::open_dir(Path::new("/"));
         let reserve = (0..RESERVE).map(hold).collect::<io::Result<_>>();
         let reserve = reserve.map_err(|cause| ScratchError::File { path: "/".into(), cause })?;
         let scratch = Self { plan, dir, made, tmux, socket, reserve };

@@ -2,7 +2,7 @@
 
 mod propose;
 
-use std::fs::{File, OpenOptions};
+use std::fs::File;
 use std::io::{ErrorKind, Write};
 use std::path::{Path, PathBuf};
 
@@ -13,6 +13,7 @@ use crate::config::StartOptions;
 use crate::config::load::{ConfigError, Context};
 use crate::config::lookup::project_above;
 use crate::config::procfile::Entry;
+use crate::sys::files;
 
 /// Beside the tmo.toml; editors find it by the first line of that.
 const SCHEMA: &str = "tmo.schema.json";
@@ -116,7 +117,8 @@ fn begin(context: &Context, typed: &mut StartOptions, force: bool) -> Result<Str
         }
         Proposal::Write(lines) => {
             let shown = project.procfile_shown.display();
-            let mut file = File::create_new(&project.procfile).map_err(CliError::io(&shown))?;
+            let mut file =
+                files::write_project(&project.procfile, false).map_err(CliError::io(&shown))?;
             let text = propose::procfile(&lines);
             file.write_all(text.as_bytes()).map_err(CliError::io(&shown))?;
             let mut from: Vec<&str> = lines.iter().map(|line| line.from).collect();
@@ -128,9 +130,7 @@ fn begin(context: &Context, typed: &mut StartOptions, force: bool) -> Result<Str
 }
 
 fn open_toml(path: &Path, shown: &Path, force: bool) -> Result<File, CliError> {
-    let mut options = OpenOptions::new();
-    options.write(true).create(true).truncate(true).create_new(!force);
-    match options.open(path) {
+    match files::write_project(path, force) {
         Err(error) if error.kind() == ErrorKind::AlreadyExists => Err(there_already(shown)),
         opened => opened.map_err(CliError::io(shown.display())),
     }
@@ -142,7 +142,7 @@ fn there_already(shown: &Path) -> CliError {
 
 /// Write the schema that the first line of the tmo.toml names. One that is there is kept.
 fn write_schema(path: &Path) -> Result<(), CliError> {
-    let mut file = match File::create_new(path) {
+    let mut file = match files::write_project(path, false) {
         Err(error) if error.kind() == ErrorKind::AlreadyExists => return Ok(()),
         created => created.map_err(CliError::io(path.display()))?,
     };

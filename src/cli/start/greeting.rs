@@ -1,12 +1,11 @@
 //! One line on how to stop, for a person who starts something for the first time.
 
-use std::fs::OpenOptions;
 use std::io;
-use std::os::unix::fs::OpenOptionsExt as _;
 
 use crate::cli::persona::Persona;
 use crate::config::Env;
 use crate::config::dirs::{make_private_dir, state_base};
+use crate::sys::files;
 use crate::view::screen::is_terminal;
 
 /// The file that says that this user has read it, among the state directories.
@@ -25,6 +24,5 @@ pub(super) fn greet(env: &Env) {
 fn is_first(env: &Env) -> bool {
     let base = state_base(env);
     let file = base.join(READ);
-    let create = || OpenOptions::new().write(true).create_new(true).mode(0o600).open(file);
-    make_private_dir(&base).is_ok() && create().is_ok()
+    make_private_dir(&base).is_ok() && files::create_new(&file).is_ok()
 }

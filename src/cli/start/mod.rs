@@ -90,15 +90,7 @@ fn begin(args: StartArgs, typed: Vec<OsString>, out: &mut dyn Write) -> Result<u
     }
     start.make_runtime()?;
     loop {
-        let waits = || tell(&WAITS);
-        let door = match Door::enter(start.runtime.dir(), waits) {
-            // The run that was here has ended just now, and has removed it.
-            Err(error) if error.kind() == ErrorKind::NotFound => {
-                start.make_runtime()?;
-                continue;
-            }
-            entered => entered.map_err(CliError::io("the lock"))?,
-        };
+        let door = start.enter()?;
         let held = lock::is_held(start.runtime.dir()).map_err(CliError::io("the lock"))?;
         let names = &start.typed.names;
         if !names.is_empty() && (held || start.runtime.has_survivors()) {
@@ -128,9 +120,11 @@ fn begin(args: StartArgs, typed: Vec<OsString>, out: &mut dyn Write) -> Result<u
             start.runtime = runtime;
             continue;
         }
-        // Before the first file: one that is interrupted half-way would stay.
+        // A signal that comes before this ends the program at once: nothing has been begun yet.
+        let plan = start.prepare()?;
+        // Before the first file: a start that is interrupted half-way would leave it behind.
         let early = Early::begin().map_err(CliError::io("signals"))?;
-        let fresh = start.prepare()?;
+        let fresh = plan.map(|plan| start.hand_over(plan)).transpose()?;
         let begun = start.launch(fresh.as_ref(), door, early, out);
         if let Some((_, file)) = fresh {
             // The guardian takes it; left over only where there was none to take it.
@@ -179,6 +173,17 @@ impl Start {
         })
     }
 
+    /// Wait until no other start is at work here.
+    fn enter(&mut self) -> Result<Door, CliError> {
+        loop {
+            match Door::enter(self.runtime.dir(), || tell(&WAITS)) {
+                // The run that was here has ended just now, and has removed the directory.
+                Err(error) if error.kind() == ErrorKind::NotFound => self.make_runtime()?,
+                entered => return entered.map_err(CliError::io("the lock")),
+            }
+        }
+    }
+
     /// Go by the runtime directory that is this start's own, made if it is not there.
     fn make_runtime(&mut self) -> Result<(), CliError> {
         let dir = make_runtime_dir(&self.context.env, &self.project.socket.path)?;
@@ -186,9 +191,9 @@ impl Start {
         Ok(())
     }
 
-    /// Resolve what is to be run and leave it where the guardian finds it; nothing if there is a
-    /// run to be adopted, which goes by its own plan.
-    fn prepare(&self) -> Result<Option<(Plan, PathBuf)>, CliError> {
+    /// Resolve what is to be run; nothing if there is a run to be adopted, which goes by its own
+    /// plan.
+    fn prepare(&self) -> Result<Option<Plan>, CliError> {
         if self.runtime.adoptable()? {
             return Ok(None);
         }
@@ -198,10 +203,15 @@ impl Start {
         let (search, here) = (self.context.env.get("PATH"), &self.context.start_dir);
         super::block_on(async { Ok(version::find(search, here).await?) })?;
         plan.size = self.pane_size(&plan);
+        Ok(Some(plan))
+    }
+
+    /// Write the plan to where the guardian finds it.
+    fn hand_over(&self, plan: Plan) -> Result<(Plan, PathBuf), CliError> {
         let path = self.runtime.fresh_plan_file();
         let text = serde_json::to_vec(&plan).map_err(|e| CliError::Other(e.to_string()))?;
         crate::pane::spec::replace(&path, &text).map_err(CliError::io(path.display()))?;
-        Ok(Some((plan, path)))
+        Ok((plan, path))
     }
 
     fn pane_size(&self, plan: &Plan) -> (u16, u16) {

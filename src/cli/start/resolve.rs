@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 use std::io::ErrorKind;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::place::Typed;
 use super::{Start, tell, tell_all};
@@ -17,7 +17,7 @@ use crate::engine::runtime::Runtime;
 use crate::model::plan::{OnExit, Origin, Plan, ProcessPlan};
 use crate::model::text::OsText;
 use crate::plan::{self, Facts, Settings};
-use crate::sys::clock;
+use crate::sys::{clock, files};
 use crate::view::screen;
 
 /// Finds a program by its name.
@@ -121,12 +121,7 @@ impl Start {
         let odd = loaded.procfile.warnings.iter().chain(&odd).chain(&undeclared);
         warnings.extend(odd.map(ToString::to_string));
         let mut plan = self.plan(&loaded, &mut settings, (find, keep))?;
-        if let Some(config) = &plan.tmux_config
-            && let Err(error) = std::fs::File::open(config.as_path())
-        {
-            let (config, why) = (config.as_path().display(), why(&error));
-            warnings.push(format!("the tmux configuration {config} can't be read: {why}"));
-        }
+        warnings.extend(self.tmux_config_warning(&plan));
         warnings.extend(plan::oddities(&loaded, &plan).iter().map(ToString::to_string));
         self.choose(&mut plan)?;
         if let Some(name) = &self.exit_code_from {
@@ -150,6 +145,16 @@ impl Start {
             return CliError::NoProcfile(self.context.start_dir.clone());
         }
         error.into()
+    }
+
+    /// Why the user's tmux configuration can't be read, if it can't.
+    fn tmux_config_warning(&self, plan: &Plan) -> Option<String> {
+        let own = || Some(Path::new(self.context.env.get("HOME")?).join(".tmux.conf"));
+        let named = plan.tmux_config.as_ref().map(|config| config.as_path().to_owned());
+        let config = named.or_else(|| own().filter(|config| config.exists()))?;
+        let error = files::open_project(&config).err()?;
+        let (config, why) = (config.display(), why(&error));
+        Some(format!("the tmux configuration {config} can't be read: {why}"))
     }
 
     /// What a plan says beside what the user does.

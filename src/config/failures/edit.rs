@@ -1,14 +1,15 @@
 //! Changing the file while others may read or change it.
 
-use std::fs::{self, File};
+use std::fs;
 use std::io::{self, Write as _};
-use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{FlockOperation, flock};
 
 use super::{BadText, Failures};
 use crate::config::load::{ConfigError, why};
+use crate::sys::files;
 
 /// The mode of a file that was not there.
 const MODE: u32 = 0o644;
@@ -45,7 +46,7 @@ pub fn edit<T>(
     // A link leads to the file that is meant.
     let path = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
     // Let go of where it is closed.
-    let directory = File::open(path.parent().unwrap_or(Path::new("/"))).map_err(failed)?;
+    let directory = files::open_dir(path.parent().unwrap_or(Path::new("/"))).map_err(failed)?;
     flock(&directory, FlockOperation::LockExclusive).map_err(|error| failed(error.into()))?;
     let mut failures = Failures::read(&path, shown)?;
     let (is_changed, told) = change(&mut failures)?;
@@ -69,9 +70,7 @@ fn write(path: &Path, failures: &Failures) -> io::Result<()> {
 }
 
 fn write_new(path: &Path, mode: u32, text: &str) -> io::Result<()> {
-    // One that was left by a process of the same number.
-    let _ = fs::remove_file(path);
-    let mut file = fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
+    let mut file = files::create_anew(path)?;
     file.write_all(text.as_bytes())?;
     // Whatever the umask.
     file.set_permissions(fs::Permissions::from_mode(mode))
@@ -79,6 +78,8 @@ fn write_new(path: &Path, mode: u32, text: &str) -> io::Result<()> {
 
 #[cfg(test)]
 mod tests {
+    #![expect(clippy::disallowed_methods, reason = "tests read what was written")]
+
     use std::fs;
     use std::os::unix::fs::PermissionsExt as _;
     use std::path::Path;

@@ -21,13 +21,14 @@ mod table;
 mod tests;
 mod values;
 
+use std::collections::{HashMap, HashSet};
 use std::path::PathBuf;
 
 use ::toml::Spanned;
 use ::toml::de::DeTable;
 
-use crate::model::rules::Hooks;
-use crate::model::{ProcName, nearest::nearest};
+use crate::model::rules::{Hooks, Milestone};
+use crate::model::{ProcName, name::check_length, nearest::nearest};
 pub use problem::{Mistakes, Problem, Source, TomlError};
 pub use schema::schema;
 pub use shape::At;
@@ -54,6 +55,29 @@ pub struct TmoToml {
     pub crash_dir: Option<PathBuf>,
     /// The file itself.
     pub source: Source,
+    /// What is looked up again and again.
+    index: Index,
+}
+
+/// A file may have thousands of tables, each of which names others.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+struct Index {
+    /// Where the table of a process is in [`TmoToml::processes`].
+    tables: HashMap<String, usize>,
+    /// Processes that others wait for until they have ended.
+    completed: HashSet<String>,
+}
+
+impl Index {
+    fn of(processes: &[(Spanned<String>, ProcessTable)]) -> Self {
+        let mut index = Self::default();
+        for (at, (name, table)) in processes.iter().enumerate() {
+            index.tables.entry(name.get_ref().clone()).or_insert(at);
+            let completed = table.depends_on.iter().filter(|on| on.until == Milestone::Completed);
+            index.completed.extend(completed.map(|dependency| dependency.on.get_ref().clone()));
+        }
+        index
+    }
 }
 
 impl TmoToml {
@@ -67,7 +91,12 @@ impl TmoToml {
 
     /// What is said of a process alone.
     pub fn table(&self, name: &str) -> Option<&ProcessTable> {
-        self.processes.iter().find(|(known, _)| known.get_ref() == name).map(|(_, table)| table)
+        self.index.tables.get(name).map(|at| &self.processes[*at].1)
+    }
+
+    /// Whether some process waits until this one has ended.
+    pub fn is_to_complete(&self, name: &str) -> bool {
+        self.index.completed.contains(name)
     }
 }
 
@@ -103,10 +132,12 @@ pub fn read(text: &str, file: &str) -> Result<(TmoToml, Mistakes), TomlError> {
     shape::table(view.0, keys::TOP, "", &mut mistakes);
     let table = |key| view.table(key).map(|table| *table.get_ref());
     let crash_dir = table("crash").and_then(|crash| read::said(crash, "dir", &mut mistakes));
+    let processes = table("process").map(|t| processes(t, &mut mistakes)).unwrap_or_default();
     let toml = TmoToml {
         log: table("log").map(read::log).unwrap_or_default(),
         defaults: table("defaults").map(|t| read::process(t, &mut mistakes)).unwrap_or_default(),
-        processes: table("process").map(|t| processes(t, &mut mistakes)).unwrap_or_default(),
+        index: Index::of(&processes),
+        processes,
         hooks: table("hooks").map(|t| read::hooks(t, &mut mistakes)).unwrap_or_default(),
         crash_dir: crash_dir.map(|dir| dir.into_inner().into()),
         source,
@@ -128,7 +159,11 @@ fn processes(view: View<'_, '_>, mistakes: &mut Mistakes) -> Vec<(Spanned<String
     for (name, value) in read::in_order(view.0) {
         let word = name.get_ref();
         match ProcName::new(word.as_str()) {
-            Ok(process) if process.as_str() == process.entry() => {}
+            Ok(process) if process.as_str() == process.entry() => {
+                if let Err(long) = check_length(word) {
+                    mistakes.add(name.span(), long.to_string());
+                }
+            }
             Ok(process) => {
                 let entry = process.entry();
                 let text = format!("`{word}` is one instance; all of them share [process.{entry}]");

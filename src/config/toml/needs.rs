@@ -1,5 +1,6 @@
 //! Who waits for whom, and whether that can come to an end.
 
+use std::collections::HashMap;
 use std::ops::Range;
 
 use super::problem::Mistakes;
@@ -15,24 +16,18 @@ struct Edge {
     at: Range<usize>,
 }
 
-impl TmoToml {
-    /// Whether some process waits until this one has ended.
-    pub fn is_to_complete(&self, name: &str) -> bool {
-        let all = self.processes.iter().flat_map(|(_, table)| &table.depends_on);
-        let mut of_it = all.filter(|dependency| dependency.on.get_ref() == name);
-        of_it.any(|dependency| dependency.until == Milestone::Completed)
-    }
-}
-
 /// Look at all that is said of who waits for whom.
 pub(super) fn check(toml: &TmoToml, entries: &[Entry], mistakes: &mut Mistakes) {
     let names: Vec<&str> = entries.iter().map(|entry| entry.name.as_str()).collect();
+    let places: HashMap<&str, usize> =
+        names.iter().enumerate().map(|(place, name)| (*name, place)).collect();
+    let stages: Vec<Stage> = names.iter().map(|name| toml.of(name).stage()).collect();
     let mut edges = vec![];
     for (name, table) in &toml.processes {
-        let from = names.iter().position(|known| known == name.get_ref());
+        let from = places.get(name.get_ref().as_str()).copied();
         for dependency in &table.depends_on {
             let (on, at) = (dependency.on.get_ref(), dependency.on.span());
-            let Some(to) = names.iter().position(|known| known == on) else {
+            let Some(&to) = places.get(on.as_str()) else {
                 let unknown = unknown(on, &names);
                 mistakes.add(at, unknown);
                 continue;
@@ -49,7 +44,9 @@ pub(super) fn check(toml: &TmoToml, entries: &[Entry], mistakes: &mut Mistakes) 
                 );
                 mistakes.add(at.clone(), text);
             }
-            turns(toml, (name.get_ref(), on), at.clone(), mistakes);
+            if let Some(text) = out_of_turn((name.get_ref(), stages[from]), (on, stages[to])) {
+                mistakes.add(at.clone(), text);
+            }
             edges.push(Edge { from, to, at });
         }
     }
@@ -71,9 +68,8 @@ fn never_ends(toml: &TmoToml, name: &str) -> bool {
     always || table.on_exit.is_some_and(|end| *end.get_ref() == OnExit::Restart)
 }
 
-/// Whether the other one has had its turn by then.
-fn turns(toml: &TmoToml, (name, on): (&str, &str), at: Range<usize>, mistakes: &mut Mistakes) {
-    let (own, other) = (toml.of(name).stage(), toml.of(on).stage());
+/// Why a process can't wait for another one: their phases come in another order.
+fn out_of_turn((name, own): (&str, Stage), (on, other): (&str, Stage)) -> Option<String> {
     let text = match (own, other) {
         (Stage::Dependency, Stage::Main) => format!(
             "`{name}` is of phase dependency and comes before `{on}`, which is of phase main; \
@@ -89,26 +85,15 @@ fn turns(toml: &TmoToml, (name, on): (&str, &str), at: Range<usize>, mistakes: &
         }
         (Stage::Dependency | Stage::Cleanup, Stage::Dependency)
         | (Stage::Main, Stage::Dependency | Stage::Main)
-        | (Stage::Cleanup, Stage::Cleanup) => return,
+        | (Stage::Cleanup, Stage::Cleanup) => return None,
     };
-    mistakes.add(at, text);
+    Some(text)
 }
 
 /// Tell of each ring of processes that wait for each other.
 fn rings(names: &[&str], mut edges: Vec<Edge>, mistakes: &mut Mistakes) {
     loop {
-        // Who waits for nobody is in no ring, nor is who waits for such ones only.
-        loop {
-            let mut waits = vec![false; names.len()];
-            for edge in &edges {
-                waits[edge.from] = true;
-            }
-            let before = edges.len();
-            edges.retain(|edge| waits[edge.to]);
-            if edges.len() == before {
-                break;
-            }
-        }
+        edges = within_rings(names.len(), edges);
         let Some(first) = edges.first() else { return };
         // All that are left wait for one that is left, so this comes round.
         let mut path = vec![first.from];
@@ -123,6 +108,25 @@ fn rings(names: &[&str], mut edges: Vec<Edge>, mistakes: &mut Mistakes) {
         tell(names, &ring, &edges, mistakes);
         edges.retain(|edge| !ring.contains(&edge.from));
     }
+}
+
+/// The edges without those to a process that waits for none, or only for such processes.
+fn within_rings(processes: usize, edges: Vec<Edge>) -> Vec<Edge> {
+    let (mut open, mut waiting) = (vec![0_usize; processes], vec![vec![]; processes]);
+    for edge in &edges {
+        open[edge.from] += 1;
+        waiting[edge.to].push(edge.from);
+    }
+    let mut free: Vec<usize> = (0..processes).filter(|&at| open[at] == 0).collect();
+    while let Some(at) = free.pop() {
+        for &from in &waiting[at] {
+            open[from] -= 1;
+            if open[from] == 0 {
+                free.push(from);
+            }
+        }
+    }
+    edges.into_iter().filter(|edge| open[edge.to] > 0).collect()
 }
 
 fn tell(names: &[&str], ring: &[usize], edges: &[Edge], mistakes: &mut Mistakes) {

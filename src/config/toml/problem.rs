@@ -59,17 +59,20 @@ pub struct Source {
     /// The file as the user would name it.
     pub file: String,
     text: String,
+    /// Where each line but the first begins.
+    lines: Vec<usize>,
 }
 
 impl Source {
     /// That of a file.
     pub fn new(text: &str, file: &str) -> Self {
-        Self { file: file.to_owned(), text: text.to_owned() }
+        let lines = memchr::memchr_iter(b'\n', text.as_bytes()).map(|end| end + 1).collect();
+        Self { file: file.to_owned(), text: text.to_owned(), lines }
     }
 
     /// Line number of a place, from 1.
     pub fn line(&self, span: &Range<usize>) -> usize {
-        self.before(span).matches('\n').count() + 1
+        self.lines.partition_point(|begin| *begin <= span.start) + 1
     }
 
     /// `tmo.toml:3`.

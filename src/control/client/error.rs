@@ -51,7 +51,8 @@ pub enum ClientError {
     /// It took the connection, and says nothing.
     #[error(
         "the supervisor at {at} does not answer; if somebody has stopped it, `kill -CONT` goes on \
-         with it; if that socket is forwarded, its host may be out of reach"
+         with it, and `tmo kill` ends the run without it; if that socket is forwarded, its host may be \
+         out of reach"
     )]
     Silent {
         /// The address.

@@ -45,7 +45,12 @@ const LARGEST_ANSWER: usize = 16 << 20;
 const PATIENCE: Duration = Duration::from_secs(5);
 
 /// How long it may take to tell the state, which waits for nothing.
-pub const SILENCE: Duration = Duration::from_secs(5);
+pub const SILENCE: Duration = Duration::from_secs(4);
+
+/// How long a supervisor that has not told its state may take to say that it is taking over the run;
+/// that is answered at once. With [`SILENCE`], a command fails 6 s after it has met a supervisor
+/// that somebody has stopped.
+const LAST_CHANCE: Duration = Duration::from_secs(2);
 
 type Sender = SendRequest<Full<Bytes>>;
 type Answer = hyper::Response<Incoming>;
@@ -88,7 +93,7 @@ impl Client {
     /// Whether the supervisor says that it is taking over the run.
     async fn is_taking_over(&self) -> bool {
         let asked = self.ask(Method::GET, "/api/alive", Bytes::new());
-        let Ok(Ok(reply)) = tokio::time::timeout(SILENCE, asked).await else { return false };
+        let Ok(Ok(reply)) = tokio::time::timeout(LAST_CHANCE, asked).await else { return false };
         reply.status == StatusCode::OK && reply.read::<Alive>().is_ok_and(|alive| alive.taking_over)
     }
 

@@ -1,3 +1,5 @@
+#![expect(clippy::disallowed_methods, reason = "tests read what was written")]
+
 use std::fs;
 use std::io::Write as _;
 

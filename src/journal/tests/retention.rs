@@ -1,3 +1,5 @@
+#![expect(clippy::disallowed_methods, reason = "tests read what was written")]
+
 use proptest::prelude::*;
 
 use super::{EPOCH, Place, SECOND, drain, streams};

@@ -1,5 +1,7 @@
 //! Reading ahead in another thread.
 
+#![expect(clippy::disallowed_methods, reason = "tests read what was written")]
+
 use super::{EPOCH, Place};
 use crate::journal::cursor::{Cursor, Filter, Position};
 use crate::journal::record::Kind;

@@ -48,6 +48,8 @@ impl LifeReader {
             none => match files::open_plain(&self.path) {
                 Ok(file) => none.insert(file),
                 Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(vec![]),
+                // The shim puts it out of the way when it has something to write.
+                Err(_) if self.path.is_dir() => return Ok(vec![]),
                 Err(error) => return Err(error),
             },
         };
@@ -60,8 +62,10 @@ impl LifeReader {
                 Err(error) => return Err(error),
             }
             if self.lines.rest.len() > LONGEST_LINE {
-                // Nothing of a shim's, and there may be any amount of it.
-                self.lines = Lines { read: file.metadata()?.len(), rest: vec![] };
+                // No line of a shim. Its own may follow, unless the file is not its own at all.
+                let len = file.metadata()?.len();
+                let read = if len > files::OWN_LIMIT { len } else { self.lines.read };
+                self.lines = Lines { read, rest: vec![] };
             }
         }
     }

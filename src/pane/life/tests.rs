@@ -1,5 +1,7 @@
 //! The format, torn files, files that others have touched.
 
+#![expect(clippy::disallowed_methods, reason = "tests read what was written")]
+
 use proptest::prelude::*;
 
 use super::{Entry, LifeEvent, LifeReader, LifeWriter, Lines};

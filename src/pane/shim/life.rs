@@ -1,6 +1,5 @@
 //! One life: from the fork of the main process until nothing is left of its tree.
 
-use std::io::Read as _;
 use std::time::{Duration, Instant};
 
 use nix::libc::{SIGCONT, SIGTSTP, SIGTTIN, SIGTTOU};
@@ -14,7 +13,7 @@ use crate::pane::marker::{self, Marker};
 use crate::pane::spec::{Spec, Want};
 use crate::pane::tree::{self, Ending, Progress, Root, Tree};
 use crate::sys::fork::Report;
-use crate::sys::{self, Ended, clock, fork};
+use crate::sys::{self, Ended, clock, files, fork};
 
 /// So long at least may be looked who is left behind.
 const FIRST_LOOK: Duration = Duration::from_secs(1);
@@ -266,9 +265,7 @@ impl Shim {
 /// What tells markers from anything that a process could print itself.
 fn random() -> u64 {
     let mut bytes = [0; 8];
-    let random =
-        std::fs::File::open("/dev/urandom").and_then(|mut file| file.read_exact(&mut bytes));
-    match random {
+    match files::random(&mut bytes) {
         Ok(()) => u64::from_ne_bytes(bytes),
         Err(_) => clock::now_ns().rotate_left(32) ^ u64::from(std::process::id()),
     }

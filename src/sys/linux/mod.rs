@@ -17,6 +17,7 @@ use std::time::Duration;
 use nix::libc;
 use rustix::process::{PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
 
+use super::files::read_kernel;
 use super::{Ended, ProcInfo, Usage, rustix_pid, signals, spare};
 use crate::model::Exit;
 
@@ -27,8 +28,8 @@ pub(super) const CHEAP_LOOKS: bool = true;
 
 /// This boot of the machine.
 pub fn boot_id() -> String {
-    let text = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
-    text.trim_end().to_owned()
+    let text = read_kernel("/proc/sys/kernel/random/boot_id").unwrap_or_default();
+    String::from_utf8_lossy(text.trim_ascii_end()).into_owned()
 }
 
 /// The pid namespace that this process lives in.
@@ -84,32 +85,12 @@ fn numbered(entry: io::Result<std::fs::DirEntry>) -> Option<u32> {
 }
 
 fn stat(pid: u32) -> Option<ProcInfo> {
-    parse_stat(pid, &slurp(&format!("/proc/{pid}/stat")).ok()?)
-}
-
-/// Read a file of `/proc`. They tell no size, so the usual way feels its way forward in steps, and
-/// each makes the kernel write the whole text anew.
-fn slurp(path: &str) -> io::Result<Vec<u8>> {
-    const STEP: usize = 4096;
-    let mut file = std::fs::File::open(path)?;
-    let mut text = vec![0; STEP];
-    let mut filled = 0;
-    loop {
-        match io::Read::read(&mut file, &mut text[filled..]) {
-            Ok(0) => break,
-            Ok(read) => filled += read,
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) => return Err(error),
-        }
-        text.resize(filled + STEP, 0);
-    }
-    text.truncate(filled);
-    Ok(text)
+    parse_stat(pid, &read_kernel(format!("/proc/{pid}/stat")).ok()?)
 }
 
 /// What a process has used so far.
 pub fn usage(pid: u32) -> Option<Usage> {
-    let text = slurp(&format!("/proc/{pid}/stat")).ok()?;
+    let text = read_kernel(format!("/proc/{pid}/stat")).ok()?;
     let (ticks, pages) = parse_usage(&text)?;
     let per_second = rustix::param::clock_ticks_per_second().max(1);
     let millis = ticks.saturating_mul(1000) / per_second;
@@ -161,7 +142,7 @@ fn name(pid: u32) -> Option<String> {
     if base != "java" {
         return Some(base);
     }
-    let line = std::fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+    let line = read_kernel(format!("/proc/{pid}/cmdline")).unwrap_or_default();
     Some(spare::disguised(&base, &line).map_or(base, str::to_owned))
 }
 
@@ -175,7 +156,7 @@ pub fn children(pid: u32) -> Vec<u32> {
     let tasks = std::fs::read_dir(format!("/proc/{pid}/task")).into_iter().flatten();
     let mut found = Vec::new();
     for task in tasks.filter_map(numbered) {
-        let list = slurp(&format!("/proc/{pid}/task/{task}/children")).unwrap_or_default();
+        let list = read_kernel(format!("/proc/{pid}/task/{task}/children")).unwrap_or_default();
         let list = String::from_utf8_lossy(&list);
         found.extend(list.split_ascii_whitespace().filter_map(|p| p.parse::<u32>().ok()));
     }
@@ -265,7 +246,7 @@ fn carries(pid: u32, marks: &[&str]) -> Option<bool> {
     if std::fs::metadata(format!("/proc/{pid}")).ok()?.uid() != me {
         return Some(false);
     }
-    let env = match slurp(&format!("/proc/{pid}/environ")) {
+    let env = match read_kernel(format!("/proc/{pid}/environ")) {
         Err(error) if error.kind() == io::ErrorKind::PermissionDenied => return Some(false),
         env => env.ok().filter(|env| !env.is_empty())?,
     };
@@ -275,7 +256,7 @@ fn carries(pid: u32, marks: &[&str]) -> Option<bool> {
 
 /// The value of a variable in the environment that a process of this user began with.
 pub fn variable_of(pid: u32, name: &str) -> Option<String> {
-    let env = slurp(&format!("/proc/{pid}/environ")).ok()?;
+    let env = read_kernel(format!("/proc/{pid}/environ")).ok()?;
     let value = |variable: &[u8]| {
         let value = variable.strip_prefix(name.as_bytes())?.strip_prefix(b"=")?;
         Some(String::from_utf8_lossy(value).into_owned())
@@ -283,9 +264,20 @@ pub fn variable_of(pid: u32, name: &str) -> Option<String> {
     env.split(|&b| b == 0).find_map(value)
 }
 
+/// The arguments of a process of this user, its program first; nothing of anybody else's.
+pub fn arguments_of(pid: u32) -> Option<Vec<String>> {
+    let me = rustix::process::geteuid().as_raw();
+    if std::fs::metadata(format!("/proc/{pid}")).ok()?.uid() != me {
+        return None;
+    }
+    let line = read_kernel(format!("/proc/{pid}/cmdline")).ok()?;
+    let words = line.strip_suffix(b"\0").unwrap_or(&line).split(|&byte| byte == 0);
+    Some(words.map(|word| String::from_utf8_lossy(word).into_owned()).collect())
+}
+
 /// Whether a process ignores this signal.
 pub fn ignores(pid: u32, signal: i32) -> bool {
-    let text = slurp(&format!("/proc/{pid}/status")).unwrap_or_default();
+    let text = read_kernel(format!("/proc/{pid}/status")).unwrap_or_default();
     let text = String::from_utf8_lossy(&text);
     let mask = text.lines().find_map(|line| line.strip_prefix("SigIgn:"));
     let mask = mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).unwrap_or(0);
@@ -346,7 +338,7 @@ pub fn set_usual_discipline(terminal: BorrowedFd<'_>) {
 
 /// Whether a process has loaded a library whose file is called so; nothing if that can't be seen.
 pub fn loads(pid: u32, library: &str) -> Option<bool> {
-    let maps = slurp(&format!("/proc/{pid}/maps")).ok().filter(|maps| !maps.is_empty())?;
+    let maps = read_kernel(format!("/proc/{pid}/maps")).ok().filter(|maps| !maps.is_empty())?;
     Some(memchr::memmem::find(&maps, format!("/{library}").as_bytes()).is_some())
 }
 

@@ -3,7 +3,7 @@
 use std::net::{IpAddr, SocketAddr};
 use std::path::Path;
 
-use super::{info, pids, slurp};
+use super::{info, pids, read_kernel};
 use crate::sys::{Listener, ProcInfo, TcpPeer};
 
 /// The socket at the end `peer` of the connection of this machine to `local`.
@@ -43,7 +43,7 @@ pub fn tcp_listener_owners(at: SocketAddr) -> Option<Vec<u32>> {
 
 /// Both tables, as far as they can be read.
 fn tables() -> Option<String> {
-    let texts = ["/proc/net/tcp", "/proc/net/tcp6"].map(|table| slurp(table).ok());
+    let texts = ["/proc/net/tcp", "/proc/net/tcp6"].map(|table| read_kernel(table).ok());
     // A system without IPv6 has one.
     texts[0].as_ref()?;
     let texts = texts.iter().flatten().map(|text| String::from_utf8_lossy(text));

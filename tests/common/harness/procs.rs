@@ -22,16 +22,17 @@ pub(crate) fn with_mark(mark: &str) -> Vec<Proc> {
             && let Some(state) = state(pid)
             && state != 'Z'
         {
-            let args = std::fs::read(entry.path().join("cmdline")).unwrap_or_default();
-            let args = args
-                .split(|&b| b == 0)
-                .map(|arg| String::from_utf8_lossy(arg).into_owned())
-                .filter(|arg| !arg.is_empty())
-                .collect();
-            found.push(Proc { pid, args });
+            found.push(Proc { pid, args: args(pid) });
         }
     }
     found
+}
+
+/// The arguments of a process, its program first.
+pub(crate) fn args(pid: u32) -> Vec<String> {
+    let args = std::fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+    let args = args.split(|&b| b == 0).map(|arg| String::from_utf8_lossy(arg).into_owned());
+    args.filter(|arg| !arg.is_empty()).collect()
 }
 
 /// The state letter of a process.

@@ -1,0 +1,96 @@
+//! What is left of a run when nobody supervises it: ended by force, and removed.
+
+use std::io::ErrorKind;
+use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use super::error::CliError;
+use super::instance::{Instance, WAITS};
+use crate::control::address::Address;
+use crate::control::dial::{self, Answer};
+use crate::control::listen;
+use crate::control::lock::{Door, RunLock};
+use crate::model::count;
+use crate::sys::ProcInfo;
+
+/// How long another command may keep the door closed. It may be stopped, and `kill` ends the run
+/// nevertheless.
+const PATIENCE: Duration = Duration::from_secs(3);
+
+/// `tmo kill` where the supervisor has not done it, for this reason. The reason again where there is
+/// nothing of a run on this machine.
+pub(super) fn kill(instance: &Instance, reason: CliError) -> Result<u8, CliError> {
+    if matches!(instance.address(), Address::Tcp(_)) {
+        return Err(reason);
+    }
+    let runtime = &instance.runtime;
+    let _door = match Door::enter_within(runtime.dir(), Some(PATIENCE), || super::warn(&WAITS)) {
+        Ok(door) => door,
+        Err(error) if error.kind() == ErrorKind::NotFound => None,
+        Err(error) => return Err(CliError::io("the lock")(error)),
+    };
+    let Some(forced) = runtime.end_by_force()? else { return Err(reason) };
+    refuse(&forced.left)?;
+    super::warn(&format!(
+        "{reason}; ended the run without its supervisor ({})",
+        count::processes(forced.ended, "")
+    ));
+    remove(instance, &forced.sockets)?;
+    Ok(0)
+}
+
+/// An error if something could not be ended.
+pub(super) fn refuse(left: &[ProcInfo]) -> Result<(), CliError> {
+    if left.is_empty() {
+        return Ok(());
+    }
+    let list = left.iter().map(|process| format!("{} (pid {})", process.comm, process.pid));
+    let list = list.collect::<Vec<_>>().join(", ");
+    Err(CliError::Other(format!("this can't be ended: {list}")))
+}
+
+/// Remove the files of a run of which nothing lives, and these sockets of tmux; what that was.
+pub(super) fn remove(instance: &Instance, of_tmux: &[PathBuf]) -> Result<Vec<String>, CliError> {
+    let (runtime, mut done) = (&instance.runtime, vec![]);
+    if runtime.dir().is_dir() {
+        let there = runtime.plan_file().exists() || runtime.state_file().exists();
+        runtime.clear().map_err(CliError::io(runtime.dir().display()))?;
+        if there {
+            done.push(format!("removed what the run had left in {}", runtime.dir().display()));
+        }
+        // Nobody else takes it: they wait at the door.
+        if let Ok(lock) = RunLock::acquire(runtime.dir()) {
+            lock.release(runtime.dir());
+        }
+        for socket in listen::own_sockets(runtime.dir()) {
+            remove_stale(&socket)?;
+        }
+    }
+    for socket in of_tmux {
+        if remove_stale(socket)? {
+            done.push(format!("removed {}", socket.display()));
+        }
+    }
+    let (path, shown) = (&instance.socket.path, instance.socket.shown.display());
+    let unlinked = listen::unlink_own(path, runtime.dir()).map_err(CliError::io(shown))?;
+    if unlinked || remove_stale(path)? {
+        done.push(format!("removed {}", instance.socket.shown.display()));
+    }
+    Ok(done)
+}
+
+/// Remove a socket of this user that nobody listens on; anything else stays.
+fn remove_stale(path: &Path) -> Result<bool, CliError> {
+    let uid = nix::unistd::geteuid().as_raw();
+    let ours = path
+        .symlink_metadata()
+        .is_ok_and(|found| found.file_type().is_socket() && found.uid() == uid);
+    if !ours || !matches!(dial::probe(path), Ok(Answer::Dead)) {
+        return Ok(false);
+    }
+    match std::fs::remove_file(path) {
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(false),
+        removed => removed.map(|()| true).map_err(CliError::io(path.display())),
+    }
+}

@@ -1,0 +1,229 @@
+//! Ending a run without its supervisor: when what is known of it can't be read, when it was begun by
+//! another version, when its supervisor does nothing any more.
+//!
+//! Nothing that a file says is needed. The parts of a run are known by the runtime directory in
+//! their arguments, and what they run by `TMO_SESSION` in its environment, which begins with the name
+//! of that directory. What the life files hold (pids with start times) comes on top of it.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use nix::libc::SIGKILL;
+
+use super::runtime::{Runtime, RuntimeError};
+use crate::pane::life::Traces;
+use crate::sys::{self, Orphans, ProcInfo};
+
+/// How long what has got SIGKILL may take to be gone, and sinks to read what is left.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// What has become of a run that was ended by force.
+#[derive(Debug, Default)]
+pub struct Forced {
+    /// How many processes were ended, parts of tmo and tmux included.
+    pub ended: usize,
+    /// What could not be ended.
+    pub left: Vec<ProcInfo>,
+    /// Sockets that tmux has left behind, if it has.
+    pub sockets: Vec<PathBuf>,
+}
+
+/// The processes of a run, as the process table has them.
+#[derive(Debug, Default)]
+struct Members {
+    guardians: Vec<ProcInfo>,
+    supervisors: Vec<ProcInfo>,
+    /// With the names of what they run.
+    shims: Vec<(ProcInfo, String)>,
+    sinks: Vec<ProcInfo>,
+    servers: Vec<ProcInfo>,
+    /// What carries the mark of the run, with the run and the process that it names.
+    marked: Vec<(ProcInfo, String, String)>,
+}
+
+impl Members {
+    fn is_empty(&self) -> bool {
+        self.guardians.is_empty()
+            && self.supervisors.is_empty()
+            && self.shims.is_empty()
+            && self.sinks.is_empty()
+            && self.servers.is_empty()
+            && self.marked.is_empty()
+    }
+
+    /// Sort in one process, if it is one of these.
+    fn take(&mut self, runtime: &Runtime, process: ProcInfo) {
+        let Some(arguments) = sys::arguments_of(process.pid) else { return };
+        let id = runtime.id();
+        let word = |at: usize| arguments.get(at).map(String::as_str).unwrap_or_default();
+        let (dir, panes) = (runtime.dir().to_string_lossy(), runtime.panes());
+        let in_panes = PathBuf::from(word(2)).parent() == Some(&panes);
+        let name = || {
+            let spec = PathBuf::from(word(2));
+            let slug = spec.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+            slug.replace('.', "#")
+        };
+        match word(1) {
+            "guard" if word(2) == dir => return self.guardians.push(process),
+            "supervise" if word(2) == dir => return self.supervisors.push(process),
+            "shim" if in_panes => return self.shims.push((process, name())),
+            "sink" if in_panes => return self.sinks.push(process),
+            _ => {}
+        }
+        let is_ours = |name: &String| name.starts_with("tmo-") && name.ends_with(&format!("-{id}"));
+        let mut named = arguments.windows(2).filter(|pair| pair[0] == "-L");
+        if process.comm.starts_with("tmux: server") && named.any(|pair| is_ours(&pair[1])) {
+            return self.servers.push(process);
+        }
+        if let Some(run) =
+            sys::variable_of(process.pid, "TMO_SESSION").filter(|run| is_run(run, &id))
+        {
+            let name = sys::variable_of(process.pid, "TMO_PROCESS").unwrap_or_default();
+            self.marked.push((process, run, name));
+        }
+    }
+}
+
+/// Whether a mark is one of the runs of this runtime directory: its name and the time of the start.
+fn is_run(mark: &str, id: &str) -> bool {
+    let time = mark.strip_prefix(id).and_then(|rest| rest.strip_prefix('-'));
+    !id.is_empty()
+        && time.is_some_and(|time| !time.is_empty() && time.bytes().all(|b| b.is_ascii_hexdigit()))
+}
+
+impl Runtime {
+    /// The name of the instance, which is that of the directory.
+    fn id(&self) -> String {
+        self.dir().file_name().unwrap_or_default().to_string_lossy().into_owned()
+    }
+
+    fn members(&self) -> Members {
+        let me = std::process::id();
+        let mut members = Members::default();
+        for process in sys::all().into_iter().filter(|p| p.alive() && p.pid != me) {
+            members.take(self, process);
+        }
+        // On other systems a server does not show what it is, but it has the shims for children.
+        for parent in members.shims.iter().filter_map(|(shim, _)| sys::info(shim.ppid)) {
+            let known = members.servers.iter().any(|server| server.id() == parent.id());
+            if parent.name == "tmux" && !known {
+                members.servers.push(parent);
+            }
+        }
+        members
+    }
+
+    /// End everything of the run that is recorded here, whoever supervises it. Nothing if there is
+    /// nothing of it.
+    ///
+    /// # Errors
+    ///
+    /// The run is in another pid namespace, where it can't be reached from here.
+    pub fn end_by_force(&self) -> Result<Option<Forced>, RuntimeError> {
+        if self.saved().is_ok_and(|saved| saved.is_elsewhere()) {
+            return Err(RuntimeError::Elsewhere { dir: self.dir().to_owned() });
+        }
+        let members = self.members();
+        if members.is_empty() {
+            return Ok(None);
+        }
+        let mut forced = Forced::default();
+        // The guardian first: it would start another supervisor.
+        for keepers in [&members.guardians, &members.supervisors] {
+            forced.kill(keepers);
+        }
+        // Both may have begun something in between.
+        let members = self.members();
+        forced.kill(&members.supervisors);
+        let orphans = self.orphans(&members);
+        for (shim, _) in &members.shims {
+            let place = sys::variable_of(shim.pid, "TMUX").unwrap_or_default();
+            // `socket,pid,session`
+            forced.sockets.extend(place.rsplitn(3, ',').nth(2).map(PathBuf::from));
+        }
+        forced.sockets.sort();
+        forced.sockets.dedup();
+        forced.kill(&members.servers);
+        let shims: Vec<ProcInfo> = members.shims.into_iter().map(|(shim, _)| shim).collect();
+        forced.kill(&shims);
+        for orphans in orphans {
+            let sweep = sys::kill_orphans(&orphans);
+            forced.ended += sweep.ended;
+            forced.left.extend(sweep.left);
+        }
+        // Without tmux they read what is left and go.
+        members
+            .sinks
+            .iter()
+            .for_each(|sink| _ = sys::ends_within(sink.pid, sink.start_time, PATIENCE));
+        forced.kill(&members.sinks);
+        Ok(Some(forced))
+    }
+
+    /// What the shims are about to leave behind, one entry for each process of the run.
+    fn orphans(&self, members: &Members) -> Vec<Orphans> {
+        /// For what has no mark of its own: no process has such a name.
+        const UNMARKED: &str = "?";
+        let mut all: BTreeMap<(String, String), Orphans> = BTreeMap::new();
+        let of = |all: &mut BTreeMap<_, Orphans>, run: &str, name: &str, pids: Vec<(u32, u64)>| {
+            let name = if name.is_empty() { UNMARKED } else { name };
+            let (run, process) = (run.to_owned(), name.to_owned());
+            let orphans = all.entry((run.clone(), process.clone())).or_default();
+            orphans.mains.extend(pids);
+            (orphans.run, orphans.process) = (run, process);
+        };
+        for (process, run, name) in &members.marked {
+            of(&mut all, run, name, vec![process.id()]);
+        }
+        let some_run =
+            members.marked.first().map_or_else(|| format!("{}-0", self.id()), |m| m.1.clone());
+        for (shim, name) in &members.shims {
+            let mut runs = members.marked.iter().filter(|(_, _, marked)| marked == name);
+            let run = runs.next().map_or(&some_run, |(_, run, _)| run);
+            let below = sys::descendants(shim.pid).iter().map(ProcInfo::id).collect();
+            of(&mut all, run, name, below);
+            if let Some(orphans) = all.get_mut(&(run.clone(), name.clone())) {
+                (orphans.shim, orphans.witnessed) = (shim.pid, true);
+            }
+        }
+        for life in self.lives() {
+            of(&mut all, &some_run, UNMARKED, Traces::read(&life).mains);
+        }
+        all.into_values().collect()
+    }
+}
+
+impl Forced {
+    /// SIGKILL, and wait a little for the end of each.
+    fn kill(&mut self, processes: &[ProcInfo]) {
+        let there = |p: &&ProcInfo| sys::alive(p.pid, p.start_time);
+        let there: Vec<&ProcInfo> = processes.iter().filter(there).collect();
+        for process in &there {
+            // Refused, it is reported below.
+            let _ = sys::signal(process.pid, process.start_time, SIGKILL);
+        }
+        for process in there {
+            if sys::ends_within(process.pid, process.start_time, PATIENCE) {
+                self.ended += 1;
+            } else {
+                self.left.push(process.clone());
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_run;
+
+    #[test]
+    fn only_runs_of_this_directory_carry_its_mark() {
+        assert!(is_run("0123456789-18a2f", "0123456789"));
+        for other in ["0123456788-18a2f", "0123456789", "0123456789-", "0123456789-1-doctor7", "-1"]
+        {
+            assert!(!is_run(other, "0123456789"), "{other}");
+        }
+        assert!(!is_run("-18a2f", ""));
+    }
+}

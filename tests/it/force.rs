@@ -1,0 +1,234 @@
+//! Runs that can't be taken over, and files of a run that are spoiled: everything can be ended.
+
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use nix::sys::stat::Mode;
+
+use crate::harness::{World, eventually, eventually_within, procs};
+
+/// `web` ignores what it is asked, has a child in a session of its own, and one without its
+/// environment, which only its arguments name.
+fn stubborn() -> World {
+    let world = World::new("");
+    let web = "trap '' INT TERM HUP; setsid sleep 2000 & cd unmarked; env -i setsid sleep 2001 &";
+    std::fs::create_dir(world.app().join("unmarked")).unwrap();
+    let text = format!("web: {web} while :; do sleep 1; done\nworker: exec sleep 1000\n");
+    world.write("Procfile", &text);
+    world
+}
+
+/// The processes without an environment: those whose directory is that of the child.
+fn unmarked(world: &World) -> usize {
+    let there = world.app().join("unmarked");
+    let all = std::fs::read_dir("/proc").unwrap().flatten();
+    all.filter(|p| std::fs::read_link(p.path().join("cwd")).is_ok_and(|cwd| cwd == there)).count()
+}
+
+#[track_caller]
+fn spare_nothing(world: &World) {
+    world.wait_empty();
+    eventually("no child is left", || (unmarked(world) == 0).then_some(()));
+    assert!(!world.app().join(".overmind.sock").exists());
+}
+
+impl World {
+    /// A run of which nobody is left who answers.
+    fn abandoned(&self) {
+        self.ok(["start", "-D"]);
+        self.wait_state("worker", "running");
+        eventually("the child is there", || (unmarked(self) > 1).then_some(()));
+        for pid in [self.guardian(), self.supervisor()] {
+            procs::kill(pid, 9);
+            eventually("it is gone", || (!procs::alive(pid)).then_some(()));
+        }
+    }
+}
+
+type Spoil<'a> = dyn Fn(&Path) + 'a;
+
+#[test]
+fn a_run_whose_plan_can_not_be_read_is_ended_by_kill() {
+    let spoilers: [(&str, &Spoil<'_>); 4] = [
+        ("garbage", &|plan| std::fs::write(plan, "{").unwrap()),
+        ("another version", &|plan| {
+            let text = std::fs::read_to_string(plan).unwrap();
+            std::fs::write(plan, text.replacen("\"version\":1", "\"version\":999", 1)).unwrap();
+        }),
+        ("a name that no file can have", &|plan| {
+            let text = std::fs::read_to_string(plan).unwrap();
+            let long = format!("\"{}\"", "w".repeat(250));
+            std::fs::write(plan, text.replace("\"worker\"", &long)).unwrap();
+        }),
+        ("nothing", &|plan| std::fs::remove_file(plan).unwrap()),
+    ];
+    for (what, spoil) in spoilers {
+        let world = stubborn();
+        world.abandoned();
+        let plan = world.runtime().join("plan.json");
+        let before = std::fs::read(&plan).unwrap();
+        spoil(&plan);
+        assert_ne!(std::fs::read(&plan).unwrap_or_default(), before, "{what}");
+        let refused = world.run(["quit"]);
+        assert_eq!(refused.code, 1, "{what}: {refused:?}");
+        assert!(refused.stderr.contains("`tmo kill` ends"), "{what}: {refused:?}");
+        let begun = Instant::now();
+        let ran = world.run(["kill"]);
+        assert_eq!(ran.code, 0, "{what}: {ran:?}");
+        assert!(ran.stderr.contains("without its supervisor"), "{what}: {ran:?}");
+        assert!(begun.elapsed() < Duration::from_secs(20), "{what}: {:?}", begun.elapsed());
+        spare_nothing(&world);
+        world.ok(["start", "-D"]);
+        world.ok(["kill"]);
+        spare_nothing(&world);
+    }
+}
+
+#[test]
+fn cleanup_ends_a_run_that_can_not_be_taken_over() {
+    let world = stubborn();
+    world.abandoned();
+    let refused = world.run(["cleanup"]);
+    assert!(refused.code == 1 && refused.stderr.contains("`tmo quit` ends them"), "{refused:?}");
+    std::fs::write(world.runtime().join("plan.json"), "{").unwrap();
+    let told = world.ok(["cleanup"]);
+    assert!(told.contains("ended "), "{told}");
+    spare_nothing(&world);
+}
+
+#[test]
+fn a_run_whose_files_are_all_gone_is_ended_by_kill() {
+    let world = stubborn();
+    world.abandoned();
+    std::fs::remove_dir_all(world.runtime()).unwrap();
+    let ran = world.run(["kill"]);
+    assert_eq!(ran.code, 0, "{ran:?}");
+    spare_nothing(&world);
+}
+
+#[test]
+fn kill_ends_a_run_whose_supervisor_is_stopped() {
+    let world = stubborn();
+    world.ok(["start", "-D"]);
+    world.wait_state("worker", "running");
+    procs::kill(world.supervisor(), 19);
+    for (args, words) in [(&["ps"][..], "kill -CONT"), (&["stop", "worker"], "kill -CONT")] {
+        let begun = Instant::now();
+        let ran = world.run(args);
+        assert!(ran.code == 1 && ran.stderr.contains(words), "{ran:?}");
+        assert!(begun.elapsed() < Duration::from_secs(8), "{args:?}: {:?}", begun.elapsed());
+    }
+    let begun = Instant::now();
+    let ran = world.run(["kill"]);
+    assert_eq!(ran.code, 0, "{ran:?}");
+    assert!(begun.elapsed() < Duration::from_secs(20), "{:?}", begun.elapsed());
+    spare_nothing(&world);
+}
+
+#[test]
+fn kill_touches_no_other_run() {
+    let world = stubborn();
+    let other = World::new("other: exec sleep 1000\n");
+    other.ok(["start", "-D"]);
+    let there = other.wait_state("other", "running");
+    world.abandoned();
+    std::fs::write(world.runtime().join("plan.json"), "{").unwrap();
+    let mut nested = world.tmo(["start", "-D", "-s", "near.sock", "-l", "worker"]);
+    assert!(nested.status().unwrap().success());
+    world.ok(["kill"]);
+    assert_eq!(other.wait_state("other", "running"), there);
+    let near = world.run(["ps", "-s", "near.sock"]);
+    assert!(near.stdout.contains("running"), "{near:?}");
+    world.ok(["kill", "-s", "near.sock"]);
+    other.ok(["quit"]);
+    spare_nothing(&world);
+}
+
+#[test]
+fn a_quit_while_tmux_is_stopped_ends_the_run() {
+    let world = World::new("web: exec sleep 1000\n");
+    for command in ["quit", "kill"] {
+        world.ok(["start", "-D"]);
+        world.wait_state("web", "running");
+        procs::kill(world.tmux_server(), 19);
+        let begun = Instant::now();
+        let ran = world.run([command]);
+        assert_eq!(ran.code, 0, "{command}: {ran:?}");
+        assert!(begun.elapsed() < Duration::from_secs(25), "{command}: {:?}", begun.elapsed());
+        spare_nothing(&world);
+    }
+}
+
+/// Put something else in the place of a file.
+fn spoil(path: &Path, kind: &str) {
+    let _ = std::fs::remove_file(path);
+    match kind {
+        "directory" => std::fs::create_dir(path).unwrap(),
+        "fifo" => nix::unistd::mkfifo(path, Mode::S_IRWXU).unwrap(),
+        "zero" => std::os::unix::fs::symlink("/dev/zero", path).unwrap(),
+        _ => std::fs::File::create(path).unwrap().set_len(20 << 30).unwrap(),
+    }
+}
+
+#[test]
+fn a_spoiled_list_of_streams_hangs_no_command() {
+    for kind in ["fifo", "zero", "hole", "directory"] {
+        let world = World::new("web: echo up; exec sleep 1000\n");
+        world.ok(["start", "-D"]);
+        world.wait_text("web", "up");
+        let streams = world.journal().join("@streams.json");
+        spoil(&streams, kind);
+        let quick = |args: &[&str]| {
+            let tmo = env!("CARGO_BIN_EXE_tmo");
+            let line = format!("ulimit -v 1500000; exec timeout 10 {tmo} {}", args.join(" "));
+            let ran = world.shell(&line);
+            assert!(ran.code >= 0 && ran.code < 100, "{kind}, {args:?}: {ran:?}");
+            assert!(!ran.stderr.contains("memory"), "{kind}, {args:?}: {ran:?}");
+            ran
+        };
+        for args in [&["logs"][..], &["why"], &["events"], &["ps"], &["quit"]] {
+            quick(args);
+        }
+        world.wait_empty();
+        spoil_again(&streams, kind);
+        for args in [&["logs"][..], &["why"], &["events"]] {
+            quick(args);
+        }
+        // Either it begins, or it says why it can't; nobody stays who does not answer.
+        let ran = quick(&["start", "-D"]);
+        assert!(ran.code == 0 || ran.stderr.contains("@streams.json"), "{kind}: {ran:?}");
+        if ran.code == 0 {
+            assert_eq!(quick(&["quit"]).code, 0);
+        }
+        world.wait_empty();
+    }
+}
+
+fn spoil_again(path: &Path, kind: &str) {
+    let _ = std::fs::remove_dir(path);
+    spoil(path, kind);
+}
+
+#[test]
+fn a_spoiled_life_file_or_lock_hinders_neither_a_restart_nor_an_end() {
+    for file in ["p/web.life", "lock"] {
+        for kind in ["directory", "hole", "fifo", "zero"] {
+            for end in ["quit", "kill"] {
+                let world = World::new("web: exec sleep 1000\nworker: exec sleep 1000\n");
+                world.ok(["start", "-D"]);
+                world.wait_state("worker", "running");
+                spoil(&world.runtime().join(file), kind);
+                let what = format!("{file} as {kind}");
+                for args in [&["restart", "web"][..], &["ps"], &[end]] {
+                    let begun = Instant::now();
+                    let ran = world.run(args);
+                    assert_eq!(ran.code, 0, "{what}, {args:?}: {ran:?}");
+                    assert!(begun.elapsed() < Duration::from_secs(12), "{what}, {args:?}");
+                }
+                eventually_within(Duration::from_secs(10), &what, || {
+                    world.living().is_empty().then_some(())
+                });
+            }
+        }
+    }
+}
