@@ -61,8 +61,14 @@ pub(super) fn init(args: &InitArgs, out: &mut dyn Write) -> Result<u8, CliError>
     let typed = StartOptions { procfile: args.procfile.clone(), ..StartOptions::default() };
     let (project, procfile) = context.procfile(&typed)?;
     let (path, shown) = project.toml();
+    context.check_writable(&typed, (&path, &shown))?;
+    let is_link = path.symlink_metadata().is_ok_and(|found| found.is_symlink());
+    if is_link && args.force {
+        // It is replaced, not what it leads to.
+        std::fs::remove_file(&path).map_err(CliError::io(shown.display()))?;
+    }
     let mut options = OpenOptions::new();
-    options.write(true).create(true).truncate(true).create_new(!args.force);
+    options.write(true).create(true).truncate(true).create_new(!args.force || is_link);
     let mut file = match options.open(path) {
         Err(error) if error.kind() == ErrorKind::AlreadyExists => {
             let text = format!("{} is there already; --force replaces it", shown.display());
@@ -73,7 +79,7 @@ pub(super) fn init(args: &InitArgs, out: &mut dyn Write) -> Result<u8, CliError>
     let text = text(&procfile.entries, args.with_flags);
     file.write_all(text.as_bytes()).map_err(CliError::io(shown.display()))?;
     let told = format!("{}; `tmo check` looks at it\n", shown.display());
-    super::print(out, told.as_bytes())
+    super::print(out, &told)
 }
 
 fn text(entries: &[Entry], with_flags: bool) -> String {

@@ -6,9 +6,10 @@ use std::time::Duration;
 use super::args::ClientArgs;
 use super::error::CliError;
 use super::launch::Launch;
-use crate::config::dirs::{find_runtime_dir, is_private};
+use crate::config::dirs::{find_runtime_dir, is_runtime_dir};
 use crate::config::load::Context;
 use crate::config::project::{self, SocketPath};
+use crate::config::{Env, OwnPath};
 use crate::control::address::Address;
 use crate::control::client::{Client, ClientError, Listener, who};
 use crate::control::lock::Door;
@@ -67,6 +68,12 @@ impl Instance {
         Ok(Self { context, socket, runtime })
     }
 
+    /// The part of the caller's own `PATH` that holds none of the project's programs.
+    pub(super) fn own_path(&self) -> OwnPath {
+        let beside = self.socket.path.parent().filter(|_| self.socket.tcp.is_none());
+        OwnPath::of(&self.context.env, [&*self.context.start_dir].into_iter().chain(beside))
+    }
+
     /// Where to connect: over TCP only if there is no run of this user on this machine that the
     /// address could mean.
     pub(super) fn address(&self) -> Address {
@@ -100,7 +107,7 @@ impl Instance {
             Ok(Listener::Tmo(state)) => {
                 // What another machine calls so is none of ours.
                 if let Address::Unix(_) = address
-                    && let Some(runtime) = of_another_session(&state)
+                    && let Some(runtime) = of_another_session(&self.context.env, &state)
                 {
                     self.runtime = runtime;
                 }
@@ -204,7 +211,12 @@ pub(super) fn taken_over(count: u32) -> String {
 
 /// The runtime directory of a run that was not found by our own rules: it was started in a session
 /// with another `XDG_RUNTIME_DIR`, or its project has been moved since.
-pub(super) fn of_another_session(state: &State) -> Option<Runtime> {
+///
+/// Whoever answers names it, so it counts only where it is one of this user's runtime directories,
+/// in which lies the plan of just that run, and where a supervisor holds the lock.
+pub(super) fn of_another_session(env: &Env, state: &State) -> Option<Runtime> {
     let dir = state.runtime.as_ref()?.as_path();
-    is_private(dir).then(|| Runtime::new(dir))
+    let runtime = is_runtime_dir(env, dir).then(|| Runtime::new(dir))?;
+    let held = lock::is_held(dir).unwrap_or(false);
+    (held && runtime.plan().ok()?.run == state.run).then_some(runtime)
 }

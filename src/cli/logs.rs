@@ -210,7 +210,7 @@ fn clear(instance: &Instance, out: &mut dyn Write) -> Result<u8, CliError> {
         let _ = write!(text, ", {} go when the files in use are full", size(kept));
     }
     text.push('\n');
-    super::print(out, text.as_bytes())
+    super::print(out, &text)
 }
 
 fn form(args: &LogsArgs, source: &Source, instance: &Instance) -> Form {
@@ -357,5 +357,5 @@ fn paths(source: &Source, filter: &Filter, out: &mut dyn Write) -> Result<u8, Cl
             }
         }
     }
-    super::print(out, text.as_bytes())
+    super::print(out, &text)
 }

@@ -57,6 +57,7 @@ use instance::Instance;
 use persona::Persona;
 
 use crate::model::request::Request;
+use crate::model::untrusted;
 
 /// The overmind whose place is taken, in its own words.
 const OVERMIND_VERSION: &str = "Overmind version 2.5.1";
@@ -93,7 +94,7 @@ fn act(args: Args, typed: Vec<OsString>, out: &mut dyn Write) -> Result<u8, CliE
     match args.verb {
         None => {
             let help = Persona::here().speak(&args::command().render_help().ansi().to_string());
-            print(&mut anstream::stdout(), help.as_bytes())
+            print_raw(&mut anstream::stdout(), help.as_bytes())
         }
         Some(Verb::Start(args)) => start::start(*args, typed, out),
         Some(Verb::Check(args)) => check::check(*args, out),
@@ -146,7 +147,8 @@ fn explain(error: &clap::Error, typed: &[OsString]) -> u8 {
     if let (Persona::Overmind, ErrorKind::InvalidSubcommand) = (persona, error.kind()) {
         let named = error.get(ContextKind::InvalidSubcommand).map(ToString::to_string);
         // As below.
-        let _ = writeln!(io::stderr(), "No help topic for '{}'", named.unwrap_or_default());
+        let named = named.unwrap_or_default();
+        let _ = writeln!(io::stderr(), "No help topic for '{}'", untrusted::shown(&named));
         return NO_TOPIC;
     }
     if error.use_stderr() {
@@ -227,16 +229,28 @@ fn block_on<T>(work: impl Future<Output = Result<T, CliError>>) -> Result<T, Cli
     result
 }
 
-/// Print something to standard output; a reader that has gone is no error.
-fn print(out: &mut dyn Write, bytes: &[u8]) -> Result<u8, CliError> {
-    written(out.write_all(bytes).and_then(|()| out.flush()))
+/// Print text to standard output, without what a terminal would act upon; a reader that has gone is
+/// no error.
+fn print(out: &mut dyn Write, text: &str) -> Result<u8, CliError> {
+    print_raw(out, untrusted::shown_lines(text).as_bytes())
+}
+
+/// The same for text that tmo has coloured. What of it comes from outside must have been cleaned
+/// by [`crate::model::Untrusted`] or one of its functions, or its colours are printed as well.
+fn print_painted(out: &mut dyn Write, text: &str) -> Result<u8, CliError> {
+    print_raw(out, untrusted::shown_painted(text).as_bytes())
 }
 
 /// Print JSON, for people as well.
 fn print_json(what: &impl serde::Serialize, out: &mut dyn Write) -> Result<u8, CliError> {
     let text = serde_json::to_string_pretty(what);
     let text = text.map_err(|error| CliError::Other(error.to_string()))? + "\n";
-    print(out, text.as_bytes())
+    print_raw(out, untrusted::json(&text).as_bytes())
+}
+
+/// Print bytes as they are: text of tmo's own, or what was cleaned.
+fn print_raw(out: &mut dyn Write, bytes: &[u8]) -> Result<u8, CliError> {
+    written(out.write_all(bytes).and_then(|()| out.flush()))
 }
 
 /// Tell the user of a failure in one line; returns the exit code.
@@ -250,5 +264,6 @@ fn warn(what: &dyn Display) {
     // There is no other place to say it.
     let persona = Persona::here();
     let text = persona.speak(&what.to_string());
+    let text = untrusted::shown_lines(&text);
     let _ = writeln!(anstream::stderr(), "{}: {text}", persona.name());
 }

@@ -86,7 +86,7 @@ impl Start {
         }
         waited?;
         drop(door);
-        crate::cli::print(out, farewell.as_bytes())?;
+        crate::cli::print(out, &farewell)?;
         Ok(Begun::Daemon(troubles::skipped(&self.instance(), &plan)))
     }
 
