@@ -97,6 +97,39 @@ fn what_decides_does_nothing() {
     }
 }
 
+/// The files of the commands that write to the terminal without `cli::print` and its like, which
+/// clean what they print.
+const WRITES: &[(&str, &str)] = &[
+    ("mod.rs", "has these functions, and prints the help"),
+    ("completions.rs", "writes text of the program itself"),
+    ("man.rs", "writes text of the program itself"),
+    ("init.rs", "writes a file"),
+    ("echo.rs", "passes on a log, cleaned by `view::relay` for a terminal"),
+    ("log.rs", "shows the log, cleaned by `view` for a terminal"),
+    ("logs.rs", "shows the log, cleaned by `view` for a terminal; `--raw` is byte for byte"),
+    ("parts.rs", "is the parts of a run, which have no terminal of a person"),
+];
+
+#[test]
+fn whatever_a_command_prints_is_cleaned() {
+    let cli = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/cli");
+    let mut wrong = vec![];
+    for file in rust_files(&cli) {
+        let text = std::fs::read_to_string(&file).unwrap();
+        let code = text.split("#[cfg(test)]\nmod tests {").next().unwrap_or(&text);
+        let name = file.strip_prefix(&cli).unwrap().to_str().unwrap().to_owned();
+        let raw =
+            ["write_all(", "write!(out", "writeln!(out", "print_raw(", "anstream::", "eprint"];
+        let raw = raw.iter().filter(|word| code.contains(**word));
+        let raw: Vec<_> = raw.collect();
+        let known = WRITES.iter().any(|(known, _)| *known == name) || name == "args/tests.rs";
+        if !raw.is_empty() && !known {
+            wrong.push(format!("{name} uses {raw:?}: print it with `cli::print` and its like"));
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
 /// The parts that the code of a file uses; its tests may look anywhere.
 fn used_parts(text: &str) -> Vec<&str> {
     let code = text.split("#[cfg(test)]\nmod tests {").next().unwrap_or(text);

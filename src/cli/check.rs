@@ -9,7 +9,6 @@ use super::args::{CheckArgs, StartArgs};
 use super::error::CliError;
 use super::ports::taken_ports;
 use super::start::{Start, tell_all};
-use crate::backend::tmux::version;
 use crate::config::load::{ConfigError, find_program};
 use crate::config::toml::Problem;
 use crate::control::lock;
@@ -47,7 +46,7 @@ impl<'a> Error<'a> {
     }
 }
 
-/// Look at everything that a start would look at, and start nothing; 1 if anything is odd.
+/// Look at everything that a start would look at, and run no program; 1 if anything is odd.
 pub(super) fn check(args: CheckArgs, out: &mut dyn Write) -> Result<u8, CliError> {
     let mut warnings = vec![];
     let looked = look(args.start, &mut warnings);
@@ -75,7 +74,7 @@ pub(super) fn check(args: CheckArgs, out: &mut dyn Write) -> Result<u8, CliError
     let names = names(&plan);
     let count = count::processes(names.len(), "");
     let text = format!("{}: {count}: {}\n", plan.procfile.as_path().display(), names.join(", "));
-    super::print(out, text.as_bytes())
+    super::print(out, &text)
 }
 
 /// What would be run.
@@ -84,8 +83,6 @@ fn look(args: StartArgs, warnings: &mut Vec<String>) -> Result<Plan, CliError> {
     warnings.extend(start.context.warnings.iter().map(ToString::to_string));
     let find = |name: &OsStr| find_program(&start.context, name);
     let plan = start.resolve_with(&find, warnings, false)?;
-    let (search, here) = (start.context.env.get("PATH"), &start.context.start_dir);
-    super::block_on(async { Ok(version::find(search, here).await?) })?;
     // What runs here already holds its ports itself.
     if !lock::is_held(start.runtime.dir()).unwrap_or(false) {
         warnings.extend(taken_ports(&plan));

@@ -52,5 +52,5 @@ pub(super) fn cleanup(args: &ClientArgs, out: &mut dyn Write) -> Result<u8, CliE
     if done.is_empty() {
         done.push("nothing is left over here".to_owned());
     }
-    super::print(out, (done.join("\n") + "\n").as_bytes())
+    super::print(out, &(done.join("\n") + "\n"))
 }

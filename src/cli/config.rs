@@ -14,6 +14,7 @@ use crate::config::toml::shell_quoted;
 use crate::model::ProcName;
 use crate::model::rules::Hooks;
 use crate::model::text::OsText;
+use crate::model::untrusted::shown;
 use crate::plan::{Explained, Settings, explain};
 
 /// The version of what `--json` prints.
@@ -65,7 +66,7 @@ pub(super) fn config(args: ConfigArgs, out: &mut dyn Write) -> Result<u8, CliErr
     if args.json {
         return super::print_json(&told, out);
     }
-    super::print(out, table(&told.processes).as_bytes())
+    super::print(out, &table(&told.processes))
 }
 
 /// Three columns for each process: the key, its value, who says so.
@@ -75,7 +76,7 @@ fn table(processes: &[Process<'_>]) -> String {
         let rows: Vec<(&str, String, &str)> = process
             .settings
             .iter()
-            .map(|row| (row.key, shown(&row.value), row.from.as_str()))
+            .map(|row| (row.key, shown(&value(&row.value)).into_owned(), row.from.as_str()))
             .collect();
         let width = |of: &dyn Fn(&(&str, String, &str)) -> usize| rows.iter().map(of).max();
         let keys = width(&|row| row.0.len()).unwrap_or_default();
@@ -90,12 +91,12 @@ fn table(processes: &[Process<'_>]) -> String {
 }
 
 /// A value as it might stand in a `tmo.toml`.
-fn shown(value: &Value) -> String {
+fn value(value: &Value) -> String {
     match value {
         Value::Null => "none".to_owned(),
         Value::String(text) => text.clone(),
         Value::Array(items) if items.iter().all(|item| !item.is_object()) => {
-            items.iter().map(|item| shell_quoted(&shown(item))).collect::<Vec<_>>().join(" ")
+            items.iter().map(|item| shell_quoted(&self::value(item))).collect::<Vec<_>>().join(" ")
         }
         Value::Bool(_) | Value::Number(_) | Value::Array(_) | Value::Object(_) => value.to_string(),
     }

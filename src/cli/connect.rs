@@ -14,6 +14,7 @@ use crate::backend::tmux::version::answer;
 use crate::control::address::Address;
 use crate::control::overmind_client::OvermindClient;
 use crate::model::request::{ProcessState, State};
+use crate::model::untrusted::shown;
 
 /// Become the tmux client that shows the process; returns only if that fails.
 pub(super) fn connect(args: &ConnectArgs) -> Result<u8, CliError> {
@@ -24,7 +25,7 @@ pub(super) fn connect(args: &ConnectArgs) -> Result<u8, CliError> {
     };
     let mut command = super::block_on(prepare(&mut instance, args, control))?;
     if args.print {
-        return super::print(&mut std::io::stdout(), quoted(&command).as_bytes());
+        return super::print(&mut std::io::stdout(), &quoted(&command));
     }
     if !std::io::stdin().is_terminal() {
         let text = "connect needs a terminal; `tmo echo` and `tmo logs` show what is printed";
@@ -63,7 +64,7 @@ async fn prepare(
     control: bool,
 ) -> Result<Command, CliError> {
     if let Server::Overmind(address) = instance.server().await? {
-        return foreign(&address, args, control).await;
+        return foreign(instance, &address, args, control).await;
     }
     instance.on_this_machine()?;
     let state = instance.state().await?;
@@ -74,9 +75,9 @@ async fn prepare(
             let text = format!("{name} is just being started; try again in a moment");
             return Err(CliError::Other(text));
         }
-        let why = process.reason.as_deref().unwrap_or(match process.lives {
-            0 => "it has not been started",
-            _ => "its window was closed",
+        let why = process.reason.clone().unwrap_or_else(|| match process.lives {
+            0 => "it has not been started".into(),
+            _ => "its window was closed".into(),
         });
         let text = format!("{name} has no terminal: {why}; `tmo restart {name}` opens one");
         return Err(CliError::Other(text));
@@ -85,7 +86,12 @@ async fn prepare(
         let name = &process.name;
         CliError::Other(format!("the window of {name} is gone; `tmo restart {name}` opens one"))
     };
-    let mut ask = command(instance, &state)?;
+    if !is_server_name(&state.tmux.socket) || !is_pane(pane) {
+        let text =
+            format!("{}: what answers there names no tmux server of yours", instance.address());
+        return Err(CliError::Other(text));
+    }
+    let mut ask = command(instance)?;
     ask.args(ask_windows(&state.tmux.socket)).stdin(std::process::Stdio::null());
     let listed = answer(&mut ask.into()).await.map_err(CliError::io("can't ask tmux"))?;
     let listed = String::from_utf8_lossy(&listed.stdout).into_owned();
@@ -100,7 +106,7 @@ async fn prepare(
         control,
         never_start,
     };
-    let mut command = command(instance, &state)?;
+    let mut command = command(instance)?;
     let inside = instance.context.env.caller("TMUX").is_some_and(|tmux| is_server(tmux, &target));
     if inside {
         // A client cannot be inside a pane of its own server; the one that is there goes on.
@@ -112,14 +118,41 @@ async fn prepare(
 }
 
 /// A tmux client; the directory of its sockets is that of the run, not that of this shell.
-fn command(instance: &Instance, state: &State) -> Result<Command, CliError> {
-    let mut command = Command::new(state.tmux.program.as_os_str());
-    let plan = instance.runtime.plan()?;
+fn command(instance: &Instance) -> Result<Command, CliError> {
+    let mut command = own_tmux(instance)?;
+    // Without it, the run is of a session that has its runtime directories elsewhere.
+    let Ok(plan) = instance.runtime.plan() else { return Ok(command) };
     match plan.env.iter().find(|(name, _)| name.as_bytes() == b"TMUX_TMPDIR") {
         Some((name, dir)) => command.env(&name.0, &dir.0),
         None => command.env_remove("TMUX_TMPDIR"),
     };
     Ok(command)
+}
+
+/// The tmux of the caller: an answer on a socket may name any program.
+fn own_tmux(instance: &Instance) -> Result<Command, CliError> {
+    let own = instance.own_path();
+    let missing = || {
+        let skipped = match own.skipped() {
+            [] => "",
+            _ => ", without its entries that are relative or lie in the project",
+        };
+        CliError::Other(format!("can't find tmux in your PATH{skipped}; `tmo doctor` tells more"))
+    };
+    own.find("tmux").map(Command::new).ok_or_else(missing)
+}
+
+/// Whether a tmux client that is told this name (`-L`) looks for its server in the user's own
+/// directory. With a server elsewhere it would do what that says, to the point of running commands.
+fn is_server_name(name: &str) -> bool {
+    !name.is_empty() && !name.contains('/') && name != "." && name != ".."
+}
+
+/// Whether this is a pane as tmux names them (`%3`).
+fn is_pane(pane: &str) -> bool {
+    pane.strip_prefix('%').is_some_and(|number| {
+        !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit())
+    })
 }
 
 /// `TMUX` holds `<socket>,<pid>,<session>`.
@@ -141,6 +174,7 @@ fn choose<'a>(state: &'a State, name: Option<&str>) -> Result<&'a ProcessState, 
 }
 
 async fn foreign(
+    instance: &Instance,
     address: &Address,
     args: &ConnectArgs,
     control: bool,
@@ -150,11 +184,12 @@ async fn foreign(
     let found = found.ok_or_else(|| {
         CliError::Other(format!("Unknown process name: {}", args.name.clone().unwrap_or_default()))
     })?;
-    if found.server.contains('/') {
-        let text = format!("{address}: `{}` is no name of a tmux server", found.server);
+    if !is_server_name(&found.server) {
+        let server = shown(&found.server);
+        let text = format!("{address}: `{server}` is no name of a tmux server");
         return Err(CliError::Other(text));
     }
-    let mut command = Command::new("tmux");
+    let mut command = own_tmux(instance)?;
     if control {
         command.arg("-CC");
     }

@@ -17,6 +17,7 @@ use super::table::table;
 use crate::crash::store::{self, Found};
 use crate::crash::{Cause, CrashReport, Diagnosis};
 use crate::model::ProcName;
+use crate::model::untrusted::{shown, shown_line};
 use crate::view::paint::{Mode, NARROWEST, Prefix, SYSTEM, SYSTEM_COLOR, Style, name_width};
 use crate::view::words::{duration, size};
 
@@ -128,16 +129,14 @@ impl Listed {
 
     fn end(&self) -> String {
         let code = self.exit_code.map_or_else(|| "-".to_owned(), |code| format!("exit {code}"));
-        self.signal.clone().unwrap_or(code)
+        self.signal.as_deref().map_or(code, |signal| shown(signal).into_owned())
     }
 }
 
 fn list(found: &[Found], json: bool, out: &mut dyn Write) -> Result<u8, CliError> {
     let all: Vec<Listed> = found.iter().filter_map(Listed::of).collect();
     if json {
-        let json = serde_json::to_string_pretty(&all);
-        let json = json.map_err(|error| CliError::Other(error.to_string()))?;
-        return super::print(out, (json + "\n").as_bytes());
+        return super::print_json(&all, out);
     }
     if all.is_empty() {
         super::warn(&none(None));
@@ -148,15 +147,15 @@ fn list(found: &[Found], json: bool, out: &mut dyn Write) -> Result<u8, CliError
         let cause = listed.cause.as_ref().map_or("", |cause| cause.text.as_str());
         let file = listed.file.file_name().unwrap_or_default().to_string_lossy().into_owned();
         [
-            local(&listed.timestamp, &zone),
+            shown(&local(&listed.timestamp, &zone)).into_owned(),
             listed.process_name.to_string(),
             listed.end(),
-            file,
-            cause.to_owned(),
+            shown(&file).into_owned(),
+            shown(cause).into_owned(),
         ]
     });
     let text = table(["WHEN", "PROCESS", "END", "FILE", "CAUSE"], rows);
-    super::print(out, text.as_bytes())
+    super::print(out, &text)
 }
 
 /// A time of a report in this zone: `2026-01-02 04:04:05`.
@@ -175,9 +174,7 @@ fn show(
     out: &mut dyn Write,
 ) -> Result<u8, CliError> {
     if json {
-        let json = serde_json::to_string_pretty(report);
-        let json = json.map_err(|error| CliError::Other(error.to_string()))?;
-        return super::print(out, (json + "\n").as_bytes());
+        return super::print_json(report, out);
     }
     let (style, source) = looks.unzip();
     let style = style.unwrap_or_else(|| Style::new(Mode::Plain));
@@ -190,8 +187,9 @@ fn show(
     let _ = writeln!(text, "What everybody printed around the end{left}:\n");
     let mut text = text.into_bytes();
     slice(report, &style, source.as_ref(), &mut text);
-    text.extend_from_slice(format!("\n{}\n", path.display()).as_bytes());
-    super::print(out, &text)
+    let path = path.display().to_string();
+    text.extend_from_slice(format!("\n{}\n", shown(&path)).as_bytes());
+    super::print_painted(out, &String::from_utf8_lossy(&text))
 }
 
 /// What ran, and where.
@@ -199,7 +197,7 @@ fn command(report: &CrashReport) -> String {
     let args =
         report.args.iter().flatten().fold(report.command.clone(), |line, arg| line + " " + arg);
     let port = report.tmo.port.map_or(String::new(), |port| format!(", with port {port}"));
-    format!("`{args}` in {}{port}", report.tmo.cwd)
+    format!("`{}` in {}{port}", shown(&args), shown(&report.tmo.cwd))
 }
 
 /// Who ended, how, when, after how long.
@@ -213,7 +211,8 @@ pub(super) fn headline(report: &CrashReport, color: bool) -> String {
     };
     let name = strong(report.process_name.as_str(), color);
     let ran = duration(Duration::from_millis(tmo.uptime_ms));
-    format!("{name} ended at {when} ({}) after {ran}{again}\n", report.end())
+    let (when, end) = (shown(&when), report.end());
+    format!("{name} ended at {when} ({}) after {ran}{again}\n", shown(&end))
 }
 
 /// The causes, the surest first, with what shows them and what to type next.
@@ -228,15 +227,15 @@ pub(super) fn causes(causes: &[Cause], color: bool) -> String {
             crate::crash::Certainty::Likely => " (likely)",
             crate::crash::Certainty::Possible => " (possibly)",
         };
-        let _ = writeln!(text, "  {}{certainty}", strong(&cause.text, color));
+        let _ = writeln!(text, "  {}{certainty}", strong(&shown(&cause.text), color));
         if let Some(clue) = &cause.evidence {
-            let _ = writeln!(text, "    | {}", clue.text);
+            let _ = writeln!(text, "    | {}", shown_line(&clue.text));
         }
         if let Some(place) = &cause.place {
-            let _ = writeln!(text, "    at {place}");
+            let _ = writeln!(text, "    at {}", shown(place));
         }
         if let Some(next) = &cause.next {
-            let _ = writeln!(text, "    $ {next}");
+            let _ = writeln!(text, "    $ {}", shown(next));
         }
         text.push('\n');
     }
@@ -269,7 +268,7 @@ fn slice(report: &CrashReport, style: &Style, source: Option<&Source>, out: &mut
         out.extend_from_slice(prefixes[at].1.at(u64::try_from(time).unwrap_or(0), &style.zone));
         let strong = style.mode.color() && entry.event.is_some();
         out.extend_from_slice(if strong { b"\x1b[1m" } else { b"" });
-        out.extend_from_slice(entry.text.as_bytes());
+        out.extend_from_slice(shown_line(&entry.text).as_bytes());
         out.extend_from_slice(if strong { b"\x1b[0m\n" } else { b"\n" });
     }
 }

@@ -20,6 +20,7 @@ use crate::journal::cursor::Position;
 use crate::journal::query::tail;
 use crate::view::paint::Mode;
 use crate::view::printer::Job;
+use crate::view::relay::Relay;
 
 /// Follow the log from now on.
 pub(super) fn echo(args: &EchoArgs) -> Result<u8, CliError> {
@@ -64,22 +65,25 @@ async fn foreign(client: OvermindClient, env: &Env) -> Result<u8, CliError> {
     let mut stream = client.echo().await?;
     // Coloured for whom it may be.
     let mode = Source::style(env, false).mode;
-    let coloured = matches!(mode, Mode::Exact | Mode::Terminal { color: true });
     let copy = async {
         let (mut out, mut buffer, mut strip) = (stdout(), [0; 8192], StripBytes::new());
+        let mut relay = Relay::new(mode.color());
         loop {
             let read = stream.read(&mut buffer).await?;
-            if read == 0 {
-                return out.flush().await;
-            }
-            if coloured {
-                out.write_all(&buffer[..read]).await?;
-            } else {
-                for piece in strip.strip_next(&buffer[..read]) {
-                    out.write_all(piece).await?;
+            let mut shown = vec![];
+            match mode {
+                Mode::Exact => shown.extend_from_slice(&buffer[..read]),
+                Mode::Plain => {
+                    strip.strip_next(&buffer[..read]).for_each(|p| shown.extend_from_slice(p));
                 }
+                Mode::Terminal { .. } if read == 0 => relay.finish(&mut shown),
+                Mode::Terminal { .. } => relay.feed(&buffer[..read], &mut shown),
             }
+            out.write_all(&shown).await?;
             out.flush().await?;
+            if read == 0 {
+                return std::io::Result::Ok(());
+            }
         }
     };
     tokio::select! {

@@ -13,7 +13,7 @@ use crate::control::client::ClientError;
 use crate::engine::run::RunError;
 use crate::engine::runtime::RuntimeError;
 use crate::model::request::Unknown;
-use crate::model::{ProcName, nearest};
+use crate::model::{ProcName, Untrusted, nearest};
 use crate::plan::PlanError;
 
 /// What the program ends with, and what that means; the man page has the same table.
@@ -89,8 +89,8 @@ pub enum CliError {
     #[error("{}", unknown(.0))]
     Unknown(Unknown),
     /// A request was carried out only in part, or not at all.
-    #[error("{}", .0.join("; "))]
-    Problems(Vec<String>),
+    #[error("{}", Untrusted::join(.0, "; "))]
+    Problems(Vec<Untrusted>),
     /// The start failed in the background; the words are those of the supervisor.
     #[error("{message}")]
     Start {
@@ -231,7 +231,10 @@ fn unknown(unknown: &Unknown) -> String {
     let name = &unknown.name;
     match &unknown.nearest {
         Some(nearest) => format!("Unknown process name: {name}; did you mean {nearest}?"),
-        None => format!("Unknown process name: {name}; there are {}", unknown.known.join(", ")),
+        None => format!(
+            "Unknown process name: {name}; there are {}",
+            Untrusted::join(&unknown.known, ", ")
+        ),
     }
 }
 

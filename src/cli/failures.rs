@@ -32,7 +32,7 @@ pub(super) fn failures(args: &FailuresArgs, out: &mut dyn Write) -> Result<u8, C
             return Err(CliError::Usage("a name and a text are needed".to_owned()));
         }
     };
-    let code = super::print(out, text.as_bytes())?;
+    let code = super::print(out, &text)?;
     if args.what != FailuresDo::List
         && let Err(error) = reload_failures(&here.project)
     {
@@ -46,6 +46,10 @@ impl Here {
         let context = Context::here()?;
         let typed = StartOptions { procfile: args.procfile.clone(), ..StartOptions::default() };
         let Loaded { project, procfile, .. } = context.load(&typed)?;
+        if args.what != FailuresDo::List {
+            let (path, shown) = project.failures();
+            context.check_writable(&typed, (&path, &shown))?;
+        }
         // What is no name has no process either.
         let entries = procfile.entries.iter().filter_map(|entry| ProcName::new(&*entry.name).ok());
         let (file, toml) = (project.failures(), project.toml());

@@ -339,7 +339,7 @@ pub(super) fn why(far: &Far, name: Option<&str>, out: &mut dyn Write) -> Result<
             let (name, state) = (process.name.as_str(), cleaned(&process.state));
             Err(far.lacks(&format!("{name} is {state}, and its log tells why: `tmo why {name}`")))
         }
-        None => super::print(out, (why::well(name) + "\n").as_bytes()),
+        None => super::print(out, &(why::well(name) + "\n")),
     }
 }
 

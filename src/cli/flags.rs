@@ -17,6 +17,7 @@ use super::wait::chosen;
 use crate::model::ProcName;
 use crate::model::request::{FlagMatch, FlagState, ProcessState};
 use crate::model::rules::FlagColor;
+use crate::model::untrusted::shown_line;
 
 /// A flag of a process.
 #[derive(Debug, Serialize)]
@@ -51,7 +52,7 @@ pub(super) fn flags(args: &FlagsArgs, out: &mut dyn Write) -> Result<u8, CliErro
     let color = Source::style(&instance.context.env, false).mode.color();
     let text =
         if args.context { found(&rows, &TimeZone::system(), color) } else { counts(&rows, color) };
-    super::print(out, text.as_bytes())
+    super::print_painted(out, &text)
 }
 
 /// The flags of one process, and where each was found the `last` times.
@@ -94,8 +95,8 @@ fn counts(rows: &[Row], color: bool) -> String {
 fn cells(Row { process, flag, .. }: &Row) -> [String; 5] {
     let target = flag.target.map_or_else(|| "-".to_owned(), |target| target.to_string());
     let over = if flag.exceeded { " exceeded" } else { "" };
-    let last = flag.last.clone().unwrap_or_default();
-    [process.to_string(), flag.name.clone(), flag.count.to_string(), target + over, last]
+    let last = flag.last.as_ref().map(ToString::to_string).unwrap_or_default();
+    [process.to_string(), flag.name.to_string(), flag.count.to_string(), target + over, last]
 }
 
 /// Each with the lines that were found last, marked, among those around them.
@@ -110,7 +111,7 @@ fn found(rows: &[Row], zone: &TimeZone, color: bool) -> String {
             let lines = lines.chain([(&found.line, true)]);
             let lines = lines.chain(found.after.iter().map(|line| (line, false)));
             for (line, is_it) in lines {
-                let line = shown(line);
+                let line = shown_line(line.raw());
                 if is_it {
                     let _ = writeln!(all, "  > {}", dressed(&line, &row.flag, color));
                 } else {
@@ -139,7 +140,7 @@ fn heading(Row { process, flag, .. }: &Row, color: bool) -> String {
     format!(
         "{}: {}: {times}{most}",
         strong(process.as_str(), color),
-        dressed(&flag.name, flag, color)
+        dressed(&flag.name.to_string(), flag, color)
     )
 }
 
@@ -151,11 +152,6 @@ fn place(found: &FlagMatch, zone: &TimeZone) -> String {
         zone.to_datetime(time).strftime(" at %Y-%m-%d %H:%M:%S").to_string()
     });
     format!("#{}{when}, life {}", found.number, found.life)
-}
-
-/// A line without what would move the cursor of the terminal.
-fn shown(line: &str) -> String {
-    line.replace(|c: char| c.is_control() && c != '\t', "")
 }
 
 fn dressed(text: &str, flag: &FlagState, color: bool) -> String {
@@ -180,14 +176,14 @@ mod tests {
     use jiff::tz::TimeZone;
 
     use super::{Row, counts, found};
-    use crate::model::ProcName;
     use crate::model::request::{FlagMatch, FlagState};
     use crate::model::rules::FlagColor;
+    use crate::model::{ProcName, Untrusted};
 
     fn row(name: &str, color: FlagColor, count: u64, matches: Vec<FlagMatch>) -> Row {
         let last = matches.last().map(|found| found.line.clone());
         let flag = FlagState {
-            name: name.to_owned(),
+            name: name.into(),
             color,
             count,
             target: Some(1),
@@ -197,8 +193,8 @@ mod tests {
         Row { process: ProcName::new("web").unwrap(), flag, matches: Some(matches) }
     }
 
-    fn lines(lines: &[&str]) -> Vec<String> {
-        lines.iter().map(|&line| line.to_owned()).collect()
+    fn lines(lines: &[&str]) -> Vec<Untrusted> {
+        lines.iter().map(|&line| line.into()).collect()
     }
 
     fn hit(number: u64, line: &str, before: &[&str], after: &[&str]) -> FlagMatch {
@@ -206,7 +202,7 @@ mod tests {
             number,
             life: 2,
             time: 1_767_319_445_000_000_000,
-            line: line.to_owned(),
+            line: line.into(),
             before: lines(before),
             after: lines(after),
         }
@@ -219,11 +215,11 @@ mod tests {
             [row("slow", FlagColor::Orange, 5, hits), row("error", FlagColor::Red, 0, vec![])];
         let expected = "web: slow: found 5 times, more than 1\n\n  \
             #4 at 2026-01-02 02:04:05, life 2\n    a\n\n  > took 9 ms\n\n  \
-            #5 at 2026-01-02 02:04:05, life 2\n  > took 10 ms\n    b\n\n\
+            #5 at 2026-01-02 02:04:05, life 2\n  > took\\r 10 ms\n    b\n\n\
             web: error: not found, target 1\n";
         assert_eq!(found(&rows, &TimeZone::UTC, false), expected);
         let colored = found(&rows, &TimeZone::UTC, true);
-        assert!(colored.contains("  > \x1b[1;38;5;208mtook 10 ms\x1b[0m\n"), "{colored:?}");
+        assert!(colored.contains("  > \x1b[1;38;5;208mtook\\r 10 ms\x1b[0m\n"), "{colored:?}");
         assert!(colored.contains("\x1b[31merror\x1b[0m"), "{colored:?}");
     }
 

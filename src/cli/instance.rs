@@ -9,11 +9,11 @@ use super::error::CliError;
 use super::far::cleaned;
 use super::launch::Launch;
 use super::persona::Persona;
-use crate::config::Env;
-use crate::config::dirs::{find_runtime_dir, is_private, last_run, runtime_base};
+use crate::config::dirs::{find_runtime_dir, is_runtime_dir, last_run, runtime_base};
 use crate::config::load::Context;
 use crate::config::lookup::project_above;
 use crate::config::project::{self, SOCKET, SocketPath};
+use crate::config::{Env, OwnPath};
 use crate::control::address::{Address, TcpTarget};
 use crate::control::client::{Client, ClientError, Listener, who};
 use crate::control::lock::Door;
@@ -121,7 +121,7 @@ impl Instance {
 
     /// Go by the files of the run that answers, if they are those of this machine.
     fn meet(&mut self, state: Box<State>) {
-        let named = of_another_session(&state);
+        let named = of_another_session(&self.context.env, &state);
         let Some(host) = &state.host else {
             // A version that does not tell. What another machine calls so is none of ours.
             if let Some(runtime) = named {
@@ -138,6 +138,12 @@ impl Instance {
             let host = if name.is_empty() { "another machine".to_owned() } else { name };
             self.far = Some(Box::new(Far { host, state: *state }));
         }
+    }
+
+    /// The part of the caller's own `PATH` that holds none of the project's programs.
+    pub(super) fn own_path(&self) -> OwnPath {
+        let beside = self.socket.path.parent().filter(|_| self.socket.tcp.is_none());
+        OwnPath::of(&self.context.env, [&*self.context.start_dir].into_iter().chain(beside))
     }
 
     /// Where to connect: over TCP only if there is no run of this user on this machine that the
@@ -316,7 +322,12 @@ pub(super) fn taken_over(count: u32) -> String {
 
 /// The runtime directory of a run that was not found by our own rules: it was started in a session
 /// with another `XDG_RUNTIME_DIR`, or its project has been moved since.
-pub(super) fn of_another_session(state: &State) -> Option<Runtime> {
+///
+/// Whoever answers names it, so it counts only where it is one of this user's runtime directories,
+/// in which lies the plan of just that run, and where a supervisor holds the lock.
+pub(super) fn of_another_session(env: &Env, state: &State) -> Option<Runtime> {
     let dir = state.runtime.as_ref()?.as_path();
-    is_private(dir).then(|| Runtime::new(dir))
+    let runtime = is_runtime_dir(env, dir).then(|| Runtime::new(dir))?;
+    let held = lock::is_held(dir).unwrap_or(false);
+    (held && runtime.plan().ok()?.run == state.run).then_some(runtime)
 }

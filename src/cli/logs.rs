@@ -202,7 +202,7 @@ fn clear(instance: &Instance, out: &mut dyn Write) -> Result<u8, CliError> {
     if instance.far.is_some() {
         let asked = instance.ask(async |client| client.clear_log().await);
         let Cleared { freed, kept } = super::block_on(asked)?;
-        return super::print(out, (cleared(freed, kept) + "\n").as_bytes());
+        return super::print(out, &(cleared(freed, kept) + "\n"));
     }
     Source::of_instance(instance)?;
     let _door = loop {
@@ -223,7 +223,7 @@ fn clear(instance: &Instance, out: &mut dyn Write) -> Result<u8, CliError> {
         let clear = if written { clear::clear_behind } else { clear::clear_all };
         clear(&source.dirs).map_err(CliError::io(source.dirs.journal.display()))?
     };
-    super::print(out, (cleared(freed, kept) + "\n").as_bytes())
+    super::print(out, &(cleared(freed, kept) + "\n"))
 }
 
 /// What came of clearing: bytes of disk space that are free now, and those that will be.
@@ -387,5 +387,5 @@ fn paths(source: &Source, filter: &Filter, out: &mut dyn Write) -> Result<u8, Cl
             }
         }
     }
-    super::print(out, text.as_bytes())
+    super::print(out, &text)
 }

@@ -15,13 +15,14 @@ use crate::control::{listen, lock};
 use crate::engine::runtime::Runtime;
 use crate::model::request::State;
 use crate::model::text::OsText;
+use crate::model::untrusted::{Untrusted, shown};
 use crate::sys::clock;
 use crate::view::words::duration;
 
 /// One run.
 #[derive(Debug, Serialize)]
 struct Run {
-    title: String,
+    title: Untrusted,
     /// `running`, `quitting`, or `abandoned`: its supervisor was killed, and its processes may live.
     state: &'static str,
     pid: Option<u32>,
@@ -49,11 +50,9 @@ pub(super) fn ls(args: &LsArgs, out: &mut dyn Write) -> Result<u8, CliError> {
     })?;
     runs.sort_by_key(|run| run.started);
     if args.json {
-        let json =
-            serde_json::to_string_pretty(&runs).map_err(|e| CliError::Other(e.to_string()))?;
-        return super::print(out, (json + "\n").as_bytes());
+        return super::print_json(&runs, out);
     }
-    super::print(out, table(HEAD, runs.iter().map(row)).as_bytes())
+    super::print(out, &table(HEAD, runs.iter().map(row)))
 }
 
 /// The runtime directories of this user.
@@ -75,7 +74,7 @@ async fn look(runtime: &Runtime) -> Option<Run> {
     let ports: Vec<u16> = plan.present().filter_map(|process| process.port).collect();
     let processes = plan.present().count();
     Some(Run {
-        title: plan.title,
+        title: plan.title.into(),
         state: match &state {
             Some(state) if state.quitting => "quitting",
             _ if held => "running",
@@ -99,11 +98,11 @@ async fn ask(plan: &crate::model::plan::Plan, runtime: &Runtime) -> Option<State
 fn row(run: &Run) -> [String; 6] {
     let since = std::time::Duration::from_nanos(clock::now_ns().saturating_sub(run.started));
     [
-        run.title.clone(),
+        run.title.to_string(),
         run.state.to_owned(),
         format!("{}/{}", run.running, run.processes),
         duration(since),
         run.ports.first().map_or_else(|| "-".to_owned(), ToString::to_string),
-        run.root.as_path().display().to_string(),
+        shown(&run.root.as_path().display().to_string()).into_owned(),
     ]
 }

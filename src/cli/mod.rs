@@ -61,6 +61,7 @@ use instance::Instance;
 use persona::Persona;
 
 use crate::model::request::Request;
+use crate::model::untrusted;
 
 /// The version of this program, with commit and date in a release build of a checkout.
 const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), env!("TMO_BUILT_FROM"));
@@ -99,7 +100,7 @@ fn act(args: Args, typed: Vec<OsString>, out: &mut dyn Write) -> Result<u8, CliE
         None => {
             let persona = Persona::here();
             let help = args::command().bin_name(persona.name()).render_help().ansi().to_string();
-            print(&mut anstream::stdout(), persona.speak(&help).as_bytes())
+            print_raw(&mut anstream::stdout(), persona.speak(&help).as_bytes())
         }
         Some(Verb::Start(args)) => start::start(*args, typed, out),
         Some(Verb::Check(args)) => check::check(*args, out),
@@ -141,7 +142,7 @@ fn act(args: Args, typed: Vec<OsString>, out: &mut dyn Write) -> Result<u8, CliE
         Some(Verb::Run(args)) => run::run(&args),
         Some(Verb::Ps(args)) => ps::ps(&args, out),
         Some(Verb::Failures(args)) => failures::failures(&args, out),
-        Some(Verb::Completions(args)) => print(out, args.shell.script().as_bytes()),
+        Some(Verb::Completions(args)) => print(out, args.shell.script()),
         Some(Verb::Setup(args)) => setup::setup(&args, out),
         Some(Verb::Man(args)) => manual(&args, out),
     }
@@ -153,7 +154,8 @@ fn explain(error: &clap::Error, typed: &[OsString]) -> u8 {
     if let (Persona::Overmind, ErrorKind::InvalidSubcommand) = (persona, error.kind()) {
         let named = error.get(ContextKind::InvalidSubcommand).map(ToString::to_string);
         // As below.
-        let _ = writeln!(io::stderr(), "No help topic for '{}'", named.unwrap_or_default());
+        let named = named.unwrap_or_default();
+        let _ = writeln!(io::stderr(), "No help topic for '{}'", untrusted::shown(&named));
         return NO_TOPIC;
     }
     if error.use_stderr() {
@@ -241,16 +243,28 @@ fn block_on<T>(work: impl Future<Output = Result<T, CliError>>) -> Result<T, Cli
     result
 }
 
-/// Print something to standard output; a reader that has gone is no error.
-fn print(out: &mut dyn Write, bytes: &[u8]) -> Result<u8, CliError> {
-    written(out.write_all(bytes).and_then(|()| out.flush()))
+/// Print text to standard output, without what a terminal would act upon; a reader that has gone is
+/// no error.
+fn print(out: &mut dyn Write, text: &str) -> Result<u8, CliError> {
+    print_raw(out, untrusted::shown_lines(text).as_bytes())
+}
+
+/// The same for text that tmo has coloured. What of it comes from outside must have been cleaned
+/// by [`crate::model::Untrusted`] or one of its functions, or its colours are printed as well.
+fn print_painted(out: &mut dyn Write, text: &str) -> Result<u8, CliError> {
+    print_raw(out, untrusted::shown_painted(text).as_bytes())
 }
 
 /// Print JSON, for people as well.
 fn print_json(what: &impl serde::Serialize, out: &mut dyn Write) -> Result<u8, CliError> {
     let text = serde_json::to_string_pretty(what);
     let text = text.map_err(|error| CliError::Other(error.to_string()))? + "\n";
-    print(out, text.as_bytes())
+    print_raw(out, untrusted::json(&text).as_bytes())
+}
+
+/// Print bytes as they are: text of tmo's own, or what was cleaned.
+fn print_raw(out: &mut dyn Write, bytes: &[u8]) -> Result<u8, CliError> {
+    written(out.write_all(bytes).and_then(|()| out.flush()))
 }
 
 /// Tell the user of a failure in one line; returns the exit code.
@@ -264,5 +278,6 @@ fn warn(what: &dyn Display) {
     // There is no other place to say it.
     let persona = Persona::here();
     let text = persona.speak(&what.to_string());
+    let text = untrusted::shown_lines(&text);
     let _ = writeln!(anstream::stderr(), "{}: {text}", persona.name());
 }

@@ -78,7 +78,5 @@ pub(super) fn print(
         log: &plan.log,
         processes: plan.processes.iter().map(Process::of).collect(),
     };
-    let text = serde_json::to_string_pretty(&config);
-    let text = text.map_err(|error| CliError::Other(error.to_string()))? + "\n";
-    super::print(out, text.as_bytes())
+    super::print_json(&config, out)
 }

@@ -10,7 +10,8 @@ use super::instance::{Instance, Server};
 use super::table::table;
 use crate::control::overmind;
 use crate::control::overmind_client::OvermindClient;
-use crate::model::request::ProcessState;
+use crate::model::Untrusted;
+use crate::model::request::{ProcessState, State};
 use crate::model::rules::Stage;
 use crate::sys::{self, Usage, clock};
 use crate::view::words::{duration, size};
@@ -18,27 +19,33 @@ use crate::view::words::{duration, size};
 /// Print overmind's table, a wider one, or the whole state as JSON.
 pub(super) fn ps(args: &PsArgs, out: &mut dyn Write) -> Result<u8, CliError> {
     let mut instance = Instance::find(&args.client)?;
-    let text = super::block_on(async {
-        match instance.server().await? {
+    let shown = super::block_on(async {
+        Ok(match instance.server().await? {
             Server::Tmo => {
                 let mut state = instance.state().await?;
                 if let Some(Order::Phase) = args.by {
                     state.processes.sort_by_key(stage);
                 }
-                if args.json {
-                    let json = serde_json::to_string_pretty(&state);
-                    return json.map(|j| j + "\n").map_err(|e| CliError::Other(e.to_string()));
+                match (args.json, args.wide, args.by) {
+                    (true, ..) => Shown::Json(Box::new(state)),
+                    (false, true, by) => Shown::Text(wide(&state.processes, by)),
+                    (false, false, Some(Order::Phase)) => Shown::Text(by_phase(&state.processes)),
+                    (false, false, None) => Shown::Text(overmind::status(&state.processes)),
                 }
-                Ok(match (args.wide, args.by) {
-                    (true, by) => wide(&state.processes, by),
-                    (false, Some(Order::Phase)) => by_phase(&state.processes),
-                    (false, None) => overmind::status(&state.processes),
-                })
             }
-            Server::Overmind(address) => Ok(OvermindClient::new(&address).status().await?),
-        }
+            Server::Overmind(address) => Shown::Text(OvermindClient::new(&address).status().await?),
+        })
     })?;
-    super::print(out, text.as_bytes())
+    match shown {
+        Shown::Json(state) => super::print_json(&state, out),
+        Shown::Text(text) => super::print(out, &text),
+    }
+}
+
+/// What is printed.
+enum Shown {
+    Text(String),
+    Json(Box<State>),
 }
 
 /// An order of the processes.
@@ -100,7 +107,12 @@ fn reasons(processes: &[ProcessState]) -> String {
         } else if let (Some(why), "running") = (&process.not_ready, process.state.as_str()) {
             let _ = writeln!(text, "{}: not ready: {why}", process.name);
         } else if !process.lacks.is_empty() {
-            let _ = writeln!(text, "{}: not ready yet: {}", process.name, process.lacks.join("; "));
+            let _ = writeln!(
+                text,
+                "{}: not ready yet: {}",
+                process.name,
+                Untrusted::join(&process.lacks, "; ")
+            );
         }
     }
     text

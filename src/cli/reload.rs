@@ -97,7 +97,7 @@ pub(super) fn reload(args: &ReloadArgs, out: &mut dyn Write) -> Result<u8, CliEr
         format!("{name}: {}\n", words(change, args.dry_run, (stays(name), waits)))
     };
     let text: String = reloaded.changes.iter().map(line).collect();
-    super::print(out, text.as_bytes())?;
+    super::print(out, &text)?;
     done
 }
 

@@ -28,7 +28,7 @@ pub(super) fn screen(args: &ScreenArgs, out: &mut dyn Write) -> Result<u8, CliEr
         tmo_only(&mut instance).await?;
         instance.ask(async |client| client.screen(&args.name, args.color).await).await
     })?;
-    super::print(out, screen.as_bytes())
+    if args.color { super::print_painted(out, &screen) } else { super::print(out, &screen) }
 }
 
 /// What overmind itself can't do is refused.

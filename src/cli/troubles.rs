@@ -113,7 +113,7 @@ pub(super) fn skipped(instance: &Instance, plan: &Plan) -> u8 {
     let Ok(state) = super::block_on(instance.state()) else { return 0 };
     let mut code = 0;
     for process in state.processes.iter().filter(|process| process.state == "skipped") {
-        let reason = process.reason.as_deref().unwrap_or("skipped");
+        let reason = process.reason.clone().unwrap_or_else(|| "skipped".into());
         super::warn(&format!("{}: {reason}; `tmo why {}` tells more", process.name, process.name));
         code = 1;
     }
@@ -136,16 +136,16 @@ pub(super) fn held_up(process: &ProcessState, state: &State) -> Option<Cause> {
         let mut named = names.filter(|name| text.starts_with(&format!("{name} ")));
         named.next_back().map(str::to_owned)
     };
-    let skipped = process.reason.as_deref().and_then(|reason| reason.strip_prefix("skipped: "));
+    let skipped = process.reason.as_ref().and_then(|reason| reason.raw().strip_prefix("skipped: "));
     let (kind, text, of) = if let Some(why) = skipped {
         (Kind::DependencyNotReady, why.to_owned(), known(why))
     } else if let Some(reason) = &process.reason {
         let kind = if process.state == "running" { Kind::NotLive } else { Kind::Other };
-        (kind, reason.clone(), None)
+        (kind, reason.raw().to_owned(), None)
     } else if let Some(why) = process.not_ready.as_ref().filter(|_| process.state == "running") {
-        (Kind::ReadinessTimedOut, format!("it did not become ready: {why}"), None)
+        (Kind::ReadinessTimedOut, format!("it did not become ready: {}", why.raw()), None)
     } else if let Some(lacks) = process.lacks.first() {
-        (Kind::Other, format!("{NOT_YET}{lacks}"), None)
+        (Kind::Other, format!("{NOT_YET}{}", lacks.raw()), None)
     } else {
         let first = process.awaits.first()?.to_string();
         let names: Vec<_> = process.awaits.iter().map(ToString::to_string).collect();

@@ -139,7 +139,7 @@ pub(super) fn show(mut shown: Shown) -> Result<u8, CliError> {
                     _ = stop_signal() => {}
                 }
                 return match came {
-                    Ok(farewell) => super::print(&mut std::io::stdout(), farewell.as_bytes()),
+                    Ok(farewell) => super::print(&mut std::io::stdout(), &farewell),
                     Err(error) => {
                         if goes_on {
                             super::warn(&"what runs goes on; `tmo quit` ends it");

@@ -19,7 +19,7 @@ use crate::history::select::Query;
 use crate::history::times::span;
 use crate::journal::cursor::{Cursor, Filter, Position};
 use crate::model::request::{ProcessState, State};
-use crate::model::{Exit, ProcName};
+use crate::model::{Exit, ProcName, Untrusted};
 use crate::view::words::duration;
 
 /// What is known of what is waited for.
@@ -184,7 +184,8 @@ fn still_comes(process: &ProcessState) -> Result<(), CliError> {
         }
         ("stopped", _) => (format!("{} was stopped", process.name), 1),
         ("skipped" | "broken", exit) => {
-            let why = process.reason.as_deref().unwrap_or(&process.state);
+            let state = || process.state.as_str().into();
+            let why = process.reason.clone().unwrap_or_else(state);
             let code = exit.map_or(1, |exit| exit.shell_status().max(1));
             (format!("{} won't run: {why}", process.name), code)
         }
@@ -229,7 +230,7 @@ fn all_ready(wanted: &[&ProcessState], unnamed: bool) -> Result<Verdict, CliErro
     }
     Ok(match (all_run(&open, unnamed)?, late) {
         (Verdict::So(_), Some(late)) => {
-            let lacks = late.lacks.join("; ");
+            let lacks = Untrusted::join(&late.lacks, "; ");
             let colon = if lacks.is_empty() { "" } else { ": " };
             Verdict::NotYet(format!("{} is not ready{colon}{lacks}", late.name))
         }

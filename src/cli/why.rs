@@ -24,6 +24,7 @@ use crate::journal::record::EVENTS;
 use crate::model::ProcName;
 use crate::model::request::{ProcessState, State};
 use crate::model::text::OsText;
+use crate::model::untrusted::shown_line;
 
 /// How many of the last lines are shown: with the rest, one screen.
 const LAST: usize = 10;
@@ -71,11 +72,9 @@ pub(super) fn why(args: &WhyArgs, out: &mut dyn Write) -> Result<u8, CliError> {
         return case.all_is_well(args, out);
     };
     if args.json {
-        let json = serde_json::to_string_pretty(&answer);
-        let json = json.map_err(|error| CliError::Other(error.to_string()))?;
-        return super::print(out, (json + "\n").as_bytes());
+        return super::print_json(&answer, out);
     }
-    super::print(out, screen(&answer, style.mode.color()).as_bytes())
+    super::print_painted(out, &screen(&answer, style.mode.color()))
 }
 
 /// The state of the run, if there is one.
@@ -378,7 +377,7 @@ impl<'a> Case<'a> {
         if args.json {
             return super::print_json(&Well { api: crate::model::request::API, well: &text }, out);
         }
-        super::print(out, (text + "\n").as_bytes())
+        super::print(out, &(text + "\n"))
     }
 }
 
@@ -417,7 +416,7 @@ fn screen(answer: &Answer, color: bool) -> String {
     if !last.is_empty() {
         text.push_str("Its last lines:\n");
         for line in last {
-            let _ = writeln!(text, "  {line}");
+            let _ = writeln!(text, "  {}", shown_line(line));
         }
     }
     if answer.report.is_some() {

@@ -119,6 +119,29 @@ pub fn find_runtime_dir(env: &Env, socket: &Path) -> Result<PathBuf, DirError> {
     Ok(dir)
 }
 
+/// Whether a directory that an answer on a socket names can be a runtime directory of this user: it
+/// lies where tmo makes them, in this session or in another one of the same user, and neither it nor
+/// the directory it is in is open to others.
+///
+/// Anything else may have been made by whoever answers: a container, say, that shares the directory
+/// of the project.
+pub fn is_runtime_dir(env: &Env, path: &Path) -> bool {
+    let uid = nix::unistd::geteuid().as_raw();
+    let temporary = env.caller_dir("TMPDIR");
+    let bases = [
+        runtime_base(env),
+        PathBuf::from(format!("/run/user/{uid}/tmo")),
+        temporary.unwrap_or_else(|| "/tmp".into()).join(format!("tmo-{uid}")),
+        PathBuf::from(format!("/tmp/tmo-{uid}")),
+    ];
+    let is_base = |parent: &Path| bases.iter().any(|base| base == parent);
+    let name = path.file_name().unwrap_or_default().as_bytes();
+    !name.is_empty()
+        && name.iter().all(u8::is_ascii_hexdigit)
+        && path.parent().is_some_and(|parent| is_base(parent) && is_private(parent))
+        && is_private(path)
+}
+
 /// Whether a directory that somebody names is this user's and closed to others.
 pub fn is_private(path: &Path) -> bool {
     path.symlink_metadata().is_ok_and(|found| check_private(path, &found).is_ok())
@@ -189,8 +212,8 @@ mod tests {
     use std::path::Path;
 
     use super::{
-        DirError, find_runtime_dir, instance_id, make_private_dir, make_runtime_dir, runtime_base,
-        runtime_dir, short_hash, state_dir, state_id,
+        DirError, find_runtime_dir, instance_id, is_runtime_dir, make_private_dir,
+        make_runtime_dir, runtime_base, runtime_dir, short_hash, state_dir, state_id,
     };
     use crate::config::Env;
     use crate::model::ProcName;
@@ -270,6 +293,34 @@ mod tests {
         let error = make_private_dir(&made).unwrap_err();
         assert!(matches!(error, DirError::Mode { mode: 0o755, .. }), "{error}");
         assert!(error.to_string().contains("chmod 700"));
+    }
+
+    #[test]
+    fn a_runtime_directory_lies_where_they_are_made() {
+        let dir = tempfile::tempdir().unwrap();
+        let env = Env::of([("TMPDIR", dir.path())]);
+        let made = make_runtime_dir(&env, &dir.path().join("s")).unwrap();
+        assert!(is_runtime_dir(&env, &made));
+        let elsewhere = dir.path().join("project/0123456789");
+        make_private_dir(&elsewhere).unwrap();
+        assert!(!is_runtime_dir(&env, &elsewhere), "private, but anywhere");
+        let base = made.parent().unwrap();
+        for (inside, path) in [
+            ("a link", base.join("abcdef0123")),
+            ("below one", made.join("p")),
+            ("by a way around", base.join("../project/0123456789")),
+            ("itself", base.to_owned()),
+            ("above it", base.join("..")),
+        ] {
+            match inside {
+                "a link" => symlink(&elsewhere, &path).unwrap(),
+                "below one" => make_private_dir(&path).unwrap(),
+                _ => {}
+            }
+            assert!(!is_runtime_dir(&env, &path), "{inside}");
+        }
+        std::fs::set_permissions(base, std::fs::Permissions::from_mode(0o755)).unwrap();
+        assert!(!is_runtime_dir(&env, &made), "others may enter");
     }
 
     #[test]

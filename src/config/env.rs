@@ -108,6 +108,12 @@ impl Env {
         self.files.keys().map(move |key| (key.as_os_str(), caller(key)))
     }
 
+    /// The caller's own environment, without env files.
+    #[must_use]
+    pub fn of_caller(&self) -> Self {
+        Self { real: self.real.clone(), ..Self::default() }
+    }
+
     /// Whether an env file sets this variable.
     pub fn is_from_file(&self, key: impl AsRef<OsStr>) -> bool {
         self.files.contains_key(key.as_ref())

@@ -65,6 +65,18 @@ pub enum ConfigError {
         /// Why.
         source: io::Error,
     },
+    /// A file would be written where nobody but a file of the project says.
+    #[error(
+        "{} is not written: it lies outside of {}, and only an env file or a link of the project \
+         leads there; `-f` with the path of the Procfile says that it is meant",
+        path.display(), here.display()
+    )]
+    Outside {
+        /// The file as the user would name it.
+        path: PathBuf,
+        /// The directory that the command was typed in.
+        here: PathBuf,
+    },
     /// A variable has no value of its type.
     #[error(transparent)]
     Value(#[from] BadValue),
@@ -160,6 +172,26 @@ impl Context {
         let text = files::read_project(&project.procfile, chosen_by)
             .map_err(|source| ConfigError::Read { path: shown.clone(), source })?;
         Ok(procfile::parse(&text, &shown.display().to_string())?)
+    }
+
+    /// Whether a command may write this file beside the Procfile: the caller has named the Procfile,
+    /// or the file lies in the directory that the command was typed in, links considered.
+    pub fn check_writable(
+        &self,
+        typed: &StartOptions,
+        (path, shown): (&Path, &Path),
+    ) -> Result<(), ConfigError> {
+        if typed.procfile.is_some() || self.env.of_caller().path("PROCFILE").is_some() {
+            return Ok(());
+        }
+        let failed = |source| ConfigError::Read { path: shown.to_owned(), source };
+        let here = self.start_dir.canonicalize().map_err(failed)?;
+        let dir = path.parent().unwrap_or(Path::new("/")).canonicalize().map_err(failed)?;
+        let leads_out = path.canonicalize().is_ok_and(|file| !file.starts_with(&here));
+        if dir.starts_with(&here) && !leads_out {
+            return Ok(());
+        }
+        Err(ConfigError::Outside { path: shown.to_owned(), here: self.start_dir.clone() })
     }
 
     /// Whether a Procfile was asked for: then it must be there.

@@ -13,12 +13,14 @@ pub mod inherit;
 pub mod load;
 pub mod lookup;
 pub mod options;
+pub mod own_path;
 pub mod procfile;
 pub mod project;
 pub mod toml;
 
 pub use env::Env;
 pub use options::StartOptions;
+pub use own_path::OwnPath;
 pub use procfile::Procfile;
 pub use project::Project;
 
@@ -71,6 +73,12 @@ pub enum Warning {
         /// The process.
         name: String,
     },
+    /// The lines of a process begin as those of tmo itself do.
+    #[error(
+        "the process `system` has the name that tmo's own lines have in the log: its lines look like \
+         messages of tmo; give it another name"
+    )]
+    OwnName,
     /// Something that a `tmo.toml` says has no effect, or another one than it seems.
     #[error("{place}: {text}")]
     Toml {

@@ -164,7 +164,9 @@ impl Reply {
             Some(runs) if unknown && runs != OURS => {
                 self.peer.other_version(runs, &format!("ask it for `{}`", self.asked))
             }
-            Some(_) | None => ClientError::Refused { status: status.as_u16(), reason },
+            Some(_) | None => {
+                ClientError::Refused { status: status.as_u16(), reason: reason.into() }
+            }
         }
     }
 

@@ -1,5 +1,7 @@
 //! Lines as text: what a terminal shows of them at the end, without its escapes.
 
+use crate::model::untrusted::is_active;
+
 /// The longest line that is kept, in bytes.
 const LONGEST: usize = 4096;
 /// No more of a line than this is looked at.
@@ -30,7 +32,7 @@ pub(super) fn plain(line: &[u8]) -> String {
     kept.truncate(LONGEST);
     // The two-byte forms of control bytes are left.
     let text = String::from_utf8_lossy(&kept);
-    let mut text: String = text.chars().filter(|c| !c.is_control() || *c == '\t').collect();
+    let mut text: String = text.chars().filter(|c| !is_active(*c) || *c == '\t').collect();
     if long {
         text = text.trim_end_matches('\u{fffd}').to_owned() + "…";
     }

@@ -11,6 +11,7 @@ use super::queue::Event;
 use crate::config::failures::{Declarations, DeclareError, EditError, Failures};
 use crate::config::toml::TmoToml;
 use crate::control::handle::{FailureTexts, FailuresAsk, FailuresProblem};
+use crate::model::Untrusted;
 use crate::model::request::{Outcome, Request};
 use crate::plan;
 use crate::supervisor::Course;
@@ -91,7 +92,9 @@ impl Engine {
         self.on_request(Request::Reload { plan: Box::new(plan) }, true, None, told);
         spawn_local(async move {
             let answer = match answer.await {
-                Ok(Outcome { ok: false, problems, .. }) => Err(unknown_yet(&problems.join("; "))),
+                Ok(Outcome { ok: false, problems, .. }) => {
+                    Err(unknown_yet(&Untrusted::join(&problems, "; ")))
+                }
                 Ok(Outcome { ok: true, .. }) | Err(_) => Ok(texts),
             };
             // As above.
@@ -170,7 +173,7 @@ fn problem(error: DeclareError) -> FailuresProblem {
     match error {
         DeclareError::Unknown(unknown) => FailuresProblem::Unknown(Box::new(Outcome {
             ok: false,
-            problems: vec![format!("unknown process name: {}", unknown.name)],
+            problems: vec![format!("unknown process name: {}", unknown.name).into()],
             names: vec![],
             unknown: Some(unknown),
         })),

@@ -5,9 +5,9 @@ use std::time::Duration;
 use nix::libc::{SIGCONT, SIGHUP, SIGKILL, SIGUSR1};
 
 use super::core::Engine;
-use crate::model::ProcName;
 use crate::model::request::{API, ProcessState, State, TmuxAddress};
 use crate::model::rules::Stage;
+use crate::model::{ProcName, Untrusted};
 use crate::pane::life::Traces;
 use crate::pane::spec::{SPEC_VERSION, Spec, SpecError, Want};
 use crate::plan;
@@ -151,7 +151,7 @@ impl Engine {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             run: plan.run.clone(),
             pid: std::process::id(),
-            title: plan.title.clone(),
+            title: plan.title.as_str().into(),
             root: plan.root.clone(),
             procfile: Some(plan.procfile.clone()),
             socket: plan.socket.clone(),
@@ -210,13 +210,13 @@ impl Engine {
             color: process.color,
             pane: self.panes[id].pane.clone(),
             kill_due: proc.kill_due(),
-            reason: proc.note.clone(),
+            reason: proc.note.as_deref().map(Untrusted::from),
             ready: Some(proc.is_ready()),
             not_ready: match &proc.ready {
-                Ready::No { why } => Some(why.clone()),
+                Ready::No { why } => Some(why.as_str().into()),
                 Ready::Waiting { .. } | Ready::Yes { .. } => None,
             },
-            lacks: proc.lacks(),
+            lacks: proc.lacks().into_iter().map(Untrusted::from).collect(),
             awaits: self.awaited(id),
             failures: proc.failures,
             crashes: proc.tally.crashes,
@@ -224,7 +224,7 @@ impl Engine {
             output_bytes: self.ingest.indexed(self.panes[id].stream),
             phase: Some(process.rules.stage).filter(|stage| *stage != Stage::Main),
             groups: process.rules.groups.clone(),
-            display: process.rules.display.clone(),
+            display: process.rules.display.as_deref().map(Untrusted::from),
             flags: self.flags(id),
         }
     }

@@ -91,7 +91,7 @@ impl Engine {
         let flags = self.plan.processes[id].rules.flags.iter().zip(found);
         flags
             .map(|(flag, log)| FlagState {
-                name: flag.name.clone(),
+                name: flag.name.as_str().into(),
                 color: flag.color,
                 count: log.count,
                 target: log.target,
@@ -117,7 +117,7 @@ impl Engine {
         let Some(watch) = &self.panes[id].watch else { return Ok(vec![]) };
         let flags = watch.watcher.book().flags().iter();
         let flags = flags.map(|log| FlagMatches {
-            flag: log.name.clone(),
+            flag: log.name.as_str().into(),
             matches: log.last(last).cloned().collect(),
         });
         Ok(flags.collect())
@@ -132,7 +132,7 @@ impl Engine {
             let name = process.name.clone();
             let Some(watch) = &mut self.panes[id].watch else { return };
             let log = watch.watcher.book().flags().get(number);
-            let last = log.and_then(|log| log.last(1).next()).filter(|last| last.line == line);
+            let last = log.and_then(|log| log.last(1).next()).filter(|last| last.line == *line);
             let event = serde_json::json!({
                 "event": "flag", "name": name, "life": life, "flag": flag.name, "line": line,
                 "count": count, "total": log.map(|log| log.count),

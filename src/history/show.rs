@@ -9,7 +9,7 @@ use crate::control::history::Line;
 use crate::journal::record::{EVENTS, Kind, Record, TO_BE_CONTINUED, UNFINISHED};
 use crate::journal::segment::Dirs;
 use crate::journal::streams::{Stream, Streams};
-use crate::model::Exit;
+use crate::model::{Exit, untrusted};
 use crate::view::merged::{Chunk, Message, Renderer};
 
 /// One of them.
@@ -80,7 +80,7 @@ impl Form {
             Self::Lines | Self::Raw => {}
             Self::Json(names) => {
                 let (_, json) = entry_json(names, &entry, matches, None);
-                out.extend_from_slice(json.as_bytes());
+                out.extend_from_slice(untrusted::json(&json).as_bytes());
                 out.push(b'\n');
             }
         }

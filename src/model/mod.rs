@@ -11,6 +11,8 @@ pub mod request;
 pub mod rules;
 pub mod signal;
 pub mod text;
+pub mod untrusted;
 
 pub use exit::Exit;
 pub use name::ProcName;
+pub use untrusted::Untrusted;

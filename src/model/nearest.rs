@@ -1,7 +1,7 @@
 //! The nearest existing name to one that does not exist.
 
-use crate::model::ProcName;
 use crate::model::request::{Outcome, Unknown};
+use crate::model::{ProcName, Untrusted};
 
 /// The name that is fewest edits away from `word`, if it is near enough to be a slip.
 pub fn nearest<'a>(word: &str, names: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
@@ -27,12 +27,13 @@ pub fn unknown(word: &str, known: &[ProcName]) -> Outcome {
 
 /// The same among names of any kind.
 pub fn unknown_of(word: &str, known: Vec<String>) -> Outcome {
-    let nearest = nearest(word, known.iter().map(String::as_str)).map(str::to_owned);
+    let nearest = nearest(word, known.iter().map(String::as_str)).map(Untrusted::from);
+    let known = known.into_iter().map(Untrusted::from).collect();
     Outcome {
         ok: false,
-        problems: vec![format!("unknown process name: {word}")],
+        problems: vec![format!("unknown process name: {word}").into()],
         names: vec![],
-        unknown: Some(Unknown { name: word.to_owned(), nearest, known }),
+        unknown: Some(Unknown { name: word.into(), nearest, known }),
     }
 }
 

@@ -8,7 +8,7 @@ use utoipa::ToSchema;
 use super::plan::Plan;
 use super::rules::{FlagColor, Stage};
 use super::signal::SignalName;
-use super::{Exit, ProcName, text::OsText};
+use super::{Exit, ProcName, Untrusted, text::OsText};
 
 /// Something a client wants done.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -85,7 +85,8 @@ pub struct Outcome {
     /// Whether all of it was done.
     pub ok: bool,
     /// One line per process that failed, or the reason of a refusal.
-    pub problems: Vec<String>,
+    #[schema(value_type = Vec<String>)]
+    pub problems: Vec<Untrusted>,
     /// The processes it was about.
     pub names: Vec<ProcName>,
     /// A word that matched no process, with the nearest name.
@@ -106,12 +107,15 @@ pub struct Cleared {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Unknown {
     /// What was asked for.
-    pub name: String,
+    #[schema(value_type = String)]
+    pub name: Untrusted,
     /// The nearest existing name.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub nearest: Option<String>,
+    #[schema(value_type = Option<String>)]
+    pub nearest: Option<Untrusted>,
     /// All names there are.
-    pub known: Vec<String>,
+    #[schema(value_type = Vec<String>)]
+    pub known: Vec<Untrusted>,
 }
 
 /// The state of a whole run.
@@ -120,13 +124,16 @@ pub struct State {
     /// Version of the shapes of the API.
     pub api: u32,
     /// Version of the program that answers.
+    #[serde(deserialize_with = "word")]
     pub version: String,
     /// Which run this is: no other has had this word.
+    #[serde(deserialize_with = "word")]
     pub run: String,
     /// Process id of the supervisor.
     pub pid: u32,
     /// The title.
-    pub title: String,
+    #[schema(value_type = String)]
+    pub title: Untrusted,
     /// Working directory of the processes.
     pub root: OsText,
     /// The Procfile, as it was named where the run was started.
@@ -174,8 +181,10 @@ pub struct Host {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct TmuxAddress {
     /// Name of the server (`tmux -L`).
+    #[serde(deserialize_with = "word")]
     pub socket: String,
     /// Session.
+    #[serde(deserialize_with = "word")]
     pub session: String,
     /// The tmux program.
     pub program: OsText,
@@ -188,6 +197,7 @@ pub struct ProcessState {
     pub name: ProcName,
     /// One word: `pending`, `starting`, `running`, `stopping`, `stuck`, `restarting`, `stopped`,
     /// `exited`, `skipped`, `broken`, `error`; a later version may have more.
+    #[serde(deserialize_with = "word")]
     pub state: String,
     /// Its process id, while it has one.
     pub pid: Option<u32>,
@@ -205,22 +215,26 @@ pub struct ProcessState {
     /// The xterm colour of its prefix.
     pub color: u8,
     /// The tmux pane it lives in (`%3`).
+    #[serde(default, deserialize_with = "word_if_any")]
     pub pane: Option<String>,
     /// When SIGKILL follows, nanoseconds since the epoch, while it is being stopped.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub kill_due: Option<u64>,
     /// Why it is in this state, where there is more to say.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub reason: Option<String>,
+    #[schema(value_type = Option<String>)]
+    pub reason: Option<Untrusted>,
     /// Whether it has come to where others may rely on it; nothing from a version that did not tell.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ready: Option<bool>,
     /// Why it has not become ready, where that is decided.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub not_ready: Option<String>,
+    #[schema(value_type = Option<String>)]
+    pub not_ready: Option<Untrusted>,
     /// What it lacks to be ready while there is time, with what was answered last.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub lacks: Vec<String>,
+    #[schema(value_type = Vec<String>)]
+    pub lacks: Vec<Untrusted>,
     /// Those it waits for before it begins.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub awaits: Vec<ProcName>,
@@ -244,7 +258,8 @@ pub struct ProcessState {
     pub groups: Vec<String>,
     /// Its name for people.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub display: Option<String>,
+    #[schema(value_type = Option<String>)]
+    pub display: Option<Untrusted>,
     /// What is counted in its output.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub flags: Vec<FlagState>,
@@ -300,7 +315,8 @@ pub struct ExitCount {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct FlagState {
     /// Its name.
-    pub name: String,
+    #[schema(value_type = String)]
+    pub name: Untrusted,
     /// The colour it is shown in.
     pub color: FlagColor,
     /// How often it was found.
@@ -312,14 +328,16 @@ pub struct FlagState {
     pub exceeded: bool,
     /// The line it was found in last.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub last: Option<String>,
+    #[schema(value_type = Option<String>)]
+    pub last: Option<Untrusted>,
 }
 
 /// What one flag has found of late.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct FlagMatches {
     /// The flag's name.
-    pub flag: String,
+    #[schema(value_type = String)]
+    pub flag: Untrusted,
     /// The last matches, oldest first; fewer than its count if there were many, or if the supervisor
     /// was replaced meanwhile.
     pub matches: Vec<FlagMatch>,
@@ -335,11 +353,14 @@ pub struct FlagMatch {
     /// When, in nanoseconds since the Unix epoch.
     pub time: u64,
     /// It, without escape sequences.
-    pub line: String,
+    #[schema(value_type = String)]
+    pub line: Untrusted,
     /// Lines before it, of the same life.
-    pub before: Vec<String>,
+    #[schema(value_type = Vec<String>)]
+    pub before: Vec<Untrusted>,
     /// Lines behind it, of the same life; some may still come.
-    pub after: Vec<String>,
+    #[schema(value_type = Vec<String>)]
+    pub after: Vec<Untrusted>,
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "as serde calls it")]
@@ -350,6 +371,20 @@ const fn is_zero(number: &u32) -> bool {
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "as serde calls it")]
 const fn is_none(count: &u64) -> bool {
     *count == 0
+}
+
+/// An identifier in an answer: it is compared, handed to tmux and printed, so it may consist of
+/// printable ASCII only. In others, `?` stands for what is not.
+fn word<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
+    let plain = |c: char| if c.is_ascii_graphic() || c == ' ' { c } else { '?' };
+    Ok(String::deserialize(deserializer)?.chars().map(plain).collect())
+}
+
+/// The same where there may be none.
+fn word_if_any<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
+    #[derive(Deserialize)]
+    struct Word(#[serde(deserialize_with = "word")] String);
+    Ok(Option::<Word>::deserialize(deserializer)?.map(|Word(word)| word))
 }
 
 /// What a later version tells in words of its own is passed over.

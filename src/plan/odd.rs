@@ -28,10 +28,14 @@ fn idle_restart(table: &ProcessTable) -> Option<std::ops::Range<usize>> {
     said.into_iter().flatten().next().filter(|_| policy.is_none())
 }
 
+/// The name before the lines of tmo itself.
+const OWN_NAME: &str = "system";
+
 /// Whatever is odd, in the order of the file.
 pub fn oddities(loaded: &Loaded, plan: &Plan) -> Vec<Warning> {
     let toml = &loaded.toml;
     let mut odd = vec![];
+    odd.extend(plan.present().any(|p| p.name.as_str() == OWN_NAME).then_some(Warning::OwnName));
     let mut tell = |at: &std::ops::Range<usize>, text: String| {
         odd.push(Warning::Toml { place: toml.source.place(at), text });
     };

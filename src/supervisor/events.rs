@@ -16,7 +16,8 @@ pub enum Input {
     PaneReady(ProcId),
     /// The next entry of its life file, after the output before it has been read.
     Life(ProcId, Entry),
-    /// Its shim was killed; whatever it had been running has been ended, but for these.
+    /// Its shim was killed; whatever was found of what it had been running has been ended, but for
+    /// these.
     ShimGone(ProcId, Vec<Member>),
     /// Its pane could not be opened.
     NoPane(ProcId, String),

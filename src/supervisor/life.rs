@@ -250,7 +250,8 @@ impl Supervisor {
         proc.phase = Phase::Over { life, exit, asked: proc.told >= life };
     }
 
-    /// The shim was killed. What it ran has been ended; there is no status to be had.
+    /// The shim was killed. What was found of what it ran has been ended; there is no status to be
+    /// had.
     pub(super) fn shim_gone(
         &mut self,
         id: ProcId,
@@ -266,7 +267,10 @@ impl Supervisor {
         } else if proc.alive() {
             let life = proc.current_life();
             let text = match &left[..] {
-                [] => "Its shim was killed; what it ran has been ended".to_owned(),
+                // One that has left its session and cleared its environment is not found.
+                [] => "Its shim was killed; all of its processes that could be found have been \
+                       ended"
+                    .to_owned(),
                 left => format!("Its shim was killed; SIGKILL did not end {}", list(left)),
             };
             proc.note = Some(text.clone());

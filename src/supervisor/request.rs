@@ -100,7 +100,7 @@ impl Supervisor {
                 out.push(Effect::Signal { id, pid, signal: signal.number() });
                 names.push(name);
             } else if !patterns.is_empty() {
-                problems.push(format!("{name} does not run"));
+                problems.push(format!("{name} does not run").into());
             }
         }
         let outcome = Outcome { ok: problems.is_empty(), problems, names, unknown: None };
@@ -321,6 +321,6 @@ impl Outcome {
 
     /// Nothing was done, and why.
     pub fn refused(problem: String) -> Self {
-        Self { ok: false, problems: vec![problem], names: vec![], unknown: None }
+        Self { ok: false, problems: vec![problem.into()], names: vec![], unknown: None }
     }
 }

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::{Course, Effect, Goal, Pane, Phase, Proc, ProcId, Supervisor};
+use crate::model::Untrusted;
 use crate::model::request::Outcome;
 
 /// What a request waits for on one process.
@@ -94,6 +95,7 @@ impl Supervisor {
             }
             let names = ticket.names.iter().map(|&id| self.procs[id].name.clone()).collect();
             let problems = std::mem::take(&mut ticket.problems);
+            let problems: Vec<_> = problems.into_iter().map(Untrusted::from).collect();
             let outcome = Outcome { ok: problems.is_empty(), problems, names, unknown: None };
             out.push(Effect::Answer(ticket.id, outcome));
             false

@@ -51,8 +51,11 @@ impl Segment {
     /// Append text, as far as there is room.
     fn text(&mut self, text: &[u8]) {
         let room = if self.cut() { 0 } else { LONGEST - self.bytes.len() };
+        // A character may have come in pieces.
+        let from = self.bytes.len().saturating_sub(2);
         self.bytes.extend_from_slice(&text[..text.len().min(room)]);
         self.total += text.len() as u64;
+        replace_directions(&mut self.bytes[from..]);
     }
 
     /// Append a sequence, if there is room for all of it.
@@ -66,6 +69,23 @@ impl Segment {
             }
         }
         fits
+    }
+}
+
+/// Put U+FFFD, which is as long, in the place of each mark that embeds, overrides or isolates a
+/// direction of writing: such a line reads as another one than it is.
+fn replace_directions(bytes: &mut [u8]) {
+    let mut from = 0;
+    while let Some(at) = memchr::memchr(0xe2, &bytes[from..]) {
+        from += at + 1;
+        let mark = match bytes.get(from..from + 2) {
+            Some([0x80, last]) => (0xaa..=0xae).contains(last),
+            Some([0x81, last]) => (0xa6..=0xa9).contains(last),
+            Some(_) | None => false,
+        };
+        if mark {
+            bytes[from - 1..from + 2].copy_from_slice("\u{fffd}".as_bytes());
+        }
     }
 }
 
@@ -264,6 +284,18 @@ mod tests {
             (b"\x1b[?4m\x1b[>4;1mx\n", "x"),
         ] {
             assert_eq!(cleaned(input), expected, "{}", input.escape_ascii());
+        }
+    }
+
+    #[test]
+    fn no_line_changes_its_direction_however_it_is_cut() {
+        let line = "a\u{202e}b\u{2066}c\u{2069}\u{202a}d — “é”\u{2022}\n".as_bytes();
+        let expected = "a\u{fffd}b\u{fffd}c\u{fffd}\u{fffd}d — “é”\u{2022}";
+        for cut in 0..line.len() {
+            let mut cleaner = Cleaner::default();
+            assert!(!cleaner.feed(&mut &line[..cut]));
+            assert!(cleaner.feed(&mut &line[cut..]));
+            assert_eq!(cleaner.segment().bytes, expected.as_bytes(), "{cut}");
         }
     }
 

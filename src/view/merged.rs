@@ -9,7 +9,7 @@ use super::rows::Row;
 use crate::journal::record::{CONTINUES, Kind, Record, TO_BE_CONTINUED};
 use crate::journal::segment::Dirs;
 use crate::journal::streams::{Stream, Streams};
-use crate::model::Exit;
+use crate::model::{Exit, untrusted};
 
 /// A record of the journal and its bytes, or a part of them.
 #[derive(Debug, Clone, Copy)]
@@ -191,7 +191,7 @@ impl Renderer {
     /// Set the title of the terminal, where escapes of our own are allowed.
     pub fn title(&self, title: &str, program: &str, out: &mut Vec<u8>) {
         if self.style.mode.color() {
-            let title: String = title.chars().filter(|c| !c.is_control()).collect();
+            let title: String = title.chars().filter(|c| !untrusted::is_active(*c)).collect();
             out.extend_from_slice(format!("\x1b]0;{title} | {program}\x07").as_bytes());
         }
     }
@@ -381,7 +381,7 @@ impl Renderer {
             };
             out.extend_from_slice(prefix.at(self.clock, &self.style.zone));
             if self.style.mode.terminal() {
-                let clean: String = line.chars().filter(|c| !c.is_control()).collect();
+                let clean: String = line.chars().filter(|c| !untrusted::is_active(*c)).collect();
                 paint::message(self.style.mode, clean.as_bytes(), error, out);
             } else {
                 paint::message(self.style.mode, line.as_bytes(), error, out);

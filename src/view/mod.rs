@@ -11,6 +11,7 @@ pub mod paint;
 pub mod partials;
 mod pipe;
 pub mod printer;
+pub mod relay;
 mod rows;
 pub mod screen;
 pub mod sgr;

@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::clean::Cleaner;
 use crate::model::Exit;
 use crate::model::escape::{Scanner, Token};
+use crate::model::untrusted::is_active;
 
 /// The end of a process that nobody had asked for.
 #[derive(Debug, Clone, Copy)]
@@ -48,7 +49,7 @@ fn quote(line: &[u8]) -> String {
     let mut cleaner = Cleaner::default();
     cleaner.feed(&mut &line[..]);
     let text = String::from_utf8_lossy(&plain(&cleaner.segment().bytes)).into_owned();
-    let mut text = text.chars().filter(|c| !c.is_control() || *c == '\t');
+    let mut text = text.chars().filter(|c| !is_active(*c) || *c == '\t');
     let mut quoted: String = text.by_ref().take(LONGEST).collect();
     if text.next().is_some() {
         quoted.push('…');

@@ -182,8 +182,8 @@ impl FlagBook {
             number: log.count,
             life: self.life,
             time: self.time,
-            line: line.to_owned(),
-            before: self.recent.iter().skip(skipped).cloned().collect(),
+            line: line.into(),
+            before: self.recent.iter().skip(skipped).map(|line| line.as_str().into()).collect(),
             after: vec![],
         };
         log.matches.push_back(Match { found, missing: log.context, open: true });
@@ -204,11 +204,11 @@ impl FlagBook {
                     matched.open = false;
                     // It may have matched before it had ended.
                     if line.len() <= LONGEST_SHOWN {
-                        matched.found.line = cut(line, LONGEST_SHOWN);
+                        matched.found.line = cut(line, LONGEST_SHOWN).into();
                     }
                 } else if matched.missing > 0 {
                     matched.missing -= 1;
-                    matched.found.after.push(text.clone());
+                    matched.found.after.push(text.as_str().into());
                 } else {
                     break;
                 }

@@ -3,6 +3,7 @@
 use proptest::prelude::*;
 
 use super::{FlagBook, Hit, LONGEST_LINE, LONGEST_SHOWN, Rule, Watcher};
+use crate::model::Untrusted;
 use crate::model::escape::{Scanner, Token};
 use crate::model::rules::{Check, FailureAction, FailurePattern, Flag, Probe, Rules, Text};
 
@@ -159,12 +160,12 @@ fn matches_are_kept_with_the_lines_around_them() {
         let seen: Vec<_> = log
             .matches
             .iter()
-            .map(|m| (m.found.before.join(" "), m.found.after.join(" ")))
+            .map(|m| (Untrusted::join(&m.found.before, " "), Untrusted::join(&m.found.after, " ")))
             .collect();
         let wanted = [("2 3", "err b 4"), ("3 err a", "4 5"), ("5 6", "7")];
         assert_eq!(seen, wanted.map(|(before, after)| (before.to_owned(), after.to_owned())));
         let last = &log.matches[2].found;
-        assert_eq!((last.number, last.life, last.time, &*last.line), (3, 7, 5, "err c"));
+        assert_eq!((last.number, last.life, last.time, last.line.raw()), (3, 7, 5, "err c"));
 
         let saved = serde_json::to_string(watcher.book()).unwrap();
         let restored: FlagBook = serde_json::from_str(&saved).unwrap();

@@ -215,7 +215,7 @@ async fn unknown_names_and_failures_are_told() {
     let client = run.client().await;
     let outcome = client.request(&Request::Stop { names: names(&["wroker"]) }, true).await.unwrap();
     let unknown = outcome.unknown.unwrap();
-    assert_eq!((unknown.name.as_str(), unknown.nearest.as_deref()), ("wroker", Some("worker")));
+    assert_eq!((unknown.name.raw(), unknown.nearest.unwrap().raw()), ("wroker", "worker"));
     let outcome = client.request(&Request::Start { names: names(&["worker"]) }, true).await;
     assert_eq!(outcome.unwrap().problems, ["worker: no such file"]);
 

@@ -214,12 +214,12 @@ fn flags(name: &str, last: usize) -> Result<Vec<FlagMatches>, Box<Outcome>> {
         number: 7,
         life: 2,
         time: 1,
-        line: "took 10 ms".to_owned(),
-        before: vec!["before".to_owned()],
+        line: "took 10 ms".into(),
+        before: vec!["before".into()],
         after: vec![],
     };
     let matches = std::iter::repeat_n(found, last.min(1)).collect();
-    Ok(vec![FlagMatches { flag: "slow".to_owned(), matches }])
+    Ok(vec![FlagMatches { flag: "slow".into(), matches }])
 }
 
 /// `panic:` is declared for all, and for `slow` by somebody else.
@@ -259,7 +259,7 @@ fn outcome(request: &Request) -> Outcome {
     let hit: Vec<_> = all.into_iter().filter(|known| names.is_empty() || wanted(known)).collect();
     let fails = matches!(request, Request::Start { .. })
         && hit.iter().any(|name| name.as_str() == "worker");
-    let problems = if fails { vec!["worker: no such file".to_owned()] } else { vec![] };
+    let problems = if fails { vec!["worker: no such file".into()] } else { vec![] };
     Outcome { ok: !fails, problems, names: hit, unknown: None }
 }
 
@@ -279,7 +279,7 @@ pub(crate) fn state() -> State {
         version: "0.1.0".to_owned(),
         run: "r".to_owned(),
         pid: std::process::id(),
-        title: "app".to_owned(),
+        title: "app".into(),
         root: "/app".into(),
         procfile: None,
         socket: "/app/.overmind.sock".into(),

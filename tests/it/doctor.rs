@@ -393,7 +393,7 @@ fn an_address_that_is_taken_is_told() {
 #[test]
 fn what_a_killed_doctor_has_left_is_told() {
     let world = world("web: true\n");
-    script(&world, ": >begun\nexec sleep 1000\n");
+    script(&world, ": >\"${0%/*}/begun\"\nexec sleep 1000\n");
     let mut doctor = world.tmo(["doctor", "-H", "./shell"]).spawn().unwrap();
     // From then on nothing changes in its directory.
     let starts = |path: &std::path::PathBuf| {
@@ -427,7 +427,7 @@ fn what_a_killed_doctor_has_left_is_told() {
 #[test]
 fn nothing_is_left_of_one_that_is_interrupted() {
     let world = world("web: true\n");
-    script(&world, ": >begun\nexec sleep 1000\n");
+    script(&world, ": >\"${0%/*}/begun\"\nexec sleep 1000\n");
     for signal in [2, 15, 1] {
         let _ = std::fs::remove_file(world.app().join("begun"));
         let mut doctor = world.tmo(["doctor", "-H", "./shell"]).spawn().unwrap();

@@ -423,3 +423,23 @@ fn a_session_that_has_the_number_of_a_shim_that_died_unseen_is_left_alone() {
     let said = shell.output().unwrap();
     assert!(String::from_utf8_lossy(&said.stdout).ends_with("it lives\n"), "{said:?}");
 }
+
+/// The limit that is known: nothing says whose a process is that has another session and another
+/// environment, once its shim is gone. So nobody says that it was ended.
+#[test]
+fn what_escapes_from_a_killed_shim_is_not_said_to_have_ended() {
+    let world = World::new(
+        "web: env -i setsid sh -c 'echo $$ >escaped; exec sleep 1000' & \
+         while ! [ -s escaped ]; do sleep 0.05; done; kill -9 $PPID; exec sleep 1000\n",
+    );
+    let mut view = world.start([""; 0]);
+    view.shows("web    | Its shim was killed; ");
+    assert_eq!(view.code(), 137);
+    let escaped = world.read("escaped").trim().parse().unwrap();
+    let lives = procs::alive(escaped);
+    procs::kill(escaped, 9);
+    eventually("it is gone", || (!procs::alive(escaped)).then_some(()));
+    let log = view.log();
+    let told = "Its shim was killed; all of its processes that could be found have been ended\n";
+    assert!(lives && log.contains(told), "{log}");
+}

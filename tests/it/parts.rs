@@ -163,7 +163,9 @@ fn a_killed_shim_takes_its_tree_with_it() {
     procs::kill(world.shim("web"), 9);
     assert_eq!(view.code(), 137);
     let log = view.log();
-    assert!(log.contains("web    | Its shim was killed; what it ran has been ended\n"), "{log}");
+    let told =
+        "web    | Its shim was killed; all of its processes that could be found have been ended\n";
+    assert!(log.contains(told), "{log}");
     assert!(world.tree("web").is_empty() && world.tree("worker").is_empty());
 }
 

@@ -106,7 +106,7 @@ async fn sound(path: &Path, listener: &UnixListener, input: &mut Input<'_>) {
     let status = input.one_of(&[200, 202, 404, 409, 500]);
     match input.byte() % 3 {
         0 => {
-            let state = State { title: said, ..state() };
+            let state = State { title: said.into(), ..state() };
             let text = framed(200, &serde_json::to_vec(&state).unwrap(), input);
             let asked = async { Client::connect(path).await.unwrap().state().await };
             let ((), got) = tokio::join!(answer(listener, &text, input), asked);
@@ -114,7 +114,7 @@ async fn sound(path: &Path, listener: &UnixListener, input: &mut Input<'_>) {
         }
         1 => {
             let ok = status < 400;
-            let outcome = Outcome { ok, problems: vec![said], names: vec![], unknown: None };
+            let outcome = Outcome { ok, problems: vec![said.into()], names: vec![], unknown: None };
             let text = framed(status, &serde_json::to_vec(&outcome).unwrap(), input);
             let asked = async {
                 let client = Client::connect(path).await.unwrap();
@@ -128,7 +128,7 @@ async fn sound(path: &Path, listener: &UnixListener, input: &mut Input<'_>) {
             let asked = async { Client::connect(path).await.unwrap().state().await };
             let ((), got) = tokio::join!(answer(listener, &text, input), asked);
             match got {
-                Err(ClientError::Refused { status: 400, reason }) => assert_eq!(reason, said),
+                Err(ClientError::Refused { status: 400, reason }) => assert_eq!(reason.raw(), said),
                 other => panic!("a refusal is taken for {other:?}"),
             }
         }

@@ -37,6 +37,7 @@ fn summary(procfile: &Procfile) -> Summary {
         Warning::EnvFile { .. }
         | Warning::UnknownProcess { .. }
         | Warning::BothEnds { .. }
+        | Warning::OwnName
         | Warning::Toml { .. } => panic!("not of a Procfile"),
     });
     let entries = entries.map(|e| (e.name.clone(), e.command.as_bytes().to_vec(), e.line));

@@ -139,7 +139,7 @@ pub(crate) fn state() -> State {
         api: 1,
         version: "1".to_owned(),
         run: "run".to_owned(),
-        title: "title".to_owned(),
+        title: "title".into(),
         root: "/".into(),
         procfile: None,
         pid: 1,

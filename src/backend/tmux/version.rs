@@ -57,15 +57,13 @@ pub fn one_line(bytes: &[u8]) -> String {
 
 /// Find tmux on this PATH and check its version.
 pub async fn find(search: Option<&std::ffi::OsStr>, cwd: &Path) -> Result<PathBuf, VersionError> {
-    find_and_ask(search, cwd).await.map(|(path, _)| path)
+    let path = which::which_in("tmux", search, cwd).map_err(|_| VersionError::Missing)?;
+    ask(&path).await.map(|_| path)
 }
 
-/// The same, with what it says of itself (`tmux 3.3a`).
-pub async fn find_and_ask(
-    search: Option<&std::ffi::OsStr>,
-    cwd: &Path,
-) -> Result<(PathBuf, String), VersionError> {
-    let path = which::which_in("tmux", search, cwd).map_err(|_| VersionError::Missing)?;
+/// What this tmux says of itself (`tmux 3.3a`), if it will do.
+pub async fn ask(path: &Path) -> Result<String, VersionError> {
+    let path = path.to_owned();
     let broken = |words: String| VersionError::Broken { path: path.clone(), words };
     let mut command = tokio::process::Command::new(&path);
     command.arg("-V").stdin(std::process::Stdio::null());
@@ -79,7 +77,7 @@ pub async fn find_and_ask(
     match parse(&found) {
         Some(version) if version < OLDEST => Err(VersionError::TooOld { path, found }),
         // An unknown form (`tmux master`, `openbsd-7.4`) is newer than the numbered ones.
-        Some(_) | None => Ok((path, found)),
+        Some(_) | None => Ok(found),
     }
 }
 

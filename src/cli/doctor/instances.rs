@@ -87,7 +87,7 @@ fn doctor(dir: &Path) -> Option<u32> {
 fn forgotten(report: &mut Report, start: &Start, (dir, pid): (&Path, u32)) {
     if sys::info(pid).is_none() {
         let name = format!("tmo-{}{pid}", scratch::NAME);
-        let socket = socket::of_name(start.context.env.get(socket::TMUX_DIR), &name);
+        let socket = socket::of_name(start.context.env.caller(socket::TMUX_DIR), &name);
         let dir = dir.display();
         // One that was killed before it had a server has none.
         let todo = if socket.exists() {

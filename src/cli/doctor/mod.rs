@@ -43,12 +43,11 @@ pub(super) fn doctor(args: DoctorArgs, out: &mut dyn Write) -> Result<u8, CliErr
         // Without a place or with settings that mean nothing there is nothing to look at.
         Err(error) => report.fail("settings", error),
     }
-    let text = if args.json {
-        report.json().map_err(|error| CliError::Other(error.to_string()))?
+    if args.json {
+        super::print_json(&report.told(), out)?;
     } else {
-        report.text(color)
-    };
-    super::print(out, text.as_bytes())?;
+        super::print_painted(out, &report.text(color))?;
+    }
     Ok(u8::from(!report.is_ok()))
 }
 
@@ -59,14 +58,17 @@ fn examine(report: &mut Report, start: &Start) -> Result<(), CliError> {
     let held = lock::is_held(start.runtime.dir()).unwrap_or(false);
     project::env_files(report, context);
     let plan = project::plan(report, start);
+    // What is run here is the caller's own, whatever the files of the project name.
+    let own = start.own_path();
+    let tmux = tmux::find(report, start, &own);
     if held {
-        run::look(report, start, plan.as_ref());
+        run::look(report, start, (plan.as_ref(), tmux.as_deref()));
     }
-    if let Some(tmux) = tmux::find(report, context)
-        && let Some(mut plan) = plan.clone().or_else(|| project::stand_in(start))
+    if let Some(tmux) = tmux
+        && let Some(trial) = project::trial(start, &own, &tmux)
     {
-        plan.tmux = tmux.into();
-        tmux::try_out(report, context, &plan)?;
+        project::not_tried(report, plan.as_ref(), &trial);
+        tmux::try_out(report, context, (plan.as_ref(), &trial))?;
     }
     // What runs here already holds its ports itself.
     if let Some(plan) = plan.as_ref().filter(|_| !held) {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::report::Report;
 use crate::cli::error::CliError;
@@ -13,10 +13,10 @@ use crate::config::dirs::runtime_base;
 use crate::config::failures::Failures;
 use crate::config::load::{ConfigError, Context, Loaded, find_program};
 use crate::config::toml::TmoToml;
-use crate::config::{Env, StartOptions, Warning, procfile};
+use crate::config::{Env, OwnPath, StartOptions, Warning, procfile};
 use crate::engine::runtime::Runtime;
 use crate::model::count;
-use crate::model::plan::Plan;
+use crate::model::plan::{Plan, ProcessPlan};
 use crate::plan::{self, PlanError, Settings};
 use crate::sys;
 
@@ -79,23 +79,69 @@ pub(super) fn plan(report: &mut Report, start: &Start) -> Option<Plan> {
     }
 }
 
-/// A plan to try tmux with where nothing can be run: one process, with all settings as usual.
-pub(super) fn stand_in(start: &Start) -> Option<Plan> {
-    let find = |name: &OsStr| -> Option<PathBuf> { find_program(&start.context, name) };
-    let procfile = procfile::parse(b"doctor: true\n", "").ok()?;
-    let (project, toml) = (start.project.clone(), TmoToml::default());
+/// A plan to try tmux with, in which nothing comes from the files of the project: one process, with
+/// the environment, the settings and the programs of the caller.
+///
+/// What was typed counts as it stands. Of variables, a path counts only outside the project.
+pub(super) fn trial(start: &Start, own: &OwnPath, tmux: &Path) -> Option<Plan> {
+    let (typed, caller) = (&start.typed, start.context.env.of_caller());
+    let by_variable = |name| caller.path(name).filter(|path| own.allows(path));
+    let named = caller.path("SHELL").filter(|path| path.components().count() == 1);
+    let shell = named.or_else(|| by_variable("SHELL"));
     let options = StartOptions {
-        shell: start.typed.shell.clone(),
-        tmux_config: start.typed.tmux_config.clone(),
+        shell: typed.shell.clone().or(shell.map(PathBuf::into_os_string)),
+        tmux_config: typed.tmux_config.clone().or_else(|| by_variable("TMUX_CONFIG")),
         ..StartOptions::default()
     };
     let settings = Settings::of(&options, &Env::default()).ok()?;
-    let (own, failures) = (BTreeMap::new(), Failures::default());
-    let loaded = Loaded { project, procfile, toml, own, failures };
-    let plan = plan::resolve(&start.context, &loaded, &settings, start.facts(&find));
-    let mut plan: Plan = plan.ok()?;
-    plan.root = start.context.start_dir.as_path().into();
+    let context = Context { env: caller, warnings: vec![], ..start.context.clone() };
+    let find = |name: &OsStr| {
+        let is_typed =
+            typed.shell.as_deref() == Some(name) && Path::new(name).components().count() > 1;
+        match name.to_str() {
+            Some("tmux") => Some(tmux.to_owned()),
+            _ if is_typed => find_program(&context, name),
+            _ => own.find(name),
+        }
+    };
+    let procfile = procfile::parse(b"doctor: true\n", "").ok()?;
+    let (project, toml) = (start.project.clone(), TmoToml::default());
+    let (tables, failures) = (BTreeMap::new(), Failures::default());
+    let loaded = Loaded { project, procfile, toml, own: tables, failures };
+    let mut plan = plan::resolve(&context, &loaded, &settings, start.facts(&find)).ok()?;
+    // Neither tmux nor its configuration finds anything by the directory that it works in, or by an
+    // entry of PATH.
+    plan.root = Path::new("/").into();
+    for (name, value) in &mut plan.env {
+        if name.as_bytes() == b"PATH" {
+            *value = own.joined().into();
+        }
+    }
     Some(plan)
+}
+
+/// Tell of what a start would run or read, and this command does not because files of the project
+/// name it.
+pub(super) fn not_tried(report: &mut Report, plan: Option<&Plan>, trial: &Plan) {
+    let Some(plan) = plan else { return };
+    let why = "it is not tried, since a file of the project names it";
+    let tried = |process: &ProcessPlan| {
+        trial.processes.first().is_some_and(|trial| trial.shell == process.shell)
+    };
+    if let Some(process) = plan.processes.iter().find(|process| !tried(process)) {
+        let shell = process.shell.as_path().display();
+        report
+            .note("shell", format!("{shell} runs {}: {why}; `-H {shell}` tries it", process.name));
+    }
+    if plan.tmux_config != trial.tmux_config
+        && let Some(config) = &plan.tmux_config
+    {
+        let config = config.as_path().display();
+        report.note(
+            "tmux.conf",
+            format!("{config} is read at a start: {why}; `-F {config}` tries it"),
+        );
+    }
 }
 
 fn shell(report: &mut Report, context: &Context, plan: &Plan) {

@@ -4,6 +4,8 @@ use std::fmt::{Display, Write as _};
 
 use serde::Serialize;
 
+use crate::model::untrusted;
+
 /// The version of what `--json` prints.
 const API: u32 = 1;
 
@@ -91,9 +93,8 @@ impl Report {
     }
 
     /// For programs.
-    pub(super) fn json(&self) -> Result<String, serde_json::Error> {
-        let told = Told { api: API, ok: self.is_ok(), findings: &self.findings };
-        serde_json::to_string_pretty(&told).map(|json| json + "\n")
+    pub(super) fn told(&self) -> impl Serialize + '_ {
+        Told { api: API, ok: self.is_ok(), findings: &self.findings }
     }
 
     fn split(&mut self, check: &'static str, level: Level, text: &dyn Display) {
@@ -110,7 +111,7 @@ impl Report {
 
 /// A path may hold anything; a finding is one line.
 fn one_line(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() { '?' } else { c }).collect()
+    untrusted::shown(text).into_owned()
 }
 
 #[cfg(test)]
@@ -130,7 +131,7 @@ mod tests {
     fn a_finding_is_a_line_with_what_to_do() {
         assert_eq!(
             report().text(false),
-            "ok    tmux: it?works\n\
+            "ok    tmux: it\\nworks\n\
              note  socket: it is far away\n\
              FAIL  shell: there is none; install one; or two\n\
              FAIL  ports: taken; by a; b; end it\n"
@@ -140,13 +141,13 @@ mod tests {
 
     #[test]
     fn programs_read_what_is_found_and_what_to_do_apart() {
-        let json: serde_json::Value = serde_json::from_str(&report().json().unwrap()).unwrap();
+        let json: serde_json::Value = serde_json::to_value(report().told()).unwrap();
         assert_eq!((&json["api"], &json["ok"]), (&1.into(), &false.into()));
         let [ok, note, fail, taken] = [0, 1, 2, 3].map(|at| &json["findings"][at]);
         assert_eq!(
             ok,
             &serde_json::json!({
-                "check": "tmux", "level": "ok", "text": "it?works", "todo": null
+                "check": "tmux", "level": "ok", "text": "it\\nworks", "todo": null
             })
         );
         assert_eq!(note["todo"], serde_json::Value::Null);

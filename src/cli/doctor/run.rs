@@ -1,8 +1,11 @@
 //! The run that is here: whose versions it is made of, and whether its environment is still that of
 //! this shell.
 
+use std::path::Path;
+
 use super::environment::{self, Change, Compared, Variables};
 use super::report::Report;
+use super::socket::TMUX_DIR;
 use crate::backend::tmux::Tmux;
 use crate::cli::error::CliError;
 use crate::cli::start::Start;
@@ -10,6 +13,7 @@ use crate::control::client::Client;
 use crate::control::listen;
 use crate::model::plan::Plan;
 use crate::model::request::State;
+use crate::model::text::OsText;
 use crate::pane::life::{LifeEvent, LifeReader};
 use crate::pane::paths::PanePaths;
 use crate::sys;
@@ -24,7 +28,11 @@ pub(super) fn version(report: &mut Report) {
 }
 
 /// Tell of the run here.
-pub(super) fn look(report: &mut Report, start: &Start, fresh: Option<&Plan>) {
+pub(super) fn look(
+    report: &mut Report,
+    start: &Start,
+    (fresh, program): (Option<&Plan>, Option<&Path>),
+) {
     let state = match ask(start) {
         Ok(state) => state,
         Err(error) => return report.fail("run", error),
@@ -40,7 +48,9 @@ pub(super) fn look(report: &mut Report, start: &Start, fresh: Option<&Plan>) {
         if let Some(fresh) = fresh {
             environment(report, &plan, fresh);
         }
-        tmux(report, start, &plan);
+        if let Some(program) = program {
+            tmux(report, start, (&plan, program));
+        }
     }
     let odd: Vec<String> = parts.iter().filter_map(|part| odd(start, part)).collect();
     if odd.is_empty() {
@@ -52,8 +62,15 @@ pub(super) fn look(report: &mut Report, start: &Start, fresh: Option<&Plan>) {
 
 /// The tmux that is installed may be another one than that which runs, and not be able to speak to
 /// it.
-fn tmux(report: &mut Report, start: &Start, plan: &Plan) {
-    let tmux = Tmux::new(plan, start.runtime.dir());
+fn tmux(report: &mut Report, start: &Start, (plan, program): (&Plan, &Path)) {
+    let mut asking = plan.clone();
+    asking.tmux = program.into();
+    // With the environment of this command, and the directory where the sockets of that run are.
+    let is_dir = |(name, _): &(OsText, OsText)| name.as_bytes() == TMUX_DIR.as_bytes();
+    asking.env = start.context.env.of_caller().pairs();
+    asking.env.retain(|pair| !is_dir(pair));
+    asking.env.extend(plan.env.iter().find(|pair| is_dir(pair)).cloned());
+    let tmux = Tmux::new(&asking, start.runtime.dir());
     let asked = crate::cli::block_on(async { Ok(tmux.survey().await) });
     if let Ok(Err(error)) = asked {
         let text = format!("its tmux server does not answer: {error}");

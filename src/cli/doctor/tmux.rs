@@ -13,20 +13,36 @@ use super::scratch::{Scratch, Seen};
 use crate::backend::tmux::TmuxError;
 use crate::backend::tmux::version::{self, VersionError};
 use crate::cli::error::CliError;
-use crate::config::Env;
+use crate::cli::start::Start;
 use crate::config::dirs::runtime_base;
 use crate::config::inherit::is_ignored;
-use crate::config::load::Context;
+use crate::config::load::{Context, find_program};
+use crate::config::{Env, OwnPath};
 use crate::model::plan::Plan;
 use crate::model::text::OsText;
 use crate::plan::process_env;
 
 const CHECK: &str = "tmux";
 
-/// Find it; the program if it will do.
-pub(super) fn find(report: &mut Report, context: &Context) -> Option<PathBuf> {
-    let (search, here) = (context.env.get("PATH"), &context.start_dir);
-    match crate::cli::block_on(async { Ok(version::find_and_ask(search, here).await?) }) {
+/// Find the caller's own, outside of the project; the program if it will do.
+pub(super) fn find(report: &mut Report, start: &Start, own: &OwnPath) -> Option<PathBuf> {
+    let found = own.find("tmux");
+    let of_start = find_program(&start.context, "tmux");
+    if let Some(other) = of_start.filter(|other| found.as_ref() != Some(other)) {
+        let other = other.display();
+        let why = if start.context.env.is_from_file("PATH") {
+            "an env file sets PATH"
+        } else {
+            "PATH names a directory of the project, or a relative one"
+        };
+        report.note(CHECK, format!("{other} is what a start takes: it is not tried, since {why}"));
+    }
+    let asked = crate::cli::block_on(async {
+        let path = found.ok_or(VersionError::Missing)?;
+        let said = version::ask(&path).await?;
+        Ok((path, said))
+    });
+    match asked {
         Ok((path, said)) => {
             report.ok(CHECK, format!("{} is {said}", path.display()));
             return Some(path);
@@ -48,8 +64,12 @@ pub(super) fn find(report: &mut Report, context: &Context) -> Option<PathBuf> {
 
 /// Start a server of our own with this plan, and tell what comes of it; an error if this command is
 /// to end.
-pub(super) fn try_out(report: &mut Report, context: &Context, plan: &Plan) -> Result<(), CliError> {
-    let scratch = match Scratch::new(plan, &runtime_base(&context.env)) {
+pub(super) fn try_out(
+    report: &mut Report,
+    context: &Context,
+    (plan, trial): (Option<&Plan>, &Plan),
+) -> Result<(), CliError> {
+    let scratch = match Scratch::new(trial, &runtime_base(&context.env)) {
         Ok(scratch) => scratch,
         Err(error) => {
             report.fail(CHECK, format!("it can't be tried: {error}"));
@@ -64,7 +84,7 @@ pub(super) fn try_out(report: &mut Report, context: &Context, plan: &Plan) -> Re
     match seen {
         Err(error @ CliError::Start { .. }) => return Err(error),
         Err(error) => report.fail(CHECK, format!("it can't be tried: {error}")),
-        Ok(Ok(seen)) => told(report, context, plan, seen),
+        Ok(Ok(seen)) => told(report, context, (plan, trial), seen),
         Ok(Err(error)) => {
             report.fail_so(CHECK, format!("no server starts: {error}"), "run `tmux` to see why");
         }
@@ -72,7 +92,7 @@ pub(super) fn try_out(report: &mut Report, context: &Context, plan: &Plan) -> Re
     Ok(())
 }
 
-fn told(report: &mut Report, context: &Context, plan: &Plan, seen: Seen) {
+fn told(report: &mut Report, context: &Context, plans: (Option<&Plan>, &Plan), seen: Seen) {
     let Seen { utempter, first, config, later } = seen;
     report.ok(CHECK, "a server starts and answers");
     if utempter == Some(true) {
@@ -90,7 +110,7 @@ fn told(report: &mut Report, context: &Context, plan: &Plan, seen: Seen) {
         Ok(first) => first,
         Err(error) => return report.fail("environment", error),
     };
-    compare(report, context, plan, &first);
+    compare(report, context, plans, first.clone());
     match later {
         None => {}
         Some(Ok(later)) => tell_later(report, &first, &later),
@@ -125,17 +145,40 @@ fn tell_other_config(report: &mut Report, env: &Env) {
 }
 
 /// The environment of a process beside that of this command.
-fn compare(report: &mut Report, context: &Context, plan: &Plan, child: &Variables) {
+///
+/// It was tried without env files, so what these set is added to what was seen.
+fn compare(
+    report: &mut Report,
+    context: &Context,
+    (plan, trial): (Option<&Plan>, &Plan),
+    mut child: Variables,
+) {
     let pairs = |pairs: Vec<(OsText, OsText)>| -> Variables {
         pairs.into_iter().map(|(name, value)| (name.0, value.0)).collect()
     };
-    let Some(process) = plan.processes.first() else { return };
-    let (here, given) = (pairs(Env::real().pairs()), pairs(process_env(plan, process)));
+    let of_first = |plan: &Plan| Some(pairs(process_env(plan, plan.processes.first()?)));
+    let Some(mut given) = of_first(trial) else { return };
+    let here = pairs(context.env.of_caller().pairs());
+    let path = OsStr::new("PATH");
+    if child.get(path) == given.get(path)
+        && let Some(whole) = here.get(path)
+    {
+        // Of PATH, too, a part was left out.
+        child.insert(path.into(), whole.clone());
+        given.insert(path.into(), whole.clone());
+    }
+    let with_files = plan.and_then(of_first).unwrap_or_default();
+    for (name, _) in context.env.set_by_files() {
+        if let Some(value) = with_files.get(name) {
+            child.insert(name.into(), value.clone());
+            given.insert(name.into(), value.clone());
+        }
+    }
     let from_file = |name: &OsStr| {
         let set = context.env.get(name).filter(|_| context.env.is_from_file(name));
         set.is_some() && set == given.get(name).map(OsString::as_os_str)
     };
-    let compared = Compared { here: &here, given: &given, from_file: &from_file, child };
+    let compared = Compared { here: &here, given: &given, from_file: &from_file, child: &child };
     environment::tell(report, &compared);
 }
 

@@ -16,6 +16,7 @@ use crate::config::load::find_program;
 use crate::model::ProcName;
 use crate::model::request::ProcessState;
 use crate::model::rules::{Milestone, Probe, Stage};
+use crate::model::untrusted;
 use crate::plan::{Step, Turn, Wait, order};
 
 /// The version of what `--json` prints.
@@ -40,7 +41,7 @@ pub(super) fn graph(args: GraphArgs, out: &mut dyn Write) -> Result<u8, CliError
         return super::print_json(&told(&steps, &states), out);
     }
     let text = if args.dot { dot(&steps) } else { text(&steps, &states) };
-    super::print(out, text.as_bytes())
+    super::print(out, &text)
 }
 
 fn states(start: &Start) -> Result<HashMap<ProcName, ProcessState>, CliError> {
@@ -241,7 +242,7 @@ impl Columns {
         let waits = waits.map(|wait| format!("{} ({})", wait.on, milestone(wait.until)));
         let ready = step.ready.iter().map(|check| {
             let (key, value) = probe(&check.probe);
-            format!("{key} {}", one_line(&value))
+            format!("{key} {}", untrusted::shown(&one_line(&value)))
         });
         let mut rest = wrapped(waits.collect(), "", WIDTH.saturating_sub(before));
         rest.extend(wrapped(ready.collect(), "ready by ", WIDTH.saturating_sub(before)));

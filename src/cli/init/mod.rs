@@ -80,6 +80,7 @@ pub(super) fn init(args: &InitArgs, out: &mut dyn Write) -> Result<u8, CliError>
         read => read?,
     };
     let (path, shown) = project.toml();
+    context.check_writable(&typed, (&path, &shown))?;
     let mut file = open_toml(&path, &shown, args.force)?;
     let text = text(&procfile.entries, args.with_flags);
     file.write_all(text.as_bytes()).map_err(CliError::io(shown.display()))?;
@@ -88,7 +89,7 @@ pub(super) fn init(args: &InitArgs, out: &mut dyn Write) -> Result<u8, CliError>
     told.push(format!("{} (schema for editors: {})", shown.display(), schema.display()));
     let check = typed.procfile.map_or_else(String::new, |file| format!(" -f {}", file.display()));
     told.push(format!("`tmo check{check}` looks at it, `tmo start{check}` begins"));
-    super::print(out, (told.join("\n") + "\n").as_bytes())
+    super::print(out, &(told.join("\n") + "\n"))
 }
 
 /// Find or write a Procfile where there is none; returns what is to be said of it.
@@ -130,7 +131,12 @@ fn begin(context: &Context, typed: &mut StartOptions, force: bool) -> Result<Str
 }
 
 fn open_toml(path: &Path, shown: &Path, force: bool) -> Result<File, CliError> {
-    match files::write_project(path, force) {
+    let is_link = path.symlink_metadata().is_ok_and(|found| found.is_symlink());
+    if is_link && force {
+        // It is replaced, not what it leads to.
+        std::fs::remove_file(path).map_err(CliError::io(shown.display()))?;
+    }
+    match files::write_project(path, force && !is_link) {
         Err(error) if error.kind() == ErrorKind::AlreadyExists => Err(there_already(shown)),
         opened => opened.map_err(CliError::io(shown.display())),
     }

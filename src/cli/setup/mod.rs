@@ -73,7 +73,7 @@ pub(super) fn setup(args: &SetupArgs, out: &mut dyn Write) -> Result<u8, CliErro
     }
     if !problems.is_empty() {
         problems.dedup();
-        return Err(CliError::Problems(problems));
+        return Err(CliError::Problems(problems.into_iter().map(Into::into).collect()));
     }
     if args.remove {
         return Ok(0);
@@ -162,7 +162,7 @@ fn remove(file: &File) -> Result<Option<&'static str>, Problem> {
 }
 
 fn print(out: &mut dyn Write, text: &str) -> Result<(), CliError> {
-    super::print(out, text.as_bytes()).map(drop)
+    super::print(out, text).map(drop)
 }
 
 #[cfg(test)]

@@ -28,10 +28,9 @@ impl Start {
         // Whoever else is there is told of when its place is wanted.
         let asked = crate::cli::block_on(async { Ok(who(path).await?) });
         let Ok(Listener::Tmo(state)) = asked else { return Ok(None) };
-        let held = |runtime: &Runtime| lock::is_held(runtime.dir()).unwrap_or(false);
-        match of_another_session(&state).filter(held) {
+        match of_another_session(&self.context.env, &state) {
             Some(runtime) => Ok(Some(runtime)),
-            // Its runtime directory is gone, and with it all that a view needs.
+            // Its runtime directory is gone or none of this user's, and with it all that a view needs.
             None => Err(CliError::AlreadyRunning { pid: state.pid }),
         }
     }

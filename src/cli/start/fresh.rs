@@ -91,7 +91,7 @@ impl Start {
         drop(door);
         let code = troubles::skipped(&self.instance(), &plan);
         if code == 0 {
-            crate::cli::print(out, farewell.as_bytes())?;
+            crate::cli::print(out, &farewell)?;
         }
         Ok(Begun::Daemon(code))
     }

@@ -27,7 +27,7 @@ use crate::backend::tmux::version;
 use crate::config::dirs::{make_runtime_dir, runtime_dir};
 use crate::config::inherit::{inherit_here, let_owner_in};
 use crate::config::load::Context;
-use crate::config::{Project, StartOptions};
+use crate::config::{OwnPath, Project, StartOptions};
 use crate::control::lock::{self, Door};
 use crate::engine::runtime::Runtime;
 use crate::journal::{Dirs, IndexReader, Position, clear};
@@ -217,6 +217,13 @@ impl Start {
     fn pane_size(&self, plan: &Plan) -> (u16, u16) {
         let width = plan.name_width;
         screen::pane_size(screen::stdin_size(), width, self.timestamps)
+    }
+
+    /// The part of the caller's own `PATH` that holds none of the project's programs.
+    pub(super) fn own_path(&self) -> OwnPath {
+        let (project, here) = (&self.project, &*self.context.start_dir);
+        let beside = project.procfile.parent();
+        OwnPath::of(&self.context.env, [&*project.root, here].into_iter().chain(beside))
     }
 
     /// The run that clients ask.

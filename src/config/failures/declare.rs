@@ -168,7 +168,7 @@ impl Declarations {
             return Ok(());
         }
         let unknown = nearest::unknown(name, &self.entries).unknown;
-        let nobody = || Unknown { name: name.to_owned(), nearest: None, known: vec![] };
+        let nobody = || Unknown { name: name.into(), nearest: None, known: vec![] };
         Err(DeclareError::Unknown(unknown.unwrap_or_else(nobody)))
     }
 }

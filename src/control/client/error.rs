@@ -4,6 +4,7 @@ use std::io;
 
 use crate::control::address::Address;
 use crate::control::dial;
+use crate::model::Untrusted;
 use crate::model::network::Mixed;
 use crate::model::request::Unknown;
 
@@ -84,7 +85,7 @@ pub enum ClientError {
         /// The HTTP status.
         status: u16,
         /// Why.
-        reason: String,
+        reason: Untrusted,
     },
     /// The supervisor is of another version, and one of the two does not know what the other means.
     #[error(

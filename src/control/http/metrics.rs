@@ -90,7 +90,7 @@ impl Metric<'_> {
     fn each_flag(mut self, processes: &[ProcessState], value: impl Fn(&FlagState) -> u64) {
         for process in processes {
             for flag in &process.flags {
-                let labels = [("process", process.name.as_str()), ("flag", &flag.name)];
+                let labels = [("process", process.name.as_str()), ("flag", flag.name.raw())];
                 self.value(&labels, value(flag));
             }
         }

@@ -13,7 +13,7 @@ use super::asked::{Name, Query};
 use crate::control::server::Api;
 use crate::model::request::{Outcome, ProcessState, STATES, State, TmuxAddress};
 use crate::model::text::OsText;
-use crate::model::{ProcName, nearest};
+use crate::model::{ProcName, Untrusted, nearest};
 use crate::sys::clock;
 
 /// The whole run.
@@ -41,7 +41,8 @@ struct Status {
     /// Whether everything is being stopped.
     quitting: bool,
     /// The title.
-    title: String,
+    #[schema(value_type = String)]
+    title: Untrusted,
     /// Working directory of the processes.
     root: OsText,
     /// The Procfile as it was named where the run was started.

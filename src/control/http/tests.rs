@@ -44,7 +44,7 @@ fn the_status_follows_the_outcome() {
     assert_eq!(status(&outcome, false), StatusCode::ACCEPTED);
     outcome.ok = false;
     assert_eq!(status(&outcome, false), StatusCode::CONFLICT);
-    outcome.unknown = Some(Unknown { name: String::new(), nearest: None, known: vec![] });
+    outcome.unknown = Some(Unknown { name: "".into(), nearest: None, known: vec![] });
     assert_eq!(status(&outcome, true), StatusCode::NOT_FOUND);
 }
 

@@ -17,7 +17,7 @@ fn a_main_process_that_is_not_ready_keeps_only_those_who_need_it() {
     assert_eq!(world.words(), ["running", "exited", "running", "skipped", "stopped"]);
     let (_, outcome) = world.answers.iter().find(|(ticket, _)| *ticket == 7).unwrap();
     assert!(
-        !outcome.ok && outcome.problems[0].contains("did not print `up` within 10 s"),
+        !outcome.ok && outcome.problems[0].raw().contains("did not print `up` within 10 s"),
         "{outcome:?}"
     );
     // Who asks again has another chance.

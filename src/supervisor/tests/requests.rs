@@ -65,7 +65,7 @@ fn unknown_names_are_told_with_the_nearest() {
     world.settle();
     world.ask(1, Request::Restart { names: names(&["wbe"]) });
     let unknown = world.answers[0].1.unknown.clone().unwrap();
-    assert_eq!((unknown.nearest.as_deref(), unknown.known.len()), (Some("web"), 2));
+    assert_eq!((unknown.nearest, unknown.known.len()), (Some("web".into()), 2));
     assert!(!world.answers[0].1.ok);
 }
 

@@ -26,7 +26,7 @@ fn an_entry_is_scaled_up_and_down() {
     let names = |at: usize| world.answers[at].1.names.iter().map(ToString::to_string);
     assert_eq!(names(2).collect::<Vec<_>>(), ["job", "job#2", "job#3"]);
     world.ask(6, Request::Scale { counts: [("jbo".to_owned(), 1)].into() });
-    assert_eq!(world.answers[5].1.unknown.as_ref().unwrap().nearest.as_deref(), Some("job"));
+    assert_eq!(world.answers[5].1.unknown.as_ref().unwrap().nearest, Some("job".into()));
     // A window that does not open is no reason to end a run that goes on without it.
     world.ask(7, Request::Scale { counts: [("job".to_owned(), 3)].into() });
     world.input(Input::NoPane(3, "no room".to_owned()));

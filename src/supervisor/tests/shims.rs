@@ -25,7 +25,7 @@ fn what_outlives_its_killed_shim_is_told_and_nothing_is_begun_beside_it() {
     world.input(Input::ShimGone(0, left()));
     let told = "web: Its shim was killed; SIGKILL did not end sh (pid 4711,";
     for (number, outcome) in &world.answers {
-        assert!(outcome.problems[0].starts_with(told), "{number}: {outcome:?}");
+        assert!(outcome.problems[0].raw().starts_with(told), "{number}: {outcome:?}");
     }
     assert_eq!((world.answers.len(), world.machine.procs[0].word()), (2, "stuck"));
     assert_eq!(world.machine.procs[0].pane, Pane::None);

@@ -91,7 +91,7 @@ fn state(processes: Vec<ProcessState>) -> State {
         version: "0.1.0".to_owned(),
         run: "r".to_owned(),
         pid: 1,
-        title: "app".to_owned(),
+        title: "app".into(),
         root: "/".into(),
         procfile: None,
         socket: "/s".into(),
@@ -109,7 +109,7 @@ fn state(processes: Vec<ProcessState>) -> State {
 
 fn flag(name: &str, count: u64) -> FlagState {
     FlagState {
-        name: name.to_owned(),
+        name: name.into(),
         color: FlagColor::Red,
         count,
         target: Some(1),
