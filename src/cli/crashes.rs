@@ -17,6 +17,7 @@ use super::table::table;
 use crate::crash::store::{self, Found};
 use crate::crash::{Cause, CrashReport, Diagnosis};
 use crate::model::ProcName;
+use crate::view::merged::cleaned;
 use crate::view::paint::{Mode, NARROWEST, Prefix, SYSTEM, SYSTEM_COLOR, Style, name_width};
 use crate::view::words::{duration, size};
 
@@ -193,7 +194,7 @@ fn show(
     let mut text = text.into_bytes();
     slice(report, &style, source.as_ref(), &mut text);
     text.extend_from_slice(format!("\n{}\n", path.display()).as_bytes());
-    super::print(out, &text)
+    super::print(out, &cleaned(&text, color))
 }
 
 /// What ran, and where.

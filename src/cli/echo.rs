@@ -2,7 +2,6 @@
 
 use std::io::ErrorKind;
 
-use anstream::adapter::StripBytes;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, stdout};
 
 use super::args::EchoArgs;
@@ -17,7 +16,8 @@ use crate::control::client::HeadEvent;
 use crate::journal::clear;
 use crate::journal::cursor::Position;
 use crate::journal::query::tail;
-use crate::view::paint::Mode;
+use crate::view::merged::Renderer;
+use crate::view::paint::Style;
 use crate::view::printer::Job;
 
 /// Follow the log from now on.
@@ -56,24 +56,23 @@ pub(super) fn echo(args: &EchoArgs) -> Result<u8, CliError> {
 async fn foreign(address: &Address, env: &Env) -> Result<u8, CliError> {
     let client = crate::control::overmind_client::OvermindClient::new(address);
     let mut stream = client.echo().await?;
-    // Coloured for whom it may be.
-    let mode = Source::style(env, false).mode;
-    let coloured = matches!(mode, Mode::Exact | Mode::Terminal { color: true });
+    let style = Style { bare: true, ..Source::style(env, false) };
+    let mut renderer = Renderer::new(style, &[]);
     let copy = async {
-        let (mut out, mut buffer, mut strip) = (stdout(), [0; 8192], StripBytes::new());
+        let (mut out, mut buffer, mut shown) = (stdout(), [0; 8192], vec![]);
         loop {
             let read = stream.read(&mut buffer).await?;
             if read == 0 {
-                return out.flush().await;
-            }
-            if coloured {
-                out.write_all(&buffer[..read]).await?;
+                renderer.finish(&mut shown);
             } else {
-                for piece in strip.strip_next(&buffer[..read]) {
-                    out.write_all(piece).await?;
-                }
+                renderer.pass(&buffer[..read], &mut shown);
             }
+            out.write_all(&shown).await?;
             out.flush().await?;
+            shown.clear();
+            if read == 0 {
+                return Ok::<_, std::io::Error>(());
+            }
         }
     };
     tokio::select! {

@@ -36,6 +36,7 @@ mod overmind;
 mod owed;
 mod parts;
 mod places;
+mod plain;
 mod programs;
 mod reload;
 mod review;
