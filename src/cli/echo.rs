@@ -2,7 +2,6 @@
 
 use std::io::ErrorKind;
 
-use anstream::adapter::StripBytes;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, stdout};
 
 use super::args::EchoArgs;
@@ -18,9 +17,9 @@ use crate::control::overmind_client::OvermindClient;
 use crate::journal::clear;
 use crate::journal::cursor::Position;
 use crate::journal::query::tail;
-use crate::view::paint::Mode;
+use crate::view::merged::Renderer;
+use crate::view::paint::Style;
 use crate::view::printer::Job;
-use crate::view::relay::Relay;
 
 /// Follow the log from now on.
 pub(super) fn echo(args: &EchoArgs) -> Result<u8, CliError> {
@@ -63,26 +62,22 @@ pub(super) fn echo(args: &EchoArgs) -> Result<u8, CliError> {
 /// Pass on what is streamed in overmind's protocol.
 async fn foreign(client: OvermindClient, env: &Env) -> Result<u8, CliError> {
     let mut stream = client.echo().await?;
-    // Coloured for whom it may be.
-    let mode = Source::style(env, false).mode;
+    let style = Style { bare: true, ..Source::style(env, false) };
+    let mut renderer = Renderer::new(style, &[]);
     let copy = async {
-        let (mut out, mut buffer, mut strip) = (stdout(), [0; 8192], StripBytes::new());
-        let mut relay = Relay::new(mode.color());
+        let (mut out, mut buffer, mut shown) = (stdout(), [0; 8192], vec![]);
         loop {
             let read = stream.read(&mut buffer).await?;
-            let mut shown = vec![];
-            match mode {
-                Mode::Exact => shown.extend_from_slice(&buffer[..read]),
-                Mode::Plain => {
-                    strip.strip_next(&buffer[..read]).for_each(|p| shown.extend_from_slice(p));
-                }
-                Mode::Terminal { .. } if read == 0 => relay.finish(&mut shown),
-                Mode::Terminal { .. } => relay.feed(&buffer[..read], &mut shown),
+            if read == 0 {
+                renderer.finish(&mut shown);
+            } else {
+                renderer.pass(&buffer[..read], &mut shown);
             }
             out.write_all(&shown).await?;
             out.flush().await?;
+            shown.clear();
             if read == 0 {
-                return std::io::Result::Ok(());
+                return Ok::<_, std::io::Error>(());
             }
         }
     };

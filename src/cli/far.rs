@@ -20,16 +20,18 @@ use super::view::stop_signal;
 use super::why;
 use crate::control::client::{LinePage, Next};
 use crate::history::lines::Entry;
-use crate::history::pattern::plain;
 use crate::history::select::Chosen;
 use crate::history::show::{Form, rfc3339};
 use crate::history::times::moment;
 use crate::journal::Position;
 use crate::journal::record::{EVENTS, Kind, Record};
 use crate::model::Exit;
+use crate::model::line::plain;
 use crate::model::request::{ProcessState, State};
+use crate::model::untrusted::is_active;
 use crate::view::merged::Renderer;
 use crate::view::paint::SYSTEM_COLOR;
+use crate::view::paint::Style;
 
 /// How many lines are asked for at once: with the longest ones it is still a small answer.
 const PAGE: usize = 200;
@@ -39,7 +41,7 @@ pub(super) fn cleaned(text: &str) -> String {
     let mut bytes = vec![];
     plain(text.as_bytes(), &mut bytes);
     let text = String::from_utf8_lossy(&bytes);
-    text.chars().filter(|c| *c == '\t' || !c.is_control()).collect()
+    text.chars().filter(|c| *c == '\t' || !is_active(*c)).collect()
 }
 
 /// The same for all strings in it, names of properties included.
@@ -227,12 +229,11 @@ struct Shown {
 impl Shown {
     fn new(instance: &Instance, far: &Far, args: &LogsArgs) -> Self {
         let style = Source::style(&instance.context.env, args.timestamps);
+        let style = Style { bare: args.no_prefix, ..style };
         let names: Vec<String> =
             far.state.processes.iter().map(|process| cleaned(process.name.as_str())).collect();
         let form = if args.json {
             None
-        } else if args.no_prefix {
-            Some(Form::Lines)
         } else {
             let colors = far.state.processes.iter().map(|process| process.color);
             let named: Vec<_> =

@@ -90,7 +90,7 @@ impl Source {
         }
         let meant = |s: &&Stream| names.iter().any(|name| s.name.matches(name));
         let numbers = self.streams.iter().filter(meant).map(|s| s.number).collect();
-        Ok(Filter::only(numbers).and_later(last, names))
+        Ok(Filter::only(numbers).and_later(last, names).and_events_about(names))
     }
 
     /// How this command's output looks.
@@ -128,6 +128,7 @@ impl Source {
             out: Box::new(io::stdout()),
             shown: None,
             first: vec![],
+            last: vec![],
         }
     }
 

@@ -30,6 +30,7 @@ use crate::journal::query::tail;
 use crate::journal::reader::IndexReader;
 use crate::journal::segment::{LOG, Listing};
 use crate::model::request::Cleared;
+use crate::view::paint::Style;
 use crate::view::words::size;
 
 /// What other processes said this long before and after a line is shown with `--around`.
@@ -250,10 +251,8 @@ fn form(args: &LogsArgs, source: &Source, instance: &Instance) -> Form {
     if args.raw {
         return Form::Raw;
     }
-    if args.no_prefix {
-        return Form::Lines;
-    }
     let style = Source::style(&instance.context.env, args.timestamps);
+    let style = Style { bare: args.no_prefix, ..style };
     Form::Merged(Box::new(source.renderer(style)))
 }
 

@@ -1,6 +1,7 @@
 //! Whether somebody still takes what a command shows for as long as it lasts.
 
 use std::io;
+use std::time::Duration;
 
 use rustix::event::{PollFd, PollFlags, poll};
 use tokio::sync::mpsc;
@@ -48,6 +49,14 @@ impl Outlet {
         };
         let printer = Printer::start(job, broken).map_err(CliError::io("the printer"))?;
         Ok(Self { printer, lost })
+    }
+
+    /// Leave off where it is, and the terminal as it was. If that takes longer than this, the next
+    /// view repeats a little.
+    pub(super) async fn leave(self, most: Duration) {
+        self.printer.stop();
+        let left = tokio::task::spawn_blocking(move || self.printer.join());
+        let _ = tokio::time::timeout(most, left).await;
     }
 
     /// Wait until the output is lost.

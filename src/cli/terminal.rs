@@ -5,6 +5,7 @@ use std::io::{Read as _, Write};
 use super::args::{ScreenArgs, SendArgs};
 use super::error::CliError;
 use super::instance::{Instance, Server};
+use crate::view::merged::cleaned;
 
 /// More is no typing; a file is copied by other means.
 const MOST: u64 = 128 << 10;
@@ -28,7 +29,7 @@ pub(super) fn screen(args: &ScreenArgs, out: &mut dyn Write) -> Result<u8, CliEr
         tmo_only(&mut instance).await?;
         instance.ask(async |client| client.screen(&args.name, args.color).await).await
     })?;
-    if args.color { super::print_painted(out, &screen) } else { super::print(out, &screen) }
+    super::print_painted(out, &cleaned(screen.as_bytes(), args.color))
 }
 
 /// What overmind itself can't do is refused.

@@ -33,7 +33,7 @@ use crate::model::plan::Plan;
 use crate::model::request::{Head, Request};
 use crate::model::{Exit, count};
 use crate::sys::files;
-use crate::view::printer::{Job, Printer};
+use crate::view::printer::{Farewell, Job, Printer};
 use crate::view::{screen, words};
 
 /// 128 + SIGHUP: what a command that lost its terminal ends with.
@@ -117,14 +117,18 @@ pub(super) fn show(mut shown: Shown) -> Result<u8, CliError> {
     // Behind a trial everything is stopped.
     let goes_on = shown.until.as_ref().is_some_and(|until| !until.farewell.is_empty());
     super::block_on(async {
-        let end = match shown.follow(&mut outlet).await? {
+        let ending = match shown.follow(&mut outlet).await {
+            Ok(ending) => ending,
+            Err(error) => {
+                outlet.leave(FAREWELL).await;
+                return Err(error);
+            }
+        };
+        let end = match ending {
             Ending::Over(end, None) => end,
             Ending::Over(_, Some(error)) => return Err(CliError::io("can't show the log")(error)),
             ending @ (Ending::Hangup | Ending::Left) => {
-                outlet.printer.stop();
-                let left_off = tokio::task::spawn_blocking(move || outlet.printer.join());
-                // If it takes longer, the next view repeats a little.
-                let _ = tokio::time::timeout(FAREWELL, left_off).await;
+                outlet.leave(FAREWELL).await;
                 if matches!(ending, Ending::Hangup) {
                     return Ok(HUNG_UP);
                 }
@@ -149,9 +153,8 @@ pub(super) fn show(mut shown: Shown) -> Result<u8, CliError> {
                 };
             }
         };
-        let failed = end.culprit.as_ref().is_some_and(|culprit| culprit.exit != Exit::Code(0));
-        for word in shown.last_words(&end) {
-            outlet.printer.say(word, failed);
+        if let Some(farewell) = shown.last_words(&end) {
+            outlet.printer.say_farewell(farewell);
         }
         outlet.printer.finish();
         // A stopped terminal may hold it up for as long as it likes; a signal ends that.
@@ -180,27 +183,39 @@ impl Shown {
         // It is not there any more if the run is over already.
         job.shown = files::open_to_write(&self.runtime.shown_file()).ok();
         job.renderer.title(&self.plan.title, Persona::here().name(), &mut job.first);
+        job.renderer.title_before(&mut job.last);
         Ok(job)
     }
 
-    /// Who ended first, why, and what it said last: the reason must not have scrolled away.
-    fn last_words(&self, end: &End) -> Vec<String> {
+    /// Which process ended first, why, and its last lines if it failed: the reason must not have
+    /// scrolled away.
+    fn last_words(&self, end: &End) -> Option<Farewell> {
         const LINES: u64 = 10;
         let decided = decided_by(end);
-        let Some(culprit) = &end.culprit else { return decided.into_iter().collect() };
+        let Some(culprit) = &end.culprit else {
+            let words: Vec<String> = decided.into_iter().collect();
+            return (!words.is_empty()).then(|| Farewell::plain(words));
+        };
+        let error = culprit.exit != Exit::Code(0);
         let lines = Source::of_plan(&self.plan, self.runtime.dir())
             .and_then(|source| source.last_lines(&culprit.name, LINES))
             .unwrap_or_default();
         let lines: Vec<&[u8]> = lines.split(|&b| b == b'\n').filter(|l| !l.is_empty()).collect();
-        let mut words = words::last_words(&[words::Death {
+        let death = words::Death {
             name: culprit.name.as_str(),
             exit: culprit.exit,
             uptime: Duration::from_nanos(culprit.ran_ns),
             cause: culprit.cause.as_deref(),
-            last_lines: &lines,
-        }]);
-        words.extend(decided);
-        words
+            last_lines: &[],
+        };
+        let mut brief = words::last_words(&death);
+        let mut full = words::last_words(&words::Death {
+            last_lines: if error { &lines } else { &[] },
+            ..death
+        });
+        brief.extend(decided.clone());
+        full.extend(decided);
+        Some(Farewell { name: culprit.name.to_string(), full, brief, error })
     }
 
     /// Until the run ends, or our terminal does.

@@ -18,13 +18,16 @@ use crate::control::lock;
 use crate::crash::record::examine_in;
 use crate::crash::store::{self, Found};
 use crate::crash::{Cause, CrashInput, CrashReport, Facts, Lived, Log, Trigger};
+use crate::history::pattern::without_break;
 use crate::journal::cursor::{Cursor, Filter};
 use crate::journal::query::tail;
 use crate::journal::record::EVENTS;
 use crate::model::ProcName;
+use crate::model::line;
 use crate::model::request::{ProcessState, State};
 use crate::model::text::OsText;
 use crate::model::untrusted::shown_line;
+use crate::view::merged::cleaned;
 
 /// How many of the last lines are shown: with the rest, one screen.
 const LAST: usize = 10;
@@ -74,7 +77,8 @@ pub(super) fn why(args: &WhyArgs, out: &mut dyn Write) -> Result<u8, CliError> {
     if args.json {
         return super::print_json(&answer, out);
     }
-    super::print_painted(out, &screen(&answer, style.mode.color()))
+    let color = style.mode.color();
+    super::print_painted(out, &cleaned(screen(&answer, color).as_bytes(), color))
 }
 
 /// The state of the run, if there is one.
@@ -348,7 +352,12 @@ impl<'a> Case<'a> {
 
     fn told_of(&self, name: &ProcName, cause: Cause) -> Answer {
         let lines = self.source.last_lines(name, LAST as u64).unwrap_or_default();
-        let lines = String::from_utf8_lossy(&lines);
+        let shown = |line: &[u8]| {
+            let mut text = vec![];
+            line::plain(without_break(line), &mut text);
+            String::from_utf8_lossy(&text).lines().map(str::to_owned).collect::<Vec<_>>()
+        };
+        let lines = lines.split_inclusive(|&b| b == b'\n').flat_map(shown);
         Answer {
             api: crate::model::request::API,
             process: name.clone(),
@@ -357,7 +366,7 @@ impl<'a> Case<'a> {
             exit_code: None,
             signal: None,
             timestamp: None,
-            last_logs: lines.lines().map(str::to_owned).collect(),
+            last_logs: lines.collect(),
             report: None,
             head: String::new(),
         }

@@ -2,9 +2,10 @@
 
 use regex::bytes::{Regex, RegexBuilder};
 
-use crate::model::escape::{Scanner, Token};
+use crate::model::escape::is_ordinary;
+use crate::model::line;
 
-/// A regular expression for lines, which are compared without their colours.
+/// A regular expression for lines, which are compared as they are shown.
 #[derive(Debug, Clone)]
 pub struct Pattern {
     line: Regex,
@@ -42,19 +43,18 @@ impl Pattern {
     /// Whether a line is wanted; its line break does not count.
     pub fn takes(&self, line: &[u8], scratch: &mut Vec<u8>) -> bool {
         let line = without_break(line);
-        let line = if is_plain(line) {
-            line
-        } else {
-            plain(line, scratch);
-            scratch
-        };
-        self.line.is_match(line) != self.invert
+        if is_ordinary(line) {
+            return self.line.is_match(line) != self.invert;
+        }
+        scratch.clear();
+        line::plain(line, scratch);
+        scratch.split(|&b| b == b'\n').any(|row| self.line.is_match(row)) != self.invert
     }
 
-    /// Whether [`Self::next`] can look through this text: escapes and carriage returns may stand
+    /// Whether [`Self::next`] can look through this text: escapes and control characters may stand
     /// within what is looked for.
     pub fn sees_through(&self, text: &[u8]) -> bool {
-        self.text.is_some() && is_readable(text)
+        self.text.is_some() && is_ordinary(text)
     }
 
     /// Where in this text, from the beginning of a line on, a line begins that may be wanted; those
@@ -64,21 +64,6 @@ impl Pattern {
         let line = memchr::memrchr(b'\n', &text[from..found.start()]);
         Some(line.map_or(from, |newline| from + newline + 1))
     }
-}
-
-/// Whether a text has no escapes, and carriage returns only before newlines.
-fn is_readable(text: &[u8]) -> bool {
-    // Most texts have neither.
-    if is_plain(text) {
-        return true;
-    }
-    let Some((&last, before)) = text.split_last() else { return true };
-    // Without branches and with nothing but bytes it is done for many of them at once.
-    let odd = before.iter().zip(&text[1..]).fold(0, |odd: u8, (&byte, &next)| {
-        let bare = u8::from(byte == b'\r') & u8::from(next != b'\n');
-        odd | bare | u8::from(byte == 0x1b)
-    });
-    odd == 0 && last != 0x1b && last != b'\r'
 }
 
 /// The line of an error that says what is wrong.
@@ -94,37 +79,24 @@ pub fn without_break(line: &[u8]) -> &[u8] {
     line.strip_suffix(b"\r").unwrap_or(line)
 }
 
-fn is_plain(text: &[u8]) -> bool {
-    memchr::memchr2(0x1b, b'\r', text).is_none()
-}
-
-/// A line without its escape sequences and carriage returns.
-pub fn plain(line: &[u8], out: &mut Vec<u8>) {
-    out.clear();
-    let mut scanner = Scanner::default();
-    let mut rest = line;
-    while let Some(token) = scanner.next(&mut rest) {
-        match token {
-            Token::Text(text) => out.extend_from_slice(text),
-            Token::Control(_) | Token::Csi(..) | Token::Osc(_) | Token::Other => {}
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::Pattern;
 
     #[test]
-    fn colours_and_line_breaks_do_not_count() {
-        let table: [(&str, &[u8], bool); 8] = [
+    fn a_line_counts_as_it_is_shown() {
+        let table: [(&str, &[u8], bool); 12] = [
             ("error$", b"an error\r\n", true),
             ("^error", b"\x1b[31mer\x1b[0mror here\n", true),
             ("^$", b"\r\n", true),
             ("^$", b"x\n", false),
             ("a b", b"a\tb\n", false),
             ("\\bb\\b", b"a\tb\n", true),
-            ("(?-u:\\xff)", b"raw \xff\n", true),
+            ("^raw \u{fffd}$", b"raw \xff\n", true),
+            ("^whole$", b"half\rwhole\n", true),
+            ("^half", b"half\x1b[2K\rwhole\n", false),
+            ("^two$", b"one\x1b[1A\r\x1b[Ktwo\n", true),
+            ("error", b"er\x08ror\x07\n", false),
             ("Error", b"error\n", false),
         ];
         let mut scratch = vec![];
@@ -161,7 +133,7 @@ mod tests {
             let wanted = lines.iter().filter(|line| pattern.takes(line.as_bytes(), &mut scratch));
             assert_eq!(found, wanted.copied().collect::<Vec<_>>(), "{pattern:?}");
         }
-        for odd in ["a\rb\n", "\x1b[0m\n", "a\r"] {
+        for odd in ["a\rb\n", "\x1b[0m\n", "a\r", "a\x08\n", "a\u{9b}\n"] {
             assert!(!Pattern::new("a", false, false).unwrap().sees_through(odd.as_bytes()));
         }
     }

@@ -55,7 +55,7 @@ impl Reading {
         let plain = query.before + query.after == 0;
         let split = match (&query.pattern, &form) {
             (Some(pattern), _) if plain => Split::Like(Box::new(pattern.clone())),
-            (None, Form::Merged(_) | Form::Lines | Form::Raw) if last.is_none() => Split::Never,
+            (None, Form::Merged(_) | Form::Raw) if last.is_none() => Split::Never,
             _ => Split::Lines,
         };
         let last = last.map(|most| Last { most, kept: VecDeque::new(), lines: 0 });

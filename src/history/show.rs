@@ -3,22 +3,21 @@
 use serde_json::{Map, Value};
 
 use super::lines::Entry;
-use super::pattern::{plain, without_break};
+use super::pattern::without_break;
 use super::select::Chosen;
 use crate::control::history::Line;
-use crate::journal::record::{EVENTS, Kind, Record, TO_BE_CONTINUED, UNFINISHED};
+use crate::journal::record::{EVENTS, Kind, Record, UNFINISHED};
 use crate::journal::segment::Dirs;
 use crate::journal::streams::{Stream, Streams};
+use crate::model::line::plain;
 use crate::model::{Exit, untrusted};
 use crate::view::merged::{Chunk, Message, Renderer};
 
 /// One of them.
 #[derive(Debug)]
 pub enum Form {
-    /// As in the merged log.
+    /// As in the merged log, or its lines alone.
     Merged(Box<Renderer>),
-    /// The lines alone, without names before them.
-    Lines,
     /// Byte for byte as it was printed.
     Raw,
     /// One JSON object a line.
@@ -59,25 +58,14 @@ impl Form {
                 renderer.finish(out);
                 return out.extend_from_slice(b"--\n");
             }
-            (Chosen::Break, Self::Lines) => return out.extend_from_slice(b"--\n"),
             (Chosen::Break, Self::Raw | Self::Json(_)) => return,
         };
         match self {
             Self::Merged(renderer) => {
                 renderer.render(Chunk::whole(&entry.record, entry.text, entry.lost), out);
             }
-            Self::Lines if entry.is_line() => {
-                let whole = entry.record.flags & TO_BE_CONTINUED == 0;
-                for line in entry.text.split_inclusive(|&b| b == b'\n') {
-                    let bare = without_break(line);
-                    out.extend_from_slice(bare);
-                    if whole || bare.len() < line.len() {
-                        out.push(b'\n');
-                    }
-                }
-            }
             Self::Raw if entry.is_line() => out.extend_from_slice(entry.text),
-            Self::Lines | Self::Raw => {}
+            Self::Raw => {}
             Self::Json(names) => {
                 let (_, json) = entry_json(names, &entry, matches, None);
                 out.extend_from_slice(untrusted::json(&json).as_bytes());

@@ -6,12 +6,13 @@
 use std::io;
 
 use super::reader::IndexReader;
-use super::record::{CONTINUES, Kind, Record, TO_BE_CONTINUED, UNFINISHED};
+use super::record::{CONTINUES, EVENTS, Kind, Record, TO_BE_CONTINUED, UNFINISHED};
 use super::segment::Dirs;
 use super::small;
 use super::stream::Read;
 use super::streams::Streams;
 use super::texts::Texts;
+use crate::model::ProcName;
 
 /// The most text that one chunk has.
 pub const CHUNK: usize = 256 << 10;
@@ -27,6 +28,8 @@ pub struct Filter {
     pub no_text: bool,
     /// Streams that begin later, and whether they are wanted too.
     pub later: Option<Later>,
+    /// Of the events, only those about processes with one of these names, where any is given.
+    pub about: Vec<String>,
 }
 
 /// Streams that nobody knew when somebody began to read.
@@ -41,12 +44,12 @@ pub struct Later {
 impl Filter {
     /// All streams.
     pub const fn all() -> Self {
-        Self { streams: None, no_text: false, later: None }
+        Self { streams: None, no_text: false, later: None, about: vec![] }
     }
 
     /// Only these streams.
     pub const fn only(streams: Vec<u16>) -> Self {
-        Self { streams: Some(streams), no_text: false, later: None }
+        Self { streams: Some(streams), no_text: false, later: None, about: vec![] }
     }
 
     /// And those with a higher number than this, if they have one of these names (or any, where
@@ -54,6 +57,31 @@ impl Filter {
     #[must_use]
     pub fn and_later(self, known: u16, words: &[String]) -> Self {
         Self { later: Some(Later { known, words: words.to_vec() }), ..self }
+    }
+
+    /// And the events about processes with these names.
+    #[must_use]
+    pub fn and_events_about(mut self, names: &[String]) -> Self {
+        if let Some(streams) = &mut self.streams
+            && !names.is_empty()
+        {
+            streams.push(EVENTS);
+            self.about = names.to_vec();
+        }
+        self
+    }
+
+    /// Whether an event with this text is wanted.
+    fn wants_event(&self, text: &[u8]) -> bool {
+        #[derive(serde::Deserialize)]
+        struct Said {
+            name: Option<String>,
+        }
+        self.about.is_empty()
+            || serde_json::from_slice::<Said>(text.trim_ascii_end())
+                .ok()
+                .and_then(|said| ProcName::new(said.name?).ok())
+                .is_some_and(|name| self.about.iter().any(|word| name.matches(word)))
     }
 
     /// Decide about the streams that were not known, as far as they are by now.
@@ -195,11 +223,13 @@ impl Cursor {
                     Some(record)
                 }
             };
-            if let Some(part) = part {
+            let wanted = record.kind != Kind::Event || self.filter.wants_event(buffer);
+            if let Some(part) = part.filter(|_| wanted) {
                 let lost = std::mem::take(&mut self.lost);
                 let skip = u32::try_from(part.offset - record.offset).unwrap_or(record.len);
                 return Ok(Some(Chunk { position, skip, record: part, lost }));
             }
+            buffer.clear();
             self.near = Some(record);
         }
         // Losses at the very end must not stay untold.

@@ -1,8 +1,8 @@
 //! Taking the bytes of a terminal stream apart, in pieces of any size.
 //!
-//! The grammar is that of ECMA-48 as terminals read it, with one deviation: a string (OSC, DCS
-//! …) that does not end ends with its line, so that a forgotten terminator hides one line and
-//! not the rest of the process's life.
+//! The grammar is that of ECMA-48 as terminals read it, with one deviation: a sequence or string
+//! (CSI, OSC, DCS …) that does not end ends with its line. A forgotten terminator hides one line
+//! and not the rest of the process's life, and a line reads the same alone as among others.
 
 /// One piece of a stream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -15,6 +15,8 @@ pub enum Token<'a> {
     Csi(&'a [u8], u8),
     /// The inside of an operating system command.
     Osc(&'a [u8]),
+    /// An escape sequence of two bytes: the second one.
+    Escape(u8),
     /// Any other sequence, or one too long to be kept.
     Other,
 }
@@ -80,6 +82,7 @@ enum Step {
     Control,
     Csi,
     Osc,
+    Escape,
     Other,
 }
 
@@ -117,6 +120,7 @@ impl Scanner {
                 Step::Control => return Some(Token::Control(byte)),
                 Step::Csi if !self.overflow => return Some(Token::Csi(&self.kept, byte)),
                 Step::Osc if !self.overflow => return Some(Token::Osc(&self.kept)),
+                Step::Escape => return Some(Token::Escape(byte)),
                 Step::Csi | Step::Osc | Step::Other => return Some(Token::Other),
             }
         }
@@ -147,6 +151,7 @@ impl Scanner {
     fn sequence(&mut self, byte: u8) -> Step {
         match (self.state, byte) {
             (_, ESC) => self.go(State::Escape, Step::On),
+            (_, b'\n') => self.go(State::Ground, Step::Again),
             (_, 0x18 | 0x1a) => self.go(State::Ground, Step::Other),
             (_, 0x00..0x20) => Step::Control,
             (_, DEL) => Step::On,
@@ -157,6 +162,7 @@ impl Scanner {
             (State::Escape, b'[') => self.begin(State::Csi),
             (State::Escape, b']') => self.begin(State::Osc),
             (State::Escape, b'P' | b'X' | b'^' | b'_') => self.begin(State::String),
+            (State::Escape, 0x30..DEL) => self.go(State::Ground, Step::Escape),
             (_, 0x30..DEL) => self.go(State::Ground, Step::Other),
         }
     }
@@ -191,6 +197,42 @@ impl Scanner {
     }
 }
 
+/// Whether a text holds nothing but characters, tabs and line breaks (`\n` or `\r\n`): no escape
+/// sequence, no other control character, no byte that is not UTF-8. A terminal shows such a text
+/// as it stands.
+pub fn is_ordinary(text: &[u8]) -> bool {
+    let Some((&last, before)) = text.split_last() else { return true };
+    if last == b'\r' || last == LEAD || is_control(last) != 0 {
+        return false;
+    }
+    // Without branches, so that the compiler does it for many bytes at once.
+    let (mut odd, mut high) = (0, last);
+    for (&byte, &next) in before.iter().zip(&text[1..]) {
+        let bare = u8::from(byte == b'\r') & u8::from(next != b'\n');
+        let c1 = u8::from(byte == LEAD) & u8::from(next & 0xe0 == 0x80);
+        odd |= bare | c1 | is_control(byte);
+        high |= byte;
+    }
+    odd == 0 && (high < 0x80 || (std::str::from_utf8(text).is_ok() && !has_directions(text)))
+}
+
+/// Whether there is a mark in a text that embeds, overrides or isolates a direction of writing: a line
+/// with one reads as another one than it is.
+pub fn has_directions(text: &[u8]) -> bool {
+    memchr::memchr_iter(0xe2, text).any(|at| match text.get(at + 1..at + 3) {
+        Some([0x80, last]) => (0xaa..=0xae).contains(last),
+        Some([0x81, last]) => (0xa6..=0xa9).contains(last),
+        Some(_) | None => false,
+    })
+}
+
+/// 1 for a control byte that is neither a tab nor part of a line break.
+fn is_control(byte: u8) -> u8 {
+    let low = u8::from(byte < 0x20);
+    let kept = u8::from(byte == b'\t') | u8::from(byte == b'\n') | u8::from(byte == b'\r');
+    low & !kept | u8::from(byte == DEL)
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -211,6 +253,7 @@ mod tests {
                         format!("csi:{}{}", inside.escape_ascii(), last as char)
                     }
                     Token::Osc(inside) => format!("osc:{}", inside.escape_ascii()),
+                    Token::Escape(last) => format!("esc:{}", last as char),
                     Token::Other => "other".to_owned(),
                 };
                 match (words.last_mut(), word.strip_prefix("t:")) {
@@ -224,14 +267,15 @@ mod tests {
 
     #[test]
     fn takes_a_stream_apart() {
-        let cases: [(&[u8], &[&str]); 12] = [
+        let cases: [(&[u8], &[&str]); 13] = [
             (b"a\tb\r\n", &["t:a\\tb", "c:0d", "c:0a"]),
             (b"\x1b[1;31mred\x1b[m", &["csi:1;31m", "t:red", "csi:m"]),
             (b"\x1b]0;title\x07x", &["osc:0;title", "t:x"]),
             (b"\x1b]8;;http://a\x1b\\x", &["osc:8;;http://a", "t:x"]),
-            (b"\x1bc\x1b(0\x1b7x", &["other", "other", "other", "t:x"]),
+            (b"\x1bc\x1b(0\x1b7x", &["esc:c", "other", "esc:7", "t:x"]),
             (b"\x1bPq#0\x07\x1b\\x", &["other", "t:x"]),
             (b"\x1b]0;open\nnext", &["c:0a", "t:next"]),
+            (b"\x1b[3\n1m\x1b\nc", &["c:0a", "t:1m", "c:0a", "t:c"]),
             (b"\x1b[3\r1mx", &["c:0d", "csi:31m", "t:x"]),
             (b"\x1b[3\x18x", &["other", "t:x"]),
             (b"\xc2\xa0\xc2\x9bx\x7f", &["t:\\xc2\\xa0x"]),

@@ -1,14 +1,17 @@
 //! The words of the program: names, states, plans, requests. No I/O, no clock, no async.
 
+pub mod cells;
 pub mod count;
 pub mod escape;
 pub mod exit;
+pub mod line;
 pub mod name;
 pub mod nearest;
 pub mod network;
 pub mod plan;
 pub mod request;
 pub mod rules;
+pub mod sgr;
 pub mod signal;
 pub mod text;
 pub mod untrusted;

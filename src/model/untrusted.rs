@@ -110,8 +110,13 @@ pub fn json(text: &str) -> Cow<'_, str> {
 
 /// Whether a terminal may do something else about this character than print it.
 pub fn is_active(c: char) -> bool {
-    // C0, DEL and C1; marks that embed, override or isolate a direction of writing.
-    c.is_control() || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+    // C0, DEL and C1.
+    c.is_control() || reorders(c)
+}
+
+/// Whether this is a mark that embeds, overrides or isolates a direction of writing.
+pub fn reorders(c: char) -> bool {
+    matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
 fn visible(c: char, out: &mut String) {

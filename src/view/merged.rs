@@ -4,7 +4,8 @@ use std::collections::HashMap;
 
 use serde::Deserialize;
 
-use super::paint::{self, Prefix, SYSTEM, SYSTEM_COLOR, Style};
+use super::paint::{self, Mode, Prefix, SYSTEM, SYSTEM_COLOR, Style};
+use super::recent::Recent;
 use super::rows::Row;
 use crate::journal::record::{CONTINUES, Kind, Record, TO_BE_CONTINUED};
 use crate::journal::segment::Dirs;
@@ -68,6 +69,10 @@ pub struct Renderer {
     pub(super) lanes: Vec<Lane>,
     /// The lane whose unfinished line the output ends with.
     pub(super) row: Option<usize>,
+    /// The lane whose unfinished line has made room for other output.
+    pub(super) resume: Option<usize>,
+    /// Whose rows the last ones are.
+    pub(super) recent: Recent,
     /// Bytes of unfinished lines held back in all.
     pub(super) holding: usize,
     /// The time of what is being rendered.
@@ -84,9 +89,9 @@ pub struct Renderer {
 #[derive(Debug)]
 pub(super) struct Lane {
     pub(super) prefix: Prefix,
-    /// For a pipe: the bytes of the unfinished line.
+    /// Where bytes are shown as they came: those of the unfinished line.
     pub(super) held: Vec<u8>,
-    /// For a terminal: the unfinished line.
+    /// Elsewhere: the unfinished line.
     pub(super) row: Row,
     /// The line before was ended without a newline, so an empty rest is no line of its own.
     pub(super) orphan: bool,
@@ -99,11 +104,11 @@ pub(super) struct Lane {
 }
 
 impl Lane {
-    fn new(name: &str, color: u8, prefix: Prefix) -> Self {
+    fn new(name: &str, color: u8, prefix: Prefix, mode: Mode) -> Self {
         Self {
             prefix,
             held: Vec::new(),
-            row: Row::default(),
+            row: Row::new(mode.terminal()),
             orphan: false,
             name: name.to_owned(),
             color,
@@ -114,7 +119,7 @@ impl Lane {
 
     /// Whether there is an unfinished line.
     pub(super) fn begun(&self) -> bool {
-        !self.held.is_empty() || self.row.cleaner.begun()
+        !self.held.is_empty() || self.row.line.is_begun()
     }
 }
 
@@ -141,6 +146,8 @@ impl Renderer {
             style,
             lanes: Vec::with_capacity(names.len()),
             row: None,
+            resume: None,
+            recent: Recent::default(),
             holding: 0,
             clock: 0,
             numbers: HashMap::with_capacity(names.len()),
@@ -173,7 +180,7 @@ impl Renderer {
             lane.prefix = prefix;
         } else {
             self.numbers.insert(stream, self.lanes.len());
-            self.lanes.push(Lane::new(name, color, prefix));
+            self.lanes.push(Lane::new(name, color, prefix, self.style.mode));
         }
         if wider {
             self.system = Prefix::new(&self.style, self.width, SYSTEM, SYSTEM_COLOR);
@@ -188,12 +195,29 @@ impl Renderer {
         self.style.columns = columns;
     }
 
-    /// Set the title of the terminal, where escapes of our own are allowed.
+    /// Set the title of the terminal, if the output is one that takes escapes. It keeps the one it
+    /// has for [`Renderer::title_before`].
     pub fn title(&self, title: &str, program: &str, out: &mut Vec<u8>) {
-        if self.style.mode.color() {
+        if self.style.mode == (Mode::Terminal { color: true }) {
             let title: String = title.chars().filter(|c| !untrusted::is_active(*c)).collect();
-            out.extend_from_slice(format!("\x1b]0;{title} | {program}\x07").as_bytes());
+            out.extend_from_slice(format!("\x1b[22;0t\x1b]0;{title} | {program}\x07").as_bytes());
         }
+    }
+
+    /// Give the terminal the title that it had before.
+    pub fn title_before(&self, out: &mut Vec<u8>) {
+        if self.style.mode == (Mode::Terminal { color: true }) {
+            out.extend_from_slice(b"\x1b[23;0t");
+        }
+    }
+
+    /// Show the output of one program, which is no process of the journal, in pieces of any size.
+    pub fn pass(&mut self, text: &[u8], out: &mut Vec<u8>) {
+        if self.style.mode == Mode::Exact {
+            return out.extend_from_slice(text);
+        }
+        let lane = self.lane(0);
+        self.row_text(lane, text, out);
     }
 
     /// Append what shows this chunk.
@@ -211,12 +235,13 @@ impl Renderer {
             return;
         }
         self.end_line(lane, out);
+        self.show_empty(lane, out);
         self.lanes[lane].at = self.lanes[lane].at.max(record.end());
         if chunk.lost > 0 {
             self.say(Some(lane), &gap(chunk.lost), false, out);
         }
         if record.kind == Kind::Start {
-            self.lanes[lane].row.cleaner.reset();
+            self.lanes[lane].row.line.reset();
         }
         // An empty gap is there only to tell of the loss before it.
         let told = record.kind == Kind::Gap && record.len == 0 && chunk.lost > 0;
@@ -263,20 +288,26 @@ impl Renderer {
         self.say(lane, message.text, message.error, out);
     }
 
-    /// Leave the output at the beginning of a row, so that something else can be written to it.
-    pub fn settle(&mut self, out: &mut Vec<u8>) {
-        if self.row.take().is_some() {
-            out.push(b'\n');
-        }
-    }
-
-    /// Nothing more comes: show all unfinished lines and leave the output at the beginning of a
-    /// row.
+    /// Nothing more comes: show all unfinished and empty lines and leave the output at the
+    /// beginning of a row.
     pub fn finish(&mut self, out: &mut Vec<u8>) {
         for lane in 0..self.lanes.len() {
             self.end_line(lane, out);
+            self.show_empty(lane, out);
         }
-        self.settle(out);
+        self.end_row(out);
+    }
+
+    /// Leave the output at the beginning of a row, the unfinished line above it.
+    pub fn settle(&mut self, out: &mut Vec<u8>) {
+        self.restore(out);
+        self.end_row(out);
+    }
+
+    /// How many rows of a process are among the last ones, which nobody has to look for.
+    pub fn recent_rows(&self, name: &str) -> usize {
+        let lane = self.lanes.iter().position(|lane| lane.name == name);
+        lane.map_or(0, |lane| self.recent.rows_of(lane))
     }
 
     pub(super) fn put_prefix(&mut self, lane: usize, out: &mut Vec<u8>) {
@@ -310,10 +341,10 @@ impl Renderer {
             self.begin_record(lane, chunk, out);
         }
         let fresh = self.not_ahead(lane, chunk.text);
-        if self.style.mode.terminal() {
-            self.row_text(lane, fresh, out);
-        } else {
+        if self.style.mode == Mode::Exact {
             self.pipe_text(lane, fresh, out);
+        } else {
+            self.row_text(lane, fresh, out);
         }
         if !chunk.last {
             return;
@@ -360,32 +391,32 @@ impl Renderer {
     /// The unfinished line of a lane, if any, is over.
     fn end_line(&mut self, lane: usize, out: &mut Vec<u8>) {
         self.lanes[lane].ahead = None;
-        self.lanes[lane].row.cleaner.abandon();
+        self.lanes[lane].row.line.abandon();
         if !self.lanes[lane].begun() && self.row != Some(lane) {
             return;
         }
-        if self.style.mode.terminal() {
-            self.row_end(lane, out);
-        } else {
+        if self.style.mode == Mode::Exact {
             self.pipe_end(lane, out);
+        } else {
+            self.row_left(lane, out);
         }
     }
 
     /// A message of the supervisor about a process or itself.
     fn say(&mut self, lane: Option<usize>, text: &str, error: bool, out: &mut Vec<u8>) {
-        self.settle(out);
+        if self.style.bare {
+            return;
+        }
+        self.make_room(out);
         for line in text.lines() {
             let prefix = match lane {
                 Some(lane) => &mut self.lanes[lane].prefix,
                 None => &mut self.system,
             };
             out.extend_from_slice(prefix.at(self.clock, &self.style.zone));
-            if self.style.mode.terminal() {
-                let clean: String = line.chars().filter(|c| !untrusted::is_active(*c)).collect();
-                paint::message(self.style.mode, clean.as_bytes(), error, out);
-            } else {
-                paint::message(self.style.mode, line.as_bytes(), error, out);
-            }
+            let clean: String = line.chars().filter(|c| !untrusted::is_active(*c)).collect();
+            paint::message(self.style.mode, clean.as_bytes(), error, out);
+            self.recent.add(usize::MAX, 1);
         }
     }
 
@@ -407,6 +438,16 @@ impl Renderer {
             }
         }
     }
+}
+
+/// A text of several lines as a terminal may show it: with its colours or without, and nothing else
+/// that a terminal would obey.
+pub fn cleaned(text: &[u8], color: bool) -> String {
+    let style = Style { bare: true, ..Style::new(Mode::Terminal { color }) };
+    let (mut renderer, mut shown) = (Renderer::new(style, &[]), vec![]);
+    renderer.pass(text, &mut shown);
+    renderer.finish(&mut shown);
+    String::from_utf8_lossy(&shown).into_owned()
 }
 
 /// What is said of a record that is no text.
@@ -440,7 +481,7 @@ pub fn words(record: &Record, text: &[u8]) -> Option<(Option<String>, String)> {
 /// What is said where output is missing: so many bytes, or nobody knows how many.
 pub fn gap(bytes: u64) -> String {
     match bytes {
-        0 => "... output lost here".to_owned(),
+        0 => "... output may be missing here".to_owned(),
         1 => "... 1 byte of output lost here".to_owned(),
         _ => format!("... {bytes} bytes of output lost here"),
     }

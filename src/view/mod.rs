@@ -4,16 +4,14 @@
 //! reads and appends to a buffer what a terminal or a pipe shall get; who calls it does the
 //! reading, the writing and the waiting. Only [`screen`] asks the operating system anything.
 
-mod clean;
 pub mod echo;
 pub mod merged;
 pub mod paint;
 pub mod partials;
 mod pipe;
 pub mod printer;
-pub mod relay;
+mod recent;
 mod rows;
 pub mod screen;
-pub mod sgr;
 mod width;
 pub mod words;

@@ -17,15 +17,15 @@ pub const PALETTE: [u8; 10] = [2, 3, 4, 5, 6, 42, 130, 103, 129, 108];
 /// What the output is and may hold.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Mode {
-    /// A terminal: prompts and spinners are shown as they stand, what would wreck the view is
-    /// left out. `color` says whether escapes of our own are allowed.
+    /// A terminal: prompts and spinners are shown as they stand. `color` says whether there are
+    /// colours, those of processes and tmo's own.
     Terminal {
-        /// Whether prefixes and messages are coloured.
+        /// Whether prefixes, messages and the text of processes are coloured.
         color: bool,
     },
     /// A pipe that asked for colours: overmind's bytes, the text as it came.
     Exact,
-    /// A pipe: whole lines behind plain names, the text as it came.
+    /// A pipe: whole lines behind plain names, without colours.
     Plain,
 }
 
@@ -96,6 +96,8 @@ pub struct Style {
     pub mode: Mode,
     /// Whether each line begins with its time of day.
     pub timestamps: bool,
+    /// Lines of processes only, with neither names nor times before them.
+    pub bare: bool,
     /// Columns of the terminal.
     pub columns: u16,
     /// The name column is at least this wide (names that are left out of a run still count).
@@ -112,7 +114,14 @@ impl Style {
 
     /// A style of this mode: 80 columns, no times, the narrowest name column, UTC.
     pub fn new(mode: Mode) -> Self {
-        Self { mode, timestamps: false, columns: 80, name_width: NARROWEST, zone: TimeZone::UTC }
+        Self {
+            mode,
+            timestamps: false,
+            bare: false,
+            columns: 80,
+            name_width: NARROWEST,
+            zone: TimeZone::UTC,
+        }
     }
 }
 
@@ -142,6 +151,9 @@ const NO_TIME: &[u8] = b"--:--:-- ";
 impl Prefix {
     /// The prefix of this process, its name padded to this width.
     pub fn new(style: &Style, width: usize, name: &str, color: u8) -> Self {
+        if style.bare {
+            return Self { bytes: vec![], clock: None, cells: 0 };
+        }
         let mut bytes = Vec::with_capacity(64);
         let mut clock = None;
         if style.timestamps {

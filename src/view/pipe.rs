@@ -1,4 +1,4 @@
-//! Lines for a pipe or a file: whole ones, their bytes as they came.
+//! Lines for a pipe that asks for colours: whole ones, their bytes as they came.
 //!
 //! What has no newline yet is held back, so that lines of two processes never mix. Only when
 //! very much is held in all is it written unfinished.
@@ -6,10 +6,10 @@
 use memchr::memchr;
 
 use super::merged::Renderer;
-use super::width;
+use crate::model::line::whole;
 
 /// Bytes held back in all before unfinished lines are written as they are.
-const MOST_HELD: usize = 32 << 20;
+pub(super) const MOST_HELD: usize = 32 << 20;
 /// Buffers larger than this are given back after their line.
 const KEEP: usize = 64 << 10;
 
@@ -24,7 +24,7 @@ impl Renderer {
             text = &text[end + 1..];
         }
         if memchr(b'\n', text).is_some() {
-            self.settle(out);
+            self.end_row(out);
         }
         let zone = &self.style.zone;
         let prefix = self.lanes[lane].prefix.at(self.clock, zone);
@@ -58,7 +58,7 @@ impl Renderer {
     /// Have the output where text of this lane can go on.
     fn continue_row(&mut self, lane: usize, out: &mut Vec<u8>) {
         if self.row != Some(lane) {
-            self.settle(out);
+            self.end_row(out);
             self.put_prefix(lane, out);
         }
     }
@@ -76,7 +76,7 @@ impl Renderer {
         self.continue_row(lane, out);
         self.row = Some(lane);
         let held = &mut self.lanes[lane].held;
-        let ready = width::whole(without_return(held));
+        let ready = whole(without_return(held));
         out.extend_from_slice(&held[..ready]);
         self.holding -= ready;
         let rest = held[ready..].to_vec();
@@ -85,6 +85,6 @@ impl Renderer {
 }
 
 /// A line without the one carriage return that a terminal puts before each newline.
-fn without_return(line: &[u8]) -> &[u8] {
+pub(super) fn without_return(line: &[u8]) -> &[u8] {
     line.strip_suffix(b"\r").unwrap_or(line)
 }

@@ -34,6 +34,28 @@ pub struct Job {
     pub shown: Option<File>,
     /// What is written before anything else.
     pub first: Vec<u8>,
+    /// What is written after everything else.
+    pub last: Vec<u8>,
+}
+
+/// What is said of the process that ended a run.
+#[derive(Debug)]
+pub struct Farewell {
+    /// Its name.
+    pub name: String,
+    /// What is said, with its last lines.
+    pub full: Vec<String>,
+    /// The same without them, for where they stand right above.
+    pub brief: Vec<String>,
+    /// Whether it tells of a failure.
+    pub error: bool,
+}
+
+impl Farewell {
+    /// Words about no process.
+    pub fn plain(words: Vec<String>) -> Self {
+        Self { name: String::new(), full: words.clone(), brief: words, error: true }
+    }
 }
 
 /// The running thread.
@@ -55,6 +77,7 @@ struct Shared {
 struct News {
     head: Option<Head>,
     messages: Vec<(String, bool)>,
+    farewell: Option<Farewell>,
     columns: Option<u16>,
     over: bool,
 }
@@ -76,6 +99,7 @@ impl Shared {
         loop {
             if news.head.is_some()
                 || !news.messages.is_empty()
+                || news.farewell.is_some()
                 || news.columns.is_some()
                 || news.over
                 || self.stop.load(Ordering::Relaxed)
@@ -121,6 +145,11 @@ impl Printer {
         self.shared.tell(|news| news.messages.push((text, error)));
     }
 
+    /// Say how the run ended, with the last lines of a process unless they stand right above.
+    pub fn say_farewell(&self, farewell: Farewell) {
+        self.shared.tell(|news| news.farewell = Some(farewell));
+    }
+
     /// The terminal has another width.
     pub fn resize(&self, columns: u16) {
         self.shared.tell(|news| news.columns = Some(columns));
@@ -162,7 +191,7 @@ impl Loop {
         loop {
             let news = shared.wait(self.prompts.next());
             if shared.stop.load(Ordering::Relaxed) {
-                return Ok(());
+                return self.leave();
             }
             if let Some(columns) = news.columns {
                 self.job.renderer.resize(columns);
@@ -172,22 +201,41 @@ impl Loop {
             }
             self.show_records(shared)?;
             if shared.stop.load(Ordering::Relaxed) {
-                return Ok(());
+                return self.leave();
             }
             self.prompts.update(&self.head.partials, clock::instant());
             for partial in self.prompts.take_due(clock::instant()) {
                 self.show_partial(partial)?;
             }
             for (text, error) in news.messages {
-                let message = Message { name: None, text: &text, error, time: clock::now_ns() };
-                self.job.renderer.message(&message, &mut self.out);
+                self.say(&text, error);
+            }
+            if let Some(Farewell { name, full, brief, error }) = news.farewell {
+                let above =
+                    self.job.renderer.recent_rows(&name) >= full.len().saturating_sub(brief.len());
+                for text in if above { brief } else { full } {
+                    self.say(&text, error);
+                }
             }
             if news.over {
                 self.job.renderer.finish(&mut self.out);
-                return self.flush();
+                return self.leave();
             }
+            self.job.renderer.restore(&mut self.out);
             self.flush()?;
         }
+    }
+
+    /// Leave the output as it is to be found.
+    fn leave(&mut self) -> io::Result<()> {
+        self.job.renderer.settle(&mut self.out);
+        self.out.append(&mut self.job.last);
+        self.flush()
+    }
+
+    fn say(&mut self, text: &str, error: bool) {
+        let message = Message { name: None, text, error, time: clock::now_ns() };
+        self.job.renderer.message(&message, &mut self.out);
     }
 
     fn show_records(&mut self, shared: &Shared) -> io::Result<()> {

@@ -1,177 +1,378 @@
-//! Lines for a terminal: what is on the screen of them already, and what is still to come.
+//! Lines as they are shown: carried out, behind the name of their process.
 //!
-//! The cursor stands either at the beginning of a fresh row or behind the unfinished line of one
-//! process. Of each unfinished line it is known which state of it was shown and how much of that,
-//! so it is completed without showing anything twice, whatever came between.
+//! On a terminal the cursor stands either at the beginning of a fresh row or behind the unfinished
+//! line of one process. That row makes room for other output and is drawn again below it. Of each
+//! unfinished line it is known how much of which state of it is on the screen, so it is completed
+//! without showing anything twice. A pipe gets whole lines; only when very much of unfinished
+//! lines is held back, one is written in pieces.
 
-use super::clean::{Cleaner, Segment};
-use super::merged::Renderer;
-use super::sgr::Sgr;
+use memchr::memchr;
+
+use super::merged::{Lane, Renderer};
+use super::pipe::{MOST_HELD, without_return};
 use super::width;
+use crate::model::escape::is_ordinary;
+use crate::model::line::{Change, End, Line, trimmed, whole};
+use crate::model::sgr::Sgr;
 
-/// A process's unfinished line and what is shown of it.
-#[derive(Debug, Default)]
+/// No more of a line is shown on a terminal.
+const LONGEST: usize = 1 << 20;
+/// So many empty lines are no longer waited with.
+const MOST_EMPTY: usize = 1000;
+
+/// A process's unfinished line, what is shown of it, and the empty lines before it.
+#[derive(Debug)]
 pub(super) struct Row {
-    pub(super) cleaner: Cleaner,
+    pub(super) line: Line,
     shown: Shown,
+    /// Empty lines that are shown when text follows: their times, and how many have the same.
+    empty: Vec<(u64, usize)>,
+    /// Bytes of the line that count as held back.
+    held: usize,
 }
 
 /// What is on the screen of an unfinished line.
 #[derive(Debug, Clone, Copy, Default)]
 struct Shown {
-    /// Which state of it.
-    id: u64,
+    /// Which state of it; none is on the screen if this is not the line's.
+    version: Option<u64>,
     /// How many bytes of that.
     bytes: usize,
+    /// How many of those are on rows above the present one.
+    above: usize,
     /// How many cells they take on their row.
     cells: usize,
-    /// What is switched on behind them.
-    after: Sgr,
+}
+
+impl Row {
+    /// The line of a process, for a terminal or for a pipe.
+    pub(super) fn new(terminal: bool) -> Self {
+        let line = if terminal { Line::limited(LONGEST) } else { Line::default() };
+        Self { line, shown: Shown::default(), empty: vec![], held: 0 }
+    }
+
+    /// How many bytes of the line's present state are shown.
+    fn shown_bytes(&self) -> Option<usize> {
+        (self.shown.version == Some(self.line.version())).then_some(self.shown.bytes)
+    }
+
+    /// An empty line has ended; whether there are so many now that they are to be shown.
+    fn hold_empty(&mut self, time: u64) -> bool {
+        match self.empty.last_mut() {
+            Some((last, count)) if *last == time => *count += 1,
+            Some(_) | None => self.empty.push((time, 1)),
+        }
+        self.empty.iter().map(|(_, count)| count).sum::<usize>() > MOST_EMPTY
+    }
+
+    /// The cursor moves up: so many empty lines are no longer above it.
+    fn drop_empty(&mut self, mut rows: usize) {
+        while rows > 0
+            && let Some((_, count)) = self.empty.last_mut()
+        {
+            let fewer = rows.min(*count);
+            *count -= fewer;
+            rows -= fewer;
+            if *count == 0 {
+                self.empty.pop();
+            }
+        }
+    }
 }
 
 impl Renderer {
     /// Take text of a lane.
     pub(super) fn row_text(&mut self, lane: usize, mut text: &[u8], out: &mut Vec<u8>) {
-        while self.lanes[lane].row.cleaner.feed(&mut text) {
-            self.row_end(lane, out);
+        text = self.ordinary_lines(lane, text, out);
+        while let Some(end) = self.lanes[lane].row.line.feed(&mut text) {
+            match end {
+                End::Newline => self.row_end(lane, out),
+                End::Moved(up) => {
+                    self.row_left(lane, out);
+                    self.lanes[lane].row.drop_empty(up);
+                }
+                End::Cleared => {
+                    self.row_left(lane, out);
+                    self.lanes[lane].row.empty.clear();
+                }
+            }
+        }
+        if !self.style.mode.terminal() {
+            self.count_held(lane, out);
         }
     }
 
-    /// The line is over: show what is not shown of it yet.
+    /// Show lines that need nothing but a prefix, if the text is made of such lines. Returns the
+    /// rest, which begins a line.
+    fn ordinary_lines<'a>(
+        &mut self,
+        lane: usize,
+        mut text: &'a [u8],
+        out: &mut Vec<u8>,
+    ) -> &'a [u8] {
+        let Lane { row, orphan, .. } = &self.lanes[lane];
+        if self.row == Some(lane) || *orphan || !row.line.is_at_rest() {
+            return text;
+        }
+        let end = memchr::memrchr(b'\n', text).map_or(0, |newline| newline + 1);
+        if end == 0 || !is_ordinary(&text[..end]) {
+            return text;
+        }
+        let rest = &text[end..];
+        text = &text[..end];
+        let mut lines = 0;
+        while let Some(newline) = memchr(b'\n', text) {
+            let line = without_return(&text[..newline]);
+            text = &text[newline + 1..];
+            // Most lines begin with what can be seen.
+            let seen = line.first().is_some_and(|byte| *byte > b' ');
+            if !seen && line.iter().all(|byte| matches!(byte, b' ' | b'\t')) {
+                if self.lanes[lane].row.hold_empty(self.clock) {
+                    self.show_empty(lane, out);
+                }
+                continue;
+            }
+            if self.row.is_some() || !self.lanes[lane].row.empty.is_empty() {
+                self.make_room(out);
+                self.show_empty(lane, out);
+            }
+            out.extend_from_slice(self.lanes[lane].prefix.at(self.clock, &self.style.zone));
+            let limit = if self.style.mode.terminal() { LONGEST } else { usize::MAX };
+            let kept = if line.len() > limit { whole(&line[..limit]) } else { line.len() };
+            out.extend_from_slice(&line[..kept]);
+            mark_cut(kept, line.len() as u64, out);
+            out.push(b'\n');
+            lines += 1;
+        }
+        self.recent.add(lane, lines);
+        rest
+    }
+
+    /// The line has ended: show what is not shown of it yet, if there is anything to be seen.
     pub(super) fn row_end(&mut self, lane: usize, out: &mut Vec<u8>) {
         let rest_of_none = std::mem::take(&mut self.lanes[lane].orphan);
-        let row = &self.lanes[lane].row;
-        let segment = row.cleaner.segment();
-        let open = self.row == Some(lane);
-        let all = segment.bytes.len();
-        let len = if segment.cut() { width::whole(&segment.bytes) } else { all };
-        let same = row.shown.id == segment.id;
-        let from = if same { row.shown.bytes.min(len) } else { 0 };
-        let shown_before = if same { from == len } else { rest_of_none && len == 0 };
-        if open || !shown_before {
-            self.reach(lane, same, out);
-            self.piece(lane, from..len, open, out);
-            self.mark_cut(lane, len, out);
-            out.push(b'\n');
-            self.row = None;
+        self.lanes[lane].row.line.flatten();
+        if self.lanes[lane].row.line.is_visible() {
+            self.complete(lane, out);
+        } else if self.row == Some(lane) && !self.wipe(out) {
+            // What was on the screen of it stays there.
+            self.end_row(out);
+        } else if !rest_of_none && self.lanes[lane].row.hold_empty(self.clock) {
+            self.show_empty(lane, out);
         }
+        self.next_line(lane);
+    }
+
+    /// The line is left without a line feed: if nothing of it can be seen, it is no line.
+    pub(super) fn row_left(&mut self, lane: usize, out: &mut Vec<u8>) {
         let row = &mut self.lanes[lane].row;
-        row.cleaner.next_line();
+        row.line.flatten();
+        if row.line.is_visible() {
+            self.complete(lane, out);
+        } else if self.row == Some(lane) && !self.wipe(out) {
+            self.end_row(out);
+        }
+        self.next_line(lane);
+    }
+
+    fn next_line(&mut self, lane: usize) {
+        let row = &mut self.lanes[lane].row;
+        row.line.next_line();
         row.shown = Shown::default();
+        self.holding -= std::mem::take(&mut row.held);
+        self.resume = self.resume.filter(|resumed| *resumed != lane);
+    }
+
+    /// Show what is not shown yet of a line that is whole.
+    fn complete(&mut self, lane: usize, out: &mut Vec<u8>) {
+        let row = &self.lanes[lane].row;
+        let (open, shown) = (self.row == Some(lane), row.shown_bytes());
+        let len = trimmed(&row.line).len();
+        if shown.is_some_and(|shown| shown >= len) && !open {
+            return;
+        }
+        let from = shown.unwrap_or(0).min(len);
+        self.reach(lane, shown.is_some(), out);
+        self.piece(lane, from..len, out);
+        let line = &self.lanes[lane].row.line;
+        if line.is_cut() {
+            mark_cut(len, line.total(), out);
+        }
+        out.push(b'\n');
+        self.row = None;
+        self.recent.add(lane, 1);
     }
 
     /// Show the unfinished line of a lane as it stands.
     pub(super) fn row_show(&mut self, lane: usize, out: &mut Vec<u8>) {
+        self.lanes[lane].row.line.flatten();
         let (row, cells) = (&self.lanes[lane].row, self.lanes[lane].prefix.cells);
-        let (segment, open) = (row.cleaner.segment(), self.row == Some(lane));
-        let same = row.shown.id == segment.id;
-        let from = if same { row.shown.bytes } else { 0 };
-        let beside = if same && open { row.shown.cells } else { 0 };
-        let room = usize::from(self.style.columns).saturating_sub(cells + beside + 1);
-        let mut to = width::whole(&segment.bytes).max(from);
-        if row.cleaner.turned() {
-            // It is drawn again and again, which works within one row only.
-            to = from + width::fit(&segment.bytes[from..to], room);
-        }
-        if !segment.visible || from == to {
+        if !row.line.is_visible() {
+            if self.row == Some(lane) {
+                self.wipe(out);
+            }
             return;
         }
-        let id = segment.id;
-        let cells = beside + width::cells(&segment.bytes[from..to]);
-        self.reach(lane, same, out);
-        let after = self.piece(lane, from..to, open, out);
-        self.lanes[lane].row.shown = Shown { id, bytes: to, cells, after };
-        self.row = Some(lane);
+        let (shown, open) = (row.shown_bytes(), self.row == Some(lane));
+        let from = shown.unwrap_or(0);
+        let beside = if shown.is_some() && open { row.shown.cells } else { 0 };
+        let text = row.line.text();
+        let mut to = text.len();
+        if row.line.is_edited() {
+            // It is drawn again and again, which works within one row only.
+            let room = usize::from(self.style.columns).saturating_sub(cells + beside + 1);
+            to = from + width::fit(&text[from..to], room);
+        }
+        if from == to {
+            return;
+        }
+        let cells = beside + width::cells(&text[from..to]);
+        let version = Some(row.line.version());
+        let above = if open && shown.is_some() { row.shown.above } else { from };
+        self.keep_others(lane, out);
+        self.reach(lane, shown.is_some(), out);
+        self.piece(lane, from..to, out);
+        self.lanes[lane].row.shown = Shown { version, bytes: to, above, cells };
+        (self.row, self.resume) = (Some(lane), None);
+    }
+
+    /// Draw the unfinished line again that has made room for other output.
+    pub fn restore(&mut self, out: &mut Vec<u8>) {
+        if self.row.is_none()
+            && let Some(lane) = self.resume.take()
+        {
+            self.row_show(lane, out);
+        }
+    }
+
+    /// Another lane's unfinished line comes to the bottom: one that waits for somebody to answer
+    /// stays above it, one that is drawn again and again will come by itself.
+    fn keep_others(&mut self, lane: usize, out: &mut Vec<u8>) {
+        let Some(other) = self.row.or(self.resume).filter(|other| *other != lane) else { return };
+        if !self.lanes[other].row.line.is_edited() {
+            self.restore(out);
+            self.end_row(out);
+        }
+        self.make_room(out);
+        self.resume = None;
+    }
+
+    /// Have the cursor at the beginning of a row for other output.
+    pub(super) fn make_room(&mut self, out: &mut Vec<u8>) {
+        let Some(lane) = self.row else { return };
+        if self.wipe(out) {
+            self.resume = Some(lane);
+        } else {
+            self.end_row(out);
+        }
+    }
+
+    /// Leave the row as it is and begin another one.
+    pub(super) fn end_row(&mut self, out: &mut Vec<u8>) {
+        if let Some(lane) = self.row.take() {
+            out.push(b'\n');
+            self.recent.add(lane, 1);
+        }
+    }
+
+    /// Take the unfinished line back from its row; not if it goes over several of them.
+    fn wipe(&mut self, out: &mut Vec<u8>) -> bool {
+        let Some(lane) = self.row.filter(|_| self.style.mode.terminal()) else { return false };
+        let cells = self.lanes[lane].prefix.cells + self.lanes[lane].row.shown.cells;
+        if cells > usize::from(self.style.columns) {
+            return false;
+        }
+        out.push(b'\r');
+        if self.style.mode.color() {
+            out.extend_from_slice(b"\x1b[K");
+        } else {
+            // The last column would begin another row.
+            let blanks = cells.min(usize::from(self.style.columns).saturating_sub(1));
+            out.resize(out.len() + blanks, b' ');
+            out.push(b'\r');
+        }
+        let shown = &mut self.lanes[lane].row.shown;
+        (shown.bytes, shown.cells) = (shown.above, 0);
+        self.row = None;
+        true
     }
 
     /// Bring the cursor to where the lane's line goes on (`same`) or is to be drawn.
     fn reach(&mut self, lane: usize, same: bool, out: &mut Vec<u8>) {
-        if self.row != Some(lane) {
-            self.settle(out);
-        } else if same {
-            return;
-        } else {
-            let cells = self.lanes[lane].prefix.cells + self.lanes[lane].row.shown.cells;
-            if cells > usize::from(self.style.columns) {
-                // It goes over several rows, and what is above cannot be drawn anew.
-                out.push(b'\n');
-            } else if self.style.mode.color() {
-                out.push(b'\r');
-                self.put_prefix(lane, out);
-                // Before the text, as a tab in it leaves what it skips.
-                out.extend_from_slice(b"\x1b[K");
+        if self.row == Some(lane) {
+            if same {
                 return;
-            } else {
-                out.push(b'\r');
-                out.resize(out.len() + cells, b' ');
-                out.push(b'\r');
             }
+            if !self.wipe(out) {
+                self.end_row(out);
+            }
+        } else {
+            self.make_room(out);
         }
+        self.show_empty(lane, out);
         self.put_prefix(lane, out);
     }
 
-    /// Append a part of the lane's line, from its beginning or from where it was shown to, between
-    /// what switches its colours on and off. Returns what the line has switched on behind it.
-    fn piece(
-        &self,
-        lane: usize,
-        part: std::ops::Range<usize>,
-        open: bool,
-        out: &mut Vec<u8>,
-    ) -> Sgr {
-        let Row { cleaner, shown } = &self.lanes[lane].row;
-        let segment = cleaner.segment();
-        let color = self.style.mode.color();
-        // A long line that grows is not looked through from its beginning each time.
-        let before = if part.start == 0 { segment.start } else { shown.after };
-        let after = state_behind(segment, before, &part);
-        if color {
-            before.emit(out);
-        } else if part.start == 0 && segment.start != cleaner.opening() {
-            out.extend_from_slice(if segment.start.is_plain() { b"\x1b[0m" } else { b"" });
-            segment.start.emit(out);
+    /// Show the empty lines that were waited with.
+    pub(super) fn show_empty(&mut self, lane: usize, out: &mut Vec<u8>) {
+        if self.lanes[lane].row.empty.is_empty() {
+            return;
         }
-        let mut text = &segment.bytes[part.clone()];
-        while let Some(rest) = text.strip_prefix(b"\x08")
-            && !open
-        {
-            text = rest;
-        }
-        out.extend_from_slice(text);
-        if color {
-            if !after.is_plain() {
-                out.extend_from_slice(b"\x1b[0m");
+        self.make_room(out);
+        for (time, count) in std::mem::take(&mut self.lanes[lane].row.empty) {
+            let prefix = self.lanes[lane].prefix.at(time, &self.style.zone);
+            for _ in 0..count {
+                out.extend_from_slice(prefix);
+                out.push(b'\n');
             }
-            if segment.linked && link_open(&segment.bytes[..part.end]) {
-                out.extend_from_slice(b"\x1b]8;;\x1b\\");
-            }
+            self.recent.add(lane, count);
         }
-        after
     }
 
-    /// Say that there is more of a line than is shown.
-    fn mark_cut(&self, lane: usize, shown: usize, out: &mut Vec<u8>) {
-        let segment = self.lanes[lane].row.cleaner.segment();
-        if segment.cut() {
-            let total = segment.total;
-            out.extend_from_slice(format!(" … [{shown} of {total} bytes shown]").as_bytes());
+    /// Append a part of the lane's line with its colours.
+    fn piece(&self, lane: usize, part: std::ops::Range<usize>, out: &mut Vec<u8>) {
+        let line = &self.lanes[lane].row.line;
+        let text = line.text();
+        if !self.style.mode.color() {
+            return out.extend_from_slice(&text[part]);
+        }
+        let changes = line.changes();
+        let first = changes.partition_point(|change| change.at <= part.start);
+        let mut style = first.checked_sub(1).map_or(Sgr::default(), |at| changes[at].style);
+        style.emit(out);
+        let mut from = part.start;
+        for &Change { at, style: next } in changes[first..].iter().take_while(|c| c.at < part.end) {
+            out.extend_from_slice(&text[from..at]);
+            out.extend_from_slice(if style.is_plain() { b"" } else { b"\x1b[0m" });
+            next.emit(out);
+            (from, style) = (at, next);
+        }
+        out.extend_from_slice(&text[from..part.end]);
+        out.extend_from_slice(if style.is_plain() { b"" } else { b"\x1b[0m" });
+    }
+
+    /// Keep count of what is held back of unfinished lines; if it is too much, write this one.
+    fn count_held(&mut self, lane: usize, out: &mut Vec<u8>) {
+        let row = &mut self.lanes[lane].row;
+        let held = row.line.text().len();
+        self.holding = self.holding - row.held + held;
+        row.held = held;
+        if self.holding > MOST_HELD && !row.line.is_edited() && row.line.is_visible() {
+            self.reach(lane, self.row == Some(lane), out);
+            self.piece(lane, 0..held, out);
+            let row = &mut self.lanes[lane].row;
+            row.line.forget(held);
+            // What is written is no part of the line any more, whose rest follows it.
+            row.shown = Shown { version: Some(row.line.version()), ..Shown::default() };
+            self.holding -= std::mem::take(&mut row.held);
+            self.row = Some(lane);
         }
     }
 }
 
-/// What is switched on behind a part of a segment, when `before` is where the part begins.
-fn state_behind(segment: &Segment, before: Sgr, part: &std::ops::Range<usize>) -> Sgr {
-    if part.end == segment.bytes.len() {
-        return segment.end;
+/// Say that there is more of a line than is shown.
+fn mark_cut(shown: usize, total: u64, out: &mut Vec<u8>) {
+    if total > shown as u64 {
+        out.extend_from_slice(format!(" … [{shown} of {total} bytes shown]").as_bytes());
     }
-    let mut sgr = before;
-    sgr.feed(&segment.bytes[part.clone()]);
-    sgr
-}
-
-/// Whether the last link in the text has no end.
-fn link_open(text: &[u8]) -> bool {
-    let Some(at) = memchr::memmem::rfind(text, b"\x1b]8;") else { return false };
-    let inside = &text[at + 4..];
-    memchr::memchr(b';', inside).is_some_and(|at| !inside[at + 1..].starts_with(b"\x1b"))
 }

@@ -2,10 +2,8 @@
 
 use std::time::Duration;
 
-use super::clean::Cleaner;
 use crate::model::Exit;
-use crate::model::escape::{Scanner, Token};
-use crate::model::untrusted::is_active;
+use crate::model::line;
 
 /// The end of a process that nobody had asked for.
 #[derive(Debug, Clone, Copy)]
@@ -22,14 +20,10 @@ pub struct Death<'a> {
     pub last_lines: &'a [&'a [u8]],
 }
 
-/// The lines that tell of these deaths, the first of them being the first to die.
+/// The lines that tell of this death.
 ///
 /// They hold no escapes: whatever colours a line had, it is quoted here.
-pub fn last_words(deaths: &[Death<'_>]) -> Vec<String> {
-    deaths.iter().flat_map(told).collect()
-}
-
-fn told(death: &Death<'_>) -> Vec<String> {
+pub fn last_words(death: &Death<'_>) -> Vec<String> {
     let how = match death.exit {
         Exit::Code(_) => format!("exited with {}", death.exit.told()),
         Exit::Signal(_) => format!("was killed by {}", death.exit),
@@ -46,10 +40,11 @@ fn told(death: &Death<'_>) -> Vec<String> {
 /// a person reads.
 fn quote(line: &[u8]) -> String {
     const LONGEST: usize = 500;
-    let mut cleaner = Cleaner::default();
-    cleaner.feed(&mut &line[..]);
-    let text = String::from_utf8_lossy(&plain(&cleaner.segment().bytes)).into_owned();
-    let mut text = text.chars().filter(|c| !is_active(*c) || *c == '\t');
+    let mut shown = vec![];
+    line::plain(without_break(line), &mut shown);
+    let last = shown.rsplit(|&b| b == b'\n').next().unwrap_or_default();
+    let text = String::from_utf8_lossy(last).into_owned();
+    let mut text = text.chars();
     let mut quoted: String = text.by_ref().take(LONGEST).collect();
     if text.next().is_some() {
         quoted.push('…');
@@ -57,16 +52,9 @@ fn quote(line: &[u8]) -> String {
     quoted
 }
 
-/// Cleaned text without its colours and links.
-fn plain(cleaned: &[u8]) -> Vec<u8> {
-    let mut scanner = Scanner::default();
-    let (mut rest, mut text) = (cleaned, Vec::with_capacity(cleaned.len()));
-    while let Some(token) = scanner.next(&mut rest) {
-        if let Token::Text(part) = token {
-            text.extend_from_slice(part);
-        }
-    }
-    text
+fn without_break(line: &[u8]) -> &[u8] {
+    let line = line.strip_suffix(b"\n").unwrap_or(line);
+    line.strip_suffix(b"\r").unwrap_or(line)
 }
 
 /// A number of bytes: `640 KiB`, `12 MiB`, `1.5 GiB`.
@@ -109,7 +97,11 @@ mod tests {
                 exit: Exit::Code(3),
                 uptime: Duration::from_secs(12),
                 cause: None,
-                last_lines: &[b"listening\r\n", b"\x1b[31mport 5000 \rin use\x1b[0m\r\n", b"bye"],
+                last_lines: &[
+                    b"listening\r\n",
+                    b"\x1b[31mport 5000 \r\x1b[Kin use\x1b[0m\r\n",
+                    b"bye",
+                ],
             },
             Death {
                 name: "worker#2",
@@ -120,7 +112,7 @@ mod tests {
             },
         ];
         assert_eq!(
-            last_words(&deaths),
+            deaths.iter().flat_map(last_words).collect::<Vec<_>>(),
             [
                 "web exited with code 3 after 12 s; its last lines:",
                 "  listening",
@@ -141,7 +133,7 @@ mod tests {
             cause: None,
             last_lines: &[long.as_bytes()],
         };
-        let words = last_words(&[death]);
+        let words = last_words(&death);
         assert_eq!(words[1], format!("  {}…", "ä".repeat(500)));
     }
 

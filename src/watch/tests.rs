@@ -208,7 +208,11 @@ fn naive(texts: &[Text], bytes: &[u8]) -> Vec<(usize, String)> {
         match token {
             Token::Text(text) => plain.extend_from_slice(text),
             Token::Control(b'\n') => plain.push(b'\n'),
-            Token::Control(_) | Token::Csi(..) | Token::Osc(_) | Token::Other => {}
+            Token::Control(_)
+            | Token::Csi(..)
+            | Token::Osc(_)
+            | Token::Escape(_)
+            | Token::Other => {}
         }
     }
     let plain = String::from_utf8(plain).unwrap();

@@ -98,9 +98,15 @@ struct Reading<'a> {
     scratch: Vec<u8>,
 }
 
+/// Whether tmo says here that output is missing.
+fn is_gap(text: &[u8]) -> bool {
+    let known = memchr::memmem::find(text, b" of output lost here");
+    known.is_some() || memchr::memmem::find(text, b"... output may be missing").is_some()
+}
+
 impl Reading<'_> {
     fn take(&mut self, text: &[u8]) {
-        if memchr::memmem::find(text, b"output lost here").is_some() {
+        if is_gap(text) {
             self.gap = true;
         } else if let Some(number) = lines::whole(self.name, text, &mut self.scratch) {
             self.whole += 1;
@@ -229,7 +235,7 @@ pub(crate) fn read(
     let mut verdict = Verdict::default();
     each_line(text, |line| {
         let (name, text) = split(line).unwrap_or_default();
-        verdict.gaps += u64::from(memchr::memmem::find(text, b"output lost here").is_some());
+        verdict.gaps += u64::from(is_gap(text));
         if let Some(reading) = all.get_mut(name) {
             reading.take(text);
         } else if extent == Extent::All && name != "system" && !is_known(name) {
@@ -267,7 +273,7 @@ pub(crate) fn see_faults() {
     let (one, two) = (LIFE, 2 * LIFE);
     let good = [line(one), line(one + 1), line(one + 2), line(two), line(two + 1)];
     let torn = b"even   | torn\n".to_vec();
-    let gap = b"even   | ... output lost here\n".to_vec();
+    let gap = b"even   | ... output may be missing here\n".to_vec();
     let with = |at: usize, line: &Vec<u8>| {
         let mut all = good.to_vec();
         all.insert(at, line.clone());

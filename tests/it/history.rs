@@ -173,7 +173,7 @@ fn each_form_is_what_it_says() {
     let ran = world.run(["start"]);
     assert_eq!(ran.code, 3, "{ran:?}");
     assert_eq!(world.ok(["logs", "web", "--raw"]), "\u{1b}[1mbold\u{1b}[0m\r\nplain\r\nopen");
-    let lines = "\u{1b}[1mbold\u{1b}[0m\nplain\nopen\n";
+    let lines = "bold\nplain\nopen\n";
     assert_eq!(world.ok(["logs", "web", "--no-prefix"]), lines);
     let all = json(&world, &["web"]);
     let keys = |entry: &Value| entry.as_object().unwrap().keys().cloned().collect::<Vec<_>>();

@@ -28,7 +28,8 @@ fn around(numbers: &[u64], number: u64) -> Vec<u64> {
 #[track_caller]
 pub(crate) fn complete_but_for_gaps(log: &str, last: u64) {
     let web: Vec<&str> = log.lines().filter_map(|line| line.strip_prefix("web    | ")).collect();
-    let lost = |at: usize| web.get(at).is_some_and(|text| text.contains("lost here"));
+    let gap = |text: &&str| text.contains("lost here") || text.starts_with("... output may be");
+    let lost = |at: usize| web.get(at).is_some_and(gap);
     // Other words of tmo stand between lines, and hide no gap.
     let told: Vec<usize> =
         (0..web.len()).filter(|&at| lost(at) || web[at].parse::<u64>().is_ok()).collect();

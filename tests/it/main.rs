@@ -44,6 +44,7 @@ mod owed;
 mod parts;
 mod pending;
 mod places;
+mod plain;
 mod programs;
 mod readiness;
 mod reload;

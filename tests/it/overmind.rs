@@ -336,7 +336,8 @@ fn shown_by(program: &str, procfile: &str, args: &[&str]) -> Vec<String> {
         word if word.contains("-app-") => "SOCKET".to_owned(),
         word => word.to_owned(),
     };
-    let log = world.read("shown").replace("app | tmo\x07", "app | overmind\x07");
+    // A title is for a terminal.
+    let log = world.read("shown").replace("\x1b]0;app | overmind\x07", "");
     let log = log.replace("Killed by signal 2 (SIGINT)", "Exited with code 0");
     let words = |line: &str| line.split(' ').map(known).collect::<Vec<_>>().join(" ");
     let mut lines: Vec<String> = log.lines().map(words).collect();

@@ -27,7 +27,12 @@ fn a_killed_sink_is_replaced_and_the_gap_is_told() {
         world.write("lines", "x\n");
         view.shows(&format!("| line {}\n", round + 1));
     }
-    assert_eq!(view.log().matches("| ... output lost here\n").count(), 3, "{}", view.log());
+    assert_eq!(
+        view.log().matches("| ... output may be missing here\n").count(),
+        3,
+        "{}",
+        view.log()
+    );
     assert_eq!(world.field("web", "state"), "running");
     assert_eq!(view.interrupt(), 0);
 }

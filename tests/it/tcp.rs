@@ -218,7 +218,7 @@ fn a_short_token_is_proven_to_its_user_only() {
     let socket = ["-S", "tcp", "-s", &at];
     assert!(world.ok(["ps"].into_iter().chain(socket)).contains("running"));
     let _ = as_another(|| {
-        assert_eq!(prove(&at, "short").unwrap_err(), "tmo: the token is not proven\n")
+        assert_eq!(prove(&at, "short").unwrap_err(), "tmo: the token is not proven\n");
     });
     assert_eq!(view.interrupt(), 0);
     let ran = world.run(["start", "-S", "tcp", "-s", "0.0.0.0:0"]);

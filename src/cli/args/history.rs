@@ -37,7 +37,7 @@ pub struct LogsArgs {
     /// Nothing younger.
     #[arg(long, value_name = "TIME", conflicts_with = "follow", add = values::moment())]
     pub until: Option<String>,
-    /// Only lines that match this regular expression; colours don't count.
+    /// Only lines that match this regular expression as they are shown, without colours.
     #[arg(long, value_name = "RE")]
     pub grep: Option<String>,
     /// Whatever the case.
@@ -71,7 +71,7 @@ pub struct LogsArgs {
     /// One JSON object for each line.
     #[arg(long)]
     pub json: bool,
-    /// Byte for byte as it was printed, without names.
+    /// Byte for byte as it was printed, escape sequences included, without names.
     #[arg(long, conflicts_with = "json")]
     pub raw: bool,
     /// Print the lines alone, without names before them.

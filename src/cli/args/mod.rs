@@ -79,7 +79,10 @@ Examples:
   OVERMIND_PROCESSES=web tmo start
 
 Each process gets PORT, PS (its name), TMO_SOCKET and, for each other process,
-OVERMIND_PROCESS_<name>_PORT. Variables may also stand in ./.env and ./.tmo.env."
+OVERMIND_PROCESS_<name>_PORT. Variables may also stand in ./.env and ./.tmo.env.
+
+A pipe or a file gets plain text. A terminal gets colours, but not with NO_COLOR; CLICOLOR_FORCE=1
+passes every byte of the processes to a pipe or a file."
     )]
     Start(Box<StartArgs>),
     /// Look at Procfile, tmo.toml, env files, settings, tmux and ports as a start would; start
@@ -203,7 +206,11 @@ Examples:
   tmo logs web --since-restart --json | jq -r .text
 
 Times: 10m, 2h30m (ago), 14:05, 2026-11-20, 2026-11-20T14:05:00+01:00. The log stays after the end
-of a run, and after a crash.")]
+of a run, and after a crash.
+
+Lines are shown as a terminal would show them: text that was overwritten or erased is left out, and
+--grep does not find it. A pipe or a file gets plain text. --raw prints every byte as it came, with
+all escape sequences; so does CLICOLOR_FORCE=1 behind names, to a pipe or a file.")]
     Logs(LogsArgs),
     /// Print what tmo itself had to say: starts, ends, restarts.
     #[command(after_help = "\

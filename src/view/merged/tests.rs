@@ -103,6 +103,12 @@ impl Bench {
         self
     }
 
+    /// What is drawn again below other output.
+    fn restored(&mut self) -> String {
+        self.renderer.restore(&mut self.out);
+        self.taken()
+    }
+
     /// What came out since the last call.
     fn taken(&mut self) -> String {
         std::mem::take(&mut self.out).escape_ascii().to_string()

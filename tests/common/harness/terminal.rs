@@ -60,6 +60,19 @@ impl<'a> Terminal<'a> {
         self.line(&format!("{} {args}", env!("CARGO_BIN_EXE_tmo")));
     }
 
+    /// Paste text as a terminal does, between brackets if a program has asked for them.
+    pub(crate) fn paste(&self, text: &str) {
+        self.tmux(["set-buffer"], |c| {
+            c.arg(text);
+        });
+        self.tmux(["paste-buffer", "-p", "-t", "t"], |_| {});
+    }
+
+    /// What tmux knows about the terminal, in its format language.
+    pub(crate) fn ask(&self, format: &str) -> String {
+        self.tmux(["display-message", "-p", "-t", "t", format], |_| {}).trim_end().to_owned()
+    }
+
     /// What is on the screen.
     pub(crate) fn screen(&self) -> String {
         self.tmux(["capture-pane", "-p", "-t", "t"], |_| {})

@@ -25,7 +25,7 @@ fn lives(bench: &mut Bench) {
 fn exact_is_what_overmind_prints() {
     let mut bench = Bench::new(Mode::Exact);
     bench.renderer.title("app", "overmind", &mut bench.out);
-    assert_eq!(bench.taken(), r"\x1b]0;app | overmind\x07");
+    assert_eq!(bench.taken(), "", "a title is for a terminal");
     lives(&mut bench);
     let expected = [
         format!(r"{SYSTEM}\x1b[1mListening at ./.overmind.sock\x1b[0m\n"),
@@ -62,15 +62,68 @@ fn plain_has_no_escape_of_our_own() {
 }
 
 #[test]
-fn a_pipe_passes_every_byte_but_one_return_before_a_newline() {
+fn a_terminal_gets_a_title_and_its_own_one_back() {
+    let mut bench = Bench::new(COLOR);
+    bench.renderer.title("app", "tmo", &mut bench.out);
+    bench.renderer.title_before(&mut bench.out);
+    assert_eq!(bench.taken(), r"\x1b[22;0t\x1b]0;app | tmo\x07\x1b[23;0t");
+}
+
+#[test]
+fn a_pipe_that_asks_for_colours_gets_every_byte_but_one_return_before_a_newline() {
     let text = b"a\rb\r\r\n\x1b[2J\x1b[31m\xff\x00\x0e\x7f\r\n\x1b]0;t\x07x\n";
     let lines = [r"a\rb\r", r"\x1b[2J\x1b[31m\xff\x00\x0e\x7f", r"\x1b]0;t\x07x"];
-    for (mode, prefix) in [(Mode::Exact, WEB), (Mode::Plain, "web    | ")] {
-        let expected = lines.map(|line| format!(r"{prefix}{line}\n")).concat();
-        assert_eq!(Bench::new(mode).text(1, text).taken(), expected);
+    let expected = lines.map(|line| format!(r"{WEB}{line}\n")).concat();
+    assert_eq!(Bench::new(Mode::Exact).text(1, text).taken(), expected);
+}
+
+#[test]
+fn a_pipe_gets_what_a_terminal_shows_of_each_line() {
+    let mut bench = Bench::new(Mode::Plain);
+    bench.text(
+        1,
+        b"a\rb\r\r\n\x1b[2J\x1b[31m\xff\x00\x0e\x7f\r\n\x1b]0;t\x07x\n10%\x08\x08\x0820%\n",
+    );
+    bench.text(1, b"\x1b]8;;http://a\x07link\x1b]8;;\x07\x1b[5;3Hrow\r\n");
+    let expected = [r"b", r"\xef\xbf\xbd", "x", "20%", "link", "  row"]
+        .map(|line| format!(r"web    | {line}\n"));
+    assert_eq!(bench.taken(), expected.concat());
+}
+
+#[test]
+fn empty_lines_wait_for_text_and_go_where_the_screen_is_cleared() {
+    for mode in [Mode::Plain, GREY] {
+        let mut bench = Bench::new(mode);
+        assert_eq!(bench.text(1, b"one\r\n\r\n  \r\n").taken(), r"web    | one\n");
+        assert_eq!(bench.text(2, b"other\r\n").taken(), r"worker | other\n");
+        let expected = r"web    | \nweb    | \nweb    | two\n";
+        assert_eq!(bench.text(1, b"two\r\n").taken(), expected);
+        let rows = "\r\n".repeat(30);
+        bench.text(1, format!("{rows}\x1b[1;1H\x1b[0J\r\n  VITE\r\n").as_bytes());
+        assert_eq!(bench.taken(), r"web    | \nweb    |   VITE\n");
+        // A menu below a prompt is given up again.
+        let menu = format!("ipdb> a{rows}\x1b[30A\x1b[8Cb\r\n");
+        assert_eq!(
+            bench.text(1, menu.as_bytes()).taken(),
+            r"web    | ipdb> a\nweb    |         b\n"
+        );
+        // At the end of a life they are shown.
+        bench.text(1, b"\r\n\x1b[0m\r\n").bare(record(Kind::Exit, 1));
+        assert_eq!(bench.taken(), r"web    | \nweb    | \nweb    | Exited with code 0\n");
+        assert_eq!(bench.text(1, b"\r\n").finish().taken(), r"web    | \n");
+        let many = bench.text(1, "\n".repeat(5000).as_bytes()).taken();
+        assert!(many.len() > 4000 * "web    | ".len(), "they are not kept for ever");
     }
 }
 
+#[test]
+fn empty_lines_have_their_own_times() {
+    let mut bench = Bench::styled(Style { timestamps: true, ..Style::new(Mode::Plain) });
+    bench.text(1, b"\n").renderer.clock += 5_000_000_000;
+    let later = Record { time: 6_000_000_000, offset: 1, len: 2, ..record(Kind::Text, 1) };
+    bench.renderer.render(Chunk::whole(&later, b"x\n", 0), &mut bench.out);
+    assert_eq!(bench.taken(), r"00:00:01 web    | \n00:00:06 web    | x\n");
+}
 #[test]
 fn times_stand_before_the_names() {
     let mut bench = Bench::styled(Style { timestamps: true, ..Style::new(Mode::Plain) });
@@ -88,7 +141,7 @@ fn colours_do_not_bleed_into_other_lines() {
     let expected = [
         format!(r"{WEB}\x1b[1;31mred\x1b[0m\n"),
         format!(r"{WORKER}other\n"),
-        format!(r"{WEB}\x1b[1;31mstill\x1b[m\n"),
+        format!(r"{WEB}\x1b[1;31mstill\x1b[0m\n"),
         format!(r"{WEB}plain\n"),
     ];
     assert_eq!(bench.taken(), expected.concat());
@@ -98,14 +151,23 @@ fn colours_do_not_bleed_into_other_lines() {
 }
 
 #[test]
-fn a_link_ends_with_its_line() {
+fn a_terminal_gets_colours_and_nothing_else() {
     let mut bench = Bench::new(COLOR);
-    bench.text(1, b"\x1b]8;;http://a\x07b\r\n\x1b]8;;x\x1b\\c\x1b]8;;\x1b\\\r\n");
-    let expected = [
-        format!(r"{WEB}\x1b]8;;http://a\x1b\\b\x1b]8;;\x1b\\\n"),
-        format!(r"{WEB}\x1b]8;;x\x1b\\c\x1b]8;;\x1b\\\n"),
-    ];
-    assert_eq!(bench.taken(), expected.concat());
+    bench.text(1, b"\x1b]8;;http://a\x07b\x1b]8;;\x07\x05\x07\x1a\x9b\x1b[11mc\x1b[?25l\r\n");
+    assert_eq!(bench.taken(), format!(r"{WEB}b\xef\xbf\xbdc\n"));
+    // The prefix can't be written over.
+    let backspaces = format!("x{}\x1b[40Dsystem | y\r\n", "\x08".repeat(40));
+    assert_eq!(bench.text(1, backspaces.as_bytes()).taken(), format!(r"{WEB}system | y\n"));
+}
+
+#[test]
+fn lines_alone_have_neither_names_nor_messages() {
+    let mut bench = Bench::styled(Style { bare: true, ..Style::new(COLOR) });
+    lives(&mut bench);
+    bench.text(1, b"\x1b[31mred\r\n").partial(2, b"name? ").text(1, b"next\x1b[m\r\n").finish();
+    let expected =
+        r"hello\n\na\tb\n\x1b[31mred\x1b[0m\nname? \r\x1b[K\x1b[31mnext\x1b[0m\nname? \n";
+    assert_eq!(bench.taken(), expected);
 }
 
 #[test]
@@ -119,11 +181,13 @@ fn a_terminal_without_colours_gets_none_of_ours() {
         .bare(record(Kind::Gap, 1))
         .finish();
     let expected = [
-        r"web    | \x1b[31mred\n",
+        r"web    | red\n",
         r"web    | next\n",
-        r"worker | \x1b[32m2%\n",
+        r"worker | 2%\n",
+        r"db     | ready? ",
+        r"\r                \r",
+        r"web    | ... output may be missing here\n",
         r"db     | ready? \n",
-        r"web    | ... output lost here\n",
     ];
     assert_eq!(bench.taken(), expected.concat());
 }
@@ -160,7 +224,8 @@ fn an_unfinished_line_is_a_line_and_its_late_newline_none() {
             .flagged(1, b"whole\r\nhalf", UNFINISHED)
             .bare(Record { value: Exit::Code(0).pack(), ..record(Kind::Exit, 1) })
             .flagged(1, b"\r\nnext\r\n", CONTINUES)
-            .text(1, b"\r\n");
+            .text(1, b"\r\n")
+            .finish();
         let expected = [
             r"web    | whole\n",
             r"web    | half\n",

@@ -22,20 +22,54 @@ fn a_prompt_in_colour_goes_on_in_its_colour() {
     let shown = bench.partial(1, b"\x1b[1mname? ").taken();
     assert_eq!(shown, format!(r"{WEB}\x1b[1mname? \x1b[0m"));
     let rest = bench.text(1, b"\x1b[1mname? bob\x1b[m\r\n").taken();
-    assert_eq!(rest, r"\x1b[1mbob\x1b[m\n");
+    assert_eq!(rest, r"\x1b[1mbob\x1b[0m\n");
 }
 
 #[test]
-fn an_interrupted_prompt_goes_on_behind_a_new_prefix() {
+fn a_prompt_stays_below_the_lines_of_others() {
     let mut bench = Bench::new(COLOR);
     bench.partial(1, b"name? ").taken();
-    assert_eq!(bench.text(2, b"busy\r\n").taken(), format!(r"\n{WORKER}busy\n"));
-    assert_eq!(bench.partial(1, b"name? ").taken(), "", "it is on the screen");
-    assert_eq!(bench.partial(1, b"name? bo").taken(), format!("{WEB}bo"));
-    assert_eq!(bench.text(2, b"busy\r\n").taken(), format!(r"\n{WORKER}busy\n"));
-    assert_eq!(bench.text(1, b"name? bob\r\n").taken(), format!(r"{WEB}b\n"));
-    bench.partial(1, b"again? ").text(2, b"busy\r\n").taken();
-    assert_eq!(bench.text(1, b"again? \r\n").taken(), "", "nothing is left to show");
+    assert_eq!(bench.text(2, b"busy\r\n").taken(), format!(r"\r\x1b[K{WORKER}busy\n"));
+    assert_eq!(bench.restored(), format!("{WEB}name? "));
+    assert_eq!(bench.restored(), "", "it is on the screen");
+    assert_eq!(bench.partial(1, b"name? bo").taken(), "bo");
+    assert_eq!(bench.text(2, b"busy\r\n").taken(), format!(r"\r\x1b[K{WORKER}busy\n"));
+    assert_eq!(bench.text(1, b"name? bob\r\n").taken(), format!(r"{WEB}name? bob\n"));
+    assert_eq!(bench.restored(), "", "nothing is left to show");
+}
+
+#[test]
+fn of_two_prompts_the_later_one_is_at_the_bottom() {
+    let mut bench = Bench::new(COLOR);
+    bench.partial(1, b"name? ").taken();
+    assert_eq!(bench.partial(2, b"port? ").taken(), format!(r"\n{WORKER}port? "));
+    assert_eq!(bench.text(3, b"x\r\n").taken().matches("name").count(), 0);
+    assert_eq!(bench.restored(), format!("{WORKER}port? "));
+    assert_eq!(bench.text(1, b"name? bob\r\n").taken(), format!(r"\r\x1b[K{WEB}bob\n"));
+    // One that has made room is not forgotten.
+    bench.text(3, b"y\r\n").partial(1, b"again? ").taken();
+    bench.text(3, b"z\r\n").taken();
+    assert_eq!(bench.partial(2, b"port? 80").taken(), format!(r"{WEB}again? \n{WORKER}80"));
+}
+
+#[test]
+fn a_spinner_leaves_nothing_behind_beside_others() {
+    let mut bench = Bench::styled(Style { columns: 60, ..Style::new(COLOR) });
+    let mut text = b"\r-".to_vec();
+    for (turn, sign) in (0..).zip("\\|/-".chars().cycle().take(40)) {
+        text.extend(format!("\rbuilding {sign}").bytes());
+        bench.partial(1, &text);
+        bench.text(2, format!("line {turn}\r\n").as_bytes());
+        let Bench { renderer, out, .. } = &mut bench;
+        renderer.restore(out);
+    }
+    text.extend(b"\rbuilt, all of it\r\n");
+    bench.text(1, &text).finish();
+    let out = std::mem::take(&mut bench.out);
+    let rows = props::rows(&out);
+    assert_eq!(rows.len(), 41, "{rows:#?}");
+    assert_eq!(rows.iter().filter(|row| row.contains("build")).count(), 0, "{rows:#?}");
+    assert_eq!(rows[40], "web    | built, all of it");
 }
 
 #[test]
@@ -51,11 +85,11 @@ fn a_prompt_that_is_ended_by_its_process_has_its_row() {
 fn a_spinner_is_redrawn_in_place() {
     let mut bench = Bench::new(COLOR);
     assert_eq!(bench.partial(1, b"10%").taken(), format!("{WEB}10%"));
-    assert_eq!(bench.partial(1, b"10%\r20%").taken(), format!(r"\r{WEB}\x1b[K20%"));
+    assert_eq!(bench.partial(1, b"10%\r20%").taken(), format!(r"\r\x1b[K{WEB}20%"));
     assert_eq!(bench.partial(1, b"10%\r20%\r").taken(), "");
-    assert_eq!(bench.partial(1, b"10%\r20%\r\x1b[K").taken(), "");
+    assert_eq!(bench.partial(1, b"10%\r20%\r\x1b[K").taken(), r"\r\x1b[K");
     let end = b"10%\r20%\r\x1b[K\x1b[32mdone\x1b[m\r\n";
-    assert_eq!(bench.text(1, end).taken(), format!(r"\r{WEB}\x1b[K\x1b[32mdone\x1b[m\n"));
+    assert_eq!(bench.text(1, end).taken(), format!(r"{WEB}\x1b[32mdone\x1b[0m\n"));
 }
 
 #[test]
@@ -63,7 +97,7 @@ fn a_spinner_is_redrawn_without_escapes_where_there_are_none() {
     let mut bench = Bench::new(GREY);
     bench.partial(1, b"10%").taken();
     let redrawn = bench.partial(1, b"10%\r2%").taken();
-    assert_eq!(redrawn, format!(r"\r{}\rweb    | 2%", " ".repeat(12)));
+    assert_eq!(redrawn, format!(r"\r{}\rweb    | 2%%", " ".repeat(12)));
 }
 
 #[test]
@@ -77,7 +111,7 @@ fn a_spinner_keeps_to_one_row() {
     let third = format!("{second}\r{third}");
     assert_eq!(
         bench.partial(1, third.as_bytes()).taken(),
-        format!(r"\r{WEB}\x1b[K{}", "z".repeat(10))
+        format!(r"\r\x1b[K{WEB}{}", "z".repeat(10))
     );
     let end = format!("{third}\r\n");
     assert_eq!(bench.text(1, end.as_bytes()).taken(), format!(r"{}\n", "z".repeat(20)));

@@ -99,7 +99,7 @@ fn run(mode: Mode, steps: &[Step], bytes: impl Fn(u16, usize) -> Vec<u8>) -> (Ve
 }
 
 /// The rows of a terminal after these bytes.
-fn rows(out: &[u8]) -> Vec<String> {
+pub(super) fn rows(out: &[u8]) -> Vec<String> {
     let cells = |n| NonZero::new(n).unwrap();
     let mut parser = vt100::Parser::new(cells(400), cells(200), 0);
     for row in out.split_inclusive(|&b| b == b'\n') {

@@ -1,7 +1,5 @@
 //! Colours and attributes of a process's text (SGR), so that they can be carried over lines.
 
-use memchr::memchr;
-
 /// A colour as a terminal knows it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 enum Color {
@@ -97,18 +95,10 @@ impl Sgr {
         }
     }
 
-    /// Take all control sequences of a text that has no unfinished ones.
-    pub(crate) fn feed(&mut self, mut text: &[u8]) {
-        while let Some(at) = memchr(0x1b, text) {
-            text = &text[at + 1..];
-            let Some(inside) = text.strip_prefix(b"[") else { continue };
-            let end = inside.iter().position(|b| (0x40..0x7f).contains(b));
-            if let Some(end) = end
-                && inside[end] == b'm'
-            {
-                self.apply(&inside[..end]);
-            }
-        }
+    /// Whether a blank in this style shows: it has a background, a line through or below it.
+    pub fn shows_blanks(&self) -> bool {
+        const LINES: u16 = 1 << 5 | 1 << 7 | 1 << 8;
+        self.background != Color::Default || self.underline > 0 || self.flags & LINES != 0
     }
 
     fn paint(&mut self, code: u16, color: Color) {
@@ -232,6 +222,16 @@ mod tests {
         sgr
     }
 
+    /// The style after the sequences of a text.
+    fn fed(text: &[u8]) -> Sgr {
+        let mut sgr = Sgr::default();
+        for sequence in text.split(|&b| b == 0x1b) {
+            let inside = sequence.strip_prefix(b"[").and_then(|inside| inside.strip_suffix(b"m"));
+            sgr.apply(inside.unwrap_or(b"?"));
+        }
+        sgr
+    }
+
     fn emitted(sgr: Sgr) -> String {
         let mut out = vec![];
         sgr.emit(&mut out);
@@ -309,16 +309,13 @@ mod tests {
             let sgr = after(&[&params.join(";")]);
             let mut out = vec![];
             sgr.emit(&mut out);
-            let mut replayed = Sgr::default();
-            replayed.feed(&out);
-            prop_assert_eq!(replayed, sgr);
+            prop_assert_eq!(fed(&out), sgr);
         }
 
         #[test]
         fn a_terminal_draws_the_same_after_it(params in prop::collection::vec(common(), 0..6)) {
             let sequence = format!("\x1b[{}m", params.join(";"));
-            let mut sgr = Sgr::default();
-            sgr.feed(sequence.as_bytes());
+            let sgr = fed(sequence.as_bytes());
             let mut out = vec![];
             sgr.emit(&mut out);
             prop_assert_eq!(drawn(&out), drawn(sequence.as_bytes()));
@@ -328,7 +325,6 @@ mod tests {
         fn no_bytes_make_it_panic(bytes: Vec<u8>) {
             let mut sgr = Sgr::default();
             sgr.apply(&bytes);
-            sgr.feed(&bytes);
         }
     }
 }

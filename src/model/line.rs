@@ -1,0 +1,597 @@
+//! One line of a process's output as a terminal of unlimited width shows it.
+//!
+//! Carriage returns, backspaces, erasing and moves of the cursor within the line are carried out.
+//! Colours and attributes are kept beside the text. Everything else that a terminal would obey
+//! (modes, titles, queries, other screens, character sets) is dropped, and bytes that are not
+//! UTF-8 become U+FFFD. So the text holds no control character but tabs.
+
+use std::borrow::Cow;
+
+use super::cells::{Cells, MOST_COLUMNS, TAB};
+use super::escape::{Scanner, Token, has_directions, is_ordinary};
+use super::sgr::Sgr;
+use super::untrusted::reorders;
+use unicode_width::UnicodeWidthChar as _;
+
+/// Buffers larger than this are given back after their line.
+const KEEP: usize = 64 << 10;
+/// One sequence moves the cursor to the right by at most so many columns.
+const FARTHEST: usize = 512;
+
+/// From a byte of the text on, the style is another one. Before the first change it is plain.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Change {
+    /// The offset of that byte.
+    pub at: usize,
+    /// The style from there on.
+    pub style: Sgr,
+}
+
+/// What ends the line that is being read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum End {
+    /// A line feed.
+    Newline,
+    /// The cursor leaves for another line, so many rows up (0: elsewhere).
+    Moved(usize),
+    /// The screen is cleared.
+    Cleared,
+}
+
+/// The line that is being read, with what lasts from one line to the next.
+#[derive(Debug, Default)]
+#[expect(clippy::struct_excessive_bools, reason = "facts that don't depend on each other")]
+pub struct Line {
+    scanner: Scanner,
+    /// What the process has switched on.
+    pen: Sgr,
+    /// The bytes of an unfinished character.
+    part: Vec<u8>,
+    text: Vec<u8>,
+    changes: Vec<Change>,
+    /// The same as cells, once something before the end is edited.
+    cells: Option<Cells>,
+    /// Where the cursor is; none means at the end of the text. With cells, they know.
+    column: Option<usize>,
+    /// The column in which the next line begins.
+    next: usize,
+    /// Changes when text that was there already does.
+    version: u64,
+    lines: u64,
+    /// The line and the column that the process has saved.
+    saved: (u64, usize),
+    /// No more bytes of the text are kept; 0 means no limit.
+    limit: usize,
+    /// How many bytes there would be without the limit.
+    total: u64,
+    visible: bool,
+    edited: bool,
+    begun: bool,
+    /// The cursor is in the upper left corner.
+    home: bool,
+    last: char,
+}
+
+impl Line {
+    /// Keep at most so many bytes of each line.
+    pub fn limited(limit: usize) -> Self {
+        Self { limit, ..Self::default() }
+    }
+
+    /// Take bytes up to the end of the line, which is taken too; none if the line goes on.
+    /// [`Self::next_line`] must be called before more is taken.
+    pub fn feed(&mut self, input: &mut &[u8]) -> Option<End> {
+        self.begun |= !input.is_empty();
+        loop {
+            if self.must_break(input) {
+                self.next = self.column.unwrap_or(0);
+                return Some(End::Moved(0));
+            }
+            let mut scanner = std::mem::take(&mut self.scanner);
+            let token = scanner.next(input);
+            let ended = token.is_none();
+            let end = token.and_then(|token| self.take(token));
+            self.scanner = scanner;
+            if ended || end.is_some() {
+                return end;
+            }
+        }
+    }
+
+    /// Whether text comes next that would have to be written into a line too long to be edited.
+    fn must_break(&self, input: &[u8]) -> bool {
+        self.column.is_some()
+            && self.cells.is_none()
+            && self.text.len() > MOST_COLUMNS
+            && self.scanner.at_rest()
+            && input.first().is_some_and(|byte| *byte >= 0x20)
+    }
+
+    fn take(&mut self, token: Token<'_>) -> Option<End> {
+        if let Token::Text(text) = token {
+            self.decode(text);
+            return None;
+        }
+        self.flush_part();
+        match token {
+            Token::Control(byte) => self.control(byte),
+            Token::Escape(last) => self.escape(last),
+            Token::Csi(inside, last) => self.csi(inside, last),
+            Token::Text(_) | Token::Osc(_) | Token::Other => None,
+        }
+    }
+
+    fn control(&mut self, byte: u8) -> Option<End> {
+        match byte {
+            b'\n' => {
+                self.next = 0;
+                return Some(End::Newline);
+            }
+            b'\r' => self.go(0),
+            0x08 => self.go(self.cursor().saturating_sub(1)),
+            // To the next line, in the same column.
+            0x0b | 0x0c => return Some(self.leave(self.cursor(), End::Moved(0))),
+            _ => {}
+        }
+        None
+    }
+
+    fn escape(&mut self, last: u8) -> Option<End> {
+        match last {
+            b'c' => {
+                self.pen.reset();
+                return Some(self.leave(0, End::Cleared));
+            }
+            b'D' => return Some(self.leave(self.cursor(), End::Moved(0))),
+            b'E' => return Some(self.leave(0, End::Newline)),
+            b'M' => return Some(self.leave(self.cursor(), End::Moved(1))),
+            b'7' => self.saved = (self.lines, self.cursor()),
+            b'8' => return self.restore(),
+            _ => {}
+        }
+        None
+    }
+
+    fn csi(&mut self, inside: &[u8], last: u8) -> Option<End> {
+        if last == b'm' {
+            self.pen.apply(inside);
+            return None;
+        }
+        if !inside.iter().all(|b| matches!(b, b'0'..=b'9' | b';')) {
+            return self.private(inside, last);
+        }
+        let home = std::mem::take(&mut self.home);
+        let mut numbers = inside.split(|&b| b == b';').map(number);
+        let first = numbers.next().unwrap_or(0);
+        let count = first.max(1);
+        let column = |n: usize| n.saturating_sub(1);
+        match last {
+            b'C' | b'a' => self.go(self.cursor() + count.min(FARTHEST)),
+            b'D' => self.go(self.cursor().saturating_sub(count)),
+            b'G' | b'`' => self.go(self.within(column(count))),
+            b'I' => self.go((self.cursor() / TAB + count.min(FARTHEST / TAB)) * TAB),
+            b'Z' => self.go((self.cursor().div_ceil(TAB)).saturating_sub(count) * TAB),
+            b'A' => return Some(self.leave(self.cursor(), End::Moved(count))),
+            b'F' => return Some(self.leave(0, End::Moved(count))),
+            b'B' | b'e' | b'd' | b'L' => return Some(self.leave(self.cursor(), End::Moved(0))),
+            b'E' => return Some(self.leave(0, End::Moved(0))),
+            b'H' | b'f' => {
+                let at = self.within(column(numbers.next().unwrap_or(0)));
+                self.home = count == 1 && at == 0;
+                return Some(self.leave(at, End::Moved(0)));
+            }
+            b'J' if first > 1 || first == 0 && home => {
+                return Some(self.leave(self.cursor(), End::Cleared));
+            }
+            b'J' | b'K' => self.erase(first),
+            b'X' => self.edit(|cells| cells.erase(count)),
+            b'P' => self.edit(|cells| cells.delete(count)),
+            b'@' => self.edit(|cells| cells.insert(count)),
+            b'M' => self.erase(2),
+            b'b' => self.repeat(count.min(FARTHEST)),
+            b's' if inside.is_empty() => self.saved = (self.lines, self.cursor()),
+            b'u' if inside.is_empty() => return self.restore(),
+            _ => {}
+        }
+        None
+    }
+
+    fn private(&mut self, inside: &[u8], last: u8) -> Option<End> {
+        match (inside, last) {
+            // Another screen, or back from it.
+            (b"?1049" | b"?1047" | b"?47", b'h' | b'l') => Some(self.leave(0, End::Cleared)),
+            (b"!", b'p') => {
+                self.pen.reset();
+                None
+            }
+            _ => None,
+        }
+    }
+
+    fn leave(&mut self, column: usize, end: End) -> End {
+        self.next = column;
+        end
+    }
+
+    fn restore(&mut self) -> Option<End> {
+        let (line, column) = self.saved;
+        if line != self.lines {
+            return Some(self.leave(column, End::Moved(0)));
+        }
+        self.go(column);
+        None
+    }
+
+    /// The column of the cursor.
+    fn cursor(&self) -> usize {
+        match (&self.cells, self.column) {
+            (Some(cells), _) => cells.cursor,
+            (None, Some(column)) => column,
+            (None, None) => columns(&self.text),
+        }
+    }
+
+    /// A column that is named as such: not much farther to the right than the text goes.
+    fn within(&self, column: usize) -> usize {
+        column.min(self.text.len().clamp(FARTHEST, MOST_COLUMNS))
+    }
+
+    fn go(&mut self, column: usize) {
+        let column = column.min(MOST_COLUMNS + self.text.len());
+        match &mut self.cells {
+            Some(cells) => cells.cursor = column.min(MOST_COLUMNS),
+            None if column == 0 && self.text.is_empty() => self.column = None,
+            None => self.column = Some(column),
+        }
+    }
+
+    /// Erase from the cursor to the end (0), from the beginning to the cursor (1), or all (2).
+    fn erase(&mut self, what: usize) {
+        let at = self.cursor();
+        match what {
+            2 => self.erase_all(at),
+            0 if at == 0 => self.erase_all(0),
+            0 if self.cells.is_none() && self.column.is_none() => {}
+            0 => self.edit(Cells::erase_right),
+            1 => self.edit(Cells::erase_left),
+            _ => {}
+        }
+    }
+
+    fn erase_all(&mut self, cursor: usize) {
+        if !self.text.is_empty() || self.cells.as_ref().is_some_and(|cells| !cells.is_empty()) {
+            self.version += 1;
+            self.edited = true;
+        }
+        self.empty();
+        self.go(cursor);
+    }
+
+    fn empty(&mut self) {
+        self.text.clear();
+        self.changes.clear();
+        self.cells = None;
+        self.column = None;
+        self.total = 0;
+        self.visible = false;
+    }
+
+    fn repeat(&mut self, count: usize) {
+        if self.last != '\0' {
+            let text = self.last.to_string().repeat(count);
+            self.put(&text);
+        }
+    }
+
+    /// Change the cells; nothing happens in a line that is too long for that.
+    fn edit(&mut self, change: impl FnOnce(&mut Cells)) {
+        if self.need_cells()
+            && let Some(cells) = &mut self.cells
+        {
+            change(cells);
+            self.version += 1;
+        }
+    }
+
+    /// Have the line as cells; whether it is.
+    fn need_cells(&mut self) -> bool {
+        if self.cells.is_some() {
+            return true;
+        }
+        let cursor = self.cursor();
+        if self.text.len() > MOST_COLUMNS || cursor > MOST_COLUMNS {
+            return false;
+        }
+        let mut cells = Cells::of(self.parts());
+        cells.cursor = cursor;
+        (self.cells, self.column, self.edited) = (Some(cells), None, true);
+        // Tabs have become blanks.
+        self.version += 1;
+        true
+    }
+
+    /// Take text, which may end within a character.
+    fn decode(&mut self, mut bytes: &[u8]) {
+        while !self.part.is_empty() {
+            let Some((&first, rest)) = bytes.split_first() else { return };
+            self.part.push(first);
+            bytes = rest;
+            let whole = whole(&self.part);
+            if whole > 0 {
+                let part = std::mem::take(&mut self.part);
+                self.put_lossy(&part[..whole]);
+                self.part.extend_from_slice(&part[whole..]);
+            }
+        }
+        let (text, part) = bytes.split_at(whole(bytes));
+        self.put_lossy(text);
+        self.part.extend_from_slice(part);
+    }
+
+    /// The rest of an unfinished character does not come any more.
+    fn flush_part(&mut self) {
+        if !self.part.is_empty() {
+            let part = std::mem::take(&mut self.part);
+            self.put_lossy(&part);
+        }
+    }
+
+    fn put_lossy(&mut self, bytes: &[u8]) {
+        for chunk in bytes.utf8_chunks() {
+            let valid = match chunk.valid() {
+                text if has_directions(text.as_bytes()) => {
+                    Cow::Owned(text.replace(reorders, "\u{fffd}"))
+                }
+                text => Cow::Borrowed(text),
+            };
+            // Control characters of two bytes: what comes in pieces may form them here only.
+            if memchr::memchr(0xc2, valid.as_bytes()).is_some() {
+                for part in valid.split(char::is_control).filter(|part| !part.is_empty()) {
+                    self.put(part);
+                }
+            } else if !valid.is_empty() {
+                self.put(&valid);
+            }
+            if !chunk.invalid().is_empty() {
+                self.put("\u{fffd}");
+            }
+        }
+    }
+
+    fn put(&mut self, text: &str) {
+        self.home = false;
+        self.last = text.chars().next_back().unwrap_or(self.last);
+        if self.column.is_some() && !self.need_cells() {
+            self.column = None;
+        }
+        if self.cells.is_none() {
+            return self.append(text);
+        }
+        let (pen, mut rest) = (self.pen, text.chars());
+        while let Some(cells) = &mut self.cells
+            && let Some(character) = rest.next()
+        {
+            if cells.put(character, pen) {
+                self.version += 1;
+            }
+            if cells.cursor >= MOST_COLUMNS {
+                self.flatten();
+                self.cells = None;
+            }
+        }
+        if self.cells.is_none() {
+            self.append(rest.as_str());
+        }
+    }
+
+    /// Append to the text. Where a limit is reached, the rest is only counted.
+    fn append(&mut self, text: &str) {
+        if text.is_empty() {
+            return;
+        }
+        let room = match self.limit {
+            0 => text.len(),
+            _ if self.is_cut() => 0,
+            limit => limit.saturating_sub(self.text.len()).min(text.len()),
+        };
+        let room = (0..=room).rev().find(|&end| text.is_char_boundary(end)).unwrap_or(0);
+        let kept = &text[..room];
+        self.total += text.len() as u64;
+        if kept.is_empty() {
+            return;
+        }
+        self.styled(self.pen);
+        self.visible |=
+            self.pen.shows_blanks() || kept.bytes().any(|byte| !matches!(byte, b' ' | b'\t'));
+        self.text.extend_from_slice(kept.as_bytes());
+    }
+
+    /// What is appended next has this style.
+    fn styled(&mut self, style: Sgr) {
+        let last = self.changes.last().map_or(Sgr::default(), |change| change.style);
+        if last != style {
+            self.changes.push(Change { at: self.text.len(), style });
+        }
+    }
+
+    /// Bring the text up to date with the cells. It has to be called before the text is looked at.
+    pub fn flatten(&mut self) {
+        let Some(cells) = self.cells.take() else { return };
+        self.text.clear();
+        self.changes.clear();
+        self.visible = false;
+        cells.read(|character, style| {
+            self.styled(style);
+            self.visible |= character != ' ' || style.shows_blanks();
+            self.text.extend_from_slice(character.encode_utf8(&mut [0; 4]).as_bytes());
+        });
+        self.total = self.text.len() as u64;
+        self.cells = Some(cells);
+    }
+
+    /// The text of the line, UTF-8 without control characters but tabs.
+    pub fn text(&self) -> &[u8] {
+        &self.text
+    }
+
+    /// Where its style changes.
+    pub fn changes(&self) -> &[Change] {
+        &self.changes
+    }
+
+    /// The text in parts of one style.
+    fn parts(&self) -> impl Iterator<Item = (&str, Sgr)> {
+        let ends = self.changes.iter().map(|change| change.at).chain([self.text.len()]);
+        let begins = [Change { at: 0, style: Sgr::default() }].into_iter();
+        let begins = begins.chain(self.changes.iter().copied());
+        begins.zip(ends).map(|(begin, end)| {
+            (std::str::from_utf8(&self.text[begin.at..end]).unwrap_or_default(), begin.style)
+        })
+    }
+
+    /// Changes when text that was there already does, not when more is appended.
+    pub fn version(&self) -> u64 {
+        self.version
+    }
+
+    /// How many bytes the text would have without the limit.
+    pub fn total(&self) -> u64 {
+        self.total
+    }
+
+    /// Whether the limit has cut the line.
+    pub fn is_cut(&self) -> bool {
+        self.total > self.text.len() as u64
+    }
+
+    /// Whether anything of it can be seen.
+    pub fn is_visible(&self) -> bool {
+        self.visible
+    }
+
+    /// Whether the process has written over parts of it.
+    pub fn is_edited(&self) -> bool {
+        self.edited
+    }
+
+    /// Whether anything of a line was taken.
+    pub fn is_begun(&self) -> bool {
+        self.begun
+    }
+
+    /// Whether a text that comes now is the beginning of a line, in no style.
+    pub fn is_at_rest(&self) -> bool {
+        !self.begun && self.column.is_none() && self.scanner.at_rest() && self.pen.is_plain()
+    }
+
+    /// The line is over.
+    pub fn next_line(&mut self) {
+        self.empty();
+        if self.text.capacity() > KEEP {
+            self.text = Vec::new();
+        }
+        if self.changes.capacity() > KEEP {
+            self.changes = Vec::new();
+        }
+        self.version += 1;
+        self.lines += 1;
+        (self.edited, self.begun) = (false, false);
+        let column = std::mem::take(&mut self.next);
+        self.go(column);
+    }
+
+    /// Forget the text up to this byte: it was written out.
+    pub fn forget(&mut self, upto: usize) {
+        if self.cells.is_none() {
+            self.text.drain(..upto);
+            let style = self.changes.iter().rev().find(|change| change.at <= upto);
+            let style = style.map_or(Sgr::default(), |change| change.style);
+            self.changes.retain(|change| change.at > upto);
+            for change in &mut self.changes {
+                change.at -= upto;
+            }
+            if !style.is_plain() {
+                self.changes.insert(0, Change { at: 0, style });
+            }
+            self.total -= upto as u64;
+        }
+    }
+
+    /// The output ends here: the rest of an unfinished sequence or character does not come.
+    pub fn abandon(&mut self) {
+        self.scanner.reset();
+        self.flush_part();
+    }
+
+    /// Another program writes from here on: nothing is switched on.
+    pub fn reset(&mut self) {
+        self.abandon();
+        self.pen.reset();
+        self.next = 0;
+        self.next_line();
+        self.home = false;
+    }
+}
+
+/// The number of a parameter; 0 if there is none.
+fn number(digits: &[u8]) -> usize {
+    digits.iter().fold(0, |n: usize, b| n.saturating_mul(10).saturating_add(usize::from(b - b'0')))
+}
+
+/// The number of columns that a text takes from the beginning of its line.
+fn columns(text: &[u8]) -> usize {
+    let text = std::str::from_utf8(text).unwrap_or_default();
+    text.chars().fold(0, |column, character| match character {
+        '\t' => (column / TAB + 1) * TAB,
+        character => column + character.width().unwrap_or(0),
+    })
+}
+
+/// How many bytes of this text are whole characters: all but an unfinished last one.
+pub fn whole(text: &[u8]) -> usize {
+    let tail = &text[text.len().saturating_sub(3)..];
+    for (back, &byte) in (1..).zip(tail.iter().rev()) {
+        let needed = match byte {
+            0x80..0xc0 => continue,
+            0xc2..0xe0 => 2,
+            0xe0..0xf0 => 3,
+            0xf0..0xf5 => 4,
+            0x00..0x80 | 0xc0..0xc2 | 0xf5.. => 1,
+        };
+        return if needed > back { text.len() - back } else { text.len() };
+    }
+    text.len()
+}
+
+/// Append what is shown of a line of output (without its line break): its text, and where it was
+/// drawn in several rows, those that show anything, with a newline between them.
+pub fn plain(line: &[u8], out: &mut Vec<u8>) {
+    if is_ordinary(line) {
+        return out.extend_from_slice(line);
+    }
+    let (mut screen, mut rest, begin) = (Line::default(), line, out.len());
+    let mut row = |screen: &mut Line| {
+        screen.flatten();
+        if screen.is_visible() || out.len() == begin && !screen.is_edited() {
+            out.extend_from_slice(if out.len() > begin { b"\n" } else { b"" });
+            out.extend_from_slice(trimmed(screen));
+        }
+        screen.next_line();
+    };
+    while screen.feed(&mut rest).is_some() {
+        row(&mut screen);
+    }
+    screen.abandon();
+    row(&mut screen);
+}
+
+/// The text of a line to be shown as finished: where it was written over, the blanks at its end
+/// are leftovers.
+pub fn trimmed(line: &Line) -> &[u8] {
+    let text = line.text();
+    let styled = line.changes().last().is_some_and(|change| change.style.shows_blanks());
+    if line.is_edited() && !styled { text.trim_ascii_end() } else { text }
+}
+
+#[cfg(test)]
+mod tests;
