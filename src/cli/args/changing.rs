@@ -38,7 +38,11 @@ pub struct ConnectArgs {
     #[arg(short = 'c', long, value_name = "BOOL", num_args = 0..=1, require_equals = true,
         default_missing_value = "true", value_parser = truth)]
     pub control_mode: Option<bool>,
-    /// Print the tmux command instead of becoming it.
+    /// How long to wait at most for a process that is starting (10s, 2m; usually 30s); then the exit
+    /// code is 124.
+    #[arg(long, value_name = "TIME")]
+    pub timeout: Option<String>,
+    /// Print the tmux command instead of running it.
     #[arg(long)]
     pub print: bool,
     /// Which instance.
