@@ -1,6 +1,6 @@
 //! `tmo connect` in a real terminal.
 
-use crate::harness::{Terminal, World, eventually, procs};
+use crate::harness::{ABRUPT_ENDS, Pty, Terminal, World, eventually, procs};
 
 /// Answers what is typed.
 pub(crate) const TALK: &str = "while read x; do echo \"heard <$x>\"; done";
@@ -20,12 +20,12 @@ fn what_is_typed_reaches_the_process_and_leaving_does_not_end_it() {
     let terminal = Terminal::open(&world, "a", 90, 20);
     terminal.tmo("connect web");
     terminal.wait("ask me");
-    terminal.wait("to leave: C-b d");
+    terminal.wait("to leave: C-b C-b d");
     terminal.line("hello you");
     terminal.wait("heard <hello you>");
     view.shows("| heard <hello you>\n");
     terminal.keys(["C-b", "d"]);
-    terminal.wait("[detached (from session c-");
+    terminal.wait("left web; it is still running");
     terminal.line("echo back $((6 * 7))");
     terminal.wait("back 42");
     eventually("its session is gone too", || {
@@ -45,6 +45,7 @@ fn a_terminal_without_a_tmux_around_it_works_too() {
     terminal.line("unset TMUX TMUX_PANE TMUX_TMPDIR");
     terminal.tmo("connect");
     terminal.wait("ask me");
+    terminal.wait("to leave: C-b d\n");
     terminal.line("yes");
     terminal.wait("heard <yes>");
     terminal.close();
@@ -81,12 +82,12 @@ fn read_only_shows_but_sends_nothing() {
     let terminal = Terminal::open(&world, "a", 90, 20);
     terminal.tmo("connect -r web");
     terminal.wait("look");
-    terminal.wait("to leave: C-b d");
+    terminal.wait("to leave: C-b C-b d");
     terminal.keys(["C-c"]);
     terminal.line("typed in vain");
     terminal.keys(["C-b", "d"]);
     // Detached, so all keys before have been dealt with.
-    terminal.wait("[detached");
+    terminal.wait("left web; it is still running");
     assert!(procs::alive(pid));
     terminal.tmo("connect web");
     terminal.line("for real");
@@ -146,7 +147,7 @@ fn ctrl_c_in_a_terminal_is_the_process_s_own() {
     view.shows("| ^Ccaught\n");
     // It ended by itself, which ends the run.
     assert_eq!(view.code(), 0);
-    terminal.wait("[server exited]");
+    terminal.wait("web has ended with code 0; the run is");
     terminal.close();
 }
 
@@ -227,4 +228,159 @@ fn a_connection_to_a_tmux_that_has_just_ended_starts_no_other() {
     let ran = world.shell(&typed);
     assert_ne!(ran.code, 0, "{ran:?}");
     assert!(world.living().is_empty(), "{:?}", world.living());
+}
+
+/// The sessions of the run's tmux, without that of the run itself.
+fn own_sessions(world: &World) -> Vec<String> {
+    let listed = world.tmux(["list-sessions", "-F", "#S"]);
+    listed.lines().filter(|name| name.starts_with("c-")).map(ToOwned::to_owned).collect()
+}
+
+/// The size of a process's pane.
+fn size(world: &World, process: &str) -> String {
+    let listed =
+        world.tmux(["list-panes", "-a", "-F", "#{window_name} #{pane_width}x#{pane_height}"]);
+    let line = listed.lines().find_map(|line| line.strip_prefix(process)?.strip_prefix(' '));
+    line.unwrap_or_default().to_owned()
+}
+
+#[track_caller]
+fn wait_size(world: &World, process: &str, wanted: &str) {
+    let mut last = String::new();
+    let reached = || {
+        last = size(world, process);
+        (last == wanted).then_some(())
+    };
+    eventually(&format!("{process} has the size {wanted}"), reached);
+}
+
+/// Waits until this many clients are attached.
+#[track_caller]
+fn wait_clients(world: &World, count: usize) {
+    eventually(&format!("{count} clients"), || (clients(world) == count).then_some(()));
+}
+
+#[test]
+fn a_pane_has_the_size_of_the_run_again_whatever_way_its_last_client_leaves() {
+    let world = World::new(&format!("web: echo ask me; {TALK}\n"));
+    world.ok(["start", "-D"]);
+    world.wait_state("web", "running");
+    let before = size(&world, "web");
+    for way in ABRUPT_ENDS {
+        let client = Pty::tmo(&world, &["connect", "web"], 61, 17);
+        wait_size(&world, "web", "61x16");
+        client.end(way);
+        wait_size(&world, "web", &before);
+    }
+    let terminal = Terminal::open(&world, "a", 61, 17);
+    terminal.tmo("connect web");
+    wait_size(&world, "web", "61x16");
+    terminal.keys(["C-b", "d"]);
+    terminal.wait("left web");
+    wait_size(&world, "web", &before);
+    terminal.close();
+    world.ok(["quit"]);
+}
+
+#[test]
+fn the_size_of_the_run_is_that_of_the_view_that_is_attached() {
+    let world = World::new("web: exec sleep 1000\n");
+    let view = Terminal::open(&world, "view", 100, 30);
+    view.tmo("start");
+    view.wait("Started with pid");
+    let at_first = size(&world, "web");
+    let client = Pty::tmo(&world, &["connect", "web"], 61, 17);
+    wait_size(&world, "web", "61x16");
+    // Meanwhile the view gets another size, which the client's terminal does not.
+    view.resize(120, 40);
+    eventually("the run has another size", || {
+        let of_run = world.tmux(["show-options", "-gv", "default-size"]);
+        (of_run.trim() != at_first).then_some(())
+    });
+    let of_run = world.tmux(["show-options", "-gv", "default-size"]);
+    assert_eq!(size(&world, "web"), "61x16");
+    client.end("SIGKILL");
+    wait_size(&world, "web", of_run.trim());
+    world.ok(["quit"]);
+    view.close();
+}
+
+#[test]
+fn of_two_clients_the_one_that_is_left_gives_the_size() {
+    let world = World::new("web: exec sleep 1000\nworker: exec sleep 1000\n");
+    world.ok(["start", "-D"]);
+    world.wait_state("worker", "running");
+    let before = size(&world, "web");
+    let first = Pty::tmo(&world, &["connect", "web"], 61, 17);
+    wait_size(&world, "web", "61x16");
+    let second = Pty::tmo(&world, &["connect", "web"], 90, 25);
+    wait_size(&world, "web", "90x24");
+    assert_eq!(size(&world, "worker"), before, "nobody looks at that one");
+    second.end("closed");
+    wait_size(&world, "web", "61x16");
+    first.end("SIGKILL");
+    wait_size(&world, "web", &before);
+    world.ok(["quit"]);
+}
+
+#[test]
+fn read_only_never_resizes() {
+    let world =
+        World::new("web: trap 'stty size >>sizes' WINCH; echo up; while :; do read x; done\n");
+    world.ok(["start", "-D"]);
+    world.wait_text("web", "up");
+    let before = size(&world, "web");
+    let look = || Pty::tmo(&world, &["connect", "-r", "web"], 40, 10);
+    // Alone.
+    let alone = look();
+    wait_clients(&world, 1);
+    alone.end("SIGKILL");
+    wait_clients(&world, 0);
+    assert_eq!((size(&world, "web"), world.read("sizes")), (before.clone(), String::new()));
+    // Before, beside and after a plain one.
+    let first = look();
+    wait_clients(&world, 1);
+    let plain = Pty::tmo(&world, &["connect", "web"], 61, 17);
+    wait_size(&world, "web", "61x16");
+    let second = look();
+    wait_clients(&world, 3);
+    first.end("closed");
+    wait_clients(&world, 2);
+    assert_eq!(size(&world, "web"), "61x16");
+    plain.end("SIGTERM");
+    wait_size(&world, "web", &before);
+    second.end("SIGHUP");
+    wait_clients(&world, 0);
+    assert_eq!(size(&world, "web"), before);
+    let (columns, rows) = before.split_once('x').unwrap();
+    let told = || (world.read("sizes") == format!("16 61\n{rows} {columns}\n")).then_some(());
+    eventually("the process hears of the plain client's size only", told);
+    world.ok(["quit"]);
+}
+
+#[test]
+fn no_session_is_left_by_clients_that_end_abruptly_beside_another_one() {
+    let world = World::new("web: exec sleep 1000\n");
+    world.ok(["start", "-D"]);
+    world.wait_state("web", "running");
+    let stays = Pty::tmo(&world, &["connect", "web"], 80, 24);
+    wait_clients(&world, 1);
+    let mine = format!("c-{}", stays.pid());
+    for turn in 0..5 {
+        for way in ABRUPT_ENDS {
+            let args: &[&str] =
+                if turn % 2 == 0 { &["connect", "web"] } else { &["connect", "-r"] };
+            let client = Pty::tmo(&world, args, 60, 15);
+            if way != "SIGKILL at once" {
+                wait_clients(&world, 2);
+            }
+            client.end(way);
+        }
+    }
+    eventually("only the session of the other client is left", || {
+        (own_sessions(&world) == [mine.clone()]).then_some(())
+    });
+    stays.end("SIGKILL");
+    eventually("and then none", || own_sessions(&world).is_empty().then_some(()));
+    world.ok(["quit"]);
 }

@@ -144,7 +144,7 @@ pub(crate) fn attachments(times: u32, _: u64) -> Table {
         }
         terminal.tmo("connect web");
         clients(1);
-        terminal.wait("to leave: C-b d");
+        terminal.wait("to leave: C-b C-b d");
         terminal.keys(["C-b", "d"]);
         clients(0);
         eventually("its session is gone too", || {

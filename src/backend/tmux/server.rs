@@ -345,7 +345,8 @@ impl Tmux {
         let mut found = vec![];
         for call in command::batches(&[ask.to_vec()]) {
             let said = self.call(call).await?;
-            let status = |line: &&str| line.starts_with("status") || line.starts_with("window-status");
+            let status =
+                |line: &&str| line.starts_with("status") || line.starts_with("window-status");
             found.extend(said.lines().filter(status).map(ToOwned::to_owned));
         }
         Ok(found)
@@ -375,13 +376,16 @@ impl Tmux {
 
     /// Give this size to all panes that no client shows, and to the others when that is over.
     pub async fn resize(&self, columns: u16, rows: u16) -> Result<(), TmuxError> {
-        let size = Command::new("set-option").arg("-gq").arg("default-size");
-        let size = size.arg(format!("{columns}x{rows}"));
-        if self.call_all(vec![vec![size.clone(), config::check(&self.session)]]).await.is_ok() {
+        let set = |option: Command| option.arg("default-size").arg(format!("{columns}x{rows}"));
+        // `new-session` has given the session of the run a value of its own.
+        let own = Command::new("set-option").arg("-q").arg("-t").arg(format!("={}:", self.session));
+        let size = vec![set(Command::new("set-option").arg("-gq")), set(own)];
+        let checked = [&*size, &[config::check(&self.session)]].concat();
+        if self.call_all(vec![checked]).await.is_ok() {
             return Ok(());
         }
         // Before 3.2, tmux can't run what a format comes to.
-        let mut groups = vec![vec![size]];
+        let mut groups = vec![size];
         for listed in self.list().await? {
             let resize = Command::new("resize-window").arg("-t").arg(&listed.pane);
             let resize = resize.arg("-x").arg(columns.to_string()).arg("-y").arg(rows.to_string());
@@ -482,8 +486,8 @@ impl Tmux {
             Some(input) => version::answer_to(&mut client, input).await,
             None => version::answer(client.stdin(Stdio::null())).await,
         };
-        let output = answer
-            .map_err(|source| TmuxError::Spawn { program: self.program.clone(), source })?;
+        let output =
+            answer.map_err(|source| TmuxError::Spawn { program: self.program.clone(), source })?;
         let mut words = version::one_line(&output.stderr);
         if words.is_empty() && !output.status.success() {
             // What is wrong with a configuration is told there.

@@ -45,10 +45,7 @@ pub async fn answer(client: &mut tokio::process::Command) -> io::Result<Output> 
 }
 
 /// The same for a client that reads this from its standard input.
-pub async fn answer_to(
-    client: &mut tokio::process::Command,
-    input: &[u8],
-) -> io::Result<Output> {
+pub async fn answer_to(client: &mut tokio::process::Command, input: &[u8]) -> io::Result<Output> {
     client.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = client.kill_on_drop(true).spawn()?;
     let stdin = child.stdin.take();

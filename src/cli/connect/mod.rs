@@ -19,8 +19,8 @@ use crate::backend::tmux::version::answer;
 use crate::config::env::Env;
 use crate::control::address::Address;
 use crate::control::overmind_client::OvermindClient;
-use crate::model::request::{ProcessState, State};
 use crate::model::ProcName;
+use crate::model::request::{ProcessState, State};
 
 /// What is to be run.
 enum Prepared {

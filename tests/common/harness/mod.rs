@@ -3,6 +3,7 @@
 
 pub(crate) mod kin;
 pub(crate) mod procs;
+mod pty;
 pub(crate) mod terminal;
 pub(crate) mod wait;
 
@@ -12,6 +13,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
 
+pub(crate) use pty::{ABRUPT_ENDS, Pty};
 pub(crate) use terminal::Terminal;
 use wait::eventually_or;
 pub(crate) use wait::{eventually, eventually_within, pause};
