@@ -384,3 +384,201 @@ fn no_session_is_left_by_clients_that_end_abruptly_beside_another_one() {
     eventually("and then none", || own_sessions(&world).is_empty().then_some(()));
     world.ok(["quit"]);
 }
+
+#[test]
+fn a_process_that_is_starting_is_waited_for() {
+    let world = World::new(&format!("db: exec sleep 1000\nweb: echo ask me; {TALK}\n"));
+    world.write(
+        "tmo.toml",
+        "[processes.db]\nready = { exec = \"test -e up\", every = \"50ms\" }\n\
+         [processes.web]\ndepends_on = { db = \"ready\" }\n",
+    );
+    let terminal = Terminal::open(&world, "a", 100, 20);
+    terminal.line(&format!(
+        "{0} start -D; {0} connect web --timeout 500ms; echo code $?",
+        env!("CARGO_BIN_EXE_tmo")
+    ));
+    terminal.wait("tmo: waiting for web: it waits for db (running");
+    terminal.wait("tmo: web has no terminal after 500 ms: it waits for db (running");
+    terminal.wait("code 124");
+    terminal.line("clear");
+    terminal.tmo("connect web");
+    terminal.wait("tmo: waiting for web: it waits for db (running");
+    world.write("up", "");
+    terminal.wait("ask me");
+    terminal.line("at last");
+    terminal.wait("heard <at last>");
+    terminal.close();
+    world.ok(["quit"]);
+}
+
+/// Presses the keys in a tmux inside the terminal, which shows `tmo connect web`.
+fn leave_from_inside(outer: &str, shown: &str, keys: [&str; 3]) {
+    let world = World::new(&format!("web: echo ask me; {TALK}\n"));
+    std::fs::write(world.path().join("outer.conf"), outer).unwrap();
+    world.ok(["start", "-D"]);
+    let terminal = Terminal::open(&world, "a", 100, 20);
+    let config = world.path().join("outer.conf").display().to_string();
+    terminal.line(&format!("exec tmux -L outer -f {config} new-session -s outer sh"));
+    terminal.wait("[outer]");
+    terminal.tmo("connect web");
+    terminal.wait("ask me");
+    terminal.wait(&format!("to leave: {shown} d"));
+    terminal.keys(keys);
+    terminal.wait("left web; it is still running");
+    terminal.wait("[outer]");
+    assert_eq!(clients(&world), 0);
+    world.shell("tmux -L outer kill-server");
+    terminal.close();
+    let dir = format!("tmux/tmux-{}/outer", nix::unistd::getuid());
+    // tmux leaves it behind.
+    let _ = std::fs::remove_file(world.path().join(dir));
+    world.ok(["quit"]);
+}
+
+#[test]
+fn inside_another_tmux_the_keys_that_work_there_are_shown() {
+    leave_from_inside("", "C-b C-b", ["C-b", "C-b", "d"]);
+    leave_from_inside("set -g prefix C-a\n", "C-b", ["C-b", "d", ""]);
+}
+
+#[test]
+fn the_same_prefix_as_the_outer_tmux_is_shown_with_the_key_that_sends_it() {
+    let outer = "set -g prefix C-a\nbind a send-prefix\nunbind C-b\n";
+    let world = World::new(&format!("web: echo ask me; {TALK}\n"));
+    std::fs::write(world.home().join(".tmux.conf"), "set -g prefix C-a\n").unwrap();
+    std::fs::write(world.path().join("outer.conf"), outer).unwrap();
+    world.ok(["start", "-D"]);
+    eventually("the user's configuration is read", || {
+        (world.tmux(["show-options", "-gv", "prefix"]) == "C-a\n").then_some(())
+    });
+    let terminal = Terminal::open(&world, "a", 100, 20);
+    let config = world.path().join("outer.conf").display().to_string();
+    terminal.line(&format!("exec tmux -L outer -f {config} new-session -s outer sh"));
+    terminal.wait("[outer]");
+    terminal.tmo("connect web");
+    terminal.wait("to leave: C-a a d");
+    terminal.keys(["C-a", "a", "d"]);
+    terminal.wait("left web; it is still running");
+    world.shell("tmux -L outer kill-server");
+    terminal.close();
+    let dir = format!("tmux/tmux-{}/outer", nix::unistd::getuid());
+    // tmux leaves it behind.
+    let _ = std::fs::remove_file(world.path().join(dir));
+    world.ok(["quit"]);
+}
+
+#[test]
+fn the_user_s_own_status_line_stays_and_the_keys_are_shown_all_the_same() {
+    let world = World::new(&format!("web: echo ask me; {TALK}\n"));
+    let own = "set -g status-right 'my own line'\nset -g mouse off\n";
+    std::fs::write(world.home().join(".tmux.conf"), own).unwrap();
+    world.ok(["start", "-D"]);
+    eventually("the user's configuration is read", || {
+        (world.tmux(["show-options", "-gqv", "@tmo_own_status"]) == "1\n").then_some(())
+    });
+    assert_eq!(world.tmux(["show-options", "-gv", "mouse"]), "off\n");
+    let terminal = Terminal::open(&world, "a", 90, 20);
+    terminal.tmo("connect web");
+    terminal.wait("menu: C-b C-b m, to leave: C-b C-b d");
+    // The message goes, the line stays.
+    terminal.wait("my own line");
+    terminal.close();
+    world.ok(["quit"]);
+}
+
+#[test]
+fn a_configuration_without_a_status_line_leaves_tmo_its_own() {
+    let world = World::new(&format!("web: echo ask me; {TALK}\n"));
+    let own = "set -g prefix C-a\nset -g base-index 1\n";
+    std::fs::write(world.path().join("own.conf"), own).unwrap();
+    let config = world.path().join("own.conf").display().to_string();
+    world.ok(["start", "-D", "-F", &config]);
+    eventually("the user's configuration is read", || {
+        (world.tmux(["show-options", "-gv", "prefix"]) == "C-a\n").then_some(())
+    });
+    assert_eq!(world.tmux(["show-options", "-gv", "mouse"]), "on\n");
+    let terminal = Terminal::open(&world, "a", 90, 20);
+    terminal.tmo("connect web");
+    terminal.wait("menu: C-a m, to leave: C-a d");
+    terminal.close();
+    world.ok(["quit"]);
+}
+
+#[test]
+fn leaving_says_how_the_process_is_and_nothing_of_tmux() {
+    let world = World::new("web: echo up; exec sleep 1000\nworker: exec sleep 1000\n");
+    world.ok(["start", "-D", "-c", "web"]);
+    let terminal = Terminal::open(&world, "a", 100, 20);
+    terminal.tmo("connect web; echo code $?");
+    terminal.wait("up");
+    world.ok(["signal", "KILL", "web"]);
+    terminal.wait("web stopped with signal 9 (SIGKILL)");
+    terminal.keys(["C-b", "d"]);
+    terminal.wait("left web; it has ended with signal 9 (SIGKILL)\ncode 0");
+    terminal.tmo("connect worker; echo code $?");
+    terminal.wait("to leave");
+    world.ok(["quit"]);
+    terminal.wait("worker has ended with signal 2 (SIGINT); the run is");
+    terminal.wait("code 1");
+    let screen = terminal.history();
+    assert!(!screen.contains("detached") && !screen.contains("server exited"), "{screen}");
+    terminal.close();
+}
+
+#[test]
+fn a_terminal_that_tmux_cannot_use_gets_told_what_to_do() {
+    let world = World::new("web: exec sleep 1000\n");
+    world.ok(["start", "-D"]);
+    let terminal = Terminal::open(&world, "a", 200, 20);
+    let tmo = env!("CARGO_BIN_EXE_tmo");
+    for (set, says) in [
+        ("TERM=xterm-nonsense", "(TERM=xterm-nonsense)"),
+        ("TERM=dumb", "(TERM=dumb)"),
+        ("env -u TERM", "(TERM is not set)"),
+    ] {
+        terminal.line("clear");
+        terminal.line(&format!("{set} {tmo} connect web; echo code $?"));
+        terminal.wait(&format!("tmo: tmux can't use this terminal {says}: "));
+        terminal.wait("try `TERM=xterm-256color tmo connect web`");
+        terminal.wait("`tmo screen web`");
+        terminal.wait("code 1");
+        assert_eq!(own_sessions(&world), [""; 0]);
+    }
+    terminal.close();
+    world.ok(["quit"]);
+}
+
+#[test]
+fn the_c_locale_shows_utf8_all_the_same() {
+    let world = World::new(&format!("web: echo grün 界 ↑; {TALK}\n"));
+    world.ok(["start", "-D"]);
+    let terminal = Terminal::open(&world, "a", 90, 20);
+    terminal.line(&format!("LC_ALL=C {} connect web", env!("CARGO_BIN_EXE_tmo")));
+    terminal.wait("grün 界 ↑");
+    terminal.close();
+    world.ok(["quit"]);
+}
+
+#[test]
+fn a_client_that_is_suspended_gives_its_terminal_back_and_goes_on() {
+    let world = World::new(&format!("web: echo ask me; {TALK}\n"));
+    world.ok(["start", "-D"]);
+    let terminal = Terminal::open(&world, "a", 90, 20);
+    // With job control.
+    terminal.line("bash --norc -i");
+    terminal.tmo("connect web");
+    terminal.wait("ask me");
+    terminal.keys(["C-b", "C-z"]);
+    terminal.wait("Stopped");
+    terminal.line("echo here $((6 * 7))");
+    terminal.wait("here 42");
+    terminal.line("fg");
+    terminal.wait("to leave: C-b C-b d");
+    terminal.line("again");
+    terminal.wait("heard <again>");
+    terminal.keys(["C-b", "d"]);
+    terminal.wait("left web; it is still running");
+    terminal.close();
+    world.ok(["quit"]);
+}

@@ -43,6 +43,7 @@ mod scale;
 #[path = "../common/schema.rs"]
 mod schema;
 mod scripts;
+mod send;
 mod settings;
 mod strangers;
 mod supervision;
