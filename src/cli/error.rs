@@ -24,7 +24,7 @@ pub(super) const EXIT_CODES: [(&str, &str); 10] = [
     ("124", "connect, wait, start --wait: the time is over."),
     ("126", "run: the command can't be run. start: a process could not be begun."),
     ("127", "run: there is no such command."),
-    ("129", "start: its terminal is gone; the processes run on."),
+    ("129", "start, connect: its terminal is gone; the processes run on."),
     ("130", "start: it was interrupted before the processes ran."),
     (
         "other",

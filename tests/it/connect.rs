@@ -374,6 +374,8 @@ fn no_session_is_left_by_clients_that_end_abruptly_beside_another_one() {
             if way != "SIGKILL at once" {
                 wait_clients(&world, 2);
             }
+            // tmux takes the session that was used last for that of a client it no longer knows.
+            stays.types("x\n");
             client.end(way);
         }
     }
@@ -386,20 +388,36 @@ fn no_session_is_left_by_clients_that_end_abruptly_beside_another_one() {
 }
 
 #[test]
+fn a_client_that_is_switched_to_another_session_leaves_none_of_its_own() {
+    let world = World::new("web: exec sleep 1000\n");
+    world.ok(["start", "-D"]);
+    world.wait_state("web", "running");
+    let before = size(&world, "web");
+    let client = Pty::tmo(&world, &["connect", "web"], 61, 17);
+    wait_size(&world, "web", "61x16");
+    let terminal = world.tmux(["list-clients", "-F", "#{client_tty}"]);
+    world.tmux(["switch-client", "-c", terminal.trim(), "-t", "=app:"]);
+    eventually("its own session is gone", || own_sessions(&world).is_empty().then_some(()));
+    assert_eq!((clients(&world), size(&world, "web")), (1, "61x16".to_owned()));
+    client.end("SIGKILL");
+    wait_size(&world, "web", &before);
+    world.ok(["quit"]);
+}
+
+#[test]
 fn a_process_that_is_starting_is_waited_for() {
     let world = World::new(&format!("db: exec sleep 1000\nweb: echo ask me; {TALK}\n"));
     world.write(
         "tmo.toml",
-        "[processes.db]\nready = { exec = \"test -e up\", every = \"50ms\" }\n\
-         [processes.web]\ndepends_on = { db = \"ready\" }\n",
+        "[process.db]\nready = { exec = \"test -e up\", every = \"50ms\" }\n\
+         [process.web]\ndepends_on = { db = \"ready\" }\n",
     );
     let terminal = Terminal::open(&world, "a", 100, 20);
-    terminal.line(&format!(
-        "{0} start -D; {0} connect web --timeout 500ms; echo code $?",
-        env!("CARGO_BIN_EXE_tmo")
-    ));
+    let _view = world.start([""; 0]);
+    eventually("the start has begun", || world.app().join(".overmind.sock").exists().then_some(()));
+    terminal.tmo("connect web --timeout 500ms; echo code $?");
     terminal.wait("tmo: waiting for web: it waits for db (running");
-    terminal.wait("tmo: web has no terminal after 500 ms: it waits for db (running");
+    terminal.wait("tmo: web has not started after 500 ms: it waits for db (running");
     terminal.wait("code 124");
     terminal.line("clear");
     terminal.tmo("connect web");
@@ -408,6 +426,19 @@ fn a_process_that_is_starting_is_waited_for() {
     terminal.wait("ask me");
     terminal.line("at last");
     terminal.wait("heard <at last>");
+    terminal.close();
+    world.ok(["quit"]);
+}
+
+#[test]
+fn a_process_is_connected_to_as_soon_as_its_start_has_begun() {
+    let many: String = (0..30).map(|n| format!("p{n}: exec sleep 1000\n")).collect();
+    let world = World::new(&format!("{many}web: echo ask me; {TALK}\n"));
+    let terminal = Terminal::open(&world, "a", 90, 20);
+    let _view = world.start([""; 0]);
+    eventually("the start has begun", || world.app().join(".overmind.sock").exists().then_some(()));
+    terminal.tmo("connect web");
+    terminal.wait("ask me");
     terminal.close();
     world.ok(["quit"]);
 }
@@ -513,7 +544,7 @@ fn leaving_says_how_the_process_is_and_nothing_of_tmux() {
     terminal.tmo("connect web; echo code $?");
     terminal.wait("up");
     world.ok(["signal", "KILL", "web"]);
-    terminal.wait("web stopped with signal 9 (SIGKILL)");
+    terminal.wait("web was ended by signal 9 (SIGKILL)");
     terminal.keys(["C-b", "d"]);
     terminal.wait("left web; it has ended with signal 9 (SIGKILL)\ncode 0");
     terminal.tmo("connect worker; echo code $?");

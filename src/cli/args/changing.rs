@@ -110,7 +110,8 @@ pub struct SendArgs {
     /// The process.
     #[arg(value_name = "NAME", add = ArgValueCompleter::new(complete_name))]
     pub name: String,
-    /// What to type; `-` is what comes on standard input.
+    /// What to type; `-` is what comes on standard input, which no list of processes shows: use it for
+    /// secrets.
     #[arg(allow_hyphen_values = true)]
     pub text: String,
     /// Then press Enter.

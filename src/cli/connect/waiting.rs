@@ -1,4 +1,4 @@
-//! Waiting for the terminal of a process that is starting.
+//! Waiting for the terminal of a process that is starting. It may be there already, and empty.
 
 use std::time::Duration;
 
@@ -18,10 +18,7 @@ const USUAL: Duration = Duration::from_secs(30);
 /// A wait that is shorter needs no explanation.
 const MOMENT: Duration = Duration::from_millis(300);
 
-/// The exit code for a time that is over.
-const TIMED_OUT: u8 = 124;
-
-/// The pane of this process, once it has one, and the state of the run then.
+/// The pane of this process, once it has started, and the state of the run then.
 pub(super) async fn terminal_of(
     instance: &Instance,
     name: &ProcName,
@@ -32,13 +29,12 @@ pub(super) async fn terminal_of(
     let mut lacks = "it is being started".to_owned();
     match timeout(limit, until_there(instance, name, &mut lacks)).await {
         Ok(found) => found,
-        Err(_) => Err(CliError::Ended {
-            what: format!(
-                "{name} has no terminal after {}: {lacks}; `tmo why` says what is wrong, \
-                 `--timeout TIME` waits longer",
+        Err(_) => Err(CliError::TimedOut {
+            what: format!("{name} has not started"),
+            limit: format!(
+                "{}: {lacks}; `tmo why` says what is wrong, `--timeout TIME` waits longer",
                 duration(limit)
             ),
-            code: TIMED_OUT,
         }),
     }
 }
@@ -55,11 +51,13 @@ async fn until_there(
         let process = state.processes.iter().find(|process| process.name == *name);
         let gone = || CliError::Other(format!("{name} is not part of the run any more"));
         let process = process.ok_or_else(gone)?;
-        if let Some(pane) = process.pane.clone() {
-            return Ok((state, pane));
-        }
-        if state.quitting || !matches!(process.state.as_str(), "pending" | "starting") {
-            return Err(no_terminal(process));
+        let starting = matches!(process.state.as_str(), "pending" | "starting");
+        // What an earlier life has left on the screen is worth a look.
+        let shows = process.lives > 0 || !starting || state.quitting;
+        match process.pane.clone() {
+            Some(pane) if shows => return Ok((state, pane)),
+            None if shows => return Err(no_terminal(process)),
+            Some(_) | None => {}
         }
         *lacks = what_lacks(process, &state);
         let next = if *lacks == told {

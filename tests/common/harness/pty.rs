@@ -1,6 +1,7 @@
 //! A program with a terminal of its own that nobody looks at, to be ended in any way.
 
 use std::fs::File;
+use std::io::Write as _;
 use std::process::Child;
 
 use nix::fcntl::{FcntlArg, FdFlag, fcntl};
@@ -40,6 +41,11 @@ impl Pty {
     /// Its process id.
     pub(crate) fn pid(&self) -> u32 {
         self.child.id()
+    }
+
+    /// Type this.
+    pub(crate) fn types(&self, text: &str) {
+        self.terminal.as_ref().unwrap().write_all(text.as_bytes()).unwrap();
     }
 
     /// End it in one of [`ABRUPT_ENDS`], and wait until it is gone.
