@@ -87,10 +87,8 @@ pub fn check(session: &str) -> super::command::Command {
 fn at(check: &str, session: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || "-_./@+".contains(c);
     // Any other session of the run has the same windows.
-    let target = match session.chars().all(plain) {
-        true => format!("-t '={session}:'"),
-        false => String::new(),
-    };
+    let target =
+        if session.chars().all(plain) { format!("-t '={session}:'") } else { String::new() };
     check.replace("TARGET", &target)
 }
 

@@ -59,7 +59,7 @@ async fn until_there(
             None if shows => return Err(no_terminal(process)),
             Some(_) | None => {}
         }
-        *lacks = what_lacks(process, &state);
+        *lacks = what_lacks(process, &state.processes);
         let next = if *lacks == told {
             news.next().await
         } else if let Ok(next) = timeout(MOMENT, news.next()).await {
@@ -92,17 +92,17 @@ fn no_terminal(process: &ProcessState) -> CliError {
 }
 
 /// What a process that is starting waits for.
-fn what_lacks(process: &ProcessState, state: &State) -> String {
+fn what_lacks(process: &ProcessState, all: &[ProcessState]) -> String {
     if process.awaits.is_empty() {
         return process.reason.clone().unwrap_or_else(|| "it is being started".to_owned());
     }
-    let each: Vec<String> = process.awaits.iter().map(|name| awaited(name, state)).collect();
+    let each: Vec<String> = process.awaits.iter().map(|name| awaited(name, all)).collect();
     format!("it waits for {}", each.join(", "))
 }
 
 /// A process that another one waits for, and what is known of it.
-fn awaited(name: &ProcName, state: &State) -> String {
-    let process = state.processes.iter().find(|process| process.name == *name);
+fn awaited(name: &ProcName, all: &[ProcessState]) -> String {
+    let process = all.iter().find(|process| process.name == *name);
     let Some(process) = process else { return name.to_string() };
     let known = match (&process.not_ready, process.lacks.as_slice()) {
         (Some(why), _) => why.clone(),
@@ -114,7 +114,7 @@ fn awaited(name: &ProcName, state: &State) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{State, what_lacks};
+    use super::what_lacks;
     use crate::model::ProcName;
     use crate::model::request::ProcessState;
 
@@ -124,12 +124,11 @@ mod tests {
         let mut db = ProcessState::new(name("db"), "running", Some(7));
         db.lacks = vec!["port 5432: connection refused".into()];
         let mut web = ProcessState::new(name("web"), "pending", None);
-        let mut state = State::default();
-        state.processes = vec![db];
-        assert_eq!(what_lacks(&web, &state), "it is being started");
+        let all = [db];
+        assert_eq!(what_lacks(&web, &all), "it is being started");
         web.awaits = vec![name("db"), name("gone")];
         assert_eq!(
-            what_lacks(&web, &state),
+            what_lacks(&web, &all),
             "it waits for db (running, port 5432: connection refused), gone"
         );
     }
