@@ -1,6 +1,7 @@
 //! `tmo connect` in a real terminal.
 
-use crate::harness::{ABRUPT_ENDS, Pty, Terminal, World, eventually, procs};
+use crate::harness::pty::{ABRUPT_ENDS, Pty};
+use crate::harness::{Terminal, World, eventually, procs};
 
 /// Answers what is typed.
 pub(crate) const TALK: &str = "while read x; do echo \"heard <$x>\"; done";

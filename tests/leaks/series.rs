@@ -7,7 +7,8 @@
 use std::time::Duration;
 
 use crate::census::Census;
-use crate::harness::{ABRUPT_ENDS, Pty, Terminal, World, eventually, eventually_within, procs};
+use crate::harness::pty::{ABRUPT_ENDS, Pty};
+use crate::harness::{Terminal, World, eventually, eventually_within, procs};
 use crate::table::Table;
 
 /// KiB by which a part may grow after the warm-up: a few pages that an allocator had not yet

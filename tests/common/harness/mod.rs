@@ -13,7 +13,6 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
 
-pub(crate) use pty::{ABRUPT_ENDS, Pty};
 pub(crate) use terminal::Terminal;
 use wait::eventually_or;
 pub(crate) use wait::{eventually, eventually_within, pause};
