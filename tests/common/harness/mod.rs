@@ -3,7 +3,7 @@
 
 pub(crate) mod kin;
 pub(crate) mod procs;
-mod pty;
+pub(crate) mod pty;
 pub(crate) mod terminal;
 pub(crate) mod wait;
 
