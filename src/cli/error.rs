@@ -22,10 +22,10 @@ pub(super) const EXIT_CODES: [(&str, &str); 10] = [
     ("1", "It has failed, in whole or in part; for check and doctor: something is odd."),
     ("2", "What was typed is wrong, or names a process that there is not."),
     ("3", "Called as overmind: there is no such command."),
-    ("124", "wait, start --wait: the time is over."),
+    ("124", "connect, wait, start --wait: the time is over."),
     ("126", "run: the command can't be run. start: a process could not be begun."),
     ("127", "run: there is no such command."),
-    ("129", "start: its terminal is gone; the processes run on."),
+    ("129", "start, connect: its terminal is gone; the processes run on."),
     ("130", "start: it was interrupted before the processes ran."),
     (
         "other",

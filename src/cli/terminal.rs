@@ -8,7 +8,7 @@ use super::instance::{Instance, Server};
 use crate::view::merged::cleaned;
 
 /// More is no typing; a file is copied by other means.
-const MOST: u64 = 128 << 10;
+const MOST: u64 = 1 << 20;
 
 /// Type something.
 pub(super) fn send(args: &SendArgs) -> Result<u8, CliError> {

@@ -125,6 +125,12 @@ impl Engine {
         match self.saved.tmux.clone() {
             Some(server) if sys::alive(server.pid, server.start_time) => {
                 self.watch_tmux(server.pid, server.socket.as_path());
+                let tmux = self.tmux.clone();
+                tokio::task::spawn_local(async move {
+                    if let Err(error) = tmux.clear_typed().await {
+                        tracing::warn!(%error, "buffers of a killed supervisor");
+                    }
+                });
             }
             Some(_) => self.queue.push(Event::TmuxExit),
             None => {

@@ -1,5 +1,6 @@
 //! `tmo connect` in a real terminal.
 
+use crate::harness::pty::{ABRUPT_ENDS, Pty};
 use crate::harness::{Terminal, World, eventually, procs};
 
 /// Answers what is typed.
@@ -20,12 +21,12 @@ fn what_is_typed_reaches_the_process_and_leaving_does_not_end_it() {
     let terminal = Terminal::open(&world, "a", 90, 20);
     terminal.tmo("connect web");
     terminal.wait("ask me");
-    terminal.wait("to leave: C-b d");
+    terminal.wait("to leave: C-b C-b d");
     terminal.line("hello you");
     terminal.wait("heard <hello you>");
     view.shows("| heard <hello you>\n");
     terminal.keys(["C-b", "d"]);
-    terminal.wait("[detached (from session c-");
+    terminal.wait("left web; it is still running");
     terminal.line("echo back $((6 * 7))");
     terminal.wait("back 42");
     eventually("its session is gone too", || {
@@ -45,6 +46,7 @@ fn a_terminal_without_a_tmux_around_it_works_too() {
     terminal.line("unset TMUX TMUX_PANE TMUX_TMPDIR");
     terminal.tmo("connect");
     terminal.wait("ask me");
+    terminal.wait("to leave: C-b d\n");
     terminal.line("yes");
     terminal.wait("heard <yes>");
     terminal.close();
@@ -81,12 +83,12 @@ fn read_only_shows_but_sends_nothing() {
     let terminal = Terminal::open(&world, "a", 90, 20);
     terminal.tmo("connect -r web");
     terminal.wait("look");
-    terminal.wait("to leave: C-b d");
+    terminal.wait("to leave: C-b C-b d");
     terminal.keys(["C-c"]);
     terminal.line("typed in vain");
     terminal.keys(["C-b", "d"]);
     // Detached, so all keys before have been dealt with.
-    terminal.wait("[detached");
+    terminal.wait("left web; it is still running");
     assert!(procs::alive(pid));
     terminal.tmo("connect web");
     terminal.line("for real");
@@ -146,7 +148,7 @@ fn ctrl_c_in_a_terminal_is_the_process_s_own() {
     view.shows("| ^Ccaught\n");
     // It ended by itself, which ends the run.
     assert_eq!(view.code(), 0);
-    terminal.wait("[server exited]");
+    terminal.wait("web has ended with code 0; the run is");
     terminal.close();
 }
 
@@ -227,4 +229,388 @@ fn a_connection_to_a_tmux_that_has_just_ended_starts_no_other() {
     let ran = world.shell(&typed);
     assert_ne!(ran.code, 0, "{ran:?}");
     assert!(world.living().is_empty(), "{:?}", world.living());
+}
+
+/// The sessions of the run's tmux, without that of the run itself.
+fn own_sessions(world: &World) -> Vec<String> {
+    let listed = world.tmux(["list-sessions", "-F", "#S"]);
+    listed.lines().filter(|name| name.starts_with("c-")).map(ToOwned::to_owned).collect()
+}
+
+/// The size of a process's pane.
+fn size(world: &World, process: &str) -> String {
+    let listed =
+        world.tmux(["list-panes", "-a", "-F", "#{window_name} #{pane_width}x#{pane_height}"]);
+    let line = listed.lines().find_map(|line| line.strip_prefix(process)?.strip_prefix(' '));
+    line.unwrap_or_default().to_owned()
+}
+
+#[track_caller]
+fn wait_size(world: &World, process: &str, wanted: &str) {
+    let mut last = String::new();
+    let reached = || {
+        last = size(world, process);
+        (last == wanted).then_some(())
+    };
+    eventually(&format!("{process} has the size {wanted}"), reached);
+}
+
+/// Waits until this many clients are attached.
+#[track_caller]
+fn wait_clients(world: &World, count: usize) {
+    eventually(&format!("{count} clients"), || (clients(world) == count).then_some(()));
+}
+
+#[test]
+fn a_pane_has_the_size_of_the_run_again_whatever_way_its_last_client_leaves() {
+    let world = World::new(&format!("web: echo ask me; {TALK}\n"));
+    world.ok(["start", "-D"]);
+    world.wait_state("web", "running");
+    let before = size(&world, "web");
+    for way in ABRUPT_ENDS {
+        let client = Pty::tmo(&world, &["connect", "web"], 61, 17);
+        wait_size(&world, "web", "61x16");
+        client.end(way);
+        wait_size(&world, "web", &before);
+    }
+    let terminal = Terminal::open(&world, "a", 61, 17);
+    terminal.tmo("connect web");
+    wait_size(&world, "web", "61x16");
+    terminal.keys(["C-b", "d"]);
+    terminal.wait("left web");
+    wait_size(&world, "web", &before);
+    terminal.close();
+    world.ok(["quit"]);
+}
+
+#[test]
+fn the_size_of_the_run_is_that_of_the_view_that_is_attached() {
+    let world = World::new("web: exec sleep 1000\n");
+    let view = Terminal::open(&world, "view", 100, 30);
+    view.tmo("start");
+    view.wait("Started with pid");
+    let at_first = size(&world, "web");
+    let client = Pty::tmo(&world, &["connect", "web"], 61, 17);
+    wait_size(&world, "web", "61x16");
+    // Meanwhile the view gets another size, which the client's terminal does not.
+    view.resize(120, 40);
+    eventually("the run has another size", || {
+        let of_run = world.tmux(["show-options", "-gv", "default-size"]);
+        (of_run.trim() != at_first).then_some(())
+    });
+    let of_run = world.tmux(["show-options", "-gv", "default-size"]);
+    assert_eq!(size(&world, "web"), "61x16");
+    client.end("SIGKILL");
+    wait_size(&world, "web", of_run.trim());
+    world.ok(["quit"]);
+    view.close();
+}
+
+#[test]
+fn of_two_clients_the_one_that_is_left_gives_the_size() {
+    let world = World::new("web: exec sleep 1000\nworker: exec sleep 1000\n");
+    world.ok(["start", "-D"]);
+    world.wait_state("worker", "running");
+    let before = size(&world, "web");
+    let first = Pty::tmo(&world, &["connect", "web"], 61, 17);
+    wait_size(&world, "web", "61x16");
+    let second = Pty::tmo(&world, &["connect", "web"], 90, 25);
+    wait_size(&world, "web", "90x24");
+    assert_eq!(size(&world, "worker"), before, "nobody looks at that one");
+    second.end("closed");
+    wait_size(&world, "web", "61x16");
+    first.end("SIGKILL");
+    wait_size(&world, "web", &before);
+    world.ok(["quit"]);
+}
+
+#[test]
+fn read_only_never_resizes() {
+    let world =
+        World::new("web: trap 'stty size >>sizes' WINCH; echo up; while :; do read x; done\n");
+    world.ok(["start", "-D"]);
+    world.wait_text("web", "up");
+    let before = size(&world, "web");
+    let look = || Pty::tmo(&world, &["connect", "-r", "web"], 40, 10);
+    // Alone.
+    let alone = look();
+    wait_clients(&world, 1);
+    alone.end("SIGKILL");
+    wait_clients(&world, 0);
+    assert_eq!((size(&world, "web"), world.read("sizes")), (before.clone(), String::new()));
+    // Before, beside and after a plain one.
+    let first = look();
+    wait_clients(&world, 1);
+    let plain = Pty::tmo(&world, &["connect", "web"], 61, 17);
+    wait_size(&world, "web", "61x16");
+    let second = look();
+    wait_clients(&world, 3);
+    first.end("closed");
+    wait_clients(&world, 2);
+    assert_eq!(size(&world, "web"), "61x16");
+    plain.end("SIGTERM");
+    wait_size(&world, "web", &before);
+    second.end("SIGHUP");
+    wait_clients(&world, 0);
+    assert_eq!(size(&world, "web"), before);
+    let (columns, rows) = before.split_once('x').unwrap();
+    let told = || (world.read("sizes") == format!("16 61\n{rows} {columns}\n")).then_some(());
+    eventually("the process hears of the plain client's size only", told);
+    world.ok(["quit"]);
+}
+
+#[test]
+fn no_session_is_left_by_clients_that_end_abruptly_beside_another_one() {
+    let world = World::new("web: exec sleep 1000\n");
+    world.ok(["start", "-D"]);
+    world.wait_state("web", "running");
+    let stays = Pty::tmo(&world, &["connect", "web"], 80, 24);
+    wait_clients(&world, 1);
+    let mine = format!("c-{}", stays.pid());
+    for turn in 0..5 {
+        for way in ABRUPT_ENDS {
+            let args: &[&str] =
+                if turn % 2 == 0 { &["connect", "web"] } else { &["connect", "-r"] };
+            let client = Pty::tmo(&world, args, 60, 15);
+            if way != "SIGKILL at once" {
+                wait_clients(&world, 2);
+            }
+            // tmux takes the session that was used last for that of a client it no longer knows.
+            stays.types("x\n");
+            client.end(way);
+        }
+    }
+    eventually("only the session of the other client is left", || {
+        (own_sessions(&world) == [mine.clone()]).then_some(())
+    });
+    stays.end("SIGKILL");
+    eventually("and then none", || own_sessions(&world).is_empty().then_some(()));
+    world.ok(["quit"]);
+}
+
+#[test]
+fn a_client_that_is_switched_to_another_session_leaves_none_of_its_own() {
+    let world = World::new("web: exec sleep 1000\n");
+    world.ok(["start", "-D"]);
+    world.wait_state("web", "running");
+    let before = size(&world, "web");
+    let client = Pty::tmo(&world, &["connect", "web"], 61, 17);
+    wait_size(&world, "web", "61x16");
+    let terminal = world.tmux(["list-clients", "-F", "#{client_tty}"]);
+    world.tmux(["switch-client", "-c", terminal.trim(), "-t", "=app:"]);
+    eventually("its own session is gone", || own_sessions(&world).is_empty().then_some(()));
+    assert_eq!((clients(&world), size(&world, "web")), (1, "61x16".to_owned()));
+    client.end("SIGKILL");
+    wait_size(&world, "web", &before);
+    world.ok(["quit"]);
+}
+
+#[test]
+fn a_process_that_is_starting_is_waited_for() {
+    let world = World::new(&format!("db: exec sleep 1000\nweb: echo ask me; {TALK}\n"));
+    world.write(
+        "tmo.toml",
+        "[process.db]\nready = { exec = \"test -e up\", every = \"50ms\" }\n\
+         [process.web]\ndepends_on = { db = \"ready\" }\n",
+    );
+    let terminal = Terminal::open(&world, "a", 100, 20);
+    let _view = world.start([""; 0]);
+    eventually("the start has begun", || world.app().join(".overmind.sock").exists().then_some(()));
+    terminal.tmo("connect web --timeout 500ms; echo code $?");
+    terminal.wait("tmo: waiting for web: it waits for db (running");
+    terminal.wait("tmo: web has not started after 500 ms: it waits for db (running");
+    terminal.wait("code 124");
+    terminal.line("clear");
+    terminal.tmo("connect web");
+    terminal.wait("tmo: waiting for web: it waits for db (running");
+    world.write("up", "");
+    terminal.wait("ask me");
+    terminal.line("at last");
+    terminal.wait("heard <at last>");
+    terminal.close();
+    world.ok(["quit"]);
+}
+
+#[test]
+fn a_process_is_connected_to_as_soon_as_its_start_has_begun() {
+    let many: String = (0..30).map(|n| format!("p{n}: exec sleep 1000\n")).collect();
+    let world = World::new(&format!("{many}web: echo ask me; {TALK}\n"));
+    let terminal = Terminal::open(&world, "a", 90, 20);
+    let _view = world.start([""; 0]);
+    eventually("the start has begun", || world.app().join(".overmind.sock").exists().then_some(()));
+    terminal.tmo("connect web");
+    terminal.wait("ask me");
+    terminal.close();
+    world.ok(["quit"]);
+}
+
+/// Presses the keys in a tmux inside the terminal, which shows `tmo connect web`.
+fn leave_from_inside(outer: &str, shown: &str, keys: [&str; 3]) {
+    let world = World::new(&format!("web: echo ask me; {TALK}\n"));
+    std::fs::write(world.path().join("outer.conf"), outer).unwrap();
+    world.ok(["start", "-D"]);
+    let terminal = Terminal::open(&world, "a", 100, 20);
+    let config = world.path().join("outer.conf").display().to_string();
+    terminal.line(&format!("exec tmux -L outer -f {config} new-session -s outer sh"));
+    terminal.wait("[outer]");
+    terminal.tmo("connect web");
+    terminal.wait("ask me");
+    terminal.wait(&format!("to leave: {shown} d"));
+    terminal.keys(keys);
+    terminal.wait("left web; it is still running");
+    terminal.wait("[outer]");
+    assert_eq!(clients(&world), 0);
+    world.shell("tmux -L outer kill-server");
+    terminal.close();
+    let dir = format!("tmux/tmux-{}/outer", nix::unistd::getuid());
+    // tmux leaves it behind.
+    let _ = std::fs::remove_file(world.path().join(dir));
+    world.ok(["quit"]);
+}
+
+#[test]
+fn inside_another_tmux_the_keys_that_work_there_are_shown() {
+    leave_from_inside("", "C-b C-b", ["C-b", "C-b", "d"]);
+    leave_from_inside("set -g prefix C-a\n", "C-b", ["C-b", "d", ""]);
+}
+
+#[test]
+fn the_same_prefix_as_the_outer_tmux_is_shown_with_the_key_that_sends_it() {
+    let outer = "set -g prefix C-a\nbind a send-prefix\nunbind C-b\n";
+    let world = World::new(&format!("web: echo ask me; {TALK}\n"));
+    std::fs::write(world.home().join(".tmux.conf"), "set -g prefix C-a\n").unwrap();
+    std::fs::write(world.path().join("outer.conf"), outer).unwrap();
+    world.ok(["start", "-D"]);
+    eventually("the user's configuration is read", || {
+        (world.tmux(["show-options", "-gv", "prefix"]) == "C-a\n").then_some(())
+    });
+    let terminal = Terminal::open(&world, "a", 100, 20);
+    let config = world.path().join("outer.conf").display().to_string();
+    terminal.line(&format!("exec tmux -L outer -f {config} new-session -s outer sh"));
+    terminal.wait("[outer]");
+    terminal.tmo("connect web");
+    terminal.wait("to leave: C-a a d");
+    terminal.keys(["C-a", "a", "d"]);
+    terminal.wait("left web; it is still running");
+    world.shell("tmux -L outer kill-server");
+    terminal.close();
+    let dir = format!("tmux/tmux-{}/outer", nix::unistd::getuid());
+    // tmux leaves it behind.
+    let _ = std::fs::remove_file(world.path().join(dir));
+    world.ok(["quit"]);
+}
+
+#[test]
+fn the_user_s_own_status_line_stays_and_the_keys_are_shown_all_the_same() {
+    let world = World::new(&format!("web: echo ask me; {TALK}\n"));
+    let own = "set -g status-right 'my own line'\nset -g mouse off\n";
+    std::fs::write(world.home().join(".tmux.conf"), own).unwrap();
+    world.ok(["start", "-D"]);
+    eventually("the user's configuration is read", || {
+        (world.tmux(["show-options", "-gqv", "@tmo_own_status"]) == "1\n").then_some(())
+    });
+    assert_eq!(world.tmux(["show-options", "-gv", "mouse"]), "off\n");
+    let terminal = Terminal::open(&world, "a", 90, 20);
+    terminal.tmo("connect web");
+    terminal.wait("menu: C-b C-b m, to leave: C-b C-b d");
+    // The message goes, the line stays.
+    terminal.wait("my own line");
+    terminal.close();
+    world.ok(["quit"]);
+}
+
+#[test]
+fn a_configuration_without_a_status_line_leaves_tmo_its_own() {
+    let world = World::new(&format!("web: echo ask me; {TALK}\n"));
+    let own = "set -g prefix C-a\nset -g base-index 1\n";
+    std::fs::write(world.path().join("own.conf"), own).unwrap();
+    let config = world.path().join("own.conf").display().to_string();
+    world.ok(["start", "-D", "-F", &config]);
+    eventually("the user's configuration is read", || {
+        (world.tmux(["show-options", "-gv", "prefix"]) == "C-a\n").then_some(())
+    });
+    assert_eq!(world.tmux(["show-options", "-gv", "mouse"]), "on\n");
+    let terminal = Terminal::open(&world, "a", 90, 20);
+    terminal.tmo("connect web");
+    terminal.wait("menu: C-a m, to leave: C-a d");
+    terminal.close();
+    world.ok(["quit"]);
+}
+
+#[test]
+fn leaving_says_how_the_process_is_and_nothing_of_tmux() {
+    let world = World::new("web: echo up; exec sleep 1000\nworker: exec sleep 1000\n");
+    world.ok(["start", "-D", "-c", "web"]);
+    let terminal = Terminal::open(&world, "a", 100, 20);
+    terminal.tmo("connect web; echo code $?");
+    terminal.wait("up");
+    world.ok(["signal", "KILL", "web"]);
+    terminal.wait("web was ended by signal 9 (SIGKILL)");
+    terminal.keys(["C-b", "d"]);
+    terminal.wait("left web; it has ended with signal 9 (SIGKILL)\ncode 0");
+    terminal.tmo("connect worker; echo code $?");
+    terminal.wait("to leave");
+    world.ok(["quit"]);
+    terminal.wait("worker has ended with signal 2 (SIGINT); the run is");
+    terminal.wait("code 1");
+    let screen = terminal.history();
+    assert!(!screen.contains("detached") && !screen.contains("server exited"), "{screen}");
+    terminal.close();
+}
+
+#[test]
+fn a_terminal_that_tmux_cannot_use_gets_told_what_to_do() {
+    let world = World::new("web: exec sleep 1000\n");
+    world.ok(["start", "-D"]);
+    let terminal = Terminal::open(&world, "a", 200, 20);
+    let tmo = env!("CARGO_BIN_EXE_tmo");
+    for (set, says) in [
+        ("TERM=xterm-nonsense", "(TERM=xterm-nonsense)"),
+        ("TERM=dumb", "(TERM=dumb)"),
+        ("env -u TERM", "(TERM is not set)"),
+    ] {
+        terminal.line("clear");
+        terminal.line(&format!("{set} {tmo} connect web; echo code $?"));
+        terminal.wait(&format!("tmo: tmux can't use this terminal {says}: "));
+        terminal.wait("try `TERM=xterm-256color tmo connect web`");
+        terminal.wait("`tmo screen web`");
+        terminal.wait("code 1");
+        assert_eq!(own_sessions(&world), [""; 0]);
+    }
+    terminal.close();
+    world.ok(["quit"]);
+}
+
+#[test]
+fn the_c_locale_shows_utf8_all_the_same() {
+    let world = World::new(&format!("web: echo grün 界 ↑; {TALK}\n"));
+    world.ok(["start", "-D"]);
+    let terminal = Terminal::open(&world, "a", 90, 20);
+    terminal.line(&format!("LC_ALL=C {} connect web", env!("CARGO_BIN_EXE_tmo")));
+    terminal.wait("grün 界 ↑");
+    terminal.close();
+    world.ok(["quit"]);
+}
+
+#[test]
+fn a_client_that_is_suspended_gives_its_terminal_back_and_goes_on() {
+    let world = World::new(&format!("web: echo ask me; {TALK}\n"));
+    world.ok(["start", "-D"]);
+    let terminal = Terminal::open(&world, "a", 90, 20);
+    // With job control.
+    terminal.line("bash --norc -i");
+    terminal.tmo("connect web");
+    terminal.wait("ask me");
+    terminal.keys(["C-b", "C-z"]);
+    terminal.wait("Stopped");
+    terminal.line("echo here $((6 * 7))");
+    terminal.wait("here 42");
+    terminal.line("fg");
+    terminal.wait("to leave: C-b C-b d");
+    terminal.line("again");
+    terminal.wait("heard <again>");
+    terminal.keys(["C-b", "d"]);
+    terminal.wait("left web; it is still running");
+    terminal.close();
+    world.ok(["quit"]);
 }

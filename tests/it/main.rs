@@ -53,6 +53,7 @@ mod scale;
 #[path = "../common/schema.rs"]
 mod schema;
 mod scripts;
+mod send;
 mod settings;
 mod setup;
 mod start_terminal;

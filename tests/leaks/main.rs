@@ -25,10 +25,11 @@ use std::process::ExitCode;
 use common::{harness, options, table};
 
 /// Name, how often in full, how often in short, what is done.
-const SERIES: [(&str, u32, u32, options::Work); 4] = [
+const SERIES: [(&str, u32, u32, options::Work); 5] = [
     ("restarts", 500, 30, series::restarts),
     ("starts", 100, 4, series::starts),
     ("attachments", 200, 12, series::attachments),
+    ("clients", 200, 12, series::clients),
     ("adoptions", 50, 6, series::adoptions),
 ];
 

@@ -7,6 +7,7 @@
 use std::time::Duration;
 
 use crate::census::Census;
+use crate::harness::pty::{ABRUPT_ENDS, Pty};
 use crate::harness::{Terminal, World, eventually, eventually_within, procs};
 use crate::table::Table;
 
@@ -144,7 +145,7 @@ pub(crate) fn attachments(times: u32, _: u64) -> Table {
         }
         terminal.tmo("connect web");
         clients(1);
-        terminal.wait("to leave: C-b d");
+        terminal.wait("to leave: C-b C-b d");
         terminal.keys(["C-b", "d"]);
         clients(0);
         eventually("its session is gone too", || {
@@ -157,6 +158,45 @@ pub(crate) fn attachments(times: u32, _: u64) -> Table {
     let now = ["web", "worker"].map(|name| world.wait_state(name, "running").unwrap());
     table.must("pids of the processes unchanged", now == pids, true);
     terminal.close();
+    world.ok(["quit"]);
+    world.wait_empty();
+    table
+}
+
+/// Clients of `tmo connect` that end abruptly beside one that is used.
+pub(crate) fn clients(times: u32, _: u64) -> Table {
+    let world = world();
+    world.ok(["start", "-D"]);
+    world.wait_state("worker", "running");
+    let clients = |count: usize| {
+        eventually("clients come and go", || {
+            let there = world.tmux(["list-clients", "-F", "#{client_session}"]).lines().count();
+            (there == count).then_some(())
+        });
+    };
+    let stays = Pty::tmo(&world, &["connect", "worker"], 80, 24);
+    clients(1);
+    let compared = Compared::after(&world, times, |turn| {
+        let turn = usize::try_from(turn).unwrap();
+        let way = ABRUPT_ENDS[turn % ABRUPT_ENDS.len()];
+        let read_only = turn / ABRUPT_ENDS.len() % 2 == 1;
+        let args: &[&str] = if read_only { &["connect", "-r", "web"] } else { &["connect", "web"] };
+        let client = Pty::tmo(&world, args, 60, 15);
+        if way != "SIGKILL at once" {
+            clients(2);
+        }
+        stays.types("x\n");
+        client.end(way);
+        clients(1);
+    });
+    let sessions = || world.tmux(["list-sessions", "-F", "#S"]).lines().count();
+    eventually("the sessions of the run and of the other client", || {
+        (sessions() <= 2).then_some(())
+    });
+    let mut table = Table::default();
+    compared.tell(times, &mut table);
+    table.must("sessions of clients that are gone", sessions() - 2, 0);
+    stays.end("SIGKILL");
     world.ok(["quit"]);
     world.wait_empty();
     table

@@ -6,7 +6,10 @@
 use std::ffi::OsString;
 
 use super::command::Command;
-use super::version;
+use super::{config, version};
+
+/// How long the keys are shown where the status line is the user's own, in milliseconds.
+const SHOWN_MS: &str = "5000";
 
 /// Where to go.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -17,63 +20,78 @@ pub struct Target<'a> {
     pub session: &'a str,
     /// The pane (`%3`).
     pub pane: &'a str,
-    /// Its window (`@3`): a session is told which window to show, and knows panes not at all.
-    pub window: &'a str,
+    /// What the server says of it.
+    pub found: Found<'a>,
     /// Unique name of the client's own session.
     pub client: &'a str,
     /// Keys do not reach the process.
     pub read_only: bool,
     /// The client is a program that speaks control mode.
     pub control: bool,
-    /// What [`window_of`] has found.
-    pub never_start: bool,
+    /// The keys before `d` and `m`, as the terminal has to send them.
+    pub prefix: &'a str,
+    /// Write UTF-8 whatever the locale says.
+    pub utf8: bool,
 }
 
-/// The arguments that ask for the window of each pane, for [`window_of`].
+/// What a server says of a pane and of itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Found<'a> {
+    /// The window of the pane (`@3`): a session is told which window to show, and knows panes not
+    /// at all.
+    pub window: &'a str,
+    /// The prefix key.
+    pub prefix: &'a str,
+    /// The user's own configuration sets the status line.
+    pub own_status: bool,
+    /// tmux 3.2 or later: `-N` keeps a client from starting a server where the one of the run has
+    /// just ended; clients have flags; messages have a time.
+    pub modern: bool,
+}
+
+/// The arguments that ask for the window of each pane, for [`find`].
 pub fn ask_windows(socket: &str) -> [&str; 6] {
-    ["-L", socket, "list-panes", "-a", "-F", "#{pane_id} #{window_id} tmux #{version}"]
+    let format = "#{pane_id} #{window_id} #{prefix} #{?@tmo_own_status,1,0} tmux #{version}";
+    ["-L", socket, "list-panes", "-a", "-F", format]
 }
 
-/// The window of a pane in the answer to [`ask_windows`], and whether this tmux knows how not to
-/// start a server (`-N`, since 3.2): one that has just ended must not be replaced by an empty one.
-pub fn window_of<'a>(listed: &'a str, pane: &str) -> Option<(&'a str, bool)> {
+/// What the answer to [`ask_windows`] says of a pane.
+pub fn find<'a>(listed: &'a str, pane: &str) -> Option<Found<'a>> {
     let line = listed.lines().find_map(|line| line.strip_prefix(pane)?.strip_prefix(' '))?;
-    let (window, version) = line.split_once(' ')?;
-    Some((window, version::parse(version).is_none_or(|version| version >= (3, 2))))
+    let mut fields = line.splitn(4, ' ');
+    let (window, prefix) = (fields.next()?, fields.next()?);
+    let own_status = fields.next()? == "1";
+    let modern = version::parse(fields.next()?).is_none_or(|version| version >= (3, 2));
+    Some(Found { window, prefix, own_status, modern })
 }
 
-/// The client's own session goes once its client has gone, however that went. `destroy-unattached`
-/// would take it away while the client is still leaving, which at times crashes tmux 3.3a.
-fn end_with_client(client: &str) -> Command {
-    // Without the colon tmux takes it for the name of a window.
-    let own = format!("={client}:");
-    let end = format!("if-shell -F -t {own} '#{{session_attached}}' '' 'kill-session -t {own}'");
-    Command::new("set-hook").arg("-t").arg(own).arg("client-detached").arg(end)
+/// The keys that reach a tmux with this prefix from inside another tmux, given what that one
+/// answers to `display-message -p '#{prefix}' ; list-keys -T prefix`.
+pub fn through(outer: &str, prefix: &str) -> String {
+    let mut lines = outer.lines();
+    let outer_prefix = lines.next().unwrap_or_default().trim();
+    if outer_prefix != prefix {
+        return prefix.to_owned();
+    }
+    let sends: Vec<&str> = lines
+        .filter_map(|line| line.trim_end().strip_suffix(" send-prefix"))
+        .filter_map(|line| line.split_whitespace().next_back())
+        .collect();
+    let key = sends.iter().find(|key| **key == prefix).or(sends.first()).unwrap_or(&prefix);
+    format!("{outer_prefix} {key}")
 }
 
 /// The arguments of the tmux client that shows the pane.
+///
+/// The session is made and attached by one command: if the client is gone by then, or its terminal
+/// can't be used, there is no session that somebody would have to end.
 pub fn arguments(target: &Target<'_>) -> Vec<OsString> {
+    let found = &target.found;
     let mut words: Vec<OsString> = if target.control { vec!["-CC".into()] } else { vec![] };
-    words.extend(target.never_start.then(|| "-N".into()));
+    words.extend(target.utf8.then(|| "-u".into()));
+    words.extend(found.modern.then(|| "-N".into()));
     words.extend(["-L".into(), target.socket.into()]);
-    let own = format!("={}", target.client);
-    let mut commands = vec![
-        Command::new("new-session")
-            .arg("-d")
-            .arg("-t")
-            .arg(format!("={}", target.session))
-            .arg("-s")
-            .arg(target.client),
-        Command::new("select-window").arg("-t").arg(format!("{own}:{}", target.window)),
-        Command::new("select-pane").arg("-t").arg(target.pane),
-    ];
-    commands.push(end_with_client(target.client));
-    let mut attach = Command::new("attach-session");
-    if target.read_only {
-        attach = attach.arg("-r");
-    }
-    commands.push(attach.arg("-t").arg(&own));
-    for (index, command) in commands.iter().enumerate() {
+    for (index, command) in commands(target).iter().enumerate() {
         if index > 0 {
             words.push(";".into());
         }
@@ -82,17 +100,73 @@ pub fn arguments(target: &Target<'_>) -> Vec<OsString> {
     words
 }
 
+fn commands(target: &Target<'_>) -> Vec<Command> {
+    let found = &target.found;
+    // Without the colon tmux takes it for the name of a window.
+    let own = format!("={}:", target.client);
+    let set = |option: &str, value: &str| {
+        Command::new("set-option").arg("-q").arg("-t").arg(&own).arg(option).arg(value)
+    };
+    let mut commands = vec![];
+    if target.read_only {
+        // tmux 3.3a takes the size of a read-only client where there is no other one.
+        let keeps = "#{||:#{@tmo_shown},#{==:#{window-size},manual}}";
+        let pin = format!("resize-window -t {}", found.window);
+        let check = Command::new("if-shell").arg("-F").arg("-t").arg(target.pane);
+        commands.push(check.arg(keeps).arg("").arg(pin));
+    } else if !found.modern {
+        let unpin = Command::new("set-option").arg("-uwq").arg("-t").arg(found.window);
+        commands.push(unpin.arg("window-size"));
+    }
+    let mut open = Command::new("new-session").arg("-t").arg(format!("={}", target.session));
+    if target.read_only && found.modern {
+        open = open.arg("-f").arg("read-only,ignore-size");
+    }
+    commands.push(open.arg("-s").arg(target.client));
+    commands.push(set(config::CLIENT, if target.read_only { "read-only" } else { "plain" }));
+    commands.push(Command::new("select-window").arg("-t").arg(format!("{own}{}", found.window)));
+    commands.push(Command::new("select-pane").arg("-t").arg(target.pane));
+    if target.read_only && !found.modern {
+        commands.push(Command::new("switch-client").arg("-r"));
+    }
+    let keys = format!("menu: {0} m, to leave: {0} d", target.prefix);
+    if found.own_status {
+        let show = Command::new("display-message");
+        let show = if found.modern { show.arg("-d").arg(SHOWN_MS) } else { show };
+        commands.push(show.plain_format(keys));
+    } else if target.prefix != found.prefix {
+        commands.push(set("status-right", &format!(" {keys} ")));
+    }
+    commands
+}
+
 #[cfg(test)]
 mod tests {
-    use super::window_of;
+    use super::{find, through};
 
     #[test]
-    fn the_answer_names_window_and_version() {
-        let listed = "%1 @1 tmux 3.1c\n%10 @4 tmux 3.3a\n%2 @3 tmux next-3.2\n%3 @5 tmux master\n";
-        assert_eq!(window_of(listed, "%1"), Some(("@1", false)));
-        assert_eq!(window_of(listed, "%10"), Some(("@4", true)));
-        assert_eq!(window_of(listed, "%2"), Some(("@3", true)));
-        assert_eq!(window_of(listed, "%3"), Some(("@5", true)), "newer than any number");
-        assert_eq!(window_of(listed, "%4"), None);
+    fn the_answer_names_window_keys_and_version() {
+        let listed = "%1 @1 C-b 0 tmux 3.1c\n%10 @4 C-a 1 tmux 3.3a\n%2 @3 C-b 0 tmux next-3.2\n\
+                      %3 @5 None 0 tmux master\n";
+        let found = |pane| find(listed, pane);
+        assert_eq!(found("%1").map(|f| (f.window, f.modern)), Some(("@1", false)));
+        let ten = found("%10").unwrap();
+        assert_eq!((ten.window, ten.prefix, ten.own_status, ten.modern), ("@4", "C-a", true, true));
+        assert_eq!(found("%2").map(|f| (f.prefix, f.own_status)), Some(("C-b", false)));
+        assert!(found("%3").unwrap().modern, "newer than any number");
+        assert_eq!(found("%4"), None);
+    }
+
+    #[test]
+    fn the_keys_inside_another_tmux_are_those_that_it_passes_on() {
+        let keys = "bind-key    -T prefix C-b     send-prefix\n\
+                    bind-key    -T prefix C-o     rotate-window\n";
+        assert_eq!(through(&format!("C-b\n{keys}"), "C-b"), "C-b C-b");
+        assert_eq!(through(&format!("C-a\n{keys}"), "C-b"), "C-b", "the outer one leaves it alone");
+        // A prefix that was changed, without a key that sends it: the old one still does.
+        assert_eq!(through(&format!("C-a\n{keys}"), "C-a"), "C-a C-b");
+        let own = "bind-key -T prefix a send-prefix\nbind-key -T prefix b send-prefix -2\n";
+        assert_eq!(through(&format!("C-a\n{own}"), "C-a"), "C-a a");
+        assert_eq!(through("C-b\n", "C-b"), "C-b C-b");
     }
 }

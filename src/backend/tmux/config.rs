@@ -6,14 +6,90 @@ use std::path::Path;
 /// The options tmo sets, as shipped in `shell/tmux.conf`.
 pub const OPTIONS: &str = include_str!("../../../shell/tmux.conf");
 
-/// The whole configuration file for panes of this size.
-pub fn generate(columns: u16, rows: u16) -> String {
+/// What the user's own configuration may override, as shipped in `shell/status.conf`.
+const STATUS: &str = include_str!("../../../shell/status.conf");
+
+/// The session option that marks the session of a `connect` client: `plain` or `read-only`.
+pub const CLIENT: &str = "@tmo_client";
+
+/// tmux checks the sessions and sizes once.
+const CHECK: &str = "run-shell -b TARGET -C '#{E:@tmo_sessions}'";
+
+/// The events after which tmux checks them.
+const EVENTS: [&str; 4] =
+    ["client-detached", "client-session-changed", "session-window-changed", "client-resized"];
+
+/// The checks: three formats whose expansions tmux runs as commands, each of which starts the next.
+///
+/// 1. A session of a `connect` client without a client ends. All of them are looked at, after any
+///    client: of a client that is killed while it leaves, tmux 3.3a no longer knows the session, so
+///    a hook of that session would not run.
+/// 2. Each window is marked as shown in a plain client, or watched by a read-only one.
+/// 3. A window that no plain client shows gets the size of the run and keeps it. One that plain
+///    clients show follows them. If a read-only client watches it too, it keeps the size of the
+///    plain ones: tmux 3.3a gives it the size of the read-only client once that is the last.
+///
+/// All are run with `-b`: in tmux 3.3a a hook that waits, and whose client ends meanwhile, holds up
+/// all hooks for good.
+const CHECKS: [(&str, &str); 3] = [
+    (
+        "@tmo_sessions",
+        "#{S:#{?#{&&:#{@tmo_client},#{==:#{session_attached},0}},\
+         kill-session -t '#{session_id}' ; ,}}\
+         run-shell -b TARGET -C '##{E:@tmo_windows}'",
+    ),
+    (
+        "@tmo_windows",
+        "#{W:#{?@tmo_shown,set -uwq -t #{window_id} @tmo_shown ; ,}\
+         #{?@tmo_watched,set -uwq -t #{window_id} @tmo_watched ; ,}}\
+         #{S:#{?session_attached,set -wq -t #{window_id} \
+         #{?#{==:#{@tmo_client},read-only},@tmo_watched,@tmo_shown} 1 ; ,}}\
+         run-shell -b TARGET -C '##{E:@tmo_sizes}'",
+    ),
+    (
+        "@tmo_sizes",
+        "#{W:#{?@tmo_shown,\
+         #{?@tmo_watched,resize-window -A -t #{window_id} ; ,\
+         #{?#{==:#{window-size},manual},set -uwq -t #{window_id} window-size ; ,}},\
+         #{?#{==:#{window-size} #{window_width}x#{window_height},manual #{default-size}},,\
+         resize-window -t #{window_id} -x #{s/x.*//:default-size} -y #{s/.*x//:default-size} ; }}}",
+    ),
+];
+
+/// The whole configuration file for panes of this size, in a session of this name.
+pub fn generate(session: &str, columns: u16, rows: u16) -> String {
     let mut text = OPTIONS.to_owned();
     let terminal = terminal_name(has_terminfo);
     // Writing to a string does not fail.
     let _ = writeln!(text, "set -gq default-terminal {terminal}");
     let _ = writeln!(text, "set -gq default-size {columns}x{rows}");
+    // The file is read again after the user's own.
+    let _ = writeln!(text, "%if \"#{{?@tmo_status_set,0,1}}\"\n{STATUS}%endif");
+    text.push_str("set -gq @tmo_status_set 1\n");
+    text.push_str("%if \"#{?#{||:#{m:3.[01],#{version}},#{m:3.[01][a-z],#{version}}},0,1}\"\n");
+    for (option, check) in CHECKS {
+        let _ = writeln!(text, "set -gq {option} \"{}\"", at(check, session));
+    }
+    for event in EVENTS {
+        let _ = writeln!(text, "set-hook -g {event} \"{}\"", at(CHECK, session));
+    }
+    text.push_str("%endif\n");
     text
+}
+
+/// The command that has tmux (3.2 or later) check sessions and sizes now.
+pub fn check(session: &str) -> super::command::Command {
+    let command = super::command::Command::new("run-shell").arg("-b");
+    command.arg("-t").arg(format!("={session}:")).arg("-C").arg("#{E:@tmo_sessions}")
+}
+
+/// A check in this session, which has all windows of the run.
+fn at(check: &str, session: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./@+".contains(c);
+    // Any other session of the run has the same windows.
+    let target =
+        if session.chars().all(plain) { format!("-t '={session}:'") } else { String::new() };
+    check.replace("TARGET", &target)
 }
 
 /// `tmux-256color` where the system describes it, else `screen-256color`, else `screen`.
@@ -34,15 +110,23 @@ fn has_terminfo(name: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::{OPTIONS, generate, terminal_name};
+    use super::{OPTIONS, STATUS, at, generate, terminal_name};
 
     #[test]
     fn no_option_can_abort_the_others() {
-        for line in OPTIONS.lines().filter(|l| !l.starts_with('#') && !l.is_empty()) {
+        let lines = OPTIONS.lines().chain(STATUS.lines());
+        for line in lines.filter(|l| !l.starts_with('#') && !l.is_empty()) {
             assert!(line.starts_with("set -gq "), "{line}");
         }
         assert!(!OPTIONS.contains("window-size manual\n"), "crashes tmux 3.3a when global");
-        assert!(generate(100, 30).contains("set -gq default-size 100x30\n"));
+        assert!(generate("app", 100, 30).contains("set -gq default-size 100x30\n"));
+    }
+
+    #[test]
+    fn a_session_name_that_would_need_quotes_is_left_out() {
+        assert_eq!(at("x TARGET -C", "my-app"), "x -t '=my-app:' -C");
+        assert_eq!(at("x TARGET -C", "it's"), "x  -C");
+        assert_eq!(at("x TARGET -C", "a#{b}"), "x  -C");
     }
 
     #[test]

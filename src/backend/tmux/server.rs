@@ -4,6 +4,7 @@
 //! launching terminal does not reach it, without stdin, with the caller's complete environment.
 
 use std::ffi::OsString;
+use std::hash::{BuildHasher as _, Hasher as _, RandomState};
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::sync::Arc;
@@ -61,7 +62,12 @@ pub struct Tmux {
     size: (u16, u16),
     /// Held while it is looked what is there and added what is missing.
     opening: Arc<Mutex<()>>,
+    /// Held while text is typed: whether no buffer of ours can be left over.
+    typing: Arc<Mutex<bool>>,
 }
+
+/// How the names of the buffers begin through which text gets into a pane.
+const BUFFER: &str = "tmo-";
 
 /// The name of a window until it has the one it shall have; no process can be called so.
 const BEING_OPENED: &str = "tmo is opening this";
@@ -136,6 +142,7 @@ impl Tmux {
             user_config,
             size: plan.size,
             opening: Arc::default(),
+            typing: Arc::default(),
         }
     }
 
@@ -146,7 +153,7 @@ impl Tmux {
 
     /// Start the server with a window and a pipe for each of these.
     pub async fn start(&self, openings: &[Opening]) -> Result<Survey, TmuxError> {
-        let mut text = config::generate(self.size.0, self.size.1);
+        let mut text = config::generate(&self.session, self.size.0, self.size.1);
         text.push_str(&menu::binding(&self.menu).unwrap_or_default());
         write(&self.menu, &menu::script(&self.tmo, &self.control))?;
         write(&self.config, text.as_bytes())?;
@@ -307,25 +314,44 @@ impl Tmux {
     }
 
     /// Read the user's own configuration (their keys in `connect`), then make sure that none of
-    /// it can cost output: hooks go, tmo's options are set again.
+    /// it can cost output: hooks go, tmo's options and hooks are set again. What it sets of the
+    /// status line stays.
     pub async fn source_user_config(&self) -> Result<(), TmuxError> {
         let Some(path) = &self.user_config else { return Ok(()) };
         // tmux would wait for a FIFO, and nobody could reach a pane meanwhile.
         files::open_project(path)
             .map_err(|source| TmuxError::Config { path: path.clone(), source })?;
         let unset = self.unset_hooks().await;
+        let status = self.status_options().await?;
         let ours = vec![Command::new("source-file").arg(&self.config), keep_empty()];
         let mut all = vec![Command::new("source-file").arg("-q").arg(path)];
-        all.extend(ours.iter().chain(&unset).cloned());
+        all.extend(unset.iter().chain(&ours).cloned());
         // In one call, so that none of it counts at any time: its options could end the session,
         // its hooks could do anything.
         let verdict = self.call_all(vec![all]).await;
         if verdict.is_err() {
             // An error in the user's file keeps what stands behind it from being done.
-            self.call_all(vec![ours]).await?;
             self.call_all(unset.into_iter().map(|command| vec![command]).collect()).await?;
+            self.call_all(vec![ours]).await?;
+        }
+        if self.status_options().await? != status {
+            let mark = Command::new("set-option").arg("-gq").arg("@tmo_own_status").arg("1");
+            self.call(mark.words().to_vec()).await?;
         }
         verdict
+    }
+
+    /// The options of the status line, with their values.
+    async fn status_options(&self) -> Result<Vec<String>, TmuxError> {
+        let ask = ["-g", "-gw"].map(|scope| Command::new("show-options").arg(scope));
+        let mut found = vec![];
+        for call in command::batches(&[ask.to_vec()]) {
+            let said = self.call(call).await?;
+            let status =
+                |line: &&str| line.starts_with("status") || line.starts_with("window-status");
+            found.extend(said.lines().filter(status).map(ToOwned::to_owned));
+        }
+        Ok(found)
     }
 
     /// What unsets every hook for all sessions that this tmux knows of.
@@ -350,10 +376,18 @@ impl Tmux {
         Ok(())
     }
 
-    /// Give all panes this size.
+    /// Give this size to all panes that no client shows, and to the others when that is over.
     pub async fn resize(&self, columns: u16, rows: u16) -> Result<(), TmuxError> {
-        let size = Command::new("set-option").arg("-gq").arg("default-size");
-        let mut groups = vec![vec![size.arg(format!("{columns}x{rows}"))]];
+        let set = |option: Command| option.arg("default-size").arg(format!("{columns}x{rows}"));
+        // `new-session` has given the session of the run a value of its own.
+        let own = Command::new("set-option").arg("-q").arg("-t").arg(format!("={}:", self.session));
+        let size = vec![set(Command::new("set-option").arg("-gq")), set(own)];
+        let checked = [&*size, &[config::check(&self.session)]].concat();
+        if self.call_all(vec![checked]).await.is_ok() {
+            return Ok(());
+        }
+        // Before 3.2, tmux can't run what a format comes to.
+        let mut groups = vec![size];
         for listed in self.list().await? {
             let resize = Command::new("resize-window").arg("-t").arg(&listed.pane);
             let resize = resize.arg("-x").arg(columns.to_string()).arg("-y").arg(rows.to_string());
@@ -361,10 +395,7 @@ impl Tmux {
             let unpin = Command::new("set-option").arg("-uwq").arg("-t").arg(&listed.pane);
             groups.push(vec![resize, unpin.arg("window-size")]);
         }
-        for call in command::batches(&groups) {
-            self.call(call).await?;
-        }
-        Ok(())
+        self.call_all(groups).await
     }
 
     /// Close a pane, unless it is the last one: with it the server would go.
@@ -378,27 +409,47 @@ impl Tmux {
     }
 
     /// Type text into a pane as it stands, line breaks as Enter.
+    ///
+    /// It goes through the client's standard input and a buffer of tmux, because everybody on the
+    /// machine can read the arguments of a process.
     pub async fn type_text(&self, pane: &str, text: &str, enter: bool) -> Result<(), TmuxError> {
-        /// What fits into one call whatever it is made of.
-        const MOST: usize = 4096;
-        let keys = || Command::new("send-keys").arg("-t").arg(pane);
-        let mut groups = vec![];
-        for (at, line) in text.split('\n').enumerate() {
-            if at > 0 {
-                groups.push(vec![keys().arg("Enter")]);
-            }
-            let mut rest = line;
-            while !rest.is_empty() {
-                let fits = (0..=rest.len().min(MOST)).rev().find(|&at| rest.is_char_boundary(at));
-                let (part, more) = rest.split_at(fits.unwrap_or(rest.len()));
-                groups.push(vec![keys().arg("-l").arg("--").arg(part)]);
-                rest = more;
-            }
+        let enter = if enter { "\n" } else { "" };
+        let bytes = [text, enter].concat().replace('\n', "\r").into_bytes();
+        if bytes.is_empty() {
+            return Ok(());
         }
-        if enter {
-            groups.push(vec![keys().arg("Enter")]);
+        let mut clean = self.typing.lock().await;
+        if !*clean {
+            self.delete_buffers().await?;
         }
-        self.call_all(groups).await
+        *clean = false;
+        let buffer = format!("{BUFFER}{:016x}", RandomState::new().build_hasher().finish());
+        let load = Command::new("load-buffer").arg("-b").arg(&buffer).arg("-");
+        let paste = Command::new("paste-buffer").arg("-d").arg("-r").arg("-b").arg(&buffer);
+        let words = command::batches(&[vec![load, paste.arg("-t").arg(pane)]]).concat();
+        let done = self.call_with(words, Some(&bytes)).await;
+        *clean = match &done {
+            Ok(_) => true,
+            // Its client may have been killed after the text was read.
+            Err(_) => self.delete_buffers().await.is_ok(),
+        };
+        done.map(drop)
+    }
+
+    /// Delete what a supervisor that was killed while it typed has left in tmux.
+    pub async fn clear_typed(&self) -> Result<(), TmuxError> {
+        let mut clean = self.typing.lock().await;
+        self.delete_buffers().await?;
+        *clean = true;
+        Ok(())
+    }
+
+    async fn delete_buffers(&self) -> Result<(), TmuxError> {
+        let ask = Command::new("list-buffers").arg("-F").arg("#{buffer_name}");
+        let listed = self.call(ask.words().to_vec()).await?;
+        let left = listed.lines().filter(|name| name.starts_with(BUFFER));
+        let delete = |name| vec![Command::new("delete-buffer").arg("-b").arg(name)];
+        self.call_all(left.map(delete).collect()).await
     }
 
     /// What a pane shows, without the blanks at the ends of its lines; with its colours if wanted.
@@ -416,17 +467,29 @@ impl Tmux {
     }
 
     async fn call(&self, words: Vec<OsString>) -> Result<String, TmuxError> {
+        self.call_with(words, None).await
+    }
+
+    /// Run these words, with this on standard input.
+    async fn call_with(
+        &self,
+        words: Vec<OsString>,
+        input: Option<&[u8]>,
+    ) -> Result<String, TmuxError> {
         let what = words.first().map(|w| w.to_string_lossy().into_owned()).unwrap_or_default();
         let mut client = tokio::process::Command::new(&self.program);
         client.arg("-L").arg(&self.socket).arg("-f").arg(&self.config).args(&words);
         client.env_clear().envs(self.env.iter().map(|(name, value)| (name, value)));
         client.current_dir("/").process_group(0);
-        client.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        client.stdout(Stdio::piped()).stderr(Stdio::piped());
         // A late one would start a server for a run that is over.
         sys::end_with_parent(client.as_std_mut());
-        let output = version::answer(&mut client)
-            .await
-            .map_err(|source| TmuxError::Spawn { program: self.program.clone(), source })?;
+        let answer = match input {
+            Some(input) => version::answer_to(&mut client, input).await,
+            None => version::answer(client.stdin(Stdio::null())).await,
+        };
+        let output =
+            answer.map_err(|source| TmuxError::Spawn { program: self.program.clone(), source })?;
         let mut words = version::one_line(&output.stderr);
         if words.is_empty() && !output.status.success() {
             // What is wrong with a configuration is told there.

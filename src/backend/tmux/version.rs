@@ -2,9 +2,10 @@
 
 use std::io;
 use std::path::{Path, PathBuf};
-use std::process::Output;
+use std::process::{Output, Stdio};
 use std::time::Duration;
 
+use tokio::io::AsyncWriteExt as _;
 use tokio::time::timeout;
 
 /// The oldest tmux that has all that tmo uses (pane options, `-e`), by its release notes.
@@ -40,7 +41,25 @@ pub enum VersionError {
 /// What a tmux client says, which ends by itself unless something is wrong with tmux or its
 /// server. Then nobody waits for it any longer.
 pub async fn answer(client: &mut tokio::process::Command) -> io::Result<Output> {
-    let Ok(output) = timeout(PATIENCE, client.kill_on_drop(true).output()).await else {
+    in_time(client.kill_on_drop(true).output()).await
+}
+
+/// The same for a client that reads this from its standard input.
+pub async fn answer_to(client: &mut tokio::process::Command, input: &[u8]) -> io::Result<Output> {
+    client.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = client.kill_on_drop(true).spawn()?;
+    let stdin = child.stdin.take();
+    let write = async move {
+        if let Some(mut stdin) = stdin {
+            // One that does not read to the end has failed, and says why.
+            let _ = stdin.write_all(input).await;
+        }
+    };
+    in_time(async { tokio::join!(write, child.wait_with_output()).1 }).await
+}
+
+async fn in_time(output: impl Future<Output = io::Result<Output>>) -> io::Result<Output> {
+    let Ok(output) = timeout(PATIENCE, output).await else {
         let why = format!("no answer within {} seconds", PATIENCE.as_secs());
         return Err(io::Error::new(io::ErrorKind::TimedOut, why));
     };
@@ -66,7 +85,7 @@ pub async fn ask(path: &Path) -> Result<String, VersionError> {
     let path = path.to_owned();
     let broken = |words: String| VersionError::Broken { path: path.clone(), words };
     let mut command = tokio::process::Command::new(&path);
-    command.arg("-V").stdin(std::process::Stdio::null());
+    command.arg("-V").stdin(Stdio::null());
     let output = answer(&mut command).await.map_err(|error| broken(error.to_string()))?;
     let said = one_line;
     if !output.status.success() {

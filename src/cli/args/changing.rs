@@ -35,7 +35,11 @@ pub struct ConnectArgs {
     #[arg(short = 'c', long, value_name = "BOOL", num_args = 0..=1, require_equals = true,
         default_missing_value = "true", value_parser = truth)]
     pub control_mode: Option<bool>,
-    /// Print the tmux command instead of becoming it.
+    /// How long to wait at most for a process that is starting (10s, 2m; usually 30s); then the exit
+    /// code is 124.
+    #[arg(long, value_name = "TIME")]
+    pub timeout: Option<String>,
+    /// Print the tmux command instead of running it.
     #[arg(long)]
     pub print: bool,
     /// Which instance.
@@ -104,7 +108,8 @@ pub struct SendArgs {
     /// The process.
     #[arg(value_name = "NAME", add = values::process())]
     pub name: String,
-    /// What to type; `-` is what comes on standard input.
+    /// What to type; `-` is what comes on standard input, which no list of processes shows: use it for
+    /// secrets.
     #[arg(allow_hyphen_values = true)]
     pub text: String,
     /// Then press Enter.

@@ -15,8 +15,8 @@ use crate::control::server::Api;
 
 /// A body larger than this is no request of ours.
 pub(super) const LARGEST_BODY: usize = 256 << 10;
-/// The same for a plan.
-const LARGEST_PLAN: usize = 16 << 20;
+/// The same for a plan, and for text that is typed.
+const LARGEST: usize = 16 << 20;
 
 /// The name in the path.
 pub(super) struct Name(pub(super) String);
@@ -92,15 +92,15 @@ impl<T: DeserializeOwned> FromRequest<Api> for Body<T> {
     }
 }
 
-/// A body that must be there and may be as long as a plan, which holds a whole environment.
+/// A body that must be there and may be long: a plan holds a whole environment.
 pub(super) struct LongBody<T>(pub(super) T);
 
 impl<T: DeserializeOwned> FromRequest<Api> for LongBody<T> {
     type Rejection = Refusal;
 
     async fn from_request(mut request: Request, api: &Api) -> Result<Self, Refusal> {
-        DefaultBodyLimit::max(LARGEST_PLAN).apply(&mut request);
-        read(&limited(api, request, LARGEST_PLAN).await?).map(Self)
+        DefaultBodyLimit::max(LARGEST).apply(&mut request);
+        read(&limited(api, request, LARGEST).await?).map(Self)
     }
 }
 

@@ -8,7 +8,7 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::acting::{Named, Sent};
 use super::answer::{Answer, Done, Problem, Refusal, error, json};
-use super::asked::{Body, Name, Query, Words, truth};
+use super::asked::{LongBody, Name, Query, Words, truth};
 use crate::control::handle::{PaneAsk, PaneProblem};
 use crate::control::server::Api;
 
@@ -50,7 +50,7 @@ pub(super) async fn input(
     State(api): State<Api>,
     Name(name): Name,
     _: Query<()>,
-    Body(Typed { text, enter }): Body<Typed>,
+    LongBody(Typed { text, enter }): LongBody<Typed>,
 ) -> Result<Response, Refusal> {
     if text.contains('\0') {
         return Err(Refusal::Bad("no terminal takes a NUL".to_owned()));

@@ -3,6 +3,7 @@
 
 pub(crate) mod kin;
 pub(crate) mod procs;
+pub(crate) mod pty;
 pub(crate) mod terminal;
 pub(crate) mod wait;
 

@@ -1,5 +1,10 @@
 //! `tmo connect`: attach this terminal to a process.
 
+mod client;
+mod farewell;
+mod nested;
+mod waiting;
+
 use std::ffi::OsStr;
 use std::io::IsTerminal as _;
 use std::os::unix::process::CommandExt as _;
@@ -9,33 +14,79 @@ use std::process::Command;
 use super::args::ConnectArgs;
 use super::error::CliError;
 use super::instance::{Instance, Server};
-use crate::backend::tmux::attach::{Target, arguments, ask_windows, window_of};
+use crate::backend::tmux::attach::{Target, arguments, ask_windows, find};
 use crate::backend::tmux::version::answer;
+use crate::config::env::Env;
 use crate::control::address::Address;
 use crate::control::overmind_client::OvermindClient;
+use crate::model::ProcName;
 use crate::model::request::{ProcessState, State};
 use crate::model::untrusted::shown;
 
-/// Become the tmux client that shows the process; returns only if that fails.
+/// What is to be run.
+enum Prepared {
+    /// A tmux client that shows this process.
+    Client(ProcName, Command),
+    /// A program that takes the place of this one.
+    Exec(Command),
+}
+
+/// Show the process until the terminal leaves it.
 pub(super) fn connect(args: &ConnectArgs) -> Result<u8, CliError> {
     let mut instance = Instance::find(&args.client)?;
     let control = match args.control_mode {
         Some(control) => control,
         None => instance.context.env.flag("CONTROL_MODE")?.unwrap_or(false),
     };
-    let mut command = super::block_on(prepare(&mut instance, args, control))?;
+    let prepared = super::block_on(prepare(&mut instance, args, control))?;
+    let (Prepared::Client(_, command) | Prepared::Exec(command)) = &prepared;
     if args.print {
-        return super::print(&mut std::io::stdout(), &quoted(&command));
+        return super::print(&mut std::io::stdout(), &quoted(command));
     }
-    if !std::io::stdin().is_terminal() {
-        let text = "connect needs a terminal; `tmo echo` and `tmo logs` show what is printed";
-        return Err(CliError::Other(text.to_owned()));
-    }
-    let error = command.exec();
-    Err(CliError::Io {
+    needs_terminal()?;
+    let cannot_run = |command: &Command, source| CliError::Io {
         what: format!("can't run {}", command.get_program().display()),
-        source: error,
-    })
+        source,
+    };
+    match prepared {
+        Prepared::Exec(mut command) => {
+            let error = command.exec();
+            Err(cannot_run(&command, error))
+        }
+        Prepared::Client(name, mut command) => super::block_on(async {
+            let shown = client::show(&mut command).await;
+            let shown = shown.map_err(|error| cannot_run(&command, error))?;
+            if let Some(words) = &shown.complaint {
+                return Err(refused(&instance.context.env, &name, words));
+            }
+            farewell::print(&farewell::words(&instance, &name).await);
+            Ok(shown.code)
+        }),
+    }
+}
+
+fn needs_terminal() -> Result<(), CliError> {
+    if std::io::stdin().is_terminal() {
+        return Ok(());
+    }
+    let text = "connect needs a terminal; `tmo echo` and `tmo logs` show what is printed";
+    Err(CliError::Other(text.to_owned()))
+}
+
+/// Why tmux shows nothing, and what else there is.
+fn refused(env: &Env, name: &ProcName, words: &str) -> CliError {
+    if !words.contains("terminal") {
+        return CliError::Other(format!("tmux can't show {name}: {words}"));
+    }
+    let term = match env.caller("TERM") {
+        Some(term) => format!("TERM={}", term.display()),
+        None => "TERM is not set".to_owned(),
+    };
+    CliError::Other(format!(
+        "tmux can't use this terminal ({term}): {words}; try `TERM=xterm-256color tmo connect \
+         {name}`; without a terminal, `tmo screen {name}` shows it and `tmo send {name} TEXT \
+         --enter` types into it"
+    ))
 }
 
 /// The command as it could be typed.
@@ -62,31 +113,18 @@ async fn prepare(
     instance: &mut Instance,
     args: &ConnectArgs,
     control: bool,
-) -> Result<Command, CliError> {
+) -> Result<Prepared, CliError> {
     if let Server::Overmind(address) = instance.server().await? {
-        return foreign(instance, &address, args, control).await;
+        return foreign(instance, &address, args, control).await.map(Prepared::Exec);
     }
     instance.on_this_machine()?;
     let state = instance.state().await?;
-    let process = choose(&state, args.name.as_deref())?;
-    let Some(pane) = &process.pane else {
-        let name = &process.name;
-        if matches!(process.state.as_str(), "pending" | "starting") {
-            let text = format!("{name} is just being started; try again in a moment");
-            return Err(CliError::Other(text));
-        }
-        let why = process.reason.clone().unwrap_or_else(|| match process.lives {
-            0 => "it has not been started".into(),
-            _ => "its window was closed".into(),
-        });
-        let text = format!("{name} has no terminal: {why}; `tmo restart {name}` opens one");
-        return Err(CliError::Other(text));
-    };
-    let gone = || {
-        let name = &process.name;
-        CliError::Other(format!("the window of {name} is gone; `tmo restart {name}` opens one"))
-    };
-    if !is_server_name(&state.tmux.socket) || !is_pane(pane) {
+    let name = choose(&state, args.name.as_deref())?.name.clone();
+    if !args.print {
+        needs_terminal()?;
+    }
+    let (state, pane) = waiting::terminal_of(instance, &name, args.timeout.as_deref()).await?;
+    if !is_server_name(&state.tmux.socket) || !is_pane(&pane) {
         let text =
             format!("{}: what answers there names no tmux server of yours", instance.address());
         return Err(CliError::Other(text));
@@ -95,26 +133,40 @@ async fn prepare(
     ask.args(ask_windows(&state.tmux.socket)).stdin(std::process::Stdio::null());
     let listed = answer(&mut ask.into()).await.map_err(CliError::io("can't ask tmux"))?;
     let listed = String::from_utf8_lossy(&listed.stdout).into_owned();
-    let (window, never_start) = window_of(&listed, pane).ok_or_else(gone)?;
+    let found = find(&listed, &pane).ok_or_else(|| {
+        CliError::Other(format!("the window of {name} is gone; `tmo restart {name}` opens one"))
+    })?;
+    let mut command = command(instance)?;
+    let env = &instance.context.env;
+    let outer = env.caller("TMUX");
+    if outer.is_some_and(|tmux| is_server(tmux, &state.tmux.socket)) {
+        // A client cannot be inside a pane of its own server; the one that is there goes on.
+        command.arg("-L").arg(&state.tmux.socket).args(["switch-client", "-t", &pane]);
+        return Ok(Prepared::Exec(command));
+    }
+    let prefix = nested::prefix(command.get_program(), outer, found.prefix).await;
     let target = Target {
         socket: &state.tmux.socket,
         session: &state.tmux.session,
-        pane,
-        window,
+        pane: &pane,
+        found,
         client: &format!("c-{}", std::process::id()),
         read_only: args.read_only,
         control,
-        never_start,
+        prefix: &prefix,
+        utf8: takes_utf8(env),
     };
-    let mut command = command(instance)?;
-    let inside = instance.context.env.caller("TMUX").is_some_and(|tmux| is_server(tmux, &target));
-    if inside {
-        // A client cannot be inside a pane of its own server; the one that is there goes on.
-        command.arg("-L").arg(target.socket).args(["switch-client", "-t", pane]);
-    } else {
-        command.args(arguments(&target)).env_remove("TMUX");
-    }
-    Ok(command)
+    command.args(arguments(&target)).env_remove("TMUX");
+    // A program that speaks control mode wants all that tmux writes.
+    Ok(if control { Prepared::Exec(command) } else { Prepared::Client(name, command) })
+}
+
+/// Whether UTF-8 is written to a terminal of this locale. One without any, or of the C locale, is
+/// nearly always a terminal that shows UTF-8; any other locale is the user's word, which tmux
+/// reads itself.
+fn takes_utf8(env: &Env) -> bool {
+    let locale = ["LC_ALL", "LC_CTYPE", "LANG"].into_iter().find_map(|name| env.caller(name));
+    locale.is_none_or(|locale| ["C", "POSIX"].iter().any(|name| locale == *name))
 }
 
 /// A tmux client; the directory of its sockets is that of the run, not that of this shell.
@@ -156,10 +208,10 @@ fn is_pane(pane: &str) -> bool {
 }
 
 /// `TMUX` holds `<socket>,<pid>,<session>`.
-fn is_server(tmux: &OsStr, target: &Target<'_>) -> bool {
+fn is_server(tmux: &OsStr, name: &str) -> bool {
     let text = tmux.to_string_lossy();
     let socket = text.split(',').next().unwrap_or_default();
-    Path::new(socket).file_name() == Some(OsStr::new(target.socket))
+    Path::new(socket).file_name() == Some(OsStr::new(name))
 }
 
 fn choose<'a>(state: &'a State, name: Option<&str>) -> Result<&'a ProcessState, CliError> {

@@ -1,0 +1,98 @@
+//! What is said of a process when a terminal leaves it.
+
+use std::io::Write as _;
+
+use super::super::instance::Instance;
+use super::super::log::Source;
+use crate::control::client::Client;
+use crate::journal::record::Kind;
+use crate::model::request::{ProcessState, State};
+use crate::model::{Exit, ProcName};
+
+/// How many records of the journal are looked at at once.
+const BATCH: usize = 4096;
+
+/// Print a line where the terminal has just been.
+pub(super) fn print(words: &str) {
+    // The terminal may be gone.
+    let _ = writeln!(std::io::stdout(), "{words}");
+}
+
+/// How the process is now.
+pub(super) async fn words(instance: &Instance, name: &ProcName) -> String {
+    match state(instance).await {
+        Some(state) if !state.quitting => {
+            of_process(name, state.processes.iter().find(|process| process.name == *name))
+        }
+        Some(_) => of_run(name, last_exit(instance, name), "is ending"),
+        None if instance.is_over() => of_run(name, last_exit(instance, name), "is over"),
+        // Supervisor and guardian were killed; the next command takes the run over.
+        None => format!("left {name}"),
+    }
+}
+
+/// The state of the run. Nothing is taken over for this.
+async fn state(instance: &Instance) -> Option<State> {
+    Client::connect(&instance.address()).await.ok()?.state().await.ok()
+}
+
+fn of_process(name: &ProcName, process: Option<&ProcessState>) -> String {
+    let Some(process) = process else { return format!("left {name}: it is gone") };
+    match (process.state.as_str(), process.exit) {
+        ("running", _) => format!("left {name}; it is still running"),
+        ("exited" | "error" | "broken", Some(exit)) => {
+            format!("left {name}; it has ended with {}", exit.told())
+        }
+        (state, _) => format!("left {name}; it is {state}"),
+    }
+}
+
+fn of_run(name: &ProcName, exit: Option<Exit>, run: &str) -> String {
+    match exit {
+        Some(exit) => format!("{name} has ended with {}; the run {run}", exit.told()),
+        None => format!("left {name}; the run {run}"),
+    }
+}
+
+/// How the last life of this process ended, by the journal.
+fn last_exit(instance: &Instance, name: &ProcName) -> Option<Exit> {
+    let source = Source::of_instance(instance).ok()?;
+    let stream = source.streams.iter().find(|stream| stream.name == *name)?.number;
+    let mut index = source.index();
+    let (mut records, mut end) = (vec![], index.len().ok()?);
+    while let Some(first) = index.before(end, &mut records, BATCH).ok()? {
+        for record in records.iter().rev().filter(|record| record.stream == stream) {
+            match record.kind {
+                Kind::Exit => return Some(Exit::unpack(record.value)),
+                // It is still running.
+                Kind::Start => return None,
+                Kind::Text | Kind::End | Kind::Gap | Kind::Event => {}
+            }
+        }
+        end = first;
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{of_process, of_run};
+    use crate::model::request::ProcessState;
+    use crate::model::{Exit, ProcName};
+
+    #[test]
+    fn each_way_to_leave_has_its_words() {
+        let name = ProcName::new("web").unwrap();
+        let mut web = ProcessState::new(name.clone(), "running", Some(7));
+        assert_eq!(of_process(&name, Some(&web)), "left web; it is still running");
+        web.state = "stopped".into();
+        assert_eq!(of_process(&name, Some(&web)), "left web; it is stopped");
+        (web.state, web.exit) = ("exited".into(), Some(Exit::Code(3)));
+        assert_eq!(of_process(&name, Some(&web)), "left web; it has ended with code 3");
+        assert_eq!(of_process(&name, None), "left web: it is gone");
+        let killed = Some(Exit::Signal(9));
+        let words = "web has ended with signal 9 (SIGKILL); the run is over";
+        assert_eq!(of_run(&name, killed, "is over"), words);
+        assert_eq!(of_run(&name, None, "is ending"), "left web; the run is ending");
+    }
+}

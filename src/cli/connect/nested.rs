@@ -1,0 +1,33 @@
+//! `connect` inside a terminal of another tmux, which takes its own keys first.
+
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt as _;
+use std::os::unix::net::UnixStream;
+use std::path::Path;
+use std::process::Stdio;
+
+use crate::backend::tmux::attach::through;
+use crate::backend::tmux::version::answer;
+
+/// What tmux has by itself.
+const USUAL: &str = "C-b";
+
+/// The keys that reach the inner tmux as its prefix, from a terminal with this `TMUX`.
+pub(super) async fn prefix(program: &OsStr, outer: Option<&OsStr>, inner: &str) -> String {
+    let Some(socket) = outer.and_then(|tmux| tmux.as_bytes().split(|b| *b == b',').next()) else {
+        return inner.to_owned();
+    };
+    let socket = Path::new(OsStr::from_bytes(socket));
+    if UnixStream::connect(socket).is_err() {
+        // The variable is left over from a tmux that has ended.
+        return inner.to_owned();
+    }
+    let mut ask = tokio::process::Command::new(program);
+    ask.arg("-S").arg(socket).args(["display-message", "-p", "#{prefix}"]);
+    ask.args([";", "list-keys", "-T", "prefix"]).stdin(Stdio::null());
+    match answer(&mut ask).await {
+        Ok(said) if said.status.success() => through(&String::from_utf8_lossy(&said.stdout), inner),
+        // It does not talk to this version: it has its usual prefix, as far as can be told.
+        Ok(_) | Err(_) => through(USUAL, inner),
+    }
+}
