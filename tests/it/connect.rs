@@ -389,7 +389,7 @@ fn no_session_is_left_by_clients_that_end_abruptly_beside_another_one() {
 }
 
 #[test]
-fn a_client_that_is_switched_to_another_session_leaves_none_of_its_own() {
+fn a_client_that_was_switched_to_another_session_leaves_none_of_its_own() {
     let world = World::new("web: exec sleep 1000\n");
     world.ok(["start", "-D"]);
     world.wait_state("web", "running");
@@ -398,9 +398,9 @@ fn a_client_that_is_switched_to_another_session_leaves_none_of_its_own() {
     wait_size(&world, "web", "61x16");
     let terminal = world.tmux(["list-clients", "-F", "#{client_tty}"]);
     world.tmux(["switch-client", "-c", terminal.trim(), "-t", "=app:"]);
-    eventually("its own session is gone", || own_sessions(&world).is_empty().then_some(()));
     assert_eq!((clients(&world), size(&world, "web")), (1, "61x16".to_owned()));
     client.end("SIGKILL");
+    eventually("its own session is gone", || own_sessions(&world).is_empty().then_some(()));
     wait_size(&world, "web", &before);
     world.ok(["quit"]);
 }

@@ -493,7 +493,7 @@ fn two_connects() {
     assert!(!two.screen().contains("first"));
     // Leaving one does not move the other.
     one.keys(["C-b", "d"]);
-    one.wait("[detached");
+    one.wait("left web; it is ");
     two.line("third");
     two.wait("heard <third>");
     one.close();

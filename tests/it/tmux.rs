@@ -129,7 +129,7 @@ fn the_users_keys_are_there_and_ours_to_leave_are_named() {
     terminal.tmo("connect web");
     terminal.wait("to leave: C-a d");
     terminal.keys(["C-a", "d"]);
-    terminal.wait("[detached");
+    terminal.wait("left web; it is ");
     terminal.close();
     world.ok(["quit"]);
 }

@@ -124,6 +124,8 @@ fn commands(target: &Target<'_>) -> Vec<Command> {
     }
     commands.push(open.arg("-s").arg(target.client));
     commands.push(set(config::CLIENT, if target.read_only { "read-only" } else { "plain" }));
+    let name = Command::new("set-option").arg("-qF").arg("-t").arg(&own);
+    commands.push(name.arg(config::CLIENT_NAME).arg("#{client_name}"));
     commands.push(Command::new("select-window").arg("-t").arg(format!("{own}{}", found.window)));
     commands.push(Command::new("select-pane").arg("-t").arg(target.pane));
     if target.read_only && !found.modern {

@@ -12,18 +12,23 @@ const STATUS: &str = include_str!("../../../shell/status.conf");
 /// The session option that marks the session of a `connect` client: `plain` or `read-only`.
 pub const CLIENT: &str = "@tmo_client";
 
-/// tmux checks the sessions and sizes once.
-const CHECK: &str = "run-shell -b TARGET -C '#{E:@tmo_sessions}'";
+/// The session option with the name of its client, which is that of its terminal.
+pub const CLIENT_NAME: &str = "@tmo_client_name";
 
-/// The events after which tmux checks them.
-const EVENTS: [&str; 4] =
-    ["client-detached", "client-session-changed", "session-window-changed", "client-resized"];
+/// The events after which tmux makes checks, and the first of [`CHECKS`] that is made.
+const EVENTS: [(&str, &str); 4] = [
+    ("client-detached", "@tmo_sessions"),
+    ("client-session-changed", "@tmo_windows"),
+    ("session-window-changed", "@tmo_windows"),
+    ("client-resized", "@tmo_windows"),
+];
 
 /// The checks: three formats whose expansions tmux runs as commands, each of which starts the next.
 ///
-/// 1. A session of a `connect` client without a client ends. All of them are looked at, after any
-///    client: of a client that is killed while it leaves, tmux 3.3a no longer knows the session, so
-///    a hook of that session would not run.
+/// 1. The session of the `connect` client that has just gone ends. It is found by the client's name:
+///    of a client that is killed while it leaves, tmux 3.3a no longer knows the session, so a hook
+///    of that session would not run. No other session is ended: if its client is still leaving, that
+///    at times crashes tmux 3.3a.
 /// 2. Each window is marked as shown in a plain client, or watched by a read-only one.
 /// 3. A window that no plain client shows gets the size of the run and keeps it. One that plain
 ///    clients show follows them. If a read-only client watches it too, it keeps the size of the
@@ -34,7 +39,9 @@ const EVENTS: [&str; 4] =
 const CHECKS: [(&str, &str); 3] = [
     (
         "@tmo_sessions",
-        "#{S:#{?#{&&:#{@tmo_client},#{==:#{session_attached},0}},\
+        // An empty name would be that of the session of the run.
+        "#{S:#{?#{&&:#{@tmo_client_name},\
+         #{==:#{session_attached} #{@tmo_client_name},0 #{hook_client}}},\
          kill-session -t '#{session_id}' ; ,}}\
          run-shell -b TARGET -C '##{E:@tmo_windows}'",
     ),
@@ -70,17 +77,18 @@ pub fn generate(session: &str, columns: u16, rows: u16) -> String {
     for (option, check) in CHECKS {
         let _ = writeln!(text, "set -gq {option} \"{}\"", at(check, session));
     }
-    for event in EVENTS {
-        let _ = writeln!(text, "set-hook -g {event} \"{}\"", at(CHECK, session));
+    for (event, check) in EVENTS {
+        let run = at(&format!("run-shell -b TARGET -C '#{{E:{check}}}'"), session);
+        let _ = writeln!(text, "set-hook -g {event} \"{run}\"");
     }
     text.push_str("%endif\n");
     text
 }
 
-/// The command that has tmux (3.2 or later) check sessions and sizes now.
+/// The command that has tmux (3.2 or later) check sizes now.
 pub fn check(session: &str) -> super::command::Command {
     let command = super::command::Command::new("run-shell").arg("-b");
-    command.arg("-t").arg(format!("={session}:")).arg("-C").arg("#{E:@tmo_sessions}")
+    command.arg("-t").arg(format!("={session}:")).arg("-C").arg("#{E:@tmo_windows}")
 }
 
 /// A check in this session, which has all windows of the run.

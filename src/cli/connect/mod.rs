@@ -120,9 +120,6 @@ async fn prepare(
     instance.on_this_machine()?;
     let state = instance.state().await?;
     let name = choose(&state, args.name.as_deref())?.name.clone();
-    if !args.print {
-        needs_terminal()?;
-    }
     let (state, pane) = waiting::terminal_of(instance, &name, args.timeout.as_deref()).await?;
     if !is_server_name(&state.tmux.socket) || !is_pane(&pane) {
         let text =
