@@ -101,10 +101,12 @@ fn what_decides_does_nothing() {
 /// clean what they print.
 const WRITES: &[(&str, &str)] = &[
     ("mod.rs", "has these functions, and prints the help"),
-    ("completions.rs", "writes text of the program itself"),
+    ("completions/mod.rs", "writes text of the program itself"),
     ("man.rs", "writes text of the program itself"),
-    ("init.rs", "writes a file"),
-    ("echo.rs", "passes on a log, cleaned by `view::relay` for a terminal"),
+    ("init/mod.rs", "writes files"),
+    ("setup/files.rs", "writes files"),
+    ("far.rs", "shows the log of another machine, cleaned by `view`"),
+    ("echo.rs", "passes on a log, cleaned by `view`"),
     ("log.rs", "shows the log, cleaned by `view` for a terminal"),
     ("logs.rs", "shows the log, cleaned by `view` for a terminal; `--raw` is byte for byte"),
     ("parts.rs", "is the parts of a run, which have no terminal of a person"),

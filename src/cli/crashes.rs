@@ -18,7 +18,6 @@ use crate::crash::store::{self, Found};
 use crate::crash::{Cause, CrashReport, Diagnosis};
 use crate::model::ProcName;
 use crate::model::untrusted::{shown, shown_line};
-use crate::view::merged::cleaned;
 use crate::view::paint::{Mode, NARROWEST, Prefix, SYSTEM, SYSTEM_COLOR, Style, name_width};
 use crate::view::words::{duration, size};
 
@@ -190,7 +189,7 @@ fn show(
     slice(report, &style, source.as_ref(), &mut text);
     let path = path.display().to_string();
     text.extend_from_slice(format!("\n{}\n", shown(&path)).as_bytes());
-    super::print_painted(out, &cleaned(&text, color))
+    super::print_painted(out, &String::from_utf8_lossy(&text))
 }
 
 /// What ran, and where.

@@ -27,7 +27,6 @@ use crate::model::line;
 use crate::model::request::{ProcessState, State};
 use crate::model::text::OsText;
 use crate::model::untrusted::shown_line;
-use crate::view::merged::cleaned;
 
 /// How many of the last lines are shown: with the rest, one screen.
 const LAST: usize = 10;
@@ -77,8 +76,7 @@ pub(super) fn why(args: &WhyArgs, out: &mut dyn Write) -> Result<u8, CliError> {
     if args.json {
         return super::print_json(&answer, out);
     }
-    let color = style.mode.color();
-    super::print_painted(out, &cleaned(screen(&answer, color).as_bytes(), color))
+    super::print_painted(out, &screen(&answer, style.mode.color()))
 }
 
 /// The state of the run, if there is one.

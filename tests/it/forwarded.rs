@@ -192,14 +192,16 @@ fn what_needs_its_files_names_the_host() {
 
 #[test]
 fn a_socket_forwarded_from_this_very_machine_leads_to_the_files() {
-    let (far, near) = (World::new(FAR), World::new(""));
+    let far = World::new(FAR);
+    let run = far.path().join("run");
+    let near = World::new("").env("XDG_RUNTIME_DIR", run.to_str().unwrap());
     far.ok(["start", "-D"]);
     std::os::unix::fs::symlink(far.app().join(".overmind.sock"), near.app().join("near.sock"))
         .unwrap();
     eventually("it is up", || far.ok(["logs", "web"]).contains("red").then_some(()));
     let raw = near.ok(with(&["logs", "web", "--raw"]));
     assert!(raw.contains("\u{1b}[31mred"), "{raw:?}");
-    assert!(near.ok(with(&["connect", "--print", "web"])).contains("attach"));
+    assert!(near.ok(with(&["connect", "--print", "web"])).contains("new-session"));
     far.ok(["quit"]);
 }
 

@@ -322,7 +322,7 @@ fn what_a_process_knows_of_its_markers_forges_none() {
     view.shows("Exited with code 3");
     let log = view.log();
     let exit = log.find("Exited with code 3").unwrap();
-    assert_eq!(log[..exit].matches("| line ").count(), 98, "{log}");
+    assert_eq!(log[..exit].matches("| line ").count(), 99, "{log}");
     assert!(log[..exit].contains("line 1\n"));
     assert_eq!(log.matches("Exited with").count(), 1);
     assert_eq!(view.interrupt(), 3);

@@ -276,7 +276,7 @@ fn a_file_of_the_project_does_not_choose_where_is_written() {
     world.ok(["init", "-f", procfile.to_str().unwrap()]);
     let world = world.env("OVERMIND_PROCFILE", procfile.to_str().unwrap());
     world.ok(["failures", "add", "web", "x"]);
-    assert_eq!(crate::harness::files(&other).len(), 3);
+    assert_eq!(crate::harness::files(&other).len(), 4);
 }
 
 #[test]

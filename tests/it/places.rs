@@ -42,11 +42,12 @@ fn use_it(place: &Path, tmo: &dyn Fn() -> Command) {
     let before = pid();
     ok(tmo(), &["restart", "web"]);
     assert_ne!(pid(), before);
-    assert!(ok(tmo(), &["connect", "--print", "web"]).contains("attach"));
+    assert!(ok(tmo(), &["connect", "--print", "web"]).contains("new-session"));
     assert_eq!(run(tmo(), &["start", "-D"]).code, 1, "it runs already");
+    let lives = || ok(tmo(), &["logs", "web"]).matches("| up\n").count();
+    eventually("both lives are in the log", || (lives() == 2).then_some(()));
     ok(tmo(), &["quit"]);
-    let log = ok(tmo(), &["logs", "web"]);
-    assert_eq!(log.matches("up").count(), 2, "{log}");
+    assert_eq!(lives(), 2);
 }
 
 #[test]

@@ -161,8 +161,11 @@ fn a_shim_that_cannot_start_is_told_and_hangs_nothing() {
 
 #[test]
 fn one_process_that_cannot_be_opened_ends_the_start() {
-    let name = "x".repeat(250);
-    let world = World::new(&format!("web: echo up; exec sleep 1000\n{name}: exec sleep 1000\n"));
+    let world =
+        World::new("web: echo up; exec sleep 1000\nworker: exec sleep 1000\n").with_tmux(|real| {
+            let refuse = "echo 'no space for new pane' >&2; exit 1";
+            format!("case \"$*\" in *worker.spec*) {refuse};; esac\nexec {real} \"$@\"\n")
+        });
     let mut view = world.start([""; 0]);
     assert_eq!(view.code(), 1, "{}", view.log());
     assert!(view.log().contains("Can't open its window: "), "{}", view.log());
@@ -295,13 +298,11 @@ fn what_cannot_be_taken_over_is_told_with_a_way_out() {
         assert!(procs::alive(web), "nothing was done to it");
         let shims = [world.shim("web"), world.shim("worker")];
         let way = world.run(["start"]).stderr;
-        let (_, pid) = way.split_once("`kill ").unwrap();
-        let (pid, _) = pid.split_once('`').unwrap();
-        assert_eq!(world.shell(&format!("kill {pid}")).code, 0, "{way}");
+        assert!(way.contains("`tmo kill`"), "{way}");
+        world.ok(["kill"]);
         world.wait_empty();
         // One that is just going has no environment any more and is still there.
-        let pid = pid.parse().unwrap();
-        let gone = || [pid, shims[0], shims[1]].iter().all(|&pid| !procs::alive(pid));
+        let gone = || [web, shims[0], shims[1]].iter().all(|&pid| !procs::alive(pid));
         eventually("they are gone", || gone().then_some(()));
         let mut view = world.start([""; 0]);
         both_up(&view);

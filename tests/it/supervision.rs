@@ -264,7 +264,7 @@ fn the_last_words_of_a_failed_start_are_those_of_whom_it_failed_by() {
     let (_, last) = ran.stdout.split_once("The start failed: ").unwrap();
     assert!(last.contains("db exited with code 3 after "), "{last}");
     // Its last line stands right above.
-    assert!(ran.stdout.contains("db     | FATAL: no space\n"), "{ran:#?}");
+    assert!(ran.stdout.contains("db      | FATAL: no space\n"), "{ran:#?}");
     assert!(world.run(["why"]).stdout.starts_with("db ended at "));
 }
 
