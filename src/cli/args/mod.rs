@@ -85,8 +85,8 @@ A pipe or a file gets plain text. A terminal gets colours, but not with NO_COLOR
 passes every byte of the processes to a pipe or a file."
     )]
     Start(Box<StartArgs>),
-    /// Look at Procfile, tmo.toml, env files, settings, tmux and ports as a start would; start
-    /// nothing.
+    /// Look at Procfile, tmo.toml, env files, settings and ports as a start would; run no
+    /// program.
     #[command(after_help = "\
 Examples:
   tmo check                     exit code 1 if anything is odd
@@ -138,7 +138,8 @@ Examples:
   tmo doctor -f Procfile.dev    as a start with these flags would find it
 
 It tries tmux, with your configuration, on a server of its own, which is gone afterwards, and changes
-nothing. Of variables it shows names, no values; of a PATH, the directories that differ. Exit code 1
+nothing. It runs no program of the project: tmux and the shell come from your own PATH, and checks that
+would need the project's are named. Of variables it shows names, no values; of a PATH, the directories that differ. Exit code 1
 if anything fails.")]
     Doctor(Box<DoctorArgs>),
     /// Restart processes; without names, all of them.
@@ -225,7 +226,7 @@ Examples:
   tmo why web                   of this process, while all runs or after it
   tmo why --json | jq -r '.causes[0].text'
 
-Exit code 0 if there is something to explain, 1 if there is nothing.")]
+Exit code 0 also if nothing is wrong; 1 if there is nothing to go by.")]
     Why(WhyArgs),
     /// List crash reports, or show one.
     #[command(after_help = "\
