@@ -52,19 +52,25 @@ mod why;
 use std::ffi::OsString;
 use std::fmt::Display;
 use std::io::{self, Write};
+use std::time::Duration;
 
 use clap::error::{ContextKind, ErrorKind};
+use tokio::time::timeout;
 
 use args::{Args, ClientArgs, ManArgs, NamesArgs, ScaleArgs, SignalArgs, Verb};
 pub use error::CliError;
 use instance::Instance;
 use persona::Persona;
 
+use crate::control::lock;
 use crate::model::request::Request;
 use crate::model::untrusted;
 
 /// The version of this program, with commit and date in a release build of a checkout.
 const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), env!("TMO_BUILT_FROM"));
+
+/// How long `kill` leaves the end of a run to its supervisor, which may have to wait for a processor.
+const KILL_LIMIT: Duration = Duration::from_secs(60);
 
 /// The overmind whose place is taken, in its own words.
 const OVERMIND_VERSION: &str = "Overmind version 2.5.1";
@@ -211,8 +217,21 @@ fn whole(args: &ClientArgs, ask: Request) -> Result<u8, CliError> {
 /// End the run at once, with its supervisor or without.
 fn kill(args: &ClientArgs) -> Result<u8, CliError> {
     let mut instance = Instance::find(args)?;
-    block_on(request::request(&mut instance, Request::Kill, true))
-        .or_else(|error| leftovers::kill(&instance, error))
+    let held = lock::is_held(instance.runtime.dir()).unwrap_or(true);
+    if !held && instance.runtime.has_survivors() {
+        // Another supervisor would have to read all that is left of the run before it ends it.
+        return leftovers::kill(&instance, CliError::Other("its supervisor was killed".to_owned()));
+    }
+    let asked = async {
+        match timeout(KILL_LIMIT, request::request(&mut instance, Request::Kill, true)).await {
+            Ok(done) => done,
+            Err(_) => Err(CliError::Other(format!(
+                "the supervisor has not ended the run within {} s",
+                KILL_LIMIT.as_secs()
+            ))),
+        }
+    };
+    block_on(asked).or_else(|error| leftovers::kill(&instance, error))
 }
 
 /// Have the views go and the processes run on.

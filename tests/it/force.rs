@@ -45,6 +45,26 @@ impl World {
     }
 }
 
+#[test]
+fn a_run_whose_log_was_moved_while_nobody_supervised_is_ended_by_kill() {
+    let world = stubborn();
+    world.abandoned();
+    std::fs::rename(world.journal(), world.path().join("moved")).unwrap();
+    world.ok(["kill"]);
+    spare_nothing(&world);
+}
+
+#[test]
+fn a_run_with_a_huge_hole_in_its_log_is_ended_by_kill() {
+    let world = stubborn();
+    world.abandoned();
+    let stream = world.journal().join("web.00000000000000000000.log");
+    let file = std::fs::File::options().write(true).open(stream).unwrap();
+    file.set_len(20 << 30).unwrap();
+    world.ok(["kill"]);
+    spare_nothing(&world);
+}
+
 type Spoil<'a> = dyn Fn(&Path) + 'a;
 
 #[test]

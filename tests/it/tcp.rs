@@ -502,6 +502,52 @@ fn a_client_that_has_closed_before_its_owner_is_known_is_refused() {
 }
 
 #[test]
+fn a_reset_connection_is_refused_though_another_one_has_its_port() {
+    use nix::sys::socket::{setsockopt, sockopt};
+
+    let world = over_tcp(World::new(SHELL), "127.0.0.1:0");
+    let mut view = world.start([""; 0]);
+    let at = address(&view);
+    let pid = world.wait_state("web", "running");
+    let supervisor = world.supervisor();
+    crate::harness::procs::kill(supervisor, nix::libc::SIGSTOP);
+    let mut first = TcpStream::connect(&at).unwrap();
+    let port = first.local_addr().unwrap().port();
+    first.write_all(b"stop web\n").unwrap();
+    // Closed like this, the connection is reset, and its port is free at once.
+    let linger = nix::libc::linger { l_onoff: 1, l_linger: 0 };
+    setsockopt(&first, sockopt::Linger, &linger).unwrap();
+    drop(first);
+    let mut second = from_port(port, &at);
+    second.write_all(b"status\n").unwrap();
+    second.shutdown(Shutdown::Write).unwrap();
+    crate::harness::procs::kill(supervisor, nix::libc::SIGCONT);
+    let mut answer = String::new();
+    second.read_to_string(&mut answer).unwrap();
+    assert!(answer.starts_with("PROCESS"), "{answer}");
+    settle(&world, &view);
+    assert!(!view.log().contains("Interrupting"), "{}", view.log());
+    assert_eq!(world.wait_state("web", "running"), pid);
+    assert_eq!(view.interrupt(), 0);
+}
+
+/// A connection to this address from this port of loopback.
+fn from_port(port: u16, at: &str) -> TcpStream {
+    use nix::sys::socket::{
+        AddressFamily, SockFlag, SockType, SockaddrIn, bind, connect, setsockopt, socket, sockopt,
+    };
+    use std::os::fd::AsRawFd as _;
+
+    let stream =
+        socket(AddressFamily::Inet, SockType::Stream, SockFlag::SOCK_CLOEXEC, None).unwrap();
+    setsockopt(&stream, sockopt::ReuseAddr, &true).unwrap();
+    bind(stream.as_raw_fd(), &SockaddrIn::new(127, 0, 0, 1, port)).unwrap();
+    let to: std::net::SocketAddrV4 = at.parse().unwrap();
+    connect(stream.as_raw_fd(), &SockaddrIn::from(to)).unwrap();
+    stream.into()
+}
+
+#[test]
 fn a_full_door_does_not_let_a_stranger_in() {
     let world = over_tcp(World::new(SHELL), "127.0.0.1:0");
     let mut view = world.start([""; 0]);

@@ -377,7 +377,8 @@ fn no_text_of_an_overmind_reaches_a_terminal_as_it_came() {
         Some("GET" | "status") => {
             format!("PROCESS   PID  STATUS\nweb{HOSTILE}  12  running{HOSTILE}\n{HOSTILE}\n")
         }
-        Some("get-connection") => format!("server{HOSTILE} session{HOSTILE}\n"),
+        // The names without a slash, which would be refused for that.
+        Some("get-connection") => "default mine:\x1b]0;PWN\x07\u{9b}2J\n".to_owned(),
         _ => format!("web | {HOSTILE}\n"),
     };
     listen(&world, Box::new(answer));
@@ -385,6 +386,7 @@ fn no_text_of_an_overmind_reaches_a_terminal_as_it_came() {
         &["ps"][..],
         &["ps", "--wide"],
         &["connect", "--print", "web"],
+        &["connect", "web"],
         &["wait"],
         &["doctor"],
         &["start"],

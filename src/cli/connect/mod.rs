@@ -21,7 +21,7 @@ use crate::control::address::Address;
 use crate::control::overmind_client::OvermindClient;
 use crate::model::ProcName;
 use crate::model::request::{ProcessState, State};
-use crate::model::untrusted::shown;
+use crate::model::untrusted::{is_active, shown};
 
 /// What is to be run.
 enum Prepared {
@@ -233,9 +233,12 @@ async fn foreign(
     let found = found.ok_or_else(|| {
         CliError::Other(format!("Unknown process name: {}", args.name.clone().unwrap_or_default()))
     })?;
-    if !is_server_name(&found.server) {
-        let server = shown(&found.server);
-        let text = format!("{address}: `{server}` is no name of a tmux server");
+    // tmux prints both names as they are.
+    let active = |name: &str| name.contains(is_active);
+    if !is_server_name(&found.server) || active(&found.server) || active(&found.target) {
+        let (server, target) = (shown(&found.server), shown(&found.target));
+        let text =
+            format!("{address}: `{server} {target}` does not name a window of a tmux server");
         return Err(CliError::Other(text));
     }
     let mut command = own_tmux(instance)?;

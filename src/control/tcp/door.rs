@@ -100,13 +100,22 @@ async fn who(stream: &TcpStream, peer: SocketAddr) -> Who {
     if !peer.ip().to_canonical().is_loopback() {
         return Who::Stranger;
     }
-    // The table has a line for each connection of the machine, which may be many.
+    // Where the kernel has to be asked by its table, that has a line for each connection.
     let seen = tokio::task::spawn_blocking(move || sys::tcp_peer(peer, local)).await;
     match seen {
+        // The socket that was found is the other end only if this end has been open all the time: a
+        // peer that resets its connection gives its port away, while what it has sent stays.
+        Ok(TcpPeer::Open { .. }) if was_reset(stream) => Who::Gone,
         Ok(TcpPeer::Open { owner }) if owner == nix::unistd::geteuid().as_raw() => Who::Owner,
         Ok(TcpPeer::Closed) => Who::Gone,
         Ok(TcpPeer::Open { .. } | TcpPeer::Unknown) | Err(_) => Who::Stranger,
     }
+}
+
+/// Whether a connection is dead on this side as well, so that its two ends may be those of another one.
+fn was_reset(stream: &TcpStream) -> bool {
+    // A closed socket has no peer.
+    stream.peer_addr().is_err() || !matches!(stream.take_error(), Ok(None))
 }
 
 /// A client that has proven that it knows the token.

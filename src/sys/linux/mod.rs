@@ -1,5 +1,6 @@
 //! Linux: `/proc`, pidfds, subreapers.
 
+mod sock_diag;
 mod tcp;
 
 use std::collections::HashSet;

@@ -3,7 +3,7 @@
 use std::net::{IpAddr, SocketAddr};
 use std::path::Path;
 
-use super::{info, pids, read_kernel};
+use super::{info, pids, read_kernel, sock_diag};
 use crate::sys::{Listener, ProcInfo, TcpPeer};
 
 /// The socket at the end `peer` of the connection of this machine to `local`.
@@ -17,6 +17,21 @@ pub fn tcp_peer(peer: SocketAddr, local: SocketAddr) -> TcpPeer {
 }
 
 fn look_up(peer: SocketAddr, local: SocketAddr) -> TcpPeer {
+    let (peer, local) = (canonical(peer), canonical(local));
+    match sock_diag::find(peer, local) {
+        Ok(socket) => {
+            let open = socket.and_then(|socket| {
+                let (state, inode) = (socket.state, socket.inode.into());
+                Line { ends: (peer, local), state, owner: socket.owner, inode }.holder()
+            });
+            open.map_or(TcpPeer::Closed, |owner| TcpPeer::Open { owner })
+        }
+        // A kernel without it.
+        Err(_) => look_up_in_table(peer, local),
+    }
+}
+
+fn look_up_in_table(peer: SocketAddr, local: SocketAddr) -> TcpPeer {
     let wanted = (canonical(peer), canonical(local));
     let Some(tables) = tables() else { return TcpPeer::Unknown };
     // There may be thousands of lines: only those with the port are parsed.
