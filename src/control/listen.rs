@@ -341,13 +341,13 @@ pub fn repair(path: &Path, runtime: &Path) -> bool {
 }
 
 /// Where to connect: `path`, or the runtime directory if the socket had to be there and nothing
-/// leads to it, or was removed.
+/// leads to it, or was removed or replaced by something else.
 pub fn locate(path: &Path, runtime: &Path) -> PathBuf {
     let socket = in_runtime(runtime);
     let Ok(there) = fs::metadata(&socket) else {
         let spare = spare_in(runtime);
-        let removed = !path.exists() && spare.exists();
-        return if removed { spare } else { path.to_owned() };
+        let is_there = fs::metadata(path).is_ok_and(|found| found.file_type().is_socket());
+        return if !is_there && spare.exists() { spare } else { path.to_owned() };
     };
     match fs::metadata(path) {
         Ok(here) if id(&here) == id(&there) => path.to_owned(),

@@ -440,3 +440,20 @@ fn a_start_in_the_background_that_cannot_be_says_why() {
     let said = String::from_utf8(ran.stderr).unwrap();
     assert!(said.contains("Can't find tmux"), "{said}");
 }
+
+#[test]
+fn a_run_whose_socket_was_replaced_by_a_file_is_reached_all_the_same() {
+    let world = background(TWO);
+    let socket = socket(&world);
+    let kinds: [&dyn Fn(); 2] = [&|| std::fs::write(&socket, "mine").unwrap(), &|| {
+        nix::unistd::mkfifo(&socket, nix::sys::stat::Mode::S_IRWXU).unwrap();
+    }];
+    for make in kinds {
+        std::fs::remove_file(&socket).unwrap();
+        make();
+        assert!(world.ok(["ps"]).contains("running"));
+    }
+    world.ok(["quit"]);
+    world.wait_empty();
+    std::fs::remove_file(&socket).unwrap();
+}

@@ -2,7 +2,7 @@
 //!
 //! The scripts in `completions/` hand the words up to the cursor to the program itself, with the
 //! shell's name in `_TMO_COMPLETE`. So commands and flags are never out of date, and process names
-//! are those of the run. An [`Answer`] starts no program and talks to no supervisor.
+//! are those of the run. An `Answer` starts no program and talks to no supervisor.
 
 pub(super) mod values;
 
