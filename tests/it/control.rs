@@ -457,3 +457,34 @@ fn a_run_whose_socket_was_replaced_by_a_file_is_reached_all_the_same() {
     world.wait_empty();
     std::fs::remove_file(&socket).unwrap();
 }
+
+/// Passes requests for the state on to the socket of a run; all others get no answer.
+fn only_state(at: &Path, run: PathBuf) {
+    let listener = UnixListener::bind(at).unwrap();
+    std::thread::spawn(move || {
+        let mut held = vec![];
+        for mut client in listener.incoming().flatten() {
+            let mut head = [0; 8192];
+            let len = client.read(&mut head).unwrap_or(0);
+            if !head[..len].starts_with(b"GET /api/state") {
+                held.push(client);
+                continue;
+            }
+            let mut server = UnixStream::connect(&run).unwrap();
+            server.write_all(&head[..len]).unwrap();
+            std::thread::spawn(move || std::io::copy(&mut server, &mut client));
+        }
+    });
+}
+
+#[test]
+fn no_command_waits_for_ever_for_a_listener_that_only_tells_its_state() {
+    let world = background(TWO);
+    only_state(&world.app().join("near.sock"), socket(&world));
+    for args in [&["screen", "web"][..], &["send", "web", "x"], &["detach"]] {
+        let ran = world.run([args, &["-s", "near.sock"]].concat());
+        assert!(ran.code != 0 && ran.stderr.contains("does not answer"), "{args:?}: {ran:?}");
+    }
+    std::fs::remove_file(world.app().join("near.sock")).unwrap();
+    world.ok(["quit"]);
+}

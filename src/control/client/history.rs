@@ -42,7 +42,8 @@ pub enum Next {
 impl Client {
     /// A page of the journal; the query is that of `/api/lines`.
     pub async fn lines(&self, query: &str) -> Result<LinePage, ClientError> {
-        let reply = self.ask(Method::GET, &format!("/api/lines?{query}"), Bytes::new()).await?;
+        let path = format!("/api/lines?{query}");
+        let reply = self.ask_while_alive(Method::GET, &path, Bytes::new()).await?;
         of_process(reply)?.read()
     }
 

@@ -121,14 +121,14 @@ impl Client {
         let body = serde_json::to_vec(&Typed { text: text.to_owned(), enter });
         let body = body.map_err(|error| self.unsaid(&error))?;
         let path = format!("/api/processes/{}/input", percent_encoded(name));
-        let reply = self.ask(Method::POST, &path, body.into()).await?;
+        let reply = self.ask_while_alive(Method::POST, &path, body.into()).await?;
         of_process(reply).map(drop)
     }
 
     /// What the terminal of a process shows.
     pub async fn screen(&self, name: &str, color: bool) -> Result<String, ClientError> {
         let path = format!("/api/processes/{}/screen?color={color}", percent_encoded(name));
-        let reply = self.ask(Method::GET, &path, Bytes::new()).await?;
+        let reply = self.ask_while_alive(Method::GET, &path, Bytes::new()).await?;
         Ok(of_process(reply)?.read::<Shown>()?.screen)
     }
 
@@ -136,19 +136,19 @@ impl Client {
     /// told whole.
     pub async fn flags(&self, name: &str, last: usize) -> Result<Vec<FlagMatches>, ClientError> {
         let path = format!("/api/processes/{}/flags?last={last}", percent_encoded(name));
-        let reply = self.ask(Method::GET, &path, Bytes::new()).await?;
+        let reply = self.ask_while_alive(Method::GET, &path, Bytes::new()).await?;
         Ok(of_process(reply)?.read::<Found>()?.flags)
     }
 
     /// Forget what was logged so far.
     pub async fn clear_log(&self) -> Result<Cleared, ClientError> {
-        let reply = self.ask(Method::POST, "/api/clear", Bytes::new()).await?;
+        let reply = self.ask_while_alive(Method::POST, "/api/clear", Bytes::new()).await?;
         if reply.status == StatusCode::OK { reply.read() } else { Err(reply.refusal()) }
     }
 
     /// Have all views go; how many there were, and whether they are gone.
     pub async fn detach(&self) -> Result<(usize, bool), ClientError> {
-        let reply = self.ask(Method::POST, "/api/detach", Bytes::new()).await?;
+        let reply = self.ask_while_alive(Method::POST, "/api/detach", Bytes::new()).await?;
         if reply.status != StatusCode::OK {
             return Err(reply.refusal());
         }
@@ -169,6 +169,30 @@ impl Client {
             parser: sse::Parser::default(),
             events: Vec::new().into_iter(),
         })
+    }
+
+    /// Ask for something that is done at once. What listens there is not waited for once it does not
+    /// even say that it is alive.
+    pub(super) async fn ask_while_alive(
+        &self,
+        method: Method,
+        path: &str,
+        body: Bytes,
+    ) -> Result<Reply, ClientError> {
+        let mut asked = std::pin::pin!(self.ask(method, path, body));
+        loop {
+            match tokio::time::timeout(SILENCE, &mut asked).await {
+                Ok(reply) => return reply,
+                Err(_) if self.is_alive().await => {}
+                Err(_) => return Err(ClientError::Silent { at: self.at.clone() }),
+            }
+        }
+    }
+
+    async fn is_alive(&self) -> bool {
+        let asked = self.ask(Method::GET, "/api/alive", Bytes::new());
+        let reply = tokio::time::timeout(LAST_CHANCE, asked).await;
+        reply.is_ok_and(|reply| reply.is_ok_and(|reply| reply.status == StatusCode::OK))
     }
 
     async fn ask(&self, method: Method, path: &str, body: Bytes) -> Result<Reply, ClientError> {
