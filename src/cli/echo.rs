@@ -59,7 +59,7 @@ pub(super) fn echo(args: &EchoArgs) -> Result<u8, CliError> {
     follow(&instance, source.job(position, filter, style))
 }
 
-/// Pass on what is streamed in overmind's protocol.
+/// Print a stream of overmind's protocol.
 async fn foreign(client: OvermindClient, env: &Env) -> Result<u8, CliError> {
     let mut stream = client.echo().await?;
     let style = Style { bare: true, ..Source::style(env, false) };

@@ -33,7 +33,7 @@ use crate::view::merged::Renderer;
 use crate::view::paint::SYSTEM_COLOR;
 use crate::view::paint::Style;
 
-/// How many lines are asked for at once: with the longest ones it is still a small answer.
+/// Lines per request: an answer stays small even if every line is long.
 const PAGE: usize = 200;
 
 /// A text of another machine: without escape sequences and control characters.
@@ -157,7 +157,7 @@ fn encoded(query: &Query) -> String {
     form_urlencoded::Serializer::new(String::new()).extend_pairs(query).finish()
 }
 
-/// Show what comes, until the run ends, a signal comes or nobody reads any more.
+/// Print new lines until the run ends, a signal comes or the reader is gone.
 async fn follow(instance: &Instance, query: Query, shown: &mut Shown) -> Result<(), CliError> {
     let stop = stop_signal();
     tokio::pin!(stop);
@@ -189,7 +189,7 @@ async fn follow(instance: &Instance, query: Query, shown: &mut Shown) -> Result<
                     true
                 }
                 Some(Err(error)) => return Err(error.into()),
-                // The supervisor was replaced, or the connection is gone: asked again it shows.
+                // The supervisor was replaced or the connection is gone: the next request tells which.
                 None => break,
             };
             let written = async {
@@ -281,7 +281,7 @@ impl Shown {
     }
 }
 
-/// The record and the text that the API has told as this line.
+/// The record and the text of a line of the API.
 fn record(line: &Value, stream: u16) -> (Record, String) {
     let number = |key: &str| {
         let number = line[key].as_u64().and_then(|number| u32::try_from(number).ok());
@@ -323,7 +323,7 @@ fn record(line: &Value, stream: u16) -> (Record, String) {
     (record, text)
 }
 
-/// `tmo why`: whether all is well can be told by the state, what is wrong by the journal only.
+/// `tmo why`: the state shows whether anything is wrong; the reason is in the journal only.
 pub(super) fn why(far: &Far, name: Option<&str>, out: &mut dyn Write) -> Result<u8, CliError> {
     let State { processes, .. } = &far.state;
     let named = |process: &&ProcessState| name.is_none_or(|name| process.name.matches(name));

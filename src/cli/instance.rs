@@ -123,7 +123,7 @@ impl Instance {
     fn meet(&mut self, state: Box<State>) {
         let named = of_another_session(&self.context.env, &state);
         let Some(host) = &state.host else {
-            // A version that does not tell. What another machine calls so is none of ours.
+            // A version without `host`: a directory of another machine fails the checks.
             if let Some(runtime) = named {
                 self.runtime = runtime;
             }
@@ -272,7 +272,7 @@ impl Instance {
         }
     }
 
-    /// Whether the socket is not the one that a start opens unless it is told otherwise.
+    /// Whether the socket differs from the default one of `tmo start`.
     fn is_named(&self) -> bool {
         self.socket.path.file_name() != Some(SOCKET.as_ref())
     }

@@ -33,7 +33,7 @@ impl Typing {
         Self { keyboard, answered: false }
     }
 
-    /// From now on what is typed is for the shell.
+    /// Stop reading: the shell gets the rest of the input.
     pub(super) fn end(&mut self) {
         self.keyboard = None;
     }
@@ -97,7 +97,7 @@ impl Keyboard {
             let mut bytes = [0; 4096];
             // Whoever it belongs to by now reads it.
             let count = if is_ours() { read(self.terminal.get_ref(), &mut bytes) } else { None };
-            // The end of input (Ctrl-D) as well: what is typed after it is news again.
+            // After the end of input (Ctrl-D) too, further input is possible.
             let Some(count @ 1..) = count else {
                 ready.clear_ready();
                 continue;
@@ -111,7 +111,7 @@ impl Keyboard {
     }
 }
 
-/// Whether what is typed is meant for this program.
+/// Whether input on the terminal goes to this program.
 fn is_ours() -> bool {
     let foreground = tcgetpgrp(io::stdin()).is_ok_and(|group| group == getpgrp());
     let cooked = tcgetattr(io::stdin()).is_ok_and(|t| t.local_modes.contains(LocalModes::ICANON));

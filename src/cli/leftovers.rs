@@ -1,4 +1,4 @@
-//! What is left of a run when nobody supervises it: ended by force, and removed.
+//! A run without a supervisor: its processes are ended by force, its files removed.
 
 use std::io::ErrorKind;
 use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _};

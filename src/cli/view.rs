@@ -361,7 +361,7 @@ impl Shown {
         });
     }
 
-    /// Say how a process is reached, to somebody who types at its log.
+    /// Explain how to reach a process, after input at its log.
     fn answer(&self, typing: &mut Typing, line: &str, printer: &Printer) {
         let present = self.plan.processes.iter().filter(|process| !process.removed);
         let names: Vec<_> = present.map(|process| process.name.as_str()).collect();

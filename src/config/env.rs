@@ -195,7 +195,7 @@ impl Env {
     }
 }
 
-/// A variable of the caller, for whoever needs no other; empty counts as unset.
+/// A variable of the caller's environment, without an `Env`; empty counts as unset.
 #[expect(clippy::disallowed_methods, reason = "the one place that reads the environment")]
 pub fn variable(key: &str) -> Option<OsString> {
     std::env::var_os(key).filter(|value| !value.is_empty())

@@ -41,7 +41,7 @@ impl OwnPath {
         own
     }
 
-    /// Whether a program at this path is none of the project's.
+    /// Whether a program at this path lies outside of the project.
     pub fn allows(&self, path: &Path) -> bool {
         path.is_absolute() && {
             let real = real(path);

@@ -74,7 +74,7 @@ pub struct Listening {
     pub place: Place,
     /// What the user should know: where the socket really is, and why.
     pub note: Option<String>,
-    /// A socket that nobody listened on was in its place.
+    /// It replaces a socket without a listener.
     pub replaced: bool,
 }
 

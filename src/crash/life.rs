@@ -101,7 +101,7 @@ impl<'a> Log<'a> {
         Ok(Self { dirs: dirs.clone(), streams, index: Box::new(index) })
     }
 
-    /// Where what nobody has cleared begins.
+    /// The position of the first record that is not cleared.
     fn cleared(&self) -> Position {
         Position { record: clear::mark(&self.dirs), skip: 0 }
     }

@@ -15,7 +15,7 @@ use super::runtime::{Runtime, RuntimeError};
 use crate::pane::life::Traces;
 use crate::sys::{self, Orphans, ProcInfo};
 
-/// How long what has got SIGKILL may take to be gone, and sinks to read what is left.
+/// How long processes may take to end after SIGKILL, and sinks to read the rest of the output.
 const PATIENCE: Duration = Duration::from_secs(2);
 
 /// What has become of a run that was ended by force.

@@ -64,7 +64,7 @@ impl Engine {
             .is_some_and(|sink| crate::sys::signal(sink.pid, sink.start_time, SIGCONT).is_ok())
     }
 
-    /// Let tmux go on if somebody has stopped it: a run that ends would wait for it in vain.
+    /// Continue tmux if it is stopped: the end of a run waits for it.
     pub(super) fn wake_tmux(&self) {
         let server = self.saved.tmux.as_ref().and_then(|server| {
             let found = crate::sys::info(server.pid)?;

@@ -120,7 +120,7 @@ impl Engine {
         let process = &self.plan.processes[question.id];
         match probe {
             Probe::Port { host, port, owner } => {
-                // Liveness is about what answers, whoever that is.
+                // Liveness accepts any listener.
                 let rule = if question.check.is_some() { *owner } else { PortOwner::Any };
                 Some(Way::Port(host.clone(), *port, self.owner_check(question.id, rule)))
             }

@@ -56,7 +56,7 @@ impl Dirs {
         }
     }
 
-    /// Whether the journal takes what is written: a few bytes are, to a file that is removed again.
+    /// Whether the journal is writable: write a few bytes to a file and remove it.
     pub fn try_writing(&self) -> io::Result<()> {
         // More than a file system keeps in a directory entry, so a full disk refuses it.
         const BYTES: [u8; 4096] = [0; 4096];

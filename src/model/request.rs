@@ -374,7 +374,7 @@ const fn is_none(count: &u64) -> bool {
 }
 
 /// An identifier in an answer: it is compared, handed to tmux and printed, so it may consist of
-/// printable ASCII only. In others, `?` stands for what is not.
+/// printable ASCII only; `?` replaces any other character.
 fn word<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
     let plain = |c: char| if c.is_ascii_graphic() || c == ' ' { c } else { '?' };
     Ok(String::deserialize(deserializer)?.chars().map(plain).collect())

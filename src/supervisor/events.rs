@@ -118,7 +118,7 @@ pub struct Word {
     pub event: &'static str,
     /// What people read.
     pub text: String,
-    /// Whether it tells of a failure.
+    /// Whether it reports a failure.
     pub error: bool,
 }
 

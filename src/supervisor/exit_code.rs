@@ -11,7 +11,7 @@ pub(super) const KILL: u8 = 9;
 pub(super) enum Stop {
     /// It was not: it ended by itself.
     None,
-    /// A person asked, or another process has failed: what it answers is no failure.
+    /// A person asked, or another process failed: its exit code is not a failure.
     Excused,
     /// Another process ended with success, and everything stops because of that.
     Interrupted {

@@ -282,7 +282,7 @@ impl Supervisor {
                 | Phase::Running { .. }
                 | Phase::Stuck { .. }
                 | Phase::Over { .. } => {
-                    // Nobody is left who could say which came first.
+                    // The order is unknown: the shim that recorded it is gone.
                     proc.was_signalled(life.min(proc.told));
                     self.exited(id, (life, Exit::Signal(KILL)), now, out);
                     Exit::Signal(KILL)

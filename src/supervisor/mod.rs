@@ -72,7 +72,7 @@ pub struct Supervisor {
     /// that is stopped by that can still fail the run.
     #[serde(default)]
     interrupts: bool,
-    /// It was said that every process has ended.
+    /// The line "all processes have ended" is in the log.
     #[serde(default)]
     idle: bool,
     /// What the run has come to so far.

@@ -240,7 +240,7 @@ pub fn read_plain(path: &Path) -> io::Result<Vec<u8>> {
     read_all(file, OWN_LIMIT)
 }
 
-/// Put a directory out of the way. What is in it stays: nobody knows whose it is.
+/// Rename a directory out of the way; its owner is unknown, so it is kept.
 fn put_aside(dir: &Path) -> io::Result<()> {
     let mut name = dir.as_os_str().to_owned();
     name.push(format!(".aside-{:x}", super::clock::now_ns()));

@@ -142,12 +142,12 @@ pub fn arguments_of(pid: u32) -> Option<Vec<String>> {
     (owner == nix::unistd::geteuid().as_raw()).then(|| words.map(str::to_owned).collect())
 }
 
-/// The system does not say whose a connection is.
+/// The owner of a connection is unknown here.
 pub const fn tcp_peer(_peer: std::net::SocketAddr, _local: std::net::SocketAddr) -> TcpPeer {
     TcpPeer::Unknown
 }
 
-/// The system does not say who listens.
+/// The owner of a listener is unknown here.
 pub const fn tcp_listener_owners(_at: std::net::SocketAddr) -> Option<Vec<u32>> {
     None
 }

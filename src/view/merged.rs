@@ -54,7 +54,7 @@ pub struct Message<'a> {
     pub name: Option<&'a str>,
     /// What to say; several lines if need be.
     pub text: &'a str,
-    /// Whether it tells of a failure.
+    /// Whether it reports a failure.
     pub error: bool,
     /// When, nanoseconds since the Unix epoch.
     pub time: u64,

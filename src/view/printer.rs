@@ -38,16 +38,16 @@ pub struct Job {
     pub last: Vec<u8>,
 }
 
-/// What is said of the process that ended a run.
+/// The last lines of a view, about the process that ended the run.
 #[derive(Debug)]
 pub struct Farewell {
     /// Its name.
     pub name: String,
-    /// What is said, with its last lines.
+    /// The message with the last lines of the process.
     pub full: Vec<String>,
     /// The same without them, for where they stand right above.
     pub brief: Vec<String>,
-    /// Whether it tells of a failure.
+    /// Whether it reports a failure.
     pub error: bool,
 }
 

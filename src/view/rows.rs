@@ -20,7 +20,7 @@ const LONGEST: usize = 1 << 20;
 /// So many empty lines are no longer waited with.
 const MOST_EMPTY: usize = 1000;
 
-/// A process's unfinished line, what is shown of it, and the empty lines before it.
+/// A process's unfinished line, the part of it on the screen, and the empty lines before it.
 #[derive(Debug)]
 pub(super) struct Row {
     pub(super) line: Line,
@@ -148,7 +148,7 @@ impl Renderer {
         rest
     }
 
-    /// The line has ended: show what is not shown of it yet, if there is anything to be seen.
+    /// The line has ended: print the rest of it, if any of it is visible.
     pub(super) fn row_end(&mut self, lane: usize, out: &mut Vec<u8>) {
         let rest_of_none = std::mem::take(&mut self.lanes[lane].orphan);
         self.lanes[lane].row.line.flatten();
@@ -183,7 +183,7 @@ impl Renderer {
         self.resume = self.resume.filter(|resumed| *resumed != lane);
     }
 
-    /// Show what is not shown yet of a line that is whole.
+    /// Print the rest of a finished line.
     fn complete(&mut self, lane: usize, out: &mut Vec<u8>) {
         let row = &self.lanes[lane].row;
         let (open, shown) = (self.row == Some(lane), row.shown_bytes());
@@ -351,7 +351,7 @@ impl Renderer {
         out.extend_from_slice(if style.is_plain() { b"" } else { b"\x1b[0m" });
     }
 
-    /// Keep count of what is held back of unfinished lines; if it is too much, write this one.
+    /// Count the bytes of unfinished lines; write this one if there are too many.
     fn count_held(&mut self, lane: usize, out: &mut Vec<u8>) {
         let row = &mut self.lanes[lane].row;
         let held = row.line.text().len();

@@ -318,7 +318,7 @@ impl Tmux {
     /// status line stays.
     pub async fn source_user_config(&self) -> Result<(), TmuxError> {
         let Some(path) = &self.user_config else { return Ok(()) };
-        // tmux would wait for a FIFO, and nobody could reach a pane meanwhile.
+        // tmux would block on a FIFO, and every pane with it.
         files::open_project(path)
             .map_err(|source| TmuxError::Config { path: path.clone(), source })?;
         let unset = self.unset_hooks().await;

@@ -62,7 +62,7 @@ pub(super) fn answer(arguments: &[OsString], out: &mut dyn Write) -> Option<io::
     Some(out.write_all(text.as_bytes()))
 }
 
-/// What a shell is told.
+/// The variables for a shell.
 #[derive(Debug, PartialEq, Eq)]
 enum Answer {
     /// These words, with a description each.

@@ -1,4 +1,4 @@
-//! What is said of a process when a terminal leaves it.
+//! The message that `connect` prints when it ends.
 
 use std::io::Write as _;
 

@@ -191,8 +191,8 @@ fn own_tmux(instance: &Instance) -> Result<Command, CliError> {
     own.find("tmux").map(Command::new).ok_or_else(missing)
 }
 
-/// Whether a tmux client that is told this name (`-L`) looks for its server in the user's own
-/// directory. With a server elsewhere it would do what that says, to the point of running commands.
+/// Whether `tmux -L` with this name looks for its server in the user's own directory. A server
+/// elsewhere could make the client run commands.
 fn is_server_name(name: &str) -> bool {
     !name.is_empty() && !name.contains('/') && name != "." && name != ".."
 }

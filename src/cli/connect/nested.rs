@@ -27,7 +27,7 @@ pub(super) async fn prefix(program: &OsStr, outer: Option<&OsStr>, inner: &str) 
     ask.args([";", "list-keys", "-T", "prefix"]).stdin(Stdio::null());
     match answer(&mut ask).await {
         Ok(said) if said.status.success() => through(&String::from_utf8_lossy(&said.stdout), inner),
-        // It does not talk to this version: it has its usual prefix, as far as can be told.
+        // It refuses this client version: assume the default prefix.
         Ok(_) | Err(_) => through(USUAL, inner),
     }
 }

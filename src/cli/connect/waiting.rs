@@ -102,7 +102,7 @@ fn what_lacks(process: &ProcessState, all: &[ProcessState]) -> String {
     format!("it waits for {}", each.join(", "))
 }
 
-/// A process that another one waits for, and what is known of it.
+/// A dependency and its state.
 fn awaited(name: &ProcName, all: &[ProcessState]) -> String {
     let process = all.iter().find(|process| process.name == *name);
     let Some(process) = process else { return name.to_string() };

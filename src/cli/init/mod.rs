@@ -92,7 +92,7 @@ pub(super) fn init(args: &InitArgs, out: &mut dyn Write) -> Result<u8, CliError>
     super::print(out, &(told.join("\n") + "\n"))
 }
 
-/// Find or write a Procfile where there is none; returns what is to be said of it.
+/// Find or write a Procfile where there is none; returns a message for the user.
 fn begin(context: &Context, typed: &mut StartOptions, force: bool) -> Result<String, CliError> {
     let dir = &context.start_dir;
     if let Some(above) = project_above(dir, &context.env) {

@@ -83,7 +83,7 @@ fn bash_hint(path: &Search) -> Option<String> {
     })
 }
 
-/// The variable is zsh's own, so the user's file is what tells whether the directory is in it.
+/// `fpath` is not exported, so the user's .zshrc shows whether it has the directory.
 fn zsh_hint(places: &Places, env: &Env, path: &Search) -> Option<String> {
     let home = env.caller_dir("HOME")?;
     let rc = env.caller_dir("ZDOTDIR").unwrap_or_else(|| home.clone()).join(".zshrc");

@@ -1,4 +1,4 @@
-//! One line on how to stop, for a person who starts something for the first time.
+//! One line on how to stop, printed at a user's first start.
 
 use std::io;
 
@@ -11,7 +11,7 @@ use crate::view::screen::is_terminal;
 /// The file that says that this user has read it, among the state directories.
 const READ: &str = "greeted";
 
-/// Say it, once for each user, if somebody is there to read it.
+/// Print it once per user, on a terminal only.
 pub(super) fn greet(env: &Env) {
     let read = is_terminal(io::stdin()) && is_terminal(io::stdout()) && is_terminal(io::stderr());
     if !read || Persona::here() == Persona::Overmind || !is_first(env) {
@@ -20,7 +20,7 @@ pub(super) fn greet(env: &Env) {
     super::tell(&"Ctrl-C stops all processes; `tmo help`, in another terminal, lists the commands");
 }
 
-/// Whether it was not said yet. Where that can't be written down, it is as if it had been.
+/// Whether this is the first time. If that can't be recorded, it counts as a later one.
 fn is_first(env: &Env) -> bool {
     let base = state_base(env);
     let file = base.join(READ);

@@ -90,7 +90,7 @@ enum Who {
     Owner,
     /// Another user, another machine, or a system that does not say.
     Stranger,
-    /// A socket that is closed by now, whoever had it.
+    /// A socket that is closed already; its owner is unknown.
     Gone,
 }
 
@@ -100,7 +100,7 @@ async fn who(stream: &TcpStream, peer: SocketAddr) -> Who {
     if !peer.ip().to_canonical().is_loopback() {
         return Who::Stranger;
     }
-    // Where the kernel has to be asked by its table, that has a line for each connection.
+    // Without sock_diag, this reads a table of all connections of the machine.
     let seen = tokio::task::spawn_blocking(move || sys::tcp_peer(peer, local)).await;
     match seen {
         // The socket that was found is the other end only if this end has been open all the time: a
@@ -135,7 +135,7 @@ struct Reception {
     /// Their tasks, the oldest first.
     waiting: VecDeque<AbortHandle>,
     handle: Handle,
-    /// When the log was last told of a refused client.
+    /// When a refused client was last reported in the log.
     noticed: Option<Instant>,
 }
 

@@ -80,7 +80,7 @@ impl Token {
         entries.filter_map(|entry| read(&file(&entry.path()))).collect()
     }
 
-    /// Whether nobody can find it by trying.
+    /// Whether it is too long to be guessed.
     pub(super) fn is_long(&self) -> bool {
         self.0.chars().count() >= SHORTEST_TOKEN
     }
@@ -137,7 +137,7 @@ pub(super) fn plain(address: SocketAddr) -> String {
     SocketAddr::new(address.ip().to_canonical(), address.port()).to_string()
 }
 
-/// A number that nobody has seen before.
+/// A random number that is used once.
 pub(super) fn random() -> io::Result<String> {
     let mut bytes = [0; LENGTH];
     getrandom::fill(&mut bytes).map_err(|error| io::Error::other(error.to_string()))?;
@@ -192,7 +192,7 @@ fn write(path: &Path, token: &Token) -> io::Result<()> {
     fs::rename(fresh, path)
 }
 
-/// Limits how many proofs may fail in a time, whoever gives them.
+/// Limits the failed proofs of all clients in a time.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Failures(Arc<Mutex<VecDeque<Instant>>>);
 

@@ -22,7 +22,7 @@ impl LifeWriter {
     pub fn open(path: &Path) -> std::io::Result<Self> {
         let mut file = files::append_to(path)?;
         if file.metadata()?.len() > files::OWN_LIMIT {
-            // No shim has written that much, and whoever reads it would be busy for long.
+            // No shim writes that much, and reading it would take long.
             std::fs::remove_file(path)?;
             file = files::append_to(path)?;
         }

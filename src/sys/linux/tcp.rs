@@ -220,7 +220,7 @@ mod tests {
         assert_eq!(holder("01", "1000", "81234"), Some(1000));
         assert_eq!(holder("01", "0", "81234"), Some(0));
         assert_eq!(holder("05", "1000", "81234"), Some(1000), "shut down for writing, and held");
-        // Closed, whoever had it: FIN_WAIT1, FIN_WAIT2, TIME_WAIT, CLOSING.
+        // Closed, so the owner is unknown: FIN_WAIT1, FIN_WAIT2, TIME_WAIT, CLOSING.
         for state in ["04", "05", "06", "0B"] {
             assert_eq!(holder(state, "0", "0"), None, "{state}");
         }
