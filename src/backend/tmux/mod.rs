@@ -8,6 +8,7 @@ pub mod command;
 pub mod config;
 pub mod menu;
 pub mod server;
+mod typing;
 pub mod version;
 
 pub use server::{Tmux, TmuxError};

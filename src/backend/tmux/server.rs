@@ -4,7 +4,6 @@
 //! launching terminal does not reach it, without stdin, with the caller's complete environment.
 
 use std::ffi::OsString;
-use std::hash::{BuildHasher as _, Hasher as _, RandomState};
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::sync::Arc;
@@ -62,12 +61,9 @@ pub struct Tmux {
     size: (u16, u16),
     /// Held while it is looked what is there and added what is missing.
     opening: Arc<Mutex<()>>,
-    /// Held while text is typed: whether no buffer of ours can be left over.
-    typing: Arc<Mutex<bool>>,
+    /// Held while text is typed: whether tmux has no buffer left over from that.
+    pub(super) typing: Arc<Mutex<bool>>,
 }
-
-/// How the names of the buffers begin through which text gets into a pane.
-const BUFFER: &str = "tmo-";
 
 /// The name of a window until it has the one it shall have; no process can be called so.
 const BEING_OPENED: &str = "tmo is opening this";
@@ -369,7 +365,7 @@ impl Tmux {
         unset
     }
 
-    async fn call_all(&self, groups: Vec<Vec<Command>>) -> Result<(), TmuxError> {
+    pub(super) async fn call_all(&self, groups: Vec<Vec<Command>>) -> Result<(), TmuxError> {
         for call in command::batches(&groups) {
             self.call(call).await?;
         }
@@ -408,50 +404,6 @@ impl Tmux {
         self.call(close.words().to_vec()).await.map(drop)
     }
 
-    /// Type text into a pane as it stands, line breaks as Enter.
-    ///
-    /// It goes through the client's standard input and a buffer of tmux, because everybody on the
-    /// machine can read the arguments of a process.
-    pub async fn type_text(&self, pane: &str, text: &str, enter: bool) -> Result<(), TmuxError> {
-        let enter = if enter { "\n" } else { "" };
-        let bytes = [text, enter].concat().replace('\n', "\r").into_bytes();
-        if bytes.is_empty() {
-            return Ok(());
-        }
-        let mut clean = self.typing.lock().await;
-        if !*clean {
-            self.delete_buffers().await?;
-        }
-        *clean = false;
-        let buffer = format!("{BUFFER}{:016x}", RandomState::new().build_hasher().finish());
-        let load = Command::new("load-buffer").arg("-b").arg(&buffer).arg("-");
-        let paste = Command::new("paste-buffer").arg("-d").arg("-r").arg("-b").arg(&buffer);
-        let words = command::batches(&[vec![load, paste.arg("-t").arg(pane)]]).concat();
-        let done = self.call_with(words, Some(&bytes)).await;
-        *clean = match &done {
-            Ok(_) => true,
-            // Its client may have been killed after the text was read.
-            Err(_) => self.delete_buffers().await.is_ok(),
-        };
-        done.map(drop)
-    }
-
-    /// Delete what a supervisor that was killed while it typed has left in tmux.
-    pub async fn clear_typed(&self) -> Result<(), TmuxError> {
-        let mut clean = self.typing.lock().await;
-        self.delete_buffers().await?;
-        *clean = true;
-        Ok(())
-    }
-
-    async fn delete_buffers(&self) -> Result<(), TmuxError> {
-        let ask = Command::new("list-buffers").arg("-F").arg("#{buffer_name}");
-        let listed = self.call(ask.words().to_vec()).await?;
-        let left = listed.lines().filter(|name| name.starts_with(BUFFER));
-        let delete = |name| vec![Command::new("delete-buffer").arg("-b").arg(name)];
-        self.call_all(left.map(delete).collect()).await
-    }
-
     /// What a pane shows, without the blanks at the ends of its lines; with its colours if wanted.
     pub async fn screen(&self, pane: &str, color: bool) -> Result<String, TmuxError> {
         let mut capture = Command::new("capture-pane").arg("-p").arg("-t").arg(pane);
@@ -466,12 +418,12 @@ impl Tmux {
         self.call(vec!["kill-server".into()]).await.map(drop)
     }
 
-    async fn call(&self, words: Vec<OsString>) -> Result<String, TmuxError> {
+    pub(super) async fn call(&self, words: Vec<OsString>) -> Result<String, TmuxError> {
         self.call_with(words, None).await
     }
 
     /// Run these words, with this on standard input.
-    async fn call_with(
+    pub(super) async fn call_with(
         &self,
         words: Vec<OsString>,
         input: Option<&[u8]>,

@@ -1,0 +1,55 @@
+//! Typing into a pane through a buffer of tmux.
+//!
+//! The text goes through the standard input of a client, because every user of the machine can read
+//! the arguments of a process.
+
+use std::hash::{BuildHasher as _, Hasher as _, RandomState};
+
+use super::command::{self, Command};
+use super::server::{Tmux, TmuxError};
+
+/// The prefix of the names of tmo's buffers.
+const BUFFER: &str = "tmo-";
+
+impl Tmux {
+    /// Type text into a pane as it stands, line breaks as Enter.
+    pub async fn type_text(&self, pane: &str, text: &str, enter: bool) -> Result<(), TmuxError> {
+        let enter = if enter { "\n" } else { "" };
+        let bytes = [text, enter].concat().replace('\n', "\r").into_bytes();
+        if bytes.is_empty() {
+            return Ok(());
+        }
+        let mut clean = self.typing.lock().await;
+        if !*clean {
+            self.delete_buffers().await?;
+        }
+        *clean = false;
+        let buffer = format!("{BUFFER}{:016x}", RandomState::new().build_hasher().finish());
+        let load = Command::new("load-buffer").arg("-b").arg(&buffer).arg("-");
+        let paste = Command::new("paste-buffer").arg("-d").arg("-r").arg("-b").arg(&buffer);
+        let words = command::batches(&[vec![load, paste.arg("-t").arg(pane)]]).concat();
+        let done = self.call_with(words, Some(&bytes)).await;
+        *clean = match &done {
+            Ok(_) => true,
+            // Its client may have been killed after the text was read.
+            Err(_) => self.delete_buffers().await.is_ok(),
+        };
+        done.map(drop)
+    }
+
+    /// Delete the buffers of a supervisor that was killed while it typed.
+    pub async fn clear_typed(&self) -> Result<(), TmuxError> {
+        let mut clean = self.typing.lock().await;
+        self.delete_buffers().await?;
+        *clean = true;
+        Ok(())
+    }
+
+    async fn delete_buffers(&self) -> Result<(), TmuxError> {
+        let ask = Command::new("list-buffers").arg("-F").arg("#{buffer_name}");
+        let listed = self.call(ask.words().to_vec()).await?;
+        let left = listed.lines().filter(|name| name.starts_with(BUFFER));
+        let delete = |name| vec![Command::new("delete-buffer").arg("-b").arg(name)];
+        self.call_all(left.map(delete).collect()).await
+    }
+}
