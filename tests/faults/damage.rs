@@ -170,21 +170,12 @@ fn repair(t: &mut Trial, said: &str, damage: Damage) {
     }
 }
 
-/// Do what the start says is to be done about what runs.
+/// End what runs as the message of the start says.
 fn give_up(t: &mut Trial, said: &str) {
-    let kill = said.split_once("`kill ").and_then(|(_, rest)| rest.split_once('`'));
-    let words = kill.map_or(vec![], |(words, _)| words.split(' ').collect());
-    let (signal, pids) = match words.split_first() {
-        Some((&"-HUP", pids)) => (1, pids),
-        Some(_) | None => (15, &words[..]),
-    };
-    let pids: Vec<u32> = pids.iter().filter_map(|pid| pid.parse().ok()).collect();
-    if pids.is_empty() || pids.iter().any(|pid| *pid < 2) {
-        return t.complain(format!("nobody is told what to do: {said}"));
+    if !said.contains("`tmo kill` ends them") {
+        return t.complain(format!("no way out is named: {said}"));
     }
-    for pid in pids {
-        procs::kill(pid, signal);
-    }
+    t.ok(["kill"]);
     t.until("all has ended", |t| t.world().living().is_empty().then_some(()));
 }
 
