@@ -3,7 +3,6 @@
 use std::path::Path;
 
 use crate::cases::{self, Case};
-use crate::harness::procs;
 use crate::places;
 use crate::random::Random;
 use crate::table::Table;
