@@ -58,7 +58,7 @@ impl Server {
     }
 
     fn talk(&self, text: &[u8]) -> Result<Reply, String> {
-        let limit = Duration::from_secs(3);
+        let limit = Duration::from_secs(20);
         self.runtime.block_on(async {
             let talk = async {
                 let stream = UnixStream::connect(&self.run.socket).await.unwrap();

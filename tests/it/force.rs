@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use nix::sys::stat::Mode;
 
-use crate::harness::{World, eventually, eventually_within, procs};
+use crate::harness::{World, eventually, procs};
 
 /// `web` ignores what it is asked, has a child in a session of its own, and one without its
 /// environment, which only its arguments name.
@@ -96,7 +96,7 @@ fn a_run_whose_plan_can_not_be_read_is_ended_by_kill() {
         let ran = world.run(["kill"]);
         assert_eq!(ran.code, 0, "{what}: {ran:?}");
         assert!(ran.stderr.contains("without its supervisor"), "{what}: {ran:?}");
-        assert!(begun.elapsed() < Duration::from_secs(20), "{what}: {:?}", begun.elapsed());
+        assert!(begun.elapsed() < Duration::from_secs(45), "{what}: {:?}", begun.elapsed());
         spare_nothing(&world);
         world.ok(["start", "-D"]);
         world.ok(["kill"]);
@@ -136,12 +136,12 @@ fn kill_ends_a_run_whose_supervisor_is_stopped() {
         let begun = Instant::now();
         let ran = world.run(args);
         assert!(ran.code == 1 && ran.stderr.contains(words), "{ran:?}");
-        assert!(begun.elapsed() < Duration::from_secs(8), "{args:?}: {:?}", begun.elapsed());
+        assert!(begun.elapsed() < Duration::from_secs(30), "{args:?}: {:?}", begun.elapsed());
     }
     let begun = Instant::now();
     let ran = world.run(["kill"]);
     assert_eq!(ran.code, 0, "{ran:?}");
-    assert!(begun.elapsed() < Duration::from_secs(20), "{:?}", begun.elapsed());
+    assert!(begun.elapsed() < Duration::from_secs(45), "{:?}", begun.elapsed());
     spare_nothing(&world);
 }
 
@@ -174,7 +174,7 @@ fn a_quit_while_tmux_is_stopped_ends_the_run() {
         let begun = Instant::now();
         let ran = world.run([command]);
         assert_eq!(ran.code, 0, "{command}: {ran:?}");
-        assert!(begun.elapsed() < Duration::from_secs(25), "{command}: {:?}", begun.elapsed());
+        assert!(begun.elapsed() < Duration::from_secs(45), "{command}: {:?}", begun.elapsed());
         spare_nothing(&world);
     }
 }
@@ -243,11 +243,9 @@ fn a_spoiled_life_file_or_lock_hinders_neither_a_restart_nor_an_end() {
                     let begun = Instant::now();
                     let ran = world.run(args);
                     assert_eq!(ran.code, 0, "{what}, {args:?}: {ran:?}");
-                    assert!(begun.elapsed() < Duration::from_secs(12), "{what}, {args:?}");
+                    assert!(begun.elapsed() < Duration::from_secs(30), "{what}, {args:?}");
                 }
-                eventually_within(Duration::from_secs(10), &what, || {
-                    world.living().is_empty().then_some(())
-                });
+                eventually(&what, || world.living().is_empty().then_some(()));
             }
         }
     }

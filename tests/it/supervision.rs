@@ -223,7 +223,7 @@ fn one_that_is_always_just_beginning_holds_up_no_start() {
     );
     let begun = Instant::now();
     world.ok(["start", "-D"]);
-    assert!(begun.elapsed() < Duration::from_secs(10), "{:?}", begun.elapsed());
+    assert!(begun.elapsed() < Duration::from_secs(30), "{:?}", begun.elapsed());
     eventually("it goes on", || (world.read("lives").lines().count() > 20).then_some(()));
     world.ok(["quit"]);
 }
@@ -246,7 +246,7 @@ fn a_start_in_the_background_fails_with_its_dependency() {
         let begun = Instant::now();
         let ran = world.run(["start", "-D"]);
         assert!(ran.code > 0 && !ran.stderr.is_empty(), "{db} {ran:?}");
-        assert!(begun.elapsed() < Duration::from_secs(20));
+        assert!(begun.elapsed() < Duration::from_secs(60));
         assert_eq!(world.read("web.started"), "", "{db}");
         world.wait_empty();
     }

@@ -275,7 +275,7 @@ impl World {
         };
         let pids: Vec<u32> = self.living().into_iter().filter(ending).map(|p| p.pid).collect();
         let gone = || pids.iter().all(|&pid| !procs::alive(pid)).then_some(());
-        eventually_within(std::time::Duration::from_secs(5), "the supervisor is gone", gone);
+        eventually("the supervisor is gone", gone);
     }
 
     /// Wait until nothing that this world started is alive.
