@@ -99,7 +99,9 @@ impl Instance {
         match who(&self.address()).await {
             Ok(Listener::Tmo(state)) => self.meet(state),
             Ok(Listener::Overmind) => {}
-            Err(error @ (ClientError::Empty { .. } | ClientError::Silent { .. })) => {
+            Err(error @ (ClientError::Empty { .. } | ClientError::Silent { .. }))
+                if !self.runtime.has_survivors() =>
+            {
                 return Err(error.into());
             }
             Err(_) if self.is_known() => {}
@@ -191,10 +193,13 @@ impl Instance {
                 Ok(Server::Tmo)
             }
             Ok(Listener::Overmind) => Ok(Server::Overmind(address)),
-            Err(error @ ClientError::Dial { .. }) => match self.take_over()? {
-                Found::Nobody => Err(self.not_there(error)),
-                Found::Ready | Found::Beginning => Ok(Server::Tmo),
-            },
+            // A supervisor that ends just now closes the connection.
+            Err(error @ (ClientError::Dial { .. } | ClientError::Empty { .. })) => {
+                match self.take_over()? {
+                    Found::Nobody => Err(self.not_there(error)),
+                    Found::Ready | Found::Beginning => Ok(Server::Tmo),
+                }
+            }
             Err(error) => Err(self.not_there(error)),
         }
     }

@@ -187,8 +187,17 @@ pub struct Handle {
     pub head: watch::Receiver<Head>,
     /// Set once, when everything is over.
     pub end: watch::Receiver<Option<End>>,
-    /// Set while the engine takes over a run, which may be long, and answers nobody yet.
-    pub taking_over: Arc<AtomicBool>,
+    /// Whether the engine is alive but answers no requests.
+    pub busy: Arc<Busy>,
+}
+
+/// What can keep the engine from answering for longer than a request takes.
+#[derive(Debug, Default)]
+pub struct Busy {
+    /// It takes over a run and has not answered yet.
+    pub taking_over: AtomicBool,
+    /// It ends the run: tmux, shims and sinks may take some seconds each.
+    pub ending: AtomicBool,
 }
 
 impl Handle {
@@ -254,9 +263,14 @@ impl Handle {
         answer.await.map_err(|_| Ending)
     }
 
-    /// Whether the engine is just taking over a run.
+    /// Whether the engine is taking over a run.
     pub fn is_taking_over(&self) -> bool {
-        self.taking_over.load(Ordering::Relaxed)
+        self.busy.taking_over.load(Ordering::Relaxed)
+    }
+
+    /// Whether the engine is ending the run.
+    pub fn is_ending(&self) -> bool {
+        self.busy.ending.load(Ordering::Relaxed)
     }
 
     /// Count a view; it is uncounted when the returned value is dropped.
@@ -347,8 +361,8 @@ mod tests {
     async fn the_end_of_a_view_is_told_even_when_the_queue_is_full() {
         let (asks, mut asked) = mpsc::channel(1);
         let head = watch::channel(Head::default()).1;
-        let (end, taking_over) = (watch::channel(None).1, Arc::default());
-        let handle = Handle { asks, head, end, taking_over };
+        let (end, busy) = (watch::channel(None).1, Arc::default());
+        let handle = Handle { asks, head, end, busy };
         let view = handle.view().await.unwrap();
         drop(view);
         assert!(matches!(asked.recv().await, Some(Ask::ViewOpened)));

@@ -7,7 +7,7 @@ use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixListener;
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use tokio::signal::unix::{SignalKind, signal};
@@ -25,7 +25,7 @@ use super::runtime::{Runtime, Saved};
 use super::serving::Serving;
 use crate::backend::tmux::Tmux;
 use crate::config::load::why;
-use crate::control::handle::{Ask, End, Handle, JournalAccess};
+use crate::control::handle::{Ask, Busy, End, Handle, JournalAccess};
 use crate::control::inherit;
 use crate::control::lock::RunLock;
 use crate::control::server::Listeners;
@@ -297,13 +297,14 @@ impl Engine {
         self.lock = Some(lock);
         let (ask, mut asks) = mpsc::channel(64);
         let end = watch::Sender::new(None::<End>);
-        let taking_over = Arc::new(AtomicBool::new(adopting));
+        let busy = Arc::new(Busy::default());
+        busy.taking_over.store(adopting, Ordering::Relaxed);
         let (head, ended) = (self.head.subscribe(), end.subscribe());
-        let handle = Handle { asks: ask, head, end: ended, taking_over: taking_over.clone() };
+        let handle = Handle { asks: ask, head, end: ended, busy: busy.clone() };
         let server = Serving::begin(listeners, handle, journal);
         let adopted = if adopting {
             let living = self.adopt().await.map_err(|e| io("taking over", e))?;
-            taking_over.store(false, Ordering::Relaxed);
+            busy.taking_over.store(false, Ordering::Relaxed);
             self.say_adopted(living);
             Some(u32::try_from(living).unwrap_or(u32::MAX))
         } else {
@@ -324,6 +325,7 @@ impl Engine {
         }
         let code = self.turn(&mut asks, &mut news).await.map_err(|e| io("waiting", e))?;
         let Some(code) = code else { return Err(RunError::Deposed) };
+        busy.ending.store(true, Ordering::Relaxed);
         self.end(code, (end, server), handover.place, news).await;
         Ok(code)
     }

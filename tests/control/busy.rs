@@ -38,9 +38,15 @@ async fn a_busy_listener_is_waited_for() {
     soon(client).await.unwrap().unwrap();
 }
 
-/// It answers nobody before it has read all that came meanwhile, but it says that it is at it.
 #[tokio::test]
-async fn a_supervisor_that_is_taking_over_is_waited_for() {
+async fn client_waits_for_a_supervisor_that_takes_over_or_ends_the_run() {
+    for alive in [r#"{"taking_over":true}"#, r#"{"taking_over":false,"ending":true}"#] {
+        waits_while_it_says(alive).await;
+    }
+}
+
+/// A supervisor that answers nothing but this until it was asked whether it is alive.
+async fn waits_while_it_says(alive: &'static str) {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("s");
     let listener = tokio::net::UnixListener::bind(&path).unwrap();
@@ -48,7 +54,7 @@ async fn a_supervisor_that_is_taking_over_is_waited_for() {
     tokio::spawn(async move {
         loop {
             let (stream, _) = listener.accept().await.unwrap();
-            tokio::spawn(answer(stream, over.clone(), asked_whether.clone()));
+            tokio::spawn(answer(stream, alive, over.clone(), asked_whether.clone()));
         }
     });
     let client = Client::connect(&path).await.unwrap();
@@ -58,6 +64,7 @@ async fn a_supervisor_that_is_taking_over_is_waited_for() {
 /// The state is told once somebody has asked whether anything goes on.
 async fn answer(
     mut stream: UnixStream,
+    alive: &str,
     over: watch::Sender<bool>,
     mut told: watch::Receiver<bool>,
 ) {
@@ -65,7 +72,7 @@ async fn answer(
     let read = stream.read(&mut request).await.unwrap();
     let body = if request[..read].starts_with(b"GET /api/alive ") {
         over.send_replace(true);
-        r#"{"taking_over":true}"#.to_owned()
+        alive.to_owned()
     } else {
         told.wait_for(|over| *over).await.unwrap();
         serde_json::to_string(&state()).unwrap()

@@ -76,25 +76,26 @@ impl Client {
         &self.at
     }
 
-    /// The state of the run. A supervisor that is just taking it over may take its time; any other
-    /// knows it at once.
+    /// The state of the run. A supervisor that takes over or ends the run may take some time; any
+    /// other answers at once.
     pub async fn state(&self) -> Result<State, ClientError> {
         let mut asked = std::pin::pin!(self.ask(Method::GET, "/api/state", Bytes::new()));
         let reply = loop {
             match tokio::time::timeout(SILENCE, &mut asked).await {
                 Ok(answer) => break answer?,
-                Err(_) if self.is_taking_over().await => {}
+                Err(_) if self.is_busy().await => {}
                 Err(_) => return Err(ClientError::Silent { at: self.at.clone() }),
             }
         };
         if reply.status == StatusCode::OK { reply.read() } else { Err(reply.refusal()) }
     }
 
-    /// Whether the supervisor says that it is taking over the run.
-    async fn is_taking_over(&self) -> bool {
+    /// Whether the supervisor says that it is taking over or ending the run.
+    async fn is_busy(&self) -> bool {
         let asked = self.ask(Method::GET, "/api/alive", Bytes::new());
         let Ok(Ok(reply)) = tokio::time::timeout(LAST_CHANCE, asked).await else { return false };
-        reply.status == StatusCode::OK && reply.read::<Alive>().is_ok_and(|alive| alive.taking_over)
+        reply.status == StatusCode::OK
+            && reply.read::<Alive>().is_ok_and(|alive| alive.taking_over || alive.ending)
     }
 
     /// Have something done; with `wait` the answer comes when it is done, else when it is

@@ -98,9 +98,12 @@ pub(super) async fn status(Of(api): Of<Api>, _: Query<()>) -> Result<Response, R
 pub(in crate::control) struct Alive {
     /// It takes over a run whose supervisor was killed; whatever else it is asked waits for that.
     pub(in crate::control) taking_over: bool,
+    /// It ends the run; whatever else it is asked is answered by the end.
+    #[serde(default)]
+    pub(in crate::control) ending: bool,
 }
 
-/// Whether the supervisor is still taking over, and answers nothing else yet.
+/// Whether the supervisor takes over or ends the run, and answers nothing else.
 ///
 /// Answered at once, however busy it is.
 #[utoipa::path(
@@ -110,7 +113,8 @@ pub(in crate::control) struct Alive {
     responses((status = 200, description = "It lives.", body = Answer<Alive>))
 )]
 pub(super) async fn alive(Of(api): Of<Api>, _: Query<()>) -> Response {
-    json(StatusCode::OK, &Alive { taking_over: api.handle.is_taking_over() })
+    let (taking_over, ending) = (api.handle.is_taking_over(), api.handle.is_ending());
+    json(StatusCode::OK, &Alive { taking_over, ending })
 }
 
 /// The processes of a run.
