@@ -15,6 +15,7 @@ use nix::errno::Errno;
 use nix::libc;
 use nix::sys::stat::Mode;
 use rustix::event::{PollFd, PollFlags};
+use rustix::fs::SeekFrom;
 
 /// The largest file of a project that is read: Procfile, env file, `tmo.toml`, declarations.
 pub const PROJECT_LIMIT: u64 = 4 << 20;
@@ -300,6 +301,17 @@ pub fn open_fifo(path: &Path, hold: bool) -> io::Result<File> {
     let file = open(path, File::options().read(hold).write(true), libc::O_NOFOLLOW)?;
     let fifo = file.metadata()?.file_type().is_fifo();
     if fifo { Ok(file) } else { Err(io::ErrorKind::InvalidInput.into()) }
+}
+
+/// How many bytes from this offset of a file on are a hole: 0 where data lies, or where the file
+/// system does not tell.
+pub fn hole(file: &File, at: u64) -> io::Result<u64> {
+    match rustix::fs::seek(file, SeekFrom::Data(at)) {
+        Ok(data) => Ok(data.saturating_sub(at)),
+        // Nothing but a hole up to the end.
+        Err(rustix::io::Errno::NXIO) => Ok(file.metadata()?.len().saturating_sub(at)),
+        Err(_) => Ok(0),
+    }
 }
 
 #[cfg(test)]
