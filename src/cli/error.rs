@@ -169,6 +169,7 @@ impl From<ClientError> for CliError {
             | ClientError::Mixed { .. }
             | ClientError::Unproven { .. }
             | ClientError::Silent { .. }
+            | ClientError::TakingOver { .. }
             | ClientError::Empty { .. }
             | ClientError::Lost { .. }
             | ClientError::Refused { .. }

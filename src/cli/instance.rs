@@ -15,7 +15,7 @@ use crate::config::lookup::project_above;
 use crate::config::project::{self, SOCKET, SocketPath};
 use crate::config::{Env, OwnPath};
 use crate::control::address::{Address, TcpTarget};
-use crate::control::client::{Client, ClientError, Listener, who};
+use crate::control::client::{Client, ClientError, Listener, TAKEOVER_LIMIT, who};
 use crate::control::lock::Door;
 use crate::control::{listen, lock};
 use crate::engine::guard::News;
@@ -256,17 +256,19 @@ impl Instance {
         }
         // Others may be about to do the same, or a start may not have come to anything yet.
         let waits = || super::warn(&WAITS);
-        let _door = match Door::enter(self.runtime.dir(), waits) {
+        let _door = match Door::enter_within(self.runtime.dir(), Some(TAKEOVER_LIMIT), waits) {
             // It has ended meanwhile, and its runtime directory is gone.
             Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Found::Nobody),
-            entered => entered.map_err(CliError::io("the lock"))?,
+            Err(error) => return Err(CliError::io("the lock")(error)),
+            Ok(None) => return Err(ClientError::TakingOver { at: self.address() }.into()),
+            Ok(Some(door)) => door,
         };
         if lock::is_held(self.runtime.dir()).map_err(CliError::io("the lock"))? {
             return Ok(Found::Beginning);
         }
         let tmo = std::env::current_exe().map_err(CliError::io("can't tell where tmo is"))?;
         let mut launch = Launch::begin(&tmo, self.runtime.dir(), None)?;
-        match launch.next()? {
+        match launch.takeover(self.address(), None)? {
             News::Listening { adopted, .. } => {
                 super::warn(&taken_over(adopted.unwrap_or(0)));
                 Ok(Found::Ready)

@@ -2,15 +2,21 @@
 
 use std::fs::File;
 use std::io::{BufRead as _, BufReader};
-use std::os::fd::{AsFd, AsRawFd as _};
+use std::os::fd::{AsFd, AsRawFd as _, BorrowedFd};
 use std::path::Path;
 use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 use super::error::CliError;
+use crate::control::address::Address;
+use crate::control::client::{ClientError, TAKEOVER_LIMIT};
 use crate::engine::guard::News;
+
+/// `poll` counts whole milliseconds.
+const ROUND_UP: Duration = Duration::from_millis(1);
 
 /// What guardian and supervisor tell while they start.
 #[derive(Debug)]
@@ -46,19 +52,50 @@ impl Launch {
 
     /// The same; nothing if this becomes readable before there are any.
     pub(super) fn next_unless(&mut self, stop: impl AsFd) -> Result<Option<News>, CliError> {
+        if self.arrives(Some(stop.as_fd()), None)? { self.next().map(Some) } else { Ok(None) }
+    }
+
+    /// The first news of a supervisor that takes over the run at this address. An error if `stop`
+    /// becomes readable, or [`TAKEOVER_LIMIT`] passes, before there are any; the takeover goes on.
+    pub(super) fn takeover(
+        &mut self,
+        at: Address,
+        stop: Option<BorrowedFd<'_>>,
+    ) -> Result<News, CliError> {
+        let deadline = Instant::now() + TAKEOVER_LIMIT;
+        if self.arrives(stop, Some(deadline))? {
+            self.next()
+        } else if Instant::now() < deadline {
+            Err(CliError::Other("interrupted".to_owned()))
+        } else {
+            Err(ClientError::TakingOver { at }.into())
+        }
+    }
+
+    /// Wait until there are news; `false` if `stop` becomes readable or the deadline passes first.
+    fn arrives(
+        &self,
+        stop: Option<BorrowedFd<'_>>,
+        deadline: Option<Instant>,
+    ) -> Result<bool, CliError> {
         while self.news.buffer().is_empty() {
-            let mut fds = [
-                PollFd::new(stop.as_fd(), PollFlags::POLLIN),
-                PollFd::new(self.news.get_ref().as_fd(), PollFlags::POLLIN),
-            ];
-            match poll(&mut fds, PollTimeout::NONE) {
-                Ok(_) if fds[0].any() == Some(true) => return Ok(None),
+            let mut fds = vec![PollFd::new(self.news.get_ref().as_fd(), PollFlags::POLLIN)];
+            fds.extend(stop.map(|stop| PollFd::new(stop, PollFlags::POLLIN)));
+            let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
+            let left = left.map_or(PollTimeout::NONE, |left| {
+                PollTimeout::try_from(left + ROUND_UP).unwrap_or(PollTimeout::MAX)
+            });
+            match poll(&mut fds, left) {
+                Ok(0) => return Ok(false),
+                Ok(_) if fds.get(1).is_some_and(|stop| stop.any() == Some(true)) => {
+                    return Ok(false);
+                }
                 // A line is told in one piece.
                 Ok(_) => break,
                 Err(Errno::EINTR) => {}
                 Err(error) => return Err(CliError::io("news")(error.into())),
             }
         }
-        self.next().map(Some)
+        Ok(true)
     }
 }

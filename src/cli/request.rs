@@ -153,7 +153,8 @@ const USUAL: Duration = Duration::from_secs(1);
 async fn silence(address: &Address) -> ClientError {
     tokio::time::sleep(USUAL).await;
     if let Ok(client) = Client::connect(address).await
-        && let Err(error @ ClientError::Silent { .. }) = client.state().await
+        && let Err(error @ (ClientError::Silent { .. } | ClientError::TakingOver { .. })) =
+            client.state().await
     {
         return error;
     }

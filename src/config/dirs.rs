@@ -7,9 +7,10 @@
 //! Both are private to the user, and so they are checked, not just created: in a shared
 //! temporary directory anyone may have been there first.
 
+use std::fs::Permissions;
 use std::io;
 use std::os::unix::ffi::OsStrExt as _;
-use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _};
+use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
 use super::Env;
@@ -193,6 +194,7 @@ pub fn make_private_dir(path: &Path) -> Result<(), DirError> {
     check_private(path, &path.symlink_metadata().map_err(failed)?)
 }
 
+/// Refuse a directory that others may enter; access of the owner is given back.
 fn check_private(path: &Path, found: &std::fs::Metadata) -> Result<(), DirError> {
     let (path, mode) = (path.to_owned(), found.mode() & 0o777);
     if !found.is_dir() {
@@ -201,6 +203,10 @@ fn check_private(path: &Path, found: &std::fs::Metadata) -> Result<(), DirError>
         Err(DirError::Owner { path, owner: found.uid() })
     } else if mode & 0o077 != 0 {
         Err(DirError::Mode { path, mode })
+    } else if mode & 0o700 != 0o700 {
+        // A process of the run can take access away; without it the run could not be ended.
+        let source = std::fs::set_permissions(&path, Permissions::from_mode(0o700));
+        source.map_err(|source| DirError::Create { path, source })
     } else {
         Ok(())
     }
@@ -218,6 +224,17 @@ mod tests {
     use crate::config::Env;
     use crate::model::ProcName;
     use crate::pane::paths::PanePaths;
+
+    #[test]
+    fn access_that_was_taken_away_from_its_owner_is_given_back() {
+        let base = tempfile::tempdir().unwrap();
+        let env = Env::of([("XDG_RUNTIME_DIR", base.path())]);
+        let socket = base.path().join("app.sock");
+        let dir = make_runtime_dir(&env, &socket).unwrap();
+        std::fs::set_permissions(&dir, std::fs::Permissions::from_mode(0o000)).unwrap();
+        assert_eq!(find_runtime_dir(&env, &socket).unwrap(), dir);
+        assert_eq!(dir.metadata().unwrap().mode() & 0o777, 0o700);
+    }
 
     #[test]
     fn ids_do_not_change_between_versions() {

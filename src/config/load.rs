@@ -229,16 +229,7 @@ pub fn find_program(context: &Context, name: impl AsRef<Path>) -> Option<PathBuf
     which::which_in(name, context.env.get("PATH"), &context.start_dir).ok()
 }
 
-/// Why the system refused something, in its own words and without a number.
-pub fn why(error: &io::Error) -> String {
-    match error.raw_os_error() {
-        Some(number) => {
-            let text = nix::errno::Errno::from_raw(number).desc();
-            text.chars().take(1).flat_map(char::to_lowercase).chain(text.chars().skip(1)).collect()
-        }
-        None => error.to_string(),
-    }
-}
+pub use crate::sys::why;
 
 #[cfg(test)]
 mod tests {

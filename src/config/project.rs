@@ -81,9 +81,11 @@ impl SocketPath {
         Self { path: absolute(start_dir, &shown), shown, tcp: None, mixed: None }
     }
 
-    /// Refuse a directory in the place of a socket.
+    /// Refuse a directory that was given as a socket. One in the place of the default socket is
+    /// nobody's mistake: a run is found by its runtime directory nevertheless.
     pub fn check(&self) -> Result<(), BadAddress> {
-        if self.tcp.is_none() && self.path.is_dir() {
+        let is_default = self.path.file_name() == Some(SOCKET.as_ref());
+        if self.tcp.is_none() && !is_default && self.path.is_dir() {
             return Err(BadAddress::Directory { path: self.shown.clone() });
         }
         Ok(())

@@ -91,7 +91,7 @@ pub enum RunError {
     #[error("another run has taken the place of this one, which lets go of everything")]
     Deposed,
     /// The journal or the system.
-    #[error("{what}: {source}")]
+    #[error("{what}: {}", why(source))]
     Io {
         /// What could not be done.
         what: String,

@@ -302,6 +302,8 @@ impl Runtime {
         for name in ["p", "spill"] {
             done = done.and(remove_file(&self.dir.join(name)));
         }
+        // The directory is tmo's own: what took the place of a file here goes with the run.
+        done = done.and(files::remove_set_aside(&self.dir));
         for name in ["plan.json", "state.json", "tmux.conf", "menu", "shown", "stderr", "token"] {
             // Whoever was to replace it may have been killed half-way.
             for name in [name.to_owned(), format!("{name}.new")] {

@@ -42,7 +42,7 @@ impl Appender {
         let _ = listing.refresh(dirs);
         let end_of = |segment: &Segment| {
             let meta = segment.path(dirs, slug, LOG).and_then(|path| fs::metadata(path).ok());
-            segment.start.saturating_add(meta.map_or(0, |meta| meta.len()))
+            segment.end(meta.map_or(0, |meta| meta.len()))
         };
         let end = listing.segments().iter().map(end_of).max().unwrap_or(0);
         let mut row = Row::new(dirs, slug, &[LOG, TIMES], (limit, SPILL_SEGMENT));
@@ -106,10 +106,10 @@ impl Appender {
 
     fn choose(&mut self, now: u64) {
         let (timed, end) = (self.timed, self.end);
-        let least = |segment: Segment| end.saturating_sub(segment.start);
-        if let Some((segment, len)) = self.row.leave_spoiled(|files| &files.log, least) {
+        let sound = |segment: Segment| end.saturating_sub(segment.start)..=u64::MAX;
+        if let Some((segment, len)) = self.row.leave_spoiled(|files| &files.log, sound) {
             // Somebody else has written to it as well: that has used up addresses.
-            self.end = self.end.max(segment.start.saturating_add(len));
+            self.end = self.end.max(segment.end(len));
         }
         self.row.choose(self.end, now, |row, segment| files_of(row, segment, timed));
     }

@@ -213,9 +213,13 @@ impl IndexWriter {
         while !rest.is_empty() {
             let standing = &self.standing;
             let next = standing.next;
-            // Its header comes on top of that.
-            let least = |segment: Segment| (1 + next - segment.start) * BLOCK as u64;
-            self.row.leave_spoiled(|file| file, least);
+            // After the header come the summaries of the streams that there were by then.
+            let summaries = standing.streams.len() as u64;
+            let sound = |segment: Segment| {
+                let blocks = 1 + next - segment.start;
+                blocks * BLOCK as u64..=(blocks + summaries) * BLOCK as u64
+            };
+            self.row.leave_spoiled(|file| file, sound);
             self.row.choose(standing.next, now, |row, segment| create(row, segment, standing));
             let room = usize::try_from(self.row.room(standing.next)).unwrap_or(usize::MAX);
             let Some((_, file)) = self.row.open() else {

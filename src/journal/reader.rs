@@ -5,7 +5,7 @@ use std::io;
 use std::os::unix::fs::{FileExt as _, MetadataExt as _};
 
 use super::format::{self, BLOCK};
-use super::index::{SLUG, Standing, read_head, read_records};
+use super::index::{SEGMENT_RECORDS, SLUG, Standing, read_head, read_records};
 use super::record::{EVENTS, Kind, Record};
 use super::segment::{Dirs, FARTHEST, Listing, Segment};
 use crate::sys::files;
@@ -231,11 +231,12 @@ impl IndexReader {
         Ok(one.pop())
     }
 
-    /// How many records the current segment has room for as it is.
+    /// How many records the current segment has room for as it is. Its file may have been extended.
     fn count(&self) -> io::Result<u64> {
         let Some(current) = &self.current else { return Ok(0) };
         let records = current.file.metadata()?.len().saturating_sub(current.head) / BLOCK as u64;
-        Ok(records.min(self.stop() - current.segment.start))
+        let most = SEGMENT_RECORDS.min(self.stop() - current.segment.start);
+        Ok(records.min(most))
     }
 
     /// Where the segment behind the current one begins.

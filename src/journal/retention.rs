@@ -12,7 +12,7 @@ use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
 use super::index::{self, Standing, read_head};
-use super::segment::{Dirs, LOG, TIMES, collect, file_name, parse_name};
+use super::segment::{Dirs, LOG, LONGEST, TIMES, collect, file_name, parse_name};
 use super::streams::Streams;
 use crate::model::plan::LogPolicy;
 use crate::sys::files;
@@ -196,12 +196,12 @@ impl<'a> Sweep<'a> {
 impl Piece {
     fn measure(&mut self, dir: &Path, slug: &str) {
         if let Ok(meta) = fs::metadata(dir.join(file_name(slug, self.start, LOG))) {
-            self.end = self.start + meta.len();
-            self.bytes = meta.len();
+            self.bytes = meta.len().min(LONGEST);
+            self.end = self.start + self.bytes;
             self.written = (meta.mtime(), meta.mtime_nsec());
         }
         let times = fs::metadata(dir.join(file_name(slug, self.start, TIMES)));
-        self.bytes += times.map_or(0, |meta| meta.len());
+        self.bytes += times.map_or(0, |meta| meta.len().min(LONGEST));
     }
 }
 

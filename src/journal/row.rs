@@ -7,6 +7,7 @@
 
 use std::fs::{self, File};
 use std::io;
+use std::ops::RangeInclusive;
 use std::os::unix::fs::MetadataExt as _;
 
 use super::segment::{Dirs, Place, Segment};
@@ -63,17 +64,20 @@ impl<F> Row<F> {
         self.open.as_mut()
     }
 
-    /// Leave the open segment if somebody has removed this file of it, or cut it short of what a
-    /// segment that begins there must have: nobody would find what is written there at its
-    /// address. How long it is, if it stays.
+    /// Leave the open segment if this file of it was removed, moved away or replaced, or has not
+    /// a length that a segment of that address can have: no reader would find what is written there
+    /// at its address. How long it is, if it stays.
     pub(crate) fn leave_spoiled(
         &mut self,
         file: impl Fn(&F) -> &File,
-        least: impl Fn(Segment) -> u64,
+        sound: impl Fn(Segment) -> RangeInclusive<u64>,
     ) -> Option<(Segment, u64)> {
         let (segment, files) = self.open.as_ref()?;
         let (segment, meta) = (*segment, file(files).metadata().ok()?);
-        if meta.nlink() == 0 || meta.len() < least(segment) {
+        let path = segment.path(&self.dirs, &self.slug, self.endings.first()?)?;
+        let named = fs::symlink_metadata(path).ok();
+        let is_there = named.is_some_and(|n| (n.dev(), n.ino()) == (meta.dev(), meta.ino()));
+        if !is_there || !sound(segment).contains(&meta.len()) {
             self.open = None;
         }
         self.open.as_ref().map(|_| (segment, meta.len()))

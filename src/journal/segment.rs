@@ -9,6 +9,8 @@ use std::io::{self, ErrorKind};
 use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _};
 use std::path::{Path, PathBuf};
 
+use crate::model::plan::LogPolicy;
+
 /// Digits of the address in a file name.
 const DIGITS: usize = 20;
 /// A directory that changed this recently may change again without another time stamp.
@@ -18,6 +20,9 @@ const UNSETTLED_NS: u64 = 20_000_000;
 const LAST: u64 = 1 << 60;
 /// No file is longer, so no byte has a higher address.
 pub const FARTHEST: u64 = i64::MAX as u64;
+
+/// The most bytes of one segment file that are output. A sink begins the next segment long before.
+pub const LONGEST: u64 = 2 * LogPolicy::LARGEST_SEGMENT;
 
 /// Ending of the files that hold the bytes.
 pub const LOG: &str = ".log";
@@ -89,6 +94,11 @@ pub struct Segment {
 }
 
 impl Segment {
+    /// The address after its last byte, given the length of its file.
+    pub fn end(self, len: u64) -> u64 {
+        self.start.saturating_add(len.min(LONGEST))
+    }
+
     /// The path of one of its files.
     pub fn path(self, dirs: &Dirs, slug: &str, ending: &str) -> Option<PathBuf> {
         Some(dirs.get(self.place)?.join(file_name(slug, self.start, ending)))

@@ -4,8 +4,9 @@ use std::fs::{self, File};
 use std::io;
 use std::os::unix::fs::{FileExt as _, MetadataExt as _};
 
-use super::segment::{Dirs, LOG, Listing, Place, Segment};
+use super::segment::{Dirs, LOG, LONGEST, Listing, Place, Segment};
 use super::times::TimesReader;
+use crate::model::plan::LogPolicy;
 use crate::sys::files;
 
 /// What lies at an offset.
@@ -52,7 +53,7 @@ impl StreamReader {
     pub fn end(&mut self) -> io::Result<u64> {
         self.listing.refresh(&self.dirs)?;
         let sizes = self.listing.segments().iter().rev().take(4);
-        Ok(sizes.map(|s| s.start.saturating_add(self.size(*s))).max().unwrap_or(0))
+        Ok(sizes.map(|s| s.end(self.size(*s))).max().unwrap_or(0))
     }
 
     /// The offset of the oldest byte that is still there ([`StreamReader::end`] if there is
@@ -204,11 +205,21 @@ impl StreamReader {
     }
 }
 
+/// Read from a segment file. A segment ends at [`LONGEST`] and where a hole begins that is larger
+/// than any segment: no sink leaves such a file, but `truncate` does.
 fn read_at(file: &File, at: u64, buffer: &mut [u8]) -> io::Result<usize> {
-    loop {
+    let room = usize::try_from(LONGEST.saturating_sub(at)).unwrap_or(usize::MAX);
+    let most = buffer.len().min(room);
+    let buffer = &mut buffer[..most];
+    let read = loop {
         match file.read_at(buffer, at) {
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            result => return result,
+            result => break result?,
         }
+    };
+    let is_zero = buffer[..read].iter().all(|byte| *byte == 0);
+    if read > 0 && is_zero && files::hole(file, at)? > LogPolicy::LARGEST_SEGMENT {
+        return Ok(0);
     }
+    Ok(read)
 }

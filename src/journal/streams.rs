@@ -3,13 +3,14 @@
 use std::io;
 use std::path::PathBuf;
 
+use nix::errno::Errno;
 use serde::{Deserialize, Serialize};
 
 use super::append::EVENTS_SLUG;
 use super::record::EVENTS;
 use super::segment::{Dirs, Place};
 use crate::model::ProcName;
-use crate::sys::files;
+use crate::sys::{self, files};
 
 /// The name of the file.
 pub const FILE: &str = "@streams.json";
@@ -44,12 +45,23 @@ pub struct Stream {
 #[derive(Debug, thiserror::Error)]
 pub enum StreamsError {
     /// Reading or writing failed.
-    #[error("{}: {source}", path.display())]
+    #[error("{}: {}", path.display(), sys::why(source))]
     Io {
         /// The file.
         path: PathBuf,
         /// Why.
         source: io::Error,
+    },
+    /// The journal can't lie there.
+    #[error(
+        "the log can't be kept in {}: {why}; `[log] dir` in tmo.toml, or TMO_LOG_DIR, names another \
+         directory", dir.display()
+    )]
+    Place {
+        /// The directory.
+        dir: PathBuf,
+        /// Why.
+        why: String,
     },
     /// It is not what it should be.
     #[error("{}: not a list of streams: {source}; move the whole directory away to begin a new journal", path.display())]
@@ -86,7 +98,7 @@ impl Streams {
             let text = match files::read_plain(&path) {
                 Ok(text) => text,
                 Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
-                Err(source) => return Err(StreamsError::Io { path, source }),
+                Err(source) => return Err(unreadable(path, source)),
             };
             let found: Content = match serde_json::from_slice(&text) {
                 Ok(found) => found,
@@ -157,6 +169,19 @@ impl Streams {
         }
         self.get(number).map(|stream| stream.name.slug())
     }
+}
+
+/// Why the list can't be read: its directory is none, or the file itself.
+fn unreadable(path: PathBuf, source: io::Error) -> StreamsError {
+    let dir = path.parent().unwrap_or(&path).to_owned();
+    // The nearest to the root: what lies below it can't be looked at.
+    let mut other = dir.ancestors().filter(|part| part.metadata().is_ok_and(|p| !p.is_dir()));
+    let why = match (Errno::from_raw(source.raw_os_error().unwrap_or(0)), other.next()) {
+        (Errno::ENOTDIR, Some(file)) => format!("{} is not a directory", file.display()),
+        (Errno::ENOTDIR | Errno::ELOOP | Errno::ENAMETOOLONG, _) => sys::why(&source),
+        _ => return StreamsError::Io { path, source },
+    };
+    StreamsError::Place { dir, why }
 }
 
 #[cfg(test)]

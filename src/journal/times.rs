@@ -143,6 +143,10 @@ impl Current {
                 self.floor = self.floor.max(entry.1.saturating_add(1));
                 self.at += 1;
             }
+            // What is looked for lies near, or far: then it is not read to, past a hole perhaps.
+            if self.at >= BATCH {
+                self.seek(end)?;
+            }
             if !self.refill()? {
                 return Ok(None);
             }

@@ -223,13 +223,14 @@ impl LogPolicy {
     pub const PER_PROCESS: u64 = 64 << 20;
     /// Default number of bytes kept in all: 512 MiB.
     pub const TOTAL: u64 = 512 << 20;
+    /// The largest size at which a stream goes on in a new segment: 16 MiB.
+    pub const LARGEST_SEGMENT: u64 = 16 << 20;
 
-    /// The size at which a stream goes on in a new segment: a quarter of the quota, at most 16 MiB.
+    /// The size at which a stream goes on in a new segment: a quarter of the quota, within limits.
     pub const fn segment(&self) -> u64 {
-        const MOST: u64 = 16 << 20;
         let quarter = self.per_process / 4;
-        if self.per_process == 0 || quarter > MOST {
-            MOST
+        if self.per_process == 0 || quarter > Self::LARGEST_SEGMENT {
+            Self::LARGEST_SEGMENT
         } else if quarter < 4096 {
             4096
         } else {

@@ -15,6 +15,11 @@ use crate::config::{dirs, toml::parse_size};
 use crate::model::ProcName;
 use crate::model::name::{BadName, LongName, check_length};
 use crate::model::plan::{Inherit, LogPolicy, PLAN_VERSION, Plan, ProcessPlan};
+use crate::model::text::OsText;
+
+/// The largest variable that Linux passes to a program: name, `=`, value and NUL. Other systems have
+/// limits of the same order for all of them together.
+const LARGEST_VARIABLE: usize = 128 << 10;
 
 /// What only the running system can tell.
 pub struct Facts<'a> {
@@ -43,6 +48,17 @@ pub enum PlanError {
     Color {
         /// What was given.
         text: String,
+    },
+    /// A variable that the kernel hands to no program.
+    #[error(
+        "the variable {name} is too large to be passed to a program: {size} bytes, where the limit is \
+         {LARGEST_VARIABLE}; shorten it"
+    )]
+    Large {
+        /// The variable.
+        name: String,
+        /// The length of its name and its value.
+        size: usize,
     },
     /// A formation that is none.
     #[error("Invalid formation format; it is `web=2,worker=3`, or `all=2`")]
@@ -147,6 +163,8 @@ pub fn resolve(
     let processes = formed.into_iter().map(|formed| formed.plan(&given));
     let mut processes = processes.collect::<Result<Vec<_>, _>>()?;
     declare(&mut processes, &loaded.failures);
+    let variables = env.pairs();
+    check_sizes(variables.iter().chain(processes.iter().flat_map(|process| &process.env)))?;
     let beside = project.procfile.parent().unwrap_or(&project.root);
     let crash_dir = loaded.toml.crash_dir.clone().map(|dir| absolute(beside, &at_home(env, dir)));
     let grace = settings.grace.unwrap_or(GRACE);
@@ -165,7 +183,7 @@ pub fn resolve(
         socket_shown: project.socket.shown.as_path().into(),
         tcp: project.socket.tcp.clone(),
         tmux_config: config.map(|path| absolute(&context.start_dir, path).into()),
-        env: env.pairs(),
+        env: variables,
         inherit: facts.inherit,
         size: facts.size,
         grace_ms: u64::try_from(grace.as_millis()).unwrap_or(u64::MAX),
@@ -182,6 +200,19 @@ pub fn resolve(
         generation: 0,
         processes,
     })
+}
+
+/// Refuse a variable with which no program could be started.
+fn check_sizes<'a>(variables: impl Iterator<Item = &'a (OsText, OsText)>) -> Result<(), PlanError> {
+    for (name, value) in variables {
+        // With `=`, and the NUL at the end.
+        let size = name.as_bytes().len() + value.as_bytes().len() + 2;
+        if size > LARGEST_VARIABLE {
+            let name = name.as_os_str().to_string_lossy().into_owned();
+            return Err(PlanError::Large { name, size });
+        }
+    }
+    Ok(())
 }
 
 /// Failures that were declared beside the Procfile come after those of a process itself.

@@ -15,6 +15,7 @@ use nix::errno::Errno;
 use nix::libc;
 use nix::sys::stat::Mode;
 use rustix::event::{PollFd, PollFlags};
+use rustix::fs::SeekFrom;
 
 /// The largest file of a project that is read: Procfile, env file, `tmo.toml`, declarations.
 pub const PROJECT_LIMIT: u64 = 4 << 20;
@@ -240,10 +241,24 @@ pub fn read_plain(path: &Path) -> io::Result<Vec<u8>> {
     read_all(file, OWN_LIMIT)
 }
 
+/// In the name of a directory that was renamed out of the way.
+const ASIDE: &str = ".aside-";
+
+/// Remove the directories that [`make_lock`] and [`append_to`] have renamed in this directory.
+pub fn remove_set_aside(dir: &Path) -> io::Result<()> {
+    let mut done = Ok(());
+    for entry in fs::read_dir(dir).into_iter().flatten().flatten() {
+        if entry.file_name().to_string_lossy().contains(ASIDE) {
+            done = done.and(fs::remove_dir_all(entry.path()));
+        }
+    }
+    done
+}
+
 /// Rename a directory out of the way; its owner is unknown, so it is kept.
 fn put_aside(dir: &Path) -> io::Result<()> {
     let mut name = dir.as_os_str().to_owned();
-    name.push(format!(".aside-{:x}", super::clock::now_ns()));
+    name.push(format!("{ASIDE}{:x}", super::clock::now_ns()));
     fs::remove_dir(dir).or_else(|_| fs::rename(dir, name))
 }
 
@@ -300,6 +315,17 @@ pub fn open_fifo(path: &Path, hold: bool) -> io::Result<File> {
     let file = open(path, File::options().read(hold).write(true), libc::O_NOFOLLOW)?;
     let fifo = file.metadata()?.file_type().is_fifo();
     if fifo { Ok(file) } else { Err(io::ErrorKind::InvalidInput.into()) }
+}
+
+/// How many bytes from this offset of a file on are a hole: 0 where data lies, or where the file
+/// system does not tell.
+pub fn hole(file: &File, at: u64) -> io::Result<u64> {
+    match rustix::fs::seek(file, SeekFrom::Data(at)) {
+        Ok(data) => Ok(data.saturating_sub(at)),
+        // Nothing but a hole up to the end.
+        Err(rustix::io::Errno::NXIO) => Ok(file.metadata()?.len().saturating_sub(at)),
+        Err(_) => Ok(0),
+    }
 }
 
 #[cfg(test)]

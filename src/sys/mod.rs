@@ -142,3 +142,14 @@ fn rustix_pid(pid: u32) -> io::Result<rustix::process::Pid> {
 
 #[cfg(test)]
 mod tests;
+
+/// Why the system refused something, in its own words and without a number.
+pub fn why(error: &io::Error) -> String {
+    match error.raw_os_error() {
+        Some(number) => {
+            let text = nix::errno::Errno::from_raw(number).desc();
+            text.chars().take(1).flat_map(char::to_lowercase).chain(text.chars().skip(1)).collect()
+        }
+        None => error.to_string(),
+    }
+}

@@ -240,14 +240,7 @@ impl Trial {
                 .filter(|path| {
                     let name = path.file_name().and_then(OsStr::to_str).unwrap_or_default();
                     // A tmux that can't make its server leaves its own lock, and nobody knows where.
-                    // A directory that took the place of a file of tmo's is kept under another
-                    // name: its owner is unknown.
-                    let is_aside = path
-                        .parent()
-                        .and_then(|dir| dir.extension())
-                        .is_some_and(|end| end.to_string_lossy().starts_with("aside-"));
-                    !is_aside
-                        && !["Procfile", "filler"].contains(&name)
+                    !["Procfile", "filler"].contains(&name)
                         && path.extension() != Some(OsStr::new("lock"))
                 })
                 .collect();

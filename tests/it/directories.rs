@@ -197,3 +197,28 @@ fn starts_and_quits_at_the_same_time_never_lose_their_directory() {
     world.wait_empty();
     eventually("the directory is gone", || runtimes(&world).is_empty().then_some(()));
 }
+
+#[test]
+fn a_log_directory_that_can_be_none_is_refused_by_name() {
+    let world = World::new("web: exec sleep 1000\n");
+    let path = |name: &str| world.app().join(name);
+    std::fs::write(path("file"), "").unwrap();
+    nix::unistd::mkfifo(&path("fifo"), nix::sys::stat::Mode::S_IRWXU).unwrap();
+    std::os::unix::fs::symlink("loop", path("loop")).unwrap();
+    for (dir, words) in [
+        ("file", "file is not a directory"),
+        ("file/below", "file is not a directory"),
+        ("fifo", "fifo is not a directory"),
+        ("/dev/null", "/dev/null is not a directory"),
+        ("loop", "too many symbolic links encountered"),
+    ] {
+        world.write("tmo.toml", &format!("[log]\ndir = \"{dir}\"\n"));
+        let ran = world.run(["start", "-D"]);
+        assert_eq!(ran.code, 1, "{dir}: {ran:?}");
+        assert!(ran.stderr.contains("the log can't be kept in "), "{dir}: {ran:?}");
+        assert!(ran.stderr.contains(words), "{dir}: {ran:?}");
+        assert!(ran.stderr.contains("`[log] dir`"), "{dir}: {ran:?}");
+        assert!(ran.stderr.lines().count() == 1 && !ran.stderr.contains("os error"), "{ran:?}");
+    }
+    world.wait_empty();
+}

@@ -186,3 +186,20 @@ fn an_env_file_wins_over_the_caller() {
     eventually("again", || (view.log().matches("|file-x\n").count() == 2).then_some(()));
     assert_eq!(view.interrupt(), 0);
 }
+
+#[test]
+fn a_variable_that_no_program_can_be_given_is_named() {
+    let world = World::new("web: exec sleep 1000\n");
+    for (name, value) in [("TMO_COLORS", "1,".repeat(200_000) + "1"), ("BIG", "x".repeat(400_000))]
+    {
+        world.write(".overmind.env", &format!("{name}={value}\n"));
+        for args in [&["check"][..], &["start", "-D"]] {
+            let ran = world.run(args);
+            assert_eq!(ran.code, 1, "{name}, {args:?}");
+            let words = format!("the variable {name} is too large to be passed to a program: 4000");
+            assert!(ran.stderr.contains(&words), "{name}, {args:?}: {}", ran.stderr);
+            assert!(ran.stderr.len() < 500, "{name}, {args:?}: {} bytes", ran.stderr.len());
+        }
+    }
+    world.wait_empty();
+}

@@ -250,3 +250,46 @@ fn a_spoiled_life_file_or_lock_hinders_neither_a_restart_nor_an_end() {
         }
     }
 }
+
+#[test]
+fn a_run_whose_socket_was_replaced_by_a_directory_is_found_and_ended() {
+    for abandoned in [false, true] {
+        let world = stubborn();
+        if abandoned {
+            world.abandoned();
+        } else {
+            world.ok(["start", "-D"]);
+            world.wait_state("worker", "running");
+        }
+        let socket = world.app().join(".overmind.sock");
+        std::fs::remove_file(&socket).unwrap();
+        std::fs::create_dir(&socket).unwrap();
+        let ran = world.run(["ps"]);
+        if abandoned {
+            assert!(ran.stderr.contains("is in the way: it is a directory; move it"), "{ran:?}");
+        } else {
+            assert!(ran.stdout.contains("worker"), "{ran:?}");
+        }
+        world.ok(["kill"]);
+        assert!(socket.is_dir(), "it may be somebody's");
+        std::fs::remove_dir(&socket).unwrap();
+        spare_nothing(&world);
+    }
+}
+
+#[test]
+fn a_run_whose_runtime_directory_lost_its_mode_is_ended_by_kill() {
+    for abandoned in [false, true] {
+        let world = stubborn();
+        if abandoned {
+            world.abandoned();
+        } else {
+            world.ok(["start", "-D"]);
+            world.wait_state("worker", "running");
+        }
+        let mode = std::os::unix::fs::PermissionsExt::from_mode(0o000);
+        std::fs::set_permissions(world.runtime(), mode).unwrap();
+        world.ok(["kill"]);
+        spare_nothing(&world);
+    }
+}

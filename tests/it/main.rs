@@ -36,6 +36,7 @@ mod inspection;
 mod journal;
 mod lines;
 mod lookup;
+mod lost_log;
 mod mended;
 mod metrics;
 mod outside;

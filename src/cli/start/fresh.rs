@@ -1,6 +1,7 @@
 //! A run that begins: its guardian is started, and is waited for.
 
 use std::io::Write;
+use std::os::fd::AsFd as _;
 use std::path::PathBuf;
 
 use super::{Start, greeting, tell};
@@ -41,7 +42,11 @@ impl Start {
         };
         let file = fresh.map(|(_, file)| file.as_path());
         let mut launch = Launch::begin(&self.tmo, self.runtime.dir(), file)?;
-        let first = match launch.next().map_err(|e| interrupted(&early).unwrap_or(e))? {
+        let news = match fresh {
+            Some(_) => launch.next(),
+            None => launch.takeover(self.instance().address(), Some(early.as_fd())),
+        };
+        let first = match news.map_err(|e| interrupted(&early).unwrap_or(e))? {
             // What was to be taken over has ended just now.
             News::Failed { .. } if fresh.is_none() && !self.runtime.has_survivors() => {
                 return Ok(Begun::Overtaken);

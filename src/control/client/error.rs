@@ -59,6 +59,15 @@ pub enum ClientError {
         /// The address.
         at: Address,
     },
+    /// It has been taking over the run for longer than a command waits.
+    #[error(
+        "the supervisor at {at} has been taking over the run for more than {} s; try again later, or \
+         end the run without it by `tmo kill`", super::TAKEOVER_LIMIT.as_secs()
+    )]
+    TakingOver {
+        /// The address.
+        at: Address,
+    },
     /// It took the connection and closed it again without a word.
     #[error(
         "the listener at {at} closes the connection without an answer; if that socket is forwarded \

@@ -11,7 +11,7 @@ mod who;
 use std::io;
 use std::path::Path;
 use std::sync::{Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use http_body_util::{BodyExt as _, Full, Limited};
 use hyper::body::{Bytes, Incoming};
@@ -52,6 +52,9 @@ pub const SILENCE: Duration = Duration::from_secs(4);
 /// that somebody has stopped.
 const LAST_CHANCE: Duration = Duration::from_secs(2);
 
+/// How long a command waits for a supervisor that takes over a run.
+pub const TAKEOVER_LIMIT: Duration = Duration::from_secs(30);
+
 type Sender = SendRequest<Full<Bytes>>;
 type Answer = hyper::Response<Incoming>;
 
@@ -79,23 +82,39 @@ impl Client {
     /// The state of the run. A supervisor that takes over or ends the run may take some time; any
     /// other answers at once.
     pub async fn state(&self) -> Result<State, ClientError> {
-        let mut asked = std::pin::pin!(self.ask(Method::GET, "/api/state", Bytes::new()));
-        let reply = loop {
-            match tokio::time::timeout(SILENCE, &mut asked).await {
-                Ok(answer) => break answer?,
-                Err(_) if self.is_busy().await => {}
-                Err(_) => return Err(ClientError::Silent { at: self.at.clone() }),
-            }
-        };
+        let asked = self.ask(Method::GET, "/api/state", Bytes::new());
+        let reply = self.outlast(asked, |alive| alive.taking_over || alive.ending).await?;
         if reply.status == StatusCode::OK { reply.read() } else { Err(reply.refusal()) }
     }
 
-    /// Whether the supervisor says that it is taking over or ending the run.
-    async fn is_busy(&self) -> bool {
+    /// Wait for an answer while the supervisor reports that it is alive and `may_wait` holds, and
+    /// for [`TAKEOVER_LIMIT`] at most while it takes over the run.
+    async fn outlast(
+        &self,
+        answer: impl Future<Output = Result<Reply, ClientError>>,
+        may_wait: impl Fn(&Alive) -> bool,
+    ) -> Result<Reply, ClientError> {
+        let begun = Instant::now();
+        let mut answer = Box::pin(answer);
+        loop {
+            if let Ok(answer) = tokio::time::timeout(SILENCE, &mut answer).await {
+                return answer;
+            }
+            let alive = self.alive().await.filter(&may_wait);
+            let Some(alive) = alive else {
+                return Err(ClientError::Silent { at: self.at.clone() });
+            };
+            if alive.taking_over && begun.elapsed() >= TAKEOVER_LIMIT {
+                return Err(ClientError::TakingOver { at: self.at.clone() });
+            }
+        }
+    }
+
+    /// What the supervisor reports of itself; nothing if it does not at once.
+    async fn alive(&self) -> Option<Alive> {
         let asked = self.ask(Method::GET, "/api/alive", Bytes::new());
-        let Ok(Ok(reply)) = tokio::time::timeout(LAST_CHANCE, asked).await else { return false };
-        reply.status == StatusCode::OK
-            && reply.read::<Alive>().is_ok_and(|alive| alive.taking_over || alive.ending)
+        let reply = tokio::time::timeout(LAST_CHANCE, asked).await.ok()?.ok()?;
+        (reply.status == StatusCode::OK).then(|| reply.read().ok())?
     }
 
     /// Have something done; with `wait` the answer comes when it is done, else when it is
@@ -180,20 +199,7 @@ impl Client {
         path: &str,
         body: Bytes,
     ) -> Result<Reply, ClientError> {
-        let mut asked = std::pin::pin!(self.ask(method, path, body));
-        loop {
-            match tokio::time::timeout(SILENCE, &mut asked).await {
-                Ok(reply) => return reply,
-                Err(_) if self.is_alive().await => {}
-                Err(_) => return Err(ClientError::Silent { at: self.at.clone() }),
-            }
-        }
-    }
-
-    async fn is_alive(&self) -> bool {
-        let asked = self.ask(Method::GET, "/api/alive", Bytes::new());
-        let reply = tokio::time::timeout(LAST_CHANCE, asked).await;
-        reply.is_ok_and(|reply| reply.is_ok_and(|reply| reply.status == StatusCode::OK))
+        self.outlast(self.ask(method, path, body), |_| true).await
     }
 
     async fn ask(&self, method: Method, path: &str, body: Bytes) -> Result<Reply, ClientError> {

@@ -52,7 +52,7 @@ pub async fn who(at: impl Into<Address>) -> Result<Listener, ClientError> {
         // A listener that is gone at once may not even take the question.
         Ok(_) if answer.is_empty() => return Err(ClientError::Empty { at: client.at }),
         Ok(asked) => asked.map_err(|error| client.lost(&error))?,
-        Err(_) if client.is_busy().await => {
+        Err(_) if client.alive().await.is_some_and(|alive| alive.taking_over || alive.ending) => {
             return Ok(Listener::Tmo(Box::new(client.state().await?)));
         }
         Err(_) => return Err(ClientError::Silent { at: client.at }),
