@@ -302,7 +302,17 @@ impl Runtime {
         for name in ["p", "spill"] {
             done = done.and(remove_file(&self.dir.join(name)));
         }
-        for name in ["plan.json", "state.json", "tmux.conf", "menu", "shown", "stderr", "token"] {
+        for name in [
+            "plan.json",
+            "state.json",
+            "tmux.conf",
+            "env.conf",
+            "env-reset.conf",
+            "menu",
+            "shown",
+            "stderr",
+            "token",
+        ] {
             // Whoever was to replace it may have been killed half-way.
             for name in [name.to_owned(), format!("{name}.new")] {
                 done = done.and(remove_file(&self.dir.join(name)));

@@ -18,6 +18,7 @@ mod connect;
 mod control;
 mod directories;
 mod doctor;
+mod env_files;
 mod environment;
 mod examples;
 mod exit_code;
