@@ -57,6 +57,7 @@ mod scripts;
 mod send;
 mod settings;
 mod setup;
+mod sizes;
 mod start_terminal;
 mod strangers;
 mod supervision;
