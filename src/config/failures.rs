@@ -9,6 +9,7 @@
 mod declare;
 mod edit;
 
+use std::collections::HashSet;
 use std::fmt;
 use std::io;
 use std::path::Path;
@@ -21,6 +22,7 @@ use super::Warning;
 use super::load::ConfigError;
 use super::procfile::Procfile;
 use crate::model::ProcName;
+use crate::model::limits::{LIST, PROCESSES};
 use crate::model::nearest::nearest;
 use crate::model::rules::{FailureAction, FailurePattern, Text};
 use crate::sys::files::{self, ChosenBy};
@@ -55,6 +57,9 @@ pub enum BadText {
     /// It is empty.
     #[error("an empty text is in every line; say what to look for")]
     Empty,
+    /// The process has too many already.
+    #[error("a process may have {LIST} declared texts at most")]
+    Many,
     /// It has control characters.
     #[error(
         "a text with a line break or another control character is in no line; give a part of \
@@ -138,6 +143,9 @@ impl Failures {
         });
         let texts = &mut self.0[at].1;
         let is_new = !texts.iter().any(|known| known == text);
+        if is_new && texts.len() == LIST {
+            return Err(BadText::Many);
+        }
         if is_new {
             texts.push(text.to_owned());
         }
@@ -162,13 +170,14 @@ impl Failures {
 
     /// Names that no entry of the Procfile has.
     pub fn warnings(&self, procfile: &Procfile) -> Vec<Warning> {
-        let known: Vec<&str> = procfile.entries.iter().map(|entry| entry.name.as_str()).collect();
+        let names = || procfile.entries.iter().map(|entry| entry.name.as_str());
+        let known: HashSet<&str> = names().collect();
         let entry = |name: &str| name.split('#').next().unwrap_or_default().to_owned();
-        let unknown = self.0.iter().filter(|(name, _)| !known.contains(&entry(name).as_str()));
+        let unknown = self.0.iter().filter(|(name, _)| !known.contains(entry(name).as_str()));
         let warning = |(name, _): &(String, Vec<String>)| Warning::UnknownProcess {
             origin: FILE,
             name: name.clone(),
-            nearest: nearest(name, known.iter().copied()).map(str::to_owned),
+            nearest: nearest(name, names()).map(str::to_owned),
         };
         unknown.map(warning).collect()
     }
@@ -220,8 +229,15 @@ impl<'de> Visitor<'de> for Object {
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Failures, A::Error> {
         let mut failures = Failures::default();
+        let mut seen = HashSet::new();
         while let Some(name) = map.next_key::<String>()? {
-            if failures.of(&name).is_empty() {
+            if seen.len() == PROCESSES {
+                let text = format!("declarations for {PROCESSES} processes at most are possible");
+                return Err(de::Error::custom(text));
+            }
+            if seen.insert(name.clone()) {
+                failures.0.push((name.clone(), vec![]));
+            } else if failures.of(&name).is_empty() {
                 failures.0.retain(|(known, _)| *known != name);
                 failures.0.push((name.clone(), vec![]));
             }

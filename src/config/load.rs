@@ -229,6 +229,15 @@ pub fn find_program(context: &Context, name: impl AsRef<Path>) -> Option<PathBuf
     which::which_in(name, context.env.get("PATH"), &context.start_dir).ok()
 }
 
+/// A program that a plan names. tmux is searched for in the caller's own PATH first, because tmo runs
+/// it for itself; everything else where the processes find it.
+pub fn find_for_plan(context: &Context, name: impl AsRef<Path>) -> Option<PathBuf> {
+    let name = name.as_ref();
+    let own = (name == Path::new("tmux")).then(|| context.env.caller("PATH")).flatten();
+    let own = own.and_then(|path| which::which_in(name, Some(path), &context.start_dir).ok());
+    own.or_else(|| find_program(context, name))
+}
+
 pub use crate::sys::why;
 
 #[cfg(test)]

@@ -9,6 +9,7 @@ use std::ffi::OsString;
 use std::os::unix::ffi::OsStringExt as _;
 
 use crate::config::Warning;
+use crate::model::limits::PROCESSES;
 use crate::model::name::{LongName, check_length};
 use crate::model::text::OsText;
 
@@ -59,6 +60,14 @@ pub enum ProcfileError {
         /// How long it is.
         why: LongName,
     },
+    /// It has too many entries.
+    #[error("{file}:{line}: a Procfile may have {PROCESSES} entries at most")]
+    Many {
+        /// The Procfile as the user named it.
+        file: String,
+        /// Line number of the first entry too many, from 1.
+        line: usize,
+    },
     /// A NUL byte cannot be part of a command.
     #[error("{file}:{line}: a NUL byte cannot be part of a command; is the file UTF-16?")]
     Nul {
@@ -99,6 +108,9 @@ pub fn parse(bytes: &[u8], file: &str) -> Result<Procfile, ProcfileError> {
                 if let Some(first) = lines.insert(name, line) {
                     let (file, name) = (file.to_owned(), name.to_owned());
                     return Err(ProcfileError::Duplicate { file, name, first, again: line });
+                }
+                if procfile.entries.len() == PROCESSES {
+                    return Err(ProcfileError::Many { file: file.to_owned(), line });
                 }
                 let command = OsText(OsString::from_vec(command.to_vec()));
                 procfile.entries.push(Entry { name: name.to_owned(), command, line });

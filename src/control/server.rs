@@ -255,6 +255,9 @@ fn ours(stream: &UnixStream) -> bool {
     }
 }
 
+/// What a TLS connection begins with.
+const TLS_HANDSHAKE: &[u8] = &[0x16];
+
 /// Talk with one client in its own language.
 async fn converse(mut stream: UnixStream, router: Router, api: Api) {
     let mut closing = api.closing.clone();
@@ -263,6 +266,8 @@ async fn converse(mut stream: UnixStream, router: Router, api: Api) {
         () = closed(&mut closing) => return,
     };
     match first {
+        // Through a forwarded port, a page can have a browser send lines of its choice in one.
+        Ok(Ok(Some((Language::Lines, first)))) if first.starts_with(TLS_HANDSHAKE) => {}
         Ok(Ok(Some((Language::Lines, first)))) => lines::converse(stream, first, api).await,
         Ok(Ok(Some((Language::Http, first)))) => {
             serve_http(Rewound::new(first, stream), router, &api.limits, closing).await;

@@ -69,6 +69,7 @@ impl Engine {
         }
         if matches!(request, Request::Quit | Request::Kill) {
             self.wake_tmux();
+            self.hurry_tmux();
         }
         if let Request::Resize { columns, rows } = request {
             let tmux = self.tmux.clone();

@@ -3,7 +3,6 @@
 
 use std::process::Stdio;
 
-use nix::libc::SIGKILL;
 use tokio::io::AsyncWriteExt as _;
 use tokio::process::Command;
 
@@ -12,7 +11,7 @@ use super::watchers;
 use crate::model::plan::{Plan, ProcessPlan};
 use crate::model::text::OsText;
 use crate::plan::{process_env, run_env};
-use crate::sys;
+use crate::sys::{self, Group};
 
 /// A command of a process, run beside it.
 #[derive(Debug, Clone)]
@@ -88,7 +87,7 @@ impl Run {
         // Who takes over asks anew.
         sys::end_with_parent(command.as_std_mut());
         let mut child = command.spawn()?;
-        let mut group = Group(child.id());
+        let mut group = Group::of(child.id());
         if let Some(mut stdin) = child.stdin.take() {
             // Who does not read it does not want it.
             let _ = stdin.write_all(input).await;
@@ -102,19 +101,7 @@ impl Run {
             return child.wait().await;
         }
         let status = child.wait().await;
-        group.0 = None;
+        group.is_over();
         status
-    }
-}
-
-/// The processes of a command, as long as its leader is not reaped.
-struct Group(Option<u32>);
-
-impl Drop for Group {
-    fn drop(&mut self) {
-        if let Some(leader) = self.0 {
-            // Gone by itself.
-            let _ = sys::signal_group(leader, SIGKILL);
-        }
     }
 }

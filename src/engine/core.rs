@@ -44,6 +44,8 @@ pub(super) struct Engine {
     pub(super) views: u32,
     /// How many panes tmux was asked to open and has not answered yet.
     pub(super) opening: usize,
+    /// The run is to end although tmux has not answered its first call.
+    pub(super) gives_up: watch::Sender<bool>,
     /// The run was there before this supervisor.
     pub(super) adopted: bool,
     pub(super) finish: Option<u8>,

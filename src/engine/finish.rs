@@ -8,6 +8,7 @@ use tokio::time::{Instant, timeout, timeout_at};
 
 use super::core::Engine;
 use super::guard::{News, tell};
+use super::opening::LAST_MOMENT;
 use super::pane::{PaneTrack, Sink};
 use super::queue::Event;
 use super::runtime::TmuxServer;
@@ -73,10 +74,13 @@ impl Engine {
         // A server that is just being started cannot be ended yet.
         self.wait_until(|engine| engine.opening == 0).await;
         // Nor can one whose start failed half-way be forgotten.
-        if self.saved.tmux.is_none()
-            && let Ok(Ok(server)) = timeout(PATIENCE, self.tmux.survey()).await
-        {
-            self.watch_tmux(server.pid, &server.socket);
+        if self.saved.tmux.is_none() {
+            let patience = if *self.gives_up.borrow() { LAST_MOMENT } else { PATIENCE };
+            match timeout(patience, self.tmux.survey()).await {
+                Ok(Ok(server)) => self.watch_tmux(server.pid, &server.socket),
+                Ok(Err(_)) => {}
+                Err(_) => self.runtime.kill_servers(),
+            }
         }
         for id in 0..self.panes.len() {
             self.wake_sink(id);

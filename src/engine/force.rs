@@ -114,6 +114,11 @@ impl Runtime {
         members
     }
 
+    /// Kill a tmux server of this run that answers nothing.
+    pub(super) fn kill_servers(&self) {
+        Forced::default().kill(&self.members().servers);
+    }
+
     /// End everything of the run that is recorded here, whoever supervises it. Nothing if there is
     /// nothing of it.
     ///

@@ -14,6 +14,7 @@ use tokio::time::{Instant, timeout};
 use super::core::Engine;
 use super::queue::Event;
 use crate::crash::CrashReport;
+use crate::model::text::OsText;
 use crate::supervisor::{ProcId, Word};
 use crate::sys;
 
@@ -94,8 +95,8 @@ impl Engine {
 
     /// Show this on the desktop.
     pub(super) fn notify(&mut self, title: &str, text: &str) {
-        let env = self.plan.env.iter();
-        let path = env.rev().find(|(name, _)| name.as_bytes() == b"PATH").map(|(_, path)| &path.0);
+        let env = self.plan.env_of_own_programs();
+        let path = env.get(&OsText::from("PATH")).map(|path| &path.0);
         let root = self.plan.root.as_path();
         let found = Shower::ALL
             .into_iter()
@@ -107,7 +108,7 @@ impl Engine {
         command
             .args(shower.arguments(title, text))
             .env_clear()
-            .envs(self.plan.env_to_pass_on().map(|(name, value)| (&name.0, &value.0)))
+            .envs(env.iter().map(|(name, value)| (&name.0, &value.0)))
             .current_dir(root)
             .stdin(Stdio::null())
             .stdout(Stdio::null())

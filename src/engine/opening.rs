@@ -20,6 +20,9 @@ use crate::sys;
 /// How long a shim may take to come up.
 const SHIM_PATIENCE: Duration = Duration::from_secs(10);
 
+/// How long a tmux that has not answered its first call may still take when the run is to end.
+pub(super) const LAST_MOMENT: Duration = Duration::from_millis(500);
+
 /// So often a server that is asked for panes may turn out to be just ending, where it was started by
 /// another supervisor, which was killed.
 const MOST_LOST: u32 = 5;
@@ -57,6 +60,7 @@ impl Engine {
             .map(|&id| (self.panes[id].pane.clone(), self.panes[id].sink == Sink::Up))
             .collect();
         let (tmux, queue) = (self.tmux.clone(), self.queue.clone());
+        let mut gives_up = self.gives_up.subscribe();
         self.opening += ids.len();
         for &id in &ids {
             self.panes[id].asked_for += 1;
@@ -66,7 +70,12 @@ impl Engine {
                 let mut tries = if adopted { MOST_LOST } else { 1 };
                 loop {
                     tries -= 1;
-                    match tmux.start(&openings[..at_first]).await {
+                    let started = tokio::select! {
+                        started = tmux.start(&openings[..at_first]) => started,
+                        // Its sender lives as long as the engine.
+                        _ = gives_up.wait_for(|gives_up| *gives_up) => Err(TmuxError::GivenUp),
+                    };
+                    match started {
                         // A supervisor that was killed had asked for it just before.
                         Err(error) if error.is_duplicate() && adopted => break,
                         // Its client was killed with it, and the server has ended for want of a
@@ -87,12 +96,21 @@ impl Engine {
                 }
             }
             for ((opening, (old, piped)), id) in openings.iter().zip(old).zip(ids) {
-                let result = match tmux.reopen(opening, old.as_deref(), piped).await {
-                    Ok(()) => tmux.survey().await,
-                    Err(error) => Err(error),
-                };
+                let result = tmux.reopen(opening, old.as_deref(), piped).await;
                 queue.push(Event::Opened(vec![id], result));
             }
+        });
+    }
+
+    /// The run is to end: a tmux that has not answered its first call has a moment left for that.
+    pub(super) fn hurry_tmux(&self) {
+        if self.saved.tmux.is_some() || self.opening == 0 {
+            return;
+        }
+        let gives_up = self.gives_up.clone();
+        tokio::task::spawn_local(async move {
+            tokio::time::sleep(LAST_MOMENT).await;
+            gives_up.send_replace(true);
         });
     }
 

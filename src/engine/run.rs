@@ -225,6 +225,7 @@ fn build(runtime: &Runtime) -> Result<(Engine, bool), RunError> {
         next_ticket: 1,
         views: 0,
         opening: 0,
+        gives_up: watch::Sender::new(false),
         adopted: adopting,
         finish: None,
         settled: None,

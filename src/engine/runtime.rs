@@ -304,7 +304,17 @@ impl Runtime {
         }
         // The directory is tmo's own: what took the place of a file here goes with the run.
         done = done.and(files::remove_set_aside(&self.dir));
-        for name in ["plan.json", "state.json", "tmux.conf", "menu", "shown", "stderr", "token"] {
+        for name in [
+            "plan.json",
+            "state.json",
+            "tmux.conf",
+            "env.conf",
+            "env-reset.conf",
+            "menu",
+            "shown",
+            "stderr",
+            "token",
+        ] {
             // Whoever was to replace it may have been killed half-way.
             for name in [name.to_owned(), format!("{name}.new")] {
                 done = done.and(remove_file(&self.dir.join(name)));

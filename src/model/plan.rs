@@ -3,6 +3,8 @@
 //! It is written once, before anything starts (`plan.json`, mode 0600), and an adopter uses only
 //! it, whatever directory, shell or environment it is started from.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use super::network::TcpAddress;
@@ -110,18 +112,41 @@ pub struct Origin {
 }
 
 impl Plan {
-    /// The environment for what the run starts: without the token of the control address, which a
-    /// program is not to print with all that it has.
+    /// The environment for the processes of the run: without the token of the control address,
+    /// which a program is not to print with its environment.
     pub fn env_to_pass_on(&self) -> impl Iterator<Item = &(OsText, OsText)> + Clone {
-        let token =
-            |name: &OsText| [&b"TMO_TOKEN"[..], b"OVERMIND_TOKEN"].contains(&name.as_bytes());
-        self.env.iter().filter(move |(name, _)| !token(name))
+        self.env.iter().filter(|(name, _)| !is_token(name))
+    }
+
+    /// The caller's own environment, without the variables of env files.
+    pub fn caller_env(&self) -> BTreeMap<&OsText, &OsText> {
+        let mut env: BTreeMap<_, _> = self.env.iter().map(|(name, value)| (name, value)).collect();
+        for (name, value) in self.origin.iter().flat_map(|origin| &origin.from_files) {
+            match value {
+                Some(value) => env.insert(name, value),
+                None => env.remove(name),
+            };
+        }
+        env
+    }
+
+    /// The environment of the programs that tmo runs for itself, tmux for one: that of the caller,
+    /// since a variable of an env file (`LD_PRELOAD`, `TZ`) could block or steer them.
+    pub fn env_of_own_programs(&self) -> BTreeMap<&OsText, &OsText> {
+        let mut env = self.caller_env();
+        env.retain(|name, _| !is_token(name));
+        env
     }
 
     /// The processes of the configuration, and those that were added to them.
     pub fn present(&self) -> impl Iterator<Item = &ProcessPlan> + Clone {
         self.processes.iter().filter(|process| !process.removed)
     }
+}
+
+/// Whether a variable holds the token of the control address.
+fn is_token(name: &OsText) -> bool {
+    [&b"TMO_TOKEN"[..], b"OVERMIND_TOKEN"].contains(&name.as_bytes())
 }
 
 /// One process of the plan.

@@ -1,5 +1,8 @@
 //! Which processes begin where only some are asked for.
 
+use std::collections::HashMap;
+
+use crate::model::ProcName;
 use crate::model::plan::{Plan, ProcessPlan};
 use crate::model::rules::Stage;
 
@@ -13,23 +16,15 @@ pub fn begin_with(plan: &mut Plan, named: impl Fn(&ProcessPlan) -> bool) {
     for (at, process) in processes.iter().enumerate() {
         begin[at] |= main && process.rules.stage == Stage::Dependency && !process.waits;
     }
-    // As often as a chain can be long, at most.
-    for _ in 0..begin.len() {
-        let mut more = false;
-        for (at, process) in processes.iter().enumerate() {
-            if !begin[at] {
-                continue;
+    let places: HashMap<&ProcName, usize> =
+        processes.iter().enumerate().map(|(at, process)| (&process.name, at)).collect();
+    let mut open: Vec<usize> = (0..begin.len()).filter(|at| begin[*at]).collect();
+    while let Some(at) = open.pop() {
+        let needs = processes[at].rules.needs.iter();
+        for on in needs.filter_map(|need| places.get(&need.on).copied()) {
+            if !std::mem::replace(&mut begin[on], true) {
+                open.push(on);
             }
-            for need in &process.rules.needs {
-                let on = processes.iter().position(|process| process.name == need.on);
-                if let Some(on) = on.filter(|on| !begin[*on]) {
-                    begin[on] = true;
-                    more = true;
-                }
-            }
-        }
-        if !more {
-            break;
         }
     }
     for (process, begins) in plan.processes.iter_mut().zip(begin) {

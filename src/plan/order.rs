@@ -1,5 +1,7 @@
 //! The order in which a run starts, and what each process waits for.
 
+use std::collections::HashMap;
+
 use crate::model::ProcName;
 use crate::model::plan::Plan;
 use crate::model::rules::{Check, Milestone, Stage};
@@ -45,8 +47,13 @@ pub struct Wait {
 
 /// The processes in the order of the plan, each with its turn.
 pub fn order(plan: &Plan) -> Vec<Step> {
-    let waits: Vec<Vec<Wait>> = (0..plan.processes.len()).map(|at| waits_of(plan, at)).collect();
-    let on: Vec<Vec<usize>> = waits.iter().map(|waits| places(plan, waits)).collect();
+    let names: HashMap<&ProcName, usize> =
+        plan.processes.iter().enumerate().map(|(at, process)| (&process.name, at)).collect();
+    let waits: Vec<Vec<Wait>> =
+        (0..plan.processes.len()).map(|at| waits_of(plan, &names, at)).collect();
+    let places =
+        |waits: &Vec<Wait>| waits.iter().filter_map(|wait| names.get(&wait.on).copied()).collect();
+    let on: Vec<Vec<usize>> = waits.iter().map(places).collect();
     let begins = beginning(plan, &on);
     let levels = levels(plan, &on);
     let step = |(at, waits): (usize, Vec<Wait>)| {
@@ -63,9 +70,9 @@ pub fn order(plan: &Plan) -> Vec<Step> {
 }
 
 /// What is said of it, and for a main process that all dependencies are ready.
-fn waits_of(plan: &Plan, at: usize) -> Vec<Wait> {
+fn waits_of(plan: &Plan, names: &HashMap<&ProcName, usize>, at: usize) -> Vec<Wait> {
     let process = &plan.processes[at];
-    let find = |name: &ProcName| plan.processes.iter().find(|other| other.name == *name);
+    let find = |name: &ProcName| names.get(name).map(|at| &plan.processes[*at]);
     let mut waits = vec![];
     let mut after_main = false;
     for need in &process.rules.needs {
@@ -86,11 +93,6 @@ fn waits_of(plan: &Plan, at: usize) -> Vec<Wait> {
         }
     }
     waits
-}
-
-fn places(plan: &Plan, waits: &[Wait]) -> Vec<usize> {
-    let place = |wait: &Wait| plan.processes.iter().position(|process| process.name == wait.on);
-    waits.iter().filter_map(place).collect()
 }
 
 /// Which begin when the run starts: also those that wait to be asked for, if one that begins
@@ -117,9 +119,14 @@ fn levels(plan: &Plan, on: &[Vec<usize>]) -> Vec<usize> {
     let mut levels = vec![0; on.len()];
     // No chain is longer than there are processes; rings are refused when the plan is made.
     for _ in 0..on.len() {
+        let mut changed = false;
         for at in 0..on.len() {
             let before = on[at].iter().filter(|&&other| cleanup(other) == cleanup(at));
-            levels[at] = before.map(|&other| levels[other] + 1).max().unwrap_or(0);
+            let level = before.map(|&other| levels[other] + 1).max().unwrap_or(0);
+            changed |= std::mem::replace(&mut levels[at], level) != level;
+        }
+        if !changed {
+            break;
         }
     }
     levels

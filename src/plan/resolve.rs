@@ -13,6 +13,7 @@ use crate::config::procfile::Entry;
 use crate::config::project::{absolute, at_home, state_dir};
 use crate::config::{dirs, toml::parse_size};
 use crate::model::ProcName;
+use crate::model::limits::PROCESSES;
 use crate::model::name::{BadName, LongName, check_length};
 use crate::model::plan::{Inherit, LogPolicy, PLAN_VERSION, Plan, ProcessPlan};
 use crate::model::text::OsText;
@@ -69,6 +70,9 @@ pub enum PlanError {
         /// What was given.
         text: String,
     },
+    /// There would be too many processes.
+    #[error("there would be more than {PROCESSES} processes, which is the most a run may have")]
+    Many,
     /// The ports of the instances would run into those of the next line.
     #[error(
         "You can spawn only {most} instances of the same process with port step of {step} and formation port step of {instance}"
@@ -256,6 +260,9 @@ fn formed<'a>(
                 1 => entry.name.clone(),
                 _ => format!("{}#{}", entry.name, instance + 1),
             };
+            if formed.len() == PROCESSES {
+                return Err(PlanError::Many);
+            }
             check_length(&name)
                 .map_err(|why| PlanError::LongName { place: place(loaded, entry), why })?;
             let (name, number) = (ProcName::new(name)?, formed.len());

@@ -46,7 +46,8 @@ pub use portable::{
 pub use process::{Ended, Listener, ProcInfo, TcpPeer, Usage};
 pub(crate) use signals::timespec;
 pub use signals::{
-    Wakes, default_signals, end_after, hear_all, ignore_signals, signal_group, unblock_signals,
+    Group, Wakes, default_signals, end_after, hear_all, ignore_signals, signal_group,
+    unblock_signals,
 };
 pub use spare::spared;
 pub use sweep::{Orphans, Sweep, ends_within, has_orphans, kill_orphans};

@@ -80,6 +80,31 @@ pub fn signal_group(group: u32, signal: i32) -> io::Result<bool> {
     kill(i32::try_from(group).map_or(0, |group| -group), signal)
 }
 
+/// A process group that ends when this is dropped, as long as its leader is not reaped.
+#[derive(Debug)]
+pub struct Group(Option<u32>);
+
+impl Group {
+    /// The group of this leader.
+    pub const fn of(leader: Option<u32>) -> Self {
+        Self(leader)
+    }
+
+    /// The leader is reaped: its number may be that of another group now.
+    pub const fn is_over(&mut self) {
+        self.0 = None;
+    }
+}
+
+impl Drop for Group {
+    fn drop(&mut self) {
+        if let Some(leader) = self.0 {
+            // Gone by itself.
+            let _ = signal_group(leader, libc::SIGKILL);
+        }
+    }
+}
+
 /// `kill(2)` with any number, real-time signals included. `false`: no such process.
 ///
 /// One process or one group that has a number of its own: never the caller's group, everybody, or

@@ -231,3 +231,66 @@ fn what_is_wrong_with_a_forwarded_socket_is_told_apart() {
     assert!(ran.stderr.contains("nothing runs here, `tmo start` begins"), "{ran:?}");
     std::fs::remove_file(socket(".overmind.sock")).unwrap();
 }
+
+/// A request of a browser through a TCP port that is forwarded to the socket.
+fn browse(world: &World, line: &str, headers: &str) -> String {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let socket = world.app().join(".overmind.sock");
+    let forwarder = thread::spawn(move || {
+        let (mut browser, _) = listener.accept().unwrap();
+        let mut server = UnixStream::connect(socket).unwrap();
+        let (mut there, mut back) = (browser.try_clone().unwrap(), server.try_clone().unwrap());
+        let there = thread::spawn(move || {
+            // Either side may close first.
+            let _ = std::io::copy(&mut there, &mut server);
+            let _ = server.shutdown(Shutdown::Write);
+        });
+        let _ = std::io::copy(&mut back, &mut browser);
+        let _ = browser.shutdown(Shutdown::Both);
+        there.join().unwrap();
+    });
+    let mut browser = std::net::TcpStream::connect(("127.0.0.1", port)).unwrap();
+    let text = format!("{line}{headers}");
+    browser.write_all(text.as_bytes()).unwrap();
+    let mut answer = String::new();
+    // It may be closed before everything is read.
+    let _ = browser.read_to_string(&mut answer);
+    drop(browser);
+    forwarder.join().unwrap();
+    answer
+}
+
+#[test]
+fn a_web_page_can_do_nothing_through_a_forwarded_port() {
+    let world = World::new("web: exec sleep 1000\n");
+    world.ok(["start", "-D"]);
+    let http = |line: &str, headers: &str| {
+        let head = format!("{line} HTTP/1.1\r\nConnection: close\r\nContent-Length: 0\r\n");
+        browse(&world, &head, &format!("{headers}\r\n"))
+    };
+    for headers in [
+        "Host: localhost:9\r\nOrigin: https://example.org\r\n",
+        "Host: localhost:9\r\nOrigin: null\r\n",
+        "Host: 127.0.0.1:9\r\norigin: http://127.0.0.1:9\r\n",
+        "Host: localhost:9\r\nSec-Fetch-Site: cross-site\r\nSec-Fetch-Mode: no-cors\r\n",
+        "Host: rebound.example.org:9\r\n",
+    ] {
+        for line in ["POST /api/quit", "GET /api/state", "OPTIONS /api/kill", "GET /none"] {
+            let answer = http(line, headers);
+            assert!(answer.starts_with("HTTP/1.1 401 "), "{line} {headers}: {answer}");
+            assert!(!answer.to_lowercase().contains("access-control"), "{answer}");
+            assert!(!answer.contains("sleep 1000"), "{answer}");
+        }
+    }
+    // A TLS handshake can hold lines that the page has chosen.
+    assert_eq!(browse(&world, "\u{16}\u{3}\u{1}", "\nquit\nkill\n"), "");
+    world.wait_state("web", "running");
+    // Programs are served as before.
+    for host in ["localhost", "tmo", "127.0.0.1:9", "[::1]:9"] {
+        let answer = http("GET /api/state", &format!("Host: {host}\r\n"));
+        assert!(answer.starts_with("HTTP/1.1 200 "), "{host}: {answer}");
+    }
+    world.ok(["ps"]);
+    world.ok(["quit"]);
+}

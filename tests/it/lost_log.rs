@@ -56,7 +56,7 @@ fn replace(path: &Path, kind: &str) {
 fn quick(world: &World, what: &str, args: &[&str]) -> Ran {
     let begun = Instant::now();
     let tmo = env!("CARGO_BIN_EXE_tmo");
-    let line = format!("ulimit -v 1500000; exec timeout -s KILL 30 {tmo} {}", args.join(" "));
+    let line = format!("ulimit -v 1500000; exec timeout -s KILL 60 {tmo} {}", args.join(" "));
     let ran = world.shell(&line);
     let took = begun.elapsed();
     assert!(took < LIMIT && ran.code >= 0, "{what}, {args:?} took {took:?}: {ran:?}");
@@ -185,7 +185,7 @@ fn a_takeover_that_does_not_end_is_given_up_and_can_be_interrupted() {
         assert!(!status.success(), "{args:?}: {status:?}");
         world.kill_guardian_and_stopped();
     }
-    assert!(begun.elapsed() < Duration::from_secs(12), "{:?}", begun.elapsed());
+    assert!(begun.elapsed() < Duration::from_secs(50), "{:?}", begun.elapsed());
     let refused = quick(&world, "stopped", &["ps"]);
     assert_eq!(refused.code, 1, "{refused:?}");
     assert!(refused.stderr.contains("has been taking over"), "{refused:?}");

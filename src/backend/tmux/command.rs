@@ -51,7 +51,7 @@ impl Command {
 pub fn batches(groups: &[Vec<Command>]) -> Vec<Vec<OsString>> {
     let mut calls: Vec<Vec<OsString>> = vec![];
     let mut room = 0;
-    for group in groups {
+    for group in groups.iter().filter(|group| !group.is_empty()) {
         let bytes = group.iter().map(Command::bytes).sum::<usize>();
         if calls.is_empty() || bytes > room {
             calls.push(vec![]);

@@ -6,6 +6,7 @@
 pub mod attach;
 pub mod command;
 pub mod config;
+mod environ;
 pub mod menu;
 pub mod server;
 mod typing;

@@ -1,20 +1,20 @@
 //! Calling the project's tmux server.
 //!
 //! Each call is a tmux client of its own in a process group of its own, so a Ctrl-C in the
-//! launching terminal does not reach it, without stdin, with the caller's complete environment.
+//! launching terminal does not reach it, with the caller's own environment, in which no env file counts.
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
-use std::process::Stdio;
 use std::sync::Arc;
 
 use tokio::sync::Mutex;
 
 use super::command::{self, Command};
+use super::environ::Environ;
 use super::{config, menu, version};
 use crate::model::ProcName;
 use crate::model::plan::Plan;
-use crate::sys::{self, files};
+use crate::sys::files;
 
 /// A tmux call that failed.
 #[derive(Debug, thiserror::Error)]
@@ -27,6 +27,9 @@ pub enum TmuxError {
         /// Why.
         source: std::io::Error,
     },
+    /// It had not answered when the run was to end.
+    #[error("tmux did not answer before the run was stopped")]
+    GivenUp,
     /// It refused.
     #[error("tmux {what}: {words}")]
     Refused {
@@ -53,7 +56,7 @@ pub struct Tmux {
     session: String,
     tmo: PathBuf,
     root: PathBuf,
-    env: Vec<(OsString, OsString)>,
+    environ: Environ,
     config: PathBuf,
     menu: PathBuf,
     control: PathBuf,
@@ -115,15 +118,11 @@ impl TmuxError {
 impl Tmux {
     /// The server of this plan; nothing is started yet.
     pub fn new(plan: &Plan, runtime: &Path) -> Self {
-        let env: Vec<_> = plan
-            .env_to_pass_on()
-            .filter(|(name, _)| !matches!(name.as_bytes(), b"TMUX" | b"TMUX_PANE"))
-            .map(|(name, value)| (name.0.clone(), value.0.clone()))
-            .collect();
-        let home = env.iter().find(|(name, _)| name == "HOME").map(|(_, home)| home);
+        let environ = Environ::new(plan, runtime);
+        let home = environ.get("HOME");
         let user_config = match &plan.tmux_config {
             Some(path) => Some(path.as_path().to_owned()),
-            None => home.map(|home| Path::new(home).join(".tmux.conf")).filter(|p| p.exists()),
+            None => home.map(|home| home.join(".tmux.conf")).filter(|p| p.exists()),
         };
         Self {
             program: plan.tmux.as_path().to_owned(),
@@ -131,7 +130,7 @@ impl Tmux {
             session: plan.session.clone(),
             tmo: plan.tmo.as_path().to_owned(),
             root: plan.root.as_path().to_owned(),
-            env,
+            environ,
             config: runtime.join("tmux.conf"),
             menu: runtime.join("menu"),
             control: plan.socket.as_path().to_owned(),
@@ -153,9 +152,13 @@ impl Tmux {
         text.push_str(&menu::binding(&self.menu).unwrap_or_default());
         write(&self.menu, &menu::script(&self.tmo, &self.control))?;
         write(&self.config, text.as_bytes())?;
+        for (file, text) in self.environ.files() {
+            write(file, text.as_bytes())?;
+        }
         let mut groups: Vec<_> =
             openings.iter().enumerate().map(|(i, o)| self.window(o, i == 0, &[])).collect();
         // In the same call: another client would take its time from the shims that start now.
+        groups.push(self.environ.after());
         groups.push(self.ask_survey());
         self.surveyed(&groups).await
     }
@@ -163,9 +166,25 @@ impl Tmux {
     /// A window and a pipe for each of these more, on the server that was started.
     pub async fn open(&self, openings: &[Opening]) -> Result<Survey, TmuxError> {
         let _one = self.opening.lock().await;
-        let mut groups: Vec<_> = openings.iter().map(|o| self.window(o, false, &[])).collect();
-        groups.push(self.ask_survey());
-        self.surveyed(&groups).await
+        let windows = openings.iter().map(|o| self.window(o, false, &[])).collect();
+        self.opened(windows, self.ask_survey()).await
+    }
+
+    /// Run what opens panes, without the variables of env files, and then this.
+    async fn opened(
+        &self,
+        windows: Vec<Vec<Command>>,
+        then: Vec<Command>,
+    ) -> Result<Survey, TmuxError> {
+        let mut groups = vec![self.environ.before()];
+        groups.extend(windows);
+        groups.extend([self.environ.after(), then]);
+        let done = self.surveyed(&groups).await;
+        if done.is_err() {
+            // An error has kept the rest of the commands from being run.
+            self.call_all(vec![self.environ.after()]).await?;
+        }
+        done
     }
 
     /// The server, if it runs.
@@ -246,14 +265,14 @@ impl Tmux {
         opening: &Opening,
         old: Option<&str>,
         piped: bool,
-    ) -> Result<(), TmuxError> {
+    ) -> Result<Survey, TmuxError> {
         // Two at once would both make the session.
         let _one = self.opening.lock().await;
         let listed = self.list().await?;
         let kept = old.and_then(|id| listed.iter().find(|l| l.pane == id));
         let (name, spec) = opening;
         if kept.is_none() && listed.iter().any(|l| l.process == name.as_str() && !l.dead) {
-            return Ok(());
+            return self.survey().await;
         }
         let group = match kept {
             Some(pane) => {
@@ -266,10 +285,7 @@ impl Tmux {
             }
             None => self.window(opening, !listed.iter().any(|l| l.ours), &listed),
         };
-        for call in command::batches(&[group]) {
-            self.call(call).await?;
-        }
-        Ok(())
+        self.opened(vec![group], self.ask_survey()).await
     }
 
     /// Pipe a pane's output again; `false` if nothing had to be done.
@@ -431,15 +447,9 @@ impl Tmux {
         let what = words.first().map(|w| w.to_string_lossy().into_owned()).unwrap_or_default();
         let mut client = tokio::process::Command::new(&self.program);
         client.arg("-L").arg(&self.socket).arg("-f").arg(&self.config).args(&words);
-        client.env_clear().envs(self.env.iter().map(|(name, value)| (name, value)));
-        client.current_dir("/").process_group(0);
-        client.stdout(Stdio::piped()).stderr(Stdio::piped());
-        // A late one would start a server for a run that is over.
-        sys::end_with_parent(client.as_std_mut());
-        let answer = match input {
-            Some(input) => version::answer_to(&mut client, input).await,
-            None => version::answer(client.stdin(Stdio::null())).await,
-        };
+        client.env_clear().envs(self.environ.own.iter().map(|(name, value)| (&name.0, &value.0)));
+        client.current_dir("/");
+        let answer = version::answer(&mut client, input).await;
         let output =
             answer.map_err(|source| TmuxError::Spawn { program: self.program.clone(), source })?;
         let mut words = version::one_line(&output.stderr);

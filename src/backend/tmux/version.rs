@@ -5,8 +5,10 @@ use std::path::{Path, PathBuf};
 use std::process::{Output, Stdio};
 use std::time::Duration;
 
-use tokio::io::AsyncWriteExt as _;
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::time::timeout;
+
+use crate::sys::{self, Group};
 
 /// The oldest tmux that has all that tmo uses (pane options, `-e`), by its release notes.
 pub const OLDEST: (u32, u32) = (3, 0);
@@ -38,32 +40,48 @@ pub enum VersionError {
     },
 }
 
-/// What a tmux client says, which ends by itself unless something is wrong with tmux or its
-/// server. Then nobody waits for it any longer.
-pub async fn answer(client: &mut tokio::process::Command) -> io::Result<Output> {
-    in_time(client.kill_on_drop(true).output()).await
-}
-
-/// The same for a client that reads this from its standard input.
-pub async fn answer_to(client: &mut tokio::process::Command, input: &[u8]) -> io::Result<Output> {
-    client.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-    let mut child = client.kill_on_drop(true).spawn()?;
-    let stdin = child.stdin.take();
-    let write = async move {
-        if let Some(mut stdin) = stdin {
+/// What a tmux client says, given this on its standard input. It ends by itself unless something is
+/// wrong with tmux or its server; then it is given up, with all that it has started.
+pub async fn answer(
+    client: &mut tokio::process::Command,
+    input: Option<&[u8]>,
+) -> io::Result<Output> {
+    client.stdin(if input.is_some() { Stdio::piped() } else { Stdio::null() });
+    client.stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0).kill_on_drop(true);
+    // A late one would start a server for a run that is over.
+    sys::end_with_parent(client.as_std_mut());
+    let mut child = client.spawn()?;
+    let mut group = Group::of(child.id());
+    let (stdin, stdout, stderr) = (child.stdin.take(), child.stdout.take(), child.stderr.take());
+    let write = async {
+        if let Some((mut stdin, input)) = stdin.zip(input) {
             // One that does not read to the end has failed, and says why.
             let _ = stdin.write_all(input).await;
         }
     };
-    in_time(async { tokio::join!(write, child.wait_with_output()).1 }).await
+    let said = async {
+        let ((), stdout, stderr) = tokio::join!(write, read(stdout), read(stderr));
+        // Reaped last: its number stays that of its group until then.
+        Ok(Output { status: child.wait().await?, stdout: stdout?, stderr: stderr? })
+    };
+    let output = in_time(said).await?;
+    group.is_over();
+    Ok(output)
 }
 
-async fn in_time(output: impl Future<Output = io::Result<Output>>) -> io::Result<Output> {
-    let Ok(output) = timeout(PATIENCE, output).await else {
+async fn read(stream: Option<impl AsyncRead + Unpin>) -> io::Result<Vec<u8>> {
+    let mut bytes = vec![];
+    if let Some(mut stream) = stream {
+        stream.read_to_end(&mut bytes).await?;
+    }
+    Ok(bytes)
+}
+
+async fn in_time<T>(answer: impl Future<Output = io::Result<T>>) -> io::Result<T> {
+    timeout(PATIENCE, answer).await.unwrap_or_else(|_| {
         let why = format!("no answer within {} seconds", PATIENCE.as_secs());
-        return Err(io::Error::new(io::ErrorKind::TimedOut, why));
-    };
-    output
+        Err(io::Error::new(io::ErrorKind::TimedOut, why))
+    })
 }
 
 /// A complaint of tmux: one line that can be shown, however much is said.
@@ -74,19 +92,13 @@ pub fn one_line(bytes: &[u8]) -> String {
     line.trim().chars().filter(|c| !c.is_control()).take(MOST).collect()
 }
 
-/// Find tmux on this PATH and check its version.
-pub async fn find(search: Option<&std::ffi::OsStr>, cwd: &Path) -> Result<PathBuf, VersionError> {
-    let path = which::which_in("tmux", search, cwd).map_err(|_| VersionError::Missing)?;
-    ask(&path).await.map(|_| path)
-}
-
 /// What this tmux says of itself (`tmux 3.3a`), if it will do.
 pub async fn ask(path: &Path) -> Result<String, VersionError> {
     let path = path.to_owned();
     let broken = |words: String| VersionError::Broken { path: path.clone(), words };
     let mut command = tokio::process::Command::new(&path);
-    command.arg("-V").stdin(Stdio::null());
-    let output = answer(&mut command).await.map_err(|error| broken(error.to_string()))?;
+    command.arg("-V");
+    let output = answer(&mut command, None).await.map_err(|error| broken(error.to_string()))?;
     let said = one_line;
     if !output.status.success() {
         let words = said(&output.stderr);

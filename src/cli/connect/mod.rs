@@ -21,6 +21,7 @@ use crate::control::address::Address;
 use crate::control::overmind_client::OvermindClient;
 use crate::model::ProcName;
 use crate::model::request::{ProcessState, State};
+use crate::model::text::OsText;
 use crate::model::untrusted::{is_active, shown};
 
 /// What is to be run.
@@ -127,8 +128,8 @@ async fn prepare(
         return Err(CliError::Other(text));
     }
     let mut ask = command(instance)?;
-    ask.args(ask_windows(&state.tmux.socket)).stdin(std::process::Stdio::null());
-    let listed = answer(&mut ask.into()).await.map_err(CliError::io("can't ask tmux"))?;
+    ask.args(ask_windows(&state.tmux.socket));
+    let listed = answer(&mut ask.into(), None).await.map_err(CliError::io("can't ask tmux"))?;
     let listed = String::from_utf8_lossy(&listed.stdout).into_owned();
     let found = find(&listed, &pane).ok_or_else(|| {
         CliError::Other(format!("the window of {name} is gone; `tmo restart {name}` opens one"))
@@ -171,8 +172,8 @@ fn command(instance: &Instance) -> Result<Command, CliError> {
     let mut command = own_tmux(instance)?;
     // Without it, the run is of a session that has its runtime directories elsewhere.
     let Ok(plan) = instance.runtime.plan() else { return Ok(command) };
-    match plan.env.iter().find(|(name, _)| name.as_bytes() == b"TMUX_TMPDIR") {
-        Some((name, dir)) => command.env(&name.0, &dir.0),
+    match plan.caller_env().get(&OsText::from("TMUX_TMPDIR")) {
+        Some(dir) => command.env("TMUX_TMPDIR", &dir.0),
         None => command.env_remove("TMUX_TMPDIR"),
     };
     Ok(command)

@@ -4,7 +4,6 @@ use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::net::UnixStream;
 use std::path::Path;
-use std::process::Stdio;
 
 use crate::backend::tmux::attach::through;
 use crate::backend::tmux::version::answer;
@@ -24,8 +23,8 @@ pub(super) async fn prefix(program: &OsStr, outer: Option<&OsStr>, inner: &str) 
     }
     let mut ask = tokio::process::Command::new(program);
     ask.arg("-S").arg(socket).args(["display-message", "-p", "#{prefix}"]);
-    ask.args([";", "list-keys", "-T", "prefix"]).stdin(Stdio::null());
-    match answer(&mut ask).await {
+    ask.args([";", "list-keys", "-T", "prefix"]);
+    match answer(&mut ask, None).await {
         Ok(said) if said.status.success() => through(&String::from_utf8_lossy(&said.stdout), inner),
         // It refuses this client version: assume the default prefix.
         Ok(_) | Err(_) => through(USUAL, inner),

@@ -11,7 +11,7 @@ use crate::cli::ports::takers;
 use crate::cli::start::Start;
 use crate::config::dirs::runtime_base;
 use crate::config::failures::Failures;
-use crate::config::load::{ConfigError, Context, Loaded, find_program};
+use crate::config::load::{ConfigError, Context, Loaded, find_for_plan, find_program};
 use crate::config::toml::TmoToml;
 use crate::config::{Env, OwnPath, StartOptions, Warning, procfile};
 use crate::engine::runtime::Runtime;
@@ -47,7 +47,7 @@ fn without_quotes(text: &str) -> String {
 pub(super) fn plan(report: &mut Report, start: &Start) -> Option<Plan> {
     let mut warnings = vec![];
     // Those that are missing are told where they are looked for themselves.
-    let find = |name: &OsStr| find_program(&start.context, name).or_else(|| Some(name.into()));
+    let find = |name: &OsStr| find_for_plan(&start.context, name).or_else(|| Some(name.into()));
     let plan = start.resolve_with(&find, &mut warnings, false);
     for warning in warnings {
         report.note("Procfile", warning);

@@ -69,7 +69,10 @@ fn tmux(report: &mut Report, start: &Start, (plan, program): (&Plan, &Path)) {
     let is_dir = |(name, _): &(OsText, OsText)| name.as_bytes() == TMUX_DIR.as_bytes();
     asking.env = start.context.env.of_caller().pairs();
     asking.env.retain(|pair| !is_dir(pair));
-    asking.env.extend(plan.env.iter().find(|pair| is_dir(pair)).cloned());
+    let dir = OsText::from(TMUX_DIR);
+    let of_run = plan.caller_env().get(&dir).map(|&value| (dir.clone(), value.clone()));
+    asking.env.extend(of_run);
+    asking.origin = None;
     let tmux = Tmux::new(&asking, start.runtime.dir());
     let asked = crate::cli::block_on(async { Ok(tmux.survey().await) });
     if let Ok(Err(error)) = asked {

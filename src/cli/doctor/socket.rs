@@ -17,6 +17,7 @@ use crate::control::dial::{self, Answer};
 use crate::control::lock;
 use crate::model::network::TcpAddress;
 use crate::model::plan::Plan;
+use crate::model::text::OsText;
 use crate::sys::{self, Listener as Listens};
 
 /// Says where tmux has its sockets (tmux(1)).
@@ -139,8 +140,8 @@ fn room(report: &mut Report, start: &Start) {
 
 /// The socket of the tmux server of a plan.
 pub(super) fn of_server(plan: &Plan) -> PathBuf {
-    let set = plan.env.iter().find(|(key, _)| key.as_bytes() == TMUX_DIR.as_bytes());
-    of_name(set.map(|(_, dir)| dir.as_os_str()), &plan.tmux_socket)
+    let set = plan.caller_env().get(&OsText::from(TMUX_DIR)).copied();
+    of_name(set.map(OsText::as_os_str), &plan.tmux_socket)
 }
 
 /// The same by the name of the server (`tmux -L`), where [`TMUX_DIR`] is this.

@@ -16,7 +16,7 @@ use crate::cli::error::CliError;
 use crate::cli::start::Start;
 use crate::config::dirs::runtime_base;
 use crate::config::inherit::is_ignored;
-use crate::config::load::{Context, find_program};
+use crate::config::load::{Context, find_for_plan};
 use crate::config::{Env, OwnPath};
 use crate::model::plan::Plan;
 use crate::model::text::OsText;
@@ -27,7 +27,7 @@ const CHECK: &str = "tmux";
 /// Find the caller's own, outside of the project; the program if it will do.
 pub(super) fn find(report: &mut Report, start: &Start, own: &OwnPath) -> Option<PathBuf> {
     let found = own.find("tmux");
-    let of_start = find_program(&start.context, "tmux");
+    let of_start = find_for_plan(&start.context, "tmux");
     if let Some(other) = of_start.filter(|other| found.as_ref() != Some(other)) {
         let other = other.display();
         let why = if start.context.env.is_from_file("PATH") {

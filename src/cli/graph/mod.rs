@@ -12,7 +12,7 @@ use super::args::GraphArgs;
 use super::error::CliError;
 use super::instance::Server;
 use super::start::{Start, tell_all};
-use crate::config::load::find_program;
+use crate::config::load::find_for_plan;
 use crate::model::ProcName;
 use crate::model::request::ProcessState;
 use crate::model::rules::{Milestone, Probe, Stage};
@@ -32,7 +32,7 @@ pub(super) fn graph(args: GraphArgs, out: &mut dyn Write) -> Result<u8, CliError
     let start = Start::gather(args.start)?;
     let mut warnings: Vec<String> =
         start.context.warnings.iter().map(ToString::to_string).collect();
-    let find = |name: &std::ffi::OsStr| find_program(&start.context, name);
+    let find = |name: &std::ffi::OsStr| find_for_plan(&start.context, name);
     let plan = start.resolve_with(&find, &mut warnings, false);
     tell_all(&warnings);
     let steps = order(&plan?);

@@ -200,8 +200,7 @@ impl Start {
         let (mut plan, mut warnings) = self.resolve_for(true)?;
         warnings.extend(taken_ports(&plan));
         tell_all(&warnings);
-        let (search, here) = (self.context.env.get("PATH"), &self.context.start_dir);
-        super::block_on(async { Ok(version::find(search, here).await?) })?;
+        super::block_on(async { Ok(version::ask(plan.tmux.as_path()).await?) })?;
         plan.size = self.pane_size(&plan);
         Ok(Some(plan))
     }

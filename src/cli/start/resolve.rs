@@ -1,7 +1,6 @@
 //! What is to be run, by the files and the command line, read for the first time or again.
 
-use std::collections::BTreeMap;
-use std::ffi::{OsStr, OsString};
+use std::ffi::OsStr;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
@@ -11,7 +10,7 @@ use crate::cli::args::{self, Verb};
 use crate::cli::error::CliError;
 use crate::cli::persona::Persona;
 use crate::cli::ports;
-use crate::config::load::{ConfigError, Context, Loaded, find_program, why};
+use crate::config::load::{ConfigError, Context, Loaded, find_for_plan, why};
 use crate::config::{Env, StartOptions};
 use crate::engine::runtime::Runtime;
 use crate::model::plan::{OnExit, Origin, Plan, ProcessPlan};
@@ -37,16 +36,10 @@ impl Start {
             let text = "plan.json does not tell how this run was started".to_owned();
             return Err(CliError::Other(text));
         };
-        let mut env: BTreeMap<OsString, OsString> =
-            plan.env.iter().map(|(key, value)| (key.0.clone(), value.0.clone())).collect();
-        for (key, value) in &origin.from_files {
-            match value {
-                Some(value) => env.insert(key.0.clone(), value.0.clone()),
-                None => env.remove(&key.0),
-            };
-        }
+        let env = plan.caller_env();
+        let env = Env::of(env.into_iter().map(|(key, value)| (&key.0, &value.0)));
         let exit_code_from = args.exit_code_from.clone();
-        let mut context = Context::at(origin.dir.as_path().to_owned(), Env::of(env));
+        let mut context = Context::at(origin.dir.as_path().to_owned(), env);
         let typed_in = origin
             .typed_in
             .map(|dir| Typed { dir: dir.as_path().to_owned(), named: origin.directory_named });
@@ -96,7 +89,7 @@ impl Start {
     /// The same; `keep` if it is to be run.
     pub(super) fn resolve_for(&self, keep: bool) -> Result<(Plan, Vec<String>), CliError> {
         let mut warnings = vec![];
-        let find = |name: &OsStr| find_program(&self.context, name);
+        let find = |name: &OsStr| find_for_plan(&self.context, name);
         match self.resolve_with(&find, &mut warnings, keep) {
             Err(error @ CliError::Plan(_)) => {
                 tell_all(&warnings);
@@ -149,7 +142,7 @@ impl Start {
 
     /// Why the user's tmux configuration can't be read, if it can't.
     fn tmux_config_warning(&self, plan: &Plan) -> Option<String> {
-        let own = || Some(Path::new(self.context.env.get("HOME")?).join(".tmux.conf"));
+        let own = || Some(Path::new(self.context.env.caller("HOME")?).join(".tmux.conf"));
         let named = plan.tmux_config.as_ref().map(|config| config.as_path().to_owned());
         let config = named.or_else(|| own().filter(|config| config.exists()))?;
         let error = files::open_project(&config).err()?;

@@ -130,6 +130,9 @@ pub fn read(text: &str, file: &str) -> Result<(TmoToml, Mistakes), TomlError> {
     mistakes.clone().into_result(&source)?;
     let view = View(document.get_ref());
     shape::table(view.0, keys::TOP, "", &mut mistakes);
+    if mistakes.is_over() {
+        mistakes.clone().into_result(&source)?;
+    }
     let table = |key| view.table(key).map(|table| *table.get_ref());
     let crash_dir = table("crash").and_then(|crash| read::said(crash, "dir", &mut mistakes));
     let processes = table("process").map(|t| processes(t, &mut mistakes)).unwrap_or_default();
@@ -181,9 +184,16 @@ fn processes(view: View<'_, '_>, mistakes: &mut Mistakes) -> Vec<(Spanned<String
 
 /// What to say behind an unknown name.
 fn or_nearest(word: &str, names: &[&str]) -> String {
+    /// Nobody reads more names in a message.
+    const MOST: usize = 50;
     match nearest(word, names.iter().copied()) {
         Some(near) => format!("did you mean `{near}`?"),
         None if names.is_empty() => "there are none".into(),
-        None => format!("there are {}", names.join(", ")),
+        None => match names.split_at_checked(MOST) {
+            Some((names, rest @ [_, ..])) => {
+                format!("there are {} and {} more", names.join(", "), rest.len())
+            }
+            Some(_) | None => format!("there are {}", names.join(", ")),
+        },
     }
 }

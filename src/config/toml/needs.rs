@@ -28,6 +28,10 @@ pub(super) fn check(toml: &TmoToml, entries: &[Entry], mistakes: &mut Mistakes) 
         for dependency in &table.depends_on {
             let (on, at) = (dependency.on.get_ref(), dependency.on.span());
             let Some(&to) = places.get(on.as_str()) else {
+                if mistakes.is_full() {
+                    mistakes.add(at, "");
+                    continue;
+                }
                 let unknown = unknown(on, &names);
                 mistakes.add(at, unknown);
                 continue;
@@ -94,7 +98,7 @@ fn out_of_turn((name, own): (&str, Stage), (on, other): (&str, Stage)) -> Option
 fn rings(names: &[&str], mut edges: Vec<Edge>, mistakes: &mut Mistakes) {
     loop {
         edges = within_rings(names.len(), edges);
-        let Some(first) = edges.first() else { return };
+        let Some(first) = edges.first().filter(|_| !mistakes.is_full()) else { return };
         // All that are left wait for one that is left, so this comes round.
         let mut path = vec![first.from];
         let ring = loop {

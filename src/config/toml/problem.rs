@@ -7,10 +7,12 @@ use serde::Serialize;
 
 /// A `tmo.toml` that cannot be used, with all that is wrong with it.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{}", told(.problems))]
+#[error("{}", told(.problems, *.more))]
 pub struct TomlError {
-    /// Everything, in the order of the file.
+    /// What is told of it, in the order of the file.
     pub problems: Vec<Problem>,
+    /// How many more there are.
+    pub more: usize,
 }
 
 /// One thing that is wrong.
@@ -49,8 +51,9 @@ impl fmt::Display for Problem {
     }
 }
 
-fn told(problems: &[Problem]) -> String {
-    problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
+fn told(problems: &[Problem], more: usize) -> String {
+    let rest = (more > 0).then(|| format!("and {more} more"));
+    problems.iter().map(ToString::to_string).chain(rest).collect::<Vec<_>>().join("\n")
 }
 
 /// The text of a file, in which places are looked up.
@@ -127,24 +130,52 @@ struct Mistake {
 
 /// What was found so far.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Mistakes(Vec<Mistake>);
+pub struct Mistakes {
+    found: Vec<Mistake>,
+    more: usize,
+    is_over: bool,
+}
 
 impl Mistakes {
+    /// So many are told.
+    const MOST: usize = 100;
+
+    /// One after which nothing else is looked at.
+    pub fn add_last(&mut self, span: Range<usize>, text: impl Into<String>) {
+        self.found.truncate(Self::MOST - 1);
+        self.add(span, text);
+        self.is_over = true;
+    }
+
+    /// Whether nothing else is to be looked at.
+    pub const fn is_over(&self) -> bool {
+        self.is_over || self.is_full()
+    }
+
+    /// Whether one more is counted, but not told.
+    pub const fn is_full(&self) -> bool {
+        self.found.len() >= Self::MOST
+    }
+
     /// One more.
     pub fn add(&mut self, span: Range<usize>, text: impl Into<String>) {
+        if self.is_full() {
+            self.more += 1;
+            return;
+        }
         let text: String = text.into().chars().map(|c| if c == '\n' { ' ' } else { c }).collect();
-        self.0.push(Mistake { span, text: text.chars().map(shown).collect() });
+        self.found.push(Mistake { span, text: text.chars().map(shown).collect() });
     }
 
     /// Nothing if nothing is wrong.
     pub fn into_result(mut self, source: &Source) -> Result<(), TomlError> {
-        if self.0.is_empty() {
+        if self.found.is_empty() {
             return Ok(());
         }
-        self.0.sort_by_key(|mistake| mistake.span.start);
-        self.0.dedup();
-        let problems = self.0.into_iter().map(|mistake| source.problem(mistake)).collect();
-        Err(TomlError { problems })
+        self.found.sort_by_key(|mistake| mistake.span.start);
+        self.found.dedup();
+        let problems = self.found.into_iter().map(|mistake| source.problem(mistake)).collect();
+        Err(TomlError { problems, more: self.more })
     }
 }
 

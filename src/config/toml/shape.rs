@@ -9,6 +9,7 @@ use super::elsewhere::named_here;
 use super::keys::{Key, Kind};
 use super::problem::Mistakes;
 use super::values::{parse_size, parse_time, seconds};
+use crate::model::limits::{LIST, PROCESSES};
 use crate::model::nearest::nearest;
 
 /// A value with its place.
@@ -20,6 +21,7 @@ pub(super) fn table(table: &DeTable<'_>, keys: &[Key], name: &str, mistakes: &mu
         let text = word.get_ref().as_ref();
         match keys.iter().find(|key| key.name == text) {
             Some(key) => check(value, key.kind, text, mistakes),
+            None if mistakes.is_full() => mistakes.add(word.span(), ""),
             None => mistakes.add(word.span(), unknown(text, keys, name)),
         }
     }
@@ -41,9 +43,27 @@ fn unknown(word: &str, keys: &[Key], name: &str) -> String {
     }
 }
 
+/// Whether this has more entries than it may have; tells of it.
+fn is_long(
+    count: usize,
+    most: usize,
+    (at, name): (Range<usize>, &str),
+    found: &mut Mistakes,
+) -> bool {
+    let is_long = count > most;
+    if is_long {
+        found.add_last(at, format!("`{name}` has {count} entries; {most} at most are possible"));
+    }
+    is_long
+}
+
 /// Look at one value; `name` is its key.
 fn check(value: &Value<'_>, kind: Kind, name: &str, mistakes: &mut Mistakes) {
     match (kind, value.get_ref()) {
+        (_, DeValue::Table(inner))
+            if is_long(inner.len(), PROCESSES, (value.span(), name), mistakes) => {}
+        (_, DeValue::Array(items))
+            if is_long(items.len(), LIST, (value.span(), name), mistakes) => {}
         (Kind::Table(keys), DeValue::Table(inner)) => {
             table(inner, keys, &format!("`{name}`"), mistakes);
         }

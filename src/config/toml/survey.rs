@@ -1,7 +1,7 @@
 //! How a `tmo.toml` fits the Procfile and the disk, and whether what it says of a process agrees
 //! with itself.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -82,15 +82,20 @@ pub fn survey(
 fn entries(toml: &TmoToml, procfile: &[Entry], mistakes: &mut Mistakes) -> Vec<Entry> {
     let mut entries = procfile.to_vec();
     let known: Vec<&str> = procfile.iter().map(|entry| entry.name.as_str()).collect();
+    let is_known: HashSet<&str> = known.iter().copied().collect();
     for (name, table) in &toml.processes {
         let word = name.get_ref();
         // One that can't be a name has been told.
         let is_name =
             !word.is_empty() && word.chars().all(|c| c.is_ascii_alphanumeric() || "_-".contains(c));
-        if !is_name || known.contains(&word.as_str()) {
+        if !is_name || is_known.contains(word.as_str()) {
             continue;
         }
         let Some(command) = &table.command else {
+            if mistakes.is_full() {
+                mistakes.add(name.span(), "");
+                continue;
+            }
             let text = if known.is_empty() {
                 format!("`{word}` has no command; add `command = \"…\"`")
             } else {

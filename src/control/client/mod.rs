@@ -53,7 +53,7 @@ pub const SILENCE: Duration = Duration::from_secs(4);
 const LAST_CHANCE: Duration = Duration::from_secs(2);
 
 /// How long a command waits for a supervisor that takes over a run.
-pub const TAKEOVER_LIMIT: Duration = Duration::from_secs(30);
+pub const TAKEOVER_LIMIT: Duration = Duration::from_secs(20);
 
 type Sender = SendRequest<Full<Bytes>>;
 type Answer = hyper::Response<Incoming>;

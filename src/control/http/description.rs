@@ -137,7 +137,10 @@ fn common_responses() -> Value {
     json!({
         "Bad": reason("The request is no good; nothing was done."),
         "Ending": reason("The supervisor is ending, or too many clients are connected."),
-        "NotLetIn": reason("Over TCP: the client has not proven that it knows the token."),
+        "NotLetIn": reason(
+            "Over TCP: the client has not proven that it knows the token. On the Unix socket: a \
+             browser has sent the request.",
+        ),
         // That one comes before anything of ours has seen the request.
         "LargeHead": { "description": "The head of the request is longer than 32 KiB, or has more \
             than 100 fields." },

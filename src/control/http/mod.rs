@@ -13,6 +13,7 @@
 //! | `pane.rs` | terminals of processes |
 //! | `history.rs`, `head.rs` | the journal |
 //! | `metrics.rs` | numbers, for Prometheus |
+//! | `browser.rs` | the refusal of requests of a web page |
 //! | `asked.rs`, `answer.rs` | how requests are read and answers written, for all of them |
 //! | `description.rs` | what is the same in each description |
 //!
@@ -23,6 +24,7 @@
 pub(super) mod acting;
 pub(super) mod answer;
 mod asked;
+mod browser;
 mod description;
 mod failures;
 pub(super) mod flags;
@@ -55,6 +57,7 @@ pub fn router(api: Api) -> Router {
         .fallback(no_such_path)
         .method_not_allowed_fallback(no_such_method)
         .layer(DefaultBodyLimit::max(asked::LARGEST_BODY))
+        .layer(axum::middleware::from_fn(browser::refused))
         .layer(axum::middleware::from_fn(versions::signed))
         .with_state(api)
 }

@@ -1,0 +1,131 @@
+//! The variables of env files in tmux.
+//!
+//! The server, its clients and the panes of the run are started with the caller's own environment.
+//! The variables that env files add are for the windows that a person opens: they stand in tmux's
+//! global environment, from where each new window takes them. Before tmo opens a pane of its own it
+//! takes them away, so that the shim starts without them, and sets them again afterwards.
+//!
+//! tmux reads both lists from files of the runtime directory: values may be secrets, and every user
+//! of the machine can read the arguments of a process.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+
+use super::command::Command;
+use crate::model::plan::Plan;
+use crate::model::text::OsText;
+
+/// Set by tmux for each pane.
+const OF_PANES: [&[u8]; 2] = [b"TMUX", b"TMUX_PANE"];
+
+/// The two environments of a tmux server.
+#[derive(Debug, Clone)]
+pub(super) struct Environ {
+    /// The server and its clients have these.
+    pub(super) own: Vec<(OsText, OsText)>,
+    /// Windows that a person opens have these besides, with what the server has there.
+    windows: Vec<(OsText, OsText, Option<OsText>)>,
+    set: PathBuf,
+    reset: PathBuf,
+}
+
+impl Environ {
+    /// The environments of this plan; the files go into the runtime directory.
+    pub(super) fn new(plan: &Plan, runtime: &Path) -> Self {
+        let mut own = plan.env_of_own_programs();
+        own.retain(|name, _| !OF_PANES.contains(&name.as_bytes()));
+        let all: BTreeMap<_, _> =
+            plan.env_to_pass_on().map(|(name, value)| (name, value)).collect();
+        let color = OsText::from("COLORTERM");
+        if own.get(&color) != all.get(&color) {
+            // What a pane has of it counts for its process, and that is to be the env file's.
+            own.remove(&color);
+        }
+        let differs = |(name, value): &(&OsText, &OsText)| {
+            !OF_PANES.contains(&name.as_bytes()) && own.get(name) != Some(value)
+        };
+        let windows = all.into_iter().filter(differs);
+        let windows = windows.map(|(name, value)| {
+            (name.clone(), value.clone(), own.get(name).map(|&value| value.clone()))
+        });
+        Self {
+            windows: windows.collect(),
+            own: own.into_iter().map(|(name, value)| (name.clone(), value.clone())).collect(),
+            set: runtime.join("env.conf"),
+            reset: runtime.join("env-reset.conf"),
+        }
+    }
+
+    /// A variable of the server.
+    pub(super) fn get(&self, name: &str) -> Option<&Path> {
+        let found = self.own.iter().find(|(other, _)| other.as_bytes() == name.as_bytes());
+        found.map(|(_, value)| value.as_path())
+    }
+
+    /// The files, with their contents.
+    pub(super) fn files(&self) -> Vec<(&Path, String)> {
+        let (mut set, mut reset) = (String::new(), String::new());
+        for (name, value, own) in &self.windows {
+            let name = quoted(name.as_bytes());
+            let value = quoted(value.as_bytes());
+            // Writing to a string does not fail.
+            let _ = writeln!(set, "set-environment -g {name} {value}");
+            let _ = match own {
+                Some(own) => {
+                    writeln!(reset, "set-environment -g {name} {}", quoted(own.as_bytes()))
+                }
+                None => writeln!(reset, "set-environment -gu {name}"),
+            };
+        }
+        if self.windows.is_empty() {
+            return vec![];
+        }
+        vec![(&self.set, set), (&self.reset, reset)]
+    }
+
+    /// What is run before tmo opens panes of its own.
+    pub(super) fn before(&self) -> Vec<Command> {
+        self.source(&self.reset)
+    }
+
+    /// What is run after that.
+    pub(super) fn after(&self) -> Vec<Command> {
+        self.source(&self.set)
+    }
+
+    fn source(&self, file: &Path) -> Vec<Command> {
+        let source = Command::new("source-file").arg("-q").arg(file);
+        if self.windows.is_empty() { vec![] } else { vec![source] }
+    }
+}
+
+/// A word of a tmux configuration, whatever bytes are in it.
+fn quoted(bytes: &[u8]) -> String {
+    let mut word = String::from("\"");
+    for &byte in bytes {
+        if byte.is_ascii_alphanumeric() || b"_-./:,=+@ ".contains(&byte) {
+            word.push(char::from(byte));
+        } else {
+            // Three digits; writing to a string does not fail.
+            let _ = write!(word, "\\{byte:03o}");
+        }
+    }
+    word.push('"');
+    word
+}
+
+#[cfg(test)]
+mod tests {
+    use super::quoted;
+
+    #[test]
+    fn any_bytes_are_one_word() {
+        assert_eq!(quoted(b"a b=c"), r#""a b=c""#);
+        assert_eq!(
+            quoted(b"$x\n'\"\\;#{y}\xff"),
+            r#""\044x\012\047\042\134\073\043\173y\175\377""#
+        );
+        assert_eq!(quoted(b""), r#""""#);
+    }
+}

@@ -1,0 +1,74 @@
+//! Requests of a web browser are refused.
+//!
+//! A browser can't connect to a Unix socket, but to a TCP port that a person forwards to one
+//! (`ssh -L`, `socat`). Any page could then send requests there, or read the answers under a name
+//! that it has pointed at this machine (DNS rebinding). Over TCP, HTTP takes a proof of the token,
+//! which a browser can't give; this is the same for a forwarded socket.
+
+use std::net::{Ipv4Addr, Ipv6Addr};
+
+use axum::extract::Request;
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::middleware::Next;
+use axum::response::Response;
+
+use super::answer::error;
+
+/// What every browser puts before the names of headers that no page can set.
+const FETCH_METADATA: &str = "sec-fetch-";
+
+/// Refuse a request of a browser.
+pub(super) async fn refused(request: Request, next: Next) -> Response {
+    match judge(request.headers()) {
+        None => next.run(request).await,
+        Some(reason) => error(StatusCode::UNAUTHORIZED, reason),
+    }
+}
+
+/// Why a request with these headers is refused, if it is.
+fn judge(headers: &HeaderMap) -> Option<&'static str> {
+    let of_page = |name: &header::HeaderName| {
+        *name == header::ORIGIN || name.as_str().starts_with(FETCH_METADATA)
+    };
+    if headers.keys().any(of_page) {
+        return Some(
+            "requests of a web page are refused: `Origin` and `Sec-Fetch-*` are headers of a browser",
+        );
+    }
+    let hosts = headers.get_all(header::HOST);
+    if hosts.iter().any(|host| !host.to_str().is_ok_and(is_of_no_domain)) {
+        return Some(
+            "the name in `Host` could belong to a web site; use `localhost`, any name without a \
+             dot, or an address",
+        );
+    }
+    None
+}
+
+/// Whether no web site can have this name: an address, `*.localhost`, or a name without a dot.
+fn is_of_no_domain(host: &str) -> bool {
+    if let Some(bracketed) = host.strip_prefix('[') {
+        return bracketed.split(']').next().is_some_and(|host| host.parse::<Ipv6Addr>().is_ok());
+    }
+    let name = host.split(':').next().unwrap_or_default();
+    let name = name.strip_suffix('.').unwrap_or(name).to_ascii_lowercase();
+    !name.contains('.') || name.ends_with(".localhost") || name.parse::<Ipv4Addr>().is_ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_of_no_domain;
+
+    #[test]
+    fn a_name_that_a_web_site_can_have_is_refused() {
+        for host in
+            ["localhost", "localhost:80", "tmo", "", "127.0.0.1:9", "[::1]:9", "a.LOCALHOST."]
+        {
+            assert!(is_of_no_domain(host), "{host}");
+        }
+        for host in ["example.org", "example.org:80", "rebind.example.", "127.0.0.1.example", "[x]"]
+        {
+            assert!(!is_of_no_domain(host), "{host}");
+        }
+    }
+}
