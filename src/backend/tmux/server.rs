@@ -20,7 +20,7 @@ use crate::sys::files;
 #[derive(Debug, thiserror::Error)]
 pub enum TmuxError {
     /// The program did not start.
-    #[error("can't run {}: {}", program.display(), sys::why(source))]
+    #[error("can't run {}: {}", program.display(), crate::sys::why(source))]
     Spawn {
         /// The program.
         program: PathBuf,
