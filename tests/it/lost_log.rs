@@ -11,7 +11,7 @@ use crate::adopt::kill_both;
 use crate::harness::{Ran, World, eventually, procs};
 
 /// The longest that a command may take, on a machine that is busy with other tests too.
-const LIMIT: Duration = Duration::from_secs(20);
+const LIMIT: Duration = Duration::from_secs(45);
 /// The size of a file that is nothing but a hole.
 const HOLE: u64 = 20 << 30;
 
