@@ -9,6 +9,7 @@ use std::fs::{self, File};
 use std::io;
 use std::ops::RangeInclusive;
 use std::os::unix::fs::MetadataExt as _;
+use std::path::PathBuf;
 
 use super::segment::{Dirs, Place, Segment};
 
@@ -27,6 +28,8 @@ pub(crate) struct Row<F> {
     /// Size at which the next segment begins, on the disk and beside it.
     limits: (u64, u64),
     open: Option<(Segment, F)>,
+    /// Path of the first file of a segment, kept because it is checked at each write.
+    path: Option<(Segment, PathBuf)>,
     /// The spill segment to go on with, should the disk refuse again.
     parked: Option<(Segment, F)>,
     /// Where the spill segments begin, oldest first.
@@ -47,6 +50,7 @@ impl<F> Row<F> {
             endings,
             limits: (limits.0.max(1), limits.1.max(1)),
             open: None,
+            path: None,
             parked: None,
             spilled: vec![],
             refused: None,
@@ -74,7 +78,11 @@ impl<F> Row<F> {
     ) -> Option<(Segment, u64)> {
         let (segment, files) = self.open.as_ref()?;
         let (segment, meta) = (*segment, file(files).metadata().ok()?);
-        let path = segment.path(&self.dirs, &self.slug, self.endings.first()?)?;
+        if self.path.as_ref().is_none_or(|(of, _)| *of != segment) {
+            let path = segment.path(&self.dirs, &self.slug, self.endings.first()?)?;
+            self.path = Some((segment, path));
+        }
+        let (_, path) = self.path.as_ref()?;
         let named = fs::symlink_metadata(path).ok();
         let is_there = named.is_some_and(|n| (n.dev(), n.ino()) == (meta.dev(), meta.ino()));
         if !is_there || !sound(segment).contains(&meta.len()) {
