@@ -14,6 +14,7 @@ use super::queue::Event;
 use super::runtime::TmuxServer;
 use super::serving::Serving;
 use super::watchers;
+use crate::backend::tmux::socket;
 use crate::control::handle::{Culprit, Decider, End};
 use crate::control::listen::Place;
 use crate::pane::sink;
@@ -79,7 +80,11 @@ impl Engine {
             match timeout(patience, self.tmux.survey()).await {
                 Ok(Ok(server)) => self.watch_tmux(server.pid, &server.socket),
                 Ok(Err(_)) => {}
-                Err(_) => self.runtime.kill_servers(),
+                Err(_) => {
+                    self.runtime.kill_servers();
+                    // It was killed, so it has not removed its socket; there may be none.
+                    let _ = std::fs::remove_file(socket::of_plan(&self.plan));
+                }
             }
         }
         for id in 0..self.panes.len() {

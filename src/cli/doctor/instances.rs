@@ -4,7 +4,8 @@ use std::fmt::Write as _;
 use std::path::Path;
 
 use super::report::Report;
-use super::{scratch, socket};
+use super::scratch;
+use crate::backend::tmux::socket;
 use crate::cli::ls;
 use crate::cli::start::Start;
 use crate::config::dirs::runtime_base;

@@ -5,8 +5,8 @@ use std::path::Path;
 
 use super::environment::{self, Change, Compared, Variables};
 use super::report::Report;
-use super::socket::TMUX_DIR;
 use crate::backend::tmux::Tmux;
+use crate::backend::tmux::socket::TMUX_DIR;
 use crate::cli::error::CliError;
 use crate::cli::start::Start;
 use crate::control::client::Client;

@@ -15,10 +15,9 @@ use tokio::time::timeout;
 
 use super::environment::Variables;
 use super::recorder::{ended, parse};
-use super::socket::of_server;
 use super::trouble::{PATIENCE, ScratchError};
 use crate::backend::tmux::command::shell_quoted;
-use crate::backend::tmux::{Tmux, TmuxError};
+use crate::backend::tmux::{Tmux, TmuxError, socket};
 use crate::config::dirs::{DirError, make_private_dir};
 use crate::model::ProcName;
 use crate::model::plan::{Plan, ProcessPlan};
@@ -75,7 +74,7 @@ impl Scratch {
         "doctor".clone_into(&mut plan.session);
         let made = base.ancestors().take_while(|dir| !dir.exists()).map(Path::to_owned).collect();
         let dir = base.join(name);
-        let (tmux, socket) = (Tmux::new(&plan, &dir), of_server(&plan));
+        let (tmux, socket) = (Tmux::new(&plan, &dir), socket::of_plan(&plan));
         let hold = |_| files::open_dir(Path::new("/"));
         let reserve = (0..RESERVE).map(hold).collect::<io::Result<_>>();
         let reserve = reserve.map_err(|cause| ScratchError::File { path: "/".into(), cause })?;

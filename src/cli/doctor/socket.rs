@@ -1,15 +1,15 @@
 //! The control socket of the project and who answers there; the socket of its tmux server.
 
-use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::FileTypeExt as _;
 use std::os::unix::net::UnixListener;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use nix::libc;
 use nix::unistd::{AccessFlags, access};
 
 use super::report::Report;
+use crate::backend::tmux::socket as tmux_socket;
 use crate::cli::start::Start;
 use crate::config::load::why;
 use crate::control::client::{ClientError, Listener, who};
@@ -17,11 +17,7 @@ use crate::control::dial::{self, Answer};
 use crate::control::lock;
 use crate::model::network::TcpAddress;
 use crate::model::plan::Plan;
-use crate::model::text::OsText;
 use crate::sys::{self, Listener as Listens};
-
-/// Says where tmux has its sockets (tmux(1)).
-pub(super) const TMUX_DIR: &str = "TMUX_TMPDIR";
 
 /// The longest path of a socket.
 const LONGEST: usize =
@@ -138,22 +134,9 @@ fn room(report: &mut Report, start: &Start) {
     }
 }
 
-/// The socket of the tmux server of a plan.
-pub(super) fn of_server(plan: &Plan) -> PathBuf {
-    let set = plan.caller_env().get(&OsText::from(TMUX_DIR)).copied();
-    of_name(set.map(OsText::as_os_str), &plan.tmux_socket)
-}
-
-/// The same by the name of the server (`tmux -L`), where [`TMUX_DIR`] is this.
-pub(super) fn of_name(dir: Option<&OsStr>, name: &str) -> PathBuf {
-    let dir = dir.map(Path::new).filter(|dir| dir.exists());
-    let uid = nix::unistd::geteuid();
-    dir.unwrap_or(Path::new("/tmp")).join(format!("tmux-{uid}")).join(name)
-}
-
 /// The socket of the tmux server, which lies where tmux says.
 pub(super) fn of_tmux(report: &mut Report, plan: &Plan) {
-    let path = of_server(plan);
+    let path = tmux_socket::of_plan(plan);
     let length = path.as_os_str().as_bytes().len();
     if length > LONGEST {
         let text = format!(
