@@ -157,12 +157,28 @@ fn encoded(query: &Query) -> String {
     form_urlencoded::Serializer::new(String::new()).extend_pairs(query).finish()
 }
 
+/// Write this; `false` where the reader is gone.
+async fn write(out: &mut tokio::io::Stdout, text: &[u8]) -> Result<bool, CliError> {
+    let written = async {
+        out.write_all(text).await?;
+        out.flush().await
+    };
+    match written.await {
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(false),
+        written => written.map(|()| true).map_err(CliError::io("the log")),
+    }
+}
+
+/// A supervisor is replaced seldom; one that ends streams at once is not asked for ever.
+const MOST_FRUITLESS: u32 = 20;
+
 /// Print new lines until the run ends, a signal comes or the reader is gone.
 async fn follow(instance: &Instance, query: Query, shown: &mut Shown) -> Result<(), CliError> {
     let stop = stop_signal();
     tokio::pin!(stop);
     let mut out = tokio::io::stdout();
     let mut after: Option<String> = None;
+    let mut fruitless = 0;
     loop {
         let mut asked = query.clone();
         if let Some(after) = &after {
@@ -170,13 +186,19 @@ async fn follow(instance: &Instance, query: Query, shown: &mut Shown) -> Result<
             asked.push(("after", after.clone()));
         }
         let asked = encoded(&asked);
-        let mut stream = instance.ask(async |client| client.follow(&asked).await).await?;
+        let asked = instance.ask(async |client| client.follow(&asked).await);
+        let mut stream = tokio::select! {
+            stream = asked => stream?,
+            _ = &mut stop => return Ok(()),
+        };
+        let mut is_fruitless = true;
         loop {
             let next = tokio::select! {
                 next = stream.next() => next,
                 _ = &mut stop => return Ok(()),
             };
             let mut text = vec![];
+            is_fruitless &= next.is_none();
             let over = match next {
                 Some(Ok(Next::Line(line))) => {
                     let cursor = line.get("cursor").and_then(Value::as_str);
@@ -192,21 +214,18 @@ async fn follow(instance: &Instance, query: Query, shown: &mut Shown) -> Result<
                 // The supervisor was replaced or the connection is gone: the next request tells which.
                 None => break,
             };
-            let written = async {
-                out.write_all(&text).await?;
-                out.flush().await
+            let goes_on = tokio::select! {
+                written = write(&mut out, &text) => written?,
+                _ = &mut stop => false,
             };
-            let written = tokio::select! {
-                written = written => written,
-                _ = &mut stop => return Ok(()),
-            };
-            match written {
-                Err(error) if error.kind() == ErrorKind::BrokenPipe => return Ok(()),
-                written => written.map_err(CliError::io("the log"))?,
-            }
-            if over {
+            if over || !goes_on {
                 return Ok(());
             }
+        }
+        fruitless = if is_fruitless { fruitless + 1 } else { 0 };
+        if fruitless >= MOST_FRUITLESS {
+            let text = "the supervisor ends the stream of events each time before it has sent one";
+            return Err(CliError::Other(text.to_owned()));
         }
     }
 }

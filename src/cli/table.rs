@@ -1,5 +1,8 @@
 //! Tables for people: as wide as what is in them.
 
+/// No formatter pads to more.
+const WIDEST: usize = u16::MAX as usize;
+
 /// The lines of a table under these heads; the last column is as long as it likes.
 pub(super) fn table<const N: usize>(
     heads: [&str; N],
@@ -8,7 +11,7 @@ pub(super) fn table<const N: usize>(
     let mut all = vec![heads.map(str::to_owned)];
     all.extend(rows);
     let width = |column: usize| all.iter().map(|row| row[column].chars().count()).max();
-    let widths: [usize; N] = std::array::from_fn(|column| width(column).unwrap_or(0));
+    let widths: [usize; N] = std::array::from_fn(|column| width(column).unwrap_or(0).min(WIDEST));
     let line = |row: &[String; N]| {
         let cells = row.iter().zip(&widths).map(|(cell, width)| format!("{cell:width$}  "));
         cells.collect::<String>().trim_end().to_owned() + "\n"
@@ -25,5 +28,12 @@ mod tests {
         let rows = [["wéb", "1", "a b"], ["worker", "23", ""]].map(|row| row.map(str::to_owned));
         let expected = "NAME    N   WORDS\nwéb     1   a b\nworker  23\n";
         assert_eq!(table(["NAME", "N", "WORDS"], rows), expected);
+    }
+
+    #[test]
+    fn a_cell_may_have_any_length() {
+        let long = "x".repeat(70_000);
+        let text = table(["NAME", "N"], [[long.clone(), "1".to_owned()]]);
+        assert!(text.ends_with(&format!("{long}  1\n")), "{}", text.len());
     }
 }

@@ -88,6 +88,11 @@ impl Talk<'_> {
     }
 
     async fn answer(&mut self, line: &[u8]) -> Result<(), Stop> {
+        if overmind::is_http(line) {
+            // A page that a browser shows, through a port that is forwarded to this socket. What
+            // follows are its headers and its body.
+            return Err(Stop::Over);
+        }
         let Some(command) = overmind::parse(line) else { return Ok(()) };
         match command {
             Command::Status => {

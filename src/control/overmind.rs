@@ -40,6 +40,14 @@ pub fn parse(line: &[u8]) -> Option<Command> {
     }
 }
 
+/// Whether a line ends as a request line of HTTP does: a browser sends one with any method that a
+/// page names, and no client of overmind does.
+pub fn is_http(line: &[u8]) -> bool {
+    let mut words = line.split(u8::is_ascii_whitespace).filter(|word| !word.is_empty());
+    let last = words.next_back().unwrap_or_default();
+    last.len() >= 5 && last[..5].eq_ignore_ascii_case(b"HTTP/")
+}
+
 impl Command {
     /// The line to send, newline included.
     pub fn line(&self) -> String {

@@ -24,6 +24,10 @@ use crate::model::plan::Plan;
 use crate::model::request::Cleared;
 use crate::pane::paths::spill_dir;
 
+/// The longest page in bytes, unless one line is longer: what a client asks for at once is held in
+/// memory.
+const LARGEST_PAGE: usize = 4 << 20;
+
 /// The journal of a run.
 #[derive(Debug)]
 pub struct RunHistory {
@@ -158,6 +162,7 @@ impl Answer for Reader {
 
     fn next(&mut self, upto: u64, most: usize) -> io::Result<(Vec<HistoryEntry>, bool)> {
         let mut scratch = vec![];
+        let mut bytes: usize = self.kept.iter().map(|entry| entry.json.len()).sum();
         // One more is looked for, to know whether there is more.
         while let Some(entry) = self.lines.next(upto)? {
             let wanted = self.after.is_none_or(|after| entry.position > after)
@@ -173,18 +178,25 @@ impl Answer for Reader {
             if !self.wants(&kind, is_line) {
                 continue;
             }
+            bytes += json.len();
             self.kept.push_back(HistoryEntry { cursor, kind, json });
             match self.last {
                 Some(last) if self.kept.len() > last => _ = self.kept.pop_front(),
-                None if self.kept.len() > most => break,
+                None if self.kept.len() > most || bytes > LARGEST_PAGE => break,
                 Some(_) | None => {}
             }
         }
         // What was last is known; what comes follows it.
         self.last = None;
-        let more = self.kept.len() > most;
-        let page = self.kept.drain(..self.kept.len().min(most)).collect();
-        Ok((page, more))
+        let mut bytes = 0;
+        let fits = |entry: &&HistoryEntry| {
+            bytes += entry.json.len();
+            bytes <= LARGEST_PAGE
+        };
+        // One line is a page, however long it is.
+        let page = self.kept.iter().take(most).take_while(fits).count().max(1);
+        let page: Vec<_> = self.kept.drain(..page.min(self.kept.len())).collect();
+        Ok((page, !self.kept.is_empty()))
     }
 }
 

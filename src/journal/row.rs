@@ -29,7 +29,7 @@ pub(crate) struct Row<F> {
     limits: (u64, u64),
     open: Option<(Segment, F)>,
     /// Path of the first file of a segment, kept because it is checked at each write.
-    path: Option<(Segment, PathBuf)>,
+    path: Option<Box<(Segment, PathBuf)>>,
     /// The spill segment to go on with, should the disk refuse again.
     parked: Option<(Segment, F)>,
     /// Where the spill segments begin, oldest first.
@@ -78,12 +78,11 @@ impl<F> Row<F> {
     ) -> Option<(Segment, u64)> {
         let (segment, files) = self.open.as_ref()?;
         let (segment, meta) = (*segment, file(files).metadata().ok()?);
-        if self.path.as_ref().is_none_or(|(of, _)| *of != segment) {
+        if self.path.as_ref().is_none_or(|named| named.0 != segment) {
             let path = segment.path(&self.dirs, &self.slug, self.endings.first()?)?;
-            self.path = Some((segment, path));
+            self.path = Some(Box::new((segment, path)));
         }
-        let (_, path) = self.path.as_ref()?;
-        let named = fs::symlink_metadata(path).ok();
+        let named = fs::symlink_metadata(&self.path.as_ref()?.1).ok();
         let is_there = named.is_some_and(|n| (n.dev(), n.ino()) == (meta.dev(), meta.ino()));
         if !is_there || !sound(segment).contains(&meta.len()) {
             self.open = None;

@@ -13,6 +13,7 @@ mod host;
 #[cfg(target_os = "linux")]
 mod linux;
 mod local;
+mod own_uid;
 #[cfg(not(target_os = "linux"))]
 mod portable;
 mod process;
@@ -34,6 +35,7 @@ pub use linux::{
     visit_marked, walk, watch_exit,
 };
 pub use local::time_of_day;
+pub use own_uid::is_own_uid;
 #[cfg(not(target_os = "linux"))]
 use portable::CHEAP_LOOKS;
 #[cfg(not(target_os = "linux"))]

@@ -163,10 +163,12 @@ impl Prefix {
             clock = Some(Clock { at: bytes.len(), second: u64::MAX });
             bytes.extend_from_slice(NO_TIME);
         }
+        // No formatter takes more.
+        let padding = width.min(usize::from(u16::MAX));
         let padded = if style.mode.color() {
-            format!("\x1b[1;38;5;{color}m{name:width$}\x1b[0m | ")
+            format!("\x1b[1;38;5;{color}m{name:padding$}\x1b[0m | ")
         } else {
-            format!("{name:width$} | ")
+            format!("{name:padding$} | ")
         };
         bytes.extend_from_slice(padded.as_bytes());
         let time = if style.timestamps { NO_TIME.len() } else { 0 };
@@ -219,6 +221,15 @@ mod tests {
 
     const COLOR: Mode = Mode::Terminal { color: true };
     const GREY: Mode = Mode::Terminal { color: false };
+
+    #[test]
+    fn a_name_may_have_any_length() {
+        for mode in [COLOR, Mode::Plain] {
+            let style = Style::new(mode);
+            let mut prefix = Prefix::new(&style, 70_000, "web", 2);
+            assert!(prefix.at(0, &TimeZone::UTC).len() > 60_000);
+        }
+    }
 
     #[test]
     fn the_mode_follows_from_the_facts() {

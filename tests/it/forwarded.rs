@@ -10,7 +10,7 @@ use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 use std::thread;
 
-use crate::harness::{World, eventually};
+use crate::harness::{World, eventually, procs};
 
 /// What is at the other end.
 #[derive(Debug, Clone)]
@@ -20,6 +20,8 @@ enum End {
     Missing,
     /// The connection is taken, and nothing comes.
     Frozen,
+    /// A request for events is not passed on; the file is made when there is one.
+    NoEvents(PathBuf, PathBuf),
 }
 
 const HOST: &str = "somewhere";
@@ -65,6 +67,20 @@ fn forward(near: &Path, end: End) {
             match &end {
                 End::Missing => {}
                 End::Frozen => open.push(stream),
+                End::NoEvents(far, asked) => {
+                    let mut first = vec![0; 4096];
+                    let read = (&stream).read(&mut first).unwrap_or(0);
+                    if first.starts_with(b"GET /api/events") {
+                        File::create(asked).unwrap();
+                        open.push(stream);
+                        continue;
+                    }
+                    let Ok(mut other) = UnixStream::connect(far) else { continue };
+                    other.write_all(&first[..read]).unwrap();
+                    let (a, b) = (stream.try_clone().unwrap(), other.try_clone().unwrap());
+                    thread::spawn(move || copy(a, b, false));
+                    thread::spawn(move || copy(other, stream, true));
+                }
                 End::Socket(far) => {
                     let Ok(other) = UnixStream::connect(far) else { continue };
                     let (a, b) = (stream.try_clone().unwrap(), other.try_clone().unwrap());
@@ -129,6 +145,39 @@ fn a_long_log_comes_whole_and_in_order() {
     assert_eq!(near.ok(with(&["logs", "web", "--no-prefix"])), all);
     let last: String = (1000..=1234).map(|n| format!("{n}\n")).collect();
     assert_eq!(near.ok(with(&["logs", "web", "--no-prefix", "-n", "235"])), last);
+    far.ok(["quit"]);
+}
+
+#[test]
+fn a_log_of_long_lines_comes_whole() {
+    let line = "head -c 100000 /dev/zero | tr '\\0' x; echo";
+    let run = format!("web: for i in $(seq 180); do {line}; done; echo end; exec sleep 1000\n");
+    let (far, near) = (World::new(&run), World::new("web: exec sleep 1000\n"));
+    far.ok(["start", "-D"]);
+    forward(&near.app().join("near.sock"), End::Socket(far.app().join(".overmind.sock")));
+    eventually("it has printed all", || {
+        far.ok(["logs", "web", "-n", "1"]).contains("end").then_some(())
+    });
+    let log = near.ok(with(&["logs", "web", "--no-prefix"]));
+    assert!(log.lines().take(180).all(|line| line.len() == 100_000), "{}", log.len());
+    assert_eq!(log.lines().skip(180).collect::<Vec<_>>(), ["end"]);
+    far.ok(["quit"]);
+}
+
+#[test]
+fn a_signal_ends_a_view_whose_far_side_is_silent() {
+    let (far, near) = (World::new(FAR), World::new("web: exec sleep 1000\n"));
+    far.ok(["start", "-D"]);
+    let asked = near.app().join("asked");
+    let end = End::NoEvents(far.app().join(".overmind.sock"), asked.clone());
+    forward(&near.app().join("near.sock"), end);
+    for signal in [2, 15] {
+        let mut view = near.tmo(with(&["logs", "-f"])).spawn().unwrap();
+        eventually("it asks for events", || asked.exists().then_some(()));
+        std::fs::remove_file(&asked).unwrap();
+        procs::kill(view.id(), signal);
+        eventually("it ends", || view.try_wait().unwrap());
+    }
     far.ok(["quit"]);
 }
 
@@ -285,7 +334,14 @@ fn a_web_page_can_do_nothing_through_a_forwarded_port() {
     }
     // A TLS handshake can hold lines that the page has chosen.
     assert_eq!(browse(&world, "\u{16}\u{3}\u{1}", "\nquit\nkill\n"), "");
-    world.wait_state("web", "running");
+    // A page names any method that it likes, and what the body says.
+    let before = world.wait_state("web", "running");
+    for line in ["quit /", "kill /", "restart /web", "stop web", "PURGE /", "status /"] {
+        let head = format!("{line} HTTP/1.1\r\nHost: localhost\r\nContent-Length: 12\r\n\r\n");
+        let answer = browse(&world, &head, "restart web\nquit\n");
+        assert!(!answer.contains("web"), "{line}: {answer}");
+    }
+    assert_eq!(world.wait_state("web", "running"), before);
     // Programs are served as before.
     for host in ["localhost", "tmo", "127.0.0.1:9", "[::1]:9"] {
         let answer = http("GET /api/state", &format!("Host: {host}\r\n"));

@@ -13,7 +13,7 @@ use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use http_body_util::{BodyExt as _, Full, Limited};
+use http_body_util::{BodyExt as _, Full, LengthLimitError, Limited};
 use hyper::body::{Bytes, Incoming};
 use hyper::client::conn::http1::{SendRequest, handshake};
 use hyper::{Method, StatusCode, header};
@@ -211,7 +211,14 @@ impl Client {
     async fn whole(&self, asked: String, answer: Answer) -> Result<Reply, ClientError> {
         let (peer, status) = (Peer::of(&self.at, answer.headers()), answer.status());
         let body = Limited::new(answer.into_body(), LARGEST_ANSWER).collect().await;
-        let body = body.map_err(|error| self.lost(&*error))?.to_bytes();
+        let body = body.map_err(|error| {
+            if error.is::<LengthLimitError>() {
+                self.unsaid(&format_args!("an answer has more than {} MiB", LARGEST_ANSWER >> 20))
+            } else {
+                self.lost(&*error)
+            }
+        });
+        let body = body?.to_bytes();
         Ok(Reply { peer, asked, status, body })
     }
 

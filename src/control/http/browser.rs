@@ -47,10 +47,15 @@ fn judge(headers: &HeaderMap) -> Option<&'static str> {
 
 /// Whether no web site can have this name: an address, `*.localhost`, or a name without a dot.
 fn is_of_no_domain(host: &str) -> bool {
-    if let Some(bracketed) = host.strip_prefix('[') {
-        return bracketed.split(']').next().is_some_and(|host| host.parse::<Ipv6Addr>().is_ok());
+    let is_port = |port: &str| port.bytes().all(|byte| byte.is_ascii_digit());
+    if let Some((address, port)) = host.strip_prefix('[').and_then(|host| host.split_once(']')) {
+        let is_end = port.is_empty() || port.strip_prefix(':').is_some_and(is_port);
+        return is_end && address.parse::<Ipv6Addr>().is_ok();
     }
-    let name = host.split(':').next().unwrap_or_default();
+    let (name, port) = host.split_once(':').unwrap_or((host, ""));
+    if !is_port(port) {
+        return false;
+    }
     let name = name.strip_suffix('.').unwrap_or(name).to_ascii_lowercase();
     !name.contains('.') || name.ends_with(".localhost") || name.parse::<Ipv4Addr>().is_ok()
 }
@@ -67,6 +72,8 @@ mod tests {
             assert!(is_of_no_domain(host), "{host}");
         }
         for host in ["example.org", "example.org:80", "rebind.example.", "127.0.0.1.example", "[x]"]
+            .into_iter()
+            .chain(["[::1].example.org", "[::1", "a:b.c", "localhost:80@example.org"])
         {
             assert!(!is_of_no_domain(host), "{host}");
         }

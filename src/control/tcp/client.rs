@@ -94,8 +94,7 @@ async fn dial(
 fn check_owner(target: &TcpTarget, peer: SocketAddr) -> Result<(), ClientError> {
     // A system that does not say leaves it to the proof.
     let Some(owners) = sys::tcp_listener_owners(peer) else { return Ok(()) };
-    let me = nix::unistd::geteuid().as_raw();
-    match owners.iter().find(|&&owner| owner != me && owner != 0) {
+    match owners.iter().find(|&&owner| !sys::is_own_uid(owner) && owner != 0) {
         Some(&owner) => Err(ClientError::Stranger { at: address(target), owner }),
         None if owners.is_empty() => {
             Err(failed(target, io::Error::from(io::ErrorKind::ConnectionRefused)))

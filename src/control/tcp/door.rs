@@ -106,7 +106,7 @@ async fn who(stream: &TcpStream, peer: SocketAddr) -> Who {
         // The socket that was found is the other end only if this end has been open all the time: a
         // peer that resets its connection gives its port away, while what it has sent stays.
         Ok(TcpPeer::Open { .. }) if was_reset(stream) => Who::Gone,
-        Ok(TcpPeer::Open { owner }) if owner == nix::unistd::geteuid().as_raw() => Who::Owner,
+        Ok(TcpPeer::Open { owner }) if sys::is_own_uid(owner) => Who::Owner,
         Ok(TcpPeer::Closed) => Who::Gone,
         Ok(TcpPeer::Open { .. } | TcpPeer::Unknown) | Err(_) => Who::Stranger,
     }

@@ -77,7 +77,7 @@ pub(super) fn judge(line: &[u8], owner: bool) -> Line<'_> {
     }
     Line::Refused(if text.starts_with(OLD_GREETING) {
         Refusal::Http(OLD_CLIENT)
-    } else if is_http(line) {
+    } else if overmind::is_http(line) {
         Refusal::Http(NEEDS_PROOF)
     } else if !owner {
         Refusal::Silent
@@ -91,15 +91,8 @@ pub(super) fn judge(line: &[u8], owner: bool) -> Line<'_> {
 /// Whether a line may be served without a proof of the token.
 pub(super) fn is_command(line: &[u8]) -> bool {
     line.first().is_some_and(u8::is_ascii_lowercase)
-        && !is_http(line)
+        && !overmind::is_http(line)
         && overmind::parse(line).is_some()
-}
-
-/// Whether a line ends as a request line of HTTP does.
-fn is_http(line: &[u8]) -> bool {
-    let mut words = line.split(u8::is_ascii_whitespace).filter(|word| !word.is_empty());
-    let last = words.next_back().unwrap_or_default();
-    last.len() >= 5 && last[..5].eq_ignore_ascii_case(b"HTTP/")
 }
 
 #[cfg(test)]
