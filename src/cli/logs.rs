@@ -261,7 +261,7 @@ fn follow_reading(instance: &Instance, mut reading: Reading, upto: u64) -> Resul
     let (heads, news) = mpsc::channel::<u64>();
     // Writing waits for whoever reads, and a signal must not wait for that.
     let (done, over) = tokio::sync::oneshot::channel();
-    std::thread::spawn(move || {
+    let write = move || {
         let mut put = |page: &[u8]| {
             let mut out = std::io::stdout().lock();
             out.write_all(page)?;
@@ -277,7 +277,8 @@ fn follow_reading(instance: &Instance, mut reading: Reading, upto: u64) -> Resul
         let result = result.and_then(|()| reading.finish(&mut put));
         // Nobody may wait any more.
         let _ = done.send(result);
-    });
+    };
+    std::thread::Builder::new().spawn(write).map_err(CliError::io("a thread"))?;
     super::block_on(async {
         let stop = stop_signal();
         tokio::pin!(stop, over);

@@ -1,6 +1,6 @@
 //! What a terminal shows while something takes longer than a moment. A pipe sees nothing of it.
 
-use std::sync::mpsc::{Sender, channel};
+use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -11,6 +11,10 @@ const MOMENT: Duration = Duration::from_millis(300);
 
 /// What takes so much longer is explained in detail.
 const LONGER: Duration = Duration::from_millis(700);
+
+/// How often the spinner turns. The library would turn it by a thread, and panic where the system gives
+/// no more threads.
+const TURN: Duration = Duration::from_millis(120);
 
 /// Something that goes on until this value is gone.
 #[derive(Debug)]
@@ -24,10 +28,14 @@ impl Progress {
     pub(super) fn of(words: &'static str) -> Self {
         let (over, is_over) = channel::<()>();
         let show = move || {
-            if is_over.recv_timeout(MOMENT) == Err(std::sync::mpsc::RecvTimeoutError::Timeout) {
+            if is_over.recv_timeout(MOMENT) == Err(RecvTimeoutError::Timeout) {
                 let bar = spinner(words);
                 // Nothing is ever sent: it ends with the other end.
-                let _ = is_over.recv();
+                while !bar.is_hidden()
+                    && is_over.recv_timeout(TURN) == Err(RecvTimeoutError::Timeout)
+                {
+                    bar.tick();
+                }
                 bar.finish_and_clear();
             }
         };
@@ -74,9 +82,17 @@ pub(super) async fn with_details<T>(
         }
         std::future::pending().await
     };
+    let turn = async {
+        while !bar.is_hidden() {
+            tokio::time::sleep(TURN).await;
+            bar.tick();
+        }
+        std::future::pending().await
+    };
     let done = tokio::select! {
         done = &mut work => done,
         never = details => never,
+        never = turn => never,
     };
     bar.finish_and_clear();
     done
@@ -86,6 +102,5 @@ fn spinner(words: &'static str) -> ProgressBar {
     let style = ProgressStyle::with_template("{spinner} {msg} ({elapsed})");
     let bar = ProgressBar::new_spinner().with_message(words);
     bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_spinner()));
-    bar.enable_steady_tick(Duration::from_millis(120));
     bar
 }

@@ -275,10 +275,14 @@ pub(super) fn tell_all(warnings: &[String]) {
 fn tell(what: &dyn std::fmt::Display) {
     let (told, heard) = std::sync::mpsc::sync_channel(1);
     let text = what.to_string();
-    std::thread::spawn(move || {
+    let warn = move || {
         super::warn(&text);
         // Nobody may be waiting any more.
         let _ = told.send(());
-    });
+    };
+    if std::thread::Builder::new().spawn(warn).is_err() {
+        // The system gives no more threads.
+        return super::warn(what);
+    }
     let _ = heard.recv_timeout(MOMENT);
 }
