@@ -137,7 +137,7 @@ pub struct Mistakes {
 }
 
 impl Mistakes {
-    /// So many are told.
+    /// The largest number of mistakes that are reported.
     const MOST: usize = 100;
 
     /// One after which nothing else is looked at.
