@@ -1,10 +1,76 @@
 # Completion of tmo, and of a link to it named overmind, in bash 3.2 or later.
 
-# Have bash complete by itself: by an option, or by an action where it is too old for that.
-_tmo_by_shell() {
-    [[ $1 ]] && compopt -o "$1" 2>/dev/null && return
-    local word
-    while IFS= read -r word; do COMPREPLY+=("$word"); done < <(compgen "$2" -- "$3")
+# Sets text to what a typed word means, and quote to the quote that is still open at its end.
+_tmo_unquote() {
+    local rest=$1 char
+    text='' quote=''
+    while [[ $rest ]]; do
+        char=${rest:0:1} rest=${rest:1}
+        case $quote$char in
+        "''" | '""') quote='' ;;
+        "'"?) text+=$char ;;
+        \"\\)
+            case $rest in
+            '' | '$'* | '`'* | '"'* | \\*) char=${rest:0:1} rest=${rest:1} ;;
+            esac
+            text+=$char
+            ;;
+        '"'?) text+=$char ;;
+        [\"\']) quote=$char ;;
+        \\) text+=${rest:0:1} rest=${rest:1} ;;
+        *) text+=$char ;;
+        esac
+    done
+}
+
+# Adds a word to the candidates as it must be typed to mean itself, after what is typed before it:
+# bash inserts a candidate as it is, and a file may be called $(command).
+_tmo_add() {
+    local rest=$1 char quoted=''
+    # Readline can't insert these.
+    [[ $rest == *[[:cntrl:]]* ]] && return
+    [[ $before ]] && rest=${rest#"$before"}
+    [[ $home && $rest == "$home"/* ]] && quoted='~' rest=${rest#"$home"}
+    # M-* inserts all candidates, without the quote that was open.
+    [[ $quote && ${COMP_TYPE-} == 42 ]] && return
+    # Where the candidate begins with the open quote, readline drops one of the two, and what is
+    # quoted and what is not change places. So have a path begin with ./, and leave out all else.
+    case $quote${rest:0:1} in
+    "''" | '"!')
+        case $before in
+        '' | */) ;;
+        -*=) [[ ${before%=} == *=* ]] && return ;;
+        *) return ;;
+        esac
+        rest=./$rest
+        ;;
+    esac
+    while [[ $rest ]]; do
+        char=${rest:0:1} rest=${rest:1}
+        case $quote$char in
+        "''") quoted+="'\\''" ;;
+        '"!') quoted+='"\!"' ;;
+        '"$' | '"`' | '""' | \"\\) quoted+=\\$char ;;
+        [\"\']?) quoted+=$char ;;
+        [-_./,:=@%+[:alnum:]]) quoted+=$char ;;
+        '#') [[ $quoted ]] && quoted+=$char || quoted='\#' ;;
+        [[:punct:][:space:]]) quoted+=\\$char ;;
+        *) quoted+=$char ;;
+        esac
+    done
+    # Readline closes a quote only where the word doesn't end in one.
+    [[ $quote && $quoted == *"$quote" ]] && quoted+=$quote
+    COMPREPLY+=("$quoted")
+}
+
+# Have bash complete by itself, which quotes; without compopt, of which 3.2 has none, find the paths
+# here that pass this test. The word begins with the third argument, which is no part of the path.
+_tmo_paths() {
+    compopt -o "$1" 2>/dev/null && return
+    local path
+    for path in "${words[last]#"$3"}"*; do
+        [[ ${path##*/} != . && ${path##*/} != .. ]] && test "$2" "$path" && _tmo_add "$3$path"
+    done
 }
 
 _tmo() {
@@ -24,37 +90,54 @@ _tmo() {
         fi
         line=${rest#"$word"}
     done
-    words[last]=${words[last]#[\"\']}
 
-    local current=${words[last]} answer prefix=
-    [[ $current == *"$2" ]] && prefix=${current%"$2"}
-    answer=$(_TMO_COMPLETE=bash tmo -- "${words[@]}" 2>/dev/null) || return
+    local text quote home='' before answer kind from current=${words[last]} typed=$2
+    [[ $current == \~/* && $HOME == /* ]] && home=$HOME
+    for ((i = 0; i <= last; i++)); do
+        _tmo_unquote "${words[i]}"
+        words[i]=$text
+    done
+    [[ $home ]] && words[last]=$home${text#\~}
+    answer=$(_TMO_COMPLETE='2 bash' tmo -- "${words[@]}" 2>/dev/null) || return
+    # What readline replaces may begin within the word: behind a quote, = or :.
+    [[ $current == *"$typed" ]] || typed=$current
+    _tmo_unquote "${current%"$typed"}"
+    before=$text
+    text=${words[last]#"$before"}
     COMPREPLY=()
-    case $answer in
-    ':files '*)
-        _tmo_by_shell default -f "$2"
+    # The first line tells the kind of answer. All others are candidates, whatever they look like.
+    kind=${answer%%$'\n'*}
+    case $kind in
+    words) ;;
+    'files '*)
+        _tmo_paths default -e "${kind#files }"
         return
         ;;
-    ':directories '*)
-        _tmo_by_shell dirnames -d "$2"
+    'directories '*)
+        _tmo_paths dirnames -d "${kind#directories }"
         return
         ;;
-    ':command '*)
-        i=${starts[${answer#:command }]}
+    'command '*)
+        from=${kind#command }
+        # A subscript is evaluated, so only a number may get there; from 0 it would be this again.
+        [[ $from == [1-9]* && $from != *[!0-9]* ]] && ((${#from} < 9 && from <= last)) || return
+        i=${starts[from]}
         if declare -F _command_offset >/dev/null; then
             unset LC_ALL
             _command_offset "$i"
         elif ((i == COMP_CWORD)); then
-            _tmo_by_shell '' -c "$2"
+            before=''
+            while IFS= read -r word; do _tmo_add "$word"; done < <(compgen -c -- "$text")
         else
-            _tmo_by_shell default -f "$2"
+            _tmo_paths default -e ''
         fi
         return
         ;;
+    *) return ;;
     esac
     while IFS= read -r word; do
-        [[ $word ]] && COMPREPLY+=("${word#"$prefix"}")
-    done <<<"$answer"
+        [[ $word ]] && _tmo_add "$word"
+    done <<<"${answer#"$kind"}"
     # What ends in = goes on.
     [[ ${COMPREPLY[0]-} == *= ]] && compopt -o nospace 2>/dev/null
 }

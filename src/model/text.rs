@@ -1,5 +1,6 @@
 //! Text of the operating system in JSON: mostly UTF-8, but nobody promises it.
 
+use std::borrow::Cow;
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
@@ -8,6 +9,19 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use utoipa::openapi::RefOr;
 use utoipa::openapi::schema::{ArrayBuilder, ObjectBuilder, OneOfBuilder, Schema, Type};
 use utoipa::{PartialSchema, ToSchema};
+
+/// The beginning of a text that a message quotes, where the text is long.
+pub fn shortened(text: &str) -> Cow<'_, str> {
+    cut(text, 200)
+}
+
+/// The first `most` characters, with `…` in place of the others.
+pub fn cut(text: &str, most: usize) -> Cow<'_, str> {
+    match text.char_indices().nth(most) {
+        Some((at, _)) => format!("{}…", &text[..at]).into(),
+        None => text.into(),
+    }
+}
 
 /// Bytes from the operating system (an environment value, an argument, a path).
 ///

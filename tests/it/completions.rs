@@ -21,7 +21,11 @@ const SHELLS: [(&str, &str, &str); 3] = [
 
 /// Open each shell that there is in a terminal, tmo on its path and its completions known.
 fn in_each_shell(world: &World, test: impl Fn(&Terminal<'_>)) {
-    let bin = Path::new(env!("CARGO_BIN_EXE_tmo")).parent().unwrap();
+    in_each_shell_with(world, Path::new(env!("CARGO_BIN_EXE_tmo")).parent().unwrap(), test);
+}
+
+/// As above, with the `tmo` of this directory.
+fn in_each_shell_with(world: &World, bin: &Path, test: impl Fn(&Terminal<'_>)) {
     let completions = concat!(env!("CARGO_MANIFEST_DIR"), "/completions");
     let tool = world.home().join("zzz-tool");
     std::fs::write(&tool, "#!/bin/sh\n").unwrap();
@@ -149,10 +153,290 @@ fn names_and_socket_of_what_runs_are_completed_in_every_shell() {
     world.wait_empty();
 }
 
-/// What the program answers a shell.
+/// Names of sockets that a completion script could take for an instruction.
+const INSTRUCTIONS: [&str; 7] = [
+    ":command psvar[$(touch RAN)]",
+    "command psvar[$(touch RAN)]",
+    ":command 0",
+    "command 0",
+    "aa:files",
+    ":files x",
+    "words",
+];
+
+#[test]
+fn the_name_of_a_socket_is_no_instruction_to_any_shell() {
+    let world = World::new(TWO);
+    let _socket = std::os::unix::net::UnixListener::bind(world.app().join("real")).unwrap();
+    for (number, name) in INSTRUCTIONS.iter().enumerate() {
+        let dir = world.app().join(format!("d{number}"));
+        std::fs::create_dir(&dir).unwrap();
+        std::os::unix::fs::symlink("../real", dir.join(name)).unwrap();
+    }
+    in_each_shell(&world, |terminal| {
+        for (number, name) in INSTRUCTIONS.iter().enumerate() {
+            terminal.keys(["C-u"]);
+            terminal.line(&format!("cd {}/d{number}", world.app().display()));
+            afresh(terminal);
+            terminal.typed("tmo ps -s ");
+            terminal.keys(["Tab"]);
+            // How the name is quoted is each shell's own affair.
+            terminal.wait_for(&format!("{name} is completed"), |screen| {
+                screen.replace(['\\', '\''], "").contains(&format!("ps -s {name}"))
+            });
+        }
+        terminal.keys(["C-u"]);
+        terminal.line(&format!("cd {}", world.app().display()));
+    });
+    for (number, name) in INSTRUCTIONS.iter().enumerate() {
+        let ran = world.app().join(format!("d{number}/RAN"));
+        assert!(!ran.exists(), "the name {name} was run");
+    }
+    world.wait_empty();
+}
+
+#[test]
+fn no_shell_evaluates_what_is_answered_in_place_of_a_number() {
+    let world = World::new(TWO);
+    let bin = world.path().join("answers");
+    std::fs::create_dir(&bin).unwrap();
+    let script = "#!/bin/sh\ncat \"$HOME/answer\"\n";
+    std::fs::write(bin.join("tmo"), script).unwrap();
+    std::fs::set_permissions(bin.join("tmo"), std::fs::Permissions::from_mode(0o755)).unwrap();
+    in_each_shell_with(&world, &bin, |terminal| {
+        for number in ["psvar[$(touch RAN)]", "(touch RAN)", "0", "-1", "08", "99999", ""] {
+            for mark in ["", ":"] {
+                let answer = format!("{mark}command {number}\n");
+                std::fs::write(world.home().join("answer"), answer).unwrap();
+                afresh(terminal);
+                terminal.typed("tmo run ");
+                terminal.keys(["Tab", "C-u"]);
+                terminal.line("echo the shell li'v'es");
+                terminal.wait("the shell lives");
+            }
+        }
+    });
+    assert!(!world.app().join("RAN").exists(), "the answer was run");
+    world.wait_empty();
+}
+
+#[test]
+fn a_script_that_does_not_know_the_form_of_the_answer_gets_none() {
+    let world = World::new(TWO);
+    for shell in ["bash", "zsh", "fish", "1 bash"] {
+        let mut command = world.tmo(["--", "tmo", "start", ""]);
+        let ran = Ran::of(&command.env("_TMO_COMPLETE", shell).output().unwrap());
+        assert_eq!((ran.code, &*ran.stdout, &*ran.stderr), (0, "", ""), "{shell}: {ran:?}");
+    }
+}
+
+/// Open bash in a terminal, with or without its `compopt`, and `overmind` as a function that shows
+/// its arguments.
+fn in_bash(world: &World, compopt: bool, test: impl Fn(&Terminal<'_>)) {
+    if !world.shell("command -v bash").stdout.contains('/') {
+        eprintln!("SKIPPED: there is no bash");
+        return;
+    }
+    let bin = Path::new(env!("CARGO_BIN_EXE_tmo")).parent().unwrap();
+    let completions = concat!(env!("CARGO_MANIFEST_DIR"), "/completions");
+    let terminal = Terminal::open(world, "bash", 140, 50);
+    terminal.line(&format!("PATH={}:$PATH exec bash --norc", bin.display()));
+    if !compopt {
+        // As in bash 3.2, which has none.
+        terminal.line("enable -n compopt; compopt() { return 1; }");
+    }
+    terminal.line(r#"overmind() { printf 'got '; printf '[%s]' "$@"; printf '\n'; }"#);
+    terminal.line(&format!("source {completions}/tmo.bash; echo now $((6 * 7))"));
+    terminal.wait("now 42");
+    test(&terminal);
+    terminal.close();
+}
+
+/// Type this, press Tab and Enter, and wait for what the command gets.
+#[track_caller]
+fn passes(terminal: &Terminal<'_>, typed: &str, arguments: &str) {
+    terminal.typed("clear; ");
+    terminal.typed(typed);
+    terminal.keys(["Tab", "Enter"]);
+    terminal.wait(&format!("got {arguments}"));
+    terminal.keys(["C-l"]);
+}
+
+/// Names that the shell would take for something else.
+const ODD_NAMES: [&str; 13] = [
+    "$(touch RAN)x",
+    "q;touch RAN;",
+    "`touch RAN`",
+    "my app",
+    "it's",
+    "'its'",
+    "\"so\"",
+    "say\"so\"\\",
+    "a!b!",
+    "!;touch RAN #",
+    "b:c=d",
+    "#h~*?[x]{y}",
+    "~",
+];
+
+/// Whether one of the odd names was run, in the directory of the project or in one right below.
+fn ran(world: &World) -> bool {
+    !world.shell("find . -maxdepth 2 -name RAN").stdout.is_empty()
+}
+
+#[test]
+fn bash_quotes_the_name_of_a_socket() {
+    let world = World::new(TWO);
+    let _socket = std::os::unix::net::UnixListener::bind(world.app().join("real")).unwrap();
+    for (number, name) in ODD_NAMES.iter().enumerate() {
+        let dir = world.app().join(format!("d{number}"));
+        std::fs::create_dir(&dir).unwrap();
+        std::os::unix::fs::symlink("../real", dir.join(name)).unwrap();
+    }
+    std::os::unix::fs::symlink(world.app(), world.home().join("my home")).unwrap();
+    for compopt in [true, false] {
+        in_bash(&world, compopt, |terminal| {
+            for (number, name) in ODD_NAMES.iter().enumerate() {
+                let path = format!("d{number}/{name}");
+                for quote in ["", "\"", "'"] {
+                    let typed = format!("overmind ps -s {quote}d{number}/");
+                    passes(terminal, &typed, &format!("[ps][-s][{path}]"));
+                }
+                let typed = format!("overmind ps --socket=d{number}/");
+                passes(terminal, &typed, &format!("[ps][--socket={path}]"));
+            }
+            // The candidate stands right behind the quote.
+            for (number, name) in ODD_NAMES.iter().enumerate() {
+                let (quote, dot) = match name.chars().next() {
+                    Some('!') => ("\"", "./"),
+                    Some('\'') => ("'", "./"),
+                    Some('"') => ("\"", ""),
+                    _ => continue,
+                };
+                terminal.line(&format!("cd d{number}"));
+                for typed in [quote.to_owned(), format!("{quote}{}", &name[..1])] {
+                    let typed = format!("overmind ps -s {typed}");
+                    if !typed.ends_with("\"\"") && !typed.ends_with("''") {
+                        passes(terminal, &typed, &format!("[ps][-s][{dot}{name}]"));
+                    }
+                }
+                let typed = format!("overmind ps --socket={quote}");
+                passes(terminal, &typed, &format!("[ps][--socket={dot}{name}]"));
+                terminal.line("cd ..");
+            }
+            // What inserts all candidates drops the open quote: nothing is inserted.
+            terminal.typed("clear; overmind ps -s \"d1/");
+            terminal.keys(["M-*"]);
+            terminal.line("\"");
+            terminal.wait("got [ps][-s][d1/]");
+            terminal.keys(["C-l"]);
+            // What is typed already may be quoted.
+            passes(terminal, r"overmind ps -s d3/my\ a", "[ps][-s][d3/my app]");
+            passes(terminal, r#"overmind ps -s "d3/my a"#, "[ps][-s][d3/my app]");
+            passes(terminal, r"overmind ps -s 'd3/my a", "[ps][-s][d3/my app]");
+            passes(terminal, r"overmind ps -s d3/'my a", "[ps][-s][d3/my app]");
+            passes(terminal, r"overmind ps -s d0/\$\(to", "[ps][-s][d0/$(touch RAN)x]");
+            passes(terminal, r#"overmind ps -s "d0/\$(to"#, "[ps][-s][d0/$(touch RAN)x]");
+            let home = world.home().display().to_string();
+            let path = format!("[ps][-s][{home}/my home/d3/my app]");
+            passes(terminal, r"overmind ps -s ~/my\ home/d3/", &path);
+        });
+    }
+    assert!(!ran(&world), "the name of a socket was run");
+    world.wait_empty();
+}
+
+#[test]
+fn every_shell_passes_on_the_whole_name_of_a_socket_or_file() {
+    const NAMES: [&str; 6] = ["a\\b", "c:d\\:e", "~root", "~", "my app", "$(touch RAN)x"];
+    let world = World::new(TWO);
+    let _socket = std::os::unix::net::UnixListener::bind(world.app().join("real")).unwrap();
+    for (number, name) in NAMES.iter().enumerate() {
+        let dirs = [format!("s{number}"), format!("f{number}")].map(|dir| world.app().join(dir));
+        for dir in &dirs {
+            std::fs::create_dir(dir).unwrap();
+        }
+        std::os::unix::fs::symlink("../real", dirs[0].join(name)).unwrap();
+        std::fs::write(dirs[1].join(name), "").unwrap();
+    }
+    in_each_shell(&world, |terminal| {
+        for (number, name) in NAMES.iter().enumerate() {
+            for (dir, typed) in [("s", "ps -s "), ("s", "ps --socket="), ("f", "check -f ")] {
+                terminal.line(&format!("cd {}/{dir}{number}; clear", world.app().display()));
+                terminal.typed(&format!("tmo {typed}"));
+                terminal.keys(["Tab", "C-a"]);
+                terminal.line("printf '[%s]' got ");
+                let typed = typed.replace(' ', "][");
+                terminal.wait_for(&format!("{typed}{name} is passed on"), |screen| {
+                    let got = |path: &str| screen.contains(&format!("[got][tmo][{typed}{path}]"));
+                    // bash itself takes a file ~root for the directory; fish gets a full path.
+                    let full = format!("{}/{dir}{number}/{name}", world.app().display());
+                    got(name) || got(&format!("{name}/")) || got(&full)
+                });
+                terminal.keys(["C-u"]);
+            }
+        }
+        terminal.line(&format!("cd {}; clear", world.app().display()));
+    });
+    assert!(!ran(&world), "the name of a socket or file was run");
+    world.wait_empty();
+}
+
+#[test]
+fn bash_quotes_the_names_of_files_directories_and_programs() {
+    let world = World::new(TWO);
+    for (number, name) in ODD_NAMES.iter().enumerate() {
+        let file = world.app().join(format!("f{number}")).join(name);
+        std::fs::create_dir_all(file.parent().unwrap()).unwrap();
+        std::fs::write(&file, "").unwrap();
+        std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o755)).unwrap();
+        std::fs::create_dir_all(world.app().join(format!("d{number}")).join(name)).unwrap();
+    }
+    std::fs::write(world.home().join("my file"), "").unwrap();
+    for compopt in [true, false] {
+        in_bash(&world, compopt, |terminal| {
+            for (number, name) in ODD_NAMES.iter().enumerate() {
+                for quote in ["", "\"", "'"] {
+                    let typed = format!("overmind check -f {quote}f{number}/");
+                    passes(terminal, &typed, &format!("[check][-f][f{number}/{name}]"));
+                }
+                let typed = format!("overmind start -d d{number}/");
+                passes(terminal, &typed, &format!("[start][-d][d{number}/{name}"));
+                let typed = format!("overmind run f{number}/");
+                passes(terminal, &typed, &format!("[run][f{number}/{name}]"));
+            }
+            // The candidate stands right behind the quote; bash itself quotes in another way.
+            let dot = if compopt { "" } else { "./" };
+            for (number, quote) in [(9, "\""), (5, "'")] {
+                terminal.line(&format!("cd f{number}"));
+                let typed = format!("overmind check -f {quote}");
+                let arguments = format!("[check][-f][{dot}{}]", ODD_NAMES[number]);
+                passes(terminal, &typed, &arguments);
+                terminal.line("cd ..");
+            }
+            passes(terminal, r"overmind check -f f3/my\ a", "[check][-f][f3/my app]");
+            let home = world.home().display().to_string();
+            let path = format!("[check][-f][{home}/my file]");
+            passes(terminal, r"overmind check -f ~/my\ f", &path);
+        });
+    }
+    assert!(!ran(&world), "the name of a file was run");
+    world.wait_empty();
+}
+
+#[test]
+fn a_name_with_a_control_character_is_not_offered() {
+    let world = World::new(TWO);
+    for name in ["two\nlines", "tab\there", "plain"] {
+        drop(std::os::unix::net::UnixListener::bind(world.app().join(name)).unwrap());
+    }
+    assert_eq!(answer(&world, &["tmo", "ps", "-s", ""]).stdout, "words\nplain\n");
+}
+
+/// What the program answers bash.
 fn answer(world: &World, words: &[&str]) -> Ran {
     let mut command = world.tmo(["--"]);
-    command.args(words).env("_TMO_COMPLETE", "bash");
+    command.args(words).env("_TMO_COMPLETE", "2 bash");
     Ran::of(&command.output().unwrap())
 }
 
@@ -160,7 +444,10 @@ fn answer(world: &World, words: &[&str]) -> Ran {
 fn names_are_those_of_the_run_or_procfile_that_the_line_is_about() {
     let world = World::new(TWO);
     world.write("Procfile.dev", "other: true\n");
-    let names = |words: &[&str]| answer(&world, words).stdout.replace('\n', " ");
+    let names = |words: &[&str]| {
+        let answer = answer(&world, words).stdout;
+        answer.strip_prefix("words\n").expect("names are words").replace('\n', " ")
+    };
     assert_eq!(names(&["tmo", "start", ""]), "web jobs ");
     assert_eq!(names(&["tmo", "start", "-f", "Procfile.dev", ""]), "other ");
     world.ok(["start", "-D", "-m", "jobs=2", "-s", "far.sock"]);
@@ -188,13 +475,13 @@ fn completion_starts_no_program_and_ends_in_time() {
         let words: Vec<&str> = line.split(' ').collect();
         let ran = answer(&world, &words);
         assert_eq!((ran.code, &*ran.stderr), (0, ""), "{line}: {ran:?}");
-        assert!(!ran.stdout.is_empty(), "{line}");
+        assert!(!["", "words\n"].contains(&&*ran.stdout), "{line}");
     }
     assert!(!world.path().join("started").exists());
     // A Procfile that never ends: the shell gets nothing, but it gets it.
     std::fs::remove_file(world.app().join("Procfile")).unwrap();
     nix::unistd::mkfifo(&world.app().join("Procfile"), nix::sys::stat::Mode::S_IRWXU).unwrap();
     let begun = Instant::now();
-    assert_eq!(answer(&world, &["tmo", "start", "w"]).stdout, "");
+    assert_eq!(answer(&world, &["tmo", "start", "w"]).stdout, "words\n");
     assert!(begun.elapsed() < Duration::from_secs(30), "{:?}", begun.elapsed());
 }

@@ -17,8 +17,13 @@ use super::args;
 use crate::config::env;
 use values::{DIRECTORIES, FILES};
 
-/// The variable by which a script asks for candidates; holds the name of the shell.
+/// The variable by which a script asks for candidates; holds the form of the answer that the script
+/// reads and the name of the shell.
 const VARIABLE: &str = "_TMO_COMPLETE";
+
+/// The form of the answer. A script that reads another form, as one from before an update does, gets
+/// no answer: it would take a line for something else.
+const FORM: &str = "2 ";
 
 /// The commands that are listed first: those of every day. The others follow as in the help.
 const EVERYDAY: [&str; 12] = [
@@ -55,14 +60,17 @@ impl Shell {
 ///
 /// Nothing else is printed: the shell takes every line for a candidate.
 pub(super) fn answer(arguments: &[OsString], out: &mut dyn Write) -> Option<io::Result<()>> {
-    let shell = env::variable(VARIABLE)?;
+    let asked = env::variable(VARIABLE)?;
+    let Some(shell) = asked.to_str().and_then(|asked| asked.strip_prefix(FORM)) else {
+        return Some(Ok(()));
+    };
     crate::sys::end_after(MOST_SECONDS);
     let words = arguments.iter().skip_while(|word| *word != "--").skip(1).cloned().collect();
     let text = complete(words).text(shell != "bash");
     Some(out.write_all(text.as_bytes()))
 }
 
-/// The variables for a shell.
+/// The candidates for a shell.
 #[derive(Debug, PartialEq, Eq)]
 enum Answer {
     /// These words, with a description each.
@@ -76,21 +84,25 @@ enum Answer {
 }
 
 impl Answer {
-    /// A line for each word, with a tab before its description; or a line that begins with a colon.
+    /// The first line always tells the kind of answer, so a word, which may be the name of any file,
+    /// never does. A line for each word follows, with a tab before its description.
     fn text(&self, described: bool) -> String {
         let mut text = String::new();
         // Writing to a string never fails.
         let _ = match self {
-            Self::Files { prefix } => writeln!(text, "{FILES} {prefix}"),
-            Self::Directories { prefix } => writeln!(text, "{DIRECTORIES} {prefix}"),
-            Self::Command { from } => writeln!(text, ":command {from}"),
-            Self::Words(words) => words.iter().try_for_each(|(word, description)| {
-                if described && !description.is_empty() {
-                    writeln!(text, "{word}\t{description}")
-                } else {
-                    writeln!(text, "{word}")
-                }
-            }),
+            Self::Files { prefix } => writeln!(text, "files {prefix}"),
+            Self::Directories { prefix } => writeln!(text, "directories {prefix}"),
+            Self::Command { from } => writeln!(text, "command {from}"),
+            Self::Words(words) => {
+                text.push_str("words\n");
+                words.iter().try_for_each(|(word, description)| {
+                    if described && !description.is_empty() {
+                        writeln!(text, "{word}\t{description}")
+                    } else {
+                        writeln!(text, "{word}")
+                    }
+                })
+            }
         };
         text
     }
@@ -137,8 +149,9 @@ fn command_line(command: &Command, words: &[OsString]) -> Option<Answer> {
 /// another name of a command only if its own does not fit.
 fn choose(candidates: Vec<CompletionCandidate>, current: &str) -> Answer {
     let marked = |mark: &str| {
-        let mut values = candidates.iter().map(|one| one.get_value().to_string_lossy());
-        values.find_map(|value| value.strip_suffix(mark).map(str::to_owned))
+        let marked = candidates.iter().find(|one| one.get_id().is_some_and(|id| id == mark))?;
+        // The engine puts before it what the word begins with.
+        Some(marked.get_value().to_string_lossy().into_owned())
     };
     if let Some(prefix) = marked(FILES) {
         return Answer::Files { prefix };

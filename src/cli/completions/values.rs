@@ -20,11 +20,11 @@ use crate::model::network::Network;
 use crate::model::signal::SignalName;
 use crate::sys::files::{self, ChosenBy};
 
-/// Stands for the shell's own completion of files.
-pub(super) const FILES: &str = ":files";
+/// The id of the candidate that stands for the shell's own completion of files.
+pub(super) const FILES: &str = "shell::files";
 
-/// Stands for the shell's own completion of directories.
-pub(super) const DIRECTORIES: &str = ":directories";
+/// The id of the candidate that stands for the shell's own completion of directories.
+pub(super) const DIRECTORIES: &str = "shell::directories";
 
 /// The word that means every process, where one is allowed.
 const ALL: &str = "all";
@@ -87,14 +87,19 @@ pub(in crate::cli) fn one_of(words: &'static [&'static str]) -> ArgValueComplete
     by(move |current| candidates(words, current))
 }
 
+/// What the shell completes itself.
+fn left_to_shell(id: &str) -> Vec<CompletionCandidate> {
+    vec![CompletionCandidate::new("").id(Some(id.to_owned()))]
+}
+
 /// A file.
 pub(in crate::cli) fn file() -> ArgValueCompleter {
-    by(|_| vec![CompletionCandidate::new(FILES)])
+    by(|_| left_to_shell(FILES))
 }
 
 /// A directory.
 pub(in crate::cli) fn directory() -> ArgValueCompleter {
-    by(|_| vec![CompletionCandidate::new(DIRECTORIES)])
+    by(|_| left_to_shell(DIRECTORIES))
 }
 
 /// A control socket: those in the directory that is typed, else any path.
@@ -107,10 +112,13 @@ pub(in crate::cli) fn socket() -> ArgValueCompleter {
             entry.file_type().is_ok_and(|kind| kind.is_socket() || kind.is_symlink())
                 && entry.path().metadata().is_ok_and(|found| found.file_type().is_socket())
         });
-        let paths = sockets.map(|entry| format!("{dir}{}", entry.file_name().to_string_lossy()));
+        // A line is a candidate for the shell, and no other name can be passed on to it.
+        let names = sockets.filter_map(|entry| entry.file_name().into_string().ok());
+        let paths = names.map(|name| format!("{dir}{name}"));
+        let paths = paths.filter(|path| !path.contains(char::is_control));
         let mut found = candidates(paths, current);
         found.sort();
-        if found.is_empty() { vec![CompletionCandidate::new(FILES)] } else { found }
+        if found.is_empty() { left_to_shell(FILES) } else { found }
     })
 }
 
