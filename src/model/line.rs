@@ -6,6 +6,7 @@
 //! UTF-8 become U+FFFD. So the text holds no control character but tabs.
 
 use std::borrow::Cow;
+use std::cell::Cell;
 
 use super::cells::{Cells, MOST_COLUMNS, TAB};
 use super::escape::{Scanner, Token, has_directions, is_ordinary};
@@ -53,6 +54,12 @@ pub struct Line {
     cells: Option<Cells>,
     /// Where the cursor is; none means at the end of the text. With cells, they know.
     column: Option<usize>,
+    /// How many bytes of the text are measured, and the column behind them. The rest of it is
+    /// measured when the column is needed, so that each byte is measured once.
+    measured: Cell<(usize, usize)>,
+    /// The column in which the text begins, if what comes before it was written out. Such a line
+    /// can't be edited.
+    written: Option<usize>,
     /// The column in which the next line begins.
     next: usize,
     /// Changes when text that was there already does.
@@ -69,6 +76,7 @@ pub struct Line {
     begun: bool,
     /// The cursor is in the upper left corner.
     home: bool,
+    /// The character that comes right before; NUL if there is none.
     last: char,
 }
 
@@ -98,11 +106,11 @@ impl Line {
         }
     }
 
-    /// Whether text comes next that would have to be written into a line too long to be edited.
+    /// Whether text comes next that would have to be written into a line that can't be edited.
     fn must_break(&self, input: &[u8]) -> bool {
         self.column.is_some()
             && self.cells.is_none()
-            && self.text.len() > MOST_COLUMNS
+            && !self.is_editable()
             && self.scanner.at_rest()
             && input.first().is_some_and(|byte| *byte >= 0x20)
     }
@@ -113,12 +121,15 @@ impl Line {
             return None;
         }
         self.flush_part();
-        match token {
+        let end = match token {
             Token::Control(byte) => self.control(byte),
             Token::Escape(last) => self.escape(last),
             Token::Csi(inside, last) => self.csi(inside, last),
             Token::Text(_) | Token::Osc(_) | Token::Other => None,
-        }
+        };
+        // Only what stands right before a repetition is repeated.
+        self.last = '\0';
+        end
     }
 
     fn control(&mut self, byte: u8) -> Option<End> {
@@ -227,8 +238,21 @@ impl Line {
         match (&self.cells, self.column) {
             (Some(cells), _) => cells.cursor,
             (None, Some(column)) => column,
-            (None, None) => columns(&self.text),
+            (None, None) => self.end_column(),
         }
+    }
+
+    /// The column at the end of the text.
+    fn end_column(&self) -> usize {
+        let (bytes, column) = self.measured.get();
+        let column = columns(column, &self.text[bytes..]);
+        self.measured.set((self.text.len(), column));
+        column
+    }
+
+    /// Whether the line can be edited: it is not too long, and nothing of it is written out.
+    fn is_editable(&self) -> bool {
+        self.text.len() <= MOST_COLUMNS && self.written.is_none()
     }
 
     /// A column that is named as such: not much farther to the right than the text goes.
@@ -240,7 +264,9 @@ impl Line {
         let column = column.min(MOST_COLUMNS + self.text.len());
         match &mut self.cells {
             Some(cells) => cells.cursor = column.min(MOST_COLUMNS),
-            None if column == 0 && self.text.is_empty() => self.column = None,
+            None if column == 0 && self.text.is_empty() && self.written.is_none() => {
+                self.column = None;
+            }
             None => self.column = Some(column),
         }
     }
@@ -272,6 +298,7 @@ impl Line {
         self.changes.clear();
         self.cells = None;
         self.column = None;
+        self.measured.set((0, self.written.unwrap_or(0)));
         self.total = 0;
         self.visible = false;
     }
@@ -283,7 +310,7 @@ impl Line {
         }
     }
 
-    /// Change the cells; nothing happens in a line that is too long for that.
+    /// Change the cells; nothing happens in a line that can't be edited.
     fn edit(&mut self, change: impl FnOnce(&mut Cells)) {
         if self.need_cells()
             && let Some(cells) = &mut self.cells
@@ -299,7 +326,7 @@ impl Line {
             return true;
         }
         let cursor = self.cursor();
-        if self.text.len() > MOST_COLUMNS || cursor > MOST_COLUMNS {
+        if !self.is_editable() || cursor > MOST_COLUMNS {
             return false;
         }
         let mut cells = Cells::of(self.parts());
@@ -419,6 +446,7 @@ impl Line {
         let Some(cells) = self.cells.take() else { return };
         self.text.clear();
         self.changes.clear();
+        self.measured.set((0, self.written.unwrap_or(0)));
         self.visible = false;
         cells.read(|character, style| {
             self.styled(style);
@@ -486,13 +514,9 @@ impl Line {
 
     /// The line is over.
     pub fn next_line(&mut self) {
+        self.written = None;
         self.empty();
-        if self.text.capacity() > KEEP {
-            self.text = Vec::new();
-        }
-        if self.changes.capacity() > KEEP {
-            self.changes = Vec::new();
-        }
+        self.give_back();
         self.version += 1;
         self.lines += 1;
         (self.edited, self.begun) = (false, false);
@@ -500,21 +524,38 @@ impl Line {
         self.go(column);
     }
 
-    /// Forget the text up to this byte: it was written out.
-    pub fn forget(&mut self, upto: usize) {
-        if self.cells.is_none() {
-            self.text.drain(..upto);
-            let style = self.changes.iter().rev().find(|change| change.at <= upto);
-            let style = style.map_or(Sgr::default(), |change| change.style);
-            self.changes.retain(|change| change.at > upto);
-            for change in &mut self.changes {
-                change.at -= upto;
-            }
-            if !style.is_plain() {
-                self.changes.insert(0, Change { at: 0, style });
-            }
-            self.total -= upto as u64;
+    /// Give back the memory of a text that was long.
+    fn give_back(&mut self) {
+        if self.text.capacity() > KEEP {
+            self.text = Vec::new();
         }
+        if self.changes.capacity() > KEEP {
+            self.changes = Vec::new();
+        }
+    }
+
+    /// Bytes of memory that the text takes, which are not limited. Cells are few and count nothing.
+    pub fn held(&self) -> usize {
+        match self.cells {
+            Some(_) => 0,
+            None => self.text.len() + size_of_val(&self.changes[..]),
+        }
+    }
+
+    /// Forget the text: it was written out. The rest of the line follows it and can't change it.
+    pub fn forget(&mut self) {
+        if self.cells.is_some() {
+            return;
+        }
+        let column = self.end_column();
+        self.total -= self.text.len() as u64;
+        self.text.clear();
+        let style = self.changes.last().map_or(Sgr::default(), |change| change.style);
+        self.changes.clear();
+        self.give_back();
+        self.styled(style);
+        self.measured.set((0, column));
+        self.written = Some(column);
     }
 
     /// The output ends here: the rest of an unfinished sequence or character does not come.
@@ -538,10 +579,10 @@ fn number(digits: &[u8]) -> usize {
     digits.iter().fold(0, |n: usize, b| n.saturating_mul(10).saturating_add(usize::from(b - b'0')))
 }
 
-/// The number of columns that a text takes from the beginning of its line.
-fn columns(text: &[u8]) -> usize {
+/// The column behind a text that begins in this column.
+fn columns(begin: usize, text: &[u8]) -> usize {
     let text = std::str::from_utf8(text).unwrap_or_default();
-    text.chars().fold(0, |column, character| match character {
+    text.chars().fold(begin, |column, character| match character {
         '\t' => (column / TAB + 1) * TAB,
         character => column + character.width().unwrap_or(0),
     })

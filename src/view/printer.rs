@@ -11,6 +11,8 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
+use tokio::sync::oneshot;
+
 use super::merged::{Chunk, Message, Renderer, Unfinished};
 use super::partials::PromptTimer;
 use crate::journal::cursor::Cursor;
@@ -79,7 +81,48 @@ struct News {
     messages: Vec<(String, bool)>,
     farewell: Option<Farewell>,
     columns: Option<u16>,
+    aside: Option<Aside>,
     over: bool,
+}
+
+/// Whether the terminal is left to others for a while.
+#[derive(Debug)]
+enum Aside {
+    /// It is, and this is dropped once it is as it was before.
+    Begins(oneshot::Sender<()>),
+    /// It is not any more.
+    Ends,
+}
+
+/// Leaves the terminal to others for a while.
+#[derive(Debug)]
+pub struct Pause(Arc<Shared>);
+
+impl Pause {
+    /// Write what is written after everything else; returns when that is done.
+    pub async fn begin(&self) {
+        let (done, heard) = oneshot::channel();
+        self.0.tell(|news| news.aside = Some(Aside::Begins(done)));
+        // It is dropped, with no word.
+        let _ = heard.await;
+    }
+
+    /// Write what is written before anything else once more.
+    pub fn end(&self) {
+        self.0.tell(|news| news.aside = Some(Aside::Ends));
+    }
+}
+
+/// Says something between the lines of the log, for as long as they are shown.
+#[derive(Debug)]
+pub struct Teller(Arc<Shared>);
+
+impl Teller {
+    /// Say this.
+    pub fn say(&self, text: impl Into<String>, error: bool) {
+        let text = text.into();
+        self.0.tell(|news| news.messages.push((text, error)));
+    }
 }
 
 impl Shared {
@@ -101,6 +144,7 @@ impl Shared {
                 || !news.messages.is_empty()
                 || news.farewell.is_some()
                 || news.columns.is_some()
+                || news.aside.is_some()
                 || news.over
                 || self.stop.load(Ordering::Relaxed)
             {
@@ -141,8 +185,12 @@ impl Printer {
 
     /// Say something between the lines of the log.
     pub fn say(&self, text: impl Into<String>, error: bool) {
-        let text = text.into();
-        self.shared.tell(|news| news.messages.push((text, error)));
+        self.teller().say(text, error);
+    }
+
+    /// What says something between the lines of the log from elsewhere.
+    pub fn teller(&self) -> Teller {
+        Teller(Arc::clone(&self.shared))
     }
 
     /// Say how the run ended, with the last lines of a process unless they stand right above.
@@ -153,6 +201,11 @@ impl Printer {
     /// The terminal has another width.
     pub fn resize(&self, columns: u16) {
         self.shared.tell(|news| news.columns = Some(columns));
+    }
+
+    /// What leaves the terminal to others for a while.
+    pub fn pause(&self) -> Pause {
+        Pause(Arc::clone(&self.shared))
     }
 
     /// No more news: show what was told so far, then end.
@@ -179,12 +232,15 @@ struct Loop {
     head: Head,
     text: Vec<u8>,
     out: Vec<u8>,
+    /// The terminal is left to others.
+    aside: bool,
 }
 
 impl Loop {
-    fn new(mut job: Job) -> Self {
-        let out = std::mem::take(&mut job.first);
-        Self { job, prompts: PromptTimer::new(), head: Head::default(), text: vec![], out }
+    fn new(job: Job) -> Self {
+        let out = job.first.clone();
+        let (prompts, head) = (PromptTimer::new(), Head::default());
+        Self { job, prompts, head, text: vec![], out, aside: false }
     }
 
     fn run(&mut self, shared: &Shared) -> io::Result<()> {
@@ -195,6 +251,11 @@ impl Loop {
             }
             if let Some(columns) = news.columns {
                 self.job.renderer.resize(columns);
+            }
+            match news.aside {
+                Some(Aside::Begins(_done)) => self.step_aside()?,
+                Some(Aside::Ends) => self.step_back(),
+                None => {}
             }
             if let Some(head) = news.head {
                 self.head = head;
@@ -229,8 +290,20 @@ impl Loop {
     /// Leave the output as it is to be found.
     fn leave(&mut self) -> io::Result<()> {
         self.job.renderer.settle(&mut self.out);
-        self.out.append(&mut self.job.last);
+        self.step_aside()
+    }
+
+    fn step_aside(&mut self) -> io::Result<()> {
+        if !std::mem::replace(&mut self.aside, true) {
+            self.out.extend_from_slice(&self.job.last);
+        }
         self.flush()
+    }
+
+    fn step_back(&mut self) {
+        if std::mem::replace(&mut self.aside, false) {
+            self.out.extend_from_slice(&self.job.first);
+        }
     }
 
     fn say(&mut self, text: &str, error: bool) {

@@ -29,6 +29,8 @@ pub(super) struct Row {
     empty: Vec<(u64, usize)>,
     /// Bytes of the line that count as held back.
     held: usize,
+    /// The beginning of the line was written to a pipe before its end.
+    spilled: bool,
 }
 
 /// What is on the screen of an unfinished line.
@@ -48,7 +50,7 @@ impl Row {
     /// The line of a process, for a terminal or for a pipe.
     pub(super) fn new(terminal: bool) -> Self {
         let line = if terminal { Line::limited(LONGEST) } else { Line::default() };
-        Self { line, shown: Shown::default(), empty: vec![], held: 0 }
+        Self { line, shown: Shown::default(), empty: vec![], held: 0, spilled: false }
     }
 
     /// How many bytes of the line's present state are shown.
@@ -150,14 +152,15 @@ impl Renderer {
 
     /// The line has ended: print the rest of it, if any of it is visible.
     pub(super) fn row_end(&mut self, lane: usize, out: &mut Vec<u8>) {
-        let rest_of_none = std::mem::take(&mut self.lanes[lane].orphan);
+        let orphan = std::mem::take(&mut self.lanes[lane].orphan);
+        let known = orphan || self.lanes[lane].row.spilled;
         self.lanes[lane].row.line.flatten();
         if self.lanes[lane].row.line.is_visible() {
             self.complete(lane, out);
         } else if self.row == Some(lane) && !self.wipe(out) {
             // What was on the screen of it stays there.
             self.end_row(out);
-        } else if !rest_of_none && self.lanes[lane].row.hold_empty(self.clock) {
+        } else if !known && self.lanes[lane].row.hold_empty(self.clock) {
             self.show_empty(lane, out);
         }
         self.next_line(lane);
@@ -179,6 +182,7 @@ impl Renderer {
         let row = &mut self.lanes[lane].row;
         row.line.next_line();
         row.shown = Shown::default();
+        row.spilled = false;
         self.holding -= std::mem::take(&mut row.held);
         self.resume = self.resume.filter(|resumed| *resumed != lane);
     }
@@ -351,19 +355,22 @@ impl Renderer {
         out.extend_from_slice(if style.is_plain() { b"" } else { b"\x1b[0m" });
     }
 
-    /// Count the bytes of unfinished lines; write this one if there are too many.
+    /// Count the bytes of unfinished lines; write this one, as far as it goes, if there are too
+    /// many. A line that is kept as cells is short and waits for its end.
     fn count_held(&mut self, lane: usize, out: &mut Vec<u8>) {
         let row = &mut self.lanes[lane].row;
-        let held = row.line.text().len();
+        let held = row.line.held();
         self.holding = self.holding - row.held + held;
         row.held = held;
-        if self.holding > MOST_HELD && !row.line.is_edited() && row.line.is_visible() {
+        if self.holding > MOST_HELD && held > 0 {
+            let len = row.line.text().len();
             self.reach(lane, self.row == Some(lane), out);
-            self.piece(lane, 0..held, out);
+            self.piece(lane, 0..len, out);
             let row = &mut self.lanes[lane].row;
-            row.line.forget(held);
+            row.line.forget();
             // What is written is no part of the line any more, whose rest follows it.
             row.shown = Shown { version: Some(row.line.version()), ..Shown::default() };
+            row.spilled = true;
             self.holding -= std::mem::take(&mut row.held);
             self.row = Some(lane);
         }

@@ -5,7 +5,7 @@ use std::num::NonZero;
 use proptest::prelude::*;
 use proptest::sample::select;
 
-use super::{End, Line, plain, trimmed, whole};
+use super::{End, Line, columns, plain, trimmed, whole};
 
 /// The rows that are shown of some output, and how each of them ended.
 fn rows(pieces: &[&[u8]]) -> Vec<(String, Option<End>)> {
@@ -44,6 +44,10 @@ fn moves_and_erasing_within_a_line_are_carried_out() {
         (b"loading\x1b[2Kok", "       ok"),
         (b"loading\r       \rok", "ok"),
         (b"abc\x08\x08x", "axc"),
+        (b"ab\x1b[2bc", "abbbc"),
+        // Nothing comes right before these.
+        (b"a\x1b[m\x1b[2bc", "ac"),
+        (b"a \n\x1b[2bc", "a c"),
         (b"secret\x08 \x08\x08 \x08", "secr"),
         (b"a\x1b[3Cb\x1b[10Gc", "a   b    c"),
         (b"abc\x1b[2DX\x1b[CY", "aXcY"),
@@ -283,6 +287,30 @@ proptest! {
             prop_assert_eq!(&rows(&pieces), &whole);
             let bytes: Vec<&[u8]> = output.chunks(1).collect();
             prop_assert_eq!(rows(&bytes), whole);
+        }
+    }
+
+    #[test]
+    fn the_column_is_that_of_a_measurement_from_the_beginning(
+        pieces in prop::collection::vec((noise(), any::<bool>()), 0..8),
+    ) {
+        let (mut line, mut gone) = (Line::default(), String::new());
+        for (piece, forget) in pieces {
+            for byte in piece {
+                if line.feed(&mut &[byte][..]).is_some() {
+                    line.next_line();
+                    gone.clear();
+                }
+                if line.cells.is_none() {
+                    let text = std::str::from_utf8(&line.text).unwrap();
+                    let whole = format!("{gone}{text}");
+                    prop_assert_eq!(line.end_column(), columns(0, whole.as_bytes()), "{:?}", whole);
+                }
+            }
+            if forget && line.cells.is_none() {
+                gone.push_str(std::str::from_utf8(&line.text).unwrap());
+                line.forget();
+            }
         }
     }
 
