@@ -40,14 +40,14 @@ use common::{harness, options, random, table};
 
 /// Name, times in full and in short, what is done.
 const PARTS: &[(&str, u32, u32, options::Work)] = &[
-    ("disk", ALL, 2, disk::prove),
-    ("limits", ALL, 3, limits::prove),
+    ("disk", ALL, 1, disk::prove),
+    ("limits", ALL, 2, limits::prove),
     ("clock", ALL, 1, clock::prove),
-    ("tmux", ALL, 3, tmux::prove),
-    ("places", ALL, 3, places::prove),
-    ("damage", 150, 4, damage::prove),
+    ("tmux", ALL, 2, tmux::prove),
+    ("places", ALL, 2, places::prove),
+    ("damage", 150, 3, damage::prove),
     #[cfg(target_os = "linux")]
-    ("steps", ALL, 6, steps::prove),
+    ("steps", ALL, 4, steps::prove),
 ];
 
 fn main() -> ExitCode {

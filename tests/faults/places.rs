@@ -145,8 +145,11 @@ fn before_adoption(t: &mut Trial, place: &str, instead: Instead) {
     put(&path, instead);
     t.run(["ps"]);
     if place == "run/tmo/*" && matches!(instead, Instead::Nothing) {
-        // Nobody knows of that run any more: what is in the way of another one is ended and said.
-        t.refused(["start", "-D"]);
+        // No file names that run any more: nothing is begun beside it, and `kill` finds it.
+        let refusal = t.refused(["start", "-D"]);
+        t.check(refusal.contains("`tmo kill` ends"), refusal);
+        t.unhurt(&pids);
+        t.ok(["kill"]);
         t.over();
         t.start();
         t.works();

@@ -32,8 +32,8 @@ use common::{harness, lines, options, random, table};
 
 /// Name, times in full and in short, what is done.
 const PROOFS: [(&str, u32, u32, options::Work); 3] = [
-    ("crash", 100, 8, |times, seed| crash::prove(times, Random::new(seed))),
-    ("exit", 1000, 30, |times, seed| exit::prove(times, Random::new(seed))),
+    ("crash", 100, 4, |times, seed| crash::prove(times, Random::new(seed))),
+    ("exit", 1000, 12, |times, seed| exit::prove(times, Random::new(seed))),
     // It takes so little time that it is tried in full when it is asked for by name.
     ("tree", 1, 0, |times, seed| tree::prove(times, Random::new(seed))),
 ];

@@ -103,7 +103,7 @@ impl World {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(300))]
+    #![proptest_config(ProptestConfig::with_cases(150))]
     #[test]
     fn nothing_is_lost_doubled_or_moved_by_crashes(
         steps in prop::collection::vec(step(), 0..40),

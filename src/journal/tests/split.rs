@@ -115,7 +115,7 @@ fn stream(pieces: &[Option<Vec<u8>>]) -> (Vec<u8>, u64) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(2000))]
+    #![proptest_config(ProptestConfig::with_cases(600))]
     #[test]
     fn cuts_make_no_difference(
         pieces in prop::collection::vec(piece(), 0..25),

@@ -9,9 +9,12 @@ pub(crate) mod wait;
 
 use std::ffi::OsStr;
 use std::fs::File;
+use std::io::{Read as _, Write as _};
 use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
+use std::time::Duration;
 
 pub(crate) use terminal::Terminal;
 use wait::eventually_or;
@@ -178,10 +181,25 @@ impl World {
         View { world: self, child, log: name.into() }
     }
 
-    /// The state of the run, once there is one.
+    /// The state of the run, once there is one. `tmo ps` is asked only where the socket does not
+    /// answer at once: most tests wait for a state, and a process for each look costs a lot.
     pub(crate) fn state(&self) -> Option<serde_json::Value> {
-        let ran = self.run(["ps", "--json"]);
-        serde_json::from_str(&ran.stdout).ok()
+        self.state_by_api().or_else(|| {
+            let ran = self.run(["ps", "--json"]);
+            serde_json::from_str(&ran.stdout).ok()
+        })
+    }
+
+    fn state_by_api(&self) -> Option<serde_json::Value> {
+        let mut stream = UnixStream::connect(self.app().join(".overmind.sock")).ok()?;
+        stream.set_read_timeout(Some(Duration::from_secs(2))).ok()?;
+        stream
+            .write_all(b"GET /api/state HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+            .ok()?;
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).ok()?;
+        let (head, body) = answer.split_once("\r\n\r\n")?;
+        head.starts_with("HTTP/1.1 200 ").then(|| serde_json::from_str(body).ok())?
     }
 
     /// One field of one process.
