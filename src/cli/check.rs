@@ -11,6 +11,7 @@ use super::ports::taken_ports;
 use super::start::{Start, tell_all};
 use crate::config::load::{ConfigError, find_program};
 use crate::config::toml::Problem;
+use crate::control::listen::{self, ListenError};
 use crate::control::lock;
 use crate::model::count;
 use crate::model::plan::Plan;
@@ -86,6 +87,10 @@ fn look(args: StartArgs, warnings: &mut Vec<String>) -> Result<Plan, CliError> {
     // What runs here already holds its ports itself.
     if !lock::is_held(start.runtime.dir()).unwrap_or(false) {
         warnings.extend(taken_ports(&plan));
+        if let Some(what) = listen::in_the_way(&start.project.socket.path) {
+            let shown = start.project.socket.shown.clone();
+            warnings.push(ListenError::InTheWay { shown, what }.to_string());
+        }
     }
     Ok(plan)
 }

@@ -14,6 +14,7 @@ use crate::sys;
 /// End and remove it, and say what that was. What lives and can be gone on with is left alone.
 pub(super) fn cleanup(args: &ClientArgs, out: &mut dyn Write) -> Result<u8, CliError> {
     let instance = Instance::find(args)?;
+    instance.refuse_other_project()?;
     let runtime = &instance.runtime;
     let (mut done, mut sockets) = (vec![], vec![]);
     let door = match Door::enter(runtime.dir(), || super::warn(&WAITS)) {
@@ -34,7 +35,7 @@ pub(super) fn cleanup(args: &ClientArgs, out: &mut dyn Write) -> Result<u8, CliE
             }
             Ok(false) => runtime.sweep(),
             // Nothing can go on with it.
-            Err(RuntimeError::Lost { .. }) => {
+            Err(RuntimeError::Lost { .. } | RuntimeError::Stray { .. }) => {
                 let forced = runtime.end_by_force()?.unwrap_or_default();
                 sockets.extend(forced.sockets);
                 (forced.ended, forced.left)

@@ -8,7 +8,7 @@ use super::args::EchoArgs;
 use super::error::CliError;
 use super::instance::{Instance, Server};
 use super::log::Source;
-use super::outlet::{Lost, Outlet};
+use super::outlet::{Lost, Outlet, reader_gone};
 use super::view::stop_signal;
 use crate::config::Env;
 use crate::control::address::Address;
@@ -88,6 +88,7 @@ async fn foreign(client: OvermindClient, env: &Env) -> Result<u8, CliError> {
             copied => copied.map_err(CliError::io("the log"))?,
         },
         stopped = stop_signal() => stopped.map_err(CliError::io("signals"))?,
+        gone = reader_gone() => gone.map_err(CliError::io("a thread"))?,
     }
     Ok(0)
 }

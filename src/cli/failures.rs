@@ -1,6 +1,5 @@
 //! `tmo failures`: what is declared to mean that a process has failed.
 
-use std::fmt::Write as _;
 use std::io::Write;
 
 use super::args::{FailuresArgs, FailuresDo};
@@ -10,6 +9,9 @@ use crate::config::failures::{Declarations, DeclareError, Declared};
 use crate::config::load::{Context, Loaded};
 use crate::config::{Project, StartOptions};
 use crate::model::ProcName;
+
+/// The widest column of names; a longer name does not push all texts away.
+const WIDEST: usize = 40;
 
 /// The project that a start typed here would be about.
 struct Here {
@@ -24,7 +26,7 @@ pub(super) fn failures(args: &FailuresArgs, out: &mut dyn Write) -> Result<u8, C
         (FailuresDo::List, _, Some(text)) => {
             return Err(CliError::Usage(format!("`{text}` is one too many; list takes a name")));
         }
-        (FailuresDo::List, name, None) => here.list(name.as_deref(), args.json)?,
+        (FailuresDo::List, name, None) => return here.list(name.as_deref(), args.json, out),
         (FailuresDo::Add, Some(name), Some(text)) => here.add(name, text)?,
         (FailuresDo::Remove, Some(name), Some(text)) => here.remove(name, text)?,
         // Whoever reads what was typed lets none of these pass.
@@ -33,9 +35,7 @@ pub(super) fn failures(args: &FailuresArgs, out: &mut dyn Write) -> Result<u8, C
         }
     };
     let code = super::print(out, &text)?;
-    if args.what != FailuresDo::List
-        && let Err(error) = reload_failures(&here.project)
-    {
+    if let Err(error) = reload_failures(&here.project) {
         super::warn(&format_args!("the run does not know of it yet: {error}"));
     }
     Ok(code)
@@ -57,10 +57,10 @@ impl Here {
         Ok(Self { project, declared })
     }
 
-    fn list(&self, name: Option<&str>, json: bool) -> Result<String, CliError> {
+    fn list(&self, name: Option<&str>, json: bool, out: &mut dyn Write) -> Result<u8, CliError> {
         let wanted = self.declared.list(name).map_err(refused)?;
         if json {
-            return Ok(wanted.to_json());
+            return super::print(out, &wanted.to_json());
         }
         let elsewhere = self.declared.elsewhere(name).unwrap_or_else(|error| {
             super::warn(&format_args!("what it declares is not listed: {error}"));
@@ -68,24 +68,21 @@ impl Here {
         });
         let names = wanted.all().map(|(name, _)| name.len());
         let width = names.chain(elsewhere.iter().map(|(name, ..)| name.len())).max().unwrap_or(0);
-        let mut list = String::new();
-        for (name, texts) in wanted.all() {
-            for text in texts {
-                // A String takes everything.
-                let _ = writeln!(list, "{name:width$}  {text}");
-            }
-        }
-        for (name, text, place) in &elsewhere {
-            let _ = writeln!(list, "{name:width$}  {text}  ({place})");
-        }
-        if list.is_empty() {
+        let width = width.min(WIDEST);
+        if elsewhere.is_empty() && wanted.all().all(|(_, texts)| texts.is_empty()) {
             super::warn(&format_args!(
                 "nothing is declared{} in {}; `tmo failures add NAME TEXT` does",
                 name.map(|name| format!(" for {name}")).unwrap_or_default(),
                 self.declared.file.1.display()
             ));
         }
-        Ok(list)
+        let own = wanted.all().flat_map(|(name, texts)| {
+            texts.iter().map(move |text| format!("{name:width$}  {text}\n"))
+        });
+        let others = elsewhere
+            .iter()
+            .map(|(name, text, place)| format!("{name:width$}  {text}  ({place})\n"));
+        super::print_each(out, own.chain(others))
     }
 
     fn add(&self, name: &str, text: &str) -> Result<String, CliError> {

@@ -15,6 +15,7 @@ use super::error::CliError;
 use super::instance::{Far, Instance};
 use super::log::Source;
 use super::logs::Stdout;
+use super::outlet::reader_gone;
 use super::troubles::held_up;
 use super::view::stop_signal;
 use super::why;
@@ -81,6 +82,10 @@ pub(super) fn logs(instance: &Instance, far: &Far, args: &LogsArgs) -> Result<u8
                 page = asked => page?,
                 _ = &mut stop => return Ok(()),
             };
+            if lines.len() > PAGE || (more && behind == next) {
+                let text = "the other side answers with other lines than it is asked for";
+                return Err(CliError::Other(text.to_owned()));
+            }
             let mut text = vec![];
             for line in lines {
                 shown.show(line, &mut text);
@@ -174,8 +179,8 @@ const MOST_FRUITLESS: u32 = 20;
 
 /// Print new lines until the run ends, a signal comes or the reader is gone.
 async fn follow(instance: &Instance, query: Query, shown: &mut Shown) -> Result<(), CliError> {
-    let stop = stop_signal();
-    tokio::pin!(stop);
+    let (stop, unread) = (stop_signal(), reader_gone());
+    tokio::pin!(stop, unread);
     let mut out = tokio::io::stdout();
     let mut after: Option<String> = None;
     let mut fruitless = 0;
@@ -196,6 +201,7 @@ async fn follow(instance: &Instance, query: Query, shown: &mut Shown) -> Result<
             let next = tokio::select! {
                 next = stream.next() => next,
                 _ = &mut stop => return Ok(()),
+                gone = &mut unread => return gone.map_err(CliError::io("a thread")),
             };
             let mut text = vec![];
             is_fruitless &= next.is_none();

@@ -1,6 +1,7 @@
 //! The instance that a client command is about.
 
 use std::io::ErrorKind;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 use std::time::Duration;
 
@@ -9,7 +10,8 @@ use super::error::CliError;
 use super::far::cleaned;
 use super::launch::Launch;
 use super::persona::Persona;
-use crate::config::dirs::{find_runtime_dir, is_runtime_dir, last_run, runtime_base};
+use crate::config::dirs::{find_runtime_dir, is_runtime_dir, last_run, runtime_base, runtime_dir};
+use crate::config::env::Place;
 use crate::config::load::Context;
 use crate::config::lookup::project_above;
 use crate::config::project::{self, SOCKET, SocketPath};
@@ -24,7 +26,8 @@ use crate::journal::last_run::LastRun;
 use crate::model::count;
 use crate::model::network::TcpAddress;
 use crate::model::request::State;
-use crate::sys;
+use crate::model::text::OsText;
+use crate::sys::{self, ProcInfo};
 
 /// Nobody kills a supervisor this often while one request is made.
 const MOST_TRIES: u32 = 100;
@@ -43,6 +46,11 @@ pub(super) struct Instance {
     pub(super) context: Context,
     pub(super) socket: SocketPath,
     pub(super) runtime: Runtime,
+    /// The user has named the socket, by a flag or a variable.
+    pub(super) named: bool,
+    /// The runtime directory that the run names, where it is none of those that are gone by: its name
+    /// leads to the parts of the run, and nothing in it is read.
+    pub(super) other: Option<Runtime>,
     /// The run that answers, if it is not on this machine.
     pub(super) far: Option<Box<Far>>,
 }
@@ -87,7 +95,48 @@ impl Instance {
     pub(super) fn find(args: &ClientArgs) -> Result<Self, CliError> {
         let (context, socket) = find_socket(Context::here()?, args)?;
         let runtime = Runtime::new(find_runtime_dir(&context.env, &socket.path)?);
-        Ok(Self { context, socket, runtime, far: None })
+        Ok(Self::of(args, context, socket, runtime))
+    }
+
+    /// The same without a look at its runtime directory: nothing in it may be gone by.
+    pub(super) fn unchecked(args: &ClientArgs) -> Result<Self, CliError> {
+        let (context, socket) = find_socket(Context::here()?, args)?;
+        let runtime = Runtime::new(runtime_dir(&context.env, &socket.path));
+        Ok(Self::of(args, context, socket, runtime))
+    }
+
+    fn of(args: &ClientArgs, context: Context, socket: SocketPath, runtime: Runtime) -> Self {
+        let by_variable = |name| context.env.place(name) == Some(Place::User);
+        let named = args.socket.is_some()
+            || args.network.is_some()
+            || by_variable("SOCKET")
+            || by_variable("NETWORK");
+        Self { context, socket, runtime, named, other: None, far: None }
+    }
+
+    /// Refuse to change the run of another project, to which a link or an env file of this one
+    /// leads. A user who names the socket means that run.
+    pub(super) fn refuse_other_project(&self) -> Result<(), CliError> {
+        if self.named || self.far.is_some() {
+            return Ok(());
+        }
+        let origin = self.runtime.plan().ok().and_then(|plan| plan.origin);
+        let Some(dir) = origin.as_ref().map(|origin| origin.dir.as_path()) else { return Ok(()) };
+        // Without a setting, the nearest socket above counts.
+        let by_file = self.socket.tcp.is_some() || self.context.env.place("SOCKET").is_some();
+        let beside = self.socket.path.parent().filter(|_| !by_file);
+        let here = beside.unwrap_or(&self.context.start_dir);
+        // By its number: a directory may have several paths. One that has been moved is not there.
+        let number = |path: &Path| path.metadata().ok().map(|found| (found.dev(), found.ino()));
+        match (number(dir), number(here)) {
+            (Some(there), Some(here)) if there != here => Err(CliError::Other(format!(
+                "the socket of this project leads to the run of {}; to mean that run, name its \
+                 socket: -s {}",
+                dir.display(),
+                self.socket.shown.display()
+            ))),
+            _ => Ok(()),
+        }
     }
 
     /// Find out whether the run is on another machine, for a command that goes by files. Whoever
@@ -135,11 +184,26 @@ impl Instance {
         if here.boot == host.boot && here.runtime_id.is_some() && here.runtime_id == host.runtime_id
         {
             self.runtime = named.unwrap_or_else(|| self.runtime.clone());
+        } else if named.is_none() && is_here(&state) {
+            // The run of the same socket in another session, or another one's word for it.
+            let dir = state.runtime.as_ref().map(OsText::as_path);
+            let same = dir.filter(|dir| dir.file_name() == self.runtime.dir().file_name());
+            self.other = same.map(Runtime::new);
         } else if (&here.boot, &here.pid_namespace) != (&host.boot, &host.pid_namespace) {
             let name = cleaned(&host.hostname);
             let host = if name.is_empty() { "another machine".to_owned() } else { name };
             self.far = Some(Box::new(Far { host, state: *state }));
         }
+    }
+
+    /// The same where the run was asked over TCP, and still is: its parts may be on this machine.
+    fn meet_near(&mut self, state: &State) {
+        self.other = of_another_session(&self.context.env, state).filter(|_| is_here(state));
+    }
+
+    /// The parts of tmo and tmux of the run, as far as they are on this machine.
+    pub(super) fn parts(&self) -> Vec<ProcInfo> {
+        self.other.iter().chain([&self.runtime]).flat_map(Runtime::parts).collect()
     }
 
     /// The part of the caller's own `PATH` that holds none of the project's programs.
@@ -187,8 +251,9 @@ impl Instance {
         let address = self.address();
         match who(&address).await {
             Ok(Listener::Tmo(state)) => {
-                if let Address::Unix(_) = address {
-                    self.meet(state);
+                match address {
+                    Address::Unix(_) => self.meet(state),
+                    Address::Tcp(_) => self.meet_near(&state),
                 }
                 Ok(Server::Tmo)
             }
@@ -231,6 +296,15 @@ impl Instance {
                         Found::Nobody => return Err(self.not_there(error)),
                         Found::Ready => {}
                         Found::Beginning => {
+                            if let Address::Unix(path) = self.address()
+                                && let Some(what) = listen::in_the_way(&path)
+                            {
+                                let shown = self.socket.shown.display();
+                                return Err(CliError::Other(format!(
+                                    "{shown} is in the way: it is {what}, in the place of the \
+                                     socket of a run; `tmo kill` ends that run"
+                                )));
+                            }
                             // Whoever holds the lock has no socket yet, and nobody to tell us when
                             // it has: who started it may be gone.
                             tokio::time::sleep(pause).await;
@@ -269,8 +343,11 @@ impl Instance {
         let tmo = std::env::current_exe().map_err(CliError::io("can't tell where tmo is"))?;
         let mut launch = Launch::begin(&tmo, self.runtime.dir(), None)?;
         match launch.takeover(self.address(), None)? {
-            News::Listening { adopted, .. } => {
+            News::Listening { adopted, note, .. } => {
                 super::warn(&taken_over(adopted.unwrap_or(0)));
+                if let Some(note) = note {
+                    super::warn(&note);
+                }
                 Ok(Found::Ready)
             }
             News::Failed { .. } if !self.runtime.has_survivors() => Ok(Found::Nobody),
@@ -319,6 +396,15 @@ fn find_socket(here: Context, args: &ClientArgs) -> Result<(Context, SocketPath)
         socket.shown.clone_from(&socket.path);
     }
     Ok((context, socket))
+}
+
+/// Whether the runtime directory that a run names is the one at that path on this machine.
+fn is_here(state: &State) -> bool {
+    let (Some(host), Some(dir)) = (&state.host, &state.runtime) else { return false };
+    let here = sys::host(dir.as_path());
+    (&here.boot, &here.pid_namespace) == (&host.boot, &host.pid_namespace)
+        && here.runtime_id.is_some()
+        && here.runtime_id == host.runtime_id
 }
 
 /// The words for a run that was taken over.

@@ -5,12 +5,15 @@ use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use super::args::ClientArgs;
 use super::error::CliError;
 use super::instance::{Instance, WAITS};
 use crate::control::address::Address;
 use crate::control::dial::{self, Answer};
 use crate::control::listen;
 use crate::control::lock::{Door, RunLock};
+use crate::engine::force::{Forced, remaining};
+use crate::engine::runtime::Runtime;
 use crate::model::count;
 use crate::sys::ProcInfo;
 
@@ -21,23 +24,54 @@ const PATIENCE: Duration = Duration::from_secs(3);
 /// `tmo kill` where the supervisor has not done it, for this reason. The reason again where there is
 /// nothing of a run on this machine.
 pub(super) fn kill(instance: &Instance, reason: CliError) -> Result<u8, CliError> {
-    if matches!(instance.address(), Address::Tcp(_)) {
+    if matches!(instance.address(), Address::Tcp(_)) && instance.other.is_none() {
         return Err(reason);
     }
-    let runtime = &instance.runtime;
-    let _door = match Door::enter_within(runtime.dir(), Some(PATIENCE), || super::warn(&WAITS)) {
-        Ok(door) => door,
-        Err(error) if error.kind() == ErrorKind::NotFound => None,
-        Err(error) => return Err(CliError::io("the lock")(error)),
+    instance.refuse_other_project()?;
+    let _door = enter(instance)?;
+    let by_name = || instance.other.as_ref().and_then(Runtime::end_by_search);
+    let Some(forced) = instance.runtime.end_by_force()?.or_else(by_name) else {
+        return Err(reason);
     };
-    let Some(forced) = runtime.end_by_force()? else { return Err(reason) };
     refuse(&forced.left)?;
-    super::warn(&format!(
-        "{reason}; ended the run without its supervisor ({})",
-        count::processes(forced.ended, "")
-    ));
+    tell(&reason, &forced);
     remove(instance, &forced.sockets)?;
     Ok(0)
+}
+
+/// `tmo kill` where the runtime directory can't be trusted, for this reason. The run is searched for
+/// in the process table; the directory stays as it is. The reason again where nothing of it lives.
+pub(super) fn search(args: &ClientArgs, reason: CliError) -> Result<u8, CliError> {
+    let instance = Instance::unchecked(args)?;
+    let Some(forced) = instance.runtime.end_by_search() else { return Err(reason) };
+    refuse(&forced.left)?;
+    tell(&reason, &forced);
+    for socket in forced.sockets.iter().chain([&instance.socket.path]) {
+        remove_stale(socket)?;
+    }
+    Ok(0)
+}
+
+/// `tmo kill` where the supervisor has ended the run, which had these parts: wait for them, and end
+/// the run without the supervisor if it has lost sight of one.
+pub(super) fn finish(instance: &Instance, parts: &[ProcInfo]) -> Result<(), CliError> {
+    let Some(left) = remaining(parts) else { return Ok(()) };
+    let reason = format!("{} (pid {}) was left by the supervisor", left.comm, left.pid);
+    kill(instance, CliError::Other(reason)).map(drop)
+}
+
+fn tell(reason: &CliError, forced: &Forced) {
+    let count = count::processes(forced.ended, "");
+    super::warn(&format!("{reason}; ended the run without its supervisor ({count})"));
+}
+
+/// The door of the runtime directory, where there is one and it can be had in time.
+fn enter(instance: &Instance) -> Result<Option<Door>, CliError> {
+    let dir = instance.runtime.dir();
+    match Door::enter_within(dir, Some(PATIENCE), || super::warn(&WAITS)) {
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+        entered => entered.map_err(CliError::io("the lock")),
+    }
 }
 
 /// An error if something could not be ended.

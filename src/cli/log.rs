@@ -183,6 +183,12 @@ impl Source {
         Ok(None)
     }
 
+    /// The number of records so far.
+    pub(super) fn records(&self) -> Result<u64, CliError> {
+        let read = |source| CliError::Io { what: "the journal".into(), source };
+        self.index().len().map_err(read)
+    }
+
     /// The merged index.
     pub(super) fn index(&self) -> IndexReader {
         IndexReader::open(&self.dirs)

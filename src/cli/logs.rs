@@ -13,6 +13,7 @@ use super::error::CliError;
 use super::far;
 use super::instance::{Instance, WAITS};
 use super::log::Source;
+use super::outlet::reader_gone;
 use super::view::stop_signal;
 use crate::config::dirs::make_runtime_dir;
 use crate::control::client::HeadEvent;
@@ -200,6 +201,7 @@ impl Asked {
 
 /// Forget what there is.
 fn clear(instance: &Instance, out: &mut dyn Write) -> Result<u8, CliError> {
+    instance.refuse_other_project()?;
     if instance.far.is_some() {
         let asked = instance.ask(async |client| client.clear_log().await);
         let Cleared { freed, kept } = super::block_on(asked)?;
@@ -280,14 +282,15 @@ fn follow_reading(instance: &Instance, mut reading: Reading, upto: u64) -> Resul
     };
     std::thread::Builder::new().spawn(write).map_err(CliError::io("a thread"))?;
     super::block_on(async {
-        let stop = stop_signal();
-        tokio::pin!(stop, over);
+        let (stop, unread) = (stop_signal(), reader_gone());
+        tokio::pin!(stop, unread, over);
         let heads = heads;
         let mut news = instance.ask(async |client| client.head(false).await).await?;
         loop {
             let event = tokio::select! {
                 event = news.next() => event,
                 _ = &mut stop => return Ok(0),
+                gone = &mut unread => return gone.map(|()| 0).map_err(CliError::io("a thread")),
                 ended = &mut over => return goes_on(ended.unwrap_or(Ok(()))).map(|_| 0),
             };
             match event {

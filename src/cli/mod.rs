@@ -64,6 +64,7 @@ use persona::Persona;
 
 use crate::control::lock;
 use crate::model::request::Request;
+use crate::model::text::cut;
 use crate::model::untrusted;
 
 /// The version of this program, with commit and date in a release build of a checkout.
@@ -71,6 +72,9 @@ const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), env!("TMO_BUILT_FROM"))
 
 /// How long `kill` leaves the end of a run to its supervisor, which may have to wait for a processor.
 const KILL_LIMIT: Duration = Duration::from_secs(60);
+
+/// The most characters in a line of a message.
+const LONGEST_LINE: usize = 4_000;
 
 /// The overmind whose place is taken, in its own words.
 const OVERMIND_VERSION: &str = "Overmind version 2.5.1";
@@ -88,6 +92,7 @@ pub fn run(arguments: Vec<OsString>) -> u8 {
         return u8::from(answered.is_err());
     }
     arguments.first().map_or(Persona::Tmo, |program| Persona::of(program)).set();
+    let arguments = help_of_run(arguments);
     let args = match args::parse(arguments.clone()) {
         Ok(args) => args,
         Err(error) => return explain(&error, &arguments),
@@ -99,6 +104,17 @@ pub fn run(arguments: Vec<OsString>) -> u8 {
         Ok(code) => code,
         Err(error) => report(&error),
     }
+}
+
+/// `run --help` asks for the help of `run`, as with any other command; overmind takes the word for
+/// the name of a program. Behind `--` it is that here, too.
+fn help_of_run(mut arguments: Vec<OsString>) -> Vec<OsString> {
+    let word = |at: usize| arguments.get(at).and_then(|word| word.to_str()).unwrap_or_default();
+    let asks = ["run", "exec", "e"].contains(&word(1)) && ["--help", "-h"].contains(&word(2));
+    if asks && Persona::here() == Persona::Tmo {
+        arguments.splice(1.., ["help", "run"].map(OsString::from));
+    }
+    arguments
 }
 
 fn act(args: Args, typed: Vec<OsString>, out: &mut dyn Write) -> Result<u8, CliError> {
@@ -173,8 +189,9 @@ fn explain(error: &clap::Error, typed: &[OsString]) -> u8 {
         } else {
             persona.speak(&error.render().ansi().to_string())
         };
-        // Nobody is there to be told that nobody can be told.
-        let _ = anstream::stdout().write_all(text.as_bytes());
+        if let Err(error) = print_raw(&mut anstream::stdout(), text.as_bytes()) {
+            return report(&error);
+        }
     }
     u8::try_from(error.exit_code()).unwrap_or(2)
 }
@@ -216,14 +233,24 @@ fn whole(args: &ClientArgs, ask: Request) -> Result<u8, CliError> {
 
 /// End the run at once, with its supervisor or without.
 fn kill(args: &ClientArgs) -> Result<u8, CliError> {
-    let mut instance = Instance::find(args)?;
+    let mut instance = match Instance::find(args) {
+        Err(error @ CliError::Dir(_)) => return leftovers::search(args, error),
+        found => found?,
+    };
     let held = lock::is_held(instance.runtime.dir()).unwrap_or(true);
     if !held && instance.runtime.has_survivors() {
         // Another supervisor would have to read all that is left of the run before it ends it.
         return leftovers::kill(&instance, CliError::Other("its supervisor was killed".to_owned()));
     }
+    let mut parts = vec![];
     let asked = async {
-        match timeout(KILL_LIMIT, request::request(&mut instance, Request::Kill, true)).await {
+        let ended = async {
+            let server = instance.server().await?;
+            // Only now it is known where the run has its runtime directory.
+            parts = instance.parts();
+            request::request_of(&instance, server, Request::Kill, true).await
+        };
+        match timeout(KILL_LIMIT, ended).await {
             Ok(done) => done,
             Err(_) => Err(CliError::Other(format!(
                 "the supervisor has not ended the run within {} s",
@@ -231,7 +258,10 @@ fn kill(args: &ClientArgs) -> Result<u8, CliError> {
             ))),
         }
     };
-    block_on(asked).or_else(|error| leftovers::kill(&instance, error))
+    match block_on(asked) {
+        Ok(code) => leftovers::finish(&instance, &parts).map(|()| code),
+        Err(error) => leftovers::kill(&instance, error),
+    }
 }
 
 /// Have the views go and the processes run on.
@@ -268,6 +298,17 @@ fn print(out: &mut dyn Write, text: &str) -> Result<u8, CliError> {
     print_raw(out, untrusted::shown_lines(text).as_bytes())
 }
 
+/// The same line by line, where all of them may take much memory.
+fn print_each(
+    out: &mut dyn Write,
+    mut lines: impl Iterator<Item = String>,
+) -> Result<u8, CliError> {
+    let mut out = io::BufWriter::new(out);
+    let print = |line: String| out.write_all(untrusted::shown_lines(&line).as_bytes());
+    let printed = lines.try_for_each(print);
+    written(printed.and_then(|()| out.flush()))
+}
+
 /// The same for text that tmo has coloured. What of it comes from outside must have been cleaned
 /// by [`crate::model::Untrusted`] or one of its functions, or its colours are printed as well.
 fn print_painted(out: &mut dyn Write, text: &str) -> Result<u8, CliError> {
@@ -298,5 +339,8 @@ fn warn(what: &dyn Display) {
     let persona = Persona::here();
     let text = persona.speak(&what.to_string());
     let text = untrusted::shown_lines(&text);
+    // A text that it quotes may be as long as a file.
+    let lines: Vec<_> = text.split('\n').map(|line| cut(line, LONGEST_LINE)).collect();
+    let text = lines.join("\n");
     let _ = writeln!(anstream::stderr(), "{}: {text}", persona.name());
 }

@@ -69,6 +69,20 @@ impl Outlet {
     }
 }
 
+/// Returns when nobody reads standard output any more, also if nothing is written then; never for a
+/// terminal.
+pub(super) async fn reader_gone() -> io::Result<()> {
+    let (tell, mut gone) = mpsc::channel(1);
+    if !screen::is_terminal(io::stdout()) {
+        watch_reader(tell)?;
+    }
+    match gone.recv().await {
+        Some(_) => Ok(()),
+        // Nobody is left who could tell.
+        None => std::future::pending().await,
+    }
+}
+
 /// Tell when the reader of standard output goes, also if nothing is written then. The thread ends
 /// with the process.
 fn watch_reader(tell: mpsc::Sender<Lost>) -> io::Result<()> {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs::File;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use rustix::fs::{FlockOperation, flock};
 use serde::{Deserialize, Serialize};
@@ -16,7 +16,8 @@ use crate::crash::{Tenant, facts};
 use crate::model::plan::{Plan, ProcessPlan};
 use crate::model::text::OsText;
 use crate::pane::spec::replace;
-use crate::sys::{self, Listener, ProcInfo, files};
+use crate::sys::files::{self, ChosenBy};
+use crate::sys::{self, Listener, ProcInfo};
 
 /// The distance between the ports of two projects: small, so that many find room between two
 /// processes of one.
@@ -160,7 +161,8 @@ fn told_to_others(env: &Env, project: &Project) -> Vec<u16> {
 fn is_linked_worktree(root: &Path) -> bool {
     let git = root.ancestors().map(|dir| dir.join(".git")).find(|git| git.exists());
     // There it is a file that says where the rest is.
-    let text = git.and_then(|git| files::read_plain(&git).ok()).unwrap_or_default();
+    let read = |git: PathBuf| files::read_project(&git, ChosenBy::Project).ok();
+    let text = git.and_then(read).unwrap_or_default();
     String::from_utf8_lossy(&text).contains("/worktrees/")
 }
 

@@ -25,7 +25,19 @@ pub(super) async fn request(
     request: Request,
     wait: bool,
 ) -> Result<u8, CliError> {
-    match instance.server().await? {
+    let server = instance.server().await?;
+    request_of(instance, server, request, wait).await
+}
+
+/// The same once it is known who answers.
+pub(super) async fn request_of(
+    instance: &Instance,
+    server: Server,
+    request: Request,
+    wait: bool,
+) -> Result<u8, CliError> {
+    instance.refuse_other_project()?;
+    match server {
         Server::Tmo => {
             let key = key();
             let asked = instance.ask(async |client| {
@@ -105,12 +117,15 @@ pub(super) async fn insist(
 
 /// Ask and wait for the outcome, for however long. A supervisor that is killed meanwhile is started
 /// again by its guardian, and asked again by the same key, so that nothing is done twice.
-pub(super) async fn ask(address: &Address, request: &Request) -> Result<Outcome, ClientError> {
-    let key = key();
+pub(super) async fn ask(
+    address: &Address,
+    request: &Request,
+    key: &str,
+) -> Result<Outcome, ClientError> {
     let mut tries = 0;
     loop {
         tries += 1;
-        match Client::connect(address).await?.request_once(request, &key).await {
+        match Client::connect(address).await?.request_once(request, key).await {
             // Connecting waits for the next one, so this does not spin.
             Err(ClientError::Lost { .. }) if tries < MOST_TRIES => {}
             other => return other,
@@ -141,7 +156,7 @@ pub(super) async fn quit(address: &Address) -> Result<Outcome, CliError> {
 }
 
 /// What a request is called, so that asking again is not asking twice.
-fn key() -> String {
+pub(super) fn key() -> String {
     format!("{}-{:x}", std::process::id(), clock::now_ns())
 }
 

@@ -1,7 +1,8 @@
 //! Tables for people: as wide as what is in them.
 
-/// No formatter pads to more.
-const WIDEST: usize = u16::MAX as usize;
+/// The widest column. A longer cell is printed whole, but the other lines are not padded to it: the
+/// table would be as large as its longest cell times its number of lines.
+const WIDEST: usize = 200;
 
 /// The lines of a table under these heads; the last column is as long as it likes.
 pub(super) fn table<const N: usize>(
@@ -35,5 +36,9 @@ mod tests {
         let long = "x".repeat(70_000);
         let text = table(["NAME", "N"], [[long.clone(), "1".to_owned()]]);
         assert!(text.ends_with(&format!("{long}  1\n")), "{}", text.len());
+        // It does not make all other lines as long.
+        let short = std::iter::repeat_n(["x".to_owned(), "1".to_owned()], 100);
+        let text = table(["NAME", "N"], short.chain([[long, "1".to_owned()]]));
+        assert!(text.len() < 100_000, "{}", text.len());
     }
 }

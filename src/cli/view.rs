@@ -5,10 +5,11 @@
 //! the view starts another one.
 
 use std::path::PathBuf;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use nix::sys::signal::Signal;
 use tokio::signal::unix::{SignalKind, signal};
+use tokio::task::JoinSet;
 
 use super::early::Early;
 use super::error::CliError;
@@ -33,7 +34,7 @@ use crate::model::plan::Plan;
 use crate::model::request::{Head, Request};
 use crate::model::{Exit, count};
 use crate::sys::files;
-use crate::view::printer::{Farewell, Job, Printer};
+use crate::view::printer::{Farewell, Job, Pause, Printer};
 use crate::view::{screen, words};
 
 /// 128 + SIGHUP: what a command that lost its terminal ends with.
@@ -45,6 +46,9 @@ const MOST_TRIES: u32 = 20;
 /// How long a view waits before it asks again where there was no room for it; then twice as long.
 const FIRST_PAUSE: Duration = Duration::from_millis(20);
 const MOST_PAUSE: Duration = Duration::from_secs(2);
+
+/// How long a run may be deaf to a stop before the view says so.
+const PATIENCE: Duration = Duration::from_millis(300);
 
 /// How long what is being written when the terminal goes may take.
 const FAREWELL: Duration = Duration::from_millis(500);
@@ -65,6 +69,8 @@ pub(super) struct Shown {
     pub(super) early: Option<Early>,
     /// When to leave the run alone, and what to say then.
     pub(super) until: Option<Until>,
+    /// The stops that were asked for.
+    pub(super) quits: JoinSet<()>,
 }
 
 /// What a view waits for that leaves the run alone then.
@@ -117,6 +123,7 @@ pub(super) fn show(mut shown: Shown) -> Result<u8, CliError> {
     // Behind a trial everything is stopped.
     let goes_on = shown.until.as_ref().is_some_and(|until| !until.farewell.is_empty());
     super::block_on(async {
+        tokio::spawn(stop_on_request(outlet.printer.pause()));
         let ending = match shown.follow(&mut outlet).await {
             Ok(ending) => ending,
             Err(error) => {
@@ -136,6 +143,7 @@ pub(super) fn show(mut shown: Shown) -> Result<u8, CliError> {
                 return Ok(0);
             }
             Ending::Waited(came) => {
+                shown.catch_up(&outlet.printer)?;
                 outlet.printer.finish();
                 let shown = tokio::task::spawn_blocking(move || outlet.printer.join());
                 tokio::select! {
@@ -153,6 +161,8 @@ pub(super) fn show(mut shown: Shown) -> Result<u8, CliError> {
                 };
             }
         };
+        // What they would reach from now on is another run.
+        shown.quits.abort_all();
         if let Some(farewell) = shown.last_words(&end) {
             outlet.printer.say_farewell(farewell);
         }
@@ -185,6 +195,13 @@ impl Shown {
         job.renderer.title(&self.plan.title, Persona::here().name(), &mut job.first);
         job.renderer.title_before(&mut job.last);
         Ok(job)
+    }
+
+    /// Have all shown that is in the log now; it may not have been announced here yet.
+    fn catch_up(&self, printer: &Printer) -> Result<(), CliError> {
+        let records = Source::of_plan(&self.plan, self.runtime.dir())?.records()?;
+        printer.head(Head { records, ..Head::default() });
+        Ok(())
     }
 
     /// Which process ended first, why, and its last lines if it failed: the reason must not have
@@ -231,7 +248,7 @@ impl Shown {
         };
         self.door = None;
         if asked {
-            self.quit();
+            self.quit(&outlet.printer);
         }
         // Whoever comes after this view gets the terminal as it is.
         let mut typing = Typing::begin(waiting.is_none() && !asked);
@@ -262,16 +279,16 @@ impl Shown {
                 },
                 Wake::Stop => {
                     typing.end();
-                    self.quit();
+                    self.quit(&outlet.printer);
                 }
                 Wake::Hangup | Wake::Lost(Lost::Terminal) => return Ok(Ending::Hangup),
                 Wake::Lost(Lost::Reader) => {
                     lost = true;
-                    self.quit();
+                    self.quit(&outlet.printer);
                 }
                 Wake::Lost(Lost::Failed(error)) => {
                     (lost, failed) = (true, Some(error));
-                    self.quit();
+                    self.quit(&outlet.printer);
                 }
                 Wake::Resize => self.resize(&outlet.printer),
                 // The end is about to be told here too, with what it was; a run that has ended
@@ -324,11 +341,14 @@ impl Shown {
                     printer.say(format!("The supervisor is gone: {message}"), true);
                     return Ok(Next::Over(End { code: 1, ..End::default() }));
                 }
-                News::Listening { adopted, .. } => {
+                News::Listening { adopted, note, .. } => {
                     let count = count::processes(adopted.unwrap_or(0) as usize, "");
                     let text =
                         format!("Supervisor and guardian were killed; new ones go on with {count}");
                     printer.say(text, true);
+                    if let Some(note) = note {
+                        printer.say(note, true);
+                    }
                 }
                 News::Held { .. } | News::Running | News::Ended { .. } => {}
             }
@@ -351,13 +371,30 @@ impl Shown {
         listen::locate(self.plan.socket.as_path(), self.runtime.dir()).into()
     }
 
-    /// Ask for a graceful stop; asked again, the supervisor kills.
-    fn quit(&self) {
-        let address = self.address();
-        tokio::spawn(async move {
-            // How it went is told by the end of the run. Nobody would ask a second time on behalf
-            // of a supervisor that takes long to answer, so the request stands until it does.
-            let _ = super::request::ask(&address, &Request::Quit).await;
+    /// Ask for a graceful stop; asked again, the supervisor kills. Nobody would ask a second time for
+    /// a signal that came once, so this goes on until it is taken or the run is over.
+    fn quit(&mut self, printer: &Printer) {
+        let (socket, runtime) = (self.plan.socket.clone(), self.runtime.clone());
+        let (teller, key) = (printer.teller(), super::request::key());
+        self.quits.spawn(async move {
+            let (begun, mut told, mut pause) = (Instant::now(), false, FIRST_PAUSE);
+            loop {
+                let address = listen::locate(socket.as_path(), runtime.dir()).into();
+                // How it went is told by the end of the run.
+                let asked = super::request::ask(&address, &Request::Quit, &key).await;
+                let Err(error) = asked else { return };
+                // A supervisor that is just ending takes nothing more either.
+                if !told && begun.elapsed() >= PATIENCE {
+                    told = true;
+                    let text = format!(
+                        "The run can't be told to stop yet: {error}; trying again until it can, \
+                         `tmo kill` ends it"
+                    );
+                    teller.say(Persona::here().speak(&text), true);
+                }
+                tokio::time::sleep(pause).await;
+                pause = (pause * 2).min(MOST_PAUSE);
+            }
         });
     }
 
@@ -383,6 +420,22 @@ impl Shown {
                 let _ = client.request(&Request::Resize { columns, rows }, false).await;
             }
         });
+    }
+}
+
+/// Stop on Ctrl-Z, with the title of the terminal as it was before until the view goes on.
+async fn stop_on_request(pause: Pause) {
+    if is_ignored(Signal::SIGTSTP) {
+        return;
+    }
+    // Where there is no handler, the signal stops the view all the same.
+    let Ok(mut asked) = signal(SignalKind::from_raw(Signal::SIGTSTP as i32)) else { return };
+    while asked.recv().await.is_some() {
+        // A terminal that takes nothing must not keep the view from being stopped.
+        let _ = tokio::time::timeout(FAREWELL, pause.begin()).await;
+        // If it fails, the view goes on.
+        let _ = crate::sys::stop();
+        pause.end();
     }
 }
 

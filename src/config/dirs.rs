@@ -15,6 +15,7 @@ use std::path::{Path, PathBuf};
 
 use super::Env;
 use super::project::session_name;
+use crate::sys::files;
 
 /// A directory that cannot be trusted with a run.
 #[derive(Debug, thiserror::Error)]
@@ -89,17 +90,17 @@ fn short_hash(paths: &[&Path]) -> String {
     format!("{:010x}", (hash >> 40) ^ (hash & 0xff_ffff_ffff))
 }
 
-/// The directory that all runtime directories of this user are in.
+/// The directory that all runtime directories of this user are in. What leads there is resolved, so
+/// that every spelling of it gives the same path; the directory itself must be no link.
 pub fn runtime_base(env: &Env) -> PathBuf {
     let uid = nix::unistd::geteuid().as_raw();
     let ours =
         |path: &PathBuf| path.metadata().is_ok_and(|found| found.is_dir() && found.uid() == uid);
-    match env.caller_dir("XDG_RUNTIME_DIR").filter(ours) {
-        Some(dir) => dir.join("tmo"),
-        None => {
-            env.caller_dir("TMPDIR").unwrap_or_else(|| "/tmp".into()).join(format!("tmo-{uid}"))
-        }
+    if let Some(dir) = env.caller_dir("XDG_RUNTIME_DIR").filter(ours) {
+        return files::resolved(&dir).join("tmo");
     }
+    let dir = env.caller_dir("TMPDIR").unwrap_or_else(|| "/tmp".into());
+    files::resolved(&dir).join(format!("tmo-{uid}"))
 }
 
 /// The runtime directory of the instance behind this socket.
@@ -135,12 +136,22 @@ pub fn is_runtime_dir(env: &Env, path: &Path) -> bool {
         temporary.unwrap_or_else(|| "/tmp".into()).join(format!("tmo-{uid}")),
         PathBuf::from(format!("/tmp/tmo-{uid}")),
     ];
-    let is_base = |parent: &Path| bases.iter().any(|base| base == parent);
+    // A run of an earlier version names the directory as its session had spelled it.
+    let bases = bases.map(|base| parent_resolved(&base));
+    let is_base = |parent: &Path| bases.contains(&parent_resolved(parent));
     let name = path.file_name().unwrap_or_default().as_bytes();
     !name.is_empty()
         && name.iter().all(u8::is_ascii_hexdigit)
         && path.parent().is_some_and(|parent| is_base(parent) && is_private(parent))
         && is_private(path)
+}
+
+/// The path with what leads to it resolved; its last part stays, be it a link or not.
+fn parent_resolved(path: &Path) -> PathBuf {
+    match (path.parent(), path.file_name()) {
+        (Some(parent), Some(name)) => files::resolved(parent).join(name),
+        (Some(_) | None, _) => path.to_owned(),
+    }
 }
 
 /// Whether a directory that somebody names is this user's and closed to others.
@@ -267,6 +278,34 @@ mod tests {
         }
         let temp = Env::of([("TMPDIR", path)]);
         assert_eq!(runtime_base(&temp), dir.path().join(format!("tmo-{uid}")));
+    }
+
+    #[test]
+    fn every_spelling_of_the_session_gives_the_same_runtime_directory() {
+        let dir = tempfile::tempdir().unwrap();
+        let real = dir.path().canonicalize().unwrap().join("run");
+        std::fs::create_dir(&real).unwrap();
+        symlink(&real, dir.path().join("link")).unwrap();
+        let env = |name: &str| Env::of([("XDG_RUNTIME_DIR", dir.path().join(name))]);
+        let socket = dir.path().join("app.sock");
+        let made = make_runtime_dir(&env("link"), &socket).unwrap();
+        for name in ["run", "link", "run/.", "/run", "link/../run/"] {
+            let name =
+                if name == "/run" { format!("{}//run", dir.path().display()) } else { name.into() };
+            assert_eq!(find_runtime_dir(&env(&name), &socket).unwrap(), made, "{name}");
+        }
+        assert_eq!(made.parent().unwrap(), real.join("tmo"));
+        // As an earlier version would name it.
+        let unresolved = dir.path().join("link/tmo").join(made.file_name().unwrap());
+        assert!(is_runtime_dir(&env("run"), &unresolved));
+        // The directory itself is no link, whatever leads to it.
+        std::fs::rename(real.join("tmo"), real.join("moved")).unwrap();
+        symlink(real.join("moved"), real.join("tmo")).unwrap();
+        assert!(matches!(
+            find_runtime_dir(&env("run"), &socket),
+            Err(DirError::NoDirectory { .. })
+        ));
+        assert!(!is_runtime_dir(&env("run"), &made));
     }
 
     #[test]

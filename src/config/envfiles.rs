@@ -8,12 +8,14 @@
 //! Each overrides the environment and the files before it; `.` is the directory that the command
 //! was typed in. A missing file is no news; a broken one is skipped whole, with a warning.
 
+use std::cell::Cell;
 use std::ffi::OsStr;
 use std::io;
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 
 use super::{Env, Warning, dotenv};
+use crate::model::limits::{ENV_FILE_BYTES, ENV_FILES};
 use crate::sys::files::ChosenBy;
 
 /// Reads a file as the user would name it, relative to the starting directory.
@@ -22,6 +24,17 @@ pub type ReadFile<'a> = dyn Fn(&Path, ChosenBy) -> io::Result<Vec<u8>> + 'a;
 /// Lay the env files over the environment.
 pub fn overlay(mut env: Env, read: &ReadFile<'_>) -> (Env, Vec<Warning>) {
     let mut warnings = Vec::new();
+    let room = Cell::new(Some(ENV_FILE_BYTES));
+    let read: &ReadFile<'_> = &|file, chosen_by| {
+        let full = || {
+            let most = ENV_FILE_BYTES >> 20;
+            io::Error::other(format!("with it the env files come to more than {most} MiB"))
+        };
+        let left = room.get().ok_or_else(full)?;
+        let text = read(file, chosen_by)?;
+        room.set(left.checked_sub(text.len()));
+        room.get().map(|_| text).ok_or_else(full)
+    };
     let home = env.get("HOME").filter(|home| !home.is_empty()).map(PathBuf::from);
     let near = [".overmind.env", ".tmo.env"];
     for file in home.iter().flat_map(|at| near.map(|name| at.join(name))) {
@@ -37,8 +50,16 @@ pub fn overlay(mut env: Env, read: &ReadFile<'_>) -> (Env, Vec<Warning>) {
     let list = env.tmo_or_overmind("ENV").map(|found| found.value.to_owned()).unwrap_or_default();
     let chosen_by = if env.is_chosen_by_caller("ENV") { ChosenBy::User } else { ChosenBy::Project };
     let read_listed: &ReadFile<'_> = &|file, _| read(file, chosen_by);
-    for name in list.as_bytes().split(|&byte| byte == b',').filter(|name| !name.is_empty()) {
-        apply(&mut env, Path::new(OsStr::from_bytes(name)), read_listed, &mut warnings);
+    let listed = list.as_bytes().split(|&byte| byte == b',').filter(|name| !name.is_empty());
+    for (number, name) in listed.enumerate() {
+        let file = Path::new(OsStr::from_bytes(name));
+        if number == ENV_FILES {
+            let why =
+                format!("TMO_ENV may name {ENV_FILES} files; it and those after it are too many");
+            warnings.push(Warning::EnvFile { file: file.display().to_string(), why });
+            break;
+        }
+        apply(&mut env, file, read_listed, &mut warnings);
     }
     (env, warnings)
 }

@@ -9,7 +9,7 @@
 mod declare;
 mod edit;
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::io;
 use std::path::Path;
@@ -18,12 +18,12 @@ use serde::de::{self, Deserializer, MapAccess, Visitor};
 use serde::ser::{SerializeMap as _, Serializer};
 use serde::{Deserialize, Serialize};
 
-use super::Warning;
 use super::load::ConfigError;
 use super::procfile::Procfile;
+use super::{Warning, unknown_processes};
 use crate::model::ProcName;
 use crate::model::limits::{LIST, PROCESSES};
-use crate::model::nearest::nearest;
+use crate::model::name::check_length;
 use crate::model::rules::{FailureAction, FailurePattern, Text};
 use crate::sys::files::{self, ChosenBy};
 
@@ -35,7 +35,11 @@ pub const FILE: &str = "failure_declarations.json";
 
 /// Which texts mean that which process has failed, in the order of the file.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Failures(Vec<(String, Vec<String>)>);
+pub struct Failures {
+    all: Vec<(String, Vec<String>)>,
+    /// Where a name is in `all`: there may be thousands.
+    places: HashMap<String, usize>,
+}
 
 /// A file that is not what it should be.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -101,19 +105,19 @@ impl Failures {
 
     /// The processes, with their texts.
     pub fn all(&self) -> impl Iterator<Item = (&str, &[String])> {
-        self.0.iter().map(|(name, texts)| (name.as_str(), texts.as_slice()))
+        self.all.iter().map(|(name, texts)| (name.as_str(), texts.as_slice()))
     }
 
     /// The texts of a process.
     pub fn of(&self, name: &str) -> &[String] {
-        self.0.iter().find(|(known, _)| known == name).map_or(&[], |(_, texts)| texts)
+        self.places.get(name).map_or(&[], |at| &self.all[*at].1)
     }
 
     /// Those of this process, or of all.
     #[must_use]
     pub fn only(&self, name: Option<&str>) -> Self {
         let wanted = |known: &str| name.is_none_or(|name| name == known);
-        Self(self.0.iter().filter(|(known, _)| wanted(known)).cloned().collect())
+        Self::new(self.all.iter().filter(|(known, _)| wanted(known)).cloned().collect())
     }
 
     /// The patterns of an instance: those of its entry, and those that are its own.
@@ -126,36 +130,53 @@ impl Failures {
     /// Behind the patterns that a process has of its own, those that are declared for it.
     #[must_use]
     pub fn behind(&self, mut own: Vec<FailurePattern>, name: &ProcName) -> Vec<FailurePattern> {
-        for pattern in self.patterns(name) {
-            if !own.contains(&pattern) {
-                own.push(pattern);
-            }
-        }
+        let patterns = self.patterns(name);
+        let mut known: HashSet<FailurePattern> = own.iter().cloned().collect();
+        own.extend(patterns.into_iter().filter(|pattern| known.insert(pattern.clone())));
         own
     }
 
     /// Declare one more text; `false` if it was there already.
     pub fn add(&mut self, name: &str, text: &str) -> Result<bool, BadText> {
         check(text)?;
-        let at = self.0.iter().position(|(known, _)| known == name).unwrap_or_else(|| {
-            self.0.push((name.to_owned(), vec![]));
-            self.0.len() - 1
-        });
-        let texts = &mut self.0[at].1;
-        let is_new = !texts.iter().any(|known| known == text);
-        if is_new && texts.len() == LIST {
-            return Err(BadText::Many);
-        }
+        let at = self.place(name);
+        let is_new = !self.all[at].1.iter().any(|known| known == text);
         if is_new {
-            texts.push(text.to_owned());
+            self.push(at, text.to_owned())?;
         }
         Ok(is_new)
+    }
+
+    fn new(all: Vec<(String, Vec<String>)>) -> Self {
+        let places = all.iter().enumerate().map(|(at, (name, _))| (name.clone(), at)).collect();
+        Self { all, places }
+    }
+
+    /// Where this name is; a new one comes last.
+    fn place(&mut self, name: &str) -> usize {
+        if let Some(at) = self.places.get(name) {
+            return *at;
+        }
+        let at = self.all.len();
+        self.all.push((name.to_owned(), vec![]));
+        self.places.insert(name.to_owned(), at);
+        at
+    }
+
+    /// One more text, which is known not to be there.
+    fn push(&mut self, at: usize, text: String) -> Result<(), BadText> {
+        let texts = &mut self.all[at].1;
+        if texts.len() == LIST {
+            return Err(BadText::Many);
+        }
+        texts.push(text);
+        Ok(())
     }
 
     /// Declare a text no more; `false` if it was not there.
     pub fn remove(&mut self, name: &str, text: &str) -> bool {
         let mut found = false;
-        self.0.retain_mut(|(known, texts)| {
+        self.all.retain_mut(|(known, texts)| {
             if known == name {
                 let before = texts.len();
                 texts.retain(|known| known != text);
@@ -165,6 +186,7 @@ impl Failures {
             }
             true
         });
+        *self = Self::new(std::mem::take(&mut self.all));
         found
     }
 
@@ -173,13 +195,9 @@ impl Failures {
         let names = || procfile.entries.iter().map(|entry| entry.name.as_str());
         let known: HashSet<&str> = names().collect();
         let entry = |name: &str| name.split('#').next().unwrap_or_default().to_owned();
-        let unknown = self.0.iter().filter(|(name, _)| !known.contains(entry(name).as_str()));
-        let warning = |(name, _): &(String, Vec<String>)| Warning::UnknownProcess {
-            origin: FILE,
-            name: name.clone(),
-            nearest: nearest(name, names()).map(str::to_owned),
-        };
-        unknown.map(warning).collect()
+        let unknown = self.all.iter().filter(|(name, _)| !known.contains(entry(name).as_str()));
+        let unknown = unknown.map(|(name, _)| (FILE, name.as_str()));
+        unknown_processes(unknown, &names().collect::<Vec<_>>())
     }
 }
 
@@ -201,8 +219,8 @@ fn check(text: &str) -> Result<(), BadText> {
 
 impl Serialize for Failures {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut map = serializer.serialize_map(Some(self.0.len()))?;
-        for (name, texts) in &self.0 {
+        let mut map = serializer.serialize_map(Some(self.all.len()))?;
+        for (name, texts) in &self.all {
             map.serialize_entry(name, texts)?;
         }
         map.end()
@@ -229,20 +247,19 @@ impl<'de> Visitor<'de> for Object {
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Failures, A::Error> {
         let mut failures = Failures::default();
-        let mut seen = HashSet::new();
+        let mut known: HashSet<(usize, String)> = HashSet::new();
         while let Some(name) = map.next_key::<String>()? {
-            if seen.len() == PROCESSES {
+            check_length(&name).map_err(de::Error::custom)?;
+            let at = failures.place(&name);
+            if at == PROCESSES {
                 let text = format!("declarations for {PROCESSES} processes at most are possible");
                 return Err(de::Error::custom(text));
             }
-            if seen.insert(name.clone()) {
-                failures.0.push((name.clone(), vec![]));
-            } else if failures.of(&name).is_empty() {
-                failures.0.retain(|(known, _)| *known != name);
-                failures.0.push((name.clone(), vec![]));
-            }
             for text in map.next_value::<Vec<String>>()? {
-                failures.add(&name, &text).map_err(de::Error::custom)?;
+                check(&text).map_err(de::Error::custom)?;
+                if known.insert((at, text.clone())) {
+                    failures.push(at, text).map_err(de::Error::custom)?;
+                }
             }
         }
         Ok(failures)

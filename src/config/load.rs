@@ -10,7 +10,7 @@ use super::procfile::{self, Procfile, ProcfileError};
 use super::project::BadAddress;
 use super::project::{self, Project};
 use super::toml::{self, Disk, Mistakes, Own, TmoToml, TomlError};
-use super::{StartOptions, Warning, envfiles};
+use super::{OwnPath, StartOptions, Warning, envfiles};
 use crate::sys::files::{self, ChosenBy};
 
 /// The environment and the place a command was typed in.
@@ -212,7 +212,7 @@ fn read_toml(project: &Project) -> Result<(TmoToml, Mistakes), ConfigError> {
 
 /// The `tmo.toml` at `path`, which `shown` names for messages; one that is not there is empty.
 pub(super) fn toml_at(path: &Path, shown: &Path) -> Result<(TmoToml, Mistakes), ConfigError> {
-    let text = files::read_project(path, ChosenBy::Project).and_then(|bytes| {
+    let text = files::read_toml(path).and_then(|bytes| {
         String::from_utf8(bytes)
             .map_err(|_| io::Error::new(io::ErrorKind::InvalidData, "it is not valid UTF-8"))
     });
@@ -229,13 +229,23 @@ pub fn find_program(context: &Context, name: impl AsRef<Path>) -> Option<PathBuf
     which::which_in(name, context.env.get("PATH"), &context.start_dir).ok()
 }
 
-/// A program that a plan names. tmux is searched for in the caller's own PATH first, because tmo runs
-/// it for itself; everything else where the processes find it.
-pub fn find_for_plan(context: &Context, name: impl AsRef<Path>) -> Option<PathBuf> {
+/// A program that a plan names. tmux is searched for in the caller's own PATH outside of the project,
+/// because tmo runs it for itself; where the caller has none at all, and for everything else, where
+/// the processes find it.
+pub fn find_for_plan(context: &Context, own: &OwnPath, name: impl AsRef<Path>) -> Option<PathBuf> {
     let name = name.as_ref();
-    let own = (name == Path::new("tmux")).then(|| context.env.caller("PATH")).flatten();
-    let own = own.and_then(|path| which::which_in(name, Some(path), &context.start_dir).ok());
-    own.or_else(|| find_program(context, name))
+    if name != Path::new("tmux") {
+        return find_program(context, name);
+    }
+    own.find(name).or_else(|| match callers_tmux(context) {
+        Some(_) => None,
+        None => find_program(context, name),
+    })
+}
+
+/// The tmux that a shell of the caller would run, wherever it lies.
+pub fn callers_tmux(context: &Context) -> Option<PathBuf> {
+    which::which_in("tmux", context.env.caller("PATH"), &context.start_dir).ok()
 }
 
 pub use crate::sys::why;

@@ -24,6 +24,10 @@ pub use own_path::OwnPath;
 pub use procfile::Procfile;
 pub use project::Project;
 
+use crate::model::limits::{SUGGESTED, TOLD};
+use crate::model::nearest::nearest;
+use crate::model::text::shortened;
+
 /// Something that is probably not what the user meant, but no reason not to start.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Warning {
@@ -65,6 +69,12 @@ pub enum Warning {
         /// The nearest name that there is.
         nearest: Option<String>,
     },
+    /// There are more such names.
+    #[error("there are {more} more unknown names of processes")]
+    MoreUnknown {
+        /// How many.
+        more: usize,
+    },
     /// An end of a process is to have two consequences.
     #[error(
         "--can-die and --auto-restart both name `{name}`: --can-die applies, it is not started again when it ends"
@@ -87,6 +97,26 @@ pub enum Warning {
         /// What is odd.
         text: String,
     },
+}
+
+/// Warnings of names that no entry has, each with the flag, variable or file that has it. Only the
+/// first ones are told, and fewer with a suggestion.
+pub fn unknown_processes<'a>(
+    names: impl IntoIterator<Item = (&'static str, &'a str)>,
+    known: &[&str],
+) -> Vec<Warning> {
+    let mut names = names.into_iter();
+    let told = names.by_ref().take(TOLD).enumerate();
+    let mut warnings: Vec<_> = told
+        .map(|(number, (origin, name))| {
+            let near = || nearest(name, known.iter().copied()).map(str::to_owned);
+            let nearest = (number < SUGGESTED).then(near).flatten();
+            Warning::UnknownProcess { origin, name: shortened(name).into_owned(), nearest }
+        })
+        .collect();
+    let more = names.count();
+    warnings.extend((more > 0).then_some(Warning::MoreUnknown { more }));
+    warnings
 }
 
 fn did_you_mean(nearest: Option<&str>) -> String {

@@ -284,10 +284,13 @@ pub fn at_home(env: &Env, dir: PathBuf) -> PathBuf {
 }
 
 /// The tmux session of a title: lower case, every run of other characters than ASCII letters
-/// and digits is one `-`; `tmo` where nothing would be left.
+/// and digits is one `-`; `tmo` where nothing would be left. Only the beginning of a long title
+/// counts, as much as a directory can have for a name: tmux takes no command of many thousand
+/// characters.
 pub fn session_name(title: &str) -> String {
+    const LONGEST: usize = 255;
     let mut name = String::new();
-    for c in title.chars() {
+    for c in title.chars().take(LONGEST) {
         if c.is_ascii_alphanumeric() {
             name.push(c.to_ascii_lowercase());
         } else if !name.ends_with('-') {

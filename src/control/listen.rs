@@ -166,6 +166,11 @@ fn not_a_socket(file: &Metadata) -> Option<&'static str> {
     }
 }
 
+/// What is at this path, if that is no socket and no link to one.
+pub fn in_the_way(path: &Path) -> Option<&'static str> {
+    fs::metadata(path).ok().as_ref().and_then(not_a_socket)
+}
+
 /// Bind in the runtime directory, because of `cause`, and lead clients there.
 fn bind_elsewhere(
     path: &Path,
@@ -311,6 +316,11 @@ pub struct Place {
 }
 
 impl Place {
+    /// What the user is told of as the socket: `shown`, unless nothing there leads to it.
+    pub fn shown<'a>(&'a self, path: &Path, shown: &'a Path) -> &'a Path {
+        if self.socket == path || self.link.is_some() { shown } else { &self.socket }
+    }
+
     /// Remove the socket and the link to it, unless they have become somebody else's.
     pub fn remove(&self) -> io::Result<()> {
         let linked = self.link.as_deref().map_or(Ok(()), |link| remove_link(link, &self.socket));
@@ -342,17 +352,25 @@ pub fn repair(path: &Path, runtime: &Path) -> bool {
 
 /// Where to connect: `path`, or the runtime directory if the socket had to be there and nothing
 /// leads to it, or was removed or replaced by something else.
+///
+/// Others may write where `path` is; nobody else writes in the runtime directory. So a socket there
+/// that answers goes before one at `path` that is another one, or that somebody else has put there.
 pub fn locate(path: &Path, runtime: &Path) -> PathBuf {
-    let socket = in_runtime(runtime);
-    let Ok(there) = fs::metadata(&socket) else {
-        let spare = spare_in(runtime);
-        let is_there = fs::metadata(path).is_ok_and(|found| found.file_type().is_socket());
-        return if !is_there && spare.exists() { spare } else { path.to_owned() };
+    let (main, spare) = (in_runtime(runtime), spare_in(runtime));
+    let here = fs::metadata(path).ok().filter(|found| found.file_type().is_socket());
+    let answers = |socket: &Path| matches!(dial::probe(socket), Ok(Answer::Live));
+    let is_own = |found: &Metadata| {
+        let me = nix::unistd::geteuid().as_raw();
+        let link = fs::symlink_metadata(path);
+        found.uid() == me && link.is_ok_and(|link| link.uid() == me)
     };
-    match fs::metadata(path) {
-        Ok(here) if id(&here) == id(&there) => path.to_owned(),
+    match (fs::metadata(&main), here) {
+        (Ok(there), Some(here)) if id(&here) == id(&there) => path.to_owned(),
         // A leftover that could not be replaced does not answer.
-        Ok(_) if matches!(dial::probe(path), Ok(Answer::Live)) => path.to_owned(),
-        Ok(_) | Err(_) => socket,
+        (Ok(_), Some(_)) if !answers(&main) && answers(path) => path.to_owned(),
+        (Ok(_), _) => main,
+        (Err(_), Some(here)) if is_own(&here) || !answers(&spare) => path.to_owned(),
+        (Err(_), None) if !spare.exists() => path.to_owned(),
+        (Err(_), _) => spare,
     }
 }

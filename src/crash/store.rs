@@ -120,7 +120,7 @@ pub fn write(report: &CrashReport, dir: &Path) -> io::Result<PathBuf> {
     }
     let path = placed?;
     // What can't be removed is tried again after the next crash.
-    let _ = prune(dir, KEPT);
+    let _ = prune(dir, KEPT, &report.tmo.run);
     Ok(path)
 }
 
@@ -159,9 +159,17 @@ fn place(fresh: &Path, dir: &Path, name: &str) -> io::Result<PathBuf> {
     Err(io::ErrorKind::AlreadyExists.into())
 }
 
-/// Remove all but the newest so many.
-pub fn prune(dir: &Path, keep: usize) -> io::Result<()> {
-    let found = list(dir)?;
+/// Remove all but the newest so many reports of this run's project. The directory may be the user's
+/// own: files of other projects, and files that are no reports, stay.
+pub fn prune(dir: &Path, keep: usize, run: &str) -> io::Result<()> {
+    let mut found = list(dir)?;
+    if found.len() <= keep {
+        return Ok(());
+    }
+    // The name of a run begins with that of its project.
+    let project = |run: &str| run.split('-').next().unwrap_or_default().to_owned();
+    let own = project(run);
+    found.retain(|found| run_of(&found.path).is_ok_and(|run| project(&run) == own));
     let old = found.len().saturating_sub(keep);
     found[..old].iter().try_for_each(|old| fs::remove_file(&old.path))
 }
@@ -247,7 +255,18 @@ mod tests {
             std::fs::write(dir.path().join(name), "").unwrap();
             assert_eq!(Found::of(dir.path().join(name)), None);
         }
-        prune(dir.path(), 2).unwrap();
+        let another = dir.path().join("web-2025-01-02T03-04-05Z.json");
+        for text in ["not a report".to_owned(), {
+            let mut report = report("web", "2025-01-02T03:04:05.000Z");
+            report.tmo.run = "another-1".to_owned();
+            serde_json::to_string(&report).unwrap()
+        }] {
+            std::fs::write(&another, text).unwrap();
+            prune(dir.path(), 5, "r1-2").unwrap();
+            assert!(another.exists());
+        }
+        std::fs::remove_file(&another).unwrap();
+        prune(dir.path(), 2, "r1-2").unwrap();
         let stamps: Vec<_> = list(dir.path()).unwrap().into_iter().map(|f| f.stamp).collect();
         assert_eq!(stamps, ["2026-01-02T03-04-03Z", "2026-01-02T03-04-04Z"]);
         assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 6);

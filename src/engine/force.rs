@@ -3,17 +3,18 @@
 //!
 //! Nothing that a file says is needed. The parts of a run are known by the runtime directory in
 //! their arguments, and what they run by `TMO_SESSION` in its environment, which begins with the name
-//! of that directory. What the life files hold (pids with start times) comes on top of it.
+//! of that directory. What the life files hold (pids with start times) comes on top of it, where the
+//! runtime directory can be trusted.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
-use std::time::Duration;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use nix::libc::SIGKILL;
 
 use super::runtime::{Runtime, RuntimeError};
 use crate::pane::life::Traces;
-use crate::sys::{self, Orphans, ProcInfo};
+use crate::sys::{self, Orphans, ProcInfo, files};
 
 /// How long processes may take to end after SIGKILL, and sinks to read the rest of the output.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -44,29 +45,39 @@ struct Members {
 
 impl Members {
     fn is_empty(&self) -> bool {
-        self.guardians.is_empty()
-            && self.supervisors.is_empty()
-            && self.shims.is_empty()
-            && self.sinks.is_empty()
-            && self.servers.is_empty()
-            && self.marked.is_empty()
+        self.parts().next().is_none() && self.marked.is_empty()
+    }
+
+    /// The processes of tmo and tmux, without those that they run.
+    fn parts(&self) -> impl Iterator<Item = &ProcInfo> {
+        let shims = self.shims.iter().map(|(shim, _)| shim);
+        let parts = [&self.guardians, &self.supervisors, &self.sinks, &self.servers];
+        parts.into_iter().flatten().chain(shims)
     }
 
     /// Sort in one process, if it is one of these.
     fn take(&mut self, runtime: &Runtime, process: ProcInfo) {
         let Some(arguments) = sys::arguments_of(process.pid) else { return };
+        // A container may have the same path for another directory.
+        if sys::pid_namespace_of(process.pid).is_some_and(|there| there != sys::pid_namespace()) {
+            return;
+        }
         let id = runtime.id();
         let word = |at: usize| arguments.get(at).map(String::as_str).unwrap_or_default();
-        let (dir, panes) = (runtime.dir().to_string_lossy(), runtime.panes());
-        let in_panes = PathBuf::from(word(2)).parent() == Some(&panes);
+        let here = runtime.is_named(Path::new(word(2)));
+        let panes = runtime.panes();
+        let in_panes = Path::new(word(2)).parent().is_some_and(|parent| {
+            parent.file_name() == panes.file_name()
+                && parent.parent().is_some_and(|dir| runtime.is_named(dir))
+        });
         let name = || {
             let spec = PathBuf::from(word(2));
             let slug = spec.file_stem().unwrap_or_default().to_string_lossy().into_owned();
             slug.replace('.', "#")
         };
         match word(1) {
-            "guard" if word(2) == dir => return self.guardians.push(process),
-            "supervise" if word(2) == dir => return self.supervisors.push(process),
+            "guard" if here => return self.guardians.push(process),
+            "supervise" if here => return self.supervisors.push(process),
             "shim" if in_panes => return self.shims.push((process, name())),
             "sink" if in_panes => return self.sinks.push(process),
             _ => {}
@@ -98,6 +109,16 @@ impl Runtime {
         self.dir().file_name().unwrap_or_default().to_string_lossy().into_owned()
     }
 
+    /// Whether this is a path of the directory, which may be gone. A part that was begun by an earlier
+    /// version names it with the links that its session had in the way.
+    fn is_named(&self, path: &Path) -> bool {
+        let own = PathBuf::from(self.dir().to_string_lossy().into_owned());
+        path == own
+            || path.is_absolute()
+                && path.file_name() == own.file_name()
+                && path.parent().map(files::resolved) == own.parent().map(files::resolved)
+    }
+
     fn members(&self) -> Members {
         let me = std::process::id();
         let mut members = Members::default();
@@ -112,6 +133,11 @@ impl Runtime {
             }
         }
         members
+    }
+
+    /// The parts of tmo and tmux of a run of this directory, whatever its files say.
+    pub fn parts(&self) -> Vec<ProcInfo> {
+        self.members().parts().cloned().collect()
     }
 
     /// Kill a tmux server of this run that answers nothing.
@@ -129,9 +155,18 @@ impl Runtime {
         if self.saved().is_ok_and(|saved| saved.is_elsewhere()) {
             return Err(RuntimeError::Elsewhere { dir: self.dir().to_owned() });
         }
+        Ok(self.end(self.lives().collect()))
+    }
+
+    /// The same where the directory can't be trusted: nothing in it is read.
+    pub fn end_by_search(&self) -> Option<Forced> {
+        self.end(vec![])
+    }
+
+    fn end(&self, lives: Vec<PathBuf>) -> Option<Forced> {
         let members = self.members();
         if members.is_empty() {
-            return Ok(None);
+            return None;
         }
         let mut forced = Forced::default();
         // The guardian first: it would start another supervisor.
@@ -141,7 +176,7 @@ impl Runtime {
         // Both may have begun something in between.
         let members = self.members();
         forced.kill(&members.supervisors);
-        let orphans = self.orphans(&members);
+        let orphans = self.orphans(&members, lives);
         for (shim, _) in &members.shims {
             let place = sys::variable_of(shim.pid, "TMUX").unwrap_or_default();
             // `socket,pid,session`
@@ -163,11 +198,14 @@ impl Runtime {
             .iter()
             .for_each(|sink| _ = sys::ends_within(sink.pid, sink.start_time, PATIENCE));
         forced.kill(&members.sinks);
-        Ok(Some(forced))
+        // What a part has begun after it was looked for.
+        let late = self.parts();
+        forced.kill(&late);
+        Some(forced)
     }
 
     /// What the shims are about to leave behind, one entry for each process of the run.
-    fn orphans(&self, members: &Members) -> Vec<Orphans> {
+    fn orphans(&self, members: &Members, lives: Vec<PathBuf>) -> Vec<Orphans> {
         /// For what has no mark of its own: no process has such a name.
         const UNMARKED: &str = "?";
         let mut all: BTreeMap<(String, String), Orphans> = BTreeMap::new();
@@ -192,11 +230,19 @@ impl Runtime {
                 (orphans.shim, orphans.witnessed) = (shim.pid, true);
             }
         }
-        for life in self.lives() {
+        for life in lives {
             of(&mut all, &some_run, UNMARKED, Traces::read(&life).mains);
         }
         all.into_values().collect()
     }
+}
+
+/// The first of these processes that has not ended after a moment: a run that is over leaves its
+/// parts for as long as they take to exit.
+pub fn remaining(parts: &[ProcInfo]) -> Option<&ProcInfo> {
+    let deadline = Instant::now() + PATIENCE;
+    let left = || deadline.saturating_duration_since(Instant::now());
+    parts.iter().find(|part| !sys::ends_within(part.pid, part.start_time, left()))
 }
 
 impl Forced {
@@ -211,7 +257,7 @@ impl Forced {
         for process in there {
             if sys::ends_within(process.pid, process.start_time, PATIENCE) {
                 self.ended += 1;
-            } else {
+            } else if !self.left.contains(process) {
                 self.left.push(process.clone());
             }
         }

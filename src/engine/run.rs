@@ -27,6 +27,7 @@ use crate::backend::tmux::Tmux;
 use crate::config::load::why;
 use crate::control::handle::{Ask, Busy, End, Handle, JournalAccess};
 use crate::control::inherit;
+use crate::control::listen::Place;
 use crate::control::lock::RunLock;
 use crate::control::server::Listeners;
 use crate::control::tcp::Token;
@@ -310,7 +311,7 @@ impl Engine {
             Some(u32::try_from(living).unwrap_or(u32::MAX))
         } else {
             (0..self.panes.len()).for_each(|id| self.watch(id));
-            self.greet();
+            self.greet(&handover.place);
             None
         };
         self.crashes.begin();
@@ -319,6 +320,9 @@ impl Engine {
             let first_record = self.saved.first_record;
             let notes: Vec<String> = handover.note.into_iter().chain(self.unwritable()).collect();
             let note = (!notes.is_empty()).then(|| notes.join("; "));
+            if let Some(note) = note.as_deref().filter(|_| adopting) {
+                self.say_system("adopted", note);
+            }
             tell(news, &News::Listening { adopted, first_record, note });
         }
         if !adopting {
@@ -425,11 +429,12 @@ impl Engine {
         }
     }
 
-    fn greet(&mut self) {
+    fn greet(&mut self, place: &Place) {
+        let socket = place.shown(self.plan.socket.as_path(), self.plan.socket_shown.as_path());
         let lines = [
             format!("Tmux socket name: {}", self.plan.tmux_socket),
             format!("Tmux session ID: {}", self.plan.session),
-            format!("Listening at {}", self.plan.socket_shown.as_path().display()),
+            format!("Listening at {}", socket.display()),
         ];
         for line in lines {
             self.say_system("begin", &line);

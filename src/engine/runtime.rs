@@ -7,6 +7,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::flags::Counted;
+use super::force;
 use super::looked::Looked;
 use super::owed::Owed;
 use crate::journal::cursor::Position;
@@ -16,7 +17,7 @@ use crate::pane::life::Traces;
 use crate::pane::paths::PanePaths;
 use crate::pane::spec::replace;
 use crate::supervisor::Supervisor;
-use crate::sys::{self, clock, files};
+use crate::sys::{self, ProcInfo, clock, files};
 
 /// The runtime directory: lock, plan, state, and the files of the panes (`p/`).
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -100,6 +101,20 @@ pub enum RuntimeError {
     Elsewhere {
         /// The runtime directory.
         dir: PathBuf,
+    },
+    /// A part of a run lives, but no file of the directory tells of it.
+    #[error(
+        "{comm} (pid {pid}) of another run lives here, of which {} tells nothing; `tmo kill` ends \
+         that run",
+        dir.display()
+    )]
+    Stray {
+        /// The runtime directory.
+        dir: PathBuf,
+        /// The process.
+        pid: u32,
+        /// Its name.
+        comm: String,
     },
     /// Something of the run lives, but what is known of it can't be read.
     #[error(
@@ -222,10 +237,17 @@ impl Runtime {
         tmux || !self.living_shims().is_empty()
     }
 
-    /// Whether there is a run to be gone on with; an error if there is and it can't be.
+    /// Whether there is a run to be gone on with; an error if there is and it can't be. Nothing may
+    /// be begun beside a run whose files are gone, so the process table is searched for it.
     pub fn adoptable(&self) -> Result<bool, RuntimeError> {
         if !self.has_survivors() {
-            return Ok(false);
+            let parts = self.parts();
+            return match force::remaining(&parts) {
+                None => Ok(false),
+                Some(&ProcInfo { pid, ref comm, .. }) => {
+                    Err(RuntimeError::Stray { dir: self.dir.clone(), pid, comm: comm.clone() })
+                }
+            };
         }
         match self.plan().and_then(|plan| self.saved_of(&plan)) {
             Ok(saved) if saved.is_elsewhere() => {

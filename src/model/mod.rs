@@ -4,6 +4,7 @@ pub mod cells;
 pub mod count;
 pub mod escape;
 pub mod exit;
+pub mod expression;
 pub mod limits;
 pub mod line;
 pub mod name;

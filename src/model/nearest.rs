@@ -3,6 +3,9 @@
 use crate::model::request::{Outcome, Unknown};
 use crate::model::{ProcName, Untrusted};
 
+/// How many pairs of letters are compared for one suggestion; names after that are not considered.
+const MOST_WORK: usize = 1_000_000;
+
 /// The name that is fewest edits away from `word`, if it is near enough to be a slip.
 pub fn nearest<'a>(word: &str, names: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     // A whole name that was only begun, or named without its instance, is always near enough.
@@ -11,9 +14,15 @@ pub fn nearest<'a>(word: &str, names: impl IntoIterator<Item = &'a str>) -> Opti
     // A client may send a word of any length: what is too far away is not measured.
     let near =
         |name: &&str| name.chars().count().abs_diff(length) <= limit || name.starts_with(word);
+    let mut left = MOST_WORK;
+    let mut affordable = |name: &&str| {
+        let work = (length + 1) * (name.chars().count() + 1);
+        left.checked_sub(work).map(|rest| left = rest).is_some()
+    };
     names
         .into_iter()
         .filter(near)
+        .take_while(|name| affordable(name))
         .map(|name| (if name.starts_with(word) { 1 } else { edits(word, name) }, name))
         .filter(|&(distance, _)| distance <= limit)
         .min_by_key(|&(distance, _)| distance)

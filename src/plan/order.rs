@@ -1,10 +1,11 @@
 //! The order in which a run starts, and what each process waits for.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use crate::model::ProcName;
-use crate::model::plan::Plan;
-use crate::model::rules::{Check, Milestone, Stage};
+use crate::model::limits::WAITS;
+use crate::model::plan::{Plan, ProcessPlan};
+use crate::model::rules::{Check, Milestone, Need, Stage};
 
 /// One process in the order of a run.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -15,8 +16,11 @@ pub struct Step {
     pub stage: Stage,
     /// When it has its turn.
     pub turn: Turn,
-    /// What it waits for, as it is said first.
+    /// What it waits for: first what is said of it, then by its phase, of which only so many are
+    /// named.
     pub waits: Vec<Wait>,
+    /// How many more it waits for by its phase.
+    pub more: usize,
     /// What makes it ready; nothing means that it is ready once it runs.
     pub ready: Vec<Check>,
 }
@@ -47,66 +51,103 @@ pub struct Wait {
 
 /// The processes in the order of the plan, each with its turn.
 pub fn order(plan: &Plan) -> Vec<Step> {
-    let names: HashMap<&ProcName, usize> =
-        plan.processes.iter().enumerate().map(|(at, process)| (&process.name, at)).collect();
-    let waits: Vec<Vec<Wait>> =
-        (0..plan.processes.len()).map(|at| waits_of(plan, &names, at)).collect();
-    let places =
-        |waits: &Vec<Wait>| waits.iter().filter_map(|wait| names.get(&wait.on).copied()).collect();
-    let on: Vec<Vec<usize>> = waits.iter().map(places).collect();
-    let begins = beginning(plan, &on);
-    let levels = levels(plan, &on);
-    let step = |(at, waits): (usize, Vec<Wait>)| {
-        let process = &plan.processes[at];
+    let graph = Graph::of(plan);
+    let begins = beginning(plan, &graph);
+    let levels = levels(plan, &graph);
+    let step = |(at, process): (usize, &ProcessPlan)| {
         let turn = match process.rules.stage {
             Stage::Cleanup => Turn::End(levels[at]),
             Stage::Dependency | Stage::Main if begins[at] => Turn::Start(levels[at]),
             Stage::Dependency | Stage::Main => Turn::Asked,
         };
         let (stage, ready) = (process.rules.stage, process.rules.ready.clone());
-        Step { name: process.name.clone(), stage, turn, waits, ready }
+        let (waits, more) = waits_of(plan, &graph, at);
+        Step { name: process.name.clone(), stage, turn, waits, more, ready }
     };
-    waits.into_iter().enumerate().map(step).collect()
+    plan.processes.iter().enumerate().map(step).collect()
 }
 
-/// What is said of it, and for a main process that all dependencies are ready.
-fn waits_of(plan: &Plan, names: &HashMap<&ProcName, usize>, at: usize) -> Vec<Wait> {
-    let process = &plan.processes[at];
-    let find = |name: &ProcName| names.get(name).map(|at| &plan.processes[*at]);
-    let mut waits = vec![];
-    let mut after_main = false;
-    for need in &process.rules.needs {
-        let Some(other) = find(&need.on).filter(|other| other.name != process.name) else {
-            continue;
+/// What each process of a plan waits for. All main processes wait for all of phase dependency: that
+/// is one node between them, behind those of the processes.
+struct Graph {
+    /// What is said of each process: the place of the other one, and how far it must have come.
+    said: Vec<Vec<(usize, Milestone)>>,
+    /// Those of phase dependency.
+    dependencies: Vec<usize>,
+    is_main: Vec<bool>,
+}
+
+impl Graph {
+    fn of(plan: &Plan) -> Self {
+        let places: HashMap<&ProcName, usize> =
+            plan.processes.iter().enumerate().map(|(at, process)| (&process.name, at)).collect();
+        let said = |(at, process): (usize, &ProcessPlan)| {
+            let place = |need: &Need| Some((*places.get(&need.on)?, need.until));
+            let needs = process.rules.needs.iter().filter_map(place);
+            needs.filter(|(on, _)| *on != at).collect()
         };
-        after_main |= other.rules.stage == Stage::Main;
-        let (on, until) = (need.on.clone(), need.until);
-        waits.push(Wait { on, until, by_stage: false, implied: false });
-    }
-    if process.rules.stage == Stage::Main {
-        for other in &plan.processes {
-            let known = waits.iter().any(|wait: &Wait| wait.on == other.name);
-            if other.rules.stage == Stage::Dependency && !known {
-                let (on, until) = (other.name.clone(), Milestone::Ready);
-                waits.push(Wait { on, until, by_stage: true, implied: after_main });
-            }
+        let stages = || plan.processes.iter().map(|process| process.rules.stage);
+        let dependencies = stages().enumerate().filter(|(_, stage)| *stage == Stage::Dependency);
+        Self {
+            said: plan.processes.iter().enumerate().map(said).collect(),
+            dependencies: dependencies.map(|(at, _)| at).collect(),
+            is_main: stages().map(|stage| stage == Stage::Main).collect(),
         }
     }
-    waits
+
+    /// The node that stands for all of phase dependency.
+    const fn all_dependencies(&self) -> usize {
+        self.said.len()
+    }
+
+    /// What a node waits for.
+    fn waits(&self, at: usize) -> Vec<usize> {
+        let Some(said) = self.said.get(at) else { return self.dependencies.clone() };
+        let by_stage = self.is_main[at].then(|| self.all_dependencies());
+        said.iter().map(|(on, _)| *on).chain(by_stage).collect()
+    }
+}
+
+/// What is said of it, and for a main process that all dependencies are ready; and how many of these
+/// are left out.
+fn waits_of(plan: &Plan, graph: &Graph, at: usize) -> (Vec<Wait>, usize) {
+    let name = |on: usize| plan.processes[on].name.clone();
+    let said = &graph.said[at];
+    let wait = |&(on, until): &(usize, Milestone)| Wait {
+        on: name(on),
+        until,
+        by_stage: false,
+        implied: false,
+    };
+    let mut waits: Vec<Wait> = said.iter().map(wait).collect();
+    if !graph.is_main[at] {
+        return (waits, 0);
+    }
+    let implied = said.iter().any(|(on, _)| graph.is_main[*on]);
+    let known: HashSet<usize> = said.iter().map(|(on, _)| *on).collect();
+    let mut by_stage = graph.dependencies.iter().filter(|on| !known.contains(on));
+    let named = by_stage.by_ref().take(WAITS).map(|on| Wait {
+        on: name(*on),
+        until: Milestone::Ready,
+        by_stage: true,
+        implied,
+    });
+    waits.extend(named);
+    (waits, by_stage.count())
 }
 
 /// Which begin when the run starts: also those that wait to be asked for, if one that begins
 /// needs them.
-fn beginning(plan: &Plan, on: &[Vec<usize>]) -> Vec<bool> {
+fn beginning(plan: &Plan, graph: &Graph) -> Vec<bool> {
     let begins = |at: &usize| {
         let process = &plan.processes[*at];
         !process.waits && process.rules.stage != Stage::Cleanup
     };
-    let mut open: Vec<usize> = (0..on.len()).filter(begins).collect();
-    let mut found = vec![false; on.len()];
+    let mut open: Vec<usize> = (0..plan.processes.len()).filter(begins).collect();
+    let mut found = vec![false; plan.processes.len() + 1];
     while let Some(at) = open.pop() {
         if !std::mem::replace(&mut found[at], true) {
-            open.extend(&on[at]);
+            open.extend(graph.waits(at));
         }
     }
     found
@@ -114,19 +155,31 @@ fn beginning(plan: &Plan, on: &[Vec<usize>]) -> Vec<bool> {
 
 /// How many turns come before that of each. Cleanup counts for itself: all others have ended, or
 /// are there since the start.
-fn levels(plan: &Plan, on: &[Vec<usize>]) -> Vec<usize> {
-    let cleanup = |at: usize| plan.processes[at].rules.stage == Stage::Cleanup;
-    let mut levels = vec![0; on.len()];
-    // No chain is longer than there are processes; rings are refused when the plan is made.
-    for _ in 0..on.len() {
-        let mut changed = false;
-        for at in 0..on.len() {
-            let before = on[at].iter().filter(|&&other| cleanup(other) == cleanup(at));
-            let level = before.map(|&other| levels[other] + 1).max().unwrap_or(0);
-            changed |= std::mem::replace(&mut levels[at], level) != level;
+fn levels(plan: &Plan, graph: &Graph) -> Vec<usize> {
+    let all = graph.all_dependencies();
+    let cleanup = |at: usize| {
+        plan.processes.get(at).is_some_and(|process| process.rules.stage == Stage::Cleanup)
+    };
+    // For each, how many it still waits for, and who waits for it.
+    let mut open = vec![0_usize; all + 1];
+    let mut waiting: Vec<Vec<usize>> = vec![vec![]; all + 1];
+    for (at, open) in open.iter_mut().enumerate() {
+        for on in graph.waits(at).into_iter().filter(|on| cleanup(*on) == cleanup(at)) {
+            *open += 1;
+            waiting[on].push(at);
         }
-        if !changed {
-            break;
+    }
+    let mut levels = vec![0; all + 1];
+    // Those of a ring never come; rings are refused when the plan is made.
+    let mut next: Vec<usize> = (0..=all).filter(|at| open[*at] == 0).collect();
+    while let Some(on) = next.pop() {
+        for &at in &waiting[on] {
+            // The node between takes no turn.
+            levels[at] = levels[at].max(levels[on] + usize::from(on != all));
+            open[at] -= 1;
+            if open[at] == 0 {
+                next.push(at);
+            }
         }
     }
     levels

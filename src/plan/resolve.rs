@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::ffi::OsStr;
+use std::io;
 use std::path::{Path, PathBuf};
 
 use super::merge::Given;
@@ -13,9 +14,11 @@ use crate::config::procfile::Entry;
 use crate::config::project::{absolute, at_home, state_dir};
 use crate::config::{dirs, toml::parse_size};
 use crate::model::ProcName;
-use crate::model::limits::PROCESSES;
+use crate::model::expression;
+use crate::model::limits::{ITEM_BYTES, PROCESS_EXPRESSIONS, PROCESSES, TOTAL_BYTES};
 use crate::model::name::{BadName, LongName, check_length};
 use crate::model::plan::{Inherit, LogPolicy, PLAN_VERSION, Plan, ProcessPlan};
+use crate::model::rules::{Check, Probe};
 use crate::model::text::OsText;
 
 /// The largest variable that Linux passes to a program: name, `=`, value and NUL. Other systems have
@@ -73,6 +76,31 @@ pub enum PlanError {
     /// There would be too many processes.
     #[error("there would be more than {PROCESSES} processes, which is the most a run may have")]
     Many,
+    /// A list of names that is too long.
+    #[error("{by} names more than {PROCESSES} processes, which is the most a run may have")]
+    Names {
+        /// The flag or variable.
+        by: String,
+    },
+    /// The plan would be too large.
+    #[error(
+        "the processes come to more than {} MiB by `{name}`, commands, variables and all else counted \
+         for each; say less of them in `[defaults]`, or run fewer", TOTAL_BYTES >> 20
+    )]
+    Total {
+        /// The process that is too much.
+        name: String,
+    },
+    /// There would be too many expressions to be looked for.
+    #[error(
+        "the expressions of all processes are too large together by `{name}`; {PROCESS_EXPRESSIONS} \
+         characters and ranges of characters are possible, all repetitions written out and counted \
+         for each process"
+    )]
+    Expressions {
+        /// The process that is too much.
+        name: String,
+    },
     /// The ports of the instances would run into those of the next line.
     #[error(
         "You can spawn only {most} instances of the same process with port step of {step} and formation port step of {instance}"
@@ -164,11 +192,15 @@ pub fn resolve(
         instances.entry(formed.entry.name.clone()).or_default().push(formed.name.clone());
     }
     let given = Given { loaded, settings, shell: &shell, find: facts.find, instances: &instances };
-    let processes = formed.into_iter().map(|formed| formed.plan(&given));
-    let mut processes = processes.collect::<Result<Vec<_>, _>>()?;
-    declare(&mut processes, &loaded.failures);
     let variables = env.pairs();
-    check_sizes(variables.iter().chain(processes.iter().flat_map(|process| &process.env)))?;
+    check_sizes(&variables)?;
+    let mut total = Total::default();
+    let process = |formed: Formed<'_>| {
+        let mut process = formed.plan(&given)?;
+        declare(&mut process, &loaded.failures);
+        total.checked(process)
+    };
+    let processes = formed.into_iter().map(process).collect::<Result<Vec<_>, _>>()?;
     let beside = project.procfile.parent().unwrap_or(&project.root);
     let crash_dir = loaded.toml.crash_dir.clone().map(|dir| absolute(beside, &at_home(env, dir)));
     let grace = settings.grace.unwrap_or(GRACE);
@@ -207,7 +239,7 @@ pub fn resolve(
 }
 
 /// Refuse a variable with which no program could be started.
-fn check_sizes<'a>(variables: impl Iterator<Item = &'a (OsText, OsText)>) -> Result<(), PlanError> {
+fn check_sizes(variables: &[(OsText, OsText)]) -> Result<(), PlanError> {
     for (name, value) in variables {
         // With `=`, and the NUL at the end.
         let size = name.as_bytes().len() + value.as_bytes().len() + 2;
@@ -219,12 +251,59 @@ fn check_sizes<'a>(variables: impl Iterator<Item = &'a (OsText, OsText)>) -> Res
     Ok(())
 }
 
-/// Failures that were declared beside the Procfile come after those of a process itself.
-fn declare(processes: &mut [ProcessPlan], failures: &Failures) {
-    for process in processes {
-        let own = std::mem::take(&mut process.rules.failures);
-        process.rules.failures = failures.behind(own, &process.name);
+/// What the processes come to so far.
+#[derive(Default)]
+struct Total {
+    bytes: usize,
+    expressions: usize,
+}
+
+impl Total {
+    /// Count one more; refused if it is one too many.
+    fn checked(&mut self, process: ProcessPlan) -> Result<ProcessPlan, PlanError> {
+        check_sizes(&process.env)?;
+        // What it takes in plan.json, and about as much in memory.
+        // A counter takes anything.
+        let _ = serde_json::to_writer(&mut *self, &process);
+        self.bytes += process.env.len() * ITEM_BYTES;
+        let rules = &process.rules;
+        let of_log = |check: &'_ Check| match &check.probe {
+            Probe::Log(text) => expression::size(text),
+            Probe::Port { .. }
+            | Probe::Http { .. }
+            | Probe::Exec { .. }
+            | Probe::Exit { .. }
+            | Probe::Delay { .. } => None,
+        };
+        let failures = rules.failures.iter().filter_map(|failure| expression::size(&failure.text));
+        let flags = rules.flags.iter().filter_map(|flag| expression::size(&flag.text));
+        let expressions = failures.chain(flags).chain(rules.ready.iter().filter_map(of_log));
+        self.expressions += expressions.sum::<usize>();
+        if self.bytes > TOTAL_BYTES {
+            return Err(PlanError::Total { name: process.name.to_string() });
+        }
+        if self.expressions > PROCESS_EXPRESSIONS {
+            return Err(PlanError::Expressions { name: process.name.to_string() });
+        }
+        Ok(process)
     }
+}
+
+impl io::Write for Total {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.bytes += bytes.len();
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// Failures that were declared beside the Procfile come after those of a process itself.
+fn declare(process: &mut ProcessPlan, failures: &Failures) {
+    let own = std::mem::take(&mut process.rules.failures);
+    process.rules.failures = failures.behind(own, &process.name);
 }
 
 /// One instance of one line, whether it runs or not.

@@ -12,8 +12,8 @@ use super::ports::Ports;
 use crate::config::env::{BadValue, Env};
 use crate::config::options::{StartOptions, parse_seconds};
 use crate::config::procfile::Procfile;
-use crate::config::{Warning, procfile::Entry};
-use crate::model::nearest::nearest;
+use crate::config::{Warning, procfile::Entry, unknown_processes};
+use crate::model::limits::{PROCESSES, TOLD};
 use crate::model::plan::OnExit;
 
 const BASE_PORT: u16 = 5000;
@@ -47,11 +47,11 @@ pub struct Settings {
     pub(super) colors: Vec<u8>,
     pub(super) formation: Formation,
     /// The entries that shall run; none named means all.
-    only: Vec<String>,
-    ignored: Vec<String>,
-    can_die: Vec<String>,
+    only: Names,
+    ignored: Names,
+    can_die: Names,
     any_can_die: bool,
-    auto_restart: Vec<String>,
+    auto_restart: Names,
     stop_signals: Vec<(String, Signal)>,
     /// Only if it was said; see [`GRACE`].
     pub(super) grace: Option<Duration>,
@@ -62,6 +62,42 @@ pub struct Settings {
     pub(super) said_by: SaidBy,
     /// The entries that ports are counted by already.
     known_lines: Vec<String>,
+}
+
+/// Names of a comma list.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+struct Names {
+    in_order: Vec<String>,
+    all: HashSet<String>,
+}
+
+impl Names {
+    fn of(in_order: Vec<String>) -> Self {
+        Self { all: in_order.iter().cloned().collect(), in_order }
+    }
+
+    fn contains(&self, name: &str) -> bool {
+        self.all.contains(name)
+    }
+
+    fn iter(&self) -> std::slice::Iter<'_, String> {
+        self.in_order.iter()
+    }
+
+    fn is_empty(&self) -> bool {
+        self.in_order.is_empty()
+    }
+}
+
+/// Refuse a list of more names than there can be processes.
+fn few(count: usize, is_typed: bool, env: &Env, name: &str) -> Result<(), PlanError> {
+    if count <= PROCESSES {
+        return Ok(());
+    }
+    let flag = || format!("--{}", name.to_ascii_lowercase().replace('_', "-"));
+    let found = env.tmo_or_overmind(name).filter(|_| !is_typed);
+    let by = found.map_or_else(flag, |found| format!("{}{name}", found.prefix));
+    Err(PlanError::Names { by })
 }
 
 /// How many instances of each entry there are.
@@ -108,14 +144,20 @@ impl Settings {
             Some(text) => Ok(text.clone()),
             None => Ok::<_, BadValue>(env.text(name)?.unwrap_or_default()),
         };
-        let list = |typed, name: &str| Ok::<_, BadValue>(words(&text(typed, name)?));
+        let list = |typed: &Option<String>, name: &str| {
+            let list = words(&text(typed, name)?);
+            few(list.len(), typed.is_some(), env, name)?;
+            Ok::<_, PlanError>(Names::of(list))
+        };
         let colors = colors(&text(&typed.colors, "COLORS")?)?;
         let formation = Formation::parse(&text(&typed.formation, "FORMATION")?)?;
+        few(formation.0.len(), typed.formation.is_some(), env, "FORMATION")?;
         let ports = ports(env, typed)?;
         if let Some(ports) = &ports {
             ports.have_room_for(formation.most())?;
         }
         let stop_signals = stop_signals(&text(&typed.stop_signals, "STOP_SIGNALS")?)?;
+        few(stop_signals.len(), typed.stop_signals.is_some(), env, "STOP_SIGNALS")?;
         let grace = or_env(typed.timeout, env, "TIMEOUT", "a number of seconds", parse_seconds)?;
         let shell = || env.tmo_or_overmind("SHELL").map(|found| found.value.to_owned());
         Ok(Self {
@@ -178,8 +220,8 @@ impl Settings {
         }
     }
 
-    fn is_restarted(&self, name: &String) -> bool {
-        self.auto_restart.contains(name) || self.auto_restart.iter().any(|word| word == ALL)
+    fn is_restarted(&self, name: &str) -> bool {
+        self.auto_restart.contains(name) || self.auto_restart.contains(ALL)
     }
 
     /// The signal that asks an instance of this entry to stop, if one was named.
@@ -191,6 +233,7 @@ impl Settings {
     /// Names that no entry has, and what contradicts itself.
     pub fn warnings(&self, procfile: &Procfile) -> Vec<Warning> {
         let known: Vec<&str> = procfile.entries.iter().map(|entry| entry.name.as_str()).collect();
+        let is_known: HashSet<&str> = known.iter().copied().collect();
         let formation = self.formation.0.iter().map(|(name, _)| name);
         let stopped = self.stop_signals.iter().map(|(name, _)| name);
         let all = |word: &&String| *word != ALL;
@@ -202,19 +245,15 @@ impl Settings {
             ("--formation", formation.filter(all).collect()),
             ("--stop-signals", stopped.collect()),
         ];
-        let unknown = |origin: &'static str, name: &String| {
-            let nearest = nearest(name, known.iter().copied()).map(str::to_owned);
-            Warning::UnknownProcess { origin, name: name.clone(), nearest }
-        };
-        let mut warnings = vec![];
-        for (origin, names) in given {
-            let odd = names.into_iter().filter(|name| !known.contains(&name.as_str()));
-            warnings.extend(odd.map(|name| unknown(origin, name)));
-        }
+        let given =
+            given.iter().flat_map(|(origin, names)| names.iter().map(|name| (*origin, *name)));
+        let given = given.map(|(origin, name)| (origin, name.as_str()));
+        let unknown = given.filter(|(_, name)| !is_known.contains(name));
+        let mut warnings = unknown_processes(unknown, &known);
         let both = self.can_die.iter().filter(|name| self.is_restarted(name));
-        let both = both.filter(|name| known.contains(&name.as_str()));
+        let both = both.filter(|name| is_known.contains(name.as_str()));
         // One that is in `-r all` and in `-c` is the usual way to except it.
-        let both = both.filter(|name| self.auto_restart.contains(name));
+        let both = both.filter(|name| self.auto_restart.contains(name)).take(TOLD);
         warnings.extend(both.map(|name| Warning::BothEnds { name: name.clone() }));
         warnings
     }

@@ -9,7 +9,7 @@
 use std::fs::{self, File, FileType, OpenOptions, Permissions};
 use std::io::{self, Read as _};
 use std::os::unix::fs::{FileTypeExt as _, OpenOptionsExt as _, PermissionsExt as _};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use nix::errno::Errno;
 use nix::libc;
@@ -20,9 +20,24 @@ use rustix::fs::SeekFrom;
 /// The largest file of a project that is read: Procfile, env file, `tmo.toml`, declarations.
 pub const PROJECT_LIMIT: u64 = 4 << 20;
 
+/// The largest `tmo.toml`: what is read from one takes up to 300 times its size.
+pub const TOML_LIMIT: u64 = 1 << 20;
+
 /// The largest file of tmo itself that is read as a whole. `plan.json` of 10,000 processes has a
 /// quarter of it.
 pub const OWN_LIMIT: u64 = 64 << 20;
+
+/// The path without links, as far as it exists: one directory has one such path, however it is
+/// written.
+pub fn resolved(path: &Path) -> PathBuf {
+    for there in path.ancestors() {
+        if let Ok(real) = there.canonicalize() {
+            let rest = path.strip_prefix(there).unwrap_or(Path::new(""));
+            return if rest.as_os_str().is_empty() { real } else { real.join(rest) };
+        }
+    }
+    path.to_owned()
+}
 
 /// Why a file that exists is not read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -110,15 +125,24 @@ pub fn read_project(path: &Path, chosen_by: ChosenBy) -> io::Result<Vec<u8>> {
     read_all(&open_project(path)?, PROJECT_LIMIT)
 }
 
+/// The bytes of the `tmo.toml` of a project.
+pub fn read_toml(path: &Path) -> io::Result<Vec<u8>> {
+    read_all(&open_up_to(path, TOML_LIMIT)?, TOML_LIMIT)
+}
+
 /// Open a file that belongs to a project. Links are followed, to a plain file of bounded size.
 pub fn open_project(path: &Path) -> io::Result<File> {
+    open_up_to(path, PROJECT_LIMIT)
+}
+
+fn open_up_to(path: &Path, limit: u64) -> io::Result<File> {
     // Before it is opened: opening some devices has an effect.
     check(fs::metadata(path)?.file_type())?;
     let file = open(path, File::options().read(true), 0)?;
     let meta = file.metadata()?;
     check(meta.file_type())?;
     // A hole of some GiB is not even begun.
-    if meta.len() > PROJECT_LIMIT { Err(Unsuitable::Large(PROJECT_LIMIT).into()) } else { Ok(file) }
+    if meta.len() > limit { Err(Unsuitable::Large(limit).into()) } else { Ok(file) }
 }
 
 /// Whether the path itself, not what it links to, names a descriptor of this process.

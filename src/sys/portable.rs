@@ -47,6 +47,11 @@ pub fn pid_namespace() -> String {
     String::new()
 }
 
+/// There are no pid namespaces.
+pub fn pid_namespace_of(_pid: u32) -> Option<String> {
+    None
+}
+
 /// Orphans of this process of this run are to be found by [`walk`].
 pub fn own_orphans(run: &str, process: &str) -> io::Result<()> {
     let marks = [format!("TMO_SESSION={run}"), format!("TMO_PROCESS={process}")];

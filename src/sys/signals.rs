@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use nix::libc;
-use nix::sys::signal::SigSet;
+use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, raise, sigaction};
 use rustix::event::{PollFd, PollFlags, Timespec};
 
 /// Signals as something to wait for: SIGUSR1, SIGHUP and SIGCHLD.
@@ -135,6 +135,20 @@ pub fn default_signals(ignored: &[i32]) {
     // 64 is the highest number of any system here; what does not exist is refused and that is all.
     for signal in 1..=64 {
         set(signal, if ignored.contains(&signal) { libc::SIG_IGN } else { libc::SIG_DFL });
+    }
+}
+
+/// Stop this process as SIGTSTP does where it isn't handled; returns when it goes on. Where nobody
+/// could let it go on, the kernel doesn't stop it.
+pub fn stop() -> io::Result<()> {
+    let usual = SigAction::new(SigHandler::SigDfl, SaFlags::empty(), SigSet::empty());
+    #[expect(unsafe_code, reason = "a handler can't be put aside safely otherwise")]
+    // SAFETY: the default disposition runs no code, and what is set afterwards was set before.
+    unsafe {
+        let handler = sigaction(Signal::SIGTSTP, &usual)?;
+        let stopped = raise(Signal::SIGTSTP);
+        sigaction(Signal::SIGTSTP, &handler)?;
+        Ok(stopped?)
     }
 }
 

@@ -7,7 +7,7 @@ use std::os::unix::net::{UnixListener, UnixStream};
 use pretty_assertions::assert_eq;
 use tmo::control::client::Client;
 use tmo::control::dial::{Answer, probe};
-use tmo::control::listen::{ListenError, bind, in_runtime};
+use tmo::control::listen::{ListenError, bind, in_runtime, locate};
 
 use super::harness::soon;
 use super::places::{leave_socket, places, reaches};
@@ -128,4 +128,39 @@ fn only_what_is_ours_is_removed() {
     let _successor = UnixListener::bind(&places.path).unwrap();
     listening.place.remove().unwrap();
     assert_eq!(probe(&places.path).unwrap(), Answer::Live);
+}
+
+#[test]
+fn a_socket_that_another_user_has_put_in_the_place_does_not_lead_astray() {
+    const NOBODY: Option<u32> = Some(65534);
+    if !nix::unistd::geteuid().is_root() {
+        eprintln!("SKIPPED: only root can give files away");
+        return;
+    }
+    let places = places();
+    let _listening = places.bind().unwrap();
+    let spare = places.runtime.join("spare.sock");
+    assert_eq!(locate(&places.path, &places.runtime), places.path);
+    let elsewhere = places.path.with_file_name("elsewhere");
+    let _other = UnixListener::bind(&elsewhere).unwrap();
+    for kind in ["socket", "link"] {
+        fs::remove_file(&places.path).unwrap();
+        if kind == "link" {
+            symlink(&elsewhere, &places.path).unwrap();
+        } else {
+            drop(UnixListener::bind(&places.path).unwrap());
+        }
+        std::os::unix::fs::lchown(&places.path, NOBODY, NOBODY).unwrap();
+        assert_eq!(locate(&places.path, &places.runtime), spare, "{kind}");
+    }
+}
+
+#[test]
+fn the_socket_in_the_runtime_directory_goes_before_another_listener_at_the_path() {
+    let places = places();
+    let own = UnixListener::bind(in_runtime(&places.runtime)).unwrap();
+    let _other = UnixListener::bind(&places.path).unwrap();
+    assert_eq!(locate(&places.path, &places.runtime), in_runtime(&places.runtime));
+    drop(own);
+    assert_eq!(locate(&places.path, &places.runtime), places.path, "nobody answers there");
 }

@@ -7,7 +7,7 @@ use crate::lines::{COUNT, complete, numbers};
 
 const QUIET: &str = "web: echo up; exec sleep 1000\nworker: echo up; exec sleep 1000\n";
 /// Prints on and ends with 7 once there is a file `go`.
-const SEVEN: &str = "web: echo up; until [ -e go ]; do sleep 0.01; done; echo last; exit 7\n";
+const SEVEN: &str = "web: echo up; until [ -e go ]; do sleep 0.05; done; echo last; exit 7\n";
 
 fn counting() -> World {
     World::new(&format!("web: {COUNT}\n"))
@@ -238,8 +238,8 @@ fn a_killed_guardian_changes_nothing() {
 
 #[test]
 fn a_restart_is_done_once_though_the_supervisor_is_killed_during_it() {
-    let slow = "web: trap 'touch asked; until [ -e go ]; do sleep 0.01; done; exit 0' INT; \
-                echo life >> lives; echo up; while :; do sleep 0.01; done\n";
+    let slow = "web: trap 'touch asked; until [ -e go ]; do sleep 0.05; done; exit 0' INT; \
+                echo life >> lives; echo up; while :; do sleep 0.05; done\n";
     let world = World::new(slow);
     let mut view = world.start(["-t", "60"]);
     view.shows("web    | up\n");
@@ -263,8 +263,8 @@ fn a_restart_is_done_once_though_the_supervisor_is_killed_during_it() {
 
 #[test]
 fn a_stop_stays_graceful_though_the_supervisor_is_killed_during_it() {
-    let slow = "web: trap 'touch asked; until [ -e go ]; do sleep 0.01; done; echo bye; exit 0' \
-                INT; echo up; while :; do sleep 0.01; done\nworker: exec sleep 1000\n";
+    let slow = "web: trap 'touch asked; until [ -e go ]; do sleep 0.05; done; echo bye; exit 0' \
+                INT; echo up; while :; do sleep 0.05; done\nworker: exec sleep 1000\n";
     let world = World::new(slow);
     let mut view = world.start(["-t", "60"]);
     view.shows("web    | up\n");

@@ -8,8 +8,8 @@ use crate::harness::{World, eventually, procs};
 #[test]
 fn wait_returns_when_it_is_so_or_cannot_be() {
     let world = World::new(
-        "migrate: until [ -e go ]; do sleep 0.01; done; echo migrated; exit 4\n\
-         web: until [ -e go ]; do sleep 0.01; done; echo listening on $PORT; exec sleep 1000\n",
+        "migrate: until [ -e go ]; do sleep 0.05; done; echo migrated; exit 4\n\
+         web: until [ -e go ]; do sleep 0.05; done; echo listening on $PORT; exec sleep 1000\n",
     );
     world.ok(["start", "-D", "-c", "migrate"]);
     assert_eq!(world.run(["wait"]).code, 0);
@@ -65,7 +65,7 @@ fn a_start_that_waits_shows_the_log_until_all_run_and_listen() {
     let port = port.to_string();
     let world = World::new(
         "web: echo up; exec sleep 1000\nonce: true\n\
-         late: until [ -e go ]; do sleep 0.01; done; exit 7\n",
+         late: until [ -e go ]; do sleep 0.05; done; exit 7\n",
     );
     let ran = world.run(["start", "--any-can-die", "-p", &port, "--wait=web"]);
     assert_eq!(ran.code, 0, "{ran:?}");
@@ -103,7 +103,7 @@ fn a_start_that_waits_shows_the_log_until_all_run_and_listen() {
 fn signals_reach_the_process_group() {
     let world = World::new(
         "web: trap 'echo got it' USR1; (trap 'echo child too; exit' USR1; touch up; \
-         while :; do sleep 0.01; done) & while :; do sleep 0.01; done\nworker: exec sleep 1000\n",
+         while :; do sleep 0.05; done) & while :; do sleep 0.05; done\nworker: exec sleep 1000\n",
     );
     let mut view = world.start([""; 0]);
     eventually("it is there", || world.app().join("up").exists().then_some(()));

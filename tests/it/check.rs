@@ -122,7 +122,7 @@ fn ten_thousand_processes_that_wait_for_each_other_are_checked_in_linear_time() 
     let world = World::new("");
     std::fs::remove_file(world.app().join("Procfile")).unwrap();
     let table = |at: usize| {
-        let on: Vec<_> = (at.saturating_sub(20)..at).map(|on| format!("\"p{on}\"")).collect();
+        let on: Vec<_> = (at.saturating_sub(4)..at).map(|on| format!("\"p{on}\"")).collect();
         format!("[process.p{at}]\ncommand = \"x\"\ndepends_on = [{}]\n", on.join(", "))
     };
     let toml: String = (0..10_000).map(table).collect();
@@ -136,6 +136,18 @@ fn ten_thousand_processes_that_wait_for_each_other_are_checked_in_linear_time() 
     assert!(ran.stderr.contains("would be above 65535"), "{ran:?}");
     let ran = check("--port-step 0");
     assert_eq!(ran.code, 0, "{ran:?}");
+}
+
+#[test]
+fn what_is_in_the_way_of_the_socket_is_told() {
+    let world = World::new("web: exec sleep 1000\n");
+    std::fs::create_dir(world.app().join(".overmind.sock")).unwrap();
+    for args in [&["check"][..], &["start", "-D"]] {
+        let ran = world.run(args);
+        assert_eq!(ran.code, 1, "{args:?}: {ran:?}");
+        assert!(ran.stderr.contains("is in the way: it is a directory"), "{args:?}: {ran:?}");
+    }
+    std::fs::remove_dir(world.app().join(".overmind.sock")).unwrap();
 }
 
 #[test]

@@ -5,8 +5,8 @@ use crate::harness::{World, eventually, procs};
 /// `test` answers SIGINT with this shell code, `seed` ends with success once `go` is there.
 fn seed_and_test(answer: &str) -> World {
     World::new(&format!(
-        "seed: until [ -e go ]; do sleep 0.02; done\n\
-         test: trap '{answer}' INT; touch up; while :; do sleep 0.02; done\n"
+        "seed: until [ -e go ]; do sleep 0.05; done\n\
+         test: trap '{answer}' INT; touch up; while :; do sleep 0.05; done\n"
     ))
 }
 
@@ -65,8 +65,8 @@ fn what_a_person_ends_is_no_failure_whatever_the_processes_answer() {
 #[test]
 fn a_failure_is_not_hidden_by_the_processes_that_it_stops() {
     let world = World::new(
-        "seed: until [ -e go ]; do sleep 0.02; done; exit 3\n\
-         test: trap 'exit 9' INT; touch up; while :; do sleep 0.02; done\n",
+        "seed: until [ -e go ]; do sleep 0.05; done; exit 3\n\
+         test: trap 'exit 9' INT; touch up; while :; do sleep 0.05; done\n",
     );
     let mut view = world.start([""; 0]);
     wait_up(&world);
@@ -77,7 +77,7 @@ fn a_failure_is_not_hidden_by_the_processes_that_it_stops() {
 
 #[test]
 fn a_process_that_ended_before_it_was_asked_counts_with_its_code() {
-    let wait = "until [ -e go ]; do sleep 0.02; done";
+    let wait = "until [ -e go ]; do sleep 0.05; done";
     let world = World::new(&format!("web: exec sleep 1000\ntest: {wait}; exit 4\n"));
     let mut view = world.start(["-c", "test"]);
     world.wait_state("web", "running");
@@ -98,7 +98,7 @@ fn a_process_that_ended_before_it_was_asked_counts_with_its_code() {
 
 #[test]
 fn the_exit_code_survives_the_death_of_the_supervisor() {
-    let world = seed_and_test("touch asked; until [ -e end ]; do sleep 0.02; done; exit 2");
+    let world = seed_and_test("touch asked; until [ -e end ]; do sleep 0.05; done; exit 2");
     let mut view = world.start([""; 0]);
     wait_up(&world);
     world.write("go", "");
@@ -115,8 +115,8 @@ fn the_exit_code_survives_the_death_of_the_supervisor() {
 fn exit_code_from_returns_the_code_of_that_process_whoever_ended_it() {
     for (ending, code) in [("person", 2), ("other", 2), ("itself", 5)] {
         let world = World::new(
-            "seed: until [ -e go ]; do sleep 0.02; done; exit 9\n\
-             test: trap 'exit 2' INT; touch up; until [ -e own ]; do sleep 0.02; done; exit 5\n",
+            "seed: until [ -e go ]; do sleep 0.05; done; exit 9\n\
+             test: trap 'exit 2' INT; touch up; until [ -e own ]; do sleep 0.05; done; exit 5\n",
         );
         let mut view = world.start(["--exit-code-from", "test"]);
         wait_up(&world);

@@ -117,12 +117,13 @@ fn a_shim_whose_life_file_was_removed_is_found() {
 }
 
 #[test]
-fn a_run_whose_runtime_directory_was_removed_is_in_nobodys_way() {
+fn a_start_names_kill_beside_a_run_whose_runtime_directory_was_removed() {
     let (world, _) = started();
     kill_both(&world);
     std::fs::remove_dir_all(world.runtime()).unwrap();
     let ran = world.run(["start", "-D"]);
-    assert_eq!(ran.code, 1, "{ran:?}");
+    assert!(ran.code == 1 && ran.stderr.contains("`tmo kill` ends"), "{ran:?}");
+    world.ok(["kill"]);
     world.wait_empty();
     world.ok(["start", "-D"]);
     grows(&world);

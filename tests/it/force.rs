@@ -36,6 +36,11 @@ impl World {
     /// A run of which nobody is left who answers.
     fn abandoned(&self) {
         self.ok(["start", "-D"]);
+        self.abandon();
+    }
+
+    /// Kill supervisor and guardian of the run that is there.
+    fn abandon(&self) {
         self.wait_state("worker", "running");
         eventually("the child is there", || (unmarked(self) > 1).then_some(()));
         for pid in [self.guardian(), self.supervisor()] {
@@ -251,16 +256,22 @@ fn a_spoiled_life_file_or_lock_hinders_neither_a_restart_nor_an_end() {
     }
 }
 
+/// A run of `stubborn`, with its supervisor or without.
+fn running(abandoned: bool) -> World {
+    let world = stubborn();
+    if abandoned {
+        world.abandoned();
+    } else {
+        world.ok(["start", "-D"]);
+        world.wait_state("worker", "running");
+    }
+    world
+}
+
 #[test]
 fn a_run_whose_socket_was_replaced_by_a_directory_is_found_and_ended() {
     for abandoned in [false, true] {
-        let world = stubborn();
-        if abandoned {
-            world.abandoned();
-        } else {
-            world.ok(["start", "-D"]);
-            world.wait_state("worker", "running");
-        }
+        let world = running(abandoned);
         let socket = world.app().join(".overmind.sock");
         std::fs::remove_file(&socket).unwrap();
         std::fs::create_dir(&socket).unwrap();
@@ -280,16 +291,162 @@ fn a_run_whose_socket_was_replaced_by_a_directory_is_found_and_ended() {
 #[test]
 fn a_run_whose_runtime_directory_lost_its_mode_is_ended_by_kill() {
     for abandoned in [false, true] {
-        let world = stubborn();
-        if abandoned {
-            world.abandoned();
-        } else {
-            world.ok(["start", "-D"]);
-            world.wait_state("worker", "running");
-        }
+        let world = running(abandoned);
         let mode = std::os::unix::fs::PermissionsExt::from_mode(0o000);
         std::fs::set_permissions(world.runtime(), mode).unwrap();
         world.ok(["kill"]);
         spare_nothing(&world);
     }
+}
+
+/// The socket of the tmux server of the only run.
+fn tmux_socket(world: &World) -> std::path::PathBuf {
+    world.tmux(["display-message", "-p", "#{socket_path}"]).trim().into()
+}
+
+/// After `kill` has returned, not a while later.
+#[track_caller]
+fn all_ended(world: &World) {
+    let living: Vec<_> = world.living().iter().map(procs::describe).collect();
+    assert!(living.is_empty(), "{living:?}");
+    assert_eq!(unmarked(world), 0);
+}
+
+#[test]
+fn a_start_begins_nothing_beside_living_parts_of_a_run_that_no_file_names() {
+    for gone in [&["state.json"][..], &["state.json", "plan.json", "p"]] {
+        let world = stubborn();
+        world.ok(["start", "-D"]);
+        let socket = tmux_socket(&world);
+        world.abandon();
+        let runtime = world.runtime();
+        for life in std::fs::read_dir(runtime.join("p")).unwrap().flatten() {
+            if life.path().extension().is_some_and(|end| end == "life") {
+                std::fs::write(life.path(), "").unwrap();
+            }
+        }
+        for name in gone {
+            std::fs::rename(runtime.join(name), world.path().join(name)).unwrap();
+        }
+        std::fs::remove_file(&socket).unwrap();
+        std::fs::write(&socket, "").unwrap();
+        let before = world.living().len();
+        for args in [&["start", "-D"][..], &["start", "--if-needed", "-D"]] {
+            let refused = world.run(args);
+            assert_eq!(refused.code, 1, "{gone:?}, {args:?}: {refused:?}");
+            assert!(refused.stderr.contains("`tmo kill` ends"), "{gone:?}, {args:?}: {refused:?}");
+        }
+        assert!(world.living().len() <= before, "{gone:?}");
+        world.ok(["kill"]);
+        all_ended(&world);
+        std::fs::remove_file(&socket).unwrap();
+        world.ok(["start", "-D"]);
+        world.ok(["kill"]);
+        all_ended(&world);
+    }
+}
+
+#[test]
+fn kill_ends_what_the_supervisor_has_lost_sight_of() {
+    let world =
+        World::new("web: while :; do echo tick; sleep 0.3; done\nworker: exec sleep 1000\n");
+    world.ok(["start", "-D"]);
+    world.wait_state("worker", "running");
+    let socket = tmux_socket(&world);
+    let supervisor = world.supervisor();
+    procs::kill(supervisor, 9);
+    let state = world.runtime().join("state.json");
+    std::fs::remove_file(&socket).unwrap();
+    drop(std::os::unix::net::UnixListener::bind(&socket).unwrap());
+    let _ = std::fs::remove_file(&state);
+    std::os::unix::fs::symlink(world.path().join("nowhere"), &state).unwrap();
+    world.run(["ps"]);
+    world.run(["restart", "web"]);
+    world.ok(["kill"]);
+    all_ended(&world);
+}
+
+#[test]
+fn kill_returns_when_guardian_and_supervisor_are_gone() {
+    let world = stubborn();
+    world.ok(["start", "-D"]);
+    world.wait_state("worker", "running");
+    procs::kill(world.guardian(), 19);
+    world.ok(["kill"]);
+    all_ended(&world);
+}
+
+#[test]
+fn kill_ends_a_run_whose_runtime_directory_can_not_be_trusted() {
+    for (place, other) in [("", false), ("..", true)] {
+        for (at, what) in ["file", "fifo", "link", "mode 755"].into_iter().enumerate() {
+            // With a supervisor and without one, in turn.
+            let abandoned = (at % 2 == 0) != other;
+            let world = stubborn();
+            world.ok(["start", "-D"]);
+            world.wait_state("worker", "running");
+            if abandoned {
+                world.abandon();
+            }
+            let path = world.runtime().join(place).canonicalize().unwrap();
+            let moved = world.path().join("moved");
+            if what == "mode 755" {
+                let mode = std::os::unix::fs::PermissionsExt::from_mode(0o755);
+                std::fs::set_permissions(&path, mode).unwrap();
+            } else {
+                std::fs::rename(&path, &moved).unwrap();
+            }
+            match what {
+                "file" => std::fs::write(&path, "").unwrap(),
+                "fifo" => nix::unistd::mkfifo(&path, Mode::S_IRWXU).unwrap(),
+                "link" => std::os::unix::fs::symlink(&moved, &path).unwrap(),
+                _ => {}
+            }
+            let ran = world.run(["kill"]);
+            let case = format!("{} as {what}, abandoned: {abandoned}", path.display());
+            assert_eq!(ran.code, 0, "{case}: {ran:?}");
+            assert!(ran.stderr.contains(path.to_str().unwrap()), "{case}: {ran:?}");
+            all_ended(&world);
+            let again = world.run(["kill"]);
+            assert_eq!(again.code, 1, "{case}: {again:?}");
+            assert!(again.stderr.contains(path.to_str().unwrap()), "{case}: {again:?}");
+            // It stays, whosever it is.
+            let _ = std::fs::remove_file(&path).or_else(|_| std::fs::remove_dir_all(&path));
+        }
+    }
+}
+
+#[test]
+fn huge_life_files_slow_no_end_of_a_run() {
+    let world = stubborn();
+    world.ok(["start", "-D"]);
+    world.wait_state("worker", "running");
+    for name in ["web", "worker"] {
+        let life = world.runtime().join(format!("p/{name}.life"));
+        std::fs::write(&life, "[{\"a\":".repeat(1000)).unwrap();
+        std::fs::File::options().write(true).open(&life).unwrap().set_len(60 << 20).unwrap();
+    }
+    procs::kill(world.supervisor(), 9);
+    let begun = Instant::now();
+    world.ok(["kill"]);
+    assert!(begun.elapsed() < Duration::from_secs(10), "{:?}", begun.elapsed());
+    all_ended(&world);
+}
+
+#[test]
+fn a_command_names_what_took_the_place_of_the_socket() {
+    let world = stubborn();
+    world.ok(["start", "-D"]);
+    world.wait_state("worker", "running");
+    std::fs::rename(world.runtime().join("spare.sock"), world.path().join("spare")).unwrap();
+    let socket = world.app().join(".overmind.sock");
+    spoil(&socket, "zero");
+    let begun = Instant::now();
+    let ran = world.run(["ps"]);
+    assert_eq!(ran.code, 1, "{ran:?}");
+    assert!(ran.stderr.contains(".overmind.sock is in the way"), "{ran:?}");
+    assert!(begun.elapsed() < Duration::from_secs(10), "{:?}", begun.elapsed());
+    world.ok(["kill"]);
+    std::fs::remove_file(&socket).unwrap();
+    all_ended(&world);
 }

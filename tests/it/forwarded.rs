@@ -151,7 +151,7 @@ fn a_long_log_comes_whole_and_in_order() {
 #[test]
 fn a_log_of_long_lines_comes_whole() {
     let line = "head -c 100000 /dev/zero | tr '\\0' x; echo";
-    let run = format!("web: for i in $(seq 180); do {line}; done; echo end; exec sleep 1000\n");
+    let run = format!("web: for i in $(seq 90); do {line}; done; echo end; exec sleep 1000\n");
     let (far, near) = (World::new(&run), World::new("web: exec sleep 1000\n"));
     far.ok(["start", "-D"]);
     forward(&near.app().join("near.sock"), End::Socket(far.app().join(".overmind.sock")));
@@ -159,8 +159,8 @@ fn a_log_of_long_lines_comes_whole() {
         far.ok(["logs", "web", "-n", "1"]).contains("end").then_some(())
     });
     let log = near.ok(with(&["logs", "web", "--no-prefix"]));
-    assert!(log.lines().take(180).all(|line| line.len() == 100_000), "{}", log.len());
-    assert_eq!(log.lines().skip(180).collect::<Vec<_>>(), ["end"]);
+    assert!(log.lines().take(90).all(|line| line.len() == 100_000), "{}", log.len());
+    assert_eq!(log.lines().skip(90).collect::<Vec<_>>(), ["end"]);
     far.ok(["quit"]);
 }
 
@@ -276,6 +276,8 @@ fn what_is_wrong_with_a_forwarded_socket_is_told_apart() {
     let ran = near.run(["ps", "-s", "none"]);
     assert!(ran.stderr.contains("nothing runs here, `tmo start` begins"), "{ran:?}");
     drop(UnixListener::bind(socket(".overmind.sock")).unwrap());
+    // A program that another test starts just now holds it open until it is executed.
+    eventually("nobody listens", || UnixStream::connect(socket(".overmind.sock")).err());
     let ran = near.run(["ps"]);
     assert!(ran.stderr.contains("nothing runs here, `tmo start` begins"), "{ran:?}");
     std::fs::remove_file(socket(".overmind.sock")).unwrap();
@@ -349,4 +351,32 @@ fn a_web_page_can_do_nothing_through_a_forwarded_port() {
     }
     world.ok(["ps"]);
     world.ok(["quit"]);
+}
+
+#[test]
+fn pages_of_lines_that_are_not_what_was_asked_for_end_a_command() {
+    let world = World::new("web: exec sleep 1000\n");
+    let state = crate::untrusted::state_of_another_machine();
+    let page = |lines: usize, more: bool, next: &str| {
+        let line = serde_json::json!({ "name": "web", "text": "x", "cursor": "1" });
+        let lines = vec![line; lines];
+        serde_json::json!({ "api": 1, "lines": lines, "next": next, "more": more })
+    };
+    for (what, page) in [
+        ("the same page again and again", page(1, true, "1")),
+        ("no lines, and there are more", page(0, true, "1")),
+        ("more lines than asked for", page(100_000, false, "2")),
+    ] {
+        let state = state.clone();
+        let answer = move |request: &str| {
+            let path = request.split(' ').nth(1).unwrap_or_default();
+            let body = if path.starts_with("/api/lines") { &page } else { &state };
+            crate::untrusted::http("200 OK", body)
+        };
+        crate::untrusted::listen(&world, Box::new(answer));
+        let ran = world.run(["logs"]);
+        assert_eq!(ran.code, 1, "{what}: {}", ran.stderr);
+        assert!(ran.stderr.contains("other lines than it is asked for"), "{what}: {}", ran.stderr);
+    }
+    std::fs::remove_file(world.app().join(".overmind.sock")).unwrap();
 }

@@ -288,3 +288,107 @@ fn a_process_that_is_named_as_tmo_is_told() {
     let ran = world.run(["check", "-l", "web"]);
     assert_eq!((ran.code, ran.stderr.as_str()), (0, ""));
 }
+
+#[test]
+fn a_start_runs_no_tmux_of_the_project() {
+    let world = World::new("web: exec sleep 1000\n");
+    let (path, inside) = (std::env::var("PATH").unwrap(), world.app().join("bin"));
+    create_dir_all(&inside).unwrap();
+    world.write("bin/tmux", &format!("#!/bin/sh\necho tmux >>{}/RAN\n", world.app().display()));
+    set_permissions(inside.join("tmux"), Permissions::from_mode(0o755)).unwrap();
+    world.write("RAN", "");
+    let dirs = format!("./bin:bin:{}", inside.display());
+    for dir in dirs.split(':') {
+        let run = |args: &[&str], path: &str| {
+            let ran = world.tmo(args).env("PATH", path).output().unwrap();
+            (ran.status.code(), String::from_utf8(ran.stderr).unwrap())
+        };
+        let (code, stderr) = run(&["start", "-D"], &format!("{dir}:{path}"));
+        assert_eq!((code, world.read("RAN").as_str()), (Some(0), ""), "{dir}: {stderr}");
+        world.ok(["quit"]);
+        // Where there is no other one, that is said.
+        let bare = world.path().join("bare");
+        create_dir_all(&bare).unwrap();
+        let _ = std::os::unix::fs::symlink("/bin/sh", bare.join("sh"));
+        let (code, stderr) = run(&["start", "-D"], &format!("{dir}:{}", bare.display()));
+        assert_eq!((code, world.read("RAN").as_str()), (Some(1), ""), "{dir}: {stderr}");
+        assert!(stderr.starts_with("tmo: tmux is found only at "), "{stderr}");
+    }
+}
+
+#[test]
+fn asking_for_the_help_of_run_runs_no_program() {
+    let world = World::new("web: true\n");
+    create_dir_all(world.app().join("bin")).unwrap();
+    for name in ["--help", "-h"] {
+        world.write(&format!("bin/{name}"), "#!/bin/sh\necho planted\n");
+        let mode = Permissions::from_mode(0o755);
+        set_permissions(world.app().join("bin").join(name), mode).unwrap();
+    }
+    world.write(".env", "PATH=./bin:/usr/bin:/bin\n");
+    for name in ["--help", "-h"] {
+        for verb in ["run", "exec", "e"] {
+            let help = world.ok([verb, name]);
+            assert!(help.contains("Usage: tmo run"), "{verb} {name}: {help}");
+            assert_eq!(world.ok([verb, "--", name]), "planted\n");
+        }
+    }
+    // A word behind the name of a program is its own.
+    assert_eq!(world.ok(["run", "sh", "-c", "echo $0", "--help"]), "--help\n");
+}
+
+/// What changes a run, with the words that it needs.
+const CHANGING: &[&[&str]] = &[
+    &["stop", "web"],
+    &["restart"],
+    &["signal", "HUP"],
+    &["scale", "web=2"],
+    &["reload"],
+    &["send", "web", "typed"],
+    &["logs", "--clear"],
+    &["cleanup"],
+    &["quit"],
+    &["kill"],
+];
+
+#[test]
+fn a_project_does_not_lead_commands_that_change_a_run_to_that_of_another_one() {
+    let world = World::new("web: echo up; exec sleep 1000\n");
+    world.ok(["start", "-D"]);
+    let pid = world.wait_state("web", "running");
+    world.wait_text("web", "up");
+    let socket = world.app().join(".overmind.sock");
+    let other = world.path().join("other");
+    create_dir_all(&other).unwrap();
+    std::fs::write(other.join("Procfile"), "web: true\n").unwrap();
+    let run = |args: &[&str]| {
+        Ran::of(&world.tmo(args).current_dir(&other).env("PWD", &other).output().unwrap())
+    };
+    let named = format!("TMO_SOCKET={}\n", socket.display());
+    for (file, text) in [(".env", &*named), (".overmind.env", &*named), (".overmind.sock", "")] {
+        let path = other.join(file);
+        if text.is_empty() {
+            std::os::unix::fs::symlink(&socket, &path).unwrap();
+        } else {
+            std::fs::write(&path, text).unwrap();
+        }
+        for args in CHANGING {
+            // Nothing is left over where the link is.
+            if text.is_empty() && args == &["cleanup"] {
+                continue;
+            }
+            let ran = run(args);
+            let what = format!("{file}, {args:?}: {ran:?}");
+            assert_eq!(ran.code, 1, "{what}");
+            let told = ran.stderr.contains("leads to the run of") && ran.stderr.contains("-s ");
+            assert!(told, "{what}");
+        }
+        std::fs::remove_file(&path).unwrap();
+    }
+    assert_eq!(world.wait_state("web", "running"), pid);
+    assert!(world.ok(["logs", "web"]).contains("up"));
+    // A user who names it means it.
+    let ran = run(&["quit", "-s", socket.to_str().unwrap()]);
+    assert_eq!(ran.code, 0, "{ran:?}");
+    world.wait_empty();
+}

@@ -48,6 +48,7 @@ mod pending;
 mod places;
 mod plain;
 mod programs;
+mod reached;
 mod readiness;
 mod reload;
 mod review;

@@ -19,7 +19,7 @@ const TWO: &str = "web: echo up; exec sleep 1000\nworker: echo up; exec sleep 10
 fn output_before_exit() {
     let names = ["a", "b", "c", "d", "e", "f"];
     let line = |name: &str| {
-        format!("{name}: trap 'echo bye; exit' INT; echo up; while :; do sleep 0.02; done\n")
+        format!("{name}: trap 'echo bye; exit' INT; echo up; while :; do sleep 0.05; done\n")
     };
     let world = World::new(&names.map(line).concat());
     let mut view = world.start([""; 0]);
@@ -104,7 +104,7 @@ fn no_color() {
 /// Where tmux loses SIGCHLD, a death is not noticed in a quarter of the cases.
 #[test]
 fn death_not_noticed() {
-    let line = |number: usize| format!("p{number}: until [ -e go ]; do sleep 0.01; done; exit 3\n");
+    let line = |number: usize| format!("p{number}: until [ -e go ]; do sleep 0.2; done; exit 3\n");
     let world = World::new(&(0..20).map(line).collect::<String>());
     let mut view = world.start(["--any-can-die"]);
     for number in 0..20 {
@@ -184,7 +184,7 @@ fn login_shell_dash() {
         }
         let world = World::new(
             "web: trap 'sleep 0.1; echo cleaned up; exit 7' INT; echo up; \
-             while :; do sleep 0.02; done\n",
+             while :; do sleep 0.05; done\n",
         )
         .env("SHELL", shell);
         let mut view = world.start([""; 0]);
@@ -259,7 +259,7 @@ fn run_ctrl_c() {
     let world = World::new(TWO);
     let terminal = Terminal::open(&world, "a", 80, 24);
     terminal.tmo(
-        "run sh -c \"trap 'sleep 0.3; echo clean; exit 5' INT; echo up; while :; do sleep 0.02; done\"; \
+        "run sh -c \"trap 'sleep 0.3; echo clean; exit 5' INT; echo up; while :; do sleep 0.05; done\"; \
          echo code $?",
     );
     terminal.wait("\nup\n");
@@ -551,9 +551,9 @@ fn daemon_not_ready() {
 /// A victim's 130 hides the 3 of the process that was the cause, and nothing names that.
 #[test]
 fn victims_exit_code() {
-    let victims = "a: trap 'exit 130' INT; touch a.up; while :; do sleep 0.01; done\n\
+    let victims = "a: trap 'exit 130' INT; touch a.up; while :; do sleep 0.05; done\n\
                    b: touch b.up; exec sleep 1000\n";
-    let up = "until [ -e a.up ] && [ -e b.up ]; do sleep 0.01; done;";
+    let up = "until [ -e a.up ] && [ -e b.up ]; do sleep 0.05; done;";
     for (ending, code, how) in [
         ("echo no such thing; exit 3", 3, "web exited with code 3"),
         ("kill -SEGV $$", 139, "web was killed by signal 11 (SIGSEGV)"),

@@ -88,7 +88,7 @@ fn a_restart_that_is_due_is_not_forgotten_by_the_next_supervisor() {
 fn each_is_stopped_by_its_own_signal() {
     let world = World::new(
         "web: trap 'echo terminated; exit 0' TERM; trap 'echo interrupted; exit 0' INT; \
-         echo up; while :; do sleep 0.02; done\n",
+         echo up; while :; do sleep 0.05; done\n",
     );
     let mut view = world.start(["-i", "web=TERM"]);
     view.shows("| up\n");
@@ -99,7 +99,7 @@ fn each_is_stopped_by_its_own_signal() {
 #[test]
 fn killing_is_said_before_the_end_that_it_brings() {
     const LIVES: usize = 6;
-    let world = World::new("web: trap '' INT; echo up; while :; do sleep 0.02; done\n");
+    let world = World::new("web: trap '' INT; echo up; while :; do sleep 0.05; done\n");
     let mut view = world.start(["-t", "0"]);
     for life in 1..=LIVES {
         eventually("it is up", || (view.log().matches("| up\n").count() == life).then_some(()));

@@ -54,7 +54,7 @@ fn a_crash_is_reported_once_however_often_the_supervisor_is_killed() {
 
 #[test]
 fn a_run_ends_behind_its_hook_although_the_supervisor_was_killed_meanwhile() {
-    let hook = "echo x >>begun; until [ -e go ]; do sleep 0.02; done; exit 5";
+    let hook = "echo x >>begun; until [ -e go ]; do sleep 0.05; done; exit 5";
     let toml = format!("[hooks]\nmain_started = \"{hook}\"\nstop_after = \"main_started\"\n");
     let world = world("web: exec sleep 1000\n", &toml);
     let mut view = world.start([""; 0]);
@@ -68,7 +68,7 @@ fn a_run_ends_behind_its_hook_although_the_supervisor_was_killed_meanwhile() {
 
 #[test]
 fn one_that_was_told_to_stop_is_not_asked_to_once_more() {
-    let web = "trap 'echo x >>got' TERM; echo up; until [ -e go ]; do sleep 0.02; done";
+    let web = "trap 'echo x >>got' TERM; echo up; until [ -e go ]; do sleep 0.05; done";
     let stop = "stop = { command = \"echo x >>drained\", signal = \"TERM\", timeout = \"60s\" }";
     let toml = format!("[process.web]\non_exit = \"ignore\"\n{stop}\n");
     let world = world(&format!("web: {web}\nkeep: exec sleep 1000\n"), &toml);
@@ -92,7 +92,7 @@ fn what_is_printed_while_supervisors_are_killed_means_what_it_means() {
     let fatal = "[[process.web.failure]]\npattern = \"FATAL\"\n";
     let toml = format!("[defaults]\non_exit = \"ignore\"\n{fatal}");
     for round in 0..4_u32 {
-        let web = "until [ -e go ]; do sleep 0.01; done; echo FATAL; exec sleep 1000";
+        let web = "until [ -e go ]; do sleep 0.05; done; echo FATAL; exec sleep 1000";
         let world = world(&format!("web: {web}\n"), &toml);
         world.ok(["start", "-D"]);
         kill_supervisor(&world);

@@ -130,8 +130,8 @@ fn a_sink_killed_under_load_costs_no_more_than_a_gap() {
 #[test]
 fn a_restart_whose_markers_a_killed_sink_has_lost_does_not_wait_for_its_output() {
     let world = World::new(
-        "web: trap 'touch asked; until [ -e go ]; do sleep 0.01; done; exit 0' INT; \
-         echo up; while :; do sleep 0.01; [ -e go ] && echo on; done\n",
+        "web: trap 'touch asked; until [ -e go ]; do sleep 0.05; done; exit 0' INT; \
+         echo up; while :; do sleep 0.05; [ -e go ] && echo on; done\n",
     );
     let mut view = world.start(["-t", "60"]);
     view.shows("| up\n");

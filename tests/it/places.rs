@@ -155,6 +155,9 @@ fn a_plain_user_needs_no_more_than_to_read_the_project() {
         note.code == 0 && note.stderr.contains("commands given in this project find it"),
         "{note:?}"
     );
+    let log = ok(plain(TMO.as_ref()), &["logs", "--events"]);
+    let socket = world.runtime().join("control.sock");
+    assert!(log.contains(&format!("Listening at {}\n", socket.display())), "{log}");
     ok(plain(TMO.as_ref()), &["quit"]);
     std::fs::set_permissions(&app, std::fs::Permissions::from_mode(0o755)).unwrap();
 }

@@ -263,8 +263,8 @@ fn last_lines_that_stand_right_above_are_not_repeated() {
     assert_eq!(view.log().matches("two\n").count(), 1, "{}", view.log());
     // Beside others that print much, they are told again.
     let world = World::new(
-        "web: echo one; echo two; until [ -e printed ]; do sleep 0.01; done; exit 3\n\
-         api: until [ -e go ]; do sleep 0.01; done; seq 50; touch printed; exec sleep 1000\n",
+        "web: echo one; echo two; until [ -e printed ]; do sleep 0.05; done; exit 3\n\
+         api: until [ -e go ]; do sleep 0.05; done; seq 50; touch printed; exec sleep 1000\n",
     );
     let mut view = world.start([""; 0]);
     view.shows("web    | two\n");

@@ -75,7 +75,7 @@ fn struck_at(word: &str, delay: &str) -> World {
                (kill -9 $PPID; {delay}; {real} \"$@\"; mkdir called) & wait\n\
              fi\n\
              # The one that comes next finds what this one has made just before.\n\
-             case \"{delay}\" in *0.1) until [ -e called ]; do sleep 0.01; done;; esac;;\n\
+             case \"{delay}\" in *0.1) until [ -e called ]; do sleep 0.05; done;; esac;;\n\
              esac\ncd /\nexec {real} \"$@\"\n"
         )
     })
@@ -131,7 +131,7 @@ fn a_server_that_ends_because_its_starter_was_killed_is_started_again() {
 
 #[test]
 fn a_server_that_is_started_after_the_run_is_over_ends_by_itself() {
-    let world = struck_at("new-session", "until [ -e late ]; do sleep 0.01; done");
+    let world = struck_at("new-session", "until [ -e late ]; do sleep 0.05; done");
     let mut view = world.start([""; 0]);
     both_up(&view);
     assert_eq!(view.interrupt(), 0, "{}", view.log());

@@ -150,7 +150,7 @@ fn a_command_that_waits_for_a_slow_stop_shows_the_same() {
 
 #[test]
 fn a_run_of_which_everything_has_ended_says_how_to_end_it() {
-    let world = World::new("one: exit 0\ntwo: until [ -e go ]; do sleep 0.02; done; exit 3\n");
+    let world = World::new("one: exit 0\ntwo: until [ -e go ]; do sleep 0.05; done; exit 3\n");
     let mut view = world.start(["--any-can-die"]);
     world.wait_state("one", "exited");
     world.wait_state("two", "running");
@@ -255,7 +255,7 @@ fn a_person_is_told_how_to_stop_at_the_first_start_only() {
 #[test]
 fn a_process_that_may_die_and_is_to_be_restarted_may_die() {
     let world =
-        World::new("web: touch up; until [ -e go ]; do sleep 0.02; done\ndb: exec sleep 1000\n");
+        World::new("web: touch up; until [ -e go ]; do sleep 0.05; done\ndb: exec sleep 1000\n");
     let mut view = world.start(["-c", "web", "-r", "web"]);
     up(&world);
     let told = "--can-die and --auto-restart both name `web`: --can-die applies, \

@@ -20,7 +20,7 @@ fn world(procfile: &str, toml: &str) -> World {
 
 /// A shell command that waits for a file and costs little.
 fn until(file: &str) -> String {
-    format!("until [ -e {file} ]; do sleep 0.02; done")
+    format!("until [ -e {file} ]; do sleep 0.05; done")
 }
 
 /// Kill the supervisor; its guardian starts another one.

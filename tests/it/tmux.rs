@@ -67,7 +67,7 @@ fn hooks_of_the_user_cost_nothing() {
 fn a_configuration_is_read_only_when_all_windows_are_there() {
     const NAMES: [&str; 9] = ["a", "b", "c", "d", "e", "f", "g", "h", "i"];
     let mut procfile =
-        "first: until [ -e go ]; do sleep 0.02; done; echo up; exec sleep 1000\n".to_owned();
+        "first: until [ -e go ]; do sleep 0.05; done; echo up; exec sleep 1000\n".to_owned();
     let mut toml = "[process.first]\nready = { log = \"^up$\" }\n".to_owned();
     for name in NAMES {
         writeln!(procfile, "{name}: echo hello; exec sleep 1000").unwrap();

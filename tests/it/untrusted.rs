@@ -308,7 +308,14 @@ fn one_answer(stream: UnixStream, answer: &Answer) -> std::io::Result<()> {
     stream.shutdown(std::net::Shutdown::Both)
 }
 
-fn http(status: &str, body: &Value) -> String {
+/// The state of a run that is not on this machine.
+pub(crate) fn state_of_another_machine() -> Value {
+    let mut state = answers()["state"].clone();
+    state["host"] = json!({ "hostname": "far", "boot": "another", "pid_namespace": "another" });
+    state
+}
+
+pub(crate) fn http(status: &str, body: &Value) -> String {
     let body = body.to_string();
     format!(
         "HTTP/1.1 {status}\r\ntmo-version: {}\r\ncontent-type: application/json\r\n\

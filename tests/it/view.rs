@@ -1,7 +1,7 @@
 //! The view: it may come and go, stop and stall; only what it is told to end ends.
 
 use std::fs::File;
-use std::io::Read as _;
+use std::io::{BufRead as _, Read as _};
 use std::process::Stdio;
 
 use crate::harness::{Terminal, World, eventually, procs};
@@ -45,7 +45,7 @@ fn a_second_interrupt_kills_what_does_not_listen() {
 #[test]
 fn sigterm_stops_gracefully() {
     let world =
-        World::new("web: trap 'echo bye; exit 0' INT; echo up; while :; do sleep 0.01; done\n");
+        World::new("web: trap 'echo bye; exit 0' INT; echo up; while :; do sleep 0.05; done\n");
     let mut view = world.start([""; 0]);
     view.shows("web    | up\n");
     view.signal(15);
@@ -168,6 +168,67 @@ fn an_output_that_cannot_be_written_is_an_error() {
 }
 
 #[test]
+fn help_that_cannot_be_written_is_an_error() {
+    let world = World::new(QUIET);
+    for args in [&["help", "start"][..], &["start", "--help"], &["--version"], &["help"], &[]] {
+        let full = File::options().write(true).open("/dev/full").unwrap();
+        let output = world.tmo(args).stdout(full).output().unwrap();
+        assert_eq!(output.status.code(), Some(1), "{args:?}");
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert!(said.contains("no space left on device"), "{args:?}: {said}");
+    }
+}
+
+#[test]
+fn what_follows_the_log_ends_with_its_reader_though_nothing_more_is_printed() {
+    let world = World::new("web: echo up; exec sleep 1000\n");
+    world.ok(["start", "-D"]);
+    eventually("it is up", || world.ok(["logs"]).contains("up\n").then_some(()));
+    for args in [&["events"][..], &["logs"], &["logs", "--json"], &["logs", "--grep", "up"]] {
+        let there = world.run(args).stdout.lines().count();
+        assert!(there > 0, "{args:?}");
+        let (read, write) = std::io::pipe().unwrap();
+        let mut child = world.tmo(args).arg("-f").stdout(write).spawn().unwrap();
+        let mut lines = std::io::BufReader::new(read).lines();
+        for _ in 0..there {
+            lines.next().unwrap().unwrap();
+        }
+        drop(lines);
+        let status = eventually(&format!("{args:?} ends"), || child.try_wait().unwrap());
+        assert_eq!(status.code(), Some(0), "{args:?}");
+    }
+    world.ok(["quit"]);
+    world.wait_empty();
+}
+
+#[test]
+fn ctrl_z_gives_the_terminal_its_title_back_until_fg() {
+    let world = World::new("web: echo up; exec sleep 1000\n");
+    let terminal = Terminal::open(&world, "title", 80, 24);
+    let titled = |title: &str| {
+        eventually(&format!("the title is {title:?}"), || {
+            (terminal.ask("#{pane_title}") == title).then_some(())
+        });
+    };
+    terminal.line("set -m; printf '\\033]0;before\\007'");
+    titled("before");
+    terminal.tmo("start");
+    terminal.wait("| up");
+    titled("app | tmo");
+    for _ in 0..2 {
+        terminal.keys(["C-z"]);
+        terminal.wait("Stopped");
+        titled("before");
+        terminal.keys(["C-l"]);
+        terminal.line("clear; fg");
+        titled("app | tmo");
+    }
+    terminal.keys(["C-c"]);
+    world.wait_state_gone();
+    titled("before");
+}
+
+#[test]
 fn colours_are_overminds_when_forced_and_none_otherwise() {
     let procfile = "web: printf 'a\\033[31mred\\033[0m\\tx\\r\\n'; echo; exec sleep 1000\n";
     let world = World::new(procfile).env("CLICOLOR_FORCE", "1");
@@ -199,7 +260,7 @@ fn colours_are_overminds_when_forced_and_none_otherwise() {
 #[test]
 fn what_tmo_stopped_itself_counts_as_success() {
     let world = World::new(
-        "a: trap 'exit 130' INT; echo up; while :; do sleep 0.01; done\nb: sleep 1000\n",
+        "a: trap 'exit 130' INT; echo up; while :; do sleep 0.05; done\nb: sleep 1000\n",
     );
     let mut view = world.start([""; 0]);
     view.shows("a      | up\n");
@@ -291,7 +352,7 @@ fn a_start_in_a_stopped_terminal_is_in_nobodys_way() {
 fn panes_have_the_size_of_the_view_and_follow_it() {
     let world = World::new(
         "web: trap 'echo \"size $(stty size)\"' WINCH; echo \"size $(stty size)\"; \
-         while :; do sleep 0.01; done\n",
+         while :; do sleep 0.05; done\n",
     );
     let terminal = Terminal::open(&world, "a", 80, 24);
     terminal.tmo("start");
@@ -365,8 +426,8 @@ fn nobody_writes_or_wakes_for_each_line_of_a_flood() {
 #[test]
 fn the_last_words_are_those_of_the_last_life() {
     let world = World::new(
-        "web: echo attempt $(cat n); until [ -e printed ]; do sleep 0.01; done; exit 3\n\
-         api: until [ -e go ]; do sleep 0.01; done; rm go; seq 50; touch printed; \
+        "web: echo attempt $(cat n); until [ -e printed ]; do sleep 0.05; done; exit 3\n\
+         api: until [ -e go ]; do sleep 0.05; done; rm go; seq 50; touch printed; \
          exec sleep 1000\n",
     );
     for attempt in ["one", "two"] {
@@ -409,11 +470,11 @@ fn a_view_that_is_detached_leaves_all_running() {
 #[test]
 fn what_takes_longer_than_a_moment_says_so_on_a_terminal_only() {
     let world =
-        World::new("web: trap '' INT; touch up; while [ ! -e gone ]; do sleep 0.01; done\n");
+        World::new("web: trap '' INT; touch up; while [ ! -e gone ]; do sleep 0.05; done\n");
     let go = world.app().join("go").display().to_string();
     let world = world.with_tmux(|real| {
         format!(
-            "case \"$*\" in *tmo-app*new-session*) until [ -e {go} ]; do sleep 0.01; done;; esac\n\
+            "case \"$*\" in *tmo-app*new-session*) until [ -e {go} ]; do sleep 0.05; done;; esac\n\
              exec {real} \"$@\"\n"
         )
     });

@@ -38,6 +38,7 @@ fn summary(procfile: &Procfile) -> Summary {
         | Warning::UnknownProcess { .. }
         | Warning::BothEnds { .. }
         | Warning::OwnName
+        | Warning::MoreUnknown { .. }
         | Warning::Toml { .. } => panic!("not of a Procfile"),
     });
     let entries = entries.map(|e| (e.name.clone(), e.command.as_bytes().to_vec(), e.line));

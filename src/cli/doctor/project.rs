@@ -47,7 +47,9 @@ fn without_quotes(text: &str) -> String {
 pub(super) fn plan(report: &mut Report, start: &Start) -> Option<Plan> {
     let mut warnings = vec![];
     // Those that are missing are told where they are looked for themselves.
-    let find = |name: &OsStr| find_for_plan(&start.context, name).or_else(|| Some(name.into()));
+    let own = start.own_path();
+    let find =
+        |name: &OsStr| find_for_plan(&start.context, &own, name).or_else(|| Some(name.into()));
     let plan = start.resolve_with(&find, &mut warnings, false);
     for warning in warnings {
         report.note("Procfile", warning);

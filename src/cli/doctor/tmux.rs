@@ -16,7 +16,7 @@ use crate::cli::error::CliError;
 use crate::cli::start::Start;
 use crate::config::dirs::runtime_base;
 use crate::config::inherit::is_ignored;
-use crate::config::load::{Context, find_for_plan};
+use crate::config::load::{Context, callers_tmux, find_for_plan};
 use crate::config::{Env, OwnPath};
 use crate::model::plan::Plan;
 use crate::model::text::OsText;
@@ -27,14 +27,15 @@ const CHECK: &str = "tmux";
 /// Find the caller's own, outside of the project; the program if it will do.
 pub(super) fn find(report: &mut Report, start: &Start, own: &OwnPath) -> Option<PathBuf> {
     let found = own.find("tmux");
-    let of_start = find_for_plan(&start.context, "tmux");
-    if let Some(other) = of_start.filter(|other| found.as_ref() != Some(other)) {
+    let by_caller = callers_tmux(&start.context);
+    let of_start = find_for_plan(&start.context, own, "tmux");
+    if let Some(other) = by_caller.filter(|other| found.as_ref() != Some(other)) {
         let other = other.display();
-        let why = if start.context.env.is_from_file("PATH") {
-            "an env file sets PATH"
-        } else {
-            "PATH names a directory of the project, or a relative one"
-        };
+        let why = "PATH names a directory of the project, or a relative one";
+        report.note(CHECK, format!("{other} is passed over, since {why}"));
+    } else if let Some(other) = of_start.filter(|other| found.as_ref() != Some(other)) {
+        let other = other.display();
+        let why = "an env file sets PATH";
         report.note(CHECK, format!("{other} is what a start takes: it is not tried, since {why}"));
     }
     let asked = crate::cli::block_on(async {

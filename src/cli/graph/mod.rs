@@ -32,7 +32,8 @@ pub(super) fn graph(args: GraphArgs, out: &mut dyn Write) -> Result<u8, CliError
     let start = Start::gather(args.start)?;
     let mut warnings: Vec<String> =
         start.context.warnings.iter().map(ToString::to_string).collect();
-    let find = |name: &std::ffi::OsStr| find_for_plan(&start.context, name);
+    let own = start.own_path();
+    let find = |name: &std::ffi::OsStr| find_for_plan(&start.context, &own, name);
     let plan = start.resolve_with(&find, &mut warnings, false);
     tell_all(&warnings);
     let steps = order(&plan?);
@@ -77,6 +78,9 @@ struct Process<'a> {
     name: &'a ProcName,
     phase: Stage,
     waits_for: Vec<WaitsFor<'a>>,
+    /// How many others of phase dependency it waits for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    waits_for_more: Option<usize>,
     ready: Vec<Ready<'a>>,
     /// With `--live`.
     #[serde(flatten)]
@@ -116,6 +120,7 @@ fn told<'a>(steps: &'a [Step], states: &'a States) -> Told<'a> {
         name: &step.name,
         phase: step.stage,
         waits_for: step.waits.iter().map(waits_for).collect(),
+        waits_for_more: Some(step.more).filter(|more| *more > 0),
         ready: step.ready.iter().map(ready).collect(),
         live: states.as_ref().map(|states| Live { state: states.get(&step.name) }),
     };
@@ -123,8 +128,8 @@ fn told<'a>(steps: &'a [Step], states: &'a States) -> Told<'a> {
     let all = |levels: Vec<Vec<&'a Step>>| levels.into_iter().map(names).collect();
     Told {
         api: API,
-        levels: all(levels(steps, Turn::Start)),
-        cleanup: all(levels(steps, Turn::End)),
+        levels: all(levels(steps, at_start)),
+        cleanup: all(levels(steps, at_end)),
         on_demand: names(of_turn(steps, Turn::Asked)),
         processes: steps.iter().map(process).collect(),
     }
@@ -156,10 +161,24 @@ fn of_turn(steps: &[Step], turn: Turn) -> Vec<&Step> {
     steps.iter().filter(|step| step.turn == turn).collect()
 }
 
+const fn at_start(turn: Turn) -> Option<usize> {
+    if let Turn::Start(level) = turn { Some(level) } else { None }
+}
+
+const fn at_end(turn: Turn) -> Option<usize> {
+    if let Turn::End(level) = turn { Some(level) } else { None }
+}
+
 /// Those of each level, up to the last that there is.
-fn levels(steps: &[Step], turn: fn(usize) -> Turn) -> Vec<Vec<&Step>> {
-    let level = |number| of_turn(steps, turn(number));
-    (0..steps.len()).map(level).take_while(|steps| !steps.is_empty()).collect()
+fn levels(steps: &[Step], level: fn(Turn) -> Option<usize>) -> Vec<Vec<&Step>> {
+    let mut levels: Vec<Vec<&Step>> = vec![];
+    for step in steps {
+        if let Some(level) = level(step.turn) {
+            levels.resize_with(levels.len().max(level + 1), Vec::new);
+            levels[level].push(step);
+        }
+    }
+    levels
 }
 
 const fn milestone(until: Milestone) -> &'static str {
@@ -193,8 +212,8 @@ fn text(steps: &[Step], states: &States) -> String {
             }
         }
     };
-    add(levels(steps, Turn::Start), "");
-    add(levels(steps, Turn::End), "At the end, before the dependencies are stopped:");
+    add(levels(steps, at_start), "");
+    add(levels(steps, at_end), "At the end, before the dependencies are stopped:");
     let asked = of_turn(steps, Turn::Asked);
     if !asked.is_empty() {
         lines.push("Only when asked for:".to_owned());
@@ -240,6 +259,8 @@ impl Columns {
         let before = self.line(number, cells, "|").chars().count() - 1;
         let waits = step.waits.iter().filter(|wait| !wait.implied);
         let waits = waits.map(|wait| format!("{} ({})", wait.on, milestone(wait.until)));
+        let more = (step.more > 0).then(|| format!("and {} more of phase dependency", step.more));
+        let waits = waits.chain(more.filter(|_| !is_implied(step)));
         let ready = step.ready.iter().map(|check| {
             let (key, value) = probe(&check.probe);
             format!("{key} {}", untrusted::shown(&one_line(&value)))
@@ -256,6 +277,11 @@ impl Columns {
         };
         rest.into_iter().enumerate().map(row).collect()
     }
+}
+
+/// Whether it waits for those of phase dependency by another one.
+fn is_implied(step: &Step) -> bool {
+    step.waits.iter().any(|wait| wait.implied)
 }
 
 /// What a command over several lines begins with.
@@ -319,6 +345,10 @@ fn dot(steps: &[Step]) -> String {
             let (on, name) = (quoted(wait.on.as_str()), quoted(step.name.as_str()));
             let until = milestone(wait.until);
             lines.push(format!("  {on} -> {name} [label=\"{until}\"{style}];"));
+        }
+        if step.more > 0 && !is_implied(step) {
+            let (name, more) = (quoted(step.name.as_str()), step.more);
+            lines.push(format!("  // {name} waits for {more} more of phase dependency"));
         }
     }
     lines.push("}".to_owned());

@@ -19,7 +19,7 @@ fn step(of: &str, stage: Stage, turn: Turn, waits: &[(&str, Milestone)]) -> Step
         Wait { on: name(on), until, by_stage, implied: false }
     };
     let waits = waits.iter().map(wait).collect();
-    Step { name: name(of), stage, turn, waits, ready: vec![] }
+    Step { name: name(of), stage, turn, waits, more: 0, ready: vec![] }
 }
 
 fn check(probe: Probe) -> Check {

@@ -5,9 +5,9 @@
 
 use std::path::Path;
 
-use serde_json::Value;
+use serde::Deserialize;
 
-use crate::sys::files;
+use crate::sys::files::{self, ChosenBy};
 
 /// A Procfile to begin with.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -35,8 +35,20 @@ const RUNNERS: [(&str, &str); 4] =
     [("pnpm-lock.yaml", "pnpm"), ("yarn.lock", "yarn"), ("bun.lock", "bun"), ("bun.lockb", "bun")];
 /// Where a virtual environment of Python usually is.
 const PYTHONS: [&str; 2] = [".venv/bin/python", "venv/bin/python"];
-/// The scripts that start a server, the better one first.
-const SCRIPTS: [&str; 2] = ["dev", "start"];
+/// What is read of a package.json; all else of it takes no memory.
+#[derive(Deserialize, Default)]
+#[serde(default)]
+struct Package {
+    scripts: Scripts,
+}
+
+/// The scripts that start a server.
+#[derive(Deserialize, Default)]
+#[serde(default)]
+struct Scripts {
+    dev: Option<String>,
+    start: Option<String>,
+}
 
 /// Look for what can be started in this directory.
 pub(super) fn propose(dir: &Path) -> Option<Proposal> {
@@ -71,10 +83,11 @@ fn line(name: &'static str, command: impl Into<String>, from: &'static str) -> L
 
 /// The script of package.json that starts something.
 fn script(dir: &Path) -> Option<&'static str> {
-    let text = files::read_plain(&dir.join("package.json")).ok()?;
-    let package: Value = serde_json::from_slice(&text).ok()?;
-    let scripts = package.get("scripts")?;
-    SCRIPTS.into_iter().find(|name| scripts.get(name).is_some_and(Value::is_string))
+    let text = files::read_project(&dir.join("package.json"), ChosenBy::Project).ok()?;
+    let Package { scripts } = serde_json::from_slice(&text).ok()?;
+    // The better one first.
+    let start = scripts.start.map(|_| "start");
+    scripts.dev.map(|_| "dev").or(start)
 }
 
 /// The Procfile that holds these entries.

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use super::Places;
 use crate::config::Env;
+use crate::sys::files::{self, ChosenBy};
 
 /// A text for each thing that the caller's environment lacks.
 pub(super) fn hints(places: &Places, program: &Path, env: &Env, user: bool) -> Vec<String> {
@@ -87,7 +88,7 @@ fn bash_hint(path: &Search) -> Option<String> {
 fn zsh_hint(places: &Places, env: &Env, path: &Search) -> Option<String> {
     let home = env.caller_dir("HOME")?;
     let rc = env.caller_dir("ZDOTDIR").unwrap_or_else(|| home.clone()).join(".zshrc");
-    let said = crate::sys::files::read_plain(&rc).unwrap_or_default();
+    let said = files::read_project(&rc, ChosenBy::Project).unwrap_or_default();
     let dir = places.zsh.strip_prefix(&home);
     let dir =
         dir.map_or_else(|_| places.zsh.display().to_string(), |dir| format!("~/{}", dir.display()));

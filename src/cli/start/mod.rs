@@ -231,6 +231,8 @@ impl Start {
             context: self.context.clone(),
             socket: self.project.socket.clone(),
             runtime: self.runtime.clone(),
+            named: true,
+            other: None,
             far: None,
         }
     }
@@ -259,6 +261,7 @@ impl Start {
             door: Some(door),
             early: None,
             until: None,
+            quits: tokio::task::JoinSet::new(),
         }
     }
 }

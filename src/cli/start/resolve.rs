@@ -10,12 +10,12 @@ use crate::cli::args::{self, Verb};
 use crate::cli::error::CliError;
 use crate::cli::persona::Persona;
 use crate::cli::ports;
-use crate::config::load::{ConfigError, Context, Loaded, find_for_plan, why};
+use crate::config::load::{ConfigError, Context, Loaded, callers_tmux, find_for_plan, why};
 use crate::config::{Env, StartOptions};
 use crate::engine::runtime::Runtime;
 use crate::model::plan::{OnExit, Origin, Plan, ProcessPlan};
 use crate::model::text::OsText;
-use crate::plan::{self, Facts, Settings};
+use crate::plan::{self, Facts, PlanError, Settings};
 use crate::sys::{clock, files};
 use crate::view::screen;
 
@@ -89,8 +89,19 @@ impl Start {
     /// The same; `keep` if it is to be run.
     pub(super) fn resolve_for(&self, keep: bool) -> Result<(Plan, Vec<String>), CliError> {
         let mut warnings = vec![];
-        let find = |name: &OsStr| find_for_plan(&self.context, name);
+        let own = self.own_path();
+        let find = |name: &OsStr| find_for_plan(&self.context, &own, name);
         match self.resolve_with(&find, &mut warnings, keep) {
+            Err(CliError::Plan(PlanError::NoTmux)) if callers_tmux(&self.context).is_some() => {
+                tell_all(&warnings);
+                let found = callers_tmux(&self.context).unwrap_or_default();
+                Err(CliError::Other(format!(
+                    "tmux is found only at {}, which lies in the project or is named by a relative \
+                     entry of PATH, so it is not run; install tmux elsewhere, or add its directory \
+                     to PATH",
+                    found.display()
+                )))
+            }
             Err(error @ CliError::Plan(_)) => {
                 tell_all(&warnings);
                 Err(error)

@@ -30,6 +30,8 @@ use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
 
+use crate::model::text::shortened;
+
 /// A mistake in an env file.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum DotenvError {
@@ -181,7 +183,9 @@ impl Reader<'_> {
                 let found = found.chars().next().unwrap_or(char::REPLACEMENT_CHARACTER);
                 Err(DotenvError::Name { line: line(), found })
             }
-            Some(_) | None => Err(DotenvError::NoValue { line: line(), name }),
+            Some(_) | None => {
+                Err(DotenvError::NoValue { line: line(), name: shortened(&name).into_owned() })
+            }
         }
     }
 
@@ -219,7 +223,7 @@ impl Reader<'_> {
             }
             at += if byte == b'\\' && self.escapes(at, quote) { 2 } else { 1 };
         }
-        let (line, name) = (self.line(open), name.to_owned());
+        let (line, name) = (self.line(open), shortened(name).into_owned());
         Err(DotenvError::Quote { line, name, quote: char::from(quote) })
     }
 

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use super::{EditError, Failures, edit};
 use crate::config::load::{ConfigError, toml_at};
 use crate::config::toml::TmoToml;
+use crate::model::name::check_length;
 use crate::model::nearest::{self, nearest};
 use crate::model::request::Unknown;
 use crate::model::{ProcName, plan::Plan};
@@ -153,7 +154,8 @@ impl Declarations {
         let asked = |known: &&ProcName| entry.is_none_or(|entry| known.as_str() == entry);
         let mut found = vec![];
         for known in self.entries.iter().filter(asked) {
-            for failure in &toml.of(known.as_str()).failures {
+            let own = toml.table(known.as_str()).map_or(&[][..], |table| &table.failures);
+            for failure in toml.defaults.failures.iter().chain(own) {
                 let text = failure.get_ref().text.pattern.clone();
                 found.push((known.to_string(), text, toml.source.place(&failure.span())));
             }
@@ -163,7 +165,8 @@ impl Declarations {
 
     fn check(&self, name: &str, failures: &Failures) -> Result<(), DeclareError> {
         let entry = name.split('#').next().unwrap_or_default();
-        let is_known = self.entries.iter().any(|known| known.as_str() == entry);
+        let is_known =
+            check_length(name).is_ok() && self.entries.iter().any(|known| known.as_str() == entry);
         if is_known || !failures.of(name).is_empty() {
             return Ok(());
         }

@@ -89,6 +89,16 @@ impl TmoToml {
         }
     }
 
+    /// One thing that is said of a process, or else of all.
+    fn first<'a, T>(
+        &'a self,
+        name: &str,
+        of: impl Fn(&'a ProcessTable) -> &'a At<T>,
+    ) -> Option<&'a T> {
+        let own = self.table(name).and_then(|table| of(table).as_ref());
+        own.or(of(&self.defaults).as_ref()).map(Spanned::get_ref)
+    }
+
     /// What is said of a process alone.
     pub fn table(&self, name: &str) -> Option<&ProcessTable> {
         self.index.tables.get(name).map(|at| &self.processes[*at].1)

@@ -1,6 +1,6 @@
 //! Who waits for whom, and whether that can come to an end.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::ops::Range;
 
 use super::problem::Mistakes;
@@ -21,7 +21,8 @@ pub(super) fn check(toml: &TmoToml, entries: &[Entry], mistakes: &mut Mistakes) 
     let names: Vec<&str> = entries.iter().map(|entry| entry.name.as_str()).collect();
     let places: HashMap<&str, usize> =
         names.iter().enumerate().map(|(place, name)| (*name, place)).collect();
-    let stages: Vec<Stage> = names.iter().map(|name| toml.of(name).stage()).collect();
+    let stage = |name: &&str| toml.first(name, |table| &table.phase).copied().unwrap_or_default();
+    let stages: Vec<Stage> = names.iter().map(stage).collect();
     let mut edges = vec![];
     for (name, table) in &toml.processes {
         let from = places.get(name.get_ref().as_str()).copied();
@@ -32,7 +33,7 @@ pub(super) fn check(toml: &TmoToml, entries: &[Entry], mistakes: &mut Mistakes) 
                     mistakes.add(at, "");
                     continue;
                 }
-                let unknown = unknown(on, &names);
+                let unknown = unknown(on, &names, mistakes.suggests());
                 mistakes.add(at, unknown);
                 continue;
             };
@@ -57,19 +58,22 @@ pub(super) fn check(toml: &TmoToml, entries: &[Entry], mistakes: &mut Mistakes) 
     rings(&names, edges, mistakes);
 }
 
-fn unknown(on: &str, names: &[&str]) -> String {
+fn unknown(on: &str, names: &[&str], suggests: bool) -> String {
     if let Some((entry, _)) = on.split_once('#')
         && names.contains(&entry)
     {
         return format!("`{on}` is one instance; `{entry}` means all of them");
     }
+    if !suggests {
+        return format!("there is no process `{on}`");
+    }
     format!("there is no process `{on}`; {}", or_nearest(on, names))
 }
 
 fn never_ends(toml: &TmoToml, name: &str) -> bool {
-    let table = toml.of(name);
-    let always = table.restart.policy.is_some_and(|policy| *policy.get_ref() == Restart::Always);
-    always || table.on_exit.is_some_and(|end| *end.get_ref() == OnExit::Restart)
+    let policy = toml.first(name, |table| &table.restart.policy);
+    let end = toml.first(name, |table| &table.on_exit);
+    policy == Some(&Restart::Always) || end == Some(&OnExit::Restart)
 }
 
 /// Why a process can't wait for another one: their phases come in another order.
@@ -134,12 +138,19 @@ fn within_rings(processes: usize, edges: Vec<Edge>) -> Vec<Edge> {
 }
 
 fn tell(names: &[&str], ring: &[usize], edges: &[Edge], mistakes: &mut Mistakes) {
-    let of_ring = |edge: &&Edge| ring.contains(&edge.from) && ring.contains(&edge.to);
+    /// So many processes of a ring are named.
+    const MOST: usize = 20;
+    let on_ring: HashSet<usize> = ring.iter().copied().collect();
+    let of_ring = |edge: &&Edge| on_ring.contains(&edge.from) && on_ring.contains(&edge.to);
     let Some(at) = edges.iter().filter(of_ring).min_by_key(|edge| edge.at.start) else { return };
     // The ring is told from the place that is pointed at.
     let start = ring.iter().position(|name| *name == at.from).unwrap_or_default();
     let from_there = ring[start..].iter().chain(&ring[..start]).chain([&at.from]);
-    let told: Vec<String> = from_there.map(|name| format!("`{}`", names[*name])).collect();
+    let mut told: Vec<String> = from_there.map(|name| format!("`{}`", names[*name])).collect();
+    if told.len() > MOST {
+        // Its end is its beginning again.
+        told.splice(MOST / 2..told.len() - MOST / 2, ["…".to_owned()]);
+    }
     let text = format!("these wait for each other: {}; take one out", told.join(" → "));
     mistakes.add(at.at.clone(), text);
 }

@@ -5,6 +5,9 @@ use std::ops::Range;
 
 use serde::Serialize;
 
+use crate::model::limits::{EXPRESSIONS, SUGGESTED};
+use crate::model::text::cut;
+
 /// A `tmo.toml` that cannot be used, with all that is wrong with it.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{}", told(.problems, *.more))]
@@ -134,11 +137,16 @@ pub struct Mistakes {
     found: Vec<Mistake>,
     more: usize,
     is_over: bool,
+    /// The size of all expressions so far.
+    expressions: usize,
 }
 
 impl Mistakes {
     /// The largest number of mistakes that are reported.
     const MOST: usize = 100;
+
+    /// The most characters of a message: it quotes what it is about, which may be a whole file.
+    const LONGEST: usize = 1_000;
 
     /// One after which nothing else is looked at.
     pub fn add_last(&mut self, span: Range<usize>, text: impl Into<String>) {
@@ -157,14 +165,29 @@ impl Mistakes {
         self.found.len() >= Self::MOST
     }
 
+    /// Count one more expression of this size; whether the file may have it.
+    pub const fn has_room_for(&mut self, size: usize) -> bool {
+        self.expressions = self.expressions.saturating_add(size);
+        self.expressions <= EXPRESSIONS
+    }
+
+    /// Whether the next one is told with a suggestion.
+    pub const fn suggests(&self) -> bool {
+        self.found.len() < SUGGESTED
+    }
+
     /// One more.
     pub fn add(&mut self, span: Range<usize>, text: impl Into<String>) {
         if self.is_full() {
             self.more += 1;
             return;
         }
-        let text: String = text.into().chars().map(|c| if c == '\n' { ' ' } else { c }).collect();
-        self.found.push(Mistake { span, text: text.chars().map(shown).collect() });
+        let text = text.into();
+        let text = cut(&text, Self::LONGEST)
+            .chars()
+            .map(|c| if c == '\n' { ' ' } else { shown(c) })
+            .collect();
+        self.found.push(Mistake { span, text });
     }
 
     /// Nothing if nothing is wrong.

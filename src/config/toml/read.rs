@@ -9,8 +9,11 @@ use super::probes;
 use super::problem::Mistakes;
 use super::shape::{At, View, number, scalar, size};
 use super::table::{
-    Args, Command, Dependency, LogTable, ProcessTable, RestartTable, StopTable, expression,
+    Args, Command, Dependency, LogTable, ProcessTable, RestartTable, StopTable,
+    expression as check_expression,
 };
+use crate::model::expression;
+use crate::model::limits::{EXPRESSION, EXPRESSION_BYTES, EXPRESSIONS};
 use crate::model::plan::OnExit;
 use crate::model::rules::{
     Action, Backoff, FailureAction, FailurePattern, Flag, FlagColor, Hooks, Milestone, Restart,
@@ -283,7 +286,27 @@ pub(super) fn pattern(
     if text.pattern.is_empty() {
         mistakes.add(at.span(), "an empty pattern is in every line; say what to look for");
     }
-    if regex && let Err(error) = expression(&text) {
+    if !regex || mistakes.is_over() {
+        return text;
+    }
+    let Some(size) = expression::size(&text) else {
+        mistakes.add_last(
+            at.span(),
+            format!(
+                "the expression is too large when it is compiled; {EXPRESSION} characters and \
+                 ranges of characters are possible, all repetitions written out (\\w has a \
+                 thousand), and {EXPRESSION_BYTES} bytes"
+            ),
+        );
+        return text;
+    };
+    if !mistakes.has_room_for(size) {
+        let text = format!(
+            "the expressions of this file are too large together; {EXPRESSIONS} characters and \
+             ranges of characters are possible, all repetitions written out"
+        );
+        mistakes.add_last(at.span(), text);
+    } else if let Err(error) = check_expression(&text) {
         let told = error.to_string();
         let why = told.lines().last().unwrap_or_default().trim_start_matches("error: ");
         mistakes.add(at.span(), format!("this is no regular expression: {why}"));

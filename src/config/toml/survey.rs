@@ -3,19 +3,21 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::io;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use ::toml::Spanned;
 
 use super::problem::{Mistakes, TomlError};
 use super::table::{Args, Asked, Command, ProcessTable, ReadyCheck};
-use super::{TmoToml, environ, needs, or_nearest, values::shell_quoted};
+use super::{At, TmoToml, environ, needs, or_nearest, values::shell_quoted};
 use crate::config::Env;
 use crate::config::load::why;
 use crate::config::procfile::Entry;
 use crate::config::project::{absolute, at_home};
+use crate::model::limits::{ITEM_BYTES, PROCESS_ENV_BYTES, TOTAL_BYTES};
 use crate::model::plan::OnExit;
-use crate::model::rules::{Probe, Restart, Stage};
+use crate::model::rules::{Flag, Probe, Restart, Stage};
 use crate::model::text::OsText;
 
 /// What is asked of the disk.
@@ -44,6 +46,21 @@ pub struct Surveyed {
     pub own: BTreeMap<String, Own>,
 }
 
+/// What the processes may still have together.
+#[derive(Debug)]
+pub(super) struct Room {
+    /// Bytes of variables.
+    pub(super) variables: usize,
+    /// Bytes of env files that are parsed.
+    pub(super) env_files: usize,
+}
+
+impl Default for Room {
+    fn default() -> Self {
+        Self { variables: TOTAL_BYTES, env_files: PROCESS_ENV_BYTES }
+    }
+}
+
 /// What a process has of its own, looked up on the disk.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Own {
@@ -61,13 +78,19 @@ pub fn survey(
     (disk, mut mistakes): (&Disk<'_>, Mistakes),
 ) -> Result<Surveyed, TomlError> {
     let entries = entries(toml, procfile, &mut mistakes);
+    check_defaults(toml, entries.len(), &mut mistakes);
     let mut own = BTreeMap::new();
+    let mut room = Room::default();
     for entry in &entries {
+        if mistakes.is_over() {
+            mistakes.into_result(&toml.source)?;
+            return Ok(Surveyed::default());
+        }
         let table = toml.of(&entry.name);
         sense(&table, &mut mistakes);
         let found = Own {
             cwd: cwd(&table, env, disk, &mut mistakes),
-            env: environ::of(toml, &entry.name, env, disk, &mut mistakes),
+            env: environ::of(toml, (&entry.name, &table), env, (disk, &mut room), &mut mistakes),
         };
         if found != Own::default() {
             own.insert(entry.name.clone(), found);
@@ -99,8 +122,9 @@ fn entries(toml: &TmoToml, procfile: &[Entry], mistakes: &mut Mistakes) -> Vec<E
             let text = if known.is_empty() {
                 format!("`{word}` has no command; add `command = \"…\"`")
             } else {
-                let near = or_nearest(word, &known);
-                format!("`{word}` has no `command`, and the Procfile has no such entry; {near}")
+                let near = || format!("; {}", or_nearest(word, &known));
+                let near = mistakes.suggests().then(near).unwrap_or_default();
+                format!("`{word}` has no `command`, and the Procfile has no such entry{near}")
             };
             mistakes.add(name.span(), text);
             continue;
@@ -115,6 +139,63 @@ fn entries(toml: &TmoToml, procfile: &[Entry], mistakes: &mut Mistakes) -> Vec<E
         entries.push(Entry { name: word.clone(), command: command.into(), line });
     }
     entries
+}
+
+/// Every process has all that is said of all. Variables and their files have a limit of their own.
+fn check_defaults(toml: &TmoToml, processes: usize, mistakes: &mut Mistakes) {
+    let all = &toml.defaults;
+    let text =
+        |at: &At<String>| (at.as_ref().map_or(0, |text| text.get_ref().len()), place(at.as_ref()));
+    let ready = all.ready.iter().flat_map(Spanned::get_ref).map(|check| size(&check.asked));
+    let codes = |at: &At<Vec<u8>>| {
+        (at.as_ref().map_or(0, |codes| codes.get_ref().len()), place(at.as_ref()))
+    };
+    let groups = all.groups.iter().map(|group| group.get_ref().len() + ITEM_BYTES);
+    let failures =
+        all.failures.iter().map(|failure| failure.get_ref().text.pattern.len() + ITEM_BYTES);
+    let flag = |flag: &Flag| flag.name.len() + flag.text.pattern.len() + ITEM_BYTES;
+    let flags = all.flags.iter().map(|one| flag(one.get_ref()));
+    let live = all.live.as_ref().map_or(0, |live| size(&live.get_ref().asked));
+    let cwd = all.cwd.as_ref().map_or(0, |cwd| cwd.get_ref().as_os_str().len());
+    let sizes = [
+        (groups.sum::<usize>(), place(all.groups.first())),
+        (ready.sum(), place(all.ready.as_ref())),
+        (failures.sum(), place(all.failures.first())),
+        (flags.sum(), place(all.flags.first())),
+        (live, place(all.live.as_ref())),
+        (cwd, place(all.cwd.as_ref())),
+        text(&all.shell),
+        text(&all.stop.command),
+        codes(&all.success_exit_codes),
+        codes(&all.soft_exit_codes),
+    ];
+    let sum: usize = sizes.iter().map(|(size, _)| size).sum();
+    if sum.saturating_mul(processes) > TOTAL_BYTES
+        && let Some((_, at)) = sizes.into_iter().max_by_key(|(size, _)| *size)
+    {
+        let text = format!(
+            "what `[defaults]` says comes to more than {} MiB for {processes} processes, each of \
+             which has all of it; say it in `[process.NAME]` of those that need it",
+            TOTAL_BYTES >> 20
+        );
+        mistakes.add_last(at, text);
+    }
+}
+
+fn place<T>(at: Option<&Spanned<T>>) -> Range<usize> {
+    at.map(Spanned::span).unwrap_or_default()
+}
+
+/// What it takes to know how this is asked.
+fn size(asked: &Asked) -> usize {
+    let text = match asked {
+        Asked::OwnPort(host, _) | Asked::Probe(Probe::Port { host, .. }) => host.len(),
+        Asked::Probe(Probe::Log(text)) => text.pattern.len(),
+        Asked::Probe(Probe::Http { url }) => url.len(),
+        Asked::Probe(Probe::Exec { command }) => command.as_bytes().len(),
+        Asked::Probe(Probe::Exit { .. } | Probe::Delay { .. }) => 0,
+    };
+    text + ITEM_BYTES
 }
 
 fn cwd(

@@ -251,7 +251,9 @@ impl RestartTable {
     }
 }
 
-/// A regular expression as it is meant.
-pub(super) fn expression(text: &Text) -> Result<regex::Regex, regex::Error> {
-    regex::RegexBuilder::new(&text.pattern).case_insensitive(text.any_case).build()
+/// Whether the syntax of a regular expression is right; it is compiled where it is used.
+pub(super) fn expression(text: &Text) -> Result<(), Box<regex_syntax::Error>> {
+    let mut parser = regex_syntax::ParserBuilder::new();
+    parser.case_insensitive(text.any_case).build().parse(&text.pattern)?;
+    Ok(())
 }

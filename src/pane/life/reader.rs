@@ -106,9 +106,13 @@ impl Lines {
     /// The entries of the lines that end in this piece; lines that are none are skipped.
     pub fn feed(&mut self, text: &[u8]) -> Vec<Entry> {
         self.read += text.len() as u64;
-        self.rest.extend_from_slice(text);
-        let Some(end) = memchr::memrchr(b'\n', &self.rest) else { return vec![] };
-        let whole: Vec<u8> = self.rest.drain(..=end).collect();
+        // What is kept of earlier pieces has no end of a line.
+        let Some(end) = memchr::memrchr(b'\n', text) else {
+            self.rest.extend_from_slice(text);
+            return vec![];
+        };
+        let mut whole = std::mem::replace(&mut self.rest, text[end + 1..].to_vec());
+        whole.extend_from_slice(&text[..=end]);
         whole.split(|&b| b == b'\n').filter_map(|line| serde_json::from_slice(line).ok()).collect()
     }
 }

@@ -45,6 +45,13 @@ const IGNORED: &[i32] = &[
 /// How often writing the life file is tried again when the disk is full.
 const RETRY: Duration = Duration::from_secs(1);
 
+/// Where nothing can wake this process: the kernel has no memory, or somebody took it its descriptors
+/// (`prlimit`).
+#[expect(clippy::disallowed_methods, reason = "no event can be waited for")]
+fn sleep(time: Duration) {
+    std::thread::sleep(time);
+}
+
 /// Run the shim of the pane with this spec file until it is told to go; the exit status.
 pub fn run(spec_path: &Path) -> u8 {
     // Its supervisor was killed while it asked for this pane, and the run was over by the time
@@ -173,9 +180,9 @@ impl Shim {
             }
             let now = Instant::now();
             let time = self.deadline(now).map(|at| at.saturating_duration_since(now));
-            // It fails only for want of kernel memory; then what is due is done, and it is tried
-            // again.
-            let _ = self.wakes.wait(time, self.watched.as_ref().map(OwnedFd::as_fd));
+            if self.wakes.wait(time, self.watched.as_ref().map(OwnedFd::as_fd)).is_err() {
+                sleep(time.unwrap_or(RETRY).min(RETRY));
+            }
             if self.wakes.bell() {
                 self.read_spec();
             }

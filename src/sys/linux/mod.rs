@@ -35,9 +35,18 @@ pub fn boot_id() -> String {
 
 /// The pid namespace that this process lives in.
 pub fn pid_namespace() -> String {
-    std::fs::read_link("/proc/self/ns/pid")
-        .map(|link| link.to_string_lossy().into_owned())
-        .unwrap_or_default()
+    // Not by pid: /proc may be that of another namespace.
+    namespace("self").unwrap_or_default()
+}
+
+/// The pid namespace of a process, where it may be looked at.
+pub fn pid_namespace_of(pid: u32) -> Option<String> {
+    namespace(&pid.to_string())
+}
+
+fn namespace(process: &str) -> Option<String> {
+    let link = std::fs::read_link(format!("/proc/{process}/ns/pid")).ok()?;
+    Some(link.to_string_lossy().into_owned())
 }
 
 /// Orphans below this process become its children; the words are for systems that can't do that.
