@@ -52,8 +52,8 @@ fn passes(test: &str, user: Option<u32>) {
         }
         output => {
             let output = output.unwrap();
-            let told = String::from_utf8_lossy(&output.stdout);
-            assert!(output.status.success() && told.contains("1 passed"), "{told}");
+            let reported = String::from_utf8_lossy(&output.stdout);
+            assert!(output.status.success() && reported.contains("1 passed"), "{reported}");
         }
     }
 }

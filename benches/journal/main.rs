@@ -40,7 +40,7 @@ fn main() {
     a_million_records();
 }
 
-fn told(what: &str, bytes: usize, begun: Instant) {
+fn describe(what: &str, bytes: usize, begun: Instant) {
     let seconds = begun.elapsed().as_secs_f64();
     #[expect(clippy::cast_precision_loss, reason = "a rate for people")]
     let rate = bytes as f64 / 1e9 / seconds;
@@ -56,7 +56,7 @@ fn streams() {
         splitter.feed(piece, false, &mut out);
     }
     splitter.flush(&mut out);
-    told("splitter alone", text.len(), begun);
+    describe("splitter alone", text.len(), begun);
     let lines: usize = out.iter().map(|record| record.lines as usize).sum();
     assert_eq!(lines, text.len() / LINE.len());
 
@@ -86,7 +86,7 @@ fn streams() {
             bytes += buffer.len();
             chunks += 1;
         }
-        told(&format!("cursor over {chunks} records"), bytes, begun);
+        describe(&format!("cursor over {chunks} records"), bytes, begun);
     }
     backlog(&text);
 }
@@ -99,7 +99,7 @@ fn backlog(text: &[u8]) {
     }
     let begun = Instant::now();
     let progress = place.ingest().catch_up(u64::MAX).unwrap();
-    told(&format!("catching up, {} records", progress.records), text.len(), begun);
+    describe(&format!("catching up, {} records", progress.records), text.len(), begun);
 }
 
 fn a_million_records() {

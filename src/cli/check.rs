@@ -21,7 +21,7 @@ const API: u32 = 1;
 
 /// What is told to a program.
 #[derive(Serialize)]
-struct Told<'a> {
+struct Document<'a> {
     api: u32,
     ok: bool,
     /// The reasons why nothing can be started.
@@ -57,14 +57,14 @@ pub(super) fn check(args: CheckArgs, out: &mut dyn Write) -> Result<u8, CliError
     };
     if args.json {
         let names = looked.as_ref().map(names).unwrap_or_default();
-        let told = Told {
+        let document = Document {
             api: API,
             ok: code == 0,
             errors: looked.as_ref().err().map(Error::all).unwrap_or_default(),
             warnings: &warnings,
             processes: names.iter().map(String::as_str).collect(),
         };
-        super::print_json(&told, out)?;
+        super::print_json(&document, out)?;
         return Ok(code);
     }
     tell_all(&warnings);

@@ -21,7 +21,7 @@ use crate::plan::{Explained, Settings, explain};
 const API: u32 = 1;
 
 #[derive(Serialize)]
-struct Told<'a> {
+struct Document<'a> {
     api: u32,
     processes: Vec<Process<'a>>,
     hooks: &'a Hooks,
@@ -57,16 +57,16 @@ pub(super) fn config(args: ConfigArgs, out: &mut dyn Write) -> Result<u8, CliErr
         name: &process.name,
         settings: explain(&loaded, &settings, &plan, process),
     });
-    let told = Told {
+    let document = Document {
         api: API,
         processes: processes.collect(),
         hooks: &plan.hooks,
         crash_dir: plan.crash_dir.as_ref(),
     };
     if args.json {
-        return super::print_json(&told, out);
+        return super::print_json(&document, out);
     }
-    super::print(out, &table(&told.processes))
+    super::print(out, &table(&document.processes))
 }
 
 /// Three columns for each process: the key, its value, who says so.

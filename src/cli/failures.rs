@@ -88,16 +88,16 @@ impl Here {
     fn add(&self, name: &str, text: &str) -> Result<String, CliError> {
         let done = self.declared.add(name, text).map_err(refused)?;
         let what = if done.is_changed { "added" } else { "was there already" };
-        Ok(self.told((name, text), what, &done))
+        Ok(self.describe((name, text), what, &done))
     }
 
     fn remove(&self, name: &str, text: &str) -> Result<String, CliError> {
         let done = self.declared.remove(name, text).map_err(refused)?;
-        Ok(self.told((name, text), "removed", &done))
+        Ok(self.describe((name, text), "removed", &done))
     }
 
     /// What was done, and what stands there now.
-    fn told(&self, (name, text): (&str, &str), what: &str, done: &Declared) -> String {
+    fn describe(&self, (name, text): (&str, &str), what: &str, done: &Declared) -> String {
         let (file, count) = (self.declared.file.1.display(), done.failures.of(name).len());
         format!("{name}: `{text}` {what}; {file} has {count} for it\n")
     }

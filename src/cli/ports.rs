@@ -110,9 +110,9 @@ pub(super) fn place(
         shy: is_linked_worktree(&project.root),
         above: &above,
     };
-    let told = told_to_others(env, project);
+    let reported = told_to_others(env, project);
     let free = |ports: &[u16]| {
-        ports.iter().all(|port| !told.contains(port)) && sys::tcp_listeners(ports).is_empty()
+        ports.iter().all(|port| !reported.contains(port)) && sys::tcp_listeners(ports).is_empty()
     };
     let Some((home, present)) = wanted.find(&book, free) else {
         let text = format!("there are no {} free ports from {asked} on", above.len());
@@ -168,14 +168,14 @@ fn is_linked_worktree(root: &Path) -> bool {
 
 /// The ports of these processes, in one line.
 pub(super) fn table(plan: &Plan) -> String {
-    let told = |process: &ProcessPlan| Some(format!("{} {}", process.name, process.port?));
-    plan.processes.iter().filter_map(told).collect::<Vec<_>>().join(", ")
+    let reported = |process: &ProcessPlan| Some(format!("{} {}", process.name, process.port?));
+    plan.processes.iter().filter_map(reported).collect::<Vec<_>>().join(", ")
 }
 
 /// Ports that processes are told to use and somebody listens on. Not all use theirs.
 pub(super) fn taken_ports(plan: &Plan) -> Vec<String> {
-    let told = |(text, _)| format!("{text}; `--port-auto` takes others");
-    takers(plan).into_iter().map(told).collect()
+    let reported = |(text, _)| format!("{text}; `--port-auto` takes others");
+    takers(plan).into_iter().map(reported).collect()
 }
 
 /// The same, with who that is, as far as it may be known.
@@ -183,7 +183,7 @@ pub(super) fn takers(plan: &Plan) -> Vec<(String, Option<ProcInfo>)> {
     let begin: Vec<_> = plan.processes.iter().filter(|process| !process.waits).collect();
     let ports: Vec<u16> = begin.iter().filter_map(|process| process.port).collect();
     let taken = sys::tcp_listeners(&ports);
-    let told = |process: &&ProcessPlan| {
+    let reported = |process: &&ProcessPlan| {
         let (port, Listener { process: holder }) =
             taken.iter().find(|(port, _)| Some(*port) == process.port)?;
         let tenant = holder.as_ref().and_then(|holder| facts::tenant(holder, &plan.run));
@@ -197,7 +197,7 @@ pub(super) fn takers(plan: &Plan) -> Vec<(String, Option<ProcInfo>)> {
         let text = format!("port {port} of {} is taken: {who} listens on it", process.name);
         Some((text, holder.clone()))
     };
-    begin.iter().filter_map(told).collect()
+    begin.iter().filter_map(reported).collect()
 }
 
 #[cfg(test)]

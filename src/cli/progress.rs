@@ -73,17 +73,20 @@ pub(super) async fn with_details<T>(
     }
     let bar = spinner(words);
     let details = async {
+        // Only what takes long is worth a question.
         tokio::time::sleep(LONGER).await;
         while !bar.is_hidden()
             && let Some((details, again)) = look().await
         {
             bar.set_message(format!("{words}: {details}"));
+            // `look` says when its answer may have changed, which nothing announces.
             tokio::time::sleep(again).await;
         }
         std::future::pending().await
     };
     let turn = async {
         while !bar.is_hidden() {
+            // A spinner turns with time.
             tokio::time::sleep(TURN).await;
             bar.tick();
         }

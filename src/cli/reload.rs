@@ -23,7 +23,7 @@ const MOST_TRIES: u32 = 20;
 
 /// What is told to a program.
 #[derive(Serialize)]
-struct Told<'a> {
+struct Document<'a> {
     api: u32,
     dry_run: bool,
     warnings: &'a [String],
@@ -78,7 +78,7 @@ pub(super) fn reload(args: &ReloadArgs, out: &mut dyn Write) -> Result<u8, CliEr
         state.is_some_and(|state| state.state == "stopped")
     };
     if args.json {
-        let told = Told {
+        let document = Document {
             api: API,
             dry_run: args.dry_run,
             warnings: &warnings,
@@ -88,7 +88,7 @@ pub(super) fn reload(args: &ReloadArgs, out: &mut dyn Write) -> Result<u8, CliEr
                 .map(|(name, change)| ToldChange { name, change, stays_stopped: stays(name) })
                 .collect(),
         };
-        super::print_json(&told, out)?;
+        super::print_json(&document, out)?;
         return done;
     }
     tell_all(&warnings);

@@ -166,6 +166,7 @@ const USUAL: Duration = Duration::from_secs(1);
 /// What is asked for may take its time; but a supervisor that does not even tell its state by then
 /// will not do it either. Otherwise this never ends.
 async fn silence(address: &Address) -> ClientError {
+    // A process that hangs sends nothing, so only time can tell.
     tokio::time::sleep(USUAL).await;
     if let Ok(client) = Client::connect(address).await
         && let Err(error @ (ClientError::Silent { .. } | ClientError::TakingOver { .. })) =

@@ -89,8 +89,9 @@ const NOT_YET: &str = "it is not ready yet: ";
 
 /// What a person types to ask what a check has asked: its address or its command.
 fn try_it(why: &str) -> Option<String> {
-    let told = ["it did not become ready: ", NOT_YET, "does not work: ", "broken: does not work: "];
-    let why = told.iter().find_map(|told| why.strip_prefix(told)).unwrap_or(why);
+    let reported =
+        ["it did not become ready: ", NOT_YET, "does not work: ", "broken: does not work: "];
+    let why = reported.iter().find_map(|reported| why.strip_prefix(reported)).unwrap_or(why);
     if why.starts_with("http://") {
         let url = why.split(' ').next()?.trim_end_matches(':');
         return Some(format!("curl -i '{}'", url.replace('\'', "%27")));

@@ -51,7 +51,7 @@ mod tests {
     use super::complaint;
     use crate::cli::args;
 
-    fn told(line: &str) -> String {
+    fn message(line: &str) -> String {
         let typed: Vec<_> = line.split(' ').map(Into::into).collect();
         complaint(&args::parse(typed.clone()).unwrap_err(), &typed)
     }
@@ -84,7 +84,7 @@ mod tests {
                   `tmo completions --help` tells what can be typed",
             ),
         ] {
-            assert_eq!(told(line), text);
+            assert_eq!(message(line), text);
         }
     }
 }

@@ -4,8 +4,10 @@
 //! breaks, the supervisor was killed; the guardian starts it again, and should that be dead too,
 //! the view starts another one.
 
+mod reach;
+
 use std::path::PathBuf;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use nix::sys::signal::Signal;
 use tokio::signal::unix::{SignalKind, signal};
@@ -15,41 +17,26 @@ use super::early::Early;
 use super::error::CliError;
 use super::instance::Instance;
 use super::keyboard::Typing;
-use super::launch::Launch;
 use super::log::Source;
 use super::outlet::{Lost, Outlet};
 use super::persona::Persona;
 use super::wait::Readiness;
 use crate::config::Env;
 use crate::config::inherit::is_ignored;
-use crate::control::address::Address;
-use crate::control::client::{Client, ClientError, HeadEvent, HeadStream};
+use crate::control::client::{Client, HeadEvent, HeadStream};
 use crate::control::handle::End;
-use crate::control::listen;
 use crate::control::lock::Door;
-use crate::engine::guard::News;
 use crate::engine::runtime::Runtime;
 use crate::journal::cursor::Position;
+use crate::model::Exit;
 use crate::model::plan::Plan;
 use crate::model::request::{Head, Request};
-use crate::model::{Exit, count};
 use crate::sys::files;
 use crate::view::printer::{Farewell, Job, Pause, Printer};
 use crate::view::{screen, words};
 
 /// 128 + SIGHUP: what a command that lost its terminal ends with.
 const HUNG_UP: u8 = 129;
-/// So many guardians in a row may die before their first word: more, and something is wrong with
-/// them, not with whoever kills them.
-const MOST_TRIES: u32 = 20;
-
-/// How long a view waits before it asks again where there was no room for it; then twice as long.
-const FIRST_PAUSE: Duration = Duration::from_millis(20);
-const MOST_PAUSE: Duration = Duration::from_secs(2);
-
-/// How long a run may be deaf to a stop before the view says so.
-const PATIENCE: Duration = Duration::from_millis(300);
-
 /// How long what is being written when the terminal goes may take.
 const FAREWELL: Duration = Duration::from_millis(500);
 
@@ -297,105 +284,6 @@ impl Shown {
                 Wake::Waited(came) => return Ok(Ending::Waited(came)),
             }
         }
-    }
-
-    /// Get news of the run. If its supervisor was killed, its guardian starts another one and
-    /// keeps the socket meanwhile; if that is dead too, start a guardian.
-    async fn connect(&self, printer: &Printer) -> Result<Next, CliError> {
-        let mut tries = 0;
-        let mut pause = FIRST_PAUSE;
-        loop {
-            match self.ask_for_news().await {
-                Ok(news) => return Ok(Next::News(news)),
-                // So many clients that there is no room for one more: nobody tells when one goes.
-                Err(ClientError::Refused { status: 503, .. }) => {
-                    tokio::time::sleep(pause).await;
-                    pause = (pause * 2).min(MOST_PAUSE);
-                    continue;
-                }
-                // Asked again it would say the same.
-                Err(error @ (ClientError::Refused { .. } | ClientError::OtherVersion { .. })) => {
-                    return Err(error.into());
-                }
-                Err(_) => {}
-            }
-            if let Some(end) = self.over(printer)? {
-                return Ok(Next::Over(end));
-            }
-            let mut launch = Launch::begin(&self.tmo, self.runtime.dir(), None)?;
-            let first = tokio::task::spawn_blocking(move || launch.next());
-            let first = match first.await.map_err(|e| CliError::Other(e.to_string()))? {
-                Ok(first) => first,
-                // Killed as well, before it could say a word.
-                Err(_) if tries < MOST_TRIES => {
-                    tries += 1;
-                    continue;
-                }
-                Err(error) => return Err(error),
-            };
-            match first {
-                News::Failed { message, .. } => {
-                    if let Some(end) = self.over(printer)? {
-                        return Ok(Next::Over(end));
-                    }
-                    printer.say(format!("The supervisor is gone: {message}"), true);
-                    return Ok(Next::Over(End { code: 1, ..End::default() }));
-                }
-                News::Listening { adopted, note, .. } => {
-                    let count = count::processes(adopted.unwrap_or(0) as usize, "");
-                    let text =
-                        format!("Supervisor and guardian were killed; new ones go on with {count}");
-                    printer.say(text, true);
-                    if let Some(note) = note {
-                        printer.say(note, true);
-                    }
-                }
-                News::Held { .. } | News::Running | News::Ended { .. } => {}
-            }
-        }
-    }
-
-    async fn ask_for_news(&self) -> Result<HeadStream, ClientError> {
-        Client::connect(&self.address()).await?.head(true).await
-    }
-
-    /// How the run ended, if it has while we were not connected: the journal knows.
-    fn over(&self, printer: &Printer) -> Result<Option<End>, CliError> {
-        let source = Source::of_plan(&self.plan, self.runtime.dir())?;
-        let Some((end, records)) = source.end_of(&self.plan.run)? else { return Ok(None) };
-        printer.head(Head { records, ..Head::default() });
-        Ok(Some(end))
-    }
-
-    fn address(&self) -> Address {
-        listen::locate(self.plan.socket.as_path(), self.runtime.dir()).into()
-    }
-
-    /// Ask for a graceful stop; asked again, the supervisor kills. Nobody would ask a second time for
-    /// a signal that came once, so this goes on until it is taken or the run is over.
-    fn quit(&mut self, printer: &Printer) {
-        let (socket, runtime) = (self.plan.socket.clone(), self.runtime.clone());
-        let (teller, key) = (printer.teller(), super::request::key());
-        self.quits.spawn(async move {
-            let (begun, mut told, mut pause) = (Instant::now(), false, FIRST_PAUSE);
-            loop {
-                let address = listen::locate(socket.as_path(), runtime.dir()).into();
-                // How it went is told by the end of the run.
-                let asked = super::request::ask(&address, &Request::Quit, &key).await;
-                let Err(error) = asked else { return };
-                // A supervisor that is just ending takes nothing more either.
-                if !told && begun.elapsed() >= PATIENCE {
-                    told = true;
-                    let text = format!(
-                        "The run can't be told to stop yet: {error}; trying again until it can, \
-                         `tmo kill` ends it"
-                    );
-                    teller.say(Persona::here().speak(&text), true);
-                }
-                tokio::time::sleep(pause).await;
-                pause = (pause * 2).min(MOST_PAUSE);
-            }
-        });
     }
 
     /// Explain how to reach a process, after input at its log.

@@ -113,7 +113,7 @@ struct Ended {
 }
 
 /// A report, and the file that it is in.
-type Told = (CrashReport, Option<PathBuf>);
+type Report = (CrashReport, Option<PathBuf>);
 
 /// States of something that has ended by itself, or was ended because it had failed.
 pub(super) const ENDED: [&str; 4] = ["exited", "broken", "error", "restarting"];
@@ -216,7 +216,7 @@ impl<'a> Case<'a> {
 
     /// The life before the present one, if it failed: there may be no report yet, or there is none
     /// because it fails again and again.
-    fn just_failed(&self, process: &ProcessState, run: &str) -> Result<Option<Told>, CliError> {
+    fn just_failed(&self, process: &ProcessState, run: &str) -> Result<Option<Report>, CliError> {
         let last = self.log.last_ended(&process.name).map_err(unreadable)?;
         let Some((lived, place)) = last.filter(|_| process.lives > 1) else { return Ok(None) };
         let failed = self.log.failed_of(&process.name, &lived, &place).map_err(unreadable)?;
@@ -233,7 +233,7 @@ impl<'a> Case<'a> {
         name: &ProcName,
         run: &str,
         trigger: Option<Trigger>,
-    ) -> Result<Option<Told>, CliError> {
+    ) -> Result<Option<Report>, CliError> {
         let last = self.log.last_ended(name).map_err(unreadable)?;
         let same = |report: &CrashReport| {
             let time = report.timestamp.parse::<jiff::Timestamp>().unwrap_or_default();
@@ -321,7 +321,7 @@ impl<'a> Case<'a> {
         read().map_err(unreadable)
     }
 
-    fn answer(&self, (report, path): Told, state: Option<&ProcessState>) -> Answer {
+    fn answer(&self, (report, path): Report, state: Option<&ProcessState>) -> Answer {
         let head = headline(&report, self.color);
         Answer {
             api: crate::model::request::API,

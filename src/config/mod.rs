@@ -106,8 +106,8 @@ pub fn unknown_processes<'a>(
     known: &[&str],
 ) -> Vec<Warning> {
     let mut names = names.into_iter();
-    let told = names.by_ref().take(TOLD).enumerate();
-    let mut warnings: Vec<_> = told
+    let reported = names.by_ref().take(TOLD).enumerate();
+    let mut warnings: Vec<_> = reported
         .map(|(number, (origin, name))| {
             let near = || nearest(name, known.iter().copied()).map(str::to_owned);
             let nearest = (number < SUGGESTED).then(near).flatten();

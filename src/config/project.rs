@@ -366,8 +366,8 @@ mod tests {
         let at = Path::new("/x");
         let found = client_socket(at, (Some("h:1".into()), None), &env).unwrap();
         let tcp = found.tcp.unwrap();
-        let told = (tcp.network.name(), tcp.address.as_str(), tcp.token.as_deref());
-        assert_eq!(told, ("tcp4", "h:1", Some("secret")));
+        let parts = (tcp.network.name(), tcp.address.as_str(), tcp.token.as_deref());
+        assert_eq!(parts, ("tcp4", "h:1", Some("secret")));
         assert!(found.path.is_absolute() && !found.path.starts_with("/x"));
         let typed = StartOptions { socket: Some("h:1".into()), ..Default::default() };
         assert_eq!(Project::locate(at, &typed, &env).unwrap().socket.path, found.path);

@@ -83,11 +83,11 @@ impl Feed {
 }
 
 async fn told_to_leave(view: &mut Option<View>) {
-    let told = match view {
+    let reported = match view {
         Some(view) => view.leave.changed().await.is_ok(),
         None => false,
     };
-    if !told {
+    if !reported {
         std::future::pending::<()>().await;
     }
 }

@@ -177,7 +177,7 @@ impl Door {
         if try_flock(&dir, FlockOperation::NonBlockingLockExclusive)? {
             return Self::entered(dir, runtime).map(Some);
         }
-        let (tell, told) = mpsc::channel();
+        let (tell, receiver) = mpsc::channel();
         // There is no waiting for a lock with a limit, but for a thread there is.
         std::thread::Builder::new().spawn(move || {
             let locked = loop {
@@ -191,13 +191,13 @@ impl Door {
             let _ = tell.send(locked);
         })?;
         let lost = |_| io::Error::other("nobody waits at the door");
-        if let Ok(locked) = told.recv_timeout(MOMENT) {
+        if let Ok(locked) = receiver.recv_timeout(MOMENT) {
             return Self::entered(locked?, runtime).map(Some);
         }
         waits();
         let locked = match patience {
-            None => told.recv().map_err(lost)?,
-            Some(patience) => match told.recv_timeout(patience) {
+            None => receiver.recv().map_err(lost)?,
+            Some(patience) => match receiver.recv_timeout(patience) {
                 Ok(locked) => locked,
                 Err(_) => return Ok(None),
             },
@@ -242,7 +242,7 @@ pub fn wait_free(runtime: &Path, patience: Duration) -> io::Result<bool> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(true),
         Err(error) => return Err(error),
     };
-    let (tell, told) = mpsc::channel();
+    let (tell, receiver) = mpsc::channel();
     // There is no waiting for a lock with a limit, but for a thread there is.
     std::thread::Builder::new().spawn(move || {
         let free = flock(&file, FlockOperation::LockShared);
@@ -250,7 +250,7 @@ pub fn wait_free(runtime: &Path, patience: Duration) -> io::Result<bool> {
         // Nobody may be waiting any more.
         let _ = tell.send(free);
     })?;
-    Ok(told.recv_timeout(patience).is_ok_and(|free| free.is_ok()))
+    Ok(receiver.recv_timeout(patience).is_ok_and(|free| free.is_ok()))
 }
 
 /// Whether somebody holds the lock of this runtime directory.

@@ -275,7 +275,7 @@ impl<'a> Log<'a> {
         let (process, event, text) = match record.kind {
             Kind::Start => (None, "start", format!("runs (pid {})", record.value)),
             Kind::Exit => {
-                (None, "exit", format!("ended with {}", Exit::unpack(record.value).told()))
+                (None, "exit", format!("ended with {}", Exit::unpack(record.value).describe()))
             }
             Kind::Gap => (None, "gap", "output is missing here".to_owned()),
             Kind::Event => {

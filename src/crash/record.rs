@@ -373,8 +373,8 @@ mod tests {
         let size: usize = report.tmo.slice.iter().map(|entry| entry.text.len()).sum();
         assert!(size < 4 << 20, "{size}");
         let all = 400 * (flood.len() - 1000) as u64;
-        let told = size as u64 + report.tmo.slice_left_out;
-        assert!(told.abs_diff(all) < all / 20, "{told} of {all}");
+        let reported = size as u64 + report.tmo.slice_left_out;
+        assert!(reported.abs_diff(all) < all / 20, "{reported} of {all}");
         let has = |text: &str| report.tmo.slice.iter().any(|entry| entry.text.contains(text));
         assert!(has("panic: no") && has("ended with code 2"));
         let flooded = |before: bool| {

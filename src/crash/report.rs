@@ -200,8 +200,8 @@ pub(super) mod tests {
         report.signal = Some("SIGSEGV".into());
         report.tmo.cause.causes.clear();
         report.last_logs = (0..20).map(|n| n.to_string()).collect();
-        let told = notice(&report);
-        assert_eq!(told[0], "web crashed (SIGSEGV): nobody knows why; tmo why web");
-        assert_eq!(told[1..], ["  15", "  16", "  17", "  18", "  19"]);
+        let reported = notice(&report);
+        assert_eq!(reported[0], "web crashed (SIGSEGV): nobody knows why; tmo why web");
+        assert_eq!(reported[1..], ["  15", "  16", "  17", "  18", "  19"]);
     }
 }

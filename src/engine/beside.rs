@@ -48,7 +48,7 @@ impl Run {
 
     /// Run it; what was wrong with it, if anything.
     pub(super) async fn succeeds(&self) -> Result<(), String> {
-        self.outcome().await.map_err(|what| format!("{}: {what}", self.told()))
+        self.outcome().await.map_err(|what| format!("{}: {what}", self.describe()))
     }
 
     /// The same without saying which command it was.
@@ -61,7 +61,7 @@ impl Run {
     }
 
     /// As it is told.
-    pub(super) fn told(&self) -> String {
+    pub(super) fn describe(&self) -> String {
         format!("`{}`", self.command.as_path().display())
     }
 

@@ -186,8 +186,8 @@ impl Engine {
         for (id, task) in std::mem::take(&mut self.crashes.pending) {
             match timeout(PATIENCE, task).await {
                 Ok(Ok(Some(report))) if Some(id) == culprit => {
-                    let told = report.cause().filter(|cause| says_more(cause.kind));
-                    cause = told.map(|cause| cause.text.clone());
+                    let reported = report.cause().filter(|cause| says_more(cause.kind));
+                    cause = reported.map(|cause| cause.text.clone());
                 }
                 Ok(_) => {}
                 Err(_) => tracing::error!("a crash report was not done in time"),

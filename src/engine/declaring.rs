@@ -88,8 +88,8 @@ impl Engine {
             let own = table.failures.iter().map(|found| found.get_ref().clone()).collect();
             Some(failures.behind(own, name))
         });
-        let (told, answer) = oneshot::channel();
-        self.on_request(Request::Reload { plan: Box::new(plan) }, true, None, told);
+        let (reported, answer) = oneshot::channel();
+        self.on_request(Request::Reload { plan: Box::new(plan) }, true, None, reported);
         spawn_local(async move {
             let answer = match answer.await {
                 Ok(Outcome { ok: false, problems, .. }) => {

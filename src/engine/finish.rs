@@ -1,6 +1,7 @@
 //! The end of a run: nothing stays behind, everybody is told.
 
 use std::fs::File;
+use std::path::Path;
 use std::time::Duration;
 
 use tokio::sync::watch;
@@ -36,7 +37,7 @@ impl Engine {
         if self.is_deposed() {
             return;
         }
-        self.remove_tmux_socket();
+        self.remove_tmux_socket().await;
         let cause = self.finish_reports().await;
         self.take_last_events();
         self.carry_out();
@@ -79,7 +80,13 @@ impl Engine {
             let patience = if *self.gives_up.borrow() { LAST_MOMENT } else { PATIENCE };
             match timeout(patience, self.tmux.survey()).await {
                 Ok(Ok(server)) => self.watch_tmux(server.pid, &server.socket),
-                Ok(Err(_)) => {}
+                // One that has opened nothing may not have ended yet.
+                Ok(Err(_)) => {
+                    let socket = socket::of_plan(&self.plan);
+                    if let Some(pid) = listener(&socket).await {
+                        self.watch_tmux(pid, &socket);
+                    }
+                }
                 Err(_) => {
                     self.runtime.kill_servers();
                     // It was killed, so it has not removed its socket; there may be none.
@@ -183,12 +190,16 @@ impl Engine {
         }
     }
 
-    /// tmux leaves its socket behind.
-    fn remove_tmux_socket(&self) {
-        let Some(server) = &self.saved.tmux else { return };
-        let socket = server.socket.as_path();
-        let gone = !sys::alive(server.pid, server.start_time);
-        if gone && let Err(error) = std::fs::remove_file(socket) {
+    /// tmux leaves its socket behind, also where it has opened no window.
+    async fn remove_tmux_socket(&self) {
+        let (socket, gone) = if let Some(server) = &self.saved.tmux {
+            (server.socket.as_path().to_owned(), !sys::alive(server.pid, server.start_time))
+        } else {
+            let socket = socket::of_plan(&self.plan);
+            let gone = listener(&socket).await.is_none();
+            (socket, gone)
+        };
+        if gone && let Err(error) = std::fs::remove_file(&socket) {
             tracing::debug!(%error, socket = %socket.display(), "tmux's socket");
         }
     }
@@ -216,4 +227,11 @@ impl Engine {
             tracing::error!(%error, "the end can't be written");
         }
     }
+}
+
+/// The process that listens on this socket.
+async fn listener(socket: &Path) -> Option<u32> {
+    let connection = tokio::net::UnixStream::connect(socket).await.ok()?;
+    let pid = connection.peer_cred().ok()?.pid()?;
+    pid.try_into().ok()
 }

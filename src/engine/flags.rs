@@ -140,9 +140,9 @@ impl Engine {
                 "after": last.map(|last| &last.after).filter(|lines| !lines.is_empty()),
             });
             let (now, rest) = (Instant::now(), Duration::from_millis(flag.every_ms));
-            let is_early = watch.told.get(&number).is_some_and(|last| now - *last < rest);
+            let is_early = watch.reported.get(&number).is_some_and(|last| now - *last < rest);
             if !is_early {
-                watch.told.insert(number, now);
+                watch.reported.insert(number, now);
             }
             self.note(&event);
             if flag.notify && !is_early {

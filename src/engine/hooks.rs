@@ -23,11 +23,11 @@ impl Engine {
     /// The run has come to something.
     pub(super) fn reached(&mut self, post: Milepost) {
         let (command, last) = self.hook_of(post);
-        let told = json!({ "event": post.event(), "run": self.plan.run });
+        let reported = json!({ "event": post.event(), "run": self.plan.run });
         let debt = Debt::Post(post);
         match command.clone() {
             Some(command) => {
-                self.run_hook(self.command(&command, post.event()), &told, (Some(debt), last));
+                self.run_hook(self.command(&command, post.event()), &reported, (Some(debt), last));
             }
             None if last => {
                 self.queue.push(Event::HookEnded(debt));
@@ -65,21 +65,21 @@ impl Engine {
         let (shown, mut run) = self.command(&command, "process:crash");
         run.set("TMO_PROCESS", report.process_name.as_str());
         run.set("TMO_EXIT_CODE", &report.exit_code.map_or_else(String::new, |c| c.to_string()));
-        let told = serde_json::to_value(report).unwrap_or_default();
-        self.run_hook((shown, run), &told, (Some(debt), false));
+        let reported = serde_json::to_value(report).unwrap_or_default();
+        self.run_hook((shown, run), &reported, (Some(debt), false));
     }
 
-    pub(super) fn hook(&mut self, run: (String, Run), told: &Value, last: bool) {
-        self.run_hook(run, told, (None, last));
+    pub(super) fn hook(&mut self, run: (String, Run), reported: &Value, last: bool) {
+        self.run_hook(run, reported, (None, last));
     }
 
     fn run_hook(
         &mut self,
         (shown, run): (String, Run),
-        told: &Value,
+        reported: &Value,
         (debt, last): (Option<Debt>, bool),
     ) {
-        let (input, queue) = (told.to_string().into_bytes(), self.queue.clone());
+        let (input, queue) = (reported.to_string().into_bytes(), self.queue.clone());
         let task = spawn_local(async move {
             let (trouble, code) = match run.feed(&input).await {
                 Ok(status) if status.success() => (None, 0),

@@ -81,10 +81,10 @@ impl Engine {
     pub(super) fn save_looked(&mut self) {
         for (pane, process) in self.panes.iter_mut().zip(&self.plan.processes) {
             let Some(watch) = &mut pane.watch else { continue };
-            let told = watch.hits.is_empty() && watch.again.is_empty();
+            let reported = watch.hits.is_empty() && watch.again.is_empty();
             if !ends_lives(&process.rules) {
                 self.saved.looked.remove(process.name.as_str());
-            } else if told {
+            } else if reported {
                 watch.looked.saved = watch.looked.now.upto;
                 self.saved.looked.insert(process.name.to_string(), watch.looked.now);
             }

@@ -33,7 +33,7 @@ const SCRIPT: [&str; 3] =
 #[derive(Debug, Default)]
 pub(super) struct Notices {
     /// When a crash of a process was told of last.
-    told: HashMap<ProcId, Instant>,
+    reported: HashMap<ProcId, Instant>,
     /// It was said that there is nobody to tell.
     said: bool,
 }
@@ -83,11 +83,11 @@ impl Engine {
         let named = |id: &ProcId| self.plan.processes[*id].name == report.process_name;
         let Some(id) = (0..self.plan.processes.len()).find(named) else { return };
         let now = Instant::now();
-        let is_early = self.notices.told.get(&id).is_some_and(|last| now - *last < REST);
+        let is_early = self.notices.reported.get(&id).is_some_and(|last| now - *last < REST);
         if !self.plan.processes[id].rules.notify || is_early {
             return;
         }
-        self.notices.told.insert(id, now);
+        self.notices.reported.insert(id, now);
         let cause = report.cause().map(|cause| cause.text.clone());
         let text = cause.unwrap_or_else(|| "`tmo why` tells more".to_owned());
         self.notify(&format!("{} has crashed", report.process_name), &text);
@@ -151,9 +151,9 @@ mod tests {
     fn what_is_told_stays_an_argument() {
         let text = "-u $(reboot) `x` <b>&\"'\n\0";
         let arguments = Shower::NotifySend.arguments("--help", text);
-        let told = "-u $(reboot) `x` &lt;b&gt;&amp;\"'";
+        let reported = "-u $(reboot) `x` &lt;b&gt;&amp;\"'";
         assert_eq!(arguments[..3], ["--app-name=tmo", "--", "--help"]);
-        assert_eq!(arguments[3].trim_end(), told);
+        assert_eq!(arguments[3].trim_end(), reported);
         let arguments = Shower::OsaScript.arguments("web", "\" & (do shell script \"x\")");
         let script: Vec<_> = arguments[..6].iter().skip(1).step_by(2).collect();
         assert_eq!(script, SCRIPT.iter().collect::<Vec<_>>());
@@ -164,9 +164,9 @@ mod tests {
         #[test]
         fn any_text_is_one_short_line(text in "(?s).{0,400}") {
             for shower in Shower::ALL {
-                let told = shower.arguments("x", &text).pop().unwrap_or_default();
-                prop_assert!(!told.contains(char::is_control));
-                prop_assert!(told.chars().count() <= LONGEST * 5);
+                let reported = shower.arguments("x", &text).pop().unwrap_or_default();
+                prop_assert!(!reported.contains(char::is_control));
+                prop_assert!(reported.chars().count() <= LONGEST * 5);
             }
         }
     }

@@ -158,14 +158,14 @@ impl Engine {
         }
         let Some(first) = crashes.iter().map(|owed| owed.lived.ended).min() else { return };
         // What can't be read was not told either, as far as anybody can see.
-        let told = self.told_since(first).unwrap_or_else(|error| {
+        let reported = self.told_since(first).unwrap_or_else(|error| {
             tracing::warn!(%error, "what was told of crashes can't be read");
             HashSet::new()
         });
         for owed in crashes {
             let name = self.plan.processes[owed.id].name.to_string();
             let is_told =
-                |event: &str| told.contains(&(event.into(), name.clone(), owed.lived.life));
+                |event: &str| reported.contains(&(event.into(), name.clone(), owed.lived.life));
             self.crashed_before(owed, (is_told("crash"), is_told("crash-report")));
         }
     }
@@ -175,17 +175,17 @@ impl Engine {
         let mut index = IndexReader::open(self.ingest.dirs());
         let position = query::since(&mut index, time)?;
         let mut cursor = Cursor::over(index, position, Filter::only(vec![EVENTS]));
-        let (mut text, mut told) = (vec![], HashSet::new());
+        let (mut text, mut reported) = (vec![], HashSet::new());
         while cursor.next(u64::MAX, &mut text)?.is_some() {
             for line in text.split(|byte| *byte == b'\n') {
                 if let Ok(Said { event, name: Some(name), life: Some(life) }) =
                     serde_json::from_slice(line)
                 {
-                    told.insert((event, name, life));
+                    reported.insert((event, name, life));
                 }
             }
         }
-        Ok(told)
+        Ok(reported)
     }
 }
 

@@ -89,14 +89,14 @@ impl Engine {
     fn ask(&self, question: Question) -> Option<Task> {
         let process = &self.plan.processes[question.id];
         let queue = self.queue.clone();
-        let told = move |answer| queue.push(Event::Asked(question, answer));
+        let reported = move |answer| queue.push(Event::Asked(question, answer));
         let task = if let Some(check) = question.check {
             let Check { probe, every_ms, .. } = process.rules.ready.get(check)?;
             let (mut way, every) = (self.way(question, probe)?, Duration::from_millis(*every_ms));
             spawn_local(async move {
                 let warning =
-                    until_it_is(&mut way, every, |answer| told(Answer::Bad(answer))).await;
-                told(Answer::Good(warning));
+                    until_it_is(&mut way, every, |answer| reported(Answer::Bad(answer))).await;
+                reported(Answer::Good(warning));
             })
         } else {
             let live = process.rules.live.as_ref()?;
@@ -106,7 +106,7 @@ impl Engine {
             spawn_local(async move {
                 loop {
                     sleep(every).await;
-                    told(match way.attempt(limit).await {
+                    reported(match way.attempt(limit).await {
                         Ok(_) => Answer::Good(None),
                         Err(not_yet) => Answer::Bad(format!("{}: {}", way.subject(), not_yet.text)),
                     });
@@ -205,7 +205,7 @@ impl Way {
         match self {
             Self::Port(host, port, _) => format!("{host}:{port}"),
             Self::Http(url) => url.clone(),
-            Self::Exec(run) => run.told(),
+            Self::Exec(run) => run.describe(),
         }
     }
 
@@ -240,26 +240,26 @@ async fn connect(host: &str, port: u16) -> Result<TcpStream, String> {
 }
 
 async fn get(url: &str) -> Result<(), String> {
-    let told = |error: &dyn std::fmt::Display| error.to_string();
-    let uri: Uri = url.parse().map_err(|error: hyper::http::uri::InvalidUri| told(&error))?;
-    let host = uri.host().ok_or_else(|| told(&"names no host"))?;
+    let reported = |error: &dyn std::fmt::Display| error.to_string();
+    let uri: Uri = url.parse().map_err(|error: hyper::http::uri::InvalidUri| reported(&error))?;
+    let host = uri.host().ok_or_else(|| reported(&"names no host"))?;
     let plain = host.trim_start_matches('[').trim_end_matches(']');
     let stream = connect(plain, uri.port_u16().unwrap_or(80)).await?;
     let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream))
         .await
-        .map_err(|error| told(&error))?;
+        .map_err(|error| reported(&error))?;
     let path = uri.path_and_query().map_or("/", |path| path.as_str());
     let request = Request::get(path)
         .header(HOST, uri.authority().map_or(host, |authority| authority.as_str()))
         .header(USER_AGENT, "tmo")
         .body(Empty::<Bytes>::new())
-        .map_err(|error| told(&error))?;
+        .map_err(|error| reported(&error))?;
     let connection = Task(spawn_local(async move {
         // What went wrong is told to whoever waits for the answer.
         let _ = connection.await;
     }));
-    let answer = sender.send_request(request).await.map_err(|error| told(&error))?;
+    let answer = sender.send_request(request).await.map_err(|error| reported(&error))?;
     drop(connection);
     let status = answer.status();
-    if status.is_success() || status.is_redirection() { Ok(()) } else { Err(told(&status)) }
+    if status.is_success() || status.is_redirection() { Ok(()) } else { Err(reported(&status)) }
 }

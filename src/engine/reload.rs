@@ -12,14 +12,14 @@ use crate::plan::{self, Change, Reloaded};
 use crate::sys::clock;
 
 /// What was changed, as `tmo reload --json` has it.
-fn told(changes: &[(ProcName, Change)]) -> Vec<serde_json::Value> {
+fn as_json(changes: &[(ProcName, Change)]) -> Vec<serde_json::Value> {
     let changed = changes.iter().filter(|(_, change)| *change != Change::Unchanged);
-    let told = changed.map(|(name, change)| {
-        let mut told = serde_json::to_value(change).unwrap_or_default();
-        told["name"] = name.as_str().into();
-        told
+    let reported = changed.map(|(name, change)| {
+        let mut reported = serde_json::to_value(change).unwrap_or_default();
+        reported["name"] = name.as_str().into();
+        reported
     });
-    told.collect()
+    reported.collect()
 }
 
 impl Engine {
@@ -37,23 +37,23 @@ impl Engine {
             return Err("the processes were changed by somebody else just now; try again".into());
         }
         self.change_plan(plan)?;
-        self.note(&serde_json::json!({ "event": "reload", "changes": told(&changes) }));
+        self.note(&serde_json::json!({ "event": "reload", "changes": as_json(&changes) }));
         Ok(())
     }
 
     /// Go on with a plan in which every process of the present one has its place.
     pub(super) fn change_plan(&mut self, plan: Plan) -> Result<(), String> {
-        let told = |error: &dyn std::fmt::Display| error.to_string();
+        let text = |error: &dyn std::fmt::Display| error.to_string();
         let known = self.plan.processes.len();
-        afford(plan.processes.len()).map_err(|error| told(&error))?;
+        afford(plan.processes.len()).map_err(|error| text(&error))?;
         let mut streams = self.streams.clone();
         let all = plan.processes.iter();
         let numbers: Result<Vec<_>, _> =
             all.map(|process| streams.number(&process.name, process.color)).collect();
-        let numbers = numbers.map_err(|error| told(&error))?;
+        let numbers = numbers.map_err(|error| text(&error))?;
         // Before the plan, which an adopter goes by; a name more in the journal does no harm.
-        streams.save().map_err(|error| told(&error))?;
-        self.runtime.write_plan(&plan).map_err(|error| told(&error))?;
+        streams.save().map_err(|error| text(&error))?;
+        self.runtime.write_plan(&plan).map_err(|error| text(&error))?;
         if plan.crash_dir != self.plan.crash_dir {
             record_dirs(&plan);
         }
@@ -91,7 +91,7 @@ impl Engine {
 
 #[cfg(test)]
 mod tests {
-    use super::told;
+    use super::as_json;
     use crate::model::ProcName;
     use crate::plan::Change;
 
@@ -103,8 +103,8 @@ mod tests {
             (name("api"), Change::Restarted { what: vec!["command".to_owned()] }),
             (name("old"), Change::Removed),
         ];
-        let told = serde_json::Value::from(told(&changes)).to_string();
+        let reported = serde_json::Value::from(as_json(&changes)).to_string();
         let text = r#"[{"change":"restarted","name":"api","what":["command"]},{"change":"removed","name":"old"}]"#;
-        assert_eq!(told, text);
+        assert_eq!(reported, text);
     }
 }

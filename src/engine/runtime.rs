@@ -102,10 +102,10 @@ pub enum RuntimeError {
         /// The runtime directory.
         dir: PathBuf,
     },
-    /// A part of a run lives, but no file of the directory tells of it.
+    /// A process of an earlier run is still alive, but no file in the directory names it.
     #[error(
-        "{comm} (pid {pid}) of another run lives here, of which {} tells nothing; `tmo kill` ends \
-         that run",
+        "{comm} (pid {pid}) of an earlier run is still alive, but no file in {} names it; \
+         `tmo kill` ends that run",
         dir.display()
     )]
     Stray {

@@ -170,12 +170,12 @@ mod tests {
     #[test]
     fn a_port_of_another_process_is_not_given_away() {
         let mut plan = plan();
-        let told = add_instances(&mut plan, "web", 11).unwrap_err();
-        assert_eq!(told, "web#11 would have port 5100, which is that of job#1");
+        let reported = add_instances(&mut plan, "web", 11).unwrap_err();
+        assert_eq!(reported, "web#11 would have port 5100, which is that of job#1");
         plan = self::plan();
         plan.formation_port_step = 30_000;
-        let told = add_instances(&mut plan, "web", 4).unwrap_err();
-        assert_eq!(told, "the port of web#4 would be above 65535");
+        let reported = add_instances(&mut plan, "web", 4).unwrap_err();
+        assert_eq!(reported, "the port of web#4 would be above 65535");
         plan = self::plan();
         plan.formation_port_step = 0;
         add_instances(&mut plan, "web", 11).unwrap();

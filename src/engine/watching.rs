@@ -42,7 +42,7 @@ pub(super) struct Watch {
     /// When an unfinished line is looked at.
     pub(super) idle_due: Option<Instant>,
     /// When what follows from a flag was done last.
-    pub(super) told: HashMap<usize, Instant>,
+    pub(super) reported: HashMap<usize, Instant>,
     /// What its flags have counted.
     pub(super) count: Count,
 }
@@ -66,7 +66,7 @@ impl Watch {
             again: VecDeque::new(),
             looked: Looking::default(),
             idle_due: None,
-            told: HashMap::new(),
+            reported: HashMap::new(),
             count: Count::default(),
         })
     }

@@ -211,10 +211,10 @@ mod tests {
             "lifecycle:cleanup-complete",
             "lifecycle:error",
         ];
-        let told: Vec<_> = EVENTS.iter().filter_map(|event| of_type(event)).collect();
-        assert_eq!(told.len(), EVENTS.len());
-        assert!(told.iter().all(|kind| TYPES.contains(kind)));
-        let untold = |kind: &&&str| !told.contains(*kind);
+        let reported: Vec<_> = EVENTS.iter().filter_map(|event| of_type(event)).collect();
+        assert_eq!(reported.len(), EVENTS.len());
+        assert!(reported.iter().all(|kind| TYPES.contains(kind)));
+        let untold = |kind: &&&str| !reported.contains(*kind);
         assert_eq!(TYPES.iter().filter(untold).collect::<Vec<_>>(), [&LOG]);
         assert_eq!(of_type("line"), None);
     }

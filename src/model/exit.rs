@@ -26,7 +26,7 @@ impl Exit {
 
     /// With what a shell means by it, where it means something: 127 is a command that it has not
     /// found, 126 one that it could not run (POSIX, Shell Command Language 2.8.2).
-    pub fn told(self) -> String {
+    pub fn describe(self) -> String {
         match self {
             Self::Code(127) => format!("{self} (command not found)"),
             Self::Code(126) => format!("{self} (command can't be run)"),
@@ -83,8 +83,8 @@ mod tests {
         assert_eq!(Exit::Signal(9).shell_status(), 137);
         assert_eq!(Exit::Signal(11).to_string(), "signal 11 (SIGSEGV)");
         assert_eq!(Exit::Code(3).to_string(), "code 3");
-        assert_eq!(Exit::Code(3).told(), "code 3");
-        assert_eq!(Exit::Code(127).told(), "code 127 (command not found)");
-        assert_eq!(Exit::Code(126).told(), "code 126 (command can't be run)");
+        assert_eq!(Exit::Code(3).describe(), "code 3");
+        assert_eq!(Exit::Code(127).describe(), "code 127 (command not found)");
+        assert_eq!(Exit::Code(126).describe(), "code 126 (command can't be run)");
     }
 }

@@ -389,14 +389,14 @@ fn word_if_any<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Stri
 
 /// What a later version tells in words of its own is passed over.
 fn known<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Exit>, D::Error> {
-    let told = Option::<serde_json::Value>::deserialize(deserializer)?;
-    Ok(told.and_then(|exit| serde_json::from_value(exit).ok()))
+    let reported = Option::<serde_json::Value>::deserialize(deserializer)?;
+    Ok(reported.and_then(|exit| serde_json::from_value(exit).ok()))
 }
 
 /// The same for each of them.
 fn known_each<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<ExitCount>, D::Error> {
-    let told = Vec::<serde_json::Value>::deserialize(deserializer)?;
-    Ok(told.into_iter().filter_map(|one| serde_json::from_value(one).ok()).collect())
+    let reported = Vec::<serde_json::Value>::deserialize(deserializer)?;
+    Ok(reported.into_iter().filter_map(|one| serde_json::from_value(one).ok()).collect())
 }
 
 /// Where the journal ends now: all that a view needs to be told.

@@ -266,8 +266,8 @@ fn hung_up() -> bool {
     let stdin = io::stdin();
     let mut input = [PollFd::new(stdin.as_fd(), PollFlags::empty())];
     let polled = poll(&mut input, PollTimeout::from(COPIES_MS));
-    let told = input[0].revents().unwrap_or(PollFlags::empty());
-    polled.is_ok() && told.contains(PollFlags::POLLHUP)
+    let reported = input[0].revents().unwrap_or(PollFlags::empty());
+    polled.is_ok() && reported.contains(PollFlags::POLLHUP)
 }
 
 /// Open the bell for as long as the sink lives: who listens sees by its closing that it is gone.

@@ -128,7 +128,7 @@ pub struct Ending {
 #[derive(Debug)]
 struct Strike {
     since: Instant,
-    told: bool,
+    reported: bool,
     outrun: bool,
     /// Whom it has met, and when.
     done: HashMap<(u32, u64), Instant>,
@@ -196,7 +196,7 @@ impl Ending {
         match &self.struck {
             None => self.kill_at,
             Some(strike) if strike.outrun => Some(strike.since),
-            Some(strike) if strike.told => None,
+            Some(strike) if strike.reported => None,
             Some(strike) => Some(strike.stuck_at()),
         }
     }
@@ -219,8 +219,8 @@ impl Ending {
         if now.checked_duration_since(due).is_some_and(|late| late > HELD_UP) {
             strike.hope = now;
         }
-        if !strike.told && now >= strike.stuck_at() {
-            strike.told = true;
+        if !strike.reported && now >= strike.stuck_at() {
+            strike.reported = true;
             let mut left = [&tree.members[..], &tree.unreaped].concat();
             left.retain(|process| !(gone && process.pid == root.main));
             return Progress::Stuck(named(&left));
@@ -260,8 +260,8 @@ impl Ending {
 impl Strike {
     fn new(now: Instant) -> Self {
         let (done, refused) = (HashMap::new(), HashSet::new());
-        let (told, outrun, starved) = (false, false, false);
-        Self { since: now, told, outrun, done, refused, hope: now, starved }
+        let (reported, outrun, starved) = (false, false, false);
+        Self { since: now, reported, outrun, done, refused, hope: now, starved }
     }
 
     /// When what is there by then is stuck. Who has only to wait for a processor is not: whoever

@@ -40,34 +40,38 @@ pub fn explain(
         return vec![];
     };
     let table = &loaded.toml.of(&entry.name);
-    let told = Told { loaded, settings, entry, table };
+    let explainer = Explainer { loaded, settings, entry, table };
     let mut all = vec![
-        told.command(process),
-        told.row("cwd", json!(process.cwd.as_ref().unwrap_or(&plan.root)), at(table.cwd.as_ref())),
-        told.port(process),
-        told.over("shell", json!(process.shell), at(table.shell.as_ref()), "SHELL"),
-        told.row("autostart", json!(!process.waits), at(table.autostart.as_ref())),
-        told.on_exit(process),
-        told.stop_signal(process),
-        told.over(
+        explainer.command(process),
+        explainer.row(
+            "cwd",
+            json!(process.cwd.as_ref().unwrap_or(&plan.root)),
+            at(table.cwd.as_ref()),
+        ),
+        explainer.port(process),
+        explainer.over("shell", json!(process.shell), at(table.shell.as_ref()), "SHELL"),
+        explainer.row("autostart", json!(!process.waits), at(table.autostart.as_ref())),
+        explainer.on_exit(process),
+        explainer.stop_signal(process),
+        explainer.over(
             "stop.timeout",
             json!(time_told(process.grace_ms.unwrap_or(plan.grace_ms))),
             at(table.stop.timeout_ms.as_ref()),
             "TIMEOUT",
         ),
     ];
-    all.extend(told.rules(process));
+    all.extend(explainer.rules(process));
     all
 }
 
-struct Told<'a> {
+struct Explainer<'a> {
     loaded: &'a Loaded,
     settings: &'a Settings,
     entry: &'a Entry,
     table: &'a ProcessTable,
 }
 
-impl Told<'_> {
+impl Explainer<'_> {
     fn place(&self, at: Option<Range<usize>>) -> Option<String> {
         at.map(|at| self.loaded.toml.source.place(&at))
     }

@@ -226,8 +226,8 @@ impl Settings {
 
     /// The signal that asks an instance of this entry to stop, if one was named.
     pub(super) fn stop_signal(&self, entry: &Entry) -> Option<Signal> {
-        let told = self.stop_signals.iter().rev().find(|(name, _)| *name == entry.name);
-        told.map(|(_, signal)| *signal)
+        let reported = self.stop_signals.iter().rev().find(|(name, _)| *name == entry.name);
+        reported.map(|(_, signal)| *signal)
     }
 
     /// Names that no entry has, and what contradicts itself.

@@ -301,31 +301,31 @@ fn stop_signals_and_colours() {
 
 #[test]
 fn wrong_values_are_told_in_overmind_s_words() {
-    let told = |variable: &str, value: &str, expected: &str| {
+    let reported = |variable: &str, value: &str, expected: &str| {
         let error = given(&[(variable, value)]).error();
         assert!(error.starts_with(expected), "{variable}={value}: {error}");
     };
-    told("TMO_COLORS", "2,256", "Invalid xterm color code: 256");
-    told("TMO_COLORS", "red", "Invalid xterm color code: red");
+    reported("TMO_COLORS", "2,256", "Invalid xterm color code: 256");
+    reported("TMO_COLORS", "red", "Invalid xterm color code: red");
     for bad in ["web", "=2", "web=1=2"] {
-        told("TMO_FORMATION", bad, "Invalid formation format");
+        reported("TMO_FORMATION", bad, "Invalid formation format");
     }
     for bad in ["web=x", "web=-1", "web="] {
-        told("TMO_FORMATION", bad, "Invalid number of processes: ");
+        reported("TMO_FORMATION", bad, "Invalid number of processes: ");
     }
-    told(
+    reported(
         "TMO_FORMATION",
         "web=11",
         "You can spawn only 10 instances of the same process with port step of 100 and formation \
          port step of 10",
     );
     for bad in ["web", "=INT", "web=INT=TERM"] {
-        told("TMO_STOP_SIGNALS", bad, "Invalid stop-signals format");
+        reported("TMO_STOP_SIGNALS", bad, "Invalid stop-signals format");
     }
     for bad in ["HUP", "SIGINT", "int", ""] {
-        told("TMO_STOP_SIGNALS", &format!("web={bad}"), &format!("Invalid signal: {bad}"));
+        reported("TMO_STOP_SIGNALS", &format!("web={bad}"), &format!("Invalid signal: {bad}"));
     }
-    told("TMO_ANY_CAN_DIE", "maybe", "TMO_ANY_CAN_DIE=maybe is not a truth value");
+    reported("TMO_ANY_CAN_DIE", "maybe", "TMO_ANY_CAN_DIE=maybe is not a truth value");
 }
 
 #[test]
@@ -340,11 +340,11 @@ fn unknown_names_are_pointed_out_with_the_nearest() {
     ];
     let given = given(&env);
     let settings = Settings::of(&given.typed, &given.context.env).unwrap();
-    let told: Vec<_> =
+    let reported: Vec<_> =
         settings.warnings(&given.loaded().procfile).iter().map(ToString::to_string).collect();
     let unknown = "which the Procfile does not have";
     assert_eq!(
-        told,
+        reported,
         [
             format!("--processes names `nosuch`, {unknown}"),
             format!("--ignored-processes names `zzz`, {unknown}"),

@@ -132,8 +132,9 @@ fn a_port_that_nobody_is_told_can_t_be_asked() {
     let toml = "[process.web]\n\nlive.port = true\n";
     let typed = StartOptions { no_port: Some(true), ..StartOptions::default() };
     let error = with(toml).typed(typed).error();
-    let told = "tmo.toml:3: `port = true` means the PORT of `web`, which is told none (--no-port)";
-    assert!(error.starts_with(told), "{error}");
+    let reported =
+        "tmo.toml:3: `port = true` means the PORT of `web`, which is told none (--no-port)";
+    assert!(error.starts_with(reported), "{error}");
 }
 
 #[test]
@@ -242,11 +243,11 @@ fn contradicting_flags_are_pointed_out() {
     };
     let given = with("").typed(typed);
     let settings = Settings::of(&given.typed, &given.context.env).unwrap();
-    let told: Vec<_> =
+    let reported: Vec<_> =
         settings.warnings(&given.loaded().procfile).iter().map(ToString::to_string).collect();
     let both = "--can-die and --auto-restart both name `web`: --can-die applies, \
                 it is not started again when it ends";
-    assert_eq!(told, [both]);
+    assert_eq!(reported, [both]);
 }
 
 #[test]
@@ -261,7 +262,7 @@ fn everything_in_force_is_told_with_who_says_it() {
     let given = Given { toml, typed, ..given(&[("TMO_SHELL", "bash")]) };
     let (loaded, plan) = (given.loaded(), given.plan());
     let settings = Settings::of(&given.typed, &given.context.env).unwrap();
-    let told = |name: &str, key: &str| {
+    let reported = |name: &str, key: &str| {
         let all = explain(&loaded, &settings, &plan, process(&plan, name));
         let row = all.into_iter().find(|row| row.key == key)?;
         Some(format!("{} {}", row.value, row.from))
@@ -277,9 +278,9 @@ fn everything_in_force_is_told_with_who_says_it() {
         ("worker", "stop.signal", "\"TERM\" --stop-signals"),
         ("worker", "cwd", "\"/x\" default"),
     ] {
-        assert_eq!(told(name, key).as_deref(), Some(expected), "{name} {key}");
+        assert_eq!(reported(name, key).as_deref(), Some(expected), "{name} {key}");
     }
-    assert_eq!(told("worker", "restart"), None);
+    assert_eq!(reported("worker", "restart"), None);
 }
 
 #[test]
@@ -291,11 +292,13 @@ fn a_limit_without_a_policy_holds_for_other_restarts_and_is_pointed_out_where_th
             oddities(&given.loaded(), &plan).iter().map(ToString::to_string).collect();
         (plan, odd)
     };
-    let (plan, told) = odd("[process.web]\nrestart = { max_failures = 3 }\n");
+    let (plan, reported) = odd("[process.web]\nrestart = { max_failures = 3 }\n");
     let policy = process(&plan, "web").rules.restart.clone().unwrap();
     assert_eq!((policy.when, policy.max_failures), (Restart::No, 3));
-    assert_eq!(told.len(), 1, "{told:?}");
-    assert!(told[0].contains(":2: `web` is not started again, since `restart` has no `policy`"));
+    assert_eq!(reported.len(), 1, "{reported:?}");
+    assert!(
+        reported[0].contains(":2: `web` is not started again, since `restart` has no `policy`")
+    );
     for quiet in [
         "[process.web]\nrestart = { max_failures = 3 }\nlive = { exec = \"x\" }\n",
         "[process.web]\nrestart = { max_failures = 3 }\non_exit = \"restart\"\n",

@@ -208,7 +208,9 @@ impl Proc {
         }
         match (&self.phase, &self.note) {
             (Phase::Over { asked: true, .. }, _) => Prospect::Never("was stopped".to_owned()),
-            (Phase::Over { exit, .. }, _) => Prospect::Never(format!("ended with {}", exit.told())),
+            (Phase::Over { exit, .. }, _) => {
+                Prospect::Never(format!("ended with {}", exit.describe()))
+            }
             (_, Some(note)) => Prospect::Never(format!("does not run: {note}")),
             (_, None) => Prospect::Never("does not run".to_owned()),
         }

@@ -154,7 +154,7 @@ impl Supervisor {
         }
         let proc = &self.procs[id];
         if !asked && proc.swept && proc.rules.stage == Stage::Cleanup && proc.status != 0 {
-            let text = format!("The cleanup failed: {} ended with {}", proc.name, exit.told());
+            let text = format!("The cleanup failed: {} ended with {}", proc.name, exit.describe());
             out.push(Word::error(None, "lifecycle:error", text));
         }
         if crashed {

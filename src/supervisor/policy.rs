@@ -148,7 +148,7 @@ impl Supervisor {
         let proc = &mut self.procs[id];
         proc.goal = Goal::Stop;
         if verdict == Verdict::StartError {
-            proc.note = Some(exit.told());
+            proc.note = Some(exit.describe());
         }
         match proc.on_exit {
             OnExit::StopAll => {
@@ -178,7 +178,7 @@ impl Supervisor {
             Verdict::Soft | Verdict::StartError => {}
         }
         if policy.max_failures > 0 && proc.failures >= policy.max_failures {
-            let why = format!("ended with {}, {}", exit.told(), in_a_row(proc.failures));
+            let why = format!("ended with {}, {}", exit.describe(), in_a_row(proc.failures));
             (proc.goal, proc.due) = (Goal::Stop, None);
             self.tell_broken(id, &why, out);
             return self.ready_never(id, exit, out);

@@ -198,7 +198,7 @@ impl Supervisor {
     /// It has ended for good: what it had not come to by then, it won't.
     pub(super) fn ready_never(&mut self, id: ProcId, exit: Exit, out: &mut Vec<Effect>) {
         if matches!(self.procs[id].ready, Ready::Waiting { .. }) {
-            self.not_ready(id, &format!("ended with {}", exit.told()), out);
+            self.not_ready(id, &format!("ended with {}", exit.describe()), out);
         }
     }
 }

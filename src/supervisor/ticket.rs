@@ -121,7 +121,7 @@ fn verdict(proc: &Proc, aim: Aim, course: Course) -> Verdict {
         (Aim::Over(life), _) if !proc.alive() || proc.current_life() > life => Verdict::Reached,
         (Aim::Run(life), Phase::Running { life: now, .. }) if *now >= life => Verdict::Reached,
         (Aim::Run(life), Phase::Ending { life: now, exit }) if *now >= life => {
-            Verdict::Failed(format!("ended at once with {}", exit.told()))
+            Verdict::Failed(format!("ended at once with {}", exit.describe()))
         }
         (Aim::Run(life), Phase::Over { life: now, asked: true, .. })
             if *now >= life && proc.goal == Goal::Stop =>
@@ -134,7 +134,7 @@ fn verdict(proc: &Proc, aim: Aim, course: Course) -> Verdict {
             Verdict::Failed(note())
         }
         (Aim::Run(life), Phase::Over { life: now, exit, .. }) if *now >= life => {
-            Verdict::Failed(format!("ended at once with {}", exit.told()))
+            Verdict::Failed(format!("ended at once with {}", exit.describe()))
         }
         (Aim::Run(_), _) if course != Course::Keep => {
             Verdict::Failed("everything is being stopped".to_owned())

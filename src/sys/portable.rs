@@ -141,8 +141,8 @@ pub fn visit_marked(marks: &[&str], visit: &mut dyn FnMut(ProcInfo)) -> bool {
 
 /// The arguments of a process of this user, its program first, as far as blanks divide them.
 pub fn arguments_of(pid: u32) -> Option<Vec<String>> {
-    let told = lines_of("ps", &["-ww", "-o", "uid=,args=", "-p", &pid.to_string()]).1;
-    let mut words = told.split_whitespace();
+    let reported = lines_of("ps", &["-ww", "-o", "uid=,args=", "-p", &pid.to_string()]).1;
+    let mut words = reported.split_whitespace();
     let owner: u32 = words.next()?.parse().ok()?;
     (owner == nix::unistd::geteuid().as_raw()).then(|| words.map(str::to_owned).collect())
 }

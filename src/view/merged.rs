@@ -244,8 +244,8 @@ impl Renderer {
             self.lanes[lane].row.line.reset();
         }
         // An empty gap is there only to tell of the loss before it.
-        let told = record.kind == Kind::Gap && record.len == 0 && chunk.lost > 0;
-        if !told && let Some(text) = words_of(record) {
+        let reported = record.kind == Kind::Gap && record.len == 0 && chunk.lost > 0;
+        if !reported && let Some(text) = words_of(record) {
             self.say(Some(lane), &text, false, out);
         }
     }

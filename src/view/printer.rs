@@ -70,7 +70,7 @@ pub struct Printer {
 #[derive(Debug, Default)]
 struct Shared {
     news: Mutex<News>,
-    told: Condvar,
+    changed: Condvar,
     /// Leave off where it is.
     stop: AtomicBool,
 }
@@ -133,7 +133,7 @@ impl Shared {
 
     fn tell(&self, change: impl FnOnce(&mut News)) {
         change(&mut self.news());
-        self.told.notify_one();
+        self.changed.notify_one();
     }
 
     /// Wait until something is to be done, at most until then.
@@ -155,9 +155,9 @@ impl Shared {
                 return News::default();
             }
             news = match left {
-                None => self.told.wait(news).unwrap_or_else(PoisonError::into_inner),
+                None => self.changed.wait(news).unwrap_or_else(PoisonError::into_inner),
                 Some(left) => {
-                    self.told.wait_timeout(news, left).unwrap_or_else(PoisonError::into_inner).0
+                    self.changed.wait_timeout(news, left).unwrap_or_else(PoisonError::into_inner).0
                 }
             };
         }

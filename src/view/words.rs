@@ -25,7 +25,7 @@ pub struct Death<'a> {
 /// They hold no escapes: whatever colours a line had, it is quoted here.
 pub fn last_words(death: &Death<'_>) -> Vec<String> {
     let how = match death.exit {
-        Exit::Code(_) => format!("exited with {}", death.exit.told()),
+        Exit::Code(_) => format!("exited with {}", death.exit.describe()),
         Exit::Signal(_) => format!("was killed by {}", death.exit),
     };
     let quoted: Vec<String> = death.last_lines.iter().map(|line| quote(line)).collect();

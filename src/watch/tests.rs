@@ -39,7 +39,7 @@ fn watcher(rules: &Rules) -> Watcher {
     Watcher::new(rules, &[]).unwrap()
 }
 
-fn told(hits: &[Hit]) -> Vec<(Rule, &str)> {
+fn rules_and_lines(hits: &[Hit]) -> Vec<(Rule, &str)> {
     hits.iter().map(|hit| (hit.rule, hit.line.as_str())).collect()
 }
 
@@ -56,27 +56,30 @@ fn what_makes_ready_and_what_fails_is_found_once_in_a_life() {
     let mut watcher = Watcher::new(&rules, &[failure(word("EADDRINUSE"))]).unwrap();
     watcher.begin(1);
     let hits = watcher.feed(b"\x1b[32mListening\x1b[m on 80\r\nlistening on 81\r\n");
-    assert_eq!(told(&hits), [(Rule::Ready(1), "Listening on 80")]);
+    assert_eq!(rules_and_lines(&hits), [(Rule::Ready(1), "Listening on 80")]);
     let hits = watcher.feed(b"no panic\npanic: 1\npanic: 2\nError: EaddrInUse\nEADDRINUSE\n");
     assert_eq!(
-        told(&hits),
+        rules_and_lines(&hits),
         [(Rule::Failure(0), "panic: 1"), (Rule::Failure(1), "Error: EaddrInUse")]
     );
     assert_eq!(watcher.feed(b"listening on 82\n"), []);
     assert!(!watcher.wants(), "all of it was found");
     watcher.begin(2);
     assert!(watcher.wants());
-    assert_eq!(told(&watcher.feed(b"listening on 83\n")), [(Rule::Ready(1), "listening on 83")]);
+    assert_eq!(
+        rules_and_lines(&watcher.feed(b"listening on 83\n")),
+        [(Rule::Ready(1), "listening on 83")]
+    );
 }
 
 #[test]
 fn a_text_is_found_in_a_line_that_has_not_ended_and_once_in_it() {
     let mut watcher = watcher(&flags([word("login: "), exact("$ ")]));
     assert_eq!(watcher.feed(b"host lo"), []);
-    assert_eq!(told(&watcher.feed(b"gin: ")), [(Rule::Flag(0), "host login: ")]);
+    assert_eq!(rules_and_lines(&watcher.feed(b"gin: ")), [(Rule::Flag(0), "host login: ")]);
     assert_eq!(watcher.feed(b"login: "), []);
     assert_eq!(watcher.feed(b"\r\n"), []);
-    assert_eq!(told(&watcher.feed(b"$ login: ")).len(), 2);
+    assert_eq!(rules_and_lines(&watcher.feed(b"$ login: ")).len(), 2);
     let shown: Vec<_> =
         watcher.book().flags()[0].matches.iter().map(|one| &one.found.line).collect();
     assert_eq!(shown, ["host login: login: ", "$ login: "]);
@@ -86,13 +89,13 @@ fn a_text_is_found_in_a_line_that_has_not_ended_and_once_in_it() {
 fn an_expression_is_found_in_whole_lines_or_when_no_more_comes() {
     let mut watcher = watcher(&flags([expression("^ready$"), expression("\\d$")]));
     assert_eq!(watcher.feed(b"ready"), []);
-    assert_eq!(told(&watcher.feed(b"\nready"))[..], [(Rule::Flag(0), "ready")]);
-    assert_eq!(told(&watcher.idle())[..], [(Rule::Flag(0), "ready")]);
+    assert_eq!(rules_and_lines(&watcher.feed(b"\nready"))[..], [(Rule::Flag(0), "ready")]);
+    assert_eq!(rules_and_lines(&watcher.idle())[..], [(Rule::Flag(0), "ready")]);
     assert_eq!(watcher.idle(), []);
     // It was found already, and is another line's match no more.
-    assert_eq!(told(&watcher.feed(b" 1\n"))[..], [(Rule::Flag(1), "ready 1")]);
+    assert_eq!(rules_and_lines(&watcher.feed(b" 1\n"))[..], [(Rule::Flag(1), "ready 1")]);
     assert_eq!(watcher.feed(b"2"), []);
-    assert_eq!(told(&watcher.finish())[..], [(Rule::Flag(1), "2")]);
+    assert_eq!(rules_and_lines(&watcher.finish())[..], [(Rule::Flag(1), "2")]);
     assert_eq!(watcher.finish(), []);
 }
 
@@ -116,7 +119,7 @@ fn long_lines_are_looked_through_with_little_memory() {
     hits.extend(watcher.feed(b"nee"));
     assert_eq!(hits, []);
     let found = watcher.feed(b"dle!");
-    assert_eq!(told(&found)[0].0, Rule::Flag(0));
+    assert_eq!(rules_and_lines(&found)[0].0, Rule::Flag(0));
     assert!(found[0].line.ends_with("needle!") && found[0].line.len() <= LONGEST_SHOWN);
     assert!(watcher.memory() < 8 * LONGEST_LINE, "{}", watcher.memory());
     // Expressions see the beginning only.

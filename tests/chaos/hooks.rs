@@ -19,12 +19,12 @@ impl Stage<'_> {
         let moves = |name: &str| self.rules.entry(name).is_some_and(|e| self.rules.is_restless(e));
         let until = Instant::now() + deadline();
         loop {
-            let told = crashes(&self.world.app().join("hooked"));
+            let reported = crashes(&self.world.app().join("hooked"));
             let mut missing = crashes(&self.world.journal().join("crash-reports"));
             missing.retain(|crash| {
                 Some(&*crash.0) == state["run"].as_str()
                     && !moves(&crash.1)
-                    && !told.contains(crash)
+                    && !reported.contains(crash)
             });
             if missing.is_empty() {
                 return;

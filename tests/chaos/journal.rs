@@ -292,9 +292,9 @@ pub(crate) fn see_faults() {
     for at in 0..5 {
         assert_eq!(faults(&without(at)), 1, "without {at}");
     }
-    let mut told = without(1);
-    told.insert(1, gap);
-    assert_eq!(faults(&told), 0);
+    let mut reported = without(1);
+    reported.insert(1, gap);
+    assert_eq!(faults(&reported), 0);
     assert_eq!(faults(&with(5, &line(two + 2))), 1);
     assert_eq!(faults(&[]), 2);
     for at in 0..3 {

@@ -13,7 +13,7 @@ use crate::rules::{Entry, Phase, Policy, Rules, Until};
 struct Seen {
     alive: bool,
     /// Its present life was told to stop.
-    told: bool,
+    reported: bool,
     began: u64,
     starts: u32,
     /// Whether a life of it was ready; whether the present one is.
@@ -103,8 +103,8 @@ impl<'a> Reading<'a> {
                 (seen.was_ready, seen.is_ready) = (true, true);
             }
             "shim-gone" => self.at(name).alive = false,
-            "interrupting" => self.told(name, at),
-            "killing" | "hangup" => self.at(name).told = true,
+            "interrupting" => self.was_interrupted(name, at),
+            "killing" | "hangup" => self.at(name).reported = true,
             "broken" => self.at(name).given_up = Some((at, "is broken")),
             "skipped" => self.skipped(name, at, text(event)),
             _ => {}
@@ -158,7 +158,7 @@ impl<'a> Reading<'a> {
             self.cleans(name, at);
         }
         let seen = self.at(name);
-        (seen.alive, seen.told, seen.is_ready, seen.began) = (true, false, false, at);
+        (seen.alive, seen.reported, seen.is_ready, seen.began) = (true, false, false, at);
         seen.starts += 1;
     }
 
@@ -242,7 +242,7 @@ impl<'a> Reading<'a> {
         let seen = self.at(name);
         seen.alive = false;
         seen.is_ready = false;
-        if seen.told {
+        if seen.reported {
             return;
         }
         seen.completed |= some_good;
@@ -260,8 +260,8 @@ impl<'a> Reading<'a> {
     }
 
     /// What is told to stop when the run ends is needed by nobody who is there.
-    fn told(&mut self, name: &str, at: u64) {
-        self.at(name).told = true;
+    fn was_interrupted(&mut self, name: &str, at: u64) {
+        self.at(name).reported = true;
         let quit = self.book.quits.iter().any(|quit| (self.from..at).contains(quit));
         let by_itself = |e: &Entry| e.live.is_none() && e.failure.is_none() && !e.declared;
         let quiet = self.agreed(name, by_itself) == Some(true);
@@ -308,7 +308,7 @@ impl<'a> Reading<'a> {
         let need = self.needs(name).into_iter().find(|(other, _)| *other == on);
         let Some((_, until)) = need else { return };
         let fine = self.seen.get(&on).is_some_and(|seen| {
-            let there = seen.alive && !seen.told;
+            let there = seen.alive && !seen.reported;
             match until {
                 Until::Started => there,
                 Until::Ready => there && seen.is_ready,

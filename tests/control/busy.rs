@@ -66,7 +66,7 @@ async fn answer(
     mut stream: UnixStream,
     alive: &str,
     over: watch::Sender<bool>,
-    mut told: watch::Receiver<bool>,
+    mut reported: watch::Receiver<bool>,
 ) {
     let mut request = vec![0; 4096];
     let read = stream.read(&mut request).await.unwrap();
@@ -74,7 +74,7 @@ async fn answer(
         over.send_replace(true);
         alive.to_owned()
     } else {
-        told.wait_for(|over| *over).await.unwrap();
+        reported.wait_for(|over| *over).await.unwrap();
         serde_json::to_string(&state()).unwrap()
     };
     let head = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n", body.len());

@@ -268,13 +268,13 @@ fn attack(
     };
     let server = Server::begin();
     let tried = TestRunner::new(config).run(&calls, |call| {
-        let told = |why: &str, reply: &dyn std::fmt::Debug| {
+        let reported = |why: &str, reply: &dyn std::fmt::Debug| {
             let text = text(&call);
             let text = text.get(..2000).unwrap_or(&text).escape_ascii().to_string();
             TestCaseError::fail(format!("{why}\n{text}\n{reply:?}"))
         };
-        let reply = server.ask(&call).map_err(|why| told(&why, &""))?;
-        look(&description, &call, &reply).map_err(|why| told(&why, &reply))?;
+        let reply = server.ask(&call).map_err(|why| reported(&why, &""))?;
+        look(&description, &call, &reply).map_err(|why| reported(&why, &reply))?;
         server.lives().map_err(TestCaseError::fail)
     });
     if let Err(error) = tried {

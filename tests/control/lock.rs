@@ -121,10 +121,10 @@ fn who_waits_at_the_door_is_told_and_let_in() {
     let dir = tempfile::tempdir().unwrap();
     std::fs::write(dir.path().join("plan"), "").unwrap();
     let first = Door::enter(dir.path(), || panic!("nobody was there")).unwrap();
-    let (tell, told) = std::sync::mpsc::channel();
+    let (tell, reported) = std::sync::mpsc::channel();
     std::thread::scope(|scope| {
         let second = scope.spawn(|| Door::enter(dir.path(), || tell.send(()).unwrap()).is_ok());
-        told.recv().unwrap();
+        reported.recv().unwrap();
         drop(first);
         assert!(second.join().unwrap());
     });

@@ -131,8 +131,9 @@ fn once_each(t: &mut Trial) {
 fn in_order(t: &mut Trial, scene: Scene) {
     let log = t.run(["logs"]).stdout;
     let loss = |line: &&str| line.contains("missing here") || line.contains("lost here");
-    let told = log.lines().position(|line| loss(&line));
-    let around = told.map(|at| log.lines().skip(at.saturating_sub(8)).take(12).collect::<Vec<_>>());
+    let reported = log.lines().position(|line| loss(&line));
+    let around =
+        reported.map(|at| log.lines().skip(at.saturating_sub(8)).take(12).collect::<Vec<_>>());
     t.check(around.is_none(), format!("a loss is told: {around:#?}"));
     let mut before = 0;
     for line in log.lines().filter_map(|line| line.strip_prefix("web    | ")) {

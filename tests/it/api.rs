@@ -64,9 +64,9 @@ impl<'a> Golden<'a> {
         self.is(name, json!({ "asked": [line, body], "status": answer.status, "body": json }));
     }
 
-    fn is(&mut self, name: &str, mut told: Value) {
-        self.steady("", &mut told);
-        let text = format!("{}\n", serde_json::to_string_pretty(&told).unwrap());
+    fn is(&mut self, name: &str, mut reported: Value) {
+        self.steady("", &mut reported);
+        let text = format!("{}\n", serde_json::to_string_pretty(&reported).unwrap());
         let golden = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/golden/api");
         let file = golden.join(format!("{name}.json"));
         if std::env::var_os("TMO_BLESS").is_some() {
@@ -291,7 +291,7 @@ fn what_comes_is_told_as_it_was() {
         stream.read_to_string(&mut text).unwrap();
         let path = uri.split('?').next().unwrap();
         let kinds = golden.description.0["paths"][path]["get"]["x-events"].clone();
-        let mut told = serde_json::Map::new();
+        let mut reported = serde_json::Map::new();
         // How many there are of each kind is chance.
         for event in text.split("event: ").skip(1) {
             let (kind, rest) = event.split_once('\n').unwrap();
@@ -301,12 +301,12 @@ fn what_comes_is_told_as_it_was() {
             if let Err(why) = golden.description.fits(shape, &data) {
                 golden.wrong.push(format!("{kind}: not as it is described: {why}"));
             }
-            told.entry(kind).or_insert(data);
+            reported.entry(kind).or_insert(data);
         }
-        if let Some(head) = told.get_mut("head") {
+        if let Some(head) = reported.get_mut("head") {
             *head = "HEAD".into();
         }
-        golden.is(path.trim_start_matches("/api/"), Value::Object(told));
+        golden.is(path.trim_start_matches("/api/"), Value::Object(reported));
     }
     golden.done();
 }
@@ -335,18 +335,21 @@ pub(crate) fn followed(world: &World, uri: &str) -> Vec<(String, String)> {
 fn lines_are_events_for_who_asks_for_their_type() {
     let pair = |kind: &str, of_type: &str| (kind.to_owned(), of_type.to_owned());
     let world = started();
-    let told = followed(&world, "/api/events?types=process:log,process:exit&since=1h");
+    let reported = followed(&world, "/api/events?types=process:log,process:exit&since=1h");
     let (log, exit) = (pair("line", "process:log"), pair("exit", "process:exit"));
     let end = pair("end-of-run", "");
-    assert!(told.contains(&log) && told.contains(&exit), "{told:?}");
-    assert!(told.iter().all(|one| [&log, &exit, &end].contains(&one)), "{told:?}");
+    assert!(reported.contains(&log) && reported.contains(&exit), "{reported:?}");
+    assert!(reported.iter().all(|one| [&log, &exit, &end].contains(&one)), "{reported:?}");
     // By default there are no lines, and those that are asked for otherwise have no type.
     let world = started();
-    let told = followed(&world, "/api/events?since=1h");
-    assert!(told.contains(&exit) && !told.iter().any(|(kind, _)| kind == "line"), "{told:?}");
+    let reported = followed(&world, "/api/events?since=1h");
+    assert!(
+        reported.contains(&exit) && !reported.iter().any(|(kind, _)| kind == "line"),
+        "{reported:?}"
+    );
     let world = started();
-    let told = followed(&world, "/api/events?lines=1&since=1h");
-    assert!(told.contains(&exit) && told.contains(&pair("line", "")), "{told:?}");
+    let reported = followed(&world, "/api/events?lines=1&since=1h");
+    assert!(reported.contains(&exit) && reported.contains(&pair("line", "")), "{reported:?}");
 }
 
 #[test]

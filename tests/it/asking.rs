@@ -15,8 +15,8 @@ fn wait_returns_when_it_is_so_or_cannot_be() {
     assert_eq!(world.run(["wait"]).code, 0);
     let ran = world.run(["wait", "web", "--for", "log", "listening on [0-9]+$", "--timeout", "1"]);
     assert_eq!(ran.code, 124, "{ran:?}");
-    let told = "tmo: web has not said `listening on [0-9]+$` after 1 s\n";
-    assert_eq!(ran.stderr, told);
+    let reported = "tmo: web has not said `listening on [0-9]+$` after 1 s\n";
+    assert_eq!(ran.stderr, reported);
     let ran = world.run(["wait", "migrate", "--for", "exit", "--timeout", "500ms"]);
     assert_eq!((ran.code, ran.stderr.as_str()), (124, "tmo: migrate is running after 500 ms\n"));
     let mut log = world.tmo(["wait", "web", "--for", "log", "^listening"]).spawn().unwrap();
@@ -77,8 +77,8 @@ fn a_start_that_waits_shows_the_log_until_all_run_and_listen() {
     assert_eq!(world.run(["start", "--if-needed", "--wait"]).code, 0);
     drop(listener);
     let ran = world.run(["start", "--if-needed", "--wait=web,0.2"]);
-    let told = format!("tmo: web does not listen on {port} after 200 ms\n");
-    assert_eq!((ran.code, ran.stderr.as_str()), (124, told.as_str()), "{ran:?}");
+    let reported = format!("tmo: web does not listen on {port} after 200 ms\n");
+    assert_eq!((ran.code, ran.stderr.as_str()), (124, reported.as_str()), "{ran:?}");
     world.ok(["quit"]);
     // Those that may end are told of, and the rest goes on.
     let mut waiting = world.tmo(["start", "--any-can-die", "-p", &port, "--wait=late"]);

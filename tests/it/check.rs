@@ -15,12 +15,12 @@ fn what_is_odd_is_told_and_nothing_is_started() {
     world.write(".env", "A=1\nno variable\n");
     let ran = world.run(["check", "-l", "web,wrker"]);
     assert_eq!((ran.code, ran.stdout.as_str()), (1, ""), "{ran:?}");
-    for told in [
+    for reported in [
         "tmo: skipping ./.env due to error: ",
         "tmo: ./Procfile:2: not of the form `name: command`",
         "tmo: --processes names `wrker`",
     ] {
-        assert!(ran.stderr.contains(told), "{ran:?}");
+        assert!(ran.stderr.contains(reported), "{ran:?}");
     }
     assert_eq!(ran.stderr.lines().count(), 3, "{ran:?}");
     let ran = world.run(["check", "-f", "nosuch"]);
@@ -37,11 +37,11 @@ fn a_port_that_is_taken_is_told_with_its_holder() {
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let port = taken.local_addr().unwrap().port();
     let me = format!("(pid {}) listens on it", std::process::id());
-    let told = format!("tmo: port {port} of web is taken: ");
+    let reported = format!("tmo: port {port} of web is taken: ");
     let ran = world.run(["check", "-p", &port.to_string()]);
-    assert!(ran.code == 1 && ran.stderr.contains(&told) && ran.stderr.contains(&me), "{ran:?}");
+    assert!(ran.code == 1 && ran.stderr.contains(&reported) && ran.stderr.contains(&me), "{ran:?}");
     let ran = world.run(["start", "-D", "-p", &port.to_string()]);
-    assert!(ran.code == 0 && ran.stderr.contains(&told), "it may not use it: {ran:?}");
+    assert!(ran.code == 0 && ran.stderr.contains(&reported), "it may not use it: {ran:?}");
     assert_eq!(world.run(["check", "-p", &port.to_string()]).code, 0, "it runs");
     world.ok(["quit"]);
     drop(taken);
@@ -75,10 +75,10 @@ fn every_worktree_gets_ports_of_its_own_and_keeps_them() {
         assert!(world.tmo(["quit"]).current_dir(at).status().unwrap().success());
     };
     // The one that comes first leaves the first ports to the main one all the same.
-    let told = start(&linked, &[]);
+    let reported = start(&linked, &[]);
     let linked_ports = ports(&linked);
     let table = format!("tmo: ports: web {}, worker {}\n", linked_ports[0], linked_ports[1]);
-    assert_eq!(told, table);
+    assert_eq!(reported, table);
     assert_eq!(start(app, &[]), "");
     let main_ports = ports(app);
     assert_eq!(main_ports, [first.into(), u64::from(first) + 100]);
@@ -101,8 +101,8 @@ fn every_worktree_gets_ports_of_its_own_and_keeps_them() {
     quit(&linked);
     // What the worktree had is free again when it is gone.
     std::fs::remove_dir_all(&linked).unwrap();
-    let told = start(app, &["-s", "other.sock"]);
-    assert_eq!(told, table);
+    let reported = start(app, &["-s", "other.sock"]);
+    assert_eq!(reported, table);
     world.ok(["quit", "-s", "other.sock"]);
 }
 

@@ -13,20 +13,20 @@ fn everything_wrong_is_told_with_its_place_before_anything_starts() {
     for args in [&["check"][..], &["start", "-D"]] {
         let ran = world.run(args);
         assert_eq!((ran.code, ran.stdout.as_str()), (1, ""), "{ran:?}");
-        for told in [
+        for reported in [
             "tmo: ./tmo.toml:2:1: unknown key `comand` of `web`; did you mean `command`?\n",
             "  2 | comand = \"x\"\n    | ^^^^^^\n",
             "./tmo.toml:3:7: can't run in ",
             "./tmo.toml:4:10: `wbe` has no `command`",
         ] {
-            assert!(ran.stderr.contains(told), "{told}: {ran:?}");
+            assert!(ran.stderr.contains(reported), "{reported}: {ran:?}");
         }
     }
     let ran = world.run(["check", "--json"]);
-    let told: Value = serde_json::from_str(&ran.stdout).unwrap();
-    assert_eq!((ran.code, &told["ok"]), (1, &Value::Bool(false)));
+    let reported: Value = serde_json::from_str(&ran.stdout).unwrap();
+    assert_eq!((ran.code, &reported["ok"]), (1, &Value::Bool(false)));
     let places: Vec<_> =
-        told["errors"].as_array().unwrap().iter().map(|e| (&e["line"], &e["column"])).collect();
+        reported["errors"].as_array().unwrap().iter().map(|e| (&e["line"], &e["column"])).collect();
     assert_eq!(places, [(&2.into(), &1.into()), (&3.into(), &7.into()), (&4.into(), &10.into())]);
     world.wait_empty();
 }
@@ -61,8 +61,8 @@ fn what_is_in_force_is_shown_with_who_says_it() {
     assert_eq!(line("stop.timeout"), ["stop.timeout", "2s", "./tmo.toml:3"]);
     assert_eq!(line("stop.signal"), ["stop.signal", "TERM", "--stop-signals"]);
     assert!(!text.contains("worker"), "{text}");
-    let told: Value = serde_json::from_str(&world.ok(["config", "--json"])).unwrap();
-    let worker = &told["processes"][1];
+    let reported: Value = serde_json::from_str(&world.ok(["config", "--json"])).unwrap();
+    let worker = &reported["processes"][1];
     assert_eq!(worker["name"], "worker");
     let of = |key: &str| {
         let all = worker["settings"].as_array().unwrap();

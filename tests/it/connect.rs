@@ -354,8 +354,8 @@ fn read_only_never_resizes() {
     wait_clients(&world, 0);
     assert_eq!(size(&world, "web"), before);
     let (columns, rows) = before.split_once('x').unwrap();
-    let told = || (world.read("sizes") == format!("16 61\n{rows} {columns}\n")).then_some(());
-    eventually("the process hears of the plain client's size only", told);
+    let reported = || (world.read("sizes") == format!("16 61\n{rows} {columns}\n")).then_some(());
+    eventually("the process hears of the plain client's size only", reported);
     world.ok(["quit"]);
 }
 

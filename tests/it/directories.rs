@@ -122,10 +122,10 @@ fn a_journal_that_cannot_be_written_is_reported_where_the_run_was_started() {
     let mut command = world.tmo(["start", "-D"]);
     let output = command.env("XDG_STATE_HOME", blocked).output().unwrap();
     assert!(output.status.success(), "{output:?}");
-    let told = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert_eq!(told.lines().count(), 1, "{told}");
+    let reported = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(reported.lines().count(), 1, "{reported}");
     for word in [blocked, "no such file or directory", "TMO_LOG_DIR", "only its newest output"] {
-        assert!(told.contains(word), "{told}");
+        assert!(reported.contains(word), "{reported}");
     }
     let shown = eventually("it", || {
         let shown = world.ok(["logs"]);

@@ -82,9 +82,9 @@ fn where_all_is_well_nothing_fails() {
 #[test]
 fn what_is_found_is_there_for_programs() {
     let world = world("web: true\n").env("CLICOLOR_FORCE", "1");
-    let told = |ran: &Ran| -> serde_json::Value { serde_json::from_str(&ran.stdout).unwrap() };
+    let reported = |ran: &Ran| -> serde_json::Value { serde_json::from_str(&ran.stdout).unwrap() };
     let ran = examine(&world, &["--json"]);
-    let json = told(&ran);
+    let json = reported(&ran);
     assert_eq!((ran.code, &json["api"], &json["ok"]), (0, &1.into(), &true.into()), "{ran:#?}");
     for finding in json["findings"].as_array().unwrap() {
         let keys: Vec<&String> = finding.as_object().unwrap().keys().collect();
@@ -94,7 +94,7 @@ fn what_is_found_is_there_for_programs() {
         assert!(finding["todo"].is_string() || finding["todo"].is_null());
     }
     let ran = examine(&world, &["--json", "-f", "nosuch"]);
-    let json = told(&ran);
+    let json = reported(&ran);
     assert_eq!((ran.code, &json["ok"]), (1, &false.into()));
     let failed =
         json["findings"].as_array().unwrap().iter().find(|f| f["level"] == "fail").unwrap();
@@ -331,8 +331,11 @@ fn a_run_of_another_program_is_told() {
     assert!(started.status.success());
     let ran = examine(&world, &[]);
     let line = ran.line("note  run: ");
-    let told = format!("the shim of web is another program ({})", copy.display());
-    assert!(ran.code == 0 && line.contains(&told) && line.contains("; `tmo quit`, then"), "{line}");
+    let reported = format!("the shim of web is another program ({})", copy.display());
+    assert!(
+        ran.code == 0 && line.contains(&reported) && line.contains("; `tmo quit`, then"),
+        "{line}"
+    );
     std::fs::remove_file(&copy).unwrap();
     let ran = examine(&world, &[]);
     let line = ran.line("note  run: ");

@@ -159,16 +159,16 @@ fn umask_limits_and_niceness_are_the_callers() {
     // Whoever runs the tests may be nice already.
     let nice: i32 = world.shell("nice").stdout.trim().parse().unwrap();
     let nice = (nice + 5).min(19).to_string();
-    let told = ["0027", "300", "900", "0", &nice, &world.app().display().to_string(), "done"]
+    let reported = ["0027", "300", "900", "0", &nice, &world.app().display().to_string(), "done"]
         .map(|line| format!("web    | {line}\n"))
         .concat();
     let lines = || world.ok(["logs", "web", "-n", "7"]);
     world.wait_text("web", "done");
-    pretty_assertions::assert_eq!(lines(), told);
+    pretty_assertions::assert_eq!(lines(), reported);
     world.ok(["restart", "web"]);
     let lives = || world.ok(["logs", "web"]).matches("| done").count();
     eventually("the next life", || (lives() == 2).then_some(()));
-    pretty_assertions::assert_eq!(lines(), told, "the next life has the same");
+    pretty_assertions::assert_eq!(lines(), reported, "the next life has the same");
     world.ok(["quit"]);
 }
 

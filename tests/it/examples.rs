@@ -60,7 +60,8 @@ fn story(world: &World) -> Vec<String> {
 
 #[track_caller]
 fn assert_order(story: &[String], events: &[&str]) {
-    let place = |event: &&str| story.iter().position(|told| told == event).unwrap_or(usize::MAX);
+    let place =
+        |event: &&str| story.iter().position(|reported| reported == event).unwrap_or(usize::MAX);
     let places: Vec<usize> = events.iter().map(place).collect();
     assert!(places.is_sorted() && !places.contains(&usize::MAX), "{events:?} in {story:#?}");
 }

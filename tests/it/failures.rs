@@ -13,7 +13,7 @@ fn declarations_are_listed_added_and_removed() {
     let ran = world.run(["failures", "list"]);
     assert_eq!((ran.code, ran.stdout.as_str()), (0, ""), "{ran:?}");
     assert!(ran.stderr.contains("nothing is declared in ./failure_declarations.json"), "{ran:?}");
-    for (words, told) in [
+    for (words, reported) in [
         (["failures", "add", "worker", "panic:"], "worker: `panic:` added; "),
         (["failures", "add", "web", "Error: EADDRINUSE"], "web: `Error: EADDRINUSE` added; "),
         (["failures", "add", "web", "Killed"], "web: `Killed` added; "),
@@ -21,7 +21,7 @@ fn declarations_are_listed_added_and_removed() {
         (["failures", "remove", "worker", "panic:"], "worker: `panic:` removed; "),
     ] {
         let ran = world.run(words);
-        assert!(ran.code == 0 && ran.stdout.starts_with(told), "{ran:?}");
+        assert!(ran.code == 0 && ran.stdout.starts_with(reported), "{ran:?}");
     }
     let ran = world.run(["failures", "list", "web"]);
     assert_eq!(ran.stdout, "web  Error: EADDRINUSE\nweb  Killed\n", "{ran:?}");
@@ -37,7 +37,7 @@ fn declarations_are_listed_added_and_removed() {
 fn slips_are_pointed_out() {
     let world = World::new("web: exec sleep 1000\n");
     world.write(FILE, "{\"web\": [\"panic:\"], \"wbe\": [\"x\"]}");
-    for (words, code, told) in [
+    for (words, code, reported) in [
         (&["add", "wep", "x"][..], 2, "Unknown process name: wep; did you mean web?"),
         (
             &["remove", "web", "panik:"],
@@ -50,7 +50,7 @@ fn slips_are_pointed_out() {
         (&["list", "-f", "nosuch"], 1, "open nosuch: no such file"),
     ] {
         let ran = world.run(["failures"].iter().chain(words).copied());
-        assert!(ran.code == code && ran.stderr.contains(told), "{words:?}: {ran:?}");
+        assert!(ran.code == code && ran.stderr.contains(reported), "{words:?}: {ran:?}");
     }
     let ran = world.run(["check"]);
     assert!(ran.code == 1 && ran.stderr.contains("names `wbe`, which the Procfile"), "{ran:?}");
@@ -103,7 +103,7 @@ fn what_the_api_can_t_change_is_told_with_where_it_is() {
     let world = World::new("web: exec cat\n");
     world.write("tmo.toml", "[[process.web.failure]]\npattern = \"fatal\"\n");
     world.ok(["start", "-D", "--any-can-die"]);
-    let told = |verb: &str, text: &str| {
+    let reported = |verb: &str, text: &str| {
         let body = json!({ "failure_string": text }).to_string();
         let path = format!("POST /api/failure-declarations/web/{verb}");
         let answer = ask(&world, &path, "", &body);
@@ -111,23 +111,23 @@ fn what_the_api_can_t_change_is_told_with_where_it_is() {
     };
     let place = "`fatal` is declared for web in ./tmo.toml:2; remove it there, then `tmo reload`"
         .to_owned();
-    assert_eq!(told("remove", "fatal"), (409, place.clone()));
+    assert_eq!(reported("remove", "fatal"), (409, place.clone()));
     let ran = world.run(["failures", "remove", "web", "fatal"]);
     assert!(ran.code == 1 && ran.stderr.contains(&place), "{ran:?}");
-    let (status, why) = told("remove", "fatak");
+    let (status, why) = reported("remove", "fatak");
     assert!(status == 409 && why.contains("is not declared for web"), "{why}");
     for text in ["", " ", "a\nb"] {
-        assert_eq!(told("add", text).0, 422, "{text:?}");
+        assert_eq!(reported("add", text).0, 422, "{text:?}");
     }
     assert!(!world.app().join(FILE).exists());
     // What is broken stays as it is.
     world.write("tmo.toml", "[process.web]\nnosuch = 1\nother = 2\n");
-    let (status, why) = told("add", "x");
+    let (status, why) = reported("add", "x");
     assert!(status == 409 && why.contains("tmo.toml:2:1: ") && !why.contains('\n'), "{why}");
     assert!(!world.app().join(FILE).exists());
     world.write("tmo.toml", "");
     world.write(FILE, "{");
-    let (status, why) = told("add", "x");
+    let (status, why) = reported("add", "x");
     assert!(status == 409 && why.contains("failure_declarations.json:1:"), "{why}");
     assert_eq!(std::fs::read_to_string(world.app().join(FILE)).unwrap(), "{");
     world.ok(["quit"]);
@@ -156,8 +156,8 @@ fn several_who_declare_at_once_lose_nothing() {
             });
         }
     });
-    let told = ask(&world, "GET /api/failure-declarations/web", "", "").json();
-    assert_eq!(told["failure_strings"].as_array().unwrap().len(), 16);
+    let reported = ask(&world, "GET /api/failure-declarations/web", "", "").json();
+    assert_eq!(reported["failure_strings"].as_array().unwrap().len(), 16);
     // What is in force is what stands there: nothing is left to be reloaded.
     assert_eq!(world.ok(["reload"]), "web: unchanged\n");
     world.ok(["quit"]);

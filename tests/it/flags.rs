@@ -68,16 +68,19 @@ fn everything_that_happens_has_a_kind_and_those_who_want_to_know_are_told() {
         let flags: Value = serde_json::from_str(&world.ok(["flags", "--json"])).unwrap();
         (flags[0]["count"] == 2).then_some(())
     });
-    let told = world.ok(["flags"]);
-    assert!(told.contains("web      slow  2      1 exceeded  it took 22 ms"), "{told}");
+    let reported = world.ok(["flags"]);
+    assert!(reported.contains("web      slow  2      1 exceeded  it took 22 ms"), "{reported}");
     world.ok(["stop", "web"]);
     eventually("the crashes are reported", || {
         (read(&world, "crashes").matches("\"processName\":\"bad\"").count() > 0).then_some(())
     });
     world.ok(["failures", "add", "web", "panic"]);
     let uri = format!("/api/events?since=1h&types={}", TYPES.join(","));
-    let told: BTreeSet<_> = followed(&world, &uri).into_iter().map(|(_, kind)| kind).collect();
-    assert!(TYPES.iter().all(|kind| told.contains(*kind)), "one run has them all: {told:#?}");
+    let reported: BTreeSet<_> = followed(&world, &uri).into_iter().map(|(_, kind)| kind).collect();
+    assert!(
+        TYPES.iter().all(|kind| reported.contains(*kind)),
+        "one run has them all: {reported:#?}"
+    );
     world.wait_empty();
     assert_eq!(read(&world, "flagged"), "slow web\n", "the second comes too soon");
     let hooks: BTreeSet<_> = read(&world, "hooks").lines().map(str::to_owned).collect();
@@ -102,14 +105,14 @@ fn what_was_found_is_shown_with_the_lines_around_it() {
     world.write("tmo.toml", flag);
     world.ok(["start", "-D"]);
     eventually("both are found", || (count(&world) == 2).then_some(()));
-    let told: Value = serde_json::from_str(&world.ok(["flags", "-C", "--json"])).unwrap();
-    let lines = |number: usize, key: &str| told[0]["matches"][number][key].clone();
+    let reported: Value = serde_json::from_str(&world.ok(["flags", "-C", "--json"])).unwrap();
+    let lines = |number: usize, key: &str| reported[0]["matches"][number][key].clone();
     assert_eq!((lines(0, "before"), lines(0, "after")), (json!(["b"]), json!(["c"])));
     assert_eq!((lines(1, "before"), lines(1, "after")), (json!(["d"]), json!([])));
-    let told = world.ok(["flags", "web", "--context", "-n", "1"]);
-    let (heading, rest) = told.split_once("\n\n  #2 at ").unwrap();
+    let reported = world.ok(["flags", "web", "--context", "-n", "1"]);
+    let (heading, rest) = reported.split_once("\n\n  #2 at ").unwrap();
     assert_eq!(heading, "web: h: found 2 times, target 5");
-    assert!(rest.ends_with(", life 1\n    d\n  > hit 2\n"), "{told}");
+    assert!(rest.ends_with(", life 1\n    d\n  > hit 2\n"), "{reported}");
     let strange = world.run(["flags", "-n", "1"]);
     assert!(strange.code != 0 && strange.stderr.contains("--context"), "{strange:#?}");
     world.ok(["quit"]);
@@ -221,10 +224,10 @@ fn crashes_and_matches_are_shown_on_the_desktop() {
     world.write("tmo.toml", NOTIFY);
     let dir = with_notifier(&world, "printf '%s|' \"$@\" >>told; echo >>told");
     start_with(&world, &dir);
-    let told = || Some(read(&world, "told")).filter(|told| told.lines().count() >= 2);
-    let told = eventually("both are told", told);
-    assert!(told.contains("--app-name=tmo|--|web: odd|odd"), "{told}");
-    assert!(told.contains("--|bad has crashed|"), "{told}");
+    let reported = || Some(read(&world, "told")).filter(|reported| reported.lines().count() >= 2);
+    let reported = eventually("both are told", reported);
+    assert!(reported.contains("--app-name=tmo|--|web: odd|odd"), "{reported}");
+    assert!(reported.contains("--|bad has crashed|"), "{reported}");
     world.ok(["quit"]);
     assert_eq!(read(&world, "told").lines().count(), 2, "the second match comes too soon");
     assert!(!world.app().join("no").exists());

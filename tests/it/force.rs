@@ -116,8 +116,8 @@ fn cleanup_ends_a_run_that_can_not_be_taken_over() {
     let refused = world.run(["cleanup"]);
     assert!(refused.code == 1 && refused.stderr.contains("`tmo quit` ends them"), "{refused:?}");
     std::fs::write(world.runtime().join("plan.json"), "{").unwrap();
-    let told = world.ok(["cleanup"]);
-    assert!(told.contains("ended "), "{told}");
+    let reported = world.ok(["cleanup"]);
+    assert!(reported.contains("ended "), "{reported}");
     spare_nothing(&world);
 }
 

@@ -41,12 +41,12 @@ fn world() -> World {
 fn the_order_is_shown_without_a_run() {
     let world = world();
     assert_eq!(world.ok(["graph"]), SHOWN);
-    let told: Value = serde_json::from_str(&world.ok(["graph", "--json"])).unwrap();
-    assert_eq!(told["levels"].to_string(), r#"[["db"],["migrate","tool"],["web"]]"#);
-    assert!(told["processes"][0].get("state").is_none(), "{told}");
+    let reported: Value = serde_json::from_str(&world.ok(["graph", "--json"])).unwrap();
+    assert_eq!(reported["levels"].to_string(), r#"[["db"],["migrate","tool"],["web"]]"#);
+    assert!(reported["processes"][0].get("state").is_none(), "{reported}");
     assert!(world.ok(["graph", "--dot"]).contains("\"migrate\" -> \"web\" [label=\"completed\"];"));
-    let told: Value = serde_json::from_str(&world.ok(["graph", "tool", "--json"])).unwrap();
-    assert_eq!(told["on_demand"].to_string(), r#"["migrate","web","console"]"#);
+    let reported: Value = serde_json::from_str(&world.ok(["graph", "tool", "--json"])).unwrap();
+    assert_eq!(reported["on_demand"].to_string(), r#"["migrate","web","console"]"#);
     let ran = world.run(["graph", "--live"]);
     assert!(ran.code == 1 && ran.stdout.is_empty() && !ran.stderr.is_empty(), "{ran:?}");
     assert_eq!(world.run(["graph", "--live", "--dot"]).code, 2);
@@ -75,7 +75,7 @@ fn it_is_the_order_of_the_supervisor_and_shows_its_states() {
     ] {
         assert!(text.contains(row), "{row}{text}");
     }
-    let told: Value = serde_json::from_str(&world.ok(["graph", "--live", "--json"])).unwrap();
-    assert_eq!(told["processes"][1]["state"]["state"], "exited");
+    let reported: Value = serde_json::from_str(&world.ok(["graph", "--live", "--json"])).unwrap();
+    assert_eq!(reported["processes"][1]["state"]["state"], "exited");
     world.ok(["quit"]);
 }

@@ -373,11 +373,11 @@ fn a_log_that_was_cleared_begins_anew() {
     world.ok(["start", "-D", "--any-can-die"]);
     eventually("all of it", || world.ok(["logs"]).contains("web    | 200000\n").then_some(()));
     eventually("it", || world.ok(["logs"]).contains("secret").then_some(()));
-    let told = world.ok(["logs", "--clear"]);
-    assert!(told.starts_with("The log is cleared. "), "{told}");
+    let reported = world.ok(["logs", "--clear"]);
+    assert!(reported.starts_with("The log is cleared. "), "{reported}");
     assert!(
-        told.ends_with("are freed when the running processes begin new log files.\n"),
-        "{told}"
+        reported.ends_with("are freed when the running processes begin new log files.\n"),
+        "{reported}"
     );
     for asked in [&["logs"][..], &["logs", "-n", "5"], &["logs", "--run", "1"], &["events"]] {
         assert_eq!(world.ok(asked.iter().copied()), "", "{asked:?}");
@@ -388,8 +388,11 @@ fn a_log_that_was_cleared_begins_anew() {
     assert_eq!(world.ok(["logs", "web", "--since", "1h", "--no-prefix"]), "one\ngot one\n");
     assert_eq!(world.run(["logs", "web", "--clear"]).code, 2, "of all or of none");
     world.ok(["quit"]);
-    let told = world.ok(["logs", "--clear"]);
-    assert!(told.starts_with("The log is cleared. ") && told.ends_with(" of disk space freed.\n"));
+    let reported = world.ok(["logs", "--clear"]);
+    assert!(
+        reported.starts_with("The log is cleared. ")
+            && reported.ends_with(" of disk space freed.\n")
+    );
     assert_eq!(world.ok(["logs", "--path"]), "");
     assert_eq!(world.ok(["logs"]), "");
     // The next run has nothing of it, and nothing is missing of its own.

@@ -344,8 +344,8 @@ fn a_start_marker_that_a_process_has_thrown_away_is_not_waited_for_for_long() {
     procs::kill(server, 18);
     assert!(eventually("it is restarted", || restart.try_wait().unwrap()).success());
     world.wait_state("web", "running");
-    let told = view.log().matches("| go on\n").count();
-    assert!(told < 100, "some two seconds, not half a minute: {told}");
+    let reported = view.log().matches("| go on\n").count();
+    assert!(reported < 100, "some two seconds, not half a minute: {reported}");
     assert_eq!(view.interrupt(), 0);
 }
 
@@ -440,6 +440,7 @@ fn what_escapes_from_a_killed_shim_is_not_said_to_have_ended() {
     procs::kill(escaped, 9);
     eventually("it is gone", || (!procs::alive(escaped)).then_some(()));
     let log = view.log();
-    let told = "Its shim was killed; all of its processes that could be found have been ended\n";
-    assert!(lives && log.contains(told), "{log}");
+    let reported =
+        "Its shim was killed; all of its processes that could be found have been ended\n";
+    assert!(lives && log.contains(reported), "{log}");
 }

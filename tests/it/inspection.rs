@@ -380,8 +380,8 @@ fn a_project_does_not_lead_commands_that_change_a_run_to_that_of_another_one() {
             let ran = run(args);
             let what = format!("{file}, {args:?}: {ran:?}");
             assert_eq!(ran.code, 1, "{what}");
-            let told = ran.stderr.contains("leads to the run of") && ran.stderr.contains("-s ");
-            assert!(told, "{what}");
+            let reported = ran.stderr.contains("leads to the run of") && ran.stderr.contains("-s ");
+            assert!(reported, "{what}");
         }
         std::fs::remove_file(&path).unwrap();
     }

@@ -319,8 +319,8 @@ fn a_full_disk_stops_nobody_and_is_told_once() {
     let after = world.read("after");
     assert!(after.contains("first part\n") && after.contains("third part\n"), "{after}");
     assert!(!after.contains("second part"), "there was no room for it");
-    let told = world.read("told");
-    assert!(told.contains("of output lost here"), "{told}");
+    let reported = world.read("told");
+    assert!(reported.contains("of output lost here"), "{reported}");
 }
 
 #[test]

@@ -31,11 +31,11 @@ pub(crate) fn complete_but_for_gaps(log: &str, last: u64) {
     let gap = |text: &&str| text.contains("lost here") || text.starts_with("... output may be");
     let lost = |at: usize| web.get(at).is_some_and(gap);
     // Other words of tmo stand between lines, and hide no gap.
-    let told: Vec<usize> =
+    let reported: Vec<usize> =
         (0..web.len()).filter(|&at| lost(at) || web[at].parse::<u64>().is_ok()).collect();
     let mut next = Some(1);
-    for (i, &at) in told.iter().enumerate() {
-        let beside = |j: Option<usize>| j.and_then(|j| told.get(j)).is_some_and(|&at| lost(at));
+    for (i, &at) in reported.iter().enumerate() {
+        let beside = |j: Option<usize>| j.and_then(|j| reported.get(j)).is_some_and(|&at| lost(at));
         if lost(at) || beside(i.checked_sub(1)) || beside(Some(i + 1)) {
             next = None;
             continue;

@@ -145,8 +145,11 @@ fn init_writes_a_procfile_that_can_be_started_and_replaces_nothing() {
     std::fs::create_dir(world.app().join("bin")).unwrap();
     world.write("bin/dev", script);
     world.shell("chmod +x bin/dev");
-    let told = world.ok(["init"]);
-    assert!(told.starts_with("./Procfile (from bin/dev):\n  web: bin/dev\n./tmo.toml "), "{told}");
+    let reported = world.ok(["init"]);
+    assert!(
+        reported.starts_with("./Procfile (from bin/dev):\n  web: bin/dev\n./tmo.toml "),
+        "{reported}"
+    );
     assert_eq!(world.read("Procfile"), "web: bin/dev\n");
     assert!(world.read("tmo.toml").starts_with("#:schema ./tmo.schema.json\n"));
     assert_eq!(world.read("tmo.schema.json"), world.ok(["schema"]));
@@ -165,9 +168,9 @@ fn init_uses_a_procfile_dev_as_it_is() {
     let world = World::new("");
     std::fs::rename(world.app().join("Procfile"), world.app().join("Procfile.dev")).unwrap();
     world.write("Procfile.dev", "web: sleep 1000\ncss: sleep 1000\n");
-    let told = world.ok(["init"]);
-    assert!(told.starts_with("Procfile.dev is there: it is used as it is\n"), "{told}");
-    assert!(told.contains("`tmo start -f Procfile.dev` begins"), "{told}");
+    let reported = world.ok(["init"]);
+    assert!(reported.starts_with("Procfile.dev is there: it is used as it is\n"), "{reported}");
+    assert!(reported.contains("`tmo start -f Procfile.dev` begins"), "{reported}");
     assert!(!world.app().join("Procfile").exists());
     assert!(world.read("tmo.toml").contains("[process.css]"));
     world.ok(["check", "-f", "Procfile.dev"]);

@@ -37,8 +37,8 @@ fn output_before_exit() {
     for name in ["a", "b"] {
         let log = view.log();
         let said = log.lines().filter_map(|l| l.strip_prefix(&format!("{name}      | ")));
-        let told: Vec<u32> = said.filter_map(|number| number.parse().ok()).collect();
-        assert_eq!(told, (1..=20_000).collect::<Vec<_>>());
+        let reported: Vec<u32> = said.filter_map(|number| number.parse().ok()).collect();
+        assert_eq!(reported, (1..=20_000).collect::<Vec<_>>());
     }
 }
 
@@ -135,8 +135,8 @@ fn crash_by_signal() {
         let world = World::new(&format!("web: kill -{name} $$\n"));
         let mut view = world.start([""; 0]);
         assert_eq!(view.code(), code, "{}", view.log());
-        let told = format!("web    | Killed by signal {} (SIG{name})\n", code - 128);
-        assert!(view.log().contains(&told), "{}", view.log());
+        let reported = format!("web    | Killed by signal {} (SIG{name})\n", code - 128);
+        assert!(view.log().contains(&reported), "{}", view.log());
     }
 }
 
@@ -192,8 +192,8 @@ fn login_shell_dash() {
         // A person asked for the end: no failure, whatever it answers.
         assert_eq!(view.interrupt(), 0, "{shell}");
         let log = view.log();
-        let (cleaned, told) = (log.find("cleaned up"), log.find("Exited with code 7"));
-        assert!(cleaned.is_some() && cleaned < told, "{shell}: {log}");
+        let (cleaned, reported) = (log.find("cleaned up"), log.find("Exited with code 7"));
+        assert!(cleaned.is_some() && cleaned < reported, "{shell}: {log}");
     }
 }
 
@@ -628,7 +628,7 @@ fn orphans() {
 
 #[test]
 fn a_command_that_is_not_there_or_can_not_be_run_is_told_as_such() {
-    for (command, code, told) in [
+    for (command, code, reported) in [
         ("nosuchcommand", 127, "web exited with code 127 (command not found) after "),
         ("./Procfile", 126, "web exited with code 126 (command can't be run) after "),
     ] {
@@ -636,11 +636,11 @@ fn a_command_that_is_not_there_or_can_not_be_run_is_told_as_such() {
         let mut view = world.start([""; 0]);
         assert_eq!(view.code(), code);
         assert!(view.log().contains(&format!("web    | Exited with code {code}\n")));
-        assert!(view.log().contains(told), "{}", view.log());
+        assert!(view.log().contains(reported), "{}", view.log());
         let background = world.run(["start", "-D"]);
         assert_eq!(background.code, code, "{background:?}");
         assert!(
-            background.stderr.contains(&told["web exited ".len()..told.len() - 7]),
+            background.stderr.contains(&reported["web exited ".len()..reported.len() - 7]),
             "{background:?}"
         );
     }

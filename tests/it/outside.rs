@@ -82,8 +82,8 @@ fn a_project_file_that_is_a_device_is_refused_by_name_and_hangs_no_command() {
                     _ if file == "tmo.toml" => "it is larger than 1 MiB",
                     _ => "it is larger than 4 MiB",
                 };
-                let told = ran.stderr.contains(words) && ran.stderr.contains(file);
-                assert!(told || !reads, "{what}, {command}: {ran:?}");
+                let reported = ran.stderr.contains(words) && ran.stderr.contains(file);
+                assert!(reported || !reads, "{what}, {command}: {ran:?}");
                 assert!(ran.code == 1 || !reads, "{what}, {command}: {ran:?}");
             }
             spoil(&path, kind);

@@ -21,8 +21,8 @@ fn a_killed_sink_is_replaced_and_the_gap_is_told() {
         procs::kill(sink, 9);
         eventually("another sink", || world.pane_part("sink", "web").filter(|p| *p != sink));
         eventually("it is told", || {
-            let told = "web    | Its pipe was broken: output may be missing here\n";
-            (view.log().matches(told).count() == round).then_some(())
+            let reported = "web    | Its pipe was broken: output may be missing here\n";
+            (view.log().matches(reported).count() == round).then_some(())
         });
         world.write("lines", "x\n");
         view.shows(&format!("| line {}\n", round + 1));
@@ -168,9 +168,9 @@ fn a_killed_shim_takes_its_tree_with_it() {
     procs::kill(world.shim("web"), 9);
     assert_eq!(view.code(), 137);
     let log = view.log();
-    let told =
+    let reported =
         "web    | Its shim was killed; all of its processes that could be found have been ended\n";
-    assert!(log.contains(told), "{log}");
+    assert!(log.contains(reported), "{log}");
     assert!(world.tree("web").is_empty() && world.tree("worker").is_empty());
 }
 

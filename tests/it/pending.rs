@@ -80,8 +80,8 @@ fn why_does_not_present_the_crash_of_an_earlier_run_as_news() {
     world.ok(["quit"]);
     let ran = world.run(["why"]);
     assert!(ran.code == 0 && !ran.stdout.contains("exit 3"), "{ran:?}");
-    let told = format!("{}{}", ran.stdout, ran.stderr);
-    assert!(told.starts_with("the last run ended as it was asked to"), "{ran:?}");
+    let reported = format!("{}{}", ran.stdout, ran.stderr);
+    assert!(reported.starts_with("the last run ended as it was asked to"), "{ran:?}");
 }
 
 #[test]
@@ -115,9 +115,9 @@ fn why_names_the_cause_and_not_the_hints_of_a_package_manager() {
         let world = World::new(&format!("web: {command}\n"));
         world.write("msg", "x\n");
         world.run(["start"]);
-        let told = world.run(["why"]).stdout;
+        let reported = world.run(["why"]).stdout;
         let first = json(&world, &["why"])["causes"][0]["text"].to_string();
-        assert!(first.contains(cause) && !told.contains(noise), "{command}: {told}");
+        assert!(first.contains(cause) && !reported.contains(noise), "{command}: {reported}");
     }
 }
 
@@ -153,8 +153,8 @@ fn repaired_dependency_names_the_command_that_starts_what_was_skipped() {
     world.wait_state("api", "skipped");
     world.write("go", "");
     let ran = world.run(["restart", "migrate"]);
-    let told = format!("{}{}", ran.stdout, ran.stderr);
-    assert!(told.contains("tmo start api"), "{ran:?}");
+    let reported = format!("{}{}", ran.stdout, ran.stderr);
+    assert!(reported.contains("tmo start api"), "{ran:?}");
     world.ok(["quit"]);
 }
 
@@ -189,9 +189,9 @@ fn next_step_opens_the_file_with_an_editor_that_needs_other_arguments() {
     let world = World::new("web: python3 crash.py\n").env("EDITOR", "code --wait");
     world.write("crash.py", "\n\n\nraise KeyError('x')\n");
     world.run(["start"]);
-    let told = world.run(["why"]).stdout;
-    assert!(told.contains("crash.py") && !told.contains("code --wait} +4"), "{told}");
-    assert!(told.contains("--goto") || told.contains("-g "), "{told}");
+    let reported = world.run(["why"]).stdout;
+    assert!(reported.contains("crash.py") && !reported.contains("code --wait} +4"), "{reported}");
+    assert!(reported.contains("--goto") || reported.contains("-g "), "{reported}");
 }
 
 #[test]

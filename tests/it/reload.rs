@@ -36,15 +36,15 @@ fn what_has_changed_is_done_and_all_else_runs_on() {
          api: echo two; exec sleep 1000\n\
          web: echo web on $PORT; exec sleep 1000\n",
     );
-    let told = world.ok(["reload", "--dry-run"]);
+    let reported = world.ok(["reload", "--dry-run"]);
     let would = "web: unchanged\napi: would be restarted (command changed)\n\
                  gone: would be stopped and removed\nnew: would be started\n";
-    assert_eq!(told, would);
+    assert_eq!(reported, would);
     assert_eq!((pid(&world, "api"), pid(&world, "gone")), (api, gone));
-    let told = world.ok(["reload"]);
+    let reported = world.ok(["reload"]);
     let done = "web: unchanged\napi: restarted (command changed)\n\
                 gone: stopped and removed\nnew: started\n";
-    assert_eq!(told, done);
+    assert_eq!(reported, done);
     let events = world.ok(["events", "--json"]);
     let events = events.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
     let reloads: Vec<Value> = events.filter(|event| event["type"] == "config:reload").collect();
@@ -73,10 +73,10 @@ fn what_has_changed_is_done_and_all_else_runs_on() {
     assert_eq!((pid(&world, "web"), pid(&world, "api"), pid(&world, "new")), (web, api, new));
     // What comes back has the place that it had.
     world.write("Procfile", PROCFILE);
-    let told = world.ok(["reload", "--json"]);
-    let told: serde_json::Value = serde_json::from_str(&told).unwrap();
-    assert_eq!(told["processes"][2]["change"], "new", "{told}");
-    assert_eq!(told["processes"][1]["what"][0], "command", "{told}");
+    let reported = world.ok(["reload", "--json"]);
+    let reported: serde_json::Value = serde_json::from_str(&reported).unwrap();
+    assert_eq!(reported["processes"][2]["change"], "new", "{reported}");
+    assert_eq!(reported["processes"][1]["what"][0], "command", "{reported}");
     assert_eq!(
         (world.field("gone", "port"), world.field("web", "port")),
         (6200.into(), 6000.into())
@@ -91,7 +91,7 @@ fn what_is_broken_changes_nothing() {
     let world = World::new(PROCFILE);
     world.ok(["start", "-D", "-p", "6000"]);
     let web = pid(&world, "web");
-    for (file, text, told) in [
+    for (file, text, reported) in [
         ("tmo.toml", "[process.web]\ncommnad = \"x\"\n", "tmo.toml:2:1"),
         ("tmo.toml", "[process.web]\nshell = \"nosuchshell\"\n", "nosuchshell"),
         ("tmo.toml", "", ""),
@@ -103,12 +103,12 @@ fn what_is_broken_changes_nothing() {
         ("Procfile", "", "No entries"),
     ] {
         world.write(file, text);
-        if told.is_empty() {
+        if reported.is_empty() {
             continue;
         }
         for dry in [&["reload"][..], &["reload", "-n"]] {
             let ran = world.run(dry);
-            assert!(ran.code == 1 && ran.stderr.contains(told), "{file}: {ran:?}");
+            assert!(ran.code == 1 && ran.stderr.contains(reported), "{file}: {ran:?}");
             assert_eq!(ran.stdout, "", "{file}");
         }
     }
@@ -137,9 +137,9 @@ fn what_needs_no_restart_is_in_force_at_once() {
         "[process.web]\ndisplay = \"The web\"\ngroups = [\"front\"]\nstop = { signal = \"KILL\" }\n\
          [[process.web.failure]]\npattern = \"broken\"\n",
     );
-    let told = world.ok(["reload"]);
+    let reported = world.ok(["reload"]);
     let policies = "web: policies changed (stop, failures, groups, display)\njob: unchanged\n";
-    assert_eq!(told, policies);
+    assert_eq!(reported, policies);
     assert_eq!((pid(&world, "web"), pid(&world, "job")), (web, job));
     assert_eq!(world.field("web", "display"), "The web");
     // What was printed before is no news; what comes is.
@@ -230,8 +230,8 @@ fn a_supervisor_killed_in_the_midst_is_followed_by_one_who_does_it() {
             (names(&world) == ["web", "api", &format!("n{round}")]).then_some(())
         });
     }
-    let told = world.ok(["reload"]);
-    assert_eq!(told, "web: unchanged\napi: unchanged\nn3: unchanged\n");
+    let reported = world.ok(["reload"]);
+    assert_eq!(reported, "web: unchanged\napi: unchanged\nn3: unchanged\n");
     crate::adopt::kill_both(&world);
     assert_eq!(pid(&world, "web"), web);
     assert_eq!(names(&world), ["web", "api", "n3"]);
@@ -264,8 +264,8 @@ fn instances_that_were_scaled_follow_their_entry() {
     assert_eq!(world.ok(["reload"]), "web: unchanged\njob: unchanged\njob#2: unchanged\n");
     assert_eq!(pid(&world, "job#2"), first);
     world.write("Procfile", "web: exec sleep 1000\njob: echo two $PORT; exec sleep 1000\n");
-    let told = world.ok(["reload"]);
-    assert!(told.contains("job#2: restarted (command changed)\n"), "{told}");
+    let reported = world.ok(["reload"]);
+    assert!(reported.contains("job#2: restarted (command changed)\n"), "{reported}");
     eventually("both", || {
         let log = world.ok(["logs", "job"]);
         (log.contains("two 6100") && log.contains("two 6110")).then_some(())

@@ -36,8 +36,11 @@ fn instances_come_and_go_and_all_views_know_them() {
     eventually("the echo has it", || {
         std::fs::read_to_string(&echo).unwrap().contains("job#3  | job#3 on 6120\n").then_some(())
     });
-    let told = world.ok(["logs", "job#2", "--json"]);
-    assert!(told.contains("\"name\":\"job#2\"") && told.contains("job#2 on 6110"), "{told}");
+    let reported = world.ok(["logs", "job#2", "--json"]);
+    assert!(
+        reported.contains("\"name\":\"job#2\"") && reported.contains("job#2 on 6110"),
+        "{reported}"
+    );
     assert_eq!(world.ok(["logs", "job", "--no-prefix", "--grep", " on 61"]).lines().count(), 3);
     let pid = world.wait_state("job#3", "running").unwrap();
     world.ok(["scale", "job=1", "web=2"]);
@@ -88,14 +91,14 @@ fn what_was_scaled_outlives_the_supervisor() {
 fn what_can_not_be_scaled_is_said() {
     let world = World::new(PROCFILE);
     world.ok(["start", "-D", "--any-can-die", "-p", "6000"]);
-    for (counts, code, told) in [
+    for (counts, code, reported) in [
         ("jbo=2", 2, "Unknown process name: jbo; did you mean job?"),
         ("web=11", 1, "web#11 would have port 6100, which is that of job"),
         ("job", 2, "say how many, as in job=3"),
         ("job=many", 2, "`many` is no number up to 65535"),
     ] {
         let ran = world.run(["scale", counts]);
-        assert!(ran.code == code && ran.stderr.contains(told), "{ran:?}");
+        assert!(ran.code == code && ran.stderr.contains(reported), "{ran:?}");
     }
     assert_eq!(table(&world), ["web running", "job running"]);
     let asked =
@@ -117,11 +120,11 @@ fn who_scales_at_the_same_time_gets_what_was_asked_for_last() {
         let mut all: Vec<_> = asked.map(ask).into();
         all.push(ask("job=3"));
         for child in all {
-            let told = child.wait_with_output().unwrap();
-            let told = String::from_utf8_lossy(&told.stderr);
+            let reported = child.wait_with_output().unwrap();
+            let reported = String::from_utf8_lossy(&reported.stderr);
             // Each window that was opened has been one for as long as it was wanted.
             let fine = |part: &str| part.ends_with(": it was stopped meanwhile");
-            assert!(told.is_empty() || told.trim_end().split("; ").all(fine), "{told}");
+            assert!(reported.is_empty() || reported.trim_end().split("; ").all(fine), "{reported}");
         }
     }
     world.ok(["scale", "job=3"]);

@@ -41,8 +41,8 @@ fn a_tmux_configuration_that_is_not_there_is_pointed_out() {
     let world = World::new(PROCFILE);
     let ran = world.run(["start", "--print-config", "-F", "nope.conf"]);
     let at = world.app().join("nope.conf").display().to_string();
-    let told = format!("the tmux configuration {at} can't be read: no such file or directory");
-    assert!(ran.code == 0 && ran.stderr.contains(&told), "{ran:?}");
+    let reported = format!("the tmux configuration {at} can't be read: no such file or directory");
+    assert!(ran.code == 0 && ran.stderr.contains(&reported), "{ran:?}");
 }
 
 /// All ways to say a flag on the command line.

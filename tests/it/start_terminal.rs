@@ -111,10 +111,10 @@ fn a_slow_stop_says_once_which_process_still_runs_and_until_when() {
     let pid = world.wait_state("web", "running").unwrap();
     view.signal(2);
     view.shows("still runs");
-    let told = format!(
+    let reported = format!(
         "system | web (pid {pid}) still runs; SIGKILL in 3 s, Ctrl-C again or `tmo kill` kills it now\n"
     );
-    assert!(view.log().contains(&told), "{}", view.log());
+    assert!(view.log().contains(&reported), "{}", view.log());
     // Another supervisor does not repeat it.
     procs::kill(world.supervisor(), 9);
     assert_eq!(view.code(), 0);
@@ -179,9 +179,9 @@ fn a_second_view_says_what_ctrl_c_does_there() {
     world.ok(["start", "-D"]);
     up(&world);
     let mut view = world.start([""; 0]);
-    let told =
+    let reported =
         "without a terminal; attached: Ctrl-C ends the run, `tmo detach` leaves it running\n";
-    eventually("it says so", || view.errors().contains(told).then_some(()));
+    eventually("it says so", || view.errors().contains(reported).then_some(()));
     world.ok(["detach"]);
     assert_eq!(view.code(), 0);
     world.ok(["quit"]);
@@ -198,8 +198,8 @@ fn a_start_in_the_background_that_lacks_a_process_says_what_goes_on() {
     let ran = world.run(["start", "-D"]);
     assert_eq!((ran.code, ran.stdout.as_str()), (1, ""), "{ran:?}");
     assert!(ran.stderr.contains("tmo: api: skipped: job ended with code 3"), "{ran:?}");
-    let told = "tmo: db goes on in the background; `tmo quit` ends the run\n";
-    assert!(ran.stderr.ends_with(told), "{ran:?}");
+    let reported = "tmo: db goes on in the background; `tmo quit` ends the run\n";
+    assert!(ran.stderr.ends_with(reported), "{ran:?}");
     world.ok(["quit"]);
 }
 
@@ -227,8 +227,8 @@ fn a_socket_that_is_replaced_is_mentioned() {
     let world = World::new("web: touch up; exec sleep 1000\n");
     drop(std::os::unix::net::UnixListener::bind(world.app().join(".overmind.sock")).unwrap());
     let ran = world.run(["start", "-D"]);
-    let told = "./.overmind.sock was left by a run that is gone; replaced it\n";
-    assert!(ran.code == 0 && ran.stderr.contains(told), "{ran:?}");
+    let reported = "./.overmind.sock was left by a run that is gone; replaced it\n";
+    assert!(ran.code == 0 && ran.stderr.contains(reported), "{ran:?}");
     world.ok(["quit"]);
     assert_eq!(world.run(["start", "-D"]).stderr, "");
     world.ok(["quit"]);
@@ -237,7 +237,7 @@ fn a_socket_that_is_replaced_is_mentioned() {
 #[test]
 fn a_person_is_told_how_to_stop_at_the_first_start_only() {
     let world = World::new("web: touch up; exec sleep 1000\n");
-    let told = "Ctrl-C stops all processes";
+    let reported = "Ctrl-C stops all processes";
     // Nobody reads it there.
     world.ok(["start", "-D"]);
     world.ok(["quit"]);
@@ -248,7 +248,7 @@ fn a_person_is_told_how_to_stop_at_the_first_start_only() {
         up(&world);
         terminal.keys(["C-c"]);
         terminal.wait("Killed by signal 2");
-        assert_eq!(count(&terminal.history(), told), times, "{}", terminal.history());
+        assert_eq!(count(&terminal.history(), reported), times, "{}", terminal.history());
     }
 }
 
@@ -258,9 +258,9 @@ fn a_process_that_may_die_and_is_to_be_restarted_may_die() {
         World::new("web: touch up; until [ -e go ]; do sleep 0.05; done\ndb: exec sleep 1000\n");
     let mut view = world.start(["-c", "web", "-r", "web"]);
     up(&world);
-    let told = "--can-die and --auto-restart both name `web`: --can-die applies, \
+    let reported = "--can-die and --auto-restart both name `web`: --can-die applies, \
                 it is not started again when it ends";
-    assert!(view.errors().contains(told), "{}", view.errors());
+    assert!(view.errors().contains(reported), "{}", view.errors());
     world.write("go", "");
     world.wait_state("web", "exited");
     assert_eq!(world.field("web", "lives"), 1);

@@ -311,8 +311,8 @@ fn a_run_ends_whatever_the_last_stages_do() {
     world.ok(["quit"]);
     world.wait_empty();
     let log = world.ok(["logs"]);
-    for told in ["The cleanup failed: ", "tmo-is-not-here", "took over 100 ms"] {
-        assert!(log.contains(told), "{told}: {log}");
+    for reported in ["The cleanup failed: ", "tmo-is-not-here", "took over 100 ms"] {
+        assert!(log.contains(reported), "{reported}: {log}");
     }
 }
 
@@ -438,9 +438,9 @@ fn who_is_not_ready_says_what_was_answered_last() {
     assert!(world.ok(["why", "web"]).contains(&format!("it is not ready yet: {lacks}")));
     let ran = world.run(["wait", "--for", "ready", "web", "--timeout", "2s"]);
     assert!(ran.code != 0 && ran.stderr.contains(&lacks), "{ran:?}");
-    let told = "`exit 3` did not succeed within 300 ms: exit status: 3";
-    eventually("it is late", || (world.field("late", "not_ready") == told).then_some(()));
-    assert!(world.ok(["why", "late"]).contains(told));
+    let reported = "`exit 3` did not succeed within 300 ms: exit status: 3";
+    eventually("it is late", || (world.field("late", "not_ready") == reported).then_some(()));
+    assert!(world.ok(["why", "late"]).contains(reported));
     world.ok(["quit"]);
 }
 
@@ -499,9 +499,9 @@ fn a_start_in_the_background_fails_where_somebody_was_skipped() {
     );
     let ran = world.run(["start", "-D"]);
     assert_eq!(ran.code, 1, "{ran:?}");
-    let told = "tmo: web: skipped: setup is not ready: ended with code 3; `tmo why web` tells more\n\
+    let reported = "tmo: web: skipped: setup is not ready: ended with code 3; `tmo why web` tells more\n\
          tmo: api goes on in the background; `tmo quit` ends the run\n";
-    assert_eq!(ran.stderr, told);
+    assert_eq!(ran.stderr, reported);
     assert_eq!(world.field("api", "state"), "running");
     world.run(["quit"]);
 }

@@ -273,7 +273,7 @@ fn a_listener_that_does_not_know_the_token_learns_nothing() {
     let world = World::new(WEB).env("TMO_TOKEN", TOKEN);
     let zeros = "tmo-hello 0000000000000000000000000000000000000000000000000000000000000000 \
         0000000000000000000000000000000000000000000000000000000000000000 127.0.0.1:1\n";
-    for (answer, told) in [
+    for (answer, reported) in [
         (
             "PROCESS   PID       STATUS\nweb       1         running\n",
             "if it is overmind, unset that",
@@ -285,7 +285,7 @@ fn a_listener_that_does_not_know_the_token_learns_nothing() {
     ] {
         let (at, heard) = listener(answer);
         let ran = world.run(["ps", "-S", "tcp", "-s", &at]);
-        assert!(ran.code == 1 && ran.stdout.is_empty() && ran.stderr.contains(told), "{ran:?}");
+        assert!(ran.code == 1 && ran.stdout.is_empty() && ran.stderr.contains(reported), "{ran:?}");
         let heard = heard.join().unwrap();
         let nonce =
             heard.strip_prefix("tmo-hello ").and_then(|rest| rest.strip_suffix("\nstatus\n"));
@@ -378,8 +378,8 @@ fn an_address_of_the_project_does_not_get_a_proof_of_the_users_token() {
     for verb in ["ps", "echo", "quit", "restart"] {
         let ran = world.run([verb]);
         assert_eq!(ran.code, 2, "{ran:?}");
-        for told in ["TMO_TOKEN", &at, "you set the token", "an env file of this directory"] {
-            assert!(ran.stderr.contains(told), "{told}: {ran:?}");
+        for reported in ["TMO_TOKEN", &at, "you set the token", "an env file of this directory"] {
+            assert!(ran.stderr.contains(reported), "{reported}: {ran:?}");
         }
     }
     assert_eq!(server.accept().unwrap_err().kind(), std::io::ErrorKind::WouldBlock);
@@ -414,8 +414,8 @@ fn the_token_that_tmo_makes_outlives_the_supervisor_and_ends_with_the_run() {
     assert_eq!(std::fs::read_to_string(&file).unwrap(), token);
     // Asked in another session, which can't know it.
     let other = world.tmo(["ps", "-S", "tcp", "-s", &at]).env("XDG_RUNTIME_DIR", "/").output();
-    let told = String::from_utf8(other.unwrap().stderr).unwrap();
-    assert!(told.contains("its token is not known here; set TMO_TOKEN"), "{told}");
+    let reported = String::from_utf8(other.unwrap().stderr).unwrap();
+    assert!(reported.contains("its token is not known here; set TMO_TOKEN"), "{reported}");
     assert_eq!(view.interrupt(), 0);
     assert!(!file.exists());
 }
@@ -441,9 +441,9 @@ fn an_address_that_is_none_is_told_with_the_reason() {
         (["tcp", "192.0.2.1:5500"], "others can reach it; set TMO_TOKEN"),
         (["tcp6", "127.0.0.1:0"], "listen tcp6 127.0.0.1:0: bind: "),
     ];
-    for ([network, socket], told) in table {
+    for ([network, socket], reported) in table {
         let ran = world.run(["start", "-S", network, "-s", socket]);
-        assert!(ran.code == 1 && ran.stderr.contains(told), "{ran:?}");
+        assert!(ran.code == 1 && ran.stderr.contains(reported), "{ran:?}");
     }
     drop(taken);
     let ran = world.run(["ps", "-S", "udp"]);

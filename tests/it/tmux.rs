@@ -280,6 +280,26 @@ fn a_tmux_that_opens_nothing_ends_the_start_with_its_words() {
 }
 
 #[test]
+fn a_tmux_that_ends_before_it_has_opened_a_window_leaves_no_socket() {
+    let path = std::env::var_os("PATH").unwrap();
+    let tmux = std::env::split_paths(&path).map(|dir| dir.join("tmux")).find(|p| p.exists());
+    let tmux = tmux.unwrap().display().to_string();
+    let script = format!(
+        "#!/bin/sh\ncase \"$*\" in\n*new-session*) {tmux} -L \"$2\" -f /dev/null start-server\n\
+         echo 'command too long' >&2; exit 1;;\nesac\nexec {tmux} \"$@\"\n"
+    );
+    let world = with_fake(&script);
+    let mut view = world.start([""; 0]);
+    assert_eq!(view.code(), 1);
+    assert!(view.log().contains("command too long"), "{}", view.log());
+    let left = || {
+        let dir = world.path().join("tmux").join(format!("tmux-{}", nix::unistd::getuid()));
+        std::fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().path()).collect::<Vec<_>>()
+    };
+    assert_eq!(left(), Vec::<std::path::PathBuf>::new());
+}
+
+#[test]
 fn sixty_processes_at_once_lose_nothing() {
     let names: Vec<String> = (1..=60).map(|n| format!("process_with_a_long_name_{n}")).collect();
     let procfile: Vec<String> = names.iter().map(|n| format!("{n}: {}\n", lines(100))).collect();

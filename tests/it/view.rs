@@ -438,9 +438,9 @@ fn the_last_words_are_those_of_the_last_life() {
         world.write("go", "");
         assert_eq!(view.code(), 3);
         let log = view.log();
-        let told = log.split_once("its last lines:").unwrap().1;
-        assert_eq!(told.matches("attempt").count(), 1, "{log}");
-        assert!(told.contains(&format!("attempt {attempt}\n")), "{log}");
+        let reported = log.split_once("its last lines:").unwrap().1;
+        assert_eq!(reported.matches("attempt").count(), 1, "{log}");
+        assert!(reported.contains(&format!("attempt {attempt}\n")), "{log}");
     }
 }
 

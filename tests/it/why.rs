@@ -38,14 +38,14 @@ fn json(world: &World, args: &[&str]) -> Value {
 #[test]
 fn why_explains_while_it_runs() {
     let world = crashed();
-    let told = world.ok(["why", "web"]);
-    assert!(told.starts_with("web ended at 20"), "{told}");
-    assert!(told.contains("(exit 3) after"), "{told}");
-    assert!(told.contains("web is exited now"), "{told}");
-    assert!(told.contains("port 5999 was taken; nobody listens there any more"), "{told}");
-    assert!(told.contains("| Error: listen EADDRINUSE"), "{told}");
-    assert!(told.contains("$ tmo start web"), "{told}");
-    assert!(!told.contains('\u{1b}'), "{told}");
+    let reported = world.ok(["why", "web"]);
+    assert!(reported.starts_with("web ended at 20"), "{reported}");
+    assert!(reported.contains("(exit 3) after"), "{reported}");
+    assert!(reported.contains("web is exited now"), "{reported}");
+    assert!(reported.contains("port 5999 was taken; nobody listens there any more"), "{reported}");
+    assert!(reported.contains("| Error: listen EADDRINUSE"), "{reported}");
+    assert!(reported.contains("$ tmo start web"), "{reported}");
+    assert!(!reported.contains('\u{1b}'), "{reported}");
     let path = report(&world, "web");
     assert!(world.ok(["why"]).starts_with("web ended at 20"));
     let answer = json(&world, &["why"]);
@@ -65,8 +65,8 @@ fn why_explains_while_it_runs() {
     let ran = world.run(["why", "wbe"]);
     assert!(ran.code == 2 && ran.stderr.contains("web"), "{ran:?}");
     world.ok(["stop", "api"]);
-    let told = world.ok(["why", "api"]);
-    assert!(told.contains("somebody had tmo stop it"), "{told}");
+    let reported = world.ok(["why", "api"]);
+    assert!(reported.contains("somebody had tmo stop it"), "{reported}");
     world.ok(["quit"]);
 }
 
@@ -100,8 +100,8 @@ fn after_an_end_that_was_asked_for_there_is_nothing_to_explain() {
     world.ok(["quit"]);
     let ran = world.run(["why"]);
     assert_eq!((ran.code, ran.stdout.as_str()), (0, "the last run ended as it was asked to\n"));
-    let told = world.ok(["why", "web"]);
-    assert!(told.contains("somebody had tmo stop it"), "{told}");
+    let reported = world.ok(["why", "web"]);
+    assert!(reported.contains("somebody had tmo stop it"), "{reported}");
     let ran = world.run(["crashes"]);
     assert_eq!((ran.code, ran.stdout.as_str()), (0, ""));
     assert_eq!(ran.stderr, "tmo: there is no crash report\n");
@@ -115,9 +115,9 @@ fn reports_are_listed_and_shown() {
     for args in
         [&["crashes"][..], &["crashes", "list"], &["crashes", "list", "web"], &["crashes", "web"]]
     {
-        let told = world.ok(args);
-        assert_eq!(told.lines().count(), 2, "{told}");
-        let row = told.lines().last().unwrap();
+        let reported = world.ok(args);
+        assert_eq!(reported.lines().count(), 2, "{reported}");
+        let row = reported.lines().last().unwrap();
         assert!(row.contains("web      exit 3") && row.contains(file), "{row}");
         assert!(row.ends_with("port 5999 was taken; nobody listens there any more"), "{row}");
     }
@@ -133,11 +133,14 @@ fn reports_are_listed_and_shown() {
         assert_eq!(json(&world, args), written);
     }
     assert!(!written.to_string().contains("hush"));
-    let told = world.ok(["crashes", "show"]);
-    assert!(told.contains("`echo up; printf "), "{told}");
-    assert!(told.contains("api    | ready") && told.contains("web    | up"), "{told}");
-    assert!(told.contains("web    | ended with code 3"), "{told}");
-    assert!(told.ends_with(&format!("{named}\n")) && !told.contains('\u{1b}'), "{told}");
+    let reported = world.ok(["crashes", "show"]);
+    assert!(reported.contains("`echo up; printf "), "{reported}");
+    assert!(reported.contains("api    | ready") && reported.contains("web    | up"), "{reported}");
+    assert!(reported.contains("web    | ended with code 3"), "{reported}");
+    assert!(
+        reported.ends_with(&format!("{named}\n")) && !reported.contains('\u{1b}'),
+        "{reported}"
+    );
     let mut colored = world.tmo(["crashes", "show"]);
     let colored = colored.env("CLICOLOR_FORCE", "1").output().unwrap().stdout;
     assert!(String::from_utf8(colored).unwrap().contains("\u{1b}[1;38;5;"), "as the log is");
@@ -145,8 +148,11 @@ fn reports_are_listed_and_shown() {
     assert_eq!((ran.code, ran.stderr.as_str()), (1, "tmo: there is no crash report of api\n"));
     let ran = world.run(["crashes", "delete", "web"]);
     assert!(ran.code == 2 && ran.stderr.contains("list or show"), "{ran:?}");
-    let told = world.ok(["why"]);
-    assert!(told.ends_with("What the others printed then: tmo crashes show web\n"), "{told}");
+    let reported = world.ok(["why"]);
+    assert!(
+        reported.ends_with("What the others printed then: tmo crashes show web\n"),
+        "{reported}"
+    );
     assert_eq!(json(&world, &["why"])["report"], named);
     world.ok(["quit"]);
     assert_eq!(json(&world, &["why"])["report"], named, "after the run as well");
@@ -173,9 +179,12 @@ fn what_did_not_come_up_is_explained_after_the_run() {
     assert_eq!(answer["process"], "db");
     assert_eq!(answer["causes"][0]["kind"], "readiness-timed-out");
     assert_eq!(answer["causes"][0]["text"], "did not print `up` within 100 ms");
-    let told = world.ok(["why", "web"]);
-    assert!(told.starts_with("web was skipped in the last run\n\n  db is not ready"), "{told}");
-    assert!(told.contains("$ tmo why db"), "{told}");
+    let reported = world.ok(["why", "web"]);
+    assert!(
+        reported.starts_with("web was skipped in the last run\n\n  db is not ready"),
+        "{reported}"
+    );
+    assert!(reported.contains("$ tmo why db"), "{reported}");
 }
 
 #[test]
@@ -208,8 +217,8 @@ fn a_port_that_another_of_the_run_holds_is_freed_by_stopping_that_one() {
     eventually("it listens", || std::net::TcpStream::connect(("127.0.0.1", port)).ok());
     world.ok(["start", "other"]);
     world.wait_state("other", "exited");
-    let told = world.ok(["why", "other"]);
-    assert!(told.contains(&format!("port {port} is taken by web (python")), "{told}");
-    assert!(told.contains("$ tmo stop web\n"), "{told}");
+    let reported = world.ok(["why", "other"]);
+    assert!(reported.contains(&format!("port {port} is taken by web (python")), "{reported}");
+    assert!(reported.contains("$ tmo stop web\n"), "{reported}");
     world.ok(["quit"]);
 }

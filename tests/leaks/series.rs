@@ -101,8 +101,8 @@ pub(crate) fn restarts(times: u32, _: u64) -> Table {
     let mut table = Table::default();
     compared.tell(times, &mut table);
     // One that was restarted at once may not have said a word.
-    let told = world.ok(["logs", "web"]).matches("tarted with pid ").count();
-    table.must("starts told of web", told, usize::try_from(lives.get()).unwrap());
+    let reported = world.ok(["logs", "web"]).matches("tarted with pid ").count();
+    table.must("starts told of web", reported, usize::try_from(lives.get()).unwrap());
     table.must("lives of web", world.field("web", "lives").as_u64().unwrap(), lives.get());
     table.must("exit code of the view", view.interrupt(), 0);
     world.wait_empty();

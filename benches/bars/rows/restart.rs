@@ -23,9 +23,9 @@ pub(super) fn measure(tool: &Tool, column: &mut Column<'_>) {
     running.reader().until(FIRST, 1);
     for _ in 0..TIMES {
         let came = tool.restart(&world).is_none_or(|call| line(call, &mut running, column));
-        let told = tool.ps(&world).is_none_or(|call| list(call, column));
+        let reported = tool.ps(&world).is_none_or(|call| list(call, column));
         // Who hangs once need not be waited for again and again.
-        if !came || !told {
+        if !came || !reported {
             break;
         }
     }

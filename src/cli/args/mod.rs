@@ -93,7 +93,7 @@ Examples:
   tmo check -f Procfile.dev -l web,worker
   tmo check --json | jq -r '.errors[].text'
 
-All that is wrong with tmo.toml is told at once, with line and column.")]
+All that is wrong with tmo.toml is reported at once, with line and column.")]
     Check(Box<CheckArgs>),
     /// Show what is in force for each process, and which file, flag or variable says so.
     #[command(after_help = "\

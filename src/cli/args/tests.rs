@@ -92,8 +92,8 @@ fn what_stands_behind_a_flag_is_its_value_even_if_it_is_negative() {
 #[test]
 fn an_unknown_flag_is_named_as_it_was_typed() {
     for line in ["tmo start -nosuch", "tmo start --nosuch", "tmo stop -nosuch web"] {
-        let told = read(line).unwrap_err().to_string();
-        assert!(told.contains("'--nosuch'"), "{line}: {told}");
+        let reported = read(line).unwrap_err().to_string();
+        assert!(reported.contains("'--nosuch'"), "{line}: {reported}");
     }
     assert!(read("tmo start -Tz").unwrap_err().to_string().contains("'-z'"));
 }

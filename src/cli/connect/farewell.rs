@@ -41,7 +41,7 @@ fn of_process(name: &ProcName, process: Option<&ProcessState>) -> String {
     match (process.state.as_str(), process.exit) {
         ("running", _) => format!("left {name}; it is still running"),
         ("exited" | "error" | "broken", Some(exit)) => {
-            format!("left {name}; it has ended with {}", exit.told())
+            format!("left {name}; it has ended with {}", exit.describe())
         }
         (state, _) => format!("left {name}; it is {state}"),
     }
@@ -49,7 +49,7 @@ fn of_process(name: &ProcName, process: Option<&ProcessState>) -> String {
 
 fn of_run(name: &ProcName, exit: Option<Exit>, run: &str) -> String {
     match exit {
-        Some(exit) => format!("{name} has ended with {}; the run {run}", exit.told()),
+        Some(exit) => format!("{name} has ended with {}; the run {run}", exit.describe()),
         None => format!("left {name}; the run {run}"),
     }
 }

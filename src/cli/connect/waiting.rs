@@ -45,7 +45,7 @@ async fn until_there(
     lacks: &mut String,
 ) -> Result<(State, String), CliError> {
     let mut news = instance.ask(async |client| client.head(false).await).await?;
-    let mut told = String::new();
+    let mut shown = String::new();
     loop {
         let state = instance.state().await?;
         let process = state.processes.iter().find(|process| process.name == *name);
@@ -60,13 +60,13 @@ async fn until_there(
             Some(_) | None => {}
         }
         *lacks = what_lacks(process, &state.processes);
-        let next = if *lacks == told {
+        let next = if *lacks == shown {
             news.next().await
         } else if let Ok(next) = timeout(MOMENT, news.next()).await {
             next
         } else {
             super::super::warn(&format!("waiting for {name}: {lacks}"));
-            told.clone_from(lacks);
+            shown.clone_from(lacks);
             continue;
         };
         match next {

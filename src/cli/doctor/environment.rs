@@ -147,8 +147,8 @@ pub(super) fn tell(report: &mut Report, compared: &Compared<'_>) {
         .map(|(who, n)| format!("{who}: {n}"))
         .collect();
     let but = if by.is_empty() { "" } else { "; by " };
-    let told = format!("a process has the variables of this shell{but}{}", by.join("; by "));
-    report.ok(CHECK, told);
+    let reported = format!("a process has the variables of this shell{but}{}", by.join("; by "));
+    report.ok(CHECK, reported);
     let unexplained = of(Origin::Unexplained);
     if !unexplained.is_empty() {
         report.note(
@@ -222,14 +222,14 @@ mod tests {
                 ("-TMUX", Origin::Terminal),
             ]
         );
-        let told = with(&PLAIN, |compared| {
+        let reported = with(&PLAIN, |compared| {
             let mut report = Report::default();
             tell(&mut report, compared);
             report.text(false)
         });
         let line = "ok    environment: a process has the variables of this shell; by env files: A; \
                     by tmo: +PORT, +PS; by its terminal: TERM, -TMUX; by shells: -BASH_FUNC_x%%\n";
-        assert_eq!(told, line);
+        assert_eq!(reported, line);
     }
 
     #[test]

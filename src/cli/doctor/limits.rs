@@ -28,7 +28,7 @@ pub(super) fn look(report: &mut Report, plan: &Plan) {
         let text = format!("descriptors: {text}; raise the hard limit (`ulimit -Hn`)");
         report.fail(CHECK, text);
     } else {
-        let text = format!("descriptors: {} allowed, some {descriptors} needed", told(hard));
+        let text = format!("descriptors: {} allowed, some {descriptors} needed", describe(hard));
         report.ok(CHECK, text);
     }
     let Some(have) = sys::own_threads() else { return };
@@ -38,7 +38,7 @@ pub(super) fn look(report: &mut Report, plan: &Plan) {
     let counts = !nix::unistd::geteuid().is_root();
     match lacks(need, have, soft).filter(|_| counts) {
         Some(text) => report.fail(CHECK, format!("processes: {text}; raise it (`ulimit -u`)")),
-        None => report.ok(CHECK, format!("processes: {have} of {}", told(soft))),
+        None => report.ok(CHECK, format!("processes: {have} of {}", describe(soft))),
     }
 }
 
@@ -49,13 +49,13 @@ fn lacks(need: u64, have: u64, limit: u64) -> Option<String> {
     (have.saturating_add(need) > limit).then(text)
 }
 
-fn told(limit: u64) -> String {
+fn describe(limit: u64) -> String {
     if limit == RLIM_INFINITY { "any number".to_owned() } else { limit.to_string() }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{lacks, told};
+    use super::{describe, lacks};
 
     #[test]
     fn what_is_missing_is_told() {
@@ -64,6 +64,9 @@ mod tests {
         let text = "some 80 are needed beside the 20 there are, 99 are allowed";
         assert_eq!(lacks(80, 20, 99).unwrap(), text);
         assert_eq!(lacks(80, 5, u64::MAX), None);
-        assert_eq!((told(7), told(nix::libc::RLIM_INFINITY)), ("7".into(), "any number".into()));
+        assert_eq!(
+            (describe(7), describe(nix::libc::RLIM_INFINITY)),
+            ("7".into(), "any number".into())
+        );
     }
 }

@@ -44,7 +44,7 @@ pub(super) fn doctor(args: DoctorArgs, out: &mut dyn Write) -> Result<u8, CliErr
         Err(error) => report.fail("settings", error),
     }
     if args.json {
-        super::print_json(&report.told(), out)?;
+        super::print_json(&report.document(), out)?;
     } else {
         super::print_painted(out, &report.text(color))?;
     }

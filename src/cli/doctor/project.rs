@@ -162,11 +162,11 @@ fn shell(report: &mut Report, context: &Context, plan: &Plan) {
 /// Ports that the processes are told and somebody has.
 pub(super) fn ports(report: &mut Report, context: &Context, plan: &Plan) {
     const CHECK: &str = "ports";
-    let told: Vec<String> =
+    let reported: Vec<String> =
         plan.processes.iter().filter_map(|p| Some(format!("{} {}", p.name, p.port?))).collect();
     let taken = takers(plan);
-    if taken.is_empty() && !told.is_empty() {
-        report.ok(CHECK, format!("free: {}", told.join(", ")));
+    if taken.is_empty() && !reported.is_empty() {
+        report.ok(CHECK, format!("free: {}", reported.join(", ")));
     }
     let runs = if taken.is_empty() { vec![] } else { runs(context) };
     for (text, holder) in taken {

@@ -37,7 +37,7 @@ pub(super) struct Report {
 }
 
 #[derive(Serialize)]
-struct Told<'a> {
+struct Document<'a> {
     api: u32,
     ok: bool,
     findings: &'a [Finding],
@@ -93,8 +93,8 @@ impl Report {
     }
 
     /// For programs.
-    pub(super) fn told(&self) -> impl Serialize + '_ {
-        Told { api: API, ok: self.is_ok(), findings: &self.findings }
+    pub(super) fn document(&self) -> impl Serialize + '_ {
+        Document { api: API, ok: self.is_ok(), findings: &self.findings }
     }
 
     fn split(&mut self, check: &'static str, level: Level, text: &dyn Display) {
@@ -141,7 +141,7 @@ mod tests {
 
     #[test]
     fn programs_read_what_is_found_and_what_to_do_apart() {
-        let json: serde_json::Value = serde_json::to_value(report().told()).unwrap();
+        let json: serde_json::Value = serde_json::to_value(report().document()).unwrap();
         assert_eq!((&json["api"], &json["ok"]), (&1.into(), &false.into()));
         let [ok, note, fail, taken] = [0, 1, 2, 3].map(|at| &json["findings"][at]);
         assert_eq!(

@@ -124,8 +124,9 @@ fn environment(report: &mut Report, old: &Plan, fresh: &Plan) {
     };
     let (old, new, none) = (variables(old), variables(fresh), Variables::new());
     let compared = Compared { here: &old, given: &none, from_file: &|_| false, child: &new };
-    let told = |change: &Change| !environment::is_noise(change);
-    let changes: Vec<Change> = environment::changes(&compared).into_iter().filter(told).collect();
+    let reported = |change: &Change| !environment::is_noise(change);
+    let changes: Vec<Change> =
+        environment::changes(&compared).into_iter().filter(reported).collect();
     if !changes.is_empty() {
         let names = environment::list(changes.iter());
         let text = format!(

@@ -85,7 +85,7 @@ pub(super) fn try_out(
     match seen {
         Err(error @ CliError::Start { .. }) => return Err(error),
         Err(error) => report.fail(CHECK, format!("it can't be tried: {error}")),
-        Ok(Ok(seen)) => told(report, context, (plan, trial), seen),
+        Ok(Ok(seen)) => report_trial(report, context, (plan, trial), seen),
         Ok(Err(error)) => {
             report.fail_so(CHECK, format!("no server starts: {error}"), "run `tmux` to see why");
         }
@@ -93,7 +93,7 @@ pub(super) fn try_out(
     Ok(())
 }
 
-fn told(report: &mut Report, context: &Context, plans: (Option<&Plan>, &Plan), seen: Seen) {
+fn report_trial(report: &mut Report, context: &Context, plans: (Option<&Plan>, &Plan), seen: Seen) {
     let Seen { utempter, first, config, later } = seen;
     report.ok(CHECK, "a server starts and answers");
     if utempter == Some(true) {

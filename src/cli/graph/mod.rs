@@ -39,7 +39,7 @@ pub(super) fn graph(args: GraphArgs, out: &mut dyn Write) -> Result<u8, CliError
     let steps = order(&plan?);
     let states = if args.live { Some(states(&start)?) } else { None };
     if args.json {
-        return super::print_json(&told(&steps, &states), out);
+        return super::print_json(&as_json(&steps, &states), out);
     }
     let text = if args.dot { dot(&steps) } else { text(&steps, &states) };
     super::print(out, &text)
@@ -62,7 +62,7 @@ fn states(start: &Start) -> Result<HashMap<ProcName, ProcessState>, CliError> {
 
 /// What is told to a program.
 #[derive(Serialize)]
-struct Told<'a> {
+struct Document<'a> {
     api: u32,
     /// Those that begin when the run starts; those of one level may begin together.
     levels: Vec<Vec<&'a ProcName>>,
@@ -115,7 +115,7 @@ struct Shown<'a> {
     value: String,
 }
 
-fn told<'a>(steps: &'a [Step], states: &'a States) -> Told<'a> {
+fn as_json<'a>(steps: &'a [Step], states: &'a States) -> Document<'a> {
     let process = |step: &'a Step| Process {
         name: &step.name,
         phase: step.stage,
@@ -126,7 +126,7 @@ fn told<'a>(steps: &'a [Step], states: &'a States) -> Told<'a> {
     };
     let names = |steps: Vec<&'a Step>| steps.into_iter().map(|step| &step.name).collect();
     let all = |levels: Vec<Vec<&'a Step>>| levels.into_iter().map(names).collect();
-    Told {
+    Document {
         api: API,
         levels: all(levels(steps, at_start)),
         cleanup: all(levels(steps, at_end)),

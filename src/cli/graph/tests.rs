@@ -3,7 +3,7 @@
 use pretty_assertions::assert_eq;
 use serde_json::{Value, json};
 
-use super::{States, dot, text, told};
+use super::{States, as_json, dot, text};
 use crate::model::ProcName;
 use crate::model::request::ProcessState;
 use crate::model::rules::{Check, Milestone, PortOwner, Probe, Stage};
@@ -90,7 +90,7 @@ fn states_stand_beside() {
     let shown = text(&shop(), &states);
     assert!(shown.starts_with(expected), "{shown}");
     let shop = shop();
-    let json = serde_json::to_value(told(&shop, &states)).unwrap();
+    let json = serde_json::to_value(as_json(&shop, &states)).unwrap();
     assert_eq!(json["processes"][0]["state"]["state"], "running");
     assert_eq!(json["processes"][2].as_object().unwrap()["state"], Value::Null);
 }
@@ -112,7 +112,7 @@ fn long_lists_are_wrapped() {
 #[test]
 fn programs_are_told_all_of_it() {
     let shop = shop();
-    let json = serde_json::to_value(told(&shop, &None)).unwrap();
+    let json = serde_json::to_value(as_json(&shop, &None)).unwrap();
     assert_eq!(json["levels"], json!([["db", "cache"], ["migrate"], ["api"], ["web"]]));
     assert_eq!(json["cleanup"], json!([["sweep"]]));
     assert_eq!(json["on_demand"], json!(["console"]));

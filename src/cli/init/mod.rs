@@ -69,12 +69,12 @@ color = "blue"
 pub(super) fn init(args: &InitArgs, out: &mut dyn Write) -> Result<u8, CliError> {
     let context = Context::here()?;
     let mut typed = StartOptions { procfile: args.procfile.clone(), ..StartOptions::default() };
-    let mut told = vec![];
+    let mut reported = vec![];
     let (project, procfile) = match context.procfile(&typed) {
         Err(ConfigError::Read { source, .. })
             if source.kind() == ErrorKind::NotFound && !context.names_procfile(&typed) =>
         {
-            told.push(begin(&context, &mut typed, args.force)?);
+            reported.push(begin(&context, &mut typed, args.force)?);
             context.procfile(&typed)?
         }
         read => read?,
@@ -86,10 +86,10 @@ pub(super) fn init(args: &InitArgs, out: &mut dyn Write) -> Result<u8, CliError>
     file.write_all(text.as_bytes()).map_err(CliError::io(shown.display()))?;
     write_schema(&path.with_file_name(SCHEMA))?;
     let schema = shown.with_file_name(SCHEMA);
-    told.push(format!("{} (schema for editors: {})", shown.display(), schema.display()));
+    reported.push(format!("{} (schema for editors: {})", shown.display(), schema.display()));
     let check = typed.procfile.map_or_else(String::new, |file| format!(" -f {}", file.display()));
-    told.push(format!("`tmo check{check}` looks at it, `tmo start{check}` begins"));
-    super::print(out, &(told.join("\n") + "\n"))
+    reported.push(format!("`tmo check{check}` looks at it, `tmo start{check}` begins"));
+    super::print(out, &(reported.join("\n") + "\n"))
 }
 
 /// Find or write a Procfile where there is none; returns a message for the user.

@@ -117,7 +117,7 @@ impl Start {
                             format!(
                                 "{} ended with {} before all were started; `tmo logs` tells more",
                                 c.name,
-                                c.exit.told()
+                                c.exit.describe()
                             )
                         },
                     );

@@ -276,12 +276,12 @@ pub(super) fn tell_all(warnings: &[String]) {
 /// Warn, but wait no more than a moment for a terminal that somebody has stopped: another start
 /// waits at the door meanwhile.
 fn tell(what: &dyn std::fmt::Display) {
-    let (told, heard) = std::sync::mpsc::sync_channel(1);
+    let (reported, heard) = std::sync::mpsc::sync_channel(1);
     let text = what.to_string();
     let warn = move || {
         super::warn(&text);
         // Nobody may be waiting any more.
-        let _ = told.send(());
+        let _ = reported.send(());
     };
     if std::thread::Builder::new().spawn(warn).is_err() {
         // The system gives no more threads.

@@ -211,14 +211,14 @@ mod tests {
         let toml = "[defaults]\nfailure = [{pattern = \"oom\"}]\n[process.web]\n\
             failure = [\n  {pattern = \"a\"},\n  {pattern = \"panic:\"},\n]\n";
         std::fs::write(dir.path().join("tmo.toml"), toml).unwrap();
-        let told = |name, text| declared.remove(name, text).unwrap_err().to_string();
+        let reported = |name, text| declared.remove(name, text).unwrap_err().to_string();
         assert_eq!(
-            told("web", "panic:"),
+            reported("web", "panic:"),
             "`panic:` is declared for web in ./tmo.toml:6; remove it there, then `tmo reload`"
         );
-        assert!(told("web#2", "a").contains("in ./tmo.toml:5;"));
-        assert!(told("db", "oom").contains("in ./tmo.toml:2;"));
-        assert!(told("db", "a").contains("is not declared for db;"));
+        assert!(reported("web#2", "a").contains("in ./tmo.toml:5;"));
+        assert!(reported("db", "oom").contains("in ./tmo.toml:2;"));
+        assert!(reported("db", "a").contains("is not declared for db;"));
         let all = declared.elsewhere(None).unwrap();
         let all: Vec<_> = all.iter().map(|(who, text, at)| format!("{who} {text} {at}")).collect();
         let oom = "web oom ./tmo.toml:2";

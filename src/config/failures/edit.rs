@@ -49,11 +49,11 @@ pub fn edit<T>(
     let directory = files::open_dir(path.parent().unwrap_or(Path::new("/"))).map_err(failed)?;
     flock(&directory, FlockOperation::LockExclusive).map_err(|error| failed(error.into()))?;
     let mut failures = Failures::read(&path, shown)?;
-    let (is_changed, told) = change(&mut failures)?;
+    let (is_changed, reported) = change(&mut failures)?;
     if is_changed {
         write(&path, &failures).map_err(failed)?;
     }
-    Ok((failures, told))
+    Ok((failures, reported))
 }
 
 /// Replace the file, whose mode stays.

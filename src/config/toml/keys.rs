@@ -235,7 +235,7 @@ pub const FLAG: &[Key] = &[
 
 impl Kind {
     /// What is expected, in words.
-    pub fn told(&self) -> String {
+    pub fn describe(&self) -> String {
         match self {
             Self::Text => "a text in quotes".into(),
             Self::Switch => "true or false".into(),
@@ -247,9 +247,11 @@ impl Kind {
             Self::Size => "a size such as \"64MiB\", or a number of bytes".into(),
             Self::Scalar => "a text, a number, true or false".into(),
             Self::Word(words) => quoted_list(words),
-            Self::List(of) => format!("a list, each item {}", of.told()),
+            Self::List(of) => format!("a list, each item {}", of.describe()),
             Self::Map(_) | Self::Table(_) => "a table".into(),
-            Self::Either(kinds) => kinds.iter().map(Self::told).collect::<Vec<_>>().join(", or "),
+            Self::Either(kinds) => {
+                kinds.iter().map(Self::describe).collect::<Vec<_>>().join(", or ")
+            }
         }
     }
 }

@@ -146,11 +146,12 @@ fn tell(names: &[&str], ring: &[usize], edges: &[Edge], mistakes: &mut Mistakes)
     // The ring is told from the place that is pointed at.
     let start = ring.iter().position(|name| *name == at.from).unwrap_or_default();
     let from_there = ring[start..].iter().chain(&ring[..start]).chain([&at.from]);
-    let mut told: Vec<String> = from_there.map(|name| format!("`{}`", names[*name])).collect();
-    if told.len() > MOST {
+    let mut names_shown: Vec<String> =
+        from_there.map(|name| format!("`{}`", names[*name])).collect();
+    if names_shown.len() > MOST {
         // Its end is its beginning again.
-        told.splice(MOST / 2..told.len() - MOST / 2, ["…".to_owned()]);
+        names_shown.splice(MOST / 2..names_shown.len() - MOST / 2, ["…".to_owned()]);
     }
-    let text = format!("these wait for each other: {}; take one out", told.join(" → "));
+    let text = format!("these wait for each other: {}; take one out", names_shown.join(" → "));
     mistakes.add(at.at.clone(), text);
 }

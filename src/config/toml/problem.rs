@@ -10,7 +10,7 @@ use crate::model::text::cut;
 
 /// A `tmo.toml` that cannot be used, with all that is wrong with it.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{}", told(.problems, *.more))]
+#[error("{}", render(.problems, *.more))]
 pub struct TomlError {
     /// What is told of it, in the order of the file.
     pub problems: Vec<Problem>,
@@ -54,7 +54,7 @@ impl fmt::Display for Problem {
     }
 }
 
-fn told(problems: &[Problem], more: usize) -> String {
+fn render(problems: &[Problem], more: usize) -> String {
     let rest = (more > 0).then(|| format!("and {more} more"));
     problems.iter().map(ToString::to_string).chain(rest).collect::<Vec<_>>().join("\n")
 }
@@ -212,10 +212,10 @@ mod tests {
         let mut mistakes = Mistakes::default();
         mistakes.add(13..20, "no list");
         mistakes.add(0..1, "no key");
-        let told = mistakes.into_result(&source).unwrap_err().to_string();
+        let reported = mistakes.into_result(&source).unwrap_err().to_string();
         let expected = "tmo.toml:1:1: no key\n  1 | a = 1\n    | ^\n\
              tmo.toml:2:7: no list\n  2 | \tdé = [2,\n    | \t     ^^^";
-        assert_eq!(told, expected);
+        assert_eq!(reported, expected);
     }
 
     proptest::proptest! {

@@ -307,8 +307,8 @@ pub(super) fn pattern(
         );
         mistakes.add_last(at.span(), text);
     } else if let Err(error) = check_expression(&text) {
-        let told = error.to_string();
-        let why = told.lines().last().unwrap_or_default().trim_start_matches("error: ");
+        let message = error.to_string();
+        let why = message.lines().last().unwrap_or_default().trim_start_matches("error: ");
         mistakes.add(at.span(), format!("this is no regular expression: {why}"));
     }
     text

@@ -110,11 +110,11 @@ fn meant(name: &str, kind: Kind, found: &DeValue<'_>) -> Option<String> {
 
 fn wrong(name: &str, kind: Kind, found: &DeValue<'_>) -> String {
     let todo = meant(name, kind, found).map_or(String::new(), |todo| format!("; {todo}"));
-    format!("`{name}` must be {}, not {}{todo}", kind.told(), told(found))
+    format!("`{name}` must be {}, not {}{todo}", kind.describe(), describe(found))
 }
 
 /// A value as it is told.
-fn told(found: &DeValue<'_>) -> String {
+fn describe(found: &DeValue<'_>) -> String {
     match found {
         DeValue::String(text) => format!("\"{text}\""),
         DeValue::Integer(number) => number.to_string(),

@@ -345,14 +345,14 @@ fn a_mistake_is_pointed_at_with_what_would_be_right() {
     let expected = "tmo.toml:2:1: unknown key `comand` of `web`; did you mean `command`?\n\
                     \x20 2 | comand = \"x\"\n    | ^^^^^^";
     assert_eq!(error, expected);
-    for (text, told) in MISTAKES {
-        assert_eq!(problems(text), [*told], "{text}");
+    for (text, reported) in MISTAKES {
+        assert_eq!(problems(text), [*reported], "{text}");
     }
 }
 
 #[test]
 fn what_contradicts_itself_is_refused() {
-    for (text, told) in [
+    for (text, reported) in [
         (
             "restart = \"no\"\non_exit = \"restart\"",
             "3:11: `on_exit = \"restart\"` and `restart = \"no\"`",
@@ -383,7 +383,7 @@ fn what_contradicts_itself_is_refused() {
         ),
     ] {
         let all = problems(&format!("[process.web]\n{text}\n"));
-        assert!(all.len() == 1 && all[0].starts_with(told), "{text}: {all:?}");
+        assert!(all.len() == 1 && all[0].starts_with(reported), "{text}: {all:?}");
     }
 }
 

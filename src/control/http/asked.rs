@@ -136,13 +136,13 @@ async fn limited(api: &Api, request: Request, most: usize) -> Result<Bytes, Refu
 }
 
 pub(super) fn read<T: DeserializeOwned>(body: &[u8]) -> Result<T, Refusal> {
-    let told = |why: &dyn Display| format!("the body is not what is expected here: {why}");
+    let reported = |why: &dyn Display| format!("the body is not what is expected here: {why}");
     // A list would do for serde: an empty one as no names, which means all processes.
     if body.trim_ascii_start().first() == Some(&b'[') {
-        return Err(Refusal::Bad(told(&"it must be an object")));
+        return Err(Refusal::Bad(reported(&"it must be an object")));
     }
     serde_json::from_slice(body).map_err(|error| match error.classify() {
-        Category::Data => Refusal::Strange(told(&error)),
-        Category::Io | Category::Syntax | Category::Eof => Refusal::Bad(told(&error)),
+        Category::Data => Refusal::Strange(reported(&error)),
+        Category::Io | Category::Syntax | Category::Eof => Refusal::Bad(reported(&error)),
     })
 }

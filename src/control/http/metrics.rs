@@ -33,7 +33,7 @@ const TEXT: &str = "text/plain; version=0.0.4";
     ))
 )]
 pub(super) async fn metrics(Of(api): Of<Api>, _: Query<()>) -> Result<Response, Refusal> {
-    let text = told(&api.handle.state().await?);
+    let text = exposition(&api.handle.state().await?);
     Ok(([(header::CONTENT_TYPE, TEXT)], text).into_response())
 }
 
@@ -106,7 +106,7 @@ fn escaped(text: &str) -> Cow<'_, str> {
 }
 
 /// All of it.
-fn told(state: &State) -> String {
+fn exposition(state: &State) -> String {
     let mut all = Metrics::default();
     of_run(&mut all, state);
     of_processes(&mut all, &state.processes);

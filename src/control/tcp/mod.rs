@@ -99,9 +99,9 @@ pub fn bind(tcp: &TcpAddress) -> Result<(StdListener, Option<String>), TcpError>
     let listener = StdListener::bind(address).map_err(failed)?;
     // Others can try many tokens on one proof. Where the system tells whose a connection is, a short
     // token is proven to this user only.
-    let told = || listener.local_addr().ok().and_then(sys::tcp_listener_owners).is_some();
+    let reported = || listener.local_addr().ok().and_then(sys::tcp_listener_owners).is_some();
     let short = tcp.token.as_deref().is_some_and(|token| !Token::given(token).is_long());
-    if short && !(address.ip().is_loopback() && told()) {
+    if short && !(address.ip().is_loopback() && reported()) {
         return bad(TOO_SHORT);
     }
     if let (0, Ok(real)) = (address.port(), listener.local_addr()) {
@@ -174,10 +174,10 @@ mod tests {
         assert!(listener.local_addr().unwrap().ip().is_unspecified());
         let real = listener.local_addr().unwrap();
         assert_eq!(note, Some(format!("it listens on {real}")));
-        let told = |address: &str, token| {
+        let reported = |address: &str, token| {
             bind(&tcp(Network::Tcp, address, token)).unwrap_err().to_string()
         };
-        assert!(told("192.0.2.1:5500", None).contains("others can reach it"));
-        assert!(told("./.overmind.sock", None).contains("HOST:PORT"));
+        assert!(reported("192.0.2.1:5500", None).contains("others can reach it"));
+        assert!(reported("./.overmind.sock", None).contains("HOST:PORT"));
     }
 }

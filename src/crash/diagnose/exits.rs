@@ -54,7 +54,7 @@ pub(super) fn find(found: &mut Findings<'_>) {
             found.add(76, Kind::EndedEarly, text, Some(format!("tmo logs {name} -n 100")));
         }
         Exit::Code(_) | Exit::Signal(_) => {
-            let text = format!("it exited with {}", exit.told());
+            let text = format!("it exited with {}", exit.describe());
             found.add(20, Kind::ExitCode, text, Some(format!("tmo logs {name} -n 100")));
         }
     }

@@ -39,16 +39,16 @@ pub(super) fn find(found: &mut Findings<'_>) {
     last_words(found);
     let lines = found.lines();
     let objects = lines.iter().enumerate().rev();
-    let told = objects.filter_map(|(at, line)| {
+    let entry = objects.filter_map(|(at, line)| {
         let text = line.text.trim();
         Some((at, json(text).map_or_else(|| pairs(text), object)?))
     });
     // The most serious one; of those, the last.
-    let worst = told.fold(None, |worst: Option<(usize, Told)>, (at, told)| match worst {
-        Some((_, ref worse)) if worse.fatal || !told.fatal => worst,
-        Some(_) | None => Some((at, told)),
+    let worst = entry.fold(None, |worst: Option<(usize, Entry)>, (at, entry)| match worst {
+        Some((_, ref worse)) if worse.fatal || !entry.fatal => worst,
+        Some(_) | None => Some((at, entry)),
     });
-    if let Some((at, Told { fatal, text, stack })) = worst {
+    if let Some((at, Entry { fatal, text, stack })) = worst {
         let place = stack.and_then(|stack| place_in(found.evidence, &stack));
         let cause = found.add_line(if fatal { 62 } else { 52 }, at, Kind::LoggedError, text);
         cause.next = place.as_deref().map(open);
@@ -81,7 +81,7 @@ fn last_words(found: &mut Findings<'_>) {
 }
 
 /// An error in a log that has a level.
-struct Told {
+struct Entry {
     fatal: bool,
     text: String,
     /// The trace that is logged with it.
@@ -106,22 +106,22 @@ fn serious(word: &str) -> Option<bool> {
 }
 
 /// `level=error msg="no table users" error=timeout`
-fn pairs(line: &str) -> Option<Told> {
+fn pairs(line: &str) -> Option<Entry> {
     let fatal = serious(LEVEL.group(line)?)?;
     let word = |expr: &Expr| expr.group(line).map(|word| word.replace("\\\"", "\""));
     let (message, error) = (word(&MESSAGE)?, word(&CAUSE));
-    let text = told(&message, error.as_deref());
-    Some(Told { fatal, text, stack: None })
+    let text = join_message(&message, error.as_deref());
+    Some(Entry { fatal, text, stack: None })
 }
 
 /// A message, and what else is said of the error.
-fn told(message: &str, error: Option<&str>) -> String {
+fn join_message(message: &str, error: Option<&str>) -> String {
     let error = error.filter(|error| !message.contains(error));
     let error = error.map_or(String::new(), |error| format!(": {error}"));
     format!("it logged: {}", cut(&format!("{message}{error}")))
 }
 
-fn object(line: &str) -> Option<Told> {
+fn object(line: &str) -> Option<Entry> {
     let Value::Object(object) = serde_json::from_str(line).ok()? else { return None };
     let level = LEVELS.iter().find_map(|key| object.get(*key));
     // As log.level may stand for an object in an object.
@@ -146,5 +146,5 @@ fn object(line: &str) -> Option<Told> {
         |value: &Value| STACKS.iter().find_map(|key| value.get(*key)?.as_str().map(str::to_owned));
     let own = Value::Object(object.clone());
     let stack = stack(&own).or_else(|| ERRORS.iter().find_map(|key| stack(object.get(*key)?)));
-    Some(Told { fatal, text: told(&message, error.as_deref()), stack })
+    Some(Entry { fatal, text: join_message(&message, error.as_deref()), stack })
 }

@@ -38,7 +38,7 @@ const FAR: usize = 30;
 
 pub(super) fn find(found: &mut Findings<'_>) {
     let Some((at, ports)) = taken(found.evidence) else { return };
-    let (text, next) = told(found.evidence, the_one(found.evidence, &ports));
+    let (text, next) = describe(found.evidence, the_one(found.evidence, &ports));
     found.add_line(88, at, Kind::PortTaken, text).next = Some(next);
 }
 
@@ -113,7 +113,7 @@ fn told_of(tenant: &Tenant, who: &Sender, port: u16) -> (String, String) {
     (format!("port {port} is taken by {name}{whose} ({}, pid {})", who.name, who.pid), next)
 }
 
-fn told(evidence: &Evidence, port: Option<u16>) -> (String, String) {
+fn describe(evidence: &Evidence, port: Option<u16>) -> (String, String) {
     let Some(port) = port else {
         return ("the port or address that it wanted is taken".to_owned(), listeners(None));
     };
@@ -123,7 +123,7 @@ fn told(evidence: &Evidence, port: Option<u16>) -> (String, String) {
     {
         return told_of(tenant, who, port);
     }
-    let other = evidence.others.iter().find(|(_, told)| *told == port);
+    let other = evidence.others.iter().find(|(_, reported)| *reported == port);
     match (holder, other) {
         (Some(Holder { process: Some(who), .. }), _) => (
             format!("port {port} is taken by {} (pid {})", who.name, who.pid),

@@ -49,7 +49,7 @@ pub(super) fn find(found: &mut Findings<'_>) {
         found.add_line(72, at, Kind::ConnectionRefused, text).next = Some(ports::listeners(None));
         return;
     };
-    let owner = evidence.others.iter().find(|(_, told)| *told == port);
+    let owner = evidence.others.iter().find(|(_, reported)| *reported == port);
     let usual = USUAL.iter().find(|(usual, _)| *usual == port);
     let (whose, next) = match (owner, usual) {
         (Some((name, _)), _) => {

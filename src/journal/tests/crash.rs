@@ -157,8 +157,8 @@ fn one_ring_for_many_appends_is_enough() {
         writer.join().unwrap();
         let wanted: Vec<u8> =
             (0..lines).flat_map(|number| format!("line {number}\n").into_bytes()).collect();
-        let told = records(&place.all(Filter::all()));
-        assert!(told.iter().all(|record| record.kind == Kind::Text));
+        let reported = records(&place.all(Filter::all()));
+        assert!(reported.iter().all(|record| record.kind == Kind::Text));
         assert_eq!(ingest.indexed(1), wanted.len() as u64, "the last ring told everything");
         assert!(place.text(1) == wanted);
     }

@@ -216,15 +216,15 @@ fn text_that_is_gone_is_counted_to_the_byte() {
     let place = written(&pieces, 20);
     // Each segment of 20 bytes and more holds three lines of 9 bytes: the first goes, all of it.
     std::fs::remove_file(place.dirs.journal.join(file_name("web", 0, LOG))).unwrap();
-    let told: Vec<_> = place
+    let reported: Vec<_> = place
         .all(Filter::only(vec![1, 2]))
         .into_iter()
         .map(|(chunk, text)| (chunk.lost, String::from_utf8(text).unwrap()))
         .collect();
-    assert_eq!(told[0], (9, "number 1\n".to_owned()));
-    assert_eq!(told[1], (9, "number 3\n".to_owned()));
-    assert_eq!(told[2], (9, "number 5\n".to_owned()));
-    assert_eq!(told.iter().map(|(lost, _)| lost).sum::<u64>(), 27);
+    assert_eq!(reported[0], (9, "number 1\n".to_owned()));
+    assert_eq!(reported[1], (9, "number 3\n".to_owned()));
+    assert_eq!(reported[2], (9, "number 5\n".to_owned()));
+    assert_eq!(reported.iter().map(|(lost, _)| lost).sum::<u64>(), 27);
     std::fs::remove_file(place.dirs.journal.join(file_name("web", 27, LOG))).unwrap();
     let web = place.all(Filter::only(vec![1]));
     assert_eq!(web.len(), 1);

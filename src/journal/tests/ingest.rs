@@ -39,7 +39,7 @@ fn a_life_from_start_to_end() {
     assert_eq!(progress.markers.len(), 2);
     assert_eq!(ingest.head().partials, []);
     assert_eq!(wake(&mut ingest, 1), Progress::default());
-    let told: Vec<_> = place
+    let reported: Vec<_> = place
         .all(Filter::all())
         .into_iter()
         .map(|(chunk, text)| {
@@ -48,7 +48,7 @@ fn a_life_from_start_to_end() {
         .collect();
     let text = |time, flags, text: &[u8]| (Kind::Text, time, flags, text.to_vec());
     assert_eq!(
-        told,
+        reported,
         [
             (Kind::Start, 0, 0, vec![]),
             text(1, 0, b"one\r\ntwo\r\n"),
@@ -99,8 +99,8 @@ fn a_marker_announced_late_is_asked_for() {
     assert_eq!(wake(&mut ingest, 1).ask, [1]);
     let progress = wake(&mut ingest, 1);
     assert_eq!((progress.ask, progress.records), (vec![], 1));
-    let told = place.text(1).len() + marker(1, 0).len();
-    assert_eq!(told as u64, sink.end());
+    let reported = place.text(1).len() + marker(1, 0).len();
+    assert_eq!(reported as u64, sink.end());
 }
 
 #[test]
@@ -138,14 +138,14 @@ fn a_marker_that_was_lost_tears_neither_a_line_nor_the_next_marker() {
         sink.append(EPOCH, if lost == 2 { &start[5..] } else { &line[cut..] });
     }
     wake(&mut ingest, 1);
-    let told: Vec<_> =
+    let reported: Vec<_> =
         place.all(Filter::all()).into_iter().map(|(c, text)| (c.record.kind, text)).collect();
     let text = |text: &[u8]| (Kind::Text, text.to_vec());
-    assert_eq!(told[..3], [text(b"one\n"), (Kind::End, vec![]), text(b"line\n")]);
-    assert_eq!(told[3], (Kind::Start, vec![]));
+    assert_eq!(reported[..3], [text(b"one\n"), (Kind::End, vec![]), text(b"line\n")]);
+    assert_eq!(reported[3], (Kind::Start, vec![]));
     // The second one comes after all.
-    assert_eq!(told[4].0, Kind::End);
-    assert_eq!(told.len(), 5, "{told:?}");
+    assert_eq!(reported[4].0, Kind::End);
+    assert_eq!(reported.len(), 5, "{reported:?}");
 }
 
 #[test]
@@ -157,12 +157,12 @@ fn missing_output_is_a_record_whether_counted_or_not() {
     ingest.gap(1).unwrap();
     fs::write(place.dirs.journal.join(file_name("web", 100, LOG)), "b\n").unwrap();
     wake(&mut ingest, 1);
-    let told: Vec<_> = records(&place.all(Filter::all()))
+    let reported: Vec<_> = records(&place.all(Filter::all()))
         .iter()
         .map(|r| (r.kind, r.offset, r.len, r.flags))
         .collect();
     assert_eq!(
-        told,
+        reported,
         [
             (Kind::Text, 0, 2, 0),
             (Kind::Text, 2, 4, UNFINISHED),
@@ -185,13 +185,13 @@ fn events_stand_among_the_output_and_a_lost_one_is_skipped() {
     Appender::open(&place.dirs, "@events", 4096, false).append(EPOCH, b"{\"lost\":1}\n");
     let mut ingest = place.ingest();
     assert_eq!(ingest.event(EPOCH + 1, br#"{"b":2}"#).unwrap(), 2);
-    let told: Vec<_> = place
+    let reported: Vec<_> = place
         .all(Filter::all())
         .into_iter()
         .map(|(chunk, text)| (chunk.record.kind, chunk.record.time, text))
         .collect();
     assert_eq!(
-        told,
+        reported,
         [
             (Kind::Event, EPOCH, b"{\"a\":1}\n".to_vec()),
             (Kind::Text, EPOCH, b"out\n".to_vec()),

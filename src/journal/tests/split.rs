@@ -125,16 +125,16 @@ proptest! {
         bytes.extend_from_slice(b"settles what was held back\nopen");
         let mut cuts: Vec<usize> = cuts.iter().map(|cut| cut.index(bytes.len() + 1)).collect();
         cuts.sort_unstable();
-        let told = |cuts: &[usize]| {
+        let reported = |cuts: &[usize]| {
             let mut splitter = splitter(Trust::Announced);
             (1..=markers).for_each(|seq| splitter.expect(expected(seq, Kind::Exit)));
             let records = feed(&mut splitter, &bytes, cuts);
             let marks = records.iter().filter(|record| record.kind == Kind::Exit).count();
             (items(&records, &bytes, splitter.indexed()), splitter.partial(), marks)
         };
-        let at_once = told(&[]);
+        let at_once = reported(&[]);
         prop_assert_eq!(at_once.2 as u64, markers, "each announced marker is found");
-        prop_assert_eq!(at_once, told(&cuts));
+        prop_assert_eq!(at_once, reported(&cuts));
     }
 
     #[test]
@@ -197,10 +197,10 @@ fn a_later_marker_proves_that_earlier_ones_never_came() {
     let mut bytes = b"some".to_vec();
     bytes.extend_from_slice(&marker(3, 0));
     let records = feed(&mut splitter, &bytes, &[]);
-    let told: Vec<_> = records.iter().map(|r| (r.kind, r.seq, r.len)).collect();
+    let reported: Vec<_> = records.iter().map(|r| (r.kind, r.seq, r.len)).collect();
     let len = u32::try_from(marker(3, 0).len()).unwrap();
     assert_eq!(
-        told,
+        reported,
         [(Kind::Text, 0, 4), (Kind::Start, 1, 0), (Kind::Exit, 2, 0), (Kind::End, 3, len)]
     );
 }
@@ -216,9 +216,9 @@ fn a_marker_given_up_ends_the_line_and_takes_no_bytes() {
     let mut out = feed(&mut splitter, b"a\nb", &[]);
     assert!(splitter.unsettled());
     splitter.settle(&mut out);
-    let told: Vec<_> = out.iter().map(|r| (r.kind, r.offset, r.len, r.flags)).collect();
+    let reported: Vec<_> = out.iter().map(|r| (r.kind, r.offset, r.len, r.flags)).collect();
     assert_eq!(
-        told,
+        reported,
         [
             (Kind::Text, 0, 2, 0),
             (Kind::Text, 2, 1, UNFINISHED),
@@ -234,8 +234,8 @@ fn a_marker_given_up_ends_the_line_and_takes_no_bytes() {
     bytes.extend(marker(2, 4));
     bytes.extend(b"note");
     let out = feed(&mut splitter, &bytes, &[]);
-    let told: Vec<_> = out.iter().map(|r| (r.kind, r.seq, r.lines)).collect();
-    assert_eq!(told, [(Kind::End, 2, 0), (Kind::Text, 0, 1), (Kind::End, 2, 0)]);
+    let reported: Vec<_> = out.iter().map(|r| (r.kind, r.seq, r.lines)).collect();
+    assert_eq!(reported, [(Kind::End, 2, 0), (Kind::Text, 0, 1), (Kind::End, 2, 0)]);
 }
 
 #[test]
@@ -249,8 +249,8 @@ fn a_marker_lost_before_the_line_that_is_just_printed_leaves_it_whole() {
     splitter.settle(&mut out);
     assert_eq!(splitter.partial(), Some((2, 3)));
     out.extend(feed(&mut splitter, bytes, &[]));
-    let told: Vec<_> = out.iter().map(|r| (r.kind, r.offset, r.len, r.flags)).collect();
-    assert_eq!(told, [(Kind::Text, 0, 2, 0), (Kind::Exit, 2, 0, 0), (Kind::Text, 2, 4, 0)]);
+    let reported: Vec<_> = out.iter().map(|r| (r.kind, r.offset, r.len, r.flags)).collect();
+    assert_eq!(reported, [(Kind::Text, 0, 2, 0), (Kind::Exit, 2, 0, 0), (Kind::Text, 2, 4, 0)]);
 }
 
 #[test]
@@ -272,9 +272,9 @@ fn what_a_marker_promised_and_never_brought_costs_no_output() {
         bytes.extend_from_slice(&marker(2, 0));
         bytes.extend_from_slice(b"a line\n");
         out.extend(feed(&mut splitter, &bytes, &[]));
-        let told: Vec<_> = items(&out, &bytes, bytes.len() as u64);
-        assert_eq!(told.len(), 3);
-        assert_eq!(told[2], Item::Line(b"a line\n".to_vec()));
+        let reported: Vec<_> = items(&out, &bytes, bytes.len() as u64);
+        assert_eq!(reported.len(), 3);
+        assert_eq!(reported[2], Item::Line(b"a line\n".to_vec()));
     }
 }
 
@@ -305,8 +305,8 @@ fn without_a_life_file_markers_are_known_by_their_form() {
     bytes.extend_from_slice(b"\x1b[0mmore\n");
     bytes.extend_from_slice(&Marker { nonce: 9, seq: 3, skip: 1 << 20 }.encode());
     let records = feed(&mut splitter, &bytes, &[]);
-    let told: Vec<_> = records.iter().map(|r| (r.kind, r.lines)).collect();
-    assert_eq!(told, [(Kind::Start, 0), (Kind::Text, 1), (Kind::End, 0), (Kind::Text, 1)]);
+    let reported: Vec<_> = records.iter().map(|r| (r.kind, r.lines)).collect();
+    assert_eq!(reported, [(Kind::Start, 0), (Kind::Text, 1), (Kind::End, 0), (Kind::Text, 1)]);
     assert!(splitter.partial().is_some(), "what claims a mebibyte is no marker");
 }
 

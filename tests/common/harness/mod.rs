@@ -259,13 +259,13 @@ impl World {
             file.extension().is_some_and(|end| ["life", "spec"].iter().any(|e| end == *e))
                 || file.ends_with("state.json")
         };
-        let told = |file: &PathBuf| {
+        let reported = |file: &PathBuf| {
             let text = std::fs::read(file).unwrap_or_default();
             format!("{}:\n{}\n", file.display(), String::from_utf8_lossy(&text))
         };
-        let told: String = files.iter().filter(telling).map(told).collect();
+        let reported: String = files.iter().filter(telling).map(reported).collect();
         let shown = [self.read(log), self.read(&format!("{log}.err"))].join("\n");
-        format!("{living}{files:?}\n{told}\n{shown}")
+        format!("{living}{files:?}\n{reported}\n{shown}")
     }
 
     /// The supervisor's and the guardian's process ids.

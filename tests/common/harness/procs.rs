@@ -50,7 +50,8 @@ pub(crate) fn alive(pid: u32) -> bool {
 pub(crate) fn describe(process: &Proc) -> String {
     let root = Path::new("/proc").join(process.pid.to_string());
     let status = std::fs::read_to_string(root.join("status")).unwrap_or_default();
-    let told = |line: &&str| ["State", "Sig", "ShdPnd"].iter().any(|word| line.starts_with(word));
+    let reported =
+        |line: &&str| ["State", "Sig", "ShdPnd"].iter().any(|word| line.starts_with(word));
     let entries = |dir: &str| std::fs::read_dir(root.join(dir)).into_iter().flatten().flatten();
     let thread = |task: std::fs::DirEntry| {
         let read = |file: &str| std::fs::read_to_string(task.path().join(file)).unwrap_or_default();
@@ -60,7 +61,7 @@ pub(crate) fn describe(process: &Proc) -> String {
         let target = std::fs::read_link(fd.path()).unwrap_or_default();
         format!("fd {} {}", fd.file_name().display(), target.display())
     };
-    let lines = status.lines().filter(told).map(str::to_owned);
+    let lines = status.lines().filter(reported).map(str::to_owned);
     let lines = lines.chain(entries("task").map(thread)).chain(entries("fd").map(file));
     let lines = lines.collect::<Vec<_>>().join("\n    ");
     format!("{} {:?}\n    {lines}\n", process.pid, process.args)

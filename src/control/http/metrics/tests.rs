@@ -3,7 +3,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use pretty_assertions::assert_eq;
 use proptest::prelude::*;
 
-use super::told;
+use super::exposition;
 use crate::model::request::{ExitCount, FlagState, ProcessState, State, TmuxAddress};
 use crate::model::rules::FlagColor;
 use crate::model::{Exit, ProcName};
@@ -139,7 +139,7 @@ fn the_numbers_are_those_of_the_state() {
         flags: vec![flag("slow", 3)],
         ..process("web#2", Some(7))
     };
-    let samples = parse(&told(&state(vec![web, process("db", None)]))).unwrap();
+    let samples = parse(&exposition(&state(vec![web, process("db", None)]))).unwrap();
     let value = |name: &str, labels: &[(&str, &str)]| {
         let labels = labels.iter().map(|(name, says)| ((*name).to_owned(), (*says).to_owned()));
         samples.get(&(name.to_owned(), labels.collect())).copied()
@@ -175,7 +175,7 @@ proptest! {
         let flags = names.iter().map(|name| flag(name, count.into())).collect();
         let web = ProcessState { flags, ..process("web", Some(1)) };
         let version = names.first().cloned().unwrap_or_default();
-        let text = told(&State { version, ..state(vec![web]) });
+        let text = exposition(&State { version, ..state(vec![web]) });
         let samples = parse(&text).map_err(TestCaseError::fail)?;
         let found = samples.iter().filter(|((name, _), _)| name == "tmo_flag_matches_total");
         let found: BTreeMap<_, _> = found.map(|((_, at), count)| (at["flag"].clone(), *count)).collect();

@@ -132,26 +132,27 @@ fn name(text: &str) -> ProcName {
 fn what_tmo_did_comes_first() {
     let mut evidence =
         printed(Exit::Signal(15), "Error: listen EADDRINUSE: address already in use :::3000");
-    let mut told = |trigger: Trigger| {
+    let mut reported = |trigger: Trigger| {
         evidence.facts.trigger = Some(trigger);
         let cause = diagnose(&evidence).causes.remove(0);
         assert_eq!(cause.certainty, Certainty::Certain);
         (cause.kind, cause.text, cause.next.unwrap())
     };
-    let (kind, text, next) = told(Trigger::StoppedWith { first: name("db"), exit: Exit::Code(3) });
+    let (kind, text, next) =
+        reported(Trigger::StoppedWith { first: name("db"), exit: Exit::Code(3) });
     assert_eq!(kind, Kind::StoppedWithOther);
     assert_eq!(text, "tmo stopped it because db exited with code 3");
     assert_eq!(next, "tmo why db");
-    let (kind, ..) = told(Trigger::Asked);
+    let (kind, ..) = reported(Trigger::Asked);
     assert_eq!(kind, Kind::StoppedByRequest);
     let pattern = Text { pattern: "lost (a|the) lock".into(), regex: true, any_case: true };
     let line = Line { text: "Lost the lock".into(), ..Line::default() };
-    let (kind, text, next) = told(Trigger::FailurePattern { pattern, line });
+    let (kind, text, next) = reported(Trigger::FailurePattern { pattern, line });
     assert_eq!(kind, Kind::FailurePattern);
     assert_eq!(text, "it printed what matches /lost (a|the) lock/, which counts as a failure");
     assert_eq!(next, "tmo logs web --around '(?i)lost (a|the) lock'");
     let check = Probe::Http { url: "http://localhost:3000/up".into() };
-    let (kind, text, next) = told(Trigger::NotReady { check, after_ms: 60_000 });
+    let (kind, text, next) = reported(Trigger::NotReady { check, after_ms: 60_000 });
     assert_eq!(kind, Kind::ReadinessTimedOut);
     assert_eq!(
         text,
@@ -159,7 +160,7 @@ fn what_tmo_did_comes_first() {
     );
     assert_eq!(next, "curl -i http://localhost:3000/up");
     let probe = Probe::Port { host: "localhost".into(), port: 3000, owner: PortOwner::Auto };
-    let (kind, text, _) = told(Trigger::NotLive { probe, failures: 3 });
+    let (kind, text, _) = reported(Trigger::NotLive { probe, failures: 3 });
     assert_eq!(kind, Kind::NotLive);
     assert!(
         text.contains("3 times in a row: nobody takes connections at localhost:3000"),
@@ -167,7 +168,7 @@ fn what_tmo_did_comes_first() {
     );
     let check = Some(Probe::Log(Text { pattern: "ready".into(), regex: false, any_case: false }));
     let (kind, text, next) =
-        told(Trigger::Dependency { on: name("db"), until: Milestone::Ready, check });
+        reported(Trigger::Dependency { on: name("db"), until: Milestone::Ready, check });
     assert_eq!(kind, Kind::DependencyNotReady);
     assert_eq!(text, "db, which it needs, is not ready: it has not printed `ready`");
     assert_eq!(next, "tmo why db");
@@ -197,33 +198,33 @@ fn who_holds_a_port_is_told() {
     let output = "Error: listen EADDRINUSE: address already in use :::3000";
     let mut evidence = printed(Exit::Code(1), output);
     assert_eq!(diagnose::ports_named(&evidence), [3000]);
-    let told = |evidence: &Evidence| {
+    let reported = |evidence: &Evidence| {
         let cause = diagnose(evidence).causes.remove(0);
         (cause.text, cause.next.unwrap())
     };
-    let (text, next) = told(&evidence);
+    let (text, next) = reported(&evidence);
     assert_eq!(text, "port 3000 was taken; nobody listens there any more");
     assert_eq!(next, "tmo start web");
     evidence.facts.holders = vec![Holder { port: 3000, process: None, tenant: None }];
-    assert_eq!(told(&evidence).0, "port 3000 is taken by a process of another user");
+    assert_eq!(reported(&evidence).0, "port 3000 is taken by a process of another user");
     let process = Some(Sender { pid: 99, name: "node".to_owned() });
     evidence.facts.holders = vec![Holder { port: 3000, process, tenant: None }];
-    let (text, next) = told(&evidence);
+    let (text, next) = reported(&evidence);
     assert_eq!((text.as_str(), next.as_str()), ("port 3000 is taken by node (pid 99)", "kill 99"));
     let api = |socket: Option<&str>| {
         Some(Tenant { name: "api".to_owned(), socket: socket.map(str::to_owned) })
     };
     evidence.facts.holders[0].tenant = api(None);
-    let (text, next) = told(&evidence);
+    let (text, next) = reported(&evidence);
     assert_eq!(text, "port 3000 is taken by api (node, pid 99)");
     assert_eq!(next, "tmo stop api");
     evidence.facts.holders[0].tenant = api(Some("/a b/.overmind.sock"));
-    let (text, next) = told(&evidence);
+    let (text, next) = reported(&evidence);
     assert_eq!(text, "port 3000 is taken by api of another run (node, pid 99)");
     assert_eq!(next, "tmo stop api -s '/a b/.overmind.sock'");
     evidence.facts.holders.clear();
     evidence.others[0].1 = 3000;
-    assert_eq!(told(&evidence).0, "port 3000 is taken; it is the port of api");
+    assert_eq!(reported(&evidence).0, "port 3000 is taken; it is the port of api");
 }
 
 #[test]
@@ -231,11 +232,11 @@ fn a_port_of_the_command_is_not_mistaken_for_the_one_that_was_told() {
     let mut evidence = printed(Exit::Code(1), "OSError: [Errno 98] Address already in use");
     evidence.command = "python3 -m http.server 8000 --workers 4".to_owned();
     assert_eq!(diagnose::ports_named(&evidence), [3000, 8000]);
-    let told = |evidence: &Evidence| diagnose(evidence).causes.remove(0).text;
-    assert_eq!(told(&evidence), "the port or address that it wanted is taken");
+    let reported = |evidence: &Evidence| diagnose(evidence).causes.remove(0).text;
+    assert_eq!(reported(&evidence), "the port or address that it wanted is taken");
     let process = Some(Sender { pid: 99, name: "python3".to_owned() });
     evidence.facts.holders = vec![Holder { port: 8000, process, tenant: None }];
-    assert_eq!(told(&evidence), "port 8000 is taken by python3 (pid 99)");
+    assert_eq!(reported(&evidence), "port 8000 is taken by python3 (pid 99)");
 }
 
 #[test]

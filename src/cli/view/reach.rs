@@ -1,0 +1,131 @@
+//! How a view reaches the run: the connection on which news of it come, a new guardian where
+//! supervisor and guardian were killed, and the request to stop.
+
+use std::time::{Duration, Instant};
+
+use super::{Next, Shown};
+use crate::cli::error::CliError;
+use crate::cli::launch::Launch;
+use crate::cli::log::Source;
+use crate::cli::persona::Persona;
+use crate::control::address::Address;
+use crate::control::client::{Client, ClientError, HeadStream};
+use crate::control::handle::End;
+use crate::control::listen;
+use crate::engine::guard::News;
+use crate::model::count;
+use crate::model::request::{Head, Request};
+use crate::view::printer::Printer;
+
+/// So many guardians in a row may die before their first word: more, and something is wrong with
+/// them, not with whoever kills them.
+const MOST_TRIES: u32 = 20;
+
+/// How long a view waits before it asks again where there was no room for it; then twice as long.
+const FIRST_PAUSE: Duration = Duration::from_millis(20);
+const MOST_PAUSE: Duration = Duration::from_secs(2);
+
+/// How long a run may be deaf to a stop before the view says so.
+const PATIENCE: Duration = Duration::from_millis(300);
+
+impl Shown {
+    /// Get news of the run. If its supervisor was killed, its guardian starts another one and
+    /// keeps the socket meanwhile; if that is dead too, start a guardian.
+    pub(super) async fn connect(&self, printer: &Printer) -> Result<Next, CliError> {
+        let mut tries = 0;
+        let mut pause = FIRST_PAUSE;
+        loop {
+            match self.ask_for_news().await {
+                Ok(news) => return Ok(Next::News(news)),
+                // So many clients that there is no room for one more: nobody tells when one goes.
+                Err(ClientError::Refused { status: 503, .. }) => {
+                    tokio::time::sleep(pause).await;
+                    pause = (pause * 2).min(MOST_PAUSE);
+                    continue;
+                }
+                // Asked again it would say the same.
+                Err(error @ (ClientError::Refused { .. } | ClientError::OtherVersion { .. })) => {
+                    return Err(error.into());
+                }
+                Err(_) => {}
+            }
+            if let Some(end) = self.over(printer)? {
+                return Ok(Next::Over(end));
+            }
+            let mut launch = Launch::begin(&self.tmo, self.runtime.dir(), None)?;
+            let first = tokio::task::spawn_blocking(move || launch.next());
+            let first = match first.await.map_err(|e| CliError::Other(e.to_string()))? {
+                Ok(first) => first,
+                // Killed as well, before it could say a word.
+                Err(_) if tries < MOST_TRIES => {
+                    tries += 1;
+                    continue;
+                }
+                Err(error) => return Err(error),
+            };
+            match first {
+                News::Failed { message, .. } => {
+                    if let Some(end) = self.over(printer)? {
+                        return Ok(Next::Over(end));
+                    }
+                    printer.say(format!("The supervisor is gone: {message}"), true);
+                    return Ok(Next::Over(End { code: 1, ..End::default() }));
+                }
+                News::Listening { adopted, note, .. } => {
+                    let count = count::processes(adopted.unwrap_or(0) as usize, "");
+                    let text =
+                        format!("Supervisor and guardian were killed; new ones go on with {count}");
+                    printer.say(text, true);
+                    if let Some(note) = note {
+                        printer.say(note, true);
+                    }
+                }
+                News::Held { .. } | News::Running | News::Ended { .. } => {}
+            }
+        }
+    }
+
+    async fn ask_for_news(&self) -> Result<HeadStream, ClientError> {
+        Client::connect(&self.address()).await?.head(true).await
+    }
+
+    /// How the run ended, if it has while we were not connected: the journal knows.
+    pub(super) fn over(&self, printer: &Printer) -> Result<Option<End>, CliError> {
+        let source = Source::of_plan(&self.plan, self.runtime.dir())?;
+        let Some((end, records)) = source.end_of(&self.plan.run)? else { return Ok(None) };
+        printer.head(Head { records, ..Head::default() });
+        Ok(Some(end))
+    }
+
+    pub(super) fn address(&self) -> Address {
+        listen::locate(self.plan.socket.as_path(), self.runtime.dir()).into()
+    }
+
+    /// Ask for a graceful stop; asked again, the supervisor kills. Nobody would ask a second time for
+    /// a signal that came once, so this goes on until it is taken or the run is over.
+    pub(super) fn quit(&mut self, printer: &Printer) {
+        let (socket, runtime) = (self.plan.socket.clone(), self.runtime.clone());
+        let (teller, key) = (printer.teller(), crate::cli::request::key());
+        self.quits.spawn(async move {
+            let (begun, mut reported, mut pause) = (Instant::now(), false, FIRST_PAUSE);
+            loop {
+                let address = listen::locate(socket.as_path(), runtime.dir()).into();
+                // How it went is told by the end of the run.
+                let asked = crate::cli::request::ask(&address, &Request::Quit, &key).await;
+                let Err(error) = asked else { return };
+                // A supervisor that is just ending takes nothing more either.
+                if !reported && begun.elapsed() >= PATIENCE {
+                    reported = true;
+                    let text = format!(
+                        "The run can't be reported to stop yet: {error}; trying again until it can, \
+                         `tmo kill` ends it"
+                    );
+                    teller.say(Persona::here().speak(&text), true);
+                }
+                // Nobody announces that the run can take the stop again.
+                tokio::time::sleep(pause).await;
+                pause = (pause * 2).min(MOST_PAUSE);
+            }
+        });
+    }
+}
