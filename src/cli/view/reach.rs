@@ -117,7 +117,7 @@ impl Shown {
                 if !reported && begun.elapsed() >= PATIENCE {
                     reported = true;
                     let text = format!(
-                        "The run can't be reported to stop yet: {error}; trying again until it can, \
+                        "The run can't be told to stop yet: {error}; trying again until it can, \
                          `tmo kill` ends it"
                     );
                     teller.say(Persona::here().speak(&text), true);
