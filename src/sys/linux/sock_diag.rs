@@ -1,9 +1,12 @@
-//! One TCP socket of the machine by its two ends: `sock_diag(7)`. The cost of a query does not
-//! depend on how many sockets there are.
+//! TCP sockets of the machine: `sock_diag(7)`.
+//!
+//! One socket by its two ends, at a cost that does not depend on how many there are; and all that
+//! listen. `/proc/net/tcp` tells the same, but each reading goes through the kernel's whole table
+//! of connections, which takes milliseconds also where it is empty.
 
 use std::io;
-use std::net::{IpAddr, SocketAddr};
-use std::os::fd::AsRawFd as _;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::os::fd::{AsRawFd as _, OwnedFd};
 
 use nix::errno::Errno;
 use nix::libc;
@@ -31,8 +34,42 @@ const REQUEST: usize = HEADER + 56;
 /// Header, then family, state, timer, retransmits and the socket's id; then five numbers.
 const ANSWER: usize = HEADER + 72;
 
+/// `NLMSG_ERROR` and `NLMSG_DONE`.
+const ERROR: u16 = 2;
+const DONE: u16 = 3;
+/// `TCP_LISTEN`.
+const LISTEN: u8 = 10;
+/// Of the states, only that one.
+const LISTENING: u32 = 1 << LISTEN;
+/// The kernel answers in pieces of at most this size.
+const PIECE: usize = 64 << 10;
+
 /// The socket at `end` of the connection to `other`; nothing if there is none.
 pub(super) fn find(end: SocketAddr, other: SocketAddr) -> io::Result<Option<Socket>> {
+    let kernel = ask(&request(end, other, Wanted::One))?;
+    let mut answer = [0; 512];
+    let len = recv(kernel.as_raw_fd(), &mut answer, MsgFlags::empty())?;
+    parse(answer.get(..len).unwrap_or_default())
+}
+
+/// All sockets that listen, with their addresses.
+pub(super) fn listening() -> io::Result<Vec<(SocketAddr, Socket)>> {
+    let mut found = vec![];
+    for any in [IpAddr::from(Ipv4Addr::UNSPECIFIED), Ipv6Addr::UNSPECIFIED.into()] {
+        let any = SocketAddr::new(any, 0);
+        let kernel = ask(&request(any, any, Wanted::Listening))?;
+        let mut piece = vec![0; PIECE];
+        loop {
+            let len = recv(kernel.as_raw_fd(), &mut piece, MsgFlags::empty())?;
+            if collect(piece.get(..len).unwrap_or_default(), &mut found)? {
+                break;
+            }
+        }
+    }
+    Ok(found)
+}
+
+fn ask(request: &[u8]) -> io::Result<OwnedFd> {
     let kernel = socket(
         AddressFamily::Netlink,
         SockType::Datagram,
@@ -41,23 +78,31 @@ pub(super) fn find(end: SocketAddr, other: SocketAddr) -> io::Result<Option<Sock
     )?;
     // The kernel answers within the call that asks; this is for kernels with a defect.
     setsockopt(&kernel, sockopt::ReceiveTimeout, &TimeVal::seconds(1))?;
-    send(kernel.as_raw_fd(), &request(end, other), MsgFlags::empty())?;
-    let mut answer = [0; 512];
-    let len = recv(kernel.as_raw_fd(), &mut answer, MsgFlags::empty())?;
-    parse(answer.get(..len).unwrap_or_default())
+    send(kernel.as_raw_fd(), request, MsgFlags::empty())?;
+    Ok(kernel)
 }
 
-fn request(end: SocketAddr, other: SocketAddr) -> Vec<u8> {
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Wanted {
+    One,
+    Listening,
+}
+
+fn request(end: SocketAddr, other: SocketAddr, wanted: Wanted) -> Vec<u8> {
     let family = if end.is_ipv4() { libc::AF_INET } else { libc::AF_INET6 };
+    let (flags, states) = match wanted {
+        Wanted::One => (1u16, u32::MAX), // NLM_F_REQUEST, whatever its state
+        Wanted::Listening => (0x301u16, LISTENING), // and NLM_F_DUMP
+    };
     let mut bytes = Vec::with_capacity(REQUEST);
     bytes.extend_from_slice(&72u32.to_ne_bytes());
     bytes.extend_from_slice(&BY_FAMILY.to_ne_bytes());
-    bytes.extend_from_slice(&1u16.to_ne_bytes()); // NLM_F_REQUEST
+    bytes.extend_from_slice(&flags.to_ne_bytes());
     bytes.extend_from_slice(&[0; 8]);
     bytes.push(u8::try_from(family).unwrap_or_default());
     bytes.push(6); // IPPROTO_TCP
     bytes.extend_from_slice(&[0; 2]);
-    bytes.extend_from_slice(&u32::MAX.to_ne_bytes()); // whatever its state
+    bytes.extend_from_slice(&states.to_ne_bytes());
     bytes.extend_from_slice(&end.port().to_be_bytes());
     bytes.extend_from_slice(&other.port().to_be_bytes());
     for ip in [end.ip(), other.ip()] {
@@ -74,28 +119,76 @@ fn request(end: SocketAddr, other: SocketAddr) -> Vec<u8> {
 }
 
 fn parse(answer: &[u8]) -> io::Result<Option<Socket>> {
-    let strange = || io::Error::from(io::ErrorKind::InvalidData);
-    let number = |at: usize| -> io::Result<u32> {
-        let bytes = answer.get(at..at + 4).and_then(|bytes| bytes.try_into().ok());
-        bytes.map(u32::from_ne_bytes).ok_or_else(strange)
+    if kind(answer)? == BY_FAMILY && answer.len() >= ANSWER {
+        return Ok(Some(described(answer)?));
+    }
+    let error = failure(answer)?;
+    if error == Errno::ENOENT { Ok(None) } else { Err(error.into()) }
+}
+
+/// Add what a piece of the answer describes; whether it was the last one.
+fn collect(mut piece: &[u8], found: &mut Vec<(SocketAddr, Socket)>) -> io::Result<bool> {
+    while !piece.is_empty() {
+        let len = usize::try_from(number(piece, 0)?).unwrap_or(usize::MAX);
+        let message = piece.get(..len).filter(|_| len >= HEADER).ok_or_else(strange)?;
+        match kind(message)? {
+            BY_FAMILY => found.push((address(message)?, described(message)?)),
+            DONE => return Ok(true),
+            _ => return Err(failure(message)?.into()),
+        }
+        piece = piece.get(len.next_multiple_of(4)..).unwrap_or_default();
+    }
+    Ok(false)
+}
+
+fn described(message: &[u8]) -> io::Result<Socket> {
+    let state = *message.get(HEADER + 1).ok_or_else(strange)?;
+    let (owner, inode) = (number(message, HEADER + 64)?, number(message, HEADER + 68)?);
+    Ok(Socket { state, owner, inode })
+}
+
+/// The address of the socket itself.
+fn address(message: &[u8]) -> io::Result<SocketAddr> {
+    let ipv4 = message.get(HEADER).is_some_and(|family| i32::from(*family) == libc::AF_INET);
+    let ip: IpAddr = if ipv4 {
+        bytes::<4>(message, HEADER + 8)?.into()
+    } else {
+        bytes::<16>(message, HEADER + 8)?.into()
     };
-    let kind = answer.get(4..6).ok_or_else(strange)?;
-    if kind == BY_FAMILY.to_ne_bytes() && answer.len() >= ANSWER {
-        let (owner, inode) = (number(HEADER + 64)?, number(HEADER + 68)?);
-        return Ok(Some(Socket { state: answer[HEADER + 1], owner, inode }));
+    Ok(SocketAddr::new(ip, u16::from_be_bytes(bytes(message, HEADER + 4)?)))
+}
+
+/// The error that this message tells of.
+fn failure(message: &[u8]) -> io::Result<Errno> {
+    let error = number(message, HEADER)?.cast_signed();
+    if kind(message)? != ERROR || error >= 0 {
+        return Err(strange());
     }
-    match number(HEADER)?.cast_signed() {
-        error if kind != 2u16.to_ne_bytes() || error >= 0 => Err(strange()),
-        error if Errno::from_raw(-error) == Errno::ENOENT => Ok(None),
-        error => Err(Errno::from_raw(-error).into()),
-    }
+    Ok(Errno::from_raw(-error))
+}
+
+fn kind(message: &[u8]) -> io::Result<u16> {
+    Ok(u16::from_ne_bytes(bytes(message, 4)?))
+}
+
+fn number(message: &[u8], at: usize) -> io::Result<u32> {
+    Ok(u32::from_ne_bytes(bytes(message, at)?))
+}
+
+fn bytes<const N: usize>(message: &[u8], at: usize) -> io::Result<[u8; N]> {
+    let bytes = message.get(at..at + N).and_then(|bytes| bytes.try_into().ok());
+    bytes.ok_or_else(strange)
+}
+
+fn strange() -> io::Error {
+    io::ErrorKind::InvalidData.into()
 }
 
 #[cfg(test)]
 mod tests {
     use std::net::{TcpListener, TcpStream};
 
-    use super::{REQUEST, Socket, find, request};
+    use super::{LISTEN, REQUEST, Socket, Wanted, collect, find, listening, request};
 
     const ESTABLISHED: u8 = 1;
 
@@ -104,7 +197,7 @@ mod tests {
         for at in ["127.0.0.1:0", "[::1]:0"] {
             let Ok(listener) = TcpListener::bind(at) else { continue };
             let address = listener.local_addr().unwrap();
-            assert_eq!(request(address, address).len(), REQUEST);
+            assert_eq!(request(address, address, Wanted::One).len(), REQUEST);
             let near = TcpStream::connect(address).unwrap();
             let end = near.local_addr().unwrap();
             let Socket { state, owner, inode } = find(end, address).unwrap().unwrap();
@@ -115,5 +208,36 @@ mod tests {
             let held = find(end, address).unwrap().is_some_and(|socket| socket.inode != 0);
             assert!(!held, "nobody holds a closed socket");
         }
+    }
+
+    #[test]
+    fn all_that_listen_are_found_and_nobody_else() {
+        for at in ["127.0.0.1:0", "[::1]:0"] {
+            let Ok(listener) = TcpListener::bind(at) else { continue };
+            let address = listener.local_addr().unwrap();
+            let near = TcpStream::connect(address).unwrap();
+            let found = listening().unwrap();
+            let owner = nix::unistd::geteuid().as_raw();
+            let mut here = found.iter().filter(|(found, _)| *found == address);
+            let (_, Socket { state, owner: seen, inode }) = here.next().unwrap();
+            assert_eq!((*state, *seen, here.next()), (LISTEN, owner, None), "{at}");
+            assert_ne!(*inode, 0);
+            let end = near.local_addr().unwrap();
+            assert!(found.iter().all(|(found, _)| *found != end), "{at}");
+        }
+    }
+
+    #[test]
+    fn an_answer_that_is_cut_or_damaged_is_an_error() {
+        let mut found = vec![];
+        assert!(collect(&[], &mut found).is_ok_and(|last| !last));
+        for damaged in [&[0; 4][..], &[1, 2, 3], &[0; 16], &[0xff; 200]] {
+            assert!(collect(damaged, &mut found).is_err(), "{damaged:?}");
+        }
+        let mut cut = vec![0; 24];
+        cut[0] = 24;
+        cut[4] = 20;
+        assert!(collect(&cut, &mut found).is_err());
+        assert_eq!(found, []);
     }
 }

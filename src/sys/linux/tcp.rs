@@ -1,4 +1,5 @@
-//! Who is at which end of a connection, and who listens: `/proc/net/tcp`.
+//! Who is at which end of a connection, and who listens: `sock_diag(7)`, or `/proc/net/tcp` where
+//! the kernel has it not.
 
 use std::net::{IpAddr, SocketAddr};
 use std::path::Path;
@@ -46,14 +47,43 @@ fn look_up_in_table(peer: SocketAddr, local: SocketAddr) -> TcpPeer {
 /// the system does not say.
 pub fn tcp_listener_owners(at: SocketAddr) -> Option<Vec<u32>> {
     let at = canonical(at);
-    let takes = |line: &Line| {
-        let (local, _) = line.ends;
-        line.state == LISTEN
-            && local.port() == at.port()
-            && (local.ip() == at.ip() || local.ip().is_unspecified())
+    let takes = |socket: &Listening| {
+        let local = socket.address;
+        local.port() == at.port() && (local.ip() == at.ip() || local.ip().is_unspecified())
     };
+    Some(listening()?.into_iter().filter(takes).map(|socket| socket.owner).collect())
+}
+
+/// A socket that listens.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Listening {
+    address: SocketAddr,
+    owner: u32,
+    inode: u64,
+}
+
+/// All sockets that listen; nothing if the system does not say.
+fn listening() -> Option<Vec<Listening>> {
+    if let Ok(found) = sock_diag::listening() {
+        let listening = |(address, socket): (_, sock_diag::Socket)| Listening {
+            address: canonical(address),
+            owner: socket.owner,
+            inode: socket.inode.into(),
+        };
+        return Some(found.into_iter().map(listening).collect());
+    }
+    listening_in_table()
+}
+
+fn listening_in_table() -> Option<Vec<Listening>> {
     let tables = tables()?;
-    Some(tables.lines().filter_map(Line::parse).filter(takes).map(|line| line.owner).collect())
+    let listening = tables.lines().filter_map(Line::parse).filter(|line| line.state == LISTEN);
+    let listening = listening.map(|Line { ends: (address, _), owner, inode, .. }| Listening {
+        address,
+        owner,
+        inode,
+    });
+    Some(listening.collect())
 }
 
 /// Both tables, as far as they can be read.
@@ -91,9 +121,8 @@ pub fn tcp_holders(sockets: &[u64]) -> Vec<ProcInfo> {
 }
 
 fn listening_sockets() -> Vec<(SocketAddr, u64)> {
-    let tables = tables().unwrap_or_default();
-    let listening = tables.lines().filter_map(Line::parse).filter(|line| line.state == LISTEN);
-    listening.map(|line| (line.ends.0, line.inode)).collect()
+    let sockets = listening().unwrap_or_default().into_iter();
+    sockets.map(|socket| (socket.address, socket.inode)).collect()
 }
 
 /// Each pair of one of these inodes and a process that has it open.
@@ -247,6 +276,18 @@ mod tests {
         assert_eq!(tcp_peer(peer, at), TcpPeer::Closed);
         drop((listener, far));
         assert_eq!(tcp_listener_owners(at), Some(vec![]));
+    }
+
+    #[test]
+    fn both_ways_to_ask_find_the_same_listener() {
+        for at in ["127.0.0.1:0", "[::1]:0"] {
+            let Ok(listener) = TcpListener::bind(at) else { continue };
+            let at = listener.local_addr().unwrap();
+            let [asked, read] = [super::listening(), super::listening_in_table()].map(|found| {
+                found.unwrap().into_iter().find(|socket| socket.address == at).unwrap()
+            });
+            assert_eq!(asked, read);
+        }
     }
 
     #[test]
