@@ -3,6 +3,7 @@
 //! The same bytes go the whole way in few long lines and in many short ones; what is allowed is
 //! counted for each piece that comes at once, so whoever allocates per line shows.
 //!
+#![expect(clippy::disallowed_methods, reason = "a test sets the time of its own directory")]
 #![expect(clippy::unwrap_used, reason = "a test that can't go on fails")]
 #![expect(clippy::naive_bytecount, reason = "tests are to be read")]
 

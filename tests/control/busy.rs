@@ -40,9 +40,10 @@ async fn a_busy_listener_is_waited_for() {
 
 #[tokio::test]
 async fn client_waits_for_a_supervisor_that_takes_over_or_ends_the_run() {
-    for alive in [r#"{"taking_over":true}"#, r#"{"taking_over":false,"ending":true}"#] {
-        waits_while_it_says(alive).await;
-    }
+    tokio::join!(
+        waits_while_it_says(r#"{"taking_over":true}"#),
+        waits_while_it_says(r#"{"taking_over":false,"ending":true}"#),
+    );
 }
 
 /// A supervisor that answers nothing but this until it was asked whether it is alive.

@@ -1,4 +1,4 @@
-//! The shim as a real process in a real terminal.
+//! Shims in real terminals, and sinks with a pane's output on their standard input.
 
 #![expect(
     clippy::unwrap_used,
@@ -10,6 +10,7 @@
 mod harness;
 mod lives;
 mod markers;
+mod sink;
 mod start;
 mod tmux;
 mod trees;

@@ -1,8 +1,5 @@
 //! The sink as tmux runs it: a process with the output of a pane on its stdin.
 
-#![expect(clippy::disallowed_methods, reason = "tests read what was written")]
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on shall stop")]
-
 use std::fs::{self, File};
 use std::io::{Read as _, Write as _};
 use std::os::fd::AsFd as _;
