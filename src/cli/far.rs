@@ -174,7 +174,8 @@ async fn write(out: &mut tokio::io::Stdout, text: &[u8]) -> Result<bool, CliErro
     }
 }
 
-/// A supervisor is replaced seldom; one that ends streams at once is not asked for ever.
+/// How many streams in a row may end before their first event until `follow` gives up: a supervisor
+/// is rarely replaced that often.
 const MOST_FRUITLESS: u32 = 20;
 
 /// Print new lines until the run ends, a signal comes or the reader is gone.

@@ -48,8 +48,8 @@ pub(super) struct Instance {
     pub(super) runtime: Runtime,
     /// The user has named the socket, by a flag or a variable.
     pub(super) named: bool,
-    /// The runtime directory that the run names, where it is none of those that are gone by: its name
-    /// leads to the parts of the run, and nothing in it is read.
+    /// The runtime directory that the run names, where it is not the one that was looked up here. It is
+    /// used to find the parts of the run by its path; nothing in it is read.
     pub(super) other: Option<Runtime>,
     /// The run that answers, if it is not on this machine.
     pub(super) far: Option<Box<Far>>,
@@ -98,7 +98,7 @@ impl Instance {
         Ok(Self::of(args, context, socket, runtime))
     }
 
-    /// The same without a look at its runtime directory: nothing in it may be gone by.
+    /// The same without reading its runtime directory, which can't be trusted.
     pub(super) fn unchecked(args: &ClientArgs) -> Result<Self, CliError> {
         let (context, socket) = find_socket(Context::here()?, args)?;
         let runtime = Runtime::new(runtime_dir(&context.env, &socket.path));
@@ -185,7 +185,7 @@ impl Instance {
         {
             self.runtime = named.unwrap_or_else(|| self.runtime.clone());
         } else if named.is_none() && is_here(&state) {
-            // The run of the same socket in another session, or another one's word for it.
+            // The run was started in another session, or the answer only claims this directory.
             let dir = state.runtime.as_ref().map(OsText::as_path);
             let same = dir.filter(|dir| dir.file_name() == self.runtime.dir().file_name());
             self.other = same.map(Runtime::new);
@@ -196,7 +196,7 @@ impl Instance {
         }
     }
 
-    /// The same where the run was asked over TCP, and still is: its parts may be on this machine.
+    /// The same for a run that is reached over TCP: its parts may still be on this machine.
     fn meet_near(&mut self, state: &State) {
         self.other = of_another_session(&self.context.env, state).filter(|_| is_here(state));
     }

@@ -39,8 +39,8 @@ pub(super) fn kill(instance: &Instance, reason: CliError) -> Result<u8, CliError
     Ok(0)
 }
 
-/// `tmo kill` where the runtime directory can't be trusted, for this reason. The run is searched for
-/// in the process table; the directory stays as it is. The reason again where nothing of it lives.
+/// `tmo kill` where the runtime directory can't be trusted, for this reason. It finds the run in the
+/// process table and leaves the directory as it is. Returns the reason where no part of it lives.
 pub(super) fn search(args: &ClientArgs, reason: CliError) -> Result<u8, CliError> {
     let instance = Instance::unchecked(args)?;
     let Some(forced) = instance.runtime.end_by_search() else { return Err(reason) };
@@ -52,8 +52,8 @@ pub(super) fn search(args: &ClientArgs, reason: CliError) -> Result<u8, CliError
     Ok(0)
 }
 
-/// `tmo kill` where the supervisor has ended the run, which had these parts: wait for them, and end
-/// the run without the supervisor if it has lost sight of one.
+/// `tmo kill` after the supervisor has ended the run: wait until all its parts have exited, and end
+/// the run without the supervisor if it has missed one.
 pub(super) fn finish(instance: &Instance, parts: &[ProcInfo]) -> Result<(), CliError> {
     let Some(left) = remaining(parts) else { return Ok(()) };
     let reason = format!("{} (pid {}) was left by the supervisor", left.comm, left.pid);
@@ -65,7 +65,7 @@ fn tell(reason: &CliError, forced: &Forced) {
     super::warn(&format!("{reason}; ended the run without its supervisor ({count})"));
 }
 
-/// The door of the runtime directory, where there is one and it can be had in time.
+/// Lock the runtime directory against starts, if it exists and the lock is free in time.
 fn enter(instance: &Instance) -> Result<Option<Door>, CliError> {
     let dir = instance.runtime.dir();
     match Door::enter_within(dir, Some(PATIENCE), || super::warn(&WAITS)) {

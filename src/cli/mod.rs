@@ -246,7 +246,7 @@ fn kill(args: &ClientArgs) -> Result<u8, CliError> {
     let asked = async {
         let ended = async {
             let server = instance.server().await?;
-            // Only now it is known where the run has its runtime directory.
+            // The answer names the runtime directory, so the parts can be looked for only now.
             parts = instance.parts();
             request::request_of(&instance, server, Request::Kill, true).await
         };
@@ -298,7 +298,7 @@ fn print(out: &mut dyn Write, text: &str) -> Result<u8, CliError> {
     print_raw(out, untrusted::shown_lines(text).as_bytes())
 }
 
-/// The same line by line, where all of them may take much memory.
+/// The same, line by line, for output that may be too large to hold in memory.
 fn print_each(
     out: &mut dyn Write,
     mut lines: impl Iterator<Item = String>,

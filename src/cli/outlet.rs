@@ -63,14 +63,14 @@ impl Outlet {
     pub(super) async fn lost(&mut self) -> Lost {
         match self.lost.recv().await {
             Some(lost) => lost,
-            // Nobody is left who could tell.
+            // The thread that watches is gone, so nothing more will be known.
             None => std::future::pending().await,
         }
     }
 }
 
-/// Returns when nobody reads standard output any more, also if nothing is written then; never for a
-/// terminal.
+/// Returns when the reader of standard output is gone, even if nothing is being written. Never
+/// returns for a terminal.
 pub(super) async fn reader_gone() -> io::Result<()> {
     let (tell, mut gone) = mpsc::channel(1);
     if !screen::is_terminal(io::stdout()) {
@@ -78,7 +78,7 @@ pub(super) async fn reader_gone() -> io::Result<()> {
     }
     match gone.recv().await {
         Some(_) => Ok(()),
-        // Nobody is left who could tell.
+        // The thread that watches is gone, so nothing more will be known.
         None => std::future::pending().await,
     }
 }

@@ -29,7 +29,7 @@ pub(super) async fn request(
     request_of(instance, server, request, wait).await
 }
 
-/// The same once it is known who answers.
+/// The same after it is known which server answers.
 pub(super) async fn request_of(
     instance: &Instance,
     server: Server,

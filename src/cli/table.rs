@@ -36,7 +36,7 @@ mod tests {
         let long = "x".repeat(70_000);
         let text = table(["NAME", "N"], [[long.clone(), "1".to_owned()]]);
         assert!(text.ends_with(&format!("{long}  1\n")), "{}", text.len());
-        // It does not make all other lines as long.
+        // A longer cell does not widen the other lines.
         let short = std::iter::repeat_n(["x".to_owned(), "1".to_owned()], 100);
         let text = table(["NAME", "N"], short.chain([[long, "1".to_owned()]]));
         assert!(text.len() < 100_000, "{}", text.len());

@@ -56,7 +56,7 @@ pub(super) struct Shown {
     pub(super) early: Option<Early>,
     /// When to leave the run alone, and what to say then.
     pub(super) until: Option<Until>,
-    /// The stops that were asked for.
+    /// The requests to stop that are under way.
     pub(super) quits: JoinSet<()>,
 }
 
@@ -148,7 +148,7 @@ pub(super) fn show(mut shown: Shown) -> Result<u8, CliError> {
                 };
             }
         };
-        // What they would reach from now on is another run.
+        // From now on they could only reach another run.
         shown.quits.abort_all();
         if let Some(farewell) = shown.last_words(&end) {
             outlet.printer.say_farewell(farewell);
@@ -184,7 +184,7 @@ impl Shown {
         Ok(job)
     }
 
-    /// Have all shown that is in the log now; it may not have been announced here yet.
+    /// Show all that is in the log by now. Some of it may not have been announced to this view yet.
     fn catch_up(&self, printer: &Printer) -> Result<(), CliError> {
         let records = Source::of_plan(&self.plan, self.runtime.dir())?.records()?;
         printer.head(Head { records, ..Head::default() });
@@ -316,12 +316,12 @@ async fn stop_on_request(pause: Pause) {
     if is_ignored(Signal::SIGTSTP) {
         return;
     }
-    // Where there is no handler, the signal stops the view all the same.
+    // Without a handler, the signal still stops the view.
     let Ok(mut asked) = signal(SignalKind::from_raw(Signal::SIGTSTP as i32)) else { return };
     while asked.recv().await.is_some() {
         // A terminal that takes nothing must not keep the view from being stopped.
         let _ = tokio::time::timeout(FAREWELL, pause.begin()).await;
-        // If it fails, the view goes on.
+        // If that fails, the view simply continues.
         let _ = crate::sys::stop();
         pause.end();
     }

@@ -37,7 +37,7 @@ pub const FILE: &str = "failure_declarations.json";
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Failures {
     all: Vec<(String, Vec<String>)>,
-    /// Where a name is in `all`: there may be thousands.
+    /// The index of each name in `all`, which may hold thousands.
     places: HashMap<String, usize>,
 }
 

@@ -229,9 +229,9 @@ pub fn find_program(context: &Context, name: impl AsRef<Path>) -> Option<PathBuf
     which::which_in(name, context.env.get("PATH"), &context.start_dir).ok()
 }
 
-/// A program that a plan names. tmux is searched for in the caller's own PATH outside of the project,
-/// because tmo runs it for itself; where the caller has none at all, and for everything else, where
-/// the processes find it.
+/// Find a program that a plan names. tmo itself runs tmux, so tmux is searched for in the caller's own
+/// PATH outside of the project. Everything else, and tmux where the caller has none, is searched for
+/// in the PATH of the processes.
 pub fn find_for_plan(context: &Context, own: &OwnPath, name: impl AsRef<Path>) -> Option<PathBuf> {
     let name = name.as_ref();
     if name != Path::new("tmux") {

@@ -99,8 +99,8 @@ pub enum Warning {
     },
 }
 
-/// Warnings of names that no entry has, each with the flag, variable or file that has it. Only the
-/// first ones are told, and fewer with a suggestion.
+/// Warnings about names that no entry has, each with the flag, variable or file that contains it.
+/// Only the first ones are reported, and fewer of them with a suggestion.
 pub fn unknown_processes<'a>(
     names: impl IntoIterator<Item = (&'static str, &'a str)>,
     known: &[&str],

@@ -316,7 +316,7 @@ pub struct Place {
 }
 
 impl Place {
-    /// What the user is told of as the socket: `shown`, unless nothing there leads to it.
+    /// The path that the user is shown for the socket: `shown`, unless nothing at that path leads to it.
     pub fn shown<'a>(&'a self, path: &Path, shown: &'a Path) -> &'a Path {
         if self.socket == path || self.link.is_some() { shown } else { &self.socket }
     }
@@ -353,8 +353,8 @@ pub fn repair(path: &Path, runtime: &Path) -> bool {
 /// Where to connect: `path`, or the runtime directory if the socket had to be there and nothing
 /// leads to it, or was removed or replaced by something else.
 ///
-/// Others may write where `path` is; nobody else writes in the runtime directory. So a socket there
-/// that answers goes before one at `path` that is another one, or that somebody else has put there.
+/// Other users may be able to write to the directory of `path`, but not to the runtime directory. So
+/// a socket in the runtime directory that answers is preferred to a different one at `path`.
 pub fn locate(path: &Path, runtime: &Path) -> PathBuf {
     let (main, spare) = (in_runtime(runtime), spare_in(runtime));
     let here = fs::metadata(path).ok().filter(|found| found.file_type().is_socket());

@@ -158,7 +158,7 @@ impl Runtime {
         Ok(self.end(self.lives().collect()))
     }
 
-    /// The same where the directory can't be trusted: nothing in it is read.
+    /// The same without reading the directory, which can't be trusted.
     pub fn end_by_search(&self) -> Option<Forced> {
         self.end(vec![])
     }
@@ -198,7 +198,7 @@ impl Runtime {
             .iter()
             .for_each(|sink| _ = sys::ends_within(sink.pid, sink.start_time, PATIENCE));
         forced.kill(&members.sinks);
-        // What a part has begun after it was looked for.
+        // Processes that a part has started after the search.
         let late = self.parts();
         forced.kill(&late);
         Some(forced)
@@ -237,8 +237,8 @@ impl Runtime {
     }
 }
 
-/// The first of these processes that has not ended after a moment: a run that is over leaves its
-/// parts for as long as they take to exit.
+/// The first of these processes that is still alive after a moment. The parts of a run that is over
+/// need a little time to exit.
 pub fn remaining(parts: &[ProcInfo]) -> Option<&ProcInfo> {
     let deadline = Instant::now() + PATIENCE;
     let left = || deadline.saturating_duration_since(Instant::now());

@@ -237,8 +237,8 @@ impl Runtime {
         tmux || !self.living_shims().is_empty()
     }
 
-    /// Whether there is a run to be gone on with; an error if there is and it can't be. Nothing may
-    /// be begun beside a run whose files are gone, so the process table is searched for it.
+    /// Whether a run is there to be taken over; an error if one is there that can't be. Nothing may be
+    /// started beside a run whose files are gone, so the process table is searched for its parts.
     pub fn adoptable(&self) -> Result<bool, RuntimeError> {
         if !self.has_survivors() {
             let parts = self.parts();

@@ -11,17 +11,17 @@ pub const LIST: usize = 1_000;
 /// others are counted. All main processes wait for the same ones.
 pub const WAITS: usize = 50;
 
-/// The most names that a message tells of one kind of mistake; the others are counted.
+/// How many names a message lists for one kind of mistake; the others are counted.
 pub const TOLD: usize = 100;
 
-/// So many mistakes are told with a suggestion, which has to be searched for.
+/// How many mistakes are reported with a suggestion: finding one takes time.
 pub const SUGGESTED: usize = 10;
 
 /// The most bytes that the variables of all processes may come to, and the processes of a plan.
 pub const TOTAL_BYTES: usize = 64 << 20;
 
-/// What a variable or an item of a list takes in memory besides its own bytes, about; it is counted
-/// with them.
+/// About what a variable or an item of a list takes in memory besides its own bytes. Both are
+/// counted.
 pub const ITEM_BYTES: usize = 128;
 
 /// The most env files that `TMO_ENV` may name.

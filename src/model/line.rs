@@ -108,7 +108,7 @@ impl Line {
         }
     }
 
-    /// Whether text comes next that would have to be written into a line that can't be edited.
+    /// Whether the next input is text that would overwrite part of a line that can't be edited.
     fn must_break(&self, input: &[u8]) -> bool {
         self.column.is_some()
             && self.cells.is_none()
@@ -349,7 +349,7 @@ impl Line {
         }
     }
 
-    /// Forget the text: it was written out. The rest of the line follows it and can't change it.
+    /// Forget the text, because it was written out. The rest of the line is appended and can't change it.
     pub fn forget(&mut self) {
         if self.cells.is_some() {
             return;

@@ -16,10 +16,9 @@ pub struct Step {
     pub stage: Stage,
     /// When it has its turn.
     pub turn: Turn,
-    /// What it waits for: first what is said of it, then by its phase, of which only so many are
-    /// named.
+    /// What it waits for: first its `depends_on`, then its phase, of which only some are named.
     pub waits: Vec<Wait>,
-    /// How many more it waits for by its phase.
+    /// How many further processes it waits for because of its phase.
     pub more: usize,
     /// What makes it ready; nothing means that it is ready once it runs.
     pub ready: Vec<Check>,
@@ -70,7 +69,8 @@ pub fn order(plan: &Plan) -> Vec<Step> {
 /// What each process of a plan waits for. All main processes wait for all of phase dependency: that
 /// is one node between them, behind those of the processes.
 struct Graph {
-    /// What is said of each process: the place of the other one, and how far it must have come.
+    /// The `depends_on` of each process: the index of the other one, and the milestone it must have
+    /// reached.
     said: Vec<Vec<(usize, Milestone)>>,
     /// Those of phase dependency.
     dependencies: Vec<usize>,
@@ -108,8 +108,8 @@ impl Graph {
     }
 }
 
-/// What is said of it, and for a main process that all dependencies are ready; and how many of these
-/// are left out.
+/// Its `depends_on`, and for a main process all of phase `dependency`; and how many of these are left
+/// out.
 fn waits_of(plan: &Plan, graph: &Graph, at: usize) -> (Vec<Wait>, usize) {
     let name = |on: usize| plan.processes[on].name.clone();
     let said = &graph.said[at];
@@ -170,11 +170,11 @@ fn levels(plan: &Plan, graph: &Graph) -> Vec<usize> {
         }
     }
     let mut levels = vec![0; all + 1];
-    // Those of a ring never come; rings are refused when the plan is made.
+    // Processes of a cycle never come up; cycles are refused when the plan is made.
     let mut next: Vec<usize> = (0..=all).filter(|at| open[*at] == 0).collect();
     while let Some(on) = next.pop() {
         for &at in &waiting[on] {
-            // The node between takes no turn.
+            // The node that stands for the phase is no process.
             levels[at] = levels[at].max(levels[on] + usize::from(on != all));
             open[at] -= 1;
             if open[at] == 0 {

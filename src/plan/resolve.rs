@@ -88,7 +88,7 @@ pub enum PlanError {
          for each; say less of them in `[defaults]`, or run fewer", TOTAL_BYTES >> 20
     )]
     Total {
-        /// The process that is too much.
+        /// The process that exceeds the limit.
         name: String,
     },
     /// There would be too many expressions to be looked for.
@@ -98,7 +98,7 @@ pub enum PlanError {
          for each process"
     )]
     Expressions {
-        /// The process that is too much.
+        /// The process that exceeds the limit.
         name: String,
     },
     /// The ports of the instances would run into those of the next line.
@@ -262,8 +262,8 @@ impl Total {
     /// Count one more; refused if it is one too many.
     fn checked(&mut self, process: ProcessPlan) -> Result<ProcessPlan, PlanError> {
         check_sizes(&process.env)?;
-        // What it takes in plan.json, and about as much in memory.
-        // A counter takes anything.
+        // Its size in plan.json, which is about its size in memory.
+        // Writing to a counter can't fail.
         let _ = serde_json::to_writer(&mut *self, &process);
         self.bytes += process.env.len() * ITEM_BYTES;
         let rules = &process.rules;

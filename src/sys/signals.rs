@@ -138,8 +138,8 @@ pub fn default_signals(ignored: &[i32]) {
     }
 }
 
-/// Stop this process as SIGTSTP does where it isn't handled; returns when it goes on. Where nobody
-/// could let it go on, the kernel doesn't stop it.
+/// Stop this process as an unhandled SIGTSTP does, and return when it is continued. The kernel does
+/// not stop a process that nobody could continue (an orphaned process group).
 pub fn stop() -> io::Result<()> {
     let usual = SigAction::new(SigHandler::SigDfl, SaFlags::empty(), SigSet::empty());
     #[expect(unsafe_code, reason = "a handler can't be put aside safely otherwise")]

@@ -163,7 +163,7 @@ impl Prefix {
             clock = Some(Clock { at: bytes.len(), second: u64::MAX });
             bytes.extend_from_slice(NO_TIME);
         }
-        // No formatter takes more.
+        // Rust's formatter takes no larger width.
         let padding = width.min(usize::from(u16::MAX));
         let padded = if style.mode.color() {
             format!("\x1b[1;38;5;{color}m{name:padding$}\x1b[0m | ")

@@ -85,40 +85,41 @@ struct News {
     over: bool,
 }
 
-/// Whether the terminal is left to others for a while.
+/// Whether the terminal is given back to the shell for a while.
 #[derive(Debug)]
 enum Aside {
-    /// It is, and this is dropped once it is as it was before.
+    /// Requested; the sender is dropped once the terminal is as it was before the view.
     Begins(oneshot::Sender<()>),
-    /// It is not any more.
+    /// Over: the view has the terminal again.
     Ends,
 }
 
-/// Leaves the terminal to others for a while.
+/// Gives the terminal back to the shell while the view is stopped.
 #[derive(Debug)]
 pub struct Pause(Arc<Shared>);
 
 impl Pause {
-    /// Write what is written after everything else; returns when that is done.
+    /// Write what ends the view's output, such as the title that was there before. Returns when it is
+    /// written.
     pub async fn begin(&self) {
         let (done, heard) = oneshot::channel();
         self.0.tell(|news| news.aside = Some(Aside::Begins(done)));
-        // It is dropped, with no word.
+        // Dropping it is the answer.
         let _ = heard.await;
     }
 
-    /// Write what is written before anything else once more.
+    /// Write what begins the view's output once more.
     pub fn end(&self) {
         self.0.tell(|news| news.aside = Some(Aside::Ends));
     }
 }
 
-/// Says something between the lines of the log, for as long as they are shown.
+/// Prints messages between the lines of the log, for as long as the log is shown.
 #[derive(Debug)]
 pub struct Teller(Arc<Shared>);
 
 impl Teller {
-    /// Say this.
+    /// Print this message.
     pub fn say(&self, text: impl Into<String>, error: bool) {
         let text = text.into();
         self.0.tell(|news| news.messages.push((text, error)));
@@ -188,7 +189,7 @@ impl Printer {
         self.teller().say(text, error);
     }
 
-    /// What says something between the lines of the log from elsewhere.
+    /// A handle that prints messages between the lines of the log.
     pub fn teller(&self) -> Teller {
         Teller(Arc::clone(&self.shared))
     }
@@ -203,7 +204,7 @@ impl Printer {
         self.shared.tell(|news| news.columns = Some(columns));
     }
 
-    /// What leaves the terminal to others for a while.
+    /// A handle that gives the terminal back to the shell for a while.
     pub fn pause(&self) -> Pause {
         Pause(Arc::clone(&self.shared))
     }
@@ -232,7 +233,7 @@ struct Loop {
     head: Head,
     text: Vec<u8>,
     out: Vec<u8>,
-    /// The terminal is left to others.
+    /// The shell has the terminal.
     aside: bool,
 }
 

@@ -355,8 +355,8 @@ impl Renderer {
         out.extend_from_slice(if style.is_plain() { b"" } else { b"\x1b[0m" });
     }
 
-    /// Count the bytes of unfinished lines; write this one, as far as it goes, if there are too
-    /// many. A line that is kept as cells is short and waits for its end.
+    /// Count the bytes of unfinished lines. If there are too many, write this line as far as it goes. A
+    /// line that is kept as cells is short and waits for its end.
     fn count_held(&mut self, lane: usize, out: &mut Vec<u8>) {
         let row = &mut self.lanes[lane].row;
         let held = row.line.held();

@@ -17,12 +17,12 @@ use super::args;
 use crate::config::env;
 use values::{DIRECTORIES, FILES};
 
-/// The variable by which a script asks for candidates; holds the form of the answer that the script
-/// reads and the name of the shell.
+/// The variable by which a script asks for candidates. It holds the version of the format that the
+/// script reads, and the name of the shell.
 const VARIABLE: &str = "_TMO_COMPLETE";
 
-/// The form of the answer. A script that reads another form, as one from before an update does, gets
-/// no answer: it would take a line for something else.
+/// The version of the answer's format. A script that reads another version (one loaded before an
+/// update) gets no answer: it would misread the lines.
 const FORM: &str = "2 ";
 
 /// The commands that are listed first: those of every day. The others follow as in the help.

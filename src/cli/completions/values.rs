@@ -112,7 +112,7 @@ pub(in crate::cli) fn socket() -> ArgValueCompleter {
             entry.file_type().is_ok_and(|kind| kind.is_socket() || kind.is_symlink())
                 && entry.path().metadata().is_ok_and(|found| found.file_type().is_socket())
         });
-        // A line is a candidate for the shell, and no other name can be passed on to it.
+        // The shell takes each line for a candidate, so a name with a line break can't be passed to it.
         let names = sockets.filter_map(|entry| entry.file_name().into_string().ok());
         let paths = names.map(|name| format!("{dir}{name}"));
         let paths = paths.filter(|path| !path.contains(char::is_control));

@@ -78,7 +78,7 @@ struct Process<'a> {
     name: &'a ProcName,
     phase: Stage,
     waits_for: Vec<WaitsFor<'a>>,
-    /// How many others of phase dependency it waits for.
+    /// How many further processes of phase `dependency` it waits for.
     #[serde(skip_serializing_if = "Option::is_none")]
     waits_for_more: Option<usize>,
     ready: Vec<Ready<'a>>,
@@ -279,7 +279,7 @@ impl Columns {
     }
 }
 
-/// Whether it waits for those of phase dependency by another one.
+/// Whether it waits for phase `dependency` only because another process does.
 fn is_implied(step: &Step) -> bool {
     step.waits.iter().any(|wait| wait.implied)
 }

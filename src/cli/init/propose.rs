@@ -35,7 +35,7 @@ const RUNNERS: [(&str, &str); 4] =
     [("pnpm-lock.yaml", "pnpm"), ("yarn.lock", "yarn"), ("bun.lock", "bun"), ("bun.lockb", "bun")];
 /// Where a virtual environment of Python usually is.
 const PYTHONS: [&str; 2] = [".venv/bin/python", "venv/bin/python"];
-/// What is read of a package.json; all else of it takes no memory.
+/// The part of a package.json that is kept in memory.
 #[derive(Deserialize, Default)]
 #[serde(default)]
 struct Package {

@@ -25,7 +25,7 @@ const MOST_TRIES: u32 = 20;
 const FIRST_PAUSE: Duration = Duration::from_millis(20);
 const MOST_PAUSE: Duration = Duration::from_secs(2);
 
-/// How long a run may be deaf to a stop before the view says so.
+/// How long a run may refuse a stop before the view says so.
 const PATIENCE: Duration = Duration::from_millis(300);
 
 impl Shown {
@@ -101,8 +101,8 @@ impl Shown {
         listen::locate(self.plan.socket.as_path(), self.runtime.dir()).into()
     }
 
-    /// Ask for a graceful stop; asked again, the supervisor kills. Nobody would ask a second time for
-    /// a signal that came once, so this goes on until it is taken or the run is over.
+    /// Request a graceful stop; a second request makes the supervisor kill. A signal comes only once,
+    /// so the request is repeated until the supervisor accepts it or the run is over.
     pub(super) fn quit(&mut self, printer: &Printer) {
         let (socket, runtime) = (self.plan.socket.clone(), self.runtime.clone());
         let (teller, key) = (printer.teller(), crate::cli::request::key());
@@ -110,10 +110,10 @@ impl Shown {
             let (begun, mut reported, mut pause) = (Instant::now(), false, FIRST_PAUSE);
             loop {
                 let address = listen::locate(socket.as_path(), runtime.dir()).into();
-                // How it went is told by the end of the run.
+                // The end of the run reports how it went.
                 let asked = crate::cli::request::ask(&address, &Request::Quit, &key).await;
                 let Err(error) = asked else { return };
-                // A supervisor that is just ending takes nothing more either.
+                // A supervisor that is about to exit refuses requests as well.
                 if !reported && begun.elapsed() >= PATIENCE {
                     reported = true;
                     let text = format!(

@@ -18,7 +18,7 @@ use crate::config::{Env, dotenv, load::why};
 use crate::model::limits::{ITEM_BYTES, PROCESS_ENV_BYTES, TOTAL_BYTES};
 use crate::model::text::OsText;
 
-/// What a file counts at least, for being opened.
+/// The least that a file counts, because it is opened at all.
 const LEAST: usize = 1 << 10;
 
 type Variables = BTreeMap<OsString, OsString>;

@@ -89,7 +89,7 @@ impl TmoToml {
         }
     }
 
-    /// One thing that is said of a process, or else of all.
+    /// A setting of one process, or of all.
     fn first<'a, T>(
         &'a self,
         name: &str,

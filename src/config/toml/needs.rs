@@ -138,7 +138,7 @@ fn within_rings(processes: usize, edges: Vec<Edge>) -> Vec<Edge> {
 }
 
 fn tell(names: &[&str], ring: &[usize], edges: &[Edge], mistakes: &mut Mistakes) {
-    /// So many processes of a ring are named.
+    /// How many processes of a cycle are named.
     const MOST: usize = 20;
     let on_ring: HashSet<usize> = ring.iter().copied().collect();
     let of_ring = |edge: &&Edge| on_ring.contains(&edge.from) && on_ring.contains(&edge.to);
@@ -149,7 +149,7 @@ fn tell(names: &[&str], ring: &[usize], edges: &[Edge], mistakes: &mut Mistakes)
     let mut names_shown: Vec<String> =
         from_there.map(|name| format!("`{}`", names[*name])).collect();
     if names_shown.len() > MOST {
-        // Its end is its beginning again.
+        // A cycle ends with the process that it begins with.
         names_shown.splice(MOST / 2..names_shown.len() - MOST / 2, ["…".to_owned()]);
     }
     let text = format!("these wait for each other: {}; take one out", names_shown.join(" → "));

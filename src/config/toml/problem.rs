@@ -165,13 +165,13 @@ impl Mistakes {
         self.found.len() >= Self::MOST
     }
 
-    /// Count one more expression of this size; whether the file may have it.
+    /// Count one more expression of this size. Returns whether the limit of the file allows it.
     pub const fn has_room_for(&mut self, size: usize) -> bool {
         self.expressions = self.expressions.saturating_add(size);
         self.expressions <= EXPRESSIONS
     }
 
-    /// Whether the next one is told with a suggestion.
+    /// Whether the next mistake is reported with a suggestion.
     pub const fn suggests(&self) -> bool {
         self.found.len() < SUGGESTED
     }

@@ -46,7 +46,7 @@ pub struct Surveyed {
     pub own: BTreeMap<String, Own>,
 }
 
-/// What the processes may still have together.
+/// What is left of the limits that all processes share.
 #[derive(Debug)]
 pub(super) struct Room {
     /// Bytes of variables.
@@ -141,7 +141,7 @@ fn entries(toml: &TmoToml, procfile: &[Entry], mistakes: &mut Mistakes) -> Vec<E
     entries
 }
 
-/// Every process has all that is said of all. Variables and their files have a limit of their own.
+/// Settings for all processes are copied into each. Variables and env files have their own limits.
 fn check_defaults(toml: &TmoToml, processes: usize, mistakes: &mut Mistakes) {
     let all = &toml.defaults;
     let text =
@@ -186,7 +186,7 @@ fn place<T>(at: Option<&Spanned<T>>) -> Range<usize> {
     at.map(Spanned::span).unwrap_or_default()
 }
 
-/// What it takes to know how this is asked.
+/// The memory that this check takes.
 fn size(asked: &Asked) -> usize {
     let text = match asked {
         Asked::OwnPort(host, _) | Asked::Probe(Probe::Port { host, .. }) => host.len(),

@@ -45,8 +45,8 @@ const IGNORED: &[i32] = &[
 /// How often writing the life file is tried again when the disk is full.
 const RETRY: Duration = Duration::from_secs(1);
 
-/// Where nothing can wake this process: the kernel has no memory, or somebody took it its descriptors
-/// (`prlimit`).
+/// For when no event can wake this process: the kernel is out of memory, or somebody has set its limit
+/// of descriptors to 0 (`prlimit`).
 #[expect(clippy::disallowed_methods, reason = "no event can be waited for")]
 fn sleep(time: Duration) {
     std::thread::sleep(time);
