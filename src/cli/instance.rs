@@ -2,7 +2,7 @@
 
 use std::io::ErrorKind;
 use std::os::unix::fs::MetadataExt as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::args::ClientArgs;
@@ -27,7 +27,7 @@ use crate::model::count;
 use crate::model::network::TcpAddress;
 use crate::model::request::State;
 use crate::model::text::OsText;
-use crate::sys::{self, ProcInfo};
+use crate::sys::{self, ProcInfo, files};
 
 /// Nobody kills a supervisor this often while one request is made.
 const MOST_TRIES: u32 = 100;
@@ -106,37 +106,90 @@ impl Instance {
     }
 
     fn of(args: &ClientArgs, context: Context, socket: SocketPath, runtime: Runtime) -> Self {
-        let by_variable = |name| context.env.place(name) == Some(Place::User);
-        let named = args.socket.is_some()
-            || args.network.is_some()
-            || by_variable("SOCKET")
-            || by_variable("NETWORK");
+        let named = is_named(&context.env, args.socket.is_some() || args.network.is_some());
         Self { context, socket, runtime, named, other: None, far: None }
     }
 
     /// Refuse to change the run of another project, to which a link or an env file of this one
     /// leads. A user who names the socket means that run.
-    pub(super) fn refuse_other_project(&self) -> Result<(), CliError> {
-        if self.named || self.far.is_some() {
+    pub(super) async fn refuse_other_project(&self) -> Result<(), CliError> {
+        if self.is_chosen() {
             return Ok(());
         }
-        let origin = self.runtime.plan().ok().and_then(|plan| plan.origin);
-        let Some(dir) = origin.as_ref().map(|origin| origin.dir.as_path()) else { return Ok(()) };
+        match self.origin() {
+            Some(origin) => self.refuse_origin(Some(&origin)),
+            None => self.refuse_origin(self.asked_origin().await.as_deref()),
+        }
+    }
+
+    /// The same where nobody can be asked whose run it is, and where its files tell nothing.
+    pub(super) fn refuse_unknown_project(&self) -> Result<(), CliError> {
+        if self.is_chosen() { Ok(()) } else { self.refuse_origin(None) }
+    }
+
+    /// The same for what is left of a run that is over.
+    pub(super) fn refuse_ended_of_other_project(&self) -> Result<(), CliError> {
+        let record = || LastRun::read(&last_run(&self.context.env, &self.socket.path));
+        let origin = self.origin().or_else(|| Some(record()?.origin?.as_path().to_owned()));
+        if self.is_chosen() || origin.is_none() && record().is_none() {
+            return Ok(());
+        }
+        self.refuse_origin(origin.as_deref())
+    }
+
+    /// Whether the user has named this very run, or nothing that a project says leads to it.
+    const fn is_chosen(&self) -> bool {
+        self.named || self.far.is_some()
+    }
+
+    /// The directory of the project of the run, by its plan.
+    fn origin(&self) -> Option<PathBuf> {
+        let origin = self.runtime.plan().ok()?.origin?;
+        Some(origin.dir.as_path().to_owned())
+    }
+
+    /// The same by what the run answers.
+    async fn asked_origin(&self) -> Option<PathBuf> {
+        let Ok(Listener::Tmo(state)) = who(&self.address()).await else { return None };
+        // An earlier version names only the Procfile, as it was named where the run was started.
+        let procfile =
+            state.procfile.as_ref().map(|file| state.root.as_path().join(file.as_path()));
+        let beside = procfile.as_ref().and_then(|file| file.parent()).map(Path::to_owned);
+        state.origin.as_ref().map(|dir| dir.as_path().to_owned()).or(beside)
+    }
+
+    fn refuse_origin(&self, origin: Option<&Path>) -> Result<(), CliError> {
         // Without a setting, the nearest socket above counts.
         let by_file = self.socket.tcp.is_some() || self.context.env.place("SOCKET").is_some();
         let beside = self.socket.path.parent().filter(|_| !by_file);
         let here = beside.unwrap_or(&self.context.start_dir);
         // By its number: a directory may have several paths. One that has been moved is not there.
         let number = |path: &Path| path.metadata().ok().map(|found| (found.dev(), found.ino()));
-        match (number(dir), number(here)) {
-            (Some(there), Some(here)) if there != here => Err(CliError::Other(format!(
-                "the socket of this project leads to the run of {}; to mean that run, name its \
-                 socket: -s {}",
-                dir.display(),
-                self.socket.shown.display()
-            ))),
-            _ => Ok(()),
+        let whose = match origin {
+            Some(dir) if number(dir).is_some() && number(dir) != number(here) => {
+                format!("the run of {}", dir.display())
+            }
+            None if self.leads_away(by_file, here) => {
+                "a run of which is not known that it is this project's".to_owned()
+            }
+            Some(_) | None => return Ok(()),
+        };
+        let shown = self.socket.shown.display();
+        Err(CliError::Other(format!(
+            "the socket of this project leads to {whose}; to mean that run, name its socket: -s {shown}"
+        )))
+    }
+
+    /// Whether a link or an env file of the project in this directory leads out of it.
+    fn leads_away(&self, by_file: bool, here: &Path) -> bool {
+        let path = &self.socket.path;
+        if !by_file && !path.symlink_metadata().is_ok_and(|found| found.is_symlink()) {
+            return false;
         }
+        let real = files::resolved(path);
+        // Where its path is too long, a run has put a link to its own socket there.
+        let is_own = real.parent() == Some(&files::resolved(self.runtime.dir()));
+        self.socket.tcp.is_some() || !is_own && !real.starts_with(files::resolved(here))
     }
 
     /// Find out whether the run is on another machine, for a command that goes by files. Whoever
@@ -396,6 +449,11 @@ fn find_socket(here: Context, args: &ClientArgs) -> Result<(Context, SocketPath)
         socket.shown.clone_from(&socket.path);
     }
     Ok((context, socket))
+}
+
+/// Whether the user has named the socket: by a flag, or by a variable of their own.
+pub(super) fn is_named(env: &Env, by_flag: bool) -> bool {
+    by_flag || ["SOCKET", "NETWORK"].iter().any(|name| env.place(name) == Some(Place::User))
 }
 
 /// Whether the runtime directory that a run names is the one at that path on this machine.

@@ -27,7 +27,9 @@ pub(super) fn kill(instance: &Instance, reason: CliError) -> Result<u8, CliError
     if matches!(instance.address(), Address::Tcp(_)) && instance.other.is_none() {
         return Err(reason);
     }
-    instance.refuse_other_project()?;
+    if let Err(refused) = super::block_on(instance.refuse_other_project()) {
+        return Err(if instance.parts().is_empty() { reason } else { refused });
+    }
     let _door = enter(instance)?;
     let by_name = || instance.other.as_ref().and_then(Runtime::end_by_search);
     let Some(forced) = instance.runtime.end_by_force()?.or_else(by_name) else {
@@ -43,6 +45,9 @@ pub(super) fn kill(instance: &Instance, reason: CliError) -> Result<u8, CliError
 /// process table and leaves the directory as it is. Returns the reason where no part of it lives.
 pub(super) fn search(args: &ClientArgs, reason: CliError) -> Result<u8, CliError> {
     let instance = Instance::unchecked(args)?;
+    if !instance.parts().is_empty() {
+        instance.refuse_unknown_project()?;
+    }
     let Some(forced) = instance.runtime.end_by_search() else { return Err(reason) };
     refuse(&forced.left)?;
     tell(&reason, &forced);

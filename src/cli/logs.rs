@@ -201,7 +201,11 @@ impl Asked {
 
 /// Forget what there is.
 fn clear(instance: &Instance, out: &mut dyn Write) -> Result<u8, CliError> {
-    instance.refuse_other_project()?;
+    if lock::is_held(instance.runtime.dir()).unwrap_or(false) {
+        super::block_on(instance.refuse_other_project())?;
+    } else {
+        instance.refuse_ended_of_other_project()?;
+    }
     if instance.far.is_some() {
         let asked = instance.ask(async |client| client.clear_log().await);
         let Cleared { freed, kept } = super::block_on(asked)?;

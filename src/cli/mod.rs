@@ -267,7 +267,10 @@ fn kill(args: &ClientArgs) -> Result<u8, CliError> {
 /// Have the views go and the processes run on.
 fn detach(args: &ClientArgs) -> Result<u8, CliError> {
     let instance = Instance::find(args)?;
-    let asked = instance.ask(async |client| client.detach().await);
+    let asked = async {
+        instance.refuse_other_project().await?;
+        instance.ask(async |client| client.detach().await).await
+    };
     let text = match block_on(asked)? {
         (0, _) => return Err(CliError::Other("no terminal shows the log of this run".to_owned())),
         (_, true) => return Ok(0),

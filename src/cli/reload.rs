@@ -62,7 +62,7 @@ pub(super) fn reload(args: &ReloadArgs, out: &mut dyn Write) -> Result<u8, CliEr
     let made = super::block_on(async {
         let server = instance.server().await?;
         instance.on_this_machine()?;
-        instance.refuse_other_project()?;
+        instance.refuse_other_project().await?;
         match server {
             Server::Tmo => {
                 Box::pin(make(&mut instance, Part::All, (args.dry_run, !args.no_wait))).await

@@ -36,7 +36,7 @@ pub(super) async fn request_of(
     request: Request,
     wait: bool,
 ) -> Result<u8, CliError> {
-    instance.refuse_other_project()?;
+    instance.refuse_other_project().await?;
     match server {
         Server::Tmo => {
             let key = key();

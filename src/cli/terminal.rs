@@ -16,7 +16,7 @@ pub(super) fn send(args: &SendArgs) -> Result<u8, CliError> {
     let text = if args.text == "-" { read_all()? } else { args.text.clone() };
     super::block_on(async {
         tmo_only(&mut instance).await?;
-        instance.refuse_other_project()?;
+        instance.refuse_other_project().await?;
         let typed =
             instance.ask(async |client| client.type_into(&args.name, &text, args.enter).await);
         typed.await.map(|()| 0)

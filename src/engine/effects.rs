@@ -154,6 +154,7 @@ impl Engine {
             title: plan.title.as_str().into(),
             root: plan.root.clone(),
             procfile: Some(plan.procfile.clone()),
+            origin: plan.origin.as_ref().map(|origin| origin.dir.clone()),
             socket: plan.socket.clone(),
             tmux: TmuxAddress {
                 socket: plan.tmux_socket.clone(),

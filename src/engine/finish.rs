@@ -1,7 +1,6 @@
 //! The end of a run: nothing stays behind, everybody is told.
 
 use std::fs::File;
-use std::path::Path;
 use std::time::Duration;
 
 use tokio::sync::watch;
@@ -37,7 +36,7 @@ impl Engine {
         if self.is_deposed() {
             return;
         }
-        self.remove_tmux_socket().await;
+        self.remove_tmux_socket();
         let cause = self.finish_reports().await;
         self.take_last_events();
         self.carry_out();
@@ -82,9 +81,8 @@ impl Engine {
                 Ok(Ok(server)) => self.watch_tmux(server.pid, &server.socket),
                 // One that has opened nothing may not have ended yet.
                 Ok(Err(_)) => {
-                    let socket = socket::of_plan(&self.plan);
-                    if let Some(pid) = listener(&socket).await {
-                        self.watch_tmux(pid, &socket);
+                    for server in self.runtime.servers() {
+                        self.watch_tmux(server.pid, &socket::of_plan(&self.plan));
                     }
                 }
                 Err(_) => {
@@ -191,13 +189,11 @@ impl Engine {
     }
 
     /// tmux leaves its socket behind, also where it has opened no window.
-    async fn remove_tmux_socket(&self) {
+    fn remove_tmux_socket(&self) {
         let (socket, gone) = if let Some(server) = &self.saved.tmux {
             (server.socket.as_path().to_owned(), !sys::alive(server.pid, server.start_time))
         } else {
-            let socket = socket::of_plan(&self.plan);
-            let gone = listener(&socket).await.is_none();
-            (socket, gone)
+            (socket::of_plan(&self.plan), self.runtime.servers().is_empty())
         };
         if gone && let Err(error) = std::fs::remove_file(&socket) {
             tracing::debug!(%error, socket = %socket.display(), "tmux's socket");
@@ -227,11 +223,4 @@ impl Engine {
             tracing::error!(%error, "the end can't be written");
         }
     }
-}
-
-/// The process that listens on this socket.
-async fn listener(socket: &Path) -> Option<u32> {
-    let connection = tokio::net::UnixStream::connect(socket).await.ok()?;
-    let pid = connection.peer_cred().ok()?.pid()?;
-    pid.try_into().ok()
 }

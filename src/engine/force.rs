@@ -14,7 +14,7 @@ use nix::libc::SIGKILL;
 
 use super::runtime::{Runtime, RuntimeError};
 use crate::pane::life::Traces;
-use crate::sys::{self, Orphans, ProcInfo, files};
+use crate::sys::{self, Orphans, ProcInfo};
 
 /// How long processes may take to end after SIGKILL, and sinks to read the rest of the output.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -109,14 +109,11 @@ impl Runtime {
         self.dir().file_name().unwrap_or_default().to_string_lossy().into_owned()
     }
 
-    /// Whether this is a path of the directory, which may be gone. A part that was begun by an earlier
-    /// version names it with the links that its session had in the way.
+    /// Whether a path names the runtime directory of this instance. Its name tells the control
+    /// socket; in another session of the user, the same name is in another place, but at most one of
+    /// them has a run.
     fn is_named(&self, path: &Path) -> bool {
-        let own = PathBuf::from(self.dir().to_string_lossy().into_owned());
-        path == own
-            || path.is_absolute()
-                && path.file_name() == own.file_name()
-                && path.parent().map(files::resolved) == own.parent().map(files::resolved)
+        path.is_absolute() && path.file_name().is_some_and(|name| name == self.id().as_str())
     }
 
     fn members(&self) -> Members {
@@ -140,9 +137,14 @@ impl Runtime {
         self.members().parts().cloned().collect()
     }
 
+    /// The tmux servers of a run of this directory.
+    pub(super) fn servers(&self) -> Vec<ProcInfo> {
+        self.members().servers
+    }
+
     /// Kill a tmux server of this run that answers nothing.
     pub(super) fn kill_servers(&self) {
-        Forced::default().kill(&self.members().servers);
+        Forced::default().kill(&self.servers());
     }
 
     /// End everything of the run that is recorded here, whoever supervises it. Nothing if there is

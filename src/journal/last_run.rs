@@ -27,12 +27,20 @@ pub struct LastRun {
     pub journal: OsText,
     /// The crash reports, if they are not beside the journal.
     pub crashes: Option<OsText>,
+    /// The directory of the project.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub origin: Option<OsText>,
 }
 
 impl LastRun {
     /// The directories of the run with this plan.
     pub fn of(plan: &Plan) -> Self {
-        Self { version: VERSION, journal: plan.log.dir.clone(), crashes: plan.crash_dir.clone() }
+        Self {
+            version: VERSION,
+            journal: plan.log.dir.clone(),
+            crashes: plan.crash_dir.clone(),
+            origin: plan.origin.as_ref().map(|origin| origin.dir.clone()),
+        }
     }
 
     /// Replace the record at this path, and create its directory if it is missing.
@@ -67,14 +75,19 @@ mod tests {
     use super::{LARGEST, LastRun, VERSION};
 
     fn example() -> LastRun {
-        LastRun { version: VERSION, journal: "/j".into(), crashes: Some("/c".into()) }
+        LastRun {
+            version: VERSION,
+            journal: "/j".into(),
+            crashes: Some("/c".into()),
+            origin: Some("/p".into()),
+        }
     }
 
     #[test]
     fn a_record_is_private_and_read_as_it_was_written() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("new/record");
-        for record in [example(), LastRun { crashes: None, ..example() }] {
+        for record in [example(), LastRun { crashes: None, origin: None, ..example() }] {
             record.record(&path).unwrap();
             assert_eq!(LastRun::read(&path), Some(record));
             assert_eq!(path.metadata().unwrap().mode() & 0o777, 0o600);

@@ -139,6 +139,9 @@ pub struct State {
     /// The Procfile, as it was named where the run was started.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub procfile: Option<OsText>,
+    /// The directory of the project that it was started for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub origin: Option<OsText>,
     /// The control socket, absolute.
     pub socket: OsText,
     /// tmux server name and session.

@@ -282,6 +282,7 @@ pub(crate) fn state() -> State {
         title: "app".into(),
         root: "/app".into(),
         procfile: None,
+        origin: None,
         socket: "/app/.overmind.sock".into(),
         tmux: TmuxAddress {
             socket: "tmo-app-1".to_owned(),

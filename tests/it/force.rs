@@ -377,6 +377,24 @@ fn kill_returns_when_guardian_and_supervisor_are_gone() {
 }
 
 #[test]
+fn kill_ends_all_parts_of_a_run_of_another_session_whose_socket_is_gone() {
+    let world = stubborn();
+    world.ok(["start", "-D"]);
+    world.wait_state("worker", "running");
+    std::fs::remove_file(world.app().join(".overmind.sock")).unwrap();
+    procs::kill(world.guardian(), 19);
+    procs::kill(world.supervisor(), 19);
+    let session = world.path().join("session");
+    std::fs::create_dir(&session).unwrap();
+    let mode = std::os::unix::fs::PermissionsExt::from_mode(0o700);
+    std::fs::set_permissions(&session, mode).unwrap();
+    let killed = world.tmo(["kill"]).env("XDG_RUNTIME_DIR", &session).output().unwrap();
+    assert!(killed.status.success(), "{killed:?}");
+    all_ended(&world);
+    world.ok(["cleanup"]);
+}
+
+#[test]
 fn kill_ends_a_run_whose_runtime_directory_can_not_be_trusted() {
     for (place, other) in [("", false), ("..", true)] {
         for (at, what) in ["file", "fifo", "link", "mode 755"].into_iter().enumerate() {

@@ -347,9 +347,151 @@ const CHANGING: &[&[&str]] = &[
     &["send", "web", "typed"],
     &["logs", "--clear"],
     &["cleanup"],
+    &["detach"],
+    &["start"],
+    &["start", "web"],
+    &["start", "--if-needed"],
     &["quit"],
     &["kill"],
 ];
+
+/// Another project, whose files are to lead somewhere else.
+struct Hostile<'a> {
+    world: &'a World,
+    dir: std::path::PathBuf,
+}
+
+impl<'a> Hostile<'a> {
+    fn beside(world: &'a World) -> Self {
+        let dir = world.path().join("other");
+        create_dir_all(&dir).unwrap();
+        std::fs::write(dir.join("Procfile"), "web: true\n").unwrap();
+        Self { world, dir }
+    }
+
+    /// Have its `.env` name this socket.
+    fn names(&self, socket: &str) {
+        std::fs::write(self.dir.join(".env"), format!("TMO_SOCKET={socket}\n")).unwrap();
+    }
+
+    fn run(&self, args: &[&str]) -> Ran {
+        let mut command = self.world.tmo(args);
+        Ran::of(&command.current_dir(&self.dir).env("PWD", &self.dir).output().unwrap())
+    }
+
+    #[track_caller]
+    fn is_refused(&self, args: &[&str]) {
+        let ran = self.run(args);
+        assert_eq!(ran.code, 1, "{args:?}: {ran:?}");
+        let reported = ran.stderr.contains("the socket of this project leads to");
+        assert!(reported && ran.stderr.contains("-s "), "{args:?}: {ran:?}");
+    }
+}
+
+#[test]
+fn a_run_of_another_session_belongs_to_its_own_project_too() {
+    let world = World::new("web: exec sleep 1000\n");
+    let other = Hostile::beside(&world);
+    world.ok(["start", "-D"]);
+    let pid = world.wait_state("web", "running");
+    std::os::unix::fs::symlink(
+        world.app().join(".overmind.sock"),
+        other.dir.join(".overmind.sock"),
+    )
+    .unwrap();
+    let session = world.path().join("session");
+    create_dir_all(&session).unwrap();
+    set_permissions(&session, Permissions::from_mode(0o700)).unwrap();
+    for args in [&["quit"], &["restart"], &["kill"]] {
+        let mut command = world.tmo(args);
+        command.current_dir(&other.dir).env("PWD", &other.dir).env("XDG_RUNTIME_DIR", &session);
+        let ran = Ran::of(&command.output().unwrap());
+        assert_eq!(ran.code, 1, "{args:?}: {ran:?}");
+        assert!(ran.stderr.contains("leads to the run of"), "{args:?}: {ran:?}");
+    }
+    assert_eq!(world.wait_state("web", "running"), pid);
+    world.ok(["quit"]);
+}
+
+#[test]
+fn another_spelling_of_a_tcp_address_leads_to_no_other_project() {
+    let world = World::new("web: exec sleep 1000\n");
+    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    world.ok(["start", "-D", "-S", "tcp", "-s", &format!("127.0.0.1:{port}")]);
+    let other = Hostile::beside(&world);
+    for spelling in [format!("localhost:{port}"), format!("127.0.0.1:0{port}")] {
+        let file = format!("TMO_NETWORK=tcp\nTMO_SOCKET={spelling}\n");
+        std::fs::write(other.dir.join(".env"), file).unwrap();
+        for args in [&["quit"], &["restart"], &["stop"]] {
+            other.is_refused(args);
+        }
+    }
+    world.ok(["quit", "-S", "tcp", "-s", &format!("127.0.0.1:{port}")]);
+}
+
+#[test]
+fn the_log_of_another_project_is_not_cleared_though_nothing_runs() {
+    let world = World::new("web: echo up; exec sleep 1000\n");
+    world.ok(["start", "-D"]);
+    world.wait_text("web", "up");
+    world.ok(["quit"]);
+    world.wait_empty();
+    let other = Hostile::beside(&world);
+    other.names("../app/.overmind.sock");
+    other.is_refused(&["logs", "--clear"]);
+    assert!(world.ok(["logs", "web"]).contains("up"));
+    world.ok(["logs", "--clear"]);
+}
+
+#[test]
+fn a_damaged_run_is_not_taken_for_that_of_the_project_that_leads_to_it() {
+    let world = World::new("web: exec sleep 1000\n");
+    let other = Hostile::beside(&world);
+    world.ok(["start", "-D"]);
+    let pid = world.wait_state("web", "running");
+    other.names("../app/.overmind.sock");
+    std::fs::remove_file(world.runtime().join("plan.json")).unwrap();
+    other.is_refused(&["quit"]);
+    set_permissions(world.runtime(), Permissions::from_mode(0o755)).unwrap();
+    other.is_refused(&["kill"]);
+    set_permissions(world.runtime(), Permissions::from_mode(0o700)).unwrap();
+    assert_eq!(world.wait_state("web", "running"), pid);
+    world.ok(["kill"]);
+    // Where nothing lives, that is what is said.
+    let ran = other.run(&["kill"]);
+    assert!(ran.code == 1 && !ran.stderr.contains("leads to"), "{ran:?}");
+}
+
+#[test]
+fn a_project_leads_to_no_overmind_elsewhere() {
+    let world = World::new("web: true\n");
+    let other = Hostile::beside(&world);
+    let socket = world.app().join("om.sock");
+    let listener = std::os::unix::net::UnixListener::bind(&socket).unwrap();
+    let (told, heard) = std::sync::mpsc::channel();
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let mut stream = stream.unwrap();
+            let mut text = [0; 4096];
+            let read = std::io::Read::read(&mut stream, &mut text).unwrap_or(0);
+            let words = String::from_utf8_lossy(&text[..read]).into_owned();
+            if words.ends_with("status\n") {
+                let _ =
+                    std::io::Write::write_all(&mut stream, b"PROCESS PID STATUS\nweb 1 running\n");
+            } else {
+                told.send(words).unwrap();
+            }
+        }
+    });
+    other.names(socket.to_str().unwrap());
+    for args in [&["quit"][..], &["stop", "web"], &["kill"]] {
+        other.is_refused(args);
+    }
+    assert!(heard.try_recv().is_err(), "nothing reached it");
+    let ran = other.run(&["quit", "-s", socket.to_str().unwrap()]);
+    assert_eq!(ran.code, 0, "{ran:?}");
+    assert_eq!(heard.recv().unwrap().trim(), "quit");
+}
 
 #[test]
 fn a_project_does_not_lead_commands_that_change_a_run_to_that_of_another_one() {

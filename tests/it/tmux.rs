@@ -300,6 +300,34 @@ fn a_tmux_that_ends_before_it_has_opened_a_window_leaves_no_socket() {
 }
 
 #[test]
+fn a_tmux_that_refuses_its_directory_ends_nobody_who_listens_there() {
+    let world = World::new("web: exec sleep 1000\n");
+    world.ok(["start", "-D"]);
+    let socket = world.tmux(["display-message", "-p", "#{socket_path}"]);
+    let socket = std::path::PathBuf::from(socket.trim());
+    let dir = socket.parent().unwrap().to_owned();
+    world.ok(["quit"]);
+    world.wait_empty();
+    // Another user may make the directory first, and put a link there.
+    std::fs::create_dir_all(&dir).unwrap();
+    std::fs::set_permissions(&dir, std::fs::Permissions::from_mode(0o777)).unwrap();
+    let at = world.path().join("listens");
+    let script = "import socket,sys,time; s=socket.socket(1); s.bind(sys.argv[1]); s.listen(); \
+                  print('up', flush=True); time.sleep(1000)";
+    let mut bystander = world.command("python3");
+    bystander.args(["-c", script]).arg(&at).stdout(std::process::Stdio::piped());
+    let Ok(mut bystander) = bystander.spawn() else { return };
+    let mut up = [0; 3];
+    std::io::Read::read_exact(bystander.stdout.as_mut().unwrap(), &mut up).unwrap();
+    std::os::unix::fs::symlink(&at, &socket).unwrap();
+    let ran = world.run(["start", "-D"]);
+    assert_eq!(ran.code, 1, "{ran:?}");
+    assert_eq!(bystander.try_wait().unwrap(), None, "it was killed");
+    bystander.kill().unwrap();
+    bystander.wait().unwrap();
+}
+
+#[test]
 fn sixty_processes_at_once_lose_nothing() {
     let names: Vec<String> = (1..=60).map(|n| format!("process_with_a_long_name_{n}")).collect();
     let procfile: Vec<String> = names.iter().map(|n| format!("{n}: {}\n", lines(100))).collect();

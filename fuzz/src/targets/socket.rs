@@ -142,6 +142,7 @@ pub(crate) fn state() -> State {
         title: "title".into(),
         root: "/".into(),
         procfile: None,
+        origin: None,
         pid: 1,
         socket: "/s".into(),
         tmux: TmuxAddress { socket: "sock".into(), session: "sess".into(), program: "tmux".into() },

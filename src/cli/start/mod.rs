@@ -16,7 +16,7 @@ use self::place::Typed;
 use super::args::StartArgs;
 use super::early::Early;
 use super::error::CliError;
-use super::instance::{Instance, WAITS};
+use super::instance::{Instance, WAITS, is_named};
 use super::ports::taken_ports;
 use super::print_config;
 use super::request;
@@ -92,6 +92,9 @@ fn begin(args: StartArgs, typed: Vec<OsString>, out: &mut dyn Write) -> Result<u
     loop {
         let door = start.enter()?;
         let held = lock::is_held(start.runtime.dir()).map_err(CliError::io("the lock"))?;
+        if held || start.runtime.has_survivors() {
+            super::block_on(start.instance().refuse_other_project())?;
+        }
         let names = &start.typed.names;
         if !names.is_empty() && (held || start.runtime.has_survivors()) {
             drop(door);
@@ -227,11 +230,12 @@ impl Start {
 
     /// The run that clients ask.
     pub(super) fn instance(&self) -> Instance {
+        let by_flag = self.typed.socket.is_some() || self.typed.network.is_some();
         Instance {
+            named: is_named(&self.context.env, by_flag),
             context: self.context.clone(),
             socket: self.project.socket.clone(),
             runtime: self.runtime.clone(),
-            named: true,
             other: None,
             far: None,
         }

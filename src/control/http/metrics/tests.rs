@@ -94,6 +94,7 @@ fn state(processes: Vec<ProcessState>) -> State {
         title: "app".into(),
         root: "/".into(),
         procfile: None,
+        origin: None,
         socket: "/s".into(),
         tmux: TmuxAddress { socket: "s".into(), session: "a".into(), program: "tmux".into() },
         journal: "/j".into(),
