@@ -13,6 +13,7 @@ use std::time::{Duration, Instant};
 use nix::libc::SIGKILL;
 
 use super::runtime::{Runtime, RuntimeError};
+use crate::backend::tmux::socket;
 use crate::pane::life::Traces;
 use crate::sys::{self, Orphans, ProcInfo};
 
@@ -157,7 +158,13 @@ impl Runtime {
         if self.saved().is_ok_and(|saved| saved.is_elsewhere()) {
             return Err(RuntimeError::Elsewhere { dir: self.dir().to_owned() });
         }
-        Ok(self.end(self.lives().collect()))
+        let socket = self.plan().ok().map(|plan| socket::of_plan(&plan));
+        let mut forced = self.end(self.lives().collect());
+        if let Some(forced) = &mut forced {
+            // Of a server that was killed before.
+            forced.sockets.extend(socket.filter(|socket| !forced.sockets.contains(socket)));
+        }
+        Ok(forced)
     }
 
     /// The same without reading the directory, which can't be trusted.

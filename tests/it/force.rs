@@ -377,6 +377,21 @@ fn kill_returns_when_guardian_and_supervisor_are_gone() {
 }
 
 #[test]
+fn kill_removes_the_socket_of_a_tmux_server_that_was_killed_before() {
+    let world = stubborn();
+    world.ok(["start", "-D"]);
+    world.wait_state("worker", "running");
+    let socket = tmux_socket(&world);
+    let server = world.tmux(["display-message", "-p", "#{pid}"]).trim().parse().unwrap();
+    procs::kill(world.guardian(), 19);
+    procs::kill(world.supervisor(), 19);
+    procs::kill(server, 9);
+    world.ok(["kill"]);
+    all_ended(&world);
+    assert!(!socket.exists(), "{}", socket.display());
+}
+
+#[test]
 fn kill_ends_all_parts_of_a_run_of_another_session_whose_socket_is_gone() {
     let world = stubborn();
     world.ok(["start", "-D"]);
