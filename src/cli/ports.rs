@@ -1,10 +1,8 @@
 //! Ports that are taken, and ports of its own for each project (`--port-auto`).
 
-use std::collections::BTreeMap;
-use std::fs::File;
+use std::collections::{BTreeMap, HashSet};
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{FlockOperation, flock};
 use serde::{Deserialize, Serialize};
 
 use super::error::CliError;
@@ -12,6 +10,7 @@ use super::ls::there;
 use crate::config::Project;
 use crate::config::dirs::{make_private_dir, runtime_base, state_base};
 use crate::config::env::Env;
+use crate::control::lock::lock_alone;
 use crate::crash::{Tenant, facts};
 use crate::model::plan::{Plan, ProcessPlan};
 use crate::model::text::OsText;
@@ -25,6 +24,9 @@ const APART: u16 = 10;
 
 /// The file that knows which ports belong to whom, among the state directories.
 const BOOK: &str = "ports.json";
+
+/// What is told while another command finds ports for its project.
+const WAITS: &str = "another tmo is finding ports for its project; waiting for it";
 
 /// The ports of a project.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -65,7 +67,7 @@ impl Wanted<'_> {
 
     /// The first place that is nobody else's, and the first of them that is free at present.
     fn find(&self, book: &Book, free: impl Fn(&[u16]) -> bool) -> Option<(u16, u16)> {
-        let others: Vec<u16> = book
+        let others: HashSet<u16> = book
             .blocks
             .iter()
             .filter(|(instance, _)| *instance != self.instance)
@@ -98,7 +100,8 @@ pub(super) fn place(
     let path = base.join(BOOK);
     let lock = base.join("ports.lock");
     let lock = files::append_to(&lock).map_err(CliError::io(lock.display()))?;
-    wait_for(&lock).map_err(CliError::io("the lock of the ports"))?;
+    let waits = || super::warn(&WAITS);
+    let _lock = lock_alone(lock, waits).map_err(CliError::io("the lock of the ports"))?;
     let mut book = read(&path)?;
     book.blocks.retain(|_, block| block.root.as_path().is_dir());
     let above: Vec<u16> =
@@ -110,10 +113,10 @@ pub(super) fn place(
         shy: is_linked_worktree(&project.root),
         above: &above,
     };
-    let reported = told_to_others(env, project);
-    let free = |ports: &[u16]| {
-        ports.iter().all(|port| !reported.contains(port)) && sys::tcp_listeners(ports).is_empty()
-    };
+    // There may be thousands of places to be looked at, and others wait for the lock meanwhile.
+    let mut taken = sys::tcp_listening_ports();
+    taken.extend(told_to_others(env, project));
+    let free = |ports: &[u16]| ports.iter().all(|port| !taken.contains(port));
     let Some((home, present)) = wanted.find(&book, free) else {
         let text = format!("there are no {} free ports from {asked} on", above.len());
         return Err(CliError::Other(text));
@@ -128,15 +131,6 @@ pub(super) fn place(
         }
     }
     Ok(present)
-}
-
-fn wait_for(lock: &File) -> std::io::Result<()> {
-    loop {
-        match flock(lock, FlockOperation::LockExclusive) {
-            Err(rustix::io::Errno::INTR) => {}
-            done => return Ok(done?),
-        }
-    }
 }
 
 /// One that can't be read is begun anew: nothing is lost but where ports were.

@@ -5,10 +5,11 @@
 //! caller's `TMO_*` and `OVERMIND_*` win over the files, so that one start can be varied from
 //! the command line.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use crate::model::text::OsText;
 
@@ -16,9 +17,17 @@ use crate::model::text::OsText;
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Env {
     real: BTreeMap<OsString, OsString>,
-    files: BTreeMap<OsString, OsString>,
-    /// Those of the files' variables that a file in the user's home directory has set.
-    home: BTreeSet<OsString>,
+    files: BTreeMap<OsString, Set>,
+}
+
+/// What an env file has set.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Set {
+    value: OsString,
+    /// The file that set it last, as its name is read.
+    file: Arc<Path>,
+    /// Whose file that is. The same value in a file of the project is the user's still.
+    place: Place,
 }
 
 /// Where a setting comes from.
@@ -78,28 +87,42 @@ impl Env {
         Self { real, ..Self::default() }
     }
 
-    /// Set a variable as an env file does.
-    pub fn set_from_file(&mut self, key: OsString, value: OsString) {
-        self.home.remove(&key);
-        self.files.insert(key, value);
+    /// Set a variable as this env file does.
+    pub fn set_from_file(&mut self, file: &Arc<Path>, key: OsString, value: OsString) {
+        let is_users = |set: &Set| set.place == Place::User && set.value == value;
+        if !self.files.get(&key).is_some_and(is_users) {
+            let file = Arc::clone(file);
+            self.files.insert(key, Set { value, file, place: Place::Project });
+        }
     }
 
     /// What files have set so far is the user's own, not the project's.
     pub fn files_so_far_are_the_users(&mut self) {
-        self.home = self.files.keys().cloned().collect();
+        self.files.values_mut().for_each(|set| set.place = Place::User);
     }
 
     /// Where a setting comes from that [`Self::tmo_or_overmind`] finds.
     pub fn place(&self, name: &str) -> Option<Place> {
-        let variable = format!("{}{name}", self.tmo_or_overmind(name)?.prefix);
-        let by_user = self.caller(&variable).is_some() || self.home.contains(OsStr::new(&variable));
-        Some(if by_user { Place::User } else { Place::Project })
+        self.tmo_or_overmind(name)?;
+        Some(self.set(name).map_or(Place::User, |set| set.place))
+    }
+
+    /// The env file that such a setting comes from, if it is not the caller's own.
+    pub fn file(&self, name: &str) -> Option<&Path> {
+        Some(&*self.set(name)?.file)
+    }
+
+    /// What an env file has set for such a setting, if it is not the caller's own.
+    fn set(&self, name: &str) -> Option<&Set> {
+        let found = self.tmo_or_overmind(name).filter(|found| !found.by_caller)?;
+        self.files.get(OsStr::new(&format!("{}{name}", found.prefix)))
     }
 
     /// The variable as the processes see it: files first.
     pub fn get(&self, key: impl AsRef<OsStr>) -> Option<&OsStr> {
         let key = key.as_ref();
-        self.files.get(key).or_else(|| self.real.get(key)).map(OsString::as_os_str)
+        let value = self.files.get(key).map(|set| &set.value).or_else(|| self.real.get(key));
+        value.map(OsString::as_os_str)
     }
 
     /// The variables that env files have set, with what the caller has there.
@@ -132,9 +155,12 @@ impl Env {
     /// A setting of tmo: `TMO_<name>` before `OVERMIND_<name>`, the caller's before those of
     /// files; empty counts as unset.
     pub fn tmo_or_overmind(&self, name: &str) -> Option<Found<'_>> {
-        [(&self.real, true), (&self.files, false)].into_iter().find_map(|(layer, by_caller)| {
+        [true, false].into_iter().find_map(|by_caller| {
             ["TMO_", "OVERMIND_"].into_iter().find_map(|prefix| {
-                let value = layer.get(OsStr::new(&format!("{prefix}{name}")))?;
+                let variable = format!("{prefix}{name}");
+                let variable = OsStr::new(&variable);
+                let of_file = || self.files.get(variable).map(|set| &set.value);
+                let value = if by_caller { self.real.get(variable) } else { of_file() }?;
                 (!value.is_empty()).then_some(Found { prefix, value, by_caller })
             })
         })
@@ -185,7 +211,7 @@ impl Env {
     /// in it, a NUL) is left out.
     pub fn pairs(&self) -> Vec<(OsText, OsText)> {
         let mut all = self.real.clone();
-        all.extend(self.files.clone());
+        all.extend(self.files.iter().map(|(key, set)| (key.clone(), set.value.clone())));
         let usable = |key: &OsStr| !key.is_empty() && !key.as_bytes().contains(&b'=');
         let nul = |text: &OsStr| text.as_bytes().contains(&0);
         all.into_iter()
@@ -212,14 +238,33 @@ pub fn parse_bool(text: &str) -> Option<bool> {
 
 #[cfg(test)]
 mod tests {
-    use super::Env;
+    use std::path::Path;
+
+    use super::{Env, Place};
 
     fn both() -> Env {
         let mut env = Env::of([("OVERMIND_PORT", "1"), ("HOME", "/h"), ("TMO_TITLE", "")]);
         for (key, value) in [("OVERMIND_PORT", "2"), ("TMO_PORT", "3"), ("OVERMIND_TITLE", "t")] {
-            env.set_from_file(key.into(), value.into());
+            env.set_from_file(&Path::new("./.env").into(), key.into(), value.into());
         }
         env
+    }
+
+    #[test]
+    fn a_setting_is_the_users_if_a_file_of_the_home_directory_says_the_same() {
+        let mut env = Env::default();
+        let [home, near] = ["/h/.tmo.env", "./.tmo.env"].map(|file| Path::new(file).into());
+        env.set_from_file(&home, "TMO_SOCKET".into(), "h:1".into());
+        env.files_so_far_are_the_users();
+        for (value, place, file) in
+            [("h:1", Place::User, "/h/.tmo.env"), ("h:2", Place::Project, "./.tmo.env")]
+        {
+            env.set_from_file(&near, "TMO_SOCKET".into(), value.into());
+            assert_eq!(env.place("SOCKET"), Some(place), "{value}");
+            assert_eq!(env.file("SOCKET"), Some(Path::new(file)), "{value}");
+        }
+        assert_eq!((env.place("TITLE"), env.file("TITLE")), (None, None));
+        assert_eq!((both().place("PORT"), both().file("PORT")), (Some(Place::User), None));
     }
 
     #[test]

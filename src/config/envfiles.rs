@@ -68,8 +68,9 @@ fn apply(env: &mut Env, file: &Path, read: &ReadFile<'_>, warnings: &mut Vec<War
     let why = match read(file, ChosenBy::Project) {
         Ok(text) => match dotenv::parse(&text, &|name| env.get(name).map(OsStr::to_owned)) {
             Ok(found) => {
+                let file = file.into();
                 for (key, value) in found {
-                    env.set_from_file(key, value);
+                    env.set_from_file(&file, key, value);
                 }
                 return;
             }

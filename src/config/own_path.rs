@@ -104,7 +104,7 @@ mod tests {
         let path = path.map(|entry| entry.replace("{}", dir.path().to_str().unwrap())).join(":");
         let find = |path: String, project: &Path| {
             let mut env = Env::of([("PATH", path), ("HOME", at("home").display().to_string())]);
-            env.set_from_file("PATH".into(), at("app/bin").into());
+            env.set_from_file(&Path::new("./.env").into(), "PATH".into(), at("app/bin").into());
             OwnPath::of(&env, [project]).find("tmux")
         };
         assert_eq!(find(path.clone(), &at("app")), None);

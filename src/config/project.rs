@@ -6,6 +6,7 @@ use std::path::{Component, Path, PathBuf};
 use super::env::{BadValue, Env, Place};
 use super::options::StartOptions;
 use crate::model::network::{Mixed, Network, TcpAddress};
+use crate::model::untrusted::shown;
 
 pub use super::dirs::{
     DirError, instance_id, make_private_dir, make_runtime_dir, runtime_base, runtime_dir,
@@ -28,6 +29,20 @@ pub enum BadAddress {
         verb: &'static str,
         /// What was said.
         name: String,
+    },
+    /// A name that other machines would be asked for, where only a file of the project says so.
+    #[error(
+        "{} names the host {} for the control address, which is not looked up: a file of \
+         the project may name an IP address or `localhost`; to mean that host, use -s {}",
+        shown(&file.to_string_lossy()), shown(host), shown(address)
+    )]
+    Name {
+        /// The env file.
+        file: PathBuf,
+        /// The host.
+        host: String,
+        /// The whole address.
+        address: String,
     },
     /// It is a directory.
     #[error(
@@ -112,12 +127,20 @@ impl SocketPath {
         let shown = socket.unwrap_or_else(|| Path::new(".").join(SOCKET));
         let address = shown.to_string_lossy().into_owned();
         let path = tcp_stand_in(env, network.name(), &address);
+        let of_project = places[1] == Some(Place::Project);
         let token = env.text("TOKEN")?.filter(|token| !token.trim().is_empty());
         let mixed = env.place("TOKEN").filter(|_| token.is_some()).and_then(|of_token| {
             let other = places.into_iter().flatten().find(|place| *place != of_token)?;
             Some(Mixed { address: other.words(), token: of_token.words() })
         });
-        Ok(Some(Self { path, shown, tcp: Some(TcpAddress { network, address, token }), mixed }))
+        let tcp = TcpAddress { network, address, token };
+        // The look-up itself would tell other machines what the project has put into the name.
+        if let Some(host) = tcp.foreign_name().filter(|_| of_project) {
+            let (host, address) = (host.to_owned(), tcp.address.clone());
+            let file = env.file("SOCKET").unwrap_or(Path::new("an env file")).to_owned();
+            return Err(BadAddress::Name { file, host, address });
+        }
+        Ok(Some(Self { path, shown, tcp: Some(tcp), mixed }))
     }
 }
 
@@ -391,20 +414,60 @@ mod tests {
         let differ = |address, token| Some((address, token));
         let mut env = Env::of([("TMO_TOKEN", "t")]);
         assert_eq!(mixed(&env, typed()), None);
-        env.set_from_file("TMO_SOCKET".into(), "evil:1".into());
+        let file = Path::new("./.env").into();
+        env.set_from_file(&file, "TMO_SOCKET".into(), "192.0.2.1:1".into());
         assert_eq!(mixed(&env, (None, Some("tcp".into()))), differ(project, user));
-        env.set_from_file("TMO_NETWORK".into(), "tcp".into());
+        env.set_from_file(&file, "TMO_NETWORK".into(), "tcp".into());
         assert_eq!(mixed(&env, (None, None)), differ(project, user));
         assert_eq!(mixed(&env, (Some("h:1".into()), None)), differ(project, user));
         assert_eq!(mixed(&env, typed()), None);
         let mut all = Env::default();
-        for (key, value) in [("TMO_NETWORK", "tcp"), ("TMO_SOCKET", "h:1"), ("TMO_TOKEN", "t")] {
-            all.set_from_file(key.into(), value.into());
+        let address = ("TMO_SOCKET", "localhost:1");
+        for (key, value) in [("TMO_NETWORK", "tcp"), address, ("TMO_TOKEN", "t")] {
+            all.set_from_file(&file, key.into(), value.into());
         }
         assert_eq!(mixed(&all, (None, None)), None);
         assert_eq!(mixed(&all, typed()), differ(user, project));
         all.files_so_far_are_the_users();
         assert_eq!(mixed(&all, typed()), None, "the files are those of the home directory");
+    }
+
+    #[test]
+    fn a_host_that_only_a_file_of_the_project_names_is_not_looked_up() {
+        let at = Path::new("/x");
+        let of_file = |prefix: &str, address: &str| {
+            let mut env = Env::default();
+            for (name, value) in [("NETWORK", "tcp"), ("SOCKET", address)] {
+                let variable = format!("{prefix}{name}").into();
+                env.set_from_file(&Path::new("./.env").into(), variable, value.into());
+            }
+            env
+        };
+        for prefix in ["TMO_", "OVERMIND_"] {
+            let env = of_file(prefix, "x.evil:80");
+            let typed = StartOptions::default();
+            let refused = [
+                client_socket(at, (None, None), &env).unwrap_err(),
+                client_socket(at, (None, Some("tcp4".into())), &env).unwrap_err(),
+                Project::locate(at, &typed, &env).unwrap_err(),
+            ];
+            for error in refused.map(|error| error.to_string()) {
+                assert!(error.starts_with("./.env names the host x.evil for"), "{error}");
+                assert!(error.ends_with("-s x.evil:80"), "{error}");
+            }
+            client_socket(at, (Some("x.evil:80".into()), None), &env).unwrap();
+            client_socket(at, (None, Some("unix".into())), &env).unwrap();
+            let mut of_user = env.clone();
+            of_user.files_so_far_are_the_users();
+            client_socket(at, (None, None), &of_user).unwrap();
+            let here = of_file(prefix, "localhost:80");
+            client_socket(at, (None, None), &here).unwrap();
+        }
+        let mut of_caller = Env::of([("TMO_SOCKET", "x.evil:80")]);
+        of_caller.set_from_file(&at.into(), "TMO_NETWORK".into(), "tcp".into());
+        client_socket(at, (None, None), &of_caller).unwrap();
+        let broken = client_socket(at, (None, None), &of_file("TMO_", "x\n.evil:80"));
+        assert_eq!(broken.unwrap_err().to_string().lines().count(), 1);
     }
 
     #[test]

@@ -172,37 +172,11 @@ impl Door {
         patience: Option<Duration>,
         waits: impl FnOnce(),
     ) -> io::Result<Option<Self>> {
-        const MOMENT: Duration = Duration::from_secs(2);
         let dir = files::open_dir(runtime)?;
-        if try_flock(&dir, FlockOperation::NonBlockingLockExclusive)? {
-            return Self::entered(dir, runtime).map(Some);
+        match lock_within(dir, patience, waits)? {
+            Some(dir) => Self::entered(dir, runtime).map(Some),
+            None => Ok(None),
         }
-        let (tell, receiver) = mpsc::channel();
-        // There is no waiting for a lock with a limit, but for a thread there is.
-        std::thread::Builder::new().spawn(move || {
-            let locked = loop {
-                match flock(&dir, FlockOperation::LockExclusive) {
-                    Ok(()) => break Ok(dir),
-                    Err(Errno::INTR) => {}
-                    Err(error) => break Err(io::Error::from(error)),
-                }
-            };
-            // Nobody may be waiting any more.
-            let _ = tell.send(locked);
-        })?;
-        let lost = |_| io::Error::other("nobody waits at the door");
-        if let Ok(locked) = receiver.recv_timeout(MOMENT) {
-            return Self::entered(locked?, runtime).map(Some);
-        }
-        waits();
-        let locked = match patience {
-            None => receiver.recv().map_err(lost)?,
-            Some(patience) => match receiver.recv_timeout(patience) {
-                Ok(locked) => locked,
-                Err(_) => return Ok(None),
-            },
-        };
-        Self::entered(locked?, runtime).map(Some)
     }
 
     /// The door of a directory that is locked, unless somebody has removed it before that.
@@ -222,6 +196,46 @@ impl Drop for Door {
         if matches((self.dir.metadata(), std::fs::metadata(&self.path))) {
             let _ = std::fs::remove_dir(&self.path);
         }
+    }
+}
+
+/// Lock this file for this process alone, and wait for one's turn as long as it takes. `waits` is
+/// called if that is longer than a moment.
+pub fn lock_alone(file: File, waits: impl FnOnce()) -> io::Result<File> {
+    lock_within(file, None, waits)?.ok_or_else(|| io::ErrorKind::TimedOut.into())
+}
+
+/// The same for at most this long after `waits` was called; nothing if it is not one's turn by then.
+fn lock_within(
+    file: File,
+    patience: Option<Duration>,
+    waits: impl FnOnce(),
+) -> io::Result<Option<File>> {
+    const MOMENT: Duration = Duration::from_secs(2);
+    if try_flock(&file, FlockOperation::NonBlockingLockExclusive)? {
+        return Ok(Some(file));
+    }
+    let (tell, receiver) = mpsc::channel();
+    // There is no waiting for a lock with a limit, but for a thread there is.
+    std::thread::Builder::new().spawn(move || {
+        let locked = loop {
+            match flock(&file, FlockOperation::LockExclusive) {
+                Ok(()) => break Ok(file),
+                Err(Errno::INTR) => {}
+                Err(error) => break Err(io::Error::from(error)),
+            }
+        };
+        // Nobody may be waiting any more.
+        let _ = tell.send(locked);
+    })?;
+    let lost = |_| io::Error::other("nobody waits for the lock");
+    if let Ok(locked) = receiver.recv_timeout(MOMENT) {
+        return locked.map(Some);
+    }
+    waits();
+    match patience {
+        None => receiver.recv().map_err(lost)?.map(Some),
+        Some(patience) => receiver.recv_timeout(patience).ok().transpose(),
     }
 }
 

@@ -1,6 +1,7 @@
 //! How clients reach a run: a Unix socket, or TCP (`--network`).
 
 use std::fmt;
+use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
 
@@ -56,6 +57,25 @@ pub struct TcpAddress {
     pub token: Option<String>,
 }
 
+impl TcpAddress {
+    /// Host and port; no host means every address of this machine.
+    pub fn host_and_port(&self) -> Option<(&str, u16)> {
+        let (host, port) = self.address.rsplit_once(':')?;
+        let inner = host.strip_prefix('[').and_then(|host| host.strip_suffix(']'));
+        // An IPv6 address without brackets can't be told from one with a port.
+        let host = inner.or_else(|| (!host.contains(':')).then_some(host))?;
+        Some((host, port.parse().ok()?))
+    }
+
+    /// The host, if it is a name that other machines may be asked for: neither an IP address nor
+    /// `localhost`.
+    pub fn foreign_name(&self) -> Option<&str> {
+        let (host, _) = self.host_and_port()?;
+        let known = host.is_empty() || host.eq_ignore_ascii_case("localhost");
+        (!known && host.parse::<IpAddr>().is_err()).then_some(host)
+    }
+}
+
 /// An address and a token that were not set in the same place: the token was not meant for it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Mixed {
@@ -74,7 +94,7 @@ impl fmt::Debug for TcpAddress {
 
 #[cfg(test)]
 mod tests {
-    use super::Network;
+    use super::{Network, TcpAddress};
 
     #[test]
     fn networks_have_gos_names() {
@@ -83,5 +103,42 @@ mod tests {
         }
         assert_eq!(Network::parse("udp"), None);
         assert_eq!(Network::default(), Network::Unix);
+    }
+
+    fn tcp(address: &str) -> TcpAddress {
+        TcpAddress { network: Network::Tcp, address: address.to_owned(), token: None }
+    }
+
+    #[test]
+    fn addresses_are_host_and_port() {
+        for (text, host, port) in [
+            ("a:1", "a", 1),
+            (":5500", "", 5500),
+            ("[::1]:7", "::1", 7),
+            ("127.0.0.1:0", "127.0.0.1", 0),
+        ] {
+            assert_eq!(tcp(text).host_and_port(), Some((host, port)), "{text}");
+        }
+        for bad in ["", "x", "./.overmind.sock", "a:", "a:x", "a:70000", "::1:7", "[::1]"] {
+            assert_eq!(tcp(bad).host_and_port(), None, "{bad}");
+        }
+    }
+
+    #[test]
+    fn only_what_is_neither_an_ip_address_nor_localhost_is_a_foreign_name() {
+        for known in [":1", "127.0.0.1:1", "192.0.2.1:1", "[::1]:1", "localhost:1", "LocalHost:1"] {
+            assert_eq!(tcp(known).foreign_name(), None, "{known}");
+        }
+        for (text, name) in [
+            ("evil.invalid:80", "evil.invalid"),
+            ("[evil.invalid]:80", "evil.invalid"),
+            ("localhost.evil.invalid:80", "localhost.evil.invalid"),
+            ("127.1:80", "127.1"),
+            ("[fe80::1%evil]:80", "fe80::1%evil"),
+        ] {
+            assert_eq!(tcp(text).foreign_name(), Some(name), "{text}");
+        }
+        // It is refused without being looked up.
+        assert_eq!(tcp("no port").foreign_name(), None);
     }
 }

@@ -1,6 +1,6 @@
 //! What flags and variables say, read and checked before the Procfile is.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -52,7 +52,7 @@ pub struct Settings {
     can_die: Names,
     any_can_die: bool,
     auto_restart: Names,
-    stop_signals: Vec<(String, Signal)>,
+    stop_signals: ByName<Signal>,
     /// Only if it was said; see [`GRACE`].
     pub(super) grace: Option<Duration>,
     /// Only if one was named; see [`SHELL`].
@@ -87,6 +87,11 @@ impl Names {
     fn is_empty(&self) -> bool {
         self.in_order.is_empty()
     }
+
+    /// How many were written, of which some may be the same.
+    fn len(&self) -> usize {
+        self.in_order.len()
+    }
 }
 
 /// Refuse a list of more names than there can be processes.
@@ -100,9 +105,27 @@ fn few(count: usize, is_typed: bool, env: &Env, name: &str) -> Result<(), PlanEr
     Err(PlanError::Names { by })
 }
 
+/// What a comma list says of each of its names (`web=2`); of several for one name the last counts.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct ByName<T> {
+    names: Names,
+    values: HashMap<String, T>,
+}
+
+impl<T: Clone> ByName<T> {
+    fn of(pairs: Vec<(String, T)>) -> Self {
+        let values = pairs.iter().cloned().collect();
+        Self { names: Names::of(pairs.into_iter().map(|(name, _)| name).collect()), values }
+    }
+
+    fn get(&self, name: &str) -> Option<&T> {
+        self.values.get(name)
+    }
+}
+
 /// How many instances of each entry there are.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub(super) struct Formation(Vec<(String, usize)>);
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Formation(ByName<usize>);
 
 impl Formation {
     /// Parse `web=2,all=1`.
@@ -119,17 +142,16 @@ impl Formation {
             Ok((name.to_owned(), count.parse::<u16>().map_err(|_| bad())?.into()))
         };
         let items = text.split(',').map(str::trim).filter(|item| !item.is_empty());
-        Ok(Self(items.map(one).collect::<Result<_, _>>()?))
+        Ok(Self(ByName::of(items.map(one).collect::<Result<_, _>>()?)))
     }
 
     /// How many instances of this entry there shall be. A name of its own counts before `all`.
     pub(super) fn of(&self, entry: &str) -> usize {
-        let named = |name: &str| self.0.iter().rev().find(|(n, _)| n == name).map(|(_, n)| *n);
-        named(entry).or_else(|| named(ALL)).unwrap_or(1)
+        self.0.get(entry).or_else(|| self.0.get(ALL)).copied().unwrap_or(1)
     }
 
     fn most(&self) -> usize {
-        self.0.iter().map(|(_, count)| *count).max().unwrap_or(1)
+        self.0.values.values().copied().max().unwrap_or(1)
     }
 }
 
@@ -151,13 +173,13 @@ impl Settings {
         };
         let colors = colors(&text(&typed.colors, "COLORS")?)?;
         let formation = Formation::parse(&text(&typed.formation, "FORMATION")?)?;
-        few(formation.0.len(), typed.formation.is_some(), env, "FORMATION")?;
+        few(formation.0.names.len(), typed.formation.is_some(), env, "FORMATION")?;
         let ports = ports(env, typed)?;
         if let Some(ports) = &ports {
             ports.have_room_for(formation.most())?;
         }
         let stop_signals = stop_signals(&text(&typed.stop_signals, "STOP_SIGNALS")?)?;
-        few(stop_signals.len(), typed.stop_signals.is_some(), env, "STOP_SIGNALS")?;
+        few(stop_signals.names.len(), typed.stop_signals.is_some(), env, "STOP_SIGNALS")?;
         let grace = or_env(typed.timeout, env, "TIMEOUT", "a number of seconds", parse_seconds)?;
         let shell = || env.tmo_or_overmind("SHELL").map(|found| found.value.to_owned());
         Ok(Self {
@@ -226,24 +248,21 @@ impl Settings {
 
     /// The signal that asks an instance of this entry to stop, if one was named.
     pub(super) fn stop_signal(&self, entry: &Entry) -> Option<Signal> {
-        let reported = self.stop_signals.iter().rev().find(|(name, _)| *name == entry.name);
-        reported.map(|(_, signal)| *signal)
+        self.stop_signals.get(&entry.name).copied()
     }
 
     /// Names that no entry has, and what contradicts itself.
     pub fn warnings(&self, procfile: &Procfile) -> Vec<Warning> {
         let known: Vec<&str> = procfile.entries.iter().map(|entry| entry.name.as_str()).collect();
         let is_known: HashSet<&str> = known.iter().copied().collect();
-        let formation = self.formation.0.iter().map(|(name, _)| name);
-        let stopped = self.stop_signals.iter().map(|(name, _)| name);
         let all = |word: &&String| *word != ALL;
         let given: [(&'static str, Vec<&String>); 6] = [
             ("--processes", self.only.iter().collect()),
             ("--ignored-processes", self.ignored.iter().collect()),
             ("--can-die", self.can_die.iter().collect()),
             ("--auto-restart", self.auto_restart.iter().filter(all).collect()),
-            ("--formation", formation.filter(all).collect()),
-            ("--stop-signals", stopped.collect()),
+            ("--formation", self.formation.0.names.iter().filter(all).collect()),
+            ("--stop-signals", self.stop_signals.names.iter().collect()),
         ];
         let given =
             given.iter().flat_map(|(origin, names)| names.iter().map(|name| (*origin, *name)));
@@ -303,7 +322,7 @@ fn colors(text: &str) -> Result<Vec<u8>, PlanError> {
     text.split(',').map(str::trim).map(one).collect()
 }
 
-fn stop_signals(text: &str) -> Result<Vec<(String, Signal)>, PlanError> {
+fn stop_signals(text: &str) -> Result<ByName<Signal>, PlanError> {
     let one = |item: String| {
         let (name, signal) = item.split_once('=').ok_or(PlanError::StopSignals)?;
         let (name, signal) = (name.trim(), signal.trim());
@@ -314,7 +333,7 @@ fn stop_signals(text: &str) -> Result<Vec<(String, Signal)>, PlanError> {
         let known = known.ok_or_else(|| PlanError::Signal { text: signal.to_owned() })?;
         Ok((name.to_owned(), known.1))
     };
-    words(text).into_iter().map(one).collect()
+    Ok(ByName::of(words(text).into_iter().map(one).collect::<Result<_, _>>()?))
 }
 
 /// The flag, else the setting by that name.

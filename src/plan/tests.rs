@@ -144,7 +144,7 @@ fn sizes_and_places_of_the_log() {
     let log = given.plan().log;
     assert_eq!((log.per_process, log.total), (1024, 1 << 20));
     assert!(log.dir.as_path().starts_with("/h/logs"));
-    given.context.env.set_from_file("TMO_LOG_DIR".into(), "l".into());
+    given.context.env.set_from_file(&Path::new("./.env").into(), "TMO_LOG_DIR".into(), "l".into());
     assert!(given.plan().log.dir.as_path().starts_with("/x/l"));
 }
 

@@ -169,6 +169,11 @@ pub fn tcp_listeners(ports: &[u16]) -> Vec<(u16, Listener)> {
     taken
 }
 
+/// The ports that have a listener, on whatever address.
+pub fn tcp_listening_ports() -> HashSet<u16> {
+    listening_sockets().into_iter().map(|(address, _)| address.port()).collect()
+}
+
 /// The sockets that listen on this port, by address and, as sockets have no number here, process.
 pub fn tcp_sockets(port: u16) -> Vec<(SocketAddr, u64)> {
     listening_sockets().into_iter().filter(|(address, _)| address.port() == port).collect()

@@ -1,5 +1,6 @@
 //! `tmo check`, and what a start says of ports that are taken.
 
+use std::io::BufRead as _;
 use std::path::Path;
 use std::sync::atomic::{AtomicU16, Ordering};
 
@@ -115,6 +116,38 @@ pub(crate) fn free_port() -> u16 {
     let begin = begin + 300 * GIVEN.fetch_add(1, Ordering::Relaxed);
     let all = |port: &u16| [0, 10, 20, 100, 110, 120].iter().all(|more| free(port + more));
     (begin..).step_by(7).find(all).unwrap()
+}
+
+#[test]
+fn ports_are_found_soon_beside_hundreds_that_are_taken() {
+    const TAKEN: u16 = 800;
+    const LIMIT: &str = "ulimit -t 2; exec \"$0\" check --port-auto -p \"$1\"";
+    let world = World::new("web: true\n");
+    let first = free_port();
+    let all = (0..TAKEN).map(|number| ("127.0.0.1", first + 10 * number));
+    let taken: Vec<_> = all.flat_map(std::net::TcpListener::bind).collect();
+    assert!(taken.len() > 700, "{}", taken.len());
+    let mut command = world.command("bash");
+    let command = command.args(["-c", LIMIT, env!("CARGO_BIN_EXE_tmo"), &first.to_string()]);
+    let ran = Ran::of(&command.output().unwrap());
+    assert_eq!((ran.code, ran.stderr.as_str()), (0, ""), "-9 is too much processor time: {ran:?}");
+}
+
+#[test]
+fn who_waits_for_the_ports_of_another_project_says_so() {
+    let world = World::new("web: true\n");
+    let check = ["check", "--port-auto", "-p", &free_port().to_string()];
+    world.ok(check);
+    let lock = world.path().join("state/tmo/ports.lock");
+    let lock = std::fs::File::options().append(true).open(lock).unwrap();
+    rustix::fs::flock(&lock, rustix::fs::FlockOperation::LockExclusive).unwrap();
+    let mut waiting = world.tmo(check).stderr(std::process::Stdio::piped()).spawn().unwrap();
+    let mut reported = String::new();
+    let stderr = waiting.stderr.take().unwrap();
+    std::io::BufReader::new(stderr).read_line(&mut reported).unwrap();
+    assert_eq!(reported, "tmo: another tmo is finding ports for its project; waiting for it\n");
+    drop(lock);
+    assert!(waiting.wait().unwrap().success());
 }
 
 #[test]

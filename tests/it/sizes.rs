@@ -240,6 +240,20 @@ fn unknown_names_cost_little() {
 }
 
 #[test]
+fn thousands_of_counts_and_signals_are_found_by_name() {
+    let world = World::new(&many(10_000, |n| format!("pppp{n:04}: true\n")));
+    let counts = many(9_998, |n| format!("qqqq{n:04}=1,"));
+    let signals = many(9_998, |n| format!("q{n:04}=INT,"));
+    let last = "TMO_FORMATION=${TMO_FORMATION}pppp9999=2";
+    world.write(".env", &format!("TMO_FORMATION={counts}\n{last}\nTMO_STOP_SIGNALS={signals}\n"));
+    let ran = checked(&world, 2);
+    assert!(ran.stderr.contains("there would be more than 10000 processes"), "{}", ran.stderr);
+    world.write(".env", &format!("TMO_FORMATION={counts}\nTMO_STOP_SIGNALS={signals}\n"));
+    let ran = checked(&world, 2);
+    assert!(ran.stderr.contains("19896 more unknown"), "{}", ran.errors_end());
+}
+
+#[test]
 fn env_files_of_a_run_have_a_limit() {
     let large = format!("A={}\n", "x".repeat(3_000_000));
     let world = World::new("web: true\n");

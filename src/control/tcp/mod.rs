@@ -38,19 +38,10 @@ impl TcpError {
     }
 }
 
-/// Host and port of an address; no host means every address of this machine.
-fn split(tcp: &TcpAddress) -> Option<(&str, u16)> {
-    let (host, port) = tcp.address.rsplit_once(':')?;
-    let inner = host.strip_prefix('[').and_then(|host| host.strip_suffix(']'));
-    // An IPv6 address without brackets can't be told from one with a port.
-    let host = inner.or_else(|| (!host.contains(':')).then_some(host))?;
-    Some((host, port.parse().ok()?))
-}
-
 /// The addresses that these words mean, the IPv4 ones first, as Go prefers them.
 pub(super) fn resolve(tcp: &TcpAddress) -> io::Result<Vec<SocketAddr>> {
     let bad = || io::Error::new(io::ErrorKind::InvalidInput, "it must be HOST:PORT");
-    let (host, port) = split(tcp).ok_or_else(bad)?;
+    let (host, port) = tcp.host_and_port().ok_or_else(bad)?;
     let host = match (host, tcp.network) {
         ("", Network::Tcp6) => "::",
         ("", _) => "0.0.0.0",
@@ -77,7 +68,7 @@ const _: () = assert!(SHORTEST_TOKEN == 20, "as the text says");
 pub fn bind(tcp: &TcpAddress) -> Result<(StdListener, Option<String>), TcpError> {
     let bad = |why| Err(TcpError::new(tcp, why));
     let failed = |error: io::Error| TcpError::new(tcp, format!("bind: {}", dial::reason(&error)));
-    if split(tcp).is_none() {
+    if tcp.host_and_port().is_none() {
         return bad("it must be HOST:PORT; give it with `-s`, for example `-s 127.0.0.1:5500`");
     }
     let mut found = resolve(tcp).map_err(failed)?.into_iter();
@@ -112,29 +103,11 @@ pub fn bind(tcp: &TcpAddress) -> Result<(StdListener, Option<String>), TcpError>
 
 #[cfg(test)]
 mod tests {
-    use super::{bind, resolve, split};
+    use super::{bind, resolve};
     use crate::model::network::{Network, TcpAddress};
 
     fn tcp(network: Network, address: &str, token: Option<&str>) -> TcpAddress {
         TcpAddress { network, address: address.to_owned(), token: token.map(str::to_owned) }
-    }
-
-    #[test]
-    fn addresses_are_host_and_port() {
-        let parts = |text: &str| {
-            split(&tcp(Network::Tcp, text, None)).map(|(host, port)| (host.to_owned(), port))
-        };
-        for (text, host, port) in [
-            ("a:1", "a", 1),
-            (":5500", "", 5500),
-            ("[::1]:7", "::1", 7),
-            ("127.0.0.1:0", "127.0.0.1", 0),
-        ] {
-            assert_eq!(parts(text), Some((host.to_owned(), port)), "{text}");
-        }
-        for bad in ["", "x", "./.overmind.sock", "a:", "a:x", "a:70000", "::1:7", "[::1]"] {
-            assert_eq!(parts(bad), None, "{bad}");
-        }
     }
 
     #[test]

@@ -22,7 +22,9 @@ use super::files::read_kernel;
 use super::{Ended, ProcInfo, Usage, rustix_pid, signals, spare};
 use crate::model::Exit;
 
-pub use self::tcp::{tcp_holders, tcp_listener_owners, tcp_listeners, tcp_peer, tcp_sockets};
+pub use self::tcp::{
+    tcp_holders, tcp_listener_owners, tcp_listeners, tcp_listening_ports, tcp_peer, tcp_sockets,
+};
 
 /// A look at a process takes some microseconds.
 pub(super) const CHEAP_LOOKS: bool = true;

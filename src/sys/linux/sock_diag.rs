@@ -25,6 +25,9 @@ pub(super) struct Socket {
     pub(super) owner: u32,
     /// Its inode; 0 if no process holds it.
     pub(super) inode: u32,
+    /// Whether it is one of IPv6 that takes no IPv4 connections (`IPV6_V6ONLY`). The kernel reports
+    /// that of sockets that listen.
+    pub(super) ipv6_only: bool,
 }
 
 /// `SOCK_DIAG_BY_FAMILY`.
@@ -33,10 +36,16 @@ const HEADER: usize = 16;
 const REQUEST: usize = HEADER + 56;
 /// Header, then family, state, timer, retransmits and the socket's id; then five numbers.
 const ANSWER: usize = HEADER + 72;
+/// The length and the kind of an attribute, before its value.
+const ATTRIBUTE: usize = 4;
 
 /// `NLMSG_ERROR` and `NLMSG_DONE`.
 const ERROR: u16 = 2;
 const DONE: u16 = 3;
+/// `INET_DIAG_SKV6ONLY`.
+const IPV6_ONLY: u16 = 11;
+/// `IPPROTO_TCP`.
+const TCP: u8 = 6;
 /// `TCP_LISTEN`.
 const LISTEN: u8 = 10;
 /// Of the states, only that one.
@@ -46,27 +55,46 @@ const PIECE: usize = 64 << 10;
 
 /// The socket at `end` of the connection to `other`; nothing if there is none.
 pub(super) fn find(end: SocketAddr, other: SocketAddr) -> io::Result<Option<Socket>> {
-    let kernel = ask(&request(end, other, Wanted::One))?;
+    find_of(TCP, end, other)
+}
+
+fn find_of(protocol: u8, end: SocketAddr, other: SocketAddr) -> io::Result<Option<Socket>> {
+    let kernel = ask(&request(protocol, (end, other), Wanted::One))?;
     let mut answer = [0; 512];
     let len = recv(kernel.as_raw_fd(), &mut answer, MsgFlags::empty())?;
-    parse(answer.get(..len).unwrap_or_default())
+    let found = parse(answer.get(..len).unwrap_or_default())?;
+    if found.is_none() {
+        // A kernel that has no sockets of this protocol to report gives the same answer. This
+        // question it answers with an error.
+        dump(&request(protocol, (end, other), Wanted::Nothing), &mut vec![])?;
+    }
+    Ok(found)
 }
 
 /// All sockets that listen, with their addresses.
 pub(super) fn listening() -> io::Result<Vec<(SocketAddr, Socket)>> {
+    listening_of(TCP)
+}
+
+fn listening_of(protocol: u8) -> io::Result<Vec<(SocketAddr, Socket)>> {
     let mut found = vec![];
     for any in [IpAddr::from(Ipv4Addr::UNSPECIFIED), Ipv6Addr::UNSPECIFIED.into()] {
         let any = SocketAddr::new(any, 0);
-        let kernel = ask(&request(any, any, Wanted::Listening))?;
-        let mut piece = vec![0; PIECE];
-        loop {
-            let len = recv(kernel.as_raw_fd(), &mut piece, MsgFlags::empty())?;
-            if collect(piece.get(..len).unwrap_or_default(), &mut found)? {
-                break;
-            }
-        }
+        dump(&request(protocol, (any, any), Wanted::Listening), &mut found)?;
     }
     Ok(found)
+}
+
+/// Send this request and add all that the answer describes.
+fn dump(request: &[u8], found: &mut Vec<(SocketAddr, Socket)>) -> io::Result<()> {
+    let kernel = ask(request)?;
+    let mut piece = vec![0; PIECE];
+    loop {
+        let len = recv(kernel.as_raw_fd(), &mut piece, MsgFlags::empty())?;
+        if collect(piece.get(..len).unwrap_or_default(), found)? {
+            return Ok(());
+        }
+    }
 }
 
 fn ask(request: &[u8]) -> io::Result<OwnedFd> {
@@ -86,13 +114,16 @@ fn ask(request: &[u8]) -> io::Result<OwnedFd> {
 enum Wanted {
     One,
     Listening,
+    /// No socket at all: only whether the kernel can be asked.
+    Nothing,
 }
 
-fn request(end: SocketAddr, other: SocketAddr, wanted: Wanted) -> Vec<u8> {
+fn request(protocol: u8, (end, other): (SocketAddr, SocketAddr), wanted: Wanted) -> Vec<u8> {
     let family = if end.is_ipv4() { libc::AF_INET } else { libc::AF_INET6 };
     let (flags, states) = match wanted {
         Wanted::One => (1u16, u32::MAX), // NLM_F_REQUEST, whatever its state
         Wanted::Listening => (0x301u16, LISTENING), // and NLM_F_DUMP
+        Wanted::Nothing => (0x301u16, 0),
     };
     let mut bytes = Vec::with_capacity(REQUEST);
     bytes.extend_from_slice(&72u32.to_ne_bytes());
@@ -100,7 +131,7 @@ fn request(end: SocketAddr, other: SocketAddr, wanted: Wanted) -> Vec<u8> {
     bytes.extend_from_slice(&flags.to_ne_bytes());
     bytes.extend_from_slice(&[0; 8]);
     bytes.push(u8::try_from(family).unwrap_or_default());
-    bytes.push(6); // IPPROTO_TCP
+    bytes.push(protocol);
     bytes.extend_from_slice(&[0; 2]);
     bytes.extend_from_slice(&states.to_ne_bytes());
     bytes.extend_from_slice(&end.port().to_be_bytes());
@@ -122,8 +153,11 @@ fn parse(answer: &[u8]) -> io::Result<Option<Socket>> {
     if kind(answer)? == BY_FAMILY && answer.len() >= ANSWER {
         return Ok(Some(described(answer)?));
     }
-    let error = failure(answer)?;
-    if error == Errno::ENOENT { Ok(None) } else { Err(error.into()) }
+    match failure(answer)? {
+        Some(Errno::ENOENT) => Ok(None),
+        Some(error) => Err(error.into()),
+        None => Err(strange()),
+    }
 }
 
 /// Add what a piece of the answer describes; whether it was the last one.
@@ -133,8 +167,8 @@ fn collect(mut piece: &[u8], found: &mut Vec<(SocketAddr, Socket)>) -> io::Resul
         let message = piece.get(..len).filter(|_| len >= HEADER).ok_or_else(strange)?;
         match kind(message)? {
             BY_FAMILY => found.push((address(message)?, described(message)?)),
-            DONE => return Ok(true),
-            _ => return Err(failure(message)?.into()),
+            DONE => return failure(message)?.map_or(Ok(true), |error| Err(error.into())),
+            _ => return Err(failure(message)?.map_or_else(strange, io::Error::from)),
         }
         piece = piece.get(len.next_multiple_of(4)..).unwrap_or_default();
     }
@@ -144,7 +178,23 @@ fn collect(mut piece: &[u8], found: &mut Vec<(SocketAddr, Socket)>) -> io::Resul
 fn described(message: &[u8]) -> io::Result<Socket> {
     let state = *message.get(HEADER + 1).ok_or_else(strange)?;
     let (owner, inode) = (number(message, HEADER + 64)?, number(message, HEADER + 68)?);
-    Ok(Socket { state, owner, inode })
+    Ok(Socket { state, owner, inode, ipv6_only: is_ipv6_only(message) })
+}
+
+/// Whether the attributes behind the description say so.
+fn is_ipv6_only(message: &[u8]) -> bool {
+    let mut rest = message.get(ANSWER..).unwrap_or_default();
+    while let (Ok(len), Ok(kind)) = (bytes(rest, 0), bytes(rest, 2)) {
+        let len = usize::from(u16::from_ne_bytes(len));
+        if u16::from_ne_bytes(kind) == IPV6_ONLY {
+            return len > ATTRIBUTE && rest.get(ATTRIBUTE).is_some_and(|value| *value != 0);
+        }
+        if len < ATTRIBUTE {
+            break;
+        }
+        rest = rest.get(len.next_multiple_of(4)..).unwrap_or_default();
+    }
+    false
 }
 
 /// The address of the socket itself.
@@ -158,13 +208,14 @@ fn address(message: &[u8]) -> io::Result<SocketAddr> {
     Ok(SocketAddr::new(ip, u16::from_be_bytes(bytes(message, HEADER + 4)?)))
 }
 
-/// The error that this message tells of.
-fn failure(message: &[u8]) -> io::Result<Errno> {
+/// The error that the end of an answer reports, or a message that is an error; nothing if all went
+/// well.
+fn failure(message: &[u8]) -> io::Result<Option<Errno>> {
     let error = number(message, HEADER)?.cast_signed();
-    if kind(message)? != ERROR || error >= 0 {
+    if !matches!(kind(message)?, ERROR | DONE) || error > 0 {
         return Err(strange());
     }
-    Ok(Errno::from_raw(-error))
+    Ok((error != 0).then(|| Errno::from_raw(error.saturating_neg())))
 }
 
 fn kind(message: &[u8]) -> io::Result<u16> {
@@ -186,9 +237,13 @@ fn strange() -> io::Error {
 
 #[cfg(test)]
 mod tests {
+    use std::io;
     use std::net::{TcpListener, TcpStream};
 
-    use super::{LISTEN, REQUEST, Socket, Wanted, collect, find, listening, request};
+    use super::{
+        ANSWER, BY_FAMILY, DONE, ERROR, HEADER, IPV6_ONLY, LISTEN, REQUEST, Socket, TCP, Wanted,
+        collect, described, find, find_of, listening, listening_of, parse, request,
+    };
 
     const ESTABLISHED: u8 = 1;
 
@@ -197,10 +252,10 @@ mod tests {
         for at in ["127.0.0.1:0", "[::1]:0"] {
             let Ok(listener) = TcpListener::bind(at) else { continue };
             let address = listener.local_addr().unwrap();
-            assert_eq!(request(address, address, Wanted::One).len(), REQUEST);
+            assert_eq!(request(TCP, (address, address), Wanted::One).len(), REQUEST);
             let near = TcpStream::connect(address).unwrap();
             let end = near.local_addr().unwrap();
-            let Socket { state, owner, inode } = find(end, address).unwrap().unwrap();
+            let Socket { state, owner, inode, .. } = find(end, address).unwrap().unwrap();
             let me = nix::unistd::geteuid().as_raw();
             assert_eq!((state, owner), (ESTABLISHED, me), "{at}");
             assert_ne!(inode, 0);
@@ -219,7 +274,7 @@ mod tests {
             let found = listening().unwrap();
             let owner = nix::unistd::geteuid().as_raw();
             let mut here = found.iter().filter(|(found, _)| *found == address);
-            let (_, Socket { state, owner: seen, inode }) = here.next().unwrap();
+            let (_, Socket { state, owner: seen, inode, .. }) = here.next().unwrap();
             assert_eq!((*state, *seen, here.next()), (LISTEN, owner, None), "{at}");
             assert_ne!(*inode, 0);
             let end = near.local_addr().unwrap();
@@ -239,5 +294,61 @@ mod tests {
         cut[4] = 20;
         assert!(collect(&cut, &mut found).is_err());
         assert_eq!(found, []);
+    }
+
+    /// A message of the kernel.
+    fn message(kind: u16, payload: &[u8]) -> Vec<u8> {
+        let len = u32::try_from(HEADER + payload.len()).unwrap();
+        [&len.to_ne_bytes()[..], &kind.to_ne_bytes(), &[0; 10], payload].concat()
+    }
+
+    #[test]
+    fn an_errno_at_the_end_of_an_answer_is_an_error() {
+        let end = |errno: i32| message(DONE, &errno.to_ne_bytes());
+        let code = |error: io::Error| error.raw_os_error();
+        let collected = |piece: &[u8]| collect(piece, &mut vec![]).map_err(code);
+        assert_eq!(collected(&end(0)), Ok(true));
+        assert_eq!(collected(&end(-2)), Err(Some(2)), "a kernel without the handler of TCP");
+        assert_eq!(collected(&message(ERROR, &(-13i32).to_ne_bytes())), Err(Some(13)));
+        let socket = message(BY_FAMILY, &[0; ANSWER - HEADER]);
+        assert_eq!(collected(&[&socket[..], &end(-2)].concat()), Err(Some(2)));
+        for strange in [end(1), message(ERROR, &[0; 4]), message(DONE, &[])] {
+            assert_eq!(collected(&strange), Err(None), "{strange:?}");
+        }
+        assert_eq!(parse(&message(ERROR, &(-2i32).to_ne_bytes())).unwrap(), None);
+        assert!(parse(&end(0)).is_err() && parse(&end(-13)).is_err());
+    }
+
+    #[test]
+    fn a_protocol_that_the_kernel_can_not_be_asked_about_is_an_error() {
+        // For experiments (RFC 3692): no kernel has a handler for it.
+        const NO_HANDLER: u8 = 253;
+        let at = "127.0.0.1:9".parse().unwrap();
+        let missing = |error: io::Error| error.kind() == io::ErrorKind::NotFound;
+        assert!(find_of(NO_HANDLER, at, at).is_err_and(missing));
+        assert!(listening_of(NO_HANDLER).is_err_and(missing));
+        assert_eq!(find(at, at).unwrap(), None, "there is no such connection");
+    }
+
+    #[test]
+    fn the_attributes_of_a_socket_say_whether_it_takes_ipv6_only() {
+        let attribute = |kind: u16, value: &[u8]| {
+            let len = u16::try_from(4 + value.len()).unwrap();
+            let padding = vec![0; value.len().next_multiple_of(4) - value.len()];
+            [&len.to_ne_bytes()[..], &kind.to_ne_bytes(), value, &padding].concat()
+        };
+        let ipv6_only = |attributes: &[u8]| {
+            let payload = [&[0; ANSWER - HEADER], attributes].concat();
+            described(&message(BY_FAMILY, &payload)).unwrap().ipv6_only
+        };
+        let others = [attribute(8, &[3]), attribute(5, &[1; 6])].concat();
+        let yes = attribute(IPV6_ONLY, &[1]);
+        assert!(ipv6_only(&yes) && ipv6_only(&[&others[..], &yes].concat()));
+        assert!(!ipv6_only(&[]) && !ipv6_only(&others));
+        assert!(!ipv6_only(&attribute(IPV6_ONLY, &[0])));
+        // Cut or damaged.
+        for damaged in [&yes[..4], &yes[..3], &[0; 8], &[0xff; 8], &attribute(IPV6_ONLY, &[])] {
+            assert!(!ipv6_only(damaged), "{damaged:?}");
+        }
     }
 }

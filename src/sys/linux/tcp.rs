@@ -1,6 +1,7 @@
 //! Who is at which end of a connection, and who listens: `sock_diag(7)`, or `/proc/net/tcp` where
 //! the kernel has it not.
 
+use std::collections::HashSet;
 use std::net::{IpAddr, SocketAddr};
 use std::path::Path;
 
@@ -47,10 +48,7 @@ fn look_up_in_table(peer: SocketAddr, local: SocketAddr) -> TcpPeer {
 /// the system does not say.
 pub fn tcp_listener_owners(at: SocketAddr) -> Option<Vec<u32>> {
     let at = canonical(at);
-    let takes = |socket: &Listening| {
-        let local = socket.address;
-        local.port() == at.port() && (local.ip() == at.ip() || local.ip().is_unspecified())
-    };
+    let takes = |socket: &Listening| socket.takes(at);
     Some(listening()?.into_iter().filter(takes).map(|socket| socket.owner).collect())
 }
 
@@ -60,6 +58,23 @@ struct Listening {
     address: SocketAddr,
     owner: u32,
     inode: u64,
+    /// Whether a wildcard of IPv6 is known to take no IPv4 connections.
+    ipv6_only: bool,
+}
+
+impl Listening {
+    /// Whether it may be the one that takes connections to this address.
+    fn takes(&self, at: SocketAddr) -> bool {
+        let own = self.address.ip();
+        let fits = match (own, at.ip()) {
+            (IpAddr::V6(_), IpAddr::V4(_)) => own.is_unspecified() && !self.ipv6_only,
+            (IpAddr::V4(_), IpAddr::V6(_)) => false,
+            (IpAddr::V4(_), IpAddr::V4(_)) | (IpAddr::V6(_), IpAddr::V6(_)) => {
+                own == at.ip() || own.is_unspecified()
+            }
+        };
+        fits && self.address.port() == at.port()
+    }
 }
 
 /// All sockets that listen; nothing if the system does not say.
@@ -69,6 +84,7 @@ fn listening() -> Option<Vec<Listening>> {
             address: canonical(address),
             owner: socket.owner,
             inode: socket.inode.into(),
+            ipv6_only: socket.ipv6_only,
         };
         return Some(found.into_iter().map(listening).collect());
     }
@@ -82,6 +98,8 @@ fn listening_in_table() -> Option<Vec<Listening>> {
         address,
         owner,
         inode,
+        // The table does not say.
+        ipv6_only: false,
     });
     Some(listening.collect())
 }
@@ -108,6 +126,11 @@ pub fn tcp_listeners(ports: &[u16]) -> Vec<(u16, Listener)> {
     let holders = holders_of(&inodes);
     let holder = |inode| holders.iter().find(|(of, _)| *of == inode).map(|(_, info)| info.clone());
     taken.into_iter().map(|(port, inode)| (port, Listener { process: holder(inode) })).collect()
+}
+
+/// The ports that have a listener, on whatever address.
+pub fn tcp_listening_ports() -> HashSet<u16> {
+    listening_sockets().into_iter().map(|(address, _)| address.port()).collect()
 }
 
 /// The sockets that listen on this port, by address and inode.
@@ -209,9 +232,17 @@ fn parse_end(word: &str) -> Option<SocketAddr> {
 
 #[cfg(test)]
 mod tests {
-    use std::net::{Shutdown, TcpListener, TcpStream};
+    use std::net::{Ipv6Addr, Shutdown, SocketAddr, SocketAddrV6, TcpListener, TcpStream};
+    use std::os::fd::AsRawFd as _;
 
-    use super::{FIN_WAIT1, FIN_WAIT2, Line, tcp_listener_owners, tcp_peer};
+    use nix::sys::socket::{
+        AddressFamily, Backlog, SockFlag, SockType, SockaddrIn6, bind, listen, setsockopt, socket,
+        sockopt,
+    };
+
+    use super::{
+        FIN_WAIT1, FIN_WAIT2, Line, Listening, tcp_listener_owners, tcp_listening_ports, tcp_peer,
+    };
     use crate::sys::TcpPeer;
 
     const LINE: &str = "   3: 0100007F:D2F0 0100007F:157C 01 00000000:00000000 02:000004D2 00000000  1000        0 81234 2";
@@ -286,7 +317,54 @@ mod tests {
             let [asked, read] = [super::listening(), super::listening_in_table()].map(|found| {
                 found.unwrap().into_iter().find(|socket| socket.address == at).unwrap()
             });
-            assert_eq!(asked, read);
+            // The table does not have the last one.
+            assert_eq!(Listening { ipv6_only: false, ..asked }, read);
+        }
+    }
+
+    /// A listener on `[::]` with that option.
+    fn everywhere(ipv6_only: bool) -> nix::Result<TcpListener> {
+        let fd = socket(AddressFamily::Inet6, SockType::Stream, SockFlag::SOCK_CLOEXEC, None)?;
+        setsockopt(&fd, sockopt::Ipv6V6Only, &ipv6_only)?;
+        let any = SocketAddrV6::new(Ipv6Addr::UNSPECIFIED, 0, 0, 0);
+        bind(fd.as_raw_fd(), &SockaddrIn6::from(any))?;
+        listen(&fd, Backlog::new(1)?)?;
+        Ok(fd.into())
+    }
+
+    #[test]
+    fn a_wildcard_of_ipv6_takes_ipv4_connections_unless_it_says_otherwise() {
+        let owner = nix::unistd::geteuid().as_raw();
+        let at = |ip: &str, port| SocketAddr::new(ip.parse().unwrap(), port);
+        for (ipv6_only, of_ipv4) in [(true, vec![]), (false, vec![owner])] {
+            let Ok(listener) = everywhere(ipv6_only) else { return };
+            let port = listener.local_addr().unwrap().port();
+            assert_eq!(tcp_listener_owners(at("127.0.0.1", port)), Some(of_ipv4), "{ipv6_only}");
+            assert_eq!(tcp_listener_owners(at("::1", port)), Some(vec![owner]), "{ipv6_only}");
+        }
+        let listener = TcpListener::bind("0.0.0.0:0").unwrap();
+        let port = listener.local_addr().unwrap().port();
+        assert_eq!(tcp_listener_owners(at("127.0.0.1", port)), Some(vec![owner]));
+        assert_eq!(tcp_listener_owners(at("::1", port)), Some(vec![]));
+    }
+
+    #[test]
+    fn the_table_leaves_open_what_a_wildcard_of_ipv6_takes() {
+        let Ok(listener) = everywhere(true) else { return };
+        let port = listener.local_addr().unwrap().port();
+        let found = super::listening_in_table().unwrap();
+        let at = SocketAddr::from(([127, 0, 0, 1], port));
+        assert!(found.iter().any(|socket: &Listening| socket.takes(at)));
+    }
+
+    #[test]
+    fn the_ports_of_all_listeners_are_known() {
+        for at in ["127.0.0.1:0", "[::1]:0"] {
+            let Ok(listener) = TcpListener::bind(at) else { continue };
+            let port = listener.local_addr().unwrap().port();
+            assert!(tcp_listening_ports().contains(&port), "{at}");
+            drop(listener);
+            assert!(!tcp_listening_ports().contains(&port), "{at}");
         }
     }
 
