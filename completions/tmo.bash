@@ -73,9 +73,31 @@ _tmo_paths() {
     done
 }
 
+# Have bash complete the path of a program, or of a directory that it may be in.
+_tmo_programs() {
+    local path only_directories=1
+    for path in "${words[last]}"*; do
+        [[ -x $path && ! -d $path ]] && only_directories=''
+    done
+    if [[ $only_directories ]]; then
+        _tmo_paths dirnames -d ''
+        return
+    fi
+    for path in "${words[last]}"*; do
+        if [[ -x $path && ! -d $path ]]; then
+            _tmo_add "$path"
+        elif [[ -d $path && ${path##*/} != . && ${path##*/} != .. ]]; then
+            _tmo_add "$path/"
+        fi
+    done
+}
+
 _tmo() {
+    local line=${COMP_LINE:0:COMP_POINT} locale=${LC_ALL-}
     local LC_ALL=C IFS=$' \t\n'
-    local line=${COMP_LINE:0:COMP_POINT} words=() starts=() word rest i last=-1
+    # The cursor is counted in characters of the locale, but up to bash 4.2 in bytes.
+    ((BASH_VERSINFO[0] * 100 + BASH_VERSINFO[1] > 402)) || line=${COMP_LINE:0:COMP_POINT}
+    local words=() starts=() word rest i last=-1
     # bash splits words at = and :, so join what stands together on the line.
     for ((i = 0; i <= COMP_CWORD; i++)); do
         rest=${line#"${line%%[![:space:]]*}"}
@@ -103,7 +125,7 @@ _tmo() {
     [[ $current == *"$typed" ]] || typed=$current
     _tmo_unquote "${current%"$typed"}"
     before=$text
-    text=${words[last]#"$before"}
+    [[ $home && $before == \~/* ]] && before=$home${before#\~}
     COMPREPLY=()
     # The first line tells the kind of answer. All others are candidates, whatever they look like.
     kind=${answer%%$'\n'*}
@@ -123,13 +145,14 @@ _tmo() {
         [[ $from == [1-9]* && $from != *[!0-9]* ]] && ((${#from} < 9 && from <= last)) || return
         i=${starts[from]}
         if declare -F _command_offset >/dev/null; then
-            unset LC_ALL
+            LC_ALL=$locale
             _command_offset "$i"
-        elif ((i == COMP_CWORD)); then
-            before=''
-            while IFS= read -r word; do _tmo_add "$word"; done < <(compgen -c -- "$text")
-        else
+        elif ((i < COMP_CWORD)); then
             _tmo_paths default -e ''
+        elif [[ ${words[last]} == */* ]]; then
+            _tmo_programs
+        else
+            while IFS= read -r word; do _tmo_add "$word"; done < <(compgen -c -- "${words[last]}")
         fi
         return
         ;;

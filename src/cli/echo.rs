@@ -9,7 +9,7 @@ use super::error::CliError;
 use super::instance::{Instance, Server};
 use super::log::Source;
 use super::outlet::{Lost, Outlet, reader_gone};
-use super::view::stop_signal;
+use super::view::{FAREWELL, stop_signal};
 use crate::config::Env;
 use crate::control::address::Address;
 use crate::control::client::HeadEvent;
@@ -87,7 +87,18 @@ async fn foreign(client: OvermindClient, env: &Env) -> Result<u8, CliError> {
             Err(error) if error.kind() == ErrorKind::BrokenPipe => {}
             copied => copied.map_err(CliError::io("the log"))?,
         },
-        stopped = stop_signal() => stopped.map_err(CliError::io("signals"))?,
+        stopped = stop_signal() => {
+            stopped.map_err(CliError::io("signals"))?;
+            let mut rest = vec![];
+            renderer.settle(&mut rest);
+            let mut out = stdout();
+            let end = async {
+                out.write_all(&rest).await?;
+                out.flush().await
+            };
+            // A terminal that takes nothing must not keep the command from ending.
+            let _ = tokio::time::timeout(FAREWELL, end).await;
+        }
         gone = reader_gone() => gone.map_err(CliError::io("a thread"))?,
     }
     Ok(0)
@@ -103,7 +114,10 @@ pub(super) fn follow(instance: &Instance, job: Job) -> Result<u8, CliError> {
         loop {
             let event = tokio::select! {
                 event = news.next() => event,
-                _ = &mut stop => return Ok(0),
+                _ = &mut stop => {
+                    outlet.leave(FAREWELL).await;
+                    return Ok(0);
+                }
                 lost = outlet.lost() => match lost {
                     Lost::Reader | Lost::Terminal => return Ok(0),
                     Lost::Failed(error) => return Err(CliError::io("standard output")(error)),

@@ -38,7 +38,7 @@ use crate::view::{screen, words};
 /// 128 + SIGHUP: what a command that lost its terminal ends with.
 const HUNG_UP: u8 = 129;
 /// How long what is being written when the terminal goes may take.
-const FAREWELL: Duration = Duration::from_millis(500);
+pub(super) const FAREWELL: Duration = Duration::from_millis(500);
 
 /// What is shown.
 #[derive(Debug)]
@@ -111,6 +111,7 @@ pub(super) fn show(mut shown: Shown) -> Result<u8, CliError> {
     let goes_on = shown.until.as_ref().is_some_and(|until| !until.farewell.is_empty());
     super::block_on(async {
         tokio::spawn(stop_on_request(outlet.printer.pause()));
+        tokio::spawn(die_on_request(outlet.printer.pause()));
         let ending = match shown.follow(&mut outlet).await {
             Ok(ending) => ending,
             Err(error) => {
@@ -324,6 +325,21 @@ async fn stop_on_request(pause: Pause) {
         // If that fails, the view simply continues.
         let _ = crate::sys::stop();
         pause.end();
+    }
+}
+
+/// Die of Ctrl-\ (SIGQUIT) as usual, with the title of the terminal as it was before.
+async fn die_on_request(pause: Pause) {
+    if is_ignored(Signal::SIGQUIT) {
+        return;
+    }
+    // Without a handler, the signal still kills the view.
+    let Ok(mut asked) = signal(SignalKind::quit()) else { return };
+    if asked.recv().await.is_some() {
+        // A terminal that takes nothing must not keep the view from dying.
+        let _ = tokio::time::timeout(FAREWELL, pause.begin()).await;
+        // It does not return.
+        let _ = signal_hook::low_level::emulate_default_handler(Signal::SIGQUIT as i32);
     }
 }
 

@@ -26,11 +26,26 @@ fn in_each_shell(world: &World, test: impl Fn(&Terminal<'_>)) {
 
 /// As above, with the `tmo` of this directory.
 fn in_each_shell_with(world: &World, bin: &Path, test: impl Fn(&Terminal<'_>)) {
+    in_shells(world, &SHELLS, bin, test);
+}
+
+/// Open fish alone in this way.
+fn in_fish(world: &World, test: impl Fn(&Terminal<'_>)) {
+    let bin = Path::new(env!("CARGO_BIN_EXE_tmo")).parent().unwrap();
+    in_shells(world, &SHELLS[2..], bin, test);
+}
+
+fn in_shells(
+    world: &World,
+    shells: &[(&str, &str, &str)],
+    bin: &Path,
+    test: impl Fn(&Terminal<'_>),
+) {
     let completions = concat!(env!("CARGO_MANIFEST_DIR"), "/completions");
     let tool = world.home().join("zzz-tool");
     std::fs::write(&tool, "#!/bin/sh\n").unwrap();
     std::fs::set_permissions(&tool, std::fs::Permissions::from_mode(0o755)).unwrap();
-    for (name, command, setup) in SHELLS {
+    for (name, command, setup) in shells {
         if !world.shell(&format!("command -v {name}")).stdout.contains('/') {
             eprintln!("SKIPPED: there is no {name}");
             continue;
@@ -431,6 +446,178 @@ fn a_name_with_a_control_character_is_not_offered() {
         drop(std::os::unix::net::UnixListener::bind(world.app().join(name)).unwrap());
     }
     assert_eq!(answer(&world, &["tmo", "ps", "-s", ""]).stdout, "words\nplain\n");
+}
+
+#[test]
+fn fish_runs_no_name_of_a_file_or_directory() {
+    const NAMES: [&str; 5] =
+        ["a;(touch RAN)", "a|(touch RAN)", "a&(touch RAN)", "a$(touch RAN)", "a(touch RAN)"];
+    let world = World::new(TWO);
+    for (number, name) in NAMES.iter().enumerate() {
+        let dir = world.app().join(format!("d{number}")).join(name);
+        std::fs::create_dir_all(dir.join("sub")).unwrap();
+        std::fs::write(dir.join("tool"), "#!/bin/sh\n").unwrap();
+        std::fs::set_permissions(dir.join("tool"), std::fs::Permissions::from_mode(0o755)).unwrap();
+    }
+    in_fish(&world, |terminal| {
+        let lives = || {
+            terminal.keys(["C-u"]);
+            terminal.line("echo the shell li'v'es");
+            terminal.wait("the shell lives");
+        };
+        for (number, name) in NAMES.iter().enumerate() {
+            terminal.line(&format!("cd {}/d{number}", world.app().display()));
+            for typed in [
+                "tmo start -d 'a",
+                "tmo start -d \"a",
+                "tmo start -d a",
+                "tmo check -f 'a",
+                "tmo check --procfile='a",
+                "tmo ps -s 'a",
+                "tmo run './a",
+                "tmo run ./a",
+                "tmo run cat 'a",
+                "tmo start web -- './a",
+            ] {
+                afresh(terminal);
+                terminal.typed(typed);
+                terminal.keys(["Tab"]);
+                // How the name is quoted is fish's own affair.
+                terminal.wait_for(&format!("{typed} is completed to {name}/"), |screen| {
+                    screen.replace('\\', "").contains(&format!("{name}/"))
+                });
+                terminal.keys(["Tab", "Tab"]);
+                lives();
+            }
+        }
+        // No name of a file at all.
+        for typed in [
+            "tmo run '(touch RAN)",
+            "tmo run \"(touch RAN)",
+            "tmo run cat '(touch RAN)",
+            "tmo run cat '(touch RAN)' ",
+            "tmo run 'a=(touch RAN)' cat ",
+            "tmo start -d '(touch RAN)",
+            "tmo run ';touch RAN;",
+        ] {
+            afresh(terminal);
+            terminal.typed(typed);
+            terminal.keys(["Tab", "Tab"]);
+            lives();
+        }
+    });
+    assert!(!ran(&world), "the name of a file or directory was run");
+    world.wait_empty();
+}
+
+#[test]
+fn fish_completes_a_value_however_it_is_quoted() {
+    let world = World::new(TWO);
+    let app = world.app();
+    for dir in [app.join("my dir"), world.home().join("my proj")] {
+        std::fs::create_dir(&dir).unwrap();
+        std::fs::write(dir.join("Procfile"), "other: true\n").unwrap();
+        drop(std::os::unix::net::UnixListener::bind(dir.join("x.sock")).unwrap());
+    }
+    in_fish(&world, |terminal| {
+        for (typed, line) in [
+            // A socket, which tmo finds.
+            (r"-s my\ dir/x", r"-s my\ dir/x.sock"),
+            ("-s my' 'dir/x", "-s my' 'dir/x.sock"),
+            ("-s 'my dir/x", "-s 'my dir/x.sock'"),
+            (r"-s ~/my\ proj/x", r"-s ~/my\ proj/x.sock"),
+            (r"-s $HOME/my\ proj/x", r"-s $HOME/my\ proj/x.sock"),
+            ("-s \"$HOME/my proj/x", "-s \"$HOME/my proj/x.sock\""),
+            (r"--socket=$HOME/my\ proj/x", r"--socket=$HOME/my\ proj/x.sock"),
+            // A path, which fish finds.
+            (r"-f my\ dir/Pro", r"-f my\ dir/Procfile"),
+            ("-f my' 'dir/Pro", "-f my' 'dir/Procfile"),
+            (r"-f ~/my\ proj/Pro", r"-f ~/my\ proj/Procfile"),
+            ("-f \"$HOME/my proj/Pro", "-f \"$HOME/my proj/Procfile\""),
+            (r"--procfile=~/my\ proj/Pro", r"--procfile=~/my\ proj/Procfile"),
+            ("-d ~/my", r"-d ~/my\ proj/"),
+            // What is said before counts too.
+            (r"-f ~/my\ proj/Procfile -l ot", "-l other"),
+            (r"-f $HOME/my\ proj/Procfile -l ot", "-l other"),
+            ("-f 'my dir/Procfile' -l ot", "-l other"),
+        ] {
+            completes(terminal, &format!("tmo start {typed}"), line);
+        }
+        completes(terminal, "tmo run ~/zzz-t", "tmo run ~/zzz-tool");
+        // Between single quotes nothing stands for the home directory.
+        for typed in ["tmo check -f '~/my", "tmo check -f '$HOME/my"] {
+            afresh(terminal);
+            terminal.typed(typed);
+            terminal.keys(["Tab", "C-e"]);
+            terminal.line("'; echo do'n'e");
+            terminal.wait("done");
+            let screen = terminal.screen();
+            assert!(!screen.contains("my proj"), "{screen}");
+        }
+    });
+    world.wait_empty();
+}
+
+#[test]
+fn bash_reads_the_line_up_to_the_cursor_in_any_alphabet() {
+    let world = World::new("web: exec sleep 1000\n");
+    in_bash(&world, true, |terminal| {
+        passes(terminal, "overmind stop -s é/s x", "[stop][-s][é/s][x]");
+        passes(terminal, "overmind start -s é/ü/s w", "[start][-s][é/ü/s][web]");
+    });
+    world.wait_empty();
+}
+
+#[test]
+fn bash_completes_a_path_whose_quote_begins_after_the_home_directory() {
+    let world = World::new(TWO);
+    let dir = world.home().join("my proj");
+    std::fs::create_dir(&dir).unwrap();
+    drop(std::os::unix::net::UnixListener::bind(dir.join("x.sock")).unwrap());
+    std::fs::write(dir.join("tool"), "#!/bin/sh\n").unwrap();
+    std::fs::set_permissions(dir.join("tool"), std::fs::Permissions::from_mode(0o755)).unwrap();
+    let dir = dir.display();
+    for compopt in [true, false] {
+        in_bash(&world, compopt, |terminal| {
+            for quote in ["\"", "'"] {
+                let typed = format!("overmind ps -s ~/{quote}my proj/x");
+                passes(terminal, &typed, &format!("[ps][-s][{dir}/x.sock]"));
+                let typed = format!("overmind run ~/{quote}my proj/to");
+                passes(terminal, &typed, &format!("[run][{dir}/tool]"));
+            }
+        });
+    }
+    world.wait_empty();
+}
+
+#[test]
+fn bash_goes_on_in_a_directory_that_a_program_may_be_in() {
+    let world = World::new(TWO);
+    let bin = world.app().join("a bin");
+    std::fs::create_dir(&bin).unwrap();
+    std::fs::create_dir(world.app().join("both")).unwrap();
+    for tool in [bin.join("tool"), world.app().join("both/tool"), world.app().join("both-run")] {
+        std::fs::write(&tool, "#!/bin/sh\n").unwrap();
+        std::fs::set_permissions(&tool, std::fs::Permissions::from_mode(0o755)).unwrap();
+    }
+    std::fs::write(world.app().join("a text"), "").unwrap();
+    in_bash(&world, true, |terminal| {
+        for (typed, program) in
+            [("./a", "./a bin/tool"), ("\"./a", "./a bin/tool"), ("./both-", "./both-run")]
+        {
+            terminal.typed(&format!("clear; overmind run {typed}"));
+            terminal.keys(["Tab", "Tab", "Enter"]);
+            terminal.wait(&format!("got [run][{program}]"));
+            terminal.keys(["C-l"]);
+        }
+        afresh(terminal);
+        terminal.typed("overmind run ./bo");
+        terminal.keys(["Tab", "Tab", "Tab"]);
+        terminal.wait("./both/");
+        terminal.wait("./both-run");
+        terminal.keys(["C-u"]);
+    });
+    world.wait_empty();
 }
 
 /// What the program answers bash.

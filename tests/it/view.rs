@@ -229,6 +229,49 @@ fn ctrl_z_gives_the_terminal_its_title_back_until_fg() {
 }
 
 #[test]
+fn ctrl_backslash_gives_the_terminal_its_title_back() {
+    let world = World::new("web: echo up; exec sleep 1000\n");
+    world.ok(["start", "-D"]);
+    let terminal = Terminal::open(&world, "title-quit", 80, 24);
+    let titled = |title: &str| {
+        eventually(&format!("the title is {title:?}"), || {
+            (terminal.ask("#{pane_title}") == title).then_some(())
+        });
+    };
+    terminal.line("ulimit -c 0; printf '\\033]0;before\\007'");
+    titled("before");
+    terminal.tmo("start");
+    titled("app | tmo");
+    terminal.keys(["C-\\"]);
+    titled("before");
+    terminal.line("echo code=$?");
+    // 128 and the number of SIGQUIT.
+    terminal.wait("code=131");
+    world.ok(["quit"]);
+    terminal.close();
+    world.wait_empty();
+}
+
+#[test]
+fn ctrl_c_ends_the_unfinished_line_of_what_follows_the_log() {
+    let world = World::new("web: echo up; printf 'Continue? '; exec sleep 1000\n");
+    world.ok(["start", "-D"]);
+    let terminal = Terminal::open(&world, "unfinished", 80, 24);
+    for command in ["echo -n 10", "logs -f"] {
+        terminal.line("clear");
+        terminal.tmo(command);
+        terminal.wait("| Continue?");
+        terminal.keys(["C-c"]);
+        terminal.wait_for("the prompt has a row of its own", |screen| {
+            screen.trim_end().lines().last().is_some_and(|row| row.starts_with("ready>"))
+        });
+    }
+    world.ok(["quit"]);
+    terminal.close();
+    world.wait_empty();
+}
+
+#[test]
 fn colours_are_overminds_when_forced_and_none_otherwise() {
     let procfile = "web: printf 'a\\033[31mred\\033[0m\\tx\\r\\n'; echo; exec sleep 1000\n";
     let world = World::new(procfile).env("CLICOLOR_FORCE", "1");
