@@ -14,7 +14,7 @@ use crate::sys;
 /// End and remove it, and say what that was. What lives and can be gone on with is left alone.
 pub(super) fn cleanup(args: &ClientArgs, out: &mut dyn Write) -> Result<u8, CliError> {
     let instance = Instance::find(args)?;
-    instance.refuse_ended_of_other_project()?;
+    instance.refuse_leftovers_of_other_project()?;
     let runtime = &instance.runtime;
     let (mut done, mut sockets) = (vec![], vec![]);
     let door = match Door::enter(runtime.dir(), || super::warn(&WAITS)) {

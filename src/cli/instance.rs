@@ -46,8 +46,6 @@ pub(super) struct Instance {
     pub(super) context: Context,
     pub(super) socket: SocketPath,
     pub(super) runtime: Runtime,
-    /// The user has named the socket, by a flag or a variable.
-    pub(super) named: bool,
     /// The runtime directory that the run names, where it is not the one that was looked up here. It is
     /// used to find the parts of the run by its path; nothing in it is read.
     pub(super) other: Option<Runtime>,
@@ -95,57 +93,75 @@ impl Instance {
     pub(super) fn find(args: &ClientArgs) -> Result<Self, CliError> {
         let (context, socket) = find_socket(Context::here()?, args)?;
         let runtime = Runtime::new(find_runtime_dir(&context.env, &socket.path)?);
-        Ok(Self::of(args, context, socket, runtime))
+        Ok(Self { context, socket, runtime, other: None, far: None })
     }
 
     /// The same without reading its runtime directory, which can't be trusted.
     pub(super) fn unchecked(args: &ClientArgs) -> Result<Self, CliError> {
         let (context, socket) = find_socket(Context::here()?, args)?;
         let runtime = Runtime::new(runtime_dir(&context.env, &socket.path));
-        Ok(Self::of(args, context, socket, runtime))
-    }
-
-    fn of(args: &ClientArgs, context: Context, socket: SocketPath, runtime: Runtime) -> Self {
-        let named = is_named(&context.env, args.socket.is_some() || args.network.is_some());
-        Self { context, socket, runtime, named, other: None, far: None }
+        Ok(Self { context, socket, runtime, other: None, far: None })
     }
 
     /// Refuse to change the run of another project, to which a link or an env file of this one
     /// leads. A user who names the socket means that run.
     pub(super) async fn refuse_other_project(&self) -> Result<(), CliError> {
-        if self.is_chosen() {
+        if !self.is_led() {
             return Ok(());
         }
-        match self.origin() {
-            Some(origin) => self.refuse_origin(Some(&origin)),
-            None => self.refuse_origin(self.asked_origin().await.as_deref()),
-        }
+        // Where the lock is held, the plan beside it is that of the run. Elsewhere, another run may
+        // answer than the one that has left its plan.
+        let held = lock::is_held(self.runtime.dir()).unwrap_or(false);
+        let on_disk = self.origin();
+        let origin = match on_disk.clone().filter(|_| held) {
+            None => self.asked_origin().await.or(on_disk),
+            origin => origin,
+        };
+        self.refuse_origin(origin.as_deref())
     }
 
     /// The same where nobody can be asked whose run it is, and where its files tell nothing.
     pub(super) fn refuse_unknown_project(&self) -> Result<(), CliError> {
-        if self.is_chosen() { Ok(()) } else { self.refuse_origin(None) }
+        if self.is_led() { self.refuse_origin(None) } else { Ok(()) }
     }
 
-    /// The same for what is left of a run that is over.
-    pub(super) fn refuse_ended_of_other_project(&self) -> Result<(), CliError> {
-        let record = || LastRun::read(&last_run(&self.context.env, &self.socket.path));
-        let origin = self.origin().or_else(|| Some(record()?.origin?.as_path().to_owned()));
-        if self.is_chosen() || origin.is_none() && record().is_none() {
-            return Ok(());
+    /// The same for the log of a run that is over.
+    pub(super) fn refuse_log_of_other_project(&self) -> Result<(), CliError> {
+        if self.is_led() { self.refuse_origin(self.last_origin().as_deref()) } else { Ok(()) }
+    }
+
+    /// The same for what is left of a run that is over, where that is known.
+    pub(super) fn refuse_leftovers_of_other_project(&self) -> Result<(), CliError> {
+        match self.last_origin() {
+            Some(origin) if self.is_led() => self.refuse_origin(Some(&origin)),
+            Some(_) | None => Ok(()),
         }
-        self.refuse_origin(origin.as_deref())
     }
 
-    /// Whether the user has named this very run, or nothing that a project says leads to it.
-    const fn is_chosen(&self) -> bool {
-        self.named || self.far.is_some()
+    /// Whether a link or a file of a project, and not the user, has chosen the socket.
+    fn is_led(&self) -> bool {
+        let found = self.socket.path.symlink_metadata();
+        let link = found.ok().filter(|found| self.socket.tcp.is_none() && found.is_symlink());
+        let own = [nix::unistd::geteuid().as_raw(), 0];
+        let led = match self.socket.by {
+            // Where others can write, they may have put a link in the place that the user names.
+            Some(Place::User) => link.is_some_and(|link| !own.contains(&link.uid())),
+            Some(Place::Project) => true,
+            None => link.is_some(),
+        };
+        led && self.far.is_none()
     }
 
     /// The directory of the project of the run, by its plan.
     fn origin(&self) -> Option<PathBuf> {
         let origin = self.runtime.plan().ok()?.origin?;
         Some(origin.dir.as_path().to_owned())
+    }
+
+    /// The same of the last run, which may have left nothing but its log.
+    fn last_origin(&self) -> Option<PathBuf> {
+        let record = || LastRun::read(&last_run(&self.context.env, &self.socket.path));
+        self.origin().or_else(|| Some(record()?.origin?.as_path().to_owned()))
     }
 
     /// The same by what the run answers.
@@ -160,33 +176,29 @@ impl Instance {
 
     fn refuse_origin(&self, origin: Option<&Path>) -> Result<(), CliError> {
         // Without a setting, the nearest socket above counts.
-        let by_file = self.socket.tcp.is_some() || self.context.env.place("SOCKET").is_some();
-        let beside = self.socket.path.parent().filter(|_| !by_file);
+        let beside = self.socket.path.parent().filter(|_| self.socket.by.is_none());
         let here = beside.unwrap_or(&self.context.start_dir);
         // By its number: a directory may have several paths. One that has been moved is not there.
         let number = |path: &Path| path.metadata().ok().map(|found| (found.dev(), found.ino()));
-        let whose = match origin {
-            Some(dir) if number(dir).is_some() && number(dir) != number(here) => {
-                format!("the run of {}", dir.display())
-            }
-            None if self.leads_away(by_file, here) => {
+        let whose = match origin.map(|dir| (dir, number(dir))) {
+            Some((_, there)) if there.is_some() && there == number(here) => return Ok(()),
+            Some((dir, Some(_))) => format!("the run of {}", dir.display()),
+            Some((_, None)) | None if self.leads_away(here) => {
                 "a run of which is not known that it is this project's".to_owned()
             }
-            Some(_) | None => return Ok(()),
+            Some((_, None)) | None => return Ok(()),
         };
-        let shown = self.socket.shown.display();
+        let is_link = self.socket.path.symlink_metadata().is_ok_and(|found| found.is_symlink());
+        let real = is_link.then(|| files::resolved(&self.socket.path));
+        let shown = real.as_ref().unwrap_or(&self.socket.shown).display();
         Err(CliError::Other(format!(
             "the socket of this project leads to {whose}; to mean that run, name its socket: -s {shown}"
         )))
     }
 
-    /// Whether a link or an env file of the project in this directory leads out of it.
-    fn leads_away(&self, by_file: bool, here: &Path) -> bool {
-        let path = &self.socket.path;
-        if !by_file && !path.symlink_metadata().is_ok_and(|found| found.is_symlink()) {
-            return false;
-        }
-        let real = files::resolved(path);
+    /// Whether the socket is outside of the project in this directory.
+    fn leads_away(&self, here: &Path) -> bool {
+        let real = files::resolved(&self.socket.path);
         // Where its path is too long, a run has put a link to its own socket there.
         let is_own = real.parent() == Some(&files::resolved(self.runtime.dir()));
         self.socket.tcp.is_some() || !is_own && !real.starts_with(files::resolved(here))
@@ -449,11 +461,6 @@ fn find_socket(here: Context, args: &ClientArgs) -> Result<(Context, SocketPath)
         socket.shown.clone_from(&socket.path);
     }
     Ok((context, socket))
-}
-
-/// Whether the user has named the socket: by a flag, or by a variable of their own.
-pub(super) fn is_named(env: &Env, by_flag: bool) -> bool {
-    by_flag || ["SOCKET", "NETWORK"].iter().any(|name| env.place(name) == Some(Place::User))
 }
 
 /// Whether the runtime directory that a run names is the one at that path on this machine.

@@ -201,10 +201,9 @@ impl Asked {
 
 /// Forget what there is.
 fn clear(instance: &Instance, out: &mut dyn Write) -> Result<u8, CliError> {
-    if lock::is_held(instance.runtime.dir()).unwrap_or(false) {
+    let runs = lock::is_held(instance.runtime.dir()).unwrap_or(false) || instance.far.is_some();
+    if runs {
         super::block_on(instance.refuse_other_project())?;
-    } else {
-        instance.refuse_ended_of_other_project()?;
     }
     if instance.far.is_some() {
         let asked = instance.ask(async |client| client.clear_log().await);
@@ -212,6 +211,9 @@ fn clear(instance: &Instance, out: &mut dyn Write) -> Result<u8, CliError> {
         return super::print(out, &(cleared(freed, kept) + "\n"));
     }
     Source::of_instance(instance)?;
+    if !runs {
+        instance.refuse_log_of_other_project()?;
+    }
     let _door = loop {
         // No start may begin meanwhile, whether there is a run or not.
         make_runtime_dir(&instance.context.env, &instance.socket.path)?;

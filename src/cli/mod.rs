@@ -266,8 +266,9 @@ fn kill(args: &ClientArgs) -> Result<u8, CliError> {
 
 /// Have the views go and the processes run on.
 fn detach(args: &ClientArgs) -> Result<u8, CliError> {
-    let instance = Instance::find(args)?;
+    let mut instance = Instance::find(args)?;
     let asked = async {
+        terminal::tmo_only(&mut instance).await?;
         instance.refuse_other_project().await?;
         instance.ask(async |client| client.detach().await).await
     };

@@ -258,7 +258,12 @@ impl Shown {
                     }
                     outlet.printer.head(head);
                 }
-                Wake::Typed(line) => self.answer(&mut typing, &line, &outlet.printer),
+                Wake::Typed(line) => {
+                    if line.ends_with('\n') {
+                        outlet.printer.entered();
+                    }
+                    self.answer(&mut typing, &line, &outlet.printer);
+                }
                 Wake::News(Some(HeadEvent::End(end))) => return Ok(Ending::Over(end, failed)),
                 Wake::News(Some(HeadEvent::Leave)) => return Ok(Ending::Left),
                 Wake::News(None) => match self.connect(&outlet.printer).await? {

@@ -67,9 +67,13 @@ pub fn state_id(root: &Path, socket: &Path) -> String {
     short_hash(&[&root, &real_parent(socket)])
 }
 
-/// The Unix socket that stands in for an address on TCP, among the runtime directories.
-pub fn tcp_stand_in(env: &Env, network: &str, address: &str) -> PathBuf {
-    runtime_base(env).join(short_hash(&[Path::new(network), Path::new(address)]) + ".tcp")
+/// The Unix socket that stands in for an address on TCP, among the runtime directories; for one that
+/// means another run in each directory, with that.
+pub fn tcp_stand_in(env: &Env, network: &str, address: &str, dir: Option<&Path>) -> PathBuf {
+    let dir = dir.map(|dir| dir.canonicalize().unwrap_or_else(|_| dir.to_owned()));
+    let parts: Vec<&Path> =
+        [Path::new(network), Path::new(address)].into_iter().chain(dir.as_deref()).collect();
+    runtime_base(env).join(short_hash(&parts) + ".tcp")
 }
 
 /// The path with its directory resolved. The last part stays: a socket may be a link itself.

@@ -88,12 +88,14 @@ pub struct SocketPath {
     pub tcp: Option<TcpAddress>,
     /// The places that name the address on TCP and its token, if they are different ones.
     pub mixed: Option<Mixed>,
+    /// Who has named it; nobody where it is the usual one.
+    pub by: Option<Place>,
 }
 
 impl SocketPath {
     /// A Unix socket.
-    fn unix(start_dir: &Path, shown: PathBuf) -> Self {
-        Self { path: absolute(start_dir, &shown), shown, tcp: None, mixed: None }
+    fn unix(start_dir: &Path, shown: PathBuf, by: Option<Place>) -> Self {
+        Self { path: absolute(start_dir, &shown), shown, tcp: None, mixed: None, by }
     }
 
     /// Refuse a directory that was given as a socket. One in the place of the default socket is
@@ -122,11 +124,13 @@ impl SocketPath {
             Some((name, _)) => Network::parse(&name).ok_or(BadAddress::Network { verb, name })?,
         };
         if network == Network::Unix {
-            return Ok(socket.map(|shown| Self::unix(start_dir, shown)));
+            return Ok(socket.map(|shown| Self::unix(start_dir, shown, places[1])));
         }
         let shown = socket.unwrap_or_else(|| Path::new(".").join(SOCKET));
         let address = shown.to_string_lossy().into_owned();
-        let path = tcp_stand_in(env, network.name(), &address);
+        // Port 0 is another one each time, so it names no run but that of the directory.
+        let dir = address.ends_with(":0").then_some(start_dir);
+        let path = tcp_stand_in(env, network.name(), &address, dir);
         let of_project = places[1] == Some(Place::Project);
         let token = env.text("TOKEN")?.filter(|token| !token.trim().is_empty());
         let mixed = env.place("TOKEN").filter(|_| token.is_some()).and_then(|of_token| {
@@ -140,7 +144,7 @@ impl SocketPath {
             let file = env.file("SOCKET").unwrap_or(Path::new("an env file")).to_owned();
             return Err(BadAddress::Name { file, host, address });
         }
-        Ok(Some(Self { path, shown, tcp: Some(tcp), mixed }))
+        Ok(Some(Self { path, shown, tcp: Some(tcp), mixed, by: places[1].or(places[0]) }))
     }
 }
 
@@ -234,7 +238,7 @@ fn start_socket(
     let named = Named::by_flags(typed);
     let named = if inside { named } else { named.or_by(env)? };
     let found = SocketPath::of("listen", start_dir, named, env)?;
-    Ok(found.unwrap_or_else(|| SocketPath::unix(start_dir, Path::new(".").join(SOCKET))))
+    Ok(found.unwrap_or_else(|| SocketPath::unix(start_dir, Path::new(".").join(SOCKET), None)))
 }
 
 /// The socket that a client talks to: `-s`, `TMO_SOCKET`, `OVERMIND_SOCKET`, or the [`SOCKET`] of
@@ -250,7 +254,7 @@ pub fn client_socket(
     {
         return Ok(found);
     }
-    let usual = || SocketPath::unix(start_dir, Path::new(".").join(SOCKET));
+    let usual = || SocketPath::unix(start_dir, Path::new(".").join(SOCKET), None);
     if start_dir.join(SOCKET).symlink_metadata().is_ok() {
         return Ok(usual());
     }
@@ -262,6 +266,7 @@ pub fn client_socket(
         path,
         tcp: None,
         mixed: None,
+        by: None,
     }))
 }
 

@@ -59,8 +59,9 @@ impl Members {
     /// Sort in one process, if it is one of these.
     fn take(&mut self, runtime: &Runtime, process: ProcInfo) {
         let Some(arguments) = sys::arguments_of(process.pid) else { return };
-        // A container may have the same path for another directory.
-        if sys::pid_namespace_of(process.pid).is_some_and(|there| there != sys::pid_namespace()) {
+        // A container, or a chroot, may have the same path for another directory.
+        let is_near = sys::pid_namespace_of(process.pid) == Some(sys::pid_namespace());
+        if !is_near || !sys::sees(process.pid, runtime.dir()) {
             return;
         }
         let id = runtime.id();
@@ -83,9 +84,8 @@ impl Members {
             "sink" if in_panes => return self.sinks.push(process),
             _ => {}
         }
-        let is_ours = |name: &String| name.starts_with("tmo-") && name.ends_with(&format!("-{id}"));
         let mut named = arguments.windows(2).filter(|pair| pair[0] == "-L");
-        if process.comm.starts_with("tmux: server") && named.any(|pair| is_ours(&pair[1])) {
+        if process.comm.starts_with("tmux: server") && named.any(|pair| is_server(&pair[1], &id)) {
             return self.servers.push(process);
         }
         if let Some(run) =
@@ -95,6 +95,11 @@ impl Members {
             self.marked.push((process, run, name));
         }
     }
+}
+
+/// Whether a tmux server, or its socket, of this name is that of the instance.
+fn is_server(name: &str, id: &str) -> bool {
+    !id.is_empty() && name.starts_with("tmo-") && name.ends_with(&format!("-{id}"))
 }
 
 /// Whether a mark is one of the runs of this runtime directory: its name and the time of the start.
@@ -189,7 +194,12 @@ impl Runtime {
         for (shim, _) in &members.shims {
             let place = sys::variable_of(shim.pid, "TMUX").unwrap_or_default();
             // `socket,pid,session`
-            forced.sockets.extend(place.rsplitn(3, ',').nth(2).map(PathBuf::from));
+            let socket = place.rsplitn(3, ',').nth(2).map(PathBuf::from);
+            forced.sockets.extend(socket.filter(|socket| {
+                socket
+                    .file_name()
+                    .is_some_and(|name| is_server(&name.to_string_lossy(), &self.id()))
+            }));
         }
         forced.sockets.sort();
         forced.sockets.dedup();

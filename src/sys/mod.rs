@@ -30,9 +30,9 @@ use linux::CHEAP_LOOKS;
 #[cfg(target_os = "linux")]
 pub use linux::{
     all, arguments_of, boot_id, children, end_with_parent, ignores, info, loads, own_orphans,
-    own_threads, peek, pid_namespace, pid_namespace_of, program_of, set_usual_discipline, signal,
-    start_time, tcp_holders, tcp_listener_owners, tcp_listeners, tcp_listening_ports, tcp_peer,
-    tcp_sockets, usage, variable_of, visit_marked, walk, watch_exit,
+    own_threads, peek, pid_namespace, pid_namespace_of, program_of, sees, set_usual_discipline,
+    signal, start_time, tcp_holders, tcp_listener_owners, tcp_listeners, tcp_listening_ports,
+    tcp_peer, tcp_sockets, usage, variable_of, visit_marked, walk, watch_exit,
 };
 pub use local::time_of_day;
 pub use own_uid::is_own_uid;
@@ -41,9 +41,9 @@ use portable::CHEAP_LOOKS;
 #[cfg(not(target_os = "linux"))]
 pub use portable::{
     all, arguments_of, boot_id, children, end_with_parent, ignores, info, loads, own_orphans,
-    own_threads, peek, pid_namespace, pid_namespace_of, program_of, set_usual_discipline, signal,
-    start_time, tcp_holders, tcp_listener_owners, tcp_listeners, tcp_listening_ports, tcp_peer,
-    tcp_sockets, usage, variable_of, visit_marked, walk, watch_exit,
+    own_threads, peek, pid_namespace, pid_namespace_of, program_of, sees, set_usual_discipline,
+    signal, start_time, tcp_holders, tcp_listener_owners, tcp_listeners, tcp_listening_ports,
+    tcp_peer, tcp_sockets, usage, variable_of, visit_marked, walk, watch_exit,
 };
 pub use process::{Ended, Listener, ProcInfo, TcpPeer, Usage};
 pub(crate) use signals::timespec;

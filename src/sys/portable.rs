@@ -8,6 +8,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::ops::ControlFlow;
 use std::os::fd::OwnedFd;
+use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::Mutex;
 
@@ -47,9 +48,14 @@ pub fn pid_namespace() -> String {
     String::new()
 }
 
-/// There are no pid namespaces.
+/// There are no pid namespaces: it is that of this process.
 pub fn pid_namespace_of(_pid: u32) -> Option<String> {
-    None
+    Some(pid_namespace())
+}
+
+/// There are no mount namespaces.
+pub const fn sees(_pid: u32, _dir: &Path) -> bool {
+    true
 }
 
 /// Orphans of this process of this run are to be found by [`walk`].

@@ -82,6 +82,7 @@ struct News {
     farewell: Option<Farewell>,
     columns: Option<u16>,
     aside: Option<Aside>,
+    entered: bool,
     over: bool,
 }
 
@@ -146,6 +147,7 @@ impl Shared {
                 || news.farewell.is_some()
                 || news.columns.is_some()
                 || news.aside.is_some()
+                || news.entered
                 || news.over
                 || self.stop.load(Ordering::Relaxed)
             {
@@ -204,6 +206,11 @@ impl Printer {
         self.shared.tell(|news| news.columns = Some(columns));
     }
 
+    /// The user has pressed Enter in the terminal, which moves the cursor to a fresh row.
+    pub fn entered(&self) {
+        self.shared.tell(|news| news.entered = true);
+    }
+
     /// A handle that gives the terminal back to the shell for a while.
     pub fn pause(&self) -> Pause {
         Pause(Arc::clone(&self.shared))
@@ -258,6 +265,9 @@ impl Loop {
                 Some(Aside::Ends) => self.step_back(),
                 None => {}
             }
+            if news.entered {
+                self.job.renderer.draw_again(&mut self.out);
+            }
             if let Some(head) = news.head {
                 self.head = head;
             }
@@ -304,6 +314,7 @@ impl Loop {
     fn step_back(&mut self) {
         if std::mem::replace(&mut self.aside, false) {
             self.out.extend_from_slice(&self.job.first);
+            self.job.renderer.draw_again(&mut self.out);
         }
     }
 

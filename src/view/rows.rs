@@ -249,6 +249,17 @@ impl Renderer {
         }
     }
 
+    /// The cursor has left the row of the unfinished line, because the user pressed Enter or the shell
+    /// has printed something: draw that line again, on a fresh row behind its prefix.
+    pub fn draw_again(&mut self, out: &mut Vec<u8>) {
+        if let Some(lane) = self.row.filter(|_| self.style.mode.terminal()) {
+            self.recent.add(lane, 1);
+            self.lanes[lane].row.shown = Shown::default();
+            (self.row, self.resume) = (None, Some(lane));
+            self.restore(out);
+        }
+    }
+
     /// Another lane's unfinished line comes to the bottom: one that waits for somebody to answer
     /// stays above it, one that is drawn again and again will come by itself.
     fn keep_others(&mut self, lane: usize, out: &mut Vec<u8>) {

@@ -377,6 +377,28 @@ fn kill_returns_when_guardian_and_supervisor_are_gone() {
 }
 
 #[test]
+fn kill_ends_no_run_of_another_mount_namespace_at_the_same_path() {
+    let world = stubborn();
+    let script = "mount -t tmpfs none \"$1\" && mount -t tmpfs none \"$2\" && cd \"$1\" && \
+                  echo 'web: true' >Procfile && \"$3\" kill";
+    let inside = |program: &str, script: &str| {
+        let mut command = world.command(program);
+        command.args(["-m", "sh", "-c", script, "sh"]).arg(world.app());
+        command.arg(world.path().join("run")).arg(env!("CARGO_BIN_EXE_tmo")).output()
+    };
+    // Not everybody may do that.
+    if !inside("unshare", "true").is_ok_and(|output| output.status.success()) {
+        return;
+    }
+    world.ok(["start", "-D"]);
+    let pid = world.wait_state("worker", "running");
+    let killed = inside("unshare", script).unwrap();
+    assert_eq!(killed.status.code(), Some(1), "{killed:?}");
+    assert_eq!(world.wait_state("worker", "running"), pid);
+    world.ok(["kill"]);
+}
+
+#[test]
 fn kill_removes_the_socket_of_a_tmux_server_that_was_killed_before() {
     let world = stubborn();
     world.ok(["start", "-D"]);

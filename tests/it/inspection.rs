@@ -374,6 +374,11 @@ impl<'a> Hostile<'a> {
         std::fs::write(self.dir.join(".env"), format!("TMO_SOCKET={socket}\n")).unwrap();
     }
 
+    /// Have its socket be a link to this one.
+    fn links_to(&self, socket: &std::path::Path) {
+        std::os::unix::fs::symlink(socket, self.dir.join(".overmind.sock")).unwrap();
+    }
+
     fn run(&self, args: &[&str]) -> Ran {
         let mut command = self.world.tmo(args);
         Ran::of(&command.current_dir(&self.dir).env("PWD", &self.dir).output().unwrap())
@@ -414,6 +419,87 @@ fn a_run_of_another_session_belongs_to_its_own_project_too() {
 }
 
 #[test]
+fn a_network_that_the_user_names_does_not_choose_the_run() {
+    let world = World::new("web: exec sleep 1000\n");
+    let other = Hostile::beside(&world);
+    world.ok(["start", "-D"]);
+    let pid = world.wait_state("web", "running");
+    other.links_to(&world.app().join(".overmind.sock"));
+    for args in [&["quit"][..], &["stop", "web"], &["quit", "-S", "unix"], &["connect", "web"]] {
+        let mut command = world.tmo(args);
+        command.current_dir(&other.dir).env("PWD", &other.dir).env("OVERMIND_NETWORK", "unix");
+        let ran = Ran::of(&command.output().unwrap());
+        let reported = ran.code == 1 && ran.stderr.contains("leads to the run of");
+        assert!(reported, "{args:?}: {ran:?}");
+    }
+    // Typed in a process of another run, whose socket does not count for a start.
+    let mut command = world.tmo(["start", "web"]);
+    command.current_dir(&other.dir).env("PWD", &other.dir);
+    command.env("TMO_SESSION", "x").env("TMO_SOCKET", "/tmp/nobody.sock");
+    let ran = Ran::of(&command.output().unwrap());
+    assert!(ran.code == 1 && ran.stderr.contains("leads to the run of"), "{ran:?}");
+    assert_eq!(world.wait_state("web", "running"), pid);
+    world.ok(["quit"]);
+}
+
+#[test]
+fn a_run_that_was_moved_belongs_to_no_other_project() {
+    let world = World::new("web: exec sleep 1000\n");
+    let other = Hostile::beside(&world);
+    world.ok(["start", "-D"]);
+    let moved = world.path().join("moved");
+    std::fs::rename(world.app(), &moved).unwrap();
+    other.links_to(&moved.join(".overmind.sock"));
+    for args in [&["quit"][..], &["stop", "web"], &["logs", "--clear"]] {
+        other.is_refused(args);
+    }
+    // Its own directory still has it.
+    let mut command = world.tmo(["quit"]);
+    let ran = Ran::of(&command.current_dir(&moved).env("PWD", &moved).output().unwrap());
+    assert_eq!(ran.code, 0, "{ran:?}");
+    // The run knows it by the path that it had.
+    let _ = std::fs::remove_file(moved.join(".overmind.sock"));
+    std::fs::rename(&moved, world.app()).unwrap();
+}
+
+#[test]
+fn a_plan_of_its_own_that_was_left_behind_does_not_open_another_run() {
+    let world = World::new("web: exec sleep 1000\n");
+    let other = Hostile::beside(&world);
+    std::fs::write(other.dir.join("Procfile"), "web: exec sleep 1000\n").unwrap();
+    assert_eq!(other.run(&["start", "-D"]).code, 0);
+    let left = world.runtime();
+    let copy = world.path().join("copy");
+    create_dir_all(&copy).unwrap();
+    std::fs::copy(left.join("plan.json"), copy.join("plan.json")).unwrap();
+    assert_eq!(other.run(&["quit"]).code, 0);
+    create_dir_all(&left).unwrap();
+    set_permissions(&left, Permissions::from_mode(0o700)).unwrap();
+    std::fs::copy(copy.join("plan.json"), left.join("plan.json")).unwrap();
+    world.ok(["start", "-D"]);
+    other.links_to(&world.app().join(".overmind.sock"));
+    for args in [&["detach"][..], &["quit"], &["connect", "web"]] {
+        other.is_refused(args);
+    }
+    world.ok(["quit"]);
+    std::fs::remove_dir_all(&left).unwrap();
+}
+
+#[test]
+fn a_run_that_was_started_from_elsewhere_is_reached_by_its_own_socket() {
+    let world = World::new("web: exec sleep 1000\n");
+    let elsewhere = world.path().join("elsewhere");
+    create_dir_all(&elsewhere).unwrap();
+    let at = |name: &str| world.app().join(name).display().to_string();
+    let mut command =
+        world.tmo(["start", "-D", "-f", &at("Procfile"), "-s", &at(".overmind.sock")]);
+    let ran = Ran::of(&command.current_dir(&elsewhere).env("PWD", &elsewhere).output().unwrap());
+    assert_eq!(ran.code, 0, "{ran:?}");
+    world.ok(["restart", "web"]);
+    world.ok(["quit"]);
+}
+
+#[test]
 fn another_spelling_of_a_tcp_address_leads_to_no_other_project() {
     let world = World::new("web: exec sleep 1000\n");
     let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
@@ -439,6 +525,11 @@ fn the_log_of_another_project_is_not_cleared_though_nothing_runs() {
     let other = Hostile::beside(&world);
     other.names("../app/.overmind.sock");
     other.is_refused(&["logs", "--clear"]);
+    // A version that left no record.
+    let records = world.path().join("state/tmo/last-run");
+    std::fs::rename(&records, world.path().join("records")).unwrap();
+    other.is_refused(&["logs", "--clear"]);
+    std::fs::rename(world.path().join("records"), &records).unwrap();
     assert!(world.ok(["logs", "web"]).contains("up"));
     world.ok(["logs", "--clear"]);
 }

@@ -253,6 +253,30 @@ fn ctrl_backslash_gives_the_terminal_its_title_back() {
 }
 
 #[test]
+fn the_rest_of_a_line_has_its_prefix_though_enter_was_pressed_before_it() {
+    let forged = "printf 'begin: '; while ! test -e go; do sleep 0.05; done; \
+                  printf 'db     | FORGED\\n'; exec sleep 1000";
+    let world = World::new(&format!("web: {forged}\ndb: exec sleep 1000\n"));
+    let terminal = Terminal::open(&world, "enter", 80, 24);
+    terminal.tmo("start");
+    terminal.wait("web    | begin:");
+    terminal.keys(["Enter"]);
+    terminal.wait_for("the line is drawn again", |screen| screen.matches("| begin:").count() == 2);
+    terminal.keys(["C-z"]);
+    terminal.wait("ready>");
+    terminal.line("fg");
+    terminal.wait_for("and again", |screen| screen.matches("| begin:").count() == 3);
+    world.write("go", "");
+    terminal.wait("FORGED");
+    terminal.wait_for("all is behind its prefix", |screen| {
+        screen.lines().filter(|row| row.contains("FORGED")).all(|row| row.starts_with("web "))
+    });
+    world.ok(["quit"]);
+    terminal.close();
+    world.wait_empty();
+}
+
+#[test]
 fn ctrl_c_ends_the_unfinished_line_of_what_follows_the_log() {
     let world = World::new("web: echo up; printf 'Continue? '; exec sleep 1000\n");
     world.ok(["start", "-D"]);

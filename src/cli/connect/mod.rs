@@ -115,7 +115,12 @@ async fn prepare(
     args: &ConnectArgs,
     control: bool,
 ) -> Result<Prepared, CliError> {
-    if let Server::Overmind(address) = instance.server().await? {
+    let server = instance.server().await?;
+    // Who types into a process changes it.
+    if !args.read_only {
+        instance.refuse_other_project().await?;
+    }
+    if let Server::Overmind(address) = server {
         return foreign(instance, &address, args, control).await.map(Prepared::Exec);
     }
     instance.on_this_machine()?;

@@ -16,7 +16,7 @@ use self::place::Typed;
 use super::args::StartArgs;
 use super::early::Early;
 use super::error::CliError;
-use super::instance::{Instance, WAITS, is_named};
+use super::instance::{Instance, WAITS};
 use super::ports::taken_ports;
 use super::print_config;
 use super::request;
@@ -230,9 +230,7 @@ impl Start {
 
     /// The run that clients ask.
     pub(super) fn instance(&self) -> Instance {
-        let by_flag = self.typed.socket.is_some() || self.typed.network.is_some();
         Instance {
-            named: is_named(&self.context.env, by_flag),
             context: self.context.clone(),
             socket: self.project.socket.clone(),
             runtime: self.runtime.clone(),

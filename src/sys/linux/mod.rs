@@ -276,10 +276,36 @@ pub fn variable_of(pid: u32, name: &str) -> Option<String> {
     env.split(|&b| b == 0).find_map(value)
 }
 
+/// Whether a process is this user's alone. One that another user has begun from a setuid program has
+/// arguments and variables of that user's choice.
+fn is_own(pid: u32) -> Option<bool> {
+    let me = rustix::process::geteuid().as_raw().to_string();
+    let status = read_kernel(format!("/proc/{pid}/status")).ok()?;
+    let status = String::from_utf8_lossy(&status);
+    let users = status.lines().find_map(|line| line.strip_prefix("Uid:"))?;
+    Some(users.split_ascii_whitespace().all(|user| user == me))
+}
+
+/// Whether a process sees the same files as this one under their absolute paths, or at least this
+/// directory under this path.
+pub fn sees(pid: u32, dir: &Path) -> bool {
+    let number = |path: PathBuf| path.metadata().ok().map(|found| (found.dev(), found.ino()));
+    let both = |name: &str| {
+        let [theirs, own] = [pid.to_string().as_str(), "self"]
+            .map(|process| number(PathBuf::from(format!("/proc/{process}/{name}"))));
+        theirs.is_some() && theirs == own
+    };
+    if both("ns/mnt") && both("root") {
+        return true;
+    }
+    let relative = dir.strip_prefix("/").unwrap_or(dir);
+    let theirs = number(Path::new(&format!("/proc/{pid}/root")).join(relative));
+    theirs.is_some() && theirs == number(dir.to_owned())
+}
+
 /// The arguments of a process of this user, its program first; nothing of anybody else's.
 pub fn arguments_of(pid: u32) -> Option<Vec<String>> {
-    let me = rustix::process::geteuid().as_raw();
-    if std::fs::metadata(format!("/proc/{pid}")).ok()?.uid() != me {
+    if !is_own(pid)? {
         return None;
     }
     let line = read_kernel(format!("/proc/{pid}/cmdline")).ok()?;

@@ -49,7 +49,11 @@ fn look_up_in_table(peer: SocketAddr, local: SocketAddr) -> TcpPeer {
 pub fn tcp_listener_owners(at: SocketAddr) -> Option<Vec<u32>> {
     let at = canonical(at);
     let takes = |socket: &Listening| socket.takes(at);
-    Some(listening()?.into_iter().filter(takes).map(|socket| socket.owner).collect())
+    let taking: Vec<Listening> = listening()?.into_iter().filter(takes).collect();
+    // The kernel prefers the one that listens on just this address.
+    let exact = taking.iter().any(|socket| socket.address == at);
+    let first = taking.iter().filter(|socket| !exact || socket.address == at);
+    Some(first.map(|socket| socket.owner).collect())
 }
 
 /// A socket that listens.
@@ -307,6 +311,16 @@ mod tests {
         assert_eq!(tcp_peer(peer, at), TcpPeer::Closed);
         drop((listener, far));
         assert_eq!(tcp_listener_owners(at), Some(vec![]));
+    }
+
+    #[test]
+    fn who_listens_on_just_this_address_goes_before_all_others() {
+        let exact = TcpListener::bind("127.0.0.1:0").unwrap();
+        let at = exact.local_addr().unwrap();
+        let Ok(_all) = TcpListener::bind(("::", at.port())) else { return };
+        assert_eq!(tcp_listener_owners(at).unwrap().len(), 1);
+        drop(exact);
+        assert_eq!(tcp_listener_owners(at).unwrap().len(), 1, "all that is left");
     }
 
     #[test]
