@@ -258,12 +258,7 @@ impl Shown {
                     }
                     outlet.printer.head(head);
                 }
-                Wake::Typed(line) => {
-                    if line.ends_with('\n') {
-                        outlet.printer.entered();
-                    }
-                    self.answer(&mut typing, &line, &outlet.printer);
-                }
+                Wake::Typed(line) => self.answer(&mut typing, &line, &outlet.printer),
                 Wake::News(Some(HeadEvent::End(end))) => return Ok(Ending::Over(end, failed)),
                 Wake::News(Some(HeadEvent::Leave)) => return Ok(Ending::Left),
                 Wake::News(None) => match self.connect(&outlet.printer).await? {
@@ -294,6 +289,9 @@ impl Shown {
 
     /// Explain how to reach a process, after input at its log.
     fn answer(&self, typing: &mut Typing, line: &str, printer: &Printer) {
+        if line.ends_with('\n') {
+            printer.entered();
+        }
         let present = self.plan.processes.iter().filter(|process| !process.removed);
         let names: Vec<_> = present.map(|process| process.name.as_str()).collect();
         if let Some(answer) = typing.answer(line, &names) {
