@@ -109,6 +109,10 @@ impl Instance {
         if !self.is_led() {
             return Ok(());
         }
+        if self.far.is_some() {
+            // Its directories are those of another machine.
+            return self.refuse_origin(None);
+        }
         // Where the lock is held, the plan beside it is that of the run. Elsewhere, another run may
         // answer than the one that has left its plan.
         let held = lock::is_held(self.runtime.dir()).unwrap_or(false);
@@ -133,23 +137,29 @@ impl Instance {
     /// The same for what is left of a run that is over, where that is known.
     pub(super) fn refuse_leftovers_of_other_project(&self) -> Result<(), CliError> {
         match self.last_origin() {
-            Some(origin) if self.is_led() => self.refuse_origin(Some(&origin)),
+            origin @ Some(_) if self.is_led() => self.refuse_origin(origin.as_deref()),
+            None if self.is_led() && !self.parts().is_empty() => self.refuse_origin(None),
             Some(_) | None => Ok(()),
         }
     }
 
-    /// Whether a link or a file of a project, and not the user, has chosen the socket.
+    /// Whether a link or a file of a project, and not the user, has chosen the socket. Who names a path
+    /// in the project does not mean where a link there leads.
     fn is_led(&self) -> bool {
         let found = self.socket.path.symlink_metadata();
         let link = found.ok().filter(|found| self.socket.tcp.is_none() && found.is_symlink());
         let own = [nix::unistd::geteuid().as_raw(), 0];
-        let led = match self.socket.by {
+        let here = &self.context.start_dir;
+        let leaves = self.socket.tcp.is_none() && self.socket.path.starts_with(here);
+        match self.socket.by {
             // Where others can write, they may have put a link in the place that the user names.
-            Some(Place::User) => link.is_some_and(|link| !own.contains(&link.uid())),
+            Some(Place::User) => {
+                link.is_some_and(|link| !own.contains(&link.uid()))
+                    || leaves && self.leads_away(here)
+            }
             Some(Place::Project) => true,
             None => link.is_some(),
-        };
-        led && self.far.is_none()
+        }
     }
 
     /// The directory of the project of the run, by its plan.

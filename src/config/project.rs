@@ -129,7 +129,8 @@ impl SocketPath {
         let shown = socket.unwrap_or_else(|| Path::new(".").join(SOCKET));
         let address = shown.to_string_lossy().into_owned();
         // Port 0 is another one each time, so it names no run but that of the directory.
-        let dir = address.ends_with(":0").then_some(start_dir);
+        let port = address.rsplit_once(':').and_then(|(_, port)| port.parse::<u16>().ok());
+        let dir = Some(start_dir).filter(|_| port == Some(0));
         let path = tcp_stand_in(env, network.name(), &address, dir);
         let of_project = places[1] == Some(Place::Project);
         let token = env.text("TOKEN")?.filter(|token| !token.trim().is_empty());

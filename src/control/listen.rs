@@ -8,17 +8,18 @@
 //! A socket beside the Procfile may be removed by hand, so there is a second door in the runtime
 //! directory that clients find when the first is gone.
 
-use std::fs::{self, Metadata, Permissions};
+use std::fs::{self, Metadata};
 use std::io;
 use std::os::fd::AsRawFd as _;
 use std::os::unix::ffi::OsStrExt as _;
-use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _, PermissionsExt as _, symlink};
+use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _, symlink};
 use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
 
 use nix::errno::Errno;
+use nix::fcntl::AT_FDCWD;
 use nix::sys::socket::{Backlog, bind as bind_fd, listen};
-use nix::sys::stat::{Mode, fchmod};
+use nix::sys::stat::{FchmodatFlags, Mode, fchmod, fchmodat};
 
 use serde::{Deserialize, Serialize};
 
@@ -238,16 +239,22 @@ fn bind_hidden(path: &Path) -> io::Result<UnixListener> {
     let socket = dial::stream_socket()?;
     let mode = Mode::S_IRUSR | Mode::S_IWUSR;
     // On Linux the file gets the mode that the socket has before; elsewhere this may fail.
-    let _ = fchmod(&socket, mode);
+    let closed = fchmod(&socket, mode);
     bind_fd(socket.as_raw_fd(), &address)?;
-    let listening = fs::set_permissions(path, Permissions::from_mode(0o600))
-        .and_then(|()| Ok(listen(&socket, BACKLOG)?));
+    // By its path only where it must be, and through no link: where others can write, they may have
+    // put one there meanwhile.
+    let closed = if cfg!(target_os = "linux") {
+        closed
+    } else {
+        fchmodat(AT_FDCWD, path, mode, FchmodatFlags::NoFollowSymlink)
+    };
+    let listening = closed.and_then(|()| listen(&socket, BACKLOG));
     match listening {
         Ok(()) => Ok(socket.into()),
         Err(error) => {
             // It is of no use; the reason is what counts.
             let _ = fs::remove_file(path);
-            Err(error)
+            Err(error.into())
         }
     }
 }

@@ -188,7 +188,7 @@ fn ps_as_json_is_the_state_of_the_api() {
     };
     assert_eq!(
         keys(&state),
-        "api headless_since host journal pid processes procfile quitting root run runtime socket started \
+        "api headless_since host journal origin pid processes procfile quitting root run runtime socket started \
          title tmux version views"
     );
     assert_eq!(state["api"], 1);

@@ -432,6 +432,14 @@ fn a_network_that_the_user_names_does_not_choose_the_run() {
         let reported = ran.code == 1 && ran.stderr.contains("leads to the run of");
         assert!(reported, "{args:?}: {ran:?}");
     }
+    // A path in the project, wherever links there lead.
+    std::os::unix::fs::symlink(world.app(), other.dir.join("tmp")).unwrap();
+    for named in ["./.overmind.sock", ".overmind.sock", "tmp/.overmind.sock"] {
+        let mut command = world.tmo(["quit"]);
+        command.current_dir(&other.dir).env("PWD", &other.dir).env("OVERMIND_SOCKET", named);
+        let ran = Ran::of(&command.output().unwrap());
+        assert!(ran.code == 1 && ran.stderr.contains("leads to the run of"), "{named}: {ran:?}");
+    }
     // Typed in a process of another run, whose socket does not count for a start.
     let mut command = world.tmo(["start", "web"]);
     command.current_dir(&other.dir).env("PWD", &other.dir);
@@ -439,6 +447,20 @@ fn a_network_that_the_user_names_does_not_choose_the_run() {
     let ran = Ran::of(&command.output().unwrap());
     assert!(ran.code == 1 && ran.stderr.contains("leads to the run of"), "{ran:?}");
     assert_eq!(world.wait_state("web", "running"), pid);
+    world.ok(["quit"]);
+}
+
+#[test]
+fn a_link_with_the_name_of_a_process_is_no_project_to_be_started() {
+    let world = World::new("web: exec sleep 1000\n");
+    let other = Hostile::beside(&world);
+    std::fs::remove_file(other.dir.join("Procfile")).unwrap();
+    std::os::unix::fs::symlink(world.app(), other.dir.join("web")).unwrap();
+    world.ok(["start", "-D"]);
+    world.ok(["stop", "web"]);
+    let ran = other.run(&["start", "web", "web"]);
+    assert_ne!(ran.code, 0, "{ran:?}");
+    world.wait_state("web", "stopped");
     world.ok(["quit"]);
 }
 

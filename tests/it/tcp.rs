@@ -709,3 +709,17 @@ fn the_python_client_of_the_guide_proves_the_token() {
     assert!(wrong.contains("no proof of the token"), "{wrong}");
     assert_eq!(view.interrupt(), 0);
 }
+
+#[test]
+fn port_0_means_a_run_of_its_own_in_each_directory() {
+    for address in ["127.0.0.1:0", "127.0.0.1:00"] {
+        let world = World::new(WEB);
+        world.ok(["start", "-D", "-S", "tcp", "-s", address]);
+        let other = world.path().join("other");
+        std::fs::create_dir(&other).unwrap();
+        let mut command = world.tmo(["quit", "-S", "tcp", "-s", address]);
+        let ran = command.current_dir(&other).env("PWD", &other).output().unwrap();
+        assert!(!ran.status.success(), "{address}: {ran:?}");
+        world.ok(["quit", "-S", "tcp", "-s", address]);
+    }
+}

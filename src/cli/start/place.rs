@@ -83,7 +83,9 @@ fn named(here: &Path, args: &StartArgs) -> Result<Option<PathBuf>, CliError> {
             "`{word}` is neither the name of a process nor a directory"
         )));
     }
-    let meant = path || dir.is_dir() && is_project(&dir) && !is_project(here);
+    // A link may lead anywhere; who means it writes `NAME/`.
+    let is_dir = dir.symlink_metadata().is_ok_and(|found| found.is_dir());
+    let meant = path || is_dir && is_project(&dir) && !is_project(here);
     Ok(meant.then_some(dir))
 }
 
