@@ -143,14 +143,15 @@ impl Instance {
         }
     }
 
-    /// Whether a link or a file of a project, and not the user, has chosen the socket. Who names a path
-    /// in the project does not mean where a link there leads.
+    /// Whether a link or a file of a project, and not the user, has chosen the socket. A variable
+    /// with a path in the project does not mean where a link there leads; a flag does.
     fn is_led(&self) -> bool {
         let found = self.socket.path.symlink_metadata();
         let link = found.ok().filter(|found| self.socket.tcp.is_none() && found.is_symlink());
         let own = [nix::unistd::geteuid().as_raw(), 0];
         let here = &self.context.start_dir;
-        let leaves = self.socket.tcp.is_none() && self.socket.path.starts_with(here);
+        let is_path = self.socket.tcp.is_none() && !self.socket.typed;
+        let leaves = is_path && self.socket.path.starts_with(here);
         match self.socket.by {
             // Where others can write, they may have put a link in the place that the user names.
             Some(Place::User) => {

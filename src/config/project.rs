@@ -90,12 +90,14 @@ pub struct SocketPath {
     pub mixed: Option<Mixed>,
     /// Who has named it; nobody where it is the usual one.
     pub by: Option<Place>,
+    /// It was typed in the command, and is no variable.
+    pub typed: bool,
 }
 
 impl SocketPath {
     /// A Unix socket.
     fn unix(start_dir: &Path, shown: PathBuf, by: Option<Place>) -> Self {
-        Self { path: absolute(start_dir, &shown), shown, tcp: None, mixed: None, by }
+        Self { path: absolute(start_dir, &shown), shown, tcp: None, mixed: None, by, typed: false }
     }
 
     /// Refuse a directory that was given as a socket. One in the place of the default socket is
@@ -145,7 +147,14 @@ impl SocketPath {
             let file = env.file("SOCKET").unwrap_or(Path::new("an env file")).to_owned();
             return Err(BadAddress::Name { file, host, address });
         }
-        Ok(Some(Self { path, shown, tcp: Some(tcp), mixed, by: places[1].or(places[0]) }))
+        Ok(Some(Self {
+            path,
+            shown,
+            tcp: Some(tcp),
+            mixed,
+            by: places[1].or(places[0]),
+            typed: false,
+        }))
     }
 }
 
@@ -236,9 +245,11 @@ fn start_socket(
     env: &Env,
 ) -> Result<SocketPath, BadAddress> {
     let inside = env.caller("TMO_SESSION").is_some();
+    let is_typed = typed.0.is_some();
     let named = Named::by_flags(typed);
     let named = if inside { named } else { named.or_by(env)? };
     let found = SocketPath::of("listen", start_dir, named, env)?;
+    let found = found.map(|found| SocketPath { typed: is_typed, ..found });
     Ok(found.unwrap_or_else(|| SocketPath::unix(start_dir, Path::new(".").join(SOCKET), None)))
 }
 
@@ -251,9 +262,10 @@ pub fn client_socket(
     typed: (Option<PathBuf>, Option<String>),
     env: &Env,
 ) -> Result<SocketPath, BadAddress> {
-    if let Some(found) = SocketPath::of("dial", start_dir, Named::by_flags(typed).or_by(env)?, env)?
-    {
-        return Ok(found);
+    let is_typed = typed.0.is_some();
+    let named = Named::by_flags(typed).or_by(env)?;
+    if let Some(found) = SocketPath::of("dial", start_dir, named, env)? {
+        return Ok(SocketPath { typed: is_typed, ..found });
     }
     let usual = || SocketPath::unix(start_dir, Path::new(".").join(SOCKET), None);
     if start_dir.join(SOCKET).symlink_metadata().is_ok() {
@@ -268,6 +280,7 @@ pub fn client_socket(
         tcp: None,
         mixed: None,
         by: None,
+        typed: false,
     }))
 }
 
