@@ -358,9 +358,9 @@ pub(super) fn why(far: &Far, name: Option<&str>, out: &mut dyn Write) -> Result<
         let known: Vec<_> = processes.iter().map(|process| process.name.clone()).collect();
         return Err(CliError::unknown(name, &known));
     }
-    let ill = asked.iter().find(|process| {
-        why::ENDED.contains(&process.state.as_str()) || held_up(process, &far.state).is_some()
-    });
+    let ill = asked
+        .iter()
+        .find(|process| why::ENDED.contains(&process.state.as_str()) || held_up(process).is_some());
     match ill {
         Some(process) => {
             let (name, state) = (process.name.as_str(), cleaned(&process.state));

@@ -7,7 +7,6 @@ use super::error::CliError;
 use super::instance::Instance;
 use crate::config::dirs::{instance_id, last_run, state_dir, state_id};
 use crate::config::{Env, Project, StartOptions};
-use crate::control::handle::End;
 use crate::crash::store::{self, Found};
 use crate::journal::clear;
 use crate::journal::cursor::{Cursor, Filter, Position};
@@ -18,8 +17,10 @@ use crate::journal::record::{EVENTS, Kind};
 use crate::journal::segment::Dirs;
 use crate::journal::streams::{Stream, Streams};
 use crate::model::ProcName;
+use crate::model::event::{Logged, What};
 use crate::model::network::Network;
 use crate::model::plan::Plan;
+use crate::model::run_end::End;
 use crate::model::text::OsText;
 use crate::pane::paths::spill_dir;
 use crate::view::merged::Renderer;
@@ -156,13 +157,6 @@ impl Source {
     pub(super) fn end_of(&self, run: &str) -> Result<Option<(End, u64)>, CliError> {
         /// How many events of runs that came later are looked through.
         const EVENTS_BACK: u64 = 1000;
-        #[derive(serde::Deserialize)]
-        struct Said {
-            event: String,
-            run: String,
-            #[serde(flatten)]
-            end: End,
-        }
         let read = |source| CliError::Io { what: "the journal".into(), source };
         let mut index = self.index();
         let upto = index.len().map_err(read)?;
@@ -172,11 +166,11 @@ impl Source {
         let mut text = vec![];
         while let Some(chunk) = cursor.next(upto, &mut text).map_err(read)? {
             for line in text.split(|&b| b == b'\n') {
-                if let Ok(said) = serde_json::from_slice::<Said>(line)
-                    && said.event == "end"
-                    && said.run == run
+                let event = Logged::from_json(line);
+                if let Some(What::End { run: of, end }) = event.as_ref().and_then(Logged::what)
+                    && of == run
                 {
-                    return Ok(Some((said.end, chunk.position + 1)));
+                    return Ok(Some((end.clone(), chunk.position + 1)));
                 }
             }
         }

@@ -1,14 +1,13 @@
 //! What does not come up in a run, and what did not in one that is over, as its log tells.
 
-use serde::Deserialize;
-
 use super::crashes::strong;
 use super::instance::Instance;
 use crate::crash::{Cause, Certainty, Kind};
 use crate::model::ProcName;
+use crate::model::event::{Logged, Note, Problem, Skip, What};
 use crate::model::plan::{Plan, ProcessPlan};
-use crate::model::request::{ProcessState, State};
-use crate::model::rules::Stage;
+use crate::model::request::ProcessState;
+use crate::model::rules::{Probe, Stage};
 
 /// All of a run, in order.
 #[derive(Debug, Default)]
@@ -18,31 +17,32 @@ pub(super) struct Troubles(Vec<Trouble>);
 #[derive(Debug)]
 pub(super) struct Trouble {
     pub(super) name: ProcName,
-    skipped: bool,
-    why: String,
+    why: Why,
+}
+
+/// Why a process did not come up.
+#[derive(Debug)]
+enum Why {
+    NotReady(Problem),
+    Skipped(Skip),
 }
 
 impl Troubles {
-    /// Take in a line of the log of events.
-    pub(super) fn read(&mut self, line: &[u8]) {
-        #[derive(Deserialize)]
-        struct Said {
-            event: String,
-            name: ProcName,
-            #[serde(default)]
-            text: String,
-        }
-        let Ok(Said { event, name, text }) = serde_json::from_slice(line) else { return };
-        let (skipped, why) = match event.as_str() {
-            "not-ready" => (false, text.strip_prefix("Not ready: ")),
-            "skipped" => (true, text.strip_prefix("Skipped: ")),
+    /// Take in an event.
+    pub(super) fn read(&mut self, event: &Logged) {
+        let words = || event.text().unwrap_or_default();
+        let why = match event.what() {
+            Some(What::NotReady { why }) => Some(Why::NotReady(why.clone())),
+            Some(What::Skipped { why }) => Some(Why::Skipped(why.clone())),
             // It has come up after all, or comes up now.
-            "ready" | "restarting" => return self.0.retain(|trouble| trouble.name != name),
-            _ => return,
+            Some(What::Ready | What::Restarting) => None,
+            None if event.is_other("not-ready") => Some(Why::NotReady(Problem::Text(words()))),
+            None if event.is_other("skipped") => Some(Why::Skipped(Skip::Text(words()))),
+            Some(_) | None => return,
         };
-        let why = why.unwrap_or(&text).to_owned();
+        let Some(name) = event.name().cloned() else { return };
         self.0.retain(|trouble| trouble.name != name);
-        self.0.push(Trouble { name, skipped, why });
+        self.0.extend(why.map(|why| Trouble { name, why }));
     }
 
     /// What the others followed from.
@@ -54,7 +54,8 @@ impl Troubles {
     pub(super) fn of(&self, name: &str) -> Option<&Trouble> {
         self.0.iter().find(|trouble| {
             // One that has ended explains itself by its end.
-            trouble.name.matches(name) && (trouble.skipped || !trouble.why.starts_with("ended "))
+            let has_ended = matches!(trouble.why, Why::NotReady(Problem::Ended { .. }));
+            trouble.name.matches(name) && !has_ended
         })
     }
 }
@@ -63,7 +64,7 @@ impl Trouble {
     /// Who it is about, and what became of it.
     pub(super) fn head(&self, color: bool) -> String {
         let name = strong(self.name.as_str(), color);
-        if self.skipped {
+        if matches!(self.why, Why::Skipped(_)) {
             format!("{name} was skipped in the last run\n")
         } else {
             format!("{name} did not become ready in the last run\n")
@@ -72,34 +73,29 @@ impl Trouble {
 
     /// Why.
     pub(super) fn cause(&self) -> Cause {
-        let on = self.why.split(' ').next().unwrap_or_default();
-        let (kind, next) = if self.skipped {
-            (Kind::DependencyNotReady, format!("tmo why {on}"))
-        } else {
-            let logs = || format!("tmo logs {} -n 100", self.name);
-            (Kind::ReadinessTimedOut, try_it(&self.why).unwrap_or_else(logs))
+        let logs = || format!("tmo logs {} -n 100", self.name);
+        let (kind, text, next) = match &self.why {
+            Why::Skipped(skip) => {
+                let next = skip.needs().map_or_else(logs, |on| format!("tmo why {on}"));
+                (Kind::DependencyNotReady, skip.to_string(), next)
+            }
+            Why::NotReady(why) => {
+                let next = why.probe().and_then(try_it).unwrap_or_else(logs);
+                (Kind::ReadinessTimedOut, why.to_string(), next)
+            }
         };
         let (certainty, next) = (Certainty::Certain, Some(next));
-        Cause { kind, certainty, text: self.why.clone(), evidence: None, place: None, next }
+        Cause { kind, certainty, text, evidence: None, place: None, next }
     }
 }
 
-/// What is told of one that may still become ready.
-const NOT_YET: &str = "it is not ready yet: ";
-
-/// What a person types to ask what a check has asked: its address or its command.
-fn try_it(why: &str) -> Option<String> {
-    let reported =
-        ["it did not become ready: ", NOT_YET, "does not work: ", "broken: does not work: "];
-    let why = reported.iter().find_map(|reported| why.strip_prefix(reported)).unwrap_or(why);
-    if why.starts_with("http://") {
-        let url = why.split(' ').next()?.trim_end_matches(':');
-        return Some(format!("curl -i '{}'", url.replace('\'', "%27")));
+/// What a person types to ask what a check asks: its address or its command.
+fn try_it(probe: &Probe) -> Option<String> {
+    match probe {
+        Probe::Http { url } => Some(format!("curl -i '{}'", url.replace('\'', "%27"))),
+        Probe::Exec { command } => Some(command.as_path().display().to_string()),
+        Probe::Log(_) | Probe::Port { .. } | Probe::Exit { .. } | Probe::Delay { .. } => None,
     }
-    let command = why.strip_prefix('`')?;
-    let ends = ["` did not succeed", "` does not succeed", "`: exit status"];
-    let end = ends.iter().find_map(|end| command.rfind(end))?;
-    command.get(..end).filter(|command| !command.is_empty()).map(str::to_owned)
 }
 
 /// Tell who was skipped at the start of this run, which is a failure of it; an exit code.
@@ -131,30 +127,30 @@ pub(super) fn skipped(instance: &Instance, plan: &Plan) -> u8 {
 }
 
 /// Why something that has not ended is not as it should be, if it is not.
-pub(super) fn held_up(process: &ProcessState, state: &State) -> Option<Cause> {
-    let known = |text: &str| {
-        let names = state.processes.iter().map(|other| other.name.as_str());
-        let mut named = names.filter(|name| text.starts_with(&format!("{name} ")));
-        named.next_back().map(str::to_owned)
-    };
-    let skipped = process.reason.as_ref().and_then(|reason| reason.raw().strip_prefix("skipped: "));
-    let (kind, text, of) = if let Some(why) = skipped {
-        (Kind::DependencyNotReady, why.to_owned(), known(why))
+pub(super) fn held_up(process: &ProcessState) -> Option<Cause> {
+    let problem = process.problem.as_ref();
+    let (mut of, mut probe) = (None, None);
+    let (kind, text) = if let Some(Note::Skipped(skip)) = problem {
+        of = skip.needs();
+        (Kind::DependencyNotReady, skip.to_string())
     } else if let Some(reason) = &process.reason {
+        probe = problem.and_then(Note::probe);
         let kind = if process.state == "running" { Kind::NotLive } else { Kind::Other };
-        (kind, reason.raw().to_owned(), None)
+        (kind, reason.raw().to_owned())
     } else if let Some(why) = process.not_ready.as_ref().filter(|_| process.state == "running") {
-        (Kind::ReadinessTimedOut, format!("it did not become ready: {}", why.raw()), None)
+        probe = process.unready.as_ref().and_then(Problem::probe);
+        (Kind::ReadinessTimedOut, format!("it did not become ready: {}", why.raw()))
     } else if let Some(lacks) = process.lacks.first() {
-        (Kind::Other, format!("{NOT_YET}{}", lacks.raw()), None)
+        probe = process.open.first();
+        (Kind::Other, format!("it is not ready yet: {}", lacks.raw()))
     } else {
-        let first = process.awaits.first()?.to_string();
+        of = Some(process.awaits.first()?);
         let names: Vec<_> = process.awaits.iter().map(ToString::to_string).collect();
-        (Kind::DependencyNotReady, format!("it waits for {}", names.join(", ")), Some(first))
+        (Kind::DependencyNotReady, format!("it waits for {}", names.join(", ")))
     };
     let next = match of {
         Some(name) => format!("tmo why {name}"),
-        None => try_it(&text).unwrap_or_else(|| format!("tmo logs {}", process.name)),
+        None => probe.and_then(try_it).unwrap_or_else(|| format!("tmo logs {}", process.name)),
     };
     let (certainty, next) = (Certainty::Certain, Some(next));
     Some(Cause { kind, certainty, text, evidence: None, place: None, next })
@@ -163,62 +159,70 @@ pub(super) fn held_up(process: &ProcessState, state: &State) -> Option<Cause> {
 #[cfg(test)]
 mod tests {
     use super::{Troubles, try_it};
+    use crate::model::event::{Event, Logged, Problem, Skip, Unavailable, What};
+    use crate::model::rules::{PortOwner, Probe};
+    use crate::model::{Exit, ProcName};
 
     #[test]
     fn what_was_asked_in_vain_is_what_to_try() {
-        for (why, next) in [
-            (
-                "http://[::1]:80/x did not answer well within 3 s",
-                Some("curl -i 'http://[::1]:80/x'"),
-            ),
-            ("does not work: http://a:80/gone: 404 Not Found", Some("curl -i 'http://a:80/gone'")),
-            ("`echo `id`; exit 4` did not succeed within 1 s", Some("echo `id`; exit 4")),
-            ("does not work: `test -e b`: exit status: 1", Some("test -e b")),
-            ("`curl -f http://a:80/x` did not succeed within 1 s", Some("curl -f http://a:80/x")),
-            (
-                "it did not become ready: http://a/x did not answer well",
-                Some("curl -i 'http://a/x'"),
-            ),
-            (
-                "it is not ready yet: `pg_isready` does not succeed: exit status: 2",
-                Some("pg_isready"),
-            ),
-            ("did not print `Local: http://a:80` within 1 s", None),
-            ("broken: printed `no http://a:80 here`", None),
-            ("did not print `listening` within 1 s", None),
-            ("did not listen on 127.0.0.1:1 within 1 s", None),
-            ("`", None),
+        let http = |url: &str| Probe::Http { url: url.into() };
+        let exec = |command: &str| Probe::Exec { command: command.into() };
+        let port = Probe::Port { host: "::1".into(), port: 80, owner: PortOwner::default() };
+        for (probe, next) in [
+            (http("http://[::1]:80/x"), Some("curl -i 'http://[::1]:80/x'")),
+            (http("http://a/it's"), Some("curl -i 'http://a/it%27s'")),
+            (exec("echo `id`; exit 4"), Some("echo `id`; exit 4")),
+            (port, None),
         ] {
-            assert_eq!(try_it(why).as_deref(), next, "{why}");
+            assert_eq!(try_it(&probe).as_deref(), next);
         }
+    }
+
+    fn troubles(events: &[(&str, What)]) -> Troubles {
+        let mut troubles = Troubles::default();
+        for (name, what) in events {
+            let event = Event::of(&ProcName::new(*name).unwrap(), what.clone());
+            troubles.read(&Logged::from_json(event.to_json().as_bytes()).unwrap());
+        }
+        troubles
+    }
+
+    fn timed_out() -> Problem {
+        let probe = Probe::Exec { command: "pg_isready".into() };
+        Problem::TimedOut { probe, within_ms: 1000, answer: None }
     }
 
     #[test]
     fn the_first_of_those_that_lasted_is_told() {
-        let mut troubles = Troubles::default();
-        for line in [
-            r#"{"event":"not-ready","name":"slow","text":"Not ready: did not print `up` within 1 s"}"#,
-            r#"{"event":"not-ready","name":"db","text":"Not ready: did not listen"}"#,
-            r#"{"event":"skipped","name":"web","text":"Skipped: db is not ready: did not listen"}"#,
-            r#"{"event":"ready","name":"slow","text":"Ready"}"#,
-            r#"{"event":"lifecycle:error","text":"The start failed: db is not ready"}"#,
-            "no JSON",
-        ] {
-            troubles.read(line.as_bytes());
-        }
+        let on = ProcName::new("db").unwrap();
+        let why = Skip::Needs { on, why: Box::new(Unavailable::NotReady(timed_out())) };
+        let troubles = troubles(&[
+            ("slow", What::NotReady { why: timed_out() }),
+            ("db", What::NotReady { why: timed_out() }),
+            ("web", What::Skipped { why }),
+            ("slow", What::Ready),
+        ]);
         assert_eq!(troubles.first().map(|trouble| trouble.name.as_str()), Some("db"));
         assert!(troubles.of("slow").is_none());
         let cause = troubles.of("web").unwrap().cause();
-        assert_eq!(cause.text, "db is not ready: did not listen");
+        assert_eq!(cause.text, "db is not ready: `pg_isready` did not succeed within 1 s");
         assert_eq!(cause.next.as_deref(), Some("tmo why db"));
+        assert_eq!(troubles.of("db").unwrap().cause().next.as_deref(), Some("pg_isready"));
     }
 
     #[test]
     fn what_has_ended_explains_itself() {
-        let mut troubles = Troubles::default();
-        let line = r#"{"event":"not-ready","name":"db","text":"Not ready: ended with code 3"}"#;
-        troubles.read(line.as_bytes());
+        let why = Problem::Ended { exit: Exit::Code(3), times: None };
+        let troubles = troubles(&[("db", What::NotReady { why })]);
         assert!(troubles.of("db").is_none());
         assert!(troubles.first().is_some());
+    }
+
+    #[test]
+    fn what_version_0_1_0_has_written_is_shown_in_its_words() {
+        let mut troubles = Troubles::default();
+        let line = br#"{"event":"not-ready","name":"db","text":"Not ready: did not listen"}"#;
+        troubles.read(&Logged::from_json(line).unwrap());
+        assert_eq!(troubles.of("db").unwrap().cause().text, "Not ready: did not listen");
     }
 }

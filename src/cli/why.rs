@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 use super::args::WhyArgs;
 use super::crashes::{causes, headline};
@@ -13,7 +13,6 @@ use super::instance::{Instance, Server};
 use super::log::Source;
 use super::logs::index_of;
 use super::troubles::{Trouble, Troubles, held_up};
-use crate::control::handle::Culprit;
 use crate::control::lock;
 use crate::crash::record::examine_in;
 use crate::crash::store::{self, Found};
@@ -23,8 +22,10 @@ use crate::journal::cursor::{Cursor, Filter};
 use crate::journal::query::tail;
 use crate::journal::record::EVENTS;
 use crate::model::ProcName;
+use crate::model::event::{Logged, What};
 use crate::model::line;
 use crate::model::request::{ProcessState, State};
+use crate::model::run_end::Culprit;
 use crate::model::text::OsText;
 use crate::model::untrusted::shown_line;
 
@@ -102,13 +103,10 @@ struct Case<'a> {
 }
 
 /// How the last run ended.
-#[derive(Debug, Deserialize)]
+#[derive(Debug)]
 struct Ended {
-    event: String,
-    #[serde(default)]
     run: String,
     culprit: Option<Culprit>,
-    #[serde(skip)]
     troubles: Troubles,
 }
 
@@ -146,7 +144,7 @@ impl<'a> Case<'a> {
                 return Ok(Some(self.answer(found, Some(process))));
             }
         }
-        if let Some((process, cause)) = asked.iter().find_map(|p| Some((p, held_up(p, state)?))) {
+        if let Some((process, cause)) = asked.iter().find_map(|p| Some((p, held_up(p)?))) {
             return Ok(Some(self.waits(process, cause)));
         }
         let crash = self
@@ -302,17 +300,16 @@ impl<'a> Case<'a> {
             let (mut last, mut text, mut troubles) = (None, vec![], Troubles::default());
             while cursor.next(upto, &mut text)?.is_some() {
                 for line in text.split(|byte| *byte == b'\n') {
-                    let said = serde_json::from_slice::<Ended>(line).ok();
-                    match said {
-                        Some(said) if said.event == "end" => {
-                            last = Some(Ended { troubles: std::mem::take(&mut troubles), ..said });
-                        }
+                    let Some(event) = Logged::from_json(line) else { continue };
+                    if event.begins_run() {
                         // Of a run that was begun later there is no end.
-                        Some(said) if said.event == "begin" => {
-                            (last, troubles) = (None, Troubles::default());
-                        }
-                        Some(_) => troubles.read(line),
-                        None => {}
+                        (last, troubles) = (None, Troubles::default());
+                    } else if let Some(What::End { run, end }) = event.what() {
+                        let (run, culprit) = (run.clone(), end.culprit.clone());
+                        let troubles = std::mem::take(&mut troubles);
+                        last = Some(Ended { run, culprit, troubles });
+                    } else {
+                        troubles.read(&event);
                     }
                 }
             }

@@ -10,13 +10,13 @@ use serde::{Deserialize, Serialize};
 
 use super::evidence::{Line, rfc3339};
 use super::report::Entry;
-use super::said::Said;
 use super::text::plain;
 use crate::journal::clear;
 use crate::journal::query::{since, tail};
 use crate::journal::record::CONTINUES;
 use crate::journal::streams::Stream;
 use crate::journal::{Cursor, Dirs, Filter, IndexReader, Kind, Position, Record, Streams};
+use crate::model::event::Logged;
 use crate::model::{Exit, ProcName};
 
 /// How much of what comes before and behind an end belongs to it.
@@ -279,14 +279,11 @@ impl<'a> Log<'a> {
             }
             Kind::Gap => (None, "gap", "output is missing here".to_owned()),
             Kind::Event => {
-                let Said { event, name, text } =
-                    serde_json::from_slice(text.trim_ascii_end()).ok()?;
-                if text.is_empty() {
-                    return None;
-                }
-                let time = rfc3339(record.time);
-                let cursor = format!("{number}.0");
-                return Some(Entry { time, process: name, event: Some(event), text, cursor });
+                let logged = Logged::from_json(text)?;
+                let (process, text) = (logged.name().map(ToString::to_string), logged.text()?);
+                let (time, cursor) = (rfc3339(record.time), format!("{number}.0"));
+                let event = Some(logged.kind().to_owned());
+                return Some(Entry { time, process, event, text, cursor });
             }
             Kind::End | Kind::Text => return None,
         };

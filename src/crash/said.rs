@@ -2,8 +2,6 @@
 
 use std::io;
 
-use serde::Deserialize;
-
 use super::cause::Kind;
 use super::evidence::Trigger;
 use super::life::{Lived, Log, Place};
@@ -11,49 +9,47 @@ use crate::journal::query::since;
 use crate::journal::record::EVENTS;
 use crate::journal::{Cursor, Filter};
 use crate::model::ProcName;
+use crate::model::count::in_a_row;
+use crate::model::event::{Logged, Problem, What};
 
 /// No grace period is longer than this, or hardly one.
 const STOPPING_NS: u64 = 600_000_000_000;
 /// What has failed is told to stop in the same moment.
 const AT_ONCE_NS: u64 = 500_000_000;
 
-/// Something that tmo has said.
-#[derive(Debug, Deserialize)]
-pub(super) struct Said {
-    /// Which kind of thing.
-    pub(super) event: String,
-    /// Of whom.
-    pub(super) name: Option<String>,
-    /// The words.
-    #[serde(default)]
-    pub(super) text: String,
+/// Whether a life that ends after this was stopped.
+const fn stops(what: &What) -> bool {
+    matches!(what, What::Interrupting | What::Killing | What::Hangup)
 }
 
-/// What kind of failure this tells of, if it is one that a life is ended for.
-fn failure(said: &Said) -> Option<Kind> {
-    match said.event.as_str() {
-        "unhealthy" => Some(Kind::NotLive),
-        "broken" if said.text.contains("does not work") => Some(Kind::NotLive),
-        "failing" | "broken" => Some(Kind::FailurePattern),
-        _ => None,
-    }
-}
-
-/// The same as the beginning of an explanation.
-fn words(said: &Said) -> String {
-    let text = said.text.as_str();
-    let text = text.rsplit_once("; `tmo restart ").map_or(text, |(text, _)| text);
-    let failed = text.strip_prefix("Failed: ").or_else(|| text.strip_prefix("Broken: "));
-    match failed {
-        Some(printed) if printed.starts_with("printed") => {
-            format!("it {printed}, which counts as a failure")
+/// What kind of failure this event tells of, if it is one that a life is ended for; and the beginning
+/// of an explanation.
+fn failure(event: &Logged) -> Option<(Kind, String)> {
+    match event.what() {
+        Some(What::Unhealthy { times, answer }) => {
+            let text = format!("it did not answer any more ({}): {answer}", in_a_row(*times));
+            Some((Kind::NotLive, text))
         }
-        Some(failed) => format!("it {failed}"),
-        None => match text.strip_prefix("Does not work any more ") {
-            Some(rest) => format!("it did not answer any more {rest}"),
-            None => text.to_owned(),
-        },
+        Some(What::Failing { line }) => Some((Kind::FailurePattern, printed(line))),
+        Some(What::Broken { why: Problem::Printed { line } }) => {
+            Some((Kind::FailurePattern, printed(line)))
+        }
+        Some(What::Broken { why }) => {
+            let is_live = matches!(why.root(), Problem::NotLive { .. });
+            let kind = if is_live { Kind::NotLive } else { Kind::FailurePattern };
+            Some((kind, format!("it {why}")))
+        }
+        // Version 0.1.0 has only words.
+        None if event.is_other("unhealthy") => Some((Kind::NotLive, event.text()?)),
+        None if event.is_other("broken") || event.is_other("failing") => {
+            Some((Kind::FailurePattern, event.text()?))
+        }
+        Some(_) | None => None,
     }
+}
+
+fn printed(line: &str) -> String {
+    format!("it printed `{line}`, which counts as a failure")
 }
 
 impl Log<'_> {
@@ -65,14 +61,10 @@ impl Log<'_> {
         let mut cursor = Cursor::over(index, from, Filter::only(vec![EVENTS]));
         let mut text = vec![];
         while cursor.next(place.end, &mut text)?.is_some() {
-            for line in text.split(|byte| *byte == b'\n') {
-                let Ok(Said { event, name: Some(whose), .. }) = serde_json::from_slice(line) else {
-                    continue;
-                };
-                let stops = ["interrupting", "killing", "hangup"].contains(&event.as_str());
-                if stops && whose == name.as_str() {
-                    return Ok(true);
-                }
+            let events = text.split(|byte| *byte == b'\n').filter_map(Logged::from_json);
+            let mut of_it = events.filter(|event| event.name() == Some(name));
+            if of_it.any(|event| event.what().is_some_and(stops)) {
+                return Ok(true);
             }
         }
         Ok(false)
@@ -91,13 +83,13 @@ impl Log<'_> {
         let (mut text, mut last, mut failed) = (vec![], None, None);
         while let Some(chunk) = cursor.next(place.end, &mut text)? {
             for line in text.split(|byte| *byte == b'\n') {
-                let Ok(said) = serde_json::from_slice::<Said>(line) else { continue };
-                if said.name.as_deref() != Some(name.as_str()) {
+                let Some(event) = Logged::from_json(line) else { continue };
+                if event.name() != Some(name) {
                     continue;
                 }
-                if let Some(kind) = failure(&said) {
-                    last = Some((chunk.record.time, Trigger::Failed { kind, text: words(&said) }));
-                } else if said.event == "interrupting" {
+                if let Some((kind, text)) = failure(&event) {
+                    last = Some((chunk.record.time, Trigger::Failed { kind, text }));
+                } else if event.what() == Some(&What::Interrupting) {
                     // What has failed is told to stop at once; who only said so is not blamed.
                     let at_once = |(time, _): &(u64, Trigger)| {
                         chunk.record.time.saturating_sub(*time) < AT_ONCE_NS

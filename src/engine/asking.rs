@@ -4,6 +4,7 @@ use tokio::sync::oneshot;
 
 use super::core::Engine;
 use crate::control::handle::Ask;
+use crate::model::event::What;
 use crate::model::request::{Outcome, Request};
 use crate::supervisor::{Course, Input};
 use crate::sys::clock;
@@ -23,7 +24,7 @@ impl Engine {
                 // As above.
                 let _ = reply.send(self.flag_matches(&name, last));
             }
-            Ask::Notice(text) => self.say_system("refused", &text),
+            Ask::Notice(text) => self.say_system(What::Refused { notice: text }),
             Ask::ViewOpened => {
                 self.views += 1;
                 self.saved.headless_since = None;
@@ -36,10 +37,10 @@ impl Engine {
                 }
             }
             Ask::EchoOpened { number } => {
-                self.say_system("echo", &format!("Echo #{number} opened"));
+                self.say_system(What::Echo { number, opened: true });
             }
             Ask::EchoClosed { number } => {
-                self.say_system("echo", &format!("Echo #{number} closed"));
+                self.say_system(What::Echo { number, opened: false });
             }
         }
     }

@@ -18,10 +18,11 @@ use crate::backend::tmux::Tmux;
 use crate::control::lock::RunLock;
 use crate::journal::ingest::Ingest;
 use crate::journal::streams::Streams;
+use crate::model::event::{HookProblem, Trouble, What};
 use crate::model::plan::Plan;
 use crate::model::request::{Head, Outcome};
 use crate::pane::sink;
-use crate::supervisor::{Course, Effect, Input, ProcId, Word};
+use crate::supervisor::{Course, Effect, Input, ProcId};
 use crate::sys::clock;
 
 /// Until when to sleep at most when a process waits for its restart.
@@ -98,7 +99,7 @@ impl Engine {
             Event::StopAsked(id, life, trouble) => self.stop_asked(id, life, trouble),
             Event::Examined(id, life, notice) => self.examined(id, life, notice),
             Event::Hooked(trouble, code) => self.hooked(trouble, code),
-            Event::HookFailed(text) => self.hook_failed(text),
+            Event::HookFailed(why) => self.hook_failed(HookProblem::Failed(why)),
             Event::HookEnded(debt) => self.pay(debt),
             Event::Reported(report) => self.reported(&report),
             Event::Declared(done) => self.declared(*done),
@@ -216,10 +217,9 @@ impl Engine {
         }
     }
 
-    pub(super) fn trouble(&mut self, id: ProcId, text: &str) {
-        let word = Word { id: Some(id), event: "trouble", text: text.to_owned(), error: true };
+    pub(super) fn trouble(&mut self, id: ProcId, what: Trouble) {
         self.carry_out();
-        self.effect(Effect::Say(word));
+        self.effect(Effect::Say(Some(id), What::Trouble { what }));
     }
 
     /// Tell the views how far the journal goes now.

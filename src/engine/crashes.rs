@@ -15,6 +15,7 @@ use super::core::Engine;
 use super::owed::{Debt, OwedCrash};
 use super::queue::Event;
 use crate::crash::{self, CrashInput, CrashReport, Kind, Lived, Log, Oom, Trigger};
+use crate::model::event::{Event as LogEvent, ReportSummary, What};
 use crate::model::plan::ProcessPlan;
 use crate::supervisor::{Course, Crash, Goal, ProcId};
 
@@ -121,11 +122,8 @@ impl Engine {
 
     /// What was found out. The life stands there for whoever takes over and asks what was said.
     pub(super) fn examined(&mut self, id: ProcId, life: u32, notice: Vec<String>) {
-        let name = self.plan.processes[id].name.clone();
         for text in notice {
-            self.note(&serde_json::json!({
-                "event": "crash", "name": name, "text": text, "error": true, "life": life,
-            }));
+            self.say(id, What::Crash { life: life.into(), text });
         }
     }
 
@@ -162,15 +160,14 @@ impl Engine {
     }
 
     fn note_report(&mut self, report: &CrashReport) {
-        self.note(&serde_json::json!({
-            "event": "crash-report",
-            "name": report.process_name,
-            "life": report.tmo.life,
-            "exitCode": report.exit_code,
-            "signal": report.signal,
-            "timestamp": report.timestamp,
-            "cause": report.cause().map(|cause| &cause.text),
-        }));
+        let summary = ReportSummary {
+            exit_code: report.exit_code,
+            signal: report.signal.clone(),
+            timestamp: report.timestamp.clone(),
+            cause: report.cause().map(|cause| cause.text.clone()),
+        };
+        let what = What::CrashReport { life: report.tmo.life.into(), summary };
+        self.write_event(&LogEvent::of(&report.process_name, what));
     }
 
     fn crash_dir(&self) -> PathBuf {

@@ -5,13 +5,14 @@ use std::time::Duration;
 use nix::libc::{SIGCONT, SIGHUP, SIGKILL, SIGUSR1};
 
 use super::core::Engine;
+use crate::model::event::{Event, Trouble, What};
 use crate::model::request::{API, ProcessState, State, TmuxAddress};
 use crate::model::rules::Stage;
 use crate::model::{ProcName, Untrusted};
 use crate::pane::life::Traces;
 use crate::pane::spec::{SPEC_VERSION, Spec, SpecError, Want};
 use crate::plan;
-use crate::supervisor::{Course, Effect, Input, Pane, Phase, ProcId, Ready, Word};
+use crate::supervisor::{Course, Effect, Input, Pane, Phase, ProcId, Ready};
 use crate::sys;
 use crate::sys::clock;
 
@@ -22,7 +23,8 @@ impl Engine {
             Effect::Want { id, want, life, kill } => self.want(id, want, life, kill),
             Effect::Close(id) => self.close(id),
             Effect::Signal { id, pid, signal } => self.signal(id, pid, signal),
-            Effect::Say(word) => self.say(&word),
+            Effect::Say(Some(id), what) => self.say(id, what),
+            Effect::Say(None, what) => self.write_event(&Event::of_run(what)),
             Effect::Reached(post) => self.reached(post),
             Effect::Crashed(crash) => self.crashed(&crash),
             Effect::Answer(ticket, outcome) => {
@@ -59,7 +61,7 @@ impl Engine {
         }
         if let Err(error) = written {
             let text = error.to_string();
-            self.say(&Word { id: Some(id), event: "trouble", text: text.clone(), error: true });
+            self.say(id, What::Trouble { what: Trouble::Text(text.clone()) });
             if want == Want::Run {
                 let stands = Spec::read(&self.panes[id].paths.spec());
                 let stands = stands.ok().map(|spec| (spec.want, spec.life));
@@ -81,7 +83,7 @@ impl Engine {
         if mains.iter().any(is_it)
             && let Err(error) = sys::signal_group(pid, signal)
         {
-            self.trouble(id, &format!("Can't send it signal {signal}: {error}"));
+            self.trouble(id, Trouble::NotSignalled { signal, why: error.to_string() });
         }
     }
 
@@ -119,27 +121,22 @@ impl Engine {
         spec.write(&pane.paths.spec())
     }
 
-    /// Write a line of the supervisor's own into the log.
-    pub(super) fn say(&mut self, word: &Word) {
-        let name = word.id.map(|id| self.plan.processes[id].name.as_str());
-        let line = serde_json::json!({
-            "event": word.event, "name": name, "text": word.text, "error": word.error,
-        });
-        if let Err(error) = self.ingest.event(clock::now_ns(), line.to_string().as_bytes()) {
+    /// Write an event about a process into the log.
+    pub(super) fn say(&mut self, id: ProcId, what: What) {
+        let event = Event::of(&self.plan.processes[id].name, what);
+        self.write_event(&event);
+    }
+
+    /// Write an event into the log.
+    pub(super) fn write_event(&mut self, event: &Event) {
+        if let Err(error) = self.ingest.event(clock::now_ns(), event.to_json().as_bytes()) {
             tracing::error!(%error, "an event can't be written");
         }
     }
 
-    /// Write down something that nobody reads in the log: it has no `text`.
-    pub(super) fn note(&mut self, event: &serde_json::Value) {
-        if let Err(error) = self.ingest.event(clock::now_ns(), event.to_string().as_bytes()) {
-            tracing::error!(%error, "an event can't be written");
-        }
-    }
-
-    /// A line about the supervisor itself.
-    pub(super) fn say_system(&mut self, event: &'static str, text: &str) {
-        self.say(&Word { id: None, event, text: text.to_owned(), error: false });
+    /// Write an event about the run into the log.
+    pub(super) fn say_system(&mut self, what: What) {
+        self.write_event(&Event::of_run(what));
     }
 
     /// The state of everything, for clients.
@@ -211,12 +208,18 @@ impl Engine {
             color: process.color,
             pane: self.panes[id].pane.clone(),
             kill_due: proc.kill_due(),
-            reason: proc.note.as_deref().map(Untrusted::from),
+            problem: proc.note.clone(),
+            reason: proc.note.as_ref().map(|note| note.to_string().into()),
             ready: Some(proc.is_ready()),
             not_ready: match &proc.ready {
-                Ready::No { why } => Some(why.as_str().into()),
+                Ready::No { why } => Some(why.to_string().into()),
                 Ready::Waiting { .. } | Ready::Yes { .. } => None,
             },
+            unready: match &proc.ready {
+                Ready::No { why } => Some(why.clone()),
+                Ready::Waiting { .. } | Ready::Yes { .. } => None,
+            },
+            open: proc.open_checks().map(|(_, check)| check.probe.clone()).collect(),
             lacks: proc.lacks().into_iter().map(Untrusted::from).collect(),
             awaits: self.awaited(id),
             failures: proc.failures,

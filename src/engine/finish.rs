@@ -15,10 +15,11 @@ use super::runtime::TmuxServer;
 use super::serving::Serving;
 use super::watchers;
 use crate::backend::tmux::socket;
-use crate::control::handle::{Culprit, Decider, End};
 use crate::control::listen::Place;
+use crate::model::event::{HookProblem, Trouble, What};
+use crate::model::run_end::{Culprit, Decider, End};
 use crate::pane::sink;
-use crate::sys::{self, clock};
+use crate::sys;
 
 /// How long tmux, shims and sinks may take to go once tmux was told to.
 const PATIENCE: Duration = Duration::from_secs(3);
@@ -174,8 +175,10 @@ impl Engine {
             Event::Reported(report) => self.reported(&report),
             Event::Examined(id, life, notice) => self.examined(id, life, notice),
             Event::HookEnded(debt) => self.pay(debt),
-            Event::HookFailed(text) | Event::Hooked(Some(text), _) => self.hook_failed(text),
-            Event::StopAsked(id, _, Some(text)) => self.trouble(id, &text),
+            Event::HookFailed(why) | Event::Hooked(Some(why), _) => {
+                self.hook_failed(HookProblem::Failed(why));
+            }
+            Event::StopAsked(id, _, Some(text)) => self.trouble(id, Trouble::Text(text)),
             Event::Declared(done) => self.declared(*done),
             Event::NotNotified(why) => self.not_notified(&why),
             // That it happened is all there is to it.
@@ -214,13 +217,6 @@ impl Engine {
 
     /// How it ended stays in the journal, for views that come too late to be told.
     fn say_end(&mut self, end: &End) {
-        let End { code, culprit, decider } = end;
-        let run = &self.plan.run;
-        let line = serde_json::json!({
-            "event": "end", "run": run, "code": code, "culprit": culprit, "decider": decider,
-        });
-        if let Err(error) = self.ingest.event(clock::now_ns(), line.to_string().as_bytes()) {
-            tracing::error!(%error, "the end can't be written");
-        }
+        self.say_system(What::End { run: self.plan.run.clone(), end: end.clone() });
     }
 }

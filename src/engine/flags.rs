@@ -15,6 +15,7 @@ use crate::journal::cursor::{Cursor, Filter};
 use crate::journal::query;
 use crate::journal::reader::IndexReader;
 use crate::journal::record::{Kind, Record, TO_BE_CONTINUED, UNFINISHED};
+use crate::model::event::{Event, What};
 use crate::model::nearest;
 use crate::model::request::{FlagMatches, FlagState, Outcome};
 use crate::model::rules::Rules;
@@ -133,18 +134,22 @@ impl Engine {
             let Some(watch) = &mut self.panes[id].watch else { return };
             let log = watch.watcher.book().flags().get(number);
             let last = log.and_then(|log| log.last(1).next()).filter(|last| last.line == *line);
-            let event = serde_json::json!({
-                "event": "flag", "name": name, "life": life, "flag": flag.name, "line": line,
-                "count": count, "total": log.map(|log| log.count),
-                "before": last.map(|last| &last.before).filter(|lines| !lines.is_empty()),
-                "after": last.map(|last| &last.after).filter(|lines| !lines.is_empty()),
-            });
+            let what = What::Flag {
+                life,
+                flag: flag.name.clone(),
+                line: line.clone(),
+                count,
+                total: log.map(|log| log.count),
+                before: last.map(|last| last.before.clone()).unwrap_or_default(),
+                after: last.map(|last| last.after.clone()).unwrap_or_default(),
+            };
+            let event = Event::of(&name, what);
             let (now, rest) = (Instant::now(), Duration::from_millis(flag.every_ms));
             let is_early = watch.reported.get(&number).is_some_and(|last| now - *last < rest);
             if !is_early {
                 watch.reported.insert(number, now);
             }
-            self.note(&event);
+            self.write_event(&event);
             if flag.notify && !is_early {
                 self.notify(&format!("{name}: {}", flag.name), &line);
             }
@@ -152,6 +157,7 @@ impl Engine {
                 let (shown, mut run) = self.command(command, "flag:matched");
                 run.set("TMO_PROCESS", name.as_str());
                 run.set("TMO_FLAG", &flag.name);
+                let event = serde_json::to_value(&event).unwrap_or_default();
                 self.hook((shown, run), &event, false);
             }
         }

@@ -14,11 +14,11 @@ use std::process::{Child, Command, Stdio};
 use serde::{Deserialize, Serialize};
 
 use super::runtime::Runtime;
-use crate::control::handle::Culprit;
 use crate::control::listen::{self, Listening, Place};
 use crate::control::lock::{LockError, RunLock};
 use crate::control::tcp;
 use crate::model::count;
+use crate::model::run_end::Culprit;
 use crate::sys::{self, clock, files};
 
 /// What guardian and supervisor tell the one who started them, one JSON line each.

@@ -12,9 +12,10 @@ use super::core::Engine;
 use super::owed::Debt;
 use super::queue::Event;
 use crate::crash::CrashReport;
+use crate::model::event::{HookProblem, What};
 use crate::model::rules::StopAfter;
 use crate::model::text::OsText;
-use crate::supervisor::{Input, Milepost, Word};
+use crate::supervisor::{Input, Milepost};
 
 /// How long the end of a run waits for hooks.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -107,14 +108,14 @@ impl Engine {
     /// The hook has ended behind which the run is to end.
     pub(super) fn hooked(&mut self, trouble: Option<String>, code: u8) {
         if let Some(trouble) = trouble {
-            self.hook_failed(trouble);
+            self.hook_failed(HookProblem::Failed(trouble));
         }
         self.input(Input::Enough(code));
     }
 
     /// A hook was of no use.
-    pub(super) fn hook_failed(&mut self, text: String) {
-        self.say(&Word { id: None, event: "hook", text, error: true });
+    pub(super) fn hook_failed(&mut self, why: HookProblem) {
+        self.say_system(What::Hook { why });
     }
 
     /// Let hooks come to their end, all of them together in this time.
@@ -131,7 +132,7 @@ impl Engine {
         }
         if late > 0 {
             let seconds = PATIENCE.as_secs();
-            self.hook_failed(format!("Hooks still ran after {seconds} s and were killed: {late}"));
+            self.hook_failed(HookProblem::Late { count: late, seconds });
         }
     }
 

@@ -7,6 +7,7 @@ use super::pane::{Ended, PaneTrack, Sink};
 use super::queue::Event;
 use super::watchers;
 use crate::backend::tmux::TmuxError;
+use crate::model::event::Trouble;
 use crate::pane::life::Traces;
 use crate::pane::sink;
 use crate::pane::tree::named;
@@ -110,7 +111,7 @@ impl Engine {
             }
         }
         self.unmark(id);
-        self.trouble(id, "Its pipe was broken: output may be missing here");
+        self.trouble(id, Trouble::PipeBroken);
     }
 
     pub(super) fn piped(&mut self, id: ProcId, closed: bool, result: Result<bool, TmuxError>) {
@@ -120,7 +121,7 @@ impl Engine {
             // The pane was closed, and its pipe with it.
             (true, Err(error)) => tracing::debug!(%error, "pipe-pane"),
             (false, Err(error)) => {
-                self.trouble(id, &format!("its output can't be piped: {error}"));
+                self.trouble(id, Trouble::NotPiped(error.to_string()));
             }
         }
     }
@@ -201,7 +202,7 @@ impl Engine {
         self.panes[id].ready = None;
         if !sweep.spared.is_empty() {
             let list = sweep.spared.iter().map(|p| format!("{} (pid {})", p.comm, p.pid));
-            self.trouble(id, &format!("Left running: {}", list.collect::<Vec<_>>().join(", ")));
+            self.trouble(id, Trouble::LeftRunning(list.collect()));
         }
         self.input(Input::ShimGone(id, named(&sweep.left)));
     }
@@ -222,7 +223,7 @@ impl Engine {
         if let (true, Pane::Up { shim, start_time, .. }) = (deaf, &proc.pane) {
             let (shim, start_time) = (*shim, *start_time);
             self.panes[id].deaf_at = None;
-            self.trouble(id, "Its shim does not do what it is asked for: killed");
+            self.trouble(id, Trouble::ShimDeaf);
             // Gone already: that is told as well.
             let _ = crate::sys::signal(shim, start_time, SIGKILL);
         }
@@ -250,7 +251,7 @@ impl Engine {
             if !self.saved.supervisor.procs[id].alive() {
                 return self.input(Input::NoPane(id, why));
             }
-            self.trouble(id, &format!("its output can't be taken: {why}"));
+            self.trouble(id, Trouble::NotTaken(why.clone()));
         }
         self.panes[id].await_sink();
         if let Some(pane) = self.panes[id].pane.clone() {

@@ -14,8 +14,9 @@ use tokio::time::{Instant, timeout};
 use super::core::Engine;
 use super::queue::Event;
 use crate::crash::CrashReport;
+use crate::model::event::What;
 use crate::model::text::OsText;
-use crate::supervisor::{ProcId, Word};
+use crate::supervisor::ProcId;
 use crate::sys;
 
 /// How long the program may take: it hands the notice on to the desktop, which may not answer.
@@ -135,8 +136,7 @@ impl Engine {
     /// Nobody can be told; say that, once.
     pub(super) fn not_notified(&mut self, why: &str) {
         if !std::mem::replace(&mut self.notices.said, true) {
-            let text = format!("No notice can be shown on the desktop: {why}");
-            self.say(&Word { id: None, event: "notify", text, error: false });
+            self.say_system(What::Notify { why: why.to_owned() });
         }
     }
 }

@@ -15,6 +15,8 @@ use crate::journal::cursor::{Cursor, Filter};
 use crate::journal::query;
 use crate::journal::reader::IndexReader;
 use crate::journal::record::EVENTS;
+use crate::model::ProcName;
+use crate::model::event::{Logged, What};
 use crate::supervisor::{Effect, Milepost, ProcId};
 
 /// A report that so many supervisors could not make is not made: it may be what ends them.
@@ -56,11 +58,12 @@ pub(super) enum Debt {
 }
 
 /// What the journal says of a crash.
-#[derive(Debug, Deserialize)]
-struct Said {
-    event: String,
-    name: Option<String>,
-    life: Option<u32>,
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+enum Written {
+    /// What was found out, in the log.
+    Notice,
+    /// That there is a report.
+    Report,
 }
 
 impl Owed {
@@ -163,26 +166,28 @@ impl Engine {
             HashSet::new()
         });
         for owed in crashes {
-            let name = self.plan.processes[owed.id].name.to_string();
-            let is_told =
-                |event: &str| reported.contains(&(event.into(), name.clone(), owed.lived.life));
-            self.crashed_before(owed, (is_told("crash"), is_told("crash-report")));
+            let name = self.plan.processes[owed.id].name.clone();
+            let life = u64::from(owed.lived.life);
+            let is_told = |written| reported.contains(&(written, name.clone(), life));
+            self.crashed_before(owed, (is_told(Written::Notice), is_told(Written::Report)));
         }
     }
 
-    /// What was said about lives since then: the kind of event, whose, and which life.
-    fn told_since(&self, time: u64) -> io::Result<HashSet<(String, String, u32)>> {
+    /// What was written about crashes since then: whose, and of which life.
+    fn told_since(&self, time: u64) -> io::Result<HashSet<(Written, ProcName, u64)>> {
         let mut index = IndexReader::open(self.ingest.dirs());
         let position = query::since(&mut index, time)?;
         let mut cursor = Cursor::over(index, position, Filter::only(vec![EVENTS]));
         let (mut text, mut reported) = (vec![], HashSet::new());
         while cursor.next(u64::MAX, &mut text)?.is_some() {
             for line in text.split(|byte| *byte == b'\n') {
-                if let Ok(Said { event, name: Some(name), life: Some(life) }) =
-                    serde_json::from_slice(line)
-                {
-                    reported.insert((event, name, life));
-                }
+                let Some(event) = Logged::from_json(line) else { continue };
+                let (written, life) = match event.what() {
+                    Some(What::Crash { life, .. }) => (Written::Notice, *life),
+                    Some(What::CrashReport { life, .. }) => (Written::Report, *life),
+                    _ => continue,
+                };
+                reported.extend(event.name().map(|name| (written, name.clone(), life)));
             }
         }
         Ok(reported)

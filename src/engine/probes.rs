@@ -21,6 +21,7 @@ use super::core::Engine;
 use super::port_owner::{NotYet, OwnerCheck, Probed};
 use super::queue::Event;
 use crate::crash::Trigger;
+use crate::model::event::Trouble;
 use crate::model::rules::{Check, PortOwner, Probe};
 use crate::supervisor::{Course, Input, ProcId, Question};
 use crate::sys::clock;
@@ -138,7 +139,7 @@ impl Engine {
                 "{owner} listens on {host}:{port} and did so before this process began; \
                  it counts as ready all the same (`owner = \"tree\"` would not count it)"
             );
-            self.trouble(id, &text);
+            self.trouble(id, Trouble::Text(text));
         }
     }
 

@@ -7,8 +7,9 @@ use super::watchers;
 use crate::config::load::why;
 use crate::journal::ingest::Progress;
 use crate::journal::split::Lost;
+use crate::model::event::{Trouble, What};
 use crate::pane::life::{Entry, LifeEvent};
-use crate::supervisor::{Input, ProcId, Word};
+use crate::supervisor::{Input, ProcId};
 
 /// Bytes of one stream that are read before the others get their turn.
 const BUDGET: u64 = 1 << 20;
@@ -27,7 +28,7 @@ impl Engine {
         let progress = self.ingest.wake(stream, BUDGET);
         match &progress {
             Ok(progress) => self.progressed(id, progress),
-            Err(error) => self.trouble(id, &format!("its output can't be read: {error}")),
+            Err(error) => self.trouble(id, Trouble::Unread(error.to_string())),
         }
         self.tell_spilling(id);
         self.hear(id);
@@ -56,17 +57,10 @@ impl Engine {
         if std::mem::replace(&mut self.spilling, spilling) == spilling {
             return;
         }
-        let dir = self.plan.log.dir.as_path().display();
-        let (text, error) = if self.spilling {
-            let cause = self.ingest.dirs().try_writing().err();
-            let cause = cause.map_or(String::new(), |error| format!(": {}", why(&error)));
-            let text =
-                format!("The journal can't be written ({dir}{cause}): only the newest is kept");
-            (text, true)
-        } else {
-            (format!("The journal is written again ({dir})"), false)
-        };
-        self.say(&Word { id: None, event: "disk", text, error });
+        let dir = self.plan.log.dir.as_path().display().to_string();
+        let error = self.spilling.then(|| self.ingest.dirs().try_writing().err()).flatten();
+        let cause = error.map(|error| why(&error));
+        self.say_system(What::Disk { dir, again: !self.spilling, cause });
     }
 
     pub(super) fn progressed(&mut self, id: ProcId, progress: &Progress) {
@@ -96,7 +90,7 @@ impl Engine {
     pub(super) fn read_life(&mut self, id: ProcId) {
         let entries = match self.panes[id].life.poll() {
             Ok(entries) => entries,
-            Err(error) => return self.trouble(id, &format!("its life file: {error}")),
+            Err(error) => return self.trouble(id, Trouble::LifeFile(error.to_string())),
         };
         if !entries.is_empty() {
             self.panes[id].is_at_work();

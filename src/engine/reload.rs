@@ -7,6 +7,7 @@ use super::core::Engine;
 use super::pane::PaneTrack;
 use super::run::{afford, record_dirs};
 use crate::model::ProcName;
+use crate::model::event::What;
 use crate::model::plan::Plan;
 use crate::plan::{self, Change, Reloaded};
 use crate::sys::clock;
@@ -37,7 +38,7 @@ impl Engine {
             return Err("the processes were changed by somebody else just now; try again".into());
         }
         self.change_plan(plan)?;
-        self.note(&serde_json::json!({ "event": "reload", "changes": as_json(&changes) }));
+        self.say_system(What::Reload { changes: as_json(&changes) });
         Ok(())
     }
 

@@ -25,7 +25,7 @@ use super::runtime::{Runtime, Saved};
 use super::serving::Serving;
 use crate::backend::tmux::Tmux;
 use crate::config::load::why;
-use crate::control::handle::{Ask, Busy, End, Handle, JournalAccess};
+use crate::control::handle::{Ask, Busy, Handle, JournalAccess};
 use crate::control::inherit;
 use crate::control::listen::Place;
 use crate::control::lock::RunLock;
@@ -35,9 +35,10 @@ use crate::journal::ingest::Ingest;
 use crate::journal::last_run::LastRun;
 use crate::journal::segment::Dirs;
 use crate::journal::streams::{Streams, StreamsError};
-use crate::model::count;
+use crate::model::event::{Adoption, Fact, What};
 use crate::model::plan::{Plan, ProcessPlan};
 use crate::model::request::{Head, Request};
+use crate::model::run_end::End;
 use crate::pane::paths::spill_dir;
 use crate::pane::spec::replace;
 use crate::supervisor::{Course, Input, Supervisor};
@@ -321,7 +322,7 @@ impl Engine {
             let notes: Vec<String> = handover.note.into_iter().chain(self.unwritable()).collect();
             let note = (!notes.is_empty()).then(|| notes.join("; "));
             if let Some(note) = note.as_deref().filter(|_| adopting) {
-                self.say_system("adopted", note);
+                self.say_system(What::Adopted { found: Adoption::Note(note.to_owned()) });
             }
             tell(news, &News::Listening { adopted, first_record, note });
         }
@@ -431,20 +432,18 @@ impl Engine {
 
     fn greet(&mut self, place: &Place) {
         let socket = place.shown(self.plan.socket.as_path(), self.plan.socket_shown.as_path());
-        let lines = [
-            format!("Tmux socket name: {}", self.plan.tmux_socket),
-            format!("Tmux session ID: {}", self.plan.session),
-            format!("Listening at {}", socket.display()),
+        let facts = [
+            Fact::TmuxSocket(self.plan.tmux_socket.clone()),
+            Fact::TmuxSession(self.plan.session.clone()),
+            Fact::Listening(socket.display().to_string()),
         ];
-        for line in lines {
-            self.say_system("begin", &line);
+        for fact in facts {
+            self.say_system(What::Begin { fact });
         }
     }
 
     fn say_adopted(&mut self, living: usize) {
-        let count = count::processes(living, "");
-        let text = format!("The supervisor was killed; a new one goes on with {count}");
-        self.say_system("adopted", &text);
+        self.say_system(What::Adopted { found: Adoption::Living(living) });
     }
 }
 

@@ -9,6 +9,7 @@ use tokio::time::{Instant, timeout};
 use super::core::Engine;
 use super::probes::Task;
 use super::queue::Event;
+use crate::model::event::Trouble;
 use crate::pane::spec::Want;
 use crate::supervisor::{Phase, ProcId};
 
@@ -74,7 +75,7 @@ impl Engine {
         run.task = None;
         let (want, next, kill) = run.then;
         if let Some(trouble) = trouble {
-            self.trouble(id, &trouble);
+            self.trouble(id, Trouble::Text(trouble));
         }
         self.want(id, want, next, kill);
     }

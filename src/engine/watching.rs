@@ -18,6 +18,7 @@ use crate::journal::query;
 use crate::journal::reader::IndexReader;
 use crate::journal::record::{Kind, Record};
 use crate::journal::tap::Tap;
+use crate::model::event::Trouble;
 use crate::model::plan::ProcessPlan;
 use crate::model::rules::{Action, FailureAction, Probe, Rules};
 use crate::supervisor::{Input, Phase, ProcId, Ready};
@@ -196,7 +197,7 @@ impl Engine {
             heard = watch.hear_partial(start, end);
         }
         if let Err(error) = heard {
-            self.trouble(id, &format!("its output can't be looked through: {error}"));
+            self.trouble(id, Trouble::Unsearched(error.to_string()));
         }
         self.mind_counts(id);
         self.mind_looked(id);

@@ -3,12 +3,11 @@
 use std::collections::HashMap;
 use std::io;
 
-use serde::Deserialize;
-
 use crate::journal::cursor::{Cursor, Filter, Position};
 use crate::journal::reader::IndexReader;
 use crate::journal::record::{EVENTS, Kind};
 use crate::journal::segment::Dirs;
+use crate::model::event::Logged;
 
 /// How many records are looked at at once.
 const BATCH: usize = 4096;
@@ -17,16 +16,11 @@ const BATCH: usize = 4096;
 /// first there is if what comes before them is of a run whose beginning is gone. Runs that have
 /// nothing behind record `mark` are none.
 pub fn beginnings(dirs: &Dirs, mark: u64) -> io::Result<Vec<u64>> {
-    #[derive(Deserialize)]
-    struct Said<'a> {
-        event: &'a str,
-    }
     let first = IndexReader::open(dirs).first()?;
     let mut cursor = Cursor::open(dirs, Position::default(), Filter::only(vec![EVENTS]));
     let (mut found, mut text, mut within) = (vec![], vec![], false);
     while let Some(chunk) = cursor.next(u64::MAX, &mut text)? {
-        let said = serde_json::from_slice::<Said<'_>>(text.trim_ascii_end());
-        let begins = said.is_ok_and(|said| said.event == "begin");
+        let begins = Logged::from_json(&text).is_some_and(|event| event.begins_run());
         // A run says several things when it begins.
         if begins && !within {
             found.push(chunk.position);

@@ -9,6 +9,7 @@ use crate::control::history::Line;
 use crate::journal::record::{EVENTS, Kind, Record, UNFINISHED};
 use crate::journal::segment::Dirs;
 use crate::journal::streams::{Stream, Streams};
+use crate::model::event::Logged;
 use crate::model::line::plain;
 use crate::model::{Exit, untrusted};
 use crate::view::merged::{Chunk, Message, Renderer};
@@ -131,6 +132,9 @@ pub fn entry_json(
                 serde_json::from_slice(entry.text.trim_ascii_end()).unwrap_or_default();
             if let Value::Object(said) = said {
                 more = said.into_iter().filter(|(_, value)| !value.is_null()).collect();
+            }
+            if let Some(text) = Logged::from_json(entry.text).and_then(|event| event.text()) {
+                more.insert("text".into(), text.into());
             }
             None
         }

@@ -13,6 +13,7 @@ use super::stream::Read;
 use super::streams::Streams;
 use super::texts::Texts;
 use crate::model::ProcName;
+use crate::model::event::Logged;
 
 /// The most text that one chunk has.
 pub const CHUNK: usize = 256 << 10;
@@ -73,15 +74,9 @@ impl Filter {
 
     /// Whether an event with this text is wanted.
     fn wants_event(&self, text: &[u8]) -> bool {
-        #[derive(serde::Deserialize)]
-        struct Said {
-            name: Option<String>,
-        }
+        let is_about = |name: &ProcName| self.about.iter().any(|word| name.matches(word));
         self.about.is_empty()
-            || serde_json::from_slice::<Said>(text.trim_ascii_end())
-                .ok()
-                .and_then(|said| ProcName::new(said.name?).ok())
-                .is_some_and(|name| self.about.iter().any(|word| name.matches(word)))
+            || Logged::from_json(text).is_some_and(|event| event.name().is_some_and(is_about))
     }
 
     /// Decide about the streams that were not known, as far as they are by now.

@@ -2,11 +2,13 @@
 
 use std::collections::BTreeMap;
 
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer, Serialize};
 use utoipa::ToSchema;
 
+use super::event::{Note, Problem};
 use super::plan::Plan;
-use super::rules::{FlagColor, Stage};
+use super::rules::{FlagColor, Probe, Stage};
 use super::signal::SignalName;
 use super::{Exit, ProcName, Untrusted, text::OsText};
 
@@ -227,6 +229,10 @@ pub struct ProcessState {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<String>)]
     pub reason: Option<Untrusted>,
+    /// The same with its values.
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "known")]
+    #[schema(value_type = Option<Object>)]
+    pub problem: Option<Note>,
     /// Whether it has come to where others may rely on it; nothing from a version that did not tell.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ready: Option<bool>,
@@ -234,10 +240,18 @@ pub struct ProcessState {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<String>)]
     pub not_ready: Option<Untrusted>,
+    /// The same with its values.
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "known")]
+    #[schema(value_type = Option<Object>)]
+    pub unready: Option<Problem>,
     /// What it lacks to be ready while there is time, with what was answered last.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schema(value_type = Vec<String>)]
     pub lacks: Vec<Untrusted>,
+    /// The checks that it has not passed yet.
+    #[serde(default, skip_serializing_if = "Vec::is_empty", deserialize_with = "known_each")]
+    #[schema(value_type = Vec<Object>)]
+    pub open: Vec<Probe>,
     /// Those it waits for before it begins.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub awaits: Vec<ProcName>,
@@ -284,9 +298,12 @@ impl ProcessState {
             pane: None,
             kill_due: None,
             reason: None,
+            problem: None,
             ready: None,
             not_ready: None,
+            unready: None,
             lacks: vec![],
+            open: vec![],
             awaits: vec![],
             failures: 0,
             crashes: 0,
@@ -391,13 +408,17 @@ fn word_if_any<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Stri
 }
 
 /// What a later version tells in words of its own is passed over.
-fn known<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Exit>, D::Error> {
+fn known<'de, D: Deserializer<'de>, T: DeserializeOwned>(
+    deserializer: D,
+) -> Result<Option<T>, D::Error> {
     let reported = Option::<serde_json::Value>::deserialize(deserializer)?;
-    Ok(reported.and_then(|exit| serde_json::from_value(exit).ok()))
+    Ok(reported.and_then(|value| serde_json::from_value(value).ok()))
 }
 
 /// The same for each of them.
-fn known_each<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<ExitCount>, D::Error> {
+fn known_each<'de, D: Deserializer<'de>, T: DeserializeOwned>(
+    deserializer: D,
+) -> Result<Vec<T>, D::Error> {
     let reported = Vec::<serde_json::Value>::deserialize(deserializer)?;
     Ok(reported.into_iter().filter_map(|one| serde_json::from_value(one).ok()).collect())
 }

@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 
 use nix::libc::{SIGCONT, SIGKILL, SIGTERM};
 
-use super::life::Member;
+use crate::model::member::Member;
 use crate::sys::{self, ProcInfo};
 
 /// How long SIGKILL may end nobody of those that have got it before they are called stuck. A busy

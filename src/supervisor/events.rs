@@ -2,9 +2,11 @@
 
 use super::{Milepost, ProcId};
 use crate::model::Exit;
+use crate::model::event::What;
+use crate::model::member::Member;
 use crate::model::request::{Outcome, Request};
 use crate::model::rules::FailureAction;
-use crate::pane::life::{Entry, Member};
+use crate::pane::life::Entry;
 use crate::pane::spec::Want;
 
 /// Something that happened.
@@ -69,8 +71,8 @@ pub enum Effect {
         /// The number of the signal.
         signal: i32,
     },
-    /// Write a line of the supervisor's own into the log.
-    Say(Word),
+    /// Write an event into the log: about a process, or about the run.
+    Say(Option<ProcId>, What),
     /// A life has ended as it should not.
     Crashed(Crash),
     /// The run has come to this.
@@ -87,7 +89,7 @@ impl Effect {
         match self {
             Self::Open(ids) => ids.contains(&process),
             Self::Want { id, .. } | Self::Signal { id, .. } | Self::Close(id) => *id == process,
-            Self::Say(word) => word.id == Some(process),
+            Self::Say(id, _) => *id == Some(process),
             Self::Crashed(crash) => crash.id == process,
             Self::Reached(_) | Self::Answer(..) | Self::Finish(_) => false,
         }
@@ -107,31 +109,4 @@ pub struct Crash {
     pub started: u64,
     /// When it ended.
     pub ended: u64,
-}
-
-/// A line of the supervisor's own.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Word {
-    /// About whom; `None` is the supervisor.
-    pub id: Option<ProcId>,
-    /// Machine-readable kind, e.g. `interrupting`.
-    pub event: &'static str,
-    /// What people read.
-    pub text: String,
-    /// Whether it reports a failure.
-    pub error: bool,
-}
-
-impl Word {
-    pub(super) fn of(id: ProcId, event: &'static str, text: impl Into<String>) -> Effect {
-        Effect::Say(Self { id: Some(id), event, text: text.into(), error: false })
-    }
-
-    pub(super) fn error(
-        id: Option<ProcId>,
-        event: &'static str,
-        text: impl Into<String>,
-    ) -> Effect {
-        Effect::Say(Self { id, event, text: text.into(), error: true })
-    }
 }

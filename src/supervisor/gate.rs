@@ -2,7 +2,8 @@
 //! comes.
 
 use super::proc::{Broken, Goal, Phase, Proc, ProcId, Ready};
-use super::{Course, Culprit, Effect, Supervisor, Word};
+use super::{Course, Culprit, Effect, Supervisor};
+use crate::model::event::{Note, RunProblem, Skip, Unavailable, What};
 use crate::model::rules::{Milestone, Need, Stage};
 
 /// How things stand with something that is waited for.
@@ -13,7 +14,7 @@ pub(super) enum Prospect {
     /// It may still come.
     Open,
     /// It won't come, and why.
-    Never(String),
+    Never(Unavailable),
 }
 
 impl Supervisor {
@@ -61,7 +62,8 @@ impl Supervisor {
     pub(super) fn hold(&mut self, id: ProcId, out: &mut Vec<Effect>) {
         self.procs[id].held = !self.may_begin(id);
         if self.procs[id].held {
-            out.push(Word::of(id, "waiting", format!("Waiting for {}", self.awaited(id))));
+            let on = self.blockers(id).map(|on| self.procs[on].name.clone()).collect();
+            out.push(Effect::Say(Some(id), What::Waiting { on }));
         }
     }
 
@@ -93,8 +95,8 @@ impl Supervisor {
                 if !self.procs[id].held || self.procs[id].goal != Goal::Run {
                     continue;
                 }
-                if let Some((on, why)) = self.hopeless(id) {
-                    self.skip(id, (on, &why), now, out);
+                if let Some(hopeless) = self.hopeless(id) {
+                    self.skip(id, hopeless, now, out);
                     moved = true;
                 } else if self.may_begin(id) {
                     self.procs[id].held = false;
@@ -113,7 +115,7 @@ impl Supervisor {
     }
 
     /// Something that it needs and that won't come.
-    fn hopeless(&self, id: ProcId) -> Option<(ProcId, String)> {
+    fn hopeless(&self, id: ProcId) -> Option<(ProcId, Unavailable)> {
         self.procs[id].needs.iter().find_map(|&(on, until)| {
             let proc = &self.procs[on];
             match proc.prospect(until) {
@@ -125,19 +127,24 @@ impl Supervisor {
 
     /// It won't run. If nothing of what the run is about has, there is no run; but nobody ends one
     /// by asking for something more of it.
-    fn skip(&mut self, id: ProcId, (on, why): (ProcId, &str), now: u64, out: &mut Vec<Effect>) {
-        let text = format!("{} {why}", self.procs[on].name);
+    fn skip(
+        &mut self,
+        id: ProcId,
+        (on, why): (ProcId, Unavailable),
+        now: u64,
+        out: &mut Vec<Effect>,
+    ) {
+        let skip = Skip::Needs { on: self.procs[on].name.clone(), why: Box::new(why) };
         let proc = &mut self.procs[id];
         (proc.goal, proc.held, proc.due) = (Goal::Stop, false, None);
-        proc.skip = Some(text.clone());
-        proc.note = Some(format!("skipped: {text}"));
+        proc.skip = Some(skip.clone());
+        proc.note = Some(Note::Skipped(skip.clone()));
         proc.since = now;
-        out.push(Word::error(Some(id), "skipped", format!("Skipped: {text}")));
+        out.push(Effect::Say(Some(id), What::Skipped { why: skip.clone() }));
         let first = self.procs[on].rules.stage == Stage::Dependency && !self.procs[id].added;
         let main = |proc: &Proc| proc.rules.stage == Stage::Main && proc.last_pid.is_some();
         if first && !self.procs.iter().any(main) {
-            let text = format!("The start failed: {text}");
-            out.push(Word::error(None, "lifecycle:error", text));
+            out.push(Effect::Say(None, What::Failed { why: RunProblem::Start(skip) }));
             self.blame(on);
             self.quit(out);
         }
@@ -190,29 +197,26 @@ impl Proc {
             return Prospect::Met;
         }
         if let Some(skip) = &self.skip {
-            return Prospect::Never(format!("was skipped: {skip}"));
+            return Prospect::Never(Unavailable::Skipped(skip.clone()));
         }
         if let Some(Broken { why }) = &self.broken {
-            return Prospect::Never(format!("is broken: {why}"));
+            return Prospect::Never(Unavailable::Broken(why.clone()));
         }
         if let (Milestone::Ready, Ready::No { why }) = (until, &self.ready)
             && !self.is_anew()
         {
-            return Prospect::Never(format!("is not ready: {why}"));
+            return Prospect::Never(Unavailable::NotReady(why.clone()));
         }
         if let Phase::Stuck { .. } = self.phase {
-            return Prospect::Never("can't be ended".to_owned());
+            return Prospect::Never(Unavailable::Stuck);
         }
         if self.goal == Goal::Run || self.alive() || self.due.is_some() {
             return Prospect::Open;
         }
         match (&self.phase, &self.note) {
-            (Phase::Over { asked: true, .. }, _) => Prospect::Never("was stopped".to_owned()),
-            (Phase::Over { exit, .. }, _) => {
-                Prospect::Never(format!("ended with {}", exit.describe()))
-            }
-            (_, Some(note)) => Prospect::Never(format!("does not run: {note}")),
-            (_, None) => Prospect::Never("does not run".to_owned()),
+            (Phase::Over { asked: true, .. }, _) => Prospect::Never(Unavailable::Stopped),
+            (Phase::Over { exit, .. }, _) => Prospect::Never(Unavailable::Ended(*exit)),
+            (_, note) => Prospect::Never(Unavailable::Idle(note.clone().map(Box::new))),
         }
     }
 

@@ -1,10 +1,12 @@
 //! What a pane tells: its shim's entries, and the end of the shim itself.
 
 use super::exit_code::{KILL, Stop, contribution};
-use super::{Course, Crash, Effect, Goal, Pane, Phase, Proc, ProcId, Supervisor, Word};
+use super::{Course, Crash, Effect, Goal, Pane, Phase, Proc, ProcId, Supervisor};
 use crate::model::Exit;
+use crate::model::event::{Note, RunProblem, ShimGone, Trouble, What};
+use crate::model::member::Member;
 use crate::model::rules::Stage;
-use crate::pane::life::{Entry, LifeEvent, Member};
+use crate::pane::life::{Entry, LifeEvent};
 
 /// How a life counts that could not be begun: as with a shell, a command that can't be run.
 const NOT_BEGUN: Exit = Exit::Code(126);
@@ -29,12 +31,11 @@ impl Supervisor {
             LifeEvent::Exit { life, exit, error, .. } => {
                 self.exited(id, (life, exit), at, out);
                 if let Some(error) = error {
-                    self.procs[id].note = Some(error);
+                    self.procs[id].note = Some(Note::Text(error));
                 }
             }
             LifeEvent::Leftovers { members, .. } => {
-                let text = format!("Left behind and now ended: {}", list(&members));
-                out.push(Word::error(Some(id), "leftovers", text));
+                out.push(Effect::Say(Some(id), What::Leftovers { members }));
             }
             LifeEvent::End { life, spared } => self.ended(id, (life, at), &spared, out),
             LifeEvent::Stuck { life, members } => self.stuck(id, (life, at), members, out),
@@ -43,8 +44,9 @@ impl Supervisor {
             LifeEvent::Unmarked { .. } => {}
             LifeEvent::Down {} => self.went_down(id, at, out),
             LifeEvent::Trouble { message } => {
-                out.push(Word::error(Some(id), "trouble", message.clone()));
-                self.procs[id].note = Some(message);
+                let what = Trouble::Text(message.clone());
+                out.push(Effect::Say(Some(id), What::Trouble { what }));
+                self.procs[id].note = Some(Note::Text(message));
             }
         }
     }
@@ -62,7 +64,7 @@ impl Supervisor {
             proc.retired = false;
             proc.forgive();
             proc.life = proc.life.max(proc.current_life()).saturating_add(1);
-            out.push(Word::of(id, "restarting", "Its window was opened again: restarting..."));
+            out.push(Effect::Say(Some(id), What::Restarting));
         }
     }
 
@@ -120,7 +122,7 @@ impl Supervisor {
                 // What was to be cleaned up is not.
                 self.worst = self.worst.max(1);
             }
-            out.push(Word::of(id, "hangup", "Its window was closed: stopping..."));
+            out.push(Effect::Say(Some(id), What::Hangup));
         }
     }
 
@@ -129,7 +131,7 @@ impl Supervisor {
         proc.was_signalled(life);
         if proc.killed < life {
             proc.killed = life;
-            out.push(Word::of(id, "killing", "Killing..."));
+            out.push(Effect::Say(Some(id), What::Killing));
         }
     }
 
@@ -154,8 +156,8 @@ impl Supervisor {
         }
         let proc = &self.procs[id];
         if !asked && proc.swept && proc.rules.stage == Stage::Cleanup && proc.status != 0 {
-            let text = format!("The cleanup failed: {} ended with {}", proc.name, exit.describe());
-            out.push(Word::error(None, "lifecycle:error", text));
+            let why = RunProblem::CleanupEnded { on: proc.name.clone(), exit };
+            out.push(Effect::Say(None, What::Failed { why }));
         }
         if crashed {
             out.push(Effect::Crashed(Crash { id, life, exit, started, ended: at }));
@@ -182,8 +184,7 @@ impl Supervisor {
         };
         proc.over(life, exit, proc.told >= life, at);
         if !spared.is_empty() {
-            let text = format!("Left running on purpose: {}", list(spared));
-            out.push(Word::of(id, "spared", text));
+            out.push(Effect::Say(Some(id), What::Spared { members: spared.to_vec() }));
         }
     }
 
@@ -198,11 +199,10 @@ impl Supervisor {
         if life < proc.current_life() {
             return;
         }
-        let text = format!("SIGKILL did not end {}", list(&members));
-        proc.note = Some(text.clone());
-        proc.phase = Phase::Stuck { life, members };
+        proc.note = Some(Note::Stuck(members.clone()));
+        proc.phase = Phase::Stuck { life, members: members.clone() };
         proc.since = at;
-        out.push(Word::error(Some(id), "stuck", text));
+        out.push(Effect::Say(Some(id), What::Stuck { members }));
     }
 
     fn went_down(&mut self, id: ProcId, at: u64, out: &mut Vec<Effect>) {
@@ -240,9 +240,9 @@ impl Supervisor {
         let life = proc.life;
         proc.phase = Phase::Starting { life };
         proc.since = now;
-        let text = "Its window's shim ended before it could begin, again and again";
-        proc.note = Some(text.to_owned());
-        out.push(Word::error(Some(id), "shim-gone", text));
+        let what = ShimGone::BeforeBegin;
+        proc.note = Some(Note::ShimGone(what.clone()));
+        out.push(Effect::Say(Some(id), What::ShimGone { what }));
         let exit = Exit::Signal(KILL);
         self.exited(id, (life, exit), now, out);
         let proc = &mut self.procs[id];
@@ -266,15 +266,9 @@ impl Supervisor {
             self.lost_before_it_began(id, now, out);
         } else if proc.alive() {
             let life = proc.current_life();
-            let text = match &left[..] {
-                // One that has left its session and cleared its environment is not found.
-                [] => "Its shim was killed; all of its processes that could be found have been \
-                       ended"
-                    .to_owned(),
-                left => format!("Its shim was killed; SIGKILL did not end {}", list(left)),
-            };
-            proc.note = Some(text.clone());
-            out.push(Word::error(Some(id), "shim-gone", text));
+            let what = ShimGone::Killed { left: left.clone() };
+            proc.note = Some(Note::ShimGone(what.clone()));
+            out.push(Effect::Say(Some(id), What::ShimGone { what }));
             let exit = match proc.phase {
                 Phase::Ending { exit, .. } => exit,
                 Phase::Pending
@@ -315,9 +309,9 @@ impl Supervisor {
         proc.pane = Pane::None;
         proc.goal = Goal::Stop;
         proc.due = None;
-        proc.note = Some(why.to_owned());
+        proc.note = Some(Note::Text(why.to_owned()));
         proc.since = now;
-        out.push(Word::error(Some(id), "no-pane", format!("Can't open its window: {why}")));
+        out.push(Effect::Say(Some(id), What::NoPane { why: why.to_owned() }));
         // A run that lacks one of its processes does not begin; one that had begun goes on.
         if self.procs[id].last_pid.is_none() && !self.procs[id].added {
             self.worst = self.worst.max(1);
@@ -371,10 +365,4 @@ impl Proc {
             self.told = self.told.max(self.life);
         }
     }
-}
-
-/// `sleep (pid 12, state S), node (pid 13, state D)`.
-fn list(members: &[Member]) -> String {
-    let one = |m: &Member| format!("{} (pid {}, state {})", m.name, m.pid, m.state);
-    members.iter().map(one).collect::<Vec<_>>().join(", ")
 }

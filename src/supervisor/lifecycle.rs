@@ -3,7 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use super::proc::{Goal, Phase, Proc};
-use super::{Course, Effect, Supervisor, Word};
+use super::{Course, Effect, Supervisor};
+use crate::model::event::What;
 use crate::model::rules::Stage;
 
 /// Something that happens once in a run that has stages.
@@ -34,13 +35,13 @@ impl Milepost {
         }
     }
 
-    const fn text(self) -> &'static str {
+    const fn what(self) -> What {
         match self {
-            Self::DependenciesReady => "All dependencies are ready",
-            Self::MainStarted => "All main processes are started",
-            Self::MainStopped => "All main processes are stopped",
-            Self::CleanupStarted => "The cleanup begins",
-            Self::CleanupComplete => "The cleanup is complete",
+            Self::DependenciesReady => What::DependenciesReady,
+            Self::MainStarted => What::MainStarted,
+            Self::MainStopped => What::MainStopped,
+            Self::CleanupStarted => What::CleanupStarted,
+            Self::CleanupComplete => What::CleanupComplete,
         }
     }
 }
@@ -63,8 +64,7 @@ impl Supervisor {
         }
         self.passed.push(post);
         if self.procs.iter().any(|proc| proc.rules.stage != Stage::Main) {
-            let (event, text) = (post.event(), post.text().to_owned());
-            out.push(Effect::Say(Word { id: None, event, text, error: false }));
+            out.push(Effect::Say(None, post.what()));
         }
         out.push(Effect::Reached(post));
     }

@@ -30,7 +30,7 @@ use serde::{Deserialize, Serialize};
 use crate::model::Exit;
 use crate::model::plan::Plan;
 use crate::pane::spec::Want;
-pub use events::{Crash, Effect, Input, Word};
+pub use events::{Crash, Effect, Input};
 pub use exit_code::Decider;
 pub use lifecycle::Milepost;
 pub use proc::{Broken, Goal, Pane, Phase, Proc, ProcId, Ready};

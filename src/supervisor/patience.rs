@@ -1,14 +1,13 @@
 //! What a person who waits should know: a stop that takes longer than a moment, and a run of which
 //! every process has ended.
 
-use super::{Course, Effect, Goal, Pane, Phase, Proc, ProcId, Supervisor, Word, nanos};
+use super::{Course, Effect, Goal, Pane, Phase, Proc, ProcId, Supervisor, nanos};
+use crate::model::event::{Slow, SlowStop, Sooner, What};
 
 /// A stop that takes no longer needs no explanation.
 const MOMENT: u64 = 1_000_000_000;
 /// Processes that were asked to stop this little later are named in the same line.
 const TOGETHER: u64 = 500_000_000;
-/// No line names more processes.
-const MOST_NAMED: usize = 5;
 
 impl Proc {
     /// When SIGKILL follows the stop signal of its present life, nanoseconds since the epoch.
@@ -25,14 +24,6 @@ impl Proc {
         let due = self.stop_since.saturating_add(MOMENT);
         let kill = self.kill_due().filter(|_| self.slow_life != self.current_life())?;
         (kill > due.saturating_add(TOGETHER)).then_some(due)
-    }
-
-    /// `web (pid 12)`; where the main process has ended, the rest of its tree.
-    fn still_there(&self) -> String {
-        match self.pid() {
-            Some(pid) => format!("{} (pid {pid})", self.name),
-            None => format!("a child process of {}", self.name),
-        }
     }
 }
 
@@ -60,45 +51,30 @@ impl Supervisor {
         let soon = now.saturating_add(TOGETHER);
         let is_slow = |id: &ProcId| self.procs[*id].slow_due().is_some_and(|due| due <= soon);
         let slow: Vec<ProcId> = (0..self.procs.len()).filter(is_slow).collect();
-        out.push(Effect::Say(Word {
-            id: None,
-            event: "slow-stop",
-            text: self.slow_stops(&slow, now),
-            error: false,
-        }));
+        out.push(Effect::Say(None, What::SlowStop(self.slow_stops(&slow, now))));
         for id in slow {
             self.procs[id].slow_life = self.procs[id].current_life();
         }
     }
 
     /// Which processes still run, when SIGKILL follows, and what kills them now.
-    fn slow_stops(&self, slow: &[ProcId], now: u64) -> String {
+    fn slow_stops(&self, slow: &[ProcId], now: u64) -> SlowStop {
         let proc = |id: &ProcId| &self.procs[*id];
-        let mut named: Vec<_> = slow.iter().map(|id| proc(id).still_there()).collect();
-        if named.len() > MOST_NAMED {
-            let more = named.len() - MOST_NAMED;
-            named.truncate(MOST_NAMED);
-            named.push(format!("{more} more"));
-        }
-        let (runs, them) = if slow.len() == 1 { ("runs", "it") } else { ("run", "them") };
+        let of = |id: &ProcId| Slow { process: proc(id).name.clone(), pid: proc(id).pid() };
         let due = slow.iter().filter_map(|id| proc(id).kill_due());
-        let seconds = due.min().unwrap_or(now).saturating_sub(now).div_ceil(1_000_000_000);
-        let how = if self.course == Course::Keep {
+        let sooner = if self.course == Course::Keep {
             let again = slow.iter().all(|id| proc(id).goal == Goal::Run);
-            let verb = if again { "restart" } else { "stop" };
-            let names: Vec<_> = slow.iter().map(|id| proc(id).name.as_str()).collect();
-            if names.len() > MOST_NAMED {
-                format!("the same `tmo {verb}` again")
-            } else {
-                format!("`tmo {verb} {}`", names.join(" "))
-            }
+            if again { Sooner::RestartAgain } else { Sooner::StopAgain }
         } else if self.culprit.is_some() {
-            "Ctrl-C or `tmo kill`".to_owned()
+            Sooner::CtrlC
         } else {
-            "Ctrl-C again or `tmo kill`".to_owned()
+            Sooner::CtrlCAgain
         };
-        let named = named.join(", ");
-        format!("{named} still {runs}; SIGKILL in {seconds} s, {how} kills {them} now")
+        SlowStop {
+            processes: slow.iter().map(of).collect(),
+            kill_in_s: due.min().unwrap_or(now).saturating_sub(now).div_ceil(1_000_000_000),
+            sooner,
+        }
     }
 
     /// Mention once that every process has ended and nothing starts one again.
@@ -117,14 +93,7 @@ impl Supervisor {
             && !self.procs.iter().any(going)
             && self.procs.iter().any(ended);
         if idle && !self.idle {
-            let text = "All processes have ended; Ctrl-C or `tmo quit` ends tmo, \
-                        `tmo restart NAME` starts one again";
-            out.push(Effect::Say(Word {
-                id: None,
-                event: "idle",
-                text: text.into(),
-                error: false,
-            }));
+            out.push(Effect::Say(None, What::Idle));
         }
         self.idle = idle;
     }

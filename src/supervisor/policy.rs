@@ -2,9 +2,9 @@
 
 use super::life::MOST_LOST;
 use super::proc::{Broken, Phase, Proc, Ready};
-use super::{Course, Culprit, Effect, Goal, ProcId, Supervisor, Word, nanos};
+use super::{Course, Culprit, Effect, Goal, ProcId, Supervisor, nanos};
 use crate::model::Exit;
-use crate::model::count::in_a_row;
+use crate::model::event::{Note, Problem, What};
 use crate::model::plan::OnExit;
 use crate::model::rules::{Backoff, Milestone, Probe, Restart, RestartPolicy, Rules};
 
@@ -148,7 +148,7 @@ impl Supervisor {
         let proc = &mut self.procs[id];
         proc.goal = Goal::Stop;
         if verdict == Verdict::StartError {
-            proc.note = Some(exit.describe());
+            proc.note = Some(Note::NotRun(exit));
         }
         match proc.on_exit {
             OnExit::StopAll => {
@@ -178,9 +178,9 @@ impl Supervisor {
             Verdict::Soft | Verdict::StartError => {}
         }
         if policy.max_failures > 0 && proc.failures >= policy.max_failures {
-            let why = format!("ended with {}, {}", exit.describe(), in_a_row(proc.failures));
+            let why = Problem::Ended { exit, times: Some(proc.failures) };
             (proc.goal, proc.due) = (Goal::Stop, None);
-            self.tell_broken(id, &why, out);
+            self.tell_broken(id, why, out);
             return self.ready_never(id, exit, out);
         }
         let pause = proc.next_pause(ran);
@@ -190,13 +190,12 @@ impl Supervisor {
             return self.want(id, out);
         }
         proc.rest(at, pause);
-        let times = in_a_row(proc.streak);
-        let text = format!("Restarting in {} (ended {times})", told(pause));
-        out.push(Word::of(id, "backoff", text));
+        let (pause_ms, times) = (pause / 1_000_000, Some(proc.streak));
+        out.push(Effect::Say(Some(id), What::Backoff { pause_ms, times }));
     }
 
     /// It has failed although it runs: it is stopped and stays so until somebody starts it.
-    pub(super) fn break_off(&mut self, id: ProcId, why: &str, out: &mut Vec<Effect>) {
+    pub(super) fn break_off(&mut self, id: ProcId, why: Problem, out: &mut Vec<Effect>) {
         if self.course != Course::Keep || !self.procs[id].alive() {
             return;
         }
@@ -207,23 +206,21 @@ impl Supervisor {
         }
     }
 
-    fn tell_broken(&mut self, id: ProcId, why: &str, out: &mut Vec<Effect>) {
+    fn tell_broken(&mut self, id: ProcId, why: Problem, out: &mut Vec<Effect>) {
         let proc = &mut self.procs[id];
-        proc.note = Some(format!("broken: {why}"));
-        proc.broken = Some(Broken { why: why.to_owned() });
+        proc.note = Some(Note::Broken(why.clone()));
+        proc.broken = Some(Broken { why: why.clone() });
         if matches!(proc.ready, Ready::Waiting { .. }) {
-            proc.ready = Ready::No { why: why.to_owned() };
+            proc.ready = Ready::No { why: why.clone() };
         }
-        let name = &self.procs[id].name;
-        let text = format!("Broken: {why}; `tmo restart {name}` tries again");
-        out.push(Word::error(Some(id), "broken", text));
+        out.push(Effect::Say(Some(id), What::Broken { why }));
     }
 
     /// It has failed although it runs: it is started again, as after an end of its own.
     pub(super) fn fail_and_restart(
         &mut self,
         id: ProcId,
-        why: &str,
+        why: Problem,
         now: u64,
         out: &mut Vec<Effect>,
     ) {
@@ -238,8 +235,8 @@ impl Supervisor {
         }
         proc.failures = proc.failures.saturating_add(1);
         if policy.max_failures > 0 && proc.failures >= policy.max_failures {
-            let why = format!("failed {}, at last it {why}", in_a_row(proc.failures));
-            return self.break_off(id, &why, out);
+            let why = Problem::Failed { times: proc.failures, last: Box::new(why) };
+            return self.break_off(id, why, out);
         }
         proc.failed = proc.current_life();
         // The first time at once: it was not its end that told, but somebody who looked.
@@ -251,7 +248,8 @@ impl Supervisor {
         } else {
             self.stop(id, out);
             self.procs[id].rest(now, pause);
-            out.push(Word::of(id, "backoff", format!("Restarting in {}", told(pause))));
+            let what = What::Backoff { pause_ms: pause / 1_000_000, times: None };
+            out.push(Effect::Say(Some(id), what));
         }
     }
 
@@ -332,19 +330,9 @@ impl Proc {
     }
 }
 
-/// A pause for people.
-fn told(pause: u64) -> String {
-    let ms = pause / 1_000_000;
-    match (ms / 1000, ms % 1000) {
-        (seconds, 0) => format!("{seconds} s"),
-        (0, ms) => format!("{ms} ms"),
-        (seconds, ms) => format!("{seconds}.{} s", ms / 100),
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use super::{BARE, Proc, nanos, pause, told};
+    use super::{BARE, Proc, nanos, pause};
     use crate::model::rules::{Backoff, RestartPolicy};
 
     #[test]
@@ -386,13 +374,5 @@ mod tests {
         // Nothing is said of a bare one: the first time at once, as overmind does.
         (proc.rules.restart, proc.streak) = (None, 0);
         assert_eq!(proc.next_pause(0), 0);
-    }
-
-    #[test]
-    fn pauses_are_told_in_seconds() {
-        let table = [(1_000_000_000, "1 s"), (90_000_000, "90 ms"), (1_940_000_000, "1.9 s")];
-        for (pause, text) in table {
-            assert_eq!(told(pause), text);
-        }
     }
 }

@@ -5,10 +5,11 @@ use serde::{Deserialize, Serialize};
 use super::policy::Verdict;
 use super::reload::Planned;
 use super::tally::Tally;
+use crate::model::event::{Note, Problem, Skip};
+use crate::model::member::Member;
 use crate::model::plan::{OnExit, ProcessPlan};
 use crate::model::rules::{Milestone, Rules, Stage};
 use crate::model::{Exit, ProcName};
-use crate::pane::life::Member;
 
 /// Number of a process: its place in the plan.
 pub type ProcId = usize;
@@ -104,8 +105,8 @@ pub enum Ready {
     },
     /// It has not in time, or has ended before.
     No {
-        /// What was not seen.
-        why: String,
+        /// Why.
+        why: Problem,
     },
 }
 
@@ -118,8 +119,8 @@ impl Default for Ready {
 /// A process that is not started again before somebody asks for it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Broken {
-    /// What it has done.
-    pub why: String,
+    /// Why.
+    pub why: Problem,
 }
 
 /// One process as the supervisor sees it.
@@ -194,7 +195,7 @@ pub struct Proc {
     /// The last life entry that was taken in.
     pub seen: u64,
     /// Something that a person should know about its state.
-    pub note: Option<String>,
+    pub note: Option<Note>,
     /// It came when its entry was scaled, or by a reload, or begins only when it is asked for: the
     /// run had begun without it.
     #[serde(default)]
@@ -239,7 +240,7 @@ pub struct Proc {
     pub failed: u64,
     /// It was not started, because of this.
     #[serde(default)]
-    pub skip: Option<String>,
+    pub skip: Option<Skip>,
     /// The end of the run has come to it.
     #[serde(default)]
     pub dismissed: bool,

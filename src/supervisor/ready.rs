@@ -1,9 +1,9 @@
 //! When a process is ready, and whether it still works.
 
 use super::proc::{Phase, Proc, ProcId, Ready};
-use super::{Course, Effect, Supervisor, Word, nanos};
+use super::{Course, Effect, Supervisor, nanos};
 use crate::model::Exit;
-use crate::model::count::in_a_row;
+use crate::model::event::{Note, Problem, What, lacking};
 use crate::model::rules::{Action, Check, FailureAction, Probe, Rules};
 
 /// Somebody must ask whether something is so.
@@ -67,7 +67,7 @@ impl Supervisor {
         passed.push(check);
         if passed.len() == proc.rules.ready.len() {
             proc.ready = Ready::Yes { at: now };
-            out.push(Word::of(id, "ready", "Ready"));
+            out.push(Effect::Say(Some(id), What::Ready));
         }
     }
 
@@ -96,7 +96,7 @@ impl Supervisor {
         let Some(why) = trouble else {
             if proc.misses >= live.failures.max(1) && live.action == Action::Notify {
                 proc.note = None;
-                out.push(Word::of(id, "healthy", "Works again"));
+                out.push(Effect::Say(Some(id), What::Healthy));
             }
             proc.misses = 0;
             return;
@@ -106,13 +106,14 @@ impl Supervisor {
             return;
         }
         let action = live.action;
-        let text = format!("Does not work any more ({}): {why}", in_a_row(proc.misses));
-        out.push(Word::error(Some(id), "unhealthy", text));
+        let (probe, answer) = (live.probe.clone(), why.to_owned());
+        let what = What::Unhealthy { times: proc.misses, answer: answer.clone() };
+        out.push(Effect::Say(Some(id), what));
         match action {
-            Action::Notify => proc.note = Some(format!("does not work: {why}")),
-            Action::Break => self.break_off(id, &format!("does not work: {why}"), out),
+            Action::Notify => proc.note = Some(Note::NotLive { probe, answer }),
+            Action::Break => self.break_off(id, Problem::NotLive { probe, answer }, out),
             Action::Restart => {
-                self.fail_and_restart(id, &format!("does not work: {why}"), now, out);
+                self.fail_and_restart(id, Problem::NotLive { probe, answer }, now, out);
             }
         }
     }
@@ -129,11 +130,12 @@ impl Supervisor {
         if proc.current_life() != life || !proc.alive() || proc.told_to_stop() {
             return;
         }
+        let line = line.to_owned();
         match action {
-            FailureAction::Break => self.break_off(id, &format!("printed `{line}`"), out),
+            FailureAction::Break => self.break_off(id, Problem::Printed { line }, out),
             FailureAction::Restart => {
-                out.push(Word::error(Some(id), "failing", format!("Failed: printed `{line}`")));
-                self.fail_and_restart(id, &format!("printed `{line}`"), now, out);
+                out.push(Effect::Say(Some(id), What::Failing { line: line.clone() }));
+                self.fail_and_restart(id, Problem::Printed { line }, now, out);
             }
         }
     }
@@ -155,9 +157,9 @@ impl Supervisor {
         };
         if let Some(late) = waited.iter().find(late) {
             let check = &proc.rules.ready[*late];
-            let (what, limit) = (expected(&check.probe), seconds(check.timeout_ms));
-            let why = format!("{what} within {limit}{}", proc.heard(*late));
-            return self.not_ready(id, &why, out);
+            let (probe, within_ms) = (check.probe.clone(), check.timeout_ms);
+            let answer = proc.heard(*late).map(str::to_owned);
+            return self.not_ready(id, Problem::TimedOut { probe, within_ms, answer }, out);
         }
         for check in waited {
             if let Probe::Delay { ms } = self.procs[id].rules.ready[check].probe
@@ -168,10 +170,10 @@ impl Supervisor {
         }
     }
 
-    fn not_ready(&mut self, id: ProcId, why: &str, out: &mut Vec<Effect>) {
-        self.procs[id].ready = Ready::No { why: why.to_owned() };
+    fn not_ready(&mut self, id: ProcId, why: Problem, out: &mut Vec<Effect>) {
+        self.procs[id].ready = Ready::No { why: why.clone() };
         if self.course == Course::Keep {
-            out.push(Word::error(Some(id), "not-ready", format!("Not ready: {why}")));
+            out.push(Effect::Say(Some(id), What::NotReady { why }));
         }
     }
 
@@ -191,14 +193,14 @@ impl Supervisor {
         };
         if !open.is_empty() && open.iter().all(by_exit) {
             proc.ready = Ready::Yes { at };
-            out.push(Word::of(id, "ready", "Ready"));
+            out.push(Effect::Say(Some(id), What::Ready));
         }
     }
 
     /// It has ended for good: what it had not come to by then, it won't.
     pub(super) fn ready_never(&mut self, id: ProcId, exit: Exit, out: &mut Vec<Effect>) {
         if matches!(self.procs[id].ready, Ready::Waiting { .. }) {
-            self.not_ready(id, &format!("ended with {}", exit.describe()), out);
+            self.not_ready(id, Problem::Ended { exit, times: None }, out);
         }
     }
 }
@@ -225,22 +227,26 @@ impl Proc {
     /// What it lacks to be ready, a text for each check that is open; nothing where it isn't waited
     /// for, or will not come any more.
     pub fn lacks(&self) -> Vec<String> {
-        let (Phase::Running { .. }, Ready::Waiting { passed, .. }) = (&self.phase, &self.ready)
-        else {
-            return vec![];
-        };
-        if self.told_to_stop() {
-            return vec![];
-        }
-        let open = self.rules.ready.iter().enumerate().filter(|(n, _)| !passed.contains(n));
-        open.map(|(n, check)| lacking(&check.probe) + &self.heard(n)).collect()
+        let open = self.open_checks();
+        let answer = |n| self.heard(n).map_or(String::new(), |answer| format!(": {answer}"));
+        open.map(|(n, check)| lacking(&check.probe) + &answer(n)).collect()
     }
 
-    /// What a check answered last, to be put behind what was wanted of it.
-    fn heard(&self, check: usize) -> String {
-        let Ready::Waiting { heard, .. } = &self.ready else { return String::new() };
-        let answer = heard.iter().find(|(of, _)| *of == check);
-        answer.map_or_else(String::new, |(_, answer)| format!(": {answer}"))
+    /// The checks that are open, by their numbers.
+    pub fn open_checks(&self) -> impl Iterator<Item = (usize, &Check)> {
+        let passed = match (&self.phase, &self.ready) {
+            (Phase::Running { .. }, Ready::Waiting { passed, .. }) => Some(passed),
+            _ => None,
+        };
+        let passed = passed.filter(|_| !self.told_to_stop());
+        let checks = self.rules.ready.iter().enumerate();
+        checks.filter(move |(n, _)| passed.is_some_and(|passed| !passed.contains(n)))
+    }
+
+    /// The last answer to a check that is not passed.
+    fn heard(&self, check: usize) -> Option<&str> {
+        let Ready::Waiting { heard, .. } = &self.ready else { return None };
+        heard.iter().find(|(of, _)| *of == check).map(|(_, answer)| answer.as_str())
     }
 
     /// Until when a check has to be passed. Where nobody was there to ask, it is asked once more
@@ -271,34 +277,6 @@ const fn is_asked(probe: &Probe) -> bool {
         Probe::Port { .. } | Probe::Http { .. } | Probe::Exec { .. } => true,
         Probe::Log(_) | Probe::Exit { .. } | Probe::Delay { .. } => false,
     }
-}
-
-/// What was not seen.
-fn expected(probe: &Probe) -> String {
-    match probe {
-        Probe::Log(text) => format!("did not print `{}`", text.pattern),
-        Probe::Port { host, port, .. } => format!("did not listen on {host}:{port}"),
-        Probe::Http { url } => format!("{url} did not answer well"),
-        Probe::Exec { command } => format!("`{}` did not succeed", command.as_path().display()),
-        Probe::Exit { code } => format!("did not end with {code}"),
-        Probe::Delay { .. } => "did not last".to_owned(),
-    }
-}
-
-/// The same while there is time.
-fn lacking(probe: &Probe) -> String {
-    match probe {
-        Probe::Log(text) => format!("it has not printed `{}`", text.pattern),
-        Probe::Port { host, port, .. } => format!("it does not listen on {host}:{port}"),
-        Probe::Http { url } => format!("{url} does not answer well"),
-        Probe::Exec { command } => format!("`{}` does not succeed", command.as_path().display()),
-        Probe::Exit { code } => format!("it has not ended with {code}"),
-        Probe::Delay { ms } => format!("it has not run for {}", seconds(*ms)),
-    }
-}
-
-pub(super) fn seconds(ms: u64) -> String {
-    if ms.is_multiple_of(1000) { format!("{} s", ms / 1000) } else { format!("{ms} ms") }
 }
 
 /// How long a cleanup may take: what its own check allows, in milliseconds.

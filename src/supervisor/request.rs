@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use super::exit_code::KILL;
 use super::ticket::{Aim, Ticket};
-use super::{Course, Effect, Goal, Pane, Phase, Proc, ProcId, Supervisor, Word};
+use super::{Course, Effect, Goal, Pane, Phase, Proc, ProcId, Supervisor};
+use crate::model::event::{Note, What};
 use crate::model::nearest;
 use crate::model::request::{Outcome, Request};
 use crate::model::rules::Stage;
@@ -96,7 +97,7 @@ impl Supervisor {
         for id in ids {
             let name = self.procs[id].name.clone();
             if let Some(pid) = self.procs[id].pid() {
-                out.push(Word::of(id, "signal", format!("Sent signal {signal}")));
+                out.push(Effect::Say(Some(id), What::Signal { sent: signal }));
                 out.push(Effect::Signal { id, pid, signal: signal.number() });
                 names.push(name);
             } else if !patterns.is_empty() {
@@ -251,7 +252,7 @@ impl Supervisor {
         if stands == Some((Want::Run, proc.life)) {
             return;
         }
-        proc.note = Some(why);
+        proc.note = Some(Note::Text(why));
         let runs = matches!(stands, Some((Want::Run, life)) if life == proc.current_life());
         if proc.phase == (Phase::Starting { life: proc.life }) {
             proc.phase = Phase::Pending;
@@ -277,10 +278,10 @@ impl Supervisor {
         }
         if proc.told < life {
             proc.told = life;
-            out.push(Word::of(id, "interrupting", "Interrupting..."));
+            out.push(Effect::Say(Some(id), What::Interrupting));
         } else if proc.killed < life {
             proc.killed = life;
-            out.push(Word::of(id, "killing", "Killing..."));
+            out.push(Effect::Say(Some(id), What::Killing));
         }
     }
 }

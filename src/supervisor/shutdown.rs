@@ -1,8 +1,9 @@
 //! Stopping everything: who needs others before those, then the cleanup, then the dependencies.
 
 use super::lifecycle::Milepost;
-use super::ready::{cleanup_limit, seconds};
-use super::{Course, Effect, Goal, Pane, Phase, Proc, ProcId, Supervisor, Word, nanos};
+use super::ready::cleanup_limit;
+use super::{Course, Effect, Goal, Pane, Phase, Proc, ProcId, Supervisor, nanos};
+use crate::model::event::{RunProblem, What};
 use crate::model::rules::Stage;
 
 impl Supervisor {
@@ -107,7 +108,7 @@ impl Supervisor {
             self.reach(Milepost::CleanupStarted, out);
             let proc = &mut self.procs[id];
             (proc.swept, proc.goal, proc.life) = (true, Goal::Run, proc.life.saturating_add(1));
-            out.push(Word::of(id, "cleanup", "Cleaning up..."));
+            out.push(Effect::Say(Some(id), What::Cleanup));
             self.bring_up(id, now, out);
         }
     }
@@ -128,10 +129,9 @@ impl Supervisor {
         self.procs[id].since = self.procs[id].since.min(now);
         if self.cleanup_due(id).is_some_and(|due| due <= now) {
             self.worst = self.worst.max(1);
-            let (name, limit) = (&self.procs[id].name, cleanup_limit(&self.procs[id].rules));
-            let text =
-                format!("The cleanup failed: {name} has not ended within {}", seconds(limit));
-            out.push(Word::error(None, "lifecycle:error", text));
+            let (on, limit_ms) = (&self.procs[id].name, cleanup_limit(&self.procs[id].rules));
+            let why = RunProblem::CleanupOverdue { on: on.clone(), limit_ms };
+            out.push(Effect::Say(None, What::Failed { why }));
             self.dismiss(id, out);
         }
     }
@@ -153,7 +153,7 @@ impl Supervisor {
             proc.told = proc.told.max(life);
             proc.tell_the_next();
             if proc.killed < life {
-                out.push(Word::of(id, "killing", "Killing..."));
+                out.push(Effect::Say(Some(id), What::Killing));
             }
             // One that was asked for may have begun unheard.
             proc.killed = proc.life.max(life);
@@ -171,8 +171,7 @@ impl Supervisor {
         }
         self.tmux_gone = true;
         self.worst = self.worst.max(1);
-        let text = "The tmux server is gone: ending everything";
-        out.push(Word::error(None, "tmux-gone", text));
+        out.push(Effect::Say(None, What::TmuxGone));
         for proc in &mut self.procs {
             if proc.pane == Pane::Opening {
                 proc.pane = Pane::None;

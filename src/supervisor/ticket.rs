@@ -114,7 +114,8 @@ impl Supervisor {
 }
 
 fn verdict(proc: &Proc, aim: Aim, course: Course) -> Verdict {
-    let note = || proc.note.clone().unwrap_or_else(|| "it is not there".to_owned());
+    let note =
+        || proc.note.as_ref().map_or_else(|| "it is not there".to_owned(), ToString::to_string);
     match (aim, &proc.phase) {
         (_, Phase::Stuck { .. }) => Verdict::Failed(note()),
         (Aim::Run(life), _) if proc.life < life => Verdict::Failed(note()),

@@ -2,14 +2,13 @@
 
 use std::collections::HashMap;
 
-use serde::Deserialize;
-
 use super::paint::{self, Mode, Prefix, SYSTEM, SYSTEM_COLOR, Style};
 use super::recent::Recent;
 use super::rows::Row;
 use crate::journal::record::{CONTINUES, Kind, Record, TO_BE_CONTINUED};
 use crate::journal::segment::Dirs;
 use crate::journal::streams::{Stream, Streams};
+use crate::model::event::Logged;
 use crate::model::{Exit, untrusted};
 
 /// A record of the journal and its bytes, or a part of them.
@@ -121,16 +120,6 @@ impl Lane {
     pub(super) fn begun(&self) -> bool {
         !self.held.is_empty() || self.row.line.is_begun()
     }
-}
-
-/// An event of the supervisor that has something to say.
-#[derive(Deserialize)]
-struct Event {
-    #[serde(default)]
-    name: Option<String>,
-    text: String,
-    #[serde(default)]
-    error: bool,
 }
 
 /// An event too long to be kept is not shown.
@@ -432,10 +421,10 @@ impl Renderer {
         }
         let text = std::mem::take(&mut self.event);
         for line in text.split(|&b| b == b'\n') {
-            if let Ok(event) = serde_json::from_slice::<Event>(line) {
-                let lane = event.name.and_then(|name| self.named(&name));
-                self.say(lane, &event.text, event.error, out);
-            }
+            let Some(event) = Logged::from_json(line) else { continue };
+            let Some(text) = event.text() else { continue };
+            let lane = event.name().and_then(|name| self.named(name.as_str()));
+            self.say(lane, &text, event.is_error(), out);
         }
     }
 }
@@ -474,8 +463,8 @@ pub fn words(record: &Record, text: &[u8]) -> Option<(Option<String>, String)> {
     if record.kind != Kind::Event {
         return words_of(record).map(|words| (None, words));
     }
-    let event: Event = serde_json::from_slice(text.trim_ascii_end()).ok()?;
-    Some((event.name, event.text))
+    let event = Logged::from_json(text)?;
+    Some((event.name().map(ToString::to_string), event.text()?))
 }
 
 /// What is said where output is missing: so many bytes, or nobody knows how many.

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use tempfile::TempDir;
 use tmo::control::handle::{
-    Ask, ECHO_CHUNK, Echo, EchoCursor, End, FailureTexts, FailuresAsk, FailuresProblem, Handle,
+    Ask, ECHO_CHUNK, Echo, EchoCursor, FailureTexts, FailuresAsk, FailuresProblem, Handle,
     JournalAccess, PaneAsk, PaneProblem,
 };
 use tmo::control::history::{Answer, History, HistoryAsk, HistoryEntry, HistoryProblem};
@@ -18,6 +18,7 @@ use tmo::model::nearest;
 use tmo::model::request::{
     Cleared, FlagMatch, FlagMatches, Head, Outcome, ProcessState, Request, State, TmuxAddress,
 };
+use tmo::model::run_end::End;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::UnixStream;
 use tokio::sync::{Notify, mpsc, oneshot, watch};

@@ -2,8 +2,8 @@
 
 use pretty_assertions::assert_eq;
 use tmo::control::client::HeadEvent;
-use tmo::control::handle::{Culprit, End};
 use tmo::model::request::{Head, Partial};
+use tmo::model::run_end::{Culprit, End};
 use tmo::model::{Exit, ProcName};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 

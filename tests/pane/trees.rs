@@ -5,7 +5,8 @@ use std::process::Command;
 use nix::libc;
 use pretty_assertions::assert_eq;
 use tmo::model::Exit;
-use tmo::pane::life::{LifeEvent, Member};
+use tmo::model::member::Member;
+use tmo::pane::life::LifeEvent;
 use tmo::pane::spec::Want;
 use tmo::sys;
 

@@ -2,7 +2,8 @@
 
 use tmo::journal::expect::Markers;
 use tmo::model::Exit;
-use tmo::pane::life::{Entry, LifeEvent, LifeReader, LifeWriter, Lines, Member};
+use tmo::model::member::Member;
+use tmo::pane::life::{Entry, LifeEvent, LifeReader, LifeWriter, Lines};
 
 use super::input::Input;
 

@@ -2,11 +2,11 @@
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use tmo::control::handle::End;
 use tmo::engine::runtime::Saved;
 use tmo::journal::Position;
 use tmo::model::plan::Plan;
 use tmo::model::request::{Head, Outcome, Request, State};
+use tmo::model::run_end::End;
 use tmo::supervisor::Supervisor;
 
 /// What can be read is the same after it was written and read again.

@@ -2,9 +2,10 @@
 
 use serde_json::json;
 use tmo::model::Exit;
+use tmo::model::member::Member;
 use tmo::model::plan::Plan;
 use tmo::model::request::Request;
-use tmo::pane::life::{Entry, LifeEvent, Member};
+use tmo::pane::life::{Entry, LifeEvent};
 use tmo::supervisor::{Course, Effect, Input as Step, Supervisor};
 
 use super::input::Input;
@@ -108,7 +109,7 @@ fn sound(effects: &[Effect], answered: &mut Vec<u64>) {
             Effect::Want { id, .. } | Effect::Signal { id, .. } | Effect::Close(id) => {
                 assert!(*id < 2);
             }
-            Effect::Say(word) => assert!(word.id.is_none_or(|id| id < 2)),
+            Effect::Say(id, _) => assert!(id.is_none_or(|id| id < 2)),
             Effect::Answer(ticket, _) => answered.push(*ticket),
             Effect::Reached(_) | Effect::Finish(_) => {}
         }

@@ -10,11 +10,11 @@ use crate::cli::log::Source;
 use crate::cli::persona::Persona;
 use crate::control::address::Address;
 use crate::control::client::{Client, ClientError, HeadStream};
-use crate::control::handle::End;
 use crate::control::listen;
 use crate::engine::guard::News;
 use crate::model::count;
 use crate::model::request::{Head, Request};
+use crate::model::run_end::End;
 use crate::view::printer::Printer;
 
 /// So many guardians in a row may die before their first word: more, and something is wrong with

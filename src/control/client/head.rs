@@ -4,10 +4,10 @@ use http_body_util::BodyExt as _;
 use hyper::body::Incoming;
 
 use super::ClientError;
-use crate::control::handle::End;
 use crate::control::sse;
 use crate::control::versions::Peer;
 use crate::model::request::Head;
+use crate::model::run_end::End;
 
 /// News of a run.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -10,9 +10,9 @@ use utoipa::openapi::OpenApi as Description;
 
 use super::answer::{Answer, Problem, written_json};
 use super::asked::Query;
-use crate::control::handle::End;
 use crate::control::history::Line;
 use crate::model::request::Head;
+use crate::model::run_end::End;
 
 /// Paths and all but a few shapes come from the handlers.
 #[derive(OpenApi)]

@@ -14,6 +14,7 @@ mod writer;
 use serde::{Deserialize, Serialize};
 
 use crate::model::Exit;
+use crate::model::member::Member;
 pub use reader::{LifeReader, Lines, Traces};
 pub use writer::LifeWriter;
 
@@ -36,17 +37,6 @@ pub struct Entry {
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
 const fn is_zero(key: &u32) -> bool {
     *key == 0
-}
-
-/// A process among the descendants of a shim.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Member {
-    /// Process id.
-    pub pid: u32,
-    /// Short name of the executable.
-    pub name: String,
-    /// State letter of the kernel (`S`, `D`, `Z` …).
-    pub state: char,
 }
 
 /// What can happen to a pane's process.

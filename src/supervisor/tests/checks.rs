@@ -102,7 +102,7 @@ fn one_that_is_let_run_though_it_does_not_work_is_told_until_it_does() {
     let mut look = |trouble: Option<&str>| {
         world.said.clear();
         world.input(Input::Looked(API, 1, trouble.map(str::to_owned)));
-        (world.machine.procs[API].note.clone(), world.said.join(" "))
+        (world.machine.procs[API].note.as_ref().map(ToString::to_string), world.said.join(" "))
     };
     let nothing = (None, String::new());
     let note = Some("does not work: no".to_owned());

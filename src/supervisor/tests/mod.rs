@@ -213,7 +213,12 @@ impl World {
                 assert!(crash.life <= proc.life && crash.started <= crash.ended);
             }
             Effect::Reached(post) => self.reached.push(post),
-            Effect::Say(word) => self.said.push(word.text),
+            Effect::Say(id, what) => {
+                let name = id.map(|id| self.machine.procs[id].name.clone());
+                self.said.extend(
+                    crate::model::event::Event { name, what }.text().map(|text| text.to_string()),
+                );
+            }
             Effect::Answer(ticket, outcome) => self.answers.push((ticket, outcome)),
             Effect::Finish(code) => self.finished.push(code),
         }

@@ -1,7 +1,7 @@
 //! Shims that are killed, windows that are closed or do not open.
 
 use super::*;
-use crate::pane::life::Member;
+use crate::model::member::Member;
 use crate::supervisor::Pane;
 
 #[test]

@@ -2,6 +2,7 @@
 
 use super::stack::*;
 use super::*;
+use crate::model::event::{Note, ShimGone};
 use crate::model::rules::{Milestone, Need, Restart, RestartPolicy};
 use crate::supervisor::Pane;
 
@@ -117,7 +118,8 @@ fn a_shim_that_goes_before_it_begins_is_not_replaced_without_end() {
         world.tell(0, LifeEvent::Down {});
     }
     assert_eq!((windows, world.word(0)), (4, "exited"));
-    assert!(world.machine.procs[0].note.as_ref().unwrap().contains("before it could begin"));
+    let note = Note::ShimGone(ShimGone::BeforeBegin);
+    assert_eq!(world.machine.procs[0].note, Some(note));
 }
 
 #[test]

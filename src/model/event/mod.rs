@@ -1,0 +1,486 @@
+//! What the supervisor writes into the log about the run and its processes.
+//!
+//! An event is stored with its values. Its text is made from them by [`Event::text`] alone and can be
+//! shown, but nothing may look into it. The stored text is for programs of version 0.1.0, whose own
+//! events are shown by their text, because it is all they have.
+
+mod problem;
+#[cfg(test)]
+mod tests;
+mod words;
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+pub use self::problem::{Note, Problem, ShimGone, Skip, Unavailable};
+pub use self::words::{Words, lacking};
+use super::member::Member;
+use super::run_end::End;
+use super::signal::SignalName;
+use super::{ProcName, Untrusted};
+
+/// Something that has happened.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Event {
+    /// The process that it is about; none for the run as a whole.
+    pub name: Option<ProcName>,
+    /// What has happened.
+    #[serde(flatten)]
+    pub what: What,
+}
+
+/// What has happened. Fields must not be called like those of [`Stored`] or of a line of the API.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "event", rename_all = "kebab-case")]
+pub enum What {
+    /// The run has begun. It says several things, each in an event of its own.
+    Begin {
+        /// One of them.
+        fact: Fact,
+    },
+    /// A new supervisor has taken over.
+    Adopted {
+        /// What it found.
+        found: Adoption,
+    },
+    /// The run is over.
+    End {
+        /// Its name.
+        run: String,
+        /// How it ended.
+        #[serde(flatten)]
+        end: End,
+    },
+    /// The configuration was read again.
+    Reload {
+        /// What that changes for each process.
+        changes: Vec<Value>,
+    },
+    /// A client was refused.
+    Refused {
+        /// Why, for people.
+        notice: String,
+    },
+    /// An overmind client has begun or ended to stream the log.
+    Echo {
+        /// Its number.
+        number: u64,
+        /// It has begun.
+        opened: bool,
+    },
+    /// No desktop notice can be shown.
+    Notify {
+        /// Why.
+        why: String,
+    },
+    /// The journal can't be written, or can be again.
+    Disk {
+        /// Its directory.
+        dir: String,
+        /// It can be written again.
+        again: bool,
+        /// Why it can't, where that is known.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        cause: Option<String>,
+    },
+    /// A hook failed.
+    Hook {
+        /// Why.
+        why: HookProblem,
+    },
+    /// Processes take long to stop.
+    SlowStop(SlowStop),
+    /// All processes have ended.
+    Idle,
+    /// The tmux server is gone.
+    TmuxGone,
+    /// All dependencies are ready.
+    #[serde(rename = "lifecycle:dependencies-ready")]
+    DependenciesReady,
+    /// All main processes have been started.
+    #[serde(rename = "lifecycle:main-started")]
+    MainStarted,
+    /// No main process is left.
+    #[serde(rename = "lifecycle:main-stopped")]
+    MainStopped,
+    /// The first process of the cleanup begins.
+    #[serde(rename = "lifecycle:cleanup-started")]
+    CleanupStarted,
+    /// No process of the cleanup is left.
+    #[serde(rename = "lifecycle:cleanup-complete")]
+    CleanupComplete,
+    /// The run as a whole has failed.
+    #[serde(rename = "lifecycle:error")]
+    Failed {
+        /// Why.
+        why: RunProblem,
+    },
+
+    /// The process waits for others.
+    Waiting {
+        /// For these.
+        on: Vec<ProcName>,
+    },
+    /// It is ready.
+    Ready,
+    /// It will not become ready.
+    NotReady {
+        /// Why.
+        why: Problem,
+    },
+    /// It does not pass its liveness check.
+    Unhealthy {
+        /// How often in a row.
+        times: u32,
+        /// The last answer.
+        answer: String,
+    },
+    /// It passes its liveness check again.
+    Healthy,
+    /// It printed a line that matches a failure pattern, and is started again.
+    Failing {
+        /// The line.
+        line: String,
+    },
+    /// It stays down until somebody starts it.
+    Broken {
+        /// Why.
+        why: Problem,
+    },
+    /// It will not run.
+    Skipped {
+        /// Why.
+        why: Skip,
+    },
+    /// It is started again after a pause.
+    Backoff {
+        /// The pause.
+        pause_ms: u64,
+        /// How often in a row it has ended, where that is counted.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        times: Option<u32>,
+    },
+    /// Its window was opened again, which starts it again.
+    Restarting,
+    /// It is asked to stop.
+    Interrupting,
+    /// It is killed.
+    Killing,
+    /// Its window was closed, which stops it.
+    Hangup,
+    /// It begins to clean up.
+    Cleanup,
+    /// A signal was sent to it.
+    Signal {
+        /// Which.
+        sent: SignalName,
+    },
+    /// It has left these behind, which were ended.
+    Leftovers {
+        /// Which.
+        members: Vec<Member>,
+    },
+    /// It has left these behind, which were left alone on purpose.
+    Spared {
+        /// Which.
+        members: Vec<Member>,
+    },
+    /// SIGKILL did not end these of its processes.
+    Stuck {
+        /// Which.
+        members: Vec<Member>,
+    },
+    /// Its shim is gone.
+    ShimGone {
+        /// What is left.
+        what: ShimGone,
+    },
+    /// Its window can't be opened.
+    NoPane {
+        /// Why.
+        why: String,
+    },
+    /// Something went wrong with its apparatus.
+    Trouble {
+        /// What.
+        what: Trouble,
+    },
+    /// A line of what was found out about its crash.
+    Crash {
+        /// The life that crashed.
+        life: u64,
+        /// The line. It comes from the diagnosis, whose findings are in the crash report.
+        text: String,
+    },
+    /// A crash report was written.
+    CrashReport {
+        /// The life that crashed.
+        life: u64,
+        /// What the report says.
+        #[serde(flatten)]
+        summary: ReportSummary,
+    },
+    /// It printed lines that match a flag.
+    Flag {
+        /// The life that printed them.
+        life: u64,
+        /// The name of the flag.
+        flag: String,
+        /// The last line that matches.
+        line: String,
+        /// How many lines match of those that were read together.
+        count: u64,
+        /// How many have matched so far.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        total: Option<u64>,
+        /// Lines before the last one.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        before: Vec<Untrusted>,
+        /// Lines after it.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        after: Vec<Untrusted>,
+    },
+}
+
+/// Where a run can be reached.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Fact {
+    /// The name of its tmux socket.
+    TmuxSocket(String),
+    /// The name of its tmux session.
+    TmuxSession(String),
+    /// Its control socket.
+    Listening(String),
+}
+
+/// What a new supervisor reports after it has taken over.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Adoption {
+    /// So many processes run.
+    Living(usize),
+    /// Something could not be taken over: for people.
+    Note(String),
+}
+
+/// What a crash report says in short.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ReportSummary {
+    /// The code with which the process exited.
+    pub exit_code: Option<u8>,
+    /// The signal that ended it.
+    pub signal: Option<String>,
+    /// When it ended.
+    pub timestamp: String,
+    /// The most likely cause.
+    pub cause: Option<String>,
+}
+
+/// Why a run as a whole has failed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum RunProblem {
+    /// A process that it needs won't come up.
+    Start(Skip),
+    /// A process of the cleanup has failed.
+    CleanupEnded {
+        /// Which.
+        on: ProcName,
+        /// How it ended.
+        exit: super::Exit,
+    },
+    /// A process of the cleanup took too long.
+    CleanupOverdue {
+        /// Which.
+        on: ProcName,
+        /// The time it had.
+        limit_ms: u64,
+    },
+}
+
+/// Why a hook was of no use.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum HookProblem {
+    /// It failed.
+    Failed(String),
+    /// So many still ran at the end and were killed.
+    Late {
+        /// How many.
+        count: usize,
+        /// The time they had.
+        seconds: u64,
+    },
+}
+
+/// Processes that take long to stop.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SlowStop {
+    /// Which.
+    pub processes: Vec<Slow>,
+    /// When SIGKILL follows.
+    pub kill_in_s: u64,
+    /// What kills them now.
+    pub sooner: Sooner,
+}
+
+/// A process that takes long to stop.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Slow {
+    /// Its name.
+    pub process: ProcName,
+    /// Its main process; none where only other processes of its tree are left.
+    pub pid: Option<u32>,
+}
+
+/// What a user does to have processes killed that take long to stop.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Sooner {
+    /// Stop them once more.
+    StopAgain,
+    /// Restart them once more.
+    RestartAgain,
+    /// Ctrl-C for the first time: the run ends by itself.
+    CtrlC,
+    /// Ctrl-C once more.
+    CtrlCAgain,
+}
+
+/// What can go wrong with the apparatus of a process.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Trouble {
+    /// Its output can't be read.
+    Unread(String),
+    /// Its life file can't be read.
+    LifeFile(String),
+    /// Its output can't be searched for patterns.
+    Unsearched(String),
+    /// tmux does not pipe its output.
+    NotPiped(String),
+    /// No sink takes its output.
+    NotTaken(String),
+    /// Its pipe was broken, so output may be missing.
+    PipeBroken,
+    /// A signal could not be sent.
+    NotSignalled {
+        /// Which.
+        signal: i32,
+        /// Why.
+        why: String,
+    },
+    /// Its shim was deaf and was killed.
+    ShimDeaf,
+    /// Processes were left running.
+    LeftRunning(Vec<String>),
+    /// In the words of whoever reported it: the shim, a check, the stop command.
+    #[serde(untagged)]
+    Text(String),
+}
+
+/// An event as it is written into the journal.
+#[derive(Debug, Serialize)]
+struct Stored<'a> {
+    #[serde(flatten)]
+    event: &'a Event,
+    #[serde(flatten)]
+    shown: Option<Shown>,
+}
+
+/// How the log shows it.
+#[derive(Debug, Serialize)]
+struct Shown {
+    /// Left out where a value is called so.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    text: Option<String>,
+    error: bool,
+}
+
+/// An event that was read from the journal.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct Logged {
+    #[serde(rename = "event")]
+    kind: String,
+    #[serde(default)]
+    name: Option<ProcName>,
+    /// For an event of version 0.1.0, or of a newer one, that is not known by its values.
+    #[serde(default)]
+    text: Option<String>,
+    #[serde(default)]
+    error: bool,
+    #[serde(skip)]
+    what: Option<What>,
+}
+
+impl Event {
+    /// About the run.
+    pub const fn of_run(what: What) -> Self {
+        Self { name: None, what }
+    }
+
+    /// About a process.
+    pub fn of(name: &ProcName, what: What) -> Self {
+        Self { name: Some(name.clone()), what }
+    }
+
+    /// As one line of JSON.
+    pub fn to_json(&self) -> String {
+        let error = self.what.is_error();
+        let is_value = matches!(self.what, What::Crash { .. });
+        let shown =
+            self.text().map(|text| Shown { text: (!is_value).then(|| text.to_string()), error });
+        let stored = Stored { event: self, shown };
+        // Of strings, numbers and maps with such keys: JSON has a form for all of them.
+        serde_json::to_string(&stored).unwrap_or_default()
+    }
+}
+
+impl Logged {
+    /// Read a line of the log of events; nothing if it is none.
+    pub fn from_json(line: &[u8]) -> Option<Self> {
+        let line = line.trim_ascii_end();
+        let logged: Self = serde_json::from_slice(line).ok()?;
+        Some(Self { what: serde_json::from_slice(line).ok(), ..logged })
+    }
+
+    /// Which kind of event it is, for programs.
+    pub fn kind(&self) -> &str {
+        &self.kind
+    }
+
+    /// The process that it is about.
+    pub const fn name(&self) -> Option<&ProcName> {
+        self.name.as_ref()
+    }
+
+    /// What has happened, where that is known with its values.
+    pub const fn what(&self) -> Option<&What> {
+        self.what.as_ref()
+    }
+
+    /// Whether it is of this kind, and its values are not known.
+    pub fn is_other(&self, kind: &str) -> bool {
+        self.what.is_none() && self.kind == kind
+    }
+
+    /// Whether a run begins with it.
+    pub fn begins_run(&self) -> bool {
+        matches!(self.what, Some(What::Begin { .. })) || self.is_other("begin")
+    }
+
+    /// What a person reads; nothing for an event that the log does not show.
+    pub fn text(&self) -> Option<String> {
+        match &self.what {
+            Some(what) => what.text(self.name.as_ref()).map(|text| text.to_string()),
+            None => self.text.clone(),
+        }
+    }
+
+    /// Whether it reports a failure.
+    pub fn is_error(&self) -> bool {
+        self.what.as_ref().map_or(self.error, What::is_error)
+    }
+}

@@ -1,0 +1,182 @@
+use pretty_assertions::assert_eq;
+
+use super::{
+    Adoption, Event, Fact, HookProblem, Logged, Note, Problem, RunProblem, ShimGone, Skip, Slow,
+    SlowStop, Sooner, Trouble, Unavailable, What,
+};
+use crate::model::member::Member;
+use crate::model::rules::Probe;
+use crate::model::run_end::End;
+use crate::model::signal::SignalName;
+use crate::model::{Exit, ProcName};
+
+fn name(name: &str) -> ProcName {
+    ProcName::new(name).unwrap()
+}
+
+fn members() -> Vec<Member> {
+    vec![Member { pid: 12, name: "sleep".into(), state: 'S' }]
+}
+
+fn timed_out() -> Problem {
+    let probe = Probe::Http { url: "http://a:80/x".into() };
+    Problem::TimedOut { probe, within_ms: 1500, answer: Some("404 Not Found".into()) }
+}
+
+fn skip() -> Skip {
+    Skip::Needs { on: name("db"), why: Box::new(Unavailable::NotReady(timed_out())) }
+}
+
+/// One of each kind, with the kind and the text that its record has.
+#[expect(clippy::too_many_lines, reason = "a table")]
+fn all() -> Vec<(What, &'static str, &'static str)> {
+    let printed = Problem::Printed { line: "gadget does not work".into() };
+    let slow = SlowStop {
+        processes: vec![
+            Slow { process: name("web"), pid: Some(12) },
+            Slow { process: name("db"), pid: None },
+        ],
+        kill_in_s: 4,
+        sooner: Sooner::StopAgain,
+    };
+    vec![
+        (What::Begin { fact: Fact::Listening("./s".into()) }, "begin", "Listening at ./s"),
+        (
+            What::Adopted { found: Adoption::Living(2) },
+            "adopted",
+            "The supervisor was killed; a new one goes on with 2 processes",
+        ),
+        (What::Echo { number: 3, opened: false }, "echo", "Echo #3 closed"),
+        (
+            What::Disk { dir: "/j".into(), again: false, cause: Some("no space".into()) },
+            "disk",
+            "The journal can't be written (/j: no space): only the newest is kept",
+        ),
+        (
+            What::Hook { why: HookProblem::Late { count: 2, seconds: 3 } },
+            "hook",
+            "Hooks still ran after 3 s and were killed: 2",
+        ),
+        (
+            What::SlowStop(slow),
+            "slow-stop",
+            "web (pid 12), a child process of db still run; SIGKILL in 4 s, `tmo stop web db` kills \
+             them now",
+        ),
+        (What::TmuxGone, "tmux-gone", "The tmux server is gone: ending everything"),
+        (What::MainStopped, "lifecycle:main-stopped", "All main processes are stopped"),
+        (
+            What::Failed { why: RunProblem::Start(skip()) },
+            "lifecycle:error",
+            "The start failed: db is not ready: http://a:80/x did not answer well within 1500 ms: \
+             404 Not Found",
+        ),
+        (What::Waiting { on: vec![name("db"), name("mq")] }, "waiting", "Waiting for db, mq"),
+        (What::Ready, "ready", "Ready"),
+        (
+            What::Unhealthy { times: 3, answer: "no".into() },
+            "unhealthy",
+            "Does not work any more (3 times in a row): no",
+        ),
+        (
+            What::Broken { why: Problem::Failed { times: 3, last: Box::new(printed) } },
+            "broken",
+            "Broken: failed 3 times in a row, at last it printed `gadget does not work`; \
+             `tmo restart web` tries again",
+        ),
+        (
+            What::Skipped {
+                why: Skip::Needs {
+                    on: name("mq"),
+                    why: Box::new(Unavailable::Idle(Some(Box::new(Note::ShimGone(
+                        ShimGone::BeforeBegin,
+                    ))))),
+                },
+            },
+            "skipped",
+            "Skipped: mq does not run: Its window's shim ended before it could begin, again and again",
+        ),
+        (
+            What::Backoff { pause_ms: 1940, times: Some(2) },
+            "backoff",
+            "Restarting in 1.9 s (ended 2 times in a row)",
+        ),
+        (What::Signal { sent: "HUP".parse::<SignalName>().unwrap() }, "signal", "Sent signal HUP"),
+        (
+            What::Stuck { members: members() },
+            "stuck",
+            "SIGKILL did not end sleep (pid 12, state S)",
+        ),
+        (What::Trouble { what: Trouble::Text("no pty".into()) }, "trouble", "no pty"),
+        (What::Crash { life: 2, text: "it crashed".into() }, "crash", "it crashed"),
+    ]
+}
+
+#[test]
+fn each_is_read_as_it_was_written() {
+    for (what, kind, text) in all() {
+        let event = Event::of(&name("web"), what);
+        let json = event.to_json();
+        let logged = Logged::from_json(json.as_bytes()).unwrap();
+        assert_eq!(logged.kind(), kind, "{json}");
+        assert_eq!(logged.what(), Some(&event.what), "{json}");
+        assert_eq!(logged.text().as_deref(), Some(text));
+        let raw: serde_json::Value = serde_json::from_str(&json).unwrap();
+        // What version 0.1.0 shows.
+        assert_eq!((&raw["name"], &raw["text"]), (&"web".into(), &text.into()), "{json}");
+        assert_eq!(raw["error"], event.what.is_error(), "{json}");
+    }
+}
+
+#[test]
+fn nothing_depends_on_the_stored_text() {
+    for (what, kind, _) in all() {
+        if kind == "crash" {
+            continue;
+        }
+        let event = Event::of(&name("web"), what);
+        let mut raw: serde_json::Value = serde_json::from_str(&event.to_json()).unwrap();
+        raw["text"] = "in einer anderen Sprache".into();
+        let logged = Logged::from_json(raw.to_string().as_bytes()).unwrap();
+        assert_eq!(logged.what(), Some(&event.what));
+        assert_eq!(logged.text(), event.text().map(|text| text.to_string()));
+    }
+}
+
+#[test]
+fn those_that_the_log_does_not_show_have_no_text() {
+    let event =
+        Event::of_run(What::End { run: "r".into(), end: End { code: 3, ..End::default() } });
+    let json = event.to_json();
+    assert!(!json.contains("text") && !json.contains("error"), "{json}");
+    let logged = Logged::from_json(json.as_bytes()).unwrap();
+    assert_eq!((logged.what(), logged.text()), (Some(&event.what), None));
+}
+
+#[test]
+fn other_versions_are_shown_in_their_own_words() {
+    let line = br#"{"event":"broken","name":"web","text":"Broken: printed `x`","error":true}"#;
+    let logged = Logged::from_json(line).unwrap();
+    assert!(logged.what().is_none() && logged.is_other("broken") && logged.is_error());
+    assert_eq!(logged.text().as_deref(), Some("Broken: printed `x`"));
+    // Where an event has no values, nothing is missing.
+    let line = br#"{"event":"ready","name":"web","text":"Ready","error":false}"#;
+    assert_eq!(Logged::from_json(line).unwrap().what(), Some(&What::Ready));
+    let line = br#"{"event":"from-the-future","text":"Hm"}"#;
+    assert_eq!(Logged::from_json(line).unwrap().text().as_deref(), Some("Hm"));
+    assert!(Logged::from_json(b"no JSON").is_none());
+}
+
+#[test]
+fn problems_of_version_0_1_0_are_texts() {
+    let note: Note = serde_json::from_str(r#""broken: printed `x`""#).unwrap();
+    assert_eq!(note, Note::Text("broken: printed `x`".into()));
+    let problem: Problem = serde_json::from_str(r#""ended with code 3""#).unwrap();
+    assert_eq!(problem.to_string(), "ended with code 3");
+    let skip: Skip = serde_json::from_str(r#""db is broken""#).unwrap();
+    assert_eq!(skip.to_string(), "db is broken");
+    for note in [Note::Broken(timed_out()), Note::Skipped(skip), Note::NotRun(Exit::Code(127))] {
+        let json = serde_json::to_string(&note).unwrap();
+        assert_eq!(serde_json::from_str::<Note>(&json).unwrap(), note, "{json}");
+    }
+}

@@ -1,0 +1,44 @@
+//! How a run ended.
+
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use super::{Exit, ProcName};
+
+/// How the run ended.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, ToSchema)]
+pub struct End {
+    /// The exit code of the whole run.
+    pub code: u8,
+    /// Who ended first without being told to, and so made everything stop.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub culprit: Option<Culprit>,
+    /// The process that the exit code comes from, where it is not 0 and comes from one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub decider: Option<Decider>,
+}
+
+/// The process that the exit code of a run comes from.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Decider {
+    /// Its name.
+    pub name: ProcName,
+    /// How it ended.
+    pub exit: Exit,
+    /// It was asked to stop because another process had ended with success.
+    pub interrupted: bool,
+}
+
+/// The process whose end made everything stop.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Culprit {
+    /// Its name.
+    pub name: ProcName,
+    /// How it ended.
+    pub exit: Exit,
+    /// How long it had run, nanoseconds.
+    pub ran_ns: u64,
+    /// Why, in a sentence, if that could be found out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cause: Option<String>,
+}
