@@ -29,7 +29,7 @@ pub struct Event {
     pub what: What,
 }
 
-/// What has happened. Fields must not be called like those of [`Stored`] or of a line of the API.
+/// What has happened. Fields must not be called like those of `Stored` or of a line of the API.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "event", rename_all = "kebab-case")]
 pub enum What {
