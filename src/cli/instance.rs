@@ -381,8 +381,8 @@ impl Instance {
                                      socket of a run; `tmo kill` ends that run"
                                 )));
                             }
-                            // Whoever holds the lock has no socket yet, and nobody to tell us when
-                            // it has: who started it may be gone.
+                            // Another start holds the lock and has no socket yet, so there is no
+                            // connection on which it could announce that it is ready.
                             tokio::time::sleep(pause).await;
                             pause = (pause * 2).min(MOST_PAUSE);
                         }

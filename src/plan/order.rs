@@ -174,7 +174,7 @@ fn levels(plan: &Plan, graph: &Graph) -> Vec<usize> {
     let mut next: Vec<usize> = (0..=all).filter(|at| open[*at] == 0).collect();
     while let Some(on) = next.pop() {
         for &at in &waiting[on] {
-            // The node that stands for the phase is no process.
+            // The node of the phase is not a process, so it does not count as a level.
             levels[at] = levels[at].max(levels[on] + usize::from(on != all));
             open[at] -= 1;
             if open[at] == 0 {

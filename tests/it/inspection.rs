@@ -581,7 +581,7 @@ fn a_project_leads_to_no_overmind_elsewhere() {
     let other = Hostile::beside(&world);
     let socket = world.app().join("om.sock");
     let listener = std::os::unix::net::UnixListener::bind(&socket).unwrap();
-    let (told, heard) = std::sync::mpsc::channel();
+    let (sender, received) = std::sync::mpsc::channel();
     std::thread::spawn(move || {
         for stream in listener.incoming() {
             let mut stream = stream.unwrap();
@@ -592,7 +592,7 @@ fn a_project_leads_to_no_overmind_elsewhere() {
                 let _ =
                     std::io::Write::write_all(&mut stream, b"PROCESS PID STATUS\nweb 1 running\n");
             } else {
-                told.send(words).unwrap();
+                sender.send(words).unwrap();
             }
         }
     });
@@ -600,10 +600,10 @@ fn a_project_leads_to_no_overmind_elsewhere() {
     for args in [&["quit"][..], &["stop", "web"], &["kill"]] {
         other.is_refused(args);
     }
-    assert!(heard.try_recv().is_err(), "nothing reached it");
+    assert!(received.try_recv().is_err(), "nothing reached it");
     let ran = other.run(&["quit", "-s", socket.to_str().unwrap()]);
     assert_eq!(ran.code, 0, "{ran:?}");
-    assert_eq!(heard.recv().unwrap().trim(), "quit");
+    assert_eq!(received.recv().unwrap().trim(), "quit");
 }
 
 #[test]

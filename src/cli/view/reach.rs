@@ -37,13 +37,13 @@ impl Shown {
         loop {
             match self.ask_for_news().await {
                 Ok(news) => return Ok(Next::News(news)),
-                // So many clients that there is no room for one more: nobody tells when one goes.
+                // The run has reached its limit of clients, and sends no event when one disconnects.
                 Err(ClientError::Refused { status: 503, .. }) => {
                     tokio::time::sleep(pause).await;
                     pause = (pause * 2).min(MOST_PAUSE);
                     continue;
                 }
-                // Asked again it would say the same.
+                // Another attempt would get the same answer.
                 Err(error @ (ClientError::Refused { .. } | ClientError::OtherVersion { .. })) => {
                     return Err(error.into());
                 }
@@ -122,7 +122,7 @@ impl Shown {
                     );
                     teller.say(Persona::here().speak(&text), true);
                 }
-                // Nobody announces that the run can take the stop again.
+                // The run sends no event when it accepts requests again.
                 tokio::time::sleep(pause).await;
                 pause = (pause * 2).min(MOST_PAUSE);
             }

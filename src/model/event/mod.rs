@@ -142,7 +142,7 @@ pub enum What {
         /// The line.
         line: String,
     },
-    /// It stays down until somebody starts it.
+    /// It has failed and is not restarted automatically.
     Broken {
         /// Why.
         why: Problem,

@@ -101,7 +101,7 @@ pub enum Note {
         /// The answer to the last attempt.
         answer: String,
     },
-    /// It failed and stays down until somebody starts it.
+    /// It has failed and is not restarted automatically.
     Broken(Problem),
     /// It does not run, because a process that it needs won't come up.
     Skipped(Skip),
