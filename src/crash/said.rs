@@ -101,3 +101,28 @@ impl Log<'_> {
         Ok(failed)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{Kind, failure};
+    use crate::model::ProcName;
+    use crate::model::event::{Event, Logged, Problem, What};
+    use crate::model::rules::Probe;
+
+    fn kind_of(what: What) -> Option<Kind> {
+        let json = Event::of(&ProcName::new("web").unwrap(), what).to_json();
+        failure(&Logged::from_json(json.as_bytes()).unwrap()).map(|(kind, _)| kind)
+    }
+
+    #[test]
+    fn the_printed_line_does_not_decide_what_kind_of_failure_it_was() {
+        let printed = Problem::Printed { line: "gadget does not work".into() };
+        assert_eq!(kind_of(What::Broken { why: printed.clone() }), Some(Kind::FailurePattern));
+        let often = Problem::Failed { times: 3, last: Box::new(printed) };
+        assert_eq!(kind_of(What::Broken { why: often }), Some(Kind::FailurePattern));
+        let probe = Probe::Http { url: "http://a:80/".into() };
+        let dead = Problem::NotLive { probe, answer: "printed `x`".into() };
+        assert_eq!(kind_of(What::Broken { why: dead }), Some(Kind::NotLive));
+        assert_eq!(kind_of(What::Ready), None);
+    }
+}

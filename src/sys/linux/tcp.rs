@@ -317,10 +317,11 @@ mod tests {
     fn who_listens_on_just_this_address_goes_before_all_others() {
         let exact = TcpListener::bind("127.0.0.1:0").unwrap();
         let at = exact.local_addr().unwrap();
-        let Ok(_all) = TcpListener::bind(("::", at.port())) else { return };
+        let all = TcpListener::bind(("::", at.port()));
         assert_eq!(tcp_listener_owners(at).unwrap().len(), 1);
         drop(exact);
-        assert_eq!(tcp_listener_owners(at).unwrap().len(), 1, "all that is left");
+        // Where the second one could listen too, it is left.
+        assert_eq!(tcp_listener_owners(at).unwrap().len(), usize::from(all.is_ok()));
     }
 
     #[test]
