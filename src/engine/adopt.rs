@@ -76,13 +76,17 @@ impl Engine {
                 self.panes[id].entries.push_back(entry);
             }
         }
-        // Its life file may have been removed or spoiled.
-        if self.panes[id].shim.is_none()
-            && let Pane::Up { shim, start_time, id: pane } = &self.saved.supervisor.procs[id].pane
-            && sys::alive(*shim, *start_time)
-        {
-            let (shim, start_time, pane) = (*shim, *start_time, pane.clone());
-            self.shim_up(id, (shim, start_time), pane);
+        match &self.saved.supervisor.procs[id].pane {
+            // Its life file may have been removed or spoiled.
+            Pane::Up { shim, start_time, id: pane }
+                if self.panes[id].shim.is_none() && sys::alive(*shim, *start_time) =>
+            {
+                let (shim, start_time, pane) = (*shim, *start_time, pane.clone());
+                self.shim_up(id, (shim, start_time), pane);
+            }
+            Pane::Up { .. } => {}
+            // The dead supervisor knew that this shim is gone, and may have asked for another one.
+            Pane::None | Pane::Opening => self.panes[id].shim = None,
         }
         // Without a sink it would not have been started. Else one may be on its way, of which
         // nothing can have been lost yet.

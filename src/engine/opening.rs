@@ -11,7 +11,7 @@ use super::queue::Event;
 use super::runtime::TmuxServer;
 use super::watchers;
 use crate::backend::tmux::TmuxError;
-use crate::backend::tmux::server::{Listed, Survey};
+use crate::backend::tmux::server::{Former, Listed, Survey};
 use crate::pane::spec::Want;
 use crate::plan;
 use crate::supervisor::{Goal, Input, Pane, ProcId};
@@ -57,7 +57,11 @@ impl Engine {
         let openings: Vec<_> = ids.iter().map(opening).collect();
         let old: Vec<_> = ids
             .iter()
-            .map(|&id| (self.panes[id].pane.clone(), self.panes[id].sink == Sink::Up))
+            .map(|&id| {
+                let pane = &self.panes[id];
+                let piped = pane.sink == Sink::Up;
+                Former { pane: pane.pane.clone(), shim: pane.last_shim, piped }
+            })
             .collect();
         let (tmux, queue) = (self.tmux.clone(), self.queue.clone());
         let mut gives_up = self.gives_up.subscribe();
@@ -95,8 +99,8 @@ impl Engine {
                     }
                 }
             }
-            for ((opening, (old, piped)), id) in openings.iter().zip(old).zip(ids) {
-                let result = tmux.reopen(opening, old.as_deref(), piped).await;
+            for ((opening, old), id) in openings.iter().zip(old).zip(ids) {
+                let result = tmux.reopen(opening, &old).await;
                 queue.push(Event::Opened(vec![id], result));
             }
         });
@@ -199,11 +203,10 @@ impl Engine {
         self.read(id);
         let late = self.panes[id].awaited.filter(|_| self.panes[id].shim.is_none());
         let Some((pid, start_time)) = late else { return };
-        let program = self.plan.tmo.as_path().file_name().map(|name| name.to_string_lossy());
         match sys::info(pid).filter(|process| process.start_time == start_time) {
             // Gone already: that is told as well.
             None => {}
-            Some(process) if Some(process.name.as_str()) == program.as_deref() => {
+            Some(process) if process.is_named_after(self.plan.tmo.as_path()) => {
                 let _ = sys::signal(pid, start_time, nix::libc::SIGKILL);
             }
             Some(process) => {

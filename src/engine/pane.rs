@@ -122,6 +122,8 @@ pub(super) struct PaneTrack {
     pub(super) ended: Option<Ended>,
     /// The shim that is watched.
     pub(super) shim: Option<(u32, u64)>,
+    /// Process id of the last shim that said it is up, also once it is gone.
+    pub(super) last_shim: Option<u32>,
     /// What is to be the shim, watched although it has not said that it is there.
     pub(super) awaited: Option<(u32, u64)>,
     /// When it is late.
@@ -174,6 +176,7 @@ impl PaneTrack {
             sink_pid: None,
             ended: None,
             shim: None,
+            last_shim: None,
             awaited: None,
             shim_due: None,
             ready: None,

@@ -161,6 +161,7 @@ impl Engine {
         // It has come: that it goes is not the end of another one that is awaited by then.
         pane.awaited = pane.awaited.filter(|(pid, _)| *pid != shim.0);
         pane.shim = Some(shim);
+        pane.last_shim = Some(shim.0);
         pane.shim_due = None;
         pane.pane = Some(name);
         pane.await_sink();

@@ -1,5 +1,7 @@
 //! Processes as the kernel shows them.
 
+use std::path::Path;
+
 use crate::model::Exit;
 
 /// One process of the process table.
@@ -71,6 +73,12 @@ impl ProcInfo {
             'X' | 'x' => false,
             _ => true,
         }
+    }
+
+    /// Whether it has the name of this program, of which the kernel keeps the first 15 bytes.
+    pub fn is_named_after(&self, program: &Path) -> bool {
+        let name = program.file_name().map(std::ffi::OsStr::as_encoded_bytes);
+        name.is_some_and(|name| name[..name.len().min(15)] == *self.name.as_bytes())
     }
 
     /// Whether all it needs is a processor: what has got SIGKILL ends as soon as it has one.

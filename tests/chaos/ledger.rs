@@ -104,7 +104,8 @@ impl<'a> Reading<'a> {
             }
             "shim-gone" => self.at(name).alive = false,
             "interrupting" => self.was_interrupted(name, at),
-            "killing" | "hangup" => self.at(name).reported = true,
+            "killing" => self.at(name).reported = true,
+            "hangup" => self.hangs_up(name, at),
             "broken" => self.at(name).given_up = Some((at, "is broken")),
             "skipped" => self.skipped(name, at, text(event)),
             _ => {}
@@ -256,6 +257,14 @@ impl<'a> Reading<'a> {
         }
         if error && matches!(code, Some(126 | 127)) && !some_good {
             seen.given_up = Some((at, "can't be run"));
+        }
+    }
+
+    /// Nobody in a world closes a window, but a killed tmux closes all.
+    fn hangs_up(&mut self, name: &str, at: u64) {
+        self.at(name).reported = true;
+        if !self.is_rough() {
+            self.problem(at, &format!("the window of {name} was closed by nobody"));
         }
     }
 

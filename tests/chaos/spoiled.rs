@@ -123,6 +123,9 @@ pub(crate) fn see_faults() {
     assert_eq!(with(17, "sweep"), 2, "the cleanup runs twice, unasked");
     assert_eq!(moved(14, 12), 1, "main is said to be stopped");
     let mut events = GOOD.to_vec();
+    events.insert(9, (8, "web", "hangup"));
+    assert_eq!(problems(&events), 1, "the window of web is closed by nobody");
+    let mut events = GOOD.to_vec();
     events.drain(15..17);
     assert_eq!(problems(&events), 1, "there is no cleanup");
     let mut events = GOOD.to_vec();

@@ -334,3 +334,35 @@ fn echo_and_logs_follow_over_a_killed_supervisor() {
     assert_eq!(status.code(), Some(0));
     complete(&numbers(&world.read("followed"), "web"));
 }
+
+/// The dead supervisor knew that the shim was killed and had asked tmux for another one. The next
+/// supervisor must not take the same death for the end of the shim that it awaits.
+#[test]
+fn a_killed_shim_is_replaced_once_whoever_is_killed_meanwhile() {
+    let world = World::new("web: echo up; exec sleep 1000\n");
+    world.ok(["start", "-D", "--auto-restart", "web"]);
+    world.wait_state("web", "running");
+    let server = world.tmux_server();
+    let saved = world.runtime().join("state.json");
+    procs::kill(server, 19);
+    procs::kill(world.shim("web"), 9);
+    eventually("another pane is asked for", || {
+        std::fs::read_to_string(&saved).ok()?.contains("\"pane\":\"opening\"").then_some(())
+    });
+    let before = world.supervisor();
+    kill_both(&world);
+    let mut took_over = world.tmo(["start", "-D"]).spawn().unwrap();
+    another_than(&world, before);
+    procs::kill(server, 18);
+    took_over.wait().unwrap();
+    world.wait_state("web", "running");
+    // Panes are opened one after the other, so whatever was asked for before has been done then.
+    world.ok(["scale", "web=2"]);
+    world.wait_state("web#2", "running");
+    assert_eq!(world.field("web", "state"), "running", "{}", world.ok(["logs"]));
+    let log = world.ok(["logs"]);
+    assert_eq!(log.matches("web    | up\n").count(), 2, "{log}");
+    assert!(!log.contains("window was closed"), "{log}");
+    world.ok(["quit"]);
+    world.wait_empty();
+}

@@ -14,7 +14,7 @@ use super::environ::Environ;
 use super::{config, menu, version};
 use crate::model::ProcName;
 use crate::model::plan::Plan;
-use crate::sys::files;
+use crate::sys::{self, files};
 
 /// A tmux call that failed.
 #[derive(Debug, thiserror::Error)]
@@ -73,6 +73,17 @@ const BEING_OPENED: &str = "tmo is opening this";
 
 /// What to open: a name and its spec file.
 pub type Opening = (ProcName, PathBuf);
+
+/// The pane that a process had before.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Former {
+    /// tmux's name of it (`%3`).
+    pub pane: Option<String>,
+    /// Process id of its last shim, which has ended.
+    pub shim: Option<u32>,
+    /// A sink takes its output. It goes on with it; another pipe would cost what is on its way.
+    pub piped: bool,
+}
 
 /// A pane as tmux lists it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -255,30 +266,27 @@ impl Tmux {
 
     /// Give this process a pane again: in its old one if that is still there, else in a new window.
     ///
-    /// A living pane for it that nobody knows was opened by a supervisor that was killed before it
-    /// heard of it: it is left as it is, its shim will tell.
-    ///
-    /// `piped`: a sink takes the output of the old pane. It goes on with it; another pipe would
-    /// cost what is on its way.
-    pub async fn reopen(
-        &self,
-        opening: &Opening,
-        old: Option<&str>,
-        piped: bool,
-    ) -> Result<Survey, TmuxError> {
+    /// A living pane of it with a shim that nobody knows was opened for a request before this one,
+    /// or for a supervisor that was killed before it heard of it. It is left as it is: its shim will
+    /// report itself.
+    pub async fn reopen(&self, opening: &Opening, former: &Former) -> Result<Survey, TmuxError> {
         // Two at once would both make the session.
         let _one = self.opening.lock().await;
         let listed = self.list().await?;
-        let kept = old.and_then(|id| listed.iter().find(|l| l.pane == id));
         let (name, spec) = opening;
-        if kept.is_none() && listed.iter().any(|l| l.process == name.as_str() && !l.dead) {
+        let kept = former.pane.as_ref().and_then(|id| listed.iter().find(|l| l.pane == *id));
+        let is_open = match kept {
+            Some(pane) => !pane.dead && former.shim != Some(pane.pid) && self.is_ours(pane.pid),
+            None => listed.iter().any(|l| l.process == name.as_str() && !l.dead),
+        };
+        if is_open {
             return self.survey().await;
         }
         let group = match kept {
             Some(pane) => {
                 let respawn = Command::new("respawn-pane").arg("-k").arg("-t").arg(&pane.pane);
                 let mut group = vec![command::shim(respawn, &self.tmo, spec)];
-                if !piped {
+                if !former.piped {
                     group.push(command::pipe(&pane.pane, &self.tmo, spec));
                 }
                 group
@@ -286,6 +294,11 @@ impl Tmux {
             None => self.window(opening, !listed.iter().any(|l| l.ours), &listed),
         };
         self.opened(vec![group], self.ask_survey()).await
+    }
+
+    /// Whether this process lives and is tmo, not what a person runs in the pane.
+    fn is_ours(&self, pid: u32) -> bool {
+        sys::info(pid).is_some_and(|process| process.alive() && process.is_named_after(&self.tmo))
     }
 
     /// Pipe a pane's output again; `false` if nothing had to be done.

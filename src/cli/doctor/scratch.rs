@@ -17,6 +17,7 @@ use super::environment::Variables;
 use super::recorder::{ended, parse};
 use super::trouble::{PATIENCE, ScratchError};
 use crate::backend::tmux::command::shell_quoted;
+use crate::backend::tmux::server::Former;
 use crate::backend::tmux::{Tmux, TmuxError, socket};
 use crate::config::dirs::{DirError, make_private_dir};
 use crate::model::ProcName;
@@ -113,7 +114,7 @@ impl Scratch {
     async fn later(&self, process: &ProcessPlan) -> Result<Variables, ScratchError> {
         let name = ProcName::new("later").unwrap_or_else(|_| process.name.clone());
         let (spec, record) = self.prepare(process, &name)?;
-        self.tmux.reopen(&(name.clone(), spec), None, false).await?;
+        self.tmux.reopen(&(name.clone(), spec), &Former::default()).await?;
         self.hear(process, &name, &record).await
     }
 
