@@ -7,7 +7,7 @@ use crate::config::dirs::DirError;
 use crate::config::env::BadValue;
 use crate::config::failures::EditError;
 use crate::config::load::ConfigError;
-use crate::config::project::BadAddress;
+use crate::config::socket::BadAddress;
 use crate::control::address::Address;
 use crate::control::client::ClientError;
 use crate::engine::run::RunError;

@@ -5,7 +5,7 @@ use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
 use super::env::Env;
-use super::project::SOCKET;
+use super::socket::SOCKET;
 
 /// What makes a directory that of a project.
 const MARKS: [&str; 3] = ["Procfile", "tmo.toml", SOCKET];

@@ -16,6 +16,7 @@ pub mod options;
 pub mod own_path;
 pub mod procfile;
 pub mod project;
+pub mod socket;
 pub mod toml;
 
 pub use env::Env;

@@ -14,7 +14,7 @@ use crate::config::StartOptions;
 use crate::config::dirs::find_runtime_dir;
 use crate::config::load::Context;
 use crate::config::lookup::project_above;
-use crate::config::project::client_socket;
+use crate::config::socket::client_socket;
 use crate::engine::runtime::Runtime;
 use crate::model::network::Network;
 use crate::model::signal::SignalName;

@@ -1,0 +1,128 @@
+//! Whose run a socket leads to: a file of one project must not change the run of another.
+
+use std::os::unix::fs::MetadataExt as _;
+use std::path::{Path, PathBuf};
+
+use super::Instance;
+use crate::cli::error::CliError;
+use crate::config::dirs::last_run;
+use crate::config::socket::NamedBy;
+use crate::control::client::{Listener, who};
+use crate::control::lock;
+use crate::journal::last_run::LastRun;
+use crate::sys::files;
+
+impl Instance {
+    /// Refuse to change the run of another project, to which a link or an env file of this one
+    /// leads. A user who names the socket means that run.
+    pub(in crate::cli) async fn refuse_other_project(&self) -> Result<(), CliError> {
+        if !self.is_led() {
+            return Ok(());
+        }
+        if self.far.is_some() {
+            // Its directories are those of another machine.
+            return self.refuse_origin(None);
+        }
+        // Where the lock is held, the plan beside it is that of the run. Elsewhere, another run may
+        // answer than the one that has left its plan.
+        let held = lock::is_held(self.runtime.dir()).unwrap_or(false);
+        let on_disk = self.origin();
+        let origin = match on_disk.clone().filter(|_| held) {
+            None => self.asked_origin().await.or(on_disk),
+            origin => origin,
+        };
+        self.refuse_origin(origin.as_deref())
+    }
+
+    /// The same where nobody can be asked whose run it is, and where its files tell nothing.
+    pub(in crate::cli) fn refuse_unknown_project(&self) -> Result<(), CliError> {
+        if self.is_led() { self.refuse_origin(None) } else { Ok(()) }
+    }
+
+    /// The same for the log of a run that is over.
+    pub(in crate::cli) fn refuse_log_of_other_project(&self) -> Result<(), CliError> {
+        if self.is_led() { self.refuse_origin(self.last_origin().as_deref()) } else { Ok(()) }
+    }
+
+    /// The same for what is left of a run that is over, where that is known.
+    pub(in crate::cli) fn refuse_leftovers_of_other_project(&self) -> Result<(), CliError> {
+        match self.last_origin() {
+            origin @ Some(_) if self.is_led() => self.refuse_origin(origin.as_deref()),
+            None if self.is_led() && !self.parts().is_empty() => self.refuse_origin(None),
+            Some(_) | None => Ok(()),
+        }
+    }
+
+    /// Whether a link or a file of a project, and not the user, has chosen the socket. A variable
+    /// with a path in the project does not mean where a link there leads; a flag does.
+    fn is_led(&self) -> bool {
+        let found = self.socket.path.symlink_metadata();
+        let link = found.ok().filter(|found| self.socket.tcp.is_none() && found.is_symlink());
+        let own = [nix::unistd::geteuid().as_raw(), 0];
+        let here = &self.context.start_dir;
+        // Where others can write, they may have put a link in the place that the user names.
+        let is_of_others = || link.as_ref().is_some_and(|link| !own.contains(&link.uid()));
+        let leaves = || {
+            let in_project = self.socket.tcp.is_none() && self.socket.path.starts_with(here);
+            in_project && self.leads_away(here)
+        };
+        match self.socket.named_by {
+            NamedBy::Nothing => link.is_some(),
+            NamedBy::Flag => is_of_others(),
+            NamedBy::Variable => is_of_others() || leaves(),
+            NamedBy::Project => true,
+        }
+    }
+
+    /// The directory of the project of the run, by its plan.
+    fn origin(&self) -> Option<PathBuf> {
+        let origin = self.runtime.plan().ok()?.origin?;
+        Some(origin.dir.as_path().to_owned())
+    }
+
+    /// The same of the last run, which may have left nothing but its log.
+    fn last_origin(&self) -> Option<PathBuf> {
+        let record = || LastRun::read(&last_run(&self.context.env, &self.socket.path));
+        self.origin().or_else(|| Some(record()?.origin?.as_path().to_owned()))
+    }
+
+    /// The same by what the run answers.
+    async fn asked_origin(&self) -> Option<PathBuf> {
+        let Ok(Listener::Tmo(state)) = who(&self.address()).await else { return None };
+        // An earlier version names only the Procfile, as it was named where the run was started.
+        let procfile =
+            state.procfile.as_ref().map(|file| state.root.as_path().join(file.as_path()));
+        let beside = procfile.as_ref().and_then(|file| file.parent()).map(Path::to_owned);
+        state.origin.as_ref().map(|dir| dir.as_path().to_owned()).or(beside)
+    }
+
+    fn refuse_origin(&self, origin: Option<&Path>) -> Result<(), CliError> {
+        // Without a setting, the nearest socket above counts.
+        let beside = self.socket.path.parent().filter(|_| self.socket.named_by == NamedBy::Nothing);
+        let here = beside.unwrap_or(&self.context.start_dir);
+        // By its number: a directory may have several paths. One that has been moved is not there.
+        let number = |path: &Path| path.metadata().ok().map(|found| (found.dev(), found.ino()));
+        let whose = match origin.map(|dir| (dir, number(dir))) {
+            Some((_, there)) if there.is_some() && there == number(here) => return Ok(()),
+            Some((dir, Some(_))) => format!("the run of {}", dir.display()),
+            Some((_, None)) | None if self.leads_away(here) => {
+                "a run of which is not known that it is this project's".to_owned()
+            }
+            Some((_, None)) | None => return Ok(()),
+        };
+        let is_link = self.socket.path.symlink_metadata().is_ok_and(|found| found.is_symlink());
+        let real = is_link.then(|| files::resolved(&self.socket.path));
+        let shown = real.as_ref().unwrap_or(&self.socket.shown).display();
+        Err(CliError::Other(format!(
+            "the socket of this project leads to {whose}; to mean that run, name its socket: -s {shown}"
+        )))
+    }
+
+    /// Whether the socket is outside of the project in this directory.
+    fn leads_away(&self, here: &Path) -> bool {
+        let real = files::resolved(&self.socket.path);
+        // Where its path is too long, a run has put a link to its own socket there.
+        let is_own = real.parent() == Some(&files::resolved(self.runtime.dir()));
+        self.socket.tcp.is_some() || !is_own && !real.starts_with(files::resolved(here))
+    }
+}
