@@ -41,20 +41,18 @@ struct Reading<'a> {
 
 /// What is wrong with these events, as `tmo events --json` tells them.
 pub(crate) fn judge(events: &[Value], book: &Book) -> Vec<String> {
-    let begins =
-        |event: &Value| event["event"] == "begin" && text(event).starts_with("Tmux socket name");
+    let begins = |event: &Value| event["fact"]["tmux-socket"].is_string();
     let starts: Vec<usize> =
         events.iter().enumerate().filter(|(_, e)| begins(e)).map(|(n, _)| n).collect();
     let ends = starts.iter().skip(1).copied().chain([events.len()]);
     let mut problems = vec![];
+    if starts.is_empty() && !events.is_empty() {
+        problems.push("no run begins".to_owned());
+    }
     for (from, until) in starts.iter().copied().zip(ends) {
         problems.extend(Reading::of(&events[from..until], book).read(&events[from..until]));
     }
     problems
-}
-
-fn text(event: &Value) -> &str {
-    event["text"].as_str().unwrap_or_default()
 }
 
 fn time(event: &Value) -> u64 {
@@ -107,7 +105,7 @@ impl<'a> Reading<'a> {
             "killing" => self.at(name).reported = true,
             "hangup" => self.hangs_up(name, at),
             "broken" => self.at(name).given_up = Some((at, "is broken")),
-            "skipped" => self.skipped(name, at, text(event)),
+            "skipped" => self.skipped(name, at, &event["why"]),
             _ => {}
         }
     }
@@ -307,12 +305,11 @@ impl<'a> Reading<'a> {
     }
 
     /// The reason must be one.
-    fn skipped(&mut self, name: &str, at: u64, text: &str) {
-        let on = text.strip_prefix("Skipped: ").and_then(|text| text.split(' ').next());
-        let on = on.unwrap_or_default().to_owned();
+    fn skipped(&mut self, name: &str, at: u64, why: &Value) {
+        let on = why["on"].as_str().unwrap_or_default().to_owned();
         let needs = |rules: &&Rules| rules.needs(name).iter().any(|(other, _)| *other == on);
         if !self.rules.iter().any(needs) {
-            return self.problem(at, &format!("{name} is skipped: {text:?}, but needs no {on}"));
+            return self.problem(at, &format!("{name} is skipped: {why}, but needs no {on}"));
         }
         let need = self.needs(name).into_iter().find(|(other, _)| *other == on);
         let Some((_, until)) = need else { return };
@@ -325,7 +322,7 @@ impl<'a> Reading<'a> {
             }
         });
         if fine {
-            self.problem(at, &format!("{name} is skipped: {text:?}, but {on} is {until}"));
+            self.problem(at, &format!("{name} is skipped: {why}, but {on} is {until}"));
         }
     }
 

@@ -69,14 +69,11 @@ const GOOD: [(i64, &str, &str); 24] = [
 
 fn event(&(at, name, what): &(i64, &str, &str)) -> Value {
     let (event, code) = what.split_once(' ').unwrap_or((what, ""));
-    let text = match event {
-        "begin" => "Tmux socket name: t",
-        "skipped" => "Skipped: api does not run",
-        _ => "",
-    };
+    let fact = (event == "begin").then(|| json!({ "tmux-socket": "t" }));
+    let why = (event == "skipped").then(|| json!({ "on": "api" }));
     let time = jiff::Timestamp::new(BEGIN, 0).unwrap() + jiff::SignedDuration::from_millis(at);
     json!({
-        "time": time.to_string(), "event": event, "text": text,
+        "time": time.to_string(), "event": event, "fact": fact, "why": why,
         "name": (!name.is_empty()).then_some(name), "code": code.parse::<u8>().ok(),
     })
 }
