@@ -222,3 +222,82 @@ fn a_port_that_another_of_the_run_holds_is_freed_by_stopping_that_one() {
     assert!(reported.contains("$ tmo stop web\n"), "{reported}");
     world.ok(["quit"]);
 }
+
+/// Write the text of each event into the log in letters that mean nothing; its values stay.
+fn garble_events(world: &World) {
+    let file = world.journal().join("@events.00000000000000000000.log");
+    let lines = std::fs::read_to_string(&file).unwrap();
+    let (mut garbled, mut other) = (0, String::with_capacity(lines.len()));
+    for line in lines.split_inclusive('\n') {
+        // The text of a `crash` is a value: what the diagnosis has found.
+        let begin = "\"text\":\"";
+        let text = line.find(begin).filter(|_| !line.contains("\"event\":\"crash\""));
+        let from = text.map_or(line.len(), |at| at + begin.len());
+        let until = line[from..].find("\",\"error\"").map_or(line.len(), |at| from + at);
+        garbled += usize::from(from < until);
+        other += &line[..from];
+        other.extend(line[from..until].chars().map(|c| if c.is_alphabetic() { 'x' } else { c }));
+        other += &line[until..];
+    }
+    assert_eq!(other.len(), lines.len());
+    std::fs::write(file, other).unwrap();
+    assert!(garbled > 10, "{garbled}");
+}
+
+#[test]
+fn nothing_depends_on_the_words_of_events() {
+    let world = World::new("");
+    world.write(
+        "tmo.toml",
+        r#"
+        [process.web]
+        command = "echo gadget does not work; exec sleep 1000"
+        failure = [{ pattern = "does not work", action = "break" }]
+        [process.sick]
+        command = "echo up; exec sleep 1000"
+        ready = [{ log = "up", timeout = "10s" }]
+        live = { exec = "exit 7", every = "50ms", failures = 1, action = "break" }
+        [process.late]
+        command = "exec sleep 1000"
+        ready = [{ log = "never", timeout = "100ms" }]
+        [process.after]
+        command = "exec sleep 1000"
+        depends_on = { late = "ready" }
+        [process.again]
+        command = "sleep 0.05; exit 3"
+        restart = { policy = "always", delay = "10ms", max_failures = 2 }
+        "#,
+    );
+    world.run(["start", "-D", "--any-can-die"]);
+    for (name, state) in
+        [("web", "broken"), ("sick", "broken"), ("again", "broken"), ("after", "skipped")]
+    {
+        world.wait_state(name, state);
+    }
+    let answers = || {
+        let commands: [&[&str]; 10] = [
+            &["why", "web", "--json"],
+            &["why", "sick", "--json"],
+            &["why", "late", "--json"],
+            &["why", "again", "--json"],
+            &["crashes", "--json"],
+            &["events", "--json"],
+            &["events"],
+            &["logs"],
+            &["logs", "--json", "--since", "1h"],
+            &["history"],
+        ];
+        commands.map(|args| (args, format!("{:?}", world.run(args))))
+    };
+    let running = answers();
+    assert!(running[0].1.contains("failure-pattern"), "{:?}", running[0]);
+    assert!(running[1].1.contains("not-live"), "{:?}", running[1]);
+    world.ok(["quit"]);
+    world.wait_empty();
+    std::fs::remove_dir_all(world.journal().join("crash-reports")).unwrap();
+    let before = answers();
+    garble_events(&world);
+    for (before, after) in before.iter().zip(answers()) {
+        assert_eq!(before, &after);
+    }
+}
