@@ -360,10 +360,10 @@ pub(super) fn why(far: &Far, name: Option<&str>, out: &mut dyn Write) -> Result<
     }
     let ill = asked
         .iter()
-        .find(|process| why::ENDED.contains(&process.state.as_str()) || held_up(process).is_some());
+        .find(|process| process.state.has_failed_or_exited() || held_up(process).is_some());
     match ill {
         Some(process) => {
-            let (name, state) = (process.name.as_str(), cleaned(&process.state));
+            let (name, state) = (process.name.as_str(), &process.state);
             Err(far.lacks(&format!("{name} is {state}, and its log tells why: `tmo why {name}`")))
         }
         None => super::print(out, &(why::well(name) + "\n")),

@@ -10,9 +10,9 @@ use super::instance::{Instance, Server};
 use super::table::table;
 use crate::control::overmind;
 use crate::control::overmind_client::OvermindClient;
-use crate::model::Untrusted;
 use crate::model::request::{ProcessState, State};
 use crate::model::rules::Stage;
+use crate::model::{ProcessStatus, Untrusted};
 use crate::sys::{self, Usage, clock};
 use crate::view::words::{duration, size};
 
@@ -104,7 +104,7 @@ fn reasons(processes: &[ProcessState]) -> String {
         // Writing to a string does not fail.
         if let Some(reason) = &process.reason {
             let _ = writeln!(text, "{}: {reason}", process.name);
-        } else if let (Some(why), "running") = (&process.not_ready, process.state.as_str()) {
+        } else if let (Some(why), ProcessStatus::Running) = (&process.not_ready, &process.state) {
             let _ = writeln!(text, "{}: not ready: {why}", process.name);
         } else if !process.lacks.is_empty() {
             let _ = writeln!(
@@ -140,10 +140,10 @@ fn row(process: &ProcessState) -> [String; 9] {
 /// Its state, with whom it waits for, and whether it is not ready yet or won't be.
 fn state(process: &ProcessState) -> String {
     let names: Vec<_> = process.awaits.iter().map(ToString::to_string).collect();
-    match (process.state.as_str(), process.ready) {
+    match (&process.state, process.ready) {
         (state, _) if !names.is_empty() => format!("{state} ({})", names.join(", ")),
-        ("running", Some(false)) => "running (not ready)".to_owned(),
-        (state, _) => state.to_owned(),
+        (ProcessStatus::Running, Some(false)) => "running (not ready)".to_owned(),
+        (state, _) => state.to_string(),
     }
 }
 
@@ -167,13 +167,13 @@ fn share(cpu: Duration, since: Duration) -> String {
 #[cfg(test)]
 mod tests {
     use super::{Order, by_phase, stage, wide};
-    use crate::model::ProcName;
     use crate::model::request::ProcessState;
     use crate::model::rules::Stage;
+    use crate::model::{ProcName, ProcessStatus};
 
     fn process(name: &str, phase: Option<Stage>) -> ProcessState {
         let name = ProcName::new(name).unwrap();
-        ProcessState { phase, ..ProcessState::new(name, "running", None) }
+        ProcessState { phase, ..ProcessState::new(name, ProcessStatus::Running, None) }
     }
 
     #[test]

@@ -10,9 +10,9 @@ use super::instance::{Instance, Server};
 use super::request;
 use super::start::{Start, tell_all};
 use crate::config::{Project, Warning};
-use crate::model::ProcName;
 use crate::model::plan::Plan;
 use crate::model::request::{ProcessState, Request};
+use crate::model::{ProcName, ProcessStatus};
 use crate::plan::{self, Change, Reloaded};
 
 /// The version of what `--json` prints.
@@ -75,7 +75,7 @@ pub(super) fn reload(args: &ReloadArgs, out: &mut dyn Write) -> Result<u8, CliEr
     let Made { reloaded, states, warnings, done } = made;
     let stays = |name: &ProcName| {
         let state = states.iter().find(|state| state.name == *name);
-        state.is_some_and(|state| state.state == "stopped")
+        state.is_some_and(|state| state.state == ProcessStatus::Stopped)
     };
     if args.json {
         let document = Document {

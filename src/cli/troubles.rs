@@ -3,11 +3,11 @@
 use super::crashes::strong;
 use super::instance::Instance;
 use crate::crash::{Cause, Certainty, Kind};
-use crate::model::ProcName;
 use crate::model::event::{Logged, Note, Problem, Skip, What};
 use crate::model::plan::{Plan, ProcessPlan};
 use crate::model::request::ProcessState;
 use crate::model::rules::{Probe, Stage};
+use crate::model::{ProcName, ProcessStatus};
 
 /// All of a run, in order.
 #[derive(Debug, Default)]
@@ -109,7 +109,8 @@ pub(super) fn skipped(instance: &Instance, plan: &Plan) -> u8 {
     // It may be over by now: then whoever asks is told so.
     let Ok(state) = super::block_on(instance.state()) else { return 0 };
     let mut code = 0;
-    for process in state.processes.iter().filter(|process| process.state == "skipped") {
+    for process in state.processes.iter().filter(|process| process.state == ProcessStatus::Skipped)
+    {
         let reason = process.reason.clone().unwrap_or_else(|| "skipped".into());
         super::warn(&format!("{}: {reason}; `tmo why {}` tells more", process.name, process.name));
         code = 1;
@@ -135,9 +136,12 @@ pub(super) fn held_up(process: &ProcessState) -> Option<Cause> {
         (Kind::DependencyNotReady, skip.to_string())
     } else if let Some(reason) = &process.reason {
         probe = problem.and_then(Note::probe);
-        let kind = if process.state == "running" { Kind::NotLive } else { Kind::Other };
+        let kind =
+            if process.state == ProcessStatus::Running { Kind::NotLive } else { Kind::Other };
         (kind, reason.raw().to_owned())
-    } else if let Some(why) = process.not_ready.as_ref().filter(|_| process.state == "running") {
+    } else if let Some(why) =
+        process.not_ready.as_ref().filter(|_| process.state == ProcessStatus::Running)
+    {
         probe = process.unready.as_ref().and_then(Problem::probe);
         (Kind::ReadinessTimedOut, format!("it did not become ready: {}", why.raw()))
     } else if let Some(lacks) = process.lacks.first() {

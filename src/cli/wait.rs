@@ -19,7 +19,7 @@ use crate::history::select::Query;
 use crate::history::times::span;
 use crate::journal::cursor::{Cursor, Filter, Position};
 use crate::model::request::{ProcessState, State};
-use crate::model::{Exit, ProcName, Untrusted};
+use crate::model::{Exit, ProcName, ProcessStatus, Untrusted};
 use crate::view::words::duration;
 
 /// What is known of what is waited for.
@@ -178,18 +178,18 @@ pub(super) fn chosen<'a>(
 
 /// One that has ended or was stopped does not run by waiting.
 fn still_comes(process: &ProcessState) -> Result<(), CliError> {
-    let (what, code) = match (process.state.as_str(), process.exit) {
-        ("exited" | "error", Some(exit)) => {
+    let (what, code) = match (&process.state, process.exit) {
+        (ProcessStatus::Exited | ProcessStatus::Error, Some(exit)) => {
             (format!("{} has ended ({exit})", process.name), exit.shell_status().max(1))
         }
-        ("stopped", _) => (format!("{} was stopped", process.name), 1),
-        ("skipped" | "broken", exit) => {
-            let state = || process.state.as_str().into();
+        (ProcessStatus::Stopped, _) => (format!("{} was stopped", process.name), 1),
+        (ProcessStatus::Skipped | ProcessStatus::Broken, exit) => {
+            let state = || process.state.word().into();
             let why = process.reason.clone().unwrap_or_else(state);
             let code = exit.map_or(1, |exit| exit.shell_status().max(1));
             (format!("{} won't run: {why}", process.name), code)
         }
-        ("stuck", _) => (format!("{} can't be ended", process.name), 1),
+        (ProcessStatus::Stuck, _) => (format!("{} can't be ended", process.name), 1),
         _ => return Ok(()),
     };
     Err(CliError::Ended { what, code })
@@ -198,15 +198,16 @@ fn still_comes(process: &ProcessState) -> Result<(), CliError> {
 /// Of all there are, one may have done what it was to do.
 fn all_run(wanted: &[&ProcessState], unnamed: bool) -> Result<Verdict, CliError> {
     for process in wanted {
-        if unnamed && process.state == "exited" && process.exit == Some(Exit::Code(0)) {
+        if unnamed && process.state == ProcessStatus::Exited && process.exit == Some(Exit::Code(0))
+        {
             continue;
         }
         // What is not to begin with the others is not waited for with them.
-        if unnamed && process.state == "stopped" && process.lives == 0 {
+        if unnamed && process.state == ProcessStatus::Stopped && process.lives == 0 {
             continue;
         }
         still_comes(process)?;
-        if process.state != "running" {
+        if process.state != ProcessStatus::Running {
             return Ok(Verdict::NotYet(format!("{} is {}", process.name, process.state)));
         }
     }
@@ -223,8 +224,8 @@ fn all_ready(wanted: &[&ProcessState], unnamed: bool) -> Result<Verdict, CliErro
                 let what = format!("{} is not ready: {why}", process.name);
                 return Err(CliError::Ended { what, code: 1 });
             }
-            (None, Some(true)) if process.state == "exited" => {}
-            (None, Some(false)) if process.state == "running" => late = Some(*process),
+            (None, Some(true)) if process.state == ProcessStatus::Exited => {}
+            (None, Some(false)) if process.state == ProcessStatus::Running => late = Some(*process),
             (None, _) => open.push(*process),
         }
     }
@@ -241,11 +242,17 @@ fn all_ready(wanted: &[&ProcessState], unnamed: bool) -> Result<Verdict, CliErro
 fn all_ended(wanted: &[&ProcessState]) -> Verdict {
     let mut code = 0;
     for process in wanted {
-        match (process.state.as_str(), process.exit) {
-            ("exited" | "stopped" | "error" | "broken", Some(exit)) => {
+        match (&process.state, process.exit) {
+            (
+                ProcessStatus::Exited
+                | ProcessStatus::Stopped
+                | ProcessStatus::Error
+                | ProcessStatus::Broken,
+                Some(exit),
+            ) => {
                 code = code.max(exit.shell_status());
             }
-            ("stopped" | "skipped", None) => {}
+            (ProcessStatus::Stopped | ProcessStatus::Skipped, None) => {}
             (state, _) => return Verdict::NotYet(format!("{} is {state}", process.name)),
         }
     }

@@ -21,13 +21,13 @@ use crate::history::pattern::without_break;
 use crate::journal::cursor::{Cursor, Filter};
 use crate::journal::query::tail;
 use crate::journal::record::EVENTS;
-use crate::model::ProcName;
 use crate::model::event::{Logged, What};
 use crate::model::line;
 use crate::model::request::{ProcessState, State};
 use crate::model::run_end::Culprit;
 use crate::model::text::OsText;
 use crate::model::untrusted::shown_line;
+use crate::model::{ProcName, ProcessStatus};
 
 /// How many of the last lines are shown: with the rest, one screen.
 const LAST: usize = 10;
@@ -113,9 +113,6 @@ struct Ended {
 /// A report, and the file that it is in.
 type Report = (CrashReport, Option<PathBuf>);
 
-/// States of something that has ended by itself, or was ended because it had failed.
-pub(super) const ENDED: [&str; 4] = ["exited", "broken", "error", "restarting"];
-
 impl<'a> Case<'a> {
     fn new(
         instance: &'a Instance,
@@ -138,8 +135,10 @@ impl<'a> Case<'a> {
             return Err(CliError::unknown(name, &known));
         }
         // What does not run comes first; of these, what happened last.
-        asked.sort_by_key(|process| (process.state == "running", std::cmp::Reverse(process.since)));
-        for process in asked.iter().filter(|process| ENDED.contains(&&*process.state)) {
+        asked.sort_by_key(|process| {
+            (process.state == ProcessStatus::Running, std::cmp::Reverse(process.since))
+        });
+        for process in asked.iter().filter(|process| process.state.has_failed_or_exited()) {
             if let Some(found) = self.last_end(&process.name, &state.run, None)? {
                 return Ok(Some(self.answer(found, Some(process))));
             }
@@ -163,7 +162,8 @@ impl<'a> Case<'a> {
         {
             return Ok(Some(self.answer(found, Some(process))));
         }
-        let stopped = asked.iter().find(|process| process.state == "stopped" && name.is_some());
+        let stopped =
+            asked.iter().find(|process| process.state == ProcessStatus::Stopped && name.is_some());
         let Some(process) = stopped else { return Ok(None) };
         let found = self.last_end(&process.name, &state.run, Some(Trigger::Asked))?;
         Ok(found.map(|found| self.answer(found, Some(process))))

@@ -135,11 +135,14 @@ mod tests {
     use proptest::prelude::*;
 
     use super::{Command, Row, matching, parse, rows, status};
-    use crate::model::ProcName;
     use crate::model::request::ProcessState;
+    use crate::model::{ProcName, ProcessStatus};
 
     fn process(name: &str, pid: Option<u32>, last_pid: Option<u32>) -> ProcessState {
-        ProcessState { last_pid, ..ProcessState::new(ProcName::new(name).unwrap(), "running", pid) }
+        ProcessState {
+            last_pid,
+            ..ProcessState::new(ProcName::new(name).unwrap(), ProcessStatus::Running, pid)
+        }
     }
 
     #[test]

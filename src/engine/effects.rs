@@ -198,7 +198,7 @@ impl Engine {
         };
         ProcessState {
             name: proc.name.clone(),
-            state: proc.word().to_owned(),
+            state: proc.status(),
             pid: proc.pid(),
             last_pid: proc.last_pid,
             exit,

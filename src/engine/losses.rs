@@ -7,6 +7,7 @@ use super::pane::{Ended, PaneTrack, Sink};
 use super::queue::Event;
 use super::watchers;
 use crate::backend::tmux::TmuxError;
+use crate::model::ProcessStatus;
 use crate::model::event::Trouble;
 use crate::pane::life::Traces;
 use crate::pane::sink;
@@ -209,7 +210,10 @@ impl Engine {
 
     /// Whether something was asked of a pane that is not done yet.
     pub(super) fn is_under_way(&self, id: ProcId) -> bool {
-        matches!(self.saved.supervisor.procs[id].word(), "pending" | "starting" | "stopping")
+        matches!(
+            self.saved.supervisor.procs[id].status(),
+            ProcessStatus::Pending | ProcessStatus::Starting | ProcessStatus::Stopping
+        )
     }
 
     /// What was asked of a pane is not done: go on looking for a while, then do without its shim.

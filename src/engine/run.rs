@@ -35,6 +35,7 @@ use crate::journal::ingest::Ingest;
 use crate::journal::last_run::LastRun;
 use crate::journal::segment::Dirs;
 use crate::journal::streams::{Streams, StreamsError};
+use crate::model::ProcessStatus;
 use crate::model::event::{Adoption, Fact, What};
 use crate::model::plan::{Plan, ProcessPlan};
 use crate::model::request::{Head, Request};
@@ -414,7 +415,8 @@ impl Engine {
     fn tell_running(&mut self, news: &mut Option<File>) {
         // One that ends at once again and again has been started.
         let pending = |p: &crate::supervisor::Proc| {
-            p.last_pid.is_none() && matches!(p.word(), "pending" | "starting")
+            p.last_pid.is_none()
+                && matches!(p.status(), ProcessStatus::Pending | ProcessStatus::Starting)
         };
         let Supervisor { procs, course, .. } = &self.saved.supervisor;
         if news.is_none() || *course != Course::Keep || procs.iter().any(pending) {

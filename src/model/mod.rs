@@ -18,9 +18,11 @@ pub mod rules;
 pub mod run_end;
 pub mod sgr;
 pub mod signal;
+pub mod status;
 pub mod text;
 pub mod untrusted;
 
 pub use exit::Exit;
 pub use name::ProcName;
+pub use status::ProcessStatus;
 pub use untrusted::Untrusted;

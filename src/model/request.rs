@@ -11,6 +11,7 @@ use super::plan::Plan;
 use super::rules::{FlagColor, Probe, Stage};
 use super::signal::SignalName;
 use super::{Exit, ProcName, Untrusted, text::OsText};
+use crate::model::ProcessStatus;
 
 /// Something a client wants done.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -65,21 +66,6 @@ pub enum Request {
 /// Version of the shapes of requests and answers: each answer carries it as `api`. It grows only
 /// when a client of the version before would read an answer wrongly.
 pub const API: u32 = 1;
-
-/// The words of [`ProcessState::state`].
-pub const STATES: [&str; 11] = [
-    "pending",
-    "starting",
-    "running",
-    "stopping",
-    "stuck",
-    "restarting",
-    "stopped",
-    "exited",
-    "skipped",
-    "broken",
-    "error",
-];
 
 /// The outcome of a request, told when the thing is done.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -202,8 +188,8 @@ pub struct ProcessState {
     pub name: ProcName,
     /// One word: `pending`, `starting`, `running`, `stopping`, `stuck`, `restarting`, `stopped`,
     /// `exited`, `skipped`, `broken`, `error`; a later version may have more.
-    #[serde(deserialize_with = "word")]
-    pub state: String,
+    #[schema(value_type = String)]
+    pub state: ProcessStatus,
     /// Its process id, while it has one.
     pub pid: Option<u32>,
     /// Its last process id (overmind's table keeps showing it).
@@ -284,10 +270,10 @@ pub struct ProcessState {
 
 impl ProcessState {
     /// One of which nothing is known but what everybody tells.
-    pub fn new(name: ProcName, state: &str, pid: Option<u32>) -> Self {
+    pub fn new(name: ProcName, state: ProcessStatus, pid: Option<u32>) -> Self {
         Self {
             name,
-            state: state.to_owned(),
+            state,
             pid,
             last_pid: pid,
             exit: None,

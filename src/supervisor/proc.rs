@@ -9,7 +9,7 @@ use crate::model::event::{Note, Problem, Skip};
 use crate::model::member::Member;
 use crate::model::plan::{OnExit, ProcessPlan};
 use crate::model::rules::{Milestone, Rules, Stage};
-use crate::model::{Exit, ProcName};
+use crate::model::{Exit, ProcName, ProcessStatus};
 
 /// Number of a process: its place in the plan.
 pub type ProcId = usize;
@@ -384,24 +384,28 @@ impl Proc {
         self.told != 0 && self.told >= self.current_life()
     }
 
-    /// One word for its state.
-    pub fn word(&self) -> &'static str {
+    /// What it is doing.
+    pub fn status(&self) -> ProcessStatus {
         match &self.phase {
-            Phase::Pending if self.skip.is_some() => "skipped",
-            Phase::Pending if self.goal == Goal::Stop => "stopped",
-            Phase::Pending => "pending",
-            Phase::Starting { .. } => "starting",
-            Phase::Running { .. } | Phase::Ending { .. } if self.told_to_stop() => "stopping",
-            Phase::Running { .. } => "running",
-            Phase::Ending { .. } => "stopping",
-            Phase::Stuck { .. } => "stuck",
-            Phase::Over { .. } if self.due.is_some() => "restarting",
-            Phase::Over { .. } if self.held => "pending",
-            Phase::Over { .. } if self.broken.is_some() => "broken",
-            Phase::Over { .. } if self.skip.is_some() => "skipped",
-            Phase::Over { asked: true, .. } => "stopped",
-            Phase::Over { exit, .. } if self.rules.judge(*exit) == Verdict::StartError => "error",
-            Phase::Over { .. } => "exited",
+            Phase::Pending if self.skip.is_some() => ProcessStatus::Skipped,
+            Phase::Pending if self.goal == Goal::Stop => ProcessStatus::Stopped,
+            Phase::Pending => ProcessStatus::Pending,
+            Phase::Starting { .. } => ProcessStatus::Starting,
+            Phase::Running { .. } | Phase::Ending { .. } if self.told_to_stop() => {
+                ProcessStatus::Stopping
+            }
+            Phase::Running { .. } => ProcessStatus::Running,
+            Phase::Ending { .. } => ProcessStatus::Stopping,
+            Phase::Stuck { .. } => ProcessStatus::Stuck,
+            Phase::Over { .. } if self.due.is_some() => ProcessStatus::Restarting,
+            Phase::Over { .. } if self.held => ProcessStatus::Pending,
+            Phase::Over { .. } if self.broken.is_some() => ProcessStatus::Broken,
+            Phase::Over { .. } if self.skip.is_some() => ProcessStatus::Skipped,
+            Phase::Over { asked: true, .. } => ProcessStatus::Stopped,
+            Phase::Over { exit, .. } if self.rules.judge(*exit) == Verdict::StartError => {
+                ProcessStatus::Error
+            }
+            Phase::Over { .. } => ProcessStatus::Exited,
         }
     }
 }

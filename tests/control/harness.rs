@@ -13,12 +13,12 @@ use tmo::control::handle::{
 use tmo::control::history::{Answer, History, HistoryAsk, HistoryEntry, HistoryProblem};
 use tmo::control::listen::{self, Listening};
 use tmo::control::server::{Limits, Listeners, serve};
-use tmo::model::ProcName;
 use tmo::model::nearest;
 use tmo::model::request::{
     Cleared, FlagMatch, FlagMatches, Head, Outcome, ProcessState, Request, State, TmuxAddress,
 };
 use tmo::model::run_end::End;
+use tmo::model::{ProcName, ProcessStatus};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::UnixStream;
 use tokio::sync::{Notify, mpsc, oneshot, watch};
@@ -271,7 +271,11 @@ pub(crate) fn state() -> State {
         lives: 1,
         port: Some(5000),
         color: 2,
-        ..ProcessState::new(ProcName::new(*name).unwrap(), "running", (at != 2).then_some(100))
+        ..ProcessState::new(
+            ProcName::new(*name).unwrap(),
+            ProcessStatus::Running,
+            (at != 2).then_some(100),
+        )
     };
     State {
         runtime: None,

@@ -2,8 +2,8 @@
 
 use tmo::config::{options, toml};
 use tmo::control::overmind::{self, Command};
-use tmo::model::ProcName;
 use tmo::model::request::ProcessState;
+use tmo::model::{ProcName, ProcessStatus};
 
 /// Written and read again they are the same, and a pattern matches what it plainly should.
 pub(crate) fn check(data: &[u8]) {
@@ -94,5 +94,5 @@ fn sizes(text: &str) {
 }
 
 fn process(name: &str) -> ProcessState {
-    ProcessState::new(ProcName::new(name).unwrap(), "running", None)
+    ProcessState::new(ProcName::new(name).unwrap(), ProcessStatus::Running, None)
 }

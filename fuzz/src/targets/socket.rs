@@ -8,9 +8,9 @@ use std::time::Duration;
 use tmo::control::handle::{Ask, Echo, EchoCursor, FailureTexts, Handle, JournalAccess};
 use tmo::control::history::{Answer, History, HistoryAsk, HistoryEntry, HistoryProblem};
 use tmo::control::server::{Limits, Listeners, serve};
-use tmo::model::ProcName;
 use tmo::model::request::{Cleared, Head, Outcome, ProcessState, Request, State, TmuxAddress};
 use tmo::model::run_end::End;
+use tmo::model::{ProcName, ProcessStatus};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::UnixStream;
 use tokio::sync::{mpsc, oneshot, watch};
@@ -135,7 +135,9 @@ impl EchoCursor for Nothing {
 
 /// The state that the engine tells.
 pub(crate) fn state() -> State {
-    let process = |name: &str| ProcessState::new(ProcName::new(name).unwrap(), "running", Some(7));
+    let process = |name: &str| {
+        ProcessState::new(ProcName::new(name).unwrap(), ProcessStatus::Running, Some(7))
+    };
     State {
         api: 1,
         version: "1".to_owned(),

@@ -7,7 +7,7 @@ use super::super::log::Source;
 use crate::control::client::Client;
 use crate::journal::record::Kind;
 use crate::model::request::{ProcessState, State};
-use crate::model::{Exit, ProcName};
+use crate::model::{Exit, ProcName, ProcessStatus};
 
 /// How many records of the journal are looked at at once.
 const BATCH: usize = 4096;
@@ -38,9 +38,9 @@ async fn state(instance: &Instance) -> Option<State> {
 
 fn of_process(name: &ProcName, process: Option<&ProcessState>) -> String {
     let Some(process) = process else { return format!("left {name}: it is gone") };
-    match (process.state.as_str(), process.exit) {
-        ("running", _) => format!("left {name}; it is still running"),
-        ("exited" | "error" | "broken", Some(exit)) => {
+    match (&process.state, process.exit) {
+        (ProcessStatus::Running, _) => format!("left {name}; it is still running"),
+        (ProcessStatus::Exited | ProcessStatus::Error | ProcessStatus::Broken, Some(exit)) => {
             format!("left {name}; it has ended with {}", exit.describe())
         }
         (state, _) => format!("left {name}; it is {state}"),
@@ -78,16 +78,16 @@ fn last_exit(instance: &Instance, name: &ProcName) -> Option<Exit> {
 mod tests {
     use super::{of_process, of_run};
     use crate::model::request::ProcessState;
-    use crate::model::{Exit, ProcName};
+    use crate::model::{Exit, ProcName, ProcessStatus};
 
     #[test]
     fn each_way_to_leave_has_its_words() {
         let name = ProcName::new("web").unwrap();
-        let mut web = ProcessState::new(name.clone(), "running", Some(7));
+        let mut web = ProcessState::new(name.clone(), ProcessStatus::Running, Some(7));
         assert_eq!(of_process(&name, Some(&web)), "left web; it is still running");
-        web.state = "stopped".into();
+        web.state = ProcessStatus::Stopped;
         assert_eq!(of_process(&name, Some(&web)), "left web; it is stopped");
-        (web.state, web.exit) = ("exited".into(), Some(Exit::Code(3)));
+        (web.state, web.exit) = (ProcessStatus::Exited, Some(Exit::Code(3)));
         assert_eq!(of_process(&name, Some(&web)), "left web; it has ended with code 3");
         assert_eq!(of_process(&name, None), "left web: it is gone");
         let killed = Some(Exit::Signal(9));

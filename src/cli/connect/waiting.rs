@@ -9,7 +9,7 @@ use super::super::instance::Instance;
 use crate::control::client::HeadEvent;
 use crate::history::times::span;
 use crate::model::request::{ProcessState, State};
-use crate::model::{ProcName, Untrusted};
+use crate::model::{ProcName, ProcessStatus, Untrusted};
 use crate::view::words::duration;
 
 /// How long without `--timeout`.
@@ -51,7 +51,7 @@ async fn until_there(
         let process = state.processes.iter().find(|process| process.name == *name);
         let gone = || CliError::Other(format!("{name} is not part of the run any more"));
         let process = process.ok_or_else(gone)?;
-        let starting = matches!(process.state.as_str(), "pending" | "starting");
+        let starting = matches!(process.state, ProcessStatus::Pending | ProcessStatus::Starting);
         // What an earlier life has left on the screen is worth a look.
         let shows = process.lives > 0 || !starting || state.quitting;
         match process.pane.clone() {
@@ -108,7 +108,7 @@ fn awaited(name: &ProcName, all: &[ProcessState]) -> String {
     let Some(process) = process else { return name.to_string() };
     let known = match (&process.not_ready, process.lacks.as_slice()) {
         (Some(why), _) => why.to_string(),
-        (None, []) => process.state.clone(),
+        (None, []) => process.state.to_string(),
         (None, lacks) => format!("{}, {}", process.state, Untrusted::join(lacks, "; ")),
     };
     format!("{name} ({known})")
@@ -117,15 +117,15 @@ fn awaited(name: &ProcName, all: &[ProcessState]) -> String {
 #[cfg(test)]
 mod tests {
     use super::what_lacks;
-    use crate::model::ProcName;
     use crate::model::request::ProcessState;
+    use crate::model::{ProcName, ProcessStatus};
 
     #[test]
     fn what_it_waits_for_is_named_with_its_state() {
         let name = |name: &str| ProcName::new(name).unwrap();
-        let mut db = ProcessState::new(name("db"), "running", Some(7));
+        let mut db = ProcessState::new(name("db"), ProcessStatus::Running, Some(7));
         db.lacks = vec!["port 5432: connection refused".into()];
-        let mut web = ProcessState::new(name("web"), "pending", None);
+        let mut web = ProcessState::new(name("web"), ProcessStatus::Pending, None);
         let all = [db];
         assert_eq!(what_lacks(&web, &all), "it is being started");
         web.awaits = vec![name("db"), name("gone")];

@@ -13,10 +13,10 @@ use super::error::CliError;
 use super::instance::Server;
 use super::start::{Start, tell_all};
 use crate::config::load::find_for_plan;
-use crate::model::ProcName;
 use crate::model::request::ProcessState;
 use crate::model::rules::{Milestone, Probe, Stage};
 use crate::model::untrusted;
+use crate::model::{ProcName, ProcessStatus};
 use crate::plan::{Step, Turn, Wait, order};
 
 /// The version of what `--json` prints.
@@ -314,10 +314,12 @@ fn wrapped(items: Vec<String>, label: &str, width: usize) -> Vec<String> {
 fn state(step: &Step, states: &HashMap<ProcName, ProcessState>) -> String {
     match states.get(&step.name) {
         None => "-".to_owned(),
-        Some(process) if process.state == "running" && process.ready == Some(false) => {
+        Some(process)
+            if process.state == ProcessStatus::Running && process.ready == Some(false) =>
+        {
             "running (not ready)".to_owned()
         }
-        Some(process) => process.state.clone(),
+        Some(process) => process.state.to_string(),
     }
 }
 

@@ -11,8 +11,8 @@ use nix::sys::signal::Signal;
 use super::answer::Refusal;
 use super::asked::Query;
 use crate::control::server::Api;
-use crate::model::Exit;
-use crate::model::request::{FlagState, ProcessState, STATES, State};
+use crate::model::request::{FlagState, ProcessState, State};
+use crate::model::{Exit, ProcessStatus};
 
 /// The type of the text.
 const TEXT: &str = "text/plain; version=0.0.4";
@@ -140,9 +140,9 @@ fn of_processes(all: &mut Metrics, processes: &[ProcessState]) {
         .each(processes, |process| is(process.ready == Some(true)));
     let mut states = all.metric("tmo_process_state", Kind::Gauge, "1 for the state it is in.");
     for process in processes {
-        for state in STATES {
-            let labels = [("process", process.name.as_str()), ("state", state)];
-            states.value(&labels, is(process.state == state));
+        for state in &ProcessStatus::ALL {
+            let labels = [("process", process.name.as_str()), ("state", state.word())];
+            states.value(&labels, is(process.state == *state));
         }
     }
     let failures = "Failures in a row; a good life ends the row.";

@@ -11,9 +11,9 @@ use utoipa::ToSchema;
 use super::answer::{Answer, Refusal, json, plain_json};
 use super::asked::{Name, Query};
 use crate::control::server::Api;
-use crate::model::request::{Outcome, ProcessState, STATES, State, TmuxAddress};
+use crate::model::request::{Outcome, ProcessState, State, TmuxAddress};
 use crate::model::text::OsText;
-use crate::model::{ProcName, Untrusted, nearest};
+use crate::model::{ProcName, ProcessStatus, Untrusted, nearest};
 use crate::sys::clock;
 
 /// The whole run.
@@ -57,9 +57,10 @@ struct Status {
 
 impl Status {
     fn of(state: State, now: u64) -> Self {
-        let mut processes: BTreeMap<_, _> = STATES.map(|word| (word.to_owned(), 0)).into();
+        let mut processes: BTreeMap<_, _> =
+            ProcessStatus::ALL.map(|status| (status.word().to_owned(), 0)).into();
         for process in state.processes {
-            *processes.entry(process.state).or_default() += 1;
+            *processes.entry(process.state.word().to_owned()).or_default() += 1;
         }
         let State { version, pid, started, quitting, title, root, procfile, socket, tmux, .. } =
             state;

@@ -2,6 +2,7 @@
 
 use super::stack::*;
 use super::*;
+use crate::model::ProcessStatus;
 use crate::model::rules::{
     Action, FailureAction, Milestone, Need, Probe, Restart, RestartPolicy, Stage,
 };
@@ -14,7 +15,16 @@ fn a_main_process_that_is_not_ready_keeps_only_those_who_need_it() {
     world.end(MIGRATE, Exit::Code(0));
     world.ask(7, Request::Start { names: names(&["web"]) });
     world.wait(11);
-    assert_eq!(world.words(), ["running", "exited", "running", "skipped", "stopped"]);
+    assert_eq!(
+        world.statuses(),
+        [
+            ProcessStatus::Running,
+            ProcessStatus::Exited,
+            ProcessStatus::Running,
+            ProcessStatus::Skipped,
+            ProcessStatus::Stopped
+        ]
+    );
     let (_, outcome) = world.answers.iter().find(|(ticket, _)| *ticket == 7).unwrap();
     assert!(
         !outcome.ok && outcome.problems[0].raw().contains("did not print `up` within 10 s"),
@@ -25,7 +35,16 @@ fn a_main_process_that_is_not_ready_keeps_only_those_who_need_it() {
     world.settle();
     world.pass(API, 0);
     world.wait(1);
-    assert_eq!(world.words(), ["running", "exited", "running", "running", "stopped"]);
+    assert_eq!(
+        world.statuses(),
+        [
+            ProcessStatus::Running,
+            ProcessStatus::Exited,
+            ProcessStatus::Running,
+            ProcessStatus::Running,
+            ProcessStatus::Stopped
+        ]
+    );
     assert!(world.answers.iter().any(|(ticket, outcome)| *ticket == 8 && outcome.ok));
 }
 
@@ -55,19 +74,25 @@ fn what_it_prints_can_break_it() {
     let mut world = World::up();
     world.input(Input::Failing(API, 1, FailureAction::Break, "panic".into()));
     world.settle();
-    assert_eq!((world.word(API), world.word(WEB)), ("broken", "running"));
+    assert_eq!(
+        (world.status(API), world.status(WEB)),
+        (ProcessStatus::Broken, ProcessStatus::Running)
+    );
     world.ask(1, Request::Restart { names: names(&["api"]) });
     world.settle();
-    assert_eq!(world.word(API), "running");
+    assert_eq!(world.status(API), ProcessStatus::Running);
     world.input(Input::Failing(API, 1, FailureAction::Break, "panic".into()));
     world.settle();
-    assert_eq!(world.word(API), "running", "that was the life before");
+    assert_eq!(world.status(API), ProcessStatus::Running, "that was the life before");
     world.input(Input::Failing(API, 2, FailureAction::Restart, "panic".into()));
     world.settle();
-    assert_eq!((world.word(API), world.machine.procs[API].current_life()), ("running", 3));
+    assert_eq!(
+        (world.status(API), world.machine.procs[API].current_life()),
+        (ProcessStatus::Running, 3)
+    );
     world.input(Input::Failing(API, 3, FailureAction::Restart, "panic".into()));
     world.settle();
-    assert_eq!(world.word(API), "restarting", "the second time after a pause");
+    assert_eq!(world.status(API), ProcessStatus::Restarting, "the second time after a pause");
     world.wait(1);
     assert_eq!(world.machine.procs[API].current_life(), 4);
     world.ask(2, Request::Quit);
@@ -129,9 +154,13 @@ fn a_job_that_others_wait_for_is_done_once_it_has_ended_well() {
         let mut world = World::of(&plan);
         world.settle();
         world.end(0, Exit::Code(1));
-        assert_eq!(world.words(), ["running", "pending"], "a failure is tried again");
+        assert_eq!(
+            world.statuses(),
+            [ProcessStatus::Running, ProcessStatus::Pending],
+            "a failure is tried again"
+        );
         world.end(0, Exit::Code(0));
-        assert_eq!(world.words(), ["exited", "running"]);
+        assert_eq!(world.statuses(), [ProcessStatus::Exited, ProcessStatus::Running]);
         assert_eq!(world.machine.next_due(), None);
     }
 }
@@ -146,7 +175,7 @@ fn the_code_that_makes_it_ready_is_no_failure() {
     let mut world = World::of(&plan);
     world.settle();
     world.end(0, Exit::Code(3));
-    assert_eq!(world.words(), ["exited", "running"]);
+    assert_eq!(world.statuses(), [ProcessStatus::Exited, ProcessStatus::Running]);
     world.ask(1, Request::Quit);
     world.settle();
     assert_eq!(world.finished, [0]);
@@ -159,7 +188,7 @@ fn a_clock_that_jumps_keeps_nobody_waiting() {
     world.now = 3 * HOUR;
     world.ask(1, Request::Quit);
     world.settle();
-    assert_eq!(world.word(CLEAN), "running");
+    assert_eq!(world.status(CLEAN), ProcessStatus::Running);
     world.now -= 2 * HOUR;
     world.input(Input::Alarm);
     let due = world.machine.next_due().unwrap();

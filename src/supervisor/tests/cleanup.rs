@@ -2,6 +2,7 @@
 
 use super::stack::*;
 use super::*;
+use crate::model::ProcessStatus;
 
 #[test]
 fn they_stop_in_the_order_of_their_needs_with_the_cleanup_between() {
@@ -21,7 +22,10 @@ fn they_stop_in_the_order_of_their_needs_with_the_cleanup_between() {
     world.bring_up(CLEAN);
     world.shims[CLEAN].act(true);
     while world.deliver(CLEAN) {}
-    assert_eq!((world.word(CLEAN), world.word(DB)), ("running", "running"));
+    assert_eq!(
+        (world.status(CLEAN), world.status(DB)),
+        (ProcessStatus::Running, ProcessStatus::Running)
+    );
     world.end(CLEAN, Exit::Code(4));
     assert_eq!(told(&world), ["db", "api", "web"]);
     assert_eq!(world.finished, [4], "its failure is that of the run");
@@ -32,7 +36,7 @@ fn a_cleanup_does_not_take_for_ever() {
     let mut world = World::up();
     world.ask(1, Request::Quit);
     world.settle();
-    assert_eq!((world.word(CLEAN), world.finished.len()), ("running", 0));
+    assert_eq!((world.status(CLEAN), world.finished.len()), (ProcessStatus::Running, 0));
     world.wait(61);
     assert_eq!(world.finished, [1]);
     let failed = "The cleanup failed: clean has not ended within 60 s".to_owned();
@@ -80,5 +84,5 @@ fn what_cannot_be_ended_is_waited_for_by_nobody() {
     world.settle();
     world.tell(DB, LifeEvent::Stuck { life: 1, members: vec![] });
     world.settle();
-    assert!(!world.machine.procs.iter().any(|proc| proc.held), "{:?}", world.words());
+    assert!(!world.machine.procs.iter().any(|proc| proc.held), "{:?}", world.statuses());
 }

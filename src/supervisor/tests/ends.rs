@@ -1,6 +1,7 @@
 //! Ends of their own, and what follows.
 
 use super::*;
+use crate::model::ProcessStatus;
 
 #[test]
 fn one_that_may_die_stops_nobody_and_counts() {
@@ -10,10 +11,10 @@ fn one_that_may_die_stops_nobody_and_counts() {
     world.settle();
     world.check();
     assert_eq!(world.machine.course, Course::Keep);
-    assert_eq!(world.machine.procs[1].word(), "exited");
+    assert_eq!(world.machine.procs[1].status(), ProcessStatus::Exited);
     world.ask(1, Request::Restart { names: names(&["seed"]) });
     world.settle();
-    assert_eq!(world.machine.procs[1].word(), "running");
+    assert_eq!(world.machine.procs[1].status(), ProcessStatus::Running);
     world.shims[1].die(Exit::Code(4));
     world.settle();
     world.ask(2, Request::Quit);
@@ -28,23 +29,23 @@ fn one_that_is_restarted_backs_off_and_never_gives_up() {
     world.settle();
     world.shims[0].die(Exit::Code(1));
     world.settle();
-    assert_eq!(world.machine.procs[0].word(), "running", "at once the first time");
+    assert_eq!(world.machine.procs[0].status(), ProcessStatus::Running, "at once the first time");
     for pause in [1, 2, 4, 8, 16, 30, 30, 30] {
         world.shims[0].die(Exit::Code(1));
         world.settle();
         world.check();
-        assert_eq!(world.machine.procs[0].word(), "restarting");
+        assert_eq!(world.machine.procs[0].status(), ProcessStatus::Restarting);
         let due = world.machine.next_due().unwrap();
         assert_eq!((due - world.now).div_ceil(1_000_000_000), pause);
         world.wait(pause - 1);
-        assert_eq!(world.machine.procs[0].word(), "restarting");
+        assert_eq!(world.machine.procs[0].status(), ProcessStatus::Restarting);
         world.wait(1);
-        assert_eq!(world.machine.procs[0].word(), "running");
+        assert_eq!(world.machine.procs[0].status(), ProcessStatus::Running);
     }
     world.wait(60);
     world.shims[0].die(Exit::Code(1));
     world.settle();
-    assert_eq!(world.machine.procs[0].word(), "running", "it had been stable");
+    assert_eq!(world.machine.procs[0].status(), ProcessStatus::Running, "it had been stable");
     world.ask(1, Request::Quit);
     world.settle();
     assert_eq!(world.finished, [0], "what counts is its last life");
@@ -65,12 +66,12 @@ fn what_waits_for_its_restart_can_be_stopped_and_started() {
     assert!(!world.machine.procs[0].alive());
     world.ask(2, Request::Restart { names: vec![] });
     world.settle();
-    assert_eq!(world.machine.procs[0].word(), "running");
+    assert_eq!(world.machine.procs[0].status(), ProcessStatus::Running);
     world.shims[0].die(Exit::Code(1));
     world.settle();
     world.ask(3, Request::Restart { names: vec![] });
     world.settle();
-    assert_eq!(world.machine.procs[0].word(), "running");
+    assert_eq!(world.machine.procs[0].status(), ProcessStatus::Running);
     assert_eq!(world.machine.next_due(), None);
 }
 
@@ -85,7 +86,7 @@ fn a_clock_that_is_set_back_lengthens_no_pause() {
     }
     world.now = 5;
     world.wait(0);
-    assert_eq!(world.machine.procs[0].word(), "restarting", "it begins anew");
+    assert_eq!(world.machine.procs[0].status(), ProcessStatus::Restarting, "it begins anew");
     world.wait(1);
-    assert_eq!(world.machine.procs[0].word(), "running");
+    assert_eq!(world.machine.procs[0].status(), ProcessStatus::Running);
 }

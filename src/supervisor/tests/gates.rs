@@ -2,22 +2,50 @@
 
 use super::stack::*;
 use super::*;
+use crate::model::ProcessStatus;
 
 #[test]
 fn each_waits_for_its_turn() {
     let mut world = World::of(&stack());
     world.settle();
-    assert_eq!(world.words(), ["running", "pending", "pending", "pending", "stopped"]);
+    assert_eq!(
+        world.statuses(),
+        [
+            ProcessStatus::Running,
+            ProcessStatus::Pending,
+            ProcessStatus::Pending,
+            ProcessStatus::Pending,
+            ProcessStatus::Stopped
+        ]
+    );
     assert_eq!(world.machine.awaited(API), "db, migrate");
     assert_eq!(world.machine.awaited(WEB), "api, db, migrate");
     world.pass(DB, 0);
-    assert_eq!(world.words(), ["running", "running", "pending", "pending", "stopped"]);
+    assert_eq!(
+        world.statuses(),
+        [
+            ProcessStatus::Running,
+            ProcessStatus::Running,
+            ProcessStatus::Pending,
+            ProcessStatus::Pending,
+            ProcessStatus::Stopped
+        ]
+    );
     world.end(MIGRATE, Exit::Code(0));
-    assert_eq!(world.words(), ["running", "exited", "running", "pending", "stopped"]);
+    assert_eq!(
+        world.statuses(),
+        [
+            ProcessStatus::Running,
+            ProcessStatus::Exited,
+            ProcessStatus::Running,
+            ProcessStatus::Pending,
+            ProcessStatus::Stopped
+        ]
+    );
     world.pass(API, 0);
-    assert_eq!(world.word(WEB), "pending", "both checks count");
+    assert_eq!(world.status(WEB), ProcessStatus::Pending, "both checks count");
     world.wait(1);
-    assert_eq!(world.word(WEB), "running");
+    assert_eq!(world.status(WEB), ProcessStatus::Running);
     world.ask(1, Request::Quit);
     world.settle();
     world.end(CLEAN, Exit::Code(0));
@@ -64,10 +92,10 @@ fn one_that_is_skipped_ends_no_run_that_was_stopped_by_hand() {
     world.ask(1, Request::Stop { names: vec![] });
     world.settle();
     world.ask(2, Request::Restart { names: names(&["web"]) });
-    assert_eq!(world.word(WEB), "pending");
+    assert_eq!(world.status(WEB), ProcessStatus::Pending);
     world.ask(3, Request::Stop { names: names(&["db", "migrate", "api"]) });
     world.settle();
-    assert_eq!(world.word(WEB), "skipped", "{:?}", world.said);
+    assert_eq!(world.status(WEB), ProcessStatus::Skipped, "{:?}", world.said);
     assert_eq!(world.machine.course, Course::Keep);
     assert!(world.finished.is_empty());
 }
@@ -79,11 +107,20 @@ fn what_is_needed_is_started_with_who_needs_it() {
     world.settle();
     world.ask(2, Request::Start { names: names(&["web"]) });
     world.settle();
-    assert_eq!(world.words(), ["running", "exited", "pending", "pending", "stopped"]);
+    assert_eq!(
+        world.statuses(),
+        [
+            ProcessStatus::Running,
+            ProcessStatus::Exited,
+            ProcessStatus::Pending,
+            ProcessStatus::Pending,
+            ProcessStatus::Stopped
+        ]
+    );
     world.pass(DB, 0);
     world.pass(API, 0);
     world.wait(1);
-    assert_eq!(world.word(WEB), "running");
+    assert_eq!(world.status(WEB), ProcessStatus::Running);
     assert!(world.answers.iter().any(|(ticket, outcome)| *ticket == 2 && outcome.ok));
 }
 
@@ -92,14 +129,17 @@ fn failures_are_counted_until_it_is_broken() {
     let mut world = World::up();
     for times in 1..=10 {
         world.end(API, Exit::Signal(11));
-        assert_eq!(world.word(API), if times == 10 { "broken" } else { "restarting" });
+        assert_eq!(
+            world.status(API),
+            if times == 10 { ProcessStatus::Broken } else { ProcessStatus::Restarting }
+        );
         world.wait(2);
     }
     assert_eq!(world.machine.procs[API].current_life(), 10, "no eleventh");
-    assert_eq!(world.word(WEB), "running", "the others go on");
+    assert_eq!(world.status(WEB), ProcessStatus::Running, "the others go on");
     world.ask(1, Request::Restart { names: names(&["api"]) });
     world.settle();
-    assert_eq!((world.word(API), world.machine.procs[API].failures), ("running", 0));
+    assert_eq!((world.status(API), world.machine.procs[API].failures), (ProcessStatus::Running, 0));
     // A good life and a soft failure count for nothing.
     world.end(API, Exit::Code(1));
     world.wait(2);
@@ -111,7 +151,11 @@ fn failures_are_counted_until_it_is_broken() {
     assert_eq!(world.machine.procs[API].failures, 1);
     world.wait(2);
     world.end(API, Exit::Code(127));
-    assert_eq!(world.word(API), "error", "it would not be found the next time either");
+    assert_eq!(
+        world.status(API),
+        ProcessStatus::Error,
+        "it would not be found the next time either"
+    );
 }
 
 #[test]
@@ -127,15 +171,18 @@ fn one_that_is_skipped_while_it_stops_is_over() {
     while world.deliver(DB) {}
     world.shims[WEB].act(true);
     while world.deliver(WEB) {}
-    assert_eq!(world.word(WEB), "pending", "its turn has not come");
+    assert_eq!(world.status(WEB), ProcessStatus::Pending, "its turn has not come");
     world.end(DB, Exit::Code(127));
-    assert_eq!((world.word(DB), world.word(WEB)), ("error", "skipped"));
+    assert_eq!(
+        (world.status(DB), world.status(WEB)),
+        (ProcessStatus::Error, ProcessStatus::Skipped)
+    );
     assert!(world.answers.iter().any(|(ticket, outcome)| *ticket == 3 && !outcome.ok));
     // Nobody waits for ever who asks once more.
     world.ask(4, Request::Start { names: names(&["web"]) });
     world.settle();
     world.pass(DB, 0);
-    assert_eq!(world.word(WEB), "running");
+    assert_eq!(world.status(WEB), ProcessStatus::Running);
 }
 
 #[test]
@@ -193,8 +240,8 @@ fn all_are_those_that_run_by_themselves() {
     for request in [Request::Restart { names: vec![] }, Request::Start { names: vec![] }] {
         world.ask(1, request);
         world.settle();
-        assert_eq!(world.word(CLEAN), "stopped", "the run goes on");
-        assert_eq!(world.word(WEB), "stopped", "nobody has asked for it");
+        assert_eq!(world.status(CLEAN), ProcessStatus::Stopped, "the run goes on");
+        assert_eq!(world.status(WEB), ProcessStatus::Stopped, "nobody has asked for it");
     }
     assert_eq!(world.machine.procs[API].current_life(), 2);
     world.ask(2, Request::Restart { names: names(&["web"]) });
@@ -209,7 +256,7 @@ fn a_run_goes_on_without_the_window_of_one_that_was_asked_for_later() {
     world.settle();
     world.ask(1, Request::Start { names: names(&["later"]) });
     world.input(Input::NoPane(1, "no more pseudo-terminals".into()));
-    assert_eq!(world.words(), ["running", "stopped"]);
+    assert_eq!(world.statuses(), [ProcessStatus::Running, ProcessStatus::Stopped]);
     assert_eq!(world.machine.course, Course::Keep);
     assert!(!world.answers[0].1.ok, "{:?}", world.answers);
 }

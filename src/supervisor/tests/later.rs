@@ -1,6 +1,7 @@
 //! What is asked for when the run has begun.
 
 use super::*;
+use crate::model::ProcessStatus;
 use crate::model::rules::{Check, Probe, Stage};
 
 /// A dependency that is ready when it has ended with 0, and something that begins only when it is
@@ -23,7 +24,7 @@ fn one_that_is_asked_for_later_and_skipped_ends_no_run() {
     world.settle();
     world.shims[0].die(Exit::Code(1));
     world.settle();
-    assert_eq!(world.machine.procs[1].word(), "skipped");
+    assert_eq!(world.machine.procs[1].status(), ProcessStatus::Skipped);
     assert_eq!(world.machine.course, Course::Keep);
     assert!(!world.answers[0].1.ok, "{:?}", world.answers);
     assert!(world.finished.is_empty(), "{:?}", world.said);
@@ -32,7 +33,7 @@ fn one_that_is_asked_for_later_and_skipped_ends_no_run() {
     world.settle();
     world.shims[0].die(Exit::Code(0));
     world.settle();
-    assert_eq!(world.machine.procs[1].word(), "running");
+    assert_eq!(world.machine.procs[1].status(), ProcessStatus::Running);
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! A slow stop, and a run of which everything has ended.
 
 use super::*;
+use crate::model::ProcessStatus;
 
 const STILL: &str = "still run";
 
@@ -123,6 +124,6 @@ fn what_waits_for_its_restart_has_not_ended() {
         world.shims[0].die(Exit::Code(1));
         world.settle();
     }
-    assert_eq!(world.machine.procs[0].word(), "restarting");
+    assert_eq!(world.machine.procs[0].status(), ProcessStatus::Restarting);
     assert!(!world.said.join(" ").contains("have ended"), "{:?}", world.said);
 }

@@ -1,6 +1,7 @@
 //! What is asked of processes that run.
 
 use super::*;
+use crate::model::ProcessStatus;
 
 #[test]
 fn starts_restarts_and_stops() {
@@ -16,7 +17,7 @@ fn starts_restarts_and_stops() {
     world.ask(2, Request::Stop { names: names(&["web"]) });
     world.settle();
     world.check();
-    assert_eq!(world.machine.procs[0].word(), "stopped");
+    assert_eq!(world.machine.procs[0].status(), ProcessStatus::Stopped);
     world.ask(3, Request::Start { names: names(&["web"]) });
     world.settle();
     world.check();
@@ -146,16 +147,16 @@ fn a_restart_that_reaches_no_shim_fails_and_costs_nothing() {
     world.shims[0].spec = heard;
     world.input(untold((Want::Run, 1)));
     assert_eq!(world.answers[0].1.problems, ["web: no room"]);
-    assert_eq!(world.machine.procs[0].word(), "running");
+    assert_eq!(world.machine.procs[0].status(), ProcessStatus::Running);
     world.ask(2, Request::Stop { names: vec![] });
     world.settle();
-    assert_eq!(world.machine.procs[0].word(), "stopped");
+    assert_eq!(world.machine.procs[0].status(), ProcessStatus::Stopped);
     let heard = world.shims[0].spec;
     world.ask(3, Request::Start { names: vec![] });
     world.shims[0].spec = heard;
     world.input(untold((Want::Stop, 1)));
     assert_eq!(world.answers[2].1.problems, ["web: no room"]);
-    assert_eq!(world.machine.procs[0].word(), "stopped");
+    assert_eq!(world.machine.procs[0].status(), ProcessStatus::Stopped);
     world.ask(4, Request::Start { names: vec![] });
     world.settle();
     world.check();
@@ -183,7 +184,7 @@ fn a_life_that_has_begun_unheard_ends_because_it_was_told_to() {
         world.settle();
         world.check();
         assert_eq!(world.machine.culprit, None);
-        assert_eq!(world.machine.procs[0].word(), "stopped");
+        assert_eq!(world.machine.procs[0].status(), ProcessStatus::Stopped);
         assert!(world.answers.iter().any(|(ticket, outcome)| *ticket == 2 && outcome.ok));
         assert_eq!(world.finished, if request == Request::Quit { vec![0] } else { vec![] });
     }
@@ -197,7 +198,7 @@ fn a_life_that_is_not_wanted_any_more_does_not_begin() {
     world.ask(2, Request::Stop { names: vec![] });
     world.settle();
     world.check();
-    assert_eq!(world.machine.procs[0].word(), "stopped");
+    assert_eq!(world.machine.procs[0].status(), ProcessStatus::Stopped);
     assert_eq!(world.answers[0].1.problems, ["web: it was stopped meanwhile"]);
     assert!(world.answers[1].1.ok);
     world.ask(3, Request::Start { names: vec![] });

@@ -1,6 +1,7 @@
 //! More and fewer of an entry.
 
 use super::*;
+use crate::model::ProcessStatus;
 use crate::supervisor::Pane;
 
 #[test]
@@ -21,7 +22,7 @@ fn an_entry_is_scaled_up_and_down() {
     assert!(world.machine.procs[2..].iter().all(|proc| proc.pane == Pane::None), "no window stays");
     assert_eq!(scale(&mut world, 4, 2), ["web", "job", "job#2"]);
     assert_eq!(scale(&mut world, 5, 0), ["web", "job"]);
-    assert_eq!(world.machine.procs[1].word(), "stopped");
+    assert_eq!(world.machine.procs[1].status(), ProcessStatus::Stopped);
     assert!(world.answers[1..].iter().all(|(_, outcome)| outcome.ok), "{:?}", world.answers);
     let names = |at: usize| world.answers[at].1.names.iter().map(ToString::to_string);
     assert_eq!(names(2).collect::<Vec<_>>(), ["job", "job#2", "job#3"]);

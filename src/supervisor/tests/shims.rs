@@ -1,6 +1,7 @@
 //! Shims that are killed, windows that are closed or do not open.
 
 use super::*;
+use crate::model::ProcessStatus;
 use crate::model::member::Member;
 use crate::supervisor::Pane;
 
@@ -27,7 +28,7 @@ fn what_outlives_its_killed_shim_is_told_and_nothing_is_begun_beside_it() {
     for (number, outcome) in &world.answers {
         assert!(outcome.problems[0].raw().starts_with(told), "{number}: {outcome:?}");
     }
-    assert_eq!((world.answers.len(), world.machine.procs[0].word()), (2, "stuck"));
+    assert_eq!((world.answers.len(), world.machine.procs[0].status()), (2, ProcessStatus::Stuck));
     assert_eq!(world.machine.procs[0].pane, Pane::None);
     world.ask(3, Request::Start { names: names(&["web"]) });
     world.settle();
@@ -107,7 +108,7 @@ fn a_window_that_cannot_be_opened_again_costs_only_its_process() {
     world.input(Input::NoPane(0, "no tmux".into()));
     assert_eq!(world.answers[1].1.problems, ["web: no tmux"]);
     assert_eq!(world.machine.course, Course::Keep);
-    assert_eq!(world.machine.procs[1].word(), "running");
+    assert_eq!(world.machine.procs[1].status(), ProcessStatus::Running);
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! A stack of five to try things on: something before, in and after the main phase.
 
 use super::*;
+use crate::model::ProcessStatus;
 use crate::model::rules::{
     Check, Liveness, Milestone, Need, PortOwner, Probe, Restart, RestartPolicy, Stage, Text,
 };
@@ -67,12 +68,12 @@ pub(super) fn stack() -> Plan {
 }
 
 impl World {
-    pub(super) fn word(&self, id: usize) -> &'static str {
-        self.machine.procs[id].word()
+    pub(super) fn status(&self, id: usize) -> ProcessStatus {
+        self.machine.procs[id].status()
     }
 
-    pub(super) fn words(&self) -> Vec<&'static str> {
-        (0..self.machine.procs.len()).map(|id| self.word(id)).collect()
+    pub(super) fn statuses(&self) -> Vec<ProcessStatus> {
+        (0..self.machine.procs.len()).map(|id| self.status(id)).collect()
     }
 
     pub(super) fn pass(&mut self, id: usize, check: usize) {
@@ -104,7 +105,16 @@ impl World {
         world.end(MIGRATE, Exit::Code(0));
         world.pass(API, 0);
         world.wait(1);
-        assert_eq!(world.words(), ["running", "exited", "running", "running", "stopped"]);
+        assert_eq!(
+            world.statuses(),
+            [
+                ProcessStatus::Running,
+                ProcessStatus::Exited,
+                ProcessStatus::Running,
+                ProcessStatus::Running,
+                ProcessStatus::Stopped
+            ]
+        );
         world
     }
 }

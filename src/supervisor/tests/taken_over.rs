@@ -2,6 +2,7 @@
 
 use super::stack::*;
 use super::*;
+use crate::model::ProcessStatus;
 use crate::model::event::{Note, ShimGone};
 use crate::model::rules::{Milestone, Need, Restart, RestartPolicy};
 use crate::supervisor::Pane;
@@ -55,12 +56,30 @@ fn who_was_killed_before_it_had_begun_leaves_the_order_to_the_next_one() {
         (Supervisor::new(&plan, 0), plan.processes.iter().map(|_| Shim::default()).collect());
     world.take_over(&plan);
     world.settle();
-    assert_eq!(world.words(), ["running", "pending", "pending", "pending", "stopped"]);
+    assert_eq!(
+        world.statuses(),
+        [
+            ProcessStatus::Running,
+            ProcessStatus::Pending,
+            ProcessStatus::Pending,
+            ProcessStatus::Pending,
+            ProcessStatus::Stopped
+        ]
+    );
     world.take_over(&plan);
     world.settle();
-    assert_eq!(world.words(), ["running", "pending", "pending", "pending", "stopped"]);
+    assert_eq!(
+        world.statuses(),
+        [
+            ProcessStatus::Running,
+            ProcessStatus::Pending,
+            ProcessStatus::Pending,
+            ProcessStatus::Pending,
+            ProcessStatus::Stopped
+        ]
+    );
     world.pass(DB, 0);
-    assert_eq!(world.word(MIGRATE), "running");
+    assert_eq!(world.status(MIGRATE), ProcessStatus::Running);
 }
 
 #[test]
@@ -97,12 +116,12 @@ fn a_shim_that_ends_again_and_again_before_it_begins_is_a_failure() {
             world.lose_shim(0);
         }
         let proc = &world.machine.procs[0];
-        assert_eq!((proc.word(), proc.failures), ("broken", 4), "{proc:?}");
+        assert_eq!((proc.status(), proc.failures), (ProcessStatus::Broken, 4), "{proc:?}");
         assert_eq!(windows, 3 + 4);
         assert_eq!(proc.begun, 0, "none of it has run");
         world.ask(1, Request::Restart { names: vec![] });
         world.settle();
-        assert_eq!(world.word(0), "running", "somebody has mended it");
+        assert_eq!(world.status(0), ProcessStatus::Running, "somebody has mended it");
     }
 }
 
@@ -117,7 +136,7 @@ fn a_shim_that_goes_before_it_begins_is_not_replaced_without_end() {
         world.shims[0] = Shim { seq, ..Shim::default() };
         world.tell(0, LifeEvent::Down {});
     }
-    assert_eq!((windows, world.word(0)), (4, "exited"));
+    assert_eq!((windows, world.status(0)), (4, ProcessStatus::Exited));
     let note = Note::ShimGone(ShimGone::BeforeBegin);
     assert_eq!(world.machine.procs[0].note, Some(note));
 }
@@ -154,7 +173,7 @@ fn only_lives_that_have_begun_are_counted() {
     for ticket in 1..4 {
         world.shims[0].die(Exit::Code(1));
         world.settle();
-        assert_eq!(world.word(1), "skipped");
+        assert_eq!(world.status(1), ProcessStatus::Skipped);
         world.ask(ticket, Request::Restart { names: names(&["web"]) });
         world.settle();
     }
@@ -162,7 +181,7 @@ fn only_lives_that_have_begun_are_counted() {
     assert_eq!(world.machine.procs[1].begun, 0);
     world.shims[0].die(Exit::Code(0));
     world.settle();
-    assert_eq!((world.word(1), world.machine.procs[1].begun), ("running", 1));
+    assert_eq!((world.status(1), world.machine.procs[1].begun), (ProcessStatus::Running, 1));
     world.ask(5, Request::Restart { names: names(&["web"]) });
     world.settle();
     assert_eq!(world.machine.procs[1].begun, 2);
@@ -178,9 +197,14 @@ fn nobody_is_held_unready_because_nobody_was_there_to_ask() {
     world.now += HOUR;
     world.take_over(&plan);
     world.input(Input::Alarm);
-    assert_eq!(world.words()[..2], ["running", "pending"], "{:?}", world.said);
+    assert_eq!(
+        world.statuses()[..2],
+        [ProcessStatus::Running, ProcessStatus::Pending],
+        "{:?}",
+        world.said
+    );
     world.pass(DB, 0);
-    assert_eq!(world.word(MIGRATE), "running");
+    assert_eq!(world.status(MIGRATE), ProcessStatus::Running);
     // Asked in vain, it has no more than that.
     let mut world = World::of(&plan);
     world.settle();
@@ -211,14 +235,14 @@ fn no_limit_gets_longer_by_a_clock_that_is_set() {
 
         world.shims[0].die(Exit::Code(1));
         world.settle();
-        assert_eq!(world.word(0), "restarting");
+        assert_eq!(world.status(0), ProcessStatus::Restarting);
         world.now -= back * SECOND;
         world.input(Input::Alarm);
         assert!(!world.machine.is_set_back(world.now + 1));
         let due = world.machine.procs[0].due.unwrap();
         assert!(due <= world.now + 11 * SECOND / 10 && due >= world.now, "{back}");
         world.wait(2);
-        assert_eq!(world.word(0), "running");
+        assert_eq!(world.status(0), ProcessStatus::Running);
         assert_eq!(
             world.machine.procs[0].pane,
             Pane::Up { shim: 7, start_time: 1, id: "%0".into() }

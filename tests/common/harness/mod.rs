@@ -237,11 +237,13 @@ impl World {
         let state = self.state().unwrap();
         let pane = self.field(name, "pane");
         let socket = state["tmux"]["socket"].as_str().unwrap().to_owned();
-        for keys in [&["-l", text][..], &["Enter"]] {
-            let mut command = self.command("tmux");
-            command.args(["-L", &socket, "send-keys", "-t", pane.as_str().unwrap()]).args(keys);
-            assert!(command.status().unwrap().success());
-        }
+        let pane = pane.as_str().unwrap();
+        let text = ["send-keys", "-t", pane, "-l", text];
+        // Both in one call: a pause between them would make an unfinished line of the text.
+        let enter = [";", "send-keys", "-t", pane, "Enter"];
+        let mut command = self.command("tmux");
+        command.args(["-L", &socket]).args(text).args(enter);
+        assert!(command.status().unwrap().success());
     }
 
     /// Process ids of everything that carries the mark of this world.

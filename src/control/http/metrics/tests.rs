@@ -6,7 +6,7 @@ use proptest::prelude::*;
 use super::exposition;
 use crate::model::request::{ExitCount, FlagState, ProcessState, State, TmuxAddress};
 use crate::model::rules::FlagColor;
-use crate::model::{Exit, ProcName};
+use crate::model::{Exit, ProcName, ProcessStatus};
 
 /// A value by its name and its labels.
 type Samples = BTreeMap<(String, BTreeMap<String, String>), f64>;
@@ -120,8 +120,8 @@ fn flag(name: &str, count: u64) -> FlagState {
 }
 
 fn process(name: &str, pid: Option<u32>) -> ProcessState {
-    let word = if pid.is_some() { "running" } else { "exited" };
-    ProcessState::new(ProcName::new(name).unwrap(), word, pid)
+    let status = if pid.is_some() { ProcessStatus::Running } else { ProcessStatus::Exited };
+    ProcessState::new(ProcName::new(name).unwrap(), status, pid)
 }
 
 #[test]

@@ -1,0 +1,120 @@
+//! What a process is doing.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use super::Untrusted;
+
+/// What a process is doing. The words of the API are these names, and stay as they are.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ProcessStatus {
+    /// It is to run and waits: for its turn, or for its terminal.
+    Pending,
+    /// Its shim was told to start it.
+    Starting,
+    /// It runs.
+    Running,
+    /// It was told to stop, or its main process has ended and the rest of its tree has not.
+    Stopping,
+    /// SIGKILL did not end all of it.
+    Stuck,
+    /// It has ended and is started again after a pause.
+    Restarting,
+    /// It was told to stop and has ended, or was never started.
+    Stopped,
+    /// It has ended by itself.
+    Exited,
+    /// It is not started because of what it depends on.
+    Skipped,
+    /// It has failed and is not restarted automatically.
+    Broken,
+    /// It could not be executed.
+    Error,
+    /// What only a later version knows.
+    #[serde(untagged)]
+    Other(Untrusted),
+}
+
+impl ProcessStatus {
+    /// All that this version knows.
+    pub const ALL: [Self; 11] = [
+        Self::Pending,
+        Self::Starting,
+        Self::Running,
+        Self::Stopping,
+        Self::Stuck,
+        Self::Restarting,
+        Self::Stopped,
+        Self::Exited,
+        Self::Skipped,
+        Self::Broken,
+        Self::Error,
+    ];
+
+    /// Its word, not yet for a terminal.
+    pub fn word(&self) -> &str {
+        match self {
+            Self::Pending => "pending",
+            Self::Starting => "starting",
+            Self::Running => "running",
+            Self::Stopping => "stopping",
+            Self::Stuck => "stuck",
+            Self::Restarting => "restarting",
+            Self::Stopped => "stopped",
+            Self::Exited => "exited",
+            Self::Skipped => "skipped",
+            Self::Broken => "broken",
+            Self::Error => "error",
+            Self::Other(word) => word.raw(),
+        }
+    }
+
+    /// Whether it ended by itself, or was ended because it had failed.
+    pub const fn has_failed_or_exited(&self) -> bool {
+        matches!(self, Self::Exited | Self::Broken | Self::Error | Self::Restarting)
+    }
+}
+
+impl fmt::Display for ProcessStatus {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Other(word) => word.fmt(f),
+            Self::Pending
+            | Self::Starting
+            | Self::Running
+            | Self::Stopping
+            | Self::Stuck
+            | Self::Restarting
+            | Self::Stopped
+            | Self::Exited
+            | Self::Skipped
+            | Self::Broken
+            | Self::Error => f.pad(self.word()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::ProcessStatus;
+
+    #[test]
+    fn words_are_read_as_they_are_written() {
+        for status in ProcessStatus::ALL {
+            let word = serde_json::to_string(&status).unwrap();
+            assert_eq!(word, format!("\"{status}\""));
+            assert_eq!(serde_json::from_str::<ProcessStatus>(&word).unwrap(), status);
+        }
+    }
+
+    #[test]
+    fn a_word_of_a_later_version_is_kept_and_shown_plainly() {
+        let word = "\"frozen\\u001b[31m\"";
+        let status: ProcessStatus = serde_json::from_str(word).unwrap();
+        assert!(matches!(status, ProcessStatus::Other(_)));
+        assert_eq!(serde_json::to_string(&status).unwrap(), word);
+        assert!(!status.to_string().contains('\u{1b}'), "{status}");
+    }
+}
