@@ -323,7 +323,7 @@ All that follows the command is its own. PORT and PS are not set: it is no proce
         after_help = "\
 Examples:
   tmo ps
-  tmo ps --json | jq -r '.processes[] | select(.state == \"failed\").name'"
+  tmo ps --json | jq -r '.processes[] | select(.state == \"exited\").name'"
     )]
     Ps(PsArgs),
     /// Show or change the texts that mean that a process has failed.
