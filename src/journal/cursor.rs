@@ -3,9 +3,10 @@
 //! A cursor belongs to one view. It reads files only, so it hinders nobody, and a view may stop
 //! for hours: what retention has deleted by then is counted, the rest follows.
 
+use std::collections::BTreeMap;
 use std::io;
 
-use super::reader::IndexReader;
+use super::reader::{Hole, IndexReader};
 use super::record::{CONTINUES, EVENTS, Kind, Record, TO_BE_CONTINUED, UNFINISHED};
 use super::segment::Dirs;
 use super::small;
@@ -145,9 +146,17 @@ pub struct Chunk {
     /// The record; where the chunk is only a part of it, offset, length, lines and flags are
     /// those of the part.
     pub record: Record,
-    /// Bytes that retention has deleted since the last chunk, before this one. Where nothing
-    /// follows that could tell it, an empty [`Kind::Gap`] does.
+    /// Bytes of its stream that retention has deleted since the last chunk of that stream. Where
+    /// no other chunk of it follows, an empty [`Kind::Gap`] reports them.
     pub lost: u64,
+}
+
+/// What retention has deleted of a stream.
+#[derive(Debug, Clone, Copy)]
+struct Loss {
+    bytes: u64,
+    /// An empty gap where it was, for when nothing of the stream follows.
+    gap: Record,
 }
 
 /// Reads chunk by chunk.
@@ -158,9 +167,8 @@ pub struct Cursor {
     at: Position,
     batch: Vec<Record>,
     first: u64,
-    lost: u64,
-    /// A record near the last loss.
-    near: Option<Record>,
+    /// What is deleted of each stream and not reported yet.
+    losses: BTreeMap<u16, Loss>,
     /// The last part of a record ended within a line.
     within: bool,
     texts: Texts,
@@ -181,8 +189,7 @@ impl Cursor {
             at: position,
             batch: vec![],
             first: 0,
-            lost: 0,
-            near: None,
+            losses: BTreeMap::new(),
             within: false,
             texts,
         }
@@ -220,27 +227,28 @@ impl Cursor {
             };
             let wanted = record.kind != Kind::Event || self.filter.wants_event(buffer);
             if let Some(part) = part.filter(|_| wanted) {
-                let lost = std::mem::take(&mut self.lost);
+                let lost = self.losses.remove(&record.stream).map_or(0, |loss| loss.bytes);
                 let skip = u32::try_from(part.offset - record.offset).unwrap_or(record.len);
                 return Ok(Some(Chunk { position, skip, record: part, lost }));
             }
             buffer.clear();
-            self.near = Some(record);
         }
-        // Losses at the very end must not stay untold.
-        Ok(self.near.filter(|_| self.lost > 0).map(|near| Chunk {
+        // Losses at the very end must be reported too.
+        let loss = self.losses.pop_first().map(|(_, loss)| loss);
+        Ok(loss.map(|Loss { bytes, gap }| Chunk {
             position: self.at.record.saturating_sub(1),
             skip: 0,
-            record: Record {
-                offset: near.end(),
-                len: 0,
-                lines: 0,
-                kind: Kind::Gap,
-                flags: 0,
-                ..near
-            },
-            lost: std::mem::take(&mut self.lost),
+            record: gap,
+            lost: bytes,
         }))
+    }
+
+    /// So many bytes are deleted of the stream of this record, which stood there.
+    fn lose(&mut self, bytes: u64, near: &Record) {
+        let gap =
+            Record { offset: near.end(), len: 0, lines: 0, kind: Kind::Gap, flags: 0, ..*near };
+        let loss = self.losses.entry(near.stream).or_insert(Loss { bytes: 0, gap });
+        *loss = Loss { bytes: loss.bytes.saturating_add(bytes), gap };
     }
 
     /// Go to the next record.
@@ -264,14 +272,7 @@ impl Cursor {
                     let highest = self.batch.iter().map(|record| record.stream).max();
                     self.filter.learn(highest.unwrap_or(0), self.index.dirs());
                     if let Some(hole) = hole {
-                        let wanted = hole.text.iter().filter(|(s, _)| self.filter.takes(*s));
-                        let bytes = wanted.map(|(_, bytes)| *bytes).fold(0, u64::saturating_add);
-                        let bytes = bytes.saturating_sub(u64::from(self.at.skip));
-                        self.lost = self.lost.saturating_add(bytes);
-                        self.first = hole.until;
-                        self.at = Position { record: hole.until, skip: 0 };
-                        self.within = false;
-                        self.near = self.batch.first().copied();
+                        self.fall_into(&hole);
                     }
                     if self.batch.is_empty() {
                         return Ok(None);
@@ -282,6 +283,26 @@ impl Cursor {
         Ok(None)
     }
 
+    /// Count what these missing records stood for, and go on behind them.
+    fn fall_into(&mut self, hole: &Hole) {
+        let time = self.batch.first().map_or(0, |record| record.time);
+        // A part of the first of them was read. Its stream can't be told any more.
+        let mut read = u64::from(self.at.skip);
+        for &(stream, bytes) in &hole.text {
+            if !self.filter.takes(stream) {
+                continue;
+            }
+            let known = read.min(bytes);
+            read -= known;
+            if bytes > known {
+                self.lose(bytes - known, &Record::unplaced(stream, time));
+            }
+        }
+        self.first = hole.until;
+        self.at = Position { record: hole.until, skip: 0 };
+        self.within = false;
+    }
+
     /// Read the rest of a record, or as much as fits; `None` if nothing of it is left.
     fn part(&mut self, record: &Record, buffer: &mut Vec<u8>) -> io::Result<Option<Record>> {
         let mut from = record.offset + u64::from(self.at.skip.min(record.len));
@@ -290,11 +311,11 @@ impl Cursor {
             match self.texts.read(record.stream, from, rest(from), buffer)? {
                 Read::Bytes(_) => break,
                 Read::Gap { next } if next < record.end() => {
-                    self.lost = self.lost.saturating_add(next - from);
+                    self.lose(next - from, record);
                     from = next;
                 }
                 Read::Gap { .. } | Read::End => {
-                    self.lost = self.lost.saturating_add(record.end() - from);
+                    self.lose(record.end() - from, record);
                     self.done();
                     return Ok(None);
                 }

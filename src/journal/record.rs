@@ -59,6 +59,13 @@ impl Record {
     /// Size on disk.
     pub const SIZE: usize = 48;
 
+    /// An empty gap in a stream of which is not known where in the stream it is.
+    pub const fn unplaced(stream: u16, time: u64) -> Self {
+        let (offset, len, lines) = (0, 0, 0);
+        let (life, seq, value) = (0, 0, 0);
+        Self { time, offset, len, lines, life, seq, value, stream, kind: Kind::Gap, flags: 0 }
+    }
+
     /// The offset behind the record's last byte.
     pub const fn end(&self) -> u64 {
         self.offset.saturating_add(self.len as u64)

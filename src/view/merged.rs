@@ -347,7 +347,7 @@ impl Renderer {
 
     fn begin_record(&mut self, index: usize, chunk: Chunk<'_>, out: &mut Vec<u8>) {
         let continues = chunk.record.flags & CONTINUES != 0;
-        let begin = chunk.record.offset.saturating_add(chunk.lost);
+        let begin = chunk.record.offset;
         let lane = &self.lanes[index];
         let shown_early = lane.ahead.is_some_and(|ahead| ahead <= begin) && begin < lane.at;
         let early = shown_early && chunk.lost == 0;

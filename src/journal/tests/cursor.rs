@@ -221,10 +221,8 @@ fn text_that_is_gone_is_counted_to_the_byte() {
         .into_iter()
         .map(|(chunk, text)| (chunk.lost, String::from_utf8(text).unwrap()))
         .collect();
-    assert_eq!(reported[0], (9, "number 1\n".to_owned()));
-    assert_eq!(reported[1], (9, "number 3\n".to_owned()));
-    assert_eq!(reported[2], (9, "number 5\n".to_owned()));
-    assert_eq!(reported.iter().map(|(lost, _)| lost).sum::<u64>(), 27);
+    let losses: Vec<_> = reported.iter().filter(|(lost, _)| *lost > 0).collect();
+    assert_eq!(losses, [&(27, "number 6\n".to_owned())], "not at the lines of another process");
     std::fs::remove_file(place.dirs.journal.join(file_name("web", 27, LOG))).unwrap();
     let web = place.all(Filter::only(vec![1]));
     assert_eq!(web.len(), 1);

@@ -196,7 +196,7 @@ fn a_terminal_without_colours_gets_none_of_ours() {
 fn gaps_are_told() {
     let mut bench = Bench::new(Mode::Plain);
     bench.bare(Record { len: 4096, ..record(Kind::Gap, 2) });
-    let lost = Record { len: 10, ..record(Kind::Text, 1) };
+    let lost = Record { offset: 6, len: 4, ..record(Kind::Text, 1) };
     let chunk = Chunk { record: &lost, text: b"end\n", lost: 6, first: true, last: true };
     bench.renderer.render(chunk, &mut bench.out);
     // Where no text follows the loss, something else tells of it.
