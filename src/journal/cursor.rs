@@ -147,7 +147,8 @@ pub struct Chunk {
     /// those of the part.
     pub record: Record,
     /// Bytes of its stream that retention has deleted since the last chunk of that stream. Where
-    /// no other chunk of it follows, an empty [`Kind::Gap`] reports them.
+    /// the records are gone too, or no other chunk of it follows, an empty [`Kind::Gap`] reports
+    /// them.
     pub lost: u64,
 }
 
@@ -169,6 +170,8 @@ pub struct Cursor {
     first: u64,
     /// What is deleted of each stream and not reported yet.
     losses: BTreeMap<u16, Loss>,
+    /// They are to be reported before the next record.
+    reports: bool,
     /// The last part of a record ended within a line.
     within: bool,
     texts: Texts,
@@ -190,6 +193,7 @@ impl Cursor {
             batch: vec![],
             first: 0,
             losses: BTreeMap::new(),
+            reports: false,
             within: false,
             texts,
         }
@@ -217,6 +221,11 @@ impl Cursor {
     pub fn next(&mut self, upto: u64, buffer: &mut Vec<u8>) -> io::Result<Option<Chunk>> {
         buffer.clear();
         while let Some(record) = self.record(upto)? {
+            if self.reports
+                && let Some(report) = self.report()
+            {
+                return Ok(Some(report));
+            }
             let position = self.at.record;
             let part = match record.kind {
                 Kind::Text | Kind::Event => self.part(&record, buffer)?,
@@ -234,13 +243,15 @@ impl Cursor {
             buffer.clear();
         }
         // Losses at the very end must be reported too.
-        let loss = self.losses.pop_first().map(|(_, loss)| loss);
-        Ok(loss.map(|Loss { bytes, gap }| Chunk {
-            position: self.at.record.saturating_sub(1),
-            skip: 0,
-            record: gap,
-            lost: bytes,
-        }))
+        Ok(self.report())
+    }
+
+    /// A chunk that reports the loss of a stream, if there is any.
+    fn report(&mut self) -> Option<Chunk> {
+        let (_, Loss { bytes, gap }) = self.losses.pop_first()?;
+        self.reports = !self.losses.is_empty();
+        let position = self.at.record.saturating_sub(1);
+        Some(Chunk { position, skip: 0, record: gap, lost: bytes })
     }
 
     /// So many bytes are deleted of the stream of this record, which stood there.
@@ -298,6 +309,7 @@ impl Cursor {
                 self.lose(bytes - known, &Record::unplaced(stream, time));
             }
         }
+        self.reports = !self.losses.is_empty();
         self.first = hole.until;
         self.at = Position { record: hole.until, skip: 0 };
         self.within = false;
