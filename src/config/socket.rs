@@ -91,6 +91,14 @@ impl SocketPath {
         Self::unix(start_dir, Path::new(".").join(SOCKET), NamedBy::Nothing)
     }
 
+    /// The one of a directory, or of a parent of it.
+    fn near(start_dir: &Path, path: &Path) -> Self {
+        if path.parent() == Some(start_dir) {
+            return Self::usual(start_dir);
+        }
+        Self::unix(start_dir, path.to_owned(), NamedBy::Nothing)
+    }
+
     /// Refuse a directory that was given as a socket. One in the place of the default socket is
     /// nobody's mistake: a run is found by its runtime directory nevertheless.
     pub fn check(&self) -> Result<(), BadAddress> {
@@ -209,30 +217,57 @@ pub fn client_socket(
     typed: (Option<PathBuf>, Option<String>),
     env: &Env,
 ) -> Result<SocketPath, BadAddress> {
-    let named = Named::by_flags(typed).or_by(env)?;
-    if let Some(found) = SocketPath::of("dial", start_dir, named, env)? {
+    let named = Named::by_flags(typed);
+    let nearest = nearest_socket(start_dir);
+    if named.socket.is_none()
+        && named.network.is_none()
+        && let Some(nearest) =
+            nearest.as_deref().filter(|path| is_of_other_run(path, start_dir, env))
+    {
+        return Ok(SocketPath::near(start_dir, nearest));
+    }
+    if let Some(found) = SocketPath::of("dial", start_dir, named.or_by(env)?, env)? {
         return Ok(found);
     }
-    if start_dir.join(SOCKET).symlink_metadata().is_ok() {
-        return Ok(SocketPath::usual(start_dir));
+    Ok(nearest.map_or_else(
+        || SocketPath::usual(start_dir),
+        |nearest| SocketPath::near(start_dir, &nearest),
+    ))
+}
+
+/// The [`SOCKET`] of this directory, or of its nearest parent that has one of this user.
+fn nearest_socket(start_dir: &Path) -> Option<PathBuf> {
+    let here = start_dir.join(SOCKET);
+    if here.symlink_metadata().is_ok() {
+        return Some(here);
     }
     let uid = nix::unistd::geteuid().as_raw();
     let ours = |path: &PathBuf| path.symlink_metadata().is_ok_and(|found| found.uid() == uid);
-    let above = start_dir.ancestors().skip(1).map(|dir| dir.join(SOCKET)).find(ours);
-    Ok(above.map_or_else(
-        || SocketPath::usual(start_dir),
-        |path| SocketPath::unix(start_dir, path, NamedBy::Nothing),
-    ))
+    start_dir.ancestors().skip(1).map(|dir| dir.join(SOCKET)).find(ours)
+}
+
+/// Whether this socket belongs to another project than the run that has started the caller, which
+/// has gone to that project since: a start there begins a run of its own, and other commands mean
+/// the same run.
+fn is_of_other_run(nearest: &Path, start_dir: &Path, env: &Env) -> bool {
+    let own = env.caller("TMO_SOCKET").filter(|own| env.caller("OVERMIND_SOCKET") == Some(own));
+    let Some(own) = own.map(Path::new).filter(|_| env.caller("TMO_SESSION").is_some()) else {
+        return false;
+    };
+    let (Some(project), Some(other)) = (own.parent(), nearest.parent()) else { return false };
+    let has_left = !start_dir.starts_with(project) || other.starts_with(project);
+    own.file_name() == Some(SOCKET.as_ref()) && own != nearest && has_left
 }
 
 #[cfg(test)]
 mod tests {
+    use std::ffi::OsStr;
     use std::os::unix::net::UnixListener;
     use std::path::Path;
 
     use pretty_assertions::assert_eq;
 
-    use super::client_socket;
+    use super::{SOCKET, client_socket};
     use crate::config::project::Project;
     use crate::config::{Env, StartOptions};
 
@@ -247,6 +282,40 @@ mod tests {
         let project = Project::locate(at, &StartOptions::default(), &env).unwrap();
         assert_eq!(project.socket.path, Path::new("/x/.overmind.sock"));
         assert_eq!(client_socket(at, (None, None), &env).unwrap().path, Path::new("/outer"));
+    }
+
+    #[test]
+    fn a_process_that_enters_another_project_means_the_run_there() {
+        let dir = tempfile::tempdir().unwrap();
+        let at = |path: &str| dir.path().join(path);
+        for project in ["own/nested", "own/below", "other"] {
+            std::fs::create_dir_all(at(project)).unwrap();
+        }
+        let sockets = ["", "own", "own/nested", "other"].map(|dir| at(dir).join(SOCKET));
+        let _listeners = sockets.map(|path| UnixListener::bind(path).unwrap());
+        let found = |socket: &str, start: &str| {
+            let socket = at(socket);
+            let inside = Env::of([
+                ("TMO_SESSION", OsStr::new("1")),
+                ("TMO_SOCKET", socket.as_os_str()),
+                ("OVERMIND_SOCKET", socket.as_os_str()),
+            ]);
+            let found = client_socket(&at(start), (None, None), &inside).unwrap().path;
+            found.strip_prefix(dir.path()).unwrap().to_str().unwrap().to_owned()
+        };
+        let own = "own/.overmind.sock";
+        assert_eq!(found(own, "other"), "other/.overmind.sock");
+        assert_eq!(found(own, "own/nested"), "own/nested/.overmind.sock");
+        assert_eq!(found(own, "own"), own);
+        assert_eq!(found(own, "own/below"), own);
+        // A socket of another name tells nothing of where its run is.
+        assert_eq!(found("own/second.sock", "own"), "own/second.sock");
+        std::fs::remove_file(at(own)).unwrap();
+        assert_eq!(found(own, "own/below"), own, "not that of the directory above its project");
+        // What the user says counts.
+        let env = Env::of([("TMO_SESSION", "1"), ("TMO_SOCKET", "/x/.overmind.sock")]);
+        let by_user = client_socket(&at("other"), (None, None), &env).unwrap();
+        assert_eq!(by_user.path, Path::new("/x/.overmind.sock"));
     }
 
     #[test]

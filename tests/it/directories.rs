@@ -222,3 +222,21 @@ fn a_log_directory_that_can_be_none_is_refused_by_name() {
     }
     world.wait_empty();
 }
+
+#[test]
+fn a_process_that_starts_a_run_in_another_project_controls_that_run() {
+    let tmo = env!("CARGO_BIN_EXE_tmo");
+    let world = World::new(&format!(
+        "web: cd other && {tmo} start -D && {tmo} ps >ps && {tmo} quit; echo $? >code; exec sleep 1000\n"
+    ));
+    std::fs::create_dir(world.app().join("other")).unwrap();
+    world.write("other/Procfile", "inner: exec sleep 1000\n");
+    world.ok(["start", "-D"]);
+    eventually("the commands are done", || world.read("other/code").ends_with('\n').then_some(()));
+    assert_eq!(world.read("other/code"), "0\n", "{}", world.ok(["logs"]));
+    assert!(world.read("other/ps").contains("inner"), "{}", world.read("other/ps"));
+    assert!(!world.app().join("other/.overmind.sock").exists());
+    assert_eq!(world.field("web", "state"), "running");
+    world.ok(["quit"]);
+    world.wait_empty();
+}
