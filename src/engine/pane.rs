@@ -97,6 +97,45 @@ impl Patience {
     }
 }
 
+/// How many bytes of a pane's output are read before others get their turn. Where patterns make
+/// reading slow, they are fewer, so that requests are answered in time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Budget(u64);
+
+impl Budget {
+    const LEAST: u64 = 16 << 10;
+    const MOST: u64 = 1 << 20;
+    /// A turn should not take longer.
+    const LONGEST: Duration = Duration::from_millis(20);
+
+    pub(super) const fn bytes(self) -> u64 {
+        self.0
+    }
+
+    /// Whether it can't be smaller.
+    pub(super) const fn is_least(self) -> bool {
+        self.0 == Self::LEAST
+    }
+
+    /// Reading as much has taken so long.
+    pub(super) fn spent(&mut self, time: Duration) {
+        let next = if time > Self::LONGEST {
+            self.0 / 2
+        } else if time < Self::LONGEST / 4 {
+            self.0 * 2
+        } else {
+            self.0
+        };
+        self.0 = next.clamp(Self::LEAST, Self::MOST);
+    }
+}
+
+impl Default for Budget {
+    fn default() -> Self {
+        Self(Self::MOST)
+    }
+}
+
 /// One pane.
 #[derive(Debug)]
 pub(super) struct PaneTrack {
@@ -151,6 +190,8 @@ pub(super) struct PaneTrack {
     pub(super) known: u64,
     /// When a sink that has not come up by then is started anew.
     pub(super) sink_due: Option<Instant>,
+    /// How many bytes of its output are read in one turn.
+    pub(super) budget: Budget,
     /// How many sinks in a row have not come up.
     pub(super) sinks_lost: u32,
     /// What is looked for in its output, if anything.
@@ -190,6 +231,7 @@ impl PaneTrack {
             deaf_at: None,
             known: 0,
             sink_due: None,
+            budget: Budget::default(),
             sinks_lost: 0,
             watch: None,
             stop_run: None,

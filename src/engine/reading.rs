@@ -10,9 +10,7 @@ use crate::journal::split::Lost;
 use crate::model::event::{Trouble, What};
 use crate::pane::life::{Entry, LifeEvent};
 use crate::supervisor::{Input, ProcId};
-
-/// Bytes of one stream that are read before the others get their turn.
-const BUDGET: u64 = 1 << 20;
+use crate::sys::clock;
 
 impl Engine {
     /// Read what a pane has for us: life entries first, then output up to its present end, then
@@ -24,15 +22,18 @@ impl Engine {
         }
         self.read_life(id);
         self.say_what_came_before(id);
-        let stream = self.panes[id].stream;
-        let progress = self.ingest.wake(stream, BUDGET);
+        let begun = clock::instant();
+        let PaneTrack { stream, budget, .. } = self.panes[id];
+        let progress = self.ingest.wake(stream, budget.bytes());
         match &progress {
             Ok(progress) => self.progressed(id, progress),
             Err(error) => self.trouble(id, Trouble::Unread(error.to_string())),
         }
         self.tell_spilling(id);
+        self.keep_up(id, progress.as_ref().is_ok_and(|progress| progress.more));
         self.hear(id);
         self.hand_on(id);
+        self.panes[id].budget.spent(clock::instant().saturating_duration_since(begun));
         progress.is_ok()
     }
 

@@ -12,6 +12,7 @@ use tokio::time::Instant;
 use super::core::Engine;
 use super::flags::{Count, Matches};
 use super::looked::Looking;
+use super::pane::PaneTrack;
 use crate::crash::{Line, Trigger};
 use crate::journal::cursor::{Cursor, Filter};
 use crate::journal::query;
@@ -24,6 +25,12 @@ use crate::model::rules::{Action, FailureAction, Probe, Rules};
 use crate::supervisor::{Input, Phase, ProcId, Ready};
 use crate::sys::clock;
 use crate::watch::{Hit, Rule, Watcher};
+
+/// When so much of a process's output waits for the search, the search skips what has come by then:
+/// what is not indexed can't be deleted, so the log would grow beyond its limits.
+const MOST_BACKLOG: u64 = 64 << 20;
+/// So much may wait however small the limits are.
+const LEAST_BACKLOG: u64 = 4 << 20;
 
 /// How long an unfinished line must have been so before it is looked at as a whole one.
 const QUIET: Duration = Duration::from_millis(50);
@@ -46,6 +53,8 @@ pub(super) struct Watch {
     pub(super) reported: HashMap<usize, Instant>,
     /// What its flags have counted.
     pub(super) count: Count,
+    /// How many bytes were not searched, while that is so.
+    skipped: Option<u64>,
 }
 
 impl Watch {
@@ -69,6 +78,7 @@ impl Watch {
             idle_due: None,
             reported: HashMap::new(),
             count: Count::default(),
+            skipped: None,
         })
     }
 
@@ -99,12 +109,7 @@ impl Watch {
                 self.life = record.life.into();
                 self.watcher.begin(record.life);
             }
-            Kind::Text => {
-                self.watcher.at(record.time);
-                let text = self.tap.record(record)?;
-                let hits = self.watcher.feed(text);
-                self.found(hits);
-            }
+            Kind::Text => self.hear_text(record)?,
             Kind::Exit | Kind::End => {
                 let hits = self.watcher.finish();
                 self.found(hits);
@@ -113,6 +118,19 @@ impl Watch {
         }
         self.count.passed(record, self.watcher.book());
         self.looked.passed(record);
+        Ok(())
+    }
+
+    fn hear_text(&mut self, record: &Record) -> std::io::Result<()> {
+        if let Some(skipped) = &mut self.skipped {
+            *skipped = skipped.saturating_add(record.len.into());
+            self.tap.skip_to(record.end());
+            return Ok(());
+        }
+        self.watcher.at(record.time);
+        let text = self.tap.record(record)?;
+        let hits = self.watcher.feed(text);
+        self.found(hits);
         Ok(())
     }
 
@@ -181,6 +199,28 @@ impl Engine {
         }
     }
 
+    /// Skip output where the search can't keep up with it, until all of it is indexed.
+    pub(super) fn keep_up(&mut self, id: ProcId, more: bool) {
+        let Self { panes, ingest, plan, .. } = self;
+        let PaneTrack { stream, budget, watch: Some(watch), .. } = &mut panes[id] else { return };
+        let most = match plan.log.per_process {
+            0 => MOST_BACKLOG,
+            limit => limit.clamp(LEAST_BACKLOG, MOST_BACKLOG),
+        };
+        if watch.skipped.is_none()
+            && more
+            && budget.is_least()
+            && ingest.backlog(*stream).is_ok_and(|bytes| bytes > most)
+        {
+            let hits = watch.watcher.finish();
+            watch.found(hits);
+            watch.skipped = Some(0);
+            self.trouble(id, Trouble::NotKeptUp);
+        } else if let Some(bytes) = watch.skipped.take_if(|_| !more) {
+            self.trouble(id, Trouble::Skipped { bytes });
+        }
+    }
+
     /// Look at what was just indexed.
     pub(super) fn hear(&mut self, id: ProcId) {
         let Self { panes, ingest, .. } = self;
@@ -192,6 +232,7 @@ impl Engine {
         }
         let mut heard = records.iter().try_for_each(|record| watch.hear(record));
         if heard.is_ok()
+            && watch.skipped.is_none()
             && let Some((start, end)) = ingest.partial(pane.stream)
         {
             heard = watch.hear_partial(start, end);

@@ -28,6 +28,11 @@ impl Tap {
         self.range(record.offset, record.end())
     }
 
+    /// Do not give what lies before this offset.
+    pub fn skip_to(&mut self, offset: u64) {
+        self.given = self.given.max(offset);
+    }
+
     /// The bytes between two offsets, as far as they are there and were not given before.
     pub fn range(&mut self, start: u64, end: u64) -> io::Result<&[u8]> {
         self.text.clear();

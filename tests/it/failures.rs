@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use crate::api::ask;
-use crate::harness::{World, eventually};
+use crate::harness::{World, eventually, files};
 
 const FILE: &str = "failure_declarations.json";
 
@@ -161,4 +161,30 @@ fn several_who_declare_at_once_lose_nothing() {
     // What is in force is what stands there: nothing is left to be reloaded.
     assert_eq!(world.ok(["reload"]), "web: unchanged\n");
     world.ok(["quit"]);
+}
+
+#[test]
+fn a_search_that_is_slower_than_the_output_skips_a_part_of_it_and_says_so() {
+    let world = World::new(
+        "web: yes 0101010110101001010101010101010100101 | head -c 30000000; echo; echo all of it; \
+         until [ -e say ]; do sleep 0.05; done; echo oh no; exec sleep 1000\n",
+    );
+    let slow = (0..60).map(|n| {
+        let pattern = format!("[01]*1[01]{{{}}}x{n}$", 12 + n % 10);
+        format!("[[process.web.failure]]\npattern = '{pattern}'\nregex = true\n")
+    });
+    let slow: String = slow.collect();
+    let found = "[[process.web.failure]]\npattern = 'oh no'\naction = \"break\"\n";
+    world.write("tmo.toml", &format!("[log]\nper_process = \"8MiB\"\n{slow}{found}"));
+    world.ok(["start", "-D"]);
+    let skipped = || world.ok(["events", "web"]).matches("were not searched").count();
+    eventually("a part is skipped", || (skipped() > 0).then_some(()));
+    world.ok(["ps"]);
+    let kept: u64 = files(&world.journal()).iter().map(|file| file.metadata().unwrap().len()).sum();
+    assert!(kept < 64 << 20, "{kept}");
+    world.wait_text("web", "| all of it\n");
+    world.write("say", "");
+    world.wait_state("web", "broken");
+    world.ok(["quit"]);
+    world.wait_empty();
 }

@@ -295,6 +295,12 @@ impl Ingest {
         self.streams.iter().find(|s| s.number == stream)?.splitter.partial()
     }
 
+    /// How many bytes of a stream are there and not indexed yet.
+    pub fn backlog(&mut self, stream: u16) -> io::Result<u64> {
+        let Some(stream) = self.find(stream) else { return Ok(0) };
+        Ok(stream.reader.end()?.saturating_sub(stream.seen))
+    }
+
     fn find(&mut self, number: u16) -> Option<&mut Stream> {
         self.streams.iter_mut().find(|stream| stream.number == number)
     }

@@ -359,6 +359,13 @@ pub enum Trouble {
     LifeFile(String),
     /// Its output can't be searched for patterns.
     Unsearched(String),
+    /// It prints faster than its output can be searched, so a part of it is not.
+    NotKeptUp,
+    /// So much of it was not searched.
+    Skipped {
+        /// How many bytes.
+        bytes: u64,
+    },
     /// tmux does not pipe its output.
     NotPiped(String),
     /// No sink takes its output.

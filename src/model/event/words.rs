@@ -248,6 +248,12 @@ impl Display for Trouble {
             Self::Unread(why) => write!(f, "its output can't be read: {why}"),
             Self::LifeFile(why) => write!(f, "its life file: {why}"),
             Self::Unsearched(why) => write!(f, "its output can't be looked through: {why}"),
+            Self::NotKeptUp => f.write_str(
+                "Its output comes faster than it can be searched for its patterns: the search skips a part of it",
+            ),
+            Self::Skipped { bytes } => {
+                write!(f, "{bytes} bytes of its output were not searched for patterns")
+            }
             Self::NotPiped(why) => write!(f, "its output can't be piped: {why}"),
             Self::NotTaken(why) => write!(f, "its output can't be taken: {why}"),
             Self::PipeBroken => f.write_str("Its pipe was broken: output may be missing here"),
