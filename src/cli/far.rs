@@ -22,13 +22,14 @@ use super::why;
 use crate::control::client::{LinePage, Next};
 use crate::history::lines::Entry;
 use crate::history::select::Chosen;
-use crate::history::show::{Form, rfc3339};
+use crate::history::show::Form;
 use crate::history::times::moment;
 use crate::journal::Position;
 use crate::journal::record::{EVENTS, Kind, Record};
 use crate::model::Exit;
 use crate::model::line::plain;
 use crate::model::request::{ProcessState, State};
+use crate::model::time::rfc3339_ns;
 use crate::model::untrusted::is_active;
 use crate::view::merged::Renderer;
 use crate::view::paint::SYSTEM_COLOR;
@@ -148,7 +149,7 @@ fn query(args: &LogsArgs) -> Result<Query, CliError> {
         if let Some(text) = time {
             // By the clock and the zone of this machine.
             let time = moment(text, &now).map_err(|error| CliError::Usage(error.to_string()))?;
-            query.push((key, rfc3339(time)));
+            query.push((key, rfc3339_ns(time)));
         }
     }
     query.extend(args.grep.iter().map(|grep| ("grep", grep.clone())));

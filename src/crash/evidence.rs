@@ -227,12 +227,6 @@ pub(super) fn working_directory(cwd: &str, command: &str) -> String {
     path.to_string_lossy().into_owned()
 }
 
-/// Nanoseconds since the epoch as RFC 3339 in UTC, with milliseconds.
-pub(super) fn rfc3339(time: u64) -> String {
-    let at = jiff::Timestamp::from_nanosecond(i128::from(time)).unwrap_or_default();
-    format!("{at:.3}")
-}
-
 #[cfg(test)]
 mod tests {
     use super::working_directory;

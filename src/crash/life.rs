@@ -8,7 +8,7 @@ use std::io;
 
 use serde::{Deserialize, Serialize};
 
-use super::evidence::{Line, rfc3339};
+use super::evidence::Line;
 use super::report::Entry;
 use super::text::plain;
 use crate::journal::clear;
@@ -17,6 +17,7 @@ use crate::journal::record::CONTINUES;
 use crate::journal::streams::Stream;
 use crate::journal::{Cursor, Dirs, Filter, IndexReader, Kind, Position, Record, Streams};
 use crate::model::event::Logged;
+use crate::model::time::rfc3339_ms;
 use crate::model::{Exit, ProcName};
 
 /// How much of what comes before and behind an end belongs to it.
@@ -248,11 +249,11 @@ impl<'a> Log<'a> {
                 let skip = chunk.skip.saturating_add(crate::journal::small(skip));
                 let bytes = line.len();
                 let entry = Entry {
-                    time: rfc3339(chunk.record.time),
+                    time: rfc3339_ms(chunk.record.time),
                     process: name.clone(),
                     event: None,
                     text: line,
-                    cursor: format!("{}.{skip}", chunk.position),
+                    cursor: Position { record: chunk.position, skip }.to_string(),
                 };
                 kept.extend(Some(entry), bytes);
             });
@@ -272,6 +273,7 @@ impl<'a> Log<'a> {
 
     /// Something that is no line.
     fn happened(&self, record: &Record, number: u64, text: &[u8]) -> Option<Entry> {
+        let at = Position { record: number, skip: 0 }.to_string();
         let (process, event, text) = match record.kind {
             Kind::Start => (None, "start", format!("runs (pid {})", record.value)),
             Kind::Exit => {
@@ -281,14 +283,14 @@ impl<'a> Log<'a> {
             Kind::Event => {
                 let logged = Logged::from_json(text)?;
                 let (process, text) = (logged.name().map(ToString::to_string), logged.text()?);
-                let (time, cursor) = (rfc3339(record.time), format!("{number}.0"));
+                let (time, cursor) = (rfc3339_ms(record.time), at);
                 let event = Some(logged.kind().to_owned());
                 return Some(Entry { time, process, event, text, cursor });
             }
             Kind::End | Kind::Text => return None,
         };
         let process = process.or_else(|| self.name(record.stream));
-        let (time, cursor) = (rfc3339(record.time), format!("{number}.0"));
+        let (time, cursor) = (rfc3339_ms(record.time), at);
         Some(Entry { time, process, event: Some(event.to_owned()), text, cursor })
     }
 }

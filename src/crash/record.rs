@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use super::cause::Diagnosis;
 use super::diagnose::{diagnose, ports_named};
-use super::evidence::{Evidence, Facts, Line, rfc3339, working_directory};
+use super::evidence::{Evidence, Facts, Line, working_directory};
 use super::facts;
 use super::life::{Lived, Log, Place, Slice};
 use super::report::{CrashReport, Details, LAST_LOGS};
@@ -13,6 +13,7 @@ use super::store;
 use crate::journal::Dirs;
 use crate::model::plan::{Plan, ProcessPlan};
 use crate::model::text::OsText;
+use crate::model::time::rfc3339_ms;
 use crate::model::{Exit, ProcName};
 
 /// How many of the last lines are looked through; the traces of some languages are long.
@@ -148,14 +149,14 @@ fn put_together(input: &CrashInput, lines: &[Line], cause: Diagnosis, slice: Sli
         args,
         exit_code,
         signal,
-        timestamp: rfc3339(lived.ended),
+        timestamp: rfc3339_ms(lived.ended),
         last_logs: last.iter().map(|line| line.text.clone()).collect(),
         tmo: Details {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             run: input.run.clone(),
             life: lived.life,
             pid: lived.pid,
-            started: rfc3339(lived.started),
+            started: rfc3339_ms(lived.started),
             uptime_ms: lived.ended.saturating_sub(lived.started) / 1_000_000,
             restarts: lived.restarts,
             cause,

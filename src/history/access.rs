@@ -174,7 +174,7 @@ impl Answer for Reader {
             let line_type = Some(LOG).filter(|_| !self.types.is_empty());
             let is_line = entry.is_line();
             let (kind, json) = entry_json(&mut self.names, &entry, true, line_type);
-            let cursor = format!("{}.{}", entry.position.record, entry.position.skip);
+            let cursor = entry.position.to_string();
             if !self.wants(&kind, is_line) {
                 continue;
             }
@@ -202,8 +202,5 @@ impl Answer for Reader {
 
 /// `12.34`: the number of a record, and how many bytes of it come before.
 fn cursor(text: &str) -> Result<Position, String> {
-    let parts = text.split_once('.').and_then(|(record, skip)| {
-        Some(Position { record: record.parse().ok()?, skip: skip.parse().ok()? })
-    });
-    parts.ok_or_else(|| format!("`{text}` is no cursor; take one from an answer"))
+    text.parse().map_err(|_| format!("`{text}` is no cursor; take one from an answer"))
 }

@@ -11,6 +11,7 @@ use crate::journal::segment::Dirs;
 use crate::journal::streams::{Stream, Streams};
 use crate::model::event::Logged;
 use crate::model::line::plain;
+use crate::model::time::rfc3339_ns;
 use crate::model::{Exit, untrusted};
 use crate::view::merged::{Chunk, Message, Renderer};
 
@@ -140,8 +141,8 @@ pub fn entry_json(
         }
     };
     let mut line = Line {
-        time: rfc3339(time),
-        cursor: format!("{}.{}", entry.position.record, entry.position.skip),
+        time: rfc3339_ns(time),
+        cursor: entry.position.to_string(),
         name,
         life: (life > 0).then_some(life),
         event,
@@ -181,12 +182,6 @@ pub(super) fn of_type(event: &str) -> Option<&'static str> {
         ("lifecycle:error", "lifecycle:error"),
     ];
     TYPES.iter().find(|(word, _)| *word == event).map(|(_, kind)| *kind)
-}
-
-/// Nanoseconds since the epoch as RFC 3339 in UTC.
-pub fn rfc3339(time: u64) -> String {
-    let at = jiff::Timestamp::from_nanosecond(i128::from(time)).unwrap_or_default();
-    format!("{at:.9}")
 }
 
 #[cfg(test)]

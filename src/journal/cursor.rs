@@ -4,7 +4,9 @@
 //! for hours: what retention has deleted by then is counted, the rest follows.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::io;
+use std::str::FromStr;
 
 use super::reader::{Hole, IndexReader};
 use super::record::{CONTINUES, EVENTS, Kind, Record, TO_BE_CONTINUED, UNFINISHED};
@@ -133,6 +135,30 @@ impl Position {
             record: u64::from_le_bytes(record.try_into().ok()?),
             skip: u32::from_le_bytes(skip.try_into().ok()?),
         })
+    }
+}
+
+/// `12.34`, as clients are told it and give it back.
+impl fmt::Display for Position {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}.{}", self.record, self.skip)
+    }
+}
+
+/// A text that does not name a place in the log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("not a position: two numbers with a dot between them")]
+pub struct BadPosition;
+
+impl FromStr for Position {
+    type Err = BadPosition;
+
+    fn from_str(text: &str) -> Result<Self, BadPosition> {
+        let (record, skip) = text.split_once('.').ok_or(BadPosition)?;
+        let (Ok(record), Ok(skip)) = (record.parse(), skip.parse()) else {
+            return Err(BadPosition);
+        };
+        Ok(Self { record, skip })
     }
 }
 

@@ -20,6 +20,7 @@ pub mod sgr;
 pub mod signal;
 pub mod status;
 pub mod text;
+pub mod time;
 pub mod untrusted;
 
 pub use exit::Exit;

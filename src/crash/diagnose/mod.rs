@@ -20,6 +20,7 @@ use super::cause::{Cause, Certainty, Clue, Diagnosis, Kind};
 use super::evidence::{Evidence, Line};
 use super::expr::Expr;
 use crate::model::Exit;
+use crate::model::time::rfc3339_ms;
 
 pub use ports::ports_named;
 
@@ -210,8 +211,8 @@ fn comes_from_outside(evidence: &Evidence) -> bool {
 fn clue(line: &Line) -> Clue {
     Clue {
         text: cut(line.text.trim()),
-        time: Some(super::evidence::rfc3339(line.time)),
-        cursor: line.at.map(|at| format!("{}.{}", at.record, at.skip)),
+        time: Some(rfc3339_ms(line.time)),
+        cursor: line.at.map(|at| at.to_string()),
     }
 }
 

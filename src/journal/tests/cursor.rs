@@ -228,3 +228,19 @@ fn text_that_is_gone_is_counted_to_the_byte() {
     assert_eq!(web.len(), 1);
     assert_eq!((web[0].0.lost, web[0].1.len()), (45, 0), "also when nothing follows");
 }
+
+proptest! {
+    #[test]
+    fn a_position_is_read_as_it_is_written(record in any::<u64>(), skip in any::<u32>()) {
+        let position = Position { record, skip };
+        prop_assert_eq!(position.to_string().parse(), Ok(position));
+        prop_assert_eq!(Position::from_bytes(&position.to_bytes()), Some(position));
+    }
+}
+
+#[test]
+fn a_text_that_is_no_position_is_refused() {
+    for text in ["", "1", "1.", ".1", "1.2.3", "-1.0", "1.4294967296"] {
+        assert!(text.parse::<Position>().is_err(), "{text}");
+    }
+}
