@@ -19,6 +19,7 @@ use rustix::termios::{LocalModes, tcgetattr};
 use tokio::io::Interest;
 use tokio::io::unix::{AsyncFd, AsyncFdReadyGuard};
 
+use crate::model::shell;
 use crate::view::screen::is_terminal;
 
 /// What is typed while processes run.
@@ -167,18 +168,21 @@ fn hint(line: &str, names: &[&str]) -> Option<String> {
     if text.is_empty() {
         return None;
     }
-    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./:=+,@".contains(c);
-    let quoted = if text.chars().count() > LONGEST || text.chars().any(char::is_control) {
-        "TEXT".to_owned()
-    } else if text.chars().all(plain) {
-        text.to_owned()
+    let name = if let [name] = names { shell::quoted(name) } else { "NAME".to_owned() };
+    let word = shell::quoted(text);
+    // `tmo send` takes `-` for standard input.
+    let unfit = text == "-" || text.chars().count() > LONGEST || text.chars().any(char::is_control);
+    let send = if unfit {
+        format!("tmo send {name} TEXT --enter")
+    } else if text.starts_with('-') {
+        // Behind `--` it is no flag.
+        format!("tmo send {name} --enter -- {word}")
     } else {
-        format!("'{}'", text.replace('\'', r"'\''"))
+        format!("tmo send {name} {word} --enter")
     };
-    let name = if let [name] = names { name } else { "NAME" };
     Some(format!(
-        "Processes do not read this terminal: in another one, `tmo send {name} {quoted} --enter` \
-         types that, `tmo connect {name}` opens the process's own terminal"
+        "Processes do not read this terminal: in another one, `{send}` types that, \
+         `tmo connect {name}` opens the process's own terminal"
     ))
 }
 
@@ -193,6 +197,12 @@ mod tests {
             ("rs\n", &["web", "api"], "`tmo send NAME rs --enter`"),
             ("  say it \n", &["web"], "`tmo send web 'say it' --enter`"),
             ("it's; rm x\n", &["web"], r"`tmo send web 'it'\''s; rm x' --enter`"),
+            ("-h\n", &["web"], "`tmo send web --enter -- -h`"),
+            ("--enter\n", &["web"], "`tmo send web --enter -- --enter`"),
+            ("-rf a\n", &["web"], "`tmo send web --enter -- '-rf a'`"),
+            ("-\n", &["web"], "`tmo send web TEXT --enter`"),
+            ("=ls\n", &["web"], "`tmo send web '=ls' --enter`"),
+            ("h\n", &["web#2"], "`tmo send 'web#2' h --enter`"),
             ("a\x1b[31mb\n", &["web"], "`tmo send web TEXT --enter`"),
         ] {
             let hint = hint(line, names).unwrap();
