@@ -10,9 +10,9 @@ use super::args::ConfigArgs;
 use super::error::CliError;
 use super::start::{Start, tell_all};
 use crate::config::load::find_program;
-use crate::config::toml::shell_quoted;
 use crate::model::ProcName;
 use crate::model::rules::Hooks;
+use crate::model::shell;
 use crate::model::text::OsText;
 use crate::model::untrusted::shown;
 use crate::plan::{Explained, Settings, explain};
@@ -96,7 +96,7 @@ fn value(value: &Value) -> String {
         Value::Null => "none".to_owned(),
         Value::String(text) => text.clone(),
         Value::Array(items) if items.iter().all(|item| !item.is_object()) => {
-            items.iter().map(|item| shell_quoted(&self::value(item))).collect::<Vec<_>>().join(" ")
+            items.iter().map(|item| shell::quoted(&self::value(item))).collect::<Vec<_>>().join(" ")
         }
         Value::Bool(_) | Value::Number(_) | Value::Array(_) | Value::Object(_) => value.to_string(),
     }

@@ -7,9 +7,10 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, stdout};
 use super::args::EchoArgs;
 use super::error::CliError;
 use super::instance::{Instance, Server};
+use super::keyboard::EnterKey;
 use super::log::Source;
-use super::outlet::{Lost, Outlet, reader_gone};
-use super::view::{FAREWELL, stop_signal};
+use super::outlet::{FAREWELL, Lost, Outlet, reader_gone};
+use super::view::stop_signal;
 use crate::config::Env;
 use crate::control::address::Address;
 use crate::control::client::HeadEvent;
@@ -108,12 +109,18 @@ async fn foreign(client: OvermindClient, env: &Env) -> Result<u8, CliError> {
 pub(super) fn follow(instance: &Instance, job: Job) -> Result<u8, CliError> {
     let mut outlet = Outlet::open(job)?;
     super::block_on(async {
+        outlet.obey_terminal();
+        let enter = EnterKey::watch();
         let mut news = instance.ask(async |client| client.head(false).await).await?;
         let stop = stop_signal();
         tokio::pin!(stop);
         loop {
             let event = tokio::select! {
                 event = news.next() => event,
+                () = enter.pressed() => {
+                    outlet.printer.entered();
+                    continue;
+                }
                 _ = &mut stop => {
                     outlet.leave(FAREWELL).await;
                     return Ok(0);

@@ -5,6 +5,8 @@
 //! keeps its mode. It is read only while it belongs to this program: it is the standard input, the
 //! output goes to a terminal too (`tmo start | less` has keys of its own), this is its foreground
 //! process group, and nobody has switched it to raw mode.
+//!
+//! `tmo echo` and `tmo logs -f` only take notice of Enter, and read nothing.
 
 use std::fs::File;
 use std::io;
@@ -15,8 +17,9 @@ use nix::sys::signal::{SigSet, Signal};
 use nix::unistd::{getpgrp, tcgetpgrp, ttyname};
 use rustix::termios::{LocalModes, tcgetattr};
 use tokio::io::Interest;
-use tokio::io::unix::AsyncFd;
+use tokio::io::unix::{AsyncFd, AsyncFdReadyGuard};
 
+use crate::model::shell;
 use crate::view::screen::is_terminal;
 
 /// What is typed while processes run.
@@ -54,6 +57,33 @@ impl Typing {
     }
 }
 
+/// The Enter key, for a command that leaves what is typed to the shell. Nothing is read.
+#[derive(Debug)]
+pub(super) struct EnterKey {
+    keyboard: Option<Keyboard>,
+}
+
+impl EnterKey {
+    /// Take notice of it from now on, if there is a terminal.
+    pub(super) fn watch() -> Self {
+        Self { keyboard: Keyboard::open() }
+    }
+
+    /// Wait until it is pressed again.
+    pub(super) async fn pressed(&self) {
+        let Some(Keyboard { terminal, .. }) = &self.keyboard else {
+            return std::future::pending().await;
+        };
+        loop {
+            // In cooked mode each line is announced once, when it is complete.
+            input(terminal).await.clear_ready();
+            if is_ours() {
+                return;
+            }
+        }
+    }
+}
+
 /// The terminal that a view was started from.
 #[derive(Debug)]
 struct Keyboard {
@@ -87,13 +117,7 @@ impl Keyboard {
     /// The next line that is typed. Nothing is lost if this is dropped while it waits.
     async fn line(&mut self) -> String {
         loop {
-            let Ok(mut ready) = self.terminal.readable().await else {
-                return std::future::pending().await;
-            };
-            if ready.ready().is_read_closed() {
-                // The terminal is gone.
-                return std::future::pending().await;
-            }
+            let mut ready = input(&self.terminal).await;
             let mut bytes = [0; 4096];
             // Whoever it belongs to by now reads it.
             let count = if is_ours() { read(self.terminal.get_ref(), &mut bytes) } else { None };
@@ -108,6 +132,14 @@ impl Keyboard {
                 return String::from_utf8_lossy(&line).into_owned();
             }
         }
+    }
+}
+
+/// Wait for input; for ever once the terminal is gone.
+async fn input(terminal: &AsyncFd<File>) -> AsyncFdReadyGuard<'_, File> {
+    match terminal.readable().await {
+        Ok(ready) if !ready.ready().is_read_closed() => ready,
+        Ok(_) | Err(_) => std::future::pending().await,
     }
 }
 
@@ -136,18 +168,21 @@ fn hint(line: &str, names: &[&str]) -> Option<String> {
     if text.is_empty() {
         return None;
     }
-    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./:=+,@".contains(c);
-    let quoted = if text.chars().count() > LONGEST || text.chars().any(char::is_control) {
-        "TEXT".to_owned()
-    } else if text.chars().all(plain) {
-        text.to_owned()
+    let name = if let [name] = names { shell::quoted(name) } else { "NAME".to_owned() };
+    let word = shell::quoted(text);
+    // `tmo send` takes `-` for standard input.
+    let unfit = text == "-" || text.chars().count() > LONGEST || text.chars().any(char::is_control);
+    let send = if unfit {
+        format!("tmo send {name} TEXT --enter")
+    } else if text.starts_with('-') {
+        // Behind `--` it is no flag.
+        format!("tmo send {name} --enter -- {word}")
     } else {
-        format!("'{}'", text.replace('\'', r"'\''"))
+        format!("tmo send {name} {word} --enter")
     };
-    let name = if let [name] = names { name } else { "NAME" };
     Some(format!(
-        "Processes do not read this terminal: in another one, `tmo send {name} {quoted} --enter` \
-         types that, `tmo connect {name}` opens the process's own terminal"
+        "Processes do not read this terminal: in another one, `{send}` types that, \
+         `tmo connect {name}` opens the process's own terminal"
     ))
 }
 
@@ -162,6 +197,12 @@ mod tests {
             ("rs\n", &["web", "api"], "`tmo send NAME rs --enter`"),
             ("  say it \n", &["web"], "`tmo send web 'say it' --enter`"),
             ("it's; rm x\n", &["web"], r"`tmo send web 'it'\''s; rm x' --enter`"),
+            ("-h\n", &["web"], "`tmo send web --enter -- -h`"),
+            ("--enter\n", &["web"], "`tmo send web --enter -- --enter`"),
+            ("-rf a\n", &["web"], "`tmo send web --enter -- '-rf a'`"),
+            ("-\n", &["web"], "`tmo send web TEXT --enter`"),
+            ("=ls\n", &["web"], "`tmo send web '=ls' --enter`"),
+            ("h\n", &["web#2"], "`tmo send 'web#2' h --enter`"),
             ("a\x1b[31mb\n", &["web"], "`tmo send web TEXT --enter`"),
         ] {
             let hint = hint(line, names).unwrap();

@@ -3,12 +3,18 @@
 use std::io;
 use std::time::Duration;
 
+use nix::sys::signal::Signal;
 use rustix::event::{PollFd, PollFlags, poll};
+use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
 
 use super::error::CliError;
-use crate::view::printer::{Job, Printer};
+use crate::config::inherit::is_ignored;
+use crate::view::printer::{Job, Pause, Printer};
 use crate::view::screen;
+
+/// How long what is being written when the terminal goes may take.
+pub(super) const FAREWELL: Duration = Duration::from_millis(500);
 
 /// Why the output came to nothing.
 #[derive(Debug)]
@@ -51,6 +57,13 @@ impl Outlet {
         Ok(Self { printer, lost })
     }
 
+    /// From now on, stop on Ctrl-Z and die of Ctrl-\, with the title of the terminal as it was before.
+    /// After `fg` the title is set again, and an unfinished line is drawn again behind its prefix.
+    pub(super) fn obey_terminal(&self) {
+        tokio::spawn(stop_on_request(self.printer.pause()));
+        tokio::spawn(die_on_request(self.printer.pause()));
+    }
+
     /// Leave off where it is, and the terminal as it was. If that takes longer than this, the next
     /// view repeats a little.
     pub(super) async fn leave(self, most: Duration) {
@@ -66,6 +79,37 @@ impl Outlet {
             // The thread that watches is gone, so nothing more will be known.
             None => std::future::pending().await,
         }
+    }
+}
+
+/// Stop on Ctrl-Z, and give the terminal back to the shell until this program goes on.
+async fn stop_on_request(pause: Pause) {
+    if is_ignored(Signal::SIGTSTP) {
+        return;
+    }
+    // Without a handler, the signal still stops this program.
+    let Ok(mut asked) = signal(SignalKind::from_raw(Signal::SIGTSTP as i32)) else { return };
+    while asked.recv().await.is_some() {
+        // A terminal that takes nothing must not keep this program from being stopped.
+        let _ = tokio::time::timeout(FAREWELL, pause.begin()).await;
+        // If that fails, this program simply continues.
+        let _ = crate::sys::stop();
+        pause.end();
+    }
+}
+
+/// Die of Ctrl-\ (SIGQUIT) as usual, with the title of the terminal as it was before.
+async fn die_on_request(pause: Pause) {
+    if is_ignored(Signal::SIGQUIT) {
+        return;
+    }
+    // Without a handler, the signal still kills this program.
+    let Ok(mut asked) = signal(SignalKind::quit()) else { return };
+    if asked.recv().await.is_some() {
+        // A terminal that takes nothing must not keep this program from dying.
+        let _ = tokio::time::timeout(FAREWELL, pause.begin()).await;
+        // It does not return.
+        let _ = signal_hook::low_level::emulate_default_handler(Signal::SIGQUIT as i32);
     }
 }
 

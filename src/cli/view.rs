@@ -18,7 +18,7 @@ use super::error::CliError;
 use super::instance::Instance;
 use super::keyboard::Typing;
 use super::log::Source;
-use super::outlet::{Lost, Outlet};
+use super::outlet::{FAREWELL, Lost, Outlet};
 use super::persona::Persona;
 use super::wait::Readiness;
 use crate::config::Env;
@@ -32,13 +32,11 @@ use crate::model::plan::Plan;
 use crate::model::request::{Head, Request};
 use crate::model::run_end::End;
 use crate::sys::files;
-use crate::view::printer::{Farewell, Job, Pause, Printer};
+use crate::view::printer::{Farewell, Job, Printer};
 use crate::view::{screen, words};
 
 /// 128 + SIGHUP: what a command that lost its terminal ends with.
 const HUNG_UP: u8 = 129;
-/// How long what is being written when the terminal goes may take.
-pub(super) const FAREWELL: Duration = Duration::from_millis(500);
 
 /// What is shown.
 #[derive(Debug)]
@@ -110,8 +108,7 @@ pub(super) fn show(mut shown: Shown) -> Result<u8, CliError> {
     // Behind a trial everything is stopped.
     let goes_on = shown.until.as_ref().is_some_and(|until| !until.farewell.is_empty());
     super::block_on(async {
-        tokio::spawn(stop_on_request(outlet.printer.pause()));
-        tokio::spawn(die_on_request(outlet.printer.pause()));
+        outlet.obey_terminal();
         let ending = match shown.follow(&mut outlet).await {
             Ok(ending) => ending,
             Err(error) => {
@@ -312,37 +309,6 @@ impl Shown {
                 let _ = client.request(&Request::Resize { columns, rows }, false).await;
             }
         });
-    }
-}
-
-/// Stop on Ctrl-Z, with the title of the terminal as it was before until the view goes on.
-async fn stop_on_request(pause: Pause) {
-    if is_ignored(Signal::SIGTSTP) {
-        return;
-    }
-    // Without a handler, the signal still stops the view.
-    let Ok(mut asked) = signal(SignalKind::from_raw(Signal::SIGTSTP as i32)) else { return };
-    while asked.recv().await.is_some() {
-        // A terminal that takes nothing must not keep the view from being stopped.
-        let _ = tokio::time::timeout(FAREWELL, pause.begin()).await;
-        // If that fails, the view simply continues.
-        let _ = crate::sys::stop();
-        pause.end();
-    }
-}
-
-/// Die of Ctrl-\ (SIGQUIT) as usual, with the title of the terminal as it was before.
-async fn die_on_request(pause: Pause) {
-    if is_ignored(Signal::SIGQUIT) {
-        return;
-    }
-    // Without a handler, the signal still kills the view.
-    let Ok(mut asked) = signal(SignalKind::quit()) else { return };
-    if asked.recv().await.is_some() {
-        // A terminal that takes nothing must not keep the view from dying.
-        let _ = tokio::time::timeout(FAREWELL, pause.begin()).await;
-        // It does not return.
-        let _ = signal_hook::low_level::emulate_default_handler(Signal::SIGQUIT as i32);
     }
 }
 

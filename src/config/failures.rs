@@ -89,7 +89,8 @@ impl Failures {
             return Ok(Self::default());
         }
         serde_json::from_slice(text).map_err(|error| {
-            let (line, column) = (error.line(), error.column());
+            // Before the first character of a line it counts 0.
+            let (line, column) = (error.line(), error.column().max(1));
             let why = error.to_string();
             // The place stands before it already.
             let why = why.split(" at line ").next().unwrap_or_default().to_owned();
@@ -294,6 +295,12 @@ mod tests {
             ("{\"web\": [\"a\",]}", "./f.json:1:14: trailing comma"),
             ("{\n  \"web\": [1]\n}", "./f.json:2:11: invalid type: integer `1`, expected a string"),
             ("{\"web\": \"a\"}", "./f.json:1:11: invalid type: string \"a\", expected a sequence"),
+            ("{\n", "./f.json:2:1: EOF while parsing an object"),
+            (
+                "[1]",
+                "./f.json:1:1: invalid type: sequence, expected an object with a list of texts for \
+                 each process, as in {\"web\": [\"panic:\"]}",
+            ),
             ("{\"web\": [\"a\"", "./f.json:1:12: EOF while parsing a list"),
             (
                 "{\"web\": [\"\"]}",

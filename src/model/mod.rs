@@ -17,6 +17,7 @@ pub mod request;
 pub mod rules;
 pub mod run_end;
 pub mod sgr;
+pub mod shell;
 pub mod signal;
 pub mod status;
 pub mod text;

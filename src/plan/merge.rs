@@ -14,10 +14,11 @@ use super::resolve::{Formed, find_shell};
 use super::settings::Settings;
 use crate::config::load::Loaded;
 use crate::config::procfile::Entry;
-use crate::config::toml::{Args, Asked, Command, ProcessTable, shell_quoted};
+use crate::config::toml::{Args, Asked, Command, ProcessTable};
 use crate::model::ProcName;
 use crate::model::plan::{OnExit, ProcessPlan};
 use crate::model::rules::{Check, Liveness, Need, Probe, Restart, RestartPolicy, Rules, Stage};
+use crate::model::shell;
 use crate::model::text::OsText;
 
 /// All that was said.
@@ -92,7 +93,8 @@ fn said<T: Clone>(at: Option<&Spanned<T>>) -> Option<T> {
 
 /// The command with what is appended to it, and its words if there is to be no shell.
 fn command(entry: &Entry, table: &ProcessTable) -> (OsText, Option<Vec<OsText>>) {
-    let quoted = |words: &[String]| words.iter().map(|word| shell_quoted(word)).collect::<Vec<_>>();
+    let quoted =
+        |words: &[String]| words.iter().map(|word| shell::quoted(word)).collect::<Vec<_>>();
     let words = match said(table.args.as_ref()) {
         Some(Args::Words(words)) => words,
         Some(Args::Text(_)) | None => vec![],

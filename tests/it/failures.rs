@@ -61,6 +61,9 @@ fn slips_are_pointed_out() {
     let ran = world.run(["check"]);
     assert!(ran.code == 1 && ran.stderr.contains("./failure_declarations.json:1:16: "), "{ran:?}");
     assert_eq!(ran.stderr.lines().count(), 1, "{ran:?}");
+    world.write(FILE, "[1]");
+    let ran = world.run(["check"]);
+    assert!(ran.code == 1 && ran.stderr.contains("./failure_declarations.json:1:1: "), "{ran:?}");
 }
 
 #[test]

@@ -59,6 +59,7 @@ mod scripts;
 mod send;
 mod settings;
 mod setup;
+mod shells;
 mod sizes;
 mod start_terminal;
 mod strangers;

@@ -37,6 +37,29 @@ fn a_line_typed_at_the_log_is_answered_once_and_not_run_by_the_shell() {
 }
 
 #[test]
+fn the_command_in_the_answer_types_the_line_whatever_it_begins_with() {
+    let world = World::new("web: stty -echo; while read -r line; do echo \"got <$line>\"; done\n");
+    let tmo = env!("CARGO_BIN_EXE_tmo");
+    for text in ["-h", "--enter", "-rf it's", "=ls", "~ #1 $HOME `id`"] {
+        let terminal = Terminal::open(&world, "answered", 200, 30);
+        terminal.tmo("start");
+        terminal.wait("Started with pid");
+        terminal.line(text);
+        terminal.wait("types that");
+        let screen = terminal.screen();
+        let (_, answer) = screen.split_once("in another one, `").unwrap();
+        let (command, _) = answer.split_once("` types that").unwrap();
+        let script = format!("tmo() {{ {tmo} \"$@\"; }}; {command}");
+        let ran = world.command("sh").args(["-c", &script]).output().unwrap();
+        assert!(ran.status.success(), "{command}: {ran:?}");
+        terminal.wait(&format!("| got <{text}>"));
+        terminal.keys(["C-c"]);
+        world.wait_state_gone();
+        terminal.close();
+    }
+}
+
+#[test]
 fn what_is_typed_after_the_stop_has_begun_is_for_the_shell() {
     for by_key in [true, false] {
         let world = World::new(STUBBORN);

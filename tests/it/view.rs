@@ -253,27 +253,57 @@ fn ctrl_backslash_gives_the_terminal_its_title_back() {
 }
 
 #[test]
-fn the_rest_of_a_line_has_its_prefix_though_enter_was_pressed_before_it() {
+fn the_rest_of_a_line_has_its_prefix_though_enter_or_ctrl_z_was_pressed_before_it() {
     let forged = "printf 'begin: '; while ! test -e go; do sleep 0.05; done; \
                   printf 'db     | FORGED\\n'; exec sleep 1000";
-    let world = World::new(&format!("web: {forged}\ndb: exec sleep 1000\n"));
-    let terminal = Terminal::open(&world, "enter", 80, 24);
-    terminal.tmo("start");
+    for command in ["start", "logs -f", "echo -n 5"] {
+        for pressed in ["C-z", "Enter"] {
+            let world = World::new(&format!("web: {forged}\ndb: exec sleep 1000\n"));
+            if command != "start" {
+                world.ok(["start", "-D"]);
+            }
+            let terminal = Terminal::open(&world, "unfinished", 80, 24);
+            terminal.tmo(command);
+            terminal.wait("web    | begin:");
+            terminal.keys([pressed]);
+            if pressed == "C-z" {
+                terminal.wait("Stopped");
+                terminal.line("fg");
+            }
+            terminal.wait_for(&format!("{command}: it is drawn again after {pressed}"), |screen| {
+                screen.matches("web    | begin:").count() == 2
+            });
+            world.write("go", "");
+            terminal.wait("FORGED");
+            terminal.wait_for(&format!("{command}: all is behind its prefix"), |screen| {
+                screen
+                    .lines()
+                    .filter(|row| row.contains("FORGED"))
+                    .all(|row| row.starts_with("web "))
+            });
+            world.ok(["quit"]);
+            terminal.close();
+            world.wait_empty();
+        }
+    }
+}
+
+#[test]
+fn what_is_typed_at_a_log_that_is_followed_is_left_to_the_shell() {
+    let world = World::new("web: printf 'begin: '; exec sleep 1000\n");
+    world.ok(["start", "-D"]);
+    let terminal = Terminal::open(&world, "left", 80, 24);
+    terminal.tmo("logs -f");
     terminal.wait("web    | begin:");
-    terminal.keys(["Enter"]);
-    terminal.wait_for("the line is drawn again", |screen| screen.matches("| begin:").count() == 2);
-    terminal.keys(["C-z"]);
-    terminal.wait("ready>");
-    terminal.line("fg");
-    terminal.wait_for("and again", |screen| screen.matches("| begin:").count() == 3);
-    world.write("go", "");
-    terminal.wait("FORGED");
-    terminal.wait_for("all is behind its prefix", |screen| {
-        screen.lines().filter(|row| row.contains("FORGED")).all(|row| row.starts_with("web "))
-    });
+    for typed in 1..=3 {
+        terminal.line(&format!("echo typed$((40 + {typed}))"));
+        terminal.wait_for("the line is drawn again", |screen| {
+            screen.matches("web    | begin:").count() == 1 + typed
+        });
+    }
     world.ok(["quit"]);
-    terminal.close();
-    world.wait_empty();
+    terminal.wait("typed41");
+    terminal.wait("typed43");
 }
 
 #[test]

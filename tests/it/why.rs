@@ -1,6 +1,6 @@
 //! `tmo why` and `tmo crashes`: what has ended a process.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use crate::harness::{World, eventually};
 use serde_json::Value;
@@ -299,5 +299,31 @@ fn nothing_depends_on_the_words_of_events() {
     garble_events(&world);
     for (before, after) in before.iter().zip(answers()) {
         assert_eq!(before, &after);
+    }
+}
+
+#[test]
+fn what_a_shell_could_not_exec_is_named() {
+    let world = World::new(
+        "file: cd . && exec ./nothere\nname: sleep 0.01; exec nosuchthing\n\
+         mode: export A=1; exec ./app.sh\n",
+    );
+    world.write("app.sh", "");
+    for shell in ["sh", "bash", "zsh"] {
+        if !["/bin", "/usr/bin"].iter().any(|dir| Path::new(dir).join(shell).exists()) {
+            continue;
+        }
+        world.ok(["start", "-D", "--any-can-die", "-H", shell]);
+        for (name, told) in [
+            ("file", "nothere, or not what its first line says"),
+            ("name", "there is no command nosuchthing"),
+            ("mode", "app.sh can't be run: it is not marked as a program"),
+        ] {
+            world.wait_state(name, "exited");
+            let reported = world.ok(["why", name]);
+            assert!(reported.contains(told), "{shell}: {reported}");
+        }
+        world.ok(["quit"]);
+        world.wait_state_gone();
     }
 }

@@ -8,6 +8,8 @@ use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
 use std::path::Path;
 
+use crate::model::shell::quoted_bytes;
+
 /// The most bytes of arguments in one call (tmux's limit is some 16,300).
 pub const MOST_BYTES: usize = 15_000;
 
@@ -84,22 +86,9 @@ pub fn pipe_command(words: &[&OsStr]) -> OsString {
     let mut line = b"exec".to_vec();
     for word in words {
         line.push(b' ');
-        line.extend(shell_quoted(word));
+        line.extend(quoted_bytes(word.as_bytes()));
     }
     OsString::from_vec(double(&line, b"#%"))
-}
-
-/// A word for a shell, whatever is in it.
-pub fn shell_quoted(word: &OsStr) -> Vec<u8> {
-    let mut quoted = vec![b'\''];
-    for &byte in word.as_bytes() {
-        match byte {
-            b'\'' => quoted.extend_from_slice(b"'\\''"),
-            byte => quoted.push(byte),
-        }
-    }
-    quoted.push(b'\'');
-    quoted
 }
 
 fn double(bytes: &[u8], special: &[u8]) -> Vec<u8> {
@@ -142,7 +131,7 @@ mod tests {
         let command = Command::new("new-window").arg("-n").plain_format("web#1");
         assert_eq!(command.words()[2], "web##1");
         let line = pipe_command(&[OsStr::new("/o'd %d/#{x}/tmo"), OsStr::new("sink")]);
-        assert_eq!(line, r"exec '/o'\''d %%d/##{x}/tmo' 'sink'");
+        assert_eq!(line, r"exec '/o'\''d %%d/##{x}/tmo' sink");
     }
 
     #[test]

@@ -6,9 +6,10 @@
 
 use std::ffi::OsStr;
 use std::fmt::Write as _;
+use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
 
-use super::command::shell_quoted;
+use crate::model::shell::quoted_bytes;
 
 /// The key behind the prefix that opens it.
 const KEY: &str = "m";
@@ -16,9 +17,9 @@ const KEY: &str = "m";
 /// The script: `menu VERB ARGS…` is `tmo VERB -s SOCKET ARGS…`.
 pub fn script(tmo: &Path, socket: &Path) -> Vec<u8> {
     let mut text = b"#!/bin/sh\nverb=$1\nshift\nexec ".to_vec();
-    text.extend(shell_quoted(tmo.as_os_str()));
+    text.extend(quoted_bytes(tmo.as_os_str().as_bytes()));
     text.extend_from_slice(b" \"$verb\" -s ");
-    text.extend(shell_quoted(socket.as_os_str()));
+    text.extend(quoted_bytes(socket.as_os_str().as_bytes()));
     text.extend_from_slice(b" \"$@\"\n");
     text
 }

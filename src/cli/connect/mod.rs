@@ -21,6 +21,7 @@ use crate::control::address::Address;
 use crate::control::overmind_client::OvermindClient;
 use crate::model::ProcName;
 use crate::model::request::{ProcessState, State};
+use crate::model::shell;
 use crate::model::text::OsText;
 use crate::model::untrusted::{is_active, shown};
 
@@ -93,21 +94,11 @@ fn refused(env: &Env, name: &ProcName, words: &str) -> CliError {
 /// The command as it could be typed.
 fn quoted(command: &Command) -> String {
     let set = command.get_envs().filter_map(|(name, value)| {
-        Some(format!("{}={}", name.display(), quote(&value?.to_string_lossy())))
+        Some(format!("{}={}", name.display(), shell::quoted(&value?.to_string_lossy())))
     });
     let words = std::iter::once(command.get_program()).chain(command.get_args());
-    let words = words.map(|word| quote(&word.to_string_lossy()));
+    let words = words.map(|word| shell::quoted(&word.to_string_lossy()));
     set.chain(words).collect::<Vec<_>>().join(" ") + "\n"
-}
-
-/// A word as a shell takes it.
-fn quote(word: &str) -> String {
-    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./:,@%+=".contains(c);
-    if !word.is_empty() && word.chars().all(plain) && !word.starts_with('=') {
-        word.to_owned()
-    } else {
-        format!("'{}'", word.replace('\'', r"'\''"))
-    }
 }
 
 async fn prepare(

@@ -6,7 +6,7 @@ use std::ffi::OsStr;
 use std::fs::File;
 use std::io;
 use std::os::fd::AsFd as _;
-use std::os::unix::ffi::OsStringExt as _;
+use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -16,12 +16,12 @@ use tokio::time::timeout;
 use super::environment::Variables;
 use super::recorder::{ended, parse};
 use super::trouble::{PATIENCE, ScratchError};
-use crate::backend::tmux::command::shell_quoted;
 use crate::backend::tmux::server::Former;
 use crate::backend::tmux::{Tmux, TmuxError, socket};
 use crate::config::dirs::{DirError, make_private_dir};
 use crate::model::ProcName;
 use crate::model::plan::{Plan, ProcessPlan};
+use crate::model::shell::quoted_bytes;
 use crate::pane::life::Traces;
 use crate::pane::paths::PanePaths;
 use crate::pane::spec::{SPEC_VERSION, Spec, Want, replace};
@@ -127,7 +127,7 @@ impl Scratch {
         let paths = PanePaths::new(&self.dir, name);
         let record = self.dir.join(format!("{}.env", name.slug()));
         let words = [self.plan.tmo.as_os_str(), OsStr::new("environ"), record.as_os_str()];
-        let words = words.map(shell_quoted).join(&b' ');
+        let words = words.map(|word| quoted_bytes(word.as_bytes())).join(&b' ');
         let mut log = self.plan.log.clone();
         log.dir = self.dir.join("log").into();
         let spec = Spec {

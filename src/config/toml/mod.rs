@@ -38,7 +38,7 @@ pub use table::{
     Args, Asked, Command, Dependency, LiveTable, LogTable, ProcessTable, ReadyCheck, RestartTable,
     StopTable,
 };
-pub use values::{parse_size, parse_time, shell_quoted, time_told};
+pub use values::{parse_size, parse_time, time_told};
 
 /// The contents of a `tmo.toml`; all of it optional.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]

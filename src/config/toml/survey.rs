@@ -10,7 +10,7 @@ use ::toml::Spanned;
 
 use super::problem::{Mistakes, TomlError};
 use super::table::{Args, Asked, Command, ProcessTable, ReadyCheck};
-use super::{At, TmoToml, environ, needs, or_nearest, values::shell_quoted};
+use super::{At, TmoToml, environ, needs, or_nearest};
 use crate::config::Env;
 use crate::config::load::why;
 use crate::config::procfile::Entry;
@@ -18,6 +18,7 @@ use crate::config::project::{absolute, at_home};
 use crate::model::limits::{ITEM_BYTES, PROCESS_ENV_BYTES, TOTAL_BYTES};
 use crate::model::plan::OnExit;
 use crate::model::rules::{Flag, Probe, Restart, Stage};
+use crate::model::shell;
 use crate::model::text::OsText;
 
 /// What is asked of the disk.
@@ -132,7 +133,7 @@ fn entries(toml: &TmoToml, procfile: &[Entry], mistakes: &mut Mistakes) -> Vec<E
         let command = match command.get_ref() {
             Command::Shell(line) => line.clone(),
             Command::Words(words) => {
-                words.iter().map(|word| shell_quoted(word)).collect::<Vec<_>>().join(" ")
+                words.iter().map(|word| shell::quoted(word)).collect::<Vec<_>>().join(" ")
             }
         };
         let line = toml.source.line(&name.span());

@@ -64,19 +64,9 @@ pub fn time_told(ms: u64) -> String {
     }
 }
 
-/// A word that a shell takes as it stands.
-pub fn shell_quoted(word: &str) -> String {
-    let plain = |c: char| c.is_ascii_alphanumeric() || "_-./:=@%+,".contains(c);
-    if !word.is_empty() && word.chars().all(plain) {
-        word.to_owned()
-    } else {
-        format!("'{}'", word.replace('\'', r"'\''"))
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use super::{parse_size, parse_time, shell_quoted, time_told};
+    use super::{parse_size, parse_time, time_told};
 
     #[test]
     fn knows_the_units() {
@@ -115,15 +105,6 @@ mod tests {
         for bad in ["", "5", "s", "-1s", "1 s", ".5s", "5.s", "1.2.3s", "1w", "9999999999h", "1s "]
         {
             assert_eq!(parse_time(bad), None, "{bad}");
-        }
-    }
-
-    #[test]
-    fn words_are_quoted_where_a_shell_would_look_into_them() {
-        let table =
-            [("a-b/c.d", "a-b/c.d"), ("", "''"), ("a b", "'a b'"), ("it's $X", "'it'\\''s $X'")];
-        for (word, expected) in table {
-            assert_eq!(shell_quoted(word), expected);
         }
     }
 

@@ -20,6 +20,7 @@ use super::cause::{Cause, Certainty, Clue, Diagnosis, Kind};
 use super::evidence::{Evidence, Line};
 use super::expr::Expr;
 use crate::model::Exit;
+use crate::model::shell::quoted;
 use crate::model::time::rfc3339_ms;
 
 pub use ports::ports_named;
@@ -229,16 +230,6 @@ fn cut(text: &str) -> String {
         kept.push('…');
     }
     kept
-}
-
-/// A word as a shell takes it.
-fn quoted(word: &str) -> String {
-    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./:=@%+,".contains(c);
-    if !word.is_empty() && word.chars().all(plain) {
-        word.to_owned()
-    } else {
-        format!("'{}'", word.replace('\'', r"'\''"))
-    }
 }
 
 /// What looks at a place: `${EDITOR:-vi} +12 app/main.py`.

@@ -8,9 +8,16 @@ use crate::model::nearest;
 
 /// A command that was not found: dash, bash, zsh, fish, busybox, env(1), in a script or not; tmo
 /// itself, of a command that needs no shell.
-static NOT_FOUND: [Expr; 6] = [
-    Expr::new(r"^\S+: (?:line )?(?:\d+: )?([^:]+): (?:command )?not found$"),
-    Expr::new(r"^\S*zsh?\S*: command not found: (.+)$"),
+/// Most shells put the `exec` that ran it before its name, busybox before the line.
+static NOT_FOUND: [Expr; 8] = [
+    Expr::new(
+        r"^\S+: (?:exec: )?(?:line )?(?:\d+: )?(?:exec: )?([^:]+): (?:command |cannot execute: required file )?not found$",
+    ),
+    Expr::new(
+        r"^\S*zsh?\S*: (?:command not found|no such file or directory|not a directory): (.+)$",
+    ),
+    Expr::new(r"^\S*zsh?\S*: ([^:]+): bad interpreter: "),
+    Expr::new(r"^exec: Failed to execute process '(.+)': The file specified the interpreter"),
     Expr::new(r"^fish: Unknown command: (.+)$"),
     Expr::new(r#"^(?:\S*/)?env: [‘'"]?(.+?)[’'"]?: No such file or directory$"#),
     Expr::new(r"^\S*sh: (?:line \d+: )?(\S+): No such file or directory$"),
@@ -18,8 +25,9 @@ static NOT_FOUND: [Expr; 6] = [
 ];
 
 /// The same where a script goes on: script, line and command.
-static SURVIVED: Expr =
-    Expr::new(r"^([^\s:]+): (?:line )?(\d+): ([^:\s]+): (?:command )?not found$");
+static SURVIVED: Expr = Expr::new(
+    r"^([^\s:]+): (?:exec: )?(?:line )?(\d+): (?:exec: )?([^:\s]+): (?:command )?not found$",
+);
 
 /// A script and its line.
 static SCRIPT: Expr = Expr::new(r"^([^\s:]+): (?:-c: )?(?:line )?(\d+): ");
@@ -29,13 +37,14 @@ static NO_LIBRARY: [Expr; 2] = [
     Expr::new(r"^dyld\S*: Library not loaded: (\S+)"),
 ];
 
-static NOT_EXECUTABLE: [Expr; 5] = [
-    Expr::new(r"^\S+: (?:line )?(?:\d+: )?([^:]+): Permission denied$"),
+static NOT_EXECUTABLE: [Expr; 6] = [
+    Expr::new(r"^\S+: (?:exec: )?(?:line )?(?:\d+: )?(?:exec: )?([^:]+): Permission denied$"),
     Expr::new(r"^\S*zsh?\S*: permission denied: (.+)$"),
     Expr::new(
-        r"^\S+: (?:line )?(?:\d+: )?([^:]+): (?:cannot execute|Exec format error|Is a directory)",
+        r"^\S+: (?:exec: )?(?:line )?(?:\d+: )?(?:exec: )?([^:]+): (?:cannot execute|Exec format error|Is a directory)",
     ),
     Expr::new(r"^\S+: (?:line )?(?:\d+: )?([^:]+): \S+: bad interpreter"),
+    Expr::new(r"^fish: Unknown command\. '(.+)' exists but is not an executable file"),
     // The last: the first one takes it for a file called `cannot run …`.
     Expr::new(r"^tmo: cannot run (.+): [^:]+$"),
 ];
@@ -155,7 +164,7 @@ fn command(found: &mut Findings<'_>) {
     let word = |name: &str| name.trim().trim_matches(['\'', '"']).to_owned();
     let (at, name) = match last {
         Some((at, name)) => (Some(at), word(name)),
-        None => (None, word(first_word(&evidence.command))),
+        None => (None, first_word(&evidence.command).map_or_else(String::new, word)),
     };
     let text = if let Some(name) = name.strip_suffix(r"\r") {
         format!(
@@ -199,12 +208,15 @@ fn not_executable(found: &mut Findings<'_>) {
     });
     let Some((at, line, name)) = said.max_by_key(|(at, ..)| *at) else {
         let name = first_word(&found.evidence.command);
-        let text = format!("{name} can't be run");
-        let next = format!("ls -l {}", quoted(name));
+        let text = format!("{} can't be run", name.unwrap_or("one of its commands"));
+        let next =
+            name.map_or_else(|| where_it_stands(found), |name| format!("ls -l {}", quoted(name)));
         return found.add(80, Kind::NotExecutable, text, Some(next));
     };
     let why = if line.contains("bad interpreter") {
         "names in its first line a program that there is not"
+    } else if line.contains("Not a directory") {
+        "is not there: a part of its path is a file"
     } else if line.contains("directory") {
         "is a directory"
     } else if line.contains("ormat error") || line.contains("binary") {
@@ -212,7 +224,9 @@ fn not_executable(found: &mut Findings<'_>) {
     } else {
         "can't be run: it is not marked as a program"
     };
-    let next = if line.ends_with("denied") || line.contains("permission denied") {
+    let unmarked = line.ends_with("denied")
+        || ["permission denied", "not an executable"].iter().any(|words| line.contains(words));
+    let next = if unmarked {
         format!("chmod +x {}", quoted(name))
     } else if line.contains("bad interpreter") {
         format!("head -n 1 {}", quoted(name))
@@ -223,10 +237,14 @@ fn not_executable(found: &mut Findings<'_>) {
     found.add_line(96, at, Kind::NotExecutable, text).next = Some(next);
 }
 
-/// The word of a command that names its program: what sets variables comes before it.
-fn first_word(command: &str) -> &str {
+/// The word of a command that names its program: what sets variables comes before it. Nothing where
+/// there are several programs, of which any can be meant.
+fn first_word(command: &str) -> Option<&str> {
     let sets = |word: &&str| word.contains('=') || *word == "exec" || *word == "env";
-    command.split_whitespace().find(|word| !sets(word)).unwrap_or(command)
+    if [";", "|", "\n", "&&", "& "].iter().any(|between| command.contains(between)) {
+        return None;
+    }
+    command.split_whitespace().find(|word| !sets(word))
 }
 
 /// A program that differs by a slip.

@@ -44,7 +44,7 @@ impl<'a> Terminal<'a> {
 
     /// Type text.
     pub(crate) fn typed(&self, text: &str) {
-        self.tmux(["send-keys", "-t", "t", "-l"], |c| {
+        self.tmux(["send-keys", "-t", "t", "-l", "--"], |c| {
             c.arg(text);
         });
     }

@@ -47,12 +47,4 @@ proptest! {
             prop_assert!(!cause.text.is_empty() && !cause.text.contains('\n'), "{:?}", cause);
         }
     }
-
-    #[test]
-    fn what_is_to_be_typed_is_one_word_to_a_shell(word in "\\PC{1,20}") {
-        let quoted = crate::crash::diagnose::quoted(&word);
-        let bare = quoted.strip_prefix('\'').and_then(|rest| rest.strip_suffix('\''));
-        let bare = bare.map_or(quoted.clone(), |inner| inner.replace(r"'\''", "'"));
-        prop_assert_eq!(bare, word);
-    }
 }

@@ -81,6 +81,63 @@ const NOT_FOUND: &[Row] = &[
         "ls -l ./bin/serv",
     ),
     row(("a file in dash", 127), "sh: 1: ./serv: not found", NO, "no file ./serv", "ls -l ./serv"),
+    row(
+        ("exec in dash", 127),
+        "sh: 1: exec: ./nothere: not found",
+        NO,
+        "no file ./nothere",
+        "ls -l ./nothere",
+    ),
+    row(
+        ("exec in dash, in a script", 127),
+        "./run.sh: 3: exec: foo: not found",
+        NO,
+        "no command foo",
+        "${EDITOR:-vi} +3 run.sh",
+    )
+    .with_place("run.sh:3"),
+    row(
+        ("exec in bash", 127),
+        "bash: line 1: exec: foo: not found",
+        NO,
+        "no command foo",
+        "tmo config web",
+    ),
+    row(
+        ("exec in busybox", 127),
+        "sh: exec: line 0: foo: not found",
+        NO,
+        "no command foo",
+        "tmo config web",
+    ),
+    row(
+        ("a file in zsh", 127),
+        "zsh:1: no such file or directory: ./nothere",
+        NO,
+        "no file ./nothere",
+        "ls -l ./nothere",
+    ),
+    row(
+        ("first line in zsh", 127),
+        "zsh:1: ./run: bad interpreter: /nosuch: no such file or directory",
+        NO,
+        "what its first line says",
+        "ls -l ./run",
+    ),
+    row(
+        ("first line in bash", 127),
+        "bash: line 1: /srv/app/run: cannot execute: required file not found",
+        NO,
+        "no file /srv/app/run, or not what its first line says",
+        "ls -l /srv/app/run",
+    ),
+    row(
+        ("first line in fish", 127),
+        "exec: Failed to execute process './run': The file specified the interpreter '/nosuch', which is not an executable command.",
+        NO,
+        "no file ./run, or not what its first line says",
+        "ls -l ./run",
+    ),
     row(("gems", 127), "sh: 1: sidekiq: not found", NO, "no command sidekiq", "bundle install"),
     row(("nothing said", 127), "", NO, "no file bin/serve", "ls -l bin/serve"),
     row(
@@ -163,6 +220,56 @@ fn files_that_can_t_be_run() {
 }
 
 #[test]
+fn files_that_exec_can_t_run() {
+    use Kind::NotExecutable as No;
+    check(&[
+        row(
+            ("exec in dash", 126),
+            "sh: 1: exec: ./app.sh: Permission denied",
+            No,
+            "./app.sh can't be run: it is not marked",
+            "chmod +x ./app.sh",
+        ),
+        row(
+            ("exec of another machine's in dash", 126),
+            "sh: 1: exec: ./serve: Exec format error",
+            No,
+            "./serve is a program for another kind of machine",
+            "file ./serve",
+        ),
+        row(
+            ("exec in bash", 126),
+            "bash: line 1: /srv/app/app.sh: Permission denied\n\
+             bash: line 1: exec: /srv/app/app.sh: cannot execute: Permission denied",
+            No,
+            "/srv/app/app.sh can't be run: it is not marked",
+            "chmod +x /srv/app/app.sh",
+        ),
+        row(
+            ("exec of a directory in bash", 126),
+            "bash: line 1: exec: /srv/app/dir: cannot execute: Is a directory",
+            No,
+            "/srv/app/dir is a directory",
+            "file /srv/app/dir",
+        ),
+        row(
+            ("behind a file in bash", 126),
+            "bash: line 1: exec: /srv/file/x: cannot execute: Not a directory",
+            No,
+            "a part of its path is a file",
+            "file /srv/file/x",
+        ),
+        row(
+            ("fish", 126),
+            "fish: Unknown command. './app.sh' exists but is not an executable file.",
+            No,
+            "./app.sh can't be run: it is not marked",
+            "chmod +x ./app.sh",
+        ),
+    ]);
+}
+
+#[test]
 fn commands_that_the_shell_does_not_understand() {
     use Kind::BadSyntax as Bad;
     check(&[
@@ -198,6 +305,18 @@ fn commands_that_the_shell_does_not_understand() {
         row(("zsh", 1), "zsh:1: parse error near `)'", Bad, "shell", "tmo config web"),
         row(("dash, expansion", 2), "sh: 1: Bad substitution", Bad, "shell", "tmo config web"),
     ]);
+}
+
+#[test]
+fn of_several_programs_none_is_named_when_nothing_is_said() {
+    for (code, told) in
+        [(127, "there is no such command"), (126, "one of its commands can't be run")]
+    {
+        let mut evidence = printed(Exit::Code(code), "");
+        evidence.command = "cd app && ./serve".to_owned();
+        let cause = diagnose(&evidence).causes.remove(0);
+        assert_eq!((cause.text.as_str(), cause.next.as_deref()), (told, Some("tmo config web")));
+    }
 }
 
 #[test]

@@ -1,0 +1,63 @@
+//! Words for a shell to read: what can be typed or pasted, and what tmo itself has a shell run.
+
+/// A word that sh and zsh take as it stands, quoted only where it has to be.
+pub fn quoted(word: &str) -> String {
+    // It stays UTF-8: only ASCII is put between its bytes.
+    String::from_utf8_lossy(&quoted_bytes(word.as_bytes())).into_owned()
+}
+
+/// The same for a word of any bytes but NUL.
+pub fn quoted_bytes(word: &[u8]) -> Vec<u8> {
+    if is_safe(word) {
+        return word.to_vec();
+    }
+    let mut quoted = vec![b'\''];
+    for &byte in word {
+        match byte {
+            b'\'' => quoted.extend_from_slice(br"'\''"),
+            _ => quoted.push(byte),
+        }
+    }
+    quoted.push(b'\'');
+    quoted
+}
+
+/// Whether no shell makes anything else of this word.
+fn is_safe(word: &[u8]) -> bool {
+    let plain = |byte: &u8| byte.is_ascii_alphanumeric() || b"_-./:=@%+,".contains(byte);
+    !word.is_empty() && word.iter().all(plain) && !may_assign(word)
+}
+
+/// Whether the word is an assignment where a command begins (`A=b`, `A+=b`), or the name of a program
+/// whose path zsh puts in its place (`=ls`).
+fn may_assign(word: &[u8]) -> bool {
+    let Some(end) = word.iter().position(|&byte| byte == b'=') else { return false };
+    let name = word[..end].strip_suffix(b"+").unwrap_or(&word[..end]);
+    name.iter().all(|&byte| byte.is_ascii_alphanumeric() || byte == b'_')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::quoted;
+
+    #[test]
+    fn a_word_is_quoted_only_where_a_shell_would_look_into_it() {
+        for (word, expected) in [
+            ("a-b/c.d", "a-b/c.d"),
+            ("-h", "-h"),
+            ("--port=3000", "--port=3000"),
+            ("50%,a@b:c+d", "50%,a@b:c+d"),
+            ("", "''"),
+            ("a b", "'a b'"),
+            ("it's $X", r"'it'\''s $X'"),
+            ("=ls", "'=ls'"),
+            ("A=b", "'A=b'"),
+            ("A+=b", "'A+=b'"),
+            ("~", "'~'"),
+            ("web#2", "'web#2'"),
+            ("é", "'é'"),
+        ] {
+            assert_eq!(quoted(word), expected);
+        }
+    }
+}
