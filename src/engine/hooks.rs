@@ -101,8 +101,8 @@ impl Engine {
                 });
             }
         });
-        self.hooks.retain(|task| !task.is_finished());
-        self.hooks.push(task);
+        self.commands.hooks.retain(|task| !task.is_finished());
+        self.commands.hooks.push(task);
     }
 
     /// The hook has ended behind which the run is to end.
@@ -122,7 +122,7 @@ impl Engine {
     pub(super) async fn finish_hooks(&mut self) {
         let deadline = Instant::now() + PATIENCE;
         let mut late = 0;
-        for mut task in std::mem::take(&mut self.hooks) {
+        for mut task in std::mem::take(&mut self.commands.hooks) {
             if timeout_at(deadline, &mut task).await.is_err() {
                 // What it has started goes with it.
                 task.abort();
@@ -138,7 +138,7 @@ impl Engine {
 
     /// What is run, and how it is called.
     pub(super) fn command(&self, command: &OsText, event: &str) -> (String, Run) {
-        let mut run = Run::new(&self.plan, command);
+        let mut run = self.run_for_all(command);
         run.set("TMO_EVENT", event);
         (command.as_path().display().to_string(), run)
     }
