@@ -1,8 +1,11 @@
 //! Commands that tmo runs beside the processes: checks, hooks, stop commands. All that one has
 //! started ends with it: a process of tmo's own (`src/pane/beside.rs`) sees to that.
 
+use std::cell::RefCell;
+use std::collections::HashMap;
 use std::path::PathBuf;
 use std::process::{ExitStatus, Stdio};
+use std::rc::Weak;
 use std::time::Duration;
 
 use nix::libc::{SIGCONT, SIGHUP};
@@ -14,10 +17,12 @@ use tokio::task::{JoinHandle, spawn_local};
 use tokio::time::timeout;
 
 use super::core::Engine;
+use super::hooks::Order;
 use super::probes::Probes;
 use crate::model::plan::ProcessPlan;
 use crate::model::text::OsText;
 use crate::plan::{process_env, run_env};
+use crate::supervisor::ProcId;
 use crate::sys;
 
 /// How long what was killed may take to go.
@@ -30,6 +35,8 @@ pub(super) struct Commands {
     running: watch::Sender<()>,
     /// Hooks that run.
     pub(super) hooks: Vec<JoinHandle<()>>,
+    /// For each flag whose command runs, the match that it is run for next.
+    pub(super) matched: HashMap<(ProcId, String), Weak<RefCell<Option<Order>>>>,
 }
 
 /// A command that is run beside the processes.
