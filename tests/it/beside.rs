@@ -72,8 +72,10 @@ fn what_a_command_has_started_ends_with_the_supervisor() {
     let world = world("web: exec sleep 1000\n", toml);
     world.ok(["start", "-D"]);
     wait_lines(&world, "hooked", 1);
-    let old: Vec<u32> = ["3335", "3336"].iter().flat_map(|part| with(&world, part)).collect();
-    assert_eq!(old.len(), 2);
+    let old = eventually("both run", || {
+        let parts = ["3335", "3336"].map(|part| with(&world, part).first().copied());
+        Some([parts[0]?, parts[1]?])
+    });
     procs::kill(world.guardian(), 9);
     procs::kill(world.supervisor(), 9);
     eventually("they have ended", || (!old.iter().any(|&pid| procs::alive(pid))).then_some(()));
