@@ -16,7 +16,7 @@ use crate::engine::run::{Inherited, supervise};
 use crate::engine::runtime::Runtime;
 use crate::history::access::RunHistory;
 use crate::model::plan::Plan;
-use crate::pane::{shim, sink};
+use crate::pane::{beside, shim, sink};
 use crate::sys::files;
 use crate::view::echo::EchoLog;
 
@@ -29,6 +29,11 @@ pub(super) fn run(arguments: &[OsString]) -> Option<u8> {
         "sink" => Some(sink::run(path)),
         "guard" => Some(guardian(path, &arguments[3..])),
         "supervise" => Some(supervisor(path, &arguments[3..])),
+        // Its second word tells whose run it belongs to.
+        "beside" => {
+            let [shell, command] = &arguments[3..] else { return Some(2) };
+            Some(beside::run(shell, command))
+        }
         "environ" => Some(super::doctor::record(path)),
         _ => None,
     }

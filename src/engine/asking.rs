@@ -1,5 +1,8 @@
 //! What clients ask for.
 
+use std::io::ErrorKind;
+use std::path::Path;
+
 use tokio::sync::oneshot;
 
 use super::core::Engine;
@@ -52,11 +55,19 @@ impl Engine {
         key: Option<String>,
         reply: oneshot::Sender<Outcome>,
     ) {
+        if let Some(problem) = self.without_directory(&request) {
+            if !wait {
+                self.say_system(What::Refused { notice: problem.clone() });
+            }
+            // The client may be gone.
+            let _ = reply.send(Outcome::refused(problem));
+            return;
+        }
         if let Request::Scale { counts } = &request
             && self.saved.supervisor.course == Course::Keep
             && let Err(problem) = self.make_room(counts)
         {
-            // The client may be gone.
+            // As above.
             let _ = reply.send(Outcome::refused(problem));
             return;
         }
@@ -88,5 +99,28 @@ impl Engine {
             let _ = reply.send(Outcome::done(vec![]));
             self.last_answers.retain(|(id, _)| *id != ticket);
         }
+    }
+
+    /// Why a request can't be met that would begin a process whose working directory is gone: asked
+    /// before anything is stopped.
+    fn without_directory(&self, request: &Request) -> Option<String> {
+        let begun = self.saved.supervisor.begun_by(request);
+        let begun = begun.into_iter().filter_map(|id| self.plan.processes.get(id));
+        let (name, dir) = begun
+            .map(|process| (&process.name, process.cwd.as_ref().unwrap_or(&self.plan.root)))
+            .find(|(_, dir)| is_gone(dir.as_path()))?;
+        let dir = dir.as_path().display();
+        Some(format!(
+            "{name} can't be started: its directory {dir} is not there any more; put it back, or end \
+             the run with `tmo quit` and `tmo start` it where the project is now"
+        ))
+    }
+}
+
+/// Whether there is no directory of this name.
+fn is_gone(dir: &Path) -> bool {
+    match dir.metadata() {
+        Ok(found) => !found.is_dir(),
+        Err(error) => matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory),
     }
 }

@@ -4,9 +4,9 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use tokio::sync::{oneshot, watch};
-use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
+use super::beside::Commands;
 use super::crashes::Crashes;
 use super::notices::Notices;
 use super::pane::{PaneTrack, Patience, Sink};
@@ -56,8 +56,8 @@ pub(super) struct Engine {
     pub(super) last_answers: Vec<(u64, Outcome)>,
     /// It was told that the disk of the journal takes nothing.
     pub(super) spilling: bool,
-    /// Hooks that run.
-    pub(super) hooks: Vec<JoinHandle<()>>,
+    /// What is run beside the processes.
+    pub(super) commands: Commands,
     /// What was shown on the desktop.
     pub(super) notices: Notices,
     /// Reports that are being made.

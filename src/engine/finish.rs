@@ -42,6 +42,7 @@ impl Engine {
         self.take_last_events();
         self.carry_out();
         self.finish_hooks().await;
+        self.end_commands().await;
         self.take_last_events();
         let culprit = self.culprit().map(|culprit| Culprit { cause, ..culprit });
         let end_of_run = End { code, culprit, decider: self.decider() };

@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
 
 use super::core::Engine;
+use super::hooks::Order;
 use crate::journal::cursor::{Cursor, Filter};
 use crate::journal::query;
 use crate::journal::reader::IndexReader;
@@ -153,12 +154,14 @@ impl Engine {
             if flag.notify && !is_early {
                 self.notify(&format!("{name}: {}", flag.name), &line);
             }
-            if let (Some(command), false) = (&flag.on_match, is_early) {
+            let key = (id, flag.name.clone());
+            if let Some(command) = flag.on_match.as_ref().filter(|_| self.is_due(&key, is_early)) {
                 let (shown, mut run) = self.command(command, "flag:matched");
                 run.set("TMO_PROCESS", name.as_str());
                 run.set("TMO_FLAG", &flag.name);
                 let event = serde_json::to_value(&event).unwrap_or_default();
-                self.hook((shown, run), &event, false);
+                let order = Order::new((shown, run), &event);
+                self.matched(key, order);
             }
         }
     }

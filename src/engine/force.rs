@@ -39,6 +39,8 @@ struct Members {
     /// With the names of what they run.
     shims: Vec<(ProcInfo, String)>,
     sinks: Vec<ProcInfo>,
+    /// What runs checks, hooks and stop commands.
+    beside: Vec<ProcInfo>,
     servers: Vec<ProcInfo>,
     /// What carries the mark of the run, with the run and the process that it names.
     marked: Vec<(ProcInfo, String, String)>,
@@ -52,7 +54,7 @@ impl Members {
     /// The processes of tmo and tmux, without those that they run.
     fn parts(&self) -> impl Iterator<Item = &ProcInfo> {
         let shims = self.shims.iter().map(|(shim, _)| shim);
-        let parts = [&self.guardians, &self.supervisors, &self.sinks, &self.servers];
+        let parts = [&self.guardians, &self.supervisors, &self.sinks, &self.beside, &self.servers];
         parts.into_iter().flatten().chain(shims)
     }
 
@@ -80,6 +82,7 @@ impl Members {
         match word(1) {
             "guard" if here => return self.guardians.push(process),
             "supervise" if here => return self.supervisors.push(process),
+            "beside" if here => return self.beside.push(process),
             "shim" if in_panes => return self.shims.push((process, name())),
             "sink" if in_panes => return self.sinks.push(process),
             _ => {}
@@ -211,12 +214,14 @@ impl Runtime {
             forced.ended += sweep.ended;
             forced.left.extend(sweep.left);
         }
-        // Without tmux they read what is left and go.
-        members
-            .sinks
-            .iter()
-            .for_each(|sink| _ = sys::ends_within(sink.pid, sink.start_time, PATIENCE));
-        forced.kill(&members.sinks);
+        // Without tmux sinks read what is left and go. Without the supervisor, what runs a command ends
+        // all that the command has started and goes.
+        for ends in [&members.sinks, &members.beside] {
+            for one in ends {
+                sys::ends_within(one.pid, one.start_time, PATIENCE);
+            }
+            forced.kill(ends);
+        }
         // Processes that a part has started after the search.
         let late = self.parts();
         forced.kill(&late);

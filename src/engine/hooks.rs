@@ -3,8 +3,11 @@
 //! Each is run by the shell, in the root of the run, with what has happened in `TMO_EVENT`, and on
 //! its standard input as JSON. What it prints goes nowhere; that it fails is said.
 
+use std::cell::RefCell;
+use std::rc::{Rc, Weak};
+
 use serde_json::{Value, json};
-use tokio::task::spawn_local;
+use tokio::task::{JoinHandle, spawn_local};
 use tokio::time::{Duration, Instant, timeout_at};
 
 use super::beside::Run;
@@ -15,10 +18,39 @@ use crate::crash::CrashReport;
 use crate::model::event::{HookProblem, What};
 use crate::model::rules::StopAfter;
 use crate::model::text::OsText;
-use crate::supervisor::{Input, Milepost};
+use crate::supervisor::{Input, Milepost, ProcId};
 
 /// How long the end of a run waits for hooks.
 const PATIENCE: Duration = Duration::from_secs(10);
+
+/// A hook that is to be run for something that has happened.
+#[derive(Debug)]
+pub(super) struct Order {
+    /// How it is called.
+    shown: String,
+    run: Run,
+    /// What has happened, as JSON.
+    input: Vec<u8>,
+}
+
+impl Order {
+    pub(super) fn new((shown, run): (String, Run), reported: &Value) -> Self {
+        Self { shown, run, input: reported.to_string().into_bytes() }
+    }
+
+    /// Run it to its end: what was wrong with it, if anything, and its exit code.
+    async fn carry_out(&self) -> (Option<String>, u8) {
+        let shown = &self.shown;
+        match self.run.feed(&self.input).await {
+            Ok(status) if status.success() => (None, 0),
+            Ok(status) => {
+                let code = status.code().and_then(|code| u8::try_from(code).ok()).unwrap_or(1);
+                (Some(format!("The hook `{shown}` failed: {status}")), code)
+            }
+            Err(error) => (Some(format!("The hook `{shown}` can't be run: {error}")), 126),
+        }
+    }
+}
 
 impl Engine {
     /// The run has come to something.
@@ -28,7 +60,7 @@ impl Engine {
         let debt = Debt::Post(post);
         match command.clone() {
             Some(command) => {
-                self.run_hook(self.command(&command, post.event()), &reported, (Some(debt), last));
+                self.run_hook(self.command(&command, post.event()), &reported, (debt, last));
             }
             None if last => {
                 self.queue.push(Event::HookEnded(debt));
@@ -67,32 +99,49 @@ impl Engine {
         run.set("TMO_PROCESS", report.process_name.as_str());
         run.set("TMO_EXIT_CODE", &report.exit_code.map_or_else(String::new, |c| c.to_string()));
         let reported = serde_json::to_value(report).unwrap_or_default();
-        self.run_hook((shown, run), &reported, (Some(debt), false));
+        self.run_hook((shown, run), &reported, (debt, false));
     }
 
-    pub(super) fn hook(&mut self, run: (String, Run), reported: &Value, last: bool) {
-        self.run_hook(run, reported, (None, last));
+    /// Whether the command of a flag is to be run for a new match: not too soon after the one before,
+    /// unless it waits for its turn, which is that of the newest.
+    pub(super) fn is_due(&self, flag: &(ProcId, String), is_early: bool) -> bool {
+        let next = self.commands.matched.get(flag).and_then(Weak::upgrade);
+        !is_early || next.is_some_and(|next| next.borrow().is_some())
     }
 
-    fn run_hook(
-        &mut self,
-        (shown, run): (String, Run),
-        reported: &Value,
-        (debt, last): (Option<Debt>, bool),
-    ) {
-        let (input, queue) = (reported.to_string().into_bytes(), self.queue.clone());
-        let task = spawn_local(async move {
-            let (trouble, code) = match run.feed(&input).await {
-                Ok(status) if status.success() => (None, 0),
-                Ok(status) => {
-                    let code = status.code().and_then(|code| u8::try_from(code).ok()).unwrap_or(1);
-                    (Some(format!("The hook `{shown}` failed: {status}")), code)
+    /// Run the command of a flag; while it runs for an earlier match, behind that.
+    pub(super) fn matched(&mut self, flag: (ProcId, String), order: Order) {
+        let matched = &mut self.commands.matched;
+        matched.retain(|_, next| next.strong_count() > 0);
+        if let Some(next) = matched.get(&flag).and_then(Weak::upgrade) {
+            *next.borrow_mut() = Some(order);
+            return;
+        }
+        let next = Rc::new(RefCell::new(Some(order)));
+        matched.insert(flag, Rc::downgrade(&next));
+        let queue = self.queue.clone();
+        self.keep(spawn_local(async move {
+            loop {
+                let order = next.borrow_mut().take();
+                let Some(order) = order else { return };
+                if let (Some(trouble), _) = order.carry_out().await {
+                    queue.push(Event::HookFailed(trouble));
                 }
-                Err(error) => (Some(format!("The hook `{shown}` can't be run: {error}")), 126),
-            };
-            if let Some(debt) = debt {
-                queue.push(Event::HookEnded(debt));
             }
+        }));
+    }
+
+    /// Let it run; the end of the run waits for it.
+    fn keep(&mut self, task: JoinHandle<()>) {
+        self.commands.hooks.retain(|task| !task.is_finished());
+        self.commands.hooks.push(task);
+    }
+
+    fn run_hook(&mut self, run: (String, Run), reported: &Value, (debt, last): (Debt, bool)) {
+        let (order, queue) = (Order::new(run, reported), self.queue.clone());
+        self.keep(spawn_local(async move {
+            let (trouble, code) = order.carry_out().await;
+            queue.push(Event::HookEnded(debt));
             if last || trouble.is_some() {
                 queue.push(if last {
                     Event::Hooked(trouble, code)
@@ -100,9 +149,7 @@ impl Engine {
                     Event::HookFailed(trouble.unwrap_or_default())
                 });
             }
-        });
-        self.hooks.retain(|task| !task.is_finished());
-        self.hooks.push(task);
+        }));
     }
 
     /// The hook has ended behind which the run is to end.
@@ -122,7 +169,7 @@ impl Engine {
     pub(super) async fn finish_hooks(&mut self) {
         let deadline = Instant::now() + PATIENCE;
         let mut late = 0;
-        for mut task in std::mem::take(&mut self.hooks) {
+        for mut task in std::mem::take(&mut self.commands.hooks) {
             if timeout_at(deadline, &mut task).await.is_err() {
                 // What it has started goes with it.
                 task.abort();
@@ -138,7 +185,7 @@ impl Engine {
 
     /// What is run, and how it is called.
     pub(super) fn command(&self, command: &OsText, event: &str) -> (String, Run) {
-        let mut run = Run::new(&self.plan, command);
+        let mut run = self.run_for_all(command);
         run.set("TMO_EVENT", event);
         (command.as_path().display().to_string(), run)
     }

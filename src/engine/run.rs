@@ -14,6 +14,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::Instant;
 
+use super::beside::Commands;
 use super::core::Engine;
 use super::crashes::Crashes;
 use super::guard::{Handover, News, tell};
@@ -235,7 +236,7 @@ fn build(runtime: &Runtime) -> Result<(Engine, bool), RunError> {
         last_answers: vec![],
         spilling: false,
         probes: Probes::default(),
-        hooks: vec![],
+        commands: Commands::default(),
         crashes: Crashes::default(),
         declarations: 0,
         notices: Notices::default(),

@@ -108,11 +108,6 @@ pub(super) fn exit(pid: u32, start_time: u64, event: Event, queue: Queue) -> std
     Ok(())
 }
 
-/// Wait for the end of a process without reaping it.
-pub(super) async fn gone(pid: u32, start_time: u64) -> std::io::Result<()> {
-    watch(pid, start_time)?.readable().await.map(drop)
-}
-
 fn watch(pid: u32, start_time: u64) -> std::io::Result<AsyncFd<OwnedFd>> {
     let fd: OwnedFd = sys::watch_exit(pid, start_time)?;
     #[expect(unsafe_code, reason = "the descriptor must stay open while it is registered")]

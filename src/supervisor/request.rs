@@ -51,15 +51,10 @@ impl Supervisor {
         now: u64,
         out: &mut Vec<Effect>,
     ) {
-        // What is to go may be asked for that once more, but not for anything else.
-        let present = if verb == Verb::Stop { Proc::counts } else { |proc: &Proc| !proc.retired };
-        let mut ids = match self.find(patterns, present) {
+        let ids = match self.meant(verb, patterns) {
             Ok(ids) => ids,
             Err(outcome) => return out.push(Effect::Answer(ticket, *outcome)),
         };
-        if patterns.is_empty() && verb != Verb::Stop {
-            ids.retain(|&id| self.procs[id].is_of_all());
-        }
         if self.course != Course::Keep && verb != Verb::Stop {
             let problem = "everything is being stopped".to_owned();
             return out.push(Effect::Answer(ticket, Outcome::refused(problem)));
@@ -79,6 +74,49 @@ impl Supervisor {
         };
         let aims = ids.into_iter().map(act).collect();
         self.tickets.push(Ticket::new(ticket, aims));
+    }
+
+    /// Which processes these words are about.
+    fn meant(&self, verb: Verb, patterns: &[String]) -> Result<Vec<ProcId>, Box<Outcome>> {
+        // What is to go may be asked for that once more, but not for anything else.
+        let present = if verb == Verb::Stop { Proc::counts } else { |proc: &Proc| !proc.retired };
+        let mut ids = self.find(patterns, present)?;
+        if patterns.is_empty() && verb != Verb::Stop {
+            ids.retain(|&id| self.procs[id].is_of_all());
+        }
+        Ok(ids)
+    }
+
+    /// Which processes, of those that a request is about, would begin a life by it. An instance that
+    /// is yet to be added is as the first one of its entry.
+    pub fn begun_by(&self, request: &Request) -> Vec<ProcId> {
+        let rests = |id: &ProcId| !self.procs[*id].alive() || self.procs[*id].told_to_stop();
+        let meant = |verb, names: &[String]| self.meant(verb, names).unwrap_or_default();
+        match request {
+            _ if self.course != Course::Keep => vec![],
+            Request::Start { names } => {
+                meant(Verb::Start, names).into_iter().filter(rests).collect()
+            }
+            Request::Restart { names } => meant(Verb::Restart, names),
+            Request::Scale { counts } => {
+                let count = |proc: &Proc| counts.get(proc.name.entry()).copied().unwrap_or(0);
+                let of = |proc: &Proc, entry: &str| !proc.retired && proc.name.entry() == entry;
+                let runs = |entry: &str| {
+                    let ids = (0..self.procs.len()).filter(|&id| of(&self.procs[id], entry));
+                    ids.filter(|id| !rests(id)).count()
+                };
+                let grows = |proc: &Proc| usize::from(count(proc)) > runs(proc.name.entry());
+                (0..self.procs.len())
+                    .filter(|&id| !self.procs[id].planned.removed() && grows(&self.procs[id]))
+                    .collect()
+            }
+            Request::Stop { .. }
+            | Request::Signal { .. }
+            | Request::Reload { .. }
+            | Request::Quit
+            | Request::Kill
+            | Request::Resize { .. } => vec![],
+        }
     }
 
     /// Send a signal to those of these that run; of those that are named, each should.

@@ -43,6 +43,18 @@ pub fn boot_id() -> String {
 /// Nothing ends a child with its parent here: it lives on until it is done.
 pub const fn end_with_parent(_command: &mut std::process::Command) {}
 
+/// As above.
+pub const fn signal_with_parent(
+    _command: &mut std::process::Command,
+    _signal: nix::sys::signal::Signal,
+) {
+}
+
+/// There are no subreapers: orphans are the first process's.
+pub const fn adopt_orphans() -> io::Result<()> {
+    Ok(())
+}
+
 /// There are none here.
 pub fn pid_namespace() -> String {
     String::new()

@@ -152,7 +152,7 @@ pub fn stop() -> io::Result<()> {
     }
 }
 
-fn set(signal: i32, disposition: libc::sighandler_t) {
+pub(super) fn set(signal: i32, disposition: libc::sighandler_t) {
     #[expect(unsafe_code, reason = "dispositions of all numbers, real-time signals included")]
     // SAFETY: the disposition is SIG_IGN or SIG_DFL, so no code is ever run by it.
     unsafe {
@@ -172,6 +172,16 @@ pub fn hear_all() {
 pub fn end_after(seconds: u32) {
     set(libc::SIGALRM, libc::SIG_DFL);
     let _ = nix::unistd::alarm::set(seconds);
+}
+
+/// End this process by this signal, without a dump of its memory; returns if that does not end it.
+pub fn end_by(signal: i32) {
+    use nix::sys::resource::{Resource, setrlimit};
+    let _ = setrlimit(Resource::RLIMIT_CORE, 0, 0);
+    set(signal, libc::SIG_DFL);
+    if let Ok(own) = i32::try_from(std::process::id()) {
+        let _ = kill(own, signal);
+    }
 }
 
 /// Let every signal in.

@@ -120,6 +120,33 @@ fn what_was_found_is_shown_with_the_lines_around_it() {
 }
 
 #[test]
+fn of_one_flag_one_command_runs_at_a_time_and_then_for_the_newest_match() {
+    let world =
+        World::new("web: for n in $(seq 50); do echo hit $n; sleep 0.01; done; exec sleep 1000\n");
+    world.write(
+        "tmo.toml",
+        "[[process.web.flag]]\nname = 'h'\npattern = 'hit'\nevery = '1ms'\non_match = '\
+         echo x >>begun; until [ -e go ]; do sleep 0.05; done; cat >>matched; echo >>matched'\n",
+    );
+    world.ok(["start", "-D"]);
+    eventually("all are found", || (count(&world) == 50).then_some(()));
+    eventually("it has begun", || (!read(&world, "begun").is_empty()).then_some(()));
+    assert_eq!(read(&world, "begun").lines().count(), 1);
+    world.write("go", "");
+    eventually("it has run twice", || (read(&world, "matched").lines().count() == 2).then_some(()));
+    let last: Value =
+        serde_json::from_str(read(&world, "matched").lines().last().unwrap()).unwrap();
+    assert!(last.to_string().contains("hit 50"), "{last}");
+    world.ok(["restart", "web"]);
+    eventually("all are found again", || (count(&world) == 100).then_some(()));
+    eventually("its command runs again", || {
+        (read(&world, "matched").lines().count() > 2).then_some(())
+    });
+    world.ok(["quit"]);
+    world.wait_empty();
+}
+
+#[test]
 fn a_run_may_end_after_a_hook() {
     for (code, hook) in [(0, "true"), (7, "exit 7")] {
         let world = World::new("web: exec sleep 1000\n");

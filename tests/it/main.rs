@@ -10,6 +10,7 @@ mod adopt;
 mod api;
 mod asking;
 mod basics;
+mod beside;
 mod check;
 mod commands;
 mod completions;

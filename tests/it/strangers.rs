@@ -1,7 +1,8 @@
 //! What lies around a run and is none of it: locks and signals of the caller, other sessions of the
 //! user, windows and listeners of others, what somebody has removed.
 
-use std::os::unix::net::UnixListener;
+use std::io::Write as _;
+use std::os::unix::net::{UnixListener, UnixStream};
 use std::os::unix::process::ExitStatusExt as _;
 
 use crate::harness::{World, eventually, procs};
@@ -116,6 +117,51 @@ fn a_project_that_was_moved_is_found_where_it_is() {
     // Its supervisor knew only the place where it was.
     std::fs::remove_file(moved.join(".overmind.sock")).unwrap_or_default();
     std::fs::rename(&moved, &app).unwrap();
+    world.wait_empty();
+}
+
+/// A new life could not enter its directory, and with it the whole run would end.
+#[test]
+fn nobody_is_stopped_to_be_started_in_a_directory_that_is_gone() {
+    let world = background();
+    let (app, moved) = (world.app(), world.path().join("moved"));
+    std::fs::rename(&app, &moved).unwrap();
+    let run = |args: &[&str]| {
+        let output = world.tmo(args).current_dir(&moved).output().unwrap();
+        (output.status.code(), String::from_utf8(output.stderr).unwrap())
+    };
+    let state = || -> serde_json::Value {
+        let json = world.tmo(["ps", "--json"]).current_dir(&moved).output().unwrap().stdout;
+        serde_json::from_slice(&json).unwrap()
+    };
+    let pids = || [0, 1].map(|n| state()["processes"][n]["pid"].clone());
+    let before = pids();
+    for args in [&["restart", "web"][..], &["restart"], &["scale", "web=2"]] {
+        let (code, said) = run(args);
+        assert_eq!((code, said.lines().count()), (Some(1), 1), "{args:?}: {said}");
+        for part in ["web can't be started", app.to_str().unwrap(), "`tmo quit`", "`tmo start`"] {
+            assert!(said.contains(part), "{args:?}: {said}");
+        }
+        assert_eq!(pids(), before, "{args:?}");
+    }
+    // overmind's protocol has no answers.
+    let mut overmind = UnixStream::connect(moved.join(".overmind.sock")).unwrap();
+    overmind.write_all(b"restart web\n").unwrap();
+    eventually("the log tells of it", || {
+        let log = world.tmo(["logs", "--events"]).current_dir(&moved).output().unwrap().stdout;
+        String::from_utf8_lossy(&log).contains("web can't be started").then_some(())
+    });
+    assert_eq!(pids(), before);
+    assert_eq!(run(&["start", "web"]), (Some(0), String::new()), "it runs already");
+    assert_eq!(run(&["stop", "worker"]).0, Some(0));
+    for verb in ["start", "restart"] {
+        let (code, said) = run(&[verb, "worker"]);
+        assert!(code == Some(1) && said.contains("worker can't be started"), "{verb}: {said}");
+    }
+    std::fs::rename(&moved, &app).unwrap();
+    world.ok(["restart", "worker"]);
+    world.wait_state("worker", "running");
+    world.ok(["quit"]);
     world.wait_empty();
 }
 

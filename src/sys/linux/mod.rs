@@ -53,19 +53,30 @@ fn namespace(process: &str) -> Option<String> {
 
 /// Orphans below this process become its children; the words are for systems that can't do that.
 pub fn own_orphans(_run: &str, _process: &str) -> io::Result<()> {
+    adopt_orphans()
+}
+
+/// Orphans below this process become its children.
+pub fn adopt_orphans() -> io::Result<()> {
     Ok(nix::sys::prctl::set_child_subreaper(true)?)
 }
 
 /// The child is killed when this thread ends, however it ends; what the child forks is not.
 pub fn end_with_parent(command: &mut std::process::Command) {
+    signal_with_parent(command, nix::sys::signal::Signal::SIGKILL);
+}
+
+/// The child gets this signal, which it does not ignore at first, when this thread ends.
+pub fn signal_with_parent(command: &mut std::process::Command, signal: nix::sys::signal::Signal) {
     let parent = nix::unistd::getpid();
     let ask = move || {
-        nix::sys::prctl::set_pdeathsig(nix::sys::signal::Signal::SIGKILL)?;
+        signals::set(signal as i32, libc::SIG_DFL);
+        nix::sys::prctl::set_pdeathsig(signal)?;
         // It may have ended before that.
         if nix::unistd::getppid() == parent { Ok(()) } else { Err(nix::Error::ESRCH.into()) }
     };
     #[expect(unsafe_code, reason = "only the child itself can ask for it")]
-    // SAFETY: `ask` makes three system calls, which may be made after a fork.
+    // SAFETY: `ask` makes four system calls, which may be made after a fork.
     unsafe {
         std::os::unix::process::CommandExt::pre_exec(command, ask);
     }

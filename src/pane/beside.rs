@@ -1,0 +1,78 @@
+//! What runs a command beside the processes: a check, a hook, a stop command. It ends as the command
+//! has ended, once nothing is left of what the command has started.
+//!
+//! It is the subreaper of all that, so nothing escapes it by leaving the group or the session. SIGHUP
+//! tells it to end everything at once: the command was given up, or the supervisor has died.
+
+use std::ffi::OsStr;
+use std::io;
+use std::os::fd::{AsFd as _, OwnedFd};
+use std::os::unix::process::CommandExt as _;
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use nix::libc::SIGKILL;
+
+use super::tree::{self, Ending, Progress, Root, Tree};
+use crate::model::Exit;
+use crate::sys::{self, Wakes};
+
+/// Run the command; the exit status, which is that of the command. One that was ended by a signal
+/// ends this process by the same.
+pub fn run(shell: &OsStr, command: &OsStr) -> u8 {
+    match carry_out(shell, command) {
+        Ok(Exit::Code(code)) => code,
+        Ok(Exit::Signal(signal)) => {
+            sys::end_by(signal.into());
+            128_u8.saturating_add(signal)
+        }
+        // As a shell has it.
+        Err(error) if error.kind() == io::ErrorKind::NotFound => 127,
+        Err(_) => 126,
+    }
+}
+
+fn carry_out(shell: &OsStr, command: &OsStr) -> io::Result<Exit> {
+    let mut wakes = Wakes::install()?;
+    sys::adopt_orphans()?;
+    let child = Command::new(shell).arg("-c").arg(command).process_group(0).spawn()?;
+    // Whoever writes to the command is to learn when it does not read any more.
+    let _ = nix::unistd::close(0);
+    let own = std::process::id();
+    let session = sys::info(own).map_or(0, |process| process.sid);
+    let root = Root { shim: own, session, main: child.id() };
+    let (mut exit, mut ending) = (None, None);
+    loop {
+        tree::reap_all_but(root);
+        exit = exit.or_else(|| end_of(root.main));
+        if exit.is_some() || wakes.hangup() {
+            let now = Instant::now();
+            ending.get_or_insert_with(|| Ending::leftovers(SIGKILL, now, Duration::ZERO));
+        }
+        let mut watched = None;
+        if let Some(ending) = &mut ending {
+            let tree = Tree::survey(root, None);
+            let is_over = tree.is_empty(root, exit.is_some()) || {
+                let progress = ending.go_on(root, &tree, exit.is_some(), Instant::now());
+                matches!(progress, Progress::Stuck(_))
+            };
+            if let (Some(exit), true) = (exit, is_over) {
+                let _ = sys::reap(root.main);
+                return Ok(exit);
+            }
+            watched = tree.watch_deep(root);
+        }
+        let until = ending.as_ref().and_then(Ending::deadline);
+        let time = until.map(|at| at.saturating_duration_since(Instant::now()));
+        wakes.wait(time, watched.as_ref().map(OwnedFd::as_fd))?;
+    }
+}
+
+/// How the command has ended, if it has. It stays a zombie.
+fn end_of(main: u32) -> Option<Exit> {
+    match sys::peek(main) {
+        Ok(ended) => ended.map(|ended| ended.exit),
+        // Somebody else has reaped it.
+        Err(_) => Some(Exit::Signal(9)),
+    }
+}
