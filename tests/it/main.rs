@@ -57,6 +57,7 @@ mod scale;
 mod schema;
 mod scripts;
 mod send;
+mod sessions;
 mod settings;
 mod setup;
 mod sizes;

@@ -5,10 +5,11 @@ use std::path::{Path, PathBuf};
 
 use super::Instance;
 use crate::cli::error::CliError;
-use crate::config::dirs::last_run;
+use crate::config::dirs::{is_runtime_dir, last_run};
 use crate::config::socket::NamedBy;
 use crate::control::client::{Listener, who};
 use crate::control::lock;
+use crate::engine::runtime::Runtime;
 use crate::journal::last_run::LastRun;
 use crate::sys::files;
 
@@ -53,6 +54,18 @@ impl Instance {
         }
     }
 
+    /// The same for what lives of a run of another session, whose plan is not beside ours.
+    pub(in crate::cli) fn refuse_sessions_of_other_project(&self) -> Result<(), CliError> {
+        if !self.is_led() {
+            return Ok(());
+        }
+        self.runtime.of_other_sessions().iter().try_for_each(|dir| {
+            let is_known = is_runtime_dir(&self.context.env, dir);
+            let origin = is_known.then(|| origin_of(&Runtime::new(dir))).flatten();
+            self.refuse_origin(origin.as_deref())
+        })
+    }
+
     /// Whether a link or a file of a project, and not the user, has chosen the socket. A variable
     /// with a path in the project does not mean where a link there leads; a flag does.
     fn is_led(&self) -> bool {
@@ -76,8 +89,7 @@ impl Instance {
 
     /// The directory of the project of the run, by its plan.
     fn origin(&self) -> Option<PathBuf> {
-        let origin = self.runtime.plan().ok()?.origin?;
-        Some(origin.dir.as_path().to_owned())
+        origin_of(&self.runtime)
     }
 
     /// The same of the last run, which may have left nothing but its log.
@@ -125,4 +137,10 @@ impl Instance {
         let is_own = real.parent() == Some(&files::resolved(self.runtime.dir()));
         self.socket.tcp.is_some() || !is_own && !real.starts_with(files::resolved(here))
     }
+}
+
+/// The directory of the project of the run with this runtime directory, by its plan.
+fn origin_of(runtime: &Runtime) -> Option<PathBuf> {
+    let origin = runtime.plan().ok()?.origin?;
+    Some(origin.dir.as_path().to_owned())
 }
