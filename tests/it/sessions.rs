@@ -186,3 +186,98 @@ fn cleanup_and_kill_of_a_leftover_end_no_run_of_another_project() {
         }
     }
 }
+
+/// Commands that change a run, by what they are to leave unchanged.
+const CHANGING: [&[&str]; 7] = [
+    &["quit"],
+    &["kill"],
+    &["restart"],
+    &["stop", "web"],
+    &["logs", "--clear"],
+    &["start", "-D"],
+    &["connect", "web"],
+];
+
+#[test]
+fn a_copy_of_a_project_with_hard_links_does_not_change_the_run_of_the_original() {
+    let world = World::new("web: exec sleep 1000\n");
+    world.ok(["start", "-D"]);
+    let pid = world.wait_state("web", "running");
+    let copy = world.path().join("copy");
+    let made = world.shell(&format!("cp -al . {}", copy.display()));
+    assert_eq!(made.code, 0, "{made:?}");
+    let session = Session::own(&world);
+    for args in CHANGING {
+        let ran = session.run_in(&copy, args);
+        assert_eq!(ran.code, 1, "{args:?}: {ran:?}");
+        let app = world.app();
+        let named = format!("-s {}", app.join(".overmind.sock").display());
+        let reported = ran.stderr.contains(&format!("leads to the run of {}", app.display()));
+        assert!(reported && ran.stderr.contains(&named), "{args:?}: {ran:?}");
+    }
+    assert_eq!(world.wait_state("web", "running"), pid);
+    // Its own project still has it, and a copy may be looked at.
+    let ran = session.run_in(&copy, &["ps"]);
+    assert_eq!(ran.code, 0, "{ran:?}");
+    world.ok(["restart", "web"]);
+    world.ok(["quit"]);
+    // What is left of it there hinders nobody.
+    let ran = session.run_in(&copy, &["start", "-D"]);
+    assert_eq!(ran.code, 0, "{ran:?}");
+    let ran = session.run_in(&copy, &["quit"]);
+    assert_eq!(ran.code, 0, "{ran:?}");
+}
+
+#[test]
+fn a_start_takes_no_run_of_another_project_for_its_own() {
+    for abandoned in [false, true] {
+        let world = World::new("web: exec sleep 1000\n");
+        let evil = world.path().join("evil");
+        std::fs::create_dir(&evil).unwrap();
+        std::fs::write(evil.join("Procfile"), "evil: exec sleep 1000\n").unwrap();
+        std::fs::write(evil.join(".tmo.env"), "TMO_SOCKET=../app/.overmind.sock\n").unwrap();
+        let ran = Session::own(&world).run_in(&evil, &["start", "-D"]);
+        assert_eq!(ran.code, 0, "{ran:?}");
+        let pid = world.wait_state("evil", "running").unwrap();
+        if abandoned {
+            abandon(&world);
+        }
+        for args in [&["start", "-D"][..], &["start", "--if-needed", "-D"], &["start", "web"]] {
+            let ran = world.run(args);
+            let case = format!("abandoned: {abandoned}, {args:?}: {ran:?}");
+            assert_eq!(ran.code, 1, "{case}");
+            assert!(ran.stderr.contains(&format!("the run of {}", evil.display())), "{case}");
+            assert!(ran.stderr.contains("`tmo quit` ends that run"), "{case}");
+            assert_eq!(ran.stderr.lines().count(), 1, "{case}");
+        }
+        assert!(procs::alive(pid));
+        // From another session too, where the lock of that run is not the one to look at.
+        if !abandoned {
+            let ran = Session::new(&world, "session").run(&["start", "-D"]);
+            assert!(ran.code == 1 && ran.stderr.contains("the run of"), "{ran:?}");
+        }
+        // It does what it says.
+        world.ok(["quit"]);
+        world.ok(["start", "-D"]);
+        world.wait_state("web", "running");
+        world.ok(["quit"]);
+    }
+}
+
+#[test]
+fn a_start_finds_the_run_of_its_project_after_a_move() {
+    let world = World::new("web: exec sleep 1000\n");
+    world.ok(["start", "-D"]);
+    let pid = world.wait_state("web", "running").unwrap();
+    let moved = world.path().join("moved");
+    std::fs::rename(world.app(), &moved).unwrap();
+    let session = Session::own(&world);
+    let ran = session.run_in(&moved, &["start", "--if-needed", "-D"]);
+    assert_eq!(ran.code, 0, "{ran:?}");
+    assert!(procs::alive(pid), "{ran:?}");
+    let ran = session.run_in(&moved, &["quit"]);
+    assert_eq!(ran.code, 0, "{ran:?}");
+    // The run knows its socket by the path that it had.
+    let _ = std::fs::remove_file(moved.join(".overmind.sock"));
+    std::fs::rename(&moved, world.app()).unwrap();
+}
