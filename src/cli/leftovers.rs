@@ -9,7 +9,7 @@ use super::args::ClientArgs;
 use super::error::CliError;
 use super::instance::{Instance, WAITS};
 use crate::control::address::Address;
-use crate::control::dial::{self, Answer};
+use crate::control::dial::Answer;
 use crate::control::listen;
 use crate::control::lock::{Door, RunLock};
 use crate::engine::force::{Forced, remaining};
@@ -128,11 +128,14 @@ fn remove_stale(path: &Path) -> Result<bool, CliError> {
     let ours = path
         .symlink_metadata()
         .is_ok_and(|found| found.file_type().is_socket() && found.uid() == uid);
-    if !ours || !matches!(dial::probe(path), Ok(Answer::Dead)) {
+    if !ours || !matches!(listen::probe_own(path), Ok(Answer::Dead)) {
         return Ok(false);
     }
     match std::fs::remove_file(path) {
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(false),
-        removed => removed.map(|()| true).map_err(CliError::io(path.display())),
+        removed => {
+            let what = format!("nobody listens on {}, and it can't be removed", path.display());
+            removed.map(|()| true).map_err(CliError::io(what))
+        }
     }
 }

@@ -1,7 +1,7 @@
 //! Where tmo is run, and as whom.
 
 use std::ffi::OsStr;
-use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -160,6 +160,60 @@ fn a_plain_user_needs_no_more_than_to_read_the_project() {
     assert!(log.contains(&format!("Listening at {}\n", socket.display())), "{log}");
     ok(plain(TMO.as_ref()), &["quit"]);
     std::fs::set_permissions(&app, std::fs::Permissions::from_mode(0o755)).unwrap();
+}
+
+#[test]
+fn a_project_that_was_made_read_only_while_it_ran_is_reached_ended_and_started() {
+    let world = World::new("web: exec sleep 1000\n");
+    let Some(plain) = as_plain_user(&world) else { return };
+    let tmo = |args: &[&str]| run(plain(TMO.as_ref()), args);
+    let (app, socket) = (world.app(), world.app().join(".overmind.sock"));
+    let mode = |path: &Path, mode| {
+        std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).unwrap();
+    };
+    for end in ["quit", "kill"] {
+        let ran = tmo(&["start", "-D"]);
+        assert_eq!(ran.code, 0, "{ran:?}");
+        let closed = world.shell("chmod -R a-w .");
+        assert_eq!(closed.code, 0, "{closed:?}");
+        for args in [&["ps"][..], &["restart", "web"], &[end]] {
+            let ran = tmo(args);
+            assert_eq!(ran.code, 0, "{args:?}: {ran:?}");
+        }
+        world.wait_empty();
+        // The socket stays, since nothing can be removed there; it is no socket of a run.
+        assert!(socket.exists(), "{end}");
+        let ran = tmo(&["cleanup"]);
+        assert!(ran.code == 1 && ran.stderr.contains("can't be removed"), "{ran:?}");
+        mode(&socket, 0o400);
+        for args in [&["start", "-D"][..], &["ps"], &["quit"]] {
+            let ran = tmo(args);
+            assert_eq!(ran.code, 0, "{args:?}: {ran:?}");
+        }
+        world.wait_empty();
+        mode(&app, 0o755);
+        mode(&socket, 0o400);
+        let ran = tmo(&["cleanup"]);
+        assert!(ran.code == 0 && ran.stdout.contains("removed ./.overmind.sock"), "{ran:?}");
+        // A start replaces one, but not that of somebody who listens.
+        for listens in [false, true] {
+            let made = std::os::unix::net::UnixListener::bind(&socket).unwrap();
+            let owner = app.metadata().unwrap();
+            std::os::unix::fs::chown(&socket, Some(owner.uid()), Some(owner.gid())).unwrap();
+            mode(&socket, 0o400);
+            let listener = listens.then_some(made);
+            let ran = tmo(&["start", "-D"]);
+            assert_eq!(ran.code, i32::from(listens), "{ran:?}");
+            if listens {
+                assert!(ran.stderr.contains("listens on"), "{ran:?}");
+                drop(listener);
+                std::fs::remove_file(&socket).unwrap();
+            } else {
+                let ran = tmo(&["quit"]);
+                assert_eq!(ran.code, 0, "{ran:?}");
+            }
+        }
+    }
 }
 
 #[test]
