@@ -217,6 +217,70 @@ fn a_project_that_was_made_read_only_while_it_ran_is_reached_ended_and_started()
 }
 
 #[test]
+fn no_start_leaves_files_among_those_of_another_user() {
+    let world = World::new("web: exec sleep 1000\n");
+    if !nix::unistd::geteuid().is_root() {
+        eprintln!("SKIPPED: only root can write there");
+        return;
+    }
+    let Some(plain) = as_plain_user(&world) else { return };
+    let user = |args: &[&str]| run(plain(TMO.as_ref()), args);
+    let root = |args: &[&str], variable: &str, dir: &str| {
+        let mut command = world.tmo(args);
+        // The runtime directory of the user is none of root's.
+        command.env("TMPDIR", world.path()).env(variable, world.path().join(dir));
+        Ran::of(&command.output().unwrap())
+    };
+    let log = |dir: &str| world.path().join(dir).display().to_string();
+    for args in [["start", "-D"].as_slice(), &["quit"]] {
+        let ran = user(args);
+        assert_eq!(ran.code, 0, "{ran:?}");
+    }
+    world.wait_empty();
+    let kept = world.path().join("state/tmo");
+    let shown = format!("{} belongs to user {NOBODY}, not to you (user 0)", kept.display());
+    // `sudo -E tmo start`.
+    let ran = root(&["start", "-D"], "XDG_STATE_HOME", "state");
+    assert_eq!(ran.code, 1, "{ran:?}");
+    assert!(ran.stderr.contains(&shown) && ran.stderr.contains("set XDG_STATE_HOME"), "{ran:?}");
+    assert_eq!(ran.stderr.lines().count(), 1, "{ran:?}");
+    let of_root = crate::harness::files(&world.path().join("state"))
+        .into_iter()
+        .find(|file| file.symlink_metadata().unwrap().uid() == 0);
+    assert_eq!(of_root, None);
+    // With state of its own, the log of the user is refused too.
+    let named = ["TMO_LOG_DIR", &log("logs")].join("=");
+    let own = world.shell(&format!("mkdir {0}; chown {NOBODY} {0}", log("logs")));
+    assert_eq!(own.code, 0, "{own:?}");
+    let mut with_log = plain("env".as_ref());
+    let started = Ran::of(&with_log.args([&named, TMO, "start", "-D"]).output().unwrap());
+    assert_eq!(started.code, 0, "{started:?}");
+    assert_eq!(user(&["quit"]).code, 0);
+    world.wait_empty();
+    let other = World::new("");
+    let mut command = world.tmo(["start", "-D"]);
+    command.env("TMPDIR", world.path()).env("TMO_LOG_DIR", log("logs"));
+    let ran = Ran::of(&command.env("XDG_STATE_HOME", other.path()).output().unwrap());
+    assert!(ran.code == 1 && ran.stderr.contains("set TMO_LOG_DIR"), "{ran:?}");
+    // A place of its own.
+    for args in [["start", "-D"].as_slice(), &["quit"]] {
+        let ran = root(args, "XDG_STATE_HOME", "of-root");
+        assert_eq!(ran.code, 0, "{ran:?}");
+    }
+    world.wait_empty();
+    // What an earlier version has left there is reported.
+    let journal = world.journal();
+    let streams = journal.join("@streams.json");
+    std::os::unix::fs::chown(&streams, Some(0), Some(0)).unwrap();
+    let ran = user(&["doctor"]);
+    let line = format!("FAIL  journal: {} belongs to user 0", streams.display());
+    assert!(ran.stdout.contains(&line) && ran.stdout.contains("sudo chown"), "{ran:?}");
+    std::os::unix::fs::chown(&kept, Some(0), Some(0)).unwrap();
+    let ran = user(&["start", "-D"]);
+    assert!(ran.code == 1 && ran.stderr.contains("belongs to user 0, not to you"), "{ran:?}");
+}
+
+#[test]
 fn as_the_first_process_of_a_container_it_reaps_and_ends() {
     let world = World::new("web: (sleep 0.2 &); echo up; read x; exit 3\n");
     let alone = ["--pid", "--fork", "--mount-proc", "--kill-child"];

@@ -24,7 +24,7 @@ use super::trial::Trial;
 use super::view::{self, Shown};
 use super::wait::Readiness;
 use crate::backend::tmux::version;
-use crate::config::dirs::{make_runtime_dir, runtime_dir};
+use crate::config::dirs::{make_runtime_dir, refuse_state_of_others, runtime_dir};
 use crate::config::inherit::{inherit_here, let_owner_in};
 use crate::config::load::Context;
 use crate::config::{OwnPath, Project, StartOptions};
@@ -201,6 +201,7 @@ impl Start {
             return Ok(None);
         }
         let (mut plan, mut warnings) = self.resolve_for(true)?;
+        refuse_state_of_others(&self.context.env, plan.log.dir.as_path())?;
         warnings.extend(taken_ports(&plan));
         tell_all(&warnings);
         super::block_on(async { Ok(version::ask(plan.tmux.as_path()).await?) })?;
