@@ -1,17 +1,21 @@
 //! `tmo cleanup`: what a run has left of which every part was killed.
 
 use std::io::{ErrorKind, Write};
+use std::path::PathBuf;
 
 use super::args::ClientArgs;
 use super::error::CliError;
 use super::instance::{Instance, WAITS};
 use super::leftovers::{refuse, remove};
+use crate::control::dial::{self, Answer};
+use crate::control::listen;
 use crate::control::lock::{self, Door};
 use crate::engine::runtime::RuntimeError;
 use crate::model::count;
 use crate::sys;
 
-/// End and remove it, and say what that was. What lives and can be gone on with is left alone.
+/// End and remove it, and say what that was. What lives and can be gone on with is left alone, and so is
+/// a run of another session, which has a runtime directory of its own.
 pub(super) fn cleanup(args: &ClientArgs, out: &mut dyn Write) -> Result<u8, CliError> {
     let instance = Instance::find(args)?;
     instance.refuse_leftovers_of_other_project()?;
@@ -22,7 +26,10 @@ pub(super) fn cleanup(args: &ClientArgs, out: &mut dyn Write) -> Result<u8, CliE
         entered => Some(entered.map_err(CliError::io("the lock"))?),
     };
     if door.is_some() {
-        if lock::is_held(runtime.dir()).map_err(CliError::io("the lock"))? {
+        let answers = |socket: &PathBuf| matches!(dial::probe(socket), Ok(Answer::Live));
+        if lock::is_held(runtime.dir()).map_err(CliError::io("the lock"))?
+            || listen::own_sockets(runtime.dir()).iter().any(answers)
+        {
             let text = "a run is here, nothing is left over; `tmo quit` ends it".to_owned();
             return Err(CliError::Other(text));
         }
@@ -34,11 +41,13 @@ pub(super) fn cleanup(args: &ClientArgs, out: &mut dyn Write) -> Result<u8, CliE
                 return Err(CliError::Other(text.to_owned()));
             }
             Ok(false) => runtime.sweep(),
-            // Nothing can go on with it.
+            // Nothing can go on with what this directory has of it.
             Err(RuntimeError::Lost { .. } | RuntimeError::Stray { .. }) => {
-                let forced = runtime.end_by_force()?.unwrap_or_default();
+                let forced = runtime.end_own_by_force()?.unwrap_or_default();
                 sockets.extend(forced.sockets);
-                (forced.ended, forced.left)
+                let (swept, mut left) = runtime.sweep();
+                left.extend(forced.left);
+                (forced.ended + swept, left)
             }
             Err(error) => return Err(error.into()),
         };
@@ -50,6 +59,10 @@ pub(super) fn cleanup(args: &ClientArgs, out: &mut dyn Write) -> Result<u8, CliE
         sockets.extend(gone.map(|server| server.socket.as_path().to_owned()));
     }
     done.extend(remove(&instance, &sockets)?);
+    let others = runtime.of_other_sessions();
+    done.extend(others.iter().map(|dir| {
+        format!("left alone what lives here of a run of another session ({})", dir.display())
+    }));
     if done.is_empty() {
         done.push("nothing is left over here".to_owned());
     }

@@ -9,7 +9,7 @@ use super::args::ClientArgs;
 use super::error::CliError;
 use super::instance::{Instance, WAITS};
 use crate::control::address::Address;
-use crate::control::dial::{self, Answer};
+use crate::control::dial::Answer;
 use crate::control::listen;
 use crate::control::lock::{Door, RunLock};
 use crate::engine::force::{Forced, remaining};
@@ -27,7 +27,8 @@ pub(super) fn kill(instance: &Instance, reason: CliError) -> Result<u8, CliError
     if matches!(instance.address(), Address::Tcp(_)) && instance.other.is_none() {
         return Err(reason);
     }
-    if let Err(refused) = super::block_on(instance.refuse_other_project()) {
+    let refused = super::block_on(instance.refuse_other_project());
+    if let Err(refused) = refused.and_then(|()| instance.refuse_sessions_of_other_project()) {
         return Err(if instance.parts().is_empty() { reason } else { refused });
     }
     let _door = enter(instance)?;
@@ -113,7 +114,9 @@ pub(super) fn remove(instance: &Instance, of_tmux: &[PathBuf]) -> Result<Vec<Str
     }
     let (path, shown) = (&instance.socket.path, instance.socket.shown.display());
     let unlinked = listen::unlink_own(path, runtime.dir()).map_err(CliError::io(shown))?;
-    if unlinked || remove_stale(path)? {
+    // A run of another session that was abandoned has left it there and can be taken over.
+    let is_free = || runtime.of_other_sessions().is_empty();
+    if unlinked || is_free() && remove_stale(path)? {
         done.push(format!("removed {}", instance.socket.shown.display()));
     }
     Ok(done)
@@ -125,11 +128,14 @@ fn remove_stale(path: &Path) -> Result<bool, CliError> {
     let ours = path
         .symlink_metadata()
         .is_ok_and(|found| found.file_type().is_socket() && found.uid() == uid);
-    if !ours || !matches!(dial::probe(path), Ok(Answer::Dead)) {
+    if !ours || !matches!(listen::probe_own(path), Ok(Answer::Dead)) {
         return Ok(false);
     }
     match std::fs::remove_file(path) {
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(false),
-        removed => removed.map(|()| true).map_err(CliError::io(path.display())),
+        removed => {
+            let what = format!("nobody listens on {}, and it can't be removed", path.display());
+            removed.map(|()| true).map_err(CliError::io(what))
+        }
     }
 }

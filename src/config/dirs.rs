@@ -44,6 +44,19 @@ pub enum DirError {
         /// User id of its owner.
         owner: u32,
     },
+    /// What outlives a run would be kept among the files of somebody else.
+    #[error("{} belongs to user {owner}, not to you (user {user}), and nothing is written there: start as \
+        user {owner}, or set {variable} to a directory of your own", path.display())]
+    State {
+        /// The directory.
+        path: PathBuf,
+        /// User id of its owner.
+        owner: u32,
+        /// User id of this process.
+        user: u32,
+        /// Names another place.
+        variable: &'static str,
+    },
     /// Others may enter it.
     #[error("{} is open to other users (mode {mode:03o}); `chmod 700 {}` closes it",
         path.display(), path.display())]
@@ -184,6 +197,21 @@ pub fn state_base(env: &Env) -> PathBuf {
         Some(dir) => dir.join("tmo"),
         None => runtime_base(env).join("state"),
     }
+}
+
+/// Refuse state directories that are another user's, also for root (`sudo -E tmo start`): the owner could not
+/// read the files that this user would leave there. What is not there yet becomes this user's.
+pub fn refuse_state_of_others(env: &Env, log: &Path) -> Result<(), DirError> {
+    let (base, user) = (state_base(env), nix::unistd::geteuid().as_raw());
+    for dir in [&*base, log] {
+        let owner = dir.metadata().map_or(user, |found| found.uid());
+        if owner != user {
+            let below = dir.starts_with(&base);
+            let variable = if below { "XDG_STATE_HOME" } else { "TMO_LOG_DIR" };
+            return Err(DirError::State { path: dir.to_owned(), owner, user, variable });
+        }
+    }
+    Ok(())
 }
 
 /// The file that records the directories of the last run behind a control socket.

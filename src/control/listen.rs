@@ -34,6 +34,9 @@ const BACKLOG: Backlog = Backlog::MAXALLOWABLE;
 #[cfg(not(target_os = "linux"))]
 const BACKLOG: Backlog = Backlog::MAXCONN;
 
+/// A control socket is this user's alone.
+const OWN_MODE: Mode = Mode::S_IRUSR.union(Mode::S_IWUSR);
+
 /// Why there is no control socket.
 #[derive(Debug, thiserror::Error)]
 pub enum ListenError {
@@ -148,10 +151,30 @@ fn clear_way(path: &Path, shown: &Path) -> Result<bool, ListenError> {
     if let Some(what) = target.as_ref().and_then(not_a_socket) {
         return Err(ListenError::InTheWay { shown, what });
     }
-    match dial::probe(path).map_err(failed)? {
+    match probe_own(path).map_err(failed)? {
         Answer::Live => Err(ListenError::Foreign { shown }),
         Answer::Dead | Answer::Nothing => Ok(true),
     }
+}
+
+/// Whether somebody listens there. Access that was taken away from its owner (`chmod -R a-w .`) is given
+/// back to a socket of this user: without it nobody could tell.
+pub fn probe_own(path: &Path) -> io::Result<Answer> {
+    match dial::probe(path) {
+        Err(error) if error.kind() == io::ErrorKind::PermissionDenied && let_owner_in(path) => {
+            dial::probe(path)
+        }
+        answer => answer,
+    }
+}
+
+/// Make a socket of this user usable for it, and only for it; whether that was done.
+fn let_owner_in(path: &Path) -> bool {
+    let me = nix::unistd::geteuid().as_raw();
+    let found = fs::symlink_metadata(path);
+    // Through no link, as above.
+    found.is_ok_and(|found| found.file_type().is_socket() && found.uid() == me)
+        && fchmodat(AT_FDCWD, path, OWN_MODE, FchmodatFlags::NoFollowSymlink).is_ok()
 }
 
 fn not_a_socket(file: &Metadata) -> Option<&'static str> {
@@ -237,16 +260,15 @@ fn bind_at(path: &Path, replace: bool) -> io::Result<(UnixListener, Id)> {
 fn bind_hidden(path: &Path) -> io::Result<UnixListener> {
     let address = dial::short(path)?.ok_or(Errno::ENAMETOOLONG)?;
     let socket = dial::stream_socket()?;
-    let mode = Mode::S_IRUSR | Mode::S_IWUSR;
     // On Linux the file gets the mode that the socket has before; elsewhere this may fail.
-    let closed = fchmod(&socket, mode);
+    let closed = fchmod(&socket, OWN_MODE);
     bind_fd(socket.as_raw_fd(), &address)?;
     // By its path only where it must be, and through no link: where others can write, they may have
     // put one there meanwhile.
     let closed = if cfg!(target_os = "linux") {
         closed
     } else {
-        fchmodat(AT_FDCWD, path, mode, FchmodatFlags::NoFollowSymlink)
+        fchmodat(AT_FDCWD, path, OWN_MODE, FchmodatFlags::NoFollowSymlink)
     };
     let listening = closed.and_then(|()| listen(&socket, BACKLOG));
     match listening {
@@ -358,7 +380,7 @@ pub fn repair(path: &Path, runtime: &Path) -> bool {
 }
 
 /// Where to connect: `path`, or the runtime directory if the socket had to be there and nothing
-/// leads to it, or was removed or replaced by something else.
+/// leads to it, or was removed, closed to its owner, or replaced by something else.
 ///
 /// Other users may be able to write to the directory of `path`, but not to the runtime directory. So
 /// a socket in the runtime directory that answers is preferred to a different one at `path`.
@@ -376,8 +398,16 @@ pub fn locate(path: &Path, runtime: &Path) -> PathBuf {
         // A leftover that could not be replaced does not answer.
         (Ok(_), Some(_)) if !answers(&main) && answers(path) => path.to_owned(),
         (Ok(_), _) => main,
-        (Err(_), Some(here)) if is_own(&here) || !answers(&spare) => path.to_owned(),
+        (Err(_), Some(here)) if is_own(&here) && may_connect(path) => path.to_owned(),
+        (Err(_), Some(_)) if !answers(&spare) => path.to_owned(),
         (Err(_), None) if !spare.exists() => path.to_owned(),
         (Err(_), _) => spare,
     }
+}
+
+/// Whether the mode of a socket lets this user connect.
+fn may_connect(path: &Path) -> bool {
+    use rustix::fs::{Access, AtFlags, CWD, accessat};
+    use rustix::io::Errno;
+    accessat(CWD, path, Access::WRITE_OK, AtFlags::EACCESS) != Err(Errno::ACCESS)
 }

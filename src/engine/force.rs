@@ -5,8 +5,12 @@
 //! their arguments, and what they run by `TMO_SESSION` in its environment, which begins with the name
 //! of that directory. What the life files hold (pids with start times) comes on top of it, where the
 //! runtime directory can be trusted.
+//!
+//! The same project has a runtime directory of the same name in each session of the user with another
+//! `XDG_RUNTIME_DIR`. `tmo kill` ends the run of the project in whatever session; `tmo cleanup` only what
+//! belongs to its own runtime directory ([`Reach`]).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -14,11 +18,21 @@ use nix::libc::SIGKILL;
 
 use super::runtime::{Runtime, RuntimeError};
 use crate::backend::tmux::socket;
+use crate::model::plan::Plan;
 use crate::pane::life::Traces;
-use crate::sys::{self, Orphans, ProcInfo};
+use crate::sys::{self, Orphans, ProcInfo, files};
 
 /// How long processes may take to end after SIGKILL, and sinks to read the rest of the output.
 const PATIENCE: Duration = Duration::from_secs(2);
+
+/// Whose processes are looked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Reach {
+    /// Those of the run of this instance, in whatever session of the user it was started.
+    EverySession,
+    /// Those of the run whose runtime directory this is.
+    OwnDirectory,
+}
 
 /// What has become of a run that was ended by force.
 #[derive(Debug, Default)]
@@ -44,6 +58,8 @@ struct Members {
     servers: Vec<ProcInfo>,
     /// What carries the mark of the run, with the run and the process that it names.
     marked: Vec<(ProcInfo, String, String)>,
+    /// Runtime directories of the same name that living parts belong to: those of other sessions.
+    elsewhere: BTreeSet<PathBuf>,
 }
 
 impl Members {
@@ -59,7 +75,7 @@ impl Members {
     }
 
     /// Sort in one process, if it is one of these.
-    fn take(&mut self, runtime: &Runtime, process: ProcInfo) {
+    fn take(&mut self, runtime: &Runtime, reach: Reach, process: ProcInfo) {
         let Some(arguments) = sys::arguments_of(process.pid) else { return };
         // A container, or a chroot, may have the same path for another directory.
         let is_near = sys::pid_namespace_of(process.pid) == Some(sys::pid_namespace());
@@ -68,28 +84,40 @@ impl Members {
         }
         let id = runtime.id();
         let word = |at: usize| arguments.get(at).map(String::as_str).unwrap_or_default();
-        let here = runtime.is_named(Path::new(word(2)));
-        let panes = runtime.panes();
-        let in_panes = Path::new(word(2)).parent().is_some_and(|parent| {
-            parent.file_name() == panes.file_name()
-                && parent.parent().is_some_and(|dir| runtime.is_named(dir))
-        });
-        let name = || {
-            let spec = PathBuf::from(word(2));
-            let slug = spec.file_stem().unwrap_or_default().to_string_lossy().into_owned();
-            slug.replace('.', "#")
+        let after = |flag: &str| {
+            let mut pairs = arguments.windows(2).filter(|pair| pair[0] == flag);
+            pairs.next().map_or("", |pair| pair[1].as_str())
         };
-        match word(1) {
-            "guard" if here => return self.guardians.push(process),
-            "supervise" if here => return self.supervisors.push(process),
-            "beside" if here => return self.beside.push(process),
-            "shim" if in_panes => return self.shims.push((process, name())),
-            "sink" if in_panes => return self.sinks.push(process),
-            _ => {}
-        }
-        let mut named = arguments.windows(2).filter(|pair| pair[0] == "-L");
-        if process.comm.starts_with("tmux: server") && named.any(|pair| is_server(&pair[1], &id)) {
-            return self.servers.push(process);
+        let named = Path::new(word(2));
+        let panes = runtime.panes();
+        let of_pane = || named.parent().filter(|dir| dir.file_name() == panes.file_name());
+        let is_server = process.comm.starts_with("tmux: server") && is_server(after("-L"), &id);
+        let dir = match word(1) {
+            "guard" | "supervise" | "beside" => Some(named),
+            "shim" | "sink" => of_pane().and_then(Path::parent),
+            _ => None,
+        };
+        let dir = dir.filter(|dir| runtime.is_named(dir));
+        if dir.is_some() || is_server {
+            let dir = dir.or_else(|| Path::new(after("-f")).parent()).unwrap_or(Path::new(""));
+            let is_own = files::resolved(dir) == files::resolved(runtime.dir());
+            if !is_own && runtime.is_named(dir) {
+                self.elsewhere.insert(dir.to_owned());
+            }
+            if reach == Reach::OwnDirectory && !is_own {
+                return;
+            }
+            return match word(1) {
+                "guard" => self.guardians.push(process),
+                "supervise" => self.supervisors.push(process),
+                "beside" => self.beside.push(process),
+                "shim" => {
+                    let slug = named.file_stem().unwrap_or_default().to_string_lossy();
+                    self.shims.push((process, slug.replace('.', "#")));
+                }
+                "sink" => self.sinks.push(process),
+                _ => self.servers.push(process),
+            };
         }
         if let Some(run) =
             sys::variable_of(process.pid, "TMO_SESSION").filter(|run| is_run(run, &id))
@@ -97,6 +125,13 @@ impl Members {
             let name = sys::variable_of(process.pid, "TMO_PROCESS").unwrap_or_default();
             self.marked.push((process, run, name));
         }
+    }
+
+    /// Keep of what carries a mark only what can't be that of a run of another session: that of this
+    /// plan, or of any run while no other session has one.
+    fn keep_marked_of(&mut self, plan: Option<&Plan>) {
+        let is_alone = self.elsewhere.is_empty();
+        self.marked.retain(|(_, run, _)| plan.map_or(is_alone, |plan| plan.run == *run));
     }
 }
 
@@ -125,11 +160,14 @@ impl Runtime {
         path.is_absolute() && path.file_name().is_some_and(|name| name == self.id().as_str())
     }
 
-    fn members(&self) -> Members {
+    fn members(&self, reach: Reach) -> Members {
         let me = std::process::id();
         let mut members = Members::default();
         for process in sys::all().into_iter().filter(|p| p.alive() && p.pid != me) {
-            members.take(self, process);
+            members.take(self, reach, process);
+        }
+        if reach == Reach::OwnDirectory {
+            members.keep_marked_of(self.plan().ok().as_ref());
         }
         // On other systems a server does not show what it is, but it has the shims for children.
         for parent in members.shims.iter().filter_map(|(shim, _)| sys::info(shim.ppid)) {
@@ -143,12 +181,17 @@ impl Runtime {
 
     /// The parts of tmo and tmux of a run of this directory, whatever its files say.
     pub fn parts(&self) -> Vec<ProcInfo> {
-        self.members().parts().cloned().collect()
+        self.members(Reach::EverySession).parts().cloned().collect()
+    }
+
+    /// The runtime directories of living parts of this instance that were started in other sessions.
+    pub fn of_other_sessions(&self) -> Vec<PathBuf> {
+        self.members(Reach::EverySession).elsewhere.into_iter().collect()
     }
 
     /// The tmux servers of a run of this directory.
     pub(super) fn servers(&self) -> Vec<ProcInfo> {
-        self.members().servers
+        self.members(Reach::EverySession).servers
     }
 
     /// Kill a tmux server of this run that answers nothing.
@@ -156,18 +199,31 @@ impl Runtime {
         Forced::default().kill(&self.servers());
     }
 
-    /// End everything of the run that is recorded here, whoever supervises it. Nothing if there is
-    /// nothing of it.
+    /// End everything of the run that is recorded here, whoever supervises it, and in whatever
+    /// session. Nothing if there is nothing of it.
     ///
     /// # Errors
     ///
     /// The run is in another pid namespace, where it can't be reached from here.
     pub fn end_by_force(&self) -> Result<Option<Forced>, RuntimeError> {
+        self.end_within(Reach::EverySession)
+    }
+
+    /// The same for what has this very runtime directory; a run of another session is let be.
+    ///
+    /// # Errors
+    ///
+    /// As above.
+    pub fn end_own_by_force(&self) -> Result<Option<Forced>, RuntimeError> {
+        self.end_within(Reach::OwnDirectory)
+    }
+
+    fn end_within(&self, reach: Reach) -> Result<Option<Forced>, RuntimeError> {
         if self.saved().is_ok_and(|saved| saved.is_elsewhere()) {
             return Err(RuntimeError::Elsewhere { dir: self.dir().to_owned() });
         }
         let socket = self.plan().ok().map(|plan| socket::of_plan(&plan));
-        let mut forced = self.end(self.lives().collect());
+        let mut forced = self.end(reach, self.lives().collect());
         if let Some(forced) = &mut forced {
             // Of a server that was killed before.
             forced.sockets.extend(socket.filter(|socket| !forced.sockets.contains(socket)));
@@ -177,11 +233,11 @@ impl Runtime {
 
     /// The same without reading the directory, which can't be trusted.
     pub fn end_by_search(&self) -> Option<Forced> {
-        self.end(vec![])
+        self.end(Reach::EverySession, vec![])
     }
 
-    fn end(&self, lives: Vec<PathBuf>) -> Option<Forced> {
-        let members = self.members();
+    fn end(&self, reach: Reach, lives: Vec<PathBuf>) -> Option<Forced> {
+        let members = self.members(reach);
         if members.is_empty() {
             return None;
         }
@@ -191,7 +247,7 @@ impl Runtime {
             forced.kill(keepers);
         }
         // Both may have begun something in between.
-        let members = self.members();
+        let members = self.members(reach);
         forced.kill(&members.supervisors);
         let orphans = self.orphans(&members, lives);
         for (shim, _) in &members.shims {
@@ -223,7 +279,7 @@ impl Runtime {
             forced.kill(ends);
         }
         // Processes that a part has started after the search.
-        let late = self.parts();
+        let late: Vec<ProcInfo> = self.members(reach).parts().cloned().collect();
         forced.kill(&late);
         Some(forced)
     }

@@ -58,6 +58,7 @@ mod scale;
 mod schema;
 mod scripts;
 mod send;
+mod sessions;
 mod settings;
 mod setup;
 mod shells;

@@ -1,7 +1,7 @@
 //! Where tmo is run, and as whom.
 
 use std::ffi::OsStr;
-use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -160,6 +160,124 @@ fn a_plain_user_needs_no_more_than_to_read_the_project() {
     assert!(log.contains(&format!("Listening at {}\n", socket.display())), "{log}");
     ok(plain(TMO.as_ref()), &["quit"]);
     std::fs::set_permissions(&app, std::fs::Permissions::from_mode(0o755)).unwrap();
+}
+
+#[test]
+fn a_project_that_was_made_read_only_while_it_ran_is_reached_ended_and_started() {
+    let world = World::new("web: exec sleep 1000\n");
+    let Some(plain) = as_plain_user(&world) else { return };
+    let tmo = |args: &[&str]| run(plain(TMO.as_ref()), args);
+    let (app, socket) = (world.app(), world.app().join(".overmind.sock"));
+    let mode = |path: &Path, mode| {
+        std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).unwrap();
+    };
+    for end in ["quit", "kill"] {
+        let ran = tmo(&["start", "-D"]);
+        assert_eq!(ran.code, 0, "{ran:?}");
+        let closed = world.shell("chmod -R a-w .");
+        assert_eq!(closed.code, 0, "{closed:?}");
+        for args in [&["ps"][..], &["restart", "web"], &[end]] {
+            let ran = tmo(args);
+            assert_eq!(ran.code, 0, "{args:?}: {ran:?}");
+        }
+        world.wait_empty();
+        // The socket stays, since nothing can be removed there; it is no socket of a run.
+        assert!(socket.exists(), "{end}");
+        let ran = tmo(&["cleanup"]);
+        assert!(ran.code == 1 && ran.stderr.contains("can't be removed"), "{ran:?}");
+        mode(&socket, 0o400);
+        for args in [&["start", "-D"][..], &["ps"], &["quit"]] {
+            let ran = tmo(args);
+            assert_eq!(ran.code, 0, "{args:?}: {ran:?}");
+        }
+        world.wait_empty();
+        mode(&app, 0o755);
+        mode(&socket, 0o400);
+        let ran = tmo(&["cleanup"]);
+        assert!(ran.code == 0 && ran.stdout.contains("removed ./.overmind.sock"), "{ran:?}");
+        // A start replaces one, but not that of somebody who listens.
+        for listens in [false, true] {
+            let made = std::os::unix::net::UnixListener::bind(&socket).unwrap();
+            let owner = app.metadata().unwrap();
+            std::os::unix::fs::chown(&socket, Some(owner.uid()), Some(owner.gid())).unwrap();
+            mode(&socket, 0o400);
+            let listener = listens.then_some(made);
+            let ran = tmo(&["start", "-D"]);
+            assert_eq!(ran.code, i32::from(listens), "{ran:?}");
+            if listens {
+                assert!(ran.stderr.contains("listens on"), "{ran:?}");
+                drop(listener);
+                std::fs::remove_file(&socket).unwrap();
+            } else {
+                let ran = tmo(&["quit"]);
+                assert_eq!(ran.code, 0, "{ran:?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn no_start_leaves_files_among_those_of_another_user() {
+    let world = World::new("web: exec sleep 1000\n");
+    if !nix::unistd::geteuid().is_root() {
+        eprintln!("SKIPPED: only root can write there");
+        return;
+    }
+    let Some(plain) = as_plain_user(&world) else { return };
+    let user = |args: &[&str]| run(plain(TMO.as_ref()), args);
+    let root = |args: &[&str], variable: &str, dir: &str| {
+        let mut command = world.tmo(args);
+        // The runtime directory of the user is none of root's.
+        command.env("TMPDIR", world.path()).env(variable, world.path().join(dir));
+        Ran::of(&command.output().unwrap())
+    };
+    let log = |dir: &str| world.path().join(dir).display().to_string();
+    for args in [["start", "-D"].as_slice(), &["quit"]] {
+        let ran = user(args);
+        assert_eq!(ran.code, 0, "{ran:?}");
+    }
+    world.wait_empty();
+    let kept = world.path().join("state/tmo");
+    let shown = format!("{} belongs to user {NOBODY}, not to you (user 0)", kept.display());
+    // `sudo -E tmo start`.
+    let ran = root(&["start", "-D"], "XDG_STATE_HOME", "state");
+    assert_eq!(ran.code, 1, "{ran:?}");
+    assert!(ran.stderr.contains(&shown) && ran.stderr.contains("set XDG_STATE_HOME"), "{ran:?}");
+    assert_eq!(ran.stderr.lines().count(), 1, "{ran:?}");
+    let of_root = crate::harness::files(&world.path().join("state"))
+        .into_iter()
+        .find(|file| file.symlink_metadata().unwrap().uid() == 0);
+    assert_eq!(of_root, None);
+    // With state of its own, the log of the user is refused too.
+    let named = ["TMO_LOG_DIR", &log("logs")].join("=");
+    let own = world.shell(&format!("mkdir {0}; chown {NOBODY} {0}", log("logs")));
+    assert_eq!(own.code, 0, "{own:?}");
+    let mut with_log = plain("env".as_ref());
+    let started = Ran::of(&with_log.args([&named, TMO, "start", "-D"]).output().unwrap());
+    assert_eq!(started.code, 0, "{started:?}");
+    assert_eq!(user(&["quit"]).code, 0);
+    world.wait_empty();
+    let other = World::new("");
+    let mut command = world.tmo(["start", "-D"]);
+    command.env("TMPDIR", world.path()).env("TMO_LOG_DIR", log("logs"));
+    let ran = Ran::of(&command.env("XDG_STATE_HOME", other.path()).output().unwrap());
+    assert!(ran.code == 1 && ran.stderr.contains("set TMO_LOG_DIR"), "{ran:?}");
+    // A place of its own.
+    for args in [["start", "-D"].as_slice(), &["quit"]] {
+        let ran = root(args, "XDG_STATE_HOME", "of-root");
+        assert_eq!(ran.code, 0, "{ran:?}");
+    }
+    world.wait_empty();
+    // What an earlier version has left there is reported.
+    let journal = world.journal();
+    let streams = journal.join("@streams.json");
+    std::os::unix::fs::chown(&streams, Some(0), Some(0)).unwrap();
+    let ran = user(&["doctor"]);
+    let line = format!("FAIL  journal: {} belongs to user 0", streams.display());
+    assert!(ran.stdout.contains(&line) && ran.stdout.contains("sudo chown"), "{ran:?}");
+    std::os::unix::fs::chown(&kept, Some(0), Some(0)).unwrap();
+    let ran = user(&["start", "-D"]);
+    assert!(ran.code == 1 && ran.stderr.contains("belongs to user 0, not to you"), "{ran:?}");
 }
 
 #[test]

@@ -1,12 +1,15 @@
 //! Where things lie: the runtime directory, the journal.
 
-use std::path::Path;
+use std::os::unix::fs::MetadataExt as _;
+use std::path::{Path, PathBuf};
 
-use nix::unistd::{AccessFlags, access};
+use nix::unistd::{AccessFlags, access, geteuid};
 
 use super::report::Report;
 use crate::cli::start::Start;
-use crate::config::dirs::{find_runtime_dir, make_private_dir, runtime_base, state_dir};
+use crate::config::dirs::{
+    find_runtime_dir, make_private_dir, refuse_state_of_others, runtime_base, state_dir,
+};
 use crate::config::load::why;
 use crate::model::plan::{LogPolicy, Plan};
 
@@ -43,6 +46,15 @@ pub(super) fn directories(report: &mut Report, start: &Start, plan: Option<&Plan
     {
         return report.fail("journal", error);
     }
+    if let Err(error) = refuse_state_of_others(env, &dir) {
+        return report.fail("journal", error);
+    }
+    if let Some((file, owner)) = file_of_another(&dir) {
+        let (file, user) = (file.display(), geteuid());
+        let text = format!("{file} belongs to user {owner}, not to you (user {user})");
+        let todo = format!("`sudo chown -R {user} {}` gives it to you", dir.display());
+        return report.fail_so("journal", text, &todo);
+    }
     place(report, "journal", &dir, &format!(", {}{most} taken", size(taken(&dir))));
 }
 
@@ -70,6 +82,15 @@ fn place(report: &mut Report, check: &'static str, dir: &Path, more: &str) {
         1..LITTLE => report.note(check, text + "; make room"),
         _ => report.ok(check, text),
     }
+}
+
+/// A file in a directory that is not this user's, with the id of its owner.
+fn file_of_another(dir: &Path) -> Option<(PathBuf, u32)> {
+    let mut files = std::fs::read_dir(dir).ok()?.flatten();
+    files.find_map(|file| {
+        let owner = file.metadata().ok()?.uid();
+        (owner != geteuid().as_raw()).then(|| (file.path(), owner))
+    })
 }
 
 /// The bytes of the files in a directory.

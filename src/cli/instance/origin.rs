@@ -1,14 +1,15 @@
 //! Whose run a socket leads to: a file of one project must not change the run of another.
 
-use std::os::unix::fs::MetadataExt as _;
+use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _};
 use std::path::{Path, PathBuf};
 
 use super::Instance;
 use crate::cli::error::CliError;
-use crate::config::dirs::last_run;
+use crate::config::dirs::{is_runtime_dir, last_run};
 use crate::config::socket::NamedBy;
 use crate::control::client::{Listener, who};
 use crate::control::lock;
+use crate::engine::runtime::Runtime;
 use crate::journal::last_run::LastRun;
 use crate::sys::files;
 
@@ -23,15 +24,7 @@ impl Instance {
             // Its directories are those of another machine.
             return self.refuse_origin(None);
         }
-        // Where the lock is held, the plan beside it is that of the run. Elsewhere, another run may
-        // answer than the one that has left its plan.
-        let held = lock::is_held(self.runtime.dir()).unwrap_or(false);
-        let on_disk = self.origin();
-        let origin = match on_disk.clone().filter(|_| held) {
-            None => self.asked_origin().await.or(on_disk),
-            origin => origin,
-        };
-        self.refuse_origin(origin.as_deref())
+        self.refuse_origin(self.origin_of_run().await.as_deref())
     }
 
     /// The same where nobody can be asked whose run it is, and where its files tell nothing.
@@ -53,6 +46,38 @@ impl Instance {
         }
     }
 
+    /// The same for what lives of a run of another session, whose plan is not beside ours.
+    pub(in crate::cli) fn refuse_sessions_of_other_project(&self) -> Result<(), CliError> {
+        if !self.is_led() {
+            return Ok(());
+        }
+        self.runtime.of_other_sessions().iter().try_for_each(|dir| {
+            let is_known = is_runtime_dir(&self.context.env, dir);
+            let origin = is_known.then(|| origin_of(&Runtime::new(dir))).flatten();
+            self.refuse_origin(origin.as_deref())
+        })
+    }
+
+    /// For a start: refuse the run of another project that has put its socket where this project's own
+    /// is to be. A run of which no project is known is not refused, and neither is one whose project has
+    /// been moved.
+    pub(in crate::cli) async fn refuse_run_in_our_place(&self) -> Result<(), CliError> {
+        self.refuse_other_project().await?;
+        if self.socket.named_by != NamedBy::Nothing {
+            return Ok(());
+        }
+        let Some(dir) = self.origin_of_run().await else { return Ok(()) };
+        let there = number(&dir);
+        if there.is_none() || there == number(self.here()) {
+            return Ok(());
+        }
+        let (shown, dir) = (self.socket.shown.display(), dir.display());
+        Err(CliError::Other(format!(
+            "the run of {dir} has its socket at {shown}, where that of this project is to be; \
+             `tmo quit` ends that run, and `tmo start -s SOCKET` starts this project beside it"
+        )))
+    }
+
     /// Whether a link or a file of a project, and not the user, has chosen the socket. A variable
     /// with a path in the project does not mean where a link there leads; a flag does.
     fn is_led(&self) -> bool {
@@ -67,17 +92,28 @@ impl Instance {
             in_project && self.leads_away(here)
         };
         match self.socket.named_by {
-            NamedBy::Nothing => link.is_some(),
+            NamedBy::Nothing => link.is_some() || self.has_other_names(),
             NamedBy::Flag => is_of_others(),
             NamedBy::Variable => is_of_others() || leaves(),
             NamedBy::Project => true,
         }
     }
 
+    /// The directory of the project of the run that is there.
+    async fn origin_of_run(&self) -> Option<PathBuf> {
+        // Where the lock is held, the plan beside it is that of the run. Elsewhere, another run may
+        // answer than the one that has left its plan.
+        let held = lock::is_held(self.runtime.dir()).unwrap_or(false);
+        let on_disk = self.origin();
+        match on_disk.clone().filter(|_| held) {
+            None => self.asked_origin().await.or(on_disk),
+            origin => origin,
+        }
+    }
+
     /// The directory of the project of the run, by its plan.
     fn origin(&self) -> Option<PathBuf> {
-        let origin = self.runtime.plan().ok()?.origin?;
-        Some(origin.dir.as_path().to_owned())
+        origin_of(&self.runtime)
     }
 
     /// The same of the last run, which may have left nothing but its log.
@@ -96,12 +132,15 @@ impl Instance {
         state.origin.as_ref().map(|dir| dir.as_path().to_owned()).or(beside)
     }
 
-    fn refuse_origin(&self, origin: Option<&Path>) -> Result<(), CliError> {
+    /// The directory of the project that the socket is looked for in.
+    fn here(&self) -> &Path {
         // Without a setting, the nearest socket above counts.
         let beside = self.socket.path.parent().filter(|_| self.socket.named_by == NamedBy::Nothing);
-        let here = beside.unwrap_or(&self.context.start_dir);
-        // By its number: a directory may have several paths. One that has been moved is not there.
-        let number = |path: &Path| path.metadata().ok().map(|found| (found.dev(), found.ino()));
+        beside.unwrap_or(&self.context.start_dir)
+    }
+
+    fn refuse_origin(&self, origin: Option<&Path>) -> Result<(), CliError> {
+        let here = self.here();
         let whose = match origin.map(|dir| (dir, number(dir))) {
             Some((_, there)) if there.is_some() && there == number(here) => return Ok(()),
             Some((dir, Some(_))) => format!("the run of {}", dir.display()),
@@ -112,17 +151,43 @@ impl Instance {
         };
         let is_link = self.socket.path.symlink_metadata().is_ok_and(|found| found.is_symlink());
         let real = is_link.then(|| files::resolved(&self.socket.path));
+        // The other name of a socket with two, where the run has it.
+        let name = || Some(origin?.join(self.socket.path.file_name()?));
+        let twin = || name().filter(|name| number(name) == number(&self.socket.path));
+        let real = real.or_else(|| twin().filter(|_| self.has_other_names()));
         let shown = real.as_ref().unwrap_or(&self.socket.shown).display();
         Err(CliError::Other(format!(
             "the socket of this project leads to {whose}; to mean that run, name its socket: -s {shown}"
         )))
     }
 
-    /// Whether the socket is outside of the project in this directory.
+    /// Whether the socket has another name too, as in a copy of a project that was made with hard links
+    /// (`cp -al`): it may be that of the original.
+    fn has_other_names(&self) -> bool {
+        let found = self.socket.path.symlink_metadata();
+        self.socket.tcp.is_none()
+            && found.is_ok_and(|found| found.file_type().is_socket() && found.nlink() > 1)
+    }
+
+    /// Whether the socket is outside of the project in this directory, or may be.
     fn leads_away(&self, here: &Path) -> bool {
+        if self.has_other_names() {
+            return true;
+        }
         let real = files::resolved(&self.socket.path);
         // Where its path is too long, a run has put a link to its own socket there.
         let is_own = real.parent() == Some(&files::resolved(self.runtime.dir()));
         self.socket.tcp.is_some() || !is_own && !real.starts_with(files::resolved(here))
     }
+}
+
+/// The directory of the project of the run with this runtime directory, by its plan.
+fn origin_of(runtime: &Runtime) -> Option<PathBuf> {
+    let origin = runtime.plan().ok()?.origin?;
+    Some(origin.dir.as_path().to_owned())
+}
+
+/// Which directory or socket that is: it may have several paths. One that has been moved is not there.
+fn number(path: &Path) -> Option<(u64, u64)> {
+    path.metadata().ok().map(|found| (found.dev(), found.ino()))
 }

@@ -28,11 +28,12 @@ impl Start {
         // Whoever else is there is told of when its place is wanted.
         let asked = crate::cli::block_on(async { Ok(who(path).await?) });
         let Ok(Listener::Tmo(state)) = asked else { return Ok(None) };
-        match of_another_session(&self.context.env, &state) {
-            Some(runtime) => Ok(Some(runtime)),
-            // Its runtime directory is gone or none of this user's, and with it all that a view needs.
-            None => Err(CliError::AlreadyRunning { pid: state.pid }),
+        if let Some(runtime) = of_another_session(&self.context.env, &state) {
+            return Ok(Some(runtime));
         }
+        // Its runtime directory is gone or none of this user's, and with it all that a view needs.
+        crate::cli::block_on(self.instance().refuse_run_in_our_place())?;
+        Err(CliError::AlreadyRunning { pid: state.pid })
     }
 
     /// A run is there: be its view, unless it has one. Nothing if it has ended just now.

@@ -24,7 +24,7 @@ use super::trial::Trial;
 use super::view::{self, Shown};
 use super::wait::Readiness;
 use crate::backend::tmux::version;
-use crate::config::dirs::{make_runtime_dir, runtime_dir};
+use crate::config::dirs::{make_runtime_dir, refuse_state_of_others, runtime_dir};
 use crate::config::inherit::{inherit_here, let_owner_in};
 use crate::config::load::Context;
 use crate::config::{OwnPath, Project, StartOptions};
@@ -93,7 +93,7 @@ fn begin(args: StartArgs, typed: Vec<OsString>, out: &mut dyn Write) -> Result<u
         let door = start.enter()?;
         let held = lock::is_held(start.runtime.dir()).map_err(CliError::io("the lock"))?;
         if held || start.runtime.has_survivors() {
-            super::block_on(start.instance().refuse_other_project())?;
+            super::block_on(start.instance().refuse_run_in_our_place())?;
         }
         let names = &start.typed.names;
         if !names.is_empty() && (held || start.runtime.has_survivors()) {
@@ -201,6 +201,7 @@ impl Start {
             return Ok(None);
         }
         let (mut plan, mut warnings) = self.resolve_for(true)?;
+        refuse_state_of_others(&self.context.env, plan.log.dir.as_path())?;
         warnings.extend(taken_ports(&plan));
         tell_all(&warnings);
         super::block_on(async { Ok(version::ask(plan.tmux.as_path()).await?) })?;

@@ -1,0 +1,283 @@
+//! Sessions of one user with runtime directories of their own, and the run of another project.
+
+use std::fs::Permissions;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+
+use crate::harness::{Ran, World, eventually, files, procs};
+
+/// Another session: it has the same home and project, and another place for runtime directories.
+struct Session<'a> {
+    world: &'a World,
+    base: PathBuf,
+}
+
+impl<'a> Session<'a> {
+    fn new(world: &'a World, name: &str) -> Self {
+        let base = world.path().join(name);
+        std::fs::create_dir(&base).unwrap();
+        std::fs::set_permissions(&base, Permissions::from_mode(0o700)).unwrap();
+        Self { world, base }
+    }
+
+    /// The session of the world itself.
+    fn own(world: &'a World) -> Self {
+        Self { world, base: world.path().join("run") }
+    }
+
+    fn run_in(&self, dir: &Path, args: &[&str]) -> Ran {
+        let mut command = self.world.tmo(args);
+        command.current_dir(dir).env("PWD", dir).env("XDG_RUNTIME_DIR", &self.base);
+        Ran::of(&command.output().unwrap())
+    }
+
+    fn run(&self, args: &[&str]) -> Ran {
+        self.run_in(&self.world.app(), args)
+    }
+
+    /// The only runtime directory.
+    fn runtime(&self) -> PathBuf {
+        let dirs = std::fs::read_dir(self.base.join("tmo")).unwrap();
+        dirs.map(|entry| entry.unwrap().path()).find(|path| path.is_dir()).unwrap()
+    }
+}
+
+/// SIGKILL all that lives in this world but for these, as the end of a session does.
+fn kill_all_but(world: &World, spared: &[u32]) {
+    eventually("all is gone", || {
+        let mut living = world.living();
+        living.retain(|process| !spared.contains(&process.pid));
+        for process in &living {
+            procs::kill(process.pid, 9);
+        }
+        living.is_empty().then_some(())
+    });
+}
+
+/// Kill guardian and supervisor of the run that is there.
+fn abandon(world: &World) {
+    for pid in [world.guardian(), world.supervisor()] {
+        procs::kill(pid, 9);
+        eventually("it is gone", || (!procs::alive(pid)).then_some(()));
+    }
+}
+
+/// The tmux socket that a server that was killed has left is nobody's.
+fn forget_tmux_sockets(world: &World) {
+    for socket in files(&world.path().join("tmux")) {
+        std::fs::remove_file(socket).unwrap();
+    }
+}
+
+/// A leftover in the session of the world: all of its run was killed.
+fn leftover(world: &World, dir: &Path) {
+    let session = Session::own(world);
+    let ran = session.run_in(dir, &["start", "-D"]);
+    assert_eq!(ran.code, 0, "{ran:?}");
+    kill_all_but(world, &[]);
+}
+
+type Change = fn(&Path);
+
+/// What a leftover may be.
+const LEFTOVERS: [(&str, Change); 4] = [
+    ("as it was left", |_| {}),
+    ("empty", |dir| {
+        std::fs::remove_dir_all(dir).unwrap();
+        std::fs::create_dir(dir).unwrap();
+        std::fs::set_permissions(dir, Permissions::from_mode(0o700)).unwrap();
+    }),
+    ("of another boot", |dir| {
+        let state = dir.join("state.json");
+        let text = std::fs::read_to_string(&state).unwrap();
+        let mut saved: serde_json::Value = serde_json::from_str(&text).unwrap();
+        saved["boot"] = "another".into();
+        std::fs::write(&state, saved.to_string()).unwrap();
+    }),
+    ("with a plan that can't be read", |dir| std::fs::write(dir.join("plan.json"), "{").unwrap()),
+];
+
+#[test]
+fn cleanup_lets_a_run_of_another_session_be() {
+    for (what, change) in LEFTOVERS {
+        for abandoned in [false, true] {
+            let case = format!("{what}, abandoned: {abandoned}");
+            let world = World::new("web: exec sleep 1000\n");
+            leftover(&world, &world.app());
+            change(&Session::own(&world).runtime());
+            let other = Session::new(&world, "session");
+            let ran = other.run(&["start", "-D"]);
+            assert_eq!(ran.code, 0, "{case}: {ran:?}");
+            let pid = world.wait_state("web", "running").unwrap();
+            if abandoned {
+                abandon(&world);
+            }
+            let before = world.living().len();
+            let ran = world.run(["cleanup"]);
+            assert_eq!(ran.code, 0, "{case}: {ran:?}");
+            assert!(ran.stdout.contains("left alone what lives here"), "{case}: {ran:?}");
+            assert!(procs::alive(pid), "{case}: {ran:?}");
+            assert_eq!(world.living().len(), before, "{case}: {ran:?}");
+            assert!(world.app().join(".overmind.sock").exists(), "{case}: {ran:?}");
+            assert_eq!(files(&world.path().join("run")), Vec::<PathBuf>::new(), "{case}");
+            let ran = other.run(&["quit"]);
+            assert_eq!(ran.code, 0, "{case}: {ran:?}");
+            assert!(!procs::alive(pid), "{case}");
+        }
+    }
+}
+
+#[test]
+fn cleanup_ends_what_a_leftover_itself_has_beside_a_run_of_another_session() {
+    let world = World::new("web: exec sleep 1000\nstray: trap '' HUP; exec sleep 1001\n");
+    world.ok(["start", "-D"]);
+    let stray = world.wait_state("stray", "running").unwrap();
+    // All but one main process was killed, and its shim heard of no hangup before.
+    for pid in [world.guardian(), world.supervisor(), world.shim("stray")] {
+        procs::kill(pid, 9);
+    }
+    kill_all_but(&world, &[stray]);
+    assert!(procs::alive(stray));
+    let other = Session::new(&world, "session");
+    let ran = other.run(&["start", "-D"]);
+    assert_eq!(ran.code, 0, "{ran:?}");
+    let pid = world.wait_state("web", "running").unwrap();
+    let ran = world.run(["cleanup"]);
+    assert_eq!(ran.code, 0, "{ran:?}");
+    assert!(ran.stdout.contains("ended 1 process"), "{ran:?}");
+    assert!(!procs::alive(stray) && procs::alive(pid), "{ran:?}");
+    assert_eq!(other.run(&["quit"]).code, 0);
+}
+
+#[test]
+fn cleanup_and_kill_of_a_leftover_end_no_run_of_another_project() {
+    for end in ["cleanup", "kill"] {
+        for abandoned in [false, true] {
+            let case = format!("{end}, abandoned: {abandoned}");
+            let world = World::new("web: exec sleep 1000\n");
+            let evil = world.path().join("evil");
+            std::fs::create_dir(&evil).unwrap();
+            std::fs::write(evil.join("Procfile"), "evil: exec sleep 1000\n").unwrap();
+            let socket = world.app().join(".overmind.sock");
+            let named = format!("TMO_SOCKET={}\n", socket.display());
+            std::fs::write(evil.join(".tmo.env"), named).unwrap();
+            leftover(&world, &evil);
+            // It leads nobody else astray: that is another test.
+            std::fs::remove_file(&socket).unwrap();
+            let other = Session::new(&world, "session");
+            let ran = other.run(&["start", "-D"]);
+            assert_eq!(ran.code, 0, "{case}: {ran:?}");
+            let pid = world.wait_state("web", "running").unwrap();
+            if abandoned {
+                abandon(&world);
+            }
+            let ran = Session::own(&world).run_in(&evil, &[end]);
+            assert!(procs::alive(pid), "{case}: {ran:?}");
+            if end == "kill" {
+                assert_eq!(ran.code, 1, "{case}: {ran:?}");
+                assert!(ran.stderr.contains("leads to"), "{case}: {ran:?}");
+                let ran = Session::own(&world).run_in(&evil, &["cleanup"]);
+                assert_eq!(ran.code, 0, "{case}: {ran:?}");
+            }
+            let ran = other.run(&["quit"]);
+            assert_eq!(ran.code, 0, "{case}: {ran:?}");
+            assert!(!procs::alive(pid), "{case}");
+            forget_tmux_sockets(&world);
+        }
+    }
+}
+
+/// Commands that change a run, by what they are to leave unchanged.
+const CHANGING: [&[&str]; 7] = [
+    &["quit"],
+    &["kill"],
+    &["restart"],
+    &["stop", "web"],
+    &["logs", "--clear"],
+    &["start", "-D"],
+    &["connect", "web"],
+];
+
+#[test]
+fn a_copy_of_a_project_with_hard_links_does_not_change_the_run_of_the_original() {
+    let world = World::new("web: exec sleep 1000\n");
+    world.ok(["start", "-D"]);
+    let pid = world.wait_state("web", "running");
+    let copy = world.path().join("copy");
+    let made = world.shell(&format!("cp -al . {}", copy.display()));
+    assert_eq!(made.code, 0, "{made:?}");
+    let session = Session::own(&world);
+    for args in CHANGING {
+        let ran = session.run_in(&copy, args);
+        assert_eq!(ran.code, 1, "{args:?}: {ran:?}");
+        let app = world.app();
+        let named = format!("-s {}", app.join(".overmind.sock").display());
+        let reported = ran.stderr.contains(&format!("leads to the run of {}", app.display()));
+        assert!(reported && ran.stderr.contains(&named), "{args:?}: {ran:?}");
+    }
+    assert_eq!(world.wait_state("web", "running"), pid);
+    // Its own project still has it, and a copy may be looked at.
+    let ran = session.run_in(&copy, &["ps"]);
+    assert_eq!(ran.code, 0, "{ran:?}");
+    world.ok(["restart", "web"]);
+    world.ok(["quit"]);
+    // What is left of it there hinders nobody.
+    let ran = session.run_in(&copy, &["start", "-D"]);
+    assert_eq!(ran.code, 0, "{ran:?}");
+    let ran = session.run_in(&copy, &["quit"]);
+    assert_eq!(ran.code, 0, "{ran:?}");
+}
+
+#[test]
+fn a_start_takes_no_run_of_another_project_for_its_own() {
+    for abandoned in [false, true] {
+        let world = World::new("web: exec sleep 1000\n");
+        let evil = world.path().join("evil");
+        std::fs::create_dir(&evil).unwrap();
+        std::fs::write(evil.join("Procfile"), "evil: exec sleep 1000\n").unwrap();
+        std::fs::write(evil.join(".tmo.env"), "TMO_SOCKET=../app/.overmind.sock\n").unwrap();
+        let ran = Session::own(&world).run_in(&evil, &["start", "-D"]);
+        assert_eq!(ran.code, 0, "{ran:?}");
+        let pid = world.wait_state("evil", "running").unwrap();
+        if abandoned {
+            abandon(&world);
+        }
+        for args in [&["start", "-D"][..], &["start", "--if-needed", "-D"], &["start", "web"]] {
+            let ran = world.run(args);
+            let case = format!("abandoned: {abandoned}, {args:?}: {ran:?}");
+            assert_eq!(ran.code, 1, "{case}");
+            assert!(ran.stderr.contains(&format!("the run of {}", evil.display())), "{case}");
+            assert!(ran.stderr.contains("`tmo quit` ends that run"), "{case}");
+            assert_eq!(ran.stderr.lines().count(), 1, "{case}");
+        }
+        assert!(procs::alive(pid));
+        // From another session too, where the lock of that run is not the one to look at.
+        if !abandoned {
+            let ran = Session::new(&world, "session").run(&["start", "-D"]);
+            assert!(ran.code == 1 && ran.stderr.contains("the run of"), "{ran:?}");
+        }
+        // It does what it says.
+        world.ok(["quit"]);
+        world.ok(["start", "-D"]);
+        world.wait_state("web", "running");
+        world.ok(["quit"]);
+    }
+}
+
+#[test]
+fn a_start_finds_the_run_of_its_project_after_a_move() {
+    let world = World::new("web: exec sleep 1000\n");
+    world.ok(["start", "-D"]);
+    let pid = world.wait_state("web", "running").unwrap();
+    let moved = world.path().join("moved");
+    std::fs::rename(world.app(), &moved).unwrap();
+    let session = Session::own(&world);
+    let ran = session.run_in(&moved, &["start", "--if-needed", "-D"]);
+    assert_eq!(ran.code, 0, "{ran:?}");
+    assert!(procs::alive(pid), "{ran:?}");
+    let ran = session.run_in(&moved, &["quit"]);
+    assert_eq!(ran.code, 0, "{ran:?}");
+    // The run knows its socket by the path that it had.
+    let _ = std::fs::remove_file(moved.join(".overmind.sock"));
+    std::fs::rename(&moved, world.app()).unwrap();
+}
