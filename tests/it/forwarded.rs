@@ -261,18 +261,25 @@ fn what_is_wrong_with_a_forwarded_socket_is_told_apart() {
     forward(&socket("missing"), End::Missing);
     forward(&socket("frozen"), End::Frozen);
     drop(UnixListener::bind(socket("gone")).unwrap());
-    for verb in ["ps", "logs", "why", "quit", "crashes"] {
-        for (name, words) in [
-            ("missing", "nothing listens at its other end"),
-            ("frozen", "its host may be out of reach"),
-            ("gone", "its ssh has ended, and a run at its other end may go on"),
-        ] {
-            let ran = near.run([verb, "-s", name]);
-            assert_eq!((ran.code, ran.stderr.lines().count()), (1, 1), "{verb} {name}: {ran:?}");
-            assert!(ran.stderr.contains(words), "{verb} {name}: {ran:?}");
-            assert!(!ran.stderr.contains("nothing runs here"), "{verb} {name}: {ran:?}");
+    let is_told = |verb: &str, name: &str, words: &str| {
+        let ran = near.run([verb, "-s", name]);
+        assert_eq!((ran.code, ran.stderr.lines().count()), (1, 1), "{verb} {name}: {ran:?}");
+        assert!(ran.stderr.contains(words), "{verb} {name}: {ran:?}");
+        assert!(!ran.stderr.contains("nothing runs here"), "{verb} {name}: {ran:?}");
+    };
+    let is_told = &is_told;
+    // What is frozen takes its time.
+    thread::scope(|scope| {
+        for verb in ["ps", "logs", "why", "quit", "crashes"] {
+            for (name, words) in [
+                ("missing", "nothing listens at its other end"),
+                ("frozen", "its host may be out of reach"),
+                ("gone", "its ssh has ended, and a run at its other end may go on"),
+            ] {
+                scope.spawn(move || is_told(verb, name, words));
+            }
         }
-    }
+    });
     let ran = near.run(["ps", "-s", "none"]);
     assert!(ran.stderr.contains("nothing runs here, `tmo start` begins"), "{ran:?}");
     drop(UnixListener::bind(socket(".overmind.sock")).unwrap());

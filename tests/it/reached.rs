@@ -98,27 +98,33 @@ fn a_stop_of_the_view_is_taken_when_there_is_room_for_it() {
 
 #[test]
 fn kill_ends_a_run_by_every_spelling_of_its_runtime_directory() {
-    for (what, spelling) in [("a link", "link"), ("two slashes", "/run"), ("a dot", "run/.")] {
-        for at_start in [false, true] {
-            let world = World::new(WEB);
-            symlink(world.path().join("run"), world.path().join("link")).unwrap();
-            let spelled = PathBuf::from(format!("{}/{spelling}", world.path().display()));
-            let run = |args: &[&str], spelt: bool| {
-                let mut command = world.tmo(args);
-                if spelt {
-                    command.env("XDG_RUNTIME_DIR", &spelled);
-                }
-                Ran::of(&command.output().unwrap())
-            };
-            let started = run(&["start", "-D"], at_start);
-            assert_eq!(started.code, 0, "{started:?}");
-            world.wait_state("web", "running");
-            procs::kill(world.supervisor(), 19);
-            let ran = run(&["kill"], !at_start);
-            assert_eq!(ran.code, 0, "{what}: {ran:?}");
-            all_ended(&world, what);
+    let is_ended = |what: &str, spelling: &str, at_start: bool| {
+        let world = World::new(WEB);
+        symlink(world.path().join("run"), world.path().join("link")).unwrap();
+        let spelled = PathBuf::from(format!("{}/{spelling}", world.path().display()));
+        let run = |args: &[&str], spelt: bool| {
+            let mut command = world.tmo(args);
+            if spelt {
+                command.env("XDG_RUNTIME_DIR", &spelled);
+            }
+            Ran::of(&command.output().unwrap())
+        };
+        let started = run(&["start", "-D"], at_start);
+        assert_eq!(started.code, 0, "{started:?}");
+        world.wait_state("web", "running");
+        procs::kill(world.supervisor(), 19);
+        let ran = run(&["kill"], !at_start);
+        assert_eq!(ran.code, 0, "{what}: {ran:?}");
+        all_ended(&world, what);
+    };
+    // Each waits for a supervisor that does not answer.
+    std::thread::scope(|scope| {
+        for (what, spelling) in [("a link", "link"), ("two slashes", "/run"), ("a dot", "run/.")] {
+            for at_start in [false, true] {
+                scope.spawn(move || is_ended(what, spelling, at_start));
+            }
         }
-    }
+    });
 }
 
 #[test]

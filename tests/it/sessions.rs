@@ -99,32 +99,37 @@ const LEFTOVERS: [(&str, Change); 4] = [
 
 #[test]
 fn cleanup_lets_a_run_of_another_session_be() {
-    for (what, change) in LEFTOVERS {
-        for abandoned in [false, true] {
-            let case = format!("{what}, abandoned: {abandoned}");
-            let world = World::new("web: exec sleep 1000\n");
-            leftover(&world, &world.app());
-            change(&Session::own(&world).runtime());
-            let other = Session::new(&world, "session");
-            let ran = other.run(&["start", "-D"]);
-            assert_eq!(ran.code, 0, "{case}: {ran:?}");
-            let pid = world.wait_state("web", "running").unwrap();
-            if abandoned {
-                abandon(&world);
-            }
-            let before = world.living().len();
-            let ran = world.run(["cleanup"]);
-            assert_eq!(ran.code, 0, "{case}: {ran:?}");
-            assert!(ran.stdout.contains("left alone what lives here"), "{case}: {ran:?}");
-            assert!(procs::alive(pid), "{case}: {ran:?}");
-            assert_eq!(world.living().len(), before, "{case}: {ran:?}");
-            assert!(world.app().join(".overmind.sock").exists(), "{case}: {ran:?}");
-            assert_eq!(files(&world.path().join("run")), Vec::<PathBuf>::new(), "{case}");
-            let ran = other.run(&["quit"]);
-            assert_eq!(ran.code, 0, "{case}: {ran:?}");
-            assert!(!procs::alive(pid), "{case}");
+    let lets_it_be = |what: &str, change: fn(&Path), abandoned: bool| {
+        let case = format!("{what}, abandoned: {abandoned}");
+        let world = World::new("web: exec sleep 1000\n");
+        leftover(&world, &world.app());
+        change(&Session::own(&world).runtime());
+        let other = Session::new(&world, "session");
+        let ran = other.run(&["start", "-D"]);
+        assert_eq!(ran.code, 0, "{case}: {ran:?}");
+        let pid = world.wait_state("web", "running").unwrap();
+        if abandoned {
+            abandon(&world);
         }
-    }
+        let before = world.living().len();
+        let ran = world.run(["cleanup"]);
+        assert_eq!(ran.code, 0, "{case}: {ran:?}");
+        assert!(ran.stdout.contains("left alone what lives here"), "{case}: {ran:?}");
+        assert!(procs::alive(pid), "{case}: {ran:?}");
+        assert_eq!(world.living().len(), before, "{case}: {ran:?}");
+        assert!(world.app().join(".overmind.sock").exists(), "{case}: {ran:?}");
+        assert_eq!(files(&world.path().join("run")), Vec::<PathBuf>::new(), "{case}");
+        let ran = other.run(&["quit"]);
+        assert_eq!(ran.code, 0, "{case}: {ran:?}");
+        assert!(!procs::alive(pid), "{case}");
+    };
+    std::thread::scope(|scope| {
+        for (what, change) in LEFTOVERS {
+            for abandoned in [false, true] {
+                scope.spawn(move || lets_it_be(what, change, abandoned));
+            }
+        }
+    });
 }
 
 #[test]
@@ -151,40 +156,45 @@ fn cleanup_ends_what_a_leftover_itself_has_beside_a_run_of_another_session() {
 
 #[test]
 fn cleanup_and_kill_of_a_leftover_end_no_run_of_another_project() {
-    for end in ["cleanup", "kill"] {
-        for abandoned in [false, true] {
-            let case = format!("{end}, abandoned: {abandoned}");
-            let world = World::new("web: exec sleep 1000\n");
-            let evil = world.path().join("evil");
-            std::fs::create_dir(&evil).unwrap();
-            std::fs::write(evil.join("Procfile"), "evil: exec sleep 1000\n").unwrap();
-            let socket = world.app().join(".overmind.sock");
-            let named = format!("TMO_SOCKET={}\n", socket.display());
-            std::fs::write(evil.join(".tmo.env"), named).unwrap();
-            leftover(&world, &evil);
-            // It leads nobody else astray: that is another test.
-            std::fs::remove_file(&socket).unwrap();
-            let other = Session::new(&world, "session");
-            let ran = other.run(&["start", "-D"]);
-            assert_eq!(ran.code, 0, "{case}: {ran:?}");
-            let pid = world.wait_state("web", "running").unwrap();
-            if abandoned {
-                abandon(&world);
-            }
-            let ran = Session::own(&world).run_in(&evil, &[end]);
-            assert!(procs::alive(pid), "{case}: {ran:?}");
-            if end == "kill" {
-                assert_eq!(ran.code, 1, "{case}: {ran:?}");
-                assert!(ran.stderr.contains("leads to"), "{case}: {ran:?}");
-                let ran = Session::own(&world).run_in(&evil, &["cleanup"]);
-                assert_eq!(ran.code, 0, "{case}: {ran:?}");
-            }
-            let ran = other.run(&["quit"]);
-            assert_eq!(ran.code, 0, "{case}: {ran:?}");
-            assert!(!procs::alive(pid), "{case}");
-            forget_tmux_sockets(&world);
+    let ends_none = |end: &str, abandoned: bool| {
+        let case = format!("{end}, abandoned: {abandoned}");
+        let world = World::new("web: exec sleep 1000\n");
+        let evil = world.path().join("evil");
+        std::fs::create_dir(&evil).unwrap();
+        std::fs::write(evil.join("Procfile"), "evil: exec sleep 1000\n").unwrap();
+        let socket = world.app().join(".overmind.sock");
+        let named = format!("TMO_SOCKET={}\n", socket.display());
+        std::fs::write(evil.join(".tmo.env"), named).unwrap();
+        leftover(&world, &evil);
+        // It leads nobody else astray: that is another test.
+        std::fs::remove_file(&socket).unwrap();
+        let other = Session::new(&world, "session");
+        let ran = other.run(&["start", "-D"]);
+        assert_eq!(ran.code, 0, "{case}: {ran:?}");
+        let pid = world.wait_state("web", "running").unwrap();
+        if abandoned {
+            abandon(&world);
         }
-    }
+        let ran = Session::own(&world).run_in(&evil, &[end]);
+        assert!(procs::alive(pid), "{case}: {ran:?}");
+        if end == "kill" {
+            assert_eq!(ran.code, 1, "{case}: {ran:?}");
+            assert!(ran.stderr.contains("leads to"), "{case}: {ran:?}");
+            let ran = Session::own(&world).run_in(&evil, &["cleanup"]);
+            assert_eq!(ran.code, 0, "{case}: {ran:?}");
+        }
+        let ran = other.run(&["quit"]);
+        assert_eq!(ran.code, 0, "{case}: {ran:?}");
+        assert!(!procs::alive(pid), "{case}");
+        forget_tmux_sockets(&world);
+    };
+    std::thread::scope(|scope| {
+        for end in ["cleanup", "kill"] {
+            for abandoned in [false, true] {
+                scope.spawn(move || ends_none(end, abandoned));
+            }
+        }
+    });
 }
 
 /// Commands that change a run, by what they are to leave unchanged.
