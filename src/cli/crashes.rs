@@ -17,9 +17,9 @@ use super::table::table;
 use crate::crash::store::{self, Found};
 use crate::crash::{Cause, CrashReport, Diagnosis};
 use crate::model::ProcName;
+use crate::model::units;
 use crate::model::untrusted::{shown, shown_line};
 use crate::view::paint::{Mode, NARROWEST, Prefix, SYSTEM, SYSTEM_COLOR, Style, name_width};
-use crate::view::words::{duration, size};
 
 /// List or show them.
 pub(super) fn crashes(args: &CrashesArgs, out: &mut dyn Write) -> Result<u8, CliError> {
@@ -183,7 +183,8 @@ fn show(
     let _ = writeln!(text, "{}\n", command(report));
     text += &causes(&report.tmo.cause.causes, color);
     let left = report.tmo.slice_left_out;
-    let left = if left == 0 { String::new() } else { format!(", without {} of it", size(left)) };
+    let left =
+        if left == 0 { String::new() } else { format!(", without {} of it", units::bytes(left)) };
     let _ = writeln!(text, "What everybody printed around the end{left}:\n");
     let mut text = text.into_bytes();
     slice(report, &style, source.as_ref(), &mut text);
@@ -210,7 +211,7 @@ pub(super) fn headline(report: &CrashReport, color: bool) -> String {
         many => format!(", restarted {many} times before"),
     };
     let name = strong(report.process_name.as_str(), color);
-    let ran = duration(Duration::from_millis(tmo.uptime_ms));
+    let ran = units::span(Duration::from_millis(tmo.uptime_ms));
     let (when, end) = (shown(&when), report.end());
     format!("{name} ended at {when} ({}) after {ran}{again}\n", shown(&end))
 }

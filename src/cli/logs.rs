@@ -31,8 +31,8 @@ use crate::journal::query::tail;
 use crate::journal::reader::IndexReader;
 use crate::journal::segment::{LOG, Listing};
 use crate::model::request::Cleared;
+use crate::model::units;
 use crate::view::paint::Style;
-use crate::view::words::size;
 
 /// What other processes said this long before and after a line is shown with `--around`.
 const AROUND: Duration = Duration::from_secs(2);
@@ -240,14 +240,17 @@ fn cleared(freed: u64, kept: u64) -> String {
     let later = "when the running processes begin new log files";
     match (freed, kept) {
         (0, 0) => "The log is cleared. It took no disk space.".to_owned(),
-        (freed, 0) => format!("The log is cleared. {} of disk space freed.", size(freed)),
+        (freed, 0) => format!("The log is cleared. {} of disk space freed.", units::bytes(freed)),
         (0, kept) => {
-            format!("The log is cleared. Its {} of disk space are freed {later}.", size(kept))
+            format!(
+                "The log is cleared. Its {} of disk space are freed {later}.",
+                units::bytes(kept)
+            )
         }
         (freed, kept) => format!(
             "The log is cleared. {} of disk space freed; {} more are freed {later}.",
-            size(freed),
-            size(kept)
+            units::bytes(freed),
+            units::bytes(kept)
         ),
     }
 }

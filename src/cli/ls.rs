@@ -15,9 +15,9 @@ use crate::control::{listen, lock};
 use crate::engine::runtime::Runtime;
 use crate::model::request::State;
 use crate::model::text::OsText;
+use crate::model::units;
 use crate::model::untrusted::{Untrusted, shown};
 use crate::sys::clock;
-use crate::view::words::duration;
 
 /// One run.
 #[derive(Debug, Serialize)]
@@ -101,7 +101,7 @@ fn row(run: &Run) -> [String; 6] {
         run.title.to_string(),
         run.state.to_owned(),
         format!("{}/{}", run.running, run.processes),
-        duration(since),
+        units::span(since),
         run.ports.first().map_or_else(|| "-".to_owned(), ToString::to_string),
         shown(&run.root.as_path().display().to_string()).into_owned(),
     ]

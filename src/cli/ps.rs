@@ -12,9 +12,9 @@ use crate::control::overmind;
 use crate::control::overmind_client::OvermindClient;
 use crate::model::request::{ProcessState, State};
 use crate::model::rules::Stage;
+use crate::model::units;
 use crate::model::{ProcessStatus, Untrusted};
 use crate::sys::{self, Usage, clock};
-use crate::view::words::{duration, size};
 
 /// Print overmind's table, a wider one, or the whole state as JSON.
 pub(super) fn ps(args: &PsArgs, out: &mut dyn Write) -> Result<u8, CliError> {
@@ -128,12 +128,12 @@ fn row(process: &ProcessState) -> [String; 9] {
         format!("{}{display}", process.name),
         number(process.pid),
         state(process),
-        duration(since),
+        units::span(since),
         process.lives.saturating_sub(1).to_string(),
         process.exit.map_or_else(none, |exit| exit.to_string()),
         number(process.port.map(u32::from)),
         used.map_or_else(none, |used| share(used.cpu, since)),
-        used.map_or_else(none, |used| size(used.resident)),
+        used.map_or_else(none, |used| units::bytes(used.resident)),
     ]
 }
 

@@ -19,8 +19,8 @@ use crate::history::select::Query;
 use crate::history::times::span;
 use crate::journal::cursor::{Cursor, Filter, Position};
 use crate::model::request::{ProcessState, State};
+use crate::model::units;
 use crate::model::{Exit, ProcName, ProcessStatus, Untrusted};
-use crate::view::words::duration;
 
 /// What is known of what is waited for.
 enum Verdict {
@@ -51,7 +51,7 @@ async fn within(
     let Some(limit) = limit else { return waiting.await };
     match tokio::time::timeout(limit, waiting).await {
         Ok(result) => result,
-        Err(_) => Err(CliError::TimedOut { what: last, limit: duration(limit) }),
+        Err(_) => Err(CliError::TimedOut { what: last, limit: units::span(limit) }),
     }
 }
 

@@ -1,5 +1,6 @@
 //! Times as people write them.
 
+use crate::model::units;
 use std::time::Duration;
 
 use jiff::civil::{DateTime, Time};
@@ -42,21 +43,8 @@ pub fn moment(text: &str, now: &Zoned) -> Result<u64, BadTime> {
 
 /// How long: `2s`, `1h30m`, `500ms`; a bare number is seconds.
 pub fn span(text: &str) -> Result<Duration, BadTime> {
-    let bad = || BadTime(text.to_owned());
-    if let Ok(seconds) = text.parse::<f64>() {
-        return Duration::try_from_secs_f64(seconds).map_err(|_| bad());
-    }
-    if !text.starts_with(|first: char| first.is_ascii_digit()) || text.contains(':') {
-        return Err(bad());
-    }
-    let long: SignedDuration = if let Ok(long) = text.parse() {
-        long
-    } else {
-        let span: Span = text.parse().map_err(|_| bad())?;
-        // A day has 24 hours here: it is about what was a while ago.
-        span.to_duration(jiff::SpanRelativeTo::days_are_24_hours()).map_err(|_| bad())?
-    };
-    Duration::try_from(long).map_err(|_| bad())
+    let seconds = || units::of_seconds(text.parse().ok()?);
+    units::parse_span(text).or_else(seconds).ok_or_else(|| BadTime(text.to_owned()))
 }
 
 fn local(at: DateTime, zone: &TimeZone) -> Option<Zoned> {

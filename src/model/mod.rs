@@ -22,6 +22,7 @@ pub mod signal;
 pub mod status;
 pub mod text;
 pub mod time;
+pub mod units;
 pub mod untrusted;
 
 pub use exit::Exit;

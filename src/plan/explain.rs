@@ -9,10 +9,11 @@ use serde_json::{Value, json};
 use super::Settings;
 use crate::config::load::Loaded;
 use crate::config::procfile::Entry;
-use crate::config::toml::{ProcessTable, time_told};
+use crate::config::toml::ProcessTable;
 use crate::model::plan::{OnExit, Plan, ProcessPlan};
 use crate::model::rules::Stage;
 use crate::model::signal::SignalName;
+use crate::model::units::written_span;
 
 /// What nobody says.
 const DEFAULT: &str = "default";
@@ -55,7 +56,7 @@ pub fn explain(
         explainer.stop_signal(process),
         explainer.over(
             "stop.timeout",
-            json!(time_told(process.grace_ms.unwrap_or(plan.grace_ms))),
+            json!(written_span(process.grace_ms.unwrap_or(plan.grace_ms))),
             at(table.stop.timeout_ms.as_ref()),
             "TIMEOUT",
         ),

@@ -7,12 +7,12 @@ use std::path::{Path, PathBuf};
 
 use super::merge::Given;
 use super::settings::{GRACE, SHELL, Settings};
+use crate::config::dirs;
 use crate::config::env::BadValue;
 use crate::config::failures::Failures;
 use crate::config::load::{Context, Loaded};
 use crate::config::procfile::Entry;
 use crate::config::project::{absolute, at_home, state_dir};
-use crate::config::{dirs, toml::parse_size};
 use crate::model::ProcName;
 use crate::model::expression;
 use crate::model::limits::{ITEM_BYTES, PROCESS_EXPRESSIONS, PROCESSES, TOTAL_BYTES};
@@ -20,6 +20,7 @@ use crate::model::name::{BadName, LongName, check_length};
 use crate::model::plan::{Inherit, LogPolicy, PLAN_VERSION, Plan, ProcessPlan};
 use crate::model::rules::{Check, Probe};
 use crate::model::text::OsText;
+use crate::model::units::parse_bytes;
 
 /// The largest variable that Linux passes to a program: name, `=`, value and NUL. Other systems have
 /// limits of the same order for all of them together.
@@ -384,7 +385,7 @@ fn log_policy(context: &Context, loaded: &Loaded) -> Result<LogPolicy, PlanError
     let by_toml = || table.dir.clone().map(|dir| below(beside, dir));
     let dir = by_env.or_else(by_toml);
     let dir = dir.unwrap_or_else(|| state_dir(env, &project.title, &project.state));
-    let size = |key: &str| env.typed(key, "a size like 64MiB (0 keeps everything)", parse_size);
+    let size = |key: &str| env.typed(key, "a size like 64MiB (0 keeps everything)", parse_bytes);
     let per_process = size("LOG_PER_PROCESS")?.or(table.per_process);
     let total = size("LOG_TOTAL")?.or(table.total);
     Ok(LogPolicy {

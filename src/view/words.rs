@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use crate::model::Exit;
 use crate::model::line;
+use crate::model::units;
 
 /// The end of a process that nobody had asked for.
 #[derive(Debug, Clone, Copy)]
@@ -32,7 +33,7 @@ pub fn last_words(death: &Death<'_>) -> Vec<String> {
     let more = if quoted.is_empty() { "" } else { "; its last lines:" };
     let cause =
         death.cause.map_or_else(String::new, |cause| format!(" ({})", quote(cause.as_bytes())));
-    let head = format!("{} {how} after {}{cause}{more}", death.name, duration(death.uptime));
+    let head = format!("{} {how} after {}{cause}{more}", death.name, units::span(death.uptime));
     std::iter::once(head).chain(quoted.into_iter().map(|line| format!("  {line}"))).collect()
 }
 
@@ -57,36 +58,11 @@ fn without_break(line: &[u8]) -> &[u8] {
     line.strip_suffix(b"\r").unwrap_or(line)
 }
 
-/// A number of bytes: `640 KiB`, `12 MiB`, `1.5 GiB`.
-pub fn size(bytes: u64) -> String {
-    match bytes {
-        0..0x400 => format!("{bytes} bytes"),
-        0x400..0x10_0000 => format!("{} KiB", bytes >> 10),
-        0x10_0000..0x4000_0000 => format!("{} MiB", bytes >> 20),
-        _ => format!("{}.{} GiB", bytes >> 30, ((bytes % (1 << 30)) * 10) >> 30),
-    }
-}
-
-/// A time span in one or two units: `350 ms`, `12 s`, `3 min 20 s`, `2 h 5 min`, `4 d 3 h`.
-pub fn duration(span: Duration) -> String {
-    const UNITS: [(u64, &str); 4] = [(86400, "d"), (3600, "h"), (60, "min"), (1, "s")];
-    let seconds = span.as_secs();
-    let Some(largest) = UNITS.iter().position(|(size, _)| seconds >= *size) else {
-        return format!("{} ms", span.as_millis());
-    };
-    let (size, unit) = UNITS[largest];
-    let rest = UNITS.get(largest + 1).map(|(next, unit)| (seconds % size / next, unit));
-    match rest {
-        Some((count @ 1.., smaller)) => format!("{} {unit} {count} {smaller}", seconds / size),
-        Some((0, _)) | None => format!("{} {unit}", seconds / size),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use std::time::Duration;
 
-    use super::{Death, duration, last_words};
+    use super::{Death, last_words};
     use crate::model::Exit;
 
     #[test]
@@ -135,21 +111,5 @@ mod tests {
         };
         let words = last_words(&death);
         assert_eq!(words[1], format!("  {}…", "ä".repeat(500)));
-    }
-
-    #[test]
-    fn spans_have_one_or_two_units() {
-        for (seconds, expected) in [
-            (1, "1 s"),
-            (59, "59 s"),
-            (60, "1 min"),
-            (200, "3 min 20 s"),
-            (7500, "2 h 5 min"),
-            (7201, "2 h"),
-            (90_000, "1 d 1 h"),
-        ] {
-            assert_eq!(duration(Duration::from_secs(seconds)), expected);
-        }
-        assert_eq!(duration(Duration::from_micros(350_900)), "350 ms");
     }
 }

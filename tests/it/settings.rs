@@ -3,7 +3,7 @@
 
 use serde_json::Value;
 
-use crate::harness::World;
+use crate::harness::{World, eventually};
 
 const PROCFILE: &str = "web: exec web\nworker: exec worker\n";
 
@@ -124,4 +124,22 @@ fn nothing_is_left_of_a_look_at_the_configuration() {
     assert!(shown["processes"][0]["shell"].as_str().unwrap().ends_with("/bash"));
     let ran = world.run(["start", "--print-config", "-p", "70000"]);
     assert_eq!(ran.code, 2, "{ran:?}");
+}
+
+#[test]
+fn sizes_and_times_mean_the_same_on_the_command_line_and_in_files() {
+    let world = World::new("web: yes 0123456 | head -c 4000; echo; exec sleep 1000\n");
+    world.write("tmo.toml", "[log]\ntotal = \"2kB\"\n[process.web.stop]\ntimeout = \"5min\"\n");
+    let plan: Value = serde_json::from_str(&world.ok(["start", "--print-config"])).unwrap();
+    assert_eq!(plan["log"]["total"], 2000, "{plan}");
+    let config = world.ok(["config"]);
+    assert!(config.contains("5m"), "{config}");
+    std::fs::remove_file(world.app().join("tmo.toml")).unwrap();
+    world.ok(["start", "-D"]);
+    world.ok(["wait", "web", "--timeout", "5min"]);
+    eventually("the log is written", || (world.ok(["logs", "web"]).len() > 4000).then_some(()));
+    assert!(world.ok(["logs", "web", "--no-prefix", "--max-bytes", "2kB"]).len() <= 2000);
+    assert!(world.ok(["logs", "web", "--no-prefix", "--max-bytes", "2kB"]).len() > 1900);
+    world.ok(["quit"]);
+    world.wait_empty();
 }

@@ -3,6 +3,7 @@
 use tmo::config::{options, toml};
 use tmo::control::overmind::{self, Command};
 use tmo::model::request::ProcessState;
+use tmo::model::units;
 use tmo::model::{ProcName, ProcessStatus};
 
 /// Written and read again they are the same, and a pattern matches what it plainly should.
@@ -78,9 +79,9 @@ fn tables(text: &str) {
 }
 
 fn sizes(text: &str) {
-    if let Some(size) = toml::parse_size(text) {
-        assert_eq!(toml::parse_size(&size.to_string()), Some(size));
-        assert_eq!(toml::parse_size(&format!(" {size} B ")), Some(size));
+    if let Some(size) = units::parse_bytes(text) {
+        assert_eq!(units::parse_bytes(&size.to_string()), Some(size));
+        assert_eq!(units::parse_bytes(&format!(" {size} B ")), Some(size));
     }
     if let Some(time) = options::parse_seconds(text) {
         let again = options::parse_seconds(&time.as_secs_f64().to_string());

@@ -2,6 +2,7 @@
 
 use super::target::ClientArgs;
 use crate::cli::completions::values;
+use crate::model::units;
 
 /// `tmo echo`.
 #[derive(Debug, Clone, PartialEq, Eq, Default, clap::Args)]
@@ -182,16 +183,7 @@ impl CrashesArgs {
     }
 }
 
-/// `10`, `10k`, `1M`, `2GiB`.
+/// `10`, `10k`, `1MB`, `2GiB`.
 fn size(text: &str) -> Result<u64, &'static str> {
-    let digits = text.trim_end_matches(|c: char| !c.is_ascii_digit());
-    let unit = match text[digits.len()..].to_ascii_lowercase().as_str() {
-        "" | "b" => 1,
-        "k" | "kb" | "kib" => 1 << 10,
-        "m" | "mb" | "mib" => 1 << 20,
-        "g" | "gb" | "gib" => 1 << 30,
-        _ => return Err("a number of bytes is needed, as in 10k or 1M"),
-    };
-    let number: Result<u64, _> = digits.parse();
-    number.ok().and_then(|n| n.checked_mul(unit)).ok_or("a number of bytes is needed")
+    units::parse_bytes(text).ok_or("a number of bytes is needed, as in 10k or 1MiB")
 }

@@ -9,8 +9,8 @@ use super::super::instance::Instance;
 use crate::control::client::HeadEvent;
 use crate::history::times::span;
 use crate::model::request::{ProcessState, State};
+use crate::model::units;
 use crate::model::{ProcName, ProcessStatus, Untrusted};
-use crate::view::words::duration;
 
 /// How long without `--timeout`.
 const USUAL: Duration = Duration::from_secs(30);
@@ -33,7 +33,7 @@ pub(super) async fn terminal_of(
             what: format!("{name} has not started"),
             limit: format!(
                 "{}: {lacks}; `tmo why` says what is wrong, `--timeout TIME` waits longer",
-                duration(limit)
+                units::span(limit)
             ),
         }),
     }

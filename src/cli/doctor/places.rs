@@ -12,6 +12,7 @@ use crate::config::dirs::{
 };
 use crate::config::load::why;
 use crate::model::plan::{LogPolicy, Plan};
+use crate::model::units;
 
 /// Less than this is soon full.
 const LITTLE: u64 = 64 << 20;
@@ -39,7 +40,7 @@ pub(super) fn directories(report: &mut Report, start: &Start, plan: Option<&Plan
     let dir = policy.map_or_else(fallback, |policy| policy.dir.as_path().to_owned());
     let most = match policy.map_or(LogPolicy::TOTAL, |policy| policy.total) {
         0 => ", without limit".to_owned(),
-        most => format!(" of at most {}", size(most)),
+        most => format!(" of at most {}", units::bytes(most)),
     };
     if dir.exists()
         && let Err(error) = make_private_dir(&dir)
@@ -55,7 +56,7 @@ pub(super) fn directories(report: &mut Report, start: &Start, plan: Option<&Plan
         let todo = format!("`sudo chown -R {user} {}` gives it to you", dir.display());
         return report.fail_so("journal", text, &todo);
     }
-    place(report, "journal", &dir, &format!(", {}{most} taken", size(taken(&dir))));
+    place(report, "journal", &dir, &format!(", {}{most} taken", units::bytes(taken(&dir))));
 }
 
 /// Whether this directory can be written to, or made, and how much room there is.
@@ -76,7 +77,7 @@ fn place(report: &mut Report, check: &'static str, dir: &Path, more: &str) {
     }
     let Ok(system) = rustix::fs::statvfs(there) else { return };
     let free = system.f_bavail.saturating_mul(system.f_frsize);
-    let text = format!("{}{more}, {} free", dir.display(), size(free));
+    let text = format!("{}{more}, {} free", dir.display(), units::bytes(free));
     match free {
         0 => report.fail_so(check, text, "make room"),
         1..LITTLE => report.note(check, text + "; make room"),
@@ -97,23 +98,4 @@ fn file_of_another(dir: &Path) -> Option<(PathBuf, u32)> {
 fn taken(dir: &Path) -> u64 {
     let files = std::fs::read_dir(dir).into_iter().flatten().flatten();
     files.filter_map(|entry| entry.metadata().ok()).map(|found| found.len()).sum()
-}
-
-fn size(bytes: u64) -> String {
-    match bytes {
-        0..0x400 => format!("{bytes} bytes"),
-        0x400..0x10_0000 => format!("{} KiB", bytes >> 10),
-        0x10_0000..0x4000_0000 => format!("{} MiB", bytes >> 20),
-        _ => format!("{} GiB", bytes >> 30),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::size;
-
-    #[test]
-    fn sizes_are_told_as_people_say_them() {
-        assert_eq!([12, 2048, 3 << 20, 5 << 30].map(size), ["12 bytes", "2 KiB", "3 MiB", "5 GiB"]);
-    }
 }

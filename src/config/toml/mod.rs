@@ -19,7 +19,6 @@ mod survey;
 mod table;
 #[cfg(test)]
 mod tests;
-mod values;
 
 use std::collections::{HashMap, HashSet};
 use std::path::PathBuf;
@@ -38,7 +37,6 @@ pub use table::{
     Args, Asked, Command, Dependency, LiveTable, LogTable, ProcessTable, ReadyCheck, RestartTable,
     StopTable,
 };
-pub use values::{parse_size, parse_time, time_told};
 
 /// The contents of a `tmo.toml`; all of it optional.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]

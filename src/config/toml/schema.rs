@@ -3,6 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use super::keys::{self, Key, Kind};
+use crate::model::units::SPAN_PATTERN;
 
 /// The schema.
 pub fn schema() -> Value {
@@ -30,7 +31,7 @@ fn of(kind: Kind) -> Value {
         Kind::Switch => json!({"type": "boolean"}),
         Kind::Number(least, most) => json!({"type": "integer", "minimum": least, "maximum": most}),
         Kind::Time => json!({"anyOf": [
-            {"type": "string", "pattern": r"^([0-9]+(\.[0-9]+)?(ms|s|m|h|d))+$"},
+            {"type": "string", "pattern": SPAN_PATTERN},
             {"type": "number", "minimum": 0, "maximum": 1_000_000_000},
         ]}),
         Kind::Size => json!({"anyOf": [

@@ -1,6 +1,7 @@
 //! Whether a file has the keys and the kinds of values that there are ([`super::keys`]).
 
 use std::ops::Range;
+use std::time::Duration;
 
 use ::toml::Spanned;
 use ::toml::de::{DeTable, DeValue};
@@ -8,9 +9,9 @@ use ::toml::de::{DeTable, DeValue};
 use super::elsewhere::named_here;
 use super::keys::{Key, Kind};
 use super::problem::Mistakes;
-use super::values::{parse_size, parse_time, seconds};
 use crate::model::limits::{LIST, PROCESSES};
 use crate::model::nearest::nearest;
+use crate::model::units::{of_seconds, parse_bytes, parse_span};
 
 /// A value with its place.
 pub(super) type Value<'a> = Spanned<DeValue<'a>>;
@@ -160,21 +161,26 @@ pub(super) fn number(value: &DeValue<'_>) -> Option<u64> {
     u64::from_str_radix(number.as_str(), number.radix()).ok()
 }
 
+/// At most some thirty years.
+fn in_ms(span: Duration) -> u64 {
+    u64::try_from(span.as_millis()).unwrap_or(u64::MAX)
+}
+
 /// A time, in milliseconds.
 pub(super) fn time(value: &DeValue<'_>) -> Option<u64> {
     if let Some(text) = value.as_str() {
-        return parse_time(text);
+        return parse_span(text).map(in_ms);
     }
     let of_float = || value.as_float().and_then(|float| float.as_str().parse().ok());
     match number(value) {
         Some(number) => number.checked_mul(1000).filter(|ms| *ms <= 1_000_000_000_000),
-        None => of_float().and_then(seconds),
+        None => of_float().and_then(of_seconds).map(in_ms),
     }
 }
 
 /// A number of bytes.
 pub(super) fn size(value: &DeValue<'_>) -> Option<u64> {
-    value.as_str().map_or_else(|| number(value), parse_size)
+    value.as_str().map_or_else(|| number(value), parse_bytes)
 }
 
 /// What a variable is set to.

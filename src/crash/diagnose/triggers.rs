@@ -1,12 +1,11 @@
 //! What tmo itself saw or did: of this it is sure.
 
-use std::time::Duration;
-
 use super::{Findings, clue, quoted};
 use crate::crash::cause::{Clue, Kind};
 use crate::crash::evidence::{Evidence, Trigger};
 use crate::model::Exit;
 use crate::model::rules::{Milestone, Probe, Text};
+use crate::model::units::limit;
 
 /// More certain than anything that was printed.
 const SURE: i32 = 100;
@@ -35,7 +34,7 @@ pub(super) fn find(found: &mut Findings<'_>) {
         ),
         Trigger::NotReady { check, after_ms } => (
             Kind::ReadinessTimedOut,
-            format!("it was not ready after {}: {}", span(*after_ms), missing(check)),
+            format!("it was not ready after {}: {}", limit(*after_ms), missing(check)),
             None,
             try_probe(check).unwrap_or_else(|| format!("tmo logs {}", quoted(name.as_str()))),
         ),
@@ -104,7 +103,7 @@ fn missing(probe: &Probe) -> String {
             format!("`{}` does not end with 0", command.as_os_str().to_string_lossy())
         }
         Probe::Exit { code } => format!("it has not ended with code {code}"),
-        Probe::Delay { ms } => format!("it has not run for {}", span(*ms)),
+        Probe::Delay { ms } => format!("it has not run for {}", limit(*ms)),
     }
 }
 
@@ -129,14 +128,4 @@ fn pattern_words(text: &Text) -> String {
 fn expression(text: &Text) -> String {
     let expression = if text.regex { text.pattern.clone() } else { regex::escape(&text.pattern) };
     if text.any_case { format!("(?i){expression}") } else { expression }
-}
-
-/// `60 s`, `1.5 s`, `250 ms`.
-fn span(ms: u64) -> String {
-    let span = Duration::from_millis(ms);
-    match ms {
-        0..1000 => format!("{ms} ms"),
-        _ if ms.is_multiple_of(1000) => format!("{} s", ms / 1000),
-        _ => format!("{:.1} s", span.as_secs_f64()),
-    }
 }

@@ -9,6 +9,7 @@ use super::{
 use crate::model::ProcName;
 use crate::model::count::{self, in_a_row};
 use crate::model::rules::Probe;
+use crate::model::units::limit;
 
 /// So many processes are named where there may be thousands.
 const MOST_NAMED: usize = 5;
@@ -149,7 +150,7 @@ impl Words<'_> {
             }
             What::Skipped { why } => write!(f, "Skipped: {why}"),
             What::Backoff { pause_ms, times } => {
-                write!(f, "Restarting in {}", pause(*pause_ms))?;
+                write!(f, "Restarting in {}", limit(*pause_ms))?;
                 times.map_or(Ok(()), |times| write!(f, " (ended {})", in_a_row(times)))
             }
             What::Restarting => f.write_str("Its window was opened again: restarting..."),
@@ -369,18 +370,4 @@ pub fn lacking(probe: &Probe) -> String {
 
 fn list(of: &[impl Display]) -> String {
     of.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
-}
-
-/// A limit as it is configured.
-fn limit(ms: u64) -> String {
-    if ms.is_multiple_of(1000) { format!("{} s", ms / 1000) } else { format!("{ms} ms") }
-}
-
-/// A pause.
-fn pause(ms: u64) -> String {
-    match (ms / 1000, ms % 1000) {
-        (seconds, 0) => format!("{seconds} s"),
-        (0, ms) => format!("{ms} ms"),
-        (seconds, ms) => format!("{seconds}.{} s", ms / 100),
-    }
 }
