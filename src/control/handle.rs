@@ -163,6 +163,13 @@ pub struct Busy {
 }
 
 impl Handle {
+    /// Ask the engine for something, and wait for the answer.
+    async fn ask<T>(&self, ask: impl FnOnce(oneshot::Sender<T>) -> Ask) -> Result<T, Ending> {
+        let (reply, answer) = oneshot::channel();
+        self.tell(ask(reply)).await?;
+        answer.await.map_err(|_| Ending)
+    }
+
     /// Have something done; see [`Ask::Do`] for what `wait` means.
     pub async fn request(&self, request: Request, wait: bool) -> Result<Outcome, Ending> {
         self.request_once(request, wait, None).await
@@ -175,16 +182,12 @@ impl Handle {
         wait: bool,
         key: Option<String>,
     ) -> Result<Outcome, Ending> {
-        let (reply, answer) = oneshot::channel();
-        self.tell(Ask::Do { request, wait, key, reply }).await?;
-        answer.await.map_err(|_| Ending)
+        self.ask(|reply| Ask::Do { request, wait, key, reply }).await
     }
 
     /// The state of the run.
     pub async fn state(&self) -> Result<State, Ending> {
-        let (reply, answer) = oneshot::channel();
-        self.tell(Ask::State { reply }).await?;
-        answer.await.map_err(|_| Ending)
+        self.ask(|reply| Ask::State { reply }).await
     }
 
     /// Put a line into the log.
@@ -198,9 +201,7 @@ impl Handle {
         name: String,
         ask: PaneAsk,
     ) -> Result<Result<String, PaneProblem>, Ending> {
-        let (reply, answer) = oneshot::channel();
-        self.tell(Ask::Pane { name, ask, reply }).await?;
-        answer.await.map_err(|_| Ending)
+        self.ask(|reply| Ask::Pane { name, ask, reply }).await
     }
 
     /// Ask something of the texts that mean a failure.
@@ -209,9 +210,7 @@ impl Handle {
         name: String,
         ask: FailuresAsk,
     ) -> Result<Result<FailureTexts, FailuresProblem>, Ending> {
-        let (reply, answer) = oneshot::channel();
-        self.tell(Ask::Failures { name, ask, reply }).await?;
-        answer.await.map_err(|_| Ending)
+        self.ask(|reply| Ask::Failures { name, ask, reply }).await
     }
 
     /// Ask what the flags of a process have found of late, no more than `last` for each.
@@ -220,9 +219,7 @@ impl Handle {
         name: String,
         last: usize,
     ) -> Result<Result<Vec<FlagMatches>, Box<Outcome>>, Ending> {
-        let (reply, answer) = oneshot::channel();
-        self.tell(Ask::Flags { name, last, reply }).await?;
-        answer.await.map_err(|_| Ending)
+        self.ask(|reply| Ask::Flags { name, last, reply }).await
     }
 
     /// Whether the engine is taking over a run.
