@@ -157,8 +157,8 @@ impl Asked {
             from = from.max(tail(&mut index, &filter, lines as u64, upto).map_err(unreadable)?);
             last = None;
         }
-        // What comes is not the last of what there was.
-        let last = last.filter(|_| !args.follow);
+        // Of what is searched for, or of events alone, these are what is shown.
+        query.events_count = filter.no_text || query.pattern.is_some();
         Ok(Self { index, from, upto, filter, query, last, around })
     }
 
@@ -278,7 +278,7 @@ fn follow_reading(instance: &Instance, mut reading: Reading, upto: u64) -> Resul
             out.write_all(page)?;
             out.flush()
         };
-        let mut result = reading.read(upto, &mut put);
+        let mut result = reading.read(upto, &mut put).and_then(|()| reading.show_last(&mut put));
         while result.is_ok()
             && let Ok(head) = news.recv()
         {

@@ -3,11 +3,13 @@
 use std::collections::VecDeque;
 use std::io;
 
-use super::lines::{Lines, Split};
+use super::lines::{Entry, Lines, Split};
 use super::select::{Chosen, Kept, Query, Selector, Spans};
 use super::show::Form;
 use crate::journal::cursor::{Cursor, Filter, Position};
 use crate::journal::reader::IndexReader;
+use crate::journal::record::Kind;
+use crate::model::event::Logged;
 
 /// How much is put together before it is written.
 const PAGE: usize = 64 << 10;
@@ -28,7 +30,35 @@ struct Last {
     most: usize,
     /// With whether it is a match; nothing where something was left out.
     kept: VecDeque<Option<(Kept, bool)>>,
-    lines: usize,
+    /// How many of them count.
+    count: usize,
+    counts: Counts,
+}
+
+/// What counts for the number of the last lines.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Counts {
+    /// Lines of output.
+    Lines,
+    /// Events that have a text too.
+    Shown,
+    /// Everything.
+    All,
+}
+
+impl Counts {
+    fn count(self, entry: &Entry<'_>) -> usize {
+        let counts = match self {
+            Self::Lines => entry.is_line(),
+            Self::Shown => match entry.record.kind {
+                Kind::Event => Logged::from_json(entry.text).and_then(|e| e.text()).is_some(),
+                Kind::End => false,
+                Kind::Text | Kind::Start | Kind::Exit | Kind::Gap => true,
+            },
+            Self::All => true,
+        };
+        usize::from(counts)
+    }
 }
 
 impl Last {
@@ -36,13 +66,13 @@ impl Last {
         match chosen {
             Chosen::Break => self.kept.push_back(None),
             Chosen::Entry(entry, matches) => {
-                self.lines += usize::from(entry.is_line());
+                self.count += self.counts.count(&entry);
                 self.kept.push_back(Some((Kept::of(&entry), matches)));
             }
         }
-        while self.lines > self.most || matches!(self.kept.front(), Some(None)) {
+        while self.count > self.most || matches!(self.kept.front(), Some(None)) {
             if let Some(Some((kept, _))) = self.kept.pop_front() {
-                self.lines -= usize::from(kept.entry().is_line());
+                self.count -= self.counts.count(&kept.entry());
             }
         }
     }
@@ -58,7 +88,12 @@ impl Reading {
             (None, Form::Merged(_) | Form::Raw) if last.is_none() => Split::Never,
             _ => Split::Lines,
         };
-        let last = last.map(|most| Last { most, kept: VecDeque::new(), lines: 0 });
+        let counts = match (&form, query.events_count) {
+            (_, false) => Counts::Lines,
+            (Form::Json(_), true) => Counts::All,
+            (Form::Merged(_) | Form::Raw, true) => Counts::Shown,
+        };
+        let last = last.map(|most| Last { most, kept: VecDeque::new(), count: 0, counts });
         let selector = Selector::new(query);
         Self { lines: Lines::new(cursor, split), selector, form, last, page: vec![] }
     }
@@ -96,8 +131,8 @@ impl Reading {
         }
     }
 
-    /// Show what was kept back.
-    pub fn finish(mut self, out: &mut dyn FnMut(&[u8]) -> io::Result<()>) -> io::Result<()> {
+    /// Show what was kept back; what comes now is shown as it comes.
+    pub fn show_last(&mut self, out: &mut dyn FnMut(&[u8]) -> io::Result<()>) -> io::Result<()> {
         for kept in self.last.take().map(|last| last.kept).unwrap_or_default() {
             let chosen = kept
                 .as_ref()
@@ -108,6 +143,14 @@ impl Reading {
                 self.page.clear();
             }
         }
+        out(&self.page)?;
+        self.page.clear();
+        Ok(())
+    }
+
+    /// This is all: show what was kept back, and end the output.
+    pub fn finish(mut self, out: &mut dyn FnMut(&[u8]) -> io::Result<()>) -> io::Result<()> {
+        self.show_last(out)?;
         self.form.finish(&mut self.page);
         out(&self.page)
     }

@@ -24,6 +24,8 @@ pub struct Query {
     pub before: usize,
     /// And how many behind it.
     pub after: usize,
+    /// Whether events count where only the last are wanted, and not lines of output alone.
+    pub events_count: bool,
 }
 
 impl Query {

@@ -1,5 +1,7 @@
 //! Programs that outlive on purpose what started them.
 
+use std::path::Path;
+
 use super::ProcInfo;
 
 /// Base names of executables that serve more than the one who happened to start them.
@@ -20,6 +22,7 @@ const NAMES: &[&str] = &[
     "gradle",
     "kotlin-daemon",
     "tmo",
+    "overmind",
 ];
 
 /// Whether this process is to be left alone, with all below it, when the tree is ended whose
@@ -29,7 +32,22 @@ const NAMES: &[&str] = &[
 /// server that it started is somebody's own.
 pub fn spared(process: &ProcInfo, session: u32) -> bool {
     process.sid != session
-        && (NAMES.contains(&process.name.as_str()) || process.comm.starts_with("bazel("))
+        && (NAMES.contains(&process.name.as_str())
+            || process.comm.starts_with("bazel(")
+            || super::arguments_of(process.pid).is_some_and(|arguments| is_another_run(&arguments)))
+}
+
+/// Whether these are the arguments of a guardian or a supervisor, whatever its executable is called.
+fn is_another_run(arguments: &[String]) -> bool {
+    let [_, verb, runtime, ..] = arguments else { return false };
+    // The runtime directories of all runs are in one, which is called `tmo` or `tmo-1000`.
+    let base = Path::new(runtime).parent().and_then(Path::file_name);
+    let base = base.and_then(|base| base.to_str()).unwrap_or_default();
+    let is_base = base == "tmo"
+        || base
+            .strip_prefix("tmo-")
+            .is_some_and(|uid| uid.bytes().all(|byte| byte.is_ascii_digit()));
+    matches!(verb.as_str(), "guard" | "supervise") && is_base
 }
 
 /// The name of a build daemon that runs in a general interpreter, by what its command line says.
@@ -49,7 +67,7 @@ pub(super) fn disguised(name: &str, command_line: &[u8]) -> Option<&'static str>
 
 #[cfg(test)]
 mod tests {
-    use super::{disguised, spared};
+    use super::{disguised, is_another_run, spared};
     use crate::sys::process::tests::process;
 
     #[test]
@@ -59,6 +77,17 @@ mod tests {
         assert!(spared(&server, 10));
         assert!(!spared(&client, 10));
         assert!(!spared(&process(32, 10, 32, "node"), 10));
+    }
+
+    #[test]
+    fn another_run_is_known_by_its_arguments() {
+        let is_one =
+            |words: &str| is_another_run(&words.split(' ').map(str::to_owned).collect::<Vec<_>>());
+        assert!(is_one("/opt/tmo-dev supervise /run/user/1000/tmo/6baae0a153 6 7"));
+        assert!(is_one("tmo-1.2 guard /tmp/tmo-1000/6baae0a153"));
+        for other in ["node supervise /srv/app", "tmo-dev start -D", "x guard /tmp/tmo-x/y", "x"] {
+            assert!(!is_one(other), "{other}");
+        }
     }
 
     #[test]

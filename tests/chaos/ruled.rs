@@ -58,7 +58,10 @@ impl Stage<'_> {
     pub(crate) fn write_rules(&mut self, rules: Rules) {
         self.rules = rules;
         self.book.says(&self.rules);
-        self.world.write("tmo.toml", &self.rules.to_string());
+        // In one step: a start that reads it meanwhile sees the old one or the new one.
+        self.world.write("tmo.toml.new", &self.rules.to_string());
+        let path = |name| self.world.app().join(name);
+        std::fs::rename(path("tmo.toml.new"), path("tmo.toml")).unwrap();
     }
 
     pub(crate) fn reload(&mut self, edit: Edit, choice: u64) {

@@ -400,3 +400,31 @@ fn a_log_that_was_cleared_begins_anew() {
     eventually("all of it", || world.ok(["logs"]).contains("web    | 200000\n").then_some(()));
     world.ok(["quit"]);
 }
+
+#[test]
+fn the_last_so_many_events_or_matches_are_shown() {
+    let world = World::new("web: for i in 1 2 3 4 5; do echo line $i; done; exec sleep 1000\n");
+    world.ok(["start", "-D"]);
+    world.wait_text("web", "| line 5\n");
+    let all = world.ok(["events"]);
+    let last: Vec<_> = all.lines().rev().take(2).collect();
+    assert!(all.lines().count() > 3, "{all}");
+    let two = world.ok(["events", "-n", "2"]);
+    assert_eq!(two.lines().rev().collect::<Vec<_>>(), last, "{two}");
+    assert_eq!(world.ok(["events", "-n", "2", "--json"]).lines().count(), 2);
+    assert_eq!(world.ok(["logs", "--events", "-n", "1"]).lines().count(), 1);
+    let found = world.ok(["logs", "--no-prefix", "--grep", "line", "-n", "2"]);
+    assert_eq!(found, "line 4\nline 5\n");
+    let out = std::fs::File::create(world.app().join("out")).unwrap();
+    let mut command = world.tmo(["logs", "--no-prefix", "-f", "-n", "1", "--grep", "line"]);
+    let mut follower = command.stdout(out).spawn().unwrap();
+    eventually("the last match", || (world.read("out") == "line 5\n").then_some(()));
+    world.ok(["restart", "web"]);
+    eventually("what comes follows", || {
+        world.read("out").ends_with("line 4\nline 5\n").then_some(())
+    });
+    assert!(world.read("out").starts_with("line 5\nline 1\n"), "{}", world.read("out"));
+    world.ok(["quit"]);
+    follower.wait().unwrap();
+    world.wait_empty();
+}
