@@ -83,6 +83,9 @@ impl Engine {
             self.wake_tmux();
             self.hurry_tmux();
         }
+        if request == Request::Kill {
+            self.commands.hurry();
+        }
         if let Request::Resize { columns, rows } = request {
             let tmux = self.tmux.clone();
             tokio::task::spawn_local(async move {

@@ -37,6 +37,20 @@ pub(super) struct Commands {
     pub(super) hooks: Vec<JoinHandle<()>>,
     /// For each flag whose command runs, the match that it is run for next.
     pub(super) matched: HashMap<(ProcId, String), Weak<RefCell<Option<Order>>>>,
+    /// The end of the run does not wait for them.
+    hurried: bool,
+}
+
+impl Commands {
+    /// The run is killed, and so is what runs beside it.
+    pub(super) const fn hurry(&mut self) {
+        self.hurried = true;
+    }
+
+    /// How long the end of the run waits for hooks, if it is in no hurry this long.
+    pub(super) const fn patience(&self, usual: Duration) -> Duration {
+        if self.hurried { Duration::ZERO } else { usual }
+    }
 }
 
 /// A command that is run beside the processes.

@@ -167,7 +167,8 @@ impl Engine {
 
     /// Let hooks come to their end, all of them together in this time.
     pub(super) async fn finish_hooks(&mut self) {
-        let deadline = Instant::now() + PATIENCE;
+        let patience = self.commands.patience(PATIENCE);
+        let deadline = Instant::now() + patience;
         let mut late = 0;
         for mut task in std::mem::take(&mut self.commands.hooks) {
             if timeout_at(deadline, &mut task).await.is_err() {
@@ -178,7 +179,7 @@ impl Engine {
             }
         }
         if late > 0 {
-            let seconds = PATIENCE.as_secs();
+            let seconds = patience.as_secs();
             self.hook_failed(HookProblem::Late { count: late, seconds });
         }
     }

@@ -7,8 +7,8 @@ use toml::Spanned;
 use crate::config::Warning;
 use crate::config::load::Loaded;
 use crate::config::toml::{ProcessTable, RestartTable};
-use crate::model::plan::{OnExit, Plan};
-use crate::model::rules::Restart;
+use crate::model::plan::{OnExit, Plan, ProcessPlan};
+use crate::model::rules::{Restart, Stage};
 
 /// The variables that a process is told whatever it has of its own.
 const TOLD: [&str; 6] =
@@ -39,6 +39,12 @@ pub fn oddities(loaded: &Loaded, plan: &Plan) -> Vec<Warning> {
     let mut tell = |at: &std::ops::Range<usize>, text: String| {
         odd.push(Warning::Toml { place: toml.source.place(at), text });
     };
+    let cleans_up = |process: &ProcessPlan| process.rules.stage == Stage::Cleanup;
+    if let Some(at) = toml.cleanup_hook.as_ref().filter(|_| !plan.present().any(cleans_up)) {
+        let text =
+            "the hook `cleanup` is run before the processes of phase cleanup, and there are none";
+        tell(at, text.to_owned());
+    }
     let mut begins: HashMap<&str, bool> = HashMap::new();
     for process in &plan.processes {
         *begins.entry(process.name.entry()).or_default() |= !process.waits;

@@ -165,6 +165,20 @@ fn own_variables_lie_between_those_of_the_run_and_those_of_tmo() {
 }
 
 #[test]
+fn a_hook_before_a_cleanup_that_does_not_exist_is_odd() {
+    let odd = |toml: &'static str| {
+        let given = with(toml);
+        let plan = given.plan();
+        oddities(&given.loaded(), &plan).iter().map(ToString::to_string).collect::<Vec<_>>()
+    };
+    let text =
+        "the hook `cleanup` is run before the processes of phase cleanup, and there are none";
+    assert_eq!(odd("[hooks]\ncleanup = \"echo bye\"\n"), [format!("tmo.toml:2: {text}")]);
+    let with_one = "[hooks]\ncleanup = \"echo bye\"\n[process.web]\nphase = \"cleanup\"\n";
+    assert_eq!(odd(with_one), Vec::<String>::new());
+}
+
+#[test]
 fn what_is_left_out_is_waited_for_by_nobody() {
     let toml = "[process.web]\ndepends_on = [\"worker\", \"css-1\"]\n[process.css-1]\n\
                 autostart = false\n";

@@ -110,3 +110,21 @@ fn what_serves_others_is_spared_when_a_hook_has_started_it() {
     assert_eq!(ended.code, 0, "{ended:?}");
     world.wait_empty();
 }
+
+#[test]
+fn kill_does_not_wait_for_hooks() {
+    let world = world(
+        "web: exec sleep 1000\n",
+        "[hooks]\nmain_started = 'echo begun >hooked; exec sleep 3339'\n",
+    );
+    world.ok(["start", "-D"]);
+    wait_lines(&world, "hooked", 1);
+    world.ok(["kill"]);
+    assert_eq!(with(&world, "3339").len(), 0);
+    let log = world.ok(["logs"]);
+    assert!(
+        log.contains("Hooks were killed: 1"),
+        "not after the seconds that they have else: {log}"
+    );
+    world.wait_empty();
+}

@@ -49,6 +49,8 @@ pub struct TmoToml {
     pub processes: Vec<(Spanned<String>, ProcessTable)>,
     /// `[hooks]`: what is run when something happens.
     pub hooks: Hooks,
+    /// Where the hook `cleanup` stands.
+    pub cleanup_hook: Option<std::ops::Range<usize>>,
     /// `[crash] dir`, from the directory of the file.
     pub crash_dir: Option<PathBuf>,
     /// The file itself.
@@ -150,6 +152,7 @@ pub fn read(text: &str, file: &str) -> Result<(TmoToml, Mistakes), TomlError> {
         index: Index::of(&processes),
         processes,
         hooks: table("hooks").map(|t| read::hooks(t, &mut mistakes)).unwrap_or_default(),
+        cleanup_hook: table("hooks").and_then(|t| Some(t.get("cleanup")?.span())),
         crash_dir: crash_dir.map(|dir| dir.into_inner().into()),
         source,
     };

@@ -200,6 +200,7 @@ impl Display for HookProblem {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         match self {
             Self::Failed(why) => f.write_str(why),
+            Self::Late { count, seconds: 0 } => write!(f, "Hooks were killed: {count}"),
             Self::Late { count, seconds } => {
                 write!(f, "Hooks still ran after {seconds} s and were killed: {count}")
             }
