@@ -54,6 +54,17 @@ pub enum ListenError {
         /// What it is.
         what: &'static str,
     },
+    /// A socket of another user is there. Nobody listens on it, but their run may still live.
+    #[error(
+        "{} is a socket of another user (uid {owner}), whose run may still live; have them end it with \
+         `tmo kill`, or give another socket with `-s`", shown.display()
+    )]
+    OfAnother {
+        /// The path as the user named it.
+        shown: PathBuf,
+        /// Whose it is.
+        owner: u32,
+    },
     /// The system refused.
     #[error("listen unix {}: {what}: {}", shown.display(), dial::reason(cause))]
     Io {
@@ -151,9 +162,12 @@ fn clear_way(path: &Path, shown: &Path) -> Result<bool, ListenError> {
     if let Some(what) = target.as_ref().and_then(not_a_socket) {
         return Err(ListenError::InTheWay { shown, what });
     }
-    match probe_own(path).map_err(failed)? {
-        Answer::Live => Err(ListenError::Foreign { shown }),
-        Answer::Dead | Answer::Nothing => Ok(true),
+    let own = nix::unistd::geteuid().as_raw();
+    let stranger = target.map(|target| target.uid()).filter(|owner| *owner != own);
+    match (probe_own(path).map_err(failed)?, stranger) {
+        (Answer::Live, _) => Err(ListenError::Foreign { shown }),
+        (Answer::Dead, Some(owner)) => Err(ListenError::OfAnother { shown, owner }),
+        (Answer::Dead | Answer::Nothing, _) => Ok(true),
     }
 }
 

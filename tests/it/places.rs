@@ -305,3 +305,23 @@ fn as_the_first_process_of_a_container_it_reaps_and_ends() {
     assert_eq!(first.code, 3, "{first:?}");
     assert!(first.stdout.contains("web    | Exited with code 3\n"), "{first:?}");
 }
+
+#[test]
+fn root_does_not_take_the_socket_of_another_user() {
+    let world = World::new("web: exec sleep 1000\n");
+    if !nix::unistd::geteuid().is_root() {
+        eprintln!("SKIPPED: nobody else may even connect to it");
+        return;
+    }
+    let socket = world.app().join(".overmind.sock");
+    drop(std::os::unix::net::UnixListener::bind(&socket).unwrap());
+    std::os::unix::fs::chown(&socket, Some(NOBODY), Some(NOBODY)).unwrap();
+    let ran = world.run(["start", "-D"]);
+    assert_eq!(ran.code, 1, "{ran:?}");
+    assert!(ran.stderr.contains("is a socket of another user"), "{ran:?}");
+    assert_eq!(socket.symlink_metadata().unwrap().uid(), NOBODY);
+    world.wait_empty();
+    std::fs::remove_file(&socket).unwrap();
+    world.ok(["start", "-D"]);
+    world.ok(["quit"]);
+}
