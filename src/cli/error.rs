@@ -78,12 +78,14 @@ pub enum CliError {
     Run(#[from] RunError),
     /// It runs already.
     #[error(
-        "it looks like tmo is already running here (pid {pid}): `tmo connect` and `tmo echo` \
-         show it, `tmo restart` restarts, `tmo quit` ends it"
+        "it looks like tmo is already running here (pid {pid}): `tmo connect{flags}` and \
+         `tmo echo{flags}` show it, `tmo restart{flags}` restarts, `tmo quit{flags}` ends it"
     )]
     AlreadyRunning {
         /// The supervisor.
         pid: u32,
+        /// The flags that name the run.
+        flags: String,
     },
     /// No process has that name.
     #[error("{}", unknown(.0))]

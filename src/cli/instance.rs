@@ -103,6 +103,11 @@ impl Instance {
         Ok(Self { context, socket, runtime, other: None, far: None })
     }
 
+    /// The flags that name it, for the commands in messages.
+    pub(super) fn flags(&self) -> String {
+        self.socket.flags(&self.context.start_dir)
+    }
+
     /// Find out whether the run is on another machine, for a command that goes by files. Whoever
     /// else answers, or nobody, is no concern of it.
     pub(super) async fn look_where(&mut self) -> Result<(), CliError> {

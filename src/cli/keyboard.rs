@@ -50,8 +50,9 @@ impl Typing {
     }
 
     /// The answer to a line that is meant for one of these processes; only the first gets one.
-    pub(super) fn answer(&mut self, line: &str, names: &[&str]) -> Option<String> {
-        let hint = if self.answered { None } else { hint(line, names) };
+    /// The commands in it have the `flags` that name the run.
+    pub(super) fn answer(&mut self, line: &str, names: &[&str], flags: &str) -> Option<String> {
+        let hint = if self.answered { None } else { hint(line, names, flags) };
         self.answered |= hint.is_some();
         hint
     }
@@ -162,7 +163,7 @@ fn read(terminal: impl AsFd, bytes: &mut [u8]) -> Option<usize> {
 }
 
 /// How a process gets what was typed at the log; nothing for an empty line.
-fn hint(line: &str, names: &[&str]) -> Option<String> {
+fn hint(line: &str, names: &[&str], flags: &str) -> Option<String> {
     const LONGEST: usize = 40;
     let text = line.trim();
     if text.is_empty() {
@@ -173,16 +174,16 @@ fn hint(line: &str, names: &[&str]) -> Option<String> {
     // `tmo send` takes `-` for standard input.
     let unfit = text == "-" || text.chars().count() > LONGEST || text.chars().any(char::is_control);
     let send = if unfit {
-        format!("tmo send {name} TEXT --enter")
+        format!("tmo send {name} TEXT --enter{flags}")
     } else if text.starts_with('-') {
         // Behind `--` it is no flag.
-        format!("tmo send {name} --enter -- {word}")
+        format!("tmo send {name} --enter{flags} -- {word}")
     } else {
-        format!("tmo send {name} {word} --enter")
+        format!("tmo send {name} {word} --enter{flags}")
     };
     Some(format!(
         "Processes do not read this terminal: in another one, `{send}` types that, \
-         `tmo connect {name}` opens the process's own terminal"
+         `tmo connect {name}{flags}` opens the process's own terminal"
     ))
 }
 
@@ -205,11 +206,24 @@ mod tests {
             ("h\n", &["web#2"], "`tmo send 'web#2' h --enter`"),
             ("a\x1b[31mb\n", &["web"], "`tmo send web TEXT --enter`"),
         ] {
-            let hint = hint(line, names).unwrap();
+            let hint = hint(line, names, "").unwrap();
             assert!(hint.contains(command), "{hint}");
         }
         let long = "x".repeat(1000);
-        assert!(hint(&long, &["web"]).unwrap().contains("send web TEXT --enter"));
-        assert_eq!(hint("\n", &["web"]), None);
+        assert!(hint(&long, &["web"], "").unwrap().contains("send web TEXT --enter"));
+        assert_eq!(hint("\n", &["web"], ""), None);
+    }
+
+    #[test]
+    fn the_hint_names_the_run() {
+        for (line, command) in [
+            ("h", "`tmo send web h --enter -s ../s`"),
+            ("-h", "`tmo send web --enter -s ../s -- -h`"),
+            ("-", "`tmo send web TEXT --enter -s ../s`"),
+            ("h", "`tmo connect web -s ../s`"),
+        ] {
+            let hint = hint(line, &["web"], " -s ../s").unwrap();
+            assert!(hint.contains(command), "{hint}");
+        }
     }
 }

@@ -26,9 +26,12 @@ impl Trial {
         let client = ClientArgs { socket: args.socket.clone(), network: args.network.clone() };
         let trial = Self { command: args.command.clone(), client };
         if trial.is_there() {
-            let text = "a run is here already, and it is not this command's to stop: `tmo quit` \
-                        ends it, `tmo wait --for ready` waits for it";
-            return Err(CliError::Start { message: text.to_owned(), code: 1 });
+            let flags = Instance::find(&trial.client)?.flags();
+            let message = format!(
+                "a run is here already, and it is not this command's to stop: `tmo quit{flags}` \
+                 ends it, `tmo wait --for ready{flags}` waits for it"
+            );
+            return Err(CliError::Start { message, code: 1 });
         }
         Ok(trial)
     }

@@ -108,11 +108,13 @@ pub(super) fn skipped(instance: &Instance, plan: &Plan) -> u8 {
     }
     // It may be over by now: then whoever asks is told so.
     let Ok(state) = super::block_on(instance.state()) else { return 0 };
+    let flags = instance.flags();
     let mut code = 0;
     for process in state.processes.iter().filter(|process| process.state == ProcessStatus::Skipped)
     {
         let reason = process.reason.clone().unwrap_or_else(|| "skipped".into());
-        super::warn(&format!("{}: {reason}; `tmo why {}` tells more", process.name, process.name));
+        let name = &process.name;
+        super::warn(&format!("{name}: {reason}; `tmo why {name}{flags}` tells more"));
         code = 1;
     }
     if code != 0 {
@@ -121,7 +123,8 @@ pub(super) fn skipped(instance: &Instance, plan: &Plan) -> u8 {
         if !names.is_empty() {
             let runs = if names.len() == 1 { "goes" } else { "go" };
             let names = names.join(", ");
-            super::warn(&format!("{names} {runs} on in the background; `tmo quit` ends the run"));
+            let rest = format!("{runs} on in the background; `tmo quit{flags}` ends the run");
+            super::warn(&format!("{names} {rest}"));
         }
     }
     code

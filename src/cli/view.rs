@@ -45,6 +45,8 @@ pub(super) struct Shown {
     pub(super) runtime: Runtime,
     pub(super) tmo: PathBuf,
     pub(super) env: Env,
+    /// The flags that name the run, for the commands in messages.
+    pub(super) flags: String,
     pub(super) timestamps: bool,
     /// From where on.
     pub(super) position: Position,
@@ -124,22 +126,26 @@ pub(super) fn show(mut shown: Shown) -> Result<u8, CliError> {
                 if matches!(ending, Ending::Hangup) {
                     return Ok(HUNG_UP);
                 }
-                super::warn(&"detached; `tmo start` shows what follows, `tmo quit` ends it");
+                let flags = &shown.flags;
+                super::warn(&format!(
+                    "detached; `tmo start{flags}` shows what follows, `tmo quit{flags}` ends it"
+                ));
                 return Ok(0);
             }
             Ending::Waited(came) => {
                 shown.catch_up(&outlet.printer)?;
                 outlet.printer.finish();
-                let shown = tokio::task::spawn_blocking(move || outlet.printer.join());
+                let done = tokio::task::spawn_blocking(move || outlet.printer.join());
                 tokio::select! {
-                    _ = shown => {}
+                    _ = done => {}
                     _ = stop_signal() => {}
                 }
                 return match came {
                     Ok(farewell) => super::print(&mut std::io::stdout(), &farewell),
                     Err(error) => {
                         if goes_on {
-                            super::warn(&"what runs goes on; `tmo quit` ends it");
+                            let flags = &shown.flags;
+                            super::warn(&format!("what runs goes on; `tmo quit{flags}` ends it"));
                         }
                         Err(error)
                     }
@@ -291,7 +297,7 @@ impl Shown {
         }
         let present = self.plan.processes.iter().filter(|process| !process.removed);
         let names: Vec<_> = present.map(|process| process.name.as_str()).collect();
-        if let Some(answer) = typing.answer(line, &names) {
+        if let Some(answer) = typing.answer(line, &names, &self.flags) {
             printer.say(Persona::here().speak(&answer), false);
         }
     }

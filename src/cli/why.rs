@@ -71,13 +71,17 @@ pub(super) fn why(args: &WhyArgs, out: &mut dyn Write) -> Result<u8, CliError> {
         Some(state) => case.of_run(state, args.name.as_deref())?,
         None => case.afterwards(args.name.as_deref())?,
     };
-    let Some(answer) = answer else {
+    let Some(mut answer) = answer else {
         return case.all_is_well(args, out);
     };
+    let flags = instance.flags();
+    for cause in &mut answer.causes {
+        cause.next = cause.next.take().map(|next| about_this_run(next, &flags));
+    }
     if args.json {
         return super::print_json(&answer, out);
     }
-    super::print_painted(out, &screen(&answer, style.mode.color()))
+    super::print_painted(out, &screen(&answer, style.mode.color(), &flags))
 }
 
 /// The state of the run, if there is one.
@@ -404,8 +408,19 @@ fn unreadable(error: std::io::Error) -> CliError {
     CliError::io("the journal")(error)
 }
 
+/// A command to be typed next, with the flags that name the run where it is about this one.
+fn about_this_run(next: String, flags: &str) -> String {
+    let about_a_run = ["tmo logs ", "tmo why ", "tmo start ", "tmo stop "];
+    // What holds a port may belong to another run, which is named then.
+    let names_another = next.starts_with("tmo stop ") && next.contains(" -s ");
+    if names_another || !about_a_run.iter().any(|words| next.starts_with(words)) {
+        return next;
+    }
+    next + flags
+}
+
 /// All of it on one screen.
-fn screen(answer: &Answer, color: bool) -> String {
+fn screen(answer: &Answer, color: bool, flags: &str) -> String {
     let mut text = answer.head.clone();
     if let Some(state) = &answer.state {
         // Writing to a string does not fail.
@@ -426,7 +441,7 @@ fn screen(answer: &Answer, color: bool) -> String {
     if answer.report.is_some() {
         let name = &answer.process;
         text.push_str(if text.ends_with("\n\n") { "" } else { "\n" });
-        let _ = writeln!(text, "What the others printed then: tmo crashes show {name}");
+        let _ = writeln!(text, "What the others printed then: tmo crashes show {name}{flags}");
     }
     text
 }

@@ -7,6 +7,7 @@ use super::dirs::tcp_stand_in;
 use super::env::{BadValue, Env, Place};
 use super::project::absolute;
 use crate::model::network::{Mixed, Network, TcpAddress};
+use crate::model::shell::quoted;
 use crate::model::untrusted::shown;
 
 /// The name of the control socket where none is given (overmind's).
@@ -107,6 +108,24 @@ impl SocketPath {
             return Err(BadAddress::Directory { path: self.shown.clone() });
         }
         Ok(())
+    }
+
+    /// The flags, each behind a space, that a command typed in `start_dir` needs to mean the run on
+    /// this socket. There are none where it means that run without them. A variable of the user may
+    /// be set in one terminal only, so the flags are needed in spite of it.
+    pub fn flags(&self, start_dir: &Path) -> String {
+        let found = nearest_socket(start_dir).unwrap_or_else(|| start_dir.join(SOCKET));
+        let found_without = match self.named_by {
+            NamedBy::Nothing | NamedBy::Project => true,
+            NamedBy::Flag | NamedBy::Variable => self.tcp.is_none() && self.path == found,
+        };
+        if found_without {
+            return String::new();
+        }
+        match &self.tcp {
+            Some(tcp) => format!(" -S {} -s {}", tcp.network.name(), quoted(&tcp.address)),
+            None => format!(" -s {}", quoted(&self.shown.to_string_lossy())),
+        }
     }
 
     /// What `--socket` and `--network` mean, or their variables, for one who wants to `listen` or
@@ -403,6 +422,31 @@ mod tests {
         client_socket(at, (None, None), &of_caller).unwrap();
         let broken = client_socket(at, (None, None), &of_file("TMO_", "x\n.evil:80"));
         assert_eq!(broken.unwrap_err().to_string().lines().count(), 1);
+    }
+
+    #[test]
+    fn flags_name_only_a_socket_that_is_not_found_without_them() {
+        let at = Path::new("/x");
+        let flags = |env: &Env, socket: Option<&str>, network: Option<&str>| {
+            let typed = (socket.map(Into::into), network.map(Into::into));
+            client_socket(at, typed, env).unwrap().flags(at)
+        };
+        for (socket, network, expected) in [
+            (None, None, ""),
+            (Some(".overmind.sock"), None, ""),
+            (Some("/x/.overmind.sock"), None, ""),
+            (Some("../s.sock"), None, " -s ../s.sock"),
+            (Some("a b's"), None, r" -s 'a b'\''s'"),
+            (Some("127.0.0.1:1"), Some("tcp"), " -S tcp -s 127.0.0.1:1"),
+            (Some("[::1]:1"), Some("tcp6"), " -S tcp6 -s '[::1]:1'"),
+        ] {
+            assert_eq!(flags(&none(), socket, network), expected);
+        }
+        let variable = Env::of([("TMO_SOCKET", "s")]);
+        assert_eq!(flags(&variable, None, None), " -s s");
+        let mut project = Env::default();
+        project.set_from_file(&Path::new("./.env").into(), "TMO_SOCKET".into(), "s".into());
+        assert_eq!(flags(&project, None, None), "", "every command here reads that file");
     }
 
     #[test]

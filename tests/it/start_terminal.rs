@@ -1,6 +1,6 @@
 //! What `tmo start` says to a person who waits, types or comes back, and what it leaves alone.
 
-use crate::harness::{Terminal, World, eventually, procs};
+use crate::harness::{Ran, Terminal, World, eventually, procs};
 
 /// A process that takes no notice of SIGINT.
 const STUBBORN: &str = "web: trap '' INT; touch up; while :; do sleep 0.05; done\n";
@@ -34,6 +34,72 @@ fn a_line_typed_at_the_log_is_answered_once_and_not_run_by_the_shell() {
         assert!(!world.app().join(file).exists(), "{file}: {}", terminal.history());
     }
     assert_eq!(count(&terminal.history(), "--enter"), 1, "{}", terminal.history());
+}
+
+#[test]
+fn the_commands_in_messages_of_a_view_reach_its_run_and_no_other() {
+    let world = World::new("read: while IFS= read -r line; do echo \"got <$line>\"; done\n");
+    world.ok(["start", "-D"]);
+    let terminal = Terminal::open(&world, "beside", 200, 30);
+    terminal.tmo("start -s '../it s.sock'");
+    terminal.wait("Started with pid");
+    terminal.line("rs");
+    terminal.wait("types that");
+    let screen = terminal.screen();
+    let (_, answer) = screen.split_once("in another one, `").unwrap();
+    let (command, _) = answer.split_once("` types that").unwrap();
+    assert_eq!(command, "tmo send read rs --enter -s '../it s.sock'");
+    assert!(screen.contains("`tmo connect read -s '../it s.sock'` opens"), "{screen}");
+    let script = format!("tmo() {{ {} \"$@\"; }}; {command}", env!("CARGO_BIN_EXE_tmo"));
+    let ran = world.shell(&script);
+    assert_eq!(ran.code, 0, "{ran:?}");
+    terminal.wait("| got <rs>");
+    let log = world.ok(["logs", "read"]);
+    assert!(!log.contains("got <rs>"), "typed into the other run: {log}");
+    let socket = ["-s", "../it s.sock"];
+    let refused = world.run([&["start"][..], &socket].concat());
+    assert!(refused.stderr.contains("`tmo quit -s '../it s.sock'` ends it"), "{refused:?}");
+    world.ok([&["detach"][..], &socket].concat());
+    terminal.wait(
+        "detached; `tmo start -s '../it s.sock'` shows what follows, `tmo quit -s '../it s.sock'` ends it",
+    );
+    world.ok([&["quit"][..], &socket].concat());
+    world.ok(["quit"]);
+}
+
+#[test]
+fn the_commands_in_messages_name_the_socket_unless_it_is_the_usual_one() {
+    let world = World::new("read: exec sleep 1000\nweb: exit 3\n");
+    let daemon = ["start", "-D", "--any-can-die"];
+    let told = |flags: &str, socket: &str| {
+        format!("`tmo echo{flags}` shows the log, `tmo quit{flags}` ends it (socket {socket})")
+    };
+    let began = world.ok([&daemon[..], &["-s", ".overmind.sock"]].concat());
+    assert!(began.contains(&told("", ".overmind.sock")), "{began}");
+    let began = world.ok([&daemon[..], &["-s", "../s2.sock"]].concat());
+    assert!(began.contains(&told(" -s ../s2.sock", "../s2.sock")), "{began}");
+    let mut by_variable = world.tmo(daemon);
+    let began = Ran::of(&by_variable.env("TMO_SOCKET", "../s3.sock").output().unwrap()).stdout;
+    assert!(began.contains(&told(" -s ../s3.sock", "../s3.sock")), "{began}");
+    let refused = world.run(["start", "-D", "-s", "../s2.sock"]);
+    let shown = "`tmo connect -s ../s2.sock` and `tmo echo -s ../s2.sock` show it, \
+                 `tmo restart -s ../s2.sock` restarts, `tmo quit -s ../s2.sock` ends it";
+    assert!(refused.stderr.contains(shown), "{refused:?}");
+    for (socket, next) in [
+        (".overmind.sock", "$ tmo logs web -n 100\n"),
+        ("../s2.sock", "$ tmo logs web -n 100 -s ../s2.sock\n"),
+    ] {
+        assert_eq!(world.run(["wait", "web", "--for", "exit", "-s", socket]).code, 3);
+        let why = world.ok(["why", "web", "-s", socket]);
+        assert!(why.contains(next), "{why}");
+        let answer = world.ok(["why", "web", "--json", "-s", socket]);
+        let answer: serde_json::Value = serde_json::from_str(&answer).unwrap();
+        let next = next.trim_start_matches("$ ").trim_end();
+        assert_eq!(answer["causes"][0]["next"], next);
+    }
+    for socket in ["../s3.sock", "../s2.sock", ".overmind.sock"] {
+        world.ok(["quit", "-s", socket]);
+    }
 }
 
 #[test]

@@ -33,7 +33,7 @@ impl Start {
         }
         // Its runtime directory is gone or none of this user's, and with it all that a view needs.
         crate::cli::block_on(self.instance().refuse_run_in_our_place())?;
-        Err(CliError::AlreadyRunning { pid: state.pid })
+        Err(CliError::AlreadyRunning { pid: state.pid, flags: self.flags() })
     }
 
     /// A run is there: be its view, unless it has one. Nothing if it has ended just now.
@@ -58,7 +58,7 @@ impl Start {
             }
         };
         if state.views > 0 || self.daemonize {
-            return Err(CliError::AlreadyRunning { pid: state.pid });
+            return Err(CliError::AlreadyRunning { pid: state.pid, flags: self.flags() });
         }
         let known = self.runtime.plan().and_then(|plan| {
             let saved = self.runtime.saved_of(&plan)?;
@@ -71,14 +71,17 @@ impl Start {
                 if over.map_err(CliError::io("the lock"))? {
                     return Ok(None);
                 }
-                let text = format!("{error}: the log can't be shown; `tmo quit` ends the run");
+                let flags = self.flags();
+                let text =
+                    format!("{error}: the log can't be shown; `tmo quit{flags}` ends the run");
                 return Err(CliError::Other(text));
             }
         };
         let since = clock_time(state.headless_since.unwrap_or(state.started));
         tell(&format!(
             "running since {since} without a terminal; attached: Ctrl-C ends the run, \
-             `tmo detach` leaves it running"
+             `tmo detach{}` leaves it running",
+            self.flags()
         ));
         let place = (saved.first_record, self.runtime.shown());
         let mut shown = self.shown(plan, place, door);

@@ -63,12 +63,7 @@ impl Start {
             }
             News::Held { .. } | News::Running | News::Ended { .. } => return Ok(Begun::Overtaken),
         };
-        let farewell = format!(
-            "Daemonized. `tmo echo` shows the log, `tmo quit` ends it (socket {})\n",
-            plan.socket_shown.as_path().display()
-        );
-        // What follows a trial is its command.
-        let farewell = if self.trial { String::new() } else { Persona::here().speak(&farewell) };
+        let farewell = self.farewell(&plan);
         if self.wait.is_some() || !self.daemonize {
             if fresh.is_some() && self.wait.is_none() {
                 greeting::greet(&self.context.env);
@@ -84,7 +79,7 @@ impl Start {
             return Ok(Begun::Shown(Box::new(shown)));
         }
         let progress = Progress::of("starting");
-        let waited = Self::wait_for_daemon(&mut launch, &early);
+        let waited = self.wait_for_daemon(&mut launch, &early);
         drop(progress);
         if let Some(error) = interrupted(&early) {
             let address = listen::locate(&self.project.socket.path, self.runtime.dir()).into();
@@ -101,26 +96,36 @@ impl Start {
         Ok(Begun::Daemon(code))
     }
 
+    /// What is said when the run goes on in the background; nothing before a trial's command.
+    fn farewell(&self, plan: &Plan) -> String {
+        if self.trial {
+            return String::new();
+        }
+        let flags = self.flags();
+        Persona::here().speak(&format!(
+            "Daemonized. `tmo echo{flags}` shows the log, `tmo quit{flags}` ends it (socket {})\n",
+            plan.socket_shown.as_path().display()
+        ))
+    }
+
     /// Until every process has been started, or an interrupt; an end before that is a failure.
-    fn wait_for_daemon(launch: &mut Launch, early: &Early) -> Result<(), CliError> {
+    fn wait_for_daemon(&self, launch: &mut Launch, early: &Early) -> Result<(), CliError> {
         loop {
             let Some(news) = launch.next_unless(early)? else { return Ok(()) };
             match news {
                 News::Failed { message, code } => return Err(CliError::Start { message, code }),
                 News::Ended { code, culprit } => {
-                    let message = culprit.map_or_else(
-                        || {
-                            "everything was stopped before it had begun; `tmo logs` tells more"
-                                .to_owned()
-                        },
+                    let early = culprit.map_or_else(
+                        || "everything was stopped before it had begun".to_owned(),
                         |c| {
                             format!(
-                                "{} ended with {} before all were started; `tmo logs` tells more",
+                                "{} ended with {} before all were started",
                                 c.name,
                                 c.exit.describe()
                             )
                         },
                     );
+                    let message = format!("{early}; `tmo logs{}` tells more", self.flags());
                     return Err(CliError::Start { message, code: code.max(1) });
                 }
                 News::Running => return Ok(()),

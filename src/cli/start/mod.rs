@@ -176,6 +176,11 @@ impl Start {
         })
     }
 
+    /// The flags that name the run, for the commands in messages.
+    fn flags(&self) -> String {
+        self.project.socket.flags(&self.context.start_dir)
+    }
+
     /// Wait until no other start is at work here.
     fn enter(&mut self) -> Result<Door, CliError> {
         loop {
@@ -259,6 +264,7 @@ impl Start {
             runtime: self.runtime.clone(),
             tmo: self.tmo.clone(),
             env: self.context.env.clone(),
+            flags: self.flags(),
             timestamps: self.timestamps,
             position: shown.unwrap_or(first).max(first).max(cleared),
             door: Some(door),

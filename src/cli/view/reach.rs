@@ -105,7 +105,8 @@ impl Shown {
     /// so the request is repeated until the supervisor accepts it or the run is over.
     pub(super) fn quit(&mut self, printer: &Printer) {
         let (socket, runtime) = (self.plan.socket.clone(), self.runtime.clone());
-        let (teller, key) = (printer.teller(), crate::cli::request::key());
+        let (teller, key, flags) =
+            (printer.teller(), crate::cli::request::key(), self.flags.clone());
         self.quits.spawn(async move {
             let (begun, mut reported, mut pause) = (Instant::now(), false, FIRST_PAUSE);
             loop {
@@ -118,7 +119,7 @@ impl Shown {
                     reported = true;
                     let text = format!(
                         "The run can't be told to stop yet: {error}; trying again until it can, \
-                         `tmo kill` ends it"
+                         `tmo kill{flags}` ends it"
                     );
                     teller.say(Persona::here().speak(&text), true);
                 }
