@@ -8,7 +8,7 @@
 //!
 //! The same project has a runtime directory of the same name in each session of the user with another
 //! `XDG_RUNTIME_DIR`. `tmo kill` ends the run of the project in whatever session; `tmo cleanup` only what
-//! belongs to its own runtime directory ([`Reach`]).
+//! belongs to its own runtime directory (`Reach`).
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
