@@ -41,7 +41,7 @@ pub(super) fn cleanup(args: &ClientArgs, out: &mut dyn Write) -> Result<u8, CliE
                 return Err(CliError::Other(text.to_owned()));
             }
             Ok(false) => runtime.sweep(),
-            // Nothing can go on with what this directory has of it.
+            // The files of the run are damaged, so it can't be taken over.
             Err(RuntimeError::Lost { .. } | RuntimeError::Stray { .. }) => {
                 let forced = runtime.end_own_by_force()?.unwrap_or_default();
                 sockets.extend(forced.sockets);

@@ -114,7 +114,7 @@ pub(super) fn remove(instance: &Instance, of_tmux: &[PathBuf]) -> Result<Vec<Str
     }
     let (path, shown) = (&instance.socket.path, instance.socket.shown.display());
     let unlinked = listen::unlink_own(path, runtime.dir()).map_err(CliError::io(shown))?;
-    // A run of another session that was abandoned has left it there and can be taken over.
+    // It may belong to an abandoned run of another session, which can still be taken over.
     let is_free = || runtime.of_other_sessions().is_empty();
     if unlinked || is_free() && remove_stale(path)? {
         done.push(format!("removed {}", instance.socket.shown.display()));
@@ -134,7 +134,8 @@ fn remove_stale(path: &Path) -> Result<bool, CliError> {
     match std::fs::remove_file(path) {
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(false),
         removed => {
-            let what = format!("nobody listens on {}, and it can't be removed", path.display());
+            let what =
+                format!("the socket {} of a run that is over can't be removed", path.display());
             removed.map(|()| true).map_err(CliError::io(what))
         }
     }

@@ -171,8 +171,8 @@ fn clear_way(path: &Path, shown: &Path) -> Result<bool, ListenError> {
     }
 }
 
-/// Whether somebody listens there. Access that was taken away from its owner (`chmod -R a-w .`) is given
-/// back to a socket of this user: without it nobody could tell.
+/// Whether a program listens on this socket. If it belongs to this user, who may not connect (after
+/// `chmod -R a-w .`), the permission is restored first: only a connection can tell.
 pub fn probe_own(path: &Path) -> io::Result<Answer> {
     match dial::probe(path) {
         Err(error) if error.kind() == io::ErrorKind::PermissionDenied && let_owner_in(path) => {

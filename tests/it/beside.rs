@@ -83,7 +83,7 @@ fn what_a_command_has_started_ends_with_the_supervisor() {
     world.wait_empty();
 }
 
-/// A tmux server is somebody's own, and so is a run of tmo.
+/// A tmux server and another run of tmo go on after the hook that has started them.
 #[test]
 fn what_serves_others_is_spared_when_a_hook_has_started_it() {
     let toml = "[hooks]\nmain_started = 'cd other && tmux -L own -f /dev/null new-session -d \"sleep 3337\" \

@@ -231,7 +231,7 @@ fn a_copy_of_a_project_with_hard_links_does_not_change_the_run_of_the_original()
     assert_eq!(ran.code, 0, "{ran:?}");
     world.ok(["restart", "web"]);
     world.ok(["quit"]);
-    // What is left of it there hinders nobody.
+    // After the end of that run, its socket in the copy does not prevent a start there.
     let ran = session.run_in(&copy, &["start", "-D"]);
     assert_eq!(ran.code, 0, "{ran:?}");
     let ran = session.run_in(&copy, &["quit"]);

@@ -383,7 +383,7 @@ pub enum Trouble {
     ShimDeaf,
     /// Processes were left running.
     LeftRunning(Vec<String>),
-    /// In the words of whoever reported it: the shim, a check, the stop command.
+    /// A message from the shim, a check or a stop command, shown as it is.
     #[serde(untagged)]
     Text(String),
 }

@@ -111,7 +111,7 @@ pub enum Note {
     ShimGone(ShimGone),
     /// Its command can't be run.
     NotRun(Exit),
-    /// In the words of whoever reported it.
+    /// A message from elsewhere, shown as it is.
     #[serde(untagged)]
     Text(String),
 }
