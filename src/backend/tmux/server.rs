@@ -11,10 +11,9 @@ use tokio::sync::Mutex;
 
 use super::command::{self, Command};
 use super::environ::Environ;
-use super::{config, menu, version};
-use crate::model::ProcName;
+use super::{config, version};
 use crate::model::plan::Plan;
-use crate::sys::{self, files};
+use crate::sys::files;
 
 /// A tmux call that failed.
 #[derive(Debug, thiserror::Error)]
@@ -53,36 +52,19 @@ pub enum TmuxError {
 pub struct Tmux {
     program: PathBuf,
     socket: String,
-    session: String,
-    tmo: PathBuf,
-    root: PathBuf,
-    environ: Environ,
-    config: PathBuf,
-    menu: PathBuf,
-    control: PathBuf,
+    pub(super) session: String,
+    pub(super) tmo: PathBuf,
+    pub(super) root: PathBuf,
+    pub(super) environ: Environ,
+    pub(super) config: PathBuf,
+    pub(super) menu: PathBuf,
+    pub(super) control: PathBuf,
     user_config: Option<PathBuf>,
-    size: (u16, u16),
+    pub(super) size: (u16, u16),
     /// Held while it is looked what is there and added what is missing.
-    opening: Arc<Mutex<()>>,
+    pub(super) opening: Arc<Mutex<()>>,
     /// Held while text is typed: whether tmux has no buffer left over from that.
     pub(super) typing: Arc<Mutex<bool>>,
-}
-
-/// The name of a window until it has the one it shall have; no process can be called so.
-const BEING_OPENED: &str = "tmo is opening this";
-
-/// What to open: a name and its spec file.
-pub type Opening = (ProcName, PathBuf);
-
-/// The pane that a process had before.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Former {
-    /// tmux's name of it (`%3`).
-    pub pane: Option<String>,
-    /// Process id of its last shim, which has ended.
-    pub shim: Option<u32>,
-    /// A sink takes its output. It goes on with it; another pipe would cost what is on its way.
-    pub piped: bool,
 }
 
 /// A pane as tmux lists it.
@@ -157,59 +139,18 @@ impl Tmux {
         self.user_config.as_deref()
     }
 
-    /// Start the server with a window and a pipe for each of these.
-    pub async fn start(&self, openings: &[Opening]) -> Result<Survey, TmuxError> {
-        let mut text = config::generate(&self.session, self.size.0, self.size.1);
-        text.push_str(&menu::binding(&self.menu).unwrap_or_default());
-        write(&self.menu, &menu::script(&self.tmo, &self.control))?;
-        write(&self.config, text.as_bytes())?;
-        for (file, text) in self.environ.files() {
-            write(file, text.as_bytes())?;
-        }
-        let mut groups: Vec<_> =
-            openings.iter().enumerate().map(|(i, o)| self.window(o, i == 0, &[])).collect();
-        // In the same call: another client would take its time from the shims that start now.
-        groups.push(self.environ.after());
-        groups.push(self.ask_survey());
-        self.surveyed(&groups).await
-    }
-
-    /// A window and a pipe for each of these more, on the server that was started.
-    pub async fn open(&self, openings: &[Opening]) -> Result<Survey, TmuxError> {
-        let _one = self.opening.lock().await;
-        let windows = openings.iter().map(|o| self.window(o, false, &[])).collect();
-        self.opened(windows, self.ask_survey()).await
-    }
-
-    /// Run what opens panes, without the variables of env files, and then this.
-    async fn opened(
-        &self,
-        windows: Vec<Vec<Command>>,
-        then: Vec<Command>,
-    ) -> Result<Survey, TmuxError> {
-        let mut groups = vec![self.environ.before()];
-        groups.extend(windows);
-        groups.extend([self.environ.after(), then]);
-        let done = self.surveyed(&groups).await;
-        if done.is_err() {
-            // An error has kept the rest of the commands from being run.
-            self.call_all(vec![self.environ.after()]).await?;
-        }
-        done
-    }
-
     /// The server, if it runs.
     pub async fn survey(&self) -> Result<Survey, TmuxError> {
         self.surveyed(&[self.ask_survey()]).await
     }
 
-    fn ask_survey(&self) -> Vec<Command> {
+    pub(super) fn ask_survey(&self) -> Vec<Command> {
         let server = Command::new("display-message").arg("-p").arg("#{pid} #{socket_path}");
         vec![server, self.ask_panes()]
     }
 
     /// Run these commands, of which only the last group says something.
-    async fn surveyed(&self, groups: &[Vec<Command>]) -> Result<Survey, TmuxError> {
+    pub(super) async fn surveyed(&self, groups: &[Vec<Command>]) -> Result<Survey, TmuxError> {
         let mut said = String::new();
         for call in command::batches(groups) {
             said = self.call(call).await?;
@@ -221,103 +162,6 @@ impl Tmux {
         let pid = pid.parse().map_err(|_| refused())?;
         let panes = panes.lines().filter_map(parse_listed).collect();
         Ok(Survey { pid, socket: socket.into(), panes })
-    }
-
-    /// A window with a shim, and its pipe, in one call; beside these panes.
-    ///
-    /// A name that a second window has is nobody's, so where a person has given it to theirs, this
-    /// one begins with another.
-    fn window(&self, (name, spec): &Opening, first: bool, beside: &[Listed]) -> Vec<Command> {
-        let taken = beside.iter().any(|listed| listed.window == name.as_str());
-        let begins_as = if taken { BEING_OPENED } else { name.as_str() };
-        let open = if first {
-            let (columns, rows) = self.size;
-            Command::new("new-session")
-                .arg("-d")
-                .arg("-s")
-                .arg(&self.session)
-                .arg("-x")
-                .arg(columns.to_string())
-                .arg("-y")
-                .arg(rows.to_string())
-        } else {
-            Command::new("new-window").arg("-d").arg("-t").arg(format!("={}:", self.session))
-        };
-        let open = open.arg("-n").plain_format(begins_as).arg("-c").plain_format(&self.root);
-        let target = format!("={}:={begins_as}", self.session);
-        let name_it = Command::new("set-option").arg("-qp").arg("-t").arg(&target);
-        let mut commands = vec![
-            command::shim(open, &self.tmo, spec),
-            command::pipe(&target, &self.tmo, spec),
-            name_it.arg("@tmo_name").arg(name.as_str()),
-        ];
-        if taken {
-            let rename = Command::new("rename-window").arg("-t").arg(&target);
-            commands.push(rename.plain_format(name.as_str()));
-        }
-        if first {
-            // Its own, so that no value for all sessions can end this one.
-            let keep = Command::new("set-option").arg("-q").arg("-t");
-            let keep = keep.arg(format!("={}:", self.session)).arg("destroy-unattached").arg("off");
-            commands.extend([keep, keep_empty()]);
-        }
-        commands
-    }
-
-    /// Give this process a pane again: in its old one if that is still there, else in a new window.
-    ///
-    /// A living pane of it with a shim that nobody knows was opened for a request before this one,
-    /// or for a supervisor that was killed before it heard of it. It is left as it is: its shim will
-    /// report itself.
-    pub async fn reopen(&self, opening: &Opening, former: &Former) -> Result<Survey, TmuxError> {
-        // Two at once would both make the session.
-        let _one = self.opening.lock().await;
-        let listed = self.list().await?;
-        let (name, spec) = opening;
-        let kept = former.pane.as_ref().and_then(|id| listed.iter().find(|l| l.pane == *id));
-        let is_open = match kept {
-            Some(pane) => !pane.dead && former.shim != Some(pane.pid) && self.is_ours(pane.pid),
-            None => listed.iter().any(|l| l.process == name.as_str() && !l.dead),
-        };
-        if is_open {
-            return self.survey().await;
-        }
-        let group = match kept {
-            Some(pane) => {
-                let respawn = Command::new("respawn-pane").arg("-k").arg("-t").arg(&pane.pane);
-                let mut group = vec![command::shim(respawn, &self.tmo, spec)];
-                if !former.piped {
-                    group.push(command::pipe(&pane.pane, &self.tmo, spec));
-                }
-                group
-            }
-            None => self.window(opening, !listed.iter().any(|l| l.ours), &listed),
-        };
-        self.opened(vec![group], self.ask_survey()).await
-    }
-
-    /// Whether this process lives and is tmo, not what a person runs in the pane.
-    fn is_ours(&self, pid: u32) -> bool {
-        sys::info(pid).is_some_and(|process| process.alive() && process.is_named_after(&self.tmo))
-    }
-
-    /// Pipe a pane's output again; `false` if nothing had to be done.
-    ///
-    /// After its sink was killed, always: tmux does not notice that while the pane is silent, and
-    /// goes on to say that it has a pipe. After a pipe was `closed` in order, only if tmux has no
-    /// other one by now: a new pipe would end that one's sink.
-    pub async fn pipe(&self, pane: &str, spec: &Path, closed: bool) -> Result<bool, TmuxError> {
-        if closed {
-            // `display-message` would answer for another pane where this one is gone.
-            let ask = Command::new("list-panes").arg("-a").arg("-F");
-            let ask = ask.arg("#{pane_id} #{pane_pipe}#{pane_dead}");
-            let said = self.call(ask.words().to_vec()).await?;
-            if !said.lines().any(|line| line.split_once(' ') == Some((pane, "00"))) {
-                return Ok(false);
-            }
-        }
-        self.call(command::pipe(pane, &self.tmo, spec).words().to_vec()).await?;
-        Ok(true)
     }
 
     /// The panes there are; none if the session is gone.
@@ -481,11 +325,11 @@ impl Tmux {
 
 /// The server outlives its last session. Not so before it has one: its client may be killed in
 /// between, and nobody would know of it.
-fn keep_empty() -> Command {
+pub(super) fn keep_empty() -> Command {
     Command::new("set-option").arg("-gq").arg("exit-empty").arg("off")
 }
 
-fn write(path: &Path, text: &[u8]) -> Result<(), TmuxError> {
+pub(super) fn write(path: &Path, text: &[u8]) -> Result<(), TmuxError> {
     crate::pane::spec::replace(path, text)
         .map_err(|source| TmuxError::Config { path: path.to_owned(), source })
 }

@@ -16,7 +16,7 @@ use tokio::time::timeout;
 use super::environment::Variables;
 use super::recorder::{ended, parse};
 use super::trouble::{PATIENCE, ScratchError};
-use crate::backend::tmux::server::Former;
+use crate::backend::tmux::panes::Former;
 use crate::backend::tmux::{Tmux, TmuxError, socket};
 use crate::config::dirs::{DirError, make_private_dir};
 use crate::model::ProcName;
