@@ -73,8 +73,7 @@ fn afresh(terminal: &Terminal<'_>) {
 #[track_caller]
 fn completes(terminal: &Terminal<'_>, typed: &str, line: &str) {
     afresh(terminal);
-    terminal.typed(typed);
-    terminal.keys(["Tab"]);
+    terminal.typed_and(typed, ["Tab"]);
     terminal.wait(line);
 }
 
@@ -270,9 +269,7 @@ fn in_bash(world: &World, compopt: bool, test: impl Fn(&Terminal<'_>)) {
 /// Type this, press Tab and Enter, and wait for what the command gets.
 #[track_caller]
 fn passes(terminal: &Terminal<'_>, typed: &str, arguments: &str) {
-    terminal.typed("clear; ");
-    terminal.typed(typed);
-    terminal.keys(["Tab", "Enter"]);
+    terminal.typed_and(&format!("clear; {typed}"), ["Tab", "Enter"]);
     terminal.wait(&format!("got {arguments}"));
     terminal.keys(["C-l"]);
 }

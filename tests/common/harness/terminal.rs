@@ -51,8 +51,19 @@ impl<'a> Terminal<'a> {
 
     /// Type text and press Enter.
     pub(crate) fn line(&self, text: &str) {
-        self.typed(text);
-        self.keys(["Enter"]);
+        self.typed_and(text, ["Enter"]);
+    }
+
+    /// Type text and press keys at once, as one call of tmux.
+    pub(crate) fn typed_and<const N: usize>(&self, text: &str, keys: [&str; N]) {
+        // A semicolon at the end of an argument separates two commands of tmux.
+        let text = match text.strip_suffix(';') {
+            Some(rest) => format!("{rest}\\;"),
+            None => text.to_owned(),
+        };
+        self.tmux(["send-keys", "-t", "t", "-l", "--"], |c| {
+            c.args([&*text, ";", "send-keys", "-t", "t"]).args(keys);
+        });
     }
 
     /// Type tmo with these arguments.
