@@ -1,6 +1,7 @@
 //! The instance that a client command is about.
 
 mod origin;
+pub(super) use origin::identity;
 
 use std::io::ErrorKind;
 use std::path::Path;

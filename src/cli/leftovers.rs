@@ -27,8 +27,11 @@ pub(super) fn kill(instance: &Instance, reason: CliError) -> Result<u8, CliError
     if matches!(instance.address(), Address::Tcp(_)) && instance.other.is_none() {
         return Err(reason);
     }
-    let refused = super::block_on(instance.refuse_other_project());
-    if let Err(refused) = refused.and_then(|()| instance.refuse_sessions_of_other_project()) {
+    let refused = instance
+        .refuse_project_above()
+        .and_then(|()| super::block_on(instance.refuse_other_project()))
+        .and_then(|()| instance.refuse_sessions_of_other_project());
+    if let Err(refused) = refused {
         return Err(if instance.parts().is_empty() { reason } else { refused });
     }
     let _door = enter(instance)?;

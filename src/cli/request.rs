@@ -37,6 +37,9 @@ pub(super) async fn request_of(
     wait: bool,
 ) -> Result<u8, CliError> {
     instance.refuse_other_project().await?;
+    if ends_the_run(&request) {
+        instance.refuse_project_above()?;
+    }
     match server {
         Server::Tmo => {
             let key = key();

@@ -97,6 +97,9 @@ pub struct Plan {
 pub struct Origin {
     /// The directory that the start works in: its env files are read, and its Procfile.
     pub dir: OsText,
+    /// Which directory that is; nothing in a run of a version that did not tell.
+    #[serde(default)]
+    pub identity: Option<DirIdentity>,
     /// The directory that it was typed in, if that is another one.
     #[serde(default)]
     pub typed_in: Option<OsText>,
@@ -109,6 +112,15 @@ pub struct Origin {
     pub from_files: Vec<(OsText, Option<OsText>)>,
     /// Where the ports begin, if they were moved to where they are free.
     pub first_port: Option<u16>,
+}
+
+/// Which directory a path names: in another container, the same path may name another one.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DirIdentity {
+    /// Its device and its inode, if it was there.
+    pub number: Option<(u64, u64)>,
+    /// The mount namespace and the root directory that the path was looked up in.
+    pub namespace: String,
 }
 
 impl Plan {

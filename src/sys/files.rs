@@ -8,7 +8,9 @@
 
 use std::fs::{self, File, FileType, OpenOptions, Permissions};
 use std::io::{self, Read as _};
-use std::os::unix::fs::{FileTypeExt as _, OpenOptionsExt as _, PermissionsExt as _};
+use std::os::unix::fs::{
+    FileTypeExt as _, MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _,
+};
 use std::path::{Path, PathBuf};
 
 use nix::errno::Errno;
@@ -37,6 +39,36 @@ pub fn resolved(path: &Path) -> PathBuf {
         }
     }
     path.to_owned()
+}
+
+/// The device and the inode of what a path names: it may have several paths.
+pub fn number(path: &Path) -> Option<(u64, u64)> {
+    path.metadata().ok().map(|found| (found.dev(), found.ino()))
+}
+
+/// Whether a path leads over a link that belongs to another user than this one and root, who may have
+/// it lead elsewhere at any time.
+pub fn leads_over_links_of_others(path: &Path) -> bool {
+    let own = [nix::unistd::geteuid().as_raw(), 0];
+    let mut left = vec![path.to_owned()];
+    // The kernel follows no more links in one path.
+    for _ in 0..40 {
+        let Some(path) = left.pop() else { return false };
+        let above: Vec<&Path> = path.ancestors().collect();
+        for there in above.into_iter().rev() {
+            let Ok(found) = there.symlink_metadata() else { break };
+            if !found.is_symlink() {
+                continue;
+            }
+            if !own.contains(&found.uid()) {
+                return true;
+            }
+            if let Ok(target) = there.read_link() {
+                left.push(there.parent().unwrap_or(Path::new("/")).join(target));
+            }
+        }
+    }
+    false
 }
 
 /// Why a file that exists is not read.

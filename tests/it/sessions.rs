@@ -291,3 +291,124 @@ fn a_start_finds_the_run_of_its_project_after_a_move() {
     let _ = std::fs::remove_file(moved.join(".overmind.sock"));
     std::fs::rename(&moved, world.app()).unwrap();
 }
+
+#[test]
+fn no_command_changes_the_run_of_another_directory_that_has_its_path_in_another_container() {
+    let world = World::new("web: exec sleep 1000\n");
+    let other = world.path().join("other");
+    std::fs::create_dir(&other).unwrap();
+    std::fs::write(other.join("Procfile"), "web: exec sleep 2000\n").unwrap();
+    // The same runtime directories, and another directory at the path of the project.
+    let inside = |script: &str, args: &[&str]| {
+        let script = format!("mount --bind \"$1\" \"$2\" && cd \"$2\" && shift 2 && {script}");
+        let mut command = world.command("unshare");
+        command.args(["-m", "sh", "-c", &script, "sh"]).args([&other, &world.app()]).args(args);
+        Ran::of(&command.output().unwrap())
+    };
+    if inside("true", &[]).code != 0 {
+        eprintln!("SKIPPED: no mount namespace can be made here");
+        return;
+    }
+    world.ok(["start", "-D"]);
+    let pid = world.wait_state("web", "running");
+    for args in CHANGING {
+        let ran = inside(&format!("exec {} \"$@\"", env!("CARGO_BIN_EXE_tmo")), args);
+        assert_eq!(ran.code, 1, "{args:?}: {ran:?}");
+        assert!(ran.stderr.contains("in another container"), "{args:?}: {ran:?}");
+        assert_eq!(ran.stderr.lines().count(), 1, "{args:?}: {ran:?}");
+    }
+    assert!(!other.join(".overmind.sock").exists());
+    assert_eq!(world.wait_state("web", "running"), pid);
+    // Elsewhere, the directory at the path of the project may be a new one.
+    std::fs::rename(world.app(), world.path().join("before")).unwrap();
+    std::fs::rename(&other, world.app()).unwrap();
+    world.ok(["quit"]);
+}
+
+#[test]
+fn a_start_does_not_attach_to_another_project_whose_socket_the_user_names() {
+    let world = World::new("web: exec sleep 1000\n");
+    let other = world.path().join("other");
+    std::fs::create_dir(&other).unwrap();
+    std::fs::write(other.join("Procfile"), "jobs: exec sleep 1000\n").unwrap();
+    let socket = world.path().join("shop.sock");
+    let socket = socket.to_str().unwrap();
+    world.ok(["start", "-D", "-s", socket]);
+    let start = |flags: &[&str], variable: Option<&str>| {
+        let mut command = world.tmo(["start"]);
+        command.args(flags).current_dir(&other).env("PWD", &other);
+        Ran::of(&command.envs(variable.map(|value| ("TMO_SOCKET", value))).output().unwrap())
+    };
+    for ran in [
+        start(&[], Some(socket)),
+        start(&["-D"], Some(socket)),
+        start(&["--if-needed", "-D"], Some(socket)),
+        start(&["-s", socket], None),
+    ] {
+        assert_eq!(ran.code, 1, "{ran:?}");
+        assert!(ran.stderr.contains(&format!("the run of {}", world.app().display())), "{ran:?}");
+        assert!(ran.stderr.contains(&format!("`tmo quit -s {socket}`")), "{ran:?}");
+    }
+    world.ok(["start", "--if-needed", "-D", "-s", socket]);
+    world.ok(["quit", "-s", socket]);
+}
+
+#[test]
+fn a_directory_link_of_another_user_leads_no_command_to_the_run_of_another_project() {
+    let world = World::new("web: exec sleep 1000\n");
+    let shared = world.path().join("shared");
+    let other = world.path().join("other");
+    for dir in [&shared, &other] {
+        std::fs::create_dir(dir).unwrap();
+    }
+    std::fs::write(other.join("Procfile"), "web: exec sleep 2000\n").unwrap();
+    let link = shared.join("link");
+    std::os::unix::fs::symlink(world.app(), &link).unwrap();
+    if std::os::unix::fs::lchown(&link, Some(65534), None).is_err() {
+        eprintln!("SKIPPED: only root can give a link to another user");
+        return;
+    }
+    // It may be reached over a link of one's own.
+    let own = world.path().join("own");
+    std::os::unix::fs::symlink(&link, &own).unwrap();
+    world.ok(["start", "-D"]);
+    let pid = world.wait_state("web", "running");
+    for dir in [&link, &own] {
+        for args in CHANGING {
+            let mut command = world.tmo(args);
+            command.current_dir(&other).env("PWD", &other);
+            command.env("TMO_SOCKET", dir.join(".overmind.sock"));
+            let ran = Ran::of(&command.output().unwrap());
+            assert_eq!(ran.code, 1, "{args:?}: {ran:?}");
+            assert!(ran.stderr.contains("leads to the run of"), "{args:?}: {ran:?}");
+        }
+    }
+    assert_eq!(world.wait_state("web", "running"), pid);
+    world.ok(["quit"]);
+}
+
+#[test]
+fn quit_and_kill_in_a_project_of_its_own_do_not_end_the_run_above_it() {
+    let world = World::new("web: exec sleep 1000\n");
+    let nested = world.app().join("nested");
+    std::fs::create_dir_all(nested.join("src")).unwrap();
+    std::fs::create_dir(world.app().join("plain")).unwrap();
+    std::fs::write(nested.join("Procfile"), "jobs: exec sleep 1000\n").unwrap();
+    world.ok(["start", "-D"]);
+    let pid = world.wait_state("web", "running");
+    let session = Session::own(&world);
+    for dir in [nested.clone(), nested.join("src")] {
+        for args in [&["quit"][..], &["kill"]] {
+            let ran = session.run_in(&dir, args);
+            let case = format!("{} {args:?}: {ran:?}", dir.display());
+            assert_eq!(ran.code, 1, "{case}");
+            let nothing = format!("nothing runs in {};", nested.display());
+            assert!(ran.stderr.contains(&nothing), "{case}");
+            let socket = world.app().join(".overmind.sock");
+            assert!(ran.stderr.contains(&format!("-s {}", socket.display())), "{case}");
+        }
+    }
+    assert_eq!(world.wait_state("web", "running"), pid);
+    let ran = session.run_in(&world.app().join("plain"), &["quit"]);
+    assert_eq!(ran.code, 0, "{ran:?}");
+}

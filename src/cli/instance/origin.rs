@@ -6,17 +6,22 @@ use std::path::{Path, PathBuf};
 use super::Instance;
 use crate::cli::error::CliError;
 use crate::config::dirs::{is_runtime_dir, last_run};
+use crate::config::lookup::is_project;
 use crate::config::socket::NamedBy;
 use crate::control::client::{Listener, who};
 use crate::control::lock;
 use crate::engine::runtime::Runtime;
 use crate::journal::last_run::LastRun;
-use crate::sys::files;
+use crate::model::plan::DirIdentity;
+use crate::model::shell::quoted;
+use crate::sys;
+use crate::sys::files::{self, number};
 
 impl Instance {
     /// Refuse to change the run of another project, to which a link or an env file of this one
     /// leads. A user who names the socket means that run.
     pub(in crate::cli) async fn refuse_other_project(&self) -> Result<(), CliError> {
+        self.refuse_other_container()?;
         if !self.is_led() {
             return Ok(());
         }
@@ -59,22 +64,56 @@ impl Instance {
     }
 
     /// For a start: refuse the run of another project that has put its socket where this project's own
-    /// is to be. A run of which no project is known is not refused, and neither is one whose project has
-    /// been moved.
+    /// is to be, or that the user's socket names. A run of which no project is known is not refused,
+    /// and neither is one whose project has been moved.
     pub(in crate::cli) async fn refuse_run_in_our_place(&self) -> Result<(), CliError> {
         self.refuse_other_project().await?;
-        if self.socket.named_by != NamedBy::Nothing {
-            return Ok(());
-        }
         let Some(dir) = self.origin_of_run().await else { return Ok(()) };
         let there = number(&dir);
         if there.is_none() || there == number(self.here()) {
             return Ok(());
         }
         let (shown, dir) = (self.socket.shown.display(), dir.display());
+        let flags = self.socket.flags(&self.context.start_dir);
         Err(CliError::Other(format!(
             "the run of {dir} has its socket at {shown}, where that of this project is to be; \
-             `tmo quit` ends that run, and `tmo start -s SOCKET` starts this project beside it"
+             `tmo quit{flags}` ends that run, and `tmo start -s SOCKET` starts this project beside it"
+        )))
+    }
+
+    /// For a command that ends a whole run: refuse that of a directory above, if the command was typed
+    /// in a project of its own, which does not run.
+    pub(in crate::cli) fn refuse_project_above(&self) -> Result<(), CliError> {
+        let above = self.here();
+        let own = self.context.start_dir.ancestors().take_while(|dir| *dir != above);
+        let Some(own) = own.into_iter().find(|dir| is_project(dir)) else { return Ok(()) };
+        Err(CliError::Other(format!(
+            "nothing runs in {}; to end the run of {}, name its socket: -s {}",
+            own.display(),
+            above.display(),
+            quoted(&self.socket.shown.to_string_lossy())
+        )))
+    }
+
+    /// Refuse the run of another directory that has the same path in another container, which shares
+    /// the runtime directories with this one.
+    fn refuse_other_container(&self) -> Result<(), CliError> {
+        if self.socket.named_by != NamedBy::Nothing || self.far.is_some() {
+            return Ok(());
+        }
+        let here = self.here();
+        let origin = self.runtime.plan().ok().and_then(|plan| plan.origin);
+        let origin = origin.filter(|origin| origin.dir.as_path() == here);
+        let Some(theirs) = origin.and_then(|origin| origin.identity) else { return Ok(()) };
+        let own = identity(here);
+        if own.number == theirs.number || own.namespace == theirs.namespace {
+            return Ok(());
+        }
+        Err(CliError::Other(format!(
+            "the run in {} is that of another {here} in another container (mount namespace); end it \
+             there, or give this container an XDG_RUNTIME_DIR of its own",
+            self.runtime.dir().display(),
+            here = here.display()
         )))
     }
 
@@ -83,10 +122,10 @@ impl Instance {
     fn is_led(&self) -> bool {
         let found = self.socket.path.symlink_metadata();
         let link = found.ok().filter(|found| self.socket.tcp.is_none() && found.is_symlink());
-        let own = [nix::unistd::geteuid().as_raw(), 0];
         let here = &self.context.start_dir;
         // Where others can write, they may have put a link in the place that the user names.
-        let is_of_others = || link.as_ref().is_some_and(|link| !own.contains(&link.uid()));
+        let is_of_others =
+            || self.socket.tcp.is_none() && files::leads_over_links_of_others(&self.socket.path);
         let leaves = || {
             let in_project = self.socket.tcp.is_none() && self.socket.path.starts_with(here);
             in_project && self.leads_away(here)
@@ -187,7 +226,7 @@ fn origin_of(runtime: &Runtime) -> Option<PathBuf> {
     Some(origin.dir.as_path().to_owned())
 }
 
-/// Which directory or socket that is: it may have several paths. One that has been moved is not there.
-fn number(path: &Path) -> Option<(u64, u64)> {
-    path.metadata().ok().map(|found| (found.dev(), found.ino()))
+/// Which directory a path names, here and now.
+pub(in crate::cli) fn identity(dir: &Path) -> DirIdentity {
+    DirIdentity { number: number(dir), namespace: sys::mount_namespace() }
 }

@@ -8,6 +8,7 @@ use super::place::Typed;
 use super::{Start, tell, tell_all};
 use crate::cli::args::{self, Verb};
 use crate::cli::error::CliError;
+use crate::cli::instance::identity;
 use crate::cli::persona::Persona;
 use crate::cli::ports;
 use crate::config::load::{ConfigError, Context, Loaded, callers_tmux, find_for_plan, why};
@@ -73,6 +74,7 @@ impl Start {
         let set = self.context.env.set_by_files();
         Origin {
             dir: self.context.start_dir.as_path().into(),
+            identity: Some(identity(&self.context.start_dir)),
             arguments: self.arguments.clone(),
             typed_in: self.typed_in.as_ref().map(|typed| typed.dir.as_path().into()),
             directory_named: self.typed_in.as_ref().is_some_and(|typed| typed.named),

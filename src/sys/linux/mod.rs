@@ -51,6 +51,14 @@ fn namespace(process: &str) -> Option<String> {
     Some(link.to_string_lossy().into_owned())
 }
 
+/// The mount namespace and the root directory of this process: two processes that have both in common
+/// see the same files under the same paths.
+pub fn mount_namespace() -> String {
+    let name = std::fs::read_link("/proc/self/ns/mnt").unwrap_or_default();
+    let root = Path::new("/").metadata().map(|root| (root.dev(), root.ino())).unwrap_or_default();
+    format!("{} {}:{}", name.display(), root.0, root.1)
+}
+
 /// Orphans below this process become its children; the words are for systems that can't do that.
 pub fn own_orphans(_run: &str, _process: &str) -> io::Result<()> {
     adopt_orphans()
