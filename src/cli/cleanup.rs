@@ -42,7 +42,11 @@ pub(super) fn cleanup(args: &ClientArgs, out: &mut dyn Write) -> Result<u8, CliE
             }
             Ok(false) => runtime.sweep(),
             // The files of the run are damaged, so it can't be taken over.
-            Err(RuntimeError::Lost { .. } | RuntimeError::Stray { .. }) => {
+            Err(
+                RuntimeError::Lost { .. }
+                | RuntimeError::Stray { .. }
+                | RuntimeError::OtherSession { .. },
+            ) => {
                 let forced = runtime.end_own_by_force()?.unwrap_or_default();
                 sockets.extend(forced.sockets);
                 let (swept, mut left) = runtime.sweep();

@@ -60,6 +60,8 @@ struct Members {
     marked: Vec<(ProcInfo, String, String)>,
     /// Runtime directories of the same name that living parts belong to: those of other sessions.
     elsewhere: BTreeSet<PathBuf>,
+    /// The process ids of guardians of other sessions.
+    guardians_elsewhere: BTreeSet<u32>,
 }
 
 impl Members {
@@ -106,6 +108,9 @@ impl Members {
             }
             if reach == Reach::OwnDirectory && !is_own {
                 return;
+            }
+            if !is_own && word(1) == "guard" {
+                self.guardians_elsewhere.insert(process.pid);
             }
             return match word(1) {
                 "guard" => self.guardians.push(process),
@@ -182,6 +187,18 @@ impl Runtime {
     /// The parts of tmo and tmux of a run of this directory, whatever its files say.
     pub fn parts(&self) -> Vec<ProcInfo> {
         self.members(Reach::EverySession).parts().cloned().collect()
+    }
+
+    /// The parts that nothing may be started beside. A guardian of another session that began later
+    /// than this process is none of them: it finds this process, and gives up.
+    pub(super) fn parts_in_the_way(&self) -> Vec<ProcInfo> {
+        let members = self.members(Reach::EverySession);
+        let me = std::process::id();
+        let own = (sys::start_time(me).unwrap_or(u64::MAX), me);
+        let gives_up = |part: &ProcInfo| {
+            members.guardians_elsewhere.contains(&part.pid) && (part.start_time, part.pid) > own
+        };
+        members.parts().filter(|part| !gives_up(part)).cloned().collect()
     }
 
     /// The runtime directories of living parts of this instance that were started in other sessions.

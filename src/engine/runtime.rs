@@ -10,6 +10,7 @@ use super::flags::Counted;
 use super::force;
 use super::looked::Looked;
 use super::owed::Owed;
+use crate::control::lock::is_held;
 use crate::journal::cursor::Position;
 use crate::model::plan::{PLAN_VERSION, Plan, ProcessPlan};
 use crate::model::text::OsText;
@@ -115,6 +116,18 @@ pub enum RuntimeError {
         pid: u32,
         /// Its name.
         comm: String,
+    },
+    /// Another session has a run of this project, or is starting one.
+    #[error(
+        "this project runs in another session (pid {pid}, runtime directory {}); `tmo ps` shows it, \
+         `tmo quit` ends it",
+        dir.display()
+    )]
+    OtherSession {
+        /// The runtime directory of the other session.
+        dir: PathBuf,
+        /// A process of the run.
+        pid: u32,
     },
     /// Something of the run lives, but what is known of it can't be read.
     #[error(
@@ -241,13 +254,18 @@ impl Runtime {
     /// started beside a run whose files are gone, so the process table is searched for its parts.
     pub fn adoptable(&self) -> Result<bool, RuntimeError> {
         if !self.has_survivors() {
-            let parts = self.parts();
-            return match force::remaining(&parts) {
-                None => Ok(false),
-                Some(&ProcInfo { pid, ref comm, .. }) => {
-                    Err(RuntimeError::Stray { dir: self.dir.clone(), pid, comm: comm.clone() })
-                }
+            let parts = self.parts_in_the_way();
+            let Some(ProcInfo { pid, comm, .. }) = force::remaining(&parts) else {
+                return Ok(false);
             };
+            let is_run = |dir: &PathBuf| is_held(dir).unwrap_or(false);
+            let session = self.of_other_sessions().into_iter().find(is_run);
+            return Err(match session {
+                Some(dir) => RuntimeError::OtherSession { dir, pid: *pid },
+                None => {
+                    RuntimeError::Stray { dir: self.dir.clone(), pid: *pid, comm: comm.clone() }
+                }
+            });
         }
         match self.plan().and_then(|plan| self.saved_of(&plan)) {
             Ok(saved) if saved.is_elsewhere() => {

@@ -412,3 +412,29 @@ fn quit_and_kill_in_a_project_of_its_own_do_not_end_the_run_above_it() {
     let ran = session.run_in(&world.app().join("plain"), &["quit"]);
     assert_eq!(ran.code, 0, "{ran:?}");
 }
+
+#[test]
+fn of_two_starts_in_two_sessions_at_once_one_runs_and_the_other_says_so() {
+    for round in 0..4 {
+        let world = World::new("web: exec sleep 1000\n");
+        let sessions = [Session::own(&world), Session::new(&world, "session")];
+        let ran = std::thread::scope(|scope| {
+            let start = |session| scope.spawn(move || Session::run(session, &["start", "-D"]));
+            let [own, other] = sessions.each_ref().map(start);
+            [own.join().unwrap(), other.join().unwrap()]
+        });
+        let refused: Vec<&Ran> = ran.iter().filter(|ran| ran.code != 0).collect();
+        assert_eq!(refused.len(), 1, "round {round}: {ran:?}");
+        let told = ["runs in another session", "already running here"];
+        let told = told.iter().any(|text| refused[0].stderr.contains(text));
+        assert!(told, "round {round}: {ran:?}");
+        let pid = world.wait_state("web", "running").unwrap();
+        for session in &sessions {
+            let ran = session.run(&["start", "-D"]);
+            assert_eq!(ran.code, 1, "round {round}: {ran:?}");
+        }
+        assert!(procs::alive(pid), "round {round}");
+        world.ok(["quit"]);
+        forget_tmux_sockets(&world);
+    }
+}
