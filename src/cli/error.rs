@@ -168,6 +168,7 @@ impl From<ClientError> for CliError {
             ClientError::Unknown(unknown) => Self::Unknown(unknown),
             error @ (ClientError::Dial { .. }
             | ClientError::Stranger { .. }
+            | ClientError::SharedDirectory { .. }
             | ClientError::Mixed { .. }
             | ClientError::Unproven { .. }
             | ClientError::Silent { .. }

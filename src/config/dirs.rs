@@ -36,8 +36,10 @@ pub enum DirError {
         path: PathBuf,
     },
     /// It is someone else's.
-    #[error("{} belongs to user {owner}, not to you; remove it, or set TMPDIR to a directory of your own",
-        path.display())]
+    #[error(
+        "{} belongs to user {owner}, not to you; set XDG_RUNTIME_DIR or TMPDIR to a directory of your own, \
+         or have root remove it", path.display()
+    )]
     Owner {
         /// The directory.
         path: PathBuf,
@@ -240,10 +242,11 @@ pub fn make_private_dir(path: &Path) -> Result<(), DirError> {
 /// Refuse a directory that others may enter; access of the owner is given back.
 fn check_private(path: &Path, found: &std::fs::Metadata) -> Result<(), DirError> {
     let (path, mode) = (path.to_owned(), found.mode() & 0o777);
-    if !found.is_dir() {
-        Err(DirError::NoDirectory { path })
-    } else if found.uid() != nix::unistd::geteuid().as_raw() {
+    // First, as in a sticky directory nobody can remove what is another user's, be it a link or a file.
+    if found.uid() != nix::unistd::geteuid().as_raw() {
         Err(DirError::Owner { path, owner: found.uid() })
+    } else if !found.is_dir() {
+        Err(DirError::NoDirectory { path })
     } else if mode & 0o077 != 0 {
         Err(DirError::Mode { path, mode })
     } else if mode & 0o700 != 0o700 {
@@ -421,5 +424,30 @@ mod tests {
         std::fs::write(&file, "").unwrap();
         assert!(matches!(make_private_dir(&file), Err(DirError::NoDirectory { .. })));
         assert!(matches!(make_private_dir(&file.join("x")), Err(DirError::Create { .. })));
+    }
+    #[test]
+    fn what_another_user_has_made_is_refused_with_what_this_user_can_do() {
+        const NOBODY: Option<u32> = Some(65534);
+        if !nix::unistd::geteuid().is_root() {
+            eprintln!("SKIPPED: only root can give files away");
+            return;
+        }
+        let dir = tempfile::tempdir().unwrap();
+        let base = dir.path().join("tmo-0");
+        for kind in ["directory", "link"] {
+            if kind == "link" {
+                std::fs::remove_dir(&base).unwrap();
+                symlink(dir.path(), &base).unwrap();
+            } else {
+                std::fs::create_dir(&base).unwrap();
+            }
+            std::os::unix::fs::lchown(&base, NOBODY, NOBODY).unwrap();
+            let env = Env::of([("TMPDIR", dir.path())]);
+            let error = make_runtime_dir(&env, &dir.path().join("s")).unwrap_err().to_string();
+            let todo =
+                "set XDG_RUNTIME_DIR or TMPDIR to a directory of your own, or have root remove it";
+            let expected = format!("{} belongs to user 65534, not to you; {todo}", base.display());
+            assert_eq!(error, expected, "{kind}");
+        }
     }
 }

@@ -88,9 +88,9 @@ impl Talk<'_> {
     }
 
     async fn answer(&mut self, line: &[u8]) -> Result<(), Stop> {
-        if overmind::is_http(line) {
+        if overmind::is_http(line) || overmind::is_binary(line) {
             // A page that a browser shows, through a port that is forwarded to this socket. What
-            // follows are its headers and its body.
+            // follows is of the page's choice: headers and a body, or text in another protocol.
             return Err(Stop::Over);
         }
         let Some(command) = overmind::parse(line) else { return Ok(()) };

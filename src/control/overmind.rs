@@ -48,6 +48,14 @@ pub fn is_http(line: &[u8]) -> bool {
     last.len() >= 5 && last[..5].eq_ignore_ascii_case(b"HTTP/")
 }
 
+/// Whether a line, without its newline, is no text: it holds control characters other than tabs and the
+/// carriage return at its end, or is not UTF-8. A browser can be made to speak another protocol than
+/// HTTP, with lines that a page has chosen behind such bytes; no client of overmind sends any.
+pub fn is_binary(line: &[u8]) -> bool {
+    let text = std::str::from_utf8(line.strip_suffix(b"\r").unwrap_or(line));
+    text.map_or(true, |text| text.contains(|c: char| c.is_control() && c != '\t'))
+}
+
 impl Command {
     /// The line to send, newline included.
     pub fn line(&self) -> String {
@@ -134,7 +142,7 @@ mod tests {
     use pretty_assertions::assert_eq;
     use proptest::prelude::*;
 
-    use super::{Command, Row, matching, parse, rows, status};
+    use super::{Command, Row, is_binary, matching, parse, rows, status};
     use crate::model::request::ProcessState;
     use crate::model::{ProcName, ProcessStatus};
 
@@ -180,6 +188,25 @@ mod tests {
             assert_eq!(parse(line.as_bytes()), None, "{line:?}");
         }
         assert_eq!(parse(b"\xffquit\n"), None);
+    }
+
+    #[test]
+    fn a_line_of_control_bytes_or_of_no_utf8_is_no_text() {
+        for text in ["", "\r", "status", "stop a\tb\r", "nonsense", "na\u{ef}ve \u{202e}"] {
+            assert!(!is_binary(text.as_bytes()), "{text:?}");
+        }
+        for other in [
+            &b"\0stop"[..],
+            b"stop\r\r",
+            b"st\rop",
+            b"\x1b[0m",
+            b"\x7f",
+            b"\xff",
+            b"\xc2\x9b",
+            b"\xc3",
+        ] {
+            assert!(is_binary(other), "{other:?}");
+        }
     }
 
     #[test]

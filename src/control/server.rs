@@ -266,7 +266,7 @@ async fn converse(mut stream: UnixStream, router: Router, api: Api) {
         () = closed(&mut closing) => return,
     };
     match first {
-        // Through a forwarded port, a page can have a browser send lines of its choice in one.
+        // Of a browser, through a forwarded port. Its end is not waited for: it may hold no newline.
         Ok(Ok(Some((Language::Lines, first)))) if first.starts_with(TLS_HANDSHAKE) => {}
         Ok(Ok(Some((Language::Lines, first)))) => lines::converse(stream, first, api).await,
         Ok(Ok(Some((Language::Http, first)))) => {

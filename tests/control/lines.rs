@@ -20,9 +20,9 @@ const TABLE: &str = "PROCESS   PID       STATUS\n\
                      slow      100       running\n";
 
 /// Send, close the sending side, read the rest.
-async fn half(run: &Run, text: &str) -> String {
+async fn half(run: &Run, text: impl AsRef<[u8]>) -> String {
     let mut stream = run.raw().await;
-    stream.write_all(text.as_bytes()).await.unwrap();
+    stream.write_all(text.as_ref()).await.unwrap();
     stream.shutdown().await.unwrap();
     read_all(stream).await
 }
@@ -169,4 +169,29 @@ async fn a_line_without_end_is_cut_off() {
     assert_eq!(read_all(stream).await, "");
     assert!(run.seen.try_recv().is_err());
     assert_eq!(run.exchange("status\n").await, TABLE);
+}
+
+/// A browser can be made to speak another protocol than HTTP, with text of a page in it.
+#[tokio::test]
+async fn a_line_that_is_no_text_ends_the_connection() {
+    let mut run = run();
+    for first in [
+        &b"\0\x01\0\x10!\x12\xa4B"[..],
+        b"\x1b[0m",
+        b"st\rop",
+        b"stop\0",
+        b"stop web\x7f",
+        b"\xff",
+        b"stop w\xc3",
+        b"stop \xc2\x9b",
+    ] {
+        for before in [&b""[..], b"nonsense\n"] {
+            let text = [before, first, b"\nstop\nstatus\n"].concat();
+            assert_eq!(half(&run, text).await, "", "{first:?}");
+            assert!(run.seen.try_recv().is_err(), "{first:?}");
+        }
+        assert_eq!(half(&run, first).await, "");
+        assert!(run.seen.try_recv().is_err(), "{first:?}");
+    }
+    assert_eq!(half(&run, "na\u{ef}ve\tword\r\nstatus\r\n").await, TABLE);
 }

@@ -350,6 +350,10 @@ fn a_web_page_can_do_nothing_through_a_forwarded_port() {
         let answer = browse(&world, &head, "restart web\nquit\n");
         assert!(!answer.contains("web"), "{line}: {answer}");
     }
+    // It can have a browser speak other protocols: what TURN or FTP clients send, and its text in it.
+    for first in ["\0\u{1}\0\u{10}!\u{12}$B", "\0\u{3}", "\u{1b}[0m", "\u{9b}"] {
+        assert_eq!(browse(&world, first, "\nrestart web\nquit\nstatus\n"), "", "{first:?}");
+    }
     assert_eq!(world.wait_state("web", "running"), before);
     // Programs are served as before.
     for host in ["localhost", "tmo", "127.0.0.1:9", "[::1]:9"] {

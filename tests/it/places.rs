@@ -325,3 +325,87 @@ fn root_does_not_take_the_socket_of_another_user() {
     world.ok(["start", "-D"]);
     world.ok(["quit"]);
 }
+
+/// In a shared directory any user can listen; in a project of a user it is that user's run.
+#[test]
+fn root_asks_a_run_of_another_user_only_where_that_user_alone_can_put_a_socket() {
+    let world = World::new("web: exec sleep 1000\n");
+    if !nix::unistd::geteuid().is_root() {
+        eprintln!("SKIPPED: nobody else may even connect to it");
+        return;
+    }
+    let Some(plain) = as_plain_user(&world) else { return };
+    let mode = |path: &Path, mode| {
+        std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).unwrap();
+    };
+    let made = |name: &str| {
+        let dir = world.path().join(name);
+        std::fs::create_dir(&dir).unwrap();
+        dir
+    };
+    let (app, own, shared) = (world.app(), made("of-root"), made("shared"));
+    mode(&shared, 0o1777);
+    let root = |socket: &Path, args: &[&str]| {
+        let mut command = world.tmo(args);
+        command.env("TMPDIR", &own).env("TMO_SOCKET", socket);
+        Ran::of(&command.output().unwrap())
+    };
+    let refused = |socket: &Path, dir: &Path| {
+        for verb in [
+            "ps",
+            "stop web",
+            "restart web",
+            "signal HUP web",
+            "send web topsecret",
+            "screen web",
+            "scale web=2",
+            "connect --print web",
+            "wait --for ready web",
+            "reload",
+            "detach",
+            "quit",
+        ] {
+            let ran = root(socket, &verb.split(' ').collect::<Vec<_>>());
+            assert_eq!(ran.code, 1, "{verb}: {ran:?}");
+            let whose = format!("is user {NOBODY}'s, not yours, and others than that user");
+            let place = format!("into {};", dir.display());
+            assert!(ran.stderr.contains(&whose), "{verb}: {ran:?}");
+            assert!(ran.stderr.contains(&place), "{verb}: {ran:?}");
+            assert!(ran.stderr.contains(&format!("`sudo -u '#{NOBODY}'`")), "{verb}: {ran:?}");
+            assert_eq!(ran.stderr.lines().count(), 1, "{verb}: {ran:?}");
+        }
+    };
+    let accepted = |socket: &Path| {
+        let ran = root(socket, &["ps"]);
+        assert!(ran.code == 0 && ran.stdout.contains("running"), "{ran:?}");
+    };
+    let start = |socket: &Path| {
+        let ran = run(plain(TMO.as_ref()), &["start", "-D", "-s", socket.to_str().unwrap()]);
+        assert_eq!(ran.code, 0, "{ran:?}");
+    };
+
+    let planted = shared.join("s.sock");
+    start(&planted);
+    refused(&planted, &shared);
+    ok(plain(TMO.as_ref()), &["quit", "-s", planted.to_str().unwrap()]);
+    world.wait_empty();
+
+    let socket = app.join(".overmind.sock");
+    start(&socket);
+    accepted(&socket);
+    let (of_root, of_another) = (own.join("s.sock"), shared.join("s.sock"));
+    for link in [&of_root, &of_another] {
+        std::os::unix::fs::symlink(&socket, link).unwrap();
+    }
+    accepted(&of_root);
+    refused(&of_another, &shared);
+    let dir_of_another = shared.join("dir");
+    std::os::unix::fs::symlink(&app, &dir_of_another).unwrap();
+    refused(&dir_of_another.join(".overmind.sock"), &shared);
+    // A umask of 002 is common.
+    mode(&app, 0o775);
+    accepted(&socket);
+    let ran = root(&socket, &["quit"]);
+    assert_eq!(ran.code, 0, "{ran:?}");
+    world.wait_empty();
+}

@@ -91,7 +91,9 @@ fn listener(report: &mut Report, start: &Start) {
             format!("overmind itself listens on {shown}"),
             "`tmo quit` ends it, or give another socket with `-s`",
         ),
-        Ok(Err(error @ ClientError::Stranger { .. })) => report.fail("socket", error),
+        Ok(Err(error @ (ClientError::Stranger { .. } | ClientError::SharedDirectory { .. }))) => {
+            report.fail("socket", error);
+        }
         Ok(Err(error)) => report.fail_so(
             "socket",
             format!("another program listens on {shown}: {error}"),

@@ -1,6 +1,7 @@
 //! Why a supervisor could not be asked.
 
 use std::io;
+use std::path::PathBuf;
 
 use crate::control::address::Address;
 use crate::control::dial;
@@ -22,13 +23,28 @@ pub enum ClientError {
     },
     /// Somebody else listens there, who is not to be told anything.
     #[error(
-        "the listener at {at} is user {owner}'s, not yours; remove it, or give another socket with `-s`"
+        "the listener at {at} is user {owner}'s, not yours; run this as that user, or give another socket \
+         with `-s`"
     )]
     Stranger {
         /// The address.
         at: Address,
         /// User id of whoever listens.
         owner: u32,
+    },
+    /// Somebody else listens there, and others than that user may have put the socket there: root is refused.
+    #[error(
+        "the listener at {at} is user {owner}'s, not yours, and others than that user can put a socket or a \
+         link into {}; run this as that user (`sudo -u '#{owner}'`), or give another socket with `-s`",
+        dir.display()
+    )]
+    SharedDirectory {
+        /// The address.
+        at: Address,
+        /// User id of whoever listens.
+        owner: u32,
+        /// Where others may write.
+        dir: PathBuf,
     },
     /// Address and token were set in different places.
     #[error(

@@ -6,6 +6,7 @@
 mod error;
 mod head;
 mod history;
+mod stranger;
 mod who;
 
 use std::io;
@@ -353,14 +354,9 @@ async fn connect_unix(at: &Address, path: &Path) -> Result<UnixStream, ClientErr
         }
         Err(error) => return Err(failed(error)),
     };
-    // In a directory that others may write to anybody can have been there first.
     let owner = stream.peer_cred().map_err(failed)?.uid();
-    let me = nix::unistd::geteuid();
-    if me.is_root() || owner == me.as_raw() || owner == 0 {
-        Ok(stream)
-    } else {
-        Err(ClientError::Stranger { at: at.clone(), owner })
-    }
+    stranger::refuse(at, path, owner)?;
+    Ok(stream)
 }
 
 async fn dial_slowly(path: &Path) -> io::Result<UnixStream> {

@@ -92,6 +92,7 @@ pub(super) fn judge(line: &[u8], owner: bool) -> Line<'_> {
 pub(super) fn is_command(line: &[u8]) -> bool {
     line.first().is_some_and(u8::is_ascii_lowercase)
         && !overmind::is_http(line)
+        && !overmind::is_binary(line)
         && overmind::parse(line).is_some()
 }
 
@@ -115,6 +116,8 @@ mod tests {
             "STOP",
             "stopp",
             "\0stop",
+            "stop\0",
+            "stop web\u{1b}[0m",
             "\u{16}\u{3}stop",
             "stop / HTTP/1.1",
             "stop / HTTP/1.1\r",
