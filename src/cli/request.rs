@@ -133,6 +133,21 @@ pub(super) async fn ask(
     }
 }
 
+/// Wait for this answer, for however long. `silent` is told once if the supervisor at this address does
+/// not answer at all: somebody may have stopped it, and it may go on.
+pub(super) async fn unless_silent<T>(
+    address: &Address,
+    answer: impl Future<Output = T>,
+    silent: impl FnOnce(ClientError),
+) -> T {
+    let mut answer = std::pin::pin!(answer);
+    tokio::select! {
+        answer = &mut answer => return answer,
+        error = silence(address) => silent(error),
+    }
+    answer.await
+}
+
 /// Ask, and ask again for as long as the supervisor is killed meanwhile.
 pub(super) async fn steadily<T>(
     address: &Address,

@@ -448,3 +448,27 @@ fn an_interrupt_waits_for_a_supervisor_that_does_not_answer_for_long() {
     assert_eq!(view.code(), 0, "{}", view.log());
     world.wait_empty();
 }
+
+#[test]
+fn an_interrupt_at_a_supervisor_that_does_not_answer_says_so() {
+    let world = World::new(WEB);
+    let mut view = world.start([""; 0]);
+    both_up(&view);
+    let supervisor = world.supervisor();
+    procs::kill(supervisor, 19);
+    for times in 1..=2 {
+        view.signal(2);
+        eventually("the view says so", || {
+            let log = view.log();
+            let said =
+                |line: &&str| line.contains("does not answer") && line.contains("`tmo kill`");
+            let said: Vec<_> = log.lines().filter(said).collect();
+            assert!(said.iter().all(|line| line.starts_with("system | ")), "{log}");
+            assert!(said.iter().all(|line| line.contains("`kill -CONT` ")), "{log}");
+            (said.len() == times).then_some(())
+        });
+    }
+    procs::kill(supervisor, 18);
+    assert!([0, 1].contains(&view.code()), "{}", view.log());
+    world.wait_empty();
+}
