@@ -56,6 +56,9 @@ pub(super) fn logs(args: &LogsArgs, out: &mut dyn Write) -> Result<u8, CliError>
     let supervised = lock::is_held(instance.runtime.dir()).unwrap_or(false);
     let asked = Asked::new(args, &source, filter, supervised)?;
     let follows = args.follow && supervised;
+    if supervised && !follows {
+        instance.warn_of_stopped_supervisor();
+    }
     if follows && asked.is_plain(args) {
         let style = Source::style(&instance.context.env, args.timestamps);
         return follow(&instance, source.job(asked.from, asked.filter, style));
@@ -294,7 +297,7 @@ fn follow_reading(instance: &Instance, mut reading: Reading, upto: u64) -> Resul
         let (stop, unread) = (stop_signal(), reader_gone());
         tokio::pin!(stop, unread, over);
         let heads = heads;
-        let mut news = instance.ask(async |client| client.head(false).await).await?;
+        let mut news = instance.news().await?;
         loop {
             let event = tokio::select! {
                 event = news.next() => event,
@@ -305,7 +308,7 @@ fn follow_reading(instance: &Instance, mut reading: Reading, upto: u64) -> Resul
             match event {
                 Some(Ok(HeadEvent::Head(head))) => _ = heads.send(head.records),
                 Some(Ok(HeadEvent::End(_) | HeadEvent::Leave) | Err(_)) => break,
-                None => match instance.ask(async |client| client.head(false).await).await {
+                None => match instance.news().await {
                     Ok(fresh) => news = fresh,
                     Err(_) => break,
                 },

@@ -10,6 +10,7 @@ use super::flags::Counted;
 use super::force;
 use super::looked::Looked;
 use super::owed::Owed;
+use crate::control::lock;
 use crate::journal::cursor::Position;
 use crate::model::plan::{PLAN_VERSION, Plan, ProcessPlan};
 use crate::model::text::OsText;
@@ -306,6 +307,14 @@ impl Runtime {
         let (pid, start_time) = saved.keeper?;
         let lives = saved.boot == sys::boot_id() && sys::alive(pid, start_time);
         (lives && !sys::ends_within(pid, start_time, LAST_MOMENTS)).then_some(pid)
+    }
+
+    /// The supervisor of this run, if somebody has stopped it (SIGSTOP).
+    pub fn stopped_supervisor(&self) -> Option<u32> {
+        let saved = self.saved().ok().filter(|saved| !saved.is_elsewhere())?;
+        let keeper = saved.keeper.filter(|_| saved.boot == sys::boot_id())?;
+        let process = sys::info(keeper.0).filter(|process| process.id() == keeper)?;
+        (process.is_stopped() && lock::is_held(&self.dir).unwrap_or(false)).then_some(keeper.0)
     }
 
     /// The shims of this run that live.

@@ -472,3 +472,32 @@ fn an_interrupt_at_a_supervisor_that_does_not_answer_says_so() {
     assert!([0, 1].contains(&view.code()), "{}", view.log());
     world.wait_empty();
 }
+
+#[test]
+fn a_log_that_a_stopped_supervisor_does_not_read_says_where_it_ends() {
+    let world = World::new("web: echo up; exec sleep 1000\n");
+    world.ok(["start", "-D"]);
+    eventually("it is in the log", || world.ok(["logs"]).contains("| up\n").then_some(()));
+    let supervisor = world.supervisor();
+    let words = format!("the supervisor (pid {supervisor}) is stopped, so the log is shown only");
+    let advice = format!("`kill -CONT {supervisor}` goes on");
+    procs::kill(supervisor, 19);
+    for args in [&["logs", "-n", "1"][..], &["logs", "web"], &["logs", "--since", "3s"]] {
+        let ran = world.run(args);
+        assert!(ran.code == 0 && ran.stderr.matches(&words).count() == 1, "{args:?}: {ran:?}");
+        assert!(ran.stderr.starts_with("tmo: ") && ran.stderr.contains(&advice), "{ran:?}");
+    }
+    for args in [&["logs", "-f"][..], &["logs", "-f", "--raw"], &["echo"]] {
+        let mut follows = world.command("timeout");
+        let ran =
+            follows.args(["--foreground", "-s", "INT", "2", env!("CARGO_BIN_EXE_tmo")]).args(args);
+        let ran = crate::harness::Ran::of(&ran.output().unwrap());
+        assert_eq!(ran.stderr.matches(&words).count(), 1, "{args:?}: {ran:?}");
+    }
+    procs::kill(supervisor, 18);
+    eventually("it goes on", || world.run(["ps"]).stderr.is_empty().then_some(()));
+    let ran = world.run(["logs"]);
+    assert_eq!(ran.stderr, "", "{ran:?}");
+    world.ok(["quit"]);
+    world.wait_empty();
+}
