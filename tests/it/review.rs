@@ -501,3 +501,16 @@ fn a_log_that_a_stopped_supervisor_does_not_read_says_where_it_ends() {
     world.ok(["quit"]);
     world.wait_empty();
 }
+
+#[test]
+fn a_full_device_is_not_taken_for_the_log() {
+    let world = World::new("web: echo up; exec sleep 1000\n");
+    world.ok(["start", "-D"]);
+    eventually("it is in the log", || world.ok(["logs"]).contains("| up\n").then_some(()));
+    for args in ["logs", "logs --raw", "logs -n 1", "logs --json", "logs --max-bytes 9999"] {
+        let ran = world.shell(&format!("{} {args} >/dev/full", env!("CARGO_BIN_EXE_tmo")));
+        assert_eq!(ran.code, 1, "{args}: {ran:?}");
+        assert_eq!(ran.stderr, "tmo: standard output: no space left on device\n", "{args}");
+    }
+    world.ok(["quit"]);
+}
