@@ -179,7 +179,7 @@ pub(super) fn key() -> String {
 const USUAL: Duration = Duration::from_secs(1);
 
 /// What is asked for may take its time; but a supervisor that does not even tell its state by then
-/// will not do it either. Otherwise this never ends.
+/// will not do it before it goes on. Otherwise this never ends.
 async fn silence(address: &Address) -> ClientError {
     // A process that hangs sends nothing, so only time can tell.
     tokio::time::sleep(USUAL).await;
@@ -187,7 +187,7 @@ async fn silence(address: &Address) -> ClientError {
         && let Err(error @ (ClientError::Silent { .. } | ClientError::TakingOver { .. })) =
             client.state().await
     {
-        return error;
+        return error.after_request();
     }
     std::future::pending().await
 }

@@ -465,11 +465,33 @@ fn an_interrupt_at_a_supervisor_that_does_not_answer_says_so() {
             let said: Vec<_> = log.lines().filter(said).collect();
             assert!(said.iter().all(|line| line.starts_with("system | ")), "{log}");
             assert!(said.iter().all(|line| line.contains("`kill -CONT` ")), "{log}");
+            let later = |line: &&str| line.contains("does what was asked for when it goes on");
+            assert!(said.iter().all(later), "{log}");
             (said.len() == times).then_some(())
         });
     }
     procs::kill(supervisor, 18);
     assert!([0, 1].contains(&view.code()), "{}", view.log());
+    world.wait_empty();
+}
+
+#[test]
+fn what_a_stopped_supervisor_was_asked_for_is_said_to_be_done_later() {
+    let world = World::new(WEB);
+    world.ok(["start", "-D"]);
+    let first = world.wait_state("web", "running");
+    let supervisor = world.supervisor();
+    procs::kill(supervisor, 19);
+    let ran = world.run(["restart", "web"]);
+    assert!(ran.stderr.contains("does what was asked for when it goes on"), "{ran:?}");
+    let asked = world.run(["ps"]);
+    assert!(asked.stderr.contains("does not answer; if somebody"), "{asked:?}");
+    procs::kill(supervisor, 18);
+    eventually("it does", || {
+        let pid = world.field("web", "pid").as_u64().map(|pid| u32::try_from(pid).unwrap());
+        (pid.is_some() && pid != first).then_some(())
+    });
+    world.ok(["quit"]);
     world.wait_empty();
 }
 
