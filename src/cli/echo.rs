@@ -111,7 +111,7 @@ pub(super) fn follow(instance: &Instance, job: Job) -> Result<u8, CliError> {
     super::block_on(async {
         outlet.obey_terminal();
         let enter = EnterKey::watch();
-        let mut news = instance.ask(async |client| client.head(false).await).await?;
+        let mut news = instance.news().await?;
         let stop = stop_signal();
         tokio::pin!(stop);
         loop {
@@ -134,7 +134,7 @@ pub(super) fn follow(instance: &Instance, job: Job) -> Result<u8, CliError> {
                 Some(Ok(HeadEvent::Head(head))) => outlet.printer.head(head),
                 Some(Ok(HeadEvent::End(_) | HeadEvent::Leave) | Err(_)) => break,
                 // The supervisor was killed, and another one is started; or it was the last.
-                None => match instance.ask(async |client| client.head(false).await).await {
+                None => match instance.news().await {
                     Ok(fresh) => news = fresh,
                     Err(_) => break,
                 },

@@ -172,6 +172,7 @@ impl From<ClientError> for CliError {
             | ClientError::Mixed { .. }
             | ClientError::Unproven { .. }
             | ClientError::Silent { .. }
+            | ClientError::Pending { .. }
             | ClientError::TakingOver { .. }
             | ClientError::Empty { .. }
             | ClientError::Lost { .. }

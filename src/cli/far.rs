@@ -14,7 +14,7 @@ use super::args::{EchoArgs, LogsArgs};
 use super::error::CliError;
 use super::instance::{Far, Instance};
 use super::log::Source;
-use super::logs::Stdout;
+use super::logs::{Stdout, goes_on};
 use super::outlet::reader_gone;
 use super::troubles::held_up;
 use super::view::stop_signal;
@@ -239,10 +239,7 @@ async fn follow(instance: &Instance, query: Query, shown: &mut Shown) -> Result<
 }
 
 fn put(outlet: &mut Stdout, text: &[u8]) -> Result<(), CliError> {
-    match outlet.put(text).and_then(|()| std::io::stdout().flush()) {
-        Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
-        written => written.map_err(CliError::io("the log")),
-    }
+    goes_on(outlet.put(text)).map(drop)
 }
 
 /// How lines of the API are shown.

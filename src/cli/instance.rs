@@ -18,7 +18,7 @@ use crate::config::lookup::project_above;
 use crate::config::socket::{self, SOCKET, SocketPath};
 use crate::config::{Env, OwnPath};
 use crate::control::address::{Address, TcpTarget};
-use crate::control::client::{Client, ClientError, Listener, TAKEOVER_LIMIT, who};
+use crate::control::client::{Client, ClientError, HeadStream, Listener, TAKEOVER_LIMIT, who};
 use crate::control::lock::Door;
 use crate::control::{listen, lock};
 use crate::engine::guard::News;
@@ -284,6 +284,23 @@ impl Instance {
                 }
                 Err(error) => return Err(self.not_there(error)),
             }
+        }
+    }
+
+    /// Follow how far the supervisor has read the log.
+    pub(super) async fn news(&self) -> Result<HeadStream, CliError> {
+        self.warn_of_stopped_supervisor();
+        self.ask(async |client| client.head(false).await).await
+    }
+
+    /// Say that the log ends where the supervisor has stopped reading it, if somebody has stopped the
+    /// supervisor: the processes may have printed more.
+    pub(super) fn warn_of_stopped_supervisor(&self) {
+        if let Some(pid) = self.runtime.stopped_supervisor() {
+            super::warn(&format_args!(
+                "the supervisor (pid {pid}) is stopped, so the log is shown only as far as it has \
+                 read it; `kill -CONT {pid}` goes on with it"
+            ));
         }
     }
 

@@ -56,6 +56,9 @@ pub(super) fn logs(args: &LogsArgs, out: &mut dyn Write) -> Result<u8, CliError>
     let supervised = lock::is_held(instance.runtime.dir()).unwrap_or(false);
     let asked = Asked::new(args, &source, filter, supervised)?;
     let follows = args.follow && supervised;
+    if supervised && !follows {
+        instance.warn_of_stopped_supervisor();
+    }
     if follows && asked.is_plain(args) {
         let style = Source::style(&instance.context.env, args.timestamps);
         return follow(&instance, source.job(asked.from, asked.filter, style));
@@ -273,11 +276,7 @@ fn follow_reading(instance: &Instance, mut reading: Reading, upto: u64) -> Resul
     // Writing waits for whoever reads, and a signal must not wait for that.
     let (done, over) = tokio::sync::oneshot::channel();
     let write = move || {
-        let mut put = |page: &[u8]| {
-            let mut out = std::io::stdout().lock();
-            out.write_all(page)?;
-            out.flush()
-        };
+        let mut put = write_out;
         let mut result = reading.read(upto, &mut put).and_then(|()| reading.show_last(&mut put));
         while result.is_ok()
             && let Ok(head) = news.recv()
@@ -294,7 +293,7 @@ fn follow_reading(instance: &Instance, mut reading: Reading, upto: u64) -> Resul
         let (stop, unread) = (stop_signal(), reader_gone());
         tokio::pin!(stop, unread, over);
         let heads = heads;
-        let mut news = instance.ask(async |client| client.head(false).await).await?;
+        let mut news = instance.news().await?;
         loop {
             let event = tokio::select! {
                 event = news.next() => event,
@@ -305,7 +304,7 @@ fn follow_reading(instance: &Instance, mut reading: Reading, upto: u64) -> Resul
             match event {
                 Some(Ok(HeadEvent::Head(head))) => _ = heads.send(head.records),
                 Some(Ok(HeadEvent::End(_) | HeadEvent::Leave) | Err(_)) => break,
-                None => match instance.ask(async |client| client.head(false).await).await {
+                None => match instance.news().await {
                     Ok(fresh) => news = fresh,
                     Err(_) => break,
                 },
@@ -335,7 +334,7 @@ impl Stdout {
     }
 
     pub(super) fn put(&mut self, page: &[u8]) -> std::io::Result<()> {
-        let Some(most) = self.most else { return std::io::stdout().lock().write_all(page) };
+        let Some(most) = self.most else { return write_out(page) };
         self.kept.extend(page);
         let gone = self.kept.len().saturating_sub(most);
         self.kept.drain(..gone);
@@ -353,9 +352,7 @@ impl Stdout {
             super::warn(&format_args!("the first {left_out} bytes are left out (--max-bytes)"));
         }
         let (front, back) = self.kept.as_slices();
-        let mut out = std::io::stdout().lock();
-        let written = out.write_all(front).and_then(|()| out.write_all(back));
-        goes_on(written.and_then(|()| out.flush()))?;
+        goes_on(write_out(front).and_then(|()| write_out(back)))?;
         Ok(0)
     }
 }
@@ -377,12 +374,27 @@ fn whole_index(source: &Source) -> Result<IndexReader, CliError> {
     Ok(ingest.into_index())
 }
 
+/// Standard output can't be written: what tells it from the log that can't be read.
+#[derive(Debug, thiserror::Error)]
+#[error(transparent)]
+struct Unwritten(std::io::Error);
+
+/// Print this at once.
+fn write_out(page: &[u8]) -> std::io::Result<()> {
+    let mut out = std::io::stdout().lock();
+    let written = out.write_all(page).and_then(|()| out.flush());
+    written.map_err(|error| std::io::Error::new(error.kind(), Unwritten(error)))
+}
+
 /// Whether somebody still reads; that nobody does is no error.
-fn goes_on(written: std::io::Result<()>) -> Result<bool, CliError> {
+pub(super) fn goes_on(written: std::io::Result<()>) -> Result<bool, CliError> {
     match written {
         Ok(()) => Ok(true),
         Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(false),
-        Err(error) => Err(CliError::io("the log")(error)),
+        Err(error) => Err(match error.downcast() {
+            Ok(Unwritten(error)) => CliError::io("standard output")(error),
+            Err(error) => CliError::io("the log")(error),
+        }),
     }
 }
 

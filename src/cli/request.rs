@@ -136,6 +136,21 @@ pub(super) async fn ask(
     }
 }
 
+/// Wait for this answer, for however long. `silent` is told once if the supervisor at this address does
+/// not answer at all: somebody may have stopped it, and it may go on.
+pub(super) async fn unless_silent<T>(
+    address: &Address,
+    answer: impl Future<Output = T>,
+    silent: impl FnOnce(ClientError),
+) -> T {
+    let mut answer = std::pin::pin!(answer);
+    tokio::select! {
+        answer = &mut answer => return answer,
+        error = silence(address) => silent(error),
+    }
+    answer.await
+}
+
 /// Ask, and ask again for as long as the supervisor is killed meanwhile.
 pub(super) async fn steadily<T>(
     address: &Address,
@@ -167,7 +182,7 @@ pub(super) fn key() -> String {
 const USUAL: Duration = Duration::from_secs(1);
 
 /// What is asked for may take its time; but a supervisor that does not even tell its state by then
-/// will not do it either. Otherwise this never ends.
+/// will not do it before it goes on. Otherwise this never ends.
 async fn silence(address: &Address) -> ClientError {
     // A process that hangs sends nothing, so only time can tell.
     tokio::time::sleep(USUAL).await;
@@ -175,7 +190,7 @@ async fn silence(address: &Address) -> ClientError {
         && let Err(error @ (ClientError::Silent { .. } | ClientError::TakingOver { .. })) =
             client.state().await
     {
-        return error;
+        return error.after_request();
     }
     std::future::pending().await
 }

@@ -24,6 +24,7 @@ use nix::sys::stat::{FchmodatFlags, Mode, fchmod, fchmodat};
 use serde::{Deserialize, Serialize};
 
 use super::dial::{self, Answer};
+use crate::model::text::OsText;
 
 /// How many clients may wait to be accepted.
 ///
@@ -348,6 +349,7 @@ fn remove_if(path: &Path, ours: impl Fn(&Metadata) -> bool) -> io::Result<()> {
 
 /// What [`bind`] has put into the file system.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(from = "Written", into = "Written")]
 pub struct Place {
     /// Where the socket is.
     pub socket: PathBuf,
@@ -356,6 +358,32 @@ pub struct Place {
     /// The second door.
     spare: Option<(PathBuf, Id)>,
     id: Id,
+}
+
+/// The same in JSON: a path may be no UTF-8.
+#[derive(Serialize, Deserialize)]
+struct Written {
+    socket: OsText,
+    link: Option<OsText>,
+    spare: Option<(OsText, Id)>,
+    id: Id,
+}
+
+impl From<Place> for Written {
+    fn from(place: Place) -> Self {
+        let Place { socket, link, spare, id } = place;
+        let spare = spare.map(|(spare, id)| (spare.into(), id));
+        Self { socket: socket.into(), link: link.map(OsText::from), spare, id }
+    }
+}
+
+impl From<Written> for Place {
+    fn from(written: Written) -> Self {
+        let path = |text: OsText| PathBuf::from(text.0);
+        let Written { socket, link, spare, id } = written;
+        let spare = spare.map(|(spare, id)| (path(spare), id));
+        Self { socket: path(socket), link: link.map(path), spare, id }
+    }
 }
 
 impl Place {

@@ -10,7 +10,7 @@ use super::flags::Counted;
 use super::force;
 use super::looked::Looked;
 use super::owed::Owed;
-use crate::control::lock::is_held;
+use crate::control::lock;
 use crate::journal::cursor::Position;
 use crate::model::plan::{PLAN_VERSION, Plan, ProcessPlan};
 use crate::model::text::OsText;
@@ -258,7 +258,7 @@ impl Runtime {
             let Some(ProcInfo { pid, comm, .. }) = force::remaining(&parts) else {
                 return Ok(false);
             };
-            let is_run = |dir: &PathBuf| is_held(dir).unwrap_or(false);
+            let is_run = |dir: &PathBuf| lock::is_held(dir).unwrap_or(false);
             let session = self.of_other_sessions().into_iter().find(is_run);
             return Err(match session {
                 Some(dir) => RuntimeError::OtherSession { dir, pid: *pid },
@@ -324,6 +324,14 @@ impl Runtime {
         let (pid, start_time) = saved.keeper?;
         let lives = saved.boot == sys::boot_id() && sys::alive(pid, start_time);
         (lives && !sys::ends_within(pid, start_time, LAST_MOMENTS)).then_some(pid)
+    }
+
+    /// The supervisor of this run, if somebody has stopped it (SIGSTOP).
+    pub fn stopped_supervisor(&self) -> Option<u32> {
+        let saved = self.saved().ok().filter(|saved| !saved.is_elsewhere())?;
+        let keeper = saved.keeper.filter(|_| saved.boot == sys::boot_id())?;
+        let process = sys::info(keeper.0).filter(|process| process.id() == keeper)?;
+        (process.is_stopped() && lock::is_held(&self.dir).unwrap_or(false)).then_some(keeper.0)
     }
 
     /// The shims of this run that live.

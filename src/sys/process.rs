@@ -86,6 +86,11 @@ impl ProcInfo {
         self.state == 'R'
     }
 
+    /// Whether somebody has stopped it (SIGSTOP, SIGTSTP).
+    pub const fn is_stopped(&self) -> bool {
+        self.state == 'T'
+    }
+
     /// Pid and start time: this process and no other.
     pub const fn id(&self) -> (u32, u64) {
         (self.pid, self.start_time)

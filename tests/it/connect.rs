@@ -614,3 +614,22 @@ fn a_client_that_is_suspended_gives_its_terminal_back_and_goes_on() {
     terminal.close();
     world.ok(["quit"]);
 }
+
+#[test]
+fn in_a_pane_of_the_run_it_says_what_to_do_instead() {
+    let connect = env!("CARGO_BIN_EXE_tmo");
+    let world = World::new(&format!(
+        "a: until [ -e go ]; do sleep 0.1; done; {connect} connect b; echo \"code $?\"; exec sleep 1000\n\
+         b: exec sleep 1000\n"
+    ));
+    let view = world.start([""; 0]);
+    world.wait_state("b", "running");
+    world.write("go", "");
+    view.shows("a      | code 1\n");
+    let log = view.log();
+    assert!(log.contains("tmo: this terminal is a pane of the run and can't show b"), "{log}");
+    assert!(log.contains("`tmo connect b` in another terminal"), "{log}");
+    assert!(!log.contains("no current client"), "{log}");
+    drop(log);
+    world.ok(["quit"]);
+}

@@ -240,3 +240,23 @@ fn a_process_that_starts_a_run_in_another_project_controls_that_run() {
     world.ok(["quit"]);
     world.wait_empty();
 }
+
+#[test]
+fn a_project_may_lie_in_a_directory_whose_name_is_not_utf_8() {
+    use std::os::unix::ffi::OsStrExt as _;
+    let world = World::new("");
+    let dir = world.app().join(std::ffi::OsStr::from_bytes(b"caf\xe9"));
+    std::fs::create_dir(&dir).unwrap();
+    std::fs::write(dir.join("Procfile"), "web: echo here; exec sleep 1000\n").unwrap();
+    let run = |args: &[&str]| {
+        crate::harness::Ran::of(&world.tmo(args).current_dir(&dir).output().unwrap())
+    };
+    let started = run(&["start", "-D"]);
+    assert_eq!(started.code, 0, "{started:?}");
+    crate::harness::eventually("it is in the log", || {
+        run(&["logs"]).stdout.contains("| here\n").then_some(())
+    });
+    let ended = run(&["quit"]);
+    assert_eq!(ended.code, 0, "{ended:?}");
+    world.wait_empty();
+}

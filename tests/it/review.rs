@@ -448,3 +448,91 @@ fn an_interrupt_waits_for_a_supervisor_that_does_not_answer_for_long() {
     assert_eq!(view.code(), 0, "{}", view.log());
     world.wait_empty();
 }
+
+#[test]
+fn an_interrupt_at_a_supervisor_that_does_not_answer_says_so() {
+    let world = World::new(WEB);
+    let mut view = world.start([""; 0]);
+    both_up(&view);
+    let supervisor = world.supervisor();
+    procs::kill(supervisor, 19);
+    for times in 1..=2 {
+        view.signal(2);
+        eventually("the view says so", || {
+            let log = view.log();
+            let said =
+                |line: &&str| line.contains("does not answer") && line.contains("`tmo kill`");
+            let said: Vec<_> = log.lines().filter(said).collect();
+            assert!(said.iter().all(|line| line.starts_with("system | ")), "{log}");
+            assert!(said.iter().all(|line| line.contains("`kill -CONT` ")), "{log}");
+            let later = |line: &&str| line.contains("does what was asked for when it goes on");
+            assert!(said.iter().all(later), "{log}");
+            (said.len() == times).then_some(())
+        });
+    }
+    procs::kill(supervisor, 18);
+    assert!([0, 1].contains(&view.code()), "{}", view.log());
+    world.wait_empty();
+}
+
+#[test]
+fn what_a_stopped_supervisor_was_asked_for_is_said_to_be_done_later() {
+    let world = World::new(WEB);
+    world.ok(["start", "-D"]);
+    let first = world.wait_state("web", "running");
+    let supervisor = world.supervisor();
+    procs::kill(supervisor, 19);
+    let ran = world.run(["restart", "web"]);
+    assert!(ran.stderr.contains("does what was asked for when it goes on"), "{ran:?}");
+    let asked = world.run(["ps"]);
+    assert!(asked.stderr.contains("does not answer; if somebody"), "{asked:?}");
+    procs::kill(supervisor, 18);
+    eventually("it does", || {
+        let pid = world.field("web", "pid").as_u64().map(|pid| u32::try_from(pid).unwrap());
+        (pid.is_some() && pid != first).then_some(())
+    });
+    world.ok(["quit"]);
+    world.wait_empty();
+}
+
+#[test]
+fn a_log_that_a_stopped_supervisor_does_not_read_says_where_it_ends() {
+    let world = World::new("web: echo up; exec sleep 1000\n");
+    world.ok(["start", "-D"]);
+    eventually("it is in the log", || world.ok(["logs"]).contains("| up\n").then_some(()));
+    let supervisor = world.supervisor();
+    let words = format!("the supervisor (pid {supervisor}) is stopped, so the log is shown only");
+    let advice = format!("`kill -CONT {supervisor}` goes on");
+    procs::kill(supervisor, 19);
+    for args in [&["logs", "-n", "1"][..], &["logs", "web"], &["logs", "--since", "3s"]] {
+        let ran = world.run(args);
+        assert!(ran.code == 0 && ran.stderr.matches(&words).count() == 1, "{args:?}: {ran:?}");
+        assert!(ran.stderr.starts_with("tmo: ") && ran.stderr.contains(&advice), "{ran:?}");
+    }
+    for args in [&["logs", "-f"][..], &["logs", "-f", "--raw"], &["echo"]] {
+        let mut follows = world.command("timeout");
+        let ran =
+            follows.args(["--foreground", "-s", "INT", "2", env!("CARGO_BIN_EXE_tmo")]).args(args);
+        let ran = crate::harness::Ran::of(&ran.output().unwrap());
+        assert_eq!(ran.stderr.matches(&words).count(), 1, "{args:?}: {ran:?}");
+    }
+    procs::kill(supervisor, 18);
+    eventually("it goes on", || world.run(["ps"]).stderr.is_empty().then_some(()));
+    let ran = world.run(["logs"]);
+    assert_eq!(ran.stderr, "", "{ran:?}");
+    world.ok(["quit"]);
+    world.wait_empty();
+}
+
+#[test]
+fn a_full_device_is_not_taken_for_the_log() {
+    let world = World::new("web: echo up; exec sleep 1000\n");
+    world.ok(["start", "-D"]);
+    eventually("it is in the log", || world.ok(["logs"]).contains("| up\n").then_some(()));
+    for args in ["logs", "logs --raw", "logs -n 1", "logs --json", "logs --max-bytes 9999"] {
+        let ran = world.shell(&format!("{} {args} >/dev/full", env!("CARGO_BIN_EXE_tmo")));
+        assert_eq!(ran.code, 1, "{args}: {ran:?}");
+        assert_eq!(ran.stderr, "tmo: standard output: no space left on device\n", "{args}");
+    }
+    world.ok(["quit"]);
+}

@@ -9,13 +9,13 @@ use std::ffi::OsStr;
 use std::io::IsTerminal as _;
 use std::os::unix::process::CommandExt as _;
 use std::path::Path;
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 use super::args::ConnectArgs;
 use super::error::CliError;
 use super::instance::{Instance, Server};
 use crate::backend::tmux::attach::{Target, arguments, ask_windows, find};
-use crate::backend::tmux::version::answer;
+use crate::backend::tmux::version::{answer, one_line};
 use crate::config::env::Env;
 use crate::control::address::Address;
 use crate::control::overmind_client::OvermindClient;
@@ -29,6 +29,8 @@ use crate::model::untrusted::{is_active, shown};
 enum Prepared {
     /// A tmux client that shows this process.
     Client(ProcName, Command),
+    /// Has the tmux client around this terminal, which is a pane of the run, show this process.
+    Switch(ProcName, Command),
     /// A program that takes the place of this one.
     Exec(Command),
 }
@@ -41,7 +43,8 @@ pub(super) fn connect(args: &ConnectArgs) -> Result<u8, CliError> {
         None => instance.context.env.flag("CONTROL_MODE")?.unwrap_or(false),
     };
     let prepared = super::block_on(prepare(&mut instance, args, control))?;
-    let (Prepared::Client(_, command) | Prepared::Exec(command)) = &prepared;
+    let (Prepared::Client(_, command) | Prepared::Switch(_, command) | Prepared::Exec(command)) =
+        &prepared;
     if args.print {
         return super::print(&mut std::io::stdout(), &quoted(command));
     }
@@ -54,6 +57,12 @@ pub(super) fn connect(args: &ConnectArgs) -> Result<u8, CliError> {
         Prepared::Exec(mut command) => {
             let error = command.exec();
             Err(cannot_run(&command, error))
+        }
+        Prepared::Switch(name, mut command) => {
+            // tmux finds its client by the terminal.
+            let ran = command.stdin(Stdio::inherit()).output();
+            let ran = ran.map_err(|error| cannot_run(&command, error))?;
+            if ran.status.success() { Ok(0) } else { Err(not_switched(&name, &ran.stderr)) }
         }
         Prepared::Client(name, mut command) => super::block_on(async {
             let shown = client::show(&mut command).await;
@@ -73,6 +82,20 @@ fn needs_terminal() -> Result<(), CliError> {
     }
     let text = "connect needs a terminal; `tmo echo` and `tmo logs` show what is printed";
     Err(CliError::Other(text.to_owned()))
+}
+
+/// Why a pane of the run can't show another process: nobody is connected to it, or tmux says why.
+fn not_switched(name: &ProcName, words: &[u8]) -> CliError {
+    let words = one_line(words);
+    let why = match words.as_str() {
+        "no current client" | "" => String::new(),
+        words => format!(" ({words})"),
+    };
+    CliError::Other(format!(
+        "this terminal is a pane of the run and can't show {name} inside itself{why}: type `tmo \
+         connect {name}` in another terminal; in a terminal that is connected, tmux's own keys (C-b n, \
+         C-b w) go from window to window"
+    ))
 }
 
 /// Why tmux shows nothing, and what else there is.
@@ -136,7 +159,7 @@ async fn prepare(
     if outer.is_some_and(|tmux| is_server(tmux, &state.tmux.socket)) {
         // A client cannot be inside a pane of its own server; the one that is there goes on.
         command.arg("-L").arg(&state.tmux.socket).args(["switch-client", "-t", &pane]);
-        return Ok(Prepared::Exec(command));
+        return Ok(Prepared::Switch(name, command));
     }
     let prefix = nested::prefix(command.get_program(), outer, found.prefix).await;
     let target = Target {

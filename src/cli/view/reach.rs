@@ -8,6 +8,7 @@ use crate::cli::error::CliError;
 use crate::cli::launch::Launch;
 use crate::cli::log::Source;
 use crate::cli::persona::Persona;
+use crate::cli::request;
 use crate::control::address::Address;
 use crate::control::client::{Client, ClientError, HeadStream};
 use crate::control::listen;
@@ -105,15 +106,20 @@ impl Shown {
     /// so the request is repeated until the supervisor accepts it or the run is over.
     pub(super) fn quit(&mut self, printer: &Printer) {
         let (socket, runtime) = (self.plan.socket.clone(), self.runtime.clone());
-        let (teller, key, flags) =
-            (printer.teller(), crate::cli::request::key(), self.flags.clone());
+        let (teller, key, flags) = (printer.teller(), request::key(), self.flags.clone());
         self.quits.spawn(async move {
             let (begun, mut reported, mut pause) = (Instant::now(), false, FIRST_PAUSE);
             loop {
                 let address = listen::locate(socket.as_path(), runtime.dir()).into();
                 // The end of the run reports how it went.
-                let asked = crate::cli::request::ask(&address, &Request::Quit, &key).await;
-                let Err(error) = asked else { return };
+                let asked = request::ask(&address, &Request::Quit, &key);
+                let silent = |error: ClientError| {
+                    let text = format!("The run can't be told to stop yet: {error}");
+                    teller.say(Persona::here().speak(&text), true);
+                };
+                let Err(error) = request::unless_silent(&address, asked, silent).await else {
+                    return;
+                };
                 // A supervisor that is about to exit refuses requests as well.
                 if !reported && begun.elapsed() >= PATIENCE {
                     reported = true;

@@ -9,6 +9,10 @@ use crate::model::Untrusted;
 use crate::model::network::Mixed;
 use crate::model::request::Unknown;
 
+/// What to do where a supervisor says nothing.
+const STOPPED: &str = "if somebody has stopped it, `kill -CONT` goes on with it, and `tmo kill` ends the \
+                       run without it; if that socket is forwarded, its host may be out of reach";
+
 /// Why there is no answer.
 #[derive(Debug, thiserror::Error)]
 pub enum ClientError {
@@ -66,12 +70,17 @@ pub enum ClientError {
         why: String,
     },
     /// It took the connection, and says nothing.
-    #[error(
-        "the supervisor at {at} does not answer; if somebody has stopped it, `kill -CONT` goes on \
-         with it, and `tmo kill` ends the run without it; if that socket is forwarded, its host may be \
-         out of reach"
-    )]
+    #[error("the supervisor at {at} does not answer; {}", STOPPED)]
     Silent {
+        /// The address.
+        at: Address,
+    },
+    /// It took a request to do something, and says nothing.
+    #[error(
+        "the supervisor at {at} does not answer, and does what was asked for when it goes on; {}",
+        STOPPED
+    )]
+    Pending {
         /// The address.
         at: Address,
     },
@@ -135,4 +144,12 @@ pub enum ClientError {
         /// What is wrong with it.
         what: String,
     },
+}
+
+impl ClientError {
+    /// The same where something was asked for that is done when the supervisor goes on.
+    #[must_use]
+    pub fn after_request(self) -> Self {
+        if let Self::Silent { at } = self { Self::Pending { at } } else { self }
+    }
 }

@@ -200,7 +200,9 @@ impl Client {
         path: &str,
         body: Bytes,
     ) -> Result<Reply, ClientError> {
-        self.outlast(self.ask(method, path, body), |_| true).await
+        let acts = method == Method::POST;
+        let answer = self.outlast(self.ask(method, path, body), |_| true).await;
+        if acts { answer.map_err(ClientError::after_request) } else { answer }
     }
 
     async fn ask(&self, method: Method, path: &str, body: Bytes) -> Result<Reply, ClientError> {
