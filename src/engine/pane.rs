@@ -112,11 +112,6 @@ impl Budget {
         self.0
     }
 
-    /// Whether it can't be smaller.
-    pub(super) const fn is_least(self) -> bool {
-        self.0 == Self::LEAST
-    }
-
     /// Reading as much has taken so long.
     pub(super) fn spent(&mut self, time: Duration) {
         let next = if time > Self::LONGEST {

@@ -55,6 +55,8 @@ pub(super) struct Watch {
     pub(super) count: Count,
     /// How many bytes were not searched, while that is so.
     skipped: Option<u64>,
+    /// How many bytes waited for the search when they became too many, while they are.
+    behind: Option<u64>,
 }
 
 impl Watch {
@@ -79,6 +81,7 @@ impl Watch {
             reported: HashMap::new(),
             count: Count::default(),
             skipped: None,
+            behind: None,
         })
     }
 
@@ -202,16 +205,16 @@ impl Engine {
     /// Skip output where the search can't keep up with it, until all of it is indexed.
     pub(super) fn keep_up(&mut self, id: ProcId, more: bool) {
         let Self { panes, ingest, plan, .. } = self;
-        let PaneTrack { stream, budget, watch: Some(watch), .. } = &mut panes[id] else { return };
+        let PaneTrack { stream, watch: Some(watch), .. } = &mut panes[id] else { return };
         let most = match plan.log.per_process {
             0 => MOST_BACKLOG,
             limit => limit.clamp(LEAST_BACKLOG, MOST_BACKLOG),
         };
-        if watch.skipped.is_none()
-            && more
-            && budget.is_least()
-            && ingest.backlog(*stream).is_ok_and(|bytes| bytes > most)
-        {
+        let backlog = if more { ingest.backlog(*stream).unwrap_or_default() } else { 0 };
+        watch.behind = (backlog > most).then(|| watch.behind.unwrap_or(backlog));
+        // What has waited from the beginning, as after a takeover, is caught up with; more is not.
+        let grows = watch.behind.is_some_and(|begun| backlog > begun + most / 2);
+        if watch.skipped.is_none() && grows {
             let hits = watch.watcher.finish();
             watch.found(hits);
             watch.skipped = Some(0);
