@@ -354,12 +354,10 @@ fn root_asks_a_run_of_another_user_only_where_that_user_alone_can_put_a_socket()
     let mode = |path: &Path, mode| {
         std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).unwrap();
     };
-    let made = |name: &str| {
-        let dir = world.path().join(name);
-        std::fs::create_dir(&dir).unwrap();
-        dir
-    };
-    let (app, own, shared) = (world.app(), made("of-root"), made("shared"));
+    let (app, own, shared) =
+        (world.app(), world.path().join("of-root"), world.path().join("shared"));
+    std::fs::create_dir(&own).unwrap();
+    std::fs::create_dir(&shared).unwrap();
     mode(&shared, 0o1777);
     let root = |socket: &Path, args: &[&str]| {
         let mut command = world.tmo(args);
