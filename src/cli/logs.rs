@@ -206,6 +206,7 @@ impl Asked {
 fn clear(instance: &Instance, out: &mut dyn Write) -> Result<u8, CliError> {
     let runs = lock::is_held(instance.runtime.dir()).unwrap_or(false) || instance.far.is_some();
     if runs {
+        instance.refuse_project_above()?;
         super::block_on(instance.refuse_other_project())?;
     }
     if instance.far.is_some() {

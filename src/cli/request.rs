@@ -37,7 +37,7 @@ pub(super) async fn request_of(
     wait: bool,
 ) -> Result<u8, CliError> {
     instance.refuse_other_project().await?;
-    if ends_the_run(&request) {
+    if ends_the_run(&request) || means_all(&request) {
         instance.refuse_project_above()?;
     }
     match server {
@@ -193,6 +193,11 @@ async fn silence(address: &Address) -> ClientError {
         return error.after_request();
     }
     std::future::pending().await
+}
+
+/// Whether it stops or restarts all processes.
+fn means_all(request: &Request) -> bool {
+    matches!(request, Request::Stop { names, .. } | Request::Restart { names, .. } if names.is_empty())
 }
 
 fn ends_the_run(request: &Request) -> bool {

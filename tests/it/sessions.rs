@@ -388,7 +388,7 @@ fn a_directory_link_of_another_user_leads_no_command_to_the_run_of_another_proje
 }
 
 #[test]
-fn quit_and_kill_in_a_project_of_its_own_do_not_end_the_run_above_it() {
+fn what_concerns_a_whole_run_does_not_reach_it_from_a_project_below_that_does_not_run() {
     let world = World::new("web: exec sleep 1000\n");
     let nested = world.app().join("nested");
     std::fs::create_dir_all(nested.join("src")).unwrap();
@@ -398,7 +398,7 @@ fn quit_and_kill_in_a_project_of_its_own_do_not_end_the_run_above_it() {
     let pid = world.wait_state("web", "running");
     let session = Session::own(&world);
     for dir in [nested.clone(), nested.join("src")] {
-        for args in [&["quit"][..], &["kill"]] {
+        for args in [&["quit"][..], &["kill"], &["stop"], &["restart"], &["logs", "--clear"]] {
             let ran = session.run_in(&dir, args);
             let case = format!("{} {args:?}: {ran:?}", dir.display());
             assert_eq!(ran.code, 1, "{case}");

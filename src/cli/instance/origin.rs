@@ -81,14 +81,14 @@ impl Instance {
         )))
     }
 
-    /// For a command that ends a whole run: refuse that of a directory above, if the command was typed
-    /// in a project of its own, which does not run.
+    /// For a command that concerns a whole run: refuse that of a directory above, if the command was
+    /// typed in a project of its own, which does not run.
     pub(in crate::cli) fn refuse_project_above(&self) -> Result<(), CliError> {
         let above = self.here();
         let own = self.context.start_dir.ancestors().take_while(|dir| *dir != above);
         let Some(own) = own.into_iter().find(|dir| is_project(dir)) else { return Ok(()) };
         Err(CliError::Other(format!(
-            "nothing runs in {}; to end the run of {}, name its socket: -s {}",
+            "nothing runs in {}; to mean the run of {}, name its socket: -s {}",
             own.display(),
             above.display(),
             quoted(&self.socket.shown.to_string_lossy())
