@@ -266,8 +266,13 @@ impl World {
             format!("{}:\n{}\n", file.display(), String::from_utf8_lossy(&text))
         };
         let reported: String = files.iter().filter(telling).map(reported).collect();
+        let size = |file: &PathBuf| file.metadata().map_or(0, |found| found.len());
+        let journal = self::files(&self.path().join("state"));
+        let journal =
+            journal.iter().map(|file| format!("{}: {} bytes\n", file.display(), size(file)));
+        let journal: String = journal.collect();
         let shown = [self.read(log), self.read(&format!("{log}.err"))].join("\n");
-        format!("{living}{files:?}\n{reported}\n{shown}")
+        format!("{living}{files:?}\n{reported}\n{journal}\n{shown}")
     }
 
     /// The supervisor's and the guardian's process ids.
