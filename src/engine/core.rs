@@ -115,7 +115,7 @@ impl Engine {
         // One that is just dying may have let go of one of them and not yet of the other.
         if self.panes[id].sink != Sink::Up
             && sink::is_up(&paths.sink_lock())
-            && watchers::is_held(&paths.bell())
+            && watchers::is_held(id, &paths.bell(), &self.queue)
         {
             self.panes[id].sink_up();
         }

@@ -162,7 +162,7 @@ impl Engine {
             Event::SinkGone(id) => {
                 self.read(id);
                 // As while it ran: the news may be of an earlier one.
-                if !watchers::is_held(&self.panes[id].paths.bell()) {
+                if !watchers::is_held(id, &self.panes[id].paths.bell(), &self.queue) {
                     self.panes[id].sink = Sink::Gone;
                 }
             }

@@ -26,9 +26,9 @@ impl Engine {
         if self.panes[id].sink != Sink::Up {
             return;
         }
-        if watchers::is_held(&self.panes[id].paths.bell()) {
+        if watchers::is_held(id, &self.panes[id].paths.bell(), &self.queue) {
             // It was another one, before the one that is there was seen. Whoever holds the bell lets
-            // go of it some time, which is told again; what it has rung follows this news.
+            // go of it some time, which is told again; what it has rung is in the queue.
             return self.panes[id].meet_sink();
         }
         self.panes[id].sink = Sink::Gone;

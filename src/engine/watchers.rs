@@ -31,7 +31,7 @@ pub(super) fn listen(id: ProcId, path: &Path, queue: Queue) -> std::io::Result<J
         loop {
             // The kernel reports changes only; what is the case already must be asked for. Who
             // holds it may be a shim that rings just now: whether it is a sink is asked later.
-            let (held, ready) = ask(&bell);
+            let Asked { held, ready, .. } = ask(&bell);
             if ready && held {
                 queue.push(Event::SinkUp(id));
             }
@@ -77,23 +77,43 @@ async fn hear(id: ProcId, bell: &pipe::Receiver, queue: &Queue) -> std::io::Resu
     }
 }
 
-/// Whether somebody holds the writing end of this bell now; what was rung is taken.
-pub(super) fn is_held(path: &Path) -> bool {
-    pipe::OpenOptions::new().open_receiver(path).is_ok_and(|bell| ask(&bell).0)
+/// Whether somebody holds the writing end of this bell now.
+///
+/// To find out, what was rung must be read. The task that listens is not woken for it any more: the
+/// kernel reports only what can still be read. So it is put into the queue here.
+pub(super) fn is_held(id: ProcId, path: &Path, queue: &Queue) -> bool {
+    let Ok(bell) = pipe::OpenOptions::new().open_receiver(path) else { return false };
+    let asked = ask(&bell);
+    if asked.rung {
+        queue.push(Event::Bell(id));
+    }
+    asked.held
 }
 
-/// Whether somebody holds the writing end of a bell just opened, and whether a sink has rung it
-/// before that was asked.
-fn ask(bell: &pipe::Receiver) -> (bool, bool) {
-    let mut ready = false;
+/// What is found out by reading a bell until it is empty.
+struct Asked {
+    /// Somebody holds the writing end.
+    held: bool,
+    /// A sink has said that it is ready.
+    ready: bool,
+    /// Something was read, so it had been rung.
+    rung: bool,
+}
+
+/// Read a bell just opened until it is empty.
+fn ask(bell: &pipe::Receiver) -> Asked {
+    let mut asked = Asked { held: true, ready: false, rung: false };
     let mut buffer = [0u8; 512];
     // Past tokio, which would not ask the kernel before it has heard from it. What was rung before
     // comes first; it says nothing about who is there now.
     loop {
         match nix::unistd::read(bell, &mut buffer) {
-            Ok(0) => return (false, ready),
-            Ok(count) => ready |= buffer[..count].contains(&SINK_READY),
-            Err(_) => return (true, ready),
+            Ok(0) => return Asked { held: false, ..asked },
+            Ok(count) => {
+                asked.rung = true;
+                asked.ready |= buffer[..count].contains(&SINK_READY);
+            }
+            Err(_) => return asked,
         }
     }
 }
@@ -114,4 +134,28 @@ fn watch(pid: u32, start_time: u64) -> std::io::Result<AsyncFd<OwnedFd>> {
     // SAFETY: the `AsyncFd` owns the descriptor, so it is closed after it was deregistered.
     let fd = unsafe { AsyncFd::register_with_interest(fd, Interest::READABLE)? };
     Ok(fd)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write as _;
+
+    use super::{Event, Queue, is_held};
+    use crate::sys::files;
+
+    #[tokio::test]
+    async fn a_ring_that_was_read_to_find_out_who_holds_the_bell_is_answered() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("web.fifo");
+        let queue = Queue::default();
+        files::make_fifo(&path).unwrap();
+        let mut sink = files::open_fifo(&path, true).unwrap();
+        assert!(is_held(3, &path, &queue));
+        assert!(queue.pop().is_none(), "nobody has rung");
+        sink.write_all(b"x").unwrap();
+        assert!(is_held(3, &path, &queue));
+        assert!(matches!(queue.pop(), Some(Event::Bell(3))));
+        drop(sink);
+        assert!(!is_held(3, &path, &queue));
+    }
 }
