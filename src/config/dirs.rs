@@ -242,7 +242,8 @@ pub fn make_private_dir(path: &Path) -> Result<(), DirError> {
 /// Refuse a directory that others may enter; access of the owner is given back.
 fn check_private(path: &Path, found: &std::fs::Metadata) -> Result<(), DirError> {
     let (path, mode) = (path.to_owned(), found.mode() & 0o777);
-    // First, as in a sticky directory nobody can remove what is another user's, be it a link or a file.
+    // The owner is checked first: whatever another user has put there, in a sticky directory such as
+    // /tmp only that user and root can remove it, so advice to remove it would not help.
     if found.uid() != nix::unistd::geteuid().as_raw() {
         Err(DirError::Owner { path, owner: found.uid() })
     } else if !found.is_dir() {

@@ -310,7 +310,7 @@ fn as_the_first_process_of_a_container_it_reaps_and_ends() {
 fn root_does_not_take_the_socket_of_another_user() {
     let world = World::new("web: exec sleep 1000\n");
     if !nix::unistd::geteuid().is_root() {
-        eprintln!("SKIPPED: nobody else may even connect to it");
+        eprintln!("SKIPPED: only root can act as another user");
         return;
     }
     let socket = world.app().join(".overmind.sock");
@@ -347,7 +347,7 @@ const ASKING: [&str; 12] = [
 fn root_asks_a_run_of_another_user_only_where_that_user_alone_can_put_a_socket() {
     let world = World::new("web: exec sleep 1000\n");
     if !nix::unistd::geteuid().is_root() {
-        eprintln!("SKIPPED: nobody else may even connect to it");
+        eprintln!("SKIPPED: only root can act as another user");
         return;
     }
     let Some(plain) = as_plain_user(&world) else { return };

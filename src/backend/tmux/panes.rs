@@ -8,7 +8,7 @@ use super::{config, menu};
 use crate::model::ProcName;
 use crate::sys;
 
-/// The name of a window until it has the one it shall have; no process can be called so.
+/// The temporary name of a new window; no process can have it.
 const BEING_OPENED: &str = "tmo is opening this";
 
 /// What to open: a name and its spec file.
@@ -69,8 +69,8 @@ impl Tmux {
 
     /// A window with a shim, and its pipe, in one call; beside these panes.
     ///
-    /// A name that a second window has is nobody's, so where a person has given it to theirs, this
-    /// one begins with another.
+    /// tmux finds no window by a name that two of them have. So where a person has given this name to
+    /// a window of their own, the new window gets a temporary name first.
     fn window(&self, (name, spec): &Opening, first: bool, beside: &[Listed]) -> Vec<Command> {
         let taken = beside.iter().any(|listed| listed.window == name.as_str());
         let begins_as = if taken { BEING_OPENED } else { name.as_str() };
