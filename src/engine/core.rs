@@ -199,6 +199,9 @@ impl Engine {
             if past(self.panes[id].watch.as_ref().and_then(|watch| watch.idle_due)) {
                 self.heard_nothing(id);
             }
+            if past(self.panes[id].watch.as_ref().and_then(|watch| watch.lag.tell_due)) {
+                self.tell_skipped(id);
+            }
             if past(self.panes[id].shim_due) {
                 self.shim_overdue(id);
             }

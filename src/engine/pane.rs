@@ -103,20 +103,33 @@ impl Patience {
 pub(super) struct Budget(u64);
 
 impl Budget {
-    const LEAST: u64 = 16 << 10;
+    const LEAST: u64 = 1 << 10;
+    const FIRST: u64 = 64 << 10;
     const MOST: u64 = 1 << 20;
-    /// A turn should not take longer.
-    const LONGEST: Duration = Duration::from_millis(20);
+    /// A turn should not take longer, in milliseconds.
+    const LONGEST: u64 = 20;
+
+    /// As much as may be read at all, where nothing is searched.
+    pub(super) const fn all() -> Self {
+        Self(Self::MOST)
+    }
 
     pub(super) const fn bytes(self) -> u64 {
         self.0
     }
 
+    /// How long it would take to read so much, if reading is slow.
+    pub(super) fn would_take(self, bytes: u64) -> Option<Duration> {
+        let turns = bytes / self.0;
+        (self.0 < Self::MOST).then(|| Duration::from_millis(turns.saturating_mul(Self::LONGEST)))
+    }
+
     /// Reading as much has taken so long.
     pub(super) fn spent(&mut self, time: Duration) {
-        let next = if time > Self::LONGEST {
-            self.0 / 2
-        } else if time < Self::LONGEST / 4 {
+        let taken = u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
+        let next = if taken > Self::LONGEST {
+            self.0 * Self::LONGEST / taken
+        } else if taken < Self::LONGEST / 4 {
             self.0 * 2
         } else {
             self.0
@@ -127,7 +140,7 @@ impl Budget {
 
 impl Default for Budget {
     fn default() -> Self {
-        Self(Self::MOST)
+        Self(Self::FIRST)
     }
 }
 
@@ -342,7 +355,9 @@ impl PaneTrack {
     /// The next moment at which something of it is overdue.
     pub(super) fn alarm(&self) -> Option<Instant> {
         let dues = self.sink_due.into_iter().chain(self.shim_due).chain(self.look_due);
-        let dues = dues.chain(self.watch.as_ref().and_then(|watch| watch.idle_due));
+        let watch = self.watch.iter();
+        let dues = dues
+            .chain(watch.flat_map(|watch| watch.idle_due.into_iter().chain(watch.lag.tell_due)));
         dues.chain(self.patience.map(Patience::end)).min()
     }
 

@@ -1,7 +1,7 @@
 //! What panes have for us: entries of their shims, and output, in the order in which they came.
 
 use super::core::Engine;
-use super::pane::{PaneTrack, Sink};
+use super::pane::{Budget, PaneTrack, Sink};
 use super::queue::Event;
 use super::watchers;
 use crate::config::load::why;
@@ -24,16 +24,24 @@ impl Engine {
         self.say_what_came_before(id);
         let begun = clock::instant();
         let PaneTrack { stream, budget, .. } = self.panes[id];
+        let skips = self.panes[id].watch.as_ref().is_some_and(|watch| watch.lag.skips());
+        let budget = if skips { Budget::all() } else { budget };
         let progress = self.ingest.wake(stream, budget.bytes());
         match &progress {
             Ok(progress) => self.progressed(id, progress),
             Err(error) => self.trouble(id, Trouble::Unread(error.to_string())),
         }
         self.tell_spilling(id);
-        self.keep_up(id, progress.as_ref().is_ok_and(|progress| progress.more));
+        let more = progress.as_ref().is_ok_and(|progress| progress.more);
+        self.keep_up(id, more);
         self.hear(id);
+        if !more {
+            self.caught_up(id);
+        }
         self.hand_on(id);
-        self.panes[id].budget.spent(clock::instant().saturating_duration_since(begun));
+        if !skips {
+            self.panes[id].budget.spent(clock::instant().saturating_duration_since(begun));
+        }
         progress.is_ok()
     }
 

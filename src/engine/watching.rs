@@ -11,8 +11,8 @@ use tokio::time::Instant;
 
 use super::core::Engine;
 use super::flags::{Count, Matches};
+use super::lag::Lag;
 use super::looked::Looking;
-use super::pane::PaneTrack;
 use crate::crash::{Line, Trigger};
 use crate::journal::cursor::{Cursor, Filter};
 use crate::journal::query;
@@ -25,12 +25,6 @@ use crate::model::rules::{Action, FailureAction, Probe, Rules};
 use crate::supervisor::{Input, Phase, ProcId, Ready};
 use crate::sys::clock;
 use crate::watch::{Hit, Rule, Watcher};
-
-/// When so much of a process's output waits for the search, the search skips what has come by then:
-/// what is not indexed can't be deleted, so the log would grow beyond its limits.
-const MOST_BACKLOG: u64 = 64 << 20;
-/// So much may wait however small the limits are.
-const LEAST_BACKLOG: u64 = 4 << 20;
 
 /// How long an unfinished line must have been so before it is looked at as a whole one.
 const QUIET: Duration = Duration::from_millis(50);
@@ -53,10 +47,8 @@ pub(super) struct Watch {
     pub(super) reported: HashMap<usize, Instant>,
     /// What its flags have counted.
     pub(super) count: Count,
-    /// How many bytes were not searched, while that is so.
-    skipped: Option<u64>,
-    /// How many bytes waited for the search when they became too many, while they are.
-    behind: Option<u64>,
+    /// Whether the search keeps up with the output.
+    pub(super) lag: Lag,
 }
 
 impl Watch {
@@ -80,8 +72,7 @@ impl Watch {
             idle_due: None,
             reported: HashMap::new(),
             count: Count::default(),
-            skipped: None,
-            behind: None,
+            lag: Lag::default(),
         })
     }
 
@@ -100,6 +91,12 @@ impl Watch {
             .collect();
     }
 
+    /// What follows does not continue the line that has not ended.
+    pub(super) fn leave_line(&mut self) {
+        let hits = self.watcher.finish();
+        self.found(hits);
+    }
+
     fn found(&mut self, hits: Vec<Hit>) {
         let life = self.life;
         self.hits.extend(hits.into_iter().map(|hit| (life, hit)));
@@ -114,8 +111,9 @@ impl Watch {
             }
             Kind::Text => self.hear_text(record)?,
             Kind::Exit | Kind::End => {
-                let hits = self.watcher.finish();
-                self.found(hits);
+                self.leave_line();
+                // What was skipped of a life is told when it ends.
+                self.lag.tell_due = self.lag.tell_due.map(|_| Instant::now());
             }
             Kind::Gap | Kind::Event => {}
         }
@@ -125,8 +123,8 @@ impl Watch {
     }
 
     fn hear_text(&mut self, record: &Record) -> std::io::Result<()> {
-        if let Some(skipped) = &mut self.skipped {
-            *skipped = skipped.saturating_add(record.len.into());
+        if self.lag.skips() {
+            self.lag.skip(record.len.into());
             self.tap.skip_to(record.end());
             return Ok(());
         }
@@ -202,28 +200,6 @@ impl Engine {
         }
     }
 
-    /// Skip output where the search can't keep up with it, until all of it is indexed.
-    pub(super) fn keep_up(&mut self, id: ProcId, more: bool) {
-        let Self { panes, ingest, plan, .. } = self;
-        let PaneTrack { stream, watch: Some(watch), .. } = &mut panes[id] else { return };
-        let most = match plan.log.per_process {
-            0 => MOST_BACKLOG,
-            limit => limit.clamp(LEAST_BACKLOG, MOST_BACKLOG),
-        };
-        let backlog = if more { ingest.backlog(*stream).unwrap_or_default() } else { 0 };
-        watch.behind = (backlog > most).then(|| watch.behind.unwrap_or(backlog));
-        // What has waited from the beginning, as after a takeover, is caught up with; more is not.
-        let grows = watch.behind.is_some_and(|begun| backlog > begun + most / 2);
-        if watch.skipped.is_none() && grows {
-            let hits = watch.watcher.finish();
-            watch.found(hits);
-            watch.skipped = Some(0);
-            self.trouble(id, Trouble::NotKeptUp);
-        } else if let Some(bytes) = watch.skipped.take_if(|_| !more) {
-            self.trouble(id, Trouble::Skipped { bytes });
-        }
-    }
-
     /// Look at what was just indexed.
     pub(super) fn hear(&mut self, id: ProcId) {
         let Self { panes, ingest, .. } = self;
@@ -235,7 +211,7 @@ impl Engine {
         }
         let mut heard = records.iter().try_for_each(|record| watch.hear(record));
         if heard.is_ok()
-            && watch.skipped.is_none()
+            && !watch.lag.skips()
             && let Some((start, end)) = ingest.partial(pane.stream)
         {
             heard = watch.hear_partial(start, end);
@@ -243,8 +219,17 @@ impl Engine {
         if let Err(error) = heard {
             self.trouble(id, Trouble::Unsearched(error.to_string()));
         }
+        self.tell_slow(id);
         self.mind_counts(id);
         self.mind_looked(id);
+    }
+
+    /// Say which patterns were too slow for some line.
+    fn tell_slow(&mut self, id: ProcId) {
+        let watch = self.panes[id].watch.as_mut();
+        for pattern in watch.map(|watch| watch.watcher.take_slow()).unwrap_or_default() {
+            self.trouble(id, Trouble::SlowPattern { pattern });
+        }
     }
 
     /// A line has not gone on for a while.
@@ -253,6 +238,7 @@ impl Engine {
             watch.idle_due = None;
             let hits = watch.watcher.idle();
             watch.found(hits);
+            self.tell_slow(id);
             self.tell_hits(id, u64::MAX);
         }
     }

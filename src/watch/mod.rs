@@ -11,6 +11,7 @@
 //! (`watcher`).
 
 mod book;
+mod bounded;
 mod clean;
 mod needles;
 mod open;

@@ -1,10 +1,10 @@
 //! One thing to look for.
 
 use memchr::memmem::Finder;
-use regex::bytes::{Regex, RegexBuilder};
 use regex_syntax::hir::{Hir, Look};
 use regex_syntax::{ParserBuilder, escape};
 
+use super::bounded::{Bounded, Steps, TooSlow};
 use super::needles;
 use crate::model::rules::Text;
 
@@ -34,7 +34,7 @@ pub fn check(text: &Text) -> Result<(), BadPattern> {
     if !text.regex && text.pattern.chars().any(odd) {
         return Err(BadPattern::Control(text.pattern.clone()));
     }
-    Pattern::new(text).map(|_| ())
+    Pattern::new(text, 1).map(|_| ())
 }
 
 /// A text as it was printed, and with small ASCII letters; both are of one length.
@@ -65,22 +65,23 @@ enum How {
     /// The same, whatever the case of ASCII letters.
     Folded(Finder<'static>),
     /// A text with other letters, whatever their case.
-    Cased(Box<Regex>, usize),
+    Cased(Box<Bounded>, usize),
     /// An expression, and the same for a text of many lines, where that can be asked.
-    Line(Box<Regex>, Option<String>),
+    Line(Box<Bounded>, Option<String>),
 }
 
 impl Pattern {
-    pub(super) fn new(text: &Text) -> Result<Self, BadPattern> {
+    /// One among so many patterns of a process.
+    pub(super) fn new(text: &Text, beside: usize) -> Result<Self, BadPattern> {
         if text.regex {
-            return Self::expression(text);
+            return Self::expression(text, beside);
         }
         let words = text.pattern.as_str();
         if words.is_empty() {
             return Err(BadPattern::Empty);
         }
         if text.any_case && !words.is_ascii() {
-            return Self::cased(words);
+            return Self::cased(words, beside);
         }
         let folded = words.to_ascii_lowercase().into_bytes();
         let how = if text.any_case {
@@ -93,22 +94,22 @@ impl Pattern {
 
     /// ASCII letters are those of ASCII only, as in other texts: no sign that is written like a K
     /// is one.
-    fn cased(words: &str) -> Result<Self, BadPattern> {
+    fn cased(words: &str, beside: usize) -> Result<Self, BadPattern> {
         let part = |c: char| {
             let flags = if c.is_ascii() { "i-u" } else { "i" };
             format!("(?{flags}:{})", escape(&c.to_string()))
         };
         let pattern: String = words.chars().map(part).collect();
         let hir = parse(&pattern, false, false).map_err(|why| bad(words, why))?;
-        let regex = build(&pattern, false).map_err(|why| bad(words, why))?;
+        let regex = build(&hir, beside).map_err(|why| bad(words, why))?;
         let longest = hir.properties().maximum_len().unwrap_or(words.len() * 2);
         Ok(Self { how: How::Cased(Box::new(regex), longest), needles: needles::of(&hir, 1) })
     }
 
-    fn expression(text: &Text) -> Result<Self, BadPattern> {
+    fn expression(text: &Text, beside: usize) -> Result<Self, BadPattern> {
         let Text { pattern, any_case, .. } = text;
-        let regex = build(pattern, *any_case).map_err(|why| bad(pattern, why))?;
         let hir = parse(pattern, *any_case, false).map_err(|why| bad(pattern, why))?;
+        let regex = build(&hir, beside).map_err(|why| bad(pattern, why))?;
         let needles = needles::of(&hir, 2);
         // Its flags must not be those of the ones beside it.
         let case = if *any_case { "(?i)" } else { "" };
@@ -132,22 +133,16 @@ impl Pattern {
         })
     }
 
-    /// Where it begins.
-    pub(super) fn find(&self, line: Both<'_>) -> Option<usize> {
-        match &self.how {
-            How::Exact(finder) => finder.find(line.text),
-            How::Folded(finder) => finder.find(line.folded),
-            How::Cased(regex, _) | How::Line(regex, _) => {
-                regex.find(line.text).map(|found| found.start())
-            }
-        }
-    }
-
-    /// Whether it is there.
-    pub(super) fn matches(&self, line: Both<'_>) -> bool {
-        match &self.how {
-            How::Exact(_) | How::Folded(_) => self.find(line).is_some(),
-            How::Cased(regex, _) | How::Line(regex, _) => regex.is_match(line.text),
+    /// Where it is found: a text begins there, an expression ends there.
+    pub(super) fn find(
+        &mut self,
+        line: Both<'_>,
+        steps: &mut Steps,
+    ) -> Result<Option<usize>, TooSlow> {
+        match &mut self.how {
+            How::Exact(finder) => Ok(finder.find(line.text)),
+            How::Folded(finder) => Ok(finder.find(line.folded)),
+            How::Cased(regex, _) | How::Line(regex, _) => regex.find(line.text, 0, steps),
         }
     }
 
@@ -161,8 +156,8 @@ impl Pattern {
 }
 
 /// An expression that is asked of many lines at once, `^` and `$` being the ends of each.
-pub(super) fn of_many_lines(pattern: &str) -> Option<Regex> {
-    RegexBuilder::new(pattern).multi_line(true).crlf(true).build().ok()
+pub(super) fn of_many_lines(pattern: &str) -> Option<Bounded> {
+    build(&parse(pattern, false, true).ok()?, 1).ok()
 }
 
 /// Whether an expression finds in a text of many lines what it finds in one of them: not where
@@ -179,9 +174,8 @@ fn parse(pattern: &str, any_case: bool, many_lines: bool) -> Result<Hir, String>
     parser.build().parse(pattern).map_err(|error| reason(&error))
 }
 
-fn build(pattern: &str, any_case: bool) -> Result<Regex, String> {
-    let regex = RegexBuilder::new(pattern).case_insensitive(any_case).build();
-    regex.map_err(|error| reason(&error))
+fn build(hir: &Hir, beside: usize) -> Result<Bounded, String> {
+    Bounded::new(hir, beside).ok_or_else(|| "it is too large when it is compiled".to_owned())
 }
 
 fn bad(text: &str, why: String) -> BadPattern {
@@ -197,7 +191,7 @@ fn reason(error: &dyn std::error::Error) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{Both, Pattern, check};
+    use super::{Both, Pattern, Steps, check};
     use crate::model::rules::Text;
 
     fn text(pattern: &str, regex: bool, any_case: bool) -> Text {
@@ -207,13 +201,12 @@ mod tests {
     fn found(pattern: &Text, line: &str) -> bool {
         let folded = line.to_ascii_lowercase();
         let line = Both { text: line.as_bytes(), folded: folded.as_bytes() };
-        let pattern = Pattern::new(pattern).unwrap();
-        let needles = pattern.needles.as_ref();
-        let may = needles.is_none_or(|all| {
+        let mut pattern = Pattern::new(pattern, 1).unwrap();
+        let may = pattern.needles.as_ref();
+        let may = may.is_none_or(|all| {
             all.iter().any(|one| memchr::memmem::find(folded.as_bytes(), one).is_some())
         });
-        let matches = pattern.matches(line);
-        assert_eq!(matches, pattern.find(line).is_some());
+        let matches = pattern.find(line, &mut Steps::for_line(line.text.len())).unwrap().is_some();
         assert!(may || !matches, "{pattern:?}");
         matches
     }
@@ -247,7 +240,7 @@ mod tests {
         for (pattern, expected) in
             [("^\\d+$", true), ("\\Aa", false), ("(?-m)a$", false), ("(?i-R:a$)", false)]
         {
-            let pattern = Pattern::new(&text(pattern, true, false)).unwrap();
+            let pattern = Pattern::new(&text(pattern, true, false), 1).unwrap();
             assert_eq!(pattern.of_many_lines().is_some(), expected, "{pattern:?}");
         }
     }

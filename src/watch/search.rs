@@ -8,8 +8,8 @@
 use aho_corasick::packed;
 use aho_corasick::{AhoCorasick, AhoCorasickKind};
 use memchr::memmem::Finder;
-use regex::bytes::Regex;
 
+use super::bounded::{Bounded, Steps};
 use super::pattern::{Both, Pattern, of_many_lines};
 
 /// Needles of at least this length can be told from most of a text by their beginning.
@@ -32,7 +32,7 @@ pub(super) struct Search {
     /// Expressions without needles.
     loose: Vec<usize>,
     /// Finds lines that may match one of those.
-    lines: Option<Regex>,
+    lines: Option<Bounded>,
     /// Each line must be asked.
     each: bool,
 }
@@ -49,6 +49,8 @@ enum Group {
 pub(super) struct Walk {
     groups: [Option<usize>; GROUPS + 1],
     lines: Option<usize>,
+    /// Each line of the block must be asked.
+    each: bool,
 }
 
 /// Behind everything.
@@ -117,8 +119,8 @@ impl Search {
 
     /// Where in this block, from the beginning of a line on, a line begins that may match; those
     /// before it do not. To be asked with rising places and one `walk` for each block.
-    pub(super) fn next(&self, block: Both<'_>, from: usize, walk: &mut Walk) -> Option<usize> {
-        if self.each {
+    pub(super) fn next(&mut self, block: Both<'_>, from: usize, walk: &mut Walk) -> Option<usize> {
+        if self.each || walk.each {
             return (from < block.text.len()).then_some(from);
         }
         let mut first = NOWHERE;
@@ -128,13 +130,16 @@ impl Search {
             *place = Some(found);
             first = first.min(found);
         }
-        if let Some(lines) = &self.lines {
-            let found = walk.lines.filter(|&at| at >= from).unwrap_or_else(|| {
+        if let Some(lines) = &mut self.lines {
+            if walk.lines.is_none_or(|at| at < from) {
                 // The first place where any match ends: none lies in a line before that.
-                lines.shortest_match_at(block.text, from).unwrap_or(NOWHERE)
-            });
-            walk.lines = Some(found);
-            first = first.min(found);
+                let Ok(found) = lines.find(block.text, from, &mut Steps::none()) else {
+                    walk.each = true;
+                    return (from < block.text.len()).then_some(from);
+                };
+                walk.lines = Some(found.unwrap_or(NOWHERE));
+            }
+            first = first.min(walk.lines.unwrap_or(NOWHERE));
         }
         if first >= block.text.len() {
             return None;
@@ -197,11 +202,11 @@ mod tests {
             any_case: false,
         };
         let patterns: Vec<Pattern> =
-            patterns.iter().map(|one| Pattern::new(&text(one)).unwrap()).collect();
+            patterns.iter().map(|one| Pattern::new(&text(one), 1).unwrap()).collect();
         Search::new(&patterns)
     }
 
-    fn lines(search: &Search, block: &str) -> Vec<String> {
+    fn lines(search: &mut Search, block: &str) -> Vec<String> {
         let folded = block.to_ascii_lowercase();
         let block = Both { text: block.as_bytes(), folded: folded.as_bytes() };
         let (mut walk, mut at, mut found) = (Walk::default(), 0, vec![]);
@@ -226,23 +231,23 @@ mod tests {
             (&[("x", false), ("\\Afive\\z", true)], &["four> panic: x", "five"]),
         ];
         for (patterns, expected) in table {
-            assert_eq!(lines(&search(patterns), block), expected, "{patterns:?}");
+            assert_eq!(lines(&mut search(patterns), block), expected, "{patterns:?}");
         }
         // What asks for the ends of the text is asked of each line.
-        assert_eq!(lines(&search(&[("\\A\\d\\z", true)]), block).len(), 6);
+        assert_eq!(lines(&mut search(&[("\\A\\d\\z", true)]), block).len(), 6);
     }
 
     #[test]
     fn many_needles_are_looked_for_in_a_few_passes() {
         let words: Vec<String> = (0..150).map(|number| format!("word{number:03}")).collect();
         let patterns: Vec<(&str, bool)> = words.iter().map(|word| (word.as_str(), false)).collect();
-        let found = search(&patterns);
+        let mut found = search(&patterns);
         assert_eq!(found.groups.len(), 5);
-        assert_eq!(lines(&found, "a\nb word077\nword150\nword149\n"), ["b word077", "word149"]);
+        assert_eq!(lines(&mut found, "a\nb word077\nword150\nword149\n"), ["b word077", "word149"]);
         let many: Vec<String> = (0..400).map(|number| format!("word{number:03}")).collect();
         let patterns: Vec<(&str, bool)> = many.iter().map(|word| (word.as_str(), false)).collect();
-        let found = search(&patterns);
+        let mut found = search(&patterns);
         assert!(matches!(found.groups[..], [Group::Automaton(_)]));
-        assert_eq!(lines(&found, "a\nb word377\n"), ["b word377"]);
+        assert_eq!(lines(&mut found, "a\nb word377\n"), ["b word377"]);
     }
 }

@@ -73,6 +73,18 @@ fn what_makes_ready_and_what_fails_is_found_once_in_a_life() {
 }
 
 #[test]
+fn a_pattern_that_is_too_slow_for_a_line_is_told_once_and_others_are_found() {
+    let slow = r"^\w*a[ab]{9000}a\w*[cd]";
+    let mut watcher = watcher(&flags([expression(slow), expression("b+c"), word("bcd")]));
+    let line = "abb".repeat(20_000) + "bcd\n";
+    for expected in [&[slow][..], &[]] {
+        let rules: Vec<Rule> = watcher.feed(line.as_bytes()).iter().map(|hit| hit.rule).collect();
+        assert_eq!(rules, [Rule::Flag(1), Rule::Flag(2)]);
+        assert_eq!(watcher.take_slow(), expected);
+    }
+}
+
+#[test]
 fn a_text_is_found_in_a_line_that_has_not_ended_and_once_in_it() {
     let mut watcher = watcher(&flags([word("login: "), exact("$ ")]));
     assert_eq!(watcher.feed(b"host lo"), []);

@@ -1,6 +1,7 @@
 //! Looks for the patterns of one process in what it prints.
 
 use super::book::FlagBook;
+use super::bounded::{Steps, TooSlow};
 use super::clean::{Cleaner, fold, without_break};
 use super::open::Open;
 use super::pattern::{BadPattern, Both, Pattern};
@@ -35,7 +36,7 @@ pub struct Hit {
     /// What.
     pub rule: Rule,
     /// The line without escapes, as far as it was printed; of a long one
-    /// [`LONGEST_SHOWN`] bytes with the beginning of what was found.
+    /// [`LONGEST_SHOWN`] bytes around what was found.
     pub line: String,
 }
 
@@ -57,6 +58,10 @@ pub struct Watcher {
     book: FlagBook,
     /// Kept for the next line.
     may: Vec<bool>,
+    /// Patterns that were too slow for some line.
+    slow: Vec<bool>,
+    /// Those that were not told of yet.
+    new_slow: Vec<String>,
 }
 
 impl Watcher {
@@ -76,8 +81,10 @@ impl Watcher {
         let flags = rules.flags.iter().enumerate();
         let flags = flags.map(|(number, flag)| (Rule::Flag(number), &flag.text));
         let all: Vec<(Rule, &Text)> = ready.chain(failures).chain(flags).collect();
-        let patterns =
-            all.iter().map(|(_, text)| Pattern::new(text)).collect::<Result<Vec<_>, _>>()?;
+        let patterns = all
+            .iter()
+            .map(|(_, text)| Pattern::new(text, all.len()))
+            .collect::<Result<Vec<_>, _>>()?;
         let span = patterns.iter().map(Pattern::span).max().unwrap_or(0);
         Ok(Self {
             rules: all.iter().map(|(rule, text)| (*rule, (*text).clone())).collect(),
@@ -89,6 +96,8 @@ impl Watcher {
             left: patterns.len(),
             book: FlagBook::new(&rules.flags),
             may: vec![false; patterns.len()],
+            slow: vec![false; patterns.len()],
+            new_slow: vec![],
             patterns,
         })
     }
@@ -191,6 +200,12 @@ impl Watcher {
         hits
     }
 
+    /// Patterns that were not looked for in some line, as that would have taken too long; each is
+    /// told once.
+    pub fn take_slow(&mut self) -> Vec<String> {
+        std::mem::take(&mut self.new_slow)
+    }
+
     /// How much is kept between two pieces.
     #[cfg(test)]
     pub(super) fn memory(&self) -> usize {
@@ -239,11 +254,12 @@ impl Watcher {
         let mut may = std::mem::take(&mut self.may);
         may.fill(false);
         self.search.candidates(line, &mut may);
+        let mut steps = Steps::for_line(line.text.len());
         for number in (0..may.len()).filter(|&number| may[number]) {
-            let pattern = &self.patterns[number];
-            if !self.spent[number] && pattern.matches(line) {
-                let shown = excerpt(pattern, line);
-                self.found(number, shown, hits);
+            if !self.spent[number]
+                && let Some(found) = self.find(number, line, &mut steps)
+            {
+                self.found(number, shown(line.text, found), hits);
             }
         }
         self.book.end_line(line.text);
@@ -263,13 +279,14 @@ impl Watcher {
             self.search.candidates(open.window(), &mut may);
             let is_new = |&number: &usize| may[number] && !open.seen[number];
             let candidates: Vec<usize> = (0..may.len()).filter(is_new).collect();
+            let mut steps = Steps::for_line(open.window().text.len());
             for number in candidates {
-                let pattern = &self.patterns[number];
-                if !pattern.is_text() {
+                if !self.patterns[number].is_text() {
                     open.may[number] = true;
-                } else if !self.spent[number] && pattern.matches(open.window()) {
+                } else if !self.spent[number]
+                    && let Some(found) = self.find(number, open.window(), &mut steps)
+                {
                     open.seen[number] = true;
-                    let found = pattern.find(open.window()).unwrap_or(0);
                     let (line, found) = open.around(found);
                     self.found(number, shown(line, found), hits);
                 }
@@ -285,12 +302,15 @@ impl Watcher {
         for &number in self.search.loose() {
             open.may[number] = true;
         }
+        let mut steps = Steps::for_line(open.head().len());
         for number in (0..open.may.len()).filter(|&number| open.may[number]).collect::<Vec<_>>() {
-            let pattern = &self.patterns[number];
             // No expression asks for folded text.
             let line = Both { text: open.head(), folded: open.head() };
-            if !self.spent[number] && !open.seen[number] && pattern.matches(line) {
-                let shown = excerpt(pattern, line);
+            if !self.spent[number]
+                && !open.seen[number]
+                && let Some(found) = self.find(number, line, &mut steps)
+            {
+                let shown = shown(line.text, found);
                 open.seen[number] = true;
                 self.found(number, shown, hits);
             }
@@ -305,6 +325,16 @@ impl Watcher {
         self.open.clear();
     }
 
+    /// Where a pattern is found, if it is and can be looked for.
+    fn find(&mut self, number: usize, line: Both<'_>, steps: &mut Steps) -> Option<usize> {
+        self.patterns[number].find(line, steps).unwrap_or_else(|TooSlow| {
+            if !std::mem::replace(&mut self.slow[number], true) {
+                self.new_slow.push(self.rules[number].1.pattern.clone());
+            }
+            None
+        })
+    }
+
     fn found(&mut self, number: usize, line: String, hits: &mut Vec<Hit>) {
         let (rule, _) = self.rules[number];
         match rule {
@@ -316,13 +346,6 @@ impl Watcher {
         }
         hits.push(Hit { rule, line });
     }
-}
-
-/// What is shown of a line that matches.
-fn excerpt(pattern: &Pattern, line: Both<'_>) -> String {
-    let is_short = line.text.len() <= LONGEST_SHOWN;
-    let start = if is_short { 0 } else { pattern.find(line).unwrap_or(0) };
-    shown(line.text, start)
 }
 
 /// The beginning of a line, or, if what was found lies behind that, what is around it.

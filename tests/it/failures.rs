@@ -194,3 +194,43 @@ fn a_search_that_is_slower_than_the_output_skips_a_part_of_it_and_says_so() {
     world.ok(["quit"]);
     world.wait_empty();
 }
+
+#[test]
+fn patterns_that_are_slow_by_design_hold_up_no_command_and_are_named() {
+    let world =
+        World::new("web: while :; do cat lines; done\napi: while :; do cat line; sleep 1; done\n");
+    // In no order, so that an automaton needs a state of its own for nearly every byte.
+    let mut state = 1_u32;
+    let mut letters = |count: usize| {
+        let mut letter = || {
+            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            if state >> 31 == 0 { 'a' } else { 'b' }
+        };
+        (0..count).map(|_| letter()).collect::<String>() + "\n"
+    };
+    let lines: String = (0..500).map(|_| letters(2000)).collect();
+    world.write("lines", &lines);
+    world.write("line", &letters(60_000));
+    let slow = |name: &str, pattern: &str| {
+        format!("[[process.{name}.failure]]\npattern = '{pattern}'\nregex = true\n")
+    };
+    let patterns = [
+        slow("web", r"[ab]*a[ab]{200}[cd]\w$"),
+        slow("web", r"^\d+ [ab]*a[ab]{300}a\w*[cd]"),
+        slow("web", r"([ab]{2,40}a){30}\W\w"),
+        slow("api", r"^\w*a[ab]{9000}a\w*[cd]"),
+    ];
+    let log = "[log]\nper_process = \"4MiB\"\ntotal = \"8MiB\"\n";
+    world.write("tmo.toml", &(log.to_owned() + &patterns.concat()));
+    world.ok(["start", "-D"]);
+    let says = |name: &str, text: &str| world.ok(["events", name]).contains(text).then_some(());
+    eventually("the pattern is named", || says("api", r"look for `^\w*a[ab]{9000}a\w*[cd]`"));
+    eventually("a part is skipped", || says("web", "were not searched"));
+    world.ok(["ps"]);
+    let kept: u64 = files(&world.journal()).iter().map(|file| file.metadata().unwrap().len()).sum();
+    assert!(kept < 48 << 20, "{kept}");
+    world.ok(["restart", "api"]);
+    world.ok(["stop", "web"]);
+    world.ok(["quit"]);
+    world.wait_empty();
+}

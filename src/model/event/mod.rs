@@ -366,6 +366,11 @@ pub enum Trouble {
         /// How many bytes.
         bytes: u64,
     },
+    /// It would take too long to look for a pattern in some of its lines.
+    SlowPattern {
+        /// The pattern.
+        pattern: String,
+    },
     /// tmux does not pipe its output.
     NotPiped(String),
     /// No sink takes its output.

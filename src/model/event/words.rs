@@ -256,6 +256,10 @@ impl Display for Trouble {
             Self::Skipped { bytes } => {
                 write!(f, "{bytes} bytes of its output were not searched for patterns")
             }
+            Self::SlowPattern { pattern } => write!(
+                f,
+                "It takes too long to look for `{pattern}` in some of its lines, so these are not searched for it; counted repetitions such as {{100}} make a pattern slow",
+            ),
             Self::NotPiped(why) => write!(f, "its output can't be piped: {why}"),
             Self::NotTaken(why) => write!(f, "its output can't be taken: {why}"),
             Self::PipeBroken => f.write_str("Its pipe was broken: output may be missing here"),

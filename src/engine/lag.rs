@@ -1,0 +1,171 @@
+//! Skipping output where the search for patterns can't keep up with it.
+//!
+//! What waits for the search is not indexed, so it can't be deleted, and what follows from the end
+//! of a process waits as well. So where too much waits, or for too long, the search skips what has
+//! come by then. The log keeps it.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::core::Engine;
+use super::pane::PaneTrack;
+use crate::model::event::Trouble;
+use crate::supervisor::ProcId;
+
+/// When so much of a process's output waits, the search skips it: the log would grow beyond its
+/// limits.
+const MOST_BACKLOG: u64 = 64 << 20;
+/// So much may wait however small the limits are.
+const LEAST_BACKLOG: u64 = 4 << 20;
+
+/// The search skips output that it would not be through within this time, when that has been so
+/// for as long.
+const LATEST: Duration = Duration::from_secs(2);
+
+/// The log says no oftener how much was skipped.
+const TOLD_EVERY: Duration = Duration::from_secs(60);
+
+/// How far the search in the output of one process lags behind.
+#[derive(Debug, Default)]
+pub(super) struct Lag {
+    /// How many bytes were skipped, while output is skipped.
+    skipped: Option<u64>,
+    /// How many bytes waited when they became too many, while they are.
+    behind: Option<u64>,
+    /// Since when so much waits that the search would take too long.
+    late_since: Option<Instant>,
+    /// How many bytes were skipped that the log does not tell of yet.
+    untold: u64,
+    /// When it may tell of them.
+    pub(super) tell_due: Option<Instant>,
+}
+
+impl Lag {
+    /// Whether output is skipped now.
+    pub(super) const fn skips(&self) -> bool {
+        self.skipped.is_some()
+    }
+
+    /// So many bytes were not searched.
+    pub(super) const fn skip(&mut self, bytes: u64) {
+        if let Some(skipped) = &mut self.skipped {
+            *skipped = skipped.saturating_add(bytes);
+        }
+    }
+
+    /// So many bytes wait, of which no more than `most` should, and the search takes so long for
+    /// them, if it is slow. Whether to skip them from now on.
+    fn begins(&mut self, backlog: u64, most: u64, takes: Option<Duration>, now: Instant) -> bool {
+        self.behind = (backlog > most).then(|| self.behind.unwrap_or(backlog));
+        // What has waited from the beginning, as after a takeover, is caught up with; more is not.
+        let grows = self.behind.is_some_and(|begun| backlog > begun + most / 2);
+        let is_slow = takes.is_some_and(|takes| takes > LATEST);
+        self.late_since = is_slow.then(|| self.late_since.unwrap_or(now));
+        let is_late = self.late_since.is_some_and(|since| now > since + LATEST);
+        let begins = self.skipped.is_none() && (grows || is_late);
+        if begins {
+            self.skipped = Some(0);
+        }
+        begins
+    }
+
+    /// All was skipped up to the present end.
+    const fn ends(&mut self) {
+        if let Some(bytes) = self.skipped.take() {
+            self.untold = self.untold.saturating_add(bytes);
+        }
+    }
+
+    /// How many bytes the log is to tell of now, if any.
+    fn told(&mut self, now: Instant) -> Option<u64> {
+        if self.tell_due.is_some_and(|due| due > now) {
+            return None;
+        }
+        self.tell_due = (self.untold > 0).then_some(now + TOLD_EVERY);
+        Some(std::mem::take(&mut self.untold)).filter(|bytes| *bytes > 0)
+    }
+}
+
+impl Engine {
+    /// Skip output where the search can't keep up with it. `more`: not all of it was read.
+    pub(super) fn keep_up(&mut self, id: ProcId, more: bool) {
+        let Self { panes, ingest, plan, .. } = self;
+        let PaneTrack { stream, budget, watch: Some(watch), .. } = &mut panes[id] else { return };
+        let most = match plan.log.per_process {
+            0 => MOST_BACKLOG,
+            limit => limit.clamp(LEAST_BACKLOG, MOST_BACKLOG),
+        };
+        let backlog = if more { ingest.backlog(*stream).unwrap_or_default() } else { 0 };
+        if watch.lag.begins(backlog, most, budget.would_take(backlog), Instant::now()) {
+            let is_news = watch.lag.tell_due.is_none();
+            watch.leave_line();
+            if is_news {
+                self.trouble(id, Trouble::NotKeptUp);
+            }
+        }
+    }
+
+    /// Search again from here on, if output was skipped up to its end.
+    pub(super) fn caught_up(&mut self, id: ProcId) {
+        if let Some(watch) = &mut self.panes[id].watch
+            && watch.lag.skips()
+        {
+            watch.lag.ends();
+            self.tell_skipped(id);
+        }
+    }
+
+    /// Say how much was not searched, if that was not said just now.
+    pub(super) fn tell_skipped(&mut self, id: ProcId) {
+        let watch = self.panes[id].watch.as_mut();
+        if let Some(bytes) = watch.and_then(|watch| watch.lag.told(Instant::now())) {
+            self.trouble(id, Trouble::Skipped { bytes });
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use tokio::time::Instant;
+
+    use super::{LATEST, Lag, TOLD_EVERY};
+
+    #[test]
+    fn a_backlog_is_skipped_when_it_grows_or_takes_too_long() {
+        let (now, mut lag) = (Instant::now(), Lag::default());
+        assert!(!lag.begins(900, 100, None, now), "it has waited from the beginning");
+        assert!(!lag.begins(950, 100, None, now));
+        assert!(lag.begins(951, 100, None, now) && lag.skips());
+        assert!(!lag.begins(951, 100, None, now), "it has begun");
+
+        let mut lag = Lag::default();
+        let slow = Some(LATEST + Duration::from_secs(1));
+        assert!(!lag.begins(50, 100, slow, now));
+        assert!(!lag.begins(50, 100, None, now + LATEST * 2), "it was not slow meanwhile");
+        assert!(!lag.begins(50, 100, slow, now + LATEST * 3));
+        assert!(!lag.begins(50, 100, slow, now + LATEST * 4));
+        assert!(lag.begins(50, 100, slow, now + LATEST * 5));
+    }
+
+    #[test]
+    fn what_was_skipped_is_told_once_and_not_too_often() {
+        let (now, mut lag) = (Instant::now(), Lag::default());
+        let skip = |lag: &mut Lag, bytes| {
+            lag.skipped = Some(bytes);
+            lag.skip(1);
+            lag.ends();
+        };
+        assert_eq!(lag.told(now), None);
+        skip(&mut lag, 5);
+        assert_eq!(lag.told(now), Some(6));
+        skip(&mut lag, 7);
+        skip(&mut lag, 8);
+        assert_eq!(lag.told(now), None);
+        assert_eq!(lag.told(now + TOLD_EVERY), Some(17));
+        assert_eq!(lag.told(now + TOLD_EVERY * 2), None);
+        assert_eq!(lag.tell_due, None);
+    }
+}
