@@ -1,7 +1,9 @@
 //! Where tmo is run, and as whom.
 
 use std::ffi::OsStr;
+use std::io::{Read as _, Write as _};
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
+use std::os::unix::net::{UnixListener, UnixStream};
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -197,7 +199,7 @@ fn a_project_that_was_made_read_only_while_it_ran_is_reached_ended_and_started()
         assert!(ran.code == 0 && ran.stdout.contains("removed ./.overmind.sock"), "{ran:?}");
         // A start replaces one, but not that of somebody who listens.
         for listens in [false, true] {
-            let made = std::os::unix::net::UnixListener::bind(&socket).unwrap();
+            let made = UnixListener::bind(&socket).unwrap();
             let owner = app.metadata().unwrap();
             std::os::unix::fs::chown(&socket, Some(owner.uid()), Some(owner.gid())).unwrap();
             mode(&socket, 0o400);
@@ -314,7 +316,7 @@ fn root_does_not_take_the_socket_of_another_user() {
         return;
     }
     let socket = world.app().join(".overmind.sock");
-    drop(std::os::unix::net::UnixListener::bind(&socket).unwrap());
+    drop(UnixListener::bind(&socket).unwrap());
     std::os::unix::fs::chown(&socket, Some(NOBODY), Some(NOBODY)).unwrap();
     let ran = world.run(["start", "-D"]);
     assert_eq!(ran.code, 1, "{ran:?}");
@@ -326,7 +328,6 @@ fn root_does_not_take_the_socket_of_another_user() {
     world.ok(["quit"]);
 }
 
-/// In a shared directory any user can listen; in a project of a user it is that user's run.
 /// Commands that ask a run for something.
 const ASKING: [&str; 12] = [
     "ps",
@@ -343,6 +344,7 @@ const ASKING: [&str; 12] = [
     "quit",
 ];
 
+/// In a shared directory any user can listen; in a project of a user it is that user's run.
 #[test]
 fn root_asks_a_run_of_another_user_only_where_that_user_alone_can_put_a_socket() {
     let world = World::new("web: exec sleep 1000\n");
@@ -408,4 +410,66 @@ fn root_asks_a_run_of_another_user_only_where_that_user_alone_can_put_a_socket()
     let ran = root(&socket, &["quit"]);
     assert_eq!(ran.code, 0, "{ran:?}");
     world.wait_empty();
+}
+
+/// Root may ask a listener in the directory of another user; its answer can claim anything.
+#[test]
+fn a_listener_of_another_user_leads_root_to_no_run_of_root() {
+    let world = World::new("web: exec sleep 1000\n");
+    if !nix::unistd::geteuid().is_root() {
+        eprintln!("SKIPPED: only root can act as another user");
+        return;
+    }
+    let Some(plain) = as_plain_user(&world) else { return };
+    let own = world.path().join("of-root");
+    std::fs::create_dir(&own).unwrap();
+    std::fs::write(own.join("Procfile"), "web: echo up; exec sleep 1000\n").unwrap();
+    let root = |dir: &Path, args: &[&str]| {
+        let mut command = world.tmo(args);
+        command.env("TMPDIR", &own).env("PWD", dir).current_dir(dir);
+        command
+    };
+    ok(root(&own, &[]), &["start", "-D"]);
+    eventually("it is up", || ok(root(&own, &[]), &["logs"]).contains("| up").then_some(()));
+
+    let pid = || {
+        let state = ok(root(&own, &[]), &["ps", "--json"]);
+        let state: serde_json::Value = serde_json::from_str(&state).unwrap();
+        state["processes"][0]["pid"].as_u64()
+    };
+    let before = pid();
+    assert!(before.is_some());
+
+    // What root's run says of itself, word for word, is what the other user's listener says.
+    let mut asked = UnixStream::connect(own.join(".overmind.sock")).unwrap();
+    let question = "GET /api/state HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n";
+    asked.write_all(question.as_bytes()).unwrap();
+    let mut state = vec![];
+    asked.read_to_end(&mut state).unwrap();
+    world.write("state", &String::from_utf8(state).unwrap());
+    let socket = world.app().join(".overmind.sock");
+    let script = "use IO::Socket::UNIX; local $/; open F, 'state'; my $state = <F>; \
+        my $s = IO::Socket::UNIX->new(Local => '.overmind.sock', Listen => 9) or die; \
+        while (my $c = $s->accept) { sysread $c, my $b, 65536; print $c $state; close $c }";
+    let mut listener = plain("perl".as_ref()).args(["-e", script]).spawn().unwrap();
+    eventually("it listens", || UnixStream::connect(&socket).ok());
+
+    for args in [
+        &["logs", "--clear"][..],
+        &["stop"],
+        &["restart", "web"],
+        &["send", "web", "x"],
+        &["connect", "--print", "web"],
+        &["quit"],
+        &["kill"],
+    ] {
+        let ran = run(root(&world.app(), &[]), args);
+        assert!(!ran.stdout.contains("of-root"), "{args:?}: {ran:?}");
+        assert!(ok(root(&own, &[]), &["logs"]).contains("| up"), "{args:?}: {ran:?}");
+        assert_eq!(pid(), before, "{args:?}: {ran:?}");
+    }
+    listener.kill().unwrap();
+    listener.wait().unwrap();
+    std::fs::remove_file(&socket).unwrap();
+    ok(root(&own, &[]), &["quit"]);
 }

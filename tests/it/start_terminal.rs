@@ -277,6 +277,33 @@ fn a_second_view_says_what_ctrl_c_does_there() {
 }
 
 #[test]
+fn a_start_of_another_procfile_does_not_go_on_with_the_run_that_is_there() {
+    let world = World::new("web: touch up; exec sleep 1000\n");
+    world.write("Procfile.b", "other: exec sleep 1000\n");
+    world.ok(["start", "-D", "-f", "Procfile", "-t", "7"]);
+    up(&world);
+    for args in [
+        &["start", "-f", "Procfile.b"][..],
+        &["start", "-D", "-f", "Procfile.b"],
+        &["start", "--if-needed", "-f", "Procfile.b"],
+        &["start", "-f", "Procfile.b", "web"],
+    ] {
+        let ran = world.run(args);
+        assert_eq!(ran.code, 1, "{args:?}: {ran:?}");
+        let reported = "/app/Procfile.b: `tmo quit` ends it; -s SOCKET starts";
+        assert!(ran.stderr.contains("/app/Procfile, not of"), "{args:?}: {ran:?}");
+        assert!(ran.stderr.contains(reported), "{args:?}: {ran:?}");
+    }
+    assert_eq!(world.run(["start", "--if-needed", "-f", "./Procfile", "-t", "7"]).stderr, "");
+    assert_eq!(world.run(["start", "--if-needed"]).stderr, "");
+    let ran = world.run(["start", "--if-needed", "-m", "web=2", "-t", "8"]);
+    let reported = "tmo: --formation, --timeout changes nothing in the run that is there; \
+                    `tmo quit` ends it, and the next start goes by that\n";
+    assert_eq!((ran.code, ran.stderr.as_str()), (0, reported));
+    world.ok(["quit"]);
+}
+
+#[test]
 fn a_start_in_the_background_that_lacks_a_process_says_what_goes_on() {
     let world = World::new("db: touch up; exec sleep 1000\njob: exit 3\napi: exec sleep 1000\n");
     world.write(

@@ -5,6 +5,7 @@ mod fresh;
 mod greeting;
 mod place;
 mod resolve;
+mod unlike;
 
 use std::ffi::OsString;
 use std::io::{ErrorKind, Write};
@@ -93,7 +94,7 @@ fn begin(args: StartArgs, typed: Vec<OsString>, out: &mut dyn Write) -> Result<u
         let door = start.enter()?;
         let held = lock::is_held(start.runtime.dir()).map_err(CliError::io("the lock"))?;
         if held || start.runtime.has_survivors() {
-            super::block_on(start.instance().refuse_run_in_our_place())?;
+            start.refuse_other_run()?;
         }
         let names = &start.typed.names;
         if !names.is_empty() && (held || start.runtime.has_survivors()) {
