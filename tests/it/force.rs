@@ -358,8 +358,10 @@ fn kill_ends_what_the_supervisor_has_lost_sight_of() {
     let state = world.runtime().join("state.json");
     std::fs::remove_file(&socket).unwrap();
     drop(std::os::unix::net::UnixListener::bind(&socket).unwrap());
-    let _ = std::fs::remove_file(&state);
-    std::os::unix::fs::symlink(world.path().join("nowhere"), &state).unwrap();
+    // In one step: another supervisor may be writing it just now.
+    let link = world.path().join("link");
+    std::os::unix::fs::symlink(world.path().join("nowhere"), &link).unwrap();
+    std::fs::rename(&link, &state).unwrap();
     world.run(["ps"]);
     world.run(["restart", "web"]);
     world.ok(["kill"]);

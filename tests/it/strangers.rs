@@ -426,7 +426,9 @@ fn a_client_command_that_is_killed_hurts_nobody() {
     let world = background();
     let mut stop = world.tmo(["restart"]).spawn().unwrap();
     stop.kill().unwrap();
-    assert_eq!(stop.wait().unwrap().signal(), Some(9));
+    // It may have come to its end before.
+    let ended = stop.wait().unwrap();
+    assert!(ended.signal() == Some(9) || ended.success(), "{ended:?}");
     for name in ["web", "worker"] {
         world.wait_state(name, "running");
     }

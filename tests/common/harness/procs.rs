@@ -2,6 +2,11 @@
 
 use std::path::Path;
 
+use nix::sys::signal::Signal;
+use nix::unistd::Pid;
+
+use super::eventually;
+
 /// A process.
 #[derive(Debug, Clone)]
 pub(crate) struct Proc {
@@ -67,11 +72,14 @@ pub(crate) fn describe(process: &Proc) -> String {
     format!("{} {:?}\n    {lines}\n", process.pid, process.args)
 }
 
-/// Send a signal; to a process that is gone, nothing happens.
+/// Send a signal; to a process that is gone, nothing happens. SIGSTOP has worked when this returns.
 pub(crate) fn kill(pid: u32, signal: i32) {
-    let pid = nix::unistd::Pid::from_raw(i32::try_from(pid).unwrap());
-    let signal = nix::sys::signal::Signal::try_from(signal).unwrap();
-    let _ = nix::sys::signal::kill(pid, signal);
+    let signal = Signal::try_from(signal).unwrap();
+    let _ = nix::sys::signal::kill(Pid::from_raw(i32::try_from(pid).unwrap()), signal);
+    if signal == Signal::SIGSTOP {
+        let is_stopped = || state(pid).is_none_or(|state| "TtZX".contains(state));
+        eventually("it is stopped", || is_stopped().then_some(()));
+    }
 }
 
 /// Number of open descriptors.
