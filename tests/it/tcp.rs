@@ -551,9 +551,11 @@ fn a_client_that_has_closed_before_its_owner_is_known_is_refused() {
     for attempt in ["stop web\n".to_owned(), format!("tmo-token \n{}", typed("touch owned"))] {
         // The connection waits in the queue of the kernel, with its bytes and its end.
         crate::harness::procs::kill(supervisor, nix::libc::SIGSTOP);
-        let mut stream = TcpStream::connect(&at).unwrap();
-        stream.write_all(attempt.as_bytes()).unwrap();
-        drop(stream);
+        // A process of its own: one that another test begins would have the connection open as well.
+        let script = "use IO::Socket::INET; my $s = IO::Socket::INET->new(shift) or die; \
+            syswrite $s, shift; close $s";
+        let mut client = world.command("perl");
+        assert!(client.args(["-e", script, &at, &attempt]).status().unwrap().success());
         crate::harness::procs::kill(supervisor, nix::libc::SIGCONT);
         // Clients are taken in their order.
         assert!(ask(&at, "status\n").starts_with("PROCESS"));
