@@ -24,6 +24,7 @@ use nix::sys::stat::{FchmodatFlags, Mode, fchmod, fchmodat};
 use serde::{Deserialize, Serialize};
 
 use super::dial::{self, Answer};
+use super::lock;
 use crate::model::text::OsText;
 
 /// How many clients may wait to be accepted.
@@ -425,7 +426,9 @@ pub fn repair(path: &Path, runtime: &Path) -> bool {
 /// leads to it, or was removed, closed to its owner, or replaced by something else.
 ///
 /// Other users may be able to write to the directory of `path`, but not to the runtime directory. So
-/// a socket in the runtime directory that answers is preferred to a different one at `path`.
+/// a socket in the runtime directory that answers is preferred to a different one at `path`, and so is
+/// the second door while the run holds its lock: at `path` there may be the socket of another run, or a
+/// dead one.
 pub fn locate(path: &Path, runtime: &Path) -> PathBuf {
     let (main, spare) = (in_runtime(runtime), spare_in(runtime));
     let here = fs::metadata(path).ok().filter(|found| found.file_type().is_socket());
@@ -435,11 +438,13 @@ pub fn locate(path: &Path, runtime: &Path) -> PathBuf {
         let link = fs::symlink_metadata(path);
         found.uid() == me && link.is_ok_and(|link| link.uid() == me)
     };
+    let is_held = lock::is_held(runtime).unwrap_or(false);
     match (fs::metadata(&main), here) {
         (Ok(there), Some(here)) if id(&here) == id(&there) => path.to_owned(),
         // A leftover that could not be replaced does not answer.
         (Ok(_), Some(_)) if !answers(&main) && answers(path) => path.to_owned(),
         (Ok(_), _) => main,
+        (Err(_), Some(_)) if is_held && answers(&spare) => spare,
         (Err(_), Some(here)) if is_own(&here) && may_connect(path) => path.to_owned(),
         (Err(_), Some(_)) if !answers(&spare) => path.to_owned(),
         (Err(_), None) if !spare.exists() => path.to_owned(),

@@ -13,6 +13,8 @@ use regex_automata::nfa::thompson::{self, BuildError, NFA, WhichCaptures, pikevm
 use regex_automata::util::primitives::NonMaxUsize;
 use regex_syntax::hir::Hir;
 
+use super::watcher::LONGEST_LINE;
+
 /// Larger NFAs are refused, as by the `regex` crate.
 const MOST_MEMORY: usize = 10 << 20;
 /// All DFAs of a process together should not take more.
@@ -74,19 +76,21 @@ impl Bounded {
         })
     }
 
-    /// Where the first match ends that is found in this text, from this place on.
+    /// Where the first match ends that is found in this text, from this place on, within its first
+    /// [`LONGEST_LINE`] bytes.
     pub(super) fn find(
         &mut self,
         text: &[u8],
         from: usize,
         steps: &mut Steps,
     ) -> Result<Option<usize>, TooSlow> {
-        let input = Input::new(text).range(from..).earliest(true);
+        let to = text.len().min(LONGEST_LINE);
+        let input = Input::new(text).range(from..to).earliest(true);
         let cache = self.dfa_cache.get_or_insert_with(|| self.dfa.create_cache());
         if let Ok(found) = self.dfa.try_search_fwd(cache, &input) {
             return Ok(found.map(|found| found.offset()));
         }
-        let needed = self.states.saturating_mul(text.len() - from);
+        let needed = self.states.saturating_mul(to - from);
         steps.0 = steps.0.checked_sub(needed).ok_or(TooSlow)?;
         let cache = self.simulation_cache.get_or_insert_with(|| self.simulation.create_cache());
         let mut places = [None; 2];

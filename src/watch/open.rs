@@ -7,7 +7,7 @@ use super::watcher::LONGEST_LINE;
 /// What is known of it; of a long one only its beginning and its end are kept.
 #[derive(Debug, Default)]
 pub(super) struct Open {
-    /// Its first [`LONGEST_LINE`] bytes, for expressions.
+    /// Its first [`LONGEST_LINE`] bytes, for expressions, and one more: no line ends where it is cut.
     head: Vec<u8>,
     /// What texts have not been looked for in, with what may be their beginning before it.
     window: Vec<u8>,
@@ -37,7 +37,7 @@ impl Open {
 
     /// More of it.
     pub(super) fn push(&mut self, text: &[u8]) {
-        let room = LONGEST_LINE - self.head.len();
+        let room = LONGEST_LINE + 1 - self.head.len();
         self.is_long |= text.len() > room;
         self.head.extend_from_slice(&text[..room.min(text.len())]);
         // What comes next may continue the end of what was looked at.

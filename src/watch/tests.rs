@@ -85,6 +85,14 @@ fn a_pattern_that_is_too_slow_for_a_line_is_told_once_and_others_are_found() {
 }
 
 #[test]
+fn a_long_line_does_not_end_where_it_is_cut() {
+    let mut watcher = watcher(&flags([expression("x$"), expression("xE")]));
+    let long = "x".repeat(LONGEST_LINE);
+    assert_eq!(watcher.feed((long.clone() + "E\n").as_bytes()), []);
+    assert_eq!(watcher.feed((long + "\n").as_bytes())[0].rule, Rule::Flag(0));
+}
+
+#[test]
 fn a_text_is_found_in_a_line_that_has_not_ended_and_once_in_it() {
     let mut watcher = watcher(&flags([word("login: "), exact("$ ")]));
     assert_eq!(watcher.feed(b"host lo"), []);
@@ -122,7 +130,7 @@ fn a_life_does_not_continue_the_line_of_another() {
 
 #[test]
 fn long_lines_are_looked_through_with_little_memory() {
-    let rules = flags([word("needle"), expression("needle"), expression("^x+$")]);
+    let rules = flags([word("needle"), expression("needle"), expression("^x+")]);
     let mut watcher = watcher(&rules);
     let mut hits = vec![];
     for _ in 0..100 {

@@ -481,6 +481,8 @@ fn only_state(at: &Path, run: PathBuf) {
 fn no_command_waits_for_ever_for_a_listener_that_only_tells_its_state() {
     let world = background(TWO);
     only_state(&world.app().join("near.sock"), socket(&world));
+    // Or commands would go by this one, as the run is known.
+    std::fs::remove_file(world.runtime().join("spare.sock")).unwrap();
     for args in [&["screen", "web"][..], &["send", "web", "x"], &["detach"]] {
         let ran = world.run([args, &["-s", "near.sock"]].concat());
         assert!(ran.code != 0 && ran.stderr.contains("does not answer"), "{args:?}: {ran:?}");

@@ -388,6 +388,43 @@ fn a_directory_link_of_another_user_leads_no_command_to_the_run_of_another_proje
 }
 
 #[test]
+fn a_socket_that_was_moved_from_another_project_leads_to_no_run_of_that() {
+    let world = World::new("web: exec sleep 1000\n");
+    let other = world.path().join("other");
+    std::fs::create_dir(&other).unwrap();
+    std::fs::write(other.join("Procfile"), "other: exec sleep 1000\n").unwrap();
+    let in_other = |args: &[&str]| {
+        let mut command = world.tmo(args);
+        command.current_dir(&other).env("PWD", &other);
+        Ran::of(&command.output().unwrap())
+    };
+    let (of_web, of_other) = (world.app().join(".overmind.sock"), other.join(".overmind.sock"));
+    world.ok(["start", "-D"]);
+    let pid = world.wait_state("web", "running");
+    // To where another run is.
+    assert_eq!(in_other(&["start", "-D"]).code, 0);
+    std::fs::rename(&of_web, &of_other).unwrap();
+    assert!(in_other(&["ps"]).stdout.contains("other"));
+    assert_eq!(in_other(&["quit"]).code, 0);
+    // To where nothing runs.
+    for args in CHANGING {
+        let ran = in_other(args);
+        assert_eq!(ran.code, 1, "{args:?}: {ran:?}");
+        assert!(ran.stderr.contains("the run of"), "{args:?}: {ran:?}");
+    }
+    assert_eq!(world.wait_state("web", "running"), pid);
+    // A socket on which nobody listens hides no run.
+    std::fs::remove_file(&of_other).unwrap();
+    let dead = world.path().join("dead");
+    drop(std::os::unix::net::UnixListener::bind(&dead).unwrap());
+    std::fs::rename(&dead, &of_web).unwrap();
+    world.ok(["restart", "web"]);
+    assert_ne!(world.wait_state("web", "running"), pid);
+    world.ok(["quit"]);
+    let _ = std::fs::remove_file(&of_web);
+}
+
+#[test]
 fn what_concerns_a_whole_run_does_not_reach_it_from_a_project_below_that_does_not_run() {
     let world = World::new("web: exec sleep 1000\n");
     let nested = world.app().join("nested");

@@ -271,6 +271,7 @@ fn a_second_view_says_what_ctrl_c_does_there() {
     let reported =
         "without a terminal; attached: Ctrl-C ends the run, `tmo detach` leaves it running\n";
     eventually("it says so", || view.errors().contains(reported).then_some(()));
+    eventually("it is a view", || (world.state()?["views"] == 1).then_some(()));
     world.ok(["detach"]);
     assert_eq!(view.code(), 0);
     world.ok(["quit"]);

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use super::Instance;
 use crate::cli::error::CliError;
-use crate::config::dirs::{is_runtime_dir, last_run};
+use crate::config::dirs::{is_runtime_dir, last_run, runtime_dir};
 use crate::config::lookup::is_project;
 use crate::config::socket::NamedBy;
 use crate::control::client::{Listener, who};
@@ -21,6 +21,19 @@ impl Instance {
     /// Refuse to change the run of another project, to which a link or an env file of this one
     /// leads. A user who names the socket means that run.
     pub(in crate::cli) async fn refuse_other_project(&self) -> Result<(), CliError> {
+        // The socket may have been moved here from another project, unless the run that holds the lock
+        // was started with it at this path.
+        let is_usual = self.socket.named_by == NamedBy::Nothing && self.far.is_none();
+        let by_path = runtime_dir(&self.context.env, &self.socket.path);
+        let is_of_path = self.is_held() && self.runtime.dir().file_name() == by_path.file_name();
+        if is_usual && !self.is_led() && !is_of_path {
+            self.refuse_other_container()?;
+            return self.refuse_origin(self.origin_of_run().await.as_deref());
+        }
+        self.refuse_led().await
+    }
+
+    async fn refuse_led(&self) -> Result<(), CliError> {
         self.refuse_other_container()?;
         if !self.is_led() {
             return Ok(());
@@ -67,7 +80,7 @@ impl Instance {
     /// is to be, or that the user's socket names. A run of which no project is known is not refused,
     /// and neither is one whose project has been moved.
     pub(in crate::cli) async fn refuse_run_in_our_place(&self) -> Result<(), CliError> {
-        self.refuse_other_project().await?;
+        self.refuse_led().await?;
         let Some(dir) = self.origin_of_run().await else { return Ok(()) };
         let there = number(&dir);
         if there.is_none() || there == number(self.here()) {
@@ -81,11 +94,22 @@ impl Instance {
         )))
     }
 
-    /// For a command that concerns a whole run: refuse that of a directory above, if the command was
-    /// typed in a project of its own, which does not run.
+    /// For a command that concerns a whole run: refuse that of a directory above, or that of the process
+    /// which has typed the command, if it was typed in a project of its own, which does not run.
     pub(in crate::cli) fn refuse_project_above(&self) -> Result<(), CliError> {
-        let above = self.here();
-        let own = self.context.start_dir.ancestors().take_while(|dir| *dir != above);
+        let is_inside = self.context.env.caller("TMO_SESSION").is_some();
+        let (above, root) = match self.socket.named_by {
+            NamedBy::Variable if is_inside => {
+                let Ok(plan) = self.runtime.plan() else { return Ok(()) };
+                let Some(origin) = plan.origin else { return Ok(()) };
+                (origin.dir.as_path().to_owned(), Some(plan.root.as_path().to_owned()))
+            }
+            NamedBy::Nothing | NamedBy::Flag | NamedBy::Variable | NamedBy::Project => {
+                (self.here().to_owned(), None)
+            }
+        };
+        let is_of_run = |dir: &Path| dir == above || Some(dir) == root.as_deref();
+        let own = self.context.start_dir.ancestors().take_while(|dir| !is_of_run(dir));
         let Some(own) = own.into_iter().find(|dir| is_project(dir)) else { return Ok(()) };
         Err(CliError::Other(format!(
             "nothing runs in {}; to mean the run of {}, name its socket: -s {}",
@@ -142,12 +166,15 @@ impl Instance {
     async fn origin_of_run(&self) -> Option<PathBuf> {
         // Where the lock is held, the plan beside it is that of the run. Elsewhere, another run may
         // answer than the one that has left its plan.
-        let held = lock::is_held(self.runtime.dir()).unwrap_or(false);
         let on_disk = self.origin();
-        match on_disk.clone().filter(|_| held) {
+        match on_disk.clone().filter(|_| self.is_held()) {
             None => self.asked_origin().await.or(on_disk),
             origin => origin,
         }
+    }
+
+    fn is_held(&self) -> bool {
+        lock::is_held(self.runtime.dir()).unwrap_or(false)
     }
 
     /// The directory of the project of the run, by its plan.
