@@ -425,6 +425,28 @@ fn a_socket_that_was_moved_from_another_project_leads_to_no_run_of_that() {
 }
 
 #[test]
+fn a_process_in_another_project_that_does_not_run_ends_not_its_own_run() {
+    let tmo = env!("CARGO_BIN_EXE_tmo");
+    let world = World::new(&format!(
+        "web: cd ../other; for verb in quit kill stop restart; do {tmo} $verb >>../out 2>&1; \
+         echo $verb $? >>../codes; done; {tmo} ps >>../out; echo ps $? >>../codes; exec sleep 1000\n"
+    ));
+    let other = world.path().join("other");
+    std::fs::create_dir(&other).unwrap();
+    std::fs::write(other.join("Procfile"), "other: exec sleep 1000\n").unwrap();
+    world.ok(["start", "-D"]);
+    let pid = world.wait_state("web", "running");
+    let codes = || std::fs::read_to_string(world.path().join("codes")).unwrap_or_default();
+    eventually("all were typed", || codes().contains("ps").then_some(()));
+    assert_eq!(codes(), "quit 1\nkill 1\nstop 1\nrestart 1\nps 0\n");
+    let out = std::fs::read_to_string(world.path().join("out")).unwrap();
+    let reported = format!("tmo: nothing runs in {}; to mean the run of ", other.display());
+    assert_eq!(out.matches(&reported).count(), 4, "{out}");
+    assert_eq!(world.wait_state("web", "running"), pid);
+    world.ok(["quit"]);
+}
+
+#[test]
 fn what_concerns_a_whole_run_does_not_reach_it_from_a_project_below_that_does_not_run() {
     let world = World::new("web: exec sleep 1000\n");
     let nested = world.app().join("nested");
