@@ -75,7 +75,9 @@ impl Trial {
     fn counted(&self, name: &str) -> Vec<Vec<u32>> {
         let log = self.world.ok(["logs", name, "--no-prefix"]);
         let mut lives: Vec<Vec<u32>> = vec![];
-        for number in log.lines().filter_map(|line| line.strip_prefix("at ")?.parse().ok()) {
+        // The terminal shows what was sent to a process at the beginning of its next line.
+        let lines = log.lines().map(|line| line.strip_prefix('x').unwrap_or(line));
+        for number in lines.filter_map(|line| line.strip_prefix("at ")?.parse().ok()) {
             if number == 1 {
                 lives.push(vec![]);
             }
