@@ -54,8 +54,8 @@ where
 /// Wait until accepting works again after this error; returns the client that showed it, if
 /// there was one.
 ///
-/// Clients that end make room. The descriptors may as well be freed by another part of the
-/// program, of which nobody tells: hence the timer, with growing steps.
+/// Clients that end make room. But other parts of the program free descriptors too, and nothing
+/// announces that, so accepting is tried again after a pause, which grows.
 pub(super) async fn room<D: Accept>(
     door: &mut D,
     clients: &mut JoinSet<()>,

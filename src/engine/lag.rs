@@ -1,8 +1,8 @@
 //! Skipping output where the search for patterns can't keep up with it.
 //!
-//! What waits for the search is not indexed, so it can't be deleted, and what follows from the end
-//! of a process waits as well. So where too much waits, or for too long, the search skips what has
-//! come by then. The log keeps it.
+//! Output that waits for the search is not indexed yet, so it can't be deleted, and the end of a
+//! process is not noticed before the output in front of it was searched. So when too much output
+//! waits, or for too long, the search skips what has arrived. The log keeps all of it.
 
 use std::time::Duration;
 
@@ -23,7 +23,7 @@ const LEAST_BACKLOG: u64 = 4 << 20;
 /// for as long.
 const LATEST: Duration = Duration::from_secs(2);
 
-/// The log says no oftener how much was skipped.
+/// The log says at most this often how much was skipped.
 const TOLD_EVERY: Duration = Duration::from_secs(60);
 
 /// How far the search in the output of one process lags behind.
@@ -35,9 +35,9 @@ pub(super) struct Lag {
     behind: Option<u64>,
     /// Since when so much waits that the search would take too long.
     late_since: Option<Instant>,
-    /// How many bytes were skipped that the log does not tell of yet.
+    /// How many skipped bytes the log does not mention yet.
     untold: u64,
-    /// When it may tell of them.
+    /// When it may mention them.
     pub(super) tell_due: Option<Instant>,
 }
 
@@ -54,8 +54,8 @@ impl Lag {
         }
     }
 
-    /// So many bytes wait, of which no more than `most` should, and the search takes so long for
-    /// them, if it is slow. Whether to skip them from now on.
+    /// Whether to start skipping: `backlog` bytes wait, at most `most` should, and searching them
+    /// takes this time, if the search is slow.
     fn begins(&mut self, backlog: u64, most: u64, takes: Option<Duration>, now: Instant) -> bool {
         self.behind = (backlog > most).then(|| self.behind.unwrap_or(backlog));
         // What has waited from the beginning, as after a takeover, is caught up with; more is not.
@@ -77,7 +77,7 @@ impl Lag {
         }
     }
 
-    /// How many bytes the log is to tell of now, if any.
+    /// The number of skipped bytes to report now, if any.
     fn told(&mut self, now: Instant) -> Option<u64> {
         if self.tell_due.is_some_and(|due| due > now) {
             return None;

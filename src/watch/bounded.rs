@@ -58,12 +58,12 @@ pub(super) struct Bounded {
 }
 
 impl Bounded {
-    /// One among so many expressions of a process.
-    pub(super) fn new(hir: &Hir, beside: usize) -> Option<Self> {
+    /// `count` is how many expressions the process has, which share the memory for caches.
+    pub(super) fn new(hir: &Hir, count: usize) -> Option<Self> {
         let nfa = compile(hir).ok()?;
         let dfa = Config::new()
             .unicode_word_boundary(true)
-            .cache_capacity((CACHES / beside.max(1)).clamp(128 << 10, 1 << 20))
+            .cache_capacity((CACHES / count.max(1)).clamp(128 << 10, 1 << 20))
             .skip_cache_capacity_check(true)
             .minimum_cache_clear_count(Some(0))
             .minimum_bytes_per_state(Some(BYTES_PER_STATE));

@@ -71,17 +71,17 @@ enum How {
 }
 
 impl Pattern {
-    /// One among so many patterns of a process.
-    pub(super) fn new(text: &Text, beside: usize) -> Result<Self, BadPattern> {
+    /// `count` is how many patterns the process has.
+    pub(super) fn new(text: &Text, count: usize) -> Result<Self, BadPattern> {
         if text.regex {
-            return Self::expression(text, beside);
+            return Self::expression(text, count);
         }
         let words = text.pattern.as_str();
         if words.is_empty() {
             return Err(BadPattern::Empty);
         }
         if text.any_case && !words.is_ascii() {
-            return Self::cased(words, beside);
+            return Self::cased(words, count);
         }
         let folded = words.to_ascii_lowercase().into_bytes();
         let how = if text.any_case {
@@ -94,22 +94,22 @@ impl Pattern {
 
     /// ASCII letters are those of ASCII only, as in other texts: no sign that is written like a K
     /// is one.
-    fn cased(words: &str, beside: usize) -> Result<Self, BadPattern> {
+    fn cased(words: &str, count: usize) -> Result<Self, BadPattern> {
         let part = |c: char| {
             let flags = if c.is_ascii() { "i-u" } else { "i" };
             format!("(?{flags}:{})", escape(&c.to_string()))
         };
         let pattern: String = words.chars().map(part).collect();
         let hir = parse(&pattern, false, false).map_err(|why| bad(words, why))?;
-        let regex = build(&hir, beside).map_err(|why| bad(words, why))?;
+        let regex = build(&hir, count).map_err(|why| bad(words, why))?;
         let longest = hir.properties().maximum_len().unwrap_or(words.len() * 2);
         Ok(Self { how: How::Cased(Box::new(regex), longest), needles: needles::of(&hir, 1) })
     }
 
-    fn expression(text: &Text, beside: usize) -> Result<Self, BadPattern> {
+    fn expression(text: &Text, count: usize) -> Result<Self, BadPattern> {
         let Text { pattern, any_case, .. } = text;
         let hir = parse(pattern, *any_case, false).map_err(|why| bad(pattern, why))?;
-        let regex = build(&hir, beside).map_err(|why| bad(pattern, why))?;
+        let regex = build(&hir, count).map_err(|why| bad(pattern, why))?;
         let needles = needles::of(&hir, 2);
         // Its flags must not be those of the ones beside it.
         let case = if *any_case { "(?i)" } else { "" };
@@ -174,8 +174,8 @@ fn parse(pattern: &str, any_case: bool, many_lines: bool) -> Result<Hir, String>
     parser.build().parse(pattern).map_err(|error| reason(&error))
 }
 
-fn build(hir: &Hir, beside: usize) -> Result<Bounded, String> {
-    Bounded::new(hir, beside).ok_or_else(|| "it is too large when it is compiled".to_owned())
+fn build(hir: &Hir, count: usize) -> Result<Bounded, String> {
+    Bounded::new(hir, count).ok_or_else(|| "it is too large when it is compiled".to_owned())
 }
 
 fn bad(text: &str, why: String) -> BadPattern {

@@ -60,7 +60,7 @@ pub struct Watcher {
     may: Vec<bool>,
     /// Patterns that were too slow for some line.
     slow: Vec<bool>,
-    /// Those that were not told of yet.
+    /// Those of them that the log does not mention yet.
     new_slow: Vec<String>,
 }
 
@@ -200,8 +200,8 @@ impl Watcher {
         hits
     }
 
-    /// Patterns that were not looked for in some line, as that would have taken too long; each is
-    /// told once.
+    /// Patterns that were not looked for in some line because that would have taken too long. Each is
+    /// returned once.
     pub fn take_slow(&mut self) -> Vec<String> {
         std::mem::take(&mut self.new_slow)
     }

@@ -298,8 +298,8 @@ fn a_start_of_another_procfile_does_not_go_on_with_the_run_that_is_there() {
     assert_eq!(world.run(["start", "--if-needed", "-f", "./Procfile", "-t", "7"]).stderr, "");
     assert_eq!(world.run(["start", "--if-needed"]).stderr, "");
     let ran = world.run(["start", "--if-needed", "-m", "web=2", "-t", "8"]);
-    let reported = "tmo: --formation, --timeout changes nothing in the run that is there; \
-                    `tmo quit` ends it, and the next start goes by that\n";
+    let reported = "tmo: the run that is there goes on without --formation, --timeout; to apply \
+                    that, end it with `tmo quit` and start again\n";
     assert_eq!((ran.code, ran.stderr.as_str()), (0, reported));
     world.ok(["quit"]);
 }

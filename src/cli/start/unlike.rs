@@ -1,5 +1,4 @@
-//! A start that asks for something else than the run which is there: of another Procfile, or with
-//! other flags.
+//! A start in a place where a run of another Procfile, or with other flags, is already there.
 
 use super::{Start, tell};
 use crate::cli::error::CliError;
@@ -8,7 +7,7 @@ use crate::sys::files::number;
 
 impl Start {
     /// Refuse the run of another project, or of another Procfile than the one that is named here,
-    /// and say which flags come too late.
+    /// and name the flags that can't be applied to it.
     pub(super) fn refuse_other_run(&self) -> Result<(), CliError> {
         crate::cli::block_on(self.instance().refuse_run_in_our_place())?;
         // A run that has ended just now has no plan any more, and one of an early version does not
@@ -29,12 +28,12 @@ impl Start {
                 ours.display(),
             )));
         }
-        let late = new_flags(&self.typed, &begun.typed);
-        if !late.is_empty() {
+        let unapplied = new_flags(&self.typed, &begun.typed);
+        if !unapplied.is_empty() {
             tell(&format!(
-                "{} changes nothing in the run that is there; `tmo quit{flags}` ends it, and the next \
-                 start goes by that",
-                late.join(", ")
+                "the run that is there goes on without {}; to apply that, end it with \
+                 `tmo quit{flags}` and start again",
+                unapplied.join(", ")
             ));
         }
         Ok(())

@@ -39,7 +39,8 @@ pub async fn who(at: impl Into<Address>) -> Result<Listener, ClientError> {
             Answerer::Overmind => return Ok(Listener::Overmind),
         },
     };
-    // Another user, whom root may ask, must not lead a command to a run of root's by its directory.
+    // Root may ask the run of another user. The runtime directory that such a run names is ignored: it
+    // could be that of one of root's own runs, which the command would then change.
     let own = nix::unistd::geteuid().as_raw();
     let is_own = stream.peer_cred().is_ok_and(|peer| peer.uid() == own);
     let is_trusted = matches!(at, Address::Tcp(_)) || is_own;
