@@ -19,6 +19,7 @@ use crate::sys;
 pub(super) fn cleanup(args: &ClientArgs, out: &mut dyn Write) -> Result<u8, CliError> {
     let instance = Instance::find(args)?;
     instance.refuse_leftovers_of_other_project()?;
+    instance.refuse_project_above()?;
     let runtime = &instance.runtime;
     let (mut done, mut sockets) = (vec![], vec![]);
     let door = match Door::enter(runtime.dir(), || super::warn(&WAITS)) {

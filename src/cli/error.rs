@@ -176,6 +176,7 @@ impl From<ClientError> for CliError {
             | ClientError::TakingOver { .. }
             | ClientError::Empty { .. }
             | ClientError::Lost { .. }
+            | ClientError::OtherRun { .. }
             | ClientError::Refused { .. }
             | ClientError::OtherVersion { .. }
             | ClientError::Garbled { .. }) => Self::Client(error),

@@ -1,7 +1,7 @@
 //! The instance that a client command is about.
 
 mod origin;
-pub(super) use origin::identity;
+pub(super) use origin::{identity, left_by_link};
 
 use std::io::ErrorKind;
 use std::path::Path;
@@ -52,6 +52,8 @@ pub(super) struct Instance {
     pub(super) other: Option<Runtime>,
     /// The run that answers, if it is not on this machine.
     pub(super) far: Option<Box<Far>>,
+    /// The id of the only run that is meant.
+    pub(super) run: Option<String>,
 }
 
 /// A run on another machine, or in a container that does not share its files with us.
@@ -94,14 +96,20 @@ impl Instance {
     pub(super) fn find(args: &ClientArgs) -> Result<Self, CliError> {
         let (context, socket) = find_socket(Context::here()?, args)?;
         let runtime = Runtime::new(find_runtime_dir(&context.env, &socket.path)?);
-        Ok(Self { context, socket, runtime, other: None, far: None })
+        Ok(Self { context, socket, runtime, other: None, far: None, run: None })
     }
 
     /// The same without reading its runtime directory, which can't be trusted.
     pub(super) fn unchecked(args: &ClientArgs) -> Result<Self, CliError> {
         let (context, socket) = find_socket(Context::here()?, args)?;
         let runtime = Runtime::new(runtime_dir(&context.env, &socket.path));
-        Ok(Self { context, socket, runtime, other: None, far: None })
+        Ok(Self { context, socket, runtime, other: None, far: None, run: None })
+    }
+
+    /// The same for the run with this id alone: another one that is there by now is left as it is.
+    pub(super) fn only_of(mut self, run: &str) -> Self {
+        self.run = Some(run.to_owned());
+        self
     }
 
     /// The flags that name it, for the commands in messages.
@@ -255,7 +263,10 @@ impl Instance {
         loop {
             tries += 1;
             let asked = match Client::connect(&self.address()).await {
-                Ok(client) => ask(client).await,
+                Ok(client) => match &self.run {
+                    Some(run) => ask(client.only_of(run)).await,
+                    None => ask(client).await,
+                },
                 Err(error) => Err(error),
             };
             match asked {
@@ -357,6 +368,13 @@ impl Instance {
         let tcp = self.socket.tcp.as_ref().map(|tcp| Address::Tcp(Box::new(self.target(tcp))));
         let at = tcp.unwrap_or_else(shown);
         let refused = cause.kind() == ErrorKind::ConnectionRefused;
+        if refused
+            && self.socket.tcp.is_none()
+            && let Some(what) = listen::in_the_way(&self.socket.path)
+        {
+            let shown = self.socket.shown.display();
+            return CliError::Other(format!("no run has its socket at {shown}: it is {what}"));
+        }
         if refused && self.is_named() && self.socket.tcp.is_none() && !self.is_known() {
             return CliError::DeadSocket(at);
         }

@@ -9,6 +9,7 @@ use super::args::ClientArgs;
 use super::error::CliError;
 use super::instance::{Instance, WAITS};
 use crate::control::address::Address;
+use crate::control::client::ClientError;
 use crate::control::dial::Answer;
 use crate::control::listen;
 use crate::control::lock::{Door, RunLock};
@@ -36,9 +37,16 @@ pub(super) fn kill(instance: &Instance, reason: CliError) -> Result<u8, CliError
     }
     let _door = enter(instance)?;
     let by_name = || instance.other.as_ref().and_then(Runtime::end_by_search);
-    let Some(forced) = instance.runtime.end_by_force()?.or_else(by_name) else {
-        return Err(reason);
-    };
+    let is_pending = matches!(reason, CliError::Client(ClientError::Pending { .. }));
+    let forced = instance.runtime.end_by_force().map_err(|error| {
+        if !is_pending {
+            return error.into();
+        }
+        CliError::Other(format!(
+            "{error}; the supervisor has been asked too, and ends the run when it goes on"
+        ))
+    });
+    let Some(forced) = forced?.or_else(by_name) else { return Err(reason) };
     refuse(&forced.left)?;
     tell(&reason, &forced);
     remove(instance, &forced.sockets)?;
@@ -71,6 +79,17 @@ pub(super) fn finish(instance: &Instance, parts: &[ProcInfo]) -> Result<(), CliE
 
 fn tell(reason: &CliError, forced: &Forced) {
     let count = count::processes(forced.ended, "");
+    // The advice in these is to type the command that was typed.
+    let is_silent = |error: &CliError| {
+        matches!(error, CliError::Client(ClientError::Silent { .. } | ClientError::Pending { .. }))
+    };
+    let reason = if matches!(reason, CliError::NothingRuns(_)) {
+        "nobody answers at its socket".to_owned()
+    } else if is_silent(reason) {
+        "its supervisor does not answer".to_owned()
+    } else {
+        reason.to_string()
+    };
     super::warn(&format!("{reason}; ended the run without its supervisor ({count})"));
 }
 

@@ -6,6 +6,7 @@ use serde::Serialize;
 
 use super::args::LsArgs;
 use super::error::CliError;
+use super::instance::left_by_link;
 use super::table::table;
 use crate::config::dirs::{is_private, runtime_base};
 use crate::config::load::Context;
@@ -73,6 +74,9 @@ async fn look(runtime: &Runtime) -> Option<Run> {
     let running = |state: &State| state.processes.iter().filter(|p| p.pid.is_some()).count();
     let ports: Vec<u16> = plan.present().filter_map(|process| process.port).collect();
     let processes = plan.present().count();
+    // A link that was turned since would show the directory of another run.
+    let origin = plan.origin.as_ref().filter(|origin| origin.dir == plan.root);
+    let root = origin.and_then(left_by_link).map_or(plan.root.clone(), OsText::from);
     Some(Run {
         title: plan.title.into(),
         state: match &state {
@@ -85,7 +89,7 @@ async fn look(runtime: &Runtime) -> Option<Run> {
         processes,
         ports,
         started: plan.started,
-        root: plan.root,
+        root,
         socket: plan.socket,
     })
 }

@@ -270,6 +270,7 @@ fn detach(args: &ClientArgs) -> Result<u8, CliError> {
     let asked = async {
         terminal::tmo_only(&mut instance).await?;
         instance.refuse_other_project().await?;
+        instance.refuse_project_above()?;
         instance.ask(async |client| client.detach().await).await
     };
     let text = match block_on(asked)? {

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::error::CliError;
 use super::ls::there;
 use crate::config::Project;
-use crate::config::dirs::{make_private_dir, runtime_base, state_base};
+use crate::config::dirs::{make_private_dir, real_parent, runtime_base, state_base};
 use crate::config::env::Env;
 use crate::control::lock::lock_alone;
 use crate::crash::{Tenant, facts};
@@ -146,7 +146,8 @@ fn read(path: &Path) -> Result<Book, CliError> {
 fn told_to_others(env: &Env, project: &Project) -> Vec<u16> {
     let runs = there(&runtime_base(env)).unwrap_or_default();
     let plans = runs.iter().filter_map(|runtime| runtime.plan().ok());
-    let others = plans.filter(|plan| plan.socket.as_path() != project.socket.path);
+    let own = real_parent(&project.socket.path);
+    let others = plans.filter(|plan| plan.socket.as_path() != own);
     let ports = |plan: Plan| plan.present().filter_map(|process| process.port).collect::<Vec<_>>();
     others.flat_map(ports).collect()
 }

@@ -63,6 +63,7 @@ pub(super) fn reload(args: &ReloadArgs, out: &mut dyn Write) -> Result<u8, CliEr
         let server = instance.server().await?;
         instance.on_this_machine()?;
         instance.refuse_other_project().await?;
+        instance.refuse_project_above()?;
         match server {
             Server::Tmo => {
                 Box::pin(make(&mut instance, Part::All, (args.dry_run, !args.no_wait))).await

@@ -37,7 +37,7 @@ pub(super) async fn request_of(
     wait: bool,
 ) -> Result<u8, CliError> {
     instance.refuse_other_project().await?;
-    if ends_the_run(&request) || means_all(&request) {
+    if concerns_whole_run(&request) {
         instance.refuse_project_above()?;
     }
     match server {
@@ -118,17 +118,19 @@ pub(super) async fn insist(
     }
 }
 
-/// Ask and wait for the outcome, for however long. A supervisor that is killed meanwhile is started
-/// again by its guardian, and asked again by the same key, so that nothing is done twice.
-pub(super) async fn ask(
+/// Have this run stop everything and wait for the outcome, for however long. A supervisor that is killed
+/// meanwhile is started again by its guardian, and asked again by the same key, so that nothing is done
+/// twice.
+pub(super) async fn ask_to_quit(
     address: &Address,
-    request: &Request,
+    run: &str,
     key: &str,
 ) -> Result<Outcome, ClientError> {
     let mut tries = 0;
     loop {
         tries += 1;
-        match Client::connect(address).await?.request_once(request, key).await {
+        let client = Client::connect(address).await?.only_of(run);
+        match client.request_once(&Request::Quit, key).await {
             // Connecting waits for the next one, so this does not spin.
             Err(ClientError::Lost { .. }) if tries < MOST_TRIES => {}
             other => return other,
@@ -166,10 +168,10 @@ pub(super) async fn steadily<T>(
     }
 }
 
-/// Have everything stopped, unless the supervisor does not answer at all.
-pub(super) async fn quit(address: &Address) -> Result<Outcome, CliError> {
+/// Have this run stop everything, unless its supervisor does not answer at all.
+pub(super) async fn quit(address: &Address, run: &str) -> Result<Outcome, CliError> {
     let key = key();
-    let ask = async |client| insist(client, &Request::Quit, &key).await;
+    let ask = async |client: Client| insist(client.only_of(run), &Request::Quit, &key).await;
     Ok(steadily(address, ask).await?)
 }
 
@@ -195,9 +197,16 @@ async fn silence(address: &Address) -> ClientError {
     std::future::pending().await
 }
 
-/// Whether it stops or restarts all processes.
-fn means_all(request: &Request) -> bool {
-    matches!(request, Request::Stop { names, .. } | Request::Restart { names, .. } if names.is_empty())
+/// Whether it changes the run as a whole, and not just processes that were named.
+fn concerns_whole_run(request: &Request) -> bool {
+    let is_all = |name: &String| !name.is_empty() && name.chars().all(|c| c == '*');
+    match request {
+        Request::Quit | Request::Kill | Request::Reload { .. } => true,
+        Request::Stop { names } | Request::Restart { names } | Request::Signal { names, .. } => {
+            names.is_empty() || names.iter().any(is_all)
+        }
+        Request::Start { .. } | Request::Scale { .. } | Request::Resize { .. } => false,
+    }
 }
 
 fn ends_the_run(request: &Request) -> bool {

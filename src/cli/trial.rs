@@ -10,7 +10,9 @@ use tokio::signal::unix::{SignalKind, signal};
 use super::args::{ClientArgs, StartArgs};
 use super::error::CliError;
 use super::instance::Instance;
+use super::request::request;
 use crate::config::inherit::is_ignored;
+use crate::control::client::ClientError;
 use crate::model::request::Request;
 
 /// A command, and the run that is there as long as it goes on.
@@ -37,22 +39,37 @@ impl Trial {
     }
 
     /// Start, run the command, stop everything; the command's exit code.
-    pub(super) fn run(self, start: impl FnOnce() -> Result<u8, CliError>) -> Result<u8, CliError> {
-        let begun = start();
+    /// `start` sets the id of the run that it begins. Another run that is there in the end is left alone.
+    pub(super) fn run(
+        self,
+        start: impl FnOnce(&mut Option<String>) -> Result<u8, CliError>,
+    ) -> Result<u8, CliError> {
+        let mut run = None;
+        let begun = start(&mut run);
         let ran = match begun {
             Ok(0) => super::block_on(self.run_command()),
             // It has said why.
             Ok(code) => Ok(code),
             Err(error) => Err(error),
         };
-        if self.is_there() {
-            let stopped = super::whole(&self.client, Request::Quit);
+        match run.map_or(Ok(0), |run| self.quit(&run)) {
             // How the command ended counts more.
-            if let (Ok(0), Err(error)) = (&ran, stopped) {
-                return Err(error);
-            }
+            Err(error) if matches!(ran, Ok(0)) => Err(error),
+            Ok(_) | Err(_) => ran,
         }
-        ran
+    }
+
+    /// Stop everything, if this run is still there.
+    fn quit(&self, run: &str) -> Result<u8, CliError> {
+        let mut instance = Instance::find(&self.client)?.only_of(run);
+        let asked = async {
+            instance.state().await?;
+            request(&mut instance, Request::Quit, true).await
+        };
+        match super::block_on(asked) {
+            Err(CliError::NothingRuns(_) | CliError::Client(ClientError::OtherRun { .. })) => Ok(0),
+            asked => asked,
+        }
     }
 
     fn is_there(&self) -> bool {

@@ -92,7 +92,7 @@ pub fn tcp_stand_in(env: &Env, network: &str, address: &str, dir: Option<&Path>)
 }
 
 /// The path with its directory resolved. The last part stays: a socket may be a link itself.
-fn real_parent(path: &Path) -> PathBuf {
+pub fn real_parent(path: &Path) -> PathBuf {
     let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
     match (path.parent().map(Path::canonicalize), path.file_name()) {
         (Some(Ok(parent)), Some(name)) => parent.join(name),

@@ -151,6 +151,8 @@ pub struct Handle {
     pub end: watch::Receiver<Option<End>>,
     /// Whether the engine is alive but answers no requests.
     pub busy: Arc<Busy>,
+    /// The id of the run.
+    pub run: Arc<str>,
 }
 
 /// What can keep the engine from answering for longer than a request takes.
@@ -321,7 +323,7 @@ mod tests {
         let (asks, mut asked) = mpsc::channel(1);
         let head = watch::channel(Head::default()).1;
         let (end, busy) = (watch::channel(None).1, Arc::default());
-        let handle = Handle { asks, head, end, busy };
+        let handle = Handle { asks, head, end, busy, run: "r".into() };
         let view = handle.view().await.unwrap();
         drop(view);
         assert!(matches!(asked.recv().await, Some(Ask::ViewOpened)));

@@ -18,6 +18,9 @@ pub(super) const VERSION_HEADER: HeaderName = HeaderName::from_static("tmo-versi
 /// Version of the shapes that a client knows; nothing where it does not care.
 pub(super) const API_HEADER: HeaderName = HeaderName::from_static("tmo-api");
 
+/// The id of the run that a request is meant for; nothing where any run there will do.
+pub(super) const RUN_HEADER: HeaderName = HeaderName::from_static("tmo-run");
+
 /// Version of this program.
 pub(super) const OURS: &str = env!("CARGO_PKG_VERSION");
 
@@ -156,6 +159,9 @@ impl Reply {
     /// Why it is no other answer.
     pub(super) fn refusal(&self) -> ClientError {
         let status = self.status;
+        if status == StatusCode::GONE {
+            return ClientError::OtherRun { at: self.peer.at.clone() };
+        }
         let Some(reason) = self.reason() else {
             return self.peer.garbled(&self.can_not_read(), &format!("{status} without a reason"));
         };

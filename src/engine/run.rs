@@ -305,7 +305,8 @@ impl Engine {
         let busy = Arc::new(Busy::default());
         busy.taking_over.store(adopting, Ordering::Relaxed);
         let (head, ended) = (self.head.subscribe(), end.subscribe());
-        let handle = Handle { asks: ask, head, end: ended, busy: busy.clone() };
+        let run = self.plan.run.as_str().into();
+        let handle = Handle { asks: ask, head, end: ended, busy: busy.clone(), run };
         let server = Serving::begin(listeners, handle, journal);
         let adopted = if adopting {
             let living = self.adopt().await.map_err(|e| io("taking over", e))?;

@@ -97,6 +97,9 @@ pub struct Plan {
 pub struct Origin {
     /// The directory that the start works in: its env files are read, and its Procfile.
     pub dir: OsText,
+    /// Its path without symbolic links at the start; nothing in a run of a version that did not tell.
+    #[serde(default)]
+    pub real_dir: Option<OsText>,
     /// Which directory that is; nothing in a run of a version that did not tell.
     #[serde(default)]
     pub identity: Option<DirIdentity>,

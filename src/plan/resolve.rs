@@ -216,7 +216,8 @@ pub fn resolve(
         tmo: facts.tmo.into(),
         root: project.root.as_path().into(),
         procfile: project.procfile_shown.as_path().into(),
-        socket: project.socket.path.as_path().into(),
+        // A link on the way there may be turned to another directory while the run goes on.
+        socket: dirs::real_parent(&project.socket.path).into(),
         socket_shown: project.socket.shown.as_path().into(),
         tcp: project.socket.tcp.clone(),
         tmux_config: config.map(|path| absolute(&context.start_dir, path).into()),

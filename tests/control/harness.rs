@@ -71,7 +71,7 @@ pub(crate) fn run_within(limits: Limits) -> Run {
     let (release, largest) = (Arc::new(Notify::new()), Arc::new(AtomicUsize::new(0)));
     tokio::spawn(engine(asked, tells, release.clone()));
     let echo = Numbers { head: heads.clone(), largest: largest.clone() };
-    let handle = Handle { asks, head: heads, end: ends, busy: Arc::default() };
+    let handle = Handle { asks, head: heads, end: ends, busy: Arc::default(), run: "r-1".into() };
     let (stop, stopped) = oneshot::channel();
     let journal = JournalAccess { echo: Arc::new(echo), history: Arc::new(Few) };
     let shutdown = async {

@@ -257,7 +257,7 @@ fn a_start_takes_no_run_of_another_project_for_its_own() {
             let case = format!("abandoned: {abandoned}, {args:?}: {ran:?}");
             assert_eq!(ran.code, 1, "{case}");
             assert!(ran.stderr.contains(&format!("the run of {}", evil.display())), "{case}");
-            assert!(ran.stderr.contains("`tmo quit` ends that run"), "{case}");
+            assert!(ran.stderr.contains("`tmo quit -s ./.overmind.sock` ends that run"), "{case}");
             assert_eq!(ran.stderr.lines().count(), 1, "{case}");
         }
         assert!(procs::alive(pid));
@@ -457,7 +457,11 @@ fn what_concerns_a_whole_run_does_not_reach_it_from_a_project_below_that_does_no
     let pid = world.wait_state("web", "running");
     let session = Session::own(&world);
     for dir in [nested.clone(), nested.join("src")] {
-        for args in [&["quit"][..], &["kill"], &["stop"], &["restart"], &["logs", "--clear"]] {
+        let whole = ["quit", "kill", "stop", "restart", "logs --clear", "signal TERM", "stop *"];
+        let whole =
+            whole.iter().chain(&["restart *", "signal TERM *", "reload", "detach", "cleanup"]);
+        for args in whole.map(|words| words.split(' ').collect::<Vec<_>>()) {
+            let args = &args[..];
             let ran = session.run_in(&dir, args);
             let case = format!("{} {args:?}: {ran:?}", dir.display());
             assert_eq!(ran.code, 1, "{case}");
@@ -470,6 +474,41 @@ fn what_concerns_a_whole_run_does_not_reach_it_from_a_project_below_that_does_no
     assert_eq!(world.wait_state("web", "running"), pid);
     let ran = session.run_in(&world.app().join("plain"), &["quit"]);
     assert_eq!(ran.code, 0, "{ran:?}");
+}
+
+#[test]
+fn a_link_to_a_project_that_is_turned_leaves_each_run_to_its_own_directory() {
+    let world = World::new("web: exec sleep 1000\n");
+    let (first, link) = (world.app().clone(), world.path().join("current"));
+    let second = world.path().join("second");
+    std::fs::create_dir(&second).unwrap();
+    std::fs::write(second.join("Procfile"), "web: exec sleep 1001\n").unwrap();
+    std::os::unix::fs::symlink(&first, &link).unwrap();
+    let session = Session::own(&world);
+    let ok = |dir: &Path, args: &[&str]| {
+        let ran = session.run_in(dir, args);
+        assert_eq!(ran.code, 0, "{} {args:?}: {ran:?}", dir.display());
+        ran.stdout
+    };
+    ok(&link, &["start", "-D"]);
+    world.wait_state("web", "running");
+    std::fs::remove_file(&link).unwrap();
+    std::os::unix::fs::symlink(&second, &link).unwrap();
+    let reload = session.run_in(&first, &["reload"]);
+    let was = format!("{} was {} when", link.display(), first.display());
+    assert!(reload.code == 1 && reload.stderr.contains(&was), "{reload:?}");
+    ok(&link, &["start", "-D"]);
+    let listed: serde_json::Value = serde_json::from_str(&ok(&link, &["ls", "--json"])).unwrap();
+    let (one, other) = (&listed[0], &listed[1]);
+    assert_eq!(one["socket"], first.join(".overmind.sock").to_str().unwrap());
+    assert_eq!(other["socket"], second.join(".overmind.sock").to_str().unwrap());
+    assert_eq!(one["root"], first.to_str().unwrap(), "{listed}");
+    ok(world.path(), &["quit", "-s", one["socket"].as_str().unwrap()]);
+    let left: serde_json::Value = serde_json::from_str(&ok(&link, &["ls", "--json"])).unwrap();
+    assert_eq!(left.as_array().map(Vec::len), Some(1), "{left}");
+    assert_eq!(left[0]["socket"], other["socket"]);
+    assert!(!first.join(".overmind.sock").exists(), "its socket is removed");
+    ok(&link, &["quit"]);
 }
 
 #[test]

@@ -63,3 +63,18 @@ fn the_exit_code_may_be_that_of_one_of_them() {
         assert!(ran.code == 2 && ran.stderr.contains("tests"), "{ran:#?}");
     }
 }
+
+#[test]
+fn a_run_that_has_taken_the_place_of_the_one_it_began_is_left_alone() {
+    let world = World::new(STACK);
+    world.write("Procfile.other", "other: exec sleep 1000\n");
+    let tmo = env!("CARGO_BIN_EXE_tmo");
+    let again = format!("{tmo} quit && {tmo} start -D -f Procfile.other >other.out 2>&1; exit 5");
+    let ran = world.run(["start", "--until-ready", "--", "sh", "-c", &again]);
+    assert_eq!(ran.code, 5, "{ran:#?}");
+    let pid = world.wait_state("other", "running");
+    assert_eq!(world.state().unwrap()["quitting"], false, "{ran:#?}");
+    world.ok(["restart", "other"]);
+    assert_ne!(world.wait_state("other", "running"), pid);
+    world.ok(["quit"]);
+}

@@ -118,6 +118,23 @@ fn ctrl_z_stops_only_the_view_and_fg_goes_on() {
 }
 
 #[test]
+fn a_signal_to_a_stopped_view_does_not_end_the_run_that_was_begun_meanwhile() {
+    let world = World::new(QUIET);
+    let mut view = world.start([""; 0]);
+    view.shows("web    | up\n");
+    view.signal(nix::libc::SIGSTOP);
+    world.ok(["quit"]);
+    world.ok(["start", "-D"]);
+    let web = world.wait_state("web", "running");
+    view.signal(nix::libc::SIGTERM);
+    view.signal(nix::libc::SIGCONT);
+    assert_eq!(view.end().code(), Some(0));
+    assert_eq!(world.wait_state("web", "running"), web);
+    assert_eq!(world.state().unwrap()["quitting"], false);
+    world.ok(["quit"]);
+}
+
+#[test]
 fn a_closed_pipe_quits_everything_though_nothing_more_is_printed() {
     let world = World::new(QUIET);
     let (mut read, write) = std::io::pipe().unwrap();

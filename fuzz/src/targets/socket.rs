@@ -44,7 +44,7 @@ pub(crate) fn talk(pieces: &[&[u8]]) -> (Vec<u8>, Vec<Asked>) {
         let journal = JournalAccess { echo: Arc::new(Nothing), history: Arc::new(Nothing) };
         let (stop, stopped) = oneshot::channel::<()>();
         let shutdown = async move { stopped.await.unwrap_or_default() };
-        let handle = Handle { asks, head, end, busy: Arc::default() };
+        let handle = Handle { asks, head, end, busy: Arc::default(), run: "r".into() };
         let served = tokio::spawn(serve(listeners, handle, journal, Limits::default(), shutdown));
         let answer = exchange(&socket, pieces).await;
         let after = exchange(&socket, &[b"status\n"]).await;

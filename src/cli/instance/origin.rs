@@ -12,7 +12,7 @@ use crate::control::client::{Listener, who};
 use crate::control::lock;
 use crate::engine::runtime::Runtime;
 use crate::journal::last_run::LastRun;
-use crate::model::plan::DirIdentity;
+use crate::model::plan::{DirIdentity, Origin};
 use crate::model::shell::quoted;
 use crate::sys;
 use crate::sys::files::{self, number};
@@ -87,10 +87,10 @@ impl Instance {
             return Ok(());
         }
         let (shown, dir) = (self.socket.shown.display(), dir.display());
-        let flags = self.socket.flags(&self.context.start_dir);
+        let named = quoted(&self.socket.shown.to_string_lossy());
         Err(CliError::Other(format!(
             "the run of {dir} has its socket at {shown}, where that of this project is to be; \
-             `tmo quit{flags}` ends that run, and `tmo start -s SOCKET` starts this project beside it"
+             `tmo quit -s {named}` ends that run, and `tmo start -s SOCKET` starts this project beside it"
         )))
     }
 
@@ -251,6 +251,14 @@ impl Instance {
 fn origin_of(runtime: &Runtime) -> Option<PathBuf> {
     let origin = runtime.plan().ok()?.origin?;
     Some(origin.dir.as_path().to_owned())
+}
+
+/// The directory in which a run was started, where a symbolic link by which it was reached leads to
+/// another one by now.
+pub(in crate::cli) fn left_by_link(origin: &Origin) -> Option<&Path> {
+    let real = origin.real_dir.as_ref()?.as_path();
+    let now = origin.dir.as_path().canonicalize().ok()?;
+    (now != real).then_some(real)
 }
 
 /// Which directory a path names, here and now.

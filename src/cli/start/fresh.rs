@@ -78,13 +78,14 @@ impl Start {
             });
             return Ok(Begun::Shown(Box::new(shown)));
         }
+        let run = plan.run.clone();
         let progress = Progress::of("starting");
         let waited = self.wait_for_daemon(&mut launch, &early);
         drop(progress);
         if let Some(error) = interrupted(&early) {
             let address = listen::locate(&self.project.socket.path, self.runtime.dir()).into();
             // It may be over already.
-            let _ = crate::cli::block_on(crate::cli::request::quit(&address));
+            let _ = crate::cli::block_on(crate::cli::request::quit(&address, &run));
             return Err(error);
         }
         waited?;

@@ -71,12 +71,18 @@ pub(super) fn start(
     if args.until_ready {
         args.wait.get_or_insert_default();
         let trial = Trial::new(&args)?;
-        return trial.run(|| begin(args, typed, out));
+        return trial.run(|run| begin(args, typed, out, run));
     }
-    begin(args, typed, out)
+    begin(args, typed, out, &mut None)
 }
 
-fn begin(args: StartArgs, typed: Vec<OsString>, out: &mut dyn Write) -> Result<u8, CliError> {
+/// Sets the id of the run that it begins, if it begins one.
+fn begin(
+    args: StartArgs,
+    typed: Vec<OsString>,
+    out: &mut dyn Write,
+    run: &mut Option<String>,
+) -> Result<u8, CliError> {
     let (if_needed, print_config) = (args.if_needed, args.print_config);
     let mut start = Start::gather(args)?;
     start.arguments = typed.into_iter().map(OsText::from).collect();
@@ -84,10 +90,7 @@ fn begin(args: StartArgs, typed: Vec<OsString>, out: &mut dyn Write) -> Result<u
         super::warn(warning);
     }
     if print_config {
-        let shown = (start.daemonize, start.timestamps);
-        let (plan, warnings) = start.resolve()?;
-        tell_all(&warnings);
-        return print_config::print(&plan, shown, out);
+        return start.print_config(out);
     }
     start.make_runtime()?;
     loop {
@@ -129,6 +132,7 @@ fn begin(args: StartArgs, typed: Vec<OsString>, out: &mut dyn Write) -> Result<u
         // Before the first file: a start that is interrupted half-way would leave it behind.
         let early = Early::begin().map_err(CliError::io("signals"))?;
         let fresh = plan.map(|plan| start.hand_over(plan)).transpose()?;
+        *run = fresh.as_ref().map(|(plan, _)| plan.run.clone());
         let begun = start.launch(fresh.as_ref(), door, early, out);
         if let Some((_, file)) = fresh {
             // The guardian takes it; left over only where there was none to take it.
@@ -144,6 +148,12 @@ fn begin(args: StartArgs, typed: Vec<OsString>, out: &mut dyn Write) -> Result<u
 }
 
 impl Start {
+    fn print_config(&self, out: &mut dyn Write) -> Result<u8, CliError> {
+        let (plan, warnings) = self.resolve()?;
+        tell_all(&warnings);
+        print_config::print(&plan, (self.daemonize, self.timestamps), out)
+    }
+
     pub(super) fn gather(mut args: StartArgs) -> Result<Self, CliError> {
         let inherit = inherit_here();
         let_owner_in();
@@ -243,6 +253,7 @@ impl Start {
             runtime: self.runtime.clone(),
             other: None,
             far: None,
+            run: None,
         }
     }
 

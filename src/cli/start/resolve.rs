@@ -8,7 +8,7 @@ use super::place::Typed;
 use super::{Start, tell, tell_all};
 use crate::cli::args::{self, Verb};
 use crate::cli::error::CliError;
-use crate::cli::instance::identity;
+use crate::cli::instance::{identity, left_by_link};
 use crate::cli::persona::Persona;
 use crate::cli::ports;
 use crate::config::load::{ConfigError, Context, Loaded, callers_tmux, find_for_plan, why};
@@ -31,6 +31,13 @@ impl Start {
                         `tmo start` begin a new one";
             return Err(CliError::Other(text.to_owned()));
         };
+        if let Some(real) = left_by_link(&origin) {
+            return Err(CliError::Other(format!(
+                "{} was {} when this run was started; `tmo quit` and `tmo start` begin a new one",
+                origin.dir.as_path().display(),
+                real.display()
+            )));
+        }
         let arguments = origin.arguments.iter().map(|word| word.0.clone());
         let parsed = args::parse(arguments).map_err(|error| CliError::Other(error.to_string()))?;
         let Some(Verb::Start(mut args)) = parsed.verb else {
@@ -74,6 +81,7 @@ impl Start {
         let set = self.context.env.set_by_files();
         Origin {
             dir: self.context.start_dir.as_path().into(),
+            real_dir: self.context.start_dir.canonicalize().ok().map(OsText::from),
             identity: Some(identity(&self.context.start_dir)),
             arguments: self.arguments.clone(),
             typed_in: self.typed_in.as_ref().map(|typed| typed.dir.as_path().into()),

@@ -14,7 +14,7 @@ use crate::control::client::{Client, ClientError, HeadStream};
 use crate::control::listen;
 use crate::engine::guard::News;
 use crate::model::count;
-use crate::model::request::{Head, Request};
+use crate::model::request::Head;
 use crate::model::run_end::End;
 use crate::view::printer::Printer;
 
@@ -43,6 +43,10 @@ impl Shown {
                     tokio::time::sleep(pause).await;
                     pause = (pause * 2).min(MOST_PAUSE);
                     continue;
+                }
+                Err(ClientError::OtherRun { .. }) => {
+                    let end = self.over(printer)?;
+                    return Ok(Next::Over(end.unwrap_or(End { code: 1, ..End::default() })));
                 }
                 // Another attempt would get the same answer.
                 Err(error @ (ClientError::Refused { .. } | ClientError::OtherVersion { .. })) => {
@@ -87,7 +91,7 @@ impl Shown {
     }
 
     async fn ask_for_news(&self) -> Result<HeadStream, ClientError> {
-        Client::connect(&self.address()).await?.head(true).await
+        Client::connect(&self.address()).await?.only_of(&self.plan.run).head(true).await
     }
 
     /// How the run ended, if it has while we were not connected: the journal knows.
@@ -107,18 +111,20 @@ impl Shown {
     pub(super) fn quit(&mut self, printer: &Printer) {
         let (socket, runtime) = (self.plan.socket.clone(), self.runtime.clone());
         let (teller, key, flags) = (printer.teller(), request::key(), self.flags.clone());
+        let run = self.plan.run.clone();
         self.quits.spawn(async move {
             let (begun, mut reported, mut pause) = (Instant::now(), false, FIRST_PAUSE);
             loop {
                 let address = listen::locate(socket.as_path(), runtime.dir()).into();
                 // The end of the run reports how it went.
-                let asked = request::ask(&address, &Request::Quit, &key);
+                let asked = request::ask_to_quit(&address, &run, &key);
                 let silent = |error: ClientError| {
                     let text = format!("The run can't be told to stop yet: {error}");
                     teller.say(Persona::here().speak(&text), true);
                 };
-                let Err(error) = request::unless_silent(&address, asked, silent).await else {
-                    return;
+                let error = match request::unless_silent(&address, asked, silent).await {
+                    Ok(_) | Err(ClientError::OtherRun { .. }) => return,
+                    Err(error) => error,
                 };
                 // A supervisor that is about to exit refuses requests as well.
                 if !reported && begun.elapsed() >= PATIENCE {

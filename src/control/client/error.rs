@@ -110,6 +110,12 @@ pub enum ClientError {
         /// How.
         cause: String,
     },
+    /// Another run is there by now.
+    #[error("the run that was at {at} is over, and another one is there by now")]
+    OtherRun {
+        /// The address.
+        at: Address,
+    },
     /// No process has that name.
     #[error("unknown process name: {}", .0.name)]
     Unknown(Unknown),

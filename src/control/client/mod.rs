@@ -31,7 +31,7 @@ use super::http::pane::{Shown, Typed};
 use super::http::state::Alive;
 use super::sse;
 use super::tcp::{self, Answerer};
-use super::versions::{Peer, Reply, introduce};
+use super::versions::{Peer, RUN_HEADER, Reply, introduce};
 use crate::model::request::{Cleared, FlagMatches, Outcome, Request, State};
 
 pub use self::error::ClientError;
@@ -64,15 +64,25 @@ type Answer = hyper::Response<Incoming>;
 pub struct Client {
     at: Address,
     fresh: Mutex<Option<Sender>>,
+    /// The id of the only run that is meant.
+    run: Option<String>,
 }
 
 impl Client {
     /// Connect to the supervisor that listens at this address.
     pub async fn connect(at: impl Into<Address>) -> Result<Self, ClientError> {
-        let client = Self { at: at.into(), fresh: Mutex::default() };
+        let client = Self { at: at.into(), fresh: Mutex::default(), run: None };
         let sender = client.sender().await?;
         *client.fresh.lock().unwrap_or_else(PoisonError::into_inner) = Some(sender);
         Ok(client)
+    }
+
+    /// The same for the run with this id alone. Another one that is there by now does nothing, and each
+    /// request is an error [`ClientError::OtherRun`].
+    #[must_use]
+    pub fn only_of(mut self, run: &str) -> Self {
+        self.run = Some(run.to_owned());
+        self
     }
 
     /// The address.
@@ -232,6 +242,10 @@ impl Client {
         let headers = request.headers_mut();
         headers.insert(header::HOST, header::HeaderValue::from_static("localhost"));
         introduce(headers);
+        if let Some(run) = &self.run {
+            // An id is made of letters, digits and dashes.
+            headers.extend(run.parse().ok().map(|run| (RUN_HEADER, run)));
+        }
         if !body.is_empty() {
             let json = header::HeaderValue::from_static("application/json");
             headers.insert(header::CONTENT_TYPE, json);

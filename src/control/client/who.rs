@@ -56,7 +56,7 @@ pub async fn who(at: impl Into<Address>) -> Result<Listener, ClientError> {
         let _ = reader.take(LARGEST_ANSWER as u64).read_to_end(&mut answer).await;
         io::Result::Ok(())
     };
-    let client = Client { at, fresh: Mutex::default() };
+    let client = Client { at, fresh: Mutex::default(), run: None };
     match tokio::time::timeout(SILENCE, asked).await {
         // A listener that is gone at once may not even take the question.
         Ok(_) if answer.is_empty() => return Err(ClientError::Empty { at: client.at }),

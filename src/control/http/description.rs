@@ -64,8 +64,13 @@ pub fn description() -> &'static str {
 }
 
 /// What each operation may be answered with.
-const COMMON: [(&str, &str); 4] =
-    [("400", "Bad"), ("401", "NotLetIn"), ("431", "LargeHead"), ("503", "Ending")];
+const COMMON: [(&str, &str); 5] = [
+    ("400", "Bad"),
+    ("401", "NotLetIn"),
+    ("410", "OtherRun"),
+    ("431", "LargeHead"),
+    ("503", "Ending"),
+];
 
 /// Say of each operation what is so of all, and each thing once.
 fn finish(all: &mut Value) {
@@ -104,7 +109,8 @@ fn finish(all: &mut Value) {
             operation["responses"][status] = point("responses", name);
         }
         let mut parameters = operation["parameters"].as_array().cloned().unwrap_or_default();
-        parameters.extend(["tmo-version", "tmo-api"].map(|name| point("parameters", name)));
+        parameters
+            .extend(["tmo-version", "tmo-api", "tmo-run"].map(|name| point("parameters", name)));
         operation["parameters"] = parameters.into();
     }
 }
@@ -136,6 +142,7 @@ fn common_responses() -> Value {
     };
     json!({
         "Bad": reason("The request is no good; nothing was done."),
+        "OtherRun": reason("The run that `tmo-run` names is over; another one is here."),
         "Ending": reason("The supervisor is ending, or too many clients are connected."),
         "NotLetIn": reason(
             "Over TCP: the client has not proven that it knows the token. On the Unix socket: a \
@@ -163,6 +170,13 @@ fn common_parameters() -> Value {
                 is spoken here, the answer is 400; not so on the paths that every version has: \
                 `/api/alive`, `/api/status`, `/api/quit`, `/api/shutdown`, `/api/kill`.",
             "schema": { "type": "integer", "minimum": 0 },
+        },
+        "tmo-run": {
+            "name": "tmo-run",
+            "in": "header",
+            "description": "The id of the run that is meant (`run` of its state). Where another one is at \
+                this socket by now, nothing is done and the answer is 410.",
+            "schema": { "type": "string" },
         },
     })
 }

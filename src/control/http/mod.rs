@@ -37,9 +37,12 @@ pub(super) mod state;
 #[cfg(test)]
 mod tests;
 
+use std::sync::Arc;
+
 use axum::Router;
-use axum::extract::DefaultBodyLimit;
+use axum::extract::{DefaultBodyLimit, Request, State};
 use axum::http::{Method, StatusCode, Uri};
+use axum::middleware::Next;
 use axum::response::Response;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -57,6 +60,7 @@ pub fn router(api: Api) -> Router {
         .fallback(no_such_path)
         .method_not_allowed_fallback(no_such_method)
         .layer(DefaultBodyLimit::max(asked::LARGEST_BODY))
+        .layer(axum::middleware::from_fn_with_state(api.handle.run.clone(), of_this_run))
         .layer(axum::middleware::from_fn(browser::refused))
         .layer(axum::middleware::from_fn(versions::signed))
         .with_state(api)
@@ -96,6 +100,16 @@ fn documented() -> OpenApiRouter<Api> {
         .routes(routes!(history::clear))
         .routes(routes!(head::head))
         .routes(routes!(metrics::metrics))
+}
+
+/// Refuse what is meant for an earlier run at this socket.
+async fn of_this_run(State(run): State<Arc<str>>, request: Request, next: Next) -> Response {
+    match request.headers().get(versions::RUN_HEADER) {
+        Some(meant) if meant.as_bytes() != run.as_bytes() => {
+            answer::error(StatusCode::GONE, "the run that was meant is over; this is another one")
+        }
+        Some(_) | None => next.run(request).await,
+    }
 }
 
 async fn no_such_path(uri: Uri) -> Response {
