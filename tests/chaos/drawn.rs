@@ -45,6 +45,10 @@ impl Rules {
             let restart = Restart { policy, max_failures: 0, ..restart(&mut random) };
             rules.kept.push(Kept { name, restart, stop: stop(&mut random) });
         }
+        if rules.entries.is_empty() {
+            // No `tmo.toml` is written then.
+            rules.kept.clear();
+        }
         rules
     }
 
