@@ -114,7 +114,7 @@ impl Instance {
 
     /// The flags that name it, for the commands in messages.
     pub(super) fn flags(&self) -> String {
-        self.socket.flags(&self.context.start_dir)
+        self.context.flags(&self.socket)
     }
 
     /// Find out whether the run is on another machine, for a command that goes by files. Whoever

@@ -7,7 +7,6 @@ use std::process::ExitStatus;
 use tokio::process::Command;
 use tokio::signal::unix::{SignalKind, signal};
 
-use super::args::{ClientArgs, StartArgs};
 use super::error::CliError;
 use super::instance::Instance;
 use super::request::request;
@@ -19,23 +18,22 @@ use crate::model::request::Request;
 #[derive(Debug)]
 pub(super) struct Trial {
     command: Vec<OsString>,
-    client: ClientArgs,
+    /// The run that is begun.
+    instance: Instance,
 }
 
 impl Trial {
-    /// What is to be run. A run that is there already is somebody else's.
-    pub(super) fn new(args: &StartArgs) -> Result<Self, CliError> {
-        let client = ClientArgs { socket: args.socket.clone(), network: args.network.clone() };
-        let trial = Self { command: args.command.clone(), client };
-        if trial.is_there() {
-            let flags = Instance::find(&trial.client)?.flags();
+    /// What is to be run, and where. A run that is there already is somebody else's.
+    pub(super) fn new(command: Vec<OsString>, instance: Instance) -> Result<Self, CliError> {
+        if super::block_on(instance.state()).is_ok() {
+            let flags = instance.flags();
             let message = format!(
                 "a run is here already, and it is not this command's to stop: `tmo quit{flags}` \
                  ends it, `tmo wait --for ready{flags}` waits for it"
             );
             return Err(CliError::Start { message, code: 1 });
         }
-        Ok(trial)
+        Ok(Self { command, instance })
     }
 
     /// Start, run the command, stop everything; the command's exit code.
@@ -60,8 +58,8 @@ impl Trial {
     }
 
     /// Stop everything, if this run is still there.
-    fn quit(&self, run: &str) -> Result<u8, CliError> {
-        let mut instance = Instance::find(&self.client)?.only_of(run);
+    fn quit(self, run: &str) -> Result<u8, CliError> {
+        let mut instance = self.instance.only_of(run);
         let asked = async {
             instance.state().await?;
             request(&mut instance, Request::Quit, true).await
@@ -70,14 +68,6 @@ impl Trial {
             Err(CliError::NothingRuns(_) | CliError::Client(ClientError::OtherRun { .. })) => Ok(0),
             asked => asked,
         }
-    }
-
-    fn is_there(&self) -> bool {
-        let ask = async {
-            let instance = Instance::find(&self.client)?;
-            instance.state().await
-        };
-        super::block_on(ask).is_ok()
     }
 
     /// A signal that a terminal sends reaches the command by itself; another is passed on.

@@ -6,9 +6,10 @@ use std::path::{Path, PathBuf};
 
 use super::env::{BadValue, Env};
 use super::failures::{Failures, FailuresError};
+use super::lookup::project_above;
 use super::procfile::{self, Procfile, ProcfileError};
 use super::project::{self, Project};
-use super::socket::BadAddress;
+use super::socket::{BadAddress, SocketPath, nearest_socket};
 use super::toml::{self, Disk, Mistakes, Own, TmoToml, TomlError};
 use super::{OwnPath, StartOptions, Warning, envfiles};
 use crate::sys::files::{self, ChosenBy};
@@ -113,6 +114,23 @@ impl Context {
     /// The same for a user who is in another directory.
     pub fn of_other_dir(dir: PathBuf, env: Env) -> Self {
         Self { elsewhere: true, ..Self::at(dir, env) }
+    }
+
+    /// The flags, each behind a space, that a command needs to mean the run on this socket, if it is
+    /// typed where this one was.
+    pub fn flags(&self, socket: &SocketPath) -> String {
+        let is_found = || {
+            let Ok(here) = project::start_dir(&Env::real()) else { return false };
+            match nearest_socket(&here) {
+                Some(nearest) => nearest == socket.path,
+                None => project_above(&here, &self.env).as_ref() == Some(&self.start_dir),
+            }
+        };
+        if self.elsewhere && !is_found() {
+            socket.naming_flags()
+        } else {
+            socket.flags(&self.start_dir)
+        }
     }
 
     /// The project that `tmo start` with these options is about.

@@ -119,9 +119,11 @@ impl SocketPath {
             NamedBy::Nothing | NamedBy::Project => true,
             NamedBy::Flag | NamedBy::Variable => self.tcp.is_none() && self.path == found,
         };
-        if found_without {
-            return String::new();
-        }
+        if found_without { String::new() } else { self.naming_flags() }
+    }
+
+    /// The flags, each behind a space, with which a command typed anywhere means the run on this socket.
+    pub fn naming_flags(&self) -> String {
         match &self.tcp {
             Some(tcp) => format!(" -S {} -s {}", tcp.network.name(), quoted(&tcp.address)),
             None => format!(" -s {}", quoted(&self.shown.to_string_lossy())),
@@ -255,7 +257,7 @@ pub fn client_socket(
 }
 
 /// The [`SOCKET`] of this directory, or of its nearest parent that has one of this user.
-fn nearest_socket(start_dir: &Path) -> Option<PathBuf> {
+pub fn nearest_socket(start_dir: &Path) -> Option<PathBuf> {
     let here = start_dir.join(SOCKET);
     if here.symlink_metadata().is_ok() {
         return Some(here);

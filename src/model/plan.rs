@@ -130,7 +130,15 @@ impl Plan {
     /// The environment for the processes of the run: without the token of the control address,
     /// which a program is not to print with its environment.
     pub fn env_to_pass_on(&self) -> impl Iterator<Item = &(OsText, OsText)> + Clone {
-        self.env.iter().filter(|(name, _)| !is_token(name))
+        let withheld = self.withheld();
+        self.env.iter().filter(move |(name, _)| !withheld(name))
+    }
+
+    /// Tells the variables that no other program gets: the token, and in a run that was started in a process
+    /// of another run, what tells of that one.
+    fn withheld(&self) -> impl Fn(&OsText) -> bool + Clone + use<> {
+        let is_inside = self.env.iter().any(|(name, _)| name.as_bytes() == b"TMO_SESSION");
+        move |name| is_token(name) || is_inside && is_of_run(name)
     }
 
     /// The caller's own environment, without the variables of env files.
@@ -149,7 +157,8 @@ impl Plan {
     /// since a variable of an env file (`LD_PRELOAD`, `TZ`) could block or steer them.
     pub fn env_of_own_programs(&self) -> BTreeMap<&OsText, &OsText> {
         let mut env = self.caller_env();
-        env.retain(|name, _| !is_token(name));
+        let withheld = self.withheld();
+        env.retain(|name, _| !withheld(name));
         env
     }
 
@@ -157,6 +166,21 @@ impl Plan {
     pub fn present(&self) -> impl Iterator<Item = &ProcessPlan> + Clone {
         self.processes.iter().filter(|process| !process.removed)
     }
+}
+
+/// Whether a variable tells a process of the run that it belongs to. In a run that is started in such a
+/// process, it would lead commands to the outer run.
+fn is_of_run(name: &OsText) -> bool {
+    const OF_RUN: [&[u8]; 7] = [
+        b"TMO_SESSION",
+        b"TMO_PROCESS",
+        b"TMO_SOCKET",
+        b"TMO_NETWORK",
+        b"OVERMIND_SOCKET",
+        b"OVERMIND_NETWORK",
+        b"PS",
+    ];
+    OF_RUN.contains(&name.as_bytes())
 }
 
 /// Whether a variable holds the token of the control address.

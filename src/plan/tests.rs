@@ -11,6 +11,7 @@ use crate::config::failures::Failures;
 use crate::config::load::{Context, Loaded};
 use crate::config::{Env, Project, StartOptions, procfile, toml};
 use crate::model::plan::{Inherit, OnExit, Plan};
+use crate::model::text::OsText;
 
 const PROCFILE: &str = "web: w\nworker: k\ncss-1: c\n";
 const DECLARED: &str = r#"{"worker": ["panic:", "EOF"], "gone": ["x"]}"#;
@@ -198,6 +199,22 @@ fn a_process_is_told_who_it_is_and_where_the_others_are() {
     assert_eq!(get("OVERMIND_PROCESS_web_PORT"), None);
     assert_eq!(get("OVERMIND_PROCESS_worker_PORT"), Some("1100"));
     assert_eq!(get("OVERMIND_PROCESS_css_1_PORT"), Some("1200"));
+}
+
+#[test]
+fn what_tells_of_an_outer_run_is_not_passed_on() {
+    let outer = ["TMO_SESSION", "TMO_PROCESS", "TMO_SOCKET", "OVERMIND_SOCKET", "PS"];
+    let mut variables: Vec<_> = outer.map(|name| (name, "outer")).to_vec();
+    variables.push(("KEEP", "k"));
+    let plan = given(&variables).plan();
+    let keep: (OsText, OsText) = ("KEEP".into(), "k".into());
+    assert!(plan.env_to_pass_on().any(|pair| *pair == keep));
+    assert!(!plan.env_to_pass_on().any(|(_, value)| value.as_bytes() == b"outer"));
+    let own = plan.env_of_own_programs();
+    assert!(own.contains_key(&keep.0) && !own.values().any(|value| value.as_bytes() == b"outer"));
+    let env = process_env(&plan, &plan.processes[0]);
+    assert!(env.contains(&("TMO_SESSION".into(), "run1".into())));
+    assert!(!env.iter().any(|(_, value)| value.as_bytes() == b"outer"));
 }
 
 #[test]

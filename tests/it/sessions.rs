@@ -426,6 +426,13 @@ fn a_socket_that_was_moved_from_another_project_leads_to_no_run_of_that() {
 
 #[test]
 fn a_process_in_another_project_that_does_not_run_ends_not_its_own_run() {
+    for elsewhere in [false, true] {
+        process_in_another_project(elsewhere);
+    }
+}
+
+/// With `elsewhere`, the processes of the run are told another place for runtime directories than it has.
+fn process_in_another_project(elsewhere: bool) {
     let tmo = env!("CARGO_BIN_EXE_tmo");
     let world = World::new(&format!(
         "web: cd ../other; for verb in quit kill stop restart; do {tmo} $verb >>../out 2>&1; \
@@ -434,6 +441,10 @@ fn a_process_in_another_project_that_does_not_run_ends_not_its_own_run() {
     let other = world.path().join("other");
     std::fs::create_dir(&other).unwrap();
     std::fs::write(other.join("Procfile"), "other: exec sleep 1000\n").unwrap();
+    if elsewhere {
+        let base = Session::new(&world, "elsewhere").base;
+        world.write(".env", &format!("XDG_RUNTIME_DIR={}\n", base.display()));
+    }
     world.ok(["start", "-D"]);
     let pid = world.wait_state("web", "running");
     let codes = || std::fs::read_to_string(world.path().join("codes")).unwrap_or_default();

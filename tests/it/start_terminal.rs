@@ -297,6 +297,8 @@ fn a_start_of_another_procfile_does_not_go_on_with_the_run_that_is_there() {
     }
     assert_eq!(world.run(["start", "--if-needed", "-f", "./Procfile", "-t", "7"]).stderr, "");
     assert_eq!(world.run(["start", "--if-needed"]).stderr, "");
+    let ran = world.run(["start", "--if-needed", "--exit-code-from", "web"]);
+    assert!(ran.stderr.contains("goes on without --exit-code-from;"), "{ran:?}");
     let ran = world.run(["start", "--if-needed", "-m", "web=2", "-t", "8"]);
     let reported = "tmo: the run that is there goes on without --formation, --timeout; to apply \
                     that, end it with `tmo quit` and start again\n";

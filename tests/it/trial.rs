@@ -78,3 +78,28 @@ fn a_run_that_has_taken_the_place_of_the_one_it_began_is_left_alone() {
     assert_ne!(world.wait_state("other", "running"), pid);
     world.ok(["quit"]);
 }
+
+#[test]
+fn messages_and_the_end_mean_the_run_of_the_directory_that_was_named() {
+    let world = World::new("web: exec sleep 1000\n");
+    let other = world.path().join("other");
+    std::fs::create_dir(&other).unwrap();
+    std::fs::write(other.join("Procfile"), "other: exec sleep 1000\n").unwrap();
+    world.ok(["start", "-D"]);
+    let pid = world.wait_state("web", "running");
+    // Begun from here, there, and ended there.
+    let ran = world.run(["start", "../other", "--until-ready", "--", "true"]);
+    assert_eq!(ran.code, 0, "{ran:?}");
+    let socket = other.join(".overmind.sock");
+    assert!(!socket.exists(), "{ran:?}");
+    let named = format!("`tmo quit -s {}` ends it", socket.display());
+    let ran = world.run(["start", "-D", "../other"]);
+    assert!(ran.code == 0 && ran.stdout.contains(&named), "{ran:?}");
+    let ran = world.run(["start", "-D", "../other"]);
+    let named = format!("`tmo quit -s {}`", socket.display());
+    assert!(ran.code == 1 && ran.stderr.contains(&named), "{ran:?}");
+    let socket = socket.to_str().unwrap();
+    world.ok(["quit", "-s", socket]);
+    assert_eq!(world.wait_state("web", "running"), pid);
+    world.ok(["quit"]);
+}

@@ -87,10 +87,10 @@ impl Instance {
             return Ok(());
         }
         let (shown, dir) = (self.socket.shown.display(), dir.display());
-        let named = quoted(&self.socket.shown.to_string_lossy());
+        let flags = self.socket.naming_flags();
         Err(CliError::Other(format!(
             "the run of {dir} has its socket at {shown}, where that of this project is to be; \
-             `tmo quit -s {named}` ends that run, and `tmo start -s SOCKET` starts this project beside it"
+             `tmo quit{flags}` ends that run, and `tmo start -s SOCKET` starts this project beside it"
         )))
     }
 
@@ -100,9 +100,14 @@ impl Instance {
         let is_inside = self.context.env.caller("TMO_SESSION").is_some();
         let (above, root) = match self.socket.named_by {
             NamedBy::Variable if is_inside => {
-                let Ok(plan) = self.runtime.plan() else { return Ok(()) };
-                let Some(origin) = plan.origin else { return Ok(()) };
-                (origin.dir.as_path().to_owned(), Some(plan.root.as_path().to_owned()))
+                let plan = self.runtime.plan().ok();
+                let known = plan.and_then(|plan| {
+                    let root = plan.root.as_path().to_owned();
+                    Some((plan.origin?.dir.as_path().to_owned(), Some(root)))
+                });
+                // The plan of a run in another session can't be read. Its socket is usually in its project.
+                let beside = || self.socket.path.parent().unwrap_or(Path::new("/")).to_owned();
+                known.unwrap_or_else(|| (beside(), None))
             }
             NamedBy::Nothing | NamedBy::Flag | NamedBy::Variable | NamedBy::Project => {
                 (self.here().to_owned(), None)

@@ -68,22 +68,11 @@ pub(super) fn start(
     typed: Vec<OsString>,
     out: &mut dyn Write,
 ) -> Result<u8, CliError> {
+    let (if_needed, print_config) = (args.if_needed, args.print_config);
+    let command = args.until_ready.then(|| args.command.clone());
     if args.until_ready {
         args.wait.get_or_insert_default();
-        let trial = Trial::new(&args)?;
-        return trial.run(|run| begin(args, typed, out, run));
     }
-    begin(args, typed, out, &mut None)
-}
-
-/// Sets the id of the run that it begins, if it begins one.
-fn begin(
-    args: StartArgs,
-    typed: Vec<OsString>,
-    out: &mut dyn Write,
-    run: &mut Option<String>,
-) -> Result<u8, CliError> {
-    let (if_needed, print_config) = (args.if_needed, args.print_config);
     let mut start = Start::gather(args)?;
     start.arguments = typed.into_iter().map(OsText::from).collect();
     for warning in &start.context.warnings {
@@ -92,58 +81,12 @@ fn begin(
     if print_config {
         return start.print_config(out);
     }
-    start.make_runtime()?;
-    loop {
-        let door = start.enter()?;
-        let held = lock::is_held(start.runtime.dir()).map_err(CliError::io("the lock"))?;
-        if held || start.runtime.has_survivors() {
-            start.refuse_other_run()?;
+    match command {
+        Some(command) => {
+            let trial = Trial::new(command, start.instance())?;
+            trial.run(|run| start.begin(if_needed, out, run))
         }
-        let names = &start.typed.names;
-        if !names.is_empty() && (held || start.runtime.has_survivors()) {
-            drop(door);
-            let ask = Request::Start { names: names.clone() };
-            return match super::block_on(request::request(&mut start.instance(), ask, true))? {
-                0 => start.until_ready(names),
-                code => Ok(code),
-            };
-        }
-        if if_needed && (held || start.runtime.has_survivors()) {
-            drop(door);
-            if !held {
-                // Its supervisor was killed: another one goes on in the background.
-                let mut instance = start.instance();
-                super::block_on(async { instance.server().await.map(drop) })?;
-            }
-            return start.until_ready(&[]);
-        }
-        if held {
-            match start.attach(door)? {
-                Some(shown) => return view::show(shown),
-                None => continue,
-            }
-        }
-        if let Some(runtime) = start.runs_elsewhere()? {
-            start.runtime = runtime;
-            continue;
-        }
-        // A signal that comes before this ends the program at once: nothing has been begun yet.
-        let plan = start.prepare()?;
-        // Before the first file: a start that is interrupted half-way would leave it behind.
-        let early = Early::begin().map_err(CliError::io("signals"))?;
-        let fresh = plan.map(|plan| start.hand_over(plan)).transpose()?;
-        *run = fresh.as_ref().map(|(plan, _)| plan.run.clone());
-        let begun = start.launch(fresh.as_ref(), door, early, out);
-        if let Some((_, file)) = fresh {
-            // The guardian takes it; left over only where there was none to take it.
-            let _ = std::fs::remove_file(file);
-            lock::remove_empty(start.runtime.dir());
-        }
-        match begun? {
-            Begun::Shown(shown) => return view::show(*shown),
-            Begun::Daemon(code) => return Ok(code),
-            Begun::Overtaken => {}
-        }
+        None => start.begin(if_needed, out, &mut None),
     }
 }
 
@@ -152,6 +95,68 @@ impl Start {
         let (plan, warnings) = self.resolve()?;
         tell_all(&warnings);
         print_config::print(&plan, (self.daemonize, self.timestamps), out)
+    }
+
+    /// Sets the id of the run that it begins, if it begins one.
+    fn begin(
+        mut self,
+        if_needed: bool,
+        out: &mut dyn Write,
+        run: &mut Option<String>,
+    ) -> Result<u8, CliError> {
+        self.make_runtime()?;
+        loop {
+            let door = self.enter()?;
+            let held = lock::is_held(self.runtime.dir()).map_err(CliError::io("the lock"))?;
+            if held || self.runtime.has_survivors() {
+                self.refuse_other_run()?;
+            }
+            let names = &self.typed.names;
+            if !names.is_empty() && (held || self.runtime.has_survivors()) {
+                drop(door);
+                let ask = Request::Start { names: names.clone() };
+                return match super::block_on(request::request(&mut self.instance(), ask, true))? {
+                    0 => self.until_ready(names),
+                    code => Ok(code),
+                };
+            }
+            if if_needed && (held || self.runtime.has_survivors()) {
+                drop(door);
+                if !held {
+                    // Its supervisor was killed: another one goes on in the background.
+                    let mut instance = self.instance();
+                    super::block_on(async { instance.server().await.map(drop) })?;
+                }
+                return self.until_ready(&[]);
+            }
+            if held {
+                match self.attach(door)? {
+                    Some(shown) => return view::show(shown),
+                    None => continue,
+                }
+            }
+            if let Some(runtime) = self.runs_elsewhere()? {
+                self.runtime = runtime;
+                continue;
+            }
+            // A signal that comes before this ends the program at once: nothing has been begun yet.
+            let plan = self.prepare()?;
+            // Before the first file: a start that is interrupted half-way would leave it behind.
+            let early = Early::begin().map_err(CliError::io("signals"))?;
+            let fresh = plan.map(|plan| self.hand_over(plan)).transpose()?;
+            *run = fresh.as_ref().map(|(plan, _)| plan.run.clone());
+            let begun = self.launch(fresh.as_ref(), door, early, out);
+            if let Some((_, file)) = fresh {
+                // The guardian takes it; left over only where there was none to take it.
+                let _ = std::fs::remove_file(file);
+                lock::remove_empty(self.runtime.dir());
+            }
+            match begun? {
+                Begun::Shown(shown) => return view::show(*shown),
+                Begun::Daemon(code) => return Ok(code),
+                Begun::Overtaken => {}
+            }
+        }
     }
 
     pub(super) fn gather(mut args: StartArgs) -> Result<Self, CliError> {
@@ -189,7 +194,7 @@ impl Start {
 
     /// The flags that name the run, for the commands in messages.
     fn flags(&self) -> String {
-        self.project.socket.flags(&self.context.start_dir)
+        self.context.flags(&self.project.socket)
     }
 
     /// Wait until no other start is at work here.

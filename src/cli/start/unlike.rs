@@ -28,7 +28,10 @@ impl Start {
                 ours.display(),
             )));
         }
-        let unapplied = new_flags(&self.typed, &begun.typed);
+        let mut unapplied = new_flags(&self.typed, &begun.typed);
+        if self.exit_code_from.is_some() && self.exit_code_from != begun.exit_code_from {
+            unapplied.push("--exit-code-from");
+        }
         if !unapplied.is_empty() {
             tell(&format!(
                 "the run that is there goes on without {}; to apply that, end it with \
