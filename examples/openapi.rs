@@ -3,5 +3,5 @@
 use std::io::Write as _;
 
 fn main() -> std::io::Result<()> {
-    writeln!(std::io::stdout(), "{}", tmo::control::http::description())
+    writeln!(std::io::stdout(), "{}", tmo::server::http::description())
 }

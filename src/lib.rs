@@ -1,21 +1,24 @@
 //! tmo runs the processes of a `Procfile`, one tmux window each, and loses nothing they print.
 //!
 //! The way of a line through the program, part by part; each may use those above it only
-//! (`tests/layers.rs`):
+//! (`tests/layers/`):
 //!
-//! - [`model`]: the words: names, exits, plans, requests.
+//! - [`model`]: the words: names, exits, plans, requests, events.
 //! - [`sys`]: what differs between systems: processes, signals, clocks.
 //! - [`watch`]: what is looked for in what processes print.
 //! - [`config`] and [`plan`]: Procfile, env files, variables; resolved before anything starts.
-//! - [`pane`]: what runs in a tmux pane. [`pane::shim`] keeps the process, [`pane::sink`] its bytes.
-//! - [`journal`]: streams of bytes on disk, the merged index over them, the cursors that read both.
-//! - [`crash`]: why a process has ended, by what it printed and what is known; crash reports.
+//! - [`protocol`]: the files by which the supervisor and what runs in the panes agree.
 //! - [`supervisor`]: what to do next, as a pure function.
+//! - [`api`]: what both ends of the control socket share.
+//! - [`journal`]: streams of bytes on disk, the merged index over them, the cursors that read both, and
+//!   the search in them.
+//! - [`crash`]: why a process has ended, by what it printed and what is known; crash reports.
+//! - [`pane`]: what runs in a tmux pane. [`pane::shim`] keeps the process, [`pane::sink`] its bytes.
 //! - [`backend`] is tmux.
-//! - [`control`]: the socket: overmind's protocol and HTTP.
+//! - [`instance`]: the lock and the sockets of a run.
+//! - [`client`] and [`server`]: the ends of the control socket: overmind's protocol and HTTP.
 //! - [`engine`]: the loop where all of these meet; the guardian; taking over from a killed one.
 //! - [`view`]: what people see.
-//! - [`history`]: asking the journal.
 //! - [`cli`]: what people type.
 //!
 //! `docs/ARCHITECTURE.md` tells the same at length, with what is guaranteed and what is not.
@@ -25,17 +28,20 @@ compile_error!(
     "tmo needs tmux and Unix sockets; on Windows, build and run it in WSL (`wsl --install`)"
 );
 
+pub mod api;
 pub mod backend;
 pub mod cli;
+pub mod client;
 pub mod config;
-pub mod control;
 pub mod crash;
 pub mod engine;
-pub mod history;
+pub mod instance;
 pub mod journal;
 pub mod model;
 pub mod pane;
 pub mod plan;
+pub mod protocol;
+pub mod server;
 pub mod supervisor;
 pub mod sys;
 pub mod view;

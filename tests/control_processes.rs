@@ -23,9 +23,9 @@ use harness::{Run, Seen, read_all, run, soon};
 use nix::sys::resource::{Resource, setrlimit};
 use places::{leave_socket, places, reaches};
 use pretty_assertions::assert_eq;
-use tmo::control::inherit;
-use tmo::control::listen::{in_runtime, locate};
-use tmo::control::lock::{RunLock, is_held};
+use tmo::instance::inherit;
+use tmo::instance::listen::{in_runtime, locate};
+use tmo::instance::lock::{RunLock, is_held};
 use tmo::model::request::Request;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 

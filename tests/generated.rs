@@ -39,6 +39,6 @@ fn the_man_pages_are_fresh() {
 #[test]
 fn the_description_of_the_api_is_fresh() {
     let old = std::fs::read_to_string(committed("docs/openapi.json")).unwrap();
-    let fresh = format!("{}\n", tmo::control::http::description());
+    let fresh = format!("{}\n", tmo::server::http::description());
     assert!(old == fresh, "docs/openapi.json is stale: {REMEDY}");
 }

@@ -8,11 +8,13 @@ use serde::Serialize;
 use super::args::{CheckArgs, StartArgs};
 use super::error::CliError;
 use super::ports::taken_ports;
-use super::start::{Start, tell_all};
-use crate::config::load::{ConfigError, find_program};
+use super::start::Start;
+use super::start::tell::tell_all;
+use crate::config::error::ConfigError;
+use crate::config::load::find_program;
 use crate::config::toml::Problem;
-use crate::control::listen::{self, ListenError};
-use crate::control::lock;
+use crate::instance::listen::{self, ListenError};
+use crate::instance::lock;
 use crate::model::count;
 use crate::model::plan::Plan;
 

@@ -7,12 +7,12 @@ use super::args::ClientArgs;
 use super::error::CliError;
 use super::instance::{Instance, WAITS};
 use super::leftovers::{refuse, remove};
-use crate::control::dial::{self, Answer};
-use crate::control::listen;
-use crate::control::lock::{self, Door};
 use crate::engine::runtime::RuntimeError;
+use crate::instance::listen;
+use crate::instance::lock::{self, Door};
 use crate::model::count;
 use crate::sys;
+use crate::sys::dial::{self, Answer};
 
 /// End and remove it, and say what that was. What lives and can be gone on with is left alone, and so is
 /// a run of another session, which has a runtime directory of its own.

@@ -8,7 +8,8 @@ use serde_json::Value;
 
 use super::args::ConfigArgs;
 use super::error::CliError;
-use super::start::{Start, tell_all};
+use super::start::Start;
+use super::start::tell::tell_all;
 use crate::config::load::find_program;
 use crate::model::ProcName;
 use crate::model::rules::Hooks;

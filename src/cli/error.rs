@@ -3,13 +3,13 @@
 use std::path::PathBuf;
 
 use crate::backend::tmux::version::VersionError;
+use crate::client::ClientError;
+use crate::client::address::Address;
 use crate::config::dirs::DirError;
 use crate::config::env::BadValue;
+use crate::config::error::ConfigError;
 use crate::config::failures::EditError;
-use crate::config::load::ConfigError;
 use crate::config::socket::BadAddress;
-use crate::control::address::Address;
-use crate::control::client::ClientError;
 use crate::engine::run::RunError;
 use crate::engine::runtime::RuntimeError;
 use crate::model::request::Unknown;
@@ -102,7 +102,7 @@ pub enum CliError {
         code: u8,
     },
     /// The system refused something.
-    #[error("{what}: {}", crate::config::load::why(source))]
+    #[error("{what}: {}", crate::sys::why(source))]
     Io {
         /// What was tried, on what.
         what: String,

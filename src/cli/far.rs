@@ -7,58 +7,34 @@ use std::io::ErrorKind;
 use std::io::Write;
 
 use jiff::{Timestamp, Zoned};
-use serde_json::{Map, Value};
+use serde_json::Value;
 use tokio::io::AsyncWriteExt as _;
 
 use super::args::{EchoArgs, LogsArgs};
 use super::error::CliError;
 use super::instance::{Far, Instance};
 use super::log::Source;
-use super::logs::{Stdout, goes_on};
 use super::outlet::reader_gone;
-use super::troubles::held_up;
+use super::stdout::{Stdout, goes_on};
+use super::troubles::{held_up, well};
 use super::view::stop_signal;
-use super::why;
-use crate::control::client::{LinePage, Next};
-use crate::history::lines::Entry;
-use crate::history::select::Chosen;
-use crate::history::show::Form;
-use crate::history::times::moment;
+use crate::client::{LinePage, Next};
 use crate::journal::Position;
 use crate::journal::record::{EVENTS, Kind, Record};
+use crate::journal::search::lines::Entry;
+use crate::journal::search::select::Chosen;
 use crate::model::Exit;
-use crate::model::line::plain;
+use crate::model::moment::moment;
 use crate::model::request::{ProcessState, State};
 use crate::model::time::rfc3339_ns;
-use crate::model::untrusted::is_active;
+use crate::model::untrusted::{cleaned, cleaned_json};
+use crate::view::form::Form;
 use crate::view::merged::Renderer;
 use crate::view::paint::SYSTEM_COLOR;
 use crate::view::paint::Style;
 
 /// Lines per request: an answer stays small even if every line is long.
 const PAGE: usize = 200;
-
-/// A text of another machine: without escape sequences and control characters.
-pub(super) fn cleaned(text: &str) -> String {
-    let mut bytes = vec![];
-    plain(text.as_bytes(), &mut bytes);
-    let text = String::from_utf8_lossy(&bytes);
-    text.chars().filter(|c| *c == '\t' || !is_active(*c)).collect()
-}
-
-/// The same for all strings in it, names of properties included.
-fn cleaned_value(value: Value) -> Value {
-    match value {
-        Value::String(text) => Value::String(cleaned(&text)),
-        Value::Array(items) => items.into_iter().map(cleaned_value).collect(),
-        Value::Object(map) => Value::Object(
-            map.into_iter()
-                .map(|(key, value)| (cleaned(&key), cleaned_value(value)))
-                .collect::<Map<_, _>>(),
-        ),
-        other @ (Value::Null | Value::Bool(_) | Value::Number(_)) => other,
-    }
-}
 
 /// `tmo logs` and `tmo events`.
 pub(super) fn logs(instance: &Instance, far: &Far, args: &LogsArgs) -> Result<u8, CliError> {
@@ -269,7 +245,7 @@ impl Shown {
 
     /// Append what shows this line.
     fn show(&mut self, line: Value, out: &mut Vec<u8>) {
-        let line = cleaned_value(line);
+        let line = cleaned_json(line);
         if self.form.is_none() {
             out.extend_from_slice(line.to_string().as_bytes());
             return out.push(b'\n');
@@ -364,20 +340,6 @@ pub(super) fn why(far: &Far, name: Option<&str>, out: &mut dyn Write) -> Result<
             let (name, state) = (process.name.as_str(), &process.state);
             Err(far.lacks(&format!("{name} is {state}, and its log tells why: `tmo why {name}`")))
         }
-        None => super::print(out, &(why::well(name) + "\n")),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use serde_json::json;
-
-    use super::{cleaned, cleaned_value};
-
-    #[test]
-    fn nothing_of_another_machine_reaches_the_terminal_as_a_sequence() {
-        assert_eq!(cleaned("a\u{1b}[31mb\u{1b}]0;t\u{7}c\u{9b}2J\rd\te\u{0}"), "dbc2J   e");
-        let value = json!({"te\u{7}xt": ["\u{1b}[2Jx"], "n": 1});
-        assert_eq!(cleaned_value(value), json!({"text": ["x"], "n": 1}));
+        None => super::print(out, &(well(name) + "\n")),
     }
 }

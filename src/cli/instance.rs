@@ -9,25 +9,25 @@ use std::time::Duration;
 
 use super::args::ClientArgs;
 use super::error::CliError;
-use super::far::cleaned;
 use super::launch::Launch;
 use super::persona::Persona;
+use crate::client::address::{Address, TcpTarget};
+use crate::client::{Client, ClientError, HeadStream, Listener, TAKEOVER_LIMIT, who};
 use crate::config::dirs::{find_runtime_dir, is_runtime_dir, last_run, runtime_base, runtime_dir};
 use crate::config::load::Context;
 use crate::config::lookup::project_above;
 use crate::config::socket::{self, SOCKET, SocketPath};
 use crate::config::{Env, OwnPath};
-use crate::control::address::{Address, TcpTarget};
-use crate::control::client::{Client, ClientError, HeadStream, Listener, TAKEOVER_LIMIT, who};
-use crate::control::lock::Door;
-use crate::control::{listen, lock};
 use crate::engine::guard::News;
 use crate::engine::runtime::Runtime;
+use crate::instance::lock::Door;
+use crate::instance::{listen, lock};
 use crate::journal::last_run::LastRun;
 use crate::model::count;
 use crate::model::network::TcpAddress;
 use crate::model::request::State;
 use crate::model::text::OsText;
+use crate::model::untrusted::cleaned;
 use crate::sys::{self, ProcInfo};
 
 /// Nobody kills a supervisor this often while one request is made.

@@ -11,8 +11,8 @@ use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 use super::error::CliError;
-use crate::control::address::Address;
-use crate::control::client::{ClientError, TAKEOVER_LIMIT};
+use crate::client::address::Address;
+use crate::client::{ClientError, TAKEOVER_LIMIT};
 use crate::engine::guard::News;
 
 /// `poll` counts whole milliseconds.

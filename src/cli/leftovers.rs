@@ -8,15 +8,15 @@ use std::time::Duration;
 use super::args::ClientArgs;
 use super::error::CliError;
 use super::instance::{Instance, WAITS};
-use crate::control::address::Address;
-use crate::control::client::ClientError;
-use crate::control::dial::Answer;
-use crate::control::listen;
-use crate::control::lock::{Door, RunLock};
+use crate::client::ClientError;
+use crate::client::address::Address;
 use crate::engine::force::{Forced, remaining};
 use crate::engine::runtime::Runtime;
+use crate::instance::listen;
+use crate::instance::lock::{Door, RunLock};
 use crate::model::count;
 use crate::sys::ProcInfo;
+use crate::sys::dial::Answer;
 
 /// How long another command may keep the door closed. It may be stopped, and `kill` ends the run
 /// nevertheless.

@@ -22,7 +22,6 @@ use crate::model::network::Network;
 use crate::model::plan::Plan;
 use crate::model::run_end::End;
 use crate::model::text::OsText;
-use crate::pane::paths::spill_dir;
 use crate::view::merged::Renderer;
 use crate::view::paint::{Facts, Style};
 use crate::view::printer::Job;
@@ -41,7 +40,7 @@ pub(super) struct Source {
 impl Source {
     /// The journal of a run.
     pub(super) fn of_plan(plan: &Plan, runtime: &Path) -> Result<Self, CliError> {
-        let dirs = Dirs::new(plan.log.dir.as_path(), Some(spill_dir(runtime)));
+        let dirs = Dirs::of_run(plan, runtime);
         let present = plan.processes.iter().map(|process| process.name.clone()).collect();
         let id = plan.run.split('-').next().unwrap_or_default();
         let reports = Reports::of(&dirs, plan.crash_dir.as_ref(), id);

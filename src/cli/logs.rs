@@ -14,25 +14,27 @@ use super::far;
 use super::instance::{Instance, WAITS};
 use super::log::Source;
 use super::outlet::reader_gone;
+use super::stdout::{Stdout, goes_on, write_out};
 use super::view::stop_signal;
+use crate::client::HeadEvent;
 use crate::config::dirs::make_runtime_dir;
-use crate::control::client::HeadEvent;
-use crate::control::lock::{self, Door};
-use crate::history::pattern::Pattern;
-use crate::history::reading::{Reading, times_around};
-use crate::history::runs;
-use crate::history::select::Query;
-use crate::history::show::{Form, Names};
-use crate::history::times::{moment, span};
+use crate::instance::lock::{self, Door};
 use crate::journal::clear;
 use crate::journal::cursor::{Cursor, Filter, Position};
 use crate::journal::ingest::Ingest;
 use crate::journal::query::tail;
 use crate::journal::reader::IndexReader;
+use crate::journal::search::entry::Names;
+use crate::journal::search::pattern::Pattern;
+use crate::journal::search::runs;
+use crate::journal::search::select::Query;
 use crate::journal::segment::{LOG, Listing};
+use crate::model::moment::{moment, span};
 use crate::model::request::Cleared;
 use crate::model::units;
+use crate::view::form::Form;
 use crate::view::paint::Style;
+use crate::view::reading::{Reading, times_around};
 
 /// What other processes said this long before and after a line is shown with `--around`.
 const AROUND: Duration = Duration::from_secs(2);
@@ -319,45 +321,6 @@ fn follow_reading(instance: &Instance, mut reading: Reading, upto: u64) -> Resul
     })
 }
 
-/// Where it is printed: past what takes escapes and odd bytes away where there is no terminal, for
-/// what a process printed is printed.
-pub(super) struct Stdout {
-    /// At most so many bytes, the last ones.
-    most: Option<usize>,
-    kept: std::collections::VecDeque<u8>,
-    left_out: u64,
-}
-
-impl Stdout {
-    pub(super) fn new(most: Option<u64>) -> Self {
-        let most = most.map(|most| usize::try_from(most).unwrap_or(usize::MAX));
-        Self { most, kept: std::collections::VecDeque::new(), left_out: 0 }
-    }
-
-    pub(super) fn put(&mut self, page: &[u8]) -> std::io::Result<()> {
-        let Some(most) = self.most else { return write_out(page) };
-        self.kept.extend(page);
-        let gone = self.kept.len().saturating_sub(most);
-        self.kept.drain(..gone);
-        self.left_out += gone as u64;
-        Ok(())
-    }
-
-    pub(super) fn finish(mut self) -> Result<u8, CliError> {
-        if self.left_out > 0 {
-            // No part of a line, and no half character of it.
-            let kept = self.kept.make_contiguous();
-            let part = memchr::memchr(b'\n', kept).map_or(kept.len(), |at| at + 1);
-            self.kept.drain(..part);
-            let left_out = self.left_out + part as u64;
-            super::warn(&format_args!("the first {left_out} bytes are left out (--max-bytes)"));
-        }
-        let (front, back) = self.kept.as_slices();
-        goes_on(write_out(front).and_then(|()| write_out(back)))?;
-        Ok(0)
-    }
-}
-
 fn unreadable(error: std::io::Error) -> CliError {
     CliError::io("the journal")(error)
 }
@@ -373,30 +336,6 @@ fn whole_index(source: &Source) -> Result<IndexReader, CliError> {
     let mut ingest = Ingest::in_memory(&source.dirs, &streams, false).map_err(unreadable)?;
     while ingest.catch_up(u64::MAX).map_err(unreadable)?.more {}
     Ok(ingest.into_index())
-}
-
-/// Standard output can't be written: what tells it from the log that can't be read.
-#[derive(Debug, thiserror::Error)]
-#[error(transparent)]
-struct Unwritten(std::io::Error);
-
-/// Print this at once.
-fn write_out(page: &[u8]) -> std::io::Result<()> {
-    let mut out = std::io::stdout().lock();
-    let written = out.write_all(page).and_then(|()| out.flush());
-    written.map_err(|error| std::io::Error::new(error.kind(), Unwritten(error)))
-}
-
-/// Whether somebody still reads; that nobody does is no error.
-pub(super) fn goes_on(written: std::io::Result<()>) -> Result<bool, CliError> {
-    match written {
-        Ok(()) => Ok(true),
-        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(false),
-        Err(error) => Err(match error.downcast() {
-            Ok(Unwritten(error)) => CliError::io("standard output")(error),
-            Err(error) => CliError::io("the log")(error),
-        }),
-    }
 }
 
 /// The files that hold the text, oldest first.

@@ -40,6 +40,7 @@ mod request;
 mod run;
 mod setup;
 mod start;
+mod stdout;
 mod table;
 mod terminal;
 mod trial;
@@ -62,7 +63,7 @@ pub use error::CliError;
 use instance::Instance;
 use persona::Persona;
 
-use crate::control::lock;
+use crate::instance::lock;
 use crate::model::request::Request;
 use crate::model::text::cut;
 use crate::model::untrusted;

@@ -7,14 +7,14 @@ use std::os::unix::fs::DirBuilderExt as _;
 use std::path::Path;
 use std::sync::Arc;
 
+use crate::api::history::JournalAccess;
 use crate::config::Env;
 use crate::config::inherit::let_owner_in;
-use crate::control::handle::JournalAccess;
-use crate::control::inherit;
 use crate::engine::guard;
 use crate::engine::run::{Inherited, supervise};
 use crate::engine::runtime::Runtime;
-use crate::history::access::RunHistory;
+use crate::instance::inherit;
+use crate::journal::search::access::RunHistory;
 use crate::model::plan::Plan;
 use crate::pane::{beside, shim, sink};
 use crate::sys::files;

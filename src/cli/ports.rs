@@ -10,11 +10,11 @@ use super::ls::there;
 use crate::config::Project;
 use crate::config::dirs::{make_private_dir, real_parent, runtime_base, state_base};
 use crate::config::env::Env;
-use crate::control::lock::lock_alone;
 use crate::crash::{Tenant, facts};
+use crate::instance::lock::lock_alone;
 use crate::model::plan::{Plan, ProcessPlan};
 use crate::model::text::OsText;
-use crate::pane::spec::replace;
+use crate::protocol::spec::replace;
 use crate::sys::files::{self, ChosenBy};
 use crate::sys::{self, Listener, ProcInfo};
 

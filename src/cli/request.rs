@@ -5,9 +5,9 @@ use std::time::Duration;
 use super::error::CliError;
 use super::instance::{Instance, Server};
 use super::progress::with_details;
-use crate::control::address::Address;
-use crate::control::client::{Client, ClientError};
-use crate::control::overmind_client::OvermindClient;
+use crate::client::address::Address;
+use crate::client::overmind::OvermindClient;
+use crate::client::{Client, ClientError};
 use crate::model::request::{Outcome, ProcessState, Request};
 use crate::sys::clock;
 

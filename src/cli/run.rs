@@ -7,7 +7,8 @@ use std::process::Command;
 
 use super::args::RunArgs;
 use super::error::CliError;
-use crate::config::load::{Context, find_program, why};
+use crate::config::load::{Context, find_program};
+use crate::sys::why;
 
 /// Become the command; returns only if that fails. There is nobody between it and the shell: a
 /// Ctrl-C reaches it as it would without tmo, and the shell sees how it really ended.

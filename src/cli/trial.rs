@@ -10,8 +10,8 @@ use tokio::signal::unix::{SignalKind, signal};
 use super::error::CliError;
 use super::instance::Instance;
 use super::request::request;
+use crate::client::ClientError;
 use crate::config::inherit::is_ignored;
-use crate::control::client::ClientError;
 use crate::model::request::Request;
 
 /// A command, and the run that is there as long as it goes on.

@@ -163,6 +163,14 @@ pub(super) fn held_up(process: &ProcessState) -> Option<Cause> {
     Some(Cause { kind, certainty, text, evidence: None, place: None, next })
 }
 
+/// The words for a process, or a run, in which nothing is wrong now.
+pub(super) fn well(name: Option<&str>) -> String {
+    name.map_or_else(
+        || "everything runs and is well".to_owned(),
+        |name| format!("{name} runs and is well"),
+    )
+}
+
 #[cfg(test)]
 mod tests {
     use super::{Troubles, try_it};

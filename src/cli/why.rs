@@ -12,15 +12,15 @@ use super::error::CliError;
 use super::instance::{Instance, Server};
 use super::log::Source;
 use super::logs::index_of;
-use super::troubles::{Trouble, Troubles, held_up};
-use crate::control::lock;
+use super::troubles::{Trouble, Troubles, held_up, well};
 use crate::crash::record::examine_in;
 use crate::crash::store::{self, Found};
 use crate::crash::{Cause, CrashInput, CrashReport, Facts, Lived, Log, Trigger};
-use crate::history::pattern::without_break;
+use crate::instance::lock;
 use crate::journal::cursor::{Cursor, Filter};
 use crate::journal::query::tail;
 use crate::journal::record::EVENTS;
+use crate::journal::search::pattern::without_break;
 use crate::model::event::{Logged, What};
 use crate::model::line;
 use crate::model::request::{ProcessState, State};
@@ -394,14 +394,6 @@ impl<'a> Case<'a> {
 struct Well<'a> {
     api: u32,
     well: &'a str,
-}
-
-/// The words for a process, or a run, in which nothing is wrong now.
-pub(super) fn well(name: Option<&str>) -> String {
-    name.map_or_else(
-        || "everything runs and is well".to_owned(),
-        |name| format!("{name} runs and is well"),
-    )
 }
 
 fn unreadable(error: std::io::Error) -> CliError {

@@ -14,15 +14,15 @@ use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, PermissionsExt as 
 use std::path::{Path, PathBuf};
 
 use super::Env;
-use super::project::session_name;
-use crate::sys::files;
+use super::paths::session_name;
+use crate::sys::{files, why};
 
 /// A directory that cannot be trusted with a run.
 #[derive(Debug, thiserror::Error)]
 pub enum DirError {
     /// It could not be created or looked at.
     #[error("can't create {}: {}; make its parent writable, or set XDG_RUNTIME_DIR or TMPDIR",
-        path.display(), super::load::why(source))]
+        path.display(), why(source))]
     Create {
         /// The directory.
         path: PathBuf,
@@ -270,7 +270,7 @@ mod tests {
     };
     use crate::config::Env;
     use crate::model::ProcName;
-    use crate::pane::paths::PanePaths;
+    use crate::protocol::paths::PanePaths;
 
     #[test]
     fn access_that_was_taken_away_from_its_owner_is_given_back() {

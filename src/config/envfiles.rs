@@ -77,7 +77,7 @@ fn apply(env: &mut Env, file: &Path, read: &ReadFile<'_>, warnings: &mut Vec<War
             Err(error) => error.to_string(),
         },
         Err(error) if error.kind() == io::ErrorKind::NotFound => return,
-        Err(error) => super::load::why(&error),
+        Err(error) => crate::sys::why(&error),
     };
     warnings.push(Warning::EnvFile { file: file.display().to_string(), why });
 }

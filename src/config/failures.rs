@@ -18,7 +18,7 @@ use serde::de::{self, Deserializer, MapAccess, Visitor};
 use serde::ser::{SerializeMap as _, Serializer};
 use serde::{Deserialize, Serialize};
 
-use super::load::ConfigError;
+use super::error::ConfigError;
 use super::procfile::Procfile;
 use super::{Warning, unknown_processes};
 use crate::model::ProcName;

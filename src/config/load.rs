@@ -4,13 +4,14 @@ use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::env::{BadValue, Env};
-use super::failures::{Failures, FailuresError};
+use super::env::Env;
+use super::error::ConfigError;
+use super::failures::Failures;
 use super::lookup::project_above;
-use super::procfile::{self, Procfile, ProcfileError};
+use super::procfile::{self, Procfile};
 use super::project::{self, Project};
 use super::socket::{BadAddress, SocketPath, nearest_socket};
-use super::toml::{self, Disk, Mistakes, Own, TmoToml, TomlError};
+use super::toml::{self, Disk, Mistakes, Own, TmoToml};
 use super::{OwnPath, StartOptions, Warning, envfiles};
 use crate::sys::files::{self, ChosenBy};
 
@@ -41,58 +42,6 @@ pub struct Loaded {
     pub own: BTreeMap<String, Own>,
     /// Its `failure_declarations.json`, or an empty one.
     pub failures: Failures,
-}
-
-/// A configuration that cannot be used.
-#[derive(Debug, thiserror::Error)]
-pub enum ConfigError {
-    /// A file could not be read.
-    #[error("open {}: {}", path.display(), why(source))]
-    Read {
-        /// The file as the user named it.
-        path: PathBuf,
-        /// Why.
-        source: io::Error,
-    },
-    /// The directory that the command was typed in is gone.
-    #[error("can't tell the current directory: {}; `cd` to one that exists", why(.0))]
-    StartDir(io::Error),
-    /// The directory that the processes shall run in is none.
-    #[error("can't run processes in {}: {}; --root names another directory",
-        path.display(), why(source))]
-    Root {
-        /// The directory.
-        path: PathBuf,
-        /// Why.
-        source: io::Error,
-    },
-    /// A file would be written where nobody but a file of the project says.
-    #[error(
-        "{} is not written: it lies outside of {}, and only an env file or a link of the project \
-         leads there; `-f` with the path of the Procfile says that it is meant",
-        path.display(), here.display()
-    )]
-    Outside {
-        /// The file as the user would name it.
-        path: PathBuf,
-        /// The directory that the command was typed in.
-        here: PathBuf,
-    },
-    /// A variable has no value of its type.
-    #[error(transparent)]
-    Value(#[from] BadValue),
-    /// A control address that is none.
-    #[error(transparent)]
-    Address(#[from] BadAddress),
-    /// The Procfile is not usable.
-    #[error(transparent)]
-    Procfile(#[from] ProcfileError),
-    /// `tmo.toml` is not usable.
-    #[error(transparent)]
-    Toml(#[from] TomlError),
-    /// `failure_declarations.json` is not usable.
-    #[error(transparent)]
-    Failures(#[from] FailuresError),
 }
 
 impl Context {
@@ -265,8 +214,6 @@ pub fn find_for_plan(context: &Context, own: &OwnPath, name: impl AsRef<Path>) -
 pub fn callers_tmux(context: &Context) -> Option<PathBuf> {
     which::which_in("tmux", context.env.caller("PATH"), &context.start_dir).ok()
 }
-
-pub use crate::sys::why;
 
 #[cfg(test)]
 mod tests {

@@ -5,6 +5,7 @@ use std::path::{Component, Path, PathBuf};
 
 use super::env::Env;
 use super::options::StartOptions;
+use super::paths::{absolute, session_name};
 use super::socket::{BadAddress, SocketPath, start_socket};
 
 pub use super::dirs::{
@@ -104,53 +105,13 @@ fn same_file(one: &Path, other: &Path) -> bool {
     }
 }
 
-/// `path` seen from `base`, absolute, without `.` and `..`; symbolic links are kept.
-pub fn absolute(base: &Path, path: &Path) -> PathBuf {
-    let mut clean = PathBuf::new();
-    for part in base.join(path).components() {
-        match part {
-            Component::CurDir => {}
-            Component::ParentDir => {
-                clean.pop();
-            }
-            Component::Prefix(_) | Component::RootDir | Component::Normal(_) => clean.push(part),
-        }
-    }
-    clean
-}
-
-/// `~/…` in a directory of the user's home.
-pub fn at_home(env: &Env, dir: PathBuf) -> PathBuf {
-    match (dir.strip_prefix("~"), env.caller_dir("HOME")) {
-        (Ok(rest), Some(home)) => home.join(rest),
-        (Ok(_) | Err(_), _) => dir,
-    }
-}
-
-/// The tmux session of a title: lower case, every run of other characters than ASCII letters
-/// and digits is one `-`; `tmo` where nothing would be left. Only the beginning of a long title
-/// counts, as much as a directory can have for a name: tmux takes no command of many thousand
-/// characters.
-pub fn session_name(title: &str) -> String {
-    const LONGEST: usize = 255;
-    let mut name = String::new();
-    for c in title.chars().take(LONGEST) {
-        if c.is_ascii_alphanumeric() {
-            name.push(c.to_ascii_lowercase());
-        } else if !name.ends_with('-') {
-            name.push('-');
-        }
-    }
-    if name.is_empty() || name == "-" { "tmo".to_owned() } else { name }
-}
-
 #[cfg(test)]
 mod tests {
     use std::path::Path;
 
     use pretty_assertions::assert_eq;
 
-    use super::{Project, absolute, session_name};
+    use super::Project;
     use crate::config::{Env, StartOptions};
 
     fn none() -> Env {
@@ -192,23 +153,6 @@ mod tests {
         assert_eq!(by_flag.root, Path::new("/x/r"));
         assert_eq!(by_flag.session(), "my-app-");
         assert_eq!(by_flag.tmux_socket(), format!("tmo-my-app--{}", by_flag.instance));
-    }
-
-    #[test]
-    fn paths_are_cleaned_by_their_text() {
-        let table = [("./a/../b", "/x/b"), ("/y/./z/", "/y/z"), ("../../..", "/"), (".", "/x")];
-        for (path, expected) in table {
-            assert_eq!(absolute(Path::new("/x"), Path::new(path)), Path::new(expected), "{path}");
-        }
-    }
-
-    #[test]
-    fn sessions_are_plain_words() {
-        let table =
-            [("My App!", "my-app-"), ("a__b", "a-b"), ("", "tmo"), ("日本", "tmo"), ("é1", "-1")];
-        for (title, expected) in table {
-            assert_eq!(session_name(title), expected, "{title}");
-        }
     }
 
     #[test]

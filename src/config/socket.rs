@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use super::dirs::tcp_stand_in;
 use super::env::{BadValue, Env, Place};
-use super::project::absolute;
+use super::paths::absolute;
 use crate::model::network::{Mixed, Network, TcpAddress};
 use crate::model::shell::quoted;
 use crate::model::untrusted::shown;

@@ -192,7 +192,7 @@ mod tests {
     use crate::journal::{Dirs, Expected, Ingest, Kind, Streams};
     use crate::model::text::OsText;
     use crate::model::{Exit, ProcName};
-    use crate::pane::marker::Marker;
+    use crate::protocol::marker::Marker;
 
     const SECOND: u64 = 1_000_000_000;
     /// 2026-01-02T03:04:05Z.

@@ -8,8 +8,8 @@
 use super::core::Engine;
 use super::queue::Event;
 use super::stopping::StopRun;
-use crate::pane::life::LifeEvent;
 use crate::pane::sink;
+use crate::protocol::life::LifeEvent;
 use crate::supervisor::{Pane, Phase, ProcId};
 use crate::sys;
 use crate::sys::clock;

@@ -6,9 +6,9 @@ use std::path::Path;
 use tokio::sync::oneshot;
 
 use super::core::Engine;
-use crate::control::handle::Ask;
 use crate::model::event::What;
 use crate::model::request::{Outcome, Request};
+use crate::server::handle::Ask;
 use crate::supervisor::{Course, Input};
 use crate::sys::clock;
 

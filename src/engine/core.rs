@@ -15,7 +15,7 @@ use super::queue::{Event, Queue};
 use super::runtime::{Runtime, Saved};
 use super::watchers;
 use crate::backend::tmux::Tmux;
-use crate::control::lock::RunLock;
+use crate::instance::lock::RunLock;
 use crate::journal::ingest::Ingest;
 use crate::journal::streams::Streams;
 use crate::model::event::{HookProblem, Trouble, What};

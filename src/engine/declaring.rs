@@ -10,10 +10,10 @@ use super::core::Engine;
 use super::queue::Event;
 use crate::config::failures::{Declarations, DeclareError, EditError, Failures};
 use crate::config::toml::TmoToml;
-use crate::control::handle::{FailureTexts, FailuresAsk, FailuresProblem};
 use crate::model::Untrusted;
 use crate::model::request::{Outcome, Request};
 use crate::plan;
+use crate::server::handle::{FailureTexts, FailuresAsk, FailuresProblem};
 use crate::supervisor::Course;
 
 /// What is answered.

@@ -15,7 +15,7 @@ use super::runtime::TmuxServer;
 use super::serving::Serving;
 use super::watchers;
 use crate::backend::tmux::socket;
-use crate::control::listen::Place;
+use crate::instance::listen::Place;
 use crate::model::event::{HookProblem, Trouble, What};
 use crate::model::run_end::{Culprit, Decider, End};
 use crate::pane::sink;

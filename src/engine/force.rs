@@ -19,7 +19,7 @@ use nix::libc::SIGKILL;
 use super::runtime::{Runtime, RuntimeError};
 use crate::backend::tmux::socket;
 use crate::model::plan::Plan;
-use crate::pane::life::Traces;
+use crate::protocol::life::Traces;
 use crate::sys::{self, Orphans, ProcInfo, files};
 
 /// How long processes may take to end after SIGKILL, and sinks to read the rest of the output.

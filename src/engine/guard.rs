@@ -14,11 +14,11 @@ use std::process::{Child, Command, Stdio};
 use serde::{Deserialize, Serialize};
 
 use super::runtime::Runtime;
-use crate::control::listen::{self, Listening, Place};
-use crate::control::lock::{LockError, RunLock};
-use crate::control::tcp;
+use crate::instance::listen::{self, Listening, Place};
+use crate::instance::lock::{LockError, RunLock};
 use crate::model::count;
 use crate::model::run_end::Culprit;
+use crate::server::tcp;
 use crate::sys::{self, clock, files};
 
 /// What guardian and supervisor tell the one who started them, one JSON line each.

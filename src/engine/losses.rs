@@ -9,9 +9,9 @@ use super::watchers;
 use crate::backend::tmux::TmuxError;
 use crate::model::ProcessStatus;
 use crate::model::event::Trouble;
-use crate::pane::life::Traces;
 use crate::pane::sink;
 use crate::pane::tree::named;
+use crate::protocol::life::Traces;
 use crate::supervisor::{Input, Pane, ProcId};
 use crate::sys::{Orphans, Sweep};
 

@@ -13,8 +13,8 @@ use super::watchers;
 use crate::backend::tmux::TmuxError;
 use crate::backend::tmux::panes::Former;
 use crate::backend::tmux::server::{Listed, Survey};
-use crate::pane::spec::Want;
 use crate::plan;
+use crate::protocol::spec::Want;
 use crate::supervisor::{Goal, Input, Pane, ProcId};
 use crate::sys;
 

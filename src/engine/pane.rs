@@ -11,9 +11,9 @@ use super::watching::Watch;
 use crate::journal::expect::Markers;
 use crate::journal::split::Lost;
 use crate::model::ProcName;
-use crate::pane::life::{Entry, LifeEvent, LifeReader};
-use crate::pane::paths::PanePaths;
 use crate::pane::sink;
+use crate::protocol::life::{Entry, LifeEvent, LifeReader};
+use crate::protocol::paths::PanePaths;
 use crate::sys::{Sweep, clock};
 
 /// How long a marker may stay away while nothing else arrives, before it is given up.

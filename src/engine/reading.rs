@@ -4,13 +4,13 @@ use super::core::Engine;
 use super::pane::{Budget, PaneTrack, Sink};
 use super::queue::Event;
 use super::watchers;
-use crate::config::load::why;
 use crate::journal::ingest::Progress;
 use crate::journal::split::Lost;
 use crate::model::event::{Trouble, What};
-use crate::pane::life::{Entry, LifeEvent};
+use crate::protocol::life::{Entry, LifeEvent};
 use crate::supervisor::{Input, ProcId};
 use crate::sys::clock;
+use crate::sys::why;
 
 impl Engine {
     /// Read what a pane has for us: life entries first, then output up to its present end, then

@@ -24,14 +24,12 @@ use super::probes::Probes;
 use super::queue::Queue;
 use super::runtime::{Runtime, Saved};
 use super::serving::Serving;
+use crate::api::history::JournalAccess;
+use crate::api::proof::Token;
 use crate::backend::tmux::Tmux;
-use crate::config::load::why;
-use crate::control::handle::{Ask, Busy, Handle, JournalAccess};
-use crate::control::inherit;
-use crate::control::listen::Place;
-use crate::control::lock::RunLock;
-use crate::control::server::Listeners;
-use crate::control::tcp::Token;
+use crate::instance::inherit;
+use crate::instance::listen::Place;
+use crate::instance::lock::RunLock;
 use crate::journal::ingest::Ingest;
 use crate::journal::last_run::LastRun;
 use crate::journal::segment::Dirs;
@@ -41,9 +39,12 @@ use crate::model::event::{Adoption, Fact, What};
 use crate::model::plan::{Plan, ProcessPlan};
 use crate::model::request::{Head, Request};
 use crate::model::run_end::End;
-use crate::pane::paths::spill_dir;
-use crate::pane::spec::replace;
+use crate::protocol::paths::spill_dir;
+use crate::protocol::spec::replace;
+use crate::server::handle::{Ask, Busy, Handle};
+use crate::server::serve::Listeners;
 use crate::supervisor::{Course, Input, Supervisor};
+use crate::sys::why;
 use crate::sys::{self, clock};
 
 /// A program that is not there, or cannot read its configuration, ends within this time.
@@ -189,7 +190,7 @@ fn build(runtime: &Runtime) -> Result<(Engine, bool), RunError> {
     afford(plan.processes.len())?;
     let adopting = runtime.state_file().exists();
     make_dirs(runtime)?;
-    let dirs = Dirs::new(plan.log.dir.as_path(), Some(spill_dir(runtime.dir())));
+    let dirs = Dirs::of_run(&plan, runtime.dir());
     let (list, streams) =
         number_streams(&plan, &dirs).map_err(|error| if adopting { lost(error) } else { error })?;
     let slugs: Vec<_> =

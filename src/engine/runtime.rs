@@ -10,13 +10,13 @@ use super::flags::Counted;
 use super::force;
 use super::looked::Looked;
 use super::owed::Owed;
-use crate::control::lock;
+use crate::instance::lock;
 use crate::journal::cursor::Position;
 use crate::model::plan::{PLAN_VERSION, Plan, ProcessPlan};
 use crate::model::text::OsText;
-use crate::pane::life::Traces;
-use crate::pane::paths::PanePaths;
-use crate::pane::spec::replace;
+use crate::protocol::life::Traces;
+use crate::protocol::paths::PanePaths;
+use crate::protocol::spec::replace;
 use crate::supervisor::Supervisor;
 use crate::sys::{self, ProcInfo, clock, files};
 

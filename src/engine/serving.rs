@@ -3,8 +3,9 @@
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
-use crate::control::handle::{Handle, JournalAccess};
-use crate::control::server::{self, Limits, Listeners};
+use crate::api::history::JournalAccess;
+use crate::server::handle::Handle;
+use crate::server::serve::{Limits, Listeners, serve};
 
 /// The running server.
 #[derive(Debug)]
@@ -21,8 +22,7 @@ impl Serving {
             // An error means that the engine is gone, which is the same.
             let _ = stopped.await;
         };
-        let task =
-            tokio::spawn(server::serve(listeners, handle, journal, Limits::default(), shutdown));
+        let task = tokio::spawn(serve(listeners, handle, journal, Limits::default(), shutdown));
         Self { stop, task }
     }
 

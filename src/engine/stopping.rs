@@ -10,7 +10,7 @@ use super::core::Engine;
 use super::probes::Task;
 use super::queue::Event;
 use crate::model::event::Trouble;
-use crate::pane::spec::Want;
+use crate::protocol::spec::Want;
 use crate::supervisor::{Phase, ProcId};
 
 /// A stop command that runs or has run.

@@ -3,8 +3,8 @@
 use tokio::sync::oneshot;
 
 use super::core::Engine;
-use crate::control::handle::{PaneAsk, PaneProblem};
 use crate::model::nearest;
+use crate::server::handle::{PaneAsk, PaneProblem};
 
 impl Engine {
     /// Have tmux do it, and tell who has asked.

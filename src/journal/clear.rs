@@ -14,7 +14,7 @@ use super::segment::{Dirs, LOG, TIMES, collect, parse_name};
 use super::streams::{self, Streams};
 use crate::model::plan::LogPolicy;
 use crate::model::request::Cleared;
-use crate::pane::spec::replace;
+use crate::protocol::spec::replace;
 use crate::sys::files;
 
 /// Beside the segments: the number of the first record that counts.

@@ -1,8 +1,8 @@
 //! Which markers are still to come in a stream.
 
 use super::record::Kind;
-use crate::pane::life::{Entry, LifeEvent};
-use crate::pane::marker;
+use crate::protocol::life::{Entry, LifeEvent};
+use crate::protocol::marker;
 
 /// A marker that the life file announces.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -57,7 +57,7 @@ mod tests {
     use super::{Expected, Markers};
     use crate::journal::Kind;
     use crate::model::Exit;
-    use crate::pane::life::{Entry, LifeEvent};
+    use crate::protocol::life::{Entry, LifeEvent};
 
     #[test]
     fn an_exit_has_the_nonce_of_its_start() {

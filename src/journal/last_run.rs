@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::model::plan::Plan;
 use crate::model::text::OsText;
-use crate::pane::spec::replace;
+use crate::protocol::spec::replace;
 use crate::sys::files;
 
 /// The version of the format.

@@ -8,6 +8,7 @@
 //! - [`split`]: bytes become records; [`ingest`] drives it for all streams and writes the index
 //! - [`index`]: the merged order on disk; [`format`](mod@format): its bytes
 //! - [`cursor`] and [`query`]: reading, merged or by stream; [`streams`]: numbers and names
+//! - [`search`]: lines by time, life and pattern, for `tmo logs` and the API
 //! - [`last_run`]: where the journal of the last run is, for commands that come later
 //! - [`retention`]: what is deleted, and when; [`clear`]: all of it, when somebody says so
 //!
@@ -27,6 +28,7 @@ pub mod reader;
 pub mod record;
 pub mod retention;
 pub mod row;
+pub mod search;
 pub mod segment;
 pub mod split;
 pub mod stream;
@@ -34,6 +36,7 @@ pub mod streams;
 pub mod tap;
 mod texts;
 pub mod times;
+pub mod words;
 
 pub use cursor::{Chunk, Cursor, Filter, Position};
 pub use expect::{Expected, Markers};

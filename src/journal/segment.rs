@@ -9,7 +9,8 @@ use std::io::{self, ErrorKind};
 use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _};
 use std::path::{Path, PathBuf};
 
-use crate::model::plan::LogPolicy;
+use crate::model::plan::{LogPolicy, Plan};
+use crate::protocol::paths::spill_dir;
 
 /// Digits of the address in a file name.
 const DIGITS: usize = 20;
@@ -51,6 +52,11 @@ impl Dirs {
     /// The journal at this directory, with a spill directory if there is a run.
     pub fn new(journal: impl Into<PathBuf>, spill: Option<PathBuf>) -> Self {
         Self { journal: journal.into(), spill }
+    }
+
+    /// The journal of the run with this plan and this runtime directory.
+    pub fn of_run(plan: &Plan, runtime: &Path) -> Self {
+        Self::new(plan.log.dir.as_path(), Some(spill_dir(runtime)))
     }
 
     /// The path of one of the directories.

@@ -12,7 +12,7 @@ use super::expect::Expected;
 use super::format::Summary;
 use super::record::{CONTINUES, Kind, Record, TO_BE_CONTINUED, UNFINISHED};
 use super::small;
-use crate::pane::marker::{INTRO, LONGEST_SKIP, Look, Marker, held_back, of_one_life};
+use crate::protocol::marker::{INTRO, LONGEST_SKIP, Look, Marker, held_back, of_one_life};
 
 /// The most bytes that one record of text covers.
 pub const MOST: u64 = 1 << 20;

@@ -136,7 +136,7 @@ impl Streams {
         for place in [Place::Journal, Place::Spill] {
             let Some(path) = self.dirs.get(place).map(|dir| dir.join(FILE)) else { continue };
             let written =
-                self.dirs.create(place).and_then(|_| crate::pane::spec::replace(&path, &text));
+                self.dirs.create(place).and_then(|_| crate::protocol::spec::replace(&path, &text));
             match written {
                 Ok(()) => return Ok(()),
                 Err(source) => failed = failed.or(Some(StreamsError::Io { path, source })),

@@ -9,6 +9,7 @@ pub mod expression;
 pub mod limits;
 pub mod line;
 pub mod member;
+pub mod moment;
 pub mod name;
 pub mod nearest;
 pub mod network;

@@ -8,6 +8,9 @@ use std::borrow::Cow;
 use std::fmt::{self, Write as _};
 
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use super::line::plain;
 
 /// A text from outside. [`fmt::Display`] shows it as one line that a terminal only prints.
 ///
@@ -146,11 +149,38 @@ fn escaped(
     Cow::Owned(all)
 }
 
+/// A text of another machine: without escape sequences and control characters.
+pub fn cleaned(text: &str) -> String {
+    let mut bytes = vec![];
+    plain(text.as_bytes(), &mut bytes);
+    let text = String::from_utf8_lossy(&bytes);
+    text.chars().filter(|c| *c == '\t' || !is_active(*c)).collect()
+}
+
+/// The same for all strings in a JSON value, names of properties included.
+pub fn cleaned_json(value: Value) -> Value {
+    match value {
+        Value::String(text) => Value::String(cleaned(&text)),
+        Value::Array(items) => items.into_iter().map(cleaned_json).collect(),
+        Value::Object(map) => Value::Object(
+            map.into_iter()
+                .map(|(key, value)| (cleaned(&key), cleaned_json(value)))
+                .collect::<Map<_, _>>(),
+        ),
+        other @ (Value::Null | Value::Bool(_) | Value::Number(_)) => other,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
 
-    use super::{Untrusted, is_active, json, shown, shown_line, shown_lines, shown_painted};
+    use serde_json::json as value;
+
+    use super::{
+        Untrusted, cleaned, cleaned_json, is_active, json, shown, shown_line, shown_lines,
+        shown_painted,
+    };
 
     #[test]
     fn what_a_terminal_acts_upon_is_shown_as_an_escape() {
@@ -210,5 +240,12 @@ mod tests {
             let read: Untrusted = serde_json::from_str(&written).unwrap();
             prop_assert_eq!(read.raw(), text);
         }
+    }
+
+    #[test]
+    fn nothing_of_another_machine_reaches_the_terminal_as_a_sequence() {
+        assert_eq!(cleaned("a\u{1b}[31mb\u{1b}]0;t\u{7}c\u{9b}2J\rd\te\u{0}"), "dbc2J   e");
+        let made = value!({"te\u{7}xt": ["\u{1b}[2Jx"], "n": 1});
+        assert_eq!(cleaned_json(made), value!({"text": ["x"], "n": 1}));
     }
 }

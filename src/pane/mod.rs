@@ -5,11 +5,7 @@
 //! memory, because there are several of them per process.
 
 pub mod beside;
-pub mod life;
-pub mod marker;
-pub mod paths;
 pub mod shim;
 pub mod sink;
-pub mod spec;
 pub mod tree;
 pub mod tty;

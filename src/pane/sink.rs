@@ -14,10 +14,10 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::{SigSet, Signal};
 use rustix::fs::FlockOperation;
 
-use super::paths::{PanePaths, spill_dir};
-use super::spec::{Spec, SpecError};
 use crate::journal::append::Appender;
 use crate::journal::segment::Dirs;
+use crate::protocol::paths::{PanePaths, spill_dir};
+use crate::protocol::spec::{Spec, SpecError};
 use crate::sys::clock::now_ns;
 use crate::sys::files;
 

@@ -6,8 +6,8 @@ use crate::model::event::What;
 use crate::model::member::Member;
 use crate::model::request::{Outcome, Request};
 use crate::model::rules::FailureAction;
-use crate::pane::life::Entry;
-use crate::pane::spec::Want;
+use crate::protocol::life::Entry;
+use crate::protocol::spec::Want;
 
 /// Something that happened.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -6,7 +6,7 @@ use crate::model::Exit;
 use crate::model::event::{Note, RunProblem, ShimGone, Trouble, What};
 use crate::model::member::Member;
 use crate::model::rules::Stage;
-use crate::pane::life::{Entry, LifeEvent};
+use crate::protocol::life::{Entry, LifeEvent};
 
 /// How a life counts that could not be begun: as with a shell, a command that can't be run.
 const NOT_BEGUN: Exit = Exit::Code(126);

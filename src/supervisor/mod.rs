@@ -29,7 +29,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::model::Exit;
 use crate::model::plan::Plan;
-use crate::pane::spec::Want;
+use crate::protocol::spec::Want;
 pub use events::{Crash, Effect, Input};
 pub use exit_code::Decider;
 pub use lifecycle::Milepost;

@@ -11,7 +11,7 @@ use crate::model::request::{Outcome, Request};
 use crate::model::rules::Stage;
 use crate::model::signal::SignalName;
 use crate::model::{Exit, ProcName};
-use crate::pane::spec::Want;
+use crate::protocol::spec::Want;
 
 /// What a request does to each of its processes.
 #[derive(Clone, Copy, PartialEq, Eq)]

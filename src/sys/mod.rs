@@ -7,6 +7,7 @@ use std::io;
 use std::ops::ControlFlow;
 
 pub mod clock;
+pub mod dial;
 pub mod files;
 pub mod fork;
 mod host;

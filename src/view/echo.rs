@@ -6,14 +6,13 @@ use std::sync::Arc;
 
 use super::merged::{Chunk, Renderer};
 use super::paint::{Mode, Style};
-use crate::control::handle::{ECHO_CHUNK, Echo, EchoCursor};
+use crate::api::history::{ECHO_CHUNK, Echo, EchoCursor};
 use crate::journal::cursor::{Cursor, Filter, Position};
 use crate::journal::reader::IndexReader;
 use crate::journal::segment::Dirs;
 use crate::journal::streams::Streams;
 use crate::model::plan::Plan;
 use crate::model::request::Head;
-use crate::pane::paths::spill_dir;
 
 /// The log of a run.
 #[derive(Debug)]
@@ -31,7 +30,7 @@ struct EchoReader {
 impl EchoLog {
     /// The log of the run with this plan.
     pub fn new(plan: &Plan, runtime: &Path) -> Self {
-        let dirs = Dirs::new(plan.log.dir.as_path(), Some(spill_dir(runtime)));
+        let dirs = Dirs::of_run(plan, runtime);
         let known = Streams::open(&dirs).map(|s| s.all().to_vec()).unwrap_or_default();
         let ours = |name| plan.processes.iter().any(|p| p.name == name);
         let names = known

@@ -8,8 +8,9 @@ use super::rows::Row;
 use crate::journal::record::{CONTINUES, Kind, Record, TO_BE_CONTINUED};
 use crate::journal::segment::Dirs;
 use crate::journal::streams::{Stream, Streams};
+use crate::journal::words::{gap, record_words};
 use crate::model::event::Logged;
-use crate::model::{Exit, untrusted};
+use crate::model::untrusted;
 
 /// A record of the journal and its bytes, or a part of them.
 #[derive(Debug, Clone, Copy)]
@@ -234,7 +235,7 @@ impl Renderer {
         }
         // An empty gap is there only to tell of the loss before it.
         let reported = record.kind == Kind::Gap && record.len == 0 && chunk.lost > 0;
-        if !reported && let Some(text) = words_of(record) {
+        if !reported && let Some(text) = record_words(record) {
             self.say(Some(lane), &text, false, out);
         }
     }
@@ -437,43 +438,6 @@ pub fn cleaned(text: &[u8], color: bool) -> String {
     renderer.pass(text, &mut shown);
     renderer.finish(&mut shown);
     String::from_utf8_lossy(&shown).into_owned()
-}
-
-/// What is said of a record that is no text.
-fn words_of(record: &Record) -> Option<String> {
-    match record.kind {
-        Kind::Start => {
-            // Both by the one record: said by the supervisor, the first would come too late,
-            // behind what a new life has printed already.
-            let verb = if record.life > 1 { "Restarting...\nRestarted" } else { "Started" };
-            Some(format!("{verb} with pid {}...", record.value))
-        }
-        Kind::Exit => match record.exit()? {
-            exit @ Exit::Signal(_) => Some(format!("Killed by {exit}")),
-            exit @ Exit::Code(_) => Some(format!("Exited with {exit}")),
-        },
-        Kind::Gap => Some(gap(u64::from(record.len))),
-        Kind::End | Kind::Text | Kind::Event => None,
-    }
-}
-
-/// What is said of a record that is no text, and the process that an event names; nothing if there is
-/// nothing to say. An event's `text` is its JSON.
-pub fn words(record: &Record, text: &[u8]) -> Option<(Option<String>, String)> {
-    if record.kind != Kind::Event {
-        return words_of(record).map(|words| (None, words));
-    }
-    let event = Logged::from_json(text)?;
-    Some((event.name().map(ToString::to_string), event.text()?))
-}
-
-/// What is said where output is missing: so many bytes, or nobody knows how many.
-pub fn gap(bytes: u64) -> String {
-    match bytes {
-        0 => "... output may be missing here".to_owned(),
-        1 => "... 1 byte of output lost here".to_owned(),
-        _ => format!("... {bytes} bytes of output lost here"),
-    }
 }
 
 #[cfg(test)]

@@ -5,11 +5,13 @@
 //! reading, the writing and the waiting. Only [`screen`] asks the operating system anything.
 
 pub mod echo;
+pub mod form;
 pub mod merged;
 pub mod paint;
 pub mod partials;
 mod pipe;
 pub mod printer;
+pub mod reading;
 mod recent;
 mod rows;
 pub mod screen;

@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use serde::{Deserialize, Serialize};
 
 use super::clean::without_break;
-use super::watcher::LONGEST_SHOWN;
+use super::limits::LONGEST_SHOWN;
 use crate::model::request::FlagMatch;
 use crate::model::rules::Flag;
 

@@ -13,7 +13,7 @@ use regex_automata::nfa::thompson::{self, BuildError, NFA, WhichCaptures, pikevm
 use regex_automata::util::primitives::NonMaxUsize;
 use regex_syntax::hir::Hir;
 
-use super::watcher::LONGEST_LINE;
+use super::limits::LONGEST_LINE;
 
 /// Larger NFAs are refused, as by the `regex` crate.
 const MOST_MEMORY: usize = 10 << 20;

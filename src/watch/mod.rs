@@ -13,6 +13,7 @@
 mod book;
 mod bounded;
 mod clean;
+mod limits;
 mod needles;
 mod open;
 mod pattern;
@@ -22,5 +23,6 @@ mod tests;
 mod watcher;
 
 pub use book::{FlagBook, FlagLog, Match};
+pub use limits::{LONGEST_LINE, LONGEST_SHOWN};
 pub use pattern::{BadPattern, check};
-pub use watcher::{Hit, LONGEST_LINE, LONGEST_SHOWN, Rule, Watcher};
+pub use watcher::{Hit, Rule, Watcher};

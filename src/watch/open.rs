@@ -1,8 +1,8 @@
 //! The line that has not ended yet.
 
 use super::clean::fold;
+use super::limits::LONGEST_LINE;
 use super::pattern::Both;
-use super::watcher::LONGEST_LINE;
 
 /// What is known of it; of a long one only its beginning and its end are kept.
 #[derive(Debug, Default)]

@@ -3,16 +3,11 @@
 use super::book::FlagBook;
 use super::bounded::{Steps, TooSlow};
 use super::clean::{Cleaner, fold, without_break};
+use super::limits::{LONGEST_LINE, LONGEST_SHOWN};
 use super::open::Open;
 use super::pattern::{BadPattern, Both, Pattern};
 use super::search::{Search, Walk};
 use crate::model::rules::{FailurePattern, Probe, Rules, Text};
-
-/// Expressions see no more of a line than this.
-pub const LONGEST_LINE: usize = 64 << 10;
-
-/// No more of a line is told than this.
-pub const LONGEST_SHOWN: usize = 4096;
 
 /// How much is looked at together: it stays in the processor's own memory, and no line in it is
 /// too long for an expression.

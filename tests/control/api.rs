@@ -2,9 +2,9 @@
 
 use pretty_assertions::assert_eq;
 use serde_json::json;
-use tmo::control::client::ClientError;
-use tmo::control::handle::{FailuresAsk, PaneAsk};
+use tmo::client::ClientError;
 use tmo::model::request::Request;
+use tmo::server::handle::{FailuresAsk, PaneAsk};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
 use super::harness::{Seen, run, soon, state};
@@ -310,7 +310,7 @@ async fn an_engine_that_is_gone_is_said_to_be() {
     let error = client.state().await.unwrap_err().to_string();
     let shown = run.socket.display();
     assert_eq!(error, format!("dial unix {shown}: connect: connection refused"));
-    let error = tmo::control::client::Client::connect(&path).await.unwrap_err();
+    let error = tmo::client::Client::connect(&path).await.unwrap_err();
     let words = format!("dial unix {}: connect: no such file or directory", path.display());
     assert!(matches!(error, ClientError::Dial { .. }));
     assert_eq!(error.to_string(), words);

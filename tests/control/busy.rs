@@ -7,8 +7,8 @@ use nix::sys::socket::{
     AddressFamily, Backlog, SockFlag, SockType, UnixAddr, bind, listen, socket,
 };
 use pretty_assertions::assert_eq;
-use tmo::control::client::Client;
-use tmo::control::dial::{Answer, probe};
+use tmo::client::Client;
+use tmo::sys::dial::{Answer, probe};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::UnixStream;
 use tokio::sync::watch;

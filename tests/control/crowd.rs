@@ -5,7 +5,7 @@ use std::os::unix::net::UnixStream as StdStream;
 use std::time::Duration;
 
 use pretty_assertions::assert_eq;
-use tmo::control::server::Limits;
+use tmo::server::serve::Limits;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::UnixStream;
 
@@ -18,7 +18,7 @@ async fn fifty_clients_at_once() {
         .map(|n| {
             let path = run.socket.clone();
             tokio::spawn(async move {
-                let client = tmo::control::client::Client::connect(&path).await.unwrap();
+                let client = tmo::client::Client::connect(&path).await.unwrap();
                 let mut news = client.head(n % 2 == 0).await.unwrap();
                 for _ in 0..10 {
                     assert_eq!(client.state().await.unwrap(), state());

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use tmo::control::server::Limits;
+use tmo::server::serve::Limits;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::UnixStream;
 use tokio::runtime::Runtime;

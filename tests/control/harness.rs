@@ -6,19 +6,21 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use tempfile::TempDir;
-use tmo::control::handle::{
-    Ask, ECHO_CHUNK, Echo, EchoCursor, FailureTexts, FailuresAsk, FailuresProblem, Handle,
-    JournalAccess, PaneAsk, PaneProblem,
+use tmo::api::history::{
+    Answer, ECHO_CHUNK, Echo, EchoCursor, History, HistoryAsk, HistoryEntry, HistoryProblem,
+    JournalAccess,
 };
-use tmo::control::history::{Answer, History, HistoryAsk, HistoryEntry, HistoryProblem};
-use tmo::control::listen::{self, Listening};
-use tmo::control::server::{Limits, Listeners, serve};
+use tmo::instance::listen::{self, Listening};
 use tmo::model::nearest;
 use tmo::model::request::{
     Cleared, FlagMatch, FlagMatches, Head, Outcome, ProcessState, Request, State, TmuxAddress,
 };
 use tmo::model::run_end::End;
 use tmo::model::{ProcName, ProcessStatus};
+use tmo::server::handle::{
+    Ask, FailureTexts, FailuresAsk, FailuresProblem, Handle, PaneAsk, PaneProblem,
+};
+use tmo::server::serve::{Limits, Listeners, serve};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::UnixStream;
 use tokio::sync::{Notify, mpsc, oneshot, watch};
@@ -89,8 +91,8 @@ pub(crate) fn run_within(limits: Limits) -> Run {
 }
 
 impl Run {
-    pub(crate) async fn client(&self) -> tmo::control::client::Client {
-        tmo::control::client::Client::connect(&self.socket).await.unwrap()
+    pub(crate) async fn client(&self) -> tmo::client::Client {
+        tmo::client::Client::connect(&self.socket).await.unwrap()
     }
 
     pub(crate) async fn raw(&self) -> UnixStream {

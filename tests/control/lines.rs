@@ -4,8 +4,8 @@ use std::net::Shutdown;
 use std::sync::atomic::Ordering;
 
 use pretty_assertions::assert_eq;
-use tmo::control::handle::ECHO_CHUNK;
-use tmo::control::overmind_client::{Connection, OvermindClient};
+use tmo::api::history::ECHO_CHUNK;
+use tmo::client::overmind::{Connection, OvermindClient};
 use tmo::model::request::Request;
 use tmo::model::run_end::End;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};

@@ -5,9 +5,9 @@ use std::os::unix::fs::{FileTypeExt as _, PermissionsExt as _, symlink};
 use std::os::unix::net::{UnixListener, UnixStream};
 
 use pretty_assertions::assert_eq;
-use tmo::control::client::Client;
-use tmo::control::dial::{Answer, probe};
-use tmo::control::listen::{ListenError, bind, in_runtime, locate};
+use tmo::client::Client;
+use tmo::instance::listen::{ListenError, bind, in_runtime, locate};
+use tmo::sys::dial::{Answer, probe};
 
 use super::harness::soon;
 use super::places::{leave_socket, places, reaches};

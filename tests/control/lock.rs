@@ -5,8 +5,8 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use pretty_assertions::assert_eq;
-use tmo::control::inherit;
-use tmo::control::lock::{Door, LockError, RunLock, is_held, path};
+use tmo::instance::inherit;
+use tmo::instance::lock::{Door, LockError, RunLock, is_held, path};
 
 #[test]
 fn one_holds_it_and_is_named() {

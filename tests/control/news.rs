@@ -1,7 +1,7 @@
 //! The stream of heads: newest only, the end last, views counted.
 
 use pretty_assertions::assert_eq;
-use tmo::control::client::HeadEvent;
+use tmo::client::HeadEvent;
 use tmo::model::request::{Head, Partial};
 use tmo::model::run_end::{Culprit, End};
 use tmo::model::{Exit, ProcName};

@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use pretty_assertions::assert_eq;
 use tempfile::TempDir;
-use tmo::control::dial::{Answer, dial, probe};
-use tmo::control::listen::{ListenError, Listening, bind, locate};
+use tmo::instance::listen::{ListenError, Listening, bind, locate};
+use tmo::sys::dial::{Answer, dial, probe};
 
 pub(crate) struct Places {
     _dir: TempDir,

@@ -14,9 +14,9 @@ use nix::libc;
 use rustix::event::{PollFd, PollFlags, Timespec};
 use tmo::model::ProcName;
 use tmo::model::plan::{Inherit, LogPolicy};
-use tmo::pane::life::{Entry, LifeEvent, LifeReader};
-use tmo::pane::paths::PanePaths;
-use tmo::pane::spec::{SPEC_VERSION, Spec, Want};
+use tmo::protocol::life::{Entry, LifeEvent, LifeReader};
+use tmo::protocol::paths::PanePaths;
+use tmo::protocol::spec::{SPEC_VERSION, Spec, Want};
 use tmo::sys;
 
 /// Nothing here takes that long unless it is broken.

@@ -3,8 +3,8 @@
 use nix::libc;
 use pretty_assertions::assert_eq;
 use tmo::model::Exit;
-use tmo::pane::life::LifeEvent;
-use tmo::pane::spec::Want;
+use tmo::protocol::life::LifeEvent;
+use tmo::protocol::spec::Want;
 
 use crate::harness::{Pane, lives};
 

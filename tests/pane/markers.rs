@@ -1,9 +1,9 @@
 //! Markers in the output, whatever the terminal is like.
 
 use pretty_assertions::assert_eq;
-use tmo::pane::life::LifeEvent;
-use tmo::pane::marker::{Look, Marker, of_one_life};
-use tmo::pane::spec::Want;
+use tmo::protocol::life::LifeEvent;
+use tmo::protocol::marker::{Look, Marker, of_one_life};
+use tmo::protocol::spec::Want;
 
 use crate::harness::Pane;
 

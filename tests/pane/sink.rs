@@ -15,8 +15,8 @@ use tmo::journal::stream::{Read, StreamReader};
 use tmo::journal::{Dirs, Place};
 use tmo::model::plan::{Inherit, LogPolicy};
 use tmo::model::{ProcName, text::OsText};
-use tmo::pane::paths::{PanePaths, spill_dir};
-use tmo::pane::spec::{SPEC_VERSION, Spec, Want};
+use tmo::protocol::paths::{PanePaths, spill_dir};
+use tmo::protocol::spec::{SPEC_VERSION, Spec, Want};
 
 const PATIENCE: Duration = Duration::from_secs(20);
 

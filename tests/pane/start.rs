@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use nix::libc;
 use pretty_assertions::assert_eq;
 use tmo::model::Exit;
-use tmo::pane::life::LifeEvent;
+use tmo::protocol::life::LifeEvent;
 
 use crate::harness::{Pane, lives};
 

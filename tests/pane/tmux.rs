@@ -4,10 +4,10 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use pretty_assertions::assert_eq;
-use tmo::pane::life::{Entry, LifeEvent, LifeReader};
-use tmo::pane::marker::{Look, Marker};
-use tmo::pane::paths::PanePaths;
-use tmo::pane::spec::{Spec, Want};
+use tmo::protocol::life::{Entry, LifeEvent, LifeReader};
+use tmo::protocol::marker::{Look, Marker};
+use tmo::protocol::paths::PanePaths;
+use tmo::protocol::spec::{Spec, Want};
 use tmo::sys;
 
 use crate::harness::{eventually, lives, spec};

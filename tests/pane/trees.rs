@@ -6,8 +6,8 @@ use nix::libc;
 use pretty_assertions::assert_eq;
 use tmo::model::Exit;
 use tmo::model::member::Member;
-use tmo::pane::life::LifeEvent;
-use tmo::pane::spec::Want;
+use tmo::protocol::life::LifeEvent;
+use tmo::protocol::spec::Want;
 use tmo::sys;
 
 use crate::harness::{Pane, eventually, lives};

@@ -1,8 +1,8 @@
 //! HTTP on the control socket, as the server hears it.
 
 use serde_json::{Value, json};
-use tmo::control::sniff::{Language, judge};
 use tmo::model::request::Request;
+use tmo::server::sniff::{Language, judge};
 
 use super::input::Input;
 use super::socket::{Asked, NAMES, talk};

@@ -3,9 +3,9 @@
 use std::path::Path;
 
 use serde_json::json;
-use tmo::control::client::{Client, ClientError, HeadEvent};
-use tmo::control::overmind::{rows, status};
-use tmo::control::overmind_client::OvermindClient;
+use tmo::api::overmind::{rows, status};
+use tmo::client::overmind::OvermindClient;
+use tmo::client::{Client, ClientError, HeadEvent};
 use tmo::model::request::{Head, Outcome, Partial, Request, State};
 use tmo::model::run_end::End;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};

@@ -3,10 +3,10 @@
 //! Nothing is measured here; a reader whose time or memory grows faster than its input runs into
 //! the limits of the fuzzer.
 
+use tmo::api::line_buffer::LineBuffer;
+use tmo::api::overmind;
+use tmo::client::sse::Parser;
 use tmo::config::{dotenv, procfile, toml};
-use tmo::control::line_buffer::LineBuffer;
-use tmo::control::overmind;
-use tmo::control::sse::Parser;
 use tmo::journal::expect::Expected;
 use tmo::journal::format::Summary;
 use tmo::journal::record::{Kind, Record};
@@ -14,7 +14,7 @@ use tmo::journal::split::{Fed, Splitter, Trust};
 use tmo::model::ProcName;
 use tmo::model::nearest::nearest;
 use tmo::model::plan::Plan;
-use tmo::pane::life::Lines;
+use tmo::protocol::life::Lines;
 use tmo::view::merged::{Chunk, Renderer, Unfinished};
 use tmo::view::paint::{Mode, Style};
 

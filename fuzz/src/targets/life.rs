@@ -3,7 +3,7 @@
 use tmo::journal::expect::Markers;
 use tmo::model::Exit;
 use tmo::model::member::Member;
-use tmo::pane::life::{Entry, LifeEvent, LifeReader, LifeWriter, Lines};
+use tmo::protocol::life::{Entry, LifeEvent, LifeReader, LifeWriter, Lines};
 
 use super::input::Input;
 

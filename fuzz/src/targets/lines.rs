@@ -1,9 +1,9 @@
 //! A conversation in overmind's lines.
 
-use tmo::control::line_buffer::LONGEST_LINE;
-use tmo::control::overmind::{self, Command};
-use tmo::control::sniff::{Language, judge};
+use tmo::api::line_buffer::LONGEST_LINE;
+use tmo::api::overmind::{self, Command};
 use tmo::model::request::Request;
+use tmo::server::sniff::{Language, judge};
 
 use super::input::Input;
 use super::socket::{Asked, state, talk};

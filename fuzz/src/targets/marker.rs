@@ -1,6 +1,6 @@
 //! The markers in a stream: what is one, what may become one.
 
-use tmo::pane::marker::{FINISH, INTRO, LONGEST, Look, Marker, held_back};
+use tmo::protocol::marker::{FINISH, INTRO, LONGEST, Look, Marker, held_back};
 
 /// What stands at the beginning of some bytes is seen the same way however many of them are
 /// there, and as a plain reading of the format has it.

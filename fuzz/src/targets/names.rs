@@ -1,7 +1,7 @@
 //! Names, patterns, overmind's lines and tables, sizes and numbers: short texts that people type.
 
+use tmo::api::overmind::{self, Command};
 use tmo::config::{options, toml};
-use tmo::control::overmind::{self, Command};
 use tmo::model::request::ProcessState;
 use tmo::model::units;
 use tmo::model::{ProcName, ProcessStatus};

@@ -5,12 +5,14 @@ use std::os::unix::net::UnixListener;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use tmo::control::handle::{Ask, Echo, EchoCursor, FailureTexts, Handle, JournalAccess};
-use tmo::control::history::{Answer, History, HistoryAsk, HistoryEntry, HistoryProblem};
-use tmo::control::server::{Limits, Listeners, serve};
+use tmo::api::history::{
+    Answer, Echo, EchoCursor, History, HistoryAsk, HistoryEntry, HistoryProblem, JournalAccess,
+};
 use tmo::model::request::{Cleared, Head, Outcome, ProcessState, Request, State, TmuxAddress};
 use tmo::model::run_end::End;
 use tmo::model::{ProcName, ProcessStatus};
+use tmo::server::handle::{Ask, FailureTexts, Handle};
+use tmo::server::serve::{Limits, Listeners, serve};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::UnixStream;
 use tokio::sync::{mpsc, oneshot, watch};

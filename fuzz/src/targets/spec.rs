@@ -7,7 +7,7 @@ use std::path::Path;
 use tmo::model::ProcName;
 use tmo::model::plan::{Inherit, LogPolicy};
 use tmo::model::text::OsText;
-use tmo::pane::spec::{SPEC_VERSION, Spec, SpecError, Want};
+use tmo::protocol::spec::{SPEC_VERSION, Spec, SpecError, Want};
 
 use super::input::Input;
 

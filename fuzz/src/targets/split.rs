@@ -4,7 +4,7 @@ use tmo::journal::expect::Expected;
 use tmo::journal::format::Summary;
 use tmo::journal::record::{CONTINUES, Kind, Record, TO_BE_CONTINUED, UNFINISHED};
 use tmo::journal::split::{Fed, Lost, MOST, Splitter, Trust};
-use tmo::pane::marker::{INTRO, LONGEST_SKIP, Look, Marker, of_one_life};
+use tmo::protocol::marker::{INTRO, LONGEST_SKIP, Look, Marker, of_one_life};
 
 use super::input::Input;
 

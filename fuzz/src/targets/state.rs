@@ -5,7 +5,7 @@ use tmo::model::Exit;
 use tmo::model::member::Member;
 use tmo::model::plan::Plan;
 use tmo::model::request::Request;
-use tmo::pane::life::{Entry, LifeEvent};
+use tmo::protocol::life::{Entry, LifeEvent};
 use tmo::supervisor::{Course, Effect, Input as Step, Supervisor};
 
 use super::input::Input;

@@ -330,7 +330,7 @@ pub(super) fn keep_empty() -> Command {
 }
 
 pub(super) fn write(path: &Path, text: &[u8]) -> Result<(), TmuxError> {
-    crate::pane::spec::replace(path, text)
+    crate::protocol::spec::replace(path, text)
         .map_err(|source| TmuxError::Config { path: path.to_owned(), source })
 }
 

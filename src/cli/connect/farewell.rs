@@ -4,7 +4,7 @@ use std::io::Write as _;
 
 use super::super::instance::Instance;
 use super::super::log::Source;
-use crate::control::client::Client;
+use crate::client::Client;
 use crate::journal::record::Kind;
 use crate::model::request::{ProcessState, State};
 use crate::model::{Exit, ProcName, ProcessStatus};

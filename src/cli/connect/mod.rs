@@ -16,9 +16,9 @@ use super::error::CliError;
 use super::instance::{Instance, Server};
 use crate::backend::tmux::attach::{Target, arguments, ask_windows, find};
 use crate::backend::tmux::version::{answer, one_line};
+use crate::client::address::Address;
+use crate::client::overmind::OvermindClient;
 use crate::config::env::Env;
-use crate::control::address::Address;
-use crate::control::overmind_client::OvermindClient;
 use crate::model::ProcName;
 use crate::model::request::{ProcessState, State};
 use crate::model::shell;
@@ -151,7 +151,15 @@ async fn prepare(
     let listed = answer(&mut ask.into(), None).await.map_err(CliError::io("can't ask tmux"))?;
     let listed = String::from_utf8_lossy(&listed.stdout).into_owned();
     let found = find(&listed, &pane).ok_or_else(|| {
-        CliError::Other(format!("the window of {name} is gone; `tmo restart {name}` opens one"))
+        CliError::Other(if instance.runtime.plan().is_ok() {
+            format!("the window of {name} is gone; `tmo restart {name}` opens one")
+        } else {
+            // Where the run keeps its tmux, only its own session knows.
+            format!(
+                "your tmux does not find the window of {name}: the run is of another user or of a \
+                 session with another TMUX_TMPDIR or TMPDIR; connect from there"
+            )
+        })
     })?;
     let mut command = command(instance)?;
     let env = &instance.context.env;

@@ -6,8 +6,8 @@ use tokio::time::timeout;
 
 use super::super::error::CliError;
 use super::super::instance::Instance;
-use crate::control::client::HeadEvent;
-use crate::history::times::span;
+use crate::client::HeadEvent;
+use crate::model::moment::span;
 use crate::model::request::{ProcessState, State};
 use crate::model::units;
 use crate::model::{ProcName, ProcessStatus, Untrusted};

@@ -9,11 +9,11 @@ use crate::backend::tmux::socket;
 use crate::cli::ls;
 use crate::cli::start::Start;
 use crate::config::dirs::runtime_base;
-use crate::control::dial::{self, Answer};
-use crate::control::{listen, lock};
 use crate::engine::runtime::Runtime;
+use crate::instance::{listen, lock};
 use crate::model::plan::Plan;
 use crate::sys;
+use crate::sys::dial::{self, Answer};
 
 const CHECK: &str = "runs";
 

@@ -22,7 +22,7 @@ use super::args::DoctorArgs;
 use super::error::CliError;
 use super::log::Source;
 use super::start::Start;
-use crate::control::lock;
+use crate::instance::lock;
 use crate::sys;
 use crate::view::paint::Mode;
 

@@ -10,9 +10,9 @@ use crate::cli::start::Start;
 use crate::config::dirs::{
     find_runtime_dir, make_private_dir, refuse_state_of_others, runtime_base, state_dir,
 };
-use crate::config::load::why;
 use crate::model::plan::{LogPolicy, Plan};
 use crate::model::units;
+use crate::sys::why;
 
 /// Less than this is soon full.
 const LITTLE: u64 = 64 << 20;

@@ -8,9 +8,9 @@ use std::path::Path;
 use tokio::net::unix::pipe;
 
 use super::environment::Variables;
-use crate::pane::life::{LifeEvent, LifeReader};
-use crate::pane::paths::PanePaths;
-use crate::pane::spec::replace;
+use crate::protocol::life::{LifeEvent, LifeReader};
+use crate::protocol::paths::PanePaths;
+use crate::protocol::spec::replace;
 use crate::sys::files;
 
 /// Wait until the life of this pane has ended.

@@ -9,13 +9,13 @@ use crate::backend::tmux::Tmux;
 use crate::backend::tmux::socket::TMUX_DIR;
 use crate::cli::error::CliError;
 use crate::cli::start::Start;
-use crate::control::client::Client;
-use crate::control::listen;
+use crate::client::Client;
+use crate::instance::listen;
 use crate::model::plan::Plan;
 use crate::model::request::State;
 use crate::model::text::OsText;
-use crate::pane::life::{LifeEvent, LifeReader};
-use crate::pane::paths::PanePaths;
+use crate::protocol::life::{LifeEvent, LifeReader};
+use crate::protocol::paths::PanePaths;
 use crate::sys;
 
 const OWN: &str = env!("CARGO_PKG_VERSION");

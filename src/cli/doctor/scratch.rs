@@ -22,10 +22,10 @@ use crate::config::dirs::{DirError, make_private_dir};
 use crate::model::ProcName;
 use crate::model::plan::{Plan, ProcessPlan};
 use crate::model::shell::quoted_bytes;
-use crate::pane::life::Traces;
-use crate::pane::paths::PanePaths;
-use crate::pane::spec::{SPEC_VERSION, Spec, Want, replace};
 use crate::plan::process_env;
+use crate::protocol::life::Traces;
+use crate::protocol::paths::PanePaths;
+use crate::protocol::spec::{SPEC_VERSION, Spec, Want, replace};
 use crate::sys::{self, ProcInfo, files};
 
 /// How long what was killed may take to be gone.

@@ -11,12 +11,12 @@ use nix::unistd::{AccessFlags, access};
 use super::report::Report;
 use crate::backend::tmux::socket as tmux_socket;
 use crate::cli::start::Start;
-use crate::config::load::why;
-use crate::control::client::{ClientError, Listener, who};
-use crate::control::dial::{self, Answer};
-use crate::control::lock;
+use crate::client::{ClientError, Listener, who};
+use crate::instance::lock;
 use crate::model::network::TcpAddress;
 use crate::model::plan::Plan;
+use crate::sys::dial::{self, Answer};
+use crate::sys::why;
 use crate::sys::{self, Listener as Listens};
 
 /// The longest path of a socket.

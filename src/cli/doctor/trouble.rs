@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use crate::backend::tmux::TmuxError;
 use crate::config::dirs::DirError;
-use crate::config::load::why;
+use crate::sys::why;
 
 /// How long a process may take to begin and to write down its environment.
 pub(super) const PATIENCE: Duration = Duration::from_secs(15);

@@ -5,12 +5,12 @@ use std::path::{Path, PathBuf};
 
 use super::Instance;
 use crate::cli::error::CliError;
+use crate::client::{Listener, who};
 use crate::config::dirs::{is_runtime_dir, last_run, runtime_dir};
 use crate::config::lookup::is_project;
 use crate::config::socket::NamedBy;
-use crate::control::client::{Listener, who};
-use crate::control::lock;
 use crate::engine::runtime::Runtime;
+use crate::instance::lock;
 use crate::journal::last_run::LastRun;
 use crate::model::plan::{DirIdentity, Origin};
 use crate::model::shell::quoted;

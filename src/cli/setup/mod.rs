@@ -121,7 +121,7 @@ fn refused(problem: Problem, args: &SetupArgs) -> String {
             let denied = error.kind() == io::ErrorKind::PermissionDenied && args.system;
             // One line for a whole directory is enough.
             let path = path.parent().unwrap_or(&path);
-            let what = crate::config::load::why(&error);
+            let what = crate::sys::why(&error);
             let hint = if denied { "; --system needs root (sudo), --user does not" } else { "" };
             format!("can't change {}: {what}{hint}", path.display())
         }

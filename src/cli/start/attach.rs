@@ -2,16 +2,17 @@
 
 use std::time::Duration;
 
-use super::{Start, tell};
+use super::Start;
+use super::tell::tell;
 use crate::cli::early::Early;
 use crate::cli::error::CliError;
 use crate::cli::instance::of_another_session;
 use crate::cli::view::Shown;
-use crate::control::client::{Listener, who};
-use crate::control::dial::{self, Answer};
-use crate::control::listen;
-use crate::control::lock::{self, Door};
+use crate::client::{Listener, who};
 use crate::engine::runtime::Runtime;
+use crate::instance::listen;
+use crate::instance::lock::{self, Door};
+use crate::sys::dial::{self, Answer};
 use crate::view::screen::clock_time;
 
 /// How long a run that does not answer may take to be over.

@@ -4,7 +4,8 @@ use std::io::Write;
 use std::os::fd::AsFd as _;
 use std::path::PathBuf;
 
-use super::{Start, greeting, tell};
+use super::tell::tell;
+use super::{Start, greeting};
 use crate::cli::early::Early;
 use crate::cli::error::CliError;
 use crate::cli::instance::taken_over;
@@ -13,9 +14,9 @@ use crate::cli::persona::Persona;
 use crate::cli::progress::Progress;
 use crate::cli::troubles;
 use crate::cli::view::{Shown, Until};
-use crate::control::listen;
-use crate::control::lock::Door;
 use crate::engine::guard::News;
+use crate::instance::listen;
+use crate::instance::lock::Door;
 use crate::model::plan::Plan;
 
 /// What has become of it.

@@ -5,15 +5,16 @@ mod fresh;
 mod greeting;
 mod place;
 mod resolve;
+pub(super) mod tell;
 mod unlike;
 
 use std::ffi::OsString;
 use std::io::{ErrorKind, Write};
 use std::path::PathBuf;
-use std::time::Duration;
 
 use self::fresh::Begun;
 use self::place::Typed;
+use self::tell::{tell, tell_all};
 use super::args::StartArgs;
 use super::early::Early;
 use super::error::CliError;
@@ -29,17 +30,13 @@ use crate::config::dirs::{make_runtime_dir, refuse_state_of_others, runtime_dir}
 use crate::config::inherit::{inherit_here, let_owner_in};
 use crate::config::load::Context;
 use crate::config::{OwnPath, Project, StartOptions};
-use crate::control::lock::{self, Door};
 use crate::engine::runtime::Runtime;
+use crate::instance::lock::{self, Door};
 use crate::journal::{Dirs, IndexReader, Position, clear};
 use crate::model::plan::{Inherit, Plan};
 use crate::model::request::Request;
 use crate::model::text::OsText;
-use crate::pane::paths::spill_dir;
 use crate::view::screen;
-
-/// How long a terminal may take for a line.
-const MOMENT: Duration = Duration::from_millis(500);
 
 /// What a start needs to know before anything is decided.
 pub(super) struct Start {
@@ -234,7 +231,7 @@ impl Start {
     fn hand_over(&self, plan: Plan) -> Result<(Plan, PathBuf), CliError> {
         let path = self.runtime.fresh_plan_file();
         let text = serde_json::to_vec(&plan).map_err(|e| CliError::Other(e.to_string()))?;
-        crate::pane::spec::replace(&path, &text).map_err(CliError::io(path.display()))?;
+        crate::protocol::spec::replace(&path, &text).map_err(CliError::io(path.display()))?;
         Ok((plan, path))
     }
 
@@ -271,7 +268,7 @@ impl Start {
     /// A view from where the last one was, or else from the first record of the run.
     fn shown(&self, plan: Plan, (first, shown): (u64, Option<Position>), door: Door) -> Shown {
         let first = Position { record: first, skip: 0 };
-        let dirs = Dirs::new(plan.log.dir.as_path(), Some(spill_dir(self.runtime.dir())));
+        let dirs = Dirs::of_run(&plan, self.runtime.dir());
         // Nobody has come further than to the end: whoever began there would wait for ever.
         let end = IndexReader::open(&dirs).len().unwrap_or(u64::MAX);
         let shown = shown.filter(|place| place.record <= end);
@@ -290,28 +287,4 @@ impl Start {
             quits: tokio::task::JoinSet::new(),
         }
     }
-}
-
-/// Warn of these, one after the other.
-pub(super) fn tell_all(warnings: &[String]) {
-    for warning in warnings {
-        tell(warning);
-    }
-}
-
-/// Warn, but wait no more than a moment for a terminal that somebody has stopped: another start
-/// waits at the door meanwhile.
-fn tell(what: &dyn std::fmt::Display) {
-    let (reported, heard) = std::sync::mpsc::sync_channel(1);
-    let text = what.to_string();
-    let warn = move || {
-        super::warn(&text);
-        // Nobody may be waiting any more.
-        let _ = reported.send(());
-    };
-    if std::thread::Builder::new().spawn(warn).is_err() {
-        // The system gives no more threads.
-        return super::warn(what);
-    }
-    let _ = heard.recv_timeout(MOMENT);
 }

@@ -3,13 +3,14 @@
 
 use std::path::{Path, PathBuf};
 
+use super::tell::tell;
 use crate::cli::args::StartArgs;
 use crate::cli::error::CliError;
 use crate::cli::persona::Persona;
 use crate::config::Env;
 use crate::config::load::Context;
 use crate::config::lookup::{is_project, project_above};
-use crate::config::project::absolute;
+use crate::config::paths::absolute;
 use crate::model::network::Network;
 
 /// Where a start was typed, if it works in another directory.
@@ -40,7 +41,7 @@ pub(super) fn place(
         return Ok((context, None));
     }
     if named.is_none() {
-        super::tell(&format!("no Procfile here; working in {}", dir.display()));
+        tell(&format!("no Procfile here; working in {}", dir.display()));
     }
     Ok((Context::of_other_dir(dir, Env::real()), Some(typed)))
 }

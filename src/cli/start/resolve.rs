@@ -4,19 +4,22 @@ use std::ffi::OsStr;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
+use super::Start;
 use super::place::Typed;
-use super::{Start, tell, tell_all};
+use super::tell::{tell, tell_all};
 use crate::cli::args::{self, Verb};
 use crate::cli::error::CliError;
 use crate::cli::instance::{identity, left_by_link};
 use crate::cli::persona::Persona;
 use crate::cli::ports;
-use crate::config::load::{ConfigError, Context, Loaded, callers_tmux, find_for_plan, why};
+use crate::config::error::ConfigError;
+use crate::config::load::{Context, Loaded, callers_tmux, find_for_plan};
 use crate::config::{Env, StartOptions};
 use crate::engine::runtime::Runtime;
 use crate::model::plan::{OnExit, Origin, Plan, ProcessPlan};
 use crate::model::text::OsText;
 use crate::plan::{self, Facts, PlanError, Settings};
+use crate::sys::why;
 use crate::sys::{clock, files};
 use crate::view::screen;
 

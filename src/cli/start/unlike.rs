@@ -1,6 +1,7 @@
 //! A start in a place where a run of another Procfile, or with other flags, is already there.
 
-use super::{Start, tell};
+use super::Start;
+use super::tell::tell;
 use crate::cli::error::CliError;
 use crate::config::StartOptions;
 use crate::sys::files::number;

@@ -3,7 +3,8 @@
 use std::path::PathBuf;
 
 use super::{EditError, Failures, edit};
-use crate::config::load::{ConfigError, toml_at};
+use crate::config::error::ConfigError;
+use crate::config::load::toml_at;
 use crate::config::toml::TmoToml;
 use crate::model::name::check_length;
 use crate::model::nearest::{self, nearest};

@@ -8,8 +8,9 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{FlockOperation, flock};
 
 use super::{BadText, Failures};
-use crate::config::load::{ConfigError, why};
+use crate::config::error::ConfigError;
 use crate::sys::files;
+use crate::sys::why;
 
 /// The mode of a file that was not there.
 const MODE: u32 = 0o644;

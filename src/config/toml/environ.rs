@@ -14,9 +14,10 @@ use super::TmoToml;
 use super::problem::Mistakes;
 use super::survey::{Disk, Room};
 use super::table::ProcessTable;
-use crate::config::{Env, dotenv, load::why};
+use crate::config::{Env, dotenv};
 use crate::model::limits::{ITEM_BYTES, PROCESS_ENV_BYTES, TOTAL_BYTES};
 use crate::model::text::OsText;
+use crate::sys::why;
 
 /// The least that a file counts, because it is opened at all.
 const LEAST: usize = 1 << 10;

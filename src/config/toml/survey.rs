@@ -12,14 +12,14 @@ use super::problem::{Mistakes, TomlError};
 use super::table::{Args, Asked, Command, ProcessTable, ReadyCheck};
 use super::{At, TmoToml, environ, needs, or_nearest};
 use crate::config::Env;
-use crate::config::load::why;
+use crate::config::paths::{absolute, at_home};
 use crate::config::procfile::Entry;
-use crate::config::project::{absolute, at_home};
 use crate::model::limits::{ITEM_BYTES, PROCESS_ENV_BYTES, TOTAL_BYTES};
 use crate::model::plan::OnExit;
 use crate::model::rules::{Flag, Probe, Restart, Stage};
 use crate::model::shell;
 use crate::model::text::OsText;
+use crate::sys::why;
 
 /// What is asked of the disk.
 pub struct Disk<'a> {

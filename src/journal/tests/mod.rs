@@ -16,7 +16,7 @@ use super::cursor::{Chunk, Cursor, Filter, Position};
 use super::expect::Expected;
 use super::record::{Kind, Record};
 use super::stream::{Read, StreamReader};
-use crate::pane::marker::Marker;
+use crate::protocol::marker::Marker;
 
 const SECOND: u64 = 1_000_000_000;
 

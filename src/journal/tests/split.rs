@@ -4,7 +4,7 @@ use super::{expected, marker};
 use crate::journal::format::Summary;
 use crate::journal::record::{CONTINUES, Kind, Record, TO_BE_CONTINUED, UNFINISHED};
 use crate::journal::split::{Fed, Lost, MOST, Splitter, Trust};
-use crate::pane::marker::{INTRO, Marker};
+use crate::protocol::marker::{INTRO, Marker};
 
 /// What a stream consists of, however it was cut.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -5,8 +5,8 @@ use std::fs::File;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
-use crate::pane::life::{LifeEvent, LifeReader, LifeWriter};
-use crate::pane::paths::PanePaths;
+use crate::protocol::life::{LifeEvent, LifeReader, LifeWriter};
+use crate::protocol::paths::PanePaths;
 use crate::sys::{clock, files};
 
 /// Writes down what happens and rings the bell.
@@ -151,8 +151,8 @@ fn lock(path: &Path) -> Option<File> {
 #[cfg(test)]
 mod tests {
     use super::Diary;
-    use crate::pane::life::{LifeEvent, LifeReader};
-    use crate::pane::paths::PanePaths;
+    use crate::protocol::life::{LifeEvent, LifeReader};
+    use crate::protocol::paths::PanePaths;
 
     #[test]
     fn a_file_that_was_removed_is_begun_anew_with_the_next_number() {

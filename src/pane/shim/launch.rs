@@ -9,8 +9,8 @@ use nix::errno::Errno;
 
 use crate::model::plan::Inherit;
 use crate::model::text::OsText;
-use crate::pane::paths::PanePaths;
-use crate::pane::spec::{self, Spec};
+use crate::protocol::paths::PanePaths;
+use crate::protocol::spec::{self, Spec};
 use crate::sys::{
     self,
     fork::{self, Failure},

@@ -8,10 +8,10 @@ use super::Shim;
 use super::launch::Launch;
 use super::note::Over;
 use crate::model::{Exit, ProcName};
-use crate::pane::life::LifeEvent;
-use crate::pane::marker::{self, Marker};
-use crate::pane::spec::{Spec, Want};
 use crate::pane::tree::{self, Ending, Progress, Root, Tree};
+use crate::protocol::life::LifeEvent;
+use crate::protocol::marker::{self, Marker};
+use crate::protocol::spec::{Spec, Want};
 use crate::sys::fork::Report;
 use crate::sys::{self, Ended, clock, files, fork};
 

@@ -21,11 +21,11 @@ use nix::libc;
 
 use self::diary::Diary;
 use self::life::Life;
-use super::life::LifeEvent;
-use super::paths::PanePaths;
-use super::spec::{Spec, Want};
 use super::tree::{self, Root};
 use super::tty::Tty;
+use crate::protocol::life::LifeEvent;
+use crate::protocol::paths::PanePaths;
+use crate::protocol::spec::{Spec, Want};
 use crate::sys::{self, Wakes};
 
 /// What terminals and group kills send, and a shim must survive.

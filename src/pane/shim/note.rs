@@ -66,7 +66,7 @@ mod tests {
 
     use super::{Over, span};
     use crate::model::{Exit, ProcName};
-    use crate::pane::marker::LONGEST;
+    use crate::protocol::marker::LONGEST;
 
     fn note(exit: Exit, asked: bool) -> Vec<u8> {
         let name = ProcName::new("web").unwrap();

@@ -2,7 +2,7 @@
 
 use crate::model::ProcName;
 use crate::model::plan::{Inherit, LogPolicy};
-use crate::pane::spec::{SPEC_VERSION, Spec, Want};
+use crate::protocol::spec::{SPEC_VERSION, Spec, Want};
 
 /// A spec that wants its first life, with nothing in its environment.
 pub(super) fn spec(command: &str) -> Spec {

@@ -25,8 +25,8 @@ use crate::model::plan::{Inherit, LogPolicy, OnExit, PLAN_VERSION, Plan, Process
 use crate::model::request::{Outcome, Request};
 use crate::model::rules::Rules;
 use crate::model::{Exit, ProcName};
-use crate::pane::life::{Entry, LifeEvent};
-use crate::pane::spec::Want;
+use crate::protocol::life::{Entry, LifeEvent};
+use crate::protocol::spec::Want;
 
 const INT: i32 = 2;
 

@@ -1,0 +1,184 @@
+//! What clients ask of the journal, and who answers.
+
+use std::io;
+use std::sync::Arc;
+
+use serde::Serialize;
+use serde_json::{Map, Value};
+use utoipa::ToSchema;
+
+use crate::model::request::{Cleared, Head, Outcome};
+
+/// A question.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[expect(clippy::struct_excessive_bools, reason = "yes or no, each on its own")]
+pub struct HistoryAsk {
+    /// Names, patterns or entries; empty means all, and the supervisor's own words.
+    pub names: Vec<String>,
+    /// Only what comes behind this [`HistoryEntry::cursor`].
+    pub after: Option<String>,
+    /// Only so many of the last entries.
+    pub last: Option<usize>,
+    /// Nothing older.
+    pub since: Option<String>,
+    /// Nothing younger.
+    pub until: Option<String>,
+    /// Only what matches this regular expression.
+    pub grep: Option<String>,
+    /// Whatever the case.
+    pub ignore_case: bool,
+    /// Only what does not match.
+    pub invert: bool,
+    /// No output of processes.
+    pub events: bool,
+    /// Only what is of one of these [`TYPES`]; empty means all, whether it has a type or not.
+    pub types: Vec<&'static str>,
+    /// Only what comes from now on, where no cursor says otherwise.
+    pub from_now: bool,
+}
+
+/// What a line is where types are asked for.
+pub const LOG: &str = "process:log";
+
+/// The types of what others act upon.
+pub const TYPES: [&str; 16] = [
+    "process:spawn",
+    "process:ready",
+    "process:exit",
+    "process:crash",
+    "process:restart",
+    "process:stop",
+    "process:broken",
+    LOG,
+    "flag:matched",
+    "config:reload",
+    "lifecycle:dependencies-ready",
+    "lifecycle:main-started",
+    "lifecycle:main-stopped",
+    "lifecycle:cleanup-started",
+    "lifecycle:cleanup-complete",
+    "lifecycle:error",
+];
+
+/// Why there is no answer.
+#[derive(Debug)]
+pub enum HistoryProblem {
+    /// The question means nothing.
+    Bad(String),
+    /// No process has this name.
+    Unknown(Box<Outcome>),
+    /// The journal can't be read.
+    Io(io::Error),
+}
+
+/// A line that was printed, or something that happened. Later versions may have more events, and
+/// more properties of each.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Line<'a> {
+    /// When it came, RFC 3339 in UTC with nanoseconds.
+    pub time: String,
+    /// What a later question begins behind.
+    pub cursor: String,
+    /// The process; none for what the supervisor says.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub name: Option<&'a str>,
+    /// Which life of the process, counted from 1.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub life: Option<u32>,
+    /// What happened; none for a line.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub event: Option<&'a str>,
+    /// What kind of thing has happened, as `process:spawn` or `lifecycle:main-started`, where it is
+    /// one of those that others act upon; `process:log` is a line, where types were asked for.
+    #[serde(rename = "type", skip_serializing_if = "Option::is_none")]
+    pub of_type: Option<&'static str>,
+    /// The line as a terminal shows it, without colours.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub text: Option<String>,
+    /// It has no line break, or not yet.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    #[schema(required = false)]
+    pub unfinished: bool,
+    /// It stands around a match and is none.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    #[schema(required = false)]
+    pub context: bool,
+    /// How many bytes are missing before it.
+    #[serde(skip_serializing_if = "is_zero")]
+    #[schema(required = false)]
+    pub lost: u64,
+    /// What there is to say of an event: `pid` of a `start`; `code` or `signal` of an `exit`; `bytes`
+    /// that are missing of a `gap`, 0 where nobody knows how many.
+    #[serde(flatten)]
+    #[schema(value_type = std::collections::HashMap<String, Value>)]
+    pub more: Map<String, Value>,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "as serde wants it")]
+const fn is_zero(number: &u64) -> bool {
+    *number == 0
+}
+
+/// One entry of an answer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HistoryEntry {
+    /// Its place.
+    pub cursor: String,
+    /// What it is: `line`, `start`, `exit` …
+    pub kind: String,
+    /// All of it, as a JSON object.
+    pub json: String,
+}
+
+/// Answers questions. It reads files and may take its time.
+pub trait History: Send + Sync {
+    /// The answer, as far as it reaches now or will.
+    fn ask(&self, ask: &HistoryAsk) -> Result<Box<dyn Answer>, HistoryProblem>;
+
+    /// Forget what was logged so far.
+    fn clear(&self) -> io::Result<Cleared>;
+}
+
+/// An answer, piece by piece.
+pub trait Answer: Send {
+    /// What follows, of records with numbers below `upto`, at most so many entries; with whether
+    /// there is more.
+    fn next(&mut self, upto: u64, most: usize) -> io::Result<(Vec<HistoryEntry>, bool)>;
+
+    /// Whether what was asked to be behind is not there any more, or was of another log.
+    fn is_reset(&self) -> bool {
+        false
+    }
+}
+
+/// About how many bytes an [`EchoCursor`] renders at once: bounds the memory of one client and
+/// the time that the others wait meanwhile.
+pub const ECHO_CHUNK: usize = 64 << 10;
+
+/// Gives overmind's `echo` its text: the merged log as it is shown on a terminal.
+pub trait Echo: Send + Sync {
+    /// A cursor over all that comes into the journal from now on.
+    fn start(&self) -> Box<dyn EchoCursor>;
+}
+
+/// A place in the rendered log.
+pub trait EchoCursor: Send {
+    /// Append to `out` what follows, no further than `upto` and no more than about
+    /// [`ECHO_CHUNK`] bytes. Nothing appended means: all up to there has been rendered.
+    fn next(&mut self, upto: &Head, out: &mut Vec<u8>) -> io::Result<()>;
+}
+
+/// What the control socket reads of the journal itself.
+#[derive(Clone)]
+pub struct JournalAccess {
+    /// The rendered log.
+    pub echo: Arc<dyn Echo>,
+    /// What there is in it.
+    pub history: Arc<dyn History>,
+}
+
+impl std::fmt::Debug for JournalAccess {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("JournalAccess")
+    }
+}

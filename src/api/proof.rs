@@ -1,0 +1,253 @@
+//! The token of an address on TCP. Each side proves that it knows it; neither sends it.
+//!
+//! ```text
+//! client   tmo-hello <client nonce>
+//!          status
+//! server   tmo-hello <server nonce> <server's proof> <server's address>
+//! client   tmo-proof <client's proof>
+//! ```
+//!
+//! A proof is an HMAC-SHA256 under the token, over the side that gives it, both nonces and the
+//! address of the server as this side sees it. So a proof can neither be replayed, nor reflected, nor
+//! relayed by a listener at another address. The server's comes first: a listener that does not know
+//! the token gets none. `status` is for overmind, which ignores the line before it and answers with
+//! its table.
+
+use std::fmt::Write as _;
+use std::fs;
+use std::io::{self, Read as _, Write as _};
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use hmac::{Hmac, KeyInit as _, Mac as _};
+use sha2::Sha256;
+
+use crate::sys::files;
+
+/// Begins the first line of either side.
+pub const HELLO: &str = "tmo-hello ";
+/// Begins the line with the client's proof.
+pub const PROOF: &str = "tmo-proof ";
+/// A shorter token could be guessed from a proof.
+pub const SHORTEST_TOKEN: usize = 20;
+
+/// Bytes of a nonce, of a token that tmo makes and of a proof.
+const LENGTH: usize = 32;
+/// A larger file holds no token.
+const LARGEST_FILE: u64 = 64 << 10;
+/// What both sides know.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Token(String);
+
+impl std::fmt::Debug for Token {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Token(…)")
+    }
+}
+
+impl Token {
+    /// A token that the user has set.
+    pub fn given(text: &str) -> Self {
+        Self(text.to_owned())
+    }
+
+    /// The token of the run with this runtime directory: the given one, or one that is made once and
+    /// kept there. Its file lets this user's own commands find it.
+    pub fn of_run(runtime: &Path, given: Option<&str>) -> io::Result<Self> {
+        let path = file(runtime);
+        let kept = || read(&path).filter(|Self(text)| is_hex(text));
+        let token = match given.map(Self::given).or_else(kept) {
+            Some(token) => token,
+            None => Self(random()?),
+        };
+        if let Err(error) = write(&path, &token) {
+            tracing::warn!("{}: {error}; own commands can't find the token", path.display());
+        }
+        Ok(token)
+    }
+
+    /// The tokens of all runs whose runtime directories are in this one.
+    pub fn of_all_runs(base: &Path) -> Vec<Self> {
+        let entries = fs::read_dir(base).into_iter().flatten().flatten();
+        entries.filter_map(|entry| read(&file(&entry.path()))).collect()
+    }
+
+    /// Whether it is too long to be guessed.
+    pub fn is_long(&self) -> bool {
+        self.0.chars().count() >= SHORTEST_TOKEN
+    }
+
+    fn mac(&self, side: Side, exchange: &Exchange) -> Option<Hmac<Sha256>> {
+        let Exchange { client, server, address } = exchange;
+        let mut mac = Hmac::<Sha256>::new_from_slice(self.0.as_bytes()).ok()?;
+        mac.update(format!("tmo {}\n{client}\n{server}\n{address}\n", side.name()).as_bytes());
+        Some(mac)
+    }
+
+    /// The proof of one side.
+    pub fn proof(&self, side: Side, exchange: &Exchange) -> String {
+        // An HMAC takes a key of any length.
+        self.mac(side, exchange).map_or(String::new(), |mac| hex(&mac.finalize().into_bytes()))
+    }
+
+    /// Whether this is the proof of that side, in a time that does not depend on the difference.
+    pub fn proves(&self, proof: &str, side: Side, exchange: &Exchange) -> bool {
+        let (Some(mac), Some(proof)) = (self.mac(side, exchange), unhex(proof)) else {
+            return false;
+        };
+        mac.verify_slice(&proof).is_ok()
+    }
+}
+
+/// Who gives a proof.
+#[derive(Debug, Clone, Copy)]
+pub enum Side {
+    /// A command.
+    Client,
+    /// The supervisor.
+    Server,
+}
+
+impl Side {
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Client => "client",
+            Self::Server => "server",
+        }
+    }
+}
+
+/// What a proof is about.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Exchange {
+    /// The random number of the client.
+    pub client: String,
+    /// That of the server.
+    pub server: String,
+    /// The address of the server, as [`plain`] writes it.
+    pub address: String,
+}
+
+/// An address as both sides write it: IPv4 as such, and without the scope of IPv6.
+pub fn plain(address: SocketAddr) -> String {
+    SocketAddr::new(address.ip().to_canonical(), address.port()).to_string()
+}
+
+/// A random number that is used once.
+pub fn random() -> io::Result<String> {
+    let mut bytes = [0; LENGTH];
+    getrandom::fill(&mut bytes).map_err(|error| io::Error::other(error.to_string()))?;
+    Ok(hex(&bytes))
+}
+
+/// Whether this is a number as [`random`] makes it.
+pub fn is_hex(text: &str) -> bool {
+    unhex(text).is_some()
+}
+
+fn hex(bytes: &[u8]) -> String {
+    let mut text = String::with_capacity(2 * bytes.len());
+    for byte in bytes {
+        // Writing to a string cannot fail.
+        let _ = write!(text, "{byte:02x}");
+    }
+    text
+}
+
+fn unhex(text: &str) -> Option<[u8; LENGTH]> {
+    let digits = text.as_bytes();
+    let digit = |byte: u8| match byte {
+        b'0'..=b'9' => Some(byte - b'0'),
+        b'a'..=b'f' => Some(byte - b'a' + 10),
+        _ => None,
+    };
+    let mut bytes = [0; LENGTH];
+    if digits.len() != 2 * LENGTH {
+        return None;
+    }
+    for (byte, pair) in bytes.iter_mut().zip(digits.chunks_exact(2)) {
+        *byte = digit(pair[0])? << 4 | digit(pair[1])?;
+    }
+    Some(bytes)
+}
+
+fn file(runtime: &Path) -> PathBuf {
+    runtime.join("token")
+}
+
+fn read(path: &Path) -> Option<Token> {
+    let mut text = String::new();
+    files::open_plain(path).ok()?.take(LARGEST_FILE).read_to_string(&mut text).ok()?;
+    (!text.is_empty()).then_some(Token(text))
+}
+
+/// A reader sees the whole token or none.
+fn write(path: &Path, token: &Token) -> io::Result<()> {
+    let fresh = path.with_extension("new");
+    files::create_anew(&fresh)?.write_all(token.0.as_bytes())?;
+    fs::rename(fresh, path)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    use super::{Exchange, Side, Token, is_hex, plain, random};
+
+    fn exchange() -> Exchange {
+        let address = "127.0.0.1:5500".to_owned();
+        Exchange { client: "c".repeat(64), server: "5".repeat(64), address }
+    }
+
+    #[test]
+    fn a_proof_holds_for_one_side_one_exchange_and_one_address_only() {
+        let token = Token::given("let-me-in");
+        let proof = token.proof(Side::Client, &exchange());
+        assert!(token.proves(&proof, Side::Client, &exchange()));
+        assert!(!token.proves(&proof, Side::Server, &exchange()));
+        assert!(!Token::given("let-me-on").proves(&proof, Side::Client, &exchange()));
+        let elsewhere = Exchange { address: "127.0.0.1:5501".into(), ..exchange() };
+        let later = Exchange { server: "6".repeat(64), ..exchange() };
+        let other = Exchange { client: "d".repeat(64), ..exchange() };
+        for another in [elsewhere, later, other] {
+            assert!(!token.proves(&proof, Side::Client, &another), "{another:?}");
+        }
+        for bad in ["", "0", &proof[1..], &proof.to_uppercase(), &format!("{proof}0")] {
+            assert!(!token.proves(bad, Side::Client, &exchange()), "{bad}");
+        }
+    }
+
+    #[test]
+    fn the_proof_is_an_hmac_over_the_documented_text() {
+        // printf 'tmo client\n%s\n%s\n127.0.0.1:5500\n' ccc… 555… | openssl sha256 -hmac let-me-in
+        let proof = Token::given("let-me-in").proof(Side::Client, &exchange());
+        let expected = "2512f201b447e45baf16a62d1bcfc920afd4d4c9ae80ad18a0d21a4643f08be3";
+        assert_eq!(proof, expected);
+    }
+
+    #[test]
+    fn a_run_keeps_the_token_that_was_made_for_it() {
+        let base = tempfile::tempdir().unwrap();
+        let runtime = base.path().join("run");
+        std::fs::create_dir(&runtime).unwrap();
+        let made = Token::of_run(&runtime, None).unwrap();
+        assert!(is_hex(&made.0) && made.is_long(), "256 bits");
+        assert_eq!(Token::of_run(&runtime, None).unwrap(), made);
+        assert_eq!(Token::of_all_runs(base.path()), [made]);
+        let mode = runtime.join("token").metadata().unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o600);
+        let given = Token::of_run(&runtime, Some("mine")).unwrap();
+        assert_eq!(Token::of_all_runs(base.path()), std::slice::from_ref(&given));
+        assert!(!given.is_long());
+        assert_eq!(format!("{given:?}"), "Token(…)");
+        assert_ne!(Token::of_run(&runtime, None).unwrap(), given, "a given one is not kept");
+        assert_ne!(random().unwrap(), random().unwrap());
+    }
+
+    #[test]
+    fn both_sides_write_an_address_alike() {
+        let plain = |address: &str| plain(address.parse().unwrap());
+        assert_eq!(plain("[::ffff:127.0.0.1]:5500"), "127.0.0.1:5500");
+        assert_eq!(plain("[fe80::1%3]:5500"), "[fe80::1]:5500");
+    }
+}

@@ -1,0 +1,69 @@
+//! Standard output for what processes have printed.
+
+use std::collections::VecDeque;
+use std::io::{self, Write as _};
+
+use super::error::CliError;
+
+/// Where it is printed: past what takes escapes and odd bytes away where there is no terminal, for
+/// what a process printed is printed.
+pub(super) struct Stdout {
+    /// At most so many bytes, the last ones.
+    most: Option<usize>,
+    kept: VecDeque<u8>,
+    left_out: u64,
+}
+
+impl Stdout {
+    pub(super) fn new(most: Option<u64>) -> Self {
+        let most = most.map(|most| usize::try_from(most).unwrap_or(usize::MAX));
+        Self { most, kept: VecDeque::new(), left_out: 0 }
+    }
+
+    pub(super) fn put(&mut self, page: &[u8]) -> io::Result<()> {
+        let Some(most) = self.most else { return write_out(page) };
+        self.kept.extend(page);
+        let gone = self.kept.len().saturating_sub(most);
+        self.kept.drain(..gone);
+        self.left_out += gone as u64;
+        Ok(())
+    }
+
+    pub(super) fn finish(mut self) -> Result<u8, CliError> {
+        if self.left_out > 0 {
+            // No part of a line, and no half character of it.
+            let kept = self.kept.make_contiguous();
+            let part = memchr::memchr(b'\n', kept).map_or(kept.len(), |at| at + 1);
+            self.kept.drain(..part);
+            let left_out = self.left_out + part as u64;
+            super::warn(&format_args!("the first {left_out} bytes are left out (--max-bytes)"));
+        }
+        let (front, back) = self.kept.as_slices();
+        goes_on(write_out(front).and_then(|()| write_out(back)))?;
+        Ok(0)
+    }
+}
+
+/// Standard output can't be written: what tells it from the log that can't be read.
+#[derive(Debug, thiserror::Error)]
+#[error(transparent)]
+struct Unwritten(io::Error);
+
+/// Print this at once.
+pub(super) fn write_out(page: &[u8]) -> io::Result<()> {
+    let mut out = io::stdout().lock();
+    let written = out.write_all(page).and_then(|()| out.flush());
+    written.map_err(|error| io::Error::new(error.kind(), Unwritten(error)))
+}
+
+/// Whether somebody still reads; that nobody does is no error.
+pub(super) fn goes_on(written: io::Result<()>) -> Result<bool, CliError> {
+    match written {
+        Ok(()) => Ok(true),
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(false),
+        Err(error) => Err(match error.downcast() {
+            Ok(Unwritten(error)) => CliError::io("standard output")(error),
+            Err(error) => CliError::io("the log")(error),
+        }),
+    }
+}

@@ -1,0 +1,386 @@
+//! Asking a supervisor over its control socket.
+//!
+//! Every request has a connection of its own, so none waits behind another and an idle connection
+//! that the server has closed costs nothing.
+
+pub mod address;
+mod error;
+mod head;
+mod history;
+pub mod overmind;
+mod reply;
+pub mod sse;
+mod stranger;
+mod tcp;
+mod who;
+
+use std::io;
+use std::path::Path;
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use http_body_util::{BodyExt as _, Full, LengthLimitError, Limited};
+use hyper::body::{Bytes, Incoming};
+use hyper::client::conn::http1::{SendRequest, handshake};
+use hyper::{Method, StatusCode, header};
+use hyper_util::rt::TokioIo;
+use serde_json::json;
+use tokio::io::AsyncWriteExt as _;
+use tokio::net::UnixStream;
+
+use self::address::Address;
+use self::reply::{Peer, Reply, introduce};
+use self::tcp::Answerer;
+use crate::api::answers::{Alive, Detached, Found, Shown, Typed};
+use crate::api::version::RUN_HEADER;
+use crate::model::request::{Cleared, FlagMatches, Outcome, Request, State};
+use crate::sys::dial;
+
+pub use self::error::ClientError;
+pub use self::head::{HeadEvent, HeadStream};
+pub use self::history::{LinePage, LineStream, Next};
+pub use self::who::{Listener, who};
+
+/// An answer larger than this is not from a supervisor.
+const LARGEST_ANSWER: usize = 16 << 20;
+
+/// How long a listener may be too busy to take one more client.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// How long it may take to tell the state, which waits for nothing.
+pub const SILENCE: Duration = Duration::from_secs(4);
+
+/// How long a supervisor that has not told its state may take to say that it is taking over the run;
+/// that is answered at once. With [`SILENCE`], a command fails 6 s after it has met a supervisor
+/// that somebody has stopped.
+const LAST_CHANCE: Duration = Duration::from_secs(2);
+
+/// How long a command waits for a supervisor that takes over a run.
+pub const TAKEOVER_LIMIT: Duration = Duration::from_secs(20);
+
+type Sender = SendRequest<Full<Bytes>>;
+type Answer = hyper::Response<Incoming>;
+
+/// A client of one supervisor.
+#[derive(Debug)]
+pub struct Client {
+    at: Address,
+    fresh: Mutex<Option<Sender>>,
+    /// The id of the only run that is meant.
+    run: Option<String>,
+}
+
+impl Client {
+    /// Connect to the supervisor that listens at this address.
+    pub async fn connect(at: impl Into<Address>) -> Result<Self, ClientError> {
+        let client = Self { at: at.into(), fresh: Mutex::default(), run: None };
+        let sender = client.sender().await?;
+        *client.fresh.lock().unwrap_or_else(PoisonError::into_inner) = Some(sender);
+        Ok(client)
+    }
+
+    /// The same for the run with this id alone. Another one that is there by now does nothing, and each
+    /// request is an error [`ClientError::OtherRun`].
+    #[must_use]
+    pub fn only_of(mut self, run: &str) -> Self {
+        self.run = Some(run.to_owned());
+        self
+    }
+
+    /// The address.
+    pub const fn address(&self) -> &Address {
+        &self.at
+    }
+
+    /// The state of the run. A supervisor that takes over or ends the run may take some time; any
+    /// other answers at once.
+    pub async fn state(&self) -> Result<State, ClientError> {
+        let asked = self.ask(Method::GET, "/api/state", Bytes::new());
+        let reply = self.outlast(asked, |alive| alive.taking_over || alive.ending).await?;
+        if reply.status == StatusCode::OK { reply.read() } else { Err(reply.refusal()) }
+    }
+
+    /// Wait for an answer while the supervisor reports that it is alive and `may_wait` holds, and
+    /// for [`TAKEOVER_LIMIT`] at most while it takes over the run.
+    async fn outlast(
+        &self,
+        answer: impl Future<Output = Result<Reply, ClientError>>,
+        may_wait: impl Fn(&Alive) -> bool,
+    ) -> Result<Reply, ClientError> {
+        let begun = Instant::now();
+        let mut answer = Box::pin(answer);
+        loop {
+            if let Ok(answer) = tokio::time::timeout(SILENCE, &mut answer).await {
+                return answer;
+            }
+            let alive = self.alive().await.filter(&may_wait);
+            let Some(alive) = alive else {
+                return Err(ClientError::Silent { at: self.at.clone() });
+            };
+            if alive.taking_over && begun.elapsed() >= TAKEOVER_LIMIT {
+                return Err(ClientError::TakingOver { at: self.at.clone() });
+            }
+        }
+    }
+
+    /// What the supervisor reports of itself; nothing if it does not at once.
+    async fn alive(&self) -> Option<Alive> {
+        let asked = self.ask(Method::GET, "/api/alive", Bytes::new());
+        let reply = tokio::time::timeout(LAST_CHANCE, asked).await.ok()?.ok()?;
+        (reply.status == StatusCode::OK).then(|| reply.read().ok())?
+    }
+
+    /// Have something done; with `wait` the answer comes when it is done, else when it is
+    /// accepted.
+    pub async fn request(&self, request: &Request, wait: bool) -> Result<Outcome, ClientError> {
+        self.ask_to(request, &format!("wait={wait}")).await
+    }
+
+    /// The same, waiting, under a key of the client's own: asked again with that key, perhaps of
+    /// another supervisor because the first was killed, it is the same request, not a second one.
+    pub async fn request_once(&self, request: &Request, key: &str) -> Result<Outcome, ClientError> {
+        self.ask_to(request, &format!("wait=true&key={key}")).await
+    }
+
+    async fn ask_to(&self, request: &Request, query: &str) -> Result<Outcome, ClientError> {
+        let (method, path, body) = wire(request);
+        let path = format!("{path}?{query}");
+        let reply = self.ask(method, &path, body.into()).await?;
+        if reply.is_reason() { Err(reply.refusal()) } else { reply.read() }
+    }
+
+    /// Type into the terminal of a process.
+    pub async fn type_into(&self, name: &str, text: &str, enter: bool) -> Result<(), ClientError> {
+        let body = serde_json::to_vec(&Typed { text: text.to_owned(), enter });
+        let body = body.map_err(|error| self.unsaid(&error))?;
+        let path = format!("/api/processes/{}/input", percent_encoded(name));
+        let reply = self.ask_while_alive(Method::POST, &path, body.into()).await?;
+        of_process(reply).map(drop)
+    }
+
+    /// What the terminal of a process shows.
+    pub async fn screen(&self, name: &str, color: bool) -> Result<String, ClientError> {
+        let path = format!("/api/processes/{}/screen?color={color}", percent_encoded(name));
+        let reply = self.ask_while_alive(Method::GET, &path, Bytes::new()).await?;
+        Ok(of_process(reply)?.read::<Shown>()?.screen)
+    }
+
+    /// What the flags of a process have found of late, no more than `last` for each; its name is
+    /// told whole.
+    pub async fn flags(&self, name: &str, last: usize) -> Result<Vec<FlagMatches>, ClientError> {
+        let path = format!("/api/processes/{}/flags?last={last}", percent_encoded(name));
+        let reply = self.ask_while_alive(Method::GET, &path, Bytes::new()).await?;
+        Ok(of_process(reply)?.read::<Found>()?.flags)
+    }
+
+    /// Forget what was logged so far.
+    pub async fn clear_log(&self) -> Result<Cleared, ClientError> {
+        let reply = self.ask_while_alive(Method::POST, "/api/clear", Bytes::new()).await?;
+        if reply.status == StatusCode::OK { reply.read() } else { Err(reply.refusal()) }
+    }
+
+    /// Have all views go; how many there were, and whether they are gone.
+    pub async fn detach(&self) -> Result<(usize, bool), ClientError> {
+        let reply = self.ask_while_alive(Method::POST, "/api/detach", Bytes::new()).await?;
+        if reply.status != StatusCode::OK {
+            return Err(reply.refusal());
+        }
+        let Detached { views, gone } = reply.read()?;
+        Ok((views, gone))
+    }
+
+    /// Follow the head of the journal; with `view` this counts as a terminal that shows the log.
+    pub async fn head(&self, view: bool) -> Result<HeadStream, ClientError> {
+        let path = if view { "/api/head?view=1" } else { "/api/head" };
+        let answer = self.send(Method::GET, path, Bytes::new()).await?;
+        if answer.status() != StatusCode::OK {
+            return Err(self.whole("GET /api/head".to_owned(), answer).await?.refusal());
+        }
+        Ok(HeadStream {
+            peer: Peer::of(&self.at, answer.headers()),
+            body: answer.into_body(),
+            parser: sse::Parser::default(),
+            events: Vec::new().into_iter(),
+        })
+    }
+
+    /// Ask for something that is done at once. What listens there is not waited for once it does not
+    /// even say that it is alive.
+    async fn ask_while_alive(
+        &self,
+        method: Method,
+        path: &str,
+        body: Bytes,
+    ) -> Result<Reply, ClientError> {
+        let acts = method == Method::POST;
+        let answer = self.outlast(self.ask(method, path, body), |_| true).await;
+        if acts { answer.map_err(ClientError::after_request) } else { answer }
+    }
+
+    async fn ask(&self, method: Method, path: &str, body: Bytes) -> Result<Reply, ClientError> {
+        let asked = format!("{method} {}", path.split('?').next().unwrap_or(path));
+        let answer = self.send(method, path, body).await?;
+        self.whole(asked, answer).await
+    }
+
+    async fn whole(&self, asked: String, answer: Answer) -> Result<Reply, ClientError> {
+        let (peer, status) = (Peer::of(&self.at, answer.headers()), answer.status());
+        let body = Limited::new(answer.into_body(), LARGEST_ANSWER).collect().await;
+        let body = body.map_err(|error| {
+            if error.is::<LengthLimitError>() {
+                self.unsaid(&format_args!("an answer has more than {} MiB", LARGEST_ANSWER >> 20))
+            } else {
+                self.lost(&*error)
+            }
+        });
+        let body = body?.to_bytes();
+        Ok(Reply { peer, asked, status, body })
+    }
+
+    async fn send(&self, method: Method, path: &str, body: Bytes) -> Result<Answer, ClientError> {
+        let mut request = hyper::Request::new(Full::new(body.clone()));
+        *request.method_mut() = method;
+        *request.uri_mut() = path.parse().map_err(|error| self.unsaid(&error))?;
+        let headers = request.headers_mut();
+        headers.insert(header::HOST, header::HeaderValue::from_static("localhost"));
+        introduce(headers);
+        if let Some(run) = &self.run {
+            // An id is made of letters, digits and dashes.
+            headers.extend(run.parse().ok().map(|run| (RUN_HEADER, run)));
+        }
+        if !body.is_empty() {
+            let json = header::HeaderValue::from_static("application/json");
+            headers.insert(header::CONTENT_TYPE, json);
+        }
+        let fresh = self.fresh.lock().unwrap_or_else(PoisonError::into_inner).take();
+        // The first connection may have been closed if it was not used for long.
+        if let Some(mut sender) = fresh.filter(|sender| !sender.is_closed()) {
+            match sender.try_send_request(request).await {
+                Ok(answer) => return Ok(answer),
+                Err(mut failed) => match failed.take_message() {
+                    Some(unsent) => request = unsent,
+                    None => return Err(self.lost(failed.error())),
+                },
+            }
+        }
+        let sent = self.sender().await?.send_request(request).await;
+        sent.map_err(|error| self.lost(&error))
+    }
+
+    async fn sender(&self) -> Result<Sender, ClientError> {
+        let stream = connect(&self.at).await?;
+        let (sender, connection) =
+            handshake(TokioIo::new(stream)).await.map_err(|error| self.lost(&error))?;
+        // It ends with the answer; what went wrong is told to whoever waits for that.
+        tokio::spawn(connection);
+        Ok(sender)
+    }
+
+    fn lost(&self, error: &(dyn std::error::Error + 'static)) -> ClientError {
+        let cause = error.source().unwrap_or(error).to_string();
+        ClientError::Lost { at: self.at.clone(), cause }
+    }
+
+    fn unsaid(&self, what: &dyn std::fmt::Display) -> ClientError {
+        ClientError::Garbled { at: self.at.clone(), what: what.to_string() }
+    }
+}
+
+/// The answer to something about one process.
+fn of_process(reply: Reply) -> Result<Reply, ClientError> {
+    if reply.status == StatusCode::OK {
+        return Ok(reply);
+    }
+    if reply.status == StatusCode::NOT_FOUND && !reply.is_reason() {
+        let outcome: Outcome = reply.read()?;
+        if let Some(unknown) = outcome.unknown {
+            return Err(ClientError::Unknown(unknown));
+        }
+    }
+    Err(reply.refusal())
+}
+
+/// A name as a part of a path.
+fn percent_encoded(name: &str) -> String {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
+    let one = |byte: u8| if plain(byte) { char::from(byte).into() } else { format!("%{byte:02X}") };
+    name.bytes().map(one).collect()
+}
+
+/// A request as method, path and body.
+fn wire(request: &Request) -> (Method, &'static str, String) {
+    let named = |names: &[String]| json!({ "names": names }).to_string();
+    match request {
+        Request::Start { names } => (Method::POST, "/api/start", named(names)),
+        Request::Stop { names } => (Method::POST, "/api/stop", named(names)),
+        Request::Restart { names } => (Method::POST, "/api/restart", named(names)),
+        Request::Signal { signal, names } => {
+            let body = json!({ "signal": signal, "names": names });
+            (Method::POST, "/api/signal", body.to_string())
+        }
+        Request::Scale { counts } => {
+            (Method::POST, "/api/scale", json!({ "counts": counts }).to_string())
+        }
+        Request::Reload { plan } => {
+            (Method::POST, "/api/reload", json!({ "plan": plan }).to_string())
+        }
+        Request::Quit => (Method::POST, "/api/quit", String::new()),
+        Request::Kill => (Method::POST, "/api/kill", String::new()),
+        Request::Resize { columns, rows } => {
+            (Method::PUT, "/api/size", json!({ "columns": columns, "rows": rows }).to_string())
+        }
+    }
+}
+
+/// Connect to a supervisor of ours, over TCP with an exchange of proofs.
+async fn connect(at: &Address) -> Result<UnixStream, ClientError> {
+    match at {
+        Address::Unix(path) => connect_unix(at, path).await,
+        Address::Tcp(target) => match tcp::greet(target, PATIENCE).await? {
+            Answerer::Tmo(stream) => Ok(stream),
+            Answerer::Overmind => {
+                let what = "overmind answers there by now".to_owned();
+                Err(ClientError::Garbled { at: at.clone(), what })
+            }
+        },
+    }
+}
+
+/// Connect to an overmind and send it a line.
+async fn send_to_overmind(at: &Address, line: &str) -> Result<UnixStream, ClientError> {
+    match at {
+        Address::Unix(path) => {
+            let mut stream = connect_unix(at, path).await?;
+            let sent = stream.write_all(line.as_bytes()).await;
+            sent.map_err(|error| ClientError::Lost { at: at.clone(), cause: error.to_string() })?;
+            Ok(stream)
+        }
+        Address::Tcp(target) => tcp::send_plainly(target, PATIENCE, line).await,
+    }
+}
+
+/// Connect, however long the path of a Unix socket is and however busy its listener.
+async fn connect_unix(at: &Address, path: &Path) -> Result<UnixStream, ClientError> {
+    let failed = |cause| ClientError::Dial { at: at.clone(), cause };
+    let stream = match UnixStream::connect(path).await {
+        Ok(stream) => stream,
+        // A full queue, or a path too long for an address: both need the slower way.
+        Err(error)
+            if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::InvalidInput) =>
+        {
+            dial_slowly(path).await.map_err(failed)?
+        }
+        Err(error) => return Err(failed(error)),
+    };
+    let owner = stream.peer_cred().map_err(failed)?.uid();
+    stranger::refuse(at, path, owner)?;
+    Ok(stream)
+}
+
+async fn dial_slowly(path: &Path) -> io::Result<UnixStream> {
+    let path = path.to_owned();
+    let dialled = tokio::task::spawn_blocking(move || dial::dial(&path, PATIENCE)).await;
+    let stream = dialled.map_err(io::Error::other).and_then(|dialled| dialled)?;
+    stream.set_nonblocking(true)?;
+    UnixStream::from_std(stream)
+}

@@ -1,0 +1,183 @@
+//! The client's side: find out what listens, and prove the token to a tmo that proves it first.
+
+use std::io;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use tokio::io::{AsyncWriteExt as _, copy_bidirectional};
+use tokio::net::{TcpStream, UnixStream};
+
+use crate::api::line_buffer::LineReader;
+use crate::api::proof::{Exchange, HELLO, PROOF, Side, Token, plain, random};
+use crate::api::tcp::resolve;
+use crate::client::ClientError;
+use crate::client::address::{Address, TcpTarget};
+use crate::sys;
+
+/// What answers at an address on TCP.
+#[derive(Debug)]
+pub(super) enum Answerer {
+    /// A supervisor of ours. Both sides have proven that they know the token; what comes and goes is
+    /// passed on from and to this stream.
+    Tmo(UnixStream),
+    /// Overmind itself.
+    Overmind,
+}
+
+/// Connect and exchange proofs.
+pub(super) async fn greet(target: &TcpTarget, patience: Duration) -> Result<Answerer, ClientError> {
+    let (stream, peer) = dial(target, patience).await?;
+    let talk = tokio::time::timeout(patience, exchange(target, stream, peer));
+    talk.await.unwrap_or_else(|_| Err(ClientError::Silent { at: address(target) }))
+}
+
+/// Connect to an overmind and send it this. It is sent when this returns, so the program may end then.
+pub(super) async fn send_plainly(
+    target: &TcpTarget,
+    patience: Duration,
+    line: &str,
+) -> Result<UnixStream, ClientError> {
+    let (mut stream, _) = dial(target, patience).await?;
+    stream.write_all(line.as_bytes()).await.map_err(|cause| failed(target, cause))?;
+    relay(stream, Vec::new()).await.map_err(|cause| failed(target, cause))
+}
+
+fn address(target: &TcpTarget) -> Address {
+    Address::Tcp(Box::new(target.clone()))
+}
+
+fn failed(target: &TcpTarget, cause: io::Error) -> ClientError {
+    ClientError::Dial { at: address(target), cause }
+}
+
+fn unproven(target: &TcpTarget, why: impl Into<String>) -> ClientError {
+    ClientError::Unproven { at: address(target), why: why.into() }
+}
+
+/// Connect, and say nothing to a listener of another user.
+async fn dial(
+    target: &TcpTarget,
+    patience: Duration,
+) -> Result<(TcpStream, SocketAddr), ClientError> {
+    if let Some(mixed) = target.mixed {
+        return Err(ClientError::Mixed { at: address(target), mixed });
+    }
+    let dial = async {
+        let words = target.tcp.clone();
+        let resolved = tokio::task::spawn_blocking(move || resolve(&words)).await;
+        let addresses = resolved.map_err(io::Error::other)??;
+        let mut failure = io::ErrorKind::AddrNotAvailable.into();
+        for address in addresses {
+            match TcpStream::connect(address).await {
+                Ok(stream) => return Ok(stream),
+                Err(error) => failure = error,
+            }
+        }
+        Err(failure)
+    };
+    let timed_out = |_| io::Error::from(io::ErrorKind::TimedOut);
+    let dialled = tokio::time::timeout(patience, dial).await.map_err(timed_out);
+    let stream = dialled.and_then(|dialled| dialled).map_err(|cause| failed(target, cause))?;
+    let peer = stream.peer_addr().map_err(|cause| failed(target, cause))?;
+    // A short request is sent at once.
+    let _ = stream.set_nodelay(true);
+    if peer.ip().to_canonical().is_loopback() {
+        check_owner(target, peer)?;
+    }
+    Ok((stream, peer))
+}
+
+/// Refuse a listener of this machine that is another user's. Root can read the token anyway.
+fn check_owner(target: &TcpTarget, peer: SocketAddr) -> Result<(), ClientError> {
+    // A system that does not say leaves it to the proof.
+    let Some(owners) = sys::tcp_listener_owners(peer) else { return Ok(()) };
+    match owners.iter().find(|&&owner| !sys::is_own_uid(owner) && owner != 0) {
+        Some(&owner) => Err(ClientError::Stranger { at: address(target), owner }),
+        None if owners.is_empty() => {
+            Err(failed(target, io::Error::from(io::ErrorKind::ConnectionRefused)))
+        }
+        None => Ok(()),
+    }
+}
+
+async fn exchange(
+    target: &TcpTarget,
+    mut stream: TcpStream,
+    peer: SocketAddr,
+) -> Result<Answerer, ClientError> {
+    let lost =
+        |error: io::Error| ClientError::Lost { at: address(target), cause: error.to_string() };
+    let client = random().map_err(lost)?;
+    stream.write_all(format!("{HELLO}{client}\nstatus\n").as_bytes()).await.map_err(lost)?;
+    let (reader, mut writer) = stream.split();
+    let mut lines = LineReader::new(reader, Vec::new());
+    let line = lines.next().await.map_err(lost)?.unwrap_or_default();
+    let line = String::from_utf8_lossy(&line);
+    let given = target.tcp.token.as_deref();
+    let Some(hello) = line.strip_prefix(HELLO) else { return plain_answer(target, &line) };
+    let words: Vec<&str> = hello.split(' ').collect();
+    let [server, proof, at] = words[..] else {
+        let what = "its greeting has another form".to_owned();
+        return Err(ClientError::Garbled { at: address(target), what });
+    };
+    let exchange = Exchange { client, server: server.to_owned(), address: at.to_owned() };
+    let mut tokens: Vec<Token> = given.map(Token::given).into_iter().collect();
+    if peer.ip().to_canonical().is_loopback() {
+        tokens.extend(Token::of_all_runs(&target.runs));
+    }
+    let proves = |token: &&Token| token.proves(proof, Side::Server, &exchange);
+    let Some(token) = tokens.iter().find(proves) else {
+        return Err(unproven(target, unknown_token(given.is_some())));
+    };
+    // Relayed by another listener, or through a forwarded port with another number.
+    if at != plain(peer) {
+        return Err(unproven(
+            target,
+            format!(
+                "the run that answers listens at {at}: forward the very address, as in `ssh -L \
+                 {at}:{at}`"
+            ),
+        ));
+    }
+    let proof = token.proof(Side::Client, &exchange);
+    writer.write_all(format!("{PROOF}{proof}\n").as_bytes()).await.map_err(lost)?;
+    let rest = lines.into_rest();
+    relay(stream, rest).await.map(Answerer::Tmo).map_err(lost)
+}
+
+const fn unknown_token(given: bool) -> &'static str {
+    if given {
+        "the listener does not know your TMO_TOKEN; give the one that the run was started with"
+    } else {
+        "its token is not known here; set TMO_TOKEN to the one that the run was started with, or ask \
+         in the session (XDG_RUNTIME_DIR) that started it"
+    }
+}
+
+/// An answer to `status`, or of something else.
+fn plain_answer(target: &TcpTarget, line: &str) -> Result<Answerer, ClientError> {
+    if line.starts_with("HTTP/1.1 401") {
+        let why = "tmo 0.1.0 runs there, which takes the token in clear only; be on its machine";
+        return Err(unproven(target, why));
+    }
+    if !line.starts_with("PROCESS") {
+        let what = "it is neither tmo nor overmind".to_owned();
+        return Err(ClientError::Garbled { at: address(target), what });
+    }
+    if target.tcp.token.is_some() {
+        let why = "the listener does not know your TMO_TOKEN; if it is overmind, unset that";
+        return Err(unproven(target, why));
+    }
+    Ok(Answerer::Overmind)
+}
+
+/// Pass on what comes and goes, beginning with what was read already.
+async fn relay(mut stream: TcpStream, first: Vec<u8>) -> io::Result<UnixStream> {
+    let (near, mut far) = UnixStream::pair()?;
+    far.write_all(&first).await?;
+    tokio::spawn(async move {
+        // An end of either side is no error; who waits for an answer sees it.
+        let _ = copy_bidirectional(&mut stream, &mut far).await;
+    });
+    Ok(near)
+}

@@ -1,0 +1,90 @@
+//! Who listens at a socket: a supervisor of ours, or overmind.
+
+use std::io;
+use std::sync::Mutex;
+
+use hyper::StatusCode;
+use hyper::body::Bytes;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+
+use super::reply::{Peer, Reply};
+use super::tcp::{self, Answerer};
+use super::{Client, ClientError, LARGEST_ANSWER, PATIENCE, SILENCE, connect};
+use crate::client::address::Address;
+use crate::model::request::State;
+
+/// Who listens at a socket.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Listener {
+    /// A supervisor of ours, with the state of its run.
+    Tmo(Box<State>),
+    /// Overmind itself.
+    Overmind,
+}
+
+/// Ask who listens there. Both are asked at once, each in its own language: a supervisor reads one
+/// request, overmind passes over what it does not know and answers the last line.
+pub async fn who(at: impl Into<Address>) -> Result<Listener, ClientError> {
+    // Who it is can mostly be read, of whatever version: nothing is said of that of the API.
+    const QUESTION: &str = concat!(
+        "GET /api/state HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\ntmo-version: ",
+        env!("CARGO_PKG_VERSION"),
+        "\r\n\r\nstatus\n"
+    );
+    let at = at.into();
+    let stream = match &at {
+        Address::Unix(_) => connect(&at).await?,
+        Address::Tcp(target) => match tcp::greet(target, PATIENCE).await? {
+            Answerer::Tmo(stream) => stream,
+            Answerer::Overmind => return Ok(Listener::Overmind),
+        },
+    };
+    // Root may ask the run of another user. The runtime directory that such a run names is ignored: it
+    // could be that of one of root's own runs, which the command would then change.
+    let own = nix::unistd::geteuid().as_raw();
+    let is_own = stream.peer_cred().is_ok_and(|peer| peer.uid() == own);
+    let is_trusted = matches!(at, Address::Tcp(_)) || is_own;
+    let believed = |mut state: State| {
+        state.runtime = state.runtime.filter(|_| is_trusted);
+        Listener::Tmo(Box::new(state))
+    };
+    let mut answer = Vec::new();
+    let asked = async {
+        let (reader, mut writer) = tokio::io::split(stream);
+        writer.write_all(QUESTION.as_bytes()).await?;
+        // Whoever has answered may break off; what was said counts.
+        let _ = reader.take(LARGEST_ANSWER as u64).read_to_end(&mut answer).await;
+        io::Result::Ok(())
+    };
+    let client = Client { at, fresh: Mutex::default(), run: None };
+    match tokio::time::timeout(SILENCE, asked).await {
+        // A listener that is gone at once may not even take the question.
+        Ok(_) if answer.is_empty() => return Err(ClientError::Empty { at: client.at }),
+        Ok(asked) => asked.map_err(|error| client.lost(&error))?,
+        Err(_) if client.alive().await.is_some_and(|alive| alive.taking_over || alive.ending) => {
+            return client.state().await.map(believed);
+        }
+        Err(_) => return Err(ClientError::Silent { at: client.at }),
+    }
+    if answer.starts_with(b"PROCESS") {
+        return Ok(Listener::Overmind);
+    }
+    let end = memchr::memmem::find(&answer, b"\r\n\r\n").unwrap_or(answer.len());
+    let head = String::from_utf8_lossy(&answer[..end]).to_lowercase();
+    let version = head.split("\r\ntmo-version: ").nth(1).and_then(|rest| rest.split('\r').next());
+    let (true, Some(version)) = (head.starts_with("http/1.1 "), version) else {
+        let what = "it is neither tmo nor overmind".to_owned();
+        return Err(ClientError::Garbled { at: client.at, what });
+    };
+    let status = head.split(' ').nth(1).and_then(|status| status.parse().ok());
+    let reply = Reply {
+        peer: Peer::new(&client.at, version),
+        asked: "GET /api/state".to_owned(),
+        status: status.unwrap_or(StatusCode::BAD_GATEWAY),
+        body: Bytes::copy_from_slice(answer.get(end + 4..).unwrap_or_default()),
+    };
+    if reply.status != StatusCode::OK {
+        return Err(reply.refusal());
+    }
+    reply.read_anyhow().map(believed)
+}

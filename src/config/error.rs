@@ -1,0 +1,63 @@
+//! Why a configuration cannot be used.
+
+use std::io;
+use std::path::PathBuf;
+
+use super::env::BadValue;
+use super::failures::FailuresError;
+use super::procfile::ProcfileError;
+use super::socket::BadAddress;
+use super::toml::TomlError;
+use crate::sys::why;
+
+/// A configuration that cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// A file could not be read.
+    #[error("open {}: {}", path.display(), why(source))]
+    Read {
+        /// The file as the user named it.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// The directory that the command was typed in is gone.
+    #[error("can't tell the current directory: {}; `cd` to one that exists", why(.0))]
+    StartDir(io::Error),
+    /// The directory that the processes shall run in is none.
+    #[error("can't run processes in {}: {}; --root names another directory",
+        path.display(), why(source))]
+    Root {
+        /// The directory.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// A file would be written where nobody but a file of the project says.
+    #[error(
+        "{} is not written: it lies outside of {}, and only an env file or a link of the project \
+         leads there; `-f` with the path of the Procfile says that it is meant",
+        path.display(), here.display()
+    )]
+    Outside {
+        /// The file as the user would name it.
+        path: PathBuf,
+        /// The directory that the command was typed in.
+        here: PathBuf,
+    },
+    /// A variable has no value of its type.
+    #[error(transparent)]
+    Value(#[from] BadValue),
+    /// A control address that is none.
+    #[error(transparent)]
+    Address(#[from] BadAddress),
+    /// The Procfile is not usable.
+    #[error(transparent)]
+    Procfile(#[from] ProcfileError),
+    /// `tmo.toml` is not usable.
+    #[error(transparent)]
+    Toml(#[from] TomlError),
+    /// `failure_declarations.json` is not usable.
+    #[error(transparent)]
+    Failures(#[from] FailuresError),
+}

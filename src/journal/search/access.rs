@@ -1,0 +1,205 @@
+//! The journal for clients of the control socket.
+
+use std::collections::VecDeque;
+use std::io;
+use std::path::Path;
+
+use jiff::Zoned;
+
+use super::entry::{Names, entry_json, of_type};
+use super::lines::{Lines, Split};
+use super::pattern::Pattern;
+use super::select::Query;
+use crate::api::history::{Answer, History, HistoryAsk, HistoryEntry, HistoryProblem, LOG};
+use crate::journal::clear;
+use crate::journal::cursor::{Cursor, Filter, Position};
+use crate::journal::query::tail;
+use crate::journal::reader::IndexReader;
+use crate::journal::record::EVENTS;
+use crate::journal::segment::Dirs;
+use crate::journal::streams::{Stream, Streams};
+use crate::model::moment::moment;
+use crate::model::nearest;
+use crate::model::plan::Plan;
+use crate::model::request::Cleared;
+
+/// The longest page in bytes, unless one line is longer: what a client asks for at once is held in
+/// memory.
+const LARGEST_PAGE: usize = 4 << 20;
+
+/// The journal of a run.
+#[derive(Debug)]
+pub struct RunHistory {
+    dirs: Dirs,
+}
+
+impl RunHistory {
+    /// That of the run with this plan.
+    pub fn new(plan: &Plan, runtime: &Path) -> Self {
+        let dirs = Dirs::of_run(plan, runtime);
+        Self { dirs }
+    }
+
+    fn streams(&self) -> Result<Vec<Stream>, HistoryProblem> {
+        let streams = Streams::open(&self.dirs);
+        let streams = streams.map_err(|error| HistoryProblem::Io(io::Error::other(error)))?;
+        Ok(streams.all().to_vec())
+    }
+
+    fn filter(ask: &HistoryAsk, streams: &[Stream]) -> Result<Filter, HistoryProblem> {
+        for name in &ask.names {
+            if !streams.iter().any(|stream| stream.name.matches(name)) {
+                let known: Vec<_> = streams.iter().map(|stream| stream.name.clone()).collect();
+                let unknown = nearest::unknown(name, &known);
+                return Err(HistoryProblem::Unknown(Box::new(unknown)));
+            }
+        }
+        let meant = |stream: &&Stream| {
+            ask.names.is_empty() || ask.names.iter().any(|name| stream.name.matches(name))
+        };
+        let mut numbers: Vec<u16> = streams.iter().filter(meant).map(|s| s.number).collect();
+        if ask.names.is_empty() {
+            numbers.push(EVENTS);
+        }
+        let last = streams.iter().map(|stream| stream.number).max();
+        let mut filter = Filter::only(numbers).and_later(last.unwrap_or(0), &ask.names);
+        filter.no_text = ask.events || !ask.types.is_empty() && !ask.types.contains(&LOG);
+        Ok(filter)
+    }
+}
+
+impl History for RunHistory {
+    fn clear(&self) -> io::Result<Cleared> {
+        clear::clear_behind(&self.dirs)
+    }
+
+    fn ask(&self, ask: &HistoryAsk) -> Result<Box<dyn Answer>, HistoryProblem> {
+        let bad = |error: &dyn std::fmt::Display| HistoryProblem::Bad(error.to_string());
+        let now = Zoned::now();
+        let time = |text: &Option<String>| {
+            text.as_deref().map(|text| moment(text, &now)).transpose().map_err(|error| bad(&error))
+        };
+        let pattern = ask.grep.as_ref().map(|text| Pattern::new(text, ask.ignore_case, ask.invert));
+        let query = Query {
+            since: time(&ask.since)?,
+            until: time(&ask.until)?,
+            pattern: pattern.transpose().map_err(|error| bad(&error))?,
+            ..Query::default()
+        };
+        let after = ask.after.as_deref().map(cursor).transpose().map_err(|text| bad(&text))?;
+        let streams = self.streams()?;
+        let filter = Self::filter(ask, &streams)?;
+        let mut index = IndexReader::open(&self.dirs);
+        let mark = Position { record: clear::mark(&self.dirs), skip: 0 };
+        let mut from = mark;
+        let mut reset = false;
+        let read = (|| {
+            let (first, len) = (index.first()?.max(mark.record), index.len()?);
+            let (mut after, mut from_now) = (after, ask.from_now && after.is_none());
+            if let Some(place) = after {
+                // Behind the end there was another log: the present one is all new.
+                let other = place.record > len;
+                reset = other || place.record.saturating_add(1) < first;
+                (after, from_now) = (Some(place).filter(|_| !other), false);
+            }
+            from = from.max(after.unwrap_or_default());
+            if let Some(since) = query.since {
+                from = from.max(Position { record: index.search_time(since)?, skip: 0 });
+            }
+            if from_now {
+                from = from.max(Position { record: len, skip: 0 });
+            }
+            // The index alone tells where the last lines are, if all count.
+            if let (Some(last), None, None, false) =
+                (ask.last, &query.pattern, query.until, ask.events || !ask.types.is_empty())
+            {
+                from = from.max(tail(&mut index, &filter, last as u64, len)?);
+            }
+            Ok(after)
+        })();
+        let after = read.map_err(HistoryProblem::Io)?;
+        let split = match &query.pattern {
+            Some(pattern) => Split::Like(Box::new(pattern.clone())),
+            None => Split::Lines,
+        };
+        Ok(Box::new(Reader {
+            names: Names::of(&self.dirs, &streams),
+            lines: Lines::new(Cursor::over(index, from, filter), split),
+            after,
+            last: ask.last,
+            query,
+            kept: VecDeque::new(),
+            types: ask.types.clone(),
+            reset,
+        }))
+    }
+}
+
+struct Reader {
+    lines: Lines,
+    query: Query,
+    names: Names,
+    after: Option<Position>,
+    last: Option<usize>,
+    kept: VecDeque<HistoryEntry>,
+    /// Only what is of one of these; empty means all.
+    types: Vec<&'static str>,
+    reset: bool,
+}
+
+impl Reader {
+    fn wants(&self, kind: &str, is_line: bool) -> bool {
+        let of_type = if is_line { Some(LOG) } else { of_type(kind) };
+        self.types.is_empty() || of_type.is_some_and(|kind| self.types.contains(&kind))
+    }
+}
+
+impl Answer for Reader {
+    fn is_reset(&self) -> bool {
+        self.reset
+    }
+
+    fn next(&mut self, upto: u64, most: usize) -> io::Result<(Vec<HistoryEntry>, bool)> {
+        let mut scratch = vec![];
+        let mut bytes: usize = self.kept.iter().map(|entry| entry.json.len()).sum();
+        // One more is looked for, to know whether there is more.
+        while let Some(entry) = self.lines.next(upto)? {
+            let wanted = self.after.is_none_or(|after| entry.position > after)
+                && self.query.covers(&entry)
+                && self.query.matches(&entry, &mut scratch);
+            if !wanted {
+                continue;
+            }
+            let line_type = Some(LOG).filter(|_| !self.types.is_empty());
+            let is_line = entry.is_line();
+            let (kind, json) = entry_json(&mut self.names, &entry, true, line_type);
+            let cursor = entry.position.to_string();
+            if !self.wants(&kind, is_line) {
+                continue;
+            }
+            bytes += json.len();
+            self.kept.push_back(HistoryEntry { cursor, kind, json });
+            match self.last {
+                Some(last) if self.kept.len() > last => _ = self.kept.pop_front(),
+                None if self.kept.len() > most || bytes > LARGEST_PAGE => break,
+                Some(_) | None => {}
+            }
+        }
+        // What was last is known; what comes follows it.
+        self.last = None;
+        let mut bytes = 0;
+        let fits = |entry: &&HistoryEntry| {
+            bytes += entry.json.len();
+            bytes <= LARGEST_PAGE
+        };
+        // One line is a page, however long it is.
+        let page = self.kept.iter().take(most).take_while(fits).count().max(1);
+        let page: Vec<_> = self.kept.drain(..page.min(self.kept.len())).collect();
+        Ok((page, !self.kept.is_empty()))
+    }
+}
+
+/// `12.34`: the number of a record, and how many bytes of it come before.
+fn cursor(text: &str) -> Result<Position, String> {
+    text.parse().map_err(|_| format!("`{text}` is no cursor; take one from an answer"))
+}

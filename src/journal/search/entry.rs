@@ -1,0 +1,167 @@
+//! An entry of the journal as JSON.
+
+use serde_json::{Map, Value};
+
+use super::lines::Entry;
+use super::pattern::without_break;
+use crate::api::history::Line;
+use crate::journal::record::{EVENTS, Kind, Record, UNFINISHED};
+use crate::journal::segment::Dirs;
+use crate::journal::streams::{Stream, Streams};
+use crate::model::Exit;
+use crate::model::event::Logged;
+use crate::model::line::plain;
+use crate::model::time::rfc3339_ns;
+
+/// Names of processes by the numbers of their streams.
+#[derive(Debug)]
+pub struct Names {
+    dirs: Dirs,
+    known: Vec<Stream>,
+}
+
+impl Names {
+    /// Those that this journal knows, now or when they are needed.
+    pub fn of(dirs: &Dirs, known: &[Stream]) -> Self {
+        Self { dirs: dirs.clone(), known: known.to_vec() }
+    }
+
+    fn get(&mut self, number: u16) -> Option<&str> {
+        let knows = |known: &[Stream]| known.iter().position(|stream| stream.number == number);
+        if number != EVENTS
+            && knows(&self.known).is_none()
+            && let Ok(streams) = Streams::open(&self.dirs)
+        {
+            self.known = streams.all().to_vec();
+        }
+        knows(&self.known).map(|at| self.known[at].name.as_str())
+    }
+}
+
+/// What an entry is (`line`, or the name of an event), and all of it as a JSON object, in which a
+/// line has this type.
+pub fn entry_json(
+    names: &mut Names,
+    entry: &Entry<'_>,
+    matches: bool,
+    line_type: Option<&'static str>,
+) -> (String, String) {
+    let Record { time, stream, life, kind, value, len, flags, .. } = entry.record;
+    let name = names.get(stream);
+    let mut more = Map::new();
+    let mut text = None;
+    let event = match kind {
+        Kind::Text => {
+            let mut bytes = vec![];
+            plain(without_break(entry.text), &mut bytes);
+            text = Some(String::from_utf8_lossy(&bytes).into_owned());
+            None
+        }
+        Kind::Start => {
+            more.insert("pid".into(), value.into());
+            Some("start")
+        }
+        Kind::Exit => {
+            match entry.record.exit() {
+                Some(Exit::Code(code)) => more.insert("code".into(), code.into()),
+                Some(Exit::Signal(signal)) => more.insert("signal".into(), signal.into()),
+                None => None,
+            };
+            Some("exit")
+        }
+        Kind::End => Some("end-of-life"),
+        Kind::Gap => {
+            // 0: nobody knows how many.
+            more.insert("bytes".into(), len.into());
+            Some("gap")
+        }
+        Kind::Event => {
+            let said: Value =
+                serde_json::from_slice(entry.text.trim_ascii_end()).unwrap_or_default();
+            if let Value::Object(said) = said {
+                more = said.into_iter().filter(|(_, value)| !value.is_null()).collect();
+            }
+            if let Some(text) = Logged::from_json(entry.text).and_then(|event| event.text()) {
+                more.insert("text".into(), text.into());
+            }
+            None
+        }
+    };
+    let mut line = Line {
+        time: rfc3339_ns(time),
+        cursor: entry.position.to_string(),
+        name,
+        life: (life > 0).then_some(life),
+        event,
+        of_type: None,
+        text,
+        unfinished: flags & UNFINISHED != 0,
+        context: !matches,
+        lost: entry.lost,
+        more,
+    };
+    let said = line.event.or_else(|| line.more.get("event").and_then(Value::as_str));
+    let kind = said.unwrap_or("line").to_owned();
+    line.of_type = if entry.is_line() { line_type } else { of_type(&kind) };
+    // Of strings and numbers: there is nothing that JSON has no form for.
+    (kind, serde_json::to_string(&line).unwrap_or_default())
+}
+
+/// The kinds of things that others act upon, which stay whatever words are used for them.
+pub(super) fn of_type(event: &str) -> Option<&'static str> {
+    const TYPES: [(&str, &str); 17] = [
+        ("start", "process:spawn"),
+        ("ready", "process:ready"),
+        ("exit", "process:exit"),
+        ("crash-report", "process:crash"),
+        ("backoff", "process:restart"),
+        ("restarting", "process:restart"),
+        ("interrupting", "process:stop"),
+        ("killing", "process:stop"),
+        ("broken", "process:broken"),
+        ("flag", "flag:matched"),
+        ("reload", "config:reload"),
+        ("lifecycle:dependencies-ready", "lifecycle:dependencies-ready"),
+        ("lifecycle:main-started", "lifecycle:main-started"),
+        ("lifecycle:main-stopped", "lifecycle:main-stopped"),
+        ("lifecycle:cleanup-started", "lifecycle:cleanup-started"),
+        ("lifecycle:cleanup-complete", "lifecycle:cleanup-complete"),
+        ("lifecycle:error", "lifecycle:error"),
+    ];
+    TYPES.iter().find(|(word, _)| *word == event).map(|(_, kind)| *kind)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::of_type;
+    use crate::api::history::{LOG, TYPES};
+
+    #[test]
+    fn every_type_but_that_of_lines_is_one_of_an_event() {
+        const EVENTS: [&str; 17] = [
+            "start",
+            "ready",
+            "exit",
+            "crash-report",
+            "backoff",
+            "restarting",
+            "interrupting",
+            "killing",
+            "broken",
+            "flag",
+            "reload",
+            "lifecycle:dependencies-ready",
+            "lifecycle:main-started",
+            "lifecycle:main-stopped",
+            "lifecycle:cleanup-started",
+            "lifecycle:cleanup-complete",
+            "lifecycle:error",
+        ];
+        let reported: Vec<_> = EVENTS.iter().filter_map(|event| of_type(event)).collect();
+        assert_eq!(reported.len(), EVENTS.len());
+        assert!(reported.iter().all(|kind| TYPES.contains(kind)));
+        let untold = |kind: &&&str| !reported.contains(*kind);
+        assert_eq!(TYPES.iter().filter(untold).collect::<Vec<_>>(), [&LOG]);
+        assert_eq!(of_type("line"), None);
+    }
+}

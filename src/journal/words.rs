@@ -1,0 +1,42 @@
+//! The words for what is no output: beginnings, ends, gaps and events.
+
+use super::record::{Kind, Record};
+use crate::model::Exit;
+use crate::model::event::Logged;
+
+/// What is said of a record that is no text.
+pub fn record_words(record: &Record) -> Option<String> {
+    match record.kind {
+        Kind::Start => {
+            // Both by the one record: said by the supervisor, the first would come too late,
+            // behind what a new life has printed already.
+            let verb = if record.life > 1 { "Restarting...\nRestarted" } else { "Started" };
+            Some(format!("{verb} with pid {}...", record.value))
+        }
+        Kind::Exit => match record.exit()? {
+            exit @ Exit::Signal(_) => Some(format!("Killed by {exit}")),
+            exit @ Exit::Code(_) => Some(format!("Exited with {exit}")),
+        },
+        Kind::Gap => Some(gap(u64::from(record.len))),
+        Kind::End | Kind::Text | Kind::Event => None,
+    }
+}
+
+/// What is said of a record that is no text, and the process that an event names; nothing if there is
+/// nothing to say. An event's `text` is its JSON.
+pub fn entry_words(record: &Record, text: &[u8]) -> Option<(Option<String>, String)> {
+    if record.kind != Kind::Event {
+        return record_words(record).map(|words| (None, words));
+    }
+    let event = Logged::from_json(text)?;
+    Some((event.name().map(ToString::to_string), event.text()?))
+}
+
+/// What is said where output is missing: so many bytes, or nobody knows how many.
+pub fn gap(bytes: u64) -> String {
+    match bytes {
+        0 => "... output may be missing here".to_owned(),
+        1 => "... 1 byte of output lost here".to_owned(),
+        _ => format!("... {bytes} bytes of output lost here"),
+    }
+}

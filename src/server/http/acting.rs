@@ -1,0 +1,371 @@
+//! What changes something: processes, the run, its terminals.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use axum::extract::State as Of;
+use axum::http::StatusCode;
+use axum::response::Response;
+use serde::Deserialize;
+use serde_json::json;
+use utoipa::openapi::schema::{Object, ObjectBuilder, Schema, Type};
+use utoipa::{IntoParams, IntoResponses, ToSchema};
+
+use super::answer::{Answer, Refusal, json};
+use super::asked::{AnyBody, Body, Name, Query, Words, truth};
+use crate::api::answers::{Detached, Problem};
+use crate::model::request::{Outcome, Request};
+use crate::model::signal::SignalName;
+use crate::server::serve::Api;
+
+/// A key tells a request from others; nobody needs a long one.
+const LONGEST_KEY: usize = 64;
+
+/// How a request is carried out.
+#[derive(Debug, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(super) struct Manner {
+    /// Answer when it is done (200 or 409), or, with `false`, as soon as it is accepted (202).
+    /// `1`, `yes`, `0` and `no` will do too.
+    #[param(required = false, default = true)]
+    wait: bool,
+    /// What the client calls this request, at most 64 bytes: asked again by that name, perhaps of
+    /// another supervisor because the first was killed, it is the same request.
+    #[param(max_length = 64)]
+    key: Option<String>,
+}
+
+impl Default for Manner {
+    fn default() -> Self {
+        Self { wait: true, key: None }
+    }
+}
+
+impl Words for Manner {
+    fn take(&mut self, name: &str, value: &str) -> Result<bool, Refusal> {
+        match name {
+            "wait" => self.wait = truth(name, value)?,
+            "key" if value.len() > LONGEST_KEY => {
+                let reason = format!("a `key` is at most {LONGEST_KEY} bytes long");
+                return Err(Refusal::Bad(reason));
+            }
+            "key" => self.key = Some(value.to_owned()).filter(|key| !key.is_empty()),
+            _ => return Ok(false),
+        }
+        Ok(true)
+    }
+}
+
+/// What is answered to a request that changes something.
+#[derive(IntoResponses)]
+#[expect(dead_code, reason = "for the description")]
+pub(super) enum Acted {
+    /// It is done.
+    #[response(status = 200)]
+    Done(#[to_schema] Answer<Outcome>),
+    /// It is accepted (`wait=false`).
+    #[response(status = 202)]
+    Accepted(#[to_schema] Answer<Outcome>),
+    /// It is refused, or has failed, at least in part.
+    #[response(status = 409)]
+    Failed(#[to_schema] Answer<Outcome>),
+}
+
+/// What is answered where processes are named.
+#[derive(IntoResponses)]
+#[expect(dead_code, reason = "for the description")]
+pub(super) enum Named {
+    /// No process has such a name; nothing was done.
+    #[response(status = 404)]
+    Unknown(#[to_schema] Answer<Outcome>),
+}
+
+/// What is answered to a body that does not come as it should.
+#[derive(IntoResponses)]
+#[expect(dead_code, reason = "for the description")]
+pub(super) enum Sent {
+    /// The body did not come within 10 seconds.
+    #[response(status = 408)]
+    Slow(#[to_schema] Answer<Problem>),
+    /// The body is longer than 256 KiB.
+    #[response(status = 413)]
+    TooLarge(#[to_schema] Answer<Problem>),
+}
+
+/// Which processes.
+//
+// A misspelt key must not turn "these" into "all", so unknown keys are refused.
+#[derive(Debug, Deserialize, Default, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Names {
+    /// Names, patterns with `*`, or entries of the Procfile; none means all processes.
+    #[serde(default)]
+    pub(super) names: Vec<String>,
+}
+
+/// Start processes, as far as they don't run.
+///
+/// Without a body: all.
+#[utoipa::path(
+    post,
+    path = "/api/start",
+    tag = "processes",
+    params(Manner),
+    request_body(content = Option<Names>, description = "Which; without a body, all."),
+    responses(Acted, Named, Sent)
+)]
+pub(super) async fn start(
+    Of(api): Of<Api>,
+    Query(manner): Query<Manner>,
+    AnyBody(Names { names }): AnyBody<Names>,
+) -> Result<Response, Refusal> {
+    carry_out(&api, manner, Request::Start { names }).await
+}
+
+/// Stop processes and leave them stopped.
+///
+/// Without a body: all.
+#[utoipa::path(
+    post,
+    path = "/api/stop",
+    tag = "processes",
+    params(Manner),
+    request_body(content = Option<Names>, description = "Which; without a body, all."),
+    responses(Acted, Named, Sent)
+)]
+pub(super) async fn stop(
+    Of(api): Of<Api>,
+    Query(manner): Query<Manner>,
+    AnyBody(Names { names }): AnyBody<Names>,
+) -> Result<Response, Refusal> {
+    carry_out(&api, manner, Request::Stop { names }).await
+}
+
+/// Stop processes, then start them again.
+///
+/// Without a body: all.
+#[utoipa::path(
+    post,
+    path = "/api/restart",
+    tag = "processes",
+    params(Manner),
+    request_body(content = Option<Names>, description = "Which; without a body, all."),
+    responses(Acted, Named, Sent)
+)]
+pub(super) async fn restart(
+    Of(api): Of<Api>,
+    Query(manner): Query<Manner>,
+    AnyBody(Names { names }): AnyBody<Names>,
+) -> Result<Response, Refusal> {
+    carry_out(&api, manner, Request::Restart { names }).await
+}
+
+/// Start one, as far as it does not run.
+#[utoipa::path(
+    post,
+    path = "/api/processes/{name}/start",
+    tag = "processes",
+    params(("name" = String, Path, description = "A name, a pattern or an entry."), Manner),
+    responses(Acted, Named)
+)]
+pub(super) async fn start_one(
+    Of(api): Of<Api>,
+    Name(name): Name,
+    Query(manner): Query<Manner>,
+) -> Result<Response, Refusal> {
+    carry_out(&api, manner, Request::Start { names: vec![name] }).await
+}
+
+/// Stop one and leave it stopped.
+#[utoipa::path(
+    post,
+    path = "/api/processes/{name}/stop",
+    tag = "processes",
+    params(("name" = String, Path, description = "A name, a pattern or an entry."), Manner),
+    responses(Acted, Named)
+)]
+pub(super) async fn stop_one(
+    Of(api): Of<Api>,
+    Name(name): Name,
+    Query(manner): Query<Manner>,
+) -> Result<Response, Refusal> {
+    carry_out(&api, manner, Request::Stop { names: vec![name] }).await
+}
+
+/// Stop one, then start it again.
+#[utoipa::path(
+    post,
+    path = "/api/processes/{name}/restart",
+    tag = "processes",
+    params(("name" = String, Path, description = "A name, a pattern or an entry."), Manner),
+    responses(Acted, Named)
+)]
+pub(super) async fn restart_one(
+    Of(api): Of<Api>,
+    Name(name): Name,
+    Query(manner): Query<Manner>,
+) -> Result<Response, Refusal> {
+    carry_out(&api, manner, Request::Restart { names: vec![name] }).await
+}
+
+/// A signal, and for whom.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Signalled {
+    signal: SignalName,
+    /// Names, patterns with `*`, or entries of the Procfile; none means all processes.
+    #[serde(default)]
+    names: Vec<String>,
+}
+
+/// Send a signal to the process groups of processes.
+#[utoipa::path(
+    post,
+    path = "/api/signal",
+    tag = "processes",
+    params(Manner),
+    request_body = Signalled,
+    responses(Acted, Named, Sent)
+)]
+pub(super) async fn signal(
+    Of(api): Of<Api>,
+    Query(manner): Query<Manner>,
+    Body(Signalled { signal, names }): Body<Signalled>,
+) -> Result<Response, Refusal> {
+    carry_out(&api, manner, Request::Signal { signal, names }).await
+}
+
+/// How many instances there shall be.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Scaled {
+    /// By entry of the Procfile.
+    #[schema(schema_with = counts)]
+    counts: BTreeMap<String, u16>,
+}
+
+/// A number of instances for each name.
+fn counts() -> Object {
+    let count = ObjectBuilder::new().schema_type(Type::Integer);
+    let count = count.minimum(Some(0)).maximum(Some(u16::MAX));
+    let object = ObjectBuilder::new().schema_type(Type::Object);
+    let object = object.additional_properties(Some(Schema::from(count)));
+    let text = "By entry of the Procfile; entries that are not named stay as they are.";
+    object.description(Some(text)).examples([json!({ "worker": 3 })]).build()
+}
+
+/// Run so many instances of entries of the Procfile, and no more.
+///
+/// Those that are missing are started, with names and ports as a formation has them; those that are
+/// too much are stopped and are no processes of the run any more, but for the first one.
+#[utoipa::path(
+    post,
+    path = "/api/scale",
+    tag = "processes",
+    params(Manner),
+    request_body = Scaled,
+    responses(Acted, Named, Sent)
+)]
+pub(super) async fn scale(
+    Of(api): Of<Api>,
+    Query(manner): Query<Manner>,
+    Body(Scaled { counts }): Body<Scaled>,
+) -> Result<Response, Refusal> {
+    carry_out(&api, manner, Request::Scale { counts }).await
+}
+
+/// Stop everything and end the run; asked again, without further grace.
+#[utoipa::path(post, path = "/api/quit", tag = "run", params(Manner), responses(Acted))]
+pub(super) async fn quit(
+    Of(api): Of<Api>,
+    Query(manner): Query<Manner>,
+) -> Result<Response, Refusal> {
+    carry_out(&api, manner, Request::Quit).await
+}
+
+/// Another name of `/api/quit`.
+#[utoipa::path(post, path = "/api/shutdown", tag = "run", params(Manner), responses(Acted))]
+pub(super) async fn shutdown(
+    Of(api): Of<Api>,
+    Query(manner): Query<Manner>,
+) -> Result<Response, Refusal> {
+    carry_out(&api, manner, Request::Quit).await
+}
+
+/// SIGKILL everything and end the run.
+#[utoipa::path(post, path = "/api/kill", tag = "run", params(Manner), responses(Acted))]
+pub(super) async fn kill(
+    Of(api): Of<Api>,
+    Query(manner): Query<Manner>,
+) -> Result<Response, Refusal> {
+    carry_out(&api, manner, Request::Kill).await
+}
+
+/// The size of a terminal.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Size {
+    /// Columns of a pane.
+    #[schema(minimum = 1, maximum = 65535)]
+    columns: u16,
+    /// Rows of a pane.
+    #[schema(minimum = 1, maximum = 65535)]
+    rows: u16,
+}
+
+/// Tell the panes the size of the terminal that shows the log.
+#[utoipa::path(
+    put,
+    path = "/api/size",
+    tag = "terminals",
+    params(Manner),
+    request_body = Size,
+    responses(Acted, Sent)
+)]
+pub(super) async fn size(
+    Of(api): Of<Api>,
+    Query(manner): Query<Manner>,
+    Body(Size { columns, rows }): Body<Size>,
+) -> Result<Response, Refusal> {
+    if columns == 0 || rows == 0 {
+        return Err(Refusal::Bad("a terminal has at least one column and one row".to_owned()));
+    }
+    carry_out(&api, manner, Request::Resize { columns, rows }).await
+}
+
+/// Every view leaves; the processes run on.
+///
+/// Answers when the views are gone, or after 5 seconds: one in a stopped terminal may not go for
+/// long.
+#[utoipa::path(
+    post,
+    path = "/api/detach",
+    tag = "terminals",
+    responses((status = 200, description = "They were told to.", body = Answer<Detached>))
+)]
+pub(super) async fn detach(Of(api): Of<Api>, _: Query<()>) -> Response {
+    const PATIENCE: Duration = Duration::from_secs(5);
+    let views = api.leave.receiver_count();
+    api.leave.send_replace(());
+    let gone = tokio::time::timeout(PATIENCE, api.leave.closed()).await.is_ok();
+    json(StatusCode::OK, &Detached { views, gone })
+}
+
+pub(super) async fn carry_out(
+    api: &Api,
+    manner: Manner,
+    request: Request,
+) -> Result<Response, Refusal> {
+    let Manner { wait, key } = manner;
+    let outcome = api.handle.request_once(request, wait, key).await?;
+    Ok(json(status(&outcome, wait), &outcome))
+}
+
+pub(super) const fn status(outcome: &Outcome, wait: bool) -> StatusCode {
+    match outcome {
+        Outcome { unknown: Some(_), .. } => StatusCode::NOT_FOUND,
+        Outcome { ok: false, .. } => StatusCode::CONFLICT,
+        Outcome { ok: true, .. } if wait => StatusCode::OK,
+        Outcome { .. } => StatusCode::ACCEPTED,
+    }
+}

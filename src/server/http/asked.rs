@@ -1,0 +1,148 @@
+//! What a request says: names in its path, words in its query, its body.
+
+use std::fmt::Display;
+
+use axum::body::Bytes;
+use axum::extract::rejection::PathRejection;
+use axum::extract::{DefaultBodyLimit, FromRequest, FromRequestParts, Path, Request};
+use axum::http::request::Parts;
+use axum::http::{StatusCode, Uri};
+use serde::de::DeserializeOwned;
+use serde_json::error::Category;
+
+use super::answer::Refusal;
+use crate::server::serve::Api;
+
+/// A body larger than this is no request of ours.
+pub(super) const LARGEST_BODY: usize = 256 << 10;
+/// The same for a plan, and for text that is typed.
+const LARGEST: usize = 16 << 20;
+
+/// The name in the path.
+pub(super) struct Name(pub(super) String);
+
+impl<S: Send + Sync> FromRequestParts<S> for Name {
+    type Rejection = Refusal;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Refusal> {
+        let name: Result<Path<String>, PathRejection> =
+            Path::from_request_parts(parts, state).await;
+        name.map(|Path(name)| Self(name)).map_err(|error| Refusal::Bad(error.body_text()))
+    }
+}
+
+/// What the words of a query are put into.
+pub(super) trait Words: Default {
+    /// Take one; false where it means nothing here.
+    fn take(&mut self, name: &str, value: &str) -> Result<bool, Refusal>;
+}
+
+/// No words.
+impl Words for () {
+    fn take(&mut self, _name: &str, _value: &str) -> Result<bool, Refusal> {
+        Ok(false)
+    }
+}
+
+/// The query. A misspelt word is refused: it must not mean that nothing was said.
+pub(super) struct Query<T>(pub(super) T);
+
+impl<T: Words> Query<T> {
+    pub(super) fn read(uri: &Uri) -> Result<Self, Refusal> {
+        let mut words = T::default();
+        for (name, value) in form_urlencoded::parse(uri.query().unwrap_or("").as_bytes()) {
+            if !words.take(&name, &value)? {
+                return Err(Refusal::Strange(format!("there is no `{name}` here")));
+            }
+        }
+        Ok(Self(words))
+    }
+}
+
+impl<T: Words, S: Send + Sync> FromRequestParts<S> for Query<T> {
+    type Rejection = Refusal;
+
+    async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, Refusal> {
+        Self::read(&parts.uri)
+    }
+}
+
+/// What a yes or a no may look like.
+pub(super) fn truth(name: &str, value: &str) -> Result<bool, Refusal> {
+    match value {
+        "" | "1" | "true" | "yes" => Ok(true),
+        "0" | "false" | "no" => Ok(false),
+        other => Err(Refusal::Bad(format!("`{name}={other}`: give 1 or 0"))),
+    }
+}
+
+/// A whole number.
+pub(super) fn number(name: &str, value: &str) -> Result<usize, Refusal> {
+    value.parse().map_err(|_| Refusal::Bad(format!("`{name}={value}`: give a number")))
+}
+
+/// A body that must be there.
+pub(super) struct Body<T>(pub(super) T);
+
+impl<T: DeserializeOwned> FromRequest<Api> for Body<T> {
+    type Rejection = Refusal;
+
+    async fn from_request(request: Request, api: &Api) -> Result<Self, Refusal> {
+        read(&whole(api, request).await?).map(Self)
+    }
+}
+
+/// A body that must be there and may be long: a plan holds a whole environment.
+pub(super) struct LongBody<T>(pub(super) T);
+
+impl<T: DeserializeOwned> FromRequest<Api> for LongBody<T> {
+    type Rejection = Refusal;
+
+    async fn from_request(mut request: Request, api: &Api) -> Result<Self, Refusal> {
+        DefaultBodyLimit::max(LARGEST).apply(&mut request);
+        read(&limited(api, request, LARGEST).await?).map(Self)
+    }
+}
+
+/// A body that may be left out.
+pub(super) struct AnyBody<T>(pub(super) T);
+
+impl<T: DeserializeOwned + Default> FromRequest<Api> for AnyBody<T> {
+    type Rejection = Refusal;
+
+    async fn from_request(request: Request, api: &Api) -> Result<Self, Refusal> {
+        let body = whole(api, request).await?;
+        if body.is_empty() { Ok(Self(T::default())) } else { read(&body).map(Self) }
+    }
+}
+
+/// The whole body, unless it is too large or does not come.
+async fn whole(api: &Api, request: Request) -> Result<Bytes, Refusal> {
+    limited(api, request, LARGEST_BODY).await
+}
+
+async fn limited(api: &Api, request: Request, most: usize) -> Result<Bytes, Refusal> {
+    let patience = api.limits.patience;
+    // A client that announces a body and sends none would hold its connection for ever.
+    match tokio::time::timeout(patience, Bytes::from_request(request, &())).await {
+        Err(_) => Err(Refusal::Slow(patience)),
+        Ok(Ok(body)) => Ok(body),
+        Ok(Err(error)) if error.status() == StatusCode::PAYLOAD_TOO_LARGE => {
+            let reason = format!("the body of a request is at most {most} bytes long");
+            Err(Refusal::TooLarge(reason))
+        }
+        Ok(Err(error)) => Err(Refusal::Bad(error.body_text())),
+    }
+}
+
+pub(super) fn read<T: DeserializeOwned>(body: &[u8]) -> Result<T, Refusal> {
+    let reported = |why: &dyn Display| format!("the body is not what is expected here: {why}");
+    // A list would do for serde: an empty one as no names, which means all processes.
+    if body.trim_ascii_start().first() == Some(&b'[') {
+        return Err(Refusal::Bad(reported(&"it must be an object")));
+    }
+    serde_json::from_slice(body).map_err(|error| match error.classify() {
+        Category::Data => Refusal::Strange(reported(&error)),
+        Category::Io | Category::Syntax | Category::Eof => Refusal::Bad(reported(&error)),
+    })
+}

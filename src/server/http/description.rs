@@ -1,0 +1,214 @@
+//! The description of the API, in the words of `OpenAPI` 3.1.
+
+use std::sync::LazyLock;
+
+use axum::http::StatusCode;
+use axum::response::Response;
+use serde_json::{Map, Value, json};
+use utoipa::OpenApi;
+use utoipa::openapi::OpenApi as Description;
+
+use super::answer::{Answer, written_json};
+use super::asked::Query;
+use crate::api::answers::Problem;
+use crate::api::history::Line;
+use crate::model::request::Head;
+use crate::model::run_end::End;
+
+/// Paths and all but a few shapes come from the handlers.
+#[derive(OpenApi)]
+#[openapi(
+    info(
+        title = "tmo",
+        description = "\
+The control socket of a run of tmo: HTTP on the Unix socket beside the Procfile (`.overmind.sock`), \
+or on TCP with `--network`. There a client proves before its first request that it knows the token of the \
+run; docs/SCRIPTING.md has the exchange.
+
+Every JSON object that is answered carries `api`, the version of the shapes. Within a version, paths, \
+parameters, properties, events and words of state may be added, so pass over what you do not know; \
+none is taken away and none changes its meaning. In requests what is not known is refused: a misspelt \
+word must not mean that nothing was said.
+
+Times are nanoseconds since the epoch where they are numbers, RFC 3339 in UTC where they are texts."
+    ),
+    tags(
+        (name = "state", description = "What there is."),
+        (name = "processes", description = "What is done to processes."),
+        (name = "run", description = "What changes or ends the run."),
+        (name = "failures", description = "What in the output of a process means that it has failed."),
+        (name = "terminals", description = "Panes and views."),
+        (name = "journal", description = "What was printed and what happened."),
+    ),
+    components(schemas(Answer<Problem>, Head, End, Line<'static>))
+)]
+struct Base;
+
+/// What the paths are added to.
+pub(super) fn base() -> Description {
+    let mut base = Base::openapi();
+    // What license the program has is no matter of its API.
+    base.info.license = None;
+    base.info.contact = None;
+    base
+}
+
+/// The description of the API, as it is committed and served.
+pub fn description() -> &'static str {
+    static TEXT: LazyLock<String> = LazyLock::new(|| {
+        let mut all = json!(super::documented().into_openapi());
+        finish(&mut all);
+        // Of strings and numbers: there is nothing that JSON has no form for.
+        serde_json::to_string_pretty(&all).unwrap_or_default()
+    });
+    &TEXT
+}
+
+/// What each operation may be answered with.
+const COMMON: [(&str, &str); 5] = [
+    ("400", "Bad"),
+    ("401", "NotLetIn"),
+    ("410", "OtherRun"),
+    ("431", "LargeHead"),
+    ("503", "Ending"),
+];
+
+/// Say of each operation what is so of all, and each thing once.
+fn finish(all: &mut Value) {
+    // Nothing of a later one is used.
+    all["openapi"] = "3.1.0".into();
+    unwrap_lines(all);
+    let shapes = all["components"]["schemas"].as_object().cloned().unwrap_or_default();
+    // An answer is put together of the shape of what is told and the version.
+    for shape in members(&mut all["components"]["schemas"]) {
+        if let Some(part) = shape.pointer_mut("/allOf/0") {
+            name(part, &shapes);
+        }
+    }
+    all["components"]["headers"] = json!({ "tmo-version": {
+        "description": "Version of the program that answers.",
+        "required": true,
+        "schema": { "type": "string" },
+    }});
+    all["components"]["responses"] = common_responses();
+    all["components"]["parameters"] = common_parameters();
+    for operation in members(&mut all["paths"]).flat_map(members) {
+        // A body that may be left out is not one that may be null.
+        let body = operation.pointer_mut("/requestBody/content/application~1json/schema");
+        if let Some(body) = body
+            && let Some(shape) = body.pointer("/oneOf/0")
+        {
+            *body = shape.clone();
+        }
+        for response in members(&mut operation["responses"]) {
+            response["headers"] = version_header();
+            if let Some(shape) = response.pointer_mut("/content/application~1json/schema") {
+                name(shape, &shapes);
+            }
+        }
+        for (status, name) in COMMON {
+            operation["responses"][status] = point("responses", name);
+        }
+        let mut parameters = operation["parameters"].as_array().cloned().unwrap_or_default();
+        parameters
+            .extend(["tmo-version", "tmo-api", "tmo-run"].map(|name| point("parameters", name)));
+        operation["parameters"] = parameters.into();
+    }
+}
+
+/// Point to a shape that has a name, instead of telling it again.
+fn name(shape: &mut Value, shapes: &Map<String, Value>) {
+    if let Some((name, _)) = shapes.iter().find(|(_, known)| *known == shape) {
+        *shape = point("schemas", name);
+    }
+}
+
+fn point(part: &str, name: &str) -> Value {
+    json!({ "$ref": format!("#/components/{part}/{name}") })
+}
+
+fn members(value: &mut Value) -> impl Iterator<Item = &mut Value> {
+    value.as_object_mut().into_iter().flat_map(Map::values_mut)
+}
+
+fn version_header() -> Value {
+    json!({ "tmo-version": point("headers", "tmo-version") })
+}
+
+fn common_responses() -> Value {
+    let reason = |description: &str| {
+        let content =
+            json!({ "application/json": { "schema": point("schemas", "Answer_Problem") } });
+        json!({ "description": description, "content": content, "headers": version_header() })
+    };
+    json!({
+        "Bad": reason("The request is no good; nothing was done."),
+        "OtherRun": reason("The run that `tmo-run` names is over; another one is here."),
+        "Ending": reason("The supervisor is ending, or too many clients are connected."),
+        "NotLetIn": reason(
+            "Over TCP: the client has not proven that it knows the token. On the Unix socket: a \
+             browser has sent the request.",
+        ),
+        // That one comes before anything of ours has seen the request.
+        "LargeHead": { "description": "The head of the request is longer than 32 KiB, or has more \
+            than 100 fields." },
+    })
+}
+
+fn common_parameters() -> Value {
+    json!({
+        "tmo-version": {
+            "name": "tmo-version",
+            "in": "header",
+            "description": "Version of the program that asks. What is not known here is refused in \
+                words for it.",
+            "schema": { "type": "string" },
+        },
+        "tmo-api": {
+            "name": "tmo-api",
+            "in": "header",
+            "description": "Version of the shapes that the client knows. If that is a later one than \
+                is spoken here, the answer is 400; not so on the paths that every version has: \
+                `/api/alive`, `/api/status`, `/api/quit`, `/api/shutdown`, `/api/kill`.",
+            "schema": { "type": "integer", "minimum": 0 },
+        },
+        "tmo-run": {
+            "name": "tmo-run",
+            "in": "header",
+            "description": "The id of the run that is meant (`run` of its state). Where another one is at \
+                this socket by now, nothing is done and the answer is 410.",
+            "schema": { "type": "string" },
+        },
+    })
+}
+
+/// The lines of a comment are no lines of a description; only its paragraphs are.
+fn unwrap_lines(value: &mut Value) {
+    match value {
+        Value::Object(members) => {
+            for (name, value) in members {
+                if name == "description"
+                    && let Value::String(text) = value
+                {
+                    let parts = text.split("\n\n").map(|part| part.replace('\n', " "));
+                    *text = parts.collect::<Vec<_>>().join("\n\n");
+                } else {
+                    unwrap_lines(value);
+                }
+            }
+        }
+        Value::Array(values) => values.iter_mut().for_each(unwrap_lines),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+    }
+}
+
+/// This description.
+#[utoipa::path(
+    get,
+    path = "/api/openapi.json",
+    tag = "state",
+    responses((status = 200, description = "OpenAPI 3.1.", body = Object))
+)]
+pub(super) async fn openapi(_: Query<()>) -> Response {
+    written_json(StatusCode::OK, description().to_owned())
+}

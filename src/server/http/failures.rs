@@ -1,0 +1,113 @@
+//! The texts that mean that a process has failed, as the file beside the Procfile declares them.
+
+use axum::extract::State as Of;
+use axum::http::StatusCode;
+use axum::response::Response;
+use serde::Deserialize;
+use utoipa::{IntoResponses, ToSchema};
+
+use super::acting::{Named, Sent};
+use super::answer::{Answer, Refusal, error, json};
+use super::asked::{Body, Name, Query};
+use crate::api::answers::Problem;
+use crate::server::handle::{FailureTexts, FailuresAsk, FailuresProblem};
+use crate::server::serve::Api;
+
+/// A text to look for.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct FailureText {
+    /// A part of a line, whatever its case: not empty, and without control characters.
+    #[schema(min_length = 1)]
+    failure_string: String,
+}
+
+/// What is answered.
+#[derive(IntoResponses)]
+#[expect(dead_code, reason = "for the description")]
+pub(super) enum Listed {
+    /// What is declared for it by now.
+    #[response(status = 200)]
+    Done(#[to_schema] Answer<FailureTexts>),
+    /// The file, or the `tmo.toml` beside it, can't be read or written; or the text to be removed is not
+    /// declared, or in `tmo.toml`, which the reason then names with the line.
+    #[response(status = 409)]
+    Refused(#[to_schema] Answer<Problem>),
+}
+
+/// What is answered to a text.
+#[derive(IntoResponses)]
+#[expect(dead_code, reason = "for the description")]
+pub(super) enum Looked {
+    /// No line can hold the text, or every line does.
+    #[response(status = 422)]
+    Useless(#[to_schema] Answer<Problem>),
+}
+
+/// The texts that mean that a process has failed.
+///
+/// Those of `failure_declarations.json` beside the Procfile; `tmo.toml` may have others.
+#[utoipa::path(
+    get,
+    path = "/api/failure-declarations/{name}",
+    tag = "failures",
+    params(("name" = String, Path, description = "An entry, or one instance: `web`, `web#2`.")),
+    responses(Listed, Named)
+)]
+pub(super) async fn list(
+    Of(api): Of<Api>,
+    Name(name): Name,
+    _: Query<()>,
+) -> Result<Response, Refusal> {
+    ask(&api, name, FailuresAsk::List).await
+}
+
+/// Declare one more text that means that a process has failed.
+///
+/// It is written into `failure_declarations.json`, and looked for from now on in what the process
+/// prints; as `tmo failures add` does.
+#[utoipa::path(
+    post,
+    path = "/api/failure-declarations/{name}/add",
+    tag = "failures",
+    params(("name" = String, Path, description = "An entry, or one instance: `web`, `web#2`.")),
+    request_body = FailureText,
+    responses(Listed, Looked, Named, Sent)
+)]
+pub(super) async fn add(
+    Of(api): Of<Api>,
+    Name(name): Name,
+    _: Query<()>,
+    Body(FailureText { failure_string }): Body<FailureText>,
+) -> Result<Response, Refusal> {
+    ask(&api, name, FailuresAsk::Add(failure_string)).await
+}
+
+/// Take back a text that was declared.
+///
+/// It is not looked for any more; as `tmo failures remove` does.
+#[utoipa::path(
+    post,
+    path = "/api/failure-declarations/{name}/remove",
+    tag = "failures",
+    params(("name" = String, Path, description = "An entry, or one instance: `web`, `web#2`.")),
+    request_body = FailureText,
+    responses(Listed, Looked, Named, Sent)
+)]
+pub(super) async fn remove(
+    Of(api): Of<Api>,
+    Name(name): Name,
+    _: Query<()>,
+    Body(FailureText { failure_string }): Body<FailureText>,
+) -> Result<Response, Refusal> {
+    ask(&api, name, FailuresAsk::Remove(failure_string)).await
+}
+
+async fn ask(api: &Api, name: String, ask: FailuresAsk) -> Result<Response, Refusal> {
+    Ok(match api.handle.failures(name, ask).await? {
+        Ok(texts) => json(StatusCode::OK, &texts),
+        Err(FailuresProblem::Unknown(outcome)) => json(StatusCode::NOT_FOUND, &outcome),
+        Err(FailuresProblem::Useless(why)) => error(StatusCode::UNPROCESSABLE_ENTITY, &why),
+        Err(FailuresProblem::Refused(why)) => error(StatusCode::CONFLICT, &why),
+    })
+}

@@ -1,0 +1,64 @@
+//! What flags have found, with the lines around it.
+
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::response::Response;
+use utoipa::IntoParams;
+
+use super::answer::{Answer, Refusal, json};
+use super::asked::{Name, Query, Words, number};
+use crate::api::answers::Found;
+use crate::model::request::Outcome;
+use crate::server::serve::Api;
+
+/// How much is told of it.
+#[derive(Debug, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(super) struct Most {
+    /// No more than so many matches of each flag, the last ones; 50 are kept.
+    #[param(required = false, default = 10)]
+    last: usize,
+}
+
+impl Default for Most {
+    fn default() -> Self {
+        Self { last: 10 }
+    }
+}
+
+impl Words for Most {
+    fn take(&mut self, name: &str, value: &str) -> Result<bool, Refusal> {
+        match name {
+            "last" => self.last = number(name, value)?,
+            _ => return Ok(false),
+        }
+        Ok(true)
+    }
+}
+
+/// The last lines in which the flags of a process were found, with the lines around them.
+///
+/// How often they were found is told with the state of the process.
+#[utoipa::path(
+    get,
+    path = "/api/processes/{name}/flags",
+    tag = "state",
+    params(
+        ("name" = String, Path, description = "The whole name of a process: `web`, `web#2`."),
+        Most,
+    ),
+    responses(
+        (status = 200, description = "What was found.", body = Answer<Found>),
+        (status = 404, description = "No process has this name.", body = Answer<Outcome>),
+    )
+)]
+pub(super) async fn flags(
+    State(api): State<Api>,
+    Name(name): Name,
+    Query(Most { last }): Query<Most>,
+) -> Result<Response, Refusal> {
+    Ok(match api.handle.flags(name, last).await? {
+        Ok(flags) => json(StatusCode::OK, &Found { flags }),
+        Err(outcome) => json(StatusCode::NOT_FOUND, &outcome),
+    })
+}

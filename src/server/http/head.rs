@@ -1,0 +1,65 @@
+//! Where the journal ends, as it grows.
+
+use axum::extract::State;
+use axum::response::Response;
+use utoipa::IntoParams;
+
+use super::answer::Refusal;
+use super::asked::{Query, Words, truth};
+use crate::server::events;
+use crate::server::serve::Api;
+
+/// Who follows.
+#[derive(Debug, Default, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(super) struct Follower {
+    /// The client is a view, a terminal that shows the log: it counts in `views`, and may be told
+    /// to `leave`.
+    #[param(required = false, default = false)]
+    view: bool,
+}
+
+impl Words for Follower {
+    fn take(&mut self, name: &str, value: &str) -> Result<bool, Refusal> {
+        match name {
+            "view" => self.view = truth(name, value)?,
+            _ => return Ok(false),
+        }
+        Ok(true)
+    }
+}
+
+/// Where the journal ends, as server-sent events.
+///
+/// `head` comes at once and then whenever something was written, the newest only: for a slow client
+/// those between are left out. `end` is the last when the run is over, `leave` when a view is to go.
+/// Without one of these the supervisor was replaced: ask again.
+#[utoipa::path(
+    get,
+    path = "/api/head",
+    tag = "journal",
+    params(Follower),
+    responses((
+        status = 200,
+        description = "Events until the run is over; `x-events` tells their data.",
+        body = String,
+        content_type = "text/event-stream",
+    )),
+    extensions(("x-events" = json!({
+        "head": { "$ref": "#/components/schemas/Head" },
+        "end": { "$ref": "#/components/schemas/End" },
+        "leave": { "type": "null" },
+    })))
+)]
+pub(super) async fn head(
+    State(api): State<Api>,
+    Query(Follower { view }): Query<Follower>,
+) -> Result<Response, Refusal> {
+    let view = if view {
+        let leave = api.leave.subscribe();
+        Some(events::View { _attached: api.handle.view().await?, leave })
+    } else {
+        None
+    };
+    Ok(events::response(api.handle, api.closing, view))
+}

@@ -1,0 +1,359 @@
+//! The journal over HTTP: pages of lines, and events as they come.
+
+use std::collections::VecDeque;
+use std::convert::Infallible;
+use std::fmt::Write as _;
+
+use axum::body::{Body, Bytes};
+use axum::extract::State;
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::Response;
+use futures_util::stream;
+use tokio::sync::watch;
+use tokio::task::spawn_blocking;
+use utoipa::openapi::schema::{Array, ArrayBuilder, ObjectBuilder, Type};
+use utoipa::{IntoParams, ToSchema};
+
+use super::acting::Named;
+use super::answer::{Answer, Refusal, json, written_json};
+use super::asked::{Query, Words, number, truth};
+use crate::api::answers::Problem;
+use crate::api::history::{self, HistoryAsk, HistoryEntry, HistoryProblem, Line, TYPES};
+use crate::model::request::{API, Cleared};
+use crate::server::events::stream_of;
+use crate::server::handle::Handle;
+use crate::server::serve::{Api, closed};
+
+/// How many entries a page has where nothing is said.
+const USUAL: usize = 100;
+/// And at most.
+const MOST: usize = 10_000;
+/// How many are read at once for a client that follows.
+const BATCH: usize = 256;
+
+/// What is asked for.
+#[derive(Debug, Default, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[expect(dead_code, reason = "for the description")]
+struct Choice {
+    /// Names, patterns with `*`, or entries of the Procfile, one each; without one, all processes
+    /// and the supervisor's own words.
+    #[param(required = false)]
+    name: Vec<String>,
+    /// Only what comes behind this cursor.
+    #[param(pattern = "^[0-9]+[.][0-9]+$")]
+    after: Option<String>,
+    /// Only so many of the last entries; more than 10000 counts as that.
+    #[param(minimum = 0)]
+    last: Option<usize>,
+    /// Nothing older: RFC 3339, a time of today (`15:04`), or how long ago (`10m`).
+    since: Option<String>,
+    /// Nothing younger.
+    until: Option<String>,
+    /// Only what matches this regular expression.
+    grep: Option<String>,
+    /// Whatever the case.
+    #[param(rename = "ignore-case", required = false, default = false)]
+    ignore_case: bool,
+    /// Only what does not match.
+    #[param(required = false, default = false)]
+    invert: bool,
+    /// Only what is of these types, one each or with commas between them; without it also what has
+    /// none. Lines are of type `process:log`, which they have only where types are asked for.
+    #[param(required = false, schema_with = some_types)]
+    types: Vec<String>,
+    /// No output of processes, only what happened to them.
+    #[param(required = false, default = false)]
+    events: bool,
+}
+
+fn some_types() -> Array {
+    let one = ObjectBuilder::new().schema_type(Type::String).enum_values(Some(TYPES));
+    ArrayBuilder::new().items(one).build()
+}
+
+/// How much is told at once.
+#[derive(Debug, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(super) struct Paged {
+    /// How many entries a page has at most; outside of 1 to 10000, the nearer of these.
+    #[param(required = false, default = 100, minimum = 0)]
+    limit: usize,
+    #[param(ignore)]
+    ask: HistoryAsk,
+}
+
+impl Default for Paged {
+    fn default() -> Self {
+        Self { limit: USUAL, ask: HistoryAsk::default() }
+    }
+}
+
+impl Words for Paged {
+    fn take(&mut self, name: &str, value: &str) -> Result<bool, Refusal> {
+        match name {
+            "limit" => self.limit = number(name, value)?.clamp(1, MOST),
+            _ => return chosen(&mut self.ask, name, value),
+        }
+        Ok(true)
+    }
+}
+
+/// A page of the journal.
+#[derive(Debug, ToSchema)]
+#[expect(dead_code, reason = "for the description: it is put together of JSON")]
+pub(super) struct Page {
+    /// Version of the shapes.
+    #[schema(example = 1)]
+    api: u32,
+    /// What was printed and what happened, in order.
+    lines: Vec<Line<'static>>,
+    /// `after` of the next page; null where nothing was found and nothing asked to be behind.
+    next: Option<String>,
+    /// Whether there is more now.
+    more: bool,
+    /// Whether `after` is older than the log or of another one: something is missing before the
+    /// first line, or the log begins anew.
+    reset: bool,
+}
+
+/// A page of the journal.
+#[utoipa::path(
+    get,
+    path = "/api/lines",
+    tag = "journal",
+    params(Choice, Paged),
+    responses(
+        (status = 200, description = "What was found.", body = Page),
+        (status = 500, description = "The journal can't be read.", body = Answer<Problem>),
+        Named,
+    )
+)]
+pub(super) async fn lines(
+    State(api): State<Api>,
+    Query(Paged { limit, ask }): Query<Paged>,
+) -> Result<Response, Refusal> {
+    let after = ask.after.clone();
+    let upto = api.handle.head.borrow().records;
+    let history = api.journal.history.clone();
+    let page = blocking(move || {
+        history.ask(&ask).and_then(|mut answer| {
+            let (entries, more) = answer.next(upto, limit).map_err(HistoryProblem::Io)?;
+            Ok((entries, more, answer.is_reset()))
+        })
+    });
+    let (entries, more, reset) = match page.await? {
+        Ok(page) => page,
+        Err(problem) => return refused(problem),
+    };
+    let next = entries.last().map(|entry| entry.cursor.clone()).or(after.filter(|_| !reset));
+    let mut body = format!("{{\"api\":{API},\"lines\":[");
+    for (at, entry) in entries.iter().enumerate() {
+        if at > 0 {
+            body.push(',');
+        }
+        body.push_str(&entry.json);
+    }
+    let next = serde_json::to_string(&next).unwrap_or_else(|_| "null".to_owned());
+    // Writing to a string does not fail.
+    let _ = write!(body, "],\"next\":{next},\"more\":{more},\"reset\":{reset}}}");
+    Ok(written_json(StatusCode::OK, body))
+}
+
+/// Forget what was logged so far, by all processes in all runs.
+///
+/// Readers that are at it are told of bytes that are missing.
+#[utoipa::path(
+    post,
+    path = "/api/clear",
+    tag = "journal",
+    responses(
+        (status = 200, description = "It is forgotten.", body = Answer<Cleared>),
+        (status = 500, description = "The journal can't be cleared.", body = Answer<Problem>),
+    )
+)]
+pub(super) async fn clear(State(api): State<Api>, _: Query<()>) -> Result<Response, Refusal> {
+    let history = api.journal.history.clone();
+    match blocking(move || history.clear()).await? {
+        Ok(cleared) => Ok(json(StatusCode::OK, &cleared)),
+        Err(why) => Err(Refusal::Failed(format!("the journal can't be cleared: {why}"))),
+    }
+}
+
+/// What is told as it comes.
+#[derive(Debug, Default, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(super) struct Followed {
+    /// With what processes print.
+    #[param(required = false, default = false)]
+    lines: bool,
+    #[param(ignore)]
+    ask: HistoryAsk,
+}
+
+impl Words for Followed {
+    fn take(&mut self, name: &str, value: &str) -> Result<bool, Refusal> {
+        match name {
+            "lines" => self.lines = truth(name, value)?,
+            _ => return chosen(&mut self.ask, name, value),
+        }
+        Ok(true)
+    }
+}
+
+/// What happens, as server-sent events, each with its cursor as its id.
+///
+/// What comes from now on; with `last` or `since` also what was before, and behind `after` or
+/// `Last-Event-ID` all that follows. The name of an event is that of what happened (`start`, `exit`,
+/// `gap` …; later versions may have more), or `line`. With `types`, whatever is of these comes, lines
+/// too if `process:log` is among them. `end-of-run` is the last when the run is over;
+/// without it the supervisor was replaced: ask again.
+#[utoipa::path(
+    get,
+    path = "/api/events",
+    tag = "journal",
+    params(
+        Choice,
+        Followed,
+        ("last-event-id" = Option<String>, Header, description = "As `after`, and counts before it."),
+    ),
+    responses(
+        (
+            status = 200,
+            description = "Events until the run is over; `x-events` tells their data.",
+            body = String,
+            content_type = "text/event-stream",
+        ),
+        (status = 500, description = "The journal can't be read.", body = Answer<Problem>),
+        Named,
+    ),
+    extensions(("x-events" = json!({
+        "line": { "$ref": "#/components/schemas/Line" },
+        "*": { "$ref": "#/components/schemas/Line" },
+        "end-of-run": { "$ref": "#/components/schemas/End" },
+    })))
+)]
+pub(super) async fn events(
+    State(api): State<Api>,
+    Query(Followed { lines, mut ask }): Query<Followed>,
+    headers: HeaderMap,
+) -> Result<Response, Refusal> {
+    let last = headers.get("last-event-id").and_then(|id| id.to_str().ok());
+    ask.after = last.map(str::to_owned).or(ask.after);
+    // Who asks for types says by that whether lines are wanted.
+    ask.events = !lines && ask.types.is_empty();
+    ask.from_now = ask.last.is_none() && ask.since.is_none();
+    let history = api.journal.history.clone();
+    let answer = match blocking(move || history.ask(&ask)).await? {
+        Ok(answer) => answer,
+        Err(problem) => return refused(problem),
+    };
+    let follow = Follow {
+        answer: Some(answer),
+        ready: VecDeque::new(),
+        handle: api.handle,
+        closing: api.closing,
+        over: false,
+        ended: false,
+    };
+    let events = stream::unfold(follow, |mut follow| async move {
+        let event = follow.next().await?;
+        Some((Ok::<_, Infallible>(event), follow))
+    });
+    Ok(stream_of(Body::from_stream(events)))
+}
+
+/// A client that follows. It is read for only when it has taken what was read before.
+struct Follow {
+    answer: Option<Box<dyn history::Answer>>,
+    ready: VecDeque<HistoryEntry>,
+    handle: Handle,
+    closing: watch::Receiver<bool>,
+    /// Nothing comes any more but what is there.
+    over: bool,
+    ended: bool,
+}
+
+impl Follow {
+    async fn next(&mut self) -> Option<Bytes> {
+        loop {
+            if let Some(HistoryEntry { cursor, kind, json }) = self.ready.pop_front() {
+                return Some(format!("event: {kind}\nid: {cursor}\ndata: {json}\n\n").into());
+            }
+            let over = self.over;
+            let upto = self.handle.head.borrow_and_update().records;
+            let mut answer = self.answer.take()?;
+            let read = spawn_blocking(move || (answer.next(upto, BATCH), answer)).await;
+            let (read, answer) = read.ok()?;
+            self.answer = Some(answer);
+            let (entries, more) = read.ok()?;
+            self.ready.extend(entries);
+            if !self.ready.is_empty() || more {
+                continue;
+            }
+            if over {
+                let end = self.handle.end.borrow().clone().filter(|_| !self.ended)?;
+                self.ended = true;
+                let json = serde_json::to_string(&end).ok()?;
+                return Some(format!("event: end-of-run\ndata: {json}\n\n").into());
+            }
+            let Handle { head, end, .. } = &mut self.handle;
+            tokio::select! {
+                changed = head.changed() => self.over = changed.is_err(),
+                () = Handle::ended(end) => self.over = true,
+                () = closed(&mut self.closing) => self.over = true,
+            }
+        }
+    }
+}
+
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Result<T, Refusal> {
+    let failed = |_| Refusal::Failed("the search has failed; the log tells why".to_owned());
+    spawn_blocking(work).await.map_err(failed)
+}
+
+fn refused(problem: HistoryProblem) -> Result<Response, Refusal> {
+    match problem {
+        HistoryProblem::Bad(why) => Err(Refusal::Bad(why)),
+        HistoryProblem::Unknown(outcome) => Ok(json(StatusCode::NOT_FOUND, &outcome)),
+        HistoryProblem::Io(why) => {
+            Err(Refusal::Failed(format!("the journal can't be read: {why}")))
+        }
+    }
+}
+
+/// The types that are asked for.
+fn types(value: &str) -> Result<Vec<&'static str>, Refusal> {
+    let mut types = vec![];
+    for word in value.split(',').filter(|word| !word.is_empty()) {
+        let known = TYPES.into_iter().find(|known| *known == word);
+        types.push(known.ok_or_else(|| {
+            Refusal::Strange(format!("`{word}` is no type; there are {}", TYPES.join(", ")))
+        })?);
+    }
+    if types.is_empty() {
+        return Err(Refusal::Bad(format!("`types` names none; there are {}", TYPES.join(", "))));
+    }
+    Ok(types)
+}
+
+/// A word of [`Choice`].
+fn chosen(ask: &mut HistoryAsk, name: &str, value: &str) -> Result<bool, Refusal> {
+    let text = || Some(value.to_owned());
+    match name {
+        "name" => ask.names.push(value.to_owned()),
+        "after" => ask.after = text(),
+        "last" => ask.last = Some(number(name, value)?.min(MOST)),
+        "since" => ask.since = text(),
+        "until" => ask.until = text(),
+        "grep" => ask.grep = text(),
+        "ignore-case" => ask.ignore_case = truth(name, value)?,
+        "invert" => ask.invert = truth(name, value)?,
+        "events" => ask.events = truth(name, value)?,
+        "types" => ask.types.extend(types(value)?),
+        _ => return Ok(false),
+    }
+    Ok(true)
+}

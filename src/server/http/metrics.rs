@@ -1,0 +1,183 @@
+//! Numbers of the run, in the text format of Prometheus (version 0.0.4).
+
+use std::borrow::Cow;
+use std::fmt::{Display, Write as _};
+
+use axum::extract::State as Of;
+use axum::http::header;
+use axum::response::{IntoResponse, Response};
+use nix::sys::signal::Signal;
+
+use super::answer::Refusal;
+use super::asked::Query;
+use crate::model::request::{FlagState, ProcessState, State};
+use crate::model::{Exit, ProcessStatus};
+use crate::server::serve::Api;
+
+/// The type of the text.
+const TEXT: &str = "text/plain; version=0.0.4";
+
+/// Numbers of the run, for Prometheus.
+///
+/// Its text format, version 0.0.4. Counts begin with the run and go on where a supervisor was
+/// replaced; that of bytes begins with the log.
+#[utoipa::path(
+    get,
+    path = "/metrics",
+    tag = "state",
+    responses((
+        status = 200,
+        description = "The numbers as they are now.",
+        body = String,
+        content_type = "text/plain; version=0.0.4",
+    ))
+)]
+pub(super) async fn metrics(Of(api): Of<Api>, _: Query<()>) -> Result<Response, Refusal> {
+    let text = exposition(&api.handle.state().await?);
+    Ok(([(header::CONTENT_TYPE, TEXT)], text).into_response())
+}
+
+/// What a number does.
+#[derive(Debug, Clone, Copy)]
+enum Kind {
+    Counter,
+    Gauge,
+}
+
+/// One metric after the other, each whole.
+#[derive(Default)]
+struct Metrics(String);
+
+/// Names of labels, with what they say.
+type Labels<'a> = &'a [(&'static str, &'a str)];
+
+impl Metrics {
+    /// A metric begins.
+    fn metric(&mut self, name: &'static str, kind: Kind, help: &str) -> Metric<'_> {
+        let kind = match kind {
+            Kind::Counter => "counter",
+            Kind::Gauge => "gauge",
+        };
+        // Writing to a string does not fail, here and below.
+        let _ = write!(self.0, "# HELP {name} {help}\n# TYPE {name} {kind}\n");
+        Metric { text: &mut self.0, name }
+    }
+}
+
+/// A metric whose values are being told.
+struct Metric<'a> {
+    text: &'a mut String,
+    name: &'static str,
+}
+
+impl Metric<'_> {
+    fn value(&mut self, labels: Labels<'_>, value: impl Display) {
+        self.text.push_str(self.name);
+        for (at, (name, says)) in labels.iter().enumerate() {
+            let before = if at == 0 { '{' } else { ',' };
+            let _ = write!(self.text, "{before}{name}=\"{}\"", escaped(says));
+        }
+        let end = if labels.is_empty() { "" } else { "}" };
+        let _ = writeln!(self.text, "{end} {value}");
+    }
+
+    fn each<T: Display>(mut self, processes: &[ProcessState], value: impl Fn(&ProcessState) -> T) {
+        for process in processes {
+            self.value(&[("process", process.name.as_str())], value(process));
+        }
+    }
+
+    fn each_flag(mut self, processes: &[ProcessState], value: impl Fn(&FlagState) -> u64) {
+        for process in processes {
+            for flag in &process.flags {
+                let labels = [("process", process.name.as_str()), ("flag", flag.name.raw())];
+                self.value(&labels, value(flag));
+            }
+        }
+    }
+}
+
+/// A text between the quotes of a label.
+fn escaped(text: &str) -> Cow<'_, str> {
+    if !text.contains(['\\', '"', '\n']) {
+        return text.into();
+    }
+    text.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n").into()
+}
+
+/// All of it.
+fn exposition(state: &State) -> String {
+    let mut all = Metrics::default();
+    of_run(&mut all, state);
+    of_processes(&mut all, &state.processes);
+    of_ends(&mut all, &state.processes);
+    let flags = "Lines of a process that a flag has matched.";
+    let matches = all.metric("tmo_flag_matches_total", Kind::Counter, flags);
+    matches.each_flag(&state.processes, |flag| flag.count);
+    let exceeded = "Whether a flag has matched more often than its target.";
+    let exceeded = all.metric("tmo_flag_exceeded", Kind::Gauge, exceeded);
+    exceeded.each_flag(&state.processes, |flag| flag.exceeded.into());
+    all.0
+}
+
+fn of_run(all: &mut Metrics, state: &State) {
+    all.metric("tmo_build_info", Kind::Gauge, "The version of the program that runs.")
+        .value(&[("version", &state.version)], 1);
+    let started = state.started / 1_000_000_000;
+    all.metric("tmo_run_start_time_seconds", Kind::Gauge, "When the run was started, Unix time.")
+        .value(&[], started);
+    all.metric("tmo_run_quitting", Kind::Gauge, "Whether everything is being stopped.")
+        .value(&[], u8::from(state.quitting));
+    all.metric("tmo_views", Kind::Gauge, "Terminals that show the log.").value(&[], state.views);
+}
+
+fn of_processes(all: &mut Metrics, processes: &[ProcessState]) {
+    let is = |yes: bool| u8::from(yes);
+    all.metric("tmo_process_up", Kind::Gauge, "Whether the main process is alive.")
+        .each(processes, |process| is(process.pid.is_some()));
+    let ready = "Whether the process runs, or has ended, so that others may rely on it.";
+    all.metric("tmo_process_ready", Kind::Gauge, ready)
+        .each(processes, |process| is(process.ready == Some(true)));
+    let mut states = all.metric("tmo_process_state", Kind::Gauge, "1 for the state it is in.");
+    for process in processes {
+        for state in &ProcessStatus::ALL {
+            let labels = [("process", process.name.as_str()), ("state", state.word())];
+            states.value(&labels, is(process.state == *state));
+        }
+    }
+    let failures = "Failures in a row; a good life ends the row.";
+    all.metric("tmo_process_consecutive_failures", Kind::Gauge, failures)
+        .each(processes, |process| process.failures);
+    let bytes = "Bytes that were printed since the log of the process began.";
+    all.metric("tmo_process_output_bytes_total", Kind::Counter, bytes)
+        .each(processes, |process| process.output_bytes);
+}
+
+fn of_ends(all: &mut Metrics, processes: &[ProcessState]) {
+    all.metric("tmo_process_restarts_total", Kind::Counter, "Starts after the first one.")
+        .each(processes, |process| process.lives.saturating_sub(1));
+    let crashes = "Ends that nobody has asked for, and that were failures.";
+    all.metric("tmo_process_crashes_total", Kind::Counter, crashes)
+        .each(processes, |process| process.crashes);
+    let exits = "Ends of the main process, by exit code or signal.";
+    let mut exits = all.metric("tmo_process_exits_total", Kind::Counter, exits);
+    for process in processes {
+        let name = ("process", process.name.as_str());
+        for ended in &process.exits {
+            let (label, says) = match ended.exit {
+                Exit::Code(code) => ("code", code.to_string()),
+                Exit::Signal(number) => ("signal", signal(number)),
+            };
+            exits.value(&[name, (label, &says)], ended.count);
+        }
+    }
+}
+
+/// `SIGKILL`, or its number where it has no name.
+fn signal(number: u8) -> String {
+    let known = Signal::try_from(i32::from(number));
+    known.map_or_else(|_| number.to_string(), |signal| signal.as_str().to_owned())
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,131 @@
+//! The API: HTTP with JSON, one router for every transport.
+//!
+//! `docs/openapi.json` describes it; it is made from the handlers here (`shell/generate`), each of
+//! which is registered together with its description.
+//!
+//! | file | holds |
+//! |---|---|
+//! | `state.rs` | what there is |
+//! | `acting.rs` | what changes something |
+//! | `reload.rs` | going on with another plan |
+//! | `failures.rs` | the texts that mean that a process has failed |
+//! | `flags.rs` | what was found in the output of a process |
+//! | `pane.rs` | terminals of processes |
+//! | `history.rs`, `head.rs` | the journal |
+//! | `metrics.rs` | numbers, for Prometheus |
+//! | `browser.rs` | the refusal of requests of a web page |
+//! | `asked.rs`, `answer.rs` | how requests are read and answers written, for all of them |
+//! | `description.rs` | what is the same in each description |
+//!
+//! What changes something answers when it is done, with `?wait=false` when it is accepted (202).
+//! 404: no such name, 409: refused or failed (both with the outcome), 400: the request is no good,
+//! 422: it is well-formed, and what is in it can't be used.
+
+pub(super) mod acting;
+pub(super) mod answer;
+mod asked;
+mod browser;
+mod description;
+mod failures;
+pub(super) mod flags;
+mod head;
+mod history;
+mod metrics;
+pub(super) mod pane;
+mod reload;
+pub(super) mod state;
+#[cfg(test)]
+mod tests;
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::{DefaultBodyLimit, Request, State};
+use axum::http::{Method, StatusCode, Uri};
+use axum::middleware::Next;
+use axum::response::Response;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+pub use self::description::description;
+
+use self::answer::strange;
+use super::serve::Api;
+use super::versions;
+use crate::api::version::RUN_HEADER;
+
+/// The API over whatever transport it is served.
+pub fn router(api: Api) -> Router {
+    let (router, _) = documented().split_for_parts();
+    router
+        .fallback(no_such_path)
+        .method_not_allowed_fallback(no_such_method)
+        .layer(DefaultBodyLimit::max(asked::LARGEST_BODY))
+        .layer(axum::middleware::from_fn_with_state(api.handle.run.clone(), of_this_run))
+        .layer(axum::middleware::from_fn(browser::refused))
+        .layer(axum::middleware::from_fn(versions::signed))
+        .with_state(api)
+}
+
+/// Every path, with its description.
+fn documented() -> OpenApiRouter<Api> {
+    OpenApiRouter::with_openapi(description::base())
+        .routes(routes!(description::openapi))
+        .routes(routes!(state::state))
+        .routes(routes!(state::status))
+        .routes(routes!(state::alive))
+        .routes(routes!(state::processes))
+        .routes(routes!(state::process))
+        .routes(routes!(acting::start_one))
+        .routes(routes!(acting::stop_one))
+        .routes(routes!(acting::restart_one))
+        .routes(routes!(acting::start))
+        .routes(routes!(acting::stop))
+        .routes(routes!(acting::restart))
+        .routes(routes!(acting::signal))
+        .routes(routes!(acting::scale))
+        .routes(routes!(reload::reload))
+        .routes(routes!(acting::quit))
+        .routes(routes!(acting::shutdown))
+        .routes(routes!(acting::kill))
+        .routes(routes!(acting::size))
+        .routes(routes!(acting::detach))
+        .routes(routes!(failures::list))
+        .routes(routes!(failures::add))
+        .routes(routes!(failures::remove))
+        .routes(routes!(flags::flags))
+        .routes(routes!(pane::input))
+        .routes(routes!(pane::screen))
+        .routes(routes!(history::lines))
+        .routes(routes!(history::events))
+        .routes(routes!(history::clear))
+        .routes(routes!(head::head))
+        .routes(routes!(metrics::metrics))
+}
+
+/// Refuse what is meant for an earlier run at this socket.
+async fn of_this_run(State(run): State<Arc<str>>, request: Request, next: Next) -> Response {
+    match request.headers().get(RUN_HEADER) {
+        Some(meant) if meant.as_bytes() != run.as_bytes() => {
+            answer::error(StatusCode::GONE, "the run that was meant is over; this is another one")
+        }
+        Some(_) | None => next.run(request).await,
+    }
+}
+
+async fn no_such_path(uri: Uri) -> Response {
+    strange(StatusCode::NOT_FOUND, format!("there is no `{}` here", uri.path()))
+}
+
+async fn no_such_method(method: Method, uri: Uri) -> Response {
+    let path = uri.path();
+    let process = path.strip_prefix("/api/processes/").filter(|name| !name.contains('/'));
+    let reason = match process {
+        Some(name) => format!(
+            "there is no {method} `{path}`; GET tells the state of a process named `{name}`, and \
+             POST takes `{path}/start`, `/stop`, `/restart` or `/input`"
+        ),
+        None => format!("`{path}` does not take {method}"),
+    };
+    strange(StatusCode::METHOD_NOT_ALLOWED, reason)
+}

@@ -1,0 +1,72 @@
+//! Going on with another plan.
+
+use axum::extract::State as Of;
+use axum::response::Response;
+use serde::Deserialize;
+use serde_json::{Map, Value};
+use utoipa::openapi::schema::{Object, ObjectBuilder, Type};
+use utoipa::{IntoResponses, ToSchema};
+
+use super::acting::{Acted, Manner, carry_out};
+use super::answer::{Answer, Refusal};
+use super::asked::{LongBody, Query};
+use crate::api::answers::Problem;
+use crate::model::plan::Plan;
+use crate::model::request::Request;
+use crate::server::serve::Api;
+
+/// What is to be run from now on.
+//
+// Only then is it known whether the request is no good, or its plan.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Reloaded {
+    #[schema(schema_with = any_plan)]
+    plan: Map<String, Value>,
+}
+
+/// Its properties are a matter of each version.
+fn any_plan() -> Object {
+    let text = "The configuration as `tmo reload` has read and resolved it, addressed to this very run. \
+        What is in it is known to the version that made it alone, and may be another in each.";
+    ObjectBuilder::new().schema_type(Type::Object).description(Some(text)).build()
+}
+
+/// What is answered to a plan that does not come as it should.
+#[derive(IntoResponses)]
+#[expect(dead_code, reason = "for the description")]
+pub(super) enum Sent {
+    /// The body did not come within 10 seconds.
+    #[response(status = 408)]
+    Slow(#[to_schema] Answer<Problem>),
+    /// The body is longer than 16 MiB.
+    #[response(status = 413)]
+    TooLarge(#[to_schema] Answer<Problem>),
+    /// It is no plan, or none that this version reads; nothing was done.
+    #[response(status = 422)]
+    NoPlan(#[to_schema] Answer<Problem>),
+}
+
+/// Go on with another plan: what has changed in it is done.
+///
+/// `tmo reload` asks for this when it has read the configuration again. Other clients run that: a plan
+/// can be made by the program only that runs here.
+#[utoipa::path(
+    post,
+    path = "/api/reload",
+    tag = "run",
+    params(Manner),
+    request_body = Reloaded,
+    responses(Acted, Sent)
+)]
+pub(super) async fn reload(
+    Of(api): Of<Api>,
+    Query(manner): Query<Manner>,
+    LongBody(Reloaded { plan }): LongBody<Reloaded>,
+) -> Result<Response, Refusal> {
+    let plan = Plan::deserialize(Value::Object(plan)).map_err(|error| {
+        let what = format!("the `plan` can't be used: {error}; `tmo reload` makes one");
+        Refusal::Useless(what)
+    })?;
+    carry_out(&api, manner, Request::Reload { plan: Box::new(plan) }).await
+}

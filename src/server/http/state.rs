@@ -1,0 +1,153 @@
+//! What there is: the run, its supervisor, its processes.
+
+use std::collections::BTreeMap;
+
+use axum::extract::State as Of;
+use axum::http::StatusCode;
+use axum::response::Response;
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::answer::{Answer, Refusal, json, plain_json};
+use super::asked::{Name, Query};
+use crate::api::answers::Alive;
+use crate::model::request::{Outcome, ProcessState, State, TmuxAddress};
+use crate::model::text::OsText;
+use crate::model::{ProcName, ProcessStatus, Untrusted, nearest};
+use crate::server::serve::Api;
+use crate::sys::clock;
+
+/// The whole run.
+#[utoipa::path(
+    get,
+    path = "/api/state",
+    tag = "state",
+    responses((status = 200, description = "The run as it is now.", body = State))
+)]
+pub(super) async fn state(Of(api): Of<Api>, _: Query<()>) -> Result<Response, Refusal> {
+    Ok(plain_json(StatusCode::OK, &api.handle.state().await?))
+}
+
+/// The supervisor, and the run in short.
+#[derive(Debug, Serialize, ToSchema)]
+struct Status {
+    /// Version of the program that runs here.
+    version: String,
+    /// Process id of the supervisor.
+    pid: u32,
+    /// When the run started, nanoseconds since the epoch.
+    started: u64,
+    /// How long it has been running, seconds.
+    uptime: u64,
+    /// Whether everything is being stopped.
+    quitting: bool,
+    /// The title.
+    #[schema(value_type = String)]
+    title: Untrusted,
+    /// Working directory of the processes.
+    root: OsText,
+    /// The Procfile as it was named where the run was started.
+    procfile: Option<OsText>,
+    /// The control socket, absolute.
+    socket: OsText,
+    /// tmux server name and session.
+    tmux: TmuxAddress,
+    /// How many processes are in each state, also where that is 0.
+    processes: BTreeMap<String, u32>,
+}
+
+impl Status {
+    fn of(state: State, now: u64) -> Self {
+        let mut processes: BTreeMap<_, _> =
+            ProcessStatus::ALL.map(|status| (status.word().to_owned(), 0)).into();
+        for process in state.processes {
+            *processes.entry(process.state.word().to_owned()).or_default() += 1;
+        }
+        let State { version, pid, started, quitting, title, root, procfile, socket, tmux, .. } =
+            state;
+        // A clock that was set back meanwhile.
+        let uptime = now.saturating_sub(started) / 1_000_000_000;
+        Self {
+            version,
+            pid,
+            started,
+            uptime,
+            quitting,
+            title,
+            root,
+            procfile,
+            socket,
+            tmux,
+            processes,
+        }
+    }
+}
+
+/// The supervisor, and the run in short.
+#[utoipa::path(
+    get,
+    path = "/api/status",
+    tag = "state",
+    responses((status = 200, description = "The run in short.", body = Answer<Status>))
+)]
+pub(super) async fn status(Of(api): Of<Api>, _: Query<()>) -> Result<Response, Refusal> {
+    let state = api.handle.state().await?;
+    Ok(json(StatusCode::OK, &Status::of(state, clock::now_ns())))
+}
+
+/// Whether the supervisor takes over or ends the run, and answers nothing else.
+///
+/// Answered at once, however busy it is.
+#[utoipa::path(
+    get,
+    path = "/api/alive",
+    tag = "state",
+    responses((status = 200, description = "It lives.", body = Answer<Alive>))
+)]
+pub(super) async fn alive(Of(api): Of<Api>, _: Query<()>) -> Response {
+    let (taking_over, ending) = (api.handle.is_taking_over(), api.handle.is_ending());
+    json(StatusCode::OK, &Alive { taking_over, ending })
+}
+
+/// The processes of a run.
+#[derive(Debug, Serialize, ToSchema)]
+struct Processes {
+    /// In the order of the Procfile.
+    processes: Vec<ProcessState>,
+}
+
+/// All processes.
+#[utoipa::path(
+    get,
+    path = "/api/processes",
+    tag = "state",
+    responses((status = 200, description = "As they are now.", body = Answer<Processes>))
+)]
+pub(super) async fn processes(Of(api): Of<Api>, _: Query<()>) -> Result<Response, Refusal> {
+    let processes = api.handle.state().await?.processes;
+    Ok(json(StatusCode::OK, &Processes { processes }))
+}
+
+/// One process.
+#[utoipa::path(
+    get,
+    path = "/api/processes/{name}",
+    tag = "state",
+    params(("name" = String, Path, description = "The whole name of a process: `web`, `web#2`.")),
+    responses(
+        (status = 200, description = "As it is now.", body = Answer<ProcessState>),
+        (status = 404, description = "No process has this name.", body = Answer<Outcome>),
+    )
+)]
+pub(super) async fn process(
+    Of(api): Of<Api>,
+    Name(name): Name,
+    _: Query<()>,
+) -> Result<Response, Refusal> {
+    let all = api.handle.state().await?.processes;
+    if let Some(found) = all.iter().find(|process| process.name.as_str() == name) {
+        return Ok(json(StatusCode::OK, found));
+    }
+    let known: Vec<ProcName> = all.into_iter().map(|process| process.name).collect();
+    Ok(json(StatusCode::NOT_FOUND, &nearest::unknown(&name, &known)))
+}

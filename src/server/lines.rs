@@ -1,0 +1,220 @@
+//! A conversation in overmind's line protocol.
+//!
+//! Reading and streaming share one task without blocking each other: a client may ask for more
+//! while its echo runs. A client that does not read stops only this task, which then holds no more
+//! than one chunk of rendered text.
+
+use std::io;
+use std::os::fd::AsFd as _;
+
+use nix::poll::{PollFd, PollFlags, PollTimeout};
+use tokio::io::AsyncWriteExt as _;
+use tokio::net::UnixStream;
+use tokio::net::unix::{ReadHalf, WriteHalf};
+use tokio::sync::watch;
+
+use super::handle::{Attached, Ending, Handle};
+use super::serve::{Api, closed};
+use crate::api::history::{ECHO_CHUNK, EchoCursor};
+use crate::api::line_buffer::LineReader;
+use crate::api::overmind::{self, Command};
+use crate::model::request::Request;
+
+/// Why a conversation ends early.
+#[derive(Debug)]
+enum Stop {
+    /// It is complete, or the client is gone.
+    Over,
+    /// The supervisor is ending.
+    Ending,
+}
+
+impl From<io::Error> for Stop {
+    fn from(_: io::Error) -> Self {
+        Self::Over
+    }
+}
+
+impl From<Ending> for Stop {
+    fn from(_: Ending) -> Self {
+        Self::Ending
+    }
+}
+
+/// Answer a client until it, or the run, ends.
+pub(super) async fn converse(mut stream: UnixStream, first: Vec<u8>, api: Api) {
+    let (reader, writer) = stream.split();
+    let lines = LineReader::new(reader, first);
+    let mut talk = Talk { writer, echo: None, api };
+    let stopped = talk.run(lines).await;
+    if matches!(stopped, Stop::Ending) {
+        tracing::debug!("a line was not answered: the supervisor is ending");
+    }
+}
+
+struct Talk<'a> {
+    writer: WriteHalf<'a>,
+    echo: Option<Echoing>,
+    api: Api,
+}
+
+impl Talk<'_> {
+    async fn run(&mut self, mut lines: LineReader<ReadHalf<'_>>) -> Stop {
+        let mut closing = self.api.closing.clone();
+        loop {
+            let line = tokio::select! {
+                biased;
+                line = lines.next(), if !lines.is_over() => line,
+                done = step(&mut self.echo, &mut self.writer), if self.echo.is_some() => {
+                    match done {
+                        Ok(()) => continue,
+                        Err(_) => return Stop::Over,
+                    }
+                }
+                // An echo shows the last words before it ends; anything else ends at once.
+                () = closed(&mut closing), if self.echo.is_none() => {
+                    return Stop::Over;
+                }
+            };
+            let answered = match line {
+                Ok(Some(line)) => self.answer(&line).await,
+                // A half-closed client still listens to its echo, a closed one does not.
+                Ok(None) if self.echo.is_some() && !hung_up(&lines) => Ok(()),
+                Ok(None) | Err(_) => return Stop::Over,
+            };
+            if let Err(stop) = answered {
+                return stop;
+            }
+        }
+    }
+
+    async fn answer(&mut self, line: &[u8]) -> Result<(), Stop> {
+        if overmind::is_http(line) || overmind::is_binary(line) {
+            // A page that a browser shows, through a port that is forwarded to this socket. What
+            // follows is of the page's choice: headers and a body, or text in another protocol.
+            return Err(Stop::Over);
+        }
+        let Some(command) = overmind::parse(line) else { return Ok(()) };
+        match command {
+            Command::Status => {
+                let state = self.api.handle.state().await?;
+                self.say(&overmind::status(&state.processes)).await?;
+                return Err(Stop::Over);
+            }
+            Command::GetConnection(name) => {
+                let state = self.api.handle.state().await?;
+                self.say(&overmind::connection(&state, name.as_deref())).await?;
+            }
+            Command::Restart(patterns) => {
+                some(&self.api, &patterns, |names| Request::Restart { names }).await?;
+            }
+            Command::Stop(patterns) => {
+                some(&self.api, &patterns, |names| Request::Stop { names }).await?;
+            }
+            Command::Quit => ask(&self.api, Request::Quit).await?,
+            Command::Kill => ask(&self.api, Request::Kill).await?,
+            Command::Echo if self.echo.is_none() => self.echo = Some(open(&self.api).await?),
+            Command::Echo => {}
+        }
+        Ok(())
+    }
+
+    async fn say(&mut self, text: &str) -> Result<(), Stop> {
+        // A chunk of the echo that is half written comes first.
+        if let Some(echo) = &mut self.echo {
+            self.writer.write_all(echo.unsent()).await?;
+            echo.sent = echo.chunk.len();
+        }
+        Ok(self.writer.write_all(text.as_bytes()).await?)
+    }
+}
+
+/// Ask for what the patterns match, exactly: a name that matches nothing is ignored in silence.
+async fn some(
+    api: &Api,
+    patterns: &[String],
+    request: impl FnOnce(Vec<String>) -> Request,
+) -> Result<(), Ending> {
+    let state = api.handle.state().await?;
+    let names = overmind::matching(&state.processes, patterns);
+    if names.is_empty() { Ok(()) } else { ask(api, request(names)).await }
+}
+
+/// The protocol has no answers; the log tells what becomes of it.
+async fn ask(api: &Api, request: Request) -> Result<(), Ending> {
+    api.handle.request(request, false).await.map(drop)
+}
+
+/// Whether the client has closed both directions.
+fn hung_up(lines: &LineReader<ReadHalf<'_>>) -> bool {
+    let stream: &UnixStream = lines.get_ref().as_ref();
+    let mut fds = [PollFd::new(stream.as_fd(), PollFlags::empty())];
+    let polled = nix::poll::poll(&mut fds, PollTimeout::ZERO);
+    polled.is_err() || fds[0].revents().is_some_and(|seen| seen.contains(PollFlags::POLLHUP))
+}
+
+/// An echo under way.
+struct Echoing {
+    cursor: Box<dyn EchoCursor>,
+    handle: Handle,
+    closing: watch::Receiver<bool>,
+    chunk: Vec<u8>,
+    sent: usize,
+    last: bool,
+    _attached: Attached,
+}
+
+impl Echoing {
+    fn unsent(&self) -> &[u8] {
+        &self.chunk[self.sent..]
+    }
+}
+
+/// The cursor is placed first, so that its stream begins with the words about itself.
+async fn open(api: &Api) -> Result<Echoing, Ending> {
+    let cursor = api.journal.echo.start();
+    let number = api.next_echo();
+    let attached = api.handle.echo(number).await?;
+    Ok(Echoing {
+        cursor,
+        handle: api.handle.clone(),
+        closing: api.closing.clone(),
+        chunk: Vec::new(),
+        sent: 0,
+        last: false,
+        _attached: attached,
+    })
+}
+
+/// Bring an echo one step on: write a piece, render a piece, or wait for news. May be cancelled at
+/// any await; an error means that it is over.
+async fn step(echo: &mut Option<Echoing>, writer: &mut WriteHalf<'_>) -> io::Result<()> {
+    let Some(echo) = echo else { return std::future::pending().await };
+    if echo.sent < echo.chunk.len() {
+        echo.sent += writer.write(echo.unsent()).await?;
+        return Ok(());
+    }
+    echo.chunk.clear();
+    echo.sent = 0;
+    let head = echo.handle.head.borrow_and_update().clone();
+    echo.cursor.next(&head, &mut echo.chunk)?;
+    if echo.chunk.capacity() > 4 * ECHO_CHUNK && echo.chunk.len() <= ECHO_CHUNK {
+        echo.chunk.shrink_to(ECHO_CHUNK);
+    }
+    if !echo.chunk.is_empty() {
+        // A long backlog for a fast reader must not keep the other clients waiting.
+        tokio::task::yield_now().await;
+        return Ok(());
+    }
+    if echo.last {
+        return Err(io::ErrorKind::UnexpectedEof.into());
+    }
+    let Handle { head, end, .. } = &mut echo.handle;
+    tokio::select! {
+        changed = head.changed() => echo.last = changed.is_err(),
+        // The head is looked at once more after this: the last words came before the end.
+        () = Handle::ended(end) => echo.last = true,
+        () = closed(&mut echo.closing) => echo.last = true,
+    }
+    Ok(())
+}

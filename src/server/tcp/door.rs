@@ -1,0 +1,392 @@
+//! Clients that connect over TCP: whose they are, what they may say, and what is passed on.
+//!
+//! | client | may send |
+//! |---|---|
+//! | of this user on this machine | overmind's commands, each line judged as a whole |
+//! | with the token | the same, and HTTP |
+//! | any other | a proof of the token, within [`Limits::stranger_patience`] |
+//!
+//! The owner of a connection is looked up at accept, before anything of it is read. What passes goes
+//! on as if it had come over the Unix socket.
+
+use std::collections::VecDeque;
+use std::io;
+use std::net::{SocketAddr, TcpListener as StdListener};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use axum::http::StatusCode;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, copy, copy_bidirectional, sink};
+use tokio::net::tcp::{ReadHalf, WriteHalf};
+use tokio::net::{TcpListener, TcpStream, UnixStream};
+use tokio::sync::{mpsc, watch};
+use tokio::task::{AbortHandle, JoinHandle, JoinSet};
+
+use super::failures::Failures;
+use super::opening::{self, Line, Refusal, Start, is_command};
+use crate::api::line_buffer::LineReader;
+use crate::api::proof::{Exchange, HELLO, PROOF, Side, Token, plain, random};
+use crate::api::version::VERSION_HEADER;
+use crate::model::request::API;
+use crate::server::accept::{Accept, room};
+use crate::server::handle::Handle;
+use crate::server::serve::{Limits, closed};
+use crate::sys::{self, TcpPeer};
+
+/// The log of the run reports no more than one refused client in this time.
+const NOTICE_EVERY: Duration = Duration::from_secs(10);
+
+/// Accepts clients over TCP.
+pub(in crate::server) struct Door {
+    clients: mpsc::Receiver<UnixStream>,
+    task: JoinHandle<()>,
+}
+
+impl Door {
+    /// Open it; it is closed when `closing` becomes true.
+    pub(in crate::server) fn open(
+        (listener, token): (StdListener, Token),
+        limits: Limits,
+        handle: Handle,
+        closing: watch::Receiver<bool>,
+    ) -> io::Result<Self> {
+        listener.set_nonblocking(true)?;
+        let listener = TcpListener::from_std(listener)?;
+        let (admit, clients) = mpsc::channel(1);
+        let gate = Gate { token: Arc::new(token), failures: Failures::default(), limits, admit };
+        let reception = Reception {
+            gate,
+            clients: JoinSet::new(),
+            strangers: JoinSet::new(),
+            waiting: VecDeque::new(),
+            handle,
+            noticed: None,
+        };
+        let task = tokio::spawn(reception.receive(listener, closing));
+        Ok(Self { clients, task })
+    }
+
+    /// The next client that is let in, as if it had come over the Unix socket.
+    pub(in crate::server) async fn accept(&mut self) -> UnixStream {
+        match self.clients.recv().await {
+            Some(stream) => stream,
+            None => std::future::pending().await,
+        }
+    }
+
+    /// Let the clients read what was sent to them, for at most this long.
+    pub(in crate::server) async fn farewell(mut self, limit: Duration) {
+        // Those who have not been let in yet are not.
+        self.clients.close();
+        if tokio::time::timeout(limit, &mut self.task).await.is_err() {
+            self.task.abort();
+        }
+    }
+}
+
+/// Who has connected.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Who {
+    /// This user, on this machine.
+    Owner,
+    /// Another user, another machine, or a system that does not say.
+    Stranger,
+    /// A socket that is closed already; its owner is unknown.
+    Gone,
+}
+
+/// Look up the owner of a connection.
+async fn who(stream: &TcpStream, peer: SocketAddr) -> Who {
+    let Ok(local) = stream.local_addr() else { return Who::Gone };
+    if !peer.ip().to_canonical().is_loopback() {
+        return Who::Stranger;
+    }
+    // Without sock_diag, this reads a table of all connections of the machine.
+    let seen = tokio::task::spawn_blocking(move || sys::tcp_peer(peer, local)).await;
+    match seen {
+        // The socket that was found is the other end only if this end has been open all the time: a
+        // peer that resets its connection gives its port away, while what it has sent stays.
+        Ok(TcpPeer::Open { .. }) if was_reset(stream) => Who::Gone,
+        Ok(TcpPeer::Open { owner }) if sys::is_own_uid(owner) => Who::Owner,
+        Ok(TcpPeer::Closed) => Who::Gone,
+        Ok(TcpPeer::Open { .. } | TcpPeer::Unknown) | Err(_) => Who::Stranger,
+    }
+}
+
+/// Whether a connection is dead on this side as well, so that its two ends may be those of another one.
+fn was_reset(stream: &TcpStream) -> bool {
+    // A closed socket has no peer.
+    stream.peer_addr().is_err() || !matches!(stream.take_error(), Ok(None))
+}
+
+/// A client that has proven that it knows the token.
+struct Proven {
+    stream: TcpStream,
+    /// What it has sent after its proof.
+    rest: Vec<u8>,
+}
+
+/// The accept loop and its tasks.
+struct Reception {
+    gate: Gate,
+    /// Clients that are known.
+    clients: JoinSet<()>,
+    /// Those that have to prove that they know the token.
+    strangers: JoinSet<Option<Proven>>,
+    /// Their tasks, the oldest first.
+    waiting: VecDeque<AbortHandle>,
+    handle: Handle,
+    /// When a refused client was last reported in the log.
+    noticed: Option<Instant>,
+}
+
+impl Reception {
+    async fn receive(mut self, listener: TcpListener, mut closing: watch::Receiver<bool>) {
+        let mut door = &listener;
+        loop {
+            tokio::select! {
+                () = closed(&mut closing) => break,
+                Some(_) = self.clients.join_next() => {}
+                Some(done) = self.strangers.join_next() => {
+                    if let Ok(Some(proven)) = done {
+                        self.serve(Gate::pass_all(self.gate.clone(), proven));
+                    }
+                }
+                came = Accept::accept(&mut door) => {
+                    let came = match came {
+                        Ok(came) => Some(came),
+                        Err(error) => tokio::select! {
+                            () = closed(&mut closing) => break,
+                            came = room(&mut door, &mut self.clients, error) => came,
+                        },
+                    };
+                    if let Some((stream, peer)) = came {
+                        self.admit(stream, peer).await;
+                    }
+                }
+            }
+        }
+        let Self { gate, mut clients, strangers, .. } = self;
+        drop((gate, strangers));
+        // The last words are on their way.
+        while clients.join_next().await.is_some() {}
+    }
+
+    async fn admit(&mut self, stream: TcpStream, peer: SocketAddr) {
+        // A short answer is sent at once.
+        let _ = stream.set_nodelay(true);
+        match who(&stream, peer).await {
+            Who::Owner => self.serve(self.gate.clone().hear_owner(stream)),
+            Who::Stranger => {
+                self.waiting.retain(|task| !task.is_finished());
+                // One that only waits makes room for the next.
+                if self.waiting.len() >= self.gate.limits.strangers
+                    && let Some(oldest) = self.waiting.pop_front()
+                {
+                    oldest.abort();
+                }
+                let task = self.strangers.spawn(self.gate.clone().hear_stranger(stream, peer));
+                self.waiting.push_back(task);
+            }
+            Who::Gone => self.notice(peer).await,
+        }
+    }
+
+    /// Serve a client, unless there are too many. The server behind refuses some of them in words.
+    fn serve(&mut self, client: impl Future<Output = ()> + Send + 'static) {
+        let limits = self.gate.limits;
+        if self.clients.len() < limits.connections + limits.refusals {
+            self.clients.spawn(client);
+        }
+    }
+
+    /// Report a client that was refused because it had closed its connection. Overmind's own client
+    /// does so after `quit`, `kill`, `stop` and `restart`.
+    async fn notice(&mut self, peer: SocketAddr) {
+        tracing::warn!("refused a client at {peer}: it had closed its connection");
+        if self.noticed.is_none_or(|last| last.elapsed() >= NOTICE_EVERY) {
+            self.noticed = Some(Instant::now());
+            let text = "A client on TCP was refused: it had closed its connection before its owner \
+                could be looked up. Nothing was done; use tmo's own commands, which wait";
+            // The engine may be ending.
+            let _ = self.handle.notice(text.to_owned()).await;
+        }
+    }
+}
+
+/// What every task needs.
+#[derive(Clone)]
+struct Gate {
+    token: Arc<Token>,
+    failures: Failures,
+    limits: Limits,
+    admit: mpsc::Sender<UnixStream>,
+}
+
+/// What a client's first line has led to.
+enum Heard {
+    /// It has proven that it knows the token, and has sent this after that.
+    Proven(Vec<u8>),
+    /// A command without a token, and what came after it.
+    Command(Vec<u8>, Vec<u8>),
+    Refused(Refusal),
+}
+
+impl Gate {
+    /// Serve a client of this user: its commands, or anything after a proof.
+    async fn hear_owner(self, mut stream: TcpStream) {
+        let heard = tokio::time::timeout(self.limits.patience, self.hear(&mut stream, Who::Owner));
+        match heard.await {
+            Ok(Ok(Heard::Proven(rest))) => self.pass_all(Proven { stream, rest }).await,
+            Ok(Ok(Heard::Command(line, rest))) => self.pass_commands(stream, line, rest).await,
+            Ok(Ok(Heard::Refused(refusal))) => refuse(stream, refusal, self.limits.farewell).await,
+            // It is gone, or says nothing.
+            Ok(Err(_)) | Err(_) => {}
+        }
+    }
+
+    /// Let a stranger prove that it knows the token.
+    async fn hear_stranger(self, mut stream: TcpStream, peer: SocketAddr) -> Option<Proven> {
+        let patience = self.limits.stranger_patience;
+        let heard = tokio::time::timeout(patience, self.hear(&mut stream, Who::Stranger));
+        let refusal = match heard.await {
+            Ok(Ok(Heard::Proven(rest))) => return Some(Proven { stream, rest }),
+            Ok(Ok(Heard::Refused(refusal))) => refusal,
+            Ok(Ok(Heard::Command(..)) | Err(_)) | Err(_) => Refusal::Silent,
+        };
+        tracing::warn!("refused a client at {peer}");
+        refuse(stream, refusal, self.limits.farewell).await;
+        None
+    }
+
+    async fn hear(&self, stream: &mut TcpStream, who: Who) -> io::Result<Heard> {
+        let owner = who == Who::Owner;
+        let server = stream.local_addr()?;
+        let mut first = Vec::new();
+        loop {
+            match opening::start(&first, owner) {
+                Start::Line => break,
+                Start::Refused(refusal) => return Ok(Heard::Refused(refusal)),
+                Start::Undecided => {}
+            }
+            if stream.read_buf(&mut first).await? == 0 {
+                return Ok(Heard::Refused(Refusal::Silent));
+            }
+        }
+        let (reader, writer) = stream.split();
+        let mut lines = LineReader::new(reader, first);
+        let Some(line) = lines.next().await? else {
+            return Ok(Heard::Refused(Refusal::Silent));
+        };
+        Ok(match opening::judge(&line, owner) {
+            Line::Hello(client) => {
+                let client = client.to_owned();
+                let address = plain(server);
+                let exchange = Exchange { client, server: random()?, address };
+                self.exchange((lines, writer), &exchange, owner).await?
+            }
+            Line::Command => Heard::Command(line, lines.into_rest()),
+            Line::Refused(refusal) => Heard::Refused(refusal),
+        })
+    }
+
+    /// Give the server's proof and have the client's.
+    async fn exchange(
+        &self,
+        (mut lines, mut writer): (LineReader<ReadHalf<'_>>, WriteHalf<'_>),
+        exchange: &Exchange,
+        owner: bool,
+    ) -> io::Result<Heard> {
+        // Anybody can try many tokens on one proof. A short one is for this user's eyes only.
+        if !owner && !self.token.is_long() {
+            return Ok(Heard::Refused(Refusal::Proof));
+        }
+        // The command is for an overmind in this place.
+        if lines.next().await?.is_none_or(|line| !is_command(&line)) {
+            return Ok(Heard::Refused(Refusal::Silent));
+        }
+        let proof = self.token.proof(Side::Server, exchange);
+        let Exchange { server, address, .. } = exchange;
+        writer.write_all(format!("{HELLO}{server} {proof} {address}\n").as_bytes()).await?;
+        let Some(line) = lines.next().await? else {
+            return Ok(Heard::Refused(Refusal::Silent));
+        };
+        let proof = std::str::from_utf8(&line).ok().and_then(|line| line.strip_prefix(PROOF));
+        let proves = || proof.is_some_and(|proof| self.token.proves(proof, Side::Client, exchange));
+        // The owner could as well read the token.
+        let proven = if owner { proves() } else { self.failures.judge(proves).await };
+        let refused = Heard::Refused(Refusal::Proof);
+        Ok(if proven { Heard::Proven(lines.into_rest()) } else { refused })
+    }
+
+    /// Pass on all that a client sends, and what it is answered.
+    async fn pass_all(self, Proven { mut stream, rest }: Proven) {
+        let Some(mut near) = self.let_in().await else { return };
+        if near.write_all(&rest).await.is_ok() {
+            // An end of either side is no error.
+            let _ = copy_bidirectional(&mut stream, &mut near).await;
+        }
+    }
+
+    /// Pass on commands and nothing else: the first other line ends the connection.
+    async fn pass_commands(self, mut stream: TcpStream, first: Vec<u8>, rest: Vec<u8>) {
+        let Some(mut near) = self.let_in().await else { return };
+        let (reader, mut to_client) = stream.split();
+        let (mut answers, mut commands) = near.split();
+        let there = async {
+            let mut lines = LineReader::new(reader, rest);
+            let mut line = Some(first);
+            while let Some(mut command) = line {
+                if is_command(&command) {
+                    command.push(b'\n');
+                    commands.write_all(&command).await?;
+                } else if !command.trim_ascii().is_empty() {
+                    return Err(io::ErrorKind::InvalidData.into());
+                }
+                line = lines.next().await?;
+            }
+            commands.shutdown().await
+        };
+        let back = async {
+            copy(&mut answers, &mut to_client).await?;
+            to_client.shutdown().await
+        };
+        // An end of either side is no error.
+        let _: io::Result<((), ())> = async { tokio::try_join!(there, back) }.await;
+    }
+
+    /// The near end of a connection to the server. The gate is not kept while a client is served,
+    /// which would keep the door open.
+    async fn let_in(self) -> Option<UnixStream> {
+        let (near, far) = UnixStream::pair().ok()?;
+        self.admit.send(far).await.ok()?;
+        Some(near)
+    }
+}
+
+/// Tell a client why it is refused, if that helps it, and close.
+async fn refuse(mut stream: TcpStream, refusal: Refusal, limit: Duration) {
+    let answer = match refusal {
+        Refusal::Http(reason) => {
+            let body = format!("{{\"api\":{API},\"error\":\"{reason}\"}}");
+            format!(
+                "HTTP/1.1 {}\r\n{VERSION_HEADER}: {}\r\ncontent-type: application/json\r\n\
+                 content-length: {}\r\nconnection: close\r\n\r\n{body}",
+                StatusCode::UNAUTHORIZED,
+                env!("CARGO_PKG_VERSION"),
+                body.len()
+            )
+        }
+        Refusal::Proof => "tmo: the token is not proven\n".to_owned(),
+        Refusal::Unknown => "tmo: unknown command\n".to_owned(),
+        Refusal::Silent => String::new(),
+    };
+    let farewell = async {
+        stream.write_all(answer.as_bytes()).await?;
+        stream.shutdown().await?;
+        // Closed with something unread, the connection is reset, and the answer lost.
+        copy(&mut stream, &mut sink()).await
+    };
+    // The client may be gone, or send for ever.
+    let _ = tokio::time::timeout(limit, farewell).await;
+}

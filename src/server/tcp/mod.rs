@@ -1,0 +1,120 @@
+//! The control address on TCP (`--network tcp`), as overmind has it, but not open to everybody.
+//!
+//! The Unix socket stays the way that this user's own commands take. Over TCP a client proves that it
+//! knows the token of the run ([`crate::api::proof`]), which tmo makes unless one is given. Without that proof
+//! only overmind's commands are served, and only to this user on this machine (`door`, `opening`). With
+//! a token of tmo's own nothing but loopback is listened on.
+
+use std::io;
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener as StdListener};
+
+use crate::api::proof::{SHORTEST_TOKEN, Token};
+use crate::api::tcp::resolve;
+use crate::model::network::TcpAddress;
+use crate::sys;
+
+mod door;
+mod failures;
+mod opening;
+
+pub(super) use self::door::Door;
+
+/// Why there is no listener.
+#[derive(Debug, thiserror::Error)]
+#[error("listen {tcp:?}: {why}")]
+pub struct TcpError {
+    /// Where.
+    tcp: TcpAddress,
+    /// Why not.
+    why: String,
+}
+
+impl TcpError {
+    fn new(tcp: &TcpAddress, why: impl Into<String>) -> Self {
+        Self { tcp: tcp.clone(), why: why.into() }
+    }
+}
+
+const TOO_SHORT: &str = "others can reach it, and TMO_TOKEN has fewer than 20 characters, which can be \
+    guessed; set a longer one (`openssl rand -hex 32` makes one), or listen on 127.0.0.1";
+const _: () = assert!(SHORTEST_TOKEN == 20, "as the text says");
+
+/// Listen there; also returns what the user should know.
+pub fn bind(tcp: &TcpAddress) -> Result<(StdListener, Option<String>), TcpError> {
+    let bad = |why| Err(TcpError::new(tcp, why));
+    let failed = |error: io::Error| TcpError::new(tcp, format!("bind: {}", sys::why(&error)));
+    if tcp.host_and_port().is_none() {
+        return bad("it must be HOST:PORT; give it with `-s`, for example `-s 127.0.0.1:5500`");
+    }
+    let mut found = resolve(tcp).map_err(failed)?.into_iter();
+    let mut address = found.next().ok_or_else(|| failed(io::ErrorKind::AddrNotAvailable.into()))?;
+    let mut note = None;
+    if tcp.token.is_none() && !address.ip().is_loopback() {
+        if !address.ip().is_unspecified() {
+            return bad("others can reach it; set TMO_TOKEN, which clients then need as well, \
+                or listen on 127.0.0.1");
+        }
+        address.set_ip(match address {
+            SocketAddr::V4(_) => Ipv4Addr::LOCALHOST.into(),
+            SocketAddr::V6(_) => Ipv6Addr::LOCALHOST.into(),
+        });
+        note = Some(format!(
+            "it listens on {address} only: for other machines, set TMO_TOKEN here and there"
+        ));
+    }
+    let listener = StdListener::bind(address).map_err(failed)?;
+    // Others can try many tokens on one proof. Where the system tells whose a connection is, a short
+    // token is proven to this user only.
+    let reported = || listener.local_addr().ok().and_then(sys::tcp_listener_owners).is_some();
+    let short = tcp.token.as_deref().is_some_and(|token| !Token::given(token).is_long());
+    if short && !(address.ip().is_loopback() && reported()) {
+        return bad(TOO_SHORT);
+    }
+    if let (0, Ok(real)) = (address.port(), listener.local_addr()) {
+        note = Some(format!("it listens on {real}"));
+    }
+    Ok((listener, note))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::bind;
+    use crate::model::network::{Network, TcpAddress};
+
+    fn tcp(network: Network, address: &str, token: Option<&str>) -> TcpAddress {
+        TcpAddress { network, address: address.to_owned(), token: token.map(str::to_owned) }
+    }
+
+    const LONG: &str = "twenty characters ✓✓";
+
+    #[test]
+    fn a_short_token_is_refused_where_others_can_reach_it() {
+        assert_eq!(LONG.chars().count(), 20);
+        let short: String = LONG.chars().skip(1).collect();
+        let error = bind(&tcp(Network::Tcp4, "0.0.0.0:0", Some(&short))).unwrap_err().to_string();
+        assert!(error.contains("fewer than 20 characters"), "{error}");
+        bind(&tcp(Network::Tcp4, "0.0.0.0:0", Some(LONG))).unwrap();
+    }
+
+    #[test]
+    #[cfg(target_os = "linux")]
+    fn a_short_token_will_do_on_loopback() {
+        bind(&tcp(Network::Tcp, "127.0.0.1:0", Some("short"))).unwrap();
+    }
+
+    #[test]
+    fn without_a_token_only_loopback_is_listened_on() {
+        let (listener, note) = bind(&tcp(Network::Tcp, ":0", None)).unwrap();
+        assert!(listener.local_addr().unwrap().ip().is_loopback());
+        assert!(note.unwrap().starts_with("it listens on 127.0.0.1:"));
+        let (listener, note) = bind(&tcp(Network::Tcp4, "0.0.0.0:0", Some(LONG))).unwrap();
+        assert!(listener.local_addr().unwrap().ip().is_unspecified());
+        let real = listener.local_addr().unwrap();
+        assert_eq!(note, Some(format!("it listens on {real}")));
+        let reported = |address: &str, token| {
+            bind(&tcp(Network::Tcp, address, token)).unwrap_err().to_string()
+        };
+        assert!(reported("192.0.2.1:5500", None).contains("others can reach it"));
+        assert!(reported("./.overmind.sock", None).contains("HOST:PORT"));
+    }
+}

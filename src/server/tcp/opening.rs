@@ -1,0 +1,193 @@
+//! What a client may begin with over TCP, judged by its bytes alone.
+//!
+//! A page that a browser shows can make it send bytes here: a request with a method of the page's
+//! choice, a body, a TLS handshake. So without a proof of the token a client's first line must be a
+//! whole command of overmind, and nothing that a browser can begin with.
+
+use crate::api::overmind;
+use crate::api::proof::{HELLO, is_hex};
+use crate::server::sniff::{self, Language};
+
+/// How tmo 0.1.0 sent its token.
+const OLD_GREETING: &str = "tmo-token ";
+
+const NEEDS_PROOF: &str = "HTTP over TCP is served after a proof of the token only (docs/SCRIPTING.md \
+    tells how); use tmo's own commands, or the Unix socket";
+const OLD_CLIENT: &str = "a token is not taken in clear any more: this client is older than the run; \
+    use one of the same version, or the Unix socket";
+
+/// Why a client is refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Refusal {
+    /// For this reason, answered in HTTP.
+    Http(&'static str),
+    /// It does not know the token.
+    Proof,
+    /// Its line is not a command.
+    Unknown,
+    /// It gets no answer.
+    Silent,
+}
+
+/// What the first bytes of a client allow.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Start {
+    /// A line that [`judge`] may accept.
+    Line,
+    Undecided,
+    Refused(Refusal),
+}
+
+/// Look at the first bytes, the end of the line being unknown.
+pub(super) fn start(first: &[u8], owner: bool) -> Start {
+    match (sniff::judge(first), first.first()) {
+        (Some(Language::Http), _) => Start::Refused(Refusal::Http(NEEDS_PROOF)),
+        (None, _) | (Some(_), None) => Start::Undecided,
+        (Some(Language::Lines), Some(b'a'..=b'z')) if owner => Start::Line,
+        (Some(Language::Lines), Some(_)) => {
+            let greetings = [HELLO, OLD_GREETING].map(str::as_bytes);
+            if greetings.iter().any(|greeting| first.starts_with(greeting)) {
+                Start::Line
+            } else if greetings.iter().any(|greeting| greeting.starts_with(first)) {
+                Start::Undecided
+            } else {
+                Start::Refused(Refusal::Silent)
+            }
+        }
+    }
+}
+
+/// What the first line of a client asks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Line<'a> {
+    /// To exchange proofs, with this nonce.
+    Hello(&'a str),
+    /// A command of overmind, by a client that may send one.
+    Command,
+    Refused(Refusal),
+}
+
+/// Judge the whole first line.
+pub(super) fn judge(line: &[u8], owner: bool) -> Line<'_> {
+    let text = std::str::from_utf8(line).unwrap_or_default();
+    let text = text.strip_suffix('\r').unwrap_or(text);
+    if let Some(nonce) = text.strip_prefix(HELLO) {
+        let fine = is_hex(nonce);
+        return if fine { Line::Hello(nonce) } else { Line::Refused(Refusal::Silent) };
+    }
+    Line::Refused(if text.starts_with(OLD_GREETING) {
+        Refusal::Http(OLD_CLIENT)
+    } else if overmind::is_http(line) {
+        Refusal::Http(NEEDS_PROOF)
+    } else if !owner {
+        Refusal::Silent
+    } else if is_command(line) {
+        return Line::Command;
+    } else {
+        Refusal::Unknown
+    })
+}
+
+/// Whether a line may be served without a proof of the token.
+pub(super) fn is_command(line: &[u8]) -> bool {
+    line.first().is_some_and(u8::is_ascii_lowercase)
+        && !overmind::is_http(line)
+        && !overmind::is_binary(line)
+        && overmind::parse(line).is_some()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{HELLO, Line, NEEDS_PROOF, OLD_CLIENT, Refusal, Start, is_command, judge, start};
+
+    #[test]
+    fn a_command_is_a_whole_line_that_no_browser_sends() {
+        for command in
+            ["status", "status\r", "quit", "stop web", "restart a* b#2 ", "get-connection"]
+        {
+            assert!(is_command(command.as_bytes()), "{command:?}");
+        }
+        for other in [
+            "",
+            "\r",
+            " stop",
+            "\tstop",
+            "Stop",
+            "STOP",
+            "stopp",
+            "\0stop",
+            "stop\0",
+            "stop web\u{1b}[0m",
+            "\u{16}\u{3}stop",
+            "stop / HTTP/1.1",
+            "stop / HTTP/1.1\r",
+            "stop / HTTP/1.1 \t\r",
+            "kill / http/1.0",
+            "quit HTTP/",
+            "content-type: stop",
+        ] {
+            assert!(!is_command(other.as_bytes()), "{other:?}");
+        }
+    }
+
+    #[test]
+    fn the_first_bytes_decide_early_what_is_refused() {
+        let http = Start::Refused(Refusal::Http(NEEDS_PROOF));
+        let silent = Start::Refused(Refusal::Silent);
+        for (first, owner, stranger) in [
+            ("", Start::Undecided, Start::Undecided),
+            ("GE", Start::Undecided, Start::Undecided),
+            ("GET ", http, http),
+            ("OPTIONS ", http, http),
+            ("FOO / ", silent, silent),
+            ("\n", silent, silent),
+            ("\u{16}\u{3}\u{1}", silent, silent),
+            ("s", Start::Line, silent),
+            ("tmo-", Start::Line, Start::Undecided),
+            (HELLO, Start::Line, Start::Line),
+            ("tmo-token x", Start::Line, Start::Line),
+        ] {
+            assert_eq!(start(first.as_bytes(), true), owner, "{first:?}");
+            assert_eq!(start(first.as_bytes(), false), stranger, "{first:?}");
+        }
+    }
+
+    #[test]
+    fn the_first_line_is_a_hello_a_command_of_the_owner_or_refused() {
+        let nonce = "0f".repeat(32);
+        let hello = format!("{HELLO}{nonce}");
+        for owner in [true, false] {
+            assert_eq!(judge(hello.as_bytes(), owner), Line::Hello(&nonce));
+            assert_eq!(judge(format!("{hello}\r").as_bytes(), owner), Line::Hello(&nonce));
+            for bad in [HELLO.to_owned(), hello[..73].to_owned(), format!("{hello}0")] {
+                assert_eq!(judge(bad.as_bytes(), owner), Line::Refused(Refusal::Silent), "{bad}");
+            }
+            let old = Line::Refused(Refusal::Http(OLD_CLIENT));
+            assert_eq!(judge(b"tmo-token secret", owner), old);
+            assert_eq!(judge(b"tmo-token ", owner), old);
+            let http = Line::Refused(Refusal::Http(NEEDS_PROOF));
+            assert_eq!(judge(b"stop / HTTP/1.1\r", owner), http);
+        }
+        assert_eq!(judge(b"status", true), Line::Command);
+        assert_eq!(judge(b"status", false), Line::Refused(Refusal::Silent));
+        assert_eq!(judge(b"statusx", true), Line::Refused(Refusal::Unknown));
+        assert_eq!(judge(b"stop\xff", true), Line::Refused(Refusal::Unknown));
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn more_bytes_never_change_a_decision(bytes: Vec<u8>, owner: bool, begin in 0usize..5) {
+            let begin = ["", HELLO, "tmo-token ", "POST ", "stop "][begin];
+            let text = [begin.as_bytes(), &bytes].concat();
+            let starts: Vec<_> = (0..=text.len()).map(|n| start(&text[..n], owner)).collect();
+            let decided: Vec<_> = starts.iter().skip_while(|s| **s == Start::Undecided).collect();
+            proptest::prop_assert!(decided.windows(2).all(|pair| pair[0] == pair[1]));
+        }
+
+        #[test]
+        fn no_request_of_any_method_is_a_command(method in "[a-z-]{1,12}", path in "/[ -~]{0,20}") {
+            let line = format!("{method} {path} HTTP/1.1\r");
+            proptest::prop_assert!(!is_command(line.as_bytes()));
+        }
+    }
+}

@@ -1,0 +1,40 @@
+//! The version headers of answers.
+
+use axum::extract::Request;
+use axum::http::{HeaderValue, StatusCode};
+use axum::middleware::Next;
+use axum::response::Response;
+
+use super::http::answer::{Strange, error};
+use crate::api::version::{API_HEADER, OURS, VERSION_HEADER, lasts, readable};
+use crate::model::request::API;
+
+/// Say in each answer of which version it is, and in one to what is not known here also of which
+/// version the client is, if that is another.
+pub(super) async fn signed(request: Request, next: Next) -> Response {
+    let headers = request.headers();
+    let theirs = headers.get(VERSION_HEADER).and_then(|version| version.to_str().ok());
+    let theirs = theirs.filter(|version| readable(version) && *version != OURS).map(str::to_owned);
+    let api = headers
+        .get(API_HEADER)
+        .map(|api| api.to_str().ok().and_then(|api| api.parse::<u64>().ok()));
+    let mut response = match api {
+        Some(None) => error(StatusCode::BAD_REQUEST, "`tmo-api` is no number; leave it out"),
+        Some(Some(api)) if api > u64::from(API) && !lasts(request.uri().path()) => {
+            let what = format!("version {API} of the API is spoken here, not {api}");
+            let mut answer = error(StatusCode::BAD_REQUEST, &what);
+            answer.extensions_mut().insert(Strange(what));
+            answer
+        }
+        Some(Some(_)) | None => next.run(request).await,
+    };
+    if let (Some(theirs), Some(Strange(what))) = (theirs, response.extensions_mut().remove()) {
+        let reason = format!(
+            "{what}: tmo {OURS} runs here and the client is tmo {theirs}; `tmo quit`, then `tmo \
+             start`, makes them one"
+        );
+        response = error(response.status(), &reason);
+    }
+    response.headers_mut().insert(VERSION_HEADER, HeaderValue::from_static(OURS));
+    response
+}

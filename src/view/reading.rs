@@ -1,0 +1,178 @@
+//! Putting the parts together: read, choose, show.
+
+use std::collections::VecDeque;
+use std::io;
+
+use super::form::Form;
+use crate::journal::cursor::{Cursor, Filter, Position};
+use crate::journal::reader::IndexReader;
+use crate::journal::record::Kind;
+use crate::journal::search::lines::{Entry, Lines, Split};
+use crate::journal::search::select::{Chosen, Kept, Query, Selector, Spans};
+use crate::model::event::Logged;
+
+/// How much is put together before it is written.
+const PAGE: usize = 64 << 10;
+
+/// Reads a journal, chooses and shows.
+#[derive(Debug)]
+pub struct Reading {
+    lines: Lines,
+    selector: Selector,
+    form: Form,
+    last: Option<Last>,
+    page: Vec<u8>,
+}
+
+/// The last of what was chosen.
+#[derive(Debug)]
+struct Last {
+    most: usize,
+    /// With whether it is a match; nothing where something was left out.
+    kept: VecDeque<Option<(Kept, bool)>>,
+    /// How many of them count.
+    count: usize,
+    counts: Counts,
+}
+
+/// What counts for the number of the last lines.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Counts {
+    /// Lines of output.
+    Lines,
+    /// Events that have a text too.
+    Shown,
+    /// Everything.
+    All,
+}
+
+impl Counts {
+    fn count(self, entry: &Entry<'_>) -> usize {
+        let counts = match self {
+            Self::Lines => entry.is_line(),
+            Self::Shown => match entry.record.kind {
+                Kind::Event => Logged::from_json(entry.text).and_then(|e| e.text()).is_some(),
+                Kind::End => false,
+                Kind::Text | Kind::Start | Kind::Exit | Kind::Gap => true,
+            },
+            Self::All => true,
+        };
+        usize::from(counts)
+    }
+}
+
+impl Last {
+    fn push(&mut self, chosen: Chosen<'_>) {
+        match chosen {
+            Chosen::Break => self.kept.push_back(None),
+            Chosen::Entry(entry, matches) => {
+                self.count += self.counts.count(&entry);
+                self.kept.push_back(Some((Kept::of(&entry), matches)));
+            }
+        }
+        while self.count > self.most || matches!(self.kept.front(), Some(None)) {
+            if let Some(Some((kept, _))) = self.kept.pop_front() {
+                self.count -= self.counts.count(&kept.entry());
+            }
+        }
+    }
+}
+
+impl Reading {
+    /// Read from where the cursor stands, choose by the query, show in this form; with `last`, so
+    /// many of the last lines of what is chosen, once [`Self::finish`] says that this is all.
+    pub fn new(cursor: Cursor, query: Query, form: Form, last: Option<usize>) -> Self {
+        let plain = query.before + query.after == 0;
+        let split = match (&query.pattern, &form) {
+            (Some(pattern), _) if plain => Split::Like(Box::new(pattern.clone())),
+            (None, Form::Merged(_) | Form::Raw) if last.is_none() => Split::Never,
+            _ => Split::Lines,
+        };
+        let counts = match (&form, query.events_count) {
+            (_, false) => Counts::Lines,
+            (Form::Json(_), true) => Counts::All,
+            (Form::Merged(_) | Form::Raw, true) => Counts::Shown,
+        };
+        let last = last.map(|most| Last { most, kept: VecDeque::new(), count: 0, counts });
+        let selector = Selector::new(query);
+        Self { lines: Lines::new(cursor, split), selector, form, last, page: vec![] }
+    }
+
+    /// Show what there is of records with numbers below `upto`.
+    pub fn read(
+        &mut self,
+        upto: u64,
+        out: &mut dyn FnMut(&[u8]) -> io::Result<()>,
+    ) -> io::Result<()> {
+        let Self { lines, selector, form, last, page } = self;
+        while let Some(entry) = lines.next(upto)? {
+            selector.feed(&entry, &mut |chosen| {
+                match last {
+                    Some(last) => last.push(chosen),
+                    None => form.show(chosen, page),
+                }
+                Ok(())
+            })?;
+            if page.len() >= PAGE {
+                out(page)?;
+                page.clear();
+            }
+        }
+        out(page)?;
+        page.clear();
+        Ok(())
+    }
+
+    /// Go on in another place, after a break if something is shown before it.
+    pub fn go_to(&mut self, cursor: Cursor, any: bool) {
+        self.lines = Lines::new(cursor, Split::Lines);
+        if any {
+            self.form.show(Chosen::Break, &mut self.page);
+        }
+    }
+
+    /// Show what was kept back; what comes now is shown as it comes.
+    pub fn show_last(&mut self, out: &mut dyn FnMut(&[u8]) -> io::Result<()>) -> io::Result<()> {
+        for kept in self.last.take().map(|last| last.kept).unwrap_or_default() {
+            let chosen = kept
+                .as_ref()
+                .map_or(Chosen::Break, |(kept, matches)| Chosen::Entry(kept.entry(), *matches));
+            self.form.show(chosen, &mut self.page);
+            if self.page.len() >= PAGE {
+                out(&self.page)?;
+                self.page.clear();
+            }
+        }
+        out(&self.page)?;
+        self.page.clear();
+        Ok(())
+    }
+
+    /// This is all: show what was kept back, and end the output.
+    pub fn finish(mut self, out: &mut dyn FnMut(&[u8]) -> io::Result<()>) -> io::Result<()> {
+        self.show_last(out)?;
+        self.form.finish(&mut self.page);
+        out(&self.page)
+    }
+}
+
+/// The times around each line that matches, of records from `from` on and below `upto`.
+pub fn times_around(
+    index: IndexReader,
+    (from, upto): (u64, u64),
+    filter: Filter,
+    query: &Query,
+    window: u64,
+) -> io::Result<Spans> {
+    let position = Position { record: from, skip: 0 };
+    let pattern = query.pattern.clone();
+    let split = pattern.map_or(Split::Lines, |pattern| Split::Like(Box::new(pattern)));
+    let mut lines = Lines::new(Cursor::over(index, position, filter), split);
+    let (mut spans, mut scratch) = (Spans::default(), vec![]);
+    while let Some(entry) = lines.next(upto)? {
+        if entry.is_line() && query.covers(&entry) && query.matches(&entry, &mut scratch) {
+            spans.add(entry.record.time, window);
+        }
+    }
+    Ok(spans)
+}

@@ -1,0 +1,151 @@
+//! Imports go one way: a part may use those before it in this list, and no other. Inside a part, no more
+//! than three modules use each other in a circle.
+
+#![expect(clippy::disallowed_methods, reason = "tests read what was written")]
+#![expect(clippy::unwrap_used, reason = "a test that can't go on fails")]
+#![expect(clippy::panic, reason = "a test that can't go on fails")]
+
+mod imports;
+
+use std::path::Path;
+
+use imports::{Imports, rust_files, without_tests};
+
+/// Each part with the parts it may use besides itself.
+const MAY_USE: &[(&str, &[&str])] = &[
+    ("model", &[]),
+    ("sys", &["model"]),
+    ("watch", &["model", "sys"]),
+    // Every file is opened by `sys::files`.
+    ("config", &["model", "sys"]),
+    ("plan", &["model", "config"]),
+    ("protocol", &["model", "sys"]),
+    // The formats of the pane's files are the words they share.
+    ("supervisor", &["model", "protocol"]),
+    ("api", &["model", "sys"]),
+    ("journal", &["model", "sys", "protocol", "api"]),
+    // It reads the journal and asks the system; it decides nothing.
+    ("crash", &["model", "sys", "journal"]),
+    // The sink appends to the journal.
+    ("pane", &["model", "sys", "protocol", "journal"]),
+    ("backend", &["model", "sys", "protocol"]),
+    ("instance", &["model", "sys"]),
+    ("client", &["model", "sys", "api"]),
+    ("server", &["model", "sys", "api"]),
+    (
+        "engine",
+        &[
+            "model",
+            "sys",
+            "watch",
+            "config",
+            "plan",
+            "protocol",
+            "supervisor",
+            "api",
+            "journal",
+            "crash",
+            "pane",
+            "backend",
+            "instance",
+            "server",
+        ],
+    ),
+    // Never the engine: a view reads the journal.
+    ("view", &["model", "sys", "api", "journal"]),
+    (
+        "cli",
+        &[
+            "model", "sys", "watch", "config", "plan", "protocol", "api", "journal", "crash",
+            "pane", "backend", "instance", "client", "server", "engine", "view",
+        ],
+    ),
+];
+
+#[test]
+fn no_part_uses_one_that_comes_after_it() {
+    let imports = Imports::read(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src"));
+    let part = |module: &str| module.split("::").next().unwrap().to_owned();
+    let mut wrong = vec![];
+    for (module, used) in &imports.0 {
+        let Some((_, may)) = MAY_USE.iter().find(|(name, _)| *name == part(module)) else {
+            continue;
+        };
+        let used = used.iter().filter(|used| part(used) != part(module));
+        let bad = used.filter(|used| !may.contains(&part(used).as_str()));
+        wrong.extend(bad.map(|used| format!("{module} uses {used}")));
+    }
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+/// The modules of the engine all have the [`Engine`](tmo::engine) itself in their hands.
+#[test]
+fn no_more_than_three_modules_use_each_other_in_a_circle() {
+    let imports = Imports::read(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src"));
+    assert!(imports.0.len() > 300, "{} modules", imports.0.len());
+    let circles = imports.circles();
+    let large = circles.iter().filter(|circle| circle.len() > 3);
+    let large: Vec<_> = large.filter(|circle| !circle[0].starts_with("engine")).collect();
+    assert!(large.is_empty(), "{large:#?}");
+}
+
+#[test]
+fn the_list_is_whole() {
+    let src = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    for entry in std::fs::read_dir(src).unwrap() {
+        let entry = entry.unwrap();
+        if entry.file_type().unwrap().is_dir() {
+            let name = entry.file_name();
+            assert!(MAY_USE.iter().any(|(part, _)| *part == name), "{name:?} is not in the list");
+        }
+    }
+}
+
+#[test]
+fn what_decides_does_nothing() {
+    // What decides must be testable without tmux, time and tokio.
+    let src = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    for part in ["model", "supervisor", "plan", "watch"] {
+        for file in rust_files(&src.join(part)) {
+            let text = std::fs::read_to_string(&file).unwrap();
+            for word in ["tokio::", "Instant::now", "std::fs::", "std::process::Command"] {
+                assert!(!text.contains(word), "{} uses {word}", file.display());
+            }
+        }
+    }
+}
+
+/// The files of the commands that write to the terminal without `cli::print` and its like, which
+/// clean what they print.
+const WRITES: &[(&str, &str)] = &[
+    ("mod.rs", "has these functions, and prints the help"),
+    ("completions/mod.rs", "writes text of the program itself"),
+    ("man.rs", "writes text of the program itself"),
+    ("init/mod.rs", "writes files"),
+    ("setup/files.rs", "writes files"),
+    ("far.rs", "shows the log of another machine, cleaned by `view`"),
+    ("echo.rs", "passes on a log, cleaned by `view`"),
+    ("log.rs", "shows the log, cleaned by `view` for a terminal"),
+    ("stdout.rs", "shows the log, cleaned by `view` for a terminal; `logs --raw` is byte for byte"),
+    ("parts.rs", "is the parts of a run, which have no terminal of a person"),
+];
+
+#[test]
+fn whatever_a_command_prints_is_cleaned() {
+    let cli = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/cli");
+    let mut wrong = vec![];
+    for file in rust_files(&cli) {
+        let text = std::fs::read_to_string(&file).unwrap();
+        let code = without_tests(&text);
+        let name = file.strip_prefix(&cli).unwrap().to_str().unwrap().to_owned();
+        let raw =
+            ["write_all(", "write!(out", "writeln!(out", "print_raw(", "anstream::", "eprint"];
+        let raw = raw.iter().filter(|word| code.contains(**word));
+        let raw: Vec<_> = raw.collect();
+        let known = WRITES.iter().any(|(known, _)| *known == name) || name == "args/tests.rs";
+        if !raw.is_empty() && !known {
+            wrong.push(format!("{name} uses {raw:?}: print it with `cli::print` and its like"));
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}
