@@ -34,7 +34,7 @@ pub(super) struct Source {
     pub(super) streams: Vec<Stream>,
     pub(super) reports: Reports,
     /// Who is sure to be shown; others make room for themselves.
-    present: Vec<ProcName>,
+    pub(super) present: Vec<ProcName>,
 }
 
 impl Source {

@@ -1,5 +1,6 @@
 //! `tmo wait`: until something is the case.
 
+use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
 
@@ -107,17 +108,20 @@ async fn until(
     last: &mut String,
 ) -> Result<u8, CliError> {
     tmo_only(instance).await?;
-    let mut search = match what {
-        WaitFor::Log(expression) => Some(Search::new(instance, names, expression)?),
-        WaitFor::Running | WaitFor::Exit | WaitFor::Port | WaitFor::Ready | WaitFor::Up(_) => None,
-    };
+    let mut seen = Seen::new(instance, names, what)?;
     let mut news = instance.ask(async |client| client.head(false).await).await?;
     // What it has said counts, also if it has ended since.
-    let mut records = search.as_ref().map_or(0, |search| search.upto);
+    let mut records = seen.search.as_ref().map_or(0, |search| search.upto);
     loop {
-        let state = instance.state().await?;
+        let state = match instance.state().await {
+            Ok(state) => state,
+            Err(error) => return seen.at_the_end()?.ok_or(error),
+        };
+        // Another run that takes its place is not waited for.
+        instance.run = Some(state.run.clone());
         let wanted = chosen(&state, names)?;
-        let verdict = match (what, &mut search) {
+        seen.note(&wanted);
+        let verdict = match (what, &mut seen.search) {
             (WaitFor::Log(_), Some(search)) => search.look(&wanted, records)?,
             (WaitFor::Exit, _) => all_ended(&wanted),
             (WaitFor::Port, _) => ports(&wanted).await?,
@@ -148,14 +152,118 @@ async fn until(
             Err(_) => {}
             Ok(Some(Ok(HeadEvent::Head(head)))) => records = head.records,
             Ok(Some(Ok(HeadEvent::End(end)))) => {
-                return if *what == WaitFor::Exit { Ok(end.code) } else { Err(over(last)) };
+                let code = || (*what == WaitFor::Exit).then_some(end.code);
+                return seen.at_the_end()?.or_else(code).ok_or_else(|| over(last));
             }
             // Killed, and another one takes over, or it was the last.
             Ok(Some(Ok(HeadEvent::Leave) | Err(_)) | None) => {
                 let fresh = instance.ask(async |client| client.head(false).await).await;
-                news = fresh.map_err(|_| over(last))?;
+                let Ok(fresh) = fresh else {
+                    return seen.at_the_end()?.ok_or_else(|| over(last));
+                };
+                news = fresh;
             }
         }
+    }
+}
+
+/// What is read of the journal, for what is found there.
+struct Seen {
+    exits: Option<Exits>,
+    search: Option<Search>,
+}
+
+impl Seen {
+    fn new(instance: &Instance, names: &[String], what: &WaitFor) -> Result<Self, CliError> {
+        let search = match what {
+            WaitFor::Log(expression) => Some(Search::new(instance, names, expression)?),
+            WaitFor::Running | WaitFor::Exit | WaitFor::Port | WaitFor::Ready | WaitFor::Up(_) => {
+                None
+            }
+        };
+        // The files of a run on another machine are not here.
+        let exits = *what == WaitFor::Exit && instance.on_this_machine().is_ok();
+        let exits = exits.then(|| Exits::new(instance, names)).transpose()?;
+        Ok(Self { exits, search })
+    }
+
+    fn note(&mut self, wanted: &[&ProcessState]) {
+        if let Some(exits) = &mut self.exits {
+            exits.note(wanted);
+        }
+        if let Some(search) = &mut self.search {
+            search.wanted = wanted.iter().map(|process| process.name.clone()).collect();
+        }
+    }
+
+    /// The exit code, where the journal of the run, which is over, says that it was so.
+    fn at_the_end(&mut self) -> Result<Option<u8>, CliError> {
+        match (&mut self.exits, &mut self.search) {
+            (Some(exits), _) => exits.code(),
+            (None, Some(search)) => Ok(search.has_all()?.then_some(0)),
+            (None, None) => Ok(None),
+        }
+    }
+}
+
+/// How the processes that are waited for have ended.
+struct Exits {
+    cursor: Cursor,
+    streams: Vec<(u16, String)>,
+    /// By name, as it was last; nothing for one that has not ended.
+    last: BTreeMap<ProcName, Option<Exit>>,
+}
+
+impl Exits {
+    /// Those that these words mean, in their present or last lives.
+    fn new(instance: &Instance, names: &[String]) -> Result<Self, CliError> {
+        let unreadable = |error| CliError::io("the journal")(error);
+        let source = Source::of_instance(instance)?;
+        let meant = |name: &ProcName| match names {
+            [] => source.present.contains(name),
+            names => names.iter().any(|word| name.matches(word)),
+        };
+        // A group is known once a state was seen.
+        let streams = &source.streams;
+        let numbers: Vec<u16> = streams.iter().map(|stream| stream.number).collect();
+        let mut index = source.index();
+        let upto = index.len().map_err(unreadable)?;
+        let starts = runs::last_starts(&mut index, &numbers, upto).map_err(unreadable)?;
+        let record = starts.values().min().copied().unwrap_or(upto);
+        let cursor = Cursor::over(index, Position { record, skip: 0 }, Filter::only(numbers));
+        Ok(Self {
+            cursor,
+            streams: streams.iter().map(|s| (s.number, s.name.to_string())).collect(),
+            last: streams
+                .iter()
+                .filter(|s| meant(&s.name))
+                .map(|s| (s.name.clone(), None))
+                .collect(),
+        })
+    }
+
+    fn note(&mut self, wanted: &[&ProcessState]) {
+        let exit = |process: &ProcessState| process.exit.filter(|_| process.pid.is_none());
+        self.last = wanted.iter().map(|p| (p.name.clone(), exit(p))).collect();
+    }
+
+    /// The exit code, if all have ended by the end of the journal.
+    fn code(&mut self) -> Result<Option<u8>, CliError> {
+        let mut text = vec![];
+        let unreadable = |error| CliError::io("the journal")(error);
+        while let Some(chunk) = self.cursor.next(u64::MAX, &mut text).map_err(unreadable)? {
+            let name = self.streams.iter().find(|(number, _)| *number == chunk.record.stream);
+            let last = self
+                .last
+                .iter_mut()
+                .find(|(known, _)| name.is_some_and(|(_, name)| name == known.as_str()));
+            if let (Some((_, last)), Some(exit)) = (last, chunk.record.exit()) {
+                *last = Some(exit);
+            }
+        }
+        let codes: Option<Vec<u8>> =
+            self.last.values().map(|exit| exit.map(Exit::shell_status)).collect();
+        Ok(codes.and_then(|codes| codes.into_iter().max()))
     }
 }
 
@@ -290,6 +398,8 @@ struct Search {
     found: Vec<u16>,
     names: Vec<(u16, String)>,
     expression: String,
+    /// The processes that are to say it, as they were last.
+    wanted: Vec<ProcName>,
 }
 
 impl Search {
@@ -319,10 +429,23 @@ impl Search {
             found: vec![],
             names: source.streams.iter().map(name).collect(),
             expression: expression.to_owned(),
+            wanted: vec![],
         })
     }
 
-    fn look(&mut self, wanted: &[&ProcessState], upto: u64) -> Result<Verdict, CliError> {
+    /// Whether all have said it by the end of the journal.
+    fn has_all(&mut self) -> Result<bool, CliError> {
+        self.read(u64::MAX)?;
+        let said = |wanted: &ProcName| self.has_said(wanted);
+        Ok(!self.wanted.is_empty() && self.wanted.iter().all(said))
+    }
+
+    fn has_said(&self, wanted: &ProcName) -> bool {
+        let is_it = |name: &str| name == wanted.as_str();
+        self.names.iter().any(|(stream, name)| is_it(name) && self.found.contains(stream))
+    }
+
+    fn read(&mut self, upto: u64) -> Result<(), CliError> {
         let mut scratch = vec![];
         while let Some(entry) = self.lines.next(upto).map_err(CliError::io("the journal"))? {
             let says = entry.is_line()
@@ -332,12 +455,13 @@ impl Search {
                 self.found.push(entry.record.stream);
             }
         }
+        Ok(())
+    }
+
+    fn look(&mut self, wanted: &[&ProcessState], upto: u64) -> Result<Verdict, CliError> {
+        self.read(upto)?;
         for process in wanted {
-            let said = self
-                .names
-                .iter()
-                .any(|(stream, name)| name == process.name.as_str() && self.found.contains(stream));
-            if !said {
+            if !self.has_said(&process.name) {
                 still_comes(process)?;
                 let text = format!("{} has not said `{}`", process.name, self.expression);
                 return Ok(Verdict::NotYet(text));

@@ -1,5 +1,7 @@
 //! Asking a run and telling it something: `wait`, `signal`, `send`, `screen`, `events`, `ls`.
 
+use std::process::Stdio;
+
 use serde_json::Value;
 
 use crate::check::free_port;
@@ -219,4 +221,37 @@ fn the_runs_of_a_user_are_listed() {
     world.ok(["ps"]);
     assert!(world.ok(["ls"]).contains("shop   running"));
     world.ok(["quit"]);
+}
+
+#[test]
+fn an_exit_and_a_line_that_come_with_the_end_of_the_run_are_told() {
+    for (command, code) in [("exit 7", 7), ("exit 0", 0)] {
+        let world =
+            World::new(&format!("job: while test ! -e go; do sleep 0.05; done; {command}\n"));
+        world.ok(["start", "-D"]);
+        world.wait_state("job", "running");
+        let waits = |args: &[&str]| world.tmo(args).stderr(Stdio::piped()).spawn().unwrap();
+        let waits = [
+            (waits(&["wait", "job", "--for", "exit"]), code),
+            (waits(&["wait", "--for", "exit"]), code),
+            (waits(&["wait", "job", "--for", "log", "never"]), 1),
+        ];
+        // Each is connected, and so hears of the end.
+        let all = || waits.iter().all(|(child, _)| procs::has_socket(child.id())).then_some(());
+        eventually("all wait", all);
+        world.write("go", "");
+        for (wait, code) in waits {
+            let ran = wait.wait_with_output().unwrap();
+            assert_eq!(ran.status.code(), Some(code), "{command}: {ran:?}");
+        }
+        world.wait_empty();
+    }
+    // Ended from elsewhere, each has the exit code that its process had.
+    let world = World::new("web: trap 'exit 5' INT; while :; do sleep 0.05; done\n");
+    world.ok(["start", "-D"]);
+    world.wait_state("web", "running");
+    let wait = world.tmo(["wait", "web", "--for", "exit"]).spawn().unwrap();
+    eventually("it waits", || procs::has_socket(wait.id()).then_some(()));
+    world.ok(["quit"]);
+    assert_eq!(wait.wait_with_output().unwrap().status.code(), Some(5));
 }

@@ -88,6 +88,14 @@ pub(crate) fn descriptors(pid: u32) -> usize {
         .map_or(0, Iterator::count)
 }
 
+/// Whether it has a socket open, as a client that is connected has.
+pub(crate) fn has_socket(pid: u32) -> bool {
+    let files = std::fs::read_dir(Path::new("/proc").join(pid.to_string()).join("fd"));
+    let mut files = files.into_iter().flatten().flatten();
+    let target = |file: &std::fs::DirEntry| std::fs::read_link(file.path()).unwrap_or_default();
+    files.any(|file| target(&file).to_string_lossy().starts_with("socket:"))
+}
+
 /// The environment of a process.
 pub(crate) fn environment(pid: u32) -> Vec<String> {
     let bytes = std::fs::read(format!("/proc/{pid}/environ")).unwrap_or_default();
