@@ -364,9 +364,11 @@ impl Signals {
 
     async fn next(&mut self) -> Wake {
         tokio::select! {
+            biased;
+            // A shell whose terminal is closed sends its stopped jobs SIGTERM too, with the hangup.
+            () = arrives(&mut self.hangup) => Wake::Hangup,
             () = arrives(&mut self.interrupt) => Wake::Stop,
             () = arrives(&mut self.terminate) => Wake::Stop,
-            () = arrives(&mut self.hangup) => Wake::Hangup,
             _ = self.resize.recv() => Wake::Resize,
         }
     }

@@ -135,6 +135,24 @@ fn a_signal_to_a_stopped_view_does_not_end_the_run_that_was_begun_meanwhile() {
 }
 
 #[test]
+fn a_hangup_of_a_stopped_view_counts_though_the_shell_sends_sigterm_with_it() {
+    let world = World::new(QUIET);
+    world.ok(["start", "-D"]);
+    let web = world.wait_state("web", "running");
+    for _ in 0..5 {
+        let mut view = world.start([""; 0]);
+        eventually("it is a view", || (world.state()?["views"] == 1).then_some(()));
+        view.signal(nix::libc::SIGSTOP);
+        for signal in [nix::libc::SIGTERM, nix::libc::SIGHUP, nix::libc::SIGCONT] {
+            view.signal(signal);
+        }
+        assert_eq!(view.end().code(), Some(129));
+    }
+    assert_eq!(world.wait_state("web", "running"), web);
+    world.ok(["quit"]);
+}
+
+#[test]
 fn a_closed_pipe_quits_everything_though_nothing_more_is_printed() {
     let world = World::new(QUIET);
     let (mut read, write) = std::io::pipe().unwrap();
