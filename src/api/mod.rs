@@ -1,5 +1,5 @@
-//! What both ends of the control socket share: the JSON shapes, the headers with versions, overmind's
-//! line protocol, and the exchange of proofs over TCP.
+//! What client and server of the control socket share: JSON types, version headers, overmind's line
+//! protocol, and the proofs exchanged over TCP.
 //!
 //! The JSON of states, requests and outcomes is that of the types in [`crate::model::request`].
 

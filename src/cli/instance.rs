@@ -106,7 +106,7 @@ impl Instance {
         Ok(Self { context, socket, runtime, other: None, far: None, run: None })
     }
 
-    /// The same for the run with this id alone: another one that is there by now is left as it is.
+    /// Restrict requests to the run with this id, so that they have no effect on one that has replaced it.
     pub(super) fn only_of(mut self, run: &str) -> Self {
         self.run = Some(run.to_owned());
         self

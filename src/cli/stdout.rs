@@ -1,14 +1,14 @@
-//! Standard output for what processes have printed.
+//! Standard output for the output of processes.
 
 use std::collections::VecDeque;
 use std::io::{self, Write as _};
 
 use super::error::CliError;
 
-/// Where it is printed: past what takes escapes and odd bytes away where there is no terminal, for
-/// what a process printed is printed.
+/// Standard output, written without the filter that removes escape sequences where there is no terminal:
+/// the text was cleaned before, or `--raw` asks for it as it is.
 pub(super) struct Stdout {
-    /// At most so many bytes, the last ones.
+    /// The limit of `--max-bytes`: only the last bytes are printed.
     most: Option<usize>,
     kept: VecDeque<u8>,
     left_out: u64,
@@ -44,19 +44,19 @@ impl Stdout {
     }
 }
 
-/// Standard output can't be written: what tells it from the log that can't be read.
+/// Marks an error as one of writing standard output, not of reading the log.
 #[derive(Debug, thiserror::Error)]
 #[error(transparent)]
 struct Unwritten(io::Error);
 
-/// Print this at once.
+/// Write and flush.
 pub(super) fn write_out(page: &[u8]) -> io::Result<()> {
     let mut out = io::stdout().lock();
     let written = out.write_all(page).and_then(|()| out.flush());
     written.map_err(|error| io::Error::new(error.kind(), Unwritten(error)))
 }
 
-/// Whether somebody still reads; that nobody does is no error.
+/// Whether the output still has a reader; a closed pipe is no error.
 pub(super) fn goes_on(written: io::Result<()>) -> Result<bool, CliError> {
     match written {
         Ok(()) => Ok(true),

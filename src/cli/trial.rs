@@ -18,12 +18,12 @@ use crate::model::request::Request;
 #[derive(Debug)]
 pub(super) struct Trial {
     command: Vec<OsString>,
-    /// The run that is begun.
+    /// The run to start and stop.
     instance: Instance,
 }
 
 impl Trial {
-    /// What is to be run, and where. A run that is there already is somebody else's.
+    /// Fails if a run is there already, since it must not be stopped at the end.
     pub(super) fn new(command: Vec<OsString>, instance: Instance) -> Result<Self, CliError> {
         if super::block_on(instance.state()).is_ok() {
             let flags = instance.flags();
@@ -37,7 +37,8 @@ impl Trial {
     }
 
     /// Start, run the command, stop everything; the command's exit code.
-    /// `start` sets the id of the run that it begins. Another run that is there in the end is left alone.
+    /// `start` stores the id of the run that it starts. If another run has replaced it by the end, that one
+    /// is not stopped.
     pub(super) fn run(
         self,
         start: impl FnOnce(&mut Option<String>) -> Result<u8, CliError>,
@@ -57,7 +58,7 @@ impl Trial {
         }
     }
 
-    /// Stop everything, if this run is still there.
+    /// Stop the run with this id, if it still exists.
     fn quit(self, run: &str) -> Result<u8, CliError> {
         let mut instance = self.instance.only_of(run);
         let asked = async {

@@ -1,23 +1,19 @@
 //! `tmo wait`: until something is the case.
 
-use std::collections::BTreeMap;
+mod seen;
+
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
 
 use tokio::net::TcpStream;
 
+use self::seen::Seen;
 use super::args::{WaitArgs, WaitFor};
 use super::error::CliError;
 use super::instance::Instance;
-use super::log::Source;
 use super::progress::with_progress;
 use super::terminal::tmo_only;
 use crate::client::HeadEvent;
-use crate::journal::cursor::{Cursor, Filter, Position};
-use crate::journal::search::lines::{Lines, Split};
-use crate::journal::search::pattern::Pattern;
-use crate::journal::search::runs;
-use crate::journal::search::select::Query;
 use crate::model::moment::span;
 use crate::model::request::{ProcessState, State};
 use crate::model::units;
@@ -167,106 +163,6 @@ async fn until(
     }
 }
 
-/// What is read of the journal, for what is found there.
-struct Seen {
-    exits: Option<Exits>,
-    search: Option<Search>,
-}
-
-impl Seen {
-    fn new(instance: &Instance, names: &[String], what: &WaitFor) -> Result<Self, CliError> {
-        let search = match what {
-            WaitFor::Log(expression) => Some(Search::new(instance, names, expression)?),
-            WaitFor::Running | WaitFor::Exit | WaitFor::Port | WaitFor::Ready | WaitFor::Up(_) => {
-                None
-            }
-        };
-        // The files of a run on another machine are not here.
-        let exits = *what == WaitFor::Exit && instance.on_this_machine().is_ok();
-        let exits = exits.then(|| Exits::new(instance, names)).transpose()?;
-        Ok(Self { exits, search })
-    }
-
-    fn note(&mut self, wanted: &[&ProcessState]) {
-        if let Some(exits) = &mut self.exits {
-            exits.note(wanted);
-        }
-        if let Some(search) = &mut self.search {
-            search.wanted = wanted.iter().map(|process| process.name.clone()).collect();
-        }
-    }
-
-    /// The exit code, where the journal of the run, which is over, says that it was so.
-    fn at_the_end(&mut self) -> Result<Option<u8>, CliError> {
-        match (&mut self.exits, &mut self.search) {
-            (Some(exits), _) => exits.code(),
-            (None, Some(search)) => Ok(search.has_all()?.then_some(0)),
-            (None, None) => Ok(None),
-        }
-    }
-}
-
-/// How the processes that are waited for have ended.
-struct Exits {
-    cursor: Cursor,
-    streams: Vec<(u16, String)>,
-    /// By name, as it was last; nothing for one that has not ended.
-    last: BTreeMap<ProcName, Option<Exit>>,
-}
-
-impl Exits {
-    /// Those that these words mean, in their present or last lives.
-    fn new(instance: &Instance, names: &[String]) -> Result<Self, CliError> {
-        let unreadable = |error| CliError::io("the journal")(error);
-        let source = Source::of_instance(instance)?;
-        let meant = |name: &ProcName| match names {
-            [] => source.present.contains(name),
-            names => names.iter().any(|word| name.matches(word)),
-        };
-        // A group is known once a state was seen.
-        let streams = &source.streams;
-        let numbers: Vec<u16> = streams.iter().map(|stream| stream.number).collect();
-        let mut index = source.index();
-        let upto = index.len().map_err(unreadable)?;
-        let starts = runs::last_starts(&mut index, &numbers, upto).map_err(unreadable)?;
-        let record = starts.values().min().copied().unwrap_or(upto);
-        let cursor = Cursor::over(index, Position { record, skip: 0 }, Filter::only(numbers));
-        Ok(Self {
-            cursor,
-            streams: streams.iter().map(|s| (s.number, s.name.to_string())).collect(),
-            last: streams
-                .iter()
-                .filter(|s| meant(&s.name))
-                .map(|s| (s.name.clone(), None))
-                .collect(),
-        })
-    }
-
-    fn note(&mut self, wanted: &[&ProcessState]) {
-        let exit = |process: &ProcessState| process.exit.filter(|_| process.pid.is_none());
-        self.last = wanted.iter().map(|p| (p.name.clone(), exit(p))).collect();
-    }
-
-    /// The exit code, if all have ended by the end of the journal.
-    fn code(&mut self) -> Result<Option<u8>, CliError> {
-        let mut text = vec![];
-        let unreadable = |error| CliError::io("the journal")(error);
-        while let Some(chunk) = self.cursor.next(u64::MAX, &mut text).map_err(unreadable)? {
-            let name = self.streams.iter().find(|(number, _)| *number == chunk.record.stream);
-            let last = self
-                .last
-                .iter_mut()
-                .find(|(known, _)| name.is_some_and(|(_, name)| name == known.as_str()));
-            if let (Some((_, last)), Some(exit)) = (last, chunk.record.exit()) {
-                *last = Some(exit);
-            }
-        }
-        let codes: Option<Vec<u8>> =
-            self.last.values().map(|exit| exit.map(Exit::shell_status)).collect();
-        Ok(codes.and_then(|codes| codes.into_iter().max()))
-    }
-}
-
 fn over(last: &str) -> CliError {
     CliError::Over(last.to_owned())
 }
@@ -386,87 +282,4 @@ async fn ports(wanted: &[&ProcessState]) -> Result<Verdict, CliError> {
         }
     }
     Ok(Verdict::So(0))
-}
-
-/// Looks for a line of each process.
-struct Search {
-    lines: Lines,
-    query: Query,
-    /// Where the journal ended when it began to look.
-    upto: u64,
-    /// The streams of those that have said it.
-    found: Vec<u16>,
-    names: Vec<(u16, String)>,
-    expression: String,
-    /// The processes that are to say it, as they were last.
-    wanted: Vec<ProcName>,
-}
-
-impl Search {
-    fn new(instance: &Instance, names: &[String], expression: &str) -> Result<Self, CliError> {
-        let unreadable = |error| CliError::io("the journal")(error);
-        instance.on_this_machine()?;
-        let source = Source::of_instance(instance)?;
-        let filter = source.filter(names)?;
-        let pattern = Pattern::new(expression, false, false);
-        let pattern = pattern.map_err(|error| CliError::Usage(error.to_string()))?;
-        let mut index = source.index();
-        let upto = index.len().map_err(unreadable)?;
-        let streams = filter.streams.clone().unwrap_or_default();
-        let starts = runs::last_starts(&mut index, &streams, upto).map_err(unreadable)?;
-        // Of one that has not begun yet, all that comes counts.
-        let first = |stream: &u16| (*stream, starts.get(stream).copied().unwrap_or(upto));
-        let starts: std::collections::HashMap<_, _> = streams.iter().map(first).collect();
-        let record = starts.values().min().copied().unwrap_or(upto);
-        let cursor =
-            Cursor::over(index, Position { record, skip: 0 }, Filter::only(streams.clone()));
-        let name =
-            |stream: &crate::journal::streams::Stream| (stream.number, stream.name.to_string());
-        Ok(Self {
-            lines: Lines::new(cursor, Split::Like(Box::new(pattern.clone()))),
-            query: Query { pattern: Some(pattern), starts: Some(starts), ..Query::default() },
-            upto,
-            found: vec![],
-            names: source.streams.iter().map(name).collect(),
-            expression: expression.to_owned(),
-            wanted: vec![],
-        })
-    }
-
-    /// Whether all have said it by the end of the journal.
-    fn has_all(&mut self) -> Result<bool, CliError> {
-        self.read(u64::MAX)?;
-        let said = |wanted: &ProcName| self.has_said(wanted);
-        Ok(!self.wanted.is_empty() && self.wanted.iter().all(said))
-    }
-
-    fn has_said(&self, wanted: &ProcName) -> bool {
-        let is_it = |name: &str| name == wanted.as_str();
-        self.names.iter().any(|(stream, name)| is_it(name) && self.found.contains(stream))
-    }
-
-    fn read(&mut self, upto: u64) -> Result<(), CliError> {
-        let mut scratch = vec![];
-        while let Some(entry) = self.lines.next(upto).map_err(CliError::io("the journal"))? {
-            let says = entry.is_line()
-                && self.query.covers(&entry)
-                && self.query.matches(&entry, &mut scratch);
-            if says && !self.found.contains(&entry.record.stream) {
-                self.found.push(entry.record.stream);
-            }
-        }
-        Ok(())
-    }
-
-    fn look(&mut self, wanted: &[&ProcessState], upto: u64) -> Result<Verdict, CliError> {
-        self.read(upto)?;
-        for process in wanted {
-            if !self.has_said(&process.name) {
-                still_comes(process)?;
-                let text = format!("{} has not said `{}`", process.name, self.expression);
-                return Ok(Verdict::NotYet(text));
-            }
-        }
-        Ok(Verdict::So(0))
-    }
 }

@@ -79,8 +79,8 @@ impl Client {
         Ok(client)
     }
 
-    /// The same for the run with this id alone. Another one that is there by now does nothing, and each
-    /// request is an error [`ClientError::OtherRun`].
+    /// Restrict requests to the run with this id. If another run has replaced it, it ignores them, and they
+    /// fail with [`ClientError::OtherRun`].
     #[must_use]
     pub fn only_of(mut self, run: &str) -> Self {
         self.run = Some(run.to_owned());

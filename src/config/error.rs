@@ -24,7 +24,7 @@ pub enum ConfigError {
     /// The directory that the command was typed in is gone.
     #[error("can't tell the current directory: {}; `cd` to one that exists", why(.0))]
     StartDir(io::Error),
-    /// The directory that the processes shall run in is none.
+    /// The working directory of the processes is missing or no directory.
     #[error("can't run processes in {}: {}; --root names another directory",
         path.display(), why(source))]
     Root {
@@ -33,7 +33,8 @@ pub enum ConfigError {
         /// Why.
         source: io::Error,
     },
-    /// A file would be written where nobody but a file of the project says.
+    /// The path of a file to be written lies outside of the project, and was set by an env file or a link of
+    /// the project, not by the user.
     #[error(
         "{} is not written: it lies outside of {}, and only an env file or a link of the project \
          leads there; `-f` with the path of the Procfile says that it is meant",
@@ -45,10 +46,10 @@ pub enum ConfigError {
         /// The directory that the command was typed in.
         here: PathBuf,
     },
-    /// A variable has no value of its type.
+    /// A variable has a value of the wrong type.
     #[error(transparent)]
     Value(#[from] BadValue),
-    /// A control address that is none.
+    /// An invalid control address.
     #[error(transparent)]
     Address(#[from] BadAddress),
     /// The Procfile is not usable.

@@ -1,4 +1,4 @@
-//! The run of one place: its lock, its sockets, and handing both from one process to the next.
+//! What makes a run unique in its place: its lock and its sockets, and how processes pass them on.
 
 pub mod inherit;
 pub mod listen;

@@ -1,10 +1,10 @@
-//! The words for what is no output: beginnings, ends, gaps and events.
+//! The texts shown for records that are not output: starts, exits, gaps and events.
 
 use super::record::{Kind, Record};
 use crate::model::Exit;
 use crate::model::event::Logged;
 
-/// What is said of a record that is no text.
+/// The text for a start, an exit or a gap.
 pub fn record_words(record: &Record) -> Option<String> {
     match record.kind {
         Kind::Start => {

@@ -134,8 +134,8 @@ impl Plan {
         self.env.iter().filter(move |(name, _)| !withheld(name))
     }
 
-    /// Tells the variables that no other program gets: the token, and in a run that was started in a process
-    /// of another run, what tells of that one.
+    /// Whether a variable is kept from all other programs: the token is, and, if this run was started by a
+    /// process of another run, so are the variables that identify that run.
     fn withheld(&self) -> impl Fn(&OsText) -> bool + Clone + use<> {
         let is_inside = self.env.iter().any(|(name, _)| name.as_bytes() == b"TMO_SESSION");
         move |name| is_token(name) || is_inside && is_of_run(name)
@@ -168,8 +168,8 @@ impl Plan {
     }
 }
 
-/// Whether a variable tells a process of the run that it belongs to. In a run that is started in such a
-/// process, it would lead commands to the outer run.
+/// Whether a variable identifies the run to its processes. Inherited by a run that such a process starts, it
+/// would direct commands to the outer run.
 fn is_of_run(name: &OsText) -> bool {
     const OF_RUN: [&[u8]; 7] = [
         b"TMO_SESSION",

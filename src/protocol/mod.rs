@@ -1,9 +1,8 @@
-//! The files by which the parts of a run agree: what the supervisor writes and a shim reads, and the
-//! other way round.
+//! The file formats through which supervisor, shims and sinks communicate.
 //!
 //! - [`spec`]: what to run, from the supervisor to a shim
-//! - [`life`]: what became of it, from a shim to everybody
-//! - [`marker`]: where in the output a life begins and ends
+//! - [`life`]: the log of starts and exits, written by a shim
+//! - [`marker`]: marks in the output where a life begins and ends
 //! - [`paths`]: where these files are
 
 pub mod life;

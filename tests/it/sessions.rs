@@ -431,7 +431,7 @@ fn a_process_in_another_project_that_does_not_run_ends_not_its_own_run() {
     }
 }
 
-/// With `elsewhere`, the processes of the run are told another place for runtime directories than it has.
+/// With `elsewhere`, the processes get an `XDG_RUNTIME_DIR` that differs from the one the run was started with.
 fn process_in_another_project(elsewhere: bool) {
     let tmo = env!("CARGO_BIN_EXE_tmo");
     let world = World::new(&format!(

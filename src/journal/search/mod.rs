@@ -1,6 +1,6 @@
-//! Asking the journal: which lines, of whom, from when, like what.
+//! Searching the journal: lines by process, time, life and pattern.
 //!
-//! It reads files only, so it works while a run goes on, after its end, and after a crash.
+//! It only reads files, so it works during a run, after it, and after a crash.
 
 pub mod access;
 pub mod entry;

@@ -103,7 +103,7 @@ fn documented() -> OpenApiRouter<Api> {
         .routes(routes!(metrics::metrics))
 }
 
-/// Refuse what is meant for an earlier run at this socket.
+/// Refuse a request that names another run in its `tmo-run` header.
 async fn of_this_run(State(run): State<Arc<str>>, request: Request, next: Next) -> Response {
     match request.headers().get(RUN_HEADER) {
         Some(meant) if meant.as_bytes() != run.as_bytes() => {
