@@ -12,6 +12,8 @@ use super::instance::Instance;
 use super::request::request;
 use crate::client::ClientError;
 use crate::config::inherit::is_ignored;
+use crate::config::socket::SocketPath;
+use crate::model::network::Network;
 use crate::model::request::Request;
 
 /// A command, and the run that is there as long as it goes on.
@@ -25,7 +27,7 @@ pub(super) struct Trial {
 impl Trial {
     /// Fails if a run is there already, since it must not be stopped at the end.
     pub(super) fn new(command: Vec<OsString>, instance: Instance) -> Result<Self, CliError> {
-        if super::block_on(instance.state()).is_ok() {
+        if super::block_on(instance.state()).is_ok_and(|state| !state.quitting) {
             let flags = instance.flags();
             let message = format!(
                 "a run is here already, and it is not this command's to stop: `tmo quit{flags}` \
@@ -71,6 +73,23 @@ impl Trial {
         }
     }
 
+    /// Have `tmo` in the command mean this run also where the directory alone would lead to another one
+    /// or to none.
+    fn name_run_to(&self, command: &mut Command) {
+        if self.instance.flags().is_empty() {
+            return;
+        }
+        let SocketPath { path, tcp, .. } = &self.instance.socket;
+        match tcp {
+            Some(tcp) => command.env("TMO_SOCKET", &tcp.address),
+            None => command.env("TMO_SOCKET", path),
+        };
+        command.env("TMO_NETWORK", tcp.as_ref().map_or(Network::Unix, |tcp| tcp.network).name());
+        // In a process of another run, these hold the socket of that run: with `TMO_SOCKET` they would
+        // count as no more than the place where the caller comes from.
+        command.env_remove("OVERMIND_SOCKET").env_remove("OVERMIND_NETWORK");
+    }
+
     /// A signal that a terminal sends reaches the command by itself; another is passed on.
     async fn run_command(&self) -> Result<u8, CliError> {
         let Some((program, arguments)) = self.command.split_first() else { return Ok(0) };
@@ -83,7 +102,10 @@ impl Trial {
         let mut terminate = signal(SignalKind::terminate()).map_err(CliError::io("signals"))?;
         let mut hangup = signal(SignalKind::hangup()).map_err(CliError::io("signals"))?;
         let nohup = is_ignored(nix::sys::signal::Signal::SIGHUP);
-        let mut child = Command::new(program).args(arguments).spawn().map_err(failed)?;
+        let mut command = Command::new(program);
+        command.args(arguments);
+        self.name_run_to(&mut command);
+        let mut child = command.spawn().map_err(failed)?;
         let pass_on = |number: i32, pid: Option<u32>| {
             if let Some(pid) = pid.and_then(|pid| i32::try_from(pid).ok()) {
                 let signal = nix::sys::signal::Signal::try_from(number).ok();

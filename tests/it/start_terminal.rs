@@ -342,6 +342,45 @@ fn if_needed_takes_a_run_over_and_returns() {
 }
 
 #[test]
+fn a_start_waits_for_a_run_that_is_being_stopped_and_begins_another() {
+    let slow = "trap 'touch asked; while [ -e slow ]; do sleep 0.05; done; exit 0' INT";
+    let world = World::new(&format!("web: {slow}; touch up; while :; do sleep 0.1; done\n"));
+    let file = |name: &str| world.app().join(name);
+    let starts: [&[&str]; 5] = [
+        &["--if-needed", "-D"],
+        &["--if-needed", "--wait"],
+        &["-D"],
+        &["-D", "web"],
+        &["--until-ready", "--", "touch", "trial"],
+    ];
+    for args in starts {
+        world.ok(["start", "-D", "-t", "60"]);
+        up(&world);
+        let pid = world.wait_state("web", "running");
+        world.write("slow", "");
+        let mut quit = world.tmo(["quit"]).spawn().unwrap();
+        eventually("it is asked to stop", || file("asked").exists().then_some(()));
+        let mut start = world.start(args);
+        let waits = "tmo: a run is being stopped here; waiting until it has ended\n";
+        eventually("the start waits", || start.errors().contains(waits).then_some(()));
+        std::fs::remove_file(file("up")).unwrap();
+        std::fs::remove_file(file("asked")).unwrap();
+        std::fs::remove_file(file("slow")).unwrap();
+        assert!(quit.wait().unwrap().success(), "{args:?}");
+        assert_eq!(start.code(), 0, "{args:?}: {}", start.errors());
+        if !file("trial").exists() {
+            up(&world);
+            assert_ne!(world.wait_state("web", "running"), pid, "{args:?}");
+            world.ok(["quit"]);
+        }
+        world.wait_empty();
+        let _ = std::fs::remove_file(file("asked"));
+        std::fs::remove_file(file("up")).unwrap();
+    }
+    assert!(file("trial").exists());
+}
+
+#[test]
 fn a_socket_that_is_replaced_is_mentioned() {
     let world = World::new("web: touch up; exec sleep 1000\n");
     drop(std::os::unix::net::UnixListener::bind(world.app().join(".overmind.sock")).unwrap());

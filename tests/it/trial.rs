@@ -92,6 +92,14 @@ fn messages_and_the_end_mean_the_run_of_the_directory_that_was_named() {
     assert_eq!(ran.code, 0, "{ran:?}");
     let socket = other.join(".overmind.sock");
     assert!(!socket.exists(), "{ran:?}");
+    // The command is run here, and its `tmo` means the run there.
+    let tmo = env!("CARGO_BIN_EXE_tmo");
+    let test = format!("{tmo} ps --json > seen && {tmo} restart other && {tmo} quit; exit 6");
+    let ran = world.run(["start", "../other", "--until-ready", "--", "sh", "-c", &test]);
+    assert_eq!(ran.code, 6, "{ran:?}");
+    let seen = std::fs::read_to_string(world.app().join("seen")).unwrap();
+    assert!(seen.contains("\"other\"") && !seen.contains("\"web\""), "{seen}");
+    assert!(!socket.exists(), "{ran:?}");
     let named = format!("`tmo quit -s {}` ends it", socket.display());
     let ran = world.run(["start", "-D", "../other"]);
     assert!(ran.code == 0 && ran.stdout.contains(&named), "{ran:?}");
@@ -102,4 +110,20 @@ fn messages_and_the_end_mean_the_run_of_the_directory_that_was_named() {
     world.ok(["quit", "-s", socket]);
     assert_eq!(world.wait_state("web", "running"), pid);
     world.ok(["quit"]);
+}
+
+#[test]
+fn a_command_finds_the_run_on_a_socket_that_was_named() {
+    let world = World::new("web: exec sleep 1000\n");
+    let tmo = env!("CARGO_BIN_EXE_tmo");
+    for (flags, dir) in
+        [(&["-s", "named.sock"][..], "/"), (&["-S", "tcp", "-s", "127.0.0.1:0"], ".")]
+    {
+        let test = format!("(cd {dir} && {tmo} restart web); echo $? > restarted");
+        let start = [&["start"], flags, &["--until-ready", "--", "sh", "-c", &test]].concat();
+        let ran = world.run(&start);
+        let restarted = std::fs::read_to_string(world.app().join("restarted"));
+        assert_eq!(restarted.unwrap(), "0\n", "{ran:?}");
+        std::fs::remove_file(world.app().join("restarted")).unwrap();
+    }
 }

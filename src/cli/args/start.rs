@@ -23,7 +23,8 @@ pub struct StartArgs {
     /// there, start these in it.
     #[arg(value_name = "NAME", add = values::process())]
     pub names: Vec<String>,
-    /// Do nothing if a run is already there; one whose supervisor was killed gets another one.
+    /// Do nothing if a run is already there; one whose supervisor was killed gets another one, and one
+    /// that is being stopped is waited for and started again.
     #[arg(long)]
     pub if_needed: bool,
     /// Start nothing; print what flags, variables and files come to, as JSON.
@@ -47,7 +48,8 @@ pub struct StartArgs {
         default_missing_value = "", add = values::processes())]
     pub wait: Option<String>,
     /// Show the log until all processes are ready, run the command behind `--`, stop everything,
-    /// and return its exit code. `--wait=TIME` says how long that may take to begin.
+    /// and return its exit code; `tmo` in the command means this run. `--wait=TIME` says how long that may
+    /// take to begin.
     #[arg(long, requires = "command", conflicts_with_all = ["daemonize", "if_needed", "print_config"])]
     pub until_ready: bool,
     /// The command for --until-ready.

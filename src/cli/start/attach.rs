@@ -12,6 +12,7 @@ use crate::client::{Listener, who};
 use crate::engine::runtime::Runtime;
 use crate::instance::listen;
 use crate::instance::lock::{self, Door};
+use crate::model::request::State;
 use crate::sys::dial::{self, Answer};
 use crate::view::screen::clock_time;
 
@@ -37,27 +38,33 @@ impl Start {
         Err(CliError::AlreadyRunning { pid: state.pid, flags: self.flags() })
     }
 
-    /// A run is there: be its view, unless it has one. Nothing if it has ended just now.
-    pub(super) fn attach(&self, door: Door) -> Result<Option<Shown>, CliError> {
-        let (socket, runtime) = (&self.project.socket, self.runtime.dir());
-        let address = listen::locate(&socket.path, runtime).into();
-        if listen::repair(&socket.path, runtime) {
-            tell(&format!("{} was gone; it is back", socket.shown.display()));
-        }
+    /// The state of the run that is there, or why it can't be told. Nothing if everything is being
+    /// stopped: this waits until the run has ended.
+    pub(super) fn unless_ending(&self) -> Result<Option<Result<State, CliError>>, CliError> {
+        let runtime = self.runtime.dir();
+        let ended = |patience| lock::wait_free(runtime, patience).map_err(CliError::io("the lock"));
+        let address = listen::locate(&self.project.socket.path, runtime).into();
         let asked = crate::cli::block_on(async {
             Ok(crate::cli::request::steadily(&address, async |client| client.state().await).await)
         })?;
-        let state = match asked {
-            Ok(state) => state,
-            Err(error) => {
-                let free = lock::wait_free(self.runtime.dir(), LAST_MOMENTS);
-                return if free.map_err(CliError::io("the lock"))? {
-                    Ok(None)
-                } else {
-                    Err(error.into())
-                };
+        match asked {
+            Ok(state) if state.quitting => {
+                tell(&"a run is being stopped here; waiting until it has ended");
+                ended(Duration::MAX)?;
+                Ok(None)
             }
-        };
+            Ok(state) => Ok(Some(Ok(state))),
+            Err(_) if ended(LAST_MOMENTS)? => Ok(None),
+            Err(error) => Ok(Some(Err(error.into()))),
+        }
+    }
+
+    /// A run is there: be its view, unless it has one. Nothing if it has ended just now.
+    pub(super) fn attach(&self, state: &State, door: Door) -> Result<Option<Shown>, CliError> {
+        let (socket, runtime) = (&self.project.socket, self.runtime.dir());
+        if listen::repair(&socket.path, runtime) {
+            tell(&format!("{} was gone; it is back", socket.shown.display()));
+        }
         if state.views > 0 || self.daemonize {
             return Err(CliError::AlreadyRunning { pid: state.pid, flags: self.flags() });
         }

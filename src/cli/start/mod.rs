@@ -105,6 +105,16 @@ impl Start {
         loop {
             let door = self.enter()?;
             let held = lock::is_held(self.runtime.dir()).map_err(CliError::io("the lock"))?;
+            let asked = if held {
+                let Some(asked) = self.unless_ending()? else {
+                    drop(door);
+                    self.make_runtime()?;
+                    continue;
+                };
+                Some(asked)
+            } else {
+                None
+            };
             if held || self.runtime.has_survivors() {
                 self.refuse_other_run()?;
             }
@@ -126,8 +136,8 @@ impl Start {
                 }
                 return self.until_ready(&[]);
             }
-            if held {
-                match self.attach(door)? {
+            if let Some(state) = asked {
+                match self.attach(&state?, door)? {
                     Some(shown) => return view::show(shown),
                     None => continue,
                 }
