@@ -4,7 +4,6 @@ use std::process::Stdio;
 
 use serde_json::Value;
 
-use crate::check::free_port;
 use crate::harness::{World, eventually, procs};
 
 #[test]
@@ -47,9 +46,8 @@ fn wait_returns_when_it_is_so_or_cannot_be() {
 
 #[test]
 fn wait_for_a_port_sees_it_open() {
-    let port = free_port();
-    let listener = std::net::TcpListener::bind(("127.0.0.1", port)).unwrap();
-    let port = port.to_string();
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port().to_string();
     let world = World::new("web: exec sleep 1000\n");
     world.ok(["start", "-D", "-p", &port]);
     assert_eq!(world.run(["wait", "web", "--for", "port", "--timeout", "20s"]).code, 0);
@@ -62,9 +60,8 @@ fn wait_for_a_port_sees_it_open() {
 
 #[test]
 fn a_start_that_waits_shows_the_log_until_all_run_and_listen() {
-    let port = free_port();
-    let listener = std::net::TcpListener::bind(("127.0.0.1", port)).unwrap();
-    let port = port.to_string();
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port().to_string();
     let world = World::new(
         "web: echo up; exec sleep 1000\nonce: true\n\
          late: until [ -e go ]; do sleep 0.05; done; exit 7\n",
@@ -109,6 +106,7 @@ fn signals_reach_the_process_group() {
     );
     let mut view = world.start([""; 0]);
     eventually("it is there", || world.app().join("up").exists().then_some(()));
+    world.wait_state("web", "running");
     world.ok(["signal", "usr1", "web"]);
     view.shows("web    | Sent signal USR1\n");
     view.shows("web    | got it\n");

@@ -2,9 +2,9 @@
 
 use std::io::BufRead as _;
 use std::path::Path;
-use std::sync::atomic::{AtomicU16, Ordering};
 
 use crate::harness::{Ran, World, eventually};
+use crate::ports::{self, free_port};
 
 #[test]
 fn what_is_odd_is_told_and_nothing_is_started() {
@@ -109,23 +109,12 @@ fn every_worktree_gets_ports_of_its_own_and_keeps_them() {
     world.ok(["quit", "-s", "other.sock"]);
 }
 
-/// A port with nothing on it and on the one a hundred above, nor ten above those; none that the
-/// system would give to somebody who wants just any, and another one each time.
-pub(crate) fn free_port() -> u16 {
-    static GIVEN: AtomicU16 = AtomicU16::new(0);
-    let free = |port: u16| std::net::TcpListener::bind(("127.0.0.1", port)).is_ok();
-    let begin = 20_000 + u16::try_from(std::process::id() % 5000).unwrap();
-    let begin = begin + 300 * GIVEN.fetch_add(1, Ordering::Relaxed);
-    let all = |port: &u16| [0, 10, 20, 100, 110, 120].iter().all(|more| free(port + more));
-    (begin..).step_by(7).find(all).unwrap()
-}
-
 #[test]
 fn ports_are_found_soon_beside_hundreds_that_are_taken() {
     const TAKEN: u16 = 800;
     const LIMIT: &str = "ulimit -t 2; exec \"$0\" check --port-auto -p \"$1\"";
     let world = World::new("web: true\n");
-    let first = free_port();
+    let first = ports::MANY + u16::try_from(std::process::id() % 10).unwrap();
     let all = (0..TAKEN).map(|number| ("127.0.0.1", first + 10 * number));
     let taken: Vec<_> = all.flat_map(std::net::TcpListener::bind).collect();
     assert!(taken.len() > 700, "{}", taken.len());

@@ -1,28 +1,14 @@
 //! `examples/microservices`: it starts, in its order, and leaves nothing behind.
 
-use std::net::TcpListener;
 use std::path::Path;
 
 use pretty_assertions::assert_eq;
 use serde_json::Value;
 
 use crate::harness::{World, eventually};
+use crate::ports::in_a_row;
 
 const HERE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/examples/microservices");
-
-/// So many ports in a row that nobody listens at.
-fn free_ports(count: u16) -> u16 {
-    let all_free = |first: u16| {
-        let at = |port| TcpListener::bind(("127.0.0.1", port));
-        first.checked_add(count).is_some() && (first..first + count).map(at).all(|l| l.is_ok())
-    };
-    // Below the ports that the system gives to whoever asks for any.
-    let mut first = 10_000 + u16::try_from(std::process::id() % 2000).unwrap() * 10;
-    while !all_free(first) {
-        first += count;
-    }
-    first
-}
 
 fn copy(from: &Path, to: &Path) {
     std::fs::create_dir_all(to).unwrap();
@@ -41,7 +27,7 @@ fn copy(from: &Path, to: &Path) {
 fn stack() -> (World, u16) {
     let world = World::new("").env("STANDINS", "1");
     copy(Path::new(HERE), &world.app());
-    let first = free_ports(7);
+    let first = in_a_row(7);
     world.write("tmo.toml", &world.read("tmo.toml").replace("5300", &(first + 3).to_string()));
     let first_port = first.to_string();
     (world.env("TMO_PORT", &first_port).env("TMO_PORT_STEP", "1"), first)

@@ -5,6 +5,7 @@ use serde_json::Value;
 use tmo::cli::args::command;
 
 use crate::harness::{World, eventually, procs};
+use crate::ports::free_port;
 
 const SUPERVISION: &str = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/SUPERVISION.md"));
 const COMING_FROM: &str = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/COMING_FROM.md"));
@@ -19,8 +20,7 @@ fn blocks(text: &str) -> Vec<&str> {
 fn example(heading: &str, number: usize) -> World {
     let (_, rest) = SUPERVISION.split_once(&format!("\n## {heading}\n")).unwrap();
     let block = blocks(rest.split("\n## ").next().unwrap())[number];
-    let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-    alone(&block.replace("8000", &free.to_string()))
+    alone(&block.replace("8000", &free_port().to_string()))
 }
 
 fn alone(toml: &str) -> World {

@@ -4,6 +4,7 @@ use std::fs::{Permissions, create_dir_all, set_permissions};
 use std::os::unix::fs::PermissionsExt as _;
 
 use crate::harness::{Ran, World, eventually};
+use crate::ports::free_port;
 
 /// Programs of the project under the names that tmo and a user's tmux start, each of which leaves
 /// a file if it is run.
@@ -524,7 +525,7 @@ fn a_run_that_was_started_from_elsewhere_is_reached_by_its_own_socket() {
 #[test]
 fn another_spelling_of_a_tcp_address_leads_to_no_other_project() {
     let world = World::new("web: exec sleep 1000\n");
-    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let port = free_port();
     world.ok(["start", "-D", "-S", "tcp", "-s", &format!("127.0.0.1:{port}")]);
     let other = Hostile::beside(&world);
     for spelling in [format!("localhost:{port}"), format!("127.0.0.1:0{port}")] {

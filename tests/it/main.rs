@@ -48,6 +48,7 @@ mod parts;
 mod pending;
 mod places;
 mod plain;
+mod ports;
 mod programs;
 mod reached;
 mod readiness;

@@ -9,6 +9,7 @@ use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 
 use crate::harness::{Ran, View, World, eventually, procs};
+use crate::ports::free_port;
 
 const WEB: &str = "web: echo up; exec sleep 1000\n";
 
@@ -139,11 +140,6 @@ fn kill_in_another_session_waits_for_every_part_of_the_run() {
     let ran = Ran::of(&ran);
     assert_eq!(ran.code, 0, "{ran:?}");
     all_ended(&world, "another session");
-}
-
-/// A port that nobody listens on.
-fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
 
 #[test]
