@@ -4,6 +4,8 @@ use std::ffi::OsString;
 use std::os::unix::process::ExitStatusExt as _;
 use std::process::ExitStatus;
 
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::{Pid, getpgrp, tcgetpgrp};
 use tokio::process::Command;
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -15,6 +17,7 @@ use crate::config::inherit::is_ignored;
 use crate::config::socket::SocketPath;
 use crate::model::network::Network;
 use crate::model::request::Request;
+use crate::sys::{self, files};
 
 /// A command, and the run that is there as long as it goes on.
 #[derive(Debug)]
@@ -53,10 +56,14 @@ impl Trial {
             Ok(code) => Ok(code),
             Err(error) => Err(error),
         };
-        match run.map_or(Ok(0), |run| self.quit(&run)) {
+        match (run.map_or(Ok(0), |run| self.quit(&run)), ran) {
+            (Err(error), Ok(0)) => Err(error),
             // How the command ended counts more.
-            Err(error) if matches!(ran, Ok(0)) => Err(error),
-            Ok(_) | Err(_) => ran,
+            (Err(error), ran) => {
+                super::warn(&error);
+                ran
+            }
+            (Ok(_), ran) => ran,
         }
     }
 
@@ -101,27 +108,56 @@ impl Trial {
         let mut interrupt = signal(SignalKind::interrupt()).map_err(CliError::io("signals"))?;
         let mut terminate = signal(SignalKind::terminate()).map_err(CliError::io("signals"))?;
         let mut hangup = signal(SignalKind::hangup()).map_err(CliError::io("signals"))?;
-        let nohup = is_ignored(nix::sys::signal::Signal::SIGHUP);
+        let mut changed = signal(SignalKind::child()).map_err(CliError::io("signals"))?;
+        let nohup = is_ignored(Signal::SIGHUP);
         let mut command = Command::new(program);
         command.args(arguments);
         self.name_run_to(&mut command);
         let mut child = command.spawn().map_err(failed)?;
-        let pass_on = |number: i32, pid: Option<u32>| {
-            if let Some(pid) = pid.and_then(|pid| i32::try_from(pid).ok()) {
-                let signal = nix::sys::signal::Signal::try_from(number).ok();
-                // It has ended just now.
-                let _ = nix::sys::signal::kill(nix::unistd::Pid::from_raw(pid), signal);
-            }
-        };
         loop {
-            tokio::select! {
+            let passed_on = tokio::select! {
                 status = child.wait() => return Ok(code(status.map_err(failed)?)),
-                _ = interrupt.recv() => {}
-                _ = terminate.recv() => pass_on(nix::libc::SIGTERM, child.id()),
-                _ = hangup.recv(), if !nohup => pass_on(nix::libc::SIGHUP, child.id()),
-            }
+                _ = changed.recv() => {
+                    suspend_with(child.id()).map_err(CliError::io("signals"))?;
+                    continue;
+                }
+                // The terminal has sent it to the command as well.
+                _ = interrupt.recv() => if in_foreground() { continue } else { Signal::SIGINT },
+                _ = terminate.recv() => Signal::SIGTERM,
+                _ = hangup.recv(), if !nohup => Signal::SIGHUP,
+            };
+            send(child.id(), passed_on);
+            // A command that is stopped would take notice of it only when it is continued.
+            send(child.id(), Signal::SIGCONT);
         }
     }
+}
+
+/// Stop with the command that the terminal has stopped (Ctrl-Z): the shell waits for this process. Both
+/// continue together.
+fn suspend_with(command: Option<u32>) -> std::io::Result<()> {
+    const BY_TERMINAL: [Signal; 3] = [Signal::SIGTSTP, Signal::SIGTTIN, Signal::SIGTTOU];
+    let Some(pid) = command else { return Ok(()) };
+    // It may have ended.
+    let stopped = sys::stopped_by(pid).ok().flatten();
+    if stopped.is_some_and(|signal| BY_TERMINAL.iter().any(|own| *own as i32 == signal)) {
+        sys::stop()?;
+        send(command, Signal::SIGCONT);
+    }
+    Ok(())
+}
+
+fn send(pid: Option<u32>, signal: Signal) {
+    if let Some(pid) = pid.and_then(|pid| i32::try_from(pid).ok()) {
+        // It has ended just now.
+        let _ = kill(Pid::from_raw(pid), signal);
+    }
+}
+
+/// Whether Ctrl-C in the terminal reaches this process, and so its command.
+fn in_foreground() -> bool {
+    let terminal = files::open_terminal("/dev/tty".as_ref());
+    terminal.is_ok_and(|terminal| tcgetpgrp(terminal).is_ok_and(|group| group == getpgrp()))
 }
 
 /// As a shell has it.

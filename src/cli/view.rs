@@ -7,7 +7,7 @@
 mod reach;
 
 use std::path::PathBuf;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use nix::sys::signal::Signal;
 use tokio::signal::unix::{SignalKind, signal};
@@ -34,6 +34,14 @@ use crate::model::run_end::End;
 use crate::sys::files;
 use crate::view::printer::{Farewell, Job, Printer};
 use crate::view::{screen, words};
+
+/// A signal so soon after another one is no second request to stop: `timeout` and other wrappers send one
+/// to this process and one to its group, and keys repeat.
+const SAME_REQUEST: Duration = Duration::from_millis(300);
+
+/// A hangup that comes so soon after SIGTERM belongs to it: a shell whose terminal is closed sends both to
+/// its stopped jobs, and the kernel may deliver them in any order.
+const WITH_HANGUP: Duration = Duration::from_millis(100);
 
 /// 128 + SIGHUP: what a command that lost its terminal ends with.
 const HUNG_UP: u8 = 129;
@@ -231,6 +239,7 @@ impl Shown {
         let mut signals = Signals::new().map_err(CliError::io("signals"))?;
         let (asked, hung_up) =
             self.early.take().map_or((false, false), |early| (early.asked(), early.hung_up()));
+        signals.asked = asked.then(Instant::now);
         let (mut failed, mut lost) = (None, false);
         let mut waiting = self.until.take().map(|until| Box::pin(until.wait()));
         let mut news = match self.connect(&outlet.printer).await? {
@@ -347,6 +356,8 @@ struct Signals {
     terminate: Option<tokio::signal::unix::Signal>,
     hangup: Option<tokio::signal::unix::Signal>,
     resize: tokio::signal::unix::Signal,
+    /// When one has asked for a stop.
+    asked: Option<Instant>,
 }
 
 impl Signals {
@@ -359,17 +370,29 @@ impl Signals {
             terminate: unless_ignored(Signal::SIGTERM, SignalKind::terminate())?,
             hangup: unless_ignored(Signal::SIGHUP, SignalKind::hangup())?,
             resize: signal(SignalKind::window_change())?,
+            asked: None,
         })
     }
 
     async fn next(&mut self) -> Wake {
-        tokio::select! {
-            biased;
-            // A shell whose terminal is closed sends its stopped jobs SIGTERM too, with the hangup.
-            () = arrives(&mut self.hangup) => Wake::Hangup,
-            () = arrives(&mut self.interrupt) => Wake::Stop,
-            () = arrives(&mut self.terminate) => Wake::Stop,
-            _ = self.resize.recv() => Wake::Resize,
+        loop {
+            tokio::select! {
+                biased;
+                () = arrives(&mut self.hangup) => return Wake::Hangup,
+                () = arrives(&mut self.interrupt) => {}
+                () = arrives(&mut self.terminate) => {
+                    // Nothing announces that no hangup follows.
+                    let hangup = tokio::time::timeout(WITH_HANGUP, arrives(&mut self.hangup));
+                    if hangup.await.is_ok() {
+                        return Wake::Hangup;
+                    }
+                }
+                _ = self.resize.recv() => return Wake::Resize,
+            }
+            if self.asked.is_none_or(|at| at.elapsed() >= SAME_REQUEST) {
+                self.asked = Some(Instant::now());
+                return Wake::Stop;
+            }
         }
     }
 }

@@ -75,6 +75,11 @@ impl Readiness {
         Ok(Self { listening, limit })
     }
 
+    /// How long it may take.
+    pub(super) const fn limit(&self) -> Option<Duration> {
+        self.limit
+    }
+
     /// The names that are none of these.
     pub(super) fn check(&self, known: &[ProcName]) -> Result<(), CliError> {
         match self.listening.iter().find(|name| !known.iter().any(|known| known.matches(name))) {

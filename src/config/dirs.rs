@@ -180,10 +180,22 @@ pub fn is_private(path: &Path) -> bool {
 
 /// Create the runtime directory of the instance behind this socket, and the one it is in.
 pub fn make_runtime_dir(env: &Env, socket: &Path) -> Result<PathBuf, DirError> {
+    /// Runs that end remove the empty directory, each of them once.
+    const MOST_TRIES: u32 = 100;
     make_private_dir(&runtime_base(env))?;
     let dir = runtime_dir(env, socket);
-    make_private_dir(&dir)?;
-    Ok(dir)
+    let mut tries = 1;
+    loop {
+        match make_private_dir(&dir) {
+            Ok(()) => return Ok(dir),
+            Err(DirError::Create { source, .. })
+                if source.kind() == io::ErrorKind::NotFound && tries < MOST_TRIES =>
+            {
+                tries += 1;
+            }
+            Err(error) => return Err(error),
+        }
+    }
 }
 
 /// The state directory of a project.

@@ -17,7 +17,7 @@ use crate::model::text::OsText;
 use crate::protocol::life::Traces;
 use crate::protocol::paths::PanePaths;
 use crate::protocol::spec::replace;
-use crate::supervisor::Supervisor;
+use crate::supervisor::{Course, Supervisor};
 use crate::sys::{self, ProcInfo, clock, files};
 
 /// The runtime directory: lock, plan, state, and the files of the panes (`p/`).
@@ -229,6 +229,12 @@ impl Runtime {
         let text = serde_json::to_vec(saved)
             .map_err(|e| RuntimeError::Format { path: path.clone(), why: e.to_string() })?;
         replace(&path, &text).map_err(|source| RuntimeError::Io { path, source })
+    }
+
+    /// Whether parts of a run live that was being stopped when its supervisor saved its state.
+    pub fn is_being_stopped(&self) -> bool {
+        let saved = self.saved();
+        saved.is_ok_and(|saved| saved.supervisor.course == Course::Quit) && self.has_survivors()
     }
 
     /// Whether the run recorded here still has something alive: its tmux server or a shim.

@@ -346,14 +346,18 @@ fn a_start_waits_for_a_run_that_is_being_stopped_and_begins_another() {
     let slow = "trap 'touch asked; while [ -e slow ]; do sleep 0.05; done; exit 0' INT";
     let world = World::new(&format!("web: {slow}; touch up; while :; do sleep 0.1; done\n"));
     let file = |name: &str| world.app().join(name);
-    let starts: [&[&str]; 5] = [
-        &["--if-needed", "-D"],
-        &["--if-needed", "--wait"],
-        &["-D"],
-        &["-D", "web"],
-        &["--until-ready", "--", "touch", "trial"],
+    let tmo = env!("CARGO_BIN_EXE_tmo");
+    let starts: [(&[&str], bool); 8] = [
+        (&["--if-needed", "-D"], false),
+        (&["--if-needed", "--wait"], false),
+        (&["-D"], false),
+        (&["-D", "web"], false),
+        (&["--until-ready", "--", tmo, "ps"], false),
+        (&["--if-needed", "-D"], true),
+        (&["--wait"], true),
+        (&["--until-ready", "--", tmo, "ps"], true),
     ];
-    for args in starts {
+    for (args, killed) in starts {
         world.ok(["start", "-D", "-t", "60"]);
         up(&world);
         let pid = world.wait_state("web", "running");
@@ -363,21 +367,65 @@ fn a_start_waits_for_a_run_that_is_being_stopped_and_begins_another() {
         let mut start = world.start(args);
         let waits = "tmo: a run is being stopped here; waiting until it has ended\n";
         eventually("the start waits", || start.errors().contains(waits).then_some(()));
+        if killed {
+            for part in [world.guardian(), world.supervisor()] {
+                procs::kill(part, 9);
+            }
+            // By it, or by the other command.
+            eventually("the start waits", || (count(&start.errors(), waits) == 2).then_some(()));
+        }
         std::fs::remove_file(file("up")).unwrap();
         std::fs::remove_file(file("asked")).unwrap();
         std::fs::remove_file(file("slow")).unwrap();
         assert!(quit.wait().unwrap().success(), "{args:?}");
         assert_eq!(start.code(), 0, "{args:?}: {}", start.errors());
-        if !file("trial").exists() {
+        if !args.contains(&"--until-ready") {
             up(&world);
             assert_ne!(world.wait_state("web", "running"), pid, "{args:?}");
             world.ok(["quit"]);
         }
         world.wait_empty();
         let _ = std::fs::remove_file(file("asked"));
-        std::fs::remove_file(file("up")).unwrap();
+        let _ = std::fs::remove_file(file("up"));
     }
-    assert!(file("trial").exists());
+}
+
+#[test]
+fn a_start_waits_for_a_run_that_is_being_stopped_only_in_its_own_place_and_time() {
+    let slow = "trap 'touch asked; while [ -e slow ]; do sleep 0.05; done; exit 0' INT";
+    let world = World::new(&format!("web: {slow}; touch up; while :; do sleep 0.1; done\n"));
+    let below = world.app().join("below");
+    std::fs::create_dir(&below).unwrap();
+    std::fs::write(below.join("Procfile"), "other: exec sleep 1000\n").unwrap();
+    world.write("slow", "");
+    world.ok(["start", "-D", "-t", "60"]);
+    up(&world);
+    let mut quit = world.tmo(["quit"]).spawn().unwrap();
+    eventually("it is asked to stop", || world.app().join("asked").exists().then_some(()));
+    let mut start = world.tmo(["start", "-D", "-s", "../.overmind.sock"]);
+    let ran = Ran::of(&start.current_dir(&below).output().unwrap());
+    let reported = "has its socket at ../.overmind.sock, where that of this project is to be";
+    assert!(ran.code == 1 && ran.stderr.contains(reported), "{ran:?}");
+    let ran = world.run(["start", "--wait=0.2"]);
+    let reported = "tmo: the run that is being stopped has not ended after 200 ms\n";
+    assert!(ran.code == 124 && ran.stderr.ends_with(reported), "{ran:?}");
+    std::fs::remove_file(world.app().join("slow")).unwrap();
+    assert!(quit.wait().unwrap().success());
+    world.wait_empty();
+}
+
+#[test]
+fn two_signals_in_an_instant_are_one_request_to_stop() {
+    let world = World::new(
+        "web: trap 'sleep 0.5; echo flushed; exit 0' INT; touch up; while :; do sleep 0.1; done\n",
+    );
+    let mut view = world.start([""; 0]);
+    up(&world);
+    // As `timeout` sends its signal to the command and then to its process group.
+    view.signal(15);
+    view.signal(2);
+    view.end();
+    assert!(view.log().contains("web    | flushed\n"), "{}", view.log());
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! A run for the length of a command, and a run that ends with one of its processes.
 
-use crate::harness::World;
+use crate::harness::{Terminal, World, eventually};
 
 const STACK: &str = "db: echo open; exec sleep 1000\nweb: exec sleep 1000\n";
 const TOML: &str =
@@ -125,5 +125,37 @@ fn a_command_finds_the_run_on_a_socket_that_was_named() {
         let restarted = std::fs::read_to_string(world.app().join("restarted"));
         assert_eq!(restarted.unwrap(), "0\n", "{ran:?}");
         std::fs::remove_file(world.app().join("restarted")).unwrap();
+    }
+}
+
+#[test]
+fn ctrl_z_suspends_the_start_with_its_command() {
+    let world = World::new("web: echo up; exec sleep 1000\n");
+    world.write("command", "touch begun\nread line\necho read $line\nexit 7\n");
+    let terminal = Terminal::open(&world, "terminal", 100, 30);
+    terminal.tmo("start --until-ready -- sh command");
+    eventually("it runs", || world.app().join("begun").exists().then_some(()));
+    terminal.keys(["C-z"]);
+    terminal.wait("Stopped");
+    terminal.line("echo $((40 + 2)) shell; fg");
+    terminal.wait("42 shell");
+    terminal.wait_for("it goes on", |screen| screen.contains("--until-ready -- sh command\n"));
+    terminal.line("me");
+    terminal.wait("read me");
+    terminal.line("echo $((70 + $?)) code");
+    terminal.wait("77 code");
+    assert_eq!(world.run(["ps"]).code, 1);
+}
+
+#[test]
+fn signals_to_the_start_reach_its_command() {
+    let world = World::new("web: exec sleep 1000\n");
+    world.write("command", "trap 'exit 8' INT TERM\ntouch begun\nwhile :; do sleep 0.1; done\n");
+    for signal in [2, 15] {
+        let mut start = world.start(["--until-ready", "--", "sh", "command"]);
+        eventually("it runs", || world.app().join("begun").exists().then_some(()));
+        start.signal(signal);
+        assert_eq!(start.code(), 8, "{}", start.errors());
+        std::fs::remove_file(world.app().join("begun")).unwrap();
     }
 }

@@ -34,8 +34,7 @@ fn a_second_interrupt_kills_what_does_not_listen() {
         view.shows("web    | Interrupting...\n");
         world.wait_state("web", "stopping");
         assert!(procs::alive(web));
-        view.signal(signal);
-        assert_eq!(view.code(), 0);
+        assert_eq!(view.press_until_over(signal).code(), Some(0));
         assert!(view.log().contains("web    | Killing...\n"), "{}", view.log());
         assert!(!procs::alive(web));
         world.wait_empty();

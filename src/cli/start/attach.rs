@@ -8,11 +8,13 @@ use crate::cli::early::Early;
 use crate::cli::error::CliError;
 use crate::cli::instance::of_another_session;
 use crate::cli::view::Shown;
+use crate::cli::wait::Readiness;
 use crate::client::{Listener, who};
 use crate::engine::runtime::Runtime;
 use crate::instance::listen;
 use crate::instance::lock::{self, Door};
 use crate::model::request::State;
+use crate::model::units;
 use crate::sys::dial::{self, Answer};
 use crate::view::screen::clock_time;
 
@@ -50,8 +52,12 @@ impl Start {
         match asked {
             Ok(state) if state.quitting => {
                 tell(&"a run is being stopped here; waiting until it has ended");
-                ended(Duration::MAX)?;
-                Ok(None)
+                let limit = self.wait.as_ref().and_then(Readiness::limit);
+                if ended(limit.unwrap_or(Duration::MAX))? {
+                    return Ok(None);
+                }
+                let what = "the run that is being stopped has not ended".to_owned();
+                Err(CliError::TimedOut { what, limit: units::span(limit.unwrap_or_default()) })
             }
             Ok(state) => Ok(Some(Ok(state))),
             Err(_) if ended(LAST_MOMENTS)? => Ok(None),

@@ -34,7 +34,7 @@ use crate::engine::runtime::Runtime;
 use crate::instance::lock::{self, Door};
 use crate::journal::{Dirs, IndexReader, Position, clear};
 use crate::model::plan::{Inherit, Plan};
-use crate::model::request::Request;
+use crate::model::request::{Request, State};
 use crate::model::text::OsText;
 use crate::view::screen;
 
@@ -57,6 +57,15 @@ pub(super) struct Start {
     arguments: Vec<OsText>,
     /// The plan of the run that goes on while all is read again.
     earlier: Option<Plan>,
+}
+
+/// What a start finds in its place.
+enum Found {
+    Nothing,
+    /// A run: its state, or why it does not tell.
+    Run(Box<Result<State, CliError>>),
+    /// Processes of a run whose supervisor and guardian were killed.
+    Processes,
 }
 
 /// Start, adopt or attach; returns the exit code of the run (0 for `-D`).
@@ -102,24 +111,11 @@ impl Start {
         run: &mut Option<String>,
     ) -> Result<u8, CliError> {
         self.make_runtime()?;
+        let mut taken_over = false;
         loop {
-            let door = self.enter()?;
-            let held = lock::is_held(self.runtime.dir()).map_err(CliError::io("the lock"))?;
-            let asked = if held {
-                let Some(asked) = self.unless_ending()? else {
-                    drop(door);
-                    self.make_runtime()?;
-                    continue;
-                };
-                Some(asked)
-            } else {
-                None
-            };
-            if held || self.runtime.has_survivors() {
-                self.refuse_other_run()?;
-            }
+            let Some((door, found)) = self.look(&mut taken_over)? else { continue };
             let names = &self.typed.names;
-            if !names.is_empty() && (held || self.runtime.has_survivors()) {
+            if !names.is_empty() && !matches!(found, Found::Nothing) {
                 drop(door);
                 let ask = Request::Start { names: names.clone() };
                 return match super::block_on(request::request(&mut self.instance(), ask, true))? {
@@ -127,17 +123,17 @@ impl Start {
                     code => Ok(code),
                 };
             }
-            if if_needed && (held || self.runtime.has_survivors()) {
+            if if_needed && !matches!(found, Found::Nothing) {
                 drop(door);
-                if !held {
-                    // Its supervisor was killed: another one goes on in the background.
+                if matches!(found, Found::Processes) {
+                    // Another supervisor goes on in the background.
                     let mut instance = self.instance();
                     super::block_on(async { instance.server().await.map(drop) })?;
                 }
                 return self.until_ready(&[]);
             }
-            if let Some(state) = asked {
-                match self.attach(&state?, door)? {
+            if let Found::Run(state) = found {
+                match self.attach(&(*state)?, door)? {
                     Some(shown) => return view::show(shown),
                     None => continue,
                 }
@@ -164,6 +160,37 @@ impl Start {
                 Begun::Overtaken => {}
             }
         }
+    }
+
+    /// See what is in the place of this start, and wait for a run that is being stopped. Nothing if it has
+    /// to look again.
+    fn look(&mut self, taken_over: &mut bool) -> Result<Option<(Door, Found)>, CliError> {
+        let door = self.enter()?;
+        let held = lock::is_held(self.runtime.dir()).map_err(CliError::io("the lock"))?;
+        if !held && !self.runtime.has_survivors() {
+            return Ok(Some((door, Found::Nothing)));
+        }
+        super::block_on(self.instance().refuse_run_in_our_place())?;
+        let found = if held {
+            let Some(asked) = self.unless_ending()? else {
+                drop(door);
+                self.make_runtime()?;
+                return Ok(None);
+            };
+            Found::Run(Box::new(asked))
+        } else if !*taken_over && self.runtime.is_being_stopped() {
+            // Another supervisor goes on with that, and is waited for.
+            drop(door);
+            *taken_over = true;
+            return match super::block_on(self.instance().state()) {
+                Ok(_) | Err(CliError::NothingRuns(_)) => Ok(None),
+                Err(error) => Err(error),
+            };
+        } else {
+            Found::Processes
+        };
+        self.refuse_other_procfile()?;
+        Ok(Some((door, found)))
     }
 
     pub(super) fn gather(mut args: StartArgs) -> Result<Self, CliError> {

@@ -7,10 +7,9 @@ use crate::config::StartOptions;
 use crate::sys::files::number;
 
 impl Start {
-    /// Refuse the run of another project, or of another Procfile than the one that is named here,
-    /// and name the flags that can't be applied to it.
-    pub(super) fn refuse_other_run(&self) -> Result<(), CliError> {
-        crate::cli::block_on(self.instance().refuse_run_in_our_place())?;
+    /// Refuse the run of another Procfile than the one that is named here, and name the flags that can't
+    /// be applied to it.
+    pub(super) fn refuse_other_procfile(&self) -> Result<(), CliError> {
         // A run that has ended just now has no plan any more, and one of an early version does not
         // tell how it was started.
         let Ok(plan) = self.runtime.plan() else { return Ok(()) };

@@ -421,6 +421,17 @@ impl View<'_> {
         eventually_or("the view ends", || self.child.try_wait().unwrap(), story)
     }
 
+    /// Send it a signal until it has ended: one that follows another one in an instant does not count.
+    #[track_caller]
+    pub(crate) fn press_until_over(&mut self, signal: i32) -> ExitStatus {
+        let story = || self.world.story(&self.log);
+        let press = || {
+            procs::kill(self.child.id(), signal);
+            self.child.try_wait().unwrap()
+        };
+        eventually_or("the view ends", press, story)
+    }
+
     /// Wait for its end and return its exit code.
     #[track_caller]
     pub(crate) fn code(&mut self) -> i32 {
