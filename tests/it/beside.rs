@@ -93,7 +93,7 @@ fn what_serves_others_is_spared_when_a_hook_has_started_it() {
     world.write("other/Procfile", "inner: exec sleep 3338\n");
     // Another version of tmo may have another name.
     let copy = world.path().join("tmo-dev");
-    std::fs::copy(env!("CARGO_BIN_EXE_tmo"), &copy).unwrap();
+    world.copy_program(&copy);
     let export = format!("export TMO={}", copy.display());
     let started = world.shell(&format!("{export}; exec {} start -D", env!("CARGO_BIN_EXE_tmo")));
     assert_eq!(started.code, 0, "{started:?}");

@@ -145,7 +145,7 @@ fn a_shim_that_cannot_start_is_told_and_hangs_nothing() {
     // An upgrade may take the program away under a run.
     let world = World::new(WEB);
     let copy = world.path().join("tmo");
-    std::fs::copy(env!("CARGO_BIN_EXE_tmo"), &copy).unwrap();
+    world.copy_program(&copy);
     let world = world.with_tmux(|real| {
         format!(
             "case \"$*\" in *new-session*) rm -f {};; esac\nexec {real} \"$@\"\n",

@@ -102,7 +102,7 @@ fn a_second_interrupt_does_not_wait_for_the_grace() {
     view.shows("| up\n");
     view.signal(2);
     view.shows("Interrupting...");
-    assert_eq!(view.interrupt(), 0);
+    assert_eq!(view.press_until_over(2).code(), Some(0));
     assert!(view.log().contains("Killing...\n"), "{}", view.log());
 }
 

@@ -142,6 +142,13 @@ impl World {
         all
     }
 
+    /// Copy tmo. A fork of another test could inherit a file that this process writes, and nobody can
+    /// execute the copy as long as that is open.
+    pub(crate) fn copy_program(&self, to: &Path) {
+        let mut copy = self.command("cp");
+        assert!(copy.arg(env!("CARGO_BIN_EXE_tmo")).arg(to).status().unwrap().success());
+    }
+
     /// tmo with these arguments.
     pub(crate) fn tmo<S: AsRef<OsStr>>(&self, args: impl IntoIterator<Item = S>) -> Command {
         let mut command = self.command(env!("CARGO_BIN_EXE_tmo"));
