@@ -252,6 +252,12 @@ impl Instance {
         !lock::is_held(self.runtime.dir()).unwrap_or(true) && !self.runtime.has_survivors()
     }
 
+    /// The id of the run whose supervisor or guardian holds the lock.
+    pub(super) fn run_by_plan(&self) -> Option<String> {
+        let held = lock::is_held(self.runtime.dir()).unwrap_or(false);
+        held.then(|| self.runtime.plan().ok()).flatten().map(|plan| plan.run)
+    }
+
     /// Ask our supervisor, and ask again for as long as it is killed meanwhile: its guardian, or
     /// this command, starts another one, and connecting waits for that.
     pub(super) async fn ask<T>(

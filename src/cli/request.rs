@@ -1,5 +1,6 @@
 //! `tmo stop`, `restart`, `quit`, `kill`: asking for something and waiting until it is done.
 
+use std::cell::OnceCell;
 use std::time::Duration;
 
 use super::error::CliError;
@@ -43,7 +44,15 @@ pub(super) async fn request_of(
     match server {
         Server::Tmo => {
             let key = key();
-            let asked = instance.ask(async |client| {
+            let run = OnceCell::new();
+            let asked = instance.ask(async |mut client| {
+                if ends_the_run(&request) {
+                    // Whoever answers goes by this plan. Asked again, another run may be in its place.
+                    let meant = run.get_or_init(|| instance.run_by_plan());
+                    if let Some(run) = meant {
+                        client = client.only_of(run);
+                    }
+                }
                 if wait {
                     insist(client, &request, &key).await
                 } else {
@@ -57,6 +66,7 @@ pub(super) async fn request_of(
                 {
                     Ok(0)
                 }
+                Err(CliError::Client(ClientError::OtherRun { .. })) if run.get().is_some() => Ok(0),
                 outcome => verdict(outcome?),
             }
         }
@@ -98,9 +108,14 @@ async fn slow_stops(instance: &Instance) -> Option<(String, Duration)> {
         names.push(format!("{} more", slow.len() - MOST_NAMED));
     }
     let names = names.join(", ");
+    // The end of a trial can be hurried where it was begun.
+    let again = match instance.run {
+        Some(_) => "Ctrl-C",
+        None => "the same command in another terminal",
+    };
     let (runs, them) = if slow.len() == 1 { ("runs", "it") } else { ("run", "them") };
     let text = format!(
-        "{names} still {runs}; SIGKILL in {} s, the same command in another terminal kills {them} now",
+        "{names} still {runs}; SIGKILL in {} s, {again} kills {them} now",
         due.div_ceil(1_000_000_000)
     );
     Some((text, Duration::from_nanos(due) + AFTER_KILL))

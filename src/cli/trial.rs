@@ -8,10 +8,11 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::{Pid, getpgrp, tcgetpgrp};
 use tokio::process::Command;
 use tokio::signal::unix::{SignalKind, signal};
+use tokio::task::JoinSet;
 
 use super::error::CliError;
 use super::instance::Instance;
-use super::request::request;
+use super::request::{ask_to_quit, key, request};
 use crate::client::ClientError;
 use crate::config::inherit::is_ignored;
 use crate::config::socket::SocketPath;
@@ -70,9 +71,22 @@ impl Trial {
     /// Stop the run with this id, if it still exists.
     fn quit(self, run: &str) -> Result<u8, CliError> {
         let mut instance = self.instance.only_of(run);
+        let address = instance.address();
         let asked = async {
+            let mut interrupt = signal(SignalKind::interrupt()).map_err(CliError::io("signals"))?;
             instance.state().await?;
-            request(&mut instance, Request::Quit, true).await
+            let mut asked = std::pin::pin!(request(&mut instance, Request::Quit, true));
+            let mut again = JoinSet::new();
+            loop {
+                tokio::select! {
+                    done = &mut asked => return done,
+                    // As in the view of a run: a second request kills what has not ended yet.
+                    _ = interrupt.recv() => {
+                        let (address, run) = (address.clone(), run.to_owned());
+                        again.spawn(async move { ask_to_quit(&address, &run, &key()).await.map(drop) });
+                    }
+                }
+            }
         };
         match super::block_on(asked) {
             Err(CliError::NothingRuns(_) | CliError::Client(ClientError::OtherRun { .. })) => Ok(0),
@@ -140,7 +154,9 @@ fn suspend_with(command: Option<u32>) -> std::io::Result<()> {
     let Some(pid) = command else { return Ok(()) };
     // It may have ended.
     let stopped = sys::stopped_by(pid).ok().flatten();
-    if stopped.is_some_and(|signal| BY_TERMINAL.iter().any(|own| *own as i32 == signal)) {
+    // Some programs answer Ctrl-Z with a SIGSTOP to themselves.
+    let by_user = |signal| BY_TERMINAL.iter().any(|own| *own as i32 == signal) || in_foreground();
+    if stopped.is_some_and(by_user) {
         sys::stop()?;
         send(command, Signal::SIGCONT);
     }

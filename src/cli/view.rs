@@ -28,8 +28,9 @@ use crate::engine::runtime::Runtime;
 use crate::instance::lock::Door;
 use crate::journal::cursor::Position;
 use crate::model::Exit;
-use crate::model::plan::Plan;
+use crate::model::plan::{Plan, ProcessPlan};
 use crate::model::request::{Head, Request};
+use crate::model::rules::{Check, Probe};
 use crate::model::run_end::End;
 use crate::sys::files;
 use crate::view::printer::{Farewell, Job, Printer};
@@ -66,6 +67,10 @@ pub(super) struct Shown {
     pub(super) until: Option<Until>,
     /// The requests to stop that are under way.
     pub(super) quits: JoinSet<()>,
+    /// This view has asked for a stop.
+    pub(super) interrupted: bool,
+    /// Whether what is waited for, if anything is, may be met by the end of the run.
+    pub(super) waits: Option<bool>,
 }
 
 /// What a view waits for that leaves the run alone then.
@@ -78,6 +83,9 @@ pub(super) struct Until {
     /// Said when it is so.
     pub(super) farewell: String,
 }
+
+/// The code of a command that SIGINT or SIGTERM ended.
+const INTERRUPTED: u8 = 130;
 
 /// Something that happens to a view.
 enum Wake {
@@ -172,11 +180,19 @@ pub(super) fn show(mut shown: Shown) -> Result<u8, CliError> {
             _ = done => {}
             _ = stop_signal() => {}
         }
-        Ok(end.code)
+        Ok(shown.exit_code(&end))
     })
 }
 
 impl Until {
+    /// Whether a run that ends with success has done what is waited for: nothing in it has to be
+    /// reached first, and nobody needs it afterwards.
+    pub(super) fn is_met_by_end(&self, plan: &Plan) -> bool {
+        let ends = |check: &Check| matches!(check.probe, Probe::Exit { .. });
+        let is_plain = |process: &ProcessPlan| process.rules.ready.iter().all(ends);
+        !self.farewell.is_empty() && !self.ready.is_for_ports() && plan.present().all(is_plain)
+    }
+
     async fn wait(self) -> Result<String, CliError> {
         let Self { ready, instance, names, farewell } = self;
         ready.wait(instance, &names).await.map(|()| farewell)
@@ -184,6 +200,15 @@ impl Until {
 }
 
 impl Shown {
+    /// The exit code of the run, or of a wait for it that nothing can come of any more.
+    fn exit_code(&self, end: &End) -> u8 {
+        if end.code == 0 && self.waits.is_some_and(|met| !met || self.interrupted) {
+            super::warn(&"the run ended before all of it was ready");
+            return if self.interrupted { INTERRUPTED } else { 1 };
+        }
+        end.code
+    }
+
     fn job(&self) -> Result<Job, CliError> {
         let source = Source::of_plan(&self.plan, self.runtime.dir())?;
         let mut style = Source::style(&self.env, self.timestamps);

@@ -75,6 +75,11 @@ impl Readiness {
         Ok(Self { listening, limit })
     }
 
+    /// Whether ports must be open that nobody would tell of.
+    pub(super) const fn is_for_ports(&self) -> bool {
+        !self.listening.is_empty()
+    }
+
     /// How long it may take.
     pub(super) const fn limit(&self) -> Option<Duration> {
         self.limit

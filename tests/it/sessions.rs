@@ -547,3 +547,26 @@ fn of_two_starts_in_two_sessions_at_once_one_runs_and_the_other_says_so() {
         forget_tmux_sockets(&world);
     }
 }
+
+#[test]
+fn a_quit_that_is_under_way_does_not_end_the_run_that_comes_next() {
+    let slow = "trap 'touch asked; while :; do sleep 0.1; done' INT";
+    let world = World::new(&format!("web: {slow}; touch up; while :; do sleep 0.1; done\n"));
+    world.ok(["start", "-D", "-t", "600"]);
+    eventually("it runs", || world.app().join("up").exists().then_some(()));
+    let old = world.wait_state("web", "running");
+    let mut quit = world.tmo(["quit"]).spawn().unwrap();
+    eventually("it is asked", || world.app().join("asked").exists().then_some(()));
+    procs::kill(quit.id(), 19);
+    for part in [world.guardian(), world.supervisor()] {
+        procs::kill(part, 9);
+    }
+    world.ok(["kill"]);
+    std::fs::remove_file(world.app().join("asked")).unwrap();
+    world.ok(["start", "-D"]);
+    assert_ne!(world.wait_state("web", "running"), old);
+    procs::kill(quit.id(), 18);
+    assert!(eventually("quit returns", || quit.try_wait().unwrap()).success());
+    assert_eq!(world.state().unwrap()["quitting"], false);
+    world.ok(["kill"]);
+}

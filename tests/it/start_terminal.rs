@@ -409,6 +409,14 @@ fn a_start_waits_for_a_run_that_is_being_stopped_only_in_its_own_place_and_time(
     let ran = world.run(["start", "--wait=0.2"]);
     let reported = "tmo: the run that is being stopped has not ended after 200 ms\n";
     assert!(ran.code == 124 && ran.stderr.ends_with(reported), "{ran:?}");
+    // Nor behind another start that waits.
+    let mut first = world.start(["-D"]);
+    eventually("it waits", || first.errors().contains("waiting until").then_some(()));
+    let ran = world.run(["start", "--wait=0.2"]);
+    let reported = "tmo: another tmo is still starting here after 200 ms\n";
+    assert!(ran.code == 124 && ran.stderr.ends_with(reported), "{ran:?}");
+    first.signal(15);
+    first.end();
     std::fs::remove_file(world.app().join("slow")).unwrap();
     assert!(quit.wait().unwrap().success());
     world.wait_empty();

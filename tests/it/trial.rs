@@ -159,3 +159,52 @@ fn signals_to_the_start_reach_its_command() {
         std::fs::remove_file(world.app().join("begun")).unwrap();
     }
 }
+
+#[test]
+fn no_command_is_run_where_the_run_ends_before_it_is_ready() {
+    let world = World::new("web: touch up; exec sleep 1000\n");
+    world.write("tmo.toml", "[process.web]\nready = { log = \"never\", timeout = \"100s\" }\n");
+    let up = || {
+        eventually("it runs", || world.app().join("up").exists().then_some(()));
+        std::fs::remove_file(world.app().join("up")).unwrap();
+    };
+    for (args, code) in [(&["--until-ready", "--", "touch", "ran"][..], 130), (&["--wait"], 130)] {
+        let mut start = world.start(args);
+        up();
+        start.signal(2);
+        assert_eq!(start.code(), code, "{args:?}: {}", start.errors());
+        let mut start = world.start(args);
+        up();
+        world.ok(["quit"]);
+        assert_eq!(start.code(), 1, "{args:?}: {}", start.errors());
+        let reported = "tmo: the run ended before all of it was ready\n";
+        assert!(start.errors().ends_with(reported), "{args:?}: {}", start.errors());
+    }
+    // Without anybody's doing: the end of one ends the others.
+    world.write("Procfile", "web: sleep 0.2; exit 0\nother: exec sleep 1000\n");
+    let ran = world.run(["start", "--until-ready", "--", "touch", "ran"]);
+    assert_eq!(ran.code, 1, "{ran:?}");
+    assert!(!world.app().join("ran").exists());
+    // Nothing has to be ready: it has done what it was begun for.
+    std::fs::remove_file(world.app().join("tmo.toml")).unwrap();
+    world.write("Procfile", "build: true\n");
+    assert_eq!(world.run(["start", "--wait"]).code, 0);
+    world.wait_empty();
+}
+
+#[test]
+fn a_command_that_stops_itself_suspends_the_start_and_ctrl_c_hurries_the_end() {
+    let world = World::new("web: trap '' INT; echo up; while :; do sleep 0.1; done\n");
+    world.write("command", "touch begun\nkill -STOP $$\ntouch went_on\n");
+    let terminal = Terminal::open(&world, "terminal", 150, 30);
+    terminal.tmo("start -t 600 --until-ready -- sh command");
+    terminal.wait("Stopped");
+    terminal.line("echo $((40 + 2)) shell; fg");
+    terminal.wait("42 shell");
+    eventually("it goes on", || world.app().join("went_on").exists().then_some(()));
+    terminal.wait("Ctrl-C kills it now");
+    terminal.keys(["C-c"]);
+    terminal.line("echo $((70 + $?)) code");
+    terminal.wait("70 code");
+    assert_eq!(world.run(["ps"]).code, 1);
+}

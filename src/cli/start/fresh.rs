@@ -77,6 +77,7 @@ impl Start {
                 names: self.typed.names.clone(),
                 farewell,
             });
+            shown.waits = shown.until.as_ref().map(|until| until.is_met_by_end(&shown.plan));
             return Ok(Begun::Shown(Box::new(shown)));
         }
         let run = plan.run.clone();

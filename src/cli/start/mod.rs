@@ -36,6 +36,7 @@ use crate::journal::{Dirs, IndexReader, Position, clear};
 use crate::model::plan::{Inherit, Plan};
 use crate::model::request::{Request, State};
 use crate::model::text::OsText;
+use crate::model::units;
 use crate::view::screen;
 
 /// What a start needs to know before anything is decided.
@@ -233,11 +234,18 @@ impl Start {
 
     /// Wait until no other start is at work here.
     fn enter(&mut self) -> Result<Door, CliError> {
+        let limit = self.wait.as_ref().and_then(Readiness::limit);
         loop {
-            match Door::enter(self.runtime.dir(), || tell(&WAITS)) {
+            match Door::enter_within(self.runtime.dir(), limit, || tell(&WAITS)) {
                 // The run that was here has ended just now, and has removed the directory.
                 Err(error) if error.kind() == ErrorKind::NotFound => self.make_runtime()?,
-                entered => return entered.map_err(CliError::io("the lock")),
+                Ok(None) => {
+                    let what = "another tmo is still starting here".to_owned();
+                    let limit = units::span(limit.unwrap_or_default());
+                    return Err(CliError::TimedOut { what, limit });
+                }
+                Ok(Some(door)) => return Ok(door),
+                Err(error) => return Err(CliError::io("the lock")(error)),
             }
         }
     }
@@ -322,6 +330,8 @@ impl Start {
             early: None,
             until: None,
             quits: tokio::task::JoinSet::new(),
+            interrupted: false,
+            waits: None,
         }
     }
 }

@@ -109,6 +109,7 @@ impl Shown {
     /// Request a graceful stop; a second request makes the supervisor kill. A signal comes only once,
     /// so the request is repeated until the supervisor accepts it or the run is over.
     pub(super) fn quit(&mut self, printer: &Printer) {
+        self.interrupted = true;
         let (socket, runtime) = (self.plan.socket.clone(), self.runtime.clone());
         let (teller, key, flags) = (printer.teller(), request::key(), self.flags.clone());
         let run = self.plan.run.clone();
