@@ -383,6 +383,8 @@ struct Signals {
     resize: tokio::signal::unix::Signal,
     /// When one has asked for a stop.
     asked: Option<Instant>,
+    /// Until when a hangup may follow a SIGTERM that has come.
+    terminated: Option<Instant>,
 }
 
 impl Signals {
@@ -396,22 +398,24 @@ impl Signals {
             hangup: unless_ignored(Signal::SIGHUP, SignalKind::hangup())?,
             resize: signal(SignalKind::window_change())?,
             asked: None,
+            terminated: None,
         })
     }
 
+    /// Nothing is lost if this is dropped while it waits.
     async fn next(&mut self) -> Wake {
         loop {
+            let due = self.terminated;
             tokio::select! {
                 biased;
                 () = arrives(&mut self.hangup) => return Wake::Hangup,
                 () = arrives(&mut self.interrupt) => {}
                 () = arrives(&mut self.terminate) => {
-                    // Nothing announces that no hangup follows.
-                    let hangup = tokio::time::timeout(WITH_HANGUP, arrives(&mut self.hangup));
-                    if hangup.await.is_ok() {
-                        return Wake::Hangup;
-                    }
+                    self.terminated.get_or_insert_with(|| Instant::now() + WITH_HANGUP);
+                    continue;
                 }
+                // Nothing announces that no hangup follows.
+                () = passes(due) => self.terminated = None,
                 _ = self.resize.recv() => return Wake::Resize,
             }
             if self.asked.is_none_or(|at| at.elapsed() >= SAME_REQUEST) {
@@ -419,6 +423,13 @@ impl Signals {
                 return Wake::Stop;
             }
         }
+    }
+}
+
+async fn passes(moment: Option<Instant>) {
+    match moment {
+        Some(moment) => tokio::time::sleep_until(moment.into()).await,
+        None => std::future::pending().await,
     }
 }
 
