@@ -8,7 +8,7 @@ use super::instance::{Instance, Server};
 use super::progress::with_details;
 use crate::client::address::Address;
 use crate::client::overmind::OvermindClient;
-use crate::client::{Client, ClientError};
+use crate::client::{Client, ClientError, HeadEvent};
 use crate::model::request::{Outcome, ProcessState, Request};
 use crate::sys::clock;
 
@@ -89,6 +89,25 @@ pub(super) async fn request_of(
             Ok(0)
         }
     }
+}
+
+/// Wait for the end of a run that is being stopped.
+pub(super) async fn end_of(instance: &Instance) -> Result<u8, CliError> {
+    let over = async {
+        loop {
+            let mut news = match instance.news().await {
+                Ok(news) => news,
+                Err(_) if instance.is_over() => return Ok(0),
+                Err(error) => return Err(error),
+            };
+            while let Some(Ok(event)) = news.next().await {
+                if matches!(event, HeadEvent::End(_)) {
+                    return Ok(0);
+                }
+            }
+        }
+    };
+    with_details("stopping everything", over, async || slow_stops(instance).await).await
 }
 
 /// The processes that a stop waits for, and when to look again: when SIGKILL has been sent.

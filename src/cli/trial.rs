@@ -2,6 +2,7 @@
 
 use std::ffi::OsString;
 use std::os::unix::process::ExitStatusExt as _;
+use std::pin::Pin;
 use std::process::ExitStatus;
 
 use nix::sys::signal::{Signal, kill};
@@ -12,7 +13,7 @@ use tokio::task::JoinSet;
 
 use super::error::CliError;
 use super::instance::Instance;
-use super::request::{ask_to_quit, key, request};
+use super::request::{ask_to_quit, end_of, key, request};
 use crate::client::ClientError;
 use crate::config::inherit::is_ignored;
 use crate::config::socket::SocketPath;
@@ -51,13 +52,14 @@ impl Trial {
     ) -> Result<u8, CliError> {
         let mut run = None;
         let begun = start(&mut run);
+        let was_run = matches!(begun, Ok(0));
         let ran = match begun {
             Ok(0) => super::block_on(self.run_command()),
             // It has said why.
             Ok(code) => Ok(code),
             Err(error) => Err(error),
         };
-        match (run.map_or(Ok(0), |run| self.quit(&run)), ran) {
+        match (run.map_or(Ok(0), |run| self.quit(&run, was_run)), ran) {
             (Err(error), Ok(0)) => Err(error),
             // How the command ended counts more.
             (Err(error), ran) => {
@@ -69,13 +71,27 @@ impl Trial {
     }
 
     /// Stop the run with this id, if it still exists.
-    fn quit(self, run: &str) -> Result<u8, CliError> {
+    /// If the command was run, tell where the run did not last as long as the command.
+    fn quit(self, run: &str, was_run: bool) -> Result<u8, CliError> {
         let mut instance = self.instance.only_of(run);
         let address = instance.address();
+        let flags = instance.flags();
+        let warn = |what: &str| {
+            if was_run {
+                super::warn(&format!(
+                    "the run {what} before the command had ended; `tmo why{flags}` says more"
+                ));
+            }
+        };
         let asked = async {
             let mut interrupt = signal(SignalKind::interrupt()).map_err(CliError::io("signals"))?;
-            instance.state().await?;
-            let mut asked = std::pin::pin!(request(&mut instance, Request::Quit, true));
+            let mut asked: Pin<Box<dyn Future<Output = _>>> = if instance.state().await?.quitting {
+                // A second request would kill what is being stopped.
+                warn("was being stopped");
+                Box::pin(end_of(&instance))
+            } else {
+                Box::pin(request(&mut instance, Request::Quit, true))
+            };
             let mut again = JoinSet::new();
             loop {
                 tokio::select! {
@@ -89,7 +105,11 @@ impl Trial {
             }
         };
         match super::block_on(asked) {
-            Err(CliError::NothingRuns(_) | CliError::Client(ClientError::OtherRun { .. })) => Ok(0),
+            Err(CliError::NothingRuns(_)) => {
+                warn("was over");
+                Ok(0)
+            }
+            Err(CliError::Client(ClientError::OtherRun { .. })) => Ok(0),
             asked => asked,
         }
     }

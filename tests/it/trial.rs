@@ -208,3 +208,19 @@ fn a_command_that_stops_itself_suspends_the_start_and_ctrl_c_hurries_the_end() {
     terminal.wait("70 code");
     assert_eq!(world.run(["ps"]).code, 1);
 }
+
+#[test]
+fn the_end_of_the_command_does_not_hurry_a_stop_that_is_under_way() {
+    let world = World::new(
+        "db: trap 'touch asked; sleep 1; touch cleaned; exit 0' INT; while :; do sleep 0.1; done\n\
+         web: until [ -e go ]; do sleep 0.05; done; exit 1\n",
+    );
+    world.write("command", "touch go\nuntil [ -e asked ]; do sleep 0.05; done\nexit 5\n");
+    let ran = world.run(["start", "--until-ready", "--", "sh", "command"]);
+    assert_eq!(ran.code, 5, "{ran:?}");
+    let reported =
+        "tmo: the run was being stopped before the command had ended; `tmo why` says more\n";
+    assert!(ran.stderr.contains(reported), "{ran:?}");
+    assert!(world.app().join("cleaned").exists());
+    world.wait_empty();
+}
