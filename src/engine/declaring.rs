@@ -85,7 +85,7 @@ impl Engine {
         let Found { toml, failures } = found;
         let plan = plan::with_failures(&self.plan, &|name| {
             let table = toml.of(name.entry());
-            let own = table.failures.iter().map(|found| found.get_ref().clone()).collect();
+            let own = table.failure.iter().map(|found| found.get_ref().clone()).collect();
             Some(failures.behind(own, name))
         });
         let (reported, answer) = oneshot::channel();

@@ -253,6 +253,7 @@ pub enum OnExit {
     #[default]
     StopAll,
     /// Nothing: the others run on without it.
+    #[serde(alias = "ignore")]
     Remain,
     /// It is started again.
     Restart,

@@ -2,31 +2,15 @@
 
 use std::collections::HashMap;
 
-use toml::Spanned;
-
 use crate::config::Warning;
 use crate::config::load::Loaded;
-use crate::config::toml::{ProcessTable, RestartTable};
+use crate::config::toml::Said as _;
 use crate::model::plan::{OnExit, Plan, ProcessPlan};
 use crate::model::rules::{Restart, Stage};
 
 /// The variables that a process is told whatever it has of its own.
 const TOLD: [&str; 6] =
     ["PORT", "PS", "TMO_SESSION", "TMO_PROCESS", "TMO_SOCKET", "OVERMIND_SOCKET"];
-
-/// Where a table says how to start again, but not when.
-fn idle_restart(table: &ProcessTable) -> Option<std::ops::Range<usize>> {
-    let RestartTable { policy, delay_ms, backoff, max_delay_ms, max_failures, stable_ms } =
-        &table.restart;
-    let said = [
-        delay_ms.as_ref().map(Spanned::span),
-        backoff.as_ref().map(Spanned::span),
-        max_delay_ms.as_ref().map(Spanned::span),
-        max_failures.as_ref().map(Spanned::span),
-        stable_ms.as_ref().map(Spanned::span),
-    ];
-    said.into_iter().flatten().next().filter(|_| policy.is_none())
-}
 
 /// The name before the lines of tmo itself.
 const OWN_NAME: &str = "system";
@@ -51,13 +35,14 @@ pub fn oddities(loaded: &Loaded, plan: &Plan) -> Vec<Warning> {
     }
     let tables = toml.processes.iter().map(|(name, table)| (name.get_ref().as_str(), table));
     for (name, table) in [("", &toml.defaults)].into_iter().chain(tables) {
-        for pair in &table.env {
+        for pair in &table.env.pairs {
             let variable = &pair.get_ref().0;
             let Some(word) = TOLD.iter().find(|word| *word == variable) else { continue };
             let todo = if *word == "PORT" { "; write `port = …` instead" } else { "" };
             tell(&pair.span(), format!("{word} is set by tmo{todo}"));
         }
-        if let Some(at) = idle_restart(table)
+        // It says how to start again, but not when.
+        if let Some(at) = table.restart.at().filter(|_| table.restart.policy.is_none())
             && !name.is_empty()
             && let Some(process) = plan.processes.iter().find(|known| known.name.entry() == name)
             && process.on_exit != OnExit::Restart
@@ -75,10 +60,10 @@ pub fn oddities(loaded: &Loaded, plan: &Plan) -> Vec<Warning> {
             continue;
         }
         for dependency in &table.depends_on {
-            let on = dependency.on.get_ref();
+            let (on, _) = dependency.get_ref();
             if !begins.contains_key(on.as_str()) {
                 let text = format!("`{name}` does not wait for `{on}`, which is left out");
-                tell(&dependency.on.span(), text);
+                tell(&dependency.span(), text);
             }
         }
     }

@@ -9,9 +9,10 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
+use crate::config::toml::ProcessTable;
 use crate::model::ProcName;
 use crate::model::plan::{Plan, ProcessPlan};
-use crate::model::rules::{FailurePattern, Rules, Stage};
+use crate::model::rules::{FailurePattern, Stage};
 use crate::model::text::OsText;
 
 /// What a reload does to one process.
@@ -227,30 +228,18 @@ fn policies(
     (plan, now): (&Plan, &ProcessPlan),
 ) -> Vec<String> {
     let grace = |plan: &Plan, of: &ProcessPlan| of.grace_ms.unwrap_or(plan.grace_ms);
-    let (before, after): (&Rules, &Rules) = (&process.rules, &now.rules);
     let stop = process.stop_signal != now.stop_signal
         || grace(old, process) != grace(plan, now)
-        || before.stop_command != after.stop_command;
-    let codes =
-        before.success_codes != after.success_codes || before.soft_codes != after.soft_codes;
-    words(&[
+        || process.rules.stop_command != now.rules.stop_command;
+    let mut what = words(&[
         ("formation", process.added != now.added),
         ("color", process.color != now.color),
         ("autostart", process.waits != now.waits && process.added == now.added),
         ("on_exit", process.on_exit != now.on_exit),
         ("stop", stop),
-        ("phase", before.stage != after.stage),
-        ("depends_on", before.needs != after.needs),
-        ("ready", before.ready != after.ready),
-        ("live", before.live != after.live),
-        ("restart", before.restart != after.restart),
-        ("exit_codes", codes),
-        ("failures", before.failures != after.failures),
-        ("flags", before.flags != after.flags),
-        ("notify", before.notify != after.notify),
-        ("groups", before.groups != after.groups),
-        ("display", before.display != after.display),
-    ])
+    ]);
+    what.extend(ProcessTable::changed(process, now).map(str::to_owned));
+    what
 }
 
 fn words(all: &[(&'static str, bool)]) -> Vec<String> {
@@ -355,6 +344,6 @@ mod tests {
         let pattern = FailurePattern { text, action: FailureAction::Break };
         fresh.processes[0].rules.failures = vec![pattern];
         let new = reload(&old, &with_failures(&old, &|name| failures_of(&fresh, name)));
-        assert_eq!(changes(&new)[0], "web ~ failures");
+        assert_eq!(changes(&new)[0], "web ~ failure");
     }
 }

@@ -138,7 +138,7 @@ fn what_needs_no_restart_is_in_force_at_once() {
          [[process.web.failure]]\npattern = \"broken\"\n",
     );
     let reported = world.ok(["reload"]);
-    let policies = "web: policies changed (stop, failures, groups, display)\njob: unchanged\n";
+    let policies = "web: policies changed (stop, display, groups, failure)\njob: unchanged\n";
     assert_eq!(reported, policies);
     assert_eq!((pid(&world, "web"), pid(&world, "job")), (web, job));
     assert_eq!(world.field("web", "display"), "The web");

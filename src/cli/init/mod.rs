@@ -181,7 +181,7 @@ mod tests {
             let text = text(&entries, with_flags);
             let toml = toml::parse(&text, "tmo.toml").unwrap();
             assert_eq!(toml.processes.len(), 2);
-            assert_eq!(toml.defaults.flags.len(), if with_flags { 4 } else { 0 });
+            assert_eq!(toml.defaults.flag.len(), if with_flags { 4 } else { 0 });
             let used = |line: &str| match line.strip_prefix("# ") {
                 Some(rest) if rest.starts_with('[') || rest.contains(" = ") => rest.to_owned(),
                 Some(_) | None => line.to_owned(),

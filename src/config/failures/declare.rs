@@ -155,8 +155,8 @@ impl Declarations {
         let asked = |known: &&ProcName| entry.is_none_or(|entry| known.as_str() == entry);
         let mut found = vec![];
         for known in self.entries.iter().filter(asked) {
-            let own = toml.table(known.as_str()).map_or(&[][..], |table| &table.failures);
-            for failure in toml.defaults.failures.iter().chain(own) {
+            let own = toml.table(known.as_str()).map_or(&[][..], |table| &table.failure);
+            for failure in toml.defaults.failure.iter().chain(own) {
                 let text = failure.get_ref().text.pattern.clone();
                 found.push((known.to_string(), text, toml.source.place(&failure.span())));
             }

@@ -6,7 +6,8 @@ use ::toml::de::DeTable;
 use proptest::prelude::*;
 use serde_json::Value;
 
-use super::keys::{Key, Kind, TOP};
+use super::keys::TOP;
+use super::kind::{Key, Kind};
 use super::problem::Mistakes;
 use super::{Disk, parse, read, schema, shape, survey, tests::WHOLE};
 use crate::config::{Env, procfile};
@@ -150,7 +151,7 @@ proptest! {
     fn schema_and_parser_agree_on_whatever_is_drawn(bytes in proptest::collection::vec(any::<u8>(), 1..40)) {
         let mut bytes = bytes.iter();
         let process = draw(Kind::Table(super::keys::PROCESS), &mut bytes);
-        let log = draw(Kind::Table(super::keys::LOG), &mut bytes);
+        let log = draw(Kind::Table(super::keys::log::KEYS), &mut bytes);
         both(&format!("process.web = {process}\nlog = {log}\n"));
     }
 

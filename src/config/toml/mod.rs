@@ -1,22 +1,20 @@
 //! `tmo.toml`, beside the Procfile or in its place: what a Procfile has no words for.
 //!
 //! A file is read in three steps, each of which tells all that it finds wrong: its syntax; its keys
-//! and kinds of values (`keys`, `shape`) and what they mean; then, in [`survey()`], how it fits
-//! the Procfile and the disk. Every value keeps its place in the file.
+//! and kinds of values (`shape`) and what they mean (`keys`, a file for each); then, in [`survey()`], how
+//! it fits the Procfile and the disk. Every value keeps its place in the file.
 
 #[cfg(test)]
 mod described;
 mod elsewhere;
-mod environ;
-pub mod keys;
+mod keys;
+mod kind;
 mod needs;
-mod probes;
 mod problem;
-mod read;
+mod said;
 mod schema;
 mod shape;
 mod survey;
-mod table;
 #[cfg(test)]
 mod tests;
 
@@ -28,15 +26,12 @@ use ::toml::de::DeTable;
 
 use crate::model::rules::{Hooks, Milestone};
 use crate::model::{ProcName, name::check_length, nearest::nearest};
+pub use keys::{Asked, Line, LogTable, ProcessTable, Row, command_line};
 pub use problem::{Mistakes, Problem, Source, TomlError};
+pub use said::{At, Said, value};
 pub use schema::schema;
-pub use shape::At;
-use shape::View;
+use shape::{View, in_order};
 pub use survey::{Disk, Own, Surveyed, survey};
-pub use table::{
-    Args, Asked, Command, Dependency, LiveTable, LogTable, ProcessTable, ReadyCheck, RestartTable,
-    StopTable,
-};
 
 /// The contents of a `tmo.toml`; all of it optional.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -73,8 +68,9 @@ impl Index {
         let mut index = Self::default();
         for (at, (name, table)) in processes.iter().enumerate() {
             index.tables.entry(name.get_ref().clone()).or_insert(at);
-            let completed = table.depends_on.iter().filter(|on| on.until == Milestone::Completed);
-            index.completed.extend(completed.map(|dependency| dependency.on.get_ref().clone()));
+            let on = table.depends_on.iter().map(Spanned::get_ref);
+            let completed = on.filter(|(_, until)| *until == Milestone::Completed);
+            index.completed.extend(completed.map(|(on, _)| on.clone()));
         }
         index
     }
@@ -144,16 +140,18 @@ pub fn read(text: &str, file: &str) -> Result<(TmoToml, Mistakes), TomlError> {
         mistakes.clone().into_result(&source)?;
     }
     let table = |key| view.table(key).map(|table| *table.get_ref());
-    let crash_dir = table("crash").and_then(|crash| read::said(crash, "dir", &mut mistakes));
+    let crash_dir = table("crash").and_then(|crash| keys::crash::read(crash, &mut mistakes));
     let processes = table("process").map(|t| processes(t, &mut mistakes)).unwrap_or_default();
     let toml = TmoToml {
-        log: table("log").map(read::log).unwrap_or_default(),
-        defaults: table("defaults").map(|t| read::process(t, &mut mistakes)).unwrap_or_default(),
+        log: table("log").map(keys::log::read).unwrap_or_default(),
+        defaults: table("defaults")
+            .map(|t| ProcessTable::read(t, &mut mistakes))
+            .unwrap_or_default(),
         index: Index::of(&processes),
         processes,
-        hooks: table("hooks").map(|t| read::hooks(t, &mut mistakes)).unwrap_or_default(),
+        hooks: table("hooks").map(|t| keys::hooks::read(t, &mut mistakes)).unwrap_or_default(),
         cleanup_hook: table("hooks").and_then(|t| Some(t.get("cleanup")?.span())),
-        crash_dir: crash_dir.map(|dir| dir.into_inner().into()),
+        crash_dir,
         source,
     };
     Ok((toml, mistakes))
@@ -170,7 +168,7 @@ fn is_yaml(text: &str, at: usize) -> bool {
 
 fn processes(view: View<'_, '_>, mistakes: &mut Mistakes) -> Vec<(Spanned<String>, ProcessTable)> {
     let mut found = vec![];
-    for (name, value) in read::in_order(view.0) {
+    for (name, value) in in_order(view.0) {
         let word = name.get_ref();
         match ProcName::new(word.as_str()) {
             Ok(process) if process.as_str() == process.entry() => {
@@ -186,7 +184,7 @@ fn processes(view: View<'_, '_>, mistakes: &mut Mistakes) -> Vec<(Spanned<String
             Err(error) => mistakes.add(name.span(), error.to_string()),
         }
         if let Some(table) = value.get_ref().as_table() {
-            let table = read::process(View(table), mistakes);
+            let table = ProcessTable::read(View(table), mistakes);
             found.push((name, table));
         }
     }

@@ -27,7 +27,7 @@ pub(super) fn check(toml: &TmoToml, entries: &[Entry], mistakes: &mut Mistakes) 
     for (name, table) in &toml.processes {
         let from = places.get(name.get_ref().as_str()).copied();
         for dependency in &table.depends_on {
-            let (on, at) = (dependency.on.get_ref(), dependency.on.span());
+            let ((on, until), at) = (dependency.get_ref(), dependency.span());
             let Some(&to) = places.get(on.as_str()) else {
                 if mistakes.is_full() {
                     mistakes.add(at, "");
@@ -42,7 +42,7 @@ pub(super) fn check(toml: &TmoToml, entries: &[Entry], mistakes: &mut Mistakes) 
                 mistakes.add(at, format!("`{on}` can't wait for itself; leave it out"));
                 continue;
             }
-            if dependency.until == Milestone::Completed && never_ends(toml, on) {
+            if *until == Milestone::Completed && never_ends(toml, on) {
                 let text = format!(
                     "`{on}` is started again after each end, so it never completes; \
                                     wait until it is \"ready\""

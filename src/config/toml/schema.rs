@@ -1,8 +1,9 @@
-//! The JSON Schema of a `tmo.toml`, for editors; made of [`super::keys`].
+//! The JSON Schema of a `tmo.toml`, for editors; made of the keys.
 
 use serde_json::{Map, Value, json};
 
-use super::keys::{self, Key, Kind};
+use super::keys;
+use super::kind::{Key, Kind};
 use crate::model::units::SPAN_PATTERN;
 
 /// The schema.

@@ -1,14 +1,18 @@
 //! Whether a file has the keys and the kinds of values that there are ([`super::keys`]).
 
 use std::ops::Range;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use ::toml::Spanned;
 use ::toml::de::{DeTable, DeValue};
+use serde::de::value::StrDeserializer;
+use serde::de::{self, DeserializeOwned, IntoDeserializer as _};
 
 use super::elsewhere::named_here;
-use super::keys::{Key, Kind};
+use super::kind::{Key, Kind};
 use super::problem::Mistakes;
+use super::said::At;
 use crate::model::limits::{LIST, PROCESSES};
 use crate::model::nearest::nearest;
 use crate::model::units::{of_seconds, parse_bytes, parse_span};
@@ -194,10 +198,33 @@ pub(super) fn scalar(value: &DeValue<'_>) -> Option<String> {
     }
 }
 
+/// One of the words of an enum.
+pub(super) fn word<T: DeserializeOwned>(value: &DeValue<'_>) -> Option<T> {
+    let text: StrDeserializer<'_, de::value::Error> = value.as_str()?.into_deserializer();
+    T::deserialize(text).ok()
+}
+
+/// The texts of a list.
+pub(super) fn words(value: &DeValue<'_>) -> Option<Vec<String>> {
+    value.as_array()?.iter().map(|item| Some(item.get_ref().as_str()?.to_owned())).collect()
+}
+
+/// A table in the order in which it is written.
+pub(super) fn in_order<'a, 'i>(
+    table: &'a DeTable<'i>,
+) -> impl Iterator<Item = (Spanned<String>, &'a Spanned<DeValue<'i>>)> {
+    let mut all: Vec<_> = table
+        .iter()
+        .map(|(key, value)| (Spanned::new(key.span(), key.get_ref().clone().into_owned()), value))
+        .collect();
+    all.sort_by_key(|(key, _)| key.span().start);
+    all.into_iter()
+}
+
 /// A table that has been looked at: what does not fit is told already, and is as if it were not
 /// there.
 #[derive(Clone, Copy)]
-pub(super) struct View<'a, 'i>(pub(super) &'a DeTable<'i>);
+pub struct View<'a, 'i>(pub(super) &'a DeTable<'i>);
 
 impl<'a, 'i> View<'a, 'i> {
     /// The value of a key.
@@ -261,7 +288,51 @@ impl<'a, 'i> View<'a, 'i> {
             |item: &Value<'i>| Some(Spanned::new(item.span(), item.get_ref().as_str()?.to_owned()));
         items.iter().filter_map(text).collect()
     }
+
+    /// A path.
+    pub(super) fn path(self, key: &str) -> At<PathBuf> {
+        self.text(key).map(path)
+    }
+
+    /// The paths of a list; a path alone is a list of one.
+    pub(super) fn paths(self, key: &str) -> Vec<Spanned<PathBuf>> {
+        self.texts(key).into_iter().map(path).collect()
+    }
+
+    /// One of some words.
+    pub(super) fn word<T: DeserializeOwned>(self, key: &str) -> At<T> {
+        self.of(key, word)
+    }
+
+    /// A text that must say something.
+    pub(super) fn filled(self, key: &str, mistakes: &mut Mistakes) -> At<String> {
+        let text = self.text(key)?;
+        if text.get_ref().trim().is_empty() {
+            mistakes.add(text.span(), format!("`{key}` is empty; leave it out"));
+            return None;
+        }
+        Some(text)
+    }
+
+    /// The first of these keys that is there; a second one is one too many.
+    pub(super) fn either<T>(
+        self,
+        ways: [At<T>; 3],
+        keys: [&str; 3],
+        mistakes: &mut Mistakes,
+    ) -> At<T> {
+        let mut there = keys.iter().zip(ways).filter_map(|(key, way)| Some((key, way?)));
+        let first = there.next();
+        for (other, _) in there {
+            if let (Some((first, _)), Some(span)) = (&first, self.key(other)) {
+                let text = format!("`{other}` says the same as `{first}`; keep one of them");
+                mistakes.add(span, text);
+            }
+        }
+        first.map(|(_, value)| value)
+    }
 }
 
-/// A value, if it was said, with its place.
-pub type At<T> = Option<Spanned<T>>;
+fn path(text: Spanned<String>) -> Spanned<PathBuf> {
+    Spanned::new(text.span(), text.into_inner().into())
+}

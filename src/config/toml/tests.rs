@@ -7,7 +7,7 @@ use ::toml::Spanned;
 use pretty_assertions::assert_eq;
 
 use super::{
-    Asked, Command, Disk, LogTable, ProcessTable, Surveyed, TmoToml, TomlError, parse, read, survey,
+    Asked, Disk, Line, LogTable, ProcessTable, Surveyed, TmoToml, TomlError, parse, read, survey,
 };
 use crate::config::{Env, procfile};
 use crate::model::plan::OnExit;
@@ -125,7 +125,7 @@ fn takes_sizes_as_numbers_and_text() {
 fn every_key_is_read() {
     let (toml, found) = surveyed(WHOLE, "").unwrap();
     let web = toml.of("web");
-    let words = Command::Words(vec!["node".into(), "server.js".into()]);
+    let words = Line::Words(vec!["node".into(), "server.js".into()]);
     assert_eq!(plain(web.command.as_ref()), words);
     assert_eq!((plain(web.port.as_ref()), plain(web.display.as_ref()).as_str()), (3000, "The web"));
     assert_eq!(
@@ -137,7 +137,7 @@ fn every_key_is_read() {
         (Stage::Main, OnExit::Remain)
     );
     let needs: Vec<_> =
-        web.depends_on.iter().map(|need| (need.on.get_ref().as_str(), need.until)).collect();
+        web.depends_on.iter().map(|need| (need.get_ref().0.as_str(), need.get_ref().1)).collect();
     assert_eq!(needs, [("db", Milestone::Started), ("migrate", Milestone::Completed)]);
     let ready = plain(web.ready.as_ref());
     assert!(matches!(&ready[0].asked, Asked::Probe(Probe::Log(t)) if t.regex && t.any_case));
@@ -164,11 +164,11 @@ fn every_key_is_read() {
     );
     assert_eq!((plain(web.stop.signal.as_ref()), plain(web.stop.timeout_ms.as_ref())), (15, 1500));
     assert_eq!(plain(web.stop.command.as_ref()), "bye");
-    let failures: Vec<_> = web.failures.iter().map(|found| found.get_ref().clone()).collect();
+    let failures: Vec<_> = web.failure.iter().map(|found| found.get_ref().clone()).collect();
     assert!(!failures[0].text.regex && failures[0].text.any_case);
     assert!(failures[1].text.regex && !failures[1].text.any_case);
     assert_eq!(failures[1].action, FailureAction::Restart);
-    let flag = web.flags[0].get_ref();
+    let flag = web.flag[0].get_ref();
     assert_eq!((flag.name.as_str(), flag.color, flag.context), ("slow", FlagColor::Purple, 2));
     assert_eq!((flag.target, flag.every_ms, flag.action), (Some(10), 60_000, Action::Notify));
     assert_eq!(toml.hooks.stop_after, Some(StopAfter::MainStarted));
@@ -431,7 +431,7 @@ fn defaults_hold_where_nothing_else_is_said() {
     };
     assert_eq!((groups(&toml.of("web")).len(), groups(&toml.of("worker")).len()), (2, 1));
     assert_eq!(plain(toml.of("worker").shell.as_ref()), "bash");
-    assert_eq!(toml.of("worker").failures.len(), 1);
+    assert_eq!(toml.of("worker").failure.len(), 1);
     let path = |name: &str| found.own[name].env[0].1.0.to_str().unwrap().to_owned();
     assert_eq!((path("web").as_str(), path("worker").as_str()), ("/x/y:/x/z:/bin", "/x/z:/bin"));
 }

@@ -1,75 +1,53 @@
-//! `ready` and `live`: ways to find out about a process.
+//! What `ready` and `live` have in common: ways to find out about a process.
 
 use std::ops::Range;
 
-use ::toml::Spanned;
+use super::pattern::pattern;
+use super::{ITEM_BYTES, Kind, Mistakes, PORT, Spanned, View};
+use crate::config::toml::shape::number;
+use crate::model::rules::{PortOwner, Probe};
 
-use super::problem::Mistakes;
-use super::read::{action, either, pattern, said, word};
-use super::shape::{At, View, number};
-use super::table::{Asked, LiveTable, ReadyCheck};
-use crate::model::rules::{Action, Check, PortOwner, Probe};
+/// A port by its number, or the one that the process is told.
+pub(super) const OWN_PORT: Kind = Kind::Either(&[PORT, Kind::Switch]);
 
 /// Where a port is looked for if nothing is said.
 const HERE: &str = "127.0.0.1";
 
-/// What may be asked before a process is ready.
-const OF_READY: &[&str] = &["log", "port", "http", "exec", "exit", "delay"];
-/// What may be asked again and again.
-const OF_LIVE: &[&str] = &["port", "http", "exec"];
-
-/// `ready`.
-pub(super) fn ready(view: View<'_, '_>, mistakes: &mut Mistakes) -> At<Vec<ReadyCheck>> {
-    let span = view.get("ready")?.span();
-    let mut checks = vec![];
-    for item in view.tables("ready") {
-        checks.extend(check(*item.get_ref(), item.span(), mistakes));
-    }
-    Some(Spanned::new(span, checks))
+/// A way to find out, before it is known which port the process has.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Asked {
+    /// Whatever its port, on this host.
+    OwnPort(String, PortOwner),
+    /// All else.
+    Probe(Probe),
 }
 
-fn check(view: View<'_, '_>, span: Range<usize>, mistakes: &mut Mistakes) -> Option<ReadyCheck> {
-    let times = |keys: [&str; 3], usual: u64, mistakes: &mut Mistakes| {
-        let ways = [view.time(keys[0]), view.number(keys[1]), None];
-        let said = either(view, ways, keys, mistakes);
-        if let Some(zero) = said.as_ref().filter(|ms| *ms.get_ref() == 0) {
-            mistakes.add(zero.span(), format!("`{}` must be longer than nothing", keys[0]));
+impl Asked {
+    /// What is found out of a process that is told this port.
+    pub fn with_port(&self, port: Option<u16>) -> Option<Probe> {
+        match self {
+            Self::OwnPort(host, owner) => {
+                Some(Probe::Port { host: host.clone(), port: port?, owner: *owner })
+            }
+            Self::Probe(probe) => Some(probe.clone()),
         }
-        said.map_or(usual, Spanned::into_inner)
-    };
-    let timeout_ms = times(["timeout", "timeout_ms", ""], Check::TIMEOUT_MS, mistakes);
-    let every_ms = times(["every", "every_ms", ""], Check::EVERY_MS, mistakes);
-    let asked = asked(view, span, OF_READY, mistakes)?;
-    if let (Asked::Probe(Probe::Delay { ms }), Some(at)) = (&asked, view.key("delay"))
-        && *ms >= timeout_ms
-    {
-        mistakes.add(at, "this `delay` is no shorter than `timeout`; give it a longer one");
     }
-    Some(ReadyCheck { asked, timeout_ms, every_ms })
-}
 
-/// `live`.
-pub(super) fn live(view: View<'_, '_>, mistakes: &mut Mistakes) -> At<LiveTable> {
-    let (span, view) = (view.key("live")?, *view.table("live")?.get_ref());
-    let asked = asked(view, span.clone(), OF_LIVE, mistakes)?;
-    let time = |key: &str, usual: u64| view.time(key).map_or(usual, Spanned::into_inner);
-    let live = LiveTable {
-        asked,
-        every_ms: time("every", 10_000),
-        timeout_ms: time("timeout", 2000),
-        failures: view.number("failures").map_or(3, Spanned::into_inner),
-        action: word(view, "action", action).map_or(Action::Restart, Spanned::into_inner),
-    };
-    for (key, ms) in [("every", live.every_ms), ("timeout", live.timeout_ms)] {
-        if let (0, Some(at)) = (ms, view.key(key)) {
-            mistakes.add(at, format!("`{key}` must be longer than nothing"));
-        }
+    /// The memory that this check takes.
+    pub(super) fn size(&self) -> usize {
+        let text = match self {
+            Self::OwnPort(host, _) | Self::Probe(Probe::Port { host, .. }) => host.len(),
+            Self::Probe(Probe::Log(text)) => text.pattern.len(),
+            Self::Probe(Probe::Http { url }) => url.len(),
+            Self::Probe(Probe::Exec { command }) => command.as_bytes().len(),
+            Self::Probe(Probe::Exit { .. } | Probe::Delay { .. }) => 0,
+        };
+        text + ITEM_BYTES
     }
-    Some(Spanned::new(span, live))
 }
 
 /// The one thing that is asked.
-fn asked(
+pub(super) fn asked(
     view: View<'_, '_>,
     span: Range<usize>,
     ways: &[&str],
@@ -103,7 +81,7 @@ fn asked(
             Probe::Log(pattern(&view.text("log")?, how, mistakes))
         }
         "http" => Probe::Http { url: url(&view.text("http")?, mistakes)? },
-        "exec" => Probe::Exec { command: said(view, "exec", mistakes)?.into_inner().into() },
+        "exec" => Probe::Exec { command: view.filled("exec", mistakes)?.into_inner().into() },
         "exit" => Probe::Exit { code: view.number("exit")?.into_inner() },
         _ => Probe::Delay { ms: view.time("delay")?.into_inner() },
     };
@@ -112,10 +90,10 @@ fn asked(
 
 fn port(view: View<'_, '_>, mistakes: &mut Mistakes) -> Option<Asked> {
     let host = match view.get("host") {
-        Some(_) => said(view, "host", mistakes)?.into_inner(),
+        Some(_) => view.filled("host", mistakes)?.into_inner(),
         None => HERE.to_owned(),
     };
-    let owner = word(view, "owner", port_owner).map_or(PortOwner::Auto, Spanned::into_inner);
+    let owner = view.word("owner").map_or(PortOwner::Auto, Spanned::into_inner);
     let value = view.get("port")?;
     if let Some(own) = value.get_ref().as_bool() {
         if !own {
@@ -126,15 +104,6 @@ fn port(view: View<'_, '_>, mistakes: &mut Mistakes) -> Option<Asked> {
     }
     let port = u16::try_from(number(value.get_ref())?).ok()?;
     Some(Asked::Probe(Probe::Port { host, port, owner }))
-}
-
-fn port_owner(word: &str) -> Option<PortOwner> {
-    match word {
-        "auto" => Some(PortOwner::Auto),
-        "tree" => Some(PortOwner::Tree),
-        "any" => Some(PortOwner::Any),
-        _ => None,
-    }
 }
 
 /// An address that can be asked.

@@ -1,0 +1,38 @@
+//! `args`: what is appended to a command.
+
+use super::{At, Key, Mistakes, ProcessKey, ProcessTable, TEXT_OR_TEXTS, View, key};
+use crate::config::toml::keys::command::Line;
+use crate::config::toml::shape::words;
+
+/// What is appended to a command.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Appended {
+    /// To a line for the shell, as it stands.
+    Text(String),
+    /// One by one.
+    Words(Vec<String>),
+}
+
+pub struct Args;
+
+impl ProcessKey for Args {
+    type Said = At<Appended>;
+    const KEYS: &'static [Key] = &[key("args", TEXT_OR_TEXTS, "What is appended to the command.")];
+    const OF_ALL: bool = false;
+
+    fn read(view: View<'_, '_>, _: &mut Mistakes) -> Self::Said {
+        view.of("args", |value| match value.as_str() {
+            Some(text) => Some(Appended::Text(text.to_owned())),
+            None => Some(Appended::Words(words(value)?)),
+        })
+    }
+
+    fn check(table: &ProcessTable, mistakes: &mut Mistakes) {
+        if let (Some(command), Some(args)) = (&table.command, &table.args)
+            && matches!((command.get_ref(), args.get_ref()), (Line::Words(_), Appended::Text(_)))
+        {
+            let text = "`args` of a command without a shell are a list, as the command";
+            mistakes.add(args.span(), text);
+        }
+    }
+}

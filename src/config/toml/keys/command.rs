@@ -1,0 +1,85 @@
+//! `command`: what is run.
+
+use super::args::Appended;
+use super::{At, Key, Mistakes, ProcessKey, ProcessTable, TEXT_OR_TEXTS, View, key, value};
+use crate::config::procfile::Entry;
+use crate::config::toml::shape::words;
+use crate::model::shell;
+use crate::model::text::OsText;
+
+/// A command.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Line {
+    /// A line for the shell.
+    Shell(String),
+    /// A program and its arguments, without a shell.
+    Words(Vec<String>),
+}
+
+pub struct Command;
+
+impl ProcessKey for Command {
+    type Said = At<Line>;
+    const KEYS: &'static [Key] = &[key(
+        "command",
+        TEXT_OR_TEXTS,
+        "The command: a string for the shell, or a list without one.",
+    )];
+    const OF_ALL: bool = false;
+
+    fn read(view: View<'_, '_>, mistakes: &mut Mistakes) -> Self::Said {
+        let command = view.of("command", |value| match value.as_str() {
+            Some(line) => Some(Line::Shell(line.to_owned())),
+            None => Some(Line::Words(words(value)?)),
+        })?;
+        let empty = match command.get_ref() {
+            Line::Shell(line) => line.trim().is_empty(),
+            Line::Words(words) => words.first().is_none_or(String::is_empty),
+        };
+        if empty {
+            mistakes.add(command.span(), "`command` is empty; it is what is to be run");
+        }
+        Some(command)
+    }
+}
+
+impl Line {
+    /// As a line for the shell.
+    pub fn for_shell(&self) -> String {
+        match self {
+            Self::Shell(line) => line.clone(),
+            Self::Words(words) => quoted(words),
+        }
+    }
+}
+
+fn quoted(words: &[String]) -> String {
+    words.iter().map(|word| shell::quoted(word)).collect::<Vec<_>>().join(" ")
+}
+
+/// The command of an entry with what is appended to it, and its words if there is to be no shell.
+pub fn command_line(entry: &Entry, table: &ProcessTable) -> (OsText, Option<Vec<OsText>>) {
+    let args = value(&table.args);
+    let line = match value(&table.command) {
+        Some(Line::Words(mut argv)) => {
+            if let Some(Appended::Words(words)) = args {
+                argv.extend(words);
+            }
+            return (quoted(&argv).into(), Some(argv.into_iter().map(OsText::from).collect()));
+        }
+        Some(Line::Shell(line)) => line.into(),
+        None => entry.command.clone(),
+    };
+    let more = match args {
+        Some(Appended::Text(text)) => text,
+        Some(Appended::Words(words)) => quoted(&words),
+        None => String::new(),
+    };
+    if more.is_empty() {
+        return (line, None);
+    }
+    let mut line = line.0;
+    line.push(" ");
+    line.push(more);
+    (line.into(), None)
+}

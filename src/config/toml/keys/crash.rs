@@ -1,0 +1,17 @@
+//! `[crash]`: where crash reports are kept.
+
+use std::path::PathBuf;
+
+use super::{Key, Kind, Mistakes, View, key};
+
+/// `[crash]`.
+pub(in crate::config::toml) const KEYS: &[Key] =
+    &[key("dir", Kind::Text, "The directory of the crash reports.")];
+
+/// The directory, from that of the file.
+pub(in crate::config::toml) fn read(
+    view: View<'_, '_>,
+    mistakes: &mut Mistakes,
+) -> Option<PathBuf> {
+    view.filled("dir", mistakes).map(|dir| dir.into_inner().into())
+}

@@ -1,0 +1,42 @@
+//! `cwd`: the working directory of a process.
+
+use std::path::PathBuf;
+
+use super::{At, Key, Kind, Mistakes, ProcessKey, Spanned, View, key};
+use crate::config::Env;
+use crate::config::toml::survey::Disk;
+use crate::model::text::OsText;
+use crate::sys::why;
+
+pub struct Cwd;
+
+impl ProcessKey for Cwd {
+    type Said = At<PathBuf>;
+    const KEYS: &'static [Key] =
+        &[key("cwd", Kind::Text, "The working directory, from the directory of this file.")];
+
+    fn read(view: View<'_, '_>, _: &mut Mistakes) -> Self::Said {
+        view.path("cwd")
+    }
+
+    fn size(said: &Self::Said) -> usize {
+        said.as_ref().map_or(0, |cwd| cwd.get_ref().as_os_str().len())
+    }
+}
+
+/// The directory, absolute, if it is there.
+pub(in crate::config::toml) fn found(
+    cwd: Option<&Spanned<PathBuf>>,
+    env: &Env,
+    disk: &Disk<'_>,
+    mistakes: &mut Mistakes,
+) -> Option<OsText> {
+    let cwd = cwd?;
+    let path = disk.path(env, cwd.get_ref());
+    if let Err(error) = (disk.is_dir)(&path) {
+        let text =
+            format!("can't run in {}: {}; make it, or name another", path.display(), why(&error));
+        mistakes.add(cwd.span(), text);
+    }
+    Some(path.into())
+}

@@ -1,0 +1,35 @@
+//! `depends_on`: the processes that a process waits for. `needs.rs` checks that this can come to an end.
+
+use super::{Key, Kind, Mistakes, ProcessKey, ProcessPlan, Spanned, TEXTS, Value, View, json, key};
+use crate::config::toml::shape::{in_order, word};
+use crate::model::rules::Milestone;
+
+pub struct DependsOn;
+
+impl ProcessKey for DependsOn {
+    /// The entries, and how far each must have come.
+    type Said = Vec<Spanned<(String, Milestone)>>;
+    const KEYS: &'static [Key] = &[key(
+        "depends_on",
+        Kind::Either(&[TEXTS, Kind::Map(&Kind::Word(&["started", "ready", "completed"]))]),
+        "The processes it waits for, and until when.",
+    )];
+    const OF_ALL: bool = false;
+
+    fn read(view: View<'_, '_>, _: &mut Mistakes) -> Self::Said {
+        let Some(table) = view.table("depends_on") else {
+            let ready =
+                |on: Spanned<String>| Spanned::new(on.span(), (on.into_inner(), Milestone::Ready));
+            return view.texts("depends_on").into_iter().map(ready).collect();
+        };
+        in_order(table.get_ref().0)
+            .filter_map(|(on, until)| {
+                Some(Spanned::new(on.span(), (on.into_inner(), word(until.get_ref())?)))
+            })
+            .collect()
+    }
+
+    fn planned(process: &ProcessPlan) -> Option<Value> {
+        Some(json!(process.rules.needs))
+    }
+}

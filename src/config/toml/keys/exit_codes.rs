@@ -1,0 +1,71 @@
+//! `success_exit_codes` and `soft_exit_codes`: exit codes that are no failure, and such that don't count.
+
+use ::toml::de::DeValue;
+
+use super::{
+    At, Key, Kind, Mistakes, ProcessKey, ProcessPlan, ProcessTable, Value, View, json, key, value,
+};
+use crate::config::toml::shape::number;
+
+const CODES: Kind = Kind::List(&Kind::Number(0, 255));
+
+fn codes(value: &DeValue<'_>) -> Option<Vec<u8>> {
+    value.as_array()?.iter().map(|item| u8::try_from(number(item.get_ref())?).ok()).collect()
+}
+
+pub struct Success;
+
+impl ProcessKey for Success {
+    type Said = At<Vec<u8>>;
+    const KEYS: &'static [Key] =
+        &[key("success_exit_codes", CODES, "Exit codes besides 0 that are no failure.")];
+
+    fn read(view: View<'_, '_>, _: &mut Mistakes) -> Self::Said {
+        view.of("success_exit_codes", codes)
+    }
+
+    fn size(said: &Self::Said) -> usize {
+        said.as_ref().map_or(0, |codes| codes.get_ref().len())
+    }
+
+    fn apply(said: &Self::Said, process: &mut ProcessPlan) {
+        process.rules.success_codes = value(said).unwrap_or_default();
+    }
+
+    fn planned(process: &ProcessPlan) -> Option<Value> {
+        Some(json!(process.rules.success_codes))
+    }
+}
+
+pub struct Soft;
+
+impl ProcessKey for Soft {
+    type Said = At<Vec<u8>>;
+    const KEYS: &'static [Key] =
+        &[key("soft_exit_codes", CODES, "Exit codes of failures that don't count.")];
+
+    fn read(view: View<'_, '_>, _: &mut Mistakes) -> Self::Said {
+        view.of("soft_exit_codes", codes)
+    }
+
+    fn check(table: &ProcessTable, mistakes: &mut Mistakes) {
+        if let (Some(soft), Some(good)) = (&table.soft_exit_codes, &table.success_exit_codes)
+            && let Some(code) = soft.get_ref().iter().find(|code| good.get_ref().contains(code))
+        {
+            let text = format!("{code} is in `success_exit_codes` too; it can't be both");
+            mistakes.add(soft.span(), text);
+        }
+    }
+
+    fn size(said: &Self::Said) -> usize {
+        said.as_ref().map_or(0, |codes| codes.get_ref().len())
+    }
+
+    fn apply(said: &Self::Said, process: &mut ProcessPlan) {
+        process.rules.soft_codes = value(said).unwrap_or_default();
+    }
+
+    fn planned(process: &ProcessPlan) -> Option<Value> {
+        Some(json!(process.rules.soft_codes))
+    }
+}

@@ -1,0 +1,59 @@
+//! `failure`: what in the output of a process means that it has failed.
+
+use super::pattern::pattern;
+use super::{
+    ITEM_BYTES, Key, Kind, Mistakes, ProcessKey, ProcessPlan, Spanned, Value, View, json, key,
+};
+use crate::model::rules::FailurePattern;
+
+/// `[[process.NAME.failure]]`.
+const ITEM: &[Key] = &[
+    key("pattern", Kind::Text, "The text."),
+    key("regex", Kind::Switch, "It is a regular expression."),
+    key("ignore_case", Kind::Switch, "Whatever the case; true unless it is an expression."),
+    key("action", Kind::Word(&["break", "restart"]), "What follows; break unless given."),
+];
+
+pub struct Failure;
+
+impl ProcessKey for Failure {
+    type Said = Vec<Spanned<FailurePattern>>;
+    const KEYS: &'static [Key] = &[key(
+        "failure",
+        Kind::List(&Kind::Table(ITEM)),
+        "What in its output means that it failed.",
+    )];
+
+    fn read(view: View<'_, '_>, mistakes: &mut Mistakes) -> Self::Said {
+        view.tables("failure").iter().filter_map(|found| item(found, mistakes)).collect()
+    }
+
+    fn size(said: &Self::Said) -> usize {
+        said.iter().map(|failure| failure.get_ref().text.pattern.len() + ITEM_BYTES).sum()
+    }
+
+    fn apply(said: &Self::Said, process: &mut ProcessPlan) {
+        process.rules.failures = said.iter().map(|failure| failure.get_ref().clone()).collect();
+    }
+
+    fn planned(process: &ProcessPlan) -> Option<Value> {
+        Some(json!(process.rules.failures))
+    }
+}
+
+fn item(found: &Spanned<View<'_, '_>>, mistakes: &mut Mistakes) -> Option<Spanned<FailurePattern>> {
+    let view = *found.get_ref();
+    let regex = view.switch("regex").is_some_and(Spanned::into_inner);
+    let any_case = view.switch("ignore_case").map_or(!regex, Spanned::into_inner);
+    let Some(at) = view.text("pattern") else {
+        if view.get("pattern").is_none() {
+            mistakes.add(found.span(), "a failure needs a `pattern`: the text to look for");
+        }
+        return None;
+    };
+    let failure = FailurePattern {
+        text: pattern(&at, (regex, any_case), mistakes),
+        action: view.word("action").map(Spanned::into_inner).unwrap_or_default(),
+    };
+    Some(Spanned::new(at.span(), failure))
+}

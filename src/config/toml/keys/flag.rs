@@ -1,0 +1,98 @@
+//! `flag`: what in the output of a process is counted and kept.
+
+use std::collections::BTreeSet;
+
+use super::pattern::pattern;
+use super::{
+    ACTIONS, ITEM_BYTES, Key, Kind, Mistakes, ProcessKey, ProcessPlan, ProcessTable, Spanned,
+    Value, View, json, key,
+};
+use crate::model::rules::{Action, Flag};
+
+/// `[[process.NAME.flag]]`.
+const ITEM: &[Key] = &[
+    key("name", Kind::Text, "Its name."),
+    key("pattern", Kind::Text, "A regular expression."),
+    key("ignore_case", Kind::Switch, "Whatever the case."),
+    key(
+        "color",
+        Kind::Word(&["green", "red", "yellow", "blue", "purple", "orange"]),
+        "The colour it is shown in; yellow unless given.",
+    ),
+    key("context_window", Kind::Number(0, 65535), "Lines kept before and behind each match."),
+    key("context_window_size", Kind::Number(0, 65535), "The same."),
+    key("target", Kind::Number(0, i64::MAX as u64), "More matches than these are too many."),
+    key("target_count", Kind::Number(0, i64::MAX as u64), "The same."),
+    key("on_match", Kind::Text, "A command that is run at a match."),
+    key("notify", Kind::Switch, "Whether a match is shown on the desktop."),
+    key("every", Kind::Time, "The shortest time between two of both; 1 second unless given."),
+    key("action", Kind::Word(ACTIONS), "What else follows; notify unless given."),
+];
+
+pub struct Flags;
+
+impl ProcessKey for Flags {
+    type Said = Vec<Spanned<Flag>>;
+    const KEYS: &'static [Key] =
+        &[key("flag", Kind::List(&Kind::Table(ITEM)), "What in its output is counted and kept.")];
+
+    fn read(view: View<'_, '_>, mistakes: &mut Mistakes) -> Self::Said {
+        view.tables("flag").iter().filter_map(|found| item(found, mistakes)).collect()
+    }
+
+    fn check(table: &ProcessTable, mistakes: &mut Mistakes) {
+        let mut names = BTreeSet::new();
+        for flag in &table.flag {
+            let name = &flag.get_ref().name;
+            if !names.insert(name) {
+                let text = format!("there are two flags `{name}`; rename one of them");
+                mistakes.add(flag.span(), text);
+            }
+        }
+    }
+
+    fn size(said: &Self::Said) -> usize {
+        let size = |flag: &Flag| flag.name.len() + flag.text.pattern.len() + ITEM_BYTES;
+        said.iter().map(|flag| size(flag.get_ref())).sum()
+    }
+
+    fn apply(said: &Self::Said, process: &mut ProcessPlan) {
+        process.rules.flags = said.iter().map(|flag| flag.get_ref().clone()).collect();
+    }
+
+    fn planned(process: &ProcessPlan) -> Option<Value> {
+        Some(json!(process.rules.flags))
+    }
+
+    fn shown(process: &ProcessPlan) -> Option<Value> {
+        Some(process.rules.flags.iter().map(|flag| flag.name.as_str()).collect())
+    }
+}
+
+fn item(found: &Spanned<View<'_, '_>>, mistakes: &mut Mistakes) -> Option<Spanned<Flag>> {
+    let view = *found.get_ref();
+    for (key, what) in [("name", "which `tmo flags` shows"), ("pattern", "a regular expression")] {
+        if view.get(key).is_none() {
+            mistakes.add(found.span(), format!("a flag needs a `{key}`, {what}"));
+        }
+    }
+    let any_case = view.switch("ignore_case").is_some_and(Spanned::into_inner);
+    let windows = ["context_window", "context_window_size", ""];
+    let targets = ["target", "target_count", ""];
+    let context = view.either(windows.map(|key| view.number(key)), windows, mistakes);
+    let target = view.either(targets.map(|key| view.number(key)), targets, mistakes);
+    let (name, on_match) = (view.filled("name", mistakes), view.filled("on_match", mistakes));
+    let (name, at) = (name?, view.text("pattern")?);
+    let flag = Flag {
+        text: pattern(&at, (true, any_case), mistakes),
+        color: view.word("color").map(Spanned::into_inner).unwrap_or_default(),
+        context: context.map(Spanned::into_inner).unwrap_or_default(),
+        target: target.map(Spanned::into_inner),
+        on_match: on_match.map(|command| command.into_inner().into()),
+        notify: view.switch("notify").is_some_and(Spanned::into_inner),
+        every_ms: view.time("every").map_or(Flag::EVERY_MS, Spanned::into_inner),
+        action: view.word("action").map_or(Action::Notify, Spanned::into_inner),
+        name: name.get_ref().clone(),
+    };
+    Some(Spanned::new(name.span(), flag))
+}

@@ -1,0 +1,44 @@
+//! `group` and `groups`: what `@GROUP` means all processes of.
+
+use super::{
+    ITEM_BYTES, Key, Kind, Mistakes, ProcessKey, ProcessPlan, Spanned, TEXTS, Value, View, json,
+    key,
+};
+
+pub struct Groups;
+
+impl ProcessKey for Groups {
+    type Said = Vec<Spanned<String>>;
+    const KEYS: &'static [Key] = &[
+        key("groups", TEXTS, "Groups that it belongs to."),
+        key("group", Kind::Text, "A group that it belongs to."),
+    ];
+
+    fn read(view: View<'_, '_>, mistakes: &mut Mistakes) -> Self::Said {
+        let all: Vec<_> = view.text("group").into_iter().chain(view.texts("groups")).collect();
+        let word = |c: char| c.is_ascii_alphanumeric() || "_-.".contains(c);
+        for group in &all {
+            let name = group.get_ref();
+            if name.is_empty() || !name.chars().all(word) {
+                let text = "a group has a name of letters, digits, `_`, `-` and `.`";
+                mistakes.add(group.span(), format!("\"{name}\": {text}"));
+            }
+        }
+        all
+    }
+
+    fn size(said: &Self::Said) -> usize {
+        said.iter().map(|group| group.get_ref().len() + ITEM_BYTES).sum()
+    }
+
+    fn apply(said: &Self::Said, process: &mut ProcessPlan) {
+        let mut groups: Vec<String> = said.iter().map(|group| group.get_ref().clone()).collect();
+        groups.sort();
+        groups.dedup();
+        process.rules.groups = groups;
+    }
+
+    fn planned(process: &ProcessPlan) -> Option<Value> {
+        Some(json!(process.rules.groups))
+    }
+}

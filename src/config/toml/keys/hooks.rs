@@ -1,0 +1,40 @@
+//! `[hooks]`: commands that are run when something happens in the run.
+
+use super::{Key, Kind, Mistakes, Spanned, View, key};
+use crate::model::rules::{Hooks, StopAfter};
+use crate::model::text::OsText;
+
+/// `[hooks]`.
+pub(in crate::config::toml) const KEYS: &[Key] = &[
+    key("on_crash", Kind::Text, "Run when a process has crashed."),
+    key("dependencies_ready", Kind::Text, "Run when all processes of phase dependency are ready."),
+    key("main_started", Kind::Text, "Run when all processes of phase main have been started."),
+    key("cleanup", Kind::Text, "Run before the processes of phase cleanup."),
+    key(
+        "stop_after",
+        Kind::Word(&["dependencies_ready", "main_started"]),
+        "End the run when this hook is done.",
+    ),
+];
+
+/// `[hooks]`.
+pub(in crate::config::toml) fn read(view: View<'_, '_>, mistakes: &mut Mistakes) -> Hooks {
+    let mut command = |key| Some(OsText::from(view.filled(key, mistakes)?.into_inner()));
+    let hooks = Hooks {
+        on_crash: command("on_crash"),
+        dependencies_ready: command("dependencies_ready"),
+        main_started: command("main_started"),
+        cleanup: command("cleanup"),
+        stop_after: view.word("stop_after").map(Spanned::into_inner),
+    };
+    let awaited = match hooks.stop_after {
+        Some(StopAfter::DependenciesReady) => ("dependencies_ready", &hooks.dependencies_ready),
+        Some(StopAfter::MainStarted) => ("main_started", &hooks.main_started),
+        None => return hooks,
+    };
+    if let ((name, None), Some(at)) = (awaited, view.get("stop_after")) {
+        let text = format!("there is no hook `{name}` that the run could end after; add one");
+        mistakes.add(at.span(), text);
+    }
+    hooks
+}

@@ -1,0 +1,81 @@
+//! `live`: whether a process still works, asked again and again.
+
+use super::probe::{Asked, OWN_PORT, asked};
+use super::{
+    ACTIONS, At, Key, Kind, Mistakes, ProcessKey, ProcessPlan, ProcessTable, Spanned, Value, View,
+    json, key,
+};
+use crate::model::rules::Action;
+
+/// What may be asked again and again.
+const WAYS: &[&str] = &["port", "http", "exec"];
+
+/// `live`.
+const LIVE: &[Key] = &[
+    key("port", OWN_PORT, "Something takes connections at this port; true: at its PORT."),
+    key("host", Kind::Text, "With port: where; 127.0.0.1 unless given."),
+    key("http", Kind::Text, "A GET of this http:// address is answered with 200 to 399."),
+    key("exec", Kind::Text, "This command ends with 0."),
+    key("every", Kind::Time, "The pause between two attempts; 10 seconds unless given."),
+    key("timeout", Kind::Time, "How long an answer may take; 2 seconds unless given."),
+    key("failures", Kind::Number(1, 1_000_000), "How many in a row must fail; 3 unless given."),
+    key("action", Kind::Word(ACTIONS), "What follows; restart unless given."),
+];
+
+/// The table `live`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LiveTable {
+    /// What is to be found out.
+    pub asked: Asked,
+    /// The pause between two attempts.
+    pub every_ms: u64,
+    /// How long an answer may take.
+    pub timeout_ms: u64,
+    /// How many in a row must fail.
+    pub failures: u32,
+    /// What follows.
+    pub action: Action,
+}
+
+pub struct Live;
+
+impl ProcessKey for Live {
+    type Said = At<LiveTable>;
+    const KEYS: &'static [Key] =
+        &[key("live", Kind::Table(LIVE), "Whether it still works, asked again and again.")];
+
+    fn read(view: View<'_, '_>, mistakes: &mut Mistakes) -> Self::Said {
+        let (span, view) = (view.key("live")?, view.table("live")?.into_inner());
+        let asked = asked(view, span.clone(), WAYS, mistakes)?;
+        let time = |key: &str, usual: u64| view.time(key).map_or(usual, Spanned::into_inner);
+        let live = LiveTable {
+            asked,
+            every_ms: time("every", 10_000),
+            timeout_ms: time("timeout", 2000),
+            failures: view.number("failures").map_or(3, Spanned::into_inner),
+            action: view.word("action").map_or(Action::Restart, Spanned::into_inner),
+        };
+        for (key, ms) in [("every", live.every_ms), ("timeout", live.timeout_ms)] {
+            if let (0, Some(at)) = (ms, view.key(key)) {
+                mistakes.add(at, format!("`{key}` must be longer than nothing"));
+            }
+        }
+        Some(Spanned::new(span, live))
+    }
+
+    fn check(table: &ProcessTable, mistakes: &mut Mistakes) {
+        if let Some(live) = table.live.as_ref().filter(|_| table.ends_ready()) {
+            let text = "it is ready when it has ended (`exit`), so nothing is left to ask; \
+                        leave out `live`";
+            mistakes.add(live.span(), text);
+        }
+    }
+
+    fn size(said: &Self::Said) -> usize {
+        said.as_ref().map_or(0, |live| live.get_ref().asked.size())
+    }
+
+    fn planned(process: &ProcessPlan) -> Option<Value> {
+        Some(json!(process.rules.live))
+    }
+}

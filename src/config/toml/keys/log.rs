@@ -1,0 +1,34 @@
+//! `[log]`: where the journal is and how much of it is kept.
+
+use std::path::PathBuf;
+
+use super::{Key, Kind, Spanned, View, key};
+use crate::config::toml::shape::size;
+
+/// `[log]`.
+pub(in crate::config::toml) const KEYS: &[Key] = &[
+    key("dir", Kind::Text, "The directory below which the log of this project is kept."),
+    key("per_process", Kind::Size, "Bytes kept for each process; 0 keeps everything."),
+    key("total", Kind::Size, "Bytes kept in all; 0 keeps everything."),
+];
+
+/// The table `[log]`.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct LogTable {
+    /// The directory below which this project's journal is kept.
+    pub dir: Option<PathBuf>,
+    /// Bytes kept per process; 0 keeps everything.
+    pub per_process: Option<u64>,
+    /// Bytes kept in all; 0 keeps everything.
+    pub total: Option<u64>,
+}
+
+/// `[log]`.
+pub(in crate::config::toml) fn read(view: View<'_, '_>) -> LogTable {
+    let bytes = |key| view.of(key, size).map(Spanned::into_inner);
+    LogTable {
+        dir: view.text("dir").map(|dir| dir.into_inner().into()),
+        per_process: bytes("per_process"),
+        total: bytes("total"),
+    }
+}

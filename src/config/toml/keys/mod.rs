@@ -1,0 +1,228 @@
+//! The keys of a `tmo.toml`: a file for each key of `[process.NAME]`, one for those with a single value,
+//! and one for each other table.
+//!
+//! A file has the key with its kind and its sentence for editors, how its value is read, what may not be
+//! said together with it, what it comes to in the plan, and how that is shown. A new key of a process
+//! is a new file here, and a line in the list below.
+
+mod args;
+mod command;
+pub(super) mod crash;
+pub(super) mod cwd;
+mod depends_on;
+pub(super) mod env;
+mod exit_codes;
+mod failure;
+mod flag;
+mod groups;
+pub(super) mod hooks;
+mod live;
+pub(super) mod log;
+mod pattern;
+mod probe;
+mod ready;
+mod restart;
+mod scalars;
+mod shell;
+mod stop;
+
+use std::ops::Range;
+
+use ::toml::Spanned;
+use serde_json::{Value, json};
+
+pub use self::command::{Line, command_line};
+pub use self::log::LogTable;
+pub use self::probe::Asked;
+use super::kind::{COUNT, Key, Kind, MILLIS, PORT, TEXT_OR_TEXTS, TEXTS, key};
+use super::problem::Mistakes;
+use super::said::{At, Said, said_by_key, value};
+use super::shape::View;
+use crate::model::limits::ITEM_BYTES;
+use crate::model::plan::ProcessPlan;
+
+/// What follows something that was seen, as words.
+const ACTIONS: &[&str] = &["restart", "break", "notify"];
+
+/// A key of `[process.NAME]`, with what else is called like it.
+pub trait ProcessKey {
+    /// What a file says of it.
+    type Said: Said;
+    /// The key, and others that mean the same.
+    const KEYS: &'static [Key];
+    /// Whether `[defaults]` has it too.
+    const OF_ALL: bool = true;
+
+    /// What is said in this table; tells of what can't be meant.
+    fn read(view: View<'_, '_>, mistakes: &mut Mistakes) -> Self::Said;
+
+    /// Tell what contradicts the rest of the table.
+    fn check(_table: &ProcessTable, _mistakes: &mut Mistakes) {}
+
+    /// The bytes that it takes in each process, where it is said of all.
+    fn size(_said: &Self::Said) -> usize {
+        0
+    }
+
+    /// Put it into the plan, where no flag and no other file has a say in it.
+    fn apply(_said: &Self::Said, _process: &mut ProcessPlan) {}
+
+    /// What is in force in a plan, where only a `tmo.toml` says it: if that changes, a reload tells of it.
+    fn planned(_process: &ProcessPlan) -> Option<Value> {
+        None
+    }
+
+    /// The same, as it is explained to the user.
+    fn shown(process: &ProcessPlan) -> Option<Value> {
+        Self::planned(process)
+    }
+}
+
+/// Something that is in force: its key, what it is, and where it is said.
+pub type Row = (&'static str, Value, Range<usize>);
+
+macro_rules! process_keys {
+    ($($(#[$about:meta])* $name:ident: $key:ty,)*) => {
+        /// `[process.NAME]`, or `[defaults]`, which has nothing of what only one process can have.
+        #[derive(Debug, Clone, PartialEq, Eq, Default)]
+        pub struct ProcessTable {
+            $($(#[$about])* pub $name: <$key as ProcessKey>::Said,)*
+        }
+
+        const LISTS: &[(&[Key], bool)] = &[$((<$key>::KEYS, <$key>::OF_ALL)),*];
+
+        impl ProcessTable {
+            /// Read a table.
+            pub(super) fn read(view: View<'_, '_>, mistakes: &mut Mistakes) -> Self {
+                Self { $($name: <$key>::read(view, mistakes),)* }
+            }
+
+            /// What is said of a process over what is said of all.
+            #[must_use]
+            pub fn over(&self, all: &Self) -> Self {
+                Self { $($name: self.$name.over(&all.$name),)* }
+            }
+
+            /// Tell what contradicts itself.
+            pub(super) fn check(&self, mistakes: &mut Mistakes) {
+                $(<$key>::check(self, mistakes);)*
+            }
+
+            /// How many bytes each key takes in a process, and where it is said.
+            pub(super) fn sizes(&self) -> impl Iterator<Item = (usize, Range<usize>)> {
+                let sizes = [$((<$key>::size(&self.$name), self.$name.at())),*];
+                sizes.into_iter().map(|(size, at)| (size, at.unwrap_or_default()))
+            }
+
+            /// Put into the plan what no flag and no other file has a say in.
+            pub fn apply(&self, process: &mut ProcessPlan) {
+                $(<$key>::apply(&self.$name, process);)*
+            }
+
+            /// What is said and in force.
+            pub fn rows(&self, process: &ProcessPlan) -> impl Iterator<Item = Row> {
+                let rows = [$((<$key>::KEYS[0].name, <$key>::shown(process), self.$name.at())),*];
+                rows.into_iter().filter_map(|(key, value, at)| Some((key, value?, at?)))
+            }
+
+            /// The keys that come to something else in another plan.
+            pub fn changed(
+                before: &ProcessPlan,
+                now: &ProcessPlan,
+            ) -> impl Iterator<Item = &'static str> {
+                let plans = [$((
+                    <$key>::KEYS[0].name,
+                    <$key>::planned(before) != <$key>::planned(now),
+                )),*];
+                plans.into_iter().filter_map(|(key, differs)| differs.then_some(key))
+            }
+        }
+    };
+}
+
+process_keys! {
+    /// What is run.
+    command: command::Command,
+    /// What is appended to it.
+    args: args::Args,
+    /// A name for people.
+    display: scalars::Display,
+    /// The port it is told.
+    port: scalars::Port,
+    /// What it waits for.
+    depends_on: depends_on::DependsOn,
+    /// The working directory, from the directory of the file.
+    cwd: cwd::Cwd,
+    /// Variables, files with variables, and directories for `PATH`.
+    env: env::Variables,
+    /// Whether it begins with the others.
+    autostart: scalars::Autostart,
+    /// The groups that it belongs to.
+    groups: groups::Groups,
+    /// The shell that runs its command.
+    shell: shell::Shell,
+    /// When it has its turn.
+    phase: scalars::Phase,
+    /// When it is ready.
+    ready: ready::Ready,
+    /// Whether it still works.
+    live: live::Live,
+    /// When it is started again.
+    restart: restart::Restarts,
+    /// What follows its end.
+    on_exit: scalars::OnExit,
+    /// Exit codes besides 0 that are no failure.
+    success_exit_codes: exit_codes::Success,
+    /// Exit codes of failures that don't count.
+    soft_exit_codes: exit_codes::Soft,
+    /// How it is stopped.
+    stop: stop::Stop,
+    /// What means that it has failed.
+    failure: failure::Failure,
+    /// What is counted and kept.
+    flag: flag::Flags,
+    /// Whether its crashes are shown on the desktop.
+    notify: scalars::Notify,
+}
+
+/// `[process.NAME]`.
+pub(super) const PROCESS: &[Key] = &joined::<{ count(false) }>(false);
+
+/// `[defaults]`: what may be said of all processes at once.
+pub(super) const DEFAULTS: &[Key] = &joined::<{ count(true) }>(true);
+
+/// The whole file.
+pub(super) const TOP: &[Key] = &[
+    key("defaults", Kind::Table(DEFAULTS), "What holds for every process that says nothing else."),
+    key("process", Kind::Map(&Kind::Table(PROCESS)), "The processes, by name."),
+    key("hooks", Kind::Table(hooks::KEYS), "Commands that are run when something happens."),
+    key("crash", Kind::Table(crash::KEYS), "Crash reports."),
+    key("log", Kind::Table(log::KEYS), "Where the log is and how much of it is kept."),
+];
+
+/// How many keys a process has, or `[defaults]`.
+const fn count(of_all: bool) -> usize {
+    let (mut sum, mut list) = (0, 0);
+    while list < LISTS.len() {
+        if LISTS[list].1 || !of_all {
+            sum += LISTS[list].0.len();
+        }
+        list += 1;
+    }
+    sum
+}
+
+const fn joined<const N: usize>(of_all: bool) -> [Key; N] {
+    let mut all = [LISTS[0].0[0]; N];
+    let (mut next, mut list) = (0, 0);
+    while list < LISTS.len() {
+        let (keys, mut at) = (LISTS[list].0, 0);
+        while at < keys.len() && (LISTS[list].1 || !of_all) {
+            all[next] = keys[at];
+            next += 1;
+            at += 1;
+        }
+        list += 1;
+    }
+    all
+}

@@ -1,0 +1,52 @@
+//! A pattern of `ready`, `failure` and `flag`: a text, or a regular expression.
+
+use super::Mistakes;
+use super::Spanned;
+use crate::model::expression;
+use crate::model::limits::{EXPRESSION, EXPRESSION_BYTES, EXPRESSIONS};
+use crate::model::rules::Text;
+
+/// A pattern, looked at.
+pub(super) fn pattern(
+    at: &Spanned<String>,
+    (regex, any_case): (bool, bool),
+    mistakes: &mut Mistakes,
+) -> Text {
+    let text = Text { pattern: at.get_ref().clone(), regex, any_case };
+    if text.pattern.is_empty() {
+        mistakes.add(at.span(), "an empty pattern is in every line; say what to look for");
+    }
+    if !regex || mistakes.is_over() {
+        return text;
+    }
+    let Some(size) = expression::size(&text) else {
+        mistakes.add_last(
+            at.span(),
+            format!(
+                "the expression is too large when it is compiled; {EXPRESSION} characters and \
+                 ranges of characters are possible, all repetitions written out (\\w has a \
+                 thousand), and {EXPRESSION_BYTES} bytes"
+            ),
+        );
+        return text;
+    };
+    if !mistakes.has_room_for(size) {
+        let text = format!(
+            "the expressions of this file are too large together; {EXPRESSIONS} characters and \
+             ranges of characters are possible, all repetitions written out"
+        );
+        mistakes.add_last(at.span(), text);
+    } else if let Err(error) = syntax(&text) {
+        let message = error.to_string();
+        let why = message.lines().last().unwrap_or_default().trim_start_matches("error: ");
+        mistakes.add(at.span(), format!("this is no regular expression: {why}"));
+    }
+    text
+}
+
+/// Whether the syntax of a regular expression is right; it is compiled where it is used.
+fn syntax(text: &Text) -> Result<(), Box<regex_syntax::Error>> {
+    let mut parser = regex_syntax::ParserBuilder::new();
+    parser.case_insensitive(text.any_case).build().parse(&text.pattern)?;
+    Ok(())
+}

@@ -1,0 +1,119 @@
+//! `ready`: what must be seen of a process before it is ready.
+
+use std::ops::Range;
+
+use super::probe::{Asked, OWN_PORT, asked};
+use super::{
+    At, Key, Kind, MILLIS, Mistakes, ProcessKey, ProcessPlan, ProcessTable, Spanned, Value, View,
+    json, key,
+};
+use crate::model::rules::{Check, Probe};
+
+/// What may be asked before a process is ready.
+const WAYS: &[&str] = &["log", "port", "http", "exec", "exit", "delay"];
+
+/// One item of `ready`.
+const ITEM: &[Key] = &[
+    key("log", Kind::Text, "It has printed a line that matches this regular expression."),
+    key("ignore_case", Kind::Switch, "With log: whatever the case."),
+    key("literal", Kind::Switch, "With log: the text as it stands, no expression."),
+    key("port", OWN_PORT, "Something takes connections at this port; true: at its PORT."),
+    key("host", Kind::Text, "With port: where; 127.0.0.1 unless given."),
+    key(
+        "owner",
+        Kind::Word(&["auto", "tree", "any"]),
+        "With port: whose listener counts; auto unless given.",
+    ),
+    key("http", Kind::Text, "A GET of this http:// address is answered with 200 to 399."),
+    key("exec", Kind::Text, "This command ends with 0."),
+    key("exit", Kind::Number(0, 255), "It has ended with this code."),
+    key("delay", Kind::Time, "It has run for so long."),
+    key("timeout", Kind::Time, "How long it may take; 60 seconds unless given."),
+    key("timeout_ms", MILLIS, "The same in milliseconds."),
+    key("every", Kind::Time, "The pause between two attempts; 250 ms unless given."),
+    key("every_ms", MILLIS, "The same in milliseconds."),
+];
+
+/// One item of `ready`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ReadyCheck {
+    /// What is to be found out.
+    pub asked: Asked,
+    /// How long it may take.
+    pub timeout_ms: u64,
+    /// The pause between two attempts.
+    pub every_ms: u64,
+}
+
+pub struct Ready;
+
+impl ProcessKey for Ready {
+    type Said = At<Vec<ReadyCheck>>;
+    const KEYS: &'static [Key] = &[key(
+        "ready",
+        Kind::Either(&[Kind::Table(ITEM), Kind::List(&Kind::Table(ITEM))]),
+        "What must be seen of it before it is ready.",
+    )];
+
+    fn read(view: View<'_, '_>, mistakes: &mut Mistakes) -> Self::Said {
+        let span = view.get("ready")?.span();
+        let mut checks = vec![];
+        for one in view.tables("ready") {
+            checks.extend(item(*one.get_ref(), one.span(), mistakes));
+        }
+        Some(Spanned::new(span, checks))
+    }
+
+    fn check(table: &ProcessTable, mistakes: &mut Mistakes) {
+        let listens = |check: &ReadyCheck| {
+            matches!(
+                check.asked,
+                Asked::OwnPort(..) | Asked::Probe(Probe::Port { .. } | Probe::Http { .. })
+            )
+        };
+        if table.ends_ready()
+            && let Some(ready) = &table.ready
+            && ready.get_ref().iter().any(listens)
+        {
+            let text = "a process that has ended (`exit`) takes no connections (`port`, `http`); \
+                        keep one of them";
+            mistakes.add(ready.span(), text);
+        }
+    }
+
+    fn size(said: &Self::Said) -> usize {
+        said.iter().flat_map(Spanned::get_ref).map(|check| check.asked.size()).sum()
+    }
+
+    fn planned(process: &ProcessPlan) -> Option<Value> {
+        Some(json!(process.rules.ready))
+    }
+}
+
+impl ProcessTable {
+    /// Whether it is ready only once it has ended.
+    pub fn ends_ready(&self) -> bool {
+        let exit = |check: &ReadyCheck| matches!(check.asked, Asked::Probe(Probe::Exit { .. }));
+        self.ready.as_ref().is_some_and(|ready| ready.get_ref().iter().any(exit))
+    }
+}
+
+fn item(view: View<'_, '_>, span: Range<usize>, mistakes: &mut Mistakes) -> Option<ReadyCheck> {
+    let times = |keys: [&str; 3], usual: u64, mistakes: &mut Mistakes| {
+        let ways = [view.time(keys[0]), view.number(keys[1]), None];
+        let said = view.either(ways, keys, mistakes);
+        if let Some(zero) = said.as_ref().filter(|ms| *ms.get_ref() == 0) {
+            mistakes.add(zero.span(), format!("`{}` must be longer than nothing", keys[0]));
+        }
+        said.map_or(usual, Spanned::into_inner)
+    };
+    let timeout_ms = times(["timeout", "timeout_ms", ""], Check::TIMEOUT_MS, mistakes);
+    let every_ms = times(["every", "every_ms", ""], Check::EVERY_MS, mistakes);
+    let asked = asked(view, span, WAYS, mistakes)?;
+    if let (Asked::Probe(Probe::Delay { ms }), Some(at)) = (&asked, view.key("delay"))
+        && *ms >= timeout_ms
+    {
+        mistakes.add(at, "this `delay` is no shorter than `timeout`; give it a longer one");
+    }
+    Some(ReadyCheck { asked, timeout_ms, every_ms })
+}

@@ -1,0 +1,139 @@
+//! `restart`: when a process is started again after an end, and after which pauses.
+
+use super::{
+    At, COUNT, Key, Kind, MILLIS, Mistakes, ProcessKey, ProcessPlan, ProcessTable, Said, Spanned,
+    Value, View, json, key, said_by_key, value,
+};
+use crate::config::toml::shape::number;
+use crate::model::plan::OnExit;
+use crate::model::rules::{Backoff, Restart, RestartPolicy, Stage};
+
+const POLICIES: &[&str] = &["no", "on-failure", "always"];
+
+/// `restart` as a table.
+const TABLE: &[Key] = &[
+    key("policy", Kind::Word(POLICIES), "After which ends."),
+    key("delay", Kind::Time, "The pause before it; 1 second unless given."),
+    key("delay_ms", MILLIS, "The same in milliseconds."),
+    key("delay_seconds", COUNT, "The same in seconds."),
+    key(
+        "backoff",
+        Kind::Word(&["fixed", "exponential"]),
+        "Whether the pauses grow; fixed unless given.",
+    ),
+    key("max_delay", Kind::Time, "The longest pause; 30 seconds unless given."),
+    key("max_failures", COUNT, "Failures in a row before it is broken; 10; 0 never gives up."),
+    key("max_consecutive_failures", COUNT, "The same."),
+    key("max_restarts", COUNT, "The same."),
+    key("stable", Kind::Time, "How long a life must last to end a row of failures; 60 seconds."),
+    key("failure_reset_seconds", COUNT, "The same in seconds."),
+];
+
+/// `restart`; a word alone is the policy.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct RestartTable {
+    /// After which ends.
+    pub policy: At<Restart>,
+    /// The pause before it.
+    pub delay_ms: At<u64>,
+    /// How the pauses grow.
+    pub backoff: At<Backoff>,
+    /// The longest pause.
+    pub max_delay_ms: At<u64>,
+    /// Failures in a row.
+    pub max_failures: At<u32>,
+    /// What ends a row of failures.
+    pub stable_ms: At<u64>,
+}
+
+said_by_key!(RestartTable: policy delay_ms backoff max_delay_ms max_failures stable_ms);
+
+pub struct Restarts;
+
+impl ProcessKey for Restarts {
+    type Said = RestartTable;
+    const KEYS: &'static [Key] = &[key(
+        "restart",
+        Kind::Either(&[Kind::Word(POLICIES), Kind::Table(TABLE)]),
+        "When it is started again after an end.",
+    )];
+
+    fn read(view: View<'_, '_>, mistakes: &mut Mistakes) -> Self::Said {
+        let Some(table) = view.table("restart").map(Spanned::into_inner) else {
+            return RestartTable { policy: view.word("restart"), ..RestartTable::default() };
+        };
+        let seconds = |key| table.of(key, |value| number(value)?.checked_mul(1000));
+        let delays = [table.time("delay"), table.number("delay_ms"), seconds("delay_seconds")];
+        let most = ["max_failures", "max_consecutive_failures", "max_restarts"];
+        let stable = [table.time("stable"), seconds("failure_reset_seconds"), None];
+        RestartTable {
+            policy: table.word("policy"),
+            delay_ms: table.either(delays, ["delay", "delay_ms", "delay_seconds"], mistakes),
+            backoff: table.word("backoff"),
+            max_delay_ms: table.time("max_delay"),
+            max_failures: table.either(most.map(|key| table.number(key)), most, mistakes),
+            stable_ms: table.either(stable, ["stable", "failure_reset_seconds", ""], mistakes),
+        }
+    }
+
+    fn check(table: &ProcessTable, mistakes: &mut Mistakes) {
+        let restart = &table.restart;
+        let policy = restart.policy.as_ref();
+        let end = table.on_exit.as_ref().filter(|end| *end.get_ref() == OnExit::Restart);
+        if let Some(end) = end
+            && policy.is_some_and(|policy| *policy.get_ref() == Restart::No)
+        {
+            let text = "`on_exit = \"restart\"` and `restart = \"no\"` contradict each other; \
+                        leave one of them out";
+            mistakes.add(end.span(), text);
+        }
+        if let (Some(delay), Some(most)) = (&restart.delay_ms, &restart.max_delay_ms)
+            && delay.get_ref() > most.get_ref()
+        {
+            mistakes.add(delay.span(), "the first pause is longer than `max_delay`; raise that");
+        }
+        let for_ever = policy.filter(|policy| *policy.get_ref() == Restart::Always);
+        let for_ever = for_ever.map(Spanned::span).or(end.map(Spanned::span));
+        let Some(at) = for_ever else { return };
+        if table.ends_ready() {
+            let text = "it is ready when it has ended (`exit`), so it can't be started again after \
+                        each end; use \"on-failure\"";
+            mistakes.add(at, text);
+        } else if table.stage() == Stage::Cleanup {
+            let text = "a process of phase cleanup has to end; use \"on-failure\" or \"no\"";
+            mistakes.add(at, text);
+        }
+    }
+
+    fn planned(process: &ProcessPlan) -> Option<Value> {
+        Some(json!(process.rules.restart))
+    }
+}
+
+impl RestartTable {
+    /// What it comes to, with what flags or else the file say of `on_exit`; nothing where only that
+    /// decides.
+    pub fn policy(
+        &self,
+        by_flag: Option<OnExit>,
+        by_file: Option<OnExit>,
+    ) -> Option<RestartPolicy> {
+        self.at()?;
+        let policy = value(&self.policy);
+        let when = match (by_flag, policy, by_file) {
+            (Some(OnExit::Restart), _, _) | (None, None, Some(OnExit::Restart)) => Restart::Always,
+            // The pauses and the limit also hold for restarts by `live` and `failure`.
+            (Some(OnExit::Remain | OnExit::StopAll) | None, when, _) => when.unwrap_or_default(),
+        };
+        let usual = RestartPolicy::default();
+        let delay_ms = value(&self.delay_ms).unwrap_or(usual.delay_ms);
+        Some(RestartPolicy {
+            when,
+            delay_ms,
+            backoff: value(&self.backoff).unwrap_or_default(),
+            max_delay_ms: value(&self.max_delay_ms).unwrap_or(usual.max_delay_ms.max(delay_ms)),
+            max_failures: value(&self.max_failures).unwrap_or(usual.max_failures),
+            stable_ms: value(&self.stable_ms).unwrap_or(usual.stable_ms),
+        })
+    }
+}

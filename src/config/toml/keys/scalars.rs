@@ -1,0 +1,65 @@
+//! Keys with one value each: `port`, `display`, `autostart`, `phase`, `on_exit` and `notify`.
+
+use super::{At, Key, Kind, Mistakes, PORT, ProcessKey, ProcessPlan, ProcessTable, Value, View};
+use super::{json, key, value};
+use crate::model::plan;
+use crate::model::rules::Stage;
+
+/// A key: its value, name, kind and sentence, the method that reads it, whether `[defaults]` has it, and
+/// where it stands in the plan if nothing else has a say in it.
+macro_rules! scalar_key {
+    ($key:ident: $type:ty, $name:literal, $kind:expr, $about:literal, $read:ident, $of_all:literal
+        $(, $field:ident $(. $part:ident)?)?) => {
+        pub struct $key;
+
+        impl ProcessKey for $key {
+            type Said = At<$type>;
+            const KEYS: &'static [Key] = &[key($name, $kind, $about)];
+            const OF_ALL: bool = $of_all;
+
+            fn read(view: View<'_, '_>, _: &mut Mistakes) -> Self::Said {
+                view.$read($name)
+            }
+
+            $(fn apply(said: &Self::Said, process: &mut ProcessPlan) {
+                process.$field $(. $part)? = value(said).map(Into::into).unwrap_or_default();
+            }
+
+            fn planned(process: &ProcessPlan) -> Option<Value> {
+                Some(json!(process.$field $(. $part)?))
+            })?
+        }
+    };
+}
+
+scalar_key!(Port: u16, "port", PORT, "The PORT it is told.", number, false);
+scalar_key!(Display: String, "display", Kind::Text, "A name for people.", text, false, rules.display);
+scalar_key!(Phase: Stage, "phase", Kind::Word(&["dependency", "main", "cleanup"]),
+    "When in a run it has its turn.", word, true, rules.stage);
+scalar_key!(OnExit: plan::OnExit, "on_exit", Kind::Word(&["stop-all", "ignore", "restart"]),
+    "What follows an end after which it is not started again.", word, true);
+scalar_key!(Notify: bool, "notify", Kind::Switch, "Whether its crashes are shown on the desktop.",
+    switch, true, rules.notify);
+
+pub struct Autostart;
+
+impl ProcessKey for Autostart {
+    type Said = At<bool>;
+    const KEYS: &'static [Key] =
+        &[key("autostart", Kind::Switch, "false: it begins only when it is asked for.")];
+
+    fn read(view: View<'_, '_>, _: &mut Mistakes) -> Self::Said {
+        view.switch("autostart")
+    }
+
+    fn apply(said: &Self::Said, process: &mut ProcessPlan) {
+        process.waits = value(said) == Some(false);
+    }
+}
+
+impl ProcessTable {
+    /// When it has its turn.
+    pub fn stage(&self) -> Stage {
+        value(&self.phase).unwrap_or_default()
+    }
+}

@@ -1,0 +1,18 @@
+//! `shell`: the shell that runs the command of a process.
+
+use super::{At, Key, Kind, Mistakes, ProcessKey, View, key};
+
+pub struct Shell;
+
+impl ProcessKey for Shell {
+    type Said = At<String>;
+    const KEYS: &'static [Key] = &[key("shell", Kind::Text, "The shell that runs its command.")];
+
+    fn read(view: View<'_, '_>, mistakes: &mut Mistakes) -> Self::Said {
+        view.filled("shell", mistakes)
+    }
+
+    fn size(said: &Self::Said) -> usize {
+        said.as_ref().map_or(0, |shell| shell.get_ref().len())
+    }
+}

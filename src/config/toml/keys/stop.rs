@@ -1,0 +1,57 @@
+//! `stop`: how a process is stopped.
+
+use super::{
+    At, Key, Kind, Mistakes, ProcessKey, ProcessPlan, Spanned, View, key, said_by_key, value,
+};
+use crate::model::signal::SignalName;
+use crate::model::text::OsText;
+
+/// `stop`.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct StopTable {
+    /// The number of the signal.
+    pub signal: At<i32>,
+    /// A command before it.
+    pub command: At<String>,
+    /// How long it may take.
+    pub timeout_ms: At<u64>,
+}
+
+said_by_key!(StopTable: command signal timeout_ms);
+
+pub struct Stop;
+
+const STOP: &[Key] = &[
+    key("signal", Kind::Text, "The signal that asks it to stop; INT unless given."),
+    key("command", Kind::Text, "Run before the signal; its time is part of the timeout."),
+    key("timeout", Kind::Time, "Then it is killed; 5 seconds unless given."),
+];
+
+impl ProcessKey for Stop {
+    type Said = StopTable;
+    const KEYS: &'static [Key] = &[key("stop", Kind::Table(STOP), "How it is stopped.")];
+
+    fn read(view: View<'_, '_>, mistakes: &mut Mistakes) -> Self::Said {
+        let Some(view) = view.table("stop").map(Spanned::into_inner) else {
+            return StopTable::default();
+        };
+        let number = |text: Spanned<String>| match text.get_ref().parse::<SignalName>() {
+            Ok(signal) => Some(Spanned::new(text.span(), signal.number())),
+            Err(error) => {
+                mistakes.add(text.span(), error.to_string());
+                None
+            }
+        };
+        let signal = view.text("signal").and_then(number);
+        let timeout_ms = view.time("timeout");
+        StopTable { signal, command: view.filled("command", mistakes), timeout_ms }
+    }
+
+    fn size(said: &Self::Said) -> usize {
+        said.command.as_ref().map_or(0, |command| command.get_ref().len())
+    }
+
+    fn apply(said: &Self::Said, process: &mut ProcessPlan) {
+        process.rules.stop_command = value(&said.command).map(OsText::from);
+    }
+}

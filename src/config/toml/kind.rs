@@ -1,0 +1,88 @@
+//! What kinds of values a `tmo.toml` has. The reader goes by the keys and their kinds, and the JSON Schema
+//! is made of them.
+
+/// What a value may be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// A string.
+    Text,
+    /// `true` or `false`.
+    Switch,
+    /// A whole number from here to there.
+    Number(u64, u64),
+    /// `"500ms"`, `"1h30m"`, or a number of seconds.
+    Time,
+    /// A number of bytes, or a string such as `"64MiB"`.
+    Size,
+    /// A string, a number or a truth value: what a variable may be set to.
+    Scalar,
+    /// One of these strings.
+    Word(&'static [&'static str]),
+    /// A list.
+    List(&'static Kind),
+    /// A table with keys that the user chooses.
+    Map(&'static Kind),
+    /// A table with these keys.
+    Table(&'static [Key]),
+    /// Whichever of these it looks like.
+    Either(&'static [Kind]),
+}
+
+/// A key of a table.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Key {
+    /// As it is written.
+    pub name: &'static str,
+    /// What it may be.
+    pub kind: Kind,
+    /// What it means, for editors.
+    pub about: &'static str,
+}
+
+/// A key.
+pub(super) const fn key(name: &'static str, kind: Kind, about: &'static str) -> Key {
+    Key { name, kind, about }
+}
+
+/// A list of strings.
+pub(super) const TEXTS: Kind = Kind::List(&Kind::Text);
+/// One string, or a list of them.
+pub(super) const TEXT_OR_TEXTS: Kind = Kind::Either(&[Kind::Text, TEXTS]);
+/// A number of a port.
+pub(super) const PORT: Kind = Kind::Number(1, 65535);
+/// How often something happens.
+pub(super) const COUNT: Kind = Kind::Number(0, u32::MAX as u64);
+/// Milliseconds.
+pub(super) const MILLIS: Kind = Kind::Number(0, 1_000_000_000_000);
+
+impl Kind {
+    /// What is expected, in words.
+    pub fn describe(&self) -> String {
+        match self {
+            Self::Text => "a text in quotes".into(),
+            Self::Switch => "true or false".into(),
+            Self::Number(least, most) if *most >= u64::from(u32::MAX) => {
+                format!("a whole number from {least} on")
+            }
+            Self::Number(least, most) => format!("a whole number from {least} to {most}"),
+            Self::Time => "a time such as \"500ms\", \"2s\" or \"1m30s\"".into(),
+            Self::Size => "a size such as \"64MiB\", or a number of bytes".into(),
+            Self::Scalar => "a text, a number, true or false".into(),
+            Self::Word(words) => quoted_list(words),
+            Self::List(of) => format!("a list, each item {}", of.describe()),
+            Self::Map(_) | Self::Table(_) => "a table".into(),
+            Self::Either(kinds) => {
+                kinds.iter().map(Self::describe).collect::<Vec<_>>().join(", or ")
+            }
+        }
+    }
+}
+
+/// `"a", "b" or "c"`.
+fn quoted_list(words: &[&str]) -> String {
+    let quoted: Vec<String> = words.iter().map(|word| format!("\"{word}\"")).collect();
+    match quoted.split_last() {
+        Some((last, rest)) if !rest.is_empty() => format!("{} or {last}", rest.join(", ")),
+        Some(_) | None => quoted.concat(),
+    }
+}
