@@ -12,7 +12,7 @@ pub struct Problem {
     pub error: String,
 }
 
-/// What can be told of a supervisor without asking it.
+/// The part of the state that the server knows without asking the supervisor.
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
 pub struct Alive {
     /// It takes over a run whose supervisor was killed; whatever else it is asked waits for that.

@@ -32,7 +32,7 @@ pub fn entry_words(record: &Record, text: &[u8]) -> Option<(Option<String>, Stri
     Some((event.name().map(ToString::to_string), event.text()?))
 }
 
-/// What is said where output is missing: so many bytes, or nobody knows how many.
+/// The text for a gap of this many bytes; 0 if the number is unknown.
 pub fn gap(bytes: u64) -> String {
     match bytes {
         0 => "... output may be missing here".to_owned(),

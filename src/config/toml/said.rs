@@ -1,19 +1,20 @@
-//! Values of a file, each with its place, and what holds where `[defaults]` has one too.
+//! Values with their place in the file, and how those of a process override those of `[defaults]`.
 
 use std::ops::Range;
 
 use ::toml::Spanned;
 
-/// A value, if it was said, with its place.
+/// An optional value with its place in the file.
 pub type At<T> = Option<Spanned<T>>;
 
-/// What a file says of something.
+/// The value of a key, as it is written in the file.
 pub trait Said {
-    /// What is said of a process over what is said of all: lists are joined, of all else the first holds.
+    /// Combine the value of a process with that of `[defaults]`: lists are joined, anything else is
+    /// overridden.
     #[must_use]
     fn over(&self, all: &Self) -> Self;
 
-    /// Where it is said, or the first of it.
+    /// The place of the value, or of its first item.
     fn at(&self) -> Option<Range<usize>>;
 }
 
@@ -42,7 +43,7 @@ pub fn value<T: Clone>(at: &At<T>) -> Option<T> {
     at.as_ref().map(|at| at.get_ref().clone())
 }
 
-/// For a table, each key of which holds for itself.
+/// Implements [`Said`] for a table whose keys are overridden one by one.
 macro_rules! said_by_key {
     ($table:ident: $($key:ident)*) => {
         impl $crate::config::toml::Said for $table {

@@ -44,41 +44,42 @@ use crate::model::plan::ProcessPlan;
 /// What follows something that was seen, as words.
 const ACTIONS: &[&str] = &["restart", "break", "notify"];
 
-/// A key of `[process.NAME]`, with what else is called like it.
+/// A key of `[process.NAME]`, with its aliases.
 pub trait ProcessKey {
-    /// What a file says of it.
+    /// The value as it is written in the file, with its place.
     type Said: Said;
-    /// The key, and others that mean the same.
+    /// The key and its aliases.
     const KEYS: &'static [Key];
-    /// Whether `[defaults]` has it too.
+    /// Whether it may stand in `[defaults]` too.
     const OF_ALL: bool = true;
 
-    /// What is said in this table; tells of what can't be meant.
+    /// Read the value from this table. Values that make no sense are added to `mistakes`.
     fn read(view: View<'_, '_>, mistakes: &mut Mistakes) -> Self::Said;
 
-    /// Tell what contradicts the rest of the table.
+    /// Add values that contradict another key of the same process to `mistakes`.
     fn check(_table: &ProcessTable, _mistakes: &mut Mistakes) {}
 
-    /// The bytes that it takes in each process, where it is said of all.
+    /// How much memory the value takes, in bytes: a value in `[defaults]` is copied into each process.
     fn size(_said: &Self::Said) -> usize {
         0
     }
 
-    /// Put it into the plan, where no flag and no other file has a say in it.
+    /// Store the value in the plan. A key that a flag or another file can override is stored by
+    /// `plan::merge` instead.
     fn apply(_said: &Self::Said, _process: &mut ProcessPlan) {}
 
-    /// What is in force in a plan, where only a `tmo.toml` says it: if that changes, a reload tells of it.
+    /// The value in a plan, if only a `tmo.toml` can set it. A reload reports the key if it differs.
     fn planned(_process: &ProcessPlan) -> Option<Value> {
         None
     }
 
-    /// The same, as it is explained to the user.
+    /// The same value, as `tmo config` shows it.
     fn shown(process: &ProcessPlan) -> Option<Value> {
         Self::planned(process)
     }
 }
 
-/// Something that is in force: its key, what it is, and where it is said.
+/// A setting in force: its key, its value, and its place in the file.
 pub type Row = (&'static str, Value, Range<usize>);
 
 macro_rules! process_keys {
@@ -103,29 +104,29 @@ macro_rules! process_keys {
                 Self { $($name: self.$name.over(&all.$name),)* }
             }
 
-            /// Tell what contradicts itself.
+            /// Check that the keys of the table do not contradict each other.
             pub(super) fn check(&self, mistakes: &mut Mistakes) {
                 $(<$key>::check(self, mistakes);)*
             }
 
-            /// How many bytes each key takes in a process, and where it is said.
+            /// The memory that each key takes, in bytes, and its place in the file.
             pub(super) fn sizes(&self) -> impl Iterator<Item = (usize, Range<usize>)> {
                 let sizes = [$((<$key>::size(&self.$name), self.$name.at())),*];
                 sizes.into_iter().map(|(size, at)| (size, at.unwrap_or_default()))
             }
 
-            /// Put into the plan what no flag and no other file has a say in.
+            /// Store in the plan what no flag and no other file can override.
             pub fn apply(&self, process: &mut ProcessPlan) {
                 $(<$key>::apply(&self.$name, process);)*
             }
 
-            /// What is said and in force.
+            /// The settings in force that the file has.
             pub fn rows(&self, process: &ProcessPlan) -> impl Iterator<Item = Row> {
                 let rows = [$((<$key>::KEYS[0].name, <$key>::shown(process), self.$name.at())),*];
                 rows.into_iter().filter_map(|(key, value, at)| Some((key, value?, at?)))
             }
 
-            /// The keys that come to something else in another plan.
+            /// The keys whose values differ between two plans.
             pub fn changed(
                 before: &ProcessPlan,
                 now: &ProcessPlan,
