@@ -29,16 +29,12 @@ use crate::instance::lock::Door;
 use crate::journal::cursor::Position;
 use crate::model::Exit;
 use crate::model::plan::{Plan, ProcessPlan};
-use crate::model::request::{Head, Request};
+use crate::model::request::{Head, Request, SAME_REQUEST};
 use crate::model::rules::{Check, Probe};
 use crate::model::run_end::End;
 use crate::sys::files;
 use crate::view::printer::{Farewell, Job, Printer};
 use crate::view::{screen, words};
-
-/// A signal so soon after another one is no second request to stop: `timeout` and other wrappers send one
-/// to this process and one to its group, and keys repeat.
-const SAME_REQUEST: Duration = Duration::from_millis(300);
 
 /// A hangup that comes so soon after SIGTERM belongs to it: a shell whose terminal is closed sends both to
 /// its stopped jobs, and the kernel may deliver them in any order.
@@ -418,6 +414,7 @@ impl Signals {
                 () = passes(due) => self.terminated = None,
                 _ = self.resize.recv() => return Wake::Resize,
             }
+            // The supervisor counts so too, but these may reach it later, and apart.
             if self.asked.is_none_or(|at| at.elapsed() >= SAME_REQUEST) {
                 self.asked = Some(Instant::now());
                 return Wake::Stop;

@@ -11,7 +11,11 @@ pub fn record_words(record: &Record) -> Option<String> {
             // Both by the one record: said by the supervisor, the first would come too late,
             // behind what a new life has printed already.
             let verb = if record.life > 1 { "Restarting...\nRestarted" } else { "Started" };
-            Some(format!("{verb} with pid {}...", record.value))
+            Some(match record.value {
+                // Its life file is gone; only its output tells of it.
+                0 => format!("{verb}; its pid is not known"),
+                pid => format!("{verb} with pid {pid}..."),
+            })
         }
         Kind::Exit => match record.exit()? {
             exit @ Exit::Signal(_) => Some(format!("Killed by {exit}")),
@@ -38,5 +42,24 @@ pub fn gap(bytes: u64) -> String {
         0 => "... output may be missing here".to_owned(),
         1 => "... 1 byte of output lost here".to_owned(),
         _ => format!("... {bytes} bytes of output lost here"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::record_words;
+    use crate::journal::record::{Kind, Record};
+
+    #[test]
+    fn a_start_whose_pid_is_not_known_has_none() {
+        let (kind, life, value) = (Kind::Start, 2, 7);
+        let (time, offset, len, lines, seq, stream, flags) = (0, 0, 0, 0, 0, 0, 0);
+        let mut record = Record { time, offset, len, lines, life, seq, value, stream, kind, flags };
+        assert_eq!(record_words(&record).unwrap(), "Restarting...\nRestarted with pid 7...");
+        record.value = 0;
+        assert_eq!(
+            record_words(&record).unwrap(),
+            "Restarting...\nRestarted; its pid is not known"
+        );
     }
 }

@@ -1,6 +1,7 @@
 //! What a client can ask of a supervisor, and what it answers: the same words for every transport.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer, Serialize};
@@ -12,6 +13,10 @@ use super::rules::{FlagColor, Probe, Stage};
 use super::signal::SignalName;
 use super::{Exit, ProcName, Untrusted, text::OsText};
 use crate::model::ProcessStatus;
+
+/// A request to stop that comes so soon after the first one is no second one: `timeout` and other wrappers
+/// send two signals, keys repeat, and two scripts may ask for the same.
+pub const SAME_REQUEST: Duration = Duration::from_millis(300);
 
 /// Something a client wants done.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

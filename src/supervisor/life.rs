@@ -26,7 +26,7 @@ impl Supervisor {
                 self.up(id, Pane::Up { shim: pid, start_time, id: pane }, out);
             }
             LifeEvent::Start { life, pid, .. } => self.started(id, (life, pid), at, out),
-            LifeEvent::Hangup {} => self.hung_up(id, out),
+            LifeEvent::Hangup {} => self.hung_up(id, at, out),
             LifeEvent::Killing { life } => self.killing(id, life, out),
             LifeEvent::Exit { life, exit, error, .. } => {
                 self.exited(id, (life, exit), at, out);
@@ -112,10 +112,11 @@ impl Supervisor {
     }
 
     /// A person closed the window, which means: stop it.
-    fn hung_up(&mut self, id: ProcId, out: &mut Vec<Effect>) {
+    fn hung_up(&mut self, id: ProcId, at: u64, out: &mut Vec<Effect>) {
         let proc = &mut self.procs[id];
         if proc.alive() && proc.told < proc.current_life() {
             proc.told = proc.current_life();
+            proc.note_request(at);
             proc.goal = Goal::Stop;
             proc.was_signalled(proc.told);
             if proc.swept {

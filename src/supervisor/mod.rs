@@ -72,6 +72,9 @@ pub struct Supervisor {
     /// that is stopped by that can still fail the run.
     #[serde(default)]
     interrupts: bool,
+    /// When somebody first asked for the end of the run, nanoseconds since the epoch.
+    #[serde(default)]
+    asked_at: Option<u64>,
     /// The line "all processes have ended" is in the log.
     #[serde(default)]
     idle: bool,
@@ -117,6 +120,7 @@ impl Supervisor {
             culprit: None,
             tmux_gone: false,
             interrupts: false,
+            asked_at: None,
             idle: false,
             passed: vec![],
             begun: false,
@@ -153,6 +157,7 @@ impl Supervisor {
             Input::Ask(ticket, request, key) => {
                 if !self.asked_before(ticket, key.as_deref()) {
                     self.ask(ticket, &request, now, &mut out);
+                    self.note_stops(now, true);
                     self.remember(ticket, key);
                 }
             }

@@ -1,8 +1,11 @@
-//! What a person who waits should know: a stop that takes longer than a moment, and a run of which
-//! every process has ended.
+//! Whoever waits for a stop: a second request kills, a stop that takes longer than a moment is mentioned, and
+//! so is a run of which every process has ended.
+
+use std::time::Duration;
 
 use super::{Course, Effect, Goal, Pane, Phase, Proc, ProcId, Supervisor, nanos};
 use crate::model::event::{Slow, SlowStop, Sooner, What};
+use crate::model::request::SAME_REQUEST;
 
 /// A stop that takes no longer needs no explanation.
 const MOMENT: u64 = 1_000_000_000;
@@ -18,6 +21,18 @@ impl Proc {
         (waits && asked).then(|| self.stop_since.saturating_add(nanos(self.planned.grace_ms())))
     }
 
+    /// Note that somebody asks for the end of its present life, unless that is known.
+    pub(super) fn note_request(&mut self, now: u64) -> bool {
+        let life = self.current_life();
+        let new = self.asked_life < life;
+        if new {
+            (self.asked_life, self.asked_at) = (life, now);
+            // What kills it now is another thing than before.
+            self.slow_life = 0;
+        }
+        new
+    }
+
     /// When a stop that goes on is to be mentioned: once for each life, and not if SIGKILL follows
     /// at once.
     fn slow_due(&self) -> Option<u64> {
@@ -27,15 +42,70 @@ impl Proc {
     }
 }
 
+/// What a request to stop means for a process.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Insistence {
+    /// It is the first thing that stops it.
+    Begins,
+    /// It goes with a stop that goes on.
+    Joins,
+    /// It is impatient.
+    Kills,
+}
+
+/// Whether a request at `now` is another one than that at `first`.
+fn is_later(first: u64, now: u64) -> bool {
+    // Also where the clock was set back.
+    Duration::from_nanos(now.abs_diff(first)) >= SAME_REQUEST
+}
+
 impl Supervisor {
-    /// Note when each process was first seen to be asked to stop.
-    pub(super) fn note_stops(&mut self, now: u64) {
+    /// Note of each process that has been told to stop since the last call when that was, and whether
+    /// somebody has asked for it.
+    pub(super) fn note_stops(&mut self, now: u64, by_request: bool) {
         for proc in &mut self.procs {
             let life = proc.current_life();
             if proc.told_to_stop() && proc.alive() && proc.stop_life != life {
                 (proc.stop_life, proc.stop_since) = (life, now);
+                if by_request {
+                    proc.note_request(now);
+                }
             }
         }
+    }
+
+    /// Somebody asks for the end of this process. If that is the second time, it is killed (overmind's rule).
+    pub(super) fn insist(&mut self, id: ProcId, now: u64, out: &mut Vec<Effect>) -> Insistence {
+        let proc = &mut self.procs[id];
+        let life = proc.current_life();
+        if !proc.alive() || proc.told < life {
+            return Insistence::Begins;
+        }
+        if !proc.note_request(now) && is_later(proc.asked_at, now) {
+            if proc.killed < life {
+                proc.killed = life;
+                out.push(Effect::Say(Some(id), What::Killing));
+            }
+            return Insistence::Kills;
+        }
+        Insistence::Joins
+    }
+
+    /// Somebody asks for the end of everything. If that is the second time, all is killed.
+    pub(super) fn ask_to_quit(&mut self, now: u64, out: &mut Vec<Effect>) {
+        if let Some(at) = self.asked_at {
+            if is_later(at, now) {
+                self.kill(out);
+            }
+            return;
+        }
+        self.asked_at = Some(now);
+        for proc in &mut self.procs {
+            if proc.alive() && proc.told_to_stop() {
+                proc.note_request(now);
+            }
+        }
+        self.quit(out);
     }
 
     /// When the next slow stop is to be mentioned.
@@ -62,13 +132,16 @@ impl Supervisor {
         let proc = |id: &ProcId| &self.procs[*id];
         let of = |id: &ProcId| Slow { process: proc(id).name.clone(), pid: proc(id).pid() };
         let due = slow.iter().filter_map(|id| proc(id).kill_due());
-        let sooner = if self.course == Course::Keep {
-            let again = slow.iter().all(|id| proc(id).goal == Goal::Run);
-            if again { Sooner::RestartAgain } else { Sooner::StopAgain }
-        } else if self.culprit.is_some() {
-            Sooner::CtrlC
-        } else {
-            Sooner::CtrlCAgain
+        let is_asked = |id: &ProcId| proc(id).asked_life == proc(id).current_life();
+        let sooner = match (self.course, self.asked_at) {
+            // The first request for what stops by itself kills nothing.
+            (Course::Keep, _) if !slow.iter().all(is_asked) => None,
+            (Course::Keep, _) if slow.iter().all(|id| proc(id).goal == Goal::Run) => {
+                Some(Sooner::RestartAgain)
+            }
+            (Course::Keep, _) => Some(Sooner::StopAgain),
+            (Course::Quit | Course::Done { .. }, None) => Some(Sooner::Kill),
+            (Course::Quit | Course::Done { .. }, Some(_)) => Some(Sooner::CtrlCAgain),
         };
         SlowStop {
             processes: slow.iter().map(of).collect(),

@@ -158,6 +158,12 @@ pub struct Proc {
     /// When that life was asked to stop, nanoseconds since the epoch.
     #[serde(default)]
     pub stop_since: u64,
+    /// The newest life that somebody has asked to stop; 0 for none.
+    #[serde(default)]
+    pub asked_life: u64,
+    /// When somebody first asked that, nanoseconds since the epoch.
+    #[serde(default)]
+    pub asked_at: u64,
     /// The newest life whose slow stop was mentioned; 0 for none.
     #[serde(default)]
     pub slow_life: u64,
@@ -278,6 +284,8 @@ impl Proc {
             interrupted: 0,
             stop_life: 0,
             stop_since: 0,
+            asked_life: 0,
+            asked_at: 0,
             slow_life: 0,
             skipped: 0,
             lost: 0,

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::exit_code::KILL;
+use super::patience::Insistence;
 use super::ticket::{Aim, Ticket};
 use super::{Course, Effect, Goal, Pane, Phase, Proc, ProcId, Supervisor};
 use crate::model::event::{Note, What};
@@ -33,7 +34,7 @@ impl Supervisor {
             Request::Quit => {
                 self.tickets.push(Ticket::quit(id));
                 self.interrupts = false;
-                if self.course == Course::Keep { self.quit(out) } else { self.kill(out) }
+                self.ask_to_quit(now, out);
             }
             Request::Kill => {
                 self.tickets.push(Ticket::quit(id));
@@ -66,10 +67,19 @@ impl Supervisor {
         }
         let act = |id| match verb {
             Verb::Start => (id, self.start(id, now, out)),
-            Verb::Stop => (id, self.stop(id, out)),
+            Verb::Stop => {
+                self.insist(id, now, out);
+                (id, self.stop(id, out))
+            }
             Verb::Restart => {
-                self.procs[id].forgive();
-                (id, self.restart(id, now, out))
+                let joins = self.insist(id, now, out) == Insistence::Joins;
+                let proc = &mut self.procs[id];
+                proc.forgive();
+                if joins && proc.is_to_begin() {
+                    (id, Aim::Run(proc.life))
+                } else {
+                    (id, self.restart(id, now, out))
+                }
             }
         };
         let aims = ids.into_iter().map(act).collect();
@@ -307,19 +317,13 @@ impl Supervisor {
         }
     }
 
-    /// Say that it is to stop; said again while it lives, it is killed (overmind's rule).
+    /// Say that it is to stop, unless that was said.
     pub(super) fn tell_to_stop(&mut self, id: ProcId, out: &mut Vec<Effect>) {
         let proc = &mut self.procs[id];
         let life = proc.current_life();
-        if !proc.alive() {
-            return;
-        }
-        if proc.told < life {
+        if proc.alive() && proc.told < life {
             proc.told = life;
             out.push(Effect::Say(Some(id), What::Interrupting));
-        } else if proc.killed < life {
-            proc.killed = life;
-            out.push(Effect::Say(Some(id), What::Killing));
         }
     }
 }

@@ -203,7 +203,7 @@ impl Supervisor {
                 return;
             }
         }
-        self.note_stops(now);
+        self.note_stops(now, self.asked_at.is_some());
         self.answer(out);
     }
 }

@@ -342,6 +342,8 @@ fn a_second_quit_does_not_wait_for_the_grace() {
     let refused = world.run(["restart", "web"]);
     assert_eq!(refused.code, 1, "{refused:?}");
     assert!(refused.stderr.contains("being stopped"), "{refused:?}");
+    // One that comes at once would count as the same.
+    view.shows("web (pid ");
     world.ok(["quit"]);
     assert_eq!(eventually("the first returns", || first.try_wait().unwrap()).code(), Some(0));
     assert_eq!(view.code(), 0);
@@ -349,6 +351,42 @@ fn a_second_quit_does_not_wait_for_the_grace() {
     assert_eq!(again.code, 1, "{again:?}");
     assert!(again.stderr.contains("connect: no such file or directory"), "{again:?}");
     world.wait_empty();
+}
+
+/// Takes a second to stop.
+const SLOW: &str =
+    "web: trap 'sleep 1; echo bye; exit 0' INT TERM; echo up; while :; do sleep 0.1; done\n";
+
+#[test]
+fn two_restarts_at_once_are_one() {
+    let world = background(SLOW);
+    world.wait_text("web", "| up\n");
+    let restart =
+        "POST /api/processes/web/restart HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
+    let asking: Vec<_> = (0..2).map(|_| send(&socket(&world), restart)).collect();
+    for mut stream in asking {
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+    }
+    world.ok(["quit"]);
+    let log = world.ok(["logs"]);
+    assert_eq!(log.matches("| bye\n").count(), 2, "{log}");
+    assert!(!log.contains("Killing"), "{log}");
+}
+
+#[test]
+fn a_quit_during_a_stop_that_a_crash_has_begun_kills_nothing() {
+    let world =
+        World::new(&format!("{SLOW}api: while [ ! -e crash ]; do sleep 0.1; done; exit 3\n"));
+    let mut view = world.start([""; 0]);
+    view.shows("web    | up\n");
+    world.write("crash", "");
+    view.shows("web    | Interrupting...\n");
+    world.ok(["quit"]);
+    assert_eq!(view.code(), 3);
+    let log = view.log();
+    assert!(log.contains("web    | bye\n") && !log.contains("Killing"), "{log}");
 }
 
 #[test]

@@ -322,8 +322,8 @@ pub struct SlowStop {
     pub processes: Vec<Slow>,
     /// When SIGKILL follows.
     pub kill_in_s: u64,
-    /// What kills them now.
-    pub sooner: Sooner,
+    /// What kills them now; nothing where a first request would not.
+    pub sooner: Option<Sooner>,
 }
 
 /// A process that takes long to stop.
@@ -343,9 +343,9 @@ pub enum Sooner {
     StopAgain,
     /// Restart them once more.
     RestartAgain,
-    /// Ctrl-C for the first time: the run ends by itself.
-    CtrlC,
-    /// Ctrl-C once more.
+    /// `tmo kill`: everything stops, and nobody has asked for that.
+    Kill,
+    /// Ctrl-C once more, or `tmo kill`.
     CtrlCAgain,
 }
 

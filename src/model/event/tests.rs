@@ -37,7 +37,7 @@ fn all() -> Vec<(What, &'static str, &'static str)> {
             Slow { process: name("db"), pid: None },
         ],
         kill_in_s: 4,
-        sooner: Sooner::StopAgain,
+        sooner: Some(Sooner::StopAgain),
     };
     vec![
         (What::Begin { fact: Fact::Listening("./s".into()) }, "begin", "Listening at ./s"),

@@ -224,14 +224,14 @@ impl Display for SlowStop {
             let names: Vec<_> = processes.iter().map(|slow| slow.process.as_str()).collect();
             format!("`tmo {verb} {}`", names.join(" "))
         };
-        let how = match sooner {
+        let how = |sooner| match sooner {
             Sooner::StopAgain => again("stop"),
             Sooner::RestartAgain => again("restart"),
-            Sooner::CtrlC => "Ctrl-C or `tmo kill`".to_owned(),
+            Sooner::Kill => "`tmo kill`".to_owned(),
             Sooner::CtrlCAgain => "Ctrl-C again or `tmo kill`".to_owned(),
         };
-        let named = named.join(", ");
-        write!(f, "{named} still {runs}; SIGKILL in {kill_in_s} s, {how} kills {them} now")
+        write!(f, "{} still {runs}; SIGKILL in {kill_in_s} s", named.join(", "))?;
+        sooner.map_or(Ok(()), |sooner| write!(f, ", {} kills {them} now", how(sooner)))
     }
 }
 

@@ -1,7 +1,10 @@
-//! A slow stop, and a run of which everything has ended.
+//! A second request, a slow stop, and a run of which everything has ended.
+
+use proptest::prelude::*;
 
 use super::*;
 use crate::model::ProcessStatus;
+use crate::model::rules::FailureAction;
 
 const STILL: &str = "still run";
 
@@ -126,4 +129,146 @@ fn what_waits_for_its_restart_has_not_ended() {
     }
     assert_eq!(world.machine.procs[0].status(), ProcessStatus::Restarting);
     assert!(!world.said.join(" ").contains("have ended"), "{:?}", world.said);
+}
+
+fn stop_web() -> Request {
+    Request::Stop { names: names(&["web"]) }
+}
+
+fn restart_web() -> Request {
+    Request::Restart { names: names(&["web"]) }
+}
+
+proptest! {
+    /// Requests to stop `web`, which does not listen, after pauses of so many ms.
+    #[test]
+    fn a_request_kills_once_another_one_is_300_ms_old(
+        by_itself in any::<bool>(),
+        requests in proptest::collection::vec((0u64..400, 0usize..3), 1..8),
+    ) {
+        let mut world = World::new(&["web", "api"]);
+        world.settle();
+        if by_itself {
+            world.input(Input::Failing(0, 1, FailureAction::Break, "panic".into()));
+        }
+        let (mut asked, mut asked_all) = (None, None);
+        for (ticket, (pause, what)) in (1..).zip(requests) {
+            world.ignore_the_stop();
+            world.now += pause * 1_000_000;
+            let now = world.now;
+            let is_second = |first: &mut Option<u64>| {
+                now - *first.get_or_insert(now) >= 300_000_000
+            };
+            let kills = match what {
+                1 if asked_all.is_some() => false,
+                0 | 1 => is_second(&mut asked),
+                _ => {
+                    let kills = is_second(&mut asked_all);
+                    asked.get_or_insert(now);
+                    kills
+                }
+            };
+            let request = [stop_web(), restart_web(), Request::Quit][what].clone();
+            world.ask(ticket, request);
+            prop_assert_eq!(world.machine.procs[0].killed >= 1, kills);
+            if kills {
+                break;
+            }
+        }
+        world.settle();
+        world.check();
+        let killed = |text: &&String| *text == "Killing...";
+        prop_assert!(world.said.iter().filter(killed).count() <= 2, "{:?}", world.said);
+    }
+}
+
+#[test]
+fn two_restarts_at_once_begin_one_life() {
+    let mut world = World::new(&["web"]);
+    world.settle();
+    world.ask(1, restart_web());
+    world.now += 20_000_000;
+    world.ask(2, restart_web());
+    world.settle();
+    assert_eq!(world.machine.procs[0].life, 2);
+    assert_eq!(world.said, ["Interrupting..."]);
+    assert!(matches!(
+        &world.answers[..],
+        [(1, Outcome { ok: true, .. }), (2, Outcome { ok: true, .. })]
+    ));
+    // One that comes when the next life runs is another one.
+    world.now += 20_000_000;
+    world.ask(3, restart_web());
+    world.settle();
+    assert_eq!(world.machine.procs[0].life, 3);
+    assert_eq!(world.machine.procs[0].killed, 0);
+}
+
+#[test]
+fn a_restart_right_behind_a_stop_takes_its_place() {
+    let mut world = World::new(&["web"]);
+    world.settle();
+    world.ask(1, stop_web());
+    world.now += 20_000_000;
+    world.ask(2, restart_web());
+    world.settle();
+    assert_eq!(world.machine.procs[0].status(), ProcessStatus::Running);
+    assert_eq!(world.said, ["Interrupting..."]);
+    assert!(world.answers.iter().all(|(_, outcome)| outcome.ok), "{:?}", world.answers);
+    world.check();
+}
+
+#[test]
+fn the_first_request_for_what_stops_by_itself_kills_nothing() {
+    let mut world = World::new(&["web", "api"]);
+    world.settle();
+    world.shims[1].die(Exit::Code(3));
+    world.deliver(1);
+    world.ignore_the_stop();
+    world.now += 2_000_000_000;
+    world.input(Input::Alarm);
+    assert_eq!(
+        *world.slow()[0],
+        "web (pid 101) still runs; SIGKILL in 3 s, `tmo kill` kills it now"
+    );
+    world.ask(1, Request::Quit);
+    assert_eq!(world.machine.procs[0].killed, 0);
+    world.input(Input::Alarm);
+    let told = "web (pid 101) still runs; SIGKILL in 3 s, Ctrl-C again or `tmo kill` kills it now";
+    assert_eq!(world.slow().len(), 2);
+    assert_eq!(*world.slow()[1], told, "what it takes now");
+    world.now += 400_000_000;
+    world.ask(2, Request::Quit);
+    assert_eq!(world.machine.procs[0].killed, 1);
+    world.settle();
+    assert_eq!(world.finished, [3]);
+}
+
+#[test]
+fn a_slow_stop_that_nobody_asked_for_offers_nothing_that_would_not_kill() {
+    let mut world = World::new(&["web", "api"]);
+    world.settle();
+    world.input(Input::Failing(0, 1, FailureAction::Break, "panic".into()));
+    world.ignore_the_stop();
+    world.now += 1_100_000_000;
+    world.input(Input::Alarm);
+    assert_eq!(world.slow(), ["web (pid 101) still runs; SIGKILL in 4 s"]);
+    world.ask(1, stop_web());
+    world.input(Input::Alarm);
+    assert_eq!(
+        *world.slow()[1],
+        "web (pid 101) still runs; SIGKILL in 4 s, `tmo stop web` kills it now"
+    );
+}
+
+#[test]
+fn a_request_that_is_repeated_after_the_clock_was_set_back_kills() {
+    let mut world = World::new(&["web"]);
+    world.settle();
+    world.now += 3_600_000_000_000;
+    world.ask(1, stop_web());
+    world.ignore_the_stop();
+    world.now -= 3_500_000_000_000;
+    world.ask(2, stop_web());
+    assert_eq!(world.machine.procs[0].killed, 1);
 }

@@ -93,6 +93,7 @@ fn a_second_stop_kills() {
     world.ask(1, Request::Stop { names: vec![] });
     world.shims[0].act(false);
     assert!(world.shims[0].alive, "it ignores the signal");
+    world.now += 300_000_000;
     world.ask(2, Request::Stop { names: vec![] });
     world.shims[0].act(false);
     world.settle();

@@ -46,6 +46,7 @@ fn what_is_being_scaled_away_keeps_its_grace_when_more_is() {
     world.ask(3, scale(0));
     assert!(world.machine.procs.iter().all(|proc| proc.told == 1 && proc.killed == 0));
     // Who names it means it.
+    world.now += 1_000_000_000;
     world.ask(4, Request::Stop { names: names(&["job#3"]) });
     assert_eq!(world.machine.procs[2].killed, 1);
     world.settle();
