@@ -6,6 +6,7 @@ pub(crate) mod procs;
 pub(crate) mod pty;
 pub(crate) mod terminal;
 pub(crate) mod wait;
+mod warden;
 
 use std::ffi::OsStr;
 use std::fs::File;
@@ -44,6 +45,7 @@ impl World {
         }
         let private = std::fs::Permissions::from_mode(0o700);
         std::fs::set_permissions(dir.path().join("run"), private).unwrap();
+        warden::watch(dir.path());
         let world = Self { dir, extra: vec![], spared: vec![] };
         world.write("Procfile", procfile);
         world
