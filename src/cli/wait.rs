@@ -113,9 +113,14 @@ async fn until(
     what: &WaitFor,
     last: &mut String,
 ) -> Result<u8, CliError> {
+    // First, so that it does not matter how soon after its answer the run ends.
+    let seen = Seen::new(instance, names, what);
     tmo_only(instance).await?;
-    let mut seen = Seen::new(instance, names, what)?;
-    let mut news = instance.ask(async |client| client.head(false).await).await?;
+    let mut seen = seen?;
+    let mut news = match instance.ask(async |client| client.head(false).await).await {
+        Ok(news) => news,
+        Err(error) => return seen.at_the_end()?.ok_or(error),
+    };
     // What it has said counts, also if it has ended since.
     let mut records = seen.search.as_ref().map_or(0, |search| search.upto);
     loop {
