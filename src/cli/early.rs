@@ -3,18 +3,19 @@
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use nix::sys::signal::Signal;
 use signal_hook::SigId;
-use signal_hook::flag::register;
+use signal_hook::flag::{register, register_usize};
 
 use crate::config::inherit::is_ignored;
 
 /// Holds SIGINT, SIGTERM and SIGHUP back, so that none leaves half a run behind.
 #[derive(Debug)]
 pub(super) struct Early {
-    asked: Arc<AtomicBool>,
+    /// The number of the last signal that asked for an end; 0 for none.
+    asked: Arc<AtomicUsize>,
     hung_up: Arc<AtomicBool>,
     /// Readable once it was asked to end.
     woken: OwnedFd,
@@ -32,7 +33,11 @@ impl Early {
         let mut early = Self { asked, hung_up, woken, actions: vec![] };
         for signal in [Signal::SIGINT, Signal::SIGTERM] {
             if !is_ignored(signal) {
-                early.actions.push(register(signal as i32, Arc::clone(&early.asked))?);
+                early.actions.push(register_usize(
+                    signal as i32,
+                    Arc::clone(&early.asked),
+                    signal as usize,
+                )?);
                 let waker = waker.try_clone()?;
                 early.actions.push(signal_hook::low_level::pipe::register(signal as i32, waker)?);
             }
@@ -45,7 +50,12 @@ impl Early {
 
     /// Whether it was asked to end.
     pub(super) fn asked(&self) -> bool {
-        self.asked.load(Ordering::Relaxed)
+        self.asked.load(Ordering::Relaxed) != 0
+    }
+
+    /// Whether the last thing that asked it to end was Ctrl-C.
+    pub(super) fn interrupted(&self) -> bool {
+        self.asked.load(Ordering::Relaxed) == Signal::SIGINT as usize
     }
 
     /// Whether the terminal is gone: what was being started goes on without it.

@@ -11,9 +11,11 @@ use tokio::process::Command;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::task::JoinSet;
 
+use super::early::Early;
 use super::error::CliError;
 use super::instance::Instance;
 use super::request::{ask_to_quit, end_of, key, request};
+use super::view::{HUNG_UP, INTERRUPTED};
 use crate::client::ClientError;
 use crate::config::inherit::is_ignored;
 use crate::config::socket::SocketPath;
@@ -50,11 +52,11 @@ impl Trial {
         self,
         start: impl FnOnce(&mut Option<String>) -> Result<u8, CliError>,
     ) -> Result<u8, CliError> {
-        let mut run = None;
-        let begun = start(&mut run);
-        let was_run = matches!(begun, Ok(0));
-        let ran = match begun {
-            Ok(0) => super::block_on(self.run_command()),
+        // Until the command is there to be told.
+        let early = Early::begin().map_err(CliError::io("signals"))?;
+        let (mut run, mut was_run) = (None, false);
+        let ran = match start(&mut run) {
+            Ok(0) => super::block_on(self.run_command(early, &mut was_run)),
             // It has said why.
             Ok(code) => Ok(code),
             Err(error) => Err(error),
@@ -132,7 +134,7 @@ impl Trial {
     }
 
     /// A signal that a terminal sends reaches the command by itself; another is passed on.
-    async fn run_command(&self) -> Result<u8, CliError> {
+    async fn run_command(&self, early: Early, was_run: &mut bool) -> Result<u8, CliError> {
         let Some((program, arguments)) = self.command.split_first() else { return Ok(0) };
         let failed = |error: std::io::Error| {
             let code = if error.kind() == std::io::ErrorKind::NotFound { 127 } else { 126 };
@@ -147,7 +149,17 @@ impl Trial {
         let mut command = Command::new(program);
         command.args(arguments);
         self.name_run_to(&mut command);
+        if early.asked() || early.hung_up() {
+            super::warn(&"the command was not run");
+            return Ok(if early.asked() { INTERRUPTED } else { HUNG_UP });
+        }
+        *was_run = true;
         let mut child = command.spawn().map_err(failed)?;
+        if early.interrupted() {
+            // The terminal may have sent it before there was a command.
+            send(child.id(), Signal::SIGINT);
+        }
+        drop(early);
         loop {
             let passed_on = tokio::select! {
                 status = child.wait() => return Ok(code(status.map_err(failed)?)),

@@ -5,14 +5,15 @@
 //! the view starts another one.
 
 mod reach;
+mod signals;
 
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use nix::sys::signal::Signal;
-use tokio::signal::unix::{SignalKind, signal};
 use tokio::task::JoinSet;
 
+pub(super) use self::signals::stop_signal;
+use self::signals::{Sign, Signals};
 use super::early::Early;
 use super::error::CliError;
 use super::instance::Instance;
@@ -23,25 +24,20 @@ use super::persona::Persona;
 use super::wait::Readiness;
 use crate::client::{Client, HeadEvent, HeadStream};
 use crate::config::Env;
-use crate::config::inherit::is_ignored;
 use crate::engine::runtime::Runtime;
 use crate::instance::lock::Door;
 use crate::journal::cursor::Position;
 use crate::model::Exit;
 use crate::model::plan::{Plan, ProcessPlan};
-use crate::model::request::{Head, Request, SAME_REQUEST};
+use crate::model::request::{Head, Request};
 use crate::model::rules::{Check, Probe};
 use crate::model::run_end::End;
 use crate::sys::files;
 use crate::view::printer::{Farewell, Job, Printer};
 use crate::view::{screen, words};
 
-/// A hangup that comes so soon after SIGTERM belongs to it: a shell whose terminal is closed sends both to
-/// its stopped jobs, and the kernel may deliver them in any order.
-const WITH_HANGUP: Duration = Duration::from_millis(100);
-
 /// 128 + SIGHUP: what a command that lost its terminal ends with.
-const HUNG_UP: u8 = 129;
+pub(super) const HUNG_UP: u8 = 129;
 
 /// What is shown.
 #[derive(Debug)]
@@ -81,15 +77,13 @@ pub(super) struct Until {
 }
 
 /// The code of a command that SIGINT or SIGTERM ended.
-const INTERRUPTED: u8 = 130;
+pub(super) const INTERRUPTED: u8 = 130;
 
 /// Something that happens to a view.
 enum Wake {
     /// News of the run; nothing when the connection broke.
     News(Option<HeadEvent>),
-    Stop,
-    Hangup,
-    Resize,
+    Signal(Sign),
     /// A line was typed.
     Typed(String),
     /// The output comes to nothing.
@@ -277,13 +271,9 @@ impl Shown {
             return Ok(Ending::Hangup);
         }
         loop {
-            let wake = tokio::select! {
-                event = news.next() => Wake::News(event.and_then(Result::ok)),
-                wake = signals.next() => wake,
-                line = typing.line() => Wake::Typed(line),
-                what = outlet.lost(), if !lost => Wake::Lost(what),
-                came = waited(waiting.as_mut()) => Wake::Waited(came),
-            };
+            let open = (!lost).then_some(&mut *outlet);
+            let waits = waiting.as_mut();
+            let wake = next_wake(&mut signals, &mut news, &mut typing, open, waits).await;
             match wake {
                 Wake::News(Some(HeadEvent::Head(head))) => {
                     if head.stopping {
@@ -293,28 +283,31 @@ impl Shown {
                 }
                 Wake::Typed(line) => self.answer(&mut typing, &line, &outlet.printer),
                 Wake::News(Some(HeadEvent::End(end))) => return Ok(Ending::Over(end, failed)),
-                Wake::News(Some(HeadEvent::Leave)) => return Ok(Ending::Left),
-                Wake::News(None) => match self.connect(&outlet.printer).await? {
-                    Next::News(fresh) => news = fresh,
-                    Next::Over(end) => return Ok(Ending::Over(end, failed)),
-                },
-                Wake::Stop => {
+                Wake::News(Some(HeadEvent::Leave)) if !self.interrupted => return Ok(Ending::Left),
+                Wake::News(Some(HeadEvent::Leave) | None) => {
+                    match self.connect(&outlet.printer).await? {
+                        Next::News(fresh) => news = fresh,
+                        Next::Over(end) => return Ok(Ending::Over(end, failed)),
+                    }
+                }
+                Wake::Signal(Sign::Stop) => {
                     typing.end();
                     self.quit(&outlet.printer);
                 }
-                Wake::Hangup | Wake::Lost(Lost::Terminal) => return Ok(Ending::Hangup),
-                Wake::Lost(Lost::Reader) => {
+                Wake::Signal(Sign::Hangup) | Wake::Lost(Lost::Terminal) => {
+                    return Ok(Ending::Hangup);
+                }
+                Wake::Lost(what) => {
                     lost = true;
+                    failed = if let Lost::Failed(error) = what { Some(error) } else { None };
                     self.quit(&outlet.printer);
                 }
-                Wake::Lost(Lost::Failed(error)) => {
-                    (lost, failed) = (true, Some(error));
-                    self.quit(&outlet.printer);
-                }
-                Wake::Resize => self.resize(&outlet.printer),
+                Wake::Signal(Sign::Nothing) => {}
+                Wake::Signal(Sign::Resize) => self.resize(&outlet.printer),
                 // The end is about to be told here too, with what it was; a run that has ended
                 // in a moment may be gone before the other question was asked.
                 Wake::Waited(Err(CliError::Over(_) | CliError::NothingRuns(_))) => waiting = None,
+                Wake::Waited(_) if self.interrupted => waiting = None,
                 Wake::Waited(came) => return Ok(Ending::Waited(came)),
             }
         }
@@ -348,6 +341,36 @@ impl Shown {
     }
 }
 
+/// What happens next. A signal counts before all that comes after it.
+async fn next_wake<W: Future<Output = Result<String, CliError>> + Unpin>(
+    signals: &mut Signals,
+    news: &mut HeadStream,
+    typing: &mut Typing,
+    outlet: Option<&mut Outlet>,
+    waiting: Option<&mut W>,
+) -> Wake {
+    let held = signals.terminated.is_some();
+    let lost = async {
+        match outlet {
+            Some(outlet) => outlet.lost().await,
+            None => std::future::pending().await,
+        }
+    };
+    let other = async {
+        tokio::select! {
+            event = news.next() => Wake::News(event.and_then(Result::ok)),
+            line = typing.line() => Wake::Typed(line),
+            what = lost => Wake::Lost(what),
+            came = waited(waiting) => Wake::Waited(came),
+        }
+    };
+    tokio::select! {
+        biased;
+        sign = signals.next() => Wake::Signal(sign),
+        wake = other, if !held => wake,
+    }
+}
+
 /// What the view waits for, if it does.
 async fn waited<F: Future + Unpin>(waiting: Option<&mut F>) -> F::Output {
     match waiting {
@@ -368,82 +391,5 @@ fn decided_by(end: &End) -> Option<String> {
             culprit = culprit.name,
         )),
         Some(_) | None => Some(format!("exit code {code} is that of {name}")),
-    }
-}
-
-/// The signals a view reacts to. Those that the caller ignored (`nohup`) stay ignored.
-struct Signals {
-    interrupt: Option<tokio::signal::unix::Signal>,
-    terminate: Option<tokio::signal::unix::Signal>,
-    hangup: Option<tokio::signal::unix::Signal>,
-    resize: tokio::signal::unix::Signal,
-    /// When one has asked for a stop.
-    asked: Option<Instant>,
-    /// Until when a hangup may follow a SIGTERM that has come.
-    terminated: Option<Instant>,
-}
-
-impl Signals {
-    fn new() -> std::io::Result<Self> {
-        let unless_ignored = |number: Signal, kind| {
-            if is_ignored(number) { Ok(None) } else { signal(kind).map(Some) }
-        };
-        Ok(Self {
-            interrupt: unless_ignored(Signal::SIGINT, SignalKind::interrupt())?,
-            terminate: unless_ignored(Signal::SIGTERM, SignalKind::terminate())?,
-            hangup: unless_ignored(Signal::SIGHUP, SignalKind::hangup())?,
-            resize: signal(SignalKind::window_change())?,
-            asked: None,
-            terminated: None,
-        })
-    }
-
-    /// Nothing is lost if this is dropped while it waits.
-    async fn next(&mut self) -> Wake {
-        loop {
-            let due = self.terminated;
-            tokio::select! {
-                biased;
-                () = arrives(&mut self.hangup) => return Wake::Hangup,
-                () = arrives(&mut self.interrupt) => {}
-                () = arrives(&mut self.terminate) => {
-                    self.terminated.get_or_insert_with(|| Instant::now() + WITH_HANGUP);
-                    continue;
-                }
-                // Nothing announces that no hangup follows.
-                () = passes(due) => self.terminated = None,
-                _ = self.resize.recv() => return Wake::Resize,
-            }
-            // The supervisor counts so too, but these may reach it later, and apart.
-            if self.asked.is_none_or(|at| at.elapsed() >= SAME_REQUEST) {
-                self.asked = Some(Instant::now());
-                return Wake::Stop;
-            }
-        }
-    }
-}
-
-async fn passes(moment: Option<Instant>) {
-    match moment {
-        Some(moment) => tokio::time::sleep_until(moment.into()).await,
-        None => std::future::pending().await,
-    }
-}
-
-async fn arrives(signal: &mut Option<tokio::signal::unix::Signal>) {
-    match signal {
-        Some(signal) => _ = signal.recv().await,
-        None => std::future::pending().await,
-    }
-}
-
-/// SIGINT, SIGTERM or SIGHUP.
-pub(super) async fn stop_signal() -> std::io::Result<()> {
-    let mut signals = Signals::new()?;
-    loop {
-        match signals.next().await {
-            Wake::Stop | Wake::Hangup => return Ok(()),
-            Wake::Resize | Wake::News(_) | Wake::Lost(_) | Wake::Typed(_) | Wake::Waited(_) => {}
-        }
     }
 }

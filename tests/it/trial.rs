@@ -193,6 +193,32 @@ fn no_command_is_run_where_the_run_ends_before_it_is_ready() {
 }
 
 #[test]
+fn a_signal_just_before_all_is_ready_or_detached_counts() {
+    let world =
+        World::new("web: while [ ! -e go ]; do sleep 0.01; done; echo ready; exec sleep 1000\n");
+    world.write("tmo.toml", "[process.web]\nready = { log = \"ready\", timeout = \"100s\" }\n");
+    for signal in [2, 15] {
+        for args in [&["--until-ready", "--", "touch", "ran"][..], &["--wait"]] {
+            let mut start = world.start(args);
+            world.wait_state("web", "running");
+            start.signal(signal);
+            world.write("go", "");
+            assert_eq!(start.code(), 130, "{signal} {args:?}: {}", start.errors());
+            assert!(!world.app().join("ran").exists());
+            world.wait_empty();
+            std::fs::remove_file(world.app().join("go")).unwrap();
+        }
+    }
+    let mut start = world.start([""; 0]);
+    world.wait_state("web", "running");
+    start.signal(15);
+    // It may be over by then.
+    world.run(["detach"]);
+    assert_eq!(start.code(), 0);
+    world.wait_empty();
+}
+
+#[test]
 fn a_command_that_stops_itself_suspends_the_start_and_ctrl_c_hurries_the_end() {
     let world = World::new("web: trap '' INT; echo up; while :; do sleep 0.1; done\n");
     world.write("command", "touch begun\nkill -STOP $$\ntouch went_on\n");

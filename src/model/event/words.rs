@@ -121,7 +121,7 @@ impl Display for Words<'_> {
             What::MainStarted => f.write_str("All main processes are started"),
             What::MainStopped => f.write_str("All main processes are stopped"),
             What::CleanupStarted => f.write_str("The cleanup begins"),
-            What::CleanupComplete => f.write_str("The cleanup is complete"),
+            What::CleanupComplete => f.write_str("The cleanup is over"),
             What::Failed { why } => why.fmt(f),
             _ => self.of_process(f),
         }

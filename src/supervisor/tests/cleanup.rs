@@ -55,7 +55,7 @@ fn a_cleanup_that_fails_is_told_of() {
         "The cleanup begins",
         "Cleaning up...",
         "The cleanup failed: clean ended with code 4",
-        "The cleanup is complete",
+        "The cleanup is over",
     ];
     assert_eq!(of_it, wanted);
     assert_eq!(world.finished, [4]);
