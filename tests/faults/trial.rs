@@ -232,7 +232,11 @@ impl Trial {
 
     /// Nothing is left of the run.
     pub(crate) fn over(&mut self) {
-        self.until("nothing lives", |trial| trial.world().living().is_empty().then_some(()));
+        let ended = |trial: &mut Self| trial.world().living().is_empty().then_some(());
+        if self.until("nothing lives", ended).is_none() {
+            let living: String = self.world().living().iter().map(procs::describe).collect();
+            self.complain(format!("what lives: {living}"));
+        }
         for dir in ["run", "tmux", "app"] {
             let left = files(&self.at(dir));
             let left: Vec<_> = left
