@@ -6,6 +6,7 @@ pub mod escape;
 pub mod event;
 pub mod exit;
 pub mod expression;
+pub mod life;
 pub mod limits;
 pub mod line;
 pub mod member;
@@ -27,6 +28,7 @@ pub mod units;
 pub mod untrusted;
 
 pub use exit::Exit;
+pub use life::LifeId;
 pub use name::ProcName;
 pub use status::ProcessStatus;
 pub use untrusted::Untrusted;

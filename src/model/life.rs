@@ -1,0 +1,110 @@
+//! One execution of a process.
+
+use std::fmt;
+use std::num::ParseIntError;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+
+/// Which life of a process, counted from 1 as long as a run lasts; a restart is a new one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct LifeId(pub u64);
+
+impl LifeId {
+    /// The first one.
+    pub const FIRST: Self = Self(1);
+
+    /// The one that follows it.
+    #[must_use]
+    pub const fn next(self) -> Self {
+        Self(self.0.saturating_add(1))
+    }
+
+    /// The one that follows what was before, if anything.
+    #[must_use]
+    pub fn after(last: Option<Self>) -> Self {
+        last.map_or(Self::FIRST, Self::next)
+    }
+
+    /// The one before it.
+    #[must_use]
+    pub fn previous(self) -> Option<Self> {
+        or_zero::life(self.0.saturating_sub(1))
+    }
+}
+
+impl fmt::Display for LifeId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl FromStr for LifeId {
+    type Err = ParseIntError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        text.parse().map(Self)
+    }
+}
+
+/// A life that need not be there, as files and answers have it: its number, 0 for none.
+pub mod or_zero {
+    use serde::{Deserialize as _, Deserializer, Serialize as _, Serializer};
+
+    use super::LifeId;
+
+    /// The number.
+    pub fn number(life: Option<LifeId>) -> u64 {
+        life.map_or(0, |life| life.0)
+    }
+
+    /// The inverse of [`number`].
+    pub fn life(number: u64) -> Option<LifeId> {
+        (number > 0).then_some(LifeId(number))
+    }
+
+    /// For serde.
+    pub fn serialize<S: Serializer>(life: &Option<LifeId>, to: S) -> Result<S::Ok, S::Error> {
+        number(*life).serialize(to)
+    }
+
+    /// For serde.
+    pub fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Option<LifeId>, D::Error> {
+        u64::deserialize(from).map(life)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde::{Deserialize, Serialize};
+
+    use super::{LifeId, or_zero};
+
+    #[derive(Debug, PartialEq, Serialize, Deserialize)]
+    struct Saved {
+        life: LifeId,
+        #[serde(default, with = "or_zero")]
+        told: Option<LifeId>,
+    }
+
+    #[test]
+    fn it_is_saved_as_its_number_and_none_as_zero() {
+        for (text, told) in [(r#"{"life":3,"told":0}"#, None), (r#"{"life":3,"told":2}"#, Some(2))]
+        {
+            let saved = Saved { life: LifeId(3), told: told.map(LifeId) };
+            assert_eq!(serde_json::to_string(&saved).unwrap(), text);
+            assert_eq!(serde_json::from_str::<Saved>(text).unwrap(), saved);
+        }
+        let older: Saved = serde_json::from_str(r#"{"life":3}"#).unwrap();
+        assert_eq!(older.told, None);
+    }
+
+    #[test]
+    fn one_follows_the_other() {
+        assert_eq!(LifeId::after(None), LifeId::FIRST);
+        assert_eq!(LifeId::after(Some(LifeId(1))), LifeId(2));
+        assert_eq!((LifeId(2).previous(), LifeId::FIRST.previous()), (Some(LifeId(1)), None));
+        assert_eq!(LifeId(7).to_string().parse(), Ok(LifeId(7)));
+    }
+}
