@@ -109,7 +109,7 @@ fn a_million_records() {
         offset: number,
         len: 1,
         lines: 1,
-        life: 0,
+        life: None,
         seq: 0,
         value: 0,
         stream: u16::from(!number.is_multiple_of(1000)) + 1,

@@ -13,6 +13,7 @@ mod place;
 
 use nix::sys::resource::{UsageWho, getrusage};
 use nix::sys::time::TimeValLike as _;
+use tmo::model::LifeId;
 use tmo::model::rules::{FailureAction, FailurePattern, Flag, Rules, Text};
 use tmo::watch::Watcher;
 // The journal's own tests name these so.
@@ -76,7 +77,7 @@ fn ingest(text: &[u8], piece: usize) -> f64 {
 /// Seconds that it takes to look for these, and how many are found.
 fn watch(rules: &Rules, text: &[u8], piece: usize) -> (f64, usize) {
     let mut watcher = Watcher::new(rules, &[]).unwrap();
-    watcher.begin(1);
+    watcher.begin(Some(LifeId(1)));
     let begun = seconds();
     let mut hits = text.chunks(piece).map(|piece| watcher.feed(piece).len()).sum();
     hits += watcher.finish().len();

@@ -7,6 +7,7 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
+use crate::model::LifeId;
 use crate::model::request::{Cleared, Head, Outcome};
 
 /// A question.
@@ -84,7 +85,8 @@ pub struct Line<'a> {
     pub name: Option<&'a str>,
     /// Which life of the process, counted from 1.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub life: Option<u32>,
+    #[schema(value_type = Option<u32>)]
+    pub life: Option<LifeId>,
     /// What happened; none for a line.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub event: Option<&'a str>,

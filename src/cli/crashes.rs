@@ -16,9 +16,9 @@ use super::log::Source;
 use super::table::table;
 use crate::crash::store::{self, Found};
 use crate::crash::{Cause, CrashReport, Diagnosis};
-use crate::model::ProcName;
 use crate::model::units;
 use crate::model::untrusted::{shown, shown_line};
+use crate::model::{LifeId, ProcName};
 use crate::view::paint::{Mode, NARROWEST, Prefix, SYSTEM, SYSTEM_COLOR, Style, name_width};
 
 /// List or show them.
@@ -99,7 +99,7 @@ struct Brief {
 #[derive(Deserialize)]
 struct BriefDetails {
     run: String,
-    life: u32,
+    life: LifeId,
     cause: Diagnosis,
 }
 
@@ -113,7 +113,7 @@ struct Listed {
     signal: Option<String>,
     timestamp: String,
     run: String,
-    life: u32,
+    life: LifeId,
     cause: Option<Cause>,
 }
 

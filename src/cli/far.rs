@@ -23,11 +23,11 @@ use crate::journal::Position;
 use crate::journal::record::{EVENTS, Kind, Record};
 use crate::journal::search::lines::Entry;
 use crate::journal::search::select::Chosen;
-use crate::model::Exit;
 use crate::model::moment::moment;
 use crate::model::request::{ProcessState, State};
 use crate::model::time::rfc3339_ns;
 use crate::model::untrusted::{cleaned, cleaned_json};
+use crate::model::{Exit, LifeId};
 use crate::view::form::Form;
 use crate::view::merged::Renderer;
 use crate::view::paint::SYSTEM_COLOR;
@@ -313,7 +313,7 @@ fn record(line: &Value, stream: u16) -> (Record, String) {
         offset: 0,
         len,
         lines,
-        life: number("life"),
+        life: line["life"].as_u64().map(LifeId),
         seq: 0,
         value,
         stream,

@@ -15,6 +15,7 @@ use super::log::Source;
 use super::table::table;
 use super::wait::chosen;
 use crate::model::ProcName;
+use crate::model::life::or_zero;
 use crate::model::request::{FlagMatch, FlagState, ProcessState};
 use crate::model::rules::FlagColor;
 use crate::model::untrusted::shown_line;
@@ -151,7 +152,7 @@ fn place(found: &FlagMatch, zone: &TimeZone) -> String {
     let when = when.map_or_else(String::new, |time| {
         zone.to_datetime(time).strftime(" at %Y-%m-%d %H:%M:%S").to_string()
     });
-    format!("#{}{when}, life {}", found.number, found.life)
+    format!("#{}{when}, life {}", found.number, or_zero::number(found.life))
 }
 
 fn dressed(text: &str, flag: &FlagState, color: bool) -> String {
@@ -178,7 +179,7 @@ mod tests {
     use super::{Row, counts, found};
     use crate::model::request::{FlagMatch, FlagState};
     use crate::model::rules::FlagColor;
-    use crate::model::{ProcName, Untrusted};
+    use crate::model::{LifeId, ProcName, Untrusted};
 
     fn row(name: &str, color: FlagColor, count: u64, matches: Vec<FlagMatch>) -> Row {
         let last = matches.last().map(|found| found.line.clone());
@@ -200,7 +201,7 @@ mod tests {
     fn hit(number: u64, line: &str, before: &[&str], after: &[&str]) -> FlagMatch {
         FlagMatch {
             number,
-            life: 2,
+            life: Some(LifeId(2)),
             time: 1_767_319_445_000_000_000,
             line: line.into(),
             before: lines(before),

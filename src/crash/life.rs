@@ -18,7 +18,7 @@ use crate::journal::streams::Stream;
 use crate::journal::{Cursor, Dirs, Filter, IndexReader, Kind, Position, Record, Streams};
 use crate::model::event::Logged;
 use crate::model::time::rfc3339_ms;
-use crate::model::{Exit, ProcName};
+use crate::model::{Exit, LifeId, ProcName};
 
 /// How much of what comes before and behind an end belongs to it.
 pub const BEFORE_NS: u64 = 5_000_000_000;
@@ -58,7 +58,7 @@ pub struct Place {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Lived {
     /// Its number.
-    pub life: u32,
+    pub life: LifeId,
     /// Its process id, where that is known.
     pub pid: Option<u32>,
     /// When it began, nanoseconds since the epoch.
@@ -149,13 +149,14 @@ impl<'a> Log<'a> {
         start: Option<Record>,
     ) -> io::Result<(Lived, Place)> {
         let start = start.filter(|start| start.kind == Kind::Start && start.life == exit.life);
+        let life = exit.life.unwrap_or(LifeId::FIRST);
         let lived = Lived {
-            life: exit.life,
+            life,
             pid: start.map(|start| start.value),
             started: start.map_or(exit.time, |start| start.time),
             ended: exit.time,
             exit: Exit::unpack(exit.value),
-            restarts: u64::from(exit.life.saturating_sub(1)),
+            restarts: life.0.saturating_sub(1),
         };
         let mut index = (self.index)()?;
         let upto = last_of_life(&mut index, stream, end)?;
@@ -163,7 +164,7 @@ impl<'a> Log<'a> {
     }
 
     /// Where a life that ended at about this time stands.
-    pub fn place(&self, name: &ProcName, life: u32, ended: u64) -> io::Result<Option<Place>> {
+    pub fn place(&self, name: &ProcName, life: LifeId, ended: u64) -> io::Result<Option<Place>> {
         let Some(stream) = self.stream(name) else { return Ok(None) };
         let mut index = (self.index)()?;
         let mut at = since(&mut index, ended.saturating_sub(BEFORE_NS))?.record;
@@ -176,7 +177,7 @@ impl<'a> Log<'a> {
                     records.clear();
                     break;
                 }
-                let exit = record.kind == Kind::Exit && record.life == life;
+                let exit = record.kind == Kind::Exit && record.life == Some(life);
                 if exit && record.stream == stream {
                     let upto = last_of_life(&mut index, stream, at)?;
                     return Ok(Some(Place { stream, end: at, time: record.time, upto }));

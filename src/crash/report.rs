@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::cause::{Cause, Diagnosis};
-use crate::model::ProcName;
+use crate::model::{LifeId, ProcName};
 
 /// How many of the last lines stand in a report.
 pub const LAST_LOGS: usize = 100;
@@ -41,7 +41,7 @@ pub struct Details {
     /// The run.
     pub run: String,
     /// The number of the life in it.
-    pub life: u32,
+    pub life: LifeId,
     /// The process id it had.
     pub pid: Option<u32>,
     /// When it began, RFC 3339.

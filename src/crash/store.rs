@@ -181,6 +181,7 @@ mod tests {
     use super::{Found, list, prune, read, write};
     use crate::crash::report::CrashReport;
     use crate::crash::report::tests::example;
+    use crate::model::LifeId;
 
     fn report(name: &str, time: &str) -> CrashReport {
         let mut report: CrashReport = serde_json::from_value(example()).unwrap();
@@ -214,7 +215,7 @@ mod tests {
         ];
         for (life, (process, time, name)) in (1..).zip(names) {
             let mut report = report(process, time);
-            report.tmo.life = life;
+            report.tmo.life = LifeId(life);
             let path = write(&report, &dir).unwrap();
             assert_eq!(path, dir.join(name));
             assert_eq!(read(&path).unwrap(), report);

@@ -15,6 +15,7 @@ use super::core::Engine;
 use super::owed::{Debt, OwedCrash};
 use super::queue::Event;
 use crate::crash::{self, CrashInput, CrashReport, Kind, Lived, Log, Oom, Trigger};
+use crate::model::LifeId;
 use crate::model::event::{Event as LogEvent, ReportSummary, What};
 use crate::model::plan::ProcessPlan;
 use crate::supervisor::{Course, Crash, Goal, ProcId};
@@ -35,9 +36,9 @@ pub(super) struct Crashes {
     /// Whether the run ends.
     hurry: watch::Sender<bool>,
     /// What somebody saw of a life that had to be ended, by its number.
-    blame: HashMap<ProcId, (u64, Trigger)>,
+    blame: HashMap<ProcId, (LifeId, Trigger)>,
     /// Lives whose report was told of by a supervisor that was killed.
-    reported: HashSet<(ProcId, u32)>,
+    reported: HashSet<(ProcId, LifeId)>,
     /// How often the system had killed for want of memory by the last crash.
     oom_kills: Option<u64>,
 }
@@ -52,8 +53,8 @@ impl Crashes {
 impl Engine {
     /// Remember what is wrong with a life: it may be ended because of that. What is seen of one
     /// that is being ended already is not why.
-    pub(super) fn blame(&mut self, id: ProcId, life: u64, trigger: Trigger) {
-        if self.saved.supervisor.procs[id].failed < life {
+    pub(super) fn blame(&mut self, id: ProcId, life: LifeId, trigger: Trigger) {
+        if self.saved.supervisor.procs[id].failed < Some(life) {
             self.crashes.blame.insert(id, (life, trigger));
         }
     }
@@ -121,9 +122,9 @@ impl Engine {
     }
 
     /// What was found out. The life stands there for whoever takes over and asks what was said.
-    pub(super) fn examined(&mut self, id: ProcId, life: u32, notice: Vec<String>) {
+    pub(super) fn examined(&mut self, id: ProcId, life: LifeId, notice: Vec<String>) {
         for text in notice {
-            self.say(id, What::Crash { life: life.into(), text });
+            self.say(id, What::Crash { life, text });
         }
     }
 
@@ -166,7 +167,7 @@ impl Engine {
             timestamp: report.timestamp.clone(),
             cause: report.cause().map(|cause| cause.text.clone()),
         };
-        let what = What::CrashReport { life: report.tmo.life.into(), summary };
+        let what = What::CrashReport { life: report.tmo.life, summary };
         self.write_event(&LogEvent::of(&report.process_name, what));
     }
 

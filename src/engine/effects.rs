@@ -5,6 +5,7 @@ use std::time::Duration;
 use nix::libc::{SIGCONT, SIGHUP, SIGKILL, SIGUSR1};
 
 use super::core::Engine;
+use super::stopping::Wish;
 use crate::model::event::{Event, Trouble, What};
 use crate::model::request::{API, ProcessState, State, TmuxAddress};
 use crate::model::rules::Stage;
@@ -20,7 +21,7 @@ impl Engine {
     pub(super) fn effect(&mut self, effect: Effect) {
         match effect {
             Effect::Open(ids) => self.open(&ids),
-            Effect::Want { id, want, life, kill } => self.want(id, want, life, kill),
+            Effect::Want { id, want, life, kill } => self.want(id, (want, life, kill)),
             Effect::Close(id) => self.close(id),
             Effect::Signal { id, pid, signal } => self.signal(id, pid, signal),
             Effect::Say(Some(id), what) => self.say(id, what),
@@ -39,14 +40,15 @@ impl Engine {
         }
     }
 
-    pub(super) fn want(&mut self, id: ProcId, want: Want, life: u64, kill: u64) {
-        if self.asks_first(id, want, life, kill) {
+    pub(super) fn want(&mut self, id: ProcId, wish: Wish) {
+        if self.asks_first(id, wish) {
             return;
         }
-        let at_once = kill != 0 && kill >= self.saved.supervisor.procs[id].current_life();
+        let (want, _, kill) = wish;
+        let at_once = kill.is_some() && kill >= self.saved.supervisor.procs[id].current_life();
         let grace = if at_once { 0 } else { self.grace_ms(id) };
         self.panes[id].asked(Duration::from_millis(grace));
-        let written = self.write_spec(id, want, life, kill);
+        let written = self.write_spec(id, wish);
         // A shim that can't be told what is wanted (a full disk) still ends what it runs when its
         // terminal goes; what a killed one had been running is ended in its place.
         let bell = match (&written, want) {
@@ -90,9 +92,7 @@ impl Engine {
     pub(super) fn write_spec(
         &mut self,
         id: ProcId,
-        want: Want,
-        life: u64,
-        kill: u64,
+        (want, life, kill): Wish,
     ) -> Result<(), SpecError> {
         // Of the next life nothing is taken yet.
         let grace_ms = if want == Want::Run { self.grace_ms(id) } else { self.grace_left(id) };

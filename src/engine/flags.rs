@@ -16,6 +16,7 @@ use crate::journal::cursor::{Cursor, Filter};
 use crate::journal::query;
 use crate::journal::reader::IndexReader;
 use crate::journal::record::{Kind, Record, TO_BE_CONTINUED, UNFINISHED};
+use crate::model::LifeId;
 use crate::model::event::{Event, What};
 use crate::model::nearest;
 use crate::model::request::{FlagMatches, FlagState, Outcome};
@@ -83,7 +84,7 @@ impl Count {
 }
 
 /// How often flags of a process were found in what was read together, and in which line last.
-pub(super) type Matches = BTreeMap<(u64, usize), (u64, String)>;
+pub(super) type Matches = BTreeMap<(Option<LifeId>, usize), (u64, String)>;
 
 impl Engine {
     /// What the flags of a process have found.
@@ -196,7 +197,7 @@ impl Engine {
         let Ok(mut counter) = Watcher::new(&rules, &[]) else { return Ok(()) };
         let before = self.saved.counted.get(process.name.as_str()).cloned().unwrap_or_default();
         counter.book_mut().restore(&before.book);
-        counter.begin(u32::try_from(watch.life).unwrap_or(u32::MAX));
+        counter.begin(watch.life);
         watch.count = Count::from(before.upto, before.time, counter.book());
         if rules.flags.is_empty() {
             return Ok(());
@@ -228,6 +229,7 @@ impl Engine {
 mod tests {
     use super::{Count, Counted};
     use crate::journal::record::{Kind, Record, TO_BE_CONTINUED, UNFINISHED};
+    use crate::model::LifeId;
     use crate::model::rules::{Flag, Rules, Text};
     use crate::watch::Watcher;
 
@@ -239,8 +241,8 @@ mod tests {
 
     fn record(kind: Kind, offset: u64, text: &str, flags: u8) -> Record {
         let len = u32::try_from(text.len()).unwrap();
-        let time = offset + 1000;
-        Record { time, offset, len, lines: 1, life: 1, seq: 0, value: 0, stream: 0, kind, flags }
+        let (time, life) = (offset + 1000, Some(LifeId(1)));
+        Record { time, offset, len, lines: 1, life, seq: 0, value: 0, stream: 0, kind, flags }
     }
 
     #[test]

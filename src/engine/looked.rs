@@ -12,6 +12,8 @@ use crate::journal::cursor::{Cursor, Filter};
 use crate::journal::query;
 use crate::journal::reader::IndexReader;
 use crate::journal::record::{Kind, Record, TO_BE_CONTINUED, UNFINISHED};
+use crate::model::LifeId;
+use crate::model::life::or_zero;
 use crate::model::rules::{Action, Rules};
 use crate::supervisor::{Proc, ProcId};
 use crate::watch::{Rule, Watcher};
@@ -27,7 +29,8 @@ pub struct Looked {
     /// When what stands before it had come, nanoseconds since the epoch.
     time: u64,
     /// The life that printed it.
-    life: u32,
+    #[serde(with = "or_zero")]
+    life: Option<LifeId>,
 }
 
 /// The same while it goes on.
@@ -70,8 +73,7 @@ impl Engine {
     pub(super) fn look_from(&mut self, id: ProcId, time: u64) {
         let upto = self.ingest.indexed(self.panes[id].stream);
         // One that is just being added has had none.
-        let life = self.saved.supervisor.procs.get(id).map_or(0, Proc::current_life);
-        let life = u32::try_from(life).unwrap_or(u32::MAX);
+        let life = self.saved.supervisor.procs.get(id).and_then(Proc::current_life);
         if let Some(watch) = &mut self.panes[id].watch {
             watch.looked = Looking::from(Looked { upto, time, life });
         }
@@ -137,7 +139,7 @@ impl Engine {
                 Rule::Ready(_) => false,
             };
             let hits = hits.into_iter().filter(|hit| ends(&hit.rule));
-            watch.again.extend(hits.map(|hit| (u64::from(life), hit)));
+            watch.again.extend(hits.map(|hit| (life, hit)));
         }
         Ok(())
     }

@@ -134,7 +134,7 @@ impl Engine {
     fn prepare(&mut self, id: ProcId) -> Result<(), String> {
         let bell = self.panes[id].paths.bell();
         let life = self.saved.supervisor.procs[id].current_life();
-        self.write_spec(id, Want::Stop, life, 0).map_err(|e| e.to_string())?;
+        self.write_spec(id, (Want::Stop, life, None)).map_err(|e| e.to_string())?;
         self.listen(id).map_err(|e| format!("{}: {e}", bell.display()))
     }
 

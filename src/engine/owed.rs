@@ -15,8 +15,8 @@ use crate::journal::cursor::{Cursor, Filter};
 use crate::journal::query;
 use crate::journal::reader::IndexReader;
 use crate::journal::record::EVENTS;
-use crate::model::ProcName;
 use crate::model::event::{Logged, What};
+use crate::model::{LifeId, ProcName};
 use crate::supervisor::{Effect, Milepost, ProcId};
 
 /// A report that so many supervisors could not make is not made: it may be what ends them.
@@ -52,7 +52,7 @@ pub(super) struct OwedCrash {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Debt {
     /// The report of this life, and its hook.
-    Crash(ProcId, u32),
+    Crash(ProcId, LifeId),
     /// The hook of this milepost.
     Post(Milepost),
 }
@@ -93,8 +93,8 @@ impl Owed {
     }
 
     /// The crash of a life that is to be reported.
-    pub(super) fn crash(&self, id: ProcId, life: u64) -> Option<OwedCrash> {
-        let is_it = |owed: &&OwedCrash| owed.id == id && u64::from(owed.lived.life) == life;
+    pub(super) fn crash(&self, id: ProcId, life: LifeId) -> Option<OwedCrash> {
+        let is_it = |owed: &&OwedCrash| (owed.id, owed.lived.life) == (id, life);
         self.crashes.iter().find(is_it).copied()
     }
 
@@ -123,14 +123,14 @@ impl Engine {
                 // The number of one that was before it is not its own.
                 let never = crash.started == crash.ended;
                 let lived = Lived {
-                    life: u32::try_from(crash.life).unwrap_or(u32::MAX),
+                    life: crash.life,
                     pid: proc.last_pid.filter(|_| !never),
                     started: crash.started,
                     ended: crash.ended,
                     exit: crash.exit,
                     restarts: proc.begun.saturating_sub(1),
                 };
-                let failed = proc.failed == crash.life;
+                let failed = proc.failed == Some(crash.life);
                 self.saved.owed.add(OwedCrash { id: crash.id, lived, failed, tries: 0 });
             } else if let Effect::Reached(post) = effect
                 && self.has_hook(*post)
@@ -167,14 +167,13 @@ impl Engine {
         });
         for owed in crashes {
             let name = self.plan.processes[owed.id].name.clone();
-            let life = u64::from(owed.lived.life);
-            let is_told = |written| reported.contains(&(written, name.clone(), life));
+            let is_told = |written| reported.contains(&(written, name.clone(), owed.lived.life));
             self.crashed_before(owed, (is_told(Written::Notice), is_told(Written::Report)));
         }
     }
 
     /// What was written about crashes since then: whose, and of which life.
-    fn told_since(&self, time: u64) -> io::Result<HashSet<(Written, ProcName, u64)>> {
+    fn told_since(&self, time: u64) -> io::Result<HashSet<(Written, ProcName, LifeId)>> {
         let mut index = IndexReader::open(self.ingest.dirs());
         let position = query::since(&mut index, time)?;
         let mut cursor = Cursor::over(index, position, Filter::only(vec![EVENTS]));
@@ -198,7 +197,7 @@ impl Engine {
 mod tests {
     use super::{Debt, MOST_TRIES, Owed, OwedCrash};
     use crate::crash::Lived;
-    use crate::model::Exit;
+    use crate::model::{Exit, LifeId};
     use crate::supervisor::Milepost;
 
     #[test]
@@ -206,15 +205,16 @@ mod tests {
         let exit = Exit::Code(1);
         let lived = |life| Lived { life, pid: None, started: 1, ended: 2, exit, restarts: 0 };
         let crash = |id, life| OwedCrash { id, lived: lived(life), failed: false, tries: 0 };
-        let crashes = vec![crash(0, 1), crash(0, 2), crash(1, 1)];
+        let [one, two] = [LifeId(1), LifeId(2)];
+        let crashes = vec![crash(0, one), crash(0, two), crash(1, one)];
         let owed = Owed { crashes, posts: vec![Milepost::MainStarted] };
         let text = serde_json::to_string(&owed).unwrap();
         let mut read: Owed = serde_json::from_str(&text).unwrap();
         assert_eq!(read, owed);
-        assert_eq!(read.crash(0, 2), Some(crash(0, 2)));
-        assert!(read.settle(Debt::Crash(0, 2)) && !read.settle(Debt::Crash(0, 2)));
-        assert_eq!((read.crash(0, 2), read.crash(0, 1)), (None, Some(crash(0, 1))));
-        for debt in [Debt::Crash(0, 1), Debt::Crash(1, 1), Debt::Post(Milepost::MainStarted)] {
+        assert_eq!(read.crash(0, two), Some(crash(0, two)));
+        assert!(read.settle(Debt::Crash(0, two)) && !read.settle(Debt::Crash(0, two)));
+        assert_eq!((read.crash(0, two), read.crash(0, one)), (None, Some(crash(0, one))));
+        for debt in [Debt::Crash(0, one), Debt::Crash(1, one), Debt::Post(Milepost::MainStarted)] {
             assert!(!read.is_empty());
             read.settle(debt);
         }
@@ -226,7 +226,7 @@ mod tests {
     fn what_nobody_can_do_is_not_owed_for_ever() {
         let exit = Exit::Code(1);
         let lived = |life| Lived { life, pid: None, started: 1, ended: 2, exit, restarts: 0 };
-        let crash = |life| OwedCrash { id: 7, lived: lived(life), failed: false, tries: 0 };
+        let crash = |life| OwedCrash { id: 7, lived: lived(LifeId(life)), failed: false, tries: 0 };
         let mut owed = Owed::default();
         (1..=60).for_each(|life| owed.add(crash(life)));
         assert_eq!((owed.crashes.len(), owed.crashes[0]), (50, crash(11)));

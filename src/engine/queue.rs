@@ -12,6 +12,7 @@ use super::probes::Answer;
 use crate::backend::tmux::TmuxError;
 use crate::backend::tmux::server::Survey;
 use crate::crash::CrashReport;
+use crate::model::LifeId;
 use crate::supervisor::{ProcId, Question};
 use crate::sys::Sweep;
 
@@ -35,9 +36,9 @@ pub(super) enum Event {
     /// Whether something is so was asked, and what was wrong, if anything.
     Asked(Question, Answer),
     /// The stop command of a life has ended, and what was wrong with it, if anything.
-    StopAsked(ProcId, u64, Option<String>),
+    StopAsked(ProcId, LifeId, Option<String>),
     /// What is to be said of a life that has crashed.
-    Examined(ProcId, u32, Vec<String>),
+    Examined(ProcId, LifeId, Vec<String>),
     /// The hook has ended behind which the run is to end: what was wrong, and its code.
     Hooked(Option<String>, u8),
     /// A hook that was owed has ended.

@@ -146,7 +146,7 @@ impl Engine {
         while let Some(entry) = self.panes[id].next_entry() {
             self.take_in(id, entry);
         }
-        self.tell_hits(id, u64::MAX);
+        self.tell_hits(id, None);
         self.check_ready(id);
         self.panes[id].set_patience();
         if !self.is_under_way(id) {
@@ -158,7 +158,7 @@ impl Engine {
     pub(super) fn take_in(&mut self, id: ProcId, entry: Entry) {
         self.note_shim(id, &entry);
         if let LifeEvent::Exit { life, .. } | LifeEvent::End { life, .. } = entry.event {
-            self.tell_hits(id, life);
+            self.tell_hits(id, Some(life));
         }
         self.decide(Input::Life(id, entry));
     }

@@ -9,47 +9,51 @@ use tokio::time::{Instant, timeout};
 use super::core::Engine;
 use super::probes::Task;
 use super::queue::Event;
+use crate::model::LifeId;
 use crate::model::event::Trouble;
 use crate::protocol::spec::Want;
 use crate::supervisor::{Phase, ProcId};
 
+/// What a shim is told: what is wanted, of which life, and up to which one without grace.
+pub(super) type Wish = (Want, Option<LifeId>, Option<LifeId>);
+
 /// A stop command that runs or has run.
 #[derive(Debug)]
 pub(super) struct StopRun {
-    life: u64,
+    life: LifeId,
     begun: Instant,
     /// It ends with this value.
     task: Option<Task>,
     /// What the shim is told behind it.
-    then: (Want, u64, u64),
+    then: Wish,
 }
 
 impl StopRun {
     /// That of a life whose shim has been told to stop it.
-    pub(super) fn over(life: u64) -> Self {
-        Self { life, begun: Instant::now(), task: None, then: (Want::Stop, life, 0) }
+    pub(super) fn over(life: LifeId) -> Self {
+        Self { life, begun: Instant::now(), task: None, then: (Want::Stop, Some(life), None) }
     }
 }
 
 impl Engine {
     /// Have the stop command run before the shim is told anything; `false` where there is nothing
     /// to be run any more.
-    pub(super) fn asks_first(&mut self, id: ProcId, want: Want, life: u64, kill: u64) -> bool {
+    pub(super) fn asks_first(&mut self, id: ProcId, then: Wish) -> bool {
         let process = &self.plan.processes[id];
         let Some(command) = &process.rules.stop_command else { return false };
         let proc = &self.saved.supervisor.procs[id];
-        let current = proc.current_life();
-        if kill != 0 && kill >= current {
+        let (_, _, kill) = then;
+        if kill.is_some() && kill >= proc.current_life() {
             self.panes[id].stop_run = None;
             return false;
         }
         // The next life begins behind it, too, and what it is told is for that one.
         if let Some(run) = self.panes[id].stop_run.as_mut().filter(|run| run.task.is_some()) {
-            run.then = (want, life, kill);
+            run.then = then;
             return true;
         }
+        let Phase::Running { life: current, .. } = proc.phase else { return false };
         let asked = |run: &StopRun| run.life == current;
-        let Phase::Running { .. } = proc.phase else { return false };
         if !proc.told_to_stop() || self.panes[id].stop_run.as_ref().is_some_and(asked) {
             return false;
         }
@@ -63,27 +67,26 @@ impl Engine {
             queue.push(Event::StopAsked(id, current, trouble));
         });
         let (task, begun) = (Some(Task(task)), Instant::now());
-        let then = (want, life, kill);
         self.panes[id].stop_run = Some(StopRun { life: current, begun, task, then });
         true
     }
 
     /// The stop command of a life has ended: now the shim is told.
-    pub(super) fn stop_asked(&mut self, id: ProcId, life: u64, trouble: Option<String>) {
+    pub(super) fn stop_asked(&mut self, id: ProcId, life: LifeId, trouble: Option<String>) {
         let run = self.panes[id].stop_run.as_mut().filter(|run| run.life == life);
         let Some(run) = run else { return };
         run.task = None;
-        let (want, next, kill) = run.then;
+        let then = run.then;
         if let Some(trouble) = trouble {
             self.trouble(id, Trouble::Text(trouble));
         }
-        self.want(id, want, next, kill);
+        self.want(id, then);
     }
 
     /// What the stop command has left of the grace period.
     pub(super) fn grace_left(&self, id: ProcId) -> u64 {
         let current = self.saved.supervisor.procs[id].current_life();
-        let run = self.panes[id].stop_run.as_ref().filter(|run| run.life == current);
+        let run = self.panes[id].stop_run.as_ref().filter(|run| Some(run.life) == current);
         let taken =
             run.map_or(0, |run| u64::try_from(run.begun.elapsed().as_millis()).unwrap_or(0));
         self.grace_ms(id).saturating_sub(taken)

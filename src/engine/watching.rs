@@ -19,6 +19,7 @@ use crate::journal::query;
 use crate::journal::reader::IndexReader;
 use crate::journal::record::{Kind, Record};
 use crate::journal::tap::Tap;
+use crate::model::LifeId;
 use crate::model::event::Trouble;
 use crate::model::plan::ProcessPlan;
 use crate::model::rules::{Action, FailureAction, Probe, Rules};
@@ -34,11 +35,11 @@ const QUIET: Duration = Duration::from_millis(50);
 pub(super) struct Watch {
     pub(super) watcher: Watcher,
     tap: Tap,
-    pub(super) life: u64,
+    pub(super) life: Option<LifeId>,
     /// What was found, and in which life.
-    pub(super) hits: VecDeque<(u64, Hit)>,
+    pub(super) hits: VecDeque<(Option<LifeId>, Hit)>,
     /// What a supervisor that was killed had perhaps read, and not acted upon.
-    pub(super) again: VecDeque<(u64, Hit)>,
+    pub(super) again: VecDeque<(Option<LifeId>, Hit)>,
     /// Up to where all that was found was acted upon, or will be.
     pub(super) looked: Looking,
     /// When an unfinished line is looked at.
@@ -65,7 +66,7 @@ impl Watch {
         Some(Self {
             watcher,
             tap,
-            life: 0,
+            life: None,
             hits: VecDeque::new(),
             again: VecDeque::new(),
             looked: Looking::default(),
@@ -106,7 +107,7 @@ impl Watch {
     fn hear(&mut self, record: &Record) -> std::io::Result<()> {
         match record.kind {
             Kind::Start => {
-                self.life = record.life.into();
+                self.life = record.life;
                 self.watcher.begin(record.life);
             }
             Kind::Text => self.hear_text(record)?,
@@ -194,7 +195,7 @@ impl Engine {
                 let life = self.saved.supervisor.procs[id].current_life();
                 if let Some(watch) = &mut self.panes[id].watch {
                     watch.life = life;
-                    watch.watcher.begin(u32::try_from(life).unwrap_or(u32::MAX));
+                    watch.watcher.begin(life);
                 }
             }
         }
@@ -239,13 +240,14 @@ impl Engine {
             let hits = watch.watcher.idle();
             watch.found(hits);
             self.tell_slow(id);
-            self.tell_hits(id, u64::MAX);
+            self.tell_hits(id, None);
         }
     }
 
-    /// Tell the supervisor what was found in lives up to this one.
-    pub(super) fn tell_hits(&mut self, id: ProcId, upto: u64) {
-        let upto = upto.min(self.saved.supervisor.procs[id].current_life());
+    /// Tell the supervisor what was found in lives up to this one, or in all.
+    pub(super) fn tell_hits(&mut self, id: ProcId, upto: Option<LifeId>) {
+        let current = self.saved.supervisor.procs[id].current_life();
+        let upto = upto.map_or(current, |life| current.min(Some(life)));
         while let Some((life, hit)) = self.next_again(id, upto) {
             self.tell_hit(id, life, hit);
         }
@@ -261,19 +263,20 @@ impl Engine {
         self.flagged(id, matches);
     }
 
-    fn next_again(&mut self, id: ProcId, upto: u64) -> Option<(u64, Hit)> {
+    fn next_again(&mut self, id: ProcId, upto: Option<LifeId>) -> Option<(Option<LifeId>, Hit)> {
         let watch = self.panes[id].watch.as_mut()?;
         watch.again.front().filter(|(life, _)| *life <= upto)?;
         watch.again.pop_front()
     }
 
-    fn next_hit(&mut self, id: ProcId, upto: u64) -> Option<(u64, Hit)> {
+    fn next_hit(&mut self, id: ProcId, upto: Option<LifeId>) -> Option<(Option<LifeId>, Hit)> {
         let watch = self.panes[id].watch.as_mut()?;
         watch.hits.front().filter(|(life, _)| *life <= upto)?;
         watch.hits.pop_front()
     }
 
-    fn tell_hit(&mut self, id: ProcId, life: u64, Hit { rule, line }: Hit) {
+    fn tell_hit(&mut self, id: ProcId, life: Option<LifeId>, Hit { rule, line }: Hit) {
+        let Some(life) = life else { return };
         let rules = &self.plan.processes[id].rules;
         let failing = |action| Input::Failing(id, life, action, line.clone());
         let input = match rule {
@@ -317,7 +320,7 @@ impl Engine {
         let stream = self.panes[id].stream;
         let Some(watch) = &mut self.panes[id].watch else { return Ok(()) };
         (watch.life, watch.idle_due) = (life, None);
-        watch.watcher.begin(u32::try_from(life).unwrap_or(u32::MAX));
+        watch.watcher.begin(life);
         if !waits {
             return Ok(());
         }
@@ -329,7 +332,7 @@ impl Engine {
             let hits = match chunk.record.kind {
                 // Its own start may lie a moment before.
                 Kind::Start => {
-                    watch.life = chunk.record.life.into();
+                    watch.life = chunk.record.life;
                     watch.watcher.begin(chunk.record.life);
                     continue;
                 }

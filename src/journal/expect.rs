@@ -1,6 +1,7 @@
 //! Which markers are still to come in a stream.
 
 use super::record::Kind;
+use crate::model::LifeId;
 use crate::protocol::life::{Entry, LifeEvent};
 use crate::protocol::marker;
 
@@ -15,8 +16,8 @@ pub struct Expected {
     pub kind: Kind,
     /// What the record shall have as its value: a pid, a packed exit.
     pub value: u32,
-    /// Number of the life.
-    pub life: u32,
+    /// The life.
+    pub life: LifeId,
 }
 
 /// Turns the entries of a life file, in their order, into the markers they announce.
@@ -28,7 +29,6 @@ pub struct Markers {
 impl Markers {
     /// The marker that this entry announces, if it does.
     pub fn expected(&mut self, entry: &Entry) -> Option<Expected> {
-        let small = |number: u64| u32::try_from(number).unwrap_or(u32::MAX);
         let (kind, value, life) = match &entry.event {
             LifeEvent::Start { life, pid, nonce, .. } => {
                 self.nonce = u64::from_str_radix(nonce, 16).unwrap_or(0);
@@ -48,7 +48,7 @@ impl Markers {
             | LifeEvent::Trouble { .. } => return None,
         };
         let nonce = marker::nonce(self.nonce, entry.key);
-        Some(Expected { seq: entry.seq, nonce, kind, value, life: small(life) })
+        Some(Expected { seq: entry.seq, nonce, kind, value, life })
     }
 }
 
@@ -56,16 +56,16 @@ impl Markers {
 mod tests {
     use super::{Expected, Markers};
     use crate::journal::Kind;
-    use crate::model::Exit;
+    use crate::model::{Exit, LifeId};
     use crate::protocol::life::{Entry, LifeEvent};
 
     #[test]
     fn an_exit_has_the_nonce_of_its_start() {
         let mut markers = Markers::default();
-        let start =
-            LifeEvent::Start { life: 3, pid: 77, start_time: 0, nonce: "00000000deadbeef".into() };
+        let (life, nonce) = (LifeId(3), "00000000deadbeef".into());
+        let start = LifeEvent::Start { life, pid: 77, start_time: 0, nonce };
         let exit = LifeEvent::Exit {
-            life: 3,
+            life,
             exit: Exit::Signal(9),
             error: None,
             user_us: 0,
@@ -76,9 +76,9 @@ mod tests {
         let nonce = 0xdead_beef;
         assert_eq!(
             markers.expected(&entry(4, start)),
-            Some(Expected { seq: 4, nonce, kind: Kind::Start, value: 77, life: 3 })
+            Some(Expected { seq: 4, nonce, kind: Kind::Start, value: 77, life })
         );
-        assert_eq!(markers.expected(&entry(5, LifeEvent::Killing { life: 3 })), None);
+        assert_eq!(markers.expected(&entry(5, LifeEvent::Killing { life })), None);
         assert_eq!(
             markers.expected(&entry(6, exit)),
             Some(Expected {
@@ -86,7 +86,7 @@ mod tests {
                 nonce: nonce ^ 2,
                 kind: Kind::Exit,
                 value: Exit::Signal(9).pack(),
-                life: 3
+                life
             })
         );
     }

@@ -332,7 +332,7 @@ fn unreadable(last: Option<&Record>) -> Record {
         offset: 0,
         len: 0,
         lines: 0,
-        life: 0,
+        life: None,
         seq: 0,
         value: 0,
         stream: EVENTS,

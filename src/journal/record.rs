@@ -1,6 +1,6 @@
 //! One record of the merged index: fixed size, checksummed, never changed once written.
 
-use crate::model::Exit;
+use crate::model::{Exit, LifeId};
 
 /// Number of the stream of the supervisor's own words (events as JSON lines).
 pub const EVENTS: u16 = 0;
@@ -41,8 +41,8 @@ pub struct Record {
     pub len: u32,
     /// Number of lines that end in them.
     pub lines: u32,
-    /// Number of the life (0 where there is none).
-    pub life: u32,
+    /// The life, where there is one.
+    pub life: Option<LifeId>,
     /// Sequence number in the life file for `Start`, `Exit`, `End`; else 0.
     pub seq: u32,
     /// What the kind says: a pid, a packed exit.
@@ -62,7 +62,7 @@ impl Record {
     /// An empty gap in a stream of which is not known where in the stream it is.
     pub const fn unplaced(stream: u16, time: u64) -> Self {
         let (offset, len, lines) = (0, 0, 0);
-        let (life, seq, value) = (0, 0, 0);
+        let (life, seq, value) = (None, 0, 0);
         Self { time, offset, len, lines, life, seq, value, stream, kind: Kind::Gap, flags: 0 }
     }
 

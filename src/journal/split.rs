@@ -12,6 +12,7 @@ use super::expect::Expected;
 use super::format::Summary;
 use super::record::{CONTINUES, Kind, Record, TO_BE_CONTINUED, UNFINISHED};
 use super::small;
+use crate::model::LifeId;
 use crate::protocol::marker::{INTRO, LONGEST_SKIP, Look, Marker, held_back, of_one_life};
 
 /// The most bytes that one record of text covers.
@@ -48,7 +49,7 @@ pub enum Fed {
 pub struct Splitter {
     stream: u16,
     trust: Trust,
-    life: u32,
+    life: Option<LifeId>,
     /// The first byte that has no record yet.
     open: u64,
     /// Behind the last newline from there on.
@@ -265,7 +266,8 @@ impl Splitter {
         let is_it = |old: &Expected| (old.seq, old.nonce) == (marker.seq, marker.nonce);
         let at = self.late.iter().position(is_it)?;
         let old = self.late.remove(at)?;
-        Some(Expected { seq: self.marked, kind: Kind::End, value: 0, life: self.life, ..old })
+        let life = self.life.unwrap_or(old.life);
+        Some(Expected { seq: self.marked, kind: Kind::End, value: 0, life, ..old })
     }
 
     /// What a marker without its life file can still tell: another nonce is another life.
@@ -277,7 +279,7 @@ impl Splitter {
             nonce: marker.nonce,
             kind: if first { Kind::Start } else { Kind::End },
             value: 0,
-            life: if first { self.life.saturating_add(1) } else { self.life },
+            life: self.life.filter(|_| !first).unwrap_or_else(|| LifeId::after(self.life)),
         }
     }
 
@@ -291,7 +293,7 @@ impl Splitter {
 
     /// The record of a marker.
     fn mark(&mut self, marker: Expected, (start, end): (u64, u64), out: &mut Vec<Record>) {
-        self.life = marker.life;
+        self.life = Some(marker.life);
         self.marked = self.marked.max(marker.seq);
         out.push(Record {
             seq: u32::try_from(marker.seq).unwrap_or(u32::MAX),

@@ -1,8 +1,8 @@
 //! The texts shown for records that are not output: starts, exits, gaps and events.
 
 use super::record::{Kind, Record};
-use crate::model::Exit;
 use crate::model::event::Logged;
+use crate::model::{Exit, LifeId};
 
 /// The text for a start, an exit or a gap.
 pub fn record_words(record: &Record) -> Option<String> {
@@ -10,7 +10,9 @@ pub fn record_words(record: &Record) -> Option<String> {
         Kind::Start => {
             // Both by the one record: said by the supervisor, the first would come too late,
             // behind what a new life has printed already.
-            let verb = if record.life > 1 { "Restarting...\nRestarted" } else { "Started" };
+            let again = record.life > Some(LifeId::FIRST);
+            let verb = if again { "Restarting...
+Restarted" } else { "Started" };
             Some(match record.value {
                 // Its life file is gone; only its output tells of it.
                 0 => format!("{verb}; its pid is not known"),
@@ -49,10 +51,11 @@ pub fn gap(bytes: u64) -> String {
 mod tests {
     use super::record_words;
     use crate::journal::record::{Kind, Record};
+    use crate::model::LifeId;
 
     #[test]
     fn a_start_whose_pid_is_not_known_has_none() {
-        let (kind, life, value) = (Kind::Start, 2, 7);
+        let (kind, life, value) = (Kind::Start, Some(LifeId(2)), 7);
         let (time, offset, len, lines, seq, stream, flags) = (0, 0, 0, 0, 0, 0, 0);
         let mut record = Record { time, offset, len, lines, life, seq, value, stream, kind, flags };
         assert_eq!(record_words(&record).unwrap(), "Restarting...\nRestarted with pid 7...");

@@ -8,10 +8,11 @@ use serde::{Deserialize, Deserializer, Serialize};
 use utoipa::ToSchema;
 
 use super::event::{Note, Problem};
+use super::life::or_zero;
 use super::plan::Plan;
 use super::rules::{FlagColor, Probe, Stage};
 use super::signal::SignalName;
-use super::{Exit, ProcName, Untrusted, text::OsText};
+use super::{Exit, LifeId, ProcName, Untrusted, text::OsText};
 use crate::model::ProcessStatus;
 
 /// A request to stop that comes so soon after the first one is no second one: `timeout` and other wrappers
@@ -360,7 +361,9 @@ pub struct FlagMatch {
     /// It was the flag's match of this number, from 1.
     pub number: u64,
     /// The life of the process that printed it.
-    pub life: u32,
+    #[serde(with = "or_zero")]
+    #[schema(value_type = u32)]
+    pub life: Option<LifeId>,
     /// When, in nanoseconds since the Unix epoch.
     pub time: u64,
     /// It, without escape sequences.

@@ -8,8 +8,9 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
+use crate::model::life::or_zero;
 use crate::model::plan::{Inherit, LogPolicy};
-use crate::model::{ProcName, text::OsText};
+use crate::model::{LifeId, ProcName, text::OsText};
 use crate::sys::files;
 
 /// The version of the format that this program writes.
@@ -41,10 +42,12 @@ pub struct Spec {
     pub run: String,
     /// What is wanted.
     pub want: Want,
-    /// Which life is wanted, counted from 1.
-    pub life: u64,
-    /// Lives up to this number have no grace period: SIGKILL at once. 0: none.
-    pub kill: u64,
+    /// Which life is wanted.
+    #[serde(with = "or_zero")]
+    pub life: Option<LifeId>,
+    /// Lives up to this one have no grace period: SIGKILL at once.
+    #[serde(with = "or_zero")]
+    pub kill: Option<LifeId>,
     /// The shell.
     pub shell: OsText,
     /// The command it runs with `-c`.
@@ -168,6 +171,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::{SPEC_VERSION, Spec, SpecError, Want, replace};
+    use crate::model::life::or_zero;
     use crate::model::plan::{Inherit, LogPolicy};
     use crate::model::{ProcName, text::OsText};
 
@@ -199,11 +203,11 @@ mod tests {
 
     prop_compose! {
         fn spec()(
-            numbers: [u64; 6],
+            numbers: [u64; 5],
             name in "[A-Za-z0-9_-]{1,8}(#[0-9]{1,3})?",
             run: String,
             want in prop::sample::select(vec![Want::Run, Want::Stop, Want::End]),
-            kill: u64,
+            lives: [u64; 2],
             texts in [text(), text(), text(), text()],
             env in prop::collection::vec((text(), text()), 0..4),
             argv in prop::option::of(prop::collection::vec(text(), 0..3)),
@@ -211,7 +215,8 @@ mod tests {
             ignored: Vec<i32>,
             small: (u32, i32, i32),
         ) -> Spec {
-            let [generation, life, grace_ms, per_process, total, known] = numbers;
+            let [generation, grace_ms, per_process, total, known] = numbers;
+            let [life, kill] = lives.map(or_zero::life);
             let [shell, command, cwd, dir] = texts;
             let (umask, nice, stop_signal) = small;
             let inherit = Inherit { umask, nice, limits, ignored };

@@ -1,11 +1,11 @@
 //! What goes into the machine, and what comes out.
 
 use super::{Milepost, ProcId};
-use crate::model::Exit;
 use crate::model::event::What;
 use crate::model::member::Member;
 use crate::model::request::{Outcome, Request};
 use crate::model::rules::FailureAction;
+use crate::model::{Exit, LifeId};
 use crate::protocol::life::Entry;
 use crate::protocol::spec::Want;
 
@@ -24,16 +24,16 @@ pub enum Input {
     /// Its pane could not be opened.
     NoPane(ProcId, String),
     /// Its shim can't be told to run what it shall run, and why; what it was told last (a wish
-    /// and the number of a life) stands.
-    Untold(ProcId, String, Option<(Want, u64)>),
+    /// and a life) stands.
+    Untold(ProcId, String, Option<(Want, Option<LifeId>)>),
     /// A life has passed a check, by its number.
-    Passed(ProcId, u64, usize),
+    Passed(ProcId, LifeId, usize),
     /// A life does not pass a check yet, by its number, and what was answered instead.
-    Unmet(ProcId, u64, usize, String),
+    Unmet(ProcId, LifeId, usize, String),
     /// Whether a life still works was asked; what was wrong, if anything.
-    Looked(ProcId, u64, Option<String>),
+    Looked(ProcId, LifeId, Option<String>),
     /// A life has printed what means that it has failed.
-    Failing(ProcId, u64, FailureAction, String),
+    Failing(ProcId, LifeId, FailureAction, String),
     /// A command has ended behind which the run is to end, with this code.
     Enough(u8),
     /// The tmux server is gone.
@@ -56,9 +56,9 @@ pub enum Effect {
         /// What.
         want: Want,
         /// Which life.
-        life: u64,
-        /// Lives up to this one without grace; 0 for none.
-        kill: u64,
+        life: Option<LifeId>,
+        /// Lives up to this one without grace.
+        kill: Option<LifeId>,
     },
     /// Close the window of a process that is none of the run any more.
     Close(ProcId),
@@ -101,8 +101,8 @@ impl Effect {
 pub struct Crash {
     /// Whose.
     pub id: ProcId,
-    /// Number of the life.
-    pub life: u64,
+    /// The life.
+    pub life: LifeId,
     /// How it ended.
     pub exit: Exit,
     /// When it began.

@@ -159,7 +159,7 @@ impl Supervisor {
         let (Phase::Ending { life, exit } | Phase::Over { life, exit, .. }) = proc.phase else {
             return;
         };
-        if proc.told < life {
+        if proc.told < Some(life) {
             let (at, ran) = (proc.since, proc.ran);
             self.culprit.get_or_insert(Culprit { id, exit, at, ran });
         }

@@ -2,10 +2,10 @@
 
 use super::exit_code::{KILL, Stop, contribution};
 use super::{Course, Crash, Effect, Goal, Pane, Phase, Proc, ProcId, Supervisor};
-use crate::model::Exit;
 use crate::model::event::{Note, RunProblem, ShimGone, Trouble, What};
 use crate::model::member::Member;
 use crate::model::rules::Stage;
+use crate::model::{Exit, LifeId};
 use crate::protocol::life::{Entry, LifeEvent};
 
 /// How a life counts that could not be begun: as with a shell, a command that can't be run.
@@ -40,7 +40,7 @@ impl Supervisor {
             LifeEvent::End { life, spared } => self.ended(id, (life, at), &spared, out),
             LifeEvent::Stuck { life, members } => self.stuck(id, (life, at), members, out),
             LifeEvent::Skipped { life } => self.skipped(id, life, at, out),
-            LifeEvent::Stopping { life, .. } => self.procs[id].was_signalled(life),
+            LifeEvent::Stopping { life, .. } => self.procs[id].was_signalled(Some(life)),
             LifeEvent::Unmarked { .. } => {}
             LifeEvent::Down {} => self.went_down(id, at, out),
             LifeEvent::Trouble { message } => {
@@ -63,7 +63,7 @@ impl Supervisor {
             proc.goal = Goal::Run;
             proc.retired = false;
             proc.forgive();
-            proc.life = proc.life.max(proc.current_life()).saturating_add(1);
+            proc.life = Some(LifeId::after(proc.life.max(proc.current_life())));
             out.push(Effect::Say(Some(id), What::Restarting));
         }
     }
@@ -71,17 +71,20 @@ impl Supervisor {
     pub(super) fn pane_ready(&mut self, id: ProcId, now: u64, out: &mut Vec<Effect>) {
         let proc = &mut self.procs[id];
         proc.heard = true;
-        let due = proc.goal == Goal::Run && proc.life > proc.current_life();
-        if due && !proc.alive() && !proc.held {
-            proc.phase = Phase::Starting { life: proc.life };
+        if let Some(life) = proc.life
+            && proc.is_to_begin()
+            && !proc.alive()
+            && !proc.held
+        {
+            proc.phase = Phase::Starting { life };
             proc.since = now;
         }
         self.want(id, out);
     }
 
-    fn started(&mut self, id: ProcId, (life, pid): (u64, u32), at: u64, out: &mut Vec<Effect>) {
+    fn started(&mut self, id: ProcId, (life, pid): (LifeId, u32), at: u64, out: &mut Vec<Effect>) {
         let proc = &mut self.procs[id];
-        if life < proc.current_life() {
+        if Some(life) < proc.current_life() {
             return;
         }
         // A life file that was begun anew may tell of it once more.
@@ -99,10 +102,10 @@ impl Supervisor {
 
     /// It was told to stop before it had begun: there is no exit to tell of. If it was not, its
     /// shim could not begin it, which is the failure of the process.
-    fn skipped(&mut self, id: ProcId, life: u64, at: u64, out: &mut Vec<Effect>) {
+    fn skipped(&mut self, id: ProcId, life: LifeId, at: u64, out: &mut Vec<Effect>) {
         let proc = &mut self.procs[id];
-        proc.skipped = proc.skipped.max(life);
-        let wanted = proc.goal == Goal::Run && proc.life == life;
+        proc.skipped = proc.skipped.max(Some(life));
+        let wanted = proc.goal == Goal::Run && proc.life == Some(life);
         if wanted && matches!(proc.phase, Phase::Starting { life: current } if current == life) {
             self.exited(id, (life, NOT_BEGUN), at, out);
             self.procs[id].over(life, NOT_BEGUN, false, at);
@@ -127,30 +130,30 @@ impl Supervisor {
         }
     }
 
-    fn killing(&mut self, id: ProcId, life: u64, out: &mut Vec<Effect>) {
+    fn killing(&mut self, id: ProcId, life: LifeId, out: &mut Vec<Effect>) {
         let proc = &mut self.procs[id];
-        proc.was_signalled(life);
-        if proc.killed < life {
-            proc.killed = life;
+        proc.was_signalled(Some(life));
+        if proc.killed < Some(life) {
+            proc.killed = Some(life);
             out.push(Effect::Say(Some(id), What::Killing));
         }
     }
 
-    fn exited(&mut self, id: ProcId, (life, exit): (u64, Exit), at: u64, out: &mut Vec<Effect>) {
+    fn exited(&mut self, id: ProcId, (life, exit): (LifeId, Exit), at: u64, out: &mut Vec<Effect>) {
         let proc = &mut self.procs[id];
-        if life < proc.current_life() {
+        if Some(life) < proc.current_life() {
             return;
         }
-        let asked = proc.told >= life;
+        let asked = proc.told >= Some(life);
         let started = proc.since;
         let ran = at.saturating_sub(started);
         proc.phase = Phase::Ending { life, exit };
         (proc.since, proc.ran) = (at, ran);
-        let stop = proc.stop_of(life, self.interrupts);
+        let stop = proc.stop_of(Some(life), self.interrupts);
         proc.status = contribution(exit, proc.rules.is_good(exit), stop);
         proc.last_exit = Some(exit);
-        let again = proc.goal == Goal::Run && proc.life > life;
-        let crashed = proc.failed == life || !asked && !again && !proc.rules.is_good(exit);
+        let again = proc.goal == Goal::Run && proc.life > Some(life);
+        let crashed = proc.failed == Some(life) || !asked && !again && !proc.rules.is_good(exit);
         proc.tally.count(exit, crashed);
         if !again && !asked {
             self.ended_by_itself(id, (exit, at, ran), out);
@@ -168,7 +171,7 @@ impl Supervisor {
     fn ended(
         &mut self,
         id: ProcId,
-        (life, at): (u64, u64),
+        (life, at): (LifeId, u64),
         spared: &[Member],
         out: &mut Vec<Effect>,
     ) {
@@ -183,7 +186,7 @@ impl Supervisor {
             | Phase::Stuck { .. }
             | Phase::Over { .. } => return,
         };
-        proc.over(life, exit, proc.told >= life, at);
+        proc.over(life, exit, proc.told >= Some(life), at);
         if !spared.is_empty() {
             out.push(Effect::Say(Some(id), What::Spared { members: spared.to_vec() }));
         }
@@ -192,12 +195,12 @@ impl Supervisor {
     fn stuck(
         &mut self,
         id: ProcId,
-        (life, at): (u64, u64),
+        (life, at): (LifeId, u64),
         members: Vec<Member>,
         out: &mut Vec<Effect>,
     ) {
         let proc = &mut self.procs[id];
-        if life < proc.current_life() {
+        if Some(life) < proc.current_life() {
             return;
         }
         proc.note = Some(Note::Stuck(members.clone()));
@@ -238,7 +241,7 @@ impl Supervisor {
             }
             return;
         }
-        let life = proc.life;
+        let Some(life) = proc.life else { return };
         proc.phase = Phase::Starting { life };
         proc.since = now;
         let what = ShimGone::BeforeBegin;
@@ -248,7 +251,7 @@ impl Supervisor {
         self.exited(id, (life, exit), now, out);
         let proc = &mut self.procs[id];
         proc.since = now;
-        proc.phase = Phase::Over { life, exit, asked: proc.told >= life };
+        proc.phase = Phase::Over { life, exit, asked: proc.told >= Some(life) };
     }
 
     /// The shim was killed. What was found of what it ran has been ended; there is no status to be
@@ -265,8 +268,9 @@ impl Supervisor {
         let starting = matches!(proc.phase, Phase::Starting { .. });
         if starting && left.is_empty() || proc.is_to_begin() && !proc.alive() {
             self.lost_before_it_began(id, now, out);
-        } else if proc.alive() {
-            let life = proc.current_life();
+        } else if let Some(life) = proc.current_life()
+            && proc.alive()
+        {
             let what = ShimGone::Killed { left: left.clone() };
             proc.note = Some(Note::ShimGone(what.clone()));
             out.push(Effect::Say(Some(id), What::ShimGone { what }));
@@ -278,7 +282,7 @@ impl Supervisor {
                 | Phase::Stuck { .. }
                 | Phase::Over { .. } => {
                     // The order is unknown: the shim that recorded it is gone.
-                    proc.was_signalled(life.min(proc.told));
+                    proc.was_signalled(proc.told.min(Some(life)));
                     self.exited(id, (life, Exit::Signal(KILL)), now, out);
                     Exit::Signal(KILL)
                 }
@@ -286,7 +290,7 @@ impl Supervisor {
             let proc = &mut self.procs[id];
             proc.since = now;
             proc.phase = if left.is_empty() {
-                Phase::Over { life, exit, asked: proc.told >= life }
+                Phase::Over { life, exit, asked: proc.told >= Some(life) }
             } else {
                 // Nothing is begun beside what goes on: that is for a person to say.
                 (proc.goal, proc.due) = (Goal::Stop, None);
@@ -325,31 +329,30 @@ impl Proc {
     /// Nothing of this life is left. A later one is the shim's next step: if it is not wanted any
     /// more it may have begun all the same, and the shim says in either case what became of it. Of
     /// one whose turn has not come the shim knows nothing.
-    fn over(&mut self, life: u64, exit: Exit, asked: bool, at: u64) {
-        let next = self.life > life && self.life > self.skipped && !self.held;
-        self.phase = if next && matches!(self.pane, Pane::Up { .. }) {
-            Phase::Starting { life: self.life }
-        } else {
-            Phase::Over { life, exit, asked }
+    fn over(&mut self, life: LifeId, exit: Exit, asked: bool, at: u64) {
+        let next = self.life > Some(life) && self.life > self.skipped && !self.held;
+        self.phase = match self.life.filter(|_| next && matches!(self.pane, Pane::Up { .. })) {
+            Some(life) => Phase::Starting { life },
+            None => Phase::Over { life, exit, asked },
         };
         self.since = at;
     }
 
     /// Its shim has begun to end this life.
-    fn was_signalled(&mut self, life: u64) {
+    fn was_signalled(&mut self, life: Option<LifeId>) {
         self.signalled = self.signalled.max(life);
     }
 
     /// Whether this life was asked to stop before it ended. A request that came to its shim too
     /// late has not stopped it; of a stop command, which comes before the stop signal, the shim
     /// does not know.
-    pub(super) fn was_stopped(&self, life: u64) -> bool {
+    pub(super) fn was_stopped(&self, life: Option<LifeId>) -> bool {
         let heard = self.signalled >= life || self.rules.stop_command.is_some();
         self.told >= life && heard
     }
 
     /// What has stopped this life, which has just ended.
-    fn stop_of(&self, life: u64, interrupts: bool) -> Stop {
+    fn stop_of(&self, life: Option<LifeId>, interrupts: bool) -> Stop {
         if !self.was_stopped(life) {
             Stop::None
         } else if interrupts && self.interrupted == life {

@@ -28,7 +28,7 @@ impl Proc {
         if new {
             (self.asked_life, self.asked_at) = (life, now);
             // What kills it now is another thing than before.
-            self.slow_life = 0;
+            self.slow_life = None;
         }
         new
     }

@@ -3,10 +3,11 @@
 use super::life::MOST_LOST;
 use super::proc::{Broken, Phase, Proc, Ready};
 use super::{Course, Culprit, Effect, Goal, ProcId, Supervisor, nanos};
-use crate::model::Exit;
 use crate::model::event::{Note, Problem, What};
+use crate::model::life::or_zero;
 use crate::model::plan::OnExit;
 use crate::model::rules::{Backoff, Milestone, Probe, Restart, RestartPolicy, Rules};
+use crate::model::{Exit, LifeId};
 
 /// How a process is started again of which nothing else was said: the first time at once, then
 /// after 1, 2, 4 … 30 seconds, and never given up.
@@ -100,7 +101,7 @@ fn pause(policy: &RestartPolicy, first_at_once: bool, streak: u32, seed: u64) ->
 fn seed(proc: &Proc) -> u64 {
     let mix = |hash: u64, byte: u8| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
     let name = proc.name.as_str().bytes().fold(0xcbf2_9ce4_8422_2325, mix);
-    proc.life.to_le_bytes().into_iter().fold(name, mix)
+    or_zero::number(proc.life).to_le_bytes().into_iter().fold(name, mix)
 }
 
 impl Supervisor {
@@ -186,7 +187,7 @@ impl Supervisor {
         let pause = proc.next_pause(ran);
         proc.streak = proc.streak.saturating_add(1);
         if pause == 0 {
-            proc.life = proc.life.saturating_add(1);
+            proc.life = Some(LifeId::after(proc.life));
             return self.want(id, out);
         }
         proc.rest(at, pause);
@@ -284,7 +285,7 @@ impl Supervisor {
             if proc.due.is_some_and(|due| due <= now) {
                 proc.due = None;
                 proc.goal = Goal::Run;
-                proc.life = proc.life.saturating_add(1);
+                proc.life = Some(LifeId::after(proc.life));
                 self.bring_up(id, now, out);
             }
         }

@@ -6,10 +6,11 @@ use super::policy::Verdict;
 use super::reload::Planned;
 use super::tally::Tally;
 use crate::model::event::{Note, Problem, Skip};
+use crate::model::life::or_zero;
 use crate::model::member::Member;
 use crate::model::plan::{OnExit, ProcessPlan};
 use crate::model::rules::{Milestone, Rules, Stage};
-use crate::model::{Exit, ProcName, ProcessStatus};
+use crate::model::{Exit, LifeId, ProcName, ProcessStatus};
 
 /// Number of a process: its place in the plan.
 pub type ProcId = usize;
@@ -32,34 +33,34 @@ pub enum Phase {
     Pending,
     /// A life was asked for; nothing has been heard of it.
     Starting {
-        /// Number of the life.
-        life: u64,
+        /// The life.
+        life: LifeId,
     },
     /// It runs.
     Running {
-        /// Number of the life.
-        life: u64,
+        /// The life.
+        life: LifeId,
         /// Main process.
         pid: u32,
     },
     /// Its main process has ended, the rest of its tree not yet.
     Ending {
-        /// Number of the life.
-        life: u64,
+        /// The life.
+        life: LifeId,
         /// How the main process ended.
         exit: Exit,
     },
     /// SIGKILL did not end all of its tree.
     Stuck {
-        /// Number of the life.
-        life: u64,
+        /// The life.
+        life: LifeId,
         /// Who is left.
         members: Vec<Member>,
     },
     /// Nothing of it is left.
     Over {
-        /// Number of the life.
-        life: u64,
+        /// The life.
+        life: LifeId,
         /// How it ended.
         exit: Exit,
         /// Whether it was told to.
@@ -137,39 +138,42 @@ pub struct Proc {
     /// What is wanted.
     pub goal: Goal,
     /// The newest life that was asked for.
-    pub life: u64,
+    #[serde(with = "or_zero")]
+    pub life: Option<LifeId>,
     /// What it is in.
     pub phase: Phase,
     /// Its pane.
     pub pane: Pane,
-    /// The newest life that was told to stop; 0 for none.
-    pub told: u64,
-    /// The newest life that is to be killed without grace; 0 for none.
-    pub killed: u64,
-    /// The newest life that its shim has asked to stop, or killed, before it ended; 0 for none.
-    #[serde(default)]
-    pub signalled: u64,
-    /// The newest life that stops because another process ended with success; 0 for none.
-    #[serde(default)]
-    pub interrupted: u64,
-    /// The life that [`Proc::stop_since`] is about; 0 for none.
-    #[serde(default)]
-    pub stop_life: u64,
+    /// The newest life that was told to stop.
+    #[serde(with = "or_zero")]
+    pub told: Option<LifeId>,
+    /// The newest life that is to be killed without grace.
+    #[serde(with = "or_zero")]
+    pub killed: Option<LifeId>,
+    /// The newest life that its shim has asked to stop, or killed, before it ended.
+    #[serde(default, with = "or_zero")]
+    pub signalled: Option<LifeId>,
+    /// The newest life that stops because another process ended with success.
+    #[serde(default, with = "or_zero")]
+    pub interrupted: Option<LifeId>,
+    /// The life that [`Proc::stop_since`] is about.
+    #[serde(default, with = "or_zero")]
+    pub stop_life: Option<LifeId>,
     /// When that life was asked to stop, nanoseconds since the epoch.
     #[serde(default)]
     pub stop_since: u64,
-    /// The newest life that somebody has asked to stop; 0 for none.
-    #[serde(default)]
-    pub asked_life: u64,
+    /// The newest life that somebody has asked to stop.
+    #[serde(default, with = "or_zero")]
+    pub asked_life: Option<LifeId>,
     /// When somebody first asked that, nanoseconds since the epoch.
     #[serde(default)]
     pub asked_at: u64,
-    /// The newest life whose slow stop was mentioned; 0 for none.
-    #[serde(default)]
-    pub slow_life: u64,
+    /// The newest life whose slow stop was mentioned.
+    #[serde(default, with = "or_zero")]
+    pub slow_life: Option<LifeId>,
     /// The newest life that its shim has said it will not begin.
-    #[serde(default)]
-    pub skipped: u64,
+    #[serde(default, with = "or_zero")]
+    pub skipped: Option<LifeId>,
     /// How many shims in a row have ended before they had begun the life that was wanted.
     #[serde(default)]
     pub lost: u8,
@@ -241,9 +245,9 @@ pub struct Proc {
     /// How its lives have ended.
     #[serde(default)]
     pub tally: Tally,
-    /// The newest life that was ended because it had failed; 0 for none.
-    #[serde(default)]
-    pub failed: u64,
+    /// The newest life that was ended because it had failed.
+    #[serde(default, with = "or_zero")]
+    pub failed: Option<LifeId>,
     /// It was not started, because of this.
     #[serde(default)]
     pub skip: Option<Skip>,
@@ -275,19 +279,19 @@ impl Proc {
             stop_signal: process.stop_signal,
             on_exit: process.on_exit,
             goal: if waits { Goal::Stop } else { Goal::Run },
-            life: u64::from(!waits),
+            life: (!waits).then_some(LifeId::FIRST),
             phase: Phase::Pending,
             pane: Pane::None,
-            told: 0,
-            killed: 0,
-            signalled: 0,
-            interrupted: 0,
-            stop_life: 0,
+            told: None,
+            killed: None,
+            signalled: None,
+            interrupted: None,
+            stop_life: None,
             stop_since: 0,
-            asked_life: 0,
+            asked_life: None,
             asked_at: 0,
-            slow_life: 0,
-            skipped: 0,
+            slow_life: None,
+            skipped: None,
             lost: 0,
             ran: 0,
             status: 0,
@@ -312,7 +316,7 @@ impl Proc {
             failures: 0,
             broken: None,
             tally: Tally::default(),
-            failed: 0,
+            failed: None,
             skip: None,
             dismissed: false,
             swept: false,
@@ -332,15 +336,15 @@ impl Proc {
         !self.retired || self.alive()
     }
 
-    /// The life that is there or was there last; 0 for none.
-    pub fn current_life(&self) -> u64 {
+    /// The life that is there or was there last.
+    pub fn current_life(&self) -> Option<LifeId> {
         match self.phase {
-            Phase::Pending => 0,
+            Phase::Pending => None,
             Phase::Starting { life }
             | Phase::Running { life, .. }
             | Phase::Ending { life, .. }
             | Phase::Stuck { life, .. }
-            | Phase::Over { life, .. } => life,
+            | Phase::Over { life, .. } => Some(life),
         }
     }
 
@@ -389,7 +393,7 @@ impl Proc {
 
     /// Whether its present life was told to stop.
     pub fn told_to_stop(&self) -> bool {
-        self.told != 0 && self.told >= self.current_life()
+        self.told.is_some() && self.told >= self.current_life()
     }
 
     /// What it is doing.

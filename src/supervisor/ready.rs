@@ -2,9 +2,9 @@
 
 use super::proc::{Phase, Proc, ProcId, Ready};
 use super::{Course, Effect, Supervisor, nanos};
-use crate::model::Exit;
 use crate::model::event::{Note, Problem, What, lacking};
 use crate::model::rules::{Action, Check, FailureAction, Probe, Rules};
+use crate::model::{Exit, LifeId};
 
 /// Somebody must ask whether something is so.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -12,7 +12,7 @@ pub struct Question {
     /// About whom.
     pub id: ProcId,
     /// About which life.
-    pub life: u64,
+    pub life: LifeId,
     /// Which check of those for readiness; nothing: whether it still works.
     pub check: Option<usize>,
 }
@@ -53,7 +53,7 @@ impl Supervisor {
     pub(super) fn passed(
         &mut self,
         id: ProcId,
-        (life, check): (u64, usize),
+        (life, check): (LifeId, usize),
         now: u64,
         out: &mut Vec<Effect>,
     ) {
@@ -72,7 +72,7 @@ impl Supervisor {
     }
 
     /// One of the checks of a life was asked and is not passed yet: who gives up tells why.
-    pub(super) fn unmet(&mut self, id: ProcId, (life, check): (u64, usize), answer: String) {
+    pub(super) fn unmet(&mut self, id: ProcId, (life, check): (LifeId, usize), answer: String) {
         let proc = &mut self.procs[id];
         let runs = matches!(proc.phase, Phase::Running { life: current, .. } if current == life);
         let Ready::Waiting { passed, heard } = &mut proc.ready else { return };
@@ -85,7 +85,7 @@ impl Supervisor {
     /// Whether a life still works was asked, and what came of it.
     pub(super) fn looked_at(
         &mut self,
-        (id, life): (ProcId, u64),
+        (id, life): (ProcId, LifeId),
         trouble: Option<&str>,
         now: u64,
         out: &mut Vec<Effect>,
@@ -121,13 +121,13 @@ impl Supervisor {
     /// It has printed that it has failed.
     pub(super) fn failing(
         &mut self,
-        (id, life): (ProcId, u64),
+        (id, life): (ProcId, LifeId),
         (action, line): (FailureAction, &str),
         now: u64,
         out: &mut Vec<Effect>,
     ) {
         let proc = &self.procs[id];
-        if proc.current_life() != life || !proc.alive() || proc.told_to_stop() {
+        if proc.current_life() != Some(life) || !proc.alive() || proc.told_to_stop() {
             return;
         }
         let line = line.to_owned();

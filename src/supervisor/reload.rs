@@ -7,6 +7,7 @@
 use super::proc::{Goal, Phase, Proc, ProcId, Ready};
 use super::ticket::{Aim, Ticket};
 use super::{Course, Effect, Supervisor};
+use crate::model::LifeId;
 use crate::model::plan::{Plan, ProcessPlan};
 use crate::model::request::Outcome;
 use crate::model::rules::{Rules, Stage};
@@ -138,7 +139,7 @@ impl Supervisor {
         // Asked once more it would be killed. A life that was to follow may have begun unheard.
         proc.tell_the_next();
         proc.goal = Goal::Run;
-        proc.life = proc.life.saturating_add(1);
+        proc.life = Some(LifeId::after(proc.life));
         let aim = Aim::Run(proc.life);
         self.want(id, out);
         aim

@@ -11,7 +11,7 @@ use crate::model::nearest;
 use crate::model::request::{Outcome, Request};
 use crate::model::rules::Stage;
 use crate::model::signal::SignalName;
-use crate::model::{Exit, ProcName};
+use crate::model::{Exit, LifeId, ProcName};
 use crate::protocol::spec::Want;
 
 /// What a request does to each of its processes.
@@ -234,7 +234,7 @@ impl Supervisor {
         // A life that was wanted and is not any more may have been skipped for ever.
         if proc.goal == Goal::Stop || proc.life <= proc.current_life() {
             proc.goal = Goal::Run;
-            proc.life = proc.life.saturating_add(1);
+            proc.life = Some(LifeId::after(proc.life));
         }
         let aim = Aim::Run(proc.life);
         self.call_needs(id, now, out);
@@ -249,8 +249,10 @@ impl Supervisor {
             // The sink is on its way; nothing that it prints is to be missed.
             Pane::Up { .. } if proc.held || !proc.heard && !proc.alive() => {}
             Pane::Up { .. } => {
-                if !proc.alive() {
-                    proc.phase = Phase::Starting { life: proc.life };
+                if !proc.alive()
+                    && let Some(life) = proc.life
+                {
+                    proc.phase = Phase::Starting { life };
                     proc.since = now;
                 }
                 self.want(id, out);
@@ -266,7 +268,7 @@ impl Supervisor {
         proc.goal = Goal::Stop;
         proc.due = None;
         proc.held = false;
-        proc.interrupted = 0;
+        proc.interrupted = None;
         proc.tell_the_next();
         let aim = Aim::Over(proc.life);
         self.want(id, out);
@@ -281,7 +283,7 @@ impl Supervisor {
         let proc = &mut self.procs[id];
         proc.goal = Goal::Run;
         proc.due = None;
-        proc.life = proc.life.saturating_add(1);
+        proc.life = Some(LifeId::after(proc.life));
         let aim = Aim::Run(proc.life);
         self.want(id, out);
         aim
@@ -293,7 +295,7 @@ impl Supervisor {
         &mut self,
         id: ProcId,
         why: String,
-        stands: Option<(Want, u64)>,
+        stands: Option<(Want, Option<LifeId>)>,
         now: u64,
     ) {
         let proc = &mut self.procs[id];
@@ -302,15 +304,15 @@ impl Supervisor {
         }
         proc.note = Some(Note::Text(why));
         let runs = matches!(stands, Some((Want::Run, life)) if life == proc.current_life());
-        if proc.phase == (Phase::Starting { life: proc.life }) {
+        if matches!(proc.phase, Phase::Starting { life } if Some(life) == proc.life) {
             proc.phase = Phase::Pending;
             proc.since = now;
-            proc.life -= 1;
+            proc.life = proc.life.and_then(LifeId::previous);
             proc.goal = Goal::Stop;
         } else if proc.life > proc.current_life() {
             proc.life = proc.current_life();
             if runs {
-                proc.told = proc.told.min(proc.life.saturating_sub(1));
+                proc.told = proc.told.min(proc.life.and_then(LifeId::previous));
             } else {
                 proc.goal = Goal::Stop;
             }
@@ -342,7 +344,7 @@ impl Proc {
 
     /// Whether who asks for all means it: not what cleans up, or what nobody has asked for by name.
     fn is_of_all(&self) -> bool {
-        self.alive() || self.life > 0 && self.rules.stage != Stage::Cleanup
+        self.alive() || self.life.is_some() && self.rules.stage != Stage::Cleanup
     }
 
     /// What could not be ended has no shim any more that would tell when it is gone. Whoever was

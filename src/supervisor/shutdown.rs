@@ -3,6 +3,7 @@
 use super::lifecycle::Milepost;
 use super::ready::cleanup_limit;
 use super::{Course, Effect, Goal, Pane, Phase, Proc, ProcId, Supervisor, nanos};
+use crate::model::LifeId;
 use crate::model::event::{RunProblem, What};
 use crate::model::rules::Stage;
 
@@ -107,7 +108,7 @@ impl Supervisor {
             }
             self.reach(Milepost::CleanupStarted, out);
             let proc = &mut self.procs[id];
-            (proc.swept, proc.goal, proc.life) = (true, Goal::Run, proc.life.saturating_add(1));
+            (proc.swept, proc.goal, proc.life) = (true, Goal::Run, Some(LifeId::after(proc.life)));
             out.push(Effect::Say(Some(id), What::Cleanup));
             self.bring_up(id, now, out);
         }

@@ -3,16 +3,17 @@
 use serde::{Deserialize, Serialize};
 
 use super::{Course, Effect, Goal, Pane, Phase, Proc, ProcId, Supervisor};
-use crate::model::Untrusted;
+use crate::model::life::or_zero;
 use crate::model::request::Outcome;
+use crate::model::{LifeId, Untrusted};
 
 /// What a request waits for on one process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) enum Aim {
     /// This life, or a later one, runs.
-    Run(u64),
+    Run(#[serde(with = "or_zero")] Option<LifeId>),
     /// Nothing of this life is alive.
-    Over(u64),
+    Over(#[serde(with = "or_zero")] Option<LifeId>),
 }
 
 /// One waiting request.
@@ -120,21 +121,23 @@ fn verdict(proc: &Proc, aim: Aim, course: Course) -> Verdict {
         (_, Phase::Stuck { .. }) => Verdict::Failed(note()),
         (Aim::Run(life), _) if proc.life < life => Verdict::Failed(note()),
         (Aim::Over(life), _) if !proc.alive() || proc.current_life() > life => Verdict::Reached,
-        (Aim::Run(life), Phase::Running { life: now, .. }) if *now >= life => Verdict::Reached,
-        (Aim::Run(life), Phase::Ending { life: now, exit }) if *now >= life => {
+        (Aim::Run(life), Phase::Running { life: now, .. }) if Some(*now) >= life => {
+            Verdict::Reached
+        }
+        (Aim::Run(life), Phase::Ending { life: now, exit }) if Some(*now) >= life => {
             Verdict::Failed(format!("ended at once with {}", exit.describe()))
         }
         (Aim::Run(life), Phase::Over { life: now, asked: true, .. })
-            if *now >= life && proc.goal == Goal::Stop =>
+            if Some(*now) >= life && proc.goal == Goal::Stop =>
         {
             Verdict::Failed("it was stopped meanwhile".to_owned())
         }
         (Aim::Run(life), Phase::Over { life: now, asked: false, .. })
-            if *now >= life && proc.skipped == *now =>
+            if Some(*now) >= life && proc.skipped == Some(*now) =>
         {
             Verdict::Failed(note())
         }
-        (Aim::Run(life), Phase::Over { life: now, exit, .. }) if *now >= life => {
+        (Aim::Run(life), Phase::Over { life: now, exit, .. }) if Some(*now) >= life => {
             Verdict::Failed(format!("ended at once with {}", exit.describe()))
         }
         (Aim::Run(_), _) if course != Course::Keep => {

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::clean::without_break;
 use super::limits::LONGEST_SHOWN;
+use crate::model::LifeId;
 use crate::model::request::FlagMatch;
 use crate::model::rules::Flag;
 
@@ -20,7 +21,7 @@ pub struct FlagBook {
     #[serde(skip)]
     recent: VecDeque<String>,
     #[serde(skip)]
-    life: u32,
+    life: Option<LifeId>,
     #[serde(skip)]
     time: u64,
     /// Some match is to get lines behind it.
@@ -151,7 +152,7 @@ impl FlagBook {
     }
 
     /// A life begins.
-    pub(super) fn begin(&mut self, life: u32) {
+    pub(super) fn begin(&mut self, life: Option<LifeId>) {
         self.end();
         self.life = life;
     }

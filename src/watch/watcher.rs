@@ -7,6 +7,7 @@ use super::limits::{LONGEST_LINE, LONGEST_SHOWN};
 use super::open::Open;
 use super::pattern::{BadPattern, Both, Pattern};
 use super::search::{Search, Walk};
+use crate::model::LifeId;
 use crate::model::rules::{FailurePattern, Probe, Rules, Text};
 
 /// How much is looked at together: it stays in the processor's own memory, and no line in it is
@@ -147,7 +148,7 @@ impl Watcher {
     }
 
     /// A life begins: all that was found in an earlier one is looked for again.
-    pub fn begin(&mut self, life: u32) {
+    pub fn begin(&mut self, life: Option<LifeId>) {
         self.cleaner.reset();
         self.open.clear();
         self.spent.fill(false);

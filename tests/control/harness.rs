@@ -16,7 +16,7 @@ use tmo::model::request::{
     Cleared, FlagMatch, FlagMatches, Head, Outcome, ProcessState, Request, State, TmuxAddress,
 };
 use tmo::model::run_end::End;
-use tmo::model::{ProcName, ProcessStatus};
+use tmo::model::{LifeId, ProcName, ProcessStatus};
 use tmo::server::handle::{
     Ask, FailureTexts, FailuresAsk, FailuresProblem, Handle, PaneAsk, PaneProblem,
 };
@@ -215,7 +215,7 @@ fn flags(name: &str, last: usize) -> Result<Vec<FlagMatches>, Box<Outcome>> {
     }
     let found = FlagMatch {
         number: 7,
-        life: 2,
+        life: Some(LifeId(2)),
         time: 1,
         line: "took 10 ms".into(),
         before: vec!["before".into()],

@@ -12,8 +12,8 @@ use std::time::{Duration, Instant};
 
 use nix::libc;
 use rustix::event::{PollFd, PollFlags, Timespec};
-use tmo::model::ProcName;
 use tmo::model::plan::{Inherit, LogPolicy};
+use tmo::model::{LifeId, ProcName};
 use tmo::protocol::life::{Entry, LifeEvent, LifeReader};
 use tmo::protocol::paths::PanePaths;
 use tmo::protocol::spec::{SPEC_VERSION, Spec, Want};
@@ -57,8 +57,8 @@ pub fn spec(dir: &std::path::Path, command: &str) -> Spec {
         name: ProcName::new("web").unwrap(),
         run: format!("test-{}", dir.file_name().unwrap().to_str().unwrap()),
         want: Want::Stop,
-        life: 0,
-        kill: 0,
+        life: None,
+        kill: None,
         shell: "sh".into(),
         command: command.into(),
         argv: None,
@@ -131,7 +131,7 @@ impl Pane {
     pub fn run(&mut self, life: u64) {
         self.set(|spec| {
             spec.want = Want::Run;
-            spec.life = life;
+            spec.life = Some(LifeId(life));
         });
     }
 
@@ -173,7 +173,7 @@ impl Pane {
     #[track_caller]
     pub fn started(&mut self, life: u64) -> u32 {
         let is =
-            |event: &LifeEvent| matches!(event, LifeEvent::Start { life: l, .. } if *l == life);
+            |event: &LifeEvent| matches!(event, LifeEvent::Start { life: l, .. } if l.0 == life);
         let entry = self.expect("start", is);
         let LifeEvent::Start { pid, .. } = entry.event else { panic!() };
         pid

@@ -14,7 +14,7 @@ use nix::unistd::Pid;
 use tmo::journal::stream::{Read, StreamReader};
 use tmo::journal::{Dirs, Place};
 use tmo::model::plan::{Inherit, LogPolicy};
-use tmo::model::{ProcName, text::OsText};
+use tmo::model::{LifeId, ProcName, text::OsText};
 use tmo::protocol::paths::{PanePaths, spill_dir};
 use tmo::protocol::spec::{SPEC_VERSION, Spec, Want};
 
@@ -56,8 +56,8 @@ impl Scene {
             name,
             run: "run".to_owned(),
             want: Want::Run,
-            life: 1,
-            kill: 0,
+            life: Some(LifeId(1)),
+            kill: None,
             shell: OsText::from("sh"),
             command: OsText::from("true"),
             argv: None,

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use pretty_assertions::assert_eq;
+use tmo::model::LifeId;
 use tmo::protocol::life::{Entry, LifeEvent, LifeReader};
 use tmo::protocol::marker::{Look, Marker};
 use tmo::protocol::paths::PanePaths;
@@ -57,7 +58,7 @@ impl Tmux {
     }
 
     fn run(&mut self, life: u64) {
-        (self.spec.want, self.spec.life) = (Want::Run, life);
+        (self.spec.want, self.spec.life) = (Want::Run, Some(LifeId(life)));
         self.spec.write(&self.file("web.spec")).unwrap();
         let started = sys::start_time(self.shim).unwrap();
         assert!(sys::signal(self.shim, started, nix::libc::SIGUSR1).unwrap());

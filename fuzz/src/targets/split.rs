@@ -4,6 +4,7 @@ use tmo::journal::expect::Expected;
 use tmo::journal::format::Summary;
 use tmo::journal::record::{CONTINUES, Kind, Record, TO_BE_CONTINUED, UNFINISHED};
 use tmo::journal::split::{Fed, Lost, MOST, Splitter, Trust};
+use tmo::model::LifeId;
 use tmo::protocol::marker::{INTRO, LONGEST_SKIP, Look, Marker, of_one_life};
 
 use super::input::Input;
@@ -124,7 +125,8 @@ fn run(case: &Case, cuts: &mut dyn FnMut(usize) -> Vec<usize>) -> (Vec<Item>, u6
     let summary = Summary { stream: 1, ..Summary::default() };
     let mut splitter = Splitter::new(&summary, 0, case.trust);
     for seq in &case.expected {
-        splitter.expect(Expected { seq: *seq, nonce: NONCE, kind: Kind::Exit, value: 7, life: 1 });
+        let (kind, life) = (Kind::Exit, LifeId(1));
+        splitter.expect(Expected { seq: *seq, nonce: NONCE, kind, value: 7, life });
     }
     let mut out = Vec::new();
     let mut start = 0;

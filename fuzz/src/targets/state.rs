@@ -1,10 +1,10 @@
 //! The state of a supervisor that another one goes on with.
 
 use serde_json::json;
-use tmo::model::Exit;
 use tmo::model::member::Member;
 use tmo::model::plan::Plan;
 use tmo::model::request::Request;
+use tmo::model::{Exit, LifeId};
 use tmo::protocol::life::{Entry, LifeEvent};
 use tmo::supervisor::{Course, Effect, Input as Step, Supervisor};
 
@@ -76,7 +76,7 @@ fn step(input: &mut Input<'_>, asked: &mut u64) -> Step {
 }
 
 fn event(input: &mut Input<'_>) -> LifeEvent {
-    let life = input.number();
+    let life = LifeId(input.number());
     match input.byte() % 8 {
         0 => LifeEvent::Up {
             pid: 1,

@@ -1,6 +1,7 @@
 //! What processes print, as it is shown: escapes taken apart, lines rendered.
 
 use tmo::journal::record::{Kind, Record, UNFINISHED};
+use tmo::model::LifeId;
 use tmo::model::escape::{Scanner, Token};
 use tmo::model::sgr::Sgr;
 use tmo::view::merged::{Chunk, Renderer, Unfinished};
@@ -100,7 +101,7 @@ fn record(length: usize, flags: u8) -> Record {
         offset: 0,
         len: u32::try_from(length).unwrap(),
         lines: 0,
-        life: 1,
+        life: Some(LifeId(1)),
         seq: 0,
         value: 0,
         stream: 1,

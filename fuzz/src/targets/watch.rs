@@ -1,5 +1,6 @@
 //! What is looked for in output.
 
+use tmo::model::LifeId;
 use tmo::model::rules::{Check, Flag, Probe, Rules, Text};
 use tmo::watch::{LONGEST_LINE, Rule, Watcher};
 
@@ -128,7 +129,7 @@ fn rules(patterns: &[Text]) -> Rules {
 /// How many lines each pattern is found in.
 fn found(rules: &Rules, output: &[u8], cuts: &[usize]) -> Vec<u64> {
     let mut watcher = Watcher::new(rules, &[]).unwrap();
-    watcher.begin(1);
+    watcher.begin(Some(LifeId(1)));
     let (mut counts, mut once) = (vec![0; rules.flags.len()], vec![0; rules.flags.len()]);
     let (mut from, mut hits) = (0, vec![]);
     for &to in cuts {

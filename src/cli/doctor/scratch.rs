@@ -19,9 +19,9 @@ use super::trouble::{PATIENCE, ScratchError};
 use crate::backend::tmux::panes::Former;
 use crate::backend::tmux::{Tmux, TmuxError, socket};
 use crate::config::dirs::{DirError, make_private_dir};
-use crate::model::ProcName;
 use crate::model::plan::{Plan, ProcessPlan};
 use crate::model::shell::quoted_bytes;
+use crate::model::{LifeId, ProcName};
 use crate::plan::process_env;
 use crate::protocol::life::Traces;
 use crate::protocol::paths::PanePaths;
@@ -136,8 +136,8 @@ impl Scratch {
             name: name.clone(),
             run: self.plan.run.clone(),
             want: Want::Run,
-            life: 1,
-            kill: 0,
+            life: Some(LifeId::FIRST),
+            kill: None,
             shell: process.shell.clone(),
             command: std::ffi::OsString::from_vec([b"exec ".to_vec(), words].concat()).into(),
             argv: None,

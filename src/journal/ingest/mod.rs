@@ -415,7 +415,7 @@ impl Ingest {
             offset,
             len,
             lines: 1,
-            life: 0,
+            life: None,
             seq: 0,
             value: 0,
             stream: EVENTS,

@@ -91,7 +91,7 @@ pub fn entry_json(
         time: rfc3339_ns(time),
         cursor: entry.position.to_string(),
         name,
-        life: (life > 0).then_some(life),
+        life,
         event,
         of_type: None,
         text,

@@ -17,7 +17,7 @@ fn record(number: u64) -> Record {
         offset: number * 10,
         len: 10,
         lines: 1,
-        life: 0,
+        life: None,
         seq: 0,
         value: 0,
         stream: u16::try_from(number % 3).unwrap(),

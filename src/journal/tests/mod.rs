@@ -16,6 +16,7 @@ use super::cursor::{Chunk, Cursor, Filter, Position};
 use super::expect::Expected;
 use super::record::{Kind, Record};
 use super::stream::{Read, StreamReader};
+use crate::model::LifeId;
 use crate::protocol::marker::Marker;
 
 const SECOND: u64 = 1_000_000_000;
@@ -71,5 +72,5 @@ fn marker(seq: u64, skip: u32) -> Vec<u8> {
 }
 
 fn expected(seq: u64, kind: Kind) -> Expected {
-    Expected { seq, nonce: 0xfeed, kind, value: 7, life: 1 }
+    Expected { seq, nonce: 0xfeed, kind, value: 7, life: LifeId(1) }
 }

@@ -4,6 +4,7 @@ use super::{expected, marker};
 use crate::journal::format::Summary;
 use crate::journal::record::{CONTINUES, Kind, Record, TO_BE_CONTINUED, UNFINISHED};
 use crate::journal::split::{Fed, Lost, MOST, Splitter, Trust};
+use crate::model::LifeId;
 use crate::protocol::marker::{INTRO, Marker};
 
 /// What a stream consists of, however it was cut.
@@ -171,7 +172,8 @@ fn an_old_log_printed_again_is_text() {
     let records = feed(&mut splitter, &bytes, &[]);
     let kinds: Vec<Kind> = records.iter().map(|record| record.kind).collect();
     assert_eq!(kinds, [Kind::Start, Kind::Text, Kind::Exit]);
-    assert_eq!((records[1].lines, records[1].flags, records[1].life), (1, UNFINISHED, 1));
+    let text = records[1];
+    assert_eq!((text.lines, text.flags, text.life), (1, UNFINISHED, Some(LifeId(1))));
     assert_eq!((records[2].value, records[2].seq), (7, 2));
 }
 

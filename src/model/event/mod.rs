@@ -14,10 +14,11 @@ use serde_json::Value;
 
 pub use self::problem::{Note, Problem, ShimGone, Skip, Unavailable};
 pub use self::words::{Words, lacking};
+use super::life::or_zero;
 use super::member::Member;
 use super::run_end::End;
 use super::signal::SignalName;
-use super::{ProcName, Untrusted};
+use super::{LifeId, ProcName, Untrusted};
 
 /// Something that has happened.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -208,14 +209,14 @@ pub enum What {
     /// A line of what was found out about its crash.
     Crash {
         /// The life that crashed.
-        life: u64,
+        life: LifeId,
         /// The line. It comes from the diagnosis, whose findings are in the crash report.
         text: String,
     },
     /// A crash report was written.
     CrashReport {
         /// The life that crashed.
-        life: u64,
+        life: LifeId,
         /// What the report says.
         #[serde(flatten)]
         summary: ReportSummary,
@@ -223,7 +224,8 @@ pub enum What {
     /// It printed lines that match a flag.
     Flag {
         /// The life that printed them.
-        life: u64,
+        #[serde(with = "or_zero")]
+        life: Option<LifeId>,
         /// The name of the flag.
         flag: String,
         /// The last line that matches.

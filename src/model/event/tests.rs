@@ -8,7 +8,7 @@ use crate::model::member::Member;
 use crate::model::rules::Probe;
 use crate::model::run_end::End;
 use crate::model::signal::SignalName;
-use crate::model::{Exit, ProcName};
+use crate::model::{Exit, LifeId, ProcName};
 
 fn name(name: &str) -> ProcName {
     ProcName::new(name).unwrap()
@@ -108,7 +108,7 @@ fn all() -> Vec<(What, &'static str, &'static str)> {
             "SIGKILL did not end sleep (pid 12, state S)",
         ),
         (What::Trouble { what: Trouble::Text("no pty".into()) }, "trouble", "no pty"),
-        (What::Crash { life: 2, text: "it crashed".into() }, "crash", "it crashed"),
+        (What::Crash { life: LifeId(2), text: "it crashed".into() }, "crash", "it crashed"),
     ]
 }
 

@@ -5,6 +5,7 @@ use std::fs::File;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
+use crate::model::LifeId;
 use crate::protocol::life::{LifeEvent, LifeReader, LifeWriter};
 use crate::protocol::paths::PanePaths;
 use crate::sys::{clock, files};
@@ -42,10 +43,10 @@ impl Diary {
     }
 
     /// The highest life that any shim of this pane has begun.
-    pub(super) fn begun(&self) -> u64 {
+    pub(super) fn begun(&self) -> Option<LifeId> {
         let entries = LifeReader::new(&self.path).poll().unwrap_or_default();
         let life = |event: &LifeEvent| match event {
-            LifeEvent::Start { life, .. } | LifeEvent::Skipped { life } => *life,
+            LifeEvent::Start { life, .. } | LifeEvent::Skipped { life } => Some(*life),
             LifeEvent::Up { .. }
             | LifeEvent::Hangup {}
             | LifeEvent::Stopping { .. }
@@ -56,9 +57,9 @@ impl Diary {
             | LifeEvent::Stuck { .. }
             | LifeEvent::Unmarked { .. }
             | LifeEvent::Down {}
-            | LifeEvent::Trouble { .. } => 0,
+            | LifeEvent::Trouble { .. } => None,
         };
-        entries.iter().map(|entry| life(&entry.event)).max().unwrap_or(0)
+        entries.iter().filter_map(|entry| life(&entry.event)).max()
     }
 
     /// Write an event down and ring the bell. Its number, if it could be written now.
@@ -151,6 +152,7 @@ fn lock(path: &Path) -> Option<File> {
 #[cfg(test)]
 mod tests {
     use super::Diary;
+    use crate::model::LifeId;
     use crate::protocol::life::{LifeEvent, LifeReader};
     use crate::protocol::paths::PanePaths;
 
@@ -178,14 +180,14 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let paths = PanePaths::beside(&dir.path().join("none/web.spec"));
         let mut diary = Diary::new(&paths);
-        assert_eq!(diary.note(LifeEvent::End { life: 1, spared: vec![] }), None);
+        assert_eq!(diary.note(LifeEvent::End { life: LifeId::FIRST, spared: vec![] }), None);
         assert!(diary.is_behind());
         std::fs::create_dir(dir.path().join("none")).unwrap();
         assert_eq!(diary.note(LifeEvent::Down {}), Some(3));
         assert!(!diary.is_behind());
         let events: Vec<_> = LifeReader::new(&paths.life()).poll().unwrap();
         let events: Vec<_> = events.into_iter().map(|entry| entry.event).collect();
-        let end = LifeEvent::End { life: 1, spared: vec![] };
+        let end = LifeEvent::End { life: LifeId::FIRST, spared: vec![] };
         assert_eq!(events, [end, LifeEvent::Unmarked { of: 1, gone: false }, LifeEvent::Down {}]);
     }
 }

@@ -7,7 +7,7 @@ use nix::libc::{SIGCONT, SIGTSTP, SIGTTIN, SIGTTOU};
 use super::Shim;
 use super::launch::Launch;
 use super::note::Over;
-use crate::model::{Exit, ProcName};
+use crate::model::{Exit, LifeId, ProcName};
 use crate::pane::tree::{self, Ending, Progress, Root, Tree};
 use crate::protocol::life::LifeEvent;
 use crate::protocol::marker::{self, Marker};
@@ -21,7 +21,7 @@ const FIRST_LOOK: Duration = Duration::from_secs(1);
 /// A life that is not over.
 pub(super) struct Life {
     name: ProcName,
-    number: u64,
+    number: LifeId,
     nonce: u64,
     root: Root,
     began: Instant,
@@ -49,7 +49,7 @@ impl Life {
 
 impl Shim {
     /// Begin a life. `None`: there is no process to be had.
-    pub(super) fn start(&mut self, spec: &Spec) -> Option<Life> {
+    pub(super) fn start(&mut self, spec: &Spec, life: LifeId) -> Option<Life> {
         if let Err(error) = sys::own_orphans(&spec.run, spec.name.as_str()) {
             self.trouble(format!("orphans of {} will not be found: {error}", spec.name));
         }
@@ -63,13 +63,13 @@ impl Shim {
             Ok(held) => held,
             Err(error) => {
                 self.trouble(format!("cannot fork: {error}"));
-                self.diary.note(LifeEvent::Skipped { life: spec.life });
+                self.diary.note(LifeEvent::Skipped { life });
                 return None;
             }
         };
         let (nonce, pid) = (random(), held.pid);
         let seq = self.diary.note(LifeEvent::Start {
-            life: spec.life,
+            life,
             pid,
             start_time: sys::start_time(pid).unwrap_or(0),
             nonce: format!("{nonce:016x}"),
@@ -83,7 +83,7 @@ impl Shim {
         let (shim, session) = self.own;
         Some(Life {
             name: spec.name.clone(),
-            number: spec.life,
+            number: life,
             nonce,
             root: Root { shim, session, main: pid },
             began: Instant::now(),
@@ -173,7 +173,7 @@ impl Shim {
 
     fn wants(&self, life: &Life) -> bool {
         let wanted = match self.wish.want {
-            Want::Run => self.wish.life <= life.number,
+            Want::Run => self.wish.life <= Some(life.number),
             Want::Stop | Want::End => false,
         };
         wanted && !self.hung_up
@@ -181,7 +181,7 @@ impl Shim {
 
     /// Whether it is to end without grace.
     fn kills(&self, life: &Life) -> bool {
-        !self.wants(life) && self.wish.kill >= life.number
+        !self.wants(life) && self.wish.kill >= Some(life.number)
     }
 
     /// Begin to end a life that is wanted no longer, or end what is left of it at once.

@@ -23,6 +23,7 @@ use self::diary::Diary;
 use self::life::Life;
 use super::tree::{self, Root};
 use super::tty::Tty;
+use crate::model::LifeId;
 use crate::protocol::life::LifeEvent;
 use crate::protocol::paths::PanePaths;
 use crate::protocol::spec::{Spec, Want};
@@ -94,9 +95,9 @@ fn end_own_server() {
 #[derive(Debug)]
 struct Wish {
     want: Want,
-    life: u64,
+    life: Option<LifeId>,
     /// Lives up to this one are ended without grace.
-    kill: u64,
+    kill: Option<LifeId>,
     stop_signal: i32,
     grace: Duration,
 }
@@ -114,7 +115,7 @@ struct Shim {
     next: Option<Box<Spec>>,
     life: Option<Life>,
     /// The highest life that was begun or skipped.
-    begun: u64,
+    begun: Option<LifeId>,
     hung_up: bool,
     /// The spared that have been named, so that nobody is named twice.
     named: Vec<(u32, u64)>,
@@ -146,8 +147,8 @@ impl Shim {
             own: (pid, own.1),
             wish: Wish {
                 want: Want::Stop,
-                life: 0,
-                kill: 0,
+                life: None,
+                kill: None,
                 stop_signal: libc::SIGTERM,
                 grace: Duration::ZERO,
             },
@@ -211,9 +212,10 @@ impl Shim {
                 }
             } else if let Some(spec) =
                 self.next.take_if(|spec| !self.hung_up && spec.life > self.begun)
+                && let Some(life) = spec.life
             {
                 self.begun = spec.life;
-                self.life = self.start(&spec);
+                self.life = self.start(&spec, life);
             } else {
                 // Spared ones end too, and orphans come from below them.
                 let (shim, session) = self.own;
@@ -238,11 +240,11 @@ impl Shim {
             stop_signal: spec.stop_signal,
             grace: Duration::from_millis(spec.grace_ms),
         };
-        let fresh = spec.life > self.begun;
-        self.next = (spec.want == Want::Run && fresh).then(|| Box::new(spec));
-        if self.next.is_none() && fresh {
-            self.begun = self.wish.life;
-            self.diary.note(LifeEvent::Skipped { life: self.wish.life });
+        let fresh = spec.life.filter(|_| spec.life > self.begun);
+        self.next = (spec.want == Want::Run && fresh.is_some()).then(|| Box::new(spec));
+        if let (None, Some(life)) = (&self.next, fresh) {
+            self.begun = fresh;
+            self.diary.note(LifeEvent::Skipped { life });
         }
     }
 }

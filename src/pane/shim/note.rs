@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::model::{Exit, ProcName};
+use crate::model::{Exit, LifeId, ProcName};
 
 /// Set back what a program may have changed on the screen, without clearing it.
 ///
@@ -24,7 +24,7 @@ const RESET: &str = concat!(
 #[derive(Debug)]
 pub(super) struct Over<'a> {
     pub(super) name: &'a ProcName,
-    pub(super) life: u64,
+    pub(super) life: LifeId,
     pub(super) exit: Exit,
     /// Whether it was told to stop.
     pub(super) asked: bool,
@@ -65,12 +65,13 @@ mod tests {
     use std::time::Duration;
 
     use super::{Over, span};
-    use crate::model::{Exit, ProcName};
+    use crate::model::{Exit, LifeId, ProcName};
     use crate::protocol::marker::LONGEST;
 
     fn note(exit: Exit, asked: bool) -> Vec<u8> {
         let name = ProcName::new("web").unwrap();
-        Over { name: &name, life: 2, exit, asked, lasted: Duration::from_secs(12) }.note("14:05:02")
+        let (life, lasted) = (LifeId(2), Duration::from_secs(12));
+        Over { name: &name, life, exit, asked, lasted }.note("14:05:02")
     }
 
     #[test]
@@ -93,7 +94,7 @@ mod tests {
         let name = ProcName::new("x".repeat(255)).unwrap();
         let lasted = Duration::from_secs(u64::MAX);
         let exit = Exit::Signal(9);
-        let over = Over { name: &name, life: u64::MAX, exit, asked: false, lasted };
+        let over = Over { name: &name, life: LifeId(u64::MAX), exit, asked: false, lasted };
         assert!(over.note("14:05:02").len() + LONGEST < 2000);
     }
 

@@ -1,7 +1,7 @@
 //! Specs for tests of the shim's parts.
 
-use crate::model::ProcName;
 use crate::model::plan::{Inherit, LogPolicy};
+use crate::model::{LifeId, ProcName};
 use crate::protocol::spec::{SPEC_VERSION, Spec, Want};
 
 /// A spec that wants its first life, with nothing in its environment.
@@ -12,8 +12,8 @@ pub(super) fn spec(command: &str) -> Spec {
         name: ProcName::new("web").unwrap(),
         run: "run1".to_owned(),
         want: Want::Run,
-        life: 1,
-        kill: 0,
+        life: Some(LifeId::FIRST),
+        kill: None,
         shell: "sh".into(),
         command: command.into(),
         argv: None,

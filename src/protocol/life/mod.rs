@@ -13,8 +13,8 @@ mod writer;
 
 use serde::{Deserialize, Serialize};
 
-use crate::model::Exit;
 use crate::model::member::Member;
+use crate::model::{Exit, LifeId};
 pub use reader::{LifeReader, Lines, Traces};
 pub use writer::LifeWriter;
 
@@ -59,7 +59,7 @@ pub enum LifeEvent {
     /// A life began: the child has been forked. Marked.
     Start {
         /// Number of the life.
-        life: u64,
+        life: LifeId,
         /// The main child, also its process group.
         pid: u32,
         /// Its start time.
@@ -72,19 +72,19 @@ pub enum LifeEvent {
     /// The stop signal was sent.
     Stopping {
         /// Number of the life.
-        life: u64,
+        life: LifeId,
         /// Which signal.
         signal: i32,
     },
     /// The grace period is over: SIGKILL to whatever is left.
     Killing {
         /// Number of the life.
-        life: u64,
+        life: LifeId,
     },
     /// The main child ended. Marked: everything it printed comes before the marker.
     Exit {
         /// Number of the life.
-        life: u64,
+        life: LifeId,
         /// How.
         exit: Exit,
         /// Why it never became the command, where `execve` failed.
@@ -100,14 +100,14 @@ pub enum LifeEvent {
     /// It ended by itself and left these behind; they are being ended.
     Leftovers {
         /// Number of the life.
-        life: u64,
+        life: LifeId,
         /// Who.
         members: Vec<Member>,
     },
     /// Nothing is left of this life but what is spared. Marked.
     End {
         /// Number of the life.
-        life: u64,
+        life: LifeId,
         /// Left alone on purpose (a tmux server, ssh-agent …).
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         spared: Vec<Member>,
@@ -115,7 +115,7 @@ pub enum LifeEvent {
     /// SIGKILL did not empty the tree in time.
     Stuck {
         /// Number of the life.
-        life: u64,
+        life: LifeId,
         /// What is still there.
         members: Vec<Member>,
     },
@@ -133,7 +133,7 @@ pub enum LifeEvent {
     /// Told to stop before it had begun this life: it will not begin it any more.
     Skipped {
         /// Number of the life.
-        life: u64,
+        life: LifeId,
     },
     /// The shim could not do what the spec says.
     Trouble {

@@ -103,7 +103,7 @@ fn run(reason: Reason, answer: Exit, in_time: bool, adopted: bool) -> World {
     if !in_time {
         // It hears of the stop, and answers as it likes.
         let unheeded = std::mem::take(&mut world.shims[TEST].spec).unwrap();
-        world.shims[TEST].spec = Some((unheeded.0, unheeded.1, 0));
+        world.shims[TEST].spec = Some((unheeded.0, unheeded.1, None));
         world.shims[TEST].act(false);
         world.deliver(TEST);
         take_over(&mut world);
@@ -154,7 +154,7 @@ fn a_process_that_tmo_has_to_kill_after_the_grace_period_is_no_failure() {
     while world.deliver(0) {}
     world.shims[1].act(false);
     world.deliver(1);
-    world.tell(1, LifeEvent::Killing { life: 1 });
+    world.tell(1, LifeEvent::Killing { life: LifeId(1) });
     world.shims[1].die(Exit::Signal(9));
     world.settle();
     assert_eq!(world.finished, [0]);

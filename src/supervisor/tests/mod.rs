@@ -24,7 +24,7 @@ use super::{Course, Effect, Goal, Input, Phase, ProcId, Supervisor};
 use crate::model::plan::{Inherit, LogPolicy, OnExit, PLAN_VERSION, Plan, ProcessPlan};
 use crate::model::request::{Outcome, Request};
 use crate::model::rules::Rules;
-use crate::model::{Exit, ProcName};
+use crate::model::{Exit, LifeId, ProcName};
 use crate::protocol::life::{Entry, LifeEvent};
 use crate::protocol::spec::Want;
 
@@ -99,13 +99,13 @@ struct Shim {
     up: bool,
     /// It ends because it was told to.
     down: bool,
-    begun: u64,
+    begun: Option<LifeId>,
     /// The life that is there or was last.
-    current: u64,
+    current: Option<LifeId>,
     /// The newest life that it has asked to stop.
-    asked_to_stop: u64,
+    asked_to_stop: Option<LifeId>,
     alive: bool,
-    spec: Option<(Want, u64, u64)>,
+    spec: Option<(Want, Option<LifeId>, Option<LifeId>)>,
     out: VecDeque<LifeEvent>,
     seq: u64,
 }
@@ -118,14 +118,17 @@ impl Shim {
             return;
         }
         // Also while an earlier one goes on.
-        if life > self.begun && want != Want::Run {
-            self.begun = life;
+        let fresh = life.filter(|_| life > self.begun);
+        if let Some(life) = fresh
+            && want != Want::Run
+        {
+            self.begun = fresh;
             self.out.push_back(LifeEvent::Skipped { life });
         }
         let wanted = want == Want::Run && life == self.current;
-        if self.alive && !wanted {
+        if let Some(current) = self.current.filter(|_| self.alive && !wanted) {
             let kill = kill >= self.current;
-            let stopping = LifeEvent::Stopping { life: self.current, signal: INT };
+            let stopping = LifeEvent::Stopping { life: current, signal: INT };
             if std::mem::replace(&mut self.asked_to_stop, self.current) < self.current {
                 self.out.push_back(stopping);
             }
@@ -134,10 +137,10 @@ impl Shim {
             }
             return;
         }
-        if life > self.begun {
-            (self.begun, self.current, self.alive) = (life, life, true);
+        if let (Some(life), Want::Run) = (fresh, want) {
+            (self.begun, self.current, self.alive) = (fresh, fresh, true);
             let nonce = String::new();
-            let pid = 100 + u32::try_from(life).unwrap();
+            let pid = 100 + u32::try_from(life.0).unwrap();
             self.out.push_back(LifeEvent::Start { life, pid, start_time: 1, nonce });
         } else if want == Want::End {
             self.down = true;
@@ -146,7 +149,7 @@ impl Shim {
     }
 
     fn die(&mut self, exit: Exit) {
-        let life = self.current;
+        let life = self.current.unwrap();
         self.alive = false;
         let (user_us, system_us, max_rss_kib) = (0, 0, 0);
         let error = None;
@@ -210,7 +213,7 @@ impl World {
             }
             Effect::Crashed(crash) => {
                 let proc = &self.machine.procs[crash.id];
-                assert!(crash.life <= proc.life && crash.started <= crash.ended);
+                assert!(Some(crash.life) <= proc.life && crash.started <= crash.ended);
             }
             Effect::Reached(post) => self.reached.push(post),
             Effect::Say(id, what) => {
@@ -284,7 +287,7 @@ impl World {
             for proc in &self.machine.procs {
                 match proc.goal {
                     Goal::Run => assert!(
-                        matches!(proc.phase, Phase::Running { life, .. } if life == proc.life)
+                        matches!(proc.phase, Phase::Running { life, .. } if Some(life) == proc.life)
                             || proc.due.is_some() && !proc.alive(),
                         "{proc:?}"
                     ),

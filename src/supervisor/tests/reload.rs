@@ -1,6 +1,7 @@
 //! Following a plan that changes while the run goes on.
 
 use super::*;
+use crate::model::life::or_zero;
 use crate::model::rules::{Check, Probe, Stage, Text};
 use crate::supervisor::{Pane, Ready};
 
@@ -49,7 +50,9 @@ fn ask(world: &mut World, ticket: u64, plan: &Plan) -> Outcome {
 
 fn lives(world: &World) -> Vec<(&str, u64, bool)> {
     let procs = world.machine.procs.iter();
-    procs.map(|proc| (proc.name.as_str(), proc.current_life(), proc.alive())).collect()
+    procs
+        .map(|proc| (proc.name.as_str(), or_zero::number(proc.current_life()), proc.alive()))
+        .collect()
 }
 
 #[test]
@@ -139,7 +142,7 @@ fn who_is_just_restarting_runs_what_is_new_and_keeps_its_grace() {
     fresh.processes[0].command = "y".into();
     let now = take_up(&mut world, &old, &fresh);
     world.ask(2, Request::Reload { plan: Box::new(now) });
-    assert_eq!(world.machine.procs[0].killed, 0);
+    assert_eq!(world.machine.procs[0].killed, None);
     world.settle();
     assert_eq!(lives(&world), [("web", 3, true)]);
     assert!(world.answers.iter().all(|(_, outcome)| outcome.ok), "{:?}", world.answers);
@@ -166,7 +169,7 @@ fn checks_that_were_passed_are_so_under_other_numbers() {
     let mut old = plan(&["web"]);
     old.processes[0].rules.ready = vec![check("a"), check("b")];
     let mut world = running(&old);
-    world.input(Input::Passed(0, 1, 1));
+    world.input(Input::Passed(0, LifeId(1), 1));
     let mut fresh = old.clone();
     fresh.processes[0].rules.ready = vec![check("b"), check("c")];
     let now = take_up(&mut world, &old, &fresh);

@@ -82,7 +82,7 @@ impl World {
     }
 
     pub(super) fn pass_alone(&mut self, id: usize, check: usize) {
-        let life = self.machine.procs[id].current_life();
+        let life = self.machine.procs[id].current_life().unwrap();
         self.input(Input::Passed(id, life, check));
     }
 

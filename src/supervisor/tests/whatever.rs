@@ -46,7 +46,7 @@ impl World {
             }
             Step::Deliver(id) => _ = self.deliver(id),
             Step::Pass(id, check) => {
-                let life = self.machine.procs[id].current_life();
+                let Some(life) = self.machine.procs[id].current_life() else { return };
                 self.input(Input::Passed(id, life, check));
             }
             Step::Die(id, code) => {
@@ -56,11 +56,11 @@ impl World {
             }
             Step::Fail(id, stop) => {
                 let action = if stop { FailureAction::Break } else { FailureAction::Restart };
-                let life = self.machine.procs[id].current_life();
+                let Some(life) = self.machine.procs[id].current_life() else { return };
                 self.input(Input::Failing(id, life, action, "x".into()));
             }
             Step::Look(id) => {
-                let life = self.machine.procs[id].current_life();
+                let Some(life) = self.machine.procs[id].current_life() else { return };
                 self.input(Input::Unmet(id, life, 0, "x".into()));
                 self.input(Input::Looked(id, life, Some("x".into())));
             }
@@ -142,7 +142,7 @@ proptest! {
             world.take(&step, &mut asked);
             for (id, began) in began.into_iter().enumerate() {
                 let proc = &world.machine.procs[id];
-                if began == 0 && world.shims[id].alive && id != CLEAN {
+                if began.is_none() && world.shims[id].alive && id != CLEAN {
                     prop_assert!(!proc.held, "{} runs out of turn", NAMES[id]);
                 }
             }
@@ -153,7 +153,7 @@ proptest! {
         world.come_to_rest();
         if world.machine.course == Course::Keep {
             for (id, proc) in world.machine.procs.iter().enumerate() {
-                let runs = matches!(proc.phase, Phase::Running { life, .. } if life == proc.life);
+                let runs = matches!(proc.phase, Phase::Running { life, .. } if Some(life) == proc.life);
                 match proc.goal {
                     Goal::Run => prop_assert!(
                         runs || proc.held && world.machine.blockers(id).next().is_some(),

@@ -6,7 +6,7 @@ mod props;
 
 use super::{Chunk, Renderer, Unfinished};
 use crate::journal::record::{CONTINUES, EVENTS, Kind, Record, TO_BE_CONTINUED, UNFINISHED};
-use crate::model::Exit;
+use crate::model::{Exit, LifeId};
 use crate::view::paint::{Mode, Style};
 
 const COLOR: Mode = Mode::Terminal { color: true };
@@ -25,7 +25,7 @@ fn record(kind: Kind, stream: u16) -> Record {
         offset: 0,
         len: 0,
         lines: 0,
-        life: 1,
+        life: Some(LifeId(1)),
         seq: 0,
         value: 0,
         stream,
