@@ -313,7 +313,7 @@ fn record(line: &Value, stream: u16) -> (Record, String) {
         offset: 0,
         len,
         lines,
-        life: line["life"].as_u64().map(LifeId),
+        life: line["life"].as_u64().and_then(|life| LifeId::new(life.try_into().ok()?)),
         seq: 0,
         value,
         stream,

@@ -201,7 +201,7 @@ mod tests {
     fn hit(number: u64, line: &str, before: &[&str], after: &[&str]) -> FlagMatch {
         FlagMatch {
             number,
-            life: Some(LifeId(2)),
+            life: Some(LifeId::nth(2)),
             time: 1_767_319_445_000_000_000,
             line: line.into(),
             before: lines(before),

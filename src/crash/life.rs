@@ -156,7 +156,7 @@ impl<'a> Log<'a> {
             started: start.map_or(exit.time, |start| start.time),
             ended: exit.time,
             exit: Exit::unpack(exit.value),
-            restarts: life.0.saturating_sub(1),
+            restarts: u64::from(life.number() - 1),
         };
         let mut index = (self.index)()?;
         let upto = last_of_life(&mut index, stream, end)?;

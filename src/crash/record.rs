@@ -231,14 +231,14 @@ mod tests {
             while self.ingest.wake(stream, u64::MAX).unwrap().more {}
         }
 
-        fn mark(&mut self, time: u64, kind: Kind, value: u32, life: u64) {
+        fn mark(&mut self, time: u64, kind: Kind, value: u32, life: u32) {
             self.seq += 1;
             let (seq, nonce) = (self.seq, 0xfeed);
-            self.ingest.expect(1, Expected { seq, nonce, kind, value, life: LifeId(life) });
+            self.ingest.expect(1, Expected { seq, nonce, kind, value, life: LifeId::nth(life) });
             self.say(1, time, &Marker { nonce, seq, skip: 0 }.encode());
         }
 
-        fn input(&self, life: u64, exit: Exit) -> CrashInput {
+        fn input(&self, life: u32, exit: Exit) -> CrashInput {
             let text = |text: &str| OsText::from(text);
             CrashInput {
                 run: "r".into(),
@@ -252,7 +252,7 @@ mod tests {
                 others: vec![(name("db"), 5432)],
                 dirs: self.dirs.clone(),
                 lived: Lived {
-                    life: LifeId(life),
+                    life: LifeId::nth(life),
                     pid: Some(7),
                     started: END - 90 * SECOND,
                     ended: END,
@@ -328,7 +328,7 @@ mod tests {
         assert_eq!(report.signal.as_deref(), Some("SIGKILL"));
         let (lived, place) =
             Log::open(&stage.dirs).unwrap().last_ended(&name("web")).unwrap().unwrap();
-        assert_eq!((lived.life, lived.pid, lived.exit), (LifeId(2), Some(8), Exit::Signal(9)));
+        assert_eq!((lived.life, lived.pid, lived.exit), (LifeId::nth(2), Some(8), Exit::Signal(9)));
         assert_eq!((lived.started, place.time), (END + SECOND - 1, END + 3 * SECOND));
     }
 

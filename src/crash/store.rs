@@ -215,7 +215,7 @@ mod tests {
         ];
         for (life, (process, time, name)) in (1..).zip(names) {
             let mut report = report(process, time);
-            report.tmo.life = LifeId(life);
+            report.tmo.life = LifeId::nth(life);
             let path = write(&report, &dir).unwrap();
             assert_eq!(path, dir.join(name));
             assert_eq!(read(&path).unwrap(), report);

@@ -241,7 +241,7 @@ mod tests {
 
     fn record(kind: Kind, offset: u64, text: &str, flags: u8) -> Record {
         let len = u32::try_from(text.len()).unwrap();
-        let (time, life) = (offset + 1000, Some(LifeId(1)));
+        let (time, life) = (offset + 1000, Some(LifeId::FIRST));
         Record { time, offset, len, lines: 1, life, seq: 0, value: 0, stream: 0, kind, flags }
     }
 

@@ -205,7 +205,7 @@ mod tests {
         let exit = Exit::Code(1);
         let lived = |life| Lived { life, pid: None, started: 1, ended: 2, exit, restarts: 0 };
         let crash = |id, life| OwedCrash { id, lived: lived(life), failed: false, tries: 0 };
-        let [one, two] = [LifeId(1), LifeId(2)];
+        let [one, two] = [LifeId::FIRST, LifeId::nth(2)];
         let crashes = vec![crash(0, one), crash(0, two), crash(1, one)];
         let owed = Owed { crashes, posts: vec![Milepost::MainStarted] };
         let text = serde_json::to_string(&owed).unwrap();
@@ -226,7 +226,8 @@ mod tests {
     fn what_nobody_can_do_is_not_owed_for_ever() {
         let exit = Exit::Code(1);
         let lived = |life| Lived { life, pid: None, started: 1, ended: 2, exit, restarts: 0 };
-        let crash = |life| OwedCrash { id: 7, lived: lived(LifeId(life)), failed: false, tries: 0 };
+        let crash =
+            |life| OwedCrash { id: 7, lived: lived(LifeId::nth(life)), failed: false, tries: 0 };
         let mut owed = Owed::default();
         (1..=60).for_each(|life| owed.add(crash(life)));
         assert_eq!((owed.crashes.len(), owed.crashes[0]), (50, crash(11)));

@@ -62,7 +62,7 @@ mod tests {
     #[test]
     fn an_exit_has_the_nonce_of_its_start() {
         let mut markers = Markers::default();
-        let (life, nonce) = (LifeId(3), "00000000deadbeef".into());
+        let (life, nonce) = (LifeId::nth(3), "00000000deadbeef".into());
         let start = LifeEvent::Start { life, pid: 77, start_time: 0, nonce };
         let exit = LifeEvent::Exit {
             life,

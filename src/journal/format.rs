@@ -126,7 +126,7 @@ pub fn encode_summary(summary: &Summary) -> Block {
     let mut block = [0; BLOCK];
     put(&mut block, 0, &summary.stream.to_le_bytes());
     block[2] = summary.flags;
-    put(&mut block, 4, &life_number(summary.life).to_le_bytes());
+    put(&mut block, 4, &or_zero::number(summary.life).to_le_bytes());
     put(&mut block, 8, &summary.end.to_le_bytes());
     put(&mut block, 16, &summary.text.to_le_bytes());
     if let Some(marker) = &summary.marker {
@@ -153,7 +153,7 @@ pub fn decode_summary(block: &Block) -> Option<Summary> {
     let summary = Summary {
         stream: u16_at(block, 0),
         flags: block[2],
-        life: life_of(u32_at(block, 4)),
+        life: LifeId::new(u32_at(block, 4)),
         end: u64_at(block, 8),
         text: u64_at(block, 16),
         marker,
@@ -168,7 +168,7 @@ pub fn encode_record(record: &Record) -> Block {
     put(&mut block, 8, &record.offset.to_le_bytes());
     put(&mut block, 16, &record.len.to_le_bytes());
     put(&mut block, 20, &record.lines.to_le_bytes());
-    put(&mut block, 24, &life_number(record.life).to_le_bytes());
+    put(&mut block, 24, &or_zero::number(record.life).to_le_bytes());
     put(&mut block, 28, &record.seq.to_le_bytes());
     put(&mut block, 32, &record.value.to_le_bytes());
     put(&mut block, 36, &record.stream.to_le_bytes());
@@ -188,7 +188,7 @@ pub fn decode_record(block: &Block) -> Option<Record> {
         offset: u64_at(block, 8),
         len: u32_at(block, 16),
         lines: u32_at(block, 20),
-        life: life_of(u32_at(block, 24)),
+        life: LifeId::new(u32_at(block, 24)),
         seq: u32_at(block, 28),
         value: u32_at(block, 32),
         stream: u16_at(block, 36),
@@ -196,17 +196,6 @@ pub fn decode_record(block: &Block) -> Option<Record> {
         flags: block[39],
     };
     (record.end() <= FARTHEST).then_some(record)
-}
-
-/// A life as a block has it: 0 for none. One that is too far on for the room there is has the
-/// highest number.
-fn life_number(life: Option<LifeId>) -> u32 {
-    u32::try_from(or_zero::number(life)).unwrap_or(u32::MAX)
-}
-
-/// The inverse of [`life_number`].
-fn life_of(number: u32) -> Option<LifeId> {
-    or_zero::life(number.into())
 }
 
 fn put(block: &mut Block, at: usize, bytes: &[u8]) {

@@ -11,8 +11,12 @@ pub fn record_words(record: &Record) -> Option<String> {
             // Both by the one record: said by the supervisor, the first would come too late,
             // behind what a new life has printed already.
             let again = record.life > Some(LifeId::FIRST);
-            let verb = if again { "Restarting...
-Restarted" } else { "Started" };
+            let verb = if again {
+                "Restarting...
+Restarted"
+            } else {
+                "Started"
+            };
             Some(match record.value {
                 // Its life file is gone; only its output tells of it.
                 0 => format!("{verb}; its pid is not known"),
@@ -55,7 +59,7 @@ mod tests {
 
     #[test]
     fn a_start_whose_pid_is_not_known_has_none() {
-        let (kind, life, value) = (Kind::Start, Some(LifeId(2)), 7);
+        let (kind, life, value) = (Kind::Start, Some(LifeId::nth(2)), 7);
         let (time, offset, len, lines, seq, stream, flags) = (0, 0, 0, 0, 0, 0, 0);
         let mut record = Record { time, offset, len, lines, life, seq, value, stream, kind, flags };
         assert_eq!(record_words(&record).unwrap(), "Restarting...\nRestarted with pid 7...");

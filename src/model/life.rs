@@ -1,7 +1,7 @@
 //! One execution of a process.
 
 use std::fmt;
-use std::num::ParseIntError;
+use std::num::{NonZeroU32, ParseIntError};
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
@@ -9,11 +9,30 @@ use serde::{Deserialize, Serialize};
 /// Which life of a process, counted from 1 as long as a run lasts; a restart is a new one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
-pub struct LifeId(pub u64);
+pub struct LifeId(NonZeroU32);
 
 impl LifeId {
     /// The first one.
-    pub const FIRST: Self = Self(1);
+    pub const FIRST: Self = Self(NonZeroU32::MIN);
+
+    /// The one with this number; none for 0.
+    pub const fn new(number: u32) -> Option<Self> {
+        match NonZeroU32::new(number) {
+            Some(number) => Some(Self(number)),
+            None => None,
+        }
+    }
+
+    /// The one with this number, where that can't be 0; or else the first one.
+    #[must_use]
+    pub const fn nth(number: u32) -> Self {
+        Self(NonZeroU32::MIN.saturating_add(number.saturating_sub(1)))
+    }
+
+    /// Its number.
+    pub const fn number(self) -> u32 {
+        self.0.get()
+    }
 
     /// The one that follows it.
     #[must_use]
@@ -29,8 +48,8 @@ impl LifeId {
 
     /// The one before it.
     #[must_use]
-    pub fn previous(self) -> Option<Self> {
-        or_zero::life(self.0.saturating_sub(1))
+    pub const fn previous(self) -> Option<Self> {
+        Self::new(self.number() - 1)
     }
 }
 
@@ -55,13 +74,8 @@ pub mod or_zero {
     use super::LifeId;
 
     /// The number.
-    pub fn number(life: Option<LifeId>) -> u64 {
-        life.map_or(0, |life| life.0)
-    }
-
-    /// The inverse of [`number`].
-    pub fn life(number: u64) -> Option<LifeId> {
-        (number > 0).then_some(LifeId(number))
+    pub fn number(life: Option<LifeId>) -> u32 {
+        life.map_or(0, LifeId::number)
     }
 
     /// For serde.
@@ -71,7 +85,7 @@ pub mod or_zero {
 
     /// For serde.
     pub fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Option<LifeId>, D::Error> {
-        u64::deserialize(from).map(life)
+        u32::deserialize(from).map(LifeId::new)
     }
 }
 
@@ -92,7 +106,7 @@ mod tests {
     fn it_is_saved_as_its_number_and_none_as_zero() {
         for (text, told) in [(r#"{"life":3,"told":0}"#, None), (r#"{"life":3,"told":2}"#, Some(2))]
         {
-            let saved = Saved { life: LifeId(3), told: told.map(LifeId) };
+            let saved = Saved { life: LifeId::nth(3), told: told.map(LifeId::nth) };
             assert_eq!(serde_json::to_string(&saved).unwrap(), text);
             assert_eq!(serde_json::from_str::<Saved>(text).unwrap(), saved);
         }
@@ -103,8 +117,11 @@ mod tests {
     #[test]
     fn one_follows_the_other() {
         assert_eq!(LifeId::after(None), LifeId::FIRST);
-        assert_eq!(LifeId::after(Some(LifeId(1))), LifeId(2));
-        assert_eq!((LifeId(2).previous(), LifeId::FIRST.previous()), (Some(LifeId(1)), None));
-        assert_eq!(LifeId(7).to_string().parse(), Ok(LifeId(7)));
+        assert_eq!(LifeId::after(Some(LifeId::FIRST)), LifeId::nth(2));
+        assert_eq!(
+            (LifeId::nth(2).previous(), LifeId::FIRST.previous()),
+            (Some(LifeId::FIRST), None)
+        );
+        assert_eq!(LifeId::nth(7).to_string().parse(), Ok(LifeId::nth(7)));
     }
 }

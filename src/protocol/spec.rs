@@ -171,9 +171,8 @@ mod tests {
     use proptest::prelude::*;
 
     use super::{SPEC_VERSION, Spec, SpecError, Want, replace};
-    use crate::model::life::or_zero;
     use crate::model::plan::{Inherit, LogPolicy};
-    use crate::model::{ProcName, text::OsText};
+    use crate::model::{LifeId, ProcName, text::OsText};
 
     #[test]
     fn what_cannot_take_its_place_does_not_stay() {
@@ -207,7 +206,7 @@ mod tests {
             name in "[A-Za-z0-9_-]{1,8}(#[0-9]{1,3})?",
             run: String,
             want in prop::sample::select(vec![Want::Run, Want::Stop, Want::End]),
-            lives: [u64; 2],
+            lives: [u32; 2],
             texts in [text(), text(), text(), text()],
             env in prop::collection::vec((text(), text()), 0..4),
             argv in prop::option::of(prop::collection::vec(text(), 0..3)),
@@ -216,7 +215,7 @@ mod tests {
             small: (u32, i32, i32),
         ) -> Spec {
             let [generation, grace_ms, per_process, total, known] = numbers;
-            let [life, kill] = lives.map(or_zero::life);
+            let [life, kill] = lives.map(LifeId::new);
             let [shell, command, cwd, dir] = texts;
             let (umask, nice, stop_signal) = small;
             let inherit = Inherit { umask, nice, limits, ignored };

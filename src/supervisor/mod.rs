@@ -184,7 +184,7 @@ impl Supervisor {
         for (id, proc) in self.procs.iter_mut().enumerate() {
             if proc.begun == 0 && proc.last_pid.is_some() {
                 // It was saved by a version that did not count them.
-                proc.begun = or_zero::number(proc.current_life());
+                proc.begun = or_zero::number(proc.current_life()).into();
             }
             if self.course == Course::Keep && proc.needs_pane() && !self.tmux_gone {
                 proc.pane = Pane::Opening;

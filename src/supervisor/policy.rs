@@ -101,7 +101,7 @@ fn pause(policy: &RestartPolicy, first_at_once: bool, streak: u32, seed: u64) ->
 fn seed(proc: &Proc) -> u64 {
     let mix = |hash: u64, byte: u8| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
     let name = proc.name.as_str().bytes().fold(0xcbf2_9ce4_8422_2325, mix);
-    or_zero::number(proc.life).to_le_bytes().into_iter().fold(name, mix)
+    u64::from(or_zero::number(proc.life)).to_le_bytes().into_iter().fold(name, mix)
 }
 
 impl Supervisor {

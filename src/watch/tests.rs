@@ -54,7 +54,7 @@ fn what_makes_ready_and_what_fails_is_found_once_in_a_life() {
         ..Rules::default()
     };
     let mut watcher = Watcher::new(&rules, &[failure(word("EADDRINUSE"))]).unwrap();
-    watcher.begin(Some(LifeId(1)));
+    watcher.begin(Some(LifeId::FIRST));
     let hits = watcher.feed(b"\x1b[32mListening\x1b[m on 80\r\nlistening on 81\r\n");
     assert_eq!(rules_and_lines(&hits), [(Rule::Ready(1), "Listening on 80")]);
     let hits = watcher.feed(b"no panic\npanic: 1\npanic: 2\nError: EaddrInUse\nEADDRINUSE\n");
@@ -64,7 +64,7 @@ fn what_makes_ready_and_what_fails_is_found_once_in_a_life() {
     );
     assert_eq!(watcher.feed(b"listening on 82\n"), []);
     assert!(!watcher.wants(), "all of it was found");
-    watcher.begin(Some(LifeId(2)));
+    watcher.begin(Some(LifeId::nth(2)));
     assert!(watcher.wants());
     assert_eq!(
         rules_and_lines(&watcher.feed(b"listening on 83\n")),
@@ -123,7 +123,7 @@ fn an_expression_is_found_in_whole_lines_or_when_no_more_comes() {
 fn a_life_does_not_continue_the_line_of_another() {
     let mut watcher = watcher(&flags([word("error")]));
     watcher.feed(b"err\x1b]0;");
-    watcher.begin(Some(LifeId(2)));
+    watcher.begin(Some(LifeId::nth(2)));
     assert_eq!(watcher.feed(b"or\n"), []);
     assert_eq!(watcher.feed(b"error\n").len(), 1);
 }
@@ -172,7 +172,7 @@ fn matches_are_kept_with_the_lines_around_them() {
     let text = "1\n2\n3\nerr a\nerr b\n4\n5\n6\nerr c\n7";
     for size in [1, 3, 100] {
         let mut watcher = watcher(&rules);
-        watcher.begin(Some(LifeId(7)));
+        watcher.begin(Some(LifeId::nth(7)));
         watcher.at(5);
         for piece in text.as_bytes().chunks(size) {
             watcher.feed(piece);
@@ -188,7 +188,7 @@ fn matches_are_kept_with_the_lines_around_them() {
         let wanted = [("2 3", "err b 4"), ("3 err a", "4 5"), ("5 6", "7")];
         assert_eq!(seen, wanted.map(|(before, after)| (before.to_owned(), after.to_owned())));
         let last = &log.matches[2].found;
-        assert_eq!((last.number, last.life, last.time), (3, Some(LifeId(7)), 5));
+        assert_eq!((last.number, last.life, last.time), (3, Some(LifeId::nth(7)), 5));
         assert_eq!(last.line.raw(), "err c");
 
         let saved = serde_json::to_string(watcher.book()).unwrap();

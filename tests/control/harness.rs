@@ -215,7 +215,7 @@ fn flags(name: &str, last: usize) -> Result<Vec<FlagMatches>, Box<Outcome>> {
     }
     let found = FlagMatch {
         number: 7,
-        life: Some(LifeId(2)),
+        life: Some(LifeId::nth(2)),
         time: 1,
         line: "took 10 ms".into(),
         before: vec!["before".into()],

@@ -128,10 +128,10 @@ impl Pane {
     }
 
     /// Want this life.
-    pub fn run(&mut self, life: u64) {
+    pub fn run(&mut self, life: u32) {
         self.set(|spec| {
             spec.want = Want::Run;
-            spec.life = Some(LifeId(life));
+            spec.life = Some(LifeId::nth(life));
         });
     }
 
@@ -165,15 +165,14 @@ impl Pane {
     }
 
     #[track_caller]
-    pub fn start(&mut self, life: u64) -> u32 {
+    pub fn start(&mut self, life: u32) -> u32 {
         self.run(life);
         self.started(life)
     }
 
     #[track_caller]
-    pub fn started(&mut self, life: u64) -> u32 {
-        let is =
-            |event: &LifeEvent| matches!(event, LifeEvent::Start { life: l, .. } if l.0 == life);
+    pub fn started(&mut self, life: u32) -> u32 {
+        let is = |event: &LifeEvent| matches!(event, LifeEvent::Start { life: l, .. } if l.number() == life);
         let entry = self.expect("start", is);
         let LifeEvent::Start { pid, .. } = entry.event else { panic!() };
         pid

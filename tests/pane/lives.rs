@@ -15,7 +15,7 @@ fn a_life_from_up_to_down() {
     let LifeEvent::Exit { life, exit, error, max_rss_kib, .. } = pane.exit().event else {
         panic!()
     };
-    assert_eq!((life, exit, error), (LifeId(1), Exit::Code(3), None));
+    assert_eq!((life, exit, error), (LifeId::FIRST, Exit::Code(3), None));
     assert!(max_rss_kib > 0);
     pane.end();
     pane.finish();
@@ -36,7 +36,7 @@ fn a_restart_is_a_new_life_in_the_same_shim() {
     assert!(!lives(first) && lives(second));
     assert_eq!(pane.words(), ["up", "start", "stopping", "exit", "end", "start"]);
     pane.finish();
-    let asked = LifeEvent::Stopping { life: LifeId(2), signal: libc::SIGINT };
+    let asked = LifeEvent::Stopping { life: LifeId::nth(2), signal: libc::SIGINT };
     assert!(pane.seen.iter().any(|entry| entry.event == asked));
     assert!(!lives(second));
 }
@@ -57,8 +57,8 @@ fn ringing_for_nothing_and_a_life_that_ended_change_nothing() {
 #[test]
 fn a_life_that_was_never_begun_is_skipped() {
     let mut pane = Pane::open("exec sleep 1000");
-    pane.set(|spec| (spec.want, spec.life) = (Want::Stop, Some(LifeId(1))));
-    pane.expect("skipped", |event| matches!(event, LifeEvent::Skipped { life: LifeId(1) }));
+    pane.set(|spec| (spec.want, spec.life) = (Want::Stop, Some(LifeId::FIRST)));
+    pane.expect("skipped", |event| matches!(event, LifeEvent::Skipped { life: LifeId::FIRST }));
     pane.run(1);
     pane.start(2);
     pane.finish();
@@ -87,7 +87,7 @@ fn kill_skips_the_grace_even_in_the_middle() {
 fn kill_at_once_and_the_next_life_has_its_grace_again() {
     let mut pane = Pane::open("trap '' INT TERM; echo 1 > $$; while :; do sleep 1000; done");
     pane.start(1);
-    pane.set(|spec| (spec.life, spec.kill) = (Some(LifeId(2)), Some(LifeId(1))));
+    pane.set(|spec| (spec.life, spec.kill) = (Some(LifeId::nth(2)), Some(LifeId::FIRST)));
     let second = pane.started(2);
     assert_eq!(pane.words(), ["up", "start", "killing", "exit", "end", "start"]);
     pane.number_in(&second.to_string());

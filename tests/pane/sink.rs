@@ -56,7 +56,7 @@ impl Scene {
             name,
             run: "run".to_owned(),
             want: Want::Run,
-            life: Some(LifeId(1)),
+            life: Some(LifeId::FIRST),
             kill: None,
             shell: OsText::from("sh"),
             command: OsText::from("true"),

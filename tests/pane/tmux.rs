@@ -57,8 +57,8 @@ impl Tmux {
         String::from_utf8_lossy(&output.stdout).into_owned()
     }
 
-    fn run(&mut self, life: u64) {
-        (self.spec.want, self.spec.life) = (Want::Run, Some(LifeId(life)));
+    fn run(&mut self, life: u32) {
+        (self.spec.want, self.spec.life) = (Want::Run, Some(LifeId::nth(life)));
         self.spec.write(&self.file("web.spec")).unwrap();
         let started = sys::start_time(self.shim).unwrap();
         assert!(sys::signal(self.shim, started, nix::libc::SIGUSR1).unwrap());

@@ -119,7 +119,7 @@ fn the_main_process_stays_a_zombie_while_its_group_lives() {
     let deaf = pane.number_in("deaf");
     assert!(lives(deaf));
     assert_eq!(sys::info(deaf).unwrap().pgid, main);
-    pane.set(|spec| (spec.want, spec.kill) = (Want::Stop, Some(LifeId(u64::MAX))));
+    pane.set(|spec| (spec.want, spec.kill) = (Want::Stop, Some(LifeId::nth(u32::MAX))));
     pane.end();
     assert!(!lives(deaf));
     assert_eq!(sys::info(main), None, "reaped");
@@ -145,7 +145,7 @@ while True:
     let mut pane = Pane::open(&format!("exec python3 -c '{script}'"));
     pane.start(1);
     pane.screen.wait_for("ready");
-    pane.set(|spec| (spec.want, spec.kill) = (Want::Stop, Some(LifeId(u64::MAX))));
+    pane.set(|spec| (spec.want, spec.kill) = (Want::Stop, Some(LifeId::nth(u32::MAX))));
     pane.end();
     assert!(sys::descendants(pane.pid()).is_empty());
     let mark = format!("TMO_SESSION={}", pane.spec.run);
@@ -179,7 +179,7 @@ fn what_sigkill_does_not_end_is_named_and_waited_for() {
         .spawn()
         .unwrap();
     std::io::Read::read_exact(tracer.stdout.as_mut().unwrap(), &mut [0]).unwrap();
-    pane.set(|spec| (spec.want, spec.kill) = (Want::Stop, Some(LifeId(u64::MAX))));
+    pane.set(|spec| (spec.want, spec.kill) = (Want::Stop, Some(LifeId::nth(u32::MAX))));
     let stuck = pane.expect("stuck", |event| matches!(event, LifeEvent::Stuck { .. }));
     let LifeEvent::Stuck { members, .. } = stuck.event else { panic!() };
     assert_eq!(pids(&members), [main]);

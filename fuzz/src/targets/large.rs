@@ -86,7 +86,13 @@ fn lines(text: &[u8], width: usize) {
 fn split(text: &[u8], width: usize, trust: Trust) {
     let mut splitter = Splitter::new(&Summary { stream: 1, ..Summary::default() }, 0, trust);
     for seq in 1..200 {
-        splitter.expect(Expected { seq, nonce: 7, kind: Kind::Start, value: 0, life: LifeId(1) });
+        splitter.expect(Expected {
+            seq,
+            nonce: 7,
+            kind: Kind::Start,
+            value: 0,
+            life: LifeId::nth(1),
+        });
     }
     let (mut records, mut asked) = (vec![], 0);
     for to in (0..text.len()).step_by(width).chain([text.len()]) {
@@ -112,7 +118,7 @@ fn show(mode: u8, text: &[u8], width: usize) {
         offset: 0,
         len: 0,
         lines: 0,
-        life: Some(LifeId(1)),
+        life: Some(LifeId::nth(1)),
         seq: 0,
         value: 0,
         stream: 1,

@@ -46,7 +46,7 @@ fn going_on(shape: u8, text: &[u8]) {
     let mut writer = LifeWriter::open(&path).unwrap();
     let last = before.iter().map(|entry| entry.seq).max().unwrap_or(0);
     assert_eq!(writer.last(), last);
-    let event = LifeEvent::Killing { life: LifeId(shape.into()) };
+    let event = LifeEvent::Killing { life: LifeId::nth(shape.into()) };
     for number in 1..=2 {
         assert_eq!(writer.append(number, event.clone()).unwrap(), last.saturating_add(number));
     }
@@ -71,11 +71,11 @@ fn every_event_comes_back(input: &mut Input<'_>) {
 }
 
 fn event(input: &mut Input<'_>) -> LifeEvent {
-    let (life, pid) = (LifeId(input.number()), input.u32());
+    let (life, pid) = (LifeId::nth(input.u32()), input.u32());
     match input.byte() % 12 {
         0 => LifeEvent::Up {
             pid,
-            start_time: life.0,
+            start_time: life.number().into(),
             pane: text(input),
             tty: text(input),
             version: text(input),
@@ -94,7 +94,7 @@ fn event(input: &mut Input<'_>) -> LifeEvent {
         5 => LifeEvent::Leftovers { life, members: members(input) },
         6 => LifeEvent::End { life, spared: members(input) },
         7 => LifeEvent::Stuck { life, members: members(input) },
-        8 => LifeEvent::Unmarked { of: life.0, gone: life.0 % 2 == 1 },
+        8 => LifeEvent::Unmarked { of: life.number().into(), gone: life.number() % 2 == 1 },
         9 => LifeEvent::Down {},
         10 => LifeEvent::Skipped { life },
         _ => LifeEvent::Trouble { message: text(input) },

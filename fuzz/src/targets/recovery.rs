@@ -8,7 +8,7 @@ use tmo::journal::index::{IndexWriter, recover};
 use tmo::journal::query::{since, tail};
 use tmo::journal::segment::{LOG, parse_name};
 use tmo::journal::{Cursor, Dirs, Filter, IndexReader, Ingest, Kind, Position, Record, Streams};
-use tmo::model::life::or_zero;
+use tmo::model::LifeId;
 
 use super::input::Input;
 use super::world::{Found, MANY, World, finish, read, read_all, slugs};
@@ -63,7 +63,7 @@ fn record(input: &mut Input<'_>) -> Record {
         offset: input.number(),
         len: input.u32(),
         lines: input.u32(),
-        life: or_zero::life(input.u32().into()),
+        life: LifeId::new(input.u32()),
         seq: input.u32(),
         value: input.u32(),
         stream: u16::from(input.byte() % 4),
@@ -82,7 +82,7 @@ fn summary(input: &mut Input<'_>) -> Summary {
     Summary {
         stream: u16::from(input.byte() % 4),
         flags: input.byte(),
-        life: or_zero::life(input.u32().into()),
+        life: LifeId::new(input.u32()),
         end: input.number(),
         text: input.number(),
         marker,

@@ -4,8 +4,8 @@ use std::ffi::OsString;
 use std::os::unix::ffi::OsStringExt as _;
 use std::path::Path;
 
+use tmo::model::LifeId;
 use tmo::model::ProcName;
-use tmo::model::life::or_zero;
 use tmo::model::plan::{Inherit, LogPolicy};
 use tmo::model::text::OsText;
 use tmo::protocol::spec::{SPEC_VERSION, Spec, SpecError, Want};
@@ -43,8 +43,8 @@ fn made(input: &mut Input<'_>) {
         name: ProcName::new("web#2").unwrap(),
         run: String::from_utf8_lossy(input.bytes()).into_owned(),
         want: input.one_of(&[Want::Run, Want::Stop, Want::End]),
-        life: or_zero::life(input.number()),
-        kill: or_zero::life(input.number()),
+        life: LifeId::new(input.u32()),
+        kill: LifeId::new(input.u32()),
         shell: text(input),
         command: text(input),
         argv: None,

@@ -125,7 +125,7 @@ fn run(case: &Case, cuts: &mut dyn FnMut(usize) -> Vec<usize>) -> (Vec<Item>, u6
     let summary = Summary { stream: 1, ..Summary::default() };
     let mut splitter = Splitter::new(&summary, 0, case.trust);
     for seq in &case.expected {
-        let (kind, life) = (Kind::Exit, LifeId(1));
+        let (kind, life) = (Kind::Exit, LifeId::nth(1));
         splitter.expect(Expected { seq: *seq, nonce: NONCE, kind, value: 7, life });
     }
     let mut out = Vec::new();

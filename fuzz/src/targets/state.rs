@@ -76,7 +76,7 @@ fn step(input: &mut Input<'_>, asked: &mut u64) -> Step {
 }
 
 fn event(input: &mut Input<'_>) -> LifeEvent {
-    let life = LifeId(input.number());
+    let life = LifeId::nth(input.u32());
     match input.byte() % 8 {
         0 => LifeEvent::Up {
             pid: 1,

@@ -101,7 +101,7 @@ fn record(length: usize, flags: u8) -> Record {
         offset: 0,
         len: u32::try_from(length).unwrap(),
         lines: 0,
-        life: Some(LifeId(1)),
+        life: Some(LifeId::nth(1)),
         seq: 0,
         value: 0,
         stream: 1,

@@ -13,7 +13,7 @@ fn record() -> Record {
         offset: 0x2122_2324_2526_2728,
         len: 0x3132_3334,
         lines: 0x4142_4344,
-        life: Some(LifeId(0x5152_5354)),
+        life: Some(LifeId::nth(0x5152_5354)),
         seq: 0x6162_6364,
         value: 0x7172_7374,
         stream: 0x8182,
@@ -50,7 +50,8 @@ fn header_and_summary_are_frozen() {
     );
     assert_eq!(decode_header(&bytes), Ok(Some(header)));
     let marker = Some(Marked { kind: Kind::End, seq: 6, value: 7, time: 8 });
-    let summary = Summary { stream: 1, flags: 4, life: Some(LifeId(2)), end: 3, text: 5, marker };
+    let summary =
+        Summary { stream: 1, flags: 4, life: Some(LifeId::nth(2)), end: 3, text: 5, marker };
     let bytes = encode_summary(&summary);
     assert_eq!(
         hex(&bytes),

@@ -72,5 +72,5 @@ fn marker(seq: u64, skip: u32) -> Vec<u8> {
 }
 
 fn expected(seq: u64, kind: Kind) -> Expected {
-    Expected { seq, nonce: 0xfeed, kind, value: 7, life: LifeId(1) }
+    Expected { seq, nonce: 0xfeed, kind, value: 7, life: LifeId::FIRST }
 }

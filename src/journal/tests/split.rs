@@ -173,7 +173,7 @@ fn an_old_log_printed_again_is_text() {
     let kinds: Vec<Kind> = records.iter().map(|record| record.kind).collect();
     assert_eq!(kinds, [Kind::Start, Kind::Text, Kind::Exit]);
     let text = records[1];
-    assert_eq!((text.lines, text.flags, text.life), (1, UNFINISHED, Some(LifeId(1))));
+    assert_eq!((text.lines, text.flags, text.life), (1, UNFINISHED, Some(LifeId::FIRST)));
     assert_eq!((records[2].value, records[2].seq), (7, 2));
 }
 

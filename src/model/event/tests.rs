@@ -108,7 +108,7 @@ fn all() -> Vec<(What, &'static str, &'static str)> {
             "SIGKILL did not end sleep (pid 12, state S)",
         ),
         (What::Trouble { what: Trouble::Text("no pty".into()) }, "trouble", "no pty"),
-        (What::Crash { life: LifeId(2), text: "it crashed".into() }, "crash", "it crashed"),
+        (What::Crash { life: LifeId::nth(2), text: "it crashed".into() }, "crash", "it crashed"),
     ]
 }
 

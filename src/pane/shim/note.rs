@@ -70,7 +70,7 @@ mod tests {
 
     fn note(exit: Exit, asked: bool) -> Vec<u8> {
         let name = ProcName::new("web").unwrap();
-        let (life, lasted) = (LifeId(2), Duration::from_secs(12));
+        let (life, lasted) = (LifeId::nth(2), Duration::from_secs(12));
         Over { name: &name, life, exit, asked, lasted }.note("14:05:02")
     }
 
@@ -94,7 +94,7 @@ mod tests {
         let name = ProcName::new("x".repeat(255)).unwrap();
         let lasted = Duration::from_secs(u64::MAX);
         let exit = Exit::Signal(9);
-        let over = Over { name: &name, life: LifeId(u64::MAX), exit, asked: false, lasted };
+        let over = Over { name: &name, life: LifeId::nth(u32::MAX), exit, asked: false, lasted };
         assert!(over.note("14:05:02").len() + LONGEST < 2000);
     }
 

@@ -100,7 +100,7 @@ fn a_torn_line_costs_only_itself() {
     assert_eq!(reader.poll().unwrap().len(), 1);
     let mut writer = LifeWriter::open(&path).unwrap();
     let exit = Exit::Signal(9);
-    let (life, error) = (LifeId(1), None);
+    let (life, error) = (LifeId::FIRST, None);
     let event = LifeEvent::Exit { life, exit, error, user_us: 0, system_us: 0, max_rss_kib: 0 };
     assert_eq!(writer.append(2, event.clone()).unwrap(), 2);
     assert_eq!(reader.poll().unwrap(), [Entry { seq: 2, at: 2, key: 0, event }]);
@@ -110,11 +110,11 @@ fn a_torn_line_costs_only_itself() {
 /// A line of a life file, perhaps damaged, and the entry that it is.
 fn line() -> impl Strategy<Value = (Vec<u8>, Option<Entry>)> {
     let event = prop_oneof![
-        any::<u64>().prop_map(|life| LifeEvent::Killing { life: LifeId(life) }),
+        any::<u32>().prop_map(|life| LifeEvent::Killing { life: LifeId::nth(life) }),
         any::<String>().prop_map(|message| LifeEvent::Trouble { message }),
         any::<(u64, bool)>().prop_map(|(of, gone)| LifeEvent::Unmarked { of, gone }),
-        (any::<u64>(), any::<u32>(), "[0-9a-f]{16}").prop_map(|(life, pid, nonce)| {
-            LifeEvent::Start { life: LifeId(life), pid, start_time: 1, nonce }
+        (any::<u32>(), any::<u32>(), "[0-9a-f]{16}").prop_map(|(life, pid, nonce)| {
+            LifeEvent::Start { life: LifeId::nth(life), pid, start_time: 1, nonce }
         }),
     ];
     let entry = (any::<u64>(), any::<u64>(), event);

@@ -57,7 +57,7 @@ fn a_check_that_is_never_passed_is_told_with_its_last_answer() {
     for (life, check, answer) in
         [(1, 0, "no such host"), (1, 0, "refused"), (2, 0, "x"), (1, 7, "x")]
     {
-        world.input(Input::Unmet(DB, LifeId(life), check, answer.into()));
+        world.input(Input::Unmet(DB, LifeId::nth(life), check, answer.into()));
     }
     assert_eq!(lacks(&world), ["it does not listen on localhost:1: refused"]);
     let kept = serde_json::to_string(&world.machine.procs[DB].ready).unwrap();
@@ -72,7 +72,7 @@ fn a_check_that_is_never_passed_is_told_with_its_last_answer() {
 #[test]
 fn what_it_prints_can_break_it() {
     let mut world = World::up();
-    world.input(Input::Failing(API, LifeId(1), FailureAction::Break, "panic".into()));
+    world.input(Input::Failing(API, LifeId::FIRST, FailureAction::Break, "panic".into()));
     world.settle();
     assert_eq!(
         (world.status(API), world.status(WEB)),
@@ -81,20 +81,20 @@ fn what_it_prints_can_break_it() {
     world.ask(1, Request::Restart { names: names(&["api"]) });
     world.settle();
     assert_eq!(world.status(API), ProcessStatus::Running);
-    world.input(Input::Failing(API, LifeId(1), FailureAction::Break, "panic".into()));
+    world.input(Input::Failing(API, LifeId::FIRST, FailureAction::Break, "panic".into()));
     world.settle();
     assert_eq!(world.status(API), ProcessStatus::Running, "that was the life before");
-    world.input(Input::Failing(API, LifeId(2), FailureAction::Restart, "panic".into()));
+    world.input(Input::Failing(API, LifeId::nth(2), FailureAction::Restart, "panic".into()));
     world.settle();
     assert_eq!(
         (world.status(API), world.machine.procs[API].current_life()),
-        (ProcessStatus::Running, Some(LifeId(3)))
+        (ProcessStatus::Running, Some(LifeId::nth(3)))
     );
-    world.input(Input::Failing(API, LifeId(3), FailureAction::Restart, "panic".into()));
+    world.input(Input::Failing(API, LifeId::nth(3), FailureAction::Restart, "panic".into()));
     world.settle();
     assert_eq!(world.status(API), ProcessStatus::Restarting, "the second time after a pause");
     world.wait(1);
-    assert_eq!(world.machine.procs[API].current_life(), Some(LifeId(4)));
+    assert_eq!(world.machine.procs[API].current_life(), Some(LifeId::nth(4)));
     world.ask(2, Request::Quit);
     world.settle();
     world.end(CLEAN, Exit::Code(0));
@@ -111,10 +111,10 @@ fn what_does_not_work_any_more_is_started_again() {
     };
     for trouble in [Some("no"), None, Some("no")] {
         look(&mut world, trouble);
-        assert_eq!(world.machine.procs[API].current_life(), Some(LifeId(1)));
+        assert_eq!(world.machine.procs[API].current_life(), Some(LifeId::FIRST));
     }
     look(&mut world, Some("no"));
-    assert_eq!(world.machine.procs[API].current_life(), Some(LifeId(2)));
+    assert_eq!(world.machine.procs[API].current_life(), Some(LifeId::nth(2)));
 }
 
 #[test]
@@ -126,7 +126,7 @@ fn one_that_is_let_run_though_it_does_not_work_is_told_until_it_does() {
     let mut world = World::up_with(&plan);
     let mut look = |trouble: Option<&str>| {
         world.said.clear();
-        world.input(Input::Looked(API, LifeId(1), trouble.map(str::to_owned)));
+        world.input(Input::Looked(API, LifeId::FIRST, trouble.map(str::to_owned)));
         (world.machine.procs[API].note.as_ref().map(ToString::to_string), world.said.join(" "))
     };
     let nothing = (None, String::new());
@@ -136,7 +136,7 @@ fn one_that_is_let_run_though_it_does_not_work_is_told_until_it_does() {
     assert_eq!(look(Some("no")), (note.clone(), told));
     assert_eq!(look(Some("no")), (note, String::new()), "once");
     assert_eq!(look(None), (None, "Works again".to_owned()));
-    assert_eq!(world.machine.procs[API].current_life(), Some(LifeId(1)));
+    assert_eq!(world.machine.procs[API].current_life(), Some(LifeId::FIRST));
 }
 
 #[test]

@@ -82,7 +82,7 @@ fn a_cleanup_whose_window_goes_has_failed() {
 fn what_cannot_be_ended_is_waited_for_by_nobody() {
     let mut world = World::of(&stack());
     world.settle();
-    world.tell(DB, LifeEvent::Stuck { life: LifeId(1), members: vec![] });
+    world.tell(DB, LifeEvent::Stuck { life: LifeId::FIRST, members: vec![] });
     world.settle();
     assert!(!world.machine.procs.iter().any(|proc| proc.held), "{:?}", world.statuses());
 }

@@ -154,7 +154,7 @@ fn a_process_that_tmo_has_to_kill_after_the_grace_period_is_no_failure() {
     while world.deliver(0) {}
     world.shims[1].act(false);
     world.deliver(1);
-    world.tell(1, LifeEvent::Killing { life: LifeId(1) });
+    world.tell(1, LifeEvent::Killing { life: LifeId::FIRST });
     world.shims[1].die(Exit::Signal(9));
     world.settle();
     assert_eq!(world.finished, [0]);

@@ -135,7 +135,7 @@ fn failures_are_counted_until_it_is_broken() {
         );
         world.wait(2);
     }
-    assert_eq!(world.machine.procs[API].current_life(), Some(LifeId(10)), "no eleventh");
+    assert_eq!(world.machine.procs[API].current_life(), Some(LifeId::nth(10)), "no eleventh");
     assert_eq!(world.status(WEB), ProcessStatus::Running, "the others go on");
     world.ask(1, Request::Restart { names: names(&["api"]) });
     world.settle();
@@ -224,7 +224,7 @@ fn nothing_begins_before_its_output_is_taken() {
     }
     assert_eq!(world.shims[API].spec, None);
     world.input(Input::PaneReady(API));
-    assert_eq!(world.shims[API].spec, Some((Want::Run, Some(LifeId(1)), None)));
+    assert_eq!(world.shims[API].spec, Some((Want::Run, Some(LifeId::FIRST), None)));
 }
 
 #[test]
@@ -243,10 +243,10 @@ fn all_are_those_that_run_by_themselves() {
         assert_eq!(world.status(CLEAN), ProcessStatus::Stopped, "the run goes on");
         assert_eq!(world.status(WEB), ProcessStatus::Stopped, "nobody has asked for it");
     }
-    assert_eq!(world.machine.procs[API].current_life(), Some(LifeId(2)));
+    assert_eq!(world.machine.procs[API].current_life(), Some(LifeId::nth(2)));
     world.ask(2, Request::Restart { names: names(&["web"]) });
     world.settle();
-    assert_eq!(world.machine.procs[WEB].life, Some(LifeId(1)));
+    assert_eq!(world.machine.procs[WEB].life, Some(LifeId::FIRST));
 }
 
 #[test]

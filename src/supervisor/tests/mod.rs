@@ -140,7 +140,7 @@ impl Shim {
         if let (Some(life), Want::Run) = (fresh, want) {
             (self.begun, self.current, self.alive) = (fresh, fresh, true);
             let nonce = String::new();
-            let pid = 100 + u32::try_from(life.0).unwrap();
+            let pid = 100 + life.number();
             self.out.push_back(LifeEvent::Start { life, pid, start_time: 1, nonce });
         } else if want == Want::End {
             self.down = true;

@@ -149,7 +149,7 @@ proptest! {
         let mut world = World::new(&["web", "api"]);
         world.settle();
         if by_itself {
-            world.input(Input::Failing(0, LifeId(1), FailureAction::Break, "panic".into()));
+            world.input(Input::Failing(0, LifeId::FIRST, FailureAction::Break, "panic".into()));
         }
         let (mut asked, mut asked_all) = (None, None);
         for (ticket, (pause, what)) in (1..).zip(requests) {
@@ -190,7 +190,7 @@ fn two_restarts_at_once_begin_one_life() {
     world.now += 20_000_000;
     world.ask(2, restart_web());
     world.settle();
-    assert_eq!(world.machine.procs[0].life, Some(LifeId(2)));
+    assert_eq!(world.machine.procs[0].life, Some(LifeId::nth(2)));
     assert_eq!(world.said, ["Interrupting..."]);
     assert!(matches!(
         &world.answers[..],
@@ -200,7 +200,7 @@ fn two_restarts_at_once_begin_one_life() {
     world.now += 20_000_000;
     world.ask(3, restart_web());
     world.settle();
-    assert_eq!(world.machine.procs[0].life, Some(LifeId(3)));
+    assert_eq!(world.machine.procs[0].life, Some(LifeId::nth(3)));
     assert_eq!(world.machine.procs[0].killed, None);
 }
 
@@ -239,7 +239,7 @@ fn the_first_request_for_what_stops_by_itself_kills_nothing() {
     assert_eq!(*world.slow()[1], told, "what it takes now");
     world.now += 400_000_000;
     world.ask(2, Request::Quit);
-    assert_eq!(world.machine.procs[0].killed, Some(LifeId(1)));
+    assert_eq!(world.machine.procs[0].killed, Some(LifeId::FIRST));
     world.settle();
     assert_eq!(world.finished, [3]);
 }
@@ -248,7 +248,7 @@ fn the_first_request_for_what_stops_by_itself_kills_nothing() {
 fn a_slow_stop_that_nobody_asked_for_offers_nothing_that_would_not_kill() {
     let mut world = World::new(&["web", "api"]);
     world.settle();
-    world.input(Input::Failing(0, LifeId(1), FailureAction::Break, "panic".into()));
+    world.input(Input::Failing(0, LifeId::FIRST, FailureAction::Break, "panic".into()));
     world.ignore_the_stop();
     world.now += 1_100_000_000;
     world.input(Input::Alarm);
@@ -270,5 +270,5 @@ fn a_request_that_is_repeated_after_the_clock_was_set_back_kills() {
     world.ignore_the_stop();
     world.now -= 3_500_000_000_000;
     world.ask(2, stop_web());
-    assert_eq!(world.machine.procs[0].killed, Some(LifeId(1)));
+    assert_eq!(world.machine.procs[0].killed, Some(LifeId::FIRST));
 }

@@ -48,7 +48,7 @@ fn ask(world: &mut World, ticket: u64, plan: &Plan) -> Outcome {
     answer.expect("an answer").1.clone()
 }
 
-fn lives(world: &World) -> Vec<(&str, u64, bool)> {
+fn lives(world: &World) -> Vec<(&str, u32, bool)> {
     let procs = world.machine.procs.iter();
     procs
         .map(|proc| (proc.name.as_str(), or_zero::number(proc.current_life()), proc.alive()))
@@ -169,7 +169,7 @@ fn checks_that_were_passed_are_so_under_other_numbers() {
     let mut old = plan(&["web"]);
     old.processes[0].rules.ready = vec![check("a"), check("b")];
     let mut world = running(&old);
-    world.input(Input::Passed(0, LifeId(1), 1));
+    world.input(Input::Passed(0, LifeId::FIRST, 1));
     let mut fresh = old.clone();
     fresh.processes[0].rules.ready = vec![check("b"), check("c")];
     let now = take_up(&mut world, &old, &fresh);

@@ -12,7 +12,7 @@ fn starts_restarts_and_stops() {
     assert!(world.answers.is_empty(), "not done yet");
     world.settle();
     assert!(matches!(&world.answers[..], [(1, Outcome { ok: true, .. })]));
-    assert_eq!(world.machine.procs[0].life, Some(LifeId(2)));
+    assert_eq!(world.machine.procs[0].life, Some(LifeId::nth(2)));
     assert_eq!(world.said, ["Interrupting..."]);
     world.ask(2, Request::Stop { names: names(&["web"]) });
     world.settle();
@@ -21,7 +21,7 @@ fn starts_restarts_and_stops() {
     world.ask(3, Request::Start { names: names(&["web"]) });
     world.settle();
     world.check();
-    assert_eq!(world.machine.procs[0].life, Some(LifeId(3)));
+    assert_eq!(world.machine.procs[0].life, Some(LifeId::nth(3)));
     world.ask(4, Request::Quit);
     world.settle();
     assert_eq!(world.finished, [0]);
@@ -109,7 +109,11 @@ fn a_stop_right_behind_a_restart_gives_the_next_life_its_grace() {
     world.ask(1, Request::Restart { names: vec![] });
     world.shims[0].act(true);
     world.shims[0].act(true);
-    assert_eq!(world.shims[0].current, Some(LifeId(2)), "it has begun, and nobody has heard of it");
+    assert_eq!(
+        world.shims[0].current,
+        Some(LifeId::nth(2)),
+        "it has begun, and nobody has heard of it"
+    );
     world.ask(2, Request::Stop { names: vec![] });
     world.shims[0].act(false);
     assert!(world.shims[0].alive, "it was asked and has time to end");
@@ -146,7 +150,7 @@ fn a_restart_that_reaches_no_shim_fails_and_costs_nothing() {
         (world.shims[0].spec, |stands| Input::Untold(0, "no room".into(), Some(stands)));
     world.ask(1, Request::Restart { names: vec![] });
     world.shims[0].spec = heard;
-    world.input(untold((Want::Run, Some(LifeId(1)))));
+    world.input(untold((Want::Run, Some(LifeId::FIRST))));
     assert_eq!(world.answers[0].1.problems, ["web: no room"]);
     assert_eq!(world.machine.procs[0].status(), ProcessStatus::Running);
     world.ask(2, Request::Stop { names: vec![] });
@@ -155,7 +159,7 @@ fn a_restart_that_reaches_no_shim_fails_and_costs_nothing() {
     let heard = world.shims[0].spec;
     world.ask(3, Request::Start { names: vec![] });
     world.shims[0].spec = heard;
-    world.input(untold((Want::Stop, Some(LifeId(1)))));
+    world.input(untold((Want::Stop, Some(LifeId::FIRST))));
     assert_eq!(world.answers[2].1.problems, ["web: no room"]);
     assert_eq!(world.machine.procs[0].status(), ProcessStatus::Stopped);
     world.ask(4, Request::Start { names: vec![] });
@@ -178,7 +182,7 @@ fn a_life_that_has_begun_unheard_ends_because_it_was_told_to() {
         world.shims[0].act(true);
         world.ask(2, request.clone());
         // The news of the old one's end are no news of the new one's.
-        while world.machine.procs[0].current_life() < Some(LifeId(2)) {
+        while world.machine.procs[0].current_life() < Some(LifeId::nth(2)) {
             assert!(!world.answers.iter().any(|(ticket, _)| *ticket == 2), "{:?}", world.answers);
             world.deliver(0);
         }

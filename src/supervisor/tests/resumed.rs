@@ -16,7 +16,7 @@ fn saved_and_resumed_it_wants_the_same() {
     }
     world.settle();
     world.check();
-    assert_eq!(world.machine.procs[0].life, Some(LifeId(2)));
+    assert_eq!(world.machine.procs[0].life, Some(LifeId::nth(2)));
 }
 
 #[test]

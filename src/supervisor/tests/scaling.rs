@@ -44,12 +44,12 @@ fn what_is_being_scaled_away_keeps_its_grace_when_more_is() {
     world.ask(1, scale(2));
     world.ask(2, scale(1));
     world.ask(3, scale(0));
-    let asked = |proc: &Proc| proc.told == Some(LifeId(1)) && proc.killed.is_none();
+    let asked = |proc: &Proc| proc.told == Some(LifeId::FIRST) && proc.killed.is_none();
     assert!(world.machine.procs.iter().all(asked));
     // Who names it means it.
     world.now += 1_000_000_000;
     world.ask(4, Request::Stop { names: names(&["job#3"]) });
-    assert_eq!(world.machine.procs[2].killed, Some(LifeId(1)));
+    assert_eq!(world.machine.procs[2].killed, Some(LifeId::FIRST));
     world.settle();
     assert_eq!(world.answers.iter().filter(|(_, outcome)| outcome.ok).count(), 4);
     assert_eq!(world.machine.procs[1].killed, None);
@@ -58,7 +58,8 @@ fn what_is_being_scaled_away_keeps_its_grace_when_more_is() {
 #[test]
 fn the_window_of_one_whose_shim_was_killed_goes_when_it_is_scaled_away() {
     let mut machine = Supervisor::new(&plan(&["job!", "job#2!"]), 0);
-    machine.procs[1].phase = Phase::Over { life: LifeId(1), exit: Exit::Signal(9), asked: false };
+    machine.procs[1].phase =
+        Phase::Over { life: LifeId::FIRST, exit: Exit::Signal(9), asked: false };
     let scale = Request::Scale { counts: [("job".to_owned(), 1)].into() };
     let effects = machine.step(1, Input::Ask(1, scale, None));
     assert!(effects.contains(&Effect::Close(1)), "{effects:?}");

@@ -85,7 +85,7 @@ fn what_is_asked_of_a_closing_window_is_done_in_another_one() {
         }
         // It goes without a look at what is wanted now.
         world.tell(0, LifeEvent::Down {});
-        let (seq, begun) = (world.shims[0].seq, Some(LifeId(1)));
+        let (seq, begun) = (world.shims[0].seq, Some(LifeId::FIRST));
         world.shims[0] = Shim { seq, begun, asked: true, ..Shim::default() };
         world.settle();
         world.check();
@@ -120,7 +120,8 @@ fn a_closed_window_is_a_stop() {
     world.shims[0].die(Exit::Signal(2));
     world.settle();
     world.tell(0, LifeEvent::Down {});
-    world.shims[0] = Shim { seq: world.shims[0].seq, begun: Some(LifeId(1)), ..Shim::default() };
+    world.shims[0] =
+        Shim { seq: world.shims[0].seq, begun: Some(LifeId::FIRST), ..Shim::default() };
     assert_eq!(world.machine.course, Course::Keep);
     world.ask(1, Request::Start { names: names(&["web"]) });
     world.settle();

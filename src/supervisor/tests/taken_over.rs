@@ -177,7 +177,7 @@ fn only_lives_that_have_begun_are_counted() {
         world.ask(ticket, Request::Restart { names: names(&["web"]) });
         world.settle();
     }
-    assert!(world.machine.procs[1].life > Some(LifeId(1)));
+    assert!(world.machine.procs[1].life > Some(LifeId::FIRST));
     assert_eq!(world.machine.procs[1].begun, 0);
     world.shims[0].die(Exit::Code(0));
     world.settle();

@@ -25,7 +25,7 @@ fn record(kind: Kind, stream: u16) -> Record {
         offset: 0,
         len: 0,
         lines: 0,
-        life: Some(LifeId(1)),
+        life: Some(LifeId::FIRST),
         seq: 0,
         value: 0,
         stream,

@@ -16,7 +16,7 @@ fn lives(bench: &mut Bench) {
         .text(1, b"hello\r\n\r\na\tb\r\n")
         .bare(Record { value: Exit::Code(3).pack(), ..record(Kind::Exit, 1) })
         .bare(record(Kind::End, 1))
-        .bare(Record { value: 19774, life: Some(LifeId(2)), ..record(Kind::Start, 1) })
+        .bare(Record { value: 19774, life: Some(LifeId::nth(2)), ..record(Kind::Start, 1) })
         .bare(Record { value: Exit::Signal(9).pack(), ..record(Kind::Exit, 1) })
         .event(r#"{"event":"stuck","name":"worker","text":"Can't stop: busy","error":true}"#);
 }
@@ -146,7 +146,7 @@ fn colours_do_not_bleed_into_other_lines() {
     ];
     assert_eq!(bench.taken(), expected.concat());
     bench.text(1, b"\x1b[7m\r\n").taken();
-    bench.bare(Record { life: Some(LifeId(2)), value: 5, ..record(Kind::Start, 1) }).taken();
+    bench.bare(Record { life: Some(LifeId::nth(2)), value: 5, ..record(Kind::Start, 1) }).taken();
     assert_eq!(bench.text(1, b"new life\r\n").taken(), format!(r"{WEB}new life\n"));
 }
 
