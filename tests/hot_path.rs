@@ -17,6 +17,7 @@ use tmo::journal::ingest::Ingest;
 use tmo::journal::segment::Dirs;
 use tmo::journal::streams::Streams;
 use tmo::model::ProcName;
+use tmo::model::time::Timestamp;
 use tmo::view::merged::{Chunk, Renderer};
 use tmo::view::paint::{Mode, Style};
 
@@ -81,7 +82,7 @@ fn way(line: usize, mode: Mode) -> Blocks {
     let mut renderer = Renderer::new(Style::new(mode), &[(1, "web", 2)]);
     let (mut bytes, mut shown) = (vec![], 0);
     for time in 0..PIECES as u64 {
-        blocks.sink += measure(|| sink.append(time, &text)).count_total;
+        blocks.sink += measure(|| sink.append(Timestamp::from_nanos(time), &text)).count_total;
         // The sink and the ingest have made their files with the first piece.
         if time == 1 {
             settle(&dir);

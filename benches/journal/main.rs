@@ -9,7 +9,7 @@
 #[path = "../../src/journal/tests/place.rs"]
 mod place;
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use tmo::journal::cursor::{Cursor, Filter, Position};
 use tmo::journal::format::Summary;
@@ -18,6 +18,7 @@ use tmo::journal::query::tail;
 use tmo::journal::reader::IndexReader;
 use tmo::journal::record::{Kind, Record};
 use tmo::journal::split::{Splitter, Trust};
+use tmo::model::time::Timestamp;
 // The journal's own tests name these so.
 use tmo::{journal, model};
 
@@ -67,7 +68,7 @@ fn streams() {
         let (mut writing, mut reading) = (0.0, 0.0);
         for (at, piece) in text.chunks(wake).enumerate() {
             let begun = Instant::now();
-            sink.append(EPOCH + at as u64, piece);
+            sink.append(EPOCH + Duration::from_nanos(at as u64), piece);
             let written = Instant::now();
             writing += (written - begun).as_secs_f64();
             ingest.wake(1, u64::MAX).unwrap();
@@ -95,7 +96,7 @@ fn backlog(text: &[u8]) {
     let place = Place::new();
     let mut sinks = [place.sink(1, SEGMENT), place.sink(2, SEGMENT)];
     for (at, piece) in text.chunks(8 << 10).enumerate() {
-        sinks[at % 2].append(EPOCH + at as u64 * 100_000, piece);
+        sinks[at % 2].append(EPOCH + Duration::from_micros(at as u64 * 100), piece);
     }
     let begun = Instant::now();
     let progress = place.ingest().catch_up(u64::MAX).unwrap();
@@ -105,7 +106,7 @@ fn backlog(text: &[u8]) {
 fn a_million_records() {
     let place = Place::new();
     let record = |number: u64| Record {
-        time: number,
+        time: Timestamp::from_nanos(number),
         offset: number,
         len: 1,
         lines: 1,
@@ -129,7 +130,7 @@ fn a_million_records() {
     println!("open: {:?}", begun.elapsed());
     let mut index = IndexReader::open(&place.dirs);
     let begun = Instant::now();
-    assert_eq!(index.search_time(777_777).unwrap(), 777_777);
+    assert_eq!(index.search_time(Timestamp::from_nanos(777_777)).unwrap(), 777_777);
     println!("search by time: {:?}", begun.elapsed());
     for (stream, lines) in [(2, 50), (1, 50), (1, 1000)] {
         let begun = Instant::now();

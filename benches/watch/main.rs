@@ -66,7 +66,7 @@ fn ingest(text: &[u8], piece: usize) -> f64 {
     let place = Place::new();
     let mut sink = place.sink(1, SEGMENT);
     for (at, piece) in text.chunks(piece).enumerate() {
-        sink.append(EPOCH + at as u64, piece);
+        sink.append(EPOCH + std::time::Duration::from_nanos(at as u64), piece);
     }
     let mut ingest = place.ingest();
     let begun = seconds();

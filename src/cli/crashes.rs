@@ -5,7 +5,6 @@ use std::io::{ErrorKind, Write};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
 
@@ -16,6 +15,7 @@ use super::log::Source;
 use super::table::table;
 use crate::crash::store::{self, Found};
 use crate::crash::{Cause, CrashReport, Diagnosis};
+use crate::model::time::Timestamp;
 use crate::model::units;
 use crate::model::untrusted::{shown, shown_line};
 use crate::model::{LifeId, ProcName};
@@ -162,7 +162,7 @@ fn list(found: &[Found], json: bool, out: &mut dyn Write) -> Result<u8, CliError
 fn local(time: &str, zone: &TimeZone) -> String {
     time.parse::<Timestamp>().map_or_else(
         |_| time.to_owned(),
-        |time| zone.to_datetime(time).strftime("%Y-%m-%d %H:%M:%S").to_string(),
+        |time| zone.to_datetime(time.utc()).strftime("%Y-%m-%d %H:%M:%S").to_string(),
     )
 }
 
@@ -265,8 +265,8 @@ fn slice(report: &CrashReport, style: &Style, source: Option<&Source>, out: &mut
             prefixes.push((name, Prefix::new(style, width, name, color(name))));
             prefixes.len() - 1
         });
-        let time = entry.time.parse::<Timestamp>().unwrap_or_default().as_nanosecond();
-        out.extend_from_slice(prefixes[at].1.at(u64::try_from(time).unwrap_or(0), &style.zone));
+        let time = entry.time.parse::<Timestamp>().unwrap_or_default();
+        out.extend_from_slice(prefixes[at].1.at(time, &style.zone));
         let strong = style.mode.color() && entry.event.is_some();
         out.extend_from_slice(if strong { b"\x1b[1m" } else { b"" });
         out.extend_from_slice(shown_line(&entry.text).as_bytes());

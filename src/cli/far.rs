@@ -6,7 +6,7 @@
 use std::io::ErrorKind;
 use std::io::Write;
 
-use jiff::{Timestamp, Zoned};
+use jiff::Zoned;
 use serde_json::Value;
 use tokio::io::AsyncWriteExt as _;
 
@@ -25,7 +25,7 @@ use crate::journal::search::lines::Entry;
 use crate::journal::search::select::Chosen;
 use crate::model::moment::moment;
 use crate::model::request::{ProcessState, State};
-use crate::model::time::rfc3339_ns;
+use crate::model::time::Timestamp;
 use crate::model::untrusted::{cleaned, cleaned_json};
 use crate::model::{Exit, LifeId};
 use crate::view::form::Form;
@@ -125,7 +125,7 @@ fn query(args: &LogsArgs) -> Result<Query, CliError> {
         if let Some(text) = time {
             // By the clock and the zone of this machine.
             let time = moment(text, &now).map_err(|error| CliError::Usage(error.to_string()))?;
-            query.push((key, rfc3339_ns(time)));
+            query.push((key, time.to_string()));
         }
     }
     query.extend(args.grep.iter().map(|grep| ("grep", grep.clone())));
@@ -289,7 +289,6 @@ fn record(line: &Value, stream: u16) -> (Record, String) {
     };
     let byte = |key: &str| line[key].as_u64().and_then(|number| u8::try_from(number).ok());
     let time = line["time"].as_str().and_then(|time| time.parse::<Timestamp>().ok());
-    let time = time.and_then(|time| u64::try_from(time.as_nanosecond()).ok()).unwrap_or(0);
     let exit = byte("code").map(Exit::Code).or(byte("signal").map(Exit::Signal));
     let (kind, value) = match line["event"].as_str() {
         None => (Kind::Text, 0),
@@ -309,7 +308,7 @@ fn record(line: &Value, stream: u16) -> (Record, String) {
     let lines = u32::from(kind == Kind::Text);
     let stream = if kind == Kind::Event { EVENTS } else { stream };
     let record = Record {
-        time,
+        time: time.unwrap_or_default(),
         offset: 0,
         len,
         lines,

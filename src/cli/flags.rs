@@ -3,7 +3,6 @@
 use std::fmt::Write as _;
 use std::io::Write;
 
-use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use serde::Serialize;
 
@@ -18,6 +17,7 @@ use crate::model::ProcName;
 use crate::model::life::or_zero;
 use crate::model::request::{FlagMatch, FlagState, ProcessState};
 use crate::model::rules::FlagColor;
+use crate::model::time::Timestamp;
 use crate::model::untrusted::shown_line;
 
 /// A flag of a process.
@@ -147,8 +147,7 @@ fn heading(Row { process, flag, .. }: &Row, color: bool) -> String {
 
 /// Which match, when, in which life.
 fn place(found: &FlagMatch, zone: &TimeZone) -> String {
-    let nanoseconds = i128::from(found.time);
-    let when = Timestamp::from_nanosecond(nanoseconds).ok().filter(|_| found.time > 0);
+    let when = (found.time > Timestamp::EPOCH).then(|| found.time.utc());
     let when = when.map_or_else(String::new, |time| {
         zone.to_datetime(time).strftime(" at %Y-%m-%d %H:%M:%S").to_string()
     });
@@ -174,6 +173,7 @@ const fn code(color: FlagColor) -> &'static str {
 
 #[cfg(test)]
 mod tests {
+    use crate::model::time::Timestamp;
     use jiff::tz::TimeZone;
 
     use super::{Row, counts, found};
@@ -202,7 +202,7 @@ mod tests {
         FlagMatch {
             number,
             life: Some(LifeId::nth(2)),
-            time: 1_767_319_445_000_000_000,
+            time: Timestamp::from_nanos(1_767_319_445_000_000_000),
             line: line.into(),
             before: lines(before),
             after: lines(after),

@@ -94,7 +94,7 @@ struct Asked {
     filter: Filter,
     query: Query,
     last: Option<usize>,
-    around: Option<u64>,
+    around: Option<Duration>,
 }
 
 impl Asked {
@@ -119,8 +119,7 @@ impl Asked {
         let mut around = None;
         if args.around.is_some() {
             let window = args.context.as_deref().map(span).transpose().map_err(|e| usage(&e))?;
-            let window = window.unwrap_or(AROUND).as_nanos();
-            around = Some(u64::try_from(window).unwrap_or(u64::MAX));
+            around = Some(window.unwrap_or(AROUND));
         } else {
             let both = args.context.as_deref().map(str::parse::<usize>).transpose();
             let both =
@@ -152,7 +151,7 @@ impl Asked {
             from = from.max(index.search_time(since).map_err(unreadable)?);
         }
         if let Some(until) = query.until {
-            upto = upto.min(index.search_time(until.saturating_add(1)).map_err(unreadable)?);
+            upto = upto.min(index.search_time(until.next()).map_err(unreadable)?);
         }
         let mut from = Position { record: from.min(upto), skip: 0 };
         let mut last = args.lines;
@@ -177,7 +176,7 @@ impl Asked {
     fn print_around(
         self,
         (source, supervised): (&Source, bool),
-        window: u64,
+        window: Duration,
         form: Form,
         outlet: &mut Stdout,
     ) -> Result<(), CliError> {
@@ -194,7 +193,7 @@ impl Asked {
         let mark = clear::mark(&source.dirs);
         for (at, (begin, end)) in spans.all().iter().enumerate() {
             let first = index.search_time(*begin).map_err(unreadable)?.max(mark);
-            let behind = index.search_time(end.saturating_add(1)).map_err(unreadable)?;
+            let behind = index.search_time(end.next()).map_err(unreadable)?;
             reading.go_to(cursor(first)?, at > 0);
             if !goes_on(reading.read(behind, &mut |page| outlet.put(page)))? {
                 return Ok(());

@@ -16,6 +16,7 @@ use crate::engine::runtime::Runtime;
 use crate::instance::{listen, lock};
 use crate::model::request::State;
 use crate::model::text::OsText;
+use crate::model::time::Timestamp;
 use crate::model::units;
 use crate::model::untrusted::{Untrusted, shown};
 use crate::sys::clock;
@@ -29,7 +30,7 @@ struct Run {
     pid: Option<u32>,
     running: usize,
     processes: usize,
-    started: u64,
+    started: Timestamp,
     root: OsText,
     socket: OsText,
     /// What the processes were told, in the order of the Procfile.
@@ -100,7 +101,7 @@ async fn ask(plan: &crate::model::plan::Plan, runtime: &Runtime) -> Option<State
 }
 
 fn row(run: &Run) -> [String; 6] {
-    let since = std::time::Duration::from_nanos(clock::now_ns().saturating_sub(run.started));
+    let since = clock::now().since(run.started);
     [
         run.title.to_string(),
         run.state.to_owned(),

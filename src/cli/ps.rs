@@ -121,7 +121,7 @@ fn reasons(processes: &[ProcessState]) -> String {
 fn row(process: &ProcessState) -> [String; 9] {
     let none = || "-".to_owned();
     let number = |number: Option<u32>| number.map_or_else(none, |number| number.to_string());
-    let since = Duration::from_nanos(clock::now_ns().saturating_sub(process.since));
+    let since = clock::now().since(process.since);
     let used = process.pid.and_then(tree_usage);
     let display = process.display.as_ref().map_or(String::new(), |name| format!(" ({name})"));
     [

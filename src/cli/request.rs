@@ -10,6 +10,7 @@ use crate::client::address::Address;
 use crate::client::overmind::OvermindClient;
 use crate::client::{Client, ClientError, HeadEvent};
 use crate::model::request::{Outcome, ProcessState, Request};
+use crate::model::units;
 use crate::sys::clock;
 
 /// No line names more processes.
@@ -113,10 +114,10 @@ pub(super) async fn end_of(instance: &Instance) -> Result<u8, CliError> {
 /// The processes that a stop waits for, and when to look again: when SIGKILL has been sent.
 async fn slow_stops(instance: &Instance) -> Option<(String, Duration)> {
     let state = Client::connect(&instance.address()).await.ok()?.state().await.ok()?;
-    let now = clock::now_ns();
+    let now = clock::now();
     let waits = |process: &&ProcessState| process.kill_due.is_some_and(|due| due > now);
     let slow: Vec<_> = state.processes.iter().filter(waits).collect();
-    let due = slow.iter().filter_map(|process| process.kill_due).min()?.saturating_sub(now);
+    let due = slow.iter().filter_map(|process| process.kill_due).min()?.since(now);
     let name = |process: &&ProcessState| match process.pid {
         Some(pid) => format!("{} (pid {pid})", process.name),
         None => format!("a child process of {}", process.name),
@@ -135,9 +136,9 @@ async fn slow_stops(instance: &Instance) -> Option<(String, Duration)> {
     let (runs, them) = if slow.len() == 1 { ("runs", "it") } else { ("run", "them") };
     let text = format!(
         "{names} still {runs}; SIGKILL in {} s, {again} kills {them} now",
-        due.div_ceil(1_000_000_000)
+        units::whole_seconds(due)
     );
-    Some((text, Duration::from_nanos(due) + AFTER_KILL))
+    Some((text, due + AFTER_KILL))
 }
 
 /// Ask and wait for the outcome, unless the supervisor does not answer at all.
@@ -211,7 +212,7 @@ pub(super) async fn quit(address: &Address, run: &str) -> Result<Outcome, CliErr
 
 /// What a request is called, so that asking again is not asking twice.
 pub(super) fn key() -> String {
-    format!("{}-{:x}", std::process::id(), clock::now_ns())
+    format!("{}-{:x}", std::process::id(), clock::now().nanos())
 }
 
 /// Most requests are done within this time.

@@ -8,7 +8,7 @@ mod reach;
 mod signals;
 
 use std::path::PathBuf;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use tokio::task::JoinSet;
 
@@ -235,7 +235,7 @@ impl Shown {
         let death = words::Death {
             name: culprit.name.as_str(),
             exit: culprit.exit,
-            uptime: Duration::from_nanos(culprit.ran_ns),
+            uptime: culprit.ran,
             cause: culprit.cause.as_deref(),
             last_lines: &[],
         };

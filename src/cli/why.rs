@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 use std::io::Write;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use serde::Serialize;
 
@@ -26,6 +27,7 @@ use crate::model::line;
 use crate::model::request::{ProcessState, State};
 use crate::model::run_end::Culprit;
 use crate::model::text::OsText;
+use crate::model::time::Timestamp;
 use crate::model::untrusted::shown_line;
 use crate::model::{ProcName, ProcessStatus};
 
@@ -34,7 +36,7 @@ const LAST: usize = 10;
 /// How many causes.
 const MOST: usize = 3;
 /// A report is that of an end which was so near.
-const NEAR_NS: u64 = 2_000_000_000;
+const NEAR: Duration = Duration::from_secs(2);
 /// How many events are looked through for the end of the last run.
 const EVENTS_BACK: u64 = 1000;
 
@@ -199,7 +201,7 @@ impl<'a> Case<'a> {
         let mut last = vec![];
         for process in named.iter().filter(|process| process.matches(name)) {
             let lived = self.log.last_ended(process).map_err(unreadable)?;
-            last.push((lived.map_or(0, |(lived, _)| lived.ended), process));
+            last.push((lived.map_or(Timestamp::EPOCH, |(lived, _)| lived.ended), process));
         }
         let Some((_, process)) = last.into_iter().max_by_key(|(ended, _)| *ended) else {
             return Err(CliError::unknown(name, &named));
@@ -238,11 +240,10 @@ impl<'a> Case<'a> {
     ) -> Result<Option<Report>, CliError> {
         let last = self.log.last_ended(name).map_err(unreadable)?;
         let same = |report: &CrashReport| {
-            let time = report.timestamp.parse::<jiff::Timestamp>().unwrap_or_default();
-            let time = u64::try_from(time.as_nanosecond()).unwrap_or(0);
+            let time = report.timestamp.parse::<Timestamp>().unwrap_or_default();
             report.process_name == *name
                 && last.is_none_or(|(lived, _)| {
-                    lived.life == report.tmo.life && lived.ended.abs_diff(time) < NEAR_NS
+                    lived.life == report.tmo.life && lived.ended.between(time) < NEAR
                 })
         };
         let written = self.reports.iter().rev().filter(|found| found.matches(name.as_str()));

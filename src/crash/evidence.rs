@@ -6,6 +6,7 @@ use super::cause::Kind;
 use super::expr::Expr;
 use crate::journal::Position;
 use crate::model::rules::{Milestone, Probe, Text};
+use crate::model::time::Timestamp;
 use crate::model::{Exit, ProcName};
 
 /// What a diagnosis goes by.
@@ -37,7 +38,7 @@ pub struct Evidence {
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Line {
     /// When it came, nanoseconds since the epoch.
-    pub time: u64,
+    pub time: Timestamp,
     /// Where it stands in the journal.
     pub at: Option<Position>,
     /// The line without escapes.

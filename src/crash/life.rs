@@ -5,6 +5,7 @@
 
 use std::collections::VecDeque;
 use std::io;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
@@ -17,20 +18,20 @@ use crate::journal::record::CONTINUES;
 use crate::journal::streams::Stream;
 use crate::journal::{Cursor, Dirs, Filter, IndexReader, Kind, Position, Record, Streams};
 use crate::model::event::Logged;
-use crate::model::time::rfc3339_ms;
+use crate::model::time::Timestamp;
 use crate::model::{Exit, LifeId, ProcName};
 
 /// How much of what comes before and behind an end belongs to it.
-pub const BEFORE_NS: u64 = 5_000_000_000;
+pub const BEFORE: Duration = Duration::from_secs(5);
 /// The same behind it.
-pub const BEHIND_NS: u64 = 1_000_000_000;
+pub const BEHIND: Duration = Duration::from_secs(1);
 
 /// How much of it is kept at most, before and behind the end: the bytes, and this for each line.
 const MOST: (usize, usize) = (3 << 20, 1 << 20);
 /// What a line costs besides its bytes.
 const LINE: usize = 96;
 /// How long behind an end its record is looked for, where much is going on.
-const LATE_NS: u64 = 60_000_000_000;
+const LATE: Duration = Duration::from_secs(60);
 /// How many records are looked at at once.
 const BATCH: usize = 4096;
 
@@ -49,7 +50,7 @@ pub struct Place {
     /// The record of its end, or the one behind the last that may be before it.
     pub end: u64,
     /// When that was, nanoseconds since the epoch.
-    pub time: u64,
+    pub time: Timestamp,
     /// The record behind all that it printed.
     pub upto: u64,
 }
@@ -62,9 +63,9 @@ pub struct Lived {
     /// Its process id, where that is known.
     pub pid: Option<u32>,
     /// When it began, nanoseconds since the epoch.
-    pub started: u64,
+    pub started: Timestamp,
     /// When it ended.
-    pub ended: u64,
+    pub ended: Timestamp,
     /// How.
     pub exit: Exit,
     /// How many lives there were before it in this run.
@@ -164,16 +165,21 @@ impl<'a> Log<'a> {
     }
 
     /// Where a life that ended at about this time stands.
-    pub fn place(&self, name: &ProcName, life: LifeId, ended: u64) -> io::Result<Option<Place>> {
+    pub fn place(
+        &self,
+        name: &ProcName,
+        life: LifeId,
+        ended: Timestamp,
+    ) -> io::Result<Option<Place>> {
         let Some(stream) = self.stream(name) else { return Ok(None) };
         let mut index = (self.index)()?;
-        let mut at = since(&mut index, ended.saturating_sub(BEFORE_NS))?.record;
+        let mut at = since(&mut index, ended - BEFORE)?.record;
         let mut records = vec![];
         loop {
             let hole = index.read(at, &mut records, BATCH)?;
             at = hole.map_or(at, |hole| hole.until);
             for record in &records {
-                if record.time > ended.saturating_add(LATE_NS) {
+                if record.time > ended + LATE {
                     records.clear();
                     break;
                 }
@@ -189,8 +195,8 @@ impl<'a> Log<'a> {
             }
         }
         // Its end was not written, or is cleared away: by the time alone.
-        let end = since(&mut index, ended.saturating_add(1))?.record;
-        let upto = since(&mut index, ended.saturating_add(BEHIND_NS))?.record;
+        let end = since(&mut index, ended.next())?.record;
+        let upto = since(&mut index, ended + BEHIND)?.record;
         Ok(Some(Place { stream, end, time: ended, upto }))
     }
 
@@ -224,8 +230,8 @@ impl<'a> Log<'a> {
     /// What all processes printed around an end.
     pub fn slice(&self, place: &Place) -> io::Result<Slice> {
         let mut index = (self.index)()?;
-        let first = since(&mut index, place.time.saturating_sub(BEFORE_NS))?.record;
-        let behind = since(&mut index, place.time.saturating_add(BEHIND_NS + 1))?.record;
+        let first = since(&mut index, place.time - BEFORE)?.record;
+        let behind = since(&mut index, (place.time + BEHIND).next())?.record;
         let span = Span::measure(&mut index, first, place.end, behind)?;
         let from = Position { record: span.first, skip: 0 }.max(self.cleared());
         let mut cursor = Cursor::over(index, from, Filter::all());
@@ -250,7 +256,7 @@ impl<'a> Log<'a> {
                 let skip = chunk.skip.saturating_add(crate::journal::small(skip));
                 let bytes = line.len();
                 let entry = Entry {
-                    time: rfc3339_ms(chunk.record.time),
+                    time: chunk.record.time.to_millisecond(),
                     process: name.clone(),
                     event: None,
                     text: line,
@@ -284,14 +290,14 @@ impl<'a> Log<'a> {
             Kind::Event => {
                 let logged = Logged::from_json(text)?;
                 let (process, text) = (logged.name().map(ToString::to_string), logged.text()?);
-                let (time, cursor) = (rfc3339_ms(record.time), at);
+                let (time, cursor) = (record.time.to_millisecond(), at);
                 let event = Some(logged.kind().to_owned());
                 return Some(Entry { time, process, event, text, cursor });
             }
             Kind::End | Kind::Text => return None,
         };
         let process = process.or_else(|| self.name(record.stream));
-        let (time, cursor) = (rfc3339_ms(record.time), at);
+        let (time, cursor) = (record.time.to_millisecond(), at);
         Some(Entry { time, process, event: Some(event.to_owned()), text, cursor })
     }
 }
@@ -306,7 +312,7 @@ fn last_of_life(index: &mut IndexReader, stream: u16, end: u64) -> io::Result<u6
         for record in &records {
             let from = *time.get_or_insert(record.time);
             let over = matches!(record.kind, Kind::Start | Kind::End) && record.stream == stream;
-            if over || record.time > from.saturating_add(BEHIND_NS) {
+            if over || record.time > from + BEHIND {
                 return Ok(at);
             }
             at += 1;

@@ -13,7 +13,7 @@ use super::store;
 use crate::journal::Dirs;
 use crate::model::plan::{Plan, ProcessPlan};
 use crate::model::text::OsText;
-use crate::model::time::rfc3339_ms;
+use crate::model::units;
 use crate::model::{Exit, ProcName};
 
 /// How many of the last lines are looked through; the traces of some languages are long.
@@ -149,15 +149,15 @@ fn put_together(input: &CrashInput, lines: &[Line], cause: Diagnosis, slice: Sli
         args,
         exit_code,
         signal,
-        timestamp: rfc3339_ms(lived.ended),
+        timestamp: lived.ended.to_millisecond(),
         last_logs: last.iter().map(|line| line.text.clone()).collect(),
         tmo: Details {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             run: input.run.clone(),
             life: lived.life,
             pid: lived.pid,
-            started: rfc3339_ms(lived.started),
-            uptime_ms: lived.ended.saturating_sub(lived.started) / 1_000_000,
+            started: lived.started.to_millisecond(),
+            uptime_ms: units::millis(lived.ended.since(lived.started)),
             restarts: lived.restarts,
             cause,
             slice: slice.entries,
@@ -181,6 +181,7 @@ fn lossy(text: &OsText) -> String {
 
 #[cfg(test)]
 mod tests {
+    use crate::model::time::Timestamp;
     use std::time::Instant;
 
     use super::{CrashInput, examine, record};
@@ -196,7 +197,7 @@ mod tests {
 
     const SECOND: u64 = 1_000_000_000;
     /// 2026-01-02T03:04:05Z.
-    const END: u64 = 1_767_323_045 * SECOND;
+    const END: Timestamp = Timestamp::from_nanos(1_767_323_045 * SECOND);
 
     /// A journal of `web` and `db`.
     struct Stage {
@@ -226,12 +227,12 @@ mod tests {
             Self { _dir: dir, dirs, sinks, ingest, seq: 0 }
         }
 
-        fn say(&mut self, stream: u16, time: u64, text: &[u8]) {
+        fn say(&mut self, stream: u16, time: Timestamp, text: &[u8]) {
             self.sinks[usize::from(stream) - 1].append(time, text);
             while self.ingest.wake(stream, u64::MAX).unwrap().more {}
         }
 
-        fn mark(&mut self, time: u64, kind: Kind, value: u32, life: u32) {
+        fn mark(&mut self, time: Timestamp, kind: Kind, value: u32, life: u32) {
             self.seq += 1;
             let (seq, nonce) = (self.seq, 0xfeed);
             self.ingest.expect(1, Expected { seq, nonce, kind, value, life: LifeId::nth(life) });

@@ -1,6 +1,7 @@
 //! What tmo itself said of a life while it went on: that it failed, that it is stopped.
 
 use std::io;
+use std::time::Duration;
 
 use super::cause::Kind;
 use super::evidence::Trigger;
@@ -11,11 +12,12 @@ use crate::journal::{Cursor, Filter};
 use crate::model::ProcName;
 use crate::model::count::in_a_row;
 use crate::model::event::{Logged, Problem, What};
+use crate::model::time::Timestamp;
 
 /// No grace period is longer than this, or hardly one.
-const STOPPING_NS: u64 = 600_000_000_000;
+const STOPPING: Duration = Duration::from_secs(600);
 /// What has failed is told to stop in the same moment.
-const AT_ONCE_NS: u64 = 500_000_000;
+const AT_ONCE: Duration = Duration::from_millis(500);
 
 /// Whether a life that ends after this was stopped.
 const fn stops(what: &What) -> bool {
@@ -56,7 +58,7 @@ impl Log<'_> {
     /// Whether tmo was about to stop this life when it ended.
     pub fn was_stopped(&self, name: &ProcName, lived: &Lived, place: &Place) -> io::Result<bool> {
         let mut index = (self.index)()?;
-        let earliest = lived.started.max(lived.ended.saturating_sub(STOPPING_NS));
+        let earliest = lived.started.max(lived.ended - STOPPING);
         let from = since(&mut index, earliest)?;
         let mut cursor = Cursor::over(index, from, Filter::only(vec![EVENTS]));
         let mut text = vec![];
@@ -91,9 +93,8 @@ impl Log<'_> {
                     last = Some((chunk.record.time, Trigger::Failed { kind, text }));
                 } else if event.what() == Some(&What::Interrupting) {
                     // What has failed is told to stop at once; who only said so is not blamed.
-                    let at_once = |(time, _): &(u64, Trigger)| {
-                        chunk.record.time.saturating_sub(*time) < AT_ONCE_NS
-                    };
+                    let at_once =
+                        |(time, _): &(Timestamp, Trigger)| chunk.record.time.since(*time) < AT_ONCE;
                     failed = last.take().filter(at_once).map(|(_, trigger)| trigger);
                 }
             }

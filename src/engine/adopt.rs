@@ -44,7 +44,7 @@ impl Engine {
         self.replay();
         self.find_tmux().await;
         self.carry_out();
-        let effects = self.saved.supervisor.resume(clock::now_ns());
+        let effects = self.saved.supervisor.resume(clock::now());
         self.decided(effects);
         self.carry_out();
         Ok(self.saved.supervisor.procs.iter().filter(|p| p.alive()).count())

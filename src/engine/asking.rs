@@ -35,7 +35,7 @@ impl Engine {
             Ask::ViewClosed => {
                 self.views = self.views.saturating_sub(1);
                 if self.views == 0 {
-                    self.saved.headless_since = Some(clock::now_ns());
+                    self.saved.headless_since = Some(clock::now());
                     self.save();
                 }
             }

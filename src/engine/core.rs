@@ -131,7 +131,7 @@ impl Engine {
     /// Feed the state machine; what follows is done by [`Self::carry_out`]. The state of all
     /// processes is saved as one, so what many of them tell at once is taken in before that.
     pub(super) fn decide(&mut self, input: Input) {
-        let effects = self.saved.supervisor.step(clock::now_ns(), input);
+        let effects = self.saved.supervisor.step(clock::now(), input);
         self.decided(effects);
     }
 
@@ -171,13 +171,12 @@ impl Engine {
 
     /// The next moment at which something is overdue.
     pub(super) fn alarm(&self) -> Option<Instant> {
-        let now = clock::now_ns();
+        let now = clock::now();
         let set_back = self.saved.supervisor.is_set_back(now);
         let due = self.saved.supervisor.next_due().map(|due| {
             let due = if set_back { now } else { due };
-            let pause = Duration::from_nanos(due.saturating_sub(now));
             // The clock may be set meanwhile.
-            Instant::now() + pause.min(LONGEST_SLEEP)
+            Instant::now() + due.since(now).min(LONGEST_SLEEP)
         });
         self.panes.iter().filter_map(PaneTrack::alarm).chain(self.settled).chain(due).min()
     }

@@ -129,7 +129,7 @@ impl Engine {
 
     /// Write an event into the log.
     pub(super) fn write_event(&mut self, event: &Event) {
-        if let Err(error) = self.ingest.event(clock::now_ns(), event.to_json().as_bytes()) {
+        if let Err(error) = self.ingest.event(clock::now(), event.to_json().as_bytes()) {
             tracing::error!(%error, "an event can't be written");
         }
     }

@@ -207,7 +207,7 @@ impl Engine {
     fn culprit(&self) -> Option<Culprit> {
         let culprit = self.saved.supervisor.culprit.as_ref()?;
         let name = self.plan.processes[culprit.id].name.clone();
-        Some(Culprit { name, exit: culprit.exit, ran_ns: culprit.ran, cause: None })
+        Some(Culprit { name, exit: culprit.exit, ran: culprit.ran, cause: None })
     }
 
     fn decider(&self) -> Option<Decider> {

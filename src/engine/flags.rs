@@ -21,6 +21,7 @@ use crate::model::event::{Event, What};
 use crate::model::nearest;
 use crate::model::request::{FlagMatches, FlagState, Outcome};
 use crate::model::rules::Rules;
+use crate::model::time::Timestamp;
 use crate::supervisor::ProcId;
 use crate::watch::{FlagBook, Watcher};
 
@@ -33,7 +34,7 @@ pub struct Counted {
     /// In all bytes of its stream before this one.
     upto: u64,
     /// When they had come, nanoseconds since the epoch.
-    time: u64,
+    time: Timestamp,
     /// How often, and the last match.
     book: FlagBook,
 }
@@ -50,7 +51,7 @@ pub(super) struct Count {
 
 impl Count {
     /// Nothing is counted before this place.
-    pub(super) fn from(upto: u64, time: u64, book: &FlagBook) -> Self {
+    pub(super) fn from(upto: u64, time: Timestamp, book: &FlagBook) -> Self {
         Self { now: Counted { upto, time, book: book.brief() }, saved: None, end: upto }
     }
 
@@ -231,6 +232,7 @@ mod tests {
     use crate::journal::record::{Kind, Record, TO_BE_CONTINUED, UNFINISHED};
     use crate::model::LifeId;
     use crate::model::rules::{Flag, Rules, Text};
+    use crate::model::time::Timestamp;
     use crate::watch::Watcher;
 
     fn watcher() -> Watcher {
@@ -242,7 +244,18 @@ mod tests {
     fn record(kind: Kind, offset: u64, text: &str, flags: u8) -> Record {
         let len = u32::try_from(text.len()).unwrap();
         let (time, life) = (offset + 1000, Some(LifeId::FIRST));
-        Record { time, offset, len, lines: 1, life, seq: 0, value: 0, stream: 0, kind, flags }
+        Record {
+            time: Timestamp::from_nanos(time),
+            offset,
+            len,
+            lines: 1,
+            life,
+            seq: 0,
+            value: 0,
+            stream: 0,
+            kind,
+            flags,
+        }
     }
 
     #[test]

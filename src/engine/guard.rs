@@ -10,6 +10,7 @@ use std::os::fd::{AsRawFd as _, OwnedFd};
 use std::os::unix::process::ExitStatusExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
@@ -57,11 +58,11 @@ pub enum News {
     },
 }
 
-/// The supervisor was killed this often within [`QUICK_NS`] of its start: something is wrong with
+/// The supervisor was killed this often within [`QUICK`] of its start: something is wrong with
 /// it, not with whoever kills it.
 const MOST_QUICK_DEATHS: u32 = 20;
 /// 100 ms.
-const QUICK_NS: u64 = 100_000_000;
+const QUICK: Duration = Duration::from_millis(100);
 
 /// Run the guardian of this runtime directory; `plan` is what to start if nothing is there to be
 /// adopted. Returns its exit code.
@@ -215,7 +216,7 @@ fn sweep(runtime: &Runtime) -> Result<Option<String>, News> {
 fn watch(held: Held, mut news: File) -> u8 {
     let mut quick = 0;
     loop {
-        let begun = clock::now_ns();
+        let begun = clock::now();
         let mut child = match spawn(&held, &news) {
             Ok(child) => child,
             Err(error) => {
@@ -231,8 +232,8 @@ fn watch(held: Held, mut news: File) -> u8 {
         if let Some(code) = status.code() {
             return ended(held, u8::try_from(code).unwrap_or(1), &mut news);
         }
-        let lasted = clock::now_ns().saturating_sub(begun);
-        quick = if lasted < QUICK_NS { quick + 1 } else { 0 };
+        let lasted = clock::now().since(begun);
+        quick = if lasted < QUICK { quick + 1 } else { 0 };
         tracing::warn!(signal = status.signal(), quick, "the supervisor was killed");
         if !held.runtime.plan_file().exists() && !held.runtime.has_survivors() {
             return clean_up(held);

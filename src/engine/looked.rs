@@ -15,6 +15,7 @@ use crate::journal::record::{Kind, Record, TO_BE_CONTINUED, UNFINISHED};
 use crate::model::LifeId;
 use crate::model::life::or_zero;
 use crate::model::rules::{Action, Rules};
+use crate::model::time::Timestamp;
 use crate::supervisor::{Proc, ProcId};
 use crate::watch::{Rule, Watcher};
 
@@ -27,7 +28,7 @@ pub struct Looked {
     /// The offset in its stream.
     upto: u64,
     /// When what stands before it had come, nanoseconds since the epoch.
-    time: u64,
+    time: Timestamp,
     /// The life that printed it.
     #[serde(with = "or_zero")]
     life: Option<LifeId>,
@@ -70,7 +71,7 @@ fn ends_lives(rules: &Rules) -> bool {
 
 impl Engine {
     /// Begin at the present end: what was printed before is history.
-    pub(super) fn look_from(&mut self, id: ProcId, time: u64) {
+    pub(super) fn look_from(&mut self, id: ProcId, time: Timestamp) {
         let upto = self.ingest.indexed(self.panes[id].stream);
         // One that is just being added has had none.
         let life = self.saved.supervisor.procs.get(id).and_then(Proc::current_life);

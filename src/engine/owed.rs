@@ -16,6 +16,7 @@ use crate::journal::query;
 use crate::journal::reader::IndexReader;
 use crate::journal::record::EVENTS;
 use crate::model::event::{Logged, What};
+use crate::model::time::Timestamp;
 use crate::model::{LifeId, ProcName};
 use crate::supervisor::{Effect, Milepost, ProcId};
 
@@ -173,7 +174,7 @@ impl Engine {
     }
 
     /// What was written about crashes since then: whose, and of which life.
-    fn told_since(&self, time: u64) -> io::Result<HashSet<(Written, ProcName, LifeId)>> {
+    fn told_since(&self, time: Timestamp) -> io::Result<HashSet<(Written, ProcName, LifeId)>> {
         let mut index = IndexReader::open(self.ingest.dirs());
         let position = query::since(&mut index, time)?;
         let mut cursor = Cursor::over(index, position, Filter::only(vec![EVENTS]));
@@ -197,13 +198,21 @@ impl Engine {
 mod tests {
     use super::{Debt, MOST_TRIES, Owed, OwedCrash};
     use crate::crash::Lived;
+    use crate::model::time::Timestamp;
     use crate::model::{Exit, LifeId};
     use crate::supervisor::Milepost;
 
     #[test]
     fn what_is_owed_stands_in_the_file_until_it_is_done() {
         let exit = Exit::Code(1);
-        let lived = |life| Lived { life, pid: None, started: 1, ended: 2, exit, restarts: 0 };
+        let lived = |life| Lived {
+            life,
+            pid: None,
+            started: Timestamp::from_nanos(1),
+            ended: Timestamp::from_nanos(2),
+            exit,
+            restarts: 0,
+        };
         let crash = |id, life| OwedCrash { id, lived: lived(life), failed: false, tries: 0 };
         let [one, two] = [LifeId::FIRST, LifeId::nth(2)];
         let crashes = vec![crash(0, one), crash(0, two), crash(1, one)];
@@ -225,7 +234,14 @@ mod tests {
     #[test]
     fn what_nobody_can_do_is_not_owed_for_ever() {
         let exit = Exit::Code(1);
-        let lived = |life| Lived { life, pid: None, started: 1, ended: 2, exit, restarts: 0 };
+        let lived = |life| Lived {
+            life,
+            pid: None,
+            started: Timestamp::from_nanos(1),
+            ended: Timestamp::from_nanos(2),
+            exit,
+            restarts: 0,
+        };
         let crash =
             |life| OwedCrash { id: 7, lived: lived(LifeId::nth(life)), failed: false, tries: 0 };
         let mut owed = Owed::default();

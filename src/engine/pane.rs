@@ -11,6 +11,7 @@ use super::watching::Watch;
 use crate::journal::expect::Markers;
 use crate::journal::split::Lost;
 use crate::model::ProcName;
+use crate::model::time::Timestamp;
 use crate::pane::sink;
 use crate::protocol::life::{Entry, LifeEvent, LifeReader};
 use crate::protocol::paths::PanePaths;
@@ -55,7 +56,7 @@ pub(super) struct Ended {
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Mended {
     /// Nanoseconds since the epoch, as in life entries.
-    at: u64,
+    at: Timestamp,
     since: Instant,
 }
 
@@ -276,7 +277,7 @@ impl PaneTrack {
     /// Something may have been lost before now: what was marked before has its marker on its way
     /// to the sink that is there now, or not at all.
     pub(super) fn mended(&mut self) {
-        self.mended = Some(Mended { at: clock::now_ns(), since: Instant::now() });
+        self.mended = Some(Mended { at: clock::now(), since: Instant::now() });
         self.patience = None;
         self.set_patience();
     }

@@ -150,7 +150,7 @@ impl Engine {
             shim: self.panes[id].shim.map(|(pid, _)| pid),
         };
         let since = self.saved.supervisor.procs[id].since;
-        let age = Duration::from_nanos(clock::now_ns().saturating_sub(since));
+        let age = clock::now().since(since);
         OwnerCheck::new(rule, process, age)
     }
 

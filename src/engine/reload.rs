@@ -71,7 +71,7 @@ impl Engine {
             self.panes.push(PaneTrack::new(self.runtime.dir(), name, number));
             self.watch(id);
         }
-        self.saved.supervisor.grow(&self.plan, clock::now_ns());
+        self.saved.supervisor.grow(&self.plan, clock::now());
         self.look_anew(&old);
         done
     }

@@ -204,7 +204,7 @@ fn build(runtime: &Runtime) -> Result<(Engine, bool), RunError> {
         Saved { keeper: Saved::own_id(), ..runtime.saved_of(&plan)? }
     } else {
         ingest.reserve().map_err(|e| io(plan.log.dir.as_path(), e))?;
-        let supervisor = Supervisor::new(&plan, clock::now_ns());
+        let supervisor = Supervisor::new(&plan, clock::now());
         let saved = Saved::new(supervisor, ingest.head().records);
         runtime.save(&saved)?;
         // Views write into it but never make it: one that is late would leave it behind.

@@ -14,6 +14,7 @@ use crate::instance::lock;
 use crate::journal::cursor::Position;
 use crate::model::plan::{PLAN_VERSION, Plan, ProcessPlan};
 use crate::model::text::OsText;
+use crate::model::time::Timestamp;
 use crate::protocol::life::Traces;
 use crate::protocol::paths::PanePaths;
 use crate::protocol::spec::replace;
@@ -51,7 +52,7 @@ pub struct Saved {
     /// The first record of this run in the index.
     pub first_record: u64,
     /// Since when no view has been attached, nanoseconds since the epoch.
-    pub headless_since: Option<u64>,
+    pub headless_since: Option<Timestamp>,
     /// What was decided and takes its time.
     #[serde(default, skip_serializing_if = "Owed::is_empty")]
     pub owed: Owed,
@@ -215,7 +216,7 @@ impl Runtime {
         let mut saved = self.saved()?;
         if saved.supervisor.is_of(plan) && saved.owed.is_of(plan.processes.len()) {
             // Whoever added them was killed before it could go on.
-            saved.supervisor.grow(plan, clock::now_ns());
+            saved.supervisor.grow(plan, clock::now());
             Ok(saved)
         } else {
             let why = "it tells of other processes than plan.json".to_owned();

@@ -176,10 +176,10 @@ impl Engine {
             self.ingest.listen_to(stream);
             // What was printed before is history.
             let upto = self.ingest.indexed(stream);
-            watch.count = Count::from(upto, clock::now_ns(), watch.watcher.book());
+            watch.count = Count::from(upto, clock::now(), watch.watcher.book());
         }
         self.panes[id].watch = watch.map(Box::new);
-        self.look_from(id, clock::now_ns());
+        self.look_from(id, clock::now());
     }
 
     /// Look at it with other rules, for what comes from now on.

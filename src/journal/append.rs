@@ -6,6 +6,7 @@ use std::io::{self, Write as _};
 use super::row::Row;
 use super::segment::{Dirs, LOG, Listing, Place, Segment, TIMES};
 use super::times;
+use crate::model::time::Timestamp;
 use crate::sys::files;
 
 /// Size of a spill segment.
@@ -53,7 +54,7 @@ impl Appender {
             .filter(|(_, files)| !timed || files.times.is_some());
         row.adopt(listing.segments(), open);
         let mut this = Self { row, timed, end, noted: end };
-        this.choose(crate::sys::clock::now_ns());
+        this.choose(crate::sys::clock::now());
         this
     }
 
@@ -69,7 +70,7 @@ impl Appender {
 
     /// Append bytes that were read at the time `now`. Whatever happens, [`Appender::end`]
     /// advances by their number.
-    pub fn append(&mut self, now: u64, bytes: &[u8]) {
+    pub fn append(&mut self, now: Timestamp, bytes: &[u8]) {
         let mut rest = bytes;
         while !rest.is_empty() {
             self.note(now);
@@ -97,14 +98,14 @@ impl Appender {
 
     /// The stream ends. If the newest bytes could not be kept on the disk, leave an empty
     /// segment behind them there, so that whoever goes on uses no offset twice.
-    pub fn finish(&mut self, now: u64) {
+    pub fn finish(&mut self, now: Timestamp) {
         if self.row.spilling() {
             let timed = self.timed;
             self.row.ask(self.end, now, |row, segment| files_of(row, segment, timed));
         }
     }
 
-    fn choose(&mut self, now: u64) {
+    fn choose(&mut self, now: Timestamp) {
         let (timed, end) = (self.timed, self.end);
         let sound = |segment: Segment| end.saturating_sub(segment.start)..=u64::MAX;
         if let Some((segment, len)) = self.row.leave_spoiled(|files| &files.log, sound) {
@@ -115,7 +116,7 @@ impl Appender {
     }
 
     /// Write down when the bytes since the last note came.
-    fn note(&mut self, now: u64) {
+    fn note(&mut self, now: Timestamp) {
         if self.noted == self.end {
             return;
         }
@@ -164,7 +165,7 @@ impl EventWriter {
     }
 
     /// Append one line of JSON; returns where it lies and how long it is.
-    pub fn append(&mut self, now: u64, json: &[u8]) -> (u64, u32) {
+    pub fn append(&mut self, now: Timestamp, json: &[u8]) -> (u64, u32) {
         let offset = self.appender.end();
         self.line.clear();
         self.line.extend_from_slice(json);

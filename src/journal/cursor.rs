@@ -17,6 +17,7 @@ use super::streams::Streams;
 use super::texts::Texts;
 use crate::model::ProcName;
 use crate::model::event::Logged;
+use crate::model::time::Timestamp;
 
 /// The most text that one chunk has.
 pub const CHUNK: usize = 256 << 10;
@@ -322,7 +323,7 @@ impl Cursor {
 
     /// Count what these missing records stood for, and go on behind them.
     fn fall_into(&mut self, hole: &Hole) {
-        let time = self.batch.first().map_or(0, |record| record.time);
+        let time = self.batch.first().map_or(Timestamp::EPOCH, |record| record.time);
         // A part of the first of them was read. Its stream can't be told any more.
         let mut read = u64::from(self.at.skip);
         for &(stream, bytes) in &hole.text {

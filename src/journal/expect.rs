@@ -56,6 +56,7 @@ impl Markers {
 mod tests {
     use super::{Expected, Markers};
     use crate::journal::Kind;
+    use crate::model::time::Timestamp;
     use crate::model::{Exit, LifeId};
     use crate::protocol::life::{Entry, LifeEvent};
 
@@ -72,7 +73,12 @@ mod tests {
             system_us: 0,
             max_rss_kib: 0,
         };
-        let entry = |seq, event| Entry { seq, at: 0, key: u32::try_from(seq).unwrap() - 4, event };
+        let entry = |seq, event| Entry {
+            seq,
+            at: Timestamp::EPOCH,
+            key: u32::try_from(seq).unwrap() - 4,
+            event,
+        };
         let nonce = 0xdead_beef;
         assert_eq!(
             markers.expected(&entry(4, start)),

@@ -9,6 +9,7 @@ use super::record::{Kind, Record};
 use super::segment::FARTHEST;
 use crate::model::LifeId;
 use crate::model::life::or_zero;
+use crate::model::time::Timestamp;
 
 /// Version of the format.
 pub const VERSION: u32 = 1;
@@ -30,7 +31,7 @@ pub struct Header {
     /// Number of the first record.
     pub first: u64,
     /// Time of the record before it.
-    pub time: u64,
+    pub time: Timestamp,
     /// How many summaries follow.
     pub streams: u32,
 }
@@ -62,7 +63,7 @@ pub struct Marked {
     /// The record's value.
     pub value: u32,
     /// The record's time.
-    pub time: u64,
+    pub time: Timestamp,
 }
 
 impl Summary {
@@ -114,7 +115,7 @@ pub fn decode_header(block: &Block) -> Result<Option<Header>, u32> {
         VERSION => Ok(Some(Header {
             streams: u32_at(block, 12),
             first: u64_at(block, 16),
-            time: u64_at(block, 24),
+            time: Timestamp::from_nanos(u64_at(block, 24)),
         })
         .filter(|header| header.first <= FARTHEST)),
         other => Err(other),
@@ -148,7 +149,7 @@ pub fn decode_summary(block: &Block) -> Option<Summary> {
         kind,
         seq: u32_at(block, 24),
         value: u32_at(block, 28),
-        time: u64_at(block, 32),
+        time: Timestamp::from_nanos(u64_at(block, 32)),
     });
     let summary = Summary {
         stream: u16_at(block, 0),
@@ -184,7 +185,7 @@ pub fn decode_record(block: &Block) -> Option<Record> {
         return None;
     }
     let record = Record {
-        time: u64_at(block, 0),
+        time: Timestamp::from_nanos(u64_at(block, 0)),
         offset: u64_at(block, 8),
         len: u32_at(block, 16),
         lines: u32_at(block, 20),

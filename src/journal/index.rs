@@ -14,6 +14,7 @@ use super::format::{self, BLOCK, Block, Header, Summary};
 use super::record::Record;
 use super::row::Row;
 use super::segment::{Dirs, Listing, Place, Segment};
+use crate::model::time::Timestamp;
 use crate::sys::files;
 
 /// How many records a segment holds.
@@ -31,7 +32,7 @@ pub struct Standing {
     /// The number of the next record.
     pub next: u64,
     /// The time of the last one.
-    pub time: u64,
+    pub time: Timestamp,
     /// Where each stream stands.
     pub streams: BTreeMap<u16, Summary>,
 }
@@ -207,7 +208,7 @@ impl IndexWriter {
     /// Neither the disk nor the spill directory took all of them. Their numbers are used up all
     /// the same, so that what comes later keeps its place.
     pub fn append(&mut self, records: &[Record]) -> io::Result<()> {
-        let now = crate::sys::clock::now_ns();
+        let now = crate::sys::clock::now();
         let mut rest = records;
         let mut trouble = io::ErrorKind::StorageFull.into();
         while !rest.is_empty() {

@@ -7,6 +7,7 @@ use super::reader::IndexReader;
 use super::record::{CONTINUES, EVENTS, Kind, Record, TO_BE_CONTINUED, UNFINISHED};
 use super::stream::Read;
 use super::texts::Texts;
+use crate::model::time::Timestamp;
 
 /// How many records are looked at at once.
 const BATCH: usize = 4096;
@@ -99,6 +100,6 @@ fn cut(index: &IndexReader, number: u64, record: &Record, lines: u64) -> io::Res
 }
 
 /// The place of the first record that is not older than `time` (nanoseconds since the epoch).
-pub fn since(index: &mut IndexReader, time: u64) -> io::Result<Position> {
+pub fn since(index: &mut IndexReader, time: Timestamp) -> io::Result<Position> {
     Ok(Position { record: index.search_time(time)?, skip: 0 })
 }

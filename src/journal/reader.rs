@@ -8,6 +8,7 @@ use super::format::{self, BLOCK};
 use super::index::{SEGMENT_RECORDS, SLUG, Standing, read_head, read_records};
 use super::record::{EVENTS, Kind, Record};
 use super::segment::{Dirs, FARTHEST, Listing, Segment};
+use crate::model::time::Timestamp;
 use crate::sys::files;
 
 /// Reads the index, while it is being written or not, best in rising order.
@@ -198,7 +199,7 @@ impl IndexReader {
     }
 
     /// The number of the first record that is not older than `time`.
-    pub fn search_time(&mut self, time: u64) -> io::Result<u64> {
+    pub fn search_time(&mut self, time: Timestamp) -> io::Result<u64> {
         if let Some((first, records)) = &self.memory
             && records.first().is_some_and(|record| record.time < time)
         {
@@ -328,7 +329,7 @@ fn missing_text(before: &Standing, after: &Standing) -> Vec<(u16, u64)> {
 /// Stands in for a record whose bytes have gone bad.
 fn unreadable(last: Option<&Record>) -> Record {
     Record {
-        time: last.map_or(0, |record| record.time),
+        time: last.map_or(Timestamp::EPOCH, |record| record.time),
         offset: 0,
         len: 0,
         lines: 0,

@@ -1,5 +1,6 @@
 //! One record of the merged index: fixed size, checksummed, never changed once written.
 
+use crate::model::time::Timestamp;
 use crate::model::{Exit, LifeId};
 
 /// Number of the stream of the supervisor's own words (events as JSON lines).
@@ -34,7 +35,7 @@ pub const TO_BE_CONTINUED: u8 = 4;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Record {
     /// Nanoseconds since the Unix epoch; never less than that of the record before.
-    pub time: u64,
+    pub time: Timestamp,
     /// First byte in the stream.
     pub offset: u64,
     /// Number of bytes.
@@ -60,7 +61,7 @@ impl Record {
     pub const SIZE: usize = 48;
 
     /// An empty gap in a stream of which is not known where in the stream it is.
-    pub const fn unplaced(stream: u16, time: u64) -> Self {
+    pub const fn unplaced(stream: u16, time: Timestamp) -> Self {
         let (offset, len, lines) = (0, 0, 0);
         let (life, seq, value) = (None, 0, 0);
         Self { time, offset, len, lines, life, seq, value, stream, kind: Kind::Gap, flags: 0 }

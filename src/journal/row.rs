@@ -3,20 +3,22 @@
 //! A writer never stops because it cannot write: what the disk refuses goes on, at the same
 //! addresses, into a short row of segments in the spill directory, of which the newest
 //! [`SPILL_SEGMENTS`] are kept; what nobody takes is lost, and shows itself as missing
-//! addresses. The disk is asked again at each new spill segment, and after [`RETRY_NS`].
+//! addresses. The disk is asked again at each new spill segment, and after [`RETRY`].
 
 use std::fs::{self, File};
 use std::io;
 use std::ops::RangeInclusive;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use super::segment::{Dirs, Place, Segment};
+use crate::model::time::Timestamp;
 
 /// How many spill segments there may be.
 pub const SPILL_SEGMENTS: usize = 2;
 /// How long a disk that refused is left alone.
-pub const RETRY_NS: u64 = 2_000_000_000;
+pub const RETRY: Duration = Duration::from_secs(2);
 
 /// The segments of one writer; `F` is what it holds open of one.
 #[derive(Debug)]
@@ -34,7 +36,7 @@ pub(crate) struct Row<F> {
     parked: Option<(Segment, F)>,
     /// Where the spill segments begin, oldest first.
     spilled: Vec<u64>,
-    refused: Option<u64>,
+    refused: Option<Timestamp>,
 }
 
 impl<F> Row<F> {
@@ -115,10 +117,10 @@ impl<F> Row<F> {
     pub(crate) fn choose(
         &mut self,
         end: u64,
-        now: u64,
+        now: Timestamp,
         make: impl Fn(&Self, Segment) -> io::Result<F>,
     ) {
-        let rested = self.refused.is_none_or(|then| now.abs_diff(then) >= RETRY_NS);
+        let rested = self.refused.is_none_or(|then| now.between(then) >= RETRY);
         let full = self.room(end) == 0;
         match self.open.as_ref().map(|(segment, _)| segment.place) {
             None if rested => self.next_on_disk(end, now, make),
@@ -143,7 +145,7 @@ impl<F> Row<F> {
     pub(crate) fn refuse(
         &mut self,
         end: u64,
-        now: u64,
+        now: Timestamp,
         make: impl Fn(&Self, Segment) -> io::Result<F>,
     ) {
         let Some((segment, files)) = self.open.take() else { return };
@@ -176,13 +178,18 @@ impl<F> Row<F> {
     pub(crate) fn ask(
         &mut self,
         end: u64,
-        now: u64,
+        now: Timestamp,
         make: impl Fn(&Self, Segment) -> io::Result<F>,
     ) {
         self.next_on_disk(end, now, make);
     }
 
-    fn next_on_disk(&mut self, end: u64, now: u64, make: impl Fn(&Self, Segment) -> io::Result<F>) {
+    fn next_on_disk(
+        &mut self,
+        end: u64,
+        now: Timestamp,
+        make: impl Fn(&Self, Segment) -> io::Result<F>,
+    ) {
         let segment = Segment { start: end, place: Place::Journal };
         let fresh = make(self, segment);
         self.parked = self.open.take().filter(|(old, _)| old.place == Place::Spill);

@@ -8,14 +8,16 @@ use std::fs;
 use std::io::{self, ErrorKind};
 use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use crate::model::plan::{LogPolicy, Plan};
+use crate::model::time::Timestamp;
 use crate::protocol::paths::spill_dir;
 
 /// Digits of the address in a file name.
 const DIGITS: usize = 20;
 /// A directory that changed this recently may change again without another time stamp.
-const UNSETTLED_NS: u64 = 20_000_000;
+const UNSETTLED: Duration = Duration::from_millis(20);
 
 /// No stream ever gets that far: a file with a higher address is none of ours.
 const LAST: u64 = 1 << 60;
@@ -215,12 +217,11 @@ fn stamp(dir: &Path) -> Stamp {
 
 /// Whether further changes would show in the time stamps.
 fn settled(stamps: [Stamp; 2]) -> bool {
-    let now = crate::sys::clock::now_ns();
-    stamps.iter().flatten().all(|&(seconds, nanos)| {
-        let changed = u64::try_from(seconds).unwrap_or(0).saturating_mul(1_000_000_000)
-            + u64::try_from(nanos).unwrap_or(0);
-        now.saturating_sub(changed) > UNSETTLED_NS
-    })
+    let now = crate::sys::clock::now();
+    stamps
+        .iter()
+        .flatten()
+        .all(|&(seconds, nanos)| now.since(Timestamp::of_file(seconds, nanos)) > UNSETTLED)
 }
 
 /// Call `take` with every file name of a directory; a directory that is not there is empty.

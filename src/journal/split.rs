@@ -13,6 +13,7 @@ use super::format::Summary;
 use super::record::{CONTINUES, Kind, Record, TO_BE_CONTINUED, UNFINISHED};
 use super::small;
 use crate::model::LifeId;
+use crate::model::time::Timestamp;
 use crate::protocol::marker::{INTRO, LONGEST_SKIP, Look, Marker, held_back, of_one_life};
 
 /// The most bytes that one record of text covers.
@@ -410,7 +411,7 @@ impl Splitter {
     /// A record without a time.
     fn record(&self, kind: Kind, offset: u64, end: u64) -> Record {
         Record {
-            time: 0,
+            time: Timestamp::EPOCH,
             offset,
             len: u32::try_from(end - offset).unwrap_or(u32::MAX),
             lines: 0,

@@ -7,6 +7,7 @@ use std::os::unix::fs::{FileExt as _, MetadataExt as _};
 use super::segment::{Dirs, LOG, LONGEST, Listing, Place, Segment};
 use super::times::TimesReader;
 use crate::model::plan::LogPolicy;
+use crate::model::time::Timestamp;
 use crate::sys::files;
 
 /// What lies at an offset.
@@ -185,21 +186,21 @@ impl StreamReader {
     ///
     /// Where no time was kept, the time at which its segment was written last: while the stream
     /// is followed, that is the same to some milliseconds.
-    pub fn time_of(&mut self, end: u64) -> io::Result<u64> {
+    pub fn time_of(&mut self, end: u64) -> io::Result<Timestamp> {
         if let Some(time) = self.times.time_of(&self.dirs, &self.listing, end)? {
             return Ok(time);
         }
         let segment = self.listing.holding(end.saturating_sub(1)).next();
         let path = segment.and_then(|s| s.path(&self.dirs, self.listing.slug(), LOG));
-        let Some(meta) = path.and_then(|path| fs::metadata(path).ok()) else { return Ok(0) };
-        let seconds = u64::try_from(meta.mtime()).unwrap_or(0);
-        let nanos = u64::try_from(meta.mtime_nsec()).unwrap_or(0);
-        Ok(seconds.saturating_mul(1_000_000_000).saturating_add(nanos))
+        let Some(meta) = path.and_then(|path| fs::metadata(path).ok()) else {
+            return Ok(Timestamp::EPOCH);
+        };
+        Ok(Timestamp::of_file(meta.mtime(), meta.mtime_nsec()))
     }
 
     /// When the byte at `offset` came and the end of a run of bytes that came until `until`
     /// and is about `most` long. Where no time was kept, all is one run.
-    pub fn run(&mut self, offset: u64, until: u64, most: u64) -> io::Result<u64> {
+    pub fn run(&mut self, offset: u64, until: Timestamp, most: u64) -> io::Result<u64> {
         let run = self.times.run(&self.dirs, &self.listing, offset, (until, most))?;
         Ok(run.unwrap_or(offset.saturating_add(most)))
     }

@@ -8,6 +8,7 @@ use std::io;
 use std::os::unix::fs::{FileExt as _, MetadataExt as _};
 
 use super::segment::{Dirs, Listing, Segment, TIMES};
+use crate::model::time::Timestamp;
 use crate::sys::files;
 
 /// Size of an entry on disk.
@@ -17,7 +18,7 @@ const BATCH: usize = 256;
 
 /// The bytes of one entry: nanoseconds since the epoch, then the offset behind the last byte
 /// that had come by then.
-pub fn encode(time: u64, end: u64) -> [u8; ENTRY] {
+pub fn encode(time: Timestamp, end: u64) -> [u8; ENTRY] {
     let mut bytes = [0; ENTRY];
     bytes[..8].copy_from_slice(&time.to_le_bytes());
     bytes[8..].copy_from_slice(&end.to_le_bytes());
@@ -25,13 +26,13 @@ pub fn encode(time: u64, end: u64) -> [u8; ENTRY] {
 }
 
 /// The inverse of [`encode`].
-pub fn decode(bytes: &[u8; ENTRY]) -> (u64, u64) {
+pub fn decode(bytes: &[u8; ENTRY]) -> (Timestamp, u64) {
     let word = |at: usize| {
         let mut word = [0; 8];
         word.copy_from_slice(&bytes[at..at + 8]);
         u64::from_le_bytes(word)
     };
-    (word(0), word(8))
+    (Timestamp::from_nanos(word(0)), word(8))
 }
 
 /// Finds the times of offsets; cheap when these only rise.
@@ -45,7 +46,7 @@ struct Current {
     segment: Segment,
     file: File,
     /// Entries read, from number `first` on.
-    batch: Vec<(u64, u64)>,
+    batch: Vec<(Timestamp, u64)>,
     first: u64,
     /// Those of the batch before this one end too early.
     at: usize,
@@ -56,7 +57,12 @@ struct Current {
 impl TimesReader {
     /// When the byte before the offset `end` came, as far as the times tell. `listing` is that
     /// of the stream, and knows the segment of that byte.
-    pub fn time_of(&mut self, dirs: &Dirs, listing: &Listing, end: u64) -> io::Result<Option<u64>> {
+    pub fn time_of(
+        &mut self,
+        dirs: &Dirs,
+        listing: &Listing,
+        end: u64,
+    ) -> io::Result<Option<Timestamp>> {
         self.find(dirs, listing, end).map(|entry| entry.map(|(time, _)| time))
     }
 
@@ -67,7 +73,7 @@ impl TimesReader {
         dirs: &Dirs,
         listing: &Listing,
         from: u64,
-        (until, most): (u64, u64),
+        (until, most): (Timestamp, u64),
     ) -> io::Result<Option<u64>> {
         let Some((_, mut end)) = self.find(dirs, listing, from + 1)? else { return Ok(None) };
         while end - from < most {
@@ -80,7 +86,12 @@ impl TimesReader {
     }
 
     /// The first entry whose end is `end` or later.
-    fn find(&mut self, dirs: &Dirs, listing: &Listing, end: u64) -> io::Result<Option<(u64, u64)>> {
+    fn find(
+        &mut self,
+        dirs: &Dirs,
+        listing: &Listing,
+        end: u64,
+    ) -> io::Result<Option<(Timestamp, u64)>> {
         let Some(byte) = end.checked_sub(1) else { return Ok(None) };
         // A segment that its writer could not fill may lie before the true one.
         let start = listing.holding(byte).next().map(|segment| segment.start);
@@ -98,7 +109,7 @@ impl TimesReader {
         Ok(None)
     }
 
-    fn find_here(&mut self, end: u64) -> io::Result<Option<(u64, u64)>> {
+    fn find_here(&mut self, end: u64) -> io::Result<Option<(Timestamp, u64)>> {
         match &mut self.current {
             Some(current) => current.find(end),
             None => Ok(None),
@@ -131,7 +142,7 @@ impl Current {
         Ok(())
     }
 
-    fn find(&mut self, end: u64) -> io::Result<Option<(u64, u64)>> {
+    fn find(&mut self, end: u64) -> io::Result<Option<(Timestamp, u64)>> {
         if end < self.floor {
             self.seek(end)?;
         }

@@ -56,12 +56,24 @@ mod tests {
     use super::record_words;
     use crate::journal::record::{Kind, Record};
     use crate::model::LifeId;
+    use crate::model::time::Timestamp;
 
     #[test]
     fn a_start_whose_pid_is_not_known_has_none() {
         let (kind, life, value) = (Kind::Start, Some(LifeId::nth(2)), 7);
         let (time, offset, len, lines, seq, stream, flags) = (0, 0, 0, 0, 0, 0, 0);
-        let mut record = Record { time, offset, len, lines, life, seq, value, stream, kind, flags };
+        let mut record = Record {
+            time: Timestamp::from_nanos(time),
+            offset,
+            len,
+            lines,
+            life,
+            seq,
+            value,
+            stream,
+            kind,
+            flags,
+        };
         assert_eq!(record_words(&record).unwrap(), "Restarting...\nRestarted with pid 7...");
         record.value = 0;
         assert_eq!(

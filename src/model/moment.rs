@@ -5,17 +5,19 @@ use std::time::Duration;
 
 use jiff::civil::{DateTime, Time};
 use jiff::tz::TimeZone;
-use jiff::{SignedDuration, Span, Timestamp, Zoned};
+use jiff::{SignedDuration, Span, Zoned};
+
+use super::time::Timestamp;
 
 /// A time that is none.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("`{0}` is no time; write 10m, 2h30m, 14:05, 2026-11-20T14:05, or with a zone at its end")]
 pub struct BadTime(String);
 
-/// A moment, in nanoseconds since the epoch: so long ago (`10m`, `1h 30m`, `90` seconds), the last
+/// A moment: so long ago (`10m`, `1h 30m`, `90` seconds), the last
 /// time it was so late (`14:05`), a date (`2026-11-20`), or a date with a time, in the local zone or
 /// its own.
-pub fn moment(text: &str, now: &Zoned) -> Result<u64, BadTime> {
+pub fn moment(text: &str, now: &Zoned) -> Result<Timestamp, BadTime> {
     let text = text.trim();
     let bad = || BadTime(text.to_owned());
     if text == "now" {
@@ -26,7 +28,7 @@ pub fn moment(text: &str, now: &Zoned) -> Result<u64, BadTime> {
         let ago = SignedDuration::try_from(ago).map_err(|_| bad())?;
         return nanoseconds(now.timestamp().checked_sub(ago).map_err(|_| bad())?).ok_or_else(bad);
     }
-    if let Ok(timestamp) = text.parse::<Timestamp>() {
+    if let Ok(timestamp) = text.parse::<jiff::Timestamp>() {
         return nanoseconds(timestamp).ok_or_else(bad);
     }
     let zone = now.time_zone();
@@ -51,8 +53,8 @@ fn local(at: DateTime, zone: &TimeZone) -> Option<Zoned> {
     at.to_zoned(zone.clone()).ok()
 }
 
-fn nanoseconds(at: Timestamp) -> Option<u64> {
-    u64::try_from(at.as_nanosecond()).ok()
+fn nanoseconds(at: jiff::Timestamp) -> Option<Timestamp> {
+    u64::try_from(at.as_nanosecond()).ok().map(Timestamp::from_nanos)
 }
 
 #[cfg(test)]
@@ -61,7 +63,7 @@ mod tests {
 
     use jiff::Zoned;
 
-    use super::{moment, span};
+    use super::{Timestamp, moment, span};
 
     fn now() -> Zoned {
         "2026-11-20T15:30:00+01:00[Europe/Berlin]".parse().unwrap()
@@ -69,10 +71,7 @@ mod tests {
 
     #[test]
     fn people_s_times_are_understood() {
-        let at = |text: &str| {
-            let at: jiff::Timestamp = text.parse().unwrap();
-            u64::try_from(at.as_nanosecond()).unwrap()
-        };
+        let at = |text: &str| text.parse::<Timestamp>().unwrap();
         for (text, expected) in [
             ("10m", "2026-11-20T15:20:00+01:00"),
             ("2h30m", "2026-11-20T13:00:00+01:00"),

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use super::network::TcpAddress;
 use super::rules::{Hooks, Rules};
 use super::{ProcName, text::OsText};
+use crate::model::time::Timestamp;
 
 /// The version of `plan.json` that this program writes.
 pub const PLAN_VERSION: u32 = 1;
@@ -22,7 +23,7 @@ pub struct Plan {
     /// Unique per run (start to quit, adoptions included); processes see it as `TMO_SESSION`.
     pub run: String,
     /// When the run was started, nanoseconds since the Unix epoch.
-    pub started: u64,
+    pub started: Timestamp,
     /// The title: base name of the root unless given.
     pub title: String,
     /// The tmux session: the title with every run of other characters replaced by one `-`.

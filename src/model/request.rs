@@ -14,6 +14,7 @@ use super::rules::{FlagColor, Probe, Stage};
 use super::signal::SignalName;
 use super::{Exit, LifeId, ProcName, Untrusted, text::OsText};
 use crate::model::ProcessStatus;
+use crate::model::time::Timestamp;
 
 /// A request to stop that comes so soon after the first one is no second one: `timeout` and other wrappers
 /// send two signals, keys repeat, and two scripts may ask for the same.
@@ -149,11 +150,13 @@ pub struct State {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub host: Option<Host>,
     /// When the run started, nanoseconds since the epoch.
-    pub started: u64,
+    #[schema(value_type = u64)]
+    pub started: Timestamp,
     /// How many terminals show the log at present.
     pub views: u32,
     /// When the last view went away, if none is there.
-    pub headless_since: Option<u64>,
+    #[schema(value_type = Option<u64>)]
+    pub headless_since: Option<Timestamp>,
     /// Whether everything is being stopped.
     pub quitting: bool,
     /// The processes, in the order of the Procfile.
@@ -204,7 +207,8 @@ pub struct ProcessState {
     #[serde(default, deserialize_with = "known")]
     pub exit: Option<Exit>,
     /// Since when it has been in this state, nanoseconds since the epoch.
-    pub since: u64,
+    #[schema(value_type = u64)]
+    pub since: Timestamp,
     /// How many lives it has had in this run.
     pub lives: u64,
     /// The port it was told.
@@ -216,7 +220,8 @@ pub struct ProcessState {
     pub pane: Option<String>,
     /// When SIGKILL follows, nanoseconds since the epoch, while it is being stopped.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub kill_due: Option<u64>,
+    #[schema(value_type = Option<u64>)]
+    pub kill_due: Option<Timestamp>,
     /// Why it is in this state, where there is more to say.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<String>)]
@@ -283,7 +288,7 @@ impl ProcessState {
             pid,
             last_pid: pid,
             exit: None,
-            since: 0,
+            since: Timestamp::EPOCH,
             lives: 0,
             port: None,
             color: 0,
@@ -365,7 +370,8 @@ pub struct FlagMatch {
     #[schema(value_type = u32)]
     pub life: Option<LifeId>,
     /// When, in nanoseconds since the Unix epoch.
-    pub time: u64,
+    #[schema(value_type = u64)]
+    pub time: Timestamp,
     /// It, without escape sequences.
     #[schema(value_type = String)]
     pub line: Untrusted,

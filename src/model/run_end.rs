@@ -1,8 +1,11 @@
 //! How a run ended.
 
+use std::time::Duration;
+
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use super::time::nanos;
 use super::{Exit, ProcName};
 
 /// How the run ended.
@@ -37,7 +40,9 @@ pub struct Culprit {
     /// How it ended.
     pub exit: Exit,
     /// How long it had run, nanoseconds.
-    pub ran_ns: u64,
+    #[serde(rename = "ran_ns", with = "nanos")]
+    #[schema(value_type = u64)]
+    pub ran: Duration,
     /// Why, in a sentence, if that could be found out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cause: Option<String>,

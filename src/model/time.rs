@@ -1,26 +1,199 @@
-//! Points in time, nanoseconds since the Unix epoch, as people and clients read them.
+//! Points in time.
+
+use std::fmt;
+use std::ops::{Add, Sub};
+use std::str::FromStr;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+/// A point in time by the wall clock, saved as nanoseconds since the Unix epoch.
+#[derive(
+    Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
+#[serde(transparent)]
+pub struct Timestamp(u64);
+
+impl Timestamp {
+    /// The beginning of 1970.
+    pub const EPOCH: Self = Self(0);
+    /// No other is later.
+    pub const LAST: Self = Self(u64::MAX);
+
+    /// So many nanoseconds after the epoch.
+    pub const fn from_nanos(nanos: u64) -> Self {
+        Self(nanos)
+    }
+
+    /// Nanoseconds since the epoch.
+    pub const fn nanos(self) -> u64 {
+        self.0
+    }
+
+    /// As journals have it.
+    pub const fn to_le_bytes(self) -> [u8; 8] {
+        self.0.to_le_bytes()
+    }
+
+    /// What `stat` says of a file: seconds, and nanoseconds of the next one.
+    pub fn of_file(seconds: i64, nanos: i64) -> Self {
+        let [seconds, nanos] = [seconds, nanos].map(|part| u64::try_from(part).unwrap_or(0));
+        Self(seconds.saturating_mul(1_000_000_000).saturating_add(nanos))
+    }
+
+    /// Whole seconds since the epoch.
+    pub const fn seconds(self) -> u64 {
+        self.0 / 1_000_000_000
+    }
+
+    /// A nanosecond later.
+    #[must_use]
+    pub const fn next(self) -> Self {
+        Self(self.0.saturating_add(1))
+    }
+
+    /// How long after `earlier` it is; nothing where it is not.
+    pub const fn since(self, earlier: Self) -> Duration {
+        Duration::from_nanos(self.nanos_since(earlier))
+    }
+
+    /// The same in nanoseconds.
+    pub const fn nanos_since(self, earlier: Self) -> u64 {
+        self.0.saturating_sub(earlier.0)
+    }
+
+    /// The time between both, whichever is earlier.
+    pub const fn between(self, other: Self) -> Duration {
+        Duration::from_nanos(self.0.abs_diff(other.0))
+    }
+
+    /// As RFC 3339 in UTC, to the millisecond.
+    pub fn to_millisecond(self) -> String {
+        format!("{:.3}", self.utc())
+    }
+
+    /// As a moment of the calendar.
+    pub fn utc(self) -> jiff::Timestamp {
+        jiff::Timestamp::from_nanosecond(i128::from(self.0)).unwrap_or_default()
+    }
+}
+
+/// The latest point in time stands for all that are later.
+impl Add<Duration> for Timestamp {
+    type Output = Self;
+
+    fn add(self, duration: Duration) -> Self {
+        Self(self.0.saturating_add(u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)))
+    }
+}
+
+/// The epoch stands for all that are earlier.
+impl Sub<Duration> for Timestamp {
+    type Output = Self;
+
+    fn sub(self, duration: Duration) -> Self {
+        Self(self.0.saturating_sub(u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)))
+    }
+}
 
 /// As RFC 3339 in UTC, to the nanosecond.
-pub fn rfc3339_ns(time: u64) -> String {
-    format!("{:.9}", timestamp(time))
+impl fmt::Display for Timestamp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:.9}", self.utc())
+    }
 }
 
-/// As RFC 3339 in UTC, to the millisecond.
-pub fn rfc3339_ms(time: u64) -> String {
-    format!("{:.3}", timestamp(time))
+impl From<jiff::Timestamp> for Timestamp {
+    fn from(time: jiff::Timestamp) -> Self {
+        Self(u64::try_from(time.as_nanosecond()).unwrap_or_default())
+    }
 }
 
-fn timestamp(time: u64) -> jiff::Timestamp {
-    jiff::Timestamp::from_nanosecond(i128::from(time)).unwrap_or_default()
+impl FromStr for Timestamp {
+    type Err = jiff::Error;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        text.parse::<jiff::Timestamp>().map(Self::from)
+    }
+}
+
+/// A duration, saved as nanoseconds.
+pub mod nanos {
+    use std::time::Duration;
+
+    use serde::{Deserialize as _, Deserializer, Serialize as _, Serializer};
+
+    /// For serde.
+    pub fn serialize<S: Serializer>(duration: &Duration, to: S) -> Result<S::Ok, S::Error> {
+        u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX).serialize(to)
+    }
+
+    /// For serde.
+    pub fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Duration, D::Error> {
+        u64::deserialize(from).map(Duration::from_nanos)
+    }
+}
+
+/// Tests count in nanoseconds.
+#[cfg(test)]
+mod counted {
+    use std::ops::{Add, AddAssign, Sub, SubAssign};
+
+    use super::Timestamp;
+
+    impl Add<u64> for Timestamp {
+        type Output = Self;
+
+        fn add(self, nanos: u64) -> Self {
+            Self(self.0 + nanos)
+        }
+    }
+
+    impl Sub<u64> for Timestamp {
+        type Output = Self;
+
+        fn sub(self, nanos: u64) -> Self {
+            Self(self.0 - nanos)
+        }
+    }
+
+    impl AddAssign<u64> for Timestamp {
+        fn add_assign(&mut self, nanos: u64) {
+            *self = *self + nanos;
+        }
+    }
+
+    impl SubAssign<u64> for Timestamp {
+        fn sub_assign(&mut self, nanos: u64) {
+            *self = *self - nanos;
+        }
+    }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{rfc3339_ms, rfc3339_ns};
+    use std::time::Duration;
+
+    use super::Timestamp;
 
     #[test]
     fn a_point_in_time_is_shown_as_precisely_as_asked() {
-        assert_eq!(rfc3339_ns(1_500_000_001), "1970-01-01T00:00:01.500000001Z");
-        assert_eq!(rfc3339_ms(1_500_000_001), "1970-01-01T00:00:01.500Z");
+        let time = Timestamp::from_nanos(1_500_000_001);
+        assert_eq!(time.to_string(), "1970-01-01T00:00:01.500000001Z");
+        assert_eq!(time.to_millisecond(), "1970-01-01T00:00:01.500Z");
+        assert_eq!(time.to_string().parse::<Timestamp>().unwrap(), time);
+    }
+
+    #[test]
+    fn nothing_overflows() {
+        let second = Duration::from_secs(1);
+        assert_eq!(Timestamp::LAST + second, Timestamp::LAST);
+        assert_eq!(Timestamp::EPOCH - second, Timestamp::EPOCH);
+        assert_eq!(Timestamp::EPOCH.since(Timestamp::LAST), Duration::ZERO);
+        let later = Timestamp::EPOCH + second;
+        assert_eq!(
+            (later.since(Timestamp::EPOCH), later.between(Timestamp::EPOCH)),
+            (second, second)
+        );
     }
 }

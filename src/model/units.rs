@@ -33,7 +33,7 @@ pub fn parse_span(text: &str) -> Option<Duration> {
         let (_, length) = SPANS.iter().find(|(names, _)| names.contains(&unit))?;
         sum += number * length;
         if behind.is_empty() {
-            return millis(sum);
+            return of_millis(sum);
         }
         rest = behind.strip_prefix(' ').unwrap_or(behind);
     }
@@ -41,12 +41,12 @@ pub fn parse_span(text: &str) -> Option<Duration> {
 
 /// A number of seconds, which may have a fraction.
 pub fn of_seconds(number: f64) -> Option<Duration> {
-    millis(number * 1000.0)
+    of_millis(number * 1000.0)
 }
 
 #[expect(clippy::cast_possible_truncation, reason = "it is a whole number of at most 10^12")]
 #[expect(clippy::cast_sign_loss, reason = "it is not negative")]
-fn millis(number: f64) -> Option<Duration> {
+fn of_millis(number: f64) -> Option<Duration> {
     let fits = (0.0..=LONGEST_MS).contains(&number);
     fits.then(|| Duration::from_millis(number.round() as u64))
 }
@@ -84,6 +84,16 @@ pub fn limit(ms: u64) -> String {
         (0, ms) => format!("{ms} ms"),
         (seconds, ms) => format!("{seconds}.{} s", ms / 100),
     }
+}
+
+/// Whole milliseconds.
+pub fn millis(span: Duration) -> u64 {
+    u64::try_from(span.as_millis()).unwrap_or(u64::MAX)
+}
+
+/// Whole seconds, rounded up.
+pub fn whole_seconds(span: Duration) -> u64 {
+    span.as_secs() + u64::from(span.subsec_nanos() > 0)
 }
 
 /// A number of bytes: `0`, `65536`, `512k`, `64MiB` (units of 1024) or `64MB` (units of 1000).

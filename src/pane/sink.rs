@@ -9,6 +9,7 @@ use std::io::{self, Read as _, Write as _};
 use std::os::fd::AsFd as _;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::{SigSet, Signal};
@@ -16,9 +17,10 @@ use rustix::fs::FlockOperation;
 
 use crate::journal::append::Appender;
 use crate::journal::segment::Dirs;
+use crate::model::time::Timestamp;
 use crate::protocol::paths::{PanePaths, spill_dir};
 use crate::protocol::spec::{Spec, SpecError};
-use crate::sys::clock::now_ns;
+use crate::sys::clock::now;
 use crate::sys::files;
 
 /// How much is read at once.
@@ -148,7 +150,7 @@ impl Sink {
             match input.read(&mut buffer) {
                 Ok(0) => break Ok(()),
                 Ok(read) => {
-                    let now = now_ns();
+                    let now = now();
                     self.appender.append(now, &buffer[..read]);
                     self.ring(b'd');
                     if pace.is_a_flood(now, read) {
@@ -160,7 +162,7 @@ impl Sink {
                 Err(error) => break Err(error),
             }
         };
-        self.appender.finish(now_ns());
+        self.appender.finish(now());
         self.ring(b'd');
         result
     }
@@ -186,7 +188,7 @@ impl Sink {
 /// would be woken, at the cost of the processors that the process itself and tmux want.
 #[derive(Debug, Default)]
 struct Pace {
-    last: u64,
+    last: Timestamp,
     streak: u32,
     flood: bool,
 }
@@ -194,12 +196,12 @@ struct Pace {
 impl Pace {
     /// So much at once, and again within this time, so often.
     const MUCH: usize = 1 << 10;
-    const SOON_NS: u64 = 2_000_000;
+    const SOON: Duration = Duration::from_millis(2);
     const OFTEN: u32 = 8;
 
     /// Whether there is more to come that is worth a moment's wait, after so much was read now.
-    fn is_a_flood(&mut self, now: u64, read: usize) -> bool {
-        let again = read >= Self::MUCH && now.saturating_sub(self.last) < Self::SOON_NS;
+    fn is_a_flood(&mut self, now: Timestamp, read: usize) -> bool {
+        let again = read >= Self::MUCH && now.since(self.last) < Self::SOON;
         self.last = now;
         // What was waited for would be little had it not been worth it.
         let goes_on = self.flood && read >= 4 * Self::MUCH;
@@ -296,6 +298,7 @@ impl io::Read for Stdin {
 #[cfg(test)]
 mod tests {
     use super::{BUFFER, Pace};
+    use crate::model::time::Timestamp;
 
     const MS: u64 = 1_000_000;
 
@@ -305,15 +308,18 @@ mod tests {
         let mut now = 9 * MS;
         for _ in 0..100 {
             now += 50_000;
-            assert!(!pace.is_a_flood(now, 80), "lines that are typed or logged wait for nothing");
+            assert!(
+                !pace.is_a_flood(Timestamp::from_nanos(now), 80),
+                "lines that are typed or logged wait for nothing"
+            );
         }
         for _ in 0..100 {
             now += 10 * MS;
-            assert!(!pace.is_a_flood(now, 4096), "much, but seldom");
+            assert!(!pace.is_a_flood(Timestamp::from_nanos(now), 4096), "much, but seldom");
         }
         let mut quick = |pace: &mut Pace, read| {
             now += 50_000;
-            pace.is_a_flood(now, read)
+            pace.is_a_flood(Timestamp::from_nanos(now), read)
         };
         assert!(!quick(&mut pace, 4096));
         assert!((0..20).any(|_| quick(&mut pace, 4096)));

@@ -248,6 +248,7 @@ fn words(all: &[(&'static str, bool)]) -> Vec<String> {
 
 #[cfg(test)]
 mod tests {
+    use crate::model::time::Timestamp;
     use pretty_assertions::assert_eq;
 
     use super::{Change, Reloaded, failures_of, reload, with_failures};
@@ -280,7 +281,7 @@ mod tests {
         let old = with_ports(&["web", "job", "job#2?+"]);
         let mut fresh = old.clone();
         fresh.processes.pop();
-        (fresh.run, fresh.started) = ("other".into(), 5);
+        (fresh.run, fresh.started) = ("other".into(), Timestamp::from_nanos(5));
         let same = reload(&old, &fresh);
         assert_eq!(changes(&same), ["web =", "job =", "job#2 ~ on_exit"]);
         let same = reload(&same.plan, &fresh);

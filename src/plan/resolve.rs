@@ -21,6 +21,7 @@ use crate::model::name::{BadName, LongName, check_length};
 use crate::model::plan::{Inherit, LogPolicy, PLAN_VERSION, Plan, ProcessPlan};
 use crate::model::rules::{Check, Probe};
 use crate::model::text::OsText;
+use crate::model::time::Timestamp;
 use crate::model::units::parse_bytes;
 
 /// The largest variable that Linux passes to a program: name, `=`, value and NUL. Other systems have
@@ -32,7 +33,7 @@ pub struct Facts<'a> {
     /// Unique per run.
     pub run: String,
     /// Now, in nanoseconds since the Unix epoch.
-    pub started: u64,
+    pub started: Timestamp,
     /// Columns and rows of new panes.
     pub size: (u16, u16),
     /// What processes inherit besides their environment.

@@ -12,6 +12,7 @@ use crate::config::load::{Context, Loaded};
 use crate::config::{Env, Project, StartOptions, procfile, toml};
 use crate::model::plan::{Inherit, OnExit, Plan};
 use crate::model::text::OsText;
+use crate::model::time::Timestamp;
 
 const PROCFILE: &str = "web: w\nworker: k\ncss-1: c\n";
 const DECLARED: &str = r#"{"worker": ["panic:", "EOF"], "gone": ["x"]}"#;
@@ -66,7 +67,7 @@ impl Given {
     ) -> Result<Plan, PlanError> {
         let facts = Facts {
             run: "run1".into(),
-            started: 7,
+            started: Timestamp::from_nanos(7),
             size: (80, 24),
             inherit: Inherit::default(),
             tmo: "/bin/tmo".into(),

@@ -5,6 +5,7 @@ use crate::model::event::What;
 use crate::model::member::Member;
 use crate::model::request::{Outcome, Request};
 use crate::model::rules::FailureAction;
+use crate::model::time::Timestamp;
 use crate::model::{Exit, LifeId};
 use crate::protocol::life::Entry;
 use crate::protocol::spec::Want;
@@ -106,7 +107,7 @@ pub struct Crash {
     /// How it ended.
     pub exit: Exit,
     /// When it began.
-    pub started: u64,
+    pub started: Timestamp,
     /// When it ended.
-    pub ended: u64,
+    pub ended: Timestamp,
 }

@@ -5,6 +5,7 @@ use super::proc::{Broken, Goal, Phase, Proc, ProcId, Ready};
 use super::{Course, Culprit, Effect, Supervisor};
 use crate::model::event::{Note, RunProblem, Skip, Unavailable, What};
 use crate::model::rules::{Milestone, Need, Stage};
+use crate::model::time::Timestamp;
 
 /// How things stand with something that is waited for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -40,7 +41,7 @@ impl Supervisor {
     }
 
     /// What is needed by what shall run is to run as well.
-    pub(super) fn call_needs(&mut self, id: ProcId, now: u64, out: &mut Vec<Effect>) {
+    pub(super) fn call_needs(&mut self, id: ProcId, now: Timestamp, out: &mut Vec<Effect>) {
         for (on, until) in self.procs[id].needs.clone() {
             let proc = &self.procs[on];
             let idle = proc.goal == Goal::Stop && !proc.alive() && !proc.retired;
@@ -84,7 +85,7 @@ impl Supervisor {
     }
 
     /// Let begin whose turn has come, and give up on those whose turn never will.
-    pub(super) fn open_gates(&mut self, now: u64, out: &mut Vec<Effect>) {
+    pub(super) fn open_gates(&mut self, now: Timestamp, out: &mut Vec<Effect>) {
         if self.course != Course::Keep {
             return;
         }
@@ -131,7 +132,7 @@ impl Supervisor {
         &mut self,
         id: ProcId,
         (on, why): (ProcId, Unavailable),
-        now: u64,
+        now: Timestamp,
         out: &mut Vec<Effect>,
     ) {
         let skip = Skip::Needs { on: self.procs[on].name.clone(), why: Box::new(why) };

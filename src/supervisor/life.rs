@@ -5,6 +5,7 @@ use super::{Course, Crash, Effect, Goal, Pane, Phase, Proc, ProcId, Supervisor};
 use crate::model::event::{Note, RunProblem, ShimGone, Trouble, What};
 use crate::model::member::Member;
 use crate::model::rules::Stage;
+use crate::model::time::Timestamp;
 use crate::model::{Exit, LifeId};
 use crate::protocol::life::{Entry, LifeEvent};
 
@@ -68,7 +69,7 @@ impl Supervisor {
         }
     }
 
-    pub(super) fn pane_ready(&mut self, id: ProcId, now: u64, out: &mut Vec<Effect>) {
+    pub(super) fn pane_ready(&mut self, id: ProcId, now: Timestamp, out: &mut Vec<Effect>) {
         let proc = &mut self.procs[id];
         proc.heard = true;
         if let Some(life) = proc.life
@@ -82,7 +83,13 @@ impl Supervisor {
         self.want(id, out);
     }
 
-    fn started(&mut self, id: ProcId, (life, pid): (LifeId, u32), at: u64, out: &mut Vec<Effect>) {
+    fn started(
+        &mut self,
+        id: ProcId,
+        (life, pid): (LifeId, u32),
+        at: Timestamp,
+        out: &mut Vec<Effect>,
+    ) {
         let proc = &mut self.procs[id];
         if Some(life) < proc.current_life() {
             return;
@@ -102,7 +109,7 @@ impl Supervisor {
 
     /// It was told to stop before it had begun: there is no exit to tell of. If it was not, its
     /// shim could not begin it, which is the failure of the process.
-    fn skipped(&mut self, id: ProcId, life: LifeId, at: u64, out: &mut Vec<Effect>) {
+    fn skipped(&mut self, id: ProcId, life: LifeId, at: Timestamp, out: &mut Vec<Effect>) {
         let proc = &mut self.procs[id];
         proc.skipped = proc.skipped.max(Some(life));
         let wanted = proc.goal == Goal::Run && proc.life == Some(life);
@@ -115,7 +122,7 @@ impl Supervisor {
     }
 
     /// A person closed the window, which means: stop it.
-    fn hung_up(&mut self, id: ProcId, at: u64, out: &mut Vec<Effect>) {
+    fn hung_up(&mut self, id: ProcId, at: Timestamp, out: &mut Vec<Effect>) {
         let proc = &mut self.procs[id];
         if proc.alive() && proc.told < proc.current_life() {
             proc.told = proc.current_life();
@@ -139,14 +146,20 @@ impl Supervisor {
         }
     }
 
-    fn exited(&mut self, id: ProcId, (life, exit): (LifeId, Exit), at: u64, out: &mut Vec<Effect>) {
+    fn exited(
+        &mut self,
+        id: ProcId,
+        (life, exit): (LifeId, Exit),
+        at: Timestamp,
+        out: &mut Vec<Effect>,
+    ) {
         let proc = &mut self.procs[id];
         if Some(life) < proc.current_life() {
             return;
         }
         let asked = proc.told >= Some(life);
         let started = proc.since;
-        let ran = at.saturating_sub(started);
+        let ran = at.since(started);
         proc.phase = Phase::Ending { life, exit };
         (proc.since, proc.ran) = (at, ran);
         let stop = proc.stop_of(Some(life), self.interrupts);
@@ -171,7 +184,7 @@ impl Supervisor {
     fn ended(
         &mut self,
         id: ProcId,
-        (life, at): (LifeId, u64),
+        (life, at): (LifeId, Timestamp),
         spared: &[Member],
         out: &mut Vec<Effect>,
     ) {
@@ -195,7 +208,7 @@ impl Supervisor {
     fn stuck(
         &mut self,
         id: ProcId,
-        (life, at): (LifeId, u64),
+        (life, at): (LifeId, Timestamp),
         members: Vec<Member>,
         out: &mut Vec<Effect>,
     ) {
@@ -209,7 +222,7 @@ impl Supervisor {
         out.push(Effect::Say(Some(id), What::Stuck { members }));
     }
 
-    fn went_down(&mut self, id: ProcId, at: u64, out: &mut Vec<Effect>) {
+    fn went_down(&mut self, id: ProcId, at: Timestamp, out: &mut Vec<Effect>) {
         let proc = &mut self.procs[id];
         proc.pane = Pane::None;
         if matches!(proc.phase, Phase::Starting { .. }) {
@@ -231,7 +244,7 @@ impl Supervisor {
 
     /// A shim has ended before it had begun the life that is wanted. Another one may; but who does
     /// not come to anything so often will not the next time either, which is a failure.
-    fn lost_before_it_began(&mut self, id: ProcId, now: u64, out: &mut Vec<Effect>) {
+    fn lost_before_it_began(&mut self, id: ProcId, now: Timestamp, out: &mut Vec<Effect>) {
         let proc = &mut self.procs[id];
         if proc.lost < MOST_LOST {
             proc.lost += 1;
@@ -260,7 +273,7 @@ impl Supervisor {
         &mut self,
         id: ProcId,
         left: Vec<Member>,
-        now: u64,
+        now: Timestamp,
         out: &mut Vec<Effect>,
     ) {
         let proc = &mut self.procs[id];
@@ -309,7 +322,7 @@ impl Supervisor {
         }
     }
 
-    pub(super) fn no_pane(&mut self, id: ProcId, why: &str, now: u64, out: &mut Vec<Effect>) {
+    pub(super) fn no_pane(&mut self, id: ProcId, why: &str, now: Timestamp, out: &mut Vec<Effect>) {
         let proc = &mut self.procs[id];
         proc.pane = Pane::None;
         proc.goal = Goal::Stop;
@@ -329,7 +342,7 @@ impl Proc {
     /// Nothing of this life is left. A later one is the shim's next step: if it is not wanted any
     /// more it may have begun all the same, and the shim says in either case what became of it. Of
     /// one whose turn has not come the shim knows nothing.
-    fn over(&mut self, life: LifeId, exit: Exit, asked: bool, at: u64) {
+    fn over(&mut self, life: LifeId, exit: Exit, asked: bool, at: Timestamp) {
         let next = self.life > Some(life) && self.life > self.skipped && !self.held;
         self.phase = match self.life.filter(|_| next && matches!(self.pane, Pane::Up { .. })) {
             Some(life) => Phase::Starting { life },

@@ -25,11 +25,14 @@ mod tally;
 pub(crate) mod tests;
 mod ticket;
 
+use std::time::Duration;
+
 use serde::{Deserialize, Serialize};
 
 use crate::model::Exit;
 use crate::model::life::or_zero;
 use crate::model::plan::Plan;
+use crate::model::time::{Timestamp, nanos};
 use crate::protocol::spec::Want;
 pub use events::{Crash, Effect, Input};
 pub use exit_code::Decider;
@@ -73,9 +76,9 @@ pub struct Supervisor {
     /// that is stopped by that can still fail the run.
     #[serde(default)]
     interrupts: bool,
-    /// When somebody first asked for the end of the run, nanoseconds since the epoch.
+    /// When somebody first asked for the end of the run.
     #[serde(default)]
-    asked_at: Option<u64>,
+    asked_at: Option<Timestamp>,
     /// The line "all processes have ended" is in the log.
     #[serde(default)]
     idle: bool,
@@ -105,15 +108,16 @@ pub struct Culprit {
     pub id: ProcId,
     /// How it ended.
     pub exit: Exit,
-    /// When, nanoseconds since the epoch.
-    pub at: u64,
-    /// How long it had run, nanoseconds.
-    pub ran: u64,
+    /// When.
+    pub at: Timestamp,
+    /// How long it had run.
+    #[serde(with = "nanos")]
+    pub ran: Duration,
 }
 
 impl Supervisor {
     /// The machine before anything has happened.
-    pub fn new(plan: &Plan, now: u64) -> Self {
+    pub fn new(plan: &Plan, now: Timestamp) -> Self {
         let mut new = Self {
             procs: plan.processes.iter().map(|process| Proc::new(process, now)).collect(),
             course: Course::Keep,
@@ -135,7 +139,7 @@ impl Supervisor {
     }
 
     /// Fold one input into the state.
-    pub fn step(&mut self, now: u64, input: Input) -> Vec<Effect> {
+    pub fn step(&mut self, now: Timestamp, input: Input) -> Vec<Effect> {
         let mut out = vec![];
         match input {
             Input::Begin => self.begin(now, &mut out),
@@ -169,7 +173,7 @@ impl Supervisor {
 
     /// What an adopter does first: do again what follows from the state, in case its predecessor
     /// was killed between deciding and doing.
-    pub fn resume(&mut self, now: u64) -> Vec<Effect> {
+    pub fn resume(&mut self, now: Timestamp) -> Vec<Effect> {
         if let Course::Done { code } = self.course {
             return vec![Effect::Finish(code)];
         }
@@ -228,13 +232,13 @@ impl Supervisor {
     }
 
     /// Know of the processes that were added to the plan.
-    pub fn grow(&mut self, plan: &Plan, now: u64) {
+    pub fn grow(&mut self, plan: &Plan, now: Timestamp) {
         let new = plan.processes.iter().skip(self.procs.len());
         self.procs.extend(new.map(|process| Proc::new(process, now)));
         self.attach(plan);
     }
 
-    fn begin(&mut self, now: u64, out: &mut Vec<Effect>) {
+    fn begin(&mut self, now: Timestamp, out: &mut Vec<Effect>) {
         self.begun = true;
         for id in 0..self.procs.len() {
             if self.procs[id].goal == Goal::Run {
@@ -271,9 +275,4 @@ impl Supervisor {
 /// Whoever saved a state without that had begun.
 const fn yes() -> bool {
     true
-}
-
-/// Milliseconds of the plan as nanoseconds.
-const fn nanos(ms: u64) -> u64 {
-    ms.saturating_mul(1_000_000)
 }

@@ -3,26 +3,28 @@
 
 use std::time::Duration;
 
-use super::{Course, Effect, Goal, Pane, Phase, Proc, ProcId, Supervisor, nanos};
+use super::{Course, Effect, Goal, Pane, Phase, Proc, ProcId, Supervisor};
 use crate::model::event::{Slow, SlowStop, Sooner, What};
 use crate::model::request::SAME_REQUEST;
+use crate::model::time::Timestamp;
+use crate::model::units;
 
 /// A stop that takes no longer needs no explanation.
-const MOMENT: u64 = 1_000_000_000;
+const MOMENT: Duration = Duration::from_secs(1);
 /// Processes that were asked to stop this little later are named in the same line.
-const TOGETHER: u64 = 500_000_000;
+const TOGETHER: Duration = Duration::from_millis(500);
 
 impl Proc {
-    /// When SIGKILL follows the stop signal of its present life, nanoseconds since the epoch.
-    pub fn kill_due(&self) -> Option<u64> {
+    /// When SIGKILL follows the stop signal of its present life.
+    pub fn kill_due(&self) -> Option<Timestamp> {
         let life = self.current_life();
         let waits = matches!(self.phase, Phase::Running { .. } | Phase::Ending { .. });
         let asked = self.stop_life == life && self.killed < life;
-        (waits && asked).then(|| self.stop_since.saturating_add(nanos(self.planned.grace_ms())))
+        (waits && asked).then(|| self.stop_since + Duration::from_millis(self.planned.grace_ms()))
     }
 
     /// Note that somebody asks for the end of its present life, unless that is known.
-    pub(super) fn note_request(&mut self, now: u64) -> bool {
+    pub(super) fn note_request(&mut self, now: Timestamp) -> bool {
         let life = self.current_life();
         let new = self.asked_life < life;
         if new {
@@ -35,10 +37,10 @@ impl Proc {
 
     /// When a stop that goes on is to be mentioned: once for each life, and not if SIGKILL follows
     /// at once.
-    fn slow_due(&self) -> Option<u64> {
-        let due = self.stop_since.saturating_add(MOMENT);
+    fn slow_due(&self) -> Option<Timestamp> {
+        let due = self.stop_since + MOMENT;
         let kill = self.kill_due().filter(|_| self.slow_life != self.current_life())?;
-        (kill > due.saturating_add(TOGETHER)).then_some(due)
+        (kill > due + TOGETHER).then_some(due)
     }
 }
 
@@ -54,15 +56,15 @@ pub(super) enum Insistence {
 }
 
 /// Whether a request at `now` is another one than that at `first`.
-fn is_later(first: u64, now: u64) -> bool {
+fn is_later(first: Timestamp, now: Timestamp) -> bool {
     // Also where the clock was set back.
-    Duration::from_nanos(now.abs_diff(first)) >= SAME_REQUEST
+    now.between(first) >= SAME_REQUEST
 }
 
 impl Supervisor {
     /// Note of each process that has been told to stop since the last call when that was, and whether
     /// somebody has asked for it.
-    pub(super) fn note_stops(&mut self, now: u64, by_request: bool) {
+    pub(super) fn note_stops(&mut self, now: Timestamp, by_request: bool) {
         for proc in &mut self.procs {
             let life = proc.current_life();
             if proc.told_to_stop() && proc.alive() && proc.stop_life != life {
@@ -75,7 +77,12 @@ impl Supervisor {
     }
 
     /// Somebody asks for the end of this process. If that is the second time, it is killed (overmind's rule).
-    pub(super) fn insist(&mut self, id: ProcId, now: u64, out: &mut Vec<Effect>) -> Insistence {
+    pub(super) fn insist(
+        &mut self,
+        id: ProcId,
+        now: Timestamp,
+        out: &mut Vec<Effect>,
+    ) -> Insistence {
         let proc = &mut self.procs[id];
         let life = proc.current_life();
         if !proc.alive() || proc.told < life {
@@ -92,7 +99,7 @@ impl Supervisor {
     }
 
     /// Somebody asks for the end of everything. If that is the second time, all is killed.
-    pub(super) fn ask_to_quit(&mut self, now: u64, out: &mut Vec<Effect>) {
+    pub(super) fn ask_to_quit(&mut self, now: Timestamp, out: &mut Vec<Effect>) {
         if let Some(at) = self.asked_at {
             if is_later(at, now) {
                 self.kill(out);
@@ -109,16 +116,16 @@ impl Supervisor {
     }
 
     /// When the next slow stop is to be mentioned.
-    pub(super) fn slow_stop_due(&self) -> Option<u64> {
+    pub(super) fn slow_stop_due(&self) -> Option<Timestamp> {
         self.procs.iter().filter_map(Proc::slow_due).min()
     }
 
     /// Mention the processes that have been stopping for longer than a moment.
-    pub(super) fn mention_slow_stops(&mut self, now: u64, out: &mut Vec<Effect>) {
+    pub(super) fn mention_slow_stops(&mut self, now: Timestamp, out: &mut Vec<Effect>) {
         if self.slow_stop_due().is_none_or(|due| due > now) {
             return;
         }
-        let soon = now.saturating_add(TOGETHER);
+        let soon = now + TOGETHER;
         let is_slow = |id: &ProcId| self.procs[*id].slow_due().is_some_and(|due| due <= soon);
         let slow: Vec<ProcId> = (0..self.procs.len()).filter(is_slow).collect();
         out.push(Effect::Say(None, What::SlowStop(self.slow_stops(&slow, now))));
@@ -128,7 +135,7 @@ impl Supervisor {
     }
 
     /// Which processes still run, when SIGKILL follows, and what kills them now.
-    fn slow_stops(&self, slow: &[ProcId], now: u64) -> SlowStop {
+    fn slow_stops(&self, slow: &[ProcId], now: Timestamp) -> SlowStop {
         let proc = |id: &ProcId| &self.procs[*id];
         let of = |id: &ProcId| Slow { process: proc(id).name.clone(), pid: proc(id).pid() };
         let due = slow.iter().filter_map(|id| proc(id).kill_due());
@@ -145,7 +152,7 @@ impl Supervisor {
         };
         SlowStop {
             processes: slow.iter().map(of).collect(),
-            kill_in_s: due.min().unwrap_or(now).saturating_sub(now).div_ceil(1_000_000_000),
+            kill_in_s: units::whole_seconds(due.min().unwrap_or(now).since(now)),
             sooner,
         }
     }

@@ -1,12 +1,16 @@
 //! What follows when a process ends by itself, or is found to have failed.
 
+use std::time::Duration;
+
 use super::life::MOST_LOST;
 use super::proc::{Broken, Phase, Proc, Ready};
-use super::{Course, Culprit, Effect, Goal, ProcId, Supervisor, nanos};
+use super::{Course, Culprit, Effect, Goal, ProcId, Supervisor};
 use crate::model::event::{Note, Problem, What};
 use crate::model::life::or_zero;
 use crate::model::plan::OnExit;
 use crate::model::rules::{Backoff, Milestone, Probe, Restart, RestartPolicy, Rules};
+use crate::model::time::Timestamp;
+use crate::model::units;
 use crate::model::{Exit, LifeId};
 
 /// How a process is started again of which nothing else was said: the first time at once, then
@@ -25,7 +29,7 @@ const MOST_AT_ONCE: u32 = 10;
 
 /// After these, two starts are not nearer to each other: what ends at once, again and again, would keep
 /// a processor busy.
-const BETWEEN_STARTS_MS: u64 = 100;
+const BETWEEN_STARTS: Duration = Duration::from_millis(100);
 
 /// How an end counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -75,24 +79,25 @@ impl Rules {
 
 /// How long to wait before a process is started again that was so often in a row; `seed` spreads
 /// those that fail together.
-fn pause(policy: &RestartPolicy, first_at_once: bool, streak: u32, seed: u64) -> u64 {
+fn pause(policy: &RestartPolicy, first_at_once: bool, streak: u32, seed: u64) -> Duration {
     let doublings = match (first_at_once, streak) {
-        (true, 0) => return 0,
+        (true, 0) => return Duration::ZERO,
         (true, streak) => streak - 1,
         (false, streak) => streak,
     };
     match policy.backoff {
-        Backoff::Fixed => nanos(policy.delay_ms),
+        Backoff::Fixed => Duration::from_millis(policy.delay_ms),
         Backoff::Exponential => {
             let factor = 1u64.checked_shl(doublings).unwrap_or(u64::MAX);
-            let whole = nanos(policy.delay_ms.saturating_mul(factor).min(policy.max_delay_ms));
+            let whole = policy.delay_ms.saturating_mul(factor).min(policy.max_delay_ms);
+            let whole = Duration::from_millis(whole);
             if first_at_once {
                 return whole;
             }
             // A tenth shorter to a tenth longer, never longer than the longest.
-            let spread = whole / 5;
-            let part = if spread == 0 { 0 } else { seed % spread };
-            (whole - whole / 10 + part).min(nanos(policy.max_delay_ms))
+            let spread = u64::try_from((whole / 5).as_nanos()).unwrap_or(u64::MAX);
+            let part = Duration::from_nanos(seed.checked_rem(spread).unwrap_or(0));
+            (whole * 9 / 10 + part).min(Duration::from_millis(policy.max_delay_ms))
         }
     }
 }
@@ -109,7 +114,7 @@ impl Supervisor {
     pub(super) fn ended_by_itself(
         &mut self,
         id: ProcId,
-        (exit, at, ran): (Exit, u64, u64),
+        (exit, at, ran): (Exit, Timestamp, Duration),
         out: &mut Vec<Effect>,
     ) {
         self.ready_by_exit(id, exit, at, out);
@@ -143,7 +148,7 @@ impl Supervisor {
         &mut self,
         id: ProcId,
         verdict: Verdict,
-        (exit, at, ran): (Exit, u64, u64),
+        (exit, at, ran): (Exit, Timestamp, Duration),
         out: &mut Vec<Effect>,
     ) {
         let proc = &mut self.procs[id];
@@ -165,12 +170,12 @@ impl Supervisor {
         &mut self,
         id: ProcId,
         verdict: Verdict,
-        (exit, at, ran): (Exit, u64, u64),
+        (exit, at, ran): (Exit, Timestamp, Duration),
         out: &mut Vec<Effect>,
     ) {
         let proc = &mut self.procs[id];
         let policy = proc.rules.restart.as_ref().unwrap_or(&BARE);
-        if ran >= nanos(policy.stable_ms) {
+        if ran >= Duration::from_millis(policy.stable_ms) {
             (proc.streak, proc.failures) = (0, 0);
         }
         match verdict {
@@ -186,12 +191,12 @@ impl Supervisor {
         }
         let pause = proc.next_pause(ran);
         proc.streak = proc.streak.saturating_add(1);
-        if pause == 0 {
+        if pause.is_zero() {
             proc.life = Some(LifeId::after(proc.life));
             return self.want(id, out);
         }
         proc.rest(at, pause);
-        let (pause_ms, times) = (pause / 1_000_000, Some(proc.streak));
+        let (pause_ms, times) = (units::millis(pause), Some(proc.streak));
         out.push(Effect::Say(Some(id), What::Backoff { pause_ms, times }));
     }
 
@@ -222,7 +227,7 @@ impl Supervisor {
         &mut self,
         id: ProcId,
         why: Problem,
-        now: u64,
+        now: Timestamp,
         out: &mut Vec<Effect>,
     ) {
         let proc = &mut self.procs[id];
@@ -231,7 +236,7 @@ impl Supervisor {
             return;
         }
         let policy = proc.rules.restart.clone().unwrap_or_default();
-        if now.saturating_sub(proc.since) >= nanos(policy.stable_ms) {
+        if now.since(proc.since) >= Duration::from_millis(policy.stable_ms) {
             (proc.streak, proc.failures) = (0, 0);
         }
         proc.failures = proc.failures.saturating_add(1);
@@ -241,21 +246,21 @@ impl Supervisor {
         }
         proc.failed = proc.current_life();
         // The first time at once: it was not its end that told, but somebody who looked.
-        let ran = now.saturating_sub(proc.since);
-        let pause = if proc.streak == 0 { 0 } else { proc.next_pause(ran) };
+        let ran = now.since(proc.since);
+        let pause = if proc.streak == 0 { Duration::ZERO } else { proc.next_pause(ran) };
         proc.streak = proc.streak.saturating_add(1);
-        if pause == 0 {
+        if pause.is_zero() {
             self.restart(id, now, out);
         } else {
             self.stop(id, out);
             self.procs[id].rest(now, pause);
-            let what = What::Backoff { pause_ms: pause / 1_000_000, times: None };
+            let what = What::Backoff { pause_ms: units::millis(pause), times: None };
             out.push(Effect::Say(Some(id), what));
         }
     }
 
-    /// When something is due that only time brings, nanoseconds since the epoch.
-    pub fn next_due(&self) -> Option<u64> {
+    /// When something is due that only time brings.
+    pub fn next_due(&self) -> Option<Timestamp> {
         let checks = self.procs.iter().filter_map(Proc::check_due);
         let cleanup = self.procs.iter().enumerate().filter_map(|(id, _)| self.cleanup_due(id));
         let due = self.procs.iter().filter_map(|proc| proc.due).chain(checks).chain(cleanup);
@@ -264,23 +269,23 @@ impl Supervisor {
 
     /// Whether something seems further away than it can be: the clock was set back, and what is due
     /// begins anew from now ([`Input::Alarm`](super::Input::Alarm)).
-    pub fn is_set_back(&self, now: u64) -> bool {
+    pub fn is_set_back(&self, now: Timestamp) -> bool {
         self.procs.iter().enumerate().any(|(id, proc)| {
             let timed = proc.check_due().is_some() || self.cleanup_due(id).is_some();
-            let late = |due: u64| due > now.saturating_add(proc.longest_pause());
+            let late = |due: Timestamp| due > now + proc.longest_pause();
             proc.since > now && timed || proc.due.is_some_and(late)
         })
     }
 
     /// Start again those whose pause is over.
-    pub(super) fn on_alarm(&mut self, now: u64, out: &mut Vec<Effect>) {
+    pub(super) fn on_alarm(&mut self, now: Timestamp, out: &mut Vec<Effect>) {
         self.mention_slow_stops(now, out);
         for id in 0..self.procs.len() {
             self.look_at_checks(id, now, out);
             self.cleanup_overdue(id, now, out);
             let proc = &mut self.procs[id];
             // The clock was set back.
-            let latest = now.saturating_add(proc.longest_pause());
+            let latest = now + proc.longest_pause();
             proc.due = proc.due.map(|due| due.min(latest));
             if proc.due.is_some_and(|due| due <= now) {
                 proc.due = None;
@@ -294,35 +299,39 @@ impl Supervisor {
 
 impl RestartPolicy {
     /// The longest that a pause can be.
-    fn longest_ms(&self) -> u64 {
-        self.delay_ms.max(self.max_delay_ms)
+    fn longest(&self) -> Duration {
+        Duration::from_millis(self.delay_ms.max(self.max_delay_ms))
     }
 }
 
 impl Proc {
     /// Have it started again when this pause after that moment is over.
-    fn rest(&mut self, from: u64, pause: u64) {
-        self.due = Some(from.saturating_add(pause));
+    fn rest(&mut self, from: Timestamp, pause: Duration) {
+        self.due = Some(from + pause);
         self.pause = pause;
     }
 
     /// How long its present pause can be.
-    fn longest_pause(&self) -> u64 {
+    fn longest_pause(&self) -> Duration {
         // One that was saved without its length is none of the longest.
         match self.pause {
-            0 => nanos(self.rules.restart.as_ref().unwrap_or(&BARE).longest_ms()),
+            Duration::ZERO => self.rules.restart.as_ref().unwrap_or(&BARE).longest(),
             pause => pause,
         }
     }
 
     /// How long after a life that has lasted so long the next one begins.
-    fn next_pause(&self, ran: u64) -> u64 {
+    fn next_pause(&self, ran: Duration) -> Duration {
         // Opening windows in vain costs more than most processes do.
-        let least = if self.lost < MOST_LOST { 0 } else { pause(&BARE, false, self.streak, 0) };
+        let least = if self.lost < MOST_LOST {
+            Duration::ZERO
+        } else {
+            pause(&BARE, false, self.streak, 0)
+        };
         let pause = match &self.rules.restart {
             Some(policy) => {
                 let loops = policy.delay_ms == 0 && self.streak >= MOST_AT_ONCE;
-                let between = if loops { nanos(BETWEEN_STARTS_MS) } else { 0 };
+                let between = if loops { BETWEEN_STARTS } else { Duration::ZERO };
                 pause(policy, false, self.streak, seed(self)).max(between.saturating_sub(ran))
             }
             None => pause(&BARE, true, self.streak, 0),
@@ -333,14 +342,17 @@ impl Proc {
 
 #[cfg(test)]
 mod tests {
-    use super::{BARE, Proc, nanos, pause};
+    use std::time::Duration;
+
+    use super::{BARE, Proc, pause};
     use crate::model::rules::{Backoff, RestartPolicy};
+    use crate::model::time::Timestamp;
 
     #[test]
     fn pauses_double_up_to_half_a_minute() {
-        let seconds: Vec<_> = (0..8).map(|n| pause(&BARE, true, n, 0) / 1_000_000_000).collect();
+        let seconds: Vec<_> = (0..8).map(|n| pause(&BARE, true, n, 0).as_secs()).collect();
         assert_eq!(seconds, [0, 1, 2, 4, 8, 16, 30, 30]);
-        assert_eq!(pause(&BARE, true, u32::MAX, 0), 30_000_000_000);
+        assert_eq!(pause(&BARE, true, u32::MAX, 0), Duration::from_secs(30));
     }
 
     #[test]
@@ -353,12 +365,13 @@ mod tests {
         };
         for (streak, ms) in [100, 200, 400, 800, 1600, 2000, 2000].into_iter().enumerate() {
             for seed in [0, 1, 77_777_777, u64::MAX] {
-                let pause = pause(&policy, false, u32::try_from(streak).unwrap(), seed) / 100_000;
-                assert!(pause >= ms * 9 && pause <= ms * 11 && pause <= 20_000, "{ms} {pause}");
+                let pause = pause(&policy, false, u32::try_from(streak).unwrap(), seed).as_micros();
+                let most = (ms * 1100).min(2_000_000);
+                assert!(pause >= ms * 900 && pause <= most, "{ms} {pause}");
             }
         }
         let fixed = RestartPolicy::default();
-        assert!((0..9).all(|streak| pause(&fixed, false, streak, 5) == 1_000_000_000));
+        assert!((0..9).all(|streak| pause(&fixed, false, streak, 5).as_secs() == 1));
     }
 
     #[test]
@@ -366,14 +379,15 @@ mod tests {
         let mut plan = crate::supervisor::tests::plan(&["web"]);
         let at_once = RestartPolicy { delay_ms: 0, ..RestartPolicy::default() };
         plan.processes[0].rules.restart = Some(at_once);
-        let mut proc = Proc::new(&plan.processes[0], 0);
-        let pauses =
-            |proc: &Proc| [0, 30, 100, 5000].map(|ran| proc.next_pause(nanos(ran)) / 1_000_000);
+        let mut proc = Proc::new(&plan.processes[0], Timestamp::EPOCH);
+        let pauses = |proc: &Proc| {
+            [0, 30, 100, 5000].map(|ran| proc.next_pause(Duration::from_millis(ran)).as_millis())
+        };
         assert_eq!(pauses(&proc), [0, 0, 0, 0]);
         proc.streak = 10;
         assert_eq!(pauses(&proc), [100, 70, 0, 0]);
         // Nothing is said of a bare one: the first time at once, as overmind does.
         (proc.rules.restart, proc.streak) = (None, 0);
-        assert_eq!(proc.next_pause(0), 0);
+        assert_eq!(proc.next_pause(Duration::ZERO), Duration::ZERO);
     }
 }

@@ -1,5 +1,7 @@
 //! One process as the supervisor sees it.
 
+use std::time::Duration;
+
 use serde::{Deserialize, Serialize};
 
 use super::policy::Verdict;
@@ -10,6 +12,7 @@ use crate::model::life::or_zero;
 use crate::model::member::Member;
 use crate::model::plan::{OnExit, ProcessPlan};
 use crate::model::rules::{Milestone, Rules, Stage};
+use crate::model::time::{Timestamp, nanos};
 use crate::model::{Exit, LifeId, ProcName, ProcessStatus};
 
 /// Number of a process: its place in the plan.
@@ -101,8 +104,8 @@ pub enum Ready {
     },
     /// It has.
     Yes {
-        /// When, nanoseconds since the epoch.
-        at: u64,
+        /// When.
+        at: Timestamp,
     },
     /// It has not in time, or has ended before.
     No {
@@ -159,15 +162,15 @@ pub struct Proc {
     /// The life that [`Proc::stop_since`] is about.
     #[serde(default, with = "or_zero")]
     pub stop_life: Option<LifeId>,
-    /// When that life was asked to stop, nanoseconds since the epoch.
+    /// When that life was asked to stop.
     #[serde(default)]
-    pub stop_since: u64,
+    pub stop_since: Timestamp,
     /// The newest life that somebody has asked to stop.
     #[serde(default, with = "or_zero")]
     pub asked_life: Option<LifeId>,
-    /// When somebody first asked that, nanoseconds since the epoch.
+    /// When somebody first asked that.
     #[serde(default)]
-    pub asked_at: u64,
+    pub asked_at: Timestamp,
     /// The newest life whose slow stop was mentioned.
     #[serde(default, with = "or_zero")]
     pub slow_life: Option<LifeId>,
@@ -177,9 +180,9 @@ pub struct Proc {
     /// How many shims in a row have ended before they had begun the life that was wanted.
     #[serde(default)]
     pub lost: u8,
-    /// How long its last life ran, nanoseconds.
-    #[serde(default)]
-    pub ran: u64,
+    /// How long its last life ran.
+    #[serde(default, with = "nanos")]
+    pub ran: Duration,
     /// How its last life counts for the exit code of the run.
     #[serde(default)]
     pub status: u8,
@@ -189,19 +192,19 @@ pub struct Proc {
     /// How often in a row it was started again after an end of its own.
     #[serde(default)]
     pub streak: u32,
-    /// When it is to be started again, nanoseconds since the epoch.
+    /// When it is to be started again.
     #[serde(default)]
-    pub due: Option<u64>,
-    /// How long that pause was meant to be, nanoseconds.
-    #[serde(default)]
-    pub pause: u64,
+    pub due: Option<Timestamp>,
+    /// How long that pause was meant to be.
+    #[serde(default, with = "nanos")]
+    pub pause: Duration,
     /// How many lives of it have begun.
     #[serde(default)]
     pub begun: u64,
     /// Its last main process, dead or alive.
     pub last_pid: Option<u32>,
-    /// Since when it has been in this phase, nanoseconds since the epoch.
-    pub since: u64,
+    /// Since when it has been in this phase.
+    pub since: Timestamp,
     /// The last life entry that was taken in.
     pub seen: u64,
     /// Something that a person should know about its state.
@@ -229,10 +232,9 @@ pub struct Proc {
     /// Whether its present life is ready.
     #[serde(default)]
     pub ready: Ready,
-    /// When somebody began to ask about it who had not been there before, nanoseconds since the
-    /// epoch; 0 for never.
+    /// When somebody began to ask about it who had not been there before; the epoch for never.
     #[serde(default)]
-    pub asked_again: u64,
+    pub asked_again: Timestamp,
     /// How often in a row its life did not answer as it should.
     #[serde(default)]
     pub misses: u32,
@@ -270,7 +272,7 @@ pub struct Proc {
 
 impl Proc {
     /// The process of this plan, before anything has happened.
-    pub(super) fn new(process: &ProcessPlan, now: u64) -> Self {
+    pub(super) fn new(process: &ProcessPlan, now: Timestamp) -> Self {
         // One that came by a reload is brought in by whoever follows the plan.
         let later = process.added || process.came > 0;
         let waits = later || process.waits || process.rules.stage == Stage::Cleanup;
@@ -287,18 +289,18 @@ impl Proc {
             signalled: None,
             interrupted: None,
             stop_life: None,
-            stop_since: 0,
+            stop_since: Timestamp::EPOCH,
             asked_life: None,
-            asked_at: 0,
+            asked_at: Timestamp::EPOCH,
             slow_life: None,
             skipped: None,
             lost: 0,
-            ran: 0,
+            ran: Duration::ZERO,
             status: 0,
             last_exit: None,
             streak: 0,
             due: None,
-            pause: 0,
+            pause: Duration::ZERO,
             begun: 0,
             last_pid: None,
             since: now,
@@ -311,7 +313,7 @@ impl Proc {
             held: false,
             heard: false,
             ready: Ready::default(),
-            asked_again: 0,
+            asked_again: Timestamp::EPOCH,
             misses: 0,
             failures: 0,
             broken: None,

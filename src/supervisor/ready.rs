@@ -1,9 +1,12 @@
 //! When a process is ready, and whether it still works.
 
+use std::time::Duration;
+
 use super::proc::{Phase, Proc, ProcId, Ready};
-use super::{Course, Effect, Supervisor, nanos};
+use super::{Course, Effect, Supervisor};
 use crate::model::event::{Note, Problem, What, lacking};
 use crate::model::rules::{Action, Check, FailureAction, Probe, Rules};
+use crate::model::time::Timestamp;
 use crate::model::{Exit, LifeId};
 
 /// Somebody must ask whether something is so.
@@ -39,9 +42,9 @@ impl Supervisor {
     }
 
     /// A new life has begun.
-    pub(super) fn began(&mut self, id: ProcId, at: u64, out: &mut Vec<Effect>) {
+    pub(super) fn began(&mut self, id: ProcId, at: Timestamp, out: &mut Vec<Effect>) {
         let proc = &mut self.procs[id];
-        (proc.ready, proc.misses, proc.asked_again) = (Ready::default(), 0, 0);
+        (proc.ready, proc.misses, proc.asked_again) = (Ready::default(), 0, Timestamp::EPOCH);
         if proc.rules.ready.is_empty() {
             proc.ready = Ready::Yes { at };
         } else {
@@ -54,7 +57,7 @@ impl Supervisor {
         &mut self,
         id: ProcId,
         (life, check): (LifeId, usize),
-        now: u64,
+        now: Timestamp,
         out: &mut Vec<Effect>,
     ) {
         let proc = &mut self.procs[id];
@@ -87,7 +90,7 @@ impl Supervisor {
         &mut self,
         (id, life): (ProcId, LifeId),
         trouble: Option<&str>,
-        now: u64,
+        now: Timestamp,
         out: &mut Vec<Effect>,
     ) {
         let proc = &mut self.procs[id];
@@ -123,7 +126,7 @@ impl Supervisor {
         &mut self,
         (id, life): (ProcId, LifeId),
         (action, line): (FailureAction, &str),
-        now: u64,
+        now: Timestamp,
         out: &mut Vec<Effect>,
     ) {
         let proc = &self.procs[id];
@@ -141,13 +144,13 @@ impl Supervisor {
     }
 
     /// What time alone decides about a life that is not ready yet.
-    pub(super) fn look_at_checks(&mut self, id: ProcId, now: u64, out: &mut Vec<Effect>) {
+    pub(super) fn look_at_checks(&mut self, id: ProcId, now: Timestamp, out: &mut Vec<Effect>) {
         let proc = &mut self.procs[id];
         let Phase::Running { life, .. } = proc.phase else { return };
         // The clock was set back.
         proc.since = proc.since.min(now);
         proc.asked_again = proc.asked_again.min(now);
-        let age = now - proc.since;
+        let age = now.since(proc.since);
         let Ready::Waiting { passed, .. } = &proc.ready else { return };
         let open = |check: &usize| !passed.contains(check);
         let waited: Vec<_> = (0..proc.rules.ready.len()).filter(open).collect();
@@ -163,7 +166,7 @@ impl Supervisor {
         }
         for check in waited {
             if let Probe::Delay { ms } = self.procs[id].rules.ready[check].probe
-                && nanos(ms) <= age
+                && Duration::from_millis(ms) <= age
             {
                 self.passed(id, (life, check), now, out);
             }
@@ -178,7 +181,13 @@ impl Supervisor {
     }
 
     /// Its main process has ended: that may be what was waited for.
-    pub(super) fn ready_by_exit(&mut self, id: ProcId, exit: Exit, at: u64, out: &mut Vec<Effect>) {
+    pub(super) fn ready_by_exit(
+        &mut self,
+        id: ProcId,
+        exit: Exit,
+        at: Timestamp,
+        out: &mut Vec<Effect>,
+    ) {
         let proc = &mut self.procs[id];
         let Ready::Waiting { passed, .. } = &proc.ready else { return };
         let open = (0..proc.rules.ready.len()).filter(|check| !passed.contains(check));
@@ -207,14 +216,14 @@ impl Supervisor {
 
 impl Proc {
     /// When time alone will decide something about its readiness.
-    pub(super) fn check_due(&self) -> Option<u64> {
+    pub(super) fn check_due(&self) -> Option<Timestamp> {
         let (Phase::Running { .. }, Ready::Waiting { passed, .. }) = (&self.phase, &self.ready)
         else {
             return None;
         };
         let open = self.rules.ready.iter().enumerate().filter(|(n, _)| !passed.contains(n));
         let due = |(_, check): (usize, &Check)| match check.probe {
-            Probe::Delay { ms } => self.since.saturating_add(nanos(ms)),
+            Probe::Delay { ms } => self.since + Duration::from_millis(ms),
             Probe::Log(_)
             | Probe::Port { .. }
             | Probe::Http { .. }
@@ -251,17 +260,17 @@ impl Proc {
 
     /// Until when a check has to be passed. Where nobody was there to ask, it is asked once more
     /// before that is held against the process.
-    fn limit_of(&self, check: &Check) -> u64 {
-        let limit = self.since.saturating_add(nanos(check.timeout_ms));
-        if !is_asked(&check.probe) || self.asked_again == 0 {
+    fn limit_of(&self, check: &Check) -> Timestamp {
+        let limit = self.since + Duration::from_millis(check.timeout_ms);
+        if !is_asked(&check.probe) || self.asked_again == Timestamp::EPOCH {
             return limit;
         }
-        let while_asked = nanos(check.timeout_ms.min(ONE_ATTEMPT_MS));
-        limit.max(self.asked_again.saturating_add(while_asked))
+        let while_asked = Duration::from_millis(check.timeout_ms.min(ONE_ATTEMPT_MS));
+        limit.max(self.asked_again + while_asked)
     }
 
     /// Somebody else asks about it from now on.
-    pub(super) fn ask_again(&mut self, now: u64) {
+    pub(super) fn ask_again(&mut self, now: Timestamp) {
         if matches!((&self.phase, &self.ready), (Phase::Running { .. }, Ready::Waiting { .. })) {
             self.asked_again = now;
         }

@@ -11,6 +11,7 @@ use crate::model::LifeId;
 use crate::model::plan::{Plan, ProcessPlan};
 use crate::model::request::Outcome;
 use crate::model::rules::{Rules, Stage};
+use crate::model::time::Timestamp;
 
 /// What the plan counts of a process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -61,7 +62,7 @@ impl Supervisor {
     }
 
     /// The plan was read again: do what has changed in it.
-    pub(super) fn reload(&mut self, ticket: u64, now: u64, out: &mut Vec<Effect>) {
+    pub(super) fn reload(&mut self, ticket: u64, now: Timestamp, out: &mut Vec<Effect>) {
         if self.course != Course::Keep {
             let problem = "everything is being stopped".to_owned();
             return out.push(Effect::Answer(ticket, Outcome::refused(problem)));
@@ -78,7 +79,11 @@ impl Supervisor {
     }
 
     /// See to it that each process is as the plan has it by now.
-    pub(super) fn follow_plan(&mut self, now: u64, out: &mut Vec<Effect>) -> Vec<(ProcId, Aim)> {
+    pub(super) fn follow_plan(
+        &mut self,
+        now: Timestamp,
+        out: &mut Vec<Effect>,
+    ) -> Vec<(ProcId, Aim)> {
         let mut aims = vec![];
         for id in 0..self.procs.len() {
             let (planned, proc) = (self.procs[id].planned, &self.procs[id]);
@@ -113,7 +118,7 @@ impl Supervisor {
         &mut self,
         id: ProcId,
         changed: bool,
-        now: u64,
+        now: Timestamp,
         out: &mut Vec<Effect>,
     ) -> Option<Aim> {
         let proc = &mut self.procs[id];
@@ -126,7 +131,7 @@ impl Supervisor {
     }
 
     /// Have its next life begin, which is as the plan has it by now.
-    fn renew(&mut self, id: ProcId, now: u64, out: &mut Vec<Effect>) -> Aim {
+    fn renew(&mut self, id: ProcId, now: Timestamp, out: &mut Vec<Effect>) -> Aim {
         let proc = &mut self.procs[id];
         if proc.rules.stage == Stage::Cleanup {
             return self.stop(id, out);

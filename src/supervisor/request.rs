@@ -11,6 +11,7 @@ use crate::model::nearest;
 use crate::model::request::{Outcome, Request};
 use crate::model::rules::Stage;
 use crate::model::signal::SignalName;
+use crate::model::time::Timestamp;
 use crate::model::{Exit, LifeId, ProcName};
 use crate::protocol::spec::Want;
 
@@ -23,7 +24,13 @@ enum Verb {
 }
 
 impl Supervisor {
-    pub(super) fn ask(&mut self, id: u64, request: &Request, now: u64, out: &mut Vec<Effect>) {
+    pub(super) fn ask(
+        &mut self,
+        id: u64,
+        request: &Request,
+        now: Timestamp,
+        out: &mut Vec<Effect>,
+    ) {
         match request {
             Request::Start { names } => self.each(id, (Verb::Start, names), now, out),
             Request::Stop { names } => self.each(id, (Verb::Stop, names), now, out),
@@ -49,7 +56,7 @@ impl Supervisor {
         &mut self,
         ticket: u64,
         (verb, patterns): (Verb, &[String]),
-        now: u64,
+        now: Timestamp,
         out: &mut Vec<Effect>,
     ) {
         let ids = match self.meant(verb, patterns) {
@@ -161,7 +168,7 @@ impl Supervisor {
         &mut self,
         ticket: u64,
         counts: &BTreeMap<String, u16>,
-        now: u64,
+        now: Timestamp,
         out: &mut Vec<Effect>,
     ) {
         let entry = |proc: &Proc| ProcName::new(proc.name.entry()).ok();
@@ -224,7 +231,7 @@ impl Supervisor {
         Ok(all.filter(|&id| patterns.iter().any(|p| self.procs[id].is_meant(p))).collect())
     }
 
-    pub(super) fn start(&mut self, id: ProcId, now: u64, out: &mut Vec<Effect>) -> Aim {
+    pub(super) fn start(&mut self, id: ProcId, now: Timestamp, out: &mut Vec<Effect>) -> Aim {
         let proc = &mut self.procs[id];
         let stopping = proc.alive() && proc.told_to_stop();
         if proc.alive() && !stopping {
@@ -243,7 +250,7 @@ impl Supervisor {
         aim
     }
 
-    pub(super) fn bring_up(&mut self, id: ProcId, now: u64, out: &mut Vec<Effect>) {
+    pub(super) fn bring_up(&mut self, id: ProcId, now: Timestamp, out: &mut Vec<Effect>) {
         let proc = &mut self.procs[id];
         match proc.pane {
             // The sink is on its way; nothing that it prints is to be missed.
@@ -275,7 +282,7 @@ impl Supervisor {
         aim
     }
 
-    pub(super) fn restart(&mut self, id: ProcId, now: u64, out: &mut Vec<Effect>) -> Aim {
+    pub(super) fn restart(&mut self, id: ProcId, now: Timestamp, out: &mut Vec<Effect>) -> Aim {
         if !self.procs[id].alive() {
             return self.start(id, now, out);
         }
@@ -296,7 +303,7 @@ impl Supervisor {
         id: ProcId,
         why: String,
         stands: Option<(Want, Option<LifeId>)>,
-        now: u64,
+        now: Timestamp,
     ) {
         let proc = &mut self.procs[id];
         if stands == Some((Want::Run, proc.life)) {
@@ -349,7 +356,7 @@ impl Proc {
 
     /// What could not be ended has no shim any more that would tell when it is gone. Whoever was
     /// told of it and asks for something else has seen to it.
-    pub(super) fn write_off(&mut self, now: u64) {
+    pub(super) fn write_off(&mut self, now: Timestamp) {
         if let (Phase::Stuck { life, .. }, Pane::None) = (&self.phase, &self.pane) {
             let (life, exit) = (*life, Exit::Signal(KILL));
             self.phase = Phase::Over { life, exit, asked: true };

@@ -1,11 +1,14 @@
 //! Stopping everything: who needs others before those, then the cleanup, then the dependencies.
 
+use std::time::Duration;
+
 use super::lifecycle::Milepost;
 use super::ready::cleanup_limit;
-use super::{Course, Effect, Goal, Pane, Phase, Proc, ProcId, Supervisor, nanos};
+use super::{Course, Effect, Goal, Pane, Phase, Proc, ProcId, Supervisor};
 use crate::model::LifeId;
 use crate::model::event::{RunProblem, What};
 use crate::model::rules::Stage;
+use crate::model::time::Timestamp;
 
 impl Supervisor {
     /// Ask everything to stop, each in its turn.
@@ -88,7 +91,7 @@ impl Supervisor {
     }
 
     /// Once no main process is left, start what cleans up.
-    fn sweep(&mut self, now: u64, out: &mut Vec<Effect>) {
+    fn sweep(&mut self, now: Timestamp, out: &mut Vec<Effect>) {
         let main = |proc: &Proc| {
             let going = proc.alive() && !matches!(proc.phase, Phase::Stuck { .. });
             (going || proc.pane == Pane::Opening) && proc.rules.stage == Stage::Main
@@ -115,14 +118,14 @@ impl Supervisor {
     }
 
     /// When a cleanup has taken long enough.
-    pub(super) fn cleanup_due(&self, id: ProcId) -> Option<u64> {
+    pub(super) fn cleanup_due(&self, id: ProcId) -> Option<Timestamp> {
         let proc = &self.procs[id];
         let Phase::Running { .. } = proc.phase else { return None };
         let going = proc.swept && !proc.told_to_stop();
-        going.then(|| proc.since.saturating_add(nanos(cleanup_limit(&proc.rules))))
+        going.then(|| proc.since + Duration::from_millis(cleanup_limit(&proc.rules)))
     }
 
-    pub(super) fn cleanup_overdue(&mut self, id: ProcId, now: u64, out: &mut Vec<Effect>) {
+    pub(super) fn cleanup_overdue(&mut self, id: ProcId, now: Timestamp, out: &mut Vec<Effect>) {
         if self.cleanup_due(id).is_none() {
             return;
         }
@@ -183,7 +186,7 @@ impl Supervisor {
 
     /// After every input: let begin whose turn has come, answer who can be answered, finish when
     /// nothing is left.
-    pub(super) fn settle(&mut self, now: u64, out: &mut Vec<Effect>) {
+    pub(super) fn settle(&mut self, now: Timestamp, out: &mut Vec<Effect>) {
         self.open_gates(now, out);
         self.tell_mileposts(out);
         self.mention_idleness(out);

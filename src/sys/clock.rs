@@ -2,10 +2,12 @@
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
-/// Nanoseconds since the Unix epoch; 0 before it.
-pub fn now_ns() -> u64 {
+use crate::model::time::Timestamp;
+
+/// What the wall clock shows.
+pub fn now() -> Timestamp {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    u64::try_from(since.as_nanos()).unwrap_or(u64::MAX)
+    Timestamp::EPOCH + since
 }
 
 /// The monotonic clock, for deadlines.

@@ -314,7 +314,7 @@ pub fn remove_set_aside(dir: &Path) -> io::Result<()> {
 /// Rename a directory out of the way; its owner is unknown, so it is kept.
 fn put_aside(dir: &Path) -> io::Result<()> {
     let mut name = dir.as_os_str().to_owned();
-    name.push(format!("{ASIDE}{:x}", super::clock::now_ns()));
+    name.push(format!("{ASIDE}{:x}", super::clock::now().nanos()));
     fs::remove_dir(dir).or_else(|_| fs::rename(dir, name))
 }
 

@@ -10,7 +10,7 @@ use super::clock;
 ///
 /// By the C library, which needs a few KiB for it: there is one shim per process.
 pub fn time_of_day() -> String {
-    let seconds = clock::now_ns() / 1_000_000_000;
+    let seconds = clock::now().seconds();
     let seconds = seconds.try_into().unwrap_or_default();
     let mut fields = MaybeUninit::<libc::tm>::zeroed();
     #[expect(unsafe_code, reason = "the standard library knows no time zones")]

@@ -3,6 +3,7 @@
 use super::merged::{Chunk, Message, Renderer};
 use crate::journal::search::entry::{Names, entry_json};
 use crate::journal::search::select::Chosen;
+use crate::model::time::Timestamp;
 use crate::model::untrusted;
 
 /// One of them.
@@ -42,7 +43,7 @@ impl Form {
     }
 
     /// Say something of one's own.
-    pub fn say(&mut self, text: &str, time: u64, out: &mut Vec<u8>) {
+    pub fn say(&mut self, text: &str, time: Timestamp, out: &mut Vec<u8>) {
         if let Self::Merged(renderer) = self {
             renderer.message(&Message { name: None, text, error: false, time }, out);
         }

@@ -10,6 +10,7 @@ use crate::journal::segment::Dirs;
 use crate::journal::streams::{Stream, Streams};
 use crate::journal::words::{gap, record_words};
 use crate::model::event::Logged;
+use crate::model::time::Timestamp;
 use crate::model::untrusted;
 
 /// A record of the journal and its bytes, or a part of them.
@@ -43,8 +44,8 @@ pub struct Unfinished<'a> {
     pub text: &'a [u8],
     /// The offset behind the last of them.
     pub end: u64,
-    /// The time to show, nanoseconds since the Unix epoch.
-    pub time: u64,
+    /// The time to show.
+    pub time: Timestamp,
 }
 
 /// Something to be said in the log that is no record of the journal.
@@ -57,7 +58,7 @@ pub struct Message<'a> {
     /// Whether it reports a failure.
     pub error: bool,
     /// When, nanoseconds since the Unix epoch.
-    pub time: u64,
+    pub time: Timestamp,
 }
 
 /// Renders a merged log.
@@ -76,7 +77,7 @@ pub struct Renderer {
     /// Bytes of unfinished lines held back in all.
     pub(super) holding: usize,
     /// The time of what is being rendered.
-    pub(super) clock: u64,
+    pub(super) clock: Timestamp,
     numbers: HashMap<u16, usize>,
     width: usize,
     system: Prefix,
@@ -139,7 +140,7 @@ impl Renderer {
             resume: None,
             recent: Recent::default(),
             holding: 0,
-            clock: 0,
+            clock: Timestamp::EPOCH,
             numbers: HashMap::with_capacity(names.len()),
             width,
             system,

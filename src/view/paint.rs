@@ -1,8 +1,8 @@
 //! How lines are dressed: colours or none, prefixes, times of day, the supervisor's own messages.
 
+use crate::model::time::Timestamp;
 use std::ffi::OsStr;
 
-use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
 /// No name column is narrower.
@@ -175,9 +175,9 @@ impl Prefix {
         Self { bytes, clock, cells: time + name.len().max(width) + " | ".len() }
     }
 
-    /// The bytes for a line of this time (nanoseconds since the epoch).
-    pub fn at(&mut self, time: u64, zone: &TimeZone) -> &[u8] {
-        let second = time / 1_000_000_000;
+    /// The bytes for a line of this time.
+    pub fn at(&mut self, time: Timestamp, zone: &TimeZone) -> &[u8] {
+        let second = time.seconds();
         if let Some(clock) = &mut self.clock
             && clock.second != second
         {
@@ -192,7 +192,8 @@ impl Prefix {
 /// `15:04:05` in this zone.
 pub(crate) fn time_of_day(second: u64, zone: &TimeZone) -> [u8; 8] {
     let second = i64::try_from(second).unwrap_or(i64::MAX);
-    let civil = zone.to_datetime(Timestamp::from_second(second).unwrap_or(Timestamp::MAX));
+    let civil =
+        zone.to_datetime(jiff::Timestamp::from_second(second).unwrap_or(jiff::Timestamp::MAX));
     let mut digits = *b"00:00:00";
     for (at, number) in [(0, civil.hour()), (3, civil.minute()), (6, civil.second())] {
         let number = number.unsigned_abs();
@@ -213,6 +214,7 @@ pub(crate) fn message(mode: Mode, text: &[u8], error: bool, out: &mut Vec<u8>) {
 
 #[cfg(test)]
 mod tests {
+    use crate::model::time::Timestamp;
     use std::ffi::OsStr;
 
     use jiff::tz::{Offset, TimeZone};
@@ -227,7 +229,7 @@ mod tests {
         for mode in [COLOR, Mode::Plain] {
             let style = Style::new(mode);
             let mut prefix = Prefix::new(&style, 70_000, "web", 2);
-            assert!(prefix.at(0, &TimeZone::UTC).len() > 60_000);
+            assert!(prefix.at(Timestamp::EPOCH, &TimeZone::UTC).len() > 60_000);
         }
     }
 
@@ -269,26 +271,35 @@ mod tests {
     fn prefixes_are_overminds() {
         let style = Style::new(Mode::Exact);
         let mut web = Prefix::new(&style, 6, "web", 42);
-        assert_eq!(web.at(5, &style.zone), b"\x1b[1;38;5;42mweb   \x1b[0m | ");
+        assert_eq!(
+            web.at(Timestamp::from_nanos(5), &style.zone),
+            b"\x1b[1;38;5;42mweb   \x1b[0m | "
+        );
         assert_eq!(web.cells, 9);
         let style = Style { timestamps: true, ..style };
         let mut web = Prefix::new(&style, 6, "web", 42);
         let zone = TimeZone::fixed(Offset::constant(2));
         let noon = 10 * 3600 * 1_000_000_000;
         let expected = b"\x1b[0;38;5;42m12:00:00 \x1b[1;38;5;42mweb   \x1b[0m | ";
-        assert_eq!(web.at(noon, &zone), expected);
-        assert_eq!(web.at(noon + 999_999_999, &zone), expected);
-        assert!(web.at(noon + 1_000_000_000, &zone).starts_with(b"\x1b[0;38;5;42m12:00:01 "));
+        assert_eq!(web.at(Timestamp::from_nanos(noon), &zone), expected);
+        assert_eq!(web.at(Timestamp::from_nanos(noon + 999_999_999), &zone), expected);
+        assert!(
+            web.at(Timestamp::from_nanos(noon + 1_000_000_000), &zone)
+                .starts_with(b"\x1b[0;38;5;42m12:00:01 ")
+        );
         assert_eq!(web.cells, 18);
         let style = Style { mode: Mode::Plain, ..style };
-        assert_eq!(Prefix::new(&style, 6, "web", 42).at(noon, &zone), b"12:00:00 web    | ");
+        assert_eq!(
+            Prefix::new(&style, 6, "web", 42).at(Timestamp::from_nanos(noon), &zone),
+            b"12:00:00 web    | "
+        );
     }
 
     #[test]
     fn a_senseless_time_is_no_panic() {
         let style = Style { timestamps: true, ..Style::new(Mode::Plain) };
         let mut web = Prefix::new(&style, 6, "web", 42);
-        assert!(web.at(u64::MAX, &style.zone).ends_with(b" web    | "));
+        assert!(web.at(Timestamp::from_nanos(u64::MAX), &style.zone).ends_with(b" web    | "));
     }
 
     #[test]

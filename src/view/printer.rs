@@ -319,7 +319,7 @@ impl Loop {
     }
 
     fn say(&mut self, text: &str, error: bool) {
-        let message = Message { name: None, text, error, time: clock::now_ns() };
+        let message = Message { name: None, text, error, time: clock::now() };
         self.job.renderer.message(&message, &mut self.out);
     }
 
@@ -345,7 +345,7 @@ impl Loop {
         if from + self.text.len() as u64 != end {
             return Ok(());
         }
-        let line = Unfinished { stream, text: &self.text, end, time: clock::now_ns() };
+        let line = Unfinished { stream, text: &self.text, end, time: clock::now() };
         self.job.renderer.partial(line, &mut self.out);
         Ok(())
     }

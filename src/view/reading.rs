@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::io;
+use std::time::Duration;
 
 use super::form::Form;
 use crate::journal::cursor::{Cursor, Filter, Position};
@@ -162,7 +163,7 @@ pub fn times_around(
     (from, upto): (u64, u64),
     filter: Filter,
     query: &Query,
-    window: u64,
+    window: Duration,
 ) -> io::Result<Spans> {
     let position = Position { record: from, skip: 0 };
     let pattern = query.pattern.clone();

@@ -14,6 +14,7 @@ use super::width;
 use crate::model::escape::is_ordinary;
 use crate::model::line::{Change, End, Line, trimmed, whole};
 use crate::model::sgr::Sgr;
+use crate::model::time::Timestamp;
 
 /// No more of a line is shown on a terminal.
 const LONGEST: usize = 1 << 20;
@@ -26,7 +27,7 @@ pub(super) struct Row {
     pub(super) line: Line,
     shown: Shown,
     /// Empty lines that are shown when text follows: their times, and how many have the same.
-    empty: Vec<(u64, usize)>,
+    empty: Vec<(Timestamp, usize)>,
     /// Bytes of the line that count as held back.
     held: usize,
     /// The beginning of the line was written to a pipe before its end.
@@ -59,7 +60,7 @@ impl Row {
     }
 
     /// An empty line has ended; whether there are so many now that they are to be shown.
-    fn hold_empty(&mut self, time: u64) -> bool {
+    fn hold_empty(&mut self, time: Timestamp) -> bool {
         match self.empty.last_mut() {
             Some((last, count)) if *last == time => *count += 1,
             Some(_) | None => self.empty.push((time, 1)),

@@ -5,6 +5,7 @@ use std::os::fd::AsFd;
 use jiff::tz::TimeZone;
 
 use super::paint::{NARROWEST, time_of_day};
+use crate::model::time::Timestamp;
 
 /// The size of a pane when there is no terminal to fit it to.
 pub const DEFAULT_SIZE: (u16, u16) = (80, 24);
@@ -36,9 +37,9 @@ pub fn stdout_size() -> Option<(u16, u16)> {
     window_size(std::io::stdout())
 }
 
-/// The time of day, `14:05`, of a moment in nanoseconds since the epoch.
-pub fn clock_time(at: u64) -> String {
-    let digits = time_of_day(at / 1_000_000_000, &local_zone());
+/// The time of day, `14:05`.
+pub fn clock_time(at: Timestamp) -> String {
+    let digits = time_of_day(at.seconds(), &local_zone());
     String::from_utf8_lossy(&digits[..5]).into_owned()
 }
 
@@ -59,6 +60,7 @@ pub fn pane_size(terminal: Option<(u16, u16)>, name_width: usize, timestamps: bo
 #[cfg(test)]
 mod tests {
     use super::{clock_time, is_terminal, pane_size, window_size};
+    use crate::model::time::Timestamp;
 
     #[test]
     fn panes_leave_room_for_the_prefix() {
@@ -77,7 +79,7 @@ mod tests {
 
     #[test]
     fn a_time_of_day_has_hours_and_minutes() {
-        let time = clock_time(1_700_000_000_000_000_000);
+        let time = clock_time(Timestamp::from_nanos(1_700_000_000_000_000_000));
         let (hours, minutes) = time.split_once(':').unwrap();
         assert!(hours.parse::<u8>().unwrap() < 24 && minutes.len() == 2, "{time}");
     }

@@ -9,6 +9,7 @@ use super::limits::LONGEST_SHOWN;
 use crate::model::LifeId;
 use crate::model::request::FlagMatch;
 use crate::model::rules::Flag;
+use crate::model::time::Timestamp;
 
 /// The matches of the flags of one process, over all its lives.
 ///
@@ -23,7 +24,7 @@ pub struct FlagBook {
     #[serde(skip)]
     life: Option<LifeId>,
     #[serde(skip)]
-    time: u64,
+    time: Timestamp,
     /// Some match is to get lines behind it.
     #[serde(skip)]
     waits: bool,
@@ -147,7 +148,7 @@ impl FlagBook {
     }
 
     /// The time of what comes.
-    pub(super) fn at(&mut self, time: u64) {
+    pub(super) fn at(&mut self, time: Timestamp) {
         self.time = time;
     }
 

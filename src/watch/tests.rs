@@ -5,6 +5,7 @@ use proptest::prelude::*;
 use super::{FlagBook, Hit, LONGEST_LINE, LONGEST_SHOWN, Rule, Watcher};
 use crate::model::escape::{Scanner, Token};
 use crate::model::rules::{Check, FailureAction, FailurePattern, Flag, Probe, Rules, Text};
+use crate::model::time::Timestamp;
 use crate::model::{LifeId, Untrusted};
 
 fn word(pattern: &str) -> Text {
@@ -173,7 +174,7 @@ fn matches_are_kept_with_the_lines_around_them() {
     for size in [1, 3, 100] {
         let mut watcher = watcher(&rules);
         watcher.begin(Some(LifeId::nth(7)));
-        watcher.at(5);
+        watcher.at(Timestamp::from_nanos(5));
         for piece in text.as_bytes().chunks(size) {
             watcher.feed(piece);
         }
@@ -188,7 +189,10 @@ fn matches_are_kept_with_the_lines_around_them() {
         let wanted = [("2 3", "err b 4"), ("3 err a", "4 5"), ("5 6", "7")];
         assert_eq!(seen, wanted.map(|(before, after)| (before.to_owned(), after.to_owned())));
         let last = &log.matches[2].found;
-        assert_eq!((last.number, last.life, last.time), (3, Some(LifeId::nth(7)), 5));
+        assert_eq!(
+            (last.number, last.life, last.time),
+            (3, Some(LifeId::nth(7)), Timestamp::from_nanos(5))
+        );
         assert_eq!(last.line.raw(), "err c");
 
         let saved = serde_json::to_string(watcher.book()).unwrap();

@@ -9,6 +9,7 @@ use super::pattern::{BadPattern, Both, Pattern};
 use super::search::{Search, Walk};
 use crate::model::LifeId;
 use crate::model::rules::{FailurePattern, Probe, Rules, Text};
+use crate::model::time::Timestamp;
 
 /// How much is looked at together: it stays in the processor's own memory, and no line in it is
 /// too long for an expression.
@@ -143,7 +144,7 @@ impl Watcher {
     }
 
     /// The time of what is fed from now on, for the matches of flags.
-    pub fn at(&mut self, time: u64) {
+    pub fn at(&mut self, time: Timestamp) {
         self.book.at(time);
     }
 

@@ -16,6 +16,7 @@ use tmo::model::request::{
     Cleared, FlagMatch, FlagMatches, Head, Outcome, ProcessState, Request, State, TmuxAddress,
 };
 use tmo::model::run_end::End;
+use tmo::model::time::Timestamp;
 use tmo::model::{LifeId, ProcName, ProcessStatus};
 use tmo::server::handle::{
     Ask, FailureTexts, FailuresAsk, FailuresProblem, Handle, PaneAsk, PaneProblem,
@@ -216,7 +217,7 @@ fn flags(name: &str, last: usize) -> Result<Vec<FlagMatches>, Box<Outcome>> {
     let found = FlagMatch {
         number: 7,
         life: Some(LifeId::nth(2)),
-        time: 1,
+        time: Timestamp::from_nanos(1),
         line: "took 10 ms".into(),
         before: vec!["before".into()],
         after: vec![],
@@ -269,7 +270,7 @@ fn outcome(request: &Request) -> Outcome {
 pub(crate) fn state() -> State {
     let process = |(at, name): (usize, &&str)| ProcessState {
         last_pid: Some(u32::try_from(100 + at).unwrap()),
-        since: 1,
+        since: Timestamp::from_nanos(1),
         lives: 1,
         port: Some(5000),
         color: 2,
@@ -297,7 +298,7 @@ pub(crate) fn state() -> State {
             program: "tmux".into(),
         },
         journal: "/j".into(),
-        started: 1,
+        started: Timestamp::from_nanos(1),
         views: 0,
         headless_since: None,
         quitting: false,

@@ -27,7 +27,12 @@ async fn brings_each_head_and_at_last_the_end() {
     // Both at once: the last head still comes before the end.
     run.records(9);
     let name = ProcName::new("web").unwrap();
-    let culprit = Some(Culprit { name, exit: Exit::Code(3), ran_ns: 7, cause: None });
+    let culprit = Some(Culprit {
+        name,
+        exit: Exit::Code(3),
+        ran: std::time::Duration::from_nanos(7),
+        cause: None,
+    });
     let end = End { code: 3, culprit, decider: None };
     run.end.send_replace(Some(end.clone()));
     assert_eq!(soon(news.next()).await.unwrap().unwrap(), head(9));

@@ -3,6 +3,7 @@
 use pretty_assertions::assert_eq;
 use serde_json::Value;
 use tmo::model::plan::Plan;
+use tmo::model::time::Timestamp;
 use tmo::plan::order;
 use tmo::supervisor::Supervisor;
 
@@ -61,7 +62,7 @@ fn it_is_the_order_of_the_supervisor_and_shows_its_states() {
     let plan = std::fs::read(world.runtime().join("plan.json")).unwrap();
     let plan: Plan = serde_json::from_slice(&plan).unwrap();
     let place = |name| plan.processes.iter().position(|process| process.name == name).unwrap();
-    for (step, proc) in order(&plan).iter().zip(&Supervisor::new(&plan, 0).procs) {
+    for (step, proc) in order(&plan).iter().zip(&Supervisor::new(&plan, Timestamp::EPOCH).procs) {
         let waits: Vec<_> =
             step.waits.iter().map(|wait| (place(wait.on.clone()), wait.until)).collect();
         assert_eq!(waits, proc.needs, "{}", step.name);

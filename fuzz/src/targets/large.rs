@@ -13,6 +13,7 @@ use tmo::journal::record::{Kind, Record};
 use tmo::journal::split::{Fed, Splitter, Trust};
 use tmo::model::nearest::nearest;
 use tmo::model::plan::Plan;
+use tmo::model::time::Timestamp;
 use tmo::model::{LifeId, ProcName};
 use tmo::protocol::life::Lines;
 use tmo::view::merged::{Chunk, Renderer, Unfinished};
@@ -114,7 +115,7 @@ fn show(mode: u8, text: &[u8], width: usize) {
     let mut renderer = Renderer::new(style, &[(1, "web", 2), (2, "db", 3)]);
     let mut out = vec![];
     let mut record = Record {
-        time: 1,
+        time: Timestamp::from_nanos(1),
         offset: 0,
         len: 0,
         lines: 0,
@@ -138,7 +139,10 @@ fn show(mode: u8, text: &[u8], width: usize) {
         if end > begun {
             let wanted = usize::try_from(renderer.wanted_from(1, begun as u64)).unwrap();
             let text = text.get(wanted..end).unwrap_or_default();
-            renderer.partial(Unfinished { stream: 1, text, end: end as u64, time: 1 }, &mut out);
+            renderer.partial(
+                Unfinished { stream: 1, text, end: end as u64, time: Timestamp::from_nanos(1) },
+                &mut out,
+            );
         }
         shown += out.len();
         assert!(shown <= 16_384 + 400 * end, "{shown} for {end}");

@@ -2,6 +2,7 @@
 
 use tmo::journal::expect::Markers;
 use tmo::model::member::Member;
+use tmo::model::time::Timestamp;
 use tmo::model::{Exit, LifeId};
 use tmo::protocol::life::{Entry, LifeEvent, LifeReader, LifeWriter, Lines};
 
@@ -48,11 +49,14 @@ fn going_on(shape: u8, text: &[u8]) {
     assert_eq!(writer.last(), last);
     let event = LifeEvent::Killing { life: LifeId::nth(shape.into()) };
     for number in 1..=2 {
-        assert_eq!(writer.append(number, event.clone()).unwrap(), last.saturating_add(number));
+        assert_eq!(
+            writer.append(Timestamp::from_nanos(number), event.clone()).unwrap(),
+            last.saturating_add(number)
+        );
     }
     let entry = |number| Entry {
         seq: last.saturating_add(number),
-        at: number,
+        at: Timestamp::from_nanos(number),
         key: 0,
         event: event.clone(),
     };
@@ -62,7 +66,7 @@ fn going_on(shape: u8, text: &[u8]) {
 
 fn every_event_comes_back(input: &mut Input<'_>) {
     let (seq, at, event) = (input.number(), input.number(), event(input));
-    let entry = Entry { seq, at, event, key: input.u32() };
+    let entry = Entry { seq, at: Timestamp::from_nanos(at), event, key: input.u32() };
     let line = serde_json::to_vec(&entry).unwrap();
     assert!(!line.contains(&b'\n'));
     let mut lines = Lines::default();

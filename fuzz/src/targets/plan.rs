@@ -12,6 +12,7 @@ use tmo::config::load::{Context, Loaded};
 use tmo::config::{Env, Project, StartOptions, envfiles, procfile, toml};
 use tmo::model::nearest::nearest;
 use tmo::model::plan::{Inherit, Plan};
+use tmo::model::time::Timestamp;
 use tmo::plan::{Facts, Settings, process_env, resolve};
 
 use super::input::Input;
@@ -74,7 +75,7 @@ pub(crate) fn check(data: &[u8]) {
     }
     let facts = Facts {
         run: "run".into(),
-        started: 7,
+        started: Timestamp::from_nanos(7),
         size: (80, 24),
         inherit: Inherit::default(),
         tmo: "/bin/tmo".into(),

@@ -9,6 +9,7 @@ use tmo::journal::query::{since, tail};
 use tmo::journal::segment::{LOG, parse_name};
 use tmo::journal::{Cursor, Dirs, Filter, IndexReader, Ingest, Kind, Position, Record, Streams};
 use tmo::model::LifeId;
+use tmo::model::time::Timestamp;
 
 use super::input::Input;
 use super::world::{Found, MANY, World, finish, read, read_all, slugs};
@@ -59,7 +60,7 @@ fn more_segments(dirs: &Dirs, input: &mut Input<'_>) {
 
 fn record(input: &mut Input<'_>) -> Record {
     Record {
-        time: input.number(),
+        time: Timestamp::from_nanos(input.number()),
         offset: input.number(),
         len: input.u32(),
         lines: input.u32(),
@@ -77,7 +78,7 @@ fn summary(input: &mut Input<'_>) -> Summary {
         kind: input.one_of(&KINDS),
         seq: input.u32(),
         value: input.u32(),
-        time: input.number(),
+        time: Timestamp::from_nanos(input.number()),
     });
     Summary {
         stream: u16::from(input.byte() % 4),
@@ -136,7 +137,7 @@ fn spoil(dirs: &Dirs, damage: Damage, input: &mut Input<'_>) {
                 1 => encode_summary(&summary(input)),
                 _ => encode_header(&Header {
                     first: input.number(),
-                    time: input.number(),
+                    time: Timestamp::from_nanos(input.number()),
                     streams: input.u32() >> input.below(32),
                 }),
             };
@@ -166,7 +167,7 @@ fn look(dirs: &Dirs, damage: Damage, written: &[Vec<u8>; 2], input: &mut Input<'
     let mut records = vec![];
     let _ = index.read(input.number(), &mut records, 9);
     let _ = index.before(input.number(), &mut records, 9);
-    let _ = since(&mut index, input.number());
+    let _ = since(&mut index, Timestamp::from_nanos(input.number()));
     let _ = tail(&mut index, &Filter::all(), u64::from(input.byte()), length);
     let position = Position { record: input.number(), skip: input.u32() };
     let mut cursor = Cursor::open(dirs, position, Filter::all());
@@ -240,7 +241,7 @@ fn go_on(world: &mut World, damage: Damage, input: &mut Input<'_>) {
         world.append(which, b"more\n");
     }
     catch_up(&mut ingest);
-    let _ = ingest.event(input.number(), b"{}");
+    let _ = ingest.event(Timestamp::from_nanos(input.number()), b"{}");
     let _ = ingest.gap(1);
     let _ = ingest.wake(2, u64::MAX);
     let mut cursor = Cursor::open(&world.dirs, Position::default(), Filter::all());

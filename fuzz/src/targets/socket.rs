@@ -10,6 +10,7 @@ use tmo::api::history::{
 };
 use tmo::model::request::{Cleared, Head, Outcome, ProcessState, Request, State, TmuxAddress};
 use tmo::model::run_end::End;
+use tmo::model::time::Timestamp;
 use tmo::model::{ProcName, ProcessStatus};
 use tmo::server::handle::{Ask, FailureTexts, Handle};
 use tmo::server::serve::{Limits, Listeners, serve};
@@ -152,7 +153,7 @@ pub(crate) fn state() -> State {
         socket: "/s".into(),
         tmux: TmuxAddress { socket: "sock".into(), session: "sess".into(), program: "tmux".into() },
         journal: "/j".into(),
-        started: 0,
+        started: Timestamp::EPOCH,
         views: 0,
         headless_since: None,
         runtime: None,

@@ -4,6 +4,7 @@ use serde_json::json;
 use tmo::model::member::Member;
 use tmo::model::plan::Plan;
 use tmo::model::request::Request;
+use tmo::model::time::Timestamp;
 use tmo::model::{Exit, LifeId};
 use tmo::protocol::life::{Entry, LifeEvent};
 use tmo::supervisor::{Course, Effect, Input as Step, Supervisor};
@@ -20,7 +21,7 @@ pub(crate) fn check(data: &[u8]) {
     }
     let mut input = Input::new(shape);
     let (mut asked, mut answered) = (0, vec![]);
-    let mut effects = machine.resume(1);
+    let mut effects = machine.resume(Timestamp::from_nanos(1));
     for now in 0..32 {
         sound(&effects, &mut answered);
         if matches!(machine.course, Course::Done { .. }) || input.is_empty() {
@@ -33,9 +34,9 @@ pub(crate) fn check(data: &[u8]) {
             let saved = serde_json::to_vec(&machine).unwrap();
             machine = serde_json::from_slice(&saved).unwrap();
             assert!(machine.is_of(&plan()), "what was saved is not taken for sound");
-            machine.resume(1)
+            machine.resume(Timestamp::from_nanos(1))
         } else {
-            machine.step(now, step(&mut input, &mut asked))
+            machine.step(Timestamp::from_nanos(now), step(&mut input, &mut asked))
         };
     }
     answered.sort_unstable();
@@ -55,7 +56,7 @@ fn step(input: &mut Input<'_>, asked: &mut u64) -> Step {
         3 if input.byte() == 0 => Step::TmuxGone,
         3..6 => {
             let (seq, at) = (input.number(), input.number());
-            let entry = Entry { seq, at, key: 0, event: event(input) };
+            let entry = Entry { seq, at: Timestamp::from_nanos(at), key: 0, event: event(input) };
             Step::Life(id, entry)
         }
         _ => {

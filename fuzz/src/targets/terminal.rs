@@ -4,6 +4,7 @@ use tmo::journal::record::{Kind, Record, UNFINISHED};
 use tmo::model::LifeId;
 use tmo::model::escape::{Scanner, Token};
 use tmo::model::sgr::Sgr;
+use tmo::model::time::Timestamp;
 use tmo::view::merged::{Chunk, Renderer, Unfinished};
 use tmo::view::paint::{Mode, Style};
 
@@ -53,7 +54,12 @@ fn dated(mode: Mode, input: &mut Input<'_>) {
     let style = Style { timestamps: true, ..Style::new(mode) };
     let (mut renderer, mut out) = (Renderer::new(style, &[(1, "web", 2)]), vec![]);
     for kind in [Kind::Text, Kind::Exit, Kind::Gap, Kind::Start, Kind::End, Kind::Event] {
-        let record = Record { time: input.number(), value: input.u32(), kind, ..record(2, 0) };
+        let record = Record {
+            time: Timestamp::from_nanos(input.number()),
+            value: input.u32(),
+            kind,
+            ..record(2, 0)
+        };
         let text: &[u8] = if kind == Kind::Text { b"x\n" } else { b"" };
         renderer.render(Chunk::whole(&record, text, input.number()), &mut out);
     }
@@ -97,7 +103,7 @@ fn words(pieces: &[&[u8]]) -> Vec<(String, Vec<u8>)> {
 
 fn record(length: usize, flags: u8) -> Record {
     Record {
-        time: 1,
+        time: Timestamp::from_nanos(1),
         offset: 0,
         len: u32::try_from(length).unwrap(),
         lines: 0,
@@ -129,7 +135,12 @@ fn render(mode: Mode, pieces: &[&[u8]], flags: u8) -> Vec<u8> {
 fn prompts(mode: Mode, text: &[u8], cuts: &[usize]) -> Vec<u8> {
     let (mut renderer, mut out) = (renderer(mode), vec![]);
     for &cut in cuts {
-        let line = Unfinished { stream: 1, text: &text[..cut], end: cut as u64, time: 1 };
+        let line = Unfinished {
+            stream: 1,
+            text: &text[..cut],
+            end: cut as u64,
+            time: Timestamp::from_nanos(1),
+        };
         if !text[..cut].contains(&b'\n') {
             renderer.partial(line, &mut out);
         }

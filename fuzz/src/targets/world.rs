@@ -4,6 +4,7 @@ use tempfile::TempDir;
 use tmo::journal::append::Appender;
 use tmo::journal::{Cursor, Dirs, Filter, Ingest, Kind, Position, Streams};
 use tmo::model::ProcName;
+use tmo::model::time::Timestamp;
 
 use super::input::Input;
 
@@ -40,7 +41,7 @@ impl World {
 
     pub(crate) fn append(&mut self, which: usize, bytes: &[u8]) {
         self.now += 1000;
-        self.sinks[which].append(self.now, bytes);
+        self.sinks[which].append(Timestamp::from_nanos(self.now), bytes);
         self.written[which].extend_from_slice(bytes);
     }
 
@@ -67,7 +68,7 @@ impl World {
                 9 => ingest = self.open(),
                 10 => self.reopen(which),
                 11 => {
-                    ingest.event(self.now, b"{\"text\":\"said\"}").unwrap();
+                    ingest.event(Timestamp::from_nanos(self.now), b"{\"text\":\"said\"}").unwrap();
                 }
                 12 => {
                     ingest.gap(slugs()[which].0).unwrap();
@@ -111,7 +112,7 @@ pub(crate) type Piece = (u64, u64, Option<Vec<u8>>);
 pub(crate) struct Found {
     pub(crate) pieces: [Vec<Piece>; 2],
     pub(crate) lost: u64,
-    pub(crate) time: u64,
+    pub(crate) time: Timestamp,
 }
 
 /// Read on to the end of the index.

@@ -176,9 +176,9 @@ impl Start {
 
     /// What a plan says beside what the user does.
     pub(in crate::cli) fn facts<'a>(&self, find: &'a Find<'a>) -> Facts<'a> {
-        let now = clock::now_ns();
+        let now = clock::now();
         Facts {
-            run: format!("{}-{now:x}", self.project.instance),
+            run: format!("{}-{:x}", self.project.instance, now.nanos()),
             started: now,
             size: screen::DEFAULT_SIZE,
             inherit: self.inherit.clone(),

@@ -15,6 +15,7 @@ use super::problem::Mistakes;
 use super::said::At;
 use crate::model::limits::{LIST, PROCESSES};
 use crate::model::nearest::nearest;
+use crate::model::units;
 use crate::model::units::{of_seconds, parse_bytes, parse_span};
 
 /// A value with its place.
@@ -167,7 +168,7 @@ pub(super) fn number(value: &DeValue<'_>) -> Option<u64> {
 
 /// At most some thirty years.
 fn in_ms(span: Duration) -> u64 {
-    u64::try_from(span.as_millis()).unwrap_or(u64::MAX)
+    units::millis(span)
 }
 
 /// A time, in milliseconds.

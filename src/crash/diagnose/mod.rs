@@ -16,12 +16,14 @@ mod tests;
 mod traces;
 mod triggers;
 
+use std::time::Duration;
+
 use super::cause::{Cause, Certainty, Clue, Diagnosis, Kind};
 use super::evidence::{Evidence, Line};
 use super::expr::Expr;
 use crate::model::Exit;
 use crate::model::shell::quoted;
-use crate::model::time::rfc3339_ms;
+use crate::model::time::Timestamp;
 
 pub use ports::ports_named;
 
@@ -39,10 +41,7 @@ const ELSEWHERE: i32 = 25;
 
 /// What stands so many lines before an exception, or came so long before it, has not led to it.
 const APART: usize = 10;
-const APART_NS: u64 = 5_000_000_000;
-/// So much later, a line explains less by one.
-const AGEING_NS: u64 = 1_000_000_000;
-
+const APART_TIME: Duration = Duration::from_secs(5);
 /// What led to an end, the surest first; nothing only where nothing has ended.
 pub fn diagnose(evidence: &Evidence) -> Diagnosis {
     let mut found = Findings { evidence, all: vec![], trails: vec![] };
@@ -101,7 +100,8 @@ impl<'e> Findings<'e> {
     /// Something that a line shows. What came long before the end explains less of it.
     fn add_line(&mut self, score: i32, at: usize, kind: Kind, text: String) -> &mut Cause {
         let behind = self.lines().len().saturating_sub(at + 1);
-        let seconds = self.time_between(at, self.lines().len().saturating_sub(1)) / AGEING_NS;
+        // Less by one for each second.
+        let seconds = self.time_between(at, self.lines().len().saturating_sub(1)).as_secs();
         let seconds = usize::try_from(seconds).unwrap_or(usize::MAX);
         let age = i32::try_from((behind / 3).saturating_add(seconds)).unwrap_or(i32::MAX).min(30);
         let elsewhere = if comes_from_outside(self.evidence) { ELSEWHERE } else { 0 };
@@ -111,9 +111,9 @@ impl<'e> Findings<'e> {
     }
 
     /// How much later the second line came.
-    fn time_between(&self, first: usize, second: usize) -> u64 {
-        let time = |at: usize| self.lines().get(at).map_or(0, |line| line.time);
-        time(second).saturating_sub(time(first))
+    fn time_between(&self, first: usize, second: usize) -> Duration {
+        let time = |at: usize| self.lines().get(at).map_or(Timestamp::EPOCH, |line| line.time);
+        time(second).since(time(first))
     }
 
     /// What was printed long before the last exception did not end the process, since that was
@@ -127,7 +127,7 @@ impl<'e> Findings<'e> {
         let fatal = self.all.iter().filter(|finding| finding.line.is_some_and(within));
         let Some(most) = fatal.map(|finding| finding.score).max() else { return };
         let survived = |line: usize| {
-            line + APART < begin || line < begin && self.time_between(line, begin) > APART_NS
+            line + APART < begin || line < begin && self.time_between(line, begin) > APART_TIME
         };
         let old: Vec<usize> =
             (0..self.all.len()).filter(|at| self.all[*at].line.is_some_and(survived)).collect();
@@ -212,7 +212,7 @@ fn comes_from_outside(evidence: &Evidence) -> bool {
 fn clue(line: &Line) -> Clue {
     Clue {
         text: cut(line.text.trim()),
-        time: Some(rfc3339_ms(line.time)),
+        time: Some(line.time.to_millisecond()),
         cursor: line.at.map(|at| at.to_string()),
     }
 }

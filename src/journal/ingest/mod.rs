@@ -8,6 +8,7 @@ mod stream;
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use std::io;
+use std::time::Duration;
 
 use stream::{Stop, Stream};
 
@@ -23,6 +24,7 @@ use super::split::{Lost, Splitter, Trust};
 use super::stream::StreamReader;
 use crate::model::plan::LogPolicy;
 use crate::model::request::{Head, Partial};
+use crate::model::time::Timestamp;
 use crate::sys::files;
 
 /// How much is read at once.
@@ -30,7 +32,7 @@ const BUFFER: usize = 256 << 10;
 /// How much of one stream is taken before others get their turn, when all have a backlog.
 const STEP: u64 = 64 << 10;
 /// Output of two streams that came within this time may change places.
-const SLACK_NS: u64 = 1_000_000;
+const SLACK: Duration = Duration::from_millis(1);
 /// How many records are written at once when a backlog is indexed.
 const BATCH: usize = 1024;
 
@@ -328,8 +330,8 @@ impl Ingest {
             turns.push(Reverse((stream.next_time()?, at)));
         }
         while let Some(Reverse((time, at))) = turns.pop() {
-            let until = turns.peek().map_or(u64::MAX, |Reverse((other, _))| *other);
-            let until = until.max(time).saturating_add(SLACK_NS);
+            let until = turns.peek().map_or(Timestamp::LAST, |Reverse((other, _))| *other);
+            let until = until.max(time) + SLACK;
             let stream = &mut self.streams[at];
             let limit = stream.reader.run(stream.seen, until, STEP)?;
             let before = stream.seen;
@@ -406,7 +408,7 @@ impl Ingest {
 
     /// Write down an event: one JSON object, without a newline in it. Returns the number of its
     /// record.
-    pub fn event(&mut self, time: u64, json: &[u8]) -> io::Result<u64> {
+    pub fn event(&mut self, time: Timestamp, json: &[u8]) -> io::Result<u64> {
         let number = self.standing().next;
         let Some(events) = &mut self.events else { return Ok(number) };
         let (offset, len) = events.append(time, json);

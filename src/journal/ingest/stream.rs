@@ -6,6 +6,7 @@ use super::super::record::Record;
 use super::super::split::{Fed, Splitter};
 use super::super::stream::{Read, StreamReader};
 use super::BUFFER;
+use crate::model::time::Timestamp;
 
 #[derive(Debug)]
 pub(super) struct Stream {
@@ -94,7 +95,7 @@ impl Stream {
     }
 
     /// When the next byte came that has not been fed.
-    pub(super) fn next_time(&mut self) -> io::Result<u64> {
+    pub(super) fn next_time(&mut self) -> io::Result<Timestamp> {
         self.reader.time_of(self.seen + 1)
     }
 }

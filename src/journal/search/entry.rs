@@ -11,7 +11,6 @@ use crate::journal::streams::{Stream, Streams};
 use crate::model::Exit;
 use crate::model::event::Logged;
 use crate::model::line::plain;
-use crate::model::time::rfc3339_ns;
 
 /// Names of processes by the numbers of their streams.
 #[derive(Debug)]
@@ -88,7 +87,7 @@ pub fn entry_json(
         }
     };
     let mut line = Line {
-        time: rfc3339_ns(time),
+        time: time.to_string(),
         cursor: entry.position.to_string(),
         name,
         life,

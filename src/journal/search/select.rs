@@ -2,20 +2,22 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::io;
+use std::time::Duration;
 
 use super::lines::Entry;
 use super::pattern::Pattern;
 use crate::journal::cursor::Position;
 use crate::journal::record::{EVENTS, Record};
 use crate::journal::words::entry_words;
+use crate::model::time::Timestamp;
 
 /// Which entries are wanted, of those that are read.
 #[derive(Debug, Default)]
 pub struct Query {
     /// Nothing older, nanoseconds since the epoch.
-    pub since: Option<u64>,
+    pub since: Option<Timestamp>,
     /// Nothing younger.
-    pub until: Option<u64>,
+    pub until: Option<Timestamp>,
     /// Of each stream named here, nothing before this record; of others nothing at all.
     pub starts: Option<HashMap<u16, u64>>,
     /// What lines must be like.
@@ -154,13 +156,13 @@ impl Selector {
 /// Spans of time, in order, none touching another.
 #[derive(Debug, Default)]
 pub struct Spans {
-    spans: Vec<(u64, u64)>,
+    spans: Vec<(Timestamp, Timestamp)>,
 }
 
 impl Spans {
     /// Add the time around a moment; moments come in rising order.
-    pub fn add(&mut self, at: u64, window: u64) {
-        let (from, to) = (at.saturating_sub(window), at.saturating_add(window));
+    pub fn add(&mut self, at: Timestamp, window: Duration) {
+        let (from, to) = (at - window, at + window);
         match self.spans.last_mut() {
             Some((_, end)) if *end >= from => *end = to.max(*end),
             Some(_) | None => self.spans.push((from, to)),
@@ -168,7 +170,7 @@ impl Spans {
     }
 
     /// The spans.
-    pub fn all(&self) -> &[(u64, u64)] {
+    pub fn all(&self) -> &[(Timestamp, Timestamp)] {
         &self.spans
     }
 }

@@ -9,6 +9,7 @@ use super::{EPOCH, Place, SECOND};
 use crate::journal::append::{Appender, SPILL_SEGMENT};
 use crate::journal::segment::{self, Dirs};
 use crate::journal::stream::{Read, StreamReader};
+use crate::model::time::Timestamp;
 
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(80))]
@@ -85,7 +86,7 @@ fn a_torn_time_costs_a_segment_not_the_times_behind_it() {
     assert_eq!(reader.end().unwrap(), 8);
     assert_eq!(reader.time_of(8).unwrap(), EPOCH + 5);
     let fallback = reader.time_of(4).unwrap();
-    assert!(fallback > 0 && fallback < EPOCH, "the file's own time: {fallback}");
+    assert!(fallback > Timestamp::EPOCH && fallback < EPOCH, "the file's own time: {fallback}");
 }
 
 /// A directory that nothing can be created in, until `heal` is called.

@@ -10,6 +10,7 @@ use crate::journal::cursor::Filter;
 use crate::journal::index::SLUG;
 use crate::journal::ingest::Ingest;
 use crate::journal::record::Kind;
+use crate::model::time::Timestamp;
 
 /// Cut the newest segment of the index at some byte behind its head.
 fn tear(place: &Place, at: prop::sample::Index) {
@@ -51,7 +52,7 @@ struct World {
     sinks: [Appender; 2],
     marks: [u64; 2],
     text: [Vec<u8>; 2],
-    now: u64,
+    now: Timestamp,
 }
 
 impl World {

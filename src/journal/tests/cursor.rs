@@ -6,6 +6,7 @@ use crate::journal::query::{since, tail};
 use crate::journal::reader::IndexReader;
 use crate::journal::record::{CONTINUES, EVENTS, Kind, TO_BE_CONTINUED};
 use crate::journal::segment::{LOG, file_name};
+use crate::model::time::Timestamp;
 
 /// Two streams and events, a record for each piece of text.
 fn written(pieces: &[(bool, Vec<u8>)], limit: u64) -> Place {
@@ -122,8 +123,11 @@ fn since_a_time() {
     let mut text = vec![];
     cursor.next(u64::MAX, &mut text).unwrap().unwrap();
     assert_eq!(text, b"12\n");
-    assert_eq!(since(&mut index, 0).unwrap(), Position::default());
-    assert_eq!(since(&mut index, u64::MAX).unwrap().record, index.len().unwrap());
+    assert_eq!(since(&mut index, Timestamp::EPOCH).unwrap(), Position::default());
+    assert_eq!(
+        since(&mut index, Timestamp::from_nanos(u64::MAX)).unwrap().record,
+        index.len().unwrap()
+    );
 }
 
 #[test]

@@ -6,10 +6,11 @@ use crate::journal::record::{Kind, Record, UNFINISHED};
 use crate::journal::segment::FARTHEST;
 use crate::journal::times;
 use crate::model::LifeId;
+use crate::model::time::Timestamp;
 
 fn record() -> Record {
     Record {
-        time: 0x1112_1314_1516_1718,
+        time: Timestamp::from_nanos(0x1112_1314_1516_1718),
         offset: 0x2122_2324_2526_2728,
         len: 0x3132_3334,
         lines: 0x4142_4344,
@@ -42,14 +43,15 @@ fn the_record_is_frozen() {
 
 #[test]
 fn header_and_summary_are_frozen() {
-    let header = Header { first: 0x0102_0304_0506_0708, time: 9, streams: 3 };
+    let header =
+        Header { first: 0x0102_0304_0506_0708, time: Timestamp::from_nanos(9), streams: 3 };
     let bytes = encode_header(&header);
     assert_eq!(
         hex(&bytes),
         "746d6f696e64657801000000030000000807060504030201090000000000000000000000000000000000000027e4a244"
     );
     assert_eq!(decode_header(&bytes), Ok(Some(header)));
-    let marker = Some(Marked { kind: Kind::End, seq: 6, value: 7, time: 8 });
+    let marker = Some(Marked { kind: Kind::End, seq: 6, value: 7, time: Timestamp::from_nanos(8) });
     let summary =
         Summary { stream: 1, flags: 4, life: Some(LifeId::nth(2)), end: 3, text: 5, marker };
     let bytes = encode_summary(&summary);
@@ -64,14 +66,17 @@ fn header_and_summary_are_frozen() {
 
 #[test]
 fn the_times_are_frozen() {
-    let bytes = times::encode(0x0102_0304_0506_0708, 0x1112_1314_1516_1718);
+    let bytes = times::encode(Timestamp::from_nanos(0x0102_0304_0506_0708), 0x1112_1314_1516_1718);
     assert_eq!(hex(&bytes), "08070605040302011817161514131211");
-    assert_eq!(times::decode(&bytes), (0x0102_0304_0506_0708, 0x1112_1314_1516_1718));
+    assert_eq!(
+        times::decode(&bytes),
+        (Timestamp::from_nanos(0x0102_0304_0506_0708), 0x1112_1314_1516_1718)
+    );
 }
 
 #[test]
 fn a_flipped_bit_anywhere_is_noticed() {
-    let header = encode_header(&Header { first: 1, time: 2, streams: 0 });
+    let header = encode_header(&Header { first: 1, time: Timestamp::from_nanos(2), streams: 0 });
     let summary = encode_summary(&Summary { stream: 3, ..Summary::default() });
     for bit in 0..BLOCK * 8 {
         let flip = |mut bytes: [u8; BLOCK]| {
@@ -86,7 +91,7 @@ fn a_flipped_bit_anywhere_is_noticed() {
 
 #[test]
 fn zeros_and_the_other_blocks_are_no_records() {
-    let header = encode_header(&Header { first: 1, time: 2, streams: 0 });
+    let header = encode_header(&Header { first: 1, time: Timestamp::from_nanos(2), streams: 0 });
     let summary = encode_summary(&Summary::default());
     for other in [[0; BLOCK], header, summary] {
         assert_eq!(decode_record(&other), None);
@@ -102,7 +107,7 @@ fn what_no_file_can_hold_is_damage() {
         assert_eq!(decode_record(&encode_record(&record(offset))), None);
     }
     for far in [FARTHEST + 1, u64::MAX] {
-        let header = Header { first: far, time: 0, streams: 0 };
+        let header = Header { first: far, time: Timestamp::EPOCH, streams: 0 };
         assert_eq!(decode_header(&encode_header(&header)), Ok(None));
         for summary in [
             Summary { end: far, ..Summary::default() },

@@ -10,6 +10,7 @@ use crate::journal::index::{IndexWriter, SLUG, SPILL_RECORDS, Standing};
 use crate::journal::reader::IndexReader;
 use crate::journal::record::{Kind, Record};
 use crate::journal::segment::{Dirs, file_name};
+use crate::model::time::Timestamp;
 
 fn record(number: u64) -> Record {
     Record {
@@ -200,7 +201,7 @@ proptest! {
         let mut time = 0;
         let all: Vec<Record> = steps.iter().enumerate().map(|(at, step)| {
             time += step;
-            Record { time, ..record(at as u64) }
+            Record { time: Timestamp::from_nanos(time), ..record(at as u64) }
         }).collect();
         let (disk, memory) = all.split_at(all.len().saturating_sub(in_memory));
         let mut writer = IndexWriter::with_segments_of(&place.dirs, segment_records).unwrap();
@@ -208,8 +209,8 @@ proptest! {
         let mut reader = IndexReader::with_memory(&place.dirs, disk.len() as u64, memory.to_vec());
         prop_assert_eq!(read_all(&mut reader), all.clone());
         prop_assert_eq!(reader.len().unwrap(), all.len() as u64);
-        let first = all.partition_point(|record| record.time < asked) as u64;
-        prop_assert_eq!(reader.search_time(asked).unwrap(), first);
+        let first = all.partition_point(|record| record.time < Timestamp::from_nanos(asked)) as u64;
+        prop_assert_eq!(reader.search_time(Timestamp::from_nanos(asked)).unwrap(), first);
         let mut some = vec![];
         let (mut end, mut back) = (end, vec![]);
         let wanted = all[..usize::try_from(end).unwrap().min(all.len())].to_vec();

@@ -43,7 +43,7 @@ fn a_life_from_start_to_end() {
         .all(Filter::all())
         .into_iter()
         .map(|(chunk, text)| {
-            (chunk.record.kind, chunk.record.time - EPOCH, chunk.record.flags, text)
+            (chunk.record.kind, chunk.record.time.nanos_since(EPOCH), chunk.record.flags, text)
         })
         .collect();
     let text = |time, flags, text: &[u8]| (Kind::Text, time, flags, text.to_vec());

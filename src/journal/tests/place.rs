@@ -5,11 +5,12 @@ use crate::journal::ingest::Ingest;
 use crate::journal::segment::Dirs;
 use crate::journal::streams::Streams;
 use crate::model::ProcName;
+use crate::model::time::Timestamp;
 
 /// Streams 1 and 2.
 pub(crate) const NAMES: [&str; 2] = ["web", "db"];
 /// A time that no file system clock comes near, so that a time taken from one is noticed.
-pub(crate) const EPOCH: u64 = 9_000_000_000 * 1_000_000_000;
+pub(crate) const EPOCH: Timestamp = Timestamp::from_nanos(9_000_000_000 * 1_000_000_000);
 
 /// A journal in a directory of its own.
 pub(crate) struct Place {

@@ -6,6 +6,7 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 use crate::model::LifeId;
+use crate::model::time::Timestamp;
 use crate::protocol::life::{LifeEvent, LifeReader, LifeWriter};
 use crate::protocol::paths::PanePaths;
 use crate::sys::{clock, files};
@@ -22,7 +23,7 @@ pub(super) struct Diary {
     known: u64,
     /// The entry by which whoever reads a file that took the place of this one knows the shim.
     up: Option<LifeEvent>,
-    waiting: VecDeque<(u64, LifeEvent)>,
+    waiting: VecDeque<(Timestamp, LifeEvent)>,
     /// Held for as long as this shim lives: two would give the same numbers.
     _lock: Option<File>,
 }
@@ -69,7 +70,7 @@ impl Diary {
 
     /// The same with a key for its marker.
     pub(super) fn note_with(&mut self, key: u32, event: LifeEvent) -> Option<u64> {
-        let at = clock::now_ns();
+        let at = clock::now();
         if matches!(event, LifeEvent::Up { .. }) {
             self.up = Some(event.clone());
         }
@@ -107,7 +108,7 @@ impl Diary {
         true
     }
 
-    fn append(&mut self, key: u32, at: u64, event: &LifeEvent) -> Option<u64> {
+    fn append(&mut self, key: u32, at: Timestamp, event: &LifeEvent) -> Option<u64> {
         if self.writer.is_none() {
             self.writer = LifeWriter::open(&self.path).ok();
         }

@@ -267,6 +267,6 @@ fn random() -> u64 {
     let mut bytes = [0; 8];
     match files::random(&mut bytes) {
         Ok(()) => u64::from_ne_bytes(bytes),
-        Err(_) => clock::now_ns().rotate_left(32) ^ u64::from(std::process::id()),
+        Err(_) => clock::now().nanos().rotate_left(32) ^ u64::from(std::process::id()),
     }
 }

@@ -14,6 +14,7 @@ mod writer;
 use serde::{Deserialize, Serialize};
 
 use crate::model::member::Member;
+use crate::model::time::Timestamp;
 use crate::model::{Exit, LifeId};
 pub use reader::{LifeReader, Lines, Traces};
 pub use writer::LifeWriter;
@@ -24,7 +25,7 @@ pub struct Entry {
     /// Sequence number, from 1.
     pub seq: u64,
     /// When, nanoseconds since the Unix epoch.
-    pub at: u64,
+    pub at: Timestamp,
     /// Of a marked event: what distinguishes its marker from all that could be printed before it
     /// was written down here. 0 for none.
     #[serde(default, skip_serializing_if = "is_zero")]

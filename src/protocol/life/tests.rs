@@ -5,6 +5,7 @@
 use proptest::prelude::*;
 
 use super::{Entry, LifeEvent, LifeReader, LifeWriter, Lines};
+use crate::model::time::Timestamp;
 use crate::model::{Exit, LifeId};
 
 #[test]
@@ -31,13 +32,13 @@ fn a_file_that_was_emptied_is_read_from_its_new_beginning() {
     let mut writer = LifeWriter::open(&path).unwrap();
     let mut reader = LifeReader::new(&path);
     for _ in 0..9 {
-        writer.append(1, LifeEvent::Down {}).unwrap();
+        writer.append(Timestamp::from_nanos(1), LifeEvent::Down {}).unwrap();
     }
     assert_eq!(reader.poll().unwrap().len(), 9);
     assert!(!writer.is_spoiled());
     std::fs::File::create(&path).unwrap();
     assert!(writer.is_spoiled());
-    writer.append(1, LifeEvent::Hangup {}).unwrap();
+    writer.append(Timestamp::from_nanos(1), LifeEvent::Hangup {}).unwrap();
     let found: Vec<u64> = reader.poll().unwrap().iter().map(|entry| entry.seq).collect();
     assert_eq!(found, [10]);
 }
@@ -47,13 +48,13 @@ fn what_somebody_blew_up_is_not_read_to_its_end() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("web.life");
     let mut writer = LifeWriter::open(&path).unwrap();
-    writer.append(1, LifeEvent::Down {}).unwrap();
+    writer.append(Timestamp::from_nanos(1), LifeEvent::Down {}).unwrap();
     let mut reader = LifeReader::new(&path);
     std::fs::File::options().write(true).open(&path).unwrap().set_len(1 << 40).unwrap();
     assert_eq!(reader.poll().unwrap().len(), 1);
     // A file of that size is replaced, and its reader goes on in the new one.
     let mut writer = LifeWriter::open(&path).unwrap();
-    assert_eq!(writer.append(1, LifeEvent::Down {}).unwrap(), 1);
+    assert_eq!(writer.append(Timestamp::from_nanos(1), LifeEvent::Down {}).unwrap(), 1);
     assert_eq!(reader.poll().unwrap().len(), 1);
 }
 
@@ -63,12 +64,12 @@ fn a_line_that_lacks_only_its_end_never_was() {
     let path = dir.path().join("web.life");
     let mut writer = LifeWriter::open(&path).unwrap();
     for at in 1..=2 {
-        writer.append(at, LifeEvent::Hangup {}).unwrap();
+        writer.append(Timestamp::from_nanos(at), LifeEvent::Hangup {}).unwrap();
     }
     let text = std::fs::read(&path).unwrap();
     std::fs::write(&path, &text[..text.len() - 1]).unwrap();
     let mut writer = LifeWriter::open(&path).unwrap();
-    assert_eq!(writer.append(3, LifeEvent::Down {}).unwrap(), 2);
+    assert_eq!(writer.append(Timestamp::from_nanos(3), LifeEvent::Down {}).unwrap(), 2);
     let found = LifeReader::new(&path).poll().unwrap();
     let found: Vec<_> = found.into_iter().map(|entry| (entry.seq, entry.event)).collect();
     assert_eq!(found, [(1, LifeEvent::Hangup {}), (2, LifeEvent::Down {})]);
@@ -80,10 +81,16 @@ fn no_number_is_given_twice_whatever_the_file_says() {
     let path = dir.path().join("web.life");
     let line = |seq: u64| format!("{{\"seq\":{seq},\"at\":0,\"event\":\"down\"}}\n");
     std::fs::write(&path, line(9) + &line(2)).unwrap();
-    assert_eq!(LifeWriter::open(&path).unwrap().append(1, LifeEvent::Down {}).unwrap(), 10);
+    assert_eq!(
+        LifeWriter::open(&path)
+            .unwrap()
+            .append(Timestamp::from_nanos(1), LifeEvent::Down {})
+            .unwrap(),
+        10
+    );
     std::fs::write(&path, line(u64::MAX)).unwrap();
     let mut writer = LifeWriter::open(&path).unwrap();
-    assert_eq!(writer.append(1, LifeEvent::Down {}).unwrap(), u64::MAX);
+    assert_eq!(writer.append(Timestamp::from_nanos(1), LifeEvent::Down {}).unwrap(), u64::MAX);
 }
 
 #[test]
@@ -93,7 +100,7 @@ fn a_torn_line_costs_only_itself() {
     let mut reader = LifeReader::new(&path);
     assert!(reader.poll().unwrap().is_empty(), "no file yet");
     let mut writer = LifeWriter::open(&path).unwrap();
-    writer.append(1, LifeEvent::Down {}).unwrap();
+    writer.append(Timestamp::from_nanos(1), LifeEvent::Down {}).unwrap();
     drop(writer);
     std::fs::write(&path, [&std::fs::read(&path).unwrap()[..], b"{\"seq\":2,\"at"].concat())
         .unwrap();
@@ -102,8 +109,11 @@ fn a_torn_line_costs_only_itself() {
     let exit = Exit::Signal(9);
     let (life, error) = (LifeId::FIRST, None);
     let event = LifeEvent::Exit { life, exit, error, user_us: 0, system_us: 0, max_rss_kib: 0 };
-    assert_eq!(writer.append(2, event.clone()).unwrap(), 2);
-    assert_eq!(reader.poll().unwrap(), [Entry { seq: 2, at: 2, key: 0, event }]);
+    assert_eq!(writer.append(Timestamp::from_nanos(2), event.clone()).unwrap(), 2);
+    assert_eq!(
+        reader.poll().unwrap(),
+        [Entry { seq: 2, at: Timestamp::from_nanos(2), key: 0, event }]
+    );
     assert!(reader.poll().unwrap().is_empty());
 }
 
@@ -119,7 +129,7 @@ fn line() -> impl Strategy<Value = (Vec<u8>, Option<Entry>)> {
     ];
     let entry = (any::<u64>(), any::<u64>(), event);
     let whole = entry.prop_map(|(seq, at, event)| {
-        let entry = Entry { seq, at, key: 0, event };
+        let entry = Entry { seq, at: Timestamp::from_nanos(at), key: 0, event };
         (serde_json::to_vec(&entry).unwrap(), Some(entry))
     });
     let damaged = whole.clone().prop_flat_map(|(line, _)| {

@@ -6,6 +6,7 @@ use std::os::unix::fs::{FileExt as _, MetadataExt as _};
 use std::path::Path;
 
 use super::{Entry, LifeEvent, LifeReader};
+use crate::model::time::Timestamp;
 use crate::sys::files;
 
 /// Appends to a life file.
@@ -52,12 +53,17 @@ impl LifeWriter {
     }
 
     /// Append one event; returns its number.
-    pub fn append(&mut self, at: u64, event: LifeEvent) -> std::io::Result<u64> {
+    pub fn append(&mut self, at: Timestamp, event: LifeEvent) -> std::io::Result<u64> {
         self.append_with(0, at, event)
     }
 
     /// The same with a key for its marker.
-    pub fn append_with(&mut self, key: u32, at: u64, event: LifeEvent) -> std::io::Result<u64> {
+    pub fn append_with(
+        &mut self,
+        key: u32,
+        at: Timestamp,
+        event: LifeEvent,
+    ) -> std::io::Result<u64> {
         let seq = self.seq.saturating_add(1);
         let entry = Entry { seq, at, key, event };
         let mut line = serde_json::to_vec(&entry).map_err(std::io::Error::other)?;

@@ -123,7 +123,7 @@ fn exposition(state: &State) -> String {
 fn of_run(all: &mut Metrics, state: &State) {
     all.metric("tmo_build_info", Kind::Gauge, "The version of the program that runs.")
         .value(&[("version", &state.version)], 1);
-    let started = state.started / 1_000_000_000;
+    let started = state.started.seconds();
     all.metric("tmo_run_start_time_seconds", Kind::Gauge, "When the run was started, Unix time.")
         .value(&[], started);
     all.metric("tmo_run_quitting", Kind::Gauge, "Whether everything is being stopped.")

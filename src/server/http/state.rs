@@ -13,6 +13,7 @@ use super::asked::{Name, Query};
 use crate::api::answers::Alive;
 use crate::model::request::{Outcome, ProcessState, State, TmuxAddress};
 use crate::model::text::OsText;
+use crate::model::time::Timestamp;
 use crate::model::{ProcName, ProcessStatus, Untrusted, nearest};
 use crate::server::serve::Api;
 use crate::sys::clock;
@@ -36,7 +37,8 @@ struct Status {
     /// Process id of the supervisor.
     pid: u32,
     /// When the run started, nanoseconds since the epoch.
-    started: u64,
+    #[schema(value_type = u64)]
+    started: Timestamp,
     /// How long it has been running, seconds.
     uptime: u64,
     /// Whether everything is being stopped.
@@ -57,7 +59,7 @@ struct Status {
 }
 
 impl Status {
-    fn of(state: State, now: u64) -> Self {
+    fn of(state: State, now: Timestamp) -> Self {
         let mut processes: BTreeMap<_, _> =
             ProcessStatus::ALL.map(|status| (status.word().to_owned(), 0)).into();
         for process in state.processes {
@@ -66,7 +68,7 @@ impl Status {
         let State { version, pid, started, quitting, title, root, procfile, socket, tmux, .. } =
             state;
         // A clock that was set back meanwhile.
-        let uptime = now.saturating_sub(started) / 1_000_000_000;
+        let uptime = now.since(started).as_secs();
         Self {
             version,
             pid,
@@ -92,7 +94,7 @@ impl Status {
 )]
 pub(super) async fn status(Of(api): Of<Api>, _: Query<()>) -> Result<Response, Refusal> {
     let state = api.handle.state().await?;
-    Ok(json(StatusCode::OK, &Status::of(state, clock::now_ns())))
+    Ok(json(StatusCode::OK, &Status::of(state, clock::now())))
 }
 
 /// Whether the supervisor takes over or ends the run, and answers nothing else.

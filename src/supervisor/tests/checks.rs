@@ -6,6 +6,7 @@ use crate::model::ProcessStatus;
 use crate::model::rules::{
     Action, FailureAction, Milestone, Need, Probe, Restart, RestartPolicy, Stage,
 };
+use crate::model::time::Timestamp;
 
 #[test]
 fn a_main_process_that_is_not_ready_keeps_only_those_who_need_it() {
@@ -185,7 +186,7 @@ fn the_code_that_makes_it_ready_is_no_failure() {
 fn a_clock_that_jumps_keeps_nobody_waiting() {
     const HOUR: u64 = 3_600_000_000_000;
     let mut world = World::up();
-    world.now = 3 * HOUR;
+    world.now = Timestamp::from_nanos(3 * HOUR);
     world.ask(1, Request::Quit);
     world.settle();
     assert_eq!(world.status(CLEAN), ProcessStatus::Running);

@@ -2,6 +2,8 @@
 
 use super::*;
 use crate::model::ProcessStatus;
+use crate::model::time::Timestamp;
+use crate::model::units;
 
 #[test]
 fn one_that_may_die_stops_nobody_and_counts() {
@@ -36,7 +38,7 @@ fn one_that_is_restarted_backs_off_and_never_gives_up() {
         world.check();
         assert_eq!(world.machine.procs[0].status(), ProcessStatus::Restarting);
         let due = world.machine.next_due().unwrap();
-        assert_eq!((due - world.now).div_ceil(1_000_000_000), pause);
+        assert_eq!(units::whole_seconds(due.since(world.now)), pause);
         world.wait(pause - 1);
         assert_eq!(world.machine.procs[0].status(), ProcessStatus::Restarting);
         world.wait(1);
@@ -78,13 +80,13 @@ fn what_waits_for_its_restart_can_be_stopped_and_started() {
 #[test]
 fn a_clock_that_is_set_back_lengthens_no_pause() {
     let mut world = World::new(&["web!"]);
-    world.now = 1_000_000_000_000;
+    world.now = Timestamp::from_nanos(1_000_000_000_000);
     world.settle();
     for _ in 0..2 {
         world.shims[0].die(Exit::Code(1));
         world.settle();
     }
-    world.now = 5;
+    world.now = Timestamp::from_nanos(5);
     world.wait(0);
     assert_eq!(world.machine.procs[0].status(), ProcessStatus::Restarting, "it begins anew");
     world.wait(1);

@@ -24,6 +24,7 @@ use super::{Course, Effect, Goal, Input, Phase, ProcId, Supervisor};
 use crate::model::plan::{Inherit, LogPolicy, OnExit, PLAN_VERSION, Plan, ProcessPlan};
 use crate::model::request::{Outcome, Request};
 use crate::model::rules::Rules;
+use crate::model::time::Timestamp;
 use crate::model::{Exit, LifeId, ProcName};
 use crate::protocol::life::{Entry, LifeEvent};
 use crate::protocol::spec::Want;
@@ -59,7 +60,7 @@ pub(crate) fn plan(names: &[&str]) -> Plan {
     Plan {
         version: PLAN_VERSION,
         run: "run".into(),
-        started: 0,
+        started: Timestamp::EPOCH,
         title: "t".into(),
         session: "t".into(),
         tmux_socket: "tmo-t".into(),
@@ -165,7 +166,7 @@ struct World {
     finished: Vec<u8>,
     said: Vec<String>,
     reached: Vec<crate::supervisor::Milepost>,
-    now: u64,
+    now: Timestamp,
 }
 
 impl World {
@@ -175,13 +176,13 @@ impl World {
 
     fn of(plan: &Plan) -> Self {
         let mut world = Self {
-            machine: Supervisor::new(plan, 0),
+            machine: Supervisor::new(plan, Timestamp::EPOCH),
             shims: plan.processes.iter().map(|_| Shim::default()).collect(),
             answers: vec![],
             finished: vec![],
             said: vec![],
             reached: vec![],
-            now: 0,
+            now: Timestamp::EPOCH,
         };
         world.input(Input::Begin);
         world

@@ -4,7 +4,9 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::model::ProcessStatus;
+use crate::model::request::SAME_REQUEST;
 use crate::model::rules::FailureAction;
+use crate::model::time::Timestamp;
 
 const STILL: &str = "still run";
 
@@ -156,8 +158,8 @@ proptest! {
             world.ignore_the_stop();
             world.now += pause * 1_000_000;
             let now = world.now;
-            let is_second = |first: &mut Option<u64>| {
-                now - *first.get_or_insert(now) >= 300_000_000
+            let is_second = |first: &mut Option<Timestamp>| {
+                now.since(*first.get_or_insert(now)) >= SAME_REQUEST
             };
             let kills = match what {
                 1 if asked_all.is_some() => false,

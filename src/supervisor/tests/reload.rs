@@ -3,6 +3,7 @@
 use super::*;
 use crate::model::life::or_zero;
 use crate::model::rules::{Check, Probe, Stage, Text};
+use crate::model::time::Timestamp;
 use crate::supervisor::{Pane, Ready};
 
 /// What the plan of a run is once another one was laid into it.
@@ -95,10 +96,10 @@ fn who_was_killed_between_writing_and_doing_is_followed_by_one_who_does() {
     let now = laid(&old, &fresh);
     let mut adopted: Supervisor = serde_json::from_str(&saved).unwrap();
     assert!(adopted.is_of(&now));
-    adopted.grow(&now, 50);
+    adopted.grow(&now, Timestamp::from_nanos(50));
     world.machine = adopted;
     world.shims.resize_with(4, Shim::default);
-    for effect in world.machine.resume(60) {
+    for effect in world.machine.resume(Timestamp::from_nanos(60)) {
         world.effect(effect);
     }
     world.settle();
@@ -107,9 +108,9 @@ fn who_was_killed_between_writing_and_doing_is_followed_by_one_who_does() {
     // And by one who finds that all of it was done.
     let saved = serde_json::to_string(&world.machine).unwrap();
     let mut adopted: Supervisor = serde_json::from_str(&saved).unwrap();
-    adopted.grow(&now, 70);
+    adopted.grow(&now, Timestamp::from_nanos(70));
     world.machine = adopted;
-    for effect in world.machine.resume(80) {
+    for effect in world.machine.resume(Timestamp::from_nanos(80)) {
         world.effect(effect);
     }
     world.settle();

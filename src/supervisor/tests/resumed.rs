@@ -1,6 +1,7 @@
 //! What was saved goes on where it was.
 
 use super::*;
+use crate::model::time::Timestamp;
 
 #[test]
 fn saved_and_resumed_it_wants_the_same() {
@@ -22,7 +23,7 @@ fn saved_and_resumed_it_wants_the_same() {
 #[test]
 fn killed_before_the_beginning_it_begins_when_resumed() {
     let mut world = World::new(&["web", "api"]);
-    world.machine = Supervisor::new(&plan(&["web", "api"]), 0);
+    world.machine = Supervisor::new(&plan(&["web", "api"]), Timestamp::EPOCH);
     assert!(world.machine.resume(world.now).contains(&Effect::Open(vec![0, 1])));
     world.settle();
     world.check();
@@ -40,11 +41,11 @@ fn killed_at_the_very_end_it_finishes_when_resumed() {
 
 #[test]
 fn what_was_added_since_the_state_was_saved_is_known_to_an_adopter() {
-    let mut machine = Supervisor::new(&plan(&["web", "job?"]), 0);
+    let mut machine = Supervisor::new(&plan(&["web", "job?"]), Timestamp::EPOCH);
     let grown = plan(&["web", "job?", "job#2?+"]);
     assert!(machine.is_of(&grown));
     assert!(!machine.is_of(&plan(&["web", "job?", "other"])));
-    machine.grow(&grown, 1);
+    machine.grow(&grown, Timestamp::from_nanos(1));
     assert!(machine.is_of(&grown) && !machine.is_of(&plan(&["web", "job?"])));
     assert!(!machine.procs[2].counts());
 }

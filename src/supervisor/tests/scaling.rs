@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::model::ProcessStatus;
+use crate::model::time::Timestamp;
 use crate::supervisor::{Pane, Proc};
 
 #[test]
@@ -57,10 +58,10 @@ fn what_is_being_scaled_away_keeps_its_grace_when_more_is() {
 
 #[test]
 fn the_window_of_one_whose_shim_was_killed_goes_when_it_is_scaled_away() {
-    let mut machine = Supervisor::new(&plan(&["job!", "job#2!"]), 0);
+    let mut machine = Supervisor::new(&plan(&["job!", "job#2!"]), Timestamp::EPOCH);
     machine.procs[1].phase =
         Phase::Over { life: LifeId::FIRST, exit: Exit::Signal(9), asked: false };
     let scale = Request::Scale { counts: [("job".to_owned(), 1)].into() };
-    let effects = machine.step(1, Input::Ask(1, scale, None));
+    let effects = machine.step(Timestamp::from_nanos(1), Input::Ask(1, scale, None));
     assert!(effects.contains(&Effect::Close(1)), "{effects:?}");
 }

@@ -5,6 +5,7 @@ use super::*;
 use crate::model::ProcessStatus;
 use crate::model::event::{Note, ShimGone};
 use crate::model::rules::{Milestone, Need, Restart, RestartPolicy};
+use crate::model::time::Timestamp;
 use crate::supervisor::Pane;
 
 const SECOND: u64 = 1_000_000_000;
@@ -52,8 +53,10 @@ fn limited() -> Plan {
 fn who_was_killed_before_it_had_begun_leaves_the_order_to_the_next_one() {
     let plan = stack();
     let mut world = World::of(&plan);
-    (world.machine, world.shims) =
-        (Supervisor::new(&plan, 0), plan.processes.iter().map(|_| Shim::default()).collect());
+    (world.machine, world.shims) = (
+        Supervisor::new(&plan, Timestamp::EPOCH),
+        plan.processes.iter().map(|_| Shim::default()).collect(),
+    );
     world.take_over(&plan);
     world.settle();
     assert_eq!(
@@ -150,7 +153,7 @@ fn windows_that_come_to_nothing_are_opened_ever_less_often() {
         plan.processes[0].rules.restart = policy;
         let mut world = World::of(&plan);
         let (mut windows, end) = (0, HOUR);
-        while world.now < end {
+        while world.now < Timestamp::from_nanos(end) {
             if world.shims[0].asked {
                 windows += 1;
                 world.bring_up(0);
@@ -221,7 +224,7 @@ fn no_limit_gets_longer_by_a_clock_that_is_set() {
     plan.processes[0].rules.ready = vec![check(log(), 10)];
     for back in [1, 5, 60, 3600] {
         let mut world = World::of(&plan);
-        world.now = 2 * HOUR;
+        world.now = Timestamp::from_nanos(2 * HOUR);
         world.settle();
         world.now -= back * SECOND;
         if back > 1 {

@@ -6,6 +6,7 @@ mod props;
 
 use super::{Chunk, Renderer, Unfinished};
 use crate::journal::record::{CONTINUES, EVENTS, Kind, Record, TO_BE_CONTINUED, UNFINISHED};
+use crate::model::time::Timestamp;
 use crate::model::{Exit, LifeId};
 use crate::view::paint::{Mode, Style};
 
@@ -21,7 +22,7 @@ struct Bench {
 
 fn record(kind: Kind, stream: u16) -> Record {
     Record {
-        time: 1_000_000_000,
+        time: Timestamp::from_nanos(1_000_000_000),
         offset: 0,
         len: 0,
         lines: 0,
@@ -93,7 +94,7 @@ impl Bench {
     /// What the unfinished line of the stream is by now; its record comes later.
     fn partial(&mut self, stream: u16, text: &[u8]) -> &mut Self {
         let end = self.ends[usize::from(stream)] + text.len() as u64;
-        let line = Unfinished { stream, text, end, time: 1_000_000_000 };
+        let line = Unfinished { stream, text, end, time: Timestamp::from_nanos(1_000_000_000) };
         self.renderer.partial(line, &mut self.out);
         self
     }

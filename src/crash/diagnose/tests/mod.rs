@@ -13,12 +13,13 @@ use super::diagnose;
 use crate::crash::cause::{Cause, Kind};
 use crate::crash::evidence::{Evidence, Line};
 use crate::journal::Position;
+use crate::model::time::Timestamp;
 use crate::model::{Exit, ProcName};
 
 /// A process `web` in `/srv/app` that was told port 3000 and printed this.
 fn printed(exit: Exit, output: &str) -> Evidence {
     let line = |(at, text): (usize, &str)| Line {
-        time: 1_767_322_985_000_000_000 + at as u64,
+        time: Timestamp::from_nanos(1_767_322_985_000_000_000 + at as u64),
         at: Some(Position { record: at as u64, skip: 0 }),
         text: text.to_owned(),
     };

@@ -1,8 +1,11 @@
 //! What compilers do not accept: of TypeScript, C, Java, Go, Rust, and of esbuild.
 
+use std::time::Duration;
+
 use super::{Trace, texts};
 use crate::crash::evidence::Evidence;
 use crate::crash::expr::Expr;
+use crate::model::time::Timestamp;
 
 /// File, line, and what is wrong there.
 static IN_A_LINE: [Expr; 3] = [
@@ -23,7 +26,7 @@ const NEAR: usize = 3;
 /// Errors that are so near to each other belong together: the first of them counts.
 const TOGETHER: usize = 40;
 /// The same in time.
-const TOGETHER_NS: u64 = 2_000_000_000;
+const SAME_BUILD: Duration = Duration::from_secs(2);
 
 /// The first of the last errors.
 pub(super) fn first(evidence: &Evidence) -> Option<Trace> {
@@ -31,10 +34,10 @@ pub(super) fn first(evidence: &Evidence) -> Option<Trace> {
     let mut all = (0..lines.len()).rev().filter_map(|at| error(evidence, &lines, at));
     let last = all.next()?;
     let end = last.end;
-    let time = |at: usize| evidence.lines.get(at).map_or(0, |line| line.time);
+    let time = |at: usize| evidence.lines.get(at).map_or(Timestamp::EPOCH, |line| line.time);
     let mut first = last;
     for earlier in all {
-        let long_ago = time(first.at).saturating_sub(time(earlier.at)) > TOGETHER_NS;
+        let long_ago = time(first.at).since(time(earlier.at)) > SAME_BUILD;
         if first.at - earlier.at > TOGETHER || long_ago {
             break;
         }

@@ -6,6 +6,7 @@ use proptest::prelude::*;
 use super::exposition;
 use crate::model::request::{ExitCount, FlagState, ProcessState, State, TmuxAddress};
 use crate::model::rules::FlagColor;
+use crate::model::time::Timestamp;
 use crate::model::{Exit, ProcName, ProcessStatus};
 
 /// A value by its name and its labels.
@@ -100,7 +101,7 @@ fn state(processes: Vec<ProcessState>) -> State {
         journal: "/j".into(),
         runtime: None,
         host: None,
-        started: 12_500_000_000,
+        started: Timestamp::from_nanos(12_500_000_000),
         views: 2,
         headless_since: None,
         quitting: false,

@@ -3,6 +3,7 @@
 use pretty_assertions::assert_eq;
 
 use super::*;
+use crate::model::time::Timestamp;
 use crate::view::merged::Message;
 
 const WEB: &str = r"\x1b[1;38;5;2mweb   \x1b[0m | ";
@@ -120,7 +121,12 @@ fn empty_lines_wait_for_text_and_go_where_the_screen_is_cleared() {
 fn empty_lines_have_their_own_times() {
     let mut bench = Bench::styled(Style { timestamps: true, ..Style::new(Mode::Plain) });
     bench.text(1, b"\n").renderer.clock += 5_000_000_000;
-    let later = Record { time: 6_000_000_000, offset: 1, len: 2, ..record(Kind::Text, 1) };
+    let later = Record {
+        time: Timestamp::from_nanos(6_000_000_000),
+        offset: 1,
+        len: 2,
+        ..record(Kind::Text, 1)
+    };
     bench.renderer.render(Chunk::whole(&later, b"x\n", 0), &mut bench.out);
     assert_eq!(bench.taken(), r"00:00:01 web    | \n00:00:06 web    | x\n");
 }
@@ -395,7 +401,8 @@ fn an_event_in_two_pieces_is_one() {
 #[test]
 fn messages_cannot_wreck_a_terminal() {
     let mut bench = Bench::new(COLOR);
-    let message = Message { name: Some("web"), text: "a\x1b[2Jb\nc", error: false, time: 0 };
+    let message =
+        Message { name: Some("web"), text: "a\x1b[2Jb\nc", error: false, time: Timestamp::EPOCH };
     bench.renderer.message(&message, &mut bench.out);
     assert_eq!(bench.taken(), format!(r"{WEB}\x1b[1ma[2Jb\x1b[0m\n{WEB}\x1b[1mc\x1b[0m\n"));
 }

@@ -3,6 +3,7 @@
 use pretty_assertions::assert_eq;
 
 use super::*;
+use crate::model::time::Timestamp;
 
 const WEB: &str = r"\x1b[1;38;5;2mweb   \x1b[0m | ";
 const WORKER: &str = r"\x1b[1;38;5;3mworker\x1b[0m | ";
@@ -131,7 +132,7 @@ fn only_new_bytes_need_be_read() {
     assert_eq!(bench.renderer.wanted_from(1, 6), 6);
     bench.partial(1, b"name? ").taken();
     assert_eq!(bench.renderer.wanted_from(1, 6), 12);
-    let line = Unfinished { stream: 1, text: b"bo", end: 14, time: 0 };
+    let line = Unfinished { stream: 1, text: b"bo", end: 14, time: Timestamp::EPOCH };
     bench.renderer.partial(line, &mut bench.out);
     assert_eq!(bench.taken(), "bo");
     bench.renderer.partial(Unfinished { end: 13, text: b"b", ..line }, &mut bench.out);
@@ -144,7 +145,7 @@ fn only_new_bytes_need_be_read() {
 fn a_part_of_a_long_line_may_be_known_by_its_record_already() {
     let mut bench = Bench::new(COLOR);
     assert_eq!(bench.flagged(1, b"long ", TO_BE_CONTINUED).taken(), "");
-    let line = Unfinished { stream: 1, text: b"long line", end: 9, time: 0 };
+    let line = Unfinished { stream: 1, text: b"long line", end: 9, time: Timestamp::EPOCH };
     bench.renderer.partial(line, &mut bench.out);
     assert_eq!(bench.taken(), format!("{WEB}long line"));
     assert_eq!(bench.flagged(1, b"line is here\r\n", CONTINUES).taken(), r" is here\n");
@@ -153,7 +154,7 @@ fn a_part_of_a_long_line_may_be_known_by_its_record_already() {
 #[test]
 fn a_prompt_shown_too_early_costs_no_line() {
     let mut bench = Bench::new(COLOR);
-    let line = Unfinished { stream: 1, text: b"name? ", end: 12, time: 0 };
+    let line = Unfinished { stream: 1, text: b"name? ", end: 12, time: Timestamp::EPOCH };
     bench.renderer.partial(line, &mut bench.out);
     bench.taken();
     let shown = bench.text(1, b"line\r\n").text(1, b"name? bob\r\n").taken();
