@@ -27,6 +27,16 @@ pub(super) enum Lost {
     Failed(io::Error),
 }
 
+impl Lost {
+    /// Why it can't be shown any more, if that is an error.
+    pub(super) fn error(self) -> Option<io::Error> {
+        match self {
+            Self::Failed(error) => Some(error),
+            Self::Reader | Self::Terminal => None,
+        }
+    }
+}
+
 /// A printer to standard output, and what becomes of that.
 #[derive(Debug)]
 pub(super) struct Outlet {

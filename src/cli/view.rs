@@ -256,6 +256,8 @@ impl Shown {
             self.early.take().map_or((false, false), |early| (early.asked(), early.hung_up()));
         signals.asked = asked.then(Instant::now);
         let (mut failed, mut lost) = (None, false);
+        // The run of a COMMAND ends with it: nobody can take it from this view.
+        let stays = self.until.as_ref().is_some_and(|until| until.farewell.is_empty());
         let mut waiting = self.until.take().map(|until| Box::pin(until.wait()));
         let mut news = match self.connect(&outlet.printer).await? {
             Next::News(news) => news,
@@ -283,23 +285,21 @@ impl Shown {
                 }
                 Wake::Typed(line) => self.answer(&mut typing, &line, &outlet.printer),
                 Wake::News(Some(HeadEvent::End(end))) => return Ok(Ending::Over(end, failed)),
-                Wake::News(Some(HeadEvent::Leave)) if !self.interrupted => return Ok(Ending::Left),
+                Wake::News(Some(HeadEvent::Leave)) if !self.interrupted && !stays => {
+                    return Ok(Ending::Left);
+                }
                 Wake::News(Some(HeadEvent::Leave) | None) => {
                     match self.connect(&outlet.printer).await? {
                         Next::News(fresh) => news = fresh,
                         Next::Over(end) => return Ok(Ending::Over(end, failed)),
                     }
                 }
-                Wake::Signal(Sign::Stop) => {
-                    typing.end();
-                    self.quit(&outlet.printer);
-                }
+                Wake::Signal(Sign::Stop) => self.stop(&mut typing, &outlet.printer),
                 Wake::Signal(Sign::Hangup) | Wake::Lost(Lost::Terminal) => {
                     return Ok(Ending::Hangup);
                 }
                 Wake::Lost(what) => {
-                    lost = true;
-                    failed = if let Lost::Failed(error) = what { Some(error) } else { None };
+                    (lost, failed) = (true, what.error());
                     self.quit(&outlet.printer);
                 }
                 Wake::Signal(Sign::Nothing) => {}
@@ -311,6 +311,12 @@ impl Shown {
                 Wake::Waited(came) => return Ok(Ending::Waited(came)),
             }
         }
+    }
+
+    /// Ask the run to stop; what is typed from now on is for the shell.
+    fn stop(&mut self, typing: &mut Typing, printer: &Printer) {
+        typing.end();
+        self.quit(printer);
     }
 
     /// Explain how to reach a process, after input at its log.

@@ -209,6 +209,15 @@ fn a_signal_just_before_all_is_ready_or_detached_counts() {
             std::fs::remove_file(world.app().join("go")).unwrap();
         }
     }
+    // Who waits for the command can't be sent away.
+    let mut start =
+        world.start(["--until-ready", "--", "sh", "-c", "test -e go || exit 3; touch ran"]);
+    world.wait_state("web", "running");
+    world.ok(["detach"]);
+    world.write("go", "");
+    assert_eq!(start.code(), 0, "{}", start.errors());
+    assert!(!start.errors().contains("detached") && world.app().join("ran").exists());
+    std::fs::remove_file(world.app().join("go")).unwrap();
     let mut start = world.start([""; 0]);
     world.wait_state("web", "running");
     start.signal(15);
