@@ -52,7 +52,7 @@ impl Trial {
         self,
         start: impl FnOnce(&mut Option<String>) -> Result<u8, CliError>,
     ) -> Result<u8, CliError> {
-        // Until the command is there to be told.
+        // Remembers signals until there is a command to pass them on to.
         let early = Early::begin().map_err(CliError::io("signals"))?;
         let (mut run, mut was_run) = (None, false);
         let ran = match start(&mut run) {

@@ -200,20 +200,17 @@ mod tests {
     use crate::crash::Lived;
     use crate::model::time::Timestamp;
     use crate::model::{Exit, LifeId};
-    use crate::supervisor::Milepost;
+    use crate::supervisor::{Milepost, ProcId};
+
+    fn crash(id: ProcId, life: LifeId) -> OwedCrash {
+        let [started, ended] = [1, 2].map(Timestamp::from_nanos);
+        let exit = Exit::Code(1);
+        let lived = Lived { life, pid: None, started, ended, exit, restarts: 0 };
+        OwedCrash { id, lived, failed: false, tries: 0 }
+    }
 
     #[test]
     fn what_is_owed_stands_in_the_file_until_it_is_done() {
-        let exit = Exit::Code(1);
-        let lived = |life| Lived {
-            life,
-            pid: None,
-            started: Timestamp::from_nanos(1),
-            ended: Timestamp::from_nanos(2),
-            exit,
-            restarts: 0,
-        };
-        let crash = |id, life| OwedCrash { id, lived: lived(life), failed: false, tries: 0 };
         let [one, two] = [LifeId::FIRST, LifeId::nth(2)];
         let crashes = vec![crash(0, one), crash(0, two), crash(1, one)];
         let owed = Owed { crashes, posts: vec![Milepost::MainStarted] };
@@ -233,17 +230,7 @@ mod tests {
 
     #[test]
     fn what_nobody_can_do_is_not_owed_for_ever() {
-        let exit = Exit::Code(1);
-        let lived = |life| Lived {
-            life,
-            pid: None,
-            started: Timestamp::from_nanos(1),
-            ended: Timestamp::from_nanos(2),
-            exit,
-            restarts: 0,
-        };
-        let crash =
-            |life| OwedCrash { id: 7, lived: lived(LifeId::nth(life)), failed: false, tries: 0 };
+        let crash = |life| crash(7, LifeId::nth(life));
         let mut owed = Owed::default();
         (1..=60).for_each(|life| owed.add(crash(life)));
         assert_eq!((owed.crashes.len(), owed.crashes[0]), (50, crash(11)));

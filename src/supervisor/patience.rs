@@ -23,13 +23,13 @@ impl Proc {
         (waits && asked).then(|| self.stop_since + Duration::from_millis(self.planned.grace_ms()))
     }
 
-    /// Note that somebody asks for the end of its present life, unless that is known.
+    /// Note that somebody has asked to stop its present life; whether this is the first request.
     pub(super) fn note_request(&mut self, now: Timestamp) -> bool {
         let life = self.current_life();
         let new = self.asked_life < life;
         if new {
             (self.asked_life, self.asked_at) = (life, now);
-            // What kills it now is another thing than before.
+            // Mention the slow stop again: another command kills it now.
             self.slow_life = None;
         }
         new
@@ -47,11 +47,11 @@ impl Proc {
 /// What a request to stop means for a process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Insistence {
-    /// It is the first thing that stops it.
+    /// The process was not being stopped: this begins it.
     Begins,
-    /// It goes with a stop that goes on.
+    /// The process is being stopped already: nothing more is done.
     Joins,
-    /// It is impatient.
+    /// It is a second request: the process is killed.
     Kills,
 }
 

@@ -7,7 +7,7 @@ use super::{ITEM_BYTES, Kind, Mistakes, PORT, Spanned, View};
 use crate::config::toml::shape::number;
 use crate::model::rules::{PortOwner, Probe};
 
-/// A port by its number, or the one that the process is told.
+/// A port number, or the port that tmo assigns to the process (`$PORT`).
 pub(super) const OWN_PORT: Kind = Kind::Either(&[PORT, Kind::Switch]);
 
 /// Where a port is looked for if nothing is said.
