@@ -13,6 +13,7 @@
 
 use std::fs::{self, Permissions};
 use std::io::{Read as _, Write as _};
+use std::os::fd::{AsFd as _, IntoRawFd as _, OwnedFd, RawFd};
 use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::net::UnixStream;
 use std::os::unix::process::CommandExt as _;
@@ -195,7 +196,7 @@ fn lock_and_listener_go_to_children() {
     drop(child.stdin.take());
     child.wait().unwrap();
 
-    let fd = RunLock::acquire(dir.path()).unwrap().into_raw().unwrap();
+    let fd = give(RunLock::acquire(dir.path()).unwrap().as_fd().try_clone_to_owned().unwrap());
     let mut child = spawn();
     let lock = RunLock::from_raw(fd, dir.path()).unwrap();
     drop(lock);
@@ -206,19 +207,21 @@ fn lock_and_listener_go_to_children() {
 
     let places = places();
     let listening = places.bind().unwrap();
-    let fd = inherit::give(listening.listener).unwrap();
+    let fd = give(listening.listener);
     let mut child = spawn();
-    let listener = inherit::take_listener(fd).unwrap();
-    drop(listener);
+    drop(inherit::take(fd).unwrap());
     UnixStream::connect(&places.path).expect("the child has it");
     drop(child.stdin.take());
     child.wait().unwrap();
     UnixStream::connect(&places.path).unwrap_err();
-    assert!(inherit::take_listener(9999).is_err());
-    let no_socket = inherit::give(std::fs::File::open("/dev/null").unwrap()).unwrap();
-    assert!(inherit::take_listener(no_socket).is_err());
-    let (stream, _other) = UnixStream::pair().unwrap();
-    assert!(inherit::take_listener(inherit::give(stream).unwrap()).is_err());
+    assert!(inherit::take(9999).is_err());
+}
+
+/// Let children have this descriptor under the number returned.
+fn give(fd: impl Into<OwnedFd>) -> RawFd {
+    let fd = fd.into();
+    rustix::io::fcntl_setfd(&fd, rustix::io::FdFlags::empty()).unwrap();
+    fd.into_raw_fd()
 }
 
 /// Run overmind's own client against the server; what it printed.

@@ -1,4 +1,5 @@
-//! The committed man pages and description of the API are those that this source makes.
+//! The committed man pages and description of the API are those that this source makes, and the tests
+//! that `SECURITY.md` names exist.
 
 #![expect(clippy::disallowed_methods, reason = "tests read what was written")]
 #![expect(clippy::unwrap_used, reason = "a test")]
@@ -41,4 +42,19 @@ fn the_description_of_the_api_is_fresh() {
     let old = std::fs::read_to_string(committed("docs/openapi.json")).unwrap();
     let fresh = format!("{}\n", tmo::server::http::description());
     assert!(old == fresh, "docs/openapi.json is stale: {REMEDY}");
+}
+
+#[test]
+fn security_md_names_tests_that_exist() {
+    let text = std::fs::read_to_string(committed("SECURITY.md")).unwrap();
+    let (mut file, mut count) = ("", 0);
+    // `::name` is a test of the file that was named before.
+    for (named, test) in text.split('`').filter_map(|part| part.split_once("::")) {
+        file = if named.is_empty() { file } else { named };
+        let source = std::fs::read_to_string(committed(file)).unwrap();
+        let test = test.rsplit("::").next().unwrap();
+        assert!(source.contains(&format!("fn {test}(")), "{file} has no test {test}");
+        count += 1;
+    }
+    assert!(count > 50, "{count} tests are named");
 }

@@ -126,7 +126,7 @@ fn a_million_records() {
     all[..10_000].iter().for_each(|one| writer.append(&[*one]).unwrap());
     println!("append, one at a time: {:?} each", begun.elapsed() / 10_000);
     let begun = Instant::now();
-    assert_eq!(IndexWriter::open(&place.dirs).unwrap().next_record(), 1_010_000);
+    assert_eq!(IndexWriter::open(&place.dirs).unwrap().standing().next, 1_010_000);
     println!("open: {:?}", begun.elapsed());
     let mut index = IndexReader::open(&place.dirs);
     let begun = Instant::now();

@@ -5,37 +5,54 @@ use std::sync::Arc;
 
 use serde::Serialize;
 use serde_json::{Map, Value};
-use utoipa::ToSchema;
+use utoipa::openapi::schema::{Array, ArrayBuilder, ObjectBuilder, Type};
+use utoipa::{IntoParams, ToSchema};
 
 use crate::model::LifeId;
 use crate::model::request::{Cleared, Head, Outcome};
 
-/// A question.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+/// A question. What is said here of its fields stands in the description of the API.
+#[derive(Debug, Clone, PartialEq, Eq, Default, IntoParams)]
+#[into_params(parameter_in = Query)]
 #[expect(clippy::struct_excessive_bools, reason = "yes or no, each on its own")]
 pub struct HistoryAsk {
-    /// Names, patterns or entries; empty means all, and the supervisor's own words.
+    /// Names, patterns with `*`, or entries of the Procfile, one each; without one, all processes
+    /// and the supervisor's own words.
+    #[param(rename = "name", required = false)]
     pub names: Vec<String>,
-    /// Only what comes behind this [`HistoryEntry::cursor`].
+    /// Only what comes behind this cursor.
+    #[param(pattern = "^[0-9]+[.][0-9]+$")]
     pub after: Option<String>,
-    /// Only so many of the last entries.
+    /// Only so many of the last entries; more than 10000 counts as that.
+    #[param(minimum = 0)]
     pub last: Option<usize>,
-    /// Nothing older.
+    /// Nothing older: RFC 3339, a time of today (`15:04`), or how long ago (`10m`).
     pub since: Option<String>,
     /// Nothing younger.
     pub until: Option<String>,
     /// Only what matches this regular expression.
     pub grep: Option<String>,
     /// Whatever the case.
+    #[param(rename = "ignore-case", required = false, default = false)]
     pub ignore_case: bool,
     /// Only what does not match.
+    #[param(required = false, default = false)]
     pub invert: bool,
-    /// No output of processes.
-    pub events: bool,
-    /// Only what is of one of these [`TYPES`]; empty means all, whether it has a type or not.
+    /// Only what is of these types, one each or with commas between them; without it also what has
+    /// none. Lines are of type `process:log`, which they have only where types are asked for.
+    #[param(required = false, schema_with = some_types)]
     pub types: Vec<&'static str>,
+    /// No output of processes, only what happened to them.
+    #[param(required = false, default = false)]
+    pub events: bool,
     /// Only what comes from now on, where no cursor says otherwise.
+    #[param(ignore)]
     pub from_now: bool,
+}
+
+fn some_types() -> Array {
+    let one = ObjectBuilder::new().schema_type(Type::String).enum_values(Some(TYPES));
+    ArrayBuilder::new().items(one).build()
 }
 
 /// What a line is where types are asked for.

@@ -68,13 +68,7 @@ impl Command {
             Self::Kill => ("kill", &[]),
             Self::Echo => ("echo", &[]),
         };
-        let mut line = verb.to_owned();
-        for word in words {
-            line.push(' ');
-            line.push_str(word);
-        }
-        line.push('\n');
-        line
+        [&[verb.to_owned()], words].concat().join(" ") + "\n"
     }
 }
 

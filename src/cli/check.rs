@@ -1,11 +1,9 @@
 //! `tmo check`: what a start would say, without one.
 
-use std::ffi::OsStr;
-use std::io::Write;
-
 use serde::Serialize;
 
-use super::args::{CheckArgs, StartArgs};
+use super::Versioned;
+use super::args::{PreviewArgs, StartArgs};
 use super::error::CliError;
 use super::ports::taken_ports;
 use super::start::Start;
@@ -18,13 +16,9 @@ use crate::instance::lock;
 use crate::model::count;
 use crate::model::plan::Plan;
 
-/// The version of what `--json` prints.
-const API: u32 = 1;
-
 /// What is told to a program.
 #[derive(Serialize)]
 struct Document<'a> {
-    api: u32,
     ok: bool,
     /// The reasons why nothing can be started.
     errors: Vec<Error<'a>>,
@@ -50,23 +44,18 @@ impl<'a> Error<'a> {
 }
 
 /// Look at everything that a start would look at, and run no program; 1 if anything is odd.
-pub(super) fn check(args: CheckArgs, out: &mut dyn Write) -> Result<u8, CliError> {
+pub(super) fn check(args: PreviewArgs) -> Result<u8, CliError> {
     let mut warnings = vec![];
     let looked = look(args.start, &mut warnings);
     let code = u8::from(looked.is_err() || !warnings.is_empty());
-    let names = |plan: &Plan| -> Vec<String> {
-        plan.processes.iter().map(|process| process.name.to_string()).collect()
-    };
     if args.json {
-        let names = looked.as_ref().map(names).unwrap_or_default();
         let document = Document {
-            api: API,
             ok: code == 0,
             errors: looked.as_ref().err().map(Error::all).unwrap_or_default(),
             warnings: &warnings,
-            processes: names.iter().map(String::as_str).collect(),
+            processes: looked.as_ref().map(names).unwrap_or_default(),
         };
-        super::print_json(&document, out)?;
+        super::print_json(&Versioned::new(document))?;
         return Ok(code);
     }
     tell_all(&warnings);
@@ -74,18 +63,25 @@ pub(super) fn check(args: CheckArgs, out: &mut dyn Write) -> Result<u8, CliError
     if code != 0 {
         return Ok(code);
     }
-    let names = names(&plan);
+    super::print(&(summary(&plan) + "\n"))
+}
+
+fn names(plan: &Plan) -> Vec<&str> {
+    plan.processes.iter().map(|process| process.name.as_str()).collect()
+}
+
+/// The Procfile, and what is run of it.
+pub(super) fn summary(plan: &Plan) -> String {
+    let names = names(plan);
     let count = count::processes(names.len(), "");
-    let text = format!("{}: {count}: {}\n", plan.procfile.as_path().display(), names.join(", "));
-    super::print(out, &text)
+    format!("{}: {count}: {}", plan.procfile.as_path().display(), names.join(", "))
 }
 
 /// What would be run.
 fn look(args: StartArgs, warnings: &mut Vec<String>) -> Result<Plan, CliError> {
     let start = Start::gather(args)?;
     warnings.extend(start.context.warnings.iter().map(ToString::to_string));
-    let find = |name: &OsStr| find_program(&start.context, name);
-    let plan = start.resolve_with(&find, warnings, false)?;
+    let plan = start.resolve_with(&|name| find_program(&start.context, name), warnings, false)?;
     // What runs here already holds its ports itself.
     if !lock::is_held(start.runtime.dir()).unwrap_or(false) {
         warnings.extend(taken_ports(&plan));

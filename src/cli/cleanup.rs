@@ -1,6 +1,6 @@
 //! `tmo cleanup`: what a run has left of which every part was killed.
 
-use std::io::{ErrorKind, Write};
+use std::io::ErrorKind;
 use std::path::PathBuf;
 
 use super::args::ClientArgs;
@@ -16,7 +16,7 @@ use crate::sys::dial::{self, Answer};
 
 /// End and remove it, and say what that was. What lives and can be gone on with is left alone, and so is
 /// a run of another session, which has a runtime directory of its own.
-pub(super) fn cleanup(args: &ClientArgs, out: &mut dyn Write) -> Result<u8, CliError> {
+pub(super) fn cleanup(args: &ClientArgs) -> Result<u8, CliError> {
     let instance = Instance::find(args)?;
     instance.refuse_leftovers_of_other_project()?;
     instance.refuse_project_above()?;
@@ -71,5 +71,5 @@ pub(super) fn cleanup(args: &ClientArgs, out: &mut dyn Write) -> Result<u8, CliE
     if done.is_empty() {
         done.push("nothing is left over here".to_owned());
     }
-    super::print(out, &(done.join("\n") + "\n"))
+    super::print(&(done.join("\n") + "\n"))
 }

@@ -1,7 +1,7 @@
 //! `tmo crashes`: the reports of crashes.
 
 use std::fmt::Write as _;
-use std::io::{ErrorKind, Write};
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -22,13 +22,13 @@ use crate::model::{LifeId, ProcName};
 use crate::view::paint::{Mode, NARROWEST, Prefix, SYSTEM, SYSTEM_COLOR, Style, name_width};
 
 /// List or show them.
-pub(super) fn crashes(args: &CrashesArgs, out: &mut dyn Write) -> Result<u8, CliError> {
+pub(super) fn crashes(args: &CrashesArgs) -> Result<u8, CliError> {
     let ask = args.what().map_err(CliError::Usage)?;
     if let CrashAsk::Show(Some(file)) = &ask
         && is_file(file)
     {
         let report = read(Path::new(file))?;
-        return show(&report, Path::new(file), None, args.json, out);
+        return show(&report, Path::new(file), None, args.json);
     }
     let mut instance = Instance::find(&args.client)?;
     super::block_on(instance.look_where())?;
@@ -42,14 +42,14 @@ pub(super) fn crashes(args: &CrashesArgs, out: &mut dyn Write) -> Result<u8, Cli
     };
     let found = source.as_ref().map_or(Ok(vec![]), |source| source.reports.list())?;
     match ask {
-        CrashAsk::List(name) => list(&of(found, name.as_deref()), args.json, out),
+        CrashAsk::List(name) => list(&of(found, name.as_deref()), args.json),
         CrashAsk::Show(name) => {
             let named = of(found, name.as_deref());
             let Some((report, path)) = newest(&named) else {
                 return Err(CliError::Other(none(name.as_deref())));
             };
             let looks = source.map(|source| (Source::style(&instance.context.env, true), source));
-            show(&report, &path, looks, args.json, out)
+            show(&report, &path, looks, args.json)
         }
     }
 }
@@ -133,10 +133,10 @@ impl Listed {
     }
 }
 
-fn list(found: &[Found], json: bool, out: &mut dyn Write) -> Result<u8, CliError> {
+fn list(found: &[Found], json: bool) -> Result<u8, CliError> {
     let all: Vec<Listed> = found.iter().filter_map(Listed::of).collect();
     if json {
-        return super::print_json(&all, out);
+        return super::print_json(&all);
     }
     if all.is_empty() {
         super::warn(&none(None));
@@ -155,7 +155,7 @@ fn list(found: &[Found], json: bool, out: &mut dyn Write) -> Result<u8, CliError
         ]
     });
     let text = table(["WHEN", "PROCESS", "END", "FILE", "CAUSE"], rows);
-    super::print(out, &text)
+    super::print(&text)
 }
 
 /// A time of a report in this zone: `2026-01-02 04:04:05`.
@@ -171,10 +171,9 @@ fn show(
     path: &Path,
     looks: Option<(Style, Source)>,
     json: bool,
-    out: &mut dyn Write,
 ) -> Result<u8, CliError> {
     if json {
-        return super::print_json(report, out);
+        return super::print_json(report);
     }
     let (style, source) = looks.unzip();
     let style = style.unwrap_or_else(|| Style::new(Mode::Plain));
@@ -190,7 +189,7 @@ fn show(
     slice(report, &style, source.as_ref(), &mut text);
     let path = path.display().to_string();
     text.extend_from_slice(format!("\n{}\n", shown(&path)).as_bytes());
-    super::print_painted(out, &String::from_utf8_lossy(&text))
+    super::print_painted(&String::from_utf8_lossy(&text))
 }
 
 /// What ran, and where.

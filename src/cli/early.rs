@@ -1,7 +1,7 @@
 //! Signals that come while a run is being started, before there is a view that could pass them on.
 
-use std::io;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::io::{self, PipeReader};
+use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
@@ -18,17 +18,14 @@ pub(super) struct Early {
     asked: Arc<AtomicUsize>,
     hung_up: Arc<AtomicBool>,
     /// Readable once it was asked to end.
-    woken: OwnedFd,
+    woken: PipeReader,
     actions: Vec<SigId>,
 }
 
 impl Early {
     /// Hold them back from now on. Those that the caller ignored stay ignored.
     pub(super) fn begin() -> io::Result<Self> {
-        let (woken, waker) = nix::unistd::pipe()?;
-        for end in [&woken, &waker] {
-            rustix::io::fcntl_setfd(end, rustix::io::FdFlags::CLOEXEC)?;
-        }
+        let (woken, waker) = io::pipe()?;
         let (asked, hung_up) = (Arc::default(), Arc::default());
         let mut early = Self { asked, hung_up, woken, actions: vec![] };
         for signal in [Signal::SIGINT, Signal::SIGTERM] {

@@ -2,14 +2,16 @@
 
 use std::io::ErrorKind;
 
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, stdout};
+use futures_util::future::OptionFuture;
+use tokio::io::{AsyncReadExt as _, stdout};
 
 use super::args::EchoArgs;
 use super::error::CliError;
 use super::instance::{Instance, Server};
-use super::keyboard::EnterKey;
-use super::log::Source;
+use super::keyboard::Keyboard;
+use super::log::{Source, unreadable};
 use super::outlet::{FAREWELL, Lost, Outlet, reader_gone};
+use super::stdout::write;
 use super::view::stop_signal;
 use crate::client::HeadEvent;
 use crate::client::address::Address;
@@ -26,19 +28,17 @@ use crate::view::printer::Job;
 pub(super) fn echo(args: &EchoArgs) -> Result<u8, CliError> {
     let mut instance = Instance::find(&args.client)?;
     let server = super::block_on(instance.server())?;
-    match (server, instance.address()) {
-        (Server::Overmind(address), _) => {
-            let client = OvermindClient::new(&address);
-            return super::block_on(foreign(client, &instance.context.env));
-        }
+    let is_all = args.names.is_empty() && args.lines.is_none();
+    let overmind = match (server, instance.address()) {
+        (Server::Overmind(address), _) => Some(OvermindClient::new(&address)),
         // It speaks overmind's lines as well, and they carry the log.
-        (Server::Tmo, address @ Address::Tcp(_))
-            if args.names.is_empty() && args.lines.is_none() =>
-        {
-            let client = OvermindClient::of_tmo(&address);
-            return super::block_on(foreign(client, &instance.context.env));
+        (Server::Tmo, address @ Address::Tcp(_)) if is_all => {
+            Some(OvermindClient::of_tmo(&address))
         }
-        (Server::Tmo, _) => {}
+        (Server::Tmo, _) => None,
+    };
+    if let Some(client) = overmind {
+        return super::block_on(foreign(client, &instance.context.env));
     }
     if let Some(far) = &instance.far {
         return super::far::echo(&instance, far, args);
@@ -47,13 +47,13 @@ pub(super) fn echo(args: &EchoArgs) -> Result<u8, CliError> {
     let source = Source::of_instance(&instance)?;
     let filter = source.filter(&args.names)?;
     let mut index = source.index();
-    let record = index.len().map_err(CliError::io("the journal"))?;
+    let record = index.len().map_err(unreadable)?;
     let position = match args.lines {
         None => Position { record, skip: 0 },
         Some(lines) => {
             let last = tail(&mut index, &filter, lines as u64, record);
             let mark = Position { record: clear::mark(&source.dirs), skip: 0 };
-            last.map_err(CliError::io("the journal"))?.max(mark)
+            last.map_err(unreadable)?.max(mark)
         }
     };
     let style = Source::style(&instance.context.env, false);
@@ -74,8 +74,7 @@ async fn foreign(client: OvermindClient, env: &Env) -> Result<u8, CliError> {
             } else {
                 renderer.pass(&buffer[..read], &mut shown);
             }
-            out.write_all(&shown).await?;
-            out.flush().await?;
+            write(&mut out, &shown).await?;
             shown.clear();
             if read == 0 {
                 return Ok::<_, std::io::Error>(());
@@ -93,12 +92,8 @@ async fn foreign(client: OvermindClient, env: &Env) -> Result<u8, CliError> {
             let mut rest = vec![];
             renderer.settle(&mut rest);
             let mut out = stdout();
-            let end = async {
-                out.write_all(&rest).await?;
-                out.flush().await
-            };
             // A terminal that takes nothing must not keep the command from ending.
-            let _ = tokio::time::timeout(FAREWELL, end).await;
+            let _ = tokio::time::timeout(FAREWELL, write(&mut out, &rest)).await;
         }
         gone = reader_gone() => gone.map_err(CliError::io("a thread"))?,
     }
@@ -110,14 +105,14 @@ pub(super) fn follow(instance: &Instance, job: Job) -> Result<u8, CliError> {
     let mut outlet = Outlet::open(job)?;
     super::block_on(async {
         outlet.obey_terminal();
-        let enter = EnterKey::watch();
+        let keyboard = Keyboard::open();
         let mut news = instance.news().await?;
         let stop = stop_signal();
         tokio::pin!(stop);
         loop {
             let event = tokio::select! {
                 event = news.next() => event,
-                () = enter.pressed() => {
+                Some(()) = OptionFuture::from(keyboard.as_ref().map(Keyboard::entered)) => {
                     outlet.printer.entered();
                     continue;
                 }
@@ -140,12 +135,7 @@ pub(super) fn follow(instance: &Instance, job: Job) -> Result<u8, CliError> {
                 },
             }
         }
-        outlet.printer.finish();
-        let done = tokio::task::spawn_blocking(move || outlet.printer.join());
-        tokio::select! {
-            _ = done => {}
-            _ = &mut stop => {}
-        }
+        outlet.finish(stop).await;
         Ok(0)
     })
 }

@@ -10,7 +10,6 @@ use crate::config::env::BadValue;
 use crate::config::error::ConfigError;
 use crate::config::failures::EditError;
 use crate::config::socket::BadAddress;
-use crate::engine::run::RunError;
 use crate::engine::runtime::RuntimeError;
 use crate::model::request::Unknown;
 use crate::model::{ProcName, Untrusted, nearest};
@@ -73,9 +72,6 @@ pub enum CliError {
     /// The supervisor's own files.
     #[error(transparent)]
     Runtime(#[from] RuntimeError),
-    /// The supervisor process itself.
-    #[error(transparent)]
-    Run(#[from] RunError),
     /// It runs already.
     #[error(
         "it looks like tmo is already running here (pid {pid}): `tmo connect{flags}` and \
@@ -134,9 +130,6 @@ pub enum CliError {
     /// A value of a flag that means nothing.
     #[error("{0}")]
     Usage(String),
-    /// `tmo run` without a command.
-    #[error("Specify a command to run, as in `tmo run rails console`")]
-    NoCommand,
     /// No such program.
     #[error("exec: \"{name}\": executable file not found in $PATH")]
     NotFound {
@@ -164,66 +157,45 @@ pub enum CliError {
 
 impl From<ClientError> for CliError {
     fn from(error: ClientError) -> Self {
-        match error {
-            ClientError::Unknown(unknown) => Self::Unknown(unknown),
-            error @ (ClientError::Dial { .. }
-            | ClientError::Stranger { .. }
-            | ClientError::SharedDirectory { .. }
-            | ClientError::Mixed { .. }
-            | ClientError::Unproven { .. }
-            | ClientError::Silent { .. }
-            | ClientError::Pending { .. }
-            | ClientError::TakingOver { .. }
-            | ClientError::Empty { .. }
-            | ClientError::Lost { .. }
-            | ClientError::OtherRun { .. }
-            | ClientError::Refused { .. }
-            | ClientError::OtherVersion { .. }
-            | ClientError::Garbled { .. }) => Self::Client(error),
+        if let ClientError::Unknown(unknown) = error {
+            Self::Unknown(unknown)
+        } else {
+            Self::Client(error)
         }
     }
 }
 
 impl CliError {
     /// The exit code of the program.
-    pub fn exit_code(&self) -> u8 {
+    #[expect(clippy::wildcard_enum_match_arm, reason = "all others mean a failure")]
+    pub const fn exit_code(&self) -> u8 {
         match self {
-            Self::Unknown(_)
-            | Self::NoCommand
-            | Self::Usage(_)
-            | Self::Client(ClientError::Mixed { .. }) => 2,
+            Self::Start { code, .. } => *code,
+            Self::Unknown(_) | Self::Usage(_) | Self::Client(ClientError::Mixed { .. }) => 2,
             // As timeout(1).
             Self::TimedOut { .. } => 124,
             Self::NotExecutable { .. } => 126,
             Self::NotFound { .. } => 127,
-            Self::Start { code, .. } => *code,
-            Self::Config(_)
-            | Self::Edit(_)
-            | Self::Value(_)
-            | Self::Address(_)
-            | Self::Plan(_)
-            | Self::Dir(_)
-            | Self::Tmux(_)
-            | Self::Client(_)
-            | Self::NothingRuns(_)
-            | Self::DeadSocket(_)
-            | Self::Runtime(_)
-            | Self::Run(_)
-            | Self::AlreadyRunning { .. }
-            | Self::Problems(_)
-            | Self::Io { .. }
-            | Self::Other(_)
-            | Self::Ended { .. }
-            | Self::Over(_)
-            | Self::NoProcfile(_)
-            | Self::NoLog(_) => 1,
+            _ => 1,
         }
     }
 
     /// No process has this name; these there are.
-    pub fn unknown(name: &str, known: &[ProcName]) -> Self {
-        let unknown = nearest::unknown(name, known).unknown;
+    pub(super) fn unknown<'a>(name: &str, known: impl IntoIterator<Item = &'a ProcName>) -> Self {
+        let known = known.into_iter().map(ToString::to_string).collect();
+        let unknown = nearest::unknown_of(name, known).unknown;
         unknown.map_or_else(|| Self::Other(format!("Unknown process name: {name}")), Self::Unknown)
+    }
+
+    /// Refuse the first of these words that means none of the processes there are.
+    pub(super) fn refuse_unknown<'a>(
+        words: &[String],
+        known: impl Iterator<Item = &'a ProcName> + Clone,
+    ) -> Result<(), Self> {
+        match words.iter().find(|word| !known.clone().any(|name| name.matches(word))) {
+            Some(unknown) => Err(Self::unknown(unknown, known)),
+            None => Ok(()),
+        }
     }
 
     /// For `map_err`: what was tried, on what.
@@ -254,7 +226,6 @@ mod tests {
         for error in [
             CliError::Other(name()),
             CliError::Usage(name()),
-            CliError::NoCommand,
             CliError::TimedOut { what: name(), limit: name() },
             CliError::NotExecutable { name: name(), why: name() },
             CliError::NotFound { name: name() },

@@ -1,7 +1,5 @@
 //! `tmo failures`: what is declared to mean that a process has failed.
 
-use std::io::Write;
-
 use super::args::{FailuresArgs, FailuresDo};
 use super::error::CliError;
 use super::reload::reload_failures;
@@ -20,13 +18,13 @@ struct Here {
 }
 
 /// List, add or remove.
-pub(super) fn failures(args: &FailuresArgs, out: &mut dyn Write) -> Result<u8, CliError> {
+pub(super) fn failures(args: &FailuresArgs) -> Result<u8, CliError> {
     let here = Here::find(args)?;
     let text = match (args.what, &args.name, &args.text) {
         (FailuresDo::List, _, Some(text)) => {
             return Err(CliError::Usage(format!("`{text}` is one too many; list takes a name")));
         }
-        (FailuresDo::List, name, None) => return here.list(name.as_deref(), args.json, out),
+        (FailuresDo::List, name, None) => return here.list(name.as_deref(), args.json),
         (FailuresDo::Add, Some(name), Some(text)) => here.add(name, text)?,
         (FailuresDo::Remove, Some(name), Some(text)) => here.remove(name, text)?,
         // Whoever reads what was typed lets none of these pass.
@@ -34,7 +32,7 @@ pub(super) fn failures(args: &FailuresArgs, out: &mut dyn Write) -> Result<u8, C
             return Err(CliError::Usage("a name and a text are needed".to_owned()));
         }
     };
-    let code = super::print(out, &text)?;
+    let code = super::print(&text)?;
     if let Err(error) = reload_failures(&here.project) {
         super::warn(&format_args!("the run does not know of it yet: {error}"));
     }
@@ -57,10 +55,10 @@ impl Here {
         Ok(Self { project, declared })
     }
 
-    fn list(&self, name: Option<&str>, json: bool, out: &mut dyn Write) -> Result<u8, CliError> {
+    fn list(&self, name: Option<&str>, json: bool) -> Result<u8, CliError> {
         let wanted = self.declared.list(name).map_err(refused)?;
         if json {
-            return super::print(out, &wanted.to_json());
+            return super::print(&wanted.to_json());
         }
         let elsewhere = self.declared.elsewhere(name).unwrap_or_else(|error| {
             super::warn(&format_args!("what it declares is not listed: {error}"));
@@ -82,7 +80,7 @@ impl Here {
         let others = elsewhere
             .iter()
             .map(|(name, text, place)| format!("{name:width$}  {text}  ({place})\n"));
-        super::print_each(out, own.chain(others))
+        super::print_each(own.chain(others))
     }
 
     fn add(&self, name: &str, text: &str) -> Result<String, CliError> {

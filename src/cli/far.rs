@@ -4,19 +4,17 @@
 //! What it answers is another machine's text: it is cleaned before it is shown.
 
 use std::io::ErrorKind;
-use std::io::Write;
 
 use jiff::Zoned;
 use serde_json::Value;
-use tokio::io::AsyncWriteExt as _;
 
 use super::args::{EchoArgs, LogsArgs};
 use super::error::CliError;
 use super::instance::{Far, Instance};
 use super::log::Source;
 use super::outlet::reader_gone;
-use super::stdout::{Stdout, goes_on};
-use super::troubles::{held_up, well};
+use super::stdout::{Stdout, goes_on, write};
+use super::troubles::{asked, held_up, well};
 use super::view::stop_signal;
 use crate::client::{LinePage, Next};
 use crate::journal::Position;
@@ -24,7 +22,7 @@ use crate::journal::record::{EVENTS, Kind, Record};
 use crate::journal::search::lines::Entry;
 use crate::journal::search::select::Chosen;
 use crate::model::moment::moment;
-use crate::model::request::{ProcessState, State};
+use crate::model::request::ProcessState;
 use crate::model::time::Timestamp;
 use crate::model::untrusted::{cleaned, cleaned_json};
 use crate::model::{Exit, LifeId};
@@ -41,12 +39,12 @@ pub(super) fn logs(instance: &Instance, far: &Far, args: &LogsArgs) -> Result<u8
     refuse_what_needs_files(far, args)?;
     let mut query = query(args)?;
     let mut shown = Shown::new(instance, far, args);
-    let pages = args.lines.map_or_else(Vec::new, |last| vec![("last", last.to_string())]);
     let mut outlet = Stdout::new(args.max_bytes);
     super::block_on(async {
         let stop = stop_signal();
         tokio::pin!(stop);
-        let mut first = pages;
+        let mut first: Query =
+            args.lines.map(|last| ("last", last.to_string())).into_iter().collect();
         let mut next = None;
         loop {
             let mut page = query.clone();
@@ -140,12 +138,8 @@ fn encoded(query: &Query) -> String {
 }
 
 /// Write this; `false` where the reader is gone.
-async fn write(out: &mut tokio::io::Stdout, text: &[u8]) -> Result<bool, CliError> {
-    let written = async {
-        out.write_all(text).await?;
-        out.flush().await
-    };
-    match written.await {
+async fn reaches(out: &mut tokio::io::Stdout, text: &[u8]) -> Result<bool, CliError> {
+    match write(out, text).await {
         Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(false),
         written => written.map(|()| true).map_err(CliError::io("the log")),
     }
@@ -199,7 +193,7 @@ async fn follow(instance: &Instance, query: Query, shown: &mut Shown) -> Result<
                 None => break,
             };
             let goes_on = tokio::select! {
-                written = write(&mut out, &text) => written?,
+                written = reaches(&mut out, &text) => written?,
                 _ = &mut stop => false,
             };
             if over || !goes_on {
@@ -323,22 +317,16 @@ fn record(line: &Value, stream: u16) -> (Record, String) {
 }
 
 /// `tmo why`: the state shows whether anything is wrong; the reason is in the journal only.
-pub(super) fn why(far: &Far, name: Option<&str>, out: &mut dyn Write) -> Result<u8, CliError> {
-    let State { processes, .. } = &far.state;
-    let named = |process: &&ProcessState| name.is_none_or(|name| process.name.matches(name));
-    let asked: Vec<&ProcessState> = processes.iter().filter(named).collect();
-    if let (Some(name), true) = (name, asked.is_empty()) {
-        let known: Vec<_> = processes.iter().map(|process| process.name.clone()).collect();
-        return Err(CliError::unknown(name, &known));
-    }
-    let ill = asked
-        .iter()
-        .find(|process| process.state.has_failed_or_exited() || held_up(process).is_some());
-    match ill {
+pub(super) fn why(far: &Far, name: Option<&str>) -> Result<u8, CliError> {
+    let asked = asked(&far.state.processes, name)?;
+    let is_ill = |process: &&&ProcessState| {
+        process.state.has_failed_or_exited() || held_up(process).is_some()
+    };
+    match asked.iter().find(is_ill) {
         Some(process) => {
             let (name, state) = (process.name.as_str(), &process.state);
             Err(far.lacks(&format!("{name} is {state}, and its log tells why: `tmo why {name}`")))
         }
-        None => super::print(out, &(well(name) + "\n")),
+        None => super::print(&(well(name) + "\n")),
     }
 }

@@ -1,7 +1,6 @@
 //! `tmo flags`: how often something was found in the output of processes, and where.
 
 use std::fmt::Write as _;
-use std::io::Write;
 
 use jiff::tz::TimeZone;
 use serde::Serialize;
@@ -32,7 +31,7 @@ struct Row {
 }
 
 /// Print them.
-pub(super) fn flags(args: &FlagsArgs, out: &mut dyn Write) -> Result<u8, CliError> {
+pub(super) fn flags(args: &FlagsArgs) -> Result<u8, CliError> {
     let mut instance = Instance::find(&args.client)?;
     let last = args.context.then_some(args.last);
     let rows = super::block_on(async {
@@ -45,7 +44,7 @@ pub(super) fn flags(args: &FlagsArgs, out: &mut dyn Write) -> Result<u8, CliErro
         Ok::<_, CliError>(rows)
     })?;
     if args.json {
-        return super::print_json(&rows, out);
+        return super::print_json(&rows);
     }
     if rows.is_empty() {
         return Err(CliError::Other("nothing is counted: tmo.toml has no flags for it".to_owned()));
@@ -53,7 +52,7 @@ pub(super) fn flags(args: &FlagsArgs, out: &mut dyn Write) -> Result<u8, CliErro
     let color = Source::style(&instance.context.env, false).mode.color();
     let text =
         if args.context { found(&rows, &TimeZone::system(), color) } else { counts(&rows, color) };
-    super::print_painted(out, &text)
+    super::print_painted(&text)
 }
 
 /// The flags of one process, and where each was found the `last` times.

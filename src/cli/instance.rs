@@ -31,7 +31,7 @@ use crate::model::untrusted::cleaned;
 use crate::sys::{self, ProcInfo};
 
 /// Nobody kills a supervisor this often while one request is made.
-const MOST_TRIES: u32 = 100;
+pub(super) const MOST_TRIES: u32 = 100;
 
 /// How long to wait before it is tried again to connect to one that is beginning; then twice as
 /// long.
@@ -40,6 +40,9 @@ const MOST_PAUSE: Duration = Duration::from_millis(200);
 
 /// What is told while another command begins something here.
 pub(super) const WAITS: &str = "another tmo is just starting here, or was stopped; waiting for it";
+
+/// Why a command is refused that overmind itself does not have.
+pub(super) const OVERMIND_CANNOT: &str = "overmind runs here, which can't do that";
 
 /// Where an instance is, whether it runs or not.
 #[derive(Debug)]
@@ -54,6 +57,8 @@ pub(super) struct Instance {
     pub(super) far: Option<Box<Far>>,
     /// The id of the only run that is meant.
     pub(super) run: Option<String>,
+    /// How long to wait for a supervisor that takes over the run.
+    pub(super) takeover_limit: Duration,
 }
 
 /// A run on another machine, or in a container that does not share its files with us.
@@ -80,6 +85,16 @@ pub(super) enum Server {
     Overmind(Address),
 }
 
+impl Server {
+    /// What overmind itself can't do is refused.
+    pub(super) fn refuse_overmind(&self) -> Result<(), CliError> {
+        match self {
+            Self::Tmo => Ok(()),
+            Self::Overmind(_) => Err(CliError::Other(OVERMIND_CANNOT.to_owned())),
+        }
+    }
+}
+
 /// Who is to be asked after nobody has answered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Found {
@@ -92,18 +107,24 @@ enum Found {
 }
 
 impl Instance {
+    /// One of which nothing is known but what was found here.
+    pub(super) const fn new(context: Context, socket: SocketPath, runtime: Runtime) -> Self {
+        let takeover_limit = TAKEOVER_LIMIT;
+        Self { context, socket, runtime, other: None, far: None, run: None, takeover_limit }
+    }
+
     /// The nearest one, or that of `--socket`.
     pub(super) fn find(args: &ClientArgs) -> Result<Self, CliError> {
         let (context, socket) = find_socket(Context::here()?, args)?;
         let runtime = Runtime::new(find_runtime_dir(&context.env, &socket.path)?);
-        Ok(Self { context, socket, runtime, other: None, far: None, run: None })
+        Ok(Self::new(context, socket, runtime))
     }
 
     /// The same without reading its runtime directory, which can't be trusted.
     pub(super) fn unchecked(args: &ClientArgs) -> Result<Self, CliError> {
         let (context, socket) = find_socket(Context::here()?, args)?;
         let runtime = Runtime::new(runtime_dir(&context.env, &socket.path));
-        Ok(Self { context, socket, runtime, other: None, far: None, run: None })
+        Ok(Self::new(context, socket, runtime))
     }
 
     /// Restrict requests to the run with this id, so that they have no effect on one that has replaced it.
@@ -334,7 +355,7 @@ impl Instance {
         }
         // Others may be about to do the same, or a start may not have come to anything yet.
         let waits = || super::warn(&WAITS);
-        let _door = match Door::enter_within(self.runtime.dir(), Some(TAKEOVER_LIMIT), waits) {
+        let _door = match Door::enter_within(self.runtime.dir(), Some(self.takeover_limit), waits) {
             // It has ended meanwhile, and its runtime directory is gone.
             Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Found::Nobody),
             Err(error) => return Err(CliError::io("the lock")(error)),
@@ -346,7 +367,7 @@ impl Instance {
         }
         let tmo = std::env::current_exe().map_err(CliError::io("can't tell where tmo is"))?;
         let mut launch = Launch::begin(&tmo, self.runtime.dir(), None)?;
-        match launch.takeover(self.address(), None)? {
+        match launch.takeover(self.address(), self.takeover_limit, None)? {
             News::Listening { adopted, note, .. } => {
                 super::warn(&taken_over(adopted.unwrap_or(0)));
                 if let Some(note) = note {

@@ -41,12 +41,9 @@ impl Typing {
         self.keyboard = None;
     }
 
-    /// The next line.
-    pub(super) async fn line(&mut self) -> String {
-        match &mut self.keyboard {
-            Some(keyboard) => keyboard.line().await,
-            None => std::future::pending().await,
-        }
+    /// The next line; nothing where none is read.
+    pub(super) async fn line(&mut self) -> Option<String> {
+        Some(self.keyboard.as_mut()?.line().await)
     }
 
     /// The answer to a line that is meant for one of these processes; only the first gets one.
@@ -58,36 +55,9 @@ impl Typing {
     }
 }
 
-/// The Enter key, for a command that leaves what is typed to the shell. Nothing is read.
-#[derive(Debug)]
-pub(super) struct EnterKey {
-    keyboard: Option<Keyboard>,
-}
-
-impl EnterKey {
-    /// Take notice of it from now on, if there is a terminal.
-    pub(super) fn watch() -> Self {
-        Self { keyboard: Keyboard::open() }
-    }
-
-    /// Wait until it is pressed again.
-    pub(super) async fn pressed(&self) {
-        let Some(Keyboard { terminal, .. }) = &self.keyboard else {
-            return std::future::pending().await;
-        };
-        loop {
-            // In cooked mode each line is announced once, when it is complete.
-            input(terminal).await.clear_ready();
-            if is_ours() {
-                return;
-            }
-        }
-    }
-}
-
 /// The terminal that a view was started from.
 #[derive(Debug)]
-struct Keyboard {
+pub(super) struct Keyboard {
     terminal: AsyncFd<File>,
     /// A line without its end, of a read that was too small for it.
     begun: Vec<u8>,
@@ -95,7 +65,7 @@ struct Keyboard {
 
 impl Keyboard {
     /// The terminal of this program; `None` where there is none to be read.
-    fn open() -> Option<Self> {
+    pub(super) fn open() -> Option<Self> {
         if !is_terminal(io::stdin()) || !is_terminal(io::stdout()) {
             return None;
         }
@@ -113,6 +83,18 @@ impl Keyboard {
         };
         let terminal = names.into_iter().find_map(open)?;
         Some(Self { terminal, begun: vec![] })
+    }
+
+    /// Wait until Enter is pressed again, for a command that leaves what is typed to the shell. Nothing is
+    /// read.
+    pub(super) async fn entered(&self) {
+        loop {
+            // In cooked mode each line is announced once, when it is complete.
+            input(&self.terminal).await.clear_ready();
+            if is_ours() {
+                return;
+            }
+        }
     }
 
     /// The next line that is typed. Nothing is lost if this is dropped while it waits.

@@ -1,7 +1,6 @@
 //! Starting the guardian in the background and hearing what becomes of it.
 
-use std::fs::File;
-use std::io::{BufRead as _, BufReader};
+use std::io::{self, BufRead as _, BufReader, PipeReader};
 use std::os::fd::{AsFd, AsRawFd as _, BorrowedFd};
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -11,8 +10,8 @@ use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 use super::error::CliError;
+use crate::client::ClientError;
 use crate::client::address::Address;
-use crate::client::{ClientError, TAKEOVER_LIMIT};
 use crate::engine::guard::News;
 
 /// `poll` counts whole milliseconds.
@@ -21,25 +20,24 @@ const ROUND_UP: Duration = Duration::from_millis(1);
 /// What guardian and supervisor tell while they start.
 #[derive(Debug)]
 pub(super) struct Launch {
-    news: BufReader<File>,
+    news: BufReader<PipeReader>,
 }
 
 impl Launch {
     /// Start the guardian of this runtime directory. `plan` is what to run unless there is
     /// something to be adopted.
     pub(super) fn begin(tmo: &Path, runtime: &Path, plan: Option<&Path>) -> Result<Self, CliError> {
-        let failed = |e: nix::Error| CliError::Io { what: "pipe".into(), source: e.into() };
-        let (news, teller) = nix::unistd::pipe().map_err(failed)?;
+        let (news, teller) = io::pipe().map_err(CliError::io("pipe"))?;
         // Only the teller is for the guardian; it is told its number.
-        rustix::io::fcntl_setfd(&news, rustix::io::FdFlags::CLOEXEC)
-            .map_err(|e| failed(nix::Error::from_raw(e.raw_os_error())))?;
+        let inherited = rustix::io::fcntl_setfd(&teller, rustix::io::FdFlags::empty());
+        inherited.map_err(|error| CliError::io("pipe")(error.into()))?;
         let mut guard = Command::new(crate::sys::program(tmo));
         guard.arg("guard").arg(runtime).arg(plan.unwrap_or(Path::new("-")));
         guard.arg(teller.as_raw_fd().to_string());
         guard.current_dir("/");
         guard.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
         guard.spawn().map_err(CliError::io(format_args!("can't start {}", tmo.display())))?;
-        Ok(Self { news: BufReader::new(File::from(news)) })
+        Ok(Self { news: BufReader::new(news) })
     }
 
     /// The next news; an end without any is a failure too.
@@ -56,13 +54,14 @@ impl Launch {
     }
 
     /// The first news of a supervisor that takes over the run at this address. An error if `stop`
-    /// becomes readable, or [`TAKEOVER_LIMIT`] passes, before there are any; the takeover goes on.
+    /// becomes readable, or the limit passes, before there are any; the takeover goes on.
     pub(super) fn takeover(
         &mut self,
         at: Address,
+        limit: Duration,
         stop: Option<BorrowedFd<'_>>,
     ) -> Result<News, CliError> {
-        let deadline = Instant::now() + TAKEOVER_LIMIT;
+        let deadline = Instant::now() + limit;
         if self.arrives(stop, Some(deadline))? {
             self.next()
         } else if Instant::now() < deadline {

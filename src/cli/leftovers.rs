@@ -81,7 +81,14 @@ fn tell(reason: &CliError, forced: &Forced) {
     let count = count::processes(forced.ended, "");
     // The advice in these is to type the command that was typed.
     let is_silent = |error: &CliError| {
-        matches!(error, CliError::Client(ClientError::Silent { .. } | ClientError::Pending { .. }))
+        matches!(
+            error,
+            CliError::Client(
+                ClientError::Silent { .. }
+                    | ClientError::Pending { .. }
+                    | ClientError::TakingOver { .. }
+            )
+        )
     };
     let reason = if matches!(reason, CliError::NothingRuns(_)) {
         "nobody answers at its socket".to_owned()

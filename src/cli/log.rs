@@ -82,12 +82,7 @@ impl Source {
             all.push(EVENTS);
             return Ok(Filter::only(all).and_later(last, names));
         }
-        for name in names {
-            if !self.streams.iter().any(|s| s.name.matches(name)) {
-                let known: Vec<_> = self.streams.iter().map(|s| s.name.clone()).collect();
-                return Err(CliError::unknown(name, &known));
-            }
-        }
+        CliError::refuse_unknown(names, self.streams.iter().map(|stream| &stream.name))?;
         let meant = |s: &&Stream| names.iter().any(|name| s.name.matches(name));
         let numbers = self.streams.iter().filter(meant).map(|s| s.number).collect();
         Ok(Filter::only(numbers).and_later(last, names).and_events_about(names))
@@ -95,21 +90,16 @@ impl Source {
 
     /// How this command's output looks.
     pub(super) fn style(env: &Env, timestamps: bool) -> Style {
-        let stdout_is_terminal = screen::is_terminal(io::stdout());
         let facts = Facts {
-            stdout_is_terminal,
+            stdout_is_terminal: screen::is_terminal(io::stdout()),
             no_color: env.caller("NO_COLOR"),
             clicolor_force: env.caller("CLICOLOR_FORCE"),
             term: env.caller("TERM"),
-            ..Facts::default()
         };
-        let mut style = Style::choose(&facts);
-        style.timestamps = timestamps;
-        style.zone = screen::local_zone();
-        if let Some((columns, _)) = screen::window_size(io::stdout()) {
-            style.columns = columns;
-        }
-        style
+        let style = Style::new(facts.mode());
+        let columns =
+            screen::window_size(io::stdout()).map_or(style.columns, |(columns, _)| columns);
+        Style { timestamps, columns, zone: screen::local_zone(), ..style }
     }
 
     /// A renderer for these streams.
@@ -136,13 +126,12 @@ impl Source {
     pub(super) fn last_lines(&self, name: &ProcName, lines: u64) -> Result<Vec<u8>, CliError> {
         let filter = self.filter(&[name.to_string()])?;
         let mut index = self.index();
-        let read = |source| CliError::Io { what: "the journal".into(), source };
-        let upto = index.len().map_err(read)?;
+        let upto = index.len().map_err(unreadable)?;
         let mark = Position { record: clear::mark(&self.dirs), skip: 0 };
-        let position = tail(&mut index, &filter, lines, upto).map_err(read)?.max(mark);
+        let position = tail(&mut index, &filter, lines, upto).map_err(unreadable)?.max(mark);
         let mut cursor = Cursor::over(index, position, filter);
         let (mut all, mut text) = (vec![], vec![]);
-        while let Some(chunk) = cursor.next(upto, &mut text).map_err(read)? {
+        while let Some(chunk) = cursor.next(upto, &mut text).map_err(unreadable)? {
             match chunk.record.kind {
                 Kind::Text => all.extend_from_slice(&text),
                 Kind::Start => all.clear(),
@@ -154,38 +143,43 @@ impl Source {
 
     /// How this run ended, and the number of records up to there; nothing if it has not.
     pub(super) fn end_of(&self, run: &str) -> Result<Option<(End, u64)>, CliError> {
-        /// How many events of runs that came later are looked through.
-        const EVENTS_BACK: u64 = 1000;
-        let read = |source| CliError::Io { what: "the journal".into(), source };
-        let mut index = self.index();
-        let upto = index.len().map_err(read)?;
-        let filter = Filter::only(vec![EVENTS]);
-        let position = tail(&mut index, &filter, EVENTS_BACK, upto).map_err(read)?;
-        let mut cursor = Cursor::over(index, position, filter);
-        let mut text = vec![];
-        while let Some(chunk) = cursor.next(upto, &mut text).map_err(read)? {
-            for line in text.split(|&b| b == b'\n') {
-                let event = Logged::from_json(line);
-                if let Some(What::End { run: of, end }) = event.as_ref().and_then(Logged::what)
-                    && of == run
-                {
-                    return Ok(Some((end.clone(), chunk.position + 1)));
-                }
-            }
-        }
-        Ok(None)
+        let events = last_events(self.index()).map_err(unreadable)?;
+        Ok(events.iter().find_map(|(record, event)| match event.what() {
+            Some(What::End { run: of, end }) if of == run => Some((end.clone(), record + 1)),
+            Some(_) | None => None,
+        }))
     }
 
     /// The number of records so far.
     pub(super) fn records(&self) -> Result<u64, CliError> {
-        let read = |source| CliError::Io { what: "the journal".into(), source };
-        self.index().len().map_err(read)
+        self.index().len().map_err(unreadable)
     }
 
     /// The merged index.
     pub(super) fn index(&self) -> IndexReader {
         IndexReader::open(&self.dirs)
     }
+}
+
+/// The last events of a journal, each with the number of its record.
+pub(super) fn last_events(mut index: IndexReader) -> io::Result<Vec<(u64, Logged)>> {
+    /// No more are looked through for the end of a run.
+    const MOST: u64 = 1000;
+    let upto = index.len()?;
+    let filter = Filter::only(vec![EVENTS]);
+    let from = tail(&mut index, &filter, MOST, upto)?;
+    let mut cursor = Cursor::over(index, from, filter);
+    let (mut events, mut text) = (vec![], vec![]);
+    while let Some(chunk) = cursor.next(upto, &mut text)? {
+        let logged = text.split(|&b| b == b'\n').filter_map(Logged::from_json);
+        events.extend(logged.map(|event| (chunk.position, event)));
+    }
+    Ok(events)
+}
+
+/// The journal can't be read.
+pub(super) fn unreadable(error: io::Error) -> CliError {
+    CliError::io("the journal")(error)
 }
 
 /// The crash reports of an instance.

@@ -1,7 +1,7 @@
 //! `tmo logs`: what was printed, whoever printed it, whenever that was.
 
 use std::fmt::Write as _;
-use std::io::{ErrorKind, Write};
+use std::io::ErrorKind;
 use std::sync::mpsc;
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ use super::echo::follow;
 use super::error::CliError;
 use super::far;
 use super::instance::{Instance, WAITS};
-use super::log::Source;
+use super::log::{Source, unreadable};
 use super::outlet::reader_gone;
 use super::stdout::{Stdout, goes_on, write_out};
 use super::view::stop_signal;
@@ -40,11 +40,11 @@ use crate::view::reading::{Reading, times_around};
 const AROUND: Duration = Duration::from_secs(2);
 
 /// Print what is there, and with `-f` what comes.
-pub(super) fn logs(args: &LogsArgs, out: &mut dyn Write) -> Result<u8, CliError> {
+pub(super) fn logs(args: &LogsArgs) -> Result<u8, CliError> {
     let mut instance = Instance::find(&args.client)?;
     super::block_on(instance.look_where())?;
     if args.clear {
-        return clear(&instance, out);
+        return clear(&instance);
     }
     if let Some(far) = &instance.far {
         return far::logs(&instance, far, args);
@@ -52,7 +52,7 @@ pub(super) fn logs(args: &LogsArgs, out: &mut dyn Write) -> Result<u8, CliError>
     let source = Source::of_instance(&instance)?;
     let mut filter = source.filter(&args.names)?;
     if args.path {
-        return paths(&source, &filter, out);
+        return paths(&source, &filter);
     }
     filter.no_text = args.events;
     let supervised = lock::is_held(instance.runtime.dir()).unwrap_or(false);
@@ -191,7 +191,7 @@ impl Asked {
         let mut reading = Reading::new(cursor(upto)?, Query::default(), form, None);
         let mut index = index_of(source, supervised)?;
         let mark = clear::mark(&source.dirs);
-        for (at, (begin, end)) in spans.all().iter().enumerate() {
+        for (at, (begin, end)) in spans.iter().enumerate() {
             let first = index.search_time(*begin).map_err(unreadable)?.max(mark);
             let behind = index.search_time(end.next()).map_err(unreadable)?;
             reading.go_to(cursor(first)?, at > 0);
@@ -204,7 +204,7 @@ impl Asked {
 }
 
 /// Forget what there is.
-fn clear(instance: &Instance, out: &mut dyn Write) -> Result<u8, CliError> {
+fn clear(instance: &Instance) -> Result<u8, CliError> {
     let runs = lock::is_held(instance.runtime.dir()).unwrap_or(false) || instance.far.is_some();
     if runs {
         instance.refuse_project_above()?;
@@ -212,8 +212,7 @@ fn clear(instance: &Instance, out: &mut dyn Write) -> Result<u8, CliError> {
     }
     if instance.far.is_some() {
         let asked = instance.ask(async |client| client.clear_log().await);
-        let Cleared { freed, kept } = super::block_on(asked)?;
-        return super::print(out, &(cleared(freed, kept) + "\n"));
+        return super::print(&cleared(super::block_on(asked)?));
     }
     Source::of_instance(instance)?;
     if !runs {
@@ -229,7 +228,7 @@ fn clear(instance: &Instance, out: &mut dyn Write) -> Result<u8, CliError> {
     };
     let source = Source::of_instance(instance)?;
     let held = lock::is_held(instance.runtime.dir()).map_err(CliError::io("the lock"))?;
-    let Cleared { freed, kept } = if held {
+    let done = if held {
         super::block_on(instance.ask(async |client| client.clear_log().await))?
     } else {
         // Where a run was killed, what it has left may still be writing.
@@ -237,27 +236,20 @@ fn clear(instance: &Instance, out: &mut dyn Write) -> Result<u8, CliError> {
         let clear = if written { clear::clear_behind } else { clear::clear_all };
         clear(&source.dirs).map_err(CliError::io(source.dirs.journal.display()))?
     };
-    super::print(out, &(cleared(freed, kept) + "\n"))
+    super::print(&cleared(done))
 }
 
 /// What came of clearing: bytes of disk space that are free now, and those that will be.
-fn cleared(freed: u64, kept: u64) -> String {
+fn cleared(Cleared { freed, kept }: Cleared) -> String {
     let later = "when the running processes begin new log files";
-    match (freed, kept) {
-        (0, 0) => "The log is cleared. It took no disk space.".to_owned(),
-        (freed, 0) => format!("The log is cleared. {} of disk space freed.", units::bytes(freed)),
-        (0, kept) => {
-            format!(
-                "The log is cleared. Its {} of disk space are freed {later}.",
-                units::bytes(kept)
-            )
-        }
-        (freed, kept) => format!(
-            "The log is cleared. {} of disk space freed; {} more are freed {later}.",
-            units::bytes(freed),
-            units::bytes(kept)
-        ),
-    }
+    let (now, then) = (units::bytes(freed), units::bytes(kept));
+    let space = match (freed, kept) {
+        (0, 0) => "It took no disk space.".to_owned(),
+        (_, 0) => format!("{now} of disk space freed."),
+        (0, _) => format!("Its {then} of disk space are freed {later}."),
+        (_, _) => format!("{now} of disk space freed; {then} more are freed {later}."),
+    };
+    format!("The log is cleared. {space}\n")
 }
 
 fn form(args: &LogsArgs, source: &Source, instance: &Instance) -> Form {
@@ -320,10 +312,6 @@ fn follow_reading(instance: &Instance, mut reading: Reading, upto: u64) -> Resul
     })
 }
 
-fn unreadable(error: std::io::Error) -> CliError {
-    CliError::io("the journal")(error)
-}
-
 /// The index, with what no supervisor has indexed where there is none.
 pub(super) fn index_of(source: &Source, supervised: bool) -> Result<IndexReader, CliError> {
     if supervised { Ok(source.index()) } else { whole_index(source) }
@@ -338,7 +326,7 @@ fn whole_index(source: &Source) -> Result<IndexReader, CliError> {
 }
 
 /// The files that hold the text, oldest first.
-fn paths(source: &Source, filter: &Filter, out: &mut dyn Write) -> Result<u8, CliError> {
+fn paths(source: &Source, filter: &Filter) -> Result<u8, CliError> {
     let mut text = String::new();
     for stream in source.streams.iter().filter(|s| filter.takes(s.number)) {
         let mut listing = Listing::new(&stream.name.slug(), LOG);
@@ -350,5 +338,5 @@ fn paths(source: &Source, filter: &Filter, out: &mut dyn Write) -> Result<u8, Cl
             }
         }
     }
-    super::print(out, &text)
+    super::print(&text)
 }

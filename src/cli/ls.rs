@@ -1,14 +1,12 @@
 //! `tmo ls`: all runs of this user.
 
-use std::io::Write;
-
 use serde::Serialize;
 
 use super::args::LsArgs;
 use super::error::CliError;
 use super::instance::left_by_link;
+use super::request::state_at;
 use super::table::table;
-use crate::client::Client;
 use crate::client::address::Address;
 use crate::config::dirs::{is_private, runtime_base};
 use crate::config::load::Context;
@@ -40,7 +38,7 @@ struct Run {
 const HEAD: [&str; 6] = ["TITLE", "STATE", "PROCESSES", "SINCE", "PORT", "ROOT"];
 
 /// List them.
-pub(super) fn ls(args: &LsArgs, out: &mut dyn Write) -> Result<u8, CliError> {
+pub(super) fn ls(args: &LsArgs) -> Result<u8, CliError> {
     let context = Context::here()?;
     let base = runtime_base(&context.env);
     let mut runs = super::block_on(async {
@@ -52,9 +50,9 @@ pub(super) fn ls(args: &LsArgs, out: &mut dyn Write) -> Result<u8, CliError> {
     })?;
     runs.sort_by_key(|run| run.started);
     if args.json {
-        return super::print_json(&runs, out);
+        return super::print_json(&runs);
     }
-    super::print(out, &table(HEAD, runs.iter().map(row)))
+    super::print(&table(HEAD, runs.iter().map(row)))
 }
 
 /// The runtime directories of this user.
@@ -97,7 +95,7 @@ async fn look(runtime: &Runtime) -> Option<Run> {
 
 async fn ask(plan: &crate::model::plan::Plan, runtime: &Runtime) -> Option<State> {
     let address = Address::Unix(listen::locate(plan.socket.as_path(), runtime.dir()));
-    Client::connect(&address).await.ok()?.state().await.ok()
+    state_at(&address).await.ok()
 }
 
 fn row(run: &Run) -> [String; 6] {

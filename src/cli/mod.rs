@@ -63,7 +63,6 @@ pub use error::CliError;
 use instance::Instance;
 use persona::Persona;
 
-use crate::instance::lock;
 use crate::model::request::Request;
 use crate::model::text::cut;
 use crate::model::untrusted;
@@ -73,6 +72,8 @@ const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), env!("TMO_BUILT_FROM"))
 
 /// How long `kill` leaves the end of a run to its supervisor, which may have to wait for a processor.
 const KILL_LIMIT: Duration = Duration::from_secs(60);
+/// How long `kill` waits for another supervisor to take over where the one of the run was killed.
+const KILL_TAKEOVER_LIMIT: Duration = Duration::from_secs(5);
 
 /// The most characters in a line of a message.
 const LONGEST_LINE: usize = 4_000;
@@ -89,7 +90,7 @@ pub fn run(arguments: Vec<OsString>) -> u8 {
     if let Some(code) = parts::run(&arguments) {
         return code;
     }
-    if let Some(answered) = completions::answer(&arguments, &mut io::stdout()) {
+    if let Some(answered) = completions::answer(&arguments) {
         return u8::from(answered.is_err());
     }
     arguments.first().map_or(Persona::Tmo, |program| Persona::of(program)).set();
@@ -99,9 +100,7 @@ pub fn run(arguments: Vec<OsString>) -> u8 {
         Err(error) => return explain(&error, &arguments),
     };
     parts::log_to_stderr();
-    // As it is: what processes printed is passed on byte for byte.
-    let mut out = io::stdout();
-    match act(args, arguments, &mut out) {
+    match act(args, arguments) {
         Ok(code) => code,
         Err(error) => report(&error),
     }
@@ -118,56 +117,55 @@ fn help_of_run(mut arguments: Vec<OsString>) -> Vec<OsString> {
     arguments
 }
 
-fn act(args: Args, typed: Vec<OsString>, out: &mut dyn Write) -> Result<u8, CliError> {
+fn act(args: Args, typed: Vec<OsString>) -> Result<u8, CliError> {
     match args.verb {
         None => {
             let persona = Persona::here();
             let help = args::command().bin_name(persona.name()).render_help().ansi().to_string();
             print_raw(&mut anstream::stdout(), persona.speak(&help).as_bytes())
         }
-        Some(Verb::Start(args)) => start::start(*args, typed, out),
-        Some(Verb::Check(args)) => check::check(*args, out),
-        Some(Verb::Config(args)) => config::config(*args, out),
-        Some(Verb::Graph(args)) => graph::graph(*args, out),
-        Some(Verb::Init(args)) => init::init(&args, out),
-        Some(Verb::Schema) => print_json(&crate::config::toml::schema(), out),
-        Some(Verb::Doctor(args)) => doctor::doctor(*args, out),
-        Some(Verb::Restart(args)) => named(args, |names| Request::Restart { names }),
-        Some(Verb::Stop(args)) => named(args, |names| Request::Stop { names }),
+        Some(Verb::Start(args)) => start::start(*args, typed),
+        Some(Verb::Check(args)) => check::check(*args),
+        Some(Verb::Config(args)) => config::config(*args),
+        Some(Verb::Graph(args)) => graph::graph(*args),
+        Some(Verb::Init(args)) => init::init(&args),
+        Some(Verb::Schema) => print_json(&crate::config::toml::schema()),
+        Some(Verb::Doctor(args)) => doctor::doctor(*args),
+        Some(Verb::Restart(NamesArgs { names, no_wait, client })) => {
+            ask(&client, Request::Restart { names }, !no_wait)
+        }
+        Some(Verb::Stop(NamesArgs { names, no_wait, client })) => {
+            ask(&client, Request::Stop { names }, !no_wait)
+        }
         Some(Verb::Connect(args)) => connect::connect(&args),
-        Some(Verb::Quit(args)) => whole(&args, Request::Quit),
+        Some(Verb::Quit(args)) => ask(&args, Request::Quit, true),
         Some(Verb::Kill(args)) => kill(&args),
         Some(Verb::Detach(args)) => detach(&args),
         Some(Verb::Echo(args)) => echo::echo(&args),
-        Some(Verb::Logs(args)) => logs::logs(&args, out),
-        Some(Verb::Events(args)) => logs::logs(&args.into(), out),
-        Some(Verb::Why(args)) => why::why(&args, out),
-        Some(Verb::Flags(args)) => flags::flags(&args, out),
-        Some(Verb::Crashes(args)) => crashes::crashes(&args, out),
+        Some(Verb::Logs(args)) => logs::logs(&args),
+        Some(Verb::Events(args)) => logs::logs(&args.into()),
+        Some(Verb::Why(args)) => why::why(&args),
+        Some(Verb::Flags(args)) => flags::flags(&args),
+        Some(Verb::Crashes(args)) => crashes::crashes(&args),
         Some(Verb::Wait(args)) => wait::wait(&args),
-        Some(Verb::Signal(args)) => {
-            let SignalArgs { signal, names, client } = args;
-            let mut instance = Instance::find(&client)?;
-            let ask = Request::Signal { signal, names };
-            block_on(request::request(&mut instance, ask, true))
+        Some(Verb::Signal(SignalArgs { signal, names, client })) => {
+            ask(&client, Request::Signal { signal, names }, true)
         }
-        Some(Verb::Scale(args)) => {
-            let ScaleArgs { counts, no_wait, client } = args;
-            let mut instance = Instance::find(&client)?;
-            let ask = Request::Scale { counts: counts.into_iter().collect() };
-            block_on(request::request(&mut instance, ask, !no_wait))
+        Some(Verb::Scale(ScaleArgs { counts, no_wait, client })) => {
+            let counts = counts.into_iter().collect();
+            ask(&client, Request::Scale { counts }, !no_wait)
         }
-        Some(Verb::Reload(args)) => reload::reload(&args, out),
+        Some(Verb::Reload(args)) => reload::reload(&args),
         Some(Verb::Send(args)) => terminal::send(&args),
-        Some(Verb::Screen(args)) => terminal::screen(&args, out),
-        Some(Verb::Cleanup(args)) => cleanup::cleanup(&args, out),
-        Some(Verb::Ls(args)) => ls::ls(&args, out),
+        Some(Verb::Screen(args)) => terminal::screen(&args),
+        Some(Verb::Cleanup(args)) => cleanup::cleanup(&args),
+        Some(Verb::Ls(args)) => ls::ls(&args),
         Some(Verb::Run(args)) => run::run(&args),
-        Some(Verb::Ps(args)) => ps::ps(&args, out),
-        Some(Verb::Failures(args)) => failures::failures(&args, out),
-        Some(Verb::Completions(args)) => print(out, args.shell.script()),
-        Some(Verb::Setup(args)) => setup::setup(&args, out),
-        Some(Verb::Man(args)) => manual(&args, out),
+        Some(Verb::Ps(args)) => ps::ps(&args),
+        Some(Verb::Failures(args)) => failures::failures(&args),
+        Some(Verb::Completions(args)) => print(args.shell.script()),
+        Some(Verb::Setup(args)) => setup::setup(&args),
+        Some(Verb::Man(args)) => manual(&args),
     }
 }
 
@@ -197,12 +195,12 @@ fn explain(error: &clap::Error, typed: &[OsString]) -> u8 {
     u8::try_from(error.exit_code()).unwrap_or(2)
 }
 
-fn manual(args: &ManArgs, out: &mut dyn Write) -> Result<u8, CliError> {
+fn manual(args: &ManArgs) -> Result<u8, CliError> {
     if let Some(dir) = &args.dir {
         man::write_all(dir).map_err(CliError::io(dir.display()))?;
         return Ok(0);
     }
-    match man::write(args.verb.as_deref(), out) {
+    match man::write(args.verb.as_deref(), &mut io::stdout()) {
         Ok(true) => Ok(0),
         Ok(false) => {
             let verb = args.verb.clone().unwrap_or_default();
@@ -222,14 +220,9 @@ fn written(result: io::Result<()>) -> Result<u8, CliError> {
     }
 }
 
-fn named(args: NamesArgs, ask: impl FnOnce(Vec<String>) -> Request) -> Result<u8, CliError> {
-    let mut instance = Instance::find(&args.client)?;
-    block_on(request::request(&mut instance, ask(args.names), !args.no_wait))
-}
-
-fn whole(args: &ClientArgs, ask: Request) -> Result<u8, CliError> {
-    let mut instance = Instance::find(args)?;
-    block_on(request::request(&mut instance, ask, true))
+fn ask(client: &ClientArgs, request: Request, wait: bool) -> Result<u8, CliError> {
+    let mut instance = Instance::find(client)?;
+    block_on(request::request(&mut instance, request, wait))
 }
 
 /// End the run at once, with its supervisor or without.
@@ -238,11 +231,7 @@ fn kill(args: &ClientArgs) -> Result<u8, CliError> {
         Err(error @ CliError::Dir(_)) => return leftovers::search(args, error),
         found => found?,
     };
-    let held = lock::is_held(instance.runtime.dir()).unwrap_or(true);
-    if !held && instance.runtime.has_survivors() {
-        // Another supervisor would have to read all that is left of the run before it ends it.
-        return leftovers::kill(&instance, CliError::Other("its supervisor was killed".to_owned()));
-    }
+    instance.takeover_limit = KILL_TAKEOVER_LIMIT;
     let mut parts = vec![];
     let asked = async {
         let ended = async {
@@ -300,16 +289,13 @@ fn block_on<T>(work: impl Future<Output = Result<T, CliError>>) -> Result<T, Cli
 
 /// Print text to standard output, without what a terminal would act upon; a reader that has gone is
 /// no error.
-fn print(out: &mut dyn Write, text: &str) -> Result<u8, CliError> {
-    print_raw(out, untrusted::shown_lines(text).as_bytes())
+fn print(text: &str) -> Result<u8, CliError> {
+    print_raw(&mut io::stdout(), untrusted::shown_lines(text).as_bytes())
 }
 
 /// The same, line by line, for output that may be too large to hold in memory.
-fn print_each(
-    out: &mut dyn Write,
-    mut lines: impl Iterator<Item = String>,
-) -> Result<u8, CliError> {
-    let mut out = io::BufWriter::new(out);
+fn print_each(mut lines: impl Iterator<Item = String>) -> Result<u8, CliError> {
+    let mut out = io::BufWriter::new(io::stdout());
     let print = |line: String| out.write_all(untrusted::shown_lines(&line).as_bytes());
     let printed = lines.try_for_each(print);
     written(printed.and_then(|()| out.flush()))
@@ -317,18 +303,37 @@ fn print_each(
 
 /// The same for text that tmo has coloured. What of it comes from outside must have been cleaned
 /// by [`crate::model::Untrusted`] or one of its functions, or its colours are printed as well.
-fn print_painted(out: &mut dyn Write, text: &str) -> Result<u8, CliError> {
-    print_raw(out, untrusted::shown_painted(text).as_bytes())
+fn print_painted(text: &str) -> Result<u8, CliError> {
+    print_raw(&mut io::stdout(), untrusted::shown_painted(text).as_bytes())
 }
 
 /// Print JSON, for people as well.
-fn print_json(what: &impl serde::Serialize, out: &mut dyn Write) -> Result<u8, CliError> {
-    let text = serde_json::to_string_pretty(what);
-    let text = text.map_err(|error| CliError::Other(error.to_string()))? + "\n";
-    print_raw(out, untrusted::json(&text).as_bytes())
+fn print_json(what: &impl serde::Serialize) -> Result<u8, CliError> {
+    print_raw(&mut io::stdout(), json(what)?.as_bytes())
 }
 
-/// Print bytes as they are: text of tmo's own, or what was cleaned.
+/// The text of this as JSON.
+fn json(what: &impl serde::Serialize) -> Result<String, CliError> {
+    let text = serde_json::to_string_pretty(what);
+    let text = text.map_err(|error| CliError::Other(error.to_string()))? + "\n";
+    Ok(untrusted::json(&text).into_owned())
+}
+
+/// The JSON output of a command, with the version of its format.
+#[derive(serde::Serialize)]
+struct Versioned<T> {
+    api: u32,
+    #[serde(flatten)]
+    content: T,
+}
+
+impl<T> Versioned<T> {
+    const fn new(content: T) -> Self {
+        Self { api: 1, content }
+    }
+}
+
+/// Print bytes as they are: text of tmo's own, what was cleaned, or what is passed on byte for byte.
 fn print_raw(out: &mut dyn Write, bytes: &[u8]) -> Result<u8, CliError> {
     written(out.write_all(bytes).and_then(|()| out.flush()))
 }

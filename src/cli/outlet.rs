@@ -27,16 +27,6 @@ pub(super) enum Lost {
     Failed(io::Error),
 }
 
-impl Lost {
-    /// Why it can't be shown any more, if that is an error.
-    pub(super) fn error(self) -> Option<io::Error> {
-        match self {
-            Self::Failed(error) => Some(error),
-            Self::Reader | Self::Terminal => None,
-        }
-    }
-}
-
 /// A printer to standard output, and what becomes of that.
 #[derive(Debug)]
 pub(super) struct Outlet {
@@ -80,6 +70,16 @@ impl Outlet {
         self.printer.stop();
         let left = tokio::task::spawn_blocking(move || self.printer.join());
         let _ = tokio::time::timeout(most, left).await;
+    }
+
+    /// Show all that is there. A stopped terminal may hold that up for as long as it likes; `stop` ends it.
+    pub(super) async fn finish(self, stop: impl Future<Output = io::Result<()>>) {
+        self.printer.finish();
+        let done = tokio::task::spawn_blocking(move || self.printer.join());
+        tokio::select! {
+            _ = done => {}
+            _ = stop => {}
+        }
     }
 
     /// Wait until the output is lost.

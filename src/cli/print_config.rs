@@ -1,7 +1,5 @@
 //! `tmo start --print-config`: what would be run, and nothing is.
 
-use std::io::Write;
-
 use nix::sys::signal::Signal;
 use serde::Serialize;
 
@@ -41,19 +39,17 @@ struct Process<'a> {
     begins: bool,
 }
 
-impl<'a> Process<'a> {
-    fn of(plan: &'a ProcessPlan) -> Self {
-        let signal = Signal::try_from(plan.stop_signal).map_or("", Signal::as_str);
-        Self {
-            name: plan.name.as_str(),
-            command: &plan.command,
-            shell: &plan.shell,
-            port: plan.port,
-            color: plan.color,
-            stop_signal: signal.trim_start_matches("SIG").to_owned(),
-            on_exit: plan.on_exit,
-            begins: !plan.waits,
-        }
+fn process(plan: &ProcessPlan) -> Process<'_> {
+    let signal = Signal::try_from(plan.stop_signal).map_or("", Signal::as_str);
+    Process {
+        name: plan.name.as_str(),
+        command: &plan.command,
+        shell: &plan.shell,
+        port: plan.port,
+        color: plan.color,
+        stop_signal: signal.trim_start_matches("SIG").to_owned(),
+        on_exit: plan.on_exit,
+        begins: !plan.waits,
     }
 }
 
@@ -61,7 +57,6 @@ impl<'a> Process<'a> {
 pub(super) fn print(
     plan: &Plan,
     (daemonize, show_timestamps): (bool, bool),
-    out: &mut dyn Write,
 ) -> Result<u8, CliError> {
     let millis = u32::try_from(plan.grace_ms).unwrap_or(u32::MAX);
     let config = Shown {
@@ -76,7 +71,7 @@ pub(super) fn print(
         tmux: &plan.tmux,
         tmux_config: plan.tmux_config.as_ref(),
         log: &plan.log,
-        processes: plan.processes.iter().map(Process::of).collect(),
+        processes: plan.processes.iter().map(process).collect(),
     };
-    super::print_json(&config, out)
+    super::print_json(&config)
 }

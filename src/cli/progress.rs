@@ -1,6 +1,6 @@
 //! What a terminal shows while something takes longer than a moment. A pipe sees nothing of it.
 
-use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
+use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -16,43 +16,26 @@ const LONGER: Duration = Duration::from_millis(700);
 /// no more threads.
 const TURN: Duration = Duration::from_millis(120);
 
-/// Something that goes on until this value is gone.
-#[derive(Debug)]
-pub(super) struct Progress {
-    over: Option<Sender<()>>,
-    shown: Option<JoinHandle<()>>,
-}
-
-impl Progress {
-    /// Say so, in a moment.
-    pub(super) fn of(words: &'static str) -> Self {
-        let (over, is_over) = channel::<()>();
-        let show = move || {
-            if is_over.recv_timeout(MOMENT) == Err(RecvTimeoutError::Timeout) {
-                let bar = spinner(words);
-                // Nothing is ever sent: it ends with the other end.
-                while !bar.is_hidden()
-                    && is_over.recv_timeout(TURN) == Err(RecvTimeoutError::Timeout)
-                {
-                    bar.tick();
-                }
-                bar.finish_and_clear();
+/// Show that this goes on, which blocks its thread.
+pub(super) fn while_blocked<T>(words: &'static str, work: impl FnOnce() -> T) -> T {
+    let (over, is_over) = channel::<()>();
+    let show = move || {
+        if is_over.recv_timeout(MOMENT) == Err(RecvTimeoutError::Timeout) {
+            let bar = spinner(words);
+            // Nothing is ever sent: it ends with the other end.
+            while !bar.is_hidden() && is_over.recv_timeout(TURN) == Err(RecvTimeoutError::Timeout) {
+                bar.tick();
             }
-        };
-        // Without a thread nothing is shown, that is all.
-        let shown = std::thread::Builder::new().name("progress".into()).spawn(show).ok();
-        Self { over: Some(over), shown }
-    }
-}
-
-impl Drop for Progress {
-    fn drop(&mut self) {
-        self.over = None;
-        if let Some(shown) = self.shown.take() {
-            // What is printed next must not be wiped away.
-            let _ = shown.join();
+            bar.finish_and_clear();
         }
-    }
+    };
+    // Without a thread nothing is shown, that is all.
+    let shown = std::thread::Builder::new().name("progress".into()).spawn(show).ok();
+    let done = work();
+    drop(over);
+    // What is printed next must not be wiped away.
+    let _ = shown.map(JoinHandle::join);
+    done
 }
 
 /// Show that this goes on.

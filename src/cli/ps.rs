@@ -1,7 +1,6 @@
 //! `tmo ps`: the processes and their states.
 
 use std::fmt::Write as _;
-use std::io::Write;
 use std::time::Duration;
 
 use super::args::PsArgs;
@@ -10,42 +9,34 @@ use super::instance::{Instance, Server};
 use super::table::table;
 use crate::api::overmind;
 use crate::client::overmind::OvermindClient;
-use crate::model::request::{ProcessState, State};
+use crate::model::request::ProcessState;
 use crate::model::rules::Stage;
 use crate::model::units;
 use crate::model::{ProcessStatus, Untrusted};
 use crate::sys::{self, Usage, clock};
 
 /// Print overmind's table, a wider one, or the whole state as JSON.
-pub(super) fn ps(args: &PsArgs, out: &mut dyn Write) -> Result<u8, CliError> {
+pub(super) fn ps(args: &PsArgs) -> Result<u8, CliError> {
     let mut instance = Instance::find(&args.client)?;
-    let shown = super::block_on(async {
-        Ok(match instance.server().await? {
-            Server::Tmo => {
-                let mut state = instance.state().await?;
-                if let Some(Order::Phase) = args.by {
-                    state.processes.sort_by_key(stage);
-                }
-                match (args.json, args.wide, args.by) {
-                    (true, ..) => Shown::Json(Box::new(state)),
-                    (false, true, by) => Shown::Text(wide(&state.processes, by)),
-                    (false, false, Some(Order::Phase)) => Shown::Text(by_phase(&state.processes)),
-                    (false, false, None) => Shown::Text(overmind::status(&state.processes)),
-                }
-            }
-            Server::Overmind(address) => Shown::Text(OvermindClient::new(&address).status().await?),
-        })
-    })?;
-    match shown {
-        Shown::Json(state) => super::print_json(&state, out),
-        Shown::Text(text) => super::print(out, &text),
+    let mut state = match super::block_on(instance.server())? {
+        Server::Tmo => super::block_on(instance.state())?,
+        Server::Overmind(address) => {
+            let asked = async { Ok(OvermindClient::new(&address).status().await?) };
+            return super::print(&super::block_on(asked)?);
+        }
+    };
+    if let Some(Order::Phase) = args.by {
+        state.processes.sort_by_key(stage);
     }
-}
-
-/// What is printed.
-enum Shown {
-    Text(String),
-    Json(Box<State>),
+    if args.json {
+        return super::print_json(&state);
+    }
+    let text = match (args.wide, args.by) {
+        (true, by) => wide(&state.processes, by),
+        (false, Some(Order::Phase)) => by_phase(&state.processes),
+        (false, None) => overmind::status(&state.processes),
+    };
+    super::print(&text)
 }
 
 /// An order of the processes.
@@ -60,19 +51,19 @@ fn stage(process: &ProcessState) -> Stage {
     process.phase.unwrap_or_default()
 }
 
-fn word(stage: Stage) -> String {
+/// The word for it.
+pub(super) const fn phase(stage: Stage) -> &'static str {
     match stage {
         Stage::Dependency => "dependency",
         Stage::Main => "main",
         Stage::Cleanup => "cleanup",
     }
-    .to_owned()
 }
 
 fn by_phase(processes: &[ProcessState]) -> String {
     let row = |process: &ProcessState| {
         let pid = process.pid.map_or_else(|| "-".to_owned(), |pid| pid.to_string());
-        [word(stage(process)), process.name.to_string(), pid, state(process)]
+        [phase(stage(process)).to_owned(), process.name.to_string(), pid, state(process)]
     };
     table(["PHASE", "PROCESS", "PID", "STATE"], processes.iter().map(row)) + &reasons(processes)
 }
@@ -84,7 +75,7 @@ fn wide(processes: &[ProcessState], by: Option<Order>) -> String {
     let text = match by {
         None => table(HEAD, processes.iter().map(row)),
         Some(Order::Phase) => {
-            let row = |process| with(word(stage(process)), row(process));
+            let row = |process| with(phase(stage(process)).to_owned(), row(process));
             table(with("PHASE", HEAD), processes.iter().map(row))
         }
     };
@@ -107,12 +98,8 @@ fn reasons(processes: &[ProcessState]) -> String {
         } else if let (Some(why), ProcessStatus::Running) = (&process.not_ready, &process.state) {
             let _ = writeln!(text, "{}: not ready: {why}", process.name);
         } else if !process.lacks.is_empty() {
-            let _ = writeln!(
-                text,
-                "{}: not ready yet: {}",
-                process.name,
-                Untrusted::join(&process.lacks, "; ")
-            );
+            let lacks = Untrusted::join(&process.lacks, "; ");
+            let _ = writeln!(text, "{}: not ready yet: {lacks}", process.name);
         }
     }
     text
@@ -137,11 +124,19 @@ fn row(process: &ProcessState) -> [String; 9] {
     ]
 }
 
-/// Its state, with whom it waits for, and whether it is not ready yet or won't be.
+/// Its state, with whom it waits for.
 fn state(process: &ProcessState) -> String {
     let names: Vec<_> = process.awaits.iter().map(ToString::to_string).collect();
+    if names.is_empty() {
+        progress(process)
+    } else {
+        format!("{} ({})", process.state, names.join(", "))
+    }
+}
+
+/// Its state, and whether it is not ready yet or won't be.
+pub(super) fn progress(process: &ProcessState) -> String {
     match (&process.state, process.ready) {
-        (state, _) if !names.is_empty() => format!("{state} ({})", names.join(", ")),
         (ProcessStatus::Running, Some(false)) => "running (not ready)".to_owned(),
         (state, _) => state.to_string(),
     }

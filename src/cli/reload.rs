@@ -1,9 +1,8 @@
 //! `tmo reload`: read the configuration again and do what has changed in it.
 
-use std::io::Write;
-
 use serde::Serialize;
 
+use super::Versioned;
 use super::args::ReloadArgs;
 use super::error::CliError;
 use super::instance::{Instance, Server};
@@ -16,16 +15,12 @@ use crate::model::request::{ProcessState, Request};
 use crate::model::{ProcName, ProcessStatus};
 use crate::plan::{self, Change, Reloaded};
 
-/// The version of what `--json` prints.
-const API: u32 = 1;
-
 /// So often in a row somebody else may change the processes while the files are read.
 const MOST_TRIES: u32 = 20;
 
 /// What is told to a program.
 #[derive(Serialize)]
 struct Document<'a> {
-    api: u32,
     dry_run: bool,
     warnings: &'a [String],
     processes: Vec<ToldChange<'a>>,
@@ -58,21 +53,15 @@ struct Made {
 }
 
 /// Reload, and say what that has come to.
-pub(super) fn reload(args: &ReloadArgs, out: &mut dyn Write) -> Result<u8, CliError> {
+pub(super) fn reload(args: &ReloadArgs) -> Result<u8, CliError> {
     let mut instance = Instance::find(&args.client)?;
     let made = super::block_on(async {
         let server = instance.server().await?;
         instance.on_this_machine()?;
         instance.refuse_other_project().await?;
         instance.refuse_project_above()?;
-        match server {
-            Server::Tmo => {
-                Box::pin(make(&mut instance, Part::All, (args.dry_run, !args.no_wait))).await
-            }
-            Server::Overmind(_) => {
-                Err(CliError::Other("overmind runs here, which can't do that".to_owned()))
-            }
-        }
+        server.refuse_overmind()?;
+        Box::pin(make(&mut instance, Part::All, (args.dry_run, !args.no_wait))).await
     })?;
     let Made { reloaded, states, warnings, done } = made;
     let stays = |name: &ProcName| {
@@ -81,7 +70,6 @@ pub(super) fn reload(args: &ReloadArgs, out: &mut dyn Write) -> Result<u8, CliEr
     };
     if args.json {
         let document = Document {
-            api: API,
             dry_run: args.dry_run,
             warnings: &warnings,
             processes: reloaded
@@ -90,7 +78,7 @@ pub(super) fn reload(args: &ReloadArgs, out: &mut dyn Write) -> Result<u8, CliEr
                 .map(|(name, change)| ToldChange { name, change, stays_stopped: stays(name) })
                 .collect(),
         };
-        super::print_json(&document, out)?;
+        super::print_json(&Versioned::new(document))?;
         return done;
     }
     tell_all(&warnings);
@@ -100,7 +88,7 @@ pub(super) fn reload(args: &ReloadArgs, out: &mut dyn Write) -> Result<u8, CliEr
         format!("{name}: {}\n", words(change, args.dry_run, (stays(name), waits)))
     };
     let text: String = reloaded.changes.iter().map(line).collect();
-    super::print(out, &text)?;
+    super::print(&text)?;
     done
 }
 

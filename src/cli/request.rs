@@ -4,12 +4,13 @@ use std::cell::OnceCell;
 use std::time::Duration;
 
 use super::error::CliError;
-use super::instance::{Instance, Server};
+use super::instance::{Instance, MOST_TRIES, OVERMIND_CANNOT, Server};
 use super::progress::with_details;
+use crate::api::overmind::Command;
 use crate::client::address::Address;
 use crate::client::overmind::OvermindClient;
 use crate::client::{Client, ClientError, HeadEvent};
-use crate::model::request::{Outcome, ProcessState, Request};
+use crate::model::request::{Outcome, ProcessState, Request, State};
 use crate::model::units;
 use crate::sys::clock;
 
@@ -17,9 +18,6 @@ use crate::sys::clock;
 const MOST_NAMED: usize = 5;
 /// How long after SIGKILL another look is worth it.
 const AFTER_KILL: Duration = Duration::from_millis(300);
-
-/// Nobody kills a supervisor this often while one request is made.
-const MOST_TRIES: u32 = 100;
 
 /// Ask, wait, tell what went wrong.
 pub(super) async fn request(
@@ -73,20 +71,20 @@ pub(super) async fn request_of(
         }
         Server::Overmind(address) => {
             let overmind = OvermindClient::new(&address);
-            match request {
-                Request::Restart { names } => overmind.restart(names).await?,
-                Request::Stop { names } => overmind.stop(names).await?,
-                Request::Quit => overmind.quit().await?,
-                Request::Kill => overmind.kill().await?,
+            let command = match request {
+                Request::Restart { names } => Command::Restart(names),
+                Request::Stop { names } => Command::Stop(names),
+                Request::Quit => Command::Quit,
+                Request::Kill => Command::Kill,
                 Request::Start { .. }
                 | Request::Signal { .. }
                 | Request::Scale { .. }
                 | Request::Reload { .. }
                 | Request::Resize { .. } => {
-                    let text = "overmind runs here, which can't do that".to_owned();
-                    return Err(CliError::Other(text));
+                    return Err(CliError::Other(OVERMIND_CANNOT.to_owned()));
                 }
-            }
+            };
+            overmind.order(&command).await?;
             Ok(0)
         }
     }
@@ -113,7 +111,7 @@ pub(super) async fn end_of(instance: &Instance) -> Result<u8, CliError> {
 
 /// The processes that a stop waits for, and when to look again: when SIGKILL has been sent.
 async fn slow_stops(instance: &Instance) -> Option<(String, Duration)> {
-    let state = Client::connect(&instance.address()).await.ok()?.state().await.ok()?;
+    let state = state_at(&instance.address()).await.ok()?;
     let now = clock::now();
     let waits = |process: &&ProcessState| process.kill_due.is_some_and(|due| due > now);
     let slow: Vec<_> = state.processes.iter().filter(waits).collect();
@@ -161,16 +159,9 @@ pub(super) async fn ask_to_quit(
     run: &str,
     key: &str,
 ) -> Result<Outcome, ClientError> {
-    let mut tries = 0;
-    loop {
-        tries += 1;
-        let client = Client::connect(address).await?.only_of(run);
-        match client.request_once(&Request::Quit, key).await {
-            // Connecting waits for the next one, so this does not spin.
-            Err(ClientError::Lost { .. }) if tries < MOST_TRIES => {}
-            other => return other,
-        }
-    }
+    let quit =
+        |client: Client| async move { client.only_of(run).request_once(&Request::Quit, key).await };
+    steadily(address, quit).await
 }
 
 /// Wait for this answer, for however long. `silent` is told once if the supervisor at this address does
@@ -188,10 +179,11 @@ pub(super) async fn unless_silent<T>(
     answer.await
 }
 
-/// Ask, and ask again for as long as the supervisor is killed meanwhile.
-pub(super) async fn steadily<T>(
+/// Ask, and ask again for as long as the supervisor is killed meanwhile. Connecting waits for the next
+/// one, so this does not spin.
+pub(super) async fn steadily<T, F: Future<Output = Result<T, ClientError>>>(
     address: &Address,
-    ask: impl AsyncFn(Client) -> Result<T, ClientError>,
+    ask: impl Fn(Client) -> F,
 ) -> Result<T, ClientError> {
     let mut tries = 0;
     loop {
@@ -203,11 +195,16 @@ pub(super) async fn steadily<T>(
     }
 }
 
+/// The state of the run at this address, by whoever answers there now.
+pub(super) async fn state_at(address: &Address) -> Result<State, ClientError> {
+    Client::connect(address).await?.state().await
+}
+
 /// Have this run stop everything, unless its supervisor does not answer at all.
 pub(super) async fn quit(address: &Address, run: &str) -> Result<Outcome, CliError> {
     let key = key();
-    let ask = async |client: Client| insist(client.only_of(run), &Request::Quit, &key).await;
-    Ok(steadily(address, ask).await?)
+    let quit = |client: Client| insist(client.only_of(run), &Request::Quit, &key);
+    Ok(steadily(address, quit).await?)
 }
 
 /// What a request is called, so that asking again is not asking twice.
@@ -244,17 +241,8 @@ fn concerns_whole_run(request: &Request) -> bool {
     }
 }
 
-fn ends_the_run(request: &Request) -> bool {
-    match request {
-        Request::Quit | Request::Kill => true,
-        Request::Start { .. }
-        | Request::Stop { .. }
-        | Request::Restart { .. }
-        | Request::Signal { .. }
-        | Request::Scale { .. }
-        | Request::Reload { .. }
-        | Request::Resize { .. } => false,
-    }
+const fn ends_the_run(request: &Request) -> bool {
+    matches!(request, Request::Quit | Request::Kill)
 }
 
 fn verdict(outcome: Outcome) -> Result<u8, CliError> {

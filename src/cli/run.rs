@@ -17,17 +17,18 @@ pub(super) fn run(args: &RunArgs) -> Result<u8, CliError> {
     for warning in &context.warnings {
         super::warn(warning);
     }
-    let Some((name, rest)) = args.command.split_first() else { return Err(CliError::NoCommand) };
-    let shown = name.to_string_lossy().into_owned();
-    let not_found = || {
-        let name_shown = shown.clone();
-        if blocked(&context, name) {
-            CliError::NotExecutable { name: name_shown, why: "permission denied".into() }
-        } else {
-            CliError::NotFound { name: name_shown }
-        }
+    let Some((name, rest)) = args.command.split_first() else {
+        let text = "Specify a command to run, as in `tmo run rails console`";
+        return Err(CliError::Usage(text.to_owned()));
     };
-    let program = find_program(&context, name).ok_or_else(not_found)?;
+    let shown = name.to_string_lossy().into_owned();
+    let Some(program) = find_program(&context, name) else {
+        return Err(if blocked(&context, name) {
+            CliError::NotExecutable { name: shown, why: "permission denied".into() }
+        } else {
+            CliError::NotFound { name: shown }
+        });
+    };
     let env = context.env.pairs().into_iter().map(|(name, value)| (name.0, value.0));
     let error = Command::new(program).arg0(name).args(rest).env_clear().envs(env).exec();
     Err(CliError::NotExecutable { name: shown, why: why(&error) })

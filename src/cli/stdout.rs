@@ -3,6 +3,8 @@
 use std::collections::VecDeque;
 use std::io::{self, Write as _};
 
+use tokio::io::AsyncWriteExt as _;
+
 use super::error::CliError;
 
 /// Standard output, written without the filter that removes escape sequences where there is no terminal:
@@ -54,6 +56,12 @@ pub(super) fn write_out(page: &[u8]) -> io::Result<()> {
     let mut out = io::stdout().lock();
     let written = out.write_all(page).and_then(|()| out.flush());
     written.map_err(|error| io::Error::new(error.kind(), Unwritten(error)))
+}
+
+/// The same without blocking.
+pub(super) async fn write(out: &mut tokio::io::Stdout, text: &[u8]) -> io::Result<()> {
+    out.write_all(text).await?;
+    out.flush().await
 }
 
 /// Whether the output still has a reader; a closed pipe is no error.

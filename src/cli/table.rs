@@ -11,13 +11,18 @@ pub(super) fn table<const N: usize>(
 ) -> String {
     let mut all = vec![heads.map(str::to_owned)];
     all.extend(rows);
-    let width = |column: usize| all.iter().map(|row| row[column].chars().count()).max();
-    let widths: [usize; N] = std::array::from_fn(|column| width(column).unwrap_or(0).min(WIDEST));
+    columns(&all, WIDEST)
+}
+
+/// The lines of these rows, with no column but the last wider than this.
+pub(super) fn columns<const N: usize>(rows: &[[String; N]], widest: usize) -> String {
+    let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max();
+    let widths: [usize; N] = std::array::from_fn(|column| width(column).unwrap_or(0).min(widest));
     let line = |row: &[String; N]| {
         let cells = row.iter().zip(&widths).map(|(cell, width)| format!("{cell:width$}  "));
         cells.collect::<String>().trim_end().to_owned() + "\n"
     };
-    all.iter().map(line).collect()
+    rows.iter().map(line).collect()
 }
 
 #[cfg(test)]

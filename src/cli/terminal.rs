@@ -1,10 +1,10 @@
 //! `tmo send` and `tmo screen`: the terminal of a process, without sitting at it.
 
-use std::io::{Read as _, Write};
+use std::io::Read as _;
 
 use super::args::{ScreenArgs, SendArgs};
 use super::error::CliError;
-use super::instance::{Instance, Server};
+use super::instance::Instance;
 use crate::view::merged::cleaned;
 
 /// More is no typing; a file is copied by other means.
@@ -24,23 +24,18 @@ pub(super) fn send(args: &SendArgs) -> Result<u8, CliError> {
 }
 
 /// Print what is to be seen.
-pub(super) fn screen(args: &ScreenArgs, out: &mut dyn Write) -> Result<u8, CliError> {
+pub(super) fn screen(args: &ScreenArgs) -> Result<u8, CliError> {
     let mut instance = Instance::find(&args.client)?;
     let screen = super::block_on(async {
         tmo_only(&mut instance).await?;
         instance.ask(async |client| client.screen(&args.name, args.color).await).await
     })?;
-    super::print_painted(out, &cleaned(screen.as_bytes(), args.color))
+    super::print_painted(&cleaned(screen.as_bytes(), args.color))
 }
 
 /// What overmind itself can't do is refused.
 pub(super) async fn tmo_only(instance: &mut Instance) -> Result<(), CliError> {
-    match instance.server().await? {
-        Server::Tmo => Ok(()),
-        Server::Overmind(_) => {
-            Err(CliError::Other("overmind runs here, which can't do that".to_owned()))
-        }
-    }
+    instance.server().await?.refuse_overmind()
 }
 
 fn read_all() -> Result<String, CliError> {

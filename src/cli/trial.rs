@@ -58,8 +58,7 @@ impl Trial {
         let ran = match start(&mut run) {
             Ok(0) => super::block_on(self.run_command(early, &mut was_run)),
             // It has said why.
-            Ok(code) => Ok(code),
-            Err(error) => Err(error),
+            failed => failed,
         };
         match (run.map_or(Ok(0), |run| self.quit(&run, was_run)), ran) {
             (Err(error), Ok(0)) => Err(error),

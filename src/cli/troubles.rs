@@ -1,6 +1,7 @@
 //! What does not come up in a run, and what did not in one that is over, as its log tells.
 
 use super::crashes::strong;
+use super::error::CliError;
 use super::instance::Instance;
 use crate::crash::{Cause, Certainty, Kind};
 use crate::model::event::{Logged, Note, Problem, Skip, What};
@@ -128,6 +129,21 @@ pub(super) fn skipped(instance: &Instance, plan: &Plan) -> u8 {
         }
     }
     code
+}
+
+/// The processes that are asked about: all of them, or those with this name.
+pub(super) fn asked<'a>(
+    processes: &'a [ProcessState],
+    name: Option<&str>,
+) -> Result<Vec<&'a ProcessState>, CliError> {
+    let named = |process: &&ProcessState| name.is_none_or(|name| process.name.matches(name));
+    let asked: Vec<_> = processes.iter().filter(named).collect();
+    match name {
+        Some(name) if asked.is_empty() => {
+            Err(CliError::unknown(name, processes.iter().map(|process| &process.name)))
+        }
+        Some(_) | None => Ok(asked),
+    }
 }
 
 /// Why something that has not ended is not as it should be, if it is not.

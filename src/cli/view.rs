@@ -10,6 +10,7 @@ mod signals;
 use std::path::PathBuf;
 use std::time::Instant;
 
+use futures_util::future::OptionFuture;
 use tokio::task::JoinSet;
 
 pub(super) use self::signals::stop_signal;
@@ -140,14 +141,9 @@ pub(super) fn show(mut shown: Shown) -> Result<u8, CliError> {
             }
             Ending::Waited(came) => {
                 shown.catch_up(&outlet.printer)?;
-                outlet.printer.finish();
-                let done = tokio::task::spawn_blocking(move || outlet.printer.join());
-                tokio::select! {
-                    _ = done => {}
-                    _ = stop_signal() => {}
-                }
+                outlet.finish(stop_signal()).await;
                 return match came {
-                    Ok(farewell) => super::print(&mut std::io::stdout(), &farewell),
+                    Ok(farewell) => super::print(&farewell),
                     Err(error) => {
                         if goes_on {
                             let flags = &shown.flags;
@@ -163,13 +159,7 @@ pub(super) fn show(mut shown: Shown) -> Result<u8, CliError> {
         if let Some(farewell) = shown.last_words(&end) {
             outlet.printer.say_farewell(farewell);
         }
-        outlet.printer.finish();
-        // A stopped terminal may hold it up for as long as it likes; a signal ends that.
-        let done = tokio::task::spawn_blocking(move || outlet.printer.join());
-        tokio::select! {
-            _ = done => {}
-            _ = stop_signal() => {}
-        }
+        outlet.finish(stop_signal()).await;
         Ok(shown.exit_code(&end))
     })
 }
@@ -180,7 +170,9 @@ impl Until {
     pub(super) fn is_met_by_end(&self, plan: &Plan) -> bool {
         let ends = |check: &Check| matches!(check.probe, Probe::Exit { .. });
         let is_plain = |process: &ProcessPlan| process.rules.ready.iter().all(ends);
-        !self.farewell.is_empty() && !self.ready.is_for_ports() && plan.present().all(is_plain)
+        !self.farewell.is_empty()
+            && self.ready.listening().is_empty()
+            && plan.present().all(is_plain)
     }
 
     async fn wait(self) -> Result<String, CliError> {
@@ -224,8 +216,7 @@ impl Shown {
         const LINES: u64 = 10;
         let decided = decided_by(end);
         let Some(culprit) = &end.culprit else {
-            let words: Vec<String> = decided.into_iter().collect();
-            return (!words.is_empty()).then(|| Farewell::plain(words));
+            return decided.map(|words| Farewell::plain(vec![words]));
         };
         let error = culprit.exit != Exit::Code(0);
         let lines = Source::of_plan(&self.plan, self.runtime.dir())
@@ -299,7 +290,8 @@ impl Shown {
                     return Ok(Ending::Hangup);
                 }
                 Wake::Lost(what) => {
-                    (lost, failed) = (true, what.error());
+                    lost = true;
+                    failed = if let Lost::Failed(error) = what { Some(error) } else { None };
                     self.quit(&outlet.printer);
                 }
                 Wake::Signal(Sign::Nothing) => {}
@@ -356,32 +348,18 @@ async fn next_wake<W: Future<Output = Result<String, CliError>> + Unpin>(
     waiting: Option<&mut W>,
 ) -> Wake {
     let held = signals.terminated.is_some();
-    let lost = async {
-        match outlet {
-            Some(outlet) => outlet.lost().await,
-            None => std::future::pending().await,
-        }
-    };
     let other = async {
         tokio::select! {
             event = news.next() => Wake::News(event.and_then(Result::ok)),
-            line = typing.line() => Wake::Typed(line),
-            what = lost => Wake::Lost(what),
-            came = waited(waiting) => Wake::Waited(came),
+            Some(line) = typing.line() => Wake::Typed(line),
+            Some(what) = OptionFuture::from(outlet.map(Outlet::lost)) => Wake::Lost(what),
+            Some(came) = OptionFuture::from(waiting) => Wake::Waited(came),
         }
     };
     tokio::select! {
         biased;
         sign = signals.next() => Wake::Signal(sign),
         wake = other, if !held => wake,
-    }
-}
-
-/// What the view waits for, if it does.
-async fn waited<F: Future + Unpin>(waiting: Option<&mut F>) -> F::Output {
-    match waiting {
-        Some(waiting) => waiting.await,
-        None => std::future::pending().await,
     }
 }
 

@@ -2,7 +2,7 @@
 
 mod seen;
 
-use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::time::Duration;
 
 use tokio::net::TcpStream;
@@ -17,7 +17,7 @@ use crate::client::HeadEvent;
 use crate::model::moment::span;
 use crate::model::request::{ProcessState, State};
 use crate::model::units;
-use crate::model::{Exit, ProcName, ProcessStatus, Untrusted};
+use crate::model::{Exit, ProcessStatus, Untrusted};
 
 /// What is known of what is waited for.
 enum Verdict {
@@ -75,22 +75,14 @@ impl Readiness {
         Ok(Self { listening, limit })
     }
 
-    /// Whether ports must be open that nobody would tell of.
-    pub(super) const fn is_for_ports(&self) -> bool {
-        !self.listening.is_empty()
-    }
-
     /// How long it may take.
     pub(super) const fn limit(&self) -> Option<Duration> {
         self.limit
     }
 
-    /// The names that are none of these.
-    pub(super) fn check(&self, known: &[ProcName]) -> Result<(), CliError> {
-        match self.listening.iter().find(|name| !known.iter().any(|known| known.matches(name))) {
-            Some(unknown) => Err(CliError::unknown(unknown, known)),
-            None => Ok(()),
-        }
+    /// Whose ports must be open.
+    pub(super) fn listening(&self) -> &[String] {
+        &self.listening
     }
 
     /// Until these run, and it is so. One that has ended is told with its own exit code.
@@ -155,10 +147,8 @@ async fn until(
         }
         let next = news.next();
         // Nobody tells when a port is opened.
-        let patience = match what {
-            WaitFor::Port | WaitFor::Up(_) => Duration::from_millis(100),
-            WaitFor::Running | WaitFor::Ready | WaitFor::Exit | WaitFor::Log(_) => Duration::MAX,
-        };
+        let asks = matches!(what, WaitFor::Port | WaitFor::Up(_));
+        let patience = if asks { Duration::from_millis(100) } else { Duration::MAX };
         match tokio::time::timeout(patience, next).await {
             Err(_) => {}
             Ok(Some(Ok(HeadEvent::Head(head)))) => records = head.records,
@@ -188,8 +178,7 @@ pub(super) fn chosen<'a>(
 ) -> Result<Vec<&'a ProcessState>, CliError> {
     let all = &state.processes;
     if let Some(unknown) = names.iter().find(|name| !all.iter().any(|p| p.is_meant(name))) {
-        let known: Vec<_> = all.iter().map(|process| process.name.clone()).collect();
-        return Err(CliError::unknown(unknown, &known));
+        return Err(CliError::unknown(unknown, all.iter().map(|process| &process.name)));
     }
     let meant = |p: &&ProcessState| names.is_empty() || names.iter().any(|n| p.is_meant(n));
     Ok(all.iter().filter(meant).collect())
@@ -217,12 +206,10 @@ fn still_comes(process: &ProcessState) -> Result<(), CliError> {
 /// Of all there are, one may have done what it was to do.
 fn all_run(wanted: &[&ProcessState], unnamed: bool) -> Result<Verdict, CliError> {
     for process in wanted {
-        if unnamed && process.state == ProcessStatus::Exited && process.exit == Some(Exit::Code(0))
-        {
-            continue;
-        }
+        let is_done = process.state == ProcessStatus::Exited && process.exit == Some(Exit::Code(0));
         // What is not to begin with the others is not waited for with them.
-        if unnamed && process.state == ProcessStatus::Stopped && process.lives == 0 {
+        let is_apart = process.state == ProcessStatus::Stopped && process.lives == 0;
+        if unnamed && (is_done || is_apart) {
             continue;
         }
         still_comes(process)?;
@@ -284,13 +271,11 @@ async fn ports(wanted: &[&ProcessState]) -> Result<Verdict, CliError> {
         let Some(port) = process.port else {
             return Err(CliError::Other(format!("{} was told no PORT", process.name)));
         };
-        let addresses: [SocketAddr; 2] =
-            [(Ipv4Addr::LOCALHOST, port).into(), (Ipv6Addr::LOCALHOST, port).into()];
         let mut open = false;
-        for address in addresses {
+        for address in [IpAddr::from(Ipv4Addr::LOCALHOST), Ipv6Addr::LOCALHOST.into()] {
             // A port that the system gives away may meet itself where nobody listens.
             let met = |stream: TcpStream| stream.local_addr().ok() != stream.peer_addr().ok();
-            open |= TcpStream::connect(address).await.is_ok_and(met);
+            open |= TcpStream::connect((address, port)).await.is_ok_and(met);
         }
         if !open {
             return Ok(Verdict::NotYet(format!("{} does not listen on {port}", process.name)));

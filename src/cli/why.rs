@@ -1,7 +1,6 @@
 //! `tmo why`: what has ended a process, or keeps it from coming up.
 
 use std::fmt::Write as _;
-use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -10,19 +9,17 @@ use serde::Serialize;
 use super::args::WhyArgs;
 use super::crashes::{causes, headline};
 use super::error::CliError;
-use super::instance::{Instance, Server};
-use super::log::Source;
+use super::instance::Instance;
+use super::log::{Source, last_events, unreadable};
 use super::logs::index_of;
-use super::troubles::{Trouble, Troubles, held_up, well};
+use super::terminal::tmo_only;
+use super::troubles::{Trouble, Troubles, asked, held_up, well};
 use crate::crash::record::examine_in;
 use crate::crash::store::{self, Found};
 use crate::crash::{Cause, CrashInput, CrashReport, Facts, Lived, Log, Trigger};
 use crate::instance::lock;
-use crate::journal::cursor::{Cursor, Filter};
-use crate::journal::query::tail;
-use crate::journal::record::EVENTS;
 use crate::journal::search::pattern::without_break;
-use crate::model::event::{Logged, What};
+use crate::model::event::What;
 use crate::model::line;
 use crate::model::request::{ProcessState, State};
 use crate::model::run_end::Culprit;
@@ -37,8 +34,6 @@ const LAST: usize = 10;
 const MOST: usize = 3;
 /// A report is that of an end which was so near.
 const NEAR: Duration = Duration::from_secs(2);
-/// How many events are looked through for the end of the last run.
-const EVENTS_BACK: u64 = 1000;
 
 /// What there is to say.
 #[derive(Debug, Serialize)]
@@ -60,11 +55,11 @@ struct Answer {
 }
 
 /// Say it.
-pub(super) fn why(args: &WhyArgs, out: &mut dyn Write) -> Result<u8, CliError> {
+pub(super) fn why(args: &WhyArgs) -> Result<u8, CliError> {
     let mut instance = Instance::find(&args.client)?;
     let state = super::block_on(state_of(&mut instance))?;
     if let Some(far) = &instance.far {
-        return super::far::why(far, args.name.as_deref(), out);
+        return super::far::why(far, args.name.as_deref());
     }
     let source = Source::of_instance(&instance)?;
     let style = Source::style(&instance.context.env, false);
@@ -74,25 +69,22 @@ pub(super) fn why(args: &WhyArgs, out: &mut dyn Write) -> Result<u8, CliError> {
         None => case.afterwards(args.name.as_deref())?,
     };
     let Some(mut answer) = answer else {
-        return case.all_is_well(args, out);
+        return case.all_is_well(args);
     };
     let flags = instance.flags();
     for cause in &mut answer.causes {
         cause.next = cause.next.take().map(|next| about_this_run(next, &flags));
     }
     if args.json {
-        return super::print_json(&answer, out);
+        return super::print_json(&answer);
     }
-    super::print_painted(out, &screen(&answer, style.mode.color(), &flags))
+    super::print_painted(&screen(&answer, style.mode.color(), &flags))
 }
 
 /// The state of the run, if there is one.
 async fn state_of(instance: &mut Instance) -> Result<Option<State>, CliError> {
-    match instance.server().await {
-        Ok(Server::Tmo) => instance.state().await.map(Some),
-        Ok(Server::Overmind(_)) => {
-            Err(CliError::Other("overmind runs here, which can't do that".to_owned()))
-        }
+    match tmo_only(instance).await {
+        Ok(()) => instance.state().await.map(Some),
         Err(CliError::NothingRuns(_)) => Ok(None),
         Err(error) => Err(error),
     }
@@ -134,12 +126,7 @@ impl<'a> Case<'a> {
 
     /// While something runs: who of these has a crash, or does not come up.
     fn of_run(&self, state: &State, name: Option<&str>) -> Result<Option<Answer>, CliError> {
-        let named = |process: &&ProcessState| name.is_none_or(|name| process.name.matches(name));
-        let mut asked: Vec<&ProcessState> = state.processes.iter().filter(named).collect();
-        if let (Some(name), true) = (name, asked.is_empty()) {
-            let known: Vec<_> = state.processes.iter().map(|p| p.name.clone()).collect();
-            return Err(CliError::unknown(name, &known));
-        }
+        let mut asked = asked(&state.processes, name)?;
         // What does not run comes first; of these, what happened last.
         asked.sort_by_key(|process| {
             (process.state == ProcessStatus::Running, std::cmp::Reverse(process.since))
@@ -196,15 +183,14 @@ impl<'a> Case<'a> {
         if let Some(trouble) = troubles.of(name) {
             return Ok(Some(self.gave_up(trouble)));
         }
-        let streams = self.source.streams.iter();
-        let named: Vec<_> = streams.map(|stream| stream.name.clone()).collect();
+        let named = || self.source.streams.iter().map(|stream| &stream.name);
         let mut last = vec![];
-        for process in named.iter().filter(|process| process.matches(name)) {
+        for process in named().filter(|process| process.matches(name)) {
             let lived = self.log.last_ended(process).map_err(unreadable)?;
             last.push((lived.map_or(Timestamp::EPOCH, |(lived, _)| lived.ended), process));
         }
         let Some((_, process)) = last.into_iter().max_by_key(|(ended, _)| *ended) else {
-            return Err(CliError::unknown(name, &named));
+            return Err(CliError::unknown(name, named()));
         };
         let trigger = match &culprit {
             Some(Culprit { name, .. }) if name == process => None,
@@ -295,32 +281,23 @@ impl<'a> Case<'a> {
 
     /// The end of the last run, if it came to one.
     fn ended(&self) -> Result<Option<Ended>, CliError> {
-        let filter = Filter::only(vec![EVENTS]);
-        let read = || {
-            let supervised = false;
-            let mut index = index_of(self.source, supervised).map_err(std::io::Error::other)?;
-            let upto = index.len()?;
-            let from = tail(&mut index, &filter, EVENTS_BACK, upto)?;
-            let mut cursor = Cursor::over(index, from, filter.clone());
-            let (mut last, mut text, mut troubles) = (None, vec![], Troubles::default());
-            while cursor.next(upto, &mut text)?.is_some() {
-                for line in text.split(|byte| *byte == b'\n') {
-                    let Some(event) = Logged::from_json(line) else { continue };
-                    if event.begins_run() {
-                        // Of a run that was begun later there is no end.
-                        (last, troubles) = (None, Troubles::default());
-                    } else if let Some(What::End { run, end }) = event.what() {
-                        let (run, culprit) = (run.clone(), end.culprit.clone());
-                        let troubles = std::mem::take(&mut troubles);
-                        last = Some(Ended { run, culprit, troubles });
-                    } else {
-                        troubles.read(&event);
-                    }
-                }
+        let supervised = false;
+        let index = index_of(self.source, supervised).map_err(std::io::Error::other);
+        let events = index.and_then(last_events).map_err(unreadable)?;
+        let (mut last, mut troubles) = (None, Troubles::default());
+        for (_, event) in events {
+            if event.begins_run() {
+                // Of a run that was begun later there is no end.
+                (last, troubles) = (None, Troubles::default());
+            } else if let Some(What::End { run, end }) = event.what() {
+                let (run, culprit) = (run.clone(), end.culprit.clone());
+                let troubles = std::mem::take(&mut troubles);
+                last = Some(Ended { run, culprit, troubles });
+            } else {
+                troubles.read(&event);
             }
-            Ok(last)
-        };
-        read().map_err(unreadable)
+        }
+        Ok(last)
     }
 
     fn answer(&self, (report, path): Report, state: Option<&ProcessState>) -> Answer {
@@ -373,7 +350,7 @@ impl<'a> Case<'a> {
     }
 
     /// Nothing is wrong, which is no failure of this command.
-    fn all_is_well(&self, args: &WhyArgs, out: &mut dyn Write) -> Result<u8, CliError> {
+    fn all_is_well(&self, args: &WhyArgs) -> Result<u8, CliError> {
         let name = args.name.as_deref();
         let text = match (&self.state, name) {
             (Some(_), name) => well(name),
@@ -384,9 +361,9 @@ impl<'a> Case<'a> {
             }
         };
         if args.json {
-            return super::print_json(&Well { api: crate::model::request::API, well: &text }, out);
+            return super::print_json(&Well { api: crate::model::request::API, well: &text });
         }
-        super::print(out, &(text + "\n"))
+        super::print(&(text + "\n"))
     }
 }
 
@@ -395,10 +372,6 @@ impl<'a> Case<'a> {
 struct Well<'a> {
     api: u32,
     well: &'a str,
-}
-
-fn unreadable(error: std::io::Error) -> CliError {
-    CliError::io("the journal")(error)
 }
 
 /// A command to be typed next, with the flags that name the run where it is about this one.

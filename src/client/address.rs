@@ -1,7 +1,7 @@
 //! Where a supervisor listens, as a client knows it.
 
 use std::fmt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use crate::model::network::{Mixed, TcpAddress};
 
@@ -44,21 +44,9 @@ impl fmt::Display for Address {
     }
 }
 
-impl From<PathBuf> for Address {
-    fn from(path: PathBuf) -> Self {
-        Self::Unix(path)
-    }
-}
-
-impl From<&PathBuf> for Address {
-    fn from(path: &PathBuf) -> Self {
-        Self::Unix(path.clone())
-    }
-}
-
-impl From<&Path> for Address {
-    fn from(path: &Path) -> Self {
-        Self::Unix(path.to_owned())
+impl<P: Into<PathBuf>> From<P> for Address {
+    fn from(path: P) -> Self {
+        Self::Unix(path.into())
     }
 }
 

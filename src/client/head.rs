@@ -1,11 +1,7 @@
 //! News of a run.
 
-use http_body_util::BodyExt as _;
-use hyper::body::Incoming;
-
 use super::ClientError;
-use super::reply::Peer;
-use crate::client::sse;
+use super::events::EventStream;
 use crate::model::request::Head;
 use crate::model::run_end::End;
 
@@ -22,12 +18,7 @@ pub enum HeadEvent {
 
 /// News of a run, one after the other.
 #[derive(Debug)]
-pub struct HeadStream {
-    pub(super) peer: Peer,
-    pub(super) body: Incoming,
-    pub(super) parser: sse::Parser,
-    pub(super) events: std::vec::IntoIter<sse::Event>,
-}
+pub struct HeadStream(pub(super) EventStream);
 
 impl HeadStream {
     /// The next news; `None` when the supervisor is gone. May be cancelled at any time.
@@ -36,34 +27,18 @@ impl HeadStream {
     /// not end in order.
     pub async fn next(&mut self) -> Option<Result<HeadEvent, ClientError>> {
         loop {
-            if let Some(event) = self.events.next() {
-                match self.read(&event) {
-                    Some(news) => return Some(news),
-                    // An event of a later version.
-                    None => continue,
-                }
-            }
-            // A torn connection is no more than a supervisor that is gone.
-            let piece = self.body.frame().await?.ok()?.into_data().unwrap_or_default();
-            let mut events = Vec::new();
-            if self.parser.feed(&piece, &mut events).is_err() {
-                return Some(Err(self.garbled("an event is too large")));
-            }
-            self.events = events.into_iter();
+            let event = match self.0.next().await? {
+                Ok(event) => event,
+                Err(error) => return Some(Err(error)),
+            };
+            let news = match event.name.as_str() {
+                "head" => self.0.read(&event).map(HeadEvent::Head),
+                "end" => self.0.read(&event).map(HeadEvent::End),
+                "leave" => Ok(HeadEvent::Leave),
+                // An event of a later version.
+                _ => continue,
+            };
+            return Some(news);
         }
-    }
-
-    fn read(&self, event: &sse::Event) -> Option<Result<HeadEvent, ClientError>> {
-        let parsed = match event.name.as_str() {
-            "head" => serde_json::from_str(&event.data).map(HeadEvent::Head),
-            "end" => serde_json::from_str(&event.data).map(HeadEvent::End),
-            "leave" => Ok(HeadEvent::Leave),
-            _ => return None,
-        };
-        Some(parsed.map_err(|error| self.garbled(&error.to_string())))
-    }
-
-    fn garbled(&self, what: &str) -> ClientError {
-        self.peer.garbled("read its news of the run", &what)
     }
 }

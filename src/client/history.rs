@@ -1,14 +1,12 @@
 //! The journal of a run, by its supervisor: for a client that has no files of it.
 
-use http_body_util::BodyExt as _;
-use hyper::body::{Bytes, Incoming};
+use hyper::body::Bytes;
 use hyper::{Method, StatusCode};
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::reply::Peer;
+use super::events::EventStream;
 use super::{Client, ClientError, of_process};
-use crate::client::sse;
 
 /// Some lines of the journal.
 #[derive(Debug, Deserialize)]
@@ -23,12 +21,7 @@ pub struct LinePage {
 
 /// Lines and events as they come.
 #[derive(Debug)]
-pub struct LineStream {
-    peer: Peer,
-    body: Incoming,
-    parser: sse::Parser,
-    events: std::vec::IntoIter<sse::Event>,
-}
+pub struct LineStream(EventStream);
 
 /// What comes next.
 #[derive(Debug)]
@@ -55,12 +48,7 @@ impl Client {
             let reply = self.whole("GET /api/events".to_owned(), answer).await?;
             return Err(of_process(reply).map_or_else(|error| error, |reply| reply.refusal()));
         }
-        Ok(LineStream {
-            peer: Peer::of(&self.at, answer.headers()),
-            body: answer.into_body(),
-            parser: sse::Parser::default(),
-            events: Vec::new().into_iter(),
-        })
+        Ok(LineStream(EventStream::new(&self.at, answer, "read the log that it sends")))
     }
 }
 
@@ -68,24 +56,10 @@ impl LineStream {
     /// The next of them; `None` when the connection has ended before the run. May be cancelled at
     /// any time.
     pub async fn next(&mut self) -> Option<Result<Next, ClientError>> {
-        loop {
-            if let Some(event) = self.events.next() {
-                if event.name == "end-of-run" {
-                    return Some(Ok(Next::End));
-                }
-                let line = serde_json::from_str(&event.data).map(Next::Line);
-                return Some(line.map_err(|error| self.garbled(&error)));
-            }
-            let piece = self.body.frame().await?.ok()?.into_data().unwrap_or_default();
-            let mut events = Vec::new();
-            if self.parser.feed(&piece, &mut events).is_err() {
-                return Some(Err(self.garbled(&"an event is too large")));
-            }
-            self.events = events.into_iter();
-        }
-    }
-
-    fn garbled(&self, what: &dyn std::fmt::Display) -> ClientError {
-        self.peer.garbled("read the log that it sends", what)
+        Some(match self.0.next().await? {
+            Ok(event) if event.name == "end-of-run" => Ok(Next::End),
+            Ok(event) => self.0.read(&event).map(Next::Line),
+            Err(error) => Err(error),
+        })
     }
 }

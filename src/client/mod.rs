@@ -5,6 +5,7 @@
 
 pub mod address;
 mod error;
+mod events;
 mod head;
 mod history;
 pub mod overmind;
@@ -24,11 +25,12 @@ use hyper::body::{Bytes, Incoming};
 use hyper::client::conn::http1::{SendRequest, handshake};
 use hyper::{Method, StatusCode, header};
 use hyper_util::rt::TokioIo;
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio::io::AsyncWriteExt as _;
 use tokio::net::UnixStream;
 
 use self::address::Address;
+use self::events::EventStream;
 use self::reply::{Peer, Reply, introduce};
 use self::tcp::Answerer;
 use crate::api::answers::{Alive, Detached, Found, Shown, Typed};
@@ -96,8 +98,7 @@ impl Client {
     /// other answers at once.
     pub async fn state(&self) -> Result<State, ClientError> {
         let asked = self.ask(Method::GET, "/api/state", Bytes::new());
-        let reply = self.outlast(asked, |alive| alive.taking_over || alive.ending).await?;
-        if reply.status == StatusCode::OK { reply.read() } else { Err(reply.refusal()) }
+        self.outlast(asked, |alive| alive.taking_over || alive.ending).await?.read_ok()
     }
 
     /// Wait for an answer while the supervisor reports that it is alive and `may_wait` holds, and
@@ -126,8 +127,7 @@ impl Client {
     /// What the supervisor reports of itself; nothing if it does not at once.
     async fn alive(&self) -> Option<Alive> {
         let asked = self.ask(Method::GET, "/api/alive", Bytes::new());
-        let reply = tokio::time::timeout(LAST_CHANCE, asked).await.ok()?.ok()?;
-        (reply.status == StatusCode::OK).then(|| reply.read().ok())?
+        tokio::time::timeout(LAST_CHANCE, asked).await.ok()?.ok()?.read_ok().ok()
     }
 
     /// Have something done; with `wait` the answer comes when it is done, else when it is
@@ -145,6 +145,7 @@ impl Client {
     async fn ask_to(&self, request: &Request, query: &str) -> Result<Outcome, ClientError> {
         let (method, path, body) = wire(request);
         let path = format!("{path}?{query}");
+        let body = body.map(|body| body.to_string()).unwrap_or_default();
         let reply = self.ask(method, &path, body.into()).await?;
         if reply.is_reason() { Err(reply.refusal()) } else { reply.read() }
     }
@@ -175,17 +176,13 @@ impl Client {
 
     /// Forget what was logged so far.
     pub async fn clear_log(&self) -> Result<Cleared, ClientError> {
-        let reply = self.ask_while_alive(Method::POST, "/api/clear", Bytes::new()).await?;
-        if reply.status == StatusCode::OK { reply.read() } else { Err(reply.refusal()) }
+        self.ask_while_alive(Method::POST, "/api/clear", Bytes::new()).await?.read_ok()
     }
 
     /// Have all views go; how many there were, and whether they are gone.
     pub async fn detach(&self) -> Result<(usize, bool), ClientError> {
         let reply = self.ask_while_alive(Method::POST, "/api/detach", Bytes::new()).await?;
-        if reply.status != StatusCode::OK {
-            return Err(reply.refusal());
-        }
-        let Detached { views, gone } = reply.read()?;
+        let Detached { views, gone } = reply.read_ok()?;
         Ok((views, gone))
     }
 
@@ -196,12 +193,7 @@ impl Client {
         if answer.status() != StatusCode::OK {
             return Err(self.whole("GET /api/head".to_owned(), answer).await?.refusal());
         }
-        Ok(HeadStream {
-            peer: Peer::of(&self.at, answer.headers()),
-            body: answer.into_body(),
-            parser: sse::Parser::default(),
-            events: Vec::new().into_iter(),
-        })
+        Ok(HeadStream(EventStream::new(&self.at, answer, "read its news of the run")))
     }
 
     /// Ask for something that is done at once. What listens there is not waited for once it does not
@@ -308,28 +300,23 @@ fn percent_encoded(name: &str) -> String {
 }
 
 /// A request as method, path and body.
-fn wire(request: &Request) -> (Method, &'static str, String) {
-    let named = |names: &[String]| json!({ "names": names }).to_string();
-    match request {
-        Request::Start { names } => (Method::POST, "/api/start", named(names)),
-        Request::Stop { names } => (Method::POST, "/api/stop", named(names)),
-        Request::Restart { names } => (Method::POST, "/api/restart", named(names)),
+fn wire(request: &Request) -> (Method, &'static str, Option<Value>) {
+    let (path, body) = match request {
+        Request::Start { names } => ("/api/start", json!({ "names": names })),
+        Request::Stop { names } => ("/api/stop", json!({ "names": names })),
+        Request::Restart { names } => ("/api/restart", json!({ "names": names })),
         Request::Signal { signal, names } => {
-            let body = json!({ "signal": signal, "names": names });
-            (Method::POST, "/api/signal", body.to_string())
+            ("/api/signal", json!({ "signal": signal, "names": names }))
         }
-        Request::Scale { counts } => {
-            (Method::POST, "/api/scale", json!({ "counts": counts }).to_string())
-        }
-        Request::Reload { plan } => {
-            (Method::POST, "/api/reload", json!({ "plan": plan }).to_string())
-        }
-        Request::Quit => (Method::POST, "/api/quit", String::new()),
-        Request::Kill => (Method::POST, "/api/kill", String::new()),
+        Request::Scale { counts } => ("/api/scale", json!({ "counts": counts })),
+        Request::Reload { plan } => ("/api/reload", json!({ "plan": plan })),
+        Request::Quit => return (Method::POST, "/api/quit", None),
+        Request::Kill => return (Method::POST, "/api/kill", None),
         Request::Resize { columns, rows } => {
-            (Method::PUT, "/api/size", json!({ "columns": columns, "rows": rows }).to_string())
+            return (Method::PUT, "/api/size", Some(json!({ "columns": columns, "rows": rows })));
         }
-    }
+    };
+    (Method::POST, path, Some(body))
 }
 
 /// Connect to a supervisor of ours, over TCP with an exchange of proofs.

@@ -65,24 +65,9 @@ impl OvermindClient {
         Ok(words.next().zip(words.next()).map(|(server, target)| Connection { server, target }))
     }
 
-    /// Restart what the patterns match; overmind gives no answer.
-    pub async fn restart(&self, patterns: Vec<String>) -> Result<(), ClientError> {
-        self.send(&Command::Restart(patterns)).await.map(drop)
-    }
-
-    /// Stop what the patterns match; overmind gives no answer.
-    pub async fn stop(&self, patterns: Vec<String>) -> Result<(), ClientError> {
-        self.send(&Command::Stop(patterns)).await.map(drop)
-    }
-
-    /// Stop everything and end; overmind gives no answer.
-    pub async fn quit(&self) -> Result<(), ClientError> {
-        self.send(&Command::Quit).await.map(drop)
-    }
-
-    /// SIGKILL everything and end; overmind gives no answer.
-    pub async fn kill(&self) -> Result<(), ClientError> {
-        self.send(&Command::Kill).await.map(drop)
+    /// Have something done; overmind gives no answer.
+    pub async fn order(&self, command: &Command) -> Result<(), ClientError> {
+        self.send(command).await.map(drop)
     }
 
     /// The log from now on, as bytes to be read from this stream until its end.

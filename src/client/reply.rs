@@ -4,6 +4,7 @@ use hyper::StatusCode;
 use hyper::body::Bytes;
 use hyper::header::{HeaderMap, HeaderValue};
 use serde::Deserialize;
+use serde::de::DeserializeOwned;
 
 use super::ClientError;
 use super::address::Address;
@@ -72,7 +73,7 @@ struct Versioned {
 
 impl Reply {
     /// What it says, if that can be read here.
-    pub(super) fn read<T: serde::de::DeserializeOwned>(&self) -> Result<T, ClientError> {
+    pub(super) fn read<T: DeserializeOwned>(&self) -> Result<T, ClientError> {
         let path = self.asked.split(' ').nth(1).unwrap_or_default();
         match serde_json::from_slice(&self.body) {
             Ok(Versioned { api }) if api > API && !lasts(path) => {
@@ -83,8 +84,13 @@ impl Reply {
         }
     }
 
-    /// The same, of whatever version it is.
-    pub(super) fn read_anyhow<T: serde::de::DeserializeOwned>(&self) -> Result<T, ClientError> {
+    /// The same where what was asked for is done; else why not.
+    pub(super) fn read_ok<T: DeserializeOwned>(&self) -> Result<T, ClientError> {
+        if self.status == StatusCode::OK { self.read() } else { Err(self.refusal()) }
+    }
+
+    /// What it says, of whatever version it is.
+    pub(super) fn read_anyhow<T: DeserializeOwned>(&self) -> Result<T, ClientError> {
         let garbled = |error| self.peer.garbled(&self.can_not_read(), &error);
         serde_json::from_slice(&self.body).map_err(garbled)
     }

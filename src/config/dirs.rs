@@ -94,10 +94,9 @@ pub fn tcp_stand_in(env: &Env, network: &str, address: &str, dir: Option<&Path>)
 /// The path with its directory resolved. The last part stays: a socket may be a link itself.
 pub fn real_parent(path: &Path) -> PathBuf {
     let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
-    match (path.parent().map(Path::canonicalize), path.file_name()) {
-        (Some(Ok(parent)), Some(name)) => parent.join(name),
-        (Some(Ok(_) | Err(_)) | None, _) => path,
-    }
+    let parent = path.parent().and_then(|parent| parent.canonicalize().ok());
+    let (Some(parent), Some(name)) = (parent, path.file_name()) else { return path };
+    parent.join(name)
 }
 
 /// FNV-1a (64 bits) over the paths, each ended by a NUL, folded to 40 bits.
@@ -167,10 +166,8 @@ pub fn is_runtime_dir(env: &Env, path: &Path) -> bool {
 
 /// The path with what leads to it resolved; its last part stays, be it a link or not.
 fn parent_resolved(path: &Path) -> PathBuf {
-    match (path.parent(), path.file_name()) {
-        (Some(parent), Some(name)) => files::resolved(parent).join(name),
-        (Some(_) | None, _) => path.to_owned(),
-    }
+    let (Some(parent), Some(name)) = (path.parent(), path.file_name()) else { return path.into() };
+    files::resolved(parent).join(name)
 }
 
 /// Whether a directory that somebody names is this user's and closed to others.
@@ -184,18 +181,13 @@ pub fn make_runtime_dir(env: &Env, socket: &Path) -> Result<PathBuf, DirError> {
     const MOST_TRIES: u32 = 100;
     make_private_dir(&runtime_base(env))?;
     let dir = runtime_dir(env, socket);
-    let mut tries = 1;
-    loop {
+    for _ in 1..MOST_TRIES {
         match make_private_dir(&dir) {
-            Ok(()) => return Ok(dir),
-            Err(DirError::Create { source, .. })
-                if source.kind() == io::ErrorKind::NotFound && tries < MOST_TRIES =>
-            {
-                tries += 1;
-            }
-            Err(error) => return Err(error),
+            Err(DirError::Create { source, .. }) if source.kind() == io::ErrorKind::NotFound => {}
+            made => return made.map(|()| dir),
         }
     }
+    make_private_dir(&dir).map(|()| dir)
 }
 
 /// The state directory of a project.

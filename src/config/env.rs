@@ -61,11 +61,11 @@ pub struct BadValue {
     pub expected: &'static str,
 }
 
-/// A value and the variable it came from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// A setting, and the variable that it comes from.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Found<'a> {
-    /// `TMO_` or `OVERMIND_`.
-    pub prefix: &'static str,
+    /// The variable.
+    pub variable: String,
     /// The value.
     pub value: &'a OsStr,
     /// Whether the caller has set it, not an env file.
@@ -115,7 +115,7 @@ impl Env {
     /// What an env file has set for such a setting, if it is not the caller's own.
     fn set(&self, name: &str) -> Option<&Set> {
         let found = self.tmo_or_overmind(name).filter(|found| !found.by_caller)?;
-        self.files.get(OsStr::new(&format!("{}{name}", found.prefix)))
+        self.files.get(OsStr::new(&found.variable))
     }
 
     /// The variable as the processes see it: files first.
@@ -158,10 +158,10 @@ impl Env {
         [true, false].into_iter().find_map(|by_caller| {
             ["TMO_", "OVERMIND_"].into_iter().find_map(|prefix| {
                 let variable = format!("{prefix}{name}");
-                let variable = OsStr::new(&variable);
-                let of_file = || self.files.get(variable).map(|set| &set.value);
-                let value = if by_caller { self.real.get(variable) } else { of_file() }?;
-                (!value.is_empty()).then_some(Found { prefix, value, by_caller })
+                let key = OsStr::new(&variable);
+                let of_file = || self.files.get(key).map(|set| &set.value);
+                let value = if by_caller { self.real.get(key) } else { of_file() }?;
+                (!value.is_empty()).then_some(Found { variable, value, by_caller })
             })
         })
     }
@@ -201,7 +201,7 @@ impl Env {
         let Some(found) = self.tmo_or_overmind(name) else { return Ok(None) };
         let value = found.value.to_str().and_then(parse);
         value.map(Some).ok_or_else(|| BadValue {
-            variable: format!("{}{name}", found.prefix),
+            variable: found.variable,
             value: found.value.to_string_lossy().into_owned(),
             expected,
         })

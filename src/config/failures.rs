@@ -176,18 +176,16 @@ impl Failures {
 
     /// Declare a text no more; `false` if it was not there.
     pub fn remove(&mut self, name: &str, text: &str) -> bool {
-        let mut found = false;
-        self.all.retain_mut(|(known, texts)| {
-            if known == name {
-                let before = texts.len();
-                texts.retain(|known| known != text);
-                found |= texts.len() < before;
-                // A name without texts would only be in the way.
-                return !texts.is_empty() || before == 0;
-            }
-            true
-        });
-        *self = Self::new(std::mem::take(&mut self.all));
+        let Some(&at) = self.places.get(name) else { return false };
+        let texts = &mut self.all[at].1;
+        let before = texts.len();
+        texts.retain(|known| known != text);
+        let found = texts.len() < before;
+        if found && texts.is_empty() {
+            // A name without texts would only be in the way.
+            self.all.remove(at);
+            *self = Self::new(std::mem::take(&mut self.all));
+        }
         found
     }
 

@@ -94,21 +94,21 @@ impl Context {
     /// Read what `tmo start` with these options is about.
     pub fn load(&self, typed: &StartOptions) -> Result<Loaded, ConfigError> {
         let mut project = self.project(typed)?;
-        let (toml, mistakes) = read_toml(&project)?;
+        let (toml_path, toml_shown) = project.toml();
+        let (toml, mistakes) = toml_at(&toml_path, &toml_shown)?;
         let mut procfile = match self.read_procfile(&project, typed) {
             Err(ConfigError::Read { source, .. })
                 if source.kind() == io::ErrorKind::NotFound
                     && !toml.processes.is_empty()
                     && !self.names_procfile(typed) =>
             {
-                (project.procfile, project.procfile_shown) = project.toml();
+                (project.procfile, project.procfile_shown) = (toml_path.clone(), toml_shown);
                 Procfile::default()
             }
             read => read?,
         };
-        let (path, _) = project.toml();
         let disk = Disk {
-            dir: path.parent().unwrap_or(&project.root),
+            dir: toml_path.parent().unwrap_or(&project.root),
             read: &|file| files::read_project(file, ChosenBy::Project),
             is_dir: &directory,
         };
@@ -172,11 +172,6 @@ fn directory(path: &Path) -> io::Result<()> {
     std::fs::metadata(path.join("")).map(drop)
 }
 
-fn read_toml(project: &Project) -> Result<(TmoToml, Mistakes), ConfigError> {
-    let (path, shown) = project.toml();
-    toml_at(&path, &shown)
-}
-
 /// The `tmo.toml` at `path`, which `shown` names for messages; one that is not there is empty.
 pub(super) fn toml_at(path: &Path, shown: &Path) -> Result<(TmoToml, Mistakes), ConfigError> {
     let text = files::read_toml(path).and_then(|bytes| {
@@ -204,10 +199,8 @@ pub fn find_for_plan(context: &Context, own: &OwnPath, name: impl AsRef<Path>) -
     if name != Path::new("tmux") {
         return find_program(context, name);
     }
-    own.find(name).or_else(|| match callers_tmux(context) {
-        Some(_) => None,
-        None => find_program(context, name),
-    })
+    let by_caller = || callers_tmux(context).is_some();
+    own.find(name).or_else(|| find_program(context, name).filter(|_| !by_caller()))
 }
 
 /// The tmux that a shell of the caller would run, wherever it lies.

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use super::env::Env;
 use super::socket::SOCKET;
+use crate::sys::files;
 
 /// What makes a directory that of a project.
 const MARKS: [&str; 3] = ["Procfile", "tmo.toml", SOCKET];
@@ -27,10 +28,8 @@ pub fn project_above(start_dir: &Path, env: &Env) -> Option<PathBuf> {
         return None;
     }
     let begin = start_dir.metadata().ok()?;
-    let home = env.caller_dir("HOME").and_then(|home| home.metadata().ok());
-    let is_home = |dir: &Metadata| {
-        home.as_ref().is_some_and(|home| (home.dev(), home.ino()) == (dir.dev(), dir.ino()))
-    };
+    let home = env.caller_dir("HOME").and_then(|home| files::number(&home));
+    let is_home = |dir: &Metadata| home == Some((dir.dev(), dir.ino()));
     if is_home(&begin) {
         return None;
     }

@@ -30,14 +30,8 @@ impl OwnPath {
         let holds_home = |dir: &PathBuf| home.as_ref().is_some_and(|home| home.starts_with(dir));
         let project: Vec<_> = project.into_iter().map(real).filter(|d| !holds_home(d)).collect();
         let mut own = Self { project, entries: vec![], skipped: vec![] };
-        let path = env.caller("PATH").unwrap_or_default();
-        for entry in std::env::split_paths(path) {
-            if own.allows(&entry) {
-                own.entries.push(entry);
-            } else {
-                own.skipped.push(entry);
-            }
-        }
+        let path = std::env::split_paths(env.caller("PATH").unwrap_or_default());
+        (own.entries, own.skipped) = path.partition(|entry| own.allows(entry));
         own
     }
 

@@ -11,7 +11,7 @@ use std::os::unix::ffi::OsStringExt as _;
 use crate::config::Warning;
 use crate::model::limits::PROCESSES;
 use crate::model::name::{LongName, check_length};
-use crate::model::text::OsText;
+use crate::model::text::{OsText, cut};
 
 /// A parsed Procfile.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -89,51 +89,46 @@ enum Line<'a> {
 /// Parse the bytes of a Procfile; `file` is its name for messages.
 pub fn parse(bytes: &[u8], file: &str) -> Result<Procfile, ProcfileError> {
     let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
+    let file = || file.to_owned();
     let mut procfile = Procfile::default();
+    let mut warn = |warning| procfile.warnings.push(warning);
     let mut lines = std::collections::HashMap::<&str, usize>::new();
     for (index, text) in bytes.split(|&byte| byte == b'\n').enumerate() {
         let line = index + 1;
         let text = text.strip_suffix(b"\r").unwrap_or(text);
         if text.contains(&0) {
-            return Err(ProcfileError::Nul { file: file.to_owned(), line });
+            return Err(ProcfileError::Nul { file: file(), line });
         }
         match classify(text) {
             Line::Nothing => {}
             Line::Entry(name, command) => {
                 check_length(name).map_err(|why| ProcfileError::Long {
-                    file: file.to_owned(),
+                    file: file(),
                     line,
                     why,
                 })?;
                 if let Some(first) = lines.insert(name, line) {
-                    let (file, name) = (file.to_owned(), name.to_owned());
+                    let (file, name) = (file(), name.to_owned());
                     return Err(ProcfileError::Duplicate { file, name, first, again: line });
                 }
                 if procfile.entries.len() == PROCESSES {
-                    return Err(ProcfileError::Many { file: file.to_owned(), line });
+                    return Err(ProcfileError::Many { file: file(), line });
                 }
                 let command = OsText(OsString::from_vec(command.to_vec()));
                 procfile.entries.push(Entry { name: name.to_owned(), command, line });
             }
-            Line::NameOnly(name) => procfile.warnings.push(Warning::NoCommand {
-                file: file.to_owned(),
-                line,
-                name: name.to_owned(),
-            }),
-            Line::Other => procfile.warnings.push(Warning::NotAnEntry {
-                file: file.to_owned(),
-                line,
-                text: excerpt(text),
-            }),
+            Line::NameOnly(name) => {
+                warn(Warning::NoCommand { file: file(), line, name: name.to_owned() });
+            }
+            Line::Other => warn(Warning::NotAnEntry { file: file(), line, text: excerpt(text) }),
         }
     }
     Ok(procfile)
 }
 
 fn classify(text: &[u8]) -> Line<'_> {
-    match text.trim_ascii_start().first() {
-        None | Some(b'#') => return Line::Nothing,
-        Some(_) => {}
+    if matches!(text.trim_ascii_start().first(), None | Some(b'#')) {
+        return Line::Nothing;
     }
     let end = text.iter().position(|&byte| !is_word(byte)).unwrap_or(text.len());
     let (name, rest) = text.split_at(end);
@@ -158,12 +153,7 @@ const fn is_word(byte: u8) -> bool {
 fn excerpt(text: &[u8]) -> String {
     const MOST: usize = 60;
     let text = String::from_utf8_lossy(text);
-    let mut short: String =
-        text.chars().map(|c| if c.is_control() { ' ' } else { c }).take(MOST).collect();
-    if text.chars().nth(MOST).is_some() {
-        short.push('…');
-    }
-    short
+    cut(&text, MOST).replace(char::is_control, " ")
 }
 
 #[cfg(test)]

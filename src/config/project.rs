@@ -1,23 +1,17 @@
 //! Where the project is: its root, its Procfile, its control socket, and what it is called.
 
-use std::os::unix::fs::MetadataExt as _;
 use std::path::{Component, Path, PathBuf};
 
+use super::dirs::{instance_id, state_id};
 use super::env::Env;
 use super::options::StartOptions;
 use super::paths::{absolute, session_name};
 use super::socket::{BadAddress, SocketPath, start_socket};
-
-pub use super::dirs::{
-    DirError, instance_id, make_private_dir, make_runtime_dir, runtime_base, runtime_dir,
-    state_dir, state_id,
-};
+use crate::sys::files;
 
 /// A project that is about to be started.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Project {
-    /// The directory that the command was typed in.
-    pub start_dir: PathBuf,
     /// The Procfile, absolute.
     pub procfile: PathBuf,
     /// The Procfile as the user named it.
@@ -51,8 +45,7 @@ impl Project {
         let socket = start_socket(start_dir, (typed.socket.clone(), typed.network.clone()), env)?;
         let instance = instance_id(&socket.path);
         let state = state_id(&root, &socket.path);
-        let start_dir = start_dir.to_owned();
-        Ok(Self { start_dir, procfile, procfile_shown, root, title, socket, instance, state })
+        Ok(Self { procfile, procfile_shown, root, title, socket, instance, state })
     }
 
     /// Name its files by their whole paths: the user is in another directory.
@@ -93,16 +86,9 @@ pub fn start_dir(env: &Env) -> std::io::Result<PathBuf> {
     let plain = |path: &PathBuf| {
         path.is_absolute()
             && path.components().all(|part| part != Component::ParentDir)
-            && same_file(path, &real)
+            && files::number(path).is_some_and(|found| Some(found) == files::number(&real))
     };
     Ok(env.caller("PWD").map(PathBuf::from).filter(plain).unwrap_or(real))
-}
-
-fn same_file(one: &Path, other: &Path) -> bool {
-    match (one.metadata(), other.metadata()) {
-        (Ok(one), Ok(other)) => (one.dev(), one.ino()) == (other.dev(), other.ino()),
-        (Ok(_) | Err(_), _) => false,
-    }
 }
 
 #[cfg(test)]

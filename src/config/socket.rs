@@ -92,12 +92,12 @@ impl SocketPath {
         Self::unix(start_dir, Path::new(".").join(SOCKET), NamedBy::Nothing)
     }
 
-    /// The one of a directory, or of a parent of it.
-    fn near(start_dir: &Path, path: &Path) -> Self {
-        if path.parent() == Some(start_dir) {
-            return Self::usual(start_dir);
+    /// This one of a directory or of a parent of it, if there is one.
+    fn near(start_dir: &Path, path: Option<&Path>) -> Self {
+        match path.filter(|path| path.parent() != Some(start_dir)) {
+            Some(path) => Self::unix(start_dir, path.to_owned(), NamedBy::Nothing),
+            None => Self::usual(start_dir),
         }
-        Self::unix(start_dir, path.to_owned(), NamedBy::Nothing)
     }
 
     /// Refuse a directory that was given as a socket. One in the place of the default socket is
@@ -181,10 +181,7 @@ impl NamedBy {
     }
 
     const fn place(self) -> Place {
-        match self {
-            Self::Nothing | Self::Flag | Self::Variable => Place::User,
-            Self::Project => Place::Project,
-        }
+        if matches!(self, Self::Project) { Place::Project } else { Place::User }
     }
 }
 
@@ -240,20 +237,13 @@ pub fn client_socket(
 ) -> Result<SocketPath, BadAddress> {
     let named = Named::by_flags(typed);
     let nearest = nearest_socket(start_dir);
-    if named.socket.is_none()
-        && named.network.is_none()
-        && let Some(nearest) =
-            nearest.as_deref().filter(|path| is_of_other_run(path, start_dir, env))
-    {
+    let nearest = nearest.as_deref();
+    let is_unnamed = named.socket.is_none() && named.network.is_none();
+    if is_unnamed && nearest.is_some_and(|path| is_of_other_run(path, start_dir, env)) {
         return Ok(SocketPath::near(start_dir, nearest));
     }
-    if let Some(found) = SocketPath::of("dial", start_dir, named.or_by(env)?, env)? {
-        return Ok(found);
-    }
-    Ok(nearest.map_or_else(
-        || SocketPath::usual(start_dir),
-        |nearest| SocketPath::near(start_dir, &nearest),
-    ))
+    let found = SocketPath::of("dial", start_dir, named.or_by(env)?, env)?;
+    Ok(found.unwrap_or_else(|| SocketPath::near(start_dir, nearest)))
 }
 
 /// The [`SOCKET`] of this directory, or of its nearest parent that has one of this user.

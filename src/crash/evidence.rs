@@ -5,7 +5,7 @@ use std::path::{Component, Path, PathBuf};
 use super::cause::Kind;
 use super::expr::Expr;
 use crate::journal::Position;
-use crate::model::rules::{Milestone, Probe, Text};
+use crate::model::rules::{Probe, Text};
 use crate::model::time::Timestamp;
 use crate::model::{Exit, ProcName};
 
@@ -26,8 +26,8 @@ pub struct Evidence {
     pub others: Vec<(ProcName, u16)>,
     /// Its last process id.
     pub pid: Option<u32>,
-    /// How it ended; nothing while it runs.
-    pub exit: Option<Exit>,
+    /// How it ended.
+    pub exit: Exit,
     /// The last lines of that life, in order.
     pub lines: Vec<Line>,
     /// What does not stand in the log.
@@ -52,10 +52,8 @@ pub struct Facts {
     pub trigger: Option<Trigger>,
     /// Who listens at present on ports that the output names.
     pub holders: Vec<Holder>,
-    /// Whether memory ran out.
-    pub oom: Oom,
-    /// Who sent the signal, where that is known.
-    pub sender: Option<Sender>,
+    /// By how much the `oom_kill` count of the control group rose while it ran.
+    pub oom_kills: u64,
     /// Names of programs that there are, where one was not found.
     pub programs: Vec<String>,
     /// Whether `coredumpctl` has what was in memory when something crashes.
@@ -81,13 +79,6 @@ pub enum Trigger {
         /// The line.
         line: Line,
     },
-    /// It did not become ready in time.
-    NotReady {
-        /// The check that was not passed.
-        check: Probe,
-        /// How long that was waited for.
-        after_ms: u64,
-    },
     /// It did not answer any more.
     NotLive {
         /// How it was asked.
@@ -101,15 +92,6 @@ pub enum Trigger {
         kind: Kind,
         /// The words.
         text: String,
-    },
-    /// What it needs has not come so far.
-    Dependency {
-        /// Which process.
-        on: ProcName,
-        /// What it should have come to.
-        until: Milestone,
-        /// The check that it has not passed, if it is one.
-        check: Option<Probe>,
     },
 }
 
@@ -142,35 +124,10 @@ pub struct Sender {
     pub name: String,
 }
 
-/// Whether memory ran out.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Oom {
-    /// By how much the `oom_kill` count of the control group rose while it ran.
-    pub kills: u64,
-    /// What the kernel said.
-    pub kernel: Option<String>,
-}
-
 impl Evidence {
-    /// Evidence of which nothing is known yet but whose it is.
-    pub fn of(name: ProcName) -> Self {
-        Self {
-            name,
-            command: String::new(),
-            root: String::new(),
-            cwd: String::new(),
-            port: None,
-            others: vec![],
-            pid: None,
-            exit: None,
-            lines: vec![],
-            facts: Facts::default(),
-        }
-    }
-
     /// The signal that ended it, also where a shell tells of it by its own exit code.
     pub fn signal(&self) -> Option<u8> {
-        match self.exit? {
+        match self.exit {
             Exit::Signal(number) => Some(number),
             Exit::Code(code @ 129..=159) => Some(code - 128),
             Exit::Code(_) => None,
@@ -195,9 +152,14 @@ impl Evidence {
         format!("{}:{line}", self.shown(path))
     }
 
+    /// The same, if the file may be one of the project.
+    pub(super) fn own_place(&self, path: &str, line: &str, strange: &[&str]) -> Option<String> {
+        self.is_own(path, strange).then(|| self.place(path, line))
+    }
+
     /// Whether a file may be one of the project: below its directory or the working directory, or
     /// said without where it is, and in none of these places. `<stdin>`, `[eval]` and `-e` are none.
-    pub(super) fn is_own(&self, path: &str, strange: &[&str]) -> bool {
+    fn is_own(&self, path: &str, strange: &[&str]) -> bool {
         let path = path.strip_prefix("file://").unwrap_or(path);
         let below = |dir: &str| !dir.is_empty() && Path::new(path).starts_with(dir);
         let near = Path::new(path).is_relative()

@@ -36,6 +36,11 @@ impl Expr {
         self.regex()?.captures(line)
     }
 
+    /// All of its groups, where each of them takes part in whatever it finds.
+    pub(super) fn groups<'l, const N: usize>(&self, line: &'l str) -> Option<[&'l str; N]> {
+        Some(self.captures(line)?.extract().1)
+    }
+
     /// The first of its groups that took part.
     pub(super) fn group<'l>(&self, line: &'l str) -> Option<&'l str> {
         let found = self.captures(line)?;

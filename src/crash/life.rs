@@ -15,8 +15,7 @@ use super::text::plain;
 use crate::journal::clear;
 use crate::journal::query::{since, tail};
 use crate::journal::record::CONTINUES;
-use crate::journal::streams::Stream;
-use crate::journal::{Cursor, Dirs, Filter, IndexReader, Kind, Position, Record, Streams};
+use crate::journal::{Chunk, Cursor, Dirs, Filter, IndexReader, Kind, Position, Record, Streams};
 use crate::model::event::Logged;
 use crate::model::time::Timestamp;
 use crate::model::{Exit, LifeId, ProcName};
@@ -32,13 +31,11 @@ const MOST: (usize, usize) = (3 << 20, 1 << 20);
 const LINE: usize = 96;
 /// How long behind an end its record is looked for, where much is going on.
 const LATE: Duration = Duration::from_secs(60);
-/// How many records are looked at at once.
-const BATCH: usize = 4096;
 
 /// A journal that is looked into.
 pub struct Log<'a> {
     dirs: Dirs,
-    streams: Vec<Stream>,
+    streams: Streams,
     pub(super) index: Box<dyn Fn() -> io::Result<IndexReader> + 'a>,
 }
 
@@ -99,7 +96,7 @@ impl<'a> Log<'a> {
         dirs: &Dirs,
         index: impl Fn() -> io::Result<IndexReader> + 'a,
     ) -> io::Result<Self> {
-        let streams = Streams::open(dirs).map_err(io::Error::other)?.all().to_vec();
+        let streams = Streams::open(dirs).map_err(io::Error::other)?;
         Ok(Self { dirs: dirs.clone(), streams, index: Box::new(index) })
     }
 
@@ -108,39 +105,28 @@ impl<'a> Log<'a> {
         Position { record: clear::mark(&self.dirs), skip: 0 }
     }
 
-    /// Its directories.
-    pub fn dirs(&self) -> &Dirs {
-        &self.dirs
-    }
-
     /// The number of the stream of a process.
     pub fn stream(&self, name: &ProcName) -> Option<u16> {
-        self.streams.iter().find(|stream| stream.name == *name).map(|stream| stream.number)
+        self.streams.all().iter().find(|stream| stream.name == *name).map(|stream| stream.number)
     }
 
     /// The last life of a process that has ended, and where it stands.
     pub fn last_ended(&self, name: &ProcName) -> io::Result<Option<(Lived, Place)>> {
         let Some(stream) = self.stream(name) else { return Ok(None) };
         let mut index = (self.index)()?;
-        let (mut records, mut end) = (vec![], index.len()?);
-        let mut ended: Option<(u64, Record)> = None;
-        while let Some(first) = index.before(end, &mut records, BATCH)? {
-            for (at, record) in records.iter().enumerate().rev() {
-                if record.stream != stream {
-                    continue;
-                }
-                match (record.kind, ended) {
-                    (Kind::Exit, None) => ended = Some((first + at as u64, *record)),
-                    (Kind::Start | Kind::Exit, Some(found)) => {
-                        return self.lived(stream, found, Some(*record)).map(Some);
-                    }
-                    (Kind::Start, None) | (Kind::Text | Kind::End | Kind::Gap | Kind::Event, _) => {
-                    }
-                }
+        let len = index.len()?;
+        let mut ended = None;
+        let before = index.rfind(len, |number, record| {
+            if record.stream != stream || !matches!(record.kind, Kind::Start | Kind::Exit) {
+                return None;
             }
-            end = first;
-        }
-        ended.map(|found| self.lived(stream, found, None)).transpose()
+            if ended.is_none() && record.kind == Kind::Exit {
+                ended = Some((number, *record));
+                return None;
+            }
+            ended.map(|_| *record)
+        })?;
+        ended.map(|found| self.lived(stream, found, before)).transpose()
     }
 
     fn lived(
@@ -173,26 +159,17 @@ impl<'a> Log<'a> {
     ) -> io::Result<Option<Place>> {
         let Some(stream) = self.stream(name) else { return Ok(None) };
         let mut index = (self.index)()?;
-        let mut at = since(&mut index, ended - BEFORE)?.record;
-        let mut records = vec![];
-        loop {
-            let hole = index.read(at, &mut records, BATCH)?;
-            at = hole.map_or(at, |hole| hole.until);
-            for record in &records {
-                if record.time > ended + LATE {
-                    records.clear();
-                    break;
-                }
-                let exit = record.kind == Kind::Exit && record.life == Some(life);
-                if exit && record.stream == stream {
-                    let upto = last_of_life(&mut index, stream, at)?;
-                    return Ok(Some(Place { stream, end: at, time: record.time, upto }));
-                }
-                at += 1;
+        let from = since(&mut index, ended - BEFORE)?.record;
+        let exit = index.find(from, |number, record| {
+            if record.time > ended + LATE {
+                return Some(None);
             }
-            if records.is_empty() {
-                break;
-            }
+            let exit = record.kind == Kind::Exit && record.life == Some(life);
+            (exit && record.stream == stream).then_some(Some((number, record.time)))
+        })?;
+        if let Some((end, time)) = exit.flatten() {
+            let upto = last_of_life(&mut index, stream, end)?;
+            return Ok(Some(Place { stream, end, time, upto }));
         }
         // Its end was not written, or is cleared away: by the time alone.
         let end = since(&mut index, ended.next())?.record;
@@ -210,17 +187,12 @@ impl<'a> Log<'a> {
         while let Some(chunk) = cursor.next(place.upto, &mut text)? {
             match chunk.record.kind {
                 Kind::Start => lines.clear(),
-                Kind::Text => {
-                    let goes_on = chunk.record.flags & CONTINUES != 0;
-                    pieces(&text, goes_on, |skip, line| {
-                        let skip = chunk.skip.saturating_add(crate::journal::small(skip));
-                        let at = Some(Position { record: chunk.position, skip });
-                        lines.push_back(Line { time: chunk.record.time, at, text: line });
-                        if lines.len() > most {
-                            lines.pop_front();
-                        }
-                    });
-                }
+                Kind::Text => pieces(&chunk, &text, |at, line| {
+                    lines.push_back(Line { time: chunk.record.time, at: Some(at), text: line });
+                    if lines.len() > most {
+                        lines.pop_front();
+                    }
+                }),
                 Kind::Exit | Kind::End | Kind::Gap | Kind::Event => {}
             }
         }
@@ -232,8 +204,8 @@ impl<'a> Log<'a> {
         let mut index = (self.index)()?;
         let first = since(&mut index, place.time - BEFORE)?.record;
         let behind = since(&mut index, (place.time + BEHIND).next())?.record;
-        let span = Span::measure(&mut index, first, place.end, behind)?;
-        let from = Position { record: span.first, skip: 0 }.max(self.cleared());
+        let (first, left_out) = pass_over(&mut index, first, place.end.min(behind))?;
+        let from = Position { record: first, skip: 0 }.max(self.cleared());
         let mut cursor = Cursor::over(index, from, Filter::all());
         let mut text = vec![];
         let mut before = Kept::new(MOST.0);
@@ -251,16 +223,14 @@ impl<'a> Log<'a> {
                 continue;
             }
             let name = self.name(chunk.record.stream);
-            let goes_on = chunk.record.flags & CONTINUES != 0;
-            pieces(&text, goes_on, |skip, line| {
-                let skip = chunk.skip.saturating_add(crate::journal::small(skip));
+            pieces(&chunk, &text, |at, line| {
                 let bytes = line.len();
                 let entry = Entry {
                     time: chunk.record.time.to_millisecond(),
                     process: name.clone(),
                     event: None,
                     text: line,
-                    cursor: Position { record: chunk.position, skip }.to_string(),
+                    cursor: at.to_string(),
                 };
                 kept.extend(Some(entry), bytes);
             });
@@ -268,109 +238,86 @@ impl<'a> Log<'a> {
                 before.trim();
             }
         }
-        let left_out = before.left_out + after.left_out + span.left_out;
+        let left_out = before.left_out + after.left_out + left_out;
         let entries = before.entries.into_iter().chain(after.entries).collect();
         Ok(Slice { entries, left_out })
     }
 
     fn name(&self, stream: u16) -> Option<String> {
-        let stream = self.streams.iter().find(|known| known.number == stream);
-        stream.map(|stream| stream.name.to_string())
+        self.streams.get(stream).map(|stream| stream.name.to_string())
     }
 
     /// Something that is no line.
     fn happened(&self, record: &Record, number: u64, text: &[u8]) -> Option<Entry> {
-        let at = Position { record: number, skip: 0 }.to_string();
-        let (process, event, text) = match record.kind {
-            Kind::Start => (None, "start", format!("runs (pid {})", record.value)),
+        let mut process = self.name(record.stream);
+        let (event, text) = match record.kind {
+            Kind::Start => ("start".to_owned(), format!("runs (pid {})", record.value)),
             Kind::Exit => {
-                (None, "exit", format!("ended with {}", Exit::unpack(record.value).describe()))
+                let exit = Exit::unpack(record.value).describe();
+                ("exit".to_owned(), format!("ended with {exit}"))
             }
-            Kind::Gap => (None, "gap", "output is missing here".to_owned()),
+            Kind::Gap => ("gap".to_owned(), "output is missing here".to_owned()),
             Kind::Event => {
                 let logged = Logged::from_json(text)?;
-                let (process, text) = (logged.name().map(ToString::to_string), logged.text()?);
-                let (time, cursor) = (record.time.to_millisecond(), at);
-                let event = Some(logged.kind().to_owned());
-                return Some(Entry { time, process, event, text, cursor });
+                process = logged.name().map(ToString::to_string);
+                (logged.kind().to_owned(), logged.text()?)
             }
             Kind::End | Kind::Text => return None,
         };
-        let process = process.or_else(|| self.name(record.stream));
-        let (time, cursor) = (record.time.to_millisecond(), at);
-        Some(Entry { time, process, event: Some(event.to_owned()), text, cursor })
+        let cursor = Position { record: number, skip: 0 }.to_string();
+        Some(Entry {
+            time: record.time.to_millisecond(),
+            process,
+            event: Some(event),
+            text,
+            cursor,
+        })
     }
 }
 
 /// The record behind all that a life has printed that ended with this one: what is left of it may
 /// still print something until its end is told, or the next life begins.
 fn last_of_life(index: &mut IndexReader, stream: u16, end: u64) -> io::Result<u64> {
-    let (mut records, mut at, mut time) = (vec![], end, None);
-    loop {
-        let hole = index.read(at, &mut records, BATCH)?;
-        at = hole.map_or(at, |hole| hole.until);
-        for record in &records {
-            let from = *time.get_or_insert(record.time);
-            let over = matches!(record.kind, Kind::Start | Kind::End) && record.stream == stream;
-            if over || record.time > from + BEHIND {
-                return Ok(at);
-            }
-            at += 1;
-        }
-        if records.is_empty() {
-            return Ok(at);
-        }
-    }
+    let (mut behind, mut time) = (end, None);
+    let over = index.find(end, |number, record| {
+        behind = number + 1;
+        let from = *time.get_or_insert(record.time);
+        let over = matches!(record.kind, Kind::Start | Kind::End) && record.stream == stream;
+        (over || record.time > from + BEHIND).then_some(number)
+    })?;
+    Ok(over.unwrap_or(behind))
 }
 
 /// How many bytes of output these records stand for.
 fn text_bytes(index: &mut IndexReader, from: u64, until: u64) -> io::Result<u64> {
-    let (mut records, mut at, mut bytes) = (vec![], from, 0);
-    while at < until {
-        let hole = index.read(at, &mut records, BATCH)?;
-        at = hole.map_or(at, |hole| hole.until);
-        let within = usize::try_from(until.saturating_sub(at)).unwrap_or(BATCH);
-        let texts = records.iter().take(within).filter(|record| record.kind == Kind::Text);
-        bytes += texts.map(|record| u64::from(record.len)).sum::<u64>();
-        at += records.len() as u64;
-        if records.is_empty() {
-            break;
+    let mut bytes = 0;
+    index.find(from, |number, record| {
+        let within = number < until;
+        if within && record.kind == Kind::Text {
+            bytes += u64::from(record.len);
         }
-    }
+        (!within).then_some(())
+    })?;
     Ok(bytes)
 }
 
-/// Which records of a time are looked at.
-struct Span {
-    first: u64,
-    /// Bytes that come before them.
-    left_out: u64,
-}
-
-impl Span {
-    /// Leave out what comes so long before the end that it would be dropped again.
-    fn measure(index: &mut IndexReader, first: u64, end: u64, behind: u64) -> io::Result<Self> {
-        let (mut records, mut at) = (vec![], end.min(behind));
-        let (mut cost, mut left_out, mut begin) = (0_usize, 0_u64, first);
-        while at > first
-            && let Some(number) = index.before(at, &mut records, BATCH)?
-        {
-            for (offset, record) in records.iter().enumerate().rev() {
-                let number = number + offset as u64;
-                if number < first {
-                    break;
-                }
-                if record.kind == Kind::Text && cost > MOST.0 {
-                    left_out += u64::from(record.len);
-                    begin = begin.max(number + 1);
-                } else {
-                    cost += record.len as usize + record.lines as usize * LINE;
-                }
-            }
-            at = number;
+/// Pass over what comes so long before the end that it would be dropped again: the number of the first
+/// record behind that, and how many bytes it is.
+fn pass_over(index: &mut IndexReader, first: u64, end: u64) -> io::Result<(u64, u64)> {
+    let (mut behind, mut left_out, mut cost) = (first, 0, 0);
+    index.rfind(end, |number, record| {
+        if number < first {
+            return Some(());
         }
-        Ok(Self { first: begin, left_out })
-    }
+        if record.kind == Kind::Text && cost > MOST.0 {
+            left_out += u64::from(record.len);
+            behind = behind.max(number + 1);
+        } else {
+            cost += record.len as usize + record.lines as usize * LINE;
+        }
+        None
+    })?;
+    Ok((behind, left_out))
 }
 
 /// Entries, as many as may be kept.
@@ -406,14 +353,16 @@ impl Kept {
     }
 }
 
-/// The lines of a text. What continues a line of an earlier record is beyond all that is kept of a
-/// line.
-fn pieces(text: &[u8], goes_on: bool, mut take: impl FnMut(usize, String)) {
-    let mut skip = 0;
+/// The lines of a chunk, and where they are. What continues a line of an earlier record is beyond all
+/// that is kept of a line.
+fn pieces(chunk: &Chunk, text: &[u8], mut take: impl FnMut(Position, String)) {
+    let goes_on = chunk.record.flags & CONTINUES != 0;
+    let mut begin = 0;
     for piece in text.split_inclusive(|byte| *byte == b'\n') {
-        if skip > 0 || !goes_on {
-            take(skip, plain(piece));
+        if begin > 0 || !goes_on {
+            let skip = chunk.skip.saturating_add(crate::journal::small(begin));
+            take(Position { record: chunk.position, skip }, plain(piece));
         }
-        skip += piece.len();
+        begin += piece.len();
     }
 }

@@ -4,7 +4,7 @@
 //! - [`diagnose`](mod@diagnose): from the one to the other, as a pure function
 //! - [`life`]: finding lines and slices in the journal, by its index; `said`: what tmo said of a life;
 //!   [`facts`]: asking the system
-//! - [`report`]: the crash report; [`record`](mod@record) writes one, [`store`] finds them again
+//! - [`report`]: the crash report; [`record`] makes one, [`store`] keeps them and finds them again
 //!
 //! It decides nothing and hinders nobody: it reads the journal as any view does.
 
@@ -22,7 +22,7 @@ mod text;
 
 pub use cause::{Cause, Certainty, Clue, Diagnosis, Kind};
 pub use diagnose::diagnose;
-pub use evidence::{Evidence, Facts, Holder, Line, Oom, Sender, Tenant, Trigger};
+pub use evidence::{Evidence, Facts, Holder, Line, Sender, Tenant, Trigger};
 pub use life::{Lived, Log};
-pub use record::{CrashInput, examine, record};
+pub use record::{CrashInput, examine};
 pub use report::{CrashReport, notice};

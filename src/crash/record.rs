@@ -1,7 +1,6 @@
 //! Putting a crash report together.
 
 use std::io;
-use std::path::{Path, PathBuf};
 
 use super::cause::Diagnosis;
 use super::diagnose::{diagnose, ports_named};
@@ -9,7 +8,6 @@ use super::evidence::{Evidence, Facts, Line, working_directory};
 use super::facts;
 use super::life::{Lived, Log, Place, Slice};
 use super::report::{CrashReport, Details, LAST_LOGS};
-use super::store;
 use crate::journal::Dirs;
 use crate::model::plan::{Plan, ProcessPlan};
 use crate::model::text::OsText;
@@ -78,7 +76,7 @@ impl CrashInput {
             port: self.port,
             others: self.others.clone(),
             pid: self.lived.pid,
-            exit: Some(self.lived.exit),
+            exit: self.lived.exit,
             lines,
             facts: self.facts.clone(),
         }
@@ -97,13 +95,8 @@ impl CrashInput {
     }
 }
 
-/// Write the report of a crash into this directory. Best about a second after the end, on a thread:
-/// it reads files and may take its time.
-pub fn record(input: &CrashInput, dir: &Path) -> io::Result<PathBuf> {
-    store::write(&examine(input), dir)
-}
-
-/// The report of a crash, as it is known now. What can't be read is not in it.
+/// The report of a crash, as it is known now. What can't be read is not in it. Best about a second
+/// after the end, on a thread: it reads files and may take its time.
 pub fn examine(input: &CrashInput) -> CrashReport {
     let log = Log::open(&input.dirs).ok();
     let lived = &input.lived;
@@ -184,7 +177,7 @@ mod tests {
     use crate::model::time::Timestamp;
     use std::time::Instant;
 
-    use super::{CrashInput, examine, record};
+    use super::{CrashInput, examine};
     use crate::crash::cause::Kind as Cause;
     use crate::crash::evidence::Facts;
     use crate::crash::life::{Lived, Log};
@@ -340,7 +333,7 @@ mod tests {
         let mut input = stage.input(1, Exit::Code(1));
         input.dirs = Dirs::new(dir.path().join("nowhere"), None);
         input.argv = Some(["node", "a.js"].map(OsText::from).into());
-        let path = record(&input, &dir.path().join("crash-reports")).unwrap();
+        let path = store::write(&examine(&input), &dir.path().join("crash-reports")).unwrap();
         assert!(path.ends_with("crash-reports/web-2026-01-02T03-04-05Z.json"), "{path:?}");
         let report = store::read(&path).unwrap();
         assert_eq!((report.command.as_str(), report.args), ("node", Some(vec!["a.js".to_owned()])));

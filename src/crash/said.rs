@@ -57,49 +57,53 @@ fn printed(line: &str) -> String {
 impl Log<'_> {
     /// Whether tmo was about to stop this life when it ended.
     pub fn was_stopped(&self, name: &ProcName, lived: &Lived, place: &Place) -> io::Result<bool> {
-        let mut index = (self.index)()?;
         let earliest = lived.started.max(lived.ended - STOPPING);
-        let from = since(&mut index, earliest)?;
-        let mut cursor = Cursor::over(index, from, Filter::only(vec![EVENTS]));
-        let mut text = vec![];
-        while cursor.next(place.end, &mut text)?.is_some() {
-            let events = text.split(|byte| *byte == b'\n').filter_map(Logged::from_json);
-            let mut of_it = events.filter(|event| event.name() == Some(name));
-            if of_it.any(|event| event.what().is_some_and(stops)) {
-                return Ok(true);
-            }
-        }
-        Ok(false)
+        let mut stopped = false;
+        self.events_of(name, earliest, place, |_, event| {
+            stopped |= event.what().is_some_and(stops);
+        })?;
+        Ok(stopped)
     }
 
-    /// What was said of this life when tmo ended it as one that had failed.
+    /// Why this life had failed in the eyes of tmo, if tmo ended it for that.
     pub fn failed_of(
         &self,
         name: &ProcName,
         lived: &Lived,
         place: &Place,
     ) -> io::Result<Option<Trigger>> {
+        let (mut last, mut failed) = (None, None);
+        self.events_of(name, lived.started, place, |now, event| {
+            if let Some((kind, text)) = failure(event) {
+                last = Some((now, Trigger::Failed { kind, text }));
+            } else if event.what() == Some(&What::Interrupting) {
+                // tmo stops a failed process at once. An older failure is not why it stops now.
+                let at_once = |(time, _): &(Timestamp, Trigger)| now.since(*time) < AT_ONCE;
+                failed = last.take().filter(at_once).map(|(_, trigger)| trigger);
+            }
+        })?;
+        Ok(failed)
+    }
+
+    /// Take what was said of a process from this time to the end of a life, each with its time.
+    fn events_of(
+        &self,
+        name: &ProcName,
+        earliest: Timestamp,
+        place: &Place,
+        mut take: impl FnMut(Timestamp, &Logged),
+    ) -> io::Result<()> {
         let mut index = (self.index)()?;
-        let from = since(&mut index, lived.started)?;
+        let from = since(&mut index, earliest)?;
         let mut cursor = Cursor::over(index, from, Filter::only(vec![EVENTS]));
-        let (mut text, mut last, mut failed) = (vec![], None, None);
+        let mut text = vec![];
         while let Some(chunk) = cursor.next(place.end, &mut text)? {
-            for line in text.split(|byte| *byte == b'\n') {
-                let Some(event) = Logged::from_json(line) else { continue };
-                if event.name() != Some(name) {
-                    continue;
-                }
-                if let Some((kind, text)) = failure(&event) {
-                    last = Some((chunk.record.time, Trigger::Failed { kind, text }));
-                } else if event.what() == Some(&What::Interrupting) {
-                    // What has failed is told to stop at once; who only said so is not blamed.
-                    let at_once =
-                        |(time, _): &(Timestamp, Trigger)| chunk.record.time.since(*time) < AT_ONCE;
-                    failed = last.take().filter(at_once).map(|(_, trigger)| trigger);
-                }
+            let events = text.split(|byte| *byte == b'\n').filter_map(Logged::from_json);
+            for event in events.filter(|event| event.name() == Some(name)) {
+                take(chunk.record.time, &event);
             }
         }
-        Ok(failed)
+        Ok(())
     }
 }
 

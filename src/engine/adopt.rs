@@ -8,9 +8,10 @@
 use super::core::Engine;
 use super::queue::Event;
 use super::stopping::StopRun;
+use crate::model::ProcId;
 use crate::pane::sink;
 use crate::protocol::life::LifeEvent;
-use crate::supervisor::{Pane, Phase, ProcId};
+use crate::supervisor::{Pane, Phase};
 use crate::sys;
 use crate::sys::clock;
 
@@ -20,7 +21,7 @@ const SLICE: u64 = 16 << 20;
 impl Engine {
     /// Take over; returns how many processes live.
     pub(super) async fn adopt(&mut self) -> std::io::Result<usize> {
-        for id in 0..self.panes.len() {
+        for id in ProcId::all(&self.panes) {
             self.recall(id)?;
             self.watch(id);
             self.recall_output(id)?;
@@ -36,7 +37,7 @@ impl Engine {
             // Whoever asks meanwhile is told that this goes on.
             tokio::task::yield_now().await;
         }
-        for id in 0..self.panes.len() {
+        for id in ProcId::all(&self.panes) {
             self.panes[id].marked = self.last_marker(id);
             self.hear(id);
         }
@@ -108,7 +109,7 @@ impl Engine {
     /// Hand on what happened meanwhile, over all processes in the order it happened.
     fn replay(&mut self) {
         let due = |engine: &Self| {
-            (0..engine.panes.len())
+            ProcId::all(&engine.panes)
                 .filter(|&id| engine.panes[id].awaits_marker().is_none())
                 .filter_map(|id| Some((engine.panes[id].entries.front()?.at, id)))
                 .min()
@@ -119,7 +120,7 @@ impl Engine {
                 self.carry_out();
             }
         }
-        for id in 0..self.panes.len() {
+        for id in ProcId::all(&self.panes) {
             self.hand_on(id);
         }
     }

@@ -108,7 +108,7 @@ impl Engine {
     /// before anything is stopped.
     fn without_directory(&self, request: &Request) -> Option<String> {
         let begun = self.saved.supervisor.begun_by(request);
-        let begun = begun.into_iter().filter_map(|id| self.plan.processes.get(id));
+        let begun = begun.into_iter().map(|id| &self.plan.processes[id]);
         let (name, dir) = begun
             .map(|process| (&process.name, process.cwd.as_ref().unwrap_or(&self.plan.root)))
             .find(|(_, dir)| is_gone(dir.as_path()))?;

@@ -19,10 +19,10 @@ use tokio::time::timeout;
 use super::core::Engine;
 use super::hooks::Order;
 use super::probes::Probes;
+use crate::model::ProcId;
 use crate::model::plan::ProcessPlan;
 use crate::model::text::OsText;
 use crate::plan::{process_env, run_env};
-use crate::supervisor::ProcId;
 use crate::sys;
 
 /// How long what was killed may take to go.

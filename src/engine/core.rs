@@ -21,8 +21,9 @@ use crate::journal::streams::Streams;
 use crate::model::event::{HookProblem, Trouble, What};
 use crate::model::plan::Plan;
 use crate::model::request::{Head, Outcome};
+use crate::model::{ProcId, ProcName};
 use crate::pane::sink;
-use crate::supervisor::{Course, Effect, Input, ProcId};
+use crate::supervisor::{Course, Effect, Input};
 use crate::sys::clock;
 
 /// Until when to sleep at most when a process waits for its restart.
@@ -189,7 +190,7 @@ impl Engine {
         }
         let now = Instant::now();
         let past = |at: Option<Instant>| at.is_some_and(|at| at <= now);
-        for id in 0..self.panes.len() {
+        for id in ProcId::all(&self.panes) {
             if past(self.panes[id].look_due) {
                 self.panes[id].look_due = None;
                 self.look(id);
@@ -217,6 +218,11 @@ impl Engine {
                 self.settle_shim(id);
             }
         }
+    }
+
+    /// The process of this name.
+    pub(super) fn id_of(&self, name: &ProcName) -> Option<ProcId> {
+        self.plan.processes.iter().position(|process| process.name == *name).map(ProcId::at)
     }
 
     pub(super) fn trouble(&mut self, id: ProcId, what: Trouble) {

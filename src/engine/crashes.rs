@@ -14,11 +14,10 @@ use tokio::time::{Instant, timeout};
 use super::core::Engine;
 use super::owed::{Debt, OwedCrash};
 use super::queue::Event;
-use crate::crash::{self, CrashInput, CrashReport, Kind, Lived, Log, Oom, Trigger};
-use crate::model::LifeId;
+use crate::crash::{self, CrashInput, CrashReport, Kind, Lived, Log, Trigger};
 use crate::model::event::{Event as LogEvent, ReportSummary, What};
-use crate::model::plan::ProcessPlan;
-use crate::supervisor::{Course, Crash, Goal, ProcId};
+use crate::model::{LifeId, ProcId};
+use crate::supervisor::{Course, Crash, Goal};
 
 /// How long the others are listened to before the report is written.
 const AFTERMATH: Duration = Duration::from_secs(1);
@@ -79,7 +78,7 @@ impl Engine {
         let before = std::mem::replace(&mut self.crashes.oom_kills, kills);
         // How many there were before anybody has looked says nothing.
         let more = kills.zip(before).map_or(0, |(kills, before)| kills.saturating_sub(before));
-        input.facts.oom = Oom { kills: more, ..Oom::default() };
+        input.facts.oom_kills = more;
         self.tell_crash(owed, input);
     }
 
@@ -151,8 +150,7 @@ impl Engine {
 
     /// A report is made.
     pub(super) fn reported(&mut self, report: &CrashReport) {
-        let named = |process: &ProcessPlan| process.name == report.process_name;
-        let Some(id) = self.plan.processes.iter().position(named) else { return };
+        let Some(id) = self.id_of(&report.process_name) else { return };
         let life = report.tmo.life;
         if !self.crashes.reported.remove(&(id, life)) {
             self.note_report(report);

@@ -13,11 +13,11 @@ use crate::config::toml::TmoToml;
 use crate::model::Untrusted;
 use crate::model::request::{Outcome, Request};
 use crate::plan;
-use crate::server::handle::{FailureTexts, FailuresAsk, FailuresProblem};
+use crate::server::handle::{AskError, FailureTexts, FailuresAsk};
 use crate::supervisor::Course;
 
 /// What is answered.
-pub(super) type Answer = Result<FailureTexts, FailuresProblem>;
+pub(super) type Answer = Result<FailureTexts, AskError>;
 
 /// What was read, and for whom.
 #[derive(Debug)]
@@ -124,8 +124,8 @@ impl Engine {
     }
 }
 
-fn lost() -> FailuresProblem {
-    FailuresProblem::Refused("it has failed in the midst; the log tells why".to_owned())
+fn lost() -> AskError {
+    AskError::Refused("it has failed in the midst; the log tells why".to_owned())
 }
 
 /// Of a file with several mistakes, the first one.
@@ -133,8 +133,8 @@ fn in_short(error: &DeclareError) -> String {
     error.to_string().lines().next().unwrap_or_default().to_owned()
 }
 
-fn unknown_yet(why: &str) -> FailuresProblem {
-    FailuresProblem::Refused(format!("the file is changed, but the run does not know of it: {why}"))
+fn unknown_yet(why: &str) -> AskError {
+    AskError::Refused(format!("the file is changed, but the run does not know of it: {why}"))
 }
 
 /// Do it, with what stands in the files then. Where the `tmo.toml` can't be read nothing is changed:
@@ -143,7 +143,7 @@ fn carry_out(
     declared: &Declarations,
     name: &str,
     ask: &FailuresAsk,
-) -> Result<(FailureTexts, Found), FailuresProblem> {
+) -> Result<(FailureTexts, Found), AskError> {
     let toml = || declared.read_toml().map_err(|error| problem(error.into()));
     let (toml, failures, changed) = match ask {
         FailuresAsk::List => {
@@ -169,17 +169,17 @@ fn carry_out(
     Ok((texts, Found { toml, failures }))
 }
 
-fn problem(error: DeclareError) -> FailuresProblem {
+fn problem(error: DeclareError) -> AskError {
     match error {
-        DeclareError::Unknown(unknown) => FailuresProblem::Unknown(Box::new(Outcome {
+        DeclareError::Unknown(unknown) => AskError::Unknown(Box::new(Outcome {
             ok: false,
             problems: vec![format!("unknown process name: {}", unknown.name).into()],
             names: vec![],
             unknown: Some(unknown),
         })),
-        DeclareError::Edit(EditError::Text(why)) => FailuresProblem::Useless(why.to_string()),
+        DeclareError::Edit(EditError::Text(why)) => AskError::Useless(why.to_string()),
         error @ (DeclareError::Edit(_)
         | DeclareError::Absent { .. }
-        | DeclareError::Elsewhere { .. }) => FailuresProblem::Refused(in_short(&error)),
+        | DeclareError::Elsewhere { .. }) => AskError::Refused(in_short(&error)),
     }
 }

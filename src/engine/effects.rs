@@ -9,11 +9,11 @@ use super::stopping::Wish;
 use crate::model::event::{Event, Trouble, What};
 use crate::model::request::{API, ProcessState, State, TmuxAddress};
 use crate::model::rules::Stage;
-use crate::model::{ProcName, Untrusted};
+use crate::model::{ProcId, ProcName, Untrusted};
 use crate::plan;
 use crate::protocol::life::Traces;
 use crate::protocol::spec::{SPEC_VERSION, Spec, SpecError, Want};
-use crate::supervisor::{Course, Effect, Input, Pane, Phase, ProcId, Ready};
+use crate::supervisor::{Course, Effect, Input, Pane, Ready};
 use crate::sys;
 use crate::sys::clock;
 
@@ -177,7 +177,7 @@ impl Engine {
             let entry = procs.iter().position(|proc| proc.name.entry() == name.entry());
             (entry, name.instance())
         };
-        let mut ids: Vec<_> = (0..procs.len()).filter(|&id| procs[id].counts()).collect();
+        let mut ids: Vec<_> = ProcId::all(procs).filter(|&id| procs[id].counts()).collect();
         ids.sort_by_key(place);
         ids
     }
@@ -189,19 +189,12 @@ impl Engine {
 
     fn process_state(&self, id: ProcId) -> ProcessState {
         let (proc, process) = (&self.saved.supervisor.procs[id], &self.plan.processes[id]);
-        let exit = match proc.phase {
-            Phase::Ending { exit, .. } | Phase::Over { exit, .. } => Some(exit),
-            Phase::Pending
-            | Phase::Starting { .. }
-            | Phase::Running { .. }
-            | Phase::Stuck { .. } => None,
-        };
         ProcessState {
             name: proc.name.clone(),
             state: proc.status(),
             pid: proc.pid(),
             last_pid: proc.last_pid,
-            exit,
+            exit: proc.phase.exit(),
             since: proc.since,
             lives: proc.begun,
             port: process.port,

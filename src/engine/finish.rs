@@ -16,6 +16,7 @@ use super::serving::Serving;
 use super::watchers;
 use crate::backend::tmux::socket;
 use crate::instance::listen::Place;
+use crate::model::ProcId;
 use crate::model::event::{HookProblem, Trouble, What};
 use crate::model::run_end::{Culprit, Decider, End};
 use crate::pane::sink;
@@ -94,7 +95,7 @@ impl Engine {
                 }
             }
         }
-        for id in 0..self.panes.len() {
+        for id in ProcId::all(&self.panes) {
             self.wake_sink(id);
         }
         if !self.tmux_is_gone() {

@@ -17,12 +17,12 @@ use crate::journal::query;
 use crate::journal::reader::IndexReader;
 use crate::journal::record::{Kind, Record, TO_BE_CONTINUED, UNFINISHED};
 use crate::model::LifeId;
+use crate::model::ProcId;
 use crate::model::event::{Event, What};
 use crate::model::nearest;
 use crate::model::request::{FlagMatches, FlagState, Outcome};
 use crate::model::rules::Rules;
 use crate::model::time::Timestamp;
-use crate::supervisor::ProcId;
 use crate::watch::{FlagBook, Watcher};
 
 /// So many bytes of a process may have been looked through since its counts were saved.
@@ -114,7 +114,7 @@ impl Engine {
         let procs = &self.saved.supervisor.procs;
         let listed = || procs.iter().filter(|proc| proc.counts()).map(|proc| &proc.name);
         let is_meant = |id: &ProcId| procs[*id].counts() && procs[*id].name.as_str() == name;
-        let Some(id) = (0..procs.len()).find(is_meant) else {
+        let Some(id) = ProcId::all(procs).find(is_meant) else {
             let known: Vec<_> = listed().cloned().collect();
             return Err(Box::new(nearest::unknown(name, &known)));
         };

@@ -266,26 +266,13 @@ impl Runtime {
         // Both may have begun something in between.
         let members = self.members(reach);
         forced.kill(&members.supervisors);
-        let orphans = self.orphans(&members, lives);
-        for (shim, _) in &members.shims {
-            let place = sys::variable_of(shim.pid, "TMUX").unwrap_or_default();
-            // `socket,pid,session`
-            let socket = place.rsplitn(3, ',').nth(2).map(PathBuf::from);
-            forced.sockets.extend(socket.filter(|socket| {
-                socket
-                    .file_name()
-                    .is_some_and(|name| is_server(&name.to_string_lossy(), &self.id()))
-            }));
-        }
-        forced.sockets.sort();
-        forced.sockets.dedup();
+        // While tmux lives, it hands on what they have printed.
+        self.end_panes(&members, lives, &mut forced);
         forced.kill(&members.servers);
-        let shims: Vec<ProcInfo> = members.shims.into_iter().map(|(shim, _)| shim).collect();
-        forced.kill(&shims);
-        for orphans in orphans {
-            let sweep = sys::kill_orphans(&orphans);
-            forced.ended += sweep.ended;
-            forced.left.extend(sweep.left);
+        // tmux may have opened a window meanwhile.
+        let opened = self.members(reach);
+        if !opened.shims.is_empty() {
+            self.end_panes(&opened, vec![], &mut forced);
         }
         // Without tmux sinks read what is left and go. Without the supervisor, what runs a command ends
         // all that the command has started and goes.
@@ -299,6 +286,30 @@ impl Runtime {
         let late: Vec<ProcInfo> = self.members(reach).parts().cloned().collect();
         forced.kill(&late);
         Some(forced)
+    }
+
+    /// End the shims and all that they run, and note the sockets of their tmux servers.
+    fn end_panes(&self, members: &Members, lives: Vec<PathBuf>, forced: &mut Forced) {
+        let orphans = self.orphans(members, lives);
+        for (shim, _) in &members.shims {
+            let place = sys::variable_of(shim.pid, "TMUX").unwrap_or_default();
+            // `socket,pid,session`
+            let socket = place.rsplitn(3, ',').nth(2).map(PathBuf::from);
+            forced.sockets.extend(socket.filter(|socket| {
+                socket
+                    .file_name()
+                    .is_some_and(|name| is_server(&name.to_string_lossy(), &self.id()))
+            }));
+        }
+        forced.sockets.sort();
+        forced.sockets.dedup();
+        let shims: Vec<ProcInfo> = members.shims.iter().map(|(shim, _)| shim.clone()).collect();
+        forced.kill(&shims);
+        for orphans in orphans {
+            let sweep = sys::kill_orphans(&orphans);
+            forced.ended += sweep.ended;
+            forced.left.extend(sweep.left);
+        }
     }
 
     /// What the shims are about to leave behind, one entry for each process of the run.

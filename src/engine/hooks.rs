@@ -15,10 +15,11 @@ use super::core::Engine;
 use super::owed::Debt;
 use super::queue::Event;
 use crate::crash::CrashReport;
+use crate::model::ProcId;
 use crate::model::event::{HookProblem, What};
 use crate::model::rules::StopAfter;
 use crate::model::text::OsText;
-use crate::supervisor::{Input, Milepost, ProcId};
+use crate::supervisor::{Input, Milepost};
 
 /// How long the end of a run waits for hooks.
 const PATIENCE: Duration = Duration::from_secs(10);

@@ -10,8 +10,8 @@ use tokio::time::Instant;
 
 use super::core::Engine;
 use super::pane::PaneTrack;
+use crate::model::ProcId;
 use crate::model::event::Trouble;
-use crate::supervisor::ProcId;
 
 /// When so much of a process's output waits, the search skips it: the log would grow beyond its
 /// limits.

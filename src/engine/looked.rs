@@ -12,11 +12,11 @@ use crate::journal::cursor::{Cursor, Filter};
 use crate::journal::query;
 use crate::journal::reader::IndexReader;
 use crate::journal::record::{Kind, Record, TO_BE_CONTINUED, UNFINISHED};
-use crate::model::LifeId;
 use crate::model::life::or_zero;
 use crate::model::rules::{Action, Rules};
 use crate::model::time::Timestamp;
-use crate::supervisor::{Proc, ProcId};
+use crate::model::{LifeId, ProcId};
+use crate::supervisor::Proc;
 use crate::watch::{Rule, Watcher};
 
 /// So many bytes of a process may have been looked through since that was saved.
@@ -74,7 +74,8 @@ impl Engine {
     pub(super) fn look_from(&mut self, id: ProcId, time: Timestamp) {
         let upto = self.ingest.indexed(self.panes[id].stream);
         // One that is just being added has had none.
-        let life = self.saved.supervisor.procs.get(id).and_then(Proc::current_life);
+        let procs = &self.saved.supervisor.procs;
+        let life = procs.get(id.place()).and_then(Proc::current_life);
         if let Some(watch) = &mut self.panes[id].watch {
             watch.looked = Looking::from(Looked { upto, time, life });
         }

@@ -7,12 +7,12 @@ use super::pane::{Ended, PaneTrack, Sink};
 use super::queue::Event;
 use super::watchers;
 use crate::backend::tmux::TmuxError;
-use crate::model::ProcessStatus;
 use crate::model::event::Trouble;
+use crate::model::{ProcId, ProcessStatus};
 use crate::pane::sink;
 use crate::pane::tree::named;
 use crate::protocol::life::Traces;
-use crate::supervisor::{Input, Pane, ProcId};
+use crate::supervisor::{Input, Pane};
 use crate::sys::{Orphans, Sweep};
 
 /// So many sinks in a row may fail to come up before that is told, or ends a start.

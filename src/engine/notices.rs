@@ -14,9 +14,9 @@ use tokio::time::{Instant, timeout};
 use super::core::Engine;
 use super::queue::Event;
 use crate::crash::CrashReport;
+use crate::model::ProcId;
 use crate::model::event::What;
 use crate::model::text::OsText;
-use crate::supervisor::ProcId;
 use crate::sys;
 
 /// How long the program may take: it hands the notice on to the desktop, which may not answer.
@@ -81,8 +81,7 @@ fn shown(text: &str) -> String {
 impl Engine {
     /// A process has crashed that is to be told of.
     pub(super) fn notify_crash(&mut self, report: &CrashReport) {
-        let named = |id: &ProcId| self.plan.processes[*id].name == report.process_name;
-        let Some(id) = (0..self.plan.processes.len()).find(named) else { return };
+        let Some(id) = self.id_of(&report.process_name) else { return };
         let now = Instant::now();
         let is_early = self.notices.reported.get(&id).is_some_and(|last| now - *last < REST);
         if !self.plan.processes[id].rules.notify || is_early {

@@ -13,9 +13,10 @@ use super::watchers;
 use crate::backend::tmux::TmuxError;
 use crate::backend::tmux::panes::Former;
 use crate::backend::tmux::server::{Listed, Survey};
+use crate::model::ProcId;
 use crate::plan;
 use crate::protocol::spec::Want;
-use crate::supervisor::{Goal, Input, Pane, ProcId};
+use crate::supervisor::{Goal, Input, Pane};
 use crate::sys;
 
 /// How long a shim may take to come up.
@@ -126,7 +127,7 @@ impl Engine {
         let count = ids.iter().filter(|id| begins(id)).count();
         if count < ids.len() {
             let steps = plan::order(&self.plan);
-            ids.sort_by_key(|id| (!begins(id), steps.get(*id).map(|step| step.turn)));
+            ids.sort_by_key(|id| (!begins(id), steps.get(id.place()).map(|step| step.turn)));
         }
         count.max(AT_ONCE).min(ids.len())
     }

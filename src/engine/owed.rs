@@ -17,8 +17,8 @@ use crate::journal::reader::IndexReader;
 use crate::journal::record::EVENTS;
 use crate::model::event::{Logged, What};
 use crate::model::time::Timestamp;
-use crate::model::{LifeId, ProcName};
-use crate::supervisor::{Effect, Milepost, ProcId};
+use crate::model::{LifeId, ProcId, ProcName};
+use crate::supervisor::{Effect, Milepost};
 
 /// A report that so many supervisors could not make is not made: it may be what ends them.
 const MOST_TRIES: u8 = 20;
@@ -75,7 +75,7 @@ impl Owed {
 
     /// Whether it tells of nobody but the first so many processes.
     pub(super) fn is_of(&self, processes: usize) -> bool {
-        self.crashes.iter().all(|owed| owed.id < processes)
+        self.crashes.iter().all(|owed| owed.id.place() < processes)
     }
 
     fn add(&mut self, crash: OwedCrash) {
@@ -198,11 +198,13 @@ impl Engine {
 mod tests {
     use super::{Debt, MOST_TRIES, Owed, OwedCrash};
     use crate::crash::Lived;
+    use crate::model::ProcId;
     use crate::model::time::Timestamp;
     use crate::model::{Exit, LifeId};
-    use crate::supervisor::{Milepost, ProcId};
+    use crate::supervisor::Milepost;
 
-    fn crash(id: ProcId, life: LifeId) -> OwedCrash {
+    fn crash(place: usize, life: LifeId) -> OwedCrash {
+        let id = ProcId::at(place);
         let [started, ended] = [1, 2].map(Timestamp::from_nanos);
         let exit = Exit::Code(1);
         let lived = Lived { life, pid: None, started, ended, exit, restarts: 0 };
@@ -217,10 +219,13 @@ mod tests {
         let text = serde_json::to_string(&owed).unwrap();
         let mut read: Owed = serde_json::from_str(&text).unwrap();
         assert_eq!(read, owed);
-        assert_eq!(read.crash(0, two), Some(crash(0, two)));
-        assert!(read.settle(Debt::Crash(0, two)) && !read.settle(Debt::Crash(0, two)));
-        assert_eq!((read.crash(0, two), read.crash(0, one)), (None, Some(crash(0, one))));
-        for debt in [Debt::Crash(0, one), Debt::Crash(1, one), Debt::Post(Milepost::MainStarted)] {
+        assert_eq!(read.crash(ProcId::at(0), two), Some(crash(0, two)));
+        let [web, api] = [0, 1].map(ProcId::at);
+        assert!(read.settle(Debt::Crash(web, two)) && !read.settle(Debt::Crash(web, two)));
+        assert_eq!((read.crash(web, two), read.crash(web, one)), (None, Some(crash(0, one))));
+        for debt in
+            [Debt::Crash(web, one), Debt::Crash(api, one), Debt::Post(Milepost::MainStarted)]
+        {
             assert!(!read.is_empty());
             read.settle(debt);
         }

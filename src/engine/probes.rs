@@ -21,9 +21,10 @@ use super::core::Engine;
 use super::port_owner::{NotYet, OwnerCheck, Probed};
 use super::queue::Event;
 use crate::crash::Trigger;
+use crate::model::ProcId;
 use crate::model::event::Trouble;
 use crate::model::rules::{Check, PortOwner, Probe};
-use crate::supervisor::{Course, Input, ProcId, Question};
+use crate::supervisor::{Course, Input, Question};
 use crate::sys::clock;
 
 /// The first pause between two attempts; each next one is twice as long, up to the one that is

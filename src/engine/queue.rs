@@ -12,8 +12,8 @@ use super::probes::Answer;
 use crate::backend::tmux::TmuxError;
 use crate::backend::tmux::server::Survey;
 use crate::crash::CrashReport;
-use crate::model::LifeId;
-use crate::supervisor::{ProcId, Question};
+use crate::model::{LifeId, ProcId};
+use crate::supervisor::Question;
 use crate::sys::Sweep;
 
 /// Something that happened outside the state machine.
@@ -119,17 +119,18 @@ impl Queue {
 #[cfg(test)]
 mod tests {
     use super::{Event, Queue};
+    use crate::model::ProcId;
 
     #[test]
     fn a_bell_stands_in_it_once() {
         let queue = Queue::default();
-        queue.push(Event::Bell(1));
-        queue.push(Event::Bell(2));
-        queue.push(Event::Bell(1));
+        queue.push(Event::Bell(ProcId::at(1)));
+        queue.push(Event::Bell(ProcId::at(2)));
+        queue.push(Event::Bell(ProcId::at(1)));
         queue.push(Event::TmuxExit);
         assert_eq!(queue.len(), 3);
-        assert!(matches!(queue.pop(), Some(Event::Bell(1))));
-        queue.push(Event::Bell(1));
+        assert!(matches!(queue.pop(), Some(Event::Bell(id)) if id == ProcId::at(1)));
+        queue.push(Event::Bell(ProcId::at(1)));
         assert_eq!(queue.len(), 3);
     }
 }

@@ -6,9 +6,10 @@ use super::queue::Event;
 use super::watchers;
 use crate::journal::ingest::Progress;
 use crate::journal::split::Lost;
+use crate::model::ProcId;
 use crate::model::event::{Trouble, What};
 use crate::protocol::life::{Entry, LifeEvent};
-use crate::supervisor::{Input, ProcId};
+use crate::supervisor::Input;
 use crate::sys::clock;
 use crate::sys::why;
 
@@ -91,7 +92,7 @@ impl Engine {
 
     /// Read what all life files have that is new.
     pub(super) fn read_lives(&mut self) {
-        for id in 0..self.panes.len() {
+        for id in ProcId::all(&self.panes) {
             self.read_life(id);
         }
     }
@@ -185,26 +186,12 @@ impl Engine {
 
     /// A new shim is watched; one that goes by its own word is not.
     pub(super) fn note_shim(&mut self, id: ProcId, entry: &Entry) {
-        let pane = &mut self.panes[id];
-        match &entry.event {
-            LifeEvent::Up { pid, start_time, pane: name, .. } => {
-                self.shim_up(id, (*pid, *start_time), name.clone());
-            }
-            LifeEvent::Down {} => {
-                pane.shim = None;
-                pane.ready = None;
-            }
-            LifeEvent::Start { .. }
-            | LifeEvent::Exit { .. }
-            | LifeEvent::End { .. }
-            | LifeEvent::Unmarked { .. }
-            | LifeEvent::Hangup {}
-            | LifeEvent::Stopping { .. }
-            | LifeEvent::Killing { .. }
-            | LifeEvent::Leftovers { .. }
-            | LifeEvent::Stuck { .. }
-            | LifeEvent::Skipped { .. }
-            | LifeEvent::Trouble { .. } => {}
+        if let LifeEvent::Up { pid, start_time, pane: name, .. } = &entry.event {
+            self.shim_up(id, (*pid, *start_time), name.clone());
+        } else if matches!(entry.event, LifeEvent::Down {}) {
+            let pane = &mut self.panes[id];
+            pane.shim = None;
+            pane.ready = None;
         }
     }
 

@@ -6,9 +6,9 @@
 use super::core::Engine;
 use super::pane::PaneTrack;
 use super::run::{afford, record_dirs};
-use crate::model::ProcName;
 use crate::model::event::What;
 use crate::model::plan::Plan;
+use crate::model::{ProcId, ProcName};
 use crate::plan::{self, Change, Reloaded};
 use crate::sys::clock;
 
@@ -61,11 +61,11 @@ impl Engine {
         self.streams = streams;
         let old = std::mem::replace(&mut self.plan, plan);
         let mut done = Ok(());
-        for (id, number) in numbers.into_iter().enumerate().skip(known) {
+        for (id, number) in ProcId::all(&self.plan.processes).zip(numbers).skip(known) {
             let name = &self.plan.processes[id].name;
             if let Err(error) = self.ingest.add(number, &name.slug()) {
                 done = Err(format!("the journal takes no output of {name}: {error}"));
-                self.plan.processes.truncate(id);
+                self.plan.processes.truncate(id.place());
                 break;
             }
             self.panes.push(PaneTrack::new(self.runtime.dir(), name, number));
@@ -78,7 +78,7 @@ impl Engine {
 
     /// Ask and look for what the rules say by now.
     fn look_anew(&mut self, old: &Plan) {
-        for (id, before) in old.processes.iter().enumerate() {
+        for (id, before) in ProcId::all(&old.processes).zip(&old.processes) {
             let rules = self.plan.processes[id].rules.clone();
             if before.rules.ready != rules.ready || before.rules.live != rules.live {
                 self.forget_questions(id);

@@ -34,11 +34,11 @@ use crate::journal::ingest::Ingest;
 use crate::journal::last_run::LastRun;
 use crate::journal::segment::Dirs;
 use crate::journal::streams::{Streams, StreamsError};
-use crate::model::ProcessStatus;
 use crate::model::event::{Adoption, Fact, What};
 use crate::model::plan::{Plan, ProcessPlan};
 use crate::model::request::{Head, Request};
 use crate::model::run_end::End;
+use crate::model::{ProcId, ProcessStatus};
 use crate::protocol::paths::spill_dir;
 use crate::protocol::spec::replace;
 use crate::server::handle::{Ask, Busy, Handle};
@@ -175,7 +175,7 @@ async fn main(
 
 fn make_dirs(runtime: &Runtime) -> Result<(), RunError> {
     for dir in [runtime.panes(), spill_dir(runtime.dir())] {
-        crate::config::project::make_private_dir(&dir).map_err(|error| RunError::Io {
+        crate::config::dirs::make_private_dir(&dir).map_err(|error| RunError::Io {
             what: dir.display().to_string(),
             source: std::io::Error::other(error.to_string()),
         })?;
@@ -315,7 +315,7 @@ impl Engine {
             self.say_adopted(living);
             Some(u32::try_from(living).unwrap_or(u32::MAX))
         } else {
-            (0..self.panes.len()).for_each(|id| self.watch(id));
+            ProcId::all(&self.panes).for_each(|id| self.watch(id));
             self.greet(&handover.place);
             None
         };

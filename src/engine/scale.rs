@@ -8,10 +8,10 @@ use std::collections::BTreeMap;
 
 use super::core::Engine;
 use super::run::afford;
+use crate::model::ProcId;
 use crate::model::ProcName;
 use crate::model::name::check_length;
 use crate::model::plan::{Plan, ProcessPlan};
-use crate::supervisor::ProcId;
 
 impl Engine {
     /// See to it that there are so many of each entry; entries that there are not are none of ours.

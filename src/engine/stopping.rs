@@ -9,10 +9,10 @@ use tokio::time::{Instant, timeout};
 use super::core::Engine;
 use super::probes::Task;
 use super::queue::Event;
-use crate::model::LifeId;
 use crate::model::event::Trouble;
+use crate::model::{LifeId, ProcId};
 use crate::protocol::spec::Want;
-use crate::supervisor::{Phase, ProcId};
+use crate::supervisor::Phase;
 
 /// What a shim is told: what is wanted, of which life, and up to which one without grace.
 pub(super) type Wish = (Want, Option<LifeId>, Option<LifeId>);

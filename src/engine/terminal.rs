@@ -3,8 +3,9 @@
 use tokio::sync::oneshot;
 
 use super::core::Engine;
+use crate::model::ProcId;
 use crate::model::nearest;
-use crate::server::handle::{PaneAsk, PaneProblem};
+use crate::server::handle::{AskError, PaneAsk};
 
 impl Engine {
     /// Have tmux do it, and tell who has asked.
@@ -12,7 +13,7 @@ impl Engine {
         &self,
         name: &str,
         ask: PaneAsk,
-        reply: oneshot::Sender<Result<String, PaneProblem>>,
+        reply: oneshot::Sender<Result<String, AskError>>,
     ) {
         let pane = match self.pane_of(name, &ask) {
             Ok(pane) => pane,
@@ -30,28 +31,28 @@ impl Engine {
                 }
                 PaneAsk::Screen { color } => tmux.screen(&pane, color).await,
             };
-            let _ = reply.send(done.map_err(|error| PaneProblem::Refused(error.to_string())));
+            let _ = reply.send(done.map_err(|error| AskError::Refused(error.to_string())));
         });
     }
 
-    fn pane_of(&self, name: &str, ask: &PaneAsk) -> Result<String, PaneProblem> {
+    fn pane_of(&self, name: &str, ask: &PaneAsk) -> Result<String, AskError> {
         let procs = &self.saved.supervisor.procs;
         let mut meant =
-            (0..procs.len()).filter(|&id| procs[id].counts() && procs[id].name.matches(name));
+            ProcId::all(procs).filter(|&id| procs[id].counts() && procs[id].name.matches(name));
         let Some(id) = meant.next() else {
             let known: Vec<_> =
                 procs.iter().filter(|proc| proc.counts()).map(|proc| proc.name.clone()).collect();
-            return Err(PaneProblem::Unknown(Box::new(nearest::unknown(name, &known))));
+            return Err(AskError::Unknown(Box::new(nearest::unknown(name, &known))));
         };
         if meant.next().is_some() {
             let text = format!("{name} means several processes; name one");
-            return Err(PaneProblem::Refused(text));
+            return Err(AskError::Refused(text));
         }
         let name = &procs[id].name;
         if matches!(ask, PaneAsk::Type { .. }) && procs[id].pid().is_none() {
-            return Err(PaneProblem::Refused(format!("{name} does not run")));
+            return Err(AskError::Refused(format!("{name} does not run")));
         }
         let pane = self.panes[id].pane.clone();
-        pane.ok_or_else(|| PaneProblem::Refused(format!("{name} has no terminal")))
+        pane.ok_or_else(|| AskError::Refused(format!("{name} has no terminal")))
     }
 }

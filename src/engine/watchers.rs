@@ -9,7 +9,7 @@ use tokio::net::unix::pipe;
 use tokio::task::{JoinHandle, spawn_local};
 
 use super::queue::{Event, Queue};
-use crate::supervisor::ProcId;
+use crate::model::ProcId;
 use crate::sys::{self, files};
 
 /// What a sink writes when it is ready.
@@ -141,6 +141,7 @@ mod tests {
     use std::io::Write as _;
 
     use super::{Event, Queue, is_held};
+    use crate::model::ProcId;
     use crate::sys::files;
 
     #[tokio::test]
@@ -150,12 +151,12 @@ mod tests {
         let queue = Queue::default();
         files::make_fifo(&path).unwrap();
         let mut sink = files::open_fifo(&path, true).unwrap();
-        assert!(is_held(3, &path, &queue));
+        assert!(is_held(ProcId::at(3), &path, &queue));
         assert!(queue.pop().is_none(), "nobody has rung");
         sink.write_all(b"x").unwrap();
-        assert!(is_held(3, &path, &queue));
-        assert!(matches!(queue.pop(), Some(Event::Bell(3))));
+        assert!(is_held(ProcId::at(3), &path, &queue));
+        assert!(matches!(queue.pop(), Some(Event::Bell(id)) if id == ProcId::at(3)));
         drop(sink);
-        assert!(!is_held(3, &path, &queue));
+        assert!(!is_held(ProcId::at(3), &path, &queue));
     }
 }

@@ -19,11 +19,11 @@ use crate::journal::query;
 use crate::journal::reader::IndexReader;
 use crate::journal::record::{Kind, Record};
 use crate::journal::tap::Tap;
-use crate::model::LifeId;
 use crate::model::event::Trouble;
 use crate::model::plan::ProcessPlan;
 use crate::model::rules::{Action, FailureAction, Probe, Rules};
-use crate::supervisor::{Input, Phase, ProcId, Ready};
+use crate::model::{LifeId, ProcId};
+use crate::supervisor::{Input, Phase, Ready};
 use crate::sys::clock;
 use crate::watch::{Hit, Rule, Watcher};
 

@@ -133,11 +133,11 @@ pub fn bind(path: &Path, shown: &Path, runtime: &Path) -> Result<Listening, List
             // What an earlier run left there would only send clients astray.
             let _ = remove_if(&in_runtime(runtime), |file| file.file_type().is_socket());
             let (spare, second) = match bind_at(&spare_in(runtime), true) {
-                Ok((spare, id)) => (Some(spare), Some((spare_in(runtime), id))),
+                Ok((spare, id)) => (Some(spare), Some((spare_in(runtime).into(), id))),
                 // The first one is there, and does.
                 Err(_) => (None, None),
             };
-            let place = Place { socket: path.to_owned(), id, link: None, spare: second };
+            let place = Place { socket: path.into(), id, link: None, spare: second };
             Ok(Listening { listener, spare, place, note: None, replaced })
         }
         Err(cause) if no_directory(&cause) => {
@@ -227,8 +227,8 @@ fn bind_elsewhere(
     })?;
     let (why, shown_socket) = (why(cause), socket.display());
     let linked = put_link(&socket, path);
-    let link = linked.is_ok().then(|| path.to_owned());
-    let place = Place { socket: socket.clone(), id, link, spare: None };
+    let link = linked.is_ok().then(|| path.into());
+    let place = Place { socket: socket.as_path().into(), id, link, spare: None };
     let note = match linked {
         Err(cause) if no_directory(&cause) => {
             place.remove().unwrap_or_default();
@@ -351,58 +351,33 @@ fn remove_if(path: &Path, ours: impl Fn(&Metadata) -> bool) -> io::Result<()> {
 
 /// What [`bind`] has put into the file system.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(from = "Written", into = "Written")]
 pub struct Place {
     /// Where the socket is.
-    pub socket: PathBuf,
-    /// The link that leads to it.
-    pub link: Option<PathBuf>,
-    /// The second door.
-    spare: Option<(PathBuf, Id)>,
-    id: Id,
-}
-
-/// The same in JSON: a path may be no UTF-8.
-#[derive(Serialize, Deserialize)]
-struct Written {
     socket: OsText,
+    /// The link that leads to it.
     link: Option<OsText>,
+    /// The second door.
     spare: Option<(OsText, Id)>,
     id: Id,
-}
-
-impl From<Place> for Written {
-    fn from(place: Place) -> Self {
-        let Place { socket, link, spare, id } = place;
-        let spare = spare.map(|(spare, id)| (spare.into(), id));
-        Self { socket: socket.into(), link: link.map(OsText::from), spare, id }
-    }
-}
-
-impl From<Written> for Place {
-    fn from(written: Written) -> Self {
-        let path = |text: OsText| PathBuf::from(text.0);
-        let Written { socket, link, spare, id } = written;
-        let spare = spare.map(|(spare, id)| (path(spare), id));
-        Self { socket: path(socket), link: link.map(path), spare, id }
-    }
 }
 
 impl Place {
     /// The path that the user is shown for the socket: `shown`, unless nothing at that path leads to it.
     pub fn shown<'a>(&'a self, path: &Path, shown: &'a Path) -> &'a Path {
-        if self.socket == path || self.link.is_some() { shown } else { &self.socket }
+        let socket = self.socket.as_path();
+        if socket == path || self.link.is_some() { shown } else { socket }
     }
 
     /// Remove the socket and the link to it, unless they have become somebody else's.
     pub fn remove(&self) -> io::Result<()> {
-        let linked = self.link.as_deref().map_or(Ok(()), |link| remove_link(link, &self.socket));
+        let socket = self.socket.as_path();
+        let linked = self.link.as_ref().map_or(Ok(()), |link| remove_link(link.as_path(), socket));
         let spare = self.spare.as_ref().map_or(Ok(()), |(spare, own)| {
             // It may have been led to because the socket was gone.
-            let linked = remove_link(&self.socket, spare);
-            linked.and(remove_if(spare, |file| id(file) == *own))
+            let linked = remove_link(socket, spare.as_path());
+            linked.and(remove_if(spare.as_path(), |file| id(file) == *own))
         });
-        let socket = remove_if(&self.socket, |file| id(file) == self.id);
+        let socket = remove_if(socket, |file| id(file) == self.id);
         linked.and(spare).and(socket)
     }
 }

@@ -98,11 +98,6 @@ impl RunLock {
         Ok(Self { file: fd.into() })
     }
 
-    /// Make it a descriptor that survives `exec`, for a program that calls [`RunLock::from_raw`].
-    pub fn into_raw(self) -> io::Result<RawFd> {
-        inherit::give(self.file)
-    }
-
     /// Remove the lock file, and the runtime directory if nothing else is in it, and give the lock up
     /// at once, also for the processes that share it.
     /// Whoever has the old file open by then sees that it is not the lock any more.
@@ -215,19 +210,7 @@ fn lock_within(
     if try_flock(&file, FlockOperation::NonBlockingLockExclusive)? {
         return Ok(Some(file));
     }
-    let (tell, receiver) = mpsc::channel();
-    // There is no waiting for a lock with a limit, but for a thread there is.
-    std::thread::Builder::new().spawn(move || {
-        let locked = loop {
-            match flock(&file, FlockOperation::LockExclusive) {
-                Ok(()) => break Ok(file),
-                Err(Errno::INTR) => {}
-                Err(error) => break Err(io::Error::from(error)),
-            }
-        };
-        // Nobody may be waiting any more.
-        let _ = tell.send(locked);
-    })?;
+    let receiver = lock_on_thread(file, FlockOperation::LockExclusive)?;
     let lost = |_| io::Error::other("nobody waits for the lock");
     if let Ok(locked) = receiver.recv_timeout(MOMENT) {
         return locked.map(Some);
@@ -237,6 +220,17 @@ fn lock_within(
         None => receiver.recv().map_err(lost)?.map(Some),
         Some(patience) => receiver.recv_timeout(patience).ok().transpose(),
     }
+}
+
+/// Wait for a lock on a thread: there is no waiting for one with a limit, but for a thread there is.
+fn lock_on_thread(file: File, how: FlockOperation) -> io::Result<mpsc::Receiver<io::Result<File>>> {
+    let (tell, receiver) = mpsc::channel();
+    std::thread::Builder::new().spawn(move || {
+        let locked = try_flock(&file, how);
+        // Nobody may be waiting any more.
+        let _ = tell.send(locked.map(|_| file));
+    })?;
+    Ok(receiver)
 }
 
 /// Remove this runtime directory if it is empty. Whoever is at its door removes it later instead.
@@ -256,14 +250,7 @@ pub fn wait_free(runtime: &Path, patience: Duration) -> io::Result<bool> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(true),
         Err(error) => return Err(error),
     };
-    let (tell, receiver) = mpsc::channel();
-    // There is no waiting for a lock with a limit, but for a thread there is.
-    std::thread::Builder::new().spawn(move || {
-        let free = flock(&file, FlockOperation::LockShared);
-        drop(file);
-        // Nobody may be waiting any more.
-        let _ = tell.send(free);
-    })?;
+    let receiver = lock_on_thread(file, FlockOperation::LockShared)?;
     Ok(receiver.recv_timeout(patience).is_ok_and(|free| free.is_ok()))
 }
 

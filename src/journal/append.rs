@@ -1,6 +1,6 @@
 //! The write side of a stream.
 
-use std::fs::{self, File};
+use std::fs::File;
 use std::io::{self, Write as _};
 
 use super::row::Row;
@@ -42,8 +42,7 @@ impl Appender {
         // A directory that cannot be read cannot be written either: `append` deals with that.
         let _ = listing.refresh(dirs);
         let end_of = |segment: &Segment| {
-            let meta = segment.path(dirs, slug, LOG).and_then(|path| fs::metadata(path).ok());
-            segment.end(meta.map_or(0, |meta| meta.len()))
+            segment.end(segment.metadata(dirs, slug).map_or(0, |meta| meta.len()))
         };
         let end = listing.segments().iter().map(end_of).max().unwrap_or(0);
         let mut row = Row::new(dirs, slug, &[LOG, TIMES], (limit, SPILL_SEGMENT));
@@ -89,7 +88,7 @@ impl Appender {
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Ok(_) | Err(_) => {
                     let timed = self.timed;
-                    self.row.refuse(self.end, now, |row, segment| files_of(row, segment, timed));
+                    self.row.refuse(self.end, now, &|row, segment| files_of(row, segment, timed));
                 }
             }
         }
@@ -101,7 +100,7 @@ impl Appender {
     pub fn finish(&mut self, now: Timestamp) {
         if self.row.spilling() {
             let timed = self.timed;
-            self.row.ask(self.end, now, |row, segment| files_of(row, segment, timed));
+            self.row.next_on_disk(self.end, now, &|row, segment| files_of(row, segment, timed));
         }
     }
 
@@ -112,7 +111,7 @@ impl Appender {
             // Somebody else has written to it as well: that has used up addresses.
             self.end = self.end.max(segment.end(len));
         }
-        self.row.choose(self.end, now, |row, segment| files_of(row, segment, timed));
+        self.row.choose(self.end, now, &|row, segment| files_of(row, segment, timed));
     }
 
     /// Write down when the bytes since the last note came.
@@ -157,11 +156,6 @@ impl EventWriter {
     /// Go on where the stream of events ends.
     pub fn open(dirs: &Dirs, limit: u64) -> Self {
         Self { appender: Appender::open(dirs, EVENTS_SLUG, limit, false), line: vec![] }
-    }
-
-    /// The offset of the next event.
-    pub fn end(&self) -> u64 {
-        self.appender.end()
     }
 
     /// Append one line of JSON; returns where it lies and how long it is.

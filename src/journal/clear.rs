@@ -39,28 +39,24 @@ pub fn clear_behind(dirs: &Dirs) -> io::Result<Cleared> {
         let stream = all.find(|stream| stream.name.slug() == slug)?;
         Some(standing.stream(stream.number).end)
     })?;
-    let mut kept = 0;
-    each_file(dirs, |name| {
-        kept += size(dirs, name);
-        Ok(())
-    })?;
+    let kept = file_names(dirs)?.iter().map(|name| size(dirs, name)).sum();
     Ok(Cleared { freed: swept.bytes, kept })
 }
 
 /// Delete the whole log. Nobody may write it.
 pub fn clear_all(dirs: &Dirs) -> io::Result<Cleared> {
     let mut freed = 0;
-    each_file(dirs, |name| {
-        freed += size(dirs, name);
-        remove(&dirs.journal.join(name))
-    })?;
+    for name in file_names(dirs)? {
+        freed += size(dirs, &name);
+        remove(&dirs.journal.join(name))?;
+    }
     for name in [streams::FILE, FILE] {
         remove(&dirs.journal.join(name))?;
     }
     Ok(Cleared { freed, kept: 0 })
 }
 
-fn each_file(dirs: &Dirs, mut take: impl FnMut(&str) -> io::Result<()>) -> io::Result<()> {
+fn file_names(dirs: &Dirs) -> io::Result<Vec<String>> {
     let mut names = vec![];
     collect(&dirs.journal, |name| {
         let index = matches!(parse_name(name, ""), Some((index::SLUG, _)));
@@ -68,7 +64,7 @@ fn each_file(dirs: &Dirs, mut take: impl FnMut(&str) -> io::Result<()>) -> io::R
             names.push(name.to_owned());
         }
     })?;
-    names.iter().try_for_each(|name| take(name))
+    Ok(names)
 }
 
 fn size(dirs: &Dirs, name: &str) -> u64 {

@@ -333,7 +333,8 @@ impl Cursor {
             let known = read.min(bytes);
             read -= known;
             if bytes > known {
-                self.lose(bytes - known, &Record::unplaced(stream, time));
+                // Where in its stream that was is not known.
+                self.lose(bytes - known, &Record::empty(Kind::Gap, stream, time));
             }
         }
         self.reports = !self.losses.is_empty();

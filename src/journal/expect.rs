@@ -3,7 +3,7 @@
 use super::record::Kind;
 use crate::model::LifeId;
 use crate::protocol::life::{Entry, LifeEvent};
-use crate::protocol::marker;
+use crate::protocol::marker::{self, Marker};
 
 /// A marker that the life file announces.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -18,6 +18,13 @@ pub struct Expected {
     pub value: u32,
     /// The life.
     pub life: LifeId,
+}
+
+impl Expected {
+    /// Whether this is it.
+    pub(super) fn is(&self, marker: Marker) -> bool {
+        (self.seq, self.nonce) == (marker.seq, marker.nonce)
+    }
 }
 
 /// Turns the entries of a life file, in their order, into the markers they announce.

@@ -203,16 +203,13 @@ fn put(block: &mut Block, at: usize, bytes: &[u8]) {
     block[at..at + bytes.len()].copy_from_slice(bytes);
 }
 
-fn u64_at(block: &Block, at: usize) -> u64 {
-    let mut bytes = [0; 8];
-    bytes.copy_from_slice(&block[at..at + 8]);
-    u64::from_le_bytes(bytes)
+/// Eight bytes of a block; 0 where it has not so many there.
+pub(super) fn u64_at(block: &[u8], at: usize) -> u64 {
+    block[at..].first_chunk().map_or(0, |bytes| u64::from_le_bytes(*bytes))
 }
 
 fn u32_at(block: &Block, at: usize) -> u32 {
-    let mut bytes = [0; 4];
-    bytes.copy_from_slice(&block[at..at + 4]);
-    u32::from_le_bytes(bytes)
+    block[at..].first_chunk().map_or(0, |bytes| u32::from_le_bytes(*bytes))
 }
 
 fn u16_at(block: &Block, at: usize) -> u16 {

@@ -62,10 +62,7 @@ impl Standing {
 ///
 /// `None` if the file has no sound beginning.
 pub(crate) fn read_head(file: &File) -> io::Result<Option<(Standing, u64)>> {
-    let mut block: Block = [0; BLOCK];
-    if !read_block(file, &mut block, 0)? {
-        return Ok(None);
-    }
+    let Some(block) = read_block(file, 0)? else { return Ok(None) };
     let header = format::decode_header(&block).map_err(|version| {
         io::Error::new(
             io::ErrorKind::InvalidData,
@@ -75,19 +72,18 @@ pub(crate) fn read_head(file: &File) -> io::Result<Option<(Standing, u64)>> {
     let Some(Header { first, time, streams }) = header else { return Ok(None) };
     let mut standing = Standing { next: first, time, streams: BTreeMap::new() };
     for number in 1..=u64::from(streams) {
-        if !read_block(file, &mut block, number * BLOCK as u64)? {
-            return Ok(None);
-        }
+        let Some(block) = read_block(file, number * BLOCK as u64)? else { return Ok(None) };
         let Some(summary) = format::decode_summary(&block) else { return Ok(None) };
         standing.streams.insert(summary.stream, summary);
     }
     Ok(Some((standing, (1 + u64::from(streams)) * BLOCK as u64)))
 }
 
-fn read_block(file: &File, block: &mut Block, at: u64) -> io::Result<bool> {
-    match file.read_exact_at(block, at) {
-        Ok(()) => Ok(true),
-        Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Ok(false),
+fn read_block(file: &File, at: u64) -> io::Result<Option<Block>> {
+    let mut block = [0; BLOCK];
+    match file.read_exact_at(&mut block, at) {
+        Ok(()) => Ok(Some(block)),
+        Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Ok(None),
         Err(error) => Err(error),
     }
 }
@@ -187,11 +183,6 @@ impl IndexWriter {
         Ok(Self { row, standing, bytes: vec![] })
     }
 
-    /// The number of the next record.
-    pub fn next_record(&self) -> u64 {
-        self.standing.next
-    }
-
     /// Where everything stands.
     pub fn standing(&self) -> &Standing {
         &self.standing
@@ -221,7 +212,7 @@ impl IndexWriter {
                 blocks * BLOCK as u64..=(blocks + summaries) * BLOCK as u64
             };
             self.row.leave_spoiled(|file| file, sound);
-            self.row.choose(standing.next, now, |row, segment| create(row, segment, standing));
+            self.row.choose(standing.next, now, &|row, segment| create(row, segment, standing));
             let room = usize::try_from(self.row.room(standing.next)).unwrap_or(usize::MAX);
             let Some((_, file)) = self.row.open() else {
                 self.standing.advance_all(rest);
@@ -246,7 +237,7 @@ impl IndexWriter {
                 self.row.accepted();
             } else {
                 let standing = &self.standing;
-                self.row.refuse(standing.next, now, |row, segment| create(row, segment, standing));
+                self.row.refuse(standing.next, now, &|row, segment| create(row, segment, standing));
             }
         }
         Ok(())

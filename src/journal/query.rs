@@ -3,14 +3,11 @@
 use std::io;
 
 use super::cursor::{Filter, Position};
-use super::reader::IndexReader;
+use super::reader::{BATCH, IndexReader};
 use super::record::{CONTINUES, EVENTS, Kind, Record, TO_BE_CONTINUED, UNFINISHED};
 use super::stream::Read;
 use super::texts::Texts;
 use crate::model::time::Timestamp;
-
-/// How many records are looked at at once.
-const BATCH: usize = 4096;
 
 /// The place before the last `lines` lines of output (of events, if only these are wanted) that
 /// have a record with a number below `upto`.

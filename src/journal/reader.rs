@@ -9,7 +9,9 @@ use super::index::{SEGMENT_RECORDS, SLUG, Standing, read_head, read_records};
 use super::record::{EVENTS, Kind, Record};
 use super::segment::{Dirs, FARTHEST, Listing, Segment};
 use crate::model::time::Timestamp;
-use crate::sys::files;
+
+/// How many records are looked at at once.
+pub(super) const BATCH: usize = 4096;
 
 /// Reads the index, while it is being written or not, best in rising order.
 #[derive(Debug)]
@@ -198,6 +200,46 @@ impl IndexReader {
         Ok(None)
     }
 
+    /// Look through the records from number `from` on, each with its number, until something is found.
+    pub fn find<T>(
+        &mut self,
+        from: u64,
+        mut look: impl FnMut(u64, &Record) -> Option<T>,
+    ) -> io::Result<Option<T>> {
+        let (mut records, mut at) = (vec![], from);
+        loop {
+            let hole = self.read(at, &mut records, BATCH)?;
+            at = hole.map_or(at, |hole| hole.until);
+            for record in &records {
+                if let Some(found) = look(at, record) {
+                    return Ok(Some(found));
+                }
+                at += 1;
+            }
+            if records.is_empty() {
+                return Ok(None);
+            }
+        }
+    }
+
+    /// The same backwards, from the last record before number `end` on.
+    pub fn rfind<T>(
+        &mut self,
+        end: u64,
+        mut look: impl FnMut(u64, &Record) -> Option<T>,
+    ) -> io::Result<Option<T>> {
+        let (mut records, mut end) = (vec![], end);
+        while let Some(first) = self.before(end, &mut records, BATCH)? {
+            for (at, record) in records.iter().enumerate().rev() {
+                if let Some(found) = look(first + at as u64, record) {
+                    return Ok(Some(found));
+                }
+            }
+            end = first;
+        }
+        Ok(None)
+    }
+
     /// The number of the first record that is not older than `time`.
     pub fn search_time(&mut self, time: Timestamp) -> io::Result<u64> {
         if let Some((first, records)) = &self.memory
@@ -279,7 +321,10 @@ impl IndexReader {
                 Some(record) => out.push(record),
                 // In a segment that has a successor nothing can still become sound: something
                 // stands in for what was there, so that the others keep their numbers.
-                None if stop < u64::MAX => out.push(unreadable(out.last())),
+                None if stop < u64::MAX => {
+                    let time = out.last().map_or(Timestamp::EPOCH, |record| record.time);
+                    out.push(Record::empty(Kind::Gap, EVENTS, time));
+                }
                 None => break,
             }
         }
@@ -288,12 +333,7 @@ impl IndexReader {
 
     /// Make this segment the current one; false if it is gone or unsound.
     fn enter(&mut self, segment: Segment) -> io::Result<bool> {
-        let Some(path) = segment.path(&self.dirs, SLUG, "") else { return Ok(false) };
-        let file = match files::open_plain(&path) {
-            Ok(file) => file,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
-            Err(error) => return Err(error),
-        };
+        let Some(file) = segment.open(&self.dirs, SLUG, "")? else { return Ok(false) };
         let meta = file.metadata()?;
         let id = (meta.dev(), meta.ino());
         if self.current.as_ref().is_some_and(|current| current.id == id) {
@@ -324,20 +364,4 @@ fn missing_text(before: &Standing, after: &Standing) -> Vec<(u16, u64)> {
         (*stream, summary.text.saturating_sub(before.stream(*stream).text))
     };
     after.streams.iter().map(of).filter(|(_, bytes)| *bytes > 0).collect()
-}
-
-/// Stands in for a record whose bytes have gone bad.
-fn unreadable(last: Option<&Record>) -> Record {
-    Record {
-        time: last.map_or(Timestamp::EPOCH, |record| record.time),
-        offset: 0,
-        len: 0,
-        lines: 0,
-        life: None,
-        seq: 0,
-        value: 0,
-        stream: EVENTS,
-        kind: Kind::Gap,
-        flags: 0,
-    }
 }

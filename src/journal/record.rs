@@ -60,11 +60,11 @@ impl Record {
     /// Size on disk.
     pub const SIZE: usize = 48;
 
-    /// An empty gap in a stream of which is not known where in the stream it is.
-    pub const fn unplaced(stream: u16, time: Timestamp) -> Self {
+    /// A record of no bytes that says nothing else.
+    pub const fn empty(kind: Kind, stream: u16, time: Timestamp) -> Self {
         let (offset, len, lines) = (0, 0, 0);
         let (life, seq, value) = (None, 0, 0);
-        Self { time, offset, len, lines, life, seq, value, stream, kind: Kind::Gap, flags: 0 }
+        Self { time, offset, len, lines, life, seq, value, stream, kind, flags: 0 }
     }
 
     /// The offset behind the record's last byte.

@@ -20,6 +20,9 @@ pub const SPILL_SEGMENTS: usize = 2;
 /// How long a disk that refused is left alone.
 pub const RETRY: Duration = Duration::from_secs(2);
 
+/// Opens the files of a new segment of a row.
+pub(crate) type Make<'a, F> = &'a dyn Fn(&Row<F>, Segment) -> io::Result<F>;
+
 /// The segments of one writer; `F` is what it holds open of one.
 #[derive(Debug)]
 pub(crate) struct Row<F> {
@@ -114,12 +117,7 @@ impl<F> Row<F> {
 
     /// Make sure that the open segment is the right one for what comes at `end`; it is `None`
     /// afterwards if nobody takes anything.
-    pub(crate) fn choose(
-        &mut self,
-        end: u64,
-        now: Timestamp,
-        make: impl Fn(&Self, Segment) -> io::Result<F>,
-    ) {
+    pub(crate) fn choose(&mut self, end: u64, now: Timestamp, make: Make<'_, F>) {
         let rested = self.refused.is_none_or(|then| now.between(then) >= RETRY);
         let full = self.room(end) == 0;
         match self.open.as_ref().map(|(segment, _)| segment.place) {
@@ -142,12 +140,7 @@ impl<F> Row<F> {
     }
 
     /// The open segment takes no more: leave it.
-    pub(crate) fn refuse(
-        &mut self,
-        end: u64,
-        now: Timestamp,
-        make: impl Fn(&Self, Segment) -> io::Result<F>,
-    ) {
+    pub(crate) fn refuse(&mut self, end: u64, now: Timestamp, make: Make<'_, F>) {
         let Some((segment, files)) = self.open.take() else { return };
         drop(files);
         let empty = segment.start == end;
@@ -174,22 +167,8 @@ impl<F> Row<F> {
         }
     }
 
-    /// Try the disk again, however lately it refused.
-    pub(crate) fn ask(
-        &mut self,
-        end: u64,
-        now: Timestamp,
-        make: impl Fn(&Self, Segment) -> io::Result<F>,
-    ) {
-        self.next_on_disk(end, now, make);
-    }
-
-    fn next_on_disk(
-        &mut self,
-        end: u64,
-        now: Timestamp,
-        make: impl Fn(&Self, Segment) -> io::Result<F>,
-    ) {
+    /// Go on in a new segment on the disk, however lately it refused.
+    pub(crate) fn next_on_disk(&mut self, end: u64, now: Timestamp, make: Make<'_, F>) {
         let segment = Segment { start: end, place: Place::Journal };
         let fresh = make(self, segment);
         self.parked = self.open.take().filter(|(old, _)| old.place == Place::Spill);
@@ -202,14 +181,14 @@ impl<F> Row<F> {
     }
 
     /// Go on in the spill segment that was left for the disk's sake, else in a new one.
-    fn unpark(&mut self, end: u64, make: impl Fn(&Self, Segment) -> io::Result<F>) {
+    fn unpark(&mut self, end: u64, make: Make<'_, F>) {
         self.open = self.parked.take();
         if self.room(end) == 0 {
             self.next_spill(end, make);
         }
     }
 
-    fn next_spill(&mut self, end: u64, make: impl Fn(&Self, Segment) -> io::Result<F>) {
+    fn next_spill(&mut self, end: u64, make: Make<'_, F>) {
         self.open = None;
         while self.spilled.len() >= SPILL_SEGMENTS {
             self.drop_oldest_spill();

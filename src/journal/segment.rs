@@ -4,7 +4,7 @@
 //! the journal's directory or, while the disk is full, in the spill directory. Segments of a
 //! stream never overlap; where one ends and the next begins later, bytes are missing.
 
-use std::fs;
+use std::fs::{self, File, Metadata};
 use std::io::{self, ErrorKind};
 use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _};
 use std::path::{Path, PathBuf};
@@ -13,6 +13,7 @@ use std::time::Duration;
 use crate::model::plan::{LogPolicy, Plan};
 use crate::model::time::Timestamp;
 use crate::protocol::paths::spill_dir;
+use crate::sys::files;
 
 /// Digits of the address in a file name.
 const DIGITS: usize = 20;
@@ -74,12 +75,17 @@ impl Dirs {
         // More than a file system keeps in a directory entry, so a full disk refuses it.
         const BYTES: [u8; 4096] = [0; 4096];
         let path = self.create(Place::Journal)?.join("@try");
-        let mut file = crate::sys::files::create_anew(&path)?;
+        let mut file = files::create_anew(&path)?;
         let written = io::Write::write_all(&mut file, &BYTES);
         written.and(fs::remove_file(&path)).inspect_err(|_| {
             // It would only take room; the reason is what counts.
             let _ = fs::remove_file(&path);
         })
+    }
+
+    /// Begin a segment of a stream there, so that the stream goes on behind that address.
+    pub(crate) fn claim(&self, slug: &str, start: u64) -> io::Result<()> {
+        files::append_to(&self.journal.join(file_name(slug, start, LOG))).map(drop)
     }
 
     /// Create one of the directories, readable by its owner only.
@@ -111,6 +117,21 @@ impl Segment {
     pub fn path(self, dirs: &Dirs, slug: &str, ending: &str) -> Option<PathBuf> {
         Some(dirs.get(self.place)?.join(file_name(slug, self.start, ending)))
     }
+
+    /// Open one of its files; `None` if it is gone.
+    pub(crate) fn open(self, dirs: &Dirs, slug: &str, ending: &str) -> io::Result<Option<File>> {
+        let Some(path) = self.path(dirs, slug, ending) else { return Ok(None) };
+        match files::open_plain(&path) {
+            Ok(file) => Ok(Some(file)),
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// What the system says of the file with its bytes, if that is there.
+    pub(crate) fn metadata(self, dirs: &Dirs, slug: &str) -> Option<Metadata> {
+        fs::metadata(self.path(dirs, slug, LOG)?).ok()
+    }
 }
 
 /// The name of a file of a stream.
@@ -138,7 +159,7 @@ pub struct Listing {
 /// When a directory last changed; `None` if it does not exist.
 type Stamp = Option<(i64, i64)>;
 
-const PLACES: [Place; 2] = [Place::Journal, Place::Spill];
+pub(super) const PLACES: [Place; 2] = [Place::Journal, Place::Spill];
 
 impl Listing {
     /// The files of a stream with this ending; nothing is looked up yet.
@@ -191,13 +212,6 @@ impl Listing {
         Ok(())
     }
 
-    /// Note a segment that was found by its name.
-    pub fn add(&mut self, segment: Segment) {
-        if let Err(at) = self.segments.binary_search(&segment) {
-            self.segments.insert(at, segment);
-        }
-    }
-
     /// The segments that begin at or before this address, the nearest first.
     pub fn holding(&self, address: u64) -> impl Iterator<Item = Segment> + '_ {
         let behind = self.segments.partition_point(|segment| segment.start <= address);
@@ -218,10 +232,8 @@ fn stamp(dir: &Path) -> Stamp {
 /// Whether further changes would show in the time stamps.
 fn settled(stamps: [Stamp; 2]) -> bool {
     let now = crate::sys::clock::now();
-    stamps
-        .iter()
-        .flatten()
-        .all(|&(seconds, nanos)| now.since(Timestamp::of_file(seconds, nanos)) > UNSETTLED)
+    let mut known = stamps.into_iter().flatten();
+    known.all(|(seconds, nanos)| now.since(Timestamp::of_file(seconds, nanos)) > UNSETTLED)
 }
 
 /// Call `take` with every file name of a directory; a directory that is not there is empty.

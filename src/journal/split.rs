@@ -219,8 +219,8 @@ impl Splitter {
         if marker.skip > LONGEST_SKIP {
             return None;
         }
-        let is_it = |one: &Expected| (one.seq, one.nonce) == (marker.seq, marker.nonce);
-        if self.expected.iter().any(|one| is_it(&one.marker)) || self.late.iter().any(is_it) {
+        let mut known = self.expected.iter().map(|one| &one.marker).chain(&self.late);
+        if known.any(|one| one.is(marker)) {
             return Some(Found::Marker);
         }
         match self.trust {
@@ -235,9 +235,7 @@ impl Splitter {
     fn begin_marker(&mut self, marker: Marker, len: usize, out: &mut Vec<Record>) {
         self.end_marker(out);
         self.close(out);
-        let announced = self.expected.iter().position(|waiting| {
-            (waiting.marker.seq, waiting.marker.nonce) == (marker.seq, marker.nonce)
-        });
+        let announced = self.expected.iter().position(|waiting| waiting.marker.is(marker));
         let marker_of = match announced {
             Some(at) => {
                 // Those before it never came: the one that did proves it.
@@ -264,8 +262,7 @@ impl Splitter {
 
     /// A marker that was given up has its record already: nothing is told a second time.
     fn belated(&mut self, marker: Marker) -> Option<Expected> {
-        let is_it = |old: &Expected| (old.seq, old.nonce) == (marker.seq, marker.nonce);
-        let at = self.late.iter().position(is_it)?;
+        let at = self.late.iter().position(|old| old.is(marker))?;
         let old = self.late.remove(at)?;
         let life = self.life.unwrap_or(old.life);
         Some(Expected { seq: self.marked, kind: Kind::End, value: 0, life, ..old })
@@ -410,17 +407,8 @@ impl Splitter {
 
     /// A record without a time.
     fn record(&self, kind: Kind, offset: u64, end: u64) -> Record {
-        Record {
-            time: Timestamp::EPOCH,
-            offset,
-            len: u32::try_from(end - offset).unwrap_or(u32::MAX),
-            lines: 0,
-            life: self.life,
-            seq: 0,
-            value: 0,
-            stream: self.stream,
-            kind,
-            flags: 0,
-        }
+        let len = u32::try_from(end - offset).unwrap_or(u32::MAX);
+        let empty = Record::empty(kind, self.stream, Timestamp::EPOCH);
+        Record { offset, len, life: self.life, ..empty }
     }
 }

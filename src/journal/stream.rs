@@ -1,10 +1,10 @@
 //! The read side of a stream.
 
-use std::fs::{self, File};
+use std::fs::{File, Metadata};
 use std::io;
 use std::os::unix::fs::{FileExt as _, MetadataExt as _};
 
-use super::segment::{Dirs, LOG, LONGEST, Listing, Place, Segment};
+use super::segment::{Dirs, LOG, LONGEST, Listing, Segment};
 use super::times::TimesReader;
 use crate::model::plan::LogPolicy;
 use crate::model::time::Timestamp;
@@ -66,11 +66,6 @@ impl StreamReader {
             Some(segment) => Ok(segment.start),
             None => self.end(),
         }
-    }
-
-    /// Where the segment lies that was read last.
-    pub fn place(&self) -> Option<Place> {
-        self.current.as_ref().map(|current| current.segment.place)
     }
 
     /// The segment that was read last.
@@ -162,13 +157,8 @@ impl StreamReader {
         if self.segment() == Some(segment) {
             return self.read_current(offset, buffer);
         }
-        let Some(path) = segment.path(&self.dirs, self.listing.slug(), LOG) else {
+        let Some(file) = segment.open(&self.dirs, self.listing.slug(), LOG)? else {
             return Ok(None);
-        };
-        let file = match files::open_plain(&path) {
-            Ok(file) => file,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-            Err(error) => return Err(error),
         };
         let read = read_at(&file, offset - segment.start, buffer)?;
         if read > 0 {
@@ -178,8 +168,7 @@ impl StreamReader {
     }
 
     fn size(&self, segment: Segment) -> u64 {
-        let path = segment.path(&self.dirs, self.listing.slug(), LOG);
-        path.and_then(|path| fs::metadata(path).ok()).map_or(0, |meta| meta.size())
+        segment.metadata(&self.dirs, self.listing.slug()).map_or(0, |meta| meta.size())
     }
 
     /// When the byte before the offset `end` came.
@@ -191,11 +180,9 @@ impl StreamReader {
             return Ok(time);
         }
         let segment = self.listing.holding(end.saturating_sub(1)).next();
-        let path = segment.and_then(|s| s.path(&self.dirs, self.listing.slug(), LOG));
-        let Some(meta) = path.and_then(|path| fs::metadata(path).ok()) else {
-            return Ok(Timestamp::EPOCH);
-        };
-        Ok(Timestamp::of_file(meta.mtime(), meta.mtime_nsec()))
+        let meta = segment.and_then(|segment| segment.metadata(&self.dirs, self.listing.slug()));
+        let written = |meta: Metadata| Timestamp::of_file(meta.mtime(), meta.mtime_nsec());
+        Ok(meta.map_or(Timestamp::EPOCH, written))
     }
 
     /// When the byte at `offset` came and the end of a run of bytes that came until `until`

@@ -8,8 +8,9 @@ use serde::{Deserialize, Serialize};
 
 use super::append::EVENTS_SLUG;
 use super::record::EVENTS;
-use super::segment::{Dirs, Place};
+use super::segment::{Dirs, PLACES, Place};
 use crate::model::ProcName;
+use crate::protocol::spec::replace;
 use crate::sys::{self, files};
 
 /// The name of the file.
@@ -93,8 +94,7 @@ impl Streams {
     /// Read the streams of a journal; a new one has none.
     pub fn open(dirs: &Dirs) -> Result<Self, StreamsError> {
         let mut content = Content { version: VERSION, streams: vec![] };
-        for place in [Place::Journal, Place::Spill] {
-            let Some(path) = dirs.get(place).map(|dir| dir.join(FILE)) else { continue };
+        for (_, path) in files_of(dirs) {
             let text = match files::read_plain(&path) {
                 Ok(text) => text,
                 Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
@@ -133,11 +133,8 @@ impl Streams {
     pub fn save(&self) -> Result<(), StreamsError> {
         let text = serde_json::to_vec(&self.content).unwrap_or_default();
         let mut failed = None;
-        for place in [Place::Journal, Place::Spill] {
-            let Some(path) = self.dirs.get(place).map(|dir| dir.join(FILE)) else { continue };
-            let written =
-                self.dirs.create(place).and_then(|_| crate::protocol::spec::replace(&path, &text));
-            match written {
+        for (place, path) in files_of(&self.dirs) {
+            match self.dirs.create(place).and_then(|_| replace(&path, &text)) {
                 Ok(()) => return Ok(()),
                 Err(source) => failed = failed.or(Some(StreamsError::Io { path, source })),
             }
@@ -147,9 +144,8 @@ impl Streams {
 
     /// Write the list again if somebody has removed it: nothing of the journal could be shown.
     pub fn keep(&self) -> Result<(), StreamsError> {
-        let places = [Place::Journal, Place::Spill];
-        let mut files = places.iter().filter_map(|place| Some(self.dirs.get(*place)?.join(FILE)));
-        if files.any(|path| path.exists()) { Ok(()) } else { self.save() }
+        let is_there = files_of(&self.dirs).any(|(_, path)| path.exists());
+        if is_there { Ok(()) } else { self.save() }
     }
 
     /// All streams of processes.
@@ -169,6 +165,11 @@ impl Streams {
         }
         self.get(number).map(|stream| stream.name.slug())
     }
+}
+
+/// Where the list is, or would be.
+fn files_of(dirs: &Dirs) -> impl Iterator<Item = (Place, PathBuf)> + '_ {
+    PLACES.into_iter().filter_map(|place| Some((place, dirs.get(place)?.join(FILE))))
 }
 
 /// Why the list can't be read: its directory is none, or the file itself.

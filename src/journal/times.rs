@@ -7,9 +7,9 @@ use std::fs::File;
 use std::io;
 use std::os::unix::fs::{FileExt as _, MetadataExt as _};
 
+use super::format::u64_at;
 use super::segment::{Dirs, Listing, Segment, TIMES};
 use crate::model::time::Timestamp;
-use crate::sys::files;
 
 /// Size of an entry on disk.
 pub const ENTRY: usize = 16;
@@ -27,12 +27,7 @@ pub fn encode(time: Timestamp, end: u64) -> [u8; ENTRY] {
 
 /// The inverse of [`encode`].
 pub fn decode(bytes: &[u8; ENTRY]) -> (Timestamp, u64) {
-    let word = |at: usize| {
-        let mut word = [0; 8];
-        word.copy_from_slice(&bytes[at..at + 8]);
-        u64::from_le_bytes(word)
-    };
-    (Timestamp::from_nanos(word(0)), word(8))
+    (Timestamp::from_nanos(u64_at(bytes, 0)), u64_at(bytes, 8))
 }
 
 /// Finds the times of offsets; cheap when these only rise.
@@ -119,13 +114,9 @@ impl TimesReader {
 
 impl Current {
     fn open(dirs: &Dirs, slug: &str, segment: Segment) -> io::Result<Option<Self>> {
-        let Some(path) = segment.path(dirs, slug, TIMES) else { return Ok(None) };
-        let file = match files::open_plain(&path) {
-            Ok(file) => file,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-            Err(error) => return Err(error),
-        };
-        Ok(Some(Self { segment, file, batch: vec![], first: 0, at: 0, floor: u64::MAX }))
+        let file = segment.open(dirs, slug, TIMES)?;
+        let new = |file| Self { segment, file, batch: vec![], first: 0, at: 0, floor: u64::MAX };
+        Ok(file.map(new))
     }
 
     /// Binary search for the first entry that ends at `end` or later.

@@ -11,12 +11,7 @@ pub fn record_words(record: &Record) -> Option<String> {
             // Both by the one record: said by the supervisor, the first would come too late,
             // behind what a new life has printed already.
             let again = record.life > Some(LifeId::FIRST);
-            let verb = if again {
-                "Restarting...
-Restarted"
-            } else {
-                "Started"
-            };
+            let verb = if again { "Restarting...\nRestarted" } else { "Started" };
             Some(match record.value {
                 // Its life file is gone; only its output tells of it.
                 0 => format!("{verb}; its pid is not known"),

@@ -34,6 +34,13 @@ pub fn size(text: &Text) -> Option<usize> {
     Some(of(&ast).saturating_add(FIXED)).filter(|size| *size <= EXPRESSION)
 }
 
+/// The line of an error about an expression that says what is wrong.
+pub fn reason(error: &dyn std::error::Error) -> String {
+    let text = error.to_string();
+    let last = text.lines().last().unwrap_or_default();
+    last.trim().trim_start_matches("error: ").to_owned()
+}
+
 fn sum<'a, T: 'a>(parts: impl IntoIterator<Item = &'a T>, of: impl Fn(&T) -> usize) -> usize {
     parts.into_iter().map(of).fold(1, usize::saturating_add)
 }

@@ -406,6 +406,12 @@ pub fn whole(text: &[u8]) -> usize {
     text.len()
 }
 
+/// A line without its line break.
+pub fn without_break(line: &[u8]) -> &[u8] {
+    let line = line.strip_suffix(b"\n").unwrap_or(line);
+    line.strip_suffix(b"\r").unwrap_or(line)
+}
+
 /// Append what is shown of a line of output (without its line break): its text, and where it was
 /// drawn in several rows, those that show anything, with a newline between them.
 pub fn plain(line: &[u8], out: &mut Vec<u8>) {

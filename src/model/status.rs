@@ -79,20 +79,7 @@ impl ProcessStatus {
 
 impl fmt::Display for ProcessStatus {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Other(word) => word.fmt(f),
-            Self::Pending
-            | Self::Starting
-            | Self::Running
-            | Self::Stopping
-            | Self::Stuck
-            | Self::Restarting
-            | Self::Stopped
-            | Self::Exited
-            | Self::Skipped
-            | Self::Broken
-            | Self::Error => f.pad(self.word()),
-        }
+        if let Self::Other(word) = self { word.fmt(f) } else { f.pad(self.word()) }
     }
 }
 

@@ -214,10 +214,8 @@ impl Pace {
 /// Let output gather for three milliseconds, or until tmux closes the pipe. What is not read yet tmux
 /// keeps.
 fn let_it_gather() {
-    let stdin = io::stdin();
-    let mut input = [PollFd::new(stdin.as_fd(), PollFlags::empty())];
     // Whatever went wrong shows itself at the next read.
-    let _ = poll(&mut input, PollTimeout::from(3u8));
+    let _ = poll_input(PollFlags::empty(), PollTimeout::from(3u8));
 }
 
 /// Whose turn it is to append to the stream.
@@ -265,11 +263,8 @@ fn overtaken(lock: &Path) -> bool {
 /// that is waited for.
 fn hung_up() -> bool {
     const COPIES_MS: u16 = 2000;
-    let stdin = io::stdin();
-    let mut input = [PollFd::new(stdin.as_fd(), PollFlags::empty())];
-    let polled = poll(&mut input, PollTimeout::from(COPIES_MS));
-    let reported = input[0].revents().unwrap_or(PollFlags::empty());
-    polled.is_ok() && reported.contains(PollFlags::POLLHUP)
+    let reported = poll_input(PollFlags::empty(), PollTimeout::from(COPIES_MS));
+    reported.is_ok_and(|reported| reported.contains(PollFlags::POLLHUP))
 }
 
 /// Open the bell for as long as the sink lives: who listens sees by its closing that it is gone.
@@ -278,12 +273,18 @@ fn hang_up(path: &Path) -> Option<File> {
     files::open_fifo(path, true).ok()
 }
 
-/// Someone made the pipe non-blocking: wait as if it were not.
+/// Wait for input, although somebody has made the pipe non-blocking.
 fn await_input() {
-    let stdin = io::stdin();
-    let mut input = [PollFd::new(stdin.as_fd(), PollFlags::POLLIN)];
     // Whatever went wrong shows itself at the next read.
-    let _ = poll(&mut input, PollTimeout::NONE);
+    let _ = poll_input(PollFlags::POLLIN, PollTimeout::NONE);
+}
+
+/// Wait until one of these events occurs on the input, or it is closed; return what `poll` reports.
+fn poll_input(events: PollFlags, time: PollTimeout) -> nix::Result<PollFlags> {
+    let stdin = io::stdin();
+    let mut input = [PollFd::new(stdin.as_fd(), events)];
+    poll(&mut input, time)?;
+    Ok(input[0].revents().unwrap_or(PollFlags::empty()))
 }
 
 /// Standard input, unbuffered.

@@ -59,7 +59,7 @@ impl Tty {
     /// on after a ^S, sane output modes, nothing typed is shown.
     pub fn calm(&self) {
         sys::set_usual_discipline(stdin());
-        self.foreground(rustix::process::getpgrp());
+        let _ = tcsetpgrp(stdin(), rustix::process::getpgrp());
         let _ = tcflow(stdin(), Action::OOn);
         self.set(|modes| {
             // Leaving IXON is also what lets output go on that a ^S has stopped.
@@ -90,8 +90,10 @@ impl Tty {
     }
 
     /// Who may read and be reached by ^C.
-    pub fn foreground(&self, group: Pid) {
-        let _ = tcsetpgrp(stdin(), group);
+    pub fn foreground(&self, group: u32) {
+        if let Some(group) = i32::try_from(group).ok().and_then(Pid::from_raw) {
+            let _ = tcsetpgrp(stdin(), group);
+        }
     }
 
     /// Whether nobody lives in the foreground group, or only the shim.

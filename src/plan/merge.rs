@@ -6,6 +6,7 @@ use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
 use nix::sys::signal::Signal;
+use toml::Spanned;
 
 use super::PlanError;
 use super::ports::Ports;
@@ -55,10 +56,7 @@ impl Formed<'_> {
             port,
             color: settings.colors[self.number % settings.colors.len()],
             stop_signal: signal,
-            grace_ms: match settings.grace {
-                Some(_) => None,
-                None => value(&table.stop.timeout_ms),
-            },
+            grace_ms: value(&table.stop.timeout_ms).filter(|_| settings.grace.is_none()),
             on_exit: by_flag.or(by_table).unwrap_or_else(|| usual_end(given, entry, &table)),
             waits: false,
             added: false,
@@ -85,7 +83,7 @@ impl Formed<'_> {
             Some(base) => Ports { base, ..ports }.of(0, self.instance),
             None => ports.of(self.line, self.instance),
         };
-        port.map(Some).ok_or_else(|| PlanError::Port { name: self.name.to_string() })
+        port.map(Some).ok_or_else(|| PlanError::Port(self.name.clone()))
     }
 }
 
@@ -136,12 +134,10 @@ fn checks(
 
 /// All instances of all entries that it waits for; what is left out is waited for by nobody.
 fn needs(given: &Given<'_>, table: &ProcessTable) -> Vec<Need> {
-    let mut needs = vec![];
-    for dependency in &table.depends_on {
-        let (on, until) = dependency.get_ref();
-        for on in given.instances.get(on.as_str()).into_iter().flatten() {
-            needs.push(Need { on: on.clone(), until: *until });
-        }
-    }
-    needs
+    let said = table.depends_on.iter().map(Spanned::get_ref);
+    let all = said.flat_map(|(on, until)| {
+        let instances = given.instances.get(on).into_iter().flatten();
+        instances.map(move |on| Need { on: on.clone(), until: *until })
+    });
+    all.collect()
 }

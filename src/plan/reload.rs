@@ -5,7 +5,7 @@
 //! that all numbers stand. Counters tell what is still to be done: whoever supervises the run
 //! compares them with those of its state, and may have been killed in between.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
@@ -210,13 +210,8 @@ fn own_env<'a>(plan: &'a Plan, process: &'a ProcessPlan) -> BTreeMap<&'a OsText,
 /// The names of the variables that differ, the first few of them.
 fn variables(before: &BTreeMap<&OsText, &OsText>, now: &BTreeMap<&OsText, &OsText>) -> Vec<String> {
     const MOST: usize = 3;
-    let mut names: Vec<_> = before
-        .iter()
-        .filter(|(name, value)| now.get(*name) != Some(*value))
-        .map(|(name, _)| *name)
-        .chain(now.keys().filter(|name| !before.contains_key(*name)).copied())
-        .collect();
-    names.sort();
+    let mut names: BTreeSet<_> = before.keys().chain(now.keys()).copied().collect();
+    names.retain(|name| before.get(name) != now.get(name));
     let many = names.len() > MOST;
     let names = names.into_iter().take(MOST).map(|name| name.0.to_string_lossy().into_owned());
     names.chain(many.then(|| "…".to_owned())).collect()

@@ -9,20 +9,18 @@ use super::merge::Given;
 use super::settings::{GRACE, SHELL, Settings};
 use crate::config::dirs;
 use crate::config::env::BadValue;
-use crate::config::failures::Failures;
 use crate::config::load::{Context, Loaded};
 use crate::config::paths::{absolute, at_home};
 use crate::config::procfile::Entry;
-use crate::config::project::state_dir;
 use crate::model::ProcName;
 use crate::model::expression;
 use crate::model::limits::{ITEM_BYTES, PROCESS_EXPRESSIONS, PROCESSES, TOTAL_BYTES};
 use crate::model::name::{BadName, LongName, check_length};
 use crate::model::plan::{Inherit, LogPolicy, PLAN_VERSION, Plan, ProcessPlan};
-use crate::model::rules::{Check, Probe};
+use crate::model::rules::Probe;
 use crate::model::text::OsText;
 use crate::model::time::Timestamp;
-use crate::model::units::parse_bytes;
+use crate::model::units::{millis, parse_bytes};
 
 /// The largest variable that Linux passes to a program: name, `=`, value and NUL. Other systems have
 /// limits of the same order for all of them together.
@@ -51,11 +49,8 @@ pub enum PlanError {
     #[error(transparent)]
     Value(#[from] BadValue),
     /// A colour that xterm does not know.
-    #[error("Invalid xterm color code: {text}; the codes are 0 to 255")]
-    Color {
-        /// What was given.
-        text: String,
-    },
+    #[error("Invalid xterm color code: {0}; the codes are 0 to 255")]
+    Color(String),
     /// A variable that the kernel hands to no program.
     #[error(
         "the variable {name} is too large to be passed to a program: {size} bytes, where the limit is \
@@ -71,39 +66,27 @@ pub enum PlanError {
     #[error("Invalid formation format; it is `web=2,worker=3`, or `all=2`")]
     Formation,
     /// No number of instances.
-    #[error("Invalid number of processes: {text}")]
-    Instances {
-        /// What was given.
-        text: String,
-    },
+    #[error("Invalid number of processes: {0}")]
+    Instances(String),
     /// There would be too many processes.
     #[error("there would be more than {PROCESSES} processes, which is the most a run may have")]
     Many,
-    /// A list of names that is too long.
-    #[error("{by} names more than {PROCESSES} processes, which is the most a run may have")]
-    Names {
-        /// The flag or variable.
-        by: String,
-    },
-    /// The plan would be too large.
+    /// The list of names of this flag or variable is too long.
+    #[error("{0} names more than {PROCESSES} processes, which is the most a run may have")]
+    Names(String),
+    /// The plan would be too large from this process on.
     #[error(
-        "the processes come to more than {} MiB by `{name}`, commands, variables and all else counted \
-         for each; say less of them in `[defaults]`, or run fewer", TOTAL_BYTES >> 20
+        "the processes come to more than {limit} MiB by `{0}`, commands, variables and all else counted \
+         for each; say less of them in `[defaults]`, or run fewer", limit = TOTAL_BYTES >> 20
     )]
-    Total {
-        /// The process that exceeds the limit.
-        name: String,
-    },
-    /// There would be too many expressions to be looked for.
+    Total(ProcName),
+    /// There would be too many expressions to be looked for from this process on.
     #[error(
-        "the expressions of all processes are too large together by `{name}`; {PROCESS_EXPRESSIONS} \
+        "the expressions of all processes are too large together by `{0}`; {PROCESS_EXPRESSIONS} \
          characters and ranges of characters are possible, all repetitions written out and counted \
          for each process"
     )]
-    Expressions {
-        /// The process that exceeds the limit.
-        name: String,
-    },
+    Expressions(ProcName),
     /// The ports of the instances would run into those of the next line.
     #[error(
         "You can spawn only {most} instances of the same process with port step of {step} and formation port step of {instance}"
@@ -120,11 +103,8 @@ pub enum PlanError {
     #[error("Invalid stop-signals format; it is `web=TERM,worker=QUIT`")]
     StopSignals,
     /// A signal that does not stop.
-    #[error("Invalid signal: {text}; use ABRT, INT, KILL, QUIT, STOP, TERM, USR1 or USR2")]
-    Signal {
-        /// What was given.
-        text: String,
-    },
+    #[error("Invalid signal: {0}; use ABRT, INT, KILL, QUIT, STOP, TERM, USR1 or USR2")]
+    Signal(String),
     /// A name slipped through that is none.
     #[error(transparent)]
     Name(#[from] BadName),
@@ -148,12 +128,9 @@ pub enum PlanError {
     /// The shell that shall run the commands is not there.
     #[error("can't find the shell `{0}`; install it, or name another with --shell")]
     NoShell(String),
-    /// A port would be above 65535.
-    #[error("the port of `{name}` would be above 65535; choose a lower --port or --port-step")]
-    Port {
-        /// The process.
-        name: String,
-    },
+    /// The port of this process would be above 65535.
+    #[error("the port of `{0}` would be above 65535; choose a lower --port or --port-step")]
+    Port(ProcName),
     /// A check asks for the port of a process that is told none.
     #[error(
         "{place}: `port = true` means the PORT of `{name}`, which is told none ({by}); name a port"
@@ -200,13 +177,14 @@ pub fn resolve(
     let mut total = Total::default();
     let process = |formed: Formed<'_>| {
         let mut process = formed.plan(&given)?;
-        declare(&mut process, &loaded.failures);
+        // Failures that were declared beside the Procfile come after those of a process itself.
+        let own = std::mem::take(&mut process.rules.failures);
+        process.rules.failures = loaded.failures.behind(own, &process.name);
         total.checked(process)
     };
     let processes = formed.into_iter().map(process).collect::<Result<Vec<_>, _>>()?;
     let beside = project.procfile.parent().unwrap_or(&project.root);
     let crash_dir = loaded.toml.crash_dir.clone().map(|dir| absolute(beside, &at_home(env, dir)));
-    let grace = settings.grace.unwrap_or(GRACE);
     Ok(Plan {
         version: PLAN_VERSION,
         run: facts.run,
@@ -226,7 +204,7 @@ pub fn resolve(
         env: variables,
         inherit: facts.inherit,
         size: facts.size,
-        grace_ms: u64::try_from(grace.as_millis()).unwrap_or(u64::MAX),
+        grace_ms: millis(settings.grace.unwrap_or(GRACE)),
         log,
         name_width,
         formation_port_step: settings.ports.map_or(0, |ports| ports.instance),
@@ -271,23 +249,18 @@ impl Total {
         let _ = serde_json::to_writer(&mut *self, &process);
         self.bytes += process.env.len() * ITEM_BYTES;
         let rules = &process.rules;
-        let of_log = |check: &'_ Check| match &check.probe {
-            Probe::Log(text) => expression::size(text),
-            Probe::Port { .. }
-            | Probe::Http { .. }
-            | Probe::Exec { .. }
-            | Probe::Exit { .. }
-            | Probe::Delay { .. } => None,
-        };
-        let failures = rules.failures.iter().filter_map(|failure| expression::size(&failure.text));
-        let flags = rules.flags.iter().filter_map(|flag| expression::size(&flag.text));
-        let expressions = failures.chain(flags).chain(rules.ready.iter().filter_map(of_log));
-        self.expressions += expressions.sum::<usize>();
+        let logs = rules.ready.iter().filter_map(|check| {
+            let Probe::Log(text) = &check.probe else { return None };
+            Some(text)
+        });
+        let texts = rules.failures.iter().map(|failure| &failure.text);
+        let texts = texts.chain(rules.flags.iter().map(|flag| &flag.text)).chain(logs);
+        self.expressions += texts.filter_map(expression::size).sum::<usize>();
         if self.bytes > TOTAL_BYTES {
-            return Err(PlanError::Total { name: process.name.to_string() });
+            return Err(PlanError::Total(process.name));
         }
         if self.expressions > PROCESS_EXPRESSIONS {
-            return Err(PlanError::Expressions { name: process.name.to_string() });
+            return Err(PlanError::Expressions(process.name));
         }
         Ok(process)
     }
@@ -302,12 +275,6 @@ impl io::Write for Total {
     fn flush(&mut self) -> io::Result<()> {
         Ok(())
     }
-}
-
-/// Failures that were declared beside the Procfile come after those of a process itself.
-fn declare(process: &mut ProcessPlan, failures: &Failures) {
-    let own = std::mem::take(&mut process.rules.failures);
-    process.rules.failures = failures.behind(own, &process.name);
 }
 
 /// One instance of one line, whether it runs or not.
@@ -337,7 +304,7 @@ fn formed<'a>(
         lines.iter().enumerate().map(|(at, line)| (line.as_str(), at)).collect();
     for entry in entries {
         let line = places.get(entry.name.as_str()).copied().unwrap_or(lines.len());
-        let count = settings.formation.of(&entry.name);
+        let count = settings.instances(&entry.name);
         for instance in 0..count {
             let name = match count {
                 1 => entry.name.clone(),
@@ -386,8 +353,8 @@ fn log_policy(context: &Context, loaded: &Loaded) -> Result<LogPolicy, PlanError
     let beside = project.procfile.parent().unwrap_or(&project.root);
     let by_env = env.path("LOG_DIR").map(|dir| below(&context.start_dir, dir));
     let by_toml = || table.dir.clone().map(|dir| below(beside, dir));
-    let dir = by_env.or_else(by_toml);
-    let dir = dir.unwrap_or_else(|| state_dir(env, &project.title, &project.state));
+    let usual = || dirs::state_dir(env, &project.title, &project.state);
+    let dir = by_env.or_else(by_toml).unwrap_or_else(usual);
     let size = |key: &str| env.typed(key, "a size like 64MiB (0 keeps everything)", parse_bytes);
     let per_process = size("LOG_PER_PROCESS")?.or(table.per_process);
     let total = size("LOG_TOTAL")?.or(table.total);

@@ -27,16 +27,7 @@ const COLORS: [u8; 10] = [2, 3, 4, 5, 6, 42, 130, 103, 129, 108];
 const ALL: &str = "all";
 
 /// The signals that a process may be stopped with (overmind's list).
-const STOP_SIGNALS: [(&str, Signal); 8] = [
-    ("ABRT", Signal::SIGABRT),
-    ("INT", Signal::SIGINT),
-    ("KILL", Signal::SIGKILL),
-    ("QUIT", Signal::SIGQUIT),
-    ("STOP", Signal::SIGSTOP),
-    ("TERM", Signal::SIGTERM),
-    ("USR1", Signal::SIGUSR1),
-    ("USR2", Signal::SIGUSR2),
-];
+const STOP_SIGNALS: [&str; 8] = ["ABRT", "INT", "KILL", "QUIT", "STOP", "TERM", "USR1", "USR2"];
 
 /// All that `tmo start` was told about the processes: flags, then variables, then defaults.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -45,7 +36,8 @@ pub struct Settings {
     pub(super) ports: Option<Ports>,
     /// The colours of the names, used in turn.
     pub(super) colors: Vec<u8>,
-    pub(super) formation: Formation,
+    /// How many instances of an entry there are.
+    formation: ByName<usize>,
     /// The entries that shall run; none named means all.
     only: Names,
     ignored: Names,
@@ -64,95 +56,56 @@ pub struct Settings {
     known_lines: Vec<String>,
 }
 
-/// Names of a comma list.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-struct Names {
-    in_order: Vec<String>,
-    all: HashSet<String>,
-}
-
-impl Names {
-    fn of(in_order: Vec<String>) -> Self {
-        Self { all: in_order.iter().cloned().collect(), in_order }
-    }
-
-    fn contains(&self, name: &str) -> bool {
-        self.all.contains(name)
-    }
-
-    fn iter(&self) -> std::slice::Iter<'_, String> {
-        self.in_order.iter()
-    }
-
-    fn is_empty(&self) -> bool {
-        self.in_order.is_empty()
-    }
-
-    /// How many were written, of which some may be the same.
-    fn len(&self) -> usize {
-        self.in_order.len()
-    }
-}
-
-/// Refuse a list of more names than there can be processes.
-fn few(count: usize, is_typed: bool, env: &Env, name: &str) -> Result<(), PlanError> {
-    if count <= PROCESSES {
-        return Ok(());
-    }
-    let flag = || format!("--{}", name.to_ascii_lowercase().replace('_', "-"));
-    let found = env.tmo_or_overmind(name).filter(|_| !is_typed);
-    let by = found.map_or_else(flag, |found| format!("{}{name}", found.prefix));
-    Err(PlanError::Names { by })
-}
-
 /// What a comma list says of each of its names (`web=2`); of several for one name the last counts.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct ByName<T> {
-    names: Names,
+    /// As they were written; some may be the same.
+    names: Vec<String>,
     values: HashMap<String, T>,
 }
 
-impl<T: Clone> ByName<T> {
-    fn of(pairs: Vec<(String, T)>) -> Self {
-        let values = pairs.iter().cloned().collect();
-        Self { names: Names::of(pairs.into_iter().map(|(name, _)| name).collect()), values }
+/// A comma list that says nothing but names.
+type Names = ByName<()>;
+
+impl<T> ByName<T> {
+    /// Those of a setting; refused if there are more names than there can be processes.
+    fn of(pairs: Vec<(String, T)>, setting: &str, said_by: &SaidBy) -> Result<Self, PlanError> {
+        if let Some(by) = said_by.get(setting).filter(|_| pairs.len() > PROCESSES) {
+            return Err(PlanError::Names(by.to_owned()));
+        }
+        let names = pairs.iter().map(|(name, _)| name.clone()).collect();
+        Ok(Self { names, values: pairs.into_iter().collect() })
     }
 
-    fn get(&self, name: &str) -> Option<&T> {
-        self.values.get(name)
+    fn has(&self, name: &str) -> bool {
+        self.values.contains_key(name)
     }
 }
 
-/// How many instances of each entry there are.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Formation(ByName<usize>);
+/// The names of a comma list, each with what stands behind its `=`.
+fn pairs<T>(
+    list: &str,
+    odd: &PlanError,
+    value: impl Fn(&str) -> Result<T, PlanError>,
+) -> Result<Vec<(String, T)>, PlanError> {
+    let pair = |item: String| {
+        let (name, text) = item.split_once('=').ok_or_else(|| odd.clone())?;
+        let (name, text) = (name.trim(), text.trim());
+        if name.is_empty() || text.contains('=') {
+            return Err(odd.clone());
+        }
+        Ok((name.to_owned(), value(text)?))
+    };
+    words(list).into_iter().map(pair).collect()
+}
 
-impl Formation {
-    /// Parse `web=2,all=1`.
-    fn parse(text: &str) -> Result<Self, PlanError> {
-        let one = |item: &str| {
-            let mut parts = item.split('=').map(str::trim);
-            let (Some(name), Some(count), None) = (parts.next(), parts.next(), parts.next()) else {
-                return Err(PlanError::Formation);
-            };
-            if name.is_empty() {
-                return Err(PlanError::Formation);
-            }
-            let bad = || PlanError::Instances { text: count.to_owned() };
-            Ok((name.to_owned(), count.parse::<u16>().map_err(|_| bad())?.into()))
-        };
-        let items = text.split(',').map(str::trim).filter(|item| !item.is_empty());
-        Ok(Self(ByName::of(items.map(one).collect::<Result<_, _>>()?)))
-    }
+fn instances(count: &str) -> Result<usize, PlanError> {
+    count.parse::<u16>().map(usize::from).map_err(|_| PlanError::Instances(count.to_owned()))
+}
 
-    /// How many instances of this entry there shall be. A name of its own counts before `all`.
-    pub(super) fn of(&self, entry: &str) -> usize {
-        self.0.get(entry).or_else(|| self.0.get(ALL)).copied().unwrap_or(1)
-    }
-
-    fn most(&self) -> usize {
-        self.0.values.values().copied().max().unwrap_or(1)
-    }
+fn stop_signal(word: &str) -> Result<Signal, PlanError> {
+    let known = STOP_SIGNALS.contains(&word).then(|| format!("SIG{word}").parse::<Signal>().ok());
+    known.flatten().ok_or_else(|| PlanError::Signal(word.to_owned()))
 }
 
 impl Settings {
@@ -166,20 +119,22 @@ impl Settings {
             Some(text) => Ok(text.clone()),
             None => Ok::<_, BadValue>(env.text(name)?.unwrap_or_default()),
         };
+        let said_by = SaidBy::of(typed, env);
         let list = |typed: &Option<String>, name: &str| {
-            let list = words(&text(typed, name)?);
-            few(list.len(), typed.is_some(), env, name)?;
-            Ok::<_, PlanError>(Names::of(list))
+            let names = words(&text(typed, name)?).into_iter().map(|name| (name, ()));
+            Names::of(names.collect(), name, &said_by)
         };
         let colors = colors(&text(&typed.colors, "COLORS")?)?;
-        let formation = Formation::parse(&text(&typed.formation, "FORMATION")?)?;
-        few(formation.0.names.len(), typed.formation.is_some(), env, "FORMATION")?;
+        let formation = text(&typed.formation, "FORMATION")?;
+        let formation = pairs(&formation, &PlanError::Formation, instances)?;
+        let formation = ByName::of(formation, "FORMATION", &said_by)?;
         let ports = ports(env, typed)?;
         if let Some(ports) = &ports {
-            ports.have_room_for(formation.most())?;
+            ports.have_room_for(formation.values.values().copied().max().unwrap_or(1))?;
         }
-        let stop_signals = stop_signals(&text(&typed.stop_signals, "STOP_SIGNALS")?)?;
-        few(stop_signals.names.len(), typed.stop_signals.is_some(), env, "STOP_SIGNALS")?;
+        let stop_signals = text(&typed.stop_signals, "STOP_SIGNALS")?;
+        let stop_signals = pairs(&stop_signals, &PlanError::StopSignals, stop_signal)?;
+        let stop_signals = ByName::of(stop_signals, "STOP_SIGNALS", &said_by)?;
         let grace = or_env(typed.timeout, env, "TIMEOUT", "a number of seconds", parse_seconds)?;
         let shell = || env.tmo_or_overmind("SHELL").map(|found| found.value.to_owned());
         Ok(Self {
@@ -195,7 +150,7 @@ impl Settings {
             grace,
             shell: typed.shell.clone().or_else(shell),
             tmux_config: typed.tmux_config.clone().or_else(|| env.path("TMUX_CONFIG")),
-            said_by: SaidBy::of(typed, env),
+            said_by,
             known_lines: vec![],
         })
     }
@@ -226,14 +181,20 @@ impl Settings {
 
     /// Whether this entry shall run at all.
     pub(super) fn runs(&self, entry: &Entry) -> bool {
-        let chosen = self.only.is_empty() || self.only.contains(&entry.name);
-        chosen && !self.ignored.contains(&entry.name)
+        let chosen = self.only.names.is_empty() || self.only.has(&entry.name);
+        chosen && !self.ignored.has(&entry.name)
+    }
+
+    /// How many instances of this entry there shall be. A name of its own counts before `all`.
+    pub(super) fn instances(&self, entry: &str) -> usize {
+        let counts = &self.formation.values;
+        counts.get(entry).or_else(|| counts.get(ALL)).copied().unwrap_or(1)
     }
 
     /// What shall follow when an instance of this entry ends by itself, if that was said, and the
     /// setting that says it.
     pub(super) fn on_exit(&self, entry: &Entry) -> Option<(OnExit, &'static str)> {
-        if self.can_die.contains(&entry.name) {
+        if self.can_die.has(&entry.name) {
             Some((OnExit::Remain, "CAN_DIE"))
         } else if self.is_restarted(&entry.name) {
             Some((OnExit::Restart, "AUTO_RESTART"))
@@ -243,12 +204,12 @@ impl Settings {
     }
 
     fn is_restarted(&self, name: &str) -> bool {
-        self.auto_restart.contains(name) || self.auto_restart.contains(ALL)
+        self.auto_restart.has(name) || self.auto_restart.has(ALL)
     }
 
     /// The signal that asks an instance of this entry to stop, if one was named.
     pub(super) fn stop_signal(&self, entry: &Entry) -> Option<Signal> {
-        self.stop_signals.get(&entry.name).copied()
+        self.stop_signals.values.get(&entry.name).copied()
     }
 
     /// Names that no entry has, and what contradicts itself.
@@ -257,11 +218,11 @@ impl Settings {
         let is_known: HashSet<&str> = known.iter().copied().collect();
         let all = |word: &&String| *word != ALL;
         let given: [(&'static str, Vec<&String>); 6] = [
-            ("--processes", self.only.iter().collect()),
-            ("--ignored-processes", self.ignored.iter().collect()),
-            ("--can-die", self.can_die.iter().collect()),
-            ("--auto-restart", self.auto_restart.iter().filter(all).collect()),
-            ("--formation", self.formation.0.names.iter().filter(all).collect()),
+            ("--processes", self.only.names.iter().collect()),
+            ("--ignored-processes", self.ignored.names.iter().collect()),
+            ("--can-die", self.can_die.names.iter().collect()),
+            ("--auto-restart", self.auto_restart.names.iter().filter(all).collect()),
+            ("--formation", self.formation.names.iter().filter(all).collect()),
             ("--stop-signals", self.stop_signals.names.iter().collect()),
         ];
         let given =
@@ -269,10 +230,9 @@ impl Settings {
         let given = given.map(|(origin, name)| (origin, name.as_str()));
         let unknown = given.filter(|(_, name)| !is_known.contains(name));
         let mut warnings = unknown_processes(unknown, &known);
-        let both = self.can_die.iter().filter(|name| self.is_restarted(name));
-        let both = both.filter(|name| is_known.contains(name.as_str()));
         // One that is in `-r all` and in `-c` is the usual way to except it.
-        let both = both.filter(|name| self.auto_restart.contains(name)).take(TOLD);
+        let both = self.can_die.names.iter().filter(|name| self.auto_restart.has(name));
+        let both = both.filter(|name| is_known.contains(name.as_str())).take(TOLD);
         warnings.extend(both.map(|name| Warning::BothEnds { name: name.clone() }));
         warnings
     }
@@ -285,20 +245,23 @@ pub(super) struct SaidBy(Vec<(&'static str, String)>);
 impl SaidBy {
     fn of(typed: &StartOptions, env: &Env) -> Self {
         let settings = [
-            ("SHELL", "--shell", typed.shell.is_some()),
-            ("TIMEOUT", "--timeout", typed.timeout.is_some()),
-            ("STOP_SIGNALS", "--stop-signals", typed.stop_signals.is_some()),
-            ("CAN_DIE", "--can-die", typed.can_die.is_some()),
-            ("ANY_CAN_DIE", "--any-can-die", typed.any_can_die.is_some()),
-            ("AUTO_RESTART", "--auto-restart", typed.auto_restart.is_some()),
-            ("PORT", "--port", typed.port.is_some()),
-            ("NO_PORT", "--no-port", typed.no_port.is_some()),
+            ("SHELL", typed.shell.is_some()),
+            ("TIMEOUT", typed.timeout.is_some()),
+            ("PROCESSES", typed.processes.is_some()),
+            ("IGNORED_PROCESSES", typed.ignored_processes.is_some()),
+            ("FORMATION", typed.formation.is_some()),
+            ("STOP_SIGNALS", typed.stop_signals.is_some()),
+            ("CAN_DIE", typed.can_die.is_some()),
+            ("ANY_CAN_DIE", typed.any_can_die.is_some()),
+            ("AUTO_RESTART", typed.auto_restart.is_some()),
+            ("PORT", typed.port.is_some()),
+            ("NO_PORT", typed.no_port.is_some()),
         ];
-        let by = |(name, flag, is_typed): (&'static str, &str, bool)| {
-            let variable = || Some(format!("{}{name}", env.tmo_or_overmind(name)?.prefix));
-            let by = if is_typed { Some(flag.to_owned()) } else { variable() };
+        let by = |(name, is_typed): (&'static str, bool)| {
+            let flag = || format!("--{}", name.to_ascii_lowercase().replace('_', "-"));
+            let variable = || env.tmo_or_overmind(name).map(|found| found.variable);
             let plain = || (name == "PORT" && env.get("PORT").is_some()).then(|| "PORT".to_owned());
-            Some((name, by.or_else(plain)?))
+            Some((name, is_typed.then(flag).or_else(variable).or_else(plain)?))
         };
         Self(settings.into_iter().filter_map(by).collect())
     }
@@ -318,22 +281,8 @@ fn colors(text: &str) -> Result<Vec<u8>, PlanError> {
     if text.trim().is_empty() {
         return Ok(COLORS.to_vec());
     }
-    let one = |code: &str| code.parse().map_err(|_| PlanError::Color { text: code.to_owned() });
+    let one = |code: &str| code.parse().map_err(|_| PlanError::Color(code.to_owned()));
     text.split(',').map(str::trim).map(one).collect()
-}
-
-fn stop_signals(text: &str) -> Result<ByName<Signal>, PlanError> {
-    let one = |item: String| {
-        let (name, signal) = item.split_once('=').ok_or(PlanError::StopSignals)?;
-        let (name, signal) = (name.trim(), signal.trim());
-        if name.is_empty() || signal.contains('=') {
-            return Err(PlanError::StopSignals);
-        }
-        let known = STOP_SIGNALS.iter().find(|(word, _)| *word == signal);
-        let known = known.ok_or_else(|| PlanError::Signal { text: signal.to_owned() })?;
-        Ok((name.to_owned(), known.1))
-    };
-    Ok(ByName::of(words(text).into_iter().map(one).collect::<Result<_, _>>()?))
 }
 
 /// The flag, else the setting by that name.

@@ -1,12 +1,11 @@
 //! Accepting clients, also while the system is short of descriptors or memory.
 
-use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
 use std::pin::pin;
 use std::time::Duration;
 
-use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
+use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 
 /// Where clients come in.
@@ -18,14 +17,6 @@ pub(super) trait Accept {
     fn accept(&mut self) -> impl Future<Output = io::Result<Self::Client>> + Send;
 }
 
-impl Accept for &UnixListener {
-    type Client = UnixStream;
-
-    async fn accept(&mut self) -> io::Result<UnixStream> {
-        patiently(|| UnixListener::accept(self)).await.map(|(stream, _)| stream)
-    }
-}
-
 impl Accept for &TcpListener {
     type Client = (TcpStream, SocketAddr);
 
@@ -35,7 +26,7 @@ impl Accept for &TcpListener {
 }
 
 /// Accept, whatever becomes of clients that give up meanwhile.
-async fn patiently<T, F>(accept: impl Fn() -> F) -> io::Result<T>
+pub(super) async fn patiently<T, F>(accept: impl Fn() -> F) -> io::Result<T>
 where
     F: Future<Output = io::Result<T>>,
 {

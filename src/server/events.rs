@@ -6,8 +6,9 @@
 use std::convert::Infallible;
 
 use axum::body::{Body, Bytes};
-use axum::http::{HeaderValue, header};
-use axum::response::Response;
+use axum::http::header;
+use axum::response::{IntoResponse as _, Response};
+use futures_util::future::OptionFuture;
 use futures_util::stream;
 use serde::Serialize;
 use tokio::sync::watch;
@@ -18,7 +19,6 @@ use super::serve::closed;
 struct Feed {
     handle: Handle,
     closing: watch::Receiver<bool>,
-    begun: bool,
     over: bool,
     view: Option<View>,
 }
@@ -33,11 +33,13 @@ pub(super) struct View {
 
 /// The response to `GET /api/head`.
 pub(super) fn response(
-    handle: Handle,
+    mut handle: Handle,
     closing: watch::Receiver<bool>,
     view: Option<View>,
 ) -> Response {
-    let feed = Feed { handle, closing, begun: false, over: false, view };
+    // It is told at once.
+    handle.head.mark_changed();
+    let feed = Feed { handle, closing, over: false, view };
     let events = stream::unfold(feed, |mut feed| async move {
         let event = feed.next().await?;
         Some((Ok::<_, Infallible>(event), feed))
@@ -47,11 +49,9 @@ pub(super) fn response(
 
 /// A response of server-sent events.
 pub(super) fn stream_of(events: Body) -> Response {
-    let mut response = Response::new(events);
-    let headers = response.headers_mut();
-    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
-    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
-    response
+    let headers =
+        [(header::CONTENT_TYPE, "text/event-stream"), (header::CACHE_CONTROL, "no-cache")];
+    (headers, events).into_response()
 }
 
 impl Feed {
@@ -60,10 +60,7 @@ impl Feed {
             return None;
         }
         let Handle { head, end, .. } = &mut self.handle;
-        if !self.begun {
-            self.begun = true;
-            return Some(event("head", &*head.borrow_and_update()));
-        }
+        let leave = OptionFuture::from(self.view.as_mut().map(|view| view.leave.changed()));
         tokio::select! {
             biased;
             changed = head.changed() => match changed {
@@ -71,7 +68,7 @@ impl Feed {
                 Err(_) => self.over = true,
             },
             () = Handle::ended(end) => self.over = true,
-            () = told_to_leave(&mut self.view) => {
+            Some(Ok(())) = leave => {
                 self.over = true;
                 return Some(event("leave", &()));
             }
@@ -79,16 +76,6 @@ impl Feed {
         }
         // Without an end the supervisor only goes away (to be replaced): the stream just stops.
         end.borrow().as_ref().map(|end| event("end", end))
-    }
-}
-
-async fn told_to_leave(view: &mut Option<View>) {
-    let reported = match view {
-        Some(view) => view.leave.changed().await.is_ok(),
-        None => false,
-    };
-    if !reported {
-        std::future::pending::<()>().await;
     }
 }
 

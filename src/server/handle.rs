@@ -1,7 +1,7 @@
 //! The seam between the control socket and the engine: what is asked, what is watched.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::AtomicBool;
 
 use serde::{Deserialize, Serialize};
 use tokio::sync::{mpsc, oneshot, watch};
@@ -36,7 +36,7 @@ pub enum Ask {
         /// What.
         ask: PaneAsk,
         /// Where the answer goes.
-        reply: oneshot::Sender<Result<String, PaneProblem>>,
+        reply: oneshot::Sender<Result<String, AskError>>,
     },
     /// Something about the texts that mean that a process has failed.
     Failures {
@@ -45,7 +45,7 @@ pub enum Ask {
         /// What.
         ask: FailuresAsk,
         /// Where the answer goes.
-        reply: oneshot::Sender<Result<FailureTexts, FailuresProblem>>,
+        reply: oneshot::Sender<Result<FailureTexts, AskError>>,
     },
     /// Tell what the flags of a process have found of late.
     Flags {
@@ -91,15 +91,6 @@ pub enum PaneAsk {
     },
 }
 
-/// Why that can't be.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum PaneProblem {
-    /// No process has this name.
-    Unknown(Box<Outcome>),
-    /// It has no terminal, does not run, or tmux refused.
-    Refused(String),
-}
-
 /// Something about what is declared to mean that a process has failed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum FailuresAsk {
@@ -122,14 +113,15 @@ pub struct FailureTexts {
     pub changed: bool,
 }
 
-/// Why that can't be.
+/// Why what is asked of one process can't be.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum FailuresProblem {
+pub enum AskError {
     /// No process has this name.
     Unknown(Box<Outcome>),
     /// No line can hold the text, or each does.
     Useless(String),
-    /// It is not declared, or elsewhere; or the file can't be read or written.
+    /// It has no terminal, does not run, or tmux refused; the text is not declared, or elsewhere; or the
+    /// file can't be read or written.
     Refused(String),
 }
 
@@ -164,72 +156,18 @@ pub struct Busy {
 
 impl Handle {
     /// Ask the engine for something, and wait for the answer.
-    async fn ask<T>(&self, ask: impl FnOnce(oneshot::Sender<T>) -> Ask) -> Result<T, Ending> {
+    pub(super) async fn ask<T>(
+        &self,
+        ask: impl FnOnce(oneshot::Sender<T>) -> Ask,
+    ) -> Result<T, Ending> {
         let (reply, answer) = oneshot::channel();
         self.tell(ask(reply)).await?;
         answer.await.map_err(|_| Ending)
     }
 
-    /// Have something done; see [`Ask::Do`] for what `wait` means.
-    pub async fn request(&self, request: Request, wait: bool) -> Result<Outcome, Ending> {
-        self.request_once(request, wait, None).await
-    }
-
-    /// The same under a key; see [`Ask::Do`].
-    pub async fn request_once(
-        &self,
-        request: Request,
-        wait: bool,
-        key: Option<String>,
-    ) -> Result<Outcome, Ending> {
-        self.ask(|reply| Ask::Do { request, wait, key, reply }).await
-    }
-
     /// The state of the run.
     pub async fn state(&self) -> Result<State, Ending> {
         self.ask(|reply| Ask::State { reply }).await
-    }
-
-    /// Put a line into the log.
-    pub async fn notice(&self, text: String) -> Result<(), Ending> {
-        self.tell(Ask::Notice(text)).await
-    }
-
-    /// Ask something of the terminal of a process.
-    pub async fn pane(
-        &self,
-        name: String,
-        ask: PaneAsk,
-    ) -> Result<Result<String, PaneProblem>, Ending> {
-        self.ask(|reply| Ask::Pane { name, ask, reply }).await
-    }
-
-    /// Ask something of the texts that mean a failure.
-    pub async fn failures(
-        &self,
-        name: String,
-        ask: FailuresAsk,
-    ) -> Result<Result<FailureTexts, FailuresProblem>, Ending> {
-        self.ask(|reply| Ask::Failures { name, ask, reply }).await
-    }
-
-    /// Ask what the flags of a process have found of late, no more than `last` for each.
-    pub async fn flags(
-        &self,
-        name: String,
-        last: usize,
-    ) -> Result<Result<Vec<FlagMatches>, Box<Outcome>>, Ending> {
-        self.ask(|reply| Ask::Flags { name, last, reply }).await
-    }
-
-    /// Whether the engine is taking over a run.
-    pub fn is_taking_over(&self) -> bool {
-        self.busy.taking_over.load(Ordering::Relaxed)
-    }
-
-    /// Whether the engine is ending the run.
-    pub fn is_ending(&self) -> bool {
-        self.busy.ending.load(Ordering::Relaxed)
     }
 
     /// Count a view; it is uncounted when the returned value is dropped.
@@ -249,7 +187,8 @@ impl Handle {
         let _ = end.wait_for(Option::is_some).await;
     }
 
-    async fn tell(&self, ask: Ask) -> Result<(), Ending> {
+    /// Tell the engine something that it does not answer.
+    pub(super) async fn tell(&self, ask: Ask) -> Result<(), Ending> {
         self.asks.send(ask).await.map_err(|_| Ending)
     }
 }

@@ -6,14 +6,14 @@
 
 use std::io;
 use std::os::fd::AsFd as _;
+use std::sync::atomic::Ordering;
 
 use nix::poll::{PollFd, PollFlags, PollTimeout};
 use tokio::io::AsyncWriteExt as _;
 use tokio::net::UnixStream;
 use tokio::net::unix::{ReadHalf, WriteHalf};
-use tokio::sync::watch;
 
-use super::handle::{Attached, Ending, Handle};
+use super::handle::{Ask, Attached, Ending};
 use super::serve::{Api, closed};
 use crate::api::history::{ECHO_CHUNK, EchoCursor};
 use crate::api::line_buffer::LineReader;
@@ -142,7 +142,8 @@ async fn some(
 
 /// The protocol has no answers; the log tells what becomes of it.
 async fn ask(api: &Api, request: Request) -> Result<(), Ending> {
-    api.handle.request(request, false).await.map(drop)
+    let ask = |reply| Ask::Do { request, wait: false, key: None, reply };
+    api.handle.ask(ask).await.map(drop)
 }
 
 /// Whether the client has closed both directions.
@@ -156,8 +157,7 @@ fn hung_up(lines: &LineReader<ReadHalf<'_>>) -> bool {
 /// An echo under way.
 struct Echoing {
     cursor: Box<dyn EchoCursor>,
-    handle: Handle,
-    closing: watch::Receiver<bool>,
+    api: Api,
     chunk: Vec<u8>,
     sent: usize,
     last: bool,
@@ -173,17 +173,10 @@ impl Echoing {
 /// The cursor is placed first, so that its stream begins with the words about itself.
 async fn open(api: &Api) -> Result<Echoing, Ending> {
     let cursor = api.journal.echo.start();
-    let number = api.next_echo();
+    let number = api.echoes.fetch_add(1, Ordering::Relaxed) + 1;
     let attached = api.handle.echo(number).await?;
-    Ok(Echoing {
-        cursor,
-        handle: api.handle.clone(),
-        closing: api.closing.clone(),
-        chunk: Vec::new(),
-        sent: 0,
-        last: false,
-        _attached: attached,
-    })
+    let (api, chunk) = (api.clone(), Vec::new());
+    Ok(Echoing { cursor, api, chunk, sent: 0, last: false, _attached: attached })
 }
 
 /// Bring an echo one step on: write a piece, render a piece, or wait for news. May be cancelled at
@@ -196,7 +189,7 @@ async fn step(echo: &mut Option<Echoing>, writer: &mut WriteHalf<'_>) -> io::Res
     }
     echo.chunk.clear();
     echo.sent = 0;
-    let head = echo.handle.head.borrow_and_update().clone();
+    let head = echo.api.handle.head.borrow_and_update().clone();
     echo.cursor.next(&head, &mut echo.chunk)?;
     if echo.chunk.capacity() > 4 * ECHO_CHUNK && echo.chunk.len() <= ECHO_CHUNK {
         echo.chunk.shrink_to(ECHO_CHUNK);
@@ -209,12 +202,7 @@ async fn step(echo: &mut Option<Echoing>, writer: &mut WriteHalf<'_>) -> io::Res
     if echo.last {
         return Err(io::ErrorKind::UnexpectedEof.into());
     }
-    let Handle { head, end, .. } = &mut echo.handle;
-    tokio::select! {
-        changed = head.changed() => echo.last = changed.is_err(),
-        // The head is looked at once more after this: the last words came before the end.
-        () = Handle::ended(end) => echo.last = true,
-        () = closed(&mut echo.closing) => echo.last = true,
-    }
+    // The head is looked at once more after this: the last words came before the end.
+    echo.last = !echo.api.wait_for_more().await;
     Ok(())
 }

@@ -4,11 +4,12 @@ use std::future::Future;
 use std::io;
 use std::pin::pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
 use axum::Router;
 use axum::http::StatusCode;
+use futures_util::future::OptionFuture;
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
@@ -16,12 +17,12 @@ use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
-use super::accept::{Accept, room};
-use super::departure::{self, Departure};
+use super::accept::{Accept, patiently, room};
+use super::departure;
 use super::handle::Handle;
 use super::http;
 use super::lines;
-use super::sniff::{Language, Rewound, sniff};
+use super::sniff::{Language, rewound, sniff};
 use super::tcp;
 use super::versions;
 use crate::api::history::JournalAccess;
@@ -65,7 +66,8 @@ pub struct Api {
     pub(super) journal: JournalAccess,
     pub(super) limits: Limits,
     pub(super) closing: watch::Receiver<bool>,
-    echoes: Arc<AtomicU64>,
+    /// How many there have been.
+    pub(super) echoes: Arc<AtomicU64>,
     /// Each view holds a receiver, and goes when something is sent.
     pub(super) leave: Arc<watch::Sender<()>>,
 }
@@ -82,9 +84,15 @@ impl Api {
         Self { handle, journal, limits, closing, echoes: Arc::default(), leave }
     }
 
-    /// The number of the next echo.
-    pub(super) fn next_echo(&self) -> u64 {
-        self.echoes.fetch_add(1, Ordering::Relaxed) + 1
+    /// Wait until there is more in the journal; false once the run is over or the server ends, which may
+    /// be known before the last words have been read.
+    pub(super) async fn wait_for_more(&mut self) -> bool {
+        let Handle { head, end, .. } = &mut self.handle;
+        tokio::select! {
+            changed = head.changed() => changed.is_ok(),
+            () = Handle::ended(end) => false,
+            () = closed(&mut self.closing) => false,
+        }
     }
 }
 
@@ -121,8 +129,10 @@ pub async fn serve(
             }
         }
     }
-    // No new clients; whoever is still connecting learns at once that nobody is there.
-    let tcp = doors.close();
+    // No new clients; whoever is still connecting learns at once that nobody is there. What came over
+    // TCP still gets what was said to it.
+    let Doors { main, spare, tcp } = doors;
+    drop((main, spare));
     let _ = closing.send(true);
     clients.farewell().await;
     if let Some(tcp) = tcp {
@@ -172,36 +182,24 @@ impl Doors {
             tcp: tcp.transpose()?,
         })
     }
-
-    /// Let nobody in any more; what came over TCP still gets what was said to it.
-    fn close(self) -> Option<tcp::Door> {
-        self.tcp
-    }
 }
 
 impl Accept for Doors {
     type Client = UnixStream;
 
     async fn accept(&mut self) -> io::Result<UnixStream> {
-        let mut main = &self.main;
-        let spare = async {
-            match self.spare.as_ref() {
-                Some(mut spare) => Accept::accept(&mut spare).await,
-                None => std::future::pending().await,
-            }
-        };
-        let tcp = async {
-            match &mut self.tcp {
-                Some(tcp) => Ok(tcp.accept().await),
-                None => std::future::pending().await,
-            }
-        };
+        let spare = OptionFuture::from(self.spare.as_ref().map(accept));
+        let tcp = OptionFuture::from(self.tcp.as_mut().map(tcp::Door::accept));
         tokio::select! {
-            stream = Accept::accept(&mut main) => stream,
-            stream = spare => stream,
-            stream = tcp => stream,
+            stream = accept(&self.main) => stream,
+            Some(stream) = spare => stream,
+            Some(Some(stream)) = tcp => Ok(stream),
         }
     }
+}
+
+async fn accept(listener: &UnixListener) -> io::Result<UnixStream> {
+    patiently(|| listener.accept()).await.map(|(stream, _)| stream)
 }
 
 struct Clients {
@@ -272,7 +270,7 @@ async fn converse(mut stream: UnixStream, router: Router, api: Api) {
         Ok(Ok(Some((Language::Lines, first)))) if first.starts_with(TLS_HANDSHAKE) => {}
         Ok(Ok(Some((Language::Lines, first)))) => lines::converse(stream, first, api).await,
         Ok(Ok(Some((Language::Http, first)))) => {
-            serve_http(Rewound::new(first, stream), router, &api.limits, closing).await;
+            serve_http((first, stream), router, &api.limits, closing).await;
         }
         Ok(Ok(None) | Err(_)) => {}
         Err(_) => tracing::debug!("a client said nothing for {:?}", api.limits.patience),
@@ -280,25 +278,28 @@ async fn converse(mut stream: UnixStream, router: Router, api: Api) {
 }
 
 async fn serve_http(
-    stream: Rewound,
+    (first, mut stream): (Vec<u8>, UnixStream),
     router: Router,
     limits: &Limits,
     mut closing: watch::Receiver<bool>,
 ) {
     // A client that has asked and has nothing more to say may close its side. That it is gone
     // altogether is then told by nothing that is read.
-    let watched = Departure::watch(stream.get_ref());
+    let departure = departure::of(&stream);
     let connection = http1::Builder::new()
-        .half_close(watched.is_some())
+        .half_close(departure.is_some())
         .timer(TokioTimer::new())
         .header_read_timeout(limits.patience)
         // What waits for a slow reader is little, and the events it gets are fresh.
         .max_buf_size(32 << 10)
-        .serve_connection(TokioIo::new(stream), TowerToHyperService::new(router));
+        .serve_connection(
+            TokioIo::new(rewound(&first, &mut stream)),
+            TowerToHyperService::new(router),
+        );
     let mut connection = pin!(connection);
     let done = tokio::select! {
         done = &mut connection => done,
-        () = departure::of(watched) => return,
+        Some(()) = OptionFuture::from(departure) => return,
         () = closed(&mut closing) => {
             connection.as_mut().graceful_shutdown();
             connection.await
@@ -319,7 +320,7 @@ async fn refuse(mut stream: UnixStream, limits: Limits) {
         std::future::ready(answer)
     });
     let router = router.layer(axum::middleware::from_fn(versions::signed));
-    let stream = TokioIo::new(Rewound::new(first, stream));
+    let stream = TokioIo::new(rewound(&first, &mut stream));
     let served = http1::Builder::new()
         .keep_alive(false)
         .serve_connection(stream, TowerToHyperService::new(router));

@@ -1,10 +1,8 @@
 //! Which of the two languages a client speaks: its first bytes tell.
 
-use std::io::{self, IoSlice};
-use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::io;
 
-use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, ReadBuf};
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite};
 use tokio::net::UnixStream;
 
 /// The two languages of the control socket.
@@ -55,75 +53,9 @@ pub async fn sniff(stream: &mut UnixStream) -> io::Result<Option<(Language, Vec<
 }
 
 /// A stream that gives back what was read from it too early.
-#[derive(Debug)]
-pub struct Rewound {
-    ahead: Vec<u8>,
-    given: usize,
-    stream: UnixStream,
-}
-
-impl Rewound {
-    /// A stream of which these bytes have been read.
-    pub const fn new(ahead: Vec<u8>, stream: UnixStream) -> Self {
-        Self { ahead, given: 0, stream }
-    }
-
-    /// The stream itself.
-    pub(super) const fn get_ref(&self) -> &UnixStream {
-        &self.stream
-    }
-}
-
-impl AsyncRead for Rewound {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buf: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        let this = &mut *self;
-        if this.given < this.ahead.len() {
-            let left = &this.ahead[this.given..];
-            let some = &left[..left.len().min(buf.remaining())];
-            buf.put_slice(some);
-            this.given += some.len();
-            if this.given == this.ahead.len() {
-                this.ahead = Vec::new();
-                this.given = 0;
-            }
-            return Poll::Ready(Ok(()));
-        }
-        Pin::new(&mut this.stream).poll_read(cx, buf)
-    }
-}
-
-impl AsyncWrite for Rewound {
-    fn poll_write(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buf: &[u8],
-    ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write(cx, buf)
-    }
-
-    fn poll_write_vectored(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        bufs: &[IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write_vectored(cx, bufs)
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        self.stream.is_write_vectored()
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_flush(cx)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_shutdown(cx)
-    }
+pub fn rewound(ahead: &[u8], stream: &mut UnixStream) -> impl AsyncRead + AsyncWrite + Unpin {
+    let (reader, writer) = stream.split();
+    tokio::io::join(ahead.chain(reader), writer)
 }
 
 #[cfg(test)]
@@ -131,7 +63,7 @@ mod tests {
     use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
     use tokio::net::UnixStream;
 
-    use super::{Language, Rewound, judge};
+    use super::{Language, judge, rewound};
 
     #[test]
     fn decides_as_soon_as_the_bytes_differ() {
@@ -160,11 +92,11 @@ mod tests {
 
     #[tokio::test]
     async fn gives_back_what_was_read_too_early() {
-        let (mut near, far) = UnixStream::pair().unwrap();
+        let (mut near, mut far) = UnixStream::pair().unwrap();
         near.write_all(b" world").await.unwrap();
         drop(near);
         let mut text = String::new();
-        Rewound::new(b"hello".to_vec(), far).read_to_string(&mut text).await.unwrap();
+        rewound(b"hello", &mut far).read_to_string(&mut text).await.unwrap();
         assert_eq!(text, "hello world");
     }
 }

@@ -1,12 +1,12 @@
 //! What goes into the machine, and what comes out.
 
-use super::{Milepost, ProcId};
+use super::Milepost;
 use crate::model::event::What;
 use crate::model::member::Member;
 use crate::model::request::{Outcome, Request};
 use crate::model::rules::FailureAction;
 use crate::model::time::Timestamp;
-use crate::model::{Exit, LifeId};
+use crate::model::{Exit, LifeId, ProcId};
 use crate::protocol::life::Entry;
 use crate::protocol::spec::Want;
 

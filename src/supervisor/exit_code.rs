@@ -1,7 +1,7 @@
 //! The exit code of the run: the highest of the last lives, each judged alone.
 
-use super::{ProcId, Supervisor};
-use crate::model::Exit;
+use super::Supervisor;
+use crate::model::{Exit, ProcId};
 
 /// Signal number of SIGKILL (POSIX gives it this number).
 pub(super) const KILL: u8 = 9;
@@ -74,7 +74,7 @@ impl Supervisor {
         if self.exit_from.is_some() {
             return None;
         }
-        let id = culprit.into_iter().chain(0..self.procs.len()).find(found)?;
+        let id = culprit.into_iter().chain(ProcId::all(&self.procs)).find(found)?;
         let proc = &self.procs[id];
         let exit = proc.last_exit?;
         let life = proc.current_life();

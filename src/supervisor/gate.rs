@@ -1,8 +1,9 @@
 //! Whose turn it is: what a process waits for before it begins, and what happens if that never
 //! comes.
 
-use super::proc::{Broken, Goal, Phase, Proc, ProcId, Ready};
+use super::proc::{Broken, Goal, Phase, Proc, Ready};
 use super::{Course, Culprit, Effect, Supervisor};
+use crate::model::ProcId;
 use crate::model::event::{Note, RunProblem, Skip, Unavailable, What};
 use crate::model::rules::{Milestone, Need, Stage};
 use crate::model::time::Timestamp;
@@ -22,19 +23,16 @@ impl Supervisor {
     /// What it says itself, and for a main process that all dependencies are ready.
     pub(super) fn needs_of(&self, id: ProcId) -> Vec<(ProcId, Milestone)> {
         let of_name = |need: &Need| {
-            let on = self.procs.iter().position(|proc| proc.name == need.on)?;
+            let on = self.id_where(|proc| proc.name == need.on)?;
             Some((on, need.until))
         };
         let proc = &self.procs[id];
         let mut needs: Vec<_> = proc.rules.needs.iter().filter_map(of_name).collect();
         if proc.rules.stage == Stage::Main {
-            let first = |other: &&Proc| other.rules.stage == Stage::Dependency;
-            let all = self.procs.iter().enumerate().filter(|(_, other)| first(other));
-            let more: Vec<_> = all
-                .map(|(on, _)| (on, Milestone::Ready))
-                .filter(|(on, _)| needs.iter().all(|(known, _)| known != on))
-                .collect();
-            needs.extend(more);
+            let first = |on: &ProcId| self.procs[*on].rules.stage == Stage::Dependency;
+            let known: Vec<_> = needs.iter().map(|(on, _)| *on).collect();
+            let more = ProcId::all(&self.procs).filter(first).filter(|on| !known.contains(on));
+            needs.extend(more.map(|on| (on, Milestone::Ready)));
         }
         needs.retain(|(on, _)| *on != id);
         needs
@@ -92,7 +90,7 @@ impl Supervisor {
         // One that is given up may be waited for itself.
         loop {
             let mut moved = false;
-            for id in 0..self.procs.len() {
+            for id in ProcId::all(&self.procs) {
                 if !self.procs[id].held || self.procs[id].goal != Goal::Run {
                     continue;
                 }
@@ -181,7 +179,7 @@ impl Supervisor {
                 || proc.due.is_some()
                 || proc.pane == super::Pane::Opening
         };
-        let skipped = self.procs.iter().position(|proc| proc.skip.is_some() && !proc.added);
+        let skipped = self.id_where(|proc| proc.skip.is_some() && !proc.added);
         if let Some(id) = skipped
             && !self.procs.iter().any(going)
         {
@@ -237,14 +235,8 @@ impl Proc {
             return false;
         }
         let runs = matches!(self.phase, Phase::Running { .. });
-        let completed = match self.phase {
-            Phase::Over { exit, asked, .. } => !asked && self.rules.is_good(exit),
-            Phase::Pending
-            | Phase::Starting { .. }
-            | Phase::Running { .. }
-            | Phase::Ending { .. }
-            | Phase::Stuck { .. } => false,
-        };
+        let completed = matches!(self.phase, Phase::Over { exit, asked: false, .. }
+            if self.rules.is_good(exit));
         match until {
             Milestone::Started => runs || completed,
             Milestone::Ready => {

@@ -1,12 +1,12 @@
 //! What a pane tells: its shim's entries, and the end of the shim itself.
 
 use super::exit_code::{KILL, Stop, contribution};
-use super::{Course, Crash, Effect, Goal, Pane, Phase, Proc, ProcId, Supervisor};
+use super::{Course, Crash, Effect, Goal, Pane, Phase, Proc, Supervisor};
 use crate::model::event::{Note, RunProblem, ShimGone, Trouble, What};
 use crate::model::member::Member;
 use crate::model::rules::Stage;
 use crate::model::time::Timestamp;
-use crate::model::{Exit, LifeId};
+use crate::model::{Exit, LifeId, ProcId};
 use crate::protocol::life::{Entry, LifeEvent};
 
 /// How a life counts that could not be begun: as with a shell, a command that can't be run.
@@ -189,16 +189,11 @@ impl Supervisor {
         out: &mut Vec<Effect>,
     ) {
         let proc = &mut self.procs[id];
-        let exit = match proc.phase {
-            Phase::Ending { life: current, exit } if current == life => exit,
-            Phase::Stuck { life: current, .. } if current == life => Exit::Signal(KILL),
-            Phase::Pending
-            | Phase::Starting { .. }
-            | Phase::Running { .. }
-            | Phase::Ending { .. }
-            | Phase::Stuck { .. }
-            | Phase::Over { .. } => return,
-        };
+        let ends = matches!(proc.phase, Phase::Ending { .. } | Phase::Stuck { .. });
+        if !ends || proc.current_life() != Some(life) {
+            return;
+        }
+        let exit = proc.phase.exit().unwrap_or(Exit::Signal(KILL));
         proc.over(life, exit, proc.told >= Some(life), at);
         if !spared.is_empty() {
             out.push(Effect::Say(Some(id), What::Spared { members: spared.to_vec() }));
@@ -287,19 +282,12 @@ impl Supervisor {
             let what = ShimGone::Killed { left: left.clone() };
             proc.note = Some(Note::ShimGone(what.clone()));
             out.push(Effect::Say(Some(id), What::ShimGone { what }));
-            let exit = match proc.phase {
-                Phase::Ending { exit, .. } => exit,
-                Phase::Pending
-                | Phase::Starting { .. }
-                | Phase::Running { .. }
-                | Phase::Stuck { .. }
-                | Phase::Over { .. } => {
-                    // The order is unknown: the shim that recorded it is gone.
-                    proc.was_signalled(proc.told.min(Some(life)));
-                    self.exited(id, (life, Exit::Signal(KILL)), now, out);
-                    Exit::Signal(KILL)
-                }
-            };
+            let exit = proc.phase.exit().unwrap_or(Exit::Signal(KILL));
+            if proc.phase.exit().is_none() {
+                // The order is unknown: the shim that recorded it is gone.
+                proc.was_signalled(proc.told.min(Some(life)));
+                self.exited(id, (life, exit), now, out);
+            }
             let proc = &mut self.procs[id];
             proc.since = now;
             proc.phase = if left.is_empty() {

@@ -29,15 +29,15 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::model::Exit;
 use crate::model::life::or_zero;
 use crate::model::plan::Plan;
 use crate::model::time::{Timestamp, nanos};
+use crate::model::{Exit, ProcId};
 use crate::protocol::spec::Want;
 pub use events::{Crash, Effect, Input};
 pub use exit_code::Decider;
 pub use lifecycle::Milepost;
-pub use proc::{Broken, Goal, Pane, Phase, Proc, ProcId, Ready};
+pub use proc::{Broken, Goal, Pane, Phase, Proc, Ready};
 pub use ready::Question;
 pub use reload::Planned;
 pub use tally::Tally;
@@ -185,7 +185,7 @@ impl Supervisor {
             return out;
         }
         let mut lost = vec![];
-        for (id, proc) in self.procs.iter_mut().enumerate() {
+        for (id, proc) in ProcId::all(&self.procs).zip(&mut self.procs) {
             if proc.begun == 0 && proc.last_pid.is_some() {
                 // It was saved by a version that did not count them.
                 proc.begun = or_zero::number(proc.current_life()).into();
@@ -203,7 +203,7 @@ impl Supervisor {
         if self.course == Course::Keep {
             self.follow_plan(now, &mut out);
         }
-        for id in 0..self.procs.len() {
+        for id in ProcId::all(&self.procs) {
             let proc = &mut self.procs[id];
             proc.ask_again(now);
             if proc.rules.ready.is_empty() && matches!(proc.phase, Phase::Running { .. }) {
@@ -221,7 +221,7 @@ impl Supervisor {
     /// Whether this can be what was saved of a run with this plan: the same processes but for those
     /// that were added since, and nothing about any other.
     pub fn is_of(&self, plan: &Plan) -> bool {
-        let known = |id: ProcId| id < self.procs.len();
+        let known = |id: ProcId| id.place() < self.procs.len();
         let Some((old, new)) = plan.processes.split_at_checked(self.procs.len()) else {
             return false;
         };
@@ -229,6 +229,11 @@ impl Supervisor {
             && new.iter().all(|process| process.added || process.came > 0)
             && self.culprit.as_ref().is_none_or(|culprit| known(culprit.id))
             && self.keyed.iter().all(|(_, ticket)| ticket.concerns().all(known))
+    }
+
+    /// The first process of which this holds.
+    fn id_where(&self, holds: impl FnMut(&Proc) -> bool) -> Option<ProcId> {
+        self.procs.iter().position(holds).map(ProcId::at)
     }
 
     /// Know of the processes that were added to the plan.
@@ -240,14 +245,14 @@ impl Supervisor {
 
     fn begin(&mut self, now: Timestamp, out: &mut Vec<Effect>) {
         self.begun = true;
-        for id in 0..self.procs.len() {
+        for id in ProcId::all(&self.procs) {
             if self.procs[id].goal == Goal::Run {
                 self.call_needs(id, now, out);
             }
         }
         out.clear();
         let begins = |id: &ProcId| self.procs[*id].goal == Goal::Run;
-        let ids: Vec<_> = (0..self.procs.len()).filter(begins).collect();
+        let ids: Vec<_> = ProcId::all(&self.procs).filter(begins).collect();
         for &id in &ids {
             self.procs[id].pane = Pane::Opening;
             self.hold(id, out);

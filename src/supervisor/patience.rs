@@ -3,7 +3,8 @@
 
 use std::time::Duration;
 
-use super::{Course, Effect, Goal, Pane, Phase, Proc, ProcId, Supervisor};
+use super::{Course, Effect, Goal, Pane, Phase, Proc, Supervisor};
+use crate::model::ProcId;
 use crate::model::event::{Slow, SlowStop, Sooner, What};
 use crate::model::request::SAME_REQUEST;
 use crate::model::time::Timestamp;
@@ -127,7 +128,7 @@ impl Supervisor {
         }
         let soon = now + TOGETHER;
         let is_slow = |id: &ProcId| self.procs[*id].slow_due().is_some_and(|due| due <= soon);
-        let slow: Vec<ProcId> = (0..self.procs.len()).filter(is_slow).collect();
+        let slow: Vec<ProcId> = ProcId::all(&self.procs).filter(is_slow).collect();
         out.push(Effect::Say(None, What::SlowStop(self.slow_stops(&slow, now))));
         for id in slow {
             self.procs[id].slow_life = self.procs[id].current_life();

@@ -4,14 +4,14 @@ use std::time::Duration;
 
 use super::life::MOST_LOST;
 use super::proc::{Broken, Phase, Proc, Ready};
-use super::{Course, Culprit, Effect, Goal, ProcId, Supervisor};
+use super::{Course, Culprit, Effect, Goal, Supervisor};
 use crate::model::event::{Note, Problem, What};
 use crate::model::life::or_zero;
 use crate::model::plan::OnExit;
 use crate::model::rules::{Backoff, Milestone, Probe, Restart, RestartPolicy, Rules};
 use crate::model::time::Timestamp;
 use crate::model::units;
-use crate::model::{Exit, LifeId};
+use crate::model::{Exit, LifeId, ProcId};
 
 /// How a process is started again of which nothing else was said: the first time at once, then
 /// after 1, 2, 4 … 30 seconds, and never given up.
@@ -55,13 +55,8 @@ impl Rules {
 
     /// Whether it is ready once it has ended with this code, or with any.
     pub(super) fn is_ready_by(&self, code: Option<u8>) -> bool {
-        self.ready.iter().any(|check| match check.probe {
-            Probe::Exit { code: wanted } => code.is_none_or(|code| code == wanted),
-            Probe::Log(_)
-            | Probe::Port { .. }
-            | Probe::Http { .. }
-            | Probe::Exec { .. }
-            | Probe::Delay { .. } => false,
+        self.ready.iter().any(|check| {
+            matches!(check.probe, Probe::Exit { code: wanted } if code.is_none_or(|code| code == wanted))
         })
     }
 
@@ -262,7 +257,7 @@ impl Supervisor {
     /// When something is due that only time brings.
     pub fn next_due(&self) -> Option<Timestamp> {
         let checks = self.procs.iter().filter_map(Proc::check_due);
-        let cleanup = self.procs.iter().enumerate().filter_map(|(id, _)| self.cleanup_due(id));
+        let cleanup = ProcId::all(&self.procs).filter_map(|id| self.cleanup_due(id));
         let due = self.procs.iter().filter_map(|proc| proc.due).chain(checks).chain(cleanup);
         due.chain(self.slow_stop_due()).min()
     }
@@ -270,7 +265,7 @@ impl Supervisor {
     /// Whether something seems further away than it can be: the clock was set back, and what is due
     /// begins anew from now ([`Input::Alarm`](super::Input::Alarm)).
     pub fn is_set_back(&self, now: Timestamp) -> bool {
-        self.procs.iter().enumerate().any(|(id, proc)| {
+        ProcId::all(&self.procs).zip(&self.procs).any(|(id, proc)| {
             let timed = proc.check_due().is_some() || self.cleanup_due(id).is_some();
             let late = |due: Timestamp| due > now + proc.longest_pause();
             proc.since > now && timed || proc.due.is_some_and(late)
@@ -280,7 +275,7 @@ impl Supervisor {
     /// Start again those whose pause is over.
     pub(super) fn on_alarm(&mut self, now: Timestamp, out: &mut Vec<Effect>) {
         self.mention_slow_stops(now, out);
-        for id in 0..self.procs.len() {
+        for id in ProcId::all(&self.procs) {
             self.look_at_checks(id, now, out);
             self.cleanup_overdue(id, now, out);
             let proc = &mut self.procs[id];

@@ -13,10 +13,7 @@ use crate::model::member::Member;
 use crate::model::plan::{OnExit, ProcessPlan};
 use crate::model::rules::{Milestone, Rules, Stage};
 use crate::model::time::{Timestamp, nanos};
-use crate::model::{Exit, LifeId, ProcName, ProcessStatus};
-
-/// Number of a process: its place in the plan.
-pub type ProcId = usize;
+use crate::model::{Exit, LifeId, ProcId, ProcName, ProcessStatus};
 
 /// What shall become of a process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -69,6 +66,17 @@ pub enum Phase {
         /// Whether it was told to.
         asked: bool,
     },
+}
+
+impl Phase {
+    /// How its main process ended.
+    pub const fn exit(&self) -> Option<Exit> {
+        if let Self::Ending { exit, .. } | Self::Over { exit, .. } = self {
+            Some(*exit)
+        } else {
+            None
+        }
+    }
 }
 
 /// Whether a pane with a shim is there.
@@ -165,10 +173,10 @@ pub struct Proc {
     /// When that life was asked to stop.
     #[serde(default)]
     pub stop_since: Timestamp,
-    /// The newest life that somebody has asked to stop.
+    /// The newest life that a user or a client has asked to stop.
     #[serde(default, with = "or_zero")]
     pub asked_life: Option<LifeId>,
-    /// When somebody first asked that.
+    /// When that was first requested.
     #[serde(default)]
     pub asked_at: Timestamp,
     /// The newest life whose slow stop was mentioned.
@@ -362,13 +370,7 @@ impl Proc {
 
     /// Whether something of it is alive, as far as is known.
     pub fn alive(&self) -> bool {
-        match self.phase {
-            Phase::Pending | Phase::Over { .. } => false,
-            Phase::Starting { .. }
-            | Phase::Running { .. }
-            | Phase::Ending { .. }
-            | Phase::Stuck { .. } => true,
-        }
+        !matches!(self.phase, Phase::Pending | Phase::Over { .. })
     }
 
     /// Whether its window has nothing to show that anybody asks for.
@@ -383,14 +385,7 @@ impl Proc {
 
     /// Its main process, while that is alive.
     pub fn pid(&self) -> Option<u32> {
-        match self.phase {
-            Phase::Running { pid, .. } => Some(pid),
-            Phase::Pending
-            | Phase::Starting { .. }
-            | Phase::Ending { .. }
-            | Phase::Stuck { .. }
-            | Phase::Over { .. } => None,
-        }
+        if let Phase::Running { pid, .. } = self.phase { Some(pid) } else { None }
     }
 
     /// Whether its present life was told to stop.

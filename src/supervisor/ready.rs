@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
-use super::proc::{Phase, Proc, ProcId, Ready};
+use super::proc::{Phase, Proc, Ready};
 use super::{Course, Effect, Supervisor};
 use crate::model::event::{Note, Problem, What, lacking};
 use crate::model::rules::{Action, Check, FailureAction, Probe, Rules};
 use crate::model::time::Timestamp;
-use crate::model::{Exit, LifeId};
+use crate::model::{Exit, LifeId, ProcId};
 
 /// Somebody must ask whether something is so.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -24,7 +24,7 @@ impl Supervisor {
     /// What has to be asked from outside while things stand as they do.
     pub fn questions(&self) -> Vec<Question> {
         let mut all = vec![];
-        for (id, proc) in self.procs.iter().enumerate() {
+        for (id, proc) in ProcId::all(&self.procs).zip(&self.procs) {
             let Phase::Running { life, .. } = proc.phase else { continue };
             match &proc.ready {
                 Ready::Waiting { passed, .. } => {
@@ -192,14 +192,7 @@ impl Supervisor {
         let Ready::Waiting { passed, .. } = &proc.ready else { return };
         let open = (0..proc.rules.ready.len()).filter(|check| !passed.contains(check));
         let open: Vec<_> = open.collect();
-        let by_exit = |check: &usize| match proc.rules.ready[*check].probe {
-            Probe::Exit { code } => Exit::Code(code) == exit,
-            Probe::Log(_)
-            | Probe::Port { .. }
-            | Probe::Http { .. }
-            | Probe::Exec { .. }
-            | Probe::Delay { .. } => false,
-        };
+        let by_exit = |check: &usize| matches!(proc.rules.ready[*check].probe, Probe::Exit { code } if exit == Exit::Code(code));
         if !open.is_empty() && open.iter().all(by_exit) {
             proc.ready = Ready::Yes { at };
             out.push(Effect::Say(Some(id), What::Ready));
@@ -222,13 +215,12 @@ impl Proc {
             return None;
         };
         let open = self.rules.ready.iter().enumerate().filter(|(n, _)| !passed.contains(n));
-        let due = |(_, check): (usize, &Check)| match check.probe {
-            Probe::Delay { ms } => self.since + Duration::from_millis(ms),
-            Probe::Log(_)
-            | Probe::Port { .. }
-            | Probe::Http { .. }
-            | Probe::Exec { .. }
-            | Probe::Exit { .. } => self.limit_of(check),
+        let due = |(_, check): (usize, &Check)| {
+            if let Probe::Delay { ms } = check.probe {
+                self.since + Duration::from_millis(ms)
+            } else {
+                self.limit_of(check)
+            }
         };
         open.map(due).min()
     }

@@ -4,14 +4,14 @@
 //! acted upon. So it is the same whether a client has just asked, or the supervisor that was asked
 //! was killed after it had written the plan.
 
-use super::proc::{Goal, Phase, Proc, ProcId, Ready};
+use super::proc::{Goal, Phase, Proc, Ready};
 use super::ticket::{Aim, Ticket};
 use super::{Course, Effect, Supervisor};
-use crate::model::LifeId;
 use crate::model::plan::{Plan, ProcessPlan};
 use crate::model::request::Outcome;
 use crate::model::rules::{Rules, Stage};
 use crate::model::time::Timestamp;
+use crate::model::{LifeId, ProcId};
 
 /// What the plan counts of a process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -45,7 +45,7 @@ impl Supervisor {
     /// Know the rules of the plan. They are no part of what is saved.
     pub fn attach(&mut self, plan: &Plan) {
         let from = plan.exit_code_from.as_ref();
-        self.exit_from = self.procs.iter().position(|proc| Some(&proc.name) == from);
+        self.exit_from = self.id_where(|proc| Some(&proc.name) == from);
         let changed = self.generation != plan.generation;
         for (proc, process) in self.procs.iter_mut().zip(&plan.processes) {
             if changed {
@@ -55,7 +55,7 @@ impl Supervisor {
             (proc.stop_signal, proc.on_exit) = (process.stop_signal, process.on_exit);
             proc.planned = Planned::of(process, plan);
         }
-        for id in 0..self.procs.len() {
+        for id in ProcId::all(&self.procs) {
             self.procs[id].needs = self.needs_of(id);
         }
         self.generation = plan.generation;
@@ -68,7 +68,7 @@ impl Supervisor {
             return out.push(Effect::Answer(ticket, Outcome::refused(problem)));
         }
         let aims = self.follow_plan(now, out);
-        for id in 0..self.procs.len() {
+        for id in ProcId::all(&self.procs) {
             let proc = &self.procs[id];
             // Its shim stops it as it is told, also when nobody is there to tell it.
             if matches!(proc.phase, Phase::Running { .. }) && !proc.told_to_stop() {
@@ -85,7 +85,7 @@ impl Supervisor {
         out: &mut Vec<Effect>,
     ) -> Vec<(ProcId, Aim)> {
         let mut aims = vec![];
-        for id in 0..self.procs.len() {
+        for id in ProcId::all(&self.procs) {
             let (planned, proc) = (self.procs[id].planned, &self.procs[id]);
             let came = planned.came != proc.came;
             let changed = planned.edition != proc.edition;

@@ -5,14 +5,14 @@ use std::collections::BTreeMap;
 use super::exit_code::KILL;
 use super::patience::Insistence;
 use super::ticket::{Aim, Ticket};
-use super::{Course, Effect, Goal, Pane, Phase, Proc, ProcId, Supervisor};
+use super::{Course, Effect, Goal, Pane, Phase, Proc, Supervisor};
 use crate::model::event::{Note, What};
 use crate::model::nearest;
 use crate::model::request::{Outcome, Request};
 use crate::model::rules::Stage;
 use crate::model::signal::SignalName;
 use crate::model::time::Timestamp;
-use crate::model::{Exit, LifeId, ProcName};
+use crate::model::{Exit, LifeId, ProcId, ProcName};
 use crate::protocol::spec::Want;
 
 /// What a request does to each of its processes.
@@ -119,11 +119,11 @@ impl Supervisor {
                 let count = |proc: &Proc| counts.get(proc.name.entry()).copied().unwrap_or(0);
                 let of = |proc: &Proc, entry: &str| !proc.retired && proc.name.entry() == entry;
                 let runs = |entry: &str| {
-                    let ids = (0..self.procs.len()).filter(|&id| of(&self.procs[id], entry));
+                    let ids = ProcId::all(&self.procs).filter(|&id| of(&self.procs[id], entry));
                     ids.filter(|id| !rests(id)).count()
                 };
                 let grows = |proc: &Proc| usize::from(count(proc)) > runs(proc.name.entry());
-                (0..self.procs.len())
+                ProcId::all(&self.procs)
                     .filter(|&id| !self.procs[id].planned.removed() && grows(&self.procs[id]))
                     .collect()
             }
@@ -185,7 +185,7 @@ impl Supervisor {
             return out.push(Effect::Answer(ticket, Outcome::refused(problem)));
         }
         let mut aims = vec![];
-        for id in 0..self.procs.len() {
+        for id in ProcId::all(&self.procs) {
             let proc = &mut self.procs[id];
             let Some(count) = counts.get(proc.name.entry()) else { continue };
             if proc.planned.removed() {
@@ -211,7 +211,7 @@ impl Supervisor {
         patterns: &[String],
         present: fn(&Proc) -> bool,
     ) -> Result<Vec<ProcId>, Box<Outcome>> {
-        let all = (0..self.procs.len()).filter(|&id| present(&self.procs[id]));
+        let all = ProcId::all(&self.procs).filter(|&id| present(&self.procs[id]));
         if patterns.is_empty() {
             return Ok(all.collect());
         }

@@ -4,11 +4,11 @@ use std::time::Duration;
 
 use super::lifecycle::Milepost;
 use super::ready::cleanup_limit;
-use super::{Course, Effect, Goal, Pane, Phase, Proc, ProcId, Supervisor};
-use crate::model::LifeId;
+use super::{Course, Effect, Goal, Pane, Phase, Proc, Supervisor};
 use crate::model::event::{RunProblem, What};
 use crate::model::rules::Stage;
 use crate::model::time::Timestamp;
+use crate::model::{LifeId, ProcId};
 
 impl Supervisor {
     /// Ask everything to stop, each in its turn.
@@ -17,7 +17,7 @@ impl Supervisor {
             return;
         }
         self.course = Course::Quit;
-        for id in 0..self.procs.len() {
+        for id in ProcId::all(&self.procs) {
             self.procs[id].due = None;
             if !self.procs[id].alive() {
                 self.dismiss(id, out);
@@ -45,7 +45,7 @@ impl Supervisor {
 
     /// Let go of those that nobody needs who is still there.
     fn dismiss_in_turn(&mut self, out: &mut Vec<Effect>) {
-        for id in 0..self.procs.len() {
+        for id in ProcId::all(&self.procs) {
             let proc = &self.procs[id];
             if !proc.dismissed && !proc.swept && proc.alive() && !self.is_leaned_on(id) {
                 self.dismiss(id, out);
@@ -58,7 +58,8 @@ impl Supervisor {
             proc.alive() && !stuck && !waits(proc) || self.is_to_come(proc)
         };
         if !self.procs.iter().any(goes) {
-            let left: Vec<_> = (0..self.procs.len()).filter(|&id| waits(&self.procs[id])).collect();
+            let left: Vec<_> =
+                ProcId::all(&self.procs).filter(|&id| waits(&self.procs[id])).collect();
             for id in left {
                 self.dismiss(id, out);
             }
@@ -99,7 +100,7 @@ impl Supervisor {
         if self.procs.iter().any(main) {
             return;
         }
-        for id in 0..self.procs.len() {
+        for id in ProcId::all(&self.procs) {
             let after = |&(on, _): &(ProcId, _)| {
                 let before: &Proc = &self.procs[on];
                 before.rules.stage == Stage::Cleanup
@@ -146,7 +147,7 @@ impl Supervisor {
             return;
         }
         self.course = Course::Quit;
-        for id in 0..self.procs.len() {
+        for id in ProcId::all(&self.procs) {
             let proc = &mut self.procs[id];
             (proc.goal, proc.due, proc.held) = (Goal::Stop, None, false);
             (proc.dismissed, proc.swept) = (true, true);
@@ -165,7 +166,7 @@ impl Supervisor {
         }
     }
 
-    fn main_gone(&self, id: usize) -> bool {
+    fn main_gone(&self, id: ProcId) -> bool {
         matches!(self.procs[id].phase, Phase::Ending { .. })
     }
 

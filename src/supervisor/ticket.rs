@@ -2,10 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Course, Effect, Goal, Pane, Phase, Proc, ProcId, Supervisor};
+use super::{Course, Effect, Goal, Pane, Phase, Proc, Supervisor};
 use crate::model::life::or_zero;
 use crate::model::request::Outcome;
-use crate::model::{LifeId, Untrusted};
+use crate::model::{LifeId, ProcId, Untrusted};
 
 /// What a request waits for on one process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]

@@ -2,7 +2,6 @@
 
 use std::io;
 use std::path::Path;
-use std::sync::Arc;
 
 use super::merged::{Chunk, Renderer};
 use super::paint::{Mode, Style};
@@ -10,7 +9,7 @@ use crate::api::history::{ECHO_CHUNK, Echo, EchoCursor};
 use crate::journal::cursor::{Cursor, Filter, Position};
 use crate::journal::reader::IndexReader;
 use crate::journal::segment::Dirs;
-use crate::journal::streams::Streams;
+use crate::journal::streams::{Stream, Streams};
 use crate::model::plan::Plan;
 use crate::model::request::Head;
 
@@ -18,7 +17,7 @@ use crate::model::request::Head;
 #[derive(Debug)]
 pub struct EchoLog {
     dirs: Dirs,
-    names: Arc<Vec<(u16, String, u8)>>,
+    streams: Vec<Stream>,
 }
 
 struct EchoReader {
@@ -31,20 +30,16 @@ impl EchoLog {
     /// The log of the run with this plan.
     pub fn new(plan: &Plan, runtime: &Path) -> Self {
         let dirs = Dirs::of_run(plan, runtime);
-        let known = Streams::open(&dirs).map(|s| s.all().to_vec()).unwrap_or_default();
-        let ours = |name| plan.processes.iter().any(|p| p.name == name);
-        let names = known
-            .into_iter()
-            .filter(|stream| ours(stream.name.clone()))
-            .map(|stream| (stream.number, stream.name.to_string(), stream.color))
-            .collect();
-        Self { dirs, names: Arc::new(names) }
+        let mut streams = Streams::open(&dirs).map(|s| s.all().to_vec()).unwrap_or_default();
+        streams.retain(|stream| plan.processes.iter().any(|p| p.name == stream.name));
+        Self { dirs, streams }
     }
 }
 
 impl Echo for EchoLog {
     fn start(&self) -> Box<dyn EchoCursor> {
-        let names: Vec<_> = self.names.iter().map(|(n, name, c)| (*n, name.as_str(), *c)).collect();
+        let names = self.streams.iter().map(|s| (s.number, s.name.as_str(), s.color));
+        let names: Vec<_> = names.collect();
         // Overmind's clients expect its bytes, whatever they do with them.
         let renderer = Renderer::new(Style::new(Mode::Exact), &names).with_journal(&self.dirs);
         let mut index = IndexReader::open(&self.dirs);

@@ -1,9 +1,8 @@
 //! Forms in which lines are shown.
 
-use super::merged::{Chunk, Message, Renderer};
+use super::merged::{Chunk, Renderer};
 use crate::journal::search::entry::{Names, entry_json};
 use crate::journal::search::select::Chosen;
-use crate::model::time::Timestamp;
 use crate::model::untrusted;
 
 /// One of them.
@@ -20,13 +19,12 @@ pub enum Form {
 impl Form {
     /// Append what shows this.
     pub fn show(&mut self, chosen: Chosen<'_>, out: &mut Vec<u8>) {
-        let (entry, matches) = match (chosen, &mut *self) {
-            (Chosen::Entry(entry, matches), _) => (entry, matches),
-            (Chosen::Break, Self::Merged(renderer)) => {
+        let Chosen::Entry(entry, matches) = chosen else {
+            if let Self::Merged(renderer) = self {
                 renderer.finish(out);
-                return out.extend_from_slice(b"--\n");
+                out.extend_from_slice(b"--\n");
             }
-            (Chosen::Break, Self::Raw | Self::Json(_)) => return,
+            return;
         };
         match self {
             Self::Merged(renderer) => {
@@ -39,13 +37,6 @@ impl Form {
                 out.extend_from_slice(untrusted::json(&json).as_bytes());
                 out.push(b'\n');
             }
-        }
-    }
-
-    /// Say something of one's own.
-    pub fn say(&mut self, text: &str, time: Timestamp, out: &mut Vec<u8>) {
-        if let Self::Merged(renderer) = self {
-            renderer.message(&Message { name: None, text, error: false, time }, out);
         }
     }
 

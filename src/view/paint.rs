@@ -11,8 +11,6 @@ pub const NARROWEST: usize = 6;
 pub const SYSTEM: &str = "system";
 /// The colour of that name.
 pub const SYSTEM_COLOR: u8 = 7;
-/// The colours of the processes, in turn, unless the user names others.
-pub const PALETTE: [u8; 10] = [2, 3, 4, 5, 6, 42, 130, 103, 129, 108];
 
 /// What the output is and may hold.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,25 +39,11 @@ impl Mode {
     }
 }
 
-/// What the user said about colours on the command line.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum ColorChoice {
-    /// Nothing: the environment and the kind of output decide.
-    #[default]
-    Auto,
-    /// Colours, whatever the output is.
-    Always,
-    /// No colours.
-    Never,
-}
-
 /// What decides about the style of the output; the environment is read elsewhere.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Facts<'a> {
     /// Whether standard output is a terminal.
     pub stdout_is_terminal: bool,
-    /// What the command line says.
-    pub choice: ColorChoice,
     /// `NO_COLOR`: counts unless empty.
     pub no_color: Option<&'a OsStr>,
     /// `CLICOLOR_FORCE`: counts unless empty or `0`.
@@ -69,18 +53,12 @@ pub struct Facts<'a> {
 }
 
 impl Facts<'_> {
-    /// The mode that follows: the command line, then `NO_COLOR`, then `CLICOLOR_FORCE`, then what
-    /// the terminal is.
+    /// The mode that follows: `NO_COLOR`, then `CLICOLOR_FORCE`, then what the terminal is.
     pub fn mode(&self) -> Mode {
         let set = |value: Option<&OsStr>| value.is_some_and(|value| !value.is_empty());
         let forced = set(self.clicolor_force) && self.clicolor_force != Some(OsStr::new("0"));
         let dumb = self.term.is_some_and(|term| term == "dumb");
-        let color = match self.choice {
-            ColorChoice::Always => true,
-            ColorChoice::Never => false,
-            ColorChoice::Auto if set(self.no_color) => false,
-            ColorChoice::Auto => forced || (self.stdout_is_terminal && !dumb),
-        };
+        let color = !set(self.no_color) && (forced || (self.stdout_is_terminal && !dumb));
         match (self.stdout_is_terminal, color) {
             (true, color) => Mode::Terminal { color },
             (false, true) => Mode::Exact,
@@ -107,11 +85,6 @@ pub struct Style {
 }
 
 impl Style {
-    /// The style for these facts: 80 columns, no times, the narrowest name column, UTC.
-    pub fn choose(facts: &Facts<'_>) -> Self {
-        Self::new(facts.mode())
-    }
-
     /// A style of this mode: 80 columns, no times, the narrowest name column, UTC.
     pub fn new(mode: Mode) -> Self {
         Self {
@@ -219,7 +192,7 @@ mod tests {
 
     use jiff::tz::{Offset, TimeZone};
 
-    use super::{ColorChoice, Facts, Mode, Prefix, Style, name_width};
+    use super::{Facts, Mode, Prefix, Style, name_width};
 
     const COLOR: Mode = Mode::Terminal { color: true };
     const GREY: Mode = Mode::Terminal { color: false };
@@ -235,30 +208,24 @@ mod tests {
 
     #[test]
     fn the_mode_follows_from_the_facts() {
-        use ColorChoice::{Always, Auto, Never};
         let table = [
-            // terminal, choice, NO_COLOR, CLICOLOR_FORCE, TERM
-            ((true, Auto, None, None, Some("xterm")), COLOR),
-            ((true, Auto, None, None, None), COLOR),
-            ((true, Auto, None, None, Some("dumb")), GREY),
-            ((true, Auto, None, Some("1"), Some("dumb")), COLOR),
-            ((true, Auto, Some("1"), None, Some("xterm")), GREY),
-            ((true, Auto, Some(""), None, Some("xterm")), COLOR),
-            ((true, Auto, Some("1"), Some("1"), Some("xterm")), GREY),
-            ((true, Always, Some("1"), None, Some("dumb")), COLOR),
-            ((true, Never, None, Some("1"), Some("xterm")), GREY),
-            ((false, Auto, None, None, Some("xterm")), Mode::Plain),
-            ((false, Auto, None, Some("1"), Some("dumb")), Mode::Exact),
-            ((false, Auto, None, Some("0"), None), Mode::Plain),
-            ((false, Auto, None, Some(""), None), Mode::Plain),
-            ((false, Auto, Some("1"), Some("1"), None), Mode::Plain),
-            ((false, Always, None, None, None), Mode::Exact),
-            ((false, Never, None, Some("1"), None), Mode::Plain),
+            // terminal, NO_COLOR, CLICOLOR_FORCE, TERM
+            ((true, None, None, Some("xterm")), COLOR),
+            ((true, None, None, None), COLOR),
+            ((true, None, None, Some("dumb")), GREY),
+            ((true, None, Some("1"), Some("dumb")), COLOR),
+            ((true, Some("1"), None, Some("xterm")), GREY),
+            ((true, Some(""), None, Some("xterm")), COLOR),
+            ((true, Some("1"), Some("1"), Some("xterm")), GREY),
+            ((false, None, None, Some("xterm")), Mode::Plain),
+            ((false, None, Some("1"), Some("dumb")), Mode::Exact),
+            ((false, None, Some("0"), None), Mode::Plain),
+            ((false, None, Some(""), None), Mode::Plain),
+            ((false, Some("1"), Some("1"), None), Mode::Plain),
         ];
-        for ((stdout_is_terminal, choice, no_color, force, term), mode) in table {
+        for ((stdout_is_terminal, no_color, force, term), mode) in table {
             let facts = Facts {
                 stdout_is_terminal,
-                choice,
                 no_color: no_color.map(OsStr::new),
                 clicolor_force: force.map(OsStr::new),
                 term: term.map(OsStr::new),

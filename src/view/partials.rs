@@ -26,11 +26,6 @@ struct Line {
 }
 
 impl PromptTimer {
-    /// A timer that knows of no line.
-    pub fn new() -> Self {
-        Self::default()
-    }
-
     /// These are the unfinished lines now; those that are not among them are forgotten.
     pub fn update(&mut self, partials: &[Partial], now: Instant) {
         self.lines.retain(|stream, _| partials.iter().any(|partial| partial.stream == *stream));
@@ -78,7 +73,7 @@ mod tests {
 
     #[test]
     fn a_line_is_due_once_its_process_is_silent() {
-        let (mut timer, t0) = (PromptTimer::new(), Instant::now());
+        let (mut timer, t0) = (PromptTimer::default(), Instant::now());
         let ms = |n| t0 + Duration::from_millis(n);
         assert_eq!(timer.next(), None);
         timer.update(&[partial(1, 10, 15)], t0);
@@ -96,7 +91,7 @@ mod tests {
 
     #[test]
     fn a_line_that_keeps_growing_is_shown_now_and_then() {
-        let (mut timer, t0) = (PromptTimer::new(), Instant::now());
+        let (mut timer, t0) = (PromptTimer::default(), Instant::now());
         let mut shown = vec![];
         for step in 0..40u64 {
             let now = t0 + Duration::from_millis(step * 100);
@@ -109,7 +104,7 @@ mod tests {
 
     #[test]
     fn the_next_line_has_a_time_of_its_own() {
-        let (mut timer, t0) = (PromptTimer::new(), Instant::now());
+        let (mut timer, t0) = (PromptTimer::default(), Instant::now());
         timer.update(&[partial(1, 0, 5)], t0);
         let later = t0 + Duration::from_secs(9);
         timer.update(&[partial(1, 7, 9)], later);

@@ -9,7 +9,7 @@ use std::os::unix::fs::FileExt as _;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use tokio::sync::oneshot;
 
@@ -84,6 +84,8 @@ struct News {
     aside: Option<Aside>,
     entered: bool,
     over: bool,
+    /// Whether there are any.
+    told: bool,
 }
 
 /// Whether the terminal is given back to the shell for a while.
@@ -134,36 +136,26 @@ impl Shared {
     }
 
     fn tell(&self, change: impl FnOnce(&mut News)) {
-        change(&mut self.news());
+        let mut news = self.news();
+        change(&mut news);
+        news.told = true;
+        drop(news);
         self.changed.notify_one();
     }
 
     /// Wait until something is to be done, at most until then.
     fn wait(&self, until: Option<Instant>) -> News {
-        let mut news = self.news();
-        loop {
-            if news.head.is_some()
-                || !news.messages.is_empty()
-                || news.farewell.is_some()
-                || news.columns.is_some()
-                || news.aside.is_some()
-                || news.entered
-                || news.over
-                || self.stop.load(Ordering::Relaxed)
-            {
-                return std::mem::take(&mut news);
-            }
-            let left = until.map(|at| at.saturating_duration_since(clock::instant()));
-            if left == Some(Duration::ZERO) {
-                return News::default();
-            }
-            news = match left {
-                None => self.changed.wait(news).unwrap_or_else(PoisonError::into_inner),
-                Some(left) => {
-                    self.changed.wait_timeout(news, left).unwrap_or_else(PoisonError::into_inner).0
-                }
-            };
-        }
+        let nothing = |news: &mut News| !news.told;
+        let news = self.news();
+        let mut news = if let Some(until) = until {
+            let left = until.saturating_duration_since(clock::instant());
+            let waited = self.changed.wait_timeout_while(news, left, nothing);
+            waited.unwrap_or_else(PoisonError::into_inner).0
+        } else {
+            let waited = self.changed.wait_while(news, nothing);
+            waited.unwrap_or_else(PoisonError::into_inner)
+        };
+        std::mem::take(&mut news)
     }
 }
 
@@ -247,7 +239,7 @@ struct Loop {
 impl Loop {
     fn new(job: Job) -> Self {
         let out = job.first.clone();
-        let (prompts, head) = (PromptTimer::new(), Head::default());
+        let (prompts, head) = (PromptTimer::default(), Head::default());
         Self { job, prompts, head, text: vec![], out, aside: false }
     }
 

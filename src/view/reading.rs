@@ -9,11 +9,15 @@ use crate::journal::cursor::{Cursor, Filter, Position};
 use crate::journal::reader::IndexReader;
 use crate::journal::record::Kind;
 use crate::journal::search::lines::{Entry, Lines, Split};
-use crate::journal::search::select::{Chosen, Kept, Query, Selector, Spans};
+use crate::journal::search::select::{Chosen, Kept, Query, Selector};
 use crate::model::event::Logged;
+use crate::model::time::Timestamp;
 
 /// How much is put together before it is written.
 const PAGE: usize = 64 << 10;
+
+/// Where pages are written.
+type Out<'a> = &'a mut dyn FnMut(&[u8]) -> io::Result<()>;
 
 /// Reads a journal, chooses and shows.
 #[derive(Debug)]
@@ -100,11 +104,7 @@ impl Reading {
     }
 
     /// Show what there is of records with numbers below `upto`.
-    pub fn read(
-        &mut self,
-        upto: u64,
-        out: &mut dyn FnMut(&[u8]) -> io::Result<()>,
-    ) -> io::Result<()> {
+    pub fn read(&mut self, upto: u64, out: Out<'_>) -> io::Result<()> {
         let Self { lines, selector, form, last, page } = self;
         while let Some(entry) = lines.next(upto)? {
             selector.feed(&entry, &mut |chosen| {
@@ -114,14 +114,9 @@ impl Reading {
                 }
                 Ok(())
             })?;
-            if page.len() >= PAGE {
-                out(page)?;
-                page.clear();
-            }
+            put(page, PAGE, out)?;
         }
-        out(page)?;
-        page.clear();
-        Ok(())
+        put(page, 0, out)
     }
 
     /// Go on in another place, after a break if something is shown before it.
@@ -133,46 +128,54 @@ impl Reading {
     }
 
     /// Show what was kept back; what comes now is shown as it comes.
-    pub fn show_last(&mut self, out: &mut dyn FnMut(&[u8]) -> io::Result<()>) -> io::Result<()> {
+    pub fn show_last(&mut self, out: Out<'_>) -> io::Result<()> {
         for kept in self.last.take().map(|last| last.kept).unwrap_or_default() {
             let chosen = kept
                 .as_ref()
                 .map_or(Chosen::Break, |(kept, matches)| Chosen::Entry(kept.entry(), *matches));
             self.form.show(chosen, &mut self.page);
-            if self.page.len() >= PAGE {
-                out(&self.page)?;
-                self.page.clear();
-            }
+            put(&mut self.page, PAGE, out)?;
         }
-        out(&self.page)?;
-        self.page.clear();
-        Ok(())
+        put(&mut self.page, 0, out)
     }
 
     /// This is all: show what was kept back, and end the output.
-    pub fn finish(mut self, out: &mut dyn FnMut(&[u8]) -> io::Result<()>) -> io::Result<()> {
+    pub fn finish(mut self, out: Out<'_>) -> io::Result<()> {
         self.show_last(out)?;
         self.form.finish(&mut self.page);
         out(&self.page)
     }
 }
 
-/// The times around each line that matches, of records from `from` on and below `upto`.
+/// Write a page if it has come to so many bytes.
+fn put(page: &mut Vec<u8>, least: usize, out: Out<'_>) -> io::Result<()> {
+    if page.len() >= least {
+        out(page)?;
+        page.clear();
+    }
+    Ok(())
+}
+
+/// The spans of time around the lines that match, of records from `from` on and below `upto`: in order,
+/// none touching another.
 pub fn times_around(
     index: IndexReader,
     (from, upto): (u64, u64),
     filter: Filter,
     query: &Query,
     window: Duration,
-) -> io::Result<Spans> {
+) -> io::Result<Vec<(Timestamp, Timestamp)>> {
     let position = Position { record: from, skip: 0 };
-    let pattern = query.pattern.clone();
-    let split = pattern.map_or(Split::Lines, |pattern| Split::Like(Box::new(pattern)));
+    let split = Split::by(query.pattern.as_ref());
     let mut lines = Lines::new(Cursor::over(index, position, filter), split);
-    let (mut spans, mut scratch) = (Spans::default(), vec![]);
+    let (mut spans, mut scratch) = (Vec::<(Timestamp, Timestamp)>::new(), vec![]);
     while let Some(entry) = lines.next(upto)? {
         if entry.is_line() && query.covers(&entry) && query.matches(&entry, &mut scratch) {
-            spans.add(entry.record.time, window);
+            let (begin, end) = (entry.record.time - window, entry.record.time + window);
+            match spans.last_mut() {
+                Some((_, last)) if *last >= begin => *last = end.max(*last),
+                Some(_) | None => spans.push((begin, end)),
+            }
         }
     }
     Ok(spans)

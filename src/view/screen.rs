@@ -32,11 +32,6 @@ pub fn stdin_size() -> Option<(u16, u16)> {
     window_size(std::io::stdin())
 }
 
-/// Columns and rows of the terminal that is the standard output, if it is one.
-pub fn stdout_size() -> Option<(u16, u16)> {
-    window_size(std::io::stdout())
-}
-
 /// The time of day, `14:05`.
 pub fn clock_time(at: Timestamp) -> String {
     let digits = time_of_day(at.seconds(), &local_zone());

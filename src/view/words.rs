@@ -2,8 +2,10 @@
 
 use std::time::Duration;
 
+use crate::journal::search::pattern::without_break;
 use crate::model::Exit;
 use crate::model::line;
+use crate::model::text::cut;
 use crate::model::units;
 
 /// The end of a process that nobody had asked for.
@@ -44,18 +46,7 @@ fn quote(line: &[u8]) -> String {
     let mut shown = vec![];
     line::plain(without_break(line), &mut shown);
     let last = shown.rsplit(|&b| b == b'\n').next().unwrap_or_default();
-    let text = String::from_utf8_lossy(last).into_owned();
-    let mut text = text.chars();
-    let mut quoted: String = text.by_ref().take(LONGEST).collect();
-    if text.next().is_some() {
-        quoted.push('…');
-    }
-    quoted
-}
-
-fn without_break(line: &[u8]) -> &[u8] {
-    let line = line.strip_suffix(b"\n").unwrap_or(line);
-    line.strip_suffix(b"\r").unwrap_or(line)
+    cut(&String::from_utf8_lossy(last), LONGEST).into_owned()
 }
 
 #[cfg(test)]

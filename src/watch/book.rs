@@ -4,9 +4,9 @@ use std::collections::VecDeque;
 
 use serde::{Deserialize, Serialize};
 
-use super::clean::without_break;
 use super::limits::LONGEST_SHOWN;
 use crate::model::LifeId;
+use crate::model::line::without_break;
 use crate::model::request::FlagMatch;
 use crate::model::rules::Flag;
 use crate::model::time::Timestamp;
@@ -132,19 +132,8 @@ impl FlagBook {
 
     /// Whether another one has the same flags and has counted as much.
     pub fn counts_as(&self, other: &Self) -> bool {
-        let count = |log: &'_ FlagLog| log.count;
-        let same_names =
-            self.flags.iter().map(|log| &log.name).eq(other.flags.iter().map(|log| &log.name));
-        same_names && self.flags.iter().map(count).eq(other.flags.iter().map(count))
-    }
-
-    /// Forget all matches.
-    pub fn clear(&mut self) {
-        for flag in &mut self.flags {
-            flag.count = 0;
-            flag.matches.clear();
-        }
-        self.waits = false;
+        let counts = self.flags.iter().map(|log| (&log.name, log.count));
+        counts.eq(other.flags.iter().map(|log| (&log.name, log.count)))
     }
 
     /// The time of what comes.

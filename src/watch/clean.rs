@@ -102,12 +102,6 @@ pub(super) fn fold(text: &[u8], folded: &mut Vec<u8>) {
     folded.make_ascii_lowercase();
 }
 
-/// A line without its line break.
-pub(super) fn without_break(line: &[u8]) -> &[u8] {
-    let line = line.strip_suffix(b"\n").unwrap_or(line);
-    line.strip_suffix(b"\r").unwrap_or(line)
-}
-
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;

@@ -24,5 +24,5 @@ mod watcher;
 
 pub use book::{FlagBook, FlagLog, Match};
 pub use limits::{LONGEST_LINE, LONGEST_SHOWN};
-pub use pattern::{BadPattern, check};
+pub use pattern::BadPattern;
 pub use watcher::{Hit, Rule, Watcher};

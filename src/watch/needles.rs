@@ -46,30 +46,21 @@ fn lowered(hir: &Hir) -> Hir {
 }
 
 fn small(class: &ClassUnicode) -> ClassUnicode {
-    let mut capitals = ClassUnicode::new([ClassUnicodeRange::new('A', 'Z')]);
-    capitals.intersect(class);
-    let small = |letter: char| letter.to_ascii_lowercase();
-    let smalls = ClassUnicode::new(
-        capitals
-            .iter()
-            .map(|range| ClassUnicodeRange::new(small(range.start()), small(range.end()))),
-    );
-    let mut class = class.clone();
-    class.difference(&capitals);
-    class.union(&smalls);
-    class
+    let letters = |first, last| ClassUnicode::new([ClassUnicodeRange::new(first, last)]);
+    let mut small = class.clone();
+    small.intersect(&letters('A', 'Z'));
+    small.case_fold_simple();
+    // Of what is folded so, some is not ASCII.
+    small.intersect(&letters('a', 'z'));
+    small.union(class);
+    small.difference(&letters('A', 'Z'));
+    small
 }
 
 fn small_bytes(class: &ClassBytes) -> ClassBytes {
-    let mut capitals = ClassBytes::new([ClassBytesRange::new(b'A', b'Z')]);
-    capitals.intersect(class);
-    let small = |letter: u8| letter.to_ascii_lowercase();
-    let smalls = ClassBytes::new(
-        capitals.iter().map(|range| ClassBytesRange::new(small(range.start()), small(range.end()))),
-    );
     let mut class = class.clone();
-    class.difference(&capitals);
-    class.union(&smalls);
+    class.case_fold_simple();
+    class.difference(&ClassBytes::new([ClassBytesRange::new(b'A', b'Z')]));
     class
 }
 

@@ -6,6 +6,7 @@ use regex_syntax::{ParserBuilder, escape};
 
 use super::bounded::{Bounded, Steps, TooSlow};
 use super::needles;
+use crate::model::expression::reason;
 use crate::model::rules::Text;
 
 /// A pattern that can't be looked for.
@@ -14,10 +15,6 @@ pub enum BadPattern {
     /// It would be found in every line.
     #[error("a pattern is empty; say what to look for")]
     Empty,
-    /// A text that no line holds.
-    #[error("`{}` has a line break or another control character in it; lines are looked at one \
-        by one, without those", .0.escape_debug())]
-    Control(String),
     /// An expression that is none.
     #[error("`{text}` is no regular expression: {why}")]
     Expression {
@@ -26,15 +23,6 @@ pub enum BadPattern {
         /// What is wrong with it.
         why: String,
     },
-}
-
-/// Whether this can be looked for, and can be found.
-pub fn check(text: &Text) -> Result<(), BadPattern> {
-    let odd = |c: char| c.is_control() && c != '\t';
-    if !text.regex && text.pattern.chars().any(odd) {
-        return Err(BadPattern::Control(text.pattern.clone()));
-    }
-    Pattern::new(text, 1).map(|_| ())
 }
 
 /// A text as it was printed, and with small ASCII letters; both are of one length.
@@ -73,15 +61,16 @@ enum How {
 impl Pattern {
     /// `count` is how many patterns the process has.
     pub(super) fn new(text: &Text, count: usize) -> Result<Self, BadPattern> {
-        if text.regex {
-            return Self::expression(text, count);
-        }
         let words = text.pattern.as_str();
+        let bad = |why| BadPattern::Expression { text: words.to_owned(), why };
+        if text.regex {
+            return Self::expression(text, count).map_err(bad);
+        }
         if words.is_empty() {
             return Err(BadPattern::Empty);
         }
         if text.any_case && !words.is_ascii() {
-            return Self::cased(words, count);
+            return Self::cased(words, count).map_err(bad);
         }
         let folded = words.to_ascii_lowercase().into_bytes();
         let how = if text.any_case {
@@ -94,22 +83,22 @@ impl Pattern {
 
     /// ASCII letters are those of ASCII only, as in other texts: no sign that is written like a K
     /// is one.
-    fn cased(words: &str, count: usize) -> Result<Self, BadPattern> {
+    fn cased(words: &str, count: usize) -> Result<Self, String> {
         let part = |c: char| {
             let flags = if c.is_ascii() { "i-u" } else { "i" };
             format!("(?{flags}:{})", escape(&c.to_string()))
         };
         let pattern: String = words.chars().map(part).collect();
-        let hir = parse(&pattern, false, false).map_err(|why| bad(words, why))?;
-        let regex = build(&hir, count).map_err(|why| bad(words, why))?;
+        let hir = parse(&pattern, false, false)?;
+        let regex = build(&hir, count)?;
         let longest = hir.properties().maximum_len().unwrap_or(words.len() * 2);
         Ok(Self { how: How::Cased(Box::new(regex), longest), needles: needles::of(&hir, 1) })
     }
 
-    fn expression(text: &Text, count: usize) -> Result<Self, BadPattern> {
+    fn expression(text: &Text, count: usize) -> Result<Self, String> {
         let Text { pattern, any_case, .. } = text;
-        let hir = parse(pattern, *any_case, false).map_err(|why| bad(pattern, why))?;
-        let regex = build(&hir, count).map_err(|why| bad(pattern, why))?;
+        let hir = parse(pattern, *any_case, false)?;
+        let regex = build(&hir, count)?;
         let needles = needles::of(&hir, 2);
         // Its flags must not be those of the ones beside it.
         let case = if *any_case { "(?i)" } else { "" };
@@ -148,10 +137,8 @@ impl Pattern {
 
     /// The expression as a part of one that is asked of many lines at once.
     pub(super) fn of_many_lines(&self) -> Option<&str> {
-        match &self.how {
-            How::Line(_, whole) => whole.as_deref(),
-            How::Exact(_) | How::Folded(_) | How::Cased(..) => None,
-        }
+        let How::Line(_, whole) = &self.how else { return None };
+        whole.as_deref()
     }
 }
 
@@ -178,20 +165,9 @@ fn build(hir: &Hir, count: usize) -> Result<Bounded, String> {
     Bounded::new(hir, count).ok_or_else(|| "it is too large when it is compiled".to_owned())
 }
 
-fn bad(text: &str, why: String) -> BadPattern {
-    BadPattern::Expression { text: text.to_owned(), why }
-}
-
-/// The line of an error that says what is wrong.
-fn reason(error: &dyn std::error::Error) -> String {
-    let text = error.to_string();
-    let last = text.lines().last().unwrap_or_default();
-    last.trim().trim_start_matches("error: ").to_owned()
-}
-
 #[cfg(test)]
 mod tests {
-    use super::{Both, Pattern, Steps, check};
+    use super::{Both, Pattern, Steps};
     use crate::model::rules::Text;
 
     fn text(pattern: &str, regex: bool, any_case: bool) -> Text {
@@ -250,14 +226,9 @@ mod tests {
         let table = [
             (text("a(b", true, false), "`a(b` is no regular expression: unclosed group"),
             (text("", false, true), "a pattern is empty; say what to look for"),
-            (
-                text("a\nb", false, true),
-                "`a\\nb` has a line break or another control character in it; lines are looked \
-                 at one by one, without those",
-            ),
         ];
         for (bad, expected) in table {
-            assert_eq!(check(&bad).unwrap_err().to_string(), expected);
+            assert_eq!(Pattern::new(&bad, 1).unwrap_err().to_string(), expected);
         }
     }
 }

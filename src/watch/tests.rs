@@ -200,8 +200,6 @@ fn matches_are_kept_with_the_lines_around_them() {
         let mut other = FlagBook::new(&rules.flags);
         other.restore(&restored);
         assert_eq!(other.flags(), log_of(watcher.book()));
-        other.clear();
-        assert_eq!(other.flags()[0].count, 0);
     }
 }
 

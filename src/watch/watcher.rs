@@ -2,12 +2,13 @@
 
 use super::book::FlagBook;
 use super::bounded::{Steps, TooSlow};
-use super::clean::{Cleaner, fold, without_break};
+use super::clean::{Cleaner, fold};
 use super::limits::{LONGEST_LINE, LONGEST_SHOWN};
 use super::open::Open;
 use super::pattern::{BadPattern, Both, Pattern};
 use super::search::{Search, Walk};
 use crate::model::LifeId;
+use crate::model::line::without_break;
 use crate::model::rules::{FailurePattern, Probe, Rules, Text};
 use crate::model::time::Timestamp;
 
@@ -64,15 +65,10 @@ pub struct Watcher {
 impl Watcher {
     /// A watcher for these rules, and failure patterns that stand elsewhere.
     pub fn new(rules: &Rules, failures: &[FailurePattern]) -> Result<Self, BadPattern> {
-        let ready =
-            rules.ready.iter().enumerate().filter_map(|(number, check)| match &check.probe {
-                Probe::Log(text) => Some((Rule::Ready(number), text)),
-                Probe::Port { .. }
-                | Probe::Http { .. }
-                | Probe::Exec { .. }
-                | Probe::Exit { .. }
-                | Probe::Delay { .. } => None,
-            });
+        let ready = rules.ready.iter().enumerate().filter_map(|(number, check)| {
+            let Probe::Log(text) = &check.probe else { return None };
+            Some((Rule::Ready(number), text))
+        });
         let failures = rules.failures.iter().chain(failures).enumerate();
         let failures = failures.map(|(number, failure)| (Rule::Failure(number), &failure.text));
         let flags = rules.flags.iter().enumerate();
@@ -104,13 +100,12 @@ impl Watcher {
     pub fn renew(&mut self, rules: &Rules, failures: &[FailurePattern]) -> Result<(), BadPattern> {
         let mut renewed = Self::new(rules, failures)?;
         renewed.book.restore(&self.book);
-        for number in 0..renewed.rules.len() {
-            let is_same = |at: &usize| self.spent[*at] && self.same(*at, &renewed, number);
-            if (0..self.rules.len()).any(|at| is_same(&at)) {
-                renewed.spent[number] = true;
-                renewed.left -= 1;
-            }
-        }
+        let found = |rule| {
+            let mut old = self.rules.iter().zip(&self.spent);
+            old.any(|(old, spent)| *spent && is_same(old, rule))
+        };
+        renewed.spent = renewed.rules.iter().map(found).collect();
+        renewed.left = renewed.spent.iter().filter(|spent| !**spent).count();
         // Where nothing was looked for any more, nobody knows what line this is.
         if self.wants() {
             renewed.cleaner = std::mem::take(&mut self.cleaner);
@@ -120,12 +115,6 @@ impl Watcher {
         }
         *self = renewed;
         Ok(())
-    }
-
-    fn same(&self, at: usize, other: &Self, number: usize) -> bool {
-        let kind = |rule: Rule| std::mem::discriminant(&rule);
-        let ((rule, text), (others, other_text)) = (&self.rules[at], &other.rules[number]);
-        kind(*rule) == kind(*others) && text == other_text
     }
 
     /// Whether anything is still looked for in this life: else it need not be fed.
@@ -138,7 +127,7 @@ impl Watcher {
         &self.book
     }
 
-    /// The same, to restore what was saved or to forget it.
+    /// The same, to restore what was saved.
     pub fn book_mut(&mut self) -> &mut FlagBook {
         &mut self.book
     }
@@ -221,9 +210,7 @@ impl Watcher {
         }
         let whole = memchr::memrchr(b'\n', &text.text[at..]).map_or(at, |newline| at + newline + 1);
         self.block(text.range(at, whole), hits);
-        if whole < length {
-            self.extend_open(&text.text[whole..], hits);
-        }
+        self.extend_open(&text.text[whole..], hits);
     }
 
     /// Whole lines.
@@ -343,6 +330,11 @@ impl Watcher {
         }
         hits.push(Hit { rule, line });
     }
+}
+
+/// Whether two rules look for the same, whatever their numbers.
+fn is_same((rule, text): &(Rule, Text), (other, other_text): &(Rule, Text)) -> bool {
+    std::mem::discriminant(rule) == std::mem::discriminant(other) && text == other_text
 }
 
 /// The beginning of a line, or, if what was found lies behind that, what is around it.

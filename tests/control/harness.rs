@@ -18,9 +18,7 @@ use tmo::model::request::{
 use tmo::model::run_end::End;
 use tmo::model::time::Timestamp;
 use tmo::model::{LifeId, ProcName, ProcessStatus};
-use tmo::server::handle::{
-    Ask, FailureTexts, FailuresAsk, FailuresProblem, Handle, PaneAsk, PaneProblem,
-};
+use tmo::server::handle::{Ask, AskError, FailureTexts, FailuresAsk, Handle, PaneAsk};
 use tmo::server::serve::{Limits, Listeners, serve};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::UnixStream;
@@ -177,9 +175,9 @@ async fn engine(mut asked: mpsc::Receiver<Ask>, seen: mpsc::Sender<Seen>, releas
             Ask::Pane { name, ask, reply } => {
                 let all: Vec<ProcName> = NAMES.map(|name| ProcName::new(name).unwrap()).into();
                 let answer = match (all.iter().any(|known| known.matches(&name)), &ask) {
-                    (false, _) => Err(PaneProblem::Unknown(nearest::unknown(&name, &all).into())),
+                    (false, _) => Err(AskError::Unknown(nearest::unknown(&name, &all).into())),
                     (true, PaneAsk::Type { .. }) if name == "slow" => {
-                        Err(PaneProblem::Refused("slow does not run".to_owned()))
+                        Err(AskError::Refused("slow does not run".to_owned()))
                     }
                     (true, PaneAsk::Type { .. }) => Ok(String::new()),
                     (true, PaneAsk::Screen { color }) => Ok(format!("screen {color}\n")),
@@ -227,18 +225,18 @@ fn flags(name: &str, last: usize) -> Result<Vec<FlagMatches>, Box<Outcome>> {
 }
 
 /// `panic:` is declared for all, and for `slow` by somebody else.
-fn failures(name: &str, ask: &FailuresAsk) -> Result<FailureTexts, FailuresProblem> {
+fn failures(name: &str, ask: &FailuresAsk) -> Result<FailureTexts, AskError> {
     let all: Vec<ProcName> = NAMES.map(|name| ProcName::new(name).unwrap()).into();
     if !all.iter().any(|known| known.matches(name)) {
-        return Err(FailuresProblem::Unknown(nearest::unknown(name, &all).into()));
+        return Err(AskError::Unknown(nearest::unknown(name, &all).into()));
     }
     let mut failure_strings = vec!["panic:".to_owned()];
     match ask {
         FailuresAsk::Add(text) | FailuresAsk::Remove(text) if text.is_empty() => {
-            return Err(FailuresProblem::Useless("an empty text".to_owned()));
+            return Err(AskError::Useless("an empty text".to_owned()));
         }
         FailuresAsk::Remove(_) if name == "slow" => {
-            return Err(FailuresProblem::Refused("it stands elsewhere".to_owned()));
+            return Err(AskError::Refused("it stands elsewhere".to_owned()));
         }
         FailuresAsk::Add(text) => failure_strings.push(text.clone()),
         FailuresAsk::Remove(text) => failure_strings.retain(|known| known != text),

@@ -5,6 +5,7 @@ use std::sync::atomic::Ordering;
 
 use pretty_assertions::assert_eq;
 use tmo::api::history::ECHO_CHUNK;
+use tmo::api::overmind::Command;
 use tmo::client::overmind::{Connection, OvermindClient};
 use tmo::model::request::Request;
 use tmo::model::run_end::End;
@@ -89,14 +90,14 @@ async fn requests_are_done_without_a_word() {
     drop(stream);
     assert_eq!(run.next().await, Seen::Do(Request::Quit, false));
     let client = OvermindClient::new(&run.socket);
-    client.restart(names(&["worker"])).await.unwrap();
+    client.order(&Command::Restart(names(&["worker"]))).await.unwrap();
     let worker = Request::Restart { names: names(&["worker"]) };
     assert_eq!(run.next().await, Seen::Do(worker, false));
-    client.stop(vec![]).await.unwrap();
+    client.order(&Command::Stop(vec![])).await.unwrap();
     assert_eq!(run.next().await, Seen::Do(Request::Stop { names: all() }, false));
-    client.quit().await.unwrap();
+    client.order(&Command::Quit).await.unwrap();
     assert_eq!(run.next().await, Seen::Do(Request::Quit, false));
-    client.kill().await.unwrap();
+    client.order(&Command::Kill).await.unwrap();
     assert_eq!(run.next().await, Seen::Do(Request::Kill, false));
 }
 

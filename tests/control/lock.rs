@@ -1,11 +1,10 @@
 //! The lock of a run.
 
-use std::os::fd::AsRawFd as _;
+use std::os::fd::{AsRawFd as _, IntoRawFd as _};
 use std::os::unix::fs::PermissionsExt as _;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use pretty_assertions::assert_eq;
-use tmo::instance::inherit;
 use tmo::instance::lock::{Door, LockError, RunLock, is_held, path};
 
 #[test]
@@ -55,7 +54,7 @@ fn only_the_lock_itself_is_taken_over() {
     let other = std::fs::File::open("/dev/null").unwrap();
     assert!(RunLock::from_raw(other.as_raw_fd(), dir.path()).is_err());
     // The file itself, but opened once more: that is not what holds the lock.
-    let again = inherit::give(std::fs::File::open(path(dir.path())).unwrap()).unwrap();
+    let again = std::fs::File::open(path(dir.path())).unwrap().into_raw_fd();
     assert!(RunLock::from_raw(again, dir.path()).is_err());
 }
 

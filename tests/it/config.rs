@@ -89,6 +89,17 @@ fn what_init_writes_passes_and_is_not_overwritten() {
 }
 
 #[test]
+fn init_names_the_schema_that_it_can_not_write() {
+    let world = World::new(PROCFILE);
+    let mut shell = world.command("sh");
+    // Large enough for tmo.toml alone.
+    let limited = "trap '' XFSZ; ulimit -f 16; exec \"$0\" init";
+    let ran = shell.args(["-c", limited, env!("CARGO_BIN_EXE_tmo")]).output().unwrap();
+    let error = String::from_utf8_lossy(&ran.stderr);
+    assert!(ran.status.code() == Some(1) && error.contains("tmo.schema.json: "), "{ran:?}");
+}
+
+#[test]
 fn words_and_names_are_shown_as_they_are_meant() {
     let world = World::new("web: exec sleep 1000\n");
     world.write(

@@ -60,6 +60,27 @@ fn a_run_whose_log_was_moved_while_nobody_supervised_is_ended_by_kill() {
 }
 
 #[test]
+fn what_was_printed_before_kill_is_in_the_log_without_a_supervisor_too() {
+    let world = World::new("");
+    let count = "n=0; while :; do n=$((n + 1)); echo line $n; echo $n >>$PS.count; done";
+    // tmux is busy with the noise, so some lines are on their way when everything ends.
+    world.write("Procfile", &format!("web: {count}\nworker: {count}\nnoise: exec yes\n"));
+    world.ok(["start", "-D"]);
+    for pid in [world.guardian(), world.supervisor()] {
+        procs::kill(pid, 9);
+        eventually("it is gone", || (!procs::alive(pid)).then_some(()));
+    }
+    world.ok(["kill"]);
+    for name in ["web", "worker"] {
+        let counted = std::fs::read_to_string(world.app().join(format!("{name}.count"))).unwrap();
+        let log = world.ok(["logs", "--no-prefix", name]);
+        let shown = log.lines().rev().find_map(|line| line.strip_prefix("line ")?.parse().ok());
+        let printed = counted.lines().last().map(|count| count.parse::<u64>().unwrap());
+        assert!(shown >= printed, "{name}: {shown:?} of {printed:?}");
+    }
+}
+
+#[test]
 fn a_run_with_a_huge_hole_in_its_log_is_ended_by_kill() {
     let world = stubborn();
     world.abandoned();

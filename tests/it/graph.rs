@@ -65,7 +65,8 @@ fn it_is_the_order_of_the_supervisor_and_shows_its_states() {
     for (step, proc) in order(&plan).iter().zip(&Supervisor::new(&plan, Timestamp::EPOCH).procs) {
         let waits: Vec<_> =
             step.waits.iter().map(|wait| (place(wait.on.clone()), wait.until)).collect();
-        assert_eq!(waits, proc.needs, "{}", step.name);
+        let needs: Vec<_> = proc.needs.iter().map(|(on, until)| (on.place(), *until)).collect();
+        assert_eq!(waits, needs, "{}", step.name);
     }
     let text = world.ok(["graph", "--live"]);
     for row in [

@@ -425,11 +425,11 @@ fn a_session_that_has_the_number_of_a_shim_that_died_unseen_is_left_alone() {
 }
 
 /// The limit that is known: nothing says whose a process is that has another session and another
-/// environment, once its shim is gone. So nobody says that it was ended.
+/// environment, once its shim and its parent are gone. So nobody says that it was ended.
 #[test]
 fn what_escapes_from_a_killed_shim_is_not_said_to_have_ended() {
     let world = World::new(
-        "web: env -i setsid sh -c 'echo $$ >escaped; exec sleep 1000' & \
+        "web: (env -i setsid sh -c 'echo $$ >escaped; exec sleep 1000' &); \
          while ! [ -s escaped ]; do sleep 0.05; done; kill -9 $PPID; exec sleep 1000\n",
     );
     let mut view = world.start([""; 0]);

@@ -318,7 +318,7 @@ fn a_journal_that_cannot_be_written_is_stood_in_for() {
     let mut reader = StreamReader::open(&scene.dirs(), "web.2");
     let start = reader.start().unwrap();
     reader.read_at(start, &mut [0]).unwrap();
-    assert_eq!(reader.place(), Some(Place::Spill));
+    assert_eq!(reader.segment().unwrap().place, Place::Spill);
 }
 
 #[test]

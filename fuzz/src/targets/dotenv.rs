@@ -1,9 +1,14 @@
 //! Env files.
 
+#[path = "../../../src/config/dotenv/quote.rs"]
+mod quote;
+
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
 
-use tmo::config::dotenv::{DotenvError, parse, quote};
+use tmo::config::dotenv::{DotenvError, parse};
+
+use quote::quote;
 
 /// What a file means does not depend on what follows, on how its lines end or on how its values
 /// are quoted; and no small file means much.

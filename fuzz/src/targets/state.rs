@@ -5,7 +5,7 @@ use tmo::model::member::Member;
 use tmo::model::plan::Plan;
 use tmo::model::request::Request;
 use tmo::model::time::Timestamp;
-use tmo::model::{Exit, LifeId};
+use tmo::model::{Exit, LifeId, ProcId};
 use tmo::protocol::life::{Entry, LifeEvent};
 use tmo::supervisor::{Course, Effect, Input as Step, Supervisor};
 
@@ -45,7 +45,7 @@ pub(crate) fn check(data: &[u8]) {
 }
 
 fn step(input: &mut Input<'_>, asked: &mut u64) -> Step {
-    let id = input.below(2);
+    let id = ProcId::at(input.below(2));
     match input.byte() % 8 {
         0 => Step::PaneReady(id),
         1 => {
@@ -103,14 +103,15 @@ fn event(input: &mut Input<'_>) -> LifeEvent {
 }
 
 fn sound(effects: &[Effect], answered: &mut Vec<u64>) {
+    let is_known = |id: &ProcId| id.place() < 2;
     for effect in effects {
         match effect {
-            Effect::Open(ids) => assert!(ids.iter().all(|id| *id < 2)),
-            Effect::Crashed(crash) => assert!(crash.id < 2),
+            Effect::Open(ids) => assert!(ids.iter().all(is_known)),
+            Effect::Crashed(crash) => assert!(is_known(&crash.id)),
             Effect::Want { id, .. } | Effect::Signal { id, .. } | Effect::Close(id) => {
-                assert!(*id < 2);
+                assert!(is_known(id));
             }
-            Effect::Say(id, _) => assert!(id.is_none_or(|id| id < 2)),
+            Effect::Say(id, _) => assert!(id.as_ref().is_none_or(is_known)),
             Effect::Answer(ticket, _) => answered.push(*ticket),
             Effect::Reached(_) | Effect::Finish(_) => {}
         }

@@ -5,7 +5,7 @@
 
 use std::ffi::OsString;
 
-use super::command::Command;
+use super::command::{Command, batches};
 use super::{config, version};
 
 /// How long the keys are shown where the status line is the user's own, in milliseconds.
@@ -91,12 +91,8 @@ pub fn arguments(target: &Target<'_>) -> Vec<OsString> {
     words.extend(target.utf8.then(|| "-u".into()));
     words.extend(found.modern.then(|| "-N".into()));
     words.extend(["-L".into(), target.socket.into()]);
-    for (index, command) in commands(target).iter().enumerate() {
-        if index > 0 {
-            words.push(";".into());
-        }
-        words.extend(command.words().iter().cloned());
-    }
+    // Together they are one call.
+    words.extend(batches(&[commands(target)]).concat());
     words
 }
 

@@ -120,16 +120,8 @@ pub struct EventsArgs {
 impl From<EventsArgs> for LogsArgs {
     fn from(args: EventsArgs) -> Self {
         let EventsArgs { names, follow, lines, json, client } = args;
-        Self {
-            names,
-            follow,
-            lines,
-            json,
-            client,
-            events: true,
-            timestamps: true,
-            ..Self::default()
-        }
+        let (events, timestamps) = (true, true);
+        Self { names, lines, follow, events, json, timestamps, client, ..Self::default() }
     }
 }
 

@@ -25,9 +25,7 @@ pub use changing::{
 };
 pub use history::{CrashAsk, CrashesArgs, EchoArgs, EventsArgs, LogsArgs, WhyArgs};
 pub use looking::{FlagsArgs, LsArgs, PsArgs, ScreenArgs, WAIT_FOR, WaitArgs, WaitFor};
-pub use offline::{
-    CheckArgs, CompletionsArgs, ConfigArgs, DoctorArgs, GraphArgs, InitArgs, ManArgs, SetupArgs,
-};
+pub use offline::{CompletionsArgs, GraphArgs, InitArgs, ManArgs, PreviewArgs, SetupArgs};
 pub use settings::command;
 pub use start::StartArgs;
 pub use target::ClientArgs;
@@ -94,7 +92,7 @@ Examples:
   tmo check --json | jq -r '.errors[].text'
 
 All that is wrong with tmo.toml is reported at once, with line and column.")]
-    Check(Box<CheckArgs>),
+    Check(Box<PreviewArgs>),
     /// Show what is in force for each process, and which file, flag or variable says so.
     #[command(after_help = "\
 Examples:
@@ -103,7 +101,7 @@ Examples:
   tmo config --json | jq '.processes[].settings[] | select(.from != \"default\")'
 
 Of variables only the names are shown.")]
-    Config(Box<ConfigArgs>),
+    Config(Box<PreviewArgs>),
     /// Show in which order a start begins, and what each process waits for; start nothing.
     #[command(after_help = "\
 Examples:
@@ -141,7 +139,7 @@ It tries tmux, with your configuration, on a server of its own, which is gone af
 nothing. It runs no program of the project: tmux and the shell come from your own PATH, and checks that
 would need the project's are named. Of variables it shows names, no values; of a PATH, the directories that differ. Exit code 1
 if anything fails.")]
-    Doctor(Box<DoctorArgs>),
+    Doctor(Box<PreviewArgs>),
     /// Restart processes; without names, all of them.
     #[command(
         visible_alias = "r",

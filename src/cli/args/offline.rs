@@ -5,20 +5,9 @@ use std::path::PathBuf;
 use super::start::StartArgs;
 use crate::cli::completions::{Shell, values};
 
-/// `tmo check`.
+/// `tmo check`, `tmo config`, `tmo doctor`.
 #[derive(Debug, Clone, PartialEq, Eq, Default, clap::Args)]
-pub struct CheckArgs {
-    /// As JSON.
-    #[arg(long)]
-    pub json: bool,
-    /// The start that is asked about.
-    #[command(flatten)]
-    pub start: StartArgs,
-}
-
-/// `tmo config`.
-#[derive(Debug, Clone, PartialEq, Eq, Default, clap::Args)]
-pub struct ConfigArgs {
+pub struct PreviewArgs {
     /// As JSON.
     #[arg(long)]
     pub json: bool,
@@ -56,17 +45,6 @@ pub struct InitArgs {
     /// The Procfile; its directory is where the file goes.
     #[arg(short = 'f', long, value_name = "FILE", add = values::file())]
     pub procfile: Option<PathBuf>,
-}
-
-/// `tmo doctor`.
-#[derive(Debug, Clone, PartialEq, Eq, Default, clap::Args)]
-pub struct DoctorArgs {
-    /// As JSON.
-    #[arg(long)]
-    pub json: bool,
-    /// The start that is asked about.
-    #[command(flatten)]
-    pub start: StartArgs,
 }
 
 /// `tmo completions`.

@@ -58,16 +58,14 @@ pub fn command() -> Command {
         let valued = |arg: &Arg| {
             arg.get_action().takes_values() && !arg.is_positional() && !arg.is_require_equals_set()
         };
-        let verb = verb.mut_args(|arg| {
+        verb.mut_args(|arg| {
             let valued = valued(&arg);
-            arg.allow_negative_numbers(valued)
-        });
-        verb.mut_args(|arg| match settings.iter().find(|(id, ..)| arg.get_id() == *id) {
-            Some(setting) => {
-                let help = help_of(arg.get_help(), setting);
-                arg.help(help)
-            }
-            None => arg,
+            let arg = arg.allow_negative_numbers(valued);
+            let Some(setting) = settings.iter().find(|(id, ..)| arg.get_id() == *id) else {
+                return arg;
+            };
+            let help = help_of(arg.get_help(), setting);
+            arg.help(help)
         })
     })
 }

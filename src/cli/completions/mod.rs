@@ -8,7 +8,7 @@ pub(super) mod values;
 
 use std::ffi::{OsStr, OsString};
 use std::fmt::Write as _;
-use std::io::{self, Write};
+use std::io::{self, Write as _};
 
 use clap::Command;
 use clap_complete::engine::CompletionCandidate;
@@ -59,7 +59,7 @@ impl Shell {
 /// Answer a script that asks for candidates; `None` if this is an ordinary start of the program.
 ///
 /// Nothing else is printed: the shell takes every line for a candidate.
-pub(super) fn answer(arguments: &[OsString], out: &mut dyn Write) -> Option<io::Result<()>> {
+pub(super) fn answer(arguments: &[OsString]) -> Option<io::Result<()>> {
     let asked = env::variable(VARIABLE)?;
     let Some(shell) = asked.to_str().and_then(|asked| asked.strip_prefix(FORM)) else {
         return Some(Ok(()));
@@ -67,7 +67,7 @@ pub(super) fn answer(arguments: &[OsString], out: &mut dyn Write) -> Option<io::
     crate::sys::end_after(MOST_SECONDS);
     let words = arguments.iter().skip_while(|word| *word != "--").skip(1).cloned().collect();
     let text = complete(words).text(shell != "bash");
-    Some(out.write_all(text.as_bytes()))
+    Some(io::stdout().write_all(text.as_bytes()))
 }
 
 /// The candidates for a shell.

@@ -283,20 +283,13 @@ fn names() -> Vec<String> {
     }
     let beside =
         if socket.tcp.is_some() { Some(&*context.start_dir) } else { socket.path.parent() };
-    let start = StartOptions {
-        procfile: typed.procfile.clone(),
-        root: typed.root.clone(),
-        ..StartOptions::default()
+    let load = |procfile: Option<PathBuf>, root: Option<PathBuf>| {
+        context.load(&StartOptions { procfile, root, ..StartOptions::default() }).ok()
     };
-    let nearest = StartOptions {
-        procfile: beside.map(|dir| dir.join("Procfile")),
-        ..StartOptions::default()
-    };
-    let above = || {
-        let procfile = project_above(&context.start_dir, &context.env)?.join("Procfile");
-        context.load(&StartOptions { procfile: Some(procfile), ..StartOptions::default() }).ok()
-    };
-    let loaded = context.load(&start).or_else(|_| context.load(&nearest)).ok().or_else(above);
+    let nearest = || load(beside.map(|dir| dir.join("Procfile")), None);
+    let above = project_above(&context.start_dir, &context.env).map(|dir| dir.join("Procfile"));
+    let meant = load(typed.procfile.clone(), typed.root.clone()).or_else(nearest);
+    let loaded = meant.or_else(|| load(Some(above?), None));
     let entries = loaded.map(|loaded| loaded.procfile.entries).unwrap_or_default();
     entries.into_iter().map(|entry| entry.name).collect()
 }

@@ -10,20 +10,12 @@ use tokio::signal::unix::{SignalKind, signal};
 use crate::backend::tmux::version::one_line;
 use crate::sys;
 
-/// How it went.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) struct Shown {
-    /// The exit code.
-    pub(super) code: u8,
-    /// What tmux complains of, where it did not show anything.
-    pub(super) complaint: Option<String>,
-}
-
-/// Show this client in the terminal until it ends.
+/// Show this client in the terminal until it ends. Returns its exit code, or what tmux complains of, where
+/// it did not show anything.
 ///
 /// It opens its terminal by its standard input; the other two only have what it says before and
 /// after, which is in tmux's words.
-pub(super) async fn show(command: &mut Command) -> io::Result<Shown> {
+pub(super) async fn show(command: &mut Command) -> io::Result<Result<u8, String>> {
     let mut ended = signal(SignalKind::child())?;
     let mut hangup = signal(SignalKind::hangup())?;
     let mut terminate = signal(SignalKind::terminate())?;
@@ -55,7 +47,7 @@ pub(super) async fn show(command: &mut Command) -> io::Result<Shown> {
         None => status.code().and_then(|code| u8::try_from(code).ok()).unwrap_or(1),
     };
     let refused = asked.is_none() && !status.success() && !complaint.is_empty();
-    Ok(Shown { code, complaint: refused.then_some(complaint) })
+    Ok(if refused { Err(complaint) } else { Ok(code) })
 }
 
 /// `C-b C-z` stops the client; its shell waits for this process, so it stops too.

@@ -1,26 +1,19 @@
 //! The message that `connect` prints when it ends.
 
-use std::io::Write as _;
-
 use super::super::instance::Instance;
 use super::super::log::Source;
-use crate::client::Client;
+use super::super::request::state_at;
 use crate::journal::record::Kind;
-use crate::model::request::{ProcessState, State};
+use crate::model::request::ProcessState;
 use crate::model::{Exit, ProcName, ProcessStatus};
 
 /// How many records of the journal are looked at at once.
 const BATCH: usize = 4096;
 
-/// Print a line where the terminal has just been.
-pub(super) fn print(words: &str) {
-    // The terminal may be gone.
-    let _ = writeln!(std::io::stdout(), "{words}");
-}
-
 /// How the process is now.
 pub(super) async fn words(instance: &Instance, name: &ProcName) -> String {
-    match state(instance).await {
+    // Nothing is taken over for this.
+    match state_at(&instance.address()).await.ok() {
         Some(state) if !state.quitting => {
             of_process(name, state.processes.iter().find(|process| process.name == *name))
         }
@@ -29,11 +22,6 @@ pub(super) async fn words(instance: &Instance, name: &ProcName) -> String {
         // Supervisor and guardian were killed; the next command takes the run over.
         None => format!("left {name}"),
     }
-}
-
-/// The state of the run. Nothing is taken over for this.
-async fn state(instance: &Instance) -> Option<State> {
-    Client::connect(&instance.address()).await.ok()?.state().await.ok()
 }
 
 fn of_process(name: &ProcName, process: Option<&ProcessState>) -> String {

@@ -6,7 +6,7 @@ mod nested;
 mod waiting;
 
 use std::ffi::OsStr;
-use std::io::IsTerminal as _;
+use std::io::{IsTerminal as _, Write as _};
 use std::os::unix::process::CommandExt as _;
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -46,7 +46,7 @@ pub(super) fn connect(args: &ConnectArgs) -> Result<u8, CliError> {
     let (Prepared::Client(_, command) | Prepared::Switch(_, command) | Prepared::Exec(command)) =
         &prepared;
     if args.print {
-        return super::print(&mut std::io::stdout(), &quoted(command));
+        return super::print(&quoted(command));
     }
     needs_terminal()?;
     let cannot_run = |command: &Command, source| CliError::Io {
@@ -67,11 +67,10 @@ pub(super) fn connect(args: &ConnectArgs) -> Result<u8, CliError> {
         Prepared::Client(name, mut command) => super::block_on(async {
             let shown = client::show(&mut command).await;
             let shown = shown.map_err(|error| cannot_run(&command, error))?;
-            if let Some(words) = &shown.complaint {
-                return Err(refused(&instance.context.env, &name, words));
-            }
-            farewell::print(&farewell::words(&instance, &name).await);
-            Ok(shown.code)
+            let code = shown.map_err(|words| refused(&instance.context.env, &name, &words))?;
+            // The terminal may be gone.
+            let _ = writeln!(std::io::stdout(), "{}", farewell::words(&instance, &name).await);
+            Ok(code)
         }),
     }
 }
@@ -244,10 +243,7 @@ fn choose<'a>(state: &'a State, name: Option<&str>) -> Result<&'a ProcessState, 
     let Some(name) = name else { return state.processes.first().ok_or_else(none) };
     let exact = state.processes.iter().find(|p| p.name.as_str() == name);
     let found = exact.or_else(|| state.processes.iter().find(|p| p.name.matches(name)));
-    found.ok_or_else(|| {
-        let known: Vec<_> = state.processes.iter().map(|p| p.name.clone()).collect();
-        CliError::unknown(name, &known)
-    })
+    found.ok_or_else(|| CliError::unknown(name, state.processes.iter().map(|p| &p.name)))
 }
 
 async fn foreign(

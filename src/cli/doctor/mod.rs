@@ -14,39 +14,34 @@ mod run;
 mod scratch;
 mod socket;
 mod tmux;
-mod trouble;
 
-use std::io::Write;
-
-use super::args::DoctorArgs;
+use super::args::PreviewArgs;
 use super::error::CliError;
 use super::log::Source;
 use super::start::Start;
 use crate::instance::lock;
 use crate::sys;
-use crate::view::paint::Mode;
 
 pub(super) use recorder::record;
 use report::Report;
 
 /// Look at everything; 1 if anything fails.
-pub(super) fn doctor(args: DoctorArgs, out: &mut dyn Write) -> Result<u8, CliError> {
+pub(super) fn doctor(args: PreviewArgs) -> Result<u8, CliError> {
     let mut report = Report::default();
     let mut color = false;
     run::version(&mut report);
     match Start::gather(args.start) {
         Ok(start) => {
-            let style = Source::style(&start.context.env, false);
-            color = matches!(style.mode, Mode::Terminal { color: true } | Mode::Exact);
+            color = Source::style(&start.context.env, false).mode.color();
             examine(&mut report, &start)?;
         }
         // Without a place or with settings that mean nothing there is nothing to look at.
         Err(error) => report.fail("settings", error),
     }
     if args.json {
-        super::print_json(&report.document(), out)?;
+        super::print_json(&report.document())?;
     } else {
-        super::print_painted(out, &report.text(color))?;
+        super::print_painted(&report.text(color))?;
     }
     Ok(u8::from(!report.is_ok()))
 }

@@ -5,9 +5,10 @@ use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
 use super::report::Report;
+use crate::cli::check::summary;
 use crate::cli::error::CliError;
 use crate::cli::ls;
-use crate::cli::ports::takers;
+use crate::cli::ports::{table, takers};
 use crate::cli::start::Start;
 use crate::config::dirs::runtime_base;
 use crate::config::error::ConfigError;
@@ -16,7 +17,6 @@ use crate::config::load::{Context, Loaded, find_for_plan, find_program};
 use crate::config::toml::TmoToml;
 use crate::config::{Env, OwnPath, StartOptions, Warning, procfile};
 use crate::engine::runtime::Runtime;
-use crate::model::count;
 use crate::model::plan::{Plan, ProcessPlan};
 use crate::plan::{self, PlanError, Settings};
 use crate::sys;
@@ -57,10 +57,7 @@ pub(super) fn plan(report: &mut Report, start: &Start) -> Option<Plan> {
     }
     match plan {
         Ok(plan) => {
-            let names: Vec<&str> = plan.processes.iter().map(|p| p.name.as_str()).collect();
-            let count = count::processes(names.len(), "");
-            let file = plan.procfile.as_path().display();
-            report.ok("Procfile", format!("{file}: {count}: {}", names.join(", ")));
+            report.ok("Procfile", summary(&plan));
             shell(report, &start.context, &plan);
             Some(plan)
         }
@@ -163,11 +160,9 @@ fn shell(report: &mut Report, context: &Context, plan: &Plan) {
 /// Ports that the processes are told and somebody has.
 pub(super) fn ports(report: &mut Report, context: &Context, plan: &Plan) {
     const CHECK: &str = "ports";
-    let reported: Vec<String> =
-        plan.processes.iter().filter_map(|p| Some(format!("{} {}", p.name, p.port?))).collect();
-    let taken = takers(plan);
-    if taken.is_empty() && !reported.is_empty() {
-        report.ok(CHECK, format!("free: {}", reported.join(", ")));
+    let (ports, taken) = (table(plan), takers(plan));
+    if taken.is_empty() && !ports.is_empty() {
+        report.ok(CHECK, format!("free: {ports}"));
     }
     let runs = if taken.is_empty() { vec![] } else { runs(context) };
     for (text, holder) in taken {

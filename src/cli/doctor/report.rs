@@ -4,10 +4,8 @@ use std::fmt::{Display, Write as _};
 
 use serde::Serialize;
 
+use crate::cli::Versioned;
 use crate::model::untrusted;
-
-/// The version of what `--json` prints.
-const API: u32 = 1;
 
 /// How bad it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -38,7 +36,6 @@ pub(super) struct Report {
 
 #[derive(Serialize)]
 struct Document<'a> {
-    api: u32,
     ok: bool,
     findings: &'a [Finding],
 }
@@ -94,7 +91,7 @@ impl Report {
 
     /// For programs.
     pub(super) fn document(&self) -> impl Serialize + '_ {
-        Document { api: API, ok: self.is_ok(), findings: &self.findings }
+        Versioned::new(Document { ok: self.is_ok(), findings: &self.findings })
     }
 
     fn split(&mut self, check: &'static str, level: Level, text: &dyn Display) {

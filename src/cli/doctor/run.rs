@@ -8,8 +8,8 @@ use super::report::Report;
 use crate::backend::tmux::Tmux;
 use crate::backend::tmux::socket::TMUX_DIR;
 use crate::cli::error::CliError;
+use crate::cli::request::state_at;
 use crate::cli::start::Start;
-use crate::client::Client;
 use crate::instance::listen;
 use crate::model::plan::Plan;
 use crate::model::request::State;
@@ -82,8 +82,8 @@ fn tmux(report: &mut Report, start: &Start, (plan, program): (&Plan, &Path)) {
 }
 
 fn ask(start: &Start) -> Result<State, CliError> {
-    let address = listen::locate(&start.project.socket.path, start.runtime.dir());
-    crate::cli::block_on(async { Ok(Client::connect(&address).await?.state().await?) })
+    let address = listen::locate(&start.project.socket.path, start.runtime.dir()).into();
+    crate::cli::block_on(async { Ok(state_at(&address).await?) })
 }
 
 /// Version and process id of the shim of a pane, if it lives.

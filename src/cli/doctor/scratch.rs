@@ -15,7 +15,6 @@ use tokio::time::timeout;
 
 use super::environment::Variables;
 use super::recorder::{ended, parse};
-use super::trouble::{PATIENCE, ScratchError};
 use crate::backend::tmux::panes::Former;
 use crate::backend::tmux::{Tmux, TmuxError, socket};
 use crate::config::dirs::{DirError, make_private_dir};
@@ -26,7 +25,10 @@ use crate::plan::process_env;
 use crate::protocol::life::Traces;
 use crate::protocol::paths::PanePaths;
 use crate::protocol::spec::{SPEC_VERSION, Spec, Want, replace};
-use crate::sys::{self, ProcInfo, files};
+use crate::sys::{self, ProcInfo, files, why};
+
+/// How long a process may take to begin and to write down its environment.
+const PATIENCE: Duration = Duration::from_secs(15);
 
 /// How long what was killed may take to be gone.
 const LAST_MOMENTS: Duration = Duration::from_secs(5);
@@ -37,6 +39,35 @@ const RESERVE: u32 = 24;
 
 /// The names of the directory and of the server begin so; the process id follows.
 pub(super) const NAME: &str = "doctor-";
+
+/// Why a process could not be tried.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum ScratchError {
+    /// There is no place for its files.
+    #[error(transparent)]
+    Dir(#[from] DirError),
+    /// A file of it.
+    #[error("{}: {}", path.display(), why(cause))]
+    File {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        cause: io::Error,
+    },
+    /// tmux refused.
+    #[error(transparent)]
+    Tmux(#[from] TmuxError),
+    /// The process did not run.
+    #[error("`{shell}` {how}{said}; look at what it reads when it begins")]
+    NotRun {
+        /// The shell.
+        shell: String,
+        /// How it failed.
+        how: String,
+        /// What was to be seen in the terminal.
+        said: String,
+    },
+}
 
 /// What was seen of the server.
 #[derive(Debug)]
@@ -165,18 +196,16 @@ impl Scratch {
         record: &Path,
     ) -> Result<Variables, ScratchError> {
         let paths = PanePaths::new(&self.dir, name);
-        let shell = || process.shell.as_path().display().to_string();
-        match timeout(PATIENCE, ended(&paths)).await {
-            Ok(Ok(())) => {}
+        let how = match timeout(PATIENCE, ended(&paths)).await {
+            Ok(Ok(())) => match files::read_plain(record) {
+                Ok(text) => return Ok(parse(&text)),
+                Err(_) => "ended before it ran the command".to_owned(),
+            },
             Ok(Err(cause)) => return Err(ScratchError::File { path: paths.bell(), cause }),
-            Err(_) => {
-                return Err(ScratchError::Slow { shell: shell(), said: self.said(name).await });
-            }
-        }
-        match files::read_plain(record) {
-            Ok(text) => Ok(parse(&text)),
-            Err(_) => Err(ScratchError::Ended { shell: shell(), said: self.said(name).await }),
-        }
+            Err(_) => format!("has not run a command within {} s", PATIENCE.as_secs()),
+        };
+        let shell = process.shell.as_path().display().to_string();
+        Err(ScratchError::NotRun { shell, how, said: self.said(name).await })
     }
 
     /// The first line that the terminal of a process shows.

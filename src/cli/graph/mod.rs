@@ -4,24 +4,22 @@
 mod tests;
 
 use std::collections::HashMap;
-use std::io::Write;
 
 use serde::Serialize;
 
+use super::Versioned;
 use super::args::GraphArgs;
 use super::error::CliError;
 use super::instance::Server;
+use super::ps::{phase, progress};
 use super::start::Start;
-use super::start::tell::tell_all;
 use crate::config::load::find_for_plan;
+use crate::model::ProcName;
 use crate::model::request::ProcessState;
-use crate::model::rules::{Milestone, Probe, Stage};
+use crate::model::rules::{Check, Milestone, Probe, Stage};
 use crate::model::untrusted;
-use crate::model::{ProcName, ProcessStatus};
 use crate::plan::{Step, Turn, Wait, order};
 
-/// The version of what `--json` prints.
-const API: u32 = 1;
 /// How wide the text is made.
 const WIDTH: usize = 80;
 
@@ -29,21 +27,17 @@ const WIDTH: usize = 80;
 type States = Option<HashMap<ProcName, ProcessState>>;
 
 /// Print it as text, for graphviz, or as JSON.
-pub(super) fn graph(args: GraphArgs, out: &mut dyn Write) -> Result<u8, CliError> {
+pub(super) fn graph(args: GraphArgs) -> Result<u8, CliError> {
     let start = Start::gather(args.start)?;
-    let mut warnings: Vec<String> =
-        start.context.warnings.iter().map(ToString::to_string).collect();
     let own = start.own_path();
-    let find = |name: &std::ffi::OsStr| find_for_plan(&start.context, &own, name);
-    let plan = start.resolve_with(&find, &mut warnings, false);
-    tell_all(&warnings);
+    let plan = start.preview(&|name| find_for_plan(&start.context, &own, name));
     let steps = order(&plan?);
     let states = if args.live { Some(states(&start)?) } else { None };
     if args.json {
-        return super::print_json(&as_json(&steps, &states), out);
+        return super::print_json(&Versioned::new(as_json(&steps, &states)));
     }
     let text = if args.dot { dot(&steps) } else { text(&steps, &states) };
-    super::print(out, &text)
+    super::print(&text)
 }
 
 fn states(start: &Start) -> Result<HashMap<ProcName, ProcessState>, CliError> {
@@ -64,7 +58,6 @@ fn states(start: &Start) -> Result<HashMap<ProcName, ProcessState>, CliError> {
 /// What is told to a program.
 #[derive(Serialize)]
 struct Document<'a> {
-    api: u32,
     /// Those that begin when the run starts; those of one level may begin together.
     levels: Vec<Vec<&'a ProcName>>,
     /// The same at the end of the run.
@@ -82,7 +75,7 @@ struct Process<'a> {
     /// How many further processes of phase `dependency` it waits for.
     #[serde(skip_serializing_if = "Option::is_none")]
     waits_for_more: Option<usize>,
-    ready: Vec<Ready<'a>>,
+    ready: Vec<Ready>,
     /// With `--live`.
     #[serde(flatten)]
     live: Option<Live<'a>>,
@@ -103,17 +96,11 @@ struct WaitsFor<'a> {
 }
 
 #[derive(Serialize)]
-struct Ready<'a> {
-    #[serde(flatten)]
-    probe: Shown<'a>,
-    timeout_ms: u64,
-}
-
-/// A probe under the key by which a `tmo.toml` names it.
-#[derive(Serialize)]
-struct Shown<'a> {
-    check: &'a str,
+struct Ready {
+    /// The key by which a `tmo.toml` names the probe.
+    check: &'static str,
     value: String,
+    timeout_ms: u64,
 }
 
 fn as_json<'a>(steps: &'a [Step], states: &'a States) -> Document<'a> {
@@ -128,7 +115,6 @@ fn as_json<'a>(steps: &'a [Step], states: &'a States) -> Document<'a> {
     let names = |steps: Vec<&'a Step>| steps.into_iter().map(|step| &step.name).collect();
     let all = |levels: Vec<Vec<&'a Step>>| levels.into_iter().map(names).collect();
     Document {
-        api: API,
         levels: all(levels(steps, at_start)),
         cleanup: all(levels(steps, at_end)),
         on_demand: names(of_turn(steps, Turn::Asked)),
@@ -141,9 +127,9 @@ fn waits_for(wait: &Wait) -> WaitsFor<'_> {
     WaitsFor { process: &wait.on, until: wait.until, by }
 }
 
-fn ready(check: &crate::model::rules::Check) -> Ready<'_> {
-    let (key, value) = probe(&check.probe);
-    Ready { probe: Shown { check: key, value }, timeout_ms: check.timeout_ms }
+fn ready(Check { probe: asked, timeout_ms, .. }: &Check) -> Ready {
+    let (check, value) = probe(asked);
+    Ready { check, value, timeout_ms: *timeout_ms }
 }
 
 /// The name of a probe in a `tmo.toml`, and what it asks.
@@ -187,14 +173,6 @@ const fn milestone(until: Milestone) -> &'static str {
         Milestone::Started => "started",
         Milestone::Ready => "ready",
         Milestone::Completed => "completed",
-    }
-}
-
-const fn phase(stage: Stage) -> &'static str {
-    match stage {
-        Stage::Dependency => "dependency",
-        Stage::Main => "main",
-        Stage::Cleanup => "cleanup",
     }
 }
 
@@ -313,15 +291,7 @@ fn wrapped(items: Vec<String>, label: &str, width: usize) -> Vec<String> {
 
 /// Its state in the run, and whether it is not ready yet.
 fn state(step: &Step, states: &HashMap<ProcName, ProcessState>) -> String {
-    match states.get(&step.name) {
-        None => "-".to_owned(),
-        Some(process)
-            if process.state == ProcessStatus::Running && process.ready == Some(false) =>
-        {
-            "running (not ready)".to_owned()
-        }
-        Some(process) => process.state.to_string(),
-    }
+    states.get(&step.name).map_or_else(|| "-".to_owned(), progress)
 }
 
 /// For graphviz: an arrow from each process to those that wait for it.

@@ -67,7 +67,7 @@ color = "blue"
 "#;
 
 /// Write it beside the Procfile, in no other one's place unless that is wanted.
-pub(super) fn init(args: &InitArgs, out: &mut dyn Write) -> Result<u8, CliError> {
+pub(super) fn init(args: &InitArgs) -> Result<u8, CliError> {
     let context = Context::here()?;
     let mut typed = StartOptions { procfile: args.procfile.clone(), ..StartOptions::default() };
     let mut reported = vec![];
@@ -90,7 +90,7 @@ pub(super) fn init(args: &InitArgs, out: &mut dyn Write) -> Result<u8, CliError>
     reported.push(format!("{} (schema for editors: {})", shown.display(), schema.display()));
     let check = typed.procfile.map_or_else(String::new, |file| format!(" -f {}", file.display()));
     reported.push(format!("`tmo check{check}` looks at it, `tmo start{check}` begins"));
-    super::print(out, &(reported.join("\n") + "\n"))
+    super::print(&(reported.join("\n") + "\n"))
 }
 
 /// Find or write a Procfile where there is none; returns a message for the user.
@@ -153,7 +153,8 @@ fn write_schema(path: &Path) -> Result<(), CliError> {
         Err(error) if error.kind() == ErrorKind::AlreadyExists => return Ok(()),
         created => created.map_err(CliError::io(path.display()))?,
     };
-    super::print_json(&crate::config::toml::schema(), &mut file).map(drop)
+    let text = super::json(&crate::config::toml::schema())?;
+    file.write_all(text.as_bytes()).map_err(CliError::io(path.display()))
 }
 
 fn text(entries: &[Entry], with_flags: bool) -> String {

@@ -38,11 +38,9 @@ impl Instance {
         if !self.is_led() {
             return Ok(());
         }
-        if self.far.is_some() {
-            // Its directories are those of another machine.
-            return self.refuse_origin(None);
-        }
-        self.refuse_origin(self.origin_of_run().await.as_deref())
+        // The directories of a run on another machine are not here.
+        let origin = if self.far.is_some() { None } else { self.origin_of_run().await };
+        self.refuse_origin(origin.as_deref())
     }
 
     /// The same where nobody can be asked whose run it is, and where its files tell nothing.
@@ -171,7 +169,7 @@ impl Instance {
     async fn origin_of_run(&self) -> Option<PathBuf> {
         // Where the lock is held, the plan beside it is that of the run. Elsewhere, another run may
         // answer than the one that has left its plan.
-        let on_disk = self.origin();
+        let on_disk = origin_of(&self.runtime);
         match on_disk.clone().filter(|_| self.is_held()) {
             None => self.asked_origin().await.or(on_disk),
             origin => origin,
@@ -182,15 +180,10 @@ impl Instance {
         lock::is_held(self.runtime.dir()).unwrap_or(false)
     }
 
-    /// The directory of the project of the run, by its plan.
-    fn origin(&self) -> Option<PathBuf> {
-        origin_of(&self.runtime)
-    }
-
     /// The same of the last run, which may have left nothing but its log.
     fn last_origin(&self) -> Option<PathBuf> {
         let record = || LastRun::read(&last_run(&self.context.env, &self.socket.path));
-        self.origin().or_else(|| Some(record()?.origin?.as_path().to_owned()))
+        origin_of(&self.runtime).or_else(|| Some(record()?.origin?.as_path().to_owned()))
     }
 
     /// The same by what the run answers.

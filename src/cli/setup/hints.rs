@@ -8,7 +8,7 @@ use crate::sys::files::{self, ChosenBy};
 
 /// A text for each thing that the caller's environment lacks.
 pub(super) fn hints(places: &Places, program: &Path, env: &Env, user: bool) -> Vec<String> {
-    let path = Search::new(env);
+    let path = listed(env, "PATH");
     [
         program_hint(program, &path),
         if user { man_hint(places, env, &path) } else { None },
@@ -21,27 +21,19 @@ pub(super) fn hints(places: &Places, program: &Path, env: &Env, user: bool) -> V
     .collect()
 }
 
-/// The directories of PATH.
-struct Search(Vec<PathBuf>);
-
-impl Search {
-    fn new(env: &Env) -> Self {
-        Self(
-            env.caller("PATH")
-                .map(|path| std::env::split_paths(path).collect())
-                .unwrap_or_default(),
-        )
-    }
-
-    fn has(&self, name: &str) -> bool {
-        self.0.iter().any(|dir| dir.join(name).is_file())
-    }
+/// The directories that a variable lists.
+fn listed(env: &Env, variable: &str) -> Vec<PathBuf> {
+    env.caller(variable).map(|dirs| std::env::split_paths(dirs).collect()).unwrap_or_default()
 }
 
-fn program_hint(program: &Path, path: &Search) -> Option<String> {
+/// The first of these directories that has this program.
+fn find<'a>(path: &'a [PathBuf], name: &str) -> Option<&'a PathBuf> {
+    path.iter().find(|dir| dir.join(name).is_file())
+}
+
+fn program_hint(program: &Path, path: &[PathBuf]) -> Option<String> {
     let dir = program.parent()?;
-    let found = path.0.iter().find(|dir| dir.join("tmo").is_file());
-    match found {
+    match find(path, "tmo") {
         None => Some(format!(
             "tmo is not on your PATH; the completions need it there. In the profile of your \
              shell:\n  export PATH=\"{}:$PATH\"",
@@ -58,12 +50,11 @@ fn program_hint(program: &Path, path: &Search) -> Option<String> {
 }
 
 /// man looks beside the directories of PATH: in `~/.local/share/man` because of `~/.local/bin`.
-fn man_hint(places: &Places, env: &Env, path: &Search) -> Option<String> {
+fn man_hint(places: &Places, env: &Env, path: &[PathBuf]) -> Option<String> {
     let man = places.man.parent()?;
     let bin = man.parent()?.with_file_name("bin");
-    let listed = env.caller("MANPATH").map(std::env::split_paths);
-    let found = path.0.contains(&bin) || listed.is_some_and(|mut dirs| dirs.any(|dir| dir == man));
-    (!found && path.has("man")).then(|| {
+    let found = path.contains(&bin) || listed(env, "MANPATH").iter().any(|dir| dir == man);
+    (!found && find(path, "man").is_some()).then(|| {
         format!(
             "man does not look in {}. In the profile of your shell:\n  \
              export MANPATH=\"{}:$MANPATH\"",
@@ -73,11 +64,11 @@ fn man_hint(places: &Places, env: &Env, path: &Search) -> Option<String> {
     })
 }
 
-fn bash_hint(path: &Search) -> Option<String> {
+fn bash_hint(path: &[PathBuf]) -> Option<String> {
     let script = "share/bash-completion/bash_completion";
     let prefixes = ["/usr", "/usr/local", "/opt/homebrew", "/opt/local"];
     let there = prefixes.iter().any(|prefix| Path::new(prefix).join(script).is_file());
-    (!there && path.has("bash")).then(|| {
+    (!there && find(path, "bash").is_some()).then(|| {
         "bash reads its file only with the package bash-completion. Without it, in ~/.bashrc:\n  \
          source <(tmo completions bash)"
             .to_owned()
@@ -85,7 +76,7 @@ fn bash_hint(path: &Search) -> Option<String> {
 }
 
 /// `fpath` is not exported, so the user's .zshrc shows whether it has the directory.
-fn zsh_hint(places: &Places, env: &Env, path: &Search) -> Option<String> {
+fn zsh_hint(places: &Places, env: &Env, path: &[PathBuf]) -> Option<String> {
     let home = env.caller_dir("HOME")?;
     let rc = env.caller_dir("ZDOTDIR").unwrap_or_else(|| home.clone()).join(".zshrc");
     let said = files::read_project(&rc, ChosenBy::Project).unwrap_or_default();
@@ -93,7 +84,7 @@ fn zsh_hint(places: &Places, env: &Env, path: &Search) -> Option<String> {
     let dir =
         dir.map_or_else(|_| places.zsh.display().to_string(), |dir| format!("~/{}", dir.display()));
     let named = memchr::memmem::find(&said, dir.trim_start_matches('~').as_bytes()).is_some();
-    (!named && path.has("zsh")).then(|| {
+    (!named && find(path, "zsh").is_some()).then(|| {
         format!(
             "zsh does not look in {dir}. In {}, before `compinit`:\n  fpath=({dir} $fpath)",
             rc.display()
@@ -102,12 +93,11 @@ fn zsh_hint(places: &Places, env: &Env, path: &Search) -> Option<String> {
 }
 
 /// Its own directory is compiled in; others are found by the variable.
-fn fish_hint(places: &Places, env: &Env, path: &Search) -> Option<String> {
+fn fish_hint(places: &Places, env: &Env, path: &[PathBuf]) -> Option<String> {
     let data = places.fish.parent()?.parent()?;
-    let dirs = env.caller("XDG_DATA_DIRS").map(std::env::split_paths);
-    let found =
-        data == Path::new("/usr/share") || dirs.is_some_and(|mut dirs| dirs.any(|dir| dir == data));
-    (!found && path.has("fish")).then(|| {
+    let dirs = listed(env, "XDG_DATA_DIRS");
+    let found = data == Path::new("/usr/share") || dirs.iter().any(|dir| dir == data);
+    (!found && find(path, "fish").is_some()).then(|| {
         format!(
             "fish looks in {} only if XDG_DATA_DIRS names {}; /etc/fish/completions is read by all.",
             places.fish.display(),

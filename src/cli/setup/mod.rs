@@ -5,7 +5,7 @@
 mod files;
 mod hints;
 
-use std::io::{self, IsTerminal as _, Write};
+use std::io::{self, IsTerminal as _, Write as _};
 use std::path::{Path, PathBuf};
 
 use super::args::SetupArgs;
@@ -53,11 +53,11 @@ impl Places {
 }
 
 /// Write them, or remove them again.
-pub(super) fn setup(args: &SetupArgs, out: &mut dyn Write) -> Result<u8, CliError> {
+pub(super) fn setup(args: &SetupArgs) -> Result<u8, CliError> {
     let env = Env::real();
     let places =
         if args.system { Places::below(&args.prefix.join("share")) } else { Places::user(&env)? };
-    if !args.user && !args.system && !agreed(&places, args, out)? {
+    if !args.user && !args.system && !agreed(&places, args)? {
         return Err(CliError::Usage(NOT_CHOSEN.to_owned()));
     }
     let program = std::env::current_exe().map_err(CliError::io("can't find this program"))?;
@@ -65,10 +65,10 @@ pub(super) fn setup(args: &SetupArgs, out: &mut dyn Write) -> Result<u8, CliErro
     let wanted = files::wanted(&places, &program, args.overmind || args.remove)?;
     let mut problems = Vec::new();
     for file in &wanted {
-        match if args.remove { remove(file) } else { write(file) } {
-            Ok(Some(done)) => print(out, &format!("{done} {}\n", file.path.display()))?,
+        match if args.remove { remove(file, args) } else { write(file, args) } {
+            Ok(Some(done)) => print(&format!("{done} {}\n", file.path.display()))?,
             Ok(None) => {}
-            Err(problem) => problems.push(refused(problem, args)),
+            Err(problem) => problems.push(problem),
         }
     }
     if !problems.is_empty() {
@@ -79,90 +79,74 @@ pub(super) fn setup(args: &SetupArgs, out: &mut dyn Write) -> Result<u8, CliErro
         return Ok(0);
     }
     for hint in hints::hints(&places, &program, &env, !args.system) {
-        print(out, &format!("\n{hint}\n"))?;
+        print(&format!("\n{hint}\n"))?;
     }
     Ok(0)
 }
 
 /// Show what `--user` would do and have a person say yes to it.
-fn agreed(places: &Places, args: &SetupArgs, out: &mut dyn Write) -> Result<bool, CliError> {
+fn agreed(places: &Places, args: &SetupArgs) -> Result<bool, CliError> {
     let verb = if args.remove { "removes from" } else { "writes to" };
-    print(out, &format!("tmo setup --user {verb}\n"))?;
+    print(&format!("tmo setup --user {verb}\n"))?;
     for (what, dir) in [
         ("man pages", &places.man),
         ("bash completions", &places.bash),
         ("zsh completions", &places.zsh),
         ("fish completions", &places.fish),
     ] {
-        print(out, &format!("  {what:17} {}\n", dir.display()))?;
+        print(&format!("  {what:17} {}\n", dir.display()))?;
     }
     if !(io::stdin().is_terminal() && io::stdout().is_terminal()) {
         return Ok(false);
     }
-    print(out, "Do it? [y/N] ")?;
-    out.flush().map_err(CliError::io("standard output"))?;
+    print("Do it? [y/N] ")?;
+    io::stdout().flush().map_err(CliError::io("standard output"))?;
     let mut line = String::new();
     io::stdin().read_line(&mut line).map_err(CliError::io("standard input"))?;
     Ok(matches!(line.trim(), "y" | "Y" | "yes"))
 }
 
-/// Why a file was not written or removed.
-enum Problem {
-    /// It is not tmo's, or has been changed.
-    Kept(PathBuf, &'static str),
-    /// The system refused it.
-    Io(PathBuf, io::Error),
+/// The system does not let a file be written or removed.
+fn refused(file: &File, error: &io::Error, args: &SetupArgs) -> String {
+    let denied = error.kind() == io::ErrorKind::PermissionDenied && args.system;
+    // One line for a whole directory is enough.
+    let path = file.path.parent().unwrap_or(&file.path);
+    let hint = if denied { "; --system needs root (sudo), --user does not" } else { "" };
+    format!("can't change {}: {}{hint}", path.display(), crate::sys::why(error))
 }
 
-fn refused(problem: Problem, args: &SetupArgs) -> String {
-    match problem {
-        Problem::Kept(path, why) => format!("{} is left as it is: {why}", path.display()),
-        Problem::Io(path, error) => {
-            let denied = error.kind() == io::ErrorKind::PermissionDenied && args.system;
-            // One line for a whole directory is enough.
-            let path = path.parent().unwrap_or(&path);
-            let what = crate::sys::why(&error);
-            let hint = if denied { "; --system needs root (sudo), --user does not" } else { "" };
-            format!("can't change {}: {what}{hint}", path.display())
-        }
-    }
+/// A file is not tmo's, or has been changed.
+fn kept(file: &File, why: &str) -> String {
+    format!("{} is left as it is: {why}", file.path.display())
 }
 
-fn write(file: &File) -> Result<Option<&'static str>, Problem> {
-    let io = |error| Problem::Io(file.path.clone(), error);
-    let done = match file.found().map_err(io)? {
+fn write(file: &File, args: &SetupArgs) -> Result<Option<&'static str>, String> {
+    let refused = |error| refused(file, &error, args);
+    let done = match file.found().map_err(refused)? {
         Found::Same => return Ok(Some("unchanged")),
-        Found::Strange => {
-            return Err(Problem::Kept(
-                file.path.clone(),
-                "tmo has not written it; remove it first",
-            ));
-        }
+        Found::Strange => return Err(kept(file, "tmo has not written it; remove it first")),
         Found::Older => "replaced",
         Found::Nothing => "wrote",
     };
-    file.write().map_err(io)?;
+    file.write().map_err(refused)?;
     Ok(Some(done))
 }
 
-fn remove(file: &File) -> Result<Option<&'static str>, Problem> {
-    let io = |error| Problem::Io(file.path.clone(), error);
-    match file.found().map_err(io)? {
+fn remove(file: &File, args: &SetupArgs) -> Result<Option<&'static str>, String> {
+    let refused = |error| refused(file, &error, args);
+    match file.found().map_err(refused)? {
         Found::Nothing => return Ok(None),
         Found::Older | Found::Strange => {
-            return Err(Problem::Kept(
-                file.path.clone(),
-                "it differs from what this tmo writes; remove it yourself",
-            ));
+            return Err(kept(file, "it differs from what this tmo writes; remove it yourself"));
         }
         Found::Same => {}
     }
-    std::fs::remove_file(&file.path).map_err(io)?;
+    std::fs::remove_file(&file.path).map_err(refused)?;
     Ok(Some("removed"))
 }
 
-fn print(out: &mut dyn Write, text: &str) -> Result<(), CliError> {
-    super::print(out, text).map(drop)
+fn print(text: &str) -> Result<(), CliError> {
+    super::print(text).map(drop)
 }
 
 #[cfg(test)]

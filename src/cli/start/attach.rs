@@ -47,7 +47,11 @@ impl Start {
         let ended = |patience| lock::wait_free(runtime, patience).map_err(CliError::io("the lock"));
         let address = listen::locate(&self.project.socket.path, runtime).into();
         let asked = crate::cli::block_on(async {
-            Ok(crate::cli::request::steadily(&address, async |client| client.state().await).await)
+            Ok(crate::cli::request::steadily(
+                &address,
+                |client| async move { client.state().await },
+            )
+            .await)
         })?;
         match asked {
             Ok(state) if state.quitting => {

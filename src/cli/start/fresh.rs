@@ -1,6 +1,5 @@
 //! A run that begins: its guardian is started, and is waited for.
 
-use std::io::Write;
 use std::os::fd::AsFd as _;
 use std::path::PathBuf;
 
@@ -11,13 +10,15 @@ use crate::cli::error::CliError;
 use crate::cli::instance::taken_over;
 use crate::cli::launch::Launch;
 use crate::cli::persona::Persona;
-use crate::cli::progress::Progress;
+use crate::cli::progress::while_blocked;
 use crate::cli::troubles;
 use crate::cli::view::{Shown, Until};
+use crate::client::TAKEOVER_LIMIT;
 use crate::engine::guard::News;
 use crate::instance::listen;
 use crate::instance::lock::Door;
 use crate::model::plan::Plan;
+use crate::model::run_end::Culprit;
 
 /// What has become of it.
 pub(super) enum Begun {
@@ -34,7 +35,6 @@ impl Start {
         fresh: Option<&(Plan, PathBuf)>,
         door: Door,
         early: Early,
-        out: &mut dyn Write,
     ) -> Result<Begun, CliError> {
         // Read before anything begins: the run may be over before this program gets its turn.
         let (plan, shown) = match fresh {
@@ -45,7 +45,7 @@ impl Start {
         let mut launch = Launch::begin(&self.tmo, self.runtime.dir(), file)?;
         let news = match fresh {
             Some(_) => launch.next(),
-            None => launch.takeover(self.instance().address(), Some(early.as_fd())),
+            None => launch.takeover(self.instance().address(), TAKEOVER_LIMIT, Some(early.as_fd())),
         };
         let first = match news.map_err(|e| interrupted(&early).unwrap_or(e))? {
             // What was to be taken over has ended just now.
@@ -81,9 +81,7 @@ impl Start {
             return Ok(Begun::Shown(Box::new(shown)));
         }
         let run = plan.run.clone();
-        let progress = Progress::of("starting");
-        let waited = self.wait_for_daemon(&mut launch, &early);
-        drop(progress);
+        let waited = while_blocked("starting", || self.wait_for_daemon(&mut launch, &early));
         if let Some(error) = interrupted(&early) {
             let address = listen::locate(&self.project.socket.path, self.runtime.dir()).into();
             // It may be over already.
@@ -94,7 +92,7 @@ impl Start {
         drop(door);
         let code = troubles::skipped(&self.instance(), &plan);
         if code == 0 {
-            crate::cli::print(out, &farewell)?;
+            crate::cli::print(&farewell)?;
         }
         Ok(Begun::Daemon(code))
     }
@@ -118,16 +116,11 @@ impl Start {
             match news {
                 News::Failed { message, code } => return Err(CliError::Start { message, code }),
                 News::Ended { code, culprit } => {
-                    let early = culprit.map_or_else(
-                        || "everything was stopped before it had begun".to_owned(),
-                        |c| {
-                            format!(
-                                "{} ended with {} before all were started",
-                                c.name,
-                                c.exit.describe()
-                            )
-                        },
-                    );
+                    let early = if let Some(Culprit { name, exit, .. }) = culprit {
+                        format!("{name} ended with {} before all were started", exit.describe())
+                    } else {
+                        "everything was stopped before it had begun".to_owned()
+                    };
                     let message = format!("{early}; `tmo logs{}` tells more", self.flags());
                     return Err(CliError::Start { message, code: code.max(1) });
                 }

@@ -9,7 +9,7 @@ pub(super) mod tell;
 mod unlike;
 
 use std::ffi::OsString;
-use std::io::{ErrorKind, Write};
+use std::io::ErrorKind;
 use std::path::PathBuf;
 
 use self::fresh::Begun;
@@ -70,11 +70,7 @@ enum Found {
 }
 
 /// Start, adopt or attach; returns the exit code of the run (0 for `-D`).
-pub(super) fn start(
-    mut args: StartArgs,
-    typed: Vec<OsString>,
-    out: &mut dyn Write,
-) -> Result<u8, CliError> {
+pub(super) fn start(mut args: StartArgs, typed: Vec<OsString>) -> Result<u8, CliError> {
     let (if_needed, print_config) = (args.if_needed, args.print_config);
     let command = args.until_ready.then(|| args.command.clone());
     if args.until_ready {
@@ -86,31 +82,22 @@ pub(super) fn start(
         super::warn(warning);
     }
     if print_config {
-        return start.print_config(out);
+        let (plan, warnings) = start.resolve()?;
+        tell_all(&warnings);
+        return print_config::print(&plan, (start.daemonize, start.timestamps));
     }
     match command {
         Some(command) => {
             let trial = Trial::new(command, start.instance())?;
-            trial.run(|run| start.begin(if_needed, out, run))
+            trial.run(|run| start.begin(if_needed, run))
         }
-        None => start.begin(if_needed, out, &mut None),
+        None => start.begin(if_needed, &mut None),
     }
 }
 
 impl Start {
-    fn print_config(&self, out: &mut dyn Write) -> Result<u8, CliError> {
-        let (plan, warnings) = self.resolve()?;
-        tell_all(&warnings);
-        print_config::print(&plan, (self.daemonize, self.timestamps), out)
-    }
-
     /// Sets the id of the run that it begins, if it begins one.
-    fn begin(
-        mut self,
-        if_needed: bool,
-        out: &mut dyn Write,
-        run: &mut Option<String>,
-    ) -> Result<u8, CliError> {
+    fn begin(mut self, if_needed: bool, run: &mut Option<String>) -> Result<u8, CliError> {
         self.make_runtime()?;
         let mut taken_over = false;
         loop {
@@ -149,7 +136,7 @@ impl Start {
             let early = Early::begin().map_err(CliError::io("signals"))?;
             let fresh = plan.map(|plan| self.hand_over(plan)).transpose()?;
             *run = fresh.as_ref().map(|(plan, _)| plan.run.clone());
-            let begun = self.launch(fresh.as_ref(), door, early, out);
+            let begun = self.launch(fresh.as_ref(), door, early);
             if let Some((_, file)) = fresh {
                 // The guardian takes it; left over only where there was none to take it.
                 let _ = std::fs::remove_file(file);
@@ -268,7 +255,7 @@ impl Start {
         warnings.extend(taken_ports(&plan));
         tell_all(&warnings);
         super::block_on(async { Ok(version::ask(plan.tmux.as_path()).await?) })?;
-        plan.size = self.pane_size(&plan);
+        plan.size = screen::pane_size(screen::stdin_size(), plan.name_width, self.timestamps);
         Ok(Some(plan))
     }
 
@@ -280,11 +267,6 @@ impl Start {
         Ok((plan, path))
     }
 
-    fn pane_size(&self, plan: &Plan) -> (u16, u16) {
-        let width = plan.name_width;
-        screen::pane_size(screen::stdin_size(), width, self.timestamps)
-    }
-
     /// The part of the caller's own `PATH` that holds none of the project's programs.
     pub(super) fn own_path(&self) -> OwnPath {
         let (project, here) = (&self.project, &*self.context.start_dir);
@@ -294,14 +276,7 @@ impl Start {
 
     /// The run that clients ask.
     pub(super) fn instance(&self) -> Instance {
-        Instance {
-            context: self.context.clone(),
-            socket: self.project.socket.clone(),
-            runtime: self.runtime.clone(),
-            other: None,
-            far: None,
-            run: None,
-        }
+        Instance::new(self.context.clone(), self.project.socket.clone(), self.runtime.clone())
     }
 
     /// A run is there already: wait for these, if that was asked for.

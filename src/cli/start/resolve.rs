@@ -146,7 +146,7 @@ impl Start {
         }
         if let Some(ready) = &self.wait {
             let begin = plan.processes.iter().filter(|process| !process.waits);
-            ready.check(&begin.map(|process| process.name.clone()).collect::<Vec<_>>())?;
+            CliError::refuse_unknown(ready.listening(), begin.map(|process| &process.name))?;
         }
         Ok(plan)
     }
@@ -162,6 +162,14 @@ impl Start {
             return CliError::NoProcfile(self.context.start_dir.clone());
         }
         error.into()
+    }
+
+    /// The plan, after all that is odd about it was told; nothing is to be run.
+    pub(in crate::cli) fn preview(&self, find: &Find<'_>) -> Result<Plan, CliError> {
+        let mut warnings = self.context.warnings.iter().map(ToString::to_string).collect();
+        let plan = self.resolve_with(find, &mut warnings, false);
+        tell_all(&warnings);
+        plan
     }
 
     /// Why the user's tmux configuration can't be read, if it can't.
@@ -236,13 +244,13 @@ impl Start {
         if names.is_empty() {
             return Ok(());
         }
-        let known: Vec<_> = plan.processes.iter().map(|process| process.name.clone()).collect();
         for name in names {
             let gone = self.earlier.as_ref().is_some_and(|plan| {
                 plan.processes.iter().any(|process| process.name.matches(name))
             });
             if !gone && !plan.processes.iter().any(|process| process.is_meant(name)) {
-                return Err(CliError::unknown(name, &known));
+                let known = plan.processes.iter().map(|process| &process.name);
+                return Err(CliError::unknown(name, known));
             }
         }
         plan::begin_with(plan, |process| names.iter().any(|word| process.is_meant(word)));
@@ -254,8 +262,7 @@ impl Start {
 fn end_with(plan: &mut Plan, name: &str) -> Result<(), CliError> {
     let known = |process: &&mut ProcessPlan| process.name.matches(name);
     let Some(process) = plan.processes.iter_mut().find(known) else {
-        let names: Vec<_> = plan.processes.iter().map(|process| process.name.clone()).collect();
-        return Err(CliError::unknown(name, &names));
+        return Err(CliError::unknown(name, plan.processes.iter().map(|process| &process.name)));
     };
     (process.on_exit, process.rules.restart) = (OnExit::StopAll, None);
     plan.exit_code_from = Some(process.name.clone());

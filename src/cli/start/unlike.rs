@@ -45,34 +45,28 @@ impl Start {
 
 /// The flags that are given here and had another value, or none, when the run was started.
 fn new_flags(typed: &StartOptions, begun: &StartOptions) -> Vec<&'static str> {
-    fn is_new<T: PartialEq>(typed: Option<&T>, begun: Option<&T>) -> bool {
+    fn is_new<T: PartialEq>([typed, begun]: [&Option<T>; 2]) -> bool {
         typed.is_some() && typed != begun
     }
     let flags = [
-        ("--root", is_new(typed.root.as_ref(), begun.root.as_ref())),
-        ("--processes", is_new(typed.processes.as_ref(), begun.processes.as_ref())),
-        (
-            "--ignored-processes",
-            is_new(typed.ignored_processes.as_ref(), begun.ignored_processes.as_ref()),
-        ),
-        ("--can-die", is_new(typed.can_die.as_ref(), begun.can_die.as_ref())),
-        ("--any-can-die", is_new(typed.any_can_die.as_ref(), begun.any_can_die.as_ref())),
-        ("--auto-restart", is_new(typed.auto_restart.as_ref(), begun.auto_restart.as_ref())),
-        ("--colors", is_new(typed.colors.as_ref(), begun.colors.as_ref())),
-        ("--formation", is_new(typed.formation.as_ref(), begun.formation.as_ref())),
-        (
-            "--formation-port-step",
-            is_new(typed.formation_port_step.as_ref(), begun.formation_port_step.as_ref()),
-        ),
-        ("--stop-signals", is_new(typed.stop_signals.as_ref(), begun.stop_signals.as_ref())),
-        ("--port", is_new(typed.port.as_ref(), begun.port.as_ref())),
-        ("--port-step", is_new(typed.port_step.as_ref(), begun.port_step.as_ref())),
-        ("--no-port", is_new(typed.no_port.as_ref(), begun.no_port.as_ref())),
-        ("--port-auto", is_new(typed.port_auto.as_ref(), begun.port_auto.as_ref())),
-        ("--timeout", is_new(typed.timeout.as_ref(), begun.timeout.as_ref())),
-        ("--title", is_new(typed.title.as_ref(), begun.title.as_ref())),
-        ("--tmux-config", is_new(typed.tmux_config.as_ref(), begun.tmux_config.as_ref())),
-        ("--shell", is_new(typed.shell.as_ref(), begun.shell.as_ref())),
+        ("--root", is_new([&typed.root, &begun.root])),
+        ("--processes", is_new([&typed.processes, &begun.processes])),
+        ("--ignored-processes", is_new([&typed.ignored_processes, &begun.ignored_processes])),
+        ("--can-die", is_new([&typed.can_die, &begun.can_die])),
+        ("--any-can-die", is_new([&typed.any_can_die, &begun.any_can_die])),
+        ("--auto-restart", is_new([&typed.auto_restart, &begun.auto_restart])),
+        ("--colors", is_new([&typed.colors, &begun.colors])),
+        ("--formation", is_new([&typed.formation, &begun.formation])),
+        ("--formation-port-step", is_new([&typed.formation_port_step, &begun.formation_port_step])),
+        ("--stop-signals", is_new([&typed.stop_signals, &begun.stop_signals])),
+        ("--port", is_new([&typed.port, &begun.port])),
+        ("--port-step", is_new([&typed.port_step, &begun.port_step])),
+        ("--no-port", is_new([&typed.no_port, &begun.no_port])),
+        ("--port-auto", is_new([&typed.port_auto, &begun.port_auto])),
+        ("--timeout", is_new([&typed.timeout, &begun.timeout])),
+        ("--title", is_new([&typed.title, &begun.title])),
+        ("--tmux-config", is_new([&typed.tmux_config, &begun.tmux_config])),
+        ("--shell", is_new([&typed.shell, &begun.shell])),
     ];
     flags.into_iter().filter_map(|(flag, is_new)| is_new.then_some(flag)).collect()
 }

@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use futures_util::future::OptionFuture;
 use nix::sys::signal::Signal;
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -54,16 +55,18 @@ impl Signals {
 
     /// Nothing is lost if this is dropped while it waits.
     pub(super) async fn next(&mut self) -> Sign {
+        let passes = self.terminated.map(|moment| tokio::time::sleep_until(moment.into()));
+        let passes = OptionFuture::from(passes);
         tokio::select! {
             biased;
-            () = arrives(&mut self.hangup) => return Sign::Hangup,
-            () = arrives(&mut self.interrupt) => {}
-            () = arrives(&mut self.terminate) => {
+            Some(()) = arrives(&mut self.hangup) => return Sign::Hangup,
+            Some(()) = arrives(&mut self.interrupt) => {}
+            Some(()) = arrives(&mut self.terminate) => {
                 self.terminated.get_or_insert_with(|| Instant::now() + WITH_HANGUP);
                 return Sign::Nothing;
             }
             // Nothing announces that no hangup follows.
-            () = passes(self.terminated) => self.terminated = None,
+            Some(()) = passes => self.terminated = None,
             _ = self.resize.recv() => return Sign::Resize,
         }
         // The supervisor counts so too, but these may reach it later, and apart.
@@ -75,18 +78,9 @@ impl Signals {
     }
 }
 
-async fn passes(moment: Option<Instant>) {
-    match moment {
-        Some(moment) => tokio::time::sleep_until(moment.into()).await,
-        None => std::future::pending().await,
-    }
-}
-
-async fn arrives(signal: &mut Option<tokio::signal::unix::Signal>) {
-    match signal {
-        Some(signal) => _ = signal.recv().await,
-        None => std::future::pending().await,
-    }
+/// Nothing, at once, for one that is ignored.
+async fn arrives(signal: &mut Option<tokio::signal::unix::Signal>) -> Option<()> {
+    signal.as_mut()?.recv().await
 }
 
 /// SIGINT, SIGTERM or SIGHUP.

@@ -6,12 +6,13 @@ use super::{Verdict, still_comes};
 use crate::cli::args::WaitFor;
 use crate::cli::error::CliError;
 use crate::cli::instance::Instance;
-use crate::cli::log::Source;
+use crate::cli::log::{Source, unreadable};
 use crate::journal::cursor::{Cursor, Filter, Position};
 use crate::journal::search::lines::{Lines, Split};
 use crate::journal::search::pattern::Pattern;
 use crate::journal::search::runs;
 use crate::journal::search::select::Query;
+use crate::journal::streams::Stream;
 use crate::model::request::ProcessState;
 use crate::model::{Exit, ProcName};
 
@@ -27,12 +28,8 @@ impl Seen {
         names: &[String],
         what: &WaitFor,
     ) -> Result<Self, CliError> {
-        let search = match what {
-            WaitFor::Log(expression) => Some(Search::new(instance, names, expression)?),
-            WaitFor::Running | WaitFor::Exit | WaitFor::Port | WaitFor::Ready | WaitFor::Up(_) => {
-                None
-            }
-        };
+        let expression = if let WaitFor::Log(expression) = what { Some(expression) } else { None };
+        let search = expression.map(|text| Search::new(instance, names, text)).transpose()?;
         // The files of a run on another machine are not here.
         let exits = *what == WaitFor::Exit && instance.on_this_machine().is_ok();
         let exits = exits.then(|| Exits::new(instance, names)).transpose()?;
@@ -63,7 +60,7 @@ impl Seen {
 /// The exits of the processes that are waited for.
 struct Exits {
     cursor: Cursor,
-    streams: Vec<(u16, String)>,
+    streams: Vec<Stream>,
     /// The latest exit of each; `None` while it runs.
     last: BTreeMap<ProcName, Option<Exit>>,
 }
@@ -71,29 +68,22 @@ struct Exits {
 impl Exits {
     /// Reads from the beginning of the latest life of each process.
     fn new(instance: &Instance, names: &[String]) -> Result<Self, CliError> {
-        let unreadable = |error| CliError::io("the journal")(error);
         let source = Source::of_instance(instance)?;
         let meant = |name: &ProcName| match names {
             [] => source.present.contains(name),
             names => names.iter().any(|word| name.matches(word)),
         };
         // All streams: which processes a group has is only known from a state of the run.
-        let streams = &source.streams;
-        let numbers: Vec<u16> = streams.iter().map(|stream| stream.number).collect();
+        let streams = source.streams.iter();
+        let numbers: Vec<u16> = streams.clone().map(|stream| stream.number).collect();
+        let named = streams.filter(|stream| meant(&stream.name));
+        let last = named.map(|stream| (stream.name.clone(), None)).collect();
         let mut index = source.index();
         let upto = index.len().map_err(unreadable)?;
         let starts = runs::last_starts(&mut index, &numbers, upto).map_err(unreadable)?;
         let record = starts.values().min().copied().unwrap_or(upto);
         let cursor = Cursor::over(index, Position { record, skip: 0 }, Filter::only(numbers));
-        Ok(Self {
-            cursor,
-            streams: streams.iter().map(|s| (s.number, s.name.to_string())).collect(),
-            last: streams
-                .iter()
-                .filter(|s| meant(&s.name))
-                .map(|s| (s.name.clone(), None))
-                .collect(),
-        })
+        Ok(Self { cursor, streams: source.streams, last })
     }
 
     fn note(&mut self, wanted: &[&ProcessState]) {
@@ -104,14 +94,10 @@ impl Exits {
     /// The highest exit code, if the journal shows an exit of each process.
     fn code(&mut self) -> Result<Option<u8>, CliError> {
         let mut text = vec![];
-        let unreadable = |error| CliError::io("the journal")(error);
         while let Some(chunk) = self.cursor.next(u64::MAX, &mut text).map_err(unreadable)? {
-            let name = self.streams.iter().find(|(number, _)| *number == chunk.record.stream);
-            let last = self
-                .last
-                .iter_mut()
-                .find(|(known, _)| name.is_some_and(|(_, name)| name == known.as_str()));
-            if let (Some((_, last)), Some(exit)) = (last, chunk.record.exit()) {
+            let stream = self.streams.iter().find(|stream| stream.number == chunk.record.stream);
+            let last = stream.and_then(|stream| self.last.get_mut(&stream.name));
+            if let (Some(last), Some(exit)) = (last, chunk.record.exit()) {
                 *last = Some(exit);
             }
         }
@@ -129,7 +115,7 @@ pub(super) struct Search {
     pub(super) upto: u64,
     /// The streams in which the line was found.
     found: Vec<u16>,
-    names: Vec<(u16, String)>,
+    streams: Vec<Stream>,
     expression: String,
     /// The processes that must print it.
     wanted: Vec<ProcName>,
@@ -137,7 +123,6 @@ pub(super) struct Search {
 
 impl Search {
     fn new(instance: &Instance, names: &[String], expression: &str) -> Result<Self, CliError> {
-        let unreadable = |error| CliError::io("the journal")(error);
         instance.on_this_machine()?;
         let source = Source::of_instance(instance)?;
         let filter = source.filter(names)?;
@@ -153,14 +138,12 @@ impl Search {
         let record = starts.values().min().copied().unwrap_or(upto);
         let cursor =
             Cursor::over(index, Position { record, skip: 0 }, Filter::only(streams.clone()));
-        let name =
-            |stream: &crate::journal::streams::Stream| (stream.number, stream.name.to_string());
         Ok(Self {
             lines: Lines::new(cursor, Split::Like(Box::new(pattern.clone()))),
             query: Query { pattern: Some(pattern), starts: Some(starts), ..Query::default() },
             upto,
             found: vec![],
-            names: source.streams.iter().map(name).collect(),
+            streams: source.streams,
             expression: expression.to_owned(),
             wanted: vec![],
         })
@@ -174,13 +157,13 @@ impl Search {
     }
 
     fn has_said(&self, wanted: &ProcName) -> bool {
-        let is_it = |name: &str| name == wanted.as_str();
-        self.names.iter().any(|(stream, name)| is_it(name) && self.found.contains(stream))
+        let said = |stream: &Stream| stream.name == *wanted && self.found.contains(&stream.number);
+        self.streams.iter().any(said)
     }
 
     fn read(&mut self, upto: u64) -> Result<(), CliError> {
         let mut scratch = vec![];
-        while let Some(entry) = self.lines.next(upto).map_err(CliError::io("the journal"))? {
+        while let Some(entry) = self.lines.next(upto).map_err(unreadable)? {
             let says = entry.is_line()
                 && self.query.covers(&entry)
                 && self.query.matches(&entry, &mut scratch);

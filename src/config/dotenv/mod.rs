@@ -23,6 +23,8 @@
 //! Everything is bytes: values need not be UTF-8.
 
 #[cfg(test)]
+mod quote;
+#[cfg(test)]
 mod tests;
 
 use std::borrow::Cow;
@@ -104,21 +106,6 @@ pub fn parse(text: &[u8], outer: &Lookup<'_>) -> Result<Vec<(OsString, OsString)
         found.push((name.into(), OsString::from_vec(value)));
     }
     Ok(found)
-}
-
-/// A value written so that [`parse`] gives it back, whatever it holds (but NUL).
-pub fn quote(value: &[u8]) -> Vec<u8> {
-    let mut quoted = vec![b'"'];
-    for &byte in value {
-        match byte {
-            b'\n' => quoted.extend(b"\\n"),
-            b'\r' => quoted.extend(b"\\r"),
-            b'"' | b'\\' | b'$' => quoted.extend([b'\\', byte]),
-            _ => quoted.push(byte),
-        }
-    }
-    quoted.push(b'"');
-    quoted
 }
 
 struct Reader<'a> {

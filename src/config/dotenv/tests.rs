@@ -3,7 +3,8 @@ use std::os::unix::ffi::OsStringExt as _;
 
 use pretty_assertions::assert_eq;
 
-use super::{DotenvError, parse, quote};
+use super::quote::quote;
+use super::{DotenvError, parse};
 
 fn outer(name: &std::ffi::OsStr) -> Option<OsString> {
     (name == "HOME").then(|| "/home/me".into())

@@ -106,10 +106,8 @@ impl Declarations {
     /// Declare a text.
     pub fn add(&self, name: &str, text: &str) -> Result<Declared, DeclareError> {
         self.check(name, &Failures::default())?;
-        let (failures, is_changed) = edit(&self.file.0, &self.file.1, |failures| {
-            let is_new = failures.add(name, text)?;
-            Ok((is_new, is_new))
-        })?;
+        let change = |failures: &mut Failures| failures.add(name, text);
+        let (failures, is_changed) = edit(&self.file.0, &self.file.1, change)?;
         Ok(Declared { failures, is_changed })
     }
 
@@ -117,10 +115,8 @@ impl Declarations {
     pub fn remove(&self, name: &str, text: &str) -> Result<Declared, DeclareError> {
         self.check(name, &Failures::read(&self.file.0, &self.file.1)?)?;
         super::check(text).map_err(EditError::from)?;
-        let (failures, is_changed) = edit(&self.file.0, &self.file.1, |failures| {
-            let is_gone = failures.remove(name, text);
-            Ok((is_gone, is_gone))
-        })?;
+        let change = |failures: &mut Failures| Ok(failures.remove(name, text));
+        let (failures, is_changed) = edit(&self.file.0, &self.file.1, change)?;
         if is_changed {
             return Ok(Declared { failures, is_changed });
         }

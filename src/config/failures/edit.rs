@@ -35,14 +35,14 @@ pub enum EditError {
 }
 
 /// Change the declarations in the file at `path`, which `shown` names for messages. Nothing is
-/// written where `change` says `false`. Returns what stands in the file then.
+/// written where `change` says `false`. Returns what stands in the file then, and what `change` says.
 ///
 /// Two that do so at once wait for each other; somebody's editor does not.
-pub fn edit<T>(
+pub fn edit(
     path: &Path,
     shown: &Path,
-    change: impl FnOnce(&mut Failures) -> Result<(bool, T), EditError>,
-) -> Result<(Failures, T), EditError> {
+    change: impl FnOnce(&mut Failures) -> Result<bool, BadText>,
+) -> Result<(Failures, bool), EditError> {
     let failed = |source| EditError::Write { path: shown.to_owned(), source };
     // A link leads to the file that is meant.
     let path = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
@@ -50,11 +50,11 @@ pub fn edit<T>(
     let directory = files::open_dir(path.parent().unwrap_or(Path::new("/"))).map_err(failed)?;
     flock(&directory, FlockOperation::LockExclusive).map_err(|error| failed(error.into()))?;
     let mut failures = Failures::read(&path, shown)?;
-    let (is_changed, reported) = change(&mut failures)?;
+    let is_changed = change(&mut failures)?;
     if is_changed {
         write(&path, &failures).map_err(failed)?;
     }
-    Ok((failures, reported))
+    Ok((failures, is_changed))
 }
 
 /// Replace the file, whose mode stays.
@@ -89,10 +89,7 @@ mod tests {
     use crate::config::failures::Failures;
 
     fn add(path: &Path, name: &str, text: &str) -> Result<(Failures, bool), EditError> {
-        edit(path, Path::new("f.json"), |failures| {
-            let is_new = failures.add(name, text)?;
-            Ok((is_new, is_new))
-        })
+        edit(path, Path::new("f.json"), |failures| failures.add(name, text))
     }
 
     #[test]

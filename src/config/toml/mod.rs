@@ -79,10 +79,8 @@ impl Index {
 impl TmoToml {
     /// What is said of a process, over what is said of all.
     pub fn of(&self, name: &str) -> ProcessTable {
-        match self.table(name) {
-            Some(table) => table.over(&self.defaults),
-            None => ProcessTable::default().over(&self.defaults),
-        }
+        let table = self.table(name).map(|table| table.over(&self.defaults));
+        table.unwrap_or_else(|| self.defaults.clone())
     }
 
     /// A setting of one process, or of all.
@@ -139,18 +137,17 @@ pub fn read(text: &str, file: &str) -> Result<(TmoToml, Mistakes), TomlError> {
     if mistakes.is_over() {
         mistakes.clone().into_result(&source)?;
     }
-    let table = |key| view.table(key).map(|table| *table.get_ref());
-    let crash_dir = table("crash").and_then(|crash| keys::crash::read(crash, &mut mistakes));
-    let processes = table("process").map(|t| processes(t, &mut mistakes)).unwrap_or_default();
+    let empty = DeTable::new();
+    let table = |key| view.table(key).map_or(View(&empty), Spanned::into_inner);
+    let crash_dir = keys::crash::read(table("crash"), &mut mistakes);
+    let processes = processes(table("process"), &mut mistakes);
     let toml = TmoToml {
-        log: table("log").map(keys::log::read).unwrap_or_default(),
-        defaults: table("defaults")
-            .map(|t| ProcessTable::read(t, &mut mistakes))
-            .unwrap_or_default(),
+        log: keys::log::read(table("log")),
+        defaults: ProcessTable::read(table("defaults"), &mut mistakes),
         index: Index::of(&processes),
         processes,
-        hooks: table("hooks").map(|t| keys::hooks::read(t, &mut mistakes)).unwrap_or_default(),
-        cleanup_hook: table("hooks").and_then(|t| Some(t.get("cleanup")?.span())),
+        hooks: keys::hooks::read(table("hooks"), &mut mistakes),
+        cleanup_hook: table("hooks").get("cleanup").map(Spanned::span),
         crash_dir,
         source,
     };

@@ -29,12 +29,7 @@ pub(super) fn check(toml: &TmoToml, entries: &[Entry], mistakes: &mut Mistakes) 
         for dependency in &table.depends_on {
             let ((on, until), at) = (dependency.get_ref(), dependency.span());
             let Some(&to) = places.get(on.as_str()) else {
-                if mistakes.is_full() {
-                    mistakes.add(at, "");
-                    continue;
-                }
-                let unknown = unknown(on, &names, mistakes.suggests());
-                mistakes.add(at, unknown);
+                mistakes.add_with(at, |suggests| unknown(on, &names, suggests));
                 continue;
             };
             let Some(from) = from else { continue };
@@ -78,24 +73,21 @@ fn never_ends(toml: &TmoToml, name: &str) -> bool {
 
 /// Why a process can't wait for another one: their phases come in another order.
 fn out_of_turn((name, own): (&str, Stage), (on, other): (&str, Stage)) -> Option<String> {
-    let text = match (own, other) {
-        (Stage::Dependency, Stage::Main) => format!(
+    match (own, other) {
+        (Stage::Dependency, Stage::Main) => Some(format!(
             "`{name}` is of phase dependency and comes before `{on}`, which is of phase main; \
              give both the same phase"
-        ),
+        )),
         (Stage::Dependency | Stage::Main, Stage::Cleanup) => {
-            format!("`{on}` is of phase cleanup and runs only when `{name}` has ended")
+            Some(format!("`{on}` is of phase cleanup and runs only when `{name}` has ended"))
         }
-        (Stage::Cleanup, Stage::Main) => {
-            format!(
-                "`{name}` is of phase cleanup and runs only when `{on}` has ended; leave it out"
-            )
-        }
+        (Stage::Cleanup, Stage::Main) => Some(format!(
+            "`{name}` is of phase cleanup and runs only when `{on}` has ended; leave it out"
+        )),
         (Stage::Dependency | Stage::Cleanup, Stage::Dependency)
         | (Stage::Main, Stage::Dependency | Stage::Main)
-        | (Stage::Cleanup, Stage::Cleanup) => return None,
-    };
-    Some(text)
+        | (Stage::Cleanup, Stage::Cleanup) => None,
+    }
 }
 
 /// Tell of each ring of processes that wait for each other.

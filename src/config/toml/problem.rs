@@ -171,9 +171,11 @@ impl Mistakes {
         self.expressions <= EXPRESSIONS
     }
 
-    /// Whether the next mistake is reported with a suggestion.
-    pub const fn suggests(&self) -> bool {
-        self.found.len() < SUGGESTED
+    /// One more, whose text takes time to make: with a suggestion or without.
+    pub fn add_with(&mut self, span: Range<usize>, text: impl FnOnce(bool) -> String) {
+        // One that is only counted needs none.
+        let text = if self.is_full() { String::new() } else { text(self.found.len() < SUGGESTED) };
+        self.add(span, text);
     }
 
     /// One more.

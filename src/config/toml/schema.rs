@@ -44,8 +44,6 @@ fn of(kind: Kind) -> Value {
         Kind::List(of_item) => json!({"type": "array", "items": of(*of_item)}),
         Kind::Map(of_value) => json!({"type": "object", "additionalProperties": of(*of_value)}),
         Kind::Table(keys) => of_table(keys),
-        Kind::Either(kinds) => {
-            json!({"anyOf": kinds.iter().map(|kind| of(*kind)).collect::<Vec<_>>()})
-        }
+        Kind::Either(kinds) => json!({"anyOf": kinds.iter().copied().map(of).collect::<Value>()}),
     }
 }

@@ -2,7 +2,6 @@
 
 use std::ops::Range;
 use std::path::PathBuf;
-use std::time::Duration;
 
 use ::toml::Spanned;
 use ::toml::de::{DeTable, DeValue};
@@ -11,12 +10,11 @@ use serde::de::{self, DeserializeOwned, IntoDeserializer as _};
 
 use super::elsewhere::named_here;
 use super::kind::{Key, Kind};
+use super::or_nearest;
 use super::problem::Mistakes;
 use super::said::At;
 use crate::model::limits::{LIST, PROCESSES};
-use crate::model::nearest::nearest;
-use crate::model::units;
-use crate::model::units::{of_seconds, parse_bytes, parse_span};
+use crate::model::units::{millis, of_seconds, parse_bytes, parse_span};
 
 /// A value with its place.
 pub(super) type Value<'a> = Spanned<DeValue<'a>>;
@@ -27,52 +25,31 @@ pub(super) fn table(table: &DeTable<'_>, keys: &[Key], name: &str, mistakes: &mu
         let text = word.get_ref().as_ref();
         match keys.iter().find(|key| key.name == text) {
             Some(key) => check(value, key.kind, text, mistakes),
-            None if mistakes.is_full() => mistakes.add(word.span(), ""),
-            None => mistakes.add(word.span(), unknown(text, keys, name)),
+            None => mistakes.add_with(word.span(), |_| unknown(text, keys, name)),
         }
     }
 }
 
 fn unknown(word: &str, keys: &[Key], name: &str) -> String {
     let names: Vec<_> = keys.iter().map(|key| key.name).collect();
-    let near = || nearest(word, names.iter().copied());
-    let what = match named_here(word, &names) {
-        Some(what) => what,
-        None => match near() {
-            Some(near) => format!("did you mean `{near}`?"),
-            None => format!("there are {}", names.join(", ")),
-        },
-    };
+    let what = named_here(word, &names).unwrap_or_else(|| or_nearest(word, &names));
     match name {
         "" => format!("unknown key `{word}`; {what}"),
-        _ => format!("unknown key `{word}` of {name}; {what}"),
+        _ => format!("unknown key `{word}` of `{name}`; {what}"),
     }
-}
-
-/// Whether this has more entries than it may have; tells of it.
-fn is_long(
-    count: usize,
-    most: usize,
-    (at, name): (Range<usize>, &str),
-    found: &mut Mistakes,
-) -> bool {
-    let is_long = count > most;
-    if is_long {
-        found.add_last(at, format!("`{name}` has {count} entries; {most} at most are possible"));
-    }
-    is_long
 }
 
 /// Look at one value; `name` is its key.
 fn check(value: &Value<'_>, kind: Kind, name: &str, mistakes: &mut Mistakes) {
-    match (kind, value.get_ref()) {
-        (_, DeValue::Table(inner))
-            if is_long(inner.len(), PROCESSES, (value.span(), name), mistakes) => {}
-        (_, DeValue::Array(items))
-            if is_long(items.len(), LIST, (value.span(), name), mistakes) => {}
-        (Kind::Table(keys), DeValue::Table(inner)) => {
-            table(inner, keys, &format!("`{name}`"), mistakes);
-        }
+    let found = value.get_ref();
+    let entries = found.as_table().map(|inner| (inner.len(), PROCESSES));
+    let entries = entries.or_else(|| Some((found.as_array()?.len(), LIST)));
+    if let Some((count, most)) = entries.filter(|(count, most)| count > most) {
+        let text = format!("`{name}` has {count} entries; {most} at most are possible");
+        return mistakes.add_last(value.span(), text);
+    }
+    match (kind, found) {
+        (Kind::Table(keys), DeValue::Table(inner)) => table(inner, keys, name, mistakes),
         (Kind::Map(of), DeValue::Table(inner)) => {
             for (key, value) in inner {
                 check(value, *of, key.get_ref(), mistakes);
@@ -123,9 +100,9 @@ fn wrong(name: &str, kind: Kind, found: &DeValue<'_>) -> String {
 fn describe(found: &DeValue<'_>) -> String {
     match found {
         DeValue::String(text) => format!("\"{text}\""),
-        DeValue::Integer(number) => number.to_string(),
-        DeValue::Float(number) => number.to_string(),
-        DeValue::Boolean(truth) => truth.to_string(),
+        DeValue::Integer(_) | DeValue::Float(_) | DeValue::Boolean(_) => {
+            scalar(found).unwrap_or_default()
+        }
         DeValue::Datetime(_) => "a date or time of day".into(),
         DeValue::Array(_) => "a list".into(),
         DeValue::Table(_) => "a table".into(),
@@ -166,20 +143,15 @@ pub(super) fn number(value: &DeValue<'_>) -> Option<u64> {
     u64::from_str_radix(number.as_str(), number.radix()).ok()
 }
 
-/// At most some thirty years.
-fn in_ms(span: Duration) -> u64 {
-    units::millis(span)
-}
-
 /// A time, in milliseconds.
 pub(super) fn time(value: &DeValue<'_>) -> Option<u64> {
     if let Some(text) = value.as_str() {
-        return parse_span(text).map(in_ms);
+        return parse_span(text).map(millis);
     }
     let of_float = || value.as_float().and_then(|float| float.as_str().parse().ok());
     match number(value) {
         Some(number) => number.checked_mul(1000).filter(|ms| *ms <= 1_000_000_000_000),
-        None => of_float().and_then(of_seconds).map(in_ms),
+        None => of_float().and_then(of_seconds).map(millis),
     }
 }
 
@@ -239,9 +211,18 @@ impl<'a, 'i> View<'a, 'i> {
     }
 
     /// The value of a key as something else.
-    pub(super) fn of<T>(self, key: &str, read: impl Fn(&DeValue<'i>) -> Option<T>) -> At<T> {
+    pub(super) fn of<T>(self, key: &str, read: impl Fn(&'a DeValue<'i>) -> Option<T>) -> At<T> {
         let value = self.get(key)?;
         Some(Spanned::new(value.span(), read(value.get_ref())?))
+    }
+
+    /// The items of a list as something else; a value alone is a list of one.
+    fn each<T>(self, key: &str, read: impl Fn(&'a DeValue<'i>) -> Option<T>) -> Vec<Spanned<T>> {
+        let Some(value) = self.get(key) else { return vec![] };
+        let one = std::slice::from_ref(value);
+        let items = value.get_ref().as_array().map_or(one, |items| items);
+        let read = |item: &'a Value<'i>| Some(Spanned::new(item.span(), read(item.get_ref())?));
+        items.iter().filter_map(read).collect()
     }
 
     /// A text.
@@ -266,38 +247,27 @@ impl<'a, 'i> View<'a, 'i> {
 
     /// A table.
     pub(super) fn table(self, key: &str) -> At<View<'a, 'i>> {
-        let value = self.get(key)?;
-        Some(Spanned::new(value.span(), View(value.get_ref().as_table()?)))
+        self.of(key, |value| value.as_table().map(View))
     }
 
     /// The tables of a list; a table alone is a list of one.
     pub(super) fn tables(self, key: &str) -> Vec<Spanned<View<'a, 'i>>> {
-        let Some(value) = self.get(key) else { return vec![] };
-        let one = std::slice::from_ref(value);
-        let items = value.get_ref().as_array().map_or(one, |items| items);
-        let view =
-            |item: &'a Value<'i>| Some(Spanned::new(item.span(), View(item.get_ref().as_table()?)));
-        items.iter().filter_map(view).collect()
+        self.each(key, |item| item.as_table().map(View))
     }
 
     /// The texts of a list; a text alone is a list of one.
     pub(super) fn texts(self, key: &str) -> Vec<Spanned<String>> {
-        let Some(value) = self.get(key) else { return vec![] };
-        let one = std::slice::from_ref(value);
-        let items = value.get_ref().as_array().map_or(one, |items| items);
-        let text =
-            |item: &Value<'i>| Some(Spanned::new(item.span(), item.get_ref().as_str()?.to_owned()));
-        items.iter().filter_map(text).collect()
+        self.each(key, |item| item.as_str().map(str::to_owned))
     }
 
     /// A path.
     pub(super) fn path(self, key: &str) -> At<PathBuf> {
-        self.text(key).map(path)
+        self.of(key, |value| value.as_str().map(PathBuf::from))
     }
 
     /// The paths of a list; a path alone is a list of one.
     pub(super) fn paths(self, key: &str) -> Vec<Spanned<PathBuf>> {
-        self.texts(key).into_iter().map(path).collect()
+        self.each(key, |item| item.as_str().map(PathBuf::from))
     }
 
     /// One of some words.
@@ -316,10 +286,10 @@ impl<'a, 'i> View<'a, 'i> {
     }
 
     /// The first of these keys that is there; a second one is one too many.
-    pub(super) fn either<T>(
+    pub(super) fn either<T, const N: usize>(
         self,
-        ways: [At<T>; 3],
-        keys: [&str; 3],
+        ways: [At<T>; N],
+        keys: [&str; N],
         mistakes: &mut Mistakes,
     ) -> At<T> {
         let mut there = keys.iter().zip(ways).filter_map(|(key, way)| Some((key, way?)));
@@ -332,8 +302,4 @@ impl<'a, 'i> View<'a, 'i> {
         }
         first.map(|(_, value)| value)
     }
-}
-
-fn path(text: Spanned<String>) -> Spanned<PathBuf> {
-    Spanned::new(text.span(), text.into_inner().into())
 }

@@ -10,6 +10,7 @@ use super::{TmoToml, needs, or_nearest};
 use crate::config::Env;
 use crate::config::paths::{absolute, at_home};
 use crate::config::procfile::Entry;
+use crate::model::ProcName;
 use crate::model::limits::TOTAL_BYTES;
 use crate::model::text::OsText;
 
@@ -87,24 +88,19 @@ fn entries(toml: &TmoToml, procfile: &[Entry], mistakes: &mut Mistakes) -> Vec<E
     for (name, table) in &toml.processes {
         let word = name.get_ref();
         // One that can't be a name has been told.
-        let is_name =
-            !word.is_empty() && word.chars().all(|c| c.is_ascii_alphanumeric() || "_-".contains(c));
+        let is_name = ProcName::new(word.as_str()).is_ok_and(|name| name.entry() == word);
         if !is_name || is_known.contains(word.as_str()) {
             continue;
         }
         let Some(command) = &table.command else {
-            if mistakes.is_full() {
-                mistakes.add(name.span(), "");
-                continue;
-            }
-            let text = if known.is_empty() {
-                format!("`{word}` has no command; add `command = \"…\"`")
-            } else {
+            mistakes.add_with(name.span(), |suggests| {
+                if known.is_empty() {
+                    return format!("`{word}` has no command; add `command = \"…\"`");
+                }
                 let near = || format!("; {}", or_nearest(word, &known));
-                let near = mistakes.suggests().then(near).unwrap_or_default();
+                let near = suggests.then(near).unwrap_or_default();
                 format!("`{word}` has no `command`, and the Procfile has no such entry{near}")
-            };
-            mistakes.add(name.span(), text);
+            });
             continue;
         };
         let command = command.get_ref().for_shell();

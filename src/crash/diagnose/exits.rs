@@ -2,7 +2,7 @@
 
 use nix::sys::signal::Signal;
 
-use super::{Findings, hearsay, quoted};
+use super::{Findings, clue, hearsay, last_lines};
 use crate::crash::cause::Kind;
 use crate::crash::evidence::Evidence;
 use crate::crash::expr::Expr;
@@ -43,27 +43,18 @@ static NO_NEWS: Expr = Expr::new(
 
 pub(super) fn find(found: &mut Findings<'_>) {
     let evidence = found.evidence;
-    let Some(exit) = evidence.exit else { return };
-    let name = quoted(evidence.name.as_str());
+    let exit = evidence.exit;
     if let Some(number) = evidence.signal() {
         return signal(found, exit, number);
     }
-    match exit {
-        Exit::Code(0) => {
-            let text = "it ended with success, but should have stayed".to_owned();
-            found.add(76, Kind::EndedEarly, text, Some(format!("tmo logs {name} -n 100")));
-        }
-        Exit::Code(_) | Exit::Signal(_) => {
-            let text = format!("it exited with {}", exit.describe());
-            found.add(20, Kind::ExitCode, text, Some(format!("tmo logs {name} -n 100")));
-        }
-    }
+    let (score, kind, text) = if exit.success() {
+        (76, Kind::EndedEarly, "it ended with success, but should have stayed".to_owned())
+    } else {
+        (20, Kind::ExitCode, format!("it exited with {}", exit.describe()))
+    };
     // The last thing it said is all there is to show.
-    let says = |line: &&crate::crash::evidence::Line| !NO_NEWS.finds(&line.text);
-    let last = evidence.lines.iter().rev().find(says);
-    if let Some(finding) = found.all.last_mut() {
-        finding.cause.evidence = last.map(super::clue);
-    }
+    let last = evidence.lines.iter().rev().find(|line| !NO_NEWS.finds(&line.text));
+    found.add(score, kind, text, last_lines(evidence)).evidence = last.map(clue);
 }
 
 fn signal(found: &mut Findings<'_>, exit: Exit, number: u8) {
@@ -73,26 +64,21 @@ fn signal(found: &mut Findings<'_>, exit: Exit, number: u8) {
     let (words, score) =
         meant.map_or(("a signal ended it", 70), |(_, words, score)| (*words, *score));
     let label = known.map_or_else(|| format!("signal {number}"), |signal| signal.to_string());
-    let by = evidence.facts.sender.as_ref();
-    let by = by.map_or(String::new(), |by| format!(", sent by {} (pid {})", by.name, by.pid));
     let shell = matches!(exit, Exit::Code(_));
     let below = if shell { "; it was a command below its shell" } else { "" };
-    let text = format!("{words} ({label}{by}){below}");
+    let text = format!("{words} ({label}){below}");
     // A program may well exit with such a number without any signal.
     let score = if shell { score - 4 } else { score };
-    let score = if evidence.facts.sender.is_some() { score + 20 } else { score };
     let pid = evidence.pid.filter(|_| !shell);
     let next = after(known, pid, evidence);
-    found.add(score, Kind::Signal, text, Some(next));
-    let said = found.last(&SHELL_SAYS).map(|(at, _)| super::clue(&evidence.lines[at]));
-    if let Some(finding) = found.all.last_mut() {
-        finding.cause.evidence = said.or_else(|| Some(hearsay(&exit.to_string())));
-    }
+    let said = found.last(&SHELL_SAYS).map(|(at, _)| clue(&evidence.lines[at]));
+    let shown = said.unwrap_or_else(|| hearsay(&exit.to_string()));
+    found.add(score, Kind::Signal, text, next).evidence = Some(shown);
 }
 
 /// What tells more about an end by this signal.
 fn after(signal: Option<Signal>, pid: Option<u32>, evidence: &Evidence) -> String {
-    let (name, dumped) = (evidence.name.as_str(), evidence.facts.dumped);
+    let dumped = evidence.facts.dumped;
     let dumps = [Signal::SIGSEGV, Signal::SIGBUS, Signal::SIGILL, Signal::SIGFPE, Signal::SIGABRT];
     let linux = cfg!(target_os = "linux");
     match (signal, pid) {
@@ -102,6 +88,6 @@ fn after(signal: Option<Signal>, pid: Option<u32>, evidence: &Evidence) -> Strin
         // The number of a command below a shell is not known: of all of them the last.
         (Some(signal), None) if dumped && dumps.contains(&signal) => "coredumpctl info".to_owned(),
         (Some(Signal::SIGKILL), _) if linux => "sudo dmesg | grep -i -A 3 oom".to_owned(),
-        (Some(_) | None, _) => format!("tmo logs {} -n 100", quoted(name)),
+        (Some(_) | None, _) => last_lines(evidence),
     }
 }

@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::traces::place_in;
-use super::{Findings, cut, open};
+use super::{Findings, cut};
 use crate::crash::cause::Kind;
 use crate::crash::expr::Expr;
 use crate::model::Exit;
@@ -38,21 +38,16 @@ static FATAL: Expr = Expr::new(
 pub(super) fn find(found: &mut Findings<'_>) {
     last_words(found);
     let lines = found.lines();
-    let objects = lines.iter().enumerate().rev();
-    let entry = objects.filter_map(|(at, line)| {
+    let entries = lines.iter().enumerate().filter_map(|(at, line)| {
         let text = line.text.trim();
         Some((at, json(text).map_or_else(|| pairs(text), object)?))
     });
     // The most serious one; of those, the last.
-    let worst = entry.fold(None, |worst: Option<(usize, Entry)>, (at, entry)| match worst {
-        Some((_, ref worse)) if worse.fatal || !entry.fatal => worst,
-        Some(_) | None => Some((at, entry)),
-    });
+    let worst = entries.max_by_key(|(_, entry)| entry.fatal);
     if let Some((at, Entry { fatal, text, stack })) = worst {
         let place = stack.and_then(|stack| place_in(found.evidence, &stack));
-        let cause = found.add_line(if fatal { 62 } else { 52 }, at, Kind::LoggedError, text);
-        cause.next = place.as_deref().map(open);
-        cause.place = place;
+        let score = if fatal { 62 } else { 52 };
+        found.add_line(score, at, Kind::LoggedError, text).look_at(place, None);
     }
     let says = |text: &str| ERROR.finds(text) && !NO_NEWS.finds(text) && json(text).is_none();
     if let Some(at) = lines.iter().rposition(|line| says(&line.text)) {
@@ -63,7 +58,7 @@ pub(super) fn find(found: &mut Findings<'_>) {
 
 /// What it logged right before it ended with 1, where that is how errors end it.
 fn last_words(found: &mut Findings<'_>) {
-    if found.evidence.exit != Some(Exit::Code(1)) {
+    if found.evidence.exit != Exit::Code(1) {
         return;
     }
     let Some(at) = found.lines().iter().rposition(|line| !line.text.trim().is_empty()) else {
@@ -75,9 +70,7 @@ fn last_words(found: &mut Findings<'_>) {
     let place = named("path").zip(named("line"));
     let place = place.map(|(path, line)| found.evidence.place(path, line));
     let text = format!("it logged: {}", cut(named("text").unwrap_or_default()));
-    let cause = found.add_line(46, at, Kind::LoggedError, text);
-    cause.next = place.as_deref().map(open);
-    cause.place = place;
+    found.add_line(46, at, Kind::LoggedError, text).look_at(place, None);
 }
 
 /// An error in a log that has a level.
@@ -122,8 +115,8 @@ fn join_message(message: &str, error: Option<&str>) -> String {
 }
 
 fn object(line: &str) -> Option<Entry> {
-    let Value::Object(object) = serde_json::from_str(line).ok()? else { return None };
-    let level = LEVELS.iter().find_map(|key| object.get(*key));
+    let object: Value = serde_json::from_str(line).ok()?;
+    let level = LEVELS.iter().find_map(|key| object.get(key));
     // As log.level may stand for an object in an object.
     let level = level.or_else(|| object.get("log")?.get("level"))?;
     let fatal = match level {
@@ -140,11 +133,10 @@ fn object(line: &str) -> Option<Entry> {
         let inner = value.get("message").or_else(|| value.get("msg"));
         inner.unwrap_or(value).as_str().map(str::to_owned)
     };
-    let message = MESSAGES.iter().find_map(|key| words(object.get(*key)?))?;
-    let error = ERRORS.iter().find_map(|key| words(object.get(*key)?));
+    let message = MESSAGES.iter().find_map(|key| words(object.get(key)?))?;
+    let error = ERRORS.iter().find_map(|key| words(object.get(key)?));
     let stack =
         |value: &Value| STACKS.iter().find_map(|key| value.get(*key)?.as_str().map(str::to_owned));
-    let own = Value::Object(object.clone());
-    let stack = stack(&own).or_else(|| ERRORS.iter().find_map(|key| stack(object.get(*key)?)));
+    let stack = stack(&object).or_else(|| ERRORS.iter().find_map(|key| stack(object.get(key)?)));
     Some(Entry { fatal, text: join_message(&message, error.as_deref()), stack })
 }

@@ -48,26 +48,20 @@ pub(super) fn find(found: &mut Findings<'_>) {
     kernel(found);
     for (expr, words, score) in &SAID {
         if let Some((at, line)) = found.last(expr) {
-            let next = remedy(line);
             let cause = found.add_line(*score, at, Kind::OutOfMemory, (*words).to_owned());
-            cause.next = Some(next.to_owned());
+            cause.next = Some(remedy(line).to_owned());
         }
     }
 }
 
 /// What the kernel knows of it.
 fn kernel(found: &mut Findings<'_>) {
-    let oom = &found.evidence.facts.oom;
+    let kills = found.evidence.facts.oom_kills;
     let killed = found.evidence.signal().map(i32::from) == Some(Signal::SIGKILL as i32);
-    if !killed || oom.kills == 0 && oom.kernel.is_none() {
-        return;
-    }
-    let text = "the kernel killed it for want of memory".to_owned();
-    found.add(98, Kind::OutOfMemory, text, Some(USED.to_owned()));
-    let kernel = oom.kernel.as_deref().map(hearsay);
-    let counted = || hearsay(&format!("oom_kill of its control group rose by {}", oom.kills));
-    if let Some(finding) = found.all.last_mut() {
-        finding.cause.evidence = kernel.or_else(|| Some(counted()));
+    if killed && kills > 0 {
+        let text = "the kernel killed it for want of memory".to_owned();
+        let counted = hearsay(&format!("oom_kill of its control group rose by {kills}"));
+        found.add(98, Kind::OutOfMemory, text, USED.to_owned()).evidence = Some(counted);
     }
 }
 

@@ -1,6 +1,6 @@
 //! A module, a file or a variable that there is not.
 
-use super::{Findings, quoted};
+use super::{Findings, last_lines, quoted};
 use crate::crash::cause::Kind;
 use crate::crash::expr::Expr;
 
@@ -83,8 +83,7 @@ pub(super) fn find(found: &mut Findings<'_>) {
 
 fn modules(found: &mut Findings<'_>) {
     for (expr, tongue) in &MODULES {
-        let Some((at, line)) = found.last(expr) else { continue };
-        let Some(name) = expr.group(line) else { continue };
+        let Some((at, line, name)) = found.last_group(expr) else { continue };
         // What begins so is a file of the project.
         let own = name.starts_with(['.', '/']);
         let what = match tongue {
@@ -121,8 +120,7 @@ fn folder(path: &str) -> &str {
 
 fn variables(found: &mut Findings<'_>) {
     for expr in &VARIABLES {
-        let Some((at, line)) = found.last(expr) else { continue };
-        let Some(name) = expr.group(line) else { continue };
+        let Some((at, _, name)) = found.last_group(expr) else { continue };
         let named = name != "NotPresent"
             && name.chars().all(|c| c.is_ascii_alphanumeric() || "_.-".contains(c));
         let (text, next) = if named {
@@ -136,23 +134,19 @@ fn variables(found: &mut Findings<'_>) {
 }
 
 fn files(found: &mut Findings<'_>) {
-    if let Some((at, line)) = found.last(&DIRECTORY)
-        && let Some(name) = DIRECTORY.group(line)
-    {
+    if let Some((at, _, name)) = found.last_group(&DIRECTORY) {
         let text = format!("there is no directory {name}");
         let next = format!("ls -ld {}", quoted(name));
         found.add_line(75, at, Kind::MissingFile, text).next = Some(next);
     }
     for expr in &FILES {
-        let Some((at, line)) = found.last(expr) else { continue };
-        let Some(name) = expr.group(line) else { continue };
+        let Some((at, _, name)) = found.last_group(expr) else { continue };
         let named = !name.contains(' ');
         let name = found.evidence.shown(name);
         let (text, next) = if named {
             (format!("there is no file {name}"), format!("ls -l {}", quoted(name)))
         } else {
-            let next = format!("tmo logs {} -n 100", quoted(found.evidence.name.as_str()));
-            ("there is no file that it needs".to_owned(), next)
+            ("there is no file that it needs".to_owned(), last_lines(found.evidence))
         };
         found.add_line(74, at, Kind::MissingFile, text).next = Some(next);
     }

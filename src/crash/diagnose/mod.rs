@@ -16,13 +16,14 @@ mod tests;
 mod traces;
 mod triggers;
 
+use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use super::cause::{Cause, Certainty, Clue, Diagnosis, Kind};
 use super::evidence::{Evidence, Line};
 use super::expr::Expr;
-use crate::model::Exit;
 use crate::model::shell::quoted;
+use crate::model::text;
 use crate::model::time::Timestamp;
 
 pub use ports::ports_named;
@@ -42,20 +43,18 @@ const ELSEWHERE: i32 = 25;
 /// What stands so many lines before an exception, or came so long before it, has not led to it.
 const APART: usize = 10;
 const APART_TIME: Duration = Duration::from_secs(5);
-/// What led to an end, the surest first; nothing only where nothing has ended.
+/// What led to an end, the surest first.
 pub fn diagnose(evidence: &Evidence) -> Diagnosis {
     let mut found = Findings { evidence, all: vec![], trails: vec![] };
     triggers::find(&mut found);
-    if evidence.exit.is_some() {
-        shell::find(&mut found);
-        exits::find(&mut found);
-        memory::find(&mut found);
-        ports::find(&mut found);
-        missing::find(&mut found);
-        refused::find(&mut found);
-        traces::find(&mut found);
-        logged::find(&mut found);
-    }
+    shell::find(&mut found);
+    exits::find(&mut found);
+    memory::find(&mut found);
+    ports::find(&mut found);
+    missing::find(&mut found);
+    refused::find(&mut found);
+    traces::find(&mut found);
+    logged::find(&mut found);
     found.ranked()
 }
 
@@ -63,14 +62,8 @@ pub fn diagnose(evidence: &Evidence) -> Diagnosis {
 struct Findings<'e> {
     evidence: &'e Evidence,
     all: Vec<Finding>,
-    /// Where exceptions were printed.
-    trails: Vec<Trail>,
-}
-
-/// The lines of an exception and all that belongs to it.
-struct Trail {
-    begin: usize,
-    end: usize,
+    /// The lines of exceptions and all that belongs to them.
+    trails: Vec<RangeInclusive<usize>>,
 }
 
 struct Finding {
@@ -92,9 +85,15 @@ impl<'e> Findings<'e> {
         lines.map(|(at, line)| (at, line.text.as_str())).find(|(_, text)| expr.finds(text))
     }
 
+    /// The same with the first group that took part.
+    fn last_group(&self, expr: &Expr) -> Option<(usize, &'e str, &'e str)> {
+        let (at, line) = self.last(expr)?;
+        Some((at, line, expr.group(line)?))
+    }
+
     /// Something that is known without the log.
-    fn add(&mut self, score: i32, kind: Kind, text: String, next: Option<String>) {
-        self.put(Finding { score, line: None, cause: cause(kind, text, next) });
+    fn add(&mut self, score: i32, kind: Kind, text: String, next: String) -> &mut Cause {
+        self.put(Finding { score, line: None, cause: cause(kind, text, Some(next)) })
     }
 
     /// Something that a line shows. What came long before the end explains less of it.
@@ -119,11 +118,9 @@ impl<'e> Findings<'e> {
     /// What was printed long before the last exception did not end the process, since that was
     /// printed after it: an exception that was handled, a connection that came about later.
     fn weaken_what_was_survived(&mut self) {
-        let Some(Trail { begin, end }) = self.trails.iter().max_by_key(|trail| trail.end) else {
-            return;
-        };
-        let (begin, end) = (*begin, *end);
-        let within = |line: usize| (begin..=end).contains(&line);
+        let Some(last) = self.trails.iter().max_by_key(|trail| *trail.end()) else { return };
+        let begin = *last.start();
+        let within = |line: usize| last.contains(&line);
         let fatal = self.all.iter().filter(|finding| finding.line.is_some_and(within));
         let Some(most) = fatal.map(|finding| finding.score).max() else { return };
         let survived = |line: usize| {
@@ -148,7 +145,7 @@ impl<'e> Findings<'e> {
         // A line of an exception that looks like an error is no other one.
         let trails = std::mem::take(&mut self.trails);
         self.all.retain(|finding| {
-            let part = |line| trails.iter().any(|trail| (trail.begin..=trail.end).contains(&line));
+            let part = |line| trails.iter().any(|trail| trail.contains(&line));
             let logged = finding.cause.kind == Kind::LoggedError && finding.cause.place.is_none();
             !(logged && finding.line.is_some_and(part))
         });
@@ -179,8 +176,7 @@ impl<'e> Findings<'e> {
             kept.retain(|finding| !ours(finding.cause.kind));
         }
         if let Some(first) = kept.first_mut().filter(|first| first.cause.next.is_none()) {
-            let name = quoted(self.evidence.name.as_str());
-            first.cause.next = Some(format!("tmo logs {name} -n 100"));
+            first.cause.next = Some(last_lines(self.evidence));
         }
         // What comes behind these explains hardly anything.
         kept.truncate(MOST);
@@ -200,12 +196,20 @@ fn cause(kind: Kind, text: String, next: Option<String>) -> Cause {
     Cause { kind, certainty: Certainty::Possible, text, evidence: None, place: None, next }
 }
 
+impl Cause {
+    /// Have somebody look at this place; where there is none, do something else.
+    fn look_at(&mut self, place: Option<String>, else_next: Option<String>) {
+        self.next = place.as_deref().map(open).or(else_next);
+        self.place = place;
+    }
+}
+
 /// Whether it was ended by somebody, or ended well: then it hardly was what it printed.
 fn comes_from_outside(evidence: &Evidence) -> bool {
     use nix::sys::signal::Signal::{SIGHUP, SIGINT, SIGKILL, SIGQUIT, SIGTERM};
     let asked = [SIGHUP, SIGINT, SIGKILL, SIGQUIT, SIGTERM];
     let signalled = |number: u8| asked.iter().any(|signal| *signal as i32 == i32::from(number));
-    evidence.exit.is_some_and(Exit::success) || evidence.signal().is_some_and(signalled)
+    evidence.exit.success() || evidence.signal().is_some_and(signalled)
 }
 
 /// A line as evidence.
@@ -224,12 +228,12 @@ fn hearsay(text: &str) -> Clue {
 
 /// Not more of a text than a person reads.
 fn cut(text: &str) -> String {
-    let mut chars = text.chars();
-    let mut kept: String = chars.by_ref().take(LONGEST).collect();
-    if chars.next().is_some() {
-        kept.push('…');
-    }
-    kept
+    text::cut(text, LONGEST).into_owned()
+}
+
+/// What shows the last lines.
+fn last_lines(evidence: &Evidence) -> String {
+    format!("tmo logs {} -n 100", quoted(evidence.name.as_str()))
 }
 
 /// What looks at a place: `${EDITOR:-vi} +12 app/main.py`.

@@ -90,41 +90,33 @@ const BROUGHT: [(&str, &[&str]); 3] = [
 
 pub(super) fn find(found: &mut Findings<'_>) {
     match found.evidence.exit {
-        Some(Exit::Code(127)) => {
+        Exit::Code(127) => {
             library(found);
             command(found);
         }
-        Some(Exit::Code(126)) => not_executable(found),
-        Some(Exit::Code(1..)) => in_the_middle(found),
-        Some(Exit::Code(_) | Exit::Signal(_)) | None => {}
+        Exit::Code(126) => not_executable(found),
+        Exit::Code(1..) => in_the_middle(found),
+        Exit::Code(_) | Exit::Signal(_) => {}
     }
     for expr in &BAD_SYNTAX {
         let Some((at, line)) = found.last(expr) else { continue };
-        let script = SCRIPT.captures(line).filter(|script| !is_shell(&script[1]));
-        let Some(script) = script else {
-            let text = "the shell does not understand the command".to_owned();
-            let next = where_it_stands(found);
-            found.add_line(94, at, Kind::BadSyntax, text).next = Some(next);
-            continue;
-        };
-        let text = format!("the shell does not understand {}", found.evidence.shown(&script[1]));
-        let place = found.evidence.place(&script[1], &script[2]);
-        let cause = found.add_line(94, at, Kind::BadSyntax, text);
-        cause.next = Some(open(&place));
-        cause.place = Some(place);
+        let script = SCRIPT.groups(line).filter(|[path, _]| !is_shell(path));
+        let what = script.map_or("the command", |[path, _]| found.evidence.shown(path));
+        let text = format!("the shell does not understand {what}");
+        let place = script.map(|[path, line]| found.evidence.place(path, line));
+        let config = where_it_stands(found);
+        found.add_line(94, at, Kind::BadSyntax, text).look_at(place, Some(config));
     }
 }
 
 /// A script that went on behind a command that there is not, and failed in the end.
 fn in_the_middle(found: &mut Findings<'_>) {
     let Some((at, line)) = found.last(&SURVIVED) else { return };
-    let Some(said) = SURVIVED.captures(line) else { return };
-    let text = format!("there is no command {}", cut(&said[3]));
-    let place = (!is_shell(&said[1])).then(|| found.evidence.place(&said[1], &said[2]));
-    let next = place.as_deref().map_or_else(|| where_it_stands(found), open);
-    let cause = found.add_line(50, at, Kind::CommandNotFound, text);
-    cause.next = Some(next);
-    cause.place = place;
+    let Some([script, number, command]) = SURVIVED.groups(line) else { return };
+    let text = format!("there is no command {}", cut(command));
+    let place = (!is_shell(script)).then(|| found.evidence.place(script, number));
+    let config = where_it_stands(found);
+    found.add_line(50, at, Kind::CommandNotFound, text).look_at(place, Some(config));
 }
 
 /// What tells the command, and which line of which file says so.
@@ -140,9 +132,7 @@ fn is_shell(path: &str) -> bool {
 
 fn library(found: &mut Findings<'_>) {
     for expr in &NO_LIBRARY {
-        if let Some((at, line)) = found.last(expr)
-            && let Some(library) = expr.group(line)
-        {
+        if let Some((at, _, library)) = found.last_group(expr) {
             let text = format!("there is no shared library {library}");
             let next = if cfg!(target_os = "macos") { "brew doctor" } else { "ldconfig -p" };
             let base = library.rsplit('/').next().unwrap_or(library);
@@ -155,17 +145,11 @@ fn library(found: &mut Findings<'_>) {
 
 fn command(found: &mut Findings<'_>) {
     // What the shell says last is what it ended with.
-    let said = NOT_FOUND.iter().filter_map(|expr| {
-        let (at, line) = found.last(expr)?;
-        Some((at, expr.group(line)?))
-    });
-    let last = said.max_by_key(|(at, _)| *at);
+    let said = NOT_FOUND.iter().filter_map(|expr| found.last_group(expr));
+    let last = said.max_by_key(|(at, ..)| *at);
     let evidence = found.evidence;
-    let word = |name: &str| name.trim().trim_matches(['\'', '"']).to_owned();
-    let (at, name) = match last {
-        Some((at, name)) => (Some(at), word(name)),
-        None => (None, first_word(&evidence.command).map_or_else(String::new, word)),
-    };
+    let name = last.map(|(_, _, name)| name).or_else(|| first_word(&evidence.command));
+    let name = name.unwrap_or_default().trim().trim_matches(['\'', '"']);
     let text = if let Some(name) = name.strip_suffix(r"\r") {
         format!(
             "there is no command {name} with a carriage return at its end: the file has CRLF line ends"
@@ -175,43 +159,41 @@ fn command(found: &mut Findings<'_>) {
     } else if name.is_empty() {
         "there is no such command".to_owned()
     } else {
-        let near = near(&name, &evidence.facts.programs);
+        let near = near(name, &evidence.facts.programs);
         let near = near.map_or(String::new(), |near| format!("; perhaps {near} is meant"));
-        format!("there is no command {}{near}", cut(&name))
+        format!("there is no command {}{near}", cut(name))
     };
-    let said = at.and_then(|at| SURVIVED.captures(&evidence.lines.get(at)?.text));
-    let said = said.filter(|said| !is_shell(&said[1]));
-    let place = said.map(|said| evidence.place(&said[1], &said[2]));
-    let brought = BROUGHT.iter().find(|(_, names)| names.contains(&name.as_str()));
+    let said = last.and_then(|(_, line, _)| SURVIVED.groups(line));
+    let said = said.filter(|[script, _, _]| !is_shell(script));
+    let place = said.map(|[script, number, _]| evidence.place(script, number));
+    let brought = BROUGHT.iter().find(|(_, names)| names.contains(&name));
     let next = if name.contains('/') {
-        let file = name.strip_suffix(r"\r").unwrap_or(&name);
+        let file = name.strip_suffix(r"\r").unwrap_or(name);
         format!("ls -l {}", quoted(file))
     } else {
         let brought = brought.map(|(command, _)| (*command).to_owned());
         let script = || place.as_deref().map(open);
         brought.or_else(script).unwrap_or_else(|| where_it_stands(found))
     };
-    match at {
-        Some(at) => {
+    match last {
+        Some((at, ..)) => {
             let cause = found.add_line(96, at, Kind::CommandNotFound, text);
             cause.next = Some(next);
             cause.place = place;
         }
-        None => found.add(80, Kind::CommandNotFound, text, Some(next)),
+        None => _ = found.add(80, Kind::CommandNotFound, text, next),
     }
 }
 
 fn not_executable(found: &mut Findings<'_>) {
-    let said = NOT_EXECUTABLE.iter().filter_map(|expr| {
-        let (at, line) = found.last(expr)?;
-        Some((at, line, expr.group(line)?))
-    });
+    let said = NOT_EXECUTABLE.iter().filter_map(|expr| found.last_group(expr));
     let Some((at, line, name)) = said.max_by_key(|(at, ..)| *at) else {
         let name = first_word(&found.evidence.command);
         let text = format!("{} can't be run", name.unwrap_or("one of its commands"));
         let next =
             name.map_or_else(|| where_it_stands(found), |name| format!("ls -l {}", quoted(name)));
-        return found.add(80, Kind::NotExecutable, text, Some(next));
+        found.add(80, Kind::NotExecutable, text, next);
+        return;
     };
     let why = if line.contains("bad interpreter") {
         "names in its first line a program that there is not"
@@ -227,13 +209,13 @@ fn not_executable(found: &mut Findings<'_>) {
     let unmarked = line.ends_with("denied")
         || ["permission denied", "not an executable"].iter().any(|words| line.contains(words));
     let next = if unmarked {
-        format!("chmod +x {}", quoted(name))
+        "chmod +x"
     } else if line.contains("bad interpreter") {
-        format!("head -n 1 {}", quoted(name))
+        "head -n 1"
     } else {
-        format!("file {}", quoted(name))
+        "file"
     };
-    let text = format!("{name} {why}");
+    let (text, next) = (format!("{name} {why}"), format!("{next} {}", quoted(name)));
     found.add_line(96, at, Kind::NotExecutable, text).next = Some(next);
 }
 

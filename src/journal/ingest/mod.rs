@@ -19,13 +19,12 @@ use super::index::{IndexWriter, Standing, recover};
 use super::reader::IndexReader;
 use super::record::{EVENTS, Kind, Record};
 use super::retention::{Swept, sweep};
-use super::segment::{Dirs, LOG, Place, Segment};
+use super::segment::{Dirs, Place};
 use super::split::{Lost, Splitter, Trust};
 use super::stream::StreamReader;
 use crate::model::plan::LogPolicy;
 use crate::model::request::{Head, Partial};
 use crate::model::time::Timestamp;
-use crate::sys::files;
 
 /// How much is read at once.
 const BUFFER: usize = 256 << 10;
@@ -182,10 +181,7 @@ impl Ingest {
             if stream.splitter.position() >= summary.end {
                 continue;
             }
-            let segment = Segment { start: summary.end, place: Place::Journal };
-            if let Some(path) = segment.path(&self.dirs, &stream.slug, LOG) {
-                files::append_to(&path)?;
-            }
+            self.dirs.claim(&stream.slug, summary.end)?;
             stream.splitter = Splitter::new(&summary, summary.end, Trust::Announced);
             stream.seen = summary.end;
         }
@@ -197,12 +193,8 @@ impl Ingest {
     pub fn reserve_next(&mut self, stream: u16) -> io::Result<()> {
         let dirs = self.dirs.clone();
         let Some(stream) = self.find(stream) else { return Ok(()) };
-        let end = stream.seen;
-        if stream.reader.end()? < end {
-            let segment = Segment { start: end, place: Place::Journal };
-            if let Some(path) = segment.path(&dirs, &stream.slug, LOG) {
-                files::append_to(&path)?;
-            }
+        if stream.reader.end()? < stream.seen {
+            dirs.claim(&stream.slug, stream.seen)?;
         }
         Ok(())
     }
@@ -222,18 +214,15 @@ impl Ingest {
 
     /// The offset up to which a stream has records.
     pub fn indexed(&self, stream: u16) -> u64 {
-        let live = self.streams.iter().find(|s| s.number == stream).map(|s| s.splitter.indexed());
+        let live = self.get(stream).map(|stream| stream.splitter.indexed());
         live.unwrap_or_else(|| self.standing().stream(stream).end)
     }
 
     /// Whether the disk of the journal refuses this stream, or the index.
     pub fn spilling(&self, stream: u16) -> bool {
-        let index = match &self.index {
-            Index::Disk(writer) => writer.spilling(),
-            Index::Memory { .. } => false,
-        };
-        let live = self.streams.iter().find(|s| s.number == stream);
-        index || live.is_some_and(|s| s.reader.place() == Some(Place::Spill))
+        let index = matches!(&self.index, Index::Disk(writer) if writer.spilling());
+        let segment = self.get(stream).and_then(|stream| stream.reader.segment());
+        index || segment.is_some_and(|segment| segment.place == Place::Spill)
     }
 
     /// Delete what the policy does not keep and what has its records: worth while after
@@ -294,13 +283,17 @@ impl Ingest {
 
     /// The unfinished line of a stream: its first byte and the end.
     pub fn partial(&self, stream: u16) -> Option<(u64, u64)> {
-        self.streams.iter().find(|s| s.number == stream)?.splitter.partial()
+        self.get(stream)?.splitter.partial()
     }
 
     /// How many bytes of a stream are there and not indexed yet.
     pub fn backlog(&mut self, stream: u16) -> io::Result<u64> {
         let Some(stream) = self.find(stream) else { return Ok(0) };
         Ok(stream.reader.end()?.saturating_sub(stream.seen))
+    }
+
+    fn get(&self, number: u16) -> Option<&Stream> {
+        self.streams.iter().find(|stream| stream.number == number)
     }
 
     fn find(&mut self, number: u16) -> Option<&mut Stream> {
@@ -412,18 +405,8 @@ impl Ingest {
         let number = self.standing().next;
         let Some(events) = &mut self.events else { return Ok(number) };
         let (offset, len) = events.append(time, json);
-        self.out.push(Record {
-            time,
-            offset,
-            len,
-            lines: 1,
-            life: None,
-            seq: 0,
-            value: 0,
-            stream: EVENTS,
-            kind: Kind::Event,
-            flags: 0,
-        });
+        let empty = Record::empty(Kind::Event, EVENTS, time);
+        self.out.push(Record { offset, len, lines: 1, ..empty });
         let mut progress = Progress::default();
         self.commit(&mut progress);
         if progress.unindexed { Err(io::ErrorKind::StorageFull.into()) } else { Ok(number) }

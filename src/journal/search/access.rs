@@ -13,7 +13,7 @@ use super::select::Query;
 use crate::api::history::{Answer, History, HistoryAsk, HistoryEntry, HistoryProblem, LOG};
 use crate::journal::clear;
 use crate::journal::cursor::{Cursor, Filter, Position};
-use crate::journal::query::tail;
+use crate::journal::query::{since, tail};
 use crate::journal::reader::IndexReader;
 use crate::journal::record::EVENTS;
 use crate::journal::segment::Dirs;
@@ -36,8 +36,7 @@ pub struct RunHistory {
 impl RunHistory {
     /// That of the run with this plan.
     pub fn new(plan: &Plan, runtime: &Path) -> Self {
-        let dirs = Dirs::of_run(plan, runtime);
-        Self { dirs }
+        Self { dirs: Dirs::of_run(plan, runtime) }
     }
 
     fn streams(&self) -> Result<Vec<Stream>, HistoryProblem> {
@@ -86,7 +85,7 @@ impl History for RunHistory {
             pattern: pattern.transpose().map_err(|error| bad(&error))?,
             ..Query::default()
         };
-        let after = ask.after.as_deref().map(cursor).transpose().map_err(|text| bad(&text))?;
+        let place = ask.after.as_deref().map(cursor).transpose().map_err(|text| bad(&text))?;
         let streams = self.streams()?;
         let filter = Self::filter(ask, &streams)?;
         let mut index = IndexReader::open(&self.dirs);
@@ -95,18 +94,15 @@ impl History for RunHistory {
         let mut reset = false;
         let read = (|| {
             let (first, len) = (index.first()?.max(mark.record), index.len()?);
-            let (mut after, mut from_now) = (after, ask.from_now && after.is_none());
-            if let Some(place) = after {
-                // Behind the end there was another log: the present one is all new.
-                let other = place.record > len;
-                reset = other || place.record.saturating_add(1) < first;
-                (after, from_now) = (Some(place).filter(|_| !other), false);
-            }
+            // Behind the end there was another log: the present one is all new.
+            let after = place.filter(|place| place.record <= len);
+            let gone = |after: Position| after.record.saturating_add(1) < first;
+            reset = place.is_some() && after.is_none_or(gone);
             from = from.max(after.unwrap_or_default());
-            if let Some(since) = query.since {
-                from = from.max(Position { record: index.search_time(since)?, skip: 0 });
+            if let Some(time) = query.since {
+                from = from.max(since(&mut index, time)?);
             }
-            if from_now {
+            if ask.from_now && place.is_none() {
                 from = from.max(Position { record: len, skip: 0 });
             }
             // The index alone tells where the last lines are, if all count.
@@ -118,10 +114,7 @@ impl History for RunHistory {
             Ok(after)
         })();
         let after = read.map_err(HistoryProblem::Io)?;
-        let split = match &query.pattern {
-            Some(pattern) => Split::Like(Box::new(pattern.clone())),
-            None => Split::Lines,
-        };
+        let split = Split::by(query.pattern.as_ref());
         Ok(Box::new(Reader {
             names: Names::of(&self.dirs, &streams),
             lines: Lines::new(Cursor::over(index, from, filter), split),

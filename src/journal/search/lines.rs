@@ -5,7 +5,6 @@ use std::io;
 
 use super::pattern::Pattern;
 use crate::journal::cursor::{Chunk, Cursor, Position};
-use crate::journal::reader::IndexReader;
 use crate::journal::record::{CONTINUES, Kind, Record, TO_BE_CONTINUED, UNFINISHED};
 use crate::journal::small;
 
@@ -60,6 +59,13 @@ pub enum Split {
     Like(Box<Pattern>),
 }
 
+impl Split {
+    /// As somebody wants it who looks for what is like this, or for all lines.
+    pub fn by(pattern: Option<&Pattern>) -> Self {
+        pattern.map_or(Self::Lines, |pattern| Self::Like(Box::new(pattern.clone())))
+    }
+}
+
 #[derive(Debug)]
 struct Begun {
     position: Position,
@@ -88,11 +94,6 @@ impl Lines {
             joined: vec![],
             split,
         }
-    }
-
-    /// The index it reads.
-    pub fn index(&mut self) -> &mut IndexReader {
-        self.cursor.index()
     }
 
     /// Whether the pattern, if there is one, can look through a record that has just been read.
@@ -168,32 +169,26 @@ impl Lines {
         let continues = first && record.flags & CONTINUES != 0 && chunk.lost == 0;
         let goes_on = newline.is_none() && record.flags & TO_BE_CONTINUED != 0;
         let begun = if first { self.begun.remove(&record.stream) } else { None };
-        let begun = begun.filter(|_| continues);
-        if goes_on {
-            let mut begun = begun.unwrap_or_else(|| Begun {
-                position,
-                offset: record.offset + at as u64,
-                lost: if first { chunk.lost } else { 0 },
-                bytes: vec![],
-            });
-            begun.bytes.extend_from_slice(&self.text[at..end]);
-            if begun.bytes.len() < LONGEST {
-                self.begun.insert(record.stream, begun);
-                return None;
+        let flags = if newline.is_none() && !goes_on { UNFINISHED } else { 0 };
+        let offset = record.offset + at as u64;
+        let mut begun = match begun.filter(|_| continues) {
+            Some(begun) => begun,
+            None if goes_on => {
+                Begun { position, offset, lost: if first { chunk.lost } else { 0 }, bytes: vec![] }
             }
-            self.joined = begun.bytes;
-            let line = of(record, begun.offset, &self.joined, 0);
-            return Some((line, Found::Joined, Some((begun.position, begun.lost))));
+            None => {
+                let line = of(record, offset, &self.text[at..end], flags);
+                return Some((line, Found::Chunk(at, end), None));
+            }
+        };
+        begun.bytes.extend_from_slice(&self.text[at..end]);
+        if goes_on && begun.bytes.len() < LONGEST {
+            self.begun.insert(record.stream, begun);
+            return None;
         }
-        let flags = if newline.is_none() { UNFINISHED } else { 0 };
-        if let Some(mut begun) = begun {
-            begun.bytes.extend_from_slice(&self.text[at..end]);
-            self.joined = begun.bytes;
-            let line = of(record, begun.offset, &self.joined, flags);
-            return Some((line, Found::Joined, Some((begun.position, begun.lost))));
-        }
-        let line = of(record, record.offset + at as u64, &self.text[at..end], flags);
-        Some((line, Found::Chunk(at, end), None))
+        self.joined = begun.bytes;
+        let line = of(record, begun.offset, &self.joined, flags);
+        Some((line, Found::Joined, Some((begun.position, begun.lost))))
     }
 }
 

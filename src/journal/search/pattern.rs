@@ -3,7 +3,9 @@
 use regex::bytes::{Regex, RegexBuilder};
 
 use crate::model::escape::is_ordinary;
+use crate::model::expression::reason;
 use crate::model::line;
+pub use crate::model::line::without_break;
 
 /// A regular expression for lines, which are compared as they are shown.
 #[derive(Debug, Clone)]
@@ -64,19 +66,6 @@ impl Pattern {
         let line = memchr::memrchr(b'\n', &text[from..found.start()]);
         Some(line.map_or(from, |newline| from + newline + 1))
     }
-}
-
-/// The line of an error that says what is wrong.
-fn reason(error: &regex::Error) -> String {
-    let text = error.to_string();
-    let last = text.lines().last().unwrap_or_default();
-    last.trim().trim_start_matches("error: ").to_owned()
-}
-
-/// A line without its line break.
-pub fn without_break(line: &[u8]) -> &[u8] {
-    let line = line.strip_suffix(b"\n").unwrap_or(line);
-    line.strip_suffix(b"\r").unwrap_or(line)
 }
 
 #[cfg(test)]

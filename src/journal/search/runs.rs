@@ -9,9 +9,6 @@ use crate::journal::record::{EVENTS, Kind};
 use crate::journal::segment::Dirs;
 use crate::model::event::Logged;
 
-/// How many records are looked at at once.
-const BATCH: usize = 4096;
-
 /// The records with which the runs in a journal begin, the oldest first: those that say so, and the
 /// first there is if what comes before them is of a run whose beginning is gone. Runs that have
 /// nothing behind record `mark` are none.
@@ -41,16 +38,13 @@ pub fn last_starts(
     streams: &[u16],
     upto: u64,
 ) -> io::Result<HashMap<u16, u64>> {
-    let (mut found, mut records, mut end) = (HashMap::new(), vec![], upto);
+    let mut found = HashMap::new();
     let wanted = streams.iter().filter(|stream| **stream != EVENTS).count();
-    while found.len() < wanted {
-        let Some(first) = index.before(end, &mut records, BATCH)? else { break };
-        for (at, record) in records.iter().enumerate().rev() {
-            if record.kind == Kind::Start && streams.contains(&record.stream) {
-                found.entry(record.stream).or_insert(first + at as u64);
-            }
+    index.rfind(upto, |number, record| {
+        if record.kind == Kind::Start && streams.contains(&record.stream) {
+            found.entry(record.stream).or_insert(number);
         }
-        end = first;
-    }
+        (found.len() >= wanted).then_some(())
+    })?;
     Ok(found)
 }

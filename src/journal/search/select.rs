@@ -2,7 +2,6 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::io;
-use std::time::Duration;
 
 use super::lines::Entry;
 use super::pattern::Pattern;
@@ -108,11 +107,6 @@ impl Selector {
         Self { query, held, follow: 0, skipped: false, any: false, scratch }
     }
 
-    /// The query.
-    pub fn query(&self) -> &Query {
-        &self.query
-    }
-
     /// Take the next entry; what is chosen by it, and how, goes to `out`.
     pub fn feed(
         &mut self,
@@ -150,27 +144,5 @@ impl Selector {
             self.skipped = true;
         }
         Ok(())
-    }
-}
-
-/// Spans of time, in order, none touching another.
-#[derive(Debug, Default)]
-pub struct Spans {
-    spans: Vec<(Timestamp, Timestamp)>,
-}
-
-impl Spans {
-    /// Add the time around a moment; moments come in rising order.
-    pub fn add(&mut self, at: Timestamp, window: Duration) {
-        let (from, to) = (at - window, at + window);
-        match self.spans.last_mut() {
-            Some((_, end)) if *end >= from => *end = to.max(*end),
-            Some(_) | None => self.spans.push((from, to)),
-        }
-    }
-
-    /// The spans.
-    pub fn all(&self) -> &[(Timestamp, Timestamp)] {
-        &self.spans
     }
 }

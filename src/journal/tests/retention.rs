@@ -84,7 +84,7 @@ fn indexed(place: &Place, lines: &[bool]) {
     }
     let (mut index, mut records) = (memory.into_index(), vec![]);
     let mut writer = IndexWriter::with_segments_of(&place.dirs, 7).unwrap();
-    while index.read(writer.next_record(), &mut records, 5).unwrap().is_none()
+    while index.read(writer.standing().next, &mut records, 5).unwrap().is_none()
         && !records.is_empty()
     {
         writer.append(&records).unwrap();

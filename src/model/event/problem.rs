@@ -157,21 +157,14 @@ impl Skip {
 impl Problem {
     /// The check that was not passed, where that is known.
     pub fn probe(&self) -> Option<&Probe> {
-        match self.root() {
-            Self::TimedOut { probe, .. } | Self::NotLive { probe, .. } => Some(probe),
-            Self::Printed { .. } | Self::Failed { .. } | Self::Ended { .. } | Self::Text(_) => None,
-        }
+        let (Self::TimedOut { probe, .. } | Self::NotLive { probe, .. }) = self.root() else {
+            return None;
+        };
+        Some(probe)
     }
 
     /// The last of several failures.
     pub fn root(&self) -> &Self {
-        match self {
-            Self::Failed { last, .. } => last.root(),
-            Self::Printed { .. }
-            | Self::NotLive { .. }
-            | Self::Ended { .. }
-            | Self::TimedOut { .. }
-            | Self::Text(_) => self,
-        }
+        if let Self::Failed { last, .. } = self { last.root() } else { self }
     }
 }

@@ -41,50 +41,24 @@ impl What {
 
     /// Whether it reports a failure.
     pub const fn is_error(&self) -> bool {
-        match self {
-            Self::Disk { again, .. } => !*again,
-            Self::Hook { .. }
-            | Self::TmuxGone
-            | Self::Failed { .. }
-            | Self::NotReady { .. }
-            | Self::Unhealthy { .. }
-            | Self::Failing { .. }
-            | Self::Broken { .. }
-            | Self::Skipped { .. }
-            | Self::Leftovers { .. }
-            | Self::Stuck { .. }
-            | Self::ShimGone { .. }
-            | Self::NoPane { .. }
-            | Self::Trouble { .. }
-            | Self::Crash { .. } => true,
-            Self::Begin { .. }
-            | Self::Adopted { .. }
-            | Self::End { .. }
-            | Self::Reload { .. }
-            | Self::Refused { .. }
-            | Self::Echo { .. }
-            | Self::Notify { .. }
-            | Self::SlowStop(_)
-            | Self::Idle
-            | Self::DependenciesReady
-            | Self::MainStarted
-            | Self::MainStopped
-            | Self::CleanupStarted
-            | Self::CleanupComplete
-            | Self::Waiting { .. }
-            | Self::Ready
-            | Self::Healthy
-            | Self::Backoff { .. }
-            | Self::Restarting
-            | Self::Interrupting
-            | Self::Killing
-            | Self::Hangup
-            | Self::Cleanup
-            | Self::Signal { .. }
-            | Self::Spared { .. }
-            | Self::CrashReport { .. }
-            | Self::Flag { .. } => false,
-        }
+        matches!(
+            self,
+            Self::Disk { again: false, .. }
+                | Self::Hook { .. }
+                | Self::TmuxGone
+                | Self::Failed { .. }
+                | Self::NotReady { .. }
+                | Self::Unhealthy { .. }
+                | Self::Failing { .. }
+                | Self::Broken { .. }
+                | Self::Skipped { .. }
+                | Self::Leftovers { .. }
+                | Self::Stuck { .. }
+                | Self::ShimGone { .. }
+                | Self::NoPane { .. }
+                | Self::Trouble { .. }
+                | Self::Crash { .. }
+        )
     }
 }
 

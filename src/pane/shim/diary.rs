@@ -46,21 +46,13 @@ impl Diary {
     /// The highest life that any shim of this pane has begun.
     pub(super) fn begun(&self) -> Option<LifeId> {
         let entries = LifeReader::new(&self.path).poll().unwrap_or_default();
-        let life = |event: &LifeEvent| match event {
-            LifeEvent::Start { life, .. } | LifeEvent::Skipped { life } => Some(*life),
-            LifeEvent::Up { .. }
-            | LifeEvent::Hangup {}
-            | LifeEvent::Stopping { .. }
-            | LifeEvent::Killing { .. }
-            | LifeEvent::Exit { .. }
-            | LifeEvent::Leftovers { .. }
-            | LifeEvent::End { .. }
-            | LifeEvent::Stuck { .. }
-            | LifeEvent::Unmarked { .. }
-            | LifeEvent::Down {}
-            | LifeEvent::Trouble { .. } => None,
-        };
-        entries.iter().filter_map(|entry| life(&entry.event)).max()
+        let begun = entries.iter().filter_map(|entry| {
+            let (LifeEvent::Start { life, .. } | LifeEvent::Skipped { life }) = entry.event else {
+                return None;
+            };
+            Some(life)
+        });
+        begun.max()
     }
 
     /// Write an event down and ring the bell. Its number, if it could be written now.

@@ -77,15 +77,12 @@ impl Shim {
         self.mark(nonce, seq.map(|seq| (seq, 0)));
         self.tty.flush_input();
         self.tty.cook();
-        if let Some(group) = i32::try_from(pid).ok().and_then(rustix::process::Pid::from_raw) {
-            self.tty.foreground(group);
-        }
-        let (shim, session) = self.own;
+        self.tty.foreground(pid);
         Some(Life {
             name: spec.name.clone(),
             number: life,
             nonce,
-            root: Root { shim, session, main: pid },
+            root: Root { main: pid, ..self.root },
             began: Instant::now(),
             report: held.release().ok(),
             ended: None,
@@ -164,9 +161,7 @@ impl Shim {
             let _ = sys::signal_group(main, SIGCONT);
         } else if (signal == SIGTTIN || signal == SIGTTOU) && self.tty.deserted() {
             // Whom it had handed the terminal to is gone without handing it back.
-            if let Some(group) = i32::try_from(main).ok().and_then(rustix::process::Pid::from_raw) {
-                self.tty.foreground(group);
-            }
+            self.tty.foreground(main);
             let _ = sys::signal_group(main, SIGCONT);
         }
     }
@@ -257,7 +252,7 @@ impl Shim {
         }
     }
 
-    fn trouble(&mut self, message: String) {
+    pub(super) fn trouble(&mut self, message: String) {
         self.diary.note(LifeEvent::Trouble { message });
     }
 }

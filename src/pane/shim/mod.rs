@@ -108,8 +108,8 @@ struct Shim {
     wakes: Wakes,
     tty: Tty,
     diary: Diary,
-    /// Pid and session of this process.
-    own: (u32, u32),
+    /// This process, without a main process.
+    root: Root,
     wish: Wish,
     /// The spec of a life that is to begin.
     next: Option<Box<Spec>>,
@@ -136,7 +136,8 @@ impl Shim {
         let wakes = Wakes::install()?;
         sys::unblock_signals()?;
         let pid = std::process::id();
-        let own = sys::info(pid).map_or((0, 0), |process| (process.start_time, process.sid));
+        let own = sys::info(pid);
+        let (start_time, session) = own.map_or((0, 0), |own| (own.start_time, own.sid));
         let mut shim = Self {
             spec_path: spec_path.to_owned(),
             paths,
@@ -144,7 +145,7 @@ impl Shim {
             tty: Tty::open(),
             begun: diary.begun(),
             diary,
-            own: (pid, own.1),
+            root: Root { shim: pid, session, main: 0 },
             wish: Wish {
                 want: Want::Stop,
                 life: None,
@@ -162,7 +163,7 @@ impl Shim {
         let pane = launch::pane_environment().find(|(name, _)| name == "TMUX_PANE");
         shim.diary.note(LifeEvent::Up {
             pid,
-            start_time: own.0,
+            start_time,
             pane: pane.map_or_else(String::new, |(_, id)| id.to_string_lossy().into_owned()),
             tty: shim.tty.name(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -218,8 +219,7 @@ impl Shim {
                 self.life = self.start(&spec, life);
             } else {
                 // Spared ones end too, and orphans come from below them.
-                let (shim, session) = self.own;
-                tree::reap_all_but(Root { shim, session, main: 0 });
+                tree::reap_all_but(self.root);
                 return;
             }
         }
@@ -228,10 +228,7 @@ impl Shim {
     fn read_spec(&mut self) {
         let spec = match Spec::read(&self.spec_path) {
             Ok(spec) => spec,
-            Err(error) => {
-                self.diary.note(LifeEvent::Trouble { message: error.to_string() });
-                return;
-            }
+            Err(error) => return self.trouble(error.to_string()),
         };
         self.wish = Wish {
             want: spec.want,

@@ -3,19 +3,21 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use axum::extract::State as Of;
+use axum::extract::{FromRequestParts, State as Of};
 use axum::http::StatusCode;
+use axum::http::request::Parts;
 use axum::response::Response;
 use serde::Deserialize;
 use serde_json::json;
 use utoipa::openapi::schema::{Object, ObjectBuilder, Schema, Type};
 use utoipa::{IntoParams, IntoResponses, ToSchema};
 
-use super::answer::{Answer, Refusal, json};
+use super::answer::{Answer, ApiResult, Refusal, json};
 use super::asked::{AnyBody, Body, Name, Query, Words, truth};
 use crate::api::answers::{Detached, Problem};
 use crate::model::request::{Outcome, Request};
 use crate::model::signal::SignalName;
+use crate::server::handle::Ask;
 use crate::server::serve::Api;
 
 /// A key tells a request from others; nobody needs a long one.
@@ -47,12 +49,37 @@ impl Words for Manner {
             "wait" => self.wait = truth(name, value)?,
             "key" if value.len() > LONGEST_KEY => {
                 let reason = format!("a `key` is at most {LONGEST_KEY} bytes long");
-                return Err(Refusal::Bad(reason));
+                return Err(Refusal::bad(reason));
             }
             "key" => self.key = Some(value.to_owned()).filter(|key| !key.is_empty()),
             _ => return Ok(false),
         }
         Ok(true)
+    }
+}
+
+/// A request that changes something, but for what is to be done.
+pub(super) struct Order {
+    api: Api,
+    manner: Manner,
+}
+
+impl FromRequestParts<Api> for Order {
+    type Rejection = Refusal;
+
+    async fn from_request_parts(parts: &mut Parts, api: &Api) -> Result<Self, Refusal> {
+        let Query(manner) = Query::read(&parts.uri)?;
+        Ok(Self { api: api.clone(), manner })
+    }
+}
+
+impl Order {
+    /// Have this done.
+    pub(super) async fn carry_out(self, request: Request) -> ApiResult {
+        let Manner { wait, key } = self.manner;
+        let ask = |reply| Ask::Do { request, wait, key, reply };
+        let outcome = self.api.handle.ask(ask).await?;
+        Ok(json(status(&outcome, wait), &outcome))
     }
 }
 
@@ -114,12 +141,8 @@ pub(super) struct Names {
     request_body(content = Option<Names>, description = "Which; without a body, all."),
     responses(Acted, Named, Sent)
 )]
-pub(super) async fn start(
-    Of(api): Of<Api>,
-    Query(manner): Query<Manner>,
-    AnyBody(Names { names }): AnyBody<Names>,
-) -> Result<Response, Refusal> {
-    carry_out(&api, manner, Request::Start { names }).await
+pub(super) async fn start(order: Order, AnyBody(Names { names }): AnyBody<Names>) -> ApiResult {
+    order.carry_out(Request::Start { names }).await
 }
 
 /// Stop processes and leave them stopped.
@@ -133,12 +156,8 @@ pub(super) async fn start(
     request_body(content = Option<Names>, description = "Which; without a body, all."),
     responses(Acted, Named, Sent)
 )]
-pub(super) async fn stop(
-    Of(api): Of<Api>,
-    Query(manner): Query<Manner>,
-    AnyBody(Names { names }): AnyBody<Names>,
-) -> Result<Response, Refusal> {
-    carry_out(&api, manner, Request::Stop { names }).await
+pub(super) async fn stop(order: Order, AnyBody(Names { names }): AnyBody<Names>) -> ApiResult {
+    order.carry_out(Request::Stop { names }).await
 }
 
 /// Stop processes, then start them again.
@@ -152,12 +171,8 @@ pub(super) async fn stop(
     request_body(content = Option<Names>, description = "Which; without a body, all."),
     responses(Acted, Named, Sent)
 )]
-pub(super) async fn restart(
-    Of(api): Of<Api>,
-    Query(manner): Query<Manner>,
-    AnyBody(Names { names }): AnyBody<Names>,
-) -> Result<Response, Refusal> {
-    carry_out(&api, manner, Request::Restart { names }).await
+pub(super) async fn restart(order: Order, AnyBody(Names { names }): AnyBody<Names>) -> ApiResult {
+    order.carry_out(Request::Restart { names }).await
 }
 
 /// Start one, as far as it does not run.
@@ -168,12 +183,8 @@ pub(super) async fn restart(
     params(("name" = String, Path, description = "A name, a pattern or an entry."), Manner),
     responses(Acted, Named)
 )]
-pub(super) async fn start_one(
-    Of(api): Of<Api>,
-    Name(name): Name,
-    Query(manner): Query<Manner>,
-) -> Result<Response, Refusal> {
-    carry_out(&api, manner, Request::Start { names: vec![name] }).await
+pub(super) async fn start_one(Name(name): Name, order: Order) -> ApiResult {
+    order.carry_out(Request::Start { names: vec![name] }).await
 }
 
 /// Stop one and leave it stopped.
@@ -184,12 +195,8 @@ pub(super) async fn start_one(
     params(("name" = String, Path, description = "A name, a pattern or an entry."), Manner),
     responses(Acted, Named)
 )]
-pub(super) async fn stop_one(
-    Of(api): Of<Api>,
-    Name(name): Name,
-    Query(manner): Query<Manner>,
-) -> Result<Response, Refusal> {
-    carry_out(&api, manner, Request::Stop { names: vec![name] }).await
+pub(super) async fn stop_one(Name(name): Name, order: Order) -> ApiResult {
+    order.carry_out(Request::Stop { names: vec![name] }).await
 }
 
 /// Stop one, then start it again.
@@ -200,12 +207,8 @@ pub(super) async fn stop_one(
     params(("name" = String, Path, description = "A name, a pattern or an entry."), Manner),
     responses(Acted, Named)
 )]
-pub(super) async fn restart_one(
-    Of(api): Of<Api>,
-    Name(name): Name,
-    Query(manner): Query<Manner>,
-) -> Result<Response, Refusal> {
-    carry_out(&api, manner, Request::Restart { names: vec![name] }).await
+pub(super) async fn restart_one(Name(name): Name, order: Order) -> ApiResult {
+    order.carry_out(Request::Restart { names: vec![name] }).await
 }
 
 /// A signal, and for whom.
@@ -228,11 +231,10 @@ pub(super) struct Signalled {
     responses(Acted, Named, Sent)
 )]
 pub(super) async fn signal(
-    Of(api): Of<Api>,
-    Query(manner): Query<Manner>,
+    order: Order,
     Body(Signalled { signal, names }): Body<Signalled>,
-) -> Result<Response, Refusal> {
-    carry_out(&api, manner, Request::Signal { signal, names }).await
+) -> ApiResult {
+    order.carry_out(Request::Signal { signal, names }).await
 }
 
 /// How many instances there shall be.
@@ -266,39 +268,26 @@ fn counts() -> Object {
     request_body = Scaled,
     responses(Acted, Named, Sent)
 )]
-pub(super) async fn scale(
-    Of(api): Of<Api>,
-    Query(manner): Query<Manner>,
-    Body(Scaled { counts }): Body<Scaled>,
-) -> Result<Response, Refusal> {
-    carry_out(&api, manner, Request::Scale { counts }).await
+pub(super) async fn scale(order: Order, Body(Scaled { counts }): Body<Scaled>) -> ApiResult {
+    order.carry_out(Request::Scale { counts }).await
 }
 
 /// Stop everything and end the run; asked again, without further grace.
 #[utoipa::path(post, path = "/api/quit", tag = "run", params(Manner), responses(Acted))]
-pub(super) async fn quit(
-    Of(api): Of<Api>,
-    Query(manner): Query<Manner>,
-) -> Result<Response, Refusal> {
-    carry_out(&api, manner, Request::Quit).await
+pub(super) async fn quit(order: Order) -> ApiResult {
+    order.carry_out(Request::Quit).await
 }
 
 /// Another name of `/api/quit`.
 #[utoipa::path(post, path = "/api/shutdown", tag = "run", params(Manner), responses(Acted))]
-pub(super) async fn shutdown(
-    Of(api): Of<Api>,
-    Query(manner): Query<Manner>,
-) -> Result<Response, Refusal> {
-    carry_out(&api, manner, Request::Quit).await
+pub(super) async fn shutdown(order: Order) -> ApiResult {
+    order.carry_out(Request::Quit).await
 }
 
 /// SIGKILL everything and end the run.
 #[utoipa::path(post, path = "/api/kill", tag = "run", params(Manner), responses(Acted))]
-pub(super) async fn kill(
-    Of(api): Of<Api>,
-    Query(manner): Query<Manner>,
-) -> Result<Response, Refusal> {
-    carry_out(&api, manner, Request::Kill).await
+pub(super) async fn kill(order: Order) -> ApiResult {
+    order.carry_out(Request::Kill).await
 }
 
 /// The size of a terminal.
@@ -322,15 +311,11 @@ pub(super) struct Size {
     request_body = Size,
     responses(Acted, Sent)
 )]
-pub(super) async fn size(
-    Of(api): Of<Api>,
-    Query(manner): Query<Manner>,
-    Body(Size { columns, rows }): Body<Size>,
-) -> Result<Response, Refusal> {
+pub(super) async fn size(order: Order, Body(Size { columns, rows }): Body<Size>) -> ApiResult {
     if columns == 0 || rows == 0 {
-        return Err(Refusal::Bad("a terminal has at least one column and one row".to_owned()));
+        return Err(Refusal::bad("a terminal has at least one column and one row".to_owned()));
     }
-    carry_out(&api, manner, Request::Resize { columns, rows }).await
+    order.carry_out(Request::Resize { columns, rows }).await
 }
 
 /// Every view leaves; the processes run on.
@@ -349,16 +334,6 @@ pub(super) async fn detach(Of(api): Of<Api>, _: Query<()>) -> Response {
     api.leave.send_replace(());
     let gone = tokio::time::timeout(PATIENCE, api.leave.closed()).await.is_ok();
     json(StatusCode::OK, &Detached { views, gone })
-}
-
-pub(super) async fn carry_out(
-    api: &Api,
-    manner: Manner,
-    request: Request,
-) -> Result<Response, Refusal> {
-    let Manner { wait, key } = manner;
-    let outcome = api.handle.request_once(request, wait, key).await?;
-    Ok(json(status(&outcome, wait), &outcome))
 }
 
 pub(super) const fn status(outcome: &Outcome, wait: bool) -> StatusCode {

@@ -1,6 +1,4 @@
-//! What is answered: JSON with the version of its shape, or a reason why not.
-
-use std::time::Duration;
+//! Responses: JSON with the version of its format, or the reason of a refusal.
 
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -8,8 +6,9 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::api::answers::Problem;
-use crate::model::request::API;
-use crate::server::handle::Ending;
+use crate::api::history::HistoryProblem;
+use crate::model::request::{API, Outcome};
+use crate::server::handle::{AskError, Ending};
 
 /// An object that is answered.
 #[derive(Debug, Serialize, ToSchema)]
@@ -28,39 +27,65 @@ pub(super) struct Done {
     pub(super) ok: bool,
 }
 
-/// A request that is answered without an outcome.
-#[derive(Debug, thiserror::Error)]
+/// What a handler answers.
+pub(super) type ApiResult = Result<Response, Refusal>;
+
+/// A request that is not met.
+#[derive(Debug)]
 pub(super) enum Refusal {
-    #[error("{0}")]
-    Bad(String),
-    /// It may mean something to another version.
-    #[error("{0}")]
-    Strange(String),
-    /// It is well-formed, but this version has no use for what is in it.
-    #[error("{0}")]
-    Useless(String),
-    #[error("{0}")]
-    TooLarge(String),
-    #[error("the body of the request did not come within {} s", .0.as_secs())]
-    Slow(Duration),
-    #[error("{0}")]
-    Failed(String),
-    #[error(transparent)]
-    Ending(#[from] Ending),
+    /// For this reason.
+    Reason(StatusCode, String),
+    /// The same; what was asked for may mean something to another version.
+    Strange(StatusCode, String),
+    /// No process has such a name.
+    Unknown(Box<Outcome>),
+}
+
+impl Refusal {
+    /// The request is no good.
+    pub(super) const fn bad(reason: String) -> Self {
+        Self::Reason(StatusCode::BAD_REQUEST, reason)
+    }
+
+    /// What it takes could not be done.
+    pub(super) const fn failed(reason: String) -> Self {
+        Self::Reason(StatusCode::INTERNAL_SERVER_ERROR, reason)
+    }
 }
 
 impl IntoResponse for Refusal {
     fn into_response(self) -> Response {
-        let status = match self {
-            Self::Strange(what) => return strange(StatusCode::BAD_REQUEST, what),
-            Self::Useless(what) => return strange(StatusCode::UNPROCESSABLE_ENTITY, what),
-            Self::Bad(_) => StatusCode::BAD_REQUEST,
-            Self::TooLarge(_) => StatusCode::PAYLOAD_TOO_LARGE,
-            Self::Slow(_) => StatusCode::REQUEST_TIMEOUT,
-            Self::Failed(_) => StatusCode::INTERNAL_SERVER_ERROR,
-            Self::Ending(_) => StatusCode::SERVICE_UNAVAILABLE,
-        };
-        error(status, &self.to_string())
+        match self {
+            Self::Reason(status, reason) => error(status, &reason),
+            Self::Strange(status, what) => strange(status, what),
+            Self::Unknown(outcome) => json(StatusCode::NOT_FOUND, &outcome),
+        }
+    }
+}
+
+impl From<Ending> for Refusal {
+    fn from(ending: Ending) -> Self {
+        Self::Reason(StatusCode::SERVICE_UNAVAILABLE, ending.to_string())
+    }
+}
+
+impl From<AskError> for Refusal {
+    fn from(error: AskError) -> Self {
+        match error {
+            AskError::Unknown(outcome) => Self::Unknown(outcome),
+            AskError::Useless(why) => Self::Reason(StatusCode::UNPROCESSABLE_ENTITY, why),
+            AskError::Refused(why) => Self::Reason(StatusCode::CONFLICT, why),
+        }
+    }
+}
+
+impl From<HistoryProblem> for Refusal {
+    fn from(problem: HistoryProblem) -> Self {
+        match problem {
+            HistoryProblem::Bad(why) => Self::bad(why),
+            HistoryProblem::Unknown(outcome) => Self::Unknown(outcome),
+            HistoryProblem::Io(why) => Self::failed(format!("the journal can't be read: {why}")),
+        }
     }
 }
 
@@ -80,7 +105,7 @@ pub(super) fn strange(status: StatusCode, what: String) -> Response {
     response
 }
 
-/// An answer with the version of its shape.
+/// A response with the version of its format.
 pub(super) fn json(status: StatusCode, answer: &impl Serialize) -> Response {
     plain_json(status, &Answer { api: API, answer })
 }

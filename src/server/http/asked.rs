@@ -15,8 +15,8 @@ use crate::server::serve::Api;
 
 /// A body larger than this is no request of ours.
 pub(super) const LARGEST_BODY: usize = 256 << 10;
-/// The same for a plan, and for text that is typed.
-const LARGEST: usize = 16 << 20;
+/// The same for a plan, which holds a whole environment, and for text that is typed.
+pub(super) const LARGEST_LONG: usize = 16 << 20;
 
 /// The name in the path.
 pub(super) struct Name(pub(super) String);
@@ -27,7 +27,7 @@ impl<S: Send + Sync> FromRequestParts<S> for Name {
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Refusal> {
         let name: Result<Path<String>, PathRejection> =
             Path::from_request_parts(parts, state).await;
-        name.map(|Path(name)| Self(name)).map_err(|error| Refusal::Bad(error.body_text()))
+        name.map(|Path(name)| Self(name)).map_err(|error| Refusal::bad(error.body_text()))
     }
 }
 
@@ -52,7 +52,8 @@ impl<T: Words> Query<T> {
         let mut words = T::default();
         for (name, value) in form_urlencoded::parse(uri.query().unwrap_or("").as_bytes()) {
             if !words.take(&name, &value)? {
-                return Err(Refusal::Strange(format!("there is no `{name}` here")));
+                let what = format!("there is no `{name}` here");
+                return Err(Refusal::Strange(StatusCode::BAD_REQUEST, what));
             }
         }
         Ok(Self(words))
@@ -72,35 +73,23 @@ pub(super) fn truth(name: &str, value: &str) -> Result<bool, Refusal> {
     match value {
         "" | "1" | "true" | "yes" => Ok(true),
         "0" | "false" | "no" => Ok(false),
-        other => Err(Refusal::Bad(format!("`{name}={other}`: give 1 or 0"))),
+        other => Err(Refusal::bad(format!("`{name}={other}`: give 1 or 0"))),
     }
 }
 
 /// A whole number.
 pub(super) fn number(name: &str, value: &str) -> Result<usize, Refusal> {
-    value.parse().map_err(|_| Refusal::Bad(format!("`{name}={value}`: give a number")))
+    value.parse().map_err(|_| Refusal::bad(format!("`{name}={value}`: give a number")))
 }
 
-/// A body that must be there.
-pub(super) struct Body<T>(pub(super) T);
+/// A body that must be there, and is at most so long.
+pub(super) struct Body<T, const MOST: usize = LARGEST_BODY>(pub(super) T);
 
-impl<T: DeserializeOwned> FromRequest<Api> for Body<T> {
+impl<T: DeserializeOwned, const MOST: usize> FromRequest<Api> for Body<T, MOST> {
     type Rejection = Refusal;
 
     async fn from_request(request: Request, api: &Api) -> Result<Self, Refusal> {
-        read(&whole(api, request).await?).map(Self)
-    }
-}
-
-/// A body that must be there and may be long: a plan holds a whole environment.
-pub(super) struct LongBody<T>(pub(super) T);
-
-impl<T: DeserializeOwned> FromRequest<Api> for LongBody<T> {
-    type Rejection = Refusal;
-
-    async fn from_request(mut request: Request, api: &Api) -> Result<Self, Refusal> {
-        DefaultBodyLimit::max(LARGEST).apply(&mut request);
-        read(&limited(api, request, LARGEST).await?).map(Self)
+        read(&whole(api, request, MOST).await?).map(Self)
     }
 }
 
@@ -111,27 +100,28 @@ impl<T: DeserializeOwned + Default> FromRequest<Api> for AnyBody<T> {
     type Rejection = Refusal;
 
     async fn from_request(request: Request, api: &Api) -> Result<Self, Refusal> {
-        let body = whole(api, request).await?;
+        let body = whole(api, request, LARGEST_BODY).await?;
         if body.is_empty() { Ok(Self(T::default())) } else { read(&body).map(Self) }
     }
 }
 
 /// The whole body, unless it is too large or does not come.
-async fn whole(api: &Api, request: Request) -> Result<Bytes, Refusal> {
-    limited(api, request, LARGEST_BODY).await
-}
-
-async fn limited(api: &Api, request: Request, most: usize) -> Result<Bytes, Refusal> {
+async fn whole(api: &Api, mut request: Request, most: usize) -> Result<Bytes, Refusal> {
+    DefaultBodyLimit::max(most).apply(&mut request);
     let patience = api.limits.patience;
     // A client that announces a body and sends none would hold its connection for ever.
     match tokio::time::timeout(patience, Bytes::from_request(request, &())).await {
-        Err(_) => Err(Refusal::Slow(patience)),
+        Err(_) => {
+            let secs = patience.as_secs();
+            let reason = format!("the body of the request did not come within {secs} s");
+            Err(Refusal::Reason(StatusCode::REQUEST_TIMEOUT, reason))
+        }
         Ok(Ok(body)) => Ok(body),
         Ok(Err(error)) if error.status() == StatusCode::PAYLOAD_TOO_LARGE => {
             let reason = format!("the body of a request is at most {most} bytes long");
-            Err(Refusal::TooLarge(reason))
+            Err(Refusal::Reason(StatusCode::PAYLOAD_TOO_LARGE, reason))
         }
-        Ok(Err(error)) => Err(Refusal::Bad(error.body_text())),
+        Ok(Err(error)) => Err(Refusal::bad(error.body_text())),
     }
 }
 
@@ -139,10 +129,10 @@ pub(super) fn read<T: DeserializeOwned>(body: &[u8]) -> Result<T, Refusal> {
     let reported = |why: &dyn Display| format!("the body is not what is expected here: {why}");
     // A list would do for serde: an empty one as no names, which means all processes.
     if body.trim_ascii_start().first() == Some(&b'[') {
-        return Err(Refusal::Bad(reported(&"it must be an object")));
+        return Err(Refusal::bad(reported(&"it must be an object")));
     }
     serde_json::from_slice(body).map_err(|error| match error.classify() {
-        Category::Data => Refusal::Strange(reported(&error)),
-        Category::Io | Category::Syntax | Category::Eof => Refusal::Bad(reported(&error)),
+        Category::Data => Refusal::Strange(StatusCode::BAD_REQUEST, reported(&error)),
+        Category::Io | Category::Syntax | Category::Eof => Refusal::bad(reported(&error)),
     })
 }

@@ -2,15 +2,14 @@
 
 use axum::extract::State as Of;
 use axum::http::StatusCode;
-use axum::response::Response;
 use serde::Deserialize;
 use utoipa::{IntoResponses, ToSchema};
 
 use super::acting::{Named, Sent};
-use super::answer::{Answer, Refusal, error, json};
+use super::answer::{Answer, ApiResult, json};
 use super::asked::{Body, Name, Query};
 use crate::api::answers::Problem;
-use crate::server::handle::{FailureTexts, FailuresAsk, FailuresProblem};
+use crate::server::handle::{Ask, FailureTexts, FailuresAsk};
 use crate::server::serve::Api;
 
 /// A text to look for.
@@ -54,11 +53,7 @@ pub(super) enum Looked {
     params(("name" = String, Path, description = "An entry, or one instance: `web`, `web#2`.")),
     responses(Listed, Named)
 )]
-pub(super) async fn list(
-    Of(api): Of<Api>,
-    Name(name): Name,
-    _: Query<()>,
-) -> Result<Response, Refusal> {
+pub(super) async fn list(Of(api): Of<Api>, Name(name): Name, _: Query<()>) -> ApiResult {
     ask(&api, name, FailuresAsk::List).await
 }
 
@@ -79,7 +74,7 @@ pub(super) async fn add(
     Name(name): Name,
     _: Query<()>,
     Body(FailureText { failure_string }): Body<FailureText>,
-) -> Result<Response, Refusal> {
+) -> ApiResult {
     ask(&api, name, FailuresAsk::Add(failure_string)).await
 }
 
@@ -99,15 +94,11 @@ pub(super) async fn remove(
     Name(name): Name,
     _: Query<()>,
     Body(FailureText { failure_string }): Body<FailureText>,
-) -> Result<Response, Refusal> {
+) -> ApiResult {
     ask(&api, name, FailuresAsk::Remove(failure_string)).await
 }
 
-async fn ask(api: &Api, name: String, ask: FailuresAsk) -> Result<Response, Refusal> {
-    Ok(match api.handle.failures(name, ask).await? {
-        Ok(texts) => json(StatusCode::OK, &texts),
-        Err(FailuresProblem::Unknown(outcome)) => json(StatusCode::NOT_FOUND, &outcome),
-        Err(FailuresProblem::Useless(why)) => error(StatusCode::UNPROCESSABLE_ENTITY, &why),
-        Err(FailuresProblem::Refused(why)) => error(StatusCode::CONFLICT, &why),
-    })
+async fn ask(api: &Api, name: String, ask: FailuresAsk) -> ApiResult {
+    let texts = api.handle.ask(|reply| Ask::Failures { name, ask, reply }).await??;
+    Ok(json(StatusCode::OK, &texts))
 }

@@ -2,13 +2,13 @@
 
 use axum::extract::State;
 use axum::http::StatusCode;
-use axum::response::Response;
 use utoipa::IntoParams;
 
-use super::answer::{Answer, Refusal, json};
+use super::answer::{Answer, ApiResult, Refusal, json};
 use super::asked::{Name, Query, Words, number};
 use crate::api::answers::Found;
 use crate::model::request::Outcome;
+use crate::server::handle::Ask;
 use crate::server::serve::Api;
 
 /// How much is told of it.
@@ -56,9 +56,8 @@ pub(super) async fn flags(
     State(api): State<Api>,
     Name(name): Name,
     Query(Most { last }): Query<Most>,
-) -> Result<Response, Refusal> {
-    Ok(match api.handle.flags(name, last).await? {
-        Ok(flags) => json(StatusCode::OK, &Found { flags }),
-        Err(outcome) => json(StatusCode::NOT_FOUND, &outcome),
-    })
+) -> ApiResult {
+    let found = api.handle.ask(|reply| Ask::Flags { name, last, reply }).await?;
+    let flags = found.map_err(Refusal::Unknown)?;
+    Ok(json(StatusCode::OK, &Found { flags }))
 }

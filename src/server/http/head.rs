@@ -1,10 +1,9 @@
 //! Where the journal ends, as it grows.
 
 use axum::extract::State;
-use axum::response::Response;
 use utoipa::IntoParams;
 
-use super::answer::Refusal;
+use super::answer::{ApiResult, Refusal};
 use super::asked::{Query, Words, truth};
 use crate::server::events;
 use crate::server::serve::Api;
@@ -54,7 +53,7 @@ impl Words for Follower {
 pub(super) async fn head(
     State(api): State<Api>,
     Query(Follower { view }): Query<Follower>,
-) -> Result<Response, Refusal> {
+) -> ApiResult {
     let view = if view {
         let leave = api.leave.subscribe();
         Some(events::View { _attached: api.handle.view().await?, leave })

@@ -7,22 +7,18 @@ use std::fmt::Write as _;
 use axum::body::{Body, Bytes};
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
-use axum::response::Response;
 use futures_util::stream;
-use tokio::sync::watch;
 use tokio::task::spawn_blocking;
-use utoipa::openapi::schema::{Array, ArrayBuilder, ObjectBuilder, Type};
 use utoipa::{IntoParams, ToSchema};
 
 use super::acting::Named;
-use super::answer::{Answer, Refusal, json, written_json};
+use super::answer::{Answer, ApiResult, Refusal, json, written_json};
 use super::asked::{Query, Words, number, truth};
 use crate::api::answers::Problem;
 use crate::api::history::{self, HistoryAsk, HistoryEntry, HistoryProblem, Line, TYPES};
 use crate::model::request::{API, Cleared};
 use crate::server::events::stream_of;
-use crate::server::handle::Handle;
-use crate::server::serve::{Api, closed};
+use crate::server::serve::Api;
 
 /// How many entries a page has where nothing is said.
 const USUAL: usize = 100;
@@ -30,47 +26,6 @@ const USUAL: usize = 100;
 const MOST: usize = 10_000;
 /// How many are read at once for a client that follows.
 const BATCH: usize = 256;
-
-/// What is asked for.
-#[derive(Debug, Default, IntoParams)]
-#[into_params(parameter_in = Query)]
-#[expect(dead_code, reason = "for the description")]
-struct Choice {
-    /// Names, patterns with `*`, or entries of the Procfile, one each; without one, all processes
-    /// and the supervisor's own words.
-    #[param(required = false)]
-    name: Vec<String>,
-    /// Only what comes behind this cursor.
-    #[param(pattern = "^[0-9]+[.][0-9]+$")]
-    after: Option<String>,
-    /// Only so many of the last entries; more than 10000 counts as that.
-    #[param(minimum = 0)]
-    last: Option<usize>,
-    /// Nothing older: RFC 3339, a time of today (`15:04`), or how long ago (`10m`).
-    since: Option<String>,
-    /// Nothing younger.
-    until: Option<String>,
-    /// Only what matches this regular expression.
-    grep: Option<String>,
-    /// Whatever the case.
-    #[param(rename = "ignore-case", required = false, default = false)]
-    ignore_case: bool,
-    /// Only what does not match.
-    #[param(required = false, default = false)]
-    invert: bool,
-    /// Only what is of these types, one each or with commas between them; without it also what has
-    /// none. Lines are of type `process:log`, which they have only where types are asked for.
-    #[param(required = false, schema_with = some_types)]
-    types: Vec<String>,
-    /// No output of processes, only what happened to them.
-    #[param(required = false, default = false)]
-    events: bool,
-}
-
-fn some_types() -> Array {
-    let one = ObjectBuilder::new().schema_type(Type::String).enum_values(Some(TYPES));
-    ArrayBuilder::new().items(one).build()
-}
 
 /// How much is told at once.
 #[derive(Debug, IntoParams)]
@@ -122,7 +77,7 @@ pub(super) struct Page {
     get,
     path = "/api/lines",
     tag = "journal",
-    params(Choice, Paged),
+    params(HistoryAsk, Paged),
     responses(
         (status = 200, description = "What was found.", body = Page),
         (status = 500, description = "The journal can't be read.", body = Answer<Problem>),
@@ -132,7 +87,7 @@ pub(super) struct Page {
 pub(super) async fn lines(
     State(api): State<Api>,
     Query(Paged { limit, ask }): Query<Paged>,
-) -> Result<Response, Refusal> {
+) -> ApiResult {
     let after = ask.after.clone();
     let upto = api.handle.head.borrow().records;
     let history = api.journal.history.clone();
@@ -142,10 +97,7 @@ pub(super) async fn lines(
             Ok((entries, more, answer.is_reset()))
         })
     });
-    let (entries, more, reset) = match page.await? {
-        Ok(page) => page,
-        Err(problem) => return refused(problem),
-    };
+    let (entries, more, reset) = page.await??;
     let next = entries.last().map(|entry| entry.cursor.clone()).or(after.filter(|_| !reset));
     let mut body = format!("{{\"api\":{API},\"lines\":[");
     for (at, entry) in entries.iter().enumerate() {
@@ -172,12 +124,11 @@ pub(super) async fn lines(
         (status = 500, description = "The journal can't be cleared.", body = Answer<Problem>),
     )
 )]
-pub(super) async fn clear(State(api): State<Api>, _: Query<()>) -> Result<Response, Refusal> {
+pub(super) async fn clear(State(api): State<Api>, _: Query<()>) -> ApiResult {
     let history = api.journal.history.clone();
-    match blocking(move || history.clear()).await? {
-        Ok(cleared) => Ok(json(StatusCode::OK, &cleared)),
-        Err(why) => Err(Refusal::Failed(format!("the journal can't be cleared: {why}"))),
-    }
+    let failed = |why| Refusal::failed(format!("the journal can't be cleared: {why}"));
+    let cleared = blocking(move || history.clear()).await?.map_err(failed)?;
+    Ok(json(StatusCode::OK, &cleared))
 }
 
 /// What is told as it comes.
@@ -213,7 +164,7 @@ impl Words for Followed {
     path = "/api/events",
     tag = "journal",
     params(
-        Choice,
+        HistoryAsk,
         Followed,
         ("last-event-id" = Option<String>, Header, description = "As `after`, and counts before it."),
     ),
@@ -237,22 +188,17 @@ pub(super) async fn events(
     State(api): State<Api>,
     Query(Followed { lines, mut ask }): Query<Followed>,
     headers: HeaderMap,
-) -> Result<Response, Refusal> {
+) -> ApiResult {
     let last = headers.get("last-event-id").and_then(|id| id.to_str().ok());
     ask.after = last.map(str::to_owned).or(ask.after);
     // Who asks for types says by that whether lines are wanted.
     ask.events = !lines && ask.types.is_empty();
     ask.from_now = ask.last.is_none() && ask.since.is_none();
     let history = api.journal.history.clone();
-    let answer = match blocking(move || history.ask(&ask)).await? {
-        Ok(answer) => answer,
-        Err(problem) => return refused(problem),
-    };
     let follow = Follow {
-        answer: Some(answer),
+        answer: Some(blocking(move || history.ask(&ask)).await??),
         ready: VecDeque::new(),
-        handle: api.handle,
-        closing: api.closing,
+        api,
         over: false,
         ended: false,
     };
@@ -267,8 +213,7 @@ pub(super) async fn events(
 struct Follow {
     answer: Option<Box<dyn history::Answer>>,
     ready: VecDeque<HistoryEntry>,
-    handle: Handle,
-    closing: watch::Receiver<bool>,
+    api: Api,
     /// Nothing comes any more but what is there.
     over: bool,
     ended: bool,
@@ -281,7 +226,7 @@ impl Follow {
                 return Some(format!("event: {kind}\nid: {cursor}\ndata: {json}\n\n").into());
             }
             let over = self.over;
-            let upto = self.handle.head.borrow_and_update().records;
+            let upto = self.api.handle.head.borrow_and_update().records;
             let mut answer = self.answer.take()?;
             let read = spawn_blocking(move || (answer.next(upto, BATCH), answer)).await;
             let (read, answer) = read.ok()?;
@@ -292,17 +237,12 @@ impl Follow {
                 continue;
             }
             if over {
-                let end = self.handle.end.borrow().clone().filter(|_| !self.ended)?;
+                let end = self.api.handle.end.borrow().clone().filter(|_| !self.ended)?;
                 self.ended = true;
                 let json = serde_json::to_string(&end).ok()?;
                 return Some(format!("event: end-of-run\ndata: {json}\n\n").into());
             }
-            let Handle { head, end, .. } = &mut self.handle;
-            tokio::select! {
-                changed = head.changed() => self.over = changed.is_err(),
-                () = Handle::ended(end) => self.over = true,
-                () = closed(&mut self.closing) => self.over = true,
-            }
+            self.over = !self.api.wait_for_more().await;
         }
     }
 }
@@ -310,18 +250,8 @@ impl Follow {
 async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> T + Send + 'static,
 ) -> Result<T, Refusal> {
-    let failed = |_| Refusal::Failed("the search has failed; the log tells why".to_owned());
+    let failed = |_| Refusal::failed("the search has failed; the log tells why".to_owned());
     spawn_blocking(work).await.map_err(failed)
-}
-
-fn refused(problem: HistoryProblem) -> Result<Response, Refusal> {
-    match problem {
-        HistoryProblem::Bad(why) => Err(Refusal::Bad(why)),
-        HistoryProblem::Unknown(outcome) => Ok(json(StatusCode::NOT_FOUND, &outcome)),
-        HistoryProblem::Io(why) => {
-            Err(Refusal::Failed(format!("the journal can't be read: {why}")))
-        }
-    }
 }
 
 /// The types that are asked for.
@@ -330,16 +260,17 @@ fn types(value: &str) -> Result<Vec<&'static str>, Refusal> {
     for word in value.split(',').filter(|word| !word.is_empty()) {
         let known = TYPES.into_iter().find(|known| *known == word);
         types.push(known.ok_or_else(|| {
-            Refusal::Strange(format!("`{word}` is no type; there are {}", TYPES.join(", ")))
+            let what = format!("`{word}` is no type; there are {}", TYPES.join(", "));
+            Refusal::Strange(StatusCode::BAD_REQUEST, what)
         })?);
     }
     if types.is_empty() {
-        return Err(Refusal::Bad(format!("`types` names none; there are {}", TYPES.join(", "))));
+        return Err(Refusal::bad(format!("`types` names none; there are {}", TYPES.join(", "))));
     }
     Ok(types)
 }
 
-/// A word of [`Choice`].
+/// A word of [`HistoryAsk`].
 fn chosen(ask: &mut HistoryAsk, name: &str, value: &str) -> Result<bool, Refusal> {
     let text = || Some(value.to_owned());
     match name {

@@ -5,10 +5,10 @@ use std::fmt::{Display, Write as _};
 
 use axum::extract::State as Of;
 use axum::http::header;
-use axum::response::{IntoResponse, Response};
+use axum::response::IntoResponse as _;
 use nix::sys::signal::Signal;
 
-use super::answer::Refusal;
+use super::answer::ApiResult;
 use super::asked::Query;
 use crate::model::request::{FlagState, ProcessState, State};
 use crate::model::{Exit, ProcessStatus};
@@ -32,16 +32,9 @@ const TEXT: &str = "text/plain; version=0.0.4";
         content_type = "text/plain; version=0.0.4",
     ))
 )]
-pub(super) async fn metrics(Of(api): Of<Api>, _: Query<()>) -> Result<Response, Refusal> {
+pub(super) async fn metrics(Of(api): Of<Api>, _: Query<()>) -> ApiResult {
     let text = exposition(&api.handle.state().await?);
     Ok(([(header::CONTENT_TYPE, TEXT)], text).into_response())
-}
-
-/// What a number does.
-#[derive(Debug, Clone, Copy)]
-enum Kind {
-    Counter,
-    Gauge,
 }
 
 /// One metric after the other, each whole.
@@ -52,12 +45,17 @@ struct Metrics(String);
 type Labels<'a> = &'a [(&'static str, &'a str)];
 
 impl Metrics {
-    /// A metric begins.
-    fn metric(&mut self, name: &'static str, kind: Kind, help: &str) -> Metric<'_> {
-        let kind = match kind {
-            Kind::Counter => "counter",
-            Kind::Gauge => "gauge",
-        };
+    /// A metric begins whose values only rise.
+    fn counter(&mut self, name: &'static str, help: &str) -> Metric<'_> {
+        self.metric(name, "counter", help)
+    }
+
+    /// A metric begins whose values rise and fall.
+    fn gauge(&mut self, name: &'static str, help: &str) -> Metric<'_> {
+        self.metric(name, "gauge", help)
+    }
+
+    fn metric(&mut self, name: &'static str, kind: &str, help: &str) -> Metric<'_> {
         // Writing to a string does not fail, here and below.
         let _ = write!(self.0, "# HELP {name} {help}\n# TYPE {name} {kind}\n");
         Metric { text: &mut self.0, name }
@@ -112,33 +110,33 @@ fn exposition(state: &State) -> String {
     of_processes(&mut all, &state.processes);
     of_ends(&mut all, &state.processes);
     let flags = "Lines of a process that a flag has matched.";
-    let matches = all.metric("tmo_flag_matches_total", Kind::Counter, flags);
+    let matches = all.counter("tmo_flag_matches_total", flags);
     matches.each_flag(&state.processes, |flag| flag.count);
     let exceeded = "Whether a flag has matched more often than its target.";
-    let exceeded = all.metric("tmo_flag_exceeded", Kind::Gauge, exceeded);
+    let exceeded = all.gauge("tmo_flag_exceeded", exceeded);
     exceeded.each_flag(&state.processes, |flag| flag.exceeded.into());
     all.0
 }
 
 fn of_run(all: &mut Metrics, state: &State) {
-    all.metric("tmo_build_info", Kind::Gauge, "The version of the program that runs.")
+    all.gauge("tmo_build_info", "The version of the program that runs.")
         .value(&[("version", &state.version)], 1);
     let started = state.started.seconds();
-    all.metric("tmo_run_start_time_seconds", Kind::Gauge, "When the run was started, Unix time.")
+    all.gauge("tmo_run_start_time_seconds", "When the run was started, Unix time.")
         .value(&[], started);
-    all.metric("tmo_run_quitting", Kind::Gauge, "Whether everything is being stopped.")
+    all.gauge("tmo_run_quitting", "Whether everything is being stopped.")
         .value(&[], u8::from(state.quitting));
-    all.metric("tmo_views", Kind::Gauge, "Terminals that show the log.").value(&[], state.views);
+    all.gauge("tmo_views", "Terminals that show the log.").value(&[], state.views);
 }
 
 fn of_processes(all: &mut Metrics, processes: &[ProcessState]) {
     let is = |yes: bool| u8::from(yes);
-    all.metric("tmo_process_up", Kind::Gauge, "Whether the main process is alive.")
+    all.gauge("tmo_process_up", "Whether the main process is alive.")
         .each(processes, |process| is(process.pid.is_some()));
     let ready = "Whether the process runs, or has ended, so that others may rely on it.";
-    all.metric("tmo_process_ready", Kind::Gauge, ready)
+    all.gauge("tmo_process_ready", ready)
         .each(processes, |process| is(process.ready == Some(true)));
-    let mut states = all.metric("tmo_process_state", Kind::Gauge, "1 for the state it is in.");
+    let mut states = all.gauge("tmo_process_state", "1 for the state it is in.");
     for process in processes {
         for state in &ProcessStatus::ALL {
             let labels = [("process", process.name.as_str()), ("state", state.word())];
@@ -146,21 +144,20 @@ fn of_processes(all: &mut Metrics, processes: &[ProcessState]) {
         }
     }
     let failures = "Failures in a row; a good life ends the row.";
-    all.metric("tmo_process_consecutive_failures", Kind::Gauge, failures)
+    all.gauge("tmo_process_consecutive_failures", failures)
         .each(processes, |process| process.failures);
     let bytes = "Bytes that were printed since the log of the process began.";
-    all.metric("tmo_process_output_bytes_total", Kind::Counter, bytes)
+    all.counter("tmo_process_output_bytes_total", bytes)
         .each(processes, |process| process.output_bytes);
 }
 
 fn of_ends(all: &mut Metrics, processes: &[ProcessState]) {
-    all.metric("tmo_process_restarts_total", Kind::Counter, "Starts after the first one.")
+    all.counter("tmo_process_restarts_total", "Starts after the first one.")
         .each(processes, |process| process.lives.saturating_sub(1));
     let crashes = "Ends that nobody has asked for, and that were failures.";
-    all.metric("tmo_process_crashes_total", Kind::Counter, crashes)
-        .each(processes, |process| process.crashes);
+    all.counter("tmo_process_crashes_total", crashes).each(processes, |process| process.crashes);
     let exits = "Ends of the main process, by exit code or signal.";
-    let mut exits = all.metric("tmo_process_exits_total", Kind::Counter, exits);
+    let mut exits = all.counter("tmo_process_exits_total", exits);
     for process in processes {
         let name = ("process", process.name.as_str());
         for ended in &process.exits {

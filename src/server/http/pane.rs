@@ -2,14 +2,13 @@
 
 use axum::extract::State;
 use axum::http::StatusCode;
-use axum::response::Response;
 use utoipa::IntoParams;
 
 use super::acting::{Named, Sent};
-use super::answer::{Answer, Done, Refusal, error, json};
-use super::asked::{LongBody, Name, Query, Words, truth};
+use super::answer::{Answer, ApiResult, Done, Refusal, json};
+use super::asked::{Body, LARGEST_LONG, Name, Query, Words, truth};
 use crate::api::answers::{Problem, Shown, Typed};
-use crate::server::handle::{PaneAsk, PaneProblem};
+use crate::server::handle::{Ask, PaneAsk};
 use crate::server::serve::Api;
 
 /// Type into the terminal of a process.
@@ -30,15 +29,14 @@ pub(super) async fn input(
     State(api): State<Api>,
     Name(name): Name,
     _: Query<()>,
-    LongBody(Typed { text, enter }): LongBody<Typed>,
-) -> Result<Response, Refusal> {
+    Body(Typed { text, enter }): Body<Typed, LARGEST_LONG>,
+) -> ApiResult {
     if text.contains('\0') {
-        return Err(Refusal::Bad("no terminal takes a NUL".to_owned()));
+        return Err(Refusal::bad("no terminal takes a NUL".to_owned()));
     }
-    Ok(match api.handle.pane(name, PaneAsk::Type { text, enter }).await? {
-        Ok(_) => json(StatusCode::OK, &Done { ok: true }),
-        Err(problem) => refused(&problem),
-    })
+    let ask = PaneAsk::Type { text, enter };
+    api.handle.ask(|reply| Ask::Pane { name, ask, reply }).await??;
+    Ok(json(StatusCode::OK, &Done { ok: true }))
 }
 
 /// How a screen is told.
@@ -76,16 +74,8 @@ pub(super) async fn screen(
     State(api): State<Api>,
     Name(name): Name,
     Query(Look { color }): Query<Look>,
-) -> Result<Response, Refusal> {
-    Ok(match api.handle.pane(name, PaneAsk::Screen { color }).await? {
-        Ok(screen) => json(StatusCode::OK, &Shown { screen }),
-        Err(problem) => refused(&problem),
-    })
-}
-
-fn refused(problem: &PaneProblem) -> Response {
-    match problem {
-        PaneProblem::Unknown(outcome) => json(StatusCode::NOT_FOUND, outcome),
-        PaneProblem::Refused(why) => error(StatusCode::CONFLICT, why),
-    }
+) -> ApiResult {
+    let ask = PaneAsk::Screen { color };
+    let screen = api.handle.ask(|reply| Ask::Pane { name, ask, reply }).await??;
+    Ok(json(StatusCode::OK, &Shown { screen }))
 }

@@ -1,19 +1,17 @@
 //! Going on with another plan.
 
-use axum::extract::State as Of;
-use axum::response::Response;
+use axum::http::StatusCode;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 use utoipa::openapi::schema::{Object, ObjectBuilder, Type};
 use utoipa::{IntoResponses, ToSchema};
 
-use super::acting::{Acted, Manner, carry_out};
-use super::answer::{Answer, Refusal};
-use super::asked::{LongBody, Query};
+use super::acting::{Acted, Manner, Order};
+use super::answer::{Answer, ApiResult, Refusal};
+use super::asked::{Body, LARGEST_LONG};
 use crate::api::answers::Problem;
 use crate::model::plan::Plan;
 use crate::model::request::Request;
-use crate::server::serve::Api;
 
 /// What is to be run from now on.
 //
@@ -60,13 +58,12 @@ pub(super) enum Sent {
     responses(Acted, Sent)
 )]
 pub(super) async fn reload(
-    Of(api): Of<Api>,
-    Query(manner): Query<Manner>,
-    LongBody(Reloaded { plan }): LongBody<Reloaded>,
-) -> Result<Response, Refusal> {
+    order: Order,
+    Body(Reloaded { plan }): Body<Reloaded, LARGEST_LONG>,
+) -> ApiResult {
     let plan = Plan::deserialize(Value::Object(plan)).map_err(|error| {
         let what = format!("the `plan` can't be used: {error}; `tmo reload` makes one");
-        Refusal::Useless(what)
+        Refusal::Strange(StatusCode::UNPROCESSABLE_ENTITY, what)
     })?;
-    carry_out(&api, manner, Request::Reload { plan: Box::new(plan) }).await
+    order.carry_out(Request::Reload { plan: Box::new(plan) }).await
 }

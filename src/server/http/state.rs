@@ -1,6 +1,7 @@
 //! What there is: the run, its supervisor, its processes.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::Ordering;
 
 use axum::extract::State as Of;
 use axum::http::StatusCode;
@@ -8,13 +9,14 @@ use axum::response::Response;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::answer::{Answer, Refusal, json, plain_json};
+use super::answer::{Answer, ApiResult, json, plain_json};
 use super::asked::{Name, Query};
 use crate::api::answers::Alive;
 use crate::model::request::{Outcome, ProcessState, State, TmuxAddress};
 use crate::model::text::OsText;
 use crate::model::time::Timestamp;
 use crate::model::{ProcName, ProcessStatus, Untrusted, nearest};
+use crate::server::handle::Busy;
 use crate::server::serve::Api;
 use crate::sys::clock;
 
@@ -25,7 +27,7 @@ use crate::sys::clock;
     tag = "state",
     responses((status = 200, description = "The run as it is now.", body = State))
 )]
-pub(super) async fn state(Of(api): Of<Api>, _: Query<()>) -> Result<Response, Refusal> {
+pub(super) async fn state(Of(api): Of<Api>, _: Query<()>) -> ApiResult {
     Ok(plain_json(StatusCode::OK, &api.handle.state().await?))
 }
 
@@ -65,21 +67,18 @@ impl Status {
         for process in state.processes {
             *processes.entry(process.state.word().to_owned()).or_default() += 1;
         }
-        let State { version, pid, started, quitting, title, root, procfile, socket, tmux, .. } =
-            state;
-        // A clock that was set back meanwhile.
-        let uptime = now.since(started).as_secs();
         Self {
-            version,
-            pid,
-            started,
-            uptime,
-            quitting,
-            title,
-            root,
-            procfile,
-            socket,
-            tmux,
+            version: state.version,
+            pid: state.pid,
+            started: state.started,
+            // A clock that was set back meanwhile.
+            uptime: now.since(state.started).as_secs(),
+            quitting: state.quitting,
+            title: state.title,
+            root: state.root,
+            procfile: state.procfile,
+            socket: state.socket,
+            tmux: state.tmux,
             processes,
         }
     }
@@ -92,7 +91,7 @@ impl Status {
     tag = "state",
     responses((status = 200, description = "The run in short.", body = Answer<Status>))
 )]
-pub(super) async fn status(Of(api): Of<Api>, _: Query<()>) -> Result<Response, Refusal> {
+pub(super) async fn status(Of(api): Of<Api>, _: Query<()>) -> ApiResult {
     let state = api.handle.state().await?;
     Ok(json(StatusCode::OK, &Status::of(state, clock::now())))
 }
@@ -107,7 +106,8 @@ pub(super) async fn status(Of(api): Of<Api>, _: Query<()>) -> Result<Response, R
     responses((status = 200, description = "It lives.", body = Answer<Alive>))
 )]
 pub(super) async fn alive(Of(api): Of<Api>, _: Query<()>) -> Response {
-    let (taking_over, ending) = (api.handle.is_taking_over(), api.handle.is_ending());
+    let Busy { taking_over, ending } = &*api.handle.busy;
+    let [taking_over, ending] = [taking_over, ending].map(|is| is.load(Ordering::Relaxed));
     json(StatusCode::OK, &Alive { taking_over, ending })
 }
 
@@ -125,7 +125,7 @@ struct Processes {
     tag = "state",
     responses((status = 200, description = "As they are now.", body = Answer<Processes>))
 )]
-pub(super) async fn processes(Of(api): Of<Api>, _: Query<()>) -> Result<Response, Refusal> {
+pub(super) async fn processes(Of(api): Of<Api>, _: Query<()>) -> ApiResult {
     let processes = api.handle.state().await?.processes;
     Ok(json(StatusCode::OK, &Processes { processes }))
 }
@@ -141,11 +141,7 @@ pub(super) async fn processes(Of(api): Of<Api>, _: Query<()>) -> Result<Response
         (status = 404, description = "No process has this name.", body = Answer<Outcome>),
     )
 )]
-pub(super) async fn process(
-    Of(api): Of<Api>,
-    Name(name): Name,
-    _: Query<()>,
-) -> Result<Response, Refusal> {
+pub(super) async fn process(Of(api): Of<Api>, Name(name): Name, _: Query<()>) -> ApiResult {
     let all = api.handle.state().await?.processes;
     if let Some(found) = all.iter().find(|process| process.name.as_str() == name) {
         return Ok(json(StatusCode::OK, found));

@@ -29,7 +29,7 @@ use crate::api::proof::{Exchange, HELLO, PROOF, Side, Token, plain, random};
 use crate::api::version::VERSION_HEADER;
 use crate::model::request::API;
 use crate::server::accept::{Accept, room};
-use crate::server::handle::Handle;
+use crate::server::handle::{Ask, Handle};
 use crate::server::serve::{Limits, closed};
 use crate::sys::{self, TcpPeer};
 
@@ -66,12 +66,9 @@ impl Door {
         Ok(Self { clients, task })
     }
 
-    /// The next client that is let in, as if it had come over the Unix socket.
-    pub(in crate::server) async fn accept(&mut self) -> UnixStream {
-        match self.clients.recv().await {
-            Some(stream) => stream,
-            None => std::future::pending().await,
-        }
+    /// The next client that is let in, as if it had come over the Unix socket; none when it is closed.
+    pub(in crate::server) async fn accept(&mut self) -> Option<UnixStream> {
+        self.clients.recv().await
     }
 
     /// Let the clients read what was sent to them, for at most this long.
@@ -209,7 +206,7 @@ impl Reception {
             let text = "A client on TCP was refused: it had closed its connection before its owner \
                 could be looked up. Nothing was done; use tmo's own commands, which wait";
             // The engine may be ending.
-            let _ = self.handle.notice(text.to_owned()).await;
+            let _ = self.handle.tell(Ask::Notice(text.to_owned())).await;
         }
     }
 }

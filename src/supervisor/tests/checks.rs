@@ -2,11 +2,11 @@
 
 use super::stack::*;
 use super::*;
-use crate::model::ProcessStatus;
 use crate::model::rules::{
     Action, FailureAction, Milestone, Need, Probe, Restart, RestartPolicy, Stage,
 };
 use crate::model::time::Timestamp;
+use crate::model::{ProcId, ProcessStatus};
 
 #[test]
 fn a_main_process_that_is_not_ready_keeps_only_those_who_need_it() {
@@ -58,7 +58,7 @@ fn a_check_that_is_never_passed_is_told_with_its_last_answer() {
     for (life, check, answer) in
         [(1, 0, "no such host"), (1, 0, "refused"), (2, 0, "x"), (1, 7, "x")]
     {
-        world.input(Input::Unmet(DB, LifeId::nth(life), check, answer.into()));
+        world.input(Input::Unmet(ProcId::at(DB), LifeId::nth(life), check, answer.into()));
     }
     assert_eq!(lacks(&world), ["it does not listen on localhost:1: refused"]);
     let kept = serde_json::to_string(&world.machine.procs[DB].ready).unwrap();
@@ -73,7 +73,12 @@ fn a_check_that_is_never_passed_is_told_with_its_last_answer() {
 #[test]
 fn what_it_prints_can_break_it() {
     let mut world = World::up();
-    world.input(Input::Failing(API, LifeId::FIRST, FailureAction::Break, "panic".into()));
+    world.input(Input::Failing(
+        ProcId::at(API),
+        LifeId::FIRST,
+        FailureAction::Break,
+        "panic".into(),
+    ));
     world.settle();
     assert_eq!(
         (world.status(API), world.status(WEB)),
@@ -82,16 +87,31 @@ fn what_it_prints_can_break_it() {
     world.ask(1, Request::Restart { names: names(&["api"]) });
     world.settle();
     assert_eq!(world.status(API), ProcessStatus::Running);
-    world.input(Input::Failing(API, LifeId::FIRST, FailureAction::Break, "panic".into()));
+    world.input(Input::Failing(
+        ProcId::at(API),
+        LifeId::FIRST,
+        FailureAction::Break,
+        "panic".into(),
+    ));
     world.settle();
     assert_eq!(world.status(API), ProcessStatus::Running, "that was the life before");
-    world.input(Input::Failing(API, LifeId::nth(2), FailureAction::Restart, "panic".into()));
+    world.input(Input::Failing(
+        ProcId::at(API),
+        LifeId::nth(2),
+        FailureAction::Restart,
+        "panic".into(),
+    ));
     world.settle();
     assert_eq!(
         (world.status(API), world.machine.procs[API].current_life()),
         (ProcessStatus::Running, Some(LifeId::nth(3)))
     );
-    world.input(Input::Failing(API, LifeId::nth(3), FailureAction::Restart, "panic".into()));
+    world.input(Input::Failing(
+        ProcId::at(API),
+        LifeId::nth(3),
+        FailureAction::Restart,
+        "panic".into(),
+    ));
     world.settle();
     assert_eq!(world.status(API), ProcessStatus::Restarting, "the second time after a pause");
     world.wait(1);
@@ -107,7 +127,7 @@ fn what_does_not_work_any_more_is_started_again() {
     let mut world = World::up();
     let look = |world: &mut World, trouble: Option<&str>| {
         let life = world.machine.procs[API].current_life().unwrap();
-        world.input(Input::Looked(API, life, trouble.map(str::to_owned)));
+        world.input(Input::Looked(ProcId::at(API), life, trouble.map(str::to_owned)));
         world.settle();
     };
     for trouble in [Some("no"), None, Some("no")] {
@@ -127,7 +147,7 @@ fn one_that_is_let_run_though_it_does_not_work_is_told_until_it_does() {
     let mut world = World::up_with(&plan);
     let mut look = |trouble: Option<&str>| {
         world.said.clear();
-        world.input(Input::Looked(API, LifeId::FIRST, trouble.map(str::to_owned)));
+        world.input(Input::Looked(ProcId::at(API), LifeId::FIRST, trouble.map(str::to_owned)));
         (world.machine.procs[API].note.as_ref().map(ToString::to_string), world.said.join(" "))
     };
     let nothing = (None, String::new());

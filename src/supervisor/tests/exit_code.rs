@@ -2,6 +2,7 @@
 //! process answers.
 
 use super::*;
+use crate::model::ProcId;
 use crate::model::rules::{Milestone, Need};
 use crate::supervisor::Decider;
 
@@ -59,8 +60,8 @@ fn expected(reason: Reason, answer: Exit, in_time: bool) -> u8 {
 
 /// The run of `web` and `test`, with an adopter between all steps if `adopted`.
 fn run(reason: Reason, answer: Exit, in_time: bool, adopted: bool) -> World {
-    const WEB: ProcId = 0;
-    const TEST: ProcId = 1;
+    const WEB: usize = 0;
+    const TEST: usize = 1;
     let mut world = World::new(&["web", "test"]);
     world.settle();
     let take_over = |world: &mut World| {
@@ -134,7 +135,8 @@ fn the_exit_code_is_the_highest_of_the_last_lives_each_judged_alone() {
 #[test]
 fn the_process_that_the_code_comes_from_is_known() {
     let of = |reason, answer, in_time| run(reason, answer, in_time, false).machine.decider();
-    let decider = |id, exit, interrupted| Some(Decider { id, exit, interrupted });
+    let decider =
+        |place, exit, interrupted| Some(Decider { id: ProcId::at(place), exit, interrupted });
     let success = Reason::First(Exit::Code(0));
     assert_eq!(of(success, Exit::Code(7), false), decider(1, Exit::Code(7), true));
     assert_eq!(of(success, Exit::Code(7), true), decider(1, Exit::Code(7), false));

@@ -2,7 +2,7 @@
 
 use super::stack::*;
 use super::*;
-use crate::model::ProcessStatus;
+use crate::model::{ProcId, ProcessStatus};
 
 #[test]
 fn each_waits_for_its_turn() {
@@ -18,8 +18,8 @@ fn each_waits_for_its_turn() {
             ProcessStatus::Stopped
         ]
     );
-    assert_eq!(world.machine.awaited(API), "db, migrate");
-    assert_eq!(world.machine.awaited(WEB), "api, db, migrate");
+    assert_eq!(world.machine.awaited(ProcId::at(API)), "db, migrate");
+    assert_eq!(world.machine.awaited(ProcId::at(WEB)), "api, db, migrate");
     world.pass(DB, 0);
     assert_eq!(
         world.statuses(),
@@ -80,7 +80,8 @@ fn a_dependency_that_fails_ends_the_start() {
         let why =
             ["did not listen on localhost:1 within 30 s", "ended with code 9", "3 times in a row"];
         assert!(said.contains("The start failed: ") && said.contains(why[case]), "{case} {said}");
-        let blamed = world.machine.culprit.as_ref().map(|culprit| (culprit.id, culprit.exit));
+        let blamed =
+            world.machine.culprit.as_ref().map(|culprit| (culprit.id.place(), culprit.exit));
         let ends = [None, Some((MIGRATE, Exit::Code(9))), Some((DB, Exit::Code(2)))];
         assert_eq!(blamed, ends[case], "whose last lines the last words repeat");
     }
@@ -223,7 +224,7 @@ fn nothing_begins_before_its_output_is_taken() {
         world.effect(effect);
     }
     assert_eq!(world.shims[API].spec, None);
-    world.input(Input::PaneReady(API));
+    world.input(Input::PaneReady(ProcId::at(API)));
     assert_eq!(world.shims[API].spec, Some((Want::Run, Some(LifeId::FIRST), None)));
 }
 
@@ -255,7 +256,7 @@ fn a_run_goes_on_without_the_window_of_one_that_was_asked_for_later() {
     world.machine.procs[1].name = ProcName::new("later").unwrap();
     world.settle();
     world.ask(1, Request::Start { names: names(&["later"]) });
-    world.input(Input::NoPane(1, "no more pseudo-terminals".into()));
+    world.input(Input::NoPane(ProcId::at(1), "no more pseudo-terminals".into()));
     assert_eq!(world.statuses(), [ProcessStatus::Running, ProcessStatus::Stopped]);
     assert_eq!(world.machine.course, Course::Keep);
     assert!(!world.answers[0].1.ok, "{:?}", world.answers);

@@ -20,12 +20,12 @@ mod whatever;
 
 use std::collections::VecDeque;
 
-use super::{Course, Effect, Goal, Input, Phase, ProcId, Supervisor};
+use super::{Course, Effect, Goal, Input, Phase, Supervisor};
 use crate::model::plan::{Inherit, LogPolicy, OnExit, PLAN_VERSION, Plan, ProcessPlan};
 use crate::model::request::{Outcome, Request};
 use crate::model::rules::Rules;
 use crate::model::time::Timestamp;
-use crate::model::{Exit, LifeId, ProcName};
+use crate::model::{Exit, LifeId, ProcId, ProcName};
 use crate::protocol::life::{Entry, LifeEvent};
 use crate::protocol::spec::Want;
 
@@ -228,7 +228,7 @@ impl World {
         }
     }
 
-    fn bring_up(&mut self, id: ProcId) {
+    fn bring_up(&mut self, id: usize) {
         if self.shims[id].up || !self.shims[id].asked {
             return;
         }
@@ -242,16 +242,16 @@ impl World {
             version: String::new(),
         };
         self.tell(id, up);
-        self.input(Input::PaneReady(id));
+        self.input(Input::PaneReady(ProcId::at(id)));
     }
 
-    fn tell(&mut self, id: ProcId, event: LifeEvent) {
+    fn tell(&mut self, id: usize, event: LifeEvent) {
         self.shims[id].seq += 1;
         let (seq, at) = (self.shims[id].seq, self.now);
-        self.input(Input::Life(id, Entry { seq, at, key: 0, event }));
+        self.input(Input::Life(ProcId::at(id), Entry { seq, at, key: 0, event }));
     }
 
-    fn deliver(&mut self, id: ProcId) -> bool {
+    fn deliver(&mut self, id: usize) -> bool {
         let Some(event) = self.shims[id].out.pop_front() else { return false };
         self.tell(id, event);
         true

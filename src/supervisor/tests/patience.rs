@@ -3,10 +3,10 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::model::ProcessStatus;
 use crate::model::request::SAME_REQUEST;
 use crate::model::rules::FailureAction;
 use crate::model::time::Timestamp;
+use crate::model::{ProcId, ProcessStatus};
 
 const STILL: &str = "still run";
 
@@ -151,7 +151,7 @@ proptest! {
         let mut world = World::new(&["web", "api"]);
         world.settle();
         if by_itself {
-            world.input(Input::Failing(0, LifeId::FIRST, FailureAction::Break, "panic".into()));
+            world.input(Input::Failing(ProcId::at(0), LifeId::FIRST, FailureAction::Break, "panic".into()));
         }
         let (mut asked, mut asked_all) = (None, None);
         for (ticket, (pause, what)) in (1..).zip(requests) {
@@ -250,7 +250,7 @@ fn the_first_request_for_what_stops_by_itself_kills_nothing() {
 fn a_slow_stop_that_nobody_asked_for_offers_nothing_that_would_not_kill() {
     let mut world = World::new(&["web", "api"]);
     world.settle();
-    world.input(Input::Failing(0, LifeId::FIRST, FailureAction::Break, "panic".into()));
+    world.input(Input::Failing(ProcId::at(0), LifeId::FIRST, FailureAction::Break, "panic".into()));
     world.ignore_the_stop();
     world.now += 1_100_000_000;
     world.input(Input::Alarm);

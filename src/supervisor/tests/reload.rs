@@ -1,6 +1,7 @@
 //! Following a plan that changes while the run goes on.
 
 use super::*;
+use crate::model::ProcId;
 use crate::model::life::or_zero;
 use crate::model::rules::{Check, Probe, Stage, Text};
 use crate::model::time::Timestamp;
@@ -170,7 +171,7 @@ fn checks_that_were_passed_are_so_under_other_numbers() {
     let mut old = plan(&["web"]);
     old.processes[0].rules.ready = vec![check("a"), check("b")];
     let mut world = running(&old);
-    world.input(Input::Passed(0, LifeId::FIRST, 1));
+    world.input(Input::Passed(ProcId::at(0), LifeId::FIRST, 1));
     let mut fresh = old.clone();
     fresh.processes[0].rules.ready = vec![check("b"), check("c")];
     let now = take_up(&mut world, &old, &fresh);

@@ -1,7 +1,7 @@
 //! What is asked of processes that run.
 
 use super::*;
-use crate::model::ProcessStatus;
+use crate::model::{ProcId, ProcessStatus};
 
 #[test]
 fn starts_restarts_and_stops() {
@@ -36,7 +36,10 @@ fn the_first_death_stops_all_and_names_the_culprit() {
     world.settle();
     world.check();
     assert_eq!(world.finished, [3]);
-    assert_eq!(world.machine.culprit.as_ref().map(|c| (c.id, c.exit)), Some((1, Exit::Code(3))));
+    assert_eq!(
+        world.machine.culprit.as_ref().map(|c| (c.id.place(), c.exit)),
+        Some((1, Exit::Code(3)))
+    );
 }
 
 #[test]
@@ -146,8 +149,9 @@ fn a_stop_before_the_beginning_leaves_nothing_hanging() {
 fn a_restart_that_reaches_no_shim_fails_and_costs_nothing() {
     let mut world = World::new(&["web"]);
     world.settle();
-    let (heard, untold) =
-        (world.shims[0].spec, |stands| Input::Untold(0, "no room".into(), Some(stands)));
+    let (heard, untold) = (world.shims[0].spec, |stands| {
+        Input::Untold(ProcId::at(0), "no room".into(), Some(stands))
+    });
     world.ask(1, Request::Restart { names: vec![] });
     world.shims[0].spec = heard;
     world.input(untold((Want::Run, Some(LifeId::FIRST))));

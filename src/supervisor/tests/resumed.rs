@@ -1,6 +1,7 @@
 //! What was saved goes on where it was.
 
 use super::*;
+use crate::model::ProcId;
 use crate::model::time::Timestamp;
 
 #[test]
@@ -24,7 +25,7 @@ fn saved_and_resumed_it_wants_the_same() {
 fn killed_before_the_beginning_it_begins_when_resumed() {
     let mut world = World::new(&["web", "api"]);
     world.machine = Supervisor::new(&plan(&["web", "api"]), Timestamp::EPOCH);
-    assert!(world.machine.resume(world.now).contains(&Effect::Open(vec![0, 1])));
+    assert!(world.machine.resume(world.now).contains(&Effect::Open([0, 1].map(ProcId::at).into())));
     world.settle();
     world.check();
 }

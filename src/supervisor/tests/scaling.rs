@@ -1,8 +1,8 @@
 //! More and fewer of an entry.
 
 use super::*;
-use crate::model::ProcessStatus;
 use crate::model::time::Timestamp;
+use crate::model::{ProcId, ProcessStatus};
 use crate::supervisor::{Pane, Proc};
 
 #[test]
@@ -31,7 +31,7 @@ fn an_entry_is_scaled_up_and_down() {
     assert_eq!(world.answers[5].1.unknown.as_ref().unwrap().nearest, Some("job".into()));
     // A window that does not open is no reason to end a run that goes on without it.
     world.ask(7, Request::Scale { counts: [("job".to_owned(), 3)].into() });
-    world.input(Input::NoPane(3, "no room".to_owned()));
+    world.input(Input::NoPane(ProcId::at(3), "no room".to_owned()));
     world.settle();
     assert_eq!(world.machine.course, Course::Keep);
     assert_eq!(world.answers[6].1.problems, ["job#3: no room"]);
@@ -63,5 +63,5 @@ fn the_window_of_one_whose_shim_was_killed_goes_when_it_is_scaled_away() {
         Phase::Over { life: LifeId::FIRST, exit: Exit::Signal(9), asked: false };
     let scale = Request::Scale { counts: [("job".to_owned(), 1)].into() };
     let effects = machine.step(Timestamp::from_nanos(1), Input::Ask(1, scale, None));
-    assert!(effects.contains(&Effect::Close(1)), "{effects:?}");
+    assert!(effects.contains(&Effect::Close(ProcId::at(1))), "{effects:?}");
 }

@@ -1,8 +1,8 @@
 //! Shims that are killed, windows that are closed or do not open.
 
 use super::*;
-use crate::model::ProcessStatus;
 use crate::model::member::Member;
+use crate::model::{ProcId, ProcessStatus};
 use crate::supervisor::Pane;
 
 #[test]
@@ -10,7 +10,7 @@ fn a_killed_shim_is_a_death() {
     let mut world = World::new(&["web", "api"]);
     world.settle();
     world.shims[0] = Shim { seq: world.shims[0].seq, ..Shim::default() };
-    world.input(Input::ShimGone(0, vec![]));
+    world.input(Input::ShimGone(ProcId::at(0), vec![]));
     world.settle();
     assert_eq!(world.finished, [137]);
 }
@@ -23,7 +23,7 @@ fn what_outlives_its_killed_shim_is_told_and_nothing_is_begun_beside_it() {
     world.ask(1, Request::Restart { names: names(&["web"]) });
     world.ask(2, Request::Stop { names: names(&["web"]) });
     world.shims[0] = Shim { seq: world.shims[0].seq, ..Shim::default() };
-    world.input(Input::ShimGone(0, left()));
+    world.input(Input::ShimGone(ProcId::at(0), left()));
     let told = "web: Its shim was killed; SIGKILL did not end sh (pid 4711,";
     for (number, outcome) in &world.answers {
         assert!(outcome.problems[0].raw().starts_with(told), "{number}: {outcome:?}");
@@ -35,7 +35,7 @@ fn what_outlives_its_killed_shim_is_told_and_nothing_is_begun_beside_it() {
     world.check();
     assert!(world.answers[2].1.ok, "{:?}", world.answers[2]);
     world.shims[0] = Shim { seq: world.shims[0].seq, ..Shim::default() };
-    world.input(Input::ShimGone(0, left()));
+    world.input(Input::ShimGone(ProcId::at(0), left()));
     world.settle();
     assert_eq!(world.finished, [137]);
 }
@@ -50,7 +50,7 @@ fn a_shim_killed_before_it_had_begun_costs_nothing() {
     for _ in 0..3 {
         let Shim { seq, begun, .. } = world.shims[0];
         world.shims[0] = Shim { begun, seq, ..Shim::default() };
-        world.input(Input::ShimGone(0, vec![]));
+        world.input(Input::ShimGone(ProcId::at(0), vec![]));
         world.bring_up(0);
     }
     world.settle();
@@ -65,7 +65,7 @@ fn a_shim_that_is_killed_each_time_ends_the_run() {
     for _ in 0..4 {
         world.bring_up(0);
         world.shims[0] = Shim { seq: world.shims[0].seq, ..Shim::default() };
-        world.input(Input::ShimGone(0, vec![]));
+        world.input(Input::ShimGone(ProcId::at(0), vec![]));
     }
     world.settle();
     assert_eq!(world.finished, [137]);
@@ -106,7 +106,7 @@ fn a_window_that_cannot_be_opened_again_costs_only_its_process() {
     world.tell(0, LifeEvent::Down {});
     while world.deliver(0) {}
     world.ask(2, Request::Restart { names: names(&["web"]) });
-    world.input(Input::NoPane(0, "no tmux".into()));
+    world.input(Input::NoPane(ProcId::at(0), "no tmux".into()));
     assert_eq!(world.answers[1].1.problems, ["web: no tmux"]);
     assert_eq!(world.machine.course, Course::Keep);
     assert_eq!(world.machine.procs[1].status(), ProcessStatus::Running);

@@ -73,7 +73,7 @@ impl World {
     }
 
     pub(super) fn statuses(&self) -> Vec<ProcessStatus> {
-        (0..self.machine.procs.len()).map(|id| self.status(id)).collect()
+        self.machine.procs.iter().map(crate::supervisor::Proc::status).collect()
     }
 
     pub(super) fn pass(&mut self, id: usize, check: usize) {
@@ -83,7 +83,7 @@ impl World {
 
     pub(super) fn pass_alone(&mut self, id: usize, check: usize) {
         let life = self.machine.procs[id].current_life().unwrap();
-        self.input(Input::Passed(id, life, check));
+        self.input(Input::Passed(ProcId::at(id), life, check));
     }
 
     pub(super) fn end(&mut self, id: usize, exit: Exit) {

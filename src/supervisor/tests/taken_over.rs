@@ -2,10 +2,10 @@
 
 use super::stack::*;
 use super::*;
-use crate::model::ProcessStatus;
 use crate::model::event::{Note, ShimGone};
 use crate::model::rules::{Milestone, Need, Restart, RestartPolicy};
 use crate::model::time::Timestamp;
+use crate::model::{ProcId, ProcessStatus};
 use crate::supervisor::Pane;
 
 const SECOND: u64 = 1_000_000_000;
@@ -34,10 +34,10 @@ impl World {
     }
 
     /// The shim of a process is killed.
-    fn lose_shim(&mut self, id: ProcId) {
+    fn lose_shim(&mut self, id: usize) {
         let Shim { seq, begun, .. } = self.shims[id];
         self.shims[id] = Shim { begun, seq, ..Shim::default() };
-        self.input(Input::ShimGone(id, vec![]));
+        self.input(Input::ShimGone(ProcId::at(id), vec![]));
     }
 }
 

@@ -1,5 +1,6 @@
 //! Order, readiness and the end, whatever happens meanwhile.
 
+use crate::model::ProcId;
 use proptest::prelude::*;
 
 use super::stack::*;
@@ -47,7 +48,7 @@ impl World {
             Step::Deliver(id) => _ = self.deliver(id),
             Step::Pass(id, check) => {
                 let Some(life) = self.machine.procs[id].current_life() else { return };
-                self.input(Input::Passed(id, life, check));
+                self.input(Input::Passed(ProcId::at(id), life, check));
             }
             Step::Die(id, code) => {
                 if self.shims[id].alive {
@@ -57,12 +58,12 @@ impl World {
             Step::Fail(id, stop) => {
                 let action = if stop { FailureAction::Break } else { FailureAction::Restart };
                 let Some(life) = self.machine.procs[id].current_life() else { return };
-                self.input(Input::Failing(id, life, action, "x".into()));
+                self.input(Input::Failing(ProcId::at(id), life, action, "x".into()));
             }
             Step::Look(id) => {
                 let Some(life) = self.machine.procs[id].current_life() else { return };
-                self.input(Input::Unmet(id, life, 0, "x".into()));
-                self.input(Input::Looked(id, life, Some("x".into())));
+                self.input(Input::Unmet(ProcId::at(id), life, 0, "x".into()));
+                self.input(Input::Looked(ProcId::at(id), life, Some("x".into())));
             }
             Step::Ask(id, verb) => {
                 *asked += 1;
@@ -152,7 +153,7 @@ proptest! {
         }
         world.come_to_rest();
         if world.machine.course == Course::Keep {
-            for (id, proc) in world.machine.procs.iter().enumerate() {
+            for (id, proc) in ProcId::all(&world.machine.procs).zip(&world.machine.procs) {
                 let runs = matches!(proc.phase, Phase::Running { life, .. } if Some(life) == proc.life);
                 match proc.goal {
                     Goal::Run => prop_assert!(
@@ -164,7 +165,7 @@ proptest! {
                 // Nothing that is waited for is hopeless, and it is waited for by nobody's fault.
                 for on in world.machine.blockers(id) {
                     let other = &world.machine.procs[on];
-                    prop_assert!(other.alive() || other.held, "{} for {}", NAMES[id], NAMES[on]);
+                    prop_assert!(other.alive() || other.held, "{} for {}", proc.name, other.name);
                     prop_assert!(!matches!(other.ready, Ready::No { .. }), "{other:?}");
                 }
             }

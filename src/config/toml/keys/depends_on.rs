@@ -1,6 +1,6 @@
 //! `depends_on`: the processes that a process waits for. `needs.rs` checks that this can come to an end.
 
-use super::{Key, Kind, Mistakes, ProcessKey, ProcessPlan, Spanned, TEXTS, Value, View, json, key};
+use super::{Key, Kind, Mistakes, Planned, ProcessKey, Spanned, TEXTS, View, json, key};
 use crate::config::toml::shape::{in_order, word};
 use crate::model::rules::Milestone;
 
@@ -15,6 +15,7 @@ impl ProcessKey for DependsOn {
         "The processes it waits for, and until when.",
     )];
     const OF_ALL: bool = false;
+    const PLANNED: Planned = Some(|process| json!(process.rules.needs));
 
     fn read(view: View<'_, '_>, _: &mut Mistakes) -> Self::Said {
         let Some(table) = view.table("depends_on") else {
@@ -27,9 +28,5 @@ impl ProcessKey for DependsOn {
                 Some(Spanned::new(on.span(), (on.into_inner(), word(until.get_ref())?)))
             })
             .collect()
-    }
-
-    fn planned(process: &ProcessPlan) -> Option<Value> {
-        Some(json!(process.rules.needs))
     }
 }

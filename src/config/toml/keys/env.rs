@@ -174,13 +174,9 @@ pub(in crate::config::toml) fn of(
         TOTAL_BYTES >> 20,
         key.display()
     );
-    mistakes.add_last(place(toml, table), text);
+    let first = toml.defaults.env.at().or_else(|| table.env.at());
+    mistakes.add_last(first.unwrap_or_default(), text);
     vec![]
-}
-
-/// Where the first of its variables is set.
-fn place(toml: &TmoToml, table: &ProcessTable) -> Range<usize> {
-    toml.defaults.env.at().or_else(|| table.env.at()).unwrap_or_default()
 }
 
 /// Why an env file is not used.

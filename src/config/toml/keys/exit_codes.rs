@@ -3,7 +3,7 @@
 use ::toml::de::DeValue;
 
 use super::{
-    At, Key, Kind, Mistakes, ProcessKey, ProcessPlan, ProcessTable, Value, View, json, key, value,
+    At, Key, Kind, Mistakes, Planned, ProcessKey, ProcessPlan, ProcessTable, View, json, key, value,
 };
 use crate::config::toml::shape::number;
 
@@ -19,6 +19,7 @@ impl ProcessKey for Success {
     type Said = At<Vec<u8>>;
     const KEYS: &'static [Key] =
         &[key("success_exit_codes", CODES, "Exit codes besides 0 that are no failure.")];
+    const PLANNED: Planned = Some(|process| json!(process.rules.success_codes));
 
     fn read(view: View<'_, '_>, _: &mut Mistakes) -> Self::Said {
         view.of("success_exit_codes", codes)
@@ -31,10 +32,6 @@ impl ProcessKey for Success {
     fn apply(said: &Self::Said, process: &mut ProcessPlan) {
         process.rules.success_codes = value(said).unwrap_or_default();
     }
-
-    fn planned(process: &ProcessPlan) -> Option<Value> {
-        Some(json!(process.rules.success_codes))
-    }
 }
 
 pub struct Soft;
@@ -43,6 +40,7 @@ impl ProcessKey for Soft {
     type Said = At<Vec<u8>>;
     const KEYS: &'static [Key] =
         &[key("soft_exit_codes", CODES, "Exit codes of failures that don't count.")];
+    const PLANNED: Planned = Some(|process| json!(process.rules.soft_codes));
 
     fn read(view: View<'_, '_>, _: &mut Mistakes) -> Self::Said {
         view.of("soft_exit_codes", codes)
@@ -63,9 +61,5 @@ impl ProcessKey for Soft {
 
     fn apply(said: &Self::Said, process: &mut ProcessPlan) {
         process.rules.soft_codes = value(said).unwrap_or_default();
-    }
-
-    fn planned(process: &ProcessPlan) -> Option<Value> {
-        Some(json!(process.rules.soft_codes))
     }
 }

@@ -2,7 +2,7 @@
 
 use super::pattern::pattern;
 use super::{
-    ITEM_BYTES, Key, Kind, Mistakes, ProcessKey, ProcessPlan, Spanned, Value, View, json, key,
+    ITEM_BYTES, Key, Kind, Mistakes, Planned, ProcessKey, ProcessPlan, Spanned, View, json, key,
 };
 use crate::model::rules::FailurePattern;
 
@@ -23,6 +23,7 @@ impl ProcessKey for Failure {
         Kind::List(&Kind::Table(ITEM)),
         "What in its output means that it failed.",
     )];
+    const PLANNED: Planned = Some(|process| json!(process.rules.failures));
 
     fn read(view: View<'_, '_>, mistakes: &mut Mistakes) -> Self::Said {
         view.tables("failure").iter().filter_map(|found| item(found, mistakes)).collect()
@@ -34,10 +35,6 @@ impl ProcessKey for Failure {
 
     fn apply(said: &Self::Said, process: &mut ProcessPlan) {
         process.rules.failures = said.iter().map(|failure| failure.get_ref().clone()).collect();
-    }
-
-    fn planned(process: &ProcessPlan) -> Option<Value> {
-        Some(json!(process.rules.failures))
     }
 }
 

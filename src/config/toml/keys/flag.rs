@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 
 use super::pattern::pattern;
 use super::{
-    ACTIONS, ITEM_BYTES, Key, Kind, Mistakes, ProcessKey, ProcessPlan, ProcessTable, Spanned,
-    Value, View, json, key,
+    ACTIONS, ITEM_BYTES, Key, Kind, Mistakes, Planned, ProcessKey, ProcessPlan, ProcessTable,
+    Spanned, Value, View, json, key,
 };
 use crate::model::rules::{Action, Flag};
 
@@ -35,6 +35,7 @@ impl ProcessKey for Flags {
     type Said = Vec<Spanned<Flag>>;
     const KEYS: &'static [Key] =
         &[key("flag", Kind::List(&Kind::Table(ITEM)), "What in its output is counted and kept.")];
+    const PLANNED: Planned = Some(|process| json!(process.rules.flags));
 
     fn read(view: View<'_, '_>, mistakes: &mut Mistakes) -> Self::Said {
         view.tables("flag").iter().filter_map(|found| item(found, mistakes)).collect()
@@ -60,10 +61,6 @@ impl ProcessKey for Flags {
         process.rules.flags = said.iter().map(|flag| flag.get_ref().clone()).collect();
     }
 
-    fn planned(process: &ProcessPlan) -> Option<Value> {
-        Some(json!(process.rules.flags))
-    }
-
     fn shown(process: &ProcessPlan) -> Option<Value> {
         Some(process.rules.flags.iter().map(|flag| flag.name.as_str()).collect())
     }
@@ -77,8 +74,8 @@ fn item(found: &Spanned<View<'_, '_>>, mistakes: &mut Mistakes) -> Option<Spanne
         }
     }
     let any_case = view.switch("ignore_case").is_some_and(Spanned::into_inner);
-    let windows = ["context_window", "context_window_size", ""];
-    let targets = ["target", "target_count", ""];
+    let windows = ["context_window", "context_window_size"];
+    let targets = ["target", "target_count"];
     let context = view.either(windows.map(|key| view.number(key)), windows, mistakes);
     let target = view.either(targets.map(|key| view.number(key)), targets, mistakes);
     let (name, on_match) = (view.filled("name", mistakes), view.filled("on_match", mistakes));

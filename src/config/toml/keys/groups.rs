@@ -1,7 +1,7 @@
 //! `group` and `groups`: what `@GROUP` means all processes of.
 
 use super::{
-    ITEM_BYTES, Key, Kind, Mistakes, ProcessKey, ProcessPlan, Spanned, TEXTS, Value, View, json,
+    ITEM_BYTES, Key, Kind, Mistakes, Planned, ProcessKey, ProcessPlan, Spanned, TEXTS, View, json,
     key,
 };
 
@@ -13,6 +13,7 @@ impl ProcessKey for Groups {
         key("groups", TEXTS, "Groups that it belongs to."),
         key("group", Kind::Text, "A group that it belongs to."),
     ];
+    const PLANNED: Planned = Some(|process| json!(process.rules.groups));
 
     fn read(view: View<'_, '_>, mistakes: &mut Mistakes) -> Self::Said {
         let all: Vec<_> = view.text("group").into_iter().chain(view.texts("groups")).collect();
@@ -36,9 +37,5 @@ impl ProcessKey for Groups {
         groups.sort();
         groups.dedup();
         process.rules.groups = groups;
-    }
-
-    fn planned(process: &ProcessPlan) -> Option<Value> {
-        Some(json!(process.rules.groups))
     }
 }

@@ -2,8 +2,7 @@
 
 use super::probe::{Asked, OWN_PORT, asked};
 use super::{
-    ACTIONS, At, Key, Kind, Mistakes, ProcessKey, ProcessPlan, ProcessTable, Spanned, Value, View,
-    json, key,
+    ACTIONS, At, Key, Kind, Mistakes, Planned, ProcessKey, ProcessTable, Spanned, View, json, key,
 };
 use crate::model::rules::Action;
 
@@ -43,6 +42,7 @@ impl ProcessKey for Live {
     type Said = At<LiveTable>;
     const KEYS: &'static [Key] =
         &[key("live", Kind::Table(LIVE), "Whether it still works, asked again and again.")];
+    const PLANNED: Planned = Some(|process| json!(process.rules.live));
 
     fn read(view: View<'_, '_>, mistakes: &mut Mistakes) -> Self::Said {
         let (span, view) = (view.key("live")?, view.table("live")?.into_inner());
@@ -73,9 +73,5 @@ impl ProcessKey for Live {
 
     fn size(said: &Self::Said) -> usize {
         said.as_ref().map_or(0, |live| live.get_ref().asked.size())
-    }
-
-    fn planned(process: &ProcessPlan) -> Option<Value> {
-        Some(json!(process.rules.live))
     }
 }

@@ -44,6 +44,9 @@ use crate::model::plan::ProcessPlan;
 /// What follows something that was seen, as words.
 const ACTIONS: &[&str] = &["restart", "break", "notify"];
 
+/// How a value is found in a plan.
+type Planned = Option<fn(&ProcessPlan) -> Value>;
+
 /// A key of `[process.NAME]`, with its aliases.
 pub trait ProcessKey {
     /// The value as it is written in the file, with its place.
@@ -52,6 +55,8 @@ pub trait ProcessKey {
     const KEYS: &'static [Key];
     /// Whether it may stand in `[defaults]` too.
     const OF_ALL: bool = true;
+    /// The value in a plan, if only a `tmo.toml` can set it. A reload reports the key if it differs.
+    const PLANNED: Planned = None;
 
     /// Read the value from this table. Values that make no sense are added to `mistakes`.
     fn read(view: View<'_, '_>, mistakes: &mut Mistakes) -> Self::Said;
@@ -68,14 +73,9 @@ pub trait ProcessKey {
     /// `plan::merge` instead.
     fn apply(_said: &Self::Said, _process: &mut ProcessPlan) {}
 
-    /// The value in a plan, if only a `tmo.toml` can set it. A reload reports the key if it differs.
-    fn planned(_process: &ProcessPlan) -> Option<Value> {
-        None
-    }
-
     /// The same value, as `tmo config` shows it.
     fn shown(process: &ProcessPlan) -> Option<Value> {
-        Self::planned(process)
+        Self::PLANNED.map(|planned| planned(process))
     }
 }
 
@@ -90,18 +90,14 @@ macro_rules! process_keys {
             $($(#[$about])* pub $name: <$key as ProcessKey>::Said,)*
         }
 
+        said_by_key!(ProcessTable: $($name)*);
+
         const LISTS: &[(&[Key], bool)] = &[$((<$key>::KEYS, <$key>::OF_ALL)),*];
 
         impl ProcessTable {
             /// Read a table.
             pub(super) fn read(view: View<'_, '_>, mistakes: &mut Mistakes) -> Self {
                 Self { $($name: <$key>::read(view, mistakes),)* }
-            }
-
-            /// What is said of a process over what is said of all.
-            #[must_use]
-            pub fn over(&self, all: &Self) -> Self {
-                Self { $($name: self.$name.over(&all.$name),)* }
             }
 
             /// Check that the keys of the table do not contradict each other.
@@ -131,11 +127,11 @@ macro_rules! process_keys {
                 before: &ProcessPlan,
                 now: &ProcessPlan,
             ) -> impl Iterator<Item = &'static str> {
-                let plans = [$((
-                    <$key>::KEYS[0].name,
-                    <$key>::planned(before) != <$key>::planned(now),
-                )),*];
-                plans.into_iter().filter_map(|(key, differs)| differs.then_some(key))
+                let planned = [$((<$key>::KEYS[0].name, <$key>::PLANNED)),*];
+                planned.into_iter().filter_map(move |(key, of)| {
+                    let of = of?;
+                    (of(before) != of(now)).then_some(key)
+                })
             }
         }
     };

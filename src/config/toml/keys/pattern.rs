@@ -1,7 +1,8 @@
 //! A pattern of `ready`, `failure` and `flag`: a text, or a regular expression.
 
-use super::Mistakes;
-use super::Spanned;
+use regex_syntax::ParserBuilder;
+
+use super::{Mistakes, Spanned};
 use crate::model::expression;
 use crate::model::limits::{EXPRESSION, EXPRESSION_BYTES, EXPRESSIONS};
 use crate::model::rules::Text;
@@ -30,23 +31,17 @@ pub(super) fn pattern(
         );
         return text;
     };
+    // It is compiled where it is used.
+    let mut parser = ParserBuilder::new();
     if !mistakes.has_room_for(size) {
         let text = format!(
             "the expressions of this file are too large together; {EXPRESSIONS} characters and \
              ranges of characters are possible, all repetitions written out"
         );
         mistakes.add_last(at.span(), text);
-    } else if let Err(error) = syntax(&text) {
-        let message = error.to_string();
-        let why = message.lines().last().unwrap_or_default().trim_start_matches("error: ");
+    } else if let Err(error) = parser.case_insensitive(any_case).build().parse(&text.pattern) {
+        let why = expression::reason(&error);
         mistakes.add(at.span(), format!("this is no regular expression: {why}"));
     }
     text
-}
-
-/// Whether the syntax of a regular expression is right; it is compiled where it is used.
-fn syntax(text: &Text) -> Result<(), Box<regex_syntax::Error>> {
-    let mut parser = regex_syntax::ParserBuilder::new();
-    parser.case_insensitive(text.any_case).build().parse(&text.pattern)?;
-    Ok(())
 }

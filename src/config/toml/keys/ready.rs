@@ -4,8 +4,7 @@ use std::ops::Range;
 
 use super::probe::{Asked, OWN_PORT, asked};
 use super::{
-    At, Key, Kind, MILLIS, Mistakes, ProcessKey, ProcessPlan, ProcessTable, Spanned, Value, View,
-    json, key,
+    At, Key, Kind, MILLIS, Mistakes, Planned, ProcessKey, ProcessTable, Spanned, View, json, key,
 };
 use crate::model::rules::{Check, Probe};
 
@@ -54,6 +53,7 @@ impl ProcessKey for Ready {
         Kind::Either(&[Kind::Table(ITEM), Kind::List(&Kind::Table(ITEM))]),
         "What must be seen of it before it is ready.",
     )];
+    const PLANNED: Planned = Some(|process| json!(process.rules.ready));
 
     fn read(view: View<'_, '_>, mistakes: &mut Mistakes) -> Self::Said {
         let span = view.get("ready")?.span();
@@ -84,10 +84,6 @@ impl ProcessKey for Ready {
     fn size(said: &Self::Said) -> usize {
         said.iter().flat_map(Spanned::get_ref).map(|check| check.asked.size()).sum()
     }
-
-    fn planned(process: &ProcessPlan) -> Option<Value> {
-        Some(json!(process.rules.ready))
-    }
 }
 
 impl ProcessTable {
@@ -99,16 +95,16 @@ impl ProcessTable {
 }
 
 fn item(view: View<'_, '_>, span: Range<usize>, mistakes: &mut Mistakes) -> Option<ReadyCheck> {
-    let times = |keys: [&str; 3], usual: u64, mistakes: &mut Mistakes| {
-        let ways = [view.time(keys[0]), view.number(keys[1]), None];
+    let times = |keys: [&str; 2], usual: u64, mistakes: &mut Mistakes| {
+        let ways = [view.time(keys[0]), view.number(keys[1])];
         let said = view.either(ways, keys, mistakes);
         if let Some(zero) = said.as_ref().filter(|ms| *ms.get_ref() == 0) {
             mistakes.add(zero.span(), format!("`{}` must be longer than nothing", keys[0]));
         }
         said.map_or(usual, Spanned::into_inner)
     };
-    let timeout_ms = times(["timeout", "timeout_ms", ""], Check::TIMEOUT_MS, mistakes);
-    let every_ms = times(["every", "every_ms", ""], Check::EVERY_MS, mistakes);
+    let timeout_ms = times(["timeout", "timeout_ms"], Check::TIMEOUT_MS, mistakes);
+    let every_ms = times(["every", "every_ms"], Check::EVERY_MS, mistakes);
     let asked = asked(view, span, WAYS, mistakes)?;
     if let (Asked::Probe(Probe::Delay { ms }), Some(at)) = (&asked, view.key("delay"))
         && *ms >= timeout_ms

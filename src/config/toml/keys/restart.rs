@@ -1,8 +1,8 @@
 //! `restart`: when a process is started again after an end, and after which pauses.
 
 use super::{
-    At, COUNT, Key, Kind, MILLIS, Mistakes, ProcessKey, ProcessPlan, ProcessTable, Said, Spanned,
-    Value, View, json, key, said_by_key, value,
+    At, COUNT, Key, Kind, MILLIS, Mistakes, Planned, ProcessKey, ProcessTable, Said, Spanned, View,
+    json, key, said_by_key, value,
 };
 use crate::config::toml::shape::number;
 use crate::model::plan::OnExit;
@@ -57,6 +57,7 @@ impl ProcessKey for Restarts {
         Kind::Either(&[Kind::Word(POLICIES), Kind::Table(TABLE)]),
         "When it is started again after an end.",
     )];
+    const PLANNED: Planned = Some(|process| json!(process.rules.restart));
 
     fn read(view: View<'_, '_>, mistakes: &mut Mistakes) -> Self::Said {
         let Some(table) = view.table("restart").map(Spanned::into_inner) else {
@@ -65,14 +66,14 @@ impl ProcessKey for Restarts {
         let seconds = |key| table.of(key, |value| number(value)?.checked_mul(1000));
         let delays = [table.time("delay"), table.number("delay_ms"), seconds("delay_seconds")];
         let most = ["max_failures", "max_consecutive_failures", "max_restarts"];
-        let stable = [table.time("stable"), seconds("failure_reset_seconds"), None];
+        let stable = [table.time("stable"), seconds("failure_reset_seconds")];
         RestartTable {
             policy: table.word("policy"),
             delay_ms: table.either(delays, ["delay", "delay_ms", "delay_seconds"], mistakes),
             backoff: table.word("backoff"),
             max_delay_ms: table.time("max_delay"),
             max_failures: table.either(most.map(|key| table.number(key)), most, mistakes),
-            stable_ms: table.either(stable, ["stable", "failure_reset_seconds", ""], mistakes),
+            stable_ms: table.either(stable, ["stable", "failure_reset_seconds"], mistakes),
         }
     }
 
@@ -103,10 +104,6 @@ impl ProcessKey for Restarts {
             let text = "a process of phase cleanup has to end; use \"on-failure\" or \"no\"";
             mistakes.add(at, text);
         }
-    }
-
-    fn planned(process: &ProcessPlan) -> Option<Value> {
-        Some(json!(process.rules.restart))
     }
 }
 

@@ -1,6 +1,6 @@
 //! Keys with one value each: `port`, `display`, `autostart`, `phase`, `on_exit` and `notify`.
 
-use super::{At, Key, Kind, Mistakes, PORT, ProcessKey, ProcessPlan, ProcessTable, Value, View};
+use super::{At, Key, Kind, Mistakes, PORT, Planned, ProcessKey, ProcessPlan, ProcessTable, View};
 use super::{json, key, value};
 use crate::model::plan;
 use crate::model::rules::Stage;
@@ -25,9 +25,7 @@ macro_rules! scalar_key {
                 process.$field $(. $part)? = value(said).map(Into::into).unwrap_or_default();
             }
 
-            fn planned(process: &ProcessPlan) -> Option<Value> {
-                Some(json!(process.$field $(. $part)?))
-            })?
+            const PLANNED: Planned = Some(|process| json!(process.$field $(. $part)?));)?
         }
     };
 }

@@ -11,7 +11,7 @@ mod wants;
 
 use super::diagnose;
 use crate::crash::cause::{Cause, Kind};
-use crate::crash::evidence::{Evidence, Line};
+use crate::crash::evidence::{Evidence, Facts, Line};
 use crate::journal::Position;
 use crate::model::time::Timestamp;
 use crate::model::{Exit, ProcName};
@@ -25,15 +25,16 @@ fn printed(exit: Exit, output: &str) -> Evidence {
     };
     let api = ProcName::new("api").unwrap();
     Evidence {
+        name: ProcName::new("web").unwrap(),
         command: "bin/serve --fast".to_owned(),
         root: "/srv/app".to_owned(),
         cwd: "/srv/app".to_owned(),
         port: Some(3000),
         others: vec![(api, 4000)],
         pid: Some(4711),
-        exit: Some(exit),
+        exit,
         lines: output.lines().enumerate().map(line).collect(),
-        ..Evidence::of(ProcName::new("web").unwrap())
+        facts: Facts::default(),
     }
 }
 

@@ -1,8 +1,8 @@
 use super::{Row, check, first, printed};
 use crate::crash::cause::{Certainty, Kind};
 use crate::crash::diagnose;
-use crate::crash::evidence::{Evidence, Holder, Line, Oom, Sender, Tenant, Trigger};
-use crate::model::rules::{Milestone, PortOwner, Probe, Text};
+use crate::crash::evidence::{Evidence, Holder, Line, Sender, Tenant, Trigger};
+use crate::model::rules::{PortOwner, Probe, Text};
 use crate::model::{Exit, ProcName};
 
 const fn row(
@@ -66,15 +66,6 @@ fn signals() {
 }
 
 #[test]
-fn who_sent_a_signal_is_named() {
-    let mut evidence = printed(Exit::Signal(15), "");
-    evidence.facts.sender = Some(Sender { pid: 77, name: "systemd".to_owned() });
-    let cause = diagnose(&evidence).causes.remove(0);
-    assert_eq!(cause.text, "somebody asked it to end (SIGTERM, sent by systemd (pid 77))");
-    assert_eq!(cause.certainty, Certainty::Certain);
-}
-
-#[test]
 fn memory_that_ran_out() {
     use Exit::{Code, Signal};
     use Kind::OutOfMemory as Out;
@@ -110,17 +101,13 @@ fn memory_that_ran_out() {
 fn the_kernel_knows_best_whom_it_killed() {
     for exit in [Exit::Signal(9), Exit::Code(137)] {
         let mut evidence = printed(exit, "busy");
-        evidence.facts.oom = Oom { kills: 1, kernel: None };
+        evidence.facts.oom_kills = 1;
         let cause = diagnose(&evidence).causes.remove(0);
         assert_eq!((cause.kind, cause.certainty), (Kind::OutOfMemory, Certainty::Certain));
-        let line = "Out of memory: Killed process 4711 (node) total-vm:9999kB";
-        evidence.facts.oom.kernel = Some(line.to_owned());
-        let cause = diagnose(&evidence).causes.remove(0);
-        assert_eq!(cause.evidence.unwrap().text, line);
     }
     // Somebody else was killed.
     let mut evidence = printed(Exit::Code(1), "Error: no");
-    evidence.facts.oom.kills = 1;
+    evidence.facts.oom_kills = 1;
     assert_ne!(diagnose(&evidence).causes[0].kind, Kind::OutOfMemory);
 }
 
@@ -151,13 +138,9 @@ fn what_tmo_did_comes_first() {
     assert_eq!(kind, Kind::FailurePattern);
     assert_eq!(text, "it printed what matches /lost (a|the) lock/, which counts as a failure");
     assert_eq!(next, "tmo logs web --around '(?i)lost (a|the) lock'");
-    let check = Probe::Http { url: "http://localhost:3000/up".into() };
-    let (kind, text, next) = reported(Trigger::NotReady { check, after_ms: 60_000 });
-    assert_eq!(kind, Kind::ReadinessTimedOut);
-    assert_eq!(
-        text,
-        "it was not ready after 60 s: http://localhost:3000/up does not answer with success"
-    );
+    let probe = Probe::Http { url: "http://localhost:3000/up".into() };
+    let (_, text, next) = reported(Trigger::NotLive { probe, failures: 2 });
+    assert!(text.ends_with("http://localhost:3000/up does not answer with success"), "{text}");
     assert_eq!(next, "curl -i http://localhost:3000/up");
     let probe = Probe::Port { host: "localhost".into(), port: 3000, owner: PortOwner::Auto };
     let (kind, text, _) = reported(Trigger::NotLive { probe, failures: 3 });
@@ -166,21 +149,6 @@ fn what_tmo_did_comes_first() {
         text.contains("3 times in a row: nobody takes connections at localhost:3000"),
         "{text}"
     );
-    let check = Some(Probe::Log(Text { pattern: "ready".into(), regex: false, any_case: false }));
-    let (kind, text, next) =
-        reported(Trigger::Dependency { on: name("db"), until: Milestone::Ready, check });
-    assert_eq!(kind, Kind::DependencyNotReady);
-    assert_eq!(text, "db, which it needs, is not ready: it has not printed `ready`");
-    assert_eq!(next, "tmo why db");
-}
-
-#[test]
-fn what_waits_for_another_is_explained_before_it_has_ended() {
-    let trigger = Trigger::Dependency { on: name("db"), until: Milestone::Started, check: None };
-    let mut evidence = Evidence::of(name("web"));
-    assert_eq!(diagnose(&evidence).first(), None);
-    evidence.facts.trigger = Some(trigger);
-    assert_eq!(diagnose(&evidence).causes[0].text, "db, which it needs, does not run");
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Trace, texts};
+use super::Trace;
 use crate::crash::evidence::Evidence;
 use crate::crash::expr::Expr;
 use crate::model::time::Timestamp;
@@ -29,9 +29,8 @@ const TOGETHER: usize = 40;
 const SAME_BUILD: Duration = Duration::from_secs(2);
 
 /// The first of the last errors.
-pub(super) fn first(evidence: &Evidence) -> Option<Trace> {
-    let lines = texts(evidence);
-    let mut all = (0..lines.len()).rev().filter_map(|at| error(evidence, &lines, at));
+pub(super) fn first(evidence: &Evidence, lines: &[&str]) -> Option<Trace> {
+    let mut all = (0..lines.len()).rev().filter_map(|at| error(evidence, lines, at));
     let last = all.next()?;
     let end = last.end;
     let time = |at: usize| evidence.lines.get(at).map_or(Timestamp::EPOCH, |line| line.time);
@@ -49,18 +48,17 @@ pub(super) fn first(evidence: &Evidence) -> Option<Trace> {
 /// The error that this line tells of.
 fn error(evidence: &Evidence, lines: &[&str], at: usize) -> Option<Trace> {
     let line = lines[at].trim_end();
-    let (path, number, what, end) = if let Some(found) =
-        IN_A_LINE.iter().find_map(|expr| expr.captures(line))
-    {
-        (found[1].to_owned(), found[2].to_owned(), found[3].to_owned(), at)
-    } else {
-        let what = BEFORE.iter().find_map(|expr| expr.group(line))?.to_owned();
-        let below = lines[at + 1..].iter().take(NEAR).enumerate();
-        let mut below = below.filter_map(|(offset, line)| Some((offset, WHERE.captures(line)?)));
-        let (offset, found) = below.next()?;
-        (found[1].to_owned(), found[2].to_owned(), what, at + 1 + offset)
-    };
-    let place = Some(evidence.place(&path, &number));
+    let (path, number, what, end) =
+        if let Some([path, number, what]) = IN_A_LINE.iter().find_map(|expr| expr.groups(line)) {
+            (path, number, what, at)
+        } else {
+            let what = BEFORE.iter().find_map(|expr| expr.group(line))?;
+            let mut below = (at + 1..lines.len()).take(NEAR);
+            let (end, [path, number]) =
+                below.find_map(|below| Some((below, WHERE.groups(lines[below])?)))?;
+            (path, number, what, end)
+        };
+    let place = Some(evidence.place(path, number));
     let text = format!("it does not compile: {what}");
     Some(Trace { begin: at, at, text, place, next: None, end })
 }

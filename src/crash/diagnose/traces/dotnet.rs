@@ -1,7 +1,7 @@
 //! `Unhandled exception. System.Exception: text`, causes (` ---> …`), and where:
 //! `   at Shop.Main() in /srv/app/Program.cs:line 5`.
 
-use super::{Trace, texts};
+use super::{Trace, first_own, last_of};
 use crate::crash::evidence::Evidence;
 use crate::crash::expr::Expr;
 
@@ -11,16 +11,13 @@ static FRAME: Expr = Expr::new(r"^\s+at .+ in (.+):line (\d+)$");
 static BELOW: Expr = Expr::new(r"^(?:\s+at | ---> |\s+--- End of )");
 
 /// The last exception; of its causes, the innermost.
-pub(super) fn last(evidence: &Evidence) -> Option<Trace> {
-    let lines = texts(evidence);
-    let begin = lines.iter().rposition(|line| HEAD.finds(line))?;
+pub(super) fn last(evidence: &Evidence, lines: &[&str]) -> Option<Trace> {
+    let begin = last_of(lines, &HEAD)?;
     let end = begin + lines[begin + 1..].iter().take_while(|line| BELOW.finds(line)).count();
-    let inner = lines[begin..=end].iter().rposition(|line| CAUSE.finds(line));
-    let at = inner.map_or(begin, |offset| begin + offset);
+    let at = last_of(&lines[begin..=end], &CAUSE).map_or(begin, |offset| begin + offset);
     let text = CAUSE.group(lines[at]).or_else(|| HEAD.group(lines[at]))?.to_owned();
     // The frames of the innermost one come first.
-    let mut frames = lines[at..=end].iter().filter_map(|line| FRAME.captures(line));
-    let place = frames.find(|found| evidence.is_own(&found[1], &[]));
-    let place = place.map(|found| evidence.place(&found[1], &found[2]));
+    let frames = lines[at..=end].iter().filter_map(|line| FRAME.groups(line));
+    let place = first_own(evidence, frames, &[]);
     Some(Trace { begin, at, text, place, next: None, end })
 }

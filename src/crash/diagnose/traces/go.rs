@@ -1,6 +1,6 @@
 //! `panic: text`, `goroutine 1 [running]:`, and where: `\t/app/main.go:12 +0x1d`.
 
-use super::{Trace, texts};
+use super::{Trace, last_of};
 use crate::crash::evidence::Evidence;
 use crate::crash::expr::Expr;
 
@@ -11,23 +11,22 @@ static ROUTINE: Expr = Expr::new(r"^goroutine \d+ (?:gp=\S+ m=\S+ (?:mp=\S+ )?)?
 const STRANGE: [&str; 5] = ["/go/src/", "/pkg/mod/", "/go/pkg/", "/libexec/src/", "/vendor/"];
 
 /// The last panic: what was panicked about first, and the first frame of its goroutine.
-pub(super) fn last(evidence: &Evidence) -> Option<Trace> {
-    let lines = texts(evidence);
-    let at = lines.iter().rposition(|line| HEAD.finds(line))?;
+pub(super) fn last(evidence: &Evidence, lines: &[&str]) -> Option<Trace> {
+    let at = last_of(lines, &HEAD)?;
     let rest = &lines[at + 1..];
     // Without goroutines it is somebody else's panic.
     let routine = rest.iter().take(12).position(|line| ROUTINE.finds(line))?;
     let frames = rest.iter().enumerate().skip(routine + 1);
-    let frames = frames.filter_map(|(at, line)| Some((at, FRAME.captures(line)?)));
+    let frames = frames.filter_map(|(at, line)| Some((at, FRAME.groups(line)?)));
     let (mut place, mut end) = (None, at + 1 + routine);
     // What recovers comes before the frame in which it panicked.
     let own = rest.iter().skip(routine + 1).take_while(|line| !line.trim().is_empty());
     let panicked = own.enumerate().filter(|(_, line)| line.starts_with("panic(")).last();
     let from = panicked.map_or(0, |(offset, _)| routine + 1 + offset + 2);
-    for (offset, found) in frames {
+    for (offset, [path, line]) in frames {
         end = at + 1 + offset;
-        if offset >= from && place.is_none() && evidence.is_own(&found[1], &STRANGE) {
-            place = Some(evidence.place(&found[1], &found[2]));
+        if offset >= from && place.is_none() {
+            place = evidence.own_place(path, line, &STRANGE);
         }
     }
     let text = lines[at].trim_end().trim_end_matches(" [recovered]");

@@ -1,7 +1,7 @@
 //! `Exception in thread "main" …`, `Caused by: …`, and where: `\tat com.app.Main.run(Main.java:5)`.
 
 use super::super::quoted;
-use super::{Trace, texts};
+use super::Trace;
 use crate::crash::evidence::Evidence;
 use crate::crash::expr::Expr;
 
@@ -44,8 +44,7 @@ const STRANGE: [&str; 24] = [
 ];
 
 /// The last exception with frames; of its causes, the innermost.
-pub(super) fn last(evidence: &Evidence) -> Option<Trace> {
-    let lines = texts(evidence);
+pub(super) fn last(_evidence: &Evidence, lines: &[&str]) -> Option<Trace> {
     let frame = |line: &str| FRAME.finds(line) || HIDDEN.finds(line);
     let end = lines.iter().rposition(|line| frame(line))?;
     if !lines[..=end].iter().any(|line| FRAME.finds(line)) {
@@ -65,29 +64,22 @@ pub(super) fn last(evidence: &Evidence) -> Option<Trace> {
     }
     let at = inner.unwrap_or(first);
     let text = CAUSED.group(lines[at]).or_else(|| HEAD.group(lines[at]))?.trim().to_owned();
-    let place = own(&lines[at..=end]).or_else(|| own(&lines[first..=end]));
-    let next = place.as_ref().and_then(|place| place.search.clone());
-    let place = place.map(|place| place.text);
-    Some(Trace { begin: first, at, text, place, next, end })
+    let found = own(&lines[at..=end]).or_else(|| own(&lines[first..=end]));
+    let (place, search) = found.unzip();
+    Some(Trace { begin: first, at, text, place, next: search.flatten(), end })
 }
 
-/// A place of the project.
-struct Place {
-    text: String,
-    /// What opens it, where the file lies in a directory that the frame does not tell.
-    search: Option<String>,
-}
-
-fn own(lines: &[&str]) -> Option<Place> {
+/// A place of the project; and what opens it, where the file lies in a directory that the frame does
+/// not tell.
+fn own(lines: &[&str]) -> Option<(String, Option<String>)> {
     lines.iter().find_map(|line| {
-        let found = FRAME.captures(line)?;
-        let (method, file, number) = (&found[1], &found[2], &found[3]);
+        let [method, file, number] = FRAME.groups(line)?;
         if STRANGE.iter().any(|package| method.starts_with(package)) {
             return None;
         }
         // `com.shop.Dao.read`: what comes before class and method is a package.
         let packaged = method.matches('.').count() > 1;
         let search = format!("${{EDITOR:-vi}} +{number} $(find . -name {})", quoted(file));
-        Some(Place { text: format!("{file}:{number}"), search: packaged.then_some(search) })
+        Some((format!("{file}:{number}"), packaged.then_some(search)))
     })
 }

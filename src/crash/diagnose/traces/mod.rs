@@ -13,9 +13,10 @@ mod python;
 mod ruby;
 mod rust;
 
-use super::{Findings, Trail, cut, open};
+use super::{Findings, cut, open};
 use crate::crash::cause::Kind;
-use crate::crash::evidence::{Evidence, Line};
+use crate::crash::evidence::Evidence;
+use crate::crash::expr::Expr;
 
 /// What a trace comes to.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -34,7 +35,7 @@ struct Trace {
     end: usize,
 }
 
-type Reader = fn(&Evidence) -> Option<Trace>;
+type Reader = fn(&Evidence, &[&str]) -> Option<Trace>;
 
 const READERS: [Reader; 10] = [
     rust::last,
@@ -50,13 +51,14 @@ const READERS: [Reader; 10] = [
 ];
 
 pub(super) fn find(found: &mut Findings<'_>) {
+    let lines: Vec<&str> = found.lines().iter().map(|line| line.text.as_str()).collect();
     for read in READERS {
-        if let Some(trace) = read(found.evidence) {
+        if let Some(trace) = read(found.evidence, &lines) {
             put(found, Kind::Exception, 68, trace);
         }
     }
     // An error of a compiler is more than the exception by which it is told.
-    if let Some(trace) = compiler::first(found.evidence) {
+    if let Some(trace) = compiler::first(found.evidence, &lines) {
         put(found, Kind::LoggedError, 71, trace);
     }
 }
@@ -81,23 +83,25 @@ fn put(found: &mut Findings<'_>, kind: Kind, score: i32, trace: Trace) {
         // The bars of a group of exceptions say nothing.
         clue.text = clue.text.trim_start_matches(['|', ' ']).to_owned();
     }
-    found.trails.push(Trail { begin: trace.begin, end: trace.end });
+    found.trails.push(trace.begin..=trace.end);
 }
 
 /// The place of a trace that stands in a text, as loggers have it.
 pub(super) fn place_in(evidence: &Evidence, text: &str) -> Option<String> {
-    let line = |text: &str| Line { text: text.to_owned(), ..Line::default() };
-    let lines = text.lines().map(line).collect();
-    let evidence = Evidence {
-        lines,
-        root: evidence.root.clone(),
-        cwd: evidence.cwd.clone(),
-        ..Evidence::of(evidence.name.clone())
-    };
-    READERS.iter().find_map(|read| read(&evidence)?.place)
+    let lines: Vec<&str> = text.lines().collect();
+    READERS.iter().find_map(|read| read(evidence, &lines)?.place)
 }
 
-/// The lines of the evidence as texts.
-fn texts(evidence: &Evidence) -> Vec<&str> {
-    evidence.lines.iter().map(|line| line.text.as_str()).collect()
+/// The last line in which this is found: its number.
+fn last_of(lines: &[&str], expr: &Expr) -> Option<usize> {
+    lines.iter().rposition(|line| expr.finds(line))
+}
+
+/// The first of these places, each a path and a line, that is in the project.
+fn first_own<'l>(
+    evidence: &Evidence,
+    places: impl IntoIterator<Item = [&'l str; 2]>,
+    strange: &[&str],
+) -> Option<String> {
+    places.into_iter().find_map(|[path, line]| evidence.own_place(path, line, strange))
 }

@@ -1,6 +1,6 @@
 //! What C and C++ say before they abort: assertions, exceptions, the C library, the sanitizers.
 
-use super::{Trace, texts};
+use super::{Trace, first_own, last_of};
 use crate::crash::evidence::Evidence;
 use crate::crash::expr::Expr;
 
@@ -25,29 +25,26 @@ const STRANGE: [&str; 6] =
     ["/usr/", "/build/", "/libsanitizer/", "/compiler-rt/", "/sysdeps/", "../csu/"];
 
 /// The last of it.
-pub(super) fn last(evidence: &Evidence) -> Option<Trace> {
-    let lines = texts(evidence);
+pub(super) fn last(evidence: &Evidence, lines: &[&str]) -> Option<Trace> {
     let all =
-        [assertion(evidence, &lines), thrown(&lines), library(&lines), sanitizer(evidence, &lines)];
+        [assertion(evidence, lines), thrown(lines), library(lines), sanitizer(evidence, lines)];
     all.into_iter().flatten().max_by_key(|trace| trace.end)
 }
 
 fn assertion(evidence: &Evidence, lines: &[&str]) -> Option<Trace> {
     let says = |line: &&str| ASSERTION.finds(line) || ASSERTION_OF_A_MAC.finds(line);
     let at = lines.iter().rposition(says)?;
-    let (what, path, line) = if let Some(found) = ASSERTION.captures(lines[at]) {
-        (found[3].to_owned(), found[1].to_owned(), found[2].to_owned())
-    } else {
-        let found = ASSERTION_OF_A_MAC.captures(lines[at])?;
-        (found[1].to_owned(), found[2].to_owned(), found[3].to_owned())
-    };
-    let place = evidence.is_own(&path, &STRANGE).then(|| evidence.place(&path, &line));
+    let [path, line, what] = ASSERTION.groups(lines[at]).or_else(|| {
+        let [what, path, line] = ASSERTION_OF_A_MAC.groups(lines[at])?;
+        Some([path, line, what])
+    })?;
+    let place = evidence.own_place(path, line, &STRANGE);
     let text = format!("assertion failed: {what}");
     Some(Trace { begin: at, at, text, place, next: None, end: at })
 }
 
 fn thrown(lines: &[&str]) -> Option<Trace> {
-    let at = lines.iter().rposition(|line| THROWN.finds(line))?;
+    let at = last_of(lines, &THROWN)?;
     let kind = THROWN.group(lines[at])?;
     let what = lines.get(at + 1).and_then(|line| WHAT.group(line));
     let text = what.map_or_else(|| kind.to_owned(), |what| format!("{kind}: {what}"));
@@ -56,18 +53,16 @@ fn thrown(lines: &[&str]) -> Option<Trace> {
 }
 
 fn library(lines: &[&str]) -> Option<Trace> {
-    let at = lines.iter().rposition(|line| LIBRARY.finds(line))?;
+    let at = last_of(lines, &LIBRARY)?;
     let text = LIBRARY.group(lines[at])?.to_owned();
     Some(Trace { begin: at, at, text, place: None, next: None, end: at })
 }
 
 fn sanitizer(evidence: &Evidence, lines: &[&str]) -> Option<Trace> {
-    let at = lines.iter().rposition(|line| SANITIZER.finds(line))?;
+    let at = last_of(lines, &SANITIZER)?;
     let text = SANITIZER.group(lines[at])?.to_owned();
-    let frames = lines[at..].iter().filter_map(|line| FRAME.captures(line));
-    let mut frames = frames.map(|found| (found[1].to_owned(), found[2].to_owned()));
-    let place = frames.find(|(path, _)| evidence.is_own(path, &STRANGE));
-    let place = place.map(|(path, line)| evidence.place(&path, &line));
+    let frames = lines[at..].iter().filter_map(|line| FRAME.groups(line));
+    let place = first_own(evidence, frames, &STRANGE);
     // A map of the memory and a legend follow, which may be long.
     let over = |line: &&str| line.starts_with("==") && line.ends_with("ABORTING");
     let end = lines[at..].iter().rposition(over).map_or(at, |offset| at + offset);

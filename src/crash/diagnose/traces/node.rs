@@ -1,6 +1,6 @@
 //! `Error: text`, and where: `    at handler (/app/server.js:10:9)`.
 
-use super::{Trace, texts};
+use super::{Trace, first_own, last_of};
 use crate::crash::evidence::Evidence;
 use crate::crash::expr::Expr;
 
@@ -31,16 +31,15 @@ const MESSAGE: usize = 8;
 const STRANGE: [&str; 3] = ["node_modules", "node:", "internal/"];
 
 /// The last error with frames; of those that led to each other, the innermost.
-pub(super) fn last(evidence: &Evidence) -> Option<Trace> {
-    let lines = texts(evidence);
+pub(super) fn last(evidence: &Evidence, lines: &[&str]) -> Option<Trace> {
     let frame = |line: &&str| FRAME.finds(line) || NOWHERE.finds(line);
     let end = lines.iter().rposition(frame)?;
     // The frames of one error and of its causes hang together.
-    let mut outer = head(&lines, end)?;
+    let mut outer = head(lines, end)?;
     let mut inner = outer;
     while CAUSE.finds(lines[outer]) {
         let before = lines[..outer].iter().rposition(frame);
-        let Some(next) = before.and_then(|before| head(&lines, before)) else { break };
+        let Some(next) = before.and_then(|before| head(lines, before)) else { break };
         outer = next;
         inner = inner.max(outer);
     }
@@ -64,7 +63,7 @@ pub(super) fn last(evidence: &Evidence) -> Option<Trace> {
 
 /// The first of several errors that end here.
 fn first_of_several(lines: &[&str]) -> Option<usize> {
-    let list = lines.iter().rposition(|line| ERRORS.finds(line))?;
+    let list = last_of(lines, &ERRORS)?;
     let below = &lines[list + 1..];
     let one = below.iter().all(|line| line.starts_with(' '));
     let first = below.iter().position(|line| HEAD.finds(line)).filter(|_| one)?;
@@ -73,8 +72,8 @@ fn first_of_several(lines: &[&str]) -> Option<usize> {
 
 /// The place above the source that is shown.
 fn thrown(evidence: &Evidence, lines: &[&str]) -> Option<String> {
-    let found = lines.iter().rev().find_map(|line| THROWN.captures(line))?;
-    evidence.is_own(&found[1], &STRANGE).then(|| evidence.place(&found[1], &found[2]))
+    let [path, line] = lines.iter().rev().find_map(|line| THROWN.groups(line))?;
+    evidence.own_place(path, line, &STRANGE)
 }
 
 /// The line that the frames up to this one belong to.
@@ -86,10 +85,5 @@ fn head(lines: &[&str], frame: usize) -> Option<usize> {
 }
 
 fn own_frame(evidence: &Evidence, lines: &[&str]) -> Option<String> {
-    lines.iter().find_map(|line| {
-        let found = FRAME.captures(line)?;
-        let path = &found[1];
-        let own = evidence.is_own(path, &STRANGE);
-        own.then(|| evidence.place(path, &found[2]))
-    })
+    first_own(evidence, lines.iter().filter_map(|line| FRAME.groups(line)), &STRANGE)
 }

@@ -1,6 +1,6 @@
 //! `text at app.pl line 3.`, and where from: `\tmain::load(1) called at app.pl line 9`.
 
-use super::{Trace, texts};
+use super::{Trace, first_own};
 use crate::crash::evidence::Evidence;
 use crate::crash::expr::Expr;
 
@@ -16,8 +16,7 @@ static ABORTED: Expr = Expr::new(
 const STRANGE: [&str; 3] = ["/usr/share/perl", "/usr/lib/", "/perl5/"];
 
 /// The last thing that was died of; of what does not compile, the first.
-pub(super) fn last(evidence: &Evidence) -> Option<Trace> {
-    let lines = texts(evidence);
+pub(super) fn last(evidence: &Evidence, lines: &[&str]) -> Option<Trace> {
     let head = |line: &str| HEAD.finds(line) && !ABORTED.finds(line) && !FRAME.finds(line);
     let last = lines.iter().rposition(|line| head(line))?;
     let behind = lines[last + 1..].iter();
@@ -25,12 +24,8 @@ pub(super) fn last(evidence: &Evidence) -> Option<Trace> {
     let aborted = lines[last..=end].iter().any(|line| ABORTED.finds(line));
     let before = lines[..last].iter().rev().take_while(|line| head(line));
     let at = if aborted { last - before.count() } else { last };
-    let first = HEAD.captures(lines[at])?;
-    let text = first[1].to_owned();
-    let frames = lines[at..=end].iter().filter_map(|line| FRAME.captures(line));
-    let frames = frames.map(|found| (found[1].to_owned(), found[2].to_owned()));
-    let mut all = std::iter::once((first[2].to_owned(), first[3].to_owned())).chain(frames);
-    let place = all.find(|(path, _)| evidence.is_own(path, &STRANGE));
-    let place = place.map(|(path, line)| evidence.place(&path, &line));
-    Some(Trace { begin: at, at, text, place, next: None, end })
+    let [text, path, line] = HEAD.groups(lines[at])?;
+    let frames = lines[at..=end].iter().filter_map(|line| FRAME.groups(line));
+    let place = first_own(evidence, [[path, line]].into_iter().chain(frames), &STRANGE);
+    Some(Trace { begin: at, at, text: text.to_owned(), place, next: None, end })
 }

@@ -1,6 +1,6 @@
 //! `Traceback (most recent call last):`
 
-use super::{Trace, texts};
+use super::{Trace, last_of};
 use crate::crash::evidence::Evidence;
 use crate::crash::expr::Expr;
 
@@ -27,20 +27,18 @@ const STRANGE: [&str; 3] = ["site-packages", "dist-packages", "/lib/python"];
 
 /// The last traceback; of those that led to each other by `raise … from`, the first; of a group, its
 /// first exception.
-pub(super) fn last(evidence: &Evidence) -> Option<Trace> {
-    let lines = texts(evidence);
-    let all = [grouped(evidence, &lines), traced(evidence, &lines), syntax(evidence, &lines)];
+pub(super) fn last(evidence: &Evidence, lines: &[&str]) -> Option<Trace> {
+    let all = [grouped(evidence, lines), traced(evidence, lines), syntax(evidence, lines)];
     // Of those that end alike, the first: in a group each has a traceback of its own.
     all.into_iter().flatten().rev().max_by_key(|trace| trace.end)
 }
 
 fn syntax(evidence: &Evidence, lines: &[&str]) -> Option<Trace> {
-    let at = lines.iter().rposition(|line| SYNTAX.finds(line))?;
+    let at = last_of(lines, &SYNTAX)?;
     let from = at.saturating_sub(NEAR);
-    let begin = from + lines[from..at].iter().rposition(|line| FRAME.finds(line))?;
-    let found = FRAME.captures(lines[begin])?;
-    let own = evidence.is_own(&found[1], &STRANGE);
-    let place = own.then(|| evidence.place(&found[1], &found[2]));
+    let begin = from + last_of(&lines[from..at], &FRAME)?;
+    let [path, line] = FRAME.groups(lines[begin])?;
+    let place = evidence.own_place(path, line, &STRANGE);
     let text = lines[at].trim_end().to_owned();
     Some(Trace { begin, at, text, place, next: None, end: at })
 }
@@ -61,10 +59,8 @@ fn grouped(evidence: &Evidence, lines: &[&str]) -> Option<Trace> {
         let text = BARS.group(line).unwrap_or_default().trim_end();
         if NEXT.finds(line) {
             break;
-        } else if let Some(found) = FRAME.captures(text) {
-            if evidence.is_own(&found[1], &STRANGE) {
-                place = Some(evidence.place(&found[1], &found[2]));
-            }
+        } else if let Some([path, line]) = FRAME.groups(text) {
+            place = evidence.own_place(path, line, &STRANGE).or(place);
         } else if text == DURING {
             (place, error) = (None, None);
         } else if error.is_none() && text != HEAD && ERROR.finds(text) {
@@ -98,19 +94,13 @@ fn block(evidence: &Evidence, lines: &[&str], head: usize) -> Option<Trace> {
     // A logger may have put something before it, which is then before all of its lines.
     let mark = lines[head].trim_end();
     let prefix = mark.strip_suffix(HEAD).unwrap_or("").len();
-    let body = |line: &'_ str| line.get(prefix..).map(str::to_owned);
     let mut place = None;
     for (at, line) in lines.iter().enumerate().skip(head + 1) {
-        let text = body(line).unwrap_or_else(|| (*line).to_owned());
-        let text = if prefix > 0 && !text.starts_with(' ') && FRAME.finds(line) {
-            (*line).to_owned()
-        } else {
-            text
-        };
-        if let Some(found) = FRAME.captures(&text) {
-            if evidence.is_own(&found[1], &STRANGE) {
-                place = Some(evidence.place(&found[1], &found[2]));
-            }
+        let text = line.get(prefix..).unwrap_or(line);
+        let unmarked = prefix > 0 && !text.starts_with(' ') && FRAME.finds(line);
+        let text = if unmarked { line } else { text };
+        if let Some([path, line]) = FRAME.groups(text) {
+            place = evidence.own_place(path, line, &STRANGE).or(place);
         } else if text.trim() == DURING || text.trim() == CAUSED {
             return None;
         } else if !text.starts_with([' ', '\t']) && ERROR.finds(text.trim_end()) {

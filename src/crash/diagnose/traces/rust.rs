@@ -1,6 +1,6 @@
 //! `thread 'main' panicked at src/main.rs:4:5:`, and `Error: …` with `Caused by:`.
 
-use super::{Trace, texts};
+use super::{Trace, first_own, last_of};
 use crate::crash::evidence::Evidence;
 use crate::crash::expr::Expr;
 
@@ -18,9 +18,8 @@ static JOINED: Expr = Expr::new(r"`Err` value: (?:Any \{ \.\. \}|PoisonError \{)
 const STRANGE: [&str; 4] = ["/rustc/", "/.cargo/", "/rustlib/", "/registry/src/"];
 
 /// The last panic, or the last error that `main` returned.
-pub(super) fn last(evidence: &Evidence) -> Option<Trace> {
-    let lines = texts(evidence);
-    let both = [panicked(evidence, &lines), returned(&lines)];
+pub(super) fn last(evidence: &Evidence, lines: &[&str]) -> Option<Trace> {
+    let both = [panicked(evidence, lines), returned(lines)];
     both.into_iter().flatten().max_by_key(|trace| trace.end)
 }
 
@@ -36,22 +35,16 @@ fn panicked(evidence: &Evidence, lines: &[&str]) -> Option<Trace> {
 
 fn panic(evidence: &Evidence, lines: &[&str]) -> Option<Trace> {
     let head = lines.iter().rposition(|line| PANIC.finds(line) || OLD.finds(line))?;
-    let (at, message, path, line) = if let Some(found) = PANIC.captures(lines[head]) {
+    let (at, message, place) = if let Some(place) = PANIC.groups(lines[head]) {
         let at = (head + 1).min(lines.len() - 1);
-        (at, lines[at].to_owned(), found[1].to_owned(), found[2].to_owned())
+        (at, lines[at], place)
     } else {
-        let found = OLD.captures(lines[head])?;
-        (head, found[1].to_owned(), found[2].to_owned(), found[3].to_owned())
+        let [message, path, line] = OLD.groups(lines[head])?;
+        (head, message, [path, line])
     };
     let rest = &lines[at..];
-    let frames = rest.iter().filter_map(|line| FRAME.captures(line));
-    let frames = frames.map(|found| (found[1].to_owned(), found[2].to_owned()));
-    let mut all = std::iter::once((path, line)).chain(frames);
-    let place = all.find(|(path, _)| evidence.is_own(path, &STRANGE));
-    let place = place.map(|(path, line)| {
-        let path = path.strip_prefix("./").unwrap_or(&path).to_owned();
-        evidence.place(&path, &line)
-    });
+    let frames = rest.iter().filter_map(|line| FRAME.groups(line));
+    let place = first_own(evidence, [place].into_iter().chain(frames), &STRANGE);
     let tail = |line: &&str| FRAME.finds(line) || line.starts_with("note: ");
     let end = rest.iter().rposition(tail).map_or(at, |last| at + last);
     let text = format!("panic: {}", message.trim());
@@ -60,21 +53,14 @@ fn panic(evidence: &Evidence, lines: &[&str]) -> Option<Trace> {
 
 /// As anyhow and eyre print it: the last of what is below `Caused by:` is what it comes from.
 fn returned(lines: &[&str]) -> Option<Trace> {
-    let head = lines.iter().rposition(|line| ERROR.finds(line))?;
+    let head = last_of(lines, &ERROR)?;
     let text = ERROR.group(lines[head])?.to_owned();
     let below = lines[head + 1..].iter().take(3).position(|line| line.trim() == "Caused by:");
     let Some(below) = below.map(|below| head + 1 + below) else {
         // Alone it is no more than any other line with an error, unless it says so as Rust does.
         let debug = text.contains(" { ") || text.contains('(');
-        let next = None;
-        return debug.then_some(Trace {
-            begin: head,
-            at: head,
-            text,
-            place: None,
-            next,
-            end: head,
-        });
+        let alone = Trace { begin: head, at: head, text, place: None, next: None, end: head };
+        return debug.then_some(alone);
     };
     let links = lines[below + 1..].iter().take_while(|line| LINK.finds(line)).count();
     let at = below + links;
