@@ -45,6 +45,7 @@ fn in_shells(
     let tool = world.home().join("zzz-tool");
     std::fs::write(&tool, "#!/bin/sh\n").unwrap();
     std::fs::set_permissions(&tool, std::fs::Permissions::from_mode(0o755)).unwrap();
+    world.without_fish_reading_manuals();
     for (name, command, setup) in shells {
         if !world.shell(&format!("command -v {name}")).stdout.contains('/') {
             eprintln!("SKIPPED: there is no {name}");

@@ -157,6 +157,7 @@ fn what_setup_writes_is_found_by_bash_completion_and_fish() {
     let (world, _) = world();
     assert_eq!(tmo(&world, &["setup", "--user", "--overmind"]).code, 0);
     let loader = "/usr/share/bash-completion/bash_completion";
+    world.without_fish_reading_manuals();
     for (shell, ready) in [("bash --norc", loader), ("fish --private", "")] {
         let name = shell.split(' ').next().unwrap();
         let there = world.shell(&format!("command -v {name}")).stdout.contains('/');

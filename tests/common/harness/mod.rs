@@ -79,6 +79,13 @@ impl World {
         self.dir.path().join("home")
     }
 
+    /// Keep fish from reading all man pages in the background, which it does until this directory
+    /// exists, and which may outlive the test.
+    pub(crate) fn without_fish_reading_manuals(&self) {
+        let done = self.home().join(".local/share/fish/generated_completions");
+        std::fs::create_dir_all(done).unwrap();
+    }
+
     /// The world's directory.
     pub(crate) fn path(&self) -> &Path {
         self.dir.path()
