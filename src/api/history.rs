@@ -8,8 +8,8 @@ use serde_json::{Map, Value};
 use utoipa::openapi::schema::{Array, ArrayBuilder, ObjectBuilder, Type};
 use utoipa::{IntoParams, ToSchema};
 
-use crate::model::LifeId;
 use crate::model::request::{Cleared, Head, Outcome};
+use crate::model::{LifeId, event, is_default};
 
 /// A question. What is said here of its fields stands in the description of the API.
 #[derive(Debug, Clone, PartialEq, Eq, Default, IntoParams)]
@@ -51,32 +51,9 @@ pub struct HistoryAsk {
 }
 
 fn some_types() -> Array {
-    let one = ObjectBuilder::new().schema_type(Type::String).enum_values(Some(TYPES));
+    let one = ObjectBuilder::new().schema_type(Type::String).enum_values(Some(event::types()));
     ArrayBuilder::new().items(one).build()
 }
-
-/// What a line is where types are asked for.
-pub const LOG: &str = "process:log";
-
-/// The types of what others act upon.
-pub const TYPES: [&str; 16] = [
-    "process:spawn",
-    "process:ready",
-    "process:exit",
-    "process:crash",
-    "process:restart",
-    "process:stop",
-    "process:broken",
-    LOG,
-    "flag:matched",
-    "config:reload",
-    "lifecycle:dependencies-ready",
-    "lifecycle:main-started",
-    "lifecycle:main-stopped",
-    "lifecycle:cleanup-started",
-    "lifecycle:cleanup-complete",
-    "lifecycle:error",
-];
 
 /// Why there is no answer.
 #[derive(Debug)]
@@ -123,7 +100,7 @@ pub struct Line<'a> {
     #[schema(required = false)]
     pub context: bool,
     /// How many bytes are missing before it.
-    #[serde(skip_serializing_if = "is_zero")]
+    #[serde(skip_serializing_if = "is_default")]
     #[schema(required = false)]
     pub lost: u64,
     /// What there is to say of an event: `pid` of a `start`; `code` or `signal` of an `exit`; `bytes`
@@ -131,11 +108,6 @@ pub struct Line<'a> {
     #[serde(flatten)]
     #[schema(value_type = std::collections::HashMap<String, Value>)]
     pub more: Map<String, Value>,
-}
-
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "as serde wants it")]
-const fn is_zero(number: &u64) -> bool {
-    *number == 0
 }
 
 /// One entry of an answer.

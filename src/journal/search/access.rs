@@ -6,22 +6,21 @@ use std::path::Path;
 
 use jiff::Zoned;
 
-use super::entry::{Names, entry_json, of_type};
+use super::entry::{Names, entry_json};
 use super::lines::{Lines, Split};
 use super::pattern::Pattern;
 use super::select::Query;
-use crate::api::history::{Answer, History, HistoryAsk, HistoryEntry, HistoryProblem, LOG};
+use crate::api::history::{Answer, History, HistoryAsk, HistoryEntry, HistoryProblem};
 use crate::journal::clear;
 use crate::journal::cursor::{Cursor, Filter, Position};
 use crate::journal::query::{since, tail};
 use crate::journal::reader::IndexReader;
-use crate::journal::record::EVENTS;
 use crate::journal::segment::Dirs;
 use crate::journal::streams::{Stream, Streams};
+use crate::model::event::{LOG, type_of};
 use crate::model::moment::moment;
-use crate::model::nearest;
 use crate::model::plan::Plan;
-use crate::model::request::Cleared;
+use crate::model::request::{Cleared, Outcome};
 
 /// The longest page in bytes, unless one line is longer: what a client asks for at once is held in
 /// memory.
@@ -48,20 +47,11 @@ impl RunHistory {
     fn filter(ask: &HistoryAsk, streams: &[Stream]) -> Result<Filter, HistoryProblem> {
         for name in &ask.names {
             if !streams.iter().any(|stream| stream.name.matches(name)) {
-                let known: Vec<_> = streams.iter().map(|stream| stream.name.clone()).collect();
-                let unknown = nearest::unknown(name, &known);
-                return Err(HistoryProblem::Unknown(Box::new(unknown)));
+                let known = streams.iter().map(|stream| &stream.name);
+                return Err(HistoryProblem::Unknown(Box::new(Outcome::unknown(name, known))));
             }
         }
-        let meant = |stream: &&Stream| {
-            ask.names.is_empty() || ask.names.iter().any(|name| stream.name.matches(name))
-        };
-        let mut numbers: Vec<u16> = streams.iter().filter(meant).map(|s| s.number).collect();
-        if ask.names.is_empty() {
-            numbers.push(EVENTS);
-        }
-        let last = streams.iter().map(|stream| stream.number).max();
-        let mut filter = Filter::only(numbers).and_later(last.unwrap_or(0), &ask.names);
+        let mut filter = Filter::named(&ask.names, streams);
         filter.no_text = ask.events || !ask.types.is_empty() && !ask.types.contains(&LOG);
         Ok(filter)
     }
@@ -142,7 +132,7 @@ struct Reader {
 
 impl Reader {
     fn wants(&self, kind: &str, is_line: bool) -> bool {
-        let of_type = if is_line { Some(LOG) } else { of_type(kind) };
+        let of_type = if is_line { Some(LOG) } else { type_of(kind) };
         self.types.is_empty() || of_type.is_some_and(|kind| self.types.contains(&kind))
     }
 }

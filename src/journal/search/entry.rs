@@ -9,7 +9,7 @@ use crate::journal::record::{EVENTS, Kind, Record, UNFINISHED};
 use crate::journal::segment::Dirs;
 use crate::journal::streams::{Stream, Streams};
 use crate::model::Exit;
-use crate::model::event::Logged;
+use crate::model::event::{Logged, type_of};
 use crate::model::line::plain;
 
 /// Names of processes by the numbers of their streams.
@@ -101,66 +101,7 @@ pub fn entry_json(
     };
     let said = line.event.or_else(|| line.more.get("event").and_then(Value::as_str));
     let kind = said.unwrap_or("line").to_owned();
-    line.of_type = if entry.is_line() { line_type } else { of_type(&kind) };
+    line.of_type = if entry.is_line() { line_type } else { type_of(&kind) };
     // Of strings and numbers: there is nothing that JSON has no form for.
     (kind, serde_json::to_string(&line).unwrap_or_default())
-}
-
-/// The kinds of things that others act upon, which stay whatever words are used for them.
-pub(super) fn of_type(event: &str) -> Option<&'static str> {
-    const TYPES: [(&str, &str); 17] = [
-        ("start", "process:spawn"),
-        ("ready", "process:ready"),
-        ("exit", "process:exit"),
-        ("crash-report", "process:crash"),
-        ("backoff", "process:restart"),
-        ("restarting", "process:restart"),
-        ("interrupting", "process:stop"),
-        ("killing", "process:stop"),
-        ("broken", "process:broken"),
-        ("flag", "flag:matched"),
-        ("reload", "config:reload"),
-        ("lifecycle:dependencies-ready", "lifecycle:dependencies-ready"),
-        ("lifecycle:main-started", "lifecycle:main-started"),
-        ("lifecycle:main-stopped", "lifecycle:main-stopped"),
-        ("lifecycle:cleanup-started", "lifecycle:cleanup-started"),
-        ("lifecycle:cleanup-complete", "lifecycle:cleanup-complete"),
-        ("lifecycle:error", "lifecycle:error"),
-    ];
-    TYPES.iter().find(|(word, _)| *word == event).map(|(_, kind)| *kind)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::of_type;
-    use crate::api::history::{LOG, TYPES};
-
-    #[test]
-    fn every_type_but_that_of_lines_is_one_of_an_event() {
-        const EVENTS: [&str; 17] = [
-            "start",
-            "ready",
-            "exit",
-            "crash-report",
-            "backoff",
-            "restarting",
-            "interrupting",
-            "killing",
-            "broken",
-            "flag",
-            "reload",
-            "lifecycle:dependencies-ready",
-            "lifecycle:main-started",
-            "lifecycle:main-stopped",
-            "lifecycle:cleanup-started",
-            "lifecycle:cleanup-complete",
-            "lifecycle:error",
-        ];
-        let reported: Vec<_> = EVENTS.iter().filter_map(|event| of_type(event)).collect();
-        assert_eq!(reported.len(), EVENTS.len());
-        assert!(reported.iter().all(|kind| TYPES.contains(kind)));
-        let untold = |kind: &&&str| !reported.contains(*kind);
-        assert_eq!(TYPES.iter().filter(untold).collect::<Vec<_>>(), [&LOG]);
-        assert_eq!(of_type("line"), None);
-    }
 }

@@ -15,7 +15,8 @@ use super::acting::Named;
 use super::answer::{Answer, ApiResult, Refusal, json, written_json};
 use super::asked::{Query, Words, number, truth};
 use crate::api::answers::Problem;
-use crate::api::history::{self, HistoryAsk, HistoryEntry, HistoryProblem, Line, TYPES};
+use crate::api::history::{self, HistoryAsk, HistoryEntry, HistoryProblem, Line};
+use crate::model::event;
 use crate::model::request::{API, Cleared};
 use crate::server::events::stream_of;
 use crate::server::serve::Api;
@@ -256,16 +257,17 @@ async fn blocking<T: Send + 'static>(
 
 /// The types that are asked for.
 fn types(value: &str) -> Result<Vec<&'static str>, Refusal> {
-    let mut types = vec![];
-    for word in value.split(',').filter(|word| !word.is_empty()) {
-        let known = TYPES.into_iter().find(|known| *known == word);
-        types.push(known.ok_or_else(|| {
-            let what = format!("`{word}` is no type; there are {}", TYPES.join(", "));
+    let all = || event::types().collect::<Vec<_>>().join(", ");
+    let known = |word| {
+        event::types().find(|known| *known == word).ok_or_else(|| {
+            let what = format!("`{word}` is no type; there are {}", all());
             Refusal::Strange(StatusCode::BAD_REQUEST, what)
-        })?);
-    }
+        })
+    };
+    let words = value.split(',').filter(|word| !word.is_empty());
+    let types: Vec<_> = words.map(known).collect::<Result<_, _>>()?;
     if types.is_empty() {
-        return Err(Refusal::bad(format!("`types` names none; there are {}", TYPES.join(", "))));
+        return Err(Refusal::bad(format!("`types` names none; there are {}", all())));
     }
     Ok(types)
 }
