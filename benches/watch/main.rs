@@ -76,7 +76,7 @@ fn ingest(text: &[u8], piece: usize) -> f64 {
 
 /// Seconds that it takes to look for these, and how many are found.
 fn watch(rules: &Rules, text: &[u8], piece: usize) -> (f64, usize) {
-    let mut watcher = Watcher::new(rules, &[]).unwrap();
+    let mut watcher = Watcher::new(rules).unwrap();
     watcher.begin(Some(LifeId::nth(1)));
     let begun = seconds();
     let mut hits = text.chunks(piece).map(|piece| watcher.feed(piece).len()).sum();

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use nix::sys::signal::Signal;
 use rustix::event::{PollFd, PollFlags, poll};
+use rustix::io::retry_on_intr;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
 
@@ -144,7 +145,7 @@ fn watch_reader(tell: mpsc::Sender<Lost>) -> io::Result<()> {
         let stdout = io::stdout();
         // No event is asked for: that leaves errors, of which a closed pipe is one.
         let mut output = [PollFd::new(&stdout, PollFlags::empty())];
-        while let Err(rustix::io::Errno::INTR) = poll(&mut output, None) {}
+        let _ = retry_on_intr(|| poll(&mut output, None));
         if output[0].revents().intersects(PollFlags::ERR | PollFlags::HUP) {
             let _ = tell.blocking_send(Lost::Reader);
         }

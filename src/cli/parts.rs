@@ -3,7 +3,6 @@
 
 use std::ffi::{OsStr, OsString};
 use std::io::Write as _;
-use std::os::unix::fs::DirBuilderExt as _;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -83,7 +82,7 @@ fn log_to_file(runtime: &Runtime) {
     let (Some(filter), Ok(plan)) = (filter(), runtime.plan()) else { return };
     let dir = plan.log.dir.as_path();
     // The first run of a project has no journal yet. Where none can be made, there is no log.
-    let _ = std::fs::DirBuilder::new().recursive(true).mode(0o700).create(dir);
+    let _ = files::make_dirs(dir);
     if let Ok(file) = files::append_to(&dir.join("tmo.log")) {
         let log = tracing_subscriber::fmt().with_env_filter(filter).with_ansi(false);
         let _ = log.with_writer(std::sync::Mutex::new(file)).try_init();

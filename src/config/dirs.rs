@@ -10,7 +10,7 @@
 use std::fs::Permissions;
 use std::io;
 use std::os::unix::ffi::OsStrExt as _;
-use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, PermissionsExt as _};
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
 use super::Env;
@@ -236,7 +236,7 @@ pub fn state_name(title: &str, id: &str) -> String {
 /// the one that is there is such a directory.
 pub fn make_private_dir(path: &Path) -> Result<(), DirError> {
     let failed = |source| DirError::Create { path: path.to_owned(), source };
-    match std::fs::DirBuilder::new().recursive(true).mode(0o700).create(path) {
+    match files::make_dirs(path) {
         Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(failed(error)),
         Ok(()) | Err(_) => {}
     }

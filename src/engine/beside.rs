@@ -132,7 +132,7 @@ impl Run {
 
     /// As it is told.
     pub(super) fn describe(&self) -> String {
-        format!("`{}`", self.command.as_path().display())
+        format!("`{}`", self.command)
     }
 
     /// Run it to its end. All that it has started ends with it, or when this is given up.

@@ -19,7 +19,6 @@ use crate::journal::record::{Kind, Record, TO_BE_CONTINUED, UNFINISHED};
 use crate::model::LifeId;
 use crate::model::ProcId;
 use crate::model::event::{Event, What};
-use crate::model::nearest;
 use crate::model::request::{FlagMatches, FlagState, Outcome};
 use crate::model::rules::Rules;
 use crate::model::time::Timestamp;
@@ -115,8 +114,7 @@ impl Engine {
         let listed = || procs.iter().filter(|proc| proc.counts()).map(|proc| &proc.name);
         let is_meant = |id: &ProcId| procs[*id].counts() && procs[*id].name.as_str() == name;
         let Some(id) = ProcId::all(procs).find(is_meant) else {
-            let known: Vec<_> = listed().cloned().collect();
-            return Err(Box::new(nearest::unknown(name, &known)));
+            return Err(Box::new(Outcome::unknown(name, listed())));
         };
         let Some(watch) = &self.panes[id].watch else { return Ok(vec![]) };
         let flags = watch.watcher.book().flags().iter();
@@ -195,7 +193,7 @@ impl Engine {
         let Some(watch) = &mut self.panes[id].watch else { return Ok(()) };
         let flags = process.rules.flags.clone();
         let rules = Rules { flags, ..Rules::default() };
-        let Ok(mut counter) = Watcher::new(&rules, &[]) else { return Ok(()) };
+        let Ok(mut counter) = Watcher::new(&rules) else { return Ok(()) };
         let before = self.saved.counted.get(process.name.as_str()).cloned().unwrap_or_default();
         counter.book_mut().restore(&before.book);
         counter.begin(watch.life);
@@ -238,7 +236,7 @@ mod tests {
     fn watcher() -> Watcher {
         let text = Text { pattern: "x".into(), regex: true, any_case: false };
         let flag = Flag { context: 2, ..Flag::new(text) };
-        Watcher::new(&Rules { flags: vec![flag], ..Rules::default() }, &[]).unwrap()
+        Watcher::new(&Rules { flags: vec![flag], ..Rules::default() }).unwrap()
     }
 
     fn record(kind: Kind, offset: u64, text: &str, flags: u8) -> Record {

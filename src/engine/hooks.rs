@@ -189,6 +189,6 @@ impl Engine {
     pub(super) fn command(&self, command: &OsText, event: &str) -> (String, Run) {
         let mut run = self.run_for_all(command);
         run.set("TMO_EVENT", event);
-        (command.as_path().display().to_string(), run)
+        (command.to_string(), run)
     }
 }

@@ -111,7 +111,7 @@ impl Engine {
         let (failures, flags) = (process.rules.failures.clone(), process.rules.flags.clone());
         let rules = Rules { failures, flags, ..Rules::default() };
         let Some(watch) = &mut self.panes[id].watch else { return Ok(()) };
-        let Ok(mut watcher) = Watcher::new(&rules, &[]) else { return Ok(()) };
+        let Ok(mut watcher) = Watcher::new(&rules) else { return Ok(()) };
         let mut life = looked.life;
         watcher.begin(life);
         watch.looked = Looking::from(looked);

@@ -4,7 +4,7 @@ use tokio::sync::oneshot;
 
 use super::core::Engine;
 use crate::model::ProcId;
-use crate::model::nearest;
+use crate::model::request::Outcome;
 use crate::server::handle::{AskError, PaneAsk};
 
 impl Engine {
@@ -40,9 +40,8 @@ impl Engine {
         let mut meant =
             ProcId::all(procs).filter(|&id| procs[id].counts() && procs[id].name.matches(name));
         let Some(id) = meant.next() else {
-            let known: Vec<_> =
-                procs.iter().filter(|proc| proc.counts()).map(|proc| proc.name.clone()).collect();
-            return Err(AskError::Unknown(Box::new(nearest::unknown(name, &known))));
+            let known = procs.iter().filter(|proc| proc.counts()).map(|proc| &proc.name);
+            return Err(AskError::Unknown(Box::new(Outcome::unknown(name, known))));
         };
         if meant.next().is_some() {
             let text = format!("{name} means several processes; name one");

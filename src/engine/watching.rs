@@ -60,9 +60,8 @@ impl Watch {
             return None;
         }
         // Patterns were tried when the configuration was read.
-        let watcher = Watcher::new(rules, &[])
-            .inspect_err(|error| tracing::error!(%error, "patterns"))
-            .ok()?;
+        let watcher =
+            Watcher::new(rules).inspect_err(|error| tracing::error!(%error, "patterns")).ok()?;
         Some(Self {
             watcher,
             tap,
@@ -80,7 +79,7 @@ impl Watch {
     /// Go on in the same life with other rules.
     fn renew(&mut self, before: &Rules, rules: &Rules) {
         // Patterns were tried when the configuration was read.
-        if let Err(error) = self.watcher.renew(rules, &[]) {
+        if let Err(error) = self.watcher.renew(rules) {
             return tracing::error!(%error, "patterns");
         }
         let hits = std::mem::take(&mut self.hits).into_iter();

@@ -12,7 +12,7 @@ use std::sync::mpsc;
 use std::time::Duration;
 
 use rustix::fs::{FlockOperation, flock};
-use rustix::io::{Errno, fcntl_dupfd_cloexec};
+use rustix::io::{Errno, fcntl_dupfd_cloexec, retry_on_intr};
 
 use super::inherit;
 use crate::sys::files;
@@ -297,13 +297,10 @@ fn seize(file: &File) -> io::Result<bool> {
 }
 
 fn try_flock(file: &File, how: FlockOperation) -> io::Result<bool> {
-    loop {
-        match flock(file, how) {
-            Ok(()) => return Ok(true),
-            Err(Errno::WOULDBLOCK) => return Ok(false),
-            Err(Errno::INTR) => {}
-            Err(error) => return Err(error.into()),
-        }
+    match retry_on_intr(|| flock(file, how)) {
+        Ok(()) => Ok(true),
+        Err(Errno::WOULDBLOCK) => Ok(false),
+        Err(error) => Err(error.into()),
     }
 }
 

@@ -13,7 +13,7 @@ use super::record::{CONTINUES, EVENTS, Kind, Record, TO_BE_CONTINUED, UNFINISHED
 use super::segment::Dirs;
 use super::small;
 use super::stream::Read;
-use super::streams::Streams;
+use super::streams::{Stream, Streams};
 use super::texts::Texts;
 use crate::model::ProcName;
 use crate::model::event::Logged;
@@ -55,6 +55,17 @@ impl Filter {
     /// Only these streams.
     pub const fn only(streams: Vec<u16>) -> Self {
         Self { streams: Some(streams), no_text: false, later: None, about: vec![] }
+    }
+
+    /// Those that these names mean, now and later; none given means all, and the words of the
+    /// supervisor too.
+    pub fn named(names: &[String], streams: &[Stream]) -> Self {
+        let is_meant = |name: &ProcName| names.iter().any(|word| name.matches(word));
+        let meant = streams.iter().filter(|s| names.is_empty() || is_meant(&s.name));
+        let events = names.is_empty().then_some(EVENTS);
+        let numbers = meant.map(|stream| stream.number).chain(events).collect();
+        let last = streams.iter().map(|stream| stream.number).max().unwrap_or(0);
+        Self::only(numbers).and_later(last, names)
     }
 
     /// And those with a higher number than this, if they have one of these names (or any, where

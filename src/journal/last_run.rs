@@ -4,7 +4,7 @@
 //! the state directory, in a file named after the socket. Readers go by that record alone.
 
 use std::io::{self, Read as _};
-use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _};
+use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
@@ -46,7 +46,7 @@ impl LastRun {
     /// Replace the record at this path, and create its directory if it is missing.
     pub fn record(&self, path: &Path) -> io::Result<()> {
         let dir = path.parent().ok_or(io::ErrorKind::InvalidInput)?;
-        std::fs::DirBuilder::new().recursive(true).mode(0o700).create(dir)?;
+        files::make_dirs(dir)?;
         replace(path, &serde_json::to_vec(self)?)
     }
 

@@ -6,7 +6,7 @@
 
 use std::fs::{self, File, Metadata};
 use std::io::{self, ErrorKind};
-use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _};
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -91,9 +91,7 @@ impl Dirs {
     /// Create one of the directories, readable by its owner only.
     pub(crate) fn create(&self, place: Place) -> io::Result<&Path> {
         let dir = self.get(place).ok_or(io::ErrorKind::NotFound)?;
-        if !dir.is_dir() {
-            fs::DirBuilder::new().recursive(true).mode(0o700).create(dir)?;
-        }
+        files::make_dirs(dir)?;
         Ok(dir)
     }
 }

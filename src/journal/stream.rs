@@ -2,7 +2,9 @@
 
 use std::fs::{File, Metadata};
 use std::io;
-use std::os::unix::fs::{FileExt as _, MetadataExt as _};
+use std::os::unix::fs::MetadataExt as _;
+
+use rustix::io::{pread, retry_on_intr};
 
 use super::segment::{Dirs, LOG, LONGEST, Listing, Segment};
 use super::times::TimesReader;
@@ -199,12 +201,7 @@ fn read_at(file: &File, at: u64, buffer: &mut [u8]) -> io::Result<usize> {
     let room = usize::try_from(LONGEST.saturating_sub(at)).unwrap_or(usize::MAX);
     let most = buffer.len().min(room);
     let buffer = &mut buffer[..most];
-    let read = loop {
-        match file.read_at(buffer, at) {
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            result => break result?,
-        }
-    };
+    let read = retry_on_intr(|| pread(file, &mut *buffer, at))?;
     let is_zero = buffer[..read].iter().all(|byte| *byte == 0);
     if read > 0 && is_zero && files::hole(file, at)? > LogPolicy::LARGEST_SEGMENT {
         return Ok(0);

@@ -34,3 +34,8 @@ pub use name::ProcName;
 pub use proc_id::ProcId;
 pub use status::ProcessStatus;
 pub use untrusted::Untrusted;
+
+/// Whether this is 0 or the like, which files and answers leave out.
+pub fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
+}

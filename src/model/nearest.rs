@@ -1,7 +1,7 @@
 //! The nearest existing name to one that does not exist.
 
+use crate::model::Untrusted;
 use crate::model::request::{Outcome, Unknown};
-use crate::model::{ProcName, Untrusted};
 
 /// How many pairs of letters are compared for one suggestion; names after that are not considered.
 const MOST_WORK: usize = 1_000_000;
@@ -29,20 +29,18 @@ pub fn nearest<'a>(word: &str, names: impl IntoIterator<Item = &'a str>) -> Opti
         .map(|(_, name)| name)
 }
 
-/// The outcome of asking for a name that no process has.
-pub fn unknown(word: &str, known: &[ProcName]) -> Outcome {
-    unknown_of(word, known.iter().map(ToString::to_string).collect())
+/// A name that is none of these.
+pub fn unknown(name: &str, known: impl IntoIterator<Item: ToString>) -> Unknown {
+    let known: Vec<_> = known.into_iter().map(|known| known.to_string()).collect();
+    let nearest = nearest(name, known.iter().map(String::as_str)).map(Untrusted::from);
+    Unknown { name: name.into(), nearest, known: known.into_iter().map(Untrusted::from).collect() }
 }
 
-/// The same among names of any kind.
-pub fn unknown_of(word: &str, known: Vec<String>) -> Outcome {
-    let nearest = nearest(word, known.iter().map(String::as_str)).map(Untrusted::from);
-    let known = known.into_iter().map(Untrusted::from).collect();
-    Outcome {
-        ok: false,
-        problems: vec![format!("unknown process name: {word}").into()],
-        names: vec![],
-        unknown: Some(Unknown { name: word.into(), nearest, known }),
+impl Outcome {
+    /// There is none of this name, but these.
+    pub fn unknown(name: &str, known: impl IntoIterator<Item: ToString>) -> Self {
+        let problem = format!("unknown process name: {name}");
+        Self { unknown: Some(unknown(name, known)), ..Self::refused(problem) }
     }
 }
 

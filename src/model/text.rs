@@ -53,6 +53,12 @@ impl std::fmt::Debug for OsText {
     }
 }
 
+impl std::fmt::Display for OsText {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.0.display().fmt(f)
+    }
+}
+
 impl From<&str> for OsText {
     fn from(text: &str) -> Self {
         Self(text.into())

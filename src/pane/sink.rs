@@ -13,7 +13,8 @@ use std::time::Duration;
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::{SigSet, Signal};
-use rustix::fs::FlockOperation;
+use rustix::fs::{FlockOperation, flock};
+use rustix::io::retry_on_intr;
 
 use crate::journal::append::Appender;
 use crate::journal::segment::Dirs;
@@ -66,7 +67,7 @@ pub struct Said {
 /// Whether a sink that has said nothing yet holds this lock.
 pub fn begins(lock: &Path) -> bool {
     files::open_plain(lock)
-        .is_ok_and(|file| rustix::fs::flock(&file, FlockOperation::NonBlockingLockShared).is_err())
+        .is_ok_and(|file| flock(&file, FlockOperation::NonBlockingLockShared).is_err())
 }
 
 /// Whether a sink holds this lock that has said that it holds its bell.
@@ -231,14 +232,12 @@ enum Turn {
 /// it goes on: the bytes are worth more than the order.
 fn lock(path: &Path) -> Turn {
     let Ok(file) = files::append_to(path) else { return Turn::Come(None) };
-    if rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive).is_err() {
+    if flock(&file, FlockOperation::NonBlockingLockExclusive).is_err() {
         if overtaken(path) {
             return Turn::Passed;
         }
-        while let Err(error) = rustix::fs::flock(&file, FlockOperation::LockExclusive) {
-            if error != rustix::io::Errno::INTR {
-                return Turn::Come(None);
-            }
+        if retry_on_intr(|| flock(&file, FlockOperation::LockExclusive)).is_err() {
+            return Turn::Come(None);
         }
         if overtaken(path) {
             return Turn::Passed;

@@ -7,7 +7,6 @@ use super::patience::Insistence;
 use super::ticket::{Aim, Ticket};
 use super::{Course, Effect, Goal, Pane, Phase, Proc, Supervisor};
 use crate::model::event::{Note, What};
-use crate::model::nearest;
 use crate::model::request::{Outcome, Request};
 use crate::model::rules::Stage;
 use crate::model::signal::SignalName;
@@ -177,8 +176,7 @@ impl Supervisor {
         entries.dedup();
         let known = |name: &&String| entries.iter().any(|entry| entry.as_str() == **name);
         if let Some(unknown) = counts.keys().find(|name| !known(name)) {
-            let outcome = nearest::unknown(unknown, &entries);
-            return out.push(Effect::Answer(ticket, outcome));
+            return out.push(Effect::Answer(ticket, Outcome::unknown(unknown, &entries)));
         }
         if self.course != Course::Keep {
             let problem = "everything is being stopped".to_owned();
@@ -222,10 +220,9 @@ impl Supervisor {
                 if pattern.starts_with('@') && !groups.is_empty() {
                     groups.sort();
                     groups.dedup();
-                    return Err(Box::new(nearest::unknown_of(pattern, groups)));
+                    return Err(Box::new(Outcome::unknown(pattern, groups)));
                 }
-                let names: Vec<_> = there.map(|proc| proc.name.clone()).collect();
-                return Err(Box::new(nearest::unknown(pattern, &names)));
+                return Err(Box::new(Outcome::unknown(pattern, there.map(|proc| &proc.name))));
             }
         }
         Ok(all.filter(|&id| patterns.iter().any(|p| self.procs[id].is_meant(p))).collect())

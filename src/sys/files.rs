@@ -9,7 +9,8 @@
 use std::fs::{self, File, FileType, OpenOptions, Permissions};
 use std::io::{self, Read as _};
 use std::os::unix::fs::{
-    FileTypeExt as _, MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _,
+    DirBuilderExt as _, FileTypeExt as _, MetadataExt as _, OpenOptionsExt as _,
+    PermissionsExt as _,
 };
 use std::path::{Path, PathBuf};
 
@@ -346,6 +347,11 @@ pub fn create_anew(path: &Path) -> io::Result<File> {
         }
         result => result,
     }
+}
+
+/// Create a directory, and those above it that are missing, for their owner only.
+pub fn make_dirs(path: &Path) -> io::Result<()> {
+    std::fs::DirBuilder::new().recursive(true).mode(0o700).create(path)
 }
 
 /// See to it that a FIFO (0600) is there; anything else but a directory is removed from its place.

@@ -37,7 +37,7 @@ fn flags(texts: impl IntoIterator<Item = Text>) -> Rules {
 }
 
 fn watcher(rules: &Rules) -> Watcher {
-    Watcher::new(rules, &[]).unwrap()
+    Watcher::new(rules).unwrap()
 }
 
 fn rules_and_lines(hits: &[Hit]) -> Vec<(Rule, &str)> {
@@ -51,10 +51,10 @@ fn what_makes_ready_and_what_fails_is_found_once_in_a_life() {
             Check { probe: Probe::Delay { ms: 1 }, ..ready(word("x")) },
             ready(word("listening on")),
         ],
-        failures: vec![failure(expression("^panic"))],
+        failures: vec![failure(expression("^panic")), failure(word("EADDRINUSE"))],
         ..Rules::default()
     };
-    let mut watcher = Watcher::new(&rules, &[failure(word("EADDRINUSE"))]).unwrap();
+    let mut watcher = Watcher::new(&rules).unwrap();
     watcher.begin(Some(LifeId::FIRST));
     let hits = watcher.feed(b"\x1b[32mListening\x1b[m on 80\r\nlistening on 81\r\n");
     assert_eq!(rules_and_lines(&hits), [(Rule::Ready(1), "Listening on 80")]);
@@ -158,13 +158,13 @@ fn rules_can_be_replaced_within_a_life() {
     let before = Rules { ready: vec![ready(word("up"))], ..flags([word("get")]) };
     let mut watcher = watcher(&before);
     assert_eq!(watcher.feed(b"up get\n").len(), 2);
-    let after = Rules { failures: vec![failure(word("panic"))], ..before };
-    watcher.renew(&after, &[failure(word("oops"))]).unwrap();
+    let after = Rules { failures: vec![failure(word("panic")), failure(word("oops"))], ..before };
+    watcher.renew(&after).unwrap();
     let hits = watcher.feed(b"up panic oops get\n");
     let rules: Vec<Rule> = hits.iter().map(|hit| hit.rule).collect();
     assert_eq!(rules, [Rule::Failure(0), Rule::Failure(1), Rule::Flag(0)]);
     assert_eq!(watcher.book().flags()[0].count, 2);
-    assert!(watcher.renew(&flags([expression("(")]), &[]).is_err());
+    assert!(watcher.renew(&flags([expression("(")])).is_err());
 }
 
 #[test]

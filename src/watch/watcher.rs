@@ -9,7 +9,7 @@ use super::pattern::{BadPattern, Both, Pattern};
 use super::search::{Search, Walk};
 use crate::model::LifeId;
 use crate::model::line::without_break;
-use crate::model::rules::{FailurePattern, Probe, Rules, Text};
+use crate::model::rules::{Probe, Rules, Text};
 use crate::model::time::Timestamp;
 
 /// How much is looked at together: it stays in the processor's own memory, and no line in it is
@@ -63,13 +63,13 @@ pub struct Watcher {
 }
 
 impl Watcher {
-    /// A watcher for these rules, and failure patterns that stand elsewhere.
-    pub fn new(rules: &Rules, failures: &[FailurePattern]) -> Result<Self, BadPattern> {
+    /// A watcher for these rules.
+    pub fn new(rules: &Rules) -> Result<Self, BadPattern> {
         let ready = rules.ready.iter().enumerate().filter_map(|(number, check)| {
             let Probe::Log(text) = &check.probe else { return None };
             Some((Rule::Ready(number), text))
         });
-        let failures = rules.failures.iter().chain(failures).enumerate();
+        let failures = rules.failures.iter().enumerate();
         let failures = failures.map(|(number, failure)| (Rule::Failure(number), &failure.text));
         let flags = rules.flags.iter().enumerate();
         let flags = flags.map(|(number, flag)| (Rule::Flag(number), &flag.text));
@@ -97,8 +97,8 @@ impl Watcher {
 
     /// Go on with other rules in the same life. What was found already of what is still looked for
     /// is not found again, and flags keep their matches.
-    pub fn renew(&mut self, rules: &Rules, failures: &[FailurePattern]) -> Result<(), BadPattern> {
-        let mut renewed = Self::new(rules, failures)?;
+    pub fn renew(&mut self, rules: &Rules) -> Result<(), BadPattern> {
+        let mut renewed = Self::new(rules)?;
         renewed.book.restore(&self.book);
         let found = |rule| {
             let mut old = self.rules.iter().zip(&self.spent);

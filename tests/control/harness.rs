@@ -11,7 +11,6 @@ use tmo::api::history::{
     JournalAccess,
 };
 use tmo::instance::listen::{self, Listening};
-use tmo::model::nearest;
 use tmo::model::request::{
     Cleared, FlagMatch, FlagMatches, Head, Outcome, ProcessState, Request, State, TmuxAddress,
 };
@@ -175,7 +174,7 @@ async fn engine(mut asked: mpsc::Receiver<Ask>, seen: mpsc::Sender<Seen>, releas
             Ask::Pane { name, ask, reply } => {
                 let all: Vec<ProcName> = NAMES.map(|name| ProcName::new(name).unwrap()).into();
                 let answer = match (all.iter().any(|known| known.matches(&name)), &ask) {
-                    (false, _) => Err(AskError::Unknown(nearest::unknown(&name, &all).into())),
+                    (false, _) => Err(AskError::Unknown(Outcome::unknown(&name, &all).into())),
                     (true, PaneAsk::Type { .. }) if name == "slow" => {
                         Err(AskError::Refused("slow does not run".to_owned()))
                     }
@@ -207,7 +206,7 @@ async fn engine(mut asked: mpsc::Receiver<Ask>, seen: mpsc::Sender<Seen>, releas
 fn flags(name: &str, last: usize) -> Result<Vec<FlagMatches>, Box<Outcome>> {
     let all: Vec<ProcName> = NAMES.map(|name| ProcName::new(name).unwrap()).into();
     if !all.iter().any(|known| known.as_str() == name) {
-        return Err(nearest::unknown(name, &all).into());
+        return Err(Outcome::unknown(name, &all).into());
     }
     if name == "slow" {
         return Ok(vec![]);
@@ -228,7 +227,7 @@ fn flags(name: &str, last: usize) -> Result<Vec<FlagMatches>, Box<Outcome>> {
 fn failures(name: &str, ask: &FailuresAsk) -> Result<FailureTexts, AskError> {
     let all: Vec<ProcName> = NAMES.map(|name| ProcName::new(name).unwrap()).into();
     if !all.iter().any(|known| known.matches(name)) {
-        return Err(AskError::Unknown(nearest::unknown(name, &all).into()));
+        return Err(AskError::Unknown(Outcome::unknown(name, &all).into()));
     }
     let mut failure_strings = vec!["panic:".to_owned()];
     match ask {
@@ -255,7 +254,7 @@ fn outcome(request: &Request) -> Outcome {
     };
     let lost = |name: &&String| !all.iter().any(|known| known.matches(name));
     if let Some(name) = names.iter().find(lost) {
-        return nearest::unknown(name, &all);
+        return Outcome::unknown(name, &all);
     }
     let wanted = |known: &ProcName| names.iter().any(|name| known.matches(name));
     let hit: Vec<_> = all.into_iter().filter(|known| names.is_empty() || wanted(known)).collect();
@@ -349,7 +348,7 @@ impl History for Few {
         }
         if let Some(name) = ask.names.iter().find(|name| *name != "web#1") {
             let all: Vec<ProcName> = NAMES.map(|name| ProcName::new(name).unwrap()).into();
-            return Err(HistoryProblem::Unknown(nearest::unknown(name, &all).into()));
+            return Err(HistoryProblem::Unknown(Outcome::unknown(name, &all).into()));
         }
         let entry = |at: usize| HistoryEntry {
             cursor: format!("{at}.0"),

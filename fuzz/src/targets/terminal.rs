@@ -6,7 +6,7 @@ use tmo::model::escape::{Scanner, Token};
 use tmo::model::sgr::Sgr;
 use tmo::model::time::Timestamp;
 use tmo::view::merged::{Chunk, Renderer, Unfinished};
-use tmo::view::paint::{Mode, Style};
+use tmo::view::paint::{Mode, Stamp, Style};
 
 use super::input::Input;
 
@@ -51,7 +51,7 @@ pub(crate) fn check(data: &[u8]) {
 
 /// No time is too early or too late to be shown.
 fn dated(mode: Mode, input: &mut Input<'_>) {
-    let style = Style { timestamps: true, ..Style::new(mode) };
+    let style = Style { stamp: Stamp::Clock, ..Style::new(mode) };
     let (mut renderer, mut out) = (Renderer::new(style, &[(1, "web", 2)]), vec![]);
     for kind in [Kind::Text, Kind::Exit, Kind::Gap, Kind::Start, Kind::End, Kind::Event] {
         let record = Record {

@@ -128,7 +128,7 @@ fn rules(patterns: &[Text]) -> Rules {
 
 /// How many lines each pattern is found in.
 fn found(rules: &Rules, output: &[u8], cuts: &[usize]) -> Vec<u64> {
-    let mut watcher = Watcher::new(rules, &[]).unwrap();
+    let mut watcher = Watcher::new(rules).unwrap();
     watcher.begin(Some(LifeId::nth(1)));
     let (mut counts, mut once) = (vec![0; rules.flags.len()], vec![0; rules.flags.len()]);
     let (mut from, mut hits) = (0, vec![]);

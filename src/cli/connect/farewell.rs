@@ -7,9 +7,6 @@ use crate::journal::record::Kind;
 use crate::model::request::ProcessState;
 use crate::model::{Exit, ProcName, ProcessStatus};
 
-/// How many records of the journal are looked at at once.
-const BATCH: usize = 4096;
-
 /// How the process is now.
 pub(super) async fn words(instance: &Instance, name: &ProcName) -> String {
     // Nothing is taken over for this.
@@ -47,19 +44,13 @@ fn last_exit(instance: &Instance, name: &ProcName) -> Option<Exit> {
     let source = Source::of_instance(instance).ok()?;
     let stream = source.streams.iter().find(|stream| stream.name == *name)?.number;
     let mut index = source.index();
-    let (mut records, mut end) = (vec![], index.len().ok()?);
-    while let Some(first) = index.before(end, &mut records, BATCH).ok()? {
-        for record in records.iter().rev().filter(|record| record.stream == stream) {
-            match record.kind {
-                Kind::Exit => return Some(Exit::unpack(record.value)),
-                // It is still running.
-                Kind::Start => return None,
-                Kind::Text | Kind::End | Kind::Gap | Kind::Event => {}
-            }
-        }
-        end = first;
-    }
-    None
+    let end = index.len().ok()?;
+    let last = index.rfind(end, |_, record| {
+        let counts = record.stream == stream && matches!(record.kind, Kind::Start | Kind::Exit);
+        counts.then_some(*record)
+    });
+    // After a start it is still running.
+    last.ok()??.exit()
 }
 
 #[cfg(test)]

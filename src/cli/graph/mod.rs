@@ -138,7 +138,7 @@ fn probe(probe: &Probe) -> (&'static str, String) {
         Probe::Log(text) => ("log", text.pattern.clone()),
         Probe::Port { host, port, .. } => ("port", format!("{host}:{port}")),
         Probe::Http { url } => ("http", url.clone()),
-        Probe::Exec { command } => ("exec", command.as_path().display().to_string()),
+        Probe::Exec { command } => ("exec", command.to_string()),
         Probe::Exit { code } => ("exit", code.to_string()),
         Probe::Delay { ms } => ("delay", format!("{ms} ms")),
     }

@@ -167,9 +167,7 @@ impl Declarations {
         if is_known || !failures.of(name).is_empty() {
             return Ok(());
         }
-        let unknown = nearest::unknown(name, &self.entries).unknown;
-        let nobody = || Unknown { name: name.into(), nearest: None, known: vec![] };
-        Err(DeclareError::Unknown(unknown.unwrap_or_else(nobody)))
+        Err(DeclareError::Unknown(nearest::unknown(name, &self.entries)))
     }
 }
 

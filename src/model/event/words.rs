@@ -329,7 +329,7 @@ fn expected(probe: &Probe) -> String {
         Probe::Log(text) => format!("did not print `{}`", text.pattern),
         Probe::Port { host, port, .. } => format!("did not listen on {host}:{port}"),
         Probe::Http { url } => format!("{url} did not answer well"),
-        Probe::Exec { command } => format!("`{}` did not succeed", command.as_path().display()),
+        Probe::Exec { command } => format!("`{command}` did not succeed"),
         Probe::Exit { code } => format!("did not end with {code}"),
         Probe::Delay { .. } => "did not last".to_owned(),
     }
@@ -341,7 +341,7 @@ pub fn lacking(probe: &Probe) -> String {
         Probe::Log(text) => format!("it has not printed `{}`", text.pattern),
         Probe::Port { host, port, .. } => format!("it does not listen on {host}:{port}"),
         Probe::Http { url } => format!("{url} does not answer well"),
-        Probe::Exec { command } => format!("`{}` does not succeed", command.as_path().display()),
+        Probe::Exec { command } => format!("`{command}` does not succeed"),
         Probe::Exit { code } => format!("it has not ended with {code}"),
         Probe::Delay { ms } => format!("it has not run for {}", limit(*ms)),
     }

@@ -5,6 +5,9 @@ use std::fs::File;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
+use rustix::fs::{FlockOperation, flock};
+use rustix::io::retry_on_intr;
+
 use crate::model::LifeId;
 use crate::model::time::Timestamp;
 use crate::protocol::life::{LifeEvent, LifeReader, LifeWriter};
@@ -134,11 +137,7 @@ impl Diary {
 /// Wait for the life file. Without a lock (a file system that has none) go on.
 fn lock(path: &Path) -> Option<File> {
     let file = files::append_to(path).ok()?;
-    while let Err(error) = rustix::fs::flock(&file, rustix::fs::FlockOperation::LockExclusive) {
-        if error != rustix::io::Errno::INTR {
-            return None;
-        }
-    }
+    retry_on_intr(|| flock(&file, FlockOperation::LockExclusive)).ok()?;
     Some(file)
 }
 

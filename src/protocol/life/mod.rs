@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::model::member::Member;
 use crate::model::time::Timestamp;
-use crate::model::{Exit, LifeId};
+use crate::model::{Exit, LifeId, is_default};
 pub use reader::{LifeReader, Lines, Traces};
 pub use writer::LifeWriter;
 
@@ -28,16 +28,11 @@ pub struct Entry {
     pub at: Timestamp,
     /// Of a marked event: what distinguishes its marker from all that could be printed before it
     /// was written down here. 0 for none.
-    #[serde(default, skip_serializing_if = "is_zero")]
+    #[serde(default, skip_serializing_if = "is_default")]
     pub key: u32,
     /// What.
     #[serde(flatten)]
     pub event: LifeEvent,
-}
-
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
-const fn is_zero(key: &u32) -> bool {
-    *key == 0
 }
 
 /// What can happen to a pane's process.

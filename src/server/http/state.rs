@@ -15,7 +15,7 @@ use crate::api::answers::Alive;
 use crate::model::request::{Outcome, ProcessState, State, TmuxAddress};
 use crate::model::text::OsText;
 use crate::model::time::Timestamp;
-use crate::model::{ProcName, ProcessStatus, Untrusted, nearest};
+use crate::model::{ProcessStatus, Untrusted};
 use crate::server::handle::Busy;
 use crate::server::serve::Api;
 use crate::sys::clock;
@@ -146,6 +146,6 @@ pub(super) async fn process(Of(api): Of<Api>, Name(name): Name, _: Query<()>) ->
     if let Some(found) = all.iter().find(|process| process.name.as_str() == name) {
         return Ok(json(StatusCode::OK, found));
     }
-    let known: Vec<ProcName> = all.into_iter().map(|process| process.name).collect();
-    Ok(json(StatusCode::NOT_FOUND, &nearest::unknown(&name, &known)))
+    let known = all.iter().map(|process| &process.name);
+    Ok(json(StatusCode::NOT_FOUND, &Outcome::unknown(&name, known)))
 }
