@@ -77,6 +77,20 @@ fn value(value: &Value) -> String {
         Value::Array(items) if items.iter().all(|item| !item.is_object()) => {
             items.iter().map(|item| shell::quoted(&self::value(item))).collect::<Vec<_>>().join(" ")
         }
-        Value::Bool(_) | Value::Number(_) | Value::Array(_) | Value::Object(_) => value.to_string(),
+        Value::Bool(_) | Value::Number(_) | Value::Array(_) | Value::Object(_) => toml(value),
+    }
+}
+
+/// The same within another value: `[{ log = "up", timeout = "5s" }]`.
+fn toml(value: &Value) -> String {
+    match value {
+        Value::Object(words) => {
+            let words = words.iter().map(|(key, value)| format!("{key} = {}", toml(value)));
+            format!("{{ {} }}", words.collect::<Vec<_>>().join(", "))
+        }
+        Value::Array(items) => {
+            format!("[{}]", items.iter().map(toml).collect::<Vec<_>>().join(", "))
+        }
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => value.to_string(),
     }
 }

@@ -110,12 +110,21 @@ fn words_and_names_are_shown_as_they_are_meant() {
     let text = world.ok(["config", "list"]);
     assert!(text.contains("  command       sh -c 'echo a; sleep 1000'  ./tmo.toml:5\n"), "{text}");
     world.ok(["start", "-D"]);
-    let wide = world.ok(["ps", "--wide"]);
-    assert!(wide.contains("\nweb (The shop)  "), "{wide}");
+    let table = world.ok(["ps"]);
+    assert!(table.contains("(The shop)\n"), "{table}");
     let ran = world.run(["restart", "@nosuch"]);
     assert_eq!(
         (ran.code, ran.stderr.as_str()),
         (2, "tmo: Unknown process name: @nosuch; there are @front\n")
     );
     world.ok(["quit"]);
+}
+
+#[test]
+fn config_prints_readiness_in_the_words_of_tmo_toml() {
+    let world = World::new("api: exec sleep 1000\n");
+    world.write("tmo.toml", "[process.api]\nready = { http = \"http://127.0.0.1:1/x\" }\n");
+    let text = world.ok(["config", "api"]);
+    assert!(text.contains("http = \"http://127.0.0.1:1/x\""), "{text}");
+    assert!(!text.contains("every_ms\":"), "{text}");
 }

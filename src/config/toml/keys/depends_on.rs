@@ -1,6 +1,8 @@
 //! `depends_on`: the processes that a process waits for. `needs.rs` checks that this can come to an end.
 
-use super::{Key, Kind, Mistakes, Planned, ProcessKey, Spanned, TEXTS, View, json, key};
+use super::{
+    Key, Kind, Mistakes, Planned, ProcessKey, ProcessPlan, Spanned, TEXTS, Value, View, json, key,
+};
 use crate::config::toml::shape::{in_order, word};
 use crate::model::rules::Milestone;
 
@@ -16,6 +18,11 @@ impl ProcessKey for DependsOn {
     )];
     const OF_ALL: bool = false;
     const PLANNED: Planned = Some(|process| json!(process.rules.needs));
+
+    fn shown(process: &ProcessPlan) -> Option<Value> {
+        let needs = process.rules.needs.iter();
+        Some(needs.map(|need| (need.on.to_string(), json!(need.until))).collect())
+    }
 
     fn read(view: View<'_, '_>, _: &mut Mistakes) -> Self::Said {
         let Some(table) = view.table("depends_on") else {

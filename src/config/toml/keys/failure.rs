@@ -2,7 +2,8 @@
 
 use super::pattern::pattern;
 use super::{
-    ITEM_BYTES, Key, Kind, Mistakes, Planned, ProcessKey, ProcessPlan, Spanned, View, json, key,
+    ITEM_BYTES, Key, Kind, Mistakes, Planned, ProcessKey, ProcessPlan, Spanned, Value, View, json,
+    key,
 };
 use crate::model::rules::FailurePattern;
 
@@ -24,6 +25,19 @@ impl ProcessKey for Failure {
         "What in its output means that it failed.",
     )];
     const PLANNED: Planned = Some(|process| json!(process.rules.failures));
+
+    fn shown(process: &ProcessPlan) -> Option<Value> {
+        let failure = |failure: &FailurePattern| {
+            let FailurePattern { text, action } = failure;
+            json!({
+                "pattern": text.pattern,
+                "regex": text.regex,
+                "ignore_case": text.any_case,
+                "action": action,
+            })
+        };
+        Some(process.rules.failures.iter().map(failure).collect())
+    }
 
     fn read(view: View<'_, '_>, mistakes: &mut Mistakes) -> Self::Said {
         view.tables("failure").iter().filter_map(|found| item(found, mistakes)).collect()

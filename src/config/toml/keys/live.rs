@@ -1,10 +1,12 @@
 //! `live`: whether a process still works, asked again and again.
 
-use super::probe::{Asked, OWN_PORT, asked};
+use super::probe::{Asked, OWN_PORT, asked, written};
 use super::{
-    ACTIONS, At, Key, Kind, Mistakes, Planned, ProcessKey, ProcessTable, Spanned, View, json, key,
+    ACTIONS, At, Key, Kind, Mistakes, Planned, ProcessKey, ProcessPlan, ProcessTable, Spanned,
+    Value, View, json, key,
 };
 use crate::model::rules::Action;
+use crate::model::units::written_span;
 
 /// What may be asked again and again.
 const WAYS: &[&str] = &["port", "http", "exec"];
@@ -43,6 +45,16 @@ impl ProcessKey for Live {
     const KEYS: &'static [Key] =
         &[key("live", Kind::Table(LIVE), "Whether it still works, asked again and again.")];
     const PLANNED: Planned = Some(|process| json!(process.rules.live));
+
+    fn shown(process: &ProcessPlan) -> Option<Value> {
+        let live = process.rules.live.as_ref()?;
+        let mut words = written(&live.probe);
+        words.insert("every".into(), written_span(live.every_ms).into());
+        words.insert("timeout".into(), written_span(live.timeout_ms).into());
+        words.insert("failures".into(), live.failures.into());
+        words.insert("action".into(), json!(live.action));
+        Some(words.into())
+    }
 
     fn read(view: View<'_, '_>, mistakes: &mut Mistakes) -> Self::Said {
         let (span, view) = (view.key("live")?, view.table("live")?.into_inner());

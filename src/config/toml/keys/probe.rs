@@ -2,10 +2,13 @@
 
 use std::ops::Range;
 
+use serde_json::{Map, Value, json};
+
 use super::pattern::pattern;
 use super::{ITEM_BYTES, Kind, Mistakes, PORT, Spanned, View};
 use crate::config::toml::shape::number;
 use crate::model::rules::{PortOwner, Probe};
+use crate::model::units::written_span;
 
 /// A port number, or the port that tmo assigns to the process (`$PORT`).
 pub(super) const OWN_PORT: Kind = Kind::Either(&[PORT, Kind::Switch]);
@@ -44,6 +47,37 @@ impl Asked {
         };
         text + ITEM_BYTES
     }
+}
+
+/// A probe in the words of a `tmo.toml`, without what is usual.
+pub(super) fn written(probe: &Probe) -> Map<String, Value> {
+    let mut words = Map::new();
+    let mut word = |key: &str, value: Value| _ = words.insert(key.to_owned(), value);
+    match probe {
+        Probe::Log(text) => {
+            word("log", json!(text.pattern));
+            if text.any_case {
+                word("ignore_case", json!(true));
+            }
+            if !text.regex {
+                word("literal", json!(true));
+            }
+        }
+        Probe::Port { host, port, owner } => {
+            word("port", json!(port));
+            if host != HERE {
+                word("host", json!(host));
+            }
+            if *owner != PortOwner::Auto {
+                word("owner", json!(owner));
+            }
+        }
+        Probe::Http { url } => word("http", json!(url)),
+        Probe::Exec { command } => word("exec", json!(command)),
+        Probe::Exit { code } => word("exit", json!(code)),
+        Probe::Delay { ms } => word("delay", json!(written_span(*ms))),
+    }
+    words
 }
 
 /// The one thing that is asked.

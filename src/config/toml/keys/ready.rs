@@ -2,11 +2,13 @@
 
 use std::ops::Range;
 
-use super::probe::{Asked, OWN_PORT, asked};
+use super::probe::{Asked, OWN_PORT, asked, written};
 use super::{
-    At, Key, Kind, MILLIS, Mistakes, Planned, ProcessKey, ProcessTable, Spanned, View, json, key,
+    At, Key, Kind, MILLIS, Mistakes, Planned, ProcessKey, ProcessPlan, ProcessTable, Spanned,
+    Value, View, json, key,
 };
 use crate::model::rules::{Check, Probe};
+use crate::model::units::written_span;
 
 /// What may be asked before a process is ready.
 const WAYS: &[&str] = &["log", "port", "http", "exec", "exit", "delay"];
@@ -79,6 +81,21 @@ impl ProcessKey for Ready {
                         keep one of them";
             mistakes.add(ready.span(), text);
         }
+    }
+
+    fn shown(process: &ProcessPlan) -> Option<Value> {
+        let check = |check: &Check| {
+            let mut words = written(&check.probe);
+            let times = [
+                ("timeout", check.timeout_ms, Check::TIMEOUT_MS),
+                ("every", check.every_ms, Check::EVERY_MS),
+            ];
+            for (key, ms, _) in times.into_iter().filter(|(_, ms, usual)| ms != usual) {
+                words.insert(key.to_owned(), written_span(ms).into());
+            }
+            Value::Object(words)
+        };
+        Some(process.rules.ready.iter().map(check).collect())
     }
 
     fn size(said: &Self::Said) -> usize {

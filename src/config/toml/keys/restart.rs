@@ -1,12 +1,13 @@
 //! `restart`: when a process is started again after an end, and after which pauses.
 
 use super::{
-    At, COUNT, Key, Kind, MILLIS, Mistakes, Planned, ProcessKey, ProcessTable, Said, Spanned, View,
-    json, key, said_by_key, value,
+    At, COUNT, Key, Kind, MILLIS, Mistakes, Planned, ProcessKey, ProcessPlan, ProcessTable, Said,
+    Spanned, Value, View, json, key, said_by_key, value,
 };
 use crate::config::toml::shape::number;
 use crate::model::plan::OnExit;
 use crate::model::rules::{Backoff, Restart, RestartPolicy, Stage};
+use crate::model::units::written_span;
 
 const POLICIES: &[&str] = &["no", "on-failure", "always"];
 
@@ -58,6 +59,18 @@ impl ProcessKey for Restarts {
         "When it is started again after an end.",
     )];
     const PLANNED: Planned = Some(|process| json!(process.rules.restart));
+
+    fn shown(process: &ProcessPlan) -> Option<Value> {
+        let policy = process.rules.restart.as_ref()?;
+        Some(json!({
+            "policy": policy.when,
+            "delay": written_span(policy.delay_ms),
+            "backoff": policy.backoff,
+            "max_delay": written_span(policy.max_delay_ms),
+            "max_failures": policy.max_failures,
+            "stable": written_span(policy.stable_ms),
+        }))
+    }
 
     fn read(view: View<'_, '_>, mistakes: &mut Mistakes) -> Self::Said {
         let Some(table) = view.table("restart").map(Spanned::into_inner) else {
