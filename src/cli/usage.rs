@@ -8,6 +8,41 @@ use clap::error::{ContextKind, ContextValue, ErrorKind};
 use super::args;
 use crate::model::nearest::nearest;
 
+/// What people type who come from other tools, and what does it here. `NAME` stands for the names that
+/// they type.
+const OF_OTHER_TOOLS: [(&str, &str); 21] = [
+    ("a", "tmo connect NAME"),
+    ("attach", "tmo connect NAME"),
+    ("delete", "tmo stop NAME"),
+    ("describe", "tmo why NAME"),
+    ("down", "tmo quit"),
+    ("exec", "tmo run COMMAND"),
+    ("flush", "tmo logs --clear"),
+    ("info", "tmo ps"),
+    ("l", "tmo ps"),
+    ("list", "tmo ps"),
+    ("log", "tmo logs NAME"),
+    ("monit", "tmo ps"),
+    ("rm", "tmo stop NAME"),
+    ("shell", "tmo connect NAME"),
+    ("show", "tmo ps"),
+    ("stat", "tmo ps"),
+    ("stats", "tmo ps"),
+    ("tail", "tmo logs -f NAME"),
+    ("top", "tmo ps"),
+    ("unpause", "tmo signal CONT NAME"),
+    ("up", "tmo start"),
+];
+
+/// The same of commands that are about the whole run here.
+const OF_ONE: [(&str, &str); 5] = [
+    ("kill", "tmo stop NAME"),
+    ("ps", "tmo ps"),
+    ("quit", "tmo stop NAME"),
+    ("reload", "tmo restart NAME"),
+    ("status", "tmo ps"),
+];
+
 /// What clap has found wrong with these words, what may have been meant, and where to read on.
 pub(super) fn complaint(error: &clap::Error, typed: &[OsString]) -> String {
     let command = args::command();
@@ -15,11 +50,45 @@ pub(super) fn complaint(error: &clap::Error, typed: &[OsString]) -> String {
     let page = verb.map_or_else(|| "tmo --help".into(), |verb| format!("tmo {verb} --help"));
     let advice = if is_behind_dashes(error, typed) {
         "flags go before `--`; ".to_owned()
+    } else if lacks_command(error, typed) {
+        "`--` goes before the command, as in `tmo start --until-ready -- npm test`; ".to_owned()
+    } else if let Some(command) = of_other_tools(error, typed) {
+        format!("`{command}` does that; ")
     } else {
         let meant = meant(error, &command, verb);
         meant.map_or_else(String::new, |word| format!("did you mean `{word}`? "))
     };
-    format!("{}; {advice}`{page}` tells what can be typed", wrong(error))
+    format!("{}; {advice}see `{page}`", wrong(error))
+}
+
+/// Whether the command that `--until-ready` runs is missing.
+fn lacks_command(error: &clap::Error, typed: &[OsString]) -> bool {
+    let lacks = |words: &[String]| words.iter().any(|word| word.starts_with("<COMMAND>"));
+    error.kind() == ErrorKind::MissingRequiredArgument
+        && typed.get(1).is_some_and(|verb| verb == "start")
+        && matches!(error.get(ContextKind::InvalidArg), Some(ContextValue::Strings(words)) if lacks(words))
+}
+
+/// The command that does what is called so elsewhere.
+fn of_other_tools(error: &clap::Error, typed: &[OsString]) -> Option<String> {
+    let (verb, rest) = typed.get(1..)?.split_first()?;
+    let table = if error.kind() == ErrorKind::InvalidSubcommand {
+        &OF_OTHER_TOOLS[..]
+    } else {
+        match unknown_argument(error)? {
+            "--tail" if verb == "logs" => return Some("tmo logs -n N".to_owned()),
+            "-e" | "--env" | "--env-file" if verb == "start" => {
+                return Some("TMO_ENV=FILE tmo start".to_owned());
+            }
+            word if word.starts_with('-') => return None,
+            _ => &OF_ONE[..],
+        }
+    };
+    let (_, command) = table.iter().find(|(word, _)| verb == word)?;
+    let names: Vec<_> = rest.iter().filter_map(|word| word.to_str()).collect();
+    let names = names.into_iter().filter(|word| !word.starts_with('-')).collect::<Vec<_>>();
+    let names = if names.is_empty() { "NAME".to_owned() } else { names.join(" ") };
+    Some(command.replace("NAME", &names))
 }
 
 /// The first paragraph of what clap says; the others are tips, the usage, and where to read on.
@@ -77,41 +146,53 @@ mod tests {
             (
                 "tmo start --deamonize",
                 "unexpected argument '--deamonize' found; did you mean `--daemonize`? \
-                 `tmo start --help` tells what can be typed",
+                 see `tmo start --help`",
             ),
             (
                 "tmo restrat web",
-                "unrecognized subcommand 'restrat'; did you mean `restart`? `tmo --help` tells \
-                 what can be typed",
+                "unrecognized subcommand 'restrat'; did you mean `restart`? see `tmo --help`",
+            ),
+            ("tmo up", "unrecognized subcommand 'up'; `tmo start` does that; see `tmo --help`"),
+            (
+                "tmo tail web -f",
+                "unrecognized subcommand 'tail'; `tmo logs -f web` does that; see `tmo --help`",
             ),
             (
-                "tmo start --xyzzy",
-                "unexpected argument '--xyzzy' found; `tmo start --help` tells what can be typed",
+                "tmo kill web",
+                "unexpected argument 'web' found; `tmo stop web` does that; see `tmo kill --help`",
             ),
+            (
+                "tmo logs --tail 50",
+                "unexpected argument '--tail' found; `tmo logs -n N` does that; see `tmo logs --help`",
+            ),
+            (
+                "tmo start --until-ready npm test",
+                "the following required arguments were not provided: <COMMAND>...; `--` goes before \
+                 the command, as in `tmo start --until-ready -- npm test`; see `tmo start --help`",
+            ),
+            ("tmo start --xyzzy", "unexpected argument '--xyzzy' found; see `tmo start --help`"),
             (
                 "tmo send web -- -h --enter",
-                "unexpected argument '--enter' found; flags go before `--`; `tmo send --help` tells \
-                 what can be typed",
+                "unexpected argument '--enter' found; flags go before `--`; see `tmo send --help`",
             ),
             (
                 "tmo send web -- -h -s",
-                "unexpected argument '-s' found; flags go before `--`; `tmo send --help` tells what \
-                 can be typed",
+                "unexpected argument '-s' found; flags go before `--`; see `tmo send --help`",
             ),
             (
                 "tmo start --deamonize -- web",
                 "unexpected argument '--deamonize' found; did you mean `--daemonize`? \
-                 `tmo start --help` tells what can be typed",
+                 see `tmo start --help`",
             ),
             (
                 "tmo signal",
                 "the following required arguments were not provided: <SIGNAL>; \
-                 `tmo signal --help` tells what can be typed",
+                 see `tmo signal --help`",
             ),
             (
                 "tmo completions ksh",
                 "invalid value 'ksh' for '<SHELL>' [possible values: bash, zsh, fish]; \
-                  `tmo completions --help` tells what can be typed",
+                  see `tmo completions --help`",
             ),
         ] {
             assert_eq!(message(line), text);

@@ -81,3 +81,23 @@ fn real_commands_arrive() {
     eprintln!("{arrived} commands of {} Procfiles", expected.as_object().unwrap().len());
     assert!(arrived > 0);
 }
+
+#[test]
+fn commands_of_other_tools_are_answered_with_the_right_one() {
+    let world = World::new("web: exec sleep 1000\n");
+    for (typed, right) in [
+        (&["up"][..], "tmo start"),
+        (&["down"], "tmo quit"),
+        (&["attach", "web"], "tmo connect"),
+        (&["tail", "web"], "tmo logs"),
+        (&["kill", "web"], "tmo stop web"),
+        (&["ps", "web"], "tmo ps"),
+        (&["reload", "web"], "tmo restart web"),
+        (&["stats"], "tmo ps"),
+        (&["info"], "tmo ps"),
+    ] {
+        let ran = world.run(typed);
+        assert_eq!(ran.code, 2, "{typed:?}: {ran:?}");
+        assert!(ran.stderr.contains(right), "{typed:?}: {ran:?}");
+    }
+}

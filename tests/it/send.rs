@@ -157,7 +157,7 @@ fn a_buffer_of_a_supervisor_that_was_killed_goes_with_the_next_one() {
 fn a_flag_behind_the_two_dashes_is_told_where_flags_go() {
     let world = World::new(COPY);
     let ran = world.run(["send", "web", "--", "-h", "--enter"]);
-    let told = "tmo: unexpected argument '--enter' found; flags go before `--`; `tmo send --help` \
-                tells what can be typed\n";
+    let told = "tmo: unexpected argument '--enter' found; flags go before `--`; \
+                see `tmo send --help`\n";
     assert!(ran.code == 2 && ran.stderr == told, "{ran:?}");
 }
