@@ -21,7 +21,7 @@ use crate::journal::clear;
 use crate::journal::cursor::Position;
 use crate::journal::query::tail;
 use crate::view::merged::Renderer;
-use crate::view::paint::Style;
+use crate::view::paint::{Stamp, Style};
 use crate::view::printer::Job;
 
 /// Follow the log from now on.
@@ -56,14 +56,14 @@ pub(super) fn echo(args: &EchoArgs) -> Result<u8, CliError> {
             last.map_err(unreadable)?.max(mark)
         }
     };
-    let style = Source::style(&instance.context.env, false);
+    let style = Source::style(&instance.context.env, Stamp::None);
     follow(&instance, source.job(position, filter, style))
 }
 
 /// Print a stream of overmind's protocol.
 async fn foreign(client: OvermindClient, env: &Env) -> Result<u8, CliError> {
     let mut stream = client.echo().await?;
-    let style = Style { bare: true, ..Source::style(env, false) };
+    let style = Style { bare: true, ..Source::style(env, Stamp::None) };
     let mut renderer = Renderer::new(style, &[]);
     let copy = async {
         let (mut out, mut buffer, mut shown) = (stdout(), [0; 8192], vec![]);

@@ -222,7 +222,7 @@ struct Shown {
 
 impl Shown {
     fn new(instance: &Instance, far: &Far, args: &LogsArgs) -> Self {
-        let style = Source::style(&instance.context.env, args.timestamps);
+        let style = Source::style(&instance.context.env, args.stamp());
         let style = Style { bare: args.no_prefix, ..style };
         let names: Vec<String> =
             far.state.processes.iter().map(|process| cleaned(process.name.as_str())).collect();
@@ -320,13 +320,13 @@ fn record(line: &Value, stream: u16) -> (Record, String) {
 pub(super) fn why(far: &Far, name: Option<&str>) -> Result<u8, CliError> {
     let asked = asked(&far.state.processes, name)?;
     let is_ill = |process: &&&ProcessState| {
-        process.state.has_failed_or_exited() || held_up(process).is_some()
+        process.state.has_failed_or_exited() && !process.finished || held_up(process).is_some()
     };
     match asked.iter().find(is_ill) {
         Some(process) => {
             let (name, state) = (process.name.as_str(), &process.state);
             Err(far.lacks(&format!("{name} is {state}, and its log tells why: `tmo why {name}`")))
         }
-        None => super::print(&(well(name) + "\n")),
+        None => super::print(&(well(&asked, name.is_some()) + "\n")),
     }
 }

@@ -18,6 +18,7 @@ use crate::model::request::{FlagMatch, FlagState, ProcessState};
 use crate::model::rules::FlagColor;
 use crate::model::time::Timestamp;
 use crate::model::untrusted::shown_line;
+use crate::view::paint::Stamp;
 
 /// A flag of a process.
 #[derive(Debug, Serialize)]
@@ -49,7 +50,7 @@ pub(super) fn flags(args: &FlagsArgs) -> Result<u8, CliError> {
     if rows.is_empty() {
         return Err(CliError::Other("nothing is counted: tmo.toml has no flags for it".to_owned()));
     }
-    let color = Source::style(&instance.context.env, false).mode.color();
+    let color = Source::style(&instance.context.env, Stamp::None).mode.color();
     let text =
         if args.context { found(&rows, &TimeZone::system(), color) } else { counts(&rows, color) };
     super::print_painted(&text)

@@ -62,7 +62,7 @@ pub(super) fn logs(args: &LogsArgs) -> Result<u8, CliError> {
         instance.warn_of_stopped_supervisor();
     }
     if follows && asked.is_plain(args) {
-        let style = Source::style(&instance.context.env, args.timestamps);
+        let style = Source::style(&instance.context.env, args.stamp());
         return follow(&instance, source.job(asked.from, asked.filter, style));
     }
     let form = form(args, &source, &instance);
@@ -259,7 +259,7 @@ fn form(args: &LogsArgs, source: &Source, instance: &Instance) -> Form {
     if args.raw {
         return Form::Raw;
     }
-    let style = Source::style(&instance.context.env, args.timestamps);
+    let style = Source::style(&instance.context.env, args.stamp());
     let style = Style { bare: args.no_prefix, ..style };
     Form::Merged(Box::new(source.renderer(style)))
 }

@@ -34,6 +34,7 @@ use crate::model::request::{Head, Request};
 use crate::model::rules::{Check, Probe};
 use crate::model::run_end::End;
 use crate::sys::files;
+use crate::view::paint::Stamp;
 use crate::view::printer::{Farewell, Job, Printer};
 use crate::view::{screen, words};
 
@@ -193,7 +194,8 @@ impl Shown {
 
     fn job(&self) -> Result<Job, CliError> {
         let source = Source::of_plan(&self.plan, self.runtime.dir())?;
-        let mut style = Source::style(&self.env, self.timestamps);
+        let stamp = if self.timestamps { Stamp::Clock } else { Stamp::None };
+        let mut style = Source::style(&self.env, stamp);
         style.name_width = style.name_width.max(self.plan.name_width);
         let mut job = source.job(self.position, source.filter(&[])?, style);
         // It is not there any more if the run is over already.
@@ -220,7 +222,7 @@ impl Shown {
         };
         let error = culprit.exit != Exit::Code(0);
         let lines = Source::of_plan(&self.plan, self.runtime.dir())
-            .and_then(|source| source.last_lines(&culprit.name, LINES))
+            .and_then(|source| source.last_lines(&culprit.name, LINES, 0))
             .unwrap_or_default();
         let lines: Vec<&[u8]> = lines.split(|&b| b == b'\n').filter(|l| !l.is_empty()).collect();
         let death = words::Death {

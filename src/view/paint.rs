@@ -67,13 +67,54 @@ impl Facts<'_> {
     }
 }
 
+/// The time before a line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Stamp {
+    /// None.
+    #[default]
+    None,
+    /// The time of day, to the second, as overmind has it.
+    Clock,
+    /// Day and time, to the millisecond: for a log that is read later.
+    Date,
+}
+
+impl Stamp {
+    /// What stands in its place until there is a time.
+    const fn empty(self) -> &'static [u8] {
+        match self {
+            Self::None => b"",
+            Self::Clock => b"--:--:-- ",
+            Self::Date => b"---------- --:--:--.--- ",
+        }
+    }
+
+    fn text(self, time: Timestamp, zone: &TimeZone) -> String {
+        let format = match self {
+            Self::None => return String::new(),
+            Self::Clock => "%H:%M:%S",
+            Self::Date => "%Y-%m-%d %H:%M:%S%.3f",
+        };
+        zone.to_datetime(time.utc()).strftime(format).to_string()
+    }
+
+    /// A number that is another one where the text is another one.
+    fn number(self, time: Timestamp) -> u64 {
+        match self {
+            Self::None => 0,
+            Self::Clock => time.seconds(),
+            Self::Date => time.nanos() / 1_000_000,
+        }
+    }
+}
+
 /// Everything that decides how a merged log looks.
 #[derive(Debug, Clone)]
 pub struct Style {
     /// What the output is.
     pub mode: Mode,
-    /// Whether each line begins with its time of day.
-    pub timestamps: bool,
+    /// What each line begins with.
+    pub stamp: Stamp,
     /// Lines of processes only, with neither names nor times before them.
     pub bare: bool,
     /// Columns of the terminal.
@@ -89,7 +130,7 @@ impl Style {
     pub fn new(mode: Mode) -> Self {
         Self {
             mode,
-            timestamps: false,
+            stamp: Stamp::None,
             bare: false,
             columns: 80,
             name_width: NARROWEST,
@@ -112,14 +153,13 @@ pub struct Prefix {
     pub(crate) cells: usize,
 }
 
-/// The time of day within a prefix: where it stands and which second it shows.
+/// The time within a prefix: where it stands and which one it shows.
 #[derive(Debug, Clone, Copy)]
 struct Clock {
     at: usize,
-    second: u64,
+    stamp: Stamp,
+    shown: Option<u64>,
 }
-
-const NO_TIME: &[u8] = b"--:--:-- ";
 
 impl Prefix {
     /// The prefix of this process, its name padded to this width.
@@ -129,12 +169,13 @@ impl Prefix {
         }
         let mut bytes = Vec::with_capacity(64);
         let mut clock = None;
-        if style.timestamps {
+        let stamp = style.stamp;
+        if stamp != Stamp::None {
             if style.mode.color() {
                 bytes.extend_from_slice(format!("\x1b[0;38;5;{color}m").as_bytes());
             }
-            clock = Some(Clock { at: bytes.len(), second: u64::MAX });
-            bytes.extend_from_slice(NO_TIME);
+            clock = Some(Clock { at: bytes.len(), stamp, shown: None });
+            bytes.extend_from_slice(stamp.empty());
         }
         // Rust's formatter takes no larger width.
         let padding = width.min(usize::from(u16::MAX));
@@ -144,36 +185,23 @@ impl Prefix {
             format!("{name:padding$} | ")
         };
         bytes.extend_from_slice(padded.as_bytes());
-        let time = if style.timestamps { NO_TIME.len() } else { 0 };
-        Self { bytes, clock, cells: time + name.len().max(width) + " | ".len() }
+        Self { bytes, clock, cells: stamp.empty().len() + name.len().max(width) + " | ".len() }
     }
 
     /// The bytes for a line of this time.
     pub fn at(&mut self, time: Timestamp, zone: &TimeZone) -> &[u8] {
-        let second = time.seconds();
-        if let Some(clock) = &mut self.clock
-            && clock.second != second
-        {
-            clock.second = second;
-            let digits = time_of_day(second, zone);
-            self.bytes[clock.at..clock.at + digits.len()].copy_from_slice(&digits);
+        if let Some(Clock { at, stamp, shown }) = &mut self.clock {
+            let number = stamp.number(time);
+            if shown.replace(number) != Some(number) {
+                let text = stamp.text(time, zone);
+                // A senseless time is no panic.
+                for (shown, byte) in self.bytes[*at..].iter_mut().zip(text.bytes()) {
+                    *shown = byte;
+                }
+            }
         }
         &self.bytes
     }
-}
-
-/// `15:04:05` in this zone.
-pub(crate) fn time_of_day(second: u64, zone: &TimeZone) -> [u8; 8] {
-    let second = i64::try_from(second).unwrap_or(i64::MAX);
-    let civil =
-        zone.to_datetime(jiff::Timestamp::from_second(second).unwrap_or(jiff::Timestamp::MAX));
-    let mut digits = *b"00:00:00";
-    for (at, number) in [(0, civil.hour()), (3, civil.minute()), (6, civil.second())] {
-        let number = number.unsigned_abs();
-        digits[at] += number / 10;
-        digits[at + 1] += number % 10;
-    }
-    digits
 }
 
 /// Append the text of a message of the supervisor, behind its prefix.
@@ -192,7 +220,7 @@ mod tests {
 
     use jiff::tz::{Offset, TimeZone};
 
-    use super::{Facts, Mode, Prefix, Style, name_width};
+    use super::{Facts, Mode, Prefix, Stamp, Style, name_width};
 
     const COLOR: Mode = Mode::Terminal { color: true };
     const GREY: Mode = Mode::Terminal { color: false };
@@ -243,7 +271,7 @@ mod tests {
             b"\x1b[1;38;5;42mweb   \x1b[0m | "
         );
         assert_eq!(web.cells, 9);
-        let style = Style { timestamps: true, ..style };
+        let style = Style { stamp: Stamp::Clock, ..style };
         let mut web = Prefix::new(&style, 6, "web", 42);
         let zone = TimeZone::fixed(Offset::constant(2));
         let noon = 10 * 3600 * 1_000_000_000;
@@ -264,7 +292,7 @@ mod tests {
 
     #[test]
     fn a_senseless_time_is_no_panic() {
-        let style = Style { timestamps: true, ..Style::new(Mode::Plain) };
+        let style = Style { stamp: Stamp::Clock, ..Style::new(Mode::Plain) };
         let mut web = Prefix::new(&style, 6, "web", 42);
         assert!(web.at(Timestamp::from_nanos(u64::MAX), &style.zone).ends_with(b" web    | "));
     }

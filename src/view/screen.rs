@@ -4,7 +4,7 @@ use std::os::fd::AsFd;
 
 use jiff::tz::TimeZone;
 
-use super::paint::{NARROWEST, time_of_day};
+use super::paint::NARROWEST;
 use crate::model::time::Timestamp;
 
 /// The size of a pane when there is no terminal to fit it to.
@@ -34,8 +34,7 @@ pub fn stdin_size() -> Option<(u16, u16)> {
 
 /// The time of day, `14:05`.
 pub fn clock_time(at: Timestamp) -> String {
-    let digits = time_of_day(at.seconds(), &local_zone());
-    String::from_utf8_lossy(&digits[..5]).into_owned()
+    local_zone().to_datetime(at.utc()).strftime("%H:%M").to_string()
 }
 
 /// The zone of the user's clock.

@@ -344,3 +344,17 @@ fn directories_that_cannot_be_used_give_one_clear_line() {
         world.wait_empty();
     }
 }
+
+#[test]
+fn times_in_the_log_have_a_date_and_milliseconds() {
+    let world = World::new("web: echo hello; exec sleep 1000\n");
+    world.ok(["start", "-D"]);
+    eventually("it speaks", || world.ok(["logs"]).contains("hello").then_some(()));
+    let dated = regex::Regex::new(r"\d{4}-\d\d-\d\d").unwrap();
+    let exact = regex::Regex::new(r"\d\d:\d\d:\d\d\.\d{3}").unwrap();
+    for args in [&["logs", "-T"][..], &["events"]] {
+        let text = world.ok(args);
+        assert!(dated.is_match(&text) && exact.is_match(&text), "{args:?}: {text}");
+    }
+    world.ok(["quit"]);
+}

@@ -3,6 +3,7 @@
 use super::target::ClientArgs;
 use crate::cli::completions::values;
 use crate::model::units;
+use crate::view::paint::Stamp;
 
 /// `tmo echo`.
 #[derive(Debug, Clone, PartialEq, Eq, Default, clap::Args)]
@@ -115,6 +116,13 @@ pub struct EventsArgs {
     /// Which instance.
     #[command(flatten)]
     pub client: ClientArgs,
+}
+
+impl LogsArgs {
+    /// The time before each line: of a log that goes over days, with the day.
+    pub(crate) const fn stamp(&self) -> Stamp {
+        if self.timestamps { Stamp::Date } else { Stamp::None }
+    }
 }
 
 impl From<EventsArgs> for LogsArgs {

@@ -21,6 +21,7 @@ use super::log::Source;
 use super::start::Start;
 use crate::instance::lock;
 use crate::sys;
+use crate::view::paint::Stamp;
 
 pub(super) use recorder::record;
 use report::Report;
@@ -32,7 +33,7 @@ pub(super) fn doctor(args: PreviewArgs) -> Result<u8, CliError> {
     run::version(&mut report);
     match Start::gather(args.start) {
         Ok(start) => {
-            color = Source::style(&start.context.env, false).mode.color();
+            color = Source::style(&start.context.env, Stamp::None).mode.color();
             examine(&mut report, &start)?;
         }
         // Without a place or with settings that mean nothing there is nothing to look at.

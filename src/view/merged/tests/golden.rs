@@ -5,6 +5,7 @@ use pretty_assertions::assert_eq;
 use super::*;
 use crate::model::time::Timestamp;
 use crate::view::merged::Message;
+use crate::view::paint::Stamp;
 
 const WEB: &str = r"\x1b[1;38;5;2mweb   \x1b[0m | ";
 const WORKER: &str = r"\x1b[1;38;5;3mworker\x1b[0m | ";
@@ -119,7 +120,7 @@ fn empty_lines_wait_for_text_and_go_where_the_screen_is_cleared() {
 
 #[test]
 fn empty_lines_have_their_own_times() {
-    let mut bench = Bench::styled(Style { timestamps: true, ..Style::new(Mode::Plain) });
+    let mut bench = Bench::styled(Style { stamp: Stamp::Clock, ..Style::new(Mode::Plain) });
     bench.text(1, b"\n").renderer.clock += 5_000_000_000;
     let later = Record {
         time: Timestamp::from_nanos(6_000_000_000),
@@ -132,10 +133,10 @@ fn empty_lines_have_their_own_times() {
 }
 #[test]
 fn times_stand_before_the_names() {
-    let mut bench = Bench::styled(Style { timestamps: true, ..Style::new(Mode::Plain) });
+    let mut bench = Bench::styled(Style { stamp: Stamp::Clock, ..Style::new(Mode::Plain) });
     bench.text(1, b"x\r\n").event(r#"{"event":"e","text":"y"}"#);
     assert_eq!(bench.taken(), r"00:00:01 web    | x\n00:00:01 system | y\n");
-    let mut bench = Bench::styled(Style { timestamps: true, ..Style::new(Mode::Exact) });
+    let mut bench = Bench::styled(Style { stamp: Stamp::Clock, ..Style::new(Mode::Exact) });
     let expected = r"\x1b[0;38;5;2m00:00:01 \x1b[1;38;5;2mweb   \x1b[0m | x\n";
     assert_eq!(bench.text(1, b"x\r\n").taken(), expected);
 }
