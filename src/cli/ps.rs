@@ -1,21 +1,24 @@
 //! `tmo ps`: the processes and their states.
 
-use std::fmt::Write as _;
 use std::time::Duration;
 
 use super::args::PsArgs;
 use super::error::CliError;
 use super::instance::{Instance, Server};
-use super::table::table;
+use super::log::Source;
+use super::persona::Persona;
+use super::table::painted;
 use crate::api::overmind;
 use crate::client::overmind::OvermindClient;
 use crate::model::request::ProcessState;
 use crate::model::rules::Stage;
+use crate::model::time::Timestamp;
 use crate::model::units;
-use crate::model::{ProcessStatus, Untrusted};
+use crate::model::{Exit, ProcessStatus, Untrusted};
 use crate::sys::{self, Usage, clock};
+use crate::view::paint::Stamp;
 
-/// Print overmind's table, a wider one, or the whole state as JSON.
+/// Print a table, or the whole state as JSON.
 pub(super) fn ps(args: &PsArgs) -> Result<u8, CliError> {
     let mut instance = Instance::find(&args.client)?;
     let mut state = match super::block_on(instance.server())? {
@@ -31,12 +34,12 @@ pub(super) fn ps(args: &PsArgs) -> Result<u8, CliError> {
     if args.json {
         return super::print_json(&state);
     }
-    let text = match (args.wide, args.by) {
-        (true, by) => wide(&state.processes, by),
-        (false, Some(Order::Phase)) => by_phase(&state.processes),
-        (false, None) => overmind::status(&state.processes),
-    };
-    super::print(&text)
+    if Persona::here() == Persona::Overmind && !args.wide && args.by.is_none() {
+        return super::print(&overmind::status(&state.processes));
+    }
+    let shown = Shown { wide: args.wide, by: args.by, flags: instance.flags() };
+    let color = Source::style(&instance.context.env, Stamp::None).mode.color();
+    super::print_painted(&shown.table(&state.processes, color))
 }
 
 /// An order of the processes.
@@ -60,77 +63,126 @@ pub(super) const fn phase(stage: Stage) -> &'static str {
     }
 }
 
-fn by_phase(processes: &[ProcessState]) -> String {
-    let row = |process: &ProcessState| {
-        let pid = process.pid.map_or_else(|| "-".to_owned(), |pid| pid.to_string());
-        [phase(stage(process)).to_owned(), process.name.to_string(), pid, state(process)]
-    };
-    table(["PHASE", "PROCESS", "PID", "STATE"], processes.iter().map(row)) + &reasons(processes)
+/// How the processes are shown.
+struct Shown {
+    wide: bool,
+    by: Option<Order>,
+    /// What names the run in the commands of the notes.
+    flags: String,
 }
 
-const HEAD: [&str; 9] =
-    ["PROCESS", "PID", "STATE", "SINCE", "RESTARTS", "EXIT", "PORT", "CPU", "MEMORY"];
-
-fn wide(processes: &[ProcessState], by: Option<Order>) -> String {
-    let text = match by {
-        None => table(HEAD, processes.iter().map(row)),
-        Some(Order::Phase) => {
-            let row = |process| with(phase(stage(process)).to_owned(), row(process));
-            table(with("PHASE", HEAD), processes.iter().map(row))
-        }
-    };
-    text + &reasons(processes)
-}
-
-/// A row with one more cell before it.
-fn with<T>(first: T, row: [T; 9]) -> [T; 10] {
-    let [name, pid, state, since, restarts, exit, port, cpu, memory] = row;
-    [first, name, pid, state, since, restarts, exit, port, cpu, memory]
-}
-
-/// Why some are as they are, a line each.
-fn reasons(processes: &[ProcessState]) -> String {
-    let mut text = String::new();
-    for process in processes {
-        // Writing to a string does not fail.
-        if let Some(reason) = &process.reason {
-            let _ = writeln!(text, "{}: {reason}", process.name);
-        } else if let (Some(why), ProcessStatus::Running) = (&process.not_ready, &process.state) {
-            let _ = writeln!(text, "{}: not ready: {why}", process.name);
-        } else if !process.lacks.is_empty() {
-            let lacks = Untrusted::join(&process.lacks, "; ");
-            let _ = writeln!(text, "{}: not ready yet: {lacks}", process.name);
-        }
+impl Shown {
+    /// A row for each process. Columns that say nothing are left out: only the last may have blanks.
+    fn table(&self, processes: &[ProcessState], color: bool) -> String {
+        let phases = self.by.is_some().then_some("PHASE");
+        let since = self.wide.then_some("SINCE");
+        let is_checked = |process: &ProcessState| {
+            process.ready == Some(false) && process.state == ProcessStatus::Running
+        };
+        let ready = processes.iter().any(is_checked).then_some("READY");
+        let heads = ["PROCESS", "PID", "STATUS"].into_iter().chain(phases).chain(ready);
+        let heads = heads.chain(["EXIT", "RESTARTS", "PORT"]).chain(since).chain(["CPU", "MEMORY"]);
+        let heads: Vec<&str> = heads.chain(["NOTE"]).collect();
+        let now = clock::now();
+        let row = |process: &ProcessState| -> Vec<String> {
+            let used = process.pid.and_then(tree_usage);
+            heads.iter().map(|head| self.cell(head, process, used, now)).collect()
+        };
+        let rows: Vec<_> = processes.iter().map(row).collect();
+        let paint = |row: usize, column: usize| {
+            (color && column == 2).then(|| color_of(&processes[row])).flatten()
+        };
+        painted(&heads, &rows, paint)
     }
-    text
+
+    fn cell(
+        &self,
+        head: &str,
+        process: &ProcessState,
+        used: Option<Usage>,
+        now: Timestamp,
+    ) -> String {
+        let cell = match head {
+            "PROCESS" => Some(process.name.to_string()),
+            "PID" => process.pid.map(|pid| pid.to_string()),
+            "STATUS" => Some(process.state.to_string()),
+            "PHASE" => Some(phase(stage(process)).to_owned()),
+            "READY" => process
+                .ready
+                .filter(|_| process.pid.is_some())
+                .map(|ready| if ready { "yes" } else { "no" }.to_owned()),
+            "EXIT" => process.exit.map(Exit::word),
+            "RESTARTS" => Some(process.lives.saturating_sub(1).to_string()),
+            "PORT" => process.port.map(|port| port.to_string()),
+            "SINCE" => Some(units::span(now.since(process.since)).replace(' ', "")),
+            "CPU" => used.map(|used| cpu_time(used.cpu)),
+            "MEMORY" => used.map(|used| units::bytes(used.resident).replace(' ', "")),
+            _ => return self.note(process),
+        };
+        cell.unwrap_or_else(|| "-".to_owned())
+    }
+
+    /// Why it is as it is, and what to type next.
+    fn note(&self, process: &ProcessState) -> String {
+        let (name, flags) = (&process.name, &self.flags);
+        let reason =
+            process.reason.as_ref().map(|reason| format!("{reason}; ")).unwrap_or_default();
+        let note = match &process.state {
+            ProcessStatus::Skipped => format!("{reason}`tmo start {name}{flags}` starts it"),
+            ProcessStatus::Broken => format!("{reason}`tmo why {name}{flags}` explains it"),
+            ProcessStatus::Exited | ProcessStatus::Error if process.finished => String::new(),
+            ProcessStatus::Exited | ProcessStatus::Error | ProcessStatus::Restarting => {
+                format!("{reason}`tmo why {name}{flags}` explains it")
+            }
+            ProcessStatus::Pending
+            | ProcessStatus::Starting
+            | ProcessStatus::Running
+            | ProcessStatus::Stopping
+            | ProcessStatus::Stuck
+            | ProcessStatus::Stopped
+            | ProcessStatus::Other(_) => held_up_by(process),
+        };
+        let display = process.display.as_ref().map(|display| format!("({display})"));
+        let parts = display.into_iter().chain(Some(note).filter(|note| !note.is_empty()));
+        parts.collect::<Vec<_>>().join(" ")
+    }
 }
 
-fn row(process: &ProcessState) -> [String; 9] {
-    let none = || "-".to_owned();
-    let number = |number: Option<u32>| number.map_or_else(none, |number| number.to_string());
-    let since = clock::now().since(process.since);
-    let used = process.pid.and_then(tree_usage);
-    let display = process.display.as_ref().map_or(String::new(), |name| format!(" ({name})"));
-    [
-        format!("{}{display}", process.name),
-        number(process.pid),
-        state(process),
-        units::span(since),
-        process.lives.saturating_sub(1).to_string(),
-        process.exit.map_or_else(none, |exit| exit.to_string()),
-        number(process.port.map(u32::from)),
-        used.map_or_else(none, |used| share(used.cpu, since)),
-        used.map_or_else(none, |used| units::bytes(used.resident)),
-    ]
-}
-
-/// Its state, with whom it waits for.
-fn state(process: &ProcessState) -> String {
-    let names: Vec<_> = process.awaits.iter().map(ToString::to_string).collect();
-    if names.is_empty() {
-        progress(process)
+/// What something that has not ended lacks or waits for.
+fn held_up_by(process: &ProcessState) -> String {
+    if let Some(reason) = &process.reason {
+        reason.to_string()
+    } else if !process.awaits.is_empty() {
+        let names: Vec<_> = process.awaits.iter().map(ToString::to_string).collect();
+        format!("waits for {}", names.join(", "))
+    } else if let (Some(why), ProcessStatus::Running) = (&process.not_ready, &process.state) {
+        format!("not ready: {why}")
+    } else if process.lacks.is_empty() {
+        String::new()
     } else {
-        format!("{} ({})", process.state, names.join(", "))
+        format!("not ready yet: {}", Untrusted::join(&process.lacks, "; "))
+    }
+}
+
+/// The colour of its state.
+const fn color_of(process: &ProcessState) -> Option<&'static str> {
+    const GREEN: Option<&str> = Some("\x1b[32m");
+    const YELLOW: Option<&str> = Some("\x1b[33m");
+    const RED: Option<&str> = Some("\x1b[31m");
+    match process.state {
+        ProcessStatus::Running if matches!(process.ready, Some(false)) => YELLOW,
+        ProcessStatus::Running => GREEN,
+        ProcessStatus::Exited if process.finished => None,
+        ProcessStatus::Exited
+        | ProcessStatus::Broken
+        | ProcessStatus::Error
+        | ProcessStatus::Stuck
+        | ProcessStatus::Restarting => RED,
+        ProcessStatus::Pending
+        | ProcessStatus::Starting
+        | ProcessStatus::Stopping
+        | ProcessStatus::Skipped => YELLOW,
+        ProcessStatus::Stopped | ProcessStatus::Other(_) => None,
     }
 }
 
@@ -154,38 +206,86 @@ fn tree_usage(main: u32) -> Option<Usage> {
     Some(sum)
 }
 
-/// The part of the time since then that was spent on a processor, as ps(1) has it.
-fn share(cpu: Duration, since: Duration) -> String {
-    format!("{:.1}%", 100.0 * cpu.as_secs_f64() / since.as_secs_f64().max(0.001))
+/// A time on the processor as ps(1) has it: `1:02.03`.
+fn cpu_time(time: Duration) -> String {
+    let (seconds, hundredths) = (time.as_secs(), time.subsec_millis() / 10);
+    format!("{}:{:02}.{hundredths:02}", seconds / 60, seconds % 60)
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{Order, by_phase, stage, wide};
+    use std::time::Duration;
+
+    use super::{Order, Shown, cpu_time, stage};
     use crate::model::request::ProcessState;
     use crate::model::rules::Stage;
-    use crate::model::{ProcName, ProcessStatus};
+    use crate::model::{Exit, ProcName, ProcessStatus};
 
-    fn process(name: &str, phase: Option<Stage>) -> ProcessState {
-        let name = ProcName::new(name).unwrap();
-        ProcessState { phase, ..ProcessState::new(name, ProcessStatus::Running, None) }
+    fn process(name: &str, phase: Option<Stage>, state: ProcessStatus) -> ProcessState {
+        ProcessState { phase, ..ProcessState::new(ProcName::new(name).unwrap(), state, None) }
+    }
+
+    fn shown(by: Option<Order>) -> Shown {
+        Shown { wide: false, by, flags: String::new() }
     }
 
     #[test]
     fn processes_stand_by_their_phase() {
         let mut all = vec![
-            process("sweep", Some(Stage::Cleanup)),
-            process("web", None),
-            ProcessState { reason: Some("why".into()), ..process("db", Some(Stage::Dependency)) },
-            process("api", Some(Stage::Main)),
+            process("sweep", Some(Stage::Cleanup), ProcessStatus::Pending),
+            process("web", None, ProcessStatus::Pending),
+            process("db", Some(Stage::Dependency), ProcessStatus::Pending),
+            process("api", Some(Stage::Main), ProcessStatus::Pending),
         ];
         all.sort_by_key(stage);
-        let table = "PHASE       PROCESS  PID  STATE\ndependency  db       -    running\n\
-            main        web      -    running\nmain        api      -    running\n\
-            cleanup     sweep    -    running\ndb: why\n";
-        assert_eq!(by_phase(&all), table);
-        let wide = wide(&all, Some(Order::Phase));
-        assert!(wide.starts_with("PHASE       PROCESS  PID  STATE "), "{wide}");
-        assert!(wide.contains("\ncleanup     sweep "), "{wide}");
+        let table = "\
+PROCESS  PID  STATUS   PHASE       EXIT  RESTARTS  PORT  CPU  MEMORY  NOTE
+db       -    pending  dependency  -     0         -     -    -
+web      -    pending  main        -     0         -     -    -
+api      -    pending  main        -     0         -     -    -
+sweep    -    pending  cleanup     -     0         -     -    -
+";
+        assert_eq!(shown(Some(Order::Phase)).table(&all, false), table);
+    }
+
+    #[test]
+    fn a_note_says_why_and_what_to_type_next() {
+        let ended = |name, state, code| ProcessState {
+            exit: Some(Exit::Code(code)),
+            ..process(name, None, state)
+        };
+        let awaits = vec![ProcName::new("db").unwrap()];
+        let all = [
+            ProcessState { finished: true, ..ended("migrate", ProcessStatus::Exited, 0) },
+            ended("bad", ProcessStatus::Exited, 3),
+            ProcessState { awaits, ..process("late", None, ProcessStatus::Pending) },
+            ProcessState {
+                reason: Some("bad ended with code 3".into()),
+                ..process("never", None, ProcessStatus::Skipped)
+            },
+            ProcessState {
+                pid: Some(u32::MAX),
+                ready: Some(false),
+                lacks: vec!["it has not printed `up`".into()],
+                ..process("web", None, ProcessStatus::Running)
+            },
+        ];
+        let table = "\
+PROCESS  PID         STATUS   READY  EXIT  RESTARTS  PORT  CPU  MEMORY  NOTE
+migrate  -           exited   -      0     0         -     -    -
+bad      -           exited   -      3     0         -     -    -       `tmo why bad` explains it
+late     -           pending  -      -     0         -     -    -       waits for db
+never    -           skipped  -      -     0         -     -    -       bad ended with code 3; `tmo start never` starts it
+web      4294967295  running  no     -     0         -     -    -       not ready yet: it has not printed `up`
+";
+        assert_eq!(shown(None).table(&all, false), table);
+        let painted = shown(None).table(&all, true);
+        assert!(painted.contains("bad      -           \x1b[31mexited\x1b[0m   "), "{painted:?}");
+    }
+
+    #[test]
+    fn time_on_the_processor() {
+        assert_eq!(cpu_time(Duration::from_millis(62_034)), "1:02.03");
+        assert_eq!(cpu_time(Duration::from_secs(7_200)), "120:00.00");
     }
 }

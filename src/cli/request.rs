@@ -10,9 +10,27 @@ use crate::api::overmind::Command;
 use crate::client::address::Address;
 use crate::client::overmind::OvermindClient;
 use crate::client::{Client, ClientError, HeadEvent};
+use crate::model::event::Note;
 use crate::model::request::{Outcome, ProcessState, Request, State};
-use crate::model::units;
+use crate::model::{ProcName, units};
 use crate::sys::clock;
+
+/// Name those that were skipped because of these processes: they stay so until they are started.
+async fn tell_skipped(instance: &Instance, names: &[String]) {
+    // It is a hint: without an answer there is none.
+    let Ok(state) = instance.state().await else { return };
+    let is_meant = |on: &ProcName| names.iter().any(|name| on.matches(name));
+    let because = |process: &&ProcessState| match &process.problem {
+        Some(Note::Skipped(skip)) => skip.needs().is_some_and(is_meant),
+        Some(_) | None => false,
+    };
+    let skipped: Vec<_> = state.processes.iter().filter(because).map(|p| p.name.as_str()).collect();
+    if !skipped.is_empty() {
+        let start = format!("tmo start {}{}", skipped.join(" "), instance.flags());
+        let them = if skipped.len() == 1 { "it" } else { "them" };
+        super::warn(&format!("still skipped: {}; `{start}` starts {them}", skipped.join(", ")));
+    }
+}
 
 /// No line names more processes.
 const MOST_NAMED: usize = 5;
@@ -66,7 +84,13 @@ pub(super) async fn request_of(
                     Ok(0)
                 }
                 Err(CliError::Client(ClientError::OtherRun { .. })) if run.get().is_some() => Ok(0),
-                outcome => verdict(outcome?),
+                outcome => {
+                    let code = verdict(outcome?)?;
+                    if let Request::Restart { names } | Request::Start { names } = &request {
+                        tell_skipped(instance, names).await;
+                    }
+                    Ok(code)
+                }
             }
         }
         Server::Overmind(address) => {

@@ -9,20 +9,53 @@ pub(super) fn table<const N: usize>(
     heads: [&str; N],
     rows: impl IntoIterator<Item = [String; N]>,
 ) -> String {
-    let mut all = vec![heads.map(str::to_owned)];
-    all.extend(rows);
-    columns(&all, WIDEST)
+    painted(&heads, &rows.into_iter().collect::<Vec<_>>(), |_, _| None)
+}
+
+/// The same with the colours of some cells, which are named by row and column.
+pub(super) fn painted<R: AsRef<[String]>>(
+    heads: &[&str],
+    rows: &[R],
+    paint: impl Fn(usize, usize) -> Option<&'static str>,
+) -> String {
+    let heads: Vec<String> = heads.iter().map(|head| (*head).to_owned()).collect();
+    let widths = widths([&heads[..]].into_iter().chain(rows.iter().map(AsRef::as_ref)), WIDEST);
+    let rows = rows.iter().enumerate();
+    let rows = rows.map(|(row, cells)| line(cells.as_ref(), &widths, |column| paint(row, column)));
+    [line(&heads, &widths, |_| None)].into_iter().chain(rows).collect()
 }
 
 /// The lines of these rows, with no column but the last wider than this.
 pub(super) fn columns<const N: usize>(rows: &[[String; N]], widest: usize) -> String {
-    let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max();
-    let widths: [usize; N] = std::array::from_fn(|column| width(column).unwrap_or(0).min(widest));
-    let line = |row: &[String; N]| {
-        let cells = row.iter().zip(&widths).map(|(cell, width)| format!("{cell:width$}  "));
-        cells.collect::<String>().trim_end().to_owned() + "\n"
-    };
-    rows.iter().map(line).collect()
+    let widths = widths(rows.iter().map(|row| &row[..]), widest);
+    rows.iter().map(|row| line(row, &widths, |_| None)).collect()
+}
+
+fn widths<'r>(rows: impl Iterator<Item = &'r [String]>, widest: usize) -> Vec<usize> {
+    let mut widths = vec![];
+    for row in rows {
+        widths.resize(row.len(), 0);
+        for (width, cell) in widths.iter_mut().zip(row) {
+            *width = cell.chars().count().min(widest).max(*width);
+        }
+    }
+    widths
+}
+
+fn line(
+    cells: &[String],
+    widths: &[usize],
+    paint: impl Fn(usize) -> Option<&'static str>,
+) -> String {
+    let mut line = String::new();
+    for (column, (cell, &width)) in cells.iter().zip(widths).enumerate() {
+        let blanks = " ".repeat(width.saturating_sub(cell.chars().count()) + 2);
+        match paint(column) {
+            Some(color) => line.extend([color, cell, "\x1b[0m", &blanks]),
+            None => line.extend([&**cell, &blanks]),
+        }
+    }
+    line.trim_end().to_owned() + "\n"
 }
 
 #[cfg(test)]

@@ -34,6 +34,14 @@ impl Exit {
         }
     }
 
+    /// In one word: `3`, `SIGKILL`, or `SIG40` for a signal that has no name.
+    pub fn word(self) -> String {
+        match self {
+            Self::Code(code) => code.to_string(),
+            Self::Signal(number) => signal_name(number),
+        }
+    }
+
     /// Ended by `exit(0)`.
     pub const fn success(self) -> bool {
         matches!(self, Self::Code(0))
@@ -52,6 +60,11 @@ impl Exit {
         let low = (packed & 0xff) as u8;
         if packed & 0x100 == 0 { Self::Code(low) } else { Self::Signal(low) }
     }
+}
+
+fn signal_name(number: u8) -> String {
+    let signal = nix::sys::signal::Signal::try_from(i32::from(number));
+    signal.map_or_else(|_| format!("SIG{number}"), |signal| signal.to_string())
 }
 
 impl fmt::Display for Exit {

@@ -155,7 +155,7 @@ fn a_terminal_can_be_typed_into_and_read() {
 }
 
 #[test]
-fn a_wide_table_tells_what_each_tree_uses() {
+fn the_table_tells_what_each_tree_uses() {
     let world = World::new(
         "web: setsid -f sh -c 'touch up; exec sleep 1000'; while :; do :; done\nworker: exit 3\n",
     );
@@ -168,17 +168,16 @@ fn a_wide_table_tells_what_each_tree_uses() {
         let words = |line: &str| line.split_ascii_whitespace().map(str::to_owned).collect();
         world.ok(["ps", "--wide"]).lines().map(words).collect()
     };
-    let rows = eventually("it has used some time", || {
-        Some(rows()).filter(|rows| !rows[1].contains(&"0.0%".to_owned()))
-    });
-    let head = "PROCESS PID STATE SINCE RESTARTS EXIT PORT CPU MEMORY";
+    let rows =
+        eventually("it has used some time", || Some(rows()).filter(|rows| rows[1][7] != "0:00.00"));
+    let head = "PROCESS PID STATUS EXIT RESTARTS PORT SINCE CPU MEMORY NOTE";
     assert_eq!(rows[0].join(" "), head);
     assert_eq!((rows[1][0].as_str(), rows[1][2].as_str()), ("web", "running"), "{rows:?}");
     assert_eq!(rows[1][1], world.field("web", "pid").to_string());
-    assert!(rows[1].iter().any(|cell| cell.ends_with('%')), "{rows:?}");
-    assert!(rows[1].last().unwrap().ends_with("iB"), "{rows:?}");
+    assert!(rows[1][8].ends_with("iB"), "{rows:?}");
     assert_eq!(rows[2][..3], ["worker", "-", "exited"].map(str::to_owned), "{rows:?}");
-    assert!(rows[2].join(" ").contains("code 3 5100 - -"), "{rows:?}");
+    assert_eq!(rows[2][3..6], ["3", "0", "5100"].map(str::to_owned), "{rows:?}");
+    assert!(rows[2].join(" ").ends_with("- - `tmo why worker` explains it"), "{rows:?}");
     world.ok(["quit"]);
 }
 
@@ -252,4 +251,26 @@ fn an_exit_and_a_line_that_come_with_the_end_of_the_run_are_told() {
     eventually("it waits", || procs::has_socket(wait.id()).then_some(()));
     world.ok(["quit"]);
     assert_eq!(wait.wait_with_output().unwrap().status.code(), Some(5));
+}
+
+#[test]
+fn ps_shows_readiness_and_why_a_process_waits() {
+    let world = World::new("migrate: exit 0\nbad: exit 3\nlate: true\nweb: exec sleep 1000\n");
+    world.write(
+        "tmo.toml",
+        "[process.bad]\non_exit = \"ignore\"\n[process.web]\nready = { log = \"never\" }\n\
+         [process.late]\ndepends_on = { bad = \"completed\" }\n\
+         [process.migrate]\non_exit = \"ignore\"\n",
+    );
+    world.run(["start", "-D"]);
+    world.wait_state("late", "skipped");
+    let table = world.ok(["ps"]);
+    let row = |name: &str| {
+        table.lines().find(|line| line.starts_with(name)).unwrap_or_default().to_owned()
+    };
+    assert!(row("PROCESS").starts_with("PROCESS"), "{table}");
+    assert!(!row("migrate").contains("dead") && row("bad").contains('3'), "{table}");
+    assert!(row("late").contains("skipped") && row("late").contains("bad"), "{table}");
+    assert!(row("web").contains("never"), "what it lacks: {table}");
+    world.ok(["quit"]);
 }

@@ -43,7 +43,7 @@ fn with_any_can_die_the_run_outlives_all_its_processes() {
     let mut view = world.start(["--any-can-die"]);
     view.shows("a      | Exited with code 1\n");
     view.shows("b      | Exited with code 0\n");
-    assert_eq!(world.ok(["ps"]).matches("dead").count(), 2);
+    assert_eq!(world.ok(["ps"]).matches("exited").count(), 2);
     world.run(["restart", "b"]);
     assert_eq!(view.interrupt(), 1);
 }

@@ -11,7 +11,7 @@ fn table(world: &World) -> Vec<String> {
     let table = world.ok(["ps"]);
     let cells = |line: &str| {
         let mut words = line.split_whitespace();
-        format!("{} {}", words.next().unwrap(), words.next_back().unwrap())
+        format!("{} {}", words.next().unwrap(), words.nth(1).unwrap())
     };
     table.lines().skip(1).map(cells).collect()
 }
@@ -54,9 +54,12 @@ fn instances_come_and_go_and_all_views_know_them() {
     // The same as before, with the same number and the same log.
     world.ok(["scale", "job=2"]);
     assert_eq!(world.field("job#2", "port"), 6110);
-    assert_eq!(world.ok(["logs", "job#2", "--no-prefix", "--grep", "on"]).lines().count(), 2);
+    eventually("its new life has printed its line", || {
+        let lines = world.ok(["logs", "job#2", "--no-prefix", "--grep", "on"]).lines().count();
+        (lines == 2).then_some(())
+    });
     world.ok(["scale", "job=0"]);
-    assert_eq!(table(&world), ["web running", "web#2 running", "job dead"]);
+    assert_eq!(table(&world), ["web running", "web#2 running", "job stopped"]);
     assert_eq!(view.interrupt(), 0);
     assert!(echoing.wait().unwrap().success());
     world.wait_empty();

@@ -84,7 +84,7 @@ fn fails(ran: &Ran, words: &[&str]) {
 fn what_a_later_supervisor_says_more_is_passed_over() {
     let world = World::new("web: x\n");
     let _other = supervise(&world, "9.0.0", |_| (200, state(1)));
-    let table = world.ok(["ps", "--wide"]);
+    let table = world.ok(["ps"]);
     assert!(table.contains("web") && table.contains("dreaming"), "{table}");
     let json: Value = serde_json::from_str(&world.ok(["ps", "--json"])).unwrap();
     assert_eq!(json["processes"][0]["exit"], Value::Null);

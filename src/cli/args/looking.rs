@@ -114,7 +114,7 @@ pub struct PsArgs {
     /// Print the whole state as JSON.
     #[arg(long)]
     pub json: bool,
-    /// With state, since when, restarts, exit, port, CPU and memory of all that each has started.
+    /// Also show how long each process has been in its state.
     #[arg(short = 'w', long, conflicts_with = "json")]
     pub wide: bool,
     /// In this order, which the table then has a column for.
