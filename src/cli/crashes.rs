@@ -19,7 +19,7 @@ use crate::model::time::Timestamp;
 use crate::model::units;
 use crate::model::untrusted::{shown, shown_line};
 use crate::model::{LifeId, ProcName};
-use crate::view::paint::{Mode, NARROWEST, Prefix, SYSTEM, SYSTEM_COLOR, Style, name_width};
+use crate::view::paint::{Mode, NARROWEST, Prefix, SYSTEM, SYSTEM_COLOR, Stamp, Style, name_width};
 
 /// List or show them.
 pub(super) fn crashes(args: &CrashesArgs) -> Result<u8, CliError> {
@@ -48,7 +48,8 @@ pub(super) fn crashes(args: &CrashesArgs) -> Result<u8, CliError> {
             let Some((report, path)) = newest(&named) else {
                 return Err(CliError::Other(none(name.as_deref())));
             };
-            let looks = source.map(|source| (Source::style(&instance.context.env, true), source));
+            let looks =
+                source.map(|source| (Source::style(&instance.context.env, Stamp::Date), source));
             show(&report, &path, looks, args.json)
         }
     }

@@ -182,9 +182,7 @@ impl CliError {
 
     /// No process has this name; these there are.
     pub(super) fn unknown<'a>(name: &str, known: impl IntoIterator<Item = &'a ProcName>) -> Self {
-        let known = known.into_iter().map(ToString::to_string).collect();
-        let unknown = nearest::unknown_of(name, known).unknown;
-        unknown.map_or_else(|| Self::Other(format!("Unknown process name: {name}")), Self::Unknown)
+        Self::Unknown(nearest::unknown(name, known))
     }
 
     /// Refuse the first of these words that means none of the processes there are.

@@ -23,7 +23,7 @@ use crate::model::plan::Plan;
 use crate::model::run_end::End;
 use crate::model::text::OsText;
 use crate::view::merged::Renderer;
-use crate::view::paint::{Facts, Style};
+use crate::view::paint::{Facts, Stamp, Style};
 use crate::view::printer::Job;
 use crate::view::screen;
 
@@ -76,20 +76,12 @@ impl Source {
     /// The numbers of the streams that these words mean; none given means all, and the words of
     /// the supervisor too.
     pub(super) fn filter(&self, names: &[String]) -> Result<Filter, CliError> {
-        let last = self.streams.iter().map(|stream| stream.number).max().unwrap_or(0);
-        if names.is_empty() {
-            let mut all: Vec<u16> = self.streams.iter().map(|s| s.number).collect();
-            all.push(EVENTS);
-            return Ok(Filter::only(all).and_later(last, names));
-        }
         CliError::refuse_unknown(names, self.streams.iter().map(|stream| &stream.name))?;
-        let meant = |s: &&Stream| names.iter().any(|name| s.name.matches(name));
-        let numbers = self.streams.iter().filter(meant).map(|s| s.number).collect();
-        Ok(Filter::only(numbers).and_later(last, names).and_events_about(names))
+        Ok(Filter::named(names, &self.streams).and_events_about(names))
     }
 
     /// How this command's output looks.
-    pub(super) fn style(env: &Env, timestamps: bool) -> Style {
+    pub(super) fn style(env: &Env, stamp: Stamp) -> Style {
         let facts = Facts {
             stdout_is_terminal: screen::is_terminal(io::stdout()),
             no_color: env.caller("NO_COLOR"),
@@ -99,7 +91,7 @@ impl Source {
         let style = Style::new(facts.mode());
         let columns =
             screen::window_size(io::stdout()).map_or(style.columns, |(columns, _)| columns);
-        Style { timestamps, columns, zone: screen::local_zone(), ..style }
+        Style { stamp, columns, zone: screen::local_zone(), ..style }
     }
 
     /// A renderer for these streams.
@@ -122,12 +114,18 @@ impl Source {
         }
     }
 
-    /// The last lines of the last life of a process, as they are in its stream.
-    pub(super) fn last_lines(&self, name: &ProcName, lines: u64) -> Result<Vec<u8>, CliError> {
+    /// The last lines of the last life of a process, as they are in its stream, none before record
+    /// `first`.
+    pub(super) fn last_lines(
+        &self,
+        name: &ProcName,
+        lines: u64,
+        first: u64,
+    ) -> Result<Vec<u8>, CliError> {
         let filter = self.filter(&[name.to_string()])?;
         let mut index = self.index();
         let upto = index.len().map_err(unreadable)?;
-        let mark = Position { record: clear::mark(&self.dirs), skip: 0 };
+        let mark = Position { record: clear::mark(&self.dirs).max(first), skip: 0 };
         let position = tail(&mut index, &filter, lines, upto).map_err(unreadable)?.max(mark);
         let mut cursor = Cursor::over(index, position, filter);
         let (mut all, mut text) = (vec![], vec![]);
@@ -143,7 +141,7 @@ impl Source {
 
     /// How this run ended, and the number of records up to there; nothing if it has not.
     pub(super) fn end_of(&self, run: &str) -> Result<Option<(End, u64)>, CliError> {
-        let events = last_events(self.index()).map_err(unreadable)?;
+        let events = last_events(self.index(), 0).map_err(unreadable)?;
         Ok(events.iter().find_map(|(record, event)| match event.what() {
             Some(What::End { run: of, end }) if of == run => Some((end.clone(), record + 1)),
             Some(_) | None => None,
@@ -161,13 +159,13 @@ impl Source {
     }
 }
 
-/// The last events of a journal, each with the number of its record.
-pub(super) fn last_events(mut index: IndexReader) -> io::Result<Vec<(u64, Logged)>> {
+/// The last events of a journal, none before record `first`, each with the number of its record.
+pub(super) fn last_events(mut index: IndexReader, first: u64) -> io::Result<Vec<(u64, Logged)>> {
     /// No more are looked through for the end of a run.
     const MOST: u64 = 1000;
     let upto = index.len()?;
     let filter = Filter::only(vec![EVENTS]);
-    let from = tail(&mut index, &filter, MOST, upto)?;
+    let from = tail(&mut index, &filter, MOST, upto)?.max(Position { record: first, skip: 0 });
     let mut cursor = Cursor::over(index, from, filter);
     let (mut events, mut text) = (vec![], vec![]);
     while let Some(chunk) = cursor.next(upto, &mut text)? {

@@ -81,21 +81,12 @@ impl Trouble {
                 (Kind::DependencyNotReady, skip.to_string(), next)
             }
             Why::NotReady(why) => {
-                let next = why.probe().and_then(try_it).unwrap_or_else(logs);
+                let next = why.probe().and_then(Probe::by_hand).unwrap_or_else(logs);
                 (Kind::ReadinessTimedOut, why.to_string(), next)
             }
         };
         let (certainty, next) = (Certainty::Certain, Some(next));
         Cause { kind, certainty, text, evidence: None, place: None, next }
-    }
-}
-
-/// What a person types to ask what a check asks: its address or its command.
-fn try_it(probe: &Probe) -> Option<String> {
-    match probe {
-        Probe::Http { url } => Some(format!("curl -i '{}'", url.replace('\'', "%27"))),
-        Probe::Exec { command } => Some(command.as_path().display().to_string()),
-        Probe::Log(_) | Probe::Port { .. } | Probe::Exit { .. } | Probe::Delay { .. } => None,
     }
 }
 
@@ -173,41 +164,40 @@ pub(super) fn held_up(process: &ProcessState) -> Option<Cause> {
     };
     let next = match of {
         Some(name) => format!("tmo why {name}"),
-        None => probe.and_then(try_it).unwrap_or_else(|| format!("tmo logs {}", process.name)),
+        None => {
+            probe.and_then(Probe::by_hand).unwrap_or_else(|| format!("tmo logs {}", process.name))
+        }
     };
     let (certainty, next) = (Certainty::Certain, Some(next));
     Some(Cause { kind, certainty, text, evidence: None, place: None, next })
 }
 
-/// The words for a process, or a run, in which nothing is wrong now.
-pub(super) fn well(name: Option<&str>) -> String {
-    name.map_or_else(
-        || "everything runs and is well".to_owned(),
-        |name| format!("{name} runs and is well"),
-    )
+/// What there is to say of these processes, with which nothing is wrong; of one alone if it was named.
+pub(super) fn well(processes: &[&ProcessState], named: bool) -> String {
+    let is = |process: &ProcessState| match process.exit {
+        Some(exit) if process.finished => {
+            format!("{} has ended with {}, as expected", process.name, exit.describe())
+        }
+        Some(_) | None => format!("{} is {}", process.name, process.state),
+    };
+    if let ([process], true) = (processes, named) {
+        return format!("nothing is wrong: {}", is(process));
+    }
+    let (running, others): (Vec<_>, Vec<_>) =
+        processes.iter().partition(|process| process.state == ProcessStatus::Running);
+    if others.is_empty() {
+        return "all processes are running".to_owned();
+    }
+    let others: Vec<_> = others.into_iter().map(is).collect();
+    format!("nothing is wrong: {}, {} running", others.join(", "), running.len())
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{Troubles, try_it};
+    use super::Troubles;
     use crate::model::event::{Event, Logged, Problem, Skip, Unavailable, What};
-    use crate::model::rules::{PortOwner, Probe};
+    use crate::model::rules::Probe;
     use crate::model::{Exit, ProcName};
-
-    #[test]
-    fn what_was_asked_in_vain_is_what_to_try() {
-        let http = |url: &str| Probe::Http { url: url.into() };
-        let exec = |command: &str| Probe::Exec { command: command.into() };
-        let port = Probe::Port { host: "::1".into(), port: 80, owner: PortOwner::default() };
-        for (probe, next) in [
-            (http("http://[::1]:80/x"), Some("curl -i 'http://[::1]:80/x'")),
-            (http("http://a/it's"), Some("curl -i 'http://a/it%27s'")),
-            (exec("echo `id`; exit 4"), Some("echo `id`; exit 4")),
-            (port, None),
-        ] {
-            assert_eq!(try_it(&probe).as_deref(), next);
-        }
-    }
 
     fn troubles(events: &[(&str, What)]) -> Troubles {
         let mut troubles = Troubles::default();

@@ -1,39 +1,47 @@
 //! `tmo why`: what has ended a process, or keeps it from coming up.
 
+use std::ffi::OsStr;
 use std::fmt::Write as _;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use jiff::tz::TimeZone;
 use serde::Serialize;
 
 use super::args::WhyArgs;
-use super::crashes::{causes, headline};
+use super::crashes::{causes, headline, strong};
 use super::error::CliError;
 use super::instance::Instance;
 use super::log::{Source, last_events, unreadable};
 use super::logs::index_of;
 use super::terminal::tmo_only;
 use super::troubles::{Trouble, Troubles, asked, held_up, well};
-use crate::crash::record::examine_in;
+use crate::crash::record::{self, examine_in};
 use crate::crash::store::{self, Found};
-use crate::crash::{Cause, CrashInput, CrashReport, Facts, Lived, Log, Trigger};
+use crate::crash::watcher::LastError;
+use crate::crash::{Cause, CrashInput, CrashReport, Facts, Kind, Lived, Log, Trigger};
 use crate::instance::lock;
+use crate::journal::IndexReader;
 use crate::journal::search::pattern::without_break;
+use crate::journal::search::runs;
 use crate::model::event::What;
 use crate::model::line;
+use crate::model::plan::Plan;
 use crate::model::request::{ProcessState, State};
 use crate::model::run_end::Culprit;
 use crate::model::text::OsText;
 use crate::model::time::Timestamp;
 use crate::model::untrusted::shown_line;
-use crate::model::{ProcName, ProcessStatus};
+use crate::model::{Exit, LifeId, ProcName, ProcessStatus};
+use crate::sys::clock;
+use crate::view::paint::Stamp;
 
 /// How many of the last lines are shown: with the rest, one screen.
 const LAST: usize = 10;
 /// How many causes.
 const MOST: usize = 3;
-/// A report is that of an end which was so near.
-const NEAR: Duration = Duration::from_secs(2);
+const MILLISECOND: Duration = Duration::from_millis(1);
 
 /// What there is to say.
 #[derive(Debug, Serialize)]
@@ -41,6 +49,8 @@ const NEAR: Duration = Duration::from_secs(2);
 struct Answer {
     api: u32,
     process: ProcName,
+    /// Whether something is wrong now, or was when the last run ended.
+    wrong: bool,
     /// As it is now; null where nothing runs.
     state: Option<ProcessState>,
     causes: Vec<Cause>,
@@ -62,23 +72,31 @@ pub(super) fn why(args: &WhyArgs) -> Result<u8, CliError> {
         return super::far::why(far, args.name.as_deref());
     }
     let source = Source::of_instance(&instance)?;
-    let style = Source::style(&instance.context.env, false);
+    let style = Source::style(&instance.context.env, Stamp::None);
     let case = Case::new(&instance, &source, state, style.mode.color())?;
     let answer = match &case.state {
         Some(state) => case.of_run(state, args.name.as_deref())?,
         None => case.afterwards(args.name.as_deref())?,
     };
-    let Some(mut answer) = answer else {
-        return case.all_is_well(args);
-    };
     let flags = instance.flags();
+    let Some(mut answer) = answer else {
+        let text = case.all_is_well(args.name.as_deref(), &flags)?;
+        if args.json {
+            return super::print_json(&Well { api: crate::model::request::API, well: &text });
+        }
+        return super::print(&(text + "\n"));
+    };
+    let editor = instance.context.env.caller("EDITOR").and_then(OsStr::to_str);
     for cause in &mut answer.causes {
-        cause.next = cause.next.take().map(|next| about_this_run(next, &flags));
+        let next = cause.next.take().map(|next| about_this_run(next, &flags));
+        cause.next = next.map(|next| with_editor(next, editor));
     }
-    if args.json {
-        return super::print_json(&answer);
-    }
-    super::print_painted(&screen(&answer, style.mode.color(), &flags))
+    let printed = if args.json {
+        super::print_json(&answer)?
+    } else {
+        super::print_painted(&screen(&answer, style.mode.color(), &flags))?
+    };
+    Ok(if answer.wrong { 1 } else { printed })
 }
 
 /// The state of the run, if there is one.
@@ -94,22 +112,34 @@ async fn state_of(instance: &mut Instance) -> Result<Option<State>, CliError> {
 struct Case<'a> {
     instance: &'a Instance,
     source: &'a Source,
+    /// The journal of the present run, or of the last one.
     log: Log<'a>,
-    reports: Vec<Found>,
+    /// The record with which that run begins.
+    first: u64,
+    /// Its crash reports, and those of earlier runs.
+    reports: Vec<Report>,
+    earlier: Vec<Found>,
+    plan: Option<Plan>,
     state: Option<State>,
     color: bool,
 }
 
 /// How the last run ended.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 struct Ended {
-    run: String,
+    /// Its name; nothing where its end was not recorded.
+    run: Option<String>,
     culprit: Option<Culprit>,
     troubles: Troubles,
 }
 
 /// A report, and the file that it is in.
 type Report = (CrashReport, Option<PathBuf>);
+
+/// The index of a journal.
+fn index_in(source: &Source, supervised: bool) -> io::Result<IndexReader> {
+    index_of(source, supervised).map_err(io::Error::other)
+}
 
 impl<'a> Case<'a> {
     fn new(
@@ -119,19 +149,38 @@ impl<'a> Case<'a> {
         color: bool,
     ) -> Result<Self, CliError> {
         let supervised = lock::is_held(instance.runtime.dir()).unwrap_or(false);
-        let index = move || index_of(source, supervised).map_err(std::io::Error::other);
-        let log = Log::with_index(&source.dirs, index).map_err(unreadable)?;
-        Ok(Self { instance, source, log, reports: source.reports.list()?, state, color })
+        let index = move || index_in(source, supervised);
+        let first = runs::newest(index).map_err(unreadable)?;
+        let log = Log::with_index(&source.dirs, first, index).map_err(unreadable)?;
+        let begun = index().and_then(|mut index| index.find(first, |_, record| Some(record.time)));
+        let begun = begun.map_err(unreadable)?.unwrap_or_default();
+        // Reports have milliseconds.
+        let is_earlier = |report: &CrashReport| {
+            report.timestamp.parse().is_ok_and(|time: Timestamp| time + MILLISECOND < begun)
+        };
+        let (mut reports, mut earlier) = (vec![], source.reports.list()?);
+        while let Some(found) = earlier.pop() {
+            match store::read(&found.path) {
+                Ok(report) if is_earlier(&report) => {
+                    earlier.push(found);
+                    break;
+                }
+                Ok(report) => reports.push((report, Some(found.path))),
+                Err(_) => {}
+            }
+        }
+        let plan = instance.runtime.plan().ok();
+        Ok(Self { instance, source, log, first, reports, earlier, plan, state, color })
     }
 
-    /// While something runs: who of these has a crash, or does not come up.
+    /// While something runs: who of these has a crash, does not come up, or has failed below a watcher;
+    /// of a single one also what is past.
     fn of_run(&self, state: &State, name: Option<&str>) -> Result<Option<Answer>, CliError> {
         let mut asked = asked(&state.processes, name)?;
-        // What does not run comes first; of these, what happened last.
-        asked.sort_by_key(|process| {
-            (process.state == ProcessStatus::Running, std::cmp::Reverse(process.since))
-        });
-        for process in asked.iter().filter(|process| process.state.has_failed_or_exited()) {
+        // Of these, what happened last.
+        asked.sort_by_key(|process| std::cmp::Reverse(process.since));
+        let ended = |process: &&&ProcessState| process.state.has_failed_or_exited();
+        for process in asked.iter().filter(ended).filter(|process| !process.finished) {
             if let Some(found) = self.last_end(&process.name, &state.run, None)? {
                 return Ok(Some(self.answer(found, Some(process))));
             }
@@ -139,69 +188,92 @@ impl<'a> Case<'a> {
         if let Some((process, cause)) = asked.iter().find_map(|p| Some((p, held_up(p)?))) {
             return Ok(Some(self.waits(process, cause)));
         }
-        let crash = self
-            .reports
-            .iter()
-            .rev()
-            .filter(|found| asked.iter().any(|process| found.matches(process.name.as_str())));
-        let crash = crash.filter_map(|found| Some((store::read(&found.path).ok()?, found)));
-        let mut crash = crash.take_while(|(report, _)| report.tmo.run == state.run);
-        if let Some((report, found)) = crash.next() {
-            let process = asked.iter().find(|process| process.name == report.process_name);
-            return Ok(Some(self.answer((report, Some(found.path.clone())), process.copied())));
+        let mut past = None;
+        for process in asked.iter().filter(|process| process.state == ProcessStatus::Running) {
+            match self.last_error(process, &state.run)? {
+                Some(error) if error.wrong => return Ok(Some(error)),
+                error => past = past.or(error),
+            }
         }
-        if let (Some(_), [process]) = (name, &asked[..])
-            && let Some(found) = self.just_failed(process, &state.run)?
-        {
-            return Ok(Some(self.answer(found, Some(process))));
+        let (Some(_), [process]) = (name, &asked[..]) else { return Ok(past) };
+        let crash = self.reports.iter().find(|(report, _)| report.process_name == process.name);
+        let found = match (past, crash) {
+            (Some(error), _) => return Ok(Some(error)),
+            (None, Some(crash)) => Some(crash.clone()),
+            (None, None) => self.just_failed(process, &state.run)?,
+        };
+        if found.is_some() {
+            return Ok(found.map(|found| self.answer(found, Some(process))));
         }
-        let stopped =
-            asked.iter().find(|process| process.state == ProcessStatus::Stopped && name.is_some());
-        let Some(process) = stopped else { return Ok(None) };
+        if process.state != ProcessStatus::Stopped {
+            return Ok(None);
+        }
         let found = self.last_end(&process.name, &state.run, Some(Trigger::Asked))?;
         Ok(found.map(|found| self.answer(found, Some(process))))
     }
 
-    /// When nothing runs: who ended everything, or the newest crash.
+    /// When nothing runs: who ended everything, or what was wrong at the end.
     fn afterwards(&self, name: Option<&str>) -> Result<Option<Answer>, CliError> {
-        let (run, culprit, troubles) = self.ended()?.map_or_else(
-            || (String::new(), None, Troubles::default()),
-            |ended| (ended.run, ended.culprit, ended.troubles),
-        );
+        let Ended { run, culprit, troubles } = self.ended()?;
+        let run = run.unwrap_or_default();
         let Some(name) = name else {
             if let Some(culprit) = culprit {
                 let found = self.last_end(&culprit.name, &run, None)?;
                 return Ok(found.map(|found| self.answer(found, None)));
             }
-            let newest = super::crashes::newest(&self.reports);
-            let of_run = newest.as_ref().is_some_and(|(report, _)| report.tmo.run == run);
-            if let Some(trouble) = troubles.first().filter(|_| !of_run) {
-                return Ok(Some(self.gave_up(trouble)));
+            for (report, path) in &self.reports {
+                // What had crashed and ran again was well at the end.
+                let last = self.log.last_ended(&report.process_name).map_err(unreadable)?;
+                if last.is_none_or(|(lived, _)| lived.life == report.tmo.life) {
+                    return Ok(Some(self.answer((report.clone(), path.clone()), None)));
+                }
             }
-            return Ok(newest.map(|(report, path)| self.answer((report, Some(path)), None)));
+            return Ok(troubles.first().map(|trouble| self.gave_up(trouble)));
         };
         if let Some(trouble) = troubles.of(name) {
             return Ok(Some(self.gave_up(trouble)));
         }
-        let named = || self.source.streams.iter().map(|stream| &stream.name);
-        let mut last = vec![];
-        for process in named().filter(|process| process.matches(name)) {
-            let lived = self.log.last_ended(process).map_err(unreadable)?;
-            last.push((lived.map_or(Timestamp::EPOCH, |(lived, _)| lived.ended), process));
-        }
-        let Some((_, process)) = last.into_iter().max_by_key(|(ended, _)| *ended) else {
-            return Err(CliError::unknown(name, named()));
+        let Some(process) = self.last_to_end(name, &self.log)? else {
+            return self.in_an_earlier_run(name);
         };
         let trigger = match &culprit {
-            Some(Culprit { name, .. }) if name == process => None,
+            Some(Culprit { name, .. }) if *name == process => None,
             Some(Culprit { name, exit, .. }) => {
                 Some(Trigger::StoppedWith { first: name.clone(), exit: *exit })
             }
             None if run.is_empty() => None,
             None => Some(Trigger::Asked),
         };
-        let found = self.last_end(process, &run, trigger)?;
+        let found = self.last_end(&process, &run, trigger)?;
         Ok(found.map(|found| self.answer(found, None)))
+    }
+
+    /// The process that this word means, of several the one that ended last.
+    fn last_to_end(&self, name: &str, log: &Log<'_>) -> Result<Option<ProcName>, CliError> {
+        let named = || self.source.streams.iter().map(|stream| &stream.name);
+        let mut last = None;
+        for process in named().filter(|process| process.matches(name)) {
+            let ended = log.last_ended(process).map_err(unreadable)?;
+            last = last.max(ended.map(|(lived, _)| (lived.ended, process.clone())));
+        }
+        if last.is_none() && !named().any(|process| process.matches(name)) {
+            return Err(CliError::unknown(name, named()));
+        }
+        Ok(last.map(|(_, process)| process))
+    }
+
+    /// The end of a process that did not take part in the last run.
+    fn in_an_earlier_run(&self, name: &str) -> Result<Option<Answer>, CliError> {
+        let index = || index_in(self.source, false);
+        let log = Log::with_index(&self.source.dirs, 0, index).map_err(unreadable)?;
+        let Some(process) = self.last_to_end(name, &log)? else { return Ok(None) };
+        let Some((lived, place)) = log.last_ended(&process).map_err(unreadable)? else {
+            return Ok(None);
+        };
+        let input = self.input(&process, "", lived, None);
+        let answer = self.answer((examine_in(&input, Some((&log, &place))), None), None);
+        let head = format!("{}{}", "In an earlier run: ", answer.head);
+        Ok(Some(Answer { head, wrong: false, ..answer }))
     }
 
     /// The life before the present one, if it failed: there may be no report yet, or there is none
@@ -217,7 +289,36 @@ impl<'a> Case<'a> {
         self.last_end(&process.name, run, None)
     }
 
-    /// The report of the last end of a process, from its file or made of the journal.
+    /// The last error of a process that runs, unless it is over.
+    fn last_error(&self, process: &ProcessState, run: &str) -> Result<Option<Answer>, CliError> {
+        let Some(place) = self.log.present(&process.name).map_err(unreadable)? else {
+            return Ok(None);
+        };
+        let now = clock::now();
+        let lived = Lived {
+            life: LifeId::nth(u32::try_from(process.lives).unwrap_or(u32::MAX)),
+            pid: process.pid,
+            started: process.since,
+            ended: now,
+            // What it would end with if the error were the end of it.
+            exit: Exit::Code(1),
+            restarts: process.lives.saturating_sub(1),
+        };
+        let input = self.input(&process.name, run, lived, None);
+        let found = record::last_error(&input, &self.log, &place).map_err(unreadable)?;
+        let Some((LastError { cause, waits }, last_logs)) = found else { return Ok(None) };
+        let at = cause.place.as_ref().map_or(String::new(), |place| format!(" at {place}"));
+        let time = cause.evidence.as_ref().and_then(|clue| clue.time.clone());
+        let clock =
+            time.as_deref().map_or(String::new(), |time| format!(", {}", time_of_day(time)));
+        let name = strong(process.name.as_str(), self.color);
+        let waiting = if waits { " below a watcher, which waits for a change" } else { "" };
+        let head = format!("{name} runs{waiting}; its last error{clock}: {}{at}\n", cause.text);
+        let answer = self.told_of(&process.name, cause);
+        Ok(Some(Answer { wrong: waits, timestamp: time, last_logs, head, ..answer }))
+    }
+
+    /// The report of the last end of a process in this run, from its file or made of the journal.
     fn last_end(
         &self,
         name: &ProcName,
@@ -226,17 +327,11 @@ impl<'a> Case<'a> {
     ) -> Result<Option<Report>, CliError> {
         let last = self.log.last_ended(name).map_err(unreadable)?;
         let same = |report: &CrashReport| {
-            let time = report.timestamp.parse::<Timestamp>().unwrap_or_default();
             report.process_name == *name
-                && last.is_none_or(|(lived, _)| {
-                    lived.life == report.tmo.life && lived.ended.between(time) < NEAR
-                })
+                && last.is_none_or(|(lived, _)| lived.life == report.tmo.life)
         };
-        let written = self.reports.iter().rev().filter(|found| found.matches(name.as_str()));
-        let mut written = written
-            .filter_map(|found| Some((store::read(&found.path).ok()?, Some(found.path.clone()))));
-        if let Some(found) = written.find(|(report, _)| same(report)) {
-            return Ok(Some(found));
+        if let Some(found) = self.reports.iter().find(|(report, _)| same(report)) {
+            return Ok(Some(found.clone()));
         }
         let Some((lived, place)) = last else { return Ok(None) };
         // What ended by itself was not stopped, whatever followed.
@@ -256,10 +351,10 @@ impl<'a> Case<'a> {
         trigger: Option<Trigger>,
     ) -> CrashInput {
         let facts = Facts { trigger, ..Facts::default() };
-        if let Ok(plan) = self.instance.runtime.plan()
+        if let Some(plan) = &self.plan
             && let Some(process) = plan.processes.iter().find(|process| process.name == *name)
         {
-            let input = CrashInput::new(&plan, process, &self.source.dirs, lived);
+            let input = CrashInput::new(plan, process, &self.source.dirs, lived);
             return CrashInput { facts, ..input };
         }
         let root = self.instance.socket.path.parent().unwrap_or(Path::new("/"));
@@ -274,37 +369,36 @@ impl<'a> Case<'a> {
             port: None,
             others: vec![],
             dirs: self.source.dirs.clone(),
+            first: self.first,
             lived,
             facts,
         }
     }
 
-    /// The end of the last run, if it came to one.
-    fn ended(&self) -> Result<Option<Ended>, CliError> {
-        let supervised = false;
-        let index = index_of(self.source, supervised).map_err(std::io::Error::other);
-        let events = index.and_then(last_events).map_err(unreadable)?;
-        let (mut last, mut troubles) = (None, Troubles::default());
-        for (_, event) in events {
-            if event.begins_run() {
-                // Of a run that was begun later there is no end.
-                (last, troubles) = (None, Troubles::default());
-            } else if let Some(What::End { run, end }) = event.what() {
-                let (run, culprit) = (run.clone(), end.culprit.clone());
-                let troubles = std::mem::take(&mut troubles);
-                last = Some(Ended { run, culprit, troubles });
-            } else {
-                troubles.read(&event);
+    /// The end of the last run, as far as it came to one.
+    fn ended(&self) -> Result<Ended, CliError> {
+        let events = index_in(self.source, false).and_then(|index| last_events(index, self.first));
+        let mut ended = Ended::default();
+        for (_, event) in events.map_err(unreadable)? {
+            match event.what() {
+                Some(What::End { run, end }) => {
+                    (ended.run, ended.culprit) = (Some(run.clone()), end.culprit.clone());
+                }
+                Some(_) | None => ended.troubles.read(&event),
             }
         }
-        Ok(last)
+        Ok(ended)
     }
 
     fn answer(&self, (report, path): Report, state: Option<&ProcessState>) -> Answer {
         let head = headline(&report, self.color);
+        let stopped =
+            |cause: &Cause| matches!(cause.kind, Kind::StoppedByRequest | Kind::StoppedWithOther);
+        let runs = state.is_some_and(|state| state.state == ProcessStatus::Running);
         Answer {
             api: crate::model::request::API,
             process: report.process_name,
+            wrong: !runs && !report.tmo.cause.first().is_some_and(stopped),
             state: state.cloned(),
             causes: report.tmo.cause.causes,
             exit_code: report.exit_code,
@@ -328,7 +422,7 @@ impl<'a> Case<'a> {
     }
 
     fn told_of(&self, name: &ProcName, cause: Cause) -> Answer {
-        let lines = self.source.last_lines(name, LAST as u64).unwrap_or_default();
+        let lines = self.source.last_lines(name, LAST as u64, self.first).unwrap_or_default();
         let shown = |line: &[u8]| {
             let mut text = vec![];
             line::plain(without_break(line), &mut text);
@@ -338,6 +432,7 @@ impl<'a> Case<'a> {
         Answer {
             api: crate::model::request::API,
             process: name.clone(),
+            wrong: true,
             state: None,
             causes: vec![cause],
             exit_code: None,
@@ -349,22 +444,46 @@ impl<'a> Case<'a> {
         }
     }
 
-    /// Nothing is wrong, which is no failure of this command.
-    fn all_is_well(&self, args: &WhyArgs) -> Result<u8, CliError> {
-        let name = args.name.as_deref();
-        let text = match (&self.state, name) {
-            (Some(_), name) => well(name),
-            (None, None) => "the last run ended as it was asked to".to_owned(),
-            (None, Some(name)) => {
-                let text = format!("nothing is known of an end of {name}");
-                return Err(CliError::Other(text));
-            }
-        };
-        if args.json {
-            return super::print_json(&Well { api: crate::model::request::API, well: &text });
+    /// What there is to say where nothing is wrong, which is no failure of this command.
+    fn all_is_well(&self, name: Option<&str>, flags: &str) -> Result<String, CliError> {
+        if let Some(state) = &self.state {
+            return self.well(state, name, flags);
         }
-        super::print(&(text + "\n"))
+        if let Some(name) = name {
+            return Err(CliError::Other(format!("the log has no end of {name}")));
+        }
+        let ended = self.ended()?.run.map_or("was killed", |_| "ended as it was asked to");
+        let crash = self.earlier.last().and_then(|found| store::read(&found.path).ok());
+        let crash = crash.map_or(String::new(), |report| {
+            let name = &report.process_name;
+            format!("; {name} crashed in an earlier run: `tmo crashes show {name}{flags}`")
+        });
+        Ok(format!("the last run {ended}{crash}"))
     }
+
+    fn well(&self, state: &State, name: Option<&str>, flags: &str) -> Result<String, CliError> {
+        let asked = asked(&state.processes, name)?;
+        let mut text = well(&asked, name.is_some());
+        let mut told: Vec<&ProcName> = vec![];
+        for (report, _) in self.reports.iter().filter(|_| name.is_none()) {
+            let name = &report.process_name;
+            if !told.contains(&name) {
+                told.push(name);
+                let time = time_of_day(&report.timestamp);
+                // Writing to a string does not fail.
+                let _ = write!(text, "; {name} crashed at {time}: `tmo why {name}{flags}`");
+            }
+        }
+        Ok(text)
+    }
+}
+
+/// The time of day of a time of the log, here.
+fn time_of_day(time: &str) -> String {
+    time.parse::<Timestamp>().map_or_else(
+        |_| time.to_owned(),
+        |time| TimeZone::system().to_datetime(time.utc()).strftime("%H:%M:%S").to_string(),
+    )
 }
 
 /// The answer where there is nothing to explain.
@@ -372,6 +491,35 @@ impl<'a> Case<'a> {
 struct Well<'a> {
     api: u32,
     well: &'a str,
+}
+
+/// A command that opens a place, as this editor takes the line.
+fn with_editor(next: String, editor: Option<&str>) -> String {
+    /// Those that want `file:line`, with the flag that says so.
+    const OTHERS: [(&str, &str); 10] = [
+        ("code", "--goto "),
+        ("code-insiders", "--goto "),
+        ("codium", "--goto "),
+        ("cursor", "--goto "),
+        ("windsurf", "--goto "),
+        ("hx", ""),
+        ("helix", ""),
+        ("subl", ""),
+        ("zed", ""),
+        ("micro", ""),
+    ];
+    let place = || {
+        let (line, path) = next.strip_prefix("${EDITOR:-vi} +")?.split_once(' ')?;
+        let program = editor?.split_whitespace().next()?.rsplit('/').next()?;
+        let (_, flag) = OTHERS.iter().find(|(name, _)| *name == program)?;
+        // Quotes end with the path.
+        let path = match path.strip_suffix('\'') {
+            Some(path) => format!("{path}:{line}'"),
+            None => format!("{path}:{line}"),
+        };
+        Some(format!("$EDITOR {flag}{path}"))
+    };
+    place().unwrap_or(next)
 }
 
 /// A command to be typed next, with the flags that name the run where it is about this one.
@@ -410,4 +558,24 @@ fn screen(answer: &Answer, color: bool, flags: &str) -> String {
         let _ = writeln!(text, "What the others printed then: tmo crashes show {name}{flags}");
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::with_editor;
+
+    #[test]
+    fn an_editor_gets_the_line_as_it_takes_it() {
+        for (editor, next) in [
+            (None, "${EDITOR:-vi} +4 a.py"),
+            (Some("vim"), "${EDITOR:-vi} +4 a.py"),
+            (Some("code --wait"), "$EDITOR --goto a.py:4"),
+            (Some("/usr/bin/hx"), "$EDITOR a.py:4"),
+        ] {
+            assert_eq!(with_editor("${EDITOR:-vi} +4 a.py".into(), editor), next);
+        }
+        let quoted = with_editor("${EDITOR:-vi} +4 'my app/a.py'".into(), Some("code"));
+        assert_eq!(quoted, "$EDITOR --goto 'my app/a.py:4'");
+        assert_eq!(with_editor("tmo logs web".into(), Some("code")), "tmo logs web");
+    }
 }

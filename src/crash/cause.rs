@@ -76,7 +76,7 @@ pub enum Kind {
     LoggedError,
     /// A signal.
     Signal,
-    /// It ended well, but should have stayed.
+    /// It exited with code 0, but was expected to keep running.
     EndedEarly,
     /// Nothing but its exit code.
     ExitCode,

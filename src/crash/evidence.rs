@@ -56,6 +56,8 @@ pub struct Facts {
     pub oom_kills: u64,
     /// Names of programs that there are, where one was not found.
     pub programs: Vec<String>,
+    /// Names of programs that lie in `node_modules/.bin`, where one was not found.
+    pub packaged: Vec<String>,
     /// Whether `coredumpctl` has what was in memory when something crashes.
     pub dumped: bool,
 }

@@ -36,6 +36,8 @@ const LATE: Duration = Duration::from_secs(60);
 pub struct Log<'a> {
     dirs: Dirs,
     streams: Streams,
+    /// The record with which the run begins whose lives these are: lives are counted in each run.
+    first: u64,
     pub(super) index: Box<dyn Fn() -> io::Result<IndexReader> + 'a>,
 }
 
@@ -85,24 +87,25 @@ impl std::fmt::Debug for Log<'_> {
 }
 
 impl<'a> Log<'a> {
-    /// The journal in these directories.
-    pub fn open(dirs: &Dirs) -> io::Result<Self> {
+    /// The journal in these directories, of the run that begins with record `first`.
+    pub fn open(dirs: &Dirs, first: u64) -> io::Result<Self> {
         let own = dirs.clone();
-        Self::with_index(dirs, move || Ok(IndexReader::open(&own)))
+        Self::with_index(dirs, first, move || Ok(IndexReader::open(&own)))
     }
 
     /// The same with an index that somebody has put together.
     pub fn with_index(
         dirs: &Dirs,
+        first: u64,
         index: impl Fn() -> io::Result<IndexReader> + 'a,
     ) -> io::Result<Self> {
         let streams = Streams::open(dirs).map_err(io::Error::other)?;
-        Ok(Self { dirs: dirs.clone(), streams, index: Box::new(index) })
+        Ok(Self { dirs: dirs.clone(), streams, first, index: Box::new(index) })
     }
 
-    /// The position of the first record that is not cleared.
-    fn cleared(&self) -> Position {
-        Position { record: clear::mark(&self.dirs), skip: 0 }
+    /// The position of the first record of the run that is not cleared.
+    fn begin(&self) -> Position {
+        Position { record: clear::mark(&self.dirs).max(self.first), skip: 0 }
     }
 
     /// The number of the stream of a process.
@@ -110,13 +113,16 @@ impl<'a> Log<'a> {
         self.streams.all().iter().find(|stream| stream.name == *name).map(|stream| stream.number)
     }
 
-    /// The last life of a process that has ended, and where it stands.
+    /// The last life of a process that has ended in this run, and where it stands.
     pub fn last_ended(&self, name: &ProcName) -> io::Result<Option<(Lived, Place)>> {
         let Some(stream) = self.stream(name) else { return Ok(None) };
         let mut index = (self.index)()?;
         let len = index.len()?;
         let mut ended = None;
         let before = index.rfind(len, |number, record| {
+            if number < self.first {
+                return Some(None);
+            }
             if record.stream != stream || !matches!(record.kind, Kind::Start | Kind::Exit) {
                 return None;
             }
@@ -124,9 +130,9 @@ impl<'a> Log<'a> {
                 ended = Some((number, *record));
                 return None;
             }
-            ended.map(|_| *record)
+            ended.map(|_| Some(*record))
         })?;
-        ended.map(|found| self.lived(stream, found, before)).transpose()
+        ended.map(|found| self.lived(stream, found, before.flatten())).transpose()
     }
 
     fn lived(
@@ -150,6 +156,22 @@ impl<'a> Log<'a> {
         Ok((lived, Place { stream, end, time: exit.time, upto }))
     }
 
+    /// The present life of a process, as if it ended now; nothing if it does not run.
+    pub fn present(&self, name: &ProcName) -> io::Result<Option<Place>> {
+        let Some(stream) = self.stream(name) else { return Ok(None) };
+        let mut index = (self.index)()?;
+        let len = index.len()?;
+        let last = index.rfind(len, |number, record| {
+            let counts = record.stream == stream && matches!(record.kind, Kind::Start | Kind::Exit);
+            (counts || number < self.first).then_some((number, *record))
+        })?;
+        let runs =
+            |(number, record): &(u64, Record)| *number >= self.first && record.kind == Kind::Start;
+        let place =
+            |(_, record): (u64, Record)| Place { stream, end: len, time: record.time, upto: len };
+        Ok(last.filter(runs).map(place))
+    }
+
     /// Where a life that ended at about this time stands.
     pub fn place(
         &self,
@@ -159,7 +181,7 @@ impl<'a> Log<'a> {
     ) -> io::Result<Option<Place>> {
         let Some(stream) = self.stream(name) else { return Ok(None) };
         let mut index = (self.index)()?;
-        let from = since(&mut index, ended - BEFORE)?.record;
+        let from = since(&mut index, ended - BEFORE)?.record.max(self.first);
         let exit = index.find(from, |number, record| {
             if record.time > ended + LATE {
                 return Some(None);
@@ -181,7 +203,7 @@ impl<'a> Log<'a> {
     pub fn last_lines(&self, place: &Place, most: usize) -> io::Result<Vec<Line>> {
         let filter = Filter::only(vec![place.stream]);
         let mut index = (self.index)()?;
-        let from = tail(&mut index, &filter, most as u64, place.upto)?.max(self.cleared());
+        let from = tail(&mut index, &filter, most as u64, place.upto)?.max(self.begin());
         let mut cursor = Cursor::over(index, from, filter);
         let (mut lines, mut text) = (VecDeque::<Line>::new(), vec![]);
         while let Some(chunk) = cursor.next(place.upto, &mut text)? {
@@ -205,7 +227,7 @@ impl<'a> Log<'a> {
         let first = since(&mut index, place.time - BEFORE)?.record;
         let behind = since(&mut index, (place.time + BEHIND).next())?.record;
         let (first, left_out) = pass_over(&mut index, first, place.end.min(behind))?;
-        let from = Position { record: first, skip: 0 }.max(self.cleared());
+        let from = Position { record: first, skip: 0 }.max(self.begin());
         let mut cursor = Cursor::over(index, from, Filter::all());
         let mut text = vec![];
         let mut before = Kept::new(MOST.0);

@@ -2,6 +2,7 @@
 //!
 //! - [`evidence`]: all that is known of an end; [`cause`]: what may have led to it
 //! - [`diagnose`](mod@diagnose): from the one to the other, as a pure function
+//! - [`watcher`]: the same for a process that runs, below a program that starts it again
 //! - [`life`]: finding lines and slices in the journal, by its index; `said`: what tmo said of a life;
 //!   [`facts`]: asking the system
 //! - [`report`]: the crash report; [`record`] makes one, [`store`] keeps them and finds them again
@@ -19,6 +20,7 @@ pub mod report;
 mod said;
 pub mod store;
 mod text;
+pub mod watcher;
 
 pub use cause::{Cause, Certainty, Clue, Diagnosis, Kind};
 pub use diagnose::diagnose;

@@ -1,6 +1,7 @@
 //! Putting a crash report together.
 
 use std::io;
+use std::path::Path;
 
 use super::cause::Diagnosis;
 use super::diagnose::{diagnose, ports_named};
@@ -8,6 +9,7 @@ use super::evidence::{Evidence, Facts, Line, working_directory};
 use super::facts;
 use super::life::{Lived, Log, Place, Slice};
 use super::report::{CrashReport, Details, LAST_LOGS};
+use super::watcher::{self, LastError};
 use crate::journal::Dirs;
 use crate::model::plan::{Plan, ProcessPlan};
 use crate::model::text::OsText;
@@ -40,6 +42,8 @@ pub struct CrashInput {
     pub others: Vec<(ProcName, u16)>,
     /// The journal.
     pub dirs: Dirs,
+    /// The record with which the run begins in it; 0 where nobody knows.
+    pub first: u64,
     /// Its life.
     pub lived: Lived,
     /// What is known besides. Ports and programs are looked up.
@@ -62,6 +66,7 @@ impl CrashInput {
             port: process.port,
             others: others.collect(),
             dirs: dirs.clone(),
+            first: 0,
             lived,
             facts: Facts::default(),
         }
@@ -91,6 +96,8 @@ impl CrashInput {
             let path = self.env.iter().rev().find(|(name, _)| name.as_bytes() == b"PATH");
             let names = path.map(|(_, path)| facts::programs(path.as_os_str()));
             evidence.facts.programs.extend(names.unwrap_or_default());
+            let packaged = Path::new(&evidence.cwd).join("node_modules/.bin");
+            evidence.facts.packaged = facts::programs(packaged.as_os_str());
         }
     }
 }
@@ -98,7 +105,7 @@ impl CrashInput {
 /// The report of a crash, as it is known now. What can't be read is not in it. Best about a second
 /// after the end, on a thread: it reads files and may take its time.
 pub fn examine(input: &CrashInput) -> CrashReport {
-    let log = Log::open(&input.dirs).ok();
+    let log = Log::open(&input.dirs, input.first).ok();
     let lived = &input.lived;
     let place = log.as_ref().and_then(|log| {
         log.place(&input.name, lived.life, lived.ended).unwrap_or_else(|error| {
@@ -122,6 +129,24 @@ pub fn examine_in(input: &CrashInput, found: Option<(&Log<'_>, &Place)>) -> Cras
     put_together(input, &evidence.lines, cause, slice)
 }
 
+/// The last error of a process that still runs, unless it is over, with its last lines.
+pub fn last_error(
+    input: &CrashInput,
+    log: &Log<'_>,
+    place: &Place,
+) -> io::Result<Option<(LastError, Vec<String>)>> {
+    let lines = log.last_lines(place, LOOKED_THROUGH)?;
+    let mut evidence = input.evidence(lines);
+    // Cheap to find out: most processes have printed no error.
+    if watcher::last_error(&evidence).is_none() {
+        return Ok(None);
+    }
+    input.look_up(&mut evidence);
+    let last = &evidence.lines[evidence.lines.len().saturating_sub(LAST_LOGS)..];
+    let last = last.iter().map(|line| line.text.clone()).collect();
+    Ok(watcher::last_error(&evidence).map(|error| (error, last)))
+}
+
 fn put_together(input: &CrashInput, lines: &[Line], cause: Diagnosis, slice: Slice) -> CrashReport {
     let lived = &input.lived;
     let (command, args) = match input.argv.as_deref() {
@@ -130,7 +155,7 @@ fn put_together(input: &CrashInput, lines: &[Line], cause: Diagnosis, slice: Sli
     };
     let (exit_code, signal) = match lived.exit {
         Exit::Code(code) => (Some(code), None),
-        Exit::Signal(number) => (None, Some(signal_name(number))),
+        Exit::Signal(_) => (None, Some(lived.exit.word())),
     };
     let mut environment: Vec<String> = input.env.iter().map(|(name, _)| lossy(name)).collect();
     environment.sort_unstable();
@@ -162,12 +187,6 @@ fn put_together(input: &CrashInput, lines: &[Line], cause: Diagnosis, slice: Sli
     }
 }
 
-/// `SIGSEGV`; `SIG40` where it has no name.
-fn signal_name(number: u8) -> String {
-    let signal = nix::sys::signal::Signal::try_from(i32::from(number));
-    signal.map_or_else(|_| format!("SIG{number}"), |signal| signal.to_string())
-}
-
 fn lossy(text: &OsText) -> String {
     text.as_os_str().to_string_lossy().into_owned()
 }
@@ -182,6 +201,7 @@ mod tests {
     use crate::crash::evidence::Facts;
     use crate::crash::life::{Lived, Log};
     use crate::crash::store;
+    use crate::journal::IndexReader;
     use crate::journal::append::Appender;
     use crate::journal::{Dirs, Expected, Ingest, Kind, Streams};
     use crate::model::text::OsText;
@@ -245,6 +265,7 @@ mod tests {
                 port: Some(5000),
                 others: vec![(name("db"), 5432)],
                 dirs: self.dirs.clone(),
+                first: 0,
                 lived: Lived {
                     life: LifeId::nth(life),
                     pid: Some(7),
@@ -321,9 +342,36 @@ mod tests {
         assert_eq!(report.last_logs, ["again"]);
         assert_eq!(report.signal.as_deref(), Some("SIGKILL"));
         let (lived, place) =
-            Log::open(&stage.dirs).unwrap().last_ended(&name("web")).unwrap().unwrap();
+            Log::open(&stage.dirs, 0).unwrap().last_ended(&name("web")).unwrap().unwrap();
         assert_eq!((lived.life, lived.pid, lived.exit), (LifeId::nth(2), Some(8), Exit::Signal(9)));
         assert_eq!((lived.started, place.time), (END + SECOND - 1, END + 3 * SECOND));
+    }
+
+    #[test]
+    fn a_run_does_not_tell_what_the_run_before_said_in_a_life_of_the_same_number() {
+        let mut stage = Stage::new();
+        let mut first = 0;
+        for run in 0..3 {
+            first = IndexReader::open(&stage.dirs).len().unwrap();
+            let begin = END - (2 - run) * SECOND / 4 - SECOND / 8;
+            stage.mark(begin, Kind::Start, 7, 1);
+            stage.say(1, begin + 1, format!("message {run}\n").as_bytes());
+            stage.mark(begin + SECOND / 8, Kind::Exit, Exit::Code(1).pack(), 1);
+            stage.mark(begin + SECOND / 8 + 1, Kind::End, 0, 1);
+        }
+        let input = CrashInput { first, ..stage.input(1, Exit::Code(1)) };
+        let report = examine(&input);
+        assert_eq!(report.last_logs, ["message 2"]);
+        let slice: Vec<_> = report.tmo.slice.iter().map(|entry| entry.text.as_str()).collect();
+        assert_eq!(slice, ["runs (pid 7)", "message 2", "ended with code 1"]);
+        let log = Log::open(&stage.dirs, first + 1).unwrap();
+        let ended = log.last_ended(&name("web")).unwrap();
+        assert!(
+            ended.is_some_and(|(lived, _)| lived.started == lived.ended),
+            "its start is hidden"
+        );
+        let log = Log::open(&stage.dirs, IndexReader::open(&stage.dirs).len().unwrap()).unwrap();
+        assert_eq!(log.last_ended(&name("web")).unwrap(), None);
     }
 
     #[test]

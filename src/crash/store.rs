@@ -2,7 +2,6 @@
 
 use std::fs;
 use std::io::{self, Write as _};
-use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 
 use super::report::CrashReport;
@@ -101,9 +100,7 @@ pub fn run_of(path: &Path) -> io::Result<String> {
 /// Write a report under a name of its own, and remove the oldest if there are too many. That of a life
 /// which has one already is not written: whoever wrote it was killed before it could say so.
 pub fn write(report: &CrashReport, dir: &Path) -> io::Result<PathBuf> {
-    if !dir.is_dir() {
-        fs::DirBuilder::new().recursive(true).mode(0o700).create(dir)?;
-    }
+    files::make_dirs(dir)?;
     let second = report.timestamp.get(..19).unwrap_or_default().replace(':', "-");
     let name = format!("{}-{second}Z", report.process_name.slug());
     if let Some(path) = known(report, dir, &name) {

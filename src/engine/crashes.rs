@@ -99,7 +99,8 @@ impl Engine {
 
     fn input_of(&self, owed: OwedCrash) -> CrashInput {
         let process = &self.plan.processes[owed.id];
-        CrashInput::new(&self.plan, process, self.ingest.dirs(), owed.lived)
+        let first = self.saved.first_record;
+        CrashInput { first, ..CrashInput::new(&self.plan, process, self.ingest.dirs(), owed.lived) }
     }
 
     fn tell_crash(&mut self, owed: OwedCrash, input: CrashInput) {
@@ -206,7 +207,7 @@ fn examine(owed: OwedCrash, mut input: CrashInput) -> CrashReport {
 }
 
 fn said_of(input: &CrashInput) -> std::io::Result<Option<Trigger>> {
-    let log = Log::open(&input.dirs)?;
+    let log = Log::open(&input.dirs, input.first)?;
     let Lived { life, ended, .. } = input.lived;
     match log.place(&input.name, life, ended)? {
         Some(place) => log.failed_of(&input.name, &input.lived, &place),

@@ -195,6 +195,7 @@ impl Engine {
             pid: proc.pid(),
             last_pid: proc.last_pid,
             exit: proc.phase.exit(),
+            finished: self.saved.supervisor.has_finished(id),
             since: proc.since,
             lives: proc.begun,
             port: process.port,

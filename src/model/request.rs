@@ -13,8 +13,8 @@ use super::plan::Plan;
 use super::rules::{FlagColor, Probe, Stage};
 use super::signal::SignalName;
 use super::{Exit, LifeId, ProcName, Untrusted, text::OsText};
-use crate::model::ProcessStatus;
 use crate::model::time::Timestamp;
+use crate::model::{ProcessStatus, is_default};
 
 /// A request to stop that comes so soon after the first one is no second one: `timeout` and other wrappers
 /// send two signals, keys repeat, and two scripts may ask for the same.
@@ -206,6 +206,9 @@ pub struct ProcessState {
     /// How it ended, when it has.
     #[serde(default, deserialize_with = "known")]
     pub exit: Option<Exit>,
+    /// It has ended well, and was expected to.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub finished: bool,
     /// Since when it has been in this state, nanoseconds since the epoch.
     #[schema(value_type = u64)]
     pub since: Timestamp,
@@ -253,16 +256,16 @@ pub struct ProcessState {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub awaits: Vec<ProcName>,
     /// How often in a row it has failed.
-    #[serde(default, skip_serializing_if = "is_zero")]
+    #[serde(default, skip_serializing_if = "is_default")]
     pub failures: u32,
     /// How many of its lives have ended in failure without being told to.
-    #[serde(default, skip_serializing_if = "is_none")]
+    #[serde(default, skip_serializing_if = "is_default")]
     pub crashes: u64,
     /// How its lives have ended, each kind of end with how often.
     #[serde(default, deserialize_with = "known_each", skip_serializing_if = "Vec::is_empty")]
     pub exits: Vec<ExitCount>,
     /// How many bytes it has printed since its log began, earlier runs included.
-    #[serde(default, skip_serializing_if = "is_none")]
+    #[serde(default, skip_serializing_if = "is_default")]
     pub output_bytes: u64,
     /// When in a run it has its turn, where that is not the main part.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -288,6 +291,7 @@ impl ProcessState {
             pid,
             last_pid: pid,
             exit: None,
+            finished: false,
             since: Timestamp::EPOCH,
             lives: 0,
             port: None,
@@ -381,16 +385,6 @@ pub struct FlagMatch {
     /// Lines behind it, of the same life; some may still come.
     #[schema(value_type = Vec<String>)]
     pub after: Vec<Untrusted>,
-}
-
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "as serde calls it")]
-const fn is_zero(number: &u32) -> bool {
-    *number == 0
-}
-
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "as serde calls it")]
-const fn is_none(count: &u64) -> bool {
-    *count == 0
 }
 
 /// An identifier in an answer: it is compared, handed to tmux and printed, so it may consist of

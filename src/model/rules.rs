@@ -3,10 +3,13 @@
 //!
 //! Times are milliseconds. The default is what a bare Procfile means.
 
+use std::fmt::{self, Display, Formatter};
+
 use serde::{Deserialize, Serialize};
 
-use super::ProcName;
+use super::shell::quoted;
 use super::text::OsText;
+use super::{Exit, ProcName};
 
 /// All of it, for one process.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -45,6 +48,21 @@ impl Rules {
     /// Whether this exit code is no failure.
     pub fn is_success(&self, code: u8) -> bool {
         code == 0 || self.success_codes.contains(&code)
+    }
+
+    /// Whether an end is no failure. The one that makes it ready never is.
+    pub fn is_good(&self, exit: Exit) -> bool {
+        match exit {
+            Exit::Code(code) => self.is_success(code) || self.is_ready_by(Some(code)),
+            Exit::Signal(_) => false,
+        }
+    }
+
+    /// Whether it is ready once it has ended with this code, or with any.
+    pub fn is_ready_by(&self, code: Option<u8>) -> bool {
+        self.ready.iter().any(|check| {
+            matches!(check.probe, Probe::Exit { code: wanted } if code.is_none_or(|code| code == wanted))
+        })
     }
 }
 
@@ -153,6 +171,17 @@ pub enum Probe {
     },
 }
 
+impl Probe {
+    /// What a person types to ask the same, where a command does that.
+    pub fn by_hand(&self) -> Option<String> {
+        match self {
+            Self::Http { url } => Some(format!("curl -i {}", quoted(url))),
+            Self::Exec { command } => Some(command.to_string()),
+            Self::Log(_) | Self::Port { .. } | Self::Exit { .. } | Self::Delay { .. } => None,
+        }
+    }
+}
+
 /// Whose listener on a port makes a process ready.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -176,6 +205,16 @@ pub struct Text {
     pub regex: bool,
     /// Whatever the case.
     pub any_case: bool,
+}
+
+impl Display for Text {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        if self.regex {
+            write!(f, "what matches /{}/", self.pattern)
+        } else {
+            write!(f, "`{}`", self.pattern)
+        }
+    }
 }
 
 /// Whether a process that is ready still works.
@@ -373,4 +412,24 @@ pub enum StopAfter {
     DependenciesReady,
     /// [`Hooks::main_started`].
     MainStarted,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{PortOwner, Probe};
+
+    #[test]
+    fn what_a_check_asks_can_be_typed_where_a_command_does_it() {
+        let http = |url: &str| Probe::Http { url: url.into() };
+        let exec = |command: &str| Probe::Exec { command: command.into() };
+        let port = Probe::Port { host: "::1".into(), port: 80, owner: PortOwner::default() };
+        for (probe, command) in [
+            (http("http://[::1]:80/x"), Some("curl -i 'http://[::1]:80/x'")),
+            (http("http://a/it's"), Some(r"curl -i 'http://a/it'\''s'")),
+            (exec("echo `id`; exit 4"), Some("echo `id`; exit 4")),
+            (port, None),
+        ] {
+            assert_eq!(probe.by_hand().as_deref(), command);
+        }
+    }
 }

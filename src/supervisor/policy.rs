@@ -8,7 +8,7 @@ use super::{Course, Culprit, Effect, Goal, Supervisor};
 use crate::model::event::{Note, Problem, What};
 use crate::model::life::or_zero;
 use crate::model::plan::OnExit;
-use crate::model::rules::{Backoff, Milestone, Probe, Restart, RestartPolicy, Rules};
+use crate::model::rules::{Backoff, Milestone, Restart, RestartPolicy, Rules, Stage};
 use crate::model::time::Timestamp;
 use crate::model::units;
 use crate::model::{Exit, LifeId, ProcId};
@@ -45,21 +45,6 @@ pub(super) enum Verdict {
 }
 
 impl Rules {
-    /// Whether an end is none of a failure. The one that makes it ready never is.
-    pub(super) fn is_good(&self, exit: Exit) -> bool {
-        match exit {
-            Exit::Code(code) => self.is_success(code) || self.is_ready_by(Some(code)),
-            Exit::Signal(_) => false,
-        }
-    }
-
-    /// Whether it is ready once it has ended with this code, or with any.
-    pub(super) fn is_ready_by(&self, code: Option<u8>) -> bool {
-        self.ready.iter().any(|check| {
-            matches!(check.probe, Probe::Exit { code: wanted } if code.is_none_or(|code| code == wanted))
-        })
-    }
-
     /// How an end counts. What a shell means by 126 and 127 is told by the policy of a process that
     /// has none to be a failure like others, as overmind does.
     pub(super) fn judge(&self, exit: Exit) -> Verdict {
@@ -137,6 +122,17 @@ impl Supervisor {
     fn is_to_end(&self, id: ProcId) -> bool {
         let completed = |proc: &Proc| proc.needs.contains(&(id, Milestone::Completed));
         self.procs[id].rules.is_ready_by(None) || self.procs.iter().any(completed)
+    }
+
+    /// Whether it has ended well, and was expected to.
+    pub fn has_finished(&self, id: ProcId) -> bool {
+        let proc = &self.procs[id];
+        let is_to_end = proc.on_exit == OnExit::Remain
+            || proc.rules.stage == Stage::Cleanup
+            || self.is_to_end(id);
+        let well = matches!(proc.phase, Phase::Over { exit, asked: false, .. }
+            if proc.rules.is_good(exit));
+        is_to_end && well
     }
 
     fn remain_or_stop_all(

@@ -10,7 +10,7 @@ const CRASHING: &str = "web: echo up; echo Error: oh no; exit 3\napi: exec sleep
 /// What each command that reads the past of a run prints.
 fn past(world: &World) -> [String; 5] {
     let json: serde_json::Value =
-        serde_json::from_str(&world.ok(["why", "web", "--json"])).unwrap();
+        serde_json::from_str(&world.run(["why", "web", "--json"]).stdout).unwrap();
     let report = json["report"].as_str().unwrap_or("no report").to_owned();
     [
         world.ok(["logs", "web", "--no-prefix"]),
@@ -109,7 +109,7 @@ fn a_cleared_log_stays_cleared_for_a_view_that_comes_later_and_for_why() {
     world.ok(["signal", "KILL", "web"]);
     assert_ne!(view.code(), 0);
     echo.wait().unwrap();
-    let why = world.ok(["why", "web"]);
+    let why = world.run(["why", "web"]).stdout;
     for text in [view.log(), world.read("echoed"), world.ok(["logs"]), why] {
         assert!(text.contains("got one") && !text.contains("secret"), "{text}");
     }

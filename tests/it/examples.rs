@@ -75,7 +75,7 @@ fn the_stack_starts_in_its_order_and_leaves_nothing() {
     // The report waits for what the others have to say.
     let listed = || world.run(["crashes", "worker"]).stdout.contains("ValueError").then_some(());
     eventually("the crash is reported", listed);
-    let why: Value = serde_json::from_str(&world.ok(["why", "worker", "--json"])).unwrap();
+    let why: Value = serde_json::from_str(&world.run(["why", "worker", "--json"]).stdout).unwrap();
     assert_eq!(why["causes"][0]["kind"], "exception");
     assert_eq!(why["causes"][0]["place"], "bin/worker.py:16");
     job("hang");

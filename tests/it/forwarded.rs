@@ -221,8 +221,8 @@ fn its_log_is_followed_until_the_run_ends() {
 #[test]
 fn what_needs_its_files_names_the_host() {
     let (far, near) = worlds();
-    assert_eq!(near.ok(with(&["why", "web"])), "web runs and is well\n");
-    assert_eq!(near.ok(with(&["why"])), "everything runs and is well\n");
+    assert_eq!(near.ok(with(&["why", "web"])), "nothing is wrong: web is running\n");
+    assert_eq!(near.ok(with(&["why"])), "all processes are running\n");
     assert!(near.ok(with(&["ps"])).contains("running"));
     let shown = &HOST[..2];
     for args in [&["crashes"][..], &["connect", "web"], &["reload"]] {

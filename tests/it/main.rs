@@ -45,7 +45,6 @@ mod outside;
 mod overmind;
 mod owed;
 mod parts;
-mod pending;
 mod places;
 mod plain;
 mod ports;

@@ -90,9 +90,9 @@ fn the_commands_in_messages_name_the_socket_unless_it_is_the_usual_one() {
         ("../s2.sock", "$ tmo logs web -n 100 -s ../s2.sock\n"),
     ] {
         assert_eq!(world.run(["wait", "web", "--for", "exit", "-s", socket]).code, 3);
-        let why = world.ok(["why", "web", "-s", socket]);
+        let why = world.run(["why", "web", "-s", socket]).stdout;
         assert!(why.contains(next), "{why}");
-        let answer = world.ok(["why", "web", "--json", "-s", socket]);
+        let answer = world.run(["why", "web", "--json", "-s", socket]).stdout;
         let answer: serde_json::Value = serde_json::from_str(&answer).unwrap();
         let next = next.trim_start_matches("$ ").trim_end();
         assert_eq!(answer["causes"][0]["next"], next);

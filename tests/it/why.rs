@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::harness::{World, eventually};
+use crate::harness::{World, eventually, pause};
 use serde_json::Value;
 
 /// The report of the only crash of a process, once it is written.
@@ -32,13 +32,21 @@ fn crashed() -> World {
 }
 
 fn json(world: &World, args: &[&str]) -> Value {
-    serde_json::from_str(&world.ok([args, &["--json"]].concat())).unwrap()
+    serde_json::from_str(&world.run([args, &["--json"]].concat()).stdout).unwrap()
+}
+
+/// What `tmo why` says where something is wrong.
+#[track_caller]
+fn wrong(world: &World, names: &[&str]) -> String {
+    let ran = world.run([&["why"], names].concat());
+    assert_eq!(ran.code, 1, "something is wrong: {ran:?}");
+    ran.stdout
 }
 
 #[test]
 fn why_explains_while_it_runs() {
     let world = crashed();
-    let reported = world.ok(["why", "web"]);
+    let reported = wrong(&world, &["web"]);
     assert!(reported.starts_with("web ended at 20"), "{reported}");
     assert!(reported.contains("(exit 3) after"), "{reported}");
     assert!(reported.contains("web is exited now"), "{reported}");
@@ -47,7 +55,7 @@ fn why_explains_while_it_runs() {
     assert!(reported.contains("$ tmo start web"), "{reported}");
     assert!(!reported.contains('\u{1b}'), "{reported}");
     let path = report(&world, "web");
-    assert!(world.ok(["why"]).starts_with("web ended at 20"));
+    assert!(wrong(&world, &[]).starts_with("web ended at 20"));
     let answer = json(&world, &["why"]);
     assert_eq!((&answer["process"], &answer["api"]), (&Value::from("web"), &Value::from(1)));
     assert_eq!(answer["causes"][0]["kind"], "port-taken");
@@ -61,12 +69,12 @@ fn why_explains_while_it_runs() {
     let line: Value = serde_json::from_str(log.lines().next().unwrap()).unwrap();
     assert_eq!(line["cursor"], cursor);
     let ran = world.run(["why", "api"]);
-    assert_eq!((ran.code, ran.stdout.as_str()), (0, "api runs and is well\n"));
+    assert_eq!((ran.code, ran.stdout.as_str()), (0, "nothing is wrong: api is running\n"));
     let ran = world.run(["why", "wbe"]);
     assert!(ran.code == 2 && ran.stderr.contains("web"), "{ran:?}");
     world.ok(["stop", "api"]);
     let reported = world.ok(["why", "api"]);
-    assert!(reported.contains("somebody had tmo stop it"), "{reported}");
+    assert!(reported.contains("it was stopped by a command of tmo"), "{reported}");
     world.ok(["quit"]);
 }
 
@@ -77,7 +85,7 @@ fn why_names_who_ended_everything_also_afterwards() {
     world.ok(["start", "-D"]);
     world.wait_state("web", "running");
     let ran = world.run(["why"]);
-    assert_eq!((ran.code, ran.stdout.as_str()), (0, "everything runs and is well\n"));
+    assert_eq!((ran.code, ran.stdout.as_str()), (0, "all processes are running\n"));
     world.type_into("db", "");
     world.wait_state_gone();
     let answer = json(&world, &["why"]);
@@ -101,7 +109,7 @@ fn after_an_end_that_was_asked_for_there_is_nothing_to_explain() {
     let ran = world.run(["why"]);
     assert_eq!((ran.code, ran.stdout.as_str()), (0, "the last run ended as it was asked to\n"));
     let reported = world.ok(["why", "web"]);
-    assert!(reported.contains("somebody had tmo stop it"), "{reported}");
+    assert!(reported.contains("it was stopped by a command of tmo"), "{reported}");
     let ran = world.run(["crashes"]);
     assert_eq!((ran.code, ran.stdout.as_str()), (0, ""));
     assert_eq!(ran.stderr, "tmo: there is no crash report\n");
@@ -148,7 +156,7 @@ fn reports_are_listed_and_shown() {
     assert_eq!((ran.code, ran.stderr.as_str()), (1, "tmo: there is no crash report of api\n"));
     let ran = world.run(["crashes", "delete", "web"]);
     assert!(ran.code == 2 && ran.stderr.contains("list or show"), "{ran:?}");
-    let reported = world.ok(["why"]);
+    let reported = wrong(&world, &[]);
     assert!(
         reported.ends_with("What the others printed then: tmo crashes show web\n"),
         "{reported}"
@@ -179,7 +187,7 @@ fn what_did_not_come_up_is_explained_after_the_run() {
     assert_eq!(answer["process"], "db");
     assert_eq!(answer["causes"][0]["kind"], "readiness-timed-out");
     assert_eq!(answer["causes"][0]["text"], "did not print `up` within 100 ms");
-    let reported = world.ok(["why", "web"]);
+    let reported = wrong(&world, &["web"]);
     assert!(
         reported.starts_with("web was skipped in the last run\n\n  db is not ready"),
         "{reported}"
@@ -217,7 +225,7 @@ fn a_port_that_another_of_the_run_holds_is_freed_by_stopping_that_one() {
     eventually("it listens", || std::net::TcpStream::connect(("127.0.0.1", port)).ok());
     world.ok(["start", "other"]);
     world.wait_state("other", "exited");
-    let reported = world.ok(["why", "other"]);
+    let reported = wrong(&world, &["other"]);
     assert!(reported.contains(&format!("port {port} is taken by web (python")), "{reported}");
     assert!(reported.contains("$ tmo stop web\n"), "{reported}");
     world.ok(["quit"]);
@@ -317,13 +325,130 @@ fn what_a_shell_could_not_exec_is_named() {
         for (name, told) in [
             ("file", "nothere, or not what its first line says"),
             ("name", "there is no command nosuchthing"),
-            ("mode", "app.sh can't be run: it is not marked as a program"),
+            ("mode", "app.sh is not executable"),
         ] {
             world.wait_state(name, "exited");
-            let reported = world.ok(["why", name]);
+            let reported = wrong(&world, &[name]);
             assert!(reported.contains(told), "{shell}: {reported}");
         }
         world.ok(["quit"]);
         world.wait_state_gone();
     }
+}
+
+/// A run of one process that prints a message and fails, to its end.
+fn fail_with(world: &World, message: &str) {
+    world.write("msg", &format!("{message}\n"));
+    let ran = world.run(["start"]);
+    assert_eq!(ran.code, 1, "{ran:?}");
+}
+
+#[test]
+fn why_and_the_crash_report_describe_the_last_of_several_quick_runs() {
+    let world = World::new("app: cat msg; exit 1\n");
+    for (round, gap_ms) in [0, 500, 1000, 0, 2000, 0].into_iter().enumerate() {
+        let message = format!("message {round}");
+        fail_with(&world, &message);
+        let answer = json(&world, &["why"]);
+        assert_eq!(answer["lastLogs"][0], message, "{answer}");
+        let report = answer["report"].as_str().expect("a report on disk");
+        let report: Value = serde_json::from_slice(&std::fs::read(report).unwrap()).unwrap();
+        assert_eq!(report["lastLogs"][0], message, "{report}");
+        pause(std::time::Duration::from_millis(gap_ms));
+    }
+}
+
+#[test]
+fn why_does_not_accuse_a_process_that_was_expected_to_end() {
+    let world = World::new("migrate: echo done\nseed: echo done\nweb: exec sleep 1000\n");
+    world.write(
+        "tmo.toml",
+        "[process.web]\ndepends_on = { migrate = \"completed\" }\n\
+         [process.seed]\nready = { exit = 0 }\n",
+    );
+    world.ok(["start", "-D"]);
+    world.wait_state("web", "running");
+    for args in [&["why"][..], &["why", "migrate"], &["why", "seed"], &["why", "web"]] {
+        let ran = world.run(args);
+        assert_eq!(ran.code, 0, "nothing is wrong: {ran:?}");
+        assert!(!ran.stdout.contains("should have stayed"), "{ran:?}");
+    }
+    world.ok(["quit"]);
+}
+
+#[test]
+fn why_reports_the_last_error_below_a_watcher() {
+    let world = World::new(
+        "web: printf \"Traceback (most recent call last):\\n  File \\\"app.py\\\", line 3, in <module>\\n\
+         KeyError: 'x'\\n[nodemon] app crashed - waiting for file changes before starting...\\n\"; \
+         exec sleep 1000\n",
+    );
+    world.ok(["start", "-D"]);
+    eventually("it crashed", || world.ok(["logs"]).contains("app crashed").then_some(()));
+    let ran = world.run(["why", "web"]);
+    let both = format!("{}{}", ran.stdout, ran.stderr);
+    assert!(both.contains("KeyError: 'x'") && both.contains("app.py:3"), "{ran:?}");
+    assert!(!both.contains("well"), "{ran:?}");
+    world.ok(["quit"]);
+}
+
+#[test]
+fn why_does_not_present_the_crash_of_an_earlier_run_as_news() {
+    let world = World::new("web: cat msg && exit 3; exec sleep 1000\n");
+    world.write("msg", "bad\n");
+    assert_eq!(world.run(["start"]).code, 3);
+    std::fs::remove_file(world.app().join("msg")).unwrap();
+    world.ok(["start", "-D"]);
+    world.wait_state("web", "running");
+    world.ok(["quit"]);
+    let ran = world.run(["why"]);
+    assert!(ran.code == 0 && !ran.stdout.contains("exit 3"), "{ran:?}");
+    let reported = format!("{}{}", ran.stdout, ran.stderr);
+    assert!(reported.starts_with("the last run ended as it was asked to"), "{ran:?}");
+}
+
+#[test]
+fn why_names_the_cause_and_not_the_hints_of_a_package_manager() {
+    let cases = [
+        (
+            "printf 'npm error Missing script: \"dve\"\\nnpm error\\nnpm error To see a list of scripts, run:\\n\
+             npm error   npm run\\n' >&2; exit 1",
+            "Missing script",
+            "npm run (",
+        ),
+        (
+            "echo 'bundler: command not found: puma' >&2; exit 127",
+            "puma",
+            "there is no command echo",
+        ),
+        ("cat msg; exit 127", "127", "there is no command cat"),
+        (
+            "echo 'A server is already running (pid: 4711, file: /x/server.pid).'; echo Exiting; exit 1",
+            "server is already running",
+            "it logged: Exiting",
+        ),
+        (
+            "echo 'error: Environment variable not found: DATABASE_URL.'; exit 1",
+            "DATABASE_URL",
+            "it logged: To",
+        ),
+    ];
+    for (command, cause, noise) in cases {
+        let world = World::new(&format!("web: {command}\n"));
+        world.write("msg", "x\n");
+        world.run(["start"]);
+        let reported = world.run(["why"]).stdout;
+        let first = json(&world, &["why"])["causes"][0]["text"].to_string();
+        assert!(first.contains(cause) && !reported.contains(noise), "{command}: {reported}");
+    }
+}
+
+#[test]
+fn next_step_opens_the_file_with_an_editor_that_needs_other_arguments() {
+    let world = World::new("web: python3 crash.py\n").env("EDITOR", "code --wait");
+    world.write("crash.py", "\n\n\nraise KeyError('x')\n");
+    world.run(["start"]);
+    let reported = world.run(["why"]).stdout;
+    assert!(reported.contains("crash.py") && !reported.contains("code --wait} +4"), "{reported}");
+    assert!(reported.contains("--goto") || reported.contains("-g "), "{reported}");
 }

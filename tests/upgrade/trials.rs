@@ -150,9 +150,7 @@ pub(crate) fn takeover(times: u32, _: u64) -> Table {
             trial.wait_counted(name, 2, 3);
         }
         for args in [
-            &["why", "after"][..],
-            &["why", "unsteady"],
-            &["events", "--json"],
+            &["events", "--json"][..],
             &["crashes"],
             &["logs", "--json", "-n", "5"],
             &["send", "w05", "x"],
@@ -161,8 +159,11 @@ pub(crate) fn takeover(times: u32, _: u64) -> Table {
         ] {
             succeeds(&mut table, &args.join(" "), &trial.new_one(args));
         }
-        let why = trial.new_one(&["why", "after"]).stdout;
-        table.must("why names what it waited for", why.contains("fails"), true);
+        let why = trial.new_one(&["why", "after"]);
+        table.must("why names what it waited for", why.stdout.contains("fails"), true);
+        table.must("why: exit code", why.code, 1);
+        let why = trial.new_one(&["why", "unsteady"]).stdout;
+        table.must("why tells of one that fails again and again", why.contains("unsteady"), true);
         succeeds(&mut table, "quit", &trial.new_one(&["quit"]));
         trial.world.wait_empty();
         table.must("lost, doubled or out of order", trial.disorder(), 0_usize);

@@ -48,7 +48,7 @@ Examples:
   tmo restart web            stop it, start it again
   tmo connect web            its terminal: type, debug, leave with the keys it shows
   tmo logs web -n 50         its last 50 lines, also after it died
-  tmo why                    what has ended it all?")]
+  tmo why                    what is wrong, or why did it end?")]
 pub struct Args {
     /// Print the version.
     #[arg(short = 'v', short_alias = 'V', long, action = ArgAction::Version)]
@@ -217,14 +217,14 @@ Examples:
   tmo events                    of all runs that the log still has
   tmo events -f --json          as it comes, for a script")]
     Events(EventsArgs),
-    /// Say why a process has ended, or does not come up; without a name, the one that ended it all.
+    /// Explain what is wrong now, or how the last run ended: cause, evidence and what to type next.
     #[command(after_help = "\
 Examples:
-  tmo why                       what led to the end, what shows it, what to type next
-  tmo why web                   of this process, while all runs or after it
+  tmo why                       what is wrong with the run, or how the last one ended
+  tmo why web                   the same of this process, with its last crash
   tmo why --json | jq -r '.causes[0].text'
 
-Exit code 0 also if nothing is wrong; 1 if there is nothing to go by.")]
+Exit code 0 if nothing is wrong, 1 if something is, or if the log tells nothing.")]
     Why(WhyArgs),
     /// List crash reports, or show one.
     #[command(after_help = "\

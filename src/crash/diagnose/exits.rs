@@ -11,24 +11,20 @@ use crate::model::Exit;
 /// What signals mean, and how much that explains: one that a process brings on itself is better
 /// explained by what it says.
 const SIGNALS: [(Signal, &str, i32); 14] = [
-    (Signal::SIGSEGV, "it used memory that is not its own", 72),
-    (Signal::SIGBUS, "it used memory that is not there", 72),
-    (Signal::SIGILL, "it came to an instruction that this processor does not know", 72),
-    (Signal::SIGFPE, "it made a calculation that has no result (a division by zero)", 72),
+    (Signal::SIGSEGV, "invalid memory access", 72),
+    (Signal::SIGBUS, "access to memory that is not there", 72),
+    (Signal::SIGILL, "illegal instruction", 72),
+    (Signal::SIGFPE, "arithmetic error, such as a division by zero", 72),
     (Signal::SIGABRT, "it aborted itself", 58),
-    (Signal::SIGTRAP, "it aborted itself at a trap", 58),
-    (Signal::SIGSYS, "it made a system call that it may not make", 72),
-    (Signal::SIGPIPE, "it wrote to somebody who reads no more", 72),
-    (Signal::SIGXCPU, "it used up its time on the processor", 80),
-    (
-        Signal::SIGKILL,
-        "it was killed, by the kernel for want of memory or by somebody's `kill -9`",
-        72,
-    ),
-    (Signal::SIGTERM, "somebody asked it to end", 74),
-    (Signal::SIGINT, "somebody interrupted it", 74),
-    (Signal::SIGQUIT, "somebody asked it to quit", 74),
-    (Signal::SIGHUP, "its terminal was closed, or somebody told it so", 74),
+    (Signal::SIGTRAP, "it stopped at a trap or breakpoint", 58),
+    (Signal::SIGSYS, "forbidden system call", 72),
+    (Signal::SIGPIPE, "it wrote to a pipe that nobody reads", 72),
+    (Signal::SIGXCPU, "it exceeded its limit of CPU time", 80),
+    (Signal::SIGKILL, "it was killed, by the kernel for lack of memory or by `kill -9`", 72),
+    (Signal::SIGTERM, "it was asked to end", 74),
+    (Signal::SIGINT, "it was interrupted", 74),
+    (Signal::SIGQUIT, "it was asked to quit and dump its memory", 74),
+    (Signal::SIGHUP, "its terminal was closed", 74),
 ];
 
 /// A shell's words for the end of what it ran.
@@ -48,7 +44,11 @@ pub(super) fn find(found: &mut Findings<'_>) {
         return signal(found, exit, number);
     }
     let (score, kind, text) = if exit.success() {
-        (76, Kind::EndedEarly, "it ended with success, but should have stayed".to_owned())
+        (
+            76,
+            Kind::EndedEarly,
+            "it exited with code 0; a long-running process was expected".to_owned(),
+        )
     } else {
         (20, Kind::ExitCode, format!("it exited with {}", exit.describe()))
     };

@@ -27,7 +27,7 @@ static ERROR: Expr = Expr::new(
 
 /// Lines that npm, cargo and others add to every error.
 static NO_NEWS: Expr = Expr::new(
-    r"(?i)npm (?:ERR!|error) (?:A complete log|.*debug-0\.log|Lifecycle script|code |errno |path |command |signal |workspace |location )|\b0 errors?\b|no errors?\b|for more information about this error|^\s*at \S+ ?\(|error_?log|errors?: 0\b",
+    r"(?i)npm (?:ERR!|error)(?:\s*$| {2,}| (?:A complete log|.*debug-0\.log|Lifecycle script|code |errno |enoent |notsup |engine |path |command |signal |workspace |location |To see a list of scripts|Missing script))|^to resolve this|\b0 errors?\b|no errors?\b|for more information about this error|^\s*at \S+ ?\(|error_?log|errors?: 0\b",
 );
 
 /// The last words of Go's `log.Fatal`: the day, the time, perhaps where.

@@ -36,7 +36,7 @@ static MODULES: [(Expr, Tongue); 10] = [
     ),
 ];
 
-static VARIABLES: [Expr; 8] = [
+static VARIABLES: [Expr; 10] = [
     // Python and Ruby, where the names of variables are in capitals.
     Expr::new(r"^KeyError: '([A-Z][A-Z0-9_]+)'"),
     Expr::new(r#"key not found: "([A-Z][A-Z0-9_]+)" \(KeyError\)"#),
@@ -53,8 +53,19 @@ static VARIABLES: [Expr; 8] = [
         r"\b([A-Z][A-Z0-9]*_[A-Z0-9_]+)[`'\x22]? (?:is not set|is not defined|is required|is missing|must be set|not set|environment variable)",
     ),
     Expr::new(r"Could not resolve placeholder '([^']+)'"),
+    // prisma; zod, alone and as t3-env prints it.
+    Expr::new(r"Environment variable not found: ([A-Za-z_]\w*)"),
+    Expr::new(
+        r"^\s*(?:→ at ([A-Z][A-Z0-9_]+)$|([A-Z][A-Z0-9]*_[A-Z0-9_]+): \[ ?'(?:Required|Invalid))",
+    ),
     Expr::new(r"(environment variable not found|NotPresent)"),
 ];
+
+/// pydantic names what is missing in the line before, zod in JSON in the line after.
+static SETTINGS: Expr = Expr::new(r"^\d+ validation errors? for \w*(?:Settings|Config|Env)\w*$");
+static REQUIRED: Expr = Expr::new(r"^\s*Field required \[type=missing\b");
+static PATH: Expr = Expr::new(r#"^\s*"path": \[$"#);
+static IN_PATH: Expr = Expr::new(r#"^\s*"([A-Z][A-Z0-9_]+)"$"#);
 
 static FILES: [Expr; 9] = [
     Expr::new(r"ENOENT: no such file or directory, \w+ '([^']+)'"),
@@ -123,14 +134,35 @@ fn variables(found: &mut Findings<'_>) {
         let Some((at, _, name)) = found.last_group(expr) else { continue };
         let named = name != "NotPresent"
             && name.chars().all(|c| c.is_ascii_alphanumeric() || "_.-".contains(c));
-        let (text, next) = if named {
-            let next = format!("echo {name}= >> .env");
-            (format!("the variable {name} is not set"), next)
+        if named {
+            not_set(found, at, name);
         } else {
-            ("a variable that it needs is not set".to_owned(), "tmo run env".to_owned())
-        };
-        found.add_line(84, at, Kind::MissingVariable, text).next = Some(next);
+            let text = "a variable that it needs is not set".to_owned();
+            let next = Some("tmo run env".to_owned());
+            found.add_line(84, at, Kind::MissingVariable, text).next = next;
+        }
     }
+    let text = |at: usize| found.lines().get(at).map_or("", |line| line.text.trim());
+    let by_pydantic = || {
+        let (settings, _) = found.last(&SETTINGS)?;
+        let (at, _) = found.last(&REQUIRED).filter(|(at, _)| *at > settings + 1)?;
+        let field = text(at - 1);
+        let is_plain = field.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
+        is_plain.then(|| (at, field.to_ascii_uppercase()))
+    };
+    let by_zod = || {
+        let (at, _) = found.last(&PATH)?;
+        Some((at, IN_PATH.group(text(at + 1))?.to_owned()))
+    };
+    if let Some((at, name)) = by_pydantic().or_else(by_zod) {
+        not_set(found, at, &name);
+    }
+}
+
+fn not_set(found: &mut Findings<'_>, at: usize, name: &str) {
+    let text = format!("the variable {name} is not set");
+    let next = Some(format!("echo {name}= >> .env"));
+    found.add_line(84, at, Kind::MissingVariable, text).next = next;
 }
 
 fn files(found: &mut Findings<'_>) {

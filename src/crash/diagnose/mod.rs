@@ -13,6 +13,7 @@ mod refused;
 mod shell;
 #[cfg(test)]
 mod tests;
+mod tools;
 mod traces;
 mod triggers;
 
@@ -48,6 +49,7 @@ pub fn diagnose(evidence: &Evidence) -> Diagnosis {
     let mut found = Findings { evidence, all: vec![], trails: vec![] };
     triggers::find(&mut found);
     shell::find(&mut found);
+    tools::find(&mut found);
     exits::find(&mut found);
     memory::find(&mut found);
     ports::find(&mut found);
@@ -213,7 +215,7 @@ fn comes_from_outside(evidence: &Evidence) -> bool {
 }
 
 /// A line as evidence.
-fn clue(line: &Line) -> Clue {
+pub(super) fn clue(line: &Line) -> Clue {
     Clue {
         text: cut(line.text.trim()),
         time: Some(line.time.to_millisecond()),

@@ -9,7 +9,7 @@ use crate::model::nearest;
 /// A command that was not found: dash, bash, zsh, fish, busybox, env(1), in a script or not; tmo
 /// itself, of a command that needs no shell.
 /// Most shells put the `exec` that ran it before its name, busybox before the line.
-static NOT_FOUND: [Expr; 8] = [
+static NOT_FOUND: [Expr; 9] = [
     Expr::new(
         r"^\S+: (?:exec: )?(?:line )?(?:\d+: )?(?:exec: )?([^:]+): (?:command |cannot execute: required file )?not found$",
     ),
@@ -22,6 +22,16 @@ static NOT_FOUND: [Expr; 8] = [
     Expr::new(r#"^(?:\S*/)?env: [‘'"]?(.+?)[’'"]?: No such file or directory$"#),
     Expr::new(r"^\S*sh: (?:line \d+: )?(\S+): No such file or directory$"),
     Expr::new(r"^tmo: cannot run (.+): (?:No such file|Not a) (?:or )?directory$"),
+    Expr::new(r"^bundler: command not found: (\S+)$"),
+];
+
+/// What bash has and sh has not.
+const OF_BASH: [(&str, &str); 5] = [
+    ("source", "write `.` for it, or set"),
+    ("[[", "write `[` for it, or set"),
+    ("pushd", "write `cd` for it, or set"),
+    ("shopt", "set"),
+    ("declare", "set"),
 ];
 
 /// The same where a script goes on: script, line and command.
@@ -146,43 +156,48 @@ fn library(found: &mut Findings<'_>) {
 fn command(found: &mut Findings<'_>) {
     // What the shell says last is what it ended with.
     let said = NOT_FOUND.iter().filter_map(|expr| found.last_group(expr));
-    let last = said.max_by_key(|(at, ..)| *at);
+    let Some((at, line, name)) = said.max_by_key(|(at, ..)| *at) else {
+        // A program may well exit with 127 for another reason.
+        let text = "it exited with code 127, as shells do for a command that they can't find";
+        let next = where_it_stands(found);
+        found.add(40, Kind::CommandNotFound, text.to_owned(), next);
+        return;
+    };
     let evidence = found.evidence;
-    let name = last.map(|(_, _, name)| name).or_else(|| first_word(&evidence.command));
-    let name = name.unwrap_or_default().trim().trim_matches(['\'', '"']);
-    let text = if let Some(name) = name.strip_suffix(r"\r") {
+    let name = name.trim().trim_matches(['\'', '"']);
+    let of_bash = OF_BASH.iter().find(|(builtin, _)| *builtin == name);
+    let packaged = evidence.facts.packaged.iter().any(|packaged| packaged == name);
+    let text = if let Some((_, instead)) = of_bash {
+        format!("sh has no command {name}: {instead} `shell = \"bash\"` in tmo.toml")
+    } else if packaged {
+        format!("there is no command {name} on the PATH, but in node_modules/.bin")
+    } else if let Some(name) = name.strip_suffix(r"\r") {
         format!(
             "there is no command {name} with a carriage return at its end: the file has CRLF line ends"
         )
     } else if name.contains('/') {
         format!("there is no file {name}, or not what its first line says that runs it")
-    } else if name.is_empty() {
-        "there is no such command".to_owned()
     } else {
         let near = near(name, &evidence.facts.programs);
         let near = near.map_or(String::new(), |near| format!("; perhaps {near} is meant"));
         format!("there is no command {}{near}", cut(name))
     };
-    let said = last.and_then(|(_, line, _)| SURVIVED.groups(line));
-    let said = said.filter(|[script, _, _]| !is_shell(script));
+    let said = SURVIVED.groups(line).filter(|[script, _, _]| !is_shell(script));
     let place = said.map(|[script, number, _]| evidence.place(script, number));
     let brought = BROUGHT.iter().find(|(_, names)| names.contains(&name));
     let next = if name.contains('/') {
         let file = name.strip_suffix(r"\r").unwrap_or(name);
         format!("ls -l {}", quoted(file))
+    } else if packaged {
+        format!("npx {}", quoted(name))
     } else {
         let brought = brought.map(|(command, _)| (*command).to_owned());
         let script = || place.as_deref().map(open);
         brought.or_else(script).unwrap_or_else(|| where_it_stands(found))
     };
-    match last {
-        Some((at, ..)) => {
-            let cause = found.add_line(96, at, Kind::CommandNotFound, text);
-            cause.next = Some(next);
-            cause.place = place;
-        }
-        None => _ = found.add(80, Kind::CommandNotFound, text, next),
-    }
+    let cause = found.add_line(96, at, Kind::CommandNotFound, text);
+    cause.next = Some(next);
+    cause.place = place;
 }
 
 fn not_executable(found: &mut Findings<'_>) {
@@ -204,7 +219,7 @@ fn not_executable(found: &mut Findings<'_>) {
     } else if line.contains("ormat error") || line.contains("binary") {
         "is a program for another kind of machine, or has no first line that says what runs it"
     } else {
-        "can't be run: it is not marked as a program"
+        "is not executable"
     };
     let unmarked = line.ends_with("denied")
         || ["permission denied", "not an executable"].iter().any(|words| line.contains(words));

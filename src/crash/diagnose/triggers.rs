@@ -4,8 +4,8 @@ use super::{Findings, clue, comes_from_outside, last_lines, quoted};
 use crate::crash::cause::Kind;
 use crate::crash::evidence::{Evidence, Trigger};
 use crate::model::Exit;
-use crate::model::rules::{Probe, Text};
-use crate::model::units::limit;
+use crate::model::event::lacking;
+use crate::model::rules::Text;
 
 /// More certain than anything that was printed.
 const SURE: i32 = 100;
@@ -23,21 +23,21 @@ pub(super) fn find(found: &mut Findings<'_>) {
         ),
         Trigger::Asked => (
             Kind::StoppedByRequest,
-            "somebody had tmo stop it".to_owned(),
+            "it was stopped by a command of tmo".to_owned(),
             format!("tmo start {name}"),
         ),
         Trigger::FailurePattern { pattern, line } => {
             shown = Some(clue(line));
             (
                 Kind::FailurePattern,
-                format!("it printed {}, which counts as a failure", pattern_words(pattern)),
+                format!("it printed {pattern}, which counts as a failure"),
                 format!("tmo logs {name} --around {}", quoted(&expression(pattern))),
             )
         }
         Trigger::NotLive { probe, failures } => (
             Kind::NotLive,
-            format!("it did not answer any more, {failures} times in a row: {}", missing(probe)),
-            try_probe(probe).unwrap_or_else(|| format!("tmo logs {name}")),
+            format!("it did not answer any more, {failures} times in a row: {}", lacking(probe)),
+            probe.by_hand().unwrap_or_else(|| format!("tmo logs {name}")),
         ),
         Trigger::Failed { kind, text } => (*kind, text.clone(), last_lines(evidence)),
     };
@@ -57,38 +57,7 @@ fn ended(exit: Exit) -> String {
     }
 }
 
-/// What a check has waited for in vain.
-fn missing(probe: &Probe) -> String {
-    match probe {
-        Probe::Log(text) => format!("it has not printed {}", pattern_words(text)),
-        Probe::Port { host, port, .. } => format!("nobody takes connections at {host}:{port}"),
-        Probe::Http { url } => format!("{url} does not answer with success"),
-        Probe::Exec { command } => {
-            format!("`{}` does not end with 0", command.as_os_str().to_string_lossy())
-        }
-        Probe::Exit { code } => format!("it has not ended with code {code}"),
-        Probe::Delay { ms } => format!("it has not run for {}", limit(*ms)),
-    }
-}
-
-/// What a person types to see the same.
-fn try_probe(probe: &Probe) -> Option<String> {
-    match probe {
-        Probe::Http { url } => Some(format!("curl -i {}", quoted(url))),
-        Probe::Exec { command } => Some(command.as_os_str().to_string_lossy().into_owned()),
-        Probe::Port { .. } | Probe::Log(_) | Probe::Exit { .. } | Probe::Delay { .. } => None,
-    }
-}
-
-fn pattern_words(text: &Text) -> String {
-    if text.regex {
-        format!("what matches /{}/", text.pattern)
-    } else {
-        format!("`{}`", text.pattern)
-    }
-}
-
-/// The same for `--around`, which takes an expression.
+/// A pattern for `--around`, which takes an expression.
 fn expression(text: &Text) -> String {
     let expression = if text.regex { text.pattern.clone() } else { regex::escape(&text.pattern) };
     if text.any_case { format!("(?i){expression}") } else { expression }

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::io;
 
 use crate::journal::cursor::{Cursor, Filter, Position};
+use crate::journal::query::tail;
 use crate::journal::reader::IndexReader;
 use crate::journal::record::{EVENTS, Kind};
 use crate::journal::segment::Dirs;
@@ -30,6 +31,37 @@ pub fn beginnings(dirs: &Dirs, mark: u64) -> io::Result<Vec<u64>> {
     let cleared = found.partition_point(|begin| *begin <= mark).saturating_sub(1);
     found.drain(..cleared);
     Ok(found)
+}
+
+/// The record with which the newest run begins, or the first there is.
+pub fn newest(index: impl Fn() -> io::Result<IndexReader>) -> io::Result<u64> {
+    /// So many of the last events are looked at first.
+    const EVENTS_AT_FIRST: u64 = 256;
+    let mut most = EVENTS_AT_FIRST;
+    loop {
+        let mut reader = index()?;
+        let (first, len) = (reader.first()?, reader.len()?);
+        let filter = Filter::only(vec![EVENTS]);
+        let from = tail(&mut reader, &filter, most, len)?;
+        let mut cursor = Cursor::over(reader, from, filter);
+        let (mut found, mut text, mut within) = (None, vec![], false);
+        while let Some(chunk) = cursor.next(len, &mut text)? {
+            let begins = Logged::from_json(&text).is_some_and(|event| event.begins_run());
+            if begins && !within {
+                found = Some(chunk.position);
+            }
+            within = begins;
+        }
+        // A run says several things when it begins: those before the first of these may be its too.
+        let is_whole = |begin: &u64| *begin > from.record;
+        if let Some(begin) = found.filter(is_whole) {
+            return Ok(begin);
+        }
+        if from.record <= first {
+            return Ok(found.unwrap_or(first));
+        }
+        most = most.saturating_mul(16);
+    }
 }
 
 /// The record with which the last life of each of these streams began, as far as it is there.

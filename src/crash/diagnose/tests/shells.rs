@@ -139,7 +139,7 @@ const NOT_FOUND: &[Row] = &[
         "ls -l ./run",
     ),
     row(("gems", 127), "sh: 1: sidekiq: not found", NO, "no command sidekiq", "bundle install"),
-    row(("nothing said", 127), "", NO, "no file bin/serve", "ls -l bin/serve"),
+    row(("nothing said", 127), "", NO, "it exited with code 127, as shells do", "tmo config web"),
     row(
         ("a library", 127),
         "./bin/serve: error while loading shared libraries: libpq.so.5: cannot open shared object file: No such file or directory",
@@ -177,7 +177,7 @@ fn files_that_can_t_be_run() {
             ("dash", 126),
             "sh: 1: ./run.sh: Permission denied",
             No,
-            "not marked as a program",
+            "run.sh is not executable",
             "chmod +x ./run.sh",
         ),
         row(
@@ -227,7 +227,7 @@ fn files_that_exec_can_t_run() {
             ("exec in dash", 126),
             "sh: 1: exec: ./app.sh: Permission denied",
             No,
-            "./app.sh can't be run: it is not marked",
+            "./app.sh is not executable",
             "chmod +x ./app.sh",
         ),
         row(
@@ -242,7 +242,7 @@ fn files_that_exec_can_t_run() {
             "bash: line 1: /srv/app/app.sh: Permission denied\n\
              bash: line 1: exec: /srv/app/app.sh: cannot execute: Permission denied",
             No,
-            "/srv/app/app.sh can't be run: it is not marked",
+            "/srv/app/app.sh is not executable",
             "chmod +x /srv/app/app.sh",
         ),
         row(
@@ -263,7 +263,7 @@ fn files_that_exec_can_t_run() {
             ("fish", 126),
             "fish: Unknown command. './app.sh' exists but is not an executable file.",
             No,
-            "./app.sh can't be run: it is not marked",
+            "./app.sh is not executable",
             "chmod +x ./app.sh",
         ),
     ]);
@@ -309,9 +309,10 @@ fn commands_that_the_shell_does_not_understand() {
 
 #[test]
 fn of_several_programs_none_is_named_when_nothing_is_said() {
-    for (code, told) in
-        [(127, "there is no such command"), (126, "one of its commands can't be run")]
-    {
+    for (code, told) in [
+        (127, "it exited with code 127, as shells do for a command that they can't find"),
+        (126, "one of its commands can't be run"),
+    ] {
         let mut evidence = printed(Exit::Code(code), "");
         evidence.command = "cd app && ./serve".to_owned();
         let cause = diagnose(&evidence).causes.remove(0);
@@ -327,4 +328,18 @@ fn what_the_shell_says_is_sure_and_quoted() {
     assert_eq!(clue.text, "sh: 1: foo: not found");
     assert_eq!(clue.time.as_deref(), Some("2026-01-02T03:03:05.000Z"));
     assert_eq!(clue.cursor.as_deref(), Some("0.0"));
+}
+
+#[test]
+fn a_command_that_lies_elsewhere_or_that_bash_has() {
+    let mut evidence = printed(Exit::Code(127), "sh: 1: nodemon: not found");
+    evidence.facts.packaged = vec!["nodemon".to_owned()];
+    let cause = diagnose(&evidence).causes.remove(0);
+    assert!(cause.text.ends_with("but in node_modules/.bin"), "{cause:#?}");
+    assert_eq!(cause.next.as_deref(), Some("npx nodemon"));
+    let cause = first(Exit::Code(127), "sh: 1: source: not found");
+    assert!(cause.text.contains("write `.` for it, or set `shell = \"bash\"`"), "{cause:#?}");
+    let cause = first(Exit::Code(127), "bundler: command not found: puma");
+    assert_eq!(cause.text, "there is no command puma");
+    assert_eq!(cause.next.as_deref(), Some("bundle install"));
 }

@@ -235,8 +235,8 @@ fn errors_that_were_logged() {
         ("2026-01-02 03:04:05 ERROR no license", "it logged: 2026-01-02 03:04:05 ERROR no license"),
         ("INFO 0 errors\nfatal: no license\nbye", "it logged: fatal: no license"),
         (
-            "npm ERR! Missing script: \"dev\"\nnpm ERR! A complete log of this run can be found in:",
-            "it logged: npm ERR! Missing script: \"dev\"",
+            "npm ERR! no license\nnpm ERR! A complete log of this run can be found in:",
+            "it logged: npm ERR! no license",
         ),
         ("error[E0432]: unresolved import", "it logged: error[E0432]: unresolved import"),
     ] {

@@ -194,3 +194,77 @@ fn files_that_there_are_not() {
         row(("rust", "Error: No such file or directory (os error 2)"), No, "no file that it needs", None),
     ]);
 }
+
+#[test]
+fn what_tools_report_of_themselves() {
+    let npm = "npm error Missing script: \"dve\"\nnpm error\nnpm error Did you mean this?\n\
+        npm error   npm run dev # run the \"dev\" package script\nnpm error\n\
+        npm error To see a list of scripts, run:\nnpm error   npm run\n\
+        npm error A complete log of this run can be found in: /root/.npm/_logs/x-debug-0.log";
+    let docker = "Cannot connect to the Docker daemon at unix:///var/run/docker.sock. Is the docker \
+        daemon running?";
+    let rails = "=> Booting Puma\nA server is already running (pid: 4711, file: \
+        /srv/app/tmp/pids/server.pid).\nExiting";
+    check(&[
+        row(("npm", npm), Kind::CommandNotFound, "Missing script dve", Some("npm run")),
+        row(
+            ("pnpm", " ERR_PNPM_NO_SCRIPT  Missing script: dve"),
+            Kind::CommandNotFound,
+            "Missing script dve",
+            Some("npm run"),
+        ),
+        row(
+            ("yarn", "error Command \"dve\" not found.\ninfo Visit https://yarnpkg.com/x"),
+            Kind::CommandNotFound,
+            "Missing script dve",
+            Some("npm run"),
+        ),
+        row(
+            ("rails", rails),
+            Kind::LoggedError,
+            "a server is already running, says tmp/pids/server.pid",
+            Some("ps -p 4711 || rm /srv/app/tmp/pids/server.pid"),
+        ),
+        row(
+            ("docker", docker),
+            Kind::ConnectionRefused,
+            "the Docker daemon does not run",
+            Some("docker info"),
+        ),
+        row(
+            ("ruby", "Your Ruby version is 3.1.2, but your Gemfile specified 3.3.0"),
+            Kind::LoggedError,
+            "Your Ruby version is 3.1.2",
+            Some("ruby -v"),
+        ),
+        row(
+            (
+                "next",
+                "You are using Node.js 16.20.0. For Next.js, Node.js version >= 18 is required.",
+            ),
+            Kind::LoggedError,
+            "Node.js 16.20.0",
+            Some("node -v"),
+        ),
+    ]);
+}
+
+#[test]
+fn variables_that_validators_miss() {
+    let pydantic = "pydantic_core._pydantic_core.ValidationError: 1 validation error for Settings\n\
+        1 validation error for Settings\ndatabase_url\n  Field required [type=missing, \
+        input_value={}, input_type=dict]\n    For further information visit https://errors.pydantic.dev";
+    let zod = "ZodError: [\n  {\n    \"code\": \"invalid_type\",\n    \"path\": [\n      \
+        \"DATABASE_URL\"\n    ],\n    \"message\": \"Required\"\n  }\n]";
+    for (what, output) in [
+        ("prisma", "error: Environment variable not found: DATABASE_URL."),
+        ("pydantic", pydantic),
+        ("zod", zod),
+        ("t3-env", "❌ Invalid environment variables: {\n  DATABASE_URL: [ 'Required' ]\n}"),
+        ("zod 4", "✖ Invalid input: expected string, received undefined\n  → at DATABASE_URL"),
+    ] {
+        let text = "the variable DATABASE_URL is not set";
+        let next = Some("echo DATABASE_URL= >> .env");
+        check(&[row((what, output), Kind::MissingVariable, text, next)]);
+    }
+}

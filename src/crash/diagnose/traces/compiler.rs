@@ -1,4 +1,4 @@
-//! What compilers do not accept: of TypeScript, C, Java, Go, Rust, and of esbuild.
+//! What compilers do not accept: of TypeScript, C, Java, Go, Rust, and of esbuild, vite and webpack.
 
 use std::time::Duration;
 
@@ -17,9 +17,14 @@ static IN_A_LINE: [Expr; 3] = [
     Expr::new(r"^(?:vet: )?(\S+\.go):(\d+):\d+: (.+)$"),
 ];
 /// What is wrong; file and line are in one of the next lines.
-static BEFORE: [Expr; 2] =
-    [Expr::new(r"^error(?:\[E\d+\])?: (.+)$"), Expr::new(r"^✘ \[ERROR\] (.+)$")];
-static WHERE: Expr = Expr::new(r"^\s+(?:--> )?(\S+?):(\d+):\d+:?$");
+static BEFORE: [Expr; 3] = [
+    Expr::new(r"^error(?:\[E\d+\])?: (.+)$"),
+    Expr::new(r"^✘ \[ERROR\] (.+)$"),
+    Expr::new(r"\[vite\] (?:\(\w+\) )?(?:Internal server error|Pre-transform error): (.+)$"),
+];
+static WHERE: Expr = Expr::new(r"^\s+(?:--> |File: )?(\S+?):(\d+):\d+:?$");
+/// File and line; what is wrong there is in the next line.
+static AFTER: Expr = Expr::new(r"^ERROR in (\S+) (\d+):[\d:-]+$");
 
 /// How far behind the words the place may stand.
 const NEAR: usize = 3;
@@ -51,6 +56,8 @@ fn error(evidence: &Evidence, lines: &[&str], at: usize) -> Option<Trace> {
     let (path, number, what, end) =
         if let Some([path, number, what]) = IN_A_LINE.iter().find_map(|expr| expr.groups(line)) {
             (path, number, what, at)
+        } else if let Some([path, number]) = AFTER.groups(line) {
+            (path, number, lines.get(at + 1)?.trim(), at + 1)
         } else {
             let what = BEFORE.iter().find_map(|expr| expr.group(line))?;
             let mut below = (at + 1..lines.len()).take(NEAR);
