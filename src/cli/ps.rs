@@ -10,11 +10,13 @@ use super::persona::Persona;
 use super::table::painted;
 use crate::api::overmind;
 use crate::client::overmind::OvermindClient;
+use crate::crash::Log;
+use crate::journal::Dirs;
 use crate::model::request::ProcessState;
 use crate::model::rules::Stage;
 use crate::model::time::Timestamp;
 use crate::model::units;
-use crate::model::{Exit, ProcessStatus, Untrusted};
+use crate::model::{Exit, ProcName, ProcessStatus, Untrusted};
 use crate::sys::{self, Usage, clock};
 use crate::view::paint::Stamp;
 
@@ -37,7 +39,8 @@ pub(super) fn ps(args: &PsArgs) -> Result<u8, CliError> {
     if Persona::here() == Persona::Overmind && !args.wide && args.by.is_none() {
         return super::print(&overmind::status(&state.processes));
     }
-    let shown = Shown { wide: args.wide, by: args.by, flags: instance.flags() };
+    let failed = failed_below_watchers(&instance).unwrap_or_default();
+    let shown = Shown { wide: args.wide, by: args.by, flags: instance.flags(), failed };
     let color = Source::style(&instance.context.env, Stamp::None).mode.color();
     super::print_painted(&shown.table(&state.processes, color))
 }
@@ -69,6 +72,8 @@ struct Shown {
     by: Option<Order>,
     /// What names the run in the commands of the notes.
     flags: String,
+    /// The processes whose program has failed below a watcher.
+    failed: Vec<ProcName>,
 }
 
 impl Shown {
@@ -89,6 +94,9 @@ impl Shown {
             heads.iter().map(|head| self.cell(head, process, used, now)).collect()
         };
         let rows: Vec<_> = processes.iter().map(row).collect();
+        let color_of = |process: &ProcessState| {
+            if self.failed.contains(&process.name) { Some(RED) } else { color_of(process) }
+        };
         let paint = |row: usize, column: usize| {
             (color && column == 2).then(|| color_of(&processes[row])).flatten()
         };
@@ -142,6 +150,12 @@ impl Shown {
             | ProcessStatus::Stopped
             | ProcessStatus::Other(_) => held_up_by(process),
         };
+        let has_failed = process.state == ProcessStatus::Running && self.failed.contains(name);
+        let note = if note.is_empty() && has_failed {
+            format!("its program has failed: `tmo why {name}{flags}`")
+        } else {
+            note
+        };
         let display = process.display.as_ref().map(|display| format!("({display})"));
         let parts = display.into_iter().chain(Some(note).filter(|note| !note.is_empty()));
         parts.collect::<Vec<_>>().join(" ")
@@ -164,11 +178,22 @@ fn held_up_by(process: &ProcessState) -> String {
     }
 }
 
+/// The processes whose program has failed below a watcher, where the journal is here.
+fn failed_below_watchers(instance: &Instance) -> Option<Vec<ProcName>> {
+    if instance.far.is_some() {
+        return None;
+    }
+    let plan = instance.runtime.plan().ok()?;
+    let dirs = Dirs::of_run(&plan, instance.runtime.dir());
+    Log::open(&dirs, 0).ok()?.failed_below_watchers().ok()
+}
+
+const RED: &str = "\x1b[31m";
+
 /// The colour of its state.
 const fn color_of(process: &ProcessState) -> Option<&'static str> {
     const GREEN: Option<&str> = Some("\x1b[32m");
     const YELLOW: Option<&str> = Some("\x1b[33m");
-    const RED: Option<&str> = Some("\x1b[31m");
     match process.state {
         ProcessStatus::Running if matches!(process.ready, Some(false)) => YELLOW,
         ProcessStatus::Running => GREEN,
@@ -177,7 +202,7 @@ const fn color_of(process: &ProcessState) -> Option<&'static str> {
         | ProcessStatus::Broken
         | ProcessStatus::Error
         | ProcessStatus::Stuck
-        | ProcessStatus::Restarting => RED,
+        | ProcessStatus::Restarting => Some(RED),
         ProcessStatus::Pending
         | ProcessStatus::Starting
         | ProcessStatus::Stopping
@@ -226,7 +251,7 @@ mod tests {
     }
 
     fn shown(by: Option<Order>) -> Shown {
-        Shown { wide: false, by, flags: String::new() }
+        Shown { wide: false, by, flags: String::new(), failed: vec![] }
     }
 
     #[test]

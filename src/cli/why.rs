@@ -41,6 +41,8 @@ use crate::view::paint::Stamp;
 const LAST: usize = 10;
 /// How many causes.
 const MOST: usize = 3;
+/// How many others are named with which something is wrong.
+const MOST_OTHERS: usize = 5;
 const MILLISECOND: Duration = Duration::from_millis(1);
 
 /// What there is to say.
@@ -58,6 +60,8 @@ struct Answer {
     signal: Option<String>,
     timestamp: Option<String>,
     last_logs: Vec<String>,
+    /// Other processes with which something is wrong.
+    others: Vec<ProcName>,
     /// The file with all the rest, if there is one.
     report: Option<PathBuf>,
     #[serde(skip)]
@@ -180,20 +184,35 @@ impl<'a> Case<'a> {
         // Of these, what happened last.
         asked.sort_by_key(|process| std::cmp::Reverse(process.since));
         let ended = |process: &&&ProcessState| process.state.has_failed_or_exited();
+        let mut wrong: Vec<&ProcessState> = vec![];
+        let mut answer = None;
         for process in asked.iter().filter(ended).filter(|process| !process.finished) {
-            if let Some(found) = self.last_end(&process.name, &state.run, None)? {
-                return Ok(Some(self.answer(found, Some(process))));
+            wrong.push(process);
+            if answer.is_none() {
+                let found = self.last_end(&process.name, &state.run, None)?;
+                answer = found.map(|found| self.answer(found, Some(process)));
             }
         }
-        if let Some((process, cause)) = asked.iter().find_map(|p| Some((p, held_up(p)?))) {
-            return Ok(Some(self.waits(process, cause)));
+        for process in &asked {
+            if let Some(cause) = held_up(process).filter(|_| !wrong.contains(process)) {
+                wrong.push(process);
+                answer = answer.or_else(|| Some(self.waits(process, cause)));
+            }
         }
         let mut past = None;
-        for process in asked.iter().filter(|process| process.state == ProcessStatus::Running) {
+        for process in self.that_may_have_errors(&asked)? {
             match self.last_error(process, &state.run)? {
-                Some(error) if error.wrong => return Ok(Some(error)),
+                Some(error) if error.wrong && !wrong.contains(&process) => {
+                    wrong.push(process);
+                    answer = answer.or(Some(error));
+                }
                 error => past = past.or(error),
             }
+        }
+        if let Some(answer) = answer {
+            let others = wrong.iter().filter(|process| process.name != answer.process);
+            let others = others.map(|process| process.name.clone()).collect();
+            return Ok(Some(Answer { others, ..answer }));
         }
         let (Some(_), [process]) = (name, &asked[..]) else { return Ok(past) };
         let crash = self.reports.iter().find(|(report, _)| report.process_name == process.name);
@@ -210,6 +229,22 @@ impl<'a> Case<'a> {
         }
         let found = self.last_end(&process.name, &state.run, Some(Trigger::Asked))?;
         Ok(found.map(|found| self.answer(found, Some(process))))
+    }
+
+    /// The processes that run, and whose output is looked through: of many only those that are known
+    /// to have failed.
+    fn that_may_have_errors<'p>(
+        &self,
+        asked: &[&'p ProcessState],
+    ) -> Result<Vec<&'p ProcessState>, CliError> {
+        const MANY: usize = 50;
+        let running = asked.iter().filter(|process| process.state == ProcessStatus::Running);
+        let mut running: Vec<_> = running.copied().collect();
+        if running.len() > MANY {
+            let failed = self.log.failed_below_watchers().map_err(unreadable)?;
+            running.retain(|process| failed.contains(&process.name));
+        }
+        Ok(running)
     }
 
     /// When nothing runs: who ended everything, or what was wrong at the end.
@@ -405,6 +440,7 @@ impl<'a> Case<'a> {
             signal: report.signal,
             timestamp: Some(report.timestamp),
             last_logs: report.last_logs,
+            others: vec![],
             report: path,
             head,
         }
@@ -439,6 +475,7 @@ impl<'a> Case<'a> {
             signal: None,
             timestamp: None,
             last_logs: lines.collect(),
+            others: vec![],
             report: None,
             head: String::new(),
         }
@@ -551,6 +588,16 @@ fn screen(answer: &Answer, color: bool, flags: &str) -> String {
         for line in last {
             let _ = writeln!(text, "  {}", shown_line(line));
         }
+    }
+    if !answer.others.is_empty() {
+        let others: Vec<_> = answer.others.iter().take(MOST_OTHERS).map(ProcName::as_str).collect();
+        let more = if answer.others.len() > MOST_OTHERS { " and others" } else { "" };
+        text.push_str(if text.ends_with("\n\n") { "" } else { "\n" });
+        let _ = writeln!(
+            text,
+            "Something is wrong with {}{more} too: tmo why NAME{flags}",
+            others.join(", ")
+        );
     }
     if answer.report.is_some() {
         let name = &answer.process;

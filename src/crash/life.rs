@@ -3,7 +3,7 @@
 //! All of it goes by the index: in a journal of any size only the few records of that time are
 //! looked at, and only their text is read.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::io;
 use std::time::Duration;
 
@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use super::evidence::Line;
 use super::report::Entry;
 use super::text::plain;
+use super::watcher::has_failed;
 use crate::journal::clear;
 use crate::journal::query::{since, tail};
 use crate::journal::record::CONTINUES;
@@ -219,6 +220,36 @@ impl<'a> Log<'a> {
             }
         }
         Ok(lines.into())
+    }
+
+    /// The processes whose program has failed below a watcher, by what they printed last in a life that
+    /// goes on. No more of the journal is read than takes no time.
+    pub fn failed_below_watchers(&self) -> io::Result<Vec<ProcName>> {
+        /// So many records are looked at, and lines of one process.
+        const RECORDS: u64 = 500;
+        const LINES: usize = 60;
+        let mut index = (self.index)()?;
+        let len = index.len()?;
+        let from = len.saturating_sub(RECORDS).max(index.first()?).max(self.begin().record);
+        let from = Position { record: from, skip: 0 };
+        let mut cursor = Cursor::over(index, from, Filter::all());
+        let (mut all, mut text) = (BTreeMap::<u16, VecDeque<Line>>::new(), vec![]);
+        while let Some(chunk) = cursor.next(len, &mut text)? {
+            let lines = all.entry(chunk.record.stream).or_default();
+            match chunk.record.kind {
+                Kind::Start | Kind::Exit => lines.clear(),
+                Kind::Text => pieces(&chunk, &text, |at, line| {
+                    lines.push_back(Line { time: chunk.record.time, at: Some(at), text: line });
+                    if lines.len() > LINES {
+                        lines.pop_front();
+                    }
+                }),
+                Kind::End | Kind::Gap | Kind::Event => {}
+            }
+        }
+        let failed = all.into_iter().filter(|(_, lines)| has_failed(&Vec::from(lines.clone())));
+        let names = failed.filter_map(|(stream, _)| Some(self.streams.get(stream)?.name.clone()));
+        Ok(names.collect())
     }
 
     /// What all processes printed around an end.

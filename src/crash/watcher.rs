@@ -185,8 +185,23 @@ pub fn last_error(evidence: &Evidence) -> Option<LastError> {
     let failed = || {
         let line = lines.get(course.failed?)?;
         let text = line.text.trim().to_owned();
-        let (kind, certainty) = (Kind::LoggedError, Certainty::Likely);
+        let (kind, certainty) = (Kind::LoggedError, Certainty::Certain);
         Some(Cause { kind, certainty, text, evidence: Some(clue(line)), place: None, next: None })
     };
-    found.or_else(failed).map(|cause| LastError { cause, waits })
+    let certainty = Certainty::Certain;
+    found.or_else(failed).map(|cause| LastError { cause: Cause { certainty, ..cause }, waits })
+}
+
+/// Whether the program below a watcher has failed, by the last lines of its life. It is asked for each
+/// process of a table, so the expressions are tried only where a line looks like a failure.
+pub fn has_failed(lines: &[Line]) -> bool {
+    const SIGNS: [&str; 8] =
+        ["rror", "crashed", "ailed", "FAIL", "Traceback", "Node.js v", "exited with", "Exit "];
+    if !lines.iter().any(|line| SIGNS.iter().any(|sign| line.text.contains(sign))) {
+        return false;
+    }
+    let course = Course::of(lines);
+    let rest = &lines[course.begin..];
+    course.failed.is_some()
+        || course.is_open && rest.iter().any(|line| line.text.starts_with("Traceback "))
 }

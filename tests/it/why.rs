@@ -452,3 +452,27 @@ fn next_step_opens_the_file_with_an_editor_that_needs_other_arguments() {
     assert!(reported.contains("crash.py") && !reported.contains("code --wait} +4"), "{reported}");
     assert!(reported.contains("--goto") || reported.contains("-g "), "{reported}");
 }
+
+#[test]
+fn ps_marks_a_process_whose_program_has_failed_below_a_watcher() {
+    let world = World::new(
+        "web: echo 'TypeError: no'; echo '[nodemon] app crashed - waiting for file changes before \
+         starting...'; read x; echo '[nodemon] starting `node app.js`'; exec sleep 1000\n\
+         api: echo 'GET / 500 Error'; exec sleep 1000\nlate: exit 3\n",
+    );
+    world.ok(["start", "-D", "--any-can-die"]);
+    world.wait_state("late", "exited");
+    let row = |name: &str| {
+        let table = world.ok(["ps"]);
+        table.lines().find(|line| line.starts_with(name)).unwrap_or_default().to_owned()
+    };
+    eventually("it is marked", || row("web").contains("`tmo why web`").then_some(()));
+    assert!(!row("api").contains("why"), "{}", row("api"));
+    let answer = json(&world, &["why"]);
+    assert_eq!((&answer["process"], &answer["others"][0]), (&"late".into(), &"web".into()));
+    assert!(wrong(&world, &[]).contains("Something is wrong with web too: tmo why NAME"));
+    world.type_into("web", "");
+    eventually("it is over", || (!row("web").contains("why")).then_some(()));
+    assert_eq!(world.run(["why", "web"]).code, 0);
+    world.ok(["quit"]);
+}
