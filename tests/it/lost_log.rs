@@ -194,6 +194,6 @@ fn a_takeover_that_does_not_end_is_given_up_and_can_be_interrupted() {
     assert_eq!(quick(&world, "stopped", &["kill"]).code, 0);
     // A shell stands in for the supervisor that kill has started. Nobody knows it as one, and it has the lock.
     procs::kill(world.stopped_supervisor(), 9);
-    world.ok(["cleanup"]);
+    eventually("the lock is free", || (world.run(["cleanup"]).code == 0).then_some(()));
     world.wait_empty();
 }
