@@ -3,6 +3,7 @@
 mod seen;
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::ops::ControlFlow;
 use std::time::Duration;
 
 use tokio::net::TcpStream;
@@ -105,10 +106,10 @@ async fn until(
     what: &WaitFor,
     last: &mut String,
 ) -> Result<u8, CliError> {
-    // First, so that it does not matter how soon after its answer the run ends.
-    let seen = Seen::new(instance, names, what);
-    tmo_only(instance).await?;
-    let mut seen = seen?;
+    let mut seen = match look_first(instance, names, what).await? {
+        ControlFlow::Continue(seen) => seen,
+        ControlFlow::Break(code) => return Ok(code),
+    };
     let mut news = match instance.ask(async |client| client.head(false).await).await {
         Ok(news) => news,
         Err(error) => return seen.at_the_end()?.ok_or(error),
@@ -165,6 +166,24 @@ async fn until(
                 news = fresh;
             }
         }
+    }
+}
+
+/// Read the journal before anything is asked, so that it does not matter how soon the run ends; the exit
+/// code if it ends before it has answered.
+async fn look_first(
+    instance: &mut Instance,
+    names: &[String],
+    what: &WaitFor,
+) -> Result<ControlFlow<u8, Seen>, CliError> {
+    let was_there = instance.runtime.plan().is_ok();
+    let seen = Seen::new(instance, names, what);
+    match (tmo_only(instance).await, seen) {
+        (Ok(()), seen) => seen.map(ControlFlow::Continue),
+        (Err(error @ CliError::NothingRuns(_)), Ok(mut seen)) if was_there => {
+            seen.at_the_end()?.map(ControlFlow::Break).ok_or(error)
+        }
+        (Err(error), _) => Err(error),
     }
 }
 
