@@ -5,6 +5,7 @@ use std::process::Stdio;
 use serde_json::Value;
 
 use crate::harness::{World, eventually, procs};
+use crate::ports::free_port;
 
 #[test]
 fn wait_returns_when_it_is_so_or_cannot_be() {
@@ -46,7 +47,7 @@ fn wait_returns_when_it_is_so_or_cannot_be() {
 
 #[test]
 fn wait_for_a_port_sees_it_open() {
-    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let listener = std::net::TcpListener::bind(("127.0.0.1", free_port())).unwrap();
     let port = listener.local_addr().unwrap().port().to_string();
     let world = World::new("web: exec sleep 1000\n");
     world.ok(["start", "-D", "-p", &port]);
@@ -60,7 +61,7 @@ fn wait_for_a_port_sees_it_open() {
 
 #[test]
 fn a_start_that_waits_shows_the_log_until_all_run_and_listen() {
-    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let listener = std::net::TcpListener::bind(("127.0.0.1", free_port())).unwrap();
     let port = listener.local_addr().unwrap().port().to_string();
     let world = World::new(
         "web: echo up; exec sleep 1000\nonce: true\n\

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use crate::harness::{World, eventually, pause};
+use crate::ports::free_port;
 use serde_json::Value;
 
 /// The report of the only crash of a process, once it is written.
@@ -214,7 +215,7 @@ fn a_life_that_was_ended_as_failed_is_explained_at_once() {
 
 #[test]
 fn a_port_that_another_of_the_run_holds_is_freed_by_stopping_that_one() {
-    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let port = free_port();
     let serve = format!("exec python3 -u -m http.server -b 127.0.0.1 {port}");
     let world = World::new(&format!("web: {serve}\nother: {serve}\n"));
     if world.shell("python3 --version").code != 0 {
