@@ -80,7 +80,7 @@ impl Watch {
 
     /// Continue in the same life with other rules.
     fn renew(&mut self, before: &Rules, rules: &Rules) {
-        // Patterns were tried when the configuration was read.
+        // The patterns were compiled when the configuration was read, so they are valid.
         if let Err(error) = self.watcher.renew(rules) {
             return tracing::error!(%error, "patterns");
         }
