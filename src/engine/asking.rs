@@ -24,7 +24,7 @@ impl Engine {
             Ask::Pane { name, ask, reply } => self.on_pane(&name, ask, reply),
             Ask::Failures { name, ask, reply } => self.on_failures(name, ask, reply),
             Ask::Flags { name, last, reply } => {
-                // As above.
+                // The client may be gone.
                 let _ = reply.send(self.flag_matches(&name, last));
             }
             Ask::Notice(text) => self.say_system(What::Refused { notice: text }),
@@ -67,7 +67,7 @@ impl Engine {
             && self.saved.supervisor.course == Course::Keep
             && let Err(problem) = self.make_room(counts)
         {
-            // As above.
+            // The client may be gone.
             let _ = reply.send(Outcome::refused(problem));
             return;
         }
@@ -75,7 +75,7 @@ impl Engine {
             && self.saved.supervisor.course == Course::Keep
             && let Err(problem) = self.take_up(plan)
         {
-            // As above.
+            // The client may be gone.
             let _ = reply.send(Outcome::refused(problem));
             return;
         }

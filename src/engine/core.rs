@@ -55,7 +55,7 @@ pub(super) struct Engine {
     pub(super) settled: Option<Instant>,
     /// Answers to clients that are sent when the run is over.
     pub(super) last_answers: Vec<(u64, Outcome)>,
-    /// Whether the log says that the disk of the journal is full.
+    /// Whether the log already reports that the disk of the journal is full.
     pub(super) spilling: bool,
     /// The commands that run beside the processes.
     pub(super) commands: Commands,

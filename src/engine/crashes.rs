@@ -34,7 +34,7 @@ pub(super) struct Crashes {
     last: HashMap<ProcId, Instant>,
     /// Set when the run ends: reports are then written at once.
     hurry: watch::Sender<bool>,
-    /// What was detected in a life that had to be ended, by process.
+    /// The failure detected in a life that had to be ended, by process.
     blame: HashMap<ProcId, (LifeId, Trigger)>,
     /// Lives whose report a killed supervisor had already logged.
     reported: HashSet<(ProcId, LifeId)>,

@@ -125,7 +125,8 @@ impl Engine {
         !self.panes.iter().any(left) && self.tmux_is_gone() && !self.panes.iter().any(unknown)
     }
 
-    /// Kill what did not exit in time, such as a stopped tmux server.
+    /// Kill the tmux server and the shims that did not exit in time, for example because they are
+    /// stopped.
     fn force(&self) {
         let server = self.saved.tmux.iter().map(|server| (server.pid, server.start_time));
         for (pid, start_time) in server.chain(self.panes.iter().filter_map(|pane| pane.shim)) {

@@ -27,7 +27,7 @@ use crate::watch::{FlagBook, Watcher};
 /// Save the counts of a process after searching this many bytes.
 const MOST_UNSAVED: u64 = 16 << 20;
 
-/// What was counted in the output of one process.
+/// The flag counts of one process.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Counted {
     /// The position in its stream up to which matches are counted.

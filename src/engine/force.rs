@@ -232,7 +232,7 @@ impl Runtime {
     ///
     /// # Errors
     ///
-    /// As above.
+    /// The run is in another pid namespace, where it can't be reached from here.
     pub fn end_own_by_force(&self) -> Result<Option<Forced>, RuntimeError> {
         self.end_within(Reach::OwnDirectory)
     }

@@ -91,7 +91,7 @@ pub fn tell(to: &mut File, news: &News) {
     }
 }
 
-/// What the guardian holds for the length of the run.
+/// The resources that the guardian holds for the length of the run.
 struct Held {
     runtime: Runtime,
     lock: RunLock,
@@ -107,7 +107,7 @@ struct Held {
 pub struct Handover {
     /// The socket, to be removed at the end.
     pub place: Place,
-    /// What the user should know about it.
+    /// A note for the user about it, if there is one.
     pub note: Option<String>,
 }
 
@@ -148,7 +148,7 @@ fn failed(error: impl std::fmt::Display) -> News {
 /// The result of [`take_up`].
 struct TakenUp {
     listening: Listening,
-    /// The listener on TCP, and what the user should know about it.
+    /// The TCP listener, and a note for the user about it.
     tcp: Option<(Option<std::net::TcpListener>, Option<String>)>,
     program: PathBuf,
     /// A note about the leftovers of an earlier run, if any were ended.

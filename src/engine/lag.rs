@@ -18,8 +18,8 @@ const MOST_BACKLOG: u64 = 64 << 20;
 /// The backlog that is allowed even if the limits of the log are smaller.
 const LEAST_BACKLOG: u64 = 4 << 20;
 
-/// The search also skips output when, for this long, the backlog would have taken longer than this
-/// to search.
+/// The search also skips output when searching the backlog would take longer than this, and has
+/// done so for the same time.
 const LATEST: Duration = Duration::from_secs(2);
 
 /// The log reports at most this often how much was skipped.

@@ -25,7 +25,7 @@ const SHIM_PATIENCE: Duration = Duration::from_secs(10);
 /// How much longer to wait for tmux's first answer when the run is to end.
 pub(super) const LAST_MOMENT: Duration = Duration::from_millis(500);
 
-/// How often an adopter tries again when the server that it asks for panes is just exiting: a
+/// How many times an adopter tries again when the server that it asks for panes is just exiting: a
 /// killed supervisor had started that server.
 const MOST_LOST: u32 = 5;
 
@@ -121,7 +121,8 @@ impl Engine {
         });
     }
 
-    /// Sort these by their turn in the start order; returns how many to open in the first call.
+    /// Put the processes that begin at once first, then the others in start order; returns how many
+    /// to open in the first call.
     fn in_turn(&self, ids: &mut [ProcId]) -> usize {
         let procs = &self.saved.supervisor.procs;
         let begins = |id: &ProcId| procs[*id].goal == Goal::Run && !procs[*id].held;

@@ -58,7 +58,7 @@ pub(super) enum Debt {
     Post(Milepost),
 }
 
-/// What the journal contains about a crash.
+/// A part of what the journal contains about a crash.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 enum Written {
     /// The lines in the log about its cause.

@@ -57,7 +57,7 @@ const DESCRIPTORS: usize = 8;
 const DESCRIPTORS_FOR_ALL: usize = 24;
 const DESCRIPTORS_FOR_EACH: usize = 6;
 
-/// What the guardian hands over.
+/// The resources that the guardian hands over.
 #[derive(Debug)]
 pub struct Inherited {
     main: UnixListener,
@@ -98,7 +98,7 @@ pub enum RunError {
     /// The journal or the operating system has reported an error.
     #[error("{what}: {}", why(source))]
     Io {
-        /// What could not be done.
+        /// The action that failed.
         what: String,
         /// Why.
         source: std::io::Error,

@@ -201,7 +201,7 @@ impl Runtime {
         replace(&path, &text).map_err(|source| RuntimeError::Io { path, source })
     }
 
-    /// Read what the last supervisor saved.
+    /// Read the state that the last supervisor saved.
     pub fn saved(&self) -> Result<Saved, RuntimeError> {
         let saved: Saved = read(&self.state_file())?;
         if saved.version > STATE_VERSION {
@@ -211,7 +211,7 @@ impl Runtime {
         Ok(saved)
     }
 
-    /// Read what the last supervisor saved of the run with this plan.
+    /// Read the state that the last supervisor saved, which must fit this plan.
     pub fn saved_of(&self, plan: &Plan) -> Result<Saved, RuntimeError> {
         let mut saved = self.saved()?;
         if saved.supervisor.is_of(plan) && saved.owed.is_of(plan.processes.len()) {

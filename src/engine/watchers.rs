@@ -12,7 +12,7 @@ use super::queue::{Event, Queue};
 use crate::model::ProcId;
 use crate::sys::{self, files};
 
-/// What a sink writes when it is ready.
+/// The byte that a sink writes when it is ready.
 const SINK_READY: u8 = b'S';
 
 /// Listen to a bell for as long as the task lives.

@@ -1,7 +1,7 @@
 //! Searching the output of processes for text that makes them ready, means a failure, or is
 //! counted.
 //!
-//! What was just indexed is read once more and passed to the watcher of its process. Matches reach
+//! Newly indexed output is read once more and passed to the watcher of its process. Matches reach
 //! the state machine between the life entries where they belong: after the start of their life and
 //! before its end.
 
