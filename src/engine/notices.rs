@@ -26,7 +26,7 @@ const REST: Duration = Duration::from_secs(10);
 /// The longest text, in characters; no desktop shows more.
 const LONGEST: usize = 200;
 
-/// The AppleScript that shows its two arguments as title and text.
+/// The script for `osascript` that shows its two arguments as title and text.
 const SCRIPT: [&str; 3] =
     ["on run argv", "display notification (item 2 of argv) with title (item 1 of argv)", "end run"];
 
