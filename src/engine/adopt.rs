@@ -1,9 +1,10 @@
-//! Going on where a killed supervisor was: same processes, nothing lost, nothing told twice.
+//! Continuing where a killed supervisor stopped: same processes, nothing lost, nothing logged
+//! twice.
 //!
-//! Three things are put together: what was decided (`state.json`), what happened (the life files,
-//! from the first entry the dead one had not taken in), and what was printed (the streams, from
-//! the first byte that the index does not cover). Output that came meanwhile is merged by the
-//! times of the sinks.
+//! Three sources are combined: what was decided (`state.json`), what happened (the life files, from
+//! the first entry that the dead supervisor had not processed), and what was printed (the streams,
+//! from the first byte that the index does not cover). Output that arrived meanwhile is merged by
+//! the times that the sinks recorded.
 
 use super::core::Engine;
 use super::queue::Event;
@@ -15,11 +16,11 @@ use crate::supervisor::{Pane, Phase};
 use crate::sys;
 use crate::sys::clock;
 
-/// How many bytes are indexed at once of what came while nobody watched.
+/// How many bytes of the output that arrived without a supervisor are indexed at once.
 const SLICE: u64 = 16 << 20;
 
 impl Engine {
-    /// Take over; returns how many processes live.
+    /// Take over the run; returns the number of living processes.
     pub(super) async fn adopt(&mut self) -> std::io::Result<usize> {
         for id in ProcId::all(&self.panes) {
             self.recall(id)?;
@@ -34,7 +35,7 @@ impl Engine {
                 break;
             }
             self.read_lives();
-            // Whoever asks meanwhile is told that this goes on.
+            // Let the server answer clients that the takeover is in progress.
             tokio::task::yield_now().await;
         }
         for id in ProcId::all(&self.panes) {
@@ -51,12 +52,12 @@ impl Engine {
         Ok(self.saved.supervisor.procs.iter().filter(|p| p.alive()).count())
     }
 
-    /// Read the whole life file of a pane: what the dead supervisor had taken in tells where shim
-    /// and markers stand, the rest waits to be handed on.
+    /// Read the whole life file of a pane. Entries that the dead supervisor had processed restore
+    /// shim and markers; the others are queued.
     fn recall(&mut self, id: ProcId) -> std::io::Result<()> {
         let seen = self.saved.supervisor.procs[id].seen;
         let started = self.saved.supervisor.procs[id].phase != Phase::Pending;
-        // Its shim may be gone, and output of it still on its way.
+        // Its shim may be gone while some of its output is still on the way.
         if started && sink::is_up(&self.panes[id].paths.sink_lock()) {
             self.panes[id].sink_up();
         }
@@ -68,7 +69,7 @@ impl Engine {
             if let LifeEvent::Stopping { life, .. } = entry.event
                 && self.plan.processes[id].rules.stop_command.is_some()
             {
-                // What comes before the stop signal has been.
+                // The stop command precedes the stop signal, so it has run already.
                 self.panes[id].stop_run = Some(StopRun::over(life));
             }
             if entry.seq <= seen {
@@ -78,7 +79,7 @@ impl Engine {
             }
         }
         match &self.saved.supervisor.procs[id].pane {
-            // Its life file may have been removed or spoiled.
+            // Its life file may have been removed or damaged.
             Pane::Up { shim, start_time, id: pane }
                 if self.panes[id].shim.is_none() && sys::alive(*shim, *start_time) =>
             {
@@ -86,27 +87,28 @@ impl Engine {
                 self.shim_up(id, (shim, start_time), pane);
             }
             Pane::Up { .. } => {}
-            // The dead supervisor knew that this shim is gone, and may have asked for another one.
+            // The dead supervisor knew that this shim is gone, and may have requested another one.
             Pane::None | Pane::Opening => self.panes[id].shim = None,
         }
-        // Without a sink it would not have been started. Else one may be on its way, of which
-        // nothing can have been lost yet.
+        // A process that was started had a sink. In other cases a sink may still be starting, and
+        // no output can have been lost yet.
         let pane = &mut self.panes[id];
         if pane.shim.is_some() && started {
             pane.sink_up();
-            // The dead supervisor may have replaced a sink just before.
+            // The dead supervisor may just have replaced a sink.
             pane.mended();
         }
         self.listen(id)
     }
 
-    /// The last marker of this run that has a record; life files begin anew with each run.
+    /// The sequence number of the last indexed marker of this run; life files begin anew with each
+    /// run.
     fn last_marker(&self, id: ProcId) -> u64 {
         let marker = self.ingest.last_marker(self.panes[id].stream);
         marker.filter(|m| m.time >= self.plan.started).map_or(0, |m| u64::from(m.seq))
     }
 
-    /// Hand on what happened meanwhile, over all processes in the order it happened.
+    /// Process the entries written meanwhile, in order of time across all processes.
     fn replay(&mut self) {
         let due = |engine: &Self| {
             ProcId::all(&engine.panes)
@@ -125,7 +127,7 @@ impl Engine {
         }
     }
 
-    /// Watch the tmux server; the dead supervisor may not have got to know its pid.
+    /// Watch the tmux server. The dead supervisor may not have learned its pid.
     async fn find_tmux(&mut self) {
         match self.saved.tmux.clone() {
             Some(server) if sys::alive(server.pid, server.start_time) => {

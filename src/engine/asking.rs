@@ -1,4 +1,4 @@
-//! What clients ask for.
+//! Handling the requests of clients.
 
 use std::io::ErrorKind;
 use std::path::Path;
@@ -13,7 +13,7 @@ use crate::supervisor::{Course, Input};
 use crate::sys::clock;
 
 impl Engine {
-    /// React to a client.
+    /// Handle one request.
     pub(super) fn on_ask(&mut self, ask: Ask) {
         match ask {
             Ask::Do { request, wait, key, reply } => self.on_request(request, wait, key, reply),
@@ -24,7 +24,7 @@ impl Engine {
             Ask::Pane { name, ask, reply } => self.on_pane(&name, ask, reply),
             Ask::Failures { name, ask, reply } => self.on_failures(name, ask, reply),
             Ask::Flags { name, last, reply } => {
-                // As above.
+                // The client may be gone.
                 let _ = reply.send(self.flag_matches(&name, last));
             }
             Ask::Notice(text) => self.say_system(What::Refused { notice: text }),
@@ -67,7 +67,7 @@ impl Engine {
             && self.saved.supervisor.course == Course::Keep
             && let Err(problem) = self.make_room(counts)
         {
-            // As above.
+            // The client may be gone.
             let _ = reply.send(Outcome::refused(problem));
             return;
         }
@@ -75,7 +75,7 @@ impl Engine {
             && self.saved.supervisor.course == Course::Keep
             && let Err(problem) = self.take_up(plan)
         {
-            // As above.
+            // The client may be gone.
             let _ = reply.send(Outcome::refused(problem));
             return;
         }
@@ -104,8 +104,8 @@ impl Engine {
         }
     }
 
-    /// Why a request can't be met that would begin a process whose working directory is gone: asked
-    /// before anything is stopped.
+    /// Why a request must be refused: it would begin a process whose working directory is gone.
+    /// This is checked before anything is stopped.
     fn without_directory(&self, request: &Request) -> Option<String> {
         let begun = self.saved.supervisor.begun_by(request);
         let begun = begun.into_iter().map(|id| &self.plan.processes[id]);
@@ -120,7 +120,7 @@ impl Engine {
     }
 }
 
-/// Whether there is no directory of this name.
+/// Whether there is no directory at this path.
 fn is_gone(dir: &Path) -> bool {
     match dir.metadata() {
         Ok(found) => !found.is_dir(),

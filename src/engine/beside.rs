@@ -1,5 +1,6 @@
-//! Commands that tmo runs beside the processes: checks, hooks, stop commands. All that one has
-//! started ends with it: a process of tmo's own (`src/pane/beside.rs`) sees to that.
+//! Commands that tmo runs beside the processes: checks, hooks, stop commands. A parent process of
+//! tmo's own (`src/pane/beside.rs`) ends everything that a command has started when the command
+//! ends.
 
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -25,29 +26,30 @@ use crate::model::text::OsText;
 use crate::plan::{process_env, run_env};
 use crate::sys;
 
-/// How long what was killed may take to go.
+/// How long killed commands may take to exit.
 const LAST_MOMENTS: Duration = Duration::from_secs(3);
 
-/// What is run beside the processes.
+/// The commands that run beside the processes.
 #[derive(Debug, Default)]
 pub(super) struct Commands {
-    /// Has a receiver for each command that runs, whatever it is for.
+    /// Has one receiver per running command of any kind.
     running: watch::Sender<()>,
-    /// Hooks that run.
+    /// Running hooks.
     pub(super) hooks: Vec<JoinHandle<()>>,
-    /// For each flag whose command runs, the match that it is run for next.
+    /// For each flag whose command is running, the next match to run it for.
     pub(super) matched: HashMap<(ProcId, String), Weak<RefCell<Option<Order>>>>,
-    /// The end of the run does not wait for them.
+    /// Whether the end of the run does not wait for them.
     hurried: bool,
 }
 
 impl Commands {
-    /// The run is killed, and so is what runs beside it.
+    /// The run is killed, so do not wait for these commands.
     pub(super) const fn hurry(&mut self) {
         self.hurried = true;
     }
 
-    /// How long the end of the run waits for hooks, if it is in no hurry this long.
+    /// How long the end of the run waits for hooks: the usual time, or not at all if it is being
+    /// killed.
     pub(super) const fn patience(&self, usual: Duration) -> Duration {
         if self.hurried { Duration::ZERO } else { usual }
     }
@@ -56,11 +58,11 @@ impl Commands {
 /// A command that is run beside the processes.
 #[derive(Debug, Clone)]
 pub(super) struct Run {
-    /// tmo.
+    /// The tmo program.
     program: PathBuf,
-    /// The runtime directory, by which it is known whose it is.
+    /// The runtime directory, which identifies the run in the arguments of the process.
     runtime: PathBuf,
-    /// Has a receiver for each that runs.
+    /// Has one receiver per running command.
     running: watch::Sender<()>,
     shell: OsText,
     command: OsText,
@@ -98,7 +100,7 @@ impl Engine {
         }
     }
 
-    /// Give up the commands that still run, and wait until nothing is left of them.
+    /// Abort the commands that are still running, and wait until nothing is left of them.
     pub(super) async fn end_commands(&mut self) {
         self.probes = Probes::default();
         for pane in &mut self.panes {
@@ -116,12 +118,12 @@ impl Run {
         self.env.push((name.into(), value.into()));
     }
 
-    /// Run it; what was wrong with it, if anything.
+    /// Run it, and return its error with the name of the command.
     pub(super) async fn succeeds(&self) -> Result<(), String> {
         self.outcome().await.map_err(|what| format!("{}: {what}", self.describe()))
     }
 
-    /// The same without saying which command it was.
+    /// The same without the name of the command in the error.
     pub(super) async fn outcome(&self) -> Result<(), String> {
         match self.status().await {
             Ok(status) if status.success() => Ok(()),
@@ -130,17 +132,18 @@ impl Run {
         }
     }
 
-    /// As it is told.
+    /// The command as it appears in messages.
     pub(super) fn describe(&self) -> String {
         format!("`{}`", self.command)
     }
 
-    /// Run it to its end. All that it has started ends with it, or when this is given up.
+    /// Run it to its end. Everything that it has started ends with it, also when this future is
+    /// dropped.
     async fn status(&self) -> std::io::Result<ExitStatus> {
         self.feed(&[]).await
     }
 
-    /// The same with something on its standard input.
+    /// The same with `input` on its standard input.
     pub(super) async fn feed(&self, input: &[u8]) -> std::io::Result<ExitStatus> {
         let mut command = Command::new(&self.program);
         command
@@ -155,7 +158,7 @@ impl Run {
             .stdout(Stdio::null())
             .stderr(Stdio::null())
             .process_group(0);
-        // Who takes over asks anew.
+        // The command ends with the supervisor: an adopter asks again.
         sys::signal_with_parent(command.as_std_mut(), Signal::SIGHUP);
         let mut child = command.spawn()?;
         let stdin = child.stdin.take();
@@ -165,7 +168,8 @@ impl Run {
             let status = tokio::select! {
                 status = child.wait() => status,
                 _ = given_up => {
-                    // Until it is reaped its number is that of its group and of nobody else.
+                    // Until it is reaped, its pid can't be reused and is the id of its process
+                    // group.
                     if let Some(pid) = child.id() {
                         let _ = sys::signal_group(pid, SIGHUP);
                         let _ = sys::signal_group(pid, SIGCONT);
@@ -177,7 +181,7 @@ impl Run {
             status
         });
         if let Some(mut stdin) = stdin {
-            // Who does not read it does not want it.
+            // A command that ignores its standard input causes a write error, which is harmless.
             let _ = stdin.write_all(input).await;
         }
         let status = ended.await.map_err(std::io::Error::other)?;

@@ -1,4 +1,4 @@
-//! The engine's state and what it does about each event.
+//! The engine's state and its reaction to each event.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -26,7 +26,7 @@ use crate::pane::sink;
 use crate::supervisor::{Course, Effect, Input};
 use crate::sys::clock;
 
-/// Until when to sleep at most when a process waits for its restart.
+/// The longest sleep before a due action such as a restart: the clock may be set meanwhile.
 const LONGEST_SLEEP: Duration = Duration::from_secs(30);
 
 /// The engine.
@@ -44,34 +44,34 @@ pub(super) struct Engine {
     pub(super) replies: HashMap<u64, oneshot::Sender<Outcome>>,
     pub(super) next_ticket: u64,
     pub(super) views: u32,
-    /// How many panes tmux was asked to open and has not answered yet.
+    /// How many panes tmux was asked to open without having answered yet.
     pub(super) opening: usize,
-    /// The run is to end although tmux has not answered its first call.
+    /// Set when the run is to end although tmux has not answered its first call.
     pub(super) gives_up: watch::Sender<bool>,
-    /// The run was there before this supervisor.
+    /// Whether this supervisor has adopted the run.
     pub(super) adopted: bool,
     pub(super) finish: Option<u8>,
-    /// When the start counts as one that went well.
+    /// When the start counts as successful.
     pub(super) settled: Option<Instant>,
-    /// Answers that are given when the run is over.
+    /// Answers to clients that are sent when the run is over.
     pub(super) last_answers: Vec<(u64, Outcome)>,
-    /// It was told that the disk of the journal takes nothing.
+    /// Whether the log already reports that the disk of the journal is full.
     pub(super) spilling: bool,
-    /// What is run beside the processes.
+    /// The commands that run beside the processes.
     pub(super) commands: Commands,
-    /// What was shown on the desktop.
+    /// The desktop notices shown so far.
     pub(super) notices: Notices,
-    /// Reports that are being made.
+    /// The crash reports in progress.
     pub(super) crashes: Crashes,
-    /// What is being asked about processes.
+    /// The probes in progress.
     pub(super) probes: Probes,
-    /// How often declarations of failures were taken in for somebody.
+    /// How many changes to failure patterns were taken over for clients.
     pub(super) declarations: u64,
-    /// What was decided and is done once the state it follows from is saved.
+    /// Effects to carry out once the state that they follow from is saved.
     pub(super) due: Vec<Effect>,
     /// The state has changed since it was saved.
     pub(super) unsaved: bool,
-    /// By which nobody else takes this run for theirs.
+    /// The run lock: keeps a second supervisor away for the whole run.
     pub(super) lock: Option<RunLock>,
 }
 
@@ -109,11 +109,11 @@ impl Engine {
         }
     }
 
-    /// Take in what a pane has for us. The word of its sink may have been taken by somebody else
-    /// who listens.
+    /// Read the news of a pane. Its sink may be up unnoticed: another reader of the bell may have
+    /// taken the byte that reports it.
     fn look(&mut self, id: ProcId) {
         let paths = &self.panes[id].paths;
-        // One that is just dying may have let go of one of them and not yet of the other.
+        // Check both: a dying sink releases its lock and the bell one after the other.
         if self.panes[id].sink != Sink::Up
             && sink::is_up(&paths.sink_lock())
             && watchers::is_held(id, &paths.bell(), &self.queue)
@@ -123,39 +123,40 @@ impl Engine {
         self.read(id);
     }
 
-    /// Feed the state machine, save what follows from it, do it.
+    /// Feed the state machine, save the state, carry out the effects.
     pub(super) fn input(&mut self, input: Input) {
         self.decide(input);
         self.carry_out();
     }
 
-    /// Feed the state machine; what follows is done by [`Self::carry_out`]. The state of all
-    /// processes is saved as one, so what many of them tell at once is taken in before that.
+    /// Feed the state machine; [`Self::carry_out`] does the rest. The state of all processes is
+    /// saved as a whole, so simultaneous inputs are all processed before it is saved.
     pub(super) fn decide(&mut self, input: Input) {
         let effects = self.saved.supervisor.step(clock::now(), input);
         self.decided(effects);
     }
 
-    /// What follows from the state is saved with it, then done.
+    /// Queue effects until the state is saved.
     pub(super) fn decided(&mut self, effects: Vec<Effect>) {
         self.owe(&effects);
         self.due.extend(effects);
         self.unsaved = true;
     }
 
-    /// Save what was decided, then do it.
+    /// If anything was decided, save the state and carry out the effects.
     pub(super) fn carry_out(&mut self) {
         if std::mem::take(&mut self.unsaved) {
             self.save();
         }
     }
 
-    /// Whether another run is where this one was: its files and processes are not ours any more.
+    /// Whether another run has taken the place of this one: its files and processes are not ours
+    /// any more.
     pub(super) fn is_deposed(&self) -> bool {
         self.lock.as_ref().is_some_and(|lock| lock.is_replaced(self.runtime.dir()))
     }
 
-    /// Save the state, then do what follows from it.
+    /// Save the state, then carry out the queued effects.
     pub(super) fn save(&mut self) {
         if self.is_deposed() {
             return self.due.clear();
@@ -170,7 +171,7 @@ impl Engine {
         }
     }
 
-    /// The next moment at which something is overdue.
+    /// The earliest deadline.
     pub(super) fn alarm(&self) -> Option<Instant> {
         let now = clock::now();
         let set_back = self.saved.supervisor.is_set_back(now);
@@ -182,8 +183,8 @@ impl Engine {
         self.panes.iter().filter_map(PaneTrack::alarm).chain(self.settled).chain(due).min()
     }
 
-    /// Give up the markers that are overdue, the sinks and the shims; start again what waits for
-    /// that.
+    /// Handle all that is overdue: actions of the state machine, markers, sinks and shims. Whatever
+    /// waited for them continues.
     pub(super) fn on_alarm(&mut self) {
         if self.saved.supervisor.next_due().is_some() {
             self.input(Input::Alarm);
@@ -230,7 +231,7 @@ impl Engine {
         self.effect(Effect::Say(Some(id), What::Trouble { what }));
     }
 
-    /// Tell the views how far the journal goes now.
+    /// Publish the present length of the journal to the views.
     pub(super) fn publish(&self) {
         let stopping = self.saved.supervisor.course != Course::Keep;
         let head = Head { stopping, ..self.ingest.head() };

@@ -1,7 +1,7 @@
-//! A report of each crash, and a word in the log about it.
+//! Crash reports, and the lines in the log about the cause of a crash.
 //!
-//! What can be said at once is said at once; the report itself waits a second for what the others
-//! have to say about it, or until the run ends. Both are made on threads: they read files.
+//! The cause is logged at once. The report itself waits for a second (or until the run ends) so
+//! that it can include how other processes react. Threads do both, since they read files.
 
 use std::collections::{HashMap, HashSet};
 use std::path::PathBuf;
@@ -19,71 +19,71 @@ use crate::model::event::{Event as LogEvent, ReportSummary, What};
 use crate::model::{LifeId, ProcId};
 use crate::supervisor::{Course, Crash, Goal};
 
-/// How long the others are listened to before the report is written.
+/// How long to collect output of other processes before the report is written.
 const AFTERMATH: Duration = Duration::from_secs(1);
-/// A process that fails again and again is reported no more often.
+/// The shortest time between two reports of a process that keeps failing.
 const REST: Duration = Duration::from_secs(10);
 /// How long the end of a run waits for reports.
 const PATIENCE: Duration = Duration::from_secs(3);
 
-/// Reports that are being made.
+/// Crash reports in progress.
 #[derive(Debug, Default)]
 pub(super) struct Crashes {
     pending: Vec<(ProcId, JoinHandle<Option<CrashReport>>)>,
-    /// When the last one of a process was begun.
+    /// When the last report of each process was begun.
     last: HashMap<ProcId, Instant>,
-    /// Whether the run ends.
+    /// Set when the run ends: reports are then written at once.
     hurry: watch::Sender<bool>,
-    /// What somebody saw of a life that had to be ended, by its number.
+    /// The failure detected in a life that had to be ended, by process.
     blame: HashMap<ProcId, (LifeId, Trigger)>,
-    /// Lives whose report was told of by a supervisor that was killed.
+    /// Lives whose report a killed supervisor had already logged.
     reported: HashSet<(ProcId, LifeId)>,
-    /// How often the system had killed for want of memory by the last crash.
+    /// The OOM kill count of the system at the last crash.
     oom_kills: Option<u64>,
 }
 
 impl Crashes {
-    /// Know how things stand before anything happens.
+    /// Read the initial OOM kill count.
     pub(super) fn begin(&mut self) {
         self.oom_kills = crash::facts::oom_kills();
     }
 }
 
 impl Engine {
-    /// Remember what is wrong with a life: it may be ended because of that. What is seen of one
-    /// that is being ended already is not why.
+    /// Remember what is wrong with a life, in case it is ended for that. Anything detected while it
+    /// is already being ended is not the reason.
     pub(super) fn blame(&mut self, id: ProcId, life: LifeId, trigger: Trigger) {
         if self.saved.supervisor.procs[id].failed < Some(life) {
             self.crashes.blame.insert(id, (life, trigger));
         }
     }
 
-    /// Whether one that is started again has just had a report.
+    /// Whether a process that is being restarted has just had a report.
     pub(super) fn rests(&self, id: ProcId) -> bool {
         let proc = &self.saved.supervisor.procs[id];
         let again = proc.due.is_some() || proc.goal == Goal::Run;
         again && self.crashes.last.get(&id).is_some_and(|last| last.elapsed() < REST)
     }
 
-    /// A process has ended as it should not.
+    /// A process has crashed.
     pub(super) fn crashed(&mut self, crash: &Crash) {
         let Crash { id, life, .. } = *crash;
         let Some(owed) = self.saved.owed.crash(id, life) else { return };
         self.crashes.last.insert(id, Instant::now());
         let mut input = self.input_of(owed);
-        // What was seen of one that has ended by itself was not the end of it.
+        // A detected failure is not the cause of a life that ended by itself.
         let blame = self.crashes.blame.remove(&id).filter(|(of, _)| owed.failed && *of == life);
         input.facts.trigger = blame.map(|(_, trigger)| trigger);
         let kills = crash::facts::oom_kills();
         let before = std::mem::replace(&mut self.crashes.oom_kills, kills);
-        // How many there were before anybody has looked says nothing.
+        // Without an earlier count there is nothing to compare with.
         let more = kills.zip(before).map_or(0, |(kills, before)| kills.saturating_sub(before));
         input.facts.oom_kills = more;
         self.tell_crash(owed, input);
     }
 
-    /// The same of one that a supervisor which was killed had not told of to the end; which of the
-    /// word and the report it has.
+    /// The same for a crash that a killed supervisor had not finished. The flags tell whether the
+    /// journal has its log lines and its report.
     pub(super) fn crashed_before(&mut self, owed: OwedCrash, (said, reported): (bool, bool)) {
         self.crashes.last.insert(owed.id, Instant::now());
         if reported {
@@ -104,14 +104,14 @@ impl Engine {
     }
 
     fn tell_crash(&mut self, owed: OwedCrash, input: CrashInput) {
-        // The last words of a run that ends by it tell the same.
+        // If the crash ends the run, the final message of the run contains the same.
         if self.saved.supervisor.course == Course::Keep {
             self.look_into(owed, input.clone());
         }
         self.report(owed, input);
     }
 
-    /// Find out at once why, and say it.
+    /// Find the cause now and log it.
     fn look_into(&self, owed: OwedCrash, input: CrashInput) {
         let queue = self.queue.clone();
         spawn_local(async move {
@@ -121,7 +121,7 @@ impl Engine {
         });
     }
 
-    /// What was found out. The life stands there for whoever takes over and asks what was said.
+    /// Log the cause. The event contains the life so that an adopter can tell what was logged.
     pub(super) fn examined(&mut self, id: ProcId, life: LifeId, notice: Vec<String>) {
         for text in notice {
             self.say(id, What::Crash { life, text });
@@ -132,7 +132,7 @@ impl Engine {
         let (mut hurry, queue) = (self.crashes.hurry.subscribe(), self.queue.clone());
         let dir = self.crash_dir();
         let task = spawn_local(async move {
-            // Either will do.
+            // Continue after the time or when the run ends, whichever is first.
             let _ = timeout(AFTERMATH, hurry.wait_for(|hurry| *hurry)).await;
             let made = spawn_blocking(move || {
                 let report = examine(owed, input);
@@ -149,7 +149,7 @@ impl Engine {
         self.crashes.pending.push((owed.id, task));
     }
 
-    /// A report is made.
+    /// A report has been written.
     pub(super) fn reported(&mut self, report: &CrashReport) {
         let Some(id) = self.id_of(&report.process_name) else { return };
         let life = report.tmo.life;
@@ -175,7 +175,7 @@ impl Engine {
         named.unwrap_or_else(|| crash::store::dir_of(self.ingest.dirs()))
     }
 
-    /// Have all reports written; returns why the process ended that made everything stop.
+    /// Finish all reports. Returns the cause of the crash that ended the run.
     pub(super) async fn finish_reports(&mut self) -> Option<String> {
         self.crashes.hurry.send_replace(true);
         let culprit = self.saved.supervisor.culprit.as_ref().map(|culprit| culprit.id);
@@ -194,8 +194,8 @@ impl Engine {
     }
 }
 
-/// The report of a crash. What was seen of a life that had to be ended is known to whoever saw it, and
-/// to the journal.
+/// Create the report of a crash. If the life was ended for a failure that this supervisor did not
+/// detect itself, that failure is looked up in the journal.
 fn examine(owed: OwedCrash, mut input: CrashInput) -> CrashReport {
     if owed.failed && input.facts.trigger.is_none() {
         input.facts.trigger = said_of(&input).unwrap_or_else(|error| {
@@ -215,7 +215,7 @@ fn said_of(input: &CrashInput) -> std::io::Result<Option<Trigger>> {
     }
 }
 
-/// Whether a cause is more than how it ended, which is told beside it.
+/// Whether a cause adds anything to the exit status, which is shown next to it.
 const fn says_more(kind: Kind) -> bool {
     !matches!(kind, Kind::ExitCode | Kind::Signal | Kind::EndedEarly | Kind::Other)
 }

@@ -1,7 +1,7 @@
-//! Declaring for a client what means that a process has failed.
+//! Reading and changing the failure patterns of a process for a client.
 //!
-//! Files are read and written on a thread. What was read is in force only if nobody has changed the
-//! plan or the file meanwhile; else it is read again.
+//! A thread reads and writes the files. The result is applied only if neither the plan nor the file
+//! has changed meanwhile; otherwise the files are read again.
 
 use tokio::sync::oneshot;
 use tokio::task::{spawn_blocking, spawn_local};
@@ -16,10 +16,10 @@ use crate::plan;
 use crate::server::handle::{AskError, FailureTexts, FailuresAsk};
 use crate::supervisor::Course;
 
-/// What is answered.
+/// The answer to the client.
 pub(super) type Answer = Result<FailureTexts, AskError>;
 
-/// What was read, and for whom.
+/// A finished reading of the files, with the client that waits for it.
 #[derive(Debug)]
 pub(super) struct Declaring {
     texts: FailureTexts,
@@ -28,14 +28,14 @@ pub(super) struct Declaring {
     reply: oneshot::Sender<Answer>,
 }
 
-/// What is in the files.
+/// The contents of the files.
 #[derive(Debug)]
 struct Found {
     toml: TmoToml,
     failures: Failures,
 }
 
-/// What was in force when they were read.
+/// The version of plan and failure patterns when they were read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Basis {
     generation: u64,
@@ -43,7 +43,7 @@ struct Basis {
 }
 
 impl Engine {
-    /// A client asks what is declared, or changes it.
+    /// A client lists or changes the failure patterns.
     pub(super) fn on_failures(
         &mut self,
         name: String,
@@ -70,11 +70,11 @@ impl Engine {
         Basis { generation: self.plan.generation, declarations: self.declarations }
     }
 
-    /// The file is changed: let that be in force.
+    /// The file has been changed: apply the change to the run.
     pub(super) fn declared(&mut self, done: Declaring) {
         let Declaring { texts, found, basis, reply } = done;
         if self.saved.supervisor.course != Course::Keep {
-            // As above. The next start reads it.
+            // The next start reads the file. The client may be gone.
             let _ = reply.send(Ok(texts));
             return;
         }
@@ -97,12 +97,12 @@ impl Engine {
                 }
                 Ok(Outcome { ok: true, .. }) | Err(_) => Ok(texts),
             };
-            // As above.
+            // The client may be gone.
             let _ = reply.send(answer);
         });
     }
 
-    /// Read again what was changed by somebody else meanwhile.
+    /// Read the files again, because another change came meanwhile.
     fn declare_anew(&self, texts: FailureTexts, reply: oneshot::Sender<Answer>) {
         let (declared, basis) = (Declarations::of_run(&self.plan), self.basis());
         let queue = self.queue.clone();
@@ -128,7 +128,7 @@ fn lost() -> AskError {
     AskError::Refused("it has failed in the midst; the log tells why".to_owned())
 }
 
-/// Of a file with several mistakes, the first one.
+/// The first line of an error: the first mistake of a file with several.
 fn in_short(error: &DeclareError) -> String {
     error.to_string().lines().next().unwrap_or_default().to_owned()
 }
@@ -137,8 +137,8 @@ fn unknown_yet(why: &str) -> AskError {
     AskError::Refused(format!("the file is changed, but the run does not know of it: {why}"))
 }
 
-/// Do it, with what stands in the files then. Where the `tmo.toml` can't be read nothing is changed:
-/// the run could not follow.
+/// Carry out the request, and return the resulting contents of the files. If `tmo.toml` can't be
+/// read, nothing is changed: the run could not apply it.
 fn carry_out(
     declared: &Declarations,
     name: &str,

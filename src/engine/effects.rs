@@ -1,4 +1,4 @@
-//! Carrying out what the state machine decides.
+//! Carrying out the effects that the state machine decides on.
 
 use std::time::Duration;
 
@@ -49,15 +49,15 @@ impl Engine {
         let grace = if at_once { 0 } else { self.grace_ms(id) };
         self.panes[id].asked(Duration::from_millis(grace));
         let written = self.write_spec(id, wish);
-        // A shim that can't be told what is wanted (a full disk) still ends what it runs when its
-        // terminal goes; what a killed one had been running is ended in its place.
+        // If the spec can't be written (a full disk), a shim still ends its process when its
+        // terminal hangs up; the processes of a killed shim are ended in its place.
         let bell = match (&written, want) {
             (Ok(()), _) | (Err(_), Want::Run) => SIGUSR1,
             (Err(_), Want::Stop | Want::End) if at_once => SIGKILL,
             (Err(_), Want::Stop | Want::End) => SIGHUP,
         };
         if let Pane::Up { shim, start_time, .. } = self.saved.supervisor.procs[id].pane {
-            // Not there any more: its end is on its way to us. Somebody may have stopped it.
+            // If it is gone, its exit is on its way as an event. SIGCONT in case it was stopped.
             let _ = sys::signal(shim, start_time, bell);
             let _ = sys::signal(shim, start_time, SIGCONT);
         }
@@ -77,8 +77,8 @@ impl Engine {
         self.plan.processes[id].grace_ms.unwrap_or(self.plan.grace_ms)
     }
 
-    /// Its shim keeps a main process that has ended for as long as its number may be used, so the
-    /// group is that of this very life.
+    /// The shim does not reap its main process while the pid may still be used, so the process
+    /// group belongs to this very life.
     fn signal(&mut self, id: ProcId, pid: u32, signal: i32) {
         let mains = Traces::read(&self.panes[id].paths.life()).mains;
         let is_it = |&(main, start): &(u32, u64)| main == pid && sys::alive(main, start);
@@ -94,7 +94,7 @@ impl Engine {
         id: ProcId,
         (want, life, kill): Wish,
     ) -> Result<(), SpecError> {
-        // Of the next life nothing is taken yet.
+        // A new life has its whole grace period.
         let grace_ms = if want == Want::Run { self.grace_ms(id) } else { self.grace_left(id) };
         let process = &self.plan.processes[id];
         let pane = &mut self.panes[id];
@@ -139,7 +139,7 @@ impl Engine {
         self.write_event(&Event::of_run(what));
     }
 
-    /// The state of everything, for clients.
+    /// The state of the run and all its processes, for clients.
     pub(super) fn state(&self) -> State {
         let supervisor = &self.saved.supervisor;
         let plan = &self.plan;
@@ -169,7 +169,7 @@ impl Engine {
         }
     }
 
-    /// Those that count, the instances of one entry together.
+    /// The processes that count, with the instances of each entry together.
     fn present(&self) -> Vec<ProcId> {
         let procs = &self.saved.supervisor.procs;
         let place = |id: &ProcId| {

@@ -1,4 +1,4 @@
-//! The end of a run: nothing stays behind, everybody is told.
+//! The end of a run: everything is taken down, and all clients are notified.
 
 use std::fs::File;
 use std::time::Duration;
@@ -22,11 +22,11 @@ use crate::model::run_end::{Culprit, Decider, End};
 use crate::pane::sink;
 use crate::sys;
 
-/// How long tmux, shims and sinks may take to go once tmux was told to.
+/// How long tmux, shims and sinks may take to exit once tmux was asked to.
 const PATIENCE: Duration = Duration::from_secs(3);
 
 impl Engine {
-    /// Take everything down, in the order in which it was put up, and tell the clients.
+    /// Take everything down, in the order in which it was built up, and notify the clients.
     pub(super) async fn end(
         mut self,
         code: u8,
@@ -75,14 +75,14 @@ impl Engine {
     /// byte is in the journal and no process of ours outlives us.
     async fn take_tmux_down(&mut self) {
         self.wake_tmux();
-        // A server that is just being started cannot be ended yet.
+        // A server that is still starting cannot be ended yet.
         self.wait_until(|engine| engine.opening == 0).await;
-        // Nor can one whose start failed half-way be forgotten.
+        // A server whose start failed half-way must be ended too.
         if self.saved.tmux.is_none() {
             let patience = if *self.gives_up.borrow() { LAST_MOMENT } else { PATIENCE };
             match timeout(patience, self.tmux.survey()).await {
                 Ok(Ok(server)) => self.watch_tmux(server.pid, &server.socket),
-                // One that has opened nothing may not have ended yet.
+                // A server without a session may not have exited yet.
                 Ok(Err(_)) => {
                     for server in self.runtime.servers() {
                         self.watch_tmux(server.pid, &socket::of_plan(&self.plan));
@@ -90,7 +90,7 @@ impl Engine {
                 }
                 Err(_) => {
                     self.runtime.kill_servers();
-                    // It was killed, so it has not removed its socket; there may be none.
+                    // A killed server does not remove its socket. There may be none.
                     let _ = std::fs::remove_file(socket::of_plan(&self.plan));
                 }
             }
@@ -117,23 +117,26 @@ impl Engine {
 
     fn all_is_gone(&self) -> bool {
         let left = |pane: &PaneTrack| pane.shim.is_some() || pane.sink == Sink::Up;
-        // One that was never heard of lets go of its lock before its bell, which is heard.
+        // A sink that never reported holds its lock. It releases the lock before its bell, whose
+        // release causes another event and thus another check.
         let unknown = |pane: &PaneTrack| sink::begins(&pane.paths.sink_lock());
-        // Asked after each event of the end: what asks the system comes last.
+        // This runs after each event of the end, so the conditions that need system calls come
+        // last.
         !self.panes.iter().any(left) && self.tmux_is_gone() && !self.panes.iter().any(unknown)
     }
 
-    /// What did not go by itself (a tmux server somebody has stopped) is killed.
+    /// Kill the tmux server and the shims that did not exit in time, for example because they are
+    /// stopped.
     fn force(&self) {
         let server = self.saved.tmux.iter().map(|server| (server.pid, server.start_time));
         for (pid, start_time) in server.chain(self.panes.iter().filter_map(|pane| pane.shim)) {
             tracing::warn!(pid, "did not go in time: killed");
-            // Refused or gone already: there is nothing else to be done.
+            // If this is refused, or the process is gone, nothing else can be done.
             let _ = sys::signal(pid, start_time, nix::libc::SIGKILL);
         }
     }
 
-    /// Take in what happens until something is the case; `false` if it was not in time.
+    /// Handle events until a condition holds; `false` if it did not in time.
     async fn wait_until(&mut self, is_so: impl Fn(&Self) -> bool) -> bool {
         let deadline = Instant::now() + PATIENCE;
         loop {
@@ -162,7 +165,7 @@ impl Engine {
             Event::SinkUp(id) => self.panes[id].sink = Sink::Up,
             Event::SinkGone(id) => {
                 self.read(id);
-                // As while it ran: the news may be of an earlier one.
+                // As during the run, the event may concern an earlier sink.
                 if !watchers::is_held(id, &self.panes[id].paths.bell(), &self.queue) {
                     self.panes[id].sink = Sink::Gone;
                 }
@@ -183,7 +186,7 @@ impl Engine {
             Event::StopAsked(id, _, Some(text)) => self.trouble(id, Trouble::Text(text)),
             Event::Declared(done) => self.declared(*done),
             Event::NotNotified(why) => self.not_notified(&why),
-            // That it happened is all there is to it.
+            // Nothing is left to do about these.
             Event::TmuxExit
             | Event::Piped(..)
             | Event::Swept(..)
@@ -193,7 +196,7 @@ impl Engine {
         }
     }
 
-    /// tmux leaves its socket behind, also where it has opened no window.
+    /// Remove tmux's socket: tmux leaves it behind, even if it has opened no window.
     fn remove_tmux_socket(&self) {
         let (socket, gone) = if let Some(server) = &self.saved.tmux {
             (server.socket.as_path().to_owned(), !sys::alive(server.pid, server.start_time))
@@ -217,7 +220,7 @@ impl Engine {
         Some(Decider { name, exit: decider.exit, interrupted: decider.interrupted })
     }
 
-    /// How it ended stays in the journal, for views that come too late to be told.
+    /// Record the end in the journal, for views that come too late to be notified.
     fn say_end(&mut self, end: &End) {
         self.say_system(What::End { run: self.plan.run.clone(), end: end.clone() });
     }

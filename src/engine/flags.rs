@@ -1,8 +1,8 @@
-//! What is counted in the output of processes.
+//! The flags: what is counted in the output of processes.
 //!
-//! Counts are saved with the place up to which they are counted: the end of a line. Who takes over
-//! counts from there, whatever was indexed since, so each line counts once. Not every match is saved;
-//! what an adopter has to read again is little all the same.
+//! Counts are saved with the position that they include, which is always the end of a line. An
+//! adopter counts on from there, whatever has been indexed since, so each line counts once. The
+//! counts are not saved after every match; an adopter still has only little to read again.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -24,37 +24,37 @@ use crate::model::rules::Rules;
 use crate::model::time::Timestamp;
 use crate::watch::{FlagBook, Watcher};
 
-/// So many bytes of a process may have been looked through since its counts were saved.
+/// Save the counts of a process after searching this many bytes.
 const MOST_UNSAVED: u64 = 16 << 20;
 
-/// What was counted in the output of one process.
+/// The flag counts of one process.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Counted {
-    /// In all bytes of its stream before this one.
+    /// The position in its stream up to which matches are counted.
     upto: u64,
-    /// When they had come, nanoseconds since the epoch.
+    /// The time of the output before it, in nanoseconds since the epoch.
     time: Timestamp,
-    /// How often, and the last match.
+    /// The counts and the last matches.
     book: FlagBook,
 }
 
-/// The same while it goes on.
+/// The counts of a process while it runs.
 #[derive(Debug, Default)]
 pub(super) struct Count {
     now: Counted,
-    /// How far it was when it was saved.
+    /// The position that was saved last.
     saved: Option<u64>,
-    /// The end of what was looked through.
+    /// The end of the output that was searched.
     end: u64,
 }
 
 impl Count {
-    /// Nothing is counted before this place.
+    /// Start counting at this position.
     pub(super) fn from(upto: u64, time: Timestamp, book: &FlagBook) -> Self {
         Self { now: Counted { upto, time, book: book.brief() }, saved: None, end: upto }
     }
 
-    /// A record was looked through.
+    /// A record has been searched.
     pub(super) fn passed(&mut self, record: &Record, book: &FlagBook) {
         self.end = self.end.max(record.end());
         let in_line = match record.kind {
@@ -71,23 +71,23 @@ impl Count {
         }
     }
 
-    /// Whether there is much that was not saved.
+    /// Whether much has been searched since the last save.
     fn is_due(&self) -> bool {
         self.now.upto.saturating_sub(self.saved.unwrap_or(0)) > MOST_UNSAVED
     }
 
-    /// What is to be saved, if anything.
+    /// The counts to save, unless they are saved already.
     fn unsaved(&mut self) -> Option<Counted> {
         let is_saved = self.saved.replace(self.now.upto) == Some(self.now.upto);
         (!is_saved).then(|| self.now.clone())
     }
 }
 
-/// How often flags of a process were found in what was read together, and in which line last.
+/// For each flag, how often it matched in the output of one read, and the last matching line.
 pub(super) type Matches = BTreeMap<(Option<LifeId>, usize), (u64, String)>;
 
 impl Engine {
-    /// What the flags of a process have found.
+    /// The state of the flags of a process.
     pub(super) fn flags(&self, id: ProcId) -> Vec<FlagState> {
         let Some(watch) = &self.panes[id].watch else { return vec![] };
         let found = watch.watcher.book().flags().iter();
@@ -104,7 +104,7 @@ impl Engine {
             .collect()
     }
 
-    /// What the flags of a process have found of late, with the lines around it.
+    /// The latest matches of the flags of a process, with the lines around them.
     pub(super) fn flag_matches(
         &self,
         name: &str,
@@ -125,8 +125,7 @@ impl Engine {
         Ok(flags.collect())
     }
 
-    /// Flags were found: that is written down, once for all that was read together, and their
-    /// commands are run, if not too often.
+    /// Flags have matched: log each flag once per read, and run their commands, but not too often.
     pub(super) fn flagged(&mut self, id: ProcId, matches: Matches) {
         for ((life, number), (count, line)) in matches {
             let process = &self.plan.processes[id];
@@ -166,7 +165,7 @@ impl Engine {
         }
     }
 
-    /// See to it that what was counted is not read again for too long.
+    /// Request a save when an adopter would have to search too much again.
     pub(super) fn mind_counts(&mut self, id: ProcId) {
         let counts = !self.plan.processes[id].rules.flags.is_empty();
         let watch = self.panes[id].watch.as_ref().filter(|_| counts);
@@ -174,7 +173,7 @@ impl Engine {
         self.unsaved |= is_due;
     }
 
-    /// Put what is counted by now into what is saved.
+    /// Add the present counts to the state to be saved.
     pub(super) fn save_counts(&mut self) {
         for (pane, process) in self.panes.iter_mut().zip(&self.plan.processes) {
             if let Some(watch) = &mut pane.watch
@@ -186,8 +185,8 @@ impl Engine {
         }
     }
 
-    /// Know what was counted before, and count what was indexed since that was saved. What follows
-    /// from matches has followed when they came.
+    /// After a takeover, restore the saved counts and count in the output that was indexed since.
+    /// Notices and commands for these matches were handled when they occurred.
     pub(super) fn recall_counts(&mut self, id: ProcId) -> std::io::Result<()> {
         let (process, stream) = (&self.plan.processes[id], self.panes[id].stream);
         let Some(watch) = &mut self.panes[id].watch else { return Ok(()) };

@@ -1,14 +1,14 @@
-//! Ending a run without its supervisor: when what is known of it can't be read, when it was begun by
-//! another version, when its supervisor does nothing any more.
+//! Ending a run without its supervisor: when its files can't be read, when another version began
+//! it, when its supervisor hangs.
 //!
-//! Nothing that a file says is needed. The parts of a run are known by the runtime directory in
-//! their arguments, and what they run by `TMO_SESSION` in its environment, which begins with the name
-//! of that directory. What the life files hold (pids with start times) comes on top of it, where the
-//! runtime directory can be trusted.
+//! No file is needed. The parts of a run are found by the runtime directory in their arguments, and
+//! the processes that they run by `TMO_SESSION` in their environment, which begins with the name of
+//! that directory. If the runtime directory can be trusted, the pids and start times in the life
+//! files are used in addition.
 //!
-//! The same project has a runtime directory of the same name in each session of the user with another
-//! `XDG_RUNTIME_DIR`. `tmo kill` ends the run of the project in whatever session; `tmo cleanup` only what
-//! belongs to its own runtime directory (`Reach`).
+//! Sessions of the same user with different `XDG_RUNTIME_DIR` have runtime directories of the same
+//! name for a project. `tmo kill` ends the run of the project in any session; `tmo cleanup` ends
+//! only what belongs to its own runtime directory (`Reach`).
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -22,43 +22,43 @@ use crate::model::plan::Plan;
 use crate::protocol::life::Traces;
 use crate::sys::{self, Orphans, ProcInfo, files};
 
-/// How long processes may take to end after SIGKILL, and sinks to read the rest of the output.
+/// How long processes may take to end after SIGKILL, and sinks to read the remaining output.
 const PATIENCE: Duration = Duration::from_secs(2);
 
-/// Whose processes are looked for.
+/// Which processes to search for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Reach {
-    /// Those of the run of this instance, in whatever session of the user it was started.
+    /// Those of the run of this instance, in any session of the user.
     EverySession,
-    /// Those of the run whose runtime directory this is.
+    /// Those of the run with this very runtime directory.
     OwnDirectory,
 }
 
-/// What has become of a run that was ended by force.
+/// The result of ending a run by force.
 #[derive(Debug, Default)]
 pub struct Forced {
     /// How many processes were ended, parts of tmo and tmux included.
     pub ended: usize,
-    /// What could not be ended.
+    /// The processes that could not be ended.
     pub left: Vec<ProcInfo>,
-    /// Sockets that tmux has left behind, if it has.
+    /// The sockets of killed tmux servers, which may still exist.
     pub sockets: Vec<PathBuf>,
 }
 
-/// The processes of a run, as the process table has them.
+/// The processes of a run, from the process table.
 #[derive(Debug, Default)]
 struct Members {
     guardians: Vec<ProcInfo>,
     supervisors: Vec<ProcInfo>,
-    /// With the names of what they run.
+    /// With the names of the processes that they run.
     shims: Vec<(ProcInfo, String)>,
     sinks: Vec<ProcInfo>,
-    /// What runs checks, hooks and stop commands.
+    /// The parent processes of checks, hooks and stop commands.
     beside: Vec<ProcInfo>,
     servers: Vec<ProcInfo>,
-    /// What carries the mark of the run, with the run and the process that it names.
+    /// Processes with the mark of the run: also its run id and process name.
     marked: Vec<(ProcInfo, String, String)>,
-    /// Runtime directories of the same name that living parts belong to: those of other sessions.
+    /// Runtime directories of the same name in other sessions, to which living parts belong.
     elsewhere: BTreeSet<PathBuf>,
     /// The process ids of guardians of other sessions.
     guardians_elsewhere: BTreeSet<u32>,
@@ -76,10 +76,10 @@ impl Members {
         parts.into_iter().flatten().chain(shims)
     }
 
-    /// Sort in one process, if it is one of these.
+    /// Add a process if it belongs to the run.
     fn take(&mut self, runtime: &Runtime, reach: Reach, process: ProcInfo) {
         let Some(arguments) = sys::arguments_of(process.pid) else { return };
-        // A container, or a chroot, may have the same path for another directory.
+        // In a container or chroot, the same path may be another directory.
         let is_near = sys::pid_namespace_of(process.pid) == Some(sys::pid_namespace());
         if !is_near || !sys::sees(process.pid, runtime.dir()) {
             return;
@@ -132,20 +132,21 @@ impl Members {
         }
     }
 
-    /// Keep of what carries a mark only what can't be that of a run of another session: that of this
-    /// plan, or of any run while no other session has one.
+    /// Drop marked processes that may belong to a run of another session: keep those of this plan
+    /// or, without a plan, all of them if no other session has a run.
     fn keep_marked_of(&mut self, plan: Option<&Plan>) {
         let is_alone = self.elsewhere.is_empty();
         self.marked.retain(|(_, run, _)| plan.map_or(is_alone, |plan| plan.run == *run));
     }
 }
 
-/// Whether a tmux server, or its socket, of this name is that of the instance.
+/// Whether a tmux server, or its socket, belongs to the instance, judging by its name.
 fn is_server(name: &str, id: &str) -> bool {
     !id.is_empty() && name.starts_with("tmo-") && name.ends_with(&format!("-{id}"))
 }
 
-/// Whether a mark is one of the runs of this runtime directory: its name and the time of the start.
+/// Whether a mark belongs to a run of this runtime directory: the directory's name and the start
+/// time.
 fn is_run(mark: &str, id: &str) -> bool {
     let time = mark.strip_prefix(id).and_then(|rest| rest.strip_prefix('-'));
     !id.is_empty()
@@ -153,13 +154,13 @@ fn is_run(mark: &str, id: &str) -> bool {
 }
 
 impl Runtime {
-    /// The name of the instance, which is that of the directory.
+    /// The id of the instance, which is the name of the directory.
     fn id(&self) -> String {
         self.dir().file_name().unwrap_or_default().to_string_lossy().into_owned()
     }
 
-    /// Whether a path names the runtime directory of this instance. Its name tells the control
-    /// socket; in another session of the user, the same name is in another place, but at most one of
+    /// Whether a path is a runtime directory of this instance. Its name identifies the control
+    /// socket. Another session of the user has the same name in another place, but at most one of
     /// them has a run.
     fn is_named(&self, path: &Path) -> bool {
         path.is_absolute() && path.file_name().is_some_and(|name| name == self.id().as_str())
@@ -174,7 +175,8 @@ impl Runtime {
         if reach == Reach::OwnDirectory {
             members.keep_marked_of(self.plan().ok().as_ref());
         }
-        // On other systems a server does not show what it is, but it has the shims for children.
+        // On other systems a tmux server is not recognizable by its name, but it is the parent of
+        // the shims.
         for parent in members.shims.iter().filter_map(|(shim, _)| sys::info(shim.ppid)) {
             let known = members.servers.iter().any(|server| server.id() == parent.id());
             if parent.name == "tmux" && !known {
@@ -184,13 +186,13 @@ impl Runtime {
         members
     }
 
-    /// The parts of tmo and tmux of a run of this directory, whatever its files say.
+    /// The tmo and tmux processes of a run of this directory, found without its files.
     pub fn parts(&self) -> Vec<ProcInfo> {
         self.members(Reach::EverySession).parts().cloned().collect()
     }
 
-    /// The parts that nothing may be started beside. A guardian of another session that began later
-    /// than this process is none of them: it finds this process, and gives up.
+    /// The parts beside which nothing may be started. This excludes a guardian of another session
+    /// that began later than this process: it will find this process and give up.
     pub(super) fn parts_in_the_way(&self) -> Vec<ProcInfo> {
         let members = self.members(Reach::EverySession);
         let me = std::process::id();
@@ -211,13 +213,13 @@ impl Runtime {
         self.members(Reach::EverySession).servers
     }
 
-    /// Kill a tmux server of this run that answers nothing.
+    /// Kill the tmux servers of this run, which do not answer.
     pub(super) fn kill_servers(&self) {
         Forced::default().kill(&self.servers());
     }
 
-    /// End everything of the run that is recorded here, whoever supervises it, and in whatever
-    /// session. Nothing if there is nothing of it.
+    /// End the whole run of this directory, in any session and under any supervisor. `None` if
+    /// nothing of it exists.
     ///
     /// # Errors
     ///
@@ -226,11 +228,11 @@ impl Runtime {
         self.end_within(Reach::EverySession)
     }
 
-    /// The same for what has this very runtime directory; a run of another session is let be.
+    /// The same, but only for this very runtime directory; runs of other sessions are spared.
     ///
     /// # Errors
     ///
-    /// As above.
+    /// The run is in another pid namespace, where it can't be reached from here.
     pub fn end_own_by_force(&self) -> Result<Option<Forced>, RuntimeError> {
         self.end_within(Reach::OwnDirectory)
     }
@@ -242,13 +244,13 @@ impl Runtime {
         let socket = self.plan().ok().map(|plan| socket::of_plan(&plan));
         let mut forced = self.end(reach, self.lives().collect());
         if let Some(forced) = &mut forced {
-            // Of a server that was killed before.
+            // The socket of a server that was killed earlier.
             forced.sockets.extend(socket.filter(|socket| !forced.sockets.contains(socket)));
         }
         Ok(forced)
     }
 
-    /// The same without reading the directory, which can't be trusted.
+    /// The same without reading the directory, for a directory that can't be trusted.
     pub fn end_by_search(&self) -> Option<Forced> {
         self.end(Reach::EverySession, vec![])
     }
@@ -259,14 +261,14 @@ impl Runtime {
             return None;
         }
         let mut forced = Forced::default();
-        // The guardian first: it would start another supervisor.
+        // Kill the guardian first: it would start another supervisor.
         for keepers in [&members.guardians, &members.supervisors] {
             forced.kill(keepers);
         }
-        // Both may have begun something in between.
+        // Both may have started something meanwhile.
         let members = self.members(reach);
         forced.kill(&members.supervisors);
-        // While tmux lives, it hands on what they have printed.
+        // End the panes while tmux lives, since it still passes on what they have printed.
         self.end_panes(&members, lives, &mut forced);
         forced.kill(&members.servers);
         // tmux may have opened a window meanwhile.
@@ -274,21 +276,21 @@ impl Runtime {
         if !opened.shims.is_empty() {
             self.end_panes(&opened, vec![], &mut forced);
         }
-        // Without tmux sinks read what is left and go. Without the supervisor, what runs a command ends
-        // all that the command has started and goes.
+        // Without tmux, sinks read the remaining output and exit. Without the supervisor, the
+        // parent of each command kills all that the command has started and exits.
         for ends in [&members.sinks, &members.beside] {
             for one in ends {
                 sys::ends_within(one.pid, one.start_time, PATIENCE);
             }
             forced.kill(ends);
         }
-        // Processes that a part has started after the search.
+        // Processes that were started after the search.
         let late: Vec<ProcInfo> = self.members(reach).parts().cloned().collect();
         forced.kill(&late);
         Some(forced)
     }
 
-    /// End the shims and all that they run, and note the sockets of their tmux servers.
+    /// End the shims and everything that they run, and record the sockets of their tmux servers.
     fn end_panes(&self, members: &Members, lives: Vec<PathBuf>, forced: &mut Forced) {
         let orphans = self.orphans(members, lives);
         for (shim, _) in &members.shims {
@@ -312,9 +314,9 @@ impl Runtime {
         }
     }
 
-    /// What the shims are about to leave behind, one entry for each process of the run.
+    /// The processes that the shims will leave behind, one entry for each process of the run.
     fn orphans(&self, members: &Members, lives: Vec<PathBuf>) -> Vec<Orphans> {
-        /// For what has no mark of its own: no process has such a name.
+        /// The name for processes without a mark; no process can have this name.
         const UNMARKED: &str = "?";
         let mut all: BTreeMap<(String, String), Orphans> = BTreeMap::new();
         let of = |all: &mut BTreeMap<_, Orphans>, run: &str, name: &str, pids: Vec<(u32, u64)>| {
@@ -359,7 +361,7 @@ impl Forced {
         let there = |p: &&ProcInfo| sys::alive(p.pid, p.start_time);
         let there: Vec<&ProcInfo> = processes.iter().filter(there).collect();
         for process in &there {
-            // Refused, it is reported below.
+            // If this is refused, the process is reported below.
             let _ = sys::signal(process.pid, process.start_time, SIGKILL);
         }
         for process in there {

@@ -1,8 +1,9 @@
-//! The guardian: holds lock and control socket, starts the supervisor, starts it again if killed.
+//! The guardian: holds lock and control socket, starts the supervisor, and restarts it when it is
+//! killed.
 //!
-//! It takes the lock first, then decides whether there is something to adopt, so two starts at
-//! once cannot both do so. Since it holds the listening socket, a client that connects while the
-//! supervisor is being started again just waits for it; nobody polls.
+//! It takes the lock before it decides whether there is a run to adopt, so two simultaneous starts
+//! cannot both adopt it. Since it holds the listening socket, a client that connects while the
+//! supervisor is being restarted just waits in the queue of the socket, without polling.
 
 use std::fs::File;
 use std::io::Write as _;
@@ -22,54 +23,55 @@ use crate::model::run_end::Culprit;
 use crate::server::tcp;
 use crate::sys::{self, clock, files};
 
-/// What guardian and supervisor tell the one who started them, one JSON line each.
+/// Messages from guardian and supervisor to the command that started them, one JSON line each.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "news", rename_all = "kebab-case")]
 pub enum News {
-    /// Another one holds the lock.
+    /// Another guardian holds the lock.
     Held {
         /// Its process id, where it is known.
         pid: Option<u32>,
     },
-    /// It can't be done.
+    /// The start or the takeover has failed.
     Failed {
-        /// Why, for the user.
+        /// The reason, for the user.
         message: String,
         /// Exit code.
         code: u8,
     },
     /// The socket answers, nothing has been started yet.
     Listening {
-        /// Whether a run that was there is gone on with: number of its living processes.
+        /// The number of living processes, if an existing run was adopted.
         adopted: Option<u32>,
         /// The first record of the run in the index.
         first_record: u64,
-        /// Where clients find the socket if not in its place.
+        /// Notes for the user, such as where the socket is if it is not in its usual place.
         note: Option<String>,
     },
     /// All processes were started (or taken over).
     Running,
-    /// The run ended before all of them were.
+    /// The run ended before all processes were started.
     Ended {
         /// Its exit code.
         code: u8,
-        /// Who made it end.
+        /// The process that made it end.
         culprit: Option<Culprit>,
     },
 }
 
-/// The supervisor was killed this often within [`QUICK`] of its start: something is wrong with
-/// it, not with whoever kills it.
+/// After this many deaths in a row within [`QUICK`] of the start, the supervisor itself must be at
+/// fault: do not start it again.
 const MOST_QUICK_DEATHS: u32 = 20;
-/// 100 ms.
+/// A supervisor that lives for less than this dies quickly.
 const QUICK: Duration = Duration::from_millis(100);
 
-/// Run the guardian of this runtime directory; `plan` is what to start if nothing is there to be
-/// adopted. Returns its exit code.
+/// Run the guardian of this runtime directory; `plan` is the run to start if there is none to
+/// adopt. Returns the exit code.
 pub fn run(runtime: &Path, plan: Option<&Path>, news: OwnedFd) -> u8 {
-    // Fails only for a group leader, which has a session or can do without.
+    // Fails only for a process group leader, which has a session or can do without one.
     let _ = nix::unistd::setsid();
-    // A write that reaches a limit fails and says so; the supervisor inherits that.
+    // With SIGXFSZ ignored, a write beyond the file size limit fails instead of killing the
+    // process. The supervisor inherits this.
     crate::sys::ignore_signals(&[nix::libc::SIGXFSZ]);
     let mut news = File::from(news);
     match prepare(&Runtime::new(runtime), plan) {
@@ -81,7 +83,7 @@ pub fn run(runtime: &Path, plan: Option<&Path>, news: OwnedFd) -> u8 {
     }
 }
 
-/// Write one line of news; nobody may be listening any more.
+/// Write one line of news. The reader may be gone, so errors are ignored.
 pub fn tell(to: &mut File, news: &News) {
     if let Ok(mut line) = serde_json::to_vec(news) {
         line.push(b'\n');
@@ -89,7 +91,7 @@ pub fn tell(to: &mut File, news: &News) {
     }
 }
 
-/// What the guardian holds for the length of the run.
+/// The resources that the guardian holds for the length of the run.
 struct Held {
     runtime: Runtime,
     lock: RunLock,
@@ -100,12 +102,12 @@ struct Held {
     handover: Handover,
 }
 
-/// What a supervisor must know of its socket.
+/// What a supervisor must know about its socket.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Handover {
-    /// What is to be removed at the end.
+    /// The socket, to be removed at the end.
     pub place: Place,
-    /// What the user should know about it.
+    /// A note for the user about it, if there is one.
     pub note: Option<String>,
 }
 
@@ -143,17 +145,17 @@ fn failed(error: impl std::fmt::Display) -> News {
     News::Failed { message: error.to_string(), code: 1 }
 }
 
-/// What the guardian holds of a run that it has taken up.
+/// The result of [`take_up`].
 struct TakenUp {
     listening: Listening,
-    /// The listener on TCP, and what the user should know about it.
+    /// The TCP listener, and a note for the user about it.
     tcp: Option<(Option<std::net::TcpListener>, Option<String>)>,
     program: PathBuf,
-    /// What was told of the run that had been here.
+    /// A note about the leftovers of an earlier run, if any were ended.
     swept: Option<String>,
 }
 
-/// Take up the run that is there, or the fresh plan, and open its socket.
+/// Adopt the existing run, or take the fresh plan, and open the socket.
 fn take_up(runtime: &Runtime, fresh: Option<&Path>) -> Result<TakenUp, News> {
     if let Some(pid) = runtime.keeper() {
         return Err(failed(format_args!(
@@ -174,13 +176,14 @@ fn take_up(runtime: &Runtime, fresh: Option<&Path>) -> Result<TakenUp, News> {
     let (path, shown) = (plan.socket.as_path(), plan.socket_shown.as_path());
     let clear = || {
         if !survivors {
-            // No run has come of it, so its plan, environment included, does not stay.
+            // The run has not begun, so its plan, which includes the environment, must not stay on
+            // disk.
             let _ = runtime.clear();
         }
     };
     let tcp = match plan.tcp.as_ref().map(tcp::bind).transpose() {
         Ok(tcp) => tcp.map(|(listener, note)| (Some(listener), note)),
-        // What runs is gone on with, whoever has taken its port meanwhile.
+        // A living run is adopted even if its port has been taken meanwhile.
         Err(error) if survivors => Some((None, Some(error.to_string()))),
         Err(error) => {
             clear();
@@ -196,7 +199,8 @@ fn take_up(runtime: &Runtime, fresh: Option<&Path>) -> Result<TakenUp, News> {
     Ok(TakenUp { listening, tcp, program: plan.tmo.as_path().to_owned(), swept })
 }
 
-/// End what is left of a run whose every part of tmo's own was killed, so that nothing runs twice.
+/// End the leftover processes of a run whose own tmo parts were all killed, so that nothing runs
+/// twice.
 fn sweep(runtime: &Runtime) -> Result<Option<String>, News> {
     let (ended, left) = runtime.sweep();
     if !left.is_empty() {
@@ -212,7 +216,7 @@ fn sweep(runtime: &Runtime) -> Result<Option<String>, News> {
     }))
 }
 
-/// Start the supervisor until it ends by itself.
+/// Start the supervisor again whenever it is killed, until it exits by itself.
 fn watch(held: Held, mut news: File) -> u8 {
     let mut quick = 0;
     loop {
@@ -244,8 +248,9 @@ fn watch(held: Held, mut news: File) -> u8 {
     }
 }
 
-/// The supervisor has ended by itself. One that could neither begin nor go on (it has too few
-/// descriptors, or there is a library missing) has taken nothing away, and perhaps told nobody.
+/// The supervisor has exited by itself. If the lock is still in place, it could not start or
+/// continue (too few file descriptors, a missing library): it has cleaned up nothing and perhaps
+/// reported nothing.
 fn ended(held: Held, code: u8, news: &mut File) -> u8 {
     if !held.lock.is_current(held.runtime.dir()) {
         return code;
@@ -267,7 +272,7 @@ fn ended(held: Held, code: u8, news: &mut File) -> u8 {
     code
 }
 
-/// The supervisor was killed when all that was left to do was to take away the last files.
+/// Remove the last files of a run that is over and has no supervisor to remove them.
 fn clean_up(held: Held) -> u8 {
     // What can't be removed is replaced by the next start.
     let _ = held.runtime.clear();
@@ -276,7 +281,8 @@ fn clean_up(held: Held) -> u8 {
     1
 }
 
-/// Whoever waits for news waits for those of the first supervisor that lives to tell them.
+/// Start a supervisor. Each one inherits the news pipe, so the waiting command gets its news from
+/// the first supervisor that lives long enough to send them.
 fn spawn(held: &Held, news: &File) -> std::io::Result<Child> {
     // `dup` gives descriptors without close-on-exec; this process has one thread, so no other
     // child can get hold of them.

@@ -1,7 +1,7 @@
-//! Commands that are run when something happens in the run.
+//! Hooks: commands that are run for events of the run.
 //!
-//! Each is run by the shell, in the root of the run, with what has happened in `TMO_EVENT`, and on
-//! its standard input as JSON. What it prints goes nowhere; that it fails is said.
+//! The shell runs each hook in the root of the run, with the name of the event in `TMO_EVENT` and
+//! its data as JSON on standard input. The output is discarded; a failure is logged.
 
 use std::cell::RefCell;
 use std::rc::{Rc, Weak};
@@ -24,13 +24,13 @@ use crate::supervisor::{Input, Milepost};
 /// How long the end of a run waits for hooks.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// A hook that is to be run for something that has happened.
+/// A hook to be run for one event.
 #[derive(Debug)]
 pub(super) struct Order {
-    /// How it is called.
+    /// The command as shown in messages.
     shown: String,
     run: Run,
-    /// What has happened, as JSON.
+    /// The data of the event, as JSON.
     input: Vec<u8>,
 }
 
@@ -39,7 +39,7 @@ impl Order {
         Self { shown, run, input: reported.to_string().into_bytes() }
     }
 
-    /// Run it to its end: what was wrong with it, if anything, and its exit code.
+    /// Run it to its end; returns its error, if any, and its exit code.
     async fn carry_out(&self) -> (Option<String>, u8) {
         let shown = &self.shown;
         match self.run.feed(&self.input).await {
@@ -54,7 +54,7 @@ impl Order {
 }
 
 impl Engine {
-    /// The run has come to something.
+    /// The run has reached a milepost.
     pub(super) fn reached(&mut self, post: Milepost) {
         let (command, last) = self.hook_of(post);
         let reported = json!({ "event": post.event(), "run": self.plan.run });
@@ -71,7 +71,7 @@ impl Engine {
         }
     }
 
-    /// What is run at this point, and whether the run ends behind it.
+    /// The hook of this milepost, and whether the run ends after it.
     fn hook_of(&self, post: Milepost) -> (&Option<OsText>, bool) {
         let hooks = &self.plan.hooks;
         match post {
@@ -86,7 +86,7 @@ impl Engine {
         }
     }
 
-    /// Whether anything is to be done there.
+    /// Whether this milepost has a hook or ends the run.
     pub(super) fn has_hook(&self, post: Milepost) -> bool {
         let (command, last) = self.hook_of(post);
         command.is_some() || last
@@ -103,14 +103,15 @@ impl Engine {
         self.run_hook((shown, run), &reported, (debt, false));
     }
 
-    /// Whether the command of a flag is to be run for a new match: not too soon after the one before,
-    /// unless it waits for its turn, which is that of the newest.
+    /// Whether to run the command of a flag for a new match: not too soon after the last one,
+    /// unless an earlier match is still waiting for its turn, which the newest then takes.
     pub(super) fn is_due(&self, flag: &(ProcId, String), is_early: bool) -> bool {
         let next = self.commands.matched.get(flag).and_then(Weak::upgrade);
         !is_early || next.is_some_and(|next| next.borrow().is_some())
     }
 
-    /// Run the command of a flag; while it runs for an earlier match, behind that.
+    /// Run the command of a flag. If it is still running for an earlier match, run it again
+    /// afterwards.
     pub(super) fn matched(&mut self, flag: (ProcId, String), order: Order) {
         let matched = &mut self.commands.matched;
         matched.retain(|_, next| next.strong_count() > 0);
@@ -132,7 +133,7 @@ impl Engine {
         }));
     }
 
-    /// Let it run; the end of the run waits for it.
+    /// Keep the task, so that the end of the run waits for it.
     fn keep(&mut self, task: JoinHandle<()>) {
         self.commands.hooks.retain(|task| !task.is_finished());
         self.commands.hooks.push(task);
@@ -153,7 +154,7 @@ impl Engine {
         }));
     }
 
-    /// The hook has ended behind which the run is to end.
+    /// The hook after which the run is to end has ended.
     pub(super) fn hooked(&mut self, trouble: Option<String>, code: u8) {
         if let Some(trouble) = trouble {
             self.hook_failed(HookProblem::Failed(trouble));
@@ -161,19 +162,19 @@ impl Engine {
         self.input(Input::Enough(code));
     }
 
-    /// A hook was of no use.
+    /// Log a problem with a hook.
     pub(super) fn hook_failed(&mut self, why: HookProblem) {
         self.say_system(What::Hook { why });
     }
 
-    /// Let hooks come to their end, all of them together in this time.
+    /// Wait for the running hooks, with one deadline for all of them.
     pub(super) async fn finish_hooks(&mut self) {
         let patience = self.commands.patience(PATIENCE);
         let deadline = Instant::now() + patience;
         let mut late = 0;
         for mut task in std::mem::take(&mut self.commands.hooks) {
             if timeout_at(deadline, &mut task).await.is_err() {
-                // What it has started goes with it.
+                // Everything that it has started ends with it.
                 task.abort();
                 let _ = task.await;
                 late += 1;
@@ -185,7 +186,7 @@ impl Engine {
         }
     }
 
-    /// What is run, and how it is called.
+    /// The command as shown in messages, and ready to be run.
     pub(super) fn command(&self, command: &OsText, event: &str) -> (String, Run) {
         let mut run = self.run_for_all(command);
         run.set("TMO_EVENT", event);

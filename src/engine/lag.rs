@@ -13,17 +13,16 @@ use super::pane::PaneTrack;
 use crate::model::ProcId;
 use crate::model::event::Trouble;
 
-/// When so much of a process's output waits, the search skips it: the log would grow beyond its
-/// limits.
+/// The backlog of a process at which the search skips output: the log would grow beyond its limits.
 const MOST_BACKLOG: u64 = 64 << 20;
-/// So much may wait however small the limits are.
+/// The backlog that is allowed even if the limits of the log are smaller.
 const LEAST_BACKLOG: u64 = 4 << 20;
 
-/// The search skips output that it would not be through within this time, when that has been so
-/// for as long.
+/// The search also skips output when searching the backlog would take longer than this, and has
+/// done so for the same time.
 const LATEST: Duration = Duration::from_secs(2);
 
-/// The log says at most this often how much was skipped.
+/// The log reports at most this often how much was skipped.
 const TOLD_EVERY: Duration = Duration::from_secs(60);
 
 /// How far the search in the output of one process lags behind.
@@ -31,13 +30,13 @@ const TOLD_EVERY: Duration = Duration::from_secs(60);
 pub(super) struct Lag {
     /// How many bytes were skipped, while output is skipped.
     skipped: Option<u64>,
-    /// How many bytes waited when they became too many, while they are.
+    /// The backlog at the moment it became too large, for as long as it is.
     behind: Option<u64>,
-    /// Since when so much waits that the search would take too long.
+    /// Since when searching the backlog would take too long.
     late_since: Option<Instant>,
-    /// How many skipped bytes the log does not mention yet.
+    /// How many skipped bytes have not been logged yet.
     untold: u64,
-    /// When it may mention them.
+    /// When they may be logged.
     pub(super) tell_due: Option<Instant>,
 }
 
@@ -47,7 +46,7 @@ impl Lag {
         self.skipped.is_some()
     }
 
-    /// So many bytes were not searched.
+    /// Count bytes that were not searched.
     pub(super) const fn skip(&mut self, bytes: u64) {
         if let Some(skipped) = &mut self.skipped {
             *skipped = skipped.saturating_add(bytes);
@@ -55,10 +54,11 @@ impl Lag {
     }
 
     /// Whether to start skipping: `backlog` bytes wait, at most `most` should, and searching them
-    /// takes this time, if the search is slow.
+    /// takes the time `takes`, which is `None` unless the search is slow.
     fn begins(&mut self, backlog: u64, most: u64, takes: Option<Duration>, now: Instant) -> bool {
         self.behind = (backlog > most).then(|| self.behind.unwrap_or(backlog));
-        // What has waited from the beginning, as after a takeover, is caught up with; more is not.
+        // A backlog that existed at the start, as after a takeover, is searched; only its growth
+        // counts.
         let grows = self.behind.is_some_and(|begun| backlog > begun + most / 2);
         let is_slow = takes.is_some_and(|takes| takes > LATEST);
         self.late_since = is_slow.then(|| self.late_since.unwrap_or(now));
@@ -70,7 +70,7 @@ impl Lag {
         begins
     }
 
-    /// All was skipped up to the present end.
+    /// Stop skipping: the end of the output has been reached.
     const fn ends(&mut self) {
         if let Some(bytes) = self.skipped.take() {
             self.untold = self.untold.saturating_add(bytes);
@@ -88,7 +88,7 @@ impl Lag {
 }
 
 impl Engine {
-    /// Skip output where the search can't keep up with it. `more`: not all of it was read.
+    /// Skip output if the search can't keep up with it. `more`: not all output has been read.
     pub(super) fn keep_up(&mut self, id: ProcId, more: bool) {
         let Self { panes, ingest, plan, .. } = self;
         let PaneTrack { stream, budget, watch: Some(watch), .. } = &mut panes[id] else { return };
@@ -106,7 +106,7 @@ impl Engine {
         }
     }
 
-    /// Search again from here on, if output was skipped up to its end.
+    /// Resume the search if output was skipped up to its end.
     pub(super) fn caught_up(&mut self, id: ProcId) {
         if let Some(watch) = &mut self.panes[id].watch
             && watch.lag.skips()
@@ -116,7 +116,7 @@ impl Engine {
         }
     }
 
-    /// Say how much was not searched, if that was not said just now.
+    /// Log how much was not searched, unless that was logged recently.
     pub(super) fn tell_skipped(&mut self, id: ProcId) {
         let watch = self.panes[id].watch.as_mut();
         if let Some(bytes) = watch.and_then(|watch| watch.lag.told(Instant::now())) {

@@ -1,8 +1,8 @@
-//! What means a failure is acted upon once, whoever reads it.
+//! A failure pattern is acted upon exactly once, even if the supervisor dies.
 //!
-//! Output is indexed before what is found in it is decided about, and a supervisor may be killed
-//! between the two. So the place up to which all was decided is saved with the state; who takes over
-//! looks from there through what was indexed since. A life that was ended for a failure is not ended
+//! Output is indexed before its matches are acted upon, and a supervisor may be killed in between.
+//! So the position up to which all matches were acted upon is saved with the state, and an adopter
+//! searches the output that was indexed after it. A life that was ended for a failure is not ended
 //! for it again.
 
 use serde::{Deserialize, Serialize};
@@ -19,22 +19,22 @@ use crate::model::{LifeId, ProcId};
 use crate::supervisor::Proc;
 use crate::watch::{Rule, Watcher};
 
-/// So many bytes of a process may have been looked through since that was saved.
+/// Save the position after searching this many bytes of a process.
 const MOST_UNSAVED: u64 = 16 << 20;
 
-/// A place in the output of a process, between two lines.
+/// A position in the output of a process, between two lines.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Looked {
     /// The offset in its stream.
     upto: u64,
-    /// When what stands before it had come, nanoseconds since the epoch.
+    /// The time of the output before it, in nanoseconds since the epoch.
     time: Timestamp,
     /// The life that printed it.
     #[serde(with = "or_zero")]
     life: Option<LifeId>,
 }
 
-/// The same while it goes on.
+/// The position in the output of a process while it runs.
 #[derive(Debug, Default)]
 pub(super) struct Looking {
     now: Looked,
@@ -43,12 +43,12 @@ pub(super) struct Looking {
 }
 
 impl Looking {
-    /// Nothing is to be looked for before this place.
+    /// Start at this position.
     pub(super) fn from(looked: Looked) -> Self {
         Self { now: looked, saved: looked.upto, end: looked.upto }
     }
 
-    /// A record was looked through.
+    /// A record has been searched.
     pub(super) fn passed(&mut self, record: &Record) {
         match record.kind {
             Kind::Gap | Kind::Event => return,
@@ -64,16 +64,16 @@ impl Looking {
     }
 }
 
-/// Whether something that is looked for ends a life.
+/// Whether any of the patterns can end a life.
 fn ends_lives(rules: &Rules) -> bool {
     !rules.failures.is_empty() || rules.flags.iter().any(|flag| flag.action != Action::Notify)
 }
 
 impl Engine {
-    /// Begin at the present end: what was printed before is history.
+    /// Begin at the present end; earlier output is not searched.
     pub(super) fn look_from(&mut self, id: ProcId, time: Timestamp) {
         let upto = self.ingest.indexed(self.panes[id].stream);
-        // One that is just being added has had none.
+        // A process that is just being added has had no life yet.
         let procs = &self.saved.supervisor.procs;
         let life = procs.get(id.place()).and_then(Proc::current_life);
         if let Some(watch) = &mut self.panes[id].watch {
@@ -81,7 +81,7 @@ impl Engine {
         }
     }
 
-    /// Put how far was looked into what is saved, where all that was found was decided about.
+    /// Add the positions to the state to be saved, where all matches were acted upon.
     pub(super) fn save_looked(&mut self) {
         for (pane, process) in self.panes.iter_mut().zip(&self.plan.processes) {
             let Some(watch) = &mut pane.watch else { continue };
@@ -95,19 +95,19 @@ impl Engine {
         }
     }
 
-    /// See to it that not too much has to be looked through again.
+    /// Request a save when an adopter would have to search too much again.
     pub(super) fn mind_looked(&mut self, id: ProcId) {
         let Some(watch) = &self.panes[id].watch else { return };
         let is_far = watch.looked.now.upto.saturating_sub(watch.looked.saved) > MOST_UNSAVED;
         self.unsaved |= is_far && ends_lives(&self.plan.processes[id].rules);
     }
 
-    /// Find what a supervisor that was killed had indexed, and perhaps not acted upon.
+    /// Find the matches in output that a killed supervisor had indexed, but perhaps not acted upon.
     pub(super) fn recall_failures(&mut self, id: ProcId) -> std::io::Result<()> {
         let (process, stream) = (&self.plan.processes[id], self.panes[id].stream);
         let known = self.saved.looked.get(process.name.as_str()).copied();
         let Some(looked) = known.filter(|_| ends_lives(&process.rules)) else { return Ok(()) };
-        // The numbers of all stay as they are.
+        // Copy the complete lists, so that the numbers of the rules stay the same.
         let (failures, flags) = (process.rules.failures.clone(), process.rules.flags.clone());
         let rules = Rules { failures, flags, ..Rules::default() };
         let Some(watch) = &mut self.panes[id].watch else { return Ok(()) };

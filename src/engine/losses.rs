@@ -1,4 +1,4 @@
-//! What is killed, and what takes its place: sinks and shims.
+//! Losing sinks and shims, and replacing them.
 
 use nix::libc::{SIGCONT, SIGKILL};
 
@@ -15,26 +15,26 @@ use crate::protocol::life::Traces;
 use crate::supervisor::{Input, Pane};
 use crate::sys::{Orphans, Sweep};
 
-/// So many sinks in a row may fail to come up before that is told, or ends a start.
+/// After this many failures of sinks in a row, the log reports it, or the start fails.
 const MOST_SINKS: u32 = 3;
 
 impl Engine {
-    /// What a killed sink had not written is lost; nobody knows how much. Another one is started.
-    /// One that has read all of a pipe that was closed lost nothing; there is a pane to be piped
-    /// again only if a person closed just the pipe.
+    /// A sink has gone. What a killed sink had not written is lost, an unknown amount, so another
+    /// sink is started. A sink that has read its pipe to the end has lost nothing; the pane must
+    /// then be piped again only if a person closed just the pipe.
     pub(super) fn sink_gone(&mut self, id: ProcId) {
         if self.panes[id].sink != Sink::Up {
             return;
         }
         if watchers::is_held(id, &self.panes[id].paths.bell(), &self.queue) {
-            // It was another one, before the one that is there was seen. Whoever holds the bell lets
-            // go of it some time, which is told again; what it has rung is in the queue.
+            // An earlier sink has gone, unnoticed until now. The present holder will release the
+            // bell some time, which gives another event; what it has rung is in the queue.
             return self.panes[id].meet_sink();
         }
         self.panes[id].sink = Sink::Gone;
         self.read(id);
         let Some(pane) = self.panes[id].pane.clone() else { return };
-        // A pane whose shim is gone has nothing more to say; opened again, it gets another pipe.
+        // A pane without a shim has no more output. When it is opened again, it gets another pipe.
         let shim = self.panes[id].shim.filter(|&(pid, start)| crate::sys::alive(pid, start));
         if self.saved.supervisor.tmux_gone || shim.is_none() {
             return;
@@ -42,9 +42,9 @@ impl Engine {
         let lock = self.panes[id].paths.sink_lock();
         let said = sink::said(&lock);
         let other = |said: sink::Said| !said.drained && Some(said.pid) != self.panes[id].sink_pid;
-        // What was said may be of one that nobody here has heard of before it was gone as well.
+        // The lock file may name a sink that came and went unnoticed.
         if sink::begins(&lock) && said.is_none_or(other) {
-            // Another one has taken its place already, and tells of itself if it gets to that.
+            // Another sink has replaced it already, and will report when it is ready.
             return self.panes[id].await_sink();
         }
         let closed = said.is_some_and(|said| said.drained);
@@ -55,8 +55,8 @@ impl Engine {
         self.pipe(id, pane, closed);
     }
 
-    /// Let a sink go on that somebody has stopped; whether it was. What it was told of it comes from
-    /// a file, so it must be tmux's, or hold the lock of a sink.
+    /// Continue a sink that was stopped; returns whether it was. Its pid comes from a file, so
+    /// check that it is a child of tmux or holds the lock of a sink.
     pub(super) fn wake_sink(&mut self, id: ProcId) -> bool {
         self.panes[id].meet_sink();
         let server = self.saved.tmux.as_ref().map(|server| server.pid);
@@ -66,7 +66,7 @@ impl Engine {
             .is_some_and(|sink| crate::sys::signal(sink.pid, sink.start_time, SIGCONT).is_ok())
     }
 
-    /// Continue tmux if it is stopped: the end of a run waits for it.
+    /// Continue tmux if it is stopped: the end of the run waits for it.
     pub(super) fn wake_tmux(&self) {
         let server = self.saved.tmux.as_ref().and_then(|server| {
             let found = crate::sys::info(server.pid)?;
@@ -74,7 +74,7 @@ impl Engine {
         });
         if let Some(server) = server {
             tracing::warn!(pid = server.pid, "tmux was stopped: continued");
-            // It may have gone meanwhile.
+            // It may have exited meanwhile.
             let _ = crate::sys::signal(server.pid, server.start_time, SIGCONT);
         }
     }
@@ -92,9 +92,9 @@ impl Engine {
         });
     }
 
-    /// Output may be missing at the present end of the stream.
+    /// Record that output may be missing at the present end of the stream.
     fn gap(&mut self, id: ProcId) {
-        /// What marker-like bytes can make it ask.
+        /// Limits how often text that looks like a marker causes another read of the life file.
         const MOST_ASKED: u32 = 100;
         for _ in 0..MOST_ASKED {
             self.read_life(id);
@@ -119,7 +119,7 @@ impl Engine {
         match (closed, result) {
             (true, Ok(true)) => self.gap(id),
             (true, Ok(false)) | (false, Ok(_)) => {}
-            // The pane was closed, and its pipe with it.
+            // The pane was closed together with its pipe.
             (true, Err(error)) => tracing::debug!(%error, "pipe-pane"),
             (false, Err(error)) => {
                 self.trouble(id, Trouble::NotPiped(error.to_string()));
@@ -127,8 +127,8 @@ impl Engine {
         }
     }
 
-    /// A shim has ended. If it did not say so first, it was killed, and what it ran must be ended
-    /// in its place.
+    /// A shim has ended. Unless it reported `down` first, it was killed, and its processes must be
+    /// ended in its place.
     pub(super) fn shim_exit(&mut self, id: ProcId, pid: u32, witnessed: bool) {
         self.read(id);
         let awaited = self.panes[id].awaited.take_if(|awaited| awaited.0 == pid).is_some();
@@ -152,14 +152,14 @@ impl Engine {
         let queue = self.queue.clone();
         tokio::task::spawn_local(async move {
             let sweep = move || crate::sys::kill_orphans(&orphans);
-            // It ends by itself in time, and does not panic.
+            // The sweep has a time limit and does not panic.
             if let Ok(sweep) = tokio::task::spawn_blocking(sweep).await {
                 queue.push(Event::Swept(id, pid, sweep));
             }
         });
     }
 
-    /// What a killed shim had been running has been ended in its place.
+    /// The processes of a killed shim have been ended in its place.
     pub(super) fn swept(&mut self, id: ProcId, pid: u32, sweep: Sweep) {
         if let Some(ended) = self.panes[id].ended.as_mut().filter(|ended| ended.shim == pid) {
             ended.sweep = Some(sweep);
@@ -167,7 +167,7 @@ impl Engine {
         }
     }
 
-    /// Its sink has gone: what comes behind no marker any more stands at the end of what it read.
+    /// Its sink has gone: place the markers that will not arrive any more at the end of the output.
     pub(super) fn settle_markers(&mut self, id: ProcId) {
         let due = |pane: &PaneTrack| {
             pane.sink != Sink::Up && pane.awaits_marker().is_some_and(|seq| seq <= pane.unmarked)
@@ -177,8 +177,8 @@ impl Engine {
         }
     }
 
-    /// A shim has ended: once all that it and its process printed was read, what it said last is
-    /// taken in, and that it is gone. A marker it had announced comes with that output or never.
+    /// A shim has ended: once its whole output has been read, process its last entries and then its
+    /// end. A marker that it had announced arrives with that output or never.
     pub(super) fn settle_shim(&mut self, id: ProcId) {
         let pane = &mut self.panes[id];
         let Some(Ended { shim: pid, ref sweep }) = pane.ended else { return };
@@ -187,8 +187,8 @@ impl Engine {
         }
         while self.panes[id].is_shim(pid) && self.panes[id].awaits_marker().is_some() {
             if self.panes[id].sink == Sink::Up {
-                // It reads what there is and lets go of its bell; one that does not has as long as
-                // any marker.
+                // The sink reads the rest and releases its bell. If it hangs, the timeout of the
+                // marker applies.
                 self.wake_sink(id);
                 return;
             }
@@ -208,7 +208,7 @@ impl Engine {
         self.input(Input::ShimGone(id, named(&sweep.left)));
     }
 
-    /// Whether something was asked of a pane that is not done yet.
+    /// Whether a request to a pane is pending.
     pub(super) fn is_under_way(&self, id: ProcId) -> bool {
         matches!(
             self.saved.supervisor.procs[id].status(),
@@ -216,8 +216,8 @@ impl Engine {
         )
     }
 
-    /// What was asked of a pane is not done: go on looking for a while, then do without its shim.
-    /// What it runs is ended in its place, and what is to run gets another one.
+    /// A request to a pane is still pending. Look again for a while, then kill the shim: its
+    /// processes are ended in its place, and the pane gets another shim if something is to run.
     pub(super) fn look_again(&mut self, id: ProcId) {
         if !self.is_under_way(id) {
             return;
@@ -228,21 +228,21 @@ impl Engine {
             let (shim, start_time) = (*shim, *start_time);
             self.panes[id].deaf_at = None;
             self.trouble(id, Trouble::ShimDeaf);
-            // Gone already: that is told as well.
+            // If it is gone already, its exit is on its way as an event.
             let _ = crate::sys::signal(shim, start_time, SIGKILL);
         }
         self.panes[id].await_news();
     }
 
     /// The sink of a pane has not come up, or a person has piped the pane elsewhere: try another
-    /// one, and tell if that is in vain as well.
+    /// sink, and report it if that keeps failing.
     pub(super) fn sink_overdue(&mut self, id: ProcId) {
         let pane = &mut self.panes[id];
         if pane.shim.is_none() || self.saved.supervisor.tmux_gone {
             return;
         }
         if sink::is_up(&pane.paths.sink_lock()) {
-            // Its word was taken by somebody else.
+            // Another process has read the byte that reports it.
             return self.on_event(Event::SinkUp(id));
         }
         if pane.sink == Sink::Gone && pane.sinks_lost == 0 {

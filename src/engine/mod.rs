@@ -1,9 +1,9 @@
 //! The engine: the only place where the parts meet.
 //!
-//! A guardian ([`guard`]) holds lock and control socket and starts the supervisor process again
-//! when it is killed. The supervisor process ([`run`]) waits for one event at a time (a bell, an
-//! exit, a client, a timer), turns it into an [`crate::supervisor::Input`], saves the state that
-//! follows and carries out the effects.
+//! A guardian ([`guard`]) holds lock and control socket and restarts the supervisor process when it
+//! is killed. The supervisor process ([`run`]) waits for one event at a time (a bell, an exit, a
+//! client, a timer), turns it into an [`crate::supervisor::Input`], saves the resulting state and
+//! carries out the effects.
 
 mod adopt;
 mod asking;

@@ -1,7 +1,7 @@
-//! Notices on the desktop, by whatever program the system has for that.
+//! Desktop notices, shown by a program of the system.
 //!
-//! What is told are arguments of that program, never words of a shell, and nobody waits for it. Where
-//! there is none, or it fails, that is said once in the run.
+//! Title and text are arguments of that program and never pass through a shell, and tmo does not
+//! wait for it. If there is no such program, or it fails, that is logged once per run.
 
 use std::collections::HashMap;
 use std::process::Stdio;
@@ -19,23 +19,23 @@ use crate::model::event::What;
 use crate::model::text::OsText;
 use crate::sys;
 
-/// How long the program may take: it hands the notice on to the desktop, which may not answer.
+/// How long the program may take: it passes the notice on to the desktop, which may hang.
 const PATIENCE: Duration = Duration::from_secs(10);
-/// One that crashes again and again is told of so often at most.
+/// The shortest time between two notices about crashes of a process.
 const REST: Duration = Duration::from_secs(10);
-/// No desktop shows more, in characters.
+/// The longest text, in characters; no desktop shows more.
 const LONGEST: usize = 200;
 
-/// What macOS is to do with two arguments.
+/// The script for `osascript` that shows its two arguments as title and text.
 const SCRIPT: [&str; 3] =
     ["on run argv", "display notification (item 2 of argv) with title (item 1 of argv)", "end run"];
 
-/// What was told.
+/// The notices shown so far.
 #[derive(Debug, Default)]
 pub(super) struct Notices {
-    /// When a crash of a process was told of last.
+    /// When the last crash of each process was shown.
     reported: HashMap<ProcId, Instant>,
-    /// It was said that there is nobody to tell.
+    /// Whether the log already reports that notices can't be shown.
     said: bool,
 }
 
@@ -59,7 +59,7 @@ impl Shower {
     fn arguments(self, title: &str, text: &str) -> Vec<String> {
         let (title, text) = (shown(title), shown(text));
         match self {
-            // Its text may have markup.
+            // notify-send interprets markup in the text.
             Self::NotifySend => {
                 let text = text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;");
                 vec!["--app-name=tmo".to_owned(), "--".to_owned(), title, text]
@@ -79,7 +79,7 @@ fn shown(text: &str) -> String {
 }
 
 impl Engine {
-    /// A process has crashed that is to be told of.
+    /// Show the crash of a process, if notices are enabled for it.
     pub(super) fn notify_crash(&mut self, report: &CrashReport) {
         let Some(id) = self.id_of(&report.process_name) else { return };
         let now = Instant::now();
@@ -132,7 +132,7 @@ impl Engine {
         });
     }
 
-    /// Nobody can be told; say that, once.
+    /// Log, once, that notices can't be shown.
     pub(super) fn not_notified(&mut self, why: &str) {
         if !std::mem::replace(&mut self.notices.said, true) {
             self.say_system(What::Notify { why: why.to_owned() });

@@ -1,4 +1,4 @@
-//! Getting panes: asking tmux for them, seeing them come, watching the server they are on.
+//! Opening panes: requesting them from tmux, awaiting their shims, watching the tmux server.
 
 use std::path::Path;
 use std::time::Duration;
@@ -22,19 +22,20 @@ use crate::sys;
 /// How long a shim may take to come up.
 const SHIM_PATIENCE: Duration = Duration::from_secs(10);
 
-/// How long a tmux that has not answered its first call may still take when the run is to end.
+/// How much longer to wait for tmux's first answer when the run is to end.
 pub(super) const LAST_MOMENT: Duration = Duration::from_millis(500);
 
-/// So often a server that is asked for panes may turn out to be just ending, where it was started by
-/// another supervisor, which was killed.
+/// How many times an adopter tries again when the server that it asks for panes is just exiting: a
+/// killed supervisor had started that server.
 const MOST_LOST: u32 = 5;
 
-/// So many panes are asked for at once while others run already: tmux reads nothing of what they
-/// print until it has opened all that one call asks for.
+/// How many panes to request at once while others already run: tmux reads no output until it has
+/// opened all panes of one call.
 const AT_ONCE: usize = 4;
 
 impl Engine {
-    /// Write the specs (nothing is to run yet), make the bells, ask tmux for the panes.
+    /// Write the specs (with nothing to run yet), create the bells, and request the panes from
+    /// tmux.
     pub(super) fn open(&mut self, ids: &[ProcId]) {
         let (mut able, mut unable) = (vec![], vec![]);
         for &id in ids {
@@ -78,14 +79,14 @@ impl Engine {
                     tries -= 1;
                     let started = tokio::select! {
                         started = tmux.start(&openings[..at_first]) => started,
-                        // Its sender lives as long as the engine.
+                        // The sender lives as long as the engine, so this does not fail.
                         _ = gives_up.wait_for(|gives_up| *gives_up) => Err(TmuxError::GivenUp),
                     };
                     match started {
-                        // A supervisor that was killed had asked for it just before.
+                        // A killed supervisor had requested the session just before.
                         Err(error) if error.is_duplicate() && adopted => break,
-                        // Its client was killed with it, and the server has ended for want of a
-                        // session.
+                        // The tmux client was killed with the supervisor, so the server had no
+                        // session and has exited.
                         Err(error) if error.is_lost() && tries > 0 => {}
                         Err(error) => return queue.push(Event::Opened(ids, Err(error))),
                         Ok(survey) => {
@@ -108,7 +109,7 @@ impl Engine {
         });
     }
 
-    /// The run is to end: a tmux that has not answered its first call has a moment left for that.
+    /// The run is to end: give a tmux that has not answered its first call one last moment.
     pub(super) fn hurry_tmux(&self) {
         if self.saved.tmux.is_some() || self.opening == 0 {
             return;
@@ -120,7 +121,8 @@ impl Engine {
         });
     }
 
-    /// Sort these by when they have their turn; returns how many of them make the beginning.
+    /// Put the processes that begin at once first, then the others in start order; returns how many
+    /// to open in the first call.
     fn in_turn(&self, ids: &mut [ProcId]) -> usize {
         let procs = &self.saved.supervisor.procs;
         let begins = |id: &ProcId| procs[*id].goal == Goal::Run && !procs[*id].held;
@@ -150,8 +152,8 @@ impl Engine {
         Ok(())
     }
 
-    /// tmux has opened these panes, or not. A shim that never comes up says nothing itself, so
-    /// until it does, its pane's process is watched.
+    /// Handle the answer of tmux to a request for panes. A shim that never comes up can't report
+    /// that, so the pane's process is watched until the shim is up.
     pub(super) fn opened(&mut self, ids: &[ProcId], result: &Result<Survey, TmuxError>) {
         self.opening = self.opening.saturating_sub(ids.len());
         if let Ok(survey) = result
@@ -162,7 +164,8 @@ impl Engine {
         }
         for &id in ids {
             self.read(id);
-            // What was read may have led to another request, of which this is not the answer.
+            // Handling the news may have caused another request, which this answer does not
+            // concern.
             self.carry_out();
             let asked_for = self.panes[id].asked_for.saturating_sub(1);
             self.panes[id].asked_for = asked_for;
@@ -185,7 +188,7 @@ impl Engine {
     fn await_shim(&mut self, id: ProcId, pane: Option<&Listed>, server: u32) {
         let Some(pane) = pane.filter(|pane| !pane.dead) else { return self.no_shim(id) };
         let gone = || Event::ShimExit(id, pane.pid, true);
-        // tmux may go on naming one that has ended, whose number somebody else has by now.
+        // tmux may still list a process that has ended and whose pid was reused.
         let process = sys::info(pane.pid).filter(|process| process.ppid == server);
         let start_time = process.map(|process| process.start_time);
         self.panes[id].awaited = Some((pane.pid, start_time.unwrap_or(0)));
@@ -198,15 +201,16 @@ impl Engine {
         }
     }
 
-    /// What was to be the shim lives and says nothing: there is no room for it. It runs nothing yet
-    /// and is ended; the rest follows from that. What a person runs in its place is let be.
+    /// The process that should be the shim lives but has not reported `up`, because its life file
+    /// can't be written. It runs nothing yet, so it is killed; its exit is then handled as usual. A
+    /// program that a person runs in its place is spared.
     pub(super) fn shim_overdue(&mut self, id: ProcId) {
         self.panes[id].shim_due = None;
         self.read(id);
         let late = self.panes[id].awaited.filter(|_| self.panes[id].shim.is_none());
         let Some((pid, start_time)) = late else { return };
         match sys::info(pid).filter(|process| process.start_time == start_time) {
-            // Gone already: that is told as well.
+            // If it is gone already, its exit is on its way as an event.
             None => {}
             Some(process) if process.is_named_after(self.plan.tmo.as_path()) => {
                 let _ = sys::signal(pid, start_time, nix::libc::SIGKILL);
@@ -219,7 +223,7 @@ impl Engine {
         }
     }
 
-    /// What was to be the shim has ended before it could say anything.
+    /// The process that should be the shim has ended without reporting `up`.
     pub(super) fn no_shim(&mut self, id: ProcId) {
         let tmo = self.plan.tmo.as_path();
         let why = if tmo.exists() {
@@ -242,8 +246,8 @@ impl Engine {
         }
     }
 
-    /// Have tmux read the user's configuration, once: it can't cost any pane its output when all of
-    /// them are there.
+    /// Have tmux read the user's configuration, once, when all panes are open: it then can't cost
+    /// any of them output.
     pub(super) fn read_user_config(&mut self) {
         let ready = self.saved.config_due && self.saved.tmux.is_some() && self.opening == 0;
         if !ready || self.finish.is_some() {

@@ -1,8 +1,8 @@
-//! What follows from a decision and takes longer than a moment: reports of crashes, hooks.
+//! Work that follows from a decision and takes time: crash reports and hooks.
 //!
-//! It is saved with the decision and stands there until it is done, so whoever takes over does what
-//! is left of it. What was written by then is found again in the journal, and is not written twice;
-//! a hook that was cut short is run again.
+//! It is saved with the decision and stays in the state until it is done, so an adopter does the
+//! rest. Reports that were already written are found in the journal and are not written twice; an
+//! interrupted hook is run again.
 
 use std::collections::HashSet;
 use std::io;
@@ -20,12 +20,12 @@ use crate::model::time::Timestamp;
 use crate::model::{LifeId, ProcId, ProcName};
 use crate::supervisor::{Effect, Milepost};
 
-/// A report that so many supervisors could not make is not made: it may be what ends them.
+/// Drop a report after this many supervisors died while writing it: it may be the cause.
 const MOST_TRIES: u8 = 20;
-/// So many crashes at most are owed: a hook that never ends must not fill the state.
+/// The most crashes to keep: a hook that never ends must not fill the state.
 const MOST_CRASHES: usize = 50;
 
-/// All that is not done yet.
+/// All unfinished work.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Owed {
@@ -35,21 +35,21 @@ pub struct Owed {
     posts: Vec<Milepost>,
 }
 
-/// A crash that is to be reported.
+/// A crash that has yet to be reported.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct OwedCrash {
-    /// Whose.
+    /// The process.
     pub(super) id: ProcId,
     /// The life.
     pub(super) lived: Lived,
-    /// It was ended because it had failed.
+    /// tmo ended the life because it had failed.
     pub(super) failed: bool,
-    /// How many supervisors have taken it over.
+    /// How many supervisors have inherited it.
     #[serde(default)]
     tries: u8,
 }
 
-/// One of the things that are owed.
+/// One piece of unfinished work.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Debt {
     /// The report of this life, and its hook.
@@ -58,22 +58,22 @@ pub(super) enum Debt {
     Post(Milepost),
 }
 
-/// What the journal says of a crash.
+/// A part of what the journal contains about a crash.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 enum Written {
-    /// What was found out, in the log.
+    /// The lines in the log about its cause.
     Notice,
-    /// That there is a report.
+    /// The event that there is a report.
     Report,
 }
 
 impl Owed {
-    /// Whether nothing is.
+    /// Whether all work is done.
     pub fn is_empty(&self) -> bool {
         self.crashes.is_empty() && self.posts.is_empty()
     }
 
-    /// Whether it tells of nobody but the first so many processes.
+    /// Whether it refers only to processes of a plan with this many of them.
     pub(super) fn is_of(&self, processes: usize) -> bool {
         self.crashes.iter().all(|owed| owed.id.place() < processes)
     }
@@ -85,7 +85,7 @@ impl Owed {
         self.crashes.push(crash);
     }
 
-    /// Count that they are taken over once more; who was too often is dropped.
+    /// Count one more takeover, and drop the crashes that have seen too many.
     fn take_over(&mut self) {
         self.crashes.retain(|owed| owed.tries < MOST_TRIES);
         for owed in &mut self.crashes {
@@ -93,13 +93,13 @@ impl Owed {
         }
     }
 
-    /// The crash of a life that is to be reported.
+    /// The unreported crash of this life, if there is one.
     pub(super) fn crash(&self, id: ProcId, life: LifeId) -> Option<OwedCrash> {
         let is_it = |owed: &&OwedCrash| (owed.id, owed.lived.life) == (id, life);
         self.crashes.iter().find(is_it).copied()
     }
 
-    /// It is done, or is not to be done; whether it was owed.
+    /// Remove work that is done or dropped. Returns whether it was there.
     pub(super) fn settle(&mut self, debt: Debt) -> bool {
         let before = self.crashes.len() + self.posts.len();
         match debt {
@@ -113,7 +113,7 @@ impl Owed {
 }
 
 impl Engine {
-    /// Put what follows from these into what is saved with them.
+    /// Add the work that follows from these effects to the state that is saved with them.
     pub(super) fn owe(&mut self, effects: &[Effect]) {
         for effect in effects {
             if let Effect::Crashed(crash) = effect {
@@ -121,7 +121,7 @@ impl Engine {
                     continue;
                 }
                 let proc = &self.saved.supervisor.procs[crash.id];
-                // The number of one that was before it is not its own.
+                // If this life never ran, the last pid is that of an earlier life.
                 let never = crash.started == crash.ended;
                 let lived = Lived {
                     life: crash.life,
@@ -141,18 +141,19 @@ impl Engine {
         }
     }
 
-    /// Something that was owed is done.
+    /// This work is done.
     pub(super) fn pay(&mut self, debt: Debt) {
         self.unsaved |= self.saved.owed.settle(debt);
     }
 
-    /// Do what a supervisor that was killed has not done to the end.
+    /// Finish the work of a killed supervisor.
     pub(super) fn recall_owed(&mut self) {
         if self.saved.owed.is_empty() {
             return;
         }
         self.saved.owed.take_over();
-        // What ends whoever looks into it must not do so for ever.
+        // Save the number of tries first: a crash that kills each supervisor that examines it must
+        // not do so for ever.
         if let Err(error) = self.runtime.save(&self.saved) {
             tracing::error!(%error, "the state can't be saved");
         }
@@ -161,7 +162,8 @@ impl Engine {
             self.reached(post);
         }
         let Some(first) = crashes.iter().map(|owed| owed.lived.ended).min() else { return };
-        // What can't be read was not told either, as far as anybody can see.
+        // If the journal can't be read, assume that nothing was written: a repeated report is
+        // better than none.
         let reported = self.told_since(first).unwrap_or_else(|error| {
             tracing::warn!(%error, "what was told of crashes can't be read");
             HashSet::new()
@@ -173,7 +175,7 @@ impl Engine {
         }
     }
 
-    /// What was written about crashes since then: whose, and of which life.
+    /// What the journal contains about crashes since then: which part, of which process and life.
     fn told_since(&self, time: Timestamp) -> io::Result<HashSet<(Written, ProcName, LifeId)>> {
         let mut index = IndexReader::open(self.ingest.dirs());
         let position = query::since(&mut index, time)?;

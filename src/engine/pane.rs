@@ -1,4 +1,4 @@
-//! What the engine keeps of each pane: its files, its life entries, its sink.
+//! The engine's record of each pane: its files, its life entries, its sink.
 
 use std::collections::VecDeque;
 use std::path::Path;
@@ -17,21 +17,22 @@ use crate::protocol::life::{Entry, LifeEvent, LifeReader};
 use crate::protocol::paths::PanePaths;
 use crate::sys::{Sweep, clock};
 
-/// How long a marker may stay away while nothing else arrives, before it is given up.
+/// How long to wait for a marker while no other output arrives.
 const MARKER_PATIENCE: Duration = Duration::from_secs(2);
-/// And while output keeps arriving, which may be much that was printed before it.
+/// The same while output keeps arriving, much of which may have been printed before the marker.
 const LAST_MARKER_PATIENCE: Duration = Duration::from_secs(30);
-/// How long what was asked of a pane may go without news of it before somebody looks.
+/// After this long without news about a pending request, look at the files of the pane even if no
+/// bell has rung.
 const NEWS_PATIENCE: Duration = Duration::from_secs(1);
-/// How long a shim may take for what it is asked for, beyond the grace that the process has: more
-/// than all its own patience together.
+/// How long a shim may take to fulfil a request, beyond the grace period of the process: more than
+/// the sum of all its own timeouts.
 const DEAF_AFTER: Duration = Duration::from_secs(20);
-/// More than it can be late by itself for looking once a second.
+/// A check that runs once a second and is this late was delayed by an overloaded machine.
 const HELD_UP: Duration = Duration::from_secs(5);
-/// How long the first sink of a pane may take to come up; each one that follows has twice as long.
+/// How long the first sink of a pane may take to come up; the time doubles after each failure.
 const SINK_PATIENCE: Duration = Duration::from_secs(2);
 
-/// Whether a sink takes the pane's output.
+/// Whether a sink reads the pane's output.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Sink {
     /// None has been seen yet.
@@ -42,17 +43,17 @@ pub(super) enum Sink {
     Gone,
 }
 
-/// A shim that has ended before all it had printed was read.
+/// A shim that has ended while some of its output is still unread.
 #[derive(Debug)]
 pub(super) struct Ended {
     /// Its process id.
     pub(super) shim: u32,
-    /// What it had been running, once it was ended in its place; nothing as long as that takes, or
-    /// if the shim has seen to it itself.
+    /// The result of killing its process tree in its place. `None` while that takes, or if the shim
+    /// has ended the tree itself.
     pub(super) sweep: Option<Sweep>,
 }
 
-/// When a sink took the place of one that may have lost something.
+/// When a sink replaced another one that may have lost output.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Mended {
     /// Nanoseconds since the epoch, as in life entries.
@@ -61,28 +62,30 @@ pub(super) struct Mended {
 }
 
 impl Mended {
-    /// Whether the marker of this entry comes at the head of what the new sink takes, or was lost.
+    /// Whether the entry is older than the new sink: its marker is then among the first bytes that
+    /// this sink reads, or it is lost.
     fn after(self, entry: &Entry) -> bool {
         entry.at < self.at
     }
 }
 
-/// How long a marker may stay away.
+/// The deadlines for the arrival of a marker.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Patience {
     seq: u64,
-    /// Until then if nothing else comes.
+    /// The deadline if no output arrives; any output extends it.
     quiet: Instant,
-    /// Until then whatever comes.
+    /// The final deadline, whether or not output arrives.
     last: Instant,
-    /// A sink that somebody had stopped was woken meanwhile.
+    /// The stopped sink was continued, which extends the deadlines once.
     woken: bool,
 }
 
 impl Patience {
     fn new(entry: &Entry, mended: Option<Mended>) -> Self {
         let now = Instant::now();
-        // What is printed in a life comes behind its first marker.
+        // The output of a life follows its start marker, so a lot of output cannot delay that
+        // marker.
         let first = matches!(entry.event, LifeEvent::Start { .. });
         let last = match mended {
             Some(mended) if mended.after(entry) => mended.since + MARKER_PATIENCE,
@@ -92,14 +95,14 @@ impl Patience {
         Self { seq: entry.seq, quiet: now + MARKER_PATIENCE, last, woken: false }
     }
 
-    /// When the marker is given up.
+    /// When to give up the marker.
     pub(super) fn end(self) -> Instant {
         self.quiet.min(self.last)
     }
 }
 
-/// How many bytes of a pane's output are read before others get their turn. Where patterns make
-/// reading slow, they are fewer, so that requests are answered in time.
+/// How many bytes of a pane's output are read per turn. Where patterns make reading slow, the
+/// number shrinks so that requests are still answered in time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Budget(u64);
 
@@ -107,10 +110,10 @@ impl Budget {
     const LEAST: u64 = 1 << 10;
     const FIRST: u64 = 64 << 10;
     const MOST: u64 = 1 << 20;
-    /// A turn should not take longer, in milliseconds.
+    /// The longest that a turn should take, in milliseconds.
     const LONGEST: u64 = 20;
 
-    /// As much as may be read at all, where nothing is searched.
+    /// The maximum, for output that is not searched.
     pub(super) const fn all() -> Self {
         Self(Self::MOST)
     }
@@ -119,13 +122,13 @@ impl Budget {
         self.0
     }
 
-    /// How long it would take to read so much, if reading is slow.
+    /// How long it would take to read this many bytes; `None` unless reading is slow.
     pub(super) fn would_take(self, bytes: u64) -> Option<Duration> {
         let turns = bytes / self.0;
         (self.0 < Self::MOST).then(|| Duration::from_millis(turns.saturating_mul(Self::LONGEST)))
     }
 
-    /// Reading as much has taken so long.
+    /// Adapt the budget to the time that the last turn has taken.
     pub(super) fn spent(&mut self, time: Duration) {
         let taken = u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
         let next = if taken > Self::LONGEST {
@@ -158,7 +161,7 @@ pub(super) struct PaneTrack {
     pub(super) entries: VecDeque<Entry>,
     /// Which markers its life entries announce.
     pub(super) markers: Markers,
-    /// The entries up to this one have no marker to come behind the end of the output.
+    /// The markers of entries up to this one will not arrive after the end of the present output.
     pub(super) unmarked: u64,
     /// Sequence number of the last marker that was read in its output.
     pub(super) marked: u64,
@@ -166,46 +169,48 @@ pub(super) struct PaneTrack {
     pub(super) sink: Sink,
     /// Process id of the sink that was up last.
     pub(super) sink_pid: Option<u32>,
-    /// Its shim has ended, and what this means waits for the rest of the output.
+    /// Set when its shim has ended, until the rest of the output has been read and the end can be
+    /// handled.
     pub(super) ended: Option<Ended>,
-    /// The shim that is watched.
+    /// The shim whose exit is watched, by pid and start time.
     pub(super) shim: Option<(u32, u64)>,
-    /// Process id of the last shim that said it is up, also once it is gone.
+    /// Process id of the last shim that reported `up`, kept after the shim is gone.
     pub(super) last_shim: Option<u32>,
-    /// What is to be the shim, watched although it has not said that it is there.
+    /// The process that should become the shim, by pid and start time. It is watched before it
+    /// reports `up`.
     pub(super) awaited: Option<(u32, u64)>,
-    /// When it is late.
+    /// The deadline for the awaited shim to report `up`.
     pub(super) shim_due: Option<Instant>,
-    /// The shim (pid) that the supervisor was told to be ready.
+    /// The shim (pid) that the state machine knows to be ready.
     pub(super) ready: Option<u32>,
-    /// How often tmux was asked for a pane and has not answered yet: only the last answer is about
-    /// the one that is awaited.
+    /// How many requests to tmux for this pane are unanswered. Only the last answer concerns the
+    /// pane that is awaited.
     pub(super) asked_for: u32,
     /// Its tmux pane, also while nothing runs in it.
     pub(super) pane: Option<String>,
-    /// Its bell is listened to.
+    /// Whether a task listens to its bell.
     pub(super) listening: bool,
     /// Generation of the last spec that was written.
     pub(super) generation: u64,
-    /// How long the marker that is awaited may stay away.
+    /// The deadlines for the awaited marker.
     pub(super) patience: Option<Patience>,
-    /// The last time something may have been lost.
+    /// The last time that output may have been lost.
     mended: Option<Mended>,
-    /// When to look what it has for us although its bell was not heard.
+    /// When to look at its files even if its bell has not rung.
     pub(super) look_due: Option<Instant>,
-    /// When a shim that has not done by then what it was asked for never will.
+    /// When a shim that has not fulfilled its request counts as hung.
     pub(super) deaf_at: Option<Instant>,
-    /// The highest number of its life entries.
+    /// The highest sequence number of its life entries.
     pub(super) known: u64,
-    /// When a sink that has not come up by then is started anew.
+    /// When to start another sink if none has come up.
     pub(super) sink_due: Option<Instant>,
     /// How many bytes of its output are read in one turn.
     pub(super) budget: Budget,
-    /// How many sinks in a row have not come up.
+    /// How many sinks in a row have failed to come up.
     pub(super) sinks_lost: u32,
-    /// What is looked for in its output, if anything.
+    /// The search in its output, if there is anything to search for.
     pub(super) watch: Option<Box<Watch>>,
-    /// The stop command of its last life that had one.
+    /// The last stop command that was run for it.
     pub(super) stop_run: Option<StopRun>,
 }
 
@@ -252,12 +257,12 @@ impl PaneTrack {
         self.shim.is_some_and(|(shim, _)| shim == pid)
     }
 
-    /// Whether its shim has said that it ends, and the word waits to be handed on.
+    /// Whether its shim has reported `down` in an entry that is not handed on yet.
     pub(super) fn says_down(&self) -> bool {
         self.entries.iter().any(|entry| matches!(entry.event, LifeEvent::Down {}))
     }
 
-    /// A sink takes its output.
+    /// A sink has come up for this pane.
     pub(super) fn sink_up(&mut self) {
         if self.sink == Sink::Gone {
             self.mended();
@@ -268,33 +273,34 @@ impl PaneTrack {
         self.meet_sink();
     }
 
-    /// Know the sink that is there by its number.
+    /// Remember the process id of the present sink.
     pub(super) fn meet_sink(&mut self) {
         let said = sink::said(&self.paths.sink_lock()).filter(|said| !said.drained);
         self.sink_pid = said.map(|said| said.pid).or(self.sink_pid);
     }
 
-    /// Something may have been lost before now: what was marked before has its marker on its way
-    /// to the sink that is there now, or not at all.
+    /// Output may have been lost before now. The marker of an entry written before now either
+    /// reaches the present sink or never arrives.
     pub(super) fn mended(&mut self) {
         self.mended = Some(Mended { at: clock::now(), since: Instant::now() });
         self.patience = None;
         self.set_patience();
     }
 
-    /// Something was asked of it, for which a process has this long.
+    /// A request was sent to its shim; `grace` is the grace period of the process.
     pub(super) fn asked(&mut self, grace: Duration) {
         self.deaf_at = Instant::now().checked_add(grace + DEAF_AFTER);
         self.await_news();
     }
 
-    /// Its shim has told something, so it is not deaf; a tree that forks may keep it busy.
+    /// Its shim has written an entry, so it does not hang; a process tree that keeps forking may
+    /// keep it busy.
     pub(super) fn is_at_work(&mut self) {
         self.deaf_at = self.deaf_at.map(|at| at.max(Instant::now() + DEAF_AFTER));
     }
 
-    /// Whether what was asked of it is overdue. Looked at each second: who comes much later was held
-    /// up, and the shim perhaps with it.
+    /// Whether its request is overdue. This is checked once a second: if the check is much too
+    /// late, the machine is overloaded and the shim was probably delayed too, so it gets more time.
     pub(super) fn is_deaf(&mut self) -> bool {
         let now = Instant::now();
         match self.deaf_at.map(|at| now.checked_duration_since(at)) {
@@ -307,13 +313,13 @@ impl PaneTrack {
         }
     }
 
-    /// The answer may be there although nothing was heard, as when somebody else empties the bell.
+    /// Look at its files soon, even if no bell rings: another process may have read the bell.
     pub(super) fn await_news(&mut self) {
         self.look_due = Some(Instant::now() + NEWS_PATIENCE);
     }
 
-    /// A pane with a shim has no sink; one that is killed before it has said a word, or can't
-    /// begin, is noticed by nobody but the clock.
+    /// Set a deadline for the sink of a pane that has a shim but no sink. Only a timeout detects a
+    /// sink that can't start or is killed before it reports ready.
     pub(super) fn await_sink(&mut self) {
         if self.shim.is_some() && self.sink != Sink::Up {
             let patience = SINK_PATIENCE * (1 << self.sinks_lost.min(4));
@@ -321,7 +327,7 @@ impl PaneTrack {
         }
     }
 
-    /// Have patience with the marker that is awaited now.
+    /// Set the deadlines for the marker that is awaited now.
     pub(super) fn set_patience(&mut self) {
         let awaited = self.awaits_marker();
         if awaited != self.patience.map(|patience| patience.seq) {
@@ -330,13 +336,14 @@ impl PaneTrack {
         }
     }
 
-    /// Where the marker that is awaited belongs if it never comes.
+    /// Where to place the awaited marker if it never arrives.
     pub(super) fn lost(&self) -> Lost {
         let before = self.entries.front().zip(self.mended).is_some_and(|(e, m)| m.after(e));
         if before { Lost::Before } else { Lost::Here }
     }
 
-    /// Its sink was woken: once, the marker has as long again. `false`: it has had that.
+    /// Its stopped sink was continued: extend the deadlines of the marker, once. `false` if they
+    /// were extended before.
     pub(super) fn renew_patience(&mut self) -> bool {
         let Some(patience) = self.patience.as_mut().filter(|patience| !patience.woken) else {
             return false;
@@ -346,14 +353,14 @@ impl PaneTrack {
         true
     }
 
-    /// Output came, so the marker may be behind more of it.
+    /// Output has arrived; the marker may follow after more of it.
     pub(super) fn extend_patience(&mut self) {
         if let Some(patience) = &mut self.patience {
             patience.quiet = Instant::now() + MARKER_PATIENCE;
         }
     }
 
-    /// The next moment at which something of it is overdue.
+    /// The earliest deadline of this pane.
     pub(super) fn alarm(&self) -> Option<Instant> {
         let dues = self.sink_due.into_iter().chain(self.shim_due).chain(self.look_due);
         let watch = self.watch.iter();
@@ -362,8 +369,8 @@ impl PaneTrack {
         dues.chain(self.patience.map(Patience::end)).min()
     }
 
-    /// Take the next entry whose time has come: a marked one waits until its marker was read, so
-    /// everything that was printed before it is in the journal.
+    /// Take the next entry that is due. An entry with a marker waits until its marker has been
+    /// read, so that everything printed before it is in the journal.
     pub(super) fn next_entry(&mut self) -> Option<Entry> {
         let front = self.entries.front()?;
         if front.event.marked() && front.seq > self.marked {
@@ -372,12 +379,12 @@ impl PaneTrack {
         self.entries.pop_front()
     }
 
-    /// Whether any entry waits for its marker, now or when those before it were taken.
+    /// Whether any entry in the queue still needs its marker.
     pub(super) fn awaits_any_marker(&self) -> bool {
         self.entries.iter().any(|entry| entry.event.marked() && entry.seq > self.marked)
     }
 
-    /// Whether an entry waits for its marker.
+    /// The sequence number of the first entry, if it waits for its marker.
     pub(super) fn awaits_marker(&self) -> Option<u64> {
         let front = self.entries.front()?;
         (front.event.marked() && front.seq > self.marked).then_some(front.seq)

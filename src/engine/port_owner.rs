@@ -1,10 +1,10 @@
-//! Whose listener answers on a port that a readiness check probes.
+//! Which process owns the listener on a port that a readiness check probes.
 //!
 //! A port that accepts connections proves nothing about a process that has yet to bind it: another
-//! run may hold the port, and the process is about to fail. A listener in the process's own tree
-//! makes it ready at once. A listener of another managed process never does. Any other listener
-//! that is older than the life (a database in a container behind a proxy process) makes it ready
-//! once the life has lasted long enough for a failed bind to have ended it.
+//! run may hold the port, and the bind of the process is about to fail. A listener in the process's
+//! own tree makes it ready at once. A listener of another managed process never does. Any other
+//! listener that is older than the life (a database in a container, reached through a proxy
+//! process) makes it ready once the life has lasted long enough for a failed bind to have ended it.
 
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
@@ -49,9 +49,9 @@ pub(super) struct OwnerCheck {
 enum Owner {
     /// A process of its own tree.
     Tree,
-    /// Another process that tmo manages, in words.
+    /// Another process that tmo manages, with its description.
     Managed(String),
-    /// Any other process, in words.
+    /// Any other process, with its description.
     Foreign(String),
 }
 
@@ -60,7 +60,7 @@ enum Owner {
 pub(super) struct NotYet {
     /// The reason.
     pub(super) text: String,
-    /// When time alone will change that.
+    /// How long to wait until time alone changes that, if it does.
     pub(super) again: Option<Duration>,
 }
 
@@ -71,8 +71,8 @@ impl OwnerCheck {
         Self { rule, process, began, earlier: None, last: None }
     }
 
-    /// To be called before each connection attempt: the first call records the listeners that are
-    /// there already.
+    /// Call this before each connection attempt: the first call records the listeners that exist
+    /// already.
     pub(super) async fn prepare(&mut self, port: u16) {
         if self.rule == PortOwner::Auto && self.earlier.is_none() {
             let sockets = spawn_blocking(move || sys::tcp_sockets(port)).await.unwrap_or_default();
@@ -99,7 +99,7 @@ impl OwnerCheck {
             }
         };
         self.last = Some((sockets.clone(), owner.clone()));
-        // No socket: packets are redirected, for example to a container.
+        // Without a socket here, packets are redirected, for example to a container.
         let earlier = self.earlier.as_ref().is_none_or(|earlier| {
             sockets.is_empty() || sockets.iter().any(|socket| earlier.contains(socket))
         });
@@ -136,7 +136,7 @@ fn verdict(
     }
 }
 
-/// The sockets that connections to this address reach: those bound to it, else the wildcards.
+/// The sockets that receive connections to this address: those bound to it, or else the wildcards.
 fn sockets_at(peer: SocketAddr) -> Vec<u64> {
     let all = sys::tcp_sockets(peer.port());
     let bound_to = |wanted: &dyn Fn(IpAddr) -> bool| -> Vec<u64> {
@@ -167,7 +167,7 @@ fn owner_of(sockets: &[u64], process: &Probed) -> Owner {
     }
 }
 
-/// Whether a process is in the tree below this one.
+/// Whether a process is a descendant of `root`.
 fn is_below(process: &ProcInfo, root: u32) -> bool {
     let (mut process, mut depth) = (process.clone(), 0);
     while process.ppid != root {
@@ -186,7 +186,7 @@ mod tests {
     use super::{Owner, verdict};
     use crate::model::rules::PortOwner::{self, Any, Auto, Tree};
 
-    /// `ready`, `warning`, `again` (time will change it) or `never`.
+    /// The verdict: `ready`, `warning`, `again` (time will change it) or `never`.
     fn kind(rule: PortOwner, owner: &Owner, earlier: bool, age_ms: u64) -> &'static str {
         match verdict(rule, owner, earlier, Duration::from_millis(age_ms)) {
             Ok(None) => "ready",

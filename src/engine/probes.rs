@@ -1,8 +1,8 @@
-//! Asking from outside whether processes are ready and work: ports, HTTP, commands.
+//! Probing from outside whether processes are ready and alive: ports, HTTP, commands.
 //!
-//! Which questions are open follows from the state of the supervisor alone; each has a task while it
-//! is. Nobody tells when another process begins to listen, so it is asked again and again, at first
-//! after milliseconds.
+//! The state machine alone determines which questions are open; each open question has one task.
+//! There is no notification when another process begins to listen, so ports are polled, at first
+//! every few milliseconds.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -27,17 +27,16 @@ use crate::model::rules::{Check, PortOwner, Probe};
 use crate::supervisor::{Course, Input, Question};
 use crate::sys::clock;
 
-/// The first pause between two attempts; each next one is twice as long, up to the one that is
-/// wanted.
+/// The first pause between two attempts; the pause doubles up to the configured interval.
 const FIRST_PAUSE: Duration = Duration::from_millis(5);
 /// How long one attempt of a check may take.
 const ATTEMPT: Duration = Duration::from_secs(5);
 
-/// The questions that are being asked.
+/// The questions that are being asked, each with its task.
 #[derive(Debug, Default)]
 pub(super) struct Probes(HashMap<Question, Task>);
 
-/// A task that ends with this value.
+/// A task that is aborted when this is dropped.
 #[derive(Debug)]
 pub(super) struct Task(pub(super) JoinHandle<()>);
 
@@ -50,13 +49,13 @@ impl Drop for Task {
 /// The outcome of an attempt, or of a whole check.
 #[derive(Debug)]
 pub(super) enum Answer {
-    /// It is as it should be, perhaps with a warning.
+    /// The check has passed, perhaps with a warning.
     Good(Option<String>),
-    /// What is wrong.
+    /// The check has failed, for this reason.
     Bad(String),
 }
 
-/// A way to ask, with all that it takes.
+/// A way to probe, with everything that it needs.
 #[derive(Debug)]
 enum Way {
     Port(String, u16, OwnerCheck),
@@ -65,7 +64,8 @@ enum Way {
 }
 
 impl Engine {
-    /// Ask what is open by now, and stop asking what is not.
+    /// Start probes for questions that are now open, and stop those for questions that no longer
+    /// are.
     pub(super) fn ask_around(&mut self) {
         let supervisor = &self.saved.supervisor;
         let open = match supervisor.course {
@@ -82,7 +82,7 @@ impl Engine {
         }
     }
 
-    /// Ask anew what is open about a process: its checks are others.
+    /// Restart the probes of a process, because its checks have changed.
     pub(super) fn forget_questions(&mut self, id: ProcId) {
         self.probes.0.retain(|question, _| question.id != id);
         self.queue.forget_asked(id);
@@ -132,7 +132,7 @@ impl Engine {
         }
     }
 
-    /// Say that a listener which is not its own has made a process ready.
+    /// Log that a listener outside the process's own tree has made it ready.
     fn warn_of_owner(&mut self, id: ProcId, check: usize, owner: &str) {
         let check = self.plan.processes[id].rules.ready.get(check);
         if let Some(Check { probe: Probe::Port { host, port, .. }, .. }) = check {
@@ -202,7 +202,7 @@ async fn until_it_is(way: &mut Way, every: Duration, report: impl Fn(String)) ->
 }
 
 impl Way {
-    /// What is asked.
+    /// The probed address, URL or command.
     fn subject(&self) -> String {
         match self {
             Self::Port(host, port, _) => format!("{host}:{port}"),
@@ -211,7 +211,7 @@ impl Way {
         }
     }
 
-    /// Ask once; what is wrong if it is not as it should be.
+    /// Probe once; the error is what is wrong.
     async fn attempt(&mut self, limit: Duration) -> Result<Option<String>, NotYet> {
         let bad = |text| NotYet { text, again: None };
         let asked = async {
@@ -234,7 +234,8 @@ impl Way {
 
 async fn connect(host: &str, port: u16) -> Result<TcpStream, String> {
     let stream = TcpStream::connect((host, port)).await.map_err(|error| error.to_string())?;
-    // A port of the range that connections come from may be given to the very one that asks.
+    // A connection to a port of the ephemeral range may be given that same port as its source and
+    // connect to itself.
     if stream.local_addr().ok() == stream.peer_addr().ok() {
         return Err("nobody listens".to_owned());
     }
@@ -257,7 +258,7 @@ async fn get(url: &str) -> Result<(), String> {
         .body(Empty::<Bytes>::new())
         .map_err(|error| reported(&error))?;
     let connection = Task(spawn_local(async move {
-        // What went wrong is told to whoever waits for the answer.
+        // An error also reaches the request, which reports it.
         let _ = connection.await;
     }));
     let answer = sender.send_request(request).await.map_err(|error| reported(&error))?;

@@ -1,4 +1,4 @@
-//! What happens, in the order it happened: the one queue that the engine's loop empties.
+//! The event queue that the engine's loop empties, in the order of arrival.
 
 use std::cell::RefCell;
 use std::collections::{HashSet, VecDeque};
@@ -21,43 +21,43 @@ use crate::sys::Sweep;
 pub(super) enum Event {
     /// A bell was rung: there is output or a life entry to be read.
     Bell(ProcId),
-    /// A sink says that it is there.
+    /// A sink has reported that it is ready.
     SinkUp(ProcId),
     /// No sink holds the bell any more.
     SinkGone(ProcId),
-    /// This shim (pid) has ended, or (`false`) had ended before anybody watched it.
+    /// This shim (pid) has ended; `false` if it had ended before its exit could be watched.
     ShimExit(ProcId, u32, bool),
-    /// What that shim had been running was ended in its place.
+    /// The process tree of that shim (pid) was killed in its place.
     Swept(ProcId, u32, Sweep),
     /// The tmux server has ended.
     TmuxExit,
-    /// tmux was asked to open these panes; what is there since.
+    /// tmux has answered a request to open these panes: what exists now, or an error.
     Opened(Vec<ProcId>, Result<Survey, TmuxError>),
-    /// Whether something is so was asked, and what was wrong, if anything.
+    /// A probe has an answer to this question.
     Asked(Question, Answer),
-    /// The stop command of a life has ended, and what was wrong with it, if anything.
+    /// The stop command of a life has ended, with its error, if any.
     StopAsked(ProcId, LifeId, Option<String>),
-    /// What is to be said of a life that has crashed.
+    /// The lines to log about a life that has crashed.
     Examined(ProcId, LifeId, Vec<String>),
-    /// The hook has ended behind which the run is to end: what was wrong, and its code.
+    /// The hook after which the run is to end has ended: its error, if any, and its exit code.
     Hooked(Option<String>, u8),
-    /// A hook that was owed has ended.
+    /// A hook that the saved state lists as unfinished has ended.
     HookEnded(Debt),
     /// A hook has failed.
     HookFailed(String),
-    /// A notice was not shown, because of this.
+    /// A desktop notice could not be shown, for this reason.
     NotNotified(String),
-    /// A crash report is written.
+    /// A crash report has been written.
     Reported(Box<CrashReport>),
-    /// What means that processes have failed was read again, perhaps changed, for somebody.
+    /// The failure patterns were read again, and perhaps changed, for a client.
     Declared(Box<Declaring>),
-    /// A dead pipe was looked after: whether it had been closed, not its sink killed, and whether
+    /// A broken pipe was handled: whether it had been closed (its sink was not killed), and whether
     /// the pane was piped again.
     Piped(ProcId, bool, Result<bool, TmuxError>),
 }
 
-/// The queue. Bells are rung far more often than they are answered, so each stands in it once;
-/// everything else happens a few times per process.
+/// The queue. Bells ring far more often than they are handled, so each is queued at most once. All
+/// other events occur a few times per process.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Queue {
     inner: Rc<RefCell<Inner>>,
@@ -94,23 +94,23 @@ impl Queue {
         Some(event)
     }
 
-    /// Drop the answers to what was asked about a process.
+    /// Drop the queued probe answers about a process.
     pub(super) fn forget_asked(&self, id: ProcId) {
         let about = |event: &Event| matches!(event, Event::Asked(question, _) if question.id == id);
         self.inner.borrow_mut().events.retain(|event| !about(event));
     }
 
-    /// How many events wait now.
+    /// How many events are queued now.
     pub(super) fn len(&self) -> usize {
         self.inner.borrow().events.len()
     }
 
-    /// Whether nothing waits.
+    /// Whether the queue is empty.
     pub(super) fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// Wait until something was added.
+    /// Wait until an event is added.
     pub(super) async fn filled(&self) {
         self.filled.notified().await;
     }

@@ -1,4 +1,5 @@
-//! What panes have for us: entries of their shims, and output, in the order in which they came.
+//! Reading the news of panes: entries of their shims, and output, in the order in which they
+//! occurred.
 
 use super::core::Engine;
 use super::pane::{Budget, PaneTrack, Sink};
@@ -14,10 +15,10 @@ use crate::sys::clock;
 use crate::sys::why;
 
 impl Engine {
-    /// Read what a pane has for us: life entries first, then output up to its present end, then
-    /// hand on the entries whose markers were in it. `false`: its output can't be read.
+    /// Read the news of a pane: first life entries, then output up to its present end. Then process
+    /// the entries whose markers were in it. `false` if its output can't be read.
     pub(super) fn read(&mut self, id: ProcId) -> bool {
-        // What is still to be said of it comes before what it printed since.
+        // Pending events about it belong before the output it has printed since.
         if self.due.iter().any(|effect| effect.concerns(id)) {
             self.carry_out();
         }
@@ -46,8 +47,8 @@ impl Engine {
         progress.is_ok()
     }
 
-    /// The marker of an exit stands in the output and is the line that tells of it: what the shim
-    /// did before that, such as killing, is said before the output is read.
+    /// An exit marker is part of the output and is shown as the line that reports the exit. Earlier
+    /// actions of the shim, such as killing, must therefore be logged before the output is read.
     fn say_what_came_before(&mut self, id: ProcId) {
         if self.panes[id].awaits_any_marker() {
             while let Some(entry) = self.panes[id].next_entry() {
@@ -57,7 +58,7 @@ impl Engine {
         }
     }
 
-    /// Say once that the disk of the journal is full, and once that it takes everything again.
+    /// Log once that the disk of the journal is full, and once that it can be written again.
     fn tell_spilling(&mut self, id: ProcId) {
         let spills = |pane: &PaneTrack| self.ingest.spilling(pane.stream);
         if self.spilling == spills(&self.panes[id]) {
@@ -81,7 +82,8 @@ impl Engine {
         if progress.records > 0 {
             pane.extend_patience();
         }
-        // A marker that came since the life file was read is announced by it now.
+        // A marker that arrived after the life file was read is announced there by now, so read
+        // again.
         if progress.more || !progress.ask.is_empty() {
             self.queue.push(Event::Bell(id));
         }
@@ -90,7 +92,7 @@ impl Engine {
         }
     }
 
-    /// Read what all life files have that is new.
+    /// Read the new entries of all life files.
     pub(super) fn read_lives(&mut self) {
         for id in ProcId::all(&self.panes) {
             self.read_life(id);
@@ -112,12 +114,12 @@ impl Engine {
         }
     }
 
-    /// Tell the scanner which markers are to come, and which never will.
+    /// Tell the scanner which markers to expect, and which will never arrive.
     pub(super) fn expect(&mut self, id: ProcId, entry: &Entry) {
         let pane = &mut self.panes[id];
         if let LifeEvent::Unmarked { of, gone } = entry.event {
             if gone && pane.sink == Sink::Up {
-                // Its sink reads what there is, and ends.
+                // Its sink reads the remaining output and then exits.
                 pane.unmarked = of;
             } else {
                 self.ingest.unmark(pane.stream, of, Lost::Here);
@@ -130,19 +132,19 @@ impl Engine {
         }
     }
 
-    /// The marker that is awaited will not come: go on without it.
+    /// The awaited marker will not arrive: continue without it.
     pub(super) fn unmark(&mut self, id: ProcId) {
         if let Some(seq) = self.panes[id].awaits_marker() {
             self.ingest.unmark(self.panes[id].stream, seq, self.panes[id].lost());
             if !self.read(id) && self.panes[id].awaits_marker() == Some(seq) {
-                // What can't be read holds nobody up.
+                // Unreadable output must not block the entries.
                 self.panes[id].marked = seq;
                 self.hand_on(id);
             }
         }
     }
 
-    /// Hand the supervisor each entry whose time has come.
+    /// Pass each entry that is due to the state machine.
     pub(super) fn hand_on(&mut self, id: ProcId) {
         while let Some(entry) = self.panes[id].next_entry() {
             self.take_in(id, entry);
@@ -155,7 +157,7 @@ impl Engine {
         }
     }
 
-    /// Hand the supervisor an entry, after what was found in the output before it.
+    /// Pass an entry to the state machine, after the matches in the output before it.
     pub(super) fn take_in(&mut self, id: ProcId, entry: Entry) {
         self.note_shim(id, &entry);
         if let LifeEvent::Exit { life, .. } | LifeEvent::End { life, .. } = entry.event {
@@ -164,11 +166,11 @@ impl Engine {
         self.decide(Input::Life(id, entry));
     }
 
-    /// The shim of this pane, by pid and start time, is there.
+    /// The shim of this pane, by pid and start time, is up.
     pub(super) fn shim_up(&mut self, id: ProcId, shim: (u32, u64), name: String) {
         let pane = &mut self.panes[id];
         let known = pane.shim == Some(shim) || pane.awaited == Some(shim);
-        // It has come: that it goes is not the end of another one that is awaited by then.
+        // It is no longer awaited: its exit must not count as that of a later awaited shim.
         pane.awaited = pane.awaited.filter(|(pid, _)| *pid != shim.0);
         pane.shim = Some(shim);
         pane.last_shim = Some(shim.0);
@@ -184,7 +186,7 @@ impl Engine {
         }
     }
 
-    /// A new shim is watched; one that goes by its own word is not.
+    /// Watch a shim that has reported `up`; forget one that has reported `down`.
     pub(super) fn note_shim(&mut self, id: ProcId, entry: &Entry) {
         if let LifeEvent::Up { pid, start_time, pane: name, .. } = &entry.event {
             self.shim_up(id, (*pid, *start_time), name.clone());
@@ -195,7 +197,7 @@ impl Engine {
         }
     }
 
-    /// A process may begin once its shim listens and its sink takes what it prints.
+    /// A process may begin once its shim is up and its sink reads its output.
     pub(super) fn check_ready(&mut self, id: ProcId) {
         let pane = &mut self.panes[id];
         let Some((shim, _)) = pane.shim else { return };
@@ -205,7 +207,7 @@ impl Engine {
         }
     }
 
-    /// Delete what the log policy does not keep.
+    /// Delete output beyond the limits of the log.
     fn retain(&mut self) {
         if let Err(error) = self.streams.keep() {
             tracing::warn!(%error, "the list of streams can't be written");

@@ -1,7 +1,7 @@
-//! Going on with a plan that was resolved anew.
+//! Continuing with a plan that was resolved anew.
 //!
-//! The plan is written before anything is done about it: it is from then on what the run is about,
-//! for this supervisor or the next one, whose state tells how much of it was done.
+//! The plan is written before anything else happens. From then on it defines the run for this
+//! supervisor and the next ones; the state records how much of it has been acted upon.
 
 use super::core::Engine;
 use super::pane::PaneTrack;
@@ -12,7 +12,7 @@ use crate::model::{ProcId, ProcName};
 use crate::plan::{self, Change, Reloaded};
 use crate::sys::clock;
 
-/// What was changed, as `tmo reload --json` has it.
+/// The changes, as `tmo reload --json` prints them.
 fn as_json(changes: &[(ProcName, Change)]) -> Vec<serde_json::Value> {
     let changed = changes.iter().filter(|(_, change)| *change != Change::Unchanged);
     let reported = changed.map(|(name, change)| {
@@ -24,7 +24,7 @@ fn as_json(changes: &[(ProcName, Change)]) -> Vec<serde_json::Value> {
 }
 
 impl Engine {
-    /// Lay a fresh plan into that of the run, and let all that can be in force at once be so.
+    /// Merge a fresh plan into that of the run, and apply what can be applied at once.
     pub(super) fn take_up(&mut self, fresh: &Plan) -> Result<(), String> {
         if fresh.run != self.plan.run {
             return Err("this is another run by now; try again".to_owned());
@@ -33,7 +33,8 @@ impl Engine {
         if plan == self.plan {
             return Ok(());
         }
-        // What was read may be older than what was read for that.
+        // Another change came first, so the configuration behind this plan may be older than that
+        // of the run.
         if fresh.generation != self.plan.generation {
             return Err("the processes were changed by somebody else just now; try again".into());
         }
@@ -42,7 +43,7 @@ impl Engine {
         Ok(())
     }
 
-    /// Go on with a plan in which every process of the present one has its place.
+    /// Continue with a plan in which every process of the present plan keeps its place.
     pub(super) fn change_plan(&mut self, plan: Plan) -> Result<(), String> {
         let text = |error: &dyn std::fmt::Display| error.to_string();
         let known = self.plan.processes.len();
@@ -52,7 +53,8 @@ impl Engine {
         let numbers: Result<Vec<_>, _> =
             all.map(|process| streams.number(&process.name, process.color)).collect();
         let numbers = numbers.map_err(|error| text(&error))?;
-        // Before the plan, which an adopter goes by; a name more in the journal does no harm.
+        // Write the streams before the plan, because an adopter relies on the plan. An unused name
+        // in the journal does no harm.
         streams.save().map_err(|error| text(&error))?;
         self.runtime.write_plan(&plan).map_err(|error| text(&error))?;
         if plan.crash_dir != self.plan.crash_dir {
@@ -76,7 +78,7 @@ impl Engine {
         done
     }
 
-    /// Ask and look for what the rules say by now.
+    /// Restart the probes and searches of processes whose rules have changed.
     fn look_anew(&mut self, old: &Plan) {
         for (id, before) in ProcId::all(&old.processes).zip(&old.processes) {
             let rules = self.plan.processes[id].rules.clone();

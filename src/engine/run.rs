@@ -47,17 +47,17 @@ use crate::supervisor::{Course, Input, Supervisor};
 use crate::sys::why;
 use crate::sys::{self, clock};
 
-/// A program that is not there, or cannot read its configuration, ends within this time.
+/// A process whose program is missing, or can't read its configuration, exits within this time.
 const FIRST_STEP: Duration = Duration::from_millis(100);
 
-/// What waiting for events takes.
+/// File descriptors that the event loop needs for itself.
 const DESCRIPTORS: usize = 8;
-/// What a run takes, and each process of it (bell, life, streams, the shim's end, a call of
-/// tmux): without them it could begin, but not be asked to end.
+/// File descriptors that a run needs, and each of its processes (bell, life file, streams, pidfd of
+/// the shim, a call of tmux). With fewer, the run could begin, but could not be asked to end.
 const DESCRIPTORS_FOR_ALL: usize = 24;
 const DESCRIPTORS_FOR_EACH: usize = 6;
 
-/// What the guardian hands over.
+/// The resources that the guardian hands over.
 #[derive(Debug)]
 pub struct Inherited {
     main: UnixListener,
@@ -68,22 +68,22 @@ pub struct Inherited {
     handover: Handover,
 }
 
-/// Makes what clients see of the journal of a run, given its plan and runtime directory.
+/// Creates the clients' access to the journal of a run, given its plan and runtime directory.
 pub type MakeAccess = dyn Fn(&Plan, &Path) -> JournalAccess;
 
 /// A supervisor that could not begin or go on.
 #[derive(Debug, thiserror::Error)]
 pub enum RunError {
-    /// Its descriptors are not those of a guardian.
+    /// It was not started by a guardian.
     #[error("`tmo supervise` is started by tmo itself, not by hand")]
     Handover,
-    /// A file of the runtime directory.
+    /// A file of the runtime directory can't be used.
     #[error(transparent)]
     Runtime(#[from] super::runtime::RuntimeError),
-    /// The list of the journal's streams.
+    /// The list of the journal's streams can't be used.
     #[error(transparent)]
     Streams(#[from] StreamsError),
-    /// What is known of a run that lives is not enough to go on with it.
+    /// A living run can't be continued, because its files are damaged or missing.
     #[error(
         "{error}: the processes that run here can't be taken over; `tmo kill` ends them and their \
          tmux server"
@@ -92,13 +92,13 @@ pub enum RunError {
         /// What is missing.
         error: Box<RunError>,
     },
-    /// Somebody has removed its lock, and another run holds the one that is there now.
+    /// Its lock was removed, and another run holds the new one.
     #[error("another run has taken the place of this one, which lets go of everything")]
     Deposed,
-    /// The journal or the system.
+    /// The journal or the operating system has reported an error.
     #[error("{what}: {}", why(source))]
     Io {
-        /// What could not be done.
+        /// The action that failed.
         what: String,
         /// Why.
         source: std::io::Error,
@@ -106,8 +106,9 @@ pub enum RunError {
 }
 
 impl Inherited {
-    /// Take over what the guardian passes: listener, second listener and that on TCP (`-` for
-    /// none), lock and news as numbers of descriptors, and the [`Handover`] as JSON.
+    /// Take over what the guardian passes: the descriptor numbers of the listener, the second
+    /// listener and the TCP listener (`-` if there is none), the lock and the news, and the
+    /// [`Handover`] as JSON.
     pub fn from_arguments(runtime: &Path, words: &[String]) -> Result<Self, RunError> {
         let [main, spare, tcp, lock, news, handover] = words else {
             return Err(RunError::Handover);
@@ -123,7 +124,7 @@ impl Inherited {
     }
 }
 
-/// A descriptor by its number, close-on-exec from now on: nothing that is started shall have it.
+/// Take a descriptor by its number, and set close-on-exec so that no child inherits it.
 fn take(number: &str) -> Result<OwnedFd, RunError> {
     let number = number.parse().map_err(|_| RunError::Handover)?;
     inherit::take(number).map_err(|_| RunError::Handover)
@@ -131,7 +132,7 @@ fn take(number: &str) -> Result<OwnedFd, RunError> {
 
 /// Run the supervisor in this process until the run is over; returns the run's exit code.
 ///
-/// `access` makes what clients are shown of the journal.
+/// `access` creates the clients' access to the journal.
 pub fn supervise(
     runtime: &Path,
     inherited: Inherited,
@@ -144,7 +145,7 @@ pub fn supervise(
     let local = tokio::task::LocalSet::new();
     let result = local.block_on(&tokio, main(&Runtime::new(runtime), inherited, access));
     drop(local);
-    // A client's long search must not keep the process.
+    // Do not wait for a client's long search.
     tokio.shutdown_background();
     result
 }
@@ -159,7 +160,7 @@ async fn main(
         Err(error) => {
             let Inherited { lock, news, handover, .. } = inherited;
             if !runtime.state_file().exists() {
-                // No run has come of it; what can't be removed does no harm.
+                // The run has not begun. Files that can't be removed do no harm.
                 let _ = (runtime.clear(), handover.place.remove());
                 lock.release(runtime.dir());
             }
@@ -183,7 +184,7 @@ fn make_dirs(runtime: &Runtime) -> Result<(), RunError> {
     Ok(())
 }
 
-/// Put the parts together; `true` if there is a run to be taken over.
+/// Build the engine; `true` if there is a run to adopt.
 fn build(runtime: &Runtime) -> Result<(Engine, bool), RunError> {
     let io = |what: &Path, source| RunError::Io { what: what.display().to_string(), source };
     let plan = with_program(runtime.plan()?);
@@ -207,7 +208,8 @@ fn build(runtime: &Runtime) -> Result<(Engine, bool), RunError> {
         let supervisor = Supervisor::new(&plan, clock::now());
         let saved = Saved::new(supervisor, ingest.head().records);
         runtime.save(&saved)?;
-        // Views write into it but never make it: one that is late would leave it behind.
+        // Create it here. Views only write to it: if they created it, a late one would leave it
+        // behind.
         let shown = runtime.shown_file();
         replace(&shown, &[]).map_err(|e| io(&shown, e))?;
         saved
@@ -248,8 +250,8 @@ fn build(runtime: &Runtime) -> Result<(Engine, bool), RunError> {
     Ok((engine, adopting))
 }
 
-/// Record where this run keeps journal and crash reports. A run whose state directory can't be
-/// written goes on without.
+/// Record where this run keeps journal and crash reports. If the state directory can't be written,
+/// the run continues without that.
 pub(super) fn record_dirs(plan: &Plan) {
     if let Some(path) = &plan.last_run
         && let Err(error) = LastRun::of(plan).record(path.as_path())
@@ -259,8 +261,8 @@ pub(super) fn record_dirs(plan: &Plan) {
     }
 }
 
-/// The plan with a program that is there for the panes that are opened from now on: another version
-/// may have taken over, at another place.
+/// If the tmo program of the plan is gone, use this one for the panes that are opened from now on:
+/// another version, installed elsewhere, may have taken over.
 fn with_program(plan: Plan) -> Plan {
     let there = || std::env::current_exe().ok().filter(|own| own.exists());
     match there().filter(|_| !plan.tmo.as_path().exists()) {
@@ -269,7 +271,7 @@ fn with_program(plan: Plan) -> Plan {
     }
 }
 
-/// See to it that there are descriptors enough for so many processes.
+/// Check that there are enough file descriptors for this many processes.
 pub(super) fn afford(processes: usize) -> Result<(), RunError> {
     sys::can_open(DESCRIPTORS_FOR_ALL + DESCRIPTORS_FOR_EACH * processes).map_err(|source| {
         RunError::Io { what: "raise `ulimit -n` to run all of this".into(), source }
@@ -280,7 +282,7 @@ fn lost(error: RunError) -> RunError {
     RunError::Lost { error: Box::new(error) }
 }
 
-/// The stream of each process, the same as in the runs before.
+/// The stream number of each process, which is the same as in earlier runs.
 fn number_streams(plan: &Plan, dirs: &Dirs) -> Result<(Streams, Vec<u16>), RunError> {
     let mut streams = Streams::open(dirs)?;
     let number = |p: &ProcessPlan| streams.number(&p.name, p.color);
@@ -340,7 +342,7 @@ impl Engine {
         Ok(code)
     }
 
-    /// The listener on TCP with the token of this run.
+    /// The TCP listener and the token of this run.
     fn with_token(
         &self,
         tcp: Option<TcpListener>,
@@ -350,7 +352,7 @@ impl Engine {
         Ok(Some((listener, token)))
     }
 
-    /// Why the journal can't be written, if it can't, and what to do.
+    /// Why the journal can't be written, if that is so, and what to do about it.
     fn unwritable(&self) -> Option<String> {
         let error = self.ingest.dirs().try_writing().err()?;
         let (dir, cause) = (self.plan.log.dir.as_path().display(), why(&error));
@@ -360,8 +362,8 @@ impl Engine {
         ))
     }
 
-    /// The loop: one event after the other, until the state machine has finished; or another run
-    /// has taken the place of this one, and it is to touch nothing any more.
+    /// The event loop. Returns the exit code when the state machine has finished, or `None` when
+    /// another run has taken the place of this one, which must then not touch anything any more.
     async fn turn(
         &mut self,
         asks: &mut mpsc::Receiver<Ask>,
@@ -374,14 +376,14 @@ impl Engine {
             if self.is_deposed() {
                 return Ok(None);
             }
-            // An adopter may have nothing left to wait for.
+            // An adopted run may be over already, with no event to wait for.
             if let Some(code) = self.finish {
                 return Ok(Some(code));
             }
             let alarm = self.alarm();
             let queue = self.queue.clone();
-            // Whatever is ready may come first: events alone must not hold up who asks for something,
-            // for there may be more of them than can be handled for as long as output comes.
+            // The branches have no priority: while output arrives, there may always be another
+            // event, and clients must still get their turn.
             tokio::select! {
                 () = queue.filled(), if queue.is_empty() => {}
                 () = std::future::ready(()), if !queue.is_empty() => {}
@@ -391,7 +393,8 @@ impl Engine {
                 _ = hangup.recv() => {}
                 () = until(alarm) => self.on_alarm(),
             }
-            // What is there now; what these events cause comes in the next turn, after I/O.
+            // Handle only the events that are queued now. The events they cause are handled in the
+            // next turn, after I/O.
             for _ in 0..queue.len() {
                 if let Some(event) = queue.pop() {
                     self.on_event(event);
@@ -406,17 +409,18 @@ impl Engine {
         }
     }
 
-    /// SIGTERM or SIGINT to the supervisor itself: stop everything; again: without grace.
+    /// SIGTERM or SIGINT to the supervisor itself: stop everything; a second one skips the grace
+    /// period.
     fn on_signal(&mut self) {
         let (reply, _) = oneshot::channel();
         self.on_ask(Ask::Do { request: Request::Quit, wait: true, key: None, reply });
     }
 
-    /// Once every process was started, and none has fallen over its first step: whoever waits for
-    /// a start in the background may go. If something has made everything stop by then, they are
-    /// told of the end instead.
+    /// Report `Running` once every process was started and none has failed within `FIRST_STEP`: a
+    /// start in the background waits for this. If the run is being stopped by then, its end is
+    /// reported instead.
     fn tell_running(&mut self, news: &mut Option<File>) {
-        // One that ends at once again and again has been started.
+        // A process that keeps exiting at once counts as started.
         let pending = |p: &crate::supervisor::Proc| {
             p.last_pid.is_none()
                 && matches!(p.status(), ProcessStatus::Pending | ProcessStatus::Starting)

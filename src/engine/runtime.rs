@@ -1,4 +1,4 @@
-//! The runtime directory of an instance and what lies in it.
+//! The runtime directory of an instance and its files.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -30,36 +30,36 @@ pub struct Runtime {
 /// The version of `state.json` that this program writes.
 const STATE_VERSION: u32 = 1;
 
-/// What a supervisor saves before it acts, and its adopter reads.
+/// The contents of `state.json`: saved by a supervisor before it acts, read by its adopter.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Saved {
     /// Format version.
     pub version: u32,
-    /// Boot of the machine; a run does not survive it.
+    /// Boot id of the machine; a run does not survive a reboot.
     pub boot: String,
-    /// Namespace of the process ids below.
+    /// Pid namespace of the process ids below.
     pub pid_namespace: String,
-    /// The supervisor that has saved this, by pid and start time.
+    /// Pid and start time of the supervisor that saved this.
     #[serde(default)]
     pub keeper: Option<(u32, u64)>,
     /// The state machine.
     pub supervisor: Supervisor,
     /// The tmux server.
     pub tmux: Option<TmuxServer>,
-    /// The user's configuration is still to be read by it.
+    /// Whether tmux has yet to read the user's configuration.
     #[serde(default)]
     pub config_due: bool,
     /// The first record of this run in the index.
     pub first_record: u64,
     /// Since when no view has been attached, nanoseconds since the epoch.
     pub headless_since: Option<Timestamp>,
-    /// What was decided and takes its time.
+    /// Decisions whose work is not finished yet: crash reports and hooks.
     #[serde(default, skip_serializing_if = "Owed::is_empty")]
     pub owed: Owed,
-    /// How far was acted upon what processes printed, by their names.
+    /// Up to where the output of each process (by name) has been acted upon.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub looked: BTreeMap<String, Looked>,
-    /// What flags have counted, by the names of processes.
+    /// Flag counts, by process name.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub counted: BTreeMap<String, Counted>,
 }
@@ -71,7 +71,7 @@ pub struct TmuxServer {
     pub pid: u32,
     /// Its start time.
     pub start_time: u64,
-    /// Its socket, which it leaves behind.
+    /// Its socket, which tmux does not remove when it ends.
     pub socket: OsText,
 }
 
@@ -86,7 +86,7 @@ pub enum RuntimeError {
         /// Why.
         source: std::io::Error,
     },
-    /// It is not what it should be.
+    /// Its content is invalid.
     #[error("{}: {why}", path.display())]
     Format {
         /// The file.
@@ -94,7 +94,7 @@ pub enum RuntimeError {
         /// What is wrong.
         why: String,
     },
-    /// It lives where it can't be reached from here.
+    /// The run lives in another pid namespace and can't be reached from here.
     #[error(
         "what runs here was started in another pid namespace (a container): `tmo start` goes on \
          with it there; if it is none of yours, give another socket with `-s` ({})",
@@ -130,19 +130,19 @@ pub enum RuntimeError {
         /// A process of the run.
         pid: u32,
     },
-    /// Something of the run lives, but what is known of it can't be read.
+    /// Parts of the run are alive, but its files can't be read.
     #[error(
         "{error}: the processes that run here can't be taken over; `tmo kill` ends them and their \
          tmux server"
     )]
     Lost {
-        /// What can't be read.
+        /// The file that can't be read, and why.
         error: Box<RuntimeError>,
     },
 }
 
 impl Runtime {
-    /// The runtime directory at this path, which has been made and checked.
+    /// The runtime directory at this path; the caller has created and checked it.
     pub fn new(dir: impl Into<PathBuf>) -> Self {
         Self { dir: dir.into() }
     }
@@ -157,23 +157,23 @@ impl Runtime {
         self.dir.join("plan.json")
     }
 
-    /// Where a start leaves the plan for the guardian. There is one start at a time, so one that
-    /// was killed leaves nothing that is not replaced.
+    /// Where `tmo start` leaves the plan for the guardian. Only one start runs at a time, and the
+    /// next one overwrites the file of a start that was killed.
     pub fn fresh_plan_file(&self) -> PathBuf {
         self.dir.join("plan.json.fresh")
     }
 
-    /// What the supervisor saves.
+    /// The saved state of the supervisor.
     pub fn state_file(&self) -> PathBuf {
         self.dir.join("state.json")
     }
 
-    /// How far the view has shown the log ([`Position::to_bytes`]).
+    /// The position up to which the view has shown the log ([`Position::to_bytes`]).
     pub fn shown_file(&self) -> PathBuf {
         self.dir.join("shown")
     }
 
-    /// What the supervisor process itself complains about.
+    /// The standard error of the supervisor process itself.
     pub fn stderr_file(&self) -> PathBuf {
         self.dir.join("stderr")
     }
@@ -193,7 +193,7 @@ impl Runtime {
         Ok(plan)
     }
 
-    /// Write the plan anew: there are more processes.
+    /// Replace the plan of the run, after a reload or when `tmo scale` adds instances.
     pub(super) fn write_plan(&self, plan: &Plan) -> Result<(), RuntimeError> {
         let path = self.plan_file();
         let text = serde_json::to_vec(plan)
@@ -201,7 +201,7 @@ impl Runtime {
         replace(&path, &text).map_err(|source| RuntimeError::Io { path, source })
     }
 
-    /// Read what the last supervisor saved.
+    /// Read the state that the last supervisor saved.
     pub fn saved(&self) -> Result<Saved, RuntimeError> {
         let saved: Saved = read(&self.state_file())?;
         if saved.version > STATE_VERSION {
@@ -211,11 +211,12 @@ impl Runtime {
         Ok(saved)
     }
 
-    /// Read what the last supervisor saved of the run with this plan.
+    /// Read the state that the last supervisor saved, which must fit this plan.
     pub fn saved_of(&self, plan: &Plan) -> Result<Saved, RuntimeError> {
         let mut saved = self.saved()?;
         if saved.supervisor.is_of(plan) && saved.owed.is_of(plan.processes.len()) {
-            // Whoever added them was killed before it could go on.
+            // The plan is written before the state: a supervisor that added processes may have been
+            // killed in between.
             saved.supervisor.grow(plan, clock::now());
             Ok(saved)
         } else {
@@ -232,7 +233,8 @@ impl Runtime {
         replace(&path, &text).map_err(|source| RuntimeError::Io { path, source })
     }
 
-    /// Whether parts of a run live that was being stopped when its supervisor saved its state.
+    /// Whether the saved state is that of a run that was being stopped, and parts of this run are
+    /// still alive.
     pub fn is_being_stopped(&self) -> bool {
         let saved = self.saved();
         saved.is_ok_and(|saved| saved.supervisor.course == Course::Quit) && self.has_survivors()
@@ -240,16 +242,16 @@ impl Runtime {
 
     /// Whether the run recorded here still has something alive: its tmux server or a shim.
     ///
-    /// Pids count only with the boot and the namespace they were seen in and with their start
-    /// times. Shims are asked of the life files, which know them before any state is saved, and
-    /// also if no state can be read.
+    /// A pid counts only together with its boot, pid namespace and start time. Shims are looked up
+    /// in the life files, which name them before any state is saved, and even if the state can't be
+    /// read.
     pub fn has_survivors(&self) -> bool {
         let saved = self.saved().ok();
         if saved.as_ref().is_some_and(|saved| saved.boot != sys::boot_id()) {
             return false;
         }
         if saved.as_ref().is_some_and(Saved::is_elsewhere) {
-            // No number says anything here; what a shim holds does.
+            // Pids of another namespace mean nothing here, but file locks work across namespaces.
             return self.lives().any(|life| is_locked(&life));
         }
         let tmux = saved.and_then(|saved| saved.tmux);
@@ -257,8 +259,9 @@ impl Runtime {
         tmux || !self.living_shims().is_empty()
     }
 
-    /// Whether a run is there to be taken over; an error if one is there that can't be. Nothing may be
-    /// started beside a run whose files are gone, so the process table is searched for its parts.
+    /// Whether there is a run to adopt; an error if there is one that can't be adopted. Nothing may
+    /// be started beside a run whose files are gone, so the process table is searched for its
+    /// parts.
     pub fn adoptable(&self) -> Result<bool, RuntimeError> {
         if !self.has_survivors() {
             let parts = self.parts_in_the_way();
@@ -283,8 +286,9 @@ impl Runtime {
         }
     }
 
-    /// End what a run has left of which every part of tmo's own was killed: the same would be
-    /// started beside it. Returns how many processes there were, and who could not be ended.
+    /// End the leftover processes of a run whose own tmo parts were all killed: the next start
+    /// would run the same commands beside them. Returns how many processes were ended, and which
+    /// ones could not be.
     pub fn sweep(&self) -> (usize, Vec<sys::ProcInfo>) {
         let Ok(plan) = self.plan() else { return (0, vec![]) };
         let here = |saved: Saved| saved.boot == sys::boot_id() && !saved.is_elsewhere();
@@ -315,17 +319,17 @@ impl Runtime {
         (ended, left)
     }
 
-    /// The life files there are.
+    /// All life files in this directory.
     pub(super) fn lives(&self) -> impl Iterator<Item = PathBuf> {
         let files = std::fs::read_dir(self.panes()).into_iter().flatten().flatten();
         let files = files.map(|entry| entry.path());
         files.filter(|path| path.extension().is_some_and(|e| e == "life"))
     }
 
-    /// The supervisor that has this run and lives, although nobody holds the lock that is there
-    /// now: somebody has removed the one that it holds.
+    /// A living supervisor of this run that does not hold the current lock, because the lock file
+    /// that it holds was removed.
     pub(super) fn keeper(&self) -> Option<u32> {
-        /// How long one that was just killed may take to go after its lock.
+        /// How long a supervisor that was just killed may take to exit after its lock was released.
         const LAST_MOMENTS: Duration = Duration::from_secs(1);
         let saved = self.saved().ok().filter(|saved| !saved.is_elsewhere())?;
         let (pid, start_time) = saved.keeper?;
@@ -333,7 +337,7 @@ impl Runtime {
         (lives && !sys::ends_within(pid, start_time, LAST_MOMENTS)).then_some(pid)
     }
 
-    /// The supervisor of this run, if somebody has stopped it (SIGSTOP).
+    /// The supervisor of this run, if it is stopped (SIGSTOP).
     pub fn stopped_supervisor(&self) -> Option<u32> {
         let saved = self.saved().ok().filter(|saved| !saved.is_elsewhere())?;
         let keeper = saved.keeper.filter(|_| saved.boot == sys::boot_id())?;
@@ -341,7 +345,7 @@ impl Runtime {
         (process.is_stopped() && lock::is_held(&self.dir).unwrap_or(false)).then_some(keeper.0)
     }
 
-    /// The shims of this run that live.
+    /// The living shims of this run.
     fn living_shims(&self) -> Vec<u32> {
         let shim = |path: PathBuf| {
             let (pid, start_time) = Traces::read(&path).shim?;
@@ -350,14 +354,15 @@ impl Runtime {
         self.lives().filter_map(shim).collect()
     }
 
-    /// Remove what a run leaves here, as much of it as can be removed; the lock and a journal that
-    /// lies here stay.
+    /// Remove the files of a run as far as possible. The lock, and a journal in this directory,
+    /// stay.
     pub fn clear(&self) -> std::io::Result<()> {
         let mut done = Ok(());
         for name in ["p", "spill"] {
             done = done.and(remove_file(&self.dir.join(name)));
         }
-        // The directory is tmo's own: what took the place of a file here goes with the run.
+        // The directory belongs to tmo: whatever was found in the place of one of its files, and
+        // moved aside, is removed with the run.
         done = done.and(files::remove_set_aside(&self.dir));
         for name in [
             "plan.json",
@@ -370,7 +375,7 @@ impl Runtime {
             "stderr",
             "token",
         ] {
-            // Whoever was to replace it may have been killed half-way.
+            // A `.new` file remains if its writer was killed before the rename.
             for name in [name.to_owned(), format!("{name}.new")] {
                 done = done.and(remove_file(&self.dir.join(name)));
             }
@@ -378,14 +383,14 @@ impl Runtime {
         done
     }
 
-    /// How far the last view has shown the log.
+    /// The position up to which the last view has shown the log.
     pub fn shown(&self) -> Option<Position> {
         Position::from_bytes(&files::read_plain(&self.shown_file()).ok()?)
     }
 }
 
 impl Saved {
-    /// The state of a supervisor on this machine, now.
+    /// The initial state, with the boot, the pid namespace and the process id of this supervisor.
     pub fn new(supervisor: Supervisor, first_record: u64) -> Self {
         Self {
             version: STATE_VERSION,
@@ -403,19 +408,19 @@ impl Saved {
         }
     }
 
-    /// Whether the numbers in it are those of another pid namespace of this boot.
+    /// Whether its pids belong to another pid namespace of this boot.
     pub(super) fn is_elsewhere(&self) -> bool {
         self.pid_namespace != sys::pid_namespace()
     }
 
-    /// This very process, which keeps the state from now on.
+    /// Pid and start time of this process, which saves the state from now on.
     pub(super) fn own_id() -> Option<(u32, u64)> {
         let pid = std::process::id();
         Some((pid, sys::start_time(pid)?))
     }
 }
 
-/// Whether a shim holds its life file, in whatever namespace.
+/// Whether a shim, in any pid namespace, holds the lock on its life file.
 fn is_locked(life: &Path) -> bool {
     use rustix::fs::{FlockOperation, flock};
     files::open_plain(life).is_ok_and(|file| {
@@ -423,10 +428,10 @@ fn is_locked(life: &Path) -> bool {
     })
 }
 
-/// Remove a directory with all that is in it, and what a sink that comes too late puts there
-/// meanwhile: once the directory is gone it can't.
+/// Remove a directory and everything in it. A late sink may create files meanwhile, so retry until
+/// the directory itself is gone; after that it can't.
 fn remove_dir(dir: &Path) -> std::io::Result<()> {
-    /// A pane's sink makes no more than a few files.
+    /// More than enough: a sink creates only a few files.
     const MOST_TRIES: u32 = 1000;
     let mut tries = 0;
     loop {
@@ -440,7 +445,8 @@ fn remove_dir(dir: &Path) -> std::io::Result<()> {
     }
 }
 
-/// Remove what has this name, a file or a directory, whatever somebody has put in its place.
+/// Remove whatever has this name, a file or a directory: something else may have been put in the
+/// place of one of tmo's files.
 fn remove_file(path: &Path) -> std::io::Result<()> {
     match std::fs::remove_file(path) {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),

@@ -1,8 +1,8 @@
-//! More instances of an entry while the run goes on.
+//! Adding instances of an entry during the run.
 //!
-//! What they need is there before the state machine is told to run them: a place in the plan, a
-//! stream in the journal, a pane's files. They are added for good, at the end of everything, so
-//! that all numbers stand; one that is scaled away is only not counted any more.
+//! Everything that they need exists before the state machine starts them: a place in the plan, a
+//! stream in the journal, the files of a pane. They are appended and never removed, so that all
+//! process numbers remain valid; an instance that is scaled away just does not count any more.
 
 use std::collections::BTreeMap;
 
@@ -14,14 +14,14 @@ use crate::model::name::check_length;
 use crate::model::plan::{Plan, ProcessPlan};
 
 impl Engine {
-    /// See to it that there are so many of each entry; entries that there are not are none of ours.
+    /// Make sure that there are this many instances of each entry; unknown entries are ignored.
     pub(super) fn make_room(&mut self, counts: &BTreeMap<String, u16>) -> Result<(), String> {
         let known = self.plan.processes.len();
         let missing: usize = counts.iter().map(|(entry, n)| missing(&self.plan, entry, *n)).sum();
         if missing == 0 {
             return Ok(());
         }
-        // First of all: nobody is answered while many more than there can be are made up.
+        // Check this first: creating far too many instances would block all clients.
         afford(known + missing).map_err(|error| error.to_string())?;
         let mut plan = self.plan.clone();
         for (entry, count) in counts {
@@ -31,7 +31,7 @@ impl Engine {
         self.change_plan(plan)
     }
 
-    /// Close the window of one that was scaled away; scaled up again, it gets another one.
+    /// Close the window of an instance that was scaled away; scaled up again, it gets a new one.
     pub(super) fn close(&mut self, id: ProcId) {
         let Some(pane) = self.panes[id].pane.take() else { return };
         let tmux = self.tmux.clone();
@@ -43,7 +43,7 @@ impl Engine {
     }
 }
 
-/// How many of the first so many instances of an entry are not there.
+/// How many of the first `count` instances of an entry are missing.
 fn missing(plan: &Plan, entry: &str, count: u16) -> usize {
     let of_entry = |process: &&ProcessPlan| process.name.entry() == entry;
     let there = plan.present().filter(of_entry);
@@ -54,7 +54,7 @@ fn missing(plan: &Plan, entry: &str, count: u16) -> usize {
     usize::from(count).saturating_sub(meant)
 }
 
-/// Add what is missing of the first so many instances of an entry, after the first one there is.
+/// Add the missing ones of the first `count` instances of an entry, modelled on its first instance.
 fn add_instances(plan: &mut Plan, entry: &str, count: u16) -> Result<(), String> {
     let of_entry = |process: &&ProcessPlan| process.name.entry() == entry;
     let Some(first) = plan.present().filter(of_entry).min_by_key(|p| p.name.instance()) else {
@@ -83,7 +83,7 @@ fn add_instances(plan: &mut Plan, entry: &str, count: u16) -> Result<(), String>
             edition: 0,
             ..first.clone()
         };
-        // One that a reload has removed is in its place still.
+        // An instance that a reload has removed still has its place.
         match plan.processes.iter_mut().find(|process| process.name == fresh.name) {
             Some(old) => {
                 let ProcessPlan { color, came, edition, .. } = *old;
@@ -95,7 +95,7 @@ fn add_instances(plan: &mut Plan, entry: &str, count: u16) -> Result<(), String>
     Ok(())
 }
 
-/// The port of an instance, which must be nobody else's, unless all instances share one.
+/// The port of an instance. It must not be that of another entry.
 fn port_of(plan: &Plan, name: &ProcName, first: u16) -> Result<u16, String> {
     let step = u64::from(plan.formation_port_step);
     let port = u64::from(first) + step * name.instance().saturating_sub(1);

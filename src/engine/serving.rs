@@ -19,14 +19,14 @@ impl Serving {
     pub(super) fn begin(listeners: Listeners, handle: Handle, journal: JournalAccess) -> Self {
         let (stop, stopped) = oneshot::channel::<()>();
         let shutdown = async {
-            // An error means that the engine is gone, which is the same.
+            // An error means that the engine is gone, which also ends the server.
             let _ = stopped.await;
         };
         let task = tokio::spawn(serve(listeners, handle, journal, Limits::default(), shutdown));
         Self { stop, task }
     }
 
-    /// No new clients; those there may read what they were promised, for a moment.
+    /// Accept no new clients, and give the present ones a moment to read their last answers.
     pub(super) async fn finish(self) {
         let _ = self.stop.send(());
         match self.task.await {

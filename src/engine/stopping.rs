@@ -1,5 +1,5 @@
-//! The command that asks a process to stop, where it has one: it comes before the stop signal, and
-//! the two share the grace period.
+//! The stop command of a process, if it has one. It runs before the stop signal, and both share the
+//! grace period.
 
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ use crate::model::{LifeId, ProcId};
 use crate::protocol::spec::Want;
 use crate::supervisor::Phase;
 
-/// What a shim is told: what is wanted, of which life, and up to which one without grace.
+/// A request to a shim: what is wanted, for which life, and up to which life to kill without grace.
 pub(super) type Wish = (Want, Option<LifeId>, Option<LifeId>);
 
 /// A stop command that runs or has run.
@@ -22,22 +22,22 @@ pub(super) type Wish = (Want, Option<LifeId>, Option<LifeId>);
 pub(super) struct StopRun {
     life: LifeId,
     begun: Instant,
-    /// It ends with this value.
+    /// The running command, aborted on drop; `None` once it has ended.
     task: Option<Task>,
-    /// What the shim is told behind it.
+    /// The request to send to the shim afterwards.
     then: Wish,
 }
 
 impl StopRun {
-    /// That of a life whose shim has been told to stop it.
+    /// The finished stop command of a life whose shim already has the request to stop it.
     pub(super) fn over(life: LifeId) -> Self {
         Self { life, begun: Instant::now(), task: None, then: (Want::Stop, Some(life), None) }
     }
 }
 
 impl Engine {
-    /// Have the stop command run before the shim is told anything; `false` where there is nothing
-    /// to be run any more.
+    /// Run the stop command before the shim receives the request. `false` if there is no stop
+    /// command to wait for.
     pub(super) fn asks_first(&mut self, id: ProcId, then: Wish) -> bool {
         let process = &self.plan.processes[id];
         let Some(command) = &process.rules.stop_command else { return false };
@@ -47,7 +47,8 @@ impl Engine {
             self.panes[id].stop_run = None;
             return false;
         }
-        // The next life begins behind it, too, and what it is told is for that one.
+        // A running stop command delays every request, also the one for the next life; the newest
+        // replaces the pending one.
         if let Some(run) = self.panes[id].stop_run.as_mut().filter(|run| run.task.is_some()) {
             run.then = then;
             return true;
@@ -71,7 +72,7 @@ impl Engine {
         true
     }
 
-    /// The stop command of a life has ended: now the shim is told.
+    /// The stop command of a life has ended: send the pending request to the shim.
     pub(super) fn stop_asked(&mut self, id: ProcId, life: LifeId, trouble: Option<String>) {
         let run = self.panes[id].stop_run.as_mut().filter(|run| run.life == life);
         let Some(run) = run else { return };
@@ -83,7 +84,7 @@ impl Engine {
         self.want(id, then);
     }
 
-    /// What the stop command has left of the grace period.
+    /// The part of the grace period that the stop command has left.
     pub(super) fn grace_left(&self, id: ProcId) -> u64 {
         let current = self.saved.supervisor.procs[id].current_life();
         let run = self.panes[id].stop_run.as_ref().filter(|run| Some(run.life) == current);

@@ -1,4 +1,4 @@
-//! What clients ask of the terminals of processes.
+//! Client requests that concern the terminal of a process: typing into it, and its screen content.
 
 use tokio::sync::oneshot;
 
@@ -8,7 +8,7 @@ use crate::model::request::Outcome;
 use crate::server::handle::{AskError, PaneAsk};
 
 impl Engine {
-    /// Have tmux do it, and tell who has asked.
+    /// Have tmux carry out the request, and send the result to the client.
     pub(super) fn on_pane(
         &self,
         name: &str,

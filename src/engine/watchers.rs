@@ -12,14 +12,13 @@ use super::queue::{Event, Queue};
 use crate::model::ProcId;
 use crate::sys::{self, files};
 
-/// What a sink writes when it is ready.
+/// The byte that a sink writes when it is ready.
 const SINK_READY: u8 = b'S';
 
 /// Listen to a bell for as long as the task lives.
 ///
-/// That nobody held it for a moment is told once per opening and would be told for ever
-/// afterwards, so the bell is opened anew then, and asked whether somebody holds it now: a shim
-/// holds it for the length of a ring only.
+/// When the last writer closes a FIFO, its reader sees end-of-file from then on. The bell is
+/// therefore opened again, and checked for a writer, since a shim holds it only while it rings.
 pub(super) fn listen(id: ProcId, path: &Path, queue: Queue) -> std::io::Result<JoinHandle<()>> {
     let path = path.to_owned();
     let open = move || {
@@ -29,8 +28,8 @@ pub(super) fn listen(id: ProcId, path: &Path, queue: Queue) -> std::io::Result<J
     let mut bell = open()?;
     Ok(spawn_local(async move {
         loop {
-            // The kernel reports changes only; what is the case already must be asked for. Who
-            // holds it may be a shim that rings just now: whether it is a sink is asked later.
+            // The kernel reports only changes, so the present state must be queried. The writer may
+            // be a shim that is ringing just now; whether it is a sink is checked later.
             let Asked { held, ready, .. } = ask(&bell);
             if ready && held {
                 queue.push(Event::SinkUp(id));
@@ -50,8 +49,8 @@ pub(super) fn listen(id: ProcId, path: &Path, queue: Queue) -> std::io::Result<J
     }))
 }
 
-/// Pass on each ring until there was a moment when nobody held the bell. Somebody else may have
-/// listened and taken the word: that it rang is enough.
+/// Pass on each ring until the bell has no writer for a moment. Another reader may have taken the
+/// bytes: it is enough to know that it rang.
 async fn hear(id: ProcId, bell: &pipe::Receiver, queue: &Queue) -> std::io::Result<()> {
     let mut buffer = [0u8; 512];
     loop {
@@ -77,10 +76,10 @@ async fn hear(id: ProcId, bell: &pipe::Receiver, queue: &Queue) -> std::io::Resu
     }
 }
 
-/// Whether somebody holds the writing end of this bell now.
+/// Whether any process has this bell open for writing.
 ///
-/// To find out, what was rung must be read. The task that listens is not woken for it any more: the
-/// kernel reports only what can still be read. So it is put into the queue here.
+/// To find out, pending bytes must be read. That does not wake the listening task any more, since
+/// the kernel reports only what can still be read, so the ring is queued here.
 pub(super) fn is_held(id: ProcId, path: &Path, queue: &Queue) -> bool {
     let Ok(bell) = pipe::OpenOptions::new().open_receiver(path) else { return false };
     let asked = ask(&bell);
@@ -90,22 +89,22 @@ pub(super) fn is_held(id: ProcId, path: &Path, queue: &Queue) -> bool {
     asked.held
 }
 
-/// What is found out by reading a bell until it is empty.
+/// The result of reading a bell until it is empty.
 struct Asked {
-    /// Somebody holds the writing end.
+    /// A process has it open for writing.
     held: bool,
-    /// A sink has said that it is ready.
+    /// A sink has reported that it is ready.
     ready: bool,
-    /// Something was read, so it had been rung.
+    /// Bytes were read, so it had been rung.
     rung: bool,
 }
 
-/// Read a bell just opened until it is empty.
+/// Read a newly opened bell until it is empty.
 fn ask(bell: &pipe::Receiver) -> Asked {
     let mut asked = Asked { held: true, ready: false, rung: false };
     let mut buffer = [0u8; 512];
-    // Past tokio, which would not ask the kernel before it has heard from it. What was rung before
-    // comes first; it says nothing about who is there now.
+    // Read without tokio, which would first wait for a readiness event. Bytes that were written
+    // before come first; they do not show whether there is still a writer.
     loop {
         match nix::unistd::read(bell, &mut buffer) {
             Ok(0) => return Asked { held: false, ..asked },
@@ -118,7 +117,7 @@ fn ask(bell: &pipe::Receiver) -> Asked {
     }
 }
 
-/// Wait for the end of a process that is no child; pushes `event` once.
+/// Wait for the exit of a process that is not a child; pushes `event` once.
 pub(super) fn exit(pid: u32, start_time: u64, event: Event, queue: Queue) -> std::io::Result<()> {
     let fd = watch(pid, start_time)?;
     spawn_local(async move {

@@ -1,7 +1,8 @@
-//! Looking in what processes print for what makes them ready, means a failure, or is to be counted.
+//! Searching the output of processes for text that makes them ready, means a failure, or is
+//! counted.
 //!
-//! What was just indexed is read once more and given to the watcher of its process. What is found
-//! reaches the supervisor between the life entries where it belongs: after the start of its life,
+//! Newly indexed output is read once more and passed to the watcher of its process. Matches reach
+//! the state machine between the life entries where they belong: after the start of their life and
 //! before its end.
 
 use std::collections::{HashMap, VecDeque};
@@ -27,39 +28,40 @@ use crate::supervisor::{Input, Phase, Ready};
 use crate::sys::clock;
 use crate::watch::{Hit, Rule, Watcher};
 
-/// How long an unfinished line must have been so before it is looked at as a whole one.
+/// How long an unfinished line must pause before it is searched like a whole line.
 const QUIET: Duration = Duration::from_millis(50);
 
-/// What is looked for in the output of one process.
+/// The search in the output of one process.
 #[derive(Debug)]
 pub(super) struct Watch {
     pub(super) watcher: Watcher,
     tap: Tap,
     pub(super) life: Option<LifeId>,
-    /// What was found, and in which life.
+    /// Matches that the state machine has not received yet, each with its life.
     pub(super) hits: VecDeque<(Option<LifeId>, Hit)>,
-    /// What a supervisor that was killed had perhaps read, and not acted upon.
+    /// Matches in output that a killed supervisor had indexed, but perhaps not acted upon.
     pub(super) again: VecDeque<(Option<LifeId>, Hit)>,
-    /// Up to where all that was found was acted upon, or will be.
+    /// The position up to which the output was searched. All matches before it are acted upon or in
+    /// `hits`.
     pub(super) looked: Looking,
-    /// When an unfinished line is looked at.
+    /// When to search an unfinished line.
     pub(super) idle_due: Option<Instant>,
-    /// When what follows from a flag was done last.
+    /// When each flag last caused its notice or command.
     pub(super) reported: HashMap<usize, Instant>,
-    /// What its flags have counted.
+    /// The counts of its flags.
     pub(super) count: Count,
     /// Whether the search keeps up with the output.
     pub(super) lag: Lag,
 }
 
 impl Watch {
-    /// Nothing where there is nothing to be looked for.
+    /// `None` if there is nothing to search for.
     fn new(process: &ProcessPlan, tap: Tap) -> Option<Self> {
         let rules = &process.rules;
         if !looks_for_anything(rules) {
             return None;
         }
-        // Patterns were tried when the configuration was read.
+        // The patterns were compiled when the configuration was read, so they are valid.
         let watcher =
             Watcher::new(rules).inspect_err(|error| tracing::error!(%error, "patterns")).ok()?;
         Some(Self {
@@ -76,9 +78,9 @@ impl Watch {
         })
     }
 
-    /// Go on in the same life with other rules.
+    /// Continue in the same life with other rules.
     fn renew(&mut self, before: &Rules, rules: &Rules) {
-        // Patterns were tried when the configuration was read.
+        // The patterns were compiled when the configuration was read, so they are valid.
         if let Err(error) = self.watcher.renew(rules) {
             return tracing::error!(%error, "patterns");
         }
@@ -91,7 +93,7 @@ impl Watch {
             .collect();
     }
 
-    /// What follows does not continue the line that has not ended.
+    /// Search the unfinished line as it is: later output does not continue it.
     pub(super) fn leave_line(&mut self) {
         let hits = self.watcher.finish();
         self.found(hits);
@@ -102,7 +104,7 @@ impl Watch {
         self.hits.extend(hits.into_iter().map(|hit| (life, hit)));
     }
 
-    /// Take in a record.
+    /// Search one record.
     fn hear(&mut self, record: &Record) -> std::io::Result<()> {
         match record.kind {
             Kind::Start => {
@@ -112,7 +114,7 @@ impl Watch {
             Kind::Text => self.hear_text(record)?,
             Kind::Exit | Kind::End => {
                 self.leave_line();
-                // What was skipped of a life is told when it ends.
+                // Output of a life that was not searched is reported when the life ends.
                 self.lag.tell_due = self.lag.tell_due.map(|_| Instant::now());
             }
             Kind::Gap | Kind::Event => {}
@@ -135,7 +137,7 @@ impl Watch {
         Ok(())
     }
 
-    /// Take in what there is of a line that has not ended.
+    /// Search the present part of an unfinished line.
     fn hear_partial(&mut self, start: u64, end: u64) -> std::io::Result<()> {
         let text = self.tap.range(start, end)?;
         if !text.is_empty() {
@@ -152,7 +154,7 @@ fn looks_for_anything(rules: &Rules) -> bool {
     by_log || !rules.failures.is_empty() || !rules.flags.is_empty()
 }
 
-/// The number of a rule among others, if it is there still.
+/// The number of a rule in the new rules, if it is still there.
 fn renumber(rule: Rule, before: &Rules, rules: &Rules) -> Option<Rule> {
     fn place<T: PartialEq>(number: usize, before: &[T], now: &[T]) -> Option<usize> {
         let old = before.get(number)?;
@@ -166,14 +168,14 @@ fn renumber(rule: Rule, before: &Rules, rules: &Rules) -> Option<Rule> {
 }
 
 impl Engine {
-    /// Begin to look at what a process prints from now on.
+    /// Search the output of a process from now on.
     pub(super) fn watch(&mut self, id: ProcId) {
         let stream = self.panes[id].stream;
         let tap = Tap::new(self.ingest.dirs(), stream);
         let mut watch = Watch::new(&self.plan.processes[id], tap);
         if let Some(watch) = &mut watch {
             self.ingest.listen_to(stream);
-            // What was printed before is history.
+            // Earlier output is not searched.
             let upto = self.ingest.indexed(stream);
             watch.count = Count::from(upto, clock::now(), watch.watcher.book());
         }
@@ -181,14 +183,14 @@ impl Engine {
         self.look_from(id, clock::now());
     }
 
-    /// Look at it with other rules, for what comes from now on.
+    /// Search with other rules, in the output from now on.
     pub(super) fn watch_anew(&mut self, id: ProcId, before: &Rules) {
         let rules = &self.plan.processes[id].rules;
         match &mut self.panes[id].watch {
             Some(watch) if looks_for_anything(rules) => watch.renew(before, rules),
             Some(_) => self.panes[id].watch = None,
             None => {
-                // What was heard for nobody is no news any more.
+                // Drop the records that were collected while nothing was searched.
                 self.ingest.take_heard(self.panes[id].stream);
                 self.watch(id);
                 let life = self.saved.supervisor.procs[id].current_life();
@@ -200,7 +202,7 @@ impl Engine {
         }
     }
 
-    /// Look at what was just indexed.
+    /// Search the output that was just indexed.
     pub(super) fn hear(&mut self, id: ProcId) {
         let Self { panes, ingest, .. } = self;
         let pane = &mut panes[id];
@@ -224,7 +226,7 @@ impl Engine {
         self.mind_looked(id);
     }
 
-    /// Say which patterns were too slow for some line.
+    /// Log which patterns were too slow for some line.
     fn tell_slow(&mut self, id: ProcId) {
         let watch = self.panes[id].watch.as_mut();
         for pattern in watch.map(|watch| watch.watcher.take_slow()).unwrap_or_default() {
@@ -232,7 +234,7 @@ impl Engine {
         }
     }
 
-    /// A line has not gone on for a while.
+    /// An unfinished line has paused: search it.
     pub(super) fn heard_nothing(&mut self, id: ProcId) {
         if let Some(watch) = &mut self.panes[id].watch {
             watch.idle_due = None;
@@ -243,7 +245,7 @@ impl Engine {
         }
     }
 
-    /// Tell the supervisor what was found in lives up to this one, or in all.
+    /// Pass the matches of lives up to this one, or of all lives, to the state machine.
     pub(super) fn tell_hits(&mut self, id: ProcId, upto: Option<LifeId>) {
         let current = self.saved.supervisor.procs[id].current_life();
         let upto = upto.map_or(current, |life| current.min(Some(life)));
@@ -303,8 +305,9 @@ impl Engine {
         }
     }
 
-    /// Know which life it is in, and what that has printed by now where it is not ready yet: a
-    /// supervisor that was killed may have read the line that makes it so, and even the start.
+    /// After a takeover, restore the current life of the watcher and, if that life is not ready
+    /// yet, search its output again: the killed supervisor may have read the line that makes it
+    /// ready, and even its start, without acting upon it.
     pub(super) fn recall_output(&mut self, id: ProcId) -> std::io::Result<()> {
         let proc = &self.saved.supervisor.procs[id];
         let (life, since) = (proc.current_life(), proc.since);
@@ -329,7 +332,7 @@ impl Engine {
         let mut text = vec![];
         while let Some(chunk) = cursor.next(u64::MAX, &mut text)? {
             let hits = match chunk.record.kind {
-                // Its own start may lie a moment before.
+                // The start of the current life itself may lie just before this position.
                 Kind::Start => {
                     watch.life = chunk.record.life;
                     watch.watcher.begin(chunk.record.life);
@@ -339,7 +342,8 @@ impl Engine {
                 Kind::Exit | Kind::End => watch.watcher.finish(),
                 Kind::Gap | Kind::Event => continue,
             };
-            // What means a failure is recalled from where it was not acted upon.
+            // Failures are not taken from here: `recall_failures` finds those that were not acted
+            // upon.
             let ready = hits.into_iter().filter(|hit| matches!(hit.rule, Rule::Ready(_)));
             watch.found(ready.collect());
         }
