@@ -1,4 +1,4 @@
-//! The format, torn files, files that others have touched.
+//! The format, torn files, and files that were changed by others.
 
 #![expect(clippy::disallowed_methods, reason = "tests read what was written")]
 
