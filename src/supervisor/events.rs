@@ -24,8 +24,8 @@ pub enum Input {
     ShimGone(ProcId, Vec<Member>),
     /// The pane could not be opened, and why.
     NoPane(ProcId, String),
-    /// The spec of the shim could not be written, and why; the shim still has this one, given as what
-    /// is wanted and the life.
+    /// The spec of the shim could not be written, and why. The shim still has the spec with this want and
+    /// life, if any.
     Untold(ProcId, String, Option<(Want, Option<LifeId>)>),
     /// A life has passed the check with this number.
     Passed(ProcId, LifeId, usize),

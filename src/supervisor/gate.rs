@@ -166,7 +166,7 @@ impl Supervisor {
     }
 
     /// End a run in which something was skipped and nothing is alive, because nothing can happen any
-    /// more. Not if the user has stopped a process, because he may want to start it again.
+    /// more. Not if the user has stopped a process, because it may be started again.
     fn end_if_nothing_is_left(&mut self, out: &mut Vec<Effect>) {
         let by_hand = |proc: &Proc| {
             proc.broken.is_none() && matches!(proc.phase, Phase::Over { asked: true, .. })

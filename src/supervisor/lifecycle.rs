@@ -24,7 +24,7 @@ pub enum Milepost {
 }
 
 impl Milepost {
-    /// Its name as an event for hooks and clients.
+    /// The name of its event, as hooks get it.
     pub const fn event(self) -> &'static str {
         match self {
             Self::DependenciesReady => "lifecycle:dependencies-ready",

@@ -66,7 +66,7 @@ impl Supervisor {
         }
     }
 
-    /// Whether a process needs it that is alive, or will be started for the cleanup.
+    /// Whether a process that is alive, or will be started for the cleanup, needs this one.
     fn is_leaned_on(&self, id: ProcId) -> bool {
         let needs = |other: &Proc| other.needs.iter().any(|(on, _)| *on == id);
         let there = |other: &Proc| other.alive() && !matches!(other.phase, Phase::Stuck { .. });
