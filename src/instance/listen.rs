@@ -1,12 +1,13 @@
-//! Putting the control socket where clients look for it, and taking it away again.
+//! Creating the control socket where clients look for it, and removing it again.
 //!
-//! Whoever calls this holds the lock of the run, so a socket that nobody answers on is a leftover
-//! and is replaced. It is bound under another name, closed to other users, and renamed: no client
-//! ever sees a half-made one. Where a socket cannot be (path too long, file system without
-//! sockets), it lies in the runtime directory and a link takes its place.
+//! The caller holds the lock of the run, so a socket without a listener is a leftover and is
+//! replaced. The socket is bound under a temporary name, made inaccessible to other users, and then
+//! renamed, so no client ever sees it half-made. If there cannot be a socket at the path (path too
+//! long, file system without sockets), it is created in the runtime directory and a symbolic link to
+//! it is put at the path.
 //!
-//! A socket beside the Procfile may be removed by hand, so there is a second door in the runtime
-//! directory that clients find when the first is gone.
+//! A socket next to the Procfile may be removed by hand. So there is a second one, the spare socket,
+//! in the runtime directory; clients use it when the first is gone.
 
 use std::fs::{self, Metadata};
 use std::io;
@@ -28,28 +29,28 @@ use crate::model::text::OsText;
 use crate::sys::dial::{self, Answer};
 use crate::sys::why;
 
-/// How many clients may wait to be accepted.
+/// The length of the accept queue.
 ///
-/// As many as the kernel allows; a number is checked against the C library's constant, which is 128
-/// in musl and on macOS.
+/// The largest value that the kernel allows. nix rejects larger numbers than the `SOMAXCONN` of the C
+/// library, which is only 128 in musl and on macOS.
 #[cfg(target_os = "linux")]
 const BACKLOG: Backlog = Backlog::MAXALLOWABLE;
 #[cfg(not(target_os = "linux"))]
 const BACKLOG: Backlog = Backlog::MAXCONN;
 
-/// A control socket is this user's alone.
+/// Only this user may connect to a control socket.
 const OWN_MODE: Mode = Mode::S_IRUSR.union(Mode::S_IWUSR);
 
 /// Why there is no control socket.
 #[derive(Debug, thiserror::Error)]
 pub enum ListenError {
-    /// Somebody who does not hold our lock answers there.
+    /// A program that does not hold our lock listens there.
     #[error("another program, perhaps overmind, listens on {}; end it, or give another socket with `-s`", shown.display())]
     Foreign {
         /// The path as the user named it.
         shown: PathBuf,
     },
-    /// Something that is no socket is there; it is not touched.
+    /// There is something other than a socket; it is not touched.
     #[error("{} is in the way: it is {what}; move it away, or give another socket with `-s`", shown.display())]
     InTheWay {
         /// The path as the user named it.
@@ -57,7 +58,8 @@ pub enum ListenError {
         /// What it is.
         what: &'static str,
     },
-    /// A socket of another user is there. Nobody listens on it, but their run may still live.
+    /// There is a socket of another user. It has no listener, but the run of that user may still be
+    /// alive.
     #[error(
         "{} is a socket of another user (uid {owner}), whose run may still live; have them end it with \
          `tmo kill`, or give another socket with `-s`", shown.display()
@@ -68,7 +70,7 @@ pub enum ListenError {
         /// Whose it is.
         owner: u32,
     },
-    /// The system refused.
+    /// A system call failed.
     #[error("listen unix {}: {what}: {}", shown.display(), why(cause))]
     Io {
         /// The path as the user named it.
@@ -84,57 +86,57 @@ pub enum ListenError {
 /// A control socket that clients can find.
 #[derive(Debug)]
 pub struct Listening {
-    /// Accepts clients; blocking, closed on exec.
+    /// Accepts clients; in blocking mode, close-on-exec.
     pub listener: UnixListener,
-    /// The same for the second door, where there is one.
+    /// The listener of the spare socket, if that could be bound.
     pub spare: Option<UnixListener>,
-    /// What is to be removed at the end.
+    /// The files to remove at the end.
     pub place: Place,
-    /// What the user should know: where the socket really is, and why.
+    /// A remark for the user: where the socket really is, and why.
     pub note: Option<String>,
-    /// It replaces a socket without a listener.
+    /// Whether it replaced a socket without a listener.
     pub replaced: bool,
 }
 
-/// The socket in the runtime directory, where there is one.
+/// The path of the control socket if it has to be in the runtime directory.
 pub fn in_runtime(runtime: &Path) -> PathBuf {
     runtime.join("control.sock")
 }
 
-/// The second door.
+/// The path of the spare socket.
 fn spare_in(runtime: &Path) -> PathBuf {
     runtime.join("spare.sock")
 }
 
-/// The sockets that a run may have in its runtime directory.
+/// The paths of all sockets that a run may have in its runtime directory.
 pub fn own_sockets(runtime: &Path) -> [PathBuf; 2] {
     [in_runtime(runtime), spare_in(runtime)]
 }
 
-/// Remove a link at `path` that leads to one of the sockets of this runtime directory; whether there
-/// was one.
+/// Remove the link at `path` if it points to one of the sockets of this runtime directory; return
+/// whether it did.
 pub fn unlink_own(path: &Path, runtime: &Path) -> io::Result<bool> {
     let target = fs::read_link(path).ok();
     let ours = target.is_some_and(|target| own_sockets(runtime).contains(&target));
     if ours { fs::remove_file(path).map(|()| true) } else { Ok(false) }
 }
 
-/// Bind the control socket at `path`, which the user called `shown`; see the module.
+/// Bind the control socket at `path`, which messages call `shown`; see the module documentation.
 pub fn bind(path: &Path, shown: &Path, runtime: &Path) -> Result<Listening, ListenError> {
     let mut replaced = clear_way(path, shown)?;
     let mut bound = bind_at(path, replaced);
-    // Somebody took the place while we looked: look again at who it is.
+    // Something was created at the path after we had looked: look again.
     if matches!(&bound, Err(error) if error.kind() == io::ErrorKind::AlreadyExists) {
         replaced = clear_way(path, shown)?;
         bound = bind_at(path, replaced);
     }
     match bound {
         Ok((listener, id)) => {
-            // What an earlier run left there would only send clients astray.
+            // Remove the leftover of an earlier run: clients would try to connect to it.
             let _ = remove_if(&in_runtime(runtime), |file| file.file_type().is_socket());
             let (spare, second) = match bind_at(&spare_in(runtime), true) {
                 Ok((spare, id)) => (Some(spare), Some((spare_in(runtime).into(), id))),
-                // The first one is there, and does.
+                // The control socket works without the spare one.
                 Err(_) => (None, None),
             };
             let place = Place { socket: path.into(), id, link: None, spare: second };
@@ -151,7 +153,7 @@ fn no_directory(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory)
 }
 
-/// Whether a leftover is at the path; an error if somebody or something else is.
+/// Whether there is a leftover at the path; an error if there is a live socket or something else.
 fn clear_way(path: &Path, shown: &Path) -> Result<bool, ListenError> {
     let shown = shown.to_owned();
     let failed = |cause| ListenError::Io { shown: shown.clone(), what: "connect", cause };
@@ -160,7 +162,7 @@ fn clear_way(path: &Path, shown: &Path) -> Result<bool, ListenError> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
         Err(error) => return Err(failed(error)),
     };
-    // What a link leads to counts; one that leads nowhere is a leftover.
+    // Follow a link and look at its target; a dangling link is a leftover.
     let target = if there.is_symlink() { fs::metadata(path).ok() } else { Some(there) };
     if let Some(what) = target.as_ref().and_then(not_a_socket) {
         return Err(ListenError::InTheWay { shown, what });
@@ -174,8 +176,9 @@ fn clear_way(path: &Path, shown: &Path) -> Result<bool, ListenError> {
     }
 }
 
-/// Whether a program listens on this socket. If it belongs to this user, who may not connect (after
-/// `chmod -R a-w .`), the permission is restored first: only a connection can tell.
+/// Whether a program listens on this socket. If it is this user's socket, but its mode does not allow
+/// connecting (after `chmod -R a-w .`), the mode is restored first: only a connection attempt can
+/// tell.
 pub fn probe_own(path: &Path) -> io::Result<Answer> {
     match dial::probe(path) {
         Err(error) if error.kind() == io::ErrorKind::PermissionDenied && let_owner_in(path) => {
@@ -185,11 +188,11 @@ pub fn probe_own(path: &Path) -> io::Result<Answer> {
     }
 }
 
-/// Make a socket of this user usable for it, and only for it; whether that was done.
+/// Make a socket of this user accessible to this user only; return whether that was done.
 fn let_owner_in(path: &Path) -> bool {
     let me = nix::unistd::geteuid().as_raw();
     let found = fs::symlink_metadata(path);
-    // Through no link, as above.
+    // Do not follow a link: its target may be anything.
     found.is_ok_and(|found| found.file_type().is_socket() && found.uid() == me)
         && fchmodat(AT_FDCWD, path, OWN_MODE, FchmodatFlags::NoFollowSymlink).is_ok()
 }
@@ -207,12 +210,13 @@ fn not_a_socket(file: &Metadata) -> Option<&'static str> {
     }
 }
 
-/// What is at this path, if that is no socket and no link to one.
+/// The kind of file at this path, unless it is a socket or a link to one.
 pub fn in_the_way(path: &Path) -> Option<&'static str> {
     fs::metadata(path).ok().as_ref().and_then(not_a_socket)
 }
 
-/// Bind in the runtime directory, because of `cause`, and lead clients there.
+/// Bind in the runtime directory because binding at `path` failed with `cause`, and put a link at
+/// `path`.
 fn bind_elsewhere(
     path: &Path,
     shown: &Path,
@@ -247,15 +251,15 @@ fn bind_elsewhere(
     Ok(Listening { listener, spare: None, place, note: Some(note), replaced: false })
 }
 
-/// Device, number, time of birth: a number alone is soon given to another file.
+/// Device, inode number and modification time: an inode number alone is soon reused.
 type Id = (u64, u64, i64, i64);
 
 fn id(file: &Metadata) -> Id {
-    // Neither renaming nor a new mode changes this time of a socket.
+    // Neither `rename` nor `chmod` changes the modification time of a socket.
     (file.dev(), file.ino(), file.mtime(), file.mtime_nsec())
 }
 
-/// Bind at the path, over a leftover if there is one.
+/// Bind a socket at the path; it may take the place of a leftover if `replace` is set.
 fn bind_at(path: &Path, replace: bool) -> io::Result<(UnixListener, Id)> {
     let temporary = neighbour(path, "s");
     remove_if(&temporary, |file| file.file_type().is_socket())?;
@@ -266,22 +270,22 @@ fn bind_at(path: &Path, replace: bool) -> io::Result<(UnixListener, Id)> {
     match settled {
         Ok(id) => Ok((listener, id)),
         Err(error) => {
-            // Nobody knows this name; the reason is more useful than this failure would be.
+            // A leftover under the temporary name is harmless; the first error is the useful one.
             let _ = fs::remove_file(&temporary);
             Err(error)
         }
     }
 }
 
-/// A listener at a name that nobody looks for, closed to other users.
+/// Bind and listen at a temporary path, inaccessible to other users.
 fn bind_hidden(path: &Path) -> io::Result<UnixListener> {
     let address = dial::short(path)?.ok_or(Errno::ENAMETOOLONG)?;
     let socket = dial::stream_socket()?;
-    // On Linux the file gets the mode that the socket has before; elsewhere this may fail.
+    // On Linux the socket file inherits the mode of the descriptor; elsewhere this call may fail.
     let closed = fchmod(&socket, OWN_MODE);
     bind_fd(socket.as_raw_fd(), &address)?;
-    // By its path only where it must be, and through no link: where others can write, they may have
-    // put one there meanwhile.
+    // Elsewhere set the mode by path, without following links: another user who can write to this
+    // directory may have put one there since.
     let closed = if cfg!(target_os = "linux") {
         closed
     } else {
@@ -291,25 +295,26 @@ fn bind_hidden(path: &Path) -> io::Result<UnixListener> {
     match listening {
         Ok(()) => Ok(socket.into()),
         Err(error) => {
-            // It is of no use; the reason is what counts.
+            // The socket is of no use; report the first error.
             let _ = fs::remove_file(path);
             Err(error.into())
         }
     }
 }
 
-/// A link to the socket at the path, over a leftover.
+/// Put a link to the socket at the path; it may take the place of a leftover.
 fn put_link(socket: &Path, path: &Path) -> io::Result<()> {
     let temporary = neighbour(path, "l");
     remove_if(&temporary, Metadata::is_symlink)?;
     symlink(socket, &temporary)?;
     settle(&temporary, path, true).inspect_err(|_| {
-        // As above: nobody knows this name.
+        // As above: a leftover under the temporary name is harmless.
         let _ = fs::remove_file(&temporary);
     })
 }
 
-/// Give it its name. What appeared there since it was looked at is replaced only on request.
+/// Rename to the final name. If a file has appeared there since we looked, it is overwritten only if
+/// `replace` is set.
 fn settle(from: &Path, to: &Path, replace: bool) -> io::Result<()> {
     if replace {
         return fs::rename(from, to);
@@ -319,7 +324,7 @@ fn settle(from: &Path, to: &Path, replace: bool) -> io::Result<()> {
         use rustix::fs::{CWD, RenameFlags, renameat_with};
         use rustix::io::Errno;
         match renameat_with(CWD, from, CWD, to, RenameFlags::NOREPLACE) {
-            // Neither every file system nor every kernel knows how.
+            // Some file systems and kernels do not support this flag.
             Err(Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP) => {}
             other => return Ok(other?),
         }
@@ -327,19 +332,19 @@ fn settle(from: &Path, to: &Path, replace: bool) -> io::Result<()> {
     fs::rename(from, to)
 }
 
-/// A short name in the same directory for what is to get the name of this path. Always the same, so
-/// that what somebody leaves who is killed in between is found by the next one: whoever binds holds
-/// the lock of the run, whoever puts a link comes through its door.
+/// A short temporary name in the directory of this path. It is always the same, so the next process
+/// finds and removes what a killed one has left. That is safe without a random name: a process that
+/// binds holds the run lock, and one that creates a link holds the [`Door`](lock::Door).
 fn neighbour(path: &Path, kind: &str) -> PathBuf {
     let name = path.file_name().unwrap_or_default().as_bytes();
     let sum = name
         .iter()
         .fold(0x811c_9dc5_u32, |sum, &byte| (sum ^ u32::from(byte)).wrapping_mul(0x0100_0193));
-    // Four digits: there is little room in the address of a socket.
+    // Only four hex digits, because socket addresses are limited to about 100 bytes.
     path.with_file_name(format!(".tmo{kind}{:04x}", (sum >> 16) ^ (sum & 0xffff)))
 }
 
-/// Remove a file if it is what we think it is; nothing there is fine.
+/// Remove a file if `ours` accepts it; a missing file is not an error.
 fn remove_if(path: &Path, ours: impl Fn(&Metadata) -> bool) -> io::Result<()> {
     match fs::symlink_metadata(path) {
         Ok(file) if ours(&file) => fs::remove_file(path),
@@ -349,31 +354,31 @@ fn remove_if(path: &Path, ours: impl Fn(&Metadata) -> bool) -> io::Result<()> {
     }
 }
 
-/// What [`bind`] has put into the file system.
+/// The files that [`bind`] has created.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Place {
     /// Where the socket is.
     socket: OsText,
-    /// The link that leads to it.
+    /// The link to the socket, if there is one.
     link: Option<OsText>,
-    /// The second door.
+    /// The spare socket, if there is one.
     spare: Option<(OsText, Id)>,
     id: Id,
 }
 
 impl Place {
-    /// The path that the user is shown for the socket: `shown`, unless nothing at that path leads to it.
+    /// The path of the socket in messages: `shown`, unless nothing at that path leads to the socket.
     pub fn shown<'a>(&'a self, path: &Path, shown: &'a Path) -> &'a Path {
         let socket = self.socket.as_path();
         if socket == path || self.link.is_some() { shown } else { socket }
     }
 
-    /// Remove the socket and the link to it, unless they have become somebody else's.
+    /// Remove the socket and the link to it, unless they have been replaced by other files.
     pub fn remove(&self) -> io::Result<()> {
         let socket = self.socket.as_path();
         let linked = self.link.as_ref().map_or(Ok(()), |link| remove_link(link.as_path(), socket));
         let spare = self.spare.as_ref().map_or(Ok(()), |(spare, own)| {
-            // It may have been led to because the socket was gone.
+            // [`repair`] may have put a link to the spare socket here.
             let linked = remove_link(socket, spare.as_path());
             linked.and(remove_if(spare.as_path(), |file| id(file) == *own))
         });
@@ -388,8 +393,8 @@ fn remove_link(link: &Path, socket: &Path) -> io::Result<()> {
     })
 }
 
-/// Lead clients of `path` to the second door if somebody has removed the socket there; whether
-/// that was so. To be called only while the run is there.
+/// If the socket at `path` has been removed, put a link to the spare socket there; return whether
+/// that was done. To be called only while the run is alive.
 pub fn repair(path: &Path, runtime: &Path) -> bool {
     let spare = spare_in(runtime);
     let gone = fs::symlink_metadata(path)
@@ -398,13 +403,14 @@ pub fn repair(path: &Path, runtime: &Path) -> bool {
     gone && put_link(&spare, path).is_ok()
 }
 
-/// Where to connect: `path`, or the runtime directory if the socket had to be there and nothing
-/// leads to it, or was removed, closed to its owner, or replaced by something else.
+/// Where a client connects: `path`, or a socket in the runtime directory if the control socket is
+/// there without a link to it, or if the one at `path` was removed, replaced, or is not accessible to
+/// its owner.
 ///
 /// Other users may be able to write to the directory of `path`, but not to the runtime directory. So
-/// a socket in the runtime directory that answers is preferred to a different one at `path`, and so is
-/// the second door while the run holds its lock: at `path` there may be the socket of another run, or a
-/// dead one.
+/// a control socket in the runtime directory that answers is preferred to a different one at `path`.
+/// The same holds for the spare socket while the run holds its lock: the socket at `path` may be dead
+/// or belong to another run.
 pub fn locate(path: &Path, runtime: &Path) -> PathBuf {
     let (main, spare) = (in_runtime(runtime), spare_in(runtime));
     let here = fs::metadata(path).ok().filter(|found| found.file_type().is_socket());
@@ -417,7 +423,7 @@ pub fn locate(path: &Path, runtime: &Path) -> PathBuf {
     let is_held = lock::is_held(runtime).unwrap_or(false);
     match (fs::metadata(&main), here) {
         (Ok(there), Some(here)) if id(&here) == id(&there) => path.to_owned(),
-        // A leftover that could not be replaced does not answer.
+        // The control socket in the runtime directory is a leftover that could not be removed.
         (Ok(_), Some(_)) if !answers(&main) && answers(path) => path.to_owned(),
         (Ok(_), _) => main,
         (Err(_), Some(_)) if is_held && answers(&spare) => spare,

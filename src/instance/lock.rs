@@ -1,7 +1,8 @@
-//! The lock of a run: whoever holds it is the supervisor of this project, or its guardian.
+//! The run lock: its holder is the supervisor of this project, or its guardian.
 //!
-//! It lies in the runtime directory (local, never a network file system) and is a `flock`, so the
-//! kernel gives it back whatever becomes of its holder. A socket file proves nothing; this does.
+//! It is a `flock` on a file in the runtime directory (local, never a network file system), so the
+//! kernel releases it however its holder ends. The existence of a socket file proves nothing; this
+//! lock does.
 
 use std::fs::{File, Metadata};
 use std::io::{self, Read as _, Seek as _, Write as _};
@@ -22,7 +23,7 @@ pub fn path(runtime: &Path) -> PathBuf {
     runtime.join("lock")
 }
 
-/// The lock, held until this value and all its copies in other processes are gone.
+/// The run lock, held until this value and all its copies in other processes are gone.
 #[derive(Debug)]
 pub struct RunLock {
     file: File,
@@ -31,13 +32,13 @@ pub struct RunLock {
 /// Why the lock was not acquired.
 #[derive(Debug, thiserror::Error)]
 pub enum LockError {
-    /// Somebody has it.
+    /// Another process holds it.
     #[error("another supervisor runs here{}", pid.map_or(String::new(), |pid| format!(" (pid {pid})")))]
     Held {
-        /// Who, if that could be read.
+        /// Its pid, if that could be read.
         pid: Option<u32>,
     },
-    /// It cannot be used.
+    /// The lock file cannot be used.
     #[error("cannot lock `{}`: {cause}", path.display())]
     Io {
         /// The lock file.
@@ -49,7 +50,7 @@ pub enum LockError {
 }
 
 impl RunLock {
-    /// Take the lock of this runtime directory and write this process's id into it.
+    /// Acquire the lock of this runtime directory and write the pid of this process into it.
     pub fn acquire(runtime: &Path) -> Result<Self, LockError> {
         let path = path(runtime);
         let failed = |cause| LockError::Io { path: path.clone(), cause };
@@ -62,61 +63,64 @@ impl RunLock {
             if !seize(&file).map_err(failed)? {
                 return Err(LockError::Held { pid: holder(file) });
             }
-            // The run that held it may have removed the file in between; then another file of
-            // this name is, or will be, the lock.
+            // The previous run may have removed the file in the meantime. Then a different file of
+            // this name is the lock, or will be.
             if matches((file.metadata(), std::fs::metadata(&path))) {
                 let mut lock = Self { file };
-                // A full disk: the lock holds all the same, only nobody can be told by whom.
+                // If the disk is full we hold the lock all the same; only our pid is missing from
+                // messages.
                 let _ = lock.announce();
                 return Ok(lock);
             }
         }
     }
 
-    /// Write this process's id into the lock, to be named to those who want it.
+    /// Write the pid of this process into the lock file, for the messages of other processes that
+    /// want the lock.
     pub fn announce(&mut self) -> io::Result<()> {
         self.file.set_len(0)?;
         self.file.rewind()?;
         writeln!(self.file, "{}", std::process::id())
     }
 
-    /// Whether this is still the lock of this runtime directory: a run that is over has removed it.
+    /// Whether this is still the lock of this runtime directory: a run removes the file when it ends.
     pub fn is_current(&self, runtime: &Path) -> bool {
         matches((self.file.metadata(), std::fs::metadata(path(runtime))))
     }
 
-    /// Whether another file has taken its place: another run may be there, which is not to be touched.
-    /// Only a plain file can be the lock of another run.
+    /// Whether another file has taken the place of the lock file: it may be the lock of another run,
+    /// which must not be touched. Only a regular file can be that.
     pub fn is_replaced(&self, runtime: &Path) -> bool {
         let there = std::fs::symlink_metadata(path(runtime));
         there.as_ref().is_ok_and(Metadata::is_file) && !matches((self.file.metadata(), there))
     }
 
-    /// A copy that shares the lock: it is held until both are gone.
+    /// Duplicate the descriptor; the lock is held until both copies are closed.
     pub fn try_clone(&self) -> io::Result<Self> {
         let fd = fcntl_dupfd_cloexec(self.file.as_fd(), 3)?;
         Ok(Self { file: fd.into() })
     }
 
-    /// Remove the lock file, and the runtime directory if nothing else is in it, and give the lock up
-    /// at once, also for the processes that share it.
-    /// Whoever has the old file open by then sees that it is not the lock any more.
+    /// Remove the lock file, and the runtime directory if nothing else is in it, and release the lock
+    /// at once, also for the processes that share it. A process that still has the old file open
+    /// detects that it is no longer the lock.
     pub fn release(self, runtime: &Path) {
-        // Only a file that is the lock is removed, or what can be none; an empty one that stays
-        // harms nobody.
+        // Remove only our own lock file, or something that cannot be a lock. A leftover empty file is
+        // harmless.
         let path = path(runtime);
         if self.is_current(runtime) {
             let _ = std::fs::remove_file(path);
         } else if !self.is_replaced(runtime) {
             let _ = std::fs::remove_file(&path).or_else(|_| std::fs::remove_dir(&path));
         }
-        // Closing the descriptor would do no more; there is nobody to tell of a failure.
+        // If this fails, closing the descriptor releases the lock; there is no way left to report the
+        // error.
         let _ = flock(&self.file, FlockOperation::Unlock);
         remove_empty(runtime);
     }
 
-    /// Take over a lock that was handed over an `exec` as this descriptor; an error if it is not
-    /// the held lock of this runtime directory.
+    /// Take over a lock whose descriptor was inherited over an `exec`; an error if it is not the held
+    /// lock of this runtime directory.
     pub fn from_raw(fd: RawFd, runtime: &Path) -> io::Result<Self> {
         let bad = |why: &str| io::Error::new(io::ErrorKind::InvalidInput, why.to_owned());
         let open = std::fs::metadata(inherit::place(fd));
@@ -137,12 +141,12 @@ impl AsFd for RunLock {
     }
 }
 
-/// Held by a start from its first look until it is known what came of it, so that two at once
-/// act one after the other: the second finds what the first has made, all of it.
+/// Serializes the starts in one runtime directory: held by a start from its first look at the
+/// directory until its outcome is known, so a second one sees everything that the first has created.
 ///
-/// It is a lock on the runtime directory itself, and only its holder may remove that directory.
-/// The last holder does, if the directory is empty. So a directory that was entered stays, and one
-/// that a run has files in stays as well, because only an empty one can be removed.
+/// It is a lock on the runtime directory itself, and only its holder may remove that directory. The
+/// last holder removes it if it is empty. So the directory cannot disappear under a holder, and a
+/// directory with files of a run stays because the kernel only removes empty ones.
 #[derive(Debug)]
 pub struct Door {
     dir: File,
@@ -150,18 +154,17 @@ pub struct Door {
 }
 
 impl Door {
-    /// Wait for one's turn at this runtime directory. `waits` is called if that takes longer than a
-    /// moment: whoever is before us may have been stopped by somebody.
+    /// Wait for the lock on this runtime directory. `waits` is called if that takes longer than a
+    /// moment, because the current holder may have been suspended.
     ///
     /// [`io::ErrorKind::NotFound`]: there is no such directory, or it was removed while this process
-    /// waited; it can be made and entered again.
+    /// waited; the caller can create it and try again.
     pub fn enter(runtime: &Path, waits: impl FnOnce()) -> io::Result<Self> {
         let entered = Self::enter_within(runtime, None, waits)?;
         entered.ok_or_else(|| io::ErrorKind::TimedOut.into())
     }
 
-    /// The same for at most this long after `waits` was called; nothing if it is not one's turn by
-    /// then.
+    /// Like [`Door::enter`], but give up this long after `waits` was called and return `None`.
     pub fn enter_within(
         runtime: &Path,
         patience: Option<Duration>,
@@ -174,7 +177,7 @@ impl Door {
         }
     }
 
-    /// The door of a directory that is locked, unless somebody has removed it before that.
+    /// The door of a locked directory, unless the directory was removed before the lock was acquired.
     fn entered(dir: File, path: &Path) -> io::Result<Self> {
         if matches((dir.metadata(), std::fs::metadata(path))) {
             Ok(Self { dir, path: path.to_owned() })
@@ -186,21 +189,21 @@ impl Door {
 
 impl Drop for Door {
     fn drop(&mut self) {
-        // One that holds anything is refused by the kernel. What has its place by now is somebody
-        // else's, whose lock is not held here.
+        // The kernel refuses to remove a directory that is not empty. If another directory has taken
+        // its place, we do not hold the lock of that one.
         if matches((self.dir.metadata(), std::fs::metadata(&self.path))) {
             let _ = std::fs::remove_dir(&self.path);
         }
     }
 }
 
-/// Lock this file for this process alone, and wait for one's turn as long as it takes. `waits` is
-/// called if that is longer than a moment.
+/// Lock this file exclusively and wait for it as long as it takes. `waits` is called if that is
+/// longer than a moment.
 pub fn lock_alone(file: File, waits: impl FnOnce()) -> io::Result<File> {
     lock_within(file, None, waits)?.ok_or_else(|| io::ErrorKind::TimedOut.into())
 }
 
-/// The same for at most this long after `waits` was called; nothing if it is not one's turn by then.
+/// Like [`lock_alone`], but give up this long after `waits` was called and return `None`.
 fn lock_within(
     file: File,
     patience: Option<Duration>,
@@ -222,18 +225,19 @@ fn lock_within(
     }
 }
 
-/// Wait for a lock on a thread: there is no waiting for one with a limit, but for a thread there is.
+/// Wait for a lock on a thread: `flock` has no timeout, but waiting for a thread has one.
 fn lock_on_thread(file: File, how: FlockOperation) -> io::Result<mpsc::Receiver<io::Result<File>>> {
     let (tell, receiver) = mpsc::channel();
     std::thread::Builder::new().spawn(move || {
         let locked = try_flock(&file, how);
-        // Nobody may be waiting any more.
+        // The caller may have given up.
         let _ = tell.send(locked.map(|_| file));
     })?;
     Ok(receiver)
 }
 
-/// Remove this runtime directory if it is empty. Whoever is at its door removes it later instead.
+/// Remove this runtime directory if it is empty. If another process holds its door, that one removes
+/// it.
 pub fn remove_empty(runtime: &Path) {
     if let Ok(dir) = files::open_dir(runtime)
         && try_flock(&dir, FlockOperation::NonBlockingLockExclusive).unwrap_or(false)
@@ -242,8 +246,8 @@ pub fn remove_empty(runtime: &Path) {
     }
 }
 
-/// Wait until nobody holds the lock of this runtime directory, for at most this long; whether it
-/// is free now.
+/// Wait until the lock of this runtime directory is free, but no longer than this; return whether it
+/// is free.
 pub fn wait_free(runtime: &Path, patience: Duration) -> io::Result<bool> {
     let file = match open_to_ask(runtime) {
         Ok(file) => file,
@@ -254,34 +258,34 @@ pub fn wait_free(runtime: &Path, patience: Duration) -> io::Result<bool> {
     Ok(receiver.recv_timeout(patience).is_ok_and(|free| free.is_ok()))
 }
 
-/// Whether somebody holds the lock of this runtime directory.
+/// Whether a process holds the lock of this runtime directory.
 pub fn is_held(runtime: &Path) -> io::Result<bool> {
     match open_to_ask(runtime) {
-        // Shared, so that those who only ask don't see each other.
+        // With a shared lock, so that concurrent queries do not take each other for a holder.
         Ok(file) => Ok(!try_flock(&file, FlockOperation::NonBlockingLockShared)?),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
         Err(error) => Err(error),
     }
 }
 
-/// The process that has written its id into the lock.
+/// The pid in the lock file.
 fn holder(file: File) -> Option<u32> {
     const LONGEST: u64 = 32;
     let mut text = String::new();
-    // Without the number it is still held.
+    // A missing pid does not change that the lock is held.
     let _ = file.take(LONGEST).read_to_string(&mut text);
     text.trim().parse().ok()
 }
 
-/// Open the lock to look at it. What is no plain file locks nothing, and counts as missing.
+/// Open the lock file to query it. Anything but a regular file is not a lock and counts as missing.
 fn open_to_ask(runtime: &Path) -> io::Result<File> {
     let path = path(runtime);
     files::open_plain(&path)
         .map_err(|error| if path.is_dir() { io::ErrorKind::NotFound.into() } else { error })
 }
 
-/// Lock it exclusively, unless somebody holds it so. Those who only ask ([`is_held`]) hold it
-/// shared for a moment; they are not taken for a holder.
+/// Lock the file exclusively unless another process holds it exclusively. A query ([`is_held`]) holds
+/// it shared for a moment and is waited for.
 fn seize(file: &File) -> io::Result<bool> {
     loop {
         if try_flock(file, FlockOperation::NonBlockingLockExclusive)? {
@@ -290,7 +294,8 @@ fn seize(file: &File) -> io::Result<bool> {
         if !try_flock(file, FlockOperation::NonBlockingLockShared)? {
             return Ok(false);
         }
-        // They are microseconds from giving it back, as this process now does.
+        // Only queries hold it, and they release it within microseconds; release our shared lock too
+        // and retry.
         flock(file, FlockOperation::Unlock)?;
         std::thread::yield_now();
     }
@@ -304,7 +309,7 @@ fn try_flock(file: &File, how: FlockOperation) -> io::Result<bool> {
     }
 }
 
-/// Whether both are the same file.
+/// Whether both are the metadata of the same file.
 fn matches(pair: (io::Result<Metadata>, io::Result<Metadata>)) -> bool {
     match pair {
         (Ok(one), Ok(other)) => (one.dev(), one.ino()) == (other.dev(), other.ino()),

@@ -1,4 +1,5 @@
-//! What makes a run unique in its place: its lock and its sockets, and how processes pass them on.
+//! What makes a run unique in its directory: its lock and its sockets, and how processes pass them
+//! on.
 
 pub mod inherit;
 pub mod listen;

@@ -1,8 +1,8 @@
-//! What runs a command beside the processes: a check, a hook, a stop command. It ends as the command
-//! has ended, once nothing is left of what the command has started.
+//! Runs a command next to the processes: a check, a hook, a stop command. It exits with the status of
+//! the command, once nothing is left of the process tree of the command.
 //!
-//! It is the subreaper of all that, so nothing escapes it by leaving the group or the session. SIGHUP
-//! tells it to end everything at once: the command was given up, or the supervisor has died.
+//! It is the subreaper of that tree, so no process escapes by leaving the group or the session. On
+//! SIGHUP it kills the tree at once: the command is no longer needed, or the supervisor has died.
 
 use std::ffi::OsStr;
 use std::io;
@@ -17,8 +17,8 @@ use super::tree::{self, Ending, Progress, Root, Tree};
 use crate::model::Exit;
 use crate::sys::{self, Wakes};
 
-/// Run the command; the exit status, which is that of the command. One that was ended by a signal
-/// ends this process by the same.
+/// Run the command; returns its exit status. If the command was ended by a signal, this process ends
+/// itself with the same signal.
 pub fn run(shell: &OsStr, command: &OsStr) -> u8 {
     match carry_out(shell, command) {
         Ok(Exit::Code(code)) => code,
@@ -26,7 +26,7 @@ pub fn run(shell: &OsStr, command: &OsStr) -> u8 {
             sys::end_by(signal.into());
             128_u8.saturating_add(signal)
         }
-        // As a shell has it.
+        // The exit codes of a shell.
         Err(error) if error.kind() == io::ErrorKind::NotFound => 127,
         Err(_) => 126,
     }
@@ -36,7 +36,7 @@ fn carry_out(shell: &OsStr, command: &OsStr) -> io::Result<Exit> {
     let mut wakes = Wakes::install()?;
     sys::adopt_orphans()?;
     let child = Command::new(shell).arg("-c").arg(command).process_group(0).spawn()?;
-    // Whoever writes to the command is to learn when it does not read any more.
+    // Close our copy of stdin, so that writing to it fails once the command has closed its own.
     let _ = nix::unistd::close(0);
     let own = std::process::id();
     let session = sys::info(own).map_or(0, |process| process.sid);
@@ -68,11 +68,11 @@ fn carry_out(shell: &OsStr, command: &OsStr) -> io::Result<Exit> {
     }
 }
 
-/// How the command has ended, if it has. It stays a zombie.
+/// The exit status of the command, if it has ended. It remains a zombie.
 fn end_of(main: u32) -> Option<Exit> {
     match sys::peek(main) {
         Ok(ended) => ended.map(|ended| ended.exit),
-        // Somebody else has reaped it.
+        // Another process has reaped it.
         Err(_) => Some(Exit::Signal(9)),
     }
 }

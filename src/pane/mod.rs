@@ -1,8 +1,8 @@
-//! What runs inside a pane: the shim that owns a process and the sink that owns its bytes. And what owns
-//! a command that is run beside a process.
+//! What runs inside a pane: the shim that owns a process, and the sink that writes its output to
+//! disk. Also the helper that runs a command next to a process.
 //!
-//! All are this very program under a hidden verb, without an async runtime and with little
-//! memory, because there are several of them per process.
+//! All of them are this same program under a hidden verb. They use little memory and no async
+//! runtime, because there are several of them per process.
 
 pub mod beside;
 pub mod shim;

@@ -1,8 +1,8 @@
-//! The sink: what `pipe-pane` runs. It owns the bytes of one process on disk.
+//! The sink: the process that `pipe-pane` runs. It writes the output of one process to disk.
 //!
-//! It has nothing to decide: bytes come, are appended with the time, and the bell is rung. It
-//! ends when tmux closes the pipe and not before, because bytes that nobody reads would be
-//! lost. A successor waits, without holding the bell, until its predecessor has drained.
+//! It makes no decisions: it reads bytes, appends them with the time, and rings the bell. It ends
+//! only when tmux closes the pipe, because bytes that nothing reads would be lost. Its successor
+//! waits, without opening the bell, until it has read everything.
 
 use std::fs::File;
 use std::io::{self, Read as _, Write as _};
@@ -24,20 +24,20 @@ use crate::protocol::spec::{Spec, SpecError};
 use crate::sys::clock::now;
 use crate::sys::files;
 
-/// How much is read at once.
+/// The size of the read buffer.
 const BUFFER: usize = 64 << 10;
 
-/// Append what comes on stdin to the stream of the process that this spec file is about, until
-/// it ends. Returns the exit status.
+/// Append everything from stdin to the stream of the process of this spec file, until end of file.
+/// Returns the exit status.
 pub fn run(spec_path: &Path) -> u8 {
     deafen();
     let mut sink = match Sink::open(spec_path) {
         Ok(Some(sink)) => sink,
-        // What little it holds belongs before what its successor has written, at a place where
-        // output is known to be missing.
+        // Drop the little that this sink would have to write: it belongs before the output of its
+        // successor, at a place where output is known to be missing.
         Ok(None) => return 0,
         Err(error) => {
-            // tmux throws this away, but whoever tries the command by hand sees it.
+            // tmux discards this, but it is visible when the command is run by hand.
             let _ = writeln!(io::stderr(), "tmo sink: {error}");
             return 1;
         }
@@ -51,41 +51,42 @@ pub fn run(spec_path: &Path) -> u8 {
     }
 }
 
-/// What the lock file holds behind the number of a sink that has read everything there was.
+/// What a sink that has read everything writes into the lock file after its pid.
 const DRAINED: &str = "drained";
 
-/// What the last sink that held a lock has said of itself.
+/// What the last holder of a lock file has written into it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Said {
     /// Its process id.
     pub pid: u32,
-    /// It ended because tmux closed the pipe, with nothing lost. One that was killed could not
-    /// say so.
+    /// It ended because tmux closed the pipe, and nothing was lost. A sink that was killed cannot
+    /// write this.
     pub drained: bool,
 }
 
-/// Whether a sink that has said nothing yet holds this lock.
+/// Whether a sink holds this lock; it may not have written its pid yet.
 pub fn begins(lock: &Path) -> bool {
     files::open_plain(lock)
         .is_ok_and(|file| flock(&file, FlockOperation::NonBlockingLockShared).is_err())
 }
 
-/// Whether a sink holds this lock that has said that it holds its bell.
+/// Whether a sink holds this lock and has written that it has opened its bell.
 pub fn is_up(lock: &Path) -> bool {
     begins(lock) && said(lock).is_some_and(|said| !said.drained)
 }
 
-/// What the last sink that held this lock has said; nothing if it is just about to.
+/// What the last holder has written into this lock file; `None` while a new one is about to write.
 pub fn said(lock: &Path) -> Option<Said> {
-    /// What a sink says of itself is shorter.
+    /// The limit for reading; what a sink writes is shorter.
     const LONGEST: u64 = 100;
     let text = io::read_to_string(files::open_plain(lock).ok()?.take(LONGEST)).ok()?;
     let (pid, rest) = text.split_once('\n')?;
     Some(Said { pid: pid.parse().ok()?, drained: rest.trim_end() == DRAINED })
 }
 
-/// What a terminal, or someone who signals the whole group of the tmux server, sends does not
-/// end a sink; SIGXFSZ comes back as an error of the write.
+/// Block the signals that a terminal may send, or a kill of the whole process group of the tmux
+/// server, so that they do not end the sink. Exceeding the file size limit (SIGXFSZ) becomes a write
+/// error.
 fn deafen() {
     let mut signals = SigSet::empty();
     for signal in [
@@ -99,21 +100,21 @@ fn deafen() {
     ] {
         signals.add(signal);
     }
-    // With valid signals it cannot fail.
+    // This cannot fail with valid signals.
     let _ = signals.thread_block();
 }
 
 struct Sink {
     appender: Appender,
-    // Let go of before the bell, as by a sink that is killed, whose descriptors are closed in
-    // their order: who hears the bell finds the lock free.
+    // Dropped before the bell. A killed sink closes its descriptors in the same order. So when the
+    // supervisor sees the bell close, the lock is already free.
     lock: Option<File>,
     bell_path: PathBuf,
     bell: Option<File>,
 }
 
 impl Sink {
-    /// The sink of this spec file once it is its turn; nothing if that has passed.
+    /// Wait for the lock and open the sink of this spec file; `None` if a younger sink was faster.
     fn open(spec_path: &Path) -> Result<Option<Self>, SpecError> {
         let spec = Spec::read(spec_path)?;
         let paths = PanePaths::beside(spec_path);
@@ -124,7 +125,7 @@ impl Sink {
         let bell_path = paths.bell();
         let bell = hang_up(&bell_path);
         if let Some(lock) = &mut lock {
-            // Not before it holds the bell: whoever reads this may rely on that.
+            // Only after the bell is open: readers of this file rely on that.
             let _ = writeln!(lock, "{}", std::process::id());
         }
         let runtime = spec_path.parent().and_then(Path::parent);
@@ -135,15 +136,15 @@ impl Sink {
         Ok(Some(sink))
     }
 
-    /// Say that nothing was lost, before the bell tells that this sink is gone.
+    /// Write that nothing was lost, before closing the bell reports the end of this sink.
     fn leave(&mut self) {
         if let Some(lock) = &mut self.lock {
-            // Unsaid, it only looks as if something might be missing.
+            // If this fails it only looks as if output might be missing.
             let _ = writeln!(lock, "{DRAINED}");
         }
     }
 
-    /// Append until the end of the input.
+    /// Append until end of file.
     fn drain(&mut self, input: &mut impl io::Read) -> io::Result<()> {
         let mut buffer = vec![0; BUFFER];
         let mut pace = Pace::default();
@@ -168,9 +169,9 @@ impl Sink {
         result
     }
 
-    /// A bell that is full is ringing already. Of one that somebody has removed a shim that looks
-    /// for it by its name knows nothing: another one is hung up, which who listens to the old one
-    /// hears by its end.
+    /// Write one byte into the bell. If that is full, the supervisor will wake up anyway. If the FIFO
+    /// has been deleted, the shim, which opens it by name, cannot ring any more; so create a new one
+    /// and close the old one, which the supervisor notices.
     fn ring(&mut self, word: u8) {
         let Some(bell) = &mut self.bell else { return };
         let _ = bell.write(&[word]);
@@ -183,10 +184,10 @@ impl Sink {
     }
 }
 
-/// Whether output comes in a flood.
+/// Detects floods of output.
 ///
-/// tmux hands on each few KiB as soon as it has them, and each time sink, supervisor and views
-/// would be woken, at the cost of the processors that the process itself and tmux want.
+/// tmux passes on every few KiB as soon as it has them. Each time sink, supervisor and views would
+/// wake up and take processor time from the process itself and tmux.
 #[derive(Debug, Default)]
 struct Pace {
     last: Timestamp,
@@ -195,16 +196,17 @@ struct Pace {
 }
 
 impl Pace {
-    /// So much at once, and again within this time, so often.
+    /// A flood: at least `MUCH` bytes per read, within `SOON` after the last read, `OFTEN` times in a
+    /// row.
     const MUCH: usize = 1 << 10;
     const SOON: Duration = Duration::from_millis(2);
     const OFTEN: u32 = 8;
 
-    /// Whether there is more to come that is worth a moment's wait, after so much was read now.
+    /// Whether to wait a moment for more output, after this many bytes were read now.
     fn is_a_flood(&mut self, now: Timestamp, read: usize) -> bool {
         let again = read >= Self::MUCH && now.since(self.last) < Self::SOON;
         self.last = now;
-        // What was waited for would be little had it not been worth it.
+        // A flood continues while each wait yields enough bytes to be worth it.
         let goes_on = self.flood && read >= 4 * Self::MUCH;
         self.streak = if again && !self.flood { self.streak + 1 } else { 0 };
         self.flood = goes_on || self.streak >= Self::OFTEN;
@@ -212,24 +214,24 @@ impl Pace {
     }
 }
 
-/// Let output gather for three milliseconds, or until tmux closes the pipe. What is not read yet tmux
-/// keeps.
+/// Let output accumulate for three milliseconds, or until tmux closes the pipe. tmux keeps what has
+/// not been read yet.
 fn let_it_gather() {
-    // Whatever went wrong shows itself at the next read.
+    // An error shows up again at the next read.
     let _ = poll_input(PollFlags::empty(), PollTimeout::from(3u8));
 }
 
-/// Whose turn it is to append to the stream.
+/// Whether this sink may append to the stream.
 enum Turn {
-    /// Ours; without a lock where the file system has none.
+    /// It may; without a lock if the file system does not support locks.
     Come(Option<File>),
-    /// tmux has piped the pane anew meanwhile, and that sink was quicker: what came here first
-    /// can't stand before what it has written.
+    /// tmux has piped the pane to a newer sink, and that one was faster: output that arrived here
+    /// earlier cannot be inserted before what the other has written.
     Passed,
 }
 
-/// Wait until no other sink appends to the stream. Without a lock (a file system that has none)
-/// it goes on: the bytes are worth more than the order.
+/// Wait until no other sink appends to the stream. If the file system does not support locks,
+/// continue without one: losing bytes would be worse than mixing up their order.
 fn lock(path: &Path) -> Turn {
     let Ok(file) = files::append_to(path) else { return Turn::Come(None) };
     if flock(&file, FlockOperation::NonBlockingLockExclusive).is_err() {
@@ -243,38 +245,39 @@ fn lock(path: &Path) -> Turn {
             return Turn::Passed;
         }
     }
-    // What the one before has said of itself.
+    // Remove what the previous sink has written.
     let _ = file.set_len(0);
     Turn::Come(Some(file))
 }
 
-/// Whether nothing is piped here any more and the one that has or had the lock is younger.
+/// Whether our pipe is closed and the present or last holder of the lock is younger than us.
 fn overtaken(lock: &Path) -> bool {
-    /// Two that wait for each other were started one right after the other.
+    /// The largest difference between the pids of two sinks that were started shortly after one
+    /// another.
     const APART: u32 = 1 << 14;
     let me = std::process::id();
     let younger = said(lock).is_some_and(|said| (1..APART).contains(&said.pid.wrapping_sub(me)));
     younger && hung_up()
 }
 
-/// Whether nobody writes to our input any more; something may be left to be read. tmux lets go of
-/// it at once, but whatever it was just starting holds a copy until it has become its own program:
-/// that is waited for.
+/// Whether the writing end of our input is closed; there may be unread bytes left. tmux closes it at
+/// once, but a child that tmux was just forking holds a copy until its `exec`; wait for that.
 fn hung_up() -> bool {
     const COPIES_MS: u16 = 2000;
     let reported = poll_input(PollFlags::empty(), PollTimeout::from(COPIES_MS));
     reported.is_ok_and(|reported| reported.contains(PollFlags::POLLHUP))
 }
 
-/// Open the bell for as long as the sink lives: who listens sees by its closing that it is gone.
+/// Open the bell for as long as the sink lives: the supervisor sees the end of the sink when it is
+/// closed.
 fn hang_up(path: &Path) -> Option<File> {
     files::make_fifo(path).ok()?;
     files::open_fifo(path, true).ok()
 }
 
-/// Wait for input, although somebody has made the pipe non-blocking.
+/// Wait for input, in case another process has made the pipe non-blocking.
 fn await_input() {
-    // Whatever went wrong shows itself at the next read.
+    // An error shows up again at the next read.
     let _ = poll_input(PollFlags::POLLIN, PollTimeout::NONE);
 }
 

@@ -1,13 +1,13 @@
-//! The tree of a life: everything below the shim, and how it is ended.
+//! The process tree of a life: everything below the shim, and how it is ended.
 //!
-//! Ending goes in stages. The main process group is asked with the stop signal. When the main
-//! process is gone, what is left of its group is asked: members that ignore the stop signal
-//! (background jobs of a shell ignore SIGINT) get SIGTERM. When the group is empty, strays in
-//! groups and sessions of their own are asked in the same way. When the grace period is over
-//! everything left gets SIGKILL, again and again until nothing new appears.
+//! A tree is ended in stages. First the main process group gets the stop signal. When the main
+//! process has ended, the remaining members of its group get the stop signal, or SIGTERM if they
+//! ignore it (background jobs of a shell ignore SIGINT). When the group is empty, the same happens to
+//! strays: processes in groups and sessions of their own. When the grace period is over, everything
+//! left gets SIGKILL, repeatedly, until no new process appears.
 //!
-//! The main process stays a zombie meanwhile, so its number can't be used again and its group can
-//! be signalled as a whole.
+//! The main process stays a zombie until the end, so its pid cannot be reused and its process group
+//! can be signalled as a whole.
 
 use std::collections::{HashMap, HashSet};
 use std::ops::ControlFlow;
@@ -19,46 +19,49 @@ use nix::libc::{SIGCONT, SIGKILL, SIGTERM};
 use crate::model::member::Member;
 use crate::sys::{self, ProcInfo};
 
-/// How long SIGKILL may end nobody of those that have got it before they are called stuck. A busy
-/// disk holds up who ends for seconds.
+/// The tree is stuck when SIGKILL has not ended any of its recipients for this long. Processes may
+/// take seconds to exit while a disk is busy.
 const STUCK_AFTER: Duration = Duration::from_secs(5);
-/// How long it may take altogether: a tree may go on forking faster than it is killed, a busy machine
-/// may let the dying wait for a processor.
+/// The limit for the whole kill phase: a tree may fork faster than it can be killed, and on a busy
+/// machine dying processes may have to wait for a processor.
 const LONGEST: Duration = Duration::from_secs(15);
-/// Who comes that much later than it wanted was held up, and those it waits for perhaps as well.
+/// If we wake up this much after the deadline the machine is overloaded, and the dying processes were
+/// probably delayed too.
 const HELD_UP: Duration = Duration::from_millis(500);
-/// How long a tree that goes on forking is struck before the shim looks at its signals again.
+/// How long a forking tree is killed in one go before the shim handles its signals again.
 const AT_ONCE: Duration = Duration::from_millis(300);
-/// No more processes than this are named in one event.
+/// The most processes that one event lists.
 const NAMED: usize = 100;
 
-/// Whose tree it is.
+/// The root of a process tree.
 #[derive(Debug, Clone, Copy)]
 pub struct Root {
     /// The shim.
     pub shim: u32,
-    /// Its session, that of the terminal.
+    /// The session of the shim, which is that of the terminal.
     pub session: u32,
-    /// The main process, also the main group.
+    /// The main process; its pid is also the id of the main process group.
     pub main: u32,
 }
 
-/// Who is in a tree.
+/// A snapshot of a process tree.
 #[derive(Debug, Default)]
 pub struct Tree {
-    /// The living, less the spared.
+    /// The living processes, without the spared ones.
     pub members: Vec<ProcInfo>,
-    /// Left alone on purpose, with all below them.
+    /// Processes that are left alone on purpose, with everything below them.
     pub spared: Vec<ProcInfo>,
-    /// Ended children of the shim that are not reaped: what they leave behind is not seen yet.
+    /// Zombie children of the shim. Their orphans have not been seen yet: they show up after the
+    /// zombies are reaped.
     unreaped: Vec<ProcInfo>,
-    /// There may be more.
+    /// The snapshot is incomplete because it took too long.
     cut: bool,
 }
 
 impl Tree {
-    /// Look at the tree, until then: hundreds that fork leave little of a busy processor to who
-    /// looks at them, and what is due must not wait for that.
+    /// Take a snapshot of the tree, but stop at the deadline `until`. With hundreds of forking
+    /// processes a snapshot may take long on a busy machine, and SIGKILL must not be late because of
+    /// that.
     pub fn survey(root: Root, until: Option<Instant>) -> Self {
         let late = || until.is_some_and(|at| at <= Instant::now());
         let mut tree = Self::default();
@@ -70,14 +73,15 @@ impl Tree {
         tree
     }
 
-    /// Look at all of the tree, calling `each` for a member before its children are listed.
+    /// Take a complete snapshot of the tree, calling `each` for each member before its children are
+    /// listed.
     fn visit(root: Root, each: &mut dyn FnMut(&ProcInfo)) -> Self {
         let mut tree = Self::default();
         sys::walk(root.shim, &mut |process| ControlFlow::Continue(tree.take(root, process, each)));
         tree
     }
 
-    /// Sort one process in; whether to go on below it.
+    /// Put one process into the snapshot; return whether to continue below it.
     fn take(&mut self, root: Root, process: ProcInfo, each: &mut dyn FnMut(&ProcInfo)) -> bool {
         if !process.alive() {
             self.unreaped.extend((process.ppid == root.shim).then_some(process));
@@ -92,21 +96,22 @@ impl Tree {
         true
     }
 
-    /// Whether nothing is left but what is spared, and the zombie of the main process if it is
-    /// known to be gone.
+    /// Whether nothing is left except spared processes, and the zombie of the main process if that is
+    /// known to have ended.
     pub fn is_empty(&self, root: Root, gone: bool) -> bool {
         let expected = |zombie: &ProcInfo| gone && zombie.pid == root.main;
         !self.cut && self.members.is_empty() && self.unreaped.iter().all(expected)
     }
 
-    /// The end of a member that is no child of the shim: only children announce theirs.
+    /// A file descriptor that reports the end of a member that is not a child of the shim: SIGCHLD
+    /// reports only children.
     pub fn watch_deep(&self, root: Root) -> Option<OwnedFd> {
         let mut deep = self.members.iter().filter(|member| member.ppid != root.shim);
         deep.find_map(|member| sys::watch_exit(member.pid, member.start_time).ok())
     }
 }
 
-/// Processes as events name them.
+/// Processes in the form that events use.
 pub fn named(processes: &[ProcInfo]) -> Vec<Member> {
     let member = |process: &ProcInfo| Member {
         pid: process.pid,
@@ -130,32 +135,32 @@ struct Strike {
     since: Instant,
     reported: bool,
     outrun: bool,
-    /// Whom it has met, and when.
+    /// The processes that have got SIGKILL, and when.
     done: HashMap<(u32, u64), Instant>,
-    /// Who can't be struck.
+    /// The processes that could not be signalled.
     refused: HashSet<(u32, u64)>,
-    /// When the last of them was gone, or it was held up.
+    /// When the last progress was seen: a process disappeared, or we were held up ourselves.
     hope: Instant,
-    /// Some that were struck have only not had a processor since.
+    /// Some processes are still alive only because they have not got a processor since SIGKILL.
     starved: bool,
 }
 
-/// What happened while a tree was being ended.
+/// The result of one step of ending a tree.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Progress {
-    /// Wait for what comes next.
+    /// Nothing new: wait for the next event.
     Waiting,
-    /// The grace period is over.
+    /// The grace period is over, and SIGKILL was sent.
     Killing,
-    /// SIGKILL has not ended these.
+    /// SIGKILL has not ended these processes.
     Stuck(Vec<Member>),
 }
 
 impl Ending {
-    /// End a tree whose main process lives: ask its group.
+    /// Begin to end a tree whose main process is alive: send the stop signal to its group.
     pub fn ask(root: Root, signal: i32, now: Instant, grace: Duration) -> Self {
         let mut ending = Self::leftovers(signal, now, grace);
-        // Who is found later gets it once more.
+        // Processes that this snapshot misses get the signal a second time later, which does no harm.
         let tree = Tree::survey(root, now.checked_add(grace / 2));
         ending.asked.extend(
             tree.members
@@ -168,30 +173,30 @@ impl Ending {
             let _ = sys::signal(member.pid, member.start_time, signal);
             let _ = sys::signal(member.pid, member.start_time, SIGCONT);
         }
-        // What is stopped acts on the signal only when it goes on.
+        // A stopped process handles the signal only after SIGCONT.
         let _ = sys::signal_group(root.main, SIGCONT);
         ending
     }
 
-    /// End what a main process has left behind.
+    /// Begin to end the processes that a main process has left behind.
     pub fn leftovers(signal: i32, now: Instant, grace: Duration) -> Self {
         let kill_at = now.checked_add(grace);
         Self { signal, asked: HashSet::new(), kill_at, struck: None }
     }
 
-    /// The grace period is over as of now.
+    /// End the grace period now.
     pub const fn skip_grace(&mut self, now: Instant) {
         if self.struck.is_none() {
             self.kill_at = Some(now);
         }
     }
 
-    /// How long a look at the tree may take.
+    /// The deadline for taking a snapshot.
     pub const fn survey_until(&self) -> Option<Instant> {
         if self.struck.is_none() { self.kill_at } else { None }
     }
 
-    /// When to go on even if nothing happens.
+    /// When to take the next step even if no event occurs.
     pub fn deadline(&self) -> Option<Instant> {
         match &self.struck {
             None => self.kill_at,
@@ -201,7 +206,7 @@ impl Ending {
         }
     }
 
-    /// Do what is due for a tree that is not empty.
+    /// Take the next step for a tree that is not empty.
     pub fn go_on(&mut self, root: Root, tree: &Tree, gone: bool, now: Instant) -> Progress {
         let begins = self.struck.is_none() && self.kill_at.is_some_and(|at| at <= now);
         if begins {
@@ -228,8 +233,8 @@ impl Ending {
         Progress::Waiting
     }
 
-    /// Among hundreds that go on forking this may take longer than the grace period, which ends in
-    /// time all the same.
+    /// Send the stop signal to the processes whose turn it is. Among hundreds of forking processes
+    /// this may take longer than the grace period, so it stops when that is over.
     fn ask_next(&mut self, root: Root, tree: &Tree, gone: bool) {
         for member in self.due(root, tree, gone) {
             if self.kill_at.is_some_and(|at| at <= Instant::now()) {
@@ -237,14 +242,15 @@ impl Ending {
             }
             let (pid, started) = member.id();
             let signal = if sys::ignores(pid, self.signal) { SIGTERM } else { self.signal };
-            // Refused (another user's): the end of the grace period will tell.
+            // The signal may be refused (a process of another user). Then it is found stuck after the
+            // grace period.
             let _ = sys::signal(pid, started, signal);
             let _ = sys::signal(pid, started, SIGCONT);
             self.asked.insert((pid, started));
         }
     }
 
-    /// Whose turn it is to be asked.
+    /// The processes that are to get the stop signal now.
     fn due<'a>(&self, root: Root, tree: &'a Tree, gone: bool) -> Vec<&'a ProcInfo> {
         if !gone {
             return vec![];
@@ -264,8 +270,8 @@ impl Strike {
         Self { since: now, reported, outrun, done, refused, hope: now, starved }
     }
 
-    /// When what is there by then is stuck. Who has only to wait for a processor is not: whoever
-    /// supervises loses patience sooner.
+    /// When the processes that are left then count as stuck. Processes that merely wait for a
+    /// processor do not, because the supervisor gives up sooner than that.
     fn stuck_at(&self) -> Instant {
         if self.starved {
             return self.hope + STUCK_AFTER;
@@ -274,7 +280,7 @@ impl Strike {
         (met.max(self.hope) + STUCK_AFTER).min(self.since + LONGEST)
     }
 
-    /// SIGKILL to every member, until a look at the tree shows nobody new.
+    /// Send SIGKILL to every member until a snapshot shows no new process, or for at most `AT_ONCE`.
     fn all(&mut self, root: Root) {
         let until = Instant::now() + AT_ONCE;
         loop {
@@ -298,8 +304,8 @@ impl Strike {
         }
     }
 
-    /// Forget who is gone: a tree that forks for hours must not fill the memory. A zombie stays
-    /// where somebody traces it and does not let it go.
+    /// Forget the processes that are gone, so that a tree that forks for hours does not fill the
+    /// memory. A zombie remains if it is traced and its tracer does not release it.
     fn forget_all_but(&mut self, root: Root, tree: &Tree) {
         let zombies = tree.unreaped.iter().filter(|zombie| zombie.pid != root.main);
         let left: HashSet<_> = tree.members.iter().chain(zombies).map(ProcInfo::id).collect();
@@ -321,7 +327,7 @@ impl Strike {
 
 /// Reap the children of the shim that have ended, except the main process.
 ///
-/// By number and never "any child": that would return the main process's zombie for ever.
+/// Each by its pid, never "any child": that would return the zombie of the main process for ever.
 pub fn reap_all_but(root: Root) {
     for pid in sys::children(root.shim).into_iter().filter(|&pid| pid != root.main) {
         let _ = sys::reap(pid);

@@ -1,8 +1,8 @@
-//! The shim's side of the terminal: who may read it, in which mode it is, and markers written to
-//! it whatever state a process left it in.
+//! The terminal as seen by the shim: its foreground process group, its modes, and writing markers to
+//! it in whatever state a process has left it.
 //!
-//! Everything here is best effort and bounded in time: a terminal may be stopped, strange or gone,
-//! and nothing that ends processes may wait for it.
+//! Everything here is best effort and bounded in time: a terminal may be stopped, misconfigured or
+//! gone, and must not delay the end of processes.
 
 use std::fs::File;
 use std::io::{self, Write as _};
@@ -22,25 +22,26 @@ use rustix::termios::{
 
 use crate::sys::{self, files};
 
-/// How long a marker may take to be written.
+/// The time limit for writing a marker.
 const PATIENCE: Duration = Duration::from_millis(500);
 
 /// The terminal of a pane.
 #[derive(Debug)]
 pub struct Tty {
     name: PathBuf,
-    /// Opened apart from stdout, so that only it is non-blocking. `None`: no terminal.
+    /// A separate open file for output, so that only this one is non-blocking. `None`: there is no
+    /// terminal.
     out: Option<File>,
-    /// The modes that tmux gave it.
+    /// The terminal modes for the start of a process.
     fresh: Option<Termios>,
-    /// The end of something that went out in part.
+    /// The rest of a marker that was written only in part.
     torn: Vec<u8>,
-    /// The last writing took too long: don't be patient again before it works.
+    /// The last write timed out: do not wait again until a write succeeds.
     stuck: bool,
 }
 
 impl Tty {
-    /// The terminal that is stdin.
+    /// The terminal on stdin.
     pub fn open() -> Self {
         let name = ttyname(stdin(), Vec::new()).unwrap_or_default();
         let name = PathBuf::from(std::ffi::OsString::from_vec(name.into_bytes()));
@@ -50,19 +51,19 @@ impl Tty {
         Self { name, out, fresh, torn: Vec::new(), stuck: false }
     }
 
-    /// The device.
+    /// The path of the terminal device.
     pub fn name(&self) -> String {
         self.name.to_string_lossy().into_owned()
     }
 
-    /// Make it fit for a marker and quiet between lives: the foreground taken back, output going
-    /// on after a ^S, sane output modes, nothing typed is shown.
+    /// Prepare the terminal for a marker and for the time between lives: take back the foreground,
+    /// resume output after ^S, set sane output modes, and do not echo input.
     pub fn calm(&self) {
         sys::set_usual_discipline(stdin());
         let _ = tcsetpgrp(stdin(), rustix::process::getpgrp());
         let _ = tcflow(stdin(), Action::OOn);
         self.set(|modes| {
-            // Leaving IXON is also what lets output go on that a ^S has stopped.
+            // Removing IXON also resumes output that was stopped by ^S.
             modes.input_modes.remove(InputModes::IXON);
             modes.local_modes.remove(
                 LocalModes::ECHO | LocalModes::ICANON | LocalModes::ISIG | LocalModes::IEXTEN,
@@ -70,17 +71,17 @@ impl Tty {
         });
     }
 
-    /// The modes a process finds at its start.
+    /// Set the terminal modes for the start of a process.
     pub fn cook(&self) {
         self.set(|_| ());
     }
 
-    /// Forget what was typed and not read.
+    /// Discard typed input that has not been read.
     pub fn flush_input(&self) {
         let _ = tcflush(stdin(), QueueSelector::IFlush);
     }
 
-    /// Undo what a process did to the descriptors that the next one inherits.
+    /// Undo changes that a process made to the flags of the descriptors that the next one inherits.
     pub fn restore_descriptors(&self) {
         for fd in [stdin(), stdout(), stderr()] {
             let _ = rustix::fs::fcntl_getfl(fd).and_then(|flags| {
@@ -89,14 +90,14 @@ impl Tty {
         }
     }
 
-    /// Who may read and be reached by ^C.
+    /// Set the foreground process group: it may read, and ^C signals it.
     pub fn foreground(&self, group: u32) {
         if let Some(group) = i32::try_from(group).ok().and_then(Pid::from_raw) {
             let _ = tcsetpgrp(stdin(), group);
         }
     }
 
-    /// Whether nobody lives in the foreground group, or only the shim.
+    /// Whether the foreground process group is the shim's own or has no members left.
     pub fn deserted(&self) -> bool {
         tcgetpgrp(stdin()).is_ok_and(|group| {
             group == rustix::process::getpgrp()
@@ -104,12 +105,12 @@ impl Tty {
         })
     }
 
-    /// Write a marker; whether all of it went out.
+    /// Write a marker; returns whether it was written completely.
     pub fn mark(&mut self, marker: &[u8]) -> bool {
         self.write(marker)
     }
 
-    /// Write a marker with a note for the screen right behind it, byte for byte.
+    /// Write a marker directly followed by a note for the screen, without output processing.
     pub fn mark_with_note(&mut self, bytes: &[u8]) -> bool {
         self.set_raw();
         let done = self.write(bytes);
@@ -117,7 +118,7 @@ impl Tty {
         done
     }
 
-    /// Whether nobody is at its other end any more.
+    /// Whether the terminal has been closed by tmux.
     pub fn is_gone(&self) -> bool {
         let mut fds = [PollFd::from_borrowed_fd(stdin(), PollFlags::empty())];
         let polled = rustix::event::poll(&mut fds, Some(&sys::timespec(Duration::ZERO)));
@@ -144,7 +145,7 @@ impl Tty {
         let patience = if self.stuck { Duration::ZERO } else { PATIENCE };
         let until = Instant::now() + patience;
         if !self.torn.is_empty() {
-            // Half an escape sequence is out there: it would swallow what comes next.
+            // An incomplete escape sequence would swallow what comes next, so finish it first.
             let written = write_until(out, &self.torn, until);
             self.torn.drain(..written);
         }
@@ -158,7 +159,7 @@ impl Tty {
     }
 }
 
-/// Write as much as goes out in time; how much that was.
+/// Write as much as possible before the deadline; returns the number of bytes written.
 fn write_until(out: &mut File, bytes: &[u8], until: Instant) -> usize {
     let mut written = 0;
     while written < bytes.len() {
@@ -180,14 +181,15 @@ fn write_until(out: &mut File, bytes: &[u8], until: Instant) -> usize {
 fn writable(out: BorrowedFd<'_>, time: Duration) -> bool {
     let mut fds = [PollFd::from_borrowed_fd(out, PollFlags::OUT)];
     match rustix::event::poll(&mut fds, Some(&sys::timespec(time))) {
-        // A signal: it is kept for the loop, and the next attempt sees how late it is.
+        // Interrupted by a signal, which the main loop will handle; the next attempt uses the
+        // remaining time.
         Err(rustix::io::Errno::INTR) => !time.is_zero(),
         Ok(0) | Err(_) => false,
         Ok(_) => true,
     }
 }
 
-/// What a terminal is like before anyone has changed it.
+/// The default modes of a terminal.
 fn sane(mut modes: Termios) -> Termios {
     let input = &mut modes.input_modes;
     input.remove(InputModes::IGNCR | InputModes::INLCR | InputModes::ISTRIP | InputModes::IXOFF);

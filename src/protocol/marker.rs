@@ -1,28 +1,29 @@
-//! Markers: invisible words of the shim in the output of a pane.
+//! Markers: invisible messages of the shim in the output of a pane.
 //!
-//! A marker is an operating system command with a private number, which tmux passes to
-//! `pipe-pane` raw and in order and does not show:
+//! A marker is an operating system command (OSC) with a private number. tmux passes it to `pipe-pane`
+//! unchanged and in order, and does not display it:
 //!
 //! ```text
 //! ESC ] 7717 ; tmo ; <nonce> ; <seq> ; <skip> ESC \
 //! ```
 //!
-//! The nonce is that of the life, its lower half changed by the key of the event so that nobody
-//! who knew the one can print the other beforehand ([`nonce`]); the sequence number is that of the
-//! event in the life file, and `skip` counts the bytes directly behind it that the shim wrote for the screen only (how the
-//! process ended, terminal modes set back) and that are no output of the process.
+//! The nonce is that of the life, with the lower half changed by the key of the event, so that a
+//! process that knows the nonce of its life cannot print the marker in advance ([`nonce`]). `seq` is
+//! the sequence number of the event in the life file. `skip` is the number of bytes directly after
+//! the marker that the shim wrote only for the screen (how the process ended, reset of terminal
+//! modes); they are not output of the process.
 //!
-//! The life file is written *before* the marker, so who reads a marker can ask the life file
-//! whether it is the next one. A marker that is not (a process that prints its own old log) is
-//! ordinary text.
+//! The entry in the life file is written *before* the marker, so a reader can check in the life file
+//! whether a marker is the expected one. If it is not (for example when a process prints its own old
+//! log), it is ordinary text.
 
-/// What every marker begins with.
+/// The start of every marker.
 pub const INTRO: &[u8] = b"\x1b]7717;tmo;";
-/// What every marker ends with (ST).
+/// The end of every marker (ST).
 pub const FINISH: &[u8] = b"\x1b\\";
-/// No marker is longer than this, introduction and finish included.
+/// The greatest length of a marker, including start and end.
 pub const LONGEST: usize = 96;
-/// The most bytes behind a marker that may belong to it.
+/// The greatest number of bytes after a marker that may belong to it.
 pub const LONGEST_SKIP: u32 = 4096;
 
 /// The nonce in the marker of an event with this key, in a life with this nonce.
@@ -30,19 +31,19 @@ pub const fn nonce(life: u64, key: u32) -> u64 {
     life ^ key as u64
 }
 
-/// Whether both are nonces of markers of one life.
+/// Whether both nonces belong to markers of the same life.
 pub const fn of_one_life(one: u64, other: u64) -> bool {
     one >> 32 == other >> 32
 }
 
-/// What a marker says.
+/// The contents of a marker.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Marker {
     /// The nonce of the life and the event.
     pub nonce: u64,
     /// Sequence number of the event in the life file.
     pub seq: u64,
-    /// Bytes behind the marker that belong to it.
+    /// Number of bytes after the marker that belong to it.
     pub skip: u32,
 }
 
@@ -51,9 +52,9 @@ pub struct Marker {
 pub enum Look {
     /// A whole marker of this length (without the skipped bytes).
     Whole(Marker, usize),
-    /// These bytes may become one when more arrive.
+    /// These bytes may become a marker when more arrive.
     Partly,
-    /// No marker, whatever follows.
+    /// Not a marker, whatever follows.
     No,
 }
 
@@ -79,7 +80,7 @@ impl Marker {
         }
         let body = &bytes[INTRO.len()..bytes.len().min(LONGEST)];
         let end = memchr::memchr(FINISH[0], body);
-        // No byte is taken later that would not have been waited for.
+        // Reject an invalid byte at once, exactly as if the bytes had come one by one.
         if !body[..end.unwrap_or(body.len())].iter().all(|b| b.is_ascii_hexdigit() || *b == b';') {
             return Look::No;
         }
@@ -107,9 +108,9 @@ impl Marker {
     }
 }
 
-/// The length of the longest end of `bytes` that could be the start of a marker.
+/// The length of the longest suffix of `bytes` that could be the start of a marker.
 ///
-/// Who scans a stream in chunks holds that many bytes back until more arrive.
+/// A reader that scans a stream in chunks holds this many bytes back until more arrive.
 pub fn held_back(bytes: &[u8]) -> usize {
     let from = bytes.len().saturating_sub(LONGEST);
     memchr::memchr_iter(INTRO[0], &bytes[from..])

@@ -1,4 +1,4 @@
-//! Where the files of one process lie in the runtime directory.
+//! The paths of the files of one process in the runtime directory.
 
 use std::path::{Path, PathBuf};
 
@@ -16,7 +16,7 @@ impl PanePaths {
         Self { base: runtime.join("p").join(name.slug()) }
     }
 
-    /// The files that lie beside this spec file.
+    /// The files next to this spec file.
     pub fn beside(spec: &Path) -> Self {
         Self { base: spec.with_extension("") }
     }
@@ -37,17 +37,17 @@ impl PanePaths {
         self.with(".life")
     }
 
-    /// The bell that sink and shim ring and the supervisor listens to.
+    /// The bell: a FIFO that sink and shim write to, and the supervisor reads.
     pub fn bell(&self) -> PathBuf {
         self.with(".fifo")
     }
 
-    /// Held (`flock`) by the one sink that may append to the stream.
+    /// Locked (`flock`) by the one sink that may append to the stream.
     pub fn sink_lock(&self) -> PathBuf {
         self.with(".sink-lock")
     }
 
-    /// A command too long for an argument, as a script.
+    /// A script with the command, if that is too long for an argument.
     pub fn script(&self) -> PathBuf {
         self.with(".sh")
     }

@@ -1,7 +1,7 @@
 //! The spec file: the desired state of one pane, written by the supervisor, read by its shim.
 //!
-//! One JSON object, mode 0600, always replaced by rename, so a reader sees the old one or the new
-//! one. SIGUSR1 to the shim says "read it again"; ringing twice, or for nothing, is harmless.
+//! One JSON object, mode 0600, always replaced by rename, so a reader sees either the old or the new
+//! one. SIGUSR1 makes the shim read it again; a superfluous signal is harmless.
 
 use std::io::Write as _;
 use std::path::Path;
@@ -16,16 +16,16 @@ use crate::sys::files;
 /// The version of the format that this program writes.
 pub const SPEC_VERSION: u32 = 1;
 
-/// What the supervisor wants of a pane.
+/// What should happen in a pane.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Want {
-    /// Life number [`Spec::life`] shall run: an older one is stopped first, and one with this
-    /// number that has already ended is not started again.
+    /// Life number [`Spec::life`] should run. An older life is stopped first; a life with this number
+    /// that has already ended is not started again.
     Run,
-    /// Nothing shall run in the pane.
+    /// Nothing should run in the pane.
     Stop,
-    /// Nothing shall run, and the shim shall go too.
+    /// Nothing should run, and the shim should exit too.
     End,
 }
 
@@ -34,7 +34,7 @@ pub enum Want {
 pub struct Spec {
     /// Format version, [`SPEC_VERSION`].
     pub version: u32,
-    /// Rises with every change.
+    /// Increases with every change.
     pub generation: u64,
     /// The process.
     pub name: ProcName,
@@ -42,34 +42,34 @@ pub struct Spec {
     pub run: String,
     /// What is wanted.
     pub want: Want,
-    /// Which life is wanted.
+    /// The life that is wanted.
     #[serde(with = "or_zero")]
     pub life: Option<LifeId>,
-    /// Lives up to this one have no grace period: SIGKILL at once.
+    /// Lives up to this one get SIGKILL at once, without a grace period.
     #[serde(with = "or_zero")]
     pub kill: Option<LifeId>,
     /// The shell.
     pub shell: OsText,
-    /// The command it runs with `-c`.
+    /// The command that the shell runs with `-c`.
     pub command: OsText,
-    /// Instead of both: a program and its arguments.
+    /// A program and its arguments to run instead of a shell command.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub argv: Option<Vec<OsText>>,
     /// Working directory.
     pub cwd: OsText,
-    /// The complete environment, less what comes from the pane.
+    /// The complete environment, except for the variables that come from the pane.
     pub env: Vec<(OsText, OsText)>,
     /// umask, limits, nice, ignored signals.
     pub inherit: Inherit,
-    /// The signal that asks it to stop.
+    /// The signal that asks the process to stop.
     pub stop_signal: i32,
     /// Milliseconds from that signal to SIGKILL.
     pub grace_ms: u64,
-    /// The number of the last life entry that is known: no shim gives it again, even if somebody
-    /// has removed the life file.
+    /// The sequence number of the last life entry that the supervisor knows. Shims do not reuse it,
+    /// even if the life file has been removed.
     #[serde(default)]
     pub known: u64,
-    /// For the sink: where the stream goes and when it starts a new segment.
+    /// For the sink: the directory of the stream, and when it starts a new segment.
     pub log: LogPolicy,
 }
 
@@ -84,7 +84,7 @@ pub enum SpecError {
         /// Why.
         source: std::io::Error,
     },
-    /// It is no spec.
+    /// The file is not a spec.
     #[error("{}: not a spec file: {source}", path.display())]
     Format {
         /// The file.
@@ -92,7 +92,7 @@ pub enum SpecError {
         /// Why.
         source: serde_json::Error,
     },
-    /// Written by a later program.
+    /// The file was written by a later version of tmo.
     #[error("{}: format {found} is unknown to this tmo (it knows {SPEC_VERSION})", path.display())]
     Version {
         /// The file.
@@ -109,7 +109,7 @@ impl Spec {
         Self::parse(&files::read_plain(path).map_err(io)?, path)
     }
 
-    /// The spec in the bytes of a file; its path is for messages.
+    /// Parse the contents of a spec file; `path` is used in messages.
     pub fn parse(text: &[u8], path: &Path) -> Result<Self, SpecError> {
         let spec: Self = serde_json::from_slice(text)
             .map_err(|source| SpecError::Format { path: path.to_owned(), source })?;
@@ -126,7 +126,8 @@ impl Spec {
     }
 }
 
-/// Replace a file with these bytes, readable by its owner only; a reader sees old or new.
+/// Replace a file with these bytes, readable only by its owner; a reader sees either the old or the
+/// new contents.
 pub fn replace(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
     let mut fresh = path.as_os_str().to_owned();
     fresh.push(".new");
@@ -134,23 +135,23 @@ pub fn replace(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
     let written = file.write_all(bytes);
     drop(file);
     written.and_then(|()| put(Path::new(&fresh), path)).inspect_err(|_| {
-        // It would only keep from others what little the disk has; the reason is what counts.
+        // Do not leave the temporary file: the disk may be full. Report the first error.
         let _ = std::fs::remove_file(&fresh);
     })
 }
 
-/// Give a file another's place. ext4 writes out the data of a file that is renamed over another
-/// before it goes on, which takes milliseconds and is worth nothing here: nothing of a run outlives
-/// the machine. Two files that change places are not waited for.
+/// Move a file to the place of another one. When one file is renamed over another, ext4 flushes its
+/// data first. That takes milliseconds and is useless here, because a run does not survive a crash of
+/// the machine anyway. Exchanging the two files avoids the flush.
 #[cfg(target_os = "linux")]
 fn put(fresh: &Path, path: &Path) -> std::io::Result<()> {
     use rustix::fs::{CWD, RenameFlags, renameat_with};
     match renameat_with(CWD, fresh, CWD, path, RenameFlags::EXCHANGE) {
-        // Something other than a file keeps its place.
+        // If the other one was not a regular file and cannot be removed, exchange them back.
         Ok(()) => std::fs::remove_file(fresh).inspect_err(|_| {
             let _ = renameat_with(CWD, fresh, CWD, path, RenameFlags::EXCHANGE);
         }),
-        // There is none yet, or the file system can't.
+        // There is no such file yet, or the file system cannot exchange files.
         Err(_) => std::fs::rename(fresh, path),
     }
 }

@@ -1,4 +1,4 @@
-//! What goes into the machine, and what comes out.
+//! Inputs and effects of the state machine.
 
 use super::Milepost;
 use crate::model::event::What;
@@ -13,57 +13,58 @@ use crate::protocol::spec::Want;
 /// Something that happened.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Input {
-    /// The run begins: open everything.
+    /// The run begins: open all panes.
     Begin,
-    /// The shim is up (its `Up` entry) and a sink takes its output.
+    /// The shim is up (its `Up` entry was read) and a sink records its output.
     PaneReady(ProcId),
-    /// The next entry of its life file, after the output before it has been read.
+    /// The next entry of the life file, after all output before it has been read.
     Life(ProcId, Entry),
-    /// Its shim was killed; whatever was found of what it had been running has been ended, but for
+    /// The shim was killed. All processes found of its process tree have been ended, except for
     /// these.
     ShimGone(ProcId, Vec<Member>),
-    /// Its pane could not be opened.
+    /// The pane could not be opened, and why.
     NoPane(ProcId, String),
-    /// Its shim can't be told to run what it shall run, and why; what it was told last (a wish
-    /// and a life) stands.
+    /// The spec of the shim could not be written, and why. The shim still has the spec with this want and
+    /// life, if any.
     Untold(ProcId, String, Option<(Want, Option<LifeId>)>),
-    /// A life has passed a check, by its number.
+    /// A life has passed the check with this number.
     Passed(ProcId, LifeId, usize),
-    /// A life does not pass a check yet, by its number, and what was answered instead.
+    /// A life does not pass the check with this number yet; with the answer that was received
+    /// instead.
     Unmet(ProcId, LifeId, usize, String),
-    /// Whether a life still works was asked; what was wrong, if anything.
+    /// The result of a liveness check of a life: what was wrong, if anything.
     Looked(ProcId, LifeId, Option<String>),
-    /// A life has printed what means that it has failed.
+    /// A life has printed a failure pattern; with the action to take and the line.
     Failing(ProcId, LifeId, FailureAction, String),
-    /// A command has ended behind which the run is to end, with this code.
+    /// A hook after which the run should end has ended, with this exit code.
     Enough(u8),
     /// The tmux server is gone.
     TmuxGone,
-    /// It may be [`next_due`](super::Supervisor::next_due).
+    /// [`next_due`](super::Supervisor::next_due) may have been reached.
     Alarm,
-    /// A client asks; by the same key it has asked for the same before.
+    /// A request of a client. Requests with the same key are one request that was sent again.
     Ask(u64, Request, Option<String>),
 }
 
-/// Something to be done.
+/// Something that the engine must do.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Effect {
     /// Open these panes.
     Open(Vec<ProcId>),
-    /// Make this the desired state of a pane.
+    /// Set the desired state of a pane.
     Want {
         /// Which.
         id: ProcId,
-        /// What.
+        /// What should happen in it.
         want: Want,
-        /// Which life.
+        /// The life that is wanted.
         life: Option<LifeId>,
-        /// Lives up to this one without grace.
+        /// Lives up to this one are killed without a grace period.
         kill: Option<LifeId>,
     },
-    /// Close the window of a process that is none of the run any more.
+    /// Close the window of a process that is no longer part of the run.
     Close(ProcId),
-    /// Send a signal to the process group of a process that runs.
+    /// Send a signal to the process group of a running process.
     Signal {
         /// Which.
         id: ProcId,
@@ -72,20 +73,20 @@ pub enum Effect {
         /// The number of the signal.
         signal: i32,
     },
-    /// Write an event into the log: about a process, or about the run.
+    /// Log an event about a process, or about the run.
     Say(Option<ProcId>, What),
-    /// A life has ended as it should not.
+    /// A life has ended in a failure.
     Crashed(Crash),
-    /// The run has come to this.
+    /// The run has reached a milepost.
     Reached(Milepost),
-    /// Tell a client how its request went.
+    /// Report the outcome of a request to the client.
     Answer(u64, Outcome),
-    /// Nothing is left to do: end with this code.
+    /// Nothing is left to do: finish the run with this exit code.
     Finish(u8),
 }
 
 impl Effect {
-    /// Whether it is about this process.
+    /// Whether this effect is about this process.
     pub fn concerns(&self, process: ProcId) -> bool {
         match self {
             Self::Open(ids) => ids.contains(&process),
@@ -97,10 +98,10 @@ impl Effect {
     }
 }
 
-/// A life that has ended as it should not. Times are nanoseconds since the epoch.
+/// A life that has ended in a failure. Times are nanoseconds since the epoch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Crash {
-    /// Whose.
+    /// The process.
     pub id: ProcId,
     /// The life.
     pub life: LifeId,

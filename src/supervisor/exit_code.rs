@@ -1,4 +1,4 @@
-//! The exit code of the run: the highest of the last lives, each judged alone.
+//! The exit code of the run: the highest contribution of the processes, each judged by its last life.
 
 use super::Supervisor;
 use crate::model::{Exit, ProcId};
@@ -6,12 +6,12 @@ use crate::model::{Exit, ProcId};
 /// Signal number of SIGKILL (POSIX gives it this number).
 pub(super) const KILL: u8 = 9;
 
-/// Whether a life was asked to stop before it ended, and for what.
+/// Whether a life was asked to stop before it ended, and why.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Stop {
-    /// It was not: it ended by itself.
+    /// It was not asked; it ended by itself.
     None,
-    /// A person asked, or another process failed: its exit code is not a failure.
+    /// A user asked, or another process failed: its exit code does not count as a failure.
     Excused,
     /// Another process ended with success, and everything stops because of that.
     Interrupted {
@@ -22,8 +22,8 @@ pub(super) enum Stop {
     },
 }
 
-/// What the last life of a process contributes. A `success` is a code that the process may end
-/// with.
+/// The contribution of the last life of a process. `success`: the process may end with this exit
+/// code.
 pub(super) fn contribution(exit: Exit, success: bool, stop: Stop) -> u8 {
     let by_stop = match stop {
         Stop::None => false,
@@ -46,12 +46,12 @@ pub struct Decider {
     pub id: ProcId,
     /// How it ended.
     pub exit: Exit,
-    /// The end of another process, which was a success, has stopped it.
+    /// It was stopped because another process ended with success.
     pub interrupted: bool,
 }
 
 impl Supervisor {
-    /// The exit code of the run as it stands.
+    /// The exit code of the run in the current state.
     pub(super) fn exit_code(&self) -> u8 {
         if let Some(exit) = self.exit_from.and_then(|id| self.procs[id].last_exit) {
             return exit.shell_status();
@@ -64,12 +64,12 @@ impl Supervisor {
         highest.max(self.worst).max(u8::from(failed))
     }
 
-    /// The process that the exit code comes from: none where the code is 0, comes from no process,
-    /// or is that of the process of `--exit-code-from`.
+    /// The process that causes the exit code: none if the code is 0, does not come from a process, or
+    /// comes from the process of `--exit-code-from`.
     pub fn decider(&self) -> Option<Decider> {
         let code = self.exit_code();
         let found = |id: &ProcId| code != 0 && self.procs[*id].status == code;
-        // The first to end is the reason for everything else.
+        // Prefer the culprit: its exit is the reason for all others.
         let culprit = self.culprit.as_ref().map(|culprit| culprit.id);
         if self.exit_from.is_some() {
             return None;

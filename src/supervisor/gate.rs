@@ -1,5 +1,4 @@
-//! Whose turn it is: what a process waits for before it begins, and what happens if that never
-//! comes.
+//! The start order: what a process waits for before it begins, and what happens if that never comes.
 
 use super::proc::{Broken, Goal, Phase, Proc, Ready};
 use super::{Course, Culprit, Effect, Supervisor};
@@ -8,19 +7,20 @@ use crate::model::event::{Note, RunProblem, Skip, Unavailable, What};
 use crate::model::rules::{Milestone, Need, Stage};
 use crate::model::time::Timestamp;
 
-/// How things stand with something that is waited for.
+/// Whether something that a process waits for has happened or still can.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Prospect {
-    /// It is so.
+    /// It has happened.
     Met,
-    /// It may still come.
+    /// It may still happen.
     Open,
-    /// It won't come, and why.
+    /// It will not happen, and why.
     Never(Unavailable),
 }
 
 impl Supervisor {
-    /// What it says itself, and for a main process that all dependencies are ready.
+    /// The needs of a process: those of its rules, and for a process of the main stage the readiness
+    /// of all dependencies.
     pub(super) fn needs_of(&self, id: ProcId) -> Vec<(ProcId, Milestone)> {
         let of_name = |need: &Need| {
             let on = self.id_where(|proc| proc.name == need.on)?;
@@ -38,7 +38,7 @@ impl Supervisor {
         needs
     }
 
-    /// What is needed by what shall run is to run as well.
+    /// Start the processes that this one needs and that are idle.
     pub(super) fn call_needs(&mut self, id: ProcId, now: Timestamp, out: &mut Vec<Effect>) {
         for (on, until) in self.procs[id].needs.clone() {
             let proc = &self.procs[on];
@@ -49,7 +49,7 @@ impl Supervisor {
         }
     }
 
-    /// Whether its turn has come.
+    /// Whether everything it waits for has happened.
     pub(super) fn may_begin(&self, id: ProcId) -> bool {
         let met = |&(on, until): &(ProcId, Milestone)| {
             self.procs[on].retired || self.procs[on].prospect(until) == Prospect::Met
@@ -57,7 +57,7 @@ impl Supervisor {
         self.procs[id].needs.iter().all(met)
     }
 
-    /// Hold it until its turn has come.
+    /// Hold the process back if something that it waits for has not happened yet.
     pub(super) fn hold(&mut self, id: ProcId, out: &mut Vec<Effect>) {
         self.procs[id].held = !self.may_begin(id);
         if self.procs[id].held {
@@ -66,13 +66,13 @@ impl Supervisor {
         }
     }
 
-    /// Whom it waits for, for people.
+    /// The names of the processes it waits for, for messages.
     pub fn awaited(&self, id: ProcId) -> String {
         let names: Vec<_> = self.blockers(id).map(|on| self.procs[on].name.to_string()).collect();
         names.join(", ")
     }
 
-    /// Whom it waits for.
+    /// The processes it waits for.
     pub fn blockers(&self, id: ProcId) -> impl Iterator<Item = ProcId> {
         let held = self.procs[id].held && self.procs[id].goal == Goal::Run;
         let needs = self.procs[id].needs.iter().filter(move |_| held);
@@ -82,12 +82,12 @@ impl Supervisor {
         needs.filter(missing).map(|(on, _)| *on)
     }
 
-    /// Let begin whose turn has come, and give up on those whose turn never will.
+    /// Start the processes whose needs are met, and skip those whose needs can no longer be met.
     pub(super) fn open_gates(&mut self, now: Timestamp, out: &mut Vec<Effect>) {
         if self.course != Course::Keep {
             return;
         }
-        // One that is given up may be waited for itself.
+        // Repeat, because a process that is skipped may be a need of others.
         loop {
             let mut moved = false;
             for id in ProcId::all(&self.procs) {
@@ -113,7 +113,7 @@ impl Supervisor {
         self.end_if_nothing_is_left(out);
     }
 
-    /// Something that it needs and that won't come.
+    /// A need of this process that cannot be met any more.
     fn hopeless(&self, id: ProcId) -> Option<(ProcId, Unavailable)> {
         self.procs[id].needs.iter().find_map(|&(on, until)| {
             let proc = &self.procs[on];
@@ -124,8 +124,8 @@ impl Supervisor {
         })
     }
 
-    /// It won't run. If nothing of what the run is about has, there is no run; but nobody ends one
-    /// by asking for something more of it.
+    /// Skip a process. If a dependency failed before any main process has run, the whole run has
+    /// failed; but not if the process was added later, since a request for more must not end the run.
     fn skip(
         &mut self,
         id: ProcId,
@@ -149,7 +149,8 @@ impl Supervisor {
         }
     }
 
-    /// The end of this process, or of what it was skipped for, is why there is no run.
+    /// Record that the exit of this process, or of the one because of which it was skipped, made the
+    /// run fail.
     fn blame(&mut self, mut id: ProcId) {
         while let (Some(_), Some((on, _))) = (&self.procs[id].skip, self.hopeless(id)) {
             id = on;
@@ -164,8 +165,8 @@ impl Supervisor {
         }
     }
 
-    /// Where something was skipped, nobody waits before a run of which nothing lives; but who has
-    /// stopped a part of it by hand may want to start it again.
+    /// End a run in which something was skipped and nothing is alive, because nothing can happen any
+    /// more. Not if the user has stopped a process, because it may be started again.
     fn end_if_nothing_is_left(&mut self, out: &mut Vec<Effect>) {
         let by_hand = |proc: &Proc| {
             proc.broken.is_none() && matches!(proc.phase, Phase::Over { asked: true, .. })
@@ -190,7 +191,7 @@ impl Supervisor {
 }
 
 impl Proc {
-    /// How far it has come, measured by what somebody waits for.
+    /// Whether it has reached this milestone, or still can.
     pub(super) fn prospect(&self, until: Milestone) -> Prospect {
         if self.has_come_to(until) {
             return Prospect::Met;
@@ -219,12 +220,12 @@ impl Proc {
         }
     }
 
-    /// Whether what is known of it is about a life before the one that is wanted.
+    /// Whether its recorded readiness and exit belong to a life before the requested one.
     fn is_anew(&self) -> bool {
         self.is_to_begin() || matches!(self.phase, Phase::Starting { .. })
     }
 
-    /// Whether others may rely on it.
+    /// Whether other processes may rely on it.
     pub fn is_ready(&self) -> bool {
         let relied = self.alive() || self.rules.is_ready_by(None);
         relied && self.has_come_to(Milestone::Ready)
@@ -240,7 +241,8 @@ impl Proc {
         match until {
             Milestone::Started => runs || completed,
             Milestone::Ready => {
-                // One that is ready by its end may end as it likes.
+                // A process with an exit check is ready once it has ended with the required code,
+                // even if that is not a success.
                 let over = matches!(self.phase, Phase::Over { asked: false, .. });
                 let ended = completed || over && self.rules.is_ready_by(None);
                 matches!(self.ready, Ready::Yes { .. }) && (runs || ended)

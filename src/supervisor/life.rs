@@ -1,4 +1,4 @@
-//! What a pane tells: its shim's entries, and the end of the shim itself.
+//! Handling the reports from a pane: the entries of its shim, and the end of the shim itself.
 
 use super::exit_code::{KILL, Stop, contribution};
 use super::{Course, Crash, Effect, Goal, Pane, Phase, Proc, Supervisor};
@@ -9,9 +9,10 @@ use crate::model::time::Timestamp;
 use crate::model::{Exit, LifeId, ProcId};
 use crate::protocol::life::{Entry, LifeEvent};
 
-/// How a life counts that could not be begun: as with a shell, a command that can't be run.
+/// The exit code of a life that could not be begun: the shell's code for a command that cannot be
+/// run.
 const NOT_BEGUN: Exit = Exit::Code(126);
-/// So many shims in a row may end before they have begun a life.
+/// This many shims in a row may end before they begin the requested life.
 pub(super) const MOST_LOST: u8 = 3;
 
 impl Supervisor {
@@ -52,12 +53,12 @@ impl Supervisor {
         }
     }
 
-    /// A shim is there. Unless tmo has opened its pane, a person had tmux start what was in it
-    /// again, which means: restart.
+    /// A shim has started. If tmo did not open its pane, the user has respawned it in tmux; that
+    /// counts as a request to restart.
     fn up(&mut self, id: ProcId, pane: Pane, out: &mut Vec<Effect>) {
         let proc = &mut self.procs[id];
         let by_hand = proc.pane == Pane::None && proc.phase != Phase::Pending;
-        // One whose life file somebody has removed says once more that it is there.
+        // A shim whose life file was removed repeats its `Up` entry; its sink is still there.
         proc.heard &= proc.pane == pane;
         proc.pane = pane;
         if by_hand && !proc.alive() && !proc.planned.removed() && self.course == Course::Keep {
@@ -94,7 +95,7 @@ impl Supervisor {
         if Some(life) < proc.current_life() {
             return;
         }
-        // A life file that was begun anew may tell of it once more.
+        // A life file that was removed and started again may report the same life once more.
         if !matches!(proc.phase, Phase::Running { life: known, .. } if known == life) {
             proc.begun = proc.begun.saturating_add(1);
         }
@@ -107,8 +108,8 @@ impl Supervisor {
         self.began(id, at, out);
     }
 
-    /// It was told to stop before it had begun: there is no exit to tell of. If it was not, its
-    /// shim could not begin it, which is the failure of the process.
+    /// The shim will not begin this life. If the life is not wanted any more there is no exit to
+    /// report. Otherwise the shim could not begin it, which counts as a failure of the process.
     fn skipped(&mut self, id: ProcId, life: LifeId, at: Timestamp, out: &mut Vec<Effect>) {
         let proc = &mut self.procs[id];
         proc.skipped = proc.skipped.max(Some(life));
@@ -121,7 +122,7 @@ impl Supervisor {
         }
     }
 
-    /// A person closed the window, which means: stop it.
+    /// The user has closed the window, which is a request to stop the process.
     fn hung_up(&mut self, id: ProcId, at: Timestamp, out: &mut Vec<Effect>) {
         let proc = &mut self.procs[id];
         if proc.alive() && proc.told < proc.current_life() {
@@ -130,7 +131,7 @@ impl Supervisor {
             proc.goal = Goal::Stop;
             proc.was_signalled(proc.told);
             if proc.swept {
-                // What was to be cleaned up is not.
+                // The cleanup is incomplete.
                 self.worst = self.worst.max(1);
             }
             out.push(Effect::Say(Some(id), What::Hangup));
@@ -221,7 +222,8 @@ impl Supervisor {
         let proc = &mut self.procs[id];
         proc.pane = Pane::None;
         if matches!(proc.phase, Phase::Starting { .. }) {
-            // It was going already when it was asked for this life, so another one may begin it.
+            // The shim was exiting already when this life was requested, so another shim may begin
+            // it.
             proc.phase = Phase::Pending;
             proc.since = at;
         }
@@ -237,8 +239,8 @@ impl Supervisor {
         self.reopen(id, out);
     }
 
-    /// A shim has ended before it had begun the life that is wanted. Another one may; but who does
-    /// not come to anything so often will not the next time either, which is a failure.
+    /// A shim has ended before it began the requested life. Try another one; but after several such
+    /// shims in a row give up and count a failure.
     fn lost_before_it_began(&mut self, id: ProcId, now: Timestamp, out: &mut Vec<Effect>) {
         let proc = &mut self.procs[id];
         if proc.lost < MOST_LOST {
@@ -262,8 +264,8 @@ impl Supervisor {
         proc.phase = Phase::Over { life, exit, asked: proc.told >= Some(life) };
     }
 
-    /// The shim was killed. What was found of what it ran has been ended; there is no status to be
-    /// had.
+    /// The shim was killed. The processes found of its process tree have been ended; their exit
+    /// status is unknown.
     pub(super) fn shim_gone(
         &mut self,
         id: ProcId,
@@ -284,7 +286,8 @@ impl Supervisor {
             out.push(Effect::Say(Some(id), What::ShimGone { what }));
             let exit = proc.phase.exit().unwrap_or(Exit::Signal(KILL));
             if proc.phase.exit().is_none() {
-                // The order is unknown: the shim that recorded it is gone.
+                // Whether the process ended before or after the request to stop is unknown, because
+                // the shim that recorded it is gone.
                 proc.was_signalled(proc.told.min(Some(life)));
                 self.exited(id, (life, exit), now, out);
             }
@@ -293,7 +296,8 @@ impl Supervisor {
             proc.phase = if left.is_empty() {
                 Phase::Over { life, exit, asked: proc.told >= Some(life) }
             } else {
-                // Nothing is begun beside what goes on: that is for a person to say.
+                // Do not start a new life next to processes that are still alive; a user has to
+                // decide that.
                 (proc.goal, proc.due) = (Goal::Stop, None);
                 Phase::Stuck { life, members: left }
             };
@@ -301,7 +305,7 @@ impl Supervisor {
         self.reopen(id, out);
     }
 
-    /// Open a pane where one is needed and none is there.
+    /// Open a pane if the process needs one and has none.
     pub(super) fn reopen(&mut self, id: ProcId, out: &mut Vec<Effect>) {
         let proc = &mut self.procs[id];
         if proc.needs_pane() && !self.tmux_gone {
@@ -318,7 +322,7 @@ impl Supervisor {
         proc.note = Some(Note::Text(why.to_owned()));
         proc.since = now;
         out.push(Effect::Say(Some(id), What::NoPane { why: why.to_owned() }));
-        // A run that lacks one of its processes does not begin; one that had begun goes on.
+        // A run that cannot open one of its processes does not start; one that has started continues.
         if self.procs[id].last_pid.is_none() && !self.procs[id].added {
             self.worst = self.worst.max(1);
             self.quit(out);
@@ -327,9 +331,9 @@ impl Supervisor {
 }
 
 impl Proc {
-    /// Nothing of this life is left. A later one is the shim's next step: if it is not wanted any
-    /// more it may have begun all the same, and the shim says in either case what became of it. Of
-    /// one whose turn has not come the shim knows nothing.
+    /// Nothing is left of this life. If a later life was requested, the shim deals with it next: even
+    /// if that is no longer wanted it may have begun already, and the shim reports its outcome either
+    /// way. A life that is held back is unknown to the shim.
     fn over(&mut self, life: LifeId, exit: Exit, asked: bool, at: Timestamp) {
         let next = self.life > Some(life) && self.life > self.skipped && !self.held;
         self.phase = match self.life.filter(|_| next && matches!(self.pane, Pane::Up { .. })) {
@@ -339,20 +343,19 @@ impl Proc {
         self.since = at;
     }
 
-    /// Its shim has begun to end this life.
+    /// Its shim has begun to stop this life.
     fn was_signalled(&mut self, life: Option<LifeId>) {
         self.signalled = self.signalled.max(life);
     }
 
-    /// Whether this life was asked to stop before it ended. A request that came to its shim too
-    /// late has not stopped it; of a stop command, which comes before the stop signal, the shim
-    /// does not know.
+    /// Whether this life was asked to stop before it ended. A request that reached the shim too late
+    /// has not stopped it. A stop command runs before the stop signal and is unknown to the shim.
     pub(super) fn was_stopped(&self, life: Option<LifeId>) -> bool {
         let heard = self.signalled >= life || self.rules.stop_command.is_some();
         self.told >= life && heard
     }
 
-    /// What has stopped this life, which has just ended.
+    /// Why this life, which has just ended, was stopped.
     fn stop_of(&self, life: Option<LifeId>, interrupts: bool) -> Stop {
         if !self.was_stopped(life) {
             Stop::None
@@ -363,8 +366,8 @@ impl Proc {
         }
     }
 
-    /// A life that was asked for and is not wanted any more may have begun unheard; then it ends
-    /// because it was told to.
+    /// Mark a requested life that is no longer wanted as asked to stop: it may have begun without our
+    /// knowledge, and its exit is then the result of our request.
     pub(super) fn tell_the_next(&mut self) {
         if self.life > self.current_life() {
             self.told = self.told.max(self.life);

@@ -1,4 +1,4 @@
-//! How far the run as a whole has come; each is told once.
+//! The progress of the run as a whole; each milepost is reported once.
 
 use serde::{Deserialize, Serialize};
 
@@ -7,7 +7,7 @@ use super::{Course, Effect, Supervisor};
 use crate::model::event::What;
 use crate::model::rules::Stage;
 
-/// Something that happens once in a run that has stages.
+/// A point that a run with stages passes once.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Milepost {
@@ -24,7 +24,7 @@ pub enum Milepost {
 }
 
 impl Milepost {
-    /// As an event.
+    /// The name of its event, as hooks get it.
     pub const fn event(self) -> &'static str {
         match self {
             Self::DependenciesReady => "lifecycle:dependencies-ready",
@@ -47,7 +47,7 @@ impl Milepost {
 }
 
 impl Supervisor {
-    /// Tell what the run has come to. A run without stages says nothing of them.
+    /// Report the mileposts that the run has reached. A run without stages does not log them.
     pub(super) fn tell_mileposts(&mut self, out: &mut Vec<Effect>) {
         use Milepost::{CleanupComplete, DependenciesReady, MainStarted, MainStopped};
         for post in [DependenciesReady, MainStarted, MainStopped, CleanupComplete] {
@@ -57,7 +57,7 @@ impl Supervisor {
         }
     }
 
-    /// It has come so far.
+    /// Report this milepost, unless that was done before.
     pub(super) fn reach(&mut self, post: Milepost, out: &mut Vec<Effect>) {
         if self.passed.contains(&post) {
             return;
@@ -92,7 +92,7 @@ impl Supervisor {
                 let begun = of(Stage::Main).any(|proc| proc.last_pid.is_some());
                 ending && begun && !of(Stage::Main).any(left)
             }
-            // Told by who starts it.
+            // Reported by `sweep`, which starts the cleanup.
             Milepost::CleanupStarted => false,
             Milepost::CleanupComplete => {
                 let begun = self.passed.contains(&Milepost::CleanupStarted);
@@ -101,7 +101,7 @@ impl Supervisor {
         }
     }
 
-    /// A command that was run because of a milepost, and behind which the run is to end.
+    /// A hook has ended after which the run should end; it was run at a milepost.
     pub(super) fn enough(&mut self, code: u8, out: &mut Vec<Effect>) {
         self.worst = self.worst.max(code);
         self.quit(out);

@@ -1,12 +1,12 @@
-//! The supervisor decides and does nothing: inputs in, effects out, time as an argument.
+//! The state machine of the supervisor: inputs in, effects out, time as an argument.
 //!
-//! No clock, no I/O, no async: the same calls give the same effects, so every policy bug is
-//! reproduced by a test without tmux. What is *wanted* of a process ([`Goal`]) is kept apart from
-//! the *state* it is in ([`Phase`]); a late word of an earlier life is told by its number and
-//! changes nothing.
+//! No clock, no I/O, no async: the same calls always give the same effects, so every bug in a policy
+//! can be reproduced by a test without tmux. What is *wanted* of a process ([`Goal`]) is kept apart
+//! from the *state* it is in ([`Phase`]). A late report about an earlier life is recognized by its
+//! life number and changes nothing.
 //!
-//! All of it but the waiting clients is saved before its effects are carried out
-//! ([`Supervisor`] is serialisable), so an adopter goes on where its predecessor was killed.
+//! Everything except the waiting clients is saved before the effects are carried out ([`Supervisor`]
+//! is serialisable), so an adopter continues where its predecessor was killed.
 
 mod events;
 mod exit_code;
@@ -43,11 +43,11 @@ pub use reload::Planned;
 pub use tally::Tally;
 use ticket::Ticket;
 
-/// What the whole run is about.
+/// The state of the run as a whole.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Course {
-    /// Processes are kept as they are wanted.
+    /// Processes are kept in their desired state.
     Keep,
     /// Everything is being stopped.
     Quit,
@@ -64,39 +64,41 @@ pub enum Course {
 pub struct Supervisor {
     /// The processes in the order of the plan.
     pub procs: Vec<Proc>,
-    /// Where it is going.
+    /// The state of the run as a whole.
     pub course: Course,
-    /// The highest exit status of what was no process: a window that did not open, tmux.
+    /// The highest exit status that does not come from a process: a window that did not open, loss of
+    /// tmux.
     pub worst: u8,
-    /// Who ended first without being told to.
+    /// The process that ended first without being asked to.
     pub culprit: Option<Culprit>,
     /// The tmux server is gone.
     pub tmux_gone: bool,
-    /// Everything stops because a process ended with success, not because of a request: a process
-    /// that is stopped by that can still fail the run.
+    /// Everything stops because a process ended with success, not because of a request. In this case
+    /// a process that is stopped can still make the run fail.
     #[serde(default)]
     interrupts: bool,
-    /// When somebody first asked for the end of the run.
+    /// When the end of the run was first requested.
     #[serde(default)]
     asked_at: Option<Timestamp>,
-    /// The line "all processes have ended" is in the log.
+    /// The event "all processes have ended" has been logged.
     #[serde(default)]
     idle: bool,
-    /// What the run has come to so far.
+    /// The mileposts that the run has reached.
     #[serde(default)]
     passed: Vec<Milepost>,
-    /// The run has begun: who waits for whom was decided.
+    /// The run has begun: it has been determined which process waits for which.
     #[serde(default = "yes")]
     begun: bool,
-    /// Which state of the plan was attached ([`Plan::generation`]).
+    /// The generation of the plan that was attached last ([`Plan::generation`]).
     #[serde(default)]
     pub generation: u64,
-    /// Requests that were made under a key, the oldest first.
+    /// Requests with a key, oldest first.
     #[serde(default)]
     keyed: Vec<(String, Ticket)>,
     #[serde(skip)]
     tickets: Vec<Ticket>,
-    /// The exit code of the run is that of this one; the plan knows it.
+    /// The process that determines the exit code of the run (`--exit-code-from`); taken from the
+    /// plan.
     #[serde(skip)]
     exit_from: Option<ProcId>,
 }
@@ -116,7 +118,7 @@ pub struct Culprit {
 }
 
 impl Supervisor {
-    /// The machine before anything has happened.
+    /// The initial state for a plan.
     pub fn new(plan: &Plan, now: Timestamp) -> Self {
         let mut new = Self {
             procs: plan.processes.iter().map(|process| Proc::new(process, now)).collect(),
@@ -138,7 +140,7 @@ impl Supervisor {
         new
     }
 
-    /// Fold one input into the state.
+    /// Process one input; returns the effects.
     pub fn step(&mut self, now: Timestamp, input: Input) -> Vec<Effect> {
         let mut out = vec![];
         match input {
@@ -171,15 +173,15 @@ impl Supervisor {
         out
     }
 
-    /// What an adopter does first: do again what follows from the state, in case its predecessor
-    /// was killed between deciding and doing.
+    /// The first step of an adopter: repeat the effects that follow from the state, because its
+    /// predecessor may have been killed after saving them and before carrying them out.
     pub fn resume(&mut self, now: Timestamp) -> Vec<Effect> {
         if let Course::Done { code } = self.course {
             return vec![Effect::Finish(code)];
         }
         let mut out = vec![];
         if !self.begun && self.course == Course::Keep {
-            // Its predecessor was killed before the first input.
+            // The predecessor was killed before the first input.
             self.begin(now, &mut out);
             self.settle(now, &mut out);
             return out;
@@ -187,7 +189,7 @@ impl Supervisor {
         let mut lost = vec![];
         for (id, proc) in ProcId::all(&self.procs).zip(&mut self.procs) {
             if proc.begun == 0 && proc.last_pid.is_some() {
-                // It was saved by a version that did not count them.
+                // The state was saved by a version that did not count lives.
                 proc.begun = or_zero::number(proc.current_life()).into();
             }
             if self.course == Course::Keep && proc.needs_pane() && !self.tmux_gone {
@@ -218,8 +220,8 @@ impl Supervisor {
         out
     }
 
-    /// Whether this can be what was saved of a run with this plan: the same processes but for those
-    /// that were added since, and nothing about any other.
+    /// Whether this can be the saved state of a run with this plan: it has the same processes, except
+    /// for those that were added to the plan since, and refers to no others.
     pub fn is_of(&self, plan: &Plan) -> bool {
         let known = |id: ProcId| id.place() < self.procs.len();
         let Some((old, new)) = plan.processes.split_at_checked(self.procs.len()) else {
@@ -231,12 +233,12 @@ impl Supervisor {
             && self.keyed.iter().all(|(_, ticket)| ticket.concerns().all(known))
     }
 
-    /// The first process of which this holds.
+    /// The first process that satisfies this predicate.
     fn id_where(&self, holds: impl FnMut(&Proc) -> bool) -> Option<ProcId> {
         self.procs.iter().position(holds).map(ProcId::at)
     }
 
-    /// Know of the processes that were added to the plan.
+    /// Add the processes that were added to the plan.
     pub fn grow(&mut self, plan: &Plan, now: Timestamp) {
         let new = plan.processes.iter().skip(self.procs.len());
         self.procs.extend(new.map(|process| Proc::new(process, now)));
@@ -260,7 +262,7 @@ impl Supervisor {
         out.insert(0, Effect::Open(ids));
     }
 
-    /// Tell the pane of `id` what is wanted of it, if it has one.
+    /// Tell the shim of `id` what should run, if the process has a pane.
     fn want(&self, id: ProcId, out: &mut Vec<Effect>) {
         let proc = &self.procs[id];
         if !matches!(proc.pane, Pane::Up { .. }) {
@@ -269,7 +271,7 @@ impl Supervisor {
         let want = match proc.goal {
             Goal::Run if proc.held || !proc.heard && !proc.alive() => return,
             Goal::Run => Want::Run,
-            // Its window goes as well.
+            // The shim exits too, and its window is closed.
             Goal::Stop if proc.retired => Want::End,
             Goal::Stop => Want::Stop,
         };
@@ -277,7 +279,7 @@ impl Supervisor {
     }
 }
 
-/// Whoever saved a state without that had begun.
+/// States that were saved without this field are of runs that had begun.
 const fn yes() -> bool {
     true
 }

@@ -1,5 +1,5 @@
-//! Whoever waits for a stop: a second request kills, a stop that takes longer than a moment is mentioned, and
-//! so is a run of which every process has ended.
+//! Waiting for stops: a second request to stop kills, and a stop that takes longer than a moment is
+//! mentioned. So is a run in which every process has ended.
 
 use std::time::Duration;
 
@@ -10,13 +10,13 @@ use crate::model::request::SAME_REQUEST;
 use crate::model::time::Timestamp;
 use crate::model::units;
 
-/// A stop that takes no longer needs no explanation.
+/// A stop that takes longer than this is mentioned.
 const MOMENT: Duration = Duration::from_secs(1);
-/// Processes that were asked to stop this little later are named in the same line.
+/// Processes that were asked to stop within this time are listed in the same line.
 const TOGETHER: Duration = Duration::from_millis(500);
 
 impl Proc {
-    /// When SIGKILL follows the stop signal of its present life.
+    /// When SIGKILL follows the stop signal of its current life.
     pub fn kill_due(&self) -> Option<Timestamp> {
         let life = self.current_life();
         let waits = matches!(self.phase, Phase::Running { .. } | Phase::Ending { .. });
@@ -24,20 +24,20 @@ impl Proc {
         (waits && asked).then(|| self.stop_since + Duration::from_millis(self.planned.grace_ms()))
     }
 
-    /// Note that somebody has asked to stop its present life; whether this is the first request.
+    /// Record a request to stop its current life; returns whether it is the first one.
     pub(super) fn note_request(&mut self, now: Timestamp) -> bool {
         let life = self.current_life();
         let new = self.asked_life < life;
         if new {
             (self.asked_life, self.asked_at) = (life, now);
-            // Mention the slow stop again: another command kills it now.
+            // Mention the slow stop again, because the command that kills it now is another one.
             self.slow_life = None;
         }
         new
     }
 
-    /// When a stop that goes on is to be mentioned: once for each life, and not if SIGKILL follows
-    /// at once.
+    /// When to mention a stop that is still going on: once for each life, and not if SIGKILL follows
+    /// shortly anyway.
     fn slow_due(&self) -> Option<Timestamp> {
         let due = self.stop_since + MOMENT;
         let kill = self.kill_due().filter(|_| self.slow_life != self.current_life())?;
@@ -45,26 +45,26 @@ impl Proc {
     }
 }
 
-/// What a request to stop means for a process.
+/// The effect of a request to stop a process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Insistence {
-    /// The process was not being stopped: this begins it.
+    /// The process was not being stopped yet; now it is.
     Begins,
-    /// The process is being stopped already: nothing more is done.
+    /// The process is being stopped already, and nothing else is done.
     Joins,
     /// It is a second request: the process is killed.
     Kills,
 }
 
-/// Whether a request at `now` is another one than that at `first`.
+/// Whether a request at `now` is a second one after that at `first`, not the same one sent twice.
 fn is_later(first: Timestamp, now: Timestamp) -> bool {
-    // Also where the clock was set back.
+    // The absolute difference, in case the clock was set back.
     now.between(first) >= SAME_REQUEST
 }
 
 impl Supervisor {
-    /// Note of each process that has been told to stop since the last call when that was, and whether
-    /// somebody has asked for it.
+    /// For each process that was told to stop since the last call, record when, and whether that was
+    /// requested by a client.
     pub(super) fn note_stops(&mut self, now: Timestamp, by_request: bool) {
         for proc in &mut self.procs {
             let life = proc.current_life();
@@ -77,7 +77,7 @@ impl Supervisor {
         }
     }
 
-    /// Somebody asks for the end of this process. If that is the second time, it is killed (overmind's rule).
+    /// Handles a request to stop this process. A second request kills it, as in overmind.
     pub(super) fn insist(
         &mut self,
         id: ProcId,
@@ -99,7 +99,7 @@ impl Supervisor {
         Insistence::Joins
     }
 
-    /// Somebody asks for the end of everything. If that is the second time, all is killed.
+    /// Handles a request to end the run. A second request kills everything.
     pub(super) fn ask_to_quit(&mut self, now: Timestamp, out: &mut Vec<Effect>) {
         if let Some(at) = self.asked_at {
             if is_later(at, now) {
@@ -135,14 +135,14 @@ impl Supervisor {
         }
     }
 
-    /// Which processes still run, when SIGKILL follows, and what kills them now.
+    /// Which processes are still running, when SIGKILL follows, and which command kills them now.
     fn slow_stops(&self, slow: &[ProcId], now: Timestamp) -> SlowStop {
         let proc = |id: &ProcId| &self.procs[*id];
         let of = |id: &ProcId| Slow { process: proc(id).name.clone(), pid: proc(id).pid() };
         let due = slow.iter().filter_map(|id| proc(id).kill_due());
         let is_asked = |id: &ProcId| proc(id).asked_life == proc(id).current_life();
         let sooner = match (self.course, self.asked_at) {
-            // The first request for what stops by itself kills nothing.
+            // A process that is stopped without a request: a first request would not kill it.
             (Course::Keep, _) if !slow.iter().all(is_asked) => None,
             (Course::Keep, _) if slow.iter().all(|id| proc(id).goal == Goal::Run) => {
                 Some(Sooner::RestartAgain)
@@ -158,7 +158,7 @@ impl Supervisor {
         }
     }
 
-    /// Mention once that every process has ended and nothing starts one again.
+    /// Mention once that every process has ended and none will be restarted.
     pub(super) fn mention_idleness(&mut self, out: &mut Vec<Effect>) {
         let going = |proc: &Proc| {
             proc.alive()

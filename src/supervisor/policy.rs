@@ -1,4 +1,4 @@
-//! What follows when a process ends by itself, or is found to have failed.
+//! What happens when a process exits by itself, or is found to have failed.
 
 use std::time::Duration;
 
@@ -13,8 +13,8 @@ use crate::model::time::Timestamp;
 use crate::model::units;
 use crate::model::{Exit, LifeId, ProcId};
 
-/// How a process is started again of which nothing else was said: the first time at once, then
-/// after 1, 2, 4 … 30 seconds, and never given up.
+/// The restart policy of a process without any settings for it: the first restart is immediate, the
+/// next ones follow after 1, 2, 4 … 30 seconds, without a limit.
 const BARE: RestartPolicy = RestartPolicy {
     when: Restart::Always,
     delay_ms: 1000,
@@ -24,29 +24,29 @@ const BARE: RestartPolicy = RestartPolicy {
     stable_ms: 60_000,
 };
 
-/// Without a `delay`, so many restarts in a row are done at once.
+/// Without a `delay`, this many restarts in a row are immediate.
 const MOST_AT_ONCE: u32 = 10;
 
-/// After these, two starts are not nearer to each other: what ends at once, again and again, would keep
-/// a processor busy.
+/// After that, starts are at least this far apart: a process that exits at once, again and again,
+/// would keep a processor busy.
 const BETWEEN_STARTS: Duration = Duration::from_millis(100);
 
-/// How an end counts.
+/// The assessment of an exit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Verdict {
-    /// As it should.
+    /// A success.
     Good,
     /// A failure.
     Failure,
-    /// One that may happen now and then.
+    /// A failure that is acceptable now and then and is not counted.
     Soft,
-    /// It could not even begin, and won't the next time.
+    /// The command could not be run, and retrying is pointless.
     StartError,
 }
 
 impl Rules {
-    /// How an end counts. What a shell means by 126 and 127 is told by the policy of a process that
-    /// has none to be a failure like others, as overmind does.
+    /// Assess an exit. The shell's exit codes 126 and 127 are an ordinary failure if no restart
+    /// policy is set, as in overmind.
     pub(super) fn judge(&self, exit: Exit) -> Verdict {
         match exit {
             Exit::Code(_) if self.is_good(exit) => Verdict::Good,
@@ -57,8 +57,8 @@ impl Rules {
     }
 }
 
-/// How long to wait before a process is started again that was so often in a row; `seed` spreads
-/// those that fail together.
+/// How long to wait before restarting a process for the `streak`-th time in a row; `seed` spreads the
+/// restarts of processes that fail at the same time.
 fn pause(policy: &RestartPolicy, first_at_once: bool, streak: u32, seed: u64) -> Duration {
     let doublings = match (first_at_once, streak) {
         (true, 0) => return Duration::ZERO,
@@ -74,7 +74,7 @@ fn pause(policy: &RestartPolicy, first_at_once: bool, streak: u32, seed: u64) ->
             if first_at_once {
                 return whole;
             }
-            // A tenth shorter to a tenth longer, never longer than the longest.
+            // Between 10 % shorter and 10 % longer, but never longer than `max_delay_ms`.
             let spread = u64::try_from((whole / 5).as_nanos()).unwrap_or(u64::MAX);
             let part = Duration::from_nanos(seed.checked_rem(spread).unwrap_or(0));
             (whole * 9 / 10 + part).min(Duration::from_millis(policy.max_delay_ms))
@@ -82,7 +82,7 @@ fn pause(policy: &RestartPolicy, first_at_once: bool, streak: u32, seed: u64) ->
     }
 }
 
-/// The same number for the same process and life, whoever asks.
+/// A pseudo-random number that depends only on the process and the life.
 fn seed(proc: &Proc) -> u64 {
     let mix = |hash: u64, byte: u8| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
     let name = proc.name.as_str().bytes().fold(0xcbf2_9ce4_8422_2325, mix);
@@ -90,7 +90,7 @@ fn seed(proc: &Proc) -> u64 {
 }
 
 impl Supervisor {
-    /// Nobody has asked this life to end, and nobody for another one.
+    /// Handles an exit that was not requested and has no replacement pending.
     pub(super) fn ended_by_itself(
         &mut self,
         id: ProcId,
@@ -102,7 +102,7 @@ impl Supervisor {
         let verdict = proc.rules.judge(exit);
         let again = match (&proc.rules.restart, proc.on_exit, verdict) {
             (Some(_), _, Verdict::StartError) => false,
-            // What others wait for would never be seen.
+            // A restart would hide the completion that other processes wait for.
             (_, _, Verdict::Good) if self.is_to_end(id) => false,
             (Some(policy), _, Verdict::Good) => policy.when == Restart::Always,
             (Some(policy), _, Verdict::Failure | Verdict::Soft) => policy.when != Restart::No,
@@ -118,13 +118,13 @@ impl Supervisor {
         self.ready_never(id, exit, out);
     }
 
-    /// Whether it has done its part once it has ended well.
+    /// Whether the process is complete once it has ended with success, and therefore not restarted.
     fn is_to_end(&self, id: ProcId) -> bool {
         let completed = |proc: &Proc| proc.needs.contains(&(id, Milestone::Completed));
         self.procs[id].rules.is_ready_by(None) || self.procs.iter().any(completed)
     }
 
-    /// Whether it has ended well, and was expected to.
+    /// Whether it has ended with success and was expected to end.
     pub fn has_finished(&self, id: ProcId) -> bool {
         let proc = &self.procs[id];
         let is_to_end = proc.on_exit == OnExit::Remain
@@ -191,7 +191,7 @@ impl Supervisor {
         out.push(Effect::Say(Some(id), What::Backoff { pause_ms, times }));
     }
 
-    /// It has failed although it runs: it is stopped and stays so until somebody starts it.
+    /// The process has failed while running: stop it until a user starts it.
     pub(super) fn break_off(&mut self, id: ProcId, why: Problem, out: &mut Vec<Effect>) {
         if self.course != Course::Keep || !self.procs[id].alive() {
             return;
@@ -213,7 +213,7 @@ impl Supervisor {
         out.push(Effect::Say(Some(id), What::Broken { why }));
     }
 
-    /// It has failed although it runs: it is started again, as after an end of its own.
+    /// The process has failed while running: restart it as if it had exited by itself.
     pub(super) fn fail_and_restart(
         &mut self,
         id: ProcId,
@@ -236,7 +236,7 @@ impl Supervisor {
             return self.break_off(id, why, out);
         }
         proc.failed = proc.current_life();
-        // The first time at once: it was not its end that told, but somebody who looked.
+        // The first restart is immediate: the process did not exit, but was found to have failed.
         let ran = now.since(proc.since);
         let pause = if proc.streak == 0 { Duration::ZERO } else { proc.next_pause(ran) };
         proc.streak = proc.streak.saturating_add(1);
@@ -250,7 +250,7 @@ impl Supervisor {
         }
     }
 
-    /// When something is due that only time brings.
+    /// The earliest deadline.
     pub fn next_due(&self) -> Option<Timestamp> {
         let checks = self.procs.iter().filter_map(Proc::check_due);
         let cleanup = ProcId::all(&self.procs).filter_map(|id| self.cleanup_due(id));
@@ -258,8 +258,8 @@ impl Supervisor {
         due.chain(self.slow_stop_due()).min()
     }
 
-    /// Whether something seems further away than it can be: the clock was set back, and what is due
-    /// begins anew from now ([`Input::Alarm`](super::Input::Alarm)).
+    /// Whether a deadline is further away than it can be. Then the clock was set back, and an
+    /// [`Input::Alarm`](super::Input::Alarm) makes the deadlines count from now.
     pub fn is_set_back(&self, now: Timestamp) -> bool {
         ProcId::all(&self.procs).zip(&self.procs).any(|(id, proc)| {
             let timed = proc.check_due().is_some() || self.cleanup_due(id).is_some();
@@ -268,14 +268,14 @@ impl Supervisor {
         })
     }
 
-    /// Start again those whose pause is over.
+    /// Handles the deadlines that have been reached, and restarts the processes whose pause is over.
     pub(super) fn on_alarm(&mut self, now: Timestamp, out: &mut Vec<Effect>) {
         self.mention_slow_stops(now, out);
         for id in ProcId::all(&self.procs) {
             self.look_at_checks(id, now, out);
             self.cleanup_overdue(id, now, out);
             let proc = &mut self.procs[id];
-            // The clock was set back.
+            // A deadline further away means that the clock was set back.
             let latest = now + proc.longest_pause();
             proc.due = proc.due.map(|due| due.min(latest));
             if proc.due.is_some_and(|due| due <= now) {
@@ -289,31 +289,31 @@ impl Supervisor {
 }
 
 impl RestartPolicy {
-    /// The longest that a pause can be.
+    /// The longest pause of this policy.
     fn longest(&self) -> Duration {
         Duration::from_millis(self.delay_ms.max(self.max_delay_ms))
     }
 }
 
 impl Proc {
-    /// Have it started again when this pause after that moment is over.
+    /// Schedule a restart for when this pause, counted from that moment, is over.
     fn rest(&mut self, from: Timestamp, pause: Duration) {
         self.due = Some(from + pause);
         self.pause = pause;
     }
 
-    /// How long its present pause can be.
+    /// The greatest remaining length of its current pause.
     fn longest_pause(&self) -> Duration {
-        // One that was saved without its length is none of the longest.
+        // If the length of the pause was not saved (by an older version), assume the longest one.
         match self.pause {
             Duration::ZERO => self.rules.restart.as_ref().unwrap_or(&BARE).longest(),
             pause => pause,
         }
     }
 
-    /// How long after a life that has lasted so long the next one begins.
+    /// How long to wait before the next life after one that has lasted this long.
     fn next_pause(&self, ran: Duration) -> Duration {
-        // Opening windows in vain costs more than most processes do.
+        // Opening windows in vain is expensive, so slow down in any case.
         let least = if self.lost < MOST_LOST {
             Duration::ZERO
         } else {
@@ -377,7 +377,7 @@ mod tests {
         assert_eq!(pauses(&proc), [0, 0, 0, 0]);
         proc.streak = 10;
         assert_eq!(pauses(&proc), [100, 70, 0, 0]);
-        // Nothing is said of a bare one: the first time at once, as overmind does.
+        // A process without settings: the first restart is immediate, as in overmind.
         (proc.rules.restart, proc.streak) = (None, 0);
         assert_eq!(proc.next_pause(Duration::ZERO), Duration::ZERO);
     }

@@ -15,23 +15,23 @@ use crate::model::rules::{Milestone, Rules, Stage};
 use crate::model::time::{Timestamp, nanos};
 use crate::model::{Exit, LifeId, ProcId, ProcName, ProcessStatus};
 
-/// What shall become of a process.
+/// The desired state of a process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Goal {
-    /// It shall run its newest life.
+    /// Its newest life should run.
     Run,
-    /// It shall not run.
+    /// It should not run.
     Stop,
 }
 
-/// The state of a process: each variant carries what is true then.
+/// The state of a process; each variant carries the data that is valid in that state.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "phase", rename_all = "kebab-case")]
 pub enum Phase {
-    /// It has not run in this run.
+    /// It has not run yet in this run.
     Pending,
-    /// A life was asked for; nothing has been heard of it.
+    /// A life was requested, and its shim has not reported anything about it yet.
     Starting {
         /// The life.
         life: LifeId,
@@ -43,33 +43,33 @@ pub enum Phase {
         /// Main process.
         pid: u32,
     },
-    /// Its main process has ended, the rest of its tree not yet.
+    /// The main process has ended, but the rest of its process tree has not.
     Ending {
         /// The life.
         life: LifeId,
         /// How the main process ended.
         exit: Exit,
     },
-    /// SIGKILL did not end all of its tree.
+    /// SIGKILL did not end the whole process tree.
     Stuck {
         /// The life.
         life: LifeId,
-        /// Who is left.
+        /// The processes that are left.
         members: Vec<Member>,
     },
-    /// Nothing of it is left.
+    /// Nothing is left of its last life.
     Over {
         /// The life.
         life: LifeId,
         /// How it ended.
         exit: Exit,
-        /// Whether it was told to.
+        /// Whether it was asked to stop.
         asked: bool,
     },
 }
 
 impl Phase {
-    /// How its main process ended.
+    /// The exit status of its main process.
     pub const fn exit(&self) -> Option<Exit> {
         if let Self::Ending { exit, .. } | Self::Over { exit, .. } = self {
             Some(*exit)
@@ -79,43 +79,43 @@ impl Phase {
     }
 }
 
-/// Whether a pane with a shim is there.
+/// Whether there is a pane with a shim.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "pane", rename_all = "kebab-case")]
 pub enum Pane {
-    /// None; a start opens one.
+    /// There is none; a start opens one.
     None,
-    /// Asked for.
+    /// It has been requested and is not up yet.
     Opening,
     /// Its shim is up.
     Up {
-        /// The shim.
+        /// Process id of the shim.
         shim: u32,
-        /// Its start time.
+        /// Start time of the shim.
         start_time: u64,
-        /// tmux's name of it (`%3`).
+        /// The pane id in tmux (`%3`).
         id: String,
     },
 }
 
-/// Whether a life has come to where others may rely on it.
+/// Whether a life is ready, so that others may rely on it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "ready", rename_all = "kebab-case")]
 pub enum Ready {
     /// Not yet.
     Waiting {
-        /// The checks that are passed.
+        /// The checks that have passed.
         passed: Vec<usize>,
-        /// What those that are asked answered last instead.
+        /// The last answer of each active check that has not passed.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         heard: Vec<(usize, String)>,
     },
-    /// It has.
+    /// It is ready.
     Yes {
-        /// When.
+        /// Since when.
         at: Timestamp,
     },
-    /// It has not in time, or has ended before.
+    /// It was not ready in time, or ended before it was ready.
     No {
         /// Why.
         why: Problem,
@@ -128,7 +128,7 @@ impl Default for Ready {
     }
 }
 
-/// A process that is not started again before somebody asks for it.
+/// A process that has failed for good: it is not started again until a user asks for it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Broken {
     /// Why.
@@ -143,31 +143,31 @@ pub struct Proc {
     pub name: ProcName,
     /// Its stop signal.
     pub stop_signal: i32,
-    /// What follows when it ends by itself.
+    /// What happens when it exits by itself.
     #[serde(default)]
     pub on_exit: OnExit,
-    /// What is wanted.
+    /// The desired state.
     pub goal: Goal,
-    /// The newest life that was asked for.
+    /// The newest life that was requested.
     #[serde(with = "or_zero")]
     pub life: Option<LifeId>,
-    /// What it is in.
+    /// The current state.
     pub phase: Phase,
     /// Its pane.
     pub pane: Pane,
-    /// The newest life that was told to stop.
+    /// The newest life that was asked to stop.
     #[serde(with = "or_zero")]
     pub told: Option<LifeId>,
-    /// The newest life that is to be killed without grace.
+    /// The newest life that is to be killed without a grace period.
     #[serde(with = "or_zero")]
     pub killed: Option<LifeId>,
-    /// The newest life that its shim has asked to stop, or killed, before it ended.
+    /// The newest life that its shim began to stop or kill before it ended.
     #[serde(default, with = "or_zero")]
     pub signalled: Option<LifeId>,
-    /// The newest life that stops because another process ended with success.
+    /// The newest life that is stopped because another process ended with success.
     #[serde(default, with = "or_zero")]
     pub interrupted: Option<LifeId>,
-    /// The life that [`Proc::stop_since`] is about.
+    /// The life to which [`Proc::stop_since`] refers.
     #[serde(default, with = "or_zero")]
     pub stop_life: Option<LifeId>,
     /// When that life was asked to stop.
@@ -179,109 +179,110 @@ pub struct Proc {
     /// When that was first requested.
     #[serde(default)]
     pub asked_at: Timestamp,
-    /// The newest life whose slow stop was mentioned.
+    /// The newest life whose slow stop was reported.
     #[serde(default, with = "or_zero")]
     pub slow_life: Option<LifeId>,
-    /// The newest life that its shim has said it will not begin.
+    /// The newest life that its shim reported as skipped: the shim will never begin it.
     #[serde(default, with = "or_zero")]
     pub skipped: Option<LifeId>,
-    /// How many shims in a row have ended before they had begun the life that was wanted.
+    /// How many shims in a row ended before they began the requested life.
     #[serde(default)]
     pub lost: u8,
     /// How long its last life ran.
     #[serde(default, with = "nanos")]
     pub ran: Duration,
-    /// How its last life counts for the exit code of the run.
+    /// What its last life contributes to the exit code of the run.
     #[serde(default)]
     pub status: u8,
-    /// How its last life ended.
+    /// The exit status of its last life.
     #[serde(default)]
     pub last_exit: Option<Exit>,
-    /// How often in a row it was started again after an end of its own.
+    /// How many times in a row it was restarted after it exited by itself.
     #[serde(default)]
     pub streak: u32,
-    /// When it is to be started again.
+    /// When it is to be restarted.
     #[serde(default)]
     pub due: Option<Timestamp>,
-    /// How long that pause was meant to be.
+    /// The planned length of the pause before that restart.
     #[serde(default, with = "nanos")]
     pub pause: Duration,
-    /// How many lives of it have begun.
+    /// How many of its lives have begun.
     #[serde(default)]
     pub begun: u64,
     /// Its last main process, dead or alive.
     pub last_pid: Option<u32>,
-    /// Since when it has been in this phase.
+    /// When it entered its current phase.
     pub since: Timestamp,
-    /// The last life entry that was taken in.
+    /// The sequence number of the last life entry that was processed.
     pub seen: u64,
-    /// Something that a person should know about its state.
+    /// A remark about its state for the user.
     pub note: Option<Note>,
-    /// It came when its entry was scaled, or by a reload, or begins only when it is asked for: the
-    /// run had begun without it.
+    /// It did not start with the run: it was added by scaling or by a reload, or begins only on
+    /// request.
     #[serde(default)]
     pub added: bool,
-    /// Its entry was scaled down to fewer, or no configuration has it: it is not one of the
-    /// processes any more.
+    /// It is no longer one of the run's processes: its entry was scaled down, or the configuration no
+    /// longer contains it.
     #[serde(default)]
     pub retired: bool,
-    /// How much of [`ProcessPlan::came`] was acted upon.
+    /// The value of [`ProcessPlan::came`] up to which the plan was carried out.
     #[serde(default)]
     pub came: u32,
-    /// How much of [`ProcessPlan::edition`] was acted upon.
+    /// The value of [`ProcessPlan::edition`] up to which the plan was carried out.
     #[serde(default)]
     pub edition: u32,
-    /// It is to run, and its turn has not come.
+    /// It should run, but what it waits for has not happened yet.
     #[serde(default)]
     pub held: bool,
-    /// A sink takes what is printed in its pane.
+    /// A sink records the output of its pane.
     #[serde(default)]
     pub heard: bool,
-    /// Whether its present life is ready.
+    /// Whether its current life is ready.
     #[serde(default)]
     pub ready: Ready,
-    /// When somebody began to ask about it who had not been there before; the epoch for never.
+    /// When a new supervisor took over the readiness checks of the current life; the epoch if none
+    /// did.
     #[serde(default)]
     pub asked_again: Timestamp,
-    /// How often in a row its life did not answer as it should.
+    /// How many liveness checks in a row its life has failed.
     #[serde(default)]
     pub misses: u32,
-    /// Failures in a row.
+    /// How many of its lives in a row have failed.
     #[serde(default)]
     pub failures: u32,
-    /// It has failed for good.
+    /// Why it has failed for good, if it has.
     #[serde(default)]
     pub broken: Option<Broken>,
-    /// How its lives have ended.
+    /// Counts of how its lives ended.
     #[serde(default)]
     pub tally: Tally,
-    /// The newest life that was ended because it had failed.
+    /// The newest life that was ended because it had failed while running.
     #[serde(default, with = "or_zero")]
     pub failed: Option<LifeId>,
-    /// It was not started, because of this.
+    /// Why it was not started, if it was skipped.
     #[serde(default)]
     pub skip: Option<Skip>,
-    /// The end of the run has come to it.
+    /// It was asked to stop because the run is ending.
     #[serde(default)]
     pub dismissed: bool,
-    /// It was started because the run ends.
+    /// It was started for the cleanup at the end of the run.
     #[serde(default)]
     pub swept: bool,
-    /// What the plan says of it; no part of what is saved.
+    /// The rules of the plan for it; not saved with the state.
     #[serde(skip)]
     pub rules: Rules,
-    /// What the plan counts of it.
+    /// The plan's counters and settings for it; not saved with the state.
     #[serde(skip)]
     pub planned: Planned,
-    /// What it waits for before it begins, stages included.
+    /// What must have happened before it begins, including what follows from the stages.
     #[serde(skip)]
     pub needs: Vec<(ProcId, Milestone)>,
 }
 
 impl Proc {
-    /// The process of this plan, before anything has happened.
+    /// The process of this plan in its initial state.
     pub(super) fn new(process: &ProcessPlan, now: Timestamp) -> Self {
-        // One that came by a reload is brought in by whoever follows the plan.
+        // A process that came by a reload is started by `follow_plan`.
         let later = process.added || process.came > 0;
         let waits = later || process.waits || process.rules.stage == Stage::Cleanup;
         Self {
@@ -336,17 +337,18 @@ impl Proc {
         }
     }
 
-    /// Whether a word means it: its name, its entry, or `@` and one of its groups.
+    /// Whether a word in a request refers to this process: by its name, its entry, or `@` and one of
+    /// its groups.
     pub(super) fn is_meant(&self, word: &str) -> bool {
         self.name.is_meant(word, &self.rules.groups)
     }
 
-    /// Whether it is one of the processes still, or again.
+    /// Whether it is one of the run's processes; a retired one is for as long as it is alive.
     pub fn counts(&self) -> bool {
         !self.retired || self.alive()
     }
 
-    /// The life that is there or was there last.
+    /// The current life, or the last one if none is running.
     pub fn current_life(&self) -> Option<LifeId> {
         match self.phase {
             Phase::Pending => None,
@@ -358,42 +360,42 @@ impl Proc {
         }
     }
 
-    /// Whether a life is wanted that nothing was heard of.
+    /// Whether a life was requested of which the shim has not reported anything yet.
     pub(super) fn is_to_begin(&self) -> bool {
         self.goal == Goal::Run && self.life > self.current_life()
     }
 
-    /// Whether it shall run and has nothing to run in.
+    /// Whether it should run and has no pane.
     pub(super) fn needs_pane(&self) -> bool {
         self.is_to_begin() && self.pane == Pane::None
     }
 
-    /// Whether something of it is alive, as far as is known.
+    /// Whether anything of it is alive, as far as the supervisor knows.
     pub fn alive(&self) -> bool {
         !matches!(self.phase, Phase::Pending | Phase::Over { .. })
     }
 
-    /// Whether its window has nothing to show that anybody asks for.
+    /// Whether its window is no longer needed.
     pub(super) fn is_closed(&self) -> bool {
         self.retired && !self.alive() && self.pane == Pane::None
     }
 
-    /// Whether SIGKILL did not end all of its tree.
+    /// Whether SIGKILL did not end its whole process tree.
     pub(super) fn is_stuck(&self) -> bool {
         matches!(self.phase, Phase::Stuck { .. })
     }
 
-    /// Its main process, while that is alive.
+    /// The pid of its main process while that is running.
     pub fn pid(&self) -> Option<u32> {
         if let Phase::Running { pid, .. } = self.phase { Some(pid) } else { None }
     }
 
-    /// Whether its present life was told to stop.
+    /// Whether its current life was asked to stop.
     pub fn told_to_stop(&self) -> bool {
         self.told.is_some() && self.told >= self.current_life()
     }
 
-    /// What it is doing.
+    /// Its status as shown to users.
     pub fn status(&self) -> ProcessStatus {
         match &self.phase {
             Phase::Pending if self.skip.is_some() => ProcessStatus::Skipped,

@@ -1,4 +1,4 @@
-//! When a process is ready, and whether it still works.
+//! Readiness and liveness of processes.
 
 use std::time::Duration;
 
@@ -9,19 +9,19 @@ use crate::model::rules::{Action, Check, FailureAction, Probe, Rules};
 use crate::model::time::Timestamp;
 use crate::model::{Exit, LifeId, ProcId};
 
-/// Somebody must ask whether something is so.
+/// A check that the engine has to carry out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Question {
-    /// About whom.
+    /// The process.
     pub id: ProcId,
-    /// About which life.
+    /// The life.
     pub life: LifeId,
-    /// Which check of those for readiness; nothing: whether it still works.
+    /// The number of the readiness check; `None` for the liveness check.
     pub check: Option<usize>,
 }
 
 impl Supervisor {
-    /// What has to be asked from outside while things stand as they do.
+    /// The checks that have to be carried out in the current state.
     pub fn questions(&self) -> Vec<Question> {
         let mut all = vec![];
         for (id, proc) in ProcId::all(&self.procs).zip(&self.procs) {
@@ -41,7 +41,7 @@ impl Supervisor {
         all
     }
 
-    /// A new life has begun.
+    /// Reset the readiness of a process whose new life has begun.
     pub(super) fn began(&mut self, id: ProcId, at: Timestamp, out: &mut Vec<Effect>) {
         let proc = &mut self.procs[id];
         (proc.ready, proc.misses, proc.asked_again) = (Ready::default(), 0, Timestamp::EPOCH);
@@ -52,7 +52,7 @@ impl Supervisor {
         }
     }
 
-    /// One of the checks of a life is passed.
+    /// A life has passed a check.
     pub(super) fn passed(
         &mut self,
         id: ProcId,
@@ -74,7 +74,7 @@ impl Supervisor {
         }
     }
 
-    /// One of the checks of a life was asked and is not passed yet: who gives up tells why.
+    /// A life has not passed a check yet: remember the answer for the message at a timeout.
     pub(super) fn unmet(&mut self, id: ProcId, (life, check): (LifeId, usize), answer: String) {
         let proc = &mut self.procs[id];
         let runs = matches!(proc.phase, Phase::Running { life: current, .. } if current == life);
@@ -85,7 +85,7 @@ impl Supervisor {
         }
     }
 
-    /// Whether a life still works was asked, and what came of it.
+    /// Handles the result of a liveness check.
     pub(super) fn looked_at(
         &mut self,
         (id, life): (ProcId, LifeId),
@@ -121,7 +121,7 @@ impl Supervisor {
         }
     }
 
-    /// It has printed that it has failed.
+    /// Handles a failure pattern in the output of a process.
     pub(super) fn failing(
         &mut self,
         (id, life): (ProcId, LifeId),
@@ -143,11 +143,11 @@ impl Supervisor {
         }
     }
 
-    /// What time alone decides about a life that is not ready yet.
+    /// Apply the delays and timeouts of the readiness checks.
     pub(super) fn look_at_checks(&mut self, id: ProcId, now: Timestamp, out: &mut Vec<Effect>) {
         let proc = &mut self.procs[id];
         let Phase::Running { life, .. } = proc.phase else { return };
-        // The clock was set back.
+        // The clock may have been set back.
         proc.since = proc.since.min(now);
         proc.asked_again = proc.asked_again.min(now);
         let age = now.since(proc.since);
@@ -180,7 +180,7 @@ impl Supervisor {
         }
     }
 
-    /// Its main process has ended: that may be what was waited for.
+    /// The main process has ended: that may be the readiness check that is still open.
     pub(super) fn ready_by_exit(
         &mut self,
         id: ProcId,
@@ -199,7 +199,7 @@ impl Supervisor {
         }
     }
 
-    /// It has ended for good: what it had not come to by then, it won't.
+    /// The process has ended for good: if it is not ready yet it never will be.
     pub(super) fn ready_never(&mut self, id: ProcId, exit: Exit, out: &mut Vec<Effect>) {
         if matches!(self.procs[id].ready, Ready::Waiting { .. }) {
             self.not_ready(id, Problem::Ended { exit, times: None }, out);
@@ -208,7 +208,7 @@ impl Supervisor {
 }
 
 impl Proc {
-    /// When time alone will decide something about its readiness.
+    /// The next time at which a delay or timeout of its readiness checks is due.
     pub(super) fn check_due(&self) -> Option<Timestamp> {
         let (Phase::Running { .. }, Ready::Waiting { passed, .. }) = (&self.phase, &self.ready)
         else {
@@ -225,15 +225,15 @@ impl Proc {
         open.map(due).min()
     }
 
-    /// What it lacks to be ready, a text for each check that is open; nothing where it isn't waited
-    /// for, or will not come any more.
+    /// What it lacks to be ready, one text for each open check; empty if it is not running or is
+    /// being stopped.
     pub fn lacks(&self) -> Vec<String> {
         let open = self.open_checks();
         let answer = |n| self.heard(n).map_or(String::new(), |answer| format!(": {answer}"));
         open.map(|(n, check)| lacking(&check.probe) + &answer(n)).collect()
     }
 
-    /// The checks that are open, by their numbers.
+    /// The open checks with their numbers.
     pub fn open_checks(&self) -> impl Iterator<Item = (usize, &Check)> {
         let passed = match (&self.phase, &self.ready) {
             (Phase::Running { .. }, Ready::Waiting { passed, .. }) => Some(passed),
@@ -244,14 +244,14 @@ impl Proc {
         checks.filter(move |(n, _)| passed.is_some_and(|passed| !passed.contains(n)))
     }
 
-    /// The last answer to a check that is not passed.
+    /// The last answer to a check that has not passed.
     fn heard(&self, check: usize) -> Option<&str> {
         let Ready::Waiting { heard, .. } = &self.ready else { return None };
         heard.iter().find(|(of, _)| *of == check).map(|(_, answer)| answer.as_str())
     }
 
-    /// Until when a check has to be passed. Where nobody was there to ask, it is asked once more
-    /// before that is held against the process.
+    /// The deadline of a check. If a new supervisor has taken over, it may make one more attempt
+    /// before the timeout counts against the process.
     fn limit_of(&self, check: &Check) -> Timestamp {
         let limit = self.since + Duration::from_millis(check.timeout_ms);
         if !is_asked(&check.probe) || self.asked_again == Timestamp::EPOCH {
@@ -261,7 +261,7 @@ impl Proc {
         limit.max(self.asked_again + while_asked)
     }
 
-    /// Somebody else asks about it from now on.
+    /// A new supervisor has taken over the checks.
     pub(super) fn ask_again(&mut self, now: Timestamp) {
         if matches!((&self.phase, &self.ready), (Phase::Running { .. }, Ready::Waiting { .. })) {
             self.asked_again = now;
@@ -269,10 +269,10 @@ impl Proc {
     }
 }
 
-/// As long as one attempt to ask may take.
+/// The longest duration of one attempt.
 const ONE_ATTEMPT_MS: u64 = 5000;
 
-/// Whether somebody has to ask for it, again and again.
+/// Whether the engine has to carry out this check repeatedly.
 const fn is_asked(probe: &Probe) -> bool {
     match probe {
         Probe::Port { .. } | Probe::Http { .. } | Probe::Exec { .. } => true,
@@ -280,7 +280,7 @@ const fn is_asked(probe: &Probe) -> bool {
     }
 }
 
-/// How long a cleanup may take: what its own check allows, in milliseconds.
+/// The time limit of a cleanup process in milliseconds, taken from its own check.
 pub(super) fn cleanup_limit(rules: &Rules) -> u64 {
     let exit = rules.ready.iter().find(|check| matches!(check.probe, Probe::Exit { .. }));
     exit.map_or(Check::TIMEOUT_MS, |check| check.timeout_ms)

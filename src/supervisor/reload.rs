@@ -1,8 +1,8 @@
-//! Following a plan that was changed while the run goes on.
+//! Applying a plan that was changed during the run.
 //!
-//! The plan says how often each process came and was changed; the state knows how much of that was
-//! acted upon. So it is the same whether a client has just asked, or the supervisor that was asked
-//! was killed after it had written the plan.
+//! The plan counts how often each process was added and changed; the state records up to which count
+//! that was carried out. So the result is the same if the supervisor was killed after it had written
+//! the plan, and its successor continues.
 
 use super::proc::{Goal, Phase, Proc, Ready};
 use super::ticket::{Aim, Ticket};
@@ -13,24 +13,24 @@ use crate::model::rules::{Rules, Stage};
 use crate::model::time::Timestamp;
 use crate::model::{LifeId, ProcId};
 
-/// What the plan counts of a process.
+/// The counters and settings of the plan for a process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Planned {
     removed: bool,
     waits: bool,
     came: u32,
     edition: u32,
-    /// From the stop signal to SIGKILL.
+    /// Milliseconds from the stop signal to SIGKILL.
     grace_ms: u64,
 }
 
 impl Planned {
-    /// No configuration has it any more.
+    /// No configuration contains the process any more.
     pub(super) const fn removed(self) -> bool {
         self.removed
     }
 
-    /// From the stop signal to SIGKILL.
+    /// Milliseconds from the stop signal to SIGKILL.
     pub(super) const fn grace_ms(self) -> u64 {
         self.grace_ms
     }
@@ -42,7 +42,7 @@ impl Planned {
 }
 
 impl Supervisor {
-    /// Know the rules of the plan. They are no part of what is saved.
+    /// Copy the rules of the plan into the state; they are not saved with it.
     pub fn attach(&mut self, plan: &Plan) {
         let from = plan.exit_code_from.as_ref();
         self.exit_from = self.id_where(|proc| Some(&proc.name) == from);
@@ -61,7 +61,7 @@ impl Supervisor {
         self.generation = plan.generation;
     }
 
-    /// The plan was read again: do what has changed in it.
+    /// The plan was read again: carry out its changes.
     pub(super) fn reload(&mut self, ticket: u64, now: Timestamp, out: &mut Vec<Effect>) {
         if self.course != Course::Keep {
             let problem = "everything is being stopped".to_owned();
@@ -70,7 +70,8 @@ impl Supervisor {
         let aims = self.follow_plan(now, out);
         for id in ProcId::all(&self.procs) {
             let proc = &self.procs[id];
-            // Its shim stops it as it is told, also when nobody is there to tell it.
+            // Its shim needs the new stop signal and grace period even if it has to stop the process
+            // without a supervisor.
             if matches!(proc.phase, Phase::Running { .. }) && !proc.told_to_stop() {
                 self.want(id, out);
             }
@@ -78,7 +79,7 @@ impl Supervisor {
         self.tickets.push(Ticket::new(ticket, aims));
     }
 
-    /// See to it that each process is as the plan has it by now.
+    /// Bring each process into the state that the plan now describes.
     pub(super) fn follow_plan(
         &mut self,
         now: Timestamp,
@@ -130,7 +131,7 @@ impl Supervisor {
         Some(if changed { self.renew(id, now, out) } else { self.start(id, now, out) })
     }
 
-    /// Have its next life begin, which is as the plan has it by now.
+    /// Start a new life with the changed settings.
     fn renew(&mut self, id: ProcId, now: Timestamp, out: &mut Vec<Effect>) -> Aim {
         let proc = &mut self.procs[id];
         if proc.rules.stage == Stage::Cleanup {
@@ -141,7 +142,8 @@ impl Supervisor {
         if !(proc.alive() && proc.told_to_stop()) {
             return self.restart(id, now, out);
         }
-        // Asked once more it would be killed. A life that was to follow may have begun unheard.
+        // A further request to stop would kill it. The life that was to follow may have begun without
+        // our knowledge.
         proc.tell_the_next();
         proc.goal = Goal::Run;
         proc.life = Some(LifeId::after(proc.life));
@@ -150,10 +152,11 @@ impl Supervisor {
         aim
     }
 
-    /// Stop one that is none of the run any more, and close its window.
+    /// Stop a process that is no longer part of the run, and close its window.
     pub(super) fn let_go(&mut self, id: ProcId, out: &mut Vec<Effect>) -> Aim {
         let proc = &self.procs[id];
-        // Who asks once more does not mean to take its grace from what is going.
+        // Repeating the request must not shorten the grace period of a process that is already
+        // stopping.
         let going = proc.alive() && proc.told_to_stop() && proc.goal == Goal::Stop;
         let aim = if going { Aim::Over(proc.life) } else { self.stop(id, out) };
         if going {
@@ -167,14 +170,14 @@ impl Supervisor {
 }
 
 impl Proc {
-    /// Whether it runs, would run, or has ended although nobody has stopped it.
+    /// Whether it runs, should run, or ended without being stopped by a user.
     fn is_asked_for(&self) -> bool {
         let ended = matches!(self.phase, Phase::Over { asked: false, .. });
         let failed = self.broken.is_some() || self.skip.is_some() || self.due.is_some();
         !self.retired && (self.goal == Goal::Run || ended || failed)
     }
 
-    /// What is known of it by its rules, in terms of other ones.
+    /// Adapt its recorded checks to new rules.
     fn carry_over(&mut self, rules: &Rules) {
         if self.rules.live != rules.live {
             self.misses = 0;

@@ -1,4 +1,4 @@
-//! What clients ask for.
+//! Handling the requests of clients.
 
 use std::collections::BTreeMap;
 
@@ -92,9 +92,9 @@ impl Supervisor {
         self.tickets.push(Ticket::new(ticket, aims));
     }
 
-    /// Which processes these words are about.
+    /// The processes that match these words of a request.
     fn meant(&self, verb: Verb, patterns: &[String]) -> Result<Vec<ProcId>, Box<Outcome>> {
-        // What is to go may be asked for that once more, but not for anything else.
+        // A process that is being removed can be stopped once more, but not started or restarted.
         let present = if verb == Verb::Stop { Proc::counts } else { |proc: &Proc| !proc.retired };
         let mut ids = self.find(patterns, present)?;
         if patterns.is_empty() && verb != Verb::Stop {
@@ -103,8 +103,8 @@ impl Supervisor {
         Ok(ids)
     }
 
-    /// Which processes, of those that a request is about, would begin a life by it. An instance that
-    /// is yet to be added is as the first one of its entry.
+    /// The processes that would begin a life because of this request. For an instance that is yet to
+    /// be added, the first instance of its entry is returned.
     pub fn begun_by(&self, request: &Request) -> Vec<ProcId> {
         let rests = |id: &ProcId| !self.procs[*id].alive() || self.procs[*id].told_to_stop();
         let meant = |verb, names: &[String]| self.meant(verb, names).unwrap_or_default();
@@ -135,7 +135,8 @@ impl Supervisor {
         }
     }
 
-    /// Send a signal to those of these that run; of those that are named, each should.
+    /// Send a signal to the running processes that match. It is an error if one that was named does
+    /// not run.
     fn signal(
         &mut self,
         ticket: u64,
@@ -162,7 +163,8 @@ impl Supervisor {
         out.push(Effect::Answer(ticket, outcome));
     }
 
-    /// Start what is missing of each entry, stop what is too much. All that is needed is there.
+    /// Start the missing instances of each entry and stop the excess ones. The plan contains all of
+    /// them already.
     fn scale(
         &mut self,
         ticket: u64,
@@ -195,7 +197,7 @@ impl Supervisor {
                 proc.write_off(now);
                 aims.push((id, self.start(id, now, out)));
             } else if proc.counts() {
-                // The entry itself stays, or nobody could name it.
+                // The first instance stays, so that the entry can still be named in a request.
                 proc.retired = instance > 1;
                 aims.push((id, self.let_go(id, out)));
             }
@@ -203,7 +205,7 @@ impl Supervisor {
         self.tickets.push(Ticket::new(ticket, aims));
     }
 
-    /// The processes that these words mean; none given means all.
+    /// The processes that match these words; no words mean all.
     fn find(
         &self,
         patterns: &[String],
@@ -235,7 +237,7 @@ impl Supervisor {
             return Aim::Run(proc.current_life());
         }
         proc.forgive();
-        // A life that was wanted and is not any more may have been skipped for ever.
+        // A requested life that was cancelled may have been skipped for good, so request a new one.
         if proc.goal == Goal::Stop || proc.life <= proc.current_life() {
             proc.goal = Goal::Run;
             proc.life = Some(LifeId::after(proc.life));
@@ -250,7 +252,7 @@ impl Supervisor {
     pub(super) fn bring_up(&mut self, id: ProcId, now: Timestamp, out: &mut Vec<Effect>) {
         let proc = &mut self.procs[id];
         match proc.pane {
-            // The sink is on its way; nothing that it prints is to be missed.
+            // The sink is not ready yet; wait for it so that no output is lost.
             Pane::Up { .. } if proc.held || !proc.heard && !proc.alive() => {}
             Pane::Up { .. } => {
                 if !proc.alive()
@@ -293,8 +295,8 @@ impl Supervisor {
         aim
     }
 
-    /// Nobody has heard of the life that was asked for: it is not wanted any more, and what runs
-    /// goes on.
+    /// The shim could not be told about the requested life: cancel that life, and let the running one
+    /// continue.
     pub(super) fn untold(
         &mut self,
         id: ProcId,
@@ -323,7 +325,7 @@ impl Supervisor {
         }
     }
 
-    /// Say that it is to stop, unless that was said.
+    /// Mark its life as asked to stop and log that, unless that was done before.
     pub(super) fn tell_to_stop(&mut self, id: ProcId, out: &mut Vec<Effect>) {
         let proc = &mut self.procs[id];
         let life = proc.current_life();
@@ -335,24 +337,25 @@ impl Supervisor {
 }
 
 impl Proc {
-    /// Its groups, as they are named.
+    /// Its groups in the form `@group`.
     fn groups(&self) -> impl Iterator<Item = String> {
         self.rules.groups.iter().map(|group| format!("@{group}"))
     }
 
-    /// Somebody wants it to run whatever it has done.
+    /// Clear failures and pauses, because a user or client wants it to run regardless.
     pub(super) fn forgive(&mut self) {
         (self.due, self.broken, self.skip) = (None, None, None);
         (self.streak, self.failures, self.lost) = (0, 0, 0);
     }
 
-    /// Whether who asks for all means it: not what cleans up, or what nobody has asked for by name.
+    /// Whether a request for all processes includes it: if it is alive, or has been requested before
+    /// and is not a cleanup process.
     fn is_of_all(&self) -> bool {
         self.alive() || self.life.is_some() && self.rules.stage != Stage::Cleanup
     }
 
-    /// What could not be ended has no shim any more that would tell when it is gone. Whoever was
-    /// told of it and asks for something else has seen to it.
+    /// Give up on a stuck process without a shim: nothing will report its end. A client that asks for
+    /// another life knows that it is stuck.
     pub(super) fn write_off(&mut self, now: Timestamp) {
         if let (Phase::Stuck { life, .. }, Pane::None) = (&self.phase, &self.pane) {
             let (life, exit) = (*life, Exit::Signal(KILL));
@@ -363,12 +366,12 @@ impl Proc {
 }
 
 impl Outcome {
-    /// All of it was done.
+    /// Everything was done.
     pub fn done(names: Vec<crate::model::ProcName>) -> Self {
         Self { ok: true, problems: vec![], names, unknown: None }
     }
 
-    /// Nothing was done, and why.
+    /// Nothing was done, with the reason.
     pub fn refused(problem: String) -> Self {
         Self { ok: false, problems: vec![problem.into()], names: vec![], unknown: None }
     }

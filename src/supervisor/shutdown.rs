@@ -1,4 +1,4 @@
-//! Stopping everything: who needs others before those, then the cleanup, then the dependencies.
+//! Stopping the run: each process after those that need it, then the cleanup, then the dependencies.
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use crate::model::time::Timestamp;
 use crate::model::{LifeId, ProcId};
 
 impl Supervisor {
-    /// Ask everything to stop, each in its turn.
+    /// Stop the whole run, each process in its turn.
     pub(super) fn quit(&mut self, out: &mut Vec<Effect>) {
         if self.course != Course::Keep {
             return;
@@ -26,7 +26,7 @@ impl Supervisor {
         self.dismiss_in_turn(out);
     }
 
-    /// Nobody wants it to run any more.
+    /// Stop a process for the rest of the run.
     fn dismiss(&mut self, id: ProcId, out: &mut Vec<Effect>) {
         let told = self.procs[id].told_to_stop() || self.main_gone(id);
         if !told {
@@ -43,7 +43,7 @@ impl Supervisor {
         }
     }
 
-    /// Let go of those that nobody needs who is still there.
+    /// Stop the processes that no living process needs any more.
     fn dismiss_in_turn(&mut self, out: &mut Vec<Effect>) {
         for id in ProcId::all(&self.procs) {
             let proc = &self.procs[id];
@@ -51,7 +51,7 @@ impl Supervisor {
                 self.dismiss(id, out);
             }
         }
-        // Each waits for another only where they need each other.
+        // Only a dependency cycle gets here.
         let waits = |proc: &Proc| proc.alive() && !proc.dismissed && !proc.swept;
         let goes = |proc: &Proc| {
             let stuck = matches!(proc.phase, Phase::Stuck { .. });
@@ -66,7 +66,7 @@ impl Supervisor {
         }
     }
 
-    /// Whether somebody is there, or is to come for the cleanup, who needs it.
+    /// Whether a process that is alive, or will be started for the cleanup, needs this one.
     fn is_leaned_on(&self, id: ProcId) -> bool {
         let needs = |other: &Proc| other.needs.iter().any(|(on, _)| *on == id);
         let there = |other: &Proc| other.alive() && !matches!(other.phase, Phase::Stuck { .. });
@@ -77,21 +77,21 @@ impl Supervisor {
         })
     }
 
-    /// Whether it is still to be started for the cleanup.
+    /// Whether it still has to be started for the cleanup.
     fn is_to_sweep(&self, proc: &Proc) -> bool {
         let begun = self.procs.iter().any(|proc| proc.last_pid.is_some());
         let cleanup = proc.rules.stage == Stage::Cleanup && !proc.swept && !proc.retired;
         cleanup && begun && !self.tmux_gone
     }
 
-    /// Whether it is for the cleanup and not there yet.
+    /// Whether it belongs to the cleanup and is not alive yet.
     fn is_to_come(&self, proc: &Proc) -> bool {
-        // Its window may not be open yet.
+        // It was started, but its window may not be open yet.
         let opening = proc.swept && proc.is_to_begin() && !self.tmux_gone;
         self.is_to_sweep(proc) || opening
     }
 
-    /// Once no main process is left, start what cleans up.
+    /// When no main process is left, start the cleanup processes.
     fn sweep(&mut self, now: Timestamp, out: &mut Vec<Effect>) {
         let main = |proc: &Proc| {
             let going = proc.alive() && !matches!(proc.phase, Phase::Stuck { .. });
@@ -118,7 +118,7 @@ impl Supervisor {
         }
     }
 
-    /// When a cleanup has taken long enough.
+    /// The deadline of a cleanup process.
     pub(super) fn cleanup_due(&self, id: ProcId) -> Option<Timestamp> {
         let proc = &self.procs[id];
         let Phase::Running { .. } = proc.phase else { return None };
@@ -130,7 +130,7 @@ impl Supervisor {
         if self.cleanup_due(id).is_none() {
             return;
         }
-        // The clock was set back.
+        // The clock may have been set back.
         self.procs[id].since = self.procs[id].since.min(now);
         if self.cleanup_due(id).is_some_and(|due| due <= now) {
             self.worst = self.worst.max(1);
@@ -141,7 +141,7 @@ impl Supervisor {
         }
     }
 
-    /// End everything at once.
+    /// Kill the whole run at once.
     pub(super) fn kill(&mut self, out: &mut Vec<Effect>) {
         if matches!(self.course, Course::Done { .. }) {
             return;
@@ -160,7 +160,7 @@ impl Supervisor {
             if proc.killed < life {
                 out.push(Effect::Say(Some(id), What::Killing));
             }
-            // One that was asked for may have begun unheard.
+            // A requested life may have begun without our knowledge.
             proc.killed = proc.life.max(life);
             self.want(id, out);
         }
@@ -185,8 +185,8 @@ impl Supervisor {
         self.quit(out);
     }
 
-    /// After every input: let begin whose turn has come, answer who can be answered, finish when
-    /// nothing is left.
+    /// After every input: start the processes whose needs are met, answer requests that are done, and
+    /// finish when nothing is left.
     pub(super) fn settle(&mut self, now: Timestamp, out: &mut Vec<Effect>) {
         self.open_gates(now, out);
         self.tell_mileposts(out);

@@ -1,4 +1,4 @@
-//! How the lives of a process have ended, over the whole run.
+//! Counts of how the lives of a process have ended, over the whole run.
 
 use std::collections::BTreeMap;
 
@@ -7,24 +7,25 @@ use serde::{Deserialize, Serialize};
 use crate::model::Exit;
 use crate::model::request::ExitCount;
 
-/// The counts; a part of what is saved, so each end is counted once whoever takes it in.
+/// The counts. They are saved with the state, so each exit is counted once even if the supervisor is
+/// replaced.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Tally {
-    /// Ends that nobody has asked for, and that were failures.
+    /// Failures that were not requested.
     pub crashes: u64,
-    /// All ends, by [`Exit::pack`].
+    /// The number of exits by exit status ([`Exit::pack`]).
     exits: BTreeMap<u32, u64>,
 }
 
 impl Tally {
-    /// A life has ended.
+    /// Count the exit of a life.
     pub(super) fn count(&mut self, exit: Exit, crashed: bool) {
         let count = self.exits.entry(exit.pack()).or_default();
         *count = count.saturating_add(1);
         self.crashes = self.crashes.saturating_add(u64::from(crashed));
     }
 
-    /// How often each kind of end there was.
+    /// The number of exits for each exit status.
     pub fn exits(&self) -> Vec<ExitCount> {
         let exits = self.exits.iter();
         exits.map(|(exit, count)| ExitCount { exit: Exit::unpack(*exit), count: *count }).collect()

@@ -1,4 +1,4 @@
-//! Requests that wait for their thing to be done.
+//! Requests that wait until they are carried out.
 
 use serde::{Deserialize, Serialize};
 
@@ -7,23 +7,23 @@ use crate::model::life::or_zero;
 use crate::model::request::Outcome;
 use crate::model::{LifeId, ProcId, Untrusted};
 
-/// What a request waits for on one process.
+/// The state of a process for which a request waits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) enum Aim {
-    /// This life, or a later one, runs.
+    /// This life, or a later one, is running.
     Run(#[serde(with = "or_zero")] Option<LifeId>),
-    /// Nothing of this life is alive.
+    /// Nothing of this life is alive any more.
     Over(#[serde(with = "or_zero")] Option<LifeId>),
 }
 
-/// One waiting request.
+/// A waiting request.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Ticket {
     pub(super) id: u64,
     aims: Vec<(ProcId, Aim)>,
     names: Vec<ProcId>,
     problems: Vec<String>,
-    /// Waits for the end of the run.
+    /// It waits for the end of the run.
     last: bool,
 }
 
@@ -39,7 +39,7 @@ impl Ticket {
         Self { id, aims, names, problems: vec![], last: false }
     }
 
-    /// The processes that it is about.
+    /// The processes that the request is about.
     pub(super) fn concerns(&self) -> impl Iterator<Item = ProcId> {
         self.aims.iter().map(|(id, _)| *id).chain(self.names.iter().copied())
     }
@@ -49,12 +49,12 @@ impl Ticket {
     }
 }
 
-/// How many requests are remembered by their keys. A client asks again at once or not at all.
+/// How many requests with a key are remembered. A client repeats a request at once or not at all.
 const REMEMBERED: usize = 64;
 
 impl Supervisor {
-    /// Whether this is a request that was made before under this key; then only its outcome is
-    /// waited for. Asked twice, a stop would become a kill and a restart two.
+    /// Whether a request with this key was made before; then this one only waits for its outcome. If
+    /// it were carried out twice, a stop would become a kill, and a restart two restarts.
     pub(super) fn asked_before(&mut self, id: u64, key: Option<&str>) -> bool {
         let Some((_, known)) = self.keyed.iter().find(|(known, _)| Some(known.as_str()) == key)
         else {
@@ -64,7 +64,7 @@ impl Supervisor {
         true
     }
 
-    /// Remember by its key what was just asked for, unless it was refused.
+    /// Remember the request that was just made by its key, unless it was refused.
     pub(super) fn remember(&mut self, id: u64, key: Option<String>) {
         let made = self.tickets.iter().find(|ticket| ticket.id == id);
         if let (Some(key), Some(ticket)) = (key, made) {
@@ -74,7 +74,7 @@ impl Supervisor {
         }
     }
 
-    /// Answer the requests whose thing is done or can't be.
+    /// Answer the requests that have been carried out or cannot be.
     pub(super) fn answer(&mut self, out: &mut Vec<Effect>) {
         let done = matches!(self.course, Course::Done { .. });
         let mut tickets = std::mem::take(&mut self.tickets);
@@ -104,7 +104,7 @@ impl Supervisor {
         self.tickets = tickets;
     }
 
-    /// What could not be ended.
+    /// The processes that could not be ended.
     fn left_over(&self) -> Vec<String> {
         let stuck = |proc: &Proc| match (&proc.phase, &proc.note) {
             (Phase::Stuck { .. }, Some(note)) => Some(format!("{}: {note}", proc.name)),
@@ -145,7 +145,7 @@ fn verdict(proc: &Proc, aim: Aim, course: Course) -> Verdict {
         }
         (Aim::Run(_), _) if !proc.alive() && proc.skip.is_some() => Verdict::Failed(note()),
         (Aim::Run(_), _) if !proc.alive() && proc.goal == Goal::Stop => {
-            // The window of one that was scaled away goes with it.
+            // The window of a process that was removed by scaling is closed as well.
             let gone = proc.pane == Pane::None && !proc.retired;
             Verdict::Failed(if gone { note() } else { "it was stopped meanwhile".to_owned() })
         }

@@ -1,4 +1,4 @@
-//! The life file and the bell, from the side that writes them.
+//! Writing the life file and ringing the bell.
 
 use std::collections::VecDeque;
 use std::fs::File;
@@ -14,26 +14,28 @@ use crate::protocol::life::{LifeEvent, LifeReader, LifeWriter};
 use crate::protocol::paths::PanePaths;
 use crate::sys::{clock, files};
 
-/// Writes down what happens and rings the bell.
+/// Records events in the life file and rings the bell.
 ///
-/// What can't be written (a full disk) waits here, in order, and is written before anything newer.
+/// Events that cannot be written (the disk is full) are queued and written, in order, before newer
+/// ones.
 #[derive(Debug)]
 pub(super) struct Diary {
     path: PathBuf,
     bell: PathBuf,
     writer: Option<LifeWriter>,
-    /// No number up to this one is given again.
+    /// Sequence numbers up to this one are not used again.
     known: u64,
-    /// The entry by which whoever reads a file that took the place of this one knows the shim.
+    /// The `Up` entry. It is repeated when the life file was removed, so that its readers know the
+    /// shim.
     up: Option<LifeEvent>,
     waiting: VecDeque<(Timestamp, LifeEvent)>,
-    /// Held for as long as this shim lives: two would give the same numbers.
+    /// Held for as long as this shim lives: two shims would use the same sequence numbers.
     _lock: Option<File>,
 }
 
 impl Diary {
-    /// The diary of this pane, once a shim that was there before is gone (whoever respawns a
-    /// pane does not wait for it).
+    /// The diary of this pane. Waits until a previous shim of the pane has exited, because respawning
+    /// a pane does not wait for that.
     pub(super) fn new(paths: &PanePaths) -> Self {
         let (path, bell) = (paths.life(), paths.bell());
         let lock = lock(&path);
@@ -41,12 +43,12 @@ impl Diary {
         Self { path, bell, writer: None, known: 0, up: None, waiting, _lock: lock }
     }
 
-    /// The supervisor knows of entries up to this number.
+    /// The supervisor knows the entries up to this sequence number: do not use them again.
     pub(super) const fn go_on_after(&mut self, known: u64) {
         self.known = known;
     }
 
-    /// The highest life that any shim of this pane has begun.
+    /// The highest life that any shim of this pane has begun or skipped.
     pub(super) fn begun(&self) -> Option<LifeId> {
         let entries = LifeReader::new(&self.path).poll().unwrap_or_default();
         let begun = entries.iter().filter_map(|entry| {
@@ -58,12 +60,12 @@ impl Diary {
         begun.max()
     }
 
-    /// Write an event down and ring the bell. Its number, if it could be written now.
+    /// Record an event and ring the bell. Returns its sequence number, or `None` if it is queued.
     pub(super) fn note(&mut self, event: LifeEvent) -> Option<u64> {
         self.note_with(0, event)
     }
 
-    /// The same with a key for its marker.
+    /// Like [`Self::note`], with a key for the marker.
     pub(super) fn note_with(&mut self, key: u32, event: LifeEvent) -> Option<u64> {
         let at = clock::now();
         if matches!(event, LifeEvent::Up { .. }) {
@@ -77,12 +79,12 @@ impl Diary {
         seq
     }
 
-    /// Whether something waits to be written.
+    /// Whether events are queued.
     pub(super) fn is_behind(&self) -> bool {
         !self.waiting.is_empty()
     }
 
-    /// Try again to write what waits.
+    /// Try again to write the queued events.
     pub(super) fn catch_up(&mut self) {
         if self.is_behind() && self.flush() {
             self.ring();
@@ -96,7 +98,8 @@ impl Diary {
                 return false;
             };
             if event.marked() {
-                // Its marker needed the number and was not written when it was time.
+                // Its marker could not be written at the time, because that needs the sequence
+                // number.
                 self.waiting.push_front((at, LifeEvent::Unmarked { of, gone: false }));
             }
         }
@@ -120,21 +123,22 @@ impl Diary {
         let seq = writer.append_with(key, at, event.clone()).ok();
         self.known = self.known.max(seq.unwrap_or(0));
         if seq.is_none() {
-            // Perhaps half a line is out there: opening it again closes that.
+            // The line may have been written in part. Opening the file again terminates it.
             self.writer = None;
         }
         seq
     }
 
     fn ring(&self) {
-        // Nobody listening, or ringing already: both are fine.
+        // If the bell is full or has no reader there is nothing to do.
         if let Ok(mut bell) = files::open_fifo(&self.bell, false) {
             let _ = bell.write(b"l");
         }
     }
 }
 
-/// Wait for the life file. Without a lock (a file system that has none) go on.
+/// Lock the life file, waiting as long as necessary. If the file system does not support locks,
+/// continue without one.
 fn lock(path: &Path) -> Option<File> {
     let file = files::append_to(path).ok()?;
     retry_on_intr(|| flock(&file, FlockOperation::LockExclusive)).ok()?;

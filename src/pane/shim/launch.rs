@@ -1,4 +1,4 @@
-//! From a spec to a running command.
+//! Starting the command of a spec.
 
 use std::ffi::{CString, OsStr, OsString};
 use std::io;
@@ -16,18 +16,18 @@ use crate::sys::{
     fork::{self, Failure},
 };
 
-/// A command longer than this goes through a file: an argument may hold 128 KiB.
+/// A command longer than this is passed in a file: Linux limits one argument to 128 KiB.
 const LONGEST_ARGUMENT: usize = 120 << 10;
-/// Where a shell is looked for if the child has no `PATH`.
+/// The search path for the shell if the child has no `PATH`.
 const USUAL_PATH: &[u8] = b"/usr/local/bin:/usr/bin:/bin";
-/// Of another terminal than the pane's: would only mislead.
+/// Variables that describe another terminal than the pane's and are dropped.
 const DROPPED: &[&str] = &["LINES", "COLUMNS", "WINDOWID", "STY"];
-/// Of the pane's terminal, or nobody's.
+/// Variables that come only from the pane, because they describe its terminal.
 const PANES: &[&str] = &["TERM", "TMUX", "TMUX_PANE", "TERM_PROGRAM", "TERM_PROGRAM_VERSION"];
-/// Of the pane's terminal if it says anything about it.
+/// Variables that come from the pane if it sets them.
 const PANES_IF_SET: &[&str] = &["COLORTERM"];
 
-/// Everything a child needs to become its command.
+/// Everything that the child needs in order to execute the command.
 pub(super) struct Launch {
     shell: OsString,
     programs: Vec<CString>,
@@ -38,7 +38,7 @@ pub(super) struct Launch {
 }
 
 impl Launch {
-    /// Work it all out before forking.
+    /// Prepare everything before the fork.
     pub(super) fn prepare(spec: &Spec, paths: &PanePaths) -> Result<Self, Failure> {
         let env = environment(spec, pane_environment());
         let (shell, arguments) = match spec.argv.as_deref() {
@@ -60,7 +60,7 @@ impl Launch {
         })
     }
 
-    /// Become the command; returns only if that failed. To be called in the child.
+    /// Execute the command; returns only if that failed. To be called in the child.
     pub(super) fn become_command(&self) -> Failure {
         sys::default_signals(&self.inherit.ignored);
         let _ = sys::unblock_signals();
@@ -75,7 +75,8 @@ impl Launch {
     }
 
     fn inherit(&self) {
-        // What the user had may be more than this process may have: then as near as can be.
+        // The limits of the user may be higher than this process may set; then they are set as high
+        // as possible.
         for &(resource, soft, hard) in &self.inherit.limits {
             let _ = fork::limit(resource, soft, hard);
         }
@@ -83,7 +84,7 @@ impl Launch {
         fork::umask(self.inherit.umask);
     }
 
-    /// As `execvp` does it, but by the child's own `PATH`.
+    /// Like `execvp`, but with the `PATH` of the child.
     fn execute(&self) -> Errno {
         let mut last = Errno::ENOENT;
         for program in &self.programs {
@@ -98,7 +99,7 @@ impl Launch {
     }
 }
 
-/// What the shell is given: the command, or the file that it is in.
+/// The arguments of the shell: the command, or the file that contains it.
 fn shell_arguments(spec: &Spec, paths: &PanePaths) -> Result<Vec<OsString>, Failure> {
     if spec.command.as_bytes().len() <= LONGEST_ARGUMENT {
         return Ok(vec!["-c".into(), spec.command.0.clone()]);
@@ -127,13 +128,14 @@ fn strings(texts: impl IntoIterator<Item = Vec<u8>>) -> Result<Vec<CString>, Fai
     texts.into_iter().map(string).collect()
 }
 
-/// What tmux has told the shim about its pane.
+/// The environment that tmux has set for this pane.
 #[expect(clippy::disallowed_methods, reason = "this is about the terminal, not about settings")]
 pub(super) fn pane_environment() -> impl Iterator<Item = (OsString, OsString)> {
     std::env::vars_os()
 }
 
-/// The child's environment: that of the spec, with the pane's words about the terminal.
+/// The environment of the child: that of the spec, with the variables for the terminal taken from the
+/// pane.
 fn environment(
     spec: &Spec,
     pane: impl Iterator<Item = (OsString, OsString)>,
@@ -161,7 +163,7 @@ fn path_of(env: &[(OsString, OsString)]) -> &[u8] {
     env.iter().find(|(name, _)| name == "PATH").map_or(USUAL_PATH, |(_, path)| path.as_bytes())
 }
 
-/// What a shell's name may mean.
+/// The paths at which the shell is searched.
 fn candidates(shell: &OsStr, path: &[u8]) -> Vec<Vec<u8>> {
     let shell = shell.as_bytes();
     if shell.contains(&b'/') {

@@ -1,4 +1,4 @@
-//! One life: from the fork of the main process until nothing is left of its tree.
+//! One life: from the fork of the main process until nothing is left of its process tree.
 
 use std::time::{Duration, Instant};
 
@@ -15,7 +15,7 @@ use crate::protocol::spec::{Spec, Want};
 use crate::sys::fork::Report;
 use crate::sys::{self, Ended, clock, files, fork};
 
-/// So long at least may be looked who is left behind.
+/// The first snapshot of leftover processes may take at least this long.
 const FIRST_LOOK: Duration = Duration::from_secs(1);
 
 /// A life that is not over.
@@ -28,7 +28,7 @@ pub(super) struct Life {
     report: Option<Report>,
     ended: Option<Fate>,
     ending: Option<Ending>,
-    /// It was told to stop, and did not end by itself.
+    /// It was asked to stop; it did not end by itself.
     asked: bool,
 }
 
@@ -41,14 +41,14 @@ struct Fate {
 }
 
 impl Life {
-    /// When to look at it again even if nothing happens.
+    /// When to continue even if no event occurs.
     pub(super) fn deadline(&self) -> Option<Instant> {
         self.ending.as_ref()?.deadline()
     }
 }
 
 impl Shim {
-    /// Begin a life. `None`: there is no process to be had.
+    /// Begin a life. `None`: the fork failed.
     pub(super) fn start(&mut self, spec: &Spec, life: LifeId) -> Option<Life> {
         if let Err(error) = sys::own_orphans(&spec.run, spec.name.as_str()) {
             self.trouble(format!("orphans of {} will not be found: {error}", spec.name));
@@ -91,7 +91,7 @@ impl Shim {
         })
     }
 
-    /// Do what can be done for a life; whether it is over.
+    /// Do everything that is possible for this life now; returns whether it is over.
     pub(super) fn tend(&mut self, life: &mut Life) -> bool {
         tree::reap_all_but(life.root);
         let exited = self.see_main(life);
@@ -101,7 +101,7 @@ impl Shim {
         }
         let grace = if self.kills(life) { Duration::ZERO } else { self.wish.grace };
         let leftovers = Ending::leftovers(self.wish.stop_signal, Instant::now(), grace);
-        // Who is left is to be told, whatever their grace is.
+        // The leftover processes have to be listed even if their grace period is short.
         let first = Instant::now().checked_add(grace.max(FIRST_LOOK));
         let until = life.ending.as_ref().map_or(first, Ending::survey_until);
         let tree = Tree::survey(life.root, until);
@@ -111,7 +111,7 @@ impl Shim {
             life.ending = Some(leftovers);
         }
         self.go_on(life, &tree);
-        // Only now, after everyone has been told: the terminal may take its time.
+        // Write to the terminal only after all signals have been sent, because it may block.
         self.mark(life.nonce, exited);
         let over = life.ended.clone().filter(|_| tree.is_empty(life.root, true));
         if let Some(fate) = &over {
@@ -122,8 +122,8 @@ impl Shim {
         over.is_some()
     }
 
-    /// See whether the main process has ended or was stopped. After its exit was written down:
-    /// the number and the key of that entry.
+    /// Check whether the main process has ended or was stopped. If it has ended, record that and
+    /// return the number and the key of the entry.
     fn see_main(&mut self, life: &mut Life) -> Option<(u64, u32)> {
         if life.ended.is_some() {
             return None;
@@ -135,8 +135,8 @@ impl Shim {
                 self.continue_main(main);
                 return None;
             }
-            // It is nobody's child but ours, so it can only have been taken from us. Then its number
-            // may be anybody's.
+            // The main process is our child, so it can only have been reaped by code that does not
+            // belong to us. Its pid may be reused any time.
             Err(_) => {
                 life.root.main = 0;
                 Ended { exit: Exit::Signal(9), user_us: 0, system_us: 0, max_rss_kib: 0 }
@@ -154,13 +154,14 @@ impl Shim {
         })
     }
 
-    /// Nobody is there to type `fg`: what ^Z has stopped goes on. SIGSTOP was meant.
+    /// Continue a main process that was stopped by ^Z, because there is no shell to type `fg` into. A
+    /// SIGSTOP was intended.
     fn continue_main(&self, main: u32) {
         let Ok(Some(signal)) = sys::stopped_by(main) else { return };
         if signal == SIGTSTP {
             let _ = sys::signal_group(main, SIGCONT);
         } else if (signal == SIGTTIN || signal == SIGTTOU) && self.tty.deserted() {
-            // Whom it had handed the terminal to is gone without handing it back.
+            // The process group that it gave the terminal to has ended without giving it back.
             self.tty.foreground(main);
             let _ = sys::signal_group(main, SIGCONT);
         }
@@ -174,12 +175,12 @@ impl Shim {
         wanted && !self.hung_up
     }
 
-    /// Whether it is to end without grace.
+    /// Whether it is to be killed without a grace period.
     fn kills(&self, life: &Life) -> bool {
         !self.wants(life) && self.wish.kill >= Some(life.number)
     }
 
-    /// Begin to end a life that is wanted no longer, or end what is left of it at once.
+    /// Begin to stop a life that is no longer wanted, or kill what is left of it.
     fn stop_if_unwanted(&mut self, life: &mut Life) {
         let (now, kills) = (Instant::now(), self.kills(life));
         if let Some(ending) = life.ending.as_mut().filter(|_| kills) {
@@ -235,14 +236,14 @@ impl Shim {
         }
     }
 
-    /// Write down an event whose marker nobody shall be able to print before it: the process can
-    /// read the nonce of its life, and works out the number.
+    /// Record an event whose marker must not be printed in advance: the process can read the nonce of
+    /// its life and guess the sequence number, but it does not know the key.
     fn note_marked(&mut self, event: LifeEvent) -> Option<(u64, u32)> {
         let key = u32::try_from(random() >> 32).unwrap_or(0);
         Some((self.diary.note_with(key, event)?, key))
     }
 
-    /// Write the marker of an event that was written down.
+    /// Write the marker of an event that has been recorded.
     fn mark(&mut self, life: u64, noted: Option<(u64, u32)>) {
         let Some((seq, key)) = noted else { return };
         self.tty.calm();
@@ -257,7 +258,7 @@ impl Shim {
     }
 }
 
-/// What tells markers from anything that a process could print itself.
+/// A random number, for nonces and keys that a process cannot guess.
 fn random() -> u64 {
     let mut bytes = [0; 8];
     match files::random(&mut bytes) {

@@ -1,9 +1,9 @@
-//! The shim: owns one pane, the process in it and everything below that, for as long as the pane
-//! lives.
+//! The shim: owns one pane, the process in it and the whole tree below that, for as long as the pane
+//! exists.
 //!
-//! It does what its spec file says whenever SIGUSR1 tells it to look, writes down what happens in
-//! the life file, rings the bell, and puts markers into the output. It is one thread that waits in
-//! one place; nothing in it polls, and nothing that ends processes waits for a terminal.
+//! It carries out its spec file, which it reads again on SIGUSR1. It records events in the life file,
+//! rings the bell, and writes markers into the output. It is a single thread with one blocking wait;
+//! it never polls, and ending processes never waits for a terminal.
 
 mod diary;
 mod launch;
@@ -29,7 +29,7 @@ use crate::protocol::paths::PanePaths;
 use crate::protocol::spec::{Spec, Want};
 use crate::sys::{self, Wakes};
 
-/// What terminals and group kills send, and a shim must survive.
+/// Signals from terminals and group kills that the shim must survive.
 const IGNORED: &[i32] = &[
     libc::SIGINT,
     libc::SIGQUIT,
@@ -39,24 +39,24 @@ const IGNORED: &[i32] = &[
     libc::SIGTERM,
     libc::SIGPIPE,
     libc::SIGUSR2,
-    // A file that may not grow: the write says so as well.
+    // File size limit exceeded: the write also returns an error.
     libc::SIGXFSZ,
 ];
 
-/// How often writing the life file is tried again when the disk is full.
+/// The interval for retrying to write the life file when the disk is full.
 const RETRY: Duration = Duration::from_secs(1);
 
-/// For when no event can wake this process: the kernel is out of memory, or somebody has set its limit
-/// of descriptors to 0 (`prlimit`).
+/// Used if waiting for events fails: the kernel is out of memory, or the limit of open files was set
+/// to 0 (`prlimit`).
 #[expect(clippy::disallowed_methods, reason = "no event can be waited for")]
 fn sleep(time: Duration) {
     std::thread::sleep(time);
 }
 
-/// Run the shim of the pane with this spec file until it is told to go; the exit status.
+/// Run the shim of the pane with this spec file until it is told to exit; returns the exit status.
 pub fn run(spec_path: &Path) -> u8 {
-    // Its supervisor was killed while it asked for this pane, and the run was over by the time
-    // tmux did it: there is nothing to be done here, nor for a server that was started for it.
+    // The supervisor was killed while it requested this pane, and the run was over by the time tmux
+    // opened it. Neither the shim nor the tmux server that was started for it is needed.
     if let Ok(false) = spec_path.try_exists() {
         let _ = writeln!(std::io::stderr(), "tmo: {}: that run is over", spec_path.display());
         end_own_server();
@@ -74,7 +74,7 @@ pub fn run(spec_path: &Path) -> u8 {
     }
 }
 
-/// End the tmux server that has started this process, if it is one of tmo's.
+/// End the tmux server that started this process, if it is one of tmo's.
 fn end_own_server() {
     let here = launch::pane_environment().find(|(name, _)| name == "TMUX");
     let here = here.and_then(|(_, value)| value.into_string().ok()).unwrap_or_default();
@@ -85,18 +85,19 @@ fn end_own_server() {
     let Some(socket) = fields.next().map(Path::new) else { return };
     let name = socket.file_name().and_then(|name| name.to_str());
     if is_parent && name.is_some_and(|name| name.starts_with("tmo-")) {
-        // It would leave its socket behind. Refused or gone already: nothing else can be done.
+        // Otherwise it would leave its socket behind. If it refuses or is gone already, nothing else
+        // can be done.
         let _ = std::fs::remove_file(socket);
         let _ = nix::sys::signal::kill(server, nix::sys::signal::Signal::SIGTERM);
     }
 }
 
-/// The part of the spec that matters after a start.
+/// The part of the spec that may change during a life.
 #[derive(Debug)]
 struct Wish {
     want: Want,
     life: Option<LifeId>,
-    /// Lives up to this one are ended without grace.
+    /// Lives up to this one are killed without a grace period.
     kill: Option<LifeId>,
     stop_signal: i32,
     grace: Duration,
@@ -108,28 +109,30 @@ struct Shim {
     wakes: Wakes,
     tty: Tty,
     diary: Diary,
-    /// This process, without a main process.
+    /// The root of the tree, still without a main process.
     root: Root,
     wish: Wish,
-    /// The spec of a life that is to begin.
+    /// The spec of the next life, which has not begun yet.
     next: Option<Box<Spec>>,
     life: Option<Life>,
     /// The highest life that was begun or skipped.
     begun: Option<LifeId>,
     hung_up: bool,
-    /// The spared that have been named, so that nobody is named twice.
+    /// The spared processes that have been reported already, so that each is reported once.
     named: Vec<(u32, u64)>,
-    /// The end of some process that would not announce itself.
+    /// A descriptor that reports the end of a process that is not our child, for which there is no
+    /// SIGCHLD.
     watched: Option<OwnedFd>,
 }
 
 impl Shim {
     fn begin(spec_path: &Path) -> std::io::Result<Self> {
-        // Where there is no /dev/fd, tmux has closed what it had open itself.
+        // Where there is no /dev/fd, tmux has closed its descriptors itself.
         let _ = sys::close_inherited(&[]);
         sys::ignore_signals(IGNORED);
         let paths = PanePaths::beside(spec_path);
-        // Before there are handlers: a shim that still waits here is ended by a closing pane.
+        // Before the signal handlers are installed: this may wait for the lock, and closing the pane
+        // must end a shim that waits.
         let mut diary = Diary::new(&paths);
         let known = Spec::read(spec_path);
         diary.go_on_after(known.map_or(0, |spec| spec.known));
@@ -168,7 +171,8 @@ impl Shim {
             tty: shim.tty.name(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
         });
-        // Whoever changed it before `up` was to be seen could not ring.
+        // The supervisor could not signal us before our `Up` entry, so the spec may have changed
+        // since.
         shim.read_spec();
         Ok(shim)
     }
@@ -202,7 +206,7 @@ impl Shim {
         [ending, retry].into_iter().flatten().min()
     }
 
-    /// Do everything that can be done without waiting.
+    /// Do everything that is possible without waiting.
     fn settle(&mut self) {
         self.watched = None;
         loop {
@@ -218,7 +222,8 @@ impl Shim {
                 self.begun = spec.life;
                 self.life = self.start(&spec, life);
             } else {
-                // Spared ones end too, and orphans come from below them.
+                // Reap between lives too: spared processes end, and their orphans become our
+                // children.
                 tree::reap_all_but(self.root);
                 return;
             }

@@ -1,10 +1,10 @@
-//! What the pane shows when a life is over.
+//! The note that the pane shows after the end of a life.
 
 use std::time::Duration;
 
 use crate::model::{Exit, LifeId, ProcName};
 
-/// Set back what a program may have changed on the screen, without clearing it.
+/// Resets what a program may have changed on the screen, without clearing it.
 ///
 /// In turn: alternate screen (entered first, which saves the cursor if it was not on, so leaving
 /// it restores the cursor either way), scroll region (between saving and restoring the cursor,
@@ -20,19 +20,19 @@ const RESET: &str = concat!(
     "\x1b(B\x1b)B\x0f\x1b[0m",
 );
 
-/// A life that is over, as far as its note tells.
+/// The properties of an ended life that its note mentions.
 #[derive(Debug)]
 pub(super) struct Over<'a> {
     pub(super) name: &'a ProcName,
     pub(super) life: LifeId,
     pub(super) exit: Exit,
-    /// Whether it was told to stop.
+    /// Whether it was asked to stop.
     pub(super) asked: bool,
     pub(super) lasted: Duration,
 }
 
 impl Over<'_> {
-    /// The bytes for the screen. They are written without output processing.
+    /// The bytes for the screen, to be written without output processing.
     pub(super) fn note(&self, clock: &str) -> Vec<u8> {
         let how = match (self.asked, self.exit) {
             (true, exit) => format!("stopped with {exit}"),
@@ -48,7 +48,7 @@ impl Over<'_> {
     }
 }
 
-/// `0.3 s`, `12 s`, `3 min 5 s`, `2 h 4 min`, `3 d 1 h`.
+/// Formats a duration: `0.3 s`, `12 s`, `3 min 5 s`, `2 h 4 min`, `3 d 1 h`.
 fn span(time: Duration) -> String {
     let (s, tenths) = (time.as_secs(), time.subsec_millis() / 100);
     match s {

@@ -1,10 +1,10 @@
-//! Specs for tests of the shim's parts.
+//! Specs for the tests of the shim.
 
 use crate::model::plan::{Inherit, LogPolicy};
 use crate::model::{LifeId, ProcName};
 use crate::protocol::spec::{SPEC_VERSION, Spec, Want};
 
-/// A spec that wants its first life, with nothing in its environment.
+/// A spec in which the first life is wanted, with an empty environment.
 pub(super) fn spec(command: &str) -> Spec {
     Spec {
         version: SPEC_VERSION,

@@ -1,10 +1,10 @@
 //! The life file: what happened to a pane's process, in order, written by the shim.
 //!
-//! Append-only JSON lines, mode 0600, one per event, numbered from 1 without gaps for as long as
-//! the run lasts, over all shims of the pane. A line is written by one `write` call, before the
-//! marker of the same number goes to the terminal. A last line without its newline is torn (the
-//! shim was killed while writing it, or the disk was full); who goes on spoils it, should it lack
-//! nothing else, and ends it, and it is skipped.
+//! Append-only JSON lines, mode 0600, one per event. The sequence numbers start at 1 and continue
+//! without gaps for the whole run, over all shims of the pane. Each line is written by one `write`
+//! call, before the marker of the same number goes to the terminal. A last line without its newline
+//! is torn (the shim was killed while writing it, or the disk was full). The next writer appends `#`
+//! and a newline, so that it is invalid even if only the newline was missing; readers skip it.
 
 mod reader;
 #[cfg(test)]
@@ -24,13 +24,13 @@ pub use writer::LifeWriter;
 pub struct Entry {
     /// Sequence number, from 1.
     pub seq: u64,
-    /// When, nanoseconds since the Unix epoch.
+    /// The time of the event, nanoseconds since the Unix epoch.
     pub at: Timestamp,
-    /// Of a marked event: what distinguishes its marker from all that could be printed before it
-    /// was written down here. 0 for none.
+    /// For a marked event: a random number that makes its marker different from anything printed
+    /// before this entry was written. 0 for none.
     #[serde(default, skip_serializing_if = "is_default")]
     pub key: u32,
-    /// What.
+    /// The event.
     #[serde(flatten)]
     pub event: LifeEvent,
 }
@@ -39,11 +39,11 @@ pub struct Entry {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "event", rename_all = "kebab-case")]
 pub enum LifeEvent {
-    /// A shim is there, its signal handlers are installed: the doorbell may be rung.
+    /// A shim has started and installed its signal handlers: from now on it may be sent SIGUSR1.
     Up {
         /// The shim's process id.
         pid: u32,
-        /// Its start time in the kernel's own unit, to know it again.
+        /// Its start time in the kernel's unit; together with the pid it identifies the process.
         start_time: u64,
         /// The tmux pane (`%3`).
         pane: String,
@@ -63,48 +63,48 @@ pub enum LifeEvent {
         /// Nonce of this life's markers, 16 hex digits.
         nonce: String,
     },
-    /// The terminal is gone: somebody closed the window, or tmux died. The tree is being ended.
+    /// The terminal is gone: the window was closed, or tmux died. The process tree is being ended.
     Hangup {},
     /// The stop signal was sent.
     Stopping {
         /// Number of the life.
         life: LifeId,
-        /// Which signal.
+        /// The signal.
         signal: i32,
     },
-    /// The grace period is over: SIGKILL to whatever is left.
+    /// The grace period is over: everything left gets SIGKILL.
     Killing {
         /// Number of the life.
         life: LifeId,
     },
-    /// The main child ended. Marked: everything it printed comes before the marker.
+    /// The main child ended. Marked: all its output precedes the marker.
     Exit {
         /// Number of the life.
         life: LifeId,
-        /// How.
+        /// Its exit status.
         exit: Exit,
-        /// Why it never became the command, where `execve` failed.
+        /// Why the command could not be executed, if `execve` failed.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         error: Option<String>,
-        /// CPU time spent in user mode by it and its waited-for children, microseconds.
+        /// CPU time spent in user mode by it and the children it has waited for, microseconds.
         user_us: u64,
-        /// The same in the kernel.
+        /// The same in kernel mode.
         system_us: u64,
         /// Largest resident set, KiB.
         max_rss_kib: u64,
     },
-    /// It ended by itself and left these behind; they are being ended.
+    /// The main child ended by itself and left these processes behind; they are being ended.
     Leftovers {
         /// Number of the life.
         life: LifeId,
-        /// Who.
+        /// The processes.
         members: Vec<Member>,
     },
-    /// Nothing is left of this life but what is spared. Marked.
+    /// Nothing is left of this life except spared processes. Marked.
     End {
         /// Number of the life.
         life: LifeId,
-        /// Left alone on purpose (a tmux server, ssh-agent …).
+        /// Processes left alone on purpose (a tmux server, ssh-agent …).
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         spared: Vec<Member>,
     },
@@ -112,28 +112,28 @@ pub enum LifeEvent {
     Stuck {
         /// Number of the life.
         life: LifeId,
-        /// What is still there.
+        /// The processes that are left.
         members: Vec<Member>,
     },
-    /// The marker of this event could not be written: nobody need wait for it.
+    /// The marker of this event could not be written: readers must not wait for it.
     Unmarked {
         /// Sequence number of that event.
         of: u64,
-        /// Because the terminal is gone: what was printed before may still be on its way, and
-        /// nothing comes behind it.
+        /// Whether that was because the terminal is gone. Earlier output may still be on its way, but
+        /// nothing follows it.
         #[serde(default, skip_serializing_if = "std::ops::Not::not")]
         gone: bool,
     },
-    /// The shim goes; nothing follows from it.
+    /// The shim exits; this is its last entry.
     Down {},
-    /// Told to stop before it had begun this life: it will not begin it any more.
+    /// The shim was told to stop before it began this life, or could not begin it. It never will.
     Skipped {
         /// Number of the life.
         life: LifeId,
     },
-    /// The shim could not do what the spec says.
+    /// The shim could not carry out its spec.
     Trouble {
-        /// What and why.
+        /// What failed, and why.
         message: String,
     },
 }

@@ -1,4 +1,4 @@
-//! Following a life file, and what it tells of a run that is gone.
+//! Reading a life file: following a live one, and evaluating that of a dead run.
 
 use std::fs::File;
 use std::os::unix::fs::{FileExt as _, MetadataExt as _};
@@ -9,7 +9,7 @@ use crate::sys::files;
 
 /// How much of a life file is read at once.
 const CHUNK: usize = 16 << 10;
-/// No line of a shim comes near that.
+/// Longer than any line that a shim writes.
 const LONGEST_LINE: usize = 1 << 20;
 
 /// Follows a life file: each call returns what was appended since the last one.
@@ -26,8 +26,8 @@ impl LifeReader {
         Self { path: path.to_owned(), file: None, lines: Lines::default() }
     }
 
-    /// The entries appended since the last call. A file that was removed is read to its end; what
-    /// has come in its place is gone on with.
+    /// The entries appended since the last call. If the file was removed it is read to its end, and
+    /// reading continues with the file that has taken its place.
     pub fn poll(&mut self) -> std::io::Result<Vec<Entry>> {
         let emptied = |file: &File| file.metadata().is_ok_and(|m| m.len() < self.lines.read);
         if self.file.as_ref().is_some_and(emptied) {
@@ -48,7 +48,7 @@ impl LifeReader {
             none => match files::open_plain(&self.path) {
                 Ok(file) => none.insert(file),
                 Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(vec![]),
-                // The shim puts it out of the way when it has something to write.
+                // The shim moves the directory away when it has something to write.
                 Err(_) if self.path.is_dir() => return Ok(vec![]),
                 Err(error) => return Err(error),
             },
@@ -62,7 +62,8 @@ impl LifeReader {
                 Err(error) => return Err(error),
             }
             if self.lines.rest.len() > LONGEST_LINE {
-                // No line of a shim. Its own may follow, unless the file is not its own at all.
+                // Not a line of a shim. Lines of the shim may follow, unless the file is too large to
+                // come from tmo at all; then skip it whole.
                 let len = file.metadata()?.len();
                 let read = if len > files::OWN_LIMIT { len } else { self.lines.read };
                 self.lines = Lines { read, rest: vec![] };
@@ -71,17 +72,17 @@ impl LifeReader {
     }
 }
 
-/// The last shim that a life file tells of, and the main processes it has had.
+/// The last shim recorded in a life file, and the main processes it has started.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Traces {
     /// Pid and start time of the shim.
     pub shim: Option<(u32, u64)>,
-    /// Pids and start times.
+    /// Pids and start times of the main processes.
     pub mains: Vec<(u32, u64)>,
 }
 
 impl Traces {
-    /// Those in this life file.
+    /// The traces in this life file.
     pub fn read(path: &Path) -> Self {
         let mut traces = Self::default();
         for entry in LifeReader::new(path).poll().unwrap_or_default() {
@@ -95,7 +96,7 @@ impl Traces {
     }
 }
 
-/// The bytes of a life file, taken in pieces of any size.
+/// Splits the bytes of a life file, which may come in pieces of any size, into entries.
 #[derive(Debug, Default)]
 pub struct Lines {
     read: u64,
@@ -103,10 +104,10 @@ pub struct Lines {
 }
 
 impl Lines {
-    /// The entries of the lines that end in this piece; lines that are none are skipped.
+    /// The entries of the lines that end in this piece; invalid lines are skipped.
     pub fn feed(&mut self, text: &[u8]) -> Vec<Entry> {
         self.read += text.len() as u64;
-        // What is kept of earlier pieces has no end of a line.
+        // What is kept of earlier pieces contains no newline.
         let Some(end) = memchr::memrchr(b'\n', text) else {
             self.rest.extend_from_slice(text);
             return vec![];

@@ -1,4 +1,4 @@
-//! The format, torn files, files that others have touched.
+//! The format, torn files, and files that were changed by others.
 
 #![expect(clippy::disallowed_methods, reason = "tests read what was written")]
 
@@ -52,7 +52,7 @@ fn what_somebody_blew_up_is_not_read_to_its_end() {
     let mut reader = LifeReader::new(&path);
     std::fs::File::options().write(true).open(&path).unwrap().set_len(1 << 40).unwrap();
     assert_eq!(reader.poll().unwrap().len(), 1);
-    // A file of that size is replaced, and its reader goes on in the new one.
+    // A file of this size is replaced, and its reader continues with the new one.
     let mut writer = LifeWriter::open(&path).unwrap();
     assert_eq!(writer.append(Timestamp::from_nanos(1), LifeEvent::Down {}).unwrap(), 1);
     assert_eq!(reader.poll().unwrap().len(), 1);
@@ -117,7 +117,7 @@ fn a_torn_line_costs_only_itself() {
     assert!(reader.poll().unwrap().is_empty());
 }
 
-/// A line of a life file, perhaps damaged, and the entry that it is.
+/// A line of a life file, possibly damaged, and the entry that it contains.
 fn line() -> impl Strategy<Value = (Vec<u8>, Option<Entry>)> {
     let event = prop_oneof![
         any::<u32>().prop_map(|life| LifeEvent::Killing { life: LifeId::nth(life) }),

@@ -14,16 +14,17 @@ use crate::sys::files;
 pub struct LifeWriter {
     file: File,
     seq: u64,
-    /// How long the file is at least.
+    /// The least size that the file must have; if it is shorter, it was truncated.
     len: u64,
 }
 
 impl LifeWriter {
-    /// Open a life file to append, continuing its numbers; a torn last line is closed first.
+    /// Open a life file for appending, continuing its sequence numbers; a torn last line is closed
+    /// first.
     pub fn open(path: &Path) -> std::io::Result<Self> {
         let mut file = files::append_to(path)?;
         if file.metadata()?.len() > files::OWN_LIMIT {
-            // No shim writes that much, and reading it would take long.
+            // Too large to come from a shim, and reading it would take long.
             std::fs::remove_file(path)?;
             file = files::append_to(path)?;
         }
@@ -36,18 +37,18 @@ impl LifeWriter {
         Ok(Self { file, seq, len })
     }
 
-    /// Whether somebody has removed or emptied the file: who reads it from its beginning would
-    /// not know whose it is.
+    /// Whether the file was removed or truncated: what is appended to it now does not show a new
+    /// reader which shim has written it.
     pub fn is_spoiled(&self) -> bool {
         self.file.metadata().is_ok_and(|meta| meta.nlink() == 0 || meta.len() < self.len)
     }
 
-    /// The number of the last entry.
+    /// The sequence number of the last entry.
     pub const fn last(&self) -> u64 {
         self.seq
     }
 
-    /// Give no number up to this one again.
+    /// Do not reuse sequence numbers up to this one.
     pub fn go_on_after(&mut self, seq: u64) {
         self.seq = self.seq.max(seq);
     }
@@ -57,7 +58,7 @@ impl LifeWriter {
         self.append_with(0, at, event)
     }
 
-    /// The same with a key for its marker.
+    /// Like [`Self::append`], with a key for the marker.
     pub fn append_with(
         &mut self,
         key: u32,

@@ -1,4 +1,4 @@
-//! Whatever happens, in whatever order.
+//! Random events in random order.
 
 use proptest::prelude::*;
 
@@ -40,7 +40,7 @@ fn step() -> impl Strategy<Value = Step> {
     ]
 }
 
-/// The engine has written this plan.
+/// What the engine does after it has written a changed plan.
 fn reload(world: &mut World, plan: &mut Plan) {
     plan.generation += 1;
     world.machine.grow(plan, world.now);

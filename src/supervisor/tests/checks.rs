@@ -1,4 +1,4 @@
-//! Whether a process is ready, and whether it still works.
+//! Readiness and liveness checks.
 
 use super::stack::*;
 use super::*;
@@ -31,7 +31,7 @@ fn a_main_process_that_is_not_ready_keeps_only_those_who_need_it() {
         !outcome.ok && outcome.problems[0].raw().contains("did not print `up` within 10 s"),
         "{outcome:?}"
     );
-    // Who asks again has another chance.
+    // A restart that the user requests gives the process another chance.
     world.ask(8, Request::Restart { names: names(&["api", "@front"]) });
     world.settle();
     world.pass(API, 0);

@@ -1,4 +1,4 @@
-//! The end of a run: its order, and the cleanup.
+//! The end of a run: the order of the stops, and the cleanup.
 
 use super::stack::*;
 use super::*;
@@ -59,7 +59,7 @@ fn a_cleanup_that_fails_is_told_of() {
     ];
     assert_eq!(of_it, wanted);
     assert_eq!(world.finished, [4]);
-    // One that is killed has not failed by itself.
+    // A cleanup process that is killed does not count as failed.
     let mut world = World::up();
     world.ask(1, Request::Quit);
     world.settle();

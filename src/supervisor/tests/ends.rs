@@ -1,4 +1,4 @@
-//! Ends of their own, and what follows.
+//! Exits that were not requested, and what follows.
 
 use super::*;
 use crate::model::ProcessStatus;

@@ -1,5 +1,5 @@
-//! The exit code of the run, over all combinations of who ends first, who asks, and how the other
-//! process answers.
+//! The exit code of the run, for all combinations of which process ends first, what is requested, and
+//! how the other process reacts.
 
 use super::*;
 use crate::model::ProcId;
@@ -9,13 +9,13 @@ use crate::supervisor::Decider;
 /// Why the other process is stopped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Reason {
-    /// The first process ended like this.
+    /// The first process ended with this status.
     First(Exit),
-    /// The first process ended with success, then a person asked for the end.
+    /// The first process ended with success, then the user ended the run.
     FirstThenPerson,
     Quit,
     Kill,
-    /// A person stopped the other process, then the first one ended with success.
+    /// The user stopped the other process, then the first one ended with success.
     StopThenFirst,
 }
 
@@ -41,7 +41,7 @@ const ANSWERS: [Exit; 9] = [
     Exit::Signal(11),
 ];
 
-/// The documented rule, in its own words.
+/// The documented rule, implemented independently.
 fn expected(reason: Reason, answer: Exit, in_time: bool) -> u8 {
     let first = match reason {
         Reason::First(exit) => exit.shell_status(),
@@ -50,7 +50,7 @@ fn expected(reason: Reason, answer: Exit, in_time: bool) -> u8 {
     let nobody_asked = reason == Reason::First(Exit::Code(0));
     let of_stop = [Exit::Code(0), Exit::Code(130), Exit::Signal(2)].contains(&answer);
     let other = match (in_time, nobody_asked) {
-        // It ended before it was asked.
+        // The other process ended before it was asked to stop.
         (true, _) => answer.shell_status(),
         (false, true) if !of_stop => answer.shell_status(),
         (false, _) => 0,
@@ -58,7 +58,7 @@ fn expected(reason: Reason, answer: Exit, in_time: bool) -> u8 {
     first.max(other)
 }
 
-/// The run of `web` and `test`, with an adopter between all steps if `adopted`.
+/// A run of `web` and `test`; if `adopted`, a new supervisor takes over after each step.
 fn run(reason: Reason, answer: Exit, in_time: bool, adopted: bool) -> World {
     const WEB: usize = 0;
     const TEST: usize = 1;
@@ -102,7 +102,7 @@ fn run(reason: Reason, answer: Exit, in_time: bool, adopted: bool) -> World {
         ends(&mut world, Exit::Code(0));
     }
     if !in_time {
-        // It hears of the stop, and answers as it likes.
+        // It gets the stop signal and reacts in its own way.
         let unheeded = std::mem::take(&mut world.shims[TEST].spec).unwrap();
         world.shims[TEST].spec = Some((unheeded.0, unheeded.1, None));
         world.shims[TEST].act(false);

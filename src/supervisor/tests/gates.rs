@@ -1,4 +1,4 @@
-//! Who begins when: order, needs, and what follows where they are not met.
+//! The start order: needs, and what happens if they cannot be met.
 
 use super::stack::*;
 use super::*;
@@ -141,7 +141,7 @@ fn failures_are_counted_until_it_is_broken() {
     world.ask(1, Request::Restart { names: names(&["api"]) });
     world.settle();
     assert_eq!((world.status(API), world.machine.procs[API].failures), (ProcessStatus::Running, 0));
-    // A good life and a soft failure count for nothing.
+    // Neither a success nor a soft failure counts as a failure.
     world.end(API, Exit::Code(1));
     world.wait(2);
     world.end(API, Exit::Code(75));
@@ -164,7 +164,7 @@ fn one_that_is_skipped_while_it_stops_is_over() {
     let mut world = World::up();
     world.ask(1, Request::Stop { names: names(&["db"]) });
     world.settle();
-    // It takes its time, and meanwhile it is wanted again with what it needs.
+    // It stops slowly, and meanwhile it is requested again together with what it needs.
     world.ask(2, Request::Stop { names: names(&["web"]) });
     world.ask(3, Request::Start { names: names(&["web"]) });
     world.bring_up(DB);
@@ -179,7 +179,7 @@ fn one_that_is_skipped_while_it_stops_is_over() {
         (ProcessStatus::Error, ProcessStatus::Skipped)
     );
     assert!(world.answers.iter().any(|(ticket, outcome)| *ticket == 3 && !outcome.ok));
-    // Nobody waits for ever who asks once more.
+    // A repeated request succeeds, because it also starts the dependency again.
     world.ask(4, Request::Start { names: names(&["web"]) });
     world.settle();
     world.pass(DB, 0);

@@ -1,11 +1,11 @@
-//! What is asked for when the run has begun.
+//! Processes that are requested after the run has begun.
 
 use super::*;
 use crate::model::ProcessStatus;
 use crate::model::rules::{Check, Probe, Stage};
 
-/// A dependency that is ready when it has ended with 0, and something that begins only when it is
-/// asked for.
+/// A dependency that is ready when it has ended with code 0, and a process that begins only on
+/// request.
 fn on_demand() -> World {
     let mut plan = plan(&["db?", "web-"]);
     plan.processes[0].rules.stage = Stage::Dependency;

@@ -1,4 +1,4 @@
-//! How far the run has come.
+//! The mileposts of the run.
 
 use super::*;
 use crate::model::rules::Stage;

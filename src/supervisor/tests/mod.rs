@@ -1,4 +1,4 @@
-//! The state machine in a simulated world: shims that do what specs say, in any order.
+//! The state machine in a simulated world: shims carry out their specs, in any order.
 
 mod any_order;
 mod checks;
@@ -31,8 +31,8 @@ use crate::protocol::spec::Want;
 
 const INT: i32 = 2;
 
-/// Processes of these names; `name?` may end, `name!` is started again, `name-` waits, `name+` was
-/// added by a scale request.
+/// A plan with processes of these names: `name?` may end, `name!` is restarted, `name-` begins only
+/// on request, `name+` was added by a scale request.
 pub(crate) fn plan(names: &[&str]) -> Plan {
     let process = |name: &&str| ProcessPlan {
         name: ProcName::new(name.trim_end_matches(['?', '!', '+'])).unwrap(),
@@ -91,17 +91,17 @@ pub(crate) fn plan(names: &[&str]) -> Plan {
     }
 }
 
-/// What a shim would be doing.
+/// The state of a simulated shim.
 #[derive(Debug, Default)]
 #[expect(clippy::struct_excessive_bools, reason = "what a shim may be in")]
 struct Shim {
-    /// tmux was asked for it.
+    /// Its pane was requested from tmux.
     asked: bool,
     up: bool,
-    /// It ends because it was told to.
+    /// It has exited because it was told to.
     down: bool,
     begun: Option<LifeId>,
-    /// The life that is there or was last.
+    /// The current life, or the last one if none is running.
     current: Option<LifeId>,
     /// The newest life that it has asked to stop.
     asked_to_stop: Option<LifeId>,
@@ -112,13 +112,13 @@ struct Shim {
 }
 
 impl Shim {
-    /// Read the spec and act as far as possible; `stops` says whether a signal is heeded.
+    /// Read the spec and act as far as possible; `stops`: the process obeys the stop signal.
     fn act(&mut self, stops: bool) {
         let Some((want, life, kill)) = self.spec else { return };
         if self.down {
             return;
         }
-        // Also while an earlier one goes on.
+        // Even while an earlier life is still running.
         let fresh = life.filter(|_| life > self.begun);
         if let Some(life) = fresh
             && want != Want::Run
@@ -257,7 +257,7 @@ impl World {
         true
     }
 
-    /// Let everything happen that is bound to happen.
+    /// Let everything happen that follows without further input.
     fn settle(&mut self) {
         loop {
             let mut moved = false;
@@ -272,7 +272,7 @@ impl World {
         }
     }
 
-    /// Let time pass.
+    /// Let this many seconds pass.
     fn wait(&mut self, seconds: u64) {
         self.now += seconds * 1_000_000_000;
         self.input(Input::Alarm);

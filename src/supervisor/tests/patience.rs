@@ -1,4 +1,4 @@
-//! A second request, a slow stop, and a run of which everything has ended.
+//! Second requests, slow stops, and runs in which every process has ended.
 
 use proptest::prelude::*;
 
@@ -15,7 +15,7 @@ impl World {
         self.said.iter().filter(|text| text.contains(STILL)).collect()
     }
 
-    /// All hear of the stop and go on.
+    /// All processes get the stop signal and ignore it.
     fn ignore_the_stop(&mut self) {
         for id in 0..self.shims.len() {
             self.shims[id].act(false);
@@ -142,7 +142,7 @@ fn restart_web() -> Request {
 }
 
 proptest! {
-    /// Requests to stop `web`, which does not listen, after pauses of so many ms.
+    /// Requests to stop `web`, which ignores the stop signal, after pauses of this many milliseconds.
     #[test]
     fn a_request_kills_once_another_one_is_300_ms_old(
         by_itself in any::<bool>(),
@@ -198,7 +198,7 @@ fn two_restarts_at_once_begin_one_life() {
         &world.answers[..],
         [(1, Outcome { ok: true, .. }), (2, Outcome { ok: true, .. })]
     ));
-    // One that comes when the next life runs is another one.
+    // A request that comes during the next life is a new one.
     world.now += 20_000_000;
     world.ask(3, restart_web());
     world.settle();

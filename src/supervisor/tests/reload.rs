@@ -1,4 +1,4 @@
-//! Following a plan that changes while the run goes on.
+//! Applying a plan that changes during the run.
 
 use super::*;
 use crate::model::ProcId;
@@ -7,7 +7,7 @@ use crate::model::rules::{Check, Probe, Stage, Text};
 use crate::model::time::Timestamp;
 use crate::supervisor::{Pane, Ready};
 
-/// What the plan of a run is once another one was laid into it.
+/// The plan of a run after a new configuration was merged into it.
 fn laid(old: &Plan, fresh: &Plan) -> Plan {
     let mut plan = Plan { generation: old.generation + 1, processes: vec![], ..old.clone() };
     let named = |plan: &Plan, name: &ProcName| {
@@ -28,14 +28,14 @@ fn laid(old: &Plan, fresh: &Plan) -> Plan {
     plan
 }
 
-/// A world that runs this plan, all of it up.
+/// A world in which all processes of this plan are running.
 fn running(plan: &Plan) -> World {
     let mut world = World::of(plan);
     world.settle();
     world
 }
 
-/// Go on with another plan, as the engine does; the plan of the run.
+/// Continue with a changed configuration, as the engine does; returns the plan of the run.
 fn take_up(world: &mut World, old: &Plan, fresh: &Plan) -> Plan {
     let plan = laid(old, fresh);
     world.machine.grow(&plan, world.now);
@@ -72,11 +72,11 @@ fn what_has_changed_is_done_and_all_else_let_be() {
     assert!(!world.machine.procs[2].counts() && world.machine.procs[2].pane == Pane::None);
     assert_eq!(world.machine.course, Course::Keep);
     world.check();
-    // Nothing is left to be done.
+    // There is nothing left to do.
     let again = take_up(&mut world, &now, &fresh);
     assert_eq!(ask(&mut world, 2, &again).names, []);
     assert_eq!(lives(&world), all);
-    // It comes back into its place.
+    // A process that returns gets its former place.
     let back = take_up(&mut world, &now, &plan(&["web", "gone"]));
     assert!(ask(&mut world, 3, &back).ok);
     let all = [("web", 1, true), ("api", 2, false), ("gone", 2, true), ("new", 1, false)];
@@ -92,7 +92,7 @@ fn who_was_killed_between_writing_and_doing_is_followed_by_one_who_does() {
     let mut world = running(&old);
     let mut fresh = plan(&["web", "api", "new"]);
     fresh.processes[1].command = "y".into();
-    // The plan is written, and the state is the one of before.
+    // The supervisor was killed after it wrote the plan and before it saved the state.
     let saved = serde_json::to_string(&world.machine).unwrap();
     let now = laid(&old, &fresh);
     let mut adopted: Supervisor = serde_json::from_str(&saved).unwrap();
@@ -106,7 +106,7 @@ fn who_was_killed_between_writing_and_doing_is_followed_by_one_who_does() {
     world.settle();
     let all = [("web", 1, true), ("api", 2, true), ("gone", 1, false), ("new", 1, true)];
     assert_eq!(lives(&world), all);
-    // And by one who finds that all of it was done.
+    // A takeover after everything was done changes nothing.
     let saved = serde_json::to_string(&world.machine).unwrap();
     let mut adopted: Supervisor = serde_json::from_str(&saved).unwrap();
     adopted.grow(&now, Timestamp::from_nanos(70));

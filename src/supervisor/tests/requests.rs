@@ -1,4 +1,4 @@
-//! What is asked of processes that run.
+//! Requests for running processes.
 
 use super::*;
 use crate::model::{ProcId, ProcessStatus};
@@ -181,11 +181,11 @@ fn a_life_that_has_begun_unheard_ends_because_it_was_told_to() {
         let mut world = World::new(&["web", "api"]);
         world.settle();
         world.ask(1, Request::Restart { names: names(&["web"]) });
-        // The old one ends, the new one begins; nothing of that has been read yet.
+        // The old life ends and the new one begins; no report of that has been read yet.
         world.shims[0].act(true);
         world.shims[0].act(true);
         world.ask(2, request.clone());
-        // The news of the old one's end are no news of the new one's.
+        // The end of the old life must not answer the request about the new one.
         while world.machine.procs[0].current_life() < Some(LifeId::nth(2)) {
             assert!(!world.answers.iter().any(|(ticket, _)| *ticket == 2), "{:?}", world.answers);
             world.deliver(0);

@@ -1,4 +1,4 @@
-//! What was saved goes on where it was.
+//! A saved state continues where it was.
 
 use super::*;
 use crate::model::ProcId;

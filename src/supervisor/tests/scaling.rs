@@ -1,4 +1,4 @@
-//! More and fewer of an entry.
+//! Scaling an entry up and down.
 
 use super::*;
 use crate::model::time::Timestamp;
@@ -29,7 +29,7 @@ fn an_entry_is_scaled_up_and_down() {
     assert_eq!(names(2).collect::<Vec<_>>(), ["job", "job#2", "job#3"]);
     world.ask(6, Request::Scale { counts: [("jbo".to_owned(), 1)].into() });
     assert_eq!(world.answers[5].1.unknown.as_ref().unwrap().nearest, Some("job".into()));
-    // A window that does not open is no reason to end a run that goes on without it.
+    // A window that does not open does not end a run that was complete without it.
     world.ask(7, Request::Scale { counts: [("job".to_owned(), 3)].into() });
     world.input(Input::NoPane(ProcId::at(3), "no room".to_owned()));
     world.settle();
@@ -47,7 +47,7 @@ fn what_is_being_scaled_away_keeps_its_grace_when_more_is() {
     world.ask(3, scale(0));
     let asked = |proc: &Proc| proc.told == Some(LifeId::FIRST) && proc.killed.is_none();
     assert!(world.machine.procs.iter().all(asked));
-    // Who names it means it.
+    // A request that names it is a second one, and kills it.
     world.now += 1_000_000_000;
     world.ask(4, Request::Stop { names: names(&["job#3"]) });
     assert_eq!(world.machine.procs[2].killed, Some(LifeId::FIRST));

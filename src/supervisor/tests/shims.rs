@@ -83,7 +83,7 @@ fn what_is_asked_of_a_closing_window_is_done_in_another_one() {
         if !wanted {
             world.ask(2, Request::Stop { names: names(&["web"]) });
         }
-        // It goes without a look at what is wanted now.
+        // It exits without reading its new spec.
         world.tell(0, LifeEvent::Down {});
         let (seq, begun) = (world.shims[0].seq, Some(LifeId::FIRST));
         world.shims[0] = Shim { seq, begun, asked: true, ..Shim::default() };

@@ -1,4 +1,4 @@
-//! A stack of five to try things on: something before, in and after the main phase.
+//! A stack of five processes for tests, with dependencies, main processes and a cleanup.
 
 use super::*;
 use crate::model::ProcessStatus;
@@ -25,7 +25,7 @@ pub(super) fn log() -> Probe {
     Probe::Log(Text { pattern: "up".into(), regex: false, any_case: true })
 }
 
-/// A database and a migration before all, an interface before a site, something that cleans up.
+/// A database and a migration as dependencies, an API, a website that needs the API, and a cleanup.
 pub(super) fn stack() -> Plan {
     let mut plan = plan(&["db?", "migrate?", "api", "web?", "clean?"]);
     let rules = |plan: &mut Plan, id: usize, change: &dyn Fn(&mut crate::model::rules::Rules)| {
@@ -92,12 +92,12 @@ impl World {
         self.settle();
     }
 
-    /// All of the stack runs and is ready.
+    /// A world in which the whole stack is running and ready.
     pub(super) fn up() -> Self {
         Self::up_with(&stack())
     }
 
-    /// The same of a stack that was changed.
+    /// The same with a changed plan of the stack.
     pub(super) fn up_with(plan: &Plan) -> Self {
         let mut world = Self::of(plan);
         world.settle();

@@ -1,4 +1,4 @@
-//! What an adopter finds, what fails again and again, and clocks that are set.
+//! Takeovers, repeated failures, and clocks that are set back or forward.
 
 use super::stack::*;
 use super::*;
@@ -11,7 +11,7 @@ use crate::supervisor::Pane;
 const SECOND: u64 = 1_000_000_000;
 const HOUR: u64 = 3600 * SECOND;
 
-/// What another supervisor makes of what was saved.
+/// The state after it was saved and loaded by an adopter.
 fn taken_over(machine: &Supervisor, plan: &Plan) -> Supervisor {
     let text = serde_json::to_string(machine).unwrap();
     let mut machine: Supervisor = serde_json::from_str(&text).unwrap();
@@ -27,7 +27,7 @@ impl World {
         }
     }
 
-    /// Time passes, and nobody does anything meanwhile.
+    /// A second passes in which nothing happens.
     fn pass_second(&mut self) {
         self.now += SECOND;
         self.input(Input::Alarm);
@@ -96,7 +96,7 @@ fn a_state_of_an_older_version_had_begun() {
 
 #[test]
 fn a_shim_that_ends_again_and_again_before_it_begins_is_a_failure() {
-    // In the moment between its word that it is there and the life; and before that is asked for.
+    // The shim dies, either before the life is requested or after that and before it begins.
     for early in [true, false] {
         let mut world = World::of(&limited());
         let mut windows = 0;
@@ -208,7 +208,7 @@ fn nobody_is_held_unready_because_nobody_was_there_to_ask() {
     );
     world.pass(DB, 0);
     assert_eq!(world.status(MIGRATE), ProcessStatus::Running);
-    // Asked in vain, it has no more than that.
+    // If the one further attempt fails, the timeout applies.
     let mut world = World::of(&plan);
     world.settle();
     world.now += HOUR;

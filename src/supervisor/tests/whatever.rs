@@ -1,4 +1,4 @@
-//! Order, readiness and the end, whatever happens meanwhile.
+//! Start order, readiness and the end of the run hold under random events.
 
 use crate::model::ProcId;
 use proptest::prelude::*;
@@ -82,11 +82,11 @@ impl World {
                 self.input(Input::Alarm);
             }
             Step::Resume => {
-                // As after it was written and read.
+                // Save and load the state.
                 let text = serde_json::to_string(&self.machine).unwrap();
                 let mut machine: Supervisor = serde_json::from_str(&text).unwrap();
                 machine.attach(&stack());
-                // Those who ask are on other connections.
+                // The waiting clients are not saved; they are connected separately.
                 machine.tickets = std::mem::take(&mut self.machine.tickets);
                 assert_eq!(machine, self.machine.clone().with(&machine));
                 self.machine = machine;
@@ -101,7 +101,7 @@ impl World {
         }
     }
 
-    /// Let time pass until it changes nothing any more; what should end by itself does.
+    /// Let time pass until nothing changes any more; processes that should end by themselves do.
     fn come_to_rest(&mut self) {
         for _ in 0..200 {
             self.settle();
@@ -124,7 +124,7 @@ impl World {
 }
 
 impl Supervisor {
-    /// The same with the waiting clients of another.
+    /// The same state with the waiting clients of another one.
     fn with(mut self, other: &Self) -> Self {
         self.tickets.clone_from(&other.tickets);
         self
@@ -162,7 +162,8 @@ proptest! {
                     ),
                     Goal::Stop => prop_assert!(!proc.alive(), "{proc:?}"),
                 }
-                // Nothing that is waited for is hopeless, and it is waited for by nobody's fault.
+                // No process waits for a need that cannot be met, and everything waited for is alive
+                // or waits itself.
                 for on in world.machine.blockers(id) {
                     let other = &world.machine.procs[on];
                     prop_assert!(other.alive() || other.held, "{} for {}", proc.name, other.name);
