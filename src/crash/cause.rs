@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Diagnosis {
-    /// All that were found.
+    /// All causes found.
     pub causes: Vec<Cause>,
 }
 
@@ -44,7 +44,7 @@ pub enum Kind {
     StoppedByRequest,
     /// It printed a failure pattern.
     FailurePattern,
-    /// A dependency did not become ready in time.
+    /// A dependency was not ready.
     DependencyNotReady,
     /// It did not become ready in time.
     ReadinessTimedOut,
@@ -89,11 +89,11 @@ pub enum Kind {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Certainty {
-    /// It may be, or not.
+    /// Perhaps the cause.
     Possible,
-    /// It is probably so.
+    /// Probably the cause.
     Likely,
-    /// It is so.
+    /// Certainly the cause.
     Certain,
 }
 

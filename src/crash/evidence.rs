@@ -90,7 +90,7 @@ pub enum Trigger {
     },
     /// tmo ended it because of a failure that it logged.
     Failed {
-        /// What kind of failure.
+        /// The kind of failure.
         kind: Kind,
         /// The text that was logged.
         text: String,

@@ -16,7 +16,7 @@ impl Expr {
         Self { text, compiled: OnceLock::new() }
     }
 
-    /// An expression that does not compile matches nothing; tests make sure that there is none.
+    /// An expression that does not compile matches nothing; any test that uses it fails.
     fn regex(&self) -> Option<&Regex> {
         let compile = || {
             let compiled = Regex::new(self.text);

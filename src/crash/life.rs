@@ -61,7 +61,7 @@ pub struct Place {
 pub struct Lived {
     /// Its number.
     pub life: LifeId,
-    /// Its process id, where that is known.
+    /// Its process id, if known.
     pub pid: Option<u32>,
     /// When it began, nanoseconds since the epoch.
     pub started: Timestamp,
@@ -224,7 +224,7 @@ impl<'a> Log<'a> {
     }
 
     /// The processes whose program below a watcher has failed, according to the last output of
-    /// their present life. Only as much of the journal is read as is quickly done.
+    /// their present life. Only the newest records are read, so it is quick.
     pub fn failed_below_watchers(&self) -> io::Result<Vec<ProcName>> {
         /// How many records are examined, and how many lines per process.
         const RECORDS: u64 = 500;
@@ -330,7 +330,8 @@ impl<'a> Log<'a> {
 }
 
 /// The record after all output of the life that ended with record `end`. Remaining processes of
-/// that life may print more until its end is recorded or the next life begins.
+/// that life may print more: this counts until the life's end is recorded, the next life begins, or
+/// [`BEHIND`] has passed.
 fn last_of_life(index: &mut IndexReader, stream: u16, end: u64) -> io::Result<u64> {
     let (mut behind, mut time) = (end, None);
     let over = index.find(end, |number, record| {
@@ -342,7 +343,7 @@ fn last_of_life(index: &mut IndexReader, stream: u16, end: u64) -> io::Result<u6
     Ok(over.unwrap_or(behind))
 }
 
-/// How many bytes of output these records stand for.
+/// How many bytes of output these records contain.
 fn text_bytes(index: &mut IndexReader, from: u64, until: u64) -> io::Result<u64> {
     let mut bytes = 0;
     index.find(from, |number, record| {

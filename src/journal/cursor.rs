@@ -1,4 +1,4 @@
-//! Reading the journal in its merged order, or some streams of it.
+//! Reads the journal, or some of its streams, in the merged order.
 //!
 //! A cursor belongs to one view. It only reads files, so it never blocks a writer, and a view may
 //! stop for hours: when it continues, the cursor counts what retention has deleted meanwhile and
@@ -212,13 +212,13 @@ pub struct Cursor {
     losses: BTreeMap<u16, Loss>,
     /// Report the losses before the next record.
     reports: bool,
-    /// The last part of a record ended within a line.
+    /// Whether the last part of the record ended within a line.
     within: bool,
     texts: Texts,
 }
 
 impl Cursor {
-    /// Read the journal in these directories from a place on.
+    /// Read the journal in these directories, starting at a position.
     pub fn open(dirs: &Dirs, position: Position, filter: Filter) -> Self {
         Self::over(IndexReader::open(dirs), position, filter)
     }

@@ -117,7 +117,7 @@ pub struct Recovered {
     pub standing: Standing,
     /// The segment it was read from.
     segment: Option<Segment>,
-    /// Something unusable follows its last record.
+    /// Whether invalid bytes follow its last record.
     torn: bool,
     /// Newer segments with an invalid head.
     unsound: Vec<Segment>,
@@ -164,7 +164,7 @@ impl IndexWriter {
         Self::with_segments_of(dirs, SEGMENT_RECORDS)
     }
 
-    /// The same, with segments of this many records.
+    /// Like [`IndexWriter::open`], with segments of this many records.
     pub fn with_segments_of(dirs: &Dirs, records: u64) -> io::Result<Self> {
         let Recovered { standing, segment, torn, unsound, all } = recover(dirs)?;
         for segment in unsound {

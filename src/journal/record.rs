@@ -6,13 +6,13 @@ use crate::model::{Exit, LifeId};
 /// Number of the stream for the supervisor's own events (JSON lines).
 pub const EVENTS: u16 = 0;
 
-/// What a record stands for.
+/// The kind of a record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
 pub enum Kind {
     /// Output: whole lines, unless the flags say otherwise.
     Text = 1,
-    /// A life began; `value` is its pid. The bytes are the marker's (none if it never came).
+    /// A life began; `value` is its pid. The bytes are the marker's (none if it never arrived).
     Start = 2,
     /// The main process ended; `value` is the packed [`Exit`]. The bytes are the marker's.
     Exit = 3,
@@ -24,7 +24,7 @@ pub enum Kind {
     Event = 6,
 }
 
-/// The last line of the record has no newline and never will: a marker or a gap ended it.
+/// The last line of the record has no newline and never will, because a marker or a gap follows.
 pub const UNFINISHED: u8 = 1;
 /// The record's first bytes continue a line that began in the previous record of this stream.
 pub const CONTINUES: u8 = 2;
@@ -42,7 +42,7 @@ pub struct Record {
     pub len: u32,
     /// Number of lines that end in them.
     pub lines: u32,
-    /// The life, where there is one.
+    /// The life, if it belongs to one.
     pub life: Option<LifeId>,
     /// Sequence number in the life file for `Start`, `Exit`, `End`; else 0.
     pub seq: u32,

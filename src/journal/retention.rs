@@ -18,7 +18,7 @@ use super::streams::Streams;
 use crate::model::plan::LogPolicy;
 use crate::sys::files;
 
-/// What a sweep deleted.
+/// How much a sweep deleted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Swept {
     /// Segments of streams.

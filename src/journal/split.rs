@@ -59,7 +59,7 @@ pub struct Splitter {
     lines: u32,
     /// Everything before this offset has been scanned.
     scanned: u64,
-    /// The first byte continues a line that was too long for one record.
+    /// Whether the byte at `open` continues a line that was too long for one record.
     continues: bool,
     skipping: Option<Skipping>,
     expected: VecDeque<Waiting>,
@@ -263,7 +263,8 @@ impl Splitter {
         }
     }
 
-    /// A marker that was given up already has its record: do not record it twice.
+    /// A given-up marker that arrives after all already has its record. Its bytes become a neutral
+    /// record that repeats the last sequence number, so that nothing is reported twice.
     fn belated(&mut self, marker: Marker) -> Option<Expected> {
         let at = self.late.iter().position(|old| old.is(marker))?;
         let old = self.late.remove(at)?;
@@ -304,7 +305,7 @@ impl Splitter {
         });
     }
 
-    /// The next expected marker never came.
+    /// Give the next expected marker, which never arrived, an empty record.
     fn pop_absent(&mut self, at: u64, out: &mut Vec<Record>) {
         if let Some(Waiting { marker, .. }) = self.expected.pop_front() {
             self.mark(marker, (at, at), out);

@@ -17,7 +17,7 @@ use crate::sys::files;
 pub enum Read {
     /// This many bytes (more than 0) were copied.
     Bytes(usize),
-    /// Bytes are missing; the stream goes on at `next`.
+    /// Bytes are missing; the stream continues at `next`.
     Gap {
         /// Offset of the next byte that exists.
         next: u64,

@@ -8,7 +8,7 @@ use crate::model::{Exit, LifeId};
 pub fn record_words(record: &Record) -> Option<String> {
     match record.kind {
         Kind::Start => {
-            // Both texts are derived from this one record. An event of the supervisor would come
+            // Both lines are derived from this one record. A separate event of the supervisor would come
             // too late for the first: after output of the new life.
             let again = record.life > Some(LifeId::FIRST);
             let verb = if again { "Restarting...\nRestarted" } else { "Started" };

@@ -1,4 +1,4 @@
-//! The rendered log for overmind's `echo` clients: what a terminal would show, from now on.
+//! The rendered log for overmind's `echo` clients: what a terminal would show, starting now.
 
 use std::io;
 use std::path::Path;

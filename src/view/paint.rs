@@ -112,9 +112,9 @@ impl Stamp {
 /// Everything that decides how a merged log looks.
 #[derive(Debug, Clone)]
 pub struct Style {
-    /// What the output is.
+    /// The kind of output.
     pub mode: Mode,
-    /// What each line begins with.
+    /// The time before each line.
     pub stamp: Stamp,
     /// Only lines of processes, without names or times.
     pub bare: bool,

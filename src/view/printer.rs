@@ -21,7 +21,7 @@ use crate::sys::clock;
 
 /// How many bytes are collected before they are written.
 const BATCH: usize = 64 << 10;
-/// The most bytes of an unfinished line that are shown.
+/// The maximum number of bytes of an unfinished line that are shown.
 const LONGEST_PROMPT: u64 = 64 << 10;
 
 /// What the printer shows, and where.

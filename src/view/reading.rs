@@ -19,7 +19,7 @@ const PAGE: usize = 64 << 10;
 /// Writes a page.
 type Out<'a> = &'a mut dyn FnMut(&[u8]) -> io::Result<()>;
 
-/// Reads a journal, chooses and shows.
+/// Reads a journal, selects entries, and shows them.
 #[derive(Debug)]
 pub struct Reading {
     lines: Lines,
@@ -120,7 +120,8 @@ impl Reading {
         put(page, 0, out)
     }
 
-    /// Continue at another position. Shows a separator first if anything was shown before it.
+    /// Continue at another position. `any` means that something has been shown before it; then show
+    /// a separator first.
     pub fn go_to(&mut self, cursor: Cursor, any: bool) {
         self.lines = Lines::new(cursor, Split::Lines);
         if any {
