@@ -1,5 +1,5 @@
-//! `Unhandled exception. System.Exception: text`, causes (` ---> …`), and the place: `   at
-//! Shop.Main() in /srv/app/Program.cs:line 5`.
+//! `Unhandled exception. System.Exception: text`, causes (` ---> …`), and the place:
+//! `   at Shop.Main() in /srv/app/Program.cs:line 5`.
 
 use super::{Trace, first_own, last_of};
 use crate::crash::evidence::Evidence;

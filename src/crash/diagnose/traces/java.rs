@@ -1,5 +1,5 @@
-//! `Exception in thread "main" …`, `Caused by: …`, and the place: `\tat
-//! com.app.Main.run(Main.java:5)`.
+//! `Exception in thread "main" …`, `Caused by: …`, and the place:
+//! `\tat com.app.Main.run(Main.java:5)`.
 
 use super::super::quoted;
 use super::Trace;
